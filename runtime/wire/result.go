@@ -1,0 +1,55 @@
+package wire
+
+import "fmt"
+
+// Result is the answer to every action, and the body of every error.
+type Result struct {
+	// Operation is the action and, where it has one, the instance: CreateStore, StartInstance:orders-1.
+	Operation  string `json:"operation"`
+	Success    bool   `json:"success"`
+	StatusCode int    `json:"statusCode"`
+	// Code is one of the Code constants: stable, for programs.
+	Code string `json:"code"`
+	// Message is a sentence for a person and says what to do.
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+// Codes of results. They never change their meaning.
+const (
+	CodeOK        = "ok"
+	CodeUnchanged = "unchanged" // success: it was so already
+
+	CodeBadRequest       = "bad_request"        // 400 not JSON, unknown field, wrong type, duplicate key
+	CodeBadName          = "bad_name"           // 400
+	CodeBadTopology      = "bad_topology"       // 400
+	CodeBodyTooLarge     = "body_too_large"     // 413
+	CodeNotFound         = "not_found"          // 404 unknown route
+	CodeMethodNotAllowed = "method_not_allowed" // 405
+
+	CodeStoreExists      = "store_exists"       // 409 with another topology
+	CodeStoreNotFound    = "store_not_found"    // 404
+	CodeStoreBusy        = "store_busy"         // 409 another change is being made
+	CodeStoreRunning     = "store_running"      // 409 stop it first
+	CodeStoreNotReady    = "store_not_ready"    // 409 needs the store's quorum
+	CodeStoreStarted     = "store_started"      // 409 founding was asked of a store that has run
+	CodeInstanceNotFound = "instance_not_found" // 404
+	CodeNotThisHost      = "not_this_host"      // 409 another server's instance
+	CodeStaleRevision    = "stale_revision"     // 409
+	CodePortTaken        = "port_taken"         // 409
+	CodeLastInstance     = "last_instance"      // 409 goes with the store
+	CodeQuorumLoss       = "quorum_loss"        // 409 the store would stop or lose data
+	CodeDataLost         = "data_lost"          // 409 the folder is gone and no other instance has the data
+	CodeStartFailed      = "start_failed"       // 500 the process ended at once
+	CodeStopFailed       = "stop_failed"        // 500
+	CodeReadOnly         = "read_only"          // 503 the catalog's disk refuses
+	CodeInternal         = "internal"           // 500
+)
+
+// Error makes a failed result usable as an error.
+func (r *Result) Error() string {
+	if r.Hint == "" {
+		return r.Message
+	}
+	return fmt.Sprintf("%s (%s)", r.Message, r.Hint)
+}

@@ -1,0 +1,86 @@
+package wire
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+)
+
+// TopologyError says which part of a topology can't be. Field is its path, such as nodes[2].host.
+type TopologyError struct {
+	Field, Problem string
+}
+
+func (e *TopologyError) Error() string { return e.Field + ": " + e.Problem }
+
+// CheckTopology refuses what no manager could run: no node or too many, a bad name, host, role or
+// port, two nodes with one name (upper and lower case alike) or one host:port, a port of a node that
+// is its own manager's.
+func CheckTopology(nodes []Node) error {
+	if len(nodes) == 0 {
+		return &TopologyError{"nodes", "is empty: a store has at least one instance"}
+	}
+	if len(nodes) > MaxInstances {
+		return &TopologyError{"nodes", fmt.Sprintf("has %d instances: a store has at most %d on this engine", len(nodes), MaxInstances)}
+	}
+	names := make(map[string]int, len(nodes))
+	ports := make(map[string]string, 2*len(nodes))
+	for i, n := range nodes {
+		field := func(name string) string { return fmt.Sprintf("nodes[%d].%s", i, name) }
+		if err := CheckName(n.Name); err != nil {
+			return &TopologyError{field("name"), err.Error()}
+		}
+		if j, taken := names[strings.ToLower(n.Name)]; taken {
+			return &TopologyError{field("name"), fmt.Sprintf("%q is the name of nodes[%d] too", n.Name, j)}
+		}
+		names[strings.ToLower(n.Name)] = i
+		if err := CheckHost(n.Host); err != nil {
+			return &TopologyError{field("host"), err.Error()}
+		}
+		if n.Role != "" && n.Role != Data && n.Role != Gateway {
+			return &TopologyError{field("role"), fmt.Sprintf("%q is not a role: data or gateway", n.Role)}
+		}
+		for _, p := range []struct {
+			field string
+			port  int
+		}{{"clustronPort", n.ClustronPort}, {"clientPort", n.ClientPort}} {
+			if p.port < 1 || p.port > 65535 {
+				return &TopologyError{field(p.field), fmt.Sprintf("%d is not a port: 1 to 65535", p.port)}
+			}
+			at := strings.ToLower(n.Host) + ":" + strconv.Itoa(p.port)
+			if other, taken := ports[at]; taken {
+				return &TopologyError{field(p.field), fmt.Sprintf("%s:%d is %s too", n.Host, p.port, other)}
+			}
+			ports[at] = fmt.Sprintf("nodes[%d].%s", i, p.field)
+			if n.Manager == net.JoinHostPort(n.Host, strconv.Itoa(p.port)) {
+				return &TopologyError{field(p.field), fmt.Sprintf("%s is its manager's port", n.Manager)}
+			}
+		}
+	}
+	return nil
+}
+
+// CheckHost refuses what can't be the host of one server: empty, an address that means "all", or
+// characters that no host name or IP address has.
+func CheckHost(host string) error {
+	if host == "" {
+		return fmt.Errorf("is empty: give the server's name or IP address")
+	}
+	if ip := net.ParseIP(host); ip != nil {
+		if ip.IsUnspecified() {
+			return fmt.Errorf("%s means every address of a machine, not one server", host)
+		}
+		return nil
+	}
+	if len(host) > 253 {
+		return fmt.Errorf("has %d characters: a host name has at most 253", len(host))
+	}
+	for _, c := range host {
+		ok := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '-' || c == '_'
+		if !ok {
+			return fmt.Errorf("%q has %q, which no host name has", host, c)
+		}
+	}
+	return nil
+}
