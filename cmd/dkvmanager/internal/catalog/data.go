@@ -1,0 +1,41 @@
+// Package catalog keeps on disk which stores should exist on this server. It is the only memory that
+// survives the manager: what is not in it, or in an instance's folder, is not known after a restart.
+package catalog
+
+import "dkvrun/runtime/wire"
+
+// Data is the whole catalog.
+type Data struct {
+	Stores map[string]*Store `json:"stores"`
+}
+
+// Store is one store of the catalog.
+type Store struct {
+	Name   string `json:"name"`
+	Engine string `json:"engine"`
+	// Operation is the id of the creating operation: it names the data folders and the engine's cluster.
+	Operation string         `json:"operation"`
+	Revision  uint64         `json:"revision"`
+	Epoch     uint64         `json:"epoch"`
+	Digest    string         `json:"digest"`
+	Home      string         `json:"home,omitempty"`
+	Managers  []wire.Manager `json:"managers"`
+	Founders  []wire.Founder `json:"founders"`
+	// Nodes is the topology, every role set.
+	Nodes []wire.Node `json:"nodes"`
+	// Local is what this server adds for its own instances, by name; those that the topology has
+	// dropped and that are not gone yet included.
+	Local map[string]*Local `json:"local"`
+}
+
+// Local is the state of one of this server's instances.
+type Local struct {
+	Desired wire.Desired `json:"desired"`
+	// Bootstrapped is the durable mark outside the data folder that the instance has been part of the
+	// running store: from then on it never founds the store again, whatever its folder looks like.
+	Bootstrapped bool `json:"bootstrapped"`
+	// Leaving is the node as it was when the topology dropped it; nil while the topology has it.
+	Leaving *wire.Node `json:"leaving,omitempty"`
+	// LoseData: leave at once, without waiting for the store to take the instance out.
+	LoseData bool `json:"loseData,omitempty"`
+}

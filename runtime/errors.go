@@ -1,0 +1,38 @@
+package runtime
+
+import "fmt"
+
+// Error is what a script ends with, or catches, when something was misused or failed.
+type Error struct {
+	// Message is one line without position.
+	Message string
+	// Hint says what to do, where there is something to say.
+	Hint string
+	// File and Line are the script's place; Line 0 where there is none.
+	File string
+	Line int
+	// Traceback is Lua's, for --trace.
+	Traceback string
+	// Code is a stable word for programs: usage, refused, timeout, … or empty.
+	Code string
+	// Cause is the Go error behind it, or nil.
+	Cause error
+}
+
+// Error is the short form: file:line: message.
+func (e *Error) Error() string {
+	if e.Line == 0 {
+		return e.Message
+	}
+	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Message)
+}
+
+func (e *Error) Unwrap() error { return e.Cause }
+
+// Exit ends the run with a status. Scripts can't catch it.
+type Exit struct {
+	Status  int
+	Message string
+}
+
+func (e *Exit) Error() string { return fmt.Sprintf("exit %d", e.Status) }
