@@ -1,0 +1,108 @@
+package catalog
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"dkvrun/runtime/wire"
+)
+
+// Catalog is the one open catalog of a data folder. Its methods may be called from any goroutine.
+type Catalog struct {
+	dir      string
+	identity string
+	lock     *os.File
+	repaired string
+
+	// data is never changed once it is visible: Update puts a changed copy in its place.
+	data atomic.Pointer[Data]
+
+	mu         sync.Mutex // one Update at a time
+	generation uint64
+	payload    []byte
+}
+
+// Open takes the data folder dir for this process and loads what it holds; a folder that is empty or
+// not there becomes a new catalog. It fails when another process has the folder, and when the catalog
+// was there and can't be read: it never starts empty instead.
+func Open(dir string) (*Catalog, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("data folder %s: %w", dir, err)
+	}
+	if err := makeFolder(dir); err != nil {
+		return nil, err
+	}
+	lock, err := lockFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	c := &Catalog{dir: dir, lock: lock}
+	if err := c.load(); err != nil {
+		_ = lock.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// Close lets another process open the folder.
+func (c *Catalog) Close() error { return c.lock.Close() }
+
+// Dir is the data folder's absolute path.
+func (c *Catalog) Dir() string { return c.dir }
+
+// Identity is the manager's name for life: made with the folder, kept in it.
+func (c *Catalog) Identity() string { return c.identity }
+
+// Repaired says in a sentence what Open had to leave behind, or is empty. The last change may be lost
+// then.
+func (c *Catalog) Repaired() string { return c.repaired }
+
+// Snapshot returns a copy of what is known now.
+func (c *Catalog) Snapshot() *Data { return c.data.Load().clone() }
+
+// Update changes the catalog: f works on a copy, and when it returns nil the copy is made durable and
+// only then visible. An error of f is returned as it is. When the disk refuses, the error is a
+// *wire.Result with code read_only. With any error the catalog is what it was, in memory and on disk.
+func (c *Catalog) Update(f func(*Data) error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	next := c.data.Load().clone()
+	if err := f(next); err != nil {
+		return err
+	}
+	payload, err := json.Marshal(next)
+	if err != nil {
+		return fmt.Errorf("catalog: %w", err)
+	}
+	if bytes.Equal(payload, c.payload) {
+		return nil
+	}
+	if err := write(c.dir, c.generation+1, payload); err != nil {
+		return &wire.Result{
+			StatusCode: 503,
+			Code:       wire.CodeReadOnly,
+			Message:    fmt.Sprintf("the catalog in %s can't be written: %s", c.dir, cause(err)),
+			Hint:       "nothing was changed; make room or repair the disk, then try again",
+		}
+	}
+	c.generation++
+	c.payload = payload
+	c.data.Store(next)
+	return nil
+}
+
+// cause is what the system said, without the temporary file's path.
+func cause(err error) error {
+	var path *os.PathError
+	if errors.As(err, &path) {
+		return fmt.Errorf("%s %s: %w", path.Op, filepath.Base(path.Path), path.Err)
+	}
+	return err
+}

@@ -1,0 +1,45 @@
+package catalog
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// Digest is SHA-256 over the names, operations, revisions and digests of all stores: two managers that
+// keep the same stores have the same one.
+func (d *Data) Digest() string {
+	h := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(d.Stores)) {
+		s := d.Stores[name]
+		fmt.Fprintf(h, "store %q %q %d %q\n", s.Name, s.Operation, s.Revision, s.Digest)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+func (d *Data) clone() *Data {
+	out := &Data{Stores: make(map[string]*Store, len(d.Stores))}
+	for name, s := range d.Stores {
+		out.Stores[name] = s.clone()
+	}
+	return out
+}
+
+func (s *Store) clone() *Store {
+	out := *s
+	out.Managers = slices.Clone(s.Managers)
+	out.Founders = slices.Clone(s.Founders)
+	out.Nodes = slices.Clone(s.Nodes)
+	out.Local = make(map[string]*Local, len(s.Local))
+	for name, l := range s.Local {
+		local := *l
+		if l.Leaving != nil {
+			node := *l.Leaving
+			local.Leaving = &node
+		}
+		out.Local[name] = &local
+	}
+	return &out
+}

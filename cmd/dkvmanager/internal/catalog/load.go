@@ -1,0 +1,166 @@
+package catalog
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/google/uuid"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	lockFile     = "lock"
+	identityFile = "identity"
+)
+
+// makeFolder makes dir with mode 0700, and durably so.
+func makeFolder(dir string) error {
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return fmt.Errorf("data folder %s can't be made: %w", dir, err)
+		}
+		return syncFolder(filepath.Dir(dir))
+	}
+	if err := os.Chmod(dir, 0o700); err != nil {
+		return fmt.Errorf("data folder %s can't be used: %w", dir, err)
+	}
+	return nil
+}
+
+// lockFolder holds the folder until the file is closed or the process ends, however it ends.
+func lockFolder(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("data folder %s can't be used: %w", dir, err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		_ = f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("data folder %s is in use by another dkvmanager: stop it, or give this one a folder of its own", dir)
+		}
+		return nil, fmt.Errorf("data folder %s can't be locked: %w", dir, err)
+	}
+	return f, nil
+}
+
+// load reads the newest whole generation and the identity, or makes both in a new folder. The catalog
+// is made first, so that an identity without a catalog means that the catalog is lost.
+func (c *Catalog) load() error {
+	identity, err := readIdentity(c.dir)
+	if err != nil {
+		return err
+	}
+	f, data, err := c.newest()
+	if errors.Is(err, fs.ErrNotExist) {
+		if identity != "" {
+			return fmt.Errorf("data folder %s has an identity and no %s: put the catalog back, or give an empty folder", c.dir, currentFile)
+		}
+		f, data, err = create(c.dir)
+	}
+	if err != nil {
+		return err
+	}
+	if identity == "" {
+		if identity, err = makeIdentity(c.dir); err != nil {
+			return err
+		}
+	}
+	if data.Stores == nil {
+		data.Stores = map[string]*Store{}
+	}
+	c.identity, c.generation, c.payload = identity, f.Generation, f.Payload
+	c.data.Store(data)
+	return nil
+}
+
+// newest returns the current file, or the previous one when the current is damaged or missing. The
+// damaged file is moved aside: the next write must not keep it in place of the whole one.
+func (c *Catalog) newest() (*file, *Data, error) {
+	current := filepath.Join(c.dir, currentFile)
+	f, data, broken := read(current)
+	if broken == nil || errors.Is(broken, errNewer) {
+		return f, data, broken
+	}
+	f, data, err := read(filepath.Join(c.dir, previousFile))
+	if errors.Is(err, errNewer) {
+		return nil, nil, err
+	}
+	if err != nil {
+		if errors.Is(broken, fs.ErrNotExist) && errors.Is(err, fs.ErrNotExist) {
+			return nil, nil, fs.ErrNotExist
+		}
+		return nil, nil, fmt.Errorf("the catalog is damaged and is not replaced by an empty one: %s; %s: put back a copy, or give an empty folder", notFound(broken), notFound(err))
+	}
+	c.repaired = fmt.Sprintf("%s; going on with generation %d from %s", notFound(broken), f.Generation, previousFile)
+	if !errors.Is(broken, fs.ErrNotExist) {
+		damaged := filepath.Join(c.dir, damagedFile)
+		if err := os.Rename(current, damaged); err != nil {
+			return nil, nil, fmt.Errorf("the damaged %s can't be moved aside: %w", current, err)
+		}
+		c.repaired += "; the damaged file is kept as " + damagedFile
+	}
+	return f, data, nil
+}
+
+// notFound spells a missing file without the system call's name.
+func notFound(err error) string {
+	var path *os.PathError
+	if errors.As(err, &path) && errors.Is(err, fs.ErrNotExist) {
+		return path.Path + " is missing"
+	}
+	return err.Error()
+}
+
+func create(dir string) (*file, *Data, error) {
+	data := &Data{Stores: map[string]*Store{}}
+	payload, err := json.Marshal(data)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := write(dir, 1, payload); err != nil {
+		return nil, nil, fmt.Errorf("data folder %s can't be written: %w", dir, err)
+	}
+	return &file{Format: Format, Generation: 1, Payload: payload}, data, nil
+}
+
+// readIdentity returns "" when there is none yet.
+func readIdentity(dir string) (string, error) {
+	path := filepath.Join(dir, identityFile)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("the manager's identity can't be read: %w", err)
+	}
+	id, err := uuid.Parse(strings.TrimSpace(string(text)))
+	if err != nil {
+		return "", fmt.Errorf("%s holds no identity (%w): put it back, or give an empty folder", path, err)
+	}
+	return id.String(), nil
+}
+
+func makeIdentity(dir string) (string, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return "", fmt.Errorf("the manager's identity can't be made: %w", err)
+	}
+	path := filepath.Join(dir, identityFile)
+	temp := path + ".tmp"
+	err = writeSynced(temp, []byte(id.String()+"\n"))
+	if err == nil {
+		err = os.Rename(temp, path)
+	}
+	if err == nil {
+		err = syncFolder(dir)
+	}
+	if err != nil {
+		return "", fmt.Errorf("the manager's identity can't be written: %w", err)
+	}
+	return id.String(), nil
+}
