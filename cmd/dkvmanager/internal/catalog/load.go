@@ -18,13 +18,31 @@ const (
 	identityFile = "identity"
 )
 
-// makeFolder makes dir with mode 0700, and durably so.
+// makeFolder makes dir with mode 0700, and durably so. A folder that is there is taken when it may be
+// a manager's: nobody's home or temporary folder is closed to others by a slip of the command line.
 func makeFolder(dir string) error {
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return fmt.Errorf("data folder %s can't be made: %w", dir, err)
 		}
 		return syncFolder(filepath.Dir(dir))
+	}
+	if err != nil {
+		return fmt.Errorf("data folder %s can't be used: %w", dir, err)
+	}
+	foreign := ""
+	for _, e := range entries {
+		if e.Name() == identityFile || e.Name() == currentFile {
+			foreign = ""
+			break
+		}
+		if e.IsDir() {
+			foreign = e.Name()
+		}
+	}
+	if foreign != "" {
+		return fmt.Errorf("data folder %s holds %s and no catalog: give a folder that is empty, new or a manager's own", dir, foreign)
 	}
 	if err := os.Chmod(dir, 0o700); err != nil {
 		return fmt.Errorf("data folder %s can't be used: %w", dir, err)
@@ -83,11 +101,11 @@ func (c *Catalog) load() error {
 func (c *Catalog) newest() (*file, *Data, error) {
 	current := filepath.Join(c.dir, currentFile)
 	f, data, broken := read(current)
-	if broken == nil || errors.Is(broken, errNewer) {
+	if broken == nil || errors.Is(broken, errNewer) || refused(broken) {
 		return f, data, broken
 	}
 	f, data, err := read(filepath.Join(c.dir, previousFile))
-	if errors.Is(err, errNewer) {
+	if errors.Is(err, errNewer) || refused(err) {
 		return nil, nil, err
 	}
 	if err != nil {
@@ -105,6 +123,13 @@ func (c *Catalog) newest() (*file, *Data, error) {
 		c.repaired += "; the damaged file is kept as " + damagedFile
 	}
 	return f, data, nil
+}
+
+// refused tells a disk that does not give the file from a file that is missing or damaged: it may be
+// whole, so nothing older may take its place.
+func refused(err error) bool {
+	var path *os.PathError
+	return errors.As(err, &path) && !errors.Is(err, fs.ErrNotExist)
 }
 
 // notFound spells a missing file without the system call's name.
