@@ -1,0 +1,127 @@
+// Package self answers who this manager is on the network, and which instances are its own.
+package self
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"dkvrun/runtime/wire"
+)
+
+// Self is one manager as others reach it.
+type Self struct {
+	// Host is the name or address that the manager advertises.
+	Host string
+	// Bind is the IP that the manager and its instances listen on; empty for all addresses.
+	Bind string
+	Port int
+}
+
+// resolveTimeout bounds the look-up of the listen host's name.
+const resolveTimeout = 5 * time.Second
+
+// New takes the host:port to listen on and the host to advertise. The advertised host is by default
+// the listen host, and where that means all addresses the machine's host name. A listen host that is a
+// name is resolved once, IPv4 first.
+func New(listen, advertise string) (*Self, error) {
+	host, portText, err := net.SplitHostPort(listen)
+	if err != nil {
+		return nil, fmt.Errorf("--listen %q: want HOST:PORT, for example 10.0.0.11:%d or [::1]:%d", listen, wire.DefaultManagerPort, wire.DefaultManagerPort)
+	}
+	port, err := strconv.Atoi(portText)
+	if err != nil || port < 1 || port > 65535 {
+		return nil, fmt.Errorf("--listen %q: %q is not a port: 1 to 65535", listen, portText)
+	}
+	s := &Self{Host: advertise, Port: port}
+	if ip := net.ParseIP(host); host != "" && (ip == nil || !ip.IsUnspecified()) {
+		if s.Bind, err = resolve(host); err != nil {
+			return nil, fmt.Errorf("--listen %q: %w", listen, err)
+		}
+		if s.Host == "" {
+			s.Host = host
+		}
+	}
+	if s.Host == "" {
+		if s.Host, err = os.Hostname(); err != nil {
+			return nil, fmt.Errorf("this machine's host name is not known (%w): give --advertise HOST", err)
+		}
+	}
+	if err := wire.CheckHost(s.Host); err != nil {
+		return nil, fmt.Errorf("the advertised host %w: give --advertise HOST", err)
+	}
+	return s, nil
+}
+
+func resolve(host string) (string, error) {
+	if net.ParseIP(host) != nil {
+		return host, nil
+	}
+	if err := wire.CheckHost(host); err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), resolveTimeout)
+	defer cancel()
+	addresses, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return "", fmt.Errorf("the name has no address: %w", err)
+	}
+	for _, a := range addresses {
+		if a.Unmap().Is4() {
+			return a.Unmap().String(), nil
+		}
+	}
+	return addresses[0].String(), nil
+}
+
+// Listen is the host:port to listen on; the host is empty for all addresses.
+func (s *Self) Listen() string { return net.JoinHostPort(s.Bind, strconv.Itoa(s.Port)) }
+
+// Loopback says that no other machine can reach the manager.
+func (s *Self) Loopback() bool {
+	ip := net.ParseIP(s.Bind)
+	return ip != nil && ip.IsLoopback()
+}
+
+// Owns says whether a node is this manager's: its host is the advertised name, the listen address or,
+// listening on all, an address of this machine; and the manager that it was planned for, where it
+// names one, has this one's port, since two managers can share a host.
+func (s *Self) Owns(n wire.Node) bool {
+	if n.Manager != "" {
+		_, port, err := net.SplitHostPort(n.Manager)
+		if err != nil || port != strconv.Itoa(s.Port) {
+			return false
+		}
+	}
+	if strings.EqualFold(n.Host, s.Host) {
+		return true
+	}
+	address, err := netip.ParseAddr(n.Host)
+	if err != nil {
+		return false
+	}
+	if s.Bind != "" {
+		bind, err := netip.ParseAddr(s.Bind)
+		return err == nil && bind.Unmap() == address.Unmap()
+	}
+	return ofThisMachine(address.Unmap())
+}
+
+func ofThisMachine(address netip.Addr) bool {
+	interfaces, err := net.InterfaceAddrs()
+	if err != nil {
+		return false
+	}
+	for _, i := range interfaces {
+		prefix, err := netip.ParsePrefix(i.String())
+		if err == nil && prefix.Addr().Unmap() == address {
+			return true
+		}
+	}
+	return false
+}
