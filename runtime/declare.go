@@ -14,7 +14,7 @@ const (
 	Integer       // a number without a fraction
 	Number        // any finite number
 	Boolean       //
-	Function      // arrives as *Function
+	Function      // arrives as *Func
 	Strings       // one string or a list of strings; arrives as []string
 	Table         // a list arrives as []any, anything else as map[string]any
 )

@@ -1,0 +1,83 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+)
+
+// Call is one call of a builtin or of an object's method, with its arguments checked and converted.
+type Call struct {
+	Host *Host
+	// Self is the object of a method call, nil otherwise.
+	Self Object
+	// Name is what was called, as errors say it: "new_store", "results:check".
+	Name string
+	// File and Line are the place in the script that made the call; Line 0 where there is none.
+	File string
+	Line int
+
+	ctx    context.Context
+	params []Param
+	values []any // one a parameter; nil where absent
+}
+
+// Context is done when the run is cancelled or its time is over. What blocks has to watch it.
+func (c *Call) Context() context.Context { return c.ctx }
+
+// Has tells whether the parameter was given or has a default. It panics, as all of Call's readers
+// do, when the builtin doesn't declare a parameter of that name.
+func (c *Call) Has(name string) bool { return c.Value(name) != nil }
+
+// Value is the parameter as it was converted, nil where absent: string, int (Integer), float64
+// (Number), bool, []string (Strings), *Func, []any or map[string]any (Table). Any is each of
+// these as it comes, a whole number as int, and also Record, List, Object or *Error.
+func (c *Call) Value(name string) any {
+	for i := range c.params {
+		if c.params[i].Name == name {
+			return c.values[i]
+		}
+	}
+	panic(fmt.Sprintf("%s declares no parameter %s", c.Name, name))
+}
+
+// String is a String parameter, "" where absent.
+func (c *Call) String(name string) string { return typed[string](c, name) }
+
+// Int is an Integer parameter, 0 where absent.
+func (c *Call) Int(name string) int { return typed[int](c, name) }
+
+// Float is a Number parameter, 0 where absent.
+func (c *Call) Float(name string) float64 { return typed[float64](c, name) }
+
+// Bool is a Boolean parameter, false where absent.
+func (c *Call) Bool(name string) bool { return typed[bool](c, name) }
+
+// Strings is a Strings parameter, nil where absent.
+func (c *Call) Strings(name string) []string { return typed[[]string](c, name) }
+
+// Func is a Function parameter, nil where absent.
+func (c *Call) Func(name string) *Func { return typed[*Func](c, name) }
+
+func typed[T any](c *Call, name string) T {
+	var zero T
+	v := c.Value(name)
+	if v == nil {
+		return zero
+	}
+	t, ok := v.(T)
+	if !ok {
+		panic(fmt.Sprintf("%s: parameter %s is a %T, not a %T", c.Name, name, v, zero))
+	}
+	return t
+}
+
+// Misuse is the error of a parameter whose value can't be used, at the caller's place:
+// "new_store: parameter name: …", code usage.
+func (c *Call) Misuse(param, format string, args ...any) error {
+	return c.Errorf(CodeUsage, "%s: parameter %s: %s", c.Name, param, fmt.Sprintf(format, args...))
+}
+
+// Errorf is an error at the caller's place. The message stands as it is, without the builtin's name.
+func (c *Call) Errorf(code, format string, args ...any) *Error {
+	return &Error{Message: fmt.Sprintf(format, args...), Code: code, File: c.File, Line: c.Line}
+}

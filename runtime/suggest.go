@@ -1,0 +1,43 @@
+package runtime
+
+import "strings"
+
+// Suggest is the candidate that word is most likely a slip of, or "".
+func Suggest(word string, candidates []string) string {
+	best, bestDistance := "", 0
+	for _, c := range candidates {
+		limit := max(1, min(len(word), len(c))/3)
+		d := editDistance(strings.ToLower(word), strings.ToLower(c), limit)
+		if d <= limit && (best == "" || d < bestDistance || d == bestDistance && c < best) {
+			best, bestDistance = c, d
+		}
+	}
+	return best
+}
+
+// editDistance counts the letters inserted, left out, replaced or swapped with their neighbour
+// between a and b; beyond limit it may give up with any larger number.
+func editDistance(a, b string, limit int) int {
+	if len(a)-len(b) > limit || len(b)-len(a) > limit {
+		return limit + 1
+	}
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, last, row = last, row, before
+	}
+	return last[len(b)]
+}
