@@ -1,0 +1,188 @@
+package fanout
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"dkvrun/runtime/wire"
+)
+
+// Endpoint is where a server is reached. It is comparable.
+type Endpoint struct {
+	// Scheme is http or https; empty means http.
+	Scheme string
+	// Host is a name or an IP address, without brackets.
+	Host string
+	Port int
+}
+
+// String is host:port, an IPv6 address in brackets.
+func (e Endpoint) String() string { return net.JoinHostPort(e.Host, strconv.Itoa(e.Port)) }
+
+// URL is scheme://host:port, without a slash at the end.
+func (e Endpoint) URL() string {
+	if e.Scheme == "" {
+		return "http://" + e.String()
+	}
+	return e.Scheme + "://" + e.String()
+}
+
+// ParseEndpoints reads a list of servers. An element is host, host:port, an IP address (IPv6 bare or
+// in brackets), scheme://host:port, or several of these with commas between. Refused are an empty list
+// or element, an address that means "all", a port outside 1–65535, a path, user and password, and an
+// endpoint that is there twice.
+func ParseEndpoints(list []string, defaultPort int) ([]Endpoint, error) {
+	var out []Endpoint
+	seen := map[string]string{}
+	for _, text := range list {
+		for part := range strings.SplitSeq(text, ",") {
+			part = strings.TrimSpace(part)
+			if part == "" {
+				return nil, emptyElement(text)
+			}
+			e, err := parseEndpoint(part, defaultPort)
+			if err != nil {
+				return nil, err
+			}
+			key := strings.ToLower(e.String())
+			if first, twice := seen[key]; twice {
+				return nil, fmt.Errorf("%q and %q are the same manager: name it once", first, part)
+			}
+			seen[key] = part
+			out = append(out, e)
+		}
+	}
+	if len(out) == 0 {
+		return nil, errors.New("the list of managers is empty: name at least one, such as 10.0.0.11 or host:7801")
+	}
+	return out, nil
+}
+
+func emptyElement(text string) error {
+	if strings.TrimSpace(text) == "" {
+		return errors.New("a manager's name is empty: give host or host:port")
+	}
+	return fmt.Errorf("%q has nothing between two commas or at an end: take out the comma", text)
+}
+
+func parseEndpoint(text string, defaultPort int) (Endpoint, error) {
+	e := Endpoint{Scheme: "http", Port: defaultPort}
+	rest := text
+	if scheme, after, found := strings.Cut(text, "://"); found {
+		e.Scheme, rest = strings.ToLower(scheme), after
+		if e.Scheme != "http" && e.Scheme != "https" {
+			return e, fmt.Errorf("%q has the scheme %q: a manager speaks http or https", redacted(text), scheme)
+		}
+	}
+	if strings.Contains(rest, "@") {
+		return e, fmt.Errorf("%q carries a user or password: leave it out, a manager's address is host:port", redacted(text))
+	}
+	if i := strings.IndexAny(rest, "/?#\\"); i >= 0 {
+		return e, fmt.Errorf("%q has %q after its address: a manager is host:port, without a path", text, rest[i:])
+	}
+	host, port, hasPort, err := splitPort(rest)
+	if err != nil {
+		return e, fmt.Errorf("%q %w", text, err)
+	}
+	if hasPort {
+		if e.Port, err = parsePort(port); err != nil {
+			return e, fmt.Errorf("%q %w", text, err)
+		}
+	}
+	if e.Port < 1 || e.Port > 65535 {
+		return e, fmt.Errorf("%q has port %d: ports go from 1 to 65535", text, e.Port)
+	}
+	if e.Host, err = checkHost(host, strings.HasPrefix(rest, "[")); err != nil {
+		return e, fmt.Errorf("%q %w", text, err)
+	}
+	return e, nil
+}
+
+// redacted hides what stands before an @, which may be a password.
+func redacted(text string) string {
+	at := strings.LastIndexByte(text, '@')
+	if at < 0 {
+		return text
+	}
+	scheme, _, found := strings.Cut(text[:at], "://")
+	if !found {
+		return "***" + text[at:]
+	}
+	return scheme + "://***" + text[at:]
+}
+
+// splitPort takes host:port apart. More than one colon without brackets is an IPv6 address alone.
+func splitPort(s string) (host, port string, hasPort bool, err error) {
+	if strings.HasPrefix(s, "[") {
+		end := strings.IndexByte(s, ']')
+		if end < 0 {
+			return "", "", false, errors.New("has a '[' without its ']'")
+		}
+		after := s[end+1:]
+		if after == "" {
+			return s[1:end], "", false, nil
+		}
+		if after[0] != ':' {
+			return "", "", false, fmt.Errorf("has %q after the ']': only :port can stand there", after)
+		}
+		return s[1:end], after[1:], true, nil
+	}
+	if strings.Count(s, ":") == 1 {
+		host, port, _ = strings.Cut(s, ":")
+		return host, port, true, nil
+	}
+	return s, "", false, nil
+}
+
+// parsePort takes digits alone: no sign, no space, no name of a service.
+func parsePort(s string) (int, error) {
+	if s == "" {
+		return 0, errors.New("ends with a colon: give the port after it, or leave the colon out")
+	}
+	if strings.Trim(s, "0123456789") != "" {
+		return 0, fmt.Errorf("has the port %q: a port is a number from 1 to 65535", s)
+	}
+	port, err := strconv.Atoi(s)
+	if err != nil || port < 1 || port > 65535 {
+		return 0, fmt.Errorf("has port %s: ports go from 1 to 65535", s)
+	}
+	return port, nil
+}
+
+// checkHost gives an IP address in its one canonical form, and a name as it was written.
+func checkHost(host string, bracketed bool) (string, error) {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		switch {
+		case ip.Zone() != "":
+			return "", fmt.Errorf("has the zone %q, which other servers can't use: give an address without one", ip.Zone())
+		case bracketed && !ip.Is6():
+			return "", errors.New("has brackets, which only an IPv6 address has")
+		case ip.Unmap().IsUnspecified():
+			return "", errors.New("means every address of a machine: name the server's own")
+		}
+		return ip.Unmap().String(), nil
+	}
+	if bracketed || strings.Contains(host, ":") {
+		return "", errors.New("is not an IPv6 address: write it as ::1, [::1] or [::1]:7801")
+	}
+	if host == "" {
+		return "", errors.New("has no host: give host or host:port")
+	}
+	if err := wire.CheckHost(host); err != nil {
+		return "", fmt.Errorf("is not a manager: host %w", err)
+	}
+	labels := strings.Split(strings.TrimSuffix(host, "."), ".")
+	for _, label := range labels {
+		if label == "" || label[0] == '-' || label[len(label)-1] == '-' {
+			return "", errors.New("is not a host name: its parts between the dots can't be empty nor begin or end with '-'")
+		}
+	}
+	if last := labels[len(labels)-1]; last[0] >= '0' && last[0] <= '9' && strings.Trim(last, "0123456789abcdefABCDEFxX") == "" {
+		return "", errors.New("is not an IPv4 address: it has four numbers from 0 to 255, such as 10.0.0.11")
+	}
+	return host, nil
+}
