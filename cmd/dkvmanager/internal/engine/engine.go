@@ -6,6 +6,7 @@ package engine
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"dkvrun/runtime/wire"
@@ -107,8 +108,9 @@ type Engine interface {
 	// Name is the value of a store's engine field.
 	Name() string
 	// Run is the whole life of an instance process: it serves spec from folder until ctx is done, then
-	// stops gracefully. It returns an error when the instance can't be, or can't go on.
-	Run(ctx context.Context, folder string, spec Spec) error
+	// stops gracefully. It keeps report up to date and writes log lines for people. It returns an error
+	// when the instance can't be, or can't go on.
+	Run(ctx context.Context, folder string, spec Spec, report *Report, log io.Writer) error
 	// Dial reaches a running store through any of its client endpoints (host:port).
 	Dial(endpoints []string) (Membership, error)
 }
