@@ -1,0 +1,78 @@
+package process
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"dkvrun/cmd/dkvmanager/internal/engine"
+	"dkvrun/runtime/wire"
+)
+
+// Client asks the instance in a folder. It keeps no connection and may be used from any number of
+// goroutines.
+type Client struct {
+	http http.Client
+}
+
+// Dial returns the client of the instance in folder, whether or not that runs.
+func Dial(folder string) *Client {
+	return &Client{http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialSocket(ctx, folder)
+		},
+	}}}
+}
+
+// dialSocket reaches the socket by way of its folder's descriptor: the address of a unix socket is
+// limited to 108 bytes, a path is not.
+func dialSocket(ctx context.Context, folder string) (net.Conn, error) {
+	dir, err := os.Open(folder)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	var dialer net.Dialer
+	return dialer.DialContext(ctx, "unix", fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), engine.SocketFile))
+}
+
+// State is how the instance is. An error says that it doesn't run, or doesn't answer.
+func (c *Client) State(ctx context.Context) (engine.State, error) {
+	var state engine.State
+	err := c.get(ctx, statePath, &state)
+	return state, err
+}
+
+// Metrics are the instance's figures, rates over window: 1 s to 60 s.
+func (c *Client) Metrics(ctx context.Context, window time.Duration) ([]wire.Metric, error) {
+	query := url.Values{windowParam: {strconv.FormatFloat(window.Seconds(), 'f', -1, 64)}}
+	var metrics []wire.Metric
+	err := c.get(ctx, metricsPath+"?"+query.Encode(), &metrics)
+	return metrics, err
+}
+
+func (c *Client) get(ctx context.Context, path string, into any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://instance"+path, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1024))
+		return fmt.Errorf("instance answered %s: %s", resp.Status, strings.TrimSpace(string(text)))
+	}
+	return json.NewDecoder(resp.Body).Decode(into)
+}

@@ -1,0 +1,79 @@
+// Package process is the process around an engine: one instance, alone in its folder.
+//
+// It holds the folder's lock for as long as it lives, answers over a unix socket in the folder how
+// the instance is, and sees to it that every stop ends.
+package process
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+	"time"
+
+	"dkvrun/cmd/dkvmanager/internal/engine"
+)
+
+// How long a stop may take before the process kills itself.
+const (
+	stopLimit   = 10 * time.Second
+	orphanLimit = 4 * time.Second // the runner is gone, and promised to leave nothing within seconds
+)
+
+// Run is the life of an instance process: it serves the spec in folder until ctx is done or lifeline
+// (nil for none) is at its end, then stops gracefully. A stop that hangs ends in SIGKILL, 10 s after
+// ctx was done or 4 s after the lifeline's end. Run changes the working directory to folder. It
+// returns nil after a graceful stop, and an error when another process holds the folder, the spec
+// can't be read, or the engine failed.
+func Run(ctx context.Context, eng engine.Engine, folder string, lifeline *os.File, log io.Writer) error {
+	if err := os.Chdir(folder); err != nil {
+		return fmt.Errorf("instance folder: %w", err)
+	}
+	lock, err := acquire(folder)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	spec, err := readSpec(folder)
+	if err != nil {
+		return err
+	}
+
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { killAfter(stopLimit) })()
+	if lifeline != nil {
+		go func() {
+			_, _ = io.Copy(io.Discard, lifeline)
+			killAfter(orphanLimit)
+			cancel()
+		}()
+	}
+
+	report := new(engine.Report)
+	report.Set(engine.Condition{Reason: "the instance is starting"})
+	stop, err := serve(spec, report)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	return eng.Run(ctx, ".", spec, report, log)
+}
+
+func readSpec(folder string) (engine.Spec, error) {
+	var spec engine.Spec
+	data, err := os.ReadFile(engine.SpecFile)
+	if err != nil {
+		return spec, fmt.Errorf("instance folder %s: %w", folder, err)
+	}
+	if err := json.Unmarshal(data, &spec); err != nil {
+		return spec, fmt.Errorf("%s in %s: %w", engine.SpecFile, folder, err)
+	}
+	return spec, nil
+}
+
+func killAfter(limit time.Duration) {
+	time.AfterFunc(limit, func() { _ = syscall.Kill(os.Getpid(), syscall.SIGKILL) })
+}
