@@ -1,0 +1,85 @@
+package etcd
+
+import (
+	"net"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"go.etcd.io/etcd/server/v3/embed"
+	"go.uber.org/zap"
+
+	"dkvrun/cmd/dkvmanager/internal/engine"
+)
+
+// Limits of every store.
+const (
+	quotaBytes      = 2 << 30
+	maxRequestBytes = 3 << 19 // 1.5 MiB
+	snapshotCount   = 10_000  // writes between two snapshots of the log
+	// historyKept bounds how much of the quota old versions of keys can take under full load, and how
+	// long a watch can be away and still resume.
+	historyKept = "5m"
+	// maxLearners instances can join at once. All members must agree on it.
+	maxLearners = 5
+)
+
+// memberConfig is the configuration of a data instance.
+func memberConfig(folder string, spec engine.Spec, logger *zap.Logger) *embed.Config {
+	bind := bindIP(spec.Bind)
+	cfg := embed.NewConfig()
+	cfg.Name = spec.Instance
+	cfg.Dir = filepath.Join(folder, spec.DataDir)
+	cfg.InitialClusterToken = spec.Store + "-" + spec.Operation
+	cfg.InitialCluster = initialCluster(spec)
+	cfg.ClusterState = embed.ClusterStateFlagNew
+	if spec.Start == engine.Join {
+		cfg.ClusterState = embed.ClusterStateFlagExisting
+	}
+	cfg.ListenPeerUrls = []url.URL{httpURL(bind, spec.ClustronPort)}
+	cfg.ListenClientUrls = []url.URL{httpURL(bind, spec.ClientPort)}
+	cfg.AdvertisePeerUrls = []url.URL{httpURL(spec.Host, spec.ClustronPort)}
+	cfg.AdvertiseClientUrls = []url.URL{httpURL(spec.Host, spec.ClientPort)}
+
+	cfg.QuotaBackendBytes = quotaBytes
+	cfg.MaxRequestBytes = maxRequestBytes
+	cfg.SnapshotCount = snapshotCount
+	cfg.AutoCompactionMode = embed.CompactorModePeriodic
+	cfg.AutoCompactionRetention = historyKept
+	cfg.MaxLearners = maxLearners
+	cfg.StrictReconfigCheck = true
+	cfg.PreVote = true
+	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(quiet(logger))
+	return cfg
+}
+
+// initialCluster is not looked at once there is data.
+func initialCluster(spec engine.Spec) string {
+	if spec.Start == engine.Resume {
+		self := httpURL(spec.Host, spec.ClustronPort)
+		return spec.Instance + "=" + self.String()
+	}
+	members := make([]string, len(spec.Peers))
+	for i, p := range spec.Peers {
+		members[i] = p.Name + "=http://" + p.Address
+	}
+	return strings.Join(members, ",")
+}
+
+// bindIP is what etcd binds to, which can't do without an address.
+func bindIP(bind string) string {
+	if bind != "" {
+		return bind
+	}
+	probe, err := net.Listen("tcp6", "[::1]:0")
+	if err != nil {
+		return "0.0.0.0"
+	}
+	probe.Close()
+	return "::"
+}
+
+func httpURL(host string, port int) url.URL {
+	return url.URL{Scheme: "http", Host: net.JoinHostPort(host, strconv.Itoa(port))}
+}

@@ -1,0 +1,161 @@
+package etcd
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/soheilhy/cmux"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/server/v3/etcdserver/api/v3election/v3electionpb"
+	"go.etcd.io/etcd/server/v3/etcdserver/api/v3lock/v3lockpb"
+	"go.etcd.io/etcd/server/v3/proxy/grpcproxy"
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/metadata"
+
+	"dkvrun/cmd/dkvmanager/internal/engine"
+)
+
+const (
+	// syncInterval is how often a client looks up who the store's data instances are.
+	syncInterval = 3 * time.Second
+	// firstBytesLimit is how long a new connection may stay silent.
+	firstBytesLimit = 30 * time.Second
+	// requestOverhead is what a message may be larger than the largest request; etcd's own figure.
+	requestOverhead = 512 << 10
+)
+
+// runGateway is the life of a gateway: its client port serves the whole store, and nothing is kept.
+func runGateway(ctx context.Context, spec engine.Spec, report *engine.Report, logger *zap.Logger) error {
+	if len(spec.Endpoints) == 0 {
+		return fmt.Errorf("gateway %s: the spec names no data instance", spec.Instance)
+	}
+	listener, err := net.Listen("tcp", net.JoinHostPort(spec.Bind, strconv.Itoa(spec.ClientPort)))
+	if err != nil {
+		return fmt.Errorf("start of %s: %w", spec.Instance, err)
+	}
+	client, err := dial(spec.Endpoints,
+		grpc.WithChainUnaryInterceptor(grpcproxy.AuthUnaryClientInterceptor, markUnary),
+		grpc.WithChainStreamInterceptor(grpcproxy.AuthStreamClientInterceptor, markStream))
+	if err != nil {
+		listener.Close()
+		return fmt.Errorf("start of %s: %w", spec.Instance, err)
+	}
+	defer client.Close()
+
+	counter := newCounter(report)
+	report.Measure(func(context.Context) []engine.Gauge { return []engine.Gauge{watchGauge(counter)} })
+	grpcServer := newGatewayServer(client, counter, quiet(logger))
+	handler, closeRoutes, err := jsonRoutes(ctx, listener.Addr())
+	if err != nil {
+		listener.Close()
+		return fmt.Errorf("start of %s: %w", spec.Instance, err)
+	}
+	defer closeRoutes()
+	httpServer := &http.Server{Handler: handler, ReadHeaderTimeout: firstBytesLimit}
+
+	split := cmux.New(listener)
+	split.SetReadTimeout(firstBytesLimit)
+	httpListener, grpcListener := split.Match(cmux.HTTP1()), split.Match(cmux.HTTP2())
+	failed := make(chan error, 3)
+	go func() { failed <- httpServer.Serve(httpListener) }()
+	go func() { failed <- grpcServer.Serve(grpcListener) }()
+	go func() { failed <- split.Serve() }()
+	defer func() {
+		counter.endStreams()
+		closing, cancel := context.WithTimeout(context.Background(), closeLimit)
+		defer cancel()
+		_ = httpServer.Shutdown(closing)
+		grpcServer.Stop()
+		split.Close()
+	}()
+
+	watched := make(chan struct{})
+	watchCtx, cancel := context.WithCancel(ctx)
+	go func() {
+		defer close(watched)
+		watchGateway(watchCtx, client, report, logger)
+	}()
+	defer func() {
+		cancel()
+		<-watched
+	}()
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-failed:
+		return fmt.Errorf("%s can't go on: %w", spec.Instance, err)
+	}
+}
+
+// newGatewayServer serves what a data instance serves.
+func newGatewayServer(client *clientv3.Client, counter *counter, logger *zap.Logger) *grpc.Server {
+	server := grpc.NewServer(
+		grpc.ChainUnaryInterceptor(counter.unary),
+		grpc.ChainStreamInterceptor(counter.stream),
+		grpc.MaxRecvMsgSize(maxRequestBytes+requestOverhead),
+		grpc.MaxSendMsgSize(math.MaxInt32),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 2 * time.Hour, Timeout: 20 * time.Second}),
+	)
+	watch, _ := grpcproxy.NewWatchProxy(client.Ctx(), logger, client)
+	lease, _ := grpcproxy.NewLeaseProxy(client.Ctx(), client)
+	cluster, _ := grpcproxy.NewClusterProxy(logger, client, "", "")
+	pb.RegisterKVServer(server, &gatewayKV{store: clientv3.RetryKVClient(client)})
+	pb.RegisterWatchServer(server, watch)
+	pb.RegisterLeaseServer(server, lease)
+	pb.RegisterClusterServer(server, gatewayCluster{cluster, clientv3.RetryClusterClient(client)})
+	pb.RegisterMaintenanceServer(server, grpcproxy.NewMaintenanceProxy(client))
+	pb.RegisterAuthServer(server, grpcproxy.NewAuthProxy(client))
+	v3lockpb.RegisterLockServer(server, grpcproxy.NewLockProxy(client))
+	v3electionpb.RegisterElectionServer(server, grpcproxy.NewElectionProxy(client))
+	return server
+}
+
+func markUnary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoker grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	return invoker(metadata.AppendToOutgoingContext(ctx, forwardedKey, "1"), method, req, reply, cc, opts...)
+}
+
+func markStream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+	return streamer(metadata.AppendToOutgoingContext(ctx, forwardedKey, "1"), desc, cc, method, opts...)
+}
+
+// watchGateway reports the condition until ctx is done.
+func watchGateway(ctx context.Context, client *clientv3.Client, report *engine.Report, logger *zap.Logger) {
+	maintenance := pb.NewMaintenanceClient(client.ActiveConnection())
+	poll(ctx, func() bool {
+		c := engine.Condition{Reason: gatewayReason(ctx, client, maintenance)}
+		c.Ready = c.Reason == ""
+		if ctx.Err() == nil {
+			tell(report, logger, c)
+		}
+		return c.Ready
+	})
+	tell(report, logger, engine.Condition{Reason: "the instance is stopping"})
+}
+
+// gatewayReason says why the gateway isn't ready; empty when it is.
+func gatewayReason(ctx context.Context, client *clientv3.Client, maintenance pb.MaintenanceClient) string {
+	ctx, cancel := context.WithTimeout(ctx, answerLimit)
+	defer cancel()
+	if _, err := client.Get(ctx, "\x00", clientv3.WithCountOnly()); err != nil {
+		return fmt.Sprintf("waiting for the store's data instances: none of %s answered a read within %v", endpoints(client), answerLimit)
+	}
+	status, err := maintenance.Status(ctx, &pb.StatusRequest{})
+	if err != nil {
+		return "" // the read has been answered
+	}
+	return alarmReason(status.Errors)
+}
+
+func endpoints(client *clientv3.Client) string {
+	return strings.ReplaceAll(strings.Join(client.Endpoints(), ", "), "http://", "")
+}

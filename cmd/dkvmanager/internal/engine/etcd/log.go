@@ -1,0 +1,38 @@
+package etcd
+
+import (
+	"io"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"dkvrun/cmd/dkvmanager/internal/engine"
+)
+
+// newLogger writes lines for people: time, level, message, fields.
+func newLogger(w io.Writer) *zap.Logger {
+	config := zap.NewProductionEncoderConfig()
+	config.EncodeTime = zapcore.ISO8601TimeEncoder
+	config.EncodeLevel = zapcore.CapitalLevelEncoder
+	config.CallerKey = zapcore.OmitKey
+	config.StacktraceKey = zapcore.OmitKey
+	sink := zapcore.Lock(zapcore.AddSync(w))
+	return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(config), sink, zap.InfoLevel))
+}
+
+// quiet is the logger for etcd itself: its information is a page a start.
+func quiet(logger *zap.Logger) *zap.Logger {
+	return logger.WithOptions(zap.IncreaseLevel(zap.WarnLevel))
+}
+
+// tell reports the condition, and logs it where it is news.
+func tell(report *engine.Report, logger *zap.Logger, c engine.Condition) {
+	if !report.Set(c) {
+		return
+	}
+	if c.Ready {
+		logger.Info("ready", zap.Bool("leader", c.Leader))
+	} else {
+		logger.Info("not ready", zap.String("reason", c.Reason))
+	}
+}

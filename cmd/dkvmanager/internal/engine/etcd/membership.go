@@ -1,0 +1,167 @@
+package etcd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net/url"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+
+	"dkvrun/cmd/dkvmanager/internal/engine"
+)
+
+// leaderLimit is how long to look for the leader, and to wait for another one.
+const leaderLimit = 2 * time.Second
+
+// membership reads and changes the members of one store.
+type membership struct {
+	client *clientv3.Client
+}
+
+func (etcd) Dial(endpoints []string) (engine.Membership, error) {
+	client, err := dial(endpoints)
+	if err != nil {
+		return nil, fmt.Errorf("reach the store: %w", err)
+	}
+	return membership{client}, nil
+}
+
+// dial makes a client that says nothing on its own and comes back soon after an instance does.
+func dial(endpoints []string, options ...grpc.DialOption) (*clientv3.Client, error) {
+	urls := make([]string, len(endpoints))
+	for i, e := range endpoints {
+		urls[i] = "http://" + e
+	}
+	return clientv3.New(clientv3.Config{
+		Endpoints:            urls,
+		AutoSyncInterval:     syncInterval,
+		DialKeepAliveTime:    10 * time.Second,
+		DialKeepAliveTimeout: 5 * time.Second,
+		Logger:               zap.NewNop(),
+		DialOptions: append(options,
+			grpc.WithConnectParams(grpc.ConnectParams{
+				Backoff:           backoff.Config{BaseDelay: 200 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second},
+				MinConnectTimeout: 3 * time.Second,
+			}),
+			grpc.WithDefaultCallOptions(
+				grpc.MaxCallSendMsgSize(math.MaxInt32),
+				grpc.MaxCallRecvMsgSize(math.MaxInt32),
+			)),
+	})
+}
+
+func (m membership) Close() error { return m.client.Close() }
+
+func (m membership) Members(ctx context.Context) ([]engine.Member, error) {
+	list, err := m.client.MemberList(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("members of the store: %w", err)
+	}
+	leader := m.leader(ctx)
+	members := make([]engine.Member, len(list.Members))
+	for i, member := range list.Members {
+		members[i] = engine.Member{
+			ID:      member.ID,
+			Name:    member.Name,
+			Address: address(member.PeerURLs),
+			Learner: member.IsLearner,
+			Leader:  member.ID == leader,
+		}
+	}
+	return members, nil
+}
+
+// leader is the leader's id, or 0 when nobody names one.
+func (m membership) leader(ctx context.Context) uint64 {
+	ctx, cancel := context.WithTimeout(ctx, leaderLimit)
+	defer cancel()
+	status, err := pb.NewMaintenanceClient(m.client.ActiveConnection()).Status(ctx, &pb.StatusRequest{})
+	if err != nil {
+		return 0
+	}
+	return status.Leader
+}
+
+// Add of an instance that is a member already changes nothing.
+func (m membership) Add(ctx context.Context, address string) error {
+	if err := m.client.Sync(ctx); err != nil {
+		return fmt.Errorf("add %s to the store: %w", address, err)
+	}
+	_, err := m.client.MemberAddAsLearner(ctx, []string{"http://" + address})
+	if err != nil && !errors.Is(err, rpctypes.ErrPeerURLExist) {
+		return fmt.Errorf("add %s to the store: %w", address, err)
+	}
+	return nil
+}
+
+// Promote of a voter changes nothing.
+func (m membership) Promote(ctx context.Context, id uint64) error {
+	if err := m.client.Sync(ctx); err != nil {
+		return fmt.Errorf("promote member %x: %w", id, err)
+	}
+	_, err := m.client.MemberPromote(ctx, id)
+	if err != nil && !errors.Is(err, rpctypes.ErrMemberNotLearner) {
+		return fmt.Errorf("promote member %x: %w", id, err)
+	}
+	return nil
+}
+
+// Remove of one that is no member changes nothing.
+func (m membership) Remove(ctx context.Context, id uint64) error {
+	list, err := m.client.MemberList(ctx)
+	if err != nil {
+		return fmt.Errorf("remove member %x: %w", id, err)
+	}
+	if m.leader(ctx) == id {
+		m.moveLeader(ctx, list.Members, id)
+	}
+	_, err = m.client.MemberRemove(ctx, id)
+	if err != nil && !errors.Is(err, rpctypes.ErrMemberNotFound) {
+		return fmt.Errorf("remove member %x: %w", id, err)
+	}
+	return nil
+}
+
+// moveLeader hands the leadership to the first other voter that takes it. When none does, the store
+// elects one after the removal, a second or two later.
+func (m membership) moveLeader(ctx context.Context, members []*pb.Member, leader uint64) {
+	ctx, cancel := context.WithTimeout(ctx, leaderLimit)
+	defer cancel()
+	for _, member := range members {
+		if member.ID != leader {
+			continue
+		}
+		// Only the leader itself takes the request.
+		client, err := clientv3.New(clientv3.Config{Endpoints: member.ClientURLs, Logger: zap.NewNop()})
+		if err != nil {
+			return
+		}
+		defer client.Close()
+		for _, other := range members {
+			if other.ID == leader || other.IsLearner || other.Name == "" {
+				continue
+			}
+			if _, err := client.MoveLeader(ctx, other.ID); err == nil {
+				return
+			}
+		}
+	}
+}
+
+// address is host:port of a peer URL.
+func address(urls []string) string {
+	for _, text := range urls {
+		if u, err := url.Parse(text); err == nil {
+			return u.Host
+		}
+	}
+	return ""
+}

@@ -1,0 +1,160 @@
+package etcd
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/server/v3/etcdserver"
+	"go.uber.org/zap"
+
+	"dkvrun/cmd/dkvmanager/internal/engine"
+)
+
+// How often an instance is looked at, and how long it has for an answer.
+const (
+	unreadyInterval = 200 * time.Millisecond
+	readyInterval   = 500 * time.Millisecond
+	answerLimit     = time.Second
+	reachLimit      = 200 * time.Millisecond
+)
+
+// Reasons that both roles can give.
+const (
+	quotaFull = "the store's quota of 2 GiB is full and it takes reads only: remove keys, then compact and defragment it, and disarm the alarm"
+	corrupt   = "an instance of the store has found its data corrupt: look into the logs before anything else"
+)
+
+// readiness watches whether a data instance takes reads and writes.
+type readiness struct {
+	server *etcdserver.EtcdServer
+	spec   engine.Spec
+	report *engine.Report
+	logger *zap.Logger
+}
+
+// watch reports the condition until ctx is done.
+func (r *readiness) watch(ctx context.Context) {
+	poll(ctx, func() bool {
+		c := r.condition(ctx)
+		if ctx.Err() != nil {
+			c.Ready, c.Reason = false, "the instance is stopping"
+		}
+		tell(r.report, r.logger, c)
+		return c.Ready
+	})
+	c := r.report.Condition()
+	c.Ready, c.Reason = false, "the instance is stopping"
+	tell(r.report, r.logger, c)
+}
+
+// poll calls look until ctx is done, less often while it says that all is well.
+func poll(ctx context.Context, look func() (well bool)) {
+	for {
+		interval := unreadyInterval
+		if look() {
+			interval = readyInterval
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(interval):
+		}
+	}
+}
+
+func (r *readiness) condition(ctx context.Context) engine.Condition {
+	c := engine.Condition{
+		Leader:  r.server.Leader() == r.server.MemberID(),
+		Learner: r.server.IsLearner(),
+	}
+	select {
+	case <-r.server.ReadyNotify():
+		// It has written its name through the store's log, and applied that.
+		c.Bootstrapped = true
+	default:
+	}
+	c.Reason = r.reason(ctx, c)
+	c.Ready = c.Reason == ""
+	return c
+}
+
+// reason says why the instance isn't ready; empty when it is.
+func (r *readiness) reason(ctx context.Context, c engine.Condition) string {
+	switch {
+	case r.server.Leader() == 0:
+		return r.noLeader(ctx)
+	case !c.Bootstrapped:
+		return "the instance is announcing itself to the store"
+	case c.Learner:
+		return "the instance is learning the store's data and has no vote yet"
+	}
+	var alarms []string
+	for _, a := range r.server.Alarms() {
+		alarms = append(alarms, a.String())
+	}
+	if reason := alarmReason(alarms); reason != "" {
+		return reason
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerLimit)
+	defer cancel()
+	if err := r.server.LinearizableReadNotify(ctx); err != nil {
+		return fmt.Sprintf("the store's leader did not confirm a read within %v: too few of its data instances can be reached", answerLimit)
+	}
+	return ""
+}
+
+// alarmReason looks into the texts that etcd shows its alarms as.
+func alarmReason(alarms []string) string {
+	for _, text := range alarms {
+		switch {
+		case strings.Contains(text, etcdserverpb.AlarmType_NOSPACE.String()):
+			return quotaFull
+		case strings.Contains(text, etcdserverpb.AlarmType_CORRUPT.String()):
+			return corrupt
+		}
+	}
+	return ""
+}
+
+// noLeader counts who is there.
+func (r *readiness) noLeader(ctx context.Context) string {
+	voters, up := 0, 0
+	for _, m := range r.server.Cluster().Members() {
+		if m.IsLearner {
+			continue
+		}
+		voters++
+		if m.ID == r.server.MemberID() || reachable(ctx, m.PeerURLs) {
+			up++
+		}
+	}
+	what := "data instances"
+	if r.spec.Start == engine.Found {
+		what = "founders"
+	}
+	if up > voters/2 {
+		return fmt.Sprintf("the store is choosing a leader: %d of %d %s are there", up, voters, what)
+	}
+	return fmt.Sprintf("waiting for the other %s: %d of %d are there, %d are needed", what, up, voters, voters/2+1)
+}
+
+func reachable(ctx context.Context, urls []string) bool {
+	dialer := net.Dialer{Timeout: reachLimit}
+	for _, text := range urls {
+		u, err := url.Parse(text)
+		if err != nil {
+			continue
+		}
+		conn, err := dialer.DialContext(ctx, "tcp", u.Host)
+		if err == nil {
+			conn.Close()
+			return true
+		}
+	}
+	return false
+}
