@@ -16,12 +16,17 @@ type conn struct {
 	// raw is the socket; stream is raw or TLS over it.
 	raw       net.Conn
 	stream    net.Conn
-	sent      int // bytes of the current request that the socket has taken
+	sent      int   // bytes of the current request that the socket has taken
+	broken    error // what the last read ended with
 	reused    bool
 	idleSince time.Time
 }
 
-func (cn *conn) Read(p []byte) (int, error) { return cn.stream.Read(p) }
+func (cn *conn) Read(p []byte) (int, error) {
+	n, err := cn.stream.Read(p)
+	cn.broken = err
+	return n, err
+}
 
 func (cn *conn) Write(p []byte) (int, error) {
 	n, err := cn.stream.Write(p)

@@ -89,6 +89,9 @@ func (cn *conn) roundTrip(r *Request) (status int, body []byte, keep bool, faile
 	defer fasthttp.ReleaseResponse(resp)
 	resp.SkipBody = r.Method == fasthttp.MethodHead
 	if err := resp.ReadLimitBody(in, MaxBody); err != nil {
+		if cn.broken != nil { // the parser can hide a timeout in an error of its own
+			err = cn.broken
+		}
 		return 0, nil, false, &failure{reading, err}
 	}
 	if coding := resp.Header.ContentEncoding(); len(coding) > 0 && !bytes.EqualFold(coding, []byte("identity")) {
