@@ -1,0 +1,70 @@
+// Package admin is the manager's HTTP API: one visible table of routes (routes.go), a file a subject
+// for what they do, and one form for every result and error.
+//
+// It decides what may change and records it in the catalog; making it so is the supervisor's.
+package admin
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/runtime/wire"
+)
+
+// Catalog is what the API needs of the stores on disk.
+type Catalog interface {
+	// Snapshot is a copy, the caller's own.
+	Snapshot() *catalog.Data
+	// Update changes the catalog durably, or not at all and returns an error.
+	Update(func(*catalog.Data) error) error
+	Identity() string
+}
+
+// Supervisor is what the API needs of the instances that run. An error that is a *wire.Result is the
+// answer as it stands.
+type Supervisor interface {
+	// Poke says that the catalog has changed.
+	Poke()
+	Start(ctx context.Context, store, instance string) (changed bool, err error)
+	Stop(ctx context.Context, store, instance string, force bool) (changed bool, err error)
+	// Instances lists the store's own instances, those that are leaving included.
+	Instances(ctx context.Context, store string) []wire.Instance
+	// Remove returns when no process and no folder of the store, which the catalog has dropped, is left.
+	Remove(ctx context.Context, store string) error
+	// CheckPorts says whether new instances of a store can have their ports on this server.
+	CheckPorts(store string, nodes []wire.Node) error
+	// Log is the last lines of an instance's log.
+	Log(store, instance string, tail int) ([]byte, error)
+	// Metrics asks all own instances of one store, or of all where store is empty.
+	Metrics(ctx context.Context, store string, window time.Duration) []wire.Metric
+}
+
+// Options is what the API works with; all are required.
+type Options struct {
+	Catalog    Catalog
+	Supervisor Supervisor
+	// Owns says whether a node is this manager's.
+	Owns func(wire.Node) bool
+	// Host is what the manager advertises, Listen its host:port.
+	Host, Listen string
+	// Boot is another one at every start of the manager.
+	Boot string
+	// Engine is the name of the engine that new stores get.
+	Engine string
+	Log    *slog.Logger
+}
+
+// API answers the requests of runners and other tools. It is an http.Handler.
+type API struct {
+	Options
+	locks  locks
+	origin *http.CrossOriginProtection
+}
+
+// New makes the API of one manager.
+func New(o Options) *API {
+	return &API{Options: o, origin: http.NewCrossOriginProtection()}
+}

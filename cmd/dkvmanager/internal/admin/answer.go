@@ -1,0 +1,104 @@
+package admin
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"dkvrun/runtime/wire"
+)
+
+// statuses is the HTTP status of every code that this package gives.
+var statuses = map[string]int{
+	wire.CodeOK:        http.StatusOK,
+	wire.CodeUnchanged: http.StatusOK,
+
+	wire.CodeBadRequest:       http.StatusBadRequest,
+	wire.CodeBadName:          http.StatusBadRequest,
+	wire.CodeBadTopology:      http.StatusBadRequest,
+	wire.CodeBodyTooLarge:     http.StatusRequestEntityTooLarge,
+	wire.CodeNotFound:         http.StatusNotFound,
+	wire.CodeMethodNotAllowed: http.StatusMethodNotAllowed,
+
+	wire.CodeStoreExists:      http.StatusConflict,
+	wire.CodeStoreNotFound:    http.StatusNotFound,
+	wire.CodeStoreBusy:        http.StatusConflict,
+	wire.CodeStoreRunning:     http.StatusConflict,
+	wire.CodeStoreStarted:     http.StatusConflict,
+	wire.CodeInstanceNotFound: http.StatusNotFound,
+	wire.CodeNotThisHost:      http.StatusConflict,
+	wire.CodeStaleRevision:    http.StatusConflict,
+	wire.CodeLastInstance:     http.StatusConflict,
+	wire.CodeInternal:         http.StatusInternalServerError,
+}
+
+// refuse makes the error that is answered with code.
+func refuse(code, format string, args ...any) *wire.Result {
+	return &wire.Result{StatusCode: statuses[code], Code: code, Message: fmt.Errorf(format, args...).Error()}
+}
+
+// done is the answer to an action that did what was asked.
+func done(format string, args ...any) *wire.Result {
+	return &wire.Result{Success: true, StatusCode: http.StatusOK, Code: wire.CodeOK, Message: fmt.Sprintf(format, args...)}
+}
+
+// unchanged is the answer to an action that had nothing to do.
+func unchanged(format string, args ...any) *wire.Result {
+	return &wire.Result{Success: true, StatusCode: http.StatusOK, Code: wire.CodeUnchanged, Message: fmt.Sprintf(format, args...)}
+}
+
+// quoted shows a client's text in a message: escaped, and cut where it is long.
+func quoted(text string) string {
+	if len(text) > 2*wire.MaxName {
+		return strconv.Quote(text[:2*wire.MaxName]) + "…"
+	}
+	return strconv.Quote(text)
+}
+
+// text is an answer that is not JSON.
+type text []byte
+
+// document is an answer that is JSON already.
+type document []byte
+
+// answer writes what a handler returned.
+func (a *API) answer(w http.ResponseWriter, action string, value any, err error) {
+	status := http.StatusOK
+	if err != nil {
+		var result *wire.Result
+		if !errors.As(err, &result) {
+			a.Log.Error("request failed", "action", action, "error", err)
+			result = refuse(wire.CodeInternal, "%w", err)
+		}
+		value = result
+	}
+	if result, ok := value.(*wire.Result); ok {
+		named := *result
+		named.Operation = action
+		value, status = named, named.StatusCode
+	}
+	kind := "application/json"
+	var body []byte
+	switch v := value.(type) {
+	case text:
+		kind, body = "text/plain; charset=utf-8", v
+	case document:
+		body = v
+	default:
+		if body, err = json.Marshal(v); err != nil {
+			a.Log.Error("answer can't be encoded", "action", action, "error", err)
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
+		body = append(body, '\n')
+	}
+	h := w.Header()
+	h.Set("Content-Type", kind)
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // a client that has gone does not need its answer
+}

@@ -1,0 +1,137 @@
+package admin
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/runtime/wire"
+)
+
+func (a *API) createStore(req *request) (any, error) {
+	var body wire.CreateStore
+	if err := decode(req.body, &body); err != nil {
+		return nil, err
+	}
+	wanted, err := a.newStore(body)
+	if err != nil {
+		return nil, err
+	}
+	release, err := a.locks.take(wanted.Name, "")
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	result := done("Created")
+	err = a.Catalog.Update(func(d *catalog.Data) error {
+		if there := namesake(d, wanted.Name); there != nil {
+			result = unchanged("Already created")
+			return sameStore(there, body)
+		}
+		if err := a.Supervisor.CheckPorts(wanted.Name, a.own(wanted.Nodes)); err != nil {
+			return err
+		}
+		for _, n := range a.own(wanted.Nodes) {
+			wanted.Local[n.Name] = &catalog.Local{Desired: wire.DesiredStopped}
+		}
+		d.Stores[wanted.Name] = wanted
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.Supervisor.Poke()
+	return result, nil
+}
+
+// newStore is the store that a request asks for.
+func (a *API) newStore(body wire.CreateStore) (*catalog.Store, error) {
+	if err := wire.CheckName(body.Name); err != nil {
+		return nil, refuse(wire.CodeBadName, "name: %w", err)
+	}
+	if err := wire.CheckTopology(body.Nodes); err != nil {
+		return nil, refuse(wire.CodeBadTopology, "%w", err)
+	}
+	if err := checkKeepers(body.Operation, body.Managers, body.Home); err != nil {
+		return nil, err
+	}
+	nodes := body.Nodes
+	if withoutRoles(nodes) {
+		nodes = wire.AssignRoles(nodes)
+	}
+	if err := checkRoles(nodes); err != nil {
+		return nil, err
+	}
+	s := &catalog.Store{
+		Name: body.Name, Engine: a.Engine, Operation: body.Operation,
+		Revision: 1, Epoch: 1, Digest: wire.Digest(body.Name, nodes),
+		Home: home(body.Home, body.Managers), Managers: body.Managers,
+		Founders: wire.Founders(nodes), Nodes: nodes,
+		Local: map[string]*catalog.Local{},
+	}
+	if s.Operation == "" {
+		s.Operation = "d-" + s.Digest[:32]
+	}
+	return s, nil
+}
+
+// sameStore refuses a request for a name that is taken by another store, and says what differs. A
+// request without roles left them to the manager: any will do.
+func sameStore(there *catalog.Store, body wire.CreateStore) error {
+	if there.Name != body.Name {
+		return refuse(wire.CodeStoreExists, "store %s is there already: names that differ only in case can't both exist", there.Name)
+	}
+	nodes, wanted := there.Nodes, body.Nodes
+	if withoutRoles(wanted) {
+		nodes = stripRoles(nodes)
+	}
+	if wire.Digest(body.Name, nodes) == wire.Digest(body.Name, wanted) {
+		return nil
+	}
+	return refuse(wire.CodeStoreExists, "store %s is there already with another topology: %s", there.Name, difference(nodes, wanted))
+}
+
+// derived is the form of an operation that a manager made from the digest of a store, because the request
+// that created it named none.
+var derived = regexp.MustCompile(`^d-[0-9a-f]{32}$`)
+
+// checkKeepers checks what a request says about who made the store and who keeps it.
+func checkKeepers(operation string, managers []wire.Manager, home string) error {
+	if operation != "" && !derived.MatchString(operation) {
+		if id, err := uuid.Parse(operation); err != nil || id.String() != operation {
+			return refuse(wire.CodeBadRequest, "operation: got %s, want a UUID in lower case", quoted(operation))
+		}
+	}
+	known := map[string]bool{}
+	for i, m := range managers {
+		switch {
+		case m.Identity == "":
+			return refuse(wire.CodeBadRequest, "managers[%d].identity: is empty", i)
+		case known[m.Identity]:
+			return refuse(wire.CodeBadRequest, "managers[%d].identity: %s is given twice", i, quoted(m.Identity))
+		case !strings.HasPrefix(m.URL, "http://") && !strings.HasPrefix(m.URL, "https://"):
+			return refuse(wire.CodeBadRequest, "managers[%d].url: got %s, want http://HOST:PORT", i, quoted(m.URL))
+		}
+		known[m.Identity] = true
+	}
+	if home != "" && len(managers) > 0 && !known[home] {
+		return refuse(wire.CodeBadRequest, "home: %s is none of the managers", quoted(home))
+	}
+	return nil
+}
+
+// home is the manager that decides for the store: the smallest identity where none is given.
+func home(given string, managers []wire.Manager) string {
+	if given != "" || len(managers) == 0 {
+		return given
+	}
+	return slices.MinFunc(managers, func(a, b wire.Manager) int { return strings.Compare(a.Identity, b.Identity) }).Identity
+}
+
+// own are the nodes that are this manager's.
+func (a *API) own(nodes []wire.Node) []wire.Node {
+	return slices.DeleteFunc(slices.Clone(nodes), func(n wire.Node) bool { return !a.Owns(n) })
+}

@@ -1,0 +1,110 @@
+package admin
+
+import (
+	"context"
+	"slices"
+
+	"dkvrun/runtime/wire"
+)
+
+func (a *API) startInstance(req *request) (any, error) {
+	release, err := a.takeOwn(req)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	changed, err := a.Supervisor.Start(req.ctx, req.store, req.instance)
+	if err != nil {
+		return nil, err
+	}
+	if !changed {
+		return unchanged("Already running"), nil
+	}
+	if reason := a.joining(req.ctx, req.store, req.instance); reason != "" {
+		return done("Joining: %s", reason), nil
+	}
+	return done("Started"), nil
+}
+
+// joining says why an instance that is to run does not take part yet, or is empty.
+func (a *API) joining(ctx context.Context, store, instance string) string {
+	instances := a.Supervisor.Instances(ctx, store)
+	i := slices.IndexFunc(instances, func(in wire.Instance) bool { return in.Name == instance })
+	switch {
+	case i < 0 || instances[i].Status != wire.Joining:
+		return ""
+	case instances[i].LastError != "":
+		return instances[i].LastError
+	default:
+		return "waiting for the store to take it in"
+	}
+}
+
+func (a *API) stopInstance(req *request) (any, error) {
+	force, err := req.flag("force")
+	if err != nil {
+		return nil, err
+	}
+	release, err := a.takeOwn(req)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	changed, err := a.Supervisor.Stop(req.ctx, req.store, req.instance, force)
+	if err != nil {
+		return nil, err
+	}
+	if !changed {
+		return unchanged("Already stopped"), nil
+	}
+	return done("Stopped"), nil
+}
+
+// logLines are how many lines of a log are given: at most, and where the request does not say.
+const (
+	maxLogLines     = 10000
+	defaultLogLines = 50
+)
+
+func (a *API) getLog(req *request) (any, error) {
+	tail, err := req.number("tail", defaultLogLines, 1, maxLogLines)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.checkOwn(req); err != nil {
+		return nil, err
+	}
+	lines, err := a.Supervisor.Log(req.store, req.instance, int(tail))
+	if err != nil {
+		return nil, err
+	}
+	return text(lines), nil
+}
+
+// takeOwn locks the request's instance, which must be this server's.
+func (a *API) takeOwn(req *request) (release func(), err error) {
+	if release, err = a.locks.take(req.store, req.instance); err != nil {
+		return nil, err
+	}
+	if err = a.checkOwn(req); err != nil {
+		release()
+		return nil, err
+	}
+	return release, nil
+}
+
+// checkOwn says whether the request's instance is there and this server's.
+func (a *API) checkOwn(req *request) error {
+	s, err := find(a.Catalog.Snapshot(), req.store)
+	if err != nil {
+		return err
+	}
+	n := node(s.Nodes, req.instance)
+	if n == nil {
+		return noInstance(s, req.instance)
+	}
+	if !a.Owns(*n) {
+		return refuse(wire.CodeNotThisHost, "%s is on %s, not on this server (%s): ask the manager there", n.Name, n.Host, a.Host)
+	}
+	return nil
+}

@@ -1,0 +1,49 @@
+package admin
+
+import (
+	"strings"
+	"sync"
+
+	"dkvrun/runtime/wire"
+)
+
+// locks sees to it that one change at a time is made to a store. Changes of different instances of one
+// store go side by side; a change of the store itself goes alone. Nobody waits: who comes second is
+// refused with store_busy.
+type locks struct {
+	mu sync.Mutex
+	// held has the stores, in lower case, and their instances that are being changed; "" is the store itself.
+	held map[string]map[string]bool
+}
+
+// take locks an instance, or the whole store where instance is empty.
+func (l *locks) take(store, instance string) (release func(), err error) {
+	key := strings.ToLower(store)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	held := l.held[key]
+	if held[""] || instance == "" && len(held) > 0 {
+		return nil, refuse(wire.CodeStoreBusy, "another change of %s is being made: try again when it is done", store)
+	}
+	if held[instance] {
+		return nil, refuse(wire.CodeStoreBusy, "another change of %s is being made: try again when it is done", instance)
+	}
+	if held == nil {
+		if l.held == nil {
+			l.held = map[string]map[string]bool{}
+		}
+		held = map[string]bool{}
+		l.held[key] = held
+	}
+	held[instance] = true
+	return func() { l.release(key, instance) }, nil
+}
+
+func (l *locks) release(key, instance string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.held[key], instance)
+	if len(l.held[key]) == 0 {
+		delete(l.held, key)
+	}
+}

@@ -1,0 +1,142 @@
+package admin
+
+import (
+	"context"
+	"math"
+	"slices"
+	"strings"
+
+	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/runtime/wire"
+)
+
+// removeStore drops the store first: what a crash leaves behind then belongs to no store, and the
+// supervisor deletes it.
+func (a *API) removeStore(req *request) (any, error) {
+	force, err := req.flag("force")
+	if err != nil {
+		return nil, err
+	}
+	release, err := a.locks.take(req.store, "")
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	s, err := find(a.Catalog.Snapshot(), req.store)
+	if err != nil {
+		return nil, err
+	}
+	if running := a.running(req.ctx, s); len(running) > 0 && !force {
+		return nil, refuse(wire.CodeStoreRunning, "%s of %s: stop the store first, or remove it with force", running, s.Name)
+	}
+	err = a.Catalog.Update(func(d *catalog.Data) error {
+		delete(d.Stores, s.Name)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := a.Supervisor.Remove(context.WithoutCancel(req.ctx), s.Name); err != nil {
+		return nil, err
+	}
+	return done("Removed"), nil
+}
+
+// running says which own instances of a store run or are to run; "" when none.
+func (a *API) running(ctx context.Context, s *catalog.Store) string {
+	var names []string
+	for _, in := range a.Supervisor.Instances(ctx, s.Name) {
+		if in.PID != 0 || in.Status != wire.Leaving && in.Desired == wire.DesiredRunning {
+			names = append(names, in.Name)
+		}
+	}
+	switch len(names) {
+	case 0:
+		return ""
+	case 1:
+		return names[0] + " is running"
+	default:
+		return strings.Join(names, ", ") + " are running"
+	}
+}
+
+func (a *API) removeInstance(req *request) (any, error) {
+	change := removal{instance: req.instance}
+	var err error
+	if change.base, err = req.number("baseRevision", 0, 1, math.MaxUint64); err != nil {
+		return nil, err
+	}
+	if change.loseData, err = req.flag("loseData"); err != nil {
+		return nil, err
+	}
+	if change.founding, err = req.flag("founding"); err != nil {
+		return nil, err
+	}
+	release, err := a.locks.take(req.store, "")
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	var result *wire.Result
+	err = a.Catalog.Update(func(d *catalog.Data) error {
+		s, err := find(d, req.store)
+		if err == nil {
+			result, err = a.drop(s, change)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.Supervisor.Poke()
+	return result, nil
+}
+
+// removal is what a caller asks for; base is 0 where any revision will do.
+type removal struct {
+	instance           string
+	base               uint64
+	loseData, founding bool
+}
+
+// drop changes s, a copy, into the store without the instance.
+func (a *API) drop(s *catalog.Store, r removal) (*wire.Result, error) {
+	gone := node(s.Nodes, r.instance)
+	if gone == nil && r.base != 0 && s.Revision == r.base+1 {
+		return unchanged("Already removed"), nil
+	}
+	if r.base != 0 && r.base != s.Revision {
+		return nil, stale(s, r.base)
+	}
+	if gone == nil {
+		return nil, noInstance(s, r.instance)
+	}
+	if len(s.Nodes) == 1 {
+		return nil, refuse(wire.CodeLastInstance, "%s is the last instance of %s: it goes with the store (remove_store)", gone.Name, s.Name)
+	}
+	if r.founding {
+		if err := a.checkNeverRun(s); err != nil {
+			return nil, err
+		}
+	}
+	leaving := *gone
+	rest := slices.DeleteFunc(slices.Clone(s.Nodes), func(n wire.Node) bool { return n.Name == leaving.Name })
+	if r.founding {
+		rest = wire.AssignRoles(stripRoles(rest))
+		s.Founders = wire.Founders(rest)
+		delete(s.Local, leaving.Name)
+	} else {
+		rest = wire.AssignRoles(rest)
+		if local := s.Local[leaving.Name]; local != nil {
+			local.Leaving, local.LoseData = &leaving, r.loseData
+		}
+	}
+	s.Nodes = rest
+	s.Revision++
+	s.Digest = wire.Digest(s.Name, rest)
+	return done("Removed"), nil
+}
+
+func noInstance(s *catalog.Store, name string) error {
+	return refuse(wire.CodeInstanceNotFound, "%s has no instance %s: check the name", s.Name, name)
+}

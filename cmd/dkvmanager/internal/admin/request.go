@@ -1,0 +1,145 @@
+package admin
+
+import (
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"dkvrun/runtime/wire"
+)
+
+// bodyTimeout bounds how long a client may take to send its body.
+const bodyTimeout = 30 * time.Second
+
+// request is what is left of an HTTP request once its form has been checked.
+type request struct {
+	ctx             context.Context
+	store, instance string
+	query           url.Values
+	body            []byte
+}
+
+// read checks the form of a request: names, parameters, body. Nothing has happened yet.
+func (a *API) read(w http.ResponseWriter, r *http.Request, route *route, names map[string]string) (*request, error) {
+	if err := a.origin.Check(r); err != nil {
+		return nil, refuse(wire.CodeBadRequest, "a web page of another origin may not use this API")
+	}
+	req := &request{ctx: r.Context(), store: names["store"], instance: names["instance"]}
+	for _, field := range []string{"store", "instance"} {
+		if name, has := names[field]; has {
+			if err := wire.CheckName(name); err != nil {
+				return nil, refuse(wire.CodeBadName, "the %s's name in the path %w", field, err)
+			}
+		}
+	}
+	var err error
+	if req.query, err = readQuery(r, route.params); err != nil {
+		return nil, err
+	}
+	if req.body, err = readBody(w, r); err != nil {
+		return nil, err
+	}
+	if !route.body && len(req.body) > 0 {
+		return nil, refuse(wire.CodeBadRequest, "%s takes no body: send none", route.action)
+	}
+	return req, nil
+}
+
+func readQuery(r *http.Request, known []string) (url.Values, error) {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, refuse(wire.CodeBadRequest, "the query can't be read: %s", err)
+	}
+	for name, values := range query {
+		if !slices.Contains(known, name) {
+			return nil, refuse(wire.CodeBadRequest, "parameter %s is not known here%s", quoted(name), choices(known))
+		}
+		if len(values) > 1 {
+			return nil, refuse(wire.CodeBadRequest, "parameter %s is given twice", name)
+		}
+	}
+	return query, nil
+}
+
+func choices(known []string) string {
+	if len(known) == 0 {
+		return ": this path takes none"
+	}
+	return ": there is " + strings.Join(known, ", ")
+}
+
+// flag reads a parameter that is true or false; false where it is absent.
+func (q *request) flag(name string) (bool, error) {
+	switch value := q.query.Get(name); {
+	case !q.query.Has(name), value == "false":
+		return false, nil
+	case value == "true":
+		return true, nil
+	default:
+		return false, refuse(wire.CodeBadRequest, "parameter %s: got %s, want true or false", name, quoted(value))
+	}
+}
+
+// number reads a whole number from low to high; standard where it is absent.
+func (q *request) number(name string, standard, low, high uint64) (uint64, error) {
+	if !q.query.Has(name) {
+		return standard, nil
+	}
+	value := q.query.Get(name)
+	n, err := strconv.ParseUint(value, 10, 64)
+	if err != nil || n < low || n > high {
+		return 0, refuse(wire.CodeBadRequest, "parameter %s: got %s, want a whole number from %d to %d", name, quoted(value), low, high)
+	}
+	return n, nil
+}
+
+// readBody reads all of a body, at most wire.MaxBody of it before and after it is inflated.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	control := http.NewResponseController(w)
+	if err := control.SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil {
+		return nil, fmt.Errorf("body timeout: %w", err)
+	}
+	var source io.Reader = http.MaxBytesReader(w, r.Body, wire.MaxBody)
+	switch encoding := r.Header.Get("Content-Encoding"); encoding {
+	case "", "identity":
+	case "gzip":
+		inflate, err := gzip.NewReader(source)
+		if err != nil {
+			return nil, bodyError(err)
+		}
+		source = inflate
+	default:
+		return nil, refuse(wire.CodeBadRequest, "Content-Encoding %s is not known: send gzip or none", quoted(encoding))
+	}
+	body, err := io.ReadAll(io.LimitReader(source, wire.MaxBody+1))
+	if err != nil {
+		return nil, bodyError(err)
+	}
+	if len(body) > wire.MaxBody {
+		return nil, tooLarge()
+	}
+	if err := control.SetReadDeadline(time.Time{}); err != nil {
+		return nil, fmt.Errorf("body timeout: %w", err)
+	}
+	return body, nil
+}
+
+func bodyError(err error) error {
+	var limit *http.MaxBytesError
+	if errors.As(err, &limit) {
+		return tooLarge()
+	}
+	return refuse(wire.CodeBadRequest, "the body can't be read: %s", err)
+}
+
+func tooLarge() error {
+	return refuse(wire.CodeBodyTooLarge, "the body is over %d MiB", wire.MaxBody>>20)
+}

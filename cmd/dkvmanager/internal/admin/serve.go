@@ -1,0 +1,51 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/net/netutil"
+)
+
+// Limits of the listener. A body's time is bounded where it is read (request.go).
+const (
+	maxHeader     = 16 << 10
+	headerTimeout = 5 * time.Second
+	answerTimeout = 2 * time.Minute
+	idleTimeout   = time.Minute
+	maxConns      = 1024
+	// shutdownTimeout is how long requests in flight may take to end once serving is to stop.
+	shutdownTimeout = 15 * time.Second
+)
+
+// Serve answers requests on listener until ctx is done, then lets those in flight end.
+func (a *API) Serve(ctx context.Context, listener net.Listener) error {
+	server := &http.Server{
+		Handler:           a,
+		MaxHeaderBytes:    maxHeader,
+		ReadHeaderTimeout: headerTimeout,
+		WriteTimeout:      answerTimeout,
+		IdleTimeout:       idleTimeout,
+		ErrorLog:          slog.NewLogLogger(a.Log.Handler(), slog.LevelDebug),
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(netutil.LimitListener(listener, maxConns)) }()
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+	last, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+	defer cancel()
+	if err := server.Shutdown(last); err != nil {
+		_ = server.Close()
+	}
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}

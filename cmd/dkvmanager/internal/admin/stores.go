@@ -1,0 +1,111 @@
+package admin
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/runtime/wire"
+)
+
+func (a *API) listStores(req *request) (any, error) {
+	stores := []wire.Store{}
+	known := a.Catalog.Snapshot().Stores
+	for _, name := range slices.Sorted(maps.Keys(known)) {
+		stores = append(stores, a.view(req.ctx, known[name]))
+	}
+	return stores, nil
+}
+
+func (a *API) getStore(req *request) (any, error) {
+	s, err := find(a.Catalog.Snapshot(), req.store)
+	if err != nil {
+		return nil, err
+	}
+	return a.view(req.ctx, s), nil
+}
+
+// find returns a store of the catalog, or says that it is not there.
+func find(d *catalog.Data, name string) (*catalog.Store, error) {
+	if s := d.Stores[name]; s != nil {
+		return s, nil
+	}
+	if s := namesake(d, name); s != nil {
+		return nil, refuse(wire.CodeStoreNotFound, "there is no store %s here, but %s: names are case-sensitive", name, s.Name)
+	}
+	return nil, refuse(wire.CodeStoreNotFound, "there is no store %s here: check the name, or create it", name)
+}
+
+// namesake returns the store whose name is the same but for upper and lower case, or nil.
+func namesake(d *catalog.Data, name string) *catalog.Store {
+	for _, s := range d.Stores {
+		if strings.EqualFold(s.Name, name) {
+			return s
+		}
+	}
+	return nil
+}
+
+// node returns a node of the topology by its name, or nil.
+func node(nodes []wire.Node, name string) *wire.Node {
+	i := slices.IndexFunc(nodes, func(n wire.Node) bool { return n.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &nodes[i]
+}
+
+// view is a store as the API shows it: what the catalog says, and how the own instances are.
+func (a *API) view(ctx context.Context, s *catalog.Store) wire.Store {
+	out := wire.Store{
+		Name: s.Name, Engine: s.Engine, Operation: s.Operation,
+		Revision: s.Revision, Epoch: s.Epoch, Digest: s.Digest, Home: s.Home,
+		Managers:  append([]wire.Manager{}, s.Managers...),
+		Founders:  append([]wire.Founder{}, s.Founders...),
+		Instances: make([]wire.Instance, 0, len(s.Nodes)),
+	}
+	own := map[string]wire.Instance{}
+	for _, in := range a.Supervisor.Instances(ctx, s.Name) {
+		if in.Status == wire.Leaving {
+			out.Leaving = append(out.Leaving, in)
+		} else {
+			own[in.Name] = in
+		}
+	}
+	for _, n := range s.Nodes {
+		in, known := own[n.Name]
+		if !known {
+			in = wire.Instance{Status: wire.Unknown}
+		}
+		in.Node, in.Own = n, a.Owns(n)
+		out.Instances = append(out.Instances, in)
+	}
+	out.Status = status(out.Instances)
+	return out
+}
+
+// status sums up the own instances.
+func status(instances []wire.Instance) wire.StoreStatus {
+	count := map[wire.Status]int{}
+	own := 0
+	for _, in := range instances {
+		if in.Own {
+			own++
+			count[in.Status]++
+		}
+	}
+	switch {
+	case own == 0:
+		return wire.StoreNoInstances
+	case count[wire.Running] == own:
+		return wire.StoreRunning
+	case count[wire.Stopped] == own:
+		return wire.StoreStopped
+	case count[wire.Unknown] == own:
+		return wire.StoreUnknown
+	default:
+		return wire.StorePartial
+	}
+}

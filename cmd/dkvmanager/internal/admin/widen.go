@@ -1,0 +1,240 @@
+package admin
+
+import (
+	"fmt"
+	"strings"
+
+	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/runtime/wire"
+)
+
+func (a *API) addInstance(req *request) (any, error) {
+	var body wire.ChangeInstances
+	if err := decode(req.body, &body); err != nil {
+		return nil, err
+	}
+	if err := checkChange(body); err != nil {
+		return nil, err
+	}
+	release, err := a.locks.take(req.store, "")
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	var result *wire.Result
+	err = a.Catalog.Update(func(d *catalog.Data) error {
+		s := d.Stores[req.store]
+		var err error
+		if s == nil {
+			if s, err = a.learn(d, req.store, body); err == nil {
+				d.Stores[s.Name] = s
+				result = done("Added %s", list(s.Nodes))
+			}
+			return err
+		}
+		result, err = a.widen(s, body)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.Supervisor.Poke()
+	return result, nil
+}
+
+func checkChange(body wire.ChangeInstances) error {
+	if body.BaseRevision == 0 {
+		return refuse(wire.CodeBadRequest, "baseRevision: is missing: give the store's revision that the change builds on")
+	}
+	if err := wire.CheckTopology(body.Nodes); err != nil {
+		return refuse(wire.CodeBadTopology, "%w", err)
+	}
+	if body.Desired != "" && body.Desired != wire.DesiredRunning && body.Desired != wire.DesiredStopped {
+		return refuse(wire.CodeBadRequest, "desired: got %s, want %s or %s", quoted(string(body.Desired)), wire.DesiredRunning, wire.DesiredStopped)
+	}
+	for i, f := range body.Founders {
+		if err := wire.CheckName(f.Name); err != nil {
+			return refuse(wire.CodeBadTopology, "founders[%d].name: %w", i, err)
+		}
+		if err := wire.CheckHost(f.Host); err != nil {
+			return refuse(wire.CodeBadTopology, "founders[%d].host: %w", i, err)
+		}
+		if f.ClustronPort < 1 || f.ClustronPort > 65535 {
+			return refuse(wire.CodeBadTopology, "founders[%d].clustronPort: %d is not a port: 1 to 65535", i, f.ClustronPort)
+		}
+	}
+	return checkKeepers(body.Operation, body.Managers, body.Home)
+}
+
+// learn makes a store that this manager did not know from what another manager's caller says of it.
+func (a *API) learn(d *catalog.Data, name string, body wire.ChangeInstances) (*catalog.Store, error) {
+	if there := namesake(d, name); there != nil {
+		return nil, refuse(wire.CodeStoreExists, "store %s is there already: names that differ only in case can't both exist", there.Name)
+	}
+	if body.Operation == "" || len(body.Managers) == 0 || len(body.Founders) == 0 && !body.Founding {
+		return nil, refuse(wire.CodeStoreNotFound, "there is no store %s here; to make it known, give its operation, managers and founders too", name)
+	}
+	nodes, founders := body.Nodes, body.Founders
+	if body.Founding {
+		nodes = wire.AssignRoles(stripRoles(nodes))
+		founders = wire.Founders(nodes)
+	} else if !hasData(nodes) {
+		return nil, refuse(wire.CodeBadTopology, "nodes: no node has the role data: give the roles that the store's other managers have")
+	} else if checkRoles(nodes) != nil {
+		nodes = wire.AssignRoles(nodes)
+	}
+	s := &catalog.Store{
+		Name: name, Engine: a.Engine, Operation: body.Operation,
+		Revision: body.BaseRevision + 1, Epoch: max(body.Epoch, 1), Digest: wire.Digest(name, nodes),
+		Home: home(body.Home, body.Managers), Managers: body.Managers,
+		Founders: founders, Nodes: nodes,
+		Local: map[string]*catalog.Local{},
+	}
+	return s, a.takeIn(s, nodes, body.Desired)
+}
+
+// widen changes s, a copy, into what is asked for.
+func (a *API) widen(s *catalog.Store, body wire.ChangeInstances) (*wire.Result, error) {
+	if body.Operation != "" && body.Operation != s.Operation {
+		return nil, refuse(wire.CodeStoreExists, "store %s is another one here, made by operation %s: remove it, or take another name", s.Name, s.Operation)
+	}
+	nodes, err := widened(s, body)
+	if s.Revision == body.BaseRevision+1 && err == nil && wire.Digest(s.Name, nodes) == s.Digest {
+		return unchanged("Already added"), nil
+	}
+	if s.Revision != body.BaseRevision {
+		return nil, stale(s, body.BaseRevision)
+	}
+	if err != nil {
+		return nil, err
+	}
+	added := nodesNotIn(nodes, s.Nodes)
+	if len(added) == 0 {
+		return nil, refuse(wire.CodeBadTopology, "nodes: has no new instance: %s has all of them already", s.Name)
+	}
+	if body.Founding {
+		if err := a.checkNeverRun(s); err != nil {
+			return nil, err
+		}
+		s.Founders = wire.Founders(nodes)
+	}
+	if err := a.takeIn(s, added, body.Desired); err != nil {
+		return nil, err
+	}
+	s.Nodes = nodes
+	s.Revision++
+	s.Digest = wire.Digest(s.Name, nodes)
+	s.Epoch = max(s.Epoch, body.Epoch)
+	if len(body.Managers) > 0 {
+		s.Managers = body.Managers
+	}
+	if s.Home == "" {
+		s.Home = home(body.Home, body.Managers)
+	}
+	return done("Added %s", list(added)), nil
+}
+
+// widened is the topology that is asked for: what the store has must all be there as it is, but that a
+// gateway may become data; new nodes get their roles.
+func widened(s *catalog.Store, body wire.ChangeInstances) ([]wire.Node, error) {
+	nodes := append([]wire.Node(nil), body.Nodes...)
+	for i := range nodes {
+		n := &nodes[i]
+		old := node(s.Nodes, n.Name)
+		if old == nil {
+			continue
+		}
+		field := func(name string, got, want any) error {
+			return refuse(wire.CodeBadTopology, "nodes[%d].%s: %s has %v, not %v: an instance keeps its place", i, name, n.Name, want, got)
+		}
+		switch {
+		case !strings.EqualFold(n.Host, old.Host):
+			return nil, field("host", n.Host, old.Host)
+		case n.ClustronPort != old.ClustronPort:
+			return nil, field("clustronPort", n.ClustronPort, old.ClustronPort)
+		case n.ClientPort != old.ClientPort:
+			return nil, field("clientPort", n.ClientPort, old.ClientPort)
+		case n.Role == wire.Gateway && old.Role == wire.Data && !body.Founding:
+			return nil, refuse(wire.CodeBadTopology, "nodes[%d].role: %s holds data: it can't become a gateway, only be removed", i, n.Name)
+		}
+		n.Host, n.Manager = old.Host, old.Manager
+		if n.Role == "" {
+			n.Role = old.Role
+		}
+	}
+	for _, old := range s.Nodes {
+		if node(nodes, old.Name) == nil {
+			return nil, refuse(wire.CodeBadTopology, "nodes: lacks %s, which %s has: instances are removed one by one", old.Name, s.Name)
+		}
+	}
+	if body.Founding {
+		return wire.AssignRoles(stripRoles(nodes)), nil
+	}
+	if checkRoles(nodes) != nil {
+		nodes = wire.AssignRoles(nodes)
+	}
+	return nodes, nil
+}
+
+// takeIn makes the own ones of new nodes this server's, once their ports are known to be free.
+func (a *API) takeIn(s *catalog.Store, added []wire.Node, desired wire.Desired) error {
+	own := a.own(added)
+	if desired == "" {
+		desired = wire.DesiredStopped
+		for _, l := range s.Local {
+			if l.Desired == wire.DesiredRunning && l.Leaving == nil {
+				desired = wire.DesiredRunning
+			}
+		}
+	}
+	for _, n := range own {
+		if s.Local[n.Name] != nil {
+			return refuse(wire.CodeStoreBusy, "%s is still leaving %s: try again when it is gone, or take another name", n.Name, s.Name)
+		}
+	}
+	if err := a.Supervisor.CheckPorts(s.Name, own); err != nil {
+		return err
+	}
+	for _, n := range own {
+		s.Local[n.Name] = &catalog.Local{Desired: desired}
+	}
+	return nil
+}
+
+// checkNeverRun refuses to found a store anew when an own instance has run or is to run.
+func (a *API) checkNeverRun(s *catalog.Store) error {
+	for name, l := range s.Local {
+		if l.Bootstrapped || l.Desired == wire.DesiredRunning {
+			return refuse(wire.CodeStoreStarted, "%s has been started: its founders stay as they are; repeat without founding", name)
+		}
+	}
+	return nil
+}
+
+func stale(s *catalog.Store, base uint64) error {
+	return refuse(wire.CodeStaleRevision, "%s is at revision %d, the change builds on %d: read the store again, then repeat", s.Name, s.Revision, base)
+}
+
+func nodesNotIn(nodes, others []wire.Node) []wire.Node {
+	var out []wire.Node
+	for _, n := range nodes {
+		if node(others, n.Name) == nil {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// listed is how many instances a message names.
+const listed = 3
+
+func list(nodes []wire.Node) string {
+	if len(nodes) > listed {
+		return fmt.Sprintf("%d instances, %s to %s", len(nodes), nodes[0].Name, nodes[len(nodes)-1].Name)
+	}
+	names := make([]string, len(nodes))
+	for i, n := range nodes {
+		names[i] = n.Name
+	}
+	return strings.Join(names, ", ")
+}
