@@ -1,0 +1,144 @@
+package local
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+const (
+	clusterFile   = "cluster.json"
+	lockFile      = "lock"
+	clusterFormat = 1
+)
+
+// kept is what a kept folder remembers: the hosts are part of every store's topology, so a next run
+// must have the same.
+type kept struct {
+	Format    int      `json:"format"`
+	Endpoints []string `json:"endpoints"`
+}
+
+// reopen locks the kept folder and takes the addresses that it remembers, or new ones the first time.
+func (c *Cluster) reopen(ctx context.Context, o Options) (err error) {
+	if c.root, err = filepath.Abs(o.Keep); err != nil {
+		return err
+	}
+	if err = os.MkdirAll(c.root, 0o700); err != nil {
+		return fmt.Errorf("the cluster can't be kept there: %w", err)
+	}
+	remembered, err := readKept(c.root)
+	if err != nil {
+		return err
+	}
+	if remembered == nil {
+		if err := checkEmpty(c.root); err != nil {
+			return err
+		}
+	} else if n := len(remembered.Endpoints); n != o.Servers {
+		return fmt.Errorf("%s keeps a cluster of %d servers, not %d: use --local=%d, or another folder", c.root, n, o.Servers, n)
+	}
+	if c.folder, err = lockFolder(c.root); err != nil {
+		return err
+	}
+	if remembered != nil {
+		c.endpoints = remembered.Endpoints
+		return c.retake(ctx)
+	}
+	if c.endpoints, c.block, err = freeBlock(o.Servers); err != nil {
+		return err
+	}
+	return writeKept(c.root, kept{clusterFormat, c.endpoints})
+}
+
+// retake locks the remembered addresses. The folder is ours, so what still holds them may be the
+// instances of a run that was killed, on their way out.
+func (c *Cluster) retake(ctx context.Context) error {
+	var err error
+	late := until(ctx, remainsTime, func() bool {
+		c.block, err = takeBlock(c.endpoints)
+		return !errors.Is(err, syscall.EADDRINUSE)
+	})
+	switch {
+	case errors.Is(late, errLate):
+		return fmt.Errorf("the cluster kept in %s needs %s, which another run or program uses: end that first (%w)", c.root, span(c.endpoints), err)
+	case late != nil:
+		return late
+	}
+	return err
+}
+
+// readKept gives nil where nothing is kept yet.
+func readKept(folder string) (*kept, error) {
+	path := filepath.Join(folder, clusterFile)
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	k := &kept{}
+	if err := json.Unmarshal(b, k); err != nil {
+		return nil, fmt.Errorf("%s is damaged: %w", path, err)
+	}
+	if k.Format != clusterFormat {
+		return nil, fmt.Errorf("%s has format %d: this dkvrun knows format %d", path, k.Format, clusterFormat)
+	}
+	if len(k.Endpoints) == 0 {
+		return nil, fmt.Errorf("%s is damaged: it names no endpoint", path)
+	}
+	for _, endpoint := range k.Endpoints {
+		host, _, err := net.SplitHostPort(endpoint)
+		if ip := net.ParseIP(host); err != nil || !ip.IsLoopback() {
+			return nil, fmt.Errorf("%s is damaged: %q is not an address and port of this machine alone", path, endpoint)
+		}
+	}
+	return k, nil
+}
+
+// writeKept replaces the file in one step, so that it is whole or not there.
+func writeKept(folder string, k kept) error {
+	b, err := json.MarshalIndent(k, "", "  ")
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(folder, clusterFile)
+	if err := os.WriteFile(path+".new", append(b, '\n'), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
+
+// checkEmpty keeps data of other kinds out of reach.
+func checkEmpty(folder string) error {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Name() != lockFile && e.Name() != clusterFile+".new" {
+			return fmt.Errorf("%s holds %s but no %s: give a new or empty folder", folder, e.Name(), clusterFile)
+		}
+	}
+	return nil
+}
+
+// lockFolder holds off a second run. The managers don't inherit this lock.
+func lockFolder(folder string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(folder, lockFile), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("another run uses the cluster kept in %s: wait for its end, or use another folder", folder)
+	}
+	return f, nil
+}

@@ -1,0 +1,199 @@
+// Package local starts a cluster of managers on this machine, each on a loopback address of its own,
+// for one run of the runner.
+//
+// Nothing outlives the run. Every manager and instance holds the read end of a pipe whose only write
+// end is the runner's: when that closes, however the runner ended, they stop and delete their data.
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// MaxServers is the most managers of one cluster.
+const MaxServers = 32
+
+// Options say what to start.
+type Options struct {
+	// Servers is how many managers, 1 to MaxServers.
+	Servers int
+	// Manager is the path of the dkvmanager program; see FindManager.
+	Manager string
+	// Keep is a folder that keeps the cluster's data and addresses for a next run; empty for a cluster
+	// that is deleted at the end.
+	Keep string
+	// Temp is where data that isn't kept goes; empty for the system's folder for temporary files.
+	Temp string
+}
+
+// Cluster is a set of running managers.
+type Cluster struct {
+	endpoints []string
+	keep      string
+	root      string
+	folder    *os.File // lock on the kept folder; nil without Keep
+	block     *os.File // lock on the addresses, which managers and instances hold too
+	lifeline  *os.File // the pipe's write end
+	managers  []*manager
+	close     func() error
+}
+
+// Start starts the managers and returns when each answers. On an error, and when ctx ends before,
+// everything is taken down again.
+func Start(ctx context.Context, o Options) (*Cluster, error) {
+	if o.Servers < 1 || o.Servers > MaxServers {
+		return nil, fmt.Errorf("a local cluster of %d servers can't be: 1 to %d", o.Servers, MaxServers)
+	}
+	c := &Cluster{keep: o.Keep}
+	c.close = sync.OnceValue(c.end)
+	if err := c.start(ctx, o); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
+}
+
+func (c *Cluster) start(ctx context.Context, o Options) error {
+	program, err := filepath.Abs(o.Manager)
+	if err != nil {
+		return err
+	}
+	if err := c.reserve(ctx, o); err != nil {
+		return err
+	}
+	read, write, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer read.Close()
+	c.lifeline = write
+	for i, endpoint := range c.endpoints {
+		data := filepath.Join(c.root, "server-"+strconv.Itoa(i+1))
+		args := []string{"--listen", endpoint, "--data-dir", data, "--lifeline", "3"}
+		if c.keep == "" {
+			args = append(args, "--ephemeral")
+		}
+		m, err := spawn(program, args, data, endpoint, read, c.block)
+		if err != nil {
+			return err
+		}
+		c.managers = append(c.managers, m)
+	}
+	return healthy(ctx, c.managers)
+}
+
+// reserve finds the addresses and the folder.
+func (c *Cluster) reserve(ctx context.Context, o Options) (err error) {
+	if o.Keep != "" {
+		return c.reopen(ctx, o)
+	}
+	if c.endpoints, c.block, err = freeBlock(o.Servers); err != nil {
+		return err
+	}
+	c.root, err = os.MkdirTemp(o.Temp, "dkvrun-local-")
+	return err
+}
+
+// Endpoints are the managers' host:port, in order.
+func (c *Cluster) Endpoints() []string { return c.endpoints }
+
+// Describe says in a line what was started and what becomes of it.
+func (c *Cluster) Describe() string {
+	managers := strconv.Itoa(len(c.endpoints)) + " managers"
+	if len(c.endpoints) == 1 {
+		managers = "1 manager"
+	}
+	if c.keep != "" {
+		return fmt.Sprintf("cluster of %s on %s, kept in %s", managers, span(c.endpoints), c.keep)
+	}
+	return fmt.Sprintf("throw-away cluster: %s on %s, deleted at exit", managers, span(c.endpoints))
+}
+
+// span shortens 127.3.0.11:7801 … 127.3.0.13:7801 to 127.3.0.11–13, and ports alike.
+func span(endpoints []string) string {
+	first, port, _ := net.SplitHostPort(endpoints[0])
+	last, lastPort, _ := net.SplitHostPort(endpoints[len(endpoints)-1])
+	switch {
+	case first != last:
+		return first + "–" + last[strings.LastIndexByte(last, '.')+1:]
+	case port != lastPort:
+		return first + ":" + port + "–" + lastPort
+	}
+	return first
+}
+
+const (
+	// exitTime is how long managers may take to stop their instances and go.
+	exitTime = 10 * time.Second
+	// remainsTime is how long instances may take that their manager could not stop.
+	remainsTime = 12 * time.Second
+)
+
+// Close stops all managers and instances and, unless they are kept, deletes their data. It returns
+// within about 20 seconds, normally much sooner, and with an error if something stayed behind. More
+// calls give the same answer.
+func (c *Cluster) Close() error { return c.close() }
+
+func (c *Cluster) end() error {
+	if c.lifeline != nil {
+		c.lifeline.Close()
+	}
+	var errs []error
+	limit, cancel := context.WithTimeout(context.Background(), exitTime)
+	defer cancel()
+	for _, m := range c.managers {
+		errs = append(errs, m.end(limit))
+	}
+	if c.block != nil {
+		c.block.Close()
+		if !c.released() {
+			errs = append(errs, fmt.Errorf("instances on %s are still running after %s: look for 'dkvmanager instance' processes", span(c.endpoints), remainsTime))
+		}
+	}
+	if c.keep == "" && c.root != "" {
+		errs = append(errs, os.RemoveAll(c.root))
+	}
+	if c.folder != nil {
+		c.folder.Close()
+	}
+	return errors.Join(errs...)
+}
+
+// released waits until no process holds the addresses any more: then all instances are gone too.
+func (c *Cluster) released() bool {
+	return until(context.Background(), remainsTime, func() bool {
+		lock, err := lockBlock(c.endpoints[0])
+		if err != nil {
+			return false
+		}
+		lock.Close()
+		return true
+	}) == nil
+}
+
+var errLate = errors.New("the time is up")
+
+// until looks every 10 ms whether ok, until the limit (errLate) or the end of ctx.
+func until(ctx context.Context, limit time.Duration, ok func() bool) error {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-timer.C:
+			return errLate
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}

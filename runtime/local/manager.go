@@ -1,0 +1,137 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/wire"
+)
+
+// startTime is how long managers may take until they answer.
+const startTime = 15 * time.Second
+
+// manager is one dkvmanager process.
+type manager struct {
+	endpoint string
+	process  *os.Process
+	log      *os.File
+	done     chan struct{} // closed when the process has ended; err is set then
+	err      error
+}
+
+// spawn starts a manager that finds the lifeline at descriptor 3. It is in a process group of its own:
+// a Ctrl-C on the terminal is the runner's. The lock is at descriptor 4, which the manager leaves
+// open to its instances.
+func spawn(program string, args []string, data, endpoint string, lifeline, lock *os.File) (*manager, error) {
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		return nil, err
+	}
+	log, err := os.OpenFile(filepath.Join(data, "manager.log"), os.O_RDWR|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(program, args...)
+	cmd.Dir = "/"
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.ExtraFiles = []*os.File{lifeline, lock}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		log.Close()
+		return nil, fmt.Errorf("the manager can't be started: %w", err)
+	}
+	m := &manager{endpoint: endpoint, process: cmd.Process, log: log, done: make(chan struct{})}
+	go func() {
+		m.err = cmd.Wait()
+		close(m.done)
+	}()
+	return m, nil
+}
+
+// healthy returns when every manager answers; with an error when one ends before, or none of it
+// happens in time.
+func healthy(ctx context.Context, managers []*manager) error {
+	endpoints := make([]string, len(managers))
+	for i, m := range managers {
+		endpoints[i] = m.endpoint
+	}
+	servers, err := fanout.ParseEndpoints(endpoints, wire.DefaultManagerPort)
+	if err != nil {
+		return err
+	}
+	client := fanout.New(fanout.Config{})
+	defer client.Close()
+	var ended, silent *manager
+	err = until(ctx, startTime, func() bool {
+		var requests []fanout.Request
+		for i, m := range managers {
+			select {
+			case <-m.done:
+				ended = m
+				return true
+			default:
+			}
+			requests = append(requests, fanout.Request{Endpoint: servers[i], Method: "GET", Path: wire.HealthPath(), Timeout: time.Second})
+		}
+		silent = nil
+		for _, a := range client.Do(ctx, requests, fanout.Options{}) {
+			if a.Status != 200 {
+				silent = managers[a.Index]
+			}
+		}
+		return silent == nil
+	})
+	switch {
+	case ended != nil:
+		return fmt.Errorf("the manager on %s ended at its start (%s)%s", ended.endpoint, ended.outcome(), ended.lastWords())
+	case errors.Is(err, errLate):
+		return fmt.Errorf("the manager on %s did not answer within %s%s", silent.endpoint, startTime, silent.lastWords())
+	}
+	return err
+}
+
+func (m *manager) outcome() string {
+	if m.err == nil {
+		return "exit status 0"
+	}
+	return m.err.Error()
+}
+
+// lastWords are the last three lines of the log, each on a line of its own.
+func (m *manager) lastWords() string {
+	size, err := m.log.Seek(0, io.SeekEnd)
+	if err != nil || size == 0 {
+		return ", without a word in its log"
+	}
+	b := make([]byte, min(size, 4<<10))
+	n, _ := m.log.ReadAt(b, size-int64(len(b)))
+	lines := strings.Split(strings.TrimSpace(string(b[:n])), "\n")
+	out := "; its last words:"
+	for _, line := range lines[max(0, len(lines)-3):] {
+		out += "\n    " + fanout.Printable(line)
+	}
+	return out
+}
+
+// end waits until the process has gone, and kills it at the limit.
+func (m *manager) end(limit context.Context) error {
+	defer m.log.Close()
+	select {
+	case <-m.done:
+		return nil
+	case <-limit.Done():
+	}
+	if err := syscall.Kill(-m.process.Pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("the manager on %s (pid %d) does not end and can't be killed: %w", m.endpoint, m.process.Pid, err)
+	}
+	<-m.done
+	return nil
+}
