@@ -109,5 +109,9 @@ type ObjectType struct {
 	Assert func(Object) error
 }
 
+// Iterator becomes a Lua function for the generic for: each call gives the next values, and none at
+// the end.
+type Iterator func() ([]any, error)
+
 // Bound makes a Min or Max.
 func Bound(x float64) *float64 { return &x }

@@ -41,7 +41,7 @@ func (e *Exit) Error() string { return fmt.Sprintf("exit %d", e.Status) }
 const (
 	CodeUsage     = "usage"      // a builtin was misused
 	CodeUsageArgs = "usage_args" // the script was started with arguments that it doesn't take
-	CodeSyntax    = "syntax"     // a source can't be read, is too large or doesn't compile
+	CodeSource    = "source"     // a script or module can't be read, is too large or doesn't compile
 	CodeCancelled = "cancelled"  // the run's context was cancelled
 	CodeTimeout   = "timeout"    // the run's context passed its deadline
 	CodeBug       = "bug"        // Go code panicked

@@ -1,20 +1,24 @@
 package runtime
 
 import (
-	"context"
 	"io"
 	"io/fs"
 
 	lua "github.com/yuin/gopher-lua"
 )
 
+// callStackSize is how deep Lua calls may nest.
+const callStackSize = 256
+
 // Options are what a Host is made of. Nothing else of the process is touched.
 type Options struct {
+	// Builtins become globals. A later one of the same name wins.
 	Builtins []Builtin
 	// Stdout gets what print and io.write print. Stderr and Stdin are for the builtins.
 	Stdout, Stderr io.Writer
 	Stdin          io.Reader
-	// Script is the name that the script was started by; its folder is where require looks first.
+	// Script is the file that is run; its folder is where require looks first. Empty for a script
+	// that has no file: require then begins in the working folder.
 	Script string
 	// Args are the script's own arguments.
 	Args []string
@@ -22,7 +26,7 @@ type Options struct {
 	Path []string
 	// Stdlib is where require looks last; nil for nowhere.
 	Stdlib fs.FS
-	// Seed starts math.random.
+	// Seed starts math.random; scripts with one seed see the same numbers.
 	Seed uint64
 	// App is the builtins' own state: Call.Host.App().
 	App any
@@ -32,16 +36,63 @@ type Options struct {
 type Host struct {
 	opts    Options
 	main    *lua.LState
-	current *lua.LState // the thread that is in a builtin, or main
+	current *lua.LState // the thread that is in a builtin, else main
 	task    *task
+	sources map[string]bool // the names of what was compiled
+	modules modules
+
+	globals, strings *lua.LTable
+	records          map[*RecordType]*lua.LTable // metatables
+	objects          map[*ObjectType]*lua.LTable
+	errorMeta        *lua.LTable
+	emptyMap         *lua.LTable // the metatable of an empty map, which would else look like a list
+	showFunction     *lua.LFunction
+	sameObject       *lua.LFunction
+	nextItem         *lua.LFunction // the iterators of ipairs and pairs
+	nextKey          *lua.LFunction
 }
 
 // New makes a host.
 func New(opts Options) *Host {
-	L := lua.NewState()
-	h := &Host{opts: opts, main: L, current: L, task: newTask()}
+	L := lua.NewState(lua.Options{
+		CallStackSize:       callStackSize,
+		RegistrySize:        256,
+		RegistryMaxSize:     1 << 20,
+		MinimizeStackMemory: true,
+		SkipOpenLibs:        true,
+	})
+	h := &Host{
+		opts:    opts,
+		main:    L,
+		current: L,
+		task:    newTask(),
+		sources: map[string]bool{},
+		records: map[*RecordType]*lua.LTable{},
+		objects: map[*ObjectType]*lua.LTable{},
+		globals: L.G.Global,
+	}
 	L.SetContext(h.task)
+	h.emptyMap = L.NewTable()
+	h.showFunction = L.NewFunction(h.show)
+	h.sameObject = L.NewFunction(sameObject)
+	h.nextItem = L.NewFunction(h.item)
+	h.nextKey = L.NewFunction(h.next)
+	h.errorMeta = h.newErrorMetatable()
+	h.openLibraries()
+	h.bindGlobals(opts.Builtins)
+	h.setArg()
+	h.seal()
 	return h
+}
+
+// setArg makes the table arg: the script's name at 0, its arguments from 1.
+func (h *Host) setArg() {
+	t := h.main.CreateTable(len(h.opts.Args), 0)
+	t.RawSetInt(0, lua.LString(h.opts.Script))
+	for i, a := range h.opts.Args {
+		t.RawSetInt(i+1, lua.LString(a))
+	}
+	h.globals.RawSetString("arg", t)
 }
 
 // App is Options.App.
@@ -58,19 +109,3 @@ func (h *Host) Stdin() io.Reader { return h.opts.Stdin }
 
 // Close frees the state. The host can't be used afterwards.
 func (h *Host) Close() { h.main.Close() }
-
-// RunFile runs a script and returns what it returned.
-func (h *Host) RunFile(ctx context.Context, path string) ([]any, error) { return nil, nil }
-
-// RunSource runs src as a script of that name.
-func (h *Host) RunSource(ctx context.Context, name string, src []byte) ([]any, error) {
-	return nil, nil
-}
-
-// Eval runs text, an expression or else a chunk, and returns its values.
-func (h *Host) Eval(ctx context.Context, text string) ([]any, error) { return nil, nil }
-
-// Format shows a value for people.
-func (h *Host) Format(v any) string { return "" }
-
-func (h *Host) call(fn *lua.LFunction, args []any) ([]any, error) { return nil, nil }

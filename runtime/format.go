@@ -1,0 +1,198 @@
+package runtime
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxInline is the width up to which a table is shown on one line.
+const maxInline = 76
+
+// Format shows a value for people: a string as it is, a list of records as a table with columns,
+// other tables as Lua writes them, names sorted.
+func (h *Host) Format(v any) string {
+	if s, ok := v.(string); ok {
+		return s
+	}
+	if l, ok := v.(List); ok && l.String == nil {
+		if s, ok := columns(l.Items); ok {
+			return s
+		}
+	}
+	return showValue(v, "")
+}
+
+// showValue writes a value as it stands inside a table; indent is that of the line it begins on.
+func showValue(v any, indent string) string {
+	switch v := v.(type) {
+	case nil:
+		return "nil"
+	case string:
+		return quote(v)
+	case float64:
+		return formatNumber(v)
+	case opaque:
+		return string(v)
+	case *Func:
+		return "<function>"
+	case []string:
+		parts := make([]string, len(v))
+		for i, s := range v {
+			parts[i] = quote(s)
+		}
+		return braces(parts, indent)
+	case []any:
+		return braces(showAll(v, indent), indent)
+	case List:
+		if v.String != nil {
+			return v.String(v.Items)
+		}
+		return braces(showAll(v.Items, indent), indent)
+	case map[string]any:
+		return braces(showNamed(v, sortedKeys(v), indent), indent)
+	case Record:
+		return braces(showNamed(v.Values, v.names(), indent), indent)
+	case mixed:
+		parts := showAll(v.items, indent)
+		for i, k := range v.keys {
+			parts = append(parts, showKey(k)+" = "+showValue(v.rest[i], indent+"  "))
+		}
+		return braces(parts, indent)
+	case Object:
+		return showObject(v, indent)
+	case error:
+		return v.Error()
+	}
+	return fmt.Sprint(v)
+}
+
+func showObject(o Object, indent string) string {
+	ot := o.ObjectType()
+	switch {
+	case ot.String != nil:
+		return ot.String(o)
+	case ot.Len != nil:
+		items := make([]any, ot.Len(o))
+		for i := range items {
+			items[i] = ot.At(o, i+1)
+		}
+		return braces(showAll(items, indent), indent)
+	}
+	return "<" + ot.Name + ">"
+}
+
+func showAll(items []any, indent string) []string {
+	parts := make([]string, len(items))
+	for i, item := range items {
+		parts[i] = showValue(item, indent+"  ")
+	}
+	return parts
+}
+
+func showNamed(m map[string]any, names []string, indent string) []string {
+	var parts []string
+	for _, name := range names {
+		if v := m[name]; v != nil {
+			parts = append(parts, showKey(name)+" = "+showValue(v, indent+"  "))
+		}
+	}
+	return parts
+}
+
+func showKey(k any) string {
+	if s, ok := k.(string); ok && s != "" && !isDigit(s[0]) && isModuleName(s) && !strings.ContainsAny(s, ".-") {
+		return s
+	}
+	return "[" + showValue(k, "") + "]"
+}
+
+func braces(parts []string, indent string) string {
+	line := "{" + strings.Join(parts, ", ") + "}"
+	if utf8.RuneCountInString(line)+len(indent) <= maxInline && !strings.Contains(line, "\n") {
+		return line
+	}
+	inner := indent + "  "
+	return "{\n" + inner + strings.Join(parts, ",\n"+inner) + ",\n" + indent + "}"
+}
+
+// names lists a record's fields: the declared ones in their order, then what a script added.
+func (r Record) names() []string {
+	if r.Type == nil {
+		return sortedKeys(r.Values)
+	}
+	names := make([]string, 0, len(r.Type.Fields))
+	declared := make(map[string]bool, len(r.Type.Fields))
+	for _, f := range r.Type.Fields {
+		names = append(names, f.Name)
+		declared[f.Name] = true
+	}
+	for _, k := range sortedKeys(r.Values) {
+		if !declared[k] {
+			names = append(names, k)
+		}
+	}
+	return names
+}
+
+// columns shows records of one type as a table, without the columns that are empty throughout.
+func columns(items []any) (string, bool) {
+	if len(items) == 0 {
+		return "", false
+	}
+	first, ok := items[0].(Record)
+	if !ok {
+		return "", false
+	}
+	var header []string
+	for _, f := range first.Type.Fields {
+		for _, item := range items {
+			r, ok := item.(Record)
+			if !ok || r.Type != first.Type {
+				return "", false
+			}
+			if r.Values[f.Name] != nil {
+				header = append(header, f.Name)
+				break
+			}
+		}
+	}
+	rows := [][]string{header}
+	for _, item := range items {
+		row := make([]string, len(header))
+		for i, name := range header {
+			switch v := item.(Record).Values[name].(type) {
+			case nil:
+			case string:
+				row[i] = v
+			default:
+				row[i] = strings.Join(strings.Fields(showValue(v, "")), " ")
+			}
+		}
+		rows = append(rows, row)
+	}
+	return align(rows), true
+}
+
+// align pads the cells of all rows to the width of their columns.
+func align(rows [][]string) string {
+	widths := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	var out strings.Builder
+	for n, row := range rows {
+		if n > 0 {
+			out.WriteByte('\n')
+		}
+		for i, cell := range row {
+			out.WriteString(cell)
+			if i < len(row)-1 {
+				out.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2))
+			}
+		}
+	}
+	return out.String()
+}

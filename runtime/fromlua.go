@@ -1,0 +1,148 @@
+package runtime
+
+import (
+	"fmt"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// fromLua converts a value for a builtin; the comment of Call.Value says to what. It refuses what a
+// program can't use: cycles, coroutines, tables that mix list items and named fields.
+func (h *Host) fromLua(v lua.LValue) (any, error) { return (&reader{host: h}).read(v) }
+
+// fromLuaPlain converts likewise, with records and lists, at any depth, as []any and map[string]any.
+func (h *Host) fromLuaPlain(v lua.LValue) (any, error) {
+	return (&reader{host: h, plain: true}).read(v)
+}
+
+// fromLuaToShow converts anything: what has no Go form arrives as opaque, a mixed table as mixed.
+func (h *Host) fromLuaToShow(v lua.LValue) any {
+	shown, _ := (&reader{host: h, lenient: true}).read(v)
+	return shown
+}
+
+// opaque stands for a value that can only be shown.
+type opaque string
+
+// mixed is a table with list items and other keys, only to be shown.
+type mixed struct {
+	items []any
+	keys  []any
+	rest  []any
+}
+
+type reader struct {
+	host           *Host
+	plain, lenient bool
+	open           []*lua.LTable // the tables around the present one
+}
+
+func (r *reader) read(v lua.LValue) (any, error) {
+	switch v := v.(type) {
+	case *lua.LNilType:
+		return nil, nil
+	case lua.LBool:
+		return bool(v), nil
+	case lua.LString:
+		return string(v), nil
+	case lua.LNumber:
+		return number(v), nil
+	case *lua.LFunction:
+		return &Func{host: r.host, fn: v}, nil
+	case *lua.LUserData:
+		switch v.Value.(type) {
+		case Object, *Error:
+			return v.Value, nil
+		}
+	case *lua.LTable:
+		return r.readTable(v)
+	}
+	if r.lenient {
+		return opaque("<" + v.Type().String() + ">"), nil
+	}
+	return nil, fmt.Errorf("a %s can't be used here", v.Type())
+}
+
+func (r *reader) readTable(t *lua.LTable) (any, error) {
+	for _, o := range r.open {
+		if o != t {
+			continue
+		}
+		if r.lenient {
+			return opaque("<cycle>"), nil
+		}
+		return nil, fmt.Errorf("a table contains itself")
+	}
+	if len(r.open) >= maxDepth {
+		if r.lenient {
+			return opaque("<…>"), nil
+		}
+		return nil, fmt.Errorf("tables are nested deeper than %d", maxDepth)
+	}
+	r.open = append(r.open, t)
+	defer func() { r.open = r.open[:len(r.open)-1] }()
+
+	shape := shapeOf(t)
+	if list := shape.list; list != nil {
+		items, err := r.items(t)
+		if err != nil || r.plain {
+			return items, err
+		}
+		return List{Items: items, Type: list.Type, Values: list.Values, String: list.String}, nil
+	}
+	items, err := r.items(t)
+	if err != nil {
+		return nil, err
+	}
+	m := map[string]any{}
+	var others mixed
+	for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
+		if n, ok := k.(lua.LNumber); ok && n >= 1 && int(n) <= len(items) && n == lua.LNumber(int(n)) {
+			continue
+		}
+		value, err := r.read(v)
+		if err != nil {
+			return nil, err
+		}
+		if name, ok := k.(lua.LString); ok {
+			m[string(name)] = value
+			if len(items) == 0 {
+				continue
+			}
+		}
+		if !r.lenient {
+			return nil, fmt.Errorf("a table has list items and other keys (%s): give one or the other", k)
+		}
+		key, err := r.read(k)
+		if err != nil {
+			return nil, err
+		}
+		others.keys, others.rest = append(others.keys, key), append(others.rest, value)
+	}
+	switch {
+	case len(others.keys) > 0:
+		if len(items) == 0 {
+			for _, k := range sortedKeys(m) {
+				others.keys, others.rest = append(others.keys, k), append(others.rest, m[k])
+			}
+		}
+		others.items = items
+		return others, nil
+	case shape.record != nil && !r.plain:
+		return Record{Type: shape.record, Values: m}, nil
+	case len(m) > 0 || shape.record != nil || t.Metatable == r.host.emptyMap && len(items) == 0:
+		return m, nil
+	}
+	return items, nil
+}
+
+func (r *reader) items(t *lua.LTable) ([]any, error) {
+	items := make([]any, t.MaxN())
+	for i := range items {
+		var err error
+		if items[i], err = r.read(t.RawGetInt(i + 1)); err != nil {
+			return nil, err
+		}
+	}
+	return items, nil
+}

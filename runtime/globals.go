@@ -1,0 +1,114 @@
+package runtime
+
+import (
+	"fmt"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// openLibraries makes Lua's own globals: what reads or changes the machine stays out, what misleads
+// is replaced.
+func (h *Host) openLibraries() {
+	L := h.main
+	for _, open := range []lua.LGFunction{lua.OpenBase, lua.OpenTable, lua.OpenString, lua.OpenMath, lua.OpenCoroutine, lua.OpenOs, lua.OpenDebug} {
+		L.Push(L.NewFunction(open))
+		L.Call(0, 0)
+	}
+	h.strings = h.library("string")
+	h.globals.RawSetString("next", h.nextKey)
+	for name, fn := range map[string]lua.LGFunction{
+		"assert": h.assert, "error": h.error, "ipairs": h.ipairs, "load": h.load, "loadstring": h.load,
+		"pairs": h.pairs, "print": h.print, "require": h.require, "tonumber": h.tonumber,
+		"tostring": h.tostring, "unpack": h.unpack,
+	} {
+		h.globals.RawSetString(name, L.NewFunction(fn))
+	}
+	for _, name := range []string{"dofile", "loadfile", "module", "newproxy", "_printregs", "_GOPHER_LUA_VERSION"} {
+		h.globals.RawSetString(name, lua.LNil)
+	}
+	h.openStrings()
+	h.openMath()
+	h.openCoroutines()
+	h.globals.RawSetString("os", h.only("os", "clock", "date", "difftime", "time"))
+	h.globals.RawSetString("debug", h.only("debug", "traceback"))
+	io := h.only("io")
+	io.RawSetString("write", L.NewFunction(h.write))
+	h.globals.RawSetString("io", io)
+	h.library("table").RawSetString("concat", L.NewFunction(h.concat))
+}
+
+func (h *Host) library(name string) *lua.LTable {
+	return h.globals.RawGetString(name).(*lua.LTable)
+}
+
+// only makes a library of these functions of the one that was opened; the others say why they are
+// not there.
+func (h *Host) only(library string, names ...string) *lua.LTable {
+	t := h.main.NewTable()
+	for _, name := range names {
+		t.RawSetString(name, h.library(library).RawGetString(name))
+	}
+	mt := h.main.NewTable()
+	mt.RawSetString("__index", h.main.NewFunction(func(L *lua.LState) int {
+		key := L.Get(2)
+		if why := closedReason(library + "." + key.String()); why != "" {
+			h.raise(L, h.errorHere(L, "%s.%s is not available in runbooks: %s", library, key, why))
+		}
+		h.raise(L, h.noField(L, library, key, stringKeys(t)))
+		return 0
+	}))
+	mt.RawSetString("__metatable", lua.LString(library))
+	t.Metatable = mt
+	return t
+}
+
+// closedReason says why a function of Lua's own libraries is not there, "" where it isn't Lua's.
+func closedReason(name string) string {
+	switch name {
+	case "dofile", "loadfile":
+		return "require reads modules"
+	case "module":
+		return "a module is a file that returns a table"
+	case "package":
+		return "require finds modules in the script's folder, DKVRUN_PATH and the standard library"
+	case "newproxy":
+		return "it is of no use here"
+	case "os.execute", "io.popen":
+		return "a script starts no processes"
+	case "os.exit":
+		return "exit(status) ends the run"
+	case "os.getenv", "os.setenv", "os.setlocale":
+		return "a script doesn't see the environment"
+	case "os.remove", "os.rename", "os.tmpname", "io.open", "io.lines", "io.input", "io.output", "io.close", "io.tmpfile", "io.type":
+		return "a script doesn't touch files"
+	case "io.read", "io.stdin":
+		return "standard input is not the script's"
+	case "io.stdout", "io.stderr":
+		return "print and io.write print"
+	case "debug.debug", "debug.getfenv", "debug.gethook", "debug.getinfo", "debug.getlocal", "debug.getmetatable",
+		"debug.getregistry", "debug.getupvalue", "debug.setfenv", "debug.sethook", "debug.setlocal", "debug.setmetatable",
+		"debug.setupvalue":
+		return "of debug there is traceback alone"
+	}
+	return ""
+}
+
+// seal makes reading an undefined global an error. Scripts may define globals of their own.
+func (h *Host) seal() {
+	mt := h.main.NewTable()
+	mt.RawSetString("__index", h.main.NewFunction(func(L *lua.LState) int {
+		key := L.Get(2)
+		if why := closedReason(key.String()); why != "" {
+			h.raise(L, h.errorHere(L, "%s is not available in runbooks: %s", key, why))
+		}
+		name := h.text(L, key)
+		near := ""
+		if s := Suggest(name, stringKeys(h.globals)); s != "" {
+			near = fmt.Sprintf(": did you mean %s?", s)
+		}
+		h.raise(L, h.errorHere(L, "undefined global %s%s", name, near))
+		return 0
+	}))
+	mt.RawSetString("__metatable", lua.LString("globals"))
+	h.globals.Metatable = mt
+}

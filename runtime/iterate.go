@@ -1,0 +1,100 @@
+package runtime
+
+import (
+	lua "github.com/yuin/gopher-lua"
+)
+
+// ipairs goes over a table's list, or over the items of an object.
+func (h *Host) ipairs(L *lua.LState) int {
+	v := L.Get(1)
+	if _, ok := v.(*lua.LTable); !ok && itemsOf(v) == nil {
+		h.raise(L, h.errorHere(L, "ipairs: got %s, want a list", h.typeName(v)))
+	}
+	L.Push(h.nextItem)
+	L.Push(v)
+	L.Push(lua.LNumber(0))
+	return 3
+}
+
+// item is the iterator of ipairs.
+func (h *Host) item(L *lua.LState) int {
+	i := L.CheckInt(2) + 1
+	var v lua.LValue
+	if t, ok := L.Get(1).(*lua.LTable); ok {
+		v = t.RawGetInt(i)
+	} else {
+		v = h.objectItem(L, objectOf(L.Get(1)), lua.LNumber(i))
+	}
+	if v == lua.LNil {
+		return 0
+	}
+	L.Push(lua.LNumber(i))
+	L.Push(v)
+	return 2
+}
+
+// pairs goes over a table, over the items of an object or, where it has none, over its fields.
+func (h *Host) pairs(L *lua.LState) int {
+	v := L.Get(1)
+	o := objectOf(v)
+	switch {
+	case v.Type() == lua.LTTable:
+	case itemsOf(v) != nil:
+		return h.ipairs(L)
+	case o != nil:
+		fields := L.NewTable()
+		for _, f := range o.ObjectType().Fields {
+			fields.RawSetString(f.Name, h.mustLua(L, f.Name, f.Get(o)))
+		}
+		v = fields
+	default:
+		h.raise(L, h.errorHere(L, "pairs: got %s, want a table", h.typeName(v)))
+	}
+	L.Push(h.nextKey)
+	L.Push(v)
+	L.Push(lua.LNil)
+	return 3
+}
+
+func (h *Host) next(L *lua.LState) int {
+	t, ok := L.Get(1).(*lua.LTable)
+	if !ok {
+		h.raise(L, h.errorHere(L, "next: got %s, want a table", h.typeName(L.Get(1))))
+	}
+	key := lua.LValue(lua.LNil)
+	if L.GetTop() > 1 {
+		key = L.Get(2)
+	}
+	k, v := t.Next(key)
+	L.Push(k)
+	if k == lua.LNil {
+		return 1
+	}
+	L.Push(v)
+	return 2
+}
+
+// unpack returns the items of a list or an object, from the first or the one given to the last.
+func (h *Host) unpack(L *lua.LState) int {
+	v := L.Get(1)
+	t, ok := v.(*lua.LTable)
+	o := itemsOf(v)
+	if !ok && o == nil {
+		h.raise(L, h.errorHere(L, "unpack: got %s, want a list", h.typeName(v)))
+	}
+	length := 0
+	if o != nil {
+		length = o.ObjectType().Len(o)
+	} else {
+		length = t.Len()
+	}
+	first, last := L.OptInt(2, 1), L.OptInt(3, length)
+	for i := first; i <= last; i++ {
+		if o != nil {
+			L.Push(h.objectItem(L, o, lua.LNumber(i)))
+		} else {
+			L.Push(t.RawGetInt(i))
+		}
+	}
+	return max(0, last-first+1)
+}

@@ -1,0 +1,115 @@
+package runtime
+
+import (
+	lua "github.com/yuin/gopher-lua"
+)
+
+// objectToLua makes the userdata that stands for o. Two of them for one object compare equal.
+func (h *Host) objectToLua(o Object) *lua.LUserData {
+	ud := h.main.NewUserData()
+	ud.Value = o
+	ud.Metatable = h.objectMetatable(o.ObjectType())
+	return ud
+}
+
+func (h *Host) objectMetatable(ot *ObjectType) *lua.LTable {
+	if mt := h.objects[ot]; mt != nil {
+		return mt
+	}
+	L := h.main
+	mt := L.CreateTable(0, 8)
+	h.objects[ot] = mt
+	methods := make(map[string]*lua.LFunction, len(ot.Methods))
+	for i := range ot.Methods {
+		b := &ot.Methods[i]
+		methods[b.Name] = h.bindMethod(ot, b)
+	}
+	mt.RawSetString("__metatable", lua.LString(ot.Name))
+	mt.RawSetString("__tostring", h.showFunction)
+	mt.RawSetString("__eq", h.sameObject)
+	mt.RawSetString("__index", L.NewFunction(func(L *lua.LState) int {
+		L.Push(h.objectField(L, ot, methods, L.Get(1), L.Get(2)))
+		return 1
+	}))
+	mt.RawSetString("__newindex", L.NewFunction(func(L *lua.LState) int {
+		h.raise(L, h.errorHere(L, "%s: %s can't be set: it is read-only", ot.Name, h.text(L, L.Get(2))))
+		return 0
+	}))
+	if ot.Len != nil {
+		mt.RawSetString("__len", L.NewFunction(func(L *lua.LState) int {
+			L.Push(lua.LNumber(ot.Len(objectOf(L.Get(1)))))
+			return 1
+		}))
+	}
+	return mt
+}
+
+// sameObject is the __eq of all objects.
+func sameObject(L *lua.LState) int {
+	L.Push(lua.LBool(objectOf(L.Get(1)) == objectOf(L.Get(2))))
+	return 1
+}
+
+// objectOf is the object behind a value, or nil.
+func objectOf(v lua.LValue) Object {
+	if ud, ok := v.(*lua.LUserData); ok {
+		o, _ := ud.Value.(Object)
+		return o
+	}
+	return nil
+}
+
+// itemsOf is the object behind a value that can be iterated, or nil.
+func itemsOf(v lua.LValue) Object {
+	if o := objectOf(v); o != nil && o.ObjectType().Len != nil {
+		return o
+	}
+	return nil
+}
+
+// objectField reads o[key]: an item, a field or a method.
+func (h *Host) objectField(L *lua.LState, ot *ObjectType, methods map[string]*lua.LFunction, self, key lua.LValue) lua.LValue {
+	o := objectOf(self)
+	if n, ok := key.(lua.LNumber); ok && ot.At != nil {
+		return h.objectItem(L, o, n)
+	}
+	name := key.String()
+	if key.Type() == lua.LTString {
+		if m := methods[name]; m != nil {
+			return m
+		}
+		for _, f := range ot.Fields {
+			if f.Name == name {
+				return h.mustLua(L, ot.Name+"."+name, f.Get(o))
+			}
+		}
+	}
+	names := make([]string, 0, len(ot.Fields)+len(ot.Methods))
+	for _, f := range ot.Fields {
+		names = append(names, f.Name)
+	}
+	for _, m := range ot.Methods {
+		names = append(names, m.Name)
+	}
+	h.raise(L, h.noField(L, ot.Name, key, names))
+	return nil
+}
+
+// objectItem is o[n], nil beyond its length.
+func (h *Host) objectItem(L *lua.LState, o Object, n lua.LNumber) lua.LValue {
+	ot := o.ObjectType()
+	i := int(n)
+	if lua.LNumber(i) != n || i < 1 || i > ot.Len(o) {
+		return lua.LNil
+	}
+	return h.mustLua(L, ot.Name, ot.At(o, i))
+}
+
+// mustLua converts what a declaration gave, or raises.
+func (h *Host) mustLua(L *lua.LState, what string, v any) lua.LValue {
+	lv, err := h.toLua(v)
+	if err != nil {
+		h.raise(L, h.errorHere(L, "%s: %v", what, err))
+	}
+	return lv
+}

@@ -1,0 +1,129 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// raise ends what the script is doing with err. A script can catch anything but an Exit.
+func (h *Host) raise(L *lua.LState, err error) {
+	var exit *Exit
+	if errors.As(err, &exit) {
+		taskOf(L).end(exit)
+	}
+	L.Error(h.errorToLua(asError(err)), 1)
+}
+
+// errorHere is an error of misuse at the place in the script that is running.
+func (h *Host) errorHere(L *lua.LState, format string, args ...any) *Error {
+	e := &Error{Message: fmt.Sprintf(format, args...), Code: CodeUsage}
+	e.File, e.Line = place(L)
+	return e
+}
+
+// place is the innermost place in a script, seen from Go code that it called.
+func place(L *lua.LState) (file string, line int) {
+	for ; L != nil; L = L.Parent {
+		for level := 0; ; level++ {
+			frame, ok := L.GetStack(level)
+			if !ok {
+				break
+			}
+			if _, err := L.GetInfo("Sl", frame, lua.LNil); err == nil && frame.CurrentLine > 0 {
+				return frame.Source, frame.CurrentLine
+			}
+		}
+	}
+	return "", 0
+}
+
+// asError is err itself where it is an *Error, else one that says the same.
+func asError(err error) *Error {
+	if e, ok := err.(*Error); ok {
+		return e
+	}
+	return &Error{Message: err.Error(), Cause: err}
+}
+
+// failure turns what a protected call gave into the error that Go code gets.
+func (h *Host) failure(t *task, err error) error {
+	e := h.describe(err)
+	switch why := t.scope.stopped(); {
+	case why == nil:
+		return e
+	case t.scope.fatal != nil:
+		return why
+	case errors.Is(why, context.DeadlineExceeded):
+		return &Error{Message: "the time given has passed", Code: CodeTimeout, Cause: context.Cause(t.scope.ctx),
+			File: e.File, Line: e.Line, Traceback: e.Traceback}
+	default:
+		return &Error{Message: "cancelled", Code: CodeCancelled, Cause: context.Cause(t.scope.ctx),
+			File: e.File, Line: e.Line, Traceback: e.Traceback}
+	}
+}
+
+// describe is the *Error for what came out of the virtual machine.
+func (h *Host) describe(err error) *Error {
+	var api *lua.ApiError
+	if !errors.As(err, &api) {
+		return asError(err)
+	}
+	if api.Type == lua.ApiErrorPanic {
+		return h.describePanic(api)
+	}
+	if ud, ok := api.Object.(*lua.LUserData); ok {
+		if e, ok := ud.Value.(*Error); ok {
+			if e.Traceback != "" {
+				return e
+			}
+			traced := *e
+			traced.Traceback = api.StackTrace
+			return &traced
+		}
+	}
+	e := &Error{Traceback: api.StackTrace}
+	e.File, e.Line, e.Message = h.splitPlace(h.errorText(api.Object))
+	return e
+}
+
+// describePanic is for what Go code panicked with: the virtual machine's own limits, or a bug.
+func (h *Host) describePanic(api *lua.ApiError) *Error {
+	text := api.Object.String()
+	if text == "lua callstack overflow" {
+		return &Error{Message: fmt.Sprintf("stack overflow: calls nest deeper than %d", callStackSize), Traceback: api.StackTrace}
+	}
+	return &Error{Message: "bug in dkvrun: " + text, Code: CodeBug, Hint: bugHint, Traceback: api.StackTrace}
+}
+
+const bugHint = "this is not the script's fault: please report it with the output of --trace"
+
+// errorText is the text of a raised value: error "text", error{message = …}, or any other.
+func (h *Host) errorText(v lua.LValue) string {
+	if t, ok := v.(*lua.LTable); ok && h.main.GetMetaField(t, "__tostring") == lua.LNil {
+		if m, ok := t.RawGetString("message").(lua.LString); ok {
+			return string(m)
+		}
+		return h.Format(h.fromLuaToShow(t))
+	}
+	return h.text(h.main, v)
+}
+
+// splitPlace takes "file:line:" off a message where file is a source of this host.
+func (h *Host) splitPlace(text string) (file string, line int, message string) {
+	for name := range h.sources {
+		rest, ok := strings.CutPrefix(text, name+":")
+		if !ok {
+			continue
+		}
+		digits, message, ok := strings.Cut(rest, ":")
+		if n, err := strconv.Atoi(digits); ok && err == nil {
+			return name, n, strings.TrimPrefix(message, " ")
+		}
+	}
+	return "", 0, text
+}

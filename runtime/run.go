@@ -1,0 +1,78 @@
+package runtime
+
+import (
+	"context"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// RunFile runs a script and returns what it returned. Errors are *Error or *Exit; an *Error has the
+// code cancelled or timeout where ctx ended the run.
+func (h *Host) RunFile(ctx context.Context, path string) ([]any, error) {
+	src, err := readSource(path)
+	if err != nil {
+		return nil, err
+	}
+	return h.RunSource(ctx, path, src)
+}
+
+// RunSource runs src as the script of that name; otherwise it does as RunFile.
+func (h *Host) RunSource(ctx context.Context, name string, src []byte) ([]any, error) {
+	fn, err := h.compile(name, src)
+	if err != nil {
+		return nil, err
+	}
+	return h.run(ctx, fn)
+}
+
+// evalName is the name of the chunk that Eval runs.
+const evalName = "-e"
+
+// Eval runs text and returns its values: the text is tried as an expression, then as a chunk.
+func (h *Host) Eval(ctx context.Context, text string) ([]any, error) {
+	const prefix = "return "
+	fn, asExpression := h.compile(evalName, []byte(prefix+text))
+	if asExpression != nil {
+		var asChunk error
+		if fn, asChunk = h.compile(evalName, []byte(text)); asChunk != nil {
+			return nil, asChunk
+		}
+	}
+	return h.run(ctx, fn)
+}
+
+// run calls a main chunk with the script's arguments.
+func (h *Host) run(ctx context.Context, fn *lua.LFunction) ([]any, error) {
+	args := make([]any, len(h.opts.Args))
+	for i, a := range h.opts.Args {
+		args[i] = a
+	}
+	leave := h.task.enter(ctx)
+	defer leave()
+	return h.call(fn, args)
+}
+
+// call calls a function on the thread that is running.
+func (h *Host) call(fn *lua.LFunction, args []any) ([]any, error) {
+	L := h.current
+	base := L.GetTop()
+	L.Push(fn)
+	for _, a := range args {
+		lv, err := h.toLua(a)
+		if err != nil {
+			L.SetTop(base)
+			return nil, &Error{Message: "a function's argument: " + err.Error()}
+		}
+		L.Push(lv)
+	}
+	if err := L.PCall(len(args), lua.MultRet, nil); err != nil {
+		L.SetTop(base)
+		return nil, h.failure(taskOf(L), err)
+	}
+	results := make([]any, L.GetTop()-base)
+	for i := range results {
+		results[i] = h.fromLuaToShow(L.Get(base + 1 + i))
+	}
+	L.SetTop(base)
+	return results, nil
+}

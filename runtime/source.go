@@ -1,0 +1,93 @@
+package runtime
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+	"github.com/yuin/gopher-lua/parse"
+)
+
+// maxSource is the size that a script, a module or a loaded chunk may have, in bytes.
+const maxSource = 1 << 20
+
+// readSource reads a script, no more of it than is allowed.
+func readSource(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, unreadable(path, err)
+	}
+	defer f.Close()
+	return readLimited(path, f)
+}
+
+func readLimited(path string, r io.Reader) ([]byte, error) {
+	src, err := io.ReadAll(io.LimitReader(r, maxSource+1))
+	if err != nil {
+		return nil, unreadable(path, err)
+	}
+	return src, nil
+}
+
+func unreadable(path string, err error) *Error {
+	var pathError *fs.PathError
+	if errors.As(err, &pathError) {
+		err = pathError.Err
+	}
+	return &Error{Message: fmt.Sprintf("%s: can't be read: %v", path, err), Code: CodeSource, Cause: err}
+}
+
+// compile checks and compiles a source. Its errors are *Error with the code source.
+func (h *Host) compile(name string, src []byte) (*lua.LFunction, error) {
+	src = stripHeader(src)
+	refuse := func(line int, format string, args ...any) (*lua.LFunction, error) {
+		return nil, &Error{Message: fmt.Sprintf(format, args...), File: name, Line: line, Code: CodeSource}
+	}
+	if len(src) > maxSource {
+		return refuse(1, "the source is larger than 1 MiB")
+	}
+	if bytes.HasPrefix(src, []byte("\x1b")) {
+		return refuse(1, "compiled Lua can't be loaded: only text")
+	}
+	if line, problem := scan(src); problem != "" {
+		return refuse(line, "%s", problem)
+	}
+	fn, err := h.main.Load(bytes.NewReader(src), name)
+	if err == nil {
+		h.sources[name] = true
+		return fn, nil
+	}
+	var api *lua.ApiError
+	if errors.As(err, &api) {
+		err = api.Cause
+	}
+	var syntax *parse.Error
+	var compile *lua.CompileError
+	switch {
+	case errors.As(err, &syntax) && syntax.Pos.Line == parse.EOF:
+		return refuse(1+bytes.Count(src, []byte("\n")), "the source ends too early: an end, a bracket or a quote is missing")
+	case errors.As(err, &syntax):
+		return refuse(syntax.Pos.Line, "%s near '%s'", strings.TrimSpace(syntax.Message), syntax.Token)
+	case errors.As(err, &compile):
+		return refuse(compile.Line, "%s", compile.Message)
+	}
+	return nil, &Error{Message: name + ": " + err.Error(), Code: CodeSource}
+}
+
+// stripHeader takes off a byte order mark and a first line that begins with #!, and keeps its line
+// feed so that lines keep their numbers.
+func stripHeader(src []byte) []byte {
+	src = bytes.TrimPrefix(src, []byte("\xef\xbb\xbf"))
+	if !bytes.HasPrefix(src, []byte("#!")) {
+		return src
+	}
+	if end := bytes.IndexByte(src, '\n'); end >= 0 {
+		return src[end:]
+	}
+	return nil
+}

@@ -1,0 +1,145 @@
+package runtime
+
+import (
+	"fmt"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// shape is what a table is on the Go side: a record, a list with a type, or (both nil) any table.
+type shape struct {
+	record *RecordType
+	list   *List
+}
+
+// shapeKey is where the metatables of records and lists keep their shape.
+const shapeKey = "__shape"
+
+func shapeOf(t *lua.LTable) shape {
+	if mt, ok := t.Metatable.(*lua.LTable); ok {
+		if ud, ok := mt.RawGetString(shapeKey).(*lua.LUserData); ok {
+			return ud.Value.(shape)
+		}
+	}
+	return shape{}
+}
+
+func (h *Host) recordToLua(r Record, depth int) (*lua.LTable, error) {
+	t := h.main.CreateTable(0, len(r.Values))
+	set := func(name string, v any) error {
+		lv, err := h.toLuaAt(v, depth+1)
+		if err == nil && lv != lua.LNil {
+			t.RawSetString(name, lv)
+		}
+		return err
+	}
+	if r.Type == nil {
+		return h.mapToLua(r.Values, depth)
+	}
+	declared := 0
+	for _, f := range r.Type.Fields {
+		if v, ok := r.Values[f.Name]; ok {
+			declared++
+			if err := set(f.Name, v); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if declared < len(r.Values) { // what a script added to a record that it then passed on
+		for _, k := range sortedKeys(r.Values) {
+			if t.RawGetString(k) != lua.LNil {
+				continue
+			}
+			if err := set(k, r.Values[k]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	t.Metatable = h.recordMetatable(r.Type)
+	return t, nil
+}
+
+func (h *Host) recordMetatable(rt *RecordType) *lua.LTable {
+	if mt := h.records[rt]; mt != nil {
+		return mt
+	}
+	mt := h.newMetatable(rt.Name, shape{record: rt})
+	mt.RawSetString("__index", h.main.NewFunction(func(L *lua.LState) int {
+		h.requireField(L, rt, L.Get(2))
+		L.Push(lua.LNil)
+		return 1
+	}))
+	h.records[rt] = mt
+	return mt
+}
+
+func (h *Host) typedListToLua(l List, depth int) (*lua.LTable, error) {
+	t, err := h.listToLua(l.Items, depth)
+	if err != nil {
+		return nil, err
+	}
+	rt := l.Type
+	if rt == nil {
+		rt = &plainList
+	}
+	mt := h.newMetatable(rt.Name, shape{list: &List{Type: l.Type, Values: l.Values, String: l.String}})
+	mt.RawSetString("__index", h.main.NewFunction(func(L *lua.LState) int {
+		key := L.Get(2)
+		if key.Type() == lua.LTNumber {
+			L.Push(lua.LNil)
+			return 1
+		}
+		h.requireField(L, rt, key)
+		v, err := h.toLua(l.Values[key.String()])
+		if err != nil {
+			h.raise(L, h.errorHere(L, "%s.%s: %v", rt.Name, key, err))
+		}
+		L.Push(v)
+		return 1
+	}))
+	t.Metatable = mt
+	return t, nil
+}
+
+var plainList = RecordType{Name: "list"}
+
+func (h *Host) newMetatable(name string, s shape) *lua.LTable {
+	mt := h.main.CreateTable(0, 4)
+	ud := h.main.NewUserData()
+	ud.Value = s
+	mt.RawSetString(shapeKey, ud)
+	mt.RawSetString("__metatable", lua.LString(name))
+	mt.RawSetString("__tostring", h.showFunction)
+	return mt
+}
+
+// requireField raises unless rt declares the field.
+func (h *Host) requireField(L *lua.LState, rt *RecordType, key lua.LValue) {
+	names := make([]string, len(rt.Fields))
+	for i, f := range rt.Fields {
+		if lua.LString(f.Name) == key {
+			return
+		}
+		names[i] = f.Name
+	}
+	h.raise(L, h.noField(L, rt.Name, key, names))
+}
+
+// noField is the error of a field that a value doesn't have.
+func (h *Host) noField(L *lua.LState, owner string, key lua.LValue, names []string) *Error {
+	if key.Type() != lua.LTString {
+		return h.errorHere(L, "%s: no field [%s]", owner, h.text(L, key))
+	}
+	return h.errorHere(L, "%s: no field %s%s", owner, key, hint(key.String(), names))
+}
+
+// hint completes a message about an unknown name: the likely one, or all where they are few.
+func hint(word string, names []string) string {
+	if s := Suggest(word, names); s != "" {
+		return fmt.Sprintf(": did you mean %s?", s)
+	}
+	if len(names) > 0 && len(names) <= 20 {
+		return ": there is " + joinWords(names, "and")
+	}
+	return ""
+}

@@ -1,0 +1,127 @@
+package runtime
+
+import (
+	"fmt"
+	"math"
+	"sort"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// maxDepth bounds how deep tables may nest when they cross between Lua and Go.
+const maxDepth = 200
+
+// toLua converts what a builtin gives: the types of Call.Value, int32, int64, uint64 and any error.
+func (h *Host) toLua(v any) (lua.LValue, error) { return h.toLuaAt(v, 0) }
+
+func (h *Host) toLuaAt(v any, depth int) (lua.LValue, error) {
+	if depth > maxDepth {
+		return nil, fmt.Errorf("a value is nested deeper than %d, or contains itself", maxDepth)
+	}
+	switch v := v.(type) {
+	case nil:
+		return lua.LNil, nil
+	case bool:
+		return lua.LBool(v), nil
+	case string:
+		return lua.LString(v), nil
+	case int:
+		return lua.LNumber(v), nil
+	case int32:
+		return lua.LNumber(v), nil
+	case int64:
+		return lua.LNumber(v), nil
+	case uint64:
+		return lua.LNumber(v), nil
+	case float64:
+		return lua.LNumber(v), nil
+	case []any:
+		return h.listToLua(v, depth)
+	case []string:
+		t := h.main.CreateTable(len(v), 0)
+		for _, s := range v {
+			t.Append(lua.LString(s))
+		}
+		return t, nil
+	case map[string]any:
+		return h.mapToLua(v, depth)
+	case mixed:
+		return h.mixedToLua(v, depth)
+	case Record:
+		return h.recordToLua(v, depth)
+	case List:
+		return h.typedListToLua(v, depth)
+	case Object:
+		return h.objectToLua(v), nil
+	case *Func:
+		return v.fn, nil
+	case error:
+		return h.errorToLua(asError(v)), nil
+	}
+	return nil, fmt.Errorf("a %T has no form in Lua", v)
+}
+
+func (h *Host) listToLua(items []any, depth int) (*lua.LTable, error) {
+	t := h.main.CreateTable(len(items), 0)
+	for i, item := range items {
+		lv, err := h.toLuaAt(item, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		t.RawSetInt(i+1, lv)
+	}
+	return t, nil
+}
+
+func (h *Host) mapToLua(m map[string]any, depth int) (*lua.LTable, error) {
+	t := h.main.CreateTable(0, len(m))
+	if len(m) == 0 {
+		t.Metatable = h.emptyMap
+		return t, nil
+	}
+	for _, k := range sortedKeys(m) { // pairs goes in the order of insertion
+		lv, err := h.toLuaAt(m[k], depth+1)
+		if err != nil {
+			return nil, err
+		}
+		t.RawSetString(k, lv)
+	}
+	return t, nil
+}
+
+func (h *Host) mixedToLua(m mixed, depth int) (*lua.LTable, error) {
+	t, err := h.listToLua(m.items, depth)
+	if err != nil {
+		return nil, err
+	}
+	for i := range m.keys {
+		k, err := h.toLuaAt(m.keys[i], depth+1)
+		if err != nil {
+			return nil, err
+		}
+		v, err := h.toLuaAt(m.rest[i], depth+1)
+		if err != nil {
+			return nil, err
+		}
+		t.RawSet(k, v)
+	}
+	return t, nil
+}
+
+func sortedKeys(m map[string]any) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}
+
+// number is the Go form of a Lua number: int where it is whole and exact, else float64.
+func number(n lua.LNumber) any {
+	f := float64(n)
+	if f == math.Trunc(f) && math.Abs(f) <= 1<<53 {
+		return int(f)
+	}
+	return f
+}
