@@ -1,0 +1,180 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/runtime/wire"
+)
+
+// killWait bounds the wait for the end of processes that were sent SIGKILL.
+const killWait = 2 * time.Second
+
+// Start asks durably for a running instance, and returns when its process is up, or, for one that its
+// store has to take in first, at once. changed is false when it was up, or joining, already.
+//
+// The error is a *wire.Result: port_taken and data_lost (nothing has changed then, unless the instance
+// was meant to run before), start_failed (the supervisor goes on trying), and what find refuses. When
+// ctx ends first, the instance goes on starting.
+func (s *Supervisor) Start(ctx context.Context, store, instance string) (changed bool, err error) {
+	w, served, before, err := s.orderStart(ctx, store, instance)
+	if w == nil {
+		return false, err
+	}
+	now, err := w.await(ctx, func(now sight) bool {
+		return now.served >= served && (now.status == wire.Running || now.status == wire.Joining ||
+			now.status == wire.Stopped || now.failures > before) || !s.wanted(w.place)
+	})
+	var refused *wire.Result
+	switch {
+	case err != nil:
+		return true, refusal(http.StatusInternalServerError, wire.CodeStartFailed,
+			"%s is not up yet: the manager goes on; see the instance's log", instance)
+	case !s.wanted(w.place):
+		return true, refusal(http.StatusConflict, wire.CodeStartFailed, "%s was stopped while it started", instance)
+	case now.status == wire.Running, now.status == wire.Joining:
+		return true, nil
+	case errors.As(now.problem, &refused):
+		return true, refused
+	default:
+		return true, refusal(http.StatusInternalServerError, wire.CodeStartFailed,
+			"%s can't start: %s; the manager goes on trying: stop the instance to end that", instance, now.text)
+	}
+}
+
+// orderStart checks and records a start. The worker is nil when there is nothing to wait for.
+func (s *Supervisor) orderStart(ctx context.Context, store, instance string) (w *worker, served, failures int, err error) {
+	s.starting.Lock()
+	defer s.starting.Unlock()
+	w, g, err := s.find(store, instance)
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	if g.kind == goalLeave {
+		return nil, 0, 0, refusal(http.StatusNotFound, wire.CodeInstanceNotFound, "%s is being removed from store %s", instance, store)
+	}
+	now := w.seen()
+	if g.kind == goalRun && (now.status == wire.Running || now.status == wire.Joining) {
+		return nil, 0, 0, nil
+	}
+	if g.kind == goalStop {
+		if _, err := w.await(ctx, func(now sight) bool { return now.pid == 0 }); err != nil {
+			return nil, 0, 0, refusal(http.StatusInternalServerError, wire.CodeStartFailed, "%s is still stopping: start it again", instance)
+		}
+		if r := s.CheckPorts(store, []wire.Node{g.node}); r != nil {
+			return nil, 0, 0, r
+		}
+	}
+	if err := s.desire(w.place, g, wire.DesiredRunning); err != nil {
+		return nil, 0, 0, err
+	}
+	return w, w.order(true, false), now.failures, nil
+}
+
+// Stop asks durably for a stopped instance, and returns when its process is gone: gracefully within 10 s,
+// with force at once. changed is false when it was stopped already. The error is a *wire.Result.
+func (s *Supervisor) Stop(ctx context.Context, store, instance string, force bool) (changed bool, err error) {
+	w, g, err := s.find(store, instance)
+	if err != nil {
+		return false, err
+	}
+	before := w.seen()
+	changed = g.local.Desired == wire.DesiredRunning || before.pid != 0
+	if err := s.desire(w.place, g, wire.DesiredStopped); err != nil {
+		return false, err
+	}
+	served := w.order(false, force)
+	now, err := w.await(ctx, func(now sight) bool { return now.served >= served && now.pid == 0 })
+	if err != nil {
+		return changed, refusal(http.StatusInternalServerError, wire.CodeStopFailed,
+			"%s (pid %d) has not ended yet: the manager goes on stopping it", instance, now.pid)
+	}
+	return changed, nil
+}
+
+// desire records what an instance should be, unless that is recorded already.
+func (s *Supervisor) desire(p place, g goal, desired wire.Desired) error {
+	if g.local.Desired == desired {
+		return nil
+	}
+	return s.update(func(d *catalog.Data) error {
+		store := d.Stores[p.store]
+		if store == nil || store.Operation != g.store.Operation {
+			return refusal(http.StatusNotFound, wire.CodeStoreNotFound, "store %s has just been removed", p.store)
+		}
+		if store.Local[p.instance] == nil {
+			store.Local[p.instance] = &catalog.Local{}
+		}
+		store.Local[p.instance].Desired = desired
+		return nil
+	})
+}
+
+// wanted says whether the instance is meant to run.
+func (s *Supervisor) wanted(p place) bool {
+	return s.goalOf(p).kind == goalRun && !s.closing.Load()
+}
+
+// Remove ends all processes of a store and deletes their folders; the catalog must have dropped the
+// store before. What it does not get done, the supervisor does by itself, also after a restart.
+func (s *Supervisor) Remove(ctx context.Context, store string) error {
+	strays, err := s.strays()
+	if err != nil {
+		return refusal(http.StatusInternalServerError, wire.CodeInternal, "%v", err)
+	}
+	s.refresh(strays...)
+	for _, w := range s.workersOf(store) {
+		if s.goalOf(w.place).kind != goalGone {
+			continue
+		}
+		w.order(false, true)
+		select {
+		case <-w.finished:
+		case <-ctx.Done():
+			return refusal(http.StatusInternalServerError, wire.CodeStopFailed,
+				"the folder of %s is not deleted yet: the manager goes on", w.instance)
+		}
+	}
+	return nil
+}
+
+// StopAll stops every process of this server, gracefully until ctx is done and then by SIGKILL, and
+// starts none any more. What the catalog asks for stays as it is. It needs Run to be running.
+func (s *Supervisor) StopAll(ctx context.Context) error {
+	s.closing.Store(true)
+	workers := s.workersOf("")
+	served := make([]int, len(workers))
+	for i, w := range workers {
+		served[i] = w.order(false, false)
+	}
+	for i, w := range workers {
+		ended := func(now sight) bool { return now.served >= served[i] && now.pid == 0 }
+		if _, err := w.await(ctx, ended); err == nil {
+			continue
+		}
+		served[i] = w.order(false, true)
+		killed, cancel := context.WithTimeout(context.WithoutCancel(ctx), killWait)
+		now, err := w.await(killed, ended)
+		cancel()
+		if err != nil {
+			return refusal(http.StatusInternalServerError, wire.CodeStopFailed, "%s (pid %d) did not end", w.instance, now.pid)
+		}
+	}
+	return nil
+}
+
+// workersOf are the workers of a store's folders; of all where store is empty.
+func (s *Supervisor) workersOf(store string) []*worker {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var found []*worker
+	for p, w := range s.workers {
+		if store == "" || p.store == store {
+			found = append(found, w)
+		}
+	}
+	return found
+}

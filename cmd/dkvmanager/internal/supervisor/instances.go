@@ -1,0 +1,96 @@
+package supervisor
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"dkvrun/runtime/wire"
+)
+
+// Instances says how this server's instances of a store are, in topology order, and those that are
+// leaving it. What runs is asked, all at once and for at most a second. Without Run all are Unknown.
+func (s *Supervisor) Instances(ctx context.Context, store string) (own, leaving []wire.Instance) {
+	known := s.view.Load().Stores[store]
+	if known == nil {
+		return nil, nil
+	}
+	nodes := s.own(known)
+	all := make([]wire.Instance, len(nodes))
+	var asked sync.WaitGroup
+	for i, n := range nodes {
+		asked.Go(func() { all[i] = s.instance(ctx, place{store, n.Name}, n) })
+	}
+	asked.Wait()
+	for _, in := range all {
+		if in.Status == wire.Leaving {
+			leaving = append(leaving, in)
+		} else {
+			own = append(own, in)
+		}
+	}
+	return own, leaving
+}
+
+func (s *Supervisor) instance(ctx context.Context, p place, n wire.Node) wire.Instance {
+	g := s.goalOf(p)
+	in := wire.Instance{Node: n, Own: true, Status: wire.Unknown, Desired: g.local.Desired, Bootstrapped: g.local.Bootstrapped}
+	s.mu.Lock()
+	w := s.workers[p]
+	s.mu.Unlock()
+	if w == nil {
+		return in
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	now, err := w.await(ctx, func(now sight) bool { return now.status != "" })
+	if err != nil {
+		return in
+	}
+	in.Status, in.Restarts, in.LastError = now.status, now.restarts, now.text
+	if now.pid == 0 {
+		return in
+	}
+	in.PID, in.StartedAt = now.pid, &now.started
+	state, err := w.client.State(ctx)
+	switch {
+	case err != nil:
+		if now.status == wire.Running {
+			in.LastError = "the process does not answer: " + err.Error()
+		}
+	case state.PID == now.pid:
+		in.Ready, in.Leader = state.Ready, state.Leader
+		if !state.Ready && in.LastError == "" {
+			in.LastError = state.Reason
+		}
+	}
+	return in
+}
+
+// Metrics asks this server's running instances, of one store or with an empty name of all, for their
+// figures over a window of 1 to 60 s. Those that don't answer within a second are left out.
+func (s *Supervisor) Metrics(ctx context.Context, store string, window time.Duration) []wire.Metric {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	workers := s.workersOf(store)
+	slices.SortFunc(workers, func(a, b *worker) int {
+		return cmp.Or(strings.Compare(a.store, b.store), strings.Compare(a.instance, b.instance))
+	})
+	answers := make([][]wire.Metric, len(workers))
+	var asked sync.WaitGroup
+	for i, w := range workers {
+		if w.seen().pid == 0 {
+			continue
+		}
+		asked.Go(func() {
+			if metrics, err := w.client.Metrics(ctx, window); err == nil {
+				answers[i] = metrics
+			}
+		})
+	}
+	asked.Wait()
+	return slices.Concat(answers...)
+}

@@ -1,0 +1,187 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/cmd/dkvmanager/internal/engine"
+	"dkvrun/runtime/wire"
+)
+
+const (
+	// membershipTimeout bounds one round of reading and changing a store's members.
+	membershipTimeout = 5 * time.Second
+	// promoteEvery is the pace of asking for the vote. The store refuses until the data has arrived,
+	// and for some seconds after every other change of its members.
+	promoteEvery = 500 * time.Millisecond
+)
+
+// join takes a data instance into its running store as a learner, and plans its start with the members
+// that it has by then. It can be ended at any point and done again:
+//
+//   - spec.json says Join before the store hears of the instance, and until it votes;
+//   - a member that has started once has a name; when its data is gone it is taken out and in anew,
+//     since a voter that forgets what it voted could undo what the store has promised;
+//   - data of an instance that is no member is from an earlier attempt.
+func (w *worker) join(ctx context.Context, g goal, spec *engine.Spec) (*engine.Spec, error) {
+	spec.Start = engine.Join
+	if !w.joining(g) {
+		if err := w.save(spec); err != nil {
+			return nil, err
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, membershipTimeout)
+	defer cancel()
+	m, members, err := w.members(ctx, w.known)
+	if err != nil {
+		// What has been started once knows the members itself, should the others not run just now.
+		if peers := w.spec.Peers; len(peers) > 0 && w.hasData(g) {
+			spec.Peers = peers
+			return spec, nil
+		}
+		return nil, err
+	}
+	defer m.Close()
+	address := clusterAddress(g.node)
+	me := memberAt(members, address)
+	if me != nil && me.Name != "" && !w.hasData(g) {
+		if err := m.Remove(ctx, me.ID); err != nil {
+			return nil, fmt.Errorf("waiting to be taken out of the store, as the data is gone: %w", err)
+		}
+		me = nil
+	}
+	if me == nil {
+		if err := os.RemoveAll(w.dataFolder(g)); err != nil {
+			return nil, err
+		}
+		if err := m.Add(ctx, address); err != nil {
+			return nil, fmt.Errorf("waiting to be taken into the store: %w", err)
+		}
+		if members, err = m.Members(ctx); err != nil {
+			return nil, err
+		}
+	}
+	spec.Peers = peers(g.store, members)
+	return spec, nil
+}
+
+// settle sees that a running data instance gets its vote, and marks durably that it had part in the
+// store once it has.
+func (w *worker) settle(ctx context.Context, g goal) error {
+	if w.state.PID != w.proc.pid {
+		return nil // has not answered yet
+	}
+	if w.state.Bootstrapped && !w.state.Learner {
+		if w.joining(g) {
+			spec := *w.spec
+			spec.Start = engine.Resume
+			if err := w.save(&spec); err != nil {
+				return err
+			}
+		}
+		if !g.local.Bootstrapped {
+			return w.s.mark(w.place, g.store.Operation)
+		}
+		return nil
+	}
+	if !w.joining(g) {
+		return nil
+	}
+	w.due = time.Now().Add(jitter(promoteEvery))
+	return w.promote(ctx, g)
+}
+
+// promote asks the store to let the instance vote.
+func (w *worker) promote(ctx context.Context, g goal) error {
+	ctx, cancel := context.WithTimeout(ctx, membershipTimeout)
+	defer cancel()
+	m, members, err := w.members(ctx, w.known)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	me := memberAt(members, clusterAddress(g.node))
+	if me == nil {
+		w.halt(stopGrace)
+		return fmt.Errorf("the store has taken the instance out: joining it anew")
+	}
+	if !me.Learner {
+		return nil
+	}
+	if err := m.Promote(ctx, me.ID); err != nil {
+		return fmt.Errorf("learning the data: %w", err)
+	}
+	return nil
+}
+
+// members dials a running store and reads its members. The caller closes the membership.
+func (w *worker) members(ctx context.Context, endpoints []string) (engine.Membership, []engine.Member, error) {
+	if len(endpoints) == 0 {
+		return nil, nil, fmt.Errorf("no data instance of the store is known to ask")
+	}
+	m, err := w.s.opts.Engine.Dial(endpoints)
+	if err != nil {
+		return nil, nil, err
+	}
+	members, err := m.Members(ctx)
+	if err != nil {
+		m.Close()
+		return nil, nil, fmt.Errorf("waiting for the running store at %s: %w", strings.Join(endpoints, ", "), err)
+	}
+	return m, members, nil
+}
+
+// memberAt finds a member by its cluster address.
+func memberAt(members []engine.Member, address string) *engine.Member {
+	for i := range members {
+		if strings.EqualFold(members[i].Address, address) {
+			return &members[i]
+		}
+	}
+	return nil
+}
+
+// peers names all members. Those that have never started have no name yet: theirs is the topology's.
+func peers(store *catalog.Store, members []engine.Member) []engine.Peer {
+	names := map[string]string{}
+	for _, n := range store.Nodes {
+		names[strings.ToLower(clusterAddress(n))] = n.Name
+	}
+	peers := make([]engine.Peer, len(members))
+	for i, m := range members {
+		name := m.Name
+		if name == "" {
+			name = names[strings.ToLower(m.Address)]
+		}
+		if name == "" {
+			name = fmt.Sprintf("member-%x", m.ID)
+		}
+		peers[i] = engine.Peer{Name: name, Address: m.Address}
+	}
+	return peers
+}
+
+// mark records that an instance has been part of the running store.
+func (s *Supervisor) mark(p place, operation string) error {
+	return s.update(func(d *catalog.Data) error {
+		if store := d.Stores[p.store]; store != nil && store.Operation == operation && store.Local[p.instance] != nil {
+			store.Local[p.instance].Bootstrapped = true
+		}
+		return nil
+	})
+}
+
+// withoutVote names the nodes that do not vote yet.
+func withoutVote(nodes []wire.Node, members []engine.Member) []string {
+	var names []string
+	for _, n := range nodes {
+		if m := memberAt(members, clusterAddress(n)); m == nil || m.Learner {
+			names = append(names, n.Name)
+		}
+	}
+	return names
+}

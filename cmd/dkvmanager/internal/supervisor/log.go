@@ -1,0 +1,91 @@
+package supervisor
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"dkvrun/cmd/dkvmanager/internal/engine"
+	"dkvrun/runtime/wire"
+)
+
+const (
+	// maxLog is the size in bytes from which the next start begins a new log; one old one is kept.
+	maxLog = 10 << 20
+	// maxTail is the most bytes that Log reads.
+	maxTail = 1 << 20
+	// maxLine is the most bytes of a log's last line that are shown with an error.
+	maxLine = 400
+)
+
+// Log returns the last lines of an own instance's log, whole lines and at most 1 MiB of them; nothing
+// when it never ran. lines counts from 1. The error is a *wire.Result.
+func (s *Supervisor) Log(store, instance string, lines int) ([]byte, error) {
+	if _, _, err := s.find(store, instance); err != nil {
+		return nil, err
+	}
+	text, err := tail(s.folder(place{store, instance}), lines)
+	if err != nil {
+		return nil, refusal(http.StatusInternalServerError, wire.CodeInternal, "the log of %s can't be read: %v", instance, err)
+	}
+	return text, nil
+}
+
+// openLog opens a folder's log for appending. A log that has grown large is set aside first.
+func openLog(folder string) (*os.File, error) {
+	path := filepath.Join(folder, engine.LogFile)
+	if info, err := os.Stat(path); err == nil && info.Size() > maxLog {
+		if err := os.Rename(path, path+".1"); err != nil {
+			return nil, err
+		}
+	}
+	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+}
+
+// tail reads the last lines of a folder's log, from its end.
+func tail(folder string, lines int) ([]byte, error) {
+	f, err := os.Open(filepath.Join(folder, engine.LogFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	from := max(0, info.Size()-maxTail)
+	text, err := io.ReadAll(io.NewSectionReader(f, from, info.Size()-from))
+	if err != nil {
+		return nil, err
+	}
+	if from > 0 {
+		text = text[bytes.IndexByte(text, '\n')+1:]
+	}
+	end := len(bytes.TrimSuffix(text, []byte("\n")))
+	for ; lines > 0 && end >= 0; lines-- {
+		end = bytes.LastIndexByte(text[:end], '\n')
+	}
+	return text[end+1:], nil
+}
+
+// described says how a process ended, with the last thing it wrote.
+func described(exit, folder string) error {
+	text, err := tail(folder, 1)
+	line := strings.TrimSpace(string(text))
+	if err != nil || line == "" {
+		return fmt.Errorf("the process ended: %s", exit)
+	}
+	if len(line) > maxLine {
+		line = line[:maxLine] + "…"
+	}
+	return fmt.Errorf("the process ended: %s: %s", exit, line)
+}

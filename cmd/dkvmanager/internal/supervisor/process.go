@@ -1,0 +1,127 @@
+package supervisor
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"dkvrun/cmd/dkvmanager/internal/engine/process"
+)
+
+// handle holds on to one running instance process, a child or an adopted one, by its pidfd: a signal
+// through it never reaches another process that got the same number later.
+type handle struct {
+	pid  int
+	file *os.File
+	// done is closed when the process has ended; exit says how, as far as it is known, and is valid then.
+	done chan struct{}
+	exit string
+}
+
+// spawn starts the instance process of a folder in a session of its own, so that it outlives the
+// manager, with its output appended to the folder's log.
+func (s *Supervisor) spawn(folder string) (*handle, error) {
+	log, err := openLog(folder)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	args := append(slices.Clone(s.opts.ExtraArgs), "instance")
+	var files []*os.File
+	if s.opts.Lifeline != nil {
+		args = append(args, "--lifeline", "3")
+		files = append(files, s.opts.Lifeline)
+	}
+	cmd := exec.Command(s.opts.Executable, append(args, folder)...)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.ExtraFiles = files
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	h, err := watch(cmd.Process.Pid, func() string {
+		if err := cmd.Wait(); err != nil {
+			return err.Error()
+		}
+		return "exit status 0"
+	})
+	if err != nil {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}
+	return h, err
+}
+
+// adopt takes hold of the process that runs in a folder; nil when none does.
+func adopt(folder string) (*handle, error) {
+	pid, err := process.Holder(folder)
+	if err != nil || pid == 0 {
+		return nil, err
+	}
+	h, err := watch(pid, func() string { return "exit status unknown: it was not this manager's child" })
+	if err != nil {
+		return nil, err
+	}
+	// The number may have changed hands between the two looks.
+	if again, err := process.Holder(folder); err != nil || again != pid {
+		h.release()
+		return nil, err
+	}
+	return h, nil
+}
+
+// watch waits for the end of a process in the background; reap is called then.
+func watch(pid int, reap func() string) (*handle, error) {
+	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
+	if err != nil {
+		return nil, fmt.Errorf("process %d can't be watched: %w", pid, err)
+	}
+	h := &handle{pid: pid, file: os.NewFile(uintptr(fd), "pidfd"), done: make(chan struct{})}
+	conn, err := h.file.SyscallConn()
+	if err != nil {
+		h.file.Close()
+		return nil, fmt.Errorf("process %d can't be watched: %w", pid, err)
+	}
+	go func() {
+		defer close(h.done)
+		// The descriptor is readable once the process has ended, also while it is a zombie. Go's own
+		// poller waits for it: no thread is held.
+		_ = conn.Read(func(fd uintptr) bool {
+			for {
+				n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+				if err != unix.EINTR {
+					return n > 0 || err != nil
+				}
+			}
+		})
+		h.exit = reap()
+		h.file.Close()
+	}()
+	return h, nil
+}
+
+// release stops watching a process that is not ours after all.
+func (h *handle) release() { h.file.Close() }
+
+// signal is without effect when the process has ended.
+func (h *handle) signal(sig syscall.Signal) {
+	conn, err := h.file.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = conn.Control(func(fd uintptr) { _ = unix.PidfdSendSignal(int(fd), sig, nil, 0) })
+}
+
+// ended says whether the process has ended and been reaped.
+func (h *handle) ended() bool {
+	select {
+	case <-h.done:
+		return true
+	default:
+		return false
+	}
+}

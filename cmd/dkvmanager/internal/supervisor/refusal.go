@@ -1,0 +1,35 @@
+package supervisor
+
+import (
+	"fmt"
+	"net/http"
+
+	"dkvrun/runtime/wire"
+)
+
+// refusal is a failed result. The caller fills in Operation.
+func refusal(status int, code, format string, args ...any) *wire.Result {
+	return &wire.Result{StatusCode: status, Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// find looks up an own instance and its worker. The error is a *wire.Result.
+func (s *Supervisor) find(store, instance string) (*worker, goal, error) {
+	p := place{store, instance}
+	g := s.goalOf(p)
+	if g.store == nil {
+		return nil, g, refusal(http.StatusNotFound, wire.CodeStoreNotFound, "there is no store %s on this manager", store)
+	}
+	if g.kind == goalGone {
+		return nil, g, refusal(http.StatusNotFound, wire.CodeInstanceNotFound, "store %s has no instance %s", store, instance)
+	}
+	if g.kind != goalLeave && !s.opts.Owns(g.node) {
+		return nil, g, refusal(http.StatusConflict, wire.CodeNotThisHost, "%s is on %s: ask that server's manager", instance, g.node.Host)
+	}
+	s.mu.Lock()
+	w := s.workers[p]
+	s.mu.Unlock()
+	if w == nil {
+		return nil, g, refusal(http.StatusServiceUnavailable, wire.CodeInternal, "the manager is about to stop: ask again once it is back")
+	}
+	return w, g, nil
+}

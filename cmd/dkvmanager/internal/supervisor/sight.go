@@ -1,0 +1,105 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"dkvrun/cmd/dkvmanager/internal/engine"
+	"dkvrun/runtime/wire"
+)
+
+// sight is what a worker lets others see of its instance.
+type sight struct {
+	served   int // the last order that this is the outcome of
+	status   wire.Status
+	pid      int
+	started  time.Time
+	restarts int
+	failures int
+	// problem is what is wrong, or was when the process last ended; nil when all is well.
+	problem error
+	text    string // of problem
+}
+
+// show lets others see what has become of the instance.
+func (w *worker) show(g goal, served int) {
+	now := sight{served: served, status: w.status(g), restarts: w.restarts, failures: w.failures}
+	if w.proc != nil {
+		now.pid, now.started = w.proc.pid, w.started
+	}
+	if now.problem = w.problem; now.problem == nil {
+		now.problem = w.failure
+	}
+	if now.problem != nil {
+		now.text = now.problem.Error()
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	before := w.sight
+	w.sight = now
+	before.problem, now.problem = nil, nil // compared by their texts
+	if before == now {
+		return
+	}
+	if before.text != now.text && now.text != "" {
+		w.s.opts.Log.Warn(now.text, "store", w.store, "instance", w.instance, "status", now.status)
+	}
+	w.look = 0
+	close(w.turned)
+	w.turned = make(chan struct{})
+}
+
+// status sums up what the worker knows.
+func (w *worker) status(g goal) wire.Status {
+	var refused *wire.Result
+	switch {
+	case g.kind == goalLeave:
+		return wire.Leaving
+	case w.proc != nil && (!w.halting.IsZero() || g.kind != goalRun):
+		return wire.Stopping
+	case g.kind == goalRun && w.deaths >= crashLoop && !w.state.Ready:
+		return wire.CrashLooping
+	case g.kind != goalGone && (g.newcomer() || g.node.Role == wire.Data && w.joining(g)):
+		return wire.Joining
+	case g.kind != goalRun:
+		return wire.Stopped
+	case w.up:
+		return wire.Running
+	case errors.As(w.problem, &refused): // the data is lost: nothing will start
+		return wire.Stopped
+	default:
+		return wire.Starting
+	}
+}
+
+// joining says whether the instance has begun to join its store and has not been seen to vote yet.
+func (w *worker) joining(g goal) bool {
+	return w.spec != nil && w.spec.Operation == g.store.Operation && w.spec.Start == engine.Join
+}
+
+// seen is the latest sight.
+func (w *worker) seen() sight {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.sight
+}
+
+// await returns when enough says so of the worker's sight, or with the error of ctx.
+func (w *worker) await(ctx context.Context, enough func(sight) bool) (sight, error) {
+	for {
+		w.mu.Lock()
+		now, turned := w.sight, w.turned
+		w.mu.Unlock()
+		if enough(now) {
+			return now, nil
+		}
+		select {
+		case <-turned:
+		case <-w.finished:
+			return sight{}, nil
+		case <-ctx.Done():
+			return now, ctx.Err()
+		}
+	}
+}

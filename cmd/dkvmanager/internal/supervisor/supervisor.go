@@ -1,0 +1,162 @@
+// Package supervisor makes what runs on this server what the catalog says should run: one process an
+// instance, started, watched, restarted, stopped, and taken into or out of its running store.
+//
+// It keeps no state of its own on disk beside the instances' folders. After a crash at any point it
+// looks at the catalog, the folders and the kernel's locks, and goes on from there.
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/cmd/dkvmanager/internal/engine"
+	"dkvrun/runtime/wire"
+)
+
+// Options is what a supervisor works with. All but Bind, ExtraArgs and Lifeline are required.
+type Options struct {
+	// Dir holds a folder an instance: Dir/STORE/INSTANCE.
+	Dir string
+	// Bind is the IP that the instances' ports are bound to; empty for all.
+	Bind string
+	// Owns says whether a node is this server's.
+	Owns    func(wire.Node) bool
+	Engine  engine.Engine
+	Catalog *catalog.Catalog
+	// Executable is run as EXECUTABLE ExtraArgs… instance [--lifeline 3] FOLDER.
+	Executable string
+	ExtraArgs  []string
+	// Lifeline, where set, is handed to every instance as file descriptor 3: they end at its end of file.
+	Lifeline *os.File
+	Log      *slog.Logger
+}
+
+// Supervisor runs the instances of one server.
+type Supervisor struct {
+	opts Options
+	// view is the catalog as last looked at. Nobody writes to it.
+	view atomic.Pointer[catalog.Data]
+	// closing is set by StopAll: everything is to be stopped, whatever the catalog says.
+	closing atomic.Bool
+
+	mu      sync.Mutex
+	ctx     context.Context // of Run; nil while it does not run
+	workers map[place]*worker
+	running sync.WaitGroup
+
+	// starting is held from the check of an instance's ports until its start is recorded.
+	starting sync.Mutex
+}
+
+// place names the folder of an instance. One worker looks after one folder, so that two stores of one
+// name, one being removed and one new, never meet in it.
+type place struct{ store, instance string }
+
+// New makes a supervisor. Nothing happens before Run.
+func New(opts Options) (*Supervisor, error) {
+	dir, err := filepath.Abs(opts.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("instances' folder %s: %w", opts.Dir, err)
+	}
+	opts.Dir = dir
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("instances' folder: %w", err)
+	}
+	s := &Supervisor{opts: opts, workers: map[place]*worker{}}
+	s.view.Store(opts.Catalog.Snapshot())
+	return s, nil
+}
+
+// Run adopts the instances that run already, then reconciles until ctx is done. Instances outlive it.
+func (s *Supervisor) Run(ctx context.Context) error {
+	s.mu.Lock()
+	s.ctx = ctx
+	s.mu.Unlock()
+	strays, err := s.strays()
+	if err != nil {
+		return err
+	}
+	s.refresh(strays...)
+	<-ctx.Done()
+	s.running.Wait()
+	return nil
+}
+
+// Poke says that the catalog has changed: nothing else makes the supervisor look at it.
+func (s *Supervisor) Poke() {
+	s.refresh()
+}
+
+// refresh looks at the catalog, sees that every own instance has a worker, and wakes them all. Folders
+// that the catalog may know nothing of get a worker as well: it deletes them.
+func (s *Supervisor) refresh(strays ...place) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	view := s.opts.Catalog.Snapshot()
+	s.view.Store(view)
+	if s.ctx == nil || s.ctx.Err() != nil {
+		return
+	}
+	for _, p := range strays {
+		s.ensure(p)
+	}
+	for _, store := range view.Stores {
+		for _, n := range s.own(store) {
+			s.ensure(place{store.Name, n.Name})
+		}
+	}
+	for _, w := range s.workers {
+		w.wake()
+	}
+}
+
+// ensure starts the worker of a folder unless it has one. s.mu is held.
+func (s *Supervisor) ensure(p place) {
+	if s.workers[p] != nil {
+		return
+	}
+	w := newWorker(s, p)
+	s.workers[p] = w
+	s.running.Add(1)
+	go func() {
+		defer s.running.Done()
+		w.run(s.ctx)
+	}()
+}
+
+// release forgets a worker whose folder is gone, unless the catalog has the instance again by now.
+func (s *Supervisor) release(w *worker) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.goalOf(w.place).kind != goalGone {
+		return false
+	}
+	delete(s.workers, w.place)
+	return true
+}
+
+// own lists the nodes of a store that are this server's, in topology order, then the leaving ones.
+func (s *Supervisor) own(store *catalog.Store) []wire.Node {
+	var nodes []wire.Node
+	for _, n := range store.Nodes {
+		if s.opts.Owns(n) {
+			nodes = append(nodes, n)
+		}
+	}
+	return append(nodes, leaving(store)...)
+}
+
+// update changes the catalog durably and looks at it anew.
+func (s *Supervisor) update(f func(*catalog.Data) error) error {
+	if err := s.opts.Catalog.Update(f); err != nil {
+		return err
+	}
+	s.refresh()
+	return nil
+}

@@ -1,0 +1,182 @@
+package supervisor
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"dkvrun/cmd/dkvmanager/internal/engine"
+	"dkvrun/cmd/dkvmanager/internal/engine/process"
+)
+
+// The worker looks again after firstLook, then ever later up to lastLook while nothing changes.
+const (
+	firstLook = 50 * time.Millisecond
+	lastLook  = 2 * time.Second
+)
+
+// worker looks after one folder and the one process in it. All it does is done by its own goroutine,
+// a step at a time: read the goal, look at what is, do the next thing, wait.
+type worker struct {
+	s *Supervisor
+	place
+	dir    string
+	client *process.Client
+
+	wakeup chan struct{}
+	// finished is closed when the folder is gone and the worker with it.
+	finished chan struct{}
+
+	// What follows belongs to the worker's goroutine.
+
+	spec     *engine.Spec // as on disk; nil when the instance never ran
+	known    []string     // client endpoints of the other data instances, as last seen in the topology
+	proc     *handle      // nil while nothing runs
+	started  time.Time    // when proc was started, or adopted
+	state    engine.State // as proc last answered
+	up       bool         // proc has answered and taken its ports
+	halting  time.Time    // when proc was told to stop; zero when it was not
+	hardly   bool         // the operator doesn't want to wait for a graceful stop
+	deaths   int          // failed starts and quick deaths in a row
+	failures int          // all of them
+	died     bool         // the next start is a restart
+	restarts int
+	next     time.Time // no start before
+	failure  error     // the last of failures, until it is settled
+	problem  error     // what is in the way now
+	lost     time.Time // when the data of a leaving instance was given up
+	look     time.Duration
+	due      time.Time // when something is to be done; zero when nothing is
+
+	mu     sync.Mutex
+	sight  sight
+	turned chan struct{} // closed and replaced at every change of sight
+	orders orders
+	// interrupt ends what the current step waits for.
+	interrupt context.CancelFunc
+}
+
+// orders are what an operator wants beside the goal; serial counts them.
+type orders struct {
+	serial int
+	afresh bool // start now, whatever has failed before
+	hardly bool
+}
+
+func newWorker(s *Supervisor, p place) *worker {
+	dir := s.folder(p)
+	return &worker{s: s, place: p, dir: dir, client: process.Dial(dir), wakeup: make(chan struct{}, 1),
+		finished: make(chan struct{}), turned: make(chan struct{}), interrupt: func() {}}
+}
+
+// wake makes the worker look again now.
+func (w *worker) wake() {
+	select {
+	case w.wakeup <- struct{}{}:
+	default:
+	}
+}
+
+// order gives the worker orders and makes it follow them now. The serial number tells when it has.
+func (w *worker) order(afresh, hardly bool) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.orders.serial++
+	w.orders.afresh = w.orders.afresh || afresh
+	w.orders.hardly = w.orders.hardly || hardly
+	w.interrupt()
+	w.wake()
+	return w.orders.serial
+}
+
+// run works until ctx is done or the folder has gone for good. The process goes on running.
+func (w *worker) run(ctx context.Context) {
+	spec, err := readSpec(w.dir)
+	if err != nil {
+		w.s.opts.Log.Warn("what the instance was started with is not readable", "store", w.store, "instance", w.instance, "error", err)
+	}
+	if w.spec = spec; spec != nil {
+		w.known = spec.Endpoints
+	}
+	for ctx.Err() == nil {
+		if gone := w.step(ctx); gone && w.s.release(w) {
+			close(w.finished)
+			return
+		}
+		w.pause(ctx)
+	}
+}
+
+// step does the next thing that the goal asks for, and says whether the folder is gone as it should.
+func (w *worker) step(ctx context.Context) (gone bool) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	w.mu.Lock()
+	w.interrupt = cancel
+	given := w.orders
+	w.orders.afresh, w.orders.hardly = false, false
+	w.mu.Unlock()
+
+	if given.afresh {
+		w.deaths, w.next, w.failure = 0, time.Time{}, nil
+	}
+	w.hardly = given.hardly || w.hardly && w.proc != nil
+	w.due = time.Time{}
+	g := w.s.goalOf(w.place)
+	if w.s.closing.Load() && g.kind != goalGone {
+		g.kind = goalStop
+	}
+	if w.problem = w.observe(ctx, g); w.problem == nil {
+		gone, w.problem = w.act(ctx, g)
+	}
+	w.show(g, given.serial)
+	return gone
+}
+
+// act does the next thing for a goal. The error is what is in the way.
+func (w *worker) act(ctx context.Context, g goal) (gone bool, err error) {
+	switch {
+	case g.kind == goalGone:
+		return w.vanish()
+	case w.spec != nil && w.spec.Operation != g.store.Operation:
+		// The folder is of an earlier store of the same name.
+		w.look = 0
+		_, err = w.vanish()
+	case g.kind == goalLeave:
+		err = w.leave(ctx, g)
+	case g.kind == goalStop:
+		w.contacts(g)
+		w.halt(stopGrace)
+	default:
+		w.contacts(g)
+		err = w.keep(ctx, g)
+	}
+	return false, err
+}
+
+// pause waits for something to happen, or for the time of the next look.
+func (w *worker) pause(ctx context.Context) {
+	if w.look == 0 {
+		w.look = firstLook
+	} else {
+		w.look = min(w.look*3/2, lastLook)
+	}
+	wait := jitter(w.look)
+	if !w.due.IsZero() {
+		wait = min(wait, max(time.Until(w.due), time.Millisecond))
+	}
+	var done chan struct{}
+	if w.proc != nil {
+		done = w.proc.done
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-done:
+		w.look = 0
+	case <-w.wakeup:
+		w.look = 0
+	case <-timer.C:
+	}
+}
