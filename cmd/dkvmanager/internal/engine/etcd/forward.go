@@ -6,80 +6,141 @@ import (
 	"io"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/types/known/emptypb"
 )
 
-// gatewayKV forwards reads and writes as they are, but for serializable reads: those may be as old as
-// the data instance that answers, and a gateway's client can't choose that one. grpcproxy has a KV
-// server too; it keeps every answer in a cache and ends the process on an empty request.
-type gatewayKV struct {
-	pb.UnimplementedKVServer
-	store pb.KVClient
+// forwardUnary and forwardStream mark a gateway's calls, and carry over what clients say of theirs.
+
+func forwardUnary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoker grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	return invoker(forwardContext(ctx), method, req, reply, cc, opts...)
 }
 
-func (g *gatewayKV) Range(ctx context.Context, r *pb.RangeRequest) (*pb.RangeResponse, error) {
-	r.Serializable = false
-	return g.store.Range(ctx, r)
+func forwardStream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+	return streamer(forwardContext(ctx), desc, cc, method, opts...)
 }
 
-func (g *gatewayKV) RangeStream(r *pb.RangeRequest, out pb.KV_RangeStreamServer) error {
-	r.Serializable = false
-	in, err := g.store.RangeStream(out.Context(), r)
-	if err != nil {
-		return err
+func forwardContext(ctx context.Context) context.Context {
+	pairs := []string{forwardedKey, "1"}
+	for _, key := range []string{rpctypes.TokenFieldNameGRPC, rpctypes.MetadataRequireLeaderKey} {
+		for _, value := range metadata.ValueFromIncomingContext(ctx, key) {
+			pairs = append(pairs, key, value)
+		}
 	}
+	return metadata.AppendToOutgoingContext(ctx, pairs...)
+}
+
+// forwardUnknown forwards the methods that a gateway doesn't look into, unary ones as well. It needn't
+// know the messages: an Empty keeps all fields, as ones that it doesn't know.
+func forwardUnknown(store grpc.ClientConnInterface) grpc.StreamHandler {
+	desc := &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}
+	return func(_ any, down grpc.ServerStream) error {
+		method, _ := grpc.MethodFromServerStream(down)
+		up, err := store.NewStream(down.Context(), desc, method)
+		if err != nil {
+			return err
+		}
+		return pump(&grpc.GenericServerStream[emptypb.Empty, emptypb.Empty]{ServerStream: down},
+			&grpc.GenericClientStream[emptypb.Empty, emptypb.Empty]{ClientStream: up})
+	}
+}
+
+// pump moves messages between a client's stream and the one to the store until either ends.
+func pump[Req, Res any](down grpc.BidiStreamingServer[Req, Res], up grpc.BidiStreamingClient[Req, Res]) error {
+	go func() {
+		for {
+			req, err := down.Recv()
+			if err != nil {
+				// The client has said all, or is gone: then the context of both streams is done.
+				_ = up.CloseSend()
+				return
+			}
+			if up.Send(req) != nil {
+				return // Recv says why
+			}
+		}
+	}()
+	return receive(up, down)
+}
+
+// receive moves answers until the store has given all.
+func receive[Res any](up grpc.ServerStreamingClient[Res], down grpc.ServerStreamingServer[Res]) error {
 	for {
-		resp, err := in.Recv()
+		resp, err := up.Recv()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		if err := out.Send(resp); err != nil {
+		if err := down.Send(resp); err != nil {
 			return err
 		}
 	}
 }
 
-func (g *gatewayKV) Put(ctx context.Context, r *pb.PutRequest) (*pb.PutResponse, error) {
+// gatewayWatch forwards watches, message by message, for the counter to see.
+type gatewayWatch struct {
+	pb.UnsafeWatchServer
+	store pb.WatchClient
+}
+
+func (g gatewayWatch) Watch(down pb.Watch_WatchServer) error {
+	up, err := g.store.Watch(down.Context())
+	if err != nil {
+		return err
+	}
+	return pump(down, up)
+}
+
+// gatewayKV forwards reads and writes, and makes serializable reads linearizable: those may be as old
+// as the data instance that answers, and a gateway's client can't choose that one.
+type gatewayKV struct {
+	pb.UnsafeKVServer // a method that a later version adds doesn't go unnoticed
+	store             pb.KVClient
+}
+
+func (g gatewayKV) Range(ctx context.Context, r *pb.RangeRequest) (*pb.RangeResponse, error) {
+	r.Serializable = false
+	return g.store.Range(ctx, r)
+}
+
+func (g gatewayKV) RangeStream(r *pb.RangeRequest, down pb.KV_RangeStreamServer) error {
+	r.Serializable = false
+	up, err := g.store.RangeStream(down.Context(), r)
+	if err != nil {
+		return err
+	}
+	return receive(up, down)
+}
+
+func (g gatewayKV) Put(ctx context.Context, r *pb.PutRequest) (*pb.PutResponse, error) {
 	return g.store.Put(ctx, r)
 }
 
-func (g *gatewayKV) DeleteRange(ctx context.Context, r *pb.DeleteRangeRequest) (*pb.DeleteRangeResponse, error) {
+func (g gatewayKV) DeleteRange(ctx context.Context, r *pb.DeleteRangeRequest) (*pb.DeleteRangeResponse, error) {
 	return g.store.DeleteRange(ctx, r)
 }
 
-func (g *gatewayKV) Txn(ctx context.Context, r *pb.TxnRequest) (*pb.TxnResponse, error) {
-	linearizable(r)
+func (g gatewayKV) Txn(ctx context.Context, r *pb.TxnRequest) (*pb.TxnResponse, error) {
+	makeLinearizable(r)
 	return g.store.Txn(ctx, r)
 }
 
-func (g *gatewayKV) Compact(ctx context.Context, r *pb.CompactionRequest) (*pb.CompactionResponse, error) {
+func (g gatewayKV) Compact(ctx context.Context, r *pb.CompactionRequest) (*pb.CompactionResponse, error) {
 	return g.store.Compact(ctx, r)
 }
 
-// linearizable changes every read of a transaction, also in the transactions inside it.
-func linearizable(r *pb.TxnRequest) {
+// makeLinearizable changes every read of a transaction, also in the transactions inside it.
+func makeLinearizable(r *pb.TxnRequest) {
 	for _, branch := range [][]*pb.RequestOp{r.GetSuccess(), r.GetFailure()} {
 		for _, op := range branch {
-			switch op := op.GetRequest().(type) {
-			case *pb.RequestOp_RequestRange:
-				if op.RequestRange != nil {
-					op.RequestRange.Serializable = false
-				}
-			case *pb.RequestOp_RequestTxn:
-				linearizable(op.RequestTxn)
+			if read := op.GetRequestRange(); read != nil {
+				read.Serializable = false
 			}
+			makeLinearizable(op.GetRequestTxn())
 		}
 	}
-}
-
-// gatewayCluster adds what grpcproxy's cluster server leaves out.
-type gatewayCluster struct {
-	pb.ClusterServer
-	store pb.ClusterClient
-}
-
-func (g gatewayCluster) MemberPromote(ctx context.Context, r *pb.MemberPromoteRequest) (*pb.MemberPromoteResponse, error) {
-	return g.store.MemberPromote(ctx, r)
 }

@@ -13,13 +13,9 @@ import (
 	"github.com/soheilhy/cmux"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.etcd.io/etcd/server/v3/etcdserver/api/v3election/v3electionpb"
-	"go.etcd.io/etcd/server/v3/etcdserver/api/v3lock/v3lockpb"
-	"go.etcd.io/etcd/server/v3/proxy/grpcproxy"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/keepalive"
-	"google.golang.org/grpc/metadata"
 
 	"dkvrun/cmd/dkvmanager/internal/engine"
 )
@@ -43,8 +39,8 @@ func runGateway(ctx context.Context, spec engine.Spec, report *engine.Report, lo
 		return fmt.Errorf("start of %s: %w", spec.Instance, err)
 	}
 	client, err := dial(spec.Endpoints,
-		grpc.WithChainUnaryInterceptor(grpcproxy.AuthUnaryClientInterceptor, markUnary),
-		grpc.WithChainStreamInterceptor(grpcproxy.AuthStreamClientInterceptor, markStream))
+		grpc.WithChainUnaryInterceptor(forwardUnary),
+		grpc.WithChainStreamInterceptor(forwardStream))
 	if err != nil {
 		listener.Close()
 		return fmt.Errorf("start of %s: %w", spec.Instance, err)
@@ -53,7 +49,7 @@ func runGateway(ctx context.Context, spec engine.Spec, report *engine.Report, lo
 
 	counter := newCounter(report)
 	report.Measure(func(context.Context) []engine.Gauge { return []engine.Gauge{watchGauge(counter)} })
-	grpcServer := newGatewayServer(client, counter, quiet(logger))
+	grpcServer := newGatewayServer(client, counter)
 	handler, closeRoutes, err := jsonRoutes(ctx, listener.Addr())
 	if err != nil {
 		listener.Close()
@@ -97,35 +93,19 @@ func runGateway(ctx context.Context, spec engine.Spec, report *engine.Report, lo
 }
 
 // newGatewayServer serves what a data instance serves.
-func newGatewayServer(client *clientv3.Client, counter *counter, logger *zap.Logger) *grpc.Server {
+func newGatewayServer(client *clientv3.Client, counter *counter) *grpc.Server {
 	server := grpc.NewServer(
 		grpc.ChainUnaryInterceptor(counter.unary),
 		grpc.ChainStreamInterceptor(counter.stream),
+		grpc.UnknownServiceHandler(forwardUnknown(client.ActiveConnection())),
 		grpc.MaxRecvMsgSize(maxRequestBytes+requestOverhead),
 		grpc.MaxSendMsgSize(math.MaxInt32),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 2 * time.Hour, Timeout: 20 * time.Second}),
 	)
-	watch, _ := grpcproxy.NewWatchProxy(client.Ctx(), logger, client)
-	lease, _ := grpcproxy.NewLeaseProxy(client.Ctx(), client)
-	cluster, _ := grpcproxy.NewClusterProxy(logger, client, "", "")
-	pb.RegisterKVServer(server, &gatewayKV{store: clientv3.RetryKVClient(client)})
-	pb.RegisterWatchServer(server, watch)
-	pb.RegisterLeaseServer(server, lease)
-	pb.RegisterClusterServer(server, gatewayCluster{cluster, clientv3.RetryClusterClient(client)})
-	pb.RegisterMaintenanceServer(server, grpcproxy.NewMaintenanceProxy(client))
-	pb.RegisterAuthServer(server, grpcproxy.NewAuthProxy(client))
-	v3lockpb.RegisterLockServer(server, grpcproxy.NewLockProxy(client))
-	v3electionpb.RegisterElectionServer(server, grpcproxy.NewElectionProxy(client))
+	pb.RegisterKVServer(server, gatewayKV{store: clientv3.RetryKVClient(client)})
+	pb.RegisterWatchServer(server, gatewayWatch{store: pb.NewWatchClient(client.ActiveConnection())})
 	return server
-}
-
-func markUnary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoker grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-	return invoker(metadata.AppendToOutgoingContext(ctx, forwardedKey, "1"), method, req, reply, cc, opts...)
-}
-
-func markStream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
-	return streamer(metadata.AppendToOutgoingContext(ctx, forwardedKey, "1"), desc, cc, method, opts...)
 }
 
 // watchGateway reports the condition until ctx is done.

@@ -2,14 +2,13 @@ package etcd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"net/url"
+	"slices"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
@@ -61,13 +60,13 @@ func dial(endpoints []string, options ...grpc.DialOption) (*clientv3.Client, err
 func (m membership) Close() error { return m.client.Close() }
 
 func (m membership) Members(ctx context.Context) ([]engine.Member, error) {
-	list, err := m.client.MemberList(ctx)
+	list, err := m.list(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("members of the store: %w", err)
 	}
 	leader := m.leader(ctx)
-	members := make([]engine.Member, len(list.Members))
-	for i, member := range list.Members {
+	members := make([]engine.Member, len(list))
+	for i, member := range list {
 		members[i] = engine.Member{
 			ID:      member.ID,
 			Name:    member.Name,
@@ -77,6 +76,24 @@ func (m membership) Members(ctx context.Context) ([]engine.Member, error) {
 		}
 	}
 	return members, nil
+}
+
+// list reads the members, and turns the client to the voters among them: a learner takes no changes.
+func (m membership) list(ctx context.Context) ([]*pb.Member, error) {
+	resp, err := m.client.MemberList(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var voters []string
+	for _, member := range resp.Members {
+		if !member.IsLearner {
+			voters = append(voters, member.ClientURLs...) // none before its first start
+		}
+	}
+	if len(voters) > 0 {
+		m.client.SetEndpoints(voters...)
+	}
+	return resp.Members, nil
 }
 
 // leader is the leader's id, or 0 when nobody names one.
@@ -92,11 +109,15 @@ func (m membership) leader(ctx context.Context) uint64 {
 
 // Add of an instance that is a member already changes nothing.
 func (m membership) Add(ctx context.Context, address string) error {
-	if err := m.client.Sync(ctx); err != nil {
+	peerURL := "http://" + address
+	list, err := m.list(ctx)
+	if err != nil {
 		return fmt.Errorf("add %s to the store: %w", address, err)
 	}
-	_, err := m.client.MemberAddAsLearner(ctx, []string{"http://" + address})
-	if err != nil && !errors.Is(err, rpctypes.ErrPeerURLExist) {
+	if slices.ContainsFunc(list, func(member *pb.Member) bool { return slices.Contains(member.PeerURLs, peerURL) }) {
+		return nil
+	}
+	if _, err := m.client.MemberAddAsLearner(ctx, []string{peerURL}); err != nil {
 		return fmt.Errorf("add %s to the store: %w", address, err)
 	}
 	return nil
@@ -104,11 +125,14 @@ func (m membership) Add(ctx context.Context, address string) error {
 
 // Promote of a voter changes nothing.
 func (m membership) Promote(ctx context.Context, id uint64) error {
-	if err := m.client.Sync(ctx); err != nil {
+	list, err := m.list(ctx)
+	if err != nil {
 		return fmt.Errorf("promote member %x: %w", id, err)
 	}
-	_, err := m.client.MemberPromote(ctx, id)
-	if err != nil && !errors.Is(err, rpctypes.ErrMemberNotLearner) {
+	if i := index(list, id); i >= 0 && !list[i].IsLearner {
+		return nil
+	}
+	if _, err := m.client.MemberPromote(ctx, id); err != nil {
 		return fmt.Errorf("promote member %x: %w", id, err)
 	}
 	return nil
@@ -116,42 +140,44 @@ func (m membership) Promote(ctx context.Context, id uint64) error {
 
 // Remove of one that is no member changes nothing.
 func (m membership) Remove(ctx context.Context, id uint64) error {
-	list, err := m.client.MemberList(ctx)
+	list, err := m.list(ctx)
 	if err != nil {
 		return fmt.Errorf("remove member %x: %w", id, err)
 	}
-	if m.leader(ctx) == id {
-		m.moveLeader(ctx, list.Members, id)
+	i := index(list, id)
+	if i < 0 {
+		return nil
 	}
-	_, err = m.client.MemberRemove(ctx, id)
-	if err != nil && !errors.Is(err, rpctypes.ErrMemberNotFound) {
+	if m.leader(ctx) == id {
+		moveLeader(ctx, list, list[i])
+	}
+	if _, err := m.client.MemberRemove(ctx, id); err != nil {
 		return fmt.Errorf("remove member %x: %w", id, err)
 	}
 	return nil
 }
 
+func index(list []*pb.Member, id uint64) int {
+	return slices.IndexFunc(list, func(member *pb.Member) bool { return member.ID == id })
+}
+
 // moveLeader hands the leadership to the first other voter that takes it. When none does, the store
 // elects one after the removal, a second or two later.
-func (m membership) moveLeader(ctx context.Context, members []*pb.Member, leader uint64) {
+func moveLeader(ctx context.Context, list []*pb.Member, leader *pb.Member) {
 	ctx, cancel := context.WithTimeout(ctx, leaderLimit)
 	defer cancel()
-	for _, member := range members {
-		if member.ID != leader {
+	// Only the leader itself takes the request.
+	client, err := clientv3.New(clientv3.Config{Endpoints: leader.ClientURLs, Logger: zap.NewNop()})
+	if err != nil {
+		return
+	}
+	defer client.Close()
+	for _, other := range list {
+		if other.ID == leader.ID || other.IsLearner || other.Name == "" {
 			continue
 		}
-		// Only the leader itself takes the request.
-		client, err := clientv3.New(clientv3.Config{Endpoints: member.ClientURLs, Logger: zap.NewNop()})
-		if err != nil {
+		if _, err := client.MoveLeader(ctx, other.ID); err == nil {
 			return
-		}
-		defer client.Close()
-		for _, other := range members {
-			if other.ID == leader || other.IsLearner || other.Name == "" {
-				continue
-			}
-			if _, err := client.MoveLeader(ctx, other.ID); err == nil {
-				return
-			}
 		}
 	}
 }

@@ -1,0 +1,172 @@
+package etcd
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"dkvrun/cmd/dkvmanager/internal/engine"
+)
+
+func TestFoundersStartInAnyOrder(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, 3, 0)
+	store[2].start()
+	alone := store[2].state("up", func(s engine.State) bool { return strings.Contains(s.Reason, "1 of 3") })
+	if alone.Ready || alone.Bootstrapped || alone.Leader {
+		t.Errorf("one founder of three says %+v", alone)
+	}
+	store[0].start()
+	store[0].ready()
+	store[0].put("k", "v")
+
+	store[1].start()
+	for _, in := range store {
+		state := in.ready()
+		if !state.Bootstrapped || state.Learner || state.Reason != "" || state.PID != in.cmd.Process.Pid {
+			t.Errorf("%s says %+v", in.spec.Instance, state)
+		}
+	}
+	if got := store[1].get("k"); got != "v" {
+		t.Errorf("the late founder has k = %q", got)
+	}
+	t.Logf("an idle voter takes %d MiB", store[1].rss())
+
+	info, err := os.Stat(filepath.Join(store[1].folder, store[1].spec.DataDir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if mode := info.Mode().Perm(); mode != 0o700 {
+		t.Errorf("data folder has mode %o, want 700", mode)
+	}
+}
+
+func TestStopBeforeQuorumIsQuick(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, 3, 0)
+	store[0].start()
+	store[0].state("waiting", func(s engine.State) bool { return strings.Contains(s.Reason, "1 of 3") })
+	if took := store[0].stop(); took > 2*time.Second {
+		t.Errorf("stop before the first quorum took %v", took)
+	}
+}
+
+func TestStoppedStoreKeepsItsData(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, 3, 0)
+	startAll(store)
+	store[0].put("stopped", "kept")
+	for _, in := range store {
+		if took := in.stop(); took > 5*time.Second {
+			t.Errorf("%s took %v to stop", in.spec.Instance, took)
+		}
+	}
+	resumeAll(store)
+	if got := store[1].get("stopped"); got != "kept" {
+		t.Errorf("after a stop: %q", got)
+	}
+
+	store[2].put("killed", "kept too")
+	for _, in := range store {
+		in.kill()
+	}
+	resumeAll(store)
+	if got := store[1].get("killed"); got != "kept too" {
+		t.Errorf("after SIGKILL of all: %q", got)
+	}
+}
+
+func TestLeaderStopsWithoutAGap(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, 3, 0)
+	startAll(store)
+	leader, others := split(store)
+	store[0].put("k", "v")
+	// A watch must not hold up the stop.
+	watch := leader.client().Watch(t.Context(), "k")
+	eventually(t, "the watch is counted", func() error { return wantMetric(leader, "Watch/Active", 1) })
+
+	if took := leader.stop(); took > 3*time.Second {
+		t.Errorf("the leader took %v to stop", took)
+	}
+	begin := time.Now()
+	others[0].put("k", "w")
+	if gap := time.Since(begin); gap > time.Second {
+		t.Errorf("the first write after the leader's stop took %v: the leadership was not handed over", gap)
+	}
+	select {
+	case resp, open := <-watch:
+		if open {
+			t.Errorf("watch of a stopped instance says %+v, want that it waits for another", resp)
+		}
+	default:
+	}
+}
+
+func TestResumeWithoutData(t *testing.T) {
+	t.Parallel()
+	in := newStore(t, 1, 0)[0]
+	in.spec.Start = engine.Resume
+	in.start()
+	if err := in.wait(5 * time.Second); err == nil {
+		t.Error("an instance without its data ended well")
+	}
+	if log := in.log(); !strings.Contains(log, "data of t-1 is gone") {
+		t.Errorf("log: %s", log)
+	}
+	if _, err := os.Stat(filepath.Join(in.folder, in.spec.DataDir)); !os.IsNotExist(err) {
+		t.Errorf("it made a data folder: %v", err)
+	}
+}
+
+func TestTakenPort(t *testing.T) {
+	t.Parallel()
+	first, second := newStore(t, 1, 0)[0], newStore(t, 1, 0)[0]
+	second.spec.Host, second.spec.Bind = first.spec.Host, first.spec.Bind
+	second.spec.Peers = first.spec.Peers
+	first.start()
+	first.ready()
+	second.start()
+	if err := second.wait(5 * time.Second); err == nil {
+		t.Error("two instances on one port")
+	}
+	if log := second.log(); !strings.Contains(log, "address already in use") {
+		t.Errorf("log: %s", log)
+	}
+	first.put("k", "still there")
+}
+
+func startAll(store []*instance) {
+	for _, in := range store {
+		in.start()
+	}
+	for _, in := range store {
+		in.ready()
+	}
+}
+
+func resumeAll(store []*instance) {
+	for _, in := range store {
+		in.spec.Start = engine.Resume
+		in.spec.Peers = nil
+	}
+	startAll(store)
+}
+
+// split finds the leader.
+func split(store []*instance) (leader *instance, others []*instance) {
+	store[0].t.Helper()
+	for _, in := range store {
+		if in.ready().Leader {
+			leader = in
+		} else {
+			others = append(others, in)
+		}
+	}
+	if leader == nil {
+		store[0].t.Fatal("nobody leads")
+	}
+	return leader, others
+}

@@ -1,0 +1,177 @@
+package etcd
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/client/v3/concurrency"
+
+	"dkvrun/cmd/dkvmanager/internal/engine"
+)
+
+// clientLimit is enough for anything that must happen.
+const clientLimit = 10 * time.Second
+
+func clientContext(t *testing.T) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(t.Context(), clientLimit)
+}
+
+func TestGatewayStartsFirst(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, 1, 1)
+	voter, gateway := store[0], store[1]
+	gateway.start()
+	state := gateway.state("waiting", func(s engine.State) bool { return strings.Contains(s.Reason, "data instances") })
+	if state.Ready {
+		t.Errorf("a gateway to nothing says %+v", state)
+	}
+	voter.start()
+	if state := gateway.ready(); state.Bootstrapped || state.Leader || state.Learner {
+		t.Errorf("a gateway says %+v", state)
+	}
+	gateway.put("k", "v")
+	if got := voter.get("k"); got != "v" {
+		t.Errorf("written through the gateway: %q", got)
+	}
+	t.Logf("an idle gateway takes %d MiB", gateway.rss())
+	if took := gateway.stop(); took > 3*time.Second {
+		t.Errorf("the gateway took %v to stop", took)
+	}
+}
+
+func TestGatewayServesEverything(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, 1, 1)
+	gateway := store[1]
+	startAll(store)
+	ctx, cancel := clientContext(t)
+	defer cancel()
+
+	// JSON, as on a data instance.
+	lease := gateway.mustPost("/v3/lease/grant", map[string]any{"TTL": 60})
+	gateway.mustPost("/v3/kv/put", map[string]any{"key": b64("leased"), "value": b64("v"), "lease": lease["ID"]})
+	if got := gateway.get("leased"); got != "v" {
+		t.Errorf("leased = %q", got)
+	}
+	gateway.mustPost("/v3/lease/keepalive", map[string]any{"ID": lease["ID"]})
+	gateway.mustPost("/v3/lease/timetolive", map[string]any{"ID": lease["ID"]})
+	gateway.mustPost("/v3/lease/revoke", map[string]any{"ID": lease["ID"]})
+	if got := gateway.get("leased"); got != "" {
+		t.Errorf("after its lease was revoked: leased = %q", got)
+	}
+	txn := gateway.mustPost("/v3/kv/txn", map[string]any{"success": []any{
+		map[string]any{"requestPut": map[string]any{"key": b64("t"), "value": b64("1")}}}})
+	if txn["succeeded"] != true {
+		t.Errorf("txn: %v", txn)
+	}
+	lock := gateway.mustPost("/v3/lock/lock", map[string]any{"name": b64("mutex")})
+	gateway.mustPost("/v3/lock/unlock", map[string]any{"key": lock["key"]})
+
+	// gRPC.
+	client := gateway.client()
+	if _, err := client.Put(ctx, "g", "1"); err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := client.Get(ctx, "g", clientv3.WithSerializable()); err != nil || len(resp.Kvs) != 1 {
+		t.Errorf("serializable read: %v, %v", resp, err)
+	}
+	if resp, err := client.MemberList(ctx); err != nil || len(resp.Members) != 1 {
+		t.Errorf("member list: %v, %v", resp, err)
+	}
+	session, err := concurrency.NewSession(client, concurrency.WithTTL(30))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close()
+	mutex := concurrency.NewMutex(session, "m")
+	if err := mutex.Lock(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := mutex.Unlock(ctx); err != nil {
+		t.Fatal(err)
+	}
+	watch := client.Watch(ctx, "w", clientv3.WithPrefix(), clientv3.WithCreatedNotify())
+	<-watch
+	gateway.put("w1", "v")
+	if resp := <-watch; len(resp.Events) != 1 || string(resp.Events[0].Kv.Key) != "w1" {
+		t.Errorf("watch: %+v", resp)
+	}
+	// An empty operation is refused; grpcproxy ends the process on it.
+	if _, err := gateway.post("/v3/kv/txn", map[string]any{"success": []any{map[string]any{}}}); err == nil {
+		t.Error("a transaction with an empty operation worked")
+	}
+	gateway.ready()
+}
+
+func TestJSONWatch(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, 1, 1)
+	startAll(store)
+	for _, in := range store {
+		ctx, cancel := clientContext(t)
+		defer cancel()
+		body := fmt.Sprintf(`{"create_request": {"key": %q}}`, b64("w"))
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+in.endpoint()+"/v3/watch", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		lines := bufio.NewScanner(resp.Body)
+		var created struct{ Result struct{ Created bool } }
+		if !lines.Scan() || json.Unmarshal(lines.Bytes(), &created) != nil || !created.Result.Created {
+			t.Fatalf("%s: watch began with %s", in.spec.Instance, lines.Text())
+		}
+		if err := wantMetric(in, "Watch/Active", 1); err != nil {
+			t.Error(err)
+		}
+		in.put("w", "v")
+		if !lines.Scan() || !strings.Contains(lines.Text(), b64("w")) {
+			t.Errorf("%s: watch went on with %s", in.spec.Instance, lines.Text())
+		}
+		if took := in.stop(); in.spec.Role == "gateway" && took > 3*time.Second {
+			t.Errorf("%s took %v to stop under a watch", in.spec.Instance, took)
+		}
+		resumeAll(store[:1])
+	}
+}
+
+// A serializable read on a data instance may be stale; through a gateway it never is.
+func TestGatewayReadsAreFresh(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, 3, 1)
+	startAll(store)
+	writer, reader := store[0].client(), store[3].client()
+	ctx, cancel := clientContext(t)
+	defer cancel()
+	for i := range 50 {
+		want := fmt.Sprint(i)
+		if _, err := writer.Put(ctx, "k", want); err != nil {
+			t.Fatal(err)
+		}
+		resp, err := reader.Get(ctx, "k", clientv3.WithSerializable())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := string(resp.Kvs[0].Value); got != want {
+			t.Fatalf("read %s after %s was written", got, want)
+		}
+		txn, err := reader.Txn(ctx).Then(clientv3.OpGet("k", clientv3.WithSerializable())).Commit()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := string(txn.Responses[0].GetResponseRange().Kvs[0].Value); got != want {
+			t.Fatalf("read %s in a transaction after %s was written", got, want)
+		}
+	}
+}

@@ -1,0 +1,311 @@
+package etcd
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"dkvrun/cmd/dkvmanager/internal/engine"
+	"dkvrun/cmd/dkvmanager/internal/engine/process"
+	"dkvrun/runtime/wire"
+)
+
+// instanceEnv makes the test binary an instance process of the folder that it names.
+const instanceEnv = "DKV_TEST_INSTANCE"
+
+func TestMain(m *testing.M) {
+	folder := os.Getenv(instanceEnv)
+	if folder == "" {
+		os.Exit(m.Run())
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	err := process.Run(ctx, New(), folder, nil, os.Stderr)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+const (
+	clustronPort = 7811
+	clientPort   = 7861
+)
+
+// hosts counts the addresses that tests of this process have taken.
+var hosts atomic.Int32
+
+// newHost is an address that no other test uses.
+func newHost() string {
+	return fmt.Sprintf("127.21.%d.%d", os.Getpid()%250+1, hosts.Add(1))
+}
+
+// instance is one instance of a test's store, whether or not its process runs.
+type instance struct {
+	t      *testing.T
+	folder string
+	spec   engine.Spec
+	cmd    *exec.Cmd
+	exited chan error
+}
+
+// newStore plans instances: data first, then gateways.
+func newStore(t *testing.T, data, gateways int) []*instance {
+	store := strings.NewReplacer("/", "-").Replace(t.Name())
+	all := make([]*instance, data+gateways)
+	var peers []engine.Peer
+	var endpoints []string
+	for i := range all {
+		spec := engine.Spec{Store: store, Instance: fmt.Sprintf("t-%d", i+1), Operation: "op", DataDir: "data-op",
+			Role: wire.Data, Start: engine.Found, ClustronPort: clustronPort, ClientPort: clientPort}
+		spec.Host = newHost()
+		spec.Bind = spec.Host
+		if i < data {
+			peers = append(peers, engine.Peer{Name: spec.Instance, Address: net.JoinHostPort(spec.Host, strconv.Itoa(clustronPort))})
+			endpoints = append(endpoints, net.JoinHostPort(spec.Host, strconv.Itoa(clientPort)))
+		} else {
+			spec.Role = wire.Gateway
+		}
+		all[i] = &instance{t: t, folder: t.TempDir(), spec: spec}
+	}
+	for _, in := range all {
+		in.spec.Peers, in.spec.Endpoints = peers, endpoints
+	}
+	return all
+}
+
+// start starts the process; the test's end kills it.
+func (in *instance) start() {
+	in.t.Helper()
+	data, err := json.Marshal(in.spec)
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(in.folder, engine.SpecFile), data, 0o600); err != nil {
+		in.t.Fatal(err)
+	}
+	log, err := os.OpenFile(filepath.Join(in.folder, engine.LogFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	defer log.Close()
+	in.cmd = exec.Command(os.Args[0])
+	in.cmd.Env = append(os.Environ(), instanceEnv+"="+in.folder)
+	in.cmd.Stdout, in.cmd.Stderr = log, log
+	if err := in.cmd.Start(); err != nil {
+		in.t.Fatal(err)
+	}
+	cmd, exited := in.cmd, make(chan error, 1)
+	in.exited = exited
+	go func() { exited <- cmd.Wait() }()
+	in.t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		select {
+		case <-exited:
+		case <-time.After(10 * time.Second):
+			in.t.Errorf("%s outlived SIGKILL", in.spec.Instance)
+		}
+		if in.t.Failed() {
+			lines := strings.Split(in.log(), "\n")
+			in.t.Logf("log of %s ends:\n%s", in.spec.Instance, strings.Join(lines[max(0, len(lines)-20):], "\n"))
+		}
+	})
+}
+
+func (in *instance) log() string {
+	text, _ := os.ReadFile(filepath.Join(in.folder, engine.LogFile))
+	return string(text)
+}
+
+// wait is the process's end, within limit.
+func (in *instance) wait(limit time.Duration) error {
+	in.t.Helper()
+	select {
+	case err := <-in.exited:
+		in.exited <- err
+		return err
+	case <-time.After(limit):
+		in.t.Fatalf("%s still runs after %v", in.spec.Instance, limit)
+		return nil
+	}
+}
+
+// stop stops gracefully and says how long that took.
+func (in *instance) stop() time.Duration {
+	in.t.Helper()
+	begin := time.Now()
+	if err := in.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		in.t.Fatal(err)
+	}
+	if err := in.wait(12 * time.Second); err != nil {
+		in.t.Fatalf("%s: graceful stop: %v", in.spec.Instance, err)
+	}
+	return time.Since(begin)
+}
+
+func (in *instance) kill() {
+	in.t.Helper()
+	if err := in.cmd.Process.Kill(); err != nil {
+		in.t.Fatal(err)
+	}
+	_ = in.wait(5 * time.Second)
+}
+
+// state waits until ok holds.
+func (in *instance) state(what string, ok func(engine.State) bool) engine.State {
+	in.t.Helper()
+	var state engine.State
+	eventually(in.t, in.spec.Instance+" is "+what, func() (err error) {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if state, err = process.Dial(in.folder).State(ctx); err == nil && !ok(state) {
+			err = fmt.Errorf("state %+v", state)
+		}
+		return err
+	})
+	return state
+}
+
+func (in *instance) ready() engine.State {
+	in.t.Helper()
+	return in.state("ready", func(s engine.State) bool { return s.Ready })
+}
+
+// metrics are totals by Category/Name.
+func (in *instance) metrics() map[string]float64 {
+	in.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	metrics, err := process.Dial(in.folder).Metrics(ctx, 5*time.Second)
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	totals := map[string]float64{}
+	for _, m := range metrics {
+		if m.Store != in.spec.Store || m.Instance != in.spec.Instance {
+			in.t.Errorf("metric of %s/%s, want %s/%s", m.Store, m.Instance, in.spec.Store, in.spec.Instance)
+		}
+		totals[m.Category+"/"+m.Name] = m.Total
+	}
+	return totals
+}
+
+// rss is the process's resident memory in MiB.
+func (in *instance) rss() int {
+	in.t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", in.cmd.Process.Pid))
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "VmRSS:")
+	kib, err := strconv.Atoi(strings.Fields(rest)[0])
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	return kib / 1024
+}
+
+func (in *instance) endpoint() string {
+	return net.JoinHostPort(in.spec.Host, strconv.Itoa(clientPort))
+}
+
+// client speaks gRPC to this instance alone.
+func (in *instance) client() *clientv3.Client {
+	in.t.Helper()
+	client, err := dial([]string{in.endpoint()})
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	in.t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+// post calls a JSON route.
+func (in *instance) post(path string, body any) (map[string]any, error) {
+	data, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	client := http.Client{Timeout: 5 * time.Second}
+	defer client.CloseIdleConnections()
+	resp, err := client.Post("http://"+in.endpoint()+path, "application/json", bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s: %s: %s", path, resp.Status, text)
+	}
+	var out map[string]any
+	return out, errors.Join(json.Unmarshal(text, &out))
+}
+
+// mustPost is post where it must work.
+func (in *instance) mustPost(path string, body any) map[string]any {
+	in.t.Helper()
+	out, err := in.post(path, body)
+	if err != nil {
+		in.t.Fatalf("%s: %v", in.spec.Instance, err)
+	}
+	return out
+}
+
+func (in *instance) put(key, value string) {
+	in.t.Helper()
+	in.mustPost("/v3/kv/put", map[string]any{"key": b64(key), "value": b64(value)})
+}
+
+// get is empty for a key that isn't there.
+func (in *instance) get(key string) string {
+	in.t.Helper()
+	out := in.mustPost("/v3/kv/range", map[string]any{"key": b64(key)})
+	kvs, _ := out["kvs"].([]any)
+	if len(kvs) == 0 {
+		return ""
+	}
+	value, err := base64.StdEncoding.DecodeString(kvs[0].(map[string]any)["value"].(string))
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	return string(value)
+}
+
+func b64(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
+
+// eventually waits up to 15 s until try succeeds.
+func eventually(t *testing.T, what string, try func() error) {
+	t.Helper()
+	for deadline := time.Now().Add(15 * time.Second); ; {
+		err := try()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain until %s: %v", what, err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}

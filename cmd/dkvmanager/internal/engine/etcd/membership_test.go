@@ -1,0 +1,178 @@
+package etcd
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"testing"
+
+	"dkvrun/cmd/dkvmanager/internal/engine"
+)
+
+// dialStore reaches the store by way of its first instances.
+func dialStore(t *testing.T, store []*instance) engine.Membership {
+	t.Helper()
+	var endpoints []string
+	for _, in := range store {
+		endpoints = append(endpoints, in.endpoint())
+	}
+	m, err := New().Dial(endpoints)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = m.Close() })
+	return m
+}
+
+func (in *instance) address() string {
+	return net.JoinHostPort(in.spec.Host, strconv.Itoa(clustronPort))
+}
+
+// join takes an instance into a running store, as the supervisor does it.
+func join(t *testing.T, m engine.Membership, in *instance) {
+	t.Helper()
+	try(t, "add "+in.spec.Instance, func(ctx context.Context) error { return m.Add(ctx, in.address()) })
+	in.spec.Start = engine.Join
+	in.spec.Peers = nil
+	for _, member := range members(t, m) {
+		if member.Address == in.address() {
+			if !member.Learner || member.Name != "" {
+				t.Errorf("added: %+v", member)
+			}
+			member.Name = in.spec.Instance
+		}
+		in.spec.Peers = append(in.spec.Peers, engine.Peer{Name: member.Name, Address: member.Address})
+	}
+	in.start()
+	learner := in.state("a learner", func(s engine.State) bool { return s.Learner || s.Ready })
+	if learner.Ready {
+		t.Errorf("%s is ready before it was promoted: %+v", in.spec.Instance, learner)
+	}
+	id := memberAt(t, m, in).ID
+	try(t, "promote "+in.spec.Instance, func(ctx context.Context) error { return m.Promote(ctx, id) })
+	in.ready()
+}
+
+// try repeats what the store may refuse for the moment.
+func try(t *testing.T, what string, f func(context.Context) error) {
+	t.Helper()
+	eventually(t, what, func() error {
+		ctx, cancel := clientContext(t)
+		defer cancel()
+		return f(ctx)
+	})
+}
+
+func members(t *testing.T, m engine.Membership) (list []engine.Member) {
+	t.Helper()
+	try(t, "the members are known", func(ctx context.Context) (err error) {
+		list, err = m.Members(ctx)
+		return err
+	})
+	return list
+}
+
+func memberAt(t *testing.T, m engine.Membership, in *instance) engine.Member {
+	t.Helper()
+	for _, member := range members(t, m) {
+		if member.Address == in.address() {
+			return member
+		}
+	}
+	t.Fatalf("%s is no member", in.spec.Instance)
+	return engine.Member{}
+}
+
+func TestOneGrowsToThree(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, 3, 0)
+	store[0].spec.Peers = store[0].spec.Peers[:1]
+	store[0].start()
+	store[0].ready()
+	store[0].put("old", "data")
+	m := dialStore(t, store[:1])
+	for _, in := range store[1:] {
+		join(t, m, in)
+		if got := in.get("old"); got != "data" {
+			t.Errorf("%s has old = %q", in.spec.Instance, got)
+		}
+	}
+
+	// Everything can be asked for again.
+	last := memberAt(t, m, store[2])
+	ctx, cancel := clientContext(t)
+	defer cancel()
+	if err := m.Add(ctx, store[2].address()); err != nil {
+		t.Errorf("added twice: %v", err)
+	}
+	if err := m.Promote(ctx, last.ID); err != nil {
+		t.Errorf("promoted twice: %v", err)
+	}
+	leaders := 0
+	for _, member := range members(t, m) {
+		if member.Leader {
+			leaders++
+		}
+		if member.Learner || member.Name == "" || member.ID == 0 {
+			t.Errorf("member %+v", member)
+		}
+	}
+	if leaders != 1 {
+		t.Errorf("%d leaders", leaders)
+	}
+}
+
+func TestRemoveLeader(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, 3, 0)
+	startAll(store)
+	leader, others := split(store)
+	leader.put("k", "v")
+	m := dialStore(t, others)
+	id := memberAt(t, m, leader).ID
+	try(t, "remove the leader", func(ctx context.Context) error { return m.Remove(ctx, id) })
+	try(t, "remove it again", func(ctx context.Context) error { return m.Remove(ctx, id) })
+	if list := members(t, m); len(list) != 2 {
+		t.Errorf("members %+v", list)
+	}
+	if err := leader.wait(clientLimit); err == nil {
+		t.Error("the removed instance ended well")
+	}
+	for i, in := range others {
+		in.put("after", fmt.Sprint(i))
+	}
+	// Its data can't bring it back.
+	leader.spec.Start = engine.Resume
+	leader.start()
+	if err := leader.wait(clientLimit); err == nil {
+		t.Error("the removed instance came back")
+	}
+}
+
+func TestGatewayFollowsTheMembers(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, 2, 1)
+	first, second, gateway := store[0], store[1], store[2]
+	first.spec.Peers = first.spec.Peers[:1]
+	gateway.spec.Endpoints = []string{first.endpoint()}
+	first.start()
+	gateway.start()
+	gateway.ready()
+	gateway.put("k", "v")
+
+	// The only data instance that the gateway was told of is replaced.
+	m := dialStore(t, store[:2])
+	join(t, m, second)
+	id := memberAt(t, m, first).ID
+	try(t, "remove the first", func(ctx context.Context) error { return m.Remove(ctx, id) })
+	_ = first.wait(clientLimit)
+	eventually(t, "the gateway has found the other", func() error {
+		_, err := gateway.post("/v3/kv/range", map[string]any{"key": b64("k")})
+		return err
+	})
+	if got := gateway.get("k"); got != "v" {
+		t.Errorf("k = %q", got)
+	}
+	gateway.ready()
+}
