@@ -1,0 +1,310 @@
+package process
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"dkvrun/cmd/dkvmanager/internal/engine"
+	"dkvrun/runtime/wire"
+)
+
+// folderEnv makes the test binary an instance process of the folder that it names, and lifelineEnv
+// gives it descriptor 3 as its lifeline.
+const (
+	folderEnv   = "DKV_TEST_INSTANCE"
+	lifelineEnv = "DKV_TEST_LIFELINE"
+)
+
+func TestMain(m *testing.M) {
+	folder := os.Getenv(folderEnv)
+	if folder == "" {
+		os.Exit(m.Run())
+	}
+	var lifeline *os.File
+	if os.Getenv(lifelineEnv) != "" {
+		lifeline = os.NewFile(3, "lifeline")
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	err := Run(ctx, fake{}, folder, lifeline, os.Stderr)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// fake is an engine that does what the instance's name says.
+type fake struct{}
+
+func (fake) Name() string { return "fake" }
+
+func (fake) Dial([]string) (engine.Membership, error) { return nil, errors.New("nothing to dial") }
+
+func (fake) Run(ctx context.Context, _ string, spec engine.Spec, report *engine.Report, log io.Writer) error {
+	report.Set(engine.Condition{Ready: true, Leader: true, Bootstrapped: true})
+	report.Gets.Add(7)
+	report.Measure(func(context.Context) []engine.Gauge {
+		return []engine.Gauge{{Category: "Storage", Name: "ItemsCount", Value: 3}}
+	})
+	fmt.Fprintln(log, "the fake engine is up")
+	<-ctx.Done()
+	switch spec.Instance {
+	case "hangs":
+		select {}
+	case "fails":
+		return errors.New("the fake engine failed")
+	}
+	return nil
+}
+
+// instance is a running instance process.
+type instance struct {
+	t        *testing.T
+	cmd      *exec.Cmd
+	folder   string
+	lifeline *os.File // its other end
+	exited   chan error
+	output   strings.Builder
+}
+
+// start runs an instance in folder; the test's end kills it.
+func start(t *testing.T, folder, name string) *instance {
+	t.Helper()
+	in := &instance{t: t, folder: folder, exited: make(chan error, 1)}
+	spec, err := json.Marshal(engine.Spec{Store: "s", Instance: name, Operation: "op", Role: wire.Data})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, engine.SpecFile), spec, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	theirs, ours, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer theirs.Close()
+	in.lifeline = ours
+	in.cmd = exec.Command(os.Args[0])
+	in.cmd.Env = append(os.Environ(), folderEnv+"="+folder, lifelineEnv+"=yes")
+	in.cmd.ExtraFiles = []*os.File{theirs}
+	in.cmd.Stderr = &in.output
+	if err := in.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { in.exited <- in.cmd.Wait() }()
+	t.Cleanup(func() {
+		_ = in.cmd.Process.Kill()
+		in.wait(10 * time.Second)
+		_ = ours.Close()
+	})
+	return in
+}
+
+// wait is the process's end, within limit.
+func (in *instance) wait(limit time.Duration) error {
+	in.t.Helper()
+	select {
+	case err := <-in.exited:
+		in.exited <- err
+		return err
+	case <-time.After(limit):
+		in.t.Fatalf("the process still runs after %v", limit)
+		return nil
+	}
+}
+
+// up waits until the socket answers.
+func (in *instance) up() engine.State {
+	in.t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		state, err := Dial(in.folder).State(in.t.Context())
+		if err == nil && state.Ready {
+			return state
+		}
+		if time.Now().After(deadline) {
+			in.t.Fatalf("the instance doesn't come up: %+v, %v", state, err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+func (in *instance) terminate() {
+	in.t.Helper()
+	if err := in.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		in.t.Fatal(err)
+	}
+}
+
+func TestStateAndMetrics(t *testing.T) {
+	t.Parallel()
+	in := start(t, t.TempDir(), "t-1")
+	state := in.up()
+	if time.Since(state.StartedAt) > time.Minute {
+		t.Errorf("started at %v", state.StartedAt)
+	}
+	state.StartedAt = time.Time{}
+	want := engine.State{PID: in.cmd.Process.Pid, Store: "s", Instance: "t-1", Operation: "op", Role: wire.Data,
+		Ready: true, Leader: true, Bootstrapped: true}
+	if state != want {
+		t.Errorf("state %+v, want %+v", state, want)
+	}
+
+	client := Dial(in.folder)
+	metrics, err := client.Metrics(t.Context(), 5*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, m := range metrics {
+		got = append(got, fmt.Sprintf("%s %s %s/%s %v %t", m.Store, m.Instance, m.Category, m.Name, m.Total, m.Rate != nil))
+	}
+	text := strings.Join(got, "\n")
+	if text != "s t-1 Requests/Get 7 true\ns t-1 Requests/Put 0 true\ns t-1 Requests/Remove 0 true\ns t-1 Storage/ItemsCount 3 false" {
+		t.Errorf("metrics:\n%s", text)
+	}
+	for _, window := range []time.Duration{0, time.Second / 2, 61 * time.Second} {
+		if _, err := client.Metrics(t.Context(), window); err == nil || !strings.Contains(err.Error(), "want a number from 1 to 60") {
+			t.Errorf("window %v: %v", window, err)
+		}
+	}
+}
+
+func TestOneProcessAFolder(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	wantHolder(t, folder, 0)
+	first := start(t, folder, "t-1")
+	first.up()
+	wantHolder(t, folder, first.cmd.Process.Pid)
+
+	second := start(t, folder, "t-1")
+	if err := second.wait(5 * time.Second); err == nil {
+		t.Error("a second process ended well")
+	}
+	want := fmt.Sprintf("in use by process %d", first.cmd.Process.Pid)
+	if got := second.output.String(); !strings.Contains(got, want) {
+		t.Errorf("the second process says %q, want %q", got, want)
+	}
+	if state := first.up(); state.PID != first.cmd.Process.Pid {
+		t.Errorf("the first process's socket is answered by %d", state.PID)
+	}
+
+	if err := first.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = first.wait(5 * time.Second)
+	wantHolder(t, folder, 0)
+	// It left its socket behind.
+	start(t, folder, "t-1").up()
+}
+
+func wantHolder(t *testing.T, folder string, want int) {
+	t.Helper()
+	if got, err := Holder(folder); err != nil || got != want {
+		t.Errorf("holder %d, %v, want %d", got, err, want)
+	}
+}
+
+func TestGracefulStop(t *testing.T) {
+	t.Parallel()
+	in := start(t, t.TempDir(), "t-1")
+	in.up()
+	in.terminate()
+	if err := in.wait(5 * time.Second); err != nil {
+		t.Errorf("graceful stop: %v", err)
+	}
+	if got := in.output.String(); got != "the fake engine is up\n" {
+		t.Errorf("output %q", got)
+	}
+	if _, err := Dial(in.folder).State(t.Context()); err == nil {
+		t.Error("the socket of a stopped instance answers")
+	}
+}
+
+func TestEngineFailure(t *testing.T) {
+	t.Parallel()
+	in := start(t, t.TempDir(), "fails")
+	in.up()
+	in.terminate()
+	if err := in.wait(5 * time.Second); err == nil || !strings.Contains(in.output.String(), "the fake engine failed") {
+		t.Errorf("%v, output %q", err, in.output.String())
+	}
+}
+
+func TestLifelineEnds(t *testing.T) {
+	t.Parallel()
+	in := start(t, t.TempDir(), "t-1")
+	in.up()
+	_ = in.lifeline.Close()
+	if err := in.wait(5 * time.Second); err != nil {
+		t.Errorf("stop at the lifeline's end: %v", err)
+	}
+}
+
+func TestHangingStopIsKilled(t *testing.T) {
+	t.Parallel()
+	orphan, stopped := start(t, t.TempDir(), "hangs"), start(t, t.TempDir(), "hangs")
+	orphan.up()
+	stopped.up()
+	begin := time.Now()
+	stopped.terminate()
+	_ = orphan.lifeline.Close()
+	for _, c := range []struct {
+		in    *instance
+		limit time.Duration
+	}{{orphan, orphanLimit}, {stopped, stopLimit}} {
+		err := c.in.wait(c.limit + 2*time.Second)
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+			t.Errorf("ended with %v, want SIGKILL", err)
+		}
+		if took := time.Since(begin); took < c.limit {
+			t.Errorf("killed after %v, want %v", took, c.limit)
+		}
+	}
+}
+
+func TestDeepFolder(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Join(t.TempDir(), strings.Repeat("deep/", 40))
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	start(t, folder, "t-1").up()
+}
+
+func TestBadFolders(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		spec string // none where empty
+		want string
+	}{
+		"no spec":  {"", "spec.json: no such file"},
+		"bad spec": {"{", "spec.json in"},
+	} {
+		folder := t.TempDir()
+		if c.spec != "" {
+			if err := os.WriteFile(filepath.Join(folder, engine.SpecFile), []byte(c.spec), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), folderEnv+"="+folder)
+		output, err := cmd.CombinedOutput()
+		if err == nil || !strings.Contains(string(output), c.want) {
+			t.Errorf("%s: %v, output %q, want %q", name, err, output, c.want)
+		}
+	}
+}
