@@ -50,21 +50,21 @@ func ParseEndpoints(list []string, defaultPort int) ([]Endpoint, error) {
 			}
 			key := strings.ToLower(e.String())
 			if first, twice := seen[key]; twice {
-				return nil, fmt.Errorf("%q and %q are the same manager: name it once", first, part)
+				return nil, fmt.Errorf("%q and %q are the same server: name it once", first, part)
 			}
 			seen[key] = part
 			out = append(out, e)
 		}
 	}
 	if len(out) == 0 {
-		return nil, errors.New("the list of managers is empty: name at least one, such as 10.0.0.11 or host:7801")
+		return nil, errors.New("the list is empty: name at least one server, such as 10.0.0.11 or host:7801")
 	}
 	return out, nil
 }
 
 func emptyElement(text string) error {
 	if strings.TrimSpace(text) == "" {
-		return errors.New("a manager's name is empty: give host or host:port")
+		return errors.New("an element is empty: give host or host:port")
 	}
 	return fmt.Errorf("%q has nothing between two commas or at an end: take out the comma", text)
 }
@@ -75,14 +75,14 @@ func parseEndpoint(text string, defaultPort int) (Endpoint, error) {
 	if scheme, after, found := strings.Cut(text, "://"); found {
 		e.Scheme, rest = strings.ToLower(scheme), after
 		if e.Scheme != "http" && e.Scheme != "https" {
-			return e, fmt.Errorf("%q has the scheme %q: a manager speaks http or https", redacted(text), scheme)
+			return e, fmt.Errorf("%q has the scheme %q: only http and https are spoken", redacted(text), scheme)
 		}
 	}
 	if strings.Contains(rest, "@") {
-		return e, fmt.Errorf("%q carries a user or password: leave it out, a manager's address is host:port", redacted(text))
+		return e, fmt.Errorf("%q carries a user or password: leave it out, an address is host:port", redacted(text))
 	}
 	if i := strings.IndexAny(rest, "/?#\\"); i >= 0 {
-		return e, fmt.Errorf("%q has %q after its address: a manager is host:port, without a path", text, rest[i:])
+		return e, fmt.Errorf("%q has %q after its address: an address is host:port, without a path", text, rest[i:])
 	}
 	host, port, hasPort, err := splitPort(rest)
 	if err != nil {
@@ -173,7 +173,7 @@ func checkHost(host string, bracketed bool) (string, error) {
 		return "", errors.New("has no host: give host or host:port")
 	}
 	if err := wire.CheckHost(host); err != nil {
-		return "", fmt.Errorf("is not a manager: host %w", err)
+		return "", fmt.Errorf("can't be a server: host %w", err)
 	}
 	labels := strings.Split(strings.TrimSuffix(host, "."), ".")
 	for _, label := range labels {

@@ -43,8 +43,8 @@ func TestParseEndpoints(t *testing.T) {
 
 func TestParseEndpointsRefuses(t *testing.T) {
 	for _, test := range []struct{ list, want string }{
-		{"", "a manager's name is empty"},
-		{" ", "a manager's name is empty"},
+		{"", "an element is empty"},
+		{" ", "an element is empty"},
 		{"a,,b", "nothing between two commas"},
 		{"a,", "nothing between two commas or at an end"},
 		{"0.0.0.0", "every address of a machine"},
@@ -83,10 +83,10 @@ func TestParseEndpointsRefuses(t *testing.T) {
 		{"a\x1b[31m", "which no host name has"},
 		{"a..b", "not a host name"},
 		{"-m", "not a host name"},
-		{"10.0.0.11,10.0.0.11:7801", `"10.0.0.11" and "10.0.0.11:7801" are the same manager`},
-		{"Db1,http://dB1:7801", "are the same manager"},
-		{"http://a,https://a", "are the same manager"},
-		{"::1,[0::1]", "are the same manager"},
+		{"10.0.0.11,10.0.0.11:7801", `"10.0.0.11" and "10.0.0.11:7801" are the same server`},
+		{"Db1,http://dB1:7801", "are the same server"},
+		{"http://a,https://a", "are the same server"},
+		{"::1,[0::1]", "are the same server"},
 	} {
 		got, err := ParseEndpoints([]string{test.list}, 7801)
 		if err == nil {
@@ -95,7 +95,7 @@ func TestParseEndpointsRefuses(t *testing.T) {
 			t.Errorf("%q: got %q, want %q in it", test.list, err, test.want)
 		}
 	}
-	if _, err := ParseEndpoints(nil, 7801); err == nil || !strings.Contains(err.Error(), "list of managers is empty") {
+	if _, err := ParseEndpoints(nil, 7801); err == nil || !strings.Contains(err.Error(), "list is empty") {
 		t.Errorf("no list: %v", err)
 	}
 	if _, err := ParseEndpoints([]string{"a"}, 70000); err == nil || !strings.Contains(err.Error(), "port 70000") {

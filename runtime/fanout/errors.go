@@ -127,7 +127,7 @@ func explain(ctx context.Context, e Endpoint, f *failure, sent bool, timeout tim
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
 		return say(Reset, "broke off in the middle of its answer")
 	}
-	return say(Protocol, "the answer is not HTTP: is it a manager's port?")
+	return say(Protocol, "the answer is not HTTP: is it the right port?")
 }
 
 // late is what a timeout means in each phase.
