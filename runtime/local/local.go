@@ -30,8 +30,8 @@ type Options struct {
 	// Keep is a folder that keeps the cluster's data and addresses for a next run; empty for a cluster
 	// that is deleted at the end.
 	Keep string
-	// Temp is where data that isn't kept goes; empty for the system's folder for temporary files.
-	Temp string
+	// TempDir is where data that isn't kept goes.
+	TempDir string
 }
 
 // Cluster is a set of running managers.
@@ -97,7 +97,7 @@ func (c *Cluster) reserve(ctx context.Context, o Options) (err error) {
 	if c.endpoints, c.block, err = freeBlock(o.Servers); err != nil {
 		return err
 	}
-	c.root, err = os.MkdirTemp(o.Temp, "dkvrun-local-")
+	c.root, err = os.MkdirTemp(o.TempDir, "dkvrun-local-")
 	return err
 }
 
