@@ -29,39 +29,39 @@ func runData(ctx context.Context, folder string, spec engine.Spec, report *engin
 		grpc.ChainUnaryInterceptor(counter.unary),
 		grpc.ChainStreamInterceptor(counter.stream),
 	}
-	etcd, err := embed.StartEtcd(cfg)
+	member, err := embed.StartEtcd(cfg)
 	if err != nil {
 		return fmt.Errorf("start of %s: %w", spec.Instance, err)
 	}
-	report.Measure(newGauges(etcd.Server, counter).measure)
+	report.Measure(newGauges(member.Server, counter).measure)
 
 	watchCtx, cancel := context.WithCancel(ctx)
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
-		(&readiness{server: etcd.Server, spec: spec, report: report, logger: logger}).watch(watchCtx)
+		(&readiness{server: member.Server, spec: spec, report: report, logger: logger}).watch(watchCtx)
 	}()
 	defer func() {
 		cancel()
 		<-watched
 		report.Measure(nil)
 		counter.endStreams()
-		shut(etcd)
+		shut(member)
 	}()
 
 	select {
 	case <-ctx.Done():
 		return nil
-	case err := <-etcd.Err():
+	case err := <-member.Err():
 		return fmt.Errorf("%s can't go on: %w", spec.Instance, err)
-	case <-etcd.Server.StopNotify():
-		return errors.New(stoppedReason(etcd, spec))
+	case <-member.Server.StopNotify():
+		return errors.New(stoppedReason(member, spec))
 	}
 }
 
 // stoppedReason says why the engine stopped by itself.
-func stoppedReason(etcd *embed.Etcd, spec engine.Spec) string {
-	if etcd.Server.IsIDRemoved(uint64(etcd.Server.MemberID())) {
+func stoppedReason(member *embed.Etcd, spec engine.Spec) string {
+	if member.Server.IsIDRemoved(uint64(member.Server.MemberID())) {
 		return fmt.Sprintf("%s has been removed from the store", spec.Instance)
 	}
 	return fmt.Sprintf("%s stopped by itself: see the lines above", spec.Instance)
@@ -70,21 +70,21 @@ func stoppedReason(etcd *embed.Etcd, spec engine.Spec) string {
 // shut closes the server: requests in flight end, the leadership moves away. embed's own Close does
 // that with time limits that add up to more than a stop may take, and doesn't return at all before
 // the first quorum: then, and when it takes too long, the server is stopped under it.
-func shut(etcd *embed.Etcd) {
+func shut(member *embed.Etcd) {
 	select {
-	case <-etcd.Server.ReadyNotify():
+	case <-member.Server.ReadyNotify():
 	default:
-		etcd.Server.HardStop()
+		member.Server.HardStop()
 	}
 	closed := make(chan struct{})
 	go func() {
 		defer close(closed)
-		etcd.Close()
+		member.Close()
 	}()
 	select {
 	case <-closed:
 	case <-time.After(closeLimit):
-		etcd.Server.HardStop()
+		member.Server.HardStop()
 		<-closed
 	}
 }

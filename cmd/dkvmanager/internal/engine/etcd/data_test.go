@@ -55,14 +55,21 @@ func TestStopBeforeQuorumIsQuick(t *testing.T) {
 
 func TestStoppedStoreKeepsItsData(t *testing.T) {
 	t.Parallel()
-	store := newStore(t, 3, 0)
-	startAll(store)
+	all := newStore(t, 3, 1)
+	store, gateway := all[:3], all[3]
+	startAll(all)
 	store[0].put("stopped", "kept")
+	begin := time.Now()
 	for _, in := range store {
-		if took := in.stop(); took > 5*time.Second {
-			t.Errorf("%s took %v to stop", in.spec.Instance, took)
-		}
+		in.terminate()
 	}
+	for _, in := range store {
+		in.mustStop()
+	}
+	if took := time.Since(begin); took > 4*time.Second {
+		t.Errorf("the store took %v to stop, all instances at once", took)
+	}
+	gateway.state("without a store", func(s engine.State) bool { return !s.Ready })
 	resumeAll(store)
 	if got := store[1].get("stopped"); got != "kept" {
 		t.Errorf("after a stop: %q", got)
@@ -75,6 +82,10 @@ func TestStoppedStoreKeepsItsData(t *testing.T) {
 	resumeAll(store)
 	if got := store[1].get("killed"); got != "kept too" {
 		t.Errorf("after SIGKILL of all: %q", got)
+	}
+	gateway.ready()
+	if got := gateway.get("killed"); got != "kept too" {
+		t.Errorf("by the gateway, which went on: %q", got)
 	}
 }
 
@@ -169,4 +180,25 @@ func split(store []*instance) (leader *instance, others []*instance) {
 		store[0].t.Fatal("nobody leads")
 	}
 	return leader, others
+}
+
+// A store whose quota is full takes reads only, and says so everywhere.
+func TestFullQuotaIsSaid(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, 1, 1)
+	startAll(store)
+	alarm := func(action string) {
+		store[0].mustPost("/v3/maintenance/alarm", map[string]any{"action": action, "alarm": "NOSPACE"})
+	}
+	alarm("ACTIVATE")
+	for _, in := range store {
+		in.state("full", func(s engine.State) bool { return !s.Ready && s.Reason == quotaFull })
+		if _, err := in.post("/v3/kv/put", map[string]any{"key": b64("k"), "value": b64("v")}); err == nil {
+			t.Errorf("%s took a write", in.spec.Instance)
+		}
+	}
+	alarm("DEACTIVATE")
+	for _, in := range store {
+		in.ready()
+	}
 }

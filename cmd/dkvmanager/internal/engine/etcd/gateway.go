@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	// syncInterval is how often a client looks up who the store's data instances are.
+	// syncInterval is how often a gateway looks up who the store's data instances are.
 	syncInterval = 3 * time.Second
 	// firstBytesLimit is how long a new connection may stay silent.
 	firstBytesLimit = 30 * time.Second
@@ -38,7 +38,7 @@ func runGateway(ctx context.Context, spec engine.Spec, report *engine.Report, lo
 	if err != nil {
 		return fmt.Errorf("start of %s: %w", spec.Instance, err)
 	}
-	client, err := dial(spec.Endpoints,
+	client, err := dial(spec.Endpoints, syncInterval,
 		grpc.WithChainUnaryInterceptor(forwardUnary),
 		grpc.WithChainStreamInterceptor(forwardStream))
 	if err != nil {
@@ -67,10 +67,7 @@ func runGateway(ctx context.Context, spec engine.Spec, report *engine.Report, lo
 	go func() { failed <- split.Serve() }()
 	defer func() {
 		counter.endStreams()
-		closing, cancel := context.WithTimeout(context.Background(), closeLimit)
-		defer cancel()
-		_ = httpServer.Shutdown(closing)
-		grpcServer.Stop()
+		shutServers(httpServer, grpcServer)
 		split.Close()
 	}()
 
@@ -90,6 +87,15 @@ func runGateway(ctx context.Context, spec engine.Spec, report *engine.Report, lo
 	case err := <-failed:
 		return fmt.Errorf("%s can't go on: %w", spec.Instance, err)
 	}
+}
+
+// shutServers lets requests in flight end.
+func shutServers(httpServer *http.Server, grpcServer *grpc.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
+	defer cancel()
+	defer context.AfterFunc(ctx, grpcServer.Stop)()
+	_ = httpServer.Shutdown(ctx)
+	grpcServer.GracefulStop()
 }
 
 // newGatewayServer serves what a data instance serves.

@@ -153,13 +153,24 @@ func (in *instance) wait(limit time.Duration) error {
 func (in *instance) stop() time.Duration {
 	in.t.Helper()
 	begin := time.Now()
+	in.terminate()
+	in.mustStop()
+	return time.Since(begin)
+}
+
+func (in *instance) terminate() {
+	in.t.Helper()
 	if err := in.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		in.t.Fatal(err)
 	}
+}
+
+// mustStop waits for the end of a graceful stop.
+func (in *instance) mustStop() {
+	in.t.Helper()
 	if err := in.wait(12 * time.Second); err != nil {
 		in.t.Fatalf("%s: graceful stop: %v", in.spec.Instance, err)
 	}
-	return time.Since(begin)
 }
 
 func (in *instance) kill() {
@@ -231,7 +242,7 @@ func (in *instance) endpoint() string {
 // client speaks gRPC to this instance alone.
 func (in *instance) client() *clientv3.Client {
 	in.t.Helper()
-	client, err := dial([]string{in.endpoint()})
+	client, err := dial([]string{in.endpoint()}, 0)
 	if err != nil {
 		in.t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"io"
+	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -20,9 +21,12 @@ func newLogger(w io.Writer) *zap.Logger {
 	return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(config), sink, zap.InfoLevel))
 }
 
-// quiet is the logger for etcd itself: its information is a page a start.
+// quiet is the logger for etcd itself. Its information is a page a start; what it warns of while
+// another instance is down, it says every few seconds for as long as that takes.
 func quiet(logger *zap.Logger) *zap.Logger {
-	return logger.WithOptions(zap.IncreaseLevel(zap.WarnLevel))
+	return logger.WithOptions(zap.IncreaseLevel(zap.WarnLevel), zap.WrapCore(func(core zapcore.Core) zapcore.Core {
+		return zapcore.NewSamplerWithOptions(core, time.Hour, 20, 0)
+	}))
 }
 
 // tell reports the condition, and logs it where it is news.

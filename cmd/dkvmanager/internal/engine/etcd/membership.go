@@ -26,22 +26,23 @@ type membership struct {
 }
 
 func (etcd) Dial(endpoints []string) (engine.Membership, error) {
-	client, err := dial(endpoints)
+	client, err := dial(endpoints, 0)
 	if err != nil {
 		return nil, fmt.Errorf("reach the store: %w", err)
 	}
 	return membership{client}, nil
 }
 
-// dial makes a client that says nothing on its own and comes back soon after an instance does.
-func dial(endpoints []string, options ...grpc.DialOption) (*clientv3.Client, error) {
+// dial makes a client that logs nothing and is back soon after an instance is. Every sync (0 for
+// never) it asks the store for its data instances and goes on with those.
+func dial(endpoints []string, sync time.Duration, options ...grpc.DialOption) (*clientv3.Client, error) {
 	urls := make([]string, len(endpoints))
 	for i, e := range endpoints {
 		urls[i] = "http://" + e
 	}
 	return clientv3.New(clientv3.Config{
 		Endpoints:            urls,
-		AutoSyncInterval:     syncInterval,
+		AutoSyncInterval:     sync,
 		DialKeepAliveTime:    10 * time.Second,
 		DialKeepAliveTimeout: 5 * time.Second,
 		Logger:               zap.NewNop(),

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"testing"
 
 	"dkvrun/cmd/dkvmanager/internal/engine"
@@ -138,6 +139,9 @@ func TestRemoveLeader(t *testing.T) {
 	}
 	if err := leader.wait(clientLimit); err == nil {
 		t.Error("the removed instance ended well")
+	}
+	if log := leader.log(); !strings.Contains(log, "has been removed from the store") {
+		t.Errorf("log of the removed instance: %s", log)
 	}
 	for i, in := range others {
 		in.put("after", fmt.Sprint(i))
