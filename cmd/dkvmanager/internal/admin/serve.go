@@ -18,12 +18,10 @@ const (
 	answerTimeout = 2 * time.Minute
 	idleTimeout   = time.Minute
 	maxConns      = 1024
-	// shutdownTimeout is how long requests in flight may take to end once serving is to stop.
-	shutdownTimeout = 15 * time.Second
 )
 
-// Serve answers requests on listener until ctx is done, then lets those in flight end.
-func (a *API) Serve(ctx context.Context, listener net.Listener) error {
+// Serve answers requests on listener until ctx is done; those in flight then have grace to end.
+func (a *API) Serve(ctx context.Context, listener net.Listener, grace time.Duration) error {
 	server := &http.Server{
 		Handler:           a,
 		MaxHeaderBytes:    maxHeader,
@@ -39,7 +37,7 @@ func (a *API) Serve(ctx context.Context, listener net.Listener) error {
 		return err
 	case <-ctx.Done():
 	}
-	last, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+	last, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
 	if err := server.Shutdown(last); err != nil {
 		_ = server.Close()

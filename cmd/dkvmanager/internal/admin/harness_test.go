@@ -1,0 +1,313 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+
+	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/runtime/wire"
+)
+
+// ownHost is the manager's host; otherHost is another server's.
+const (
+	ownHost   = "127.23.1.11"
+	otherHost = "127.23.1.12"
+)
+
+// bench is one API over a real catalog and a supervisor that only pretends.
+type bench struct {
+	t       *testing.T
+	catalog *catalog.Catalog
+	sup     *pretender
+	server  *httptest.Server
+	doc     *openapi3.T
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	cat, err := catalog.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{t: t, catalog: cat, sup: &pretender{catalog: cat, running: map[string]bool{}, taken: map[int]bool{}}, doc: document3(t)}
+	api := New(Options{
+		Catalog: cat, Supervisor: b.sup,
+		Owns: func(n wire.Node) bool { return n.Host == ownHost },
+		Host: ownHost, Listen: ownHost + ":7801", Boot: "boot", Engine: "etcd",
+		Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	})
+	b.server = httptest.NewServer(api)
+	t.Cleanup(func() { b.server.Close(); _ = cat.Close() })
+	return b
+}
+
+func document3(t *testing.T) *openapi3.T {
+	t.Helper()
+	doc, err := openapi3.NewLoader().LoadFromData(openAPI)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+// file is the catalog's bytes on disk.
+func (b *bench) file() []byte {
+	b.t.Helper()
+	text, err := os.ReadFile(filepath.Join(b.catalog.Dir(), "catalog.json"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return text
+}
+
+// send makes a request, holds the answer against the description, and sees to it that what was refused
+// changed nothing on disk.
+func (b *bench) send(req *http.Request) (status int, body []byte) {
+	b.t.Helper()
+	before := b.file()
+	resp, err := b.server.Client().Do(req)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if body, err = io.ReadAll(resp.Body); err != nil {
+		b.t.Fatal(err)
+	}
+	if err := b.conforms(req, resp, body); err != nil {
+		b.t.Errorf("%s %s: the answer is not as described: %v\n%s", req.Method, req.URL, err, body)
+	}
+	if resp.StatusCode != http.StatusOK && !bytes.Equal(before, b.file()) {
+		b.t.Errorf("%s %s: refused with %d, and the catalog changed", req.Method, req.URL, resp.StatusCode)
+	}
+	return resp.StatusCode, body
+}
+
+// conforms holds an answer against the description of its operation, or of any refusal where the
+// request has none.
+func (b *bench) conforms(req *http.Request, resp *http.Response, body []byte) error {
+	r, _, _ := match(req.Method, req.URL.EscapedPath())
+	if r == nil {
+		var value any
+		if err := json.Unmarshal(body, &value); err != nil {
+			return err
+		}
+		return b.doc.Components.Schemas["Refused"].Value.VisitJSON(value)
+	}
+	path := wire.Prefix + r.path
+	item := b.doc.Paths.Value(path)
+	input := &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: &openapi3filter.RequestValidationInput{
+			Request: req,
+			Route:   &routers.Route{Spec: b.doc, Path: path, PathItem: item, Method: req.Method, Operation: item.GetOperation(req.Method)},
+		},
+		Status: resp.StatusCode, Header: resp.Header,
+		Options: &openapi3filter.Options{IncludeResponseStatus: true},
+	}
+	return openapi3filter.ValidateResponse(context.Background(), input.SetBodyBytes(body))
+}
+
+func (b *bench) request(method, path string, body any) *http.Request {
+	b.t.Helper()
+	var source io.Reader
+	switch v := body.(type) {
+	case nil:
+	case string:
+		source = strings.NewReader(v)
+	default:
+		text, err := json.Marshal(v)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		source = bytes.NewReader(text)
+	}
+	req, err := http.NewRequest(method, b.server.URL+path, source)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return req
+}
+
+// do makes a request whose answer is a result. A body that is a string goes as it is.
+func (b *bench) do(method, path string, body any) wire.Result {
+	b.t.Helper()
+	status, text := b.send(b.request(method, path, body))
+	var result wire.Result
+	if err := json.Unmarshal(text, &result); err != nil {
+		b.t.Fatalf("%s %s: %v: %s", method, path, err, text)
+	}
+	if result.StatusCode != status {
+		b.t.Errorf("%s %s: HTTP status %d, result says %d", method, path, status, result.StatusCode)
+	}
+	return result
+}
+
+// must is do for what has to succeed.
+func (b *bench) must(method, path string, body any, code, message string) {
+	b.t.Helper()
+	got := b.do(method, path, body)
+	if !got.Success || got.Code != code || got.Message != message {
+		b.t.Fatalf("%s %s: got %s %q, want %s %q", method, path, got.Code, got.Message, code, message)
+	}
+}
+
+// refused is do for what has to fail, with a message that has said in it.
+func (b *bench) refused(method, path string, body any, code, said string) {
+	b.t.Helper()
+	got := b.do(method, path, body)
+	if got.Success || got.Code != code || !strings.Contains(got.Message, said) {
+		b.t.Errorf("%s %s: got %s %q, want %s and %q", method, path, got.Code, got.Message, code, said)
+	}
+}
+
+func (b *bench) store(name string) wire.Store {
+	b.t.Helper()
+	var s wire.Store
+	b.get(wire.StorePath(name), &s)
+	return s
+}
+
+func (b *bench) get(path string, into any) {
+	b.t.Helper()
+	status, body := b.send(b.request("GET", path, nil))
+	if status != http.StatusOK {
+		b.t.Fatalf("GET %s: %d %s", path, status, body)
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		b.t.Fatalf("GET %s: %v", path, err)
+	}
+}
+
+// nodes plans count instances orders-1… on hosts in turn, without roles.
+func nodes(count int, hosts ...string) []wire.Node {
+	out := make([]wire.Node, count)
+	for i := range out {
+		out[i] = wire.Node{Name: fmt.Sprintf("orders-%d", i+1), Host: hosts[i%len(hosts)], ClustronPort: 17811 + i, ClientPort: 17861 + i}
+	}
+	return out
+}
+
+func orders(count int, hosts ...string) wire.CreateStore {
+	return wire.CreateStore{Name: "OrdersStore", Nodes: nodes(count, hosts...)}
+}
+
+// pretender runs nothing: an instance runs once it has been told so.
+type pretender struct {
+	catalog *catalog.Catalog
+
+	mu      sync.Mutex
+	running map[string]bool
+	taken   map[int]bool
+	removed []string
+	pokes   int
+	// enter, where set, gets a value when a start begins; it goes on after another.
+	enter, leave chan struct{}
+	err          error
+}
+
+func (p *pretender) Poke() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pokes++
+}
+
+func (p *pretender) Start(_ context.Context, store, instance string) (bool, error) {
+	if p.enter != nil {
+		p.enter <- struct{}{}
+		<-p.leave
+	}
+	return p.set(store, instance, true)
+}
+
+func (p *pretender) Stop(_ context.Context, store, instance string, _ bool) (bool, error) {
+	return p.set(store, instance, false)
+}
+
+func (p *pretender) set(store, instance string, run bool) (bool, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err != nil {
+		return false, p.err
+	}
+	changed := p.running[store+"/"+instance] != run
+	p.running[store+"/"+instance] = run
+	return changed, p.catalog.Update(func(d *catalog.Data) error {
+		d.Stores[store].Local[instance].Desired = map[bool]wire.Desired{true: wire.DesiredRunning, false: wire.DesiredStopped}[run]
+		return nil
+	})
+}
+
+func (p *pretender) Instances(_ context.Context, store string) []wire.Instance {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.catalog.Snapshot().Stores[store]
+	if s == nil {
+		return nil
+	}
+	var out []wire.Instance
+	for name, l := range s.Local {
+		in := wire.Instance{Own: true, Desired: l.Desired, Status: wire.Stopped, Bootstrapped: l.Bootstrapped}
+		if p.running[store+"/"+name] {
+			started := time.Now()
+			in.Status, in.PID, in.Ready, in.StartedAt = wire.Running, 4711, true, &started
+		}
+		if l.Leaving != nil {
+			in.Node, in.Status = *l.Leaving, wire.Leaving
+		} else if n := node(s.Nodes, name); n != nil {
+			in.Node = *n
+			if l.Desired == wire.DesiredRunning && !p.running[store+"/"+name] {
+				in.Status = wire.Joining
+			}
+		}
+		out = append(out, in)
+	}
+	return out
+}
+
+func (p *pretender) Remove(_ context.Context, store string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.removed = append(p.removed, store)
+	return p.err
+}
+
+func (p *pretender) CheckPorts(_ string, nodes []wire.Node) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, n := range nodes {
+		if p.taken[n.ClientPort] {
+			return &wire.Result{StatusCode: http.StatusConflict, Code: wire.CodePortTaken, Message: fmt.Sprintf("%s:%d is taken", n.Host, n.ClientPort), Hint: "take another"}
+		}
+	}
+	return nil
+}
+
+func (p *pretender) Log(_, instance string, tail int) ([]byte, error) {
+	return fmt.Appendf(nil, "%d lines of %s\n", tail, instance), nil
+}
+
+func (p *pretender) Metrics(_ context.Context, store string, window time.Duration) []wire.Metric {
+	if store == "" {
+		return nil
+	}
+	rate := window.Seconds()
+	return []wire.Metric{
+		{Store: store, Instance: "orders-1", Category: "Requests", Name: "Get", Rate: &rate, Total: 10},
+		{Store: store, Instance: "orders-1", Category: "Storage", Name: "ItemsCount", Total: 3},
+	}
+}
