@@ -1,0 +1,206 @@
+package builtins
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"dkvrun/runtime"
+	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/wire"
+)
+
+// step is one request of an action, or, with fixed set, a row that is known without asking.
+type step struct {
+	manager  fanout.Endpoint
+	instance string
+	action   string
+	method   string
+	path     string
+	body     []byte
+	fixed    *Row
+	// accept may turn an answer that counts as a failure elsewhere into what it means here.
+	accept func(*Row)
+}
+
+func (s *step) row() Row {
+	return Row{Manager: s.manager.String(), Instance: s.instance, Action: s.action}
+}
+
+// action runs steps, one phase after the other, as one action of one call.
+type action struct {
+	run     *Run
+	call    *runtime.Call
+	shown   *Action
+	results *Results
+	timeout time.Duration
+}
+
+// begin starts an action, unless an earlier failure forbids it.
+func (r *Run) begin(c *runtime.Call, over string) (*action, error) {
+	if err := r.mayAct(c); err != nil {
+		return nil, err
+	}
+	a := &action{
+		run: r, call: c, shown: &Action{Builtin: c.Name},
+		results: &Results{builtin: c.Name, file: c.File, line: c.Line, over: over},
+		timeout: seconds(c.Float("timeout_sec")),
+	}
+	a.results.again = func(c *runtime.Call, failed *Results) (*Results, error) { return a.retry(c, failed) }
+	return a, nil
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+// do sends the steps and shows their rows as they arrive. The rows are kept in the steps' order.
+func (a *action) do(steps []*step) {
+	first := len(a.shown.Rows) == 0
+	for _, s := range steps {
+		a.shown.Managers = append(a.shown.Managers, s.manager.String())
+		a.shown.Operations = append(a.shown.Operations, operation(s.action, s.instance))
+	}
+	if first {
+		a.run.actions = append(a.run.actions, a.shown)
+		a.run.Reporter.Begin(a.shown)
+	}
+	rows := make([]Row, len(steps))
+	show := func(i int, row Row) {
+		rows[i] = row
+		a.shown.Rows = append(a.shown.Rows, row)
+		a.run.Reporter.Row(a.shown, row)
+	}
+	var requests []fanout.Request
+	var asked []int
+	stopped := false
+	for i, s := range steps {
+		switch {
+		case s.fixed != nil:
+			show(i, *s.fixed)
+			stopped = stopped || a.call.Bool("fail_fast") && !s.fixed.Success
+			continue
+		case stopped:
+			row := s.row()
+			row.Result, row.Code, row.Message = Skipped, fanout.Skipped, "not tried: fail_fast stopped the action before it"
+			show(i, row)
+			continue
+		}
+		requests = append(requests, fanout.Request{Endpoint: s.manager, Method: s.method, Path: s.path, Body: s.body})
+		asked = append(asked, i)
+	}
+	parallel := 1
+	if a.call.Bool("parallel") {
+		parallel = 0
+	}
+	a.run.Client.Do(a.call.Context(), requests, fanout.Options{
+		Parallel: parallel, FailFast: a.call.Bool("fail_fast"), Timeout: a.timeout,
+		Failed:   func(answer fanout.Answer) bool { return !steps[asked[answer.Index]].read(answer).Success },
+		OnAnswer: func(answer fanout.Answer) { i := asked[answer.Index]; show(i, steps[i].read(answer)) },
+	})
+	for i, s := range steps {
+		a.results.rows = append(a.results.rows, &resultRow{Row: rows[i], step: s})
+	}
+}
+
+// add shows a row that a wait came to, below those of the requests.
+func (a *action) add(row Row) {
+	a.shown.Rows = append(a.shown.Rows, row)
+	a.run.Reporter.Row(a.shown, row)
+	a.results.rows = append(a.results.rows, &resultRow{Row: row})
+}
+
+// end closes the action: failures wait to be looked at, or raise at once with --strict.
+func (a *action) end() (*Results, error) {
+	a.run.Reporter.End(a.shown)
+	if err := a.call.Context().Err(); err != nil {
+		return nil, err
+	}
+	failed := a.results.failure()
+	if failed == nil {
+		return a.results, nil
+	}
+	if a.run.Strict {
+		a.results.all = true
+		return nil, raise(a.call, failed)
+	}
+	a.run.unseen.list = append(a.run.unseen.list, a.results)
+	return a.results, nil
+}
+
+// retry does the failed steps again, as the script's call of retry.
+func (a *action) retry(c *runtime.Call, failed *Results) (*Results, error) {
+	next, err := a.run.begin(a.call, failed.over)
+	if err != nil {
+		return nil, err
+	}
+	next.results.file, next.results.line = c.File, c.Line
+	var steps []*step
+	for _, row := range failed.rows {
+		if !row.Success && row.step != nil {
+			steps = append(steps, row.step)
+		}
+	}
+	next.do(steps)
+	return next.end()
+}
+
+// read turns an answer into a row.
+func (s *step) read(answer fanout.Answer) Row {
+	row := s.row()
+	row.Attempts, row.DurationMS = answer.Attempts, answer.Duration.Milliseconds()
+	row.StatusCode = answer.Status
+	var result wire.Result
+	switch {
+	case answer.Err != nil:
+		// The table has a column for the manager's name.
+		row.Message = strings.TrimPrefix(answer.Err.Message, row.Manager+": ")
+		row.Result, row.Code = Failed, answer.Err.Class
+		switch answer.Err.Class {
+		case fanout.Skipped:
+			row.Result = Skipped
+		case fanout.Cancelled:
+			row.Result = Cancelled
+		}
+	case json.Unmarshal(answer.Body, &result) != nil || result.Code == "":
+		row.Result, row.Code = Failed, fanout.Protocol
+		row.Message = fmt.Sprintf("answered %d with something that is no result of the admin API: is a dkvmanager listening there?", answer.Status)
+	default:
+		row.Message, row.Hint = fanout.Printable(result.Message), fanout.Printable(result.Hint)
+		row.Code = fanout.Printable(result.Code)
+		row.Success = result.Success && answer.Status/100 == 2
+		row.Changed = row.Success && result.Code != wire.CodeUnchanged
+		row.Result = Failed
+		if row.Success {
+			row.Result = Success
+		}
+	}
+	if s.accept != nil {
+		s.accept(&row)
+	}
+	return row
+}
+
+// raise returns e with the caller's place.
+func raise(c *runtime.Call, e *runtime.Error) error {
+	e.File, e.Line = c.File, c.Line
+	return e
+}
+
+// post is a step that POSTs; body may be nil.
+func post(at fanout.Endpoint, action, instance, path string, body []byte) *step {
+	return &step{manager: at, action: action, instance: instance, method: http.MethodPost, path: path, body: body}
+}
+
+// remove is a step that DELETEs.
+func remove(at fanout.Endpoint, action, instance, path string) *step {
+	return &step{manager: at, action: action, instance: instance, method: http.MethodDelete, path: path}
+}
+
+// known is a step whose row needs no request.
+func known(at fanout.Endpoint, action, instance string, row Row) *step {
+	s := &step{manager: at, action: action, instance: instance}
+	row.Manager, row.Instance, row.Action = at.String(), instance, action
+	s.fixed = &row
+	return s
+}

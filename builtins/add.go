@@ -1,0 +1,307 @@
+package builtins
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"dkvrun/runtime"
+	"dkvrun/runtime/wire"
+)
+
+var addInstance = runtime.Builtin{
+	Name: "add_instance", Group: "Actions", Positional: 3,
+	Doc: "Widens a store: by one instance, by the nodes given, or by so many on each of some hosts. " +
+		"A server that did not know the store learns it whole. In a running store it returns when the new instances take reads and writes.",
+	Params: params([]runtime.Param{
+		nameParam,
+		instanceName(false, "the new instance's name; the store's prefix and the next index where it is left out"),
+		{Name: "host", Type: runtime.String, Check: check(wire.CheckHost), Doc: "the server of the one new instance"},
+		{Name: "clustron_port", Type: runtime.Integer, Min: runtime.Bound(1), Max: runtime.Bound(65535), Doc: "its cluster port; the next free one of the store on that host where it is left out"},
+		{Name: "client_port", Type: runtime.Integer, Min: runtime.Bound(1), Max: runtime.Bound(65535), Doc: "its client port; likewise"},
+		{Name: "nodes", Type: runtime.Table, Doc: "several new nodes, each `{name, host, clustron_port, client_port}`"},
+		{Name: "hosts", Type: runtime.Strings, Doc: "servers that get `instance_count` new instances each; names and ports go on"},
+		{Name: "instance_count", Type: runtime.Integer, Min: runtime.Bound(1), Max: runtime.Bound(wire.MaxInstances), Doc: "with `hosts`: how many on each; 1 where it is left out"},
+	}, execution(600)),
+	Returns: "results: an AddInstance row a manager, then a JoinInstance row a new instance",
+	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
+add_instance{"OrdersStore", hosts = managers()[1]}:check()`,
+	Impl: func(c *runtime.Call) (any, error) { return of(c).addInstance(c) },
+}
+
+func (r *Run) addInstance(c *runtime.Call) (any, error) {
+	s, v, err := r.topologyOf(c)
+	if err != nil {
+		return nil, err
+	}
+	added, err := newNodes(c, s, v)
+	if err != nil {
+		return nil, err
+	}
+	change := v.widen(s, added)
+	if err := checkTopology(c, change.Nodes); err != nil {
+		return nil, err
+	}
+	body, err := json.Marshal(change)
+	if err != nil {
+		return nil, err
+	}
+	a, err := r.begin(c, "rows")
+	if err != nil {
+		return nil, err
+	}
+	a.upcoming("JoinInstance", added)
+	steps := make([]*step, len(s.managers))
+	for i, m := range s.managers {
+		steps[i] = post(m.Endpoint, "AddInstance", "", wire.InstancesPath(v.name), body)
+	}
+	a.do(steps)
+	if a.results.ok() {
+		if err := a.joined(v.name, added); err != nil {
+			return nil, err
+		}
+	}
+	return a.end()
+}
+
+// topologyOf is what a change of an existing store's topology starts from: the session, with all of
+// its managers, and what they say about the store. A store whose managers differ is refused.
+func (r *Run) topologyOf(c *runtime.Call) (*session, *view, error) {
+	if err := r.mayAct(c); err != nil {
+		return nil, nil, err
+	}
+	s, err := r.topologySession(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	v, err := r.look(c, c.String("name"))
+	if err != nil {
+		return nil, nil, err
+	}
+	if v.latest == nil {
+		return nil, nil, v.unknownStore(c)
+	}
+	if same, asked := v.consistent().(bool); asked && !same {
+		err := c.Errorf("inconsistent", "%s: the managers keep different topologies of %s", c.Name, v.name)
+		err.Hint = "compare them with get_store(\"" + v.name + "\"): finish the change that reached only some of them"
+		return nil, nil, err
+	}
+	return s, v, nil
+}
+
+// widen is the request that adds nodes to what there is.
+func (v *view) widen(s *session, added []wire.Node) *wire.ChangeInstances {
+	founding := !v.ran()
+	nodes := append(v.nodes(), added...)
+	if founding {
+		for i := range nodes {
+			nodes[i].Role = ""
+		}
+	}
+	change := &wire.ChangeInstances{
+		BaseRevision: v.latest.Revision, Nodes: wire.AssignRoles(nodes), Founding: founding, Desired: v.wanted(),
+		Operation: v.latest.Operation, Epoch: v.latest.Epoch, Home: v.latest.Home,
+		Managers: v.latest.Managers, Founders: v.latest.Founders,
+	}
+	if founding {
+		change.Founders = wire.Founders(change.Nodes)
+	}
+	known := map[string]bool{}
+	for _, m := range change.Managers {
+		known[m.Identity] = true
+	}
+	all, _ := keepers(s.managers)
+	for _, m := range all {
+		if !known[m.Identity] {
+			change.Managers = append(change.Managers, m)
+		}
+	}
+	return change
+}
+
+// newNodes are the nodes that an add_instance call means.
+func newNodes(c *runtime.Call, s *session, v *view) ([]wire.Node, error) {
+	var nodes []wire.Node
+	switch {
+	case c.Has("nodes") && (c.Has("hosts") || c.Has("host")), c.Has("hosts") && c.Has("host"):
+		return nil, c.Misuse("host", "give one of host, hosts and nodes")
+	case c.Has("nodes"):
+		var err error
+		if nodes, err = parseNodes(c, "nodes"); err != nil {
+			return nil, err
+		}
+		if len(nodes) == 0 {
+			return nil, c.Misuse("nodes", "is empty: nothing to add")
+		}
+	case c.Has("hosts"):
+		for _, p := range []string{"instance_name", "clustron_port", "client_port"} {
+			if c.Has(p) {
+				return nil, c.Misuse(p, "can't go with hosts: names and ports go on from the store's")
+			}
+		}
+		count := 1
+		if c.Has("instance_count") {
+			count = c.Int("instance_count")
+		}
+		for _, host := range splitHosts(c.Strings("hosts")) {
+			for i := 0; i < count; i++ {
+				nodes = append(nodes, v.next(host, nodes))
+			}
+		}
+	case c.Has("host"):
+		if c.Has("instance_count") {
+			return nil, c.Misuse("instance_count", "goes with hosts; host takes one instance")
+		}
+		n := v.next(c.String("host"), nil)
+		if c.Has("instance_name") {
+			n.Name = c.String("instance_name")
+		}
+		if c.Has("clustron_port") {
+			n.ClustronPort = c.Int("clustron_port")
+		}
+		if c.Has("client_port") {
+			n.ClientPort = c.Int("client_port")
+		}
+		nodes = []wire.Node{n}
+	default:
+		return nil, c.Misuse("host", "is required, or hosts = {…}, or nodes = {…}: which server gets the new instance?")
+	}
+	for i := range nodes {
+		n := &nodes[i]
+		if _, taken := v.find(n.Name); taken {
+			return nil, c.Misuse("instance_name", "%s has an instance %s already", v.name, n.Name)
+		}
+		if n.Manager == "" {
+			n.Manager = s.managerOn(n.Host)
+		}
+		if n.Manager == "" {
+			return nil, c.Misuse("host", "%s is no server of this session (%s): connect to its manager too", n.Host, listed(s.endpoints()))
+		}
+	}
+	return nodes, nil
+}
+
+// splitHosts takes hosts, also several in one string, and the host of a host:port that is a manager's
+// name.
+func splitHosts(list []string) []string {
+	var out []string
+	for _, entry := range list {
+		for _, host := range strings.Split(entry, ",") {
+			host = strings.TrimSpace(host)
+			if name, port, ok := strings.Cut(host, ":"); ok && !strings.Contains(port, ":") {
+				host = name
+			}
+			out = append(out, host)
+		}
+	}
+	return out
+}
+
+// managerOn is the first manager of the session on a host, or empty.
+func (s *session) managerOn(host string) string {
+	for _, m := range s.managers {
+		if strings.EqualFold(m.Endpoint.Host, host) || m.info != nil && strings.EqualFold(m.info.Host, host) {
+			return m.Endpoint.String()
+		}
+	}
+	return ""
+}
+
+// next is the node that would come after the store's own and those already planned: the prefix with
+// the next index, and on its host the ports after the last, or the store's first ones.
+func (v *view) next(host string, planned []wire.Node) wire.Node {
+	all := append(v.nodes(), planned...)
+	n := wire.Node{Host: host, ClustronPort: all[0].ClustronPort, ClientPort: all[0].ClientPort}
+	prefix, last := "", 0
+	clustron, client := 0, 0
+	for _, other := range all {
+		if dash := strings.LastIndexByte(other.Name, '-'); dash > 0 {
+			if i, err := strconv.Atoi(other.Name[dash+1:]); err == nil && i >= last {
+				prefix, last = other.Name[:dash], i
+			}
+		}
+		n.ClustronPort, n.ClientPort = min(n.ClustronPort, other.ClustronPort), min(n.ClientPort, other.ClientPort)
+		if strings.EqualFold(other.Host, host) {
+			clustron, client = max(clustron, other.ClustronPort+1), max(client, other.ClientPort+1)
+		}
+	}
+	if prefix == "" {
+		prefix, last = v.name, len(all)
+	}
+	if clustron > 0 {
+		n.ClustronPort, n.ClientPort = clustron, client
+	}
+	n.Name = fmt.Sprintf("%s-%d", prefix, last+1)
+	return n
+}
+
+// upcoming announces rows that a wait will add, for the width of the columns.
+func (a *action) upcoming(action string, nodes []wire.Node) {
+	for _, n := range nodes {
+		a.shown.Managers = append(a.shown.Managers, n.Manager)
+		a.shown.Operations = append(a.shown.Operations, operation(action, n.Name))
+	}
+}
+
+// joined waits until new instances take reads and writes, and adds a row for each.
+func (a *action) joined(store string, added []wire.Node) error {
+	waiting := map[string]wire.Node{}
+	for _, n := range added {
+		waiting[n.Name] = n
+	}
+	began := time.Now()
+	var last *view
+	err := a.run.poll(a.call, a.timeout, func() (string, bool, error) {
+		v, err := a.run.look(a.call, store)
+		if err != nil || v.latest == nil {
+			return "no manager answers", false, err
+		}
+		last = v
+		var names []string
+		for _, in := range v.instances {
+			n, new := waiting[in.Name]
+			switch {
+			case !new:
+			case in.Desired == wire.DesiredStopped:
+				a.addJoin(n, began, "Added; it joins when the store is started")
+				delete(waiting, in.Name)
+			case in.Ready:
+				a.addJoin(n, began, fmt.Sprintf("Joined as %s", in.Role))
+				delete(waiting, in.Name)
+			default:
+				names = append(names, in.Name)
+			}
+		}
+		return few(names) + " to join", len(waiting) == 0, nil
+	})
+	if err != errWaited {
+		return err
+	}
+	for _, n := range added {
+		if _, still := waiting[n.Name]; !still {
+			continue
+		}
+		why := "its manager does not answer"
+		if last != nil {
+			why = few(last.notReady(n.Name))
+		}
+		a.addWait("JoinInstance", n, began, Row{
+			Result: Failed, Code: "timeout", Message: fmt.Sprintf("not joined after %s: %s; it goes on joining", a.timeout, why),
+		})
+	}
+	return nil
+}
+
+func (a *action) addJoin(n wire.Node, began time.Time, message string) {
+	a.addWait("JoinInstance", n, began, Row{Result: Success, Success: true, Changed: true, StatusCode: http.StatusOK, Code: wire.CodeOK, Message: message})
+}
+
+// addWait adds a row that a wait came to.
+func (a *action) addWait(action string, n wire.Node, began time.Time, row Row) {
+	row.Manager, row.Instance, row.Action = n.Manager, n.Name, action
+	row.Attempts, row.DurationMS = 1, time.Since(began).Milliseconds()
+	a.add(row)
+}

@@ -1,0 +1,143 @@
+package builtins
+
+import (
+	"dkvrun/runtime"
+	"dkvrun/runtime/fanout"
+)
+
+var connectManagers = runtime.Builtin{
+	Name: "connect_managers", Group: "Session", Positional: 1,
+	Doc: "Asks all managers at once who they are and makes them the session, in this order. Without managers it adopts what `-m`, DKVRUN_MANAGERS or `--local` named. " +
+		"A manager that does not answer makes it raise, after the rows, and the session stays what it was.",
+	Params: params([]runtime.Param{
+		{Name: "managers", Type: runtime.Strings, Rest: true,
+			Doc: "`host`, `host:port`, an IPv4 or IPv6 address, or `http(s)://host:port`; one string may hold several with commas between"},
+		portParam,
+		{Name: "force", Type: runtime.Boolean, Default: false, Doc: "take the place of another session"},
+		{Name: "allow_down", Type: runtime.Boolean, Default: false,
+			Doc: "go on when some don't answer: queries and instance actions work, topology changes still need all; `--allow-down` says the same"},
+		timeoutParam(30),
+	}),
+	Returns: "results: a Connect row a manager",
+	Example: `connect_managers()`,
+	Impl:    func(c *runtime.Call) (any, error) { return of(c).connectCall(c) },
+}
+
+func (r *Run) connectCall(c *runtime.Call) (any, error) {
+	if err := r.mayAct(c); err != nil {
+		return nil, err
+	}
+	endpoints, source, err := r.wanted(c)
+	if err != nil {
+		return nil, err
+	}
+	if r.session != nil && !c.Bool("force") && !r.session.same(endpoints) {
+		err := c.Errorf("connected", "connect_managers: connected to %s already", listed(r.session.endpoints()))
+		err.Hint = "call disconnect_managers() first, or pass force = true"
+		return nil, err
+	}
+	shown := r.showing(c, endpoints)
+	all := r.probe(c, endpoints, func(p probed) { r.show(shown, p.row) })
+	r.Reporter.End(shown)
+	if err := r.connect(c, all, r.AllowDown || c.Bool("allow_down"), source); err != nil {
+		return nil, err
+	}
+	res := &Results{builtin: c.Name, file: c.File, line: c.Line, over: "managers", all: true}
+	for _, p := range all {
+		res.rows = append(res.rows, &resultRow{Row: p.row})
+	}
+	res.again = func(c *runtime.Call, _ *Results) (*Results, error) {
+		return nil, c.Errorf("usage", "connect_managers can't be retried: call it again with force = true")
+	}
+	return res, nil
+}
+
+// wanted is the list that a connect_managers call means, and where it comes from when not from the
+// call itself.
+func (r *Run) wanted(c *runtime.Call) (endpoints []fanout.Endpoint, source string, err error) {
+	var preset []fanout.Endpoint
+	if len(r.Preset) > 0 {
+		if preset, err = fanout.ParseEndpoints(r.Preset, r.ManagerPort); err != nil {
+			return nil, "", c.Errorf("usage", "%s: %v", r.Source, err)
+		}
+	}
+	if !c.Has("managers") {
+		if preset == nil {
+			return nil, "", c.Errorf("no_managers", "connect_managers: no managers given: pass some, or use -m, DKVRUN_MANAGERS or --local")
+		}
+		return preset, r.Source, nil
+	}
+	endpoints, err = r.parse(c)
+	if err != nil {
+		return nil, "", err
+	}
+	if preset != nil && !(&session{managers: members(preset)}).same(endpoints) {
+		err := c.Errorf("other_managers", "connect_managers: the script names %s, but %s named %s", listed(endpoints), r.Source, listed(preset))
+		err.Hint = "leave one of the two out; connect_managers() without a list takes what " + r.Source + " named"
+		return nil, "", err
+	}
+	return endpoints, "", nil
+}
+
+var disconnectManagers = runtime.Builtin{
+	Name: "disconnect_managers", Group: "Session",
+	Doc:     "Ends the session. The managers don't notice; there is no connection to lose.",
+	Returns: "nothing",
+	Example: `connect_managers()
+disconnect_managers()`,
+	Impl: func(c *runtime.Call) (any, error) {
+		r := of(c)
+		if r.session == nil {
+			return nil, c.Errorf("no_managers", "disconnect_managers: no managers connected")
+		}
+		r.session = nil
+		return nil, nil
+	},
+}
+
+var managersBuiltin = runtime.Builtin{
+	Name: "managers", Group: "Session",
+	Doc:     "Lists the session, in its order.",
+	Returns: "a list of `host:port`, empty when nothing is connected",
+	Example: `for _, manager in ipairs(managers()) do print(manager) end`,
+	Impl: func(c *runtime.Call) (any, error) {
+		list := runtime.List{}
+		if s := of(c).session; s != nil {
+			for _, m := range s.managers {
+				list.Items = append(list.Items, m.Endpoint.String())
+			}
+		}
+		return list, nil
+	},
+}
+
+var withManagers = runtime.Builtin{
+	Name: "with_managers", Group: "Session", Positional: 2,
+	Doc: "Runs a function with another session, and restores the session of before, error or not.",
+	Params: []runtime.Param{
+		{Name: "managers", Type: runtime.Strings, Required: true, Doc: "as for `connect_managers`"},
+		{Name: "f", Type: runtime.Function, Required: true, Doc: "what to run"},
+		portParam,
+	},
+	Returns: "what the function returns first",
+	Example: `connect_managers()
+with_managers(managers()[1], function() print(#get_store()) end)`,
+	Impl: func(c *runtime.Call) (any, error) {
+		r := of(c)
+		endpoints, err := r.parse(c)
+		if err != nil {
+			return nil, err
+		}
+		before := r.session
+		defer func() { r.session = before }()
+		all := r.probe(c, endpoints, nil)
+		if err := r.connect(c, all, r.AllowDown, ""); err != nil {
+			return nil, err
+		}
+		values, err := c.Func("f").Call()
+		if err != nil || len(values) == 0 {
+			return nil, err
+		}
+		return values[0], nil
+	},
+}

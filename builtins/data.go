@@ -1,0 +1,138 @@
+package builtins
+
+import (
+	"fmt"
+
+	"dkvrun/runtime"
+	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/wire"
+)
+
+var connectStore = runtime.Builtin{
+	Name: "connect_store", Group: "Store data", Positional: 1,
+	Doc: "Returns an object that reads and writes a store through the client ports of its instances, over HTTP and JSON. " +
+		"Each call goes to the first endpoint that can be reached.",
+	Params: params([]runtime.Param{
+		nameParam,
+		{Name: "endpoints", Type: runtime.Strings, Doc: "`host:port` of client ports, in the order to try; the topology's where none are given"},
+	}, asking()),
+	Returns: "a store",
+	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
+start_store("OrdersStore"):check()
+wait_ready("OrdersStore")
+local store = connect_store("OrdersStore")
+store:put("order/1", "paid")
+print(store:get("order/1"))`,
+	Impl: func(c *runtime.Call) (any, error) { return of(c).connectStore(c) },
+}
+
+// Store is a store's data as scripts use it.
+type Store struct {
+	name      string
+	client    *fanout.Client
+	endpoints []fanout.Endpoint
+	timeout   float64
+}
+
+func (r *Run) connectStore(c *runtime.Call) (any, error) {
+	s := &Store{name: c.String("name"), client: r.Client, timeout: c.Float("timeout_sec")}
+	if c.Has("endpoints") {
+		endpoints, err := fanout.ParseEndpoints(c.Strings("endpoints"), wire.DefaultClientPort)
+		if err != nil {
+			return nil, c.Misuse("endpoints", "%v", err)
+		}
+		s.endpoints = endpoints
+		return s, nil
+	}
+	v, err := r.look(c, s.name)
+	if err != nil {
+		return nil, err
+	}
+	if v.latest == nil {
+		return nil, v.unknownStore(c)
+	}
+	for _, n := range v.nodes() {
+		s.endpoints = append(s.endpoints, fanout.Endpoint{Scheme: "http", Host: n.Host, Port: n.ClientPort})
+	}
+	return s, nil
+}
+
+// ObjectType makes a store visible to scripts.
+func (s *Store) ObjectType() *runtime.ObjectType { return storeObject }
+
+var storeObject = &runtime.ObjectType{
+	Name: "store",
+	Doc:  "A store's data. Keys and values are strings, byte for byte; a missing key is nil, not an error.",
+	Fields: []runtime.Field{
+		{Name: "name", Doc: "the store's name", Get: func(o runtime.Object) any { return o.(*Store).name }},
+		{Name: "endpoints", Doc: "the client ports that it tries, in order", Get: func(o runtime.Object) any {
+			list := runtime.List{}
+			for _, e := range o.(*Store).endpoints {
+				list.Items = append(list.Items, e.String())
+			}
+			return list
+		}},
+	},
+	Methods: []runtime.Builtin{storePut, storeGet, storeRemove, storeScan},
+	String: func(o runtime.Object) string {
+		s := o.(*Store)
+		return fmt.Sprintf("store %s at %s", s.name, listed(s.endpoints))
+	},
+}
+
+var keyParam = runtime.Param{Name: "key", Type: runtime.String, Required: true, Doc: "the key, not empty", Check: check(func(key string) error {
+	if key == "" {
+		return fmt.Errorf("is empty: a key has at least one byte")
+	}
+	return nil
+})}
+
+var storePut = runtime.Builtin{
+	Name: "put", Positional: 2,
+	Doc: "Writes a value.",
+	Params: []runtime.Param{keyParam, {Name: "value", Type: runtime.String, Required: true,
+		Doc: "the value; with its key at most 1.5 MiB less the request's frame"}},
+	Returns: "the store's revision after the write",
+	Example: `store:put("order/1", "paid")`,
+	Impl: func(c *runtime.Call) (any, error) {
+		s := c.Self.(*Store)
+		var out struct {
+			Header header `json:"header"`
+		}
+		err := s.call(c, "/v3/kv/put", kv{Key: []byte(c.String("key")), Value: []byte(c.String("value"))}, &out)
+		if err != nil {
+			return nil, err
+		}
+		return int64(out.Header.Revision), nil
+	},
+}
+
+var storeGet = runtime.Builtin{
+	Name: "get", Positional: 1,
+	Doc:     "Reads a value as it is after every write that was answered before.",
+	Params:  []runtime.Param{keyParam},
+	Returns: "the value, nil when there is no such key",
+	Example: `print(store:get("order/1"))`,
+	Impl: func(c *runtime.Call) (any, error) {
+		var out rangeAnswer
+		if err := c.Self.(*Store).call(c, "/v3/kv/range", rangeRequest{Key: []byte(c.String("key"))}, &out); err != nil || len(out.KVs) == 0 {
+			return nil, err
+		}
+		return string(out.KVs[0].Value), nil
+	},
+}
+
+var storeRemove = runtime.Builtin{
+	Name: "remove", Positional: 1,
+	Doc:     "Deletes a key.",
+	Params:  []runtime.Param{keyParam},
+	Returns: "true when there was one",
+	Example: `store:remove("order/1")`,
+	Impl: func(c *runtime.Call) (any, error) {
+		var out struct {
+			Deleted number `json:"deleted"`
+		}
+		err := c.Self.(*Store).call(c, "/v3/kv/deleterange", rangeRequest{Key: []byte(c.String("key"))}, &out)
+		return out.Deleted > 0, err
+	},
+}

@@ -1,0 +1,116 @@
+// Package docs renders the declarations of builtins: help on the terminal, the Markdown reference,
+// and the stubs that give editors completion (LuaLS). It holds no text of its own about any builtin.
+package docs
+
+//go:generate go run ./render ../../docs
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"dkvrun/runtime"
+)
+
+// Set is everything that scripts can meet.
+type Set struct {
+	Builtins []runtime.Builtin
+	Objects  []*runtime.ObjectType
+	Records  []*runtime.RecordType
+}
+
+// groups are the headings, in the order in which they are read.
+var groups = []string{"Session", "Actions", "Queries", "Store data", "Time", "Output", "Script"}
+
+// grouped lists the builtins of one heading, sorted by name.
+func (s Set) grouped(group string) []runtime.Builtin {
+	var out []runtime.Builtin
+	for _, b := range s.Builtins {
+		if b.Group == group {
+			out = append(out, b)
+		}
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
+	return out
+}
+
+// Find returns the builtin of that name, or the method given as object:method.
+func (s Set) Find(name string) (runtime.Builtin, bool) {
+	for _, b := range s.Builtins {
+		if b.Name == name {
+			return b, true
+		}
+	}
+	for _, o := range s.Objects {
+		for _, m := range o.Methods {
+			if o.Name+":"+m.Name == name {
+				m.Name = name
+				return m, true
+			}
+		}
+	}
+	return runtime.Builtin{}, false
+}
+
+// Names lists what Find finds.
+func (s Set) Names() []string {
+	var out []string
+	for _, b := range s.Builtins {
+		out = append(out, b.Name)
+	}
+	for _, o := range s.Objects {
+		for _, m := range o.Methods {
+			out = append(out, o.Name+":"+m.Name)
+		}
+	}
+	return out
+}
+
+var typeNames = map[runtime.Type]string{
+	runtime.Any: "any", runtime.String: "string", runtime.Integer: "integer", runtime.Number: "number",
+	runtime.Boolean: "boolean", runtime.Function: "function", runtime.Strings: "string or list", runtime.Table: "table",
+}
+
+// rule says what a parameter accepts and what it is when left out: "integer 1–256, default 1".
+func rule(p runtime.Param) string {
+	parts := []string{typeNames[p.Type]}
+	if len(p.Enum) > 0 {
+		parts[0] = strings.Join(p.Enum, " | ")
+	}
+	switch {
+	case p.Min != nil && p.Max != nil:
+		parts[0] += fmt.Sprintf(" %s–%s", bound(*p.Min), bound(*p.Max))
+	case p.Min != nil:
+		parts[0] += fmt.Sprintf(" from %s", bound(*p.Min))
+	}
+	if p.Required {
+		parts = append(parts, "required")
+	}
+	if p.Default != nil && p.Default != "" {
+		parts = append(parts, fmt.Sprintf("default %v", p.Default))
+	}
+	if p.Alias != "" {
+		parts = append(parts, "also "+p.Alias)
+	}
+	return strings.Join(parts, ", ")
+}
+
+func bound(x float64) string {
+	return strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.3f", x), "0"), ".")
+}
+
+// signature is new_store{name, instance_prefix, …}: what may stand by position comes first, in order.
+func signature(b runtime.Builtin) string {
+	var names []string
+	for _, p := range b.Params {
+		name := p.Name
+		if !p.Required {
+			name += "?"
+		}
+		names = append(names, name)
+	}
+	if b.Positional == len(b.Params) {
+		return b.Name + "(" + strings.Join(names, ", ") + ")"
+	}
+	return b.Name + "{" + strings.Join(names, ", ") + "}"
+}

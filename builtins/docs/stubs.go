@@ -1,0 +1,67 @@
+package docs
+
+import (
+	"fmt"
+	"strings"
+
+	"dkvrun/runtime"
+)
+
+var stubTypes = map[runtime.Type]string{
+	runtime.Any: "any", runtime.String: "string", runtime.Integer: "integer", runtime.Number: "number",
+	runtime.Boolean: "boolean", runtime.Function: "function", runtime.Strings: "string|string[]", runtime.Table: "table",
+}
+
+// Stubs is the file that tells the Lua language server (LuaLS) what scripts can call.
+func (s Set) Stubs() string {
+	var b strings.Builder
+	b.WriteString("---@meta\n-- Rendered from the declarations by make gen, for the Lua language server: name this folder in workspace.library.\n")
+	for _, r := range s.Records {
+		class(&b, r.Name, r.Doc, r.Fields)
+	}
+	for _, o := range s.Objects {
+		class(&b, o.Name, o.Doc, o.Fields)
+		fmt.Fprintf(&b, "local %s = {}\n", o.Name)
+		for _, m := range o.Methods {
+			function(&b, o.Name+":"+m.Name, m)
+		}
+	}
+	made := map[string]bool{}
+	for _, builtin := range s.Builtins {
+		if table, _, nested := strings.Cut(builtin.Name, "."); nested && !made[table] {
+			made[table] = true
+			if _, callable := s.Find(table); !callable {
+				fmt.Fprintf(&b, "\n%s = {}\n", table)
+			}
+		}
+		function(&b, builtin.Name, builtin)
+	}
+	return b.String()
+}
+
+func class(b *strings.Builder, name, doc string, fields []runtime.Field) {
+	fmt.Fprintf(b, "\n---%s\n---@class dkvrun.%s\n", doc, identifier(name))
+	for _, f := range fields {
+		fmt.Fprintf(b, "---@field %s any %s\n", f.Name, f.Doc)
+	}
+}
+
+func function(b *strings.Builder, name string, builtin runtime.Builtin) {
+	fmt.Fprintf(b, "\n---%s\n", builtin.Doc)
+	var names []string
+	for _, p := range builtin.Params {
+		kind := stubTypes[p.Type]
+		if len(p.Enum) > 0 {
+			kind = `"` + strings.Join(p.Enum, `"|"`) + `"`
+		}
+		optional := "?"
+		if p.Required {
+			optional = ""
+		}
+		fmt.Fprintf(b, "---@param %s%s %s %s\n", p.Name, optional, kind, p.Doc)
+		names = append(names, p.Name)
+	}
+	fmt.Fprintf(b, "---@return any # %s\n---@overload fun(parameters: table): any\nfunction %s(%s) end\n", builtin.Returns, name, strings.Join(names, ", "))
+}
+
+func identifier(name string) string { return strings.ReplaceAll(name, " ", "_") }

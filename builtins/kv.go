@@ -1,0 +1,86 @@
+package builtins
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"dkvrun/runtime"
+	"dkvrun/runtime/fanout"
+)
+
+// What the engine's HTTP/JSON gateway speaks: protobuf's JSON, in which bytes are base64 (as []byte
+// is in Go) and 64-bit numbers are strings.
+
+// number is a 64-bit number, as a string or bare.
+type number int64
+
+func (n *number) UnmarshalJSON(text []byte) error {
+	i, err := strconv.ParseInt(strings.Trim(string(text), `"`), 10, 64)
+	*n = number(i)
+	return err
+}
+
+func (n number) MarshalJSON() ([]byte, error) {
+	return []byte(`"` + strconv.FormatInt(int64(n), 10) + `"`), nil
+}
+
+type header struct {
+	Revision number `json:"revision"`
+}
+
+type kv struct {
+	Key   []byte `json:"key"`
+	Value []byte `json:"value"`
+}
+
+type rangeRequest struct {
+	Key      []byte `json:"key"`
+	End      []byte `json:"range_end,omitempty"`
+	Limit    int    `json:"limit,omitempty"`
+	Revision number `json:"revision,omitempty"`
+	KeysOnly bool   `json:"keys_only,omitempty"`
+}
+
+type rangeAnswer struct {
+	Header header `json:"header"`
+	KVs    []kv   `json:"kvs"`
+	More   bool   `json:"more"`
+}
+
+// call sends one request to the first endpoint that can be reached, and reads its answer. What may
+// have been carried out is not sent again.
+func (s *Store) call(c *runtime.Call, path string, in, out any) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	var last fanout.Answer
+	for _, e := range s.endpoints {
+		last = s.client.Do(c.Context(), []fanout.Request{{Endpoint: e, Method: http.MethodPost, Path: path, Body: body}},
+			fanout.Options{Timeout: seconds(s.timeout)})[0]
+		if last.Err == nil || last.Err.Sent || c.Context().Err() != nil {
+			break
+		}
+	}
+	if err := c.Context().Err(); err != nil {
+		return err
+	}
+	if last.Err != nil {
+		return c.Errorf(last.Err.Class, "%s: %s", c.Name, last.Err.Message)
+	}
+	if last.Status != http.StatusOK {
+		var failure struct {
+			Message string `json:"message"`
+		}
+		if json.Unmarshal(last.Body, &failure) != nil || failure.Message == "" {
+			failure.Message = "answered " + strconv.Itoa(last.Status)
+		}
+		return c.Errorf("store", "%s: %s refused: %s", c.Name, s.name, fanout.Printable(failure.Message))
+	}
+	if err := json.Unmarshal(last.Body, out); err != nil {
+		return c.Errorf(fanout.Protocol, "%s: the answer is not of a store: is it a client port?", c.Name)
+	}
+	return nil
+}

@@ -1,0 +1,52 @@
+package builtins
+
+import (
+	"fmt"
+	"net/http"
+
+	"dkvrun/runtime"
+	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/wire"
+)
+
+var instanceLog = runtime.Builtin{
+	Name: "instance_log", Group: "Queries", Positional: 2,
+	Doc: "Reads the end of an instance's own log, through its manager.",
+	Params: params([]runtime.Param{
+		nameParam, instanceName(true, "the instance"),
+		{Name: "tail", Type: runtime.Integer, Min: runtime.Bound(1), Max: runtime.Bound(10000), Default: 50, Doc: "how many lines"},
+	}, asking()),
+	Returns: "a string; empty when the instance never ran",
+	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
+print(instance_log("OrdersStore", "orders-1"))`,
+	Impl: func(c *runtime.Call) (any, error) { return of(c).instanceLog(c) },
+}
+
+func (r *Run) instanceLog(c *runtime.Call) (any, error) {
+	name := c.String("instance_name")
+	v, err := r.look(c, c.String("name"))
+	if err != nil {
+		return nil, err
+	}
+	if v.latest == nil {
+		return nil, v.unknownStore(c)
+	}
+	in, known := v.find(name)
+	if !known {
+		return nil, v.unknownInstance(c, name)
+	}
+	if in.owner == nil {
+		return nil, c.Errorf(wire.CodeNotThisHost, "instance_log: the manager of %s, %s, did not answer", name, in.Manager)
+	}
+	all, err := r.askOf(c, []member{*in.owner}, fmt.Sprintf("%s/log?tail=%d", wire.InstancePath(v.name, name), c.Int("tail")))
+	if err != nil {
+		return nil, err
+	}
+	if !all[0].row.Success {
+		return nil, c.Errorf(all[0].row.Code, "instance_log: %s: %s", all[0].Endpoint, all[0].row.Message)
+	}
+	if all[0].answer.Status != http.StatusOK {
+		return nil, c.Errorf(fanout.Protocol, "instance_log: %s answered %d", all[0].Endpoint, all[0].answer.Status)
+	}
+	return printableLines(string(all[0].answer.Body)), nil
+}

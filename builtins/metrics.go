@@ -1,0 +1,123 @@
+package builtins
+
+import (
+	"fmt"
+	"net/url"
+
+	"dkvrun/runtime"
+	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/wire"
+)
+
+var windowParam = runtime.Param{
+	Name: "window_sec", Type: runtime.Integer, Min: runtime.Bound(1), Max: runtime.Bound(60), Default: 5, Doc: "seconds that rates are taken over",
+}
+
+var storeMetrics = runtime.Builtin{
+	Name: "store_metrics", Group: "Queries", Positional: 1,
+	Doc:     "Rates and totals of a store: requests, items, bytes, watches, leases, who leads.",
+	Params:  params([]runtime.Param{nameParam, windowParam}, asking()),
+	Returns: "a list with a row a category, metric and instance: `{category, metric, instance, rate, total}`; `rows.store[\"Requests/Put\"]` sums up the store (items and bytes: the largest of its data instances, each of which holds all)",
+	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
+for _, m in ipairs(store_metrics("OrdersStore")) do print(m.category, m.metric, m.instance, m.total) end`,
+	Impl: func(c *runtime.Call) (any, error) { return of(c).storeMetrics(c) },
+}
+
+var metricType = &runtime.RecordType{Name: "metric", Doc: "One figure of one instance, or of the store.", Fields: []runtime.Field{
+	{Name: "category", Doc: "`Requests`, `Storage`, `Watch`, `Lease` or `Cluster`"},
+	{Name: "metric", Doc: "`Get`, `Put`, `Remove`, `ItemsCount`, `Bytes`, `Active`, `IsLeader`"},
+	{Name: "instance", Doc: "the instance; nil in the store's own figures"},
+	{Name: "rate", Doc: "per second over the window, nil where a rate has no meaning"},
+	{Name: "total", Doc: "the count since the instance started, or the present value"},
+}}
+
+var metricsType = &runtime.RecordType{Name: "metrics", Doc: "A store's figures.", Fields: append([]runtime.Field{
+	{Name: "store", Doc: "the store's own figures, by `\"Category/Metric\"`"},
+}, answers.Fields...)}
+
+// measured asks all managers for a store's figures.
+func (r *Run) measured(c *runtime.Call) (all []wire.Metric, silent []Row, asked int, err error) {
+	query := url.Values{"windowSec": {fmt.Sprint(c.Int("window_sec"))}, "store": {c.String("name")}}
+	heard, err := r.ask(c, wire.MetricsPath()+"?"+query.Encode())
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	unknown := 0
+	for _, h := range heard {
+		var m wire.Metrics
+		switch {
+		case h.decode(&m):
+			all = append(all, m.Metrics...)
+		case h.answer.Err == nil && h.row.Code == wire.CodeStoreNotFound:
+			unknown++
+		default:
+			silent = append(silent, h.row)
+		}
+	}
+	if unknown == len(heard) {
+		err := c.Errorf(wire.CodeStoreNotFound, "%s: no manager knows a store %s", c.Name, c.String("name"))
+		err.Hint = "get_store() lists the stores there are"
+		return nil, nil, 0, err
+	}
+	for i := range all {
+		all[i].Category, all[i].Name, all[i].Instance = fanout.Printable(all[i].Category), fanout.Printable(all[i].Name), fanout.Printable(all[i].Instance)
+	}
+	return all, silent, len(heard), nil
+}
+
+func (r *Run) storeMetrics(c *runtime.Call) (any, error) {
+	all, silent, asked, err := r.measured(c)
+	if err != nil {
+		return nil, err
+	}
+	var items []any
+	for _, m := range all {
+		items = append(items, metricRecord(m))
+	}
+	store := map[string]any{}
+	for _, m := range summed(all) {
+		store[m.Category+"/"+m.Name] = metricRecord(m)
+	}
+	list := r.answered(c, items, silent, asked)
+	list.Type, list.Values["store"] = metricsType, store
+	return list, nil
+}
+
+func metricRecord(m wire.Metric) runtime.Record {
+	values := map[string]any{"category": m.Category, "metric": m.Name, "instance": orNil(m.Instance), "total": m.Total}
+	if m.Rate != nil {
+		values["rate"] = *m.Rate
+	}
+	return runtime.Record{Type: metricType, Values: values}
+}
+
+// summed is the store's own figures: what happened at each instance adds up, what each data instance
+// holds in full does not.
+func summed(all []wire.Metric) []wire.Metric {
+	var out []wire.Metric
+	at := map[[2]string]int{}
+	for _, m := range all {
+		key := [2]string{m.Category, m.Name}
+		i, seen := at[key]
+		if !seen {
+			at[key] = len(out)
+			m.Instance = ""
+			if m.Rate != nil {
+				rate := *m.Rate
+				m.Rate = &rate
+			}
+			out = append(out, m)
+			continue
+		}
+		sum := &out[i]
+		if m.Category == "Storage" || m.Category == "Lease" {
+			sum.Total = max(sum.Total, m.Total)
+			continue
+		}
+		sum.Total += m.Total
+		if sum.Rate != nil && m.Rate != nil {
+			*sum.Rate += *m.Rate
+		}
+	}
+	return out
+}

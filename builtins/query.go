@@ -1,0 +1,198 @@
+package builtins
+
+import (
+	"fmt"
+	"time"
+
+	"dkvrun/runtime"
+	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/wire"
+)
+
+// answers declares the named fields of a query's list.
+var answers = &runtime.RecordType{Name: "rows", Doc: "A list with a word on who answered.", Fields: []runtime.Field{
+	{Name: "ok", Doc: "true when every manager answered"},
+	{Name: "unreachable", Doc: "a list of the managers that did not: `{manager, code, message}`"},
+}}
+
+var silentType = &runtime.RecordType{Name: "silent", Doc: "A manager that did not answer a query.", Fields: []runtime.Field{
+	{Name: "manager", Doc: "host:port"},
+	{Name: "code", Doc: "refused, timeout, …"},
+	{Name: "message", Doc: "a sentence for a person"},
+}}
+
+// answered makes the list that a query returns, and says on the side who was silent.
+func (r *Run) answered(c *runtime.Call, items []any, silent []Row, asked int) runtime.List {
+	unreachable := runtime.List{}
+	for _, row := range silent {
+		unreachable.Items = append(unreachable.Items, runtime.Record{Type: silentType, Values: map[string]any{
+			"manager": row.Manager, "code": row.Code, "message": row.Message,
+		}})
+	}
+	r.noticeSilent(c, silent, asked)
+	return runtime.List{Items: items, Type: answers, Values: map[string]any{"ok": len(silent) == 0, "unreachable": unreachable}}
+}
+
+func (r *Run) noticeSilent(c *runtime.Call, silent []Row, asked int) {
+	if len(silent) > 0 {
+		r.Reporter.Notice(fmt.Sprintf("%s: %d of %d managers did not answer: %s: %s", c.Name, len(silent), asked, silent[0].Manager, silent[0].Message))
+	}
+}
+
+var getStore = runtime.Builtin{
+	Name: "get_store", Group: "Queries", Positional: 1,
+	Doc:     "Asks every manager about one store, or about all.",
+	Params:  params([]runtime.Param{optional(nameParam)}, asking()),
+	Returns: "a list with a row a manager and store; `rows.ok`, `rows.unreachable`",
+	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
+for _, row in ipairs(get_store()) do print(row.manager, row.store, row.status) end`,
+	Impl: func(c *runtime.Call) (any, error) { return of(c).getStore(c) },
+}
+
+func (r *Run) getStore(c *runtime.Call) (any, error) {
+	path := wire.StoresPath()
+	if c.Has("name") {
+		path = wire.StorePath(c.String("name"))
+	}
+	all, err := r.ask(c, path)
+	if err != nil {
+		return nil, err
+	}
+	var items []any
+	var silent []Row
+	for _, h := range all {
+		stores := []wire.Store{}
+		switch {
+		case !c.Has("name") && h.decode(&stores):
+		case c.Has("name") && h.row.Success:
+			stores = make([]wire.Store, 1)
+			if !h.decode(&stores[0]) {
+				silent = append(silent, h.row)
+				continue
+			}
+		case h.answer.Err == nil && h.row.Code == wire.CodeStoreNotFound:
+		default:
+			silent = append(silent, h.row)
+		}
+		for _, s := range stores {
+			items = append(items, storeRecord(h.Endpoint, s))
+		}
+	}
+	return r.answered(c, items, silent, len(all)), nil
+}
+
+var storeType = &runtime.RecordType{Name: "store row", Doc: "A store as one manager sees it: counts and status are of its own instances.", Fields: []runtime.Field{
+	{Name: "manager", Doc: "host:port"},
+	{Name: "store", Doc: "the store's name"},
+	{Name: "status", Doc: "`NoInstances`, `Running`, `Stopped`, `Partial` or `Unknown`"},
+	{Name: "instance_count", Doc: "the manager's own instances"},
+	{Name: "running_instances", Doc: "those of them that run"},
+	{Name: "stopped_instances", Doc: "those of them that don't"},
+	{Name: "participating_nodes", Doc: "all instances of the topology"},
+	{Name: "revision", Doc: "the topology's revision, from 1"},
+	{Name: "instances", Doc: "the topology, with the state of the manager's own instances"},
+}}
+
+func storeRecord(at fanout.Endpoint, s wire.Store) runtime.Record {
+	own, running := 0, 0
+	instances := runtime.List{}
+	for _, in := range s.Instances {
+		if in.Own {
+			own++
+			if in.Status == wire.Running {
+				running++
+			}
+		}
+		instances.Items = append(instances.Items, instanceRecord(in))
+	}
+	return runtime.Record{Type: storeType, Values: map[string]any{
+		"manager": at.String(), "store": fanout.Printable(s.Name), "status": string(s.Status),
+		"instance_count": own, "running_instances": running, "stopped_instances": own - running,
+		"participating_nodes": len(s.Instances), "revision": s.Revision, "instances": instances,
+	}}
+}
+
+var instanceType = &runtime.RecordType{Name: "instance", Doc: "One instance of a store.", Fields: []runtime.Field{
+	{Name: "name", Doc: "its name"},
+	{Name: "host", Doc: "its server"},
+	{Name: "clustron_port", Doc: "its port for the other instances"},
+	{Name: "client_port", Doc: "its port for applications"},
+	{Name: "manager", Doc: "host:port of its manager"},
+	{Name: "role", Doc: "`data` or `gateway`"},
+	{Name: "status", Doc: "`Stopped`, `Starting`, `Running`, `Stopping`, `CrashLooping`, `Joining`, `Leaving` or `Unknown`"},
+	{Name: "desired", Doc: "`Running` or `Stopped`: what it was last told to be; nil where not known"},
+	{Name: "ready", Doc: "true when it takes reads and writes"},
+	{Name: "leader", Doc: "true for the data instance that leads"},
+	{Name: "pid", Doc: "its process, nil when it doesn't run"},
+	{Name: "restarts", Doc: "how often it was started again after it died"},
+	{Name: "started_at", Doc: "when it started, in UTC as RFC 3339; nil when it doesn't run"},
+	{Name: "last_error", Doc: "what went wrong last, nil when nothing did"},
+}}
+
+func instanceRecord(in wire.Instance) runtime.Record {
+	values := map[string]any{
+		"name": in.Name, "host": in.Host, "clustron_port": in.ClustronPort, "client_port": in.ClientPort,
+		"manager": orNil(in.Manager), "role": string(in.Role), "status": string(in.Status), "desired": orNil(string(in.Desired)),
+		"ready": in.Ready, "leader": in.Leader, "restarts": in.Restarts, "last_error": orNil(fanout.Printable(in.LastError)),
+	}
+	if in.PID != 0 {
+		values["pid"] = in.PID
+	}
+	if in.StartedAt != nil {
+		values["started_at"] = in.StartedAt.UTC().Format(time.RFC3339)
+	}
+	return runtime.Record{Type: instanceType, Values: values}
+}
+
+var storeStatus = runtime.Builtin{
+	Name: "store_status", Group: "Queries", Positional: 1,
+	Doc:     "One answer for the whole cluster: every instance as its own manager sees it.",
+	Params:  params([]runtime.Param{nameParam}, asking()),
+	Returns: "one table; raises when no manager knows the store",
+	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
+print(store_status("OrdersStore").status)`,
+	Impl: func(c *runtime.Call) (any, error) { return of(c).storeStatus(c) },
+}
+
+var statusType = &runtime.RecordType{Name: "status", Doc: "A store, from all managers together.", Fields: []runtime.Field{
+	{Name: "name", Doc: "the store's name"},
+	{Name: "status", Doc: "`NoInstances`, `Running`, `Stopped`, `Partial` or `Unknown`"},
+	{Name: "ready", Doc: "true when every instance takes reads and writes"},
+	{Name: "consistent", Doc: "true when all managers keep the same topology, false when they differ, nil while one is silent"},
+	{Name: "revision", Doc: "the topology's revision, from 1"},
+	{Name: "topology", Doc: "the topology"},
+	{Name: "instances", Doc: "a list of instances: name, host, status, ready, role, leader, …"},
+	{Name: "leaving", Doc: "instances that the topology has dropped and that are not gone yet"},
+	{Name: "ok", Doc: "true when every manager answered"},
+	{Name: "unreachable", Doc: "the managers that did not: `{manager, code, message}`"},
+}}
+
+func (r *Run) storeStatus(c *runtime.Call) (any, error) {
+	v, err := r.look(c, c.String("name"))
+	if err != nil {
+		return nil, err
+	}
+	if v.latest == nil {
+		return nil, v.unknownStore(c)
+	}
+	var silent []Row
+	for _, s := range v.sightings {
+		if !s.row.Success {
+			silent = append(silent, s.row)
+		}
+	}
+	list := func(seen []seenInstance) runtime.List {
+		out := runtime.List{}
+		for _, in := range seen {
+			out.Items = append(out.Items, instanceRecord(in.Instance))
+		}
+		return out
+	}
+	rows := r.answered(c, nil, silent, len(v.sightings))
+	return runtime.Record{Type: statusType, Values: map[string]any{
+		"name": v.name, "status": string(v.status()), "ready": v.ready(), "consistent": v.consistent(),
+		"revision": v.latest.Revision, "topology": nodeList(v.nodes()),
+		"instances": list(v.instances), "leaving": list(v.leaving),
+		"ok": rows.Values["ok"], "unreachable": rows.Values["unreachable"],
+	}}, nil
+}

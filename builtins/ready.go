@@ -1,0 +1,122 @@
+package builtins
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"dkvrun/runtime"
+	"dkvrun/runtime/wire"
+)
+
+var waitReady = runtime.Builtin{
+	Name: "wait_ready", Group: "Queries", Positional: 2,
+	Doc: "Returns when every instance of a store, or the one named, takes reads and writes. Raises with what isn't ready when the time is over, " +
+		"and at once when an instance is stopped and nobody asked it to start.",
+	Params: []runtime.Param{
+		nameParam, instanceName(false, "only this instance"),
+		managersParam, portParam,
+		{Name: "timeout_sec", Type: runtime.Number, Min: runtime.Bound(0.001), Max: runtime.Bound(86400), Default: 60.0, Doc: "seconds to wait"},
+	},
+	Returns: "the seconds that it took",
+	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
+start_store("OrdersStore"):check()
+wait_ready("OrdersStore")`,
+	Impl: func(c *runtime.Call) (any, error) { return of(c).waitReady(c) },
+}
+
+func (r *Run) waitReady(c *runtime.Call) (any, error) {
+	name, instance := c.String("name"), ""
+	if c.Has("instance_name") {
+		instance = c.String("instance_name")
+	}
+	began := time.Now()
+	var last *view
+	err := r.poll(c, seconds(c.Float("timeout_sec")), func() (string, bool, error) {
+		v, err := r.look(c, name)
+		if err != nil {
+			return "", false, err
+		}
+		if v.latest == nil {
+			if v.silent > 0 {
+				return "no manager that knows " + name + " answers", false, nil
+			}
+			return "", false, v.unknownStore(c)
+		}
+		last = v
+		if instance != "" {
+			if _, known := v.find(instance); !known {
+				return "", false, v.unknownInstance(c, instance)
+			}
+		}
+		if stopped := v.stopped(instance); stopped != "" {
+			err := c.Errorf("stopped", "wait_ready: %s of %s is stopped, so it won't get ready", stopped, name)
+			err.Hint = "start_store(\"" + name + "\") starts what is stopped"
+			return "", false, err
+		}
+		waiting := v.notReady(instance)
+		if len(waiting) == 0 {
+			return "", true, nil
+		}
+		return "not ready: " + few(waiting), false, nil
+	})
+	if err == errWaited {
+		what := "no manager answered"
+		if last != nil {
+			what = few(last.notReady(instance))
+		}
+		return nil, c.Errorf("timeout", "wait_ready: %s is not ready after %s: %s", name, seconds(c.Float("timeout_sec")), what)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return time.Since(began).Seconds(), nil
+}
+
+// stopped names an instance that nobody has asked to run.
+func (v *view) stopped(instance string) string {
+	for _, in := range v.instances {
+		if in.Own && in.Desired == wire.DesiredStopped && (instance == "" || in.Name == instance) {
+			return in.Name
+		}
+	}
+	return ""
+}
+
+// errWaited says that a poll's time is over.
+var errWaited = fmt.Errorf("waited long enough")
+
+// pollEvery is how long a poll rests between two looks.
+const pollEvery = 100 * time.Millisecond
+
+// poll looks until done, an error, the time or the run is over; what it waits for is shown meanwhile.
+func (r *Run) poll(c *runtime.Call, timeout time.Duration, look func() (waitingFor string, done bool, err error)) error {
+	defer r.Reporter.Progress("")
+	ctx, cancel := context.WithTimeout(c.Context(), timeout)
+	defer cancel()
+	for {
+		what, done, err := look()
+		if done || err != nil {
+			return err
+		}
+		r.Reporter.Progress(c.Name + ": " + what)
+		if err := pause(ctx, pollEvery); err != nil {
+			if c.Context().Err() != nil {
+				return c.Context().Err()
+			}
+			return errWaited
+		}
+	}
+}
+
+// pause waits, unless ctx is done before.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,131 @@
+package builtins
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"dkvrun/runtime"
+	"dkvrun/runtime/wire"
+)
+
+var removeInstance = runtime.Builtin{
+	Name: "remove_instance", Group: "Actions", Positional: 2,
+	Doc: "Takes one instance out of a store and deletes its data. Refused when the store would lose its quorum, or could not take the instance out because it isn't running; " +
+		"a gateway takes a removed data instance's place first. It returns when the instance is gone.",
+	Params: params([]runtime.Param{
+		nameParam, instanceName(true, "the instance"),
+		{Name: "lose_data", Type: runtime.Boolean, Default: false, Doc: "do it at once, even if the store stops or loses data by it"},
+	}, execution(600)),
+	Returns: "results: a RemoveInstance row a manager, then a LeaveInstance row",
+	Example: `new_store{"OrdersStore", instance_prefix = "orders", instance_count = 2}:check()
+remove_instance("OrdersStore", "orders-2"):check()`,
+	Impl: func(c *runtime.Call) (any, error) { return of(c).removeInstance(c) },
+}
+
+func (r *Run) removeInstance(c *runtime.Call) (any, error) {
+	s, v, err := r.topologyOf(c)
+	if err != nil {
+		return nil, err
+	}
+	name := c.String("instance_name")
+	in, known := v.find(name)
+	if !known {
+		return nil, v.unknownInstance(c, name)
+	}
+	if err := v.mayLeave(c, in); err != nil {
+		return nil, err
+	}
+	a, err := r.begin(c, "rows")
+	if err != nil {
+		return nil, err
+	}
+	a.upcoming("LeaveInstance", []wire.Node{in.Node})
+	query := url.Values{"baseRevision": {strconv.FormatUint(v.latest.Revision, 10)}}
+	if c.Bool("lose_data") {
+		query.Set("loseData", "true")
+	}
+	if !v.ran() {
+		query.Set("founding", "true")
+	}
+	steps := make([]*step, len(s.managers))
+	for i, m := range s.managers {
+		steps[i] = remove(m.Endpoint, "RemoveInstance", name, wire.InstancePath(v.name, name)+"?"+query.Encode())
+	}
+	a.do(steps)
+	if a.results.ok() {
+		if err := a.left(v.name, in.Node); err != nil {
+			return nil, err
+		}
+	}
+	return a.end()
+}
+
+// mayLeave refuses a removal that the store could not survive, or could not carry out.
+func (v *view) mayLeave(c *runtime.Call, in seenInstance) error {
+	if len(v.instances) == 1 {
+		return c.Errorf(wire.CodeLastInstance, "remove_instance: %s is the last instance of %s: remove_store removes both", in.Name, v.name)
+	}
+	if c.Bool("lose_data") || in.Role != wire.Data || !v.ran() {
+		return nil
+	}
+	data, ready := 0, 0
+	for _, other := range v.instances {
+		if other.Role != wire.Data || other.Name == in.Name {
+			continue
+		}
+		data++
+		if other.Ready {
+			ready++
+		}
+	}
+	running := ready
+	if in.Ready {
+		running++
+	}
+	if running < (data+1)/2+1 {
+		err := c.Errorf(wire.CodeStoreNotReady, "remove_instance: %s does not run with a quorum, so it can't take %s out: %s", v.name, in.Name, few(v.notReady("")))
+		err.Hint = "start_store it first, or pass lose_data = true"
+		return err
+	}
+	if ready < data/2+1 {
+		err := c.Errorf(wire.CodeQuorumLoss, "remove_instance: without %s only %d of %d data instances of %s would be ready: it would stop writing", in.Name, ready, data, v.name)
+		err.Hint = "bring the others up first, or pass lose_data = true"
+		return err
+	}
+	return nil
+}
+
+// left waits until an instance is gone from its server, and adds a row for it.
+func (a *action) left(store string, n wire.Node) error {
+	began := time.Now()
+	why := ""
+	err := a.run.poll(a.call, a.timeout, func() (string, bool, error) {
+		v, err := a.run.look(a.call, store)
+		if err != nil {
+			return "", false, err
+		}
+		for _, in := range v.leaving {
+			if in.Name == n.Name {
+				why = string(in.Status)
+				if in.LastError != "" {
+					why = in.LastError
+				}
+				return n.Name + " to leave: " + why, false, nil
+			}
+		}
+		why = "a manager does not answer"
+		return why, v.silent == 0, nil
+	})
+	if err != nil && err != errWaited {
+		return err
+	}
+	row := Row{Result: Success, Success: true, Changed: true, StatusCode: http.StatusOK, Code: wire.CodeOK, Message: "Left; its data is deleted"}
+	if err == errWaited {
+		row = Row{Result: Failed, Code: "timeout", Message: fmt.Sprintf("not gone after %s: %s; it goes on leaving", a.timeout, why)}
+	}
+	a.addWait("LeaveInstance", n, began, row)
+	return nil
+}

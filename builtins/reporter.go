@@ -1,0 +1,64 @@
+package builtins
+
+// Reporter shows a run's actions to a person or to a program.
+type Reporter interface {
+	// Begin is called before the first row of an action, Row as each arrives, one at a time, and End
+	// after the last.
+	Begin(*Action)
+	Row(*Action, Row)
+	End(*Action)
+	// Notice says something on the side: where a session came from, who did not answer.
+	Notice(text string)
+	// Progress shows what a wait is about, on a terminal only; the next call replaces it and an empty
+	// text takes it away.
+	Progress(text string)
+	// Width is the terminal's number of columns, 0 where there is none.
+	Width() int
+	// Redraw shows a picture in place of the last one on a terminal, below it elsewhere.
+	Redraw(picture string)
+}
+
+// Action is one call that changes something, as it is shown.
+type Action struct {
+	// Builtin is the name that the script called.
+	Builtin string
+	// Managers and Operations are all that its rows can name, for the width of the columns.
+	Managers, Operations []string
+	Rows                 []Row
+}
+
+// Row is what one manager answered about one step of an action.
+type Row struct {
+	Manager  string `json:"manager"`
+	Instance string `json:"instance,omitempty"`
+	// Action is CreateStore, StartInstance, Connect, …
+	Action string `json:"action"`
+	// Result is one of the Result constants.
+	Result     string `json:"result"`
+	Success    bool   `json:"success"`
+	Changed    bool   `json:"changed"`
+	StatusCode int    `json:"status_code"`
+	Message    string `json:"message"`
+	Code       string `json:"code"`
+	Hint       string `json:"hint,omitempty"`
+	Attempts   int    `json:"attempts"`
+	DurationMS int64  `json:"duration_ms"`
+}
+
+// Results of a row.
+const (
+	Success   = "SUCCESS"
+	Failed    = "FAILED"
+	Skipped   = "SKIPPED"
+	Cancelled = "CANCELLED"
+)
+
+// Operation is the action with its instance, as the table shows it: StartInstance:orders-1.
+func (r Row) Operation() string { return operation(r.Action, r.Instance) }
+
+func operation(action, instance string) string {
+	if instance == "" {
+		return action
+	}
+	return action + ":" + instance
+}

@@ -1,0 +1,192 @@
+package builtins
+
+import (
+	"fmt"
+
+	"dkvrun/runtime"
+)
+
+// Results is what an action returns: its rows in the order of the managers or instances, not of
+// their arrival.
+type Results struct {
+	builtin string
+	file    string
+	line    int
+	rows    []*resultRow
+	// over is what the rows count: managers or instances.
+	over string
+	// all is set once the script has looked at the whole.
+	all bool
+	// again does the failed part of the action once more.
+	again func(*runtime.Call, *Results) (*Results, error)
+}
+
+// resultRow is a row that knows whether the script has looked at it.
+type resultRow struct {
+	Row
+	step *step
+	seen bool
+}
+
+func (r *Results) ok() bool { return r.count() == 0 }
+
+func (r *Results) count() int {
+	n := 0
+	for _, row := range r.rows {
+		if !row.Success {
+			n++
+		}
+	}
+	return n
+}
+
+func (r *Results) looked() bool {
+	if r.all {
+		return true
+	}
+	for _, row := range r.rows {
+		if !row.Success && !row.seen {
+			return false
+		}
+	}
+	return true
+}
+
+// summary is "start_store failed on 1 of 3 instances".
+func (r *Results) summary() string {
+	return fmt.Sprintf("%s failed on %d of %d %s", r.builtin, r.count(), len(r.rows), r.over)
+}
+
+// failure is the error that check and assert raise; nil when all went well.
+func (r *Results) failure() *runtime.Error {
+	for _, row := range r.rows {
+		if row.Success {
+			continue
+		}
+		at := row.Manager
+		if row.Instance != "" {
+			at = row.Instance + " on " + at
+		}
+		return &runtime.Error{
+			Code: row.Code, Hint: row.Hint,
+			Message: fmt.Sprintf("%s: %s: %s", r.summary(), at, row.Message),
+		}
+	}
+	return nil
+}
+
+// pick lists the rows that did, or did not, succeed.
+func (r *Results) pick(success bool) runtime.List {
+	list := runtime.List{}
+	for _, row := range r.rows {
+		if row.Success == success {
+			list.Items = append(list.Items, row)
+		}
+	}
+	return list
+}
+
+// ObjectType makes results visible to scripts.
+func (r *Results) ObjectType() *runtime.ObjectType { return resultsType }
+
+// ObjectType makes a row visible to scripts.
+func (r *resultRow) ObjectType() *runtime.ObjectType { return rowType }
+
+var resultsType = &runtime.ObjectType{
+	Name: "results",
+	Doc:  "What an action returns: `#results` rows, `results[i]`, `ipairs(results)`; `assert(results)` raises if any failed.",
+	Fields: []runtime.Field{
+		{Name: "ok", Doc: "true when every row succeeded", Get: func(o runtime.Object) any {
+			o.(*Results).all = true
+			return o.(*Results).ok()
+		}},
+		{Name: "failed", Doc: "the rows that did not succeed", Get: func(o runtime.Object) any {
+			o.(*Results).all = true
+			return o.(*Results).pick(false)
+		}},
+		{Name: "succeeded", Doc: "the rows that succeeded", Get: func(o runtime.Object) any {
+			return o.(*Results).pick(true)
+		}},
+	},
+	Methods: []runtime.Builtin{
+		{
+			Name: "check", Doc: "Raises if any row failed; returns the results otherwise.",
+			Returns: "the results", Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()`,
+			Impl: func(c *runtime.Call) (any, error) {
+				r := c.Self.(*Results)
+				r.all = true
+				if failed := r.failure(); failed != nil {
+					return nil, raise(c, failed)
+				}
+				return r, nil
+			},
+		},
+		{
+			Name: "retry", Doc: "Does again what failed, with the same content; the rows of the retry come back.",
+			Returns: "results", Example: `local started = start_store("OrdersStore")
+if not started.ok then started = started:retry() end`,
+			Impl: func(c *runtime.Call) (any, error) {
+				r := c.Self.(*Results)
+				r.all = true
+				return r.again(c, r)
+			},
+		},
+	},
+	Len: func(o runtime.Object) int { return len(o.(*Results).rows) },
+	At:  func(o runtime.Object, i int) any { return o.(*Results).rows[i-1] },
+	String: func(o runtime.Object) string {
+		r := o.(*Results)
+		return fmt.Sprintf("results of %s: %d of %d %s succeeded", r.builtin, len(r.rows)-r.count(), len(r.rows), r.over)
+	},
+	Assert: func(o runtime.Object) error {
+		r := o.(*Results)
+		r.all = true
+		if failed := r.failure(); failed != nil {
+			return failed
+		}
+		return nil
+	},
+}
+
+// looking declares a field of a row whose reading counts as having looked at it.
+func looking(name, doc string, get func(Row) any) runtime.Field {
+	return runtime.Field{Name: name, Doc: doc, Get: func(o runtime.Object) any {
+		o.(*resultRow).seen = true
+		return get(o.(*resultRow).Row)
+	}}
+}
+
+// telling declares a field of a row that only describes it.
+func telling(name, doc string, get func(Row) any) runtime.Field {
+	return runtime.Field{Name: name, Doc: doc, Get: func(o runtime.Object) any { return get(o.(*resultRow).Row) }}
+}
+
+var rowType = &runtime.ObjectType{
+	Name: "row",
+	Doc:  "What one manager answered about one step of an action.",
+	Fields: []runtime.Field{
+		telling("manager", "host:port of the manager", func(r Row) any { return r.Manager }),
+		telling("instance", "the instance's name, nil where the step is about none", func(r Row) any { return orNil(r.Instance) }),
+		telling("action", "CreateStore, StartInstance, …", func(r Row) any { return r.Action }),
+		looking("result", "SUCCESS, FAILED, SKIPPED or CANCELLED", func(r Row) any { return r.Result }),
+		looking("success", "true when result is SUCCESS", func(r Row) any { return r.Success }),
+		telling("changed", "false when it was so already", func(r Row) any { return r.Changed }),
+		telling("status_code", "the HTTP status, 0 where no answer came", func(r Row) any { return r.StatusCode }),
+		telling("message", "a sentence for a person", func(r Row) any { return r.Message }),
+		looking("code", "a stable word: ok, unchanged, port_taken, refused, timeout, …", func(r Row) any { return r.Code }),
+		telling("hint", "what to do, nil where there is nothing to say", func(r Row) any { return orNil(r.Hint) }),
+		telling("attempts", "how often it was sent", func(r Row) any { return r.Attempts }),
+		telling("duration_ms", "how long it took", func(r Row) any { return r.DurationMS }),
+	},
+	String: func(o runtime.Object) string {
+		r := o.(*resultRow).Row
+		return fmt.Sprintf("%s %s %s %s", r.Manager, r.Operation(), r.Result, r.Message)
+	},
+}
+
+func orNil(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}

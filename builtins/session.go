@@ -1,0 +1,221 @@
+package builtins
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"dkvrun/runtime"
+	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/wire"
+)
+
+// session is the ordered list of managers that actions and queries go to.
+type session struct {
+	managers []member
+}
+
+// member is one manager of a session. Info is nil when it was not reached.
+type member struct {
+	fanout.Endpoint
+	info *wire.Info
+}
+
+func (s *session) endpoints() []fanout.Endpoint {
+	out := make([]fanout.Endpoint, len(s.managers))
+	for i, m := range s.managers {
+		out[i] = m.Endpoint
+	}
+	return out
+}
+
+func (s *session) same(endpoints []fanout.Endpoint) bool {
+	if len(s.managers) != len(endpoints) {
+		return false
+	}
+	for i, m := range s.managers {
+		if m.Endpoint != endpoints[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// defaultTimeout is how long a manager may take to answer where nobody said otherwise.
+const defaultTimeout = 30 * time.Second
+
+// sessionFor is the session that a call goes to: its own managers, the connected session, or the
+// preset one, connected now.
+func (r *Run) sessionFor(c *runtime.Call) (*session, error) {
+	if c.Has("managers") {
+		endpoints, err := r.parse(c)
+		if err != nil {
+			return nil, err
+		}
+		return &session{managers: members(endpoints)}, nil
+	}
+	if r.session == nil && len(r.Preset) > 0 {
+		if err := r.adopt(c); err != nil {
+			return nil, err
+		}
+	}
+	if r.session == nil {
+		return nil, c.Errorf("no_managers", "no managers connected: call connect_managers{…} or pass managers = {…}")
+	}
+	return r.session, nil
+}
+
+func members(endpoints []fanout.Endpoint) []member {
+	out := make([]member, len(endpoints))
+	for i, e := range endpoints {
+		out[i].Endpoint = e
+	}
+	return out
+}
+
+// adopt connects the preset session quietly: rows are shown only when somebody does not answer.
+func (r *Run) adopt(c *runtime.Call) error {
+	endpoints, err := fanout.ParseEndpoints(r.Preset, r.ManagerPort)
+	if err != nil {
+		return c.Errorf("usage", "%s: %v", r.Source, err)
+	}
+	all := r.probe(c, endpoints, nil)
+	if silent(all) > 0 {
+		shown := r.showing(c, endpoints)
+		for _, p := range all {
+			r.show(shown, p.row)
+		}
+		r.Reporter.End(shown)
+	}
+	return r.connect(c, all, r.AllowDown, r.Source)
+}
+
+// connect makes a probed list the session, unless somebody is silent and that is not allowed.
+func (r *Run) connect(c *runtime.Call, all []probed, allowDown bool, source string) error {
+	if err := c.Context().Err(); err != nil {
+		return err
+	}
+	if n := silent(all); n > 0 && (!allowDown || n == len(all)) {
+		return notConnected(c, all, n)
+	}
+	r.session = &session{managers: make([]member, len(all))}
+	for i, p := range all {
+		r.session.managers[i] = p.member
+	}
+	if source != "" {
+		r.Reporter.Notice(fmt.Sprintf("connected to %s, from %s", listed(r.session.endpoints()), source))
+	}
+	return nil
+}
+
+// listed names a few managers and counts many.
+func listed(endpoints []fanout.Endpoint) string {
+	if len(endpoints) > 5 {
+		return fmt.Sprintf("%d managers, %s to %s", len(endpoints), endpoints[0], endpoints[len(endpoints)-1])
+	}
+	names := make([]string, len(endpoints))
+	for i, e := range endpoints {
+		names[i] = e.String()
+	}
+	return strings.Join(names, ", ")
+}
+
+func (r *Run) parse(c *runtime.Call) ([]fanout.Endpoint, error) {
+	port := r.ManagerPort
+	if c.Has("port") {
+		port = c.Int("port")
+	}
+	endpoints, err := fanout.ParseEndpoints(c.Strings("managers"), port)
+	if err != nil {
+		return nil, c.Misuse("managers", "%v", err)
+	}
+	return endpoints, nil
+}
+
+// probed is a manager's answer to the question who it is.
+type probed struct {
+	member
+	row Row
+}
+
+func silent(all []probed) int {
+	n := 0
+	for _, p := range all {
+		if p.info == nil {
+			n++
+		}
+	}
+	return n
+}
+
+// probe asks all managers at once who they are; on, where given, gets each answer as it arrives.
+func (r *Run) probe(c *runtime.Call, endpoints []fanout.Endpoint, on func(probed)) []probed {
+	requests := make([]fanout.Request, len(endpoints))
+	for i, e := range endpoints {
+		requests[i] = fanout.Request{Endpoint: e, Method: http.MethodGet, Path: wire.InfoPath(), Idempotent: true}
+	}
+	timeout := defaultTimeout
+	if c.Has("timeout_sec") {
+		timeout = seconds(c.Float("timeout_sec"))
+	}
+	all := make([]probed, len(endpoints))
+	r.Client.Do(c.Context(), requests, fanout.Options{Timeout: timeout, OnAnswer: func(answer fanout.Answer) {
+		all[answer.Index] = readInfo(endpoints[answer.Index], answer)
+		if on != nil {
+			on(all[answer.Index])
+		}
+	}})
+	return all
+}
+
+func readInfo(at fanout.Endpoint, answer fanout.Answer) probed {
+	s := &step{manager: at, action: "Connect"}
+	var info wire.Info
+	if answer.Err == nil && answer.Status == http.StatusOK && json.Unmarshal(answer.Body, &info) == nil && info.Identity != "" {
+		row := s.row()
+		row.Result, row.Success, row.Changed, row.Code, row.Message = Success, true, true, wire.CodeOK, "Connected"
+		row.StatusCode, row.Attempts, row.DurationMS = answer.Status, answer.Attempts, answer.Duration.Milliseconds()
+		return probed{member: member{Endpoint: at, info: &info}, row: row}
+	}
+	row := s.read(answer)
+	if row.Success {
+		row.Success, row.Changed, row.Result, row.Code = false, false, Failed, fanout.Protocol
+	}
+	return probed{member: member{Endpoint: at}, row: row}
+}
+
+// showing begins an action of Connect rows.
+func (r *Run) showing(c *runtime.Call, endpoints []fanout.Endpoint) *Action {
+	shown := &Action{Builtin: c.Name, Operations: []string{"Connect"}}
+	for _, e := range endpoints {
+		shown.Managers = append(shown.Managers, e.String())
+	}
+	r.actions = append(r.actions, shown)
+	r.Reporter.Begin(shown)
+	return shown
+}
+
+func (r *Run) show(shown *Action, row Row) {
+	shown.Rows = append(shown.Rows, row)
+	r.Reporter.Row(shown, row)
+}
+
+// notConnected is the error of a connection that n managers did not answer.
+func notConnected(c *runtime.Call, all []probed, n int) error {
+	var names []fanout.Endpoint
+	code := ""
+	for _, p := range all {
+		if p.info == nil {
+			names = append(names, p.Endpoint)
+			code = p.row.Code
+		}
+	}
+	err := c.Errorf(code, "not connected: %d of %d managers did not answer: %s", n, len(all), listed(names))
+	err.Hint = "is dkvmanager running there, on that port?"
+	if n < len(all) {
+		err.Hint = "start them, leave them out, or go on without them: allow_down = true (--allow-down)"
+	}
+	return err
+}

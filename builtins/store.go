@@ -1,0 +1,202 @@
+package builtins
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"dkvrun/runtime"
+	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/wire"
+)
+
+var newStore = runtime.Builtin{
+	Name: "new_store", Group: "Actions", Positional: 2,
+	Doc: "Generates the topology of a new store and gives it to every manager. Nothing runs yet: `start_store` starts it.",
+	Params: params([]runtime.Param{nameParam}, planParams, []runtime.Param{
+		{Name: "nodes", Type: runtime.Table, Doc: "the whole topology instead, as `topology` makes it"},
+	}, execution(30)),
+	Returns: "results: a CreateStore row a manager",
+	Example: `new_store{"OrdersStore", instance_prefix = "orders", instance_count = 2, parallel = true}:check()`,
+	Impl:    func(c *runtime.Call) (any, error) { return of(c).newStore(c) },
+}
+
+func (r *Run) newStore(c *runtime.Call) (any, error) {
+	s, err := r.topologySession(c)
+	if err != nil {
+		return nil, err
+	}
+	name := c.String("name")
+	nodes, err := nodesOf(c, func() ([]fanout.Endpoint, error) { return s.endpoints(), nil })
+	if err != nil {
+		return nil, err
+	}
+	a, err := r.begin(c, "managers")
+	if err != nil {
+		return nil, err
+	}
+	create, err := r.createRequest(c, s, name, nodes)
+	if err != nil {
+		return nil, err
+	}
+	body, err := json.Marshal(create)
+	if err != nil {
+		return nil, err
+	}
+	steps := make([]*step, len(s.managers))
+	for i, m := range s.managers {
+		steps[i] = post(m.Endpoint, "CreateStore", "", wire.StoresPath(), body)
+	}
+	a.do(steps)
+	results, err := a.end()
+	if err == nil && results.ok() && wire.DataTarget(len(nodes)) == 2 {
+		r.Reporter.Notice(name + " has two data instances: it stops writing when either of their servers fails; three survive the loss of one")
+	}
+	return results, err
+}
+
+// createRequest completes a topology with what all managers have to agree on. A store that part of
+// the managers has already keeps the operation id that made it: another id would make two stores.
+func (r *Run) createRequest(c *runtime.Call, s *session, name string, nodes []wire.Node) (*wire.CreateStore, error) {
+	v, err := r.look(c, name)
+	if err != nil {
+		return nil, err
+	}
+	create := &wire.CreateStore{Name: name, Nodes: nodes}
+	if v.latest != nil {
+		create.Operation, create.Managers, create.Home = v.latest.Operation, v.latest.Managers, v.latest.Home
+		return create, nil
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return nil, fmt.Errorf("no operation id: %w", err)
+	}
+	create.Operation = id.String()
+	create.Managers, create.Home = keepers(s.managers)
+	return create, nil
+}
+
+// keepers are the managers that keep a store, and its home: the smallest identity.
+func keepers(managers []member) (list []wire.Manager, home string) {
+	for _, m := range managers {
+		if m.info == nil {
+			continue
+		}
+		list = append(list, wire.Manager{Identity: m.info.Identity, URL: m.Endpoint.URL()})
+		if home == "" || m.info.Identity < home {
+			home = m.info.Identity
+		}
+	}
+	return list, home
+}
+
+// topologySession is the session of a call that changes a topology: all of its managers are needed,
+// and who they are.
+func (r *Run) topologySession(c *runtime.Call) (*session, error) {
+	s, err := r.sessionFor(c)
+	if err != nil {
+		return nil, err
+	}
+	if c.Has("managers") {
+		all := r.probe(c, s.endpoints(), nil)
+		if err := c.Context().Err(); err != nil {
+			return nil, err
+		}
+		if n := silent(all); n > 0 {
+			return nil, notConnected(c, all, n)
+		}
+		for i, p := range all {
+			s.managers[i] = p.member
+		}
+		return s, nil
+	}
+	for _, m := range s.managers {
+		if m.info == nil {
+			err := c.Errorf("not_all_connected", "%s: %s was down when the session was made, and a topology change needs every manager", c.Name, m.Endpoint)
+			err.Hint = "start it and connect again with force = true"
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+var removeStore = runtime.Builtin{
+	Name: "remove_store", Group: "Actions", Positional: 1,
+	Doc: "Forgets a store and deletes its data on every manager. Without `confirm` it asks on a terminal and refuses elsewhere; `--yes` answers.",
+	Params: params([]runtime.Param{
+		nameParam,
+		{Name: "confirm", Type: runtime.String, Doc: "the store's name once more"},
+		{Name: "stop_first", Type: runtime.Boolean, Default: false, Doc: "stop what runs before; without it a running store is refused"},
+	}, execution(30)),
+	Returns: "results: a RemoveStore row a manager, after a StopInstance row an instance with stop_first",
+	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
+remove_store{"OrdersStore", confirm = "OrdersStore"}:check()`,
+	Impl: func(c *runtime.Call) (any, error) { return of(c).removeStore(c) },
+}
+
+func (r *Run) removeStore(c *runtime.Call) (any, error) {
+	if err := r.mayAct(c); err != nil {
+		return nil, err
+	}
+	v, err := r.look(c, c.String("name"))
+	if err != nil {
+		return nil, err
+	}
+	if err := r.confirm(c, v); err != nil {
+		return nil, err
+	}
+	a, err := r.begin(c, "managers")
+	if err != nil {
+		return nil, err
+	}
+	if c.Bool("stop_first") && v.latest != nil {
+		a.do(v.steps(stopping, "", false))
+		if !a.results.ok() {
+			r.Reporter.Notice("not removed: " + a.results.summary())
+			return a.end()
+		}
+	}
+	var steps []*step
+	for _, s := range v.sightings {
+		st := remove(s.Endpoint, "RemoveStore", "", wire.StorePath(v.name))
+		if v.latest != nil {
+			st.accept = acceptGone
+		}
+		steps = append(steps, st)
+	}
+	a.do(steps)
+	return a.end()
+}
+
+// acceptGone takes "no such store" for done where other managers had the store.
+func acceptGone(row *Row) {
+	if row.Code == wire.CodeStoreNotFound {
+		row.Success, row.Result, row.Code, row.Hint = true, Success, wire.CodeUnchanged, ""
+		row.Message = "Was not there"
+	}
+}
+
+func (r *Run) confirm(c *runtime.Call, v *view) error {
+	name := v.name
+	if c.Has("confirm") {
+		if got := c.String("confirm"); got != name {
+			return c.Misuse("confirm", "got %q, want the store's name, %q", got, name)
+		}
+		return nil
+	}
+	if r.Yes {
+		return nil
+	}
+	if r.Ask == nil {
+		return c.Errorf("not_confirmed", "remove_store: deletes %s and its data for good: pass confirm = %q, or --yes", name, name)
+	}
+	answer, err := r.Ask(fmt.Sprintf("Remove %s and delete its data on %d managers? Type its name to go on: ", name, len(v.sightings)))
+	if err != nil {
+		return err
+	}
+	if answer != name {
+		return c.Errorf("not_confirmed", "remove_store: not confirmed: nothing was removed")
+	}
+	return nil
+}

@@ -1,0 +1,302 @@
+package builtins
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"dkvrun/runtime"
+	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/wire"
+)
+
+// heard is what one manager answered to a question.
+type heard struct {
+	member
+	answer fanout.Answer
+	// row tells of a failure; Success is set when the answer can be used.
+	row Row
+}
+
+// ask puts one question to every manager of the call at once, whatever parallel says.
+func (r *Run) ask(c *runtime.Call, path string) ([]heard, error) {
+	s, err := r.sessionFor(c)
+	if err != nil {
+		return nil, err
+	}
+	return r.askOf(c, s.managers, path)
+}
+
+func (r *Run) askOf(c *runtime.Call, managers []member, path string) ([]heard, error) {
+	requests := make([]fanout.Request, len(managers))
+	for i, m := range managers {
+		requests[i] = fanout.Request{Endpoint: m.Endpoint, Method: http.MethodGet, Path: path, Idempotent: true}
+	}
+	answers := r.Client.Do(c.Context(), requests, fanout.Options{Timeout: queryTimeout(c)})
+	if err := c.Context().Err(); err != nil {
+		return nil, err
+	}
+	out := make([]heard, len(answers))
+	for i, answer := range answers {
+		out[i] = heard{member: managers[i], answer: answer}
+		if answer.Err == nil && answer.Status == http.StatusOK {
+			out[i].row.Success = true
+			continue
+		}
+		out[i].row = (&step{manager: managers[i].Endpoint}).read(answer)
+		out[i].row.Success = false
+	}
+	return out, nil
+}
+
+// decode reads the body of a good answer; what can't be read counts as a failure.
+func (h *heard) decode(to any) bool {
+	if !h.row.Success {
+		return false
+	}
+	if err := json.Unmarshal(h.answer.Body, to); err != nil {
+		h.row = Row{Manager: h.Endpoint.String(), Result: Failed, Code: fanout.Protocol, Message: "answered with something that is not of the admin API"}
+		return false
+	}
+	return true
+}
+
+// queryTimeout bounds each answer; actions that wait long for an answer still ask quickly.
+func queryTimeout(c *runtime.Call) (t time.Duration) {
+	t = defaultTimeout
+	if c.Has("timeout_sec") {
+		t = min(t, seconds(c.Float("timeout_sec")))
+	}
+	return t
+}
+
+// sighting is one manager's view of one store.
+type sighting struct {
+	member
+	store *wire.Store // nil when the manager does not know it, or did not answer
+	row   Row         // why it did not answer; Success when it did
+}
+
+// view is what all managers together say about one store.
+type view struct {
+	name      string
+	sightings []sighting
+	// latest is the store with the highest revision; nil when nobody knows it.
+	latest *wire.Store
+	// instances are the latest topology's, each as its own manager sees it.
+	instances []seenInstance
+	// leaving are instances that the topology has dropped and that are not gone yet.
+	leaving []seenInstance
+	silent  int
+}
+
+// seenInstance is an instance as its owner sees it; owner is nil when nobody owns it or its owner is
+// silent.
+type seenInstance struct {
+	wire.Instance
+	owner *member
+}
+
+// look asks all managers about a store.
+func (r *Run) look(c *runtime.Call, name string) (*view, error) {
+	all, err := r.ask(c, wire.StorePath(name))
+	if err != nil {
+		return nil, err
+	}
+	v := &view{name: name}
+	for _, h := range all {
+		s := sighting{member: h.member, row: h.row}
+		var store wire.Store
+		switch {
+		case h.decode(&store):
+			s.store, s.row = &store, h.row
+			if v.latest == nil || store.Revision > v.latest.Revision {
+				v.latest = &store
+			}
+		case h.answer.Err == nil && h.row.Code == wire.CodeStoreNotFound:
+			s.row = Row{Success: true}
+		default:
+			s.row = h.row
+			v.silent++
+		}
+		v.sightings = append(v.sightings, s)
+	}
+	v.merge()
+	return v, nil
+}
+
+func (v *view) merge() {
+	if v.latest == nil {
+		return
+	}
+	owned := map[string]seenInstance{}
+	for i := range v.sightings {
+		s := &v.sightings[i]
+		if s.store == nil {
+			continue
+		}
+		for _, in := range s.store.Instances {
+			if in.Own {
+				owned[in.Name] = seenInstance{in, &s.member}
+			}
+		}
+		for _, in := range s.store.Leaving {
+			v.leaving = append(v.leaving, seenInstance{in, &s.member})
+		}
+	}
+	for _, in := range v.latest.Instances {
+		seen, ok := owned[in.Name]
+		if !ok {
+			seen = seenInstance{Instance: in}
+			seen.Own, seen.Status, seen.Ready, seen.Leader = false, wire.Unknown, false, false
+		}
+		seen.Node = in.Node
+		v.instances = append(v.instances, seen)
+	}
+}
+
+// nodes is the latest topology.
+func (v *view) nodes() []wire.Node { return v.latest.Nodes() }
+
+// ran says whether any instance has run, or is meant to: then roles and founders are not chosen anew.
+func (v *view) ran() bool {
+	for _, in := range v.instances {
+		if in.Bootstrapped || in.Desired == wire.DesiredRunning {
+			return true
+		}
+	}
+	return false
+}
+
+// wanted is what the store's instances are meant to be: running when any of them is.
+func (v *view) wanted() wire.Desired {
+	for _, in := range v.instances {
+		if in.Desired == wire.DesiredRunning {
+			return wire.DesiredRunning
+		}
+	}
+	return wire.DesiredStopped
+}
+
+// status sums up all instances.
+func (v *view) status() wire.StoreStatus {
+	if v.latest == nil || len(v.instances) == 0 {
+		return wire.StoreNoInstances
+	}
+	running, unknown := 0, 0
+	for _, in := range v.instances {
+		switch in.Status {
+		case wire.Running:
+			running++
+		case wire.Unknown:
+			unknown++
+		}
+	}
+	switch {
+	case unknown == len(v.instances):
+		return wire.StoreUnknown
+	case running == len(v.instances):
+		return wire.StoreRunning
+	case running > 0:
+		return wire.StorePartial
+	case unknown > 0:
+		return wire.StoreUnknown
+	case v.idle():
+		return wire.StoreStopped
+	}
+	return wire.StorePartial
+}
+
+func (v *view) idle() bool {
+	for _, in := range v.instances {
+		if in.Status != wire.Stopped && in.Status != wire.Joining {
+			return false
+		}
+	}
+	return true
+}
+
+// ready says whether every instance takes reads and writes.
+func (v *view) ready() bool { return v.latest != nil && len(v.notReady("")) == 0 }
+
+// notReady lists the instances (the one named, or all) that don't take reads and writes, and why.
+func (v *view) notReady(instance string) []string {
+	var out []string
+	for _, in := range v.instances {
+		if in.Ready || instance != "" && in.Name != instance {
+			continue
+		}
+		why := string(in.Status)
+		switch {
+		case in.LastError != "":
+			why += ", " + fanout.Printable(in.LastError)
+		case in.owner == nil:
+			why += ", its manager " + in.Manager + " did not answer"
+		}
+		out = append(out, in.Name+" ("+why+")")
+	}
+	return out
+}
+
+// consistent is true when all managers that keep the store keep the same one; nil while one is silent.
+func (v *view) consistent() any {
+	if v.silent > 0 {
+		return nil
+	}
+	for _, s := range v.sightings {
+		if s.store != nil && (s.store.Digest != v.latest.Digest || s.store.Revision != v.latest.Revision) {
+			return false
+		}
+	}
+	return true
+}
+
+// find returns an instance of the topology by name.
+func (v *view) find(instance string) (seenInstance, bool) {
+	for _, in := range v.instances {
+		if in.Name == instance {
+			return in, true
+		}
+	}
+	return seenInstance{}, false
+}
+
+// unknownInstance is the error for a name that the topology doesn't have.
+func (v *view) unknownInstance(c *runtime.Call, instance string) error {
+	var names []string
+	for _, in := range v.instances {
+		names = append(names, in.Name)
+	}
+	err := c.Errorf(wire.CodeInstanceNotFound, "%s: store %s has no instance %s", c.Name, v.name, instance)
+	if near := runtime.Suggest(instance, names); near != "" {
+		err.Hint = "did you mean " + near + "?"
+	} else {
+		err.Hint = "it has " + few(names)
+	}
+	return err
+}
+
+// unknownStore is the error for a store that no manager knows; with a manager silent it says so.
+func (v *view) unknownStore(c *runtime.Call) error {
+	if v.silent == len(v.sightings) {
+		err := c.Errorf(v.sightings[0].row.Code, "%s: no manager answered: %s: %s", c.Name, v.sightings[0].Endpoint, v.sightings[0].row.Message)
+		return err
+	}
+	err := c.Errorf(wire.CodeStoreNotFound, "%s: no manager knows a store %s", c.Name, v.name)
+	if v.silent > 0 {
+		err.Hint = fmt.Sprintf("%d of %d managers did not answer", v.silent, len(v.sightings))
+	} else {
+		err.Hint = "get_store() lists the stores there are"
+	}
+	return err
+}
+
+// few joins names, and counts what is over ten.
+func few(names []string) string {
+	if len(names) > 10 {
+		return strings.Join(names[:10], ", ") + fmt.Sprintf(" and %d more", len(names)-10)
+	}
+	return strings.Join(names, ", ")
+}
