@@ -1,0 +1,57 @@
+package main
+
+import (
+	"errors"
+	"io"
+
+	"dkvrun/builtins"
+	"dkvrun/runtime"
+)
+
+// writeDocument writes the one JSON document of a run: {ok, actions, value, error}.
+func writeDocument(w io.Writer, r *runner, values []any, err error, status int) error {
+	actions := []any{}
+	if r.app != nil {
+		for _, a := range r.app.Actions() {
+			actions = append(actions, actionDocument(a))
+		}
+	}
+	var value any
+	if len(values) > 0 {
+		value = values[0]
+	}
+	return runtime.EncodeJSON(w, map[string]any{
+		"ok": status == statusDone, "actions": actions, "value": value, "error": errorDocument(err),
+	})
+}
+
+func actionDocument(a *builtins.Action) map[string]any {
+	rows := []any{}
+	for _, r := range a.Rows {
+		rows = append(rows, r.Fields())
+	}
+	return map[string]any{"builtin": a.Builtin, "rows": rows}
+}
+
+// errorDocument is nil where nothing went wrong, so that the field is null.
+func errorDocument(err error) any {
+	var exit *runtime.Exit
+	if err == nil || errors.As(err, &exit) && exit.Status == statusDone {
+		return nil
+	}
+	var script *runtime.Error
+	if !errors.As(err, &script) {
+		return map[string]any{"message": err.Error()}
+	}
+	document := map[string]any{"message": script.Message}
+	if script.Line > 0 {
+		document["file"], document["line"] = script.File, script.Line
+	}
+	if script.Code != "" {
+		document["code"] = script.Code
+	}
+	if script.Hint != "" {
+		document["hint"] = script.Hint
+	}
+	return document
+}

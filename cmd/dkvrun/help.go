@@ -1,0 +1,27 @@
+package main
+
+import (
+	"dkvrun/builtins"
+	"dkvrun/builtins/docs"
+	"dkvrun/runtime"
+)
+
+// help shows the reference: all of it in short, or one builtin.
+func help(p *process, args []string) int {
+	set := docs.Set{Builtins: builtins.All(), Objects: builtins.Objects(), Records: builtins.Records()}
+	switch len(args) {
+	case 0:
+		return write(p, set.Index())
+	case 1:
+		b, known := set.Find(args[0])
+		if !known {
+			hint := "dkvrun help lists all"
+			if near := runtime.Suggest(args[0], set.Names()); near != "" {
+				hint = "did you mean " + near + "?"
+			}
+			return complain(p.stderr, misuse(hint, "help: there is no builtin %s", args[0]))
+		}
+		return write(p, docs.Help(b))
+	}
+	return complain(p.stderr, misuse("", "help: want one name, got %d", len(args)))
+}

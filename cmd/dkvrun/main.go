@@ -1,0 +1,76 @@
+// Command dkvrun runs runbooks: Lua scripts that provision and operate distributed key-value stores.
+//
+// This folder reads the command line, puts the rooms together, prints and exits; what scripts can do
+// stands in builtins, how they run in runtime.
+package main
+
+import (
+	"io"
+	"os"
+
+	"golang.org/x/term"
+)
+
+// process is what the program has of the system, in one place.
+type process struct {
+	args           []string
+	stdin          *os.File
+	stdout, stderr *os.File
+	getenv         func(string) string
+	executable     string
+}
+
+func main() {
+	executable, err := os.Executable()
+	if err != nil {
+		executable = os.Args[0]
+	}
+	os.Exit(run(&process{
+		args: os.Args[1:], stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
+		getenv: os.Getenv, executable: executable,
+	}))
+}
+
+// Exit statuses, as the README lists them; exit(n) in a script gives its own.
+const (
+	statusDone        = 0
+	statusFailed      = 1
+	statusUsage       = 2
+	statusTimeout     = 124
+	statusInterrupted = 130
+)
+
+func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
+
+// width is a terminal's number of columns, 0 where there is none.
+func width(f *os.File) int {
+	columns, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return columns
+}
+
+// run does what the command line says and returns the exit status.
+func run(p *process) int {
+	o, err := parse(p.args, p.getenv)
+	if err != nil {
+		return complain(p.stderr, err)
+	}
+	switch {
+	case o.help:
+		return write(p, usage(o))
+	case o.version:
+		return write(p, versionText())
+	case o.command == "help":
+		return help(p, o.args)
+	}
+	return runScript(p, o)
+}
+
+func write(p *process, text string) int {
+	if _, err := io.WriteString(p.stdout, text); err != nil {
+		return complain(p.stderr, err)
+	}
+	return statusDone
+}

@@ -1,0 +1,231 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"dkvrun/runtime/wire"
+)
+
+// options is the command line, completed from the environment.
+type options struct {
+	managers    []string
+	source      string // where managers come from: -m or DKVRUN_MANAGERS
+	managerPort int
+	local       int
+	keep        string
+	timeout     seconds
+	output      string
+	color       string
+	eval        string
+	isEval      bool
+
+	quiet, verbose, trace        bool
+	yes, strict, keepGoing, down bool
+	help, version                bool
+
+	// command is help, or empty for running something.
+	command string
+	// script is a path, or "-" for standard input; empty with -e.
+	script string
+	args   []string
+
+	flags *pflag.FlagSet
+}
+
+// seconds is a flag for a length of time: a number of seconds, or one with a unit (90s, 5m).
+type seconds time.Duration
+
+func (s *seconds) String() string {
+	if *s == 0 {
+		return ""
+	}
+	return time.Duration(*s).String()
+}
+
+func (s *seconds) Type() string { return "SEC" }
+
+func (s *seconds) Set(text string) error {
+	d, err := time.ParseDuration(text)
+	if n, bare := strconv.ParseFloat(text, 64); bare == nil {
+		d, err = time.Duration(n*float64(time.Second)), nil
+	}
+	if err != nil || d <= 0 {
+		return fmt.Errorf("want a positive number of seconds, or one with a unit such as 5m")
+	}
+	*s = seconds(d)
+	return nil
+}
+
+// choice is a flag that takes one of a few words.
+type choice struct {
+	value *string
+	words []string
+}
+
+func (c choice) String() string { return *c.value }
+func (c choice) Type() string   { return strings.Join(c.words, "|") }
+func (c choice) Set(text string) error {
+	for _, word := range c.words {
+		if text == word {
+			*c.value = text
+			return nil
+		}
+	}
+	return fmt.Errorf("want %s", strings.Join(c.words, ", "))
+}
+
+func (o *options) flagSet() *pflag.FlagSet {
+	f := pflag.NewFlagSet("dkvrun", pflag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	f.SetInterspersed(false)
+	f.SortFlags = false
+	o.output, o.color = "table", "auto"
+	f.StringVarP(&o.eval, "eval", "e", "", "run `EXPR`, an expression or a chunk, and show its value")
+	f.StringSliceVarP(&o.managers, "managers", "m", nil, "the session: `HOST[:PORT]`, several with commas between")
+	f.IntVar(&o.managerPort, "manager-port", wire.DefaultManagerPort, "the port of managers given without one")
+	f.IntVar(&o.local, "local", 0, "start `N` managers on this machine, make them the session, delete all at the end")
+	f.StringVar(&o.keep, "keep", "", "with --local: keep the cluster's data in `DIR` for a next run")
+	f.Var(&o.timeout, "timeout", "end the run with status 124 after so many seconds")
+	f.VarP(choice{&o.output, []string{"table", "json"}}, "output", "o", "the form of results; json is one document at the end")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "show no rows but failures, no notices")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "show more: how long each row took, how often it was sent")
+	f.Var(choice{&o.color, []string{"auto", "always", "never"}}, "color", "colour in tables")
+	f.BoolVar(&o.trace, "trace", false, "show Lua's traceback with an error")
+	f.BoolVarP(&o.yes, "yes", "y", false, "answer yes to questions; only from the command line")
+	f.BoolVar(&o.strict, "strict", false, "raise at every failed result")
+	f.BoolVar(&o.keepGoing, "keep-going", false, "go on after failures that nothing looked at; the run still fails at its end")
+	f.BoolVar(&o.down, "allow-down", false, "go on when some managers don't answer; topology changes still need all")
+	f.BoolVarP(&o.help, "help", "h", false, "show this")
+	f.BoolVar(&o.version, "version", false, "show the version")
+	return f
+}
+
+// usageError is a command line that can't be used.
+type usageError struct{ message, hint string }
+
+func (e *usageError) Error() string { return e.message }
+
+func misuse(hint, format string, args ...any) error {
+	return &usageError{fmt.Sprintf(format, args...), hint}
+}
+
+const helpHint = "dkvrun --help lists the flags"
+
+// parse reads the command line, then the environment for what it does not say.
+func parse(args []string, getenv func(string) string) (*options, error) {
+	o := &options{}
+	o.flags = o.flagSet()
+	if err := o.flags.Parse(args); err != nil {
+		return nil, misuse(nearFlag(o.flags, err), "%v", err)
+	}
+	if o.help || o.version {
+		return o, nil
+	}
+	o.isEval = o.flags.Changed("eval")
+	o.source = "-m"
+	rest := o.flags.Args()
+	switch {
+	case o.isEval:
+		o.args = rest
+	case len(rest) == 0:
+		return nil, misuse(helpHint, "nothing to run: give a SCRIPT.lua, '-' for standard input, or -e EXPR")
+	case rest[0] == "version":
+		o.version = true
+		return o, nil
+	case rest[0] == "help":
+		o.command, o.args = "help", rest[1:]
+		return o, nil
+	default:
+		o.script, o.args = rest[0], rest[1:]
+	}
+	if o.flags.Changed("local") {
+		return o, o.checkLocal()
+	}
+	if o.keep != "" {
+		return nil, misuse("add --local=N", "--keep keeps a --local cluster, and there is none")
+	}
+	if err := o.environment(getenv); err != nil {
+		return nil, err
+	}
+	return o, o.checkRest()
+}
+
+// checkLocal holds --local against what it can't go with. The environment has no say in such a run.
+func (o *options) checkLocal() error {
+	if o.flags.Changed("managers") {
+		return misuse("leave one of the two out", "-m and --local both name the session")
+	}
+	if o.local < 1 || o.local > 32 {
+		return misuse("", "--local=%d: want 1 to 32 managers", o.local)
+	}
+	return o.checkRest()
+}
+
+func (o *options) checkRest() error {
+	if o.managerPort < 1 || o.managerPort > 65535 {
+		return misuse("", "--manager-port %d: want 1 to 65535", o.managerPort)
+	}
+	if o.strict && o.keepGoing {
+		return misuse("leave one of the two out", "--strict and --keep-going contradict each other")
+	}
+	if o.quiet && o.verbose {
+		return misuse("leave one of the two out", "--quiet and --verbose contradict each other")
+	}
+	return nil
+}
+
+// fromEnvironment are the flags that the environment may set, as DKVRUN_ and their name. --yes is
+// not among them: it has to be meant.
+var fromEnvironment = []string{"managers", "manager-port", "output", "color", "trace", "keep-going", "allow-down"}
+
+// environment takes over what the command line left open. Strictness and a time limit from the
+// environment can be tightened by flags, never loosened.
+func (o *options) environment(getenv func(string) string) error {
+	for _, name := range fromEnvironment {
+		variable := "DKVRUN_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+		value := getenv(variable)
+		if value == "" || o.flags.Changed(name) {
+			continue
+		}
+		if err := o.flags.Set(name, value); err != nil {
+			return misuse("correct it, or unset it", "%s=%s: %v", variable, value, cause(err))
+		}
+		if name == "managers" {
+			o.source = variable
+		}
+	}
+	if value := getenv("DKVRUN_TIMEOUT"); value != "" {
+		var limit seconds
+		if err := limit.Set(value); err != nil {
+			return misuse("correct it, or unset it", "DKVRUN_TIMEOUT=%s: %v", value, err)
+		}
+		if o.timeout == 0 || limit < o.timeout {
+			o.timeout = limit
+		}
+	}
+	if value := getenv("DKVRUN_STRICT"); value != "" {
+		strict, err := strconv.ParseBool(value)
+		if err != nil {
+			return misuse("correct it, or unset it", "DKVRUN_STRICT=%s: want true or false", value)
+		}
+		o.strict = o.strict || strict
+	}
+	return nil
+}
+
+// cause is the reason in pflag's account of a bad value, without the flag's name.
+func cause(err error) error {
+	for {
+		inner, ok := err.(interface{ Unwrap() error })
+		if !ok || inner.Unwrap() == nil {
+			return err
+		}
+		err = inner.Unwrap()
+	}
+}

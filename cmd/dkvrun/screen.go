@@ -1,0 +1,157 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/fatih/color"
+
+	"dkvrun/builtins"
+)
+
+// screen shows a run on a terminal or in a file: the rows of actions as a table on standard output,
+// what is said on the side on standard error.
+type screen struct {
+	out, err       io.Writer
+	table          bool // false with -o json, where the document has the rows
+	quiet, verbose bool
+	live           bool // standard error is a terminal
+	columns        int
+	progress       bool // a line of progress stands on the terminal
+	tables         int
+	drawn          int // lines of the last picture, to draw over
+	redraws        bool
+	paint          map[string]*color.Color
+	widths         [3]int
+}
+
+func newScreen(p *process, o *options) *screen {
+	s := &screen{
+		err: p.stderr, table: o.output == "table", quiet: o.quiet, verbose: o.verbose,
+		live: isTerminal(p.stderr) && !o.quiet, columns: width(p.stdout), redraws: isTerminal(p.stdout) && o.output == "table",
+	}
+	s.out = &afterProgress{s, p.stdout}
+	colored := o.color == "always" || o.color == "auto" && isTerminal(p.stdout) && p.getenv("NO_COLOR") == "" && p.getenv("TERM") != "dumb"
+	s.paint = palette(colored)
+	return s
+}
+
+func palette(colored bool) map[string]*color.Color {
+	paint := map[string]*color.Color{
+		builtins.Success: color.New(color.FgGreen), builtins.Failed: color.New(color.FgRed, color.Bold),
+		builtins.Skipped: color.New(color.FgYellow), builtins.Cancelled: color.New(color.FgYellow),
+	}
+	for _, c := range paint {
+		if colored {
+			c.EnableColor()
+		} else {
+			c.DisableColor()
+		}
+	}
+	return paint
+}
+
+// afterProgress takes the line of progress away before anything is printed.
+type afterProgress struct {
+	screen *screen
+	file   *os.File
+}
+
+func (w *afterProgress) Write(b []byte) (int, error) {
+	w.screen.Progress("")
+	w.screen.drawn = 0
+	return w.file.Write(b)
+}
+
+// The page's table: its columns are as wide as the page has them, or as their content needs.
+var pageWidths = [3]int{20, 12, 7}
+
+// Begin prints the heading of an action's rows.
+func (s *screen) Begin(a *builtins.Action) {
+	s.widths = pageWidths
+	for _, m := range a.Managers {
+		s.widths[0] = max(s.widths[0], utf8.RuneCountInString(m))
+	}
+	for _, op := range a.Operations {
+		s.widths[1] = max(s.widths[1], utf8.RuneCountInString(op))
+	}
+	if !s.table || s.quiet {
+		return
+	}
+	if s.tables > 0 {
+		fmt.Fprintln(s.out)
+	}
+	s.tables++
+	head := s.line("Manager", "Action", "Result", "Message")
+	fmt.Fprintf(s.out, "%s\n%s\n", head, strings.Repeat("-", utf8.RuneCountInString(head)))
+}
+
+func (s *screen) line(manager, action, result, message string) string {
+	return fmt.Sprintf("%-*s  %-*s  %-*s  %s", s.widths[0], manager, s.widths[1], action, s.widths[2], result, message)
+}
+
+// Row prints one row.
+func (s *screen) Row(_ *builtins.Action, r builtins.Row) {
+	if !s.table || s.quiet && r.Success {
+		return
+	}
+	message := r.Message
+	if r.Hint != "" {
+		message += " (" + r.Hint + ")"
+	}
+	if s.verbose {
+		message += fmt.Sprintf(" [%s", time.Duration(r.DurationMS)*time.Millisecond)
+		if r.Attempts > 1 {
+			message += fmt.Sprintf(", sent %d times", r.Attempts)
+		}
+		message += "]"
+	}
+	line := s.line(r.Manager, r.Operation(), "\x00", message)
+	painted := s.paint[r.Result].Sprint(r.Result) + strings.Repeat(" ", max(0, s.widths[2]-len(r.Result)))
+	line = strings.Replace(line, fmt.Sprintf("%-*s", s.widths[2], "\x00"), painted, 1)
+	fmt.Fprintln(s.out, strings.TrimRight(line, " "))
+}
+
+// End has nothing to print: the rows have said it.
+func (s *screen) End(*builtins.Action) {}
+
+// Notice says something on the side.
+func (s *screen) Notice(text string) {
+	if !s.quiet {
+		s.Progress("")
+		fmt.Fprintf(s.err, "dkvrun: %s\n", text)
+	}
+}
+
+// Progress keeps one line on the terminal that says what is being waited for.
+func (s *screen) Progress(text string) {
+	if !s.live || text == "" && !s.progress {
+		return
+	}
+	if s.columns > 0 && utf8.RuneCountInString(text) >= s.columns {
+		text = string([]rune(text)[:s.columns-2]) + "…"
+	}
+	fmt.Fprintf(s.err, "\r\x1b[K%s", text)
+	s.progress = text != ""
+}
+
+// Width is the number of columns that a picture may take.
+func (s *screen) Width() int { return s.columns }
+
+// Redraw draws a picture over the last one, or below it where that can't be.
+func (s *screen) Redraw(picture string) {
+	lines := strings.Count(picture, "\n") + 1
+	over := ""
+	if s.redraws && s.drawn > 0 {
+		over = fmt.Sprintf("\x1b[%dA\x1b[J", s.drawn)
+	} else if s.tables > 0 {
+		over = "\n"
+	}
+	s.tables++
+	fmt.Fprintf(s.out, "%s%s\n", over, picture)
+	s.drawn = lines
+}

@@ -1,0 +1,229 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"dkvrun/builtins"
+	"dkvrun/runtime"
+	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/local"
+	"dkvrun/stdlib"
+)
+
+// runScript runs a script or an expression from its set-up to its exit status.
+func runScript(p *process, o *options) int {
+	ctx, interrupts := watchSignals(p.stderr)
+	defer interrupts.stop()
+	if o.timeout > 0 {
+		limited, cancel := context.WithTimeoutCause(ctx, time.Duration(o.timeout), errTimeLimit)
+		defer cancel()
+		ctx = limited
+	}
+	r := &runner{process: p, options: o, screen: newScreen(p, o)}
+	if o.local > 0 {
+		cluster, err := startLocal(ctx, r)
+		if err != nil {
+			return r.finish(ctx, nil, err)
+		}
+		defer func() {
+			if err := cluster.Close(); err != nil {
+				fmt.Fprintf(p.stderr, "dkvrun: %v\n", err)
+			}
+		}()
+	}
+	values, err := r.run(ctx)
+	return r.finish(ctx, values, err)
+}
+
+// errTimeLimit is why a run ends that --timeout has ended.
+var errTimeLimit = errors.New("--timeout")
+
+// runner is one run.
+type runner struct {
+	*process
+	*options
+	screen *screen
+	host   *runtime.Host
+	app    *builtins.Run
+}
+
+// startLocal starts the throw-away cluster and makes it the session.
+func startLocal(ctx context.Context, r *runner) (*local.Cluster, error) {
+	manager, err := local.FindManager(r.getenv, r.executable)
+	if err != nil {
+		return nil, misuse("", "%v", err)
+	}
+	r.screen.Progress(fmt.Sprintf("starting %d managers", r.options.local))
+	cluster, err := local.Start(ctx, local.Options{Servers: r.options.local, Keep: r.keep, Manager: manager, TempDir: os.TempDir()})
+	r.screen.Progress("")
+	if err != nil {
+		return nil, err
+	}
+	r.screen.Notice(cluster.Describe())
+	r.managers, r.source = cluster.Endpoints(), "--local"
+	return cluster, nil
+}
+
+// run sets up the host and runs what the command line names.
+func (r *runner) run(ctx context.Context) ([]any, error) {
+	client := fanout.New(fanout.Config{})
+	defer client.Close()
+	// With JSON, standard output carries the one document and nothing else.
+	out := io.Writer(r.screen.out)
+	if r.output == "json" {
+		out = r.stderr
+	}
+	r.app = builtins.NewRun(builtins.Config{
+		Client: client, Reporter: r.screen, Stdout: out,
+		Preset: r.managers, Source: r.source, ManagerPort: r.managerPort,
+		Yes: r.yes, AllowDown: r.down, Strict: r.strict, KeepGoing: r.keepGoing, Ask: r.asker(),
+	})
+	r.host = runtime.New(runtime.Options{
+		Builtins: builtins.All(), Stdout: out, Stderr: r.stderr, Stdin: r.stdin,
+		Script: r.script, Args: r.args, Path: filepath.SplitList(r.getenv("DKVRUN_PATH")), Stdlib: stdlib.FS, App: r.app,
+	})
+	switch {
+	case r.isEval:
+		return r.host.Eval(ctx, r.eval)
+	case r.script == "-":
+		source, err := io.ReadAll(io.LimitReader(r.stdin, runtime.MaxSource+1))
+		if err != nil {
+			return nil, fmt.Errorf("standard input: %w", err)
+		}
+		return r.host.RunSource(ctx, "stdin", source)
+	}
+	return r.host.RunFile(ctx, r.script)
+}
+
+// asker puts questions on the terminal; nil where standard input is none, or is the script.
+func (r *runner) asker() func(string) (string, error) {
+	if r.script == "-" || !isTerminal(r.stdin) || !isTerminal(r.stderr) {
+		return nil
+	}
+	return func(question string) (string, error) {
+		fmt.Fprint(r.stderr, question)
+		var answer string
+		_, err := fmt.Fscanln(r.stdin, &answer)
+		if err != nil && answer == "" {
+			return "", nil
+		}
+		return answer, nil
+	}
+}
+
+// finish shows what came of the run and returns its exit status.
+func (r *runner) finish(ctx context.Context, values []any, err error) int {
+	if r.host != nil {
+		defer r.host.Close()
+	}
+	if err == nil && r.app != nil {
+		err = r.app.Overlooked()
+		if r.isEval {
+			err = firstError(valueFailed(values), err)
+		}
+	}
+	status := statusOf(ctx, err)
+	if r.output == "json" {
+		if err := writeDocument(r.stdout, r, values, err, status); err != nil {
+			fmt.Fprintf(r.stderr, "dkvrun: standard output: %v\n", err)
+			return max(status, statusFailed)
+		}
+	} else if r.isEval && err == nil || errors.Is(err, errShown) {
+		r.showValues(values)
+	}
+	r.explain(ctx, err)
+	return status
+}
+
+// errShown is the failure of an expression whose value is a failed result: the rows have said it.
+var errShown = errors.New("the expression's value is a failed result")
+
+func valueFailed(values []any) error {
+	for _, v := range values {
+		if res, ok := v.(*builtins.Results); ok && !res.OK() {
+			return errShown
+		}
+	}
+	return nil
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// showValues shows what an expression gave, but not again what an action has printed.
+func (r *runner) showValues(values []any) {
+	for _, v := range values {
+		if _, printed := v.(*builtins.Results); v != nil && !printed {
+			fmt.Fprintln(r.screen.out, r.host.Format(v))
+		}
+	}
+}
+
+func statusOf(ctx context.Context, err error) int {
+	var exit *runtime.Exit
+	var usage *usageError
+	var script *runtime.Error
+	switch {
+	case err == nil:
+		return statusDone
+	case errors.As(err, &exit):
+		return exit.Status
+	case context.Cause(ctx) == errTimeLimit:
+		return statusTimeout
+	case ctx.Err() != nil:
+		return statusInterrupted
+	case errors.As(err, &usage):
+		return statusUsage
+	case errors.As(err, &script) && (script.Code == runtime.CodeSource || script.Code == runtime.CodeUsageArgs):
+		return statusUsage
+	}
+	return statusFailed
+}
+
+// explain says on standard error why the run did not end well.
+func (r *runner) explain(ctx context.Context, err error) {
+	var exit *runtime.Exit
+	var script *runtime.Error
+	switch {
+	case err == nil, errors.Is(err, errShown):
+	case errors.As(err, &exit):
+		if exit.Message != "" {
+			fmt.Fprintln(r.stderr, exit.Message)
+		}
+	case context.Cause(ctx) == errTimeLimit:
+		fmt.Fprintf(r.stderr, "dkvrun: stopped: --timeout %s passed%s\n", r.timeout.String(), where(err))
+	case ctx.Err() != nil:
+		fmt.Fprintf(r.stderr, "dkvrun: interrupted%s\n", where(err))
+	case errors.As(err, &script):
+		fmt.Fprintf(r.stderr, "dkvrun: %v\n", script)
+		if script.Hint != "" {
+			fmt.Fprintf(r.stderr, "        %s\n", script.Hint)
+		}
+		if r.trace && script.Traceback != "" {
+			fmt.Fprintln(r.stderr, script.Traceback)
+		}
+	default:
+		complain(r.stderr, err)
+	}
+}
+
+// where is the place that a stopped script was at.
+func where(err error) string {
+	var script *runtime.Error
+	if errors.As(err, &script) && script.Line > 0 {
+		return fmt.Sprintf(" at %s:%d", script.File, script.Line)
+	}
+	return ""
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	goruntime "runtime"
+
+	"github.com/spf13/pflag"
+
+	"dkvrun/runtime"
+	"dkvrun/runtime/wire"
+)
+
+func versionText() string {
+	return fmt.Sprintf("dkvrun %s (%s, %s/%s)\n", wire.Version, goruntime.Version(), goruntime.GOOS, goruntime.GOARCH)
+}
+
+func usage(o *options) string {
+	return `dkvrun runs runbooks: Lua scripts that provision and operate distributed key-value stores.
+
+  dkvrun [flags] SCRIPT.lua [ARG…]   run a runbook ('-' reads it from standard input)
+  dkvrun [flags] -e EXPR [ARG…]      run an expression and show its value
+  dkvrun help [BUILTIN]              the reference, offline
+  dkvrun version
+
+Flags end at the script; what follows is the script's.
+
+` + o.flags.FlagUsages() + `
+Exit status: 0 done; 1 the script raised, or a failure was never looked at; 2 the command line or the
+script can't be used; 124 --timeout passed; 130 interrupted; exit(n) gives its own.
+
+A first try, with nothing running:  dkvrun --local=3 -e 'new_store("OrdersStore", "orders")'
+`
+}
+
+// nearFlag is the hint for a flag that doesn't exist.
+func nearFlag(flags *pflag.FlagSet, err error) string {
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) {
+		var names []string
+		flags.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+		if near := runtime.Suggest(unknown.GetSpecifiedName(), names); near != "" {
+			return "did you mean --" + near + "?"
+		}
+	}
+	return helpHint
+}
+
+// complain says on standard error why the command line can't be used.
+func complain(w io.Writer, err error) int {
+	fmt.Fprintf(w, "dkvrun: %v\n", err)
+	var u *usageError
+	if errors.As(err, &u) && u.hint != "" {
+		fmt.Fprintf(w, "        %s\n", u.hint)
+	}
+	return statusUsage
+}
