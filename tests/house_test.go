@@ -1,0 +1,116 @@
+package tests
+
+import (
+	"encoding/json"
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// pkg is what `go list -json` says of a package.
+type pkg struct {
+	ImportPath, Doc string
+	Imports         []string
+	GoFiles         []string
+}
+
+func packages(t *testing.T) []pkg {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Doc,Imports,GoFiles", "dkvrun/...")
+	cmd.Dir = ".."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []pkg
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		if err := d.Decode(&p); err == io.EOF {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
+
+func within(path, room string) bool { return path == room || strings.HasPrefix(path, room+"/") }
+
+// rules say who may import whom: a package within room may import what allowed says.
+var rules = []struct {
+	room    string
+	why     string
+	allowed func(imported string) bool
+}{
+	{"dkvrun/runtime/wire", "the protocol is of the standard library only", func(i string) bool {
+		return !strings.Contains(strings.Split(i, "/")[0], ".") && !within(i, "dkvrun")
+	}},
+	{"dkvrun/runtime/fanout", "the fan-out knows no Lua, and no net/http", func(i string) bool {
+		return i != "net/http" && !within(i, "github.com/yuin/gopher-lua") && (!within(i, "dkvrun") || within(i, "dkvrun/runtime/wire"))
+	}},
+	{"dkvrun/builtins", "builtins never touch the Lua state", func(i string) bool {
+		return !within(i, "github.com/yuin/gopher-lua") && !within(i, "dkvrun/cmd")
+	}},
+	{"dkvrun/cmd/dkvrun", "the runner never links the daemon, and leaves Lua to runtime", func(i string) bool {
+		return !within(i, "dkvrun/cmd/dkvmanager") && !within(i, "github.com/yuin/gopher-lua") && !within(i, "go.etcd.io")
+	}},
+	{"dkvrun/cmd/dkvmanager", "the daemon shares the protocol with the runner, and nothing else", func(i string) bool {
+		return !within(i, "dkvrun") || within(i, "dkvrun/cmd/dkvmanager") || within(i, "dkvrun/runtime/wire")
+	}},
+	{"dkvrun/cmd/dkvmanager/internal/catalog", "the catalog does not know who asks", notAdmin},
+	{"dkvrun/cmd/dkvmanager/internal/supervisor", "the supervisor does not know who asks", notAdmin},
+	{"dkvrun/cmd/dkvmanager/internal/engine", "the engine does not know who asks", notAdmin},
+}
+
+func notAdmin(i string) bool { return !within(i, "dkvrun/cmd/dkvmanager/internal/admin") }
+
+// only lists who alone may import something.
+var only = []struct {
+	imported string
+	rooms    []string
+}{
+	{"github.com/yuin/gopher-lua", []string{"dkvrun/runtime", "dkvrun/tests/bench"}},
+	{"github.com/spf13/pflag", []string{"dkvrun/cmd/dkvrun"}},
+	{"github.com/fatih/color", []string{"dkvrun/cmd/dkvrun"}},
+	{"github.com/valyala/fasthttp", []string{"dkvrun/runtime/fanout", "dkvrun/tests/bench"}},
+	{"go.etcd.io", []string{"dkvrun/cmd/dkvmanager/internal/engine/etcd"}},
+}
+
+func TestWhoImportsWhom(t *testing.T) {
+	all := packages(t)
+	if len(all) < 12 {
+		t.Fatalf("found only %d packages", len(all))
+	}
+	for _, p := range all {
+		for _, imported := range p.Imports {
+			for _, r := range rules {
+				if within(p.ImportPath, r.room) && !r.allowed(imported) {
+					t.Errorf("%s imports %s: %s", p.ImportPath, imported, r.why)
+				}
+			}
+			for _, o := range only {
+				if within(imported, o.imported) && !anyWithin(p.ImportPath, o.rooms) {
+					t.Errorf("%s imports %s: only %s may", p.ImportPath, imported, strings.Join(o.rooms, " and "))
+				}
+			}
+		}
+	}
+}
+
+func anyWithin(path string, rooms []string) bool {
+	for _, room := range rooms {
+		if within(path, room) {
+			return true
+		}
+	}
+	return false
+}
+
+func TestEveryRoomSaysWhatItIsFor(t *testing.T) {
+	for _, p := range packages(t) {
+		if p.Doc == "" && len(p.GoFiles) > 0 {
+			t.Errorf("%s has no package comment", p.ImportPath)
+		}
+	}
+}
