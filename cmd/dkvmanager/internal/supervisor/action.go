@@ -64,8 +64,8 @@ func (s *Supervisor) orderStart(ctx context.Context, store, instance string) (w 
 		if _, err := w.await(ctx, func(now sight) bool { return now.pid == 0 }); err != nil {
 			return nil, 0, 0, refusal(http.StatusInternalServerError, wire.CodeStartFailed, "%s is still stopping: start it again", instance)
 		}
-		if r := s.CheckPorts(store, []wire.Node{g.node}); r != nil {
-			return nil, 0, 0, r
+		if err := s.CheckPorts(store, []wire.Node{g.node}); err != nil {
+			return nil, 0, 0, err
 		}
 	}
 	if err := s.desire(w.place, g, wire.DesiredRunning); err != nil {

@@ -11,12 +11,12 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Instances says how this server's instances of a store are, in topology order, and those that are
+// Instances says how this server's instances of a store are, in topology order, then those that are
 // leaving it. What runs is asked, all at once and for at most a second. Without Run all are Unknown.
-func (s *Supervisor) Instances(ctx context.Context, store string) (own, leaving []wire.Instance) {
+func (s *Supervisor) Instances(ctx context.Context, store string) []wire.Instance {
 	known := s.view.Load().Stores[store]
 	if known == nil {
-		return nil, nil
+		return nil
 	}
 	nodes := s.own(known)
 	all := make([]wire.Instance, len(nodes))
@@ -25,14 +25,7 @@ func (s *Supervisor) Instances(ctx context.Context, store string) (own, leaving 
 		asked.Go(func() { all[i] = s.instance(ctx, place{store, n.Name}, n) })
 	}
 	asked.Wait()
-	for _, in := range all {
-		if in.Status == wire.Leaving {
-			leaving = append(leaving, in)
-		} else {
-			own = append(own, in)
-		}
-	}
-	return own, leaving
+	return all
 }
 
 func (s *Supervisor) instance(ctx context.Context, p place, n wire.Node) wire.Instance {

@@ -18,6 +18,8 @@ const (
 	// promoteEvery is the pace of asking for the vote. The store refuses until the data has arrived,
 	// and for some seconds after every other change of its members.
 	promoteEvery = 500 * time.Millisecond
+	// rosterRest is how long a store's members must have stayed the same before a new one starts.
+	rosterRest = 300 * time.Millisecond
 )
 
 // join takes a data instance into its running store as a learner, and plans its start with the members
@@ -64,6 +66,13 @@ func (w *worker) join(ctx context.Context, g goal, spec *engine.Spec) (*engine.S
 		if members, err = m.Members(ctx); err != nil {
 			return nil, err
 		}
+	}
+	// The engine starts a new member only with exactly the members of that moment. Where several are
+	// added at a time, they wait for each other.
+	if roster := fmt.Sprint(members); roster != w.roster {
+		w.roster = roster
+		w.due = time.Now().Add(rosterRest)
+		return nil, nil
 	}
 	spec.Peers = peers(g.store, members)
 	return spec, nil

@@ -15,7 +15,8 @@ import (
 func dataDir(operation string) string { return "data-" + operation }
 
 // plan decides how the instance comes up. For one that has to join, it is taken into the running store
-// first; the error says what that waits for. A *wire.Result says that it can't come up at all.
+// first; the error says what that waits for, and a nil spec that it has yet to wait a moment. A
+// *wire.Result says that it can't come up at all.
 func (w *worker) plan(ctx context.Context, g goal) (*engine.Spec, error) {
 	n := g.node
 	spec := &engine.Spec{

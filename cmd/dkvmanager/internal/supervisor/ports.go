@@ -15,10 +15,10 @@ import (
 // maxShift bounds the search for free ports.
 const maxShift = 1000
 
-// CheckPorts refuses, with port_taken, own nodes of a store one of whose ports is another instance's or
-// taken on the system; nil when all are free. Nodes of other servers are not looked at. The ports of
+// CheckPorts refuses own nodes of a store one of whose ports is another instance's or taken on the
+// system. The error is a *wire.Result, port_taken. Nodes of other servers are not looked at. The ports of
 // running instances count as taken: ask before they are started.
-func (s *Supervisor) CheckPorts(store string, nodes []wire.Node) *wire.Result {
+func (s *Supervisor) CheckPorts(store string, nodes []wire.Node) error {
 	var own []wire.Node
 	for _, n := range nodes {
 		if s.opts.Owns(n) {

@@ -162,11 +162,11 @@ func (w *worker) keep(ctx context.Context, g goal) error {
 // start plans and spawns the process.
 func (w *worker) start(ctx context.Context, g goal) error {
 	spec, err := w.plan(ctx, g)
-	if err != nil {
+	if err != nil || spec == nil {
 		return err
 	}
-	if r := w.s.CheckPorts(g.store.Name, []wire.Node{g.node}); r != nil {
-		w.failed(r)
+	if err := w.s.CheckPorts(g.store.Name, []wire.Node{g.node}); err != nil {
+		w.failed(err)
 		return nil
 	}
 	if err := w.save(spec); err != nil {
@@ -186,10 +186,10 @@ func (w *worker) start(ctx context.Context, g goal) error {
 	return nil
 }
 
-// hasData says whether there is a data folder of this store.
+// hasData says whether there is anything in the instance's data folder.
 func (w *worker) hasData(g goal) bool {
-	_, err := os.Stat(w.dataFolder(g))
-	return err == nil
+	entries, err := os.ReadDir(w.dataFolder(g))
+	return err == nil && len(entries) > 0
 }
 
 func (w *worker) dataFolder(g goal) string {

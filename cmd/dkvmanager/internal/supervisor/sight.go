@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"dkvrun/cmd/dkvmanager/internal/engine"
@@ -43,7 +44,11 @@ func (w *worker) show(g goal, served int) {
 		return
 	}
 	if before.text != now.text && now.text != "" {
-		w.s.opts.Log.Warn(now.text, "store", w.store, "instance", w.instance, "status", now.status)
+		level := slog.LevelWarn
+		if w.problem != nil { // something to wait for, mostly
+			level = slog.LevelInfo
+		}
+		w.s.opts.Log.Log(context.Background(), level, now.text, "store", w.store, "instance", w.instance, "status", now.status)
 	}
 	w.look = 0
 	close(w.turned)

@@ -44,6 +44,7 @@ type worker struct {
 	next     time.Time // no start before
 	failure  error     // the last of failures, until it is settled
 	problem  error     // what is in the way now
+	roster   string    // the members when a join last looked
 	lost     time.Time // when the data of a leaving instance was given up
 	look     time.Duration
 	due      time.Time // when something is to be done; zero when nothing is
