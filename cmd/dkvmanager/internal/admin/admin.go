@@ -8,6 +8,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"dkvrun/cmd/dkvmanager/internal/catalog"
@@ -30,11 +31,11 @@ type Supervisor interface {
 	Poke()
 	Start(ctx context.Context, store, instance string) (changed bool, err error)
 	Stop(ctx context.Context, store, instance string, force bool) (changed bool, err error)
-	// Instances lists the store's own instances, those that are leaving included.
+	// Instances lists the store's own instances; those that are leaving have that status.
 	Instances(ctx context.Context, store string) []wire.Instance
 	// Remove returns when no process and no folder of the store, which the catalog has dropped, is left.
 	Remove(ctx context.Context, store string) error
-	// CheckPorts says whether new instances of a store can have their ports on this server.
+	// CheckPorts refuses nodes of a store, those of this server, whose ports are not free; nil if they are.
 	CheckPorts(store string, nodes []wire.Node) error
 	// Log is the last lines of an instance's log.
 	Log(store, instance string, tail int) ([]byte, error)
@@ -60,11 +61,24 @@ type Options struct {
 // API answers the requests of runners and other tools. It is an http.Handler.
 type API struct {
 	Options
-	locks  locks
-	origin *http.CrossOriginProtection
+	locks    locks
+	changing sync.Mutex
+	origin   *http.CrossOriginProtection
 }
 
 // New makes the API of one manager.
 func New(o Options) *API {
 	return &API{Options: o, origin: http.NewCrossOriginProtection()}
+}
+
+// change updates the catalog and tells the supervisor, one change after the other: the ports that one
+// takes are known to be taken when the next one is checked.
+func (a *API) change(f func(*catalog.Data) error) error {
+	a.changing.Lock()
+	defer a.changing.Unlock()
+	if err := a.Catalog.Update(f); err != nil {
+		return err
+	}
+	a.Supervisor.Poke()
+	return nil
 }

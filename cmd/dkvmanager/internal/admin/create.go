@@ -26,12 +26,12 @@ func (a *API) createStore(req *request) (any, error) {
 	}
 	defer release()
 	result := done("Created")
-	err = a.Catalog.Update(func(d *catalog.Data) error {
+	err = a.change(func(d *catalog.Data) error {
 		if there := namesake(d, wanted.Name); there != nil {
 			result = unchanged("Already created")
 			return sameStore(there, body)
 		}
-		if err := a.Supervisor.CheckPorts(wanted.Name, a.own(wanted.Nodes)); err != nil {
+		if err := a.Supervisor.CheckPorts(wanted.Name, wanted.Nodes); err != nil {
 			return err
 		}
 		for _, n := range a.own(wanted.Nodes) {
@@ -43,7 +43,6 @@ func (a *API) createStore(req *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.Supervisor.Poke()
 	return result, nil
 }
 

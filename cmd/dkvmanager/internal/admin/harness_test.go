@@ -290,7 +290,7 @@ func (p *pretender) CheckPorts(_ string, nodes []wire.Node) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, n := range nodes {
-		if p.taken[n.ClientPort] {
+		if n.Host == ownHost && p.taken[n.ClientPort] {
 			return &wire.Result{StatusCode: http.StatusConflict, Code: wire.CodePortTaken, Message: fmt.Sprintf("%s:%d is taken", n.Host, n.ClientPort), Hint: "take another"}
 		}
 	}

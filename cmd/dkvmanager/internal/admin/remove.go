@@ -26,10 +26,10 @@ func (a *API) removeStore(req *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if running := a.running(req.ctx, s); len(running) > 0 && !force {
-		return nil, refuse(wire.CodeStoreRunning, "%s of %s: stop the store first, or remove it with force", running, s.Name)
+	if running := a.running(req.ctx, s); running != "" && !force {
+		return nil, refuse(wire.CodeStoreRunning, "%s: stop %s first, or remove it with force", running, s.Name)
 	}
-	err = a.Catalog.Update(func(d *catalog.Data) error {
+	err = a.change(func(d *catalog.Data) error {
 		delete(d.Stores, s.Name)
 		return nil
 	})
@@ -78,7 +78,7 @@ func (a *API) removeInstance(req *request) (any, error) {
 	}
 	defer release()
 	var result *wire.Result
-	err = a.Catalog.Update(func(d *catalog.Data) error {
+	err = a.change(func(d *catalog.Data) error {
 		s, err := find(d, req.store)
 		if err == nil {
 			result, err = a.drop(s, change)
@@ -88,7 +88,6 @@ func (a *API) removeInstance(req *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.Supervisor.Poke()
 	return result, nil
 }
 
@@ -115,7 +114,7 @@ func (a *API) drop(s *catalog.Store, r removal) (*wire.Result, error) {
 		return nil, refuse(wire.CodeLastInstance, "%s is the last instance of %s: it goes with the store (remove_store)", gone.Name, s.Name)
 	}
 	if r.founding {
-		if err := a.checkNeverRun(s); err != nil {
+		if err := checkNeverRun(s); err != nil {
 			return nil, err
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"testing"
 
-	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/runtime/wire"
 )
 
@@ -146,7 +145,7 @@ func TestRemoveStore(t *testing.T) {
 	b.refused("DELETE", wire.StorePath("OrdersStore"), nil, wire.CodeStoreNotFound, "no store OrdersStore")
 	b.must("POST", wire.StoresPath(), orders(2, ownHost), wire.CodeOK, "Created")
 	b.must("POST", wire.InstancePath("OrdersStore", "orders-1")+"/start", nil, wire.CodeOK, "Started")
-	b.refused("DELETE", wire.StorePath("OrdersStore"), nil, wire.CodeStoreRunning, "orders-1 is running of OrdersStore")
+	b.refused("DELETE", wire.StorePath("OrdersStore"), nil, wire.CodeStoreRunning, "orders-1 is running: stop OrdersStore first")
 	b.must("DELETE", wire.StorePath("OrdersStore")+"?force=true", nil, wire.CodeOK, "Removed")
 	if !slices.Equal(b.sup.removed, []string{"OrdersStore"}) || len(b.catalog.Snapshot().Stores) != 0 {
 		t.Errorf("removed %v, stores %v", b.sup.removed, b.catalog.Snapshot().Stores)
@@ -209,14 +208,5 @@ func TestLog(t *testing.T) {
 		if status != http.StatusOK || string(body) != want {
 			t.Errorf("%s: %d %q", path, status, body)
 		}
-	}
-}
-
-// mark changes what the catalog says of an own instance.
-func (b *bench) mark(name string, f func(*catalog.Local)) {
-	b.t.Helper()
-	err := b.catalog.Update(func(d *catalog.Data) error { f(d.Stores["OrdersStore"].Local[name]); return nil })
-	if err != nil {
-		b.t.Fatal(err)
 	}
 }

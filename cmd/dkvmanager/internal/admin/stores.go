@@ -66,17 +66,17 @@ func (a *API) view(ctx context.Context, s *catalog.Store) wire.Store {
 		Founders:  append([]wire.Founder{}, s.Founders...),
 		Instances: make([]wire.Instance, 0, len(s.Nodes)),
 	}
-	own := map[string]wire.Instance{}
+	known := map[string]wire.Instance{}
 	for _, in := range a.Supervisor.Instances(ctx, s.Name) {
 		if in.Status == wire.Leaving {
 			out.Leaving = append(out.Leaving, in)
 		} else {
-			own[in.Name] = in
+			known[in.Name] = in
 		}
 	}
 	for _, n := range s.Nodes {
-		in, known := own[n.Name]
-		if !known {
+		in, found := known[n.Name]
+		if !found {
 			in = wire.Instance{Status: wire.Unknown}
 		}
 		in.Node, in.Own = n, a.Owns(n)

@@ -22,7 +22,7 @@ func (a *API) addInstance(req *request) (any, error) {
 	}
 	defer release()
 	var result *wire.Result
-	err = a.Catalog.Update(func(d *catalog.Data) error {
+	err = a.change(func(d *catalog.Data) error {
 		s := d.Stores[req.store]
 		var err error
 		if s == nil {
@@ -38,7 +38,6 @@ func (a *API) addInstance(req *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.Supervisor.Poke()
 	return result, nil
 }
 
@@ -113,7 +112,7 @@ func (a *API) widen(s *catalog.Store, body wire.ChangeInstances) (*wire.Result, 
 		return nil, refuse(wire.CodeBadTopology, "nodes: has no new instance: %s has all of them already", s.Name)
 	}
 	if body.Founding {
-		if err := a.checkNeverRun(s); err != nil {
+		if err := checkNeverRun(s); err != nil {
 			return nil, err
 		}
 		s.Founders = wire.Founders(nodes)
@@ -201,10 +200,11 @@ func (a *API) takeIn(s *catalog.Store, added []wire.Node, desired wire.Desired) 
 	return nil
 }
 
-// checkNeverRun refuses to found a store anew when an own instance has run or is to run.
-func (a *API) checkNeverRun(s *catalog.Store) error {
+// checkNeverRun refuses to found a store anew when an own instance has been started: its folder may hold
+// the beginnings of a store with the old founders.
+func checkNeverRun(s *catalog.Store) error {
 	for name, l := range s.Local {
-		if l.Bootstrapped || l.Desired == wire.DesiredRunning {
+		if l.Started {
 			return refuse(wire.CodeStoreStarted, "%s has been started: its founders stay as they are; repeat without founding", name)
 		}
 	}

@@ -77,6 +77,7 @@ func (c *Catalog) Update(f func(*Data) error) error {
 	if err := f(next); err != nil {
 		return err
 	}
+	next.markStarted()
 	payload, err := json.Marshal(next)
 	if err != nil {
 		return fmt.Errorf("catalog: %w", err)
@@ -96,6 +97,15 @@ func (c *Catalog) Update(f func(*Data) error) error {
 	c.payload = payload
 	c.data.Store(next)
 	return nil
+}
+
+// markStarted keeps Local.Started, whoever asked for the start.
+func (d *Data) markStarted() {
+	for _, s := range d.Stores {
+		for _, l := range s.Local {
+			l.Started = l.Started || l.Desired == wire.DesiredRunning
+		}
+	}
 }
 
 // cause is what the system said, without the temporary file's path.

@@ -53,7 +53,7 @@ func orders() *Store {
 		Founders: wire.Founders([]wire.Node{node}),
 		Nodes:    []wire.Node{node},
 		Local: map[string]*Local{
-			"orders-1": {Desired: wire.DesiredRunning, Bootstrapped: true},
+			"orders-1": {Desired: wire.DesiredRunning, Started: true, Bootstrapped: true},
 			"orders-2": {Desired: wire.DesiredStopped, Leaving: &gone, LoseData: true},
 		},
 	}
@@ -108,6 +108,26 @@ func TestRefusedUpdateChangesNothing(t *testing.T) {
 		t.Errorf("got %v, want the error of f itself", err)
 	}
 	unchanged(t, c, before)
+}
+
+func TestStartedStays(t *testing.T) {
+	c := open(t, t.TempDir())
+	add(t, c, orders())
+	desire := func(d wire.Desired) *Local {
+		if err := c.Update(func(data *Data) error { data.Stores["OrdersStore"].Local["orders-2"].Desired = d; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		return c.Snapshot().Stores["OrdersStore"].Local["orders-2"]
+	}
+	if l := desire(wire.DesiredStopped); l.Started {
+		t.Error("started before anybody asked for it")
+	}
+	if l := desire(wire.DesiredRunning); !l.Started {
+		t.Error("asked to run, and not started")
+	}
+	if l := desire(wire.DesiredStopped); !l.Started {
+		t.Error("stopped, and no longer known to have been started")
+	}
 }
 
 func TestConcurrentUpdatesAllCount(t *testing.T) {

@@ -31,6 +31,9 @@ type Store struct {
 // Local is the state of one of this server's instances.
 type Local struct {
 	Desired wire.Desired `json:"desired"`
+	// Started is set once the instance has been asked to run, and stays: its folder may hold the
+	// beginnings of a store with the founders of then.
+	Started bool `json:"started,omitempty"`
 	// Bootstrapped is the durable mark outside the data folder that the instance has been part of the
 	// running store: from then on it never founds the store again, whatever its folder looks like.
 	Bootstrapped bool `json:"bootstrapped"`

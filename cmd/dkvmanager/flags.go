@@ -1,0 +1,75 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"dkvrun/cmd/dkvmanager/internal/self"
+	"dkvrun/runtime/wire"
+)
+
+// options are what the command line says, checked.
+type options struct {
+	self      *self.Self
+	dataDir   string
+	lifeline  *os.File // nil for none
+	ephemeral bool
+}
+
+// parseFlags returns flag.ErrHelp when help is asked for.
+func parseFlags(args []string) (*options, error) {
+	set := flag.NewFlagSet("dkvmanager", flag.ContinueOnError)
+	set.SetOutput(io.Discard)
+	listen := set.String("listen", fmt.Sprintf("127.0.0.1:%d", wire.DefaultManagerPort), "")
+	dataDir := set.String("data-dir", "", "")
+	advertise := set.String("advertise", "", "")
+	insecure := set.Bool("insecure", false, "")
+	lifeline := set.Int("lifeline", -1, "")
+	ephemeral := set.Bool("ephemeral", false, "")
+	if err := set.Parse(args); err != nil {
+		return nil, err
+	}
+	if set.NArg() > 0 {
+		return nil, fmt.Errorf("%q is not a command: version, help, or flags alone", set.Arg(0))
+	}
+	if *dataDir == "" {
+		return nil, errors.New("--data-dir DIR is missing: say where the catalog and the stores' data are to be kept")
+	}
+	o := &options{dataDir: *dataDir, ephemeral: *ephemeral}
+	var err error
+	if o.self, err = self.New(*listen, *advertise); err != nil {
+		return nil, err
+	}
+	if !o.self.Loopback() && !*insecure {
+		return nil, fmt.Errorf("--listen %s can be reached from other machines, and nothing is encrypted or asks who is there yet: "+
+			"whoever reaches this port, or the instances' ports, can read, change and delete every store; "+
+			"listen on 127.0.0.1, or add --insecure where the network itself is trusted", *listen)
+	}
+	if o.ephemeral && *lifeline < 0 {
+		return nil, errors.New("--ephemeral needs --lifeline FD: its end of file is when the data folder is deleted")
+	}
+	if *lifeline >= 0 {
+		if o.lifeline, err = openLifeline(*lifeline); err != nil {
+			return nil, err
+		}
+	}
+	return o, nil
+}
+
+// openLifeline takes the read end of a pipe that was inherited.
+func openLifeline(fd int) (*os.File, error) {
+	var stat unix.Stat_t
+	if err := unix.Fstat(fd, &stat); err != nil {
+		return nil, fmt.Errorf("--lifeline %d: no such open file: %w", fd, err)
+	}
+	if stat.Mode&unix.S_IFMT != unix.S_IFIFO {
+		return nil, fmt.Errorf("--lifeline %d: is not a pipe", fd)
+	}
+	unix.CloseOnExec(fd)
+	return os.NewFile(uintptr(fd), "lifeline"), nil
+}

@@ -1,0 +1,81 @@
+// Command dkvmanager is the daemon of one server: it keeps the catalog of stores, serves the admin API,
+// and runs and watches the server's instances, each a process of this same binary.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"dkvrun/runtime/wire"
+)
+
+func main() {
+	// A reader of the log that has gone must not end the manager, nor what it has still to clean up.
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	context.AfterFunc(ctx, stop) // the second signal ends the process
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// Exit statuses.
+const (
+	exitOK    = 0
+	exitError = 1
+	exitUsage = 2
+)
+
+// run is the command line; it returns the exit status.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	command := ""
+	if len(args) > 0 {
+		command = args[0]
+	}
+	switch command {
+	case "instance":
+		return runInstance(ctx, args[1:], stderr)
+	case "version":
+		fmt.Fprintln(stdout, "dkvmanager", wire.Version)
+		return exitOK
+	case "help":
+		fmt.Fprint(stdout, usage)
+		return exitOK
+	default:
+		return runManager(ctx, args, stdout, stderr)
+	}
+}
+
+const usage = `dkvmanager keeps the stores of one server: it serves the admin API and runs the server's instances.
+
+Usage:
+  dkvmanager --data-dir DIR [--listen HOST:PORT] [--advertise HOST] [--insecure]
+  dkvmanager version
+  dkvmanager help
+
+Flags:
+  --data-dir DIR      where the catalog and the instances' data are kept; made with mode 0700
+  --listen HOST:PORT  where the admin API is served, and on whose address the instances' ports are
+                      (default 127.0.0.1:7801; without HOST, on all addresses)
+  --advertise HOST    the name or address that other servers know this one by (default: the listen
+                      host; listening on all addresses, this machine's host name)
+  --insecure          allow an address that other machines can reach, although nothing is encrypted
+                      and nobody is asked who he is, on the instances' ports neither
+  -h, --help          this text
+
+Instances go on running when the manager ends, and the next start of the manager takes them over.
+
+Used by dkvrun --local:
+  --lifeline FD       stop all instances and exit at the end of file of this descriptor, or at a signal
+  --ephemeral         with --lifeline: delete the data folder then
+
+Exit status: 0 ended by a signal or the lifeline, 1 failed, 2 the command line can't be used.
+`
+
+// fail says why the program ends.
+func fail(stderr io.Writer, status int, err error) int {
+	fmt.Fprintln(stderr, "dkvmanager:", err)
+	return status
+}

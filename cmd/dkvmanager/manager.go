@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/google/uuid"
+
+	"dkvrun/cmd/dkvmanager/internal/admin"
+	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/cmd/dkvmanager/internal/engine/etcd"
+	"dkvrun/cmd/dkvmanager/internal/self"
+	"dkvrun/cmd/dkvmanager/internal/supervisor"
+)
+
+const (
+	// graceDaemon is how long requests in flight may take once the manager is to end: a stop of an
+	// instance takes up to 10 s.
+	graceDaemon = 15 * time.Second
+	// graceThrowAway and stopThrowAway bound the end of a throw-away manager: its runner has promised
+	// that nothing is left within 10 s.
+	graceThrowAway = time.Second
+	stopThrowAway  = 5 * time.Second
+)
+
+func runManager(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	o, err := parseFlags(args)
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Fprint(stdout, usage)
+		return exitOK
+	}
+	if err != nil {
+		return fail(stderr, exitUsage, fmt.Errorf("%w (see dkvmanager --help)", err))
+	}
+	log := slog.New(slog.NewTextHandler(stderr, nil))
+	if err := manage(ctx, o, log); err != nil {
+		return fail(stderr, exitError, err)
+	}
+	return exitOK
+}
+
+// manage is the manager's life, until ctx is done or the lifeline is at its end.
+func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
+	cat, err := catalog.Open(o.dataDir)
+	if err != nil {
+		return err
+	}
+	defer cat.Close()
+	if o.ephemeral {
+		defer func() { err = errors.Join(err, deleteFolder(cat.Dir())) }()
+	}
+	if cat.Repaired() != "" {
+		log.Warn("catalog repaired", "what", cat.Repaired())
+	}
+	listener, err := net.Listen("tcp", o.self.Listen())
+	if err != nil {
+		return listenError(o.self, err)
+	}
+	defer listener.Close()
+	executable, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("this program's own path is not known: %w", err)
+	}
+	boot, err := uuid.NewV7()
+	if err != nil {
+		return err
+	}
+	engine := etcd.New()
+	sup, err := supervisor.New(supervisor.Options{
+		Dir:        filepath.Join(cat.Dir(), "instances"),
+		Bind:       o.self.Bind,
+		Owns:       o.self.Owns,
+		Engine:     engine,
+		Catalog:    cat,
+		Executable: executable,
+		Lifeline:   o.lifeline,
+		Log:        log,
+	})
+	if err != nil {
+		return err
+	}
+	api := admin.New(admin.Options{
+		Catalog:    cat,
+		Supervisor: sup,
+		Owns:       o.self.Owns,
+		Host:       o.self.Host,
+		Listen:     o.self.Listen(),
+		Boot:       boot.String(),
+		Engine:     engine.Name(),
+		Log:        log,
+	})
+	log.Info("serving", "listen", o.self.Listen(), "host", o.self.Host, "data", cat.Dir(), "stores", len(cat.Snapshot().Stores))
+	return serve(ctx, o, sup, api, listener)
+}
+
+// listenError says who has the port that the API was to be served on.
+func listenError(me *self.Self, err error) error {
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("--listen %s can't be used: %w", me.Listen(), err)
+	}
+	holder := supervisor.PortHolder(me.Bind, me.Port)
+	if holder == "" {
+		holder = "another process"
+	}
+	return fmt.Errorf("%s is taken by %s: stop that, or give another --listen", me.Listen(), holder)
+}
+
+// serve runs the API and the supervisor side by side. When either ends, both do.
+func serve(ctx context.Context, o *options, sup *supervisor.Supervisor, api *admin.API, listener net.Listener) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	grace := graceDaemon
+	if o.lifeline != nil {
+		grace = graceThrowAway
+		go func() {
+			_, _ = io.Copy(io.Discard, o.lifeline)
+			stop()
+		}()
+	}
+	// The supervisor outlives the requests in flight: they wait for what it does.
+	supervising, release := context.WithCancel(context.WithoutCancel(ctx))
+	defer release()
+	supervised := make(chan error, 1)
+	go func() {
+		supervised <- sup.Run(supervising)
+		stop()
+	}()
+	err := api.Serve(ctx, listener, grace)
+	if o.lifeline != nil {
+		last, cancel := context.WithTimeout(context.Background(), stopThrowAway)
+		defer cancel()
+		err = errors.Join(err, sup.StopAll(last))
+	}
+	release()
+	return errors.Join(err, <-supervised)
+}
+
+// deleteFolder deletes a throw-away data folder, and the folder that it stands in when it was the last.
+func deleteFolder(dir string) error {
+	if err := os.RemoveAll(dir); err != nil {
+		return fmt.Errorf("the throw-away data folder can't be deleted: %w", err)
+	}
+	_ = os.Remove(filepath.Dir(dir)) // fails while other managers' folders are in it
+	return nil
+}
