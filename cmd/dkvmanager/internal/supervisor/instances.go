@@ -29,12 +29,11 @@ func (s *Supervisor) Instances(ctx context.Context, store string) []wire.Instanc
 }
 
 func (s *Supervisor) instance(ctx context.Context, p place, n wire.Node) wire.Instance {
-	g := s.goalOf(p)
-	in := wire.Instance{Node: n, Own: true, Status: wire.Unknown, Desired: g.local.Desired, Bootstrapped: g.local.Bootstrapped}
 	s.mu.Lock()
-	w := s.workers[p]
+	g, w := s.goalOf(p), s.workers[p]
 	s.mu.Unlock()
-	if w == nil {
+	in := wire.Instance{Node: n, Own: true, Status: wire.Unknown, Desired: g.local.Desired, Bootstrapped: g.local.Bootstrapped}
+	if w == nil { // removed just now
 		return in
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)

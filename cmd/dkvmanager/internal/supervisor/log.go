@@ -81,7 +81,7 @@ func tail(folder string, lines int) ([]byte, error) {
 func described(exit, folder string) error {
 	text, err := tail(folder, 1)
 	line := strings.TrimSpace(string(text))
-	if err != nil || line == "" {
+	if err != nil || line == "" || strings.HasPrefix(exit, "signal:") { // no process writes that it was killed
 		return fmt.Errorf("the process ended: %s", exit)
 	}
 	if len(line) > maxLine {

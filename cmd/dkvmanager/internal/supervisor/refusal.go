@@ -15,7 +15,9 @@ func refusal(status int, code, format string, args ...any) *wire.Result {
 // find looks up an own instance and its worker. The error is a *wire.Result.
 func (s *Supervisor) find(store, instance string) (*worker, goal, error) {
 	p := place{store, instance}
-	g := s.goalOf(p)
+	s.mu.Lock()
+	g, w := s.goalOf(p), s.workers[p]
+	s.mu.Unlock()
 	if g.store == nil {
 		return nil, g, refusal(http.StatusNotFound, wire.CodeStoreNotFound, "there is no store %s on this manager", store)
 	}
@@ -24,12 +26,6 @@ func (s *Supervisor) find(store, instance string) (*worker, goal, error) {
 	}
 	if g.kind != goalLeave && !s.opts.Owns(g.node) {
 		return nil, g, refusal(http.StatusConflict, wire.CodeNotThisHost, "%s is on %s: ask that server's manager", instance, g.node.Host)
-	}
-	s.mu.Lock()
-	w := s.workers[p]
-	s.mu.Unlock()
-	if w == nil {
-		return nil, g, refusal(http.StatusServiceUnavailable, wire.CodeInternal, "the manager is about to stop: ask again once it is back")
 	}
 	return w, g, nil
 }

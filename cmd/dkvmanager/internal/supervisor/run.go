@@ -44,7 +44,7 @@ func (w *worker) observe(ctx context.Context, g goal) error {
 			return err
 		}
 	}
-	if w.proc == nil {
+	if w.proc == nil || g.kind == goalStop || g.kind == goalGone {
 		return nil
 	}
 	if time.Since(w.started) >= settled {

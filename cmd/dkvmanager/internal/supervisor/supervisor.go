@@ -48,7 +48,7 @@ type Supervisor struct {
 	mu      sync.Mutex
 	ctx     context.Context // of Run; nil while it does not run
 	workers map[place]*worker
-	running sync.WaitGroup
+	running sync.WaitGroup // the workers that were launched
 
 	// starting is held from the check of an instance's ports until its start is recorded.
 	starting sync.Mutex
@@ -58,7 +58,7 @@ type Supervisor struct {
 // name, one being removed and one new, never meet in it.
 type place struct{ store, instance string }
 
-// New makes a supervisor. Nothing happens before Run.
+// New makes a supervisor. Nothing is started, stopped or answered before Run.
 func New(opts Options) (*Supervisor, error) {
 	dir, err := filepath.Abs(opts.Dir)
 	if err != nil {
@@ -69,21 +69,28 @@ func New(opts Options) (*Supervisor, error) {
 		return nil, fmt.Errorf("instances' folder: %w", err)
 	}
 	s := &Supervisor{opts: opts, workers: map[place]*worker{}}
-	s.view.Store(opts.Catalog.Snapshot())
+	s.refresh()
 	return s, nil
 }
 
 // Run adopts the instances that run already, then reconciles until ctx is done. Instances outlive it.
+// It is called once. The error says that the instances' folders can't be read.
 func (s *Supervisor) Run(ctx context.Context) error {
-	s.mu.Lock()
-	s.ctx = ctx
-	s.mu.Unlock()
 	strays, err := s.strays()
 	if err != nil {
 		return err
 	}
 	s.refresh(strays...)
+	s.mu.Lock()
+	s.ctx = ctx
+	for _, w := range s.workers {
+		s.launch(w)
+	}
+	s.mu.Unlock()
 	<-ctx.Done()
+	s.mu.Lock()
+	s.ctx = nil // nothing is launched any more
+	s.mu.Unlock()
 	s.running.Wait()
 	return nil
 }
@@ -100,9 +107,6 @@ func (s *Supervisor) refresh(strays ...place) {
 	defer s.mu.Unlock()
 	view := s.opts.Catalog.Snapshot()
 	s.view.Store(view)
-	if s.ctx == nil || s.ctx.Err() != nil {
-		return
-	}
 	for _, p := range strays {
 		s.ensure(p)
 	}
@@ -116,18 +120,21 @@ func (s *Supervisor) refresh(strays ...place) {
 	}
 }
 
-// ensure starts the worker of a folder unless it has one. s.mu is held.
+// ensure sees that a folder has a worker. s.mu is held.
 func (s *Supervisor) ensure(p place) {
 	if s.workers[p] != nil {
 		return
 	}
-	w := newWorker(s, p)
-	s.workers[p] = w
-	s.running.Add(1)
-	go func() {
-		defer s.running.Done()
-		w.run(s.ctx)
-	}()
+	s.workers[p] = newWorker(s, p)
+	if s.ctx != nil {
+		s.launch(s.workers[p])
+	}
+}
+
+// launch lets a worker work. s.mu is held.
+func (s *Supervisor) launch(w *worker) {
+	ctx := s.ctx
+	s.running.Go(func() { w.run(ctx) })
 }
 
 // release forgets a worker whose folder is gone, unless the catalog has the instance again by now.
