@@ -43,6 +43,7 @@ func (h *Host) arguments(L *lua.LState, c *Call, b *Builtin, skip int) ([]any, e
 			return nil, err
 		}
 	}
+	c.given = a.given
 	return a.values, a.complete()
 }
 

@@ -19,6 +19,7 @@ type Call struct {
 	ctx    context.Context
 	params []Param
 	values []any // one a parameter; nil where absent
+	given  []string
 }
 
 // Context is done when the run is cancelled or its time is over. What blocks has to watch it.
@@ -27,6 +28,16 @@ func (c *Call) Context() context.Context { return c.ctx }
 // Has tells whether the parameter was given or has a default. It panics, as all of Call's readers
 // do, when the builtin doesn't declare a parameter of that name.
 func (c *Call) Has(name string) bool { return c.Value(name) != nil }
+
+// Given tells whether the caller gave the parameter; a default doesn't count.
+func (c *Call) Given(name string) bool {
+	for i := range c.params {
+		if c.params[i].Name == name {
+			return c.given[i] != ""
+		}
+	}
+	panic(fmt.Sprintf("%s declares no parameter %s", c.Name, name))
+}
 
 // Value is the parameter as it was converted, nil where absent: string, int (Integer), float64
 // (Number), bool, []string (Strings), *Func, []any or map[string]any (Table). Any is each of

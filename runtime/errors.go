@@ -17,6 +17,9 @@ type Error struct {
 	Code string
 	// Cause is the Go error behind it, or nil.
 	Cause error
+
+	// raised is the Lua value that a script raised, where that wasn't an *Error.
+	raised any
 }
 
 // Error is the short form: file:line: message.

@@ -10,7 +10,8 @@ import (
 // program can't use: cycles, coroutines, tables that mix list items and named fields.
 func (h *Host) fromLua(v lua.LValue) (any, error) { return (&reader{host: h}).read(v) }
 
-// fromLuaPlain converts likewise, with records and lists, at any depth, as []any and map[string]any.
+// fromLuaPlain converts likewise, with records, lists and objects with items, at any depth, as
+// []any and map[string]any.
 func (h *Host) fromLuaPlain(v lua.LValue) (any, error) {
 	return (&reader{host: h, plain: true}).read(v)
 }
@@ -50,6 +51,9 @@ func (r *reader) read(v lua.LValue) (any, error) {
 	case *lua.LFunction:
 		return &Func{host: r.host, fn: v}, nil
 	case *lua.LUserData:
+		if o := itemsOf(v); o != nil && r.plain {
+			return r.objectItems(o)
+		}
 		switch v.Value.(type) {
 		case Object, *Error:
 			return v.Value, nil
@@ -141,6 +145,21 @@ func (r *reader) items(t *lua.LTable) ([]any, error) {
 	for i := range items {
 		var err error
 		if items[i], err = r.read(t.RawGetInt(i + 1)); err != nil {
+			return nil, err
+		}
+	}
+	return items, nil
+}
+
+func (r *reader) objectItems(o Object) ([]any, error) {
+	ot := o.ObjectType()
+	items := make([]any, ot.Len(o))
+	for i := range items {
+		lv, err := r.host.toLua(ot.At(o, i+1))
+		if err != nil {
+			return nil, err
+		}
+		if items[i], err = r.read(lv); err != nil {
 			return nil, err
 		}
 	}

@@ -30,7 +30,7 @@ func (h *Host) openLibraries() {
 	h.openMath()
 	h.openCoroutines()
 	h.globals.RawSetString("os", h.only("os", "clock", "date", "difftime", "time"))
-	h.globals.RawSetString("debug", h.only("debug", "traceback"))
+	h.openDebug()
 	io := h.only("io")
 	io.RawSetString("write", L.NewFunction(h.write))
 	h.globals.RawSetString("io", io)

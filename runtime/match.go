@@ -44,7 +44,7 @@ func (h *Host) stringFind(L *lua.LState) int {
 		L.Push(lua.LNumber(from + i + len(pattern)))
 		return 2
 	}
-	m := matcher{src: s, pat: pattern}
+	m := matcher{src: s, pat: pattern, stop: L.Context()}
 	var to int
 	h.guard(L, "string.find", func() { from, to = m.find(from) })
 	if from < 0 {
@@ -58,7 +58,7 @@ func (h *Host) stringFind(L *lua.LState) int {
 
 func (h *Host) stringMatch(L *lua.LState) int {
 	s, pattern := h.textArgument(L, "string.match", 1), h.textArgument(L, "string.match", 2)
-	m := matcher{src: s, pat: pattern}
+	m := matcher{src: s, pat: pattern, stop: L.Context()}
 	from, to := min(start(L.OptInt(3, 1), len(s)), len(s)), 0
 	h.guard(L, "string.match", func() { from, to = m.find(from) })
 	if from < 0 {
@@ -70,7 +70,7 @@ func (h *Host) stringMatch(L *lua.LState) int {
 
 func (h *Host) stringGmatch(L *lua.LState) int {
 	s, pattern := h.textArgument(L, "string.gmatch", 1), h.textArgument(L, "string.gmatch", 2)
-	m := matcher{src: s, pat: pattern}
+	m := matcher{src: s, pat: pattern, stop: L.Context()}
 	at := 0
 	L.Push(L.NewFunction(func(L *lua.LState) int {
 		from, to := -1, 0
@@ -95,11 +95,12 @@ func (h *Host) stringGmatch(L *lua.LState) int {
 func (h *Host) stringGsub(L *lua.LState) int {
 	s, pattern := h.textArgument(L, "string.gsub", 1), h.textArgument(L, "string.gsub", 2)
 	limit := L.OptInt(4, len(s)+1)
-	m := matcher{src: s, pat: pattern}
+	m := matcher{src: s, pat: pattern, stop: L.Context()}
 	var out strings.Builder
 	at, done, count := 0, 0, 0
 	for count < limit && at <= len(s) {
 		var from, to int
+		m.steps = 0
 		h.guard(L, "string.gsub", func() { from, to = m.find(at) })
 		if from < 0 {
 			break

@@ -1,14 +1,19 @@
 package runtime
 
-import "errors"
+import (
+	"context"
+	"errors"
+)
 
 const (
 	maxCaptures = 32
 	// maxMatchDepth bounds the recursion of one match.
 	maxMatchDepth = 200_000
-	// maxMatchSteps bounds the work of one match: it can't be cancelled, and some patterns take
-	// exponential time. A second or so.
-	maxMatchSteps = 50_000_000
+	// maxMatchSteps bounds the work of one search, a second or two: some patterns take exponential
+	// time.
+	maxMatchSteps = 100_000_000
+	// stepsBetweenLooks is how many steps a match does before it looks whether it was cancelled.
+	stepsBetweenLooks = 1 << 16
 )
 
 const (
@@ -16,15 +21,19 @@ const (
 	captureUnfinished = -2
 )
 
-var errPatternCost = errors.New("the pattern takes too long on this text: make it simpler or the text shorter")
+var (
+	errPatternCost      = errors.New("the pattern takes too long on this text: make it simpler or the text shorter")
+	errPatternCancelled = errors.New("cancelled")
+)
 
-// matcher is Lua 5.1's pattern matching, with a bound on its steps.
+// matcher is Lua 5.1's pattern matching, with bounds and a way to stop it.
 type matcher struct {
 	src, pat string
 	level    int // captures so far, finished or not
 	captures [maxCaptures]struct{ start, len int }
 	depth    int
 	steps    int
+	stop     context.Context // ends the match when it is done
 }
 
 // find is the first match that begins at start or later: its bounds, or from < 0. The captures stay
@@ -51,8 +60,16 @@ func (m *matcher) find(start int) (from, to int) {
 func (m *matcher) fail(text string) { panic(errors.New(text)) }
 
 func (m *matcher) step() {
-	if m.steps++; m.steps > maxMatchSteps {
+	if m.steps++; m.steps%stepsBetweenLooks != 0 {
+		return
+	}
+	if m.steps > maxMatchSteps {
 		panic(errPatternCost)
+	}
+	select {
+	case <-m.stop.Done():
+		panic(errPatternCancelled)
+	default:
 	}
 }
 

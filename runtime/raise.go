@@ -16,7 +16,11 @@ func (h *Host) raise(L *lua.LState, err error) {
 	if errors.As(err, &exit) {
 		taskOf(L).end(exit)
 	}
-	L.Error(h.errorToLua(asError(err)), 1)
+	e := asError(err)
+	if v, ok := e.raised.(lua.LValue); ok {
+		L.Error(v, 0)
+	}
+	L.Error(h.errorToLua(e), 1)
 }
 
 // errorHere is an error of misuse at the place in the script that is running.
@@ -86,7 +90,7 @@ func (h *Host) describe(err error) *Error {
 			return &traced
 		}
 	}
-	e := &Error{Traceback: api.StackTrace}
+	e := &Error{Traceback: api.StackTrace, raised: api.Object}
 	e.File, e.Line, e.Message = h.splitPlace(h.errorText(api.Object))
 	return e
 }

@@ -30,15 +30,18 @@ const evalName = "-e"
 
 // Eval runs text and returns its values: the text is tried as an expression, then as a chunk.
 func (h *Host) Eval(ctx context.Context, text string) ([]any, error) {
-	const prefix = "return "
-	fn, asExpression := h.compile(evalName, []byte(prefix+text))
-	if asExpression != nil {
-		var asChunk error
-		if fn, asChunk = h.compile(evalName, []byte(text)); asChunk != nil {
-			return nil, asChunk
-		}
+	fn, asExpression := h.compile(evalName, []byte("return "+text))
+	if asExpression == nil {
+		return h.run(ctx, fn)
 	}
-	return h.run(ctx, fn)
+	fn, asChunk := h.compile(evalName, []byte(text))
+	if asChunk == nil {
+		return h.run(ctx, fn)
+	}
+	if e := asError(asExpression); e.Message == endsEarly { // it was understood to its end
+		return nil, e
+	}
+	return nil, asChunk
 }
 
 // run calls a main chunk with the script's arguments.

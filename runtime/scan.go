@@ -138,7 +138,8 @@ func (s *scanner) quoted(quote byte) {
 			if s.pos < len(s.src) && s.src[s.pos] == '\n' {
 				s.line++
 			}
-		case '\n': // unfinished: the compiler says so
+		case '\n':
+			s.problem = "a quoted string doesn't end on its line"
 			return
 		}
 	}

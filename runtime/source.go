@@ -42,6 +42,8 @@ func unreadable(path string, err error) *Error {
 	return &Error{Message: fmt.Sprintf("%s: can't be read: %v", path, err), Code: CodeSource, Cause: err}
 }
 
+const endsEarly = "the source ends too early: an end, a bracket or a quote is missing"
+
 // compile checks and compiles a source. Its errors are *Error with the code source.
 func (h *Host) compile(name string, src []byte) (*lua.LFunction, error) {
 	src = stripHeader(src)
@@ -70,7 +72,7 @@ func (h *Host) compile(name string, src []byte) (*lua.LFunction, error) {
 	var compile *lua.CompileError
 	switch {
 	case errors.As(err, &syntax) && syntax.Pos.Line == parse.EOF:
-		return refuse(1+bytes.Count(src, []byte("\n")), "the source ends too early: an end, a bracket or a quote is missing")
+		return refuse(1+bytes.Count(src, []byte("\n")), endsEarly)
 	case errors.As(err, &syntax):
 		return refuse(syntax.Pos.Line, "%s near '%s'", strings.TrimSpace(syntax.Message), syntax.Token)
 	case errors.As(err, &compile):

@@ -2,11 +2,16 @@ package runtime
 
 import "strings"
 
-// Suggest is the candidate that word is most likely a slip of, or "".
+// Suggest is the candidate that word is most likely a slip of, or "". It makes no guesses about
+// a single letter, or between words of two.
 func Suggest(word string, candidates []string) string {
 	best, bestDistance := "", 0
 	for _, c := range candidates {
-		limit := max(1, min(len(word), len(c))/3)
+		shorter, longer := min(len(word), len(c)), max(len(word), len(c))
+		if shorter < 2 || longer < 3 {
+			continue
+		}
+		limit := max(1, shorter/3)
 		d := editDistance(strings.ToLower(word), strings.ToLower(c), limit)
 		if d <= limit && (best == "" || d < bestDistance || d == bestDistance && c < best) {
 			best, bestDistance = c, d

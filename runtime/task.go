@@ -41,6 +41,9 @@ func (t *task) enter(ctx context.Context) (leave func()) {
 	t.mu.Lock()
 	t.scope = s
 	t.done.Store(nil)
+	if ctx.Err() != nil {
+		t.done.Store(closed)
+	}
 	t.mu.Unlock()
 	stop := context.AfterFunc(ctx, func() {
 		t.mu.Lock()

@@ -55,10 +55,33 @@ func (h *Host) toLuaAt(v any, depth int) (lua.LValue, error) {
 		return h.objectToLua(v), nil
 	case *Func:
 		return v.fn, nil
+	case Iterator:
+		return h.iteratorToLua(v), nil
 	case error:
 		return h.errorToLua(asError(v)), nil
 	}
 	return nil, fmt.Errorf("a %T has no form in Lua", v)
+}
+
+// iteratorToLua makes a function for the generic for. What the iterator fails with is raised at the
+// place of the loop.
+func (h *Host) iteratorToLua(next Iterator) *lua.LFunction {
+	return h.main.NewFunction(func(L *lua.LState) int {
+		c := &Call{Host: h, Name: "iterator"}
+		c.File, c.Line = place(L)
+		values, err := next()
+		if err != nil {
+			h.raise(L, c.locate(err))
+		}
+		for _, v := range values {
+			lv, err := h.toLua(v)
+			if err != nil {
+				h.raise(L, c.bug(err.Error(), ""))
+			}
+			L.Push(lv)
+		}
+		return len(values)
+	})
 }
 
 func (h *Host) listToLua(items []any, depth int) (*lua.LTable, error) {

@@ -1,0 +1,185 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+var failing = []Builtin{
+	{Name: "refuse", Impl: func(c *Call) (any, error) {
+		e := c.Errorf("refused", "10.0.0.11:7801: connection refused")
+		e.Hint = "start the manager"
+		return nil, e
+	}},
+	{Name: "fail", Impl: func(*Call) (any, error) { return nil, errors.New("disk full") }},
+	{Name: "crash", Impl: func(*Call) (any, error) { panic("boom") }},
+	{Name: "exit", Params: []Param{{Name: "status", Type: Integer, Default: 0}}, Positional: 1,
+		Impl: func(c *Call) (any, error) { return nil, &Exit{Status: c.Int("status")} }},
+	{Name: "wait", Impl: func(c *Call) (any, error) { <-c.Context().Done(); return nil, c.Context().Err() }},
+	{Name: "odd", Impl: func(*Call) (any, error) { return make(chan int), nil }},
+	{Name: "try", Params: []Param{{Name: "f", Type: Function, Required: true}}, Positional: 1,
+		Impl: func(c *Call) (any, error) {
+			values, err := c.Func("f").Call("x", 1)
+			if err != nil {
+				return nil, err
+			}
+			return List{Items: values}, nil
+		}},
+}
+
+func TestErrors(t *testing.T) {
+	checkSnippets(t, []snippet{
+		{"\nrefuse()", "error: test.lua:2: 10.0.0.11:7801: connection refused"},
+		{"fail()", "error: test.lua:1: fail: disk full"},
+		{"local function f()\n fail()\nend\nf()", "error: test.lua:2: fail: disk full"},
+		{"local function f()\n return fail()\nend\nf()", "error: test.lua:2: fail: disk full"},
+		{"local ok, e = pcall(refuse) print(ok, e)", "false\ttest.lua:1: 10.0.0.11:7801: connection refused\n"},
+		{`local _, e = pcall(refuse) print(e.message, e.hint, e.code, e.file, e.line)`,
+			"10.0.0.11:7801: connection refused\tstart the manager\trefused\ttest.lua\t1\n"},
+		{`local _, e = pcall(refuse) print(e:find("refused"), e:match("(%d+): conn"), #(e .. "!"), ("<"..e..">"):sub(1, 5))`,
+			"40\t7801\t47\t<test\n"},
+		{`local _, e = pcall(refuse) print(string.find(e, "conn", 1, true), type(e), e:upper())`,
+			"29\tuserdata\tTEST.LUA:1: 10.0.0.11:7801: CONNECTION REFUSED\n"},
+		{`local _, e = pcall(refuse) print(e.mesage)`, "error: test.lua:1: error: no field mesage: did you mean message?"},
+		{"local _, e = pcall(refuse)\nerror(e)", "error: test.lua:1: 10.0.0.11:7801: connection refused"},
+		{"crash()", "error: test.lua:1: crash: bug in dkvrun: boom"},
+		{"odd()", "error: test.lua:1: odd: bug in dkvrun: its result: a chan int has no form in Lua"},
+		{"\nerror('plain')", "error: test.lua:2: plain"},
+		{"error('10.0.0.1:7801: no place', 0)", "error: 10.0.0.1:7801: no place"},
+		{"local function f() error('up', 2) end\n\nf()", "error: test.lua:3: up"},
+		{"error{message = 'in a table', code = 7}", "error: in a table"},
+		{"error{7, 8}", "error: {7, 8}"},
+		{"error(setmetatable({}, {__tostring = function() return 'shown' end}))", "error: shown"},
+		{"error()", "error: test.lua:1: bad argument #1 to error (value expected)"},
+		{"local x = nil\nx.y = 1", "error: test.lua:2: attempt to index a non-table object(nil) with key 'y'"},
+		{"assert(false, 'why')", "error: test.lua:1: why"},
+		{"assert(nil)", "error: test.lua:1: assertion failed!"},
+		{"assert(pcall(error, 'x', 0))", "error: test.lua:1: x"},
+		{"assert(pcall(refuse))", "error: test.lua:1: 10.0.0.11:7801: connection refused"},
+		{"\nassert(pcall(function() error('once') end))", "error: test.lua:2: once"},
+		{"print(assert(1, 2))", "1\t2\n"},
+		{"local function f() return f() + 1 end f()", "error: stack overflow: calls nest deeper than 256"},
+		{"print(xpcall(refuse, function(e) return 'handled ' .. e.code end))", "false\thandled refused\n"},
+		{"print(xpcall(fail, debug.traceback))", "false\ttest.lua:1: fail: disk full\nstack traceback:\n\t[G]: in function (anonymous)\n\t[G]: in function 'xpcall'\n\ttest.lua:1: in main chunk\n\t[G]: ?\n"},
+		{"x = = 1", "error: test.lua:1: syntax error near '='"},
+		{"print('a\n", "error: test.lua:1: a quoted string doesn't end on its line"},
+		{"if x then\n\n", "error: test.lua:3: the source ends too early: an end, a bracket or a quote is missing"},
+		{"break", "error: test.lua:1: no loop to break"},
+		{"local f = coroutine.wrap(function()\n refuse() end) f()", "error: test.lua:2: 10.0.0.11:7801: connection refused"},
+		{"print(coroutine.resume(coroutine.create(function() fail() end)))", "false\ttest.lua:1: fail: disk full\n"},
+		{"print(try(function(a, b) return a, b + 1, {k = a} end))", "{\"x\", 2, {k = \"x\"}}\n"},
+		{"try(function()\n refuse() end)", "error: test.lua:2: 10.0.0.11:7801: connection refused"},
+		{"try(function()\n error('inner') end)", "error: test.lua:2: inner"},
+		{"print(pcall(try, function() error({}) end))", "false\t{}\n"},
+		{"print(select('#', pcall(error)))", "2\n"},
+	}, failing...)
+}
+
+func TestExitPassesThroughEverything(t *testing.T) {
+	for _, script := range []string{
+		"exit(3)",
+		"pcall(exit, 3) print('still here')",
+		"while true do pcall(function() exit(3) end) end",
+		"xpcall(function() exit(3) end, function() while true do end end) print('still here')",
+		"coroutine.resume(coroutine.create(function() exit(3) end)) print('still here')",
+		"coroutine.wrap(function() exit(3) end)() print('still here')",
+		"pcall(try, function() exit(3) end) print('still here')",
+		"table.sort({1, 2, 3}, function(a, b) pcall(exit, 3) return a < b end) print('still here')",
+	} {
+		h, out := testHost(t, failing...)
+		_, err := h.RunSource(context.Background(), "test.lua", []byte(script))
+		var exit *Exit
+		if !errors.As(err, &exit) || exit.Status != 3 || out.Len() > 0 {
+			t.Errorf("%s: got %v, printed %q", script, err, out)
+		}
+		if got := output(t, h, out, "print('next')"); got != "next\n" {
+			t.Errorf("%s: the next run printed %q", script, got)
+		}
+	}
+}
+
+func TestCancellation(t *testing.T) {
+	for _, script := range []string{
+		"while true do end",
+		"while true do pcall(function() while true do end end) end",
+		"local function f() return f() end f()",
+		"wait()",
+		"while true do pcall(wait) end",
+		"coroutine.wrap(function() while true do end end)()",
+		"local co = coroutine.create(function() while true do end end) coroutine.resume(co) while true do end",
+		"try(function() while true do end end)",
+		"pcall(string.find, ('x'):rep(30000), '.-.-.-b')",
+		"('x'):rep(10000):gsub('x', function() while true do end end)",
+	} {
+		h, out := testHost(t, failing...)
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+		_, err := h.RunSource(ctx, "test.lua", []byte(script))
+		cancel()
+		var e *Error
+		if !errors.As(err, &e) || e.Code != CodeTimeout || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: got %v", script, err)
+		}
+		if got := output(t, h, out, "print('clean-up')"); got != "clean-up\n" {
+			t.Errorf("%s: after it a run printed %q", script, got)
+		}
+	}
+	h, _ := testHost(t)
+	ctx, cancel := context.WithCancelCause(context.Background())
+	cancel(errors.New("interrupted"))
+	_, err := h.RunSource(ctx, "test.lua", []byte("return 1"))
+	var e *Error
+	if !errors.As(err, &e) || e.Code != CodeCancelled || e.Cause.Error() != "interrupted" {
+		t.Errorf("a run in a context that was over: %v", err)
+	}
+}
+
+func TestFunctionKeptBeyondTheRun(t *testing.T) {
+	var kept *Func
+	keep := Builtin{Name: "at_exit", Params: []Param{{Name: "f", Type: Function, Required: true}}, Positional: 1,
+		Impl: func(c *Call) (any, error) { kept = c.Func("f"); return nil, nil }}
+	bounded := Builtin{Name: "bounded", Params: []Param{{Name: "f", Type: Function, Required: true}}, Positional: 1,
+		Impl: func(c *Call) (any, error) {
+			ctx, cancel := context.WithTimeout(c.Context(), 10*time.Millisecond)
+			defer cancel()
+			_, err := c.Func("f").CallContext(ctx)
+			return nil, err
+		}}
+	h, out := testHost(t, append(failing, keep, bounded)...)
+
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := h.RunSource(ctx, "test.lua", []byte(`coroutine.wrap(function()
+		at_exit(function(why) print("cleaned up", why) return 5 end) end)() while true do end`)); err == nil {
+		t.Fatal("the run was not cancelled")
+	}
+	values, err := kept.CallContext(context.Background(), "late")
+	if err != nil || len(values) != 1 || values[0] != 5 || out.String() != "cleaned up\tlate\n" {
+		t.Errorf("the clean-up gave %v, %v and printed %q", values, err, out)
+	}
+
+	got := output(t, h, out, `local ok, e = pcall(bounded, function() while true do end end) print(ok, e.code) print("goes on")`)
+	if got != "false\ttimeout\ngoes on\n" {
+		t.Errorf("a bounded function: %q", got)
+	}
+	if _, err := h.RunSource(context.Background(), "test.lua", []byte(`pcall(bounded, function() exit(4) end) print("no")`)); err == nil || err.Error() != "exit 4" {
+		t.Errorf("exit in a bounded function: %v", err)
+	}
+}
+
+func TestTracebacks(t *testing.T) {
+	h, _ := testHost(t, failing...)
+	for _, script := range []string{"local function inner() fail() end inner()", "local function inner() error('x') end inner()",
+		"crash()", "local t = nil; t.x = 1"} {
+		_, err := h.RunSource(context.Background(), "test.lua", []byte(script))
+		var e *Error
+		if !errors.As(err, &e) || !strings.Contains(e.Traceback, "test.lua:1") && e.Code != CodeBug {
+			t.Errorf("%s: traceback %q", script, e.Traceback)
+		}
+		if e.Code == CodeBug && !strings.Contains(e.Traceback, "errors_test.go") {
+			t.Errorf("%s: no Go stack in %q", script, e.Traceback)
+		}
+	}
+}

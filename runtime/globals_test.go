@@ -1,0 +1,55 @@
+package runtime
+
+import "testing"
+
+func TestGlobals(t *testing.T) {
+	checkSnippets(t, []snippet{
+		{`print("a", 1, nil, true)`, "a\t1\tnil\ttrue\n"},
+		{`print(1/0, -1/0, 0/0, 1e15, 0.1, 1/3, -0.5, 1e100)`, "inf\t-inf\tnan\t1000000000000000\t0.1\t0.33333333333333\t-0.5\t1e+100\n"},
+		{`print(tonumber("1e3"), tonumber("0x10"), tonumber("nan"), tonumber(" 7 "), tonumber("ff", 16), tonumber("z"), tonumber("1_000"))`,
+			"1000\t16\tnil\t7\t255\tnil\tnil\n"},
+		{`print(math.huge, math.pi > 3)`, "inf\ttrue\n"},
+		{`print({1, "two", {3}}, {b = 1, a = {c = true}})`, "{1, \"two\", {3}}\t{a = {c = true}, b = 1}\n"},
+		{`local t = {1} t.me = t print(t)`, "{1, me = <cycle>}\n"},
+		{`print(setmetatable({}, {__tostring = function() return "me" end}))`, "me\n"},
+		{`io.write("a", 1, "\n")`, "a1\n"},
+		{`x = 5 print(x, rawget(_G, "y"))`, "5\tnil\n"},
+		{`print(arg[0], #arg, ...)`, "test.lua\t0\n"},
+		{"\n\nprnt(1)", "error: test.lua:3: undefined global prnt: did you mean print?"},
+		{`local x = zzzzzz`, "error: test.lua:1: undefined global zzzzzz"},
+		{`os.execute("ls")`, "error: test.lua:1: os.execute is not available in runbooks: a script starts no processes"},
+		{`os.exit(1)`, "error: test.lua:1: os.exit is not available in runbooks: exit(status) ends the run"},
+		{`io.open("x")`, "error: test.lua:1: io.open is not available in runbooks: a script doesn't touch files"},
+		{`dofile("x")`, "error: test.lua:1: dofile is not available in runbooks: require reads modules"},
+		{`debug.getinfo(1)`, "error: test.lua:1: debug.getinfo is not available in runbooks: of debug there is traceback alone"},
+		{`os.tiem()`, "error: test.lua:1: os: no field tiem: did you mean time?"},
+		{`print(type(os.time()), type(debug.traceback()))`, "number\tstring\n"},
+		{`print(load("return 1 +"))`, "nil\t(load):1: the source ends too early: an end, a bracket or a quote is missing\n"},
+		{`print(load("return 1 + 1")(), loadstring("return 7")())`, "2\t7\n"},
+		{`local n = 0 print(load(function() n = n + 1 return ({"return ", "40", "+2"})[n] end)())`, "42\n"},
+		{`print(loadstring("\27Lua"))`, "nil\t(load):1: compiled Lua can't be loaded: only text\n"},
+		{`setmetatable(_G, {})`, "error: test.lua:1: cannot change a protected metatable"},
+		{`print(unpack({1, 2, 3}, 2))`, "2\t3\n"},
+		{`for i, v in ipairs({"a", "b"}) do io.write(i, v) end print()`, "1a2b\n"},
+		{`for k, v in pairs({10, x = 1}) do io.write(tostring(k), "=", v, " ") end print()`, "1=10 x=1 \n"},
+		{`print(next({}), next({5}))`, "nil\t1\t5\n"},
+		{`ipairs(nil)`, "error: test.lua:1: ipairs: got nil, want a list"},
+		{`pairs(5)`, "error: test.lua:1: pairs: got number, want a table"},
+	})
+}
+
+func TestRandomIsSeeded(t *testing.T) {
+	const script = `math.randomseed(42) local a, b = math.random(), math.random(10)
+		math.randomseed(42) print(a == math.random(), b == math.random(10), b >= 1 and b <= 10)`
+	checkSnippets(t, []snippet{
+		{script, "true\ttrue\ttrue\n"},
+		{`for _ = 1, 100 do local x = math.random(3, 5) assert(x >= 3 and x <= 5) end print(math.random(7, 7))`, "7\n"},
+		{`math.random(5, 1)`, "error: test.lua:1: math.random: no integer from 5 to 1"},
+	})
+	one, out := testHost(t)
+	first := output(t, one, out, `print(math.random())`)
+	two, out := testHost(t)
+	if second := output(t, two, out, `print(math.random())`); first != second {
+		t.Errorf("two hosts with one seed gave %s and %s", first, second)
+	}
+}

@@ -1,0 +1,39 @@
+package runtime
+
+import (
+	"bytes"
+	"context"
+	"testing"
+)
+
+// testHost makes a host over builtins, with what it prints.
+func testHost(t testing.TB, builtins ...Builtin) (*Host, *bytes.Buffer) {
+	t.Helper()
+	var out bytes.Buffer
+	h := New(Options{Builtins: builtins, Stdout: &out, Stderr: &out, Script: "test.lua"})
+	t.Cleanup(h.Close)
+	return h, &out
+}
+
+// output runs a script and returns what it printed, or how it failed.
+func output(t testing.TB, h *Host, out *bytes.Buffer, script string) string {
+	t.Helper()
+	out.Reset()
+	if _, err := h.RunSource(context.Background(), "test.lua", []byte(script)); err != nil {
+		return "error: " + err.Error()
+	}
+	return out.String()
+}
+
+// snippet is a script and what it prints, or "error: " and how it fails.
+type snippet struct{ script, want string }
+
+func checkSnippets(t *testing.T, snippets []snippet, builtins ...Builtin) {
+	t.Helper()
+	for _, s := range snippets {
+		h, out := testHost(t, builtins...)
+		if got := output(t, h, out, s.script); got != s.want {
+			t.Errorf("%s\n got %q\nwant %q", s.script, got, s.want)
+		}
+	}
+}

@@ -1,0 +1,71 @@
+package runtime
+
+import (
+	"bytes"
+	"math"
+	"reflect"
+	"testing"
+)
+
+func encoded(v any) (string, error) {
+	var out bytes.Buffer
+	err := EncodeJSON(&out, v)
+	return out.String(), err
+}
+
+func TestEncodeJSON(t *testing.T) {
+	for _, c := range []struct {
+		v    any
+		want string
+	}{
+		{nil, "null"}, {true, "true"}, {int64(7), "7"}, {-2.5, "-2.5"}, {1e21, "1e+21"},
+		{"a\"<b>\n\u2028", `"a\"<b>\n\u2028"`},
+		{[]string(nil), "[]"}, {[]any{}, "[]"}, {map[string]any{}, "{}"}, {List{}, "[]"},
+		{map[string]any{"b": 1, "a": []any{nil}}, `{"a":[null],"b":1}`},
+		{&Error{Message: "m", File: "f", Line: 2}, `"f:2: m"`},
+	} {
+		if got, err := encoded(c.v); err != nil || got != c.want {
+			t.Errorf("%#v: got %s, %v, want %s", c.v, got, err, c.want)
+		}
+	}
+	deep := []any{}
+	for range 300 {
+		deep = []any{deep}
+	}
+	for _, v := range []any{math.NaN(), math.Inf(1), make(chan int), &Func{}, deep, []any{opaque("<cycle>")}, mixed{}} {
+		if got, err := encoded(v); err == nil || got != "" {
+			t.Errorf("%v was encoded as %s", v, got)
+		}
+	}
+}
+
+func TestDecodeJSON(t *testing.T) {
+	v, err := DecodeJSON([]byte(` {"a": [1, 2.5, 1e3, 12345678901234567890, null], "b": {}} `))
+	want := map[string]any{"a": []any{1, 2.5, 1000.0, 12345678901234567890.0, nil}, "b": map[string]any{}}
+	if err != nil || !reflect.DeepEqual(v, want) {
+		t.Errorf("got %#v, %v", v, err)
+	}
+	for _, bad := range []string{"", "{", "1 2", "nul", `{"a":1e999}`, "[1,]"} {
+		if v, err := DecodeJSON([]byte(bad)); err == nil {
+			t.Errorf("%q was decoded as %v", bad, v)
+		}
+	}
+}
+
+func FuzzDecodeJSON(f *testing.F) {
+	f.Add([]byte(`{"a":[1,2.5,"x",null,true]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		v, err := DecodeJSON(data)
+		if err != nil {
+			return
+		}
+		text, err := encoded(v)
+		if err != nil {
+			return // deeper than is encoded
+		}
+		again, err := DecodeJSON([]byte(text))
+		if err != nil || !reflect.DeepEqual(v, again) {
+			t.Errorf("%q became %q", data, text)
+		}
+	})
+}

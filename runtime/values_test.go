@@ -1,0 +1,119 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+)
+
+var rowType = &RecordType{Name: "row", Fields: []Field{{Name: "name"}, {Name: "port"}, {Name: "tags"}}}
+
+func row(name string, port int) Record {
+	return Record{Type: rowType, Values: map[string]any{"name": name, "port": port}}
+}
+
+// fleet is an object with items, fields, a method and its own assert.
+type fleet struct {
+	names []string
+	ok    bool
+}
+
+var fleetType = &ObjectType{Name: "fleet"}
+
+func init() {
+	*fleetType = ObjectType{
+		Name:   "fleet",
+		Fields: []Field{{Name: "ok", Get: func(o Object) any { return o.(*fleet).ok }}, {Name: "self", Get: func(o Object) any { return o }}},
+		Methods: []Builtin{{Name: "check", Positional: 1, Params: []Param{{Name: "word", Type: String, Default: "fine"}},
+			Impl: func(c *Call) (any, error) { return c.String("word") + fmt.Sprint(len(c.Self.(*fleet).names)), nil }}},
+		Len:    func(o Object) int { return len(o.(*fleet).names) },
+		At:     func(o Object, i int) any { return row(o.(*fleet).names[i-1], 7000+i) },
+		String: func(o Object) string { return fmt.Sprintf("fleet of %d", len(o.(*fleet).names)) },
+		Assert: func(o Object) error {
+			if o.(*fleet).ok {
+				return nil
+			}
+			return errors.New("the fleet failed")
+		},
+	}
+}
+
+func (*fleet) ObjectType() *ObjectType { return fleetType }
+
+// ticket is an object without items.
+type ticket struct{}
+
+var ticketType = &ObjectType{Name: "ticket", Fields: []Field{{Name: "id", Get: func(Object) any { return 7 }}, {Name: "note", Get: func(Object) any { return nil }}}}
+
+func (ticket) ObjectType() *ObjectType { return ticketType }
+
+func given(name string, v any) Builtin {
+	return Builtin{Name: name, Impl: func(*Call) (any, error) { return v, nil }}
+}
+
+func giving() []Builtin {
+	down := &fleet{names: []string{"a"}}
+	return []Builtin{
+		given("record", row("a", 7001)),
+		given("rows", List{Items: []any{row("a", 7001), row("longer", 7002)}, Type: &RecordType{Name: "rows", Fields: []Field{{Name: "ok"}, {Name: "unreachable"}}},
+			Values: map[string]any{"ok": false}}),
+		given("lines", List{Items: []any{"x", "y"}, String: func(items []any) string { return fmt.Sprint(len(items), " lines") }}),
+		given("fleet", &fleet{names: []string{"a", "b"}, ok: true}),
+		given("down", down),
+		given("ticket", ticket{}),
+		given("data", map[string]any{"list": []any{1, "x", nil, true}, "none": []any{}, "empty": map[string]any{}, "words": []string{"p", "q"}}),
+		{Name: "encode", Positional: 1, Params: []Param{{Name: "value", Type: Any}}, Impl: func(c *Call) (any, error) { return encoded(c.Value("value")) }},
+		{Name: "plain", Positional: 1, Params: []Param{{Name: "value", Type: Table}}, Impl: func(c *Call) (any, error) { return fmt.Sprintf("%#v", c.Value("value")), nil }},
+		{Name: "pass", Positional: 1, Params: []Param{{Name: "value", Type: Any}}, Impl: func(c *Call) (any, error) { return c.Value("value"), nil }},
+	}
+}
+
+func TestRecordsAndLists(t *testing.T) {
+	checkSnippets(t, []snippet{
+		{`local r = record() print(r.name, r.port, r.tags, r)`, "a\t7001\tnil\t{name = \"a\", port = 7001}\n"},
+		{`local r = record() r.extra = 1 r.name = "b" print(r, tostring(r), encode(r))`,
+			"{name = \"b\", port = 7001, extra = 1}\t{name = \"b\", port = 7001, extra = 1}\t{\"name\":\"b\",\"port\":7001,\"tags\":null,\"extra\":1}\n"},
+		{`print(record().nmae)`, "error: test.lua:1: row: no field nmae: did you mean name?"},
+		{`print(record()[1])`, "error: test.lua:1: row: no field [1]"},
+		{`local r = rows() print(#r, r[1].name, r[3], r.ok, r.unreachable)`, "2\ta\tnil\tfalse\tnil\n"},
+		{`print(rows().okk)`, "error: test.lua:1: rows: no field okk: did you mean ok?"},
+		{`print(rows())`, "name    port\na       7001\nlonger  7002\n"},
+		{`local n = 0 for k in pairs(rows()) do n = n + k end print(n)`, "3\n"},
+		{`print(encode(rows()))`, `[{"name":"a","port":7001,"tags":null},{"name":"longer","port":7002,"tags":null}]` + "\n"},
+		{`local r = rows() table.sort(r, function(a, b) return a.port > b.port end) table.remove(r) print(r[1].name, #r, pass(r).ok)`, "longer\t1\tfalse\n"},
+		{`local l = lines() l[3] = "z" print(l, tostring(l), l[1], encode(l))`, "3 lines\t3 lines\tx\t[\"x\",\"y\",\"z\"]\n"},
+		{`lines().x = 1 print(lines().y)`, "error: test.lua:1: list: no field y"},
+		{`print(plain(rows()))`, `[]interface {}{map[string]interface {}{"name":"a", "port":7001}, map[string]interface {}{"name":"longer", "port":7002}}` + "\n"},
+		{`print(getmetatable(rows()), getmetatable(record()))`, "rows\trow\n"},
+		{`local d = data() print(d, #d.list, d.list[4])`, "{empty = {}, list = {1, \"x\", nil, true}, none = {}, words = {\"p\", \"q\"}}\t4\ttrue\n"},
+		{`print(encode(data()))`, `{"empty":{},"list":[1,"x",null,true],"none":[],"words":["p","q"]}` + "\n"},
+		{`print(encode({}), encode({a = 1}), encode("x"), encode(2.5))`, "[]\t{\"a\":1}\t\"x\"\t2.5\n"},
+	}, giving()...)
+}
+
+func TestObjects(t *testing.T) {
+	checkSnippets(t, []snippet{
+		{`local f = fleet() print(f, tostring(f), f.ok, #f, f[2].name, f[3], f[0])`, "fleet of 2\tfleet of 2\ttrue\t2\tb\tnil\tnil\n"},
+		{`print(fleet():check(), fleet():check("is"), fleet():check{word = "w"})`, "fine2\tis2\tw2\n"},
+		{`for i, r in ipairs(fleet()) do io.write(i, r.name, " ") end print()`, "1a 2b \n"},
+		{`for i, r in pairs(fleet()) do io.write(i, r.name, " ") end print()`, "1a 2b \n"},
+		{`local a, b = unpack(fleet()) print(a.name, b.name, (select("#", unpack(fleet(), 2))))`, "a\tb\t1\n"},
+		{`local f = fleet() print(f == f.self, f == fleet(), f == down(), f ~= down())`, "true\ttrue\tfalse\ttrue\n"},
+		{`print(encode(fleet()), encode(ticket()))`, `[{"name":"a","port":7001,"tags":null},{"name":"b","port":7002,"tags":null}]` + "\t" + `{"id":7,"note":null}` + "\n"},
+		{`print(plain(fleet()))`, `[]interface {}{map[string]interface {}{"name":"a", "port":7001}, map[string]interface {}{"name":"b", "port":7002}}` + "\n"},
+		{`for k, v in pairs(ticket()) do print(k, v) end print(ticket())`, "id\t7\n<ticket>\n"},
+		{`print(assert(fleet()).ok)`, "true\n"},
+		{"\nassert(down())", "error: test.lua:2: the fleet failed"},
+		{`print(fleet().okk)`, "error: test.lua:1: fleet: no field okk: did you mean ok?"},
+		{`print(ticket()[1])`, "error: test.lua:1: ticket: no field [1]"},
+		{`print(ticket().x)`, "error: test.lua:1: ticket: no field x: there is id and note"},
+		{`fleet().ok = false`, "error: test.lua:1: fleet: ok can't be set: it is read-only"},
+		{`fleet().check()`, "error: test.lua:1: fleet:check: called on a nil: call it with a colon"},
+		{`fleet().check(ticket())`, "error: test.lua:1: fleet:check: called on a ticket: call it with a colon"},
+		{`fleet():check{wrd = 1}`, "error: test.lua:1: fleet:check: unknown parameter wrd: did you mean word?"},
+		{`fleet():check(fleet())`, "error: test.lua:1: fleet:check: parameter word: got fleet, want string"},
+		{`next(fleet())`, "error: test.lua:1: next: got fleet, want a table"},
+		{`ipairs(ticket())`, "error: test.lua:1: ipairs: got ticket, want a list"},
+		{`setmetatable(fleet(), {})`, "error: test.lua:1: cannot change a protected metatable"},
+	}, giving()...)
+}
