@@ -50,7 +50,7 @@ func memberConfig(folder string, spec engine.Spec, logger *zap.Logger) *embed.Co
 	cfg.MaxLearners = maxLearners
 	cfg.StrictReconfigCheck = true
 	cfg.PreVote = true
-	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(quiet(logger))
+	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(logger)
 	return cfg
 }
 

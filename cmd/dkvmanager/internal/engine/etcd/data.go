@@ -16,11 +16,12 @@ import (
 )
 
 // closeLimit is how long a stop waits for requests in flight and for another leader.
-const closeLimit = 2 * time.Second
+const closeLimit = 1500 * time.Millisecond
 
 // runData is the life of a data instance.
 func runData(ctx context.Context, folder string, spec engine.Spec, report *engine.Report, logger *zap.Logger) error {
-	cfg := memberConfig(folder, spec, logger)
+	etcdLevel := zap.NewAtomicLevelAt(zap.WarnLevel)
+	cfg := memberConfig(folder, spec, quiet(logger, etcdLevel))
 	if spec.Start == engine.Resume && !wal.Exist(filepath.Join(cfg.Dir, "member", "wal")) {
 		return fmt.Errorf("the data of %s is gone: %s holds none; the instance must join its store anew", spec.Instance, cfg.Dir)
 	}
@@ -46,6 +47,7 @@ func runData(ctx context.Context, folder string, spec engine.Spec, report *engin
 		<-watched
 		report.Measure(nil)
 		counter.endStreams()
+		etcdLevel.SetLevel(zap.DPanicLevel) // it calls every connection that a stop closes a failure
 		shut(member)
 	}()
 
@@ -67,24 +69,21 @@ func stoppedReason(member *embed.Etcd, spec engine.Spec) string {
 	return fmt.Sprintf("%s stopped by itself: see the lines above", spec.Instance)
 }
 
-// shut closes the server: requests in flight end, the leadership moves away. embed's own Close does
-// that with time limits that add up to more than a stop may take, and doesn't return at all before
-// the first quorum: then, and when it takes too long, the server is stopped under it.
+// shut ends requests in flight, moves the leadership away and stops the server. It returns once all is
+// on disk: embed's Close goes on to wait for the connections of the other members, which end with the
+// process. Its own time limits add up to more than a stop may take, and before the first quorum it
+// never stops the server at all: then, and when it takes too long, the server is stopped under it.
 func shut(member *embed.Etcd) {
 	select {
 	case <-member.Server.ReadyNotify():
 	default:
 		member.Server.HardStop()
+		return
 	}
-	closed := make(chan struct{})
-	go func() {
-		defer close(closed)
-		member.Close()
-	}()
+	go member.Close()
 	select {
-	case <-closed:
+	case <-member.Server.StopNotify():
 	case <-time.After(closeLimit):
 		member.Server.HardStop()
-		<-closed
 	}
 }

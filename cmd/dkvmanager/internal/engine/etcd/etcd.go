@@ -6,6 +6,8 @@ import (
 	"context"
 	"io"
 
+	"go.uber.org/zap"
+
 	"dkvrun/cmd/dkvmanager/internal/engine"
 	"dkvrun/runtime/wire"
 )
@@ -19,8 +21,14 @@ func (etcd) Name() string { return "etcd" }
 
 func (etcd) Run(ctx context.Context, folder string, spec engine.Spec, report *engine.Report, log io.Writer) error {
 	logger := newLogger(log)
+	run := runData
 	if spec.Role == wire.Gateway {
-		return runGateway(ctx, spec, report, logger)
+		run = runGateway
 	}
-	return runData(ctx, folder, spec, report, logger)
+	logger.Info("starting", zap.String("instance", spec.Instance), zap.String("role", string(spec.Role)), zap.String("start", string(spec.Start)))
+	if err := run(ctx, folder, spec, report, logger); err != nil {
+		return err
+	}
+	logger.Info("stopped")
+	return nil
 }

@@ -30,7 +30,7 @@ const (
 )
 
 // runGateway is the life of a gateway: its client port serves the whole store, and nothing is kept.
-func runGateway(ctx context.Context, spec engine.Spec, report *engine.Report, logger *zap.Logger) error {
+func runGateway(ctx context.Context, _ string, spec engine.Spec, report *engine.Report, logger *zap.Logger) error {
 	if len(spec.Endpoints) == 0 {
 		return fmt.Errorf("gateway %s: the spec names no data instance", spec.Instance)
 	}

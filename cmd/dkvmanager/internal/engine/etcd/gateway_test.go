@@ -154,24 +154,31 @@ func TestGatewayReadsAreFresh(t *testing.T) {
 	writer, reader := store[0].client(), store[3].client()
 	ctx, cancel := clientContext(t)
 	defer cancel()
-	for i := range 50 {
-		want := fmt.Sprint(i)
-		if _, err := writer.Put(ctx, "k", want); err != nil {
-			t.Fatal(err)
-		}
-		resp, err := reader.Get(ctx, "k", clientv3.WithSerializable())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := string(resp.Kvs[0].Value); got != want {
-			t.Fatalf("read %s after %s was written", got, want)
-		}
-		txn, err := reader.Txn(ctx).Then(clientv3.OpGet("k", clientv3.WithSerializable())).Commit()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := string(txn.Responses[0].GetResponseRange().Kvs[0].Value); got != want {
-			t.Fatalf("read %s in a transaction after %s was written", got, want)
+	stale := clientv3.OpGet("k", clientv3.WithSerializable())
+	for name, op := range map[string]clientv3.Op{
+		"a read":               stale,
+		"a transaction":        clientv3.OpTxn(nil, []clientv3.Op{stale}, nil),
+		"a transaction in one": clientv3.OpTxn(nil, []clientv3.Op{clientv3.OpTxn(nil, []clientv3.Op{stale}, nil)}, nil),
+	} {
+		for i := range 200 {
+			want := fmt.Sprint(i)
+			if _, err := writer.Put(ctx, "k", want); err != nil {
+				t.Fatal(err)
+			}
+			resp, err := reader.Do(ctx, op)
+			if err != nil {
+				t.Fatal(err)
+			}
+			read := resp.Get()
+			if txn := resp.Txn(); txn != nil {
+				for inner := txn.Responses[0].GetResponseTxn(); inner != nil; inner = inner.Responses[0].GetResponseTxn() {
+					txn = (*clientv3.TxnResponse)(inner)
+				}
+				read = (*clientv3.GetResponse)(txn.Responses[0].GetResponseRange())
+			}
+			if got := string(read.Kvs[0].Value); got != want {
+				t.Fatalf("%s gave %s after %s was written", name, got, want)
+			}
 		}
 	}
 }

@@ -21,10 +21,10 @@ func newLogger(w io.Writer) *zap.Logger {
 	return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(config), sink, zap.InfoLevel))
 }
 
-// quiet is the logger for etcd itself. Its information is a page a start; what it warns of while
+// quiet is the logger for etcd itself, from level on. Its information is a page a start; what it warns of while
 // another instance is down, it says every few seconds for as long as that takes.
-func quiet(logger *zap.Logger) *zap.Logger {
-	return logger.WithOptions(zap.IncreaseLevel(zap.WarnLevel), zap.WrapCore(func(core zapcore.Core) zapcore.Core {
+func quiet(logger *zap.Logger, level zap.AtomicLevel) *zap.Logger {
+	return logger.WithOptions(zap.IncreaseLevel(level), zap.WrapCore(func(core zapcore.Core) zapcore.Core {
 		return zapcore.NewSamplerWithOptions(core, time.Hour, 20, 0)
 	}))
 }
@@ -35,7 +35,7 @@ func tell(report *engine.Report, logger *zap.Logger, c engine.Condition) {
 		return
 	}
 	if c.Ready {
-		logger.Info("ready", zap.Bool("leader", c.Leader))
+		logger.Info("ready")
 	} else {
 		logger.Info("not ready", zap.String("reason", c.Reason))
 	}

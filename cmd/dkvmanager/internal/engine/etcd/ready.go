@@ -18,7 +18,7 @@ import (
 // How often an instance is looked at, and how long it has for an answer.
 const (
 	unreadyInterval = 200 * time.Millisecond
-	readyInterval   = 500 * time.Millisecond
+	readyInterval   = time.Second
 	answerLimit     = time.Second
 	reachLimit      = 200 * time.Millisecond
 )
@@ -86,8 +86,10 @@ func (r *readiness) condition(ctx context.Context) engine.Condition {
 // reason says why the instance isn't ready; empty when it is.
 func (r *readiness) reason(ctx context.Context, c engine.Condition) string {
 	switch {
+	case r.server.Leader() == 0 && !c.Bootstrapped && r.spec.Start == engine.Found:
+		return r.noLeader(ctx, "founders")
 	case r.server.Leader() == 0:
-		return r.noLeader(ctx)
+		return r.noLeader(ctx, "data instances")
 	case !c.Bootstrapped:
 		return "the instance is announcing itself to the store"
 	case c.Learner:
@@ -121,8 +123,8 @@ func alarmReason(alarms []string) string {
 	return ""
 }
 
-// noLeader counts who is there.
-func (r *readiness) noLeader(ctx context.Context) string {
+// noLeader counts who of the voters, which are called what, is there.
+func (r *readiness) noLeader(ctx context.Context, what string) string {
 	voters, up := 0, 0
 	for _, m := range r.server.Cluster().Members() {
 		if m.IsLearner {
@@ -132,10 +134,6 @@ func (r *readiness) noLeader(ctx context.Context) string {
 		if m.ID == r.server.MemberID() || reachable(ctx, m.PeerURLs) {
 			up++
 		}
-	}
-	what := "data instances"
-	if r.spec.Start == engine.Found {
-		what = "founders"
 	}
 	if up > voters/2 {
 		return fmt.Sprintf("the store is choosing a leader: %d of %d %s are there", up, voters, what)

@@ -43,11 +43,11 @@ func Run(ctx context.Context, eng engine.Engine, folder string, lifeline *os.Fil
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(ctx, func() { killAfter(stopLimit) })()
+	defer context.AfterFunc(ctx, func() { killAfter(stopLimit, log) })()
 	if lifeline != nil {
 		go func() {
 			_, _ = io.Copy(io.Discard, lifeline)
-			killAfter(orphanLimit)
+			killAfter(orphanLimit, log)
 			cancel()
 		}()
 	}
@@ -74,6 +74,9 @@ func readSpec(folder string) (engine.Spec, error) {
 	return spec, nil
 }
 
-func killAfter(limit time.Duration) {
-	time.AfterFunc(limit, func() { _ = syscall.Kill(os.Getpid(), syscall.SIGKILL) })
+func killAfter(limit time.Duration, log io.Writer) {
+	time.AfterFunc(limit, func() {
+		fmt.Fprintf(log, "the stop has taken %v: killing the process\n", limit)
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	})
 }

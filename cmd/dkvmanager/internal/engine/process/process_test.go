@@ -270,6 +270,9 @@ func TestHangingStopIsKilled(t *testing.T) {
 		if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
 			t.Errorf("ended with %v, want SIGKILL", err)
 		}
+		if want := fmt.Sprintf("the stop has taken %v", c.limit); !strings.Contains(c.in.output.String(), want) {
+			t.Errorf("output %q, want %q", c.in.output.String(), want)
+		}
 		if took := time.Since(begin); took < c.limit {
 			t.Errorf("killed after %v, want %v", took, c.limit)
 		}
