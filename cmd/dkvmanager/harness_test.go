@@ -1,0 +1,280 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"dkvrun/cmd/dkvmanager/internal/engine/process"
+	"dkvrun/runtime/wire"
+)
+
+// asDaemon makes the test binary be dkvmanager; the instances that it starts inherit it.
+const asDaemon = "DKV_TEST_DAEMON"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asDaemon) != "" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+// patience bounds every wait for a condition.
+const patience = 20 * time.Second
+
+// eventually waits until ok is true.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		if ok() {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %s: %s", patience, what)
+		}
+	}
+}
+
+// command is dkvmanager with args, not started.
+func command(args ...string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append(os.Environ(), asDaemon+"=1")
+	return cmd
+}
+
+// daemon is a manager that runs as a process of its own.
+type daemon struct {
+	t    *testing.T
+	ip   string
+	dir  string
+	cmd  *exec.Cmd
+	log  *output
+	done chan struct{}
+}
+
+// output may be written and read at once.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+// startDaemon starts a manager on ip:7801 with its data in dir, and returns when it answers. What it
+// runs ends with the test.
+func startDaemon(t *testing.T, ip, dir string, more ...string) *daemon {
+	t.Helper()
+	return startWith(t, ip, dir, nil, more...)
+}
+
+func startWith(t *testing.T, ip, dir string, lifeline *os.File, more ...string) *daemon {
+	t.Helper()
+	d := &daemon{t: t, ip: ip, dir: dir, log: &output{}, done: make(chan struct{})}
+	d.cmd = command(append([]string{"--listen", ip + ":7801", "--data-dir", dir}, more...)...)
+	d.cmd.Stderr = d.log
+	if lifeline != nil {
+		d.cmd.ExtraFiles = []*os.File{lifeline}
+	}
+	if err := d.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = d.cmd.Wait(); close(d.done) }()
+	t.Cleanup(func() {
+		_ = d.cmd.Process.Kill()
+		<-d.done
+		for _, pid := range d.holders() {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+		eventually(t, "the instances are gone", func() bool { return len(d.holders()) == 0 })
+		if t.Failed() {
+			t.Logf("log of %s:\n%s", ip, d.log)
+		}
+	})
+	eventually(t, "the manager on "+ip+" answers", func() bool {
+		select {
+		case <-d.done:
+			t.Fatalf("the manager on %s ended: %s\n%s", ip, d.cmd.ProcessState, d.log)
+		default:
+		}
+		resp, err := client.Get("http://" + ip + ":7801" + wire.HealthPath())
+		if err != nil {
+			return false
+		}
+		_ = resp.Body.Close()
+		return resp.StatusCode == http.StatusOK
+	})
+	return d
+}
+
+// holders are the processes that hold the folders of the manager's instances.
+func (d *daemon) holders() []int {
+	folders, err := filepath.Glob(filepath.Join(d.dir, "instances", "*", "*"))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	var pids []int
+	for _, f := range folders {
+		if pid, err := process.Holder(f); err == nil && pid != 0 {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// end sends a signal and returns the exit status once the process has ended.
+func (d *daemon) end(signal syscall.Signal) int {
+	d.t.Helper()
+	if err := d.cmd.Process.Signal(signal); err != nil {
+		d.t.Fatal(err)
+	}
+	return d.exit()
+}
+
+func (d *daemon) exit() int {
+	d.t.Helper()
+	select {
+	case <-d.done:
+		return d.cmd.ProcessState.ExitCode()
+	case <-time.After(patience):
+		d.t.Fatalf("the manager on %s does not end\n%s", d.ip, d.log)
+		return 0
+	}
+}
+
+// client keeps no connections: managers come and go under the same address.
+var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
+
+// call makes a request to a manager and returns the status and body.
+func (d *daemon) call(method, path string, body any) (int, []byte) {
+	d.t.Helper()
+	status, text, err := roundTrip(method, "http://"+d.ip+":7801"+path, body)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return status, text
+}
+
+func roundTrip(method, url string, body any) (int, []byte, error) {
+	var source io.Reader
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			return 0, nil, err
+		}
+		source = bytes.NewReader(text)
+	}
+	req, err := http.NewRequestWithContext(context.Background(), method, url, source)
+	if err != nil {
+		return 0, nil, err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return 0, nil, err
+	}
+	text, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, text, errors.Join(err, resp.Body.Close())
+}
+
+// must makes a request that has to succeed with a message.
+func (d *daemon) must(method, path string, body any, message string) {
+	d.t.Helper()
+	_, text := d.call(method, path, body)
+	var result wire.Result
+	if err := json.Unmarshal(text, &result); err != nil || !result.Success || result.Message != message {
+		d.t.Fatalf("%s %s at %s: got %s, want %q", method, path, d.ip, text, message)
+	}
+}
+
+func (d *daemon) get(path string, into any) {
+	d.t.Helper()
+	status, text := d.call("GET", path, nil)
+	if status != http.StatusOK {
+		d.t.Fatalf("GET %s at %s: %d %s", path, d.ip, status, text)
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+func (d *daemon) store(name string) wire.Store {
+	d.t.Helper()
+	var s wire.Store
+	d.get(wire.StorePath(name), &s)
+	return s
+}
+
+// ready waits until all own instances of a store take reads and writes.
+func (d *daemon) ready(name string) {
+	d.t.Helper()
+	eventually(d.t, name+" is ready on "+d.ip, func() bool {
+		for _, in := range d.store(name).Instances {
+			if in.Own && !in.Ready {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// pids are the processes of a store's own instances, by name.
+func (d *daemon) pids(name string) map[string]int {
+	d.t.Helper()
+	pids := map[string]int{}
+	for _, in := range d.store(name).Instances {
+		if in.Own && in.PID != 0 {
+			pids[in.Name] = in.PID
+		}
+	}
+	return pids
+}
+
+// orders is a store of count instances on hosts in turn, each host's ports counted from the base.
+func orders(count int, hosts ...string) wire.CreateStore {
+	store := wire.CreateStore{Name: "OrdersStore"}
+	for i := range count {
+		store.Nodes = append(store.Nodes, wire.Node{
+			Name: fmt.Sprintf("orders-%d", i+1), Host: hosts[i%len(hosts)],
+			ClustronPort: wire.DefaultClustronPort + i/len(hosts), ClientPort: wire.DefaultClientPort + i/len(hosts),
+		})
+	}
+	return store
+}
+
+// put writes k=v through an instance's client port, and get reads it through another's.
+func put(t *testing.T, n wire.Node) {
+	t.Helper()
+	status, text, err := roundTrip("POST", fmt.Sprintf("http://%s:%d/v3/kv/put", n.Host, n.ClientPort), map[string]string{"key": "aw==", "value": "dg=="})
+	if err != nil || status != http.StatusOK {
+		t.Fatalf("put through %s: %d %s %v", n.Name, status, text, err)
+	}
+}
+
+func get(t *testing.T, n wire.Node) {
+	t.Helper()
+	status, text, err := roundTrip("POST", fmt.Sprintf("http://%s:%d/v3/kv/range", n.Host, n.ClientPort), map[string]string{"key": "aw=="})
+	if err != nil || status != http.StatusOK || !strings.Contains(string(text), `"dg=="`) {
+		t.Fatalf("get through %s: %d %s %v", n.Name, status, text, err)
+	}
+}
