@@ -68,6 +68,12 @@ func (r *reader) read(v lua.LValue) (any, error) {
 }
 
 func (r *reader) readTable(t *lua.LTable) (any, error) {
+	if record, ok := unfilled(t); ok && !r.plain {
+		return record, nil
+	}
+	if err := r.host.fill(t); err != nil {
+		return nil, err
+	}
 	for _, o := range r.open {
 		if o != t {
 			continue

@@ -18,7 +18,7 @@ func (h *Host) openLibraries() {
 	h.globals.RawSetString("next", h.nextKey)
 	for name, fn := range map[string]lua.LGFunction{
 		"assert": h.assert, "error": h.error, "ipairs": h.ipairs, "load": h.load, "loadstring": h.load,
-		"pairs": h.pairs, "print": h.print, "require": h.require, "tonumber": h.tonumber,
+		"pairs": h.pairs, "print": h.print, "rawget": h.rawget, "rawset": h.rawset, "require": h.require, "tonumber": h.tonumber,
 		"tostring": h.tostring, "unpack": h.unpack,
 	} {
 		h.globals.RawSetString(name, L.NewFunction(fn))

@@ -42,8 +42,8 @@ type Host struct {
 	modules modules
 
 	globals, strings *lua.LTable
-	records          map[*RecordType]*lua.LTable // metatables
-	objects          map[*ObjectType]*lua.LTable
+	records          map[*RecordType]*recordMetatables
+	objects          map[*ObjectType]*lua.LTable // metatables
 	errorMeta        *lua.LTable
 	emptyMap         *lua.LTable // the metatable of an empty map, which would else look like a list
 	showFunction     *lua.LFunction
@@ -67,7 +67,7 @@ func New(opts Options) *Host {
 		current: L,
 		task:    newTask(),
 		sources: map[string]bool{},
-		records: map[*RecordType]*lua.LTable{},
+		records: map[*RecordType]*recordMetatables{},
 		objects: map[*ObjectType]*lua.LTable{},
 		globals: L.G.Global,
 	}

@@ -61,6 +61,7 @@ func (h *Host) next(L *lua.LState) int {
 	if !ok {
 		h.raise(L, h.errorHere(L, "next: got %s, want a table", h.typeName(L.Get(1))))
 	}
+	h.mustFill(L, t)
 	key := lua.LValue(lua.LNil)
 	if L.GetTop() > 1 {
 		key = L.Get(2)
@@ -97,4 +98,19 @@ func (h *Host) unpack(L *lua.LState) int {
 		}
 	}
 	return max(0, last-first+1)
+}
+
+func (h *Host) rawget(L *lua.LState) int {
+	t := L.CheckTable(1)
+	h.mustFill(L, t)
+	L.Push(t.RawGet(L.CheckAny(2)))
+	return 1
+}
+
+func (h *Host) rawset(L *lua.LState) int {
+	t := L.CheckTable(1)
+	h.mustFill(L, t)
+	L.RawSet(t, L.CheckAny(2), L.CheckAny(3))
+	L.SetTop(1)
+	return 1
 }

@@ -24,55 +24,6 @@ func shapeOf(t *lua.LTable) shape {
 	return shape{}
 }
 
-func (h *Host) recordToLua(r Record, depth int) (*lua.LTable, error) {
-	t := h.main.CreateTable(0, len(r.Values))
-	set := func(name string, v any) error {
-		lv, err := h.toLuaAt(v, depth+1)
-		if err == nil && lv != lua.LNil {
-			t.RawSetString(name, lv)
-		}
-		return err
-	}
-	if r.Type == nil {
-		return h.mapToLua(r.Values, depth)
-	}
-	declared := 0
-	for _, f := range r.Type.Fields {
-		if v, ok := r.Values[f.Name]; ok {
-			declared++
-			if err := set(f.Name, v); err != nil {
-				return nil, err
-			}
-		}
-	}
-	if declared < len(r.Values) { // what a script added to a record that it then passed on
-		for _, k := range sortedKeys(r.Values) {
-			if t.RawGetString(k) != lua.LNil {
-				continue
-			}
-			if err := set(k, r.Values[k]); err != nil {
-				return nil, err
-			}
-		}
-	}
-	t.Metatable = h.recordMetatable(r.Type)
-	return t, nil
-}
-
-func (h *Host) recordMetatable(rt *RecordType) *lua.LTable {
-	if mt := h.records[rt]; mt != nil {
-		return mt
-	}
-	mt := h.newMetatable(rt.Name, shape{record: rt})
-	mt.RawSetString("__index", h.main.NewFunction(func(L *lua.LState) int {
-		h.requireField(L, rt, L.Get(2))
-		L.Push(lua.LNil)
-		return 1
-	}))
-	h.records[rt] = mt
-	return mt
-}
-
 func (h *Host) typedListToLua(l List, depth int) (*lua.LTable, error) {
 	t, err := h.listToLua(l.Items, depth)
 	if err != nil {
@@ -104,7 +55,7 @@ func (h *Host) typedListToLua(l List, depth int) (*lua.LTable, error) {
 var plainList = RecordType{Name: "list"}
 
 func (h *Host) newMetatable(name string, s shape) *lua.LTable {
-	mt := h.main.CreateTable(0, 4)
+	mt := h.main.CreateTable(1, 5) // one item: see recordToLua
 	ud := h.main.NewUserData()
 	ud.Value = s
 	mt.RawSetString(shapeKey, ud)

@@ -48,7 +48,10 @@ func (h *Host) toLuaAt(v any, depth int) (lua.LValue, error) {
 	case mixed:
 		return h.mixedToLua(v, depth)
 	case Record:
-		return h.recordToLua(v, depth)
+		if v.Type == nil {
+			return h.mapToLua(v.Values, depth)
+		}
+		return h.recordToLua(v), nil
 	case List:
 		return h.typedListToLua(v, depth)
 	case Object:

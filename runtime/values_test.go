@@ -55,6 +55,8 @@ func giving() []Builtin {
 	down := &fleet{names: []string{"a"}}
 	return []Builtin{
 		given("record", row("a", 7001)),
+		given("nested", Record{Type: rowType, Values: map[string]any{"name": "n", "tags": []string{"t"}}}),
+		given("spoilt", Record{Type: rowType, Values: map[string]any{"name": "n", "port": make(chan int)}}),
 		given("rows", List{Items: []any{row("a", 7001), row("longer", 7002)}, Type: &RecordType{Name: "rows", Fields: []Field{{Name: "ok"}, {Name: "unreachable"}}},
 			Values: map[string]any{"ok": false}}),
 		given("lines", List{Items: []any{"x", "y"}, String: func(items []any) string { return fmt.Sprint(len(items), " lines") }}),
@@ -73,6 +75,12 @@ func TestRecordsAndLists(t *testing.T) {
 		{`local r = record() print(r.name, r.port, r.tags, r)`, "a\t7001\tnil\t{name = \"a\", port = 7001}\n"},
 		{`local r = record() r.extra = 1 r.name = "b" print(r, tostring(r), encode(r))`,
 			"{name = \"b\", port = 7001, extra = 1}\t{name = \"b\", port = 7001, extra = 1}\t{\"name\":\"b\",\"port\":7001,\"tags\":null,\"extra\":1}\n"},
+		{`local r = record() r.name = nil for k, v in pairs(r) do print(k, v) end print(r.name, rawget(r, "port"))`, "port\t7001\nnil\t7001\n"},
+		{`local r = record() rawset(r, "x", 1) print(r.x, r.name, next(record()))`, "1\ta\tname\ta\n"},
+		{`local r = nested() r.tags[1] = "changed" print(r.tags[1], r.name, r == r, r.tags == r.tags)`, "changed\tn\ttrue\ttrue\n"},
+		{`print(spoilt().name, pcall(function() return spoilt().port end))`,
+			"n\tfalse\ttest.lua:1: row: bug in dkvrun: a chan int has no form in Lua\n"},
+		{`print(plain(record()))`, `map[string]interface {}{"name":"a", "port":7001}` + "\n"},
 		{`print(record().nmae)`, "error: test.lua:1: row: no field nmae: did you mean name?"},
 		{`print(record()[1])`, "error: test.lua:1: row: no field [1]"},
 		{`local r = rows() print(#r, r[1].name, r[3], r.ok, r.unreachable)`, "2\ta\tnil\tfalse\tnil\n"},
