@@ -59,14 +59,18 @@ func (h *Host) compile(name string, src []byte) (*lua.LFunction, error) {
 	if line, problem := scan(src); problem != "" {
 		return refuse(line, "%s", problem)
 	}
-	fn, err := h.main.Load(bytes.NewReader(src), name)
+	chunk, err := parse.Parse(bytes.NewReader(src), name)
+	var proto *lua.FunctionProto
+	if err == nil {
+		var m mender
+		if m.all(chunk); m.refused > 0 {
+			return refuse(m.refused, refusedList)
+		}
+		proto, err = lua.Compile(chunk, name)
+	}
 	if err == nil {
 		h.sources[name] = true
-		return fn, nil
-	}
-	var api *lua.ApiError
-	if errors.As(err, &api) {
-		err = api.Cause
+		return h.main.NewFunctionFromProto(proto), nil
 	}
 	var syntax *parse.Error
 	var compile *lua.CompileError

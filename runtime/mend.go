@@ -1,0 +1,146 @@
+package runtime
+
+import (
+	"slices"
+
+	"github.com/yuin/gopher-lua/ast"
+)
+
+// gopher-lua 1.1.2 compiles these table constructors wrongly:
+//
+//   - {"a", k = f()}: when the last field has a key and its value is a call or "...", all that is on
+//     the stack is stored as list items, the value itself among them;
+//   - 50 list items and then a field with a key: the item list is stored once more, with the key or
+//     value in the place of its first item;
+//
+// and a third kind, 50, 100, … list items and then a call or "..." that may give several values: they
+// take the place of earlier items.
+//
+// mender rewrites the parsed source so that none is met: it cuts a value with a key down to one, as
+// parentheses do, puts fields with keys before a list that is so long, and notes where the third
+// kind stands, which has to be refused.
+type mender struct {
+	refused int // the line of the first constructor that can't be mended, 0 for none
+}
+
+// fieldsPerFlush is how many list items gopher-lua stores at once.
+const fieldsPerFlush = 50
+
+const refusedList = "a list of 50, 100, … items can't end in a call or ... that may give several values: put it in parentheses to take one"
+
+func (m *mender) all(stmts []ast.Stmt) {
+	for _, s := range stmts {
+		m.stmt(s)
+	}
+}
+
+func (m *mender) stmt(s ast.Stmt) {
+	switch s := s.(type) {
+	case *ast.AssignStmt:
+		m.exprs(s.Lhs...)
+		m.exprs(s.Rhs...)
+	case *ast.LocalAssignStmt:
+		m.exprs(s.Exprs...)
+	case *ast.FuncCallStmt:
+		m.exprs(s.Expr)
+	case *ast.DoBlockStmt:
+		m.all(s.Stmts)
+	case *ast.WhileStmt:
+		m.exprs(s.Condition)
+		m.all(s.Stmts)
+	case *ast.RepeatStmt:
+		m.exprs(s.Condition)
+		m.all(s.Stmts)
+	case *ast.IfStmt:
+		m.exprs(s.Condition)
+		m.all(s.Then)
+		m.all(s.Else)
+	case *ast.NumberForStmt:
+		m.exprs(s.Init, s.Limit, s.Step)
+		m.all(s.Stmts)
+	case *ast.GenericForStmt:
+		m.exprs(s.Exprs...)
+		m.all(s.Stmts)
+	case *ast.FuncDefStmt:
+		m.all(s.Func.Stmts)
+	case *ast.ReturnStmt:
+		m.exprs(s.Exprs...)
+	}
+}
+
+func (m *mender) exprs(exprs ...ast.Expr) {
+	for _, e := range exprs {
+		switch e := e.(type) {
+		case *ast.TableExpr:
+			m.table(e)
+		case *ast.FuncCallExpr:
+			m.exprs(e.Func, e.Receiver)
+			m.exprs(e.Args...)
+		case *ast.FunctionExpr:
+			m.all(e.Stmts)
+		case *ast.AttrGetExpr:
+			m.exprs(e.Object, e.Key)
+		case *ast.LogicalOpExpr:
+			m.exprs(e.Lhs, e.Rhs)
+		case *ast.RelationalOpExpr:
+			m.exprs(e.Lhs, e.Rhs)
+		case *ast.StringConcatOpExpr:
+			m.exprs(e.Lhs, e.Rhs)
+		case *ast.ArithmeticOpExpr:
+			m.exprs(e.Lhs, e.Rhs)
+		case *ast.UnaryMinusOpExpr:
+			m.exprs(e.Expr)
+		case *ast.UnaryNotOpExpr:
+			m.exprs(e.Expr)
+		case *ast.UnaryLenOpExpr:
+			m.exprs(e.Expr)
+		}
+	}
+}
+
+func (m *mender) table(t *ast.TableExpr) {
+	items := 0
+	for i, f := range t.Fields {
+		m.exprs(f.Key, f.Value)
+		if f.Key == nil {
+			items++
+		}
+		// Only the last field may give more than one value, and only as a list item.
+		if f.Key != nil || i < len(t.Fields)-1 {
+			cutToOne(f.Value)
+		}
+	}
+	if items >= fieldsPerFlush && items < len(t.Fields) {
+		slices.SortStableFunc(t.Fields, func(a, b *ast.Field) int { return rank(a) - rank(b) })
+	}
+	if n := len(t.Fields); items > 1 && items%fieldsPerFlush == 1 && mayGiveSeveral(t.Fields[n-1].Value) && m.refused == 0 {
+		m.refused = t.Line()
+	}
+}
+
+// rank puts fields with keys before list items.
+func rank(f *ast.Field) int {
+	if f.Key == nil {
+		return 1
+	}
+	return 0
+}
+
+func cutToOne(e ast.Expr) {
+	switch e := e.(type) {
+	case *ast.FuncCallExpr:
+		e.AdjustRet = true
+	case *ast.Comma3Expr:
+		e.AdjustRet = true
+	}
+}
+
+func mayGiveSeveral(e ast.Expr) bool {
+	switch e := e.(type) {
+	case *ast.FuncCallExpr:
+		return !e.AdjustRet
+	case *ast.Comma3Expr:
+		return !e.AdjustRet
+	}
+	return false
+}
