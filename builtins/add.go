@@ -59,7 +59,7 @@ func (r *Run) addInstance(c *runtime.Call) (any, error) {
 		steps[i] = post(m.Endpoint, "AddInstance", "", wire.InstancesPath(v.name), body)
 	}
 	a.do(steps)
-	if a.results.ok() {
+	if a.results.OK() {
 		if err := a.joined(v.name, added); err != nil {
 			return nil, err
 		}

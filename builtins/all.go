@@ -6,6 +6,7 @@ import "dkvrun/runtime"
 func All() []runtime.Builtin {
 	return []runtime.Builtin{
 		addInstance,
+		runtime.ArgsBuiltin(),
 		connectManagers,
 		connectStore,
 		disconnectManagers,

@@ -100,7 +100,7 @@ func (r *Run) change(c *runtime.Call, force bool, changes ...change) (any, error
 	}
 	for _, ch := range changes {
 		a.do(v.steps(ch, instance, force))
-		if !a.results.ok() {
+		if !a.results.OK() {
 			break
 		}
 	}

@@ -55,7 +55,7 @@ func (r *Run) removeInstance(c *runtime.Call) (any, error) {
 		steps[i] = remove(m.Endpoint, "RemoveInstance", name, wire.InstancePath(v.name, name)+"?"+query.Encode())
 	}
 	a.do(steps)
-	if a.results.ok() {
+	if a.results.OK() {
 		if err := a.left(v.name, in.Node); err != nil {
 			return nil, err
 		}

@@ -29,20 +29,20 @@ type Action struct {
 
 // Row is what one manager answered about one step of an action.
 type Row struct {
-	Manager  string `json:"manager"`
-	Instance string `json:"instance,omitempty"`
+	Manager  string
+	Instance string
 	// Action is CreateStore, StartInstance, Connect, …
-	Action string `json:"action"`
+	Action string
 	// Result is one of the Result constants.
-	Result     string `json:"result"`
-	Success    bool   `json:"success"`
-	Changed    bool   `json:"changed"`
-	StatusCode int    `json:"status_code"`
-	Message    string `json:"message"`
-	Code       string `json:"code"`
-	Hint       string `json:"hint,omitempty"`
-	Attempts   int    `json:"attempts"`
-	DurationMS int64  `json:"duration_ms"`
+	Result     string
+	Success    bool
+	Changed    bool
+	StatusCode int
+	Message    string
+	Code       string
+	Hint       string
+	Attempts   int
+	DurationMS int64
 }
 
 // Results of a row.
@@ -61,4 +61,13 @@ func operation(action, instance string) string {
 		return action
 	}
 	return action + ":" + instance
+}
+
+// Fields is the row as scripts see it, for a document.
+func (r Row) Fields() map[string]any {
+	fields := map[string]any{}
+	for _, f := range rowType.Fields {
+		fields[f.Name] = f.Get(&resultRow{Row: r})
+	}
+	return fields
 }

@@ -28,7 +28,8 @@ type resultRow struct {
 	seen bool
 }
 
-func (r *Results) ok() bool { return r.count() == 0 }
+// OK says whether every row succeeded.
+func (r *Results) OK() bool { return r.count() == 0 }
 
 func (r *Results) count() int {
 	n := 0
@@ -98,7 +99,7 @@ var resultsType = &runtime.ObjectType{
 	Fields: []runtime.Field{
 		{Name: "ok", Doc: "true when every row succeeded", Get: func(o runtime.Object) any {
 			o.(*Results).all = true
-			return o.(*Results).ok()
+			return o.(*Results).OK()
 		}},
 		{Name: "failed", Doc: "the rows that did not succeed", Get: func(o runtime.Object) any {
 			o.(*Results).all = true

@@ -7,7 +7,6 @@ import (
 	"github.com/google/uuid"
 
 	"dkvrun/runtime"
-	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/wire"
 )
 
@@ -28,7 +27,7 @@ func (r *Run) newStore(c *runtime.Call) (any, error) {
 		return nil, err
 	}
 	name := c.String("name")
-	nodes, err := nodesOf(c, func() ([]fanout.Endpoint, error) { return s.endpoints(), nil })
+	nodes, err := wantedNodes(c, s)
 	if err != nil {
 		return nil, err
 	}
@@ -50,10 +49,30 @@ func (r *Run) newStore(c *runtime.Call) (any, error) {
 	}
 	a.do(steps)
 	results, err := a.end()
-	if err == nil && results.ok() && wire.DataTarget(len(nodes)) == 2 {
+	if err == nil && results.OK() && wire.DataTarget(len(nodes)) == 2 {
 		r.Reporter.Notice(name + " has two data instances: it stops writing when either of their servers fails; three survive the loss of one")
 	}
 	return results, err
+}
+
+// wantedNodes is the topology that a call of new_store means: its nodes as given, or generated.
+func wantedNodes(c *runtime.Call, s *session) ([]wire.Node, error) {
+	if !c.Has("nodes") {
+		if !c.Has("instance_prefix") {
+			return nil, c.Misuse("instance_prefix", "required, unless nodes = {…} gives the whole topology")
+		}
+		return generate(c, s.endpoints())
+	}
+	for _, p := range planParams {
+		if c.Given(p.Name) {
+			return nil, c.Misuse(p.Name, "can't go with nodes, which is the whole topology already")
+		}
+	}
+	nodes, err := parseNodes(c, "nodes")
+	if err != nil {
+		return nil, err
+	}
+	return nodes, checkTopology(c, nodes)
 }
 
 // createRequest completes a topology with what all managers have to agree on. A store that part of
@@ -152,7 +171,7 @@ func (r *Run) removeStore(c *runtime.Call) (any, error) {
 	}
 	if c.Bool("stop_first") && v.latest != nil {
 		a.do(v.steps(stopping, "", false))
-		if !a.results.ok() {
+		if !a.results.OK() {
 			r.Reporter.Notice("not removed: " + a.results.summary())
 			return a.end()
 		}

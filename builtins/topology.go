@@ -79,29 +79,9 @@ func (p plan) checkPorts(c *runtime.Call, s fanout.Endpoint, n int) error {
 	return nil
 }
 
-// nodesOf is the topology that a call of new_store or topology means: its nodes as given, or
-// generated over the servers.
-func nodesOf(c *runtime.Call, servers func() ([]fanout.Endpoint, error)) ([]wire.Node, error) {
-	if !c.Has("nodes") {
-		if !c.Has("instance_prefix") {
-			return nil, c.Misuse("instance_prefix", "is required, unless nodes = {…} gives the whole topology")
-		}
-		list, err := servers()
-		if err != nil {
-			return nil, err
-		}
-		nodes, err := planOf(c).nodes(c, list)
-		if err != nil {
-			return nil, err
-		}
-		return nodes, checkTopology(c, nodes)
-	}
-	for _, p := range planParams {
-		if c.Given(p.Name) {
-			return nil, c.Misuse(p.Name, "can't go with nodes: nodes is the whole topology already")
-		}
-	}
-	nodes, err := parseNodes(c, "nodes")
+// generate is the topology that a call's plan gives over the servers.
+func generate(c *runtime.Call, servers []fanout.Endpoint) ([]wire.Node, error) {
+	nodes, err := planOf(c).nodes(c, servers)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +90,7 @@ func nodesOf(c *runtime.Call, servers func() ([]fanout.Endpoint, error)) ([]wire
 
 func checkTopology(c *runtime.Call, nodes []wire.Node) error {
 	if err := wire.CheckTopology(nodes); err != nil {
-		return c.Misuse("nodes", "%s", strings.TrimPrefix(err.Error(), "nodes: "))
+		return c.Errorf(wire.CodeBadTopology, "%s: the topology can't be: %v", c.Name, err)
 	}
 	return nil
 }
@@ -125,25 +105,35 @@ var topologyBuiltin = runtime.Builtin{
 	Returns: "a list of `{name, host, clustron_port, client_port, manager}`; `tostring` prints a line a node",
 	Example: `print(topology{managers = "10.0.0.11,10.0.0.12", instance_prefix = "orders", instance_count = 2})`,
 	Impl: func(c *runtime.Call) (any, error) {
-		r := of(c)
-		nodes, err := nodesOf(c, func() ([]fanout.Endpoint, error) {
-			switch {
-			case c.Has("managers"):
-				return r.parse(c)
-			case r.session == nil && len(r.Preset) > 0:
-				return fanout.ParseEndpoints(r.Preset, r.ManagerPort)
-			}
-			s, err := r.sessionFor(c)
-			if err != nil {
-				return nil, err
-			}
-			return s.endpoints(), nil
-		})
+		servers, err := of(c).servers(c)
+		if err != nil {
+			return nil, err
+		}
+		if !c.Has("instance_prefix") {
+			return nil, c.Misuse("instance_prefix", "required, but not given")
+		}
+		nodes, err := generate(c, servers)
 		if err != nil {
 			return nil, err
 		}
 		return nodeList(nodes), nil
 	},
+}
+
+// servers are those that a topology is planned for, without asking any of them: the ones given, the
+// session's, or those of the session that there will be.
+func (r *Run) servers(c *runtime.Call) ([]fanout.Endpoint, error) {
+	switch {
+	case c.Has("managers"):
+		return r.parse(c)
+	case r.session == nil && len(r.Preset) > 0:
+		return fanout.ParseEndpoints(r.Preset, r.ManagerPort)
+	}
+	s, err := r.sessionFor(c)
+	if err != nil {
+		return nil, err
+	}
+	return s.endpoints(), nil
 }
 
 // nodeType declares the fields of a topology's nodes.

@@ -1,9 +1,12 @@
 package tests
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -15,7 +18,8 @@ import (
 var blocks atomic.Int32
 
 // TestTranscripts runs what a person would type. In a transcript $H1 to $H4 are hosts of its own;
-// `managers HOST…` starts a manager on each, `managers -stop HOST` and `-kill HOST` end one.
+// `managers HOST…` starts a manager on each, `managers -stop HOST` and `-kill HOST` end one, and
+// `exits STATUS COMMAND…` runs a command that ends with that status.
 func TestTranscripts(t *testing.T) {
 	scripts, err := filepath.Abs("../scripts")
 	if err != nil {
@@ -40,6 +44,7 @@ func TestTranscripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"managers": managersCommand,
+			"exits":    exitsCommand,
 		},
 	})
 }
@@ -62,4 +67,22 @@ func managersCommand(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ts.Check(err)
 	ts.Logf("managers %s", strings.Join(args, " "))
+}
+
+func exitsCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits STATUS COMMAND…")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	var exit *exec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("%s ended with status %d, want %d", args[1], got, want)
+	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"io"
 
@@ -20,9 +21,16 @@ func writeDocument(w io.Writer, r *runner, values []any, err error, status int) 
 	if len(values) > 0 {
 		value = values[0]
 	}
-	return runtime.EncodeJSON(w, map[string]any{
+	var document bytes.Buffer
+	encoding := runtime.EncodeJSON(&document, map[string]any{
 		"ok": status == statusDone, "actions": actions, "value": value, "error": errorDocument(err),
 	})
+	if encoding != nil {
+		return encoding
+	}
+	document.WriteByte('\n')
+	_, err = document.WriteTo(w)
+	return err
 }
 
 func actionDocument(a *builtins.Action) map[string]any {

@@ -41,6 +41,10 @@ func runScript(p *process, o *options) int {
 	return r.finish(ctx, values, err)
 }
 
+// maxInput is how much is read of a script on standard input: more than a source may have, so that
+// the host can say so.
+const maxInput = 2 << 20
+
 // errTimeLimit is why a run ends that --timeout has ended.
 var errTimeLimit = errors.New("--timeout")
 
@@ -86,13 +90,13 @@ func (r *runner) run(ctx context.Context) ([]any, error) {
 	})
 	r.host = runtime.New(runtime.Options{
 		Builtins: builtins.All(), Stdout: out, Stderr: r.stderr, Stdin: r.stdin,
-		Script: r.script, Args: r.args, Path: filepath.SplitList(r.getenv("DKVRUN_PATH")), Stdlib: stdlib.FS, App: r.app,
+		Script: r.script, Args: r.options.args, Path: filepath.SplitList(r.getenv("DKVRUN_PATH")), Stdlib: stdlib.FS, App: r.app,
 	})
 	switch {
 	case r.isEval:
 		return r.host.Eval(ctx, r.eval)
 	case r.script == "-":
-		source, err := io.ReadAll(io.LimitReader(r.stdin, runtime.MaxSource+1))
+		source, err := io.ReadAll(io.LimitReader(r.stdin, maxInput))
 		if err != nil {
 			return nil, fmt.Errorf("standard input: %w", err)
 		}

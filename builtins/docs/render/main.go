@@ -8,7 +8,6 @@ import (
 
 	"dkvrun/builtins"
 	"dkvrun/builtins/docs"
-	"dkvrun/runtime"
 )
 
 func main() {
@@ -16,7 +15,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: render DIR")
 		os.Exit(2)
 	}
-	set := docs.Set{Builtins: append(builtins.All(), runtime.ArgsBuiltin()), Objects: builtins.Objects(), Records: builtins.Records()}
+	set := docs.Set{Builtins: builtins.All(), Objects: builtins.Objects(), Records: builtins.Records()}
 	for name, text := range map[string]string{"builtins.md": set.Markdown(), "dkvrun.lua": set.Stubs()} {
 		if err := os.WriteFile(filepath.Join(os.Args[1], name), []byte(text), 0o644); err != nil {
 			fmt.Fprintln(os.Stderr, err)
