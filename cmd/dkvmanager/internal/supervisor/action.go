@@ -61,6 +61,9 @@ func (s *Supervisor) orderStart(ctx context.Context, store, instance string) (w 
 		return nil, 0, 0, nil
 	}
 	if g.kind == goalStop {
+		if w.isDataLost(g) {
+			return nil, 0, 0, w.dataLost(g)
+		}
 		if _, err := w.await(ctx, func(now sight) bool { return now.pid == 0 }); err != nil {
 			return nil, 0, 0, refusal(http.StatusInternalServerError, wire.CodeStartFailed, "%s is still stopping: start it again", instance)
 		}

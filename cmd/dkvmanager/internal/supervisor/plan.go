@@ -31,7 +31,7 @@ func (w *worker) plan(ctx context.Context, g goal) (*engine.Spec, error) {
 		return w.join(ctx, g, spec)
 	case g.local.Bootstrapped && w.hasData(g):
 		return spec, nil
-	case g.local.Bootstrapped && len(g.others()) == 0:
+	case w.isDataLost(g):
 		return nil, w.dataLost(g)
 	case !g.local.Bootstrapped && g.founder():
 		spec.Start = engine.Found
@@ -52,6 +52,11 @@ func (w *worker) contacts(g goal) []string {
 		w.known = clientEndpoints(others)
 	}
 	return w.known
+}
+
+// isDataLost says whether the instance was part of its store, has no data left, and no other has any.
+func (w *worker) isDataLost(g goal) bool {
+	return g.node.Role == wire.Data && g.local.Bootstrapped && len(g.others()) == 0 && !w.hasData(g)
 }
 
 // dataLost refuses to start the only data instance of a store with an empty folder.

@@ -1,0 +1,360 @@
+package supervisor
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/cmd/dkvmanager/internal/engine"
+	"dkvrun/runtime/wire"
+)
+
+// newStore creates and starts a store of n instances on servers, and waits until all is settled.
+func newStore(t *testing.T, servers, n int) *cluster {
+	t.Helper()
+	c := newCluster(t, servers)
+	c.create("Orders", c.spread("orders", 1, n))
+	c.start("Orders")
+	c.waitSettled("Orders", 15*time.Second)
+	put(t, c.node("Orders", "orders-1"), "k", "v")
+	return c
+}
+
+// holds checks that a store has exactly these members and that all its instances read what was put.
+func (c *cluster) holds(store string, want ...string) {
+	c.t.Helper()
+	if got := members(c.t, c.nodes[store][0]); got != strings.Join(want, " ") {
+		c.t.Errorf("members %s, want %s", got, strings.Join(want, " "))
+	}
+	for _, n := range c.nodes[store] {
+		if v := get(c.t, n, "k"); v != "v" {
+			c.t.Errorf("%s reads %q, want v", n.Name, v)
+		}
+	}
+}
+
+// waitGone waits until nothing is left of an instance.
+func (c *cluster) waitGone(n wire.Node, limit time.Duration) {
+	c.t.Helper()
+	s := c.at(n)
+	wait(c.t, limit, func() (bool, string) {
+		_, err := os.Stat(s.folder(place{"Orders", n.Name}))
+		return os.IsNotExist(err) && s.catalog.Snapshot().Stores["Orders"].Local[n.Name] == nil,
+			n.Name + " has not gone:" + describe(c.instances("Orders"))
+	})
+}
+
+func TestFoundersStartInAnyOrderAlsoAfterTheStoreGrew(t *testing.T) {
+	c := newCluster(t, 3)
+	c.create("Orders", c.spread("orders", 1, 3))
+	for _, name := range []string{"orders-3", "orders-1"} {
+		c.at(c.node("Orders", name)).mustStart("Orders", name)
+	}
+	wait(t, 10*time.Second, func() (bool, string) {
+		all := c.instances("Orders")
+		return all[0].Ready && all[2].Ready, describe(all)
+	})
+	put(t, c.node("Orders", "orders-1"), "k", "v")
+	c.widen("Orders", wire.DesiredRunning, c.spread("orders", 4, 5)...)
+	wait(t, 10*time.Second, func() (bool, string) {
+		in := c.at(c.node("Orders", "orders-5")).instance("Orders", "orders-5")
+		return in.Status == wire.Joining && in.LastError != "", describe(c.instances("Orders"))
+	})
+	c.servers[1].mustStart("Orders", "orders-2")
+	c.waitSettled("Orders", 40*time.Second)
+	c.holds("Orders", "orders-1", "orders-2", "orders-3", "orders-4", "orders-5")
+}
+
+func TestRemovedDataInstanceIsReplacedFirst(t *testing.T) {
+	c := newStore(t, 2, 4)
+	for _, n := range c.nodes["Orders"] {
+		if want := map[bool]wire.Role{true: wire.Data, false: wire.Gateway}[n.Name != "orders-4"]; n.Role != want {
+			t.Fatalf("%s is %s, want %s", n.Name, n.Role, want)
+		}
+	}
+	gone := c.node("Orders", "orders-2")
+	pid := c.at(gone).instance("Orders", "orders-2").PID
+	c.dismiss("Orders", "orders-2", false)
+	if role := c.node("Orders", "orders-4").Role; role != wire.Data {
+		t.Fatalf("orders-4 is %s, want data", role)
+	}
+	wait(t, 30*time.Second, func() (bool, string) {
+		if voters := len(strings.Fields(members(t, c.node("Orders", "orders-1")))); voters < 3 {
+			t.Fatalf("%d members while one is replaced, want 3 at any time", voters)
+		}
+		return c.settled("Orders"), describe(c.instances("Orders"))
+	})
+	c.waitGone(gone, 10*time.Second)
+	if alive(pid) {
+		t.Error("the removed instance runs")
+	}
+	c.holds("Orders", "orders-1", "orders-3", "orders-4")
+}
+
+func TestRemoveLeaderAfterLeaderDownToOne(t *testing.T) {
+	c := newStore(t, 3, 3)
+	for len(c.nodes["Orders"]) > 1 {
+		all := c.instances("Orders")
+		i := slices.IndexFunc(all, func(in wire.Instance) bool { return in.Leader })
+		if i < 0 {
+			t.Fatalf("no leader:%s", describe(all))
+		}
+		c.dismiss("Orders", all[i].Name, false)
+		c.waitGone(all[i].Node, 20*time.Second)
+		c.waitSettled("Orders", 10*time.Second)
+	}
+	c.holds("Orders", c.nodes["Orders"][0].Name)
+}
+
+func TestGatewayAndNeverStartedInstanceJustGo(t *testing.T) {
+	c := newStore(t, 1, 4)
+	c.widen("Orders", wire.DesiredStopped, c.servers[0].node("orders-9", 9))
+	for _, name := range []string{"orders-9", "orders-4"} {
+		gone := c.node("Orders", name)
+		c.dismiss("Orders", name, false)
+		c.waitGone(gone, 10*time.Second)
+	}
+	c.waitSettled("Orders", 5*time.Second)
+	c.holds("Orders", "orders-1", "orders-2", "orders-3")
+}
+
+func TestLostFolderIsRejoined(t *testing.T) {
+	c := newStore(t, 3, 3)
+	s := c.servers[1]
+	s.mustStop("Orders", "orders-2", true)
+	if err := os.RemoveAll(s.folder(place{"Orders", "orders-2"})); err != nil {
+		t.Fatal(err)
+	}
+	s.mustStart("Orders", "orders-2")
+	if in := s.instance("Orders", "orders-2"); in.Status != wire.Joining {
+		t.Errorf("status %s, want Joining", in.Status)
+	}
+	c.waitSettled("Orders", 20*time.Second)
+	c.holds("Orders", "orders-1", "orders-2", "orders-3")
+}
+
+func TestLostFolderOfTheOnlyInstanceIsNotFoundedAgain(t *testing.T) {
+	c := newStore(t, 1, 1)
+	s := c.servers[0]
+	s.mustStop("Orders", "orders-1", false)
+	if err := os.RemoveAll(s.folder(place{"Orders", "orders-1"})); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.Start(context.Background(), "Orders", "orders-1")
+	if code(err) != wire.CodeDataLost {
+		t.Errorf("start without data: %v, want data_lost", err)
+	}
+	// Also when it was meant to run all the time.
+	s.change(func(d *catalog.Data) { d.Stores["Orders"].Local["orders-1"].Desired = wire.DesiredRunning })
+	wait(t, 5*time.Second, func() (bool, string) {
+		in := s.instance("Orders", "orders-1")
+		return in.Status == wire.Stopped && strings.Contains(in.LastError, "the data of orders-1 is gone"), describe([]wire.Instance{in})
+	})
+	if _, err := s.Start(context.Background(), "Orders", "orders-1"); code(err) != wire.CodeDataLost {
+		t.Errorf("start without data: %v, want data_lost", err)
+	}
+}
+
+func TestLoseDataLeavesAtOnce(t *testing.T) {
+	c := newStore(t, 3, 3)
+	gone := c.node("Orders", "orders-3")
+	pid := c.at(gone).instance("Orders", "orders-3").PID
+	c.dismiss("Orders", "orders-3", true)
+	wait(t, 2*time.Second, func() (bool, string) { return !alive(pid), "runs" })
+	c.waitGone(gone, 15*time.Second)
+	c.waitSettled("Orders", 5*time.Second)
+	c.holds("Orders", "orders-1", "orders-2")
+}
+
+func TestJoinWaitsForAStoppedStore(t *testing.T) {
+	c := newStore(t, 2, 1)
+	c.servers[0].mustStop("Orders", "orders-1", false)
+	c.widen("Orders", wire.DesiredStopped, c.spread("orders", 2, 2)...)
+	s := c.servers[1]
+	if in := s.instance("Orders", "orders-2"); in.Status != wire.Joining || in.PID != 0 {
+		t.Errorf("in the stopped store: %s, want Joining without a process", describe([]wire.Instance{in}))
+	}
+	s.mustStart("Orders", "orders-2")
+	wait(t, 10*time.Second, func() (bool, string) {
+		in := s.instance("Orders", "orders-2")
+		return in.Status == wire.Joining && strings.Contains(in.LastError, "waiting for the running store"), describe([]wire.Instance{in})
+	})
+	// The wait doesn't hold up a stop.
+	began := time.Now()
+	s.mustStop("Orders", "orders-2", false)
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("stopping an instance that waits to join took %v", took)
+	}
+	s.mustStart("Orders", "orders-2")
+	c.servers[0].mustStart("Orders", "orders-1")
+	c.waitSettled("Orders", 15*time.Second)
+	c.holds("Orders", "orders-1", "orders-2")
+}
+
+func TestStoppedInstanceLeavesWhenTheStoreRunsAgain(t *testing.T) {
+	c := newStore(t, 2, 2)
+	c.servers[0].mustStop("Orders", "orders-1", false)
+	c.servers[1].mustStop("Orders", "orders-2", false)
+	gone := c.node("Orders", "orders-1")
+	c.dismiss("Orders", "orders-1", false)
+	wait(t, 5*time.Second, func() (bool, string) {
+		in := c.servers[0].instance("Orders", "orders-1")
+		return in.Status == wire.Leaving && in.PID == 0, describe([]wire.Instance{in})
+	})
+	// orders-2 can't decide without orders-1, which therefore runs once more.
+	c.servers[1].mustStart("Orders", "orders-2")
+	c.waitGone(gone, 30*time.Second)
+	c.waitSettled("Orders", 10*time.Second)
+	c.holds("Orders", "orders-2")
+}
+
+func TestOnlyDataInstanceHandsOverToAGateway(t *testing.T) {
+	c := newCluster(t, 2)
+	nodes := c.spread("orders", 1, 2)
+	nodes[0].Role, nodes[1].Role = wire.Data, wire.Gateway
+	c.create("Orders", nodes)
+	// AssignRoles would make both data; the catalog may have less.
+	for _, s := range c.servers {
+		s.change(func(d *catalog.Data) {
+			d.Stores["Orders"].Nodes = nodes
+			d.Stores["Orders"].Founders = wire.Founders(nodes)
+		})
+	}
+	c.nodes["Orders"] = nodes
+	c.start("Orders")
+	c.waitSettled("Orders", 10*time.Second)
+	put(t, nodes[1], "k", "v")
+	c.dismiss("Orders", "orders-1", false)
+	// The manager forgets what it saw while orders-1 was in the topology.
+	c.servers[1].drop()
+	c.servers[1].open()
+	c.waitGone(nodes[0], 30*time.Second)
+	c.waitSettled("Orders", 10*time.Second)
+	c.holds("Orders", "orders-2")
+}
+
+// The manager crashes at each point of a join; the next one finds its way.
+func TestJoinGoesOnAfterACrash(t *testing.T) {
+	folder := func(c *cluster) string { return c.servers[1].folder(place{"Orders", "orders-2"}) }
+	add := func(t *testing.T, c *cluster) {
+		t.Helper()
+		m, err := c.servers[0].opts.Engine.Dial(clientEndpoints(c.nodes["Orders"][:1]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := m.Add(ctx, clusterAddress(c.node("Orders", "orders-2"))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	begin := func(t *testing.T, c *cluster) {
+		t.Helper()
+		if err := writeSpec(folder(c), &engine.Spec{Store: "Orders", Instance: "orders-2", Operation: "op-Orders", Role: wire.Data, Start: engine.Join}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, test := range []struct {
+		name  string
+		crash func(t *testing.T, c *cluster)
+	}{
+		{"written down", begin},
+		{"taken in", func(t *testing.T, c *cluster) { begin(t, c); add(t, c) }},
+		{"data of a failed attempt", func(t *testing.T, c *cluster) {
+			begin(t, c)
+			if err := os.MkdirAll(filepath.Join(folder(c), dataDir("op-Orders"), "member"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"spawned", func(t *testing.T, c *cluster) {
+			s := c.servers[1]
+			s.open()
+			s.change(func(d *catalog.Data) { d.Stores["Orders"].Local["orders-2"].Desired = wire.DesiredRunning })
+			wait(t, 10*time.Second, func() (bool, string) {
+				pid := s.instance("Orders", "orders-2").PID
+				return pid != 0, "not spawned"
+			})
+			s.drop()
+		}},
+		{"spawned and killed", func(t *testing.T, c *cluster) {
+			s := c.servers[1]
+			s.open()
+			s.change(func(d *catalog.Data) { d.Stores["Orders"].Local["orders-2"].Desired = wire.DesiredRunning })
+			pid := 0
+			wait(t, 10*time.Second, func() (bool, string) {
+				pid = s.instance("Orders", "orders-2").PID
+				return pid != 0, "not spawned"
+			})
+			s.drop()
+			kill(t, pid)
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := newStore(t, 2, 1)
+			s := c.servers[1]
+			c.widen("Orders", wire.DesiredStopped, c.spread("orders", 2, 2)...)
+			s.drop()
+			test.crash(t, c)
+			s.open()
+			s.change(func(d *catalog.Data) { d.Stores["Orders"].Local["orders-2"].Desired = wire.DesiredRunning })
+			c.waitSettled("Orders", 25*time.Second)
+			c.holds("Orders", "orders-1", "orders-2")
+			spec, err := readSpec(folder(c))
+			if err != nil || spec.Start != engine.Resume {
+				t.Errorf("after the join spec.json says %+v, %v; want resume", spec, err)
+			}
+		})
+	}
+}
+
+// The manager crashes at each point of a leave; the next one finishes it.
+func TestLeaveGoesOnAfterACrash(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		crash func(t *testing.T, c *cluster)
+	}{
+		{"taken out", func(*testing.T, *cluster) {}},
+		{"stopped", func(t *testing.T, c *cluster) {
+			kill(t, c.servers[1].instance("Orders", "orders-2").PID)
+		}},
+		{"deleted", func(t *testing.T, c *cluster) {
+			kill(t, c.servers[1].instance("Orders", "orders-2").PID)
+			if err := os.RemoveAll(c.servers[1].folder(place{"Orders", "orders-2"})); err != nil {
+				t.Fatal(err)
+			}
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := newStore(t, 2, 2)
+			gone := c.node("Orders", "orders-2")
+			c.servers[1].drop()
+			m, err := c.servers[0].opts.Engine.Dial(clientEndpoints(c.nodes["Orders"][:1]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer m.Close()
+			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+			defer cancel()
+			list, err := m.Members(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wait(t, 10*time.Second, func() (bool, string) { // until the store takes the change
+				err := m.Remove(ctx, memberAt(list, clusterAddress(gone)).ID)
+				return err == nil, "remove"
+			})
+			test.crash(t, c)
+			c.servers[1].open()
+			c.dismiss("Orders", "orders-2", false)
+			c.waitGone(gone, 15*time.Second)
+			c.waitSettled("Orders", 5*time.Second)
+			c.holds("Orders", "orders-1")
+		})
+	}
+}
