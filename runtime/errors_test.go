@@ -81,6 +81,7 @@ func TestErrors(t *testing.T) {
 func TestExitPassesThroughEverything(t *testing.T) {
 	for _, script := range []string{
 		"exit(3)",
+		"return pcall(exit, 3)",
 		"pcall(exit, 3) print('still here')",
 		"while true do pcall(function() exit(3) end) end",
 		"xpcall(function() exit(3) end, function() while true do end end) print('still here')",

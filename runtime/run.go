@@ -72,6 +72,11 @@ func (h *Host) call(fn *lua.LFunction, args []any) ([]any, error) {
 		L.SetTop(base)
 		return nil, h.failure(taskOf(L), err)
 	}
+	// A caught exit, or an end of the context, may have been the last thing that happened.
+	if err := taskOf(L).scope.stopped(); err != nil {
+		L.SetTop(base)
+		return nil, h.failure(taskOf(L), err)
+	}
 	results := make([]any, L.GetTop()-base)
 	for i := range results {
 		results[i] = h.fromLuaToShow(L.Get(base + 1 + i))
