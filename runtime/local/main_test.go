@@ -1,0 +1,138 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// built is the real manager; its path tells its processes from all others.
+var built string
+
+// runnerVariable makes the test binary a runner with a cluster, for tests that kill one.
+const runnerVariable = "LOCAL_TEST_RUNNER"
+
+func TestMain(m *testing.M) {
+	if keep, ok := os.LookupEnv(runnerVariable); ok {
+		runner(os.Args[1], os.Args[2], keep)
+	}
+	folder, err := os.MkdirTemp("", "local-test-")
+	if err == nil {
+		built = filepath.Join(folder, "dkvmanager")
+		build := exec.Command("go", "build", "-o", built, "../../cmd/dkvmanager")
+		build.Stdout, build.Stderr = os.Stderr, os.Stderr
+		err = build.Run()
+	}
+	status := 1
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	} else {
+		status = m.Run()
+	}
+	os.RemoveAll(folder)
+	os.Exit(status)
+}
+
+// runner starts a cluster of two, says where, and waits to be killed.
+func runner(manager, temp, keep string) {
+	c, err := Start(context.Background(), Options{Servers: 2, Manager: manager, TempDir: temp, Keep: keep})
+	if err != nil {
+		fmt.Println("error:", err)
+		os.Exit(1)
+	}
+	fmt.Println(strings.Join(c.Endpoints(), " "))
+	select {}
+}
+
+// start starts a cluster of the real manager that is closed with the test.
+func start(t *testing.T, o Options) *Cluster {
+	t.Helper()
+	o.Manager = built
+	if o.TempDir == "" {
+		o.TempDir = t.TempDir()
+	}
+	c, err := Start(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+// processes are the ids of all processes of the real manager's binary whose command line has a word.
+func processes(t *testing.T, word string) []int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []int
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		if exe, _ := os.Readlink(filepath.Join("/proc", e.Name(), "exe")); exe != built {
+			continue
+		}
+		line, _ := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline"))
+		if strings.Contains(string(line), word) {
+			out = append(out, pid)
+		}
+	}
+	return out
+}
+
+// poll looks until ok, at most for the limit.
+func poll(t *testing.T, limit time.Duration, what string, ok func() bool) {
+	t.Helper()
+	if until(context.Background(), limit, ok) != nil {
+		t.Fatalf("not so within %s: %s", limit, what)
+	}
+}
+
+// gone checks that nothing of a cluster is left: no process, no folder, no address.
+func gone(t *testing.T, limit time.Duration, temp string, endpoints []string) {
+	t.Helper()
+	poll(t, limit, "all processes have ended", func() bool { return len(processes(t, temp)) == 0 })
+	poll(t, limit, "the addresses are free", func() bool {
+		lock, err := takeBlock(endpoints)
+		if err != nil {
+			return false
+		}
+		lock.Close()
+		return true
+	})
+	poll(t, limit, "the folders are deleted", func() bool {
+		list, err := os.ReadDir(temp)
+		return err == nil && len(list) == 0
+	})
+}
+
+// script is a program in place of the manager.
+func script(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "dkvmanager")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+text), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func kill(t *testing.T, pid int) {
+	t.Helper()
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+}
