@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"go.etcd.io/etcd/server/v3/embed"
@@ -15,15 +16,22 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/engine"
 )
 
-// closeLimit is how long a stop waits for requests in flight and for another leader.
-const closeLimit = 1500 * time.Millisecond
+const (
+	// closeLimit is how long a stop waits for requests in flight and for another leader.
+	closeLimit = 1500 * time.Millisecond
+	// turn is more than a founder takes from binding its port to serving it.
+	turn = 100 * time.Millisecond
+)
 
 // runData is the life of a data instance.
 func runData(ctx context.Context, folder string, spec engine.Spec, report *engine.Report, logger *zap.Logger) error {
 	etcdLevel := zap.NewAtomicLevelAt(zap.WarnLevel)
 	cfg := memberConfig(folder, spec, quiet(logger, etcdLevel))
-	if spec.Start == engine.Resume && !wal.Exist(filepath.Join(cfg.Dir, "member", "wal")) {
+	switch hasData := wal.Exist(filepath.Join(cfg.Dir, "member", "wal")); {
+	case spec.Start == engine.Resume && !hasData:
 		return fmt.Errorf("the data of %s is gone: %s holds none; the instance must join its store anew", spec.Instance, cfg.Dir)
+	case spec.Start == engine.Found && !hasData:
+		takeTurn(ctx, spec)
 	}
 	counter := newCounter(report)
 	cfg.GRPCAdditionalServerOptions = []grpc.ServerOption{
@@ -55,18 +63,29 @@ func runData(ctx context.Context, folder string, spec engine.Spec, report *engin
 	case <-ctx.Done():
 		return nil
 	case err := <-member.Err():
-		return fmt.Errorf("%s can't go on: %w", spec.Instance, err)
+		return stopCause(member, spec, err)
 	case <-member.Server.StopNotify():
-		return errors.New(stoppedReason(member, spec))
+		return stopCause(member, spec, errors.New("the engine stopped by itself: see the lines above"))
 	}
 }
 
-// stoppedReason says why the engine stopped by itself.
-func stoppedReason(member *embed.Etcd, spec engine.Spec) string {
-	if member.Server.IsIDRemoved(uint64(member.Server.MemberID())) {
-		return fmt.Sprintf("%s has been removed from the store", spec.Instance)
+// takeTurn lets founders that start together start one after the other. A new founder first asks the
+// others whether it is a member already, and the ones that have bound their port and don't serve it
+// yet, because they are asking too, keep it waiting for a second each.
+func takeTurn(ctx context.Context, spec engine.Spec) {
+	before := slices.IndexFunc(spec.Peers, func(p engine.Peer) bool { return p.Name == spec.Instance })
+	select {
+	case <-ctx.Done():
+	case <-time.After(time.Duration(before) * turn):
 	}
-	return fmt.Sprintf("%s stopped by itself: see the lines above", spec.Instance)
+}
+
+// stopCause says why the engine stopped unasked.
+func stopCause(member *embed.Etcd, spec engine.Spec, err error) error {
+	if member.Server.IsIDRemoved(uint64(member.Server.MemberID())) {
+		return fmt.Errorf("%s has been removed from the store", spec.Instance)
+	}
+	return fmt.Errorf("%s can't go on: %w", spec.Instance, err)
 }
 
 // shut ends requests in flight, moves the leadership away and stops the server. It returns once all is

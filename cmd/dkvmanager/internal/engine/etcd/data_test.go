@@ -1,6 +1,7 @@
 package etcd
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -40,6 +41,27 @@ func TestFoundersStartInAnyOrder(t *testing.T) {
 	}
 	if mode := info.Mode().Perm(); mode != 0o700 {
 		t.Errorf("data folder has mode %o, want 700", mode)
+	}
+}
+
+func TestFoundersTakeTurns(t *testing.T) {
+	t.Parallel()
+	spec := engine.Spec{Peers: []engine.Peer{{Name: "t-1"}, {Name: "t-2"}, {Name: "t-3"}}}
+	for before, p := range spec.Peers {
+		spec.Instance = p.Name
+		begin := time.Now()
+		takeTurn(t.Context(), spec)
+		want := time.Duration(before) * turn
+		if took := time.Since(begin); took < want || took > want+turn {
+			t.Errorf("%s waited %v, want %v", p.Name, took, want)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	begin := time.Now()
+	takeTurn(ctx, spec)
+	if took := time.Since(begin); took > turn {
+		t.Errorf("waited %v when it was to stop", took)
 	}
 }
 

@@ -125,22 +125,17 @@ func (g gatewayKV) DeleteRange(ctx context.Context, r *pb.DeleteRangeRequest) (*
 }
 
 func (g gatewayKV) Txn(ctx context.Context, r *pb.TxnRequest) (*pb.TxnResponse, error) {
-	makeLinearizable(r)
+	// A transaction is serializable when all of it is; one inside it makes it linearizable anyway.
+	for _, branch := range [][]*pb.RequestOp{r.Success, r.Failure} {
+		for _, op := range branch {
+			if read := op.GetRequestRange(); read != nil {
+				read.Serializable = false
+			}
+		}
+	}
 	return g.store.Txn(ctx, r)
 }
 
 func (g gatewayKV) Compact(ctx context.Context, r *pb.CompactionRequest) (*pb.CompactionResponse, error) {
 	return g.store.Compact(ctx, r)
-}
-
-// makeLinearizable changes every read of a transaction, also in the transactions inside it.
-func makeLinearizable(r *pb.TxnRequest) {
-	for _, branch := range [][]*pb.RequestOp{r.GetSuccess(), r.GetFailure()} {
-		for _, op := range branch {
-			if read := op.GetRequestRange(); read != nil {
-				read.Serializable = false
-			}
-			makeLinearizable(op.GetRequestTxn())
-		}
-	}
 }

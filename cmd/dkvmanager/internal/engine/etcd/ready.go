@@ -68,9 +68,13 @@ func poll(ctx context.Context, look func() (well bool)) {
 }
 
 func (r *readiness) condition(ctx context.Context) engine.Condition {
+	self := r.server.Cluster().Member(r.server.MemberID())
+	if self == nil {
+		return engine.Condition{Reason: "the instance has been removed from the store"}
+	}
 	c := engine.Condition{
 		Leader:  r.server.Leader() == r.server.MemberID(),
-		Learner: r.server.IsLearner(),
+		Learner: self.IsLearner,
 	}
 	select {
 	case <-r.server.ReadyNotify():

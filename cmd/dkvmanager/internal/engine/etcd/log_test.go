@@ -1,0 +1,43 @@
+package etcd
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"go.uber.org/zap"
+
+	"dkvrun/cmd/dkvmanager/internal/engine"
+)
+
+func TestLog(t *testing.T) {
+	var out bytes.Buffer
+	logger := newLogger(&out)
+	level := zap.NewAtomicLevelAt(zap.WarnLevel)
+	etcdLogger := quiet(logger, level)
+
+	etcdLogger.Info("a page of information")
+	for range 100 {
+		etcdLogger.Warn("a peer is away", zap.String("peer", "t-2"))
+	}
+	level.SetLevel(zap.DPanicLevel)
+	etcdLogger.Error("a connection was closed")
+	report := new(engine.Report)
+	tell(report, logger, engine.Condition{Reason: "waiting"})
+	tell(report, logger, engine.Condition{Reason: "waiting"})
+	tell(report, logger, engine.Condition{Ready: true})
+
+	lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
+	if len(lines) != 22 {
+		t.Errorf("%d lines, want 20 warnings and 2 of our own:\n%s", len(lines), out.String())
+	}
+	for want, line := range map[string]string{
+		"\tWARN\ta peer is away\t{\"peer\": \"t-2\"}":  lines[0],
+		"\tINFO\tnot ready\t{\"reason\": \"waiting\"}": lines[len(lines)-2],
+		"\tINFO\tready": lines[len(lines)-1],
+	} {
+		if !strings.HasSuffix(line, want) {
+			t.Errorf("line %q, want %q after the time", line, want)
+		}
+	}
+}
