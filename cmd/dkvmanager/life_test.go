@@ -16,6 +16,7 @@ import (
 // TestLifeOfAStore creates, starts, uses, widens, narrows, stops and removes a store on two managers, by
 // the calls that any HTTP client makes.
 func TestLifeOfAStore(t *testing.T) {
+	t.Parallel()
 	root := t.TempDir()
 	hosts := []string{"127.23.3.11", "127.23.3.12"}
 	managers := []*daemon{
@@ -98,6 +99,7 @@ func checkCounts(t *testing.T, d *daemon, instance string) {
 }
 
 func TestInstancesOutliveTheManager(t *testing.T) {
+	t.Parallel()
 	const ip = "127.23.4.11"
 	dir := filepath.Join(t.TempDir(), "data")
 	d := startDaemon(t, ip, dir)
@@ -133,5 +135,20 @@ func TestInstancesOutliveTheManager(t *testing.T) {
 	d.must("DELETE", wire.StorePath("OrdersStore")+"?force=true", nil, "Removed")
 	if left := d.holders(); len(left) > 0 {
 		t.Errorf("adopted processes that stayed: %v", left)
+	}
+}
+
+func TestManagerUnderAnotherNameSaysSo(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	d := startDaemon(t, "127.23.4.12", dir)
+	d.must("POST", wire.StoresPath(), orders(1, "127.23.4.12"), "Created")
+	d.end(syscall.SIGTERM)
+	d = startDaemon(t, "127.23.4.13", dir)
+	if !strings.Contains(d.log.String(), "instance=OrdersStore/orders-1") {
+		t.Errorf("log:\n%s", d.log)
+	}
+	status, text := d.call("POST", wire.InstancePath("OrdersStore", "orders-1")+"/start", nil)
+	if status != http.StatusConflict || !strings.Contains(string(text), wire.CodeNotThisHost) {
+		t.Errorf("got %d %s", status, text)
 	}
 }

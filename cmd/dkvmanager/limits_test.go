@@ -49,6 +49,7 @@ func TestBadInputChangesNothing(t *testing.T) {
 
 // TestSlowHeaderIsCutOff: a client that sends its header a byte a second does not keep its connection.
 func TestSlowHeaderIsCutOff(t *testing.T) {
+	t.Parallel()
 	const ip = "127.23.6.12"
 	startDaemon(t, ip, filepath.Join(t.TempDir(), "data"))
 	began := time.Now()

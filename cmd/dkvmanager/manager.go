@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/engine/etcd"
 	"dkvrun/cmd/dkvmanager/internal/self"
 	"dkvrun/cmd/dkvmanager/internal/supervisor"
+	"dkvrun/runtime/wire"
 )
 
 const (
@@ -61,6 +63,9 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 	if cat.Repaired() != "" {
 		log.Warn("catalog repaired", "what", cat.Repaired())
 	}
+	for _, name := range foreign(cat.Snapshot(), o.self.Owns) {
+		log.Warn("an instance is of this folder and, by its host, not of this manager: give --listen or --advertise as before", "instance", name)
+	}
 	listener, err := net.Listen("tcp", o.self.Listen())
 	if err != nil {
 		return listenError(o.self, err)
@@ -100,6 +105,20 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 	})
 	log.Info("serving", "listen", o.self.Listen(), "host", o.self.Host, "data", cat.Dir(), "stores", len(cat.Snapshot().Stores))
 	return serve(ctx, o, sup, api, listener)
+}
+
+// foreign lists the instances, as STORE/INSTANCE, that the catalog has as this server's and that are not.
+func foreign(data *catalog.Data, owns func(wire.Node) bool) []string {
+	var names []string
+	for _, s := range data.Stores {
+		for _, n := range s.Nodes {
+			if s.Local[n.Name] != nil && s.Local[n.Name].Leaving == nil && !owns(n) {
+				names = append(names, s.Name+"/"+n.Name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // listenError says who has the port that the API was to be served on.

@@ -41,6 +41,7 @@ func gone(t *testing.T, pids map[string]int) {
 }
 
 func TestThrowAwayLeavesNothing(t *testing.T) {
+	t.Parallel()
 	ends := map[string]func(d *daemon, held *os.File){
 		"end of the lifeline": func(_ *daemon, held *os.File) { _ = held.Close() },
 		"SIGTERM":             func(d *daemon, _ *os.File) { _ = d.cmd.Process.Signal(syscall.SIGTERM) },
@@ -68,7 +69,8 @@ func TestThrowAwayLeavesNothing(t *testing.T) {
 }
 
 func TestThrowAwayManagerKilledFirst(t *testing.T) {
-	d, held := startThrowAway(t, "127.23.5.11", filepath.Join(t.TempDir(), "server-1"), "--ephemeral")
+	t.Parallel()
+	d, held := startThrowAway(t, "127.23.5.12", filepath.Join(t.TempDir(), "server-1"), "--ephemeral")
 	pids := d.pids("OrdersStore")
 	d.end(syscall.SIGKILL)
 	_ = held.Close()
@@ -76,12 +78,13 @@ func TestThrowAwayManagerKilledFirst(t *testing.T) {
 }
 
 func TestThrowAwaySparesItsNeighbours(t *testing.T) {
+	t.Parallel()
 	parent := t.TempDir()
 	neighbour := filepath.Join(parent, "server-2")
 	if err := os.Mkdir(neighbour, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	d, held := startThrowAway(t, "127.23.5.11", filepath.Join(parent, "server-1"), "--ephemeral")
+	d, held := startThrowAway(t, "127.23.5.13", filepath.Join(parent, "server-1"), "--ephemeral")
 	_ = held.Close()
 	d.exit()
 	if _, err := os.Stat(neighbour); err != nil {
@@ -94,7 +97,8 @@ func TestThrowAwaySparesItsNeighbours(t *testing.T) {
 
 // TestKeptClusterGoesOn: without --ephemeral the data stays, and what ran runs again at the next start.
 func TestKeptClusterGoesOn(t *testing.T) {
-	const ip = "127.23.5.11"
+	t.Parallel()
+	const ip = "127.23.5.14"
 	dir := filepath.Join(t.TempDir(), "server-1")
 	d, held := startThrowAway(t, ip, dir)
 	put(t, orders(2, ip).Nodes[0])

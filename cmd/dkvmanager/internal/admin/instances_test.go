@@ -225,6 +225,8 @@ func TestFoundingChoosesRolesAnew(t *testing.T) {
 func TestRemoveInstance(t *testing.T) {
 	b := newBench(t)
 	b.must("POST", wire.StoresPath(), orders(4, ownHost), wire.CodeOK, "Created") // three hold data
+	b.must("POST", wire.InstancePath("OrdersStore", "orders-1")+"/start", nil, wire.CodeOK, "Started")
+	founders := b.store("OrdersStore").Founders
 	b.refused("DELETE", wire.InstancePath("OrdersStore", "orders-9"), nil, wire.CodeInstanceNotFound, "no instance orders-9")
 	b.refused("DELETE", wire.InstancePath("Other", "orders-1"), nil, wire.CodeStoreNotFound, "no store Other")
 	b.refused("DELETE", wire.InstancePath("OrdersStore", "orders-1")+"?baseRevision=4", nil, wire.CodeStaleRevision, "at revision 1")
@@ -233,7 +235,7 @@ func TestRemoveInstance(t *testing.T) {
 	b.refused("DELETE", wire.InstancePath("OrdersStore", "orders-1"), nil, wire.CodeInstanceNotFound, "no instance orders-1")
 
 	s := b.store("OrdersStore")
-	if s.Revision != 2 || len(s.Instances) != 3 || s.Digest != wire.Digest(s.Name, s.Nodes()) {
+	if s.Revision != 2 || len(s.Instances) != 3 || s.Digest != wire.Digest(s.Name, s.Nodes()) || !slices.Equal(s.Founders, founders) {
 		t.Errorf("got %+v", s)
 	}
 	for _, n := range s.Nodes() {
@@ -253,4 +255,24 @@ func TestRemoveInstance(t *testing.T) {
 	}
 	b.must("DELETE", wire.InstancePath("OrdersStore", "orders-3"), nil, wire.CodeOK, "Removed")
 	b.refused("DELETE", wire.InstancePath("OrdersStore", "orders-4"), nil, wire.CodeLastInstance, "goes with the store")
+}
+
+func TestRemoveBeforeTheFirstStart(t *testing.T) {
+	for _, c := range []struct {
+		said     string
+		nodes    []wire.Node
+		founders int
+	}{
+		{"all instances are its own: none has run", nodes(2, ownHost), 1},
+		{"another server's may have run", nodes(2, ownHost, otherHost), 2},
+	} {
+		t.Run(c.said, func(t *testing.T) {
+			b := newBench(t)
+			b.must("POST", wire.StoresPath(), wire.CreateStore{Name: "OrdersStore", Nodes: c.nodes}, wire.CodeOK, "Created")
+			b.must("DELETE", wire.InstancePath("OrdersStore", "orders-2"), nil, wire.CodeOK, "Removed")
+			if s := b.store("OrdersStore"); len(s.Founders) != c.founders {
+				t.Errorf("founders %v, want %d", s.Founders, c.founders)
+			}
+		})
+	}
 }

@@ -113,14 +113,16 @@ func (a *API) drop(s *catalog.Store, r removal) (*wire.Result, error) {
 	if len(s.Nodes) == 1 {
 		return nil, refuse(wire.CodeLastInstance, "%s is the last instance of %s: it goes with the store (remove_store)", gone.Name, s.Name)
 	}
-	if r.founding {
-		if err := checkNeverRun(s); err != nil {
-			return nil, err
-		}
+	started := checkNeverRun(s)
+	if r.founding && started != nil {
+		return nil, started
 	}
+	// With all instances its own the manager sees for itself that none has run. To keep the founders then
+	// would be to wait, at the first start, for one that never comes.
+	founding := r.founding || started == nil && len(a.own(s.Nodes)) == len(s.Nodes)
 	leaving := *gone
 	rest := slices.DeleteFunc(slices.Clone(s.Nodes), func(n wire.Node) bool { return n.Name == leaving.Name })
-	if r.founding {
+	if founding {
 		rest = wire.AssignRoles(stripRoles(rest))
 		s.Founders = wire.Founders(rest)
 		delete(s.Local, leaving.Name)

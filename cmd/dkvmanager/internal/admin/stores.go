@@ -5,17 +5,20 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/runtime/wire"
 )
 
 func (a *API) listStores(req *request) (any, error) {
-	stores := []wire.Store{}
 	known := a.Catalog.Snapshot().Stores
-	for _, name := range slices.Sorted(maps.Keys(known)) {
-		stores = append(stores, a.view(req.ctx, known[name]))
+	stores := make([]wire.Store, len(known))
+	var views sync.WaitGroup
+	for i, name := range slices.Sorted(maps.Keys(known)) {
+		views.Go(func() { stores[i] = a.view(req.ctx, known[name]) })
 	}
+	views.Wait()
 	return stores, nil
 }
 
