@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -15,6 +16,8 @@ import (
 const (
 	// membershipTimeout bounds one round of reading and changing a store's members.
 	membershipTimeout = 5 * time.Second
+	// membersTimeout bounds the reading alone: a store without its quorum never answers.
+	membersTimeout = 3 * time.Second
 	// promoteEvery is the pace of asking for the vote. The store refuses until the data has arrived,
 	// and for some seconds after every other change of its members.
 	promoteEvery = 500 * time.Millisecond
@@ -129,19 +132,25 @@ func (w *worker) promote(ctx context.Context, g goal) error {
 
 // members dials a running store and reads its members. The caller closes the membership.
 func (w *worker) members(ctx context.Context, endpoints []string) (engine.Membership, []engine.Member, error) {
-	if len(endpoints) == 0 {
-		return nil, nil, fmt.Errorf("no data instance of the store is known to ask")
+	there := accepting(ctx, endpoints)
+	if len(there) == 0 {
+		return nil, nil, fmt.Errorf("waiting for the running store: no data instance of it is up at %s", strings.Join(endpoints, ", "))
 	}
-	m, err := w.s.opts.Engine.Dial(endpoints)
+	m, err := w.s.opts.Engine.Dial(there)
 	if err != nil {
 		return nil, nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, membersTimeout)
+	defer cancel()
 	members, err := m.Members(ctx)
-	if err != nil {
-		m.Close()
-		return nil, nil, fmt.Errorf("waiting for the running store at %s: %w", strings.Join(endpoints, ", "), err)
+	if err == nil {
+		return m, members, nil
 	}
-	return m, members, nil
+	m.Close()
+	if ctx.Err() != nil {
+		err = errors.New("it does not answer, too few of its data instances run")
+	}
+	return nil, nil, fmt.Errorf("waiting for the running store at %s: %w", strings.Join(there, ", "), err)
 }
 
 // memberAt finds a member by its cluster address.

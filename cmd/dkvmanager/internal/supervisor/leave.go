@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -23,17 +24,15 @@ func (w *worker) leave(ctx context.Context, g goal) error {
 		return w.farewell(g)
 	}
 	contacts := clientEndpoints(g.others())
-	ctx, cancel := context.WithTimeout(ctx, membershipTimeout)
+	round, cancel := context.WithTimeout(ctx, membershipTimeout)
 	defer cancel()
 	if g.local.LoseData {
-		return w.loseData(ctx, g, contacts)
+		return w.loseData(round, g, contacts)
 	}
-	m, members, err := w.members(ctx, contacts)
+	m, members, err := w.members(round, contacts)
 	if err != nil {
-		if held := w.hold(ctx, g, contacts); held != nil {
-			return held
-		}
-		return err
+		needed := len(accepting(ctx, contacts)) > 0
+		return cmp.Or(w.hold(ctx, g, needed), err)
 	}
 	defer m.Close()
 	me := memberAt(members, clusterAddress(g.node))
@@ -41,14 +40,13 @@ func (w *worker) leave(ctx context.Context, g goal) error {
 		return w.farewell(g)
 	}
 	if missing := withoutVote(g.others(), members); !me.Learner && len(missing) > 0 {
-		if err := w.hold(ctx, g, nil); err != nil {
-			return err
-		}
-		return fmt.Errorf("leaves once %s has taken over the data", strings.Join(missing, ", "))
+		waiting := fmt.Errorf("leaves once %s has taken over the data", strings.Join(missing, ", "))
+		return cmp.Or(w.hold(ctx, g, w.proc != nil), waiting)
 	}
-	if err := m.Remove(ctx, me.ID); err != nil {
+	if err := m.Remove(round, me.ID); err != nil {
 		return fmt.Errorf("waiting to be taken out of the store: %w", err)
 	}
+	w.halt(stopGrace)
 	w.look = 0
 	return nil
 }
@@ -59,10 +57,9 @@ func (w *worker) mayBeMember(g goal) bool {
 }
 
 // hold keeps a leaving instance running while its store can't let it go. One that is meant to be stopped
-// runs as well when others, found at the contacts, run and can't decide without it.
-func (w *worker) hold(ctx context.Context, g goal, contacts []string) error {
-	wanted := g.local.Desired == wire.DesiredRunning ||
-		slices.ContainsFunc(contacts, func(address string) bool { return accepts(ctx, address) })
+// runs as well while it is needed: others run and can't decide without it.
+func (w *worker) hold(ctx context.Context, g goal, needed bool) error {
+	wanted := needed || g.local.Desired == wire.DesiredRunning
 	switch {
 	case w.proc != nil:
 		if !wanted || !w.halting.IsZero() {

@@ -50,6 +50,7 @@ func (c *cluster) waitGone(n wire.Node, limit time.Duration) {
 }
 
 func TestFoundersStartInAnyOrderAlsoAfterTheStoreGrew(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 3)
 	c.create("Orders", c.spread("orders", 1, 3))
 	for _, name := range []string{"orders-3", "orders-1"} {
@@ -71,6 +72,7 @@ func TestFoundersStartInAnyOrderAlsoAfterTheStoreGrew(t *testing.T) {
 }
 
 func TestRemovedDataInstanceIsReplacedFirst(t *testing.T) {
+	t.Parallel()
 	c := newStore(t, 2, 4)
 	for _, n := range c.nodes["Orders"] {
 		if want := map[bool]wire.Role{true: wire.Data, false: wire.Gateway}[n.Name != "orders-4"]; n.Role != want {
@@ -97,6 +99,7 @@ func TestRemovedDataInstanceIsReplacedFirst(t *testing.T) {
 }
 
 func TestRemoveLeaderAfterLeaderDownToOne(t *testing.T) {
+	t.Parallel()
 	c := newStore(t, 3, 3)
 	for len(c.nodes["Orders"]) > 1 {
 		all := c.instances("Orders")
@@ -112,6 +115,7 @@ func TestRemoveLeaderAfterLeaderDownToOne(t *testing.T) {
 }
 
 func TestGatewayAndNeverStartedInstanceJustGo(t *testing.T) {
+	t.Parallel()
 	c := newStore(t, 1, 4)
 	c.widen("Orders", wire.DesiredStopped, c.servers[0].node("orders-9", 9))
 	for _, name := range []string{"orders-9", "orders-4"} {
@@ -124,6 +128,7 @@ func TestGatewayAndNeverStartedInstanceJustGo(t *testing.T) {
 }
 
 func TestLostFolderIsRejoined(t *testing.T) {
+	t.Parallel()
 	c := newStore(t, 3, 3)
 	s := c.servers[1]
 	s.mustStop("Orders", "orders-2", true)
@@ -139,6 +144,7 @@ func TestLostFolderIsRejoined(t *testing.T) {
 }
 
 func TestLostFolderOfTheOnlyInstanceIsNotFoundedAgain(t *testing.T) {
+	t.Parallel()
 	c := newStore(t, 1, 1)
 	s := c.servers[0]
 	s.mustStop("Orders", "orders-1", false)
@@ -161,6 +167,7 @@ func TestLostFolderOfTheOnlyInstanceIsNotFoundedAgain(t *testing.T) {
 }
 
 func TestLoseDataLeavesAtOnce(t *testing.T) {
+	t.Parallel()
 	c := newStore(t, 3, 3)
 	gone := c.node("Orders", "orders-3")
 	pid := c.at(gone).instance("Orders", "orders-3").PID
@@ -172,6 +179,7 @@ func TestLoseDataLeavesAtOnce(t *testing.T) {
 }
 
 func TestJoinWaitsForAStoppedStore(t *testing.T) {
+	t.Parallel()
 	c := newStore(t, 2, 1)
 	c.servers[0].mustStop("Orders", "orders-1", false)
 	c.widen("Orders", wire.DesiredStopped, c.spread("orders", 2, 2)...)
@@ -182,7 +190,7 @@ func TestJoinWaitsForAStoppedStore(t *testing.T) {
 	s.mustStart("Orders", "orders-2")
 	wait(t, 10*time.Second, func() (bool, string) {
 		in := s.instance("Orders", "orders-2")
-		return in.Status == wire.Joining && strings.Contains(in.LastError, "waiting for the running store"), describe([]wire.Instance{in})
+		return in.Status == wire.Joining && strings.Contains(in.LastError, "no data instance of it is up"), describe([]wire.Instance{in})
 	})
 	// The wait doesn't hold up a stop.
 	began := time.Now()
@@ -197,6 +205,7 @@ func TestJoinWaitsForAStoppedStore(t *testing.T) {
 }
 
 func TestStoppedInstanceLeavesWhenTheStoreRunsAgain(t *testing.T) {
+	t.Parallel()
 	c := newStore(t, 2, 2)
 	c.servers[0].mustStop("Orders", "orders-1", false)
 	c.servers[1].mustStop("Orders", "orders-2", false)
@@ -214,6 +223,7 @@ func TestStoppedInstanceLeavesWhenTheStoreRunsAgain(t *testing.T) {
 }
 
 func TestOnlyDataInstanceHandsOverToAGateway(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 2)
 	nodes := c.spread("orders", 1, 2)
 	nodes[0].Role, nodes[1].Role = wire.Data, wire.Gateway
@@ -240,6 +250,7 @@ func TestOnlyDataInstanceHandsOverToAGateway(t *testing.T) {
 
 // The manager crashes at each point of a join; the next one finds its way.
 func TestJoinGoesOnAfterACrash(t *testing.T) {
+	t.Parallel()
 	folder := func(c *cluster) string { return c.servers[1].folder(place{"Orders", "orders-2"}) }
 	add := func(t *testing.T, c *cluster) {
 		t.Helper()
@@ -315,6 +326,7 @@ func TestJoinGoesOnAfterACrash(t *testing.T) {
 
 // The manager crashes at each point of a leave; the next one finishes it.
 func TestLeaveGoesOnAfterACrash(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name  string
 		crash func(t *testing.T, c *cluster)

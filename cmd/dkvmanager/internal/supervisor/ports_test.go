@@ -34,6 +34,7 @@ func occupy(t *testing.T, host string, port int) {
 }
 
 func TestTakenPortIsNamedWithHolderAndNextFreePair(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 1)
 	s := c.servers[0]
 	nodes := c.spread("orders", 1, 2)
@@ -70,6 +71,7 @@ func TestTakenPortIsNamedWithHolderAndNextFreePair(t *testing.T) {
 }
 
 func TestPortsOfOtherStoresAreTaken(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 2)
 	s := c.servers[0]
 	c.create("Orders", c.spread("orders", 1, 2))
@@ -87,6 +89,7 @@ func TestPortsOfOtherStoresAreTaken(t *testing.T) {
 }
 
 func TestPortTakenWhileRestarting(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 1)
 	s := c.servers[0]
 	c.create("Orders", c.spread("orders", 1, 1))
@@ -101,14 +104,15 @@ func TestPortTakenWhileRestarting(t *testing.T) {
 }
 
 func TestPortHolderOfNobody(t *testing.T) {
-	if h := PortHolder("127.22.250.1", 7811); h != "" {
+	t.Parallel()
+	if h := PortHolder("127.22.250.1", 7999); h != "" {
 		t.Errorf("holder of a free port: %q", h)
 	}
-	occupy(t, "127.22.250.2", 7811)
-	if h := PortHolder("127.22.250.1", 7811); h != "" {
+	occupy(t, "127.22.250.2", 7999)
+	if h := PortHolder("127.22.250.1", 7999); h != "" {
 		t.Errorf("holder of another address's port: %q", h)
 	}
-	if h := PortHolder("", 7811); !strings.Contains(h, fmt.Sprintf("(pid %d)", os.Getpid())) {
+	if h := PortHolder("", 7999); !strings.Contains(h, fmt.Sprintf("(pid %d)", os.Getpid())) {
 		t.Errorf("holder of the port on any address: %q", h)
 	}
 }

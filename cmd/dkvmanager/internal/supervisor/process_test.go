@@ -32,6 +32,7 @@ func alive(pid int) bool {
 }
 
 func TestKilledInstanceIsRestarted(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 1)
 	c.create("Orders", c.spread("orders", 1, 1))
 	c.start("Orders")
@@ -50,6 +51,7 @@ func TestKilledInstanceIsRestarted(t *testing.T) {
 }
 
 func TestInstancesOutliveTheSupervisorAndAreAdopted(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 1)
 	s := c.servers[0]
 	c.create("Orders", c.spread("orders", 1, 1))
@@ -78,6 +80,7 @@ func TestInstancesOutliveTheSupervisorAndAreAdopted(t *testing.T) {
 }
 
 func TestDiedWhileNobodyLooked(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 1)
 	s := c.servers[0]
 	c.create("Orders", c.spread("orders", 1, 1))
@@ -92,6 +95,7 @@ func TestDiedWhileNobodyLooked(t *testing.T) {
 }
 
 func TestStopIsGracefulOrForced(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 1)
 	s := c.servers[0]
 	c.create("Orders", c.spread("orders", 1, 1))
@@ -118,6 +122,7 @@ func TestStopIsGracefulOrForced(t *testing.T) {
 }
 
 func TestHungInstanceIsKilledByForce(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 1)
 	s := c.servers[0]
 	c.create("Orders", c.spread("orders", 1, 1))
@@ -138,6 +143,7 @@ func TestHungInstanceIsKilledByForce(t *testing.T) {
 }
 
 func TestStopAllLeavesTheCatalogAlone(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 1)
 	s := c.servers[0]
 	c.create("Orders", c.spread("orders", 1, 2))
@@ -159,6 +165,7 @@ func TestStopAllLeavesTheCatalogAlone(t *testing.T) {
 }
 
 func TestCrashLoop(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 1)
 	s := c.servers[0]
 	c.create("Orders", c.spread("orders", 1, 1))
@@ -190,6 +197,7 @@ func TestCrashLoop(t *testing.T) {
 }
 
 func TestStrayProcessesAndFoldersAreCleanedUp(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 1)
 	s := c.servers[0]
 	c.create("Orders", c.spread("orders", 1, 2))
@@ -229,6 +237,7 @@ func TestStrayProcessesAndFoldersAreCleanedUp(t *testing.T) {
 }
 
 func TestFolderOfAnEarlierStoreOfThatName(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 1)
 	s := c.servers[0]
 	c.create("Orders", c.spread("orders", 1, 1))
@@ -250,6 +259,7 @@ func TestFolderOfAnEarlierStoreOfThatName(t *testing.T) {
 }
 
 func TestRemoveStore(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 1)
 	s := c.servers[0]
 	c.create("Orders", c.spread("orders", 1, 2))
@@ -277,6 +287,7 @@ func TestRemoveStore(t *testing.T) {
 }
 
 func TestSecondSpawnNeverMakesASecondProcess(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 1)
 	s := c.servers[0]
 	c.create("Orders", c.spread("orders", 1, 1))
@@ -298,6 +309,7 @@ func TestSecondSpawnNeverMakesASecondProcess(t *testing.T) {
 }
 
 func TestSpecIsWrittenWhole(t *testing.T) {
+	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "Orders", "orders-1")
 	want := engine.Spec{Store: "Orders", Instance: "orders-1", Start: engine.Join, Peers: []engine.Peer{{Name: "a", Address: "b:1"}}}
 	if err := writeSpec(folder, &want); err != nil {

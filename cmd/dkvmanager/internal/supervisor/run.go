@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 
@@ -96,7 +97,24 @@ func (w *worker) listens(ctx context.Context, n wire.Node) bool {
 	return accepts(ctx, net.JoinHostPort(host, strconv.Itoa(n.ClientPort)))
 }
 
-// accepts says whether anybody listens at an address.
+// accepting are the addresses at which somebody listens.
+func accepting(ctx context.Context, addresses []string) []string {
+	heard := make([]bool, len(addresses))
+	var asked sync.WaitGroup
+	for i, address := range addresses {
+		asked.Go(func() { heard[i] = accepts(ctx, address) })
+	}
+	asked.Wait()
+	var there []string
+	for i, address := range addresses {
+		if heard[i] {
+			there = append(there, address)
+		}
+	}
+	return there
+}
+
+// accepts says whether somebody listens at an address.
 func accepts(ctx context.Context, address string) bool {
 	dialer := net.Dialer{Timeout: dialTimeout}
 	conn, err := dialer.DialContext(ctx, "tcp", address)

@@ -8,6 +8,7 @@ import (
 )
 
 func TestStoreOnThreeServersTakesWritesSoon(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 3)
 	c.create("Orders", c.spread("orders", 1, 6))
 	began := time.Now()
@@ -26,6 +27,7 @@ func TestStoreOnThreeServersTakesWritesSoon(t *testing.T) {
 }
 
 func TestWidenFromOneToSix(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 3)
 	c.create("Orders", c.spread("orders", 1, 1))
 	c.start("Orders")

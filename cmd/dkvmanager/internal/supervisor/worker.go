@@ -130,7 +130,10 @@ func (w *worker) step(ctx context.Context) (gone bool) {
 	if w.problem = w.observe(ctx, g); w.problem == nil {
 		gone, w.problem = w.act(ctx, g)
 	}
-	w.show(g, given.serial)
+	// After an interrupt the next step follows at once, and what this one ran into means nothing.
+	if ctx.Err() == nil {
+		w.show(g, given.serial)
+	}
 	return gone
 }
 
