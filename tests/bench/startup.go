@@ -49,8 +49,8 @@ func startUp(ctx context.Context, dkvrun string, r *report) error {
 	}
 	r.add("bare gopher-lua + fasthttp", "ms", walls[0], 0)
 	r.add("dkvrun -e 'return 1'", "ms", walls[1], 0)
-	r.add("  ratio", "x", wallRatios, startRatio)
-	r.add("  ratio of CPU time", "x", cpuRatios, 0)
+	r.add("ratio of the two, wall", "x", wallRatios, startRatio)
+	r.add("ratio of the two, CPU", "x", cpuRatios, 0)
 	return nil
 }
 

@@ -8,6 +8,6 @@ print("written")
 for _, instance in ipairs(store_status("BenchStore").instances) do
   print("instance", instance.name, instance.role)
 end
-sleep(5)
+sleep(3)
 print("rest")
 sleep(1)
