@@ -125,10 +125,7 @@ func (a *binder) bindRest(i int, args []lua.LValue) error {
 	if p.Type == Any {
 		all := make([]any, len(args))
 		for j, v := range args {
-			var err error
-			if all[j], err = a.host.fromLua(v); err != nil {
-				return a.call.Misuse(p.Name, "%v", err)
-			}
+			all[j] = a.host.fromLua(v)
 		}
 		a.values[i] = all
 		return nil

@@ -89,6 +89,7 @@ func TestArgumentForms(t *testing.T) {
 		{`print(json.encode{value = 5})`, "value={value = 5}\n"},
 		{`print(json.encode({1, 2}, {indent = 2}))`, "value={1, 2} indent=2\n"},
 		{`print(json.encode(nil))`, "\n"},
+		{`local t = {1, a = 2} t.me = t print(all(t, coroutine.create(print)))`, "values={{1, a = 2, me = <cycle>}, <thread>}\n"},
 		{`print(named{x = 2}, none())`, "x=2\t\n"},
 	}, declared...)
 }
@@ -132,7 +133,7 @@ func TestArgumentErrors(t *testing.T) {
 		{"with('a', 'b')", "error: test.lua:1: with: parameter f: got string, want function"},
 		{"topology.validat({})", "error: test.lua:1: topology: no field validat: did you mean validate?"},
 		{"topology.validate{node = {}}", "error: test.lua:1: topology.validate: unknown parameter node: did you mean nodes?"},
-		{"all(coroutine.create(print))", "error: test.lua:1: all: parameter values: a thread can't be used here"},
+		{"topology.validate{{coroutine.create(print)}}", "error: test.lua:1: topology.validate: parameter nodes: a thread can't be used here"},
 		{"misuse('S')", `error: test.lua:1: misuse: parameter name: "S" is taken`},
 		{"local function f()\n\n new_store() end\npcall(print)\nf()", "error: test.lua:3: new_store: parameter name: required, but not given"},
 		{"\nprint(select(2, pcall(new_store)))", "test.lua:2: new_store: parameter name: required, but not given\n"},

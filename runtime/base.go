@@ -52,7 +52,7 @@ func (h *Host) print(L *lua.LState) int {
 	for i := range parts {
 		v := L.Get(i + 1)
 		if t, ok := v.(*lua.LTable); ok && L.GetMetaField(t, "__tostring") == lua.LNil {
-			parts[i] = h.Format(h.fromLuaToShow(t))
+			parts[i] = h.Format(h.fromLua(t))
 		} else {
 			parts[i] = h.text(L, v)
 		}
@@ -75,7 +75,7 @@ func (h *Host) write(L *lua.LState) int {
 
 // show is the __tostring of records, lists and objects.
 func (h *Host) show(L *lua.LState) int {
-	L.Push(lua.LString(h.Format(h.fromLuaToShow(L.Get(1)))))
+	L.Push(lua.LString(h.Format(h.fromLua(L.Get(1)))))
 	return 1
 }
 

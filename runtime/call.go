@@ -41,7 +41,8 @@ func (c *Call) Given(name string) bool {
 
 // Value is the parameter as it was converted, nil where absent: string, int (Integer), float64
 // (Number), bool, []string (Strings), *Func, []any or map[string]any (Table). Any is each of
-// these as it comes, a whole number as int, and also Record, List, Object or *Error.
+// these as it comes, a whole number as int, and also Record, List, Object, *Error, or something that
+// Format can show and EncodeJSON refuses (a coroutine, a table with list items and other keys).
 func (c *Call) Value(name string) any {
 	for i := range c.params {
 		if c.params[i].Name == name {

@@ -49,7 +49,7 @@ func (h *Host) convert(p *Param, v lua.LValue) (any, error) {
 		}
 		return h.fromLuaPlain(v)
 	}
-	return h.fromLua(v)
+	return h.fromLua(v), nil
 }
 
 func (h *Host) integer(p *Param, v lua.LValue) (any, error) {

@@ -7,7 +7,8 @@ import (
 // maxCoroutineDepth is how many coroutines may run one inside the other.
 const maxCoroutineDepth = 100
 
-// openCoroutines makes coroutines stop with the task that made them.
+// openCoroutines makes coroutines stop with the task that made them, and refuse to yield where the
+// virtual machine would go on with wrong values.
 func (h *Host) openCoroutines() {
 	t := h.library("coroutine")
 	for _, name := range []string{"create", "wrap"} {
@@ -20,8 +21,12 @@ func (h *Host) openCoroutines() {
 			if depth > maxCoroutineDepth {
 				h.raise(L, h.errorHere(L, "coroutine.%s: coroutines run inside each other deeper than %d", name, maxCoroutineDepth))
 			}
+			fn, ok := L.Get(1).(*lua.LFunction)
+			if !ok {
+				h.raise(L, h.errorHere(L, "coroutine.%s: got %s, want function", name, h.typeName(L.Get(1))))
+			}
 			L.Push(original)
-			L.Push(L.CheckFunction(1))
+			L.Push(fn)
 			L.Call(1, 1)
 			thread, ok := L.Get(-1).(*lua.LState)
 			if !ok { // wrap gives a function that has the thread as its upvalue
@@ -31,4 +36,19 @@ func (h *Host) openCoroutines() {
 			return 1
 		}))
 	}
+	t.RawSetString("yield", h.main.NewFunction(func(L *lua.LState) int {
+		if L.Parent == nil {
+			h.raise(L, h.errorHere(L, "coroutine.yield: can't yield outside of a coroutine"))
+		}
+		for level := 1; level <= 2*callStackSize; level++ { // tail calls count as levels, without end
+			frame, ok := L.GetStack(level)
+			if !ok {
+				break
+			}
+			if _, err := L.GetInfo("l", frame, lua.LNil); err == nil && frame.CurrentLine < 0 {
+				h.raise(L, h.errorHere(L, "coroutine.yield: can't yield from inside pcall, or another function that isn't Lua's"))
+			}
+		}
+		return -1 // yields what is on the stack
+	}))
 }

@@ -6,20 +6,18 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// fromLua converts a value for a builtin; the comment of Call.Value says to what. It refuses what a
-// program can't use: cycles, coroutines, tables that mix list items and named fields.
-func (h *Host) fromLua(v lua.LValue) (any, error) { return (&reader{host: h}).read(v) }
-
-// fromLuaPlain converts likewise, with records, lists and objects with items, at any depth, as
-// []any and map[string]any.
-func (h *Host) fromLuaPlain(v lua.LValue) (any, error) {
-	return (&reader{host: h, plain: true}).read(v)
+// fromLua converts any value; the comment of Call.Value says to what. What has no Go form arrives as
+// opaque, a table that mixes list items and other keys as mixed: both can be shown, and passed on to
+// EncodeJSON, which refuses them.
+func (h *Host) fromLua(v lua.LValue) any {
+	value, _ := (&reader{host: h}).read(v)
+	return value
 }
 
-// fromLuaToShow converts anything: what has no Go form arrives as opaque, a mixed table as mixed.
-func (h *Host) fromLuaToShow(v lua.LValue) any {
-	shown, _ := (&reader{host: h, lenient: true}).read(v)
-	return shown
+// fromLuaPlain converts with records, lists and objects with items, at any depth, as []any and
+// map[string]any. It refuses what a program can't use: cycles, coroutines, mixed tables.
+func (h *Host) fromLuaPlain(v lua.LValue) (any, error) {
+	return (&reader{host: h, plain: true}).read(v)
 }
 
 // opaque stands for a value that can only be shown.
@@ -33,9 +31,9 @@ type mixed struct {
 }
 
 type reader struct {
-	host           *Host
-	plain, lenient bool
-	open           []*lua.LTable // the tables around the present one
+	host  *Host
+	plain bool
+	open  []*lua.LTable // the tables around the present one
 }
 
 func (r *reader) read(v lua.LValue) (any, error) {
@@ -61,7 +59,7 @@ func (r *reader) read(v lua.LValue) (any, error) {
 	case *lua.LTable:
 		return r.readTable(v)
 	}
-	if r.lenient {
+	if !r.plain {
 		return opaque("<" + v.Type().String() + ">"), nil
 	}
 	return nil, fmt.Errorf("a %s can't be used here", v.Type())
@@ -78,13 +76,13 @@ func (r *reader) readTable(t *lua.LTable) (any, error) {
 		if o != t {
 			continue
 		}
-		if r.lenient {
+		if !r.plain {
 			return opaque("<cycle>"), nil
 		}
 		return nil, fmt.Errorf("a table contains itself")
 	}
 	if len(r.open) >= maxDepth {
-		if r.lenient {
+		if !r.plain {
 			return opaque("<…>"), nil
 		}
 		return nil, fmt.Errorf("tables are nested deeper than %d", maxDepth)
@@ -120,7 +118,7 @@ func (r *reader) readTable(t *lua.LTable) (any, error) {
 				continue
 			}
 		}
-		if !r.lenient {
+		if r.plain {
 			return nil, fmt.Errorf("a table has list items and other keys (%s): give one or the other", k)
 		}
 		key, err := r.read(k)

@@ -7,6 +7,8 @@ import (
 	"io"
 	"math"
 	"strconv"
+
+	lua "github.com/yuin/gopher-lua"
 )
 
 // EncodeJSON writes a value of Call.Value's types as JSON, without a line feed at the end. Lists
@@ -125,7 +127,7 @@ func (e *jsonEncoder) text(s string) {
 }
 
 // DecodeJSON reads one JSON value: objects as map[string]any, arrays as []any, whole numbers that
-// fit as int, others as float64.
+// are exact as int, others as float64.
 func DecodeJSON(data []byte) (any, error) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
@@ -150,7 +152,7 @@ func plainNumbers(v any) (any, error) {
 		if err != nil {
 			return nil, fmt.Errorf("not JSON: the number %s is out of range", v)
 		}
-		return f, nil
+		return number(lua.LNumber(f)), nil
 	case []any:
 		for i := range v {
 			if v[i], err = plainNumbers(v[i]); err != nil {

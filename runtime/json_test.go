@@ -41,7 +41,7 @@ func TestEncodeJSON(t *testing.T) {
 
 func TestDecodeJSON(t *testing.T) {
 	v, err := DecodeJSON([]byte(` {"a": [1, 2.5, 1e3, 12345678901234567890, null], "b": {}} `))
-	want := map[string]any{"a": []any{1, 2.5, 1000.0, 12345678901234567890.0, nil}, "b": map[string]any{}}
+	want := map[string]any{"a": []any{1, 2.5, 1000, 12345678901234567890.0, nil}, "b": map[string]any{}}
 	if err != nil || !reflect.DeepEqual(v, want) {
 		t.Errorf("got %#v, %v", v, err)
 	}

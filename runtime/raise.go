@@ -112,7 +112,7 @@ func (h *Host) errorText(v lua.LValue) string {
 		if m, ok := t.RawGetString("message").(lua.LString); ok {
 			return string(m)
 		}
-		return h.Format(h.fromLuaToShow(t))
+		return h.Format(h.fromLua(t))
 	}
 	return h.text(h.main, v)
 }

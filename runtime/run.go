@@ -79,7 +79,7 @@ func (h *Host) call(fn *lua.LFunction, args []any) ([]any, error) {
 	}
 	results := make([]any, L.GetTop()-base)
 	for i := range results {
-		results[i] = h.fromLuaToShow(L.Get(base + 1 + i))
+		results[i] = h.fromLua(L.Get(base + 1 + i))
 	}
 	L.SetTop(base)
 	return results, nil

@@ -1,0 +1,20 @@
+package runtime
+
+import "testing"
+
+func TestCoroutines(t *testing.T) {
+	checkSnippets(t, []snippet{
+		{`local co = coroutine.wrap(function(a) local b = coroutine.yield(a + 1) return b * 2 end) print(co(1), co(5))`, "2\t10\n"},
+		{`local co = coroutine.create(function() error("x") end) print(coroutine.resume(co)) print(coroutine.status(co))`, "false\ttest.lua:1: x\ndead\n"},
+		{`local function f() coroutine.wrap(f)() end f()`, "error: test.lua:1: coroutine.wrap: coroutines run inside each other deeper than 100"},
+		{`for x in coroutine.wrap(function() for i = 1, 3 do coroutine.yield(i) end end) do io.write(x, " ") end print()`, "1 2 3 \n"},
+		{`coroutine.wrap(function() pcall(function() coroutine.yield(1) end) end)()`, ""},
+		{`print(coroutine.wrap(function() return pcall(function() coroutine.yield(1) end) end)())`,
+			"false\ttest.lua:1: coroutine.yield: can't yield from inside pcall, or another function that isn't Lua's\n"},
+		{`coroutine.wrap(function() table.sort({2, 1}, function() coroutine.yield() end) end)()`,
+			"error: test.lua:1: coroutine.yield: can't yield from inside pcall, or another function that isn't Lua's"},
+		{`coroutine.yield()`, "error: test.lua:1: coroutine.yield: can't yield outside of a coroutine"},
+		{`print(coroutine.wrap(function() return coroutine.yield(7) end)())`, "7\n"},
+		{`coroutine.create(5)`, "error: test.lua:1: coroutine.create: got number, want function"},
+	})
+}
