@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +24,8 @@ const (
 	promoteEvery = 500 * time.Millisecond
 	// rosterRest is how long a store's members must have stayed the same before a new one starts.
 	rosterRest = 300 * time.Millisecond
+	// patience is how long a new member waits for the start of another one.
+	patience = 5 * time.Second
 )
 
 // join takes a data instance into its running store as a learner, and plans its start with the members
@@ -60,6 +63,9 @@ func (w *worker) join(ctx context.Context, g goal, spec *engine.Spec) (*engine.S
 		me = nil
 	}
 	if me == nil {
+		if w.giveWay(members) {
+			return nil, nil
+		}
 		if err := os.RemoveAll(w.dataFolder(g)); err != nil {
 			return nil, err
 		}
@@ -70,8 +76,7 @@ func (w *worker) join(ctx context.Context, g goal, spec *engine.Spec) (*engine.S
 			return nil, err
 		}
 	}
-	// The engine starts a new member only with exactly the members of that moment. Where several are
-	// added at a time, they wait for each other.
+	// Others may have been added at the same moment.
 	if roster := fmt.Sprint(members); roster != w.roster {
 		w.roster = roster
 		w.due = time.Now().Add(rosterRest)
@@ -79,6 +84,21 @@ func (w *worker) join(ctx context.Context, g goal, spec *engine.Spec) (*engine.S
 	}
 	spec.Peers = peers(g.store, members)
 	return spec, nil
+}
+
+// giveWay says to wait while another new member is about to start: the engine starts one only with
+// exactly the members of that moment. One that doesn't start is not waited for any longer.
+func (w *worker) giveWay(members []engine.Member) bool {
+	starting := slices.ContainsFunc(members, func(m engine.Member) bool { return m.Learner && m.Name == "" })
+	switch {
+	case !starting:
+		w.gaveWay = time.Time{}
+		return false
+	case w.gaveWay.IsZero():
+		w.gaveWay = time.Now()
+	}
+	w.due = time.Now().Add(rosterRest)
+	return time.Since(w.gaveWay) < patience
 }
 
 // settle sees that a running data instance gets its vote, and marks durably that it had part in the

@@ -45,6 +45,7 @@ type worker struct {
 	failure  error     // the last of failures, until it is settled
 	problem  error     // what is in the way now
 	roster   string    // the members when a join last looked
+	gaveWay  time.Time // since when a join waits for another one's start; zero when it does not
 	lost     time.Time // when the data of a leaving instance was given up
 	look     time.Duration
 	due      time.Time // when something is to be done; zero when nothing is
