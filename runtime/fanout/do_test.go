@@ -188,7 +188,7 @@ func TestCancelClosesConnections(t *testing.T) {
 	cancel()
 	began := time.Now()
 	answers := <-done
-	if d := time.Since(began); d > time.Second {
+	if d := time.Since(began); d > 5*time.Second {
 		t.Errorf("%d requests took %s to cancel", n, d)
 	}
 	for range n {

@@ -87,6 +87,9 @@ func explain(ctx context.Context, e Endpoint, f *failure, sent bool, timeout tim
 		out.Class, out.Message = class, e.String()+": "+fmt.Sprintf(format, args...)
 		return out
 	}
+	if end, has := ctx.Deadline(); has && !time.Now().Before(end) {
+		<-ctx.Done() // a connect knows this deadline too, and can be a moment earlier than ctx itself
+	}
 	if ctx.Err() != nil {
 		out.cause = context.Cause(ctx)
 		if sent {

@@ -36,7 +36,7 @@ func fullListener(t *testing.T) Endpoint {
 	}
 	e := Endpoint{Host: "127.24.3.1", Port: name.(*syscall.SockaddrInet4).Port}
 	for {
-		c, err := net.DialTimeout("tcp", e.String(), 100*time.Millisecond)
+		c, err := net.DialTimeout("tcp", e.String(), 300*time.Millisecond)
 		if err != nil {
 			return e
 		}
