@@ -65,7 +65,7 @@ func TestStartIsCancelled(t *testing.T) {
 	defer cancel()
 	began := time.Now()
 	_, err := Start(ctx, Options{Servers: 2, TempDir: temp, Manager: script(t, "exec cat <&3")}) // silent until the lifeline ends
-	if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 5*time.Second {
+	if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 8*time.Second {
 		t.Errorf("after %s: %v", time.Since(began), err)
 	}
 	if list, _ := os.ReadDir(temp); len(list) != 0 {
@@ -84,7 +84,7 @@ func TestStubbornManagerIsKilled(t *testing.T) {
 	if !errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "still running") {
 		t.Errorf("got %v", err)
 	}
-	if d := time.Since(began); d < exitTime || d > exitTime+5*time.Second {
+	if d := time.Since(began); d < exitTime || d > exitTime+20*time.Second {
 		t.Errorf("took %s", d)
 	}
 }
