@@ -217,7 +217,9 @@ type pretender struct {
 	pokes   int
 	// enter, where set, gets a value when a start begins; it goes on after another.
 	enter, leave chan struct{}
-	err          error
+	// joining: what is started has to be taken in by its store.
+	joining bool
+	err     error
 }
 
 func (p *pretender) Poke() {
@@ -270,7 +272,7 @@ func (p *pretender) Instances(_ context.Context, store string) []wire.Instance {
 			in.Node, in.Status = *l.Leaving, wire.Leaving
 		} else if n := node(s.Nodes, name); n != nil {
 			in.Node = *n
-			if l.Desired == wire.DesiredRunning && !p.running[store+"/"+name] {
+			if l.Desired == wire.DesiredRunning && (p.joining || !p.running[store+"/"+name]) {
 				in.Status = wire.Joining
 			}
 		}

@@ -17,13 +17,16 @@ func (a *API) startInstance(req *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !changed {
+	switch reason := a.joining(req.ctx, req.store, req.instance); {
+	case changed && reason != "":
+		return done("Joining: %s", reason), nil
+	case changed:
+		return done("Started"), nil
+	case reason != "":
+		return unchanged("Already joining: %s", reason), nil
+	default:
 		return unchanged("Already running"), nil
 	}
-	if reason := a.joining(req.ctx, req.store, req.instance); reason != "" {
-		return done("Joining: %s", reason), nil
-	}
-	return done("Started"), nil
 }
 
 // joining says why an instance that is to run does not take part yet, or is empty.

@@ -123,6 +123,21 @@ func TestWidenedInstancesRunWhenTheStoreDoes(t *testing.T) {
 	}
 }
 
+func TestStartOfWhatHasToJoin(t *testing.T) {
+	b := newBench(t)
+	b.must("POST", wire.StoresPath(), orders(1, ownHost), wire.CodeOK, "Created")
+	b.sup.joining = true
+	start := wire.InstancePath("OrdersStore", "orders-1") + "/start"
+	b.must("POST", start, nil, wire.CodeOK, "Joining: waiting for the store to take it in")
+	b.must("POST", start, nil, wire.CodeUnchanged, "Already joining: waiting for the store to take it in")
+}
+
+func TestWidenOfManySaysHowMany(t *testing.T) {
+	b := newBench(t)
+	b.must("POST", wire.StoresPath(), orders(1, ownHost), wire.CodeOK, "Created")
+	b.must("POST", wire.InstancesPath("OrdersStore"), wire.ChangeInstances{BaseRevision: 1, Nodes: nodes(6, ownHost)}, wire.CodeOK, "Added 5 instances, orders-2 to orders-6")
+}
+
 func TestWidenPromotesAGateway(t *testing.T) {
 	b := newBench(t)
 	body := orders(2, ownHost)
@@ -180,7 +195,7 @@ func TestLearn(t *testing.T) {
 	noData.Nodes = nodes(4, otherHost, otherHost, ownHost)
 	b.refused("POST", wire.InstancesPath("OrdersStore"), noData, wire.CodeBadTopology, "give the roles that the store's other managers have")
 
-	b.must("POST", wire.InstancesPath("OrdersStore"), change, wire.CodeOK, "Added 4 instances, orders-1 to orders-4")
+	b.must("POST", wire.InstancesPath("OrdersStore"), change, wire.CodeOK, "Added orders-3")
 	s := b.store("OrdersStore")
 	if s.Revision != 6 || s.Epoch != 3 || s.Operation != operation || s.Home != "a" || !slices.Equal(s.Founders, change.Founders) {
 		t.Errorf("got %+v", s)
@@ -196,6 +211,10 @@ func TestLearn(t *testing.T) {
 	if s.Instances[2].Status != wire.Joining {
 		t.Errorf("status %s", s.Instances[2].Status)
 	}
+
+	elsewhere := change
+	elsewhere.Nodes = wire.AssignRoles(nodes(4, otherHost))
+	b.must("POST", wire.InstancesPath("Elsewhere"), elsewhere, wire.CodeOK, "Added none of this server's")
 }
 
 func TestFoundingChoosesRolesAnew(t *testing.T) {

@@ -28,7 +28,7 @@ func (a *API) addInstance(req *request) (any, error) {
 		if s == nil {
 			if s, err = a.learn(d, req.store, body); err == nil {
 				d.Stores[s.Name] = s
-				result = done("Added %s", list(s.Nodes))
+				result = done("Added %s", list(a.own(s.Nodes)))
 			}
 			return err
 		}
@@ -229,6 +229,9 @@ func nodesNotIn(nodes, others []wire.Node) []wire.Node {
 const listed = 3
 
 func list(nodes []wire.Node) string {
+	if len(nodes) == 0 {
+		return "none of this server's"
+	}
 	if len(nodes) > listed {
 		return fmt.Sprintf("%d instances, %s to %s", len(nodes), nodes[0].Name, nodes[len(nodes)-1].Name)
 	}
