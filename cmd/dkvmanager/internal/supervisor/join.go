@@ -19,9 +19,9 @@ const (
 	membershipTimeout = 5 * time.Second
 	// membersTimeout bounds the reading alone: a store without its quorum never answers.
 	membersTimeout = 3 * time.Second
-	// promoteEvery is the pace of asking for the vote. The store refuses until the data has arrived,
-	// and for some seconds after every other change of its members.
-	promoteEvery = 500 * time.Millisecond
+	// changeEvery is the pace of asking a running store for a change of its members. It refuses until
+	// a new one has the data, and for some seconds after every other change.
+	changeEvery = 500 * time.Millisecond
 	// rosterRest is how long a store's members must have stayed the same before a new one starts.
 	rosterRest = 300 * time.Millisecond
 	// patience is how long a new member waits for the start of another one.
@@ -54,6 +54,7 @@ func (w *worker) join(ctx context.Context, g goal, spec *engine.Spec) (*engine.S
 		return nil, err
 	}
 	defer m.Close()
+	w.due = time.Now().Add(jitter(changeEvery))
 	address := clusterAddress(g.node)
 	me := memberAt(members, address)
 	if me != nil && me.Name != "" && !w.hasData(g) {
@@ -123,7 +124,7 @@ func (w *worker) settle(ctx context.Context, g goal) error {
 	if !w.joining(g) {
 		return nil
 	}
-	w.due = time.Now().Add(jitter(promoteEvery))
+	w.due = time.Now().Add(jitter(changeEvery))
 	return w.promote(ctx, g)
 }
 

@@ -35,6 +35,7 @@ func (w *worker) leave(ctx context.Context, g goal) error {
 		return cmp.Or(w.hold(ctx, g, needed), err)
 	}
 	defer m.Close()
+	w.due = time.Now().Add(jitter(changeEvery))
 	me := memberAt(members, clusterAddress(g.node))
 	if me == nil {
 		return w.farewell(g)

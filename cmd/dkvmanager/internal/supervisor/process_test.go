@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"dkvrun/cmd/dkvmanager/internal/catalog"
-	"dkvrun/cmd/dkvmanager/internal/engine"
 	"dkvrun/runtime/wire"
 )
 
@@ -164,6 +162,30 @@ func TestStopAllLeavesTheCatalogAlone(t *testing.T) {
 	c.waitSettled("Orders", 10*time.Second)
 }
 
+func TestInstancesHaveTheLifeline(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, 1)
+	s := c.servers[0]
+	hold, keep, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hold.Close()
+	defer keep.Close()
+	s.drop()
+	s.lifeline = hold
+	s.open()
+	c.create("Orders", c.spread("orders", 1, 1))
+	c.start("Orders")
+	c.waitSettled("Orders", 10*time.Second)
+	pid := s.instance("Orders", "orders-1").PID
+	s.drop()
+	keep.Close()
+	wait(t, 5*time.Second, func() (bool, string) { return !alive(pid), "runs on after the end of the lifeline" })
+	s.lifeline = nil
+	s.open()
+}
+
 func TestCrashLoop(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 1)
@@ -194,136 +216,4 @@ func TestCrashLoop(t *testing.T) {
 	// An operator's start doesn't wait for the backoff.
 	s.mustStart("Orders", "orders-1")
 	c.waitSettled("Orders", 5*time.Second)
-}
-
-func TestStrayProcessesAndFoldersAreCleanedUp(t *testing.T) {
-	t.Parallel()
-	c := newCluster(t, 1)
-	s := c.servers[0]
-	c.create("Orders", c.spread("orders", 1, 2))
-	c.create("Stock", []wire.Node{s.node("stock-1", 5)})
-	c.start("Orders")
-	c.start("Stock")
-	c.waitSettled("Orders", 10*time.Second)
-	c.waitSettled("Stock", 10*time.Second)
-	all := c.instances("Orders")
-	stock := s.instance("Stock", "stock-1")
-
-	// The manager crashes after the catalog has dropped the store, before the supervisor hears of it.
-	s.drop()
-	cat, err := catalog.Open(s.dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cat.Update(func(d *catalog.Data) error { delete(d.Stores, "Orders"); return nil }); err != nil {
-		t.Fatal(err)
-	}
-	if err := cat.Close(); err != nil {
-		t.Fatal(err)
-	}
-	s.open()
-	wait(t, 10*time.Second, func() (bool, string) {
-		_, err := os.Stat(filepath.Join(s.opts.Dir, "Orders"))
-		return os.IsNotExist(err), "the folder of the dropped store is there"
-	})
-	for _, in := range all {
-		if alive(in.PID) {
-			t.Errorf("%s of the dropped store runs", in.Name)
-		}
-	}
-	if now := s.instance("Stock", "stock-1"); now.PID != stock.PID {
-		t.Errorf("the other store's instance has pid %d, want %d as before", now.PID, stock.PID)
-	}
-}
-
-func TestFolderOfAnEarlierStoreOfThatName(t *testing.T) {
-	t.Parallel()
-	c := newCluster(t, 1)
-	s := c.servers[0]
-	c.create("Orders", c.spread("orders", 1, 1))
-	c.start("Orders")
-	c.waitSettled("Orders", 10*time.Second)
-	put(t, c.node("Orders", "orders-1"), "k", "old")
-	pid := s.instance("Orders", "orders-1").PID
-	s.change(func(d *catalog.Data) {
-		d.Stores["Orders"].Operation = "op-2"
-		d.Stores["Orders"].Local["orders-1"] = &catalog.Local{Desired: wire.DesiredRunning}
-	})
-	wait(t, 10*time.Second, func() (bool, string) {
-		now := s.instance("Orders", "orders-1")
-		return now.Ready && now.PID != pid, describe([]wire.Instance{now})
-	})
-	if v := get(t, c.node("Orders", "orders-1"), "k"); v != "" {
-		t.Errorf("the new store has the old one's value %q", v)
-	}
-}
-
-func TestRemoveStore(t *testing.T) {
-	t.Parallel()
-	c := newCluster(t, 1)
-	s := c.servers[0]
-	c.create("Orders", c.spread("orders", 1, 2))
-	c.start("Orders")
-	all := c.instances("Orders")
-	if err := s.catalog.Update(func(d *catalog.Data) error { delete(d.Stores, "Orders"); return nil }); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	if err := s.Remove(ctx, "Orders"); err != nil {
-		t.Fatal(err)
-	}
-	for _, in := range all {
-		if alive(in.PID) {
-			t.Errorf("%s runs", in.Name)
-		}
-	}
-	if _, err := os.Stat(filepath.Join(s.opts.Dir, "Orders")); !os.IsNotExist(err) {
-		t.Errorf("the store's folder is there: %v", err)
-	}
-	if _, err := s.Start(ctx, "Orders", "orders-1"); code(err) != wire.CodeStoreNotFound {
-		t.Errorf("start in a removed store: %v", err)
-	}
-}
-
-func TestSecondSpawnNeverMakesASecondProcess(t *testing.T) {
-	t.Parallel()
-	c := newCluster(t, 1)
-	s := c.servers[0]
-	c.create("Orders", c.spread("orders", 1, 1))
-	c.start("Orders")
-	before := s.instance("Orders", "orders-1")
-	// As after a crash between the spawn and anything else: another process for the same folder.
-	second, err := s.spawn(s.folder(place{"Orders", "orders-1"}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	select {
-	case <-second.done:
-	case <-time.After(10 * time.Second):
-		t.Fatal("two processes in one folder")
-	}
-	if now := s.instance("Orders", "orders-1"); now.PID != before.PID || now.Status != wire.Running {
-		t.Errorf("%s, want pid %d running", describe([]wire.Instance{now}), before.PID)
-	}
-}
-
-func TestSpecIsWrittenWhole(t *testing.T) {
-	t.Parallel()
-	folder := filepath.Join(t.TempDir(), "Orders", "orders-1")
-	want := engine.Spec{Store: "Orders", Instance: "orders-1", Start: engine.Join, Peers: []engine.Peer{{Name: "a", Address: "b:1"}}}
-	if err := writeSpec(folder, &want); err != nil {
-		t.Fatal(err)
-	}
-	got, err := readSpec(folder)
-	if err != nil || got.Instance != want.Instance || got.Start != want.Start || len(got.Peers) != 1 {
-		t.Errorf("read back %+v, %v", got, err)
-	}
-	info, err := os.Stat(folder)
-	if err != nil || info.Mode().Perm() != 0o700 {
-		t.Errorf("folder mode %v, %v; want 0700", info.Mode(), err)
-	}
-	if got, err := readSpec(t.TempDir()); got != nil || err != nil {
-		t.Errorf("spec of an empty folder: %v, %v", got, err)
-	}
 }

@@ -3,19 +3,11 @@ package supervisor
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -33,8 +25,12 @@ func TestMain(m *testing.M) {
 	if len(os.Args) < 3 || os.Args[1] != "instance" {
 		os.Exit(m.Run())
 	}
+	var lifeline *os.File
+	if os.Args[2] == "--lifeline" && os.Args[3] == "3" {
+		lifeline = os.NewFile(3, "lifeline")
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	err := process.Run(ctx, etcd.New(), os.Args[len(os.Args)-1], nil, os.Stderr)
+	err := process.Run(ctx, etcd.New(), os.Args[len(os.Args)-1], lifeline, os.Stderr)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -60,6 +56,8 @@ type server struct {
 	catalog *catalog.Catalog
 	*Supervisor
 	drop func() // ends Run and lets the catalog go; instances stay
+
+	lifeline *os.File
 }
 
 func newCluster(t *testing.T, servers int) *cluster {
@@ -89,7 +87,7 @@ func (s *server) open() {
 	sup, err := New(Options{
 		Dir: filepath.Join(s.dir, "instances"), Bind: s.host,
 		Owns:   func(n wire.Node) bool { return n.Host == s.host },
-		Engine: etcd.New(), Catalog: cat, Executable: executable,
+		Engine: etcd.New(), Catalog: cat, Executable: executable, Lifeline: s.lifeline,
 		Log: slog.New(slog.NewTextHandler(testWriter{s.t, s.host}, nil)),
 	})
 	if err != nil {
@@ -143,96 +141,12 @@ func (s *server) node(name string, index int) wire.Node {
 	return wire.Node{Name: name, Host: s.host, ClustronPort: 7811 + index, ClientPort: 7861 + index}
 }
 
-// spread plans instances in turn on all servers.
-func (c *cluster) spread(prefix string, from, to int) []wire.Node {
-	var nodes []wire.Node
-	for i := from; i <= to; i++ {
-		s := c.servers[(i-1)%len(c.servers)]
-		nodes = append(nodes, s.node(fmt.Sprintf("%s-%d", prefix, i), (i-1)/len(c.servers)))
-	}
-	return nodes
-}
-
-// create puts a store into every catalog, as stopped.
-func (c *cluster) create(store string, nodes []wire.Node) {
-	c.t.Helper()
-	nodes = wire.AssignRoles(nodes)
-	c.nodes[store] = nodes
-	for _, s := range c.servers {
-		s.change(func(d *catalog.Data) {
-			made := &catalog.Store{Name: store, Engine: "etcd", Operation: "op-" + store, Revision: 1, Epoch: 1,
-				Digest: wire.Digest(store, nodes), Founders: wire.Founders(nodes), Nodes: nodes, Local: map[string]*catalog.Local{}}
-			for _, n := range nodes {
-				if n.Host == s.host {
-					made.Local[n.Name] = &catalog.Local{Desired: wire.DesiredStopped}
-				}
-			}
-			d.Stores[store] = made
-		})
-	}
-}
-
-// widen adds nodes to a store, wanted as given.
-func (c *cluster) widen(store string, desired wire.Desired, added ...wire.Node) {
-	c.t.Helper()
-	nodes := wire.AssignRoles(append(slices.Clone(c.nodes[store]), added...))
-	c.nodes[store] = nodes
-	for _, s := range c.servers {
-		s.change(func(d *catalog.Data) {
-			d.Stores[store].Nodes = nodes
-			for _, n := range added {
-				if n.Host == s.host {
-					d.Stores[store].Local[n.Name] = &catalog.Local{Desired: desired}
-				}
-			}
-		})
-	}
-}
-
-// dismiss drops an instance from the topology.
-func (c *cluster) dismiss(store, instance string, loseData bool) {
-	c.t.Helper()
-	gone := c.node(store, instance)
-	nodes := wire.AssignRoles(slices.DeleteFunc(slices.Clone(c.nodes[store]), func(n wire.Node) bool { return n.Name == instance }))
-	c.nodes[store] = nodes
-	for _, s := range c.servers {
-		s.change(func(d *catalog.Data) {
-			d.Stores[store].Nodes = nodes
-			if local := d.Stores[store].Local[instance]; local != nil {
-				local.Leaving, local.LoseData = &gone, loseData
-			}
-		})
-	}
-}
-
 func (s *server) change(f func(*catalog.Data)) {
 	s.t.Helper()
 	if err := s.catalog.Update(func(d *catalog.Data) error { f(d); return nil }); err != nil {
 		s.t.Fatal(err)
 	}
 	s.Poke()
-}
-
-func (c *cluster) node(store, instance string) wire.Node {
-	c.t.Helper()
-	i := slices.IndexFunc(c.nodes[store], func(n wire.Node) bool { return n.Name == instance })
-	if i < 0 {
-		c.t.Fatalf("no instance %s in store %s", instance, store)
-	}
-	return c.nodes[store][i]
-}
-
-// at is the server of a node.
-func (c *cluster) at(n wire.Node) *server {
-	return c.servers[slices.IndexFunc(c.servers, func(s *server) bool { return s.host == n.Host })]
-}
-
-// start starts all of a store, one after the other.
-func (c *cluster) start(store string) {
-	c.t.Helper()
-	for _, n := range c.nodes[store] {
-		c.at(n).mustStart(store, n.Name)
-	}
 }
 
 func (s *server) mustStart(store, instance string) {
@@ -263,39 +177,6 @@ func (s *server) instance(store, instance string) wire.Instance {
 	return wire.Instance{}
 }
 
-// instances are all servers' instances of a store, leaving ones included.
-func (c *cluster) instances(store string) []wire.Instance {
-	var all []wire.Instance
-	for _, s := range c.servers {
-		all = append(all, s.Instances(context.Background(), store)...)
-	}
-	return all
-}
-
-// settled says whether all instances of a store are Running and ready, none is leaving, and all data
-// instances are marked.
-func (c *cluster) settled(store string) bool {
-	all := c.instances(store)
-	return len(all) == len(c.nodes[store]) && !slices.ContainsFunc(all, func(in wire.Instance) bool {
-		return in.Status != wire.Running || !in.Ready || in.Role == wire.Data && !in.Bootstrapped
-	})
-}
-
-func (c *cluster) waitSettled(store string, limit time.Duration) {
-	c.t.Helper()
-	wait(c.t, limit, func() (bool, string) {
-		return c.settled(store), fmt.Sprintf("store %s is not settled: %s", store, describe(c.instances(store)))
-	})
-}
-
-func describe(all []wire.Instance) string {
-	var b strings.Builder
-	for _, in := range all {
-		fmt.Fprintf(&b, "\n  %s %s %s pid %d ready %v marked %v restarts %d %s", in.Name, in.Role, in.Status, in.PID, in.Ready, in.Bootstrapped, in.Restarts, in.LastError)
-	}
-	return b.String()
-}
-
 // wait looks until a condition holds.
 func wait(t *testing.T, limit time.Duration, look func() (ok bool, otherwise string)) {
 	t.Helper()
@@ -310,79 +191,4 @@ func wait(t *testing.T, limit time.Duration, look func() (ok bool, otherwise str
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-}
-
-// call posts to the engine's JSON API of a node.
-func call(n wire.Node, path string, body, answer any) error {
-	text, err := json.Marshal(body)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	url := "http://" + net.JoinHostPort(n.Host, strconv.Itoa(n.ClientPort)) + path
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(text))
-	if err != nil {
-		return err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	text, err = io.ReadAll(resp.Body)
-	if err != nil {
-		return err
-	}
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s %s", path, resp.Status, text)
-	}
-	return json.Unmarshal(text, answer)
-}
-
-func b64(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
-
-func put(t *testing.T, n wire.Node, key, value string) {
-	t.Helper()
-	if err := call(n, "/v3/kv/put", map[string]string{"key": b64(key), "value": b64(value)}, &struct{}{}); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func get(t *testing.T, n wire.Node, key string) string {
-	t.Helper()
-	var answer struct {
-		KVs []struct{ Value []byte } `json:"kvs"`
-	}
-	if err := call(n, "/v3/kv/range", map[string]string{"key": b64(key)}, &answer); err != nil {
-		t.Fatal(err)
-	}
-	if len(answer.KVs) == 0 {
-		return ""
-	}
-	return string(answer.KVs[0].Value)
-}
-
-// members are the names of a store's members as a node tells them, learners in brackets.
-func members(t *testing.T, n wire.Node) string {
-	t.Helper()
-	var answer struct {
-		Members []struct {
-			Name      string `json:"name"`
-			IsLearner bool   `json:"isLearner"`
-		} `json:"members"`
-	}
-	if err := call(n, "/v3/cluster/member/list", struct{}{}, &answer); err != nil {
-		t.Fatal(err)
-	}
-	var names []string
-	for _, m := range answer.Members {
-		name := m.Name
-		if m.IsLearner {
-			name = "[" + name + "]"
-		}
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return strings.Join(names, " ")
 }

@@ -1,0 +1,129 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/runtime/wire"
+)
+
+// spread plans instances in turn on all servers.
+func (c *cluster) spread(prefix string, from, to int) []wire.Node {
+	var nodes []wire.Node
+	for i := from; i <= to; i++ {
+		s := c.servers[(i-1)%len(c.servers)]
+		nodes = append(nodes, s.node(fmt.Sprintf("%s-%d", prefix, i), (i-1)/len(c.servers)))
+	}
+	return nodes
+}
+
+// create puts a store into every catalog, as stopped.
+func (c *cluster) create(store string, nodes []wire.Node) {
+	c.t.Helper()
+	nodes = wire.AssignRoles(nodes)
+	c.nodes[store] = nodes
+	for _, s := range c.servers {
+		s.change(func(d *catalog.Data) {
+			made := &catalog.Store{Name: store, Engine: "etcd", Operation: "op-" + store, Revision: 1, Epoch: 1,
+				Digest: wire.Digest(store, nodes), Founders: wire.Founders(nodes), Nodes: nodes, Local: map[string]*catalog.Local{}}
+			for _, n := range nodes {
+				if n.Host == s.host {
+					made.Local[n.Name] = &catalog.Local{Desired: wire.DesiredStopped}
+				}
+			}
+			d.Stores[store] = made
+		})
+	}
+}
+
+// widen adds nodes to a store, wanted as given.
+func (c *cluster) widen(store string, desired wire.Desired, added ...wire.Node) {
+	c.t.Helper()
+	nodes := wire.AssignRoles(append(slices.Clone(c.nodes[store]), added...))
+	c.nodes[store] = nodes
+	for _, s := range c.servers {
+		s.change(func(d *catalog.Data) {
+			d.Stores[store].Nodes = nodes
+			for _, n := range added {
+				if n.Host == s.host {
+					d.Stores[store].Local[n.Name] = &catalog.Local{Desired: desired}
+				}
+			}
+		})
+	}
+}
+
+// dismiss drops an instance from the topology.
+func (c *cluster) dismiss(store, instance string, loseData bool) {
+	c.t.Helper()
+	gone := c.node(store, instance)
+	nodes := wire.AssignRoles(slices.DeleteFunc(slices.Clone(c.nodes[store]), func(n wire.Node) bool { return n.Name == instance }))
+	c.nodes[store] = nodes
+	for _, s := range c.servers {
+		s.change(func(d *catalog.Data) {
+			d.Stores[store].Nodes = nodes
+			if local := d.Stores[store].Local[instance]; local != nil {
+				local.Leaving, local.LoseData = &gone, loseData
+			}
+		})
+	}
+}
+
+func (c *cluster) node(store, instance string) wire.Node {
+	c.t.Helper()
+	i := slices.IndexFunc(c.nodes[store], func(n wire.Node) bool { return n.Name == instance })
+	if i < 0 {
+		c.t.Fatalf("no instance %s in store %s", instance, store)
+	}
+	return c.nodes[store][i]
+}
+
+// at is the server of a node.
+func (c *cluster) at(n wire.Node) *server {
+	return c.servers[slices.IndexFunc(c.servers, func(s *server) bool { return s.host == n.Host })]
+}
+
+// start starts all of a store, one after the other.
+func (c *cluster) start(store string) {
+	c.t.Helper()
+	for _, n := range c.nodes[store] {
+		c.at(n).mustStart(store, n.Name)
+	}
+}
+
+// instances are all servers' instances of a store, leaving ones included.
+func (c *cluster) instances(store string) []wire.Instance {
+	var all []wire.Instance
+	for _, s := range c.servers {
+		all = append(all, s.Instances(context.Background(), store)...)
+	}
+	return all
+}
+
+// settled says whether all instances of a store are Running and ready, none is leaving, and all data
+// instances are marked.
+func (c *cluster) settled(store string) bool {
+	all := c.instances(store)
+	return len(all) == len(c.nodes[store]) && !slices.ContainsFunc(all, func(in wire.Instance) bool {
+		return in.Status != wire.Running || !in.Ready || in.Role == wire.Data && !in.Bootstrapped
+	})
+}
+
+func (c *cluster) waitSettled(store string, limit time.Duration) {
+	c.t.Helper()
+	wait(c.t, limit, func() (bool, string) {
+		return c.settled(store), fmt.Sprintf("store %s is not settled: %s", store, describe(c.instances(store)))
+	})
+}
+
+func describe(all []wire.Instance) string {
+	var b strings.Builder
+	for _, in := range all {
+		fmt.Fprintf(&b, "\n  %s %s %s pid %d ready %v marked %v restarts %d %s", in.Name, in.Role, in.Status, in.PID, in.Ready, in.Bootstrapped, in.Restarts, in.LastError)
+	}
+	return b.String()
+}

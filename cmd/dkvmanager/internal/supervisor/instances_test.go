@@ -1,0 +1,193 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"dkvrun/cmd/dkvmanager/internal/engine"
+	"dkvrun/runtime/wire"
+)
+
+func TestInstancesTellWhoTheyAreAndHow(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, 2)
+	c.create("Orders", c.spread("orders", 1, 4))
+	c.start("Orders")
+	c.waitSettled("Orders", 10*time.Second)
+	leaders := 0
+	for _, in := range c.instances("Orders") {
+		if !in.Own || in.PID == 0 || in.StartedAt == nil || time.Since(*in.StartedAt) > time.Minute || in.Desired != wire.DesiredRunning {
+			t.Errorf("%+v", in)
+		}
+		if in.Leader {
+			leaders++
+		}
+	}
+	if leaders != 1 {
+		t.Errorf("%d leaders, want 1", leaders)
+	}
+	if got := c.servers[0].Instances(context.Background(), "Nothing"); got != nil {
+		t.Errorf("instances of no store: %v", got)
+	}
+
+	// A process that hangs is told of as one, and holds up nobody for long.
+	hung := c.servers[0].instance("Orders", "orders-1")
+	if err := syscall.Kill(hung.PID, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	all := c.servers[0].Instances(context.Background(), "Orders")
+	if all[0].Ready || !strings.Contains(all[0].LastError, "does not answer") || all[0].Status != wire.Running {
+		t.Errorf("hung:%s", describe(all))
+	}
+	if !all[1].Ready && all[1].LastError == "" {
+		t.Errorf("beside the hung one:%s", describe(all))
+	}
+	if took := time.Since(began); took > 2*askTimeout {
+		t.Errorf("asking took %v", took)
+	}
+}
+
+func TestMetricsOfAllOwnInstances(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, 1)
+	s := c.servers[0]
+	c.create("Orders", c.spread("orders", 1, 2))
+	c.create("Stock", []wire.Node{s.node("stock-1", 5), s.node("stock-2", 6)})
+	c.start("Orders")
+	s.mustStart("Stock", "stock-1")
+	c.waitSettled("Orders", 10*time.Second)
+	for i := range 3 {
+		put(t, c.node("Orders", "orders-2"), fmt.Sprint(i), "v")
+	}
+	puts := map[string]float64{}
+	for _, m := range s.Metrics(context.Background(), "", 5*time.Second) {
+		if m.Category == "Requests" && m.Name == "Put" {
+			puts[m.Store+"/"+m.Instance] = m.Total
+		}
+	}
+	if len(puts) != 3 || puts["Orders/orders-2"] != 3 || puts["Orders/orders-1"] != 0 {
+		t.Errorf("puts %v, want 3 at orders-2, 0 at orders-1 and stock-1, nothing of the stopped stock-2", puts)
+	}
+	for _, m := range s.Metrics(context.Background(), "Stock", 5*time.Second) {
+		if m.Store != "Stock" {
+			t.Errorf("metrics of Stock hold %+v", m)
+		}
+	}
+}
+
+func TestActionsOnWhatIsNotHere(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, 2)
+	s := c.servers[0]
+	c.create("Orders", c.spread("orders", 1, 2))
+	for _, test := range []struct{ store, instance, code, says string }{
+		{"Nothing", "orders-1", wire.CodeStoreNotFound, "Nothing"},
+		{"Orders", "orders-3", wire.CodeInstanceNotFound, "orders-3"},
+		{"Orders", "orders-2", wire.CodeNotThisHost, c.servers[1].host},
+	} {
+		_, startErr := s.Start(context.Background(), test.store, test.instance)
+		_, stopErr := s.Stop(context.Background(), test.store, test.instance, true)
+		_, logErr := s.Log(test.store, test.instance, 5)
+		for _, err := range []error{startErr, stopErr, logErr} {
+			if code(err) != test.code || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("%s/%s: %v, want %s that names %s", test.store, test.instance, err, test.code, test.says)
+			}
+		}
+	}
+}
+
+func TestLogGivesTheLastLines(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, 1)
+	s := c.servers[0]
+	c.create("Orders", c.spread("orders", 1, 1))
+	if text, err := s.Log("Orders", "orders-1", 5); err != nil || len(text) != 0 {
+		t.Errorf("log before the first start: %q, %v", text, err)
+	}
+	c.start("Orders")
+	c.waitSettled("Orders", 10*time.Second)
+	text, err := s.Log("Orders", "orders-1", 1)
+	if err != nil || strings.Count(string(text), "\n") != 1 || !strings.Contains(string(text), "ready") {
+		t.Errorf("last line %q, %v", text, err)
+	}
+}
+
+func TestTail(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	path := folder + "/" + engine.LogFile
+	for _, test := range []struct {
+		text  string
+		lines int
+		want  string
+	}{
+		{"", 3, ""},
+		{"a\nb\nc\n", 1, "c\n"},
+		{"a\nb\nc\n", 2, "b\nc\n"},
+		{"a\nb\nc\n", 3, "a\nb\nc\n"},
+		{"a\nb\nc\n", 9, "a\nb\nc\n"},
+		{"a\nb", 1, "b"},
+		{"a\n\n", 1, "\n"},
+	} {
+		if err := os.WriteFile(path, []byte(test.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := tail(folder, test.lines); err != nil || string(got) != test.want {
+			t.Errorf("last %d of %q: %q, %v; want %q", test.lines, test.text, got, err, test.want)
+		}
+	}
+
+	long := strings.Repeat(strings.Repeat("x", 99)+"\n", 2*maxTail/100)
+	if err := os.WriteFile(path, []byte(long), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got, err := tail(folder, 1<<30)
+	if err != nil || len(got) > maxTail || len(got) < maxTail-100 || len(got)%100 != 0 {
+		t.Errorf("all of a long log: %d bytes, %v; want whole lines, about %d", len(got), err, maxTail)
+	}
+}
+
+func TestLongLogIsSetAsideAtTheNextStart(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	path := folder + "/" + engine.LogFile
+	if err := os.WriteFile(path, make([]byte, maxLog+1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second time it is short
+		f, err := openLog(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.WriteString("new\n"); err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+	}
+	if text, err := os.ReadFile(path); err != nil || string(text) != "new\nnew\n" {
+		t.Errorf("log %q, %v", text, err)
+	}
+	if info, err := os.Stat(path + ".1"); err != nil || info.Size() != maxLog+1 {
+		t.Errorf("old log: %v, %v", info, err)
+	}
+}
+
+func TestRestartDelay(t *testing.T) {
+	t.Parallel()
+	for deaths, want := range map[int]time.Duration{1: 500 * time.Millisecond, 2: time.Second, 5: 8 * time.Second, 7: 30 * time.Second, 1000: 30 * time.Second} {
+		if got := restartDelay(deaths); got != want {
+			t.Errorf("after %d deaths %v, want %v", deaths, got, want)
+		}
+	}
+	for range 100 {
+		if d := jitter(time.Second); d < 750*time.Millisecond || d > 1250*time.Millisecond {
+			t.Fatalf("jitter of 1s: %v", d)
+		}
+	}
+}
