@@ -90,6 +90,9 @@ type Instance struct {
 	// Restarts counts how often the supervisor started it again after it died.
 	Restarts  int    `json:"restarts"`
 	LastError string `json:"lastError,omitempty"`
+	// Started is set once the instance has been asked to run, and stays: from then on its store is not
+	// founded anew.
+	Started bool `json:"started,omitempty"`
 	// Bootstrapped is set once the instance has been part of the running store.
 	Bootstrapped bool `json:"bootstrapped"`
 }

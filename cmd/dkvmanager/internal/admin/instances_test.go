@@ -32,6 +32,9 @@ func TestStartStop(t *testing.T) {
 		t.Errorf("got %+v", s)
 	}
 	b.must("POST", stop+"?force=true", nil, wire.CodeOK, "Stopped")
+	if s := b.store("OrdersStore"); !s.Instances[0].Started || s.Instances[1].Started {
+		t.Errorf("what has been started: %+v", s.Instances)
+	}
 	b.refused("POST", wire.InstancePath("Other", "orders-1")+"/start", nil, wire.CodeStoreNotFound, "no store Other")
 	b.refused("POST", wire.InstancePath("OrdersStore", "orders-9")+"/stop", nil, wire.CodeInstanceNotFound, "no instance orders-9")
 

@@ -83,6 +83,9 @@ func (a *API) view(ctx context.Context, s *catalog.Store) wire.Store {
 			in = wire.Instance{Status: wire.Unknown}
 		}
 		in.Node, in.Own = n, a.Owns(n)
+		if local := s.Local[n.Name]; local != nil {
+			in.Started = local.Started
+		}
 		out.Instances = append(out.Instances, in)
 	}
 	out.Status = status(out.Instances)
