@@ -31,7 +31,7 @@ type Supervisor interface {
 	Poke()
 	Start(ctx context.Context, store, instance string) (changed bool, err error)
 	Stop(ctx context.Context, store, instance string, force bool) (changed bool, err error)
-	// Instances lists the store's own instances; those that are leaving have that status.
+	// Instances lists the store's own instances, those that are leaving included.
 	Instances(ctx context.Context, store string) []wire.Instance
 	// Remove returns when no process and no folder of the store, which the catalog has dropped, is left.
 	Remove(ctx context.Context, store string) error

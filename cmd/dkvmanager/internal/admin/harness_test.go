@@ -269,7 +269,7 @@ func (p *pretender) Instances(_ context.Context, store string) []wire.Instance {
 			in.Status, in.PID, in.Ready, in.StartedAt = wire.Running, 4711, true, &started
 		}
 		if l.Leaving != nil {
-			in.Node, in.Status = *l.Leaving, wire.Leaving
+			in.Node = *l.Leaving // its status is as it was: the supervisor has not looked yet
 		} else if n := node(s.Nodes, name); n != nil {
 			in.Node = *n
 			if l.Desired == wire.DesiredRunning && (p.joining || !p.running[store+"/"+name]) {

@@ -277,6 +277,8 @@ func TestRemoveInstance(t *testing.T) {
 	}
 	b.must("DELETE", wire.InstancePath("OrdersStore", "orders-3"), nil, wire.CodeOK, "Removed")
 	b.refused("DELETE", wire.InstancePath("OrdersStore", "orders-4"), nil, wire.CodeLastInstance, "goes with the store")
+	// orders-1 still runs, and nobody can stop it any more: it must not hold up the store's end.
+	b.must("DELETE", wire.StorePath("OrdersStore"), nil, wire.CodeOK, "Removed")
 }
 
 func TestRemoveBeforeTheFirstStart(t *testing.T) {

@@ -42,11 +42,13 @@ func (a *API) removeStore(req *request) (any, error) {
 	return done("Removed"), nil
 }
 
-// running says which own instances of a store run or are to run; "" when none.
+// running says which own instances of a store run or are to run; "" when none. Those that are leaving
+// don't count: they can't be stopped, and go with the store.
 func (a *API) running(ctx context.Context, s *catalog.Store) string {
 	var names []string
 	for _, in := range a.Supervisor.Instances(ctx, s.Name) {
-		if in.PID != 0 || in.Status != wire.Leaving && in.Desired == wire.DesiredRunning {
+		inStore := s.Local[in.Name] != nil && s.Local[in.Name].Leaving == nil
+		if inStore && (in.PID != 0 || in.Desired == wire.DesiredRunning) {
 			names = append(names, in.Name)
 		}
 	}

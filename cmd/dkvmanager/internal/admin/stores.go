@@ -69,24 +69,29 @@ func (a *API) view(ctx context.Context, s *catalog.Store) wire.Store {
 		Founders:  append([]wire.Founder{}, s.Founders...),
 		Instances: make([]wire.Instance, 0, len(s.Nodes)),
 	}
-	known := map[string]wire.Instance{}
+	seen := map[string]wire.Instance{}
 	for _, in := range a.Supervisor.Instances(ctx, s.Name) {
-		if in.Status == wire.Leaving {
-			out.Leaving = append(out.Leaving, in)
-		} else {
-			known[in.Name] = in
-		}
+		seen[in.Name] = in
 	}
 	for _, n := range s.Nodes {
-		in, found := known[n.Name]
-		if !found {
-			in = wire.Instance{Status: wire.Unknown}
-		}
-		in.Node, in.Own = n, a.Owns(n)
-		if local := s.Local[n.Name]; local != nil {
+		local := s.Local[n.Name]
+		in := wire.Instance{Status: wire.Unknown}
+		if local != nil && local.Leaving == nil {
+			if now, found := seen[n.Name]; found {
+				in = now
+			}
 			in.Started = local.Started
 		}
+		in.Node, in.Own = n, a.Owns(n)
 		out.Instances = append(out.Instances, in)
+	}
+	// What leaves is the catalog's word: the supervisor may not have looked at it again yet.
+	for _, name := range slices.Sorted(maps.Keys(s.Local)) {
+		if local := s.Local[name]; local.Leaving != nil {
+			in := seen[name]
+			in.Node, in.Own, in.Status, in.Started = *local.Leaving, true, wire.Leaving, local.Started
+			out.Leaving = append(out.Leaving, in)
+		}
 	}
 	out.Status = status(out.Instances)
 	return out
