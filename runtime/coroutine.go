@@ -7,6 +7,19 @@ import (
 // maxCoroutineDepth is how many coroutines may run one inside the other.
 const maxCoroutineDepth = 100
 
+const yieldInside = "coroutine.yield: can't yield from inside pcall, or another function that isn't Lua's"
+
+// coroutineOf is the coroutine that L is or runs a protected call of; nil outside of coroutines.
+func (h *Host) coroutineOf(L *lua.LState) *lua.LState {
+	for h.protected.running[L] {
+		L = L.Parent
+	}
+	if L.Parent == nil {
+		return nil
+	}
+	return L
+}
+
 // openCoroutines makes coroutines stop with the task that made them, and refuse to yield where the
 // virtual machine would go on with wrong values.
 func (h *Host) openCoroutines() {
@@ -36,9 +49,21 @@ func (h *Host) openCoroutines() {
 			return 1
 		}))
 	}
+	t.RawSetString("running", h.main.NewFunction(func(L *lua.LState) int {
+		if co := h.coroutineOf(L); co != nil {
+			L.Push(co)
+		} else {
+			L.Push(lua.LNil)
+		}
+		return 1
+	}))
 	t.RawSetString("yield", h.main.NewFunction(func(L *lua.LState) int {
-		if L.Parent == nil {
+		switch h.coroutineOf(L) {
+		case L:
+		case nil:
 			h.raise(L, h.errorHere(L, "coroutine.yield: can't yield outside of a coroutine"))
+		default:
+			h.raise(L, h.errorHere(L, yieldInside))
 		}
 		for level := 1; level <= 2*callStackSize; level++ { // tail calls count as levels, without end
 			frame, ok := L.GetStack(level)
@@ -46,7 +71,7 @@ func (h *Host) openCoroutines() {
 				break
 			}
 			if _, err := L.GetInfo("l", frame, lua.LNil); err == nil && frame.CurrentLine < 0 {
-				h.raise(L, h.errorHere(L, "coroutine.yield: can't yield from inside pcall, or another function that isn't Lua's"))
+				h.raise(L, h.errorHere(L, yieldInside))
 			}
 		}
 		return -1 // yields what is on the stack

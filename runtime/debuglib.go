@@ -6,19 +6,13 @@ import (
 
 // openDebug makes debug.traceback, which shows any raised value before the trace.
 func (h *Host) openDebug() {
-	traceback := h.library("debug").RawGetString("traceback")
 	t := h.only("debug")
 	t.RawSetString("traceback", h.main.NewFunction(func(L *lua.LState) int {
-		text := ""
+		text := traceback(L)
 		if v := L.Get(1); v != lua.LNil {
-			text = h.text(L, v) + "\n"
+			text = h.text(L, v) + "\n" + text
 		}
-		level := L.OptInt(2, 1)
-		L.Push(traceback)
-		L.Push(lua.LNil)
-		L.Push(lua.LNumber(level + 1)) // past this function
-		L.Call(2, 1)
-		L.Push(lua.LString(text + L.Get(-1).String()))
+		L.Push(lua.LString(text))
 		return 1
 	}))
 	h.globals.RawSetString("debug", t)

@@ -63,7 +63,8 @@ func TestErrors(t *testing.T) {
 		{"print(assert(1, 2))", "1\t2\n"},
 		{"local function f() return f() + 1 end f()", "error: stack overflow: calls nest deeper than 256"},
 		{"print(xpcall(refuse, function(e) return 'handled ' .. e.code end))", "false\thandled refused\n"},
-		{"print(xpcall(fail, debug.traceback))", "false\ttest.lua:1: fail: disk full\nstack traceback:\n\t[G]: in function (anonymous)\n\t[G]: in function 'xpcall'\n\ttest.lua:1: in main chunk\n\t[G]: ?\n"},
+		{"local function f()\n fail() end\nprint(xpcall(f, debug.traceback))",
+			"false\ttest.lua:2: fail: disk full\nstack traceback:\n\tin function fail\n\ttest.lua:2: in function <test.lua:1>\n\tin function xpcall\n\ttest.lua:3: in the main chunk\n"},
 		{"x = = 1", "error: test.lua:1: syntax error near '='"},
 		{"print('a\n", "error: test.lua:1: a quoted string doesn't end on its line"},
 		{"if x then\n\n", "error: test.lua:3: the source ends too early: an end, a bracket or a quote is missing"},
@@ -172,6 +173,16 @@ func TestFunctionKeptBeyondTheRun(t *testing.T) {
 
 func TestTracebacks(t *testing.T) {
 	h, _ := testHost(t, failing...)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	_, err := h.RunSource(ctx, "test.lua", []byte("local function f() return f() end f()"))
+	if trace := err.(*Error).Traceback; trace != "stack traceback:\n\ttest.lua:1: in function <test.lua:1>" {
+		t.Errorf("after endless tail calls: %q", trace)
+	}
+	_, err = h.RunSource(context.Background(), "test.lua", []byte("local function f(n) if n == 0 then fail() end f(n - 1) return 1 end f(100)"))
+	if trace := err.(*Error).Traceback; strings.Count(trace, "\n") != maxTrace+1 || !strings.HasSuffix(trace, "\n\t…") {
+		t.Errorf("a deep traceback: %s", trace)
+	}
 	for _, script := range []string{"local function inner() fail() end inner()", "local function inner() error('x') end inner()",
 		"crash()", "local t = nil; t.x = 1"} {
 		_, err := h.RunSource(context.Background(), "test.lua", []byte(script))

@@ -10,7 +10,7 @@ import (
 // is replaced.
 func (h *Host) openLibraries() {
 	L := h.main
-	for _, open := range []lua.LGFunction{lua.OpenBase, lua.OpenTable, lua.OpenString, lua.OpenMath, lua.OpenCoroutine, lua.OpenOs, lua.OpenDebug} {
+	for _, open := range []lua.LGFunction{lua.OpenBase, lua.OpenTable, lua.OpenString, lua.OpenMath, lua.OpenCoroutine, lua.OpenOs} {
 		L.Push(L.NewFunction(open))
 		L.Call(0, 0)
 	}
@@ -18,8 +18,8 @@ func (h *Host) openLibraries() {
 	h.globals.RawSetString("next", h.nextKey)
 	for name, fn := range map[string]lua.LGFunction{
 		"assert": h.assert, "error": h.error, "ipairs": h.ipairs, "load": h.load, "loadstring": h.load,
-		"pairs": h.pairs, "print": h.print, "rawget": h.rawget, "rawset": h.rawset, "require": h.require, "tonumber": h.tonumber,
-		"tostring": h.tostring, "unpack": h.unpack,
+		"pairs": h.pairs, "pcall": h.pcall, "print": h.print, "rawget": h.rawget, "rawset": h.rawset,
+		"require": h.require, "tonumber": h.tonumber, "tostring": h.tostring, "unpack": h.unpack, "xpcall": h.xpcall,
 	} {
 		h.globals.RawSetString(name, L.NewFunction(fn))
 	}

@@ -34,12 +34,13 @@ type Options struct {
 
 // Host is one Lua state with the builtins in it. One goroutine at a time may use it.
 type Host struct {
-	opts    Options
-	main    *lua.LState
-	current *lua.LState // the thread that is in a builtin, else main
-	task    *task
-	sources map[string]bool // the names of what was compiled
-	modules modules
+	opts      Options
+	main      *lua.LState
+	current   *lua.LState // the thread that is in a builtin, else main
+	task      *task
+	sources   map[string]bool // the names of what was compiled
+	modules   modules
+	protected protectedThreads
 
 	globals, strings *lua.LTable
 	records          map[*RecordType]*recordMetatables
@@ -62,14 +63,15 @@ func New(opts Options) *Host {
 		SkipOpenLibs:        true,
 	})
 	h := &Host{
-		opts:    opts,
-		main:    L,
-		current: L,
-		task:    newTask(),
-		sources: map[string]bool{},
-		records: map[*RecordType]*recordMetatables{},
-		objects: map[*ObjectType]*lua.LTable{},
-		globals: L.G.Global,
+		opts:      opts,
+		main:      L,
+		current:   L,
+		task:      newTask(),
+		sources:   map[string]bool{},
+		records:   map[*RecordType]*recordMetatables{},
+		objects:   map[*ObjectType]*lua.LTable{},
+		globals:   L.G.Global,
+		protected: protectedThreads{running: map[*lua.LState]bool{}},
 	}
 	L.SetContext(h.task)
 	h.emptyMap = L.NewTable()

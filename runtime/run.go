@@ -58,29 +58,24 @@ func (h *Host) run(ctx context.Context, fn *lua.LFunction) ([]any, error) {
 // call calls a function on the thread that is running.
 func (h *Host) call(fn *lua.LFunction, args []any) ([]any, error) {
 	L := h.current
-	base := L.GetTop()
-	L.Push(fn)
-	for _, a := range args {
-		lv, err := h.toLua(a)
-		if err != nil {
-			L.SetTop(base)
+	values := make([]lua.LValue, len(args))
+	for i, a := range args {
+		var err error
+		if values[i], err = h.toLua(a); err != nil {
 			return nil, &Error{Message: "a function's argument: " + err.Error()}
 		}
-		L.Push(lv)
 	}
-	if err := L.PCall(len(args), lua.MultRet, nil); err != nil {
-		L.SetTop(base)
-		return nil, h.failure(taskOf(L), err)
-	}
+	got, err := h.protect(L, fn, values, nil)
 	// A caught exit, or an end of the context, may have been the last thing that happened.
-	if err := taskOf(L).scope.stopped(); err != nil {
-		L.SetTop(base)
+	if err == nil {
+		err = taskOf(L).scope.stopped()
+	}
+	if err != nil {
 		return nil, h.failure(taskOf(L), err)
 	}
-	results := make([]any, L.GetTop()-base)
-	for i := range results {
-		results[i] = h.fromLua(L.Get(base + 1 + i))
+	results := make([]any, len(got))
+	for i, v := range got {
+		results[i] = h.fromLua(v)
 	}
-	L.SetTop(base)
 	return results, nil
 }

@@ -1,0 +1,54 @@
+package runtime
+
+import (
+	"fmt"
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// maxTrace is how many lines a traceback has at most.
+const maxTrace = 30
+
+// traceback lists the calls that are active in L and in the threads that run it, the innermost
+// first. Tail calls leave no line.
+func traceback(L *lua.LState) string {
+	lines := []string{"stack traceback:"}
+	for ; L != nil; L = L.Parent {
+		var last lua.Debug
+		for level := 0; level < 2*callStackSize; level++ {
+			frame, ok := L.GetStack(level)
+			if !ok {
+				break
+			}
+			if *frame == last { // a tail call counts as a level
+				continue
+			}
+			last = *frame
+			if _, err := L.GetInfo("Sln", frame, lua.LNil); err != nil {
+				continue
+			}
+			if line := describeFrame(frame); line != "" {
+				lines = append(lines, line)
+			}
+			if len(lines) > maxTrace {
+				return strings.Join(append(lines, "…"), "\n\t")
+			}
+		}
+	}
+	return strings.Join(lines, "\n\t")
+}
+
+// describeFrame is a call's line in a traceback, "" for Go code that a script didn't call by name.
+func describeFrame(frame *lua.Debug) string {
+	inGo := frame.CurrentLine < 0
+	switch {
+	case inGo && (strings.HasPrefix(frame.Name, "(") || frame.Name == "main chunk" || frame.Name == "corountine"): // sic
+		return ""
+	case inGo:
+		return "in function " + frame.Name
+	case frame.LineDefined == 0:
+		return fmt.Sprintf("%s:%d: in the main chunk", frame.Source, frame.CurrentLine)
+	}
+	return fmt.Sprintf("%s:%d: in function %s", frame.Source, frame.CurrentLine, frame.Name)
+}
