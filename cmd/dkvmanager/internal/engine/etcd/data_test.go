@@ -52,7 +52,7 @@ func TestFoundersTakeTurns(t *testing.T) {
 		begin := time.Now()
 		takeTurn(t.Context(), spec)
 		want := time.Duration(before) * turn
-		if took := time.Since(begin); took < want || took > want+turn {
+		if took := time.Since(begin); took < want || took > want+time.Second {
 			t.Errorf("%s waited %v, want %v", p.Name, took, want)
 		}
 	}
@@ -60,7 +60,7 @@ func TestFoundersTakeTurns(t *testing.T) {
 	cancel()
 	begin := time.Now()
 	takeTurn(ctx, spec)
-	if took := time.Since(begin); took > turn {
+	if took := time.Since(begin); took >= 2*turn {
 		t.Errorf("waited %v when it was to stop", took)
 	}
 }

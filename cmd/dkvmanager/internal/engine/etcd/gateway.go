@@ -21,8 +21,6 @@ import (
 )
 
 const (
-	// syncInterval is how often a gateway looks up who the store's data instances are.
-	syncInterval = 3 * time.Second
 	// firstBytesLimit is how long a new connection may stay silent.
 	firstBytesLimit = 30 * time.Second
 	// requestOverhead is what a message may be larger than the largest request; etcd's own figure.
@@ -38,7 +36,7 @@ func runGateway(ctx context.Context, _ string, spec engine.Spec, report *engine.
 	if err != nil {
 		return fmt.Errorf("start of %s: %w", spec.Instance, err)
 	}
-	client, err := dial(spec.Endpoints, syncInterval,
+	client, err := dial(spec.Endpoints,
 		grpc.WithChainUnaryInterceptor(forwardUnary),
 		grpc.WithChainStreamInterceptor(forwardStream))
 	if err != nil {
@@ -128,16 +126,17 @@ func watchGateway(ctx context.Context, client *clientv3.Client, report *engine.R
 	tell(report, logger, engine.Condition{Reason: "the instance is stopping"})
 }
 
-// gatewayReason says why the gateway isn't ready; empty when it is.
+// gatewayReason says why the gateway isn't ready; empty when it is. On the way it follows the member
+// list: that is a linearizable read like any other.
 func gatewayReason(ctx context.Context, client *clientv3.Client, maintenance pb.MaintenanceClient) string {
 	ctx, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
-	if _, err := client.Get(ctx, "\x00", clientv3.WithCountOnly()); err != nil {
+	if _, err := follow(ctx, client); err != nil {
 		return fmt.Sprintf("waiting for the store's data instances: none of %s answered a read within %v", endpoints(client), answerLimit)
 	}
 	status, err := maintenance.Status(ctx, &pb.StatusRequest{})
 	if err != nil {
-		return "" // the read has been answered
+		return "" // the store has answered, this one of its instances is just going
 	}
 	return alarmReason(status.Errors)
 }

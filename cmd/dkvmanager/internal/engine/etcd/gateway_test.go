@@ -115,6 +115,10 @@ func TestJSONWatch(t *testing.T) {
 	store := newStore(t, 1, 1)
 	startAll(store)
 	for _, in := range store {
+		eventually(t, "the store answers", func() error {
+			_, err := in.post("/v3/kv/range", map[string]any{"key": b64("w")})
+			return err
+		})
 		ctx, cancel := clientContext(t)
 		defer cancel()
 		body := fmt.Sprintf(`{"create_request": {"key": %q}}`, b64("w"))

@@ -124,6 +124,9 @@ func (in *instance) start() {
 		case <-time.After(10 * time.Second):
 			in.t.Errorf("%s outlived SIGKILL", in.spec.Instance)
 		}
+		if strings.Contains(in.log(), "DATA RACE") {
+			in.t.Errorf("%s had a data race", in.spec.Instance)
+		}
 		if in.t.Failed() {
 			lines := strings.Split(in.log(), "\n")
 			in.t.Logf("log of %s ends:\n%s", in.spec.Instance, strings.Join(lines[max(0, len(lines)-20):], "\n"))
@@ -242,7 +245,7 @@ func (in *instance) endpoint() string {
 // client speaks gRPC to this instance alone.
 func (in *instance) client() *clientv3.Client {
 	in.t.Helper()
-	client, err := dial([]string{in.endpoint()}, 0)
+	client, err := dial([]string{in.endpoint()})
 	if err != nil {
 		in.t.Fatal(err)
 	}

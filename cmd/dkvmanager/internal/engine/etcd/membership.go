@@ -3,7 +3,6 @@ package etcd
 import (
 	"context"
 	"fmt"
-	"math"
 	"net/url"
 	"slices"
 	"time"
@@ -11,8 +10,6 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/backoff"
 
 	"dkvrun/cmd/dkvmanager/internal/engine"
 )
@@ -26,42 +23,17 @@ type membership struct {
 }
 
 func (etcd) Dial(endpoints []string) (engine.Membership, error) {
-	client, err := dial(endpoints, 0)
+	client, err := dial(endpoints)
 	if err != nil {
 		return nil, fmt.Errorf("reach the store: %w", err)
 	}
 	return membership{client}, nil
 }
 
-// dial makes a client that logs nothing and is back soon after an instance is. Every sync (0 for
-// never) it asks the store for its data instances and goes on with those.
-func dial(endpoints []string, sync time.Duration, options ...grpc.DialOption) (*clientv3.Client, error) {
-	urls := make([]string, len(endpoints))
-	for i, e := range endpoints {
-		urls[i] = "http://" + e
-	}
-	return clientv3.New(clientv3.Config{
-		Endpoints:            urls,
-		AutoSyncInterval:     sync,
-		DialKeepAliveTime:    10 * time.Second,
-		DialKeepAliveTimeout: 5 * time.Second,
-		Logger:               zap.NewNop(),
-		DialOptions: append(options,
-			grpc.WithConnectParams(grpc.ConnectParams{
-				Backoff:           backoff.Config{BaseDelay: 200 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second},
-				MinConnectTimeout: 3 * time.Second,
-			}),
-			grpc.WithDefaultCallOptions(
-				grpc.MaxCallSendMsgSize(math.MaxInt32),
-				grpc.MaxCallRecvMsgSize(math.MaxInt32),
-			)),
-	})
-}
-
 func (m membership) Close() error { return m.client.Close() }
 
 func (m membership) Members(ctx context.Context) ([]engine.Member, error) {
-	list, err := m.list(ctx)
+	list, err := follow(ctx, m.client)
 	if err != nil {
 		return nil, fmt.Errorf("members of the store: %w", err)
 	}
@@ -79,24 +51,6 @@ func (m membership) Members(ctx context.Context) ([]engine.Member, error) {
 	return members, nil
 }
 
-// list reads the members, and turns the client to the voters among them: a learner takes no changes.
-func (m membership) list(ctx context.Context) ([]*pb.Member, error) {
-	resp, err := m.client.MemberList(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var voters []string
-	for _, member := range resp.Members {
-		if !member.IsLearner {
-			voters = append(voters, member.ClientURLs...) // none before its first start
-		}
-	}
-	if len(voters) > 0 {
-		m.client.SetEndpoints(voters...)
-	}
-	return resp.Members, nil
-}
-
 // leader is the leader's id, or 0 when nobody names one.
 func (m membership) leader(ctx context.Context) uint64 {
 	ctx, cancel := context.WithTimeout(ctx, leaderLimit)
@@ -111,7 +65,7 @@ func (m membership) leader(ctx context.Context) uint64 {
 // Add of an instance that is a member already changes nothing.
 func (m membership) Add(ctx context.Context, address string) error {
 	peerURL := "http://" + address
-	list, err := m.list(ctx)
+	list, err := follow(ctx, m.client)
 	if err != nil {
 		return fmt.Errorf("add %s to the store: %w", address, err)
 	}
@@ -126,7 +80,7 @@ func (m membership) Add(ctx context.Context, address string) error {
 
 // Promote of a voter changes nothing.
 func (m membership) Promote(ctx context.Context, id uint64) error {
-	list, err := m.list(ctx)
+	list, err := follow(ctx, m.client)
 	if err != nil {
 		return fmt.Errorf("promote member %x: %w", id, err)
 	}
@@ -141,7 +95,7 @@ func (m membership) Promote(ctx context.Context, id uint64) error {
 
 // Remove of one that is no member changes nothing.
 func (m membership) Remove(ctx context.Context, id uint64) error {
-	list, err := m.list(ctx)
+	list, err := follow(ctx, m.client)
 	if err != nil {
 		return fmt.Errorf("remove member %x: %w", id, err)
 	}
