@@ -27,7 +27,7 @@ func (r *Run) connectCall(c *runtime.Call) (any, error) {
 	if err := r.mayAct(c); err != nil {
 		return nil, err
 	}
-	endpoints, source, err := r.wanted(c)
+	endpoints, err := r.wanted(c)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +39,7 @@ func (r *Run) connectCall(c *runtime.Call) (any, error) {
 	shown := r.showing(c, endpoints)
 	all := r.probe(c, endpoints, func(p probed) { r.show(shown, p.row) })
 	r.Reporter.End(shown)
-	if err := r.connect(c, all, r.AllowDown || c.Bool("allow_down"), source); err != nil {
+	if err := r.connect(c, all, r.AllowDown || c.Bool("allow_down"), ""); err != nil {
 		return nil, err
 	}
 	res := &Results{builtin: c.Name, file: c.File, line: c.Line, over: "managers", all: true}
@@ -52,31 +52,30 @@ func (r *Run) connectCall(c *runtime.Call) (any, error) {
 	return res, nil
 }
 
-// wanted is the list that a connect_managers call means, and where it comes from when not from the
-// call itself.
-func (r *Run) wanted(c *runtime.Call) (endpoints []fanout.Endpoint, source string, err error) {
+// wanted is the list that a connect_managers call means.
+func (r *Run) wanted(c *runtime.Call) (endpoints []fanout.Endpoint, err error) {
 	var preset []fanout.Endpoint
 	if len(r.Preset) > 0 {
 		if preset, err = fanout.ParseEndpoints(r.Preset, r.ManagerPort); err != nil {
-			return nil, "", c.Errorf("usage", "%s: %v", r.Source, err)
+			return nil, c.Errorf("usage", "%s: %v", r.Source, err)
 		}
 	}
 	if !c.Has("managers") {
 		if preset == nil {
-			return nil, "", c.Errorf("no_managers", "connect_managers: no managers given: pass some, or use -m, DKVRUN_MANAGERS or --local")
+			return nil, c.Errorf("no_managers", "connect_managers: no managers given: pass some, or use -m, DKVRUN_MANAGERS or --local")
 		}
-		return preset, r.Source, nil
+		return preset, nil
 	}
 	endpoints, err = r.parse(c)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	if preset != nil && !(&session{managers: members(preset)}).same(endpoints) {
 		err := c.Errorf("other_managers", "connect_managers: the script names %s, but %s named %s", listed(endpoints), r.Source, listed(preset))
 		err.Hint = "leave one of the two out; connect_managers() without a list takes what " + r.Source + " named"
-		return nil, "", err
+		return nil, err
 	}
-	return endpoints, "", nil
+	return endpoints, nil
 }
 
 var disconnectManagers = runtime.Builtin{
@@ -117,7 +116,7 @@ var withManagers = runtime.Builtin{
 	Params: []runtime.Param{
 		{Name: "managers", Type: runtime.Strings, Required: true, Doc: "as for `connect_managers`"},
 		{Name: "f", Type: runtime.Function, Required: true, Doc: "what to run"},
-		portParam,
+		portParam, timeoutParam(30),
 	},
 	Returns: "what the function returns first",
 	Example: `connect_managers()

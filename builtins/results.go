@@ -124,8 +124,9 @@ var resultsType = &runtime.ObjectType{
 		},
 		{
 			Name: "retry", Doc: "Does again what failed, with the same content; the rows of the retry come back.",
-			Returns: "results", Example: `local started = start_store("OrdersStore")
-if not started.ok then started = started:retry() end`,
+			Returns: "results", Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
+local started = start_store("OrdersStore")
+if not started.ok then started = started:retry():check() end`,
 			Impl: func(c *runtime.Call) (any, error) {
 				r := c.Self.(*Results)
 				r.all = true

@@ -156,12 +156,8 @@ func (r *Run) probe(c *runtime.Call, endpoints []fanout.Endpoint, on func(probed
 	for i, e := range endpoints {
 		requests[i] = fanout.Request{Endpoint: e, Method: http.MethodGet, Path: wire.InfoPath(), Idempotent: true}
 	}
-	timeout := defaultTimeout
-	if c.Has("timeout_sec") {
-		timeout = seconds(c.Float("timeout_sec"))
-	}
 	all := make([]probed, len(endpoints))
-	r.Client.Do(c.Context(), requests, fanout.Options{Timeout: timeout, OnAnswer: func(answer fanout.Answer) {
+	r.Client.Do(c.Context(), requests, fanout.Options{Timeout: queryTimeout(c), OnAnswer: func(answer fanout.Answer) {
 		all[answer.Index] = readInfo(endpoints[answer.Index], answer)
 		if on != nil {
 			on(all[answer.Index])

@@ -3,6 +3,7 @@ package builtins
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -83,9 +84,11 @@ func (r *Run) createRequest(c *runtime.Call, s *session, name string, nodes []wi
 		return nil, err
 	}
 	create := &wire.CreateStore{Name: name, Nodes: nodes}
-	if v.latest != nil {
-		create.Operation, create.Managers, create.Home = v.latest.Operation, v.latest.Managers, v.latest.Home
-		return create, nil
+	for _, seen := range v.sightings {
+		if seen.store != nil && samePlan(seen.store.Nodes(), nodes) {
+			create.Operation, create.Managers, create.Home = seen.store.Operation, seen.store.Managers, seen.store.Home
+			return create, nil
+		}
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
@@ -94,6 +97,14 @@ func (r *Run) createRequest(c *runtime.Call, s *session, name string, nodes []wi
 	create.Operation = id.String()
 	create.Managers, create.Home = keepers(s.managers)
 	return create, nil
+}
+
+// samePlan compares topologies by what an operator plans, which roles and managers are not.
+func samePlan(a, b []wire.Node) bool {
+	return slices.EqualFunc(a, b, func(x, y wire.Node) bool {
+		x.Role, x.Manager, y.Role, y.Manager = "", "", "", ""
+		return x == y
+	})
 }
 
 // keepers are the managers that keep a store, and its home: the smallest identity.

@@ -63,13 +63,10 @@ func (h *heard) decode(to any) bool {
 	return true
 }
 
-// queryTimeout bounds each answer; actions that wait long for an answer still ask quickly.
-func queryTimeout(c *runtime.Call) (t time.Duration) {
-	t = defaultTimeout
-	if c.Has("timeout_sec") {
-		t = min(t, seconds(c.Float("timeout_sec")))
-	}
-	return t
+// queryTimeout bounds each answer to a question. An action that waits long for its own answers still
+// asks quickly.
+func queryTimeout(c *runtime.Call) time.Duration {
+	return min(defaultTimeout, seconds(c.Float("timeout_sec")))
 }
 
 // sighting is one manager's view of one store.
