@@ -12,9 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -204,112 +202,4 @@ func nodes(count int, hosts ...string) []wire.Node {
 
 func orders(count int, hosts ...string) wire.CreateStore {
 	return wire.CreateStore{Name: "OrdersStore", Nodes: nodes(count, hosts...)}
-}
-
-// pretender runs nothing: an instance runs once it has been told so.
-type pretender struct {
-	catalog *catalog.Catalog
-
-	mu      sync.Mutex
-	running map[string]bool
-	taken   map[int]bool
-	removed []string
-	pokes   int
-	// enter, where set, gets a value when a start begins; it goes on after another.
-	enter, leave chan struct{}
-	// joining: what is started has to be taken in by its store.
-	joining bool
-	err     error
-}
-
-func (p *pretender) Poke() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.pokes++
-}
-
-func (p *pretender) Start(_ context.Context, store, instance string) (bool, error) {
-	if p.enter != nil {
-		p.enter <- struct{}{}
-		<-p.leave
-	}
-	return p.set(store, instance, true)
-}
-
-func (p *pretender) Stop(_ context.Context, store, instance string, _ bool) (bool, error) {
-	return p.set(store, instance, false)
-}
-
-func (p *pretender) set(store, instance string, run bool) (bool, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.err != nil {
-		return false, p.err
-	}
-	changed := p.running[store+"/"+instance] != run
-	p.running[store+"/"+instance] = run
-	return changed, p.catalog.Update(func(d *catalog.Data) error {
-		d.Stores[store].Local[instance].Desired = map[bool]wire.Desired{true: wire.DesiredRunning, false: wire.DesiredStopped}[run]
-		return nil
-	})
-}
-
-func (p *pretender) Instances(_ context.Context, store string) []wire.Instance {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	s := p.catalog.Snapshot().Stores[store]
-	if s == nil {
-		return nil
-	}
-	var out []wire.Instance
-	for name, l := range s.Local {
-		in := wire.Instance{Own: true, Desired: l.Desired, Status: wire.Stopped, Bootstrapped: l.Bootstrapped}
-		if p.running[store+"/"+name] {
-			started := time.Now()
-			in.Status, in.PID, in.Ready, in.StartedAt = wire.Running, 4711, true, &started
-		}
-		if l.Leaving != nil {
-			in.Node = *l.Leaving // its status is as it was: the supervisor has not looked yet
-		} else if n := node(s.Nodes, name); n != nil {
-			in.Node = *n
-			if l.Desired == wire.DesiredRunning && (p.joining || !p.running[store+"/"+name]) {
-				in.Status = wire.Joining
-			}
-		}
-		out = append(out, in)
-	}
-	return out
-}
-
-func (p *pretender) Remove(_ context.Context, store string) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.removed = append(p.removed, store)
-	return p.err
-}
-
-func (p *pretender) CheckPorts(_ string, nodes []wire.Node) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, n := range nodes {
-		if n.Host == ownHost && p.taken[n.ClientPort] {
-			return &wire.Result{StatusCode: http.StatusConflict, Code: wire.CodePortTaken, Message: fmt.Sprintf("%s:%d is taken", n.Host, n.ClientPort), Hint: "take another"}
-		}
-	}
-	return nil
-}
-
-func (p *pretender) Log(_, instance string, tail int) ([]byte, error) {
-	return fmt.Appendf(nil, "%d lines of %s\n", tail, instance), nil
-}
-
-func (p *pretender) Metrics(_ context.Context, store string, window time.Duration) []wire.Metric {
-	if store == "" {
-		return nil
-	}
-	rate := window.Seconds()
-	return []wire.Metric{
-		{Store: store, Instance: "orders-1", Category: "Requests", Name: "Get", Rate: &rate, Total: 10},
-		{Store: store, Instance: "orders-1", Category: "Storage", Name: "ItemsCount", Total: 3},
-	}
 }

@@ -1,0 +1,169 @@
+package catalog
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"dkvrun/runtime/wire"
+)
+
+func TestFailedWriteChangesNothing(t *testing.T) {
+	faults := map[string]func(t *testing.T, dir string) (heal func()){
+		"temporary file can't be made": func(t *testing.T, dir string) func() {
+			block(t, filepath.Join(dir, tempFile))
+			return func() { _ = os.RemoveAll(filepath.Join(dir, tempFile)) }
+		},
+		"previous generation can't be kept": func(t *testing.T, dir string) func() {
+			_ = os.Remove(filepath.Join(dir, previousFile))
+			block(t, filepath.Join(dir, previousFile))
+			return func() { _ = os.RemoveAll(filepath.Join(dir, previousFile)) }
+		},
+		"file ends in the middle of the write": func(t *testing.T, dir string) func() {
+			signal.Ignore(unix.SIGXFSZ)
+			var old unix.Rlimit
+			if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &old); err != nil {
+				t.Fatal(err)
+			}
+			if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 100, Max: old.Max}); err != nil {
+				t.Fatal(err)
+			}
+			return func() { _ = unix.Setrlimit(unix.RLIMIT_FSIZE, &old) }
+		},
+	}
+	for name, fault := range faults {
+		t.Run(name, func(t *testing.T) {
+			c := open(t, t.TempDir())
+			add(t, c, orders())
+			heal := fault(t, c.Dir())
+			before := files(t, c.Dir())
+			err := c.Update(func(d *Data) error { delete(d.Stores, "OrdersStore"); return nil })
+			heal()
+			var refusal *wire.Result
+			if !errors.As(err, &refusal) || refusal.Code != wire.CodeReadOnly || refusal.StatusCode != 503 {
+				t.Errorf("got %#v, want a result with read_only, 503", err)
+			}
+			unchanged(t, c, before)
+			if err := c.Update(func(d *Data) error { delete(d.Stores, "OrdersStore"); return nil }); err != nil {
+				t.Errorf("once the disk is well again: %v", err)
+			}
+		})
+	}
+}
+
+// block puts a folder that is not empty where a file is to go; that stops root too.
+func block(t *testing.T, path string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Join(path, "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestDamagedCurrentFallsBackToThePrevious(t *testing.T) {
+	damages := map[string]func(text []byte) []byte{
+		"truncated":      func(text []byte) []byte { return text[:len(text)/2] },
+		"empty":          func([]byte) []byte { return nil },
+		"a bit flipped":  func(text []byte) []byte { return bytes.Replace(text, []byte("7811"), []byte("7911"), 1) },
+		"zeros":          func(text []byte) []byte { return make([]byte, len(text)) },
+		"another's JSON": func([]byte) []byte { return []byte(`{"stores":{}}`) },
+	}
+	for name, damage := range damages {
+		t.Run(name, func(t *testing.T) {
+			c := open(t, t.TempDir())
+			add(t, c, orders())
+			second := orders()
+			second.Name = "Other"
+			add(t, c, second)
+			_ = c.Close()
+			current := filepath.Join(c.Dir(), currentFile)
+			if err := os.WriteFile(current, damage(files(t, c.Dir())[currentFile]), 0o600); err != nil {
+				t.Fatal(err)
+			}
+
+			c = open(t, c.Dir())
+			stores := c.Snapshot().Stores
+			if len(stores) != 1 || !reflect.DeepEqual(stores["OrdersStore"], orders()) {
+				t.Errorf("got %v, want the previous generation", stores)
+			}
+			if !strings.Contains(c.Repaired(), damagedFile) {
+				t.Errorf("Repaired says %q", c.Repaired())
+			}
+			add(t, c, second)
+			_ = c.Close()
+			if _, _, err := read(filepath.Join(c.Dir(), previousFile)); err != nil {
+				t.Errorf("the whole generation was lost to the damaged one: %v", err)
+			}
+			if c = open(t, c.Dir()); len(c.Snapshot().Stores) != 2 || c.Repaired() != "" {
+				t.Errorf("after the next write: %d stores, repaired %q", len(c.Snapshot().Stores), c.Repaired())
+			}
+		})
+	}
+}
+
+func TestMissingCurrentFallsBackToThePrevious(t *testing.T) {
+	c := open(t, t.TempDir())
+	add(t, c, orders())
+	_ = c.Close()
+	if err := os.Rename(filepath.Join(c.Dir(), currentFile), filepath.Join(c.Dir(), previousFile)); err != nil {
+		t.Fatal(err)
+	}
+	c = open(t, c.Dir())
+	if len(c.Snapshot().Stores) != 1 || !strings.Contains(c.Repaired(), "is missing") {
+		t.Errorf("%d stores, repaired %q", len(c.Snapshot().Stores), c.Repaired())
+	}
+}
+
+func TestRefusesToOpen(t *testing.T) {
+	cases := map[string]struct {
+		spoil func(dir string) error
+		want  string
+	}{
+		"both generations damaged": {func(dir string) error {
+			return errors.Join(os.Truncate(filepath.Join(dir, currentFile), 20), os.Truncate(filepath.Join(dir, previousFile), 20))
+		}, "damaged and is not replaced by an empty one"},
+		"current damaged, previous missing": {func(dir string) error {
+			return errors.Join(os.Truncate(filepath.Join(dir, currentFile), 20), os.Remove(filepath.Join(dir, previousFile)))
+		}, previousFile + " is missing"},
+		"catalog gone": {func(dir string) error {
+			return errors.Join(os.Remove(filepath.Join(dir, currentFile)), os.Remove(filepath.Join(dir, previousFile)))
+		}, "has an identity and no catalog.json"},
+		"newer format": {func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, currentFile), []byte(`{"format":2,"content":"what a later version means"}`), 0o600)
+		}, "has format 2, this dkvmanager reads up to 1"},
+		"identity damaged": {func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, identityFile), []byte("nobody\n"), 0o600)
+		}, "holds no identity"},
+		"current can't be read": {func(dir string) error {
+			current := filepath.Join(dir, currentFile)
+			return errors.Join(os.Remove(current), os.Mkdir(current, 0o700))
+		}, "is a directory"},
+		"somebody's own folder": {func(dir string) error {
+			return errors.Join(os.Remove(filepath.Join(dir, currentFile)), os.Remove(filepath.Join(dir, identityFile)), os.Mkdir(filepath.Join(dir, "photos"), 0o700))
+		}, "holds photos and no catalog"},
+	}
+	for name, test := range cases {
+		t.Run(name, func(t *testing.T) {
+			c := open(t, t.TempDir())
+			add(t, c, orders())
+			_ = c.Close()
+			if err := test.spoil(c.Dir()); err != nil {
+				t.Fatal(err)
+			}
+			again, err := Open(c.Dir())
+			if err == nil {
+				_ = again.Close()
+				t.Fatal("opened")
+			}
+			if !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), c.Dir()) {
+				t.Errorf("error %q, want %q and the folder", err, test.want)
+			}
+		})
+	}
+}
