@@ -5,13 +5,16 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/client/v3/concurrency"
+	"google.golang.org/grpc/metadata"
 
 	"dkvrun/cmd/dkvmanager/internal/engine"
 )
@@ -108,6 +111,32 @@ func TestGatewayServesEverything(t *testing.T) {
 		t.Error("a transaction with an empty operation worked")
 	}
 	gateway.ready()
+}
+
+func TestRequestSize(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, 1, 1)
+	startAll(store)
+	for _, in := range store {
+		large, tooLarge := strings.Repeat("v", maxRequestBytes-1024), strings.Repeat("v", maxRequestBytes)
+		in.put("k", large)
+		if got := in.get("k"); got != large {
+			t.Errorf("%s: wrote %d bytes, read %d", in.spec.Instance, len(large), len(got))
+		}
+		_, err := in.post("/v3/kv/put", map[string]any{"key": b64("k"), "value": b64(tooLarge)})
+		if err == nil || !strings.Contains(err.Error(), "request is too large") {
+			t.Errorf("%s: a write of %d bytes: %v", in.spec.Instance, len(tooLarge), err)
+		}
+	}
+}
+
+func TestForwardContext(t *testing.T) {
+	client := metadata.NewIncomingContext(t.Context(), metadata.Pairs("hasleader", "true", "token", "secret", "other", "x"))
+	got, _ := metadata.FromOutgoingContext(forwardContext(client))
+	want := metadata.Pairs(forwardedKey, "1", "hasleader", "true", "token", "secret")
+	if !maps.EqualFunc(got, want, slices.Equal) {
+		t.Errorf("forwarded with %v, want %v", got, want)
+	}
 }
 
 func TestJSONWatch(t *testing.T) {

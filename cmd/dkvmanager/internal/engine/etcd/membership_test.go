@@ -7,6 +7,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"dkvrun/cmd/dkvmanager/internal/engine"
 )
@@ -164,6 +167,8 @@ func TestGatewayFollowsTheMembers(t *testing.T) {
 	gateway.start()
 	gateway.ready()
 	gateway.put("k", "v")
+	watch := gateway.client().Watch(t.Context(), "later", clientv3.WithCreatedNotify())
+	<-watch
 
 	// The only data instance that the gateway was told of is replaced.
 	m := dialStore(t, store[:2])
@@ -179,4 +184,14 @@ func TestGatewayFollowsTheMembers(t *testing.T) {
 		t.Errorf("k = %q", got)
 	}
 	gateway.ready()
+
+	second.put("later", "v")
+	select {
+	case resp := <-watch:
+		if len(resp.Events) != 1 || string(resp.Events[0].Kv.Key) != "later" {
+			t.Errorf("watch: %+v", resp)
+		}
+	case <-time.After(clientLimit):
+		t.Error("a watch through the gateway didn't outlive the data instance")
+	}
 }
