@@ -122,6 +122,7 @@ func TestArgumentErrors(t *testing.T) {
 		{"new_store{'S', form = 'x'}", `error: test.lua:1: new_store: parameter form: got "x", want table, json or mermaid`},
 		{"new_store{'S', nodes = 'x'}", "error: test.lua:1: new_store: parameter nodes: got string, want table"},
 		{"new_store{'S', nodes = {1, a = 2}}", "error: test.lua:1: new_store: parameter nodes: a table has list items and other keys (a): give one or the other"},
+		{"new_store{'S', nodes = {[7811] = 2}}", "error: test.lua:1: new_store: parameter nodes: a table has the key [7811]: want a list or names"},
 		{"local t = {} t[1] = t new_store{'S', nodes = t}", "error: test.lua:1: new_store: parameter nodes: a table contains itself"},
 		{"local t = {} for _ = 1, 300 do t = {t} end new_store{'S', nodes = t}", "error: test.lua:1: new_store: parameter nodes: tables are nested deeper than 200"},
 		{"connect{'a', 5}", "error: test.lua:1: connect: parameter managers: item 2: got number, want string"},
@@ -130,6 +131,7 @@ func TestArgumentErrors(t *testing.T) {
 		{"connect('a', nil, 'b')", "error: test.lua:1: connect: parameter managers: got nil, want a string or a list of strings"},
 		{"connect('0.0.0.0')", "error: test.lua:1: connect: parameter managers: 0.0.0.0 is no address to call"},
 		{"connect{managers = {a = 1}}", "error: test.lua:1: connect: parameter managers: got a table with the field a, want a string or a list of strings"},
+		{"connect(record())", "error: test.lua:1: connect: parameter managers: got row, want a string or a list of strings"},
 		{"with('a', 'b')", "error: test.lua:1: with: parameter f: got string, want function"},
 		{"topology.validat({})", "error: test.lua:1: topology: no field validat: did you mean validate?"},
 		{"topology.validate{node = {}}", "error: test.lua:1: topology.validate: unknown parameter node: did you mean nodes?"},
@@ -139,7 +141,7 @@ func TestArgumentErrors(t *testing.T) {
 		{"\nprint(select(2, pcall(new_store)))", "test.lua:2: new_store: parameter name: required, but not given\n"},
 		{"local f = coroutine.wrap(new_store)\nf()", "error: test.lua:2: new_store: parameter name: required, but not given"},
 		{"print(select(2, pcall(new_store)).code)", "usage\n"},
-	}, declared...)
+	}, append(giving(), declared...)...)
 }
 
 func TestReadingAParameterThatIsNotDeclaredPanics(t *testing.T) {

@@ -3,8 +3,6 @@ package runtime
 import (
 	"fmt"
 	"io"
-	"math"
-	"strconv"
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
@@ -24,21 +22,6 @@ func (h *Host) text(L *lua.LState, v lua.LValue) string {
 		return s.String()
 	}
 	return v.String()
-}
-
-// formatNumber writes a number as Lua 5.1 does: %.14g, and inf, -inf, nan.
-func formatNumber(f float64) string {
-	switch {
-	case math.IsNaN(f):
-		return "nan"
-	case math.IsInf(f, 1):
-		return "inf"
-	case math.IsInf(f, -1):
-		return "-inf"
-	case f == math.Trunc(f) && math.Abs(f) <= 1<<53:
-		return strconv.FormatInt(int64(f), 10)
-	}
-	return strconv.FormatFloat(f, 'g', 14, 64)
 }
 
 func (h *Host) tostring(L *lua.LState) int {
@@ -77,50 +60,6 @@ func (h *Host) write(L *lua.LState) int {
 func (h *Host) show(L *lua.LState) int {
 	L.Push(lua.LString(h.Format(h.fromLua(L.Get(1)))))
 	return 1
-}
-
-func (h *Host) tonumber(L *lua.LState) int {
-	v := L.CheckAny(1)
-	if L.GetTop() > 1 && L.Get(2) != lua.LNumber(10) {
-		base := L.CheckInt(2)
-		if base < 2 || base > 36 {
-			h.raise(L, h.errorHere(L, "tonumber: base %d is out of range: 2 to 36", base))
-		}
-		s := strings.ToLower(strings.TrimSpace(h.text(L, v)))
-		if base == 16 {
-			s = strings.TrimPrefix(s, "0x")
-		}
-		if n, err := strconv.ParseInt(s, base, 64); err == nil {
-			L.Push(lua.LNumber(n))
-		} else {
-			L.Push(lua.LNil)
-		}
-		return 1
-	}
-	switch v := v.(type) {
-	case lua.LNumber:
-		L.Push(v)
-	case lua.LString:
-		L.Push(parseNumber(strings.TrimSpace(string(v))))
-	default:
-		L.Push(lua.LNil)
-	}
-	return 1
-}
-
-// parseNumber reads a number as Lua's sources write it, nil where it isn't one.
-func parseNumber(s string) lua.LValue {
-	if strings.Trim(s, "0123456789abcdefABCDEFxX.+-") != "" { // Go reads inf, nan and 1_000 too
-		return lua.LNil
-	}
-	if n, err := strconv.ParseInt(s, 0, 64); err == nil && strings.ContainsAny(s, "xX") {
-		return lua.LNumber(n)
-	}
-	f, err := strconv.ParseFloat(s, 64)
-	if err != nil && !math.IsInf(f, 0) {
-		return lua.LNil
-	}
-	return lua.LNumber(f)
 }
 
 // assert raises its second argument where the first is false or nil, and what an object's own check
@@ -171,35 +110,4 @@ func (h *Host) raiseText(L *lua.LState, text string, level int) {
 		}
 	}
 	L.Error(lua.LString(text), 0)
-}
-
-// load is load and loadstring: text, or a function that gives it piece by piece.
-func (h *Host) load(L *lua.LState) int {
-	var src strings.Builder
-	switch v := L.Get(1).(type) {
-	case lua.LString:
-		src.WriteString(string(v))
-	case *lua.LFunction:
-		for src.Len() <= maxSource {
-			L.Push(v)
-			L.Call(0, 1)
-			piece, ok := L.Get(-1).(lua.LString)
-			L.Pop(1)
-			if !ok || piece == "" {
-				break
-			}
-			src.WriteString(string(piece))
-		}
-	default:
-		h.raise(L, h.errorHere(L, "load: got %s, want string", h.typeName(v)))
-	}
-	name := strings.TrimLeft(L.OptString(2, "(load)"), "=@")
-	fn, err := h.compile(name, []byte(src.String()))
-	if err != nil {
-		L.Push(lua.LNil)
-		L.Push(lua.LString(err.Error()))
-		return 2
-	}
-	L.Push(fn)
-	return 1
 }

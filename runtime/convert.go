@@ -69,7 +69,7 @@ func (h *Host) stringList(p *Param, v lua.LValue) (any, error) {
 		return []string{string(s)}, oneOf(p, string(s))
 	}
 	t, ok := v.(*lua.LTable)
-	if !ok {
+	if !ok || shapeOf(t).record != nil {
 		return nil, h.mismatch(v, "a string or a list of strings")
 	}
 	if keys := stringKeys(t); len(keys) > 0 {

@@ -54,7 +54,7 @@ func TestErrors(t *testing.T) {
 		{"error{7, 8}", "error: {7, 8}"},
 		{"error(setmetatable({}, {__tostring = function() return 'shown' end}))", "error: shown"},
 		{"error()", "error: test.lua:1: bad argument #1 to error (value expected)"},
-		{"local x = nil\nx.y = 1", "error: test.lua:2: attempt to index a non-table object(nil) with key 'y'"},
+		{"local x = nil\nx.y = 1", "error: test.lua:2: attempt to index a nil value with key 'y'"},
 		{"assert(false, 'why')", "error: test.lua:1: why"},
 		{"assert(nil)", "error: test.lua:1: assertion failed!"},
 		{"assert(pcall(error, 'x', 0))", "error: test.lua:1: x"},

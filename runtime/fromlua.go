@@ -119,7 +119,10 @@ func (r *reader) readTable(t *lua.LTable) (any, error) {
 			}
 		}
 		if r.plain {
-			return nil, fmt.Errorf("a table has list items and other keys (%s): give one or the other", k)
+			if len(items) == 0 {
+				return nil, fmt.Errorf("a table has the key [%s]: want a list or names", r.host.text(r.host.main, k))
+			}
+			return nil, fmt.Errorf("a table has list items and other keys (%s): give one or the other", r.host.text(r.host.main, k))
 		}
 		key, err := r.read(k)
 		if err != nil {
@@ -145,7 +148,7 @@ func (r *reader) readTable(t *lua.LTable) (any, error) {
 }
 
 func (r *reader) items(t *lua.LTable) ([]any, error) {
-	items := make([]any, t.MaxN())
+	items := make([]any, listLength(t))
 	for i := range items {
 		var err error
 		if items[i], err = r.read(t.RawGetInt(i + 1)); err != nil {
@@ -153,6 +156,22 @@ func (r *reader) items(t *lua.LTable) ([]any, error) {
 		}
 	}
 	return items, nil
+}
+
+// listLength is how many list items a table has, nils between them included. A table that is mostly
+// gaps, like one with ports as keys, is no list.
+func listLength(t *lua.LTable) int {
+	n := t.MaxN()
+	present := 0
+	for i := 1; i <= n; i++ {
+		if t.RawGetInt(i) != lua.LNil {
+			present++
+		}
+	}
+	if n > 8 && present < n/2 {
+		return 0
+	}
+	return n
 }
 
 func (r *reader) objectItems(o Object) ([]any, error) {

@@ -10,6 +10,7 @@ func TestGlobals(t *testing.T) {
 			"1000\t16\tnil\t7\t255\tnil\tnil\n"},
 		{`print(math.huge, math.pi > 3)`, "inf\ttrue\n"},
 		{`print({1, "two", {3}}, {b = 1, a = {c = true}})`, "{1, \"two\", {3}}\t{a = {c = true}, b = 1}\n"},
+		{`print({[7811] = "a"}, {1, nil, 3}, {[true] = 1})`, "{[7811] = \"a\"}\t{1, nil, 3}\t{[true] = 1}\n"},
 		{`local t = {1} t.me = t print(t)`, "{1, me = <cycle>}\n"},
 		{`print(setmetatable({}, {__tostring = function() return "me" end}))`, "me\n"},
 		{`io.write("a", 1, "\n")`, "a1\n"},

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"errors"
+	"strings"
 
 	lua "github.com/yuin/gopher-lua"
 )
@@ -92,7 +93,7 @@ func (h *Host) protect(L *lua.LState, fn lua.LValue, args []lua.LValue, handler 
 	handled := false
 	thread.Push(h.main.NewFunction(func(thread *lua.LState) int {
 		thread.Panic = func(L *lua.LState) {
-			e := &lua.ApiError{Type: lua.ApiErrorRun, Object: L.Get(-1), StackTrace: traceback(L)}
+			e := &lua.ApiError{Type: lua.ApiErrorRun, Object: reworded(L.Get(-1)), StackTrace: traceback(L)}
 			if handler != nil && !handled { // what a handler raises is not handled again
 				handled = true
 				e.Object = handle(L, handler, e.Object)
@@ -121,6 +122,19 @@ func (h *Host) protect(L *lua.LState, fn lua.LValue, args []lua.LValue, handler 
 		h.protected.spare = append(h.protected.spare, thread)
 	}
 	return results, nil
+}
+
+// reworded says "attempt to index a nil value" as Lua does, instead of "a non-table object(nil)".
+func reworded(raised lua.LValue) lua.LValue {
+	text, ok := raised.(lua.LString)
+	if !ok {
+		return raised
+	}
+	before, after, ok := strings.Cut(string(text), ": attempt to index a non-table object(")
+	if !ok {
+		return raised
+	}
+	return lua.LString(before + ": attempt to index a " + strings.Replace(after, ")", " value", 1))
 }
 
 // handle is what a handler makes of a raised value.

@@ -97,3 +97,34 @@ func stripHeader(src []byte) []byte {
 	}
 	return nil
 }
+
+// load is load and loadstring: text, or a function that gives it piece by piece.
+func (h *Host) load(L *lua.LState) int {
+	var src strings.Builder
+	switch v := L.Get(1).(type) {
+	case lua.LString:
+		src.WriteString(string(v))
+	case *lua.LFunction:
+		for src.Len() <= maxSource {
+			L.Push(v)
+			L.Call(0, 1)
+			piece, ok := L.Get(-1).(lua.LString)
+			L.Pop(1)
+			if !ok || piece == "" {
+				break
+			}
+			src.WriteString(string(piece))
+		}
+	default:
+		h.raise(L, h.errorHere(L, "load: got %s, want string", h.typeName(v)))
+	}
+	name := strings.TrimLeft(L.OptString(2, "(load)"), "=@")
+	fn, err := h.compile(name, []byte(src.String()))
+	if err != nil {
+		L.Push(lua.LNil)
+		L.Push(lua.LString(err.Error()))
+		return 2
+	}
+	L.Push(fn)
+	return 1
+}

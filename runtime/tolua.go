@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"fmt"
-	"math"
 	"sort"
 
 	lua "github.com/yuin/gopher-lua"
@@ -141,13 +140,4 @@ func sortedKeys(m map[string]any) []string {
 	}
 	sort.Strings(keys)
 	return keys
-}
-
-// number is the Go form of a Lua number: int where it is whole and exact, else float64.
-func number(n lua.LNumber) any {
-	f := float64(n)
-	if f == math.Trunc(f) && math.Abs(f) <= 1<<53 {
-		return int(f)
-	}
-	return f
 }
