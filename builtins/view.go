@@ -160,7 +160,7 @@ func (v *view) nodes() []wire.Node { return v.latest.Nodes() }
 // ran says whether any instance has run, or is meant to: then roles and founders are not chosen anew.
 func (v *view) ran() bool {
 	for _, in := range v.instances {
-		if in.Bootstrapped || in.Desired == wire.DesiredRunning {
+		if in.Bootstrapped || in.Started || in.Desired == wire.DesiredRunning {
 			return true
 		}
 	}
