@@ -1,11 +1,18 @@
 package runtime
 
 import (
+	goruntime "runtime"
+	"slices"
+	"weak"
+
 	lua "github.com/yuin/gopher-lua"
 )
 
 // maxCoroutineDepth is how many coroutines may run one inside the other.
 const maxCoroutineDepth = 100
+
+// maxCoroutines is how many coroutines may be alive: begun or not, and neither ended nor forgotten.
+const maxCoroutines = 1000
 
 const yieldInside = "coroutine.yield: can't yield from inside pcall, or another function that isn't Lua's"
 
@@ -38,6 +45,9 @@ func (h *Host) openCoroutines() {
 			if !ok {
 				h.raise(L, h.errorHere(L, "coroutine.%s: got %s, want function", name, h.typeName(L.Get(1))))
 			}
+			if len(h.coroutines) >= maxCoroutines && !h.forgetCoroutines() {
+				h.raise(L, h.errorHere(L, "coroutine.%s: more than %d coroutines are alive", name, maxCoroutines))
+			}
 			L.Push(original)
 			L.Push(fn)
 			L.Call(1, 1)
@@ -46,6 +56,7 @@ func (h *Host) openCoroutines() {
 				thread = L.Get(-1).(*lua.LFunction).Upvalues[0].Value().(*lua.LState)
 			}
 			thread.SetContext(L.Context())
+			h.coroutines = append(h.coroutines, weak.Make(thread))
 			return 1
 		}))
 	}
@@ -76,4 +87,19 @@ func (h *Host) openCoroutines() {
 		}
 		return -1 // yields what is on the stack
 	}))
+}
+
+// forgetCoroutines takes those that aren't alive any more off the list and tells whether there is
+// room for one more.
+func (h *Host) forgetCoroutines() bool {
+	gone := func(w weak.Pointer[lua.LState]) bool {
+		thread := w.Value()
+		return thread == nil || thread.Dead
+	}
+	h.coroutines = slices.DeleteFunc(h.coroutines, gone)
+	if len(h.coroutines) >= maxCoroutines {
+		goruntime.GC() // finds those that nothing refers to
+		h.coroutines = slices.DeleteFunc(h.coroutines, gone)
+	}
+	return len(h.coroutines) < maxCoroutines
 }

@@ -3,6 +3,8 @@ package runtime
 import (
 	"io"
 	"io/fs"
+	"strings"
+	"weak"
 
 	lua "github.com/yuin/gopher-lua"
 )
@@ -14,7 +16,8 @@ const callStackSize = 256
 type Options struct {
 	// Builtins become globals. A later one of the same name wins.
 	Builtins []Builtin
-	// Stdout gets what print and io.write print. Stderr and Stdin are for the builtins.
+	// Stdout gets what print and io.write print. Stderr and Stdin are for the builtins. Nil ones take
+	// everything and give nothing.
 	Stdout, Stderr io.Writer
 	Stdin          io.Reader
 	// Script is the file that is run; its folder is where require looks first. Empty for a script
@@ -34,13 +37,14 @@ type Options struct {
 
 // Host is one Lua state with the builtins in it. One goroutine at a time may use it.
 type Host struct {
-	opts      Options
-	main      *lua.LState
-	current   *lua.LState // the thread that is in a builtin, else main
-	task      *task
-	sources   map[string]bool // the names of what was compiled
-	modules   modules
-	protected protectedThreads
+	opts       Options
+	main       *lua.LState
+	current    *lua.LState // the thread that is in a builtin, else main
+	task       *task
+	sources    map[string]bool // the names of what was compiled
+	modules    modules
+	protected  protectedThreads
+	coroutines []weak.Pointer[lua.LState]
 
 	globals, strings *lua.LTable
 	records          map[*RecordType]*recordMetatables
@@ -55,6 +59,15 @@ type Host struct {
 
 // New makes a host.
 func New(opts Options) *Host {
+	if opts.Stdout == nil {
+		opts.Stdout = io.Discard
+	}
+	if opts.Stderr == nil {
+		opts.Stderr = io.Discard
+	}
+	if opts.Stdin == nil {
+		opts.Stdin = strings.NewReader("")
+	}
 	L := lua.NewState(lua.Options{
 		CallStackSize:       callStackSize,
 		RegistrySize:        256,

@@ -37,3 +37,18 @@ func checkSnippets(t *testing.T, snippets []snippet, builtins ...Builtin) {
 		}
 	}
 }
+
+func TestHostGivesWhatItWasMadeOf(t *testing.T) {
+	var out, diagnostics bytes.Buffer
+	in := bytes.NewReader([]byte("typed"))
+	h := New(Options{Stdout: &out, Stderr: &diagnostics, Stdin: in, App: 7})
+	defer h.Close()
+	if h.Stdout() != &out || h.Stderr() != &diagnostics || h.Stdin() != in || h.App() != 7 {
+		t.Error("the host has other streams or another state")
+	}
+	bare := New(Options{})
+	defer bare.Close()
+	if _, err := bare.Eval(context.Background(), `print("nowhere")`); err != nil {
+		t.Error(err)
+	}
+}
