@@ -54,7 +54,7 @@ func (s *Supervisor) orderStart(ctx context.Context, store, instance string) (w 
 		return nil, 0, 0, err
 	}
 	if g.kind == goalLeave {
-		return nil, 0, 0, refusal(http.StatusNotFound, wire.CodeInstanceNotFound, "%s is being removed from store %s", instance, store)
+		return nil, 0, 0, beingRemoved(w.place)
 	}
 	now := w.seen()
 	if g.kind == goalRun && (now.status == wire.Running || now.status == wire.Joining) {
@@ -78,18 +78,22 @@ func (s *Supervisor) orderStart(ctx context.Context, store, instance string) (w 
 }
 
 // Stop asks durably for a stopped instance, and returns when its process is gone: gracefully within 10 s,
-// with force at once. changed is false when it was stopped already. The error is a *wire.Result.
+// with force at once. changed is false when it was stopped already. One that is leaving stops by itself
+// and is refused. The error is a *wire.Result.
 func (s *Supervisor) Stop(ctx context.Context, store, instance string, force bool) (changed bool, err error) {
 	w, g, err := s.find(store, instance)
 	if err != nil {
 		return false, err
+	}
+	if g.kind == goalLeave {
+		return false, beingRemoved(w.place)
 	}
 	before := w.seen()
 	changed = g.local.Desired == wire.DesiredRunning || before.pid != 0
 	if err := s.desire(w.place, g, wire.DesiredStopped); err != nil {
 		return false, err
 	}
-	served := w.order(false, force)
+	served := w.order(true, force)
 	now, err := w.await(ctx, func(now sight) bool { return now.served >= served && now.pid == 0 })
 	if err != nil {
 		return changed, refusal(http.StatusInternalServerError, wire.CodeStopFailed,

@@ -62,10 +62,10 @@ func (w *worker) mayBeMember(g goal) bool {
 func (w *worker) hold(ctx context.Context, g goal, needed bool) error {
 	wanted := needed || g.local.Desired == wire.DesiredRunning
 	switch {
+	case w.proc != nil && wanted && w.halting.IsZero():
+		return nil
 	case w.proc != nil:
-		if !wanted || !w.halting.IsZero() {
-			w.halt(stopGrace)
-		}
+		w.halt(stopGrace)
 		return nil
 	case !wanted || !w.hasData(g) || w.joining(g):
 		return nil

@@ -91,6 +91,9 @@ func TestStoppedInstanceLeavesWhenTheStoreRunsAgain(t *testing.T) {
 		in := c.servers[0].instance("Orders", "orders-1")
 		return in.Status == wire.Leaving && in.PID == 0, describe([]wire.Instance{in})
 	})
+	if _, err := c.servers[0].Stop(context.Background(), "Orders", "orders-1", false); code(err) != wire.CodeInstanceNotFound {
+		t.Errorf("stopping what leaves: %v", err)
+	}
 	// orders-2 can't decide without orders-1, which therefore runs once more.
 	c.servers[1].mustStart("Orders", "orders-2")
 	c.waitGone(gone, 30*time.Second)

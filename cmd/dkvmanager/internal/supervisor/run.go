@@ -153,7 +153,7 @@ func (w *worker) vanish() (gone bool, err error) {
 	if err := removeFolder(w.dir); err != nil {
 		return false, err
 	}
-	w.spec, w.known = nil, nil
+	w.life = life{}
 	return true, nil
 }
 

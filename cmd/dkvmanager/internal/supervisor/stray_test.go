@@ -2,8 +2,12 @@ package supervisor
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,17 +30,7 @@ func TestStrayProcessesAndFoldersAreCleanedUp(t *testing.T) {
 	stock := s.instance("Stock", "stock-1")
 
 	// The manager crashes after the catalog has dropped the store, before the supervisor hears of it.
-	s.drop()
-	cat, err := catalog.Open(s.dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cat.Update(func(d *catalog.Data) error { delete(d.Stores, "Orders"); return nil }); err != nil {
-		t.Fatal(err)
-	}
-	if err := cat.Close(); err != nil {
-		t.Fatal(err)
-	}
+	s.crash(func(d *catalog.Data) { delete(d.Stores, "Orders") })
 	s.open()
 	wait(t, 10*time.Second, func() (bool, string) {
 		_, err := os.Stat(filepath.Join(s.opts.Dir, "Orders"))
@@ -142,4 +136,53 @@ func TestSpecIsWrittenWhole(t *testing.T) {
 	if got, err := readSpec(t.TempDir()); got != nil || err != nil {
 		t.Errorf("spec of an empty folder: %v, %v", got, err)
 	}
+}
+
+// The manager crashes between the spawn and anything else; the next one may be faster than the process.
+func TestSpawnedJustBeforeACrash(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, 1)
+	s := c.servers[0]
+	c.create("Orders", c.spread("orders", 1, 1))
+	n := c.node("Orders", "orders-1")
+	folder := s.folder(place{"Orders", "orders-1"})
+	s.crash(func(d *catalog.Data) { d.Stores["Orders"].Local["orders-1"].Desired = wire.DesiredRunning })
+	spec := &engine.Spec{Store: "Orders", Instance: n.Name, Operation: "op-Orders", Role: wire.Data, Bind: n.Host, Host: n.Host,
+		ClustronPort: n.ClustronPort, ClientPort: n.ClientPort, Start: engine.Found, DataDir: dataDir("op-Orders"),
+		Peers: []engine.Peer{{Name: n.Name, Address: clusterAddress(n)}}}
+	if err := writeSpec(folder, spec); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.spawn(folder); err != nil {
+		t.Fatal(err)
+	}
+	s.open()
+	c.waitSettled("Orders", 10*time.Second)
+	pid := s.instance("Orders", "orders-1").PID
+	wait(t, 10*time.Second, func() (bool, string) {
+		pids := processesOf(t, folder)
+		return slices.Equal(pids, []int{pid}), fmt.Sprintf("processes %v for one instance, which is %d", pids, pid)
+	})
+}
+
+// processesOf are the processes that were started for a folder.
+func processesOf(t *testing.T, folder string) []int {
+	t.Helper()
+	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pids []int
+	for _, path := range lines {
+		line, err := os.ReadFile(path)
+		if err != nil || !slices.Contains(strings.Split(string(line), "\x00"), folder) {
+			continue
+		}
+		pid, err := strconv.Atoi(strings.Split(path, "/")[2])
+		if err != nil {
+			t.Fatal(err)
+		}
+		pids = append(pids, pid)
+	}
+	return pids
 }

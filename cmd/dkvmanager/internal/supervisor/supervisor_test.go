@@ -3,6 +3,7 @@ package supervisor
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -139,6 +140,20 @@ func (w testWriter) Write(p []byte) (int, error) {
 // node plans a node; ports grow with the index.
 func (s *server) node(name string, index int) wire.Node {
 	return wire.Node{Name: name, Host: s.host, ClustronPort: 7811 + index, ClientPort: 7861 + index}
+}
+
+// crash ends the supervisor, and changes the catalog without anybody seeing it.
+func (s *server) crash(f func(*catalog.Data)) {
+	s.t.Helper()
+	s.drop()
+	cat, err := catalog.Open(s.dir)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	err = cat.Update(func(d *catalog.Data) error { f(d); return nil })
+	if err := errors.Join(err, cat.Close()); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 func (s *server) change(f func(*catalog.Data)) {

@@ -29,26 +29,9 @@ type worker struct {
 
 	// What follows belongs to the worker's goroutine.
 
-	spec     *engine.Spec // as on disk; nil when the instance never ran
-	known    []string     // client endpoints of the other data instances, as last seen in the topology
-	proc     *handle      // nil while nothing runs
-	started  time.Time    // when proc was started, or adopted
-	state    engine.State // as proc last answered
-	up       bool         // proc has answered and taken its ports
-	halting  time.Time    // when proc was told to stop; zero when it was not
-	hardly   bool         // the operator doesn't want to wait for a graceful stop
-	deaths   int          // failed starts and quick deaths in a row
-	failures int          // all of them
-	died     bool         // the next start is a restart
-	restarts int
-	next     time.Time // no start before
-	failure  error     // the last of failures, until it is settled
-	problem  error     // what is in the way now
-	roster   string    // the members when a join last looked
-	gaveWay  time.Time // since when a join waits for another one's start; zero when it does not
-	lost     time.Time // when the data of a leaving instance was given up
-	look     time.Duration
-	due      time.Time // when something is to be done; zero when nothing is
+	life
+	look time.Duration // the wait before the next look
+	due  time.Time     // when something is to be done; zero when nothing is
 
 	mu     sync.Mutex
 	sight  sight
@@ -56,6 +39,31 @@ type worker struct {
 	orders orders
 	// interrupt ends what the current step waits for.
 	interrupt context.CancelFunc
+}
+
+// life is what a worker knows of the instance in its folder.
+type life struct {
+	spec  *engine.Spec // as on disk; nil when the instance never ran
+	known []string     // client endpoints of the other data instances, as last seen in the topology
+
+	proc    *handle      // nil while nothing runs
+	started time.Time    // when proc was started
+	state   engine.State // as proc last answered
+	up      bool         // proc has answered and taken its ports
+	halting time.Time    // when proc was told to stop; zero when it was not
+	hardly  bool         // the operator doesn't want to wait for a graceful stop
+
+	deaths   int  // failed starts and quick deaths in a row
+	failures int  // all of them
+	died     bool // the next start is a restart
+	restarts int
+	next     time.Time // no start before
+	failure  error     // the last of failures, until it is settled
+	problem  error     // what is in the way now
+
+	roster  string    // the members when a join last looked
+	gaveWay time.Time // since when a join waits for another one's start; zero when it does not
+	lost    time.Time // when the data of a leaving instance was given up
 }
 
 // orders are what an operator wants beside the goal; serial counts them.
