@@ -54,7 +54,7 @@ func runGateway(ctx context.Context, _ string, spec engine.Spec, report *engine.
 		return fmt.Errorf("start of %s: %w", spec.Instance, err)
 	}
 	defer closeRoutes()
-	httpServer := &http.Server{Handler: handler, ReadHeaderTimeout: firstBytesLimit}
+	httpServer := &http.Server{Handler: handler, ReadHeaderTimeout: firstBytesLimit, ErrorLog: zap.NewStdLog(logger)}
 
 	split := cmux.New(listener)
 	split.SetReadTimeout(firstBytesLimit)
@@ -123,7 +123,7 @@ func watchGateway(ctx context.Context, client *clientv3.Client, report *engine.R
 		}
 		return c.Ready
 	})
-	tell(report, logger, engine.Condition{Reason: "the instance is stopping"})
+	tell(report, logger, engine.Condition{Reason: stopping})
 }
 
 // gatewayReason says why the gateway isn't ready; empty when it is. On the way it follows the member

@@ -14,8 +14,8 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/engine"
 )
 
-// leaderLimit is how long to look for the leader, and to wait for another one.
-const leaderLimit = 2 * time.Second
+// leaderLimit is how long to look for the leader, and to wait for one voter to become it.
+const leaderLimit = time.Second
 
 // membership reads and changes the members of one store.
 type membership struct {
@@ -119,8 +119,6 @@ func index(list []*pb.Member, id uint64) int {
 // moveLeader hands the leadership to the first other voter that takes it. When none does, the store
 // elects one after the removal, a second or two later.
 func moveLeader(ctx context.Context, list []*pb.Member, leader *pb.Member) {
-	ctx, cancel := context.WithTimeout(ctx, leaderLimit)
-	defer cancel()
 	// Only the leader itself takes the request.
 	client, err := clientv3.New(clientv3.Config{Endpoints: leader.ClientURLs, Logger: zap.NewNop()})
 	if err != nil {
@@ -131,7 +129,10 @@ func moveLeader(ctx context.Context, list []*pb.Member, leader *pb.Member) {
 		if other.ID == leader.ID || other.IsLearner || other.Name == "" {
 			continue
 		}
-		if _, err := client.MoveLeader(ctx, other.ID); err == nil {
+		moving, cancel := context.WithTimeout(ctx, leaderLimit)
+		_, err := client.MoveLeader(moving, other.ID)
+		cancel()
+		if err == nil {
 			return
 		}
 	}

@@ -26,6 +26,7 @@ const (
 // Reasons that both roles can give.
 const (
 	quotaFull = "the store's quota of 2 GiB is full and it takes reads only: remove keys, then compact and defragment it, and disarm the alarm"
+	stopping  = "the instance is stopping"
 	corrupt   = "an instance of the store has found its data corrupt: look into the logs before anything else"
 )
 
@@ -41,14 +42,13 @@ type readiness struct {
 func (r *readiness) watch(ctx context.Context) {
 	poll(ctx, func() bool {
 		c := r.condition(ctx)
-		if ctx.Err() != nil {
-			c.Ready, c.Reason = false, "the instance is stopping"
+		if ctx.Err() == nil {
+			tell(r.report, r.logger, c)
 		}
-		tell(r.report, r.logger, c)
 		return c.Ready
 	})
 	c := r.report.Condition()
-	c.Ready, c.Reason = false, "the instance is stopping"
+	c.Ready, c.Reason = false, stopping
 	tell(r.report, r.logger, c)
 }
 

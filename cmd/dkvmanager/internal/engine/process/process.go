@@ -54,7 +54,7 @@ func Run(ctx context.Context, eng engine.Engine, folder string, lifeline *os.Fil
 
 	report := new(engine.Report)
 	report.Set(engine.Condition{Reason: "the instance is starting"})
-	stop, err := serve(spec, report)
+	stop, err := serve(spec, report, log)
 	if err != nil {
 		return err
 	}

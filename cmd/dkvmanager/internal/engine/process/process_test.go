@@ -1,14 +1,10 @@
 package process
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -18,134 +14,6 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/engine"
 	"dkvrun/runtime/wire"
 )
-
-// folderEnv makes the test binary an instance process of the folder that it names, and lifelineEnv
-// gives it descriptor 3 as its lifeline.
-const (
-	folderEnv   = "DKV_TEST_INSTANCE"
-	lifelineEnv = "DKV_TEST_LIFELINE"
-)
-
-func TestMain(m *testing.M) {
-	folder := os.Getenv(folderEnv)
-	if folder == "" {
-		os.Exit(m.Run())
-	}
-	var lifeline *os.File
-	if os.Getenv(lifelineEnv) != "" {
-		lifeline = os.NewFile(3, "lifeline")
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	err := Run(ctx, fake{}, folder, lifeline, os.Stderr)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	os.Exit(0)
-}
-
-// fake is an engine that does what the instance's name says.
-type fake struct{}
-
-func (fake) Name() string { return "fake" }
-
-func (fake) Dial([]string) (engine.Membership, error) { return nil, errors.New("nothing to dial") }
-
-func (fake) Run(ctx context.Context, _ string, spec engine.Spec, report *engine.Report, log io.Writer) error {
-	report.Set(engine.Condition{Ready: true, Leader: true, Bootstrapped: true})
-	report.Gets.Add(7)
-	report.Measure(func(context.Context) []engine.Gauge {
-		return []engine.Gauge{{Category: "Storage", Name: "ItemsCount", Value: 3}}
-	})
-	fmt.Fprintln(log, "the fake engine is up")
-	<-ctx.Done()
-	switch spec.Instance {
-	case "hangs":
-		select {}
-	case "fails":
-		return errors.New("the fake engine failed")
-	}
-	return nil
-}
-
-// instance is a running instance process.
-type instance struct {
-	t        *testing.T
-	cmd      *exec.Cmd
-	folder   string
-	lifeline *os.File // its other end
-	exited   chan error
-	output   strings.Builder
-}
-
-// start runs an instance in folder; the test's end kills it.
-func start(t *testing.T, folder, name string) *instance {
-	t.Helper()
-	in := &instance{t: t, folder: folder, exited: make(chan error, 1)}
-	spec, err := json.Marshal(engine.Spec{Store: "s", Instance: name, Operation: "op", Role: wire.Data})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(folder, engine.SpecFile), spec, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	theirs, ours, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer theirs.Close()
-	in.lifeline = ours
-	in.cmd = exec.Command(os.Args[0])
-	in.cmd.Env = append(os.Environ(), folderEnv+"="+folder, lifelineEnv+"=yes")
-	in.cmd.ExtraFiles = []*os.File{theirs}
-	in.cmd.Stderr = &in.output
-	if err := in.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() { in.exited <- in.cmd.Wait() }()
-	t.Cleanup(func() {
-		_ = in.cmd.Process.Kill()
-		in.wait(10 * time.Second)
-		_ = ours.Close()
-	})
-	return in
-}
-
-// wait is the process's end, within limit.
-func (in *instance) wait(limit time.Duration) error {
-	in.t.Helper()
-	select {
-	case err := <-in.exited:
-		in.exited <- err
-		return err
-	case <-time.After(limit):
-		in.t.Fatalf("the process still runs after %v", limit)
-		return nil
-	}
-}
-
-// up waits until the socket answers.
-func (in *instance) up() engine.State {
-	in.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; {
-		state, err := Dial(in.folder).State(in.t.Context())
-		if err == nil && state.Ready {
-			return state
-		}
-		if time.Now().After(deadline) {
-			in.t.Fatalf("the instance doesn't come up: %+v, %v", state, err)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-}
-
-func (in *instance) terminate() {
-	in.t.Helper()
-	if err := in.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		in.t.Fatal(err)
-	}
-}
 
 func TestStateAndMetrics(t *testing.T) {
 	t.Parallel()

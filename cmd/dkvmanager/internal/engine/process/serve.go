@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	stdlog "log"
 	"net"
 	"net/http"
 	"os"
@@ -22,8 +24,9 @@ const (
 	windowParam = "windowSec"
 )
 
-// serve answers on the socket in the working directory until stop is called.
-func serve(spec engine.Spec, report *engine.Report) (stop func(), err error) {
+// serve answers on the socket in the working directory until stop is called. What a client got wrong
+// goes to log.
+func serve(spec engine.Spec, report *engine.Report, log io.Writer) (stop func(), err error) {
 	// The lock says that whoever bound it before is gone.
 	if err := os.Remove(engine.SocketFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("old socket: %w", err)
@@ -49,7 +52,7 @@ func serve(spec engine.Spec, report *engine.Report) (stop func(), err error) {
 		}
 		answer(w, metrics(spec, history.rates(window, time.Now()), report.Gauges(r.Context())))
 	})
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ErrorLog: stdlog.New(log, "", stdlog.LstdFlags)}
 	go func() { _ = server.Serve(listener) }()
 	return func() {
 		cancel()
