@@ -160,8 +160,8 @@ func (h *Host) protectedThread(L *lua.LState) *lua.LState {
 		thread, h.protected.spare = h.protected.spare[n-1], h.protected.spare[:n-1]
 	} else {
 		thread, _ = h.main.NewThread()
-		thread.SetContext(h.main.Context())
 	}
+	thread.SetContext(L.Context())
 	thread.Parent = L
 	thread.Env = L.Env
 	return thread
