@@ -51,7 +51,9 @@ type Builtin struct {
 	// Doc is one sentence, or one and a few more.
 	Doc    string
 	Params []Param
-	// Positional is how many of Params, from the first, may also be given by position.
+	// Positional is how many of Params, from the first, may also be given by position. A table in the
+	// place of an Any parameter is always its value, in that of a Table or Strings parameter if it has
+	// no names; any other last table holds the named parameters.
 	Positional int
 	// Returns says what comes back, in words.
 	Returns string
@@ -75,7 +77,8 @@ type RecordType struct {
 	Fields []Field
 }
 
-// Record becomes a Lua table with Type's fields; what Values lacks is nil. Scripts may change it.
+// Record becomes a Lua table with Type's fields; what Values lacks is nil. Scripts may change it; the
+// builtin that gave it must not change Values any more, which are read when they are needed.
 type Record struct {
 	Type   *RecordType
 	Values map[string]any
@@ -91,7 +94,8 @@ type List struct {
 	String func(items []any) string
 }
 
-// Object is a Go value that scripts hold by reference: read-only fields, methods, perhaps items.
+// Object is a Go value that scripts hold by reference: read-only fields, methods, perhaps items. It is
+// comparable, as pointers are: == in a script is == of the Go values.
 type Object interface{ ObjectType() *ObjectType }
 
 // ObjectType declares what scripts can do with an object.
