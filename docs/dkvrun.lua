@@ -1,0 +1,449 @@
+---@meta
+-- Rendered from the declarations by make gen, for the Lua language server: name this folder in workspace.library.
+
+---A store as one manager sees it: counts and status are of its own instances.
+---@class dkvrun.store_row
+---@field manager any host:port
+---@field store any the store's name
+---@field status any `NoInstances`, `Running`, `Stopped`, `Partial` or `Unknown`
+---@field instance_count any the manager's own instances
+---@field running_instances any those of them that run
+---@field stopped_instances any those of them that don't
+---@field participating_nodes any all instances of the topology
+---@field revision any the topology's revision, from 1
+---@field instances any the topology, with the state of the manager's own instances
+
+---One instance of a store.
+---@class dkvrun.instance
+---@field name any its name
+---@field host any its server
+---@field clustron_port any its port for the other instances
+---@field client_port any its port for applications
+---@field manager any host:port of its manager
+---@field role any `data` or `gateway`
+---@field status any `Stopped`, `Starting`, `Running`, `Stopping`, `CrashLooping`, `Joining`, `Leaving` or `Unknown`
+---@field desired any `Running` or `Stopped`: what it was last told to be; nil where not known
+---@field ready any true when it takes reads and writes
+---@field leader any true for the data instance that leads
+---@field pid any its process, nil when it doesn't run
+---@field restarts any how often it was started again after it died
+---@field started_at any when it started, in UTC as RFC 3339; nil when it doesn't run
+---@field last_error any what went wrong last, nil when nothing did
+
+---A store, from all managers together.
+---@class dkvrun.status
+---@field name any the store's name
+---@field status any `NoInstances`, `Running`, `Stopped`, `Partial` or `Unknown`
+---@field ready any true when every instance takes reads and writes
+---@field consistent any true when all managers keep the same topology, false when they differ, nil while one is silent
+---@field revision any the topology's revision, from 1
+---@field topology any the topology
+---@field instances any a list of instances: name, host, status, ready, role, leader, …
+---@field leaving any instances that the topology has dropped and that are not gone yet
+---@field ok any true when every manager answered
+---@field unreachable any the managers that did not: `{manager, code, message}`
+
+---One instance of a topology.
+---@class dkvrun.node
+---@field name any `<prefix>-<index>`
+---@field host any the server
+---@field clustron_port any port for the other instances
+---@field client_port any port for applications
+---@field role any `data` or `gateway`; nil until the store is made
+---@field manager any host:port of the manager it is planned for
+
+---A list with a word on who answered.
+---@class dkvrun.rows
+---@field ok any true when every manager answered
+---@field unreachable any a list of the managers that did not: `{manager, code, message}`
+
+---A manager that did not answer a query.
+---@class dkvrun.silent
+---@field manager any host:port
+---@field code any refused, timeout, …
+---@field message any a sentence for a person
+
+---A store's figures.
+---@class dkvrun.metrics
+---@field store any the store's own figures, by `"Category/Metric"`
+---@field ok any true when every manager answered
+---@field unreachable any a list of the managers that did not: `{manager, code, message}`
+
+---One figure of one instance, or of the store.
+---@class dkvrun.metric
+---@field category any `Requests`, `Storage`, `Watch`, `Lease` or `Cluster`
+---@field metric any `Get`, `Put`, `Remove`, `ItemsCount`, `Bytes`, `Active`, `IsLeader`
+---@field instance any the instance; nil in the store's own figures
+---@field rate any per second over the window, nil where a rate has no meaning
+---@field total any the count since the instance started, or the present value
+
+---What topology.validate found.
+---@class dkvrun.validation
+---@field ok any true when the topology can be
+---@field problem any the first thing that can't be, nil when ok
+
+---What topology.diff found.
+---@class dkvrun.difference
+---@field same any true when nothing differs
+---@field added any names that only the second has
+---@field removed any names that only the first has
+---@field changed any names that both have with another host, port or role
+
+---What an action returns: `#results` rows, `results[i]`, `ipairs(results)`; `assert(results)` raises if any failed.
+---@class dkvrun.results
+---@field ok any true when every row succeeded
+---@field failed any the rows that did not succeed
+---@field succeeded any the rows that succeeded
+local results = {}
+
+---Raises if any row failed; returns the results otherwise.
+---@return any # the results
+---@overload fun(parameters: table): any
+function results:check() end
+
+---Does again what failed, with the same content; the rows of the retry come back.
+---@return any # results
+---@overload fun(parameters: table): any
+function results:retry() end
+
+---What one manager answered about one step of an action.
+---@class dkvrun.row
+---@field manager any host:port of the manager
+---@field instance any the instance's name, nil where the step is about none
+---@field action any CreateStore, StartInstance, …
+---@field result any SUCCESS, FAILED, SKIPPED or CANCELLED
+---@field success any true when result is SUCCESS
+---@field changed any false when it was so already
+---@field status_code any the HTTP status, 0 where no answer came
+---@field message any a sentence for a person
+---@field code any a stable word: ok, unchanged, port_taken, refused, timeout, …
+---@field hint any what to do, nil where there is nothing to say
+---@field attempts any how often it was sent
+---@field duration_ms any how long it took
+local row = {}
+
+---A store's data. Keys and values are strings, byte for byte; a missing key is nil, not an error.
+---@class dkvrun.store
+---@field name any the store's name
+---@field endpoints any the client ports that it tries, in order
+local store = {}
+
+---Writes a value.
+---@param key string the key, not empty
+---@param value string the value; with its key at most 1.5 MiB less the request's frame
+---@return any # the store's revision after the write
+---@overload fun(parameters: table): any
+function store:put(key, value) end
+
+---Reads a value as it is after every write that was answered before.
+---@param key string the key, not empty
+---@return any # the value, nil when there is no such key
+---@overload fun(parameters: table): any
+function store:get(key) end
+
+---Deletes a key.
+---@param key string the key, not empty
+---@return any # true when there was one
+---@overload fun(parameters: table): any
+function store:remove(key) end
+
+---Goes through the keys in order, a page at a time, all pages of one and the same moment: `for key, value in store:scan{prefix = "order/"} do … end`.
+---@param prefix? string only keys that begin so
+---@param limit? integer at most so many; all where it is left out
+---@param keys_only? boolean without the values
+---@return any # an iterator that gives key and value, or with `keys_only` the key
+---@overload fun(parameters: table): any
+function store:scan(prefix, limit, keys_only) end
+
+---Widens a store: by one instance, by the nodes given, or by so many on each of some hosts. A server that did not know the store learns it whole. In a running store it returns when the new instances take reads and writes.
+---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
+---@param instance_name? string the new instance's name; the store's prefix and the next index where it is left out
+---@param host? string the server of the one new instance
+---@param clustron_port? integer its cluster port; the next free one of the store on that host where it is left out
+---@param client_port? integer its client port; likewise
+---@param nodes? table several new nodes, each `{name, host, clustron_port, client_port}`
+---@param hosts? string|string[] servers that get `instance_count` new instances each; names and ports go on
+---@param instance_count? integer with `hosts`: how many on each; 1 where it is left out
+---@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
+---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
+---@param parallel? boolean ask all managers at once instead of one after the other
+---@param fail_fast? boolean stop at the first failure; what was not tried is SKIPPED
+---@param timeout_sec? number seconds for each manager's answer
+---@return any # results: an AddInstance row a manager, then a JoinInstance row a new instance
+---@overload fun(parameters: table): any
+function add_instance(name, instance_name, host, clustron_port, client_port, nodes, hosts, instance_count, managers, port, parallel, fail_fast, timeout_sec) end
+
+---Declares the script's own options and reads them from its command line. Each name has a type ("string", "integer", "number", "boolean", "list"), which makes it required, or a default, which gives it a type. The script then takes --name VALUE and --name=VALUE, --name and --no-name for a boolean, commas or repetition for a list, and --help.
+---@param options any a table of the options: their names, in snake_case, and their types or defaults
+---@return any # the options' values by name, and what else was on the command line as a list
+---@overload fun(parameters: table): any
+function args(options) end
+
+---Asks all managers at once who they are and makes them the session, in this order. Without managers it adopts what `-m`, DKVRUN_MANAGERS or `--local` named. A manager that does not answer makes it raise, after the rows, and the session stays what it was.
+---@param managers? string|string[] `host`, `host:port`, an IPv4 or IPv6 address, or `http(s)://host:port`; one string may hold several with commas between
+---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
+---@param force? boolean take the place of another session
+---@param allow_down? boolean go on when some don't answer: queries and instance actions work, topology changes still need all; `--allow-down` says the same
+---@param timeout_sec? number seconds for each manager's answer
+---@return any # results: a Connect row a manager
+---@overload fun(parameters: table): any
+function connect_managers(managers, port, force, allow_down, timeout_sec) end
+
+---Returns an object that reads and writes a store through the client ports of its instances, over HTTP and JSON. Each call goes to the first endpoint that can be reached.
+---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
+---@param endpoints? string|string[] `host:port` of client ports, in the order to try; the topology's where none are given
+---@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
+---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
+---@param timeout_sec? number seconds for each manager's answer
+---@return any # a store
+---@overload fun(parameters: table): any
+function connect_store(name, endpoints, managers, port, timeout_sec) end
+
+---Ends the session. The managers don't notice; there is no connection to lose.
+---@return any # nothing
+---@overload fun(parameters: table): any
+function disconnect_managers() end
+
+---Ends the run with a status. `pcall` does not stop it.
+---@param status? integer the exit status
+---@param message? string said on standard error
+---@return any # never
+---@overload fun(parameters: table): any
+function exit(status, message) end
+
+---Asks every manager about one store, or about all.
+---@param name? string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
+---@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
+---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
+---@param timeout_sec? number seconds for each manager's answer
+---@return any # a list with a row a manager and store; `rows.ok`, `rows.unreachable`
+---@overload fun(parameters: table): any
+function get_store(name, managers, port, timeout_sec) end
+
+---Reads the end of an instance's own log, through its manager.
+---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
+---@param instance_name string the instance
+---@param tail? integer how many lines
+---@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
+---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
+---@param timeout_sec? number seconds for each manager's answer
+---@return any # a string; empty when the instance never ran
+---@overload fun(parameters: table): any
+function instance_log(name, instance_name, tail, managers, port, timeout_sec) end
+
+json = {}
+
+---Reads JSON. null becomes nil, so that a field with null is a field that isn't there.
+---@param text string one JSON value
+---@return any # the value
+---@overload fun(parameters: table): any
+function json.decode(text) end
+
+---Writes a value as JSON. An empty table is `[]`; keys are sorted.
+---@param value? any nil, boolean, number, string, table, or anything that a builtin returned
+---@return any # a string
+---@overload fun(parameters: table): any
+function json.encode(value) end
+
+---Lists the session, in its order.
+---@return any # a list of `host:port`, empty when nothing is connected
+---@overload fun(parameters: table): any
+function managers() end
+
+---Generates the topology of a new store and gives it to every manager. Nothing runs yet: `start_store` starts it.
+---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
+---@param instance_prefix? string names are `<prefix>-<index>`, counted from 1 through the whole cluster
+---@param instance_count? integer instances a server
+---@param clustron_port? integer first cluster port on each server; one more for each further instance there
+---@param client_port? integer first client port on each server; one more for each further instance there
+---@param nodes? table the whole topology instead, as `topology` makes it
+---@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
+---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
+---@param parallel? boolean ask all managers at once instead of one after the other
+---@param fail_fast? boolean stop at the first failure; what was not tried is SKIPPED
+---@param timeout_sec? number seconds for each manager's answer
+---@return any # results: a CreateStore row a manager
+---@overload fun(parameters: table): any
+function new_store(name, instance_prefix, instance_count, clustron_port, client_port, nodes, managers, port, parallel, fail_fast, timeout_sec) end
+
+---Takes one instance out of a store and deletes its data. Refused when the store would lose its quorum, or could not take the instance out because it isn't running; a gateway takes a removed data instance's place first. It returns when the instance is gone.
+---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
+---@param instance_name string the instance
+---@param lose_data? boolean do it at once, even if the store stops or loses data by it
+---@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
+---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
+---@param parallel? boolean ask all managers at once instead of one after the other
+---@param fail_fast? boolean stop at the first failure; what was not tried is SKIPPED
+---@param timeout_sec? number seconds for each manager's answer
+---@return any # results: a RemoveInstance row a manager, then a LeaveInstance row
+---@overload fun(parameters: table): any
+function remove_instance(name, instance_name, lose_data, managers, port, parallel, fail_fast, timeout_sec) end
+
+---Forgets a store and deletes its data on every manager. Without `confirm` it asks on a terminal and refuses elsewhere; `--yes` answers.
+---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
+---@param confirm? string the store's name once more
+---@param stop_first? boolean stop what runs before; without it a running store is refused
+---@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
+---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
+---@param parallel? boolean ask all managers at once instead of one after the other
+---@param fail_fast? boolean stop at the first failure; what was not tried is SKIPPED
+---@param timeout_sec? number seconds for each manager's answer
+---@return any # results: a RemoveStore row a manager, after a StopInstance row an instance with stop_first
+---@overload fun(parameters: table): any
+function remove_store(name, confirm, stop_first, managers, port, parallel, fail_fast, timeout_sec) end
+
+---Stops one instance and starts it again. When the stop fails it is not started.
+---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
+---@param instance_name string the instance
+---@param force? boolean kill at once instead of stopping gracefully
+---@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
+---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
+---@param parallel? boolean ask all managers at once instead of one after the other
+---@param fail_fast? boolean stop at the first failure; what was not tried is SKIPPED
+---@param timeout_sec? number seconds for each manager's answer
+---@return any # results: a StopInstance row and a StartInstance row
+---@overload fun(parameters: table): any
+function restart_instance(name, instance_name, force, managers, port, parallel, fail_fast, timeout_sec) end
+
+---Prints values as `-e` shows them: tables in full, lists of rows as a table.
+---@param values? any anything
+---@return any # nothing
+---@overload fun(parameters: table): any
+function show(values) end
+
+---Waits. Ctrl-C and `--timeout` end it.
+---@param sec number seconds
+---@return any # nothing
+---@overload fun(parameters: table): any
+function sleep(sec) end
+
+---Starts one instance.
+---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
+---@param instance_name string the instance
+---@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
+---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
+---@param parallel? boolean ask all managers at once instead of one after the other
+---@param fail_fast? boolean stop at the first failure; what was not tried is SKIPPED
+---@param timeout_sec? number seconds for each manager's answer
+---@return any # results with one StartInstance row
+---@overload fun(parameters: table): any
+function start_instance(name, instance_name, managers, port, parallel, fail_fast, timeout_sec) end
+
+---Starts every instance of a store, each through its own manager. It answers when the processes are up; `wait_ready` waits until the store takes writes.
+---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
+---@param instance_name? string only this instance
+---@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
+---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
+---@param parallel? boolean ask all managers at once instead of one after the other
+---@param fail_fast? boolean stop at the first failure; what was not tried is SKIPPED
+---@param timeout_sec? number seconds for each manager's answer
+---@return any # results: a StartInstance row an instance
+---@overload fun(parameters: table): any
+function start_store(name, instance_name, managers, port, parallel, fail_fast, timeout_sec) end
+
+---Stops one instance; a leader hands over first.
+---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
+---@param instance_name string the instance
+---@param force? boolean kill at once instead of stopping gracefully
+---@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
+---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
+---@param parallel? boolean ask all managers at once instead of one after the other
+---@param fail_fast? boolean stop at the first failure; what was not tried is SKIPPED
+---@param timeout_sec? number seconds for each manager's answer
+---@return any # results with one StopInstance row
+---@overload fun(parameters: table): any
+function stop_instance(name, instance_name, force, managers, port, parallel, fail_fast, timeout_sec) end
+
+---Stops every instance of a store; the data stays. A stop that takes longer than 10 s ends in a kill.
+---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
+---@param instance_name? string only this instance
+---@param force? boolean kill at once instead of stopping gracefully
+---@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
+---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
+---@param parallel? boolean ask all managers at once instead of one after the other
+---@param fail_fast? boolean stop at the first failure; what was not tried is SKIPPED
+---@param timeout_sec? number seconds for each manager's answer
+---@return any # results: a StopInstance row an instance
+---@overload fun(parameters: table): any
+function stop_store(name, instance_name, force, managers, port, parallel, fail_fast, timeout_sec) end
+
+---Rates and totals of a store: requests, items, bytes, watches, leases, who leads.
+---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
+---@param window_sec? integer seconds that rates are taken over
+---@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
+---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
+---@param timeout_sec? number seconds for each manager's answer
+---@return any # a list with a row a category, metric and instance: `{category, metric, instance, rate, total}`; `rows.store["Requests/Put"]` sums up the store (items and bytes: the largest of its data instances, each of which holds all)
+---@overload fun(parameters: table): any
+function store_metrics(name, window_sec, managers, port, timeout_sec) end
+
+---One answer for the whole cluster: every instance as its own manager sees it.
+---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
+---@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
+---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
+---@param timeout_sec? number seconds for each manager's answer
+---@return any # one table; raises when no manager knows the store
+---@overload fun(parameters: table): any
+function store_status(name, managers, port, timeout_sec) end
+
+---Generates the topology that `new_store` would, without any network: nodes = servers × instance_count, names counted through the cluster, server by server.
+---@param managers? string|string[] the servers; the session's where none are given
+---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
+---@param instance_prefix? string names are `<prefix>-<index>`, counted from 1 through the whole cluster
+---@param instance_count? integer instances a server
+---@param clustron_port? integer first cluster port on each server; one more for each further instance there
+---@param client_port? integer first client port on each server; one more for each further instance there
+---@return any # a list of `{name, host, clustron_port, client_port, manager}`; `tostring` prints a line a node
+---@overload fun(parameters: table): any
+function topology(managers, port, instance_prefix, instance_count, clustron_port, client_port) end
+
+---Compares two topologies by the names of their nodes.
+---@param from table a topology
+---@param to table another
+---@return any # `{same, added, removed, changed}`: lists of node names; `tostring` prints a line a difference
+---@overload fun(parameters: table): any
+function topology.diff(from, to) end
+
+---Draws a topology: as a table, as a Mermaid or Graphviz graph, or as JSON.
+---@param nodes table the topology: a list of nodes
+---@param format? "table"|"mermaid"|"dot"|"json" which picture
+---@return any # a string
+---@overload fun(parameters: table): any
+function topology.render(nodes, format) end
+
+---Checks a topology against everything that can be known without a network: names, hosts, ports, doubles.
+---@param nodes table the topology: a list of nodes
+---@return any # `{ok, problem}`; problem is nil when ok
+---@overload fun(parameters: table): any
+function topology.validate(nodes) end
+
+---Returns when every instance of a store, or the one named, takes reads and writes. Raises with what isn't ready when the time is over, and at once when an instance is stopped and nobody asked it to start.
+---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
+---@param instance_name? string only this instance
+---@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
+---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
+---@param timeout_sec? number seconds to wait
+---@return any # the seconds that it took
+---@overload fun(parameters: table): any
+function wait_ready(name, instance_name, managers, port, timeout_sec) end
+
+---Shows a store's figures and renews them until `count` is reached or Ctrl-C: a column an instance, or, where the terminal is too narrow, a line an instance.
+---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
+---@param window_sec? integer seconds that rates are taken over
+---@param refresh_sec? number seconds between two looks
+---@param count? integer how many looks; without it, until Ctrl-C
+---@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
+---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
+---@param timeout_sec? number seconds for each manager's answer
+---@return any # nothing
+---@overload fun(parameters: table): any
+function watch_store_metrics(name, window_sec, refresh_sec, count, managers, port, timeout_sec) end
+
+---Runs a function with another session, and restores the session of before, error or not.
+---@param managers string|string[] as for `connect_managers`
+---@param f function what to run
+---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
+---@param timeout_sec? number seconds for each manager's answer
+---@return any # what the function returns first
+---@overload fun(parameters: table): any
+function with_managers(managers, f, port, timeout_sec) end
