@@ -15,8 +15,8 @@ func (h *Host) Format(v any) string {
 	if s, ok := v.(string); ok {
 		return s
 	}
-	if l, ok := v.(List); ok && l.String == nil {
-		if s, ok := columns(l.Items); ok {
+	if l, ok := v.(List); ok {
+		if s, ok := listText(l); ok {
 			return s
 		}
 	}
@@ -45,8 +45,8 @@ func showValue(v any, indent string) string {
 	case []any:
 		return braces(showAll(v, indent), indent)
 	case List:
-		if v.String != nil {
-			return v.String(v.Items)
+		if s, ok := listText(v); ok {
+			return below(s, indent)
 		}
 		return braces(showAll(v.Items, indent), indent)
 	case map[string]any:
@@ -56,7 +56,7 @@ func showValue(v any, indent string) string {
 	case mixed:
 		parts := showAll(v.items, indent)
 		for i, k := range v.keys {
-			parts = append(parts, showKey(k)+" = "+showValue(v.rest[i], indent+"  "))
+			parts = append(parts, assignment(k, v.rest[i], indent))
 		}
 		return braces(parts, indent)
 	case Object:
@@ -65,6 +65,23 @@ func showValue(v any, indent string) string {
 		return v.Error()
 	}
 	return fmt.Sprint(v)
+}
+
+// listText is what a list is shown as where it has a text of its own, or its items are records.
+func listText(l List) (string, bool) {
+	if l.String != nil {
+		return l.String(l.Items), true
+	}
+	return columns(l.Items)
+}
+
+// below moves a text of several lines under the line that it would begin on.
+func below(text, indent string) string {
+	if !strings.Contains(text, "\n") {
+		return text
+	}
+	inner := "\n" + indent + "  "
+	return inner + strings.ReplaceAll(text, "\n", inner)
 }
 
 func showObject(o Object, indent string) string {
@@ -94,10 +111,18 @@ func showNamed(m map[string]any, names []string, indent string) []string {
 	var parts []string
 	for _, name := range names {
 		if v := m[name]; v != nil {
-			parts = append(parts, showKey(name)+" = "+showValue(v, indent+"  "))
+			parts = append(parts, assignment(name, v, indent))
 		}
 	}
 	return parts
+}
+
+func assignment(k, v any, indent string) string {
+	text := showValue(v, indent+"  ")
+	if strings.HasPrefix(text, "\n") {
+		return showKey(k) + " =" + text
+	}
+	return showKey(k) + " = " + text
 }
 
 func showKey(k any) string {
@@ -135,7 +160,8 @@ func (r Record) names() []string {
 	return names
 }
 
-// columns shows records of one type as a table, without the columns that are empty throughout.
+// columns shows records of one type as a table, without the columns that are empty throughout. A list
+// in a cell is only counted.
 func columns(items []any) (string, bool) {
 	if len(items) == 0 {
 		return "", false
@@ -165,6 +191,8 @@ func columns(items []any) (string, bool) {
 			case nil:
 			case string:
 				row[i] = v
+			case List:
+				row[i] = fmt.Sprintf("[%d]", len(v.Items)) // itself a table: shown when asked for alone
 			default:
 				row[i] = strings.Join(strings.Fields(showValue(v, "")), " ")
 			}
