@@ -19,7 +19,7 @@ var topologyValidate = runtime.Builtin{
 	Example: `local t = topology{managers = "10.0.0.11", instance_prefix = "orders"}
 print(topology.validate(t).ok)`,
 	Impl: func(c *runtime.Call) (any, error) {
-		nodes, err := nodesFrom(c.Value("nodes").([]any))
+		nodes, err := parseNodes(c, "nodes")
 		if err == nil {
 			err = wire.CheckTopology(nodes)
 		}
