@@ -1,0 +1,63 @@
+package supervisor
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/runtime/wire"
+)
+
+// Instances are added and removed while managers crash and processes are killed at any moment. Whatever
+// happens, the store ends as the topology, with its data.
+func TestChangesAmongCrashesConverge(t *testing.T) {
+	t.Parallel()
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	c := newStore(t, 3, 3)
+	for step := range 6 {
+		s := c.servers[random.IntN(3)]
+		if n := len(c.nodes["Orders"]); n < 4 || random.IntN(2) == 0 {
+			c.widen("Orders", wire.DesiredRunning, s.node(fmt.Sprintf("orders-%d", 4+step), 4+step))
+		} else {
+			c.dismiss("Orders", c.nodes["Orders"][random.IntN(n)].Name, false)
+		}
+		for range random.IntN(4) {
+			<-time.After(time.Duration(random.Int64N(int64(time.Second)))) // a moment of its own for each fault
+			c.harm(random)
+		}
+		if step%2 == 0 {
+			continue // the next change comes on top of this one
+		}
+		c.waitSettled("Orders", 2*time.Minute)
+		var data []string
+		for _, n := range c.nodes["Orders"] {
+			if n.Role == wire.Data {
+				data = append(data, n.Name)
+			}
+		}
+		slices.Sort(data)
+		c.holds("Orders", data...)
+	}
+}
+
+// harm crashes a manager or kills an instance.
+func (c *cluster) harm(random *rand.Rand) {
+	s := c.servers[random.IntN(len(c.servers))]
+	if random.IntN(2) == 0 {
+		c.t.Logf("crash of the manager on %s", s.host)
+		s.crash(func(*catalog.Data) {})
+		s.open()
+		return
+	}
+	all := c.instances("Orders")
+	if in := all[random.IntN(len(all))]; in.PID != 0 {
+		c.t.Logf("SIGKILL for %s", in.Name)
+		_ = syscall.Kill(in.PID, syscall.SIGKILL) // it may have ended by itself just now
+	}
+}
