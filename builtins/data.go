@@ -87,11 +87,22 @@ var keyParam = runtime.Param{Name: "key", Type: runtime.String, Required: true, 
 	return nil
 })}
 
+// maxValue is the largest value in bytes: the engine takes requests up to 1.5 MiB, key and frame
+// included.
+const maxValue = 1 << 20
+
+func checkValue(value string) error {
+	if len(value) > maxValue {
+		return fmt.Errorf("has %s bytes: a value has at most 1 MiB", grouped(float64(len(value))))
+	}
+	return nil
+}
+
 var storePut = runtime.Builtin{
 	Name: "put", Positional: 2,
 	Doc: "Writes a value.",
-	Params: []runtime.Param{keyParam, {Name: "value", Type: runtime.String, Required: true,
-		Doc: "the value; with its key at most 1.5 MiB less the request's frame"}},
+	Params: []runtime.Param{keyParam, {Name: "value", Type: runtime.String, Required: true, Check: check(checkValue),
+		Doc: "the value, at most 1 MiB"}},
 	Returns: "the store's revision after the write",
 	Example: `store:put("order/1", "paid")`,
 	Impl: func(c *runtime.Call) (any, error) {
