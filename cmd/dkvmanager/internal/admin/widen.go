@@ -2,6 +2,7 @@ package admin
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"dkvrun/cmd/dkvmanager/internal/catalog"
@@ -89,7 +90,7 @@ func (a *API) learn(d *catalog.Data, name string, body wire.ChangeInstances) (*c
 		Founders: founders, Nodes: nodes,
 		Local: map[string]*catalog.Local{},
 	}
-	return s, a.takeIn(s, nodes, body.Desired)
+	return s, a.takeIn(s, nodes, body)
 }
 
 // widen changes s, a copy, into what is asked for.
@@ -117,7 +118,7 @@ func (a *API) widen(s *catalog.Store, body wire.ChangeInstances) (*wire.Result, 
 		}
 		s.Founders = wire.Founders(nodes)
 	}
-	if err := a.takeIn(s, added, body.Desired); err != nil {
+	if err := a.takeIn(s, added, body); err != nil {
 		return nil, err
 	}
 	s.Nodes = nodes
@@ -176,8 +177,8 @@ func widened(s *catalog.Store, body wire.ChangeInstances) ([]wire.Node, error) {
 }
 
 // takeIn makes the own ones of new nodes this server's, once their ports are known to be free.
-func (a *API) takeIn(s *catalog.Store, added []wire.Node, desired wire.Desired) error {
-	own := a.own(added)
+func (a *API) takeIn(s *catalog.Store, added []wire.Node, body wire.ChangeInstances) error {
+	own, desired := a.own(added), body.Desired
 	if desired == "" {
 		desired = wire.DesiredStopped
 		for _, l := range s.Local {
@@ -195,9 +196,16 @@ func (a *API) takeIn(s *catalog.Store, added []wire.Node, desired wire.Desired) 
 		return err
 	}
 	for _, n := range own {
-		s.Local[n.Name] = &catalog.Local{Desired: desired}
+		// A founder that comes back, after its removal or with a wiped disk, finds a store that has run:
+		// it joins like any other, and must not found it again.
+		again := !body.Founding && isFounder(s.Founders, n)
+		s.Local[n.Name] = &catalog.Local{Desired: desired, Bootstrapped: again}
 	}
 	return nil
+}
+
+func isFounder(founders []wire.Founder, n wire.Node) bool {
+	return slices.Contains(founders, wire.Founder{Name: n.Name, Host: n.Host, ClustronPort: n.ClustronPort})
 }
 
 // checkNeverRun refuses to found a store anew when an own instance has been started: its folder may hold
