@@ -77,10 +77,14 @@ func tail(folder string, lines int) ([]byte, error) {
 	return text[end+1:], nil
 }
 
-// described says how a process ended, with the last thing it wrote.
+// crashTail is how many lines of a log are looked through for what a crash says of itself: the calls
+// that were active stand below it.
+const crashTail = 500
+
+// described says how a process ended, with the last thing it said.
 func described(exit, folder string) error {
-	text, err := tail(folder, 1)
-	line := strings.TrimSpace(string(text))
+	text, err := tail(folder, crashTail)
+	line := lastWord(string(text))
 	if err != nil || line == "" || strings.HasPrefix(exit, "signal:") { // no process writes that it was killed
 		return fmt.Errorf("the process ended: %s", exit)
 	}
@@ -88,4 +92,20 @@ func described(exit, folder string) error {
 		line = line[:maxLine] + "…"
 	}
 	return fmt.Errorf("the process ended: %s: %s", exit, line)
+}
+
+// lastWord is the last line of a log, or the one that says why where that is the end of a crash's
+// list of calls.
+func lastWord(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	last := lines[len(lines)-1]
+	if !strings.HasPrefix(last, "\t") {
+		return strings.TrimSpace(last)
+	}
+	for i := len(lines) - 1; i >= 0; i-- {
+		if strings.HasPrefix(lines[i], "panic: ") || strings.HasPrefix(lines[i], "fatal error: ") {
+			return strings.TrimSpace(lines[i])
+		}
+	}
+	return strings.TrimSpace(last)
 }

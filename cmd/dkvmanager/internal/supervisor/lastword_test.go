@@ -1,0 +1,17 @@
+package supervisor
+
+import "testing"
+
+func TestTheLastWordOfALog(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                    "",
+		"one\ntwo\n":          "two",
+		"panic: old\n\nlater": "later",
+		"warn: disk\npanic: write x: no space left on device\n\ngoroutine 1 [running]:\nmain.main()\n\t/src/main.go:21 +0xff\n": "panic: write x: no space left on device",
+		"goroutine 1 [running]:\n\t/src/main.go:21 +0xff\n":                                                                       "/src/main.go:21 +0xff",
+	} {
+		if got := lastWord(text); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+}
