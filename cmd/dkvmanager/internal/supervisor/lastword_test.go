@@ -8,7 +8,7 @@ func TestTheLastWordOfALog(t *testing.T) {
 		"one\ntwo\n":          "two",
 		"panic: old\n\nlater": "later",
 		"warn: disk\npanic: write x: no space left on device\n\ngoroutine 1 [running]:\nmain.main()\n\t/src/main.go:21 +0xff\n": "panic: write x: no space left on device",
-		"goroutine 1 [running]:\n\t/src/main.go:21 +0xff\n":                                                                       "/src/main.go:21 +0xff",
+		"goroutine 1 [running]:\n\t/src/main.go:21 +0xff\n":                                                                     "/src/main.go:21 +0xff",
 	} {
 		if got := lastWord(text); got != want {
 			t.Errorf("%q: got %q, want %q", text, got, want)
