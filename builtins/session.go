@@ -15,9 +15,11 @@ import (
 // session is the ordered list of managers that actions and queries go to.
 type session struct {
 	managers []member
+	// identified says that the managers were asked who they are, which only changes of a topology need.
+	identified bool
 }
 
-// member is one manager of a session. Info is nil when it was not reached.
+// member is one manager of a session. Info is nil when it was not reached, or not asked.
 type member struct {
 	fanout.Endpoint
 	info *wire.Info
@@ -47,7 +49,7 @@ func (s *session) same(endpoints []fanout.Endpoint) bool {
 const defaultTimeout = 30 * time.Second
 
 // sessionFor is the session that a call goes to: its own managers, the connected session, or the
-// preset one, connected now.
+// preset one, connected now. Its managers have said who they are, but those of the call.
 func (r *Run) sessionFor(c *runtime.Call) (*session, error) {
 	if c.Has("managers") {
 		endpoints, err := r.parse(c)
@@ -56,13 +58,21 @@ func (r *Run) sessionFor(c *runtime.Call) (*session, error) {
 		}
 		return &session{managers: members(endpoints)}, nil
 	}
-	if r.session == nil && len(r.Preset) > 0 {
-		if err := r.adopt(c); err != nil {
+	switch {
+	case r.session == nil && len(r.Preset) > 0:
+		endpoints, err := r.preset(c)
+		if err != nil {
 			return nil, err
 		}
-	}
-	if r.session == nil {
+		if err := r.adopt(c, r.probe(c, endpoints, nil), true); err != nil {
+			return nil, err
+		}
+	case r.session == nil:
 		return nil, c.Errorf("no_managers", "no managers connected: call connect_managers{…} or pass managers = {…}")
+	case !r.session.identified:
+		if err := r.adopt(c, r.probe(c, r.session.endpoints(), nil), true); err != nil {
+			return nil, err
+		}
 	}
 	return r.session, nil
 }
@@ -75,21 +85,37 @@ func members(endpoints []fanout.Endpoint) []member {
 	return out
 }
 
-// adopt connects the preset session quietly: rows are shown only when somebody does not answer.
-func (r *Run) adopt(c *runtime.Call) error {
+func (r *Run) preset(c *runtime.Call) ([]fanout.Endpoint, error) {
 	endpoints, err := fanout.ParseEndpoints(r.Preset, r.ManagerPort)
 	if err != nil {
-		return c.Errorf("usage", "%s: %v", r.Source, err)
+		return nil, c.Errorf("usage", "%s: %v", r.Source, err)
 	}
-	all := r.probe(c, endpoints, nil)
+	return endpoints, nil
+}
+
+// adopt makes the preset managers the session, by what they answered to a first question, whichever it
+// was. It does so quietly: rows are shown only when somebody did not answer.
+func (r *Run) adopt(c *runtime.Call, all []probed, identified bool) error {
 	if silent(all) > 0 {
+		endpoints := make([]fanout.Endpoint, len(all))
+		for i, p := range all {
+			endpoints[i] = p.Endpoint
+		}
 		shown := r.showing(c, endpoints)
 		for _, p := range all {
 			r.show(shown, p.row)
 		}
 		r.Reporter.End(shown)
 	}
-	return r.connect(c, all, r.AllowDown, r.Source)
+	source := r.Source
+	if r.session != nil {
+		source = "" // it was said then
+	}
+	if err := r.connect(c, all, r.AllowDown, source); err != nil {
+		return err
+	}
+	r.session.identified = identified
+	return nil
 }
 
 // connect makes a probed list the session, unless somebody is silent and that is not allowed.
@@ -100,7 +126,7 @@ func (r *Run) connect(c *runtime.Call, all []probed, allowDown bool, source stri
 	if n := silent(all); n > 0 && (!allowDown || n == len(all)) {
 		return notConnected(c, all, n)
 	}
-	r.session = &session{managers: make([]member, len(all))}
+	r.session = &session{managers: make([]member, len(all)), identified: true}
 	for i, p := range all {
 		r.session.managers[i] = p.member
 	}
@@ -134,7 +160,8 @@ func (r *Run) parse(c *runtime.Call) ([]fanout.Endpoint, error) {
 	return endpoints, nil
 }
 
-// probed is a manager's answer to the question who it is.
+// probed is a manager's answer to the question who it is, or to the first that it was asked; the row's
+// Success says whether it is there.
 type probed struct {
 	member
 	row Row
@@ -143,7 +170,7 @@ type probed struct {
 func silent(all []probed) int {
 	n := 0
 	for _, p := range all {
-		if p.info == nil {
+		if !p.row.Success {
 			n++
 		}
 	}
@@ -170,16 +197,20 @@ func readInfo(at fanout.Endpoint, answer fanout.Answer) probed {
 	s := &step{manager: at, action: "Connect"}
 	var info wire.Info
 	if answer.Err == nil && answer.Status == http.StatusOK && json.Unmarshal(answer.Body, &info) == nil && info.Identity != "" {
-		row := s.row()
-		row.Result, row.Success, row.Changed, row.Code, row.Message = Success, true, true, wire.CodeOK, "Connected"
-		row.StatusCode, row.Attempts, row.DurationMS = answer.Status, answer.Attempts, answer.Duration.Milliseconds()
-		return probed{member: member{Endpoint: at, info: &info}, row: row}
+		return probed{member: member{Endpoint: at, info: &info}, row: connectedRow(at, answer)}
 	}
 	row := s.read(answer)
 	if row.Success {
 		row.Success, row.Changed, row.Result, row.Code = false, false, Failed, fanout.Protocol
 	}
 	return probed{member: member{Endpoint: at}, row: row}
+}
+
+func connectedRow(at fanout.Endpoint, answer fanout.Answer) Row {
+	return Row{
+		Manager: at.String(), Action: "Connect", Result: Success, Success: true, Changed: true, Code: wire.CodeOK, Message: "Connected",
+		StatusCode: answer.Status, Attempts: answer.Attempts, DurationMS: answer.Duration.Milliseconds(),
+	}
 }
 
 // showing begins an action of Connect rows.
@@ -203,7 +234,7 @@ func notConnected(c *runtime.Call, all []probed, n int) error {
 	var names []fanout.Endpoint
 	code := ""
 	for _, p := range all {
-		if p.info == nil {
+		if !p.row.Success {
 			names = append(names, p.Endpoint)
 			code = p.row.Code
 		}

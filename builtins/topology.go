@@ -126,8 +126,10 @@ func (r *Run) servers(c *runtime.Call) ([]fanout.Endpoint, error) {
 	switch {
 	case c.Has("managers"):
 		return r.parse(c)
-	case r.session == nil && len(r.Preset) > 0:
-		return fanout.ParseEndpoints(r.Preset, r.ManagerPort)
+	case r.session != nil:
+		return r.session.endpoints(), nil
+	case len(r.Preset) > 0:
+		return r.preset(c)
 	}
 	s, err := r.sessionFor(c)
 	if err != nil {

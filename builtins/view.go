@@ -22,11 +22,43 @@ type heard struct {
 
 // ask puts one question to every manager of the call at once, whatever parallel says.
 func (r *Run) ask(c *runtime.Call, path string) ([]heard, error) {
-	s, err := r.sessionFor(c)
+	switch {
+	case c.Has("managers"):
+		endpoints, err := r.parse(c)
+		if err != nil {
+			return nil, err
+		}
+		return r.askOf(c, members(endpoints), path)
+	case r.session != nil:
+		return r.askOf(c, r.session.managers, path)
+	case len(r.Preset) > 0:
+		return r.askFirst(c, path)
+	}
+	_, err := r.sessionFor(c)
+	return nil, err
+}
+
+// askFirst puts a question to the preset managers and connects them by their answers: to ask them
+// before whether they are there would take as long as the question.
+func (r *Run) askFirst(c *runtime.Call, path string) ([]heard, error) {
+	endpoints, err := r.preset(c)
 	if err != nil {
 		return nil, err
 	}
-	return r.askOf(c, s.managers, path)
+	all, err := r.askOf(c, members(endpoints), path)
+	if err != nil {
+		return nil, err
+	}
+	there := make([]probed, len(all))
+	for i, h := range all {
+		if h.answer.Err == nil && h.row.Code != fanout.Protocol {
+			there[i] = probed{member: h.member, row: connectedRow(h.Endpoint, h.answer)}
+		} else {
+			there[i] = probed{member: h.member, row: h.row}
+			there[i].row.Action = "Connect"
+		}
+	}
+	return all, r.adopt(c, there, false)
 }
 
 func (r *Run) askOf(c *runtime.Call, managers []member, path string) ([]heard, error) {
