@@ -1,6 +1,7 @@
 package fanout
 
 import (
+	"container/list"
 	"context"
 	"crypto/tls"
 	"net"
@@ -20,6 +21,7 @@ type conn struct {
 	broken    error // what the last read ended with
 	reused    bool
 	idleSince time.Time
+	idle      *list.Element // its place in the pool
 }
 
 func (cn *conn) Read(p []byte) (int, error) {

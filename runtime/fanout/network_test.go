@@ -116,8 +116,8 @@ func TestTLS(t *testing.T) {
 			t.Fatalf("%+v, error %v", a, a.Err)
 		}
 	}
-	if c.idle.count != 1 {
-		t.Errorf("%d connections kept, want 1", c.idle.count)
+	if c.idle.order.Len() != 1 {
+		t.Errorf("%d connections kept, want 1", c.idle.order.Len())
 	}
 
 	a := one(t, get(e)) // with the system's roots

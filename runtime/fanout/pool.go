@@ -1,6 +1,8 @@
 package fanout
 
 import (
+	"container/list"
+	"slices"
 	"sync"
 	"time"
 )
@@ -16,7 +18,7 @@ const (
 type pool struct {
 	mu     sync.Mutex
 	conns  map[Endpoint][]*conn
-	count  int
+	order  list.List // the same, those that have been idle the longest first
 	closed bool
 }
 
@@ -39,13 +41,19 @@ func (p *pool) pop(e Endpoint) *conn {
 		return nil
 	}
 	cn := list[len(list)-1]
-	p.count--
-	if len(list) == 1 {
-		delete(p.conns, e)
-	} else {
-		p.conns[e] = list[:len(list)-1]
-	}
+	p.remove(cn, len(list)-1)
 	return cn
+}
+
+// remove takes out the connection at a place of its endpoint's list. The caller holds mu.
+func (p *pool) remove(cn *conn, at int) {
+	p.order.Remove(cn.idle)
+	list := p.conns[cn.endpoint]
+	if len(list) == 1 {
+		delete(p.conns, cn.endpoint)
+	} else {
+		p.conns[cn.endpoint] = slices.Delete(list, at, at+1)
+	}
 }
 
 // put keeps a connection whose answer was read to its end.
@@ -53,34 +61,24 @@ func (p *pool) put(cn *conn) {
 	cn.idleSince, cn.reused = time.Now(), true
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.count >= maxIdle {
-		p.expire(cn.idleSince.Add(-maxIdleTime))
-	}
-	if p.closed || p.count >= maxIdle {
+	p.expire(cn.idleSince.Add(-maxIdleTime))
+	if p.closed || p.order.Len() >= maxIdle {
 		cn.close()
 		return
 	}
 	p.conns[cn.endpoint] = append(p.conns[cn.endpoint], cn)
-	p.count++
+	cn.idle = p.order.PushBack(cn)
 }
 
 // expire drops what has been idle since before t. The caller holds mu.
 func (p *pool) expire(t time.Time) {
-	for e, list := range p.conns {
-		young := list[:0]
-		for _, cn := range list {
-			if cn.idleSince.Before(t) {
-				cn.close()
-			} else {
-				young = append(young, cn)
-			}
+	for e := p.order.Front(); e != nil; e = p.order.Front() {
+		cn := e.Value.(*conn)
+		if !cn.idleSince.Before(t) {
+			return
 		}
-		p.count -= len(list) - len(young)
-		if len(young) == 0 {
-			delete(p.conns, e)
-		} else {
-			p.conns[e] = young
-		}
+		p.remove(cn, slices.Index(p.conns[cn.endpoint], cn))
+		cn.close()
 	}
 }
 
@@ -88,11 +86,9 @@ func (p *pool) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = true
-	for _, list := range p.conns {
-		for _, cn := range list {
-			cn.close()
-		}
+	for e := p.order.Front(); e != nil; e = e.Next() {
+		e.Value.(*conn).close()
 	}
+	p.order.Init()
 	clear(p.conns)
-	p.count = 0
 }

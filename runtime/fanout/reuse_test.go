@@ -121,8 +121,8 @@ func TestIdleConnectionsAreBounded(t *testing.T) {
 		}
 		p.put(&conn{endpoint: Endpoint{Port: i}, raw: raw, stream: raw})
 	}
-	if p.count != maxIdle || len(p.conns) != maxIdle {
-		t.Errorf("%d connections kept, want %d", p.count, maxIdle)
+	if p.order.Len() != maxIdle || len(p.conns) != maxIdle {
+		t.Errorf("%d connections kept, want %d", p.order.Len(), maxIdle)
 	}
 	for _, list := range p.conns {
 		list[0].idleSince = list[0].idleSince.Add(-2 * maxIdleTime)
@@ -132,8 +132,8 @@ func TestIdleConnectionsAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.put(&conn{raw: raw, stream: raw})
-	if p.count != 1 {
-		t.Errorf("%d connections kept after the others grew old, want 1", p.count)
+	if p.order.Len() != 1 || len(p.conns) != 1 {
+		t.Errorf("%d connections kept after the others grew old, want 1", p.order.Len())
 	}
 	p.close()
 }
