@@ -130,7 +130,7 @@ local store = {}
 
 ---Writes a value.
 ---@param key string the key, not empty
----@param value string the value; with its key at most 1.5 MiB less the request's frame
+---@param value string the value, at most 1 MiB
 ---@return any # the store's revision after the write
 ---@overload fun(parameters: table): any
 function store:put(key, value) end
