@@ -1,0 +1,130 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+func described() Store {
+	return Store{
+		Name: `Orders"é\Store`, Status: StorePartial, Engine: "etcd", Revision: 7, Digest: "d",
+		Instances: []Instance{
+			{Node: Node{Name: "a-1", Host: "h1", ClustronPort: 7811}, Own: true, Status: Running, Desired: DesiredRunning, PID: 12},
+			{Node: Node{Name: "a-2", Host: "h1"}, Own: true, Status: Stopped, LastError: "status: Running"},
+			{Node: Node{Name: "a-3", Host: "h2"}, Status: Running},
+		},
+	}
+}
+
+func TestGlance(t *testing.T) {
+	store := described()
+	for _, indent := range []string{"", "  "} {
+		list, err := json.MarshalIndent([]Store{store, {Name: "Empty"}}, "", indent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := GlanceAtAll(list)
+		if err != nil || len(got) != 2 {
+			t.Fatalf("%d stores, error %v", len(got), err)
+		}
+		g := got[0]
+		if !reflect.DeepEqual(g.Store(), store) {
+			t.Errorf("the whole description: %+v, want %+v", g.Store(), store)
+		}
+		g.description = nil
+		if want := (Glance{Name: store.Name, Status: StorePartial, Revision: 7, Instances: 3, Own: 2, Running: 1}); !reflect.DeepEqual(g, want) {
+			t.Errorf("got %+v, want %+v", g, want)
+		}
+		if got[1].Name != "Empty" || got[1].Instances != 0 {
+			t.Errorf("got %+v", got[1])
+		}
+	}
+}
+
+func TestGlanceAtOne(t *testing.T) {
+	b, err := json.Marshal(described())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if g, err := GlanceAt(b); err != nil || g.Own != 2 {
+		t.Errorf("%+v, error %v", g, err)
+	}
+	if _, err := GlanceAt(append(b, '1')); !errors.Is(err, errJSON) {
+		t.Errorf("something after the end: %v", err)
+	}
+}
+
+func TestGlanceRefuses(t *testing.T) {
+	for _, text := range []string{
+		"", "null", "{}", `"a"`, "[1]", "[", "[{]", "[{}", "[{},]", "[{}]x", `[{"name":1}]`, `[{"status":null}]`, `[{"revision":1.5}]`,
+		`[{"revision":-1}]`, `[{"a":01}]`, `[{"a":1.}]`, `[{"a":1e}]`, `[{"a":-}]`, `[{"a":+1}]`, `[{"a":.1}]`, `[{"a":tru}]`, `[{"a"}]`,
+		`[{"a":}]`, `[{a:1}]`, `[{"a":"` + "\n" + `"}]`, `[{"a":"\x"}]`, `[{"a":"\u12g4"}]`, `[{"a":"\u12"}]`, `[{"a":"`, `[{"a":"\`,
+		`[{"instances":{}}]`, `[{"instances":[1]}]`, `[{"a":` + strings.Repeat("[", 1<<20), "SSH-2.0-OpenSSH_9.9\r\n",
+	} {
+		if got, err := GlanceAtAll([]byte(text)); !errors.Is(err, errJSON) && !strings.Contains(text, "revision") || err == nil {
+			t.Errorf("%.40q: got %+v, error %v", text, got, err)
+		}
+	}
+}
+
+// Of what another version writes otherwise the rest is kept.
+func TestGlanceOfAnotherType(t *testing.T) {
+	g, err := GlanceAt([]byte(`{"name":"A","managers":7,"instances":[{"name":"a-1","pid":"none","own":true,"more":[]}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := g.Store(); s.Name != "A" || len(s.Instances) != 1 || s.Instances[0].Name != "a-1" || !s.Instances[0].Own || s.Instances[0].PID != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// FuzzGlance holds the scanner against encoding/json: it takes nothing that is not JSON, and finds in
+// a description what decoding it finds.
+func FuzzGlance(f *testing.F) {
+	whole, err := json.Marshal([]Store{described()})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(whole)
+	for _, seed := range []string{`[{"a":[1,-0.5e+3,true,null,{"b":"\u00e9\n"}]}]`, `[{"instances":[{"own":true,"status":"Running"}]}]`, "[]", "[ { } ]"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		all, err := GlanceAtAll(text)
+		if err == nil && !json.Valid(text) {
+			t.Errorf("%q was taken", text)
+		}
+		var stores []Store
+		if json.Unmarshal(text, &stores) != nil || bytes.Contains(text, []byte(`\`)) || !utf8.Valid(text) || odd(text) {
+			return
+		}
+		if err != nil || len(all) != len(stores) {
+			t.Fatalf("%q: %d stores, decoded %d, error %v", text, len(all), len(stores), err)
+		}
+		for i, g := range all {
+			if g.Name != stores[i].Name || g.Status != stores[i].Status || g.Revision != stores[i].Revision || g.Instances != len(stores[i].Instances) {
+				t.Errorf("%q: got %+v, decoded %+v", text, g, stores[i])
+			}
+		}
+	})
+}
+
+// odd is JSON that encoding/json takes more of than the protocol has: names in another case or twice,
+// and null for what is no list.
+func odd(text []byte) bool {
+	if bytes.Contains(text, []byte("null")) {
+		return true
+	}
+	lower := bytes.ToLower(text)
+	for _, name := range []string{"name", "status", "revision", "instances"} {
+		if n := bytes.Count(lower, []byte(name)); n > 1 || n != bytes.Count(text, []byte(name)) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,201 @@
+package wire
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+)
+
+// scanner walks over JSON without building anything of it: of thousands of answers a few fields are
+// wanted, and encoding/json takes longer over one than the network does. It holds what it passes to
+// the grammar, so that whatever is kept of it can be decoded later.
+type scanner struct {
+	in    []byte
+	at    int
+	depth int
+}
+
+// maxNesting is deeper than the protocol's types nest.
+const maxNesting = 100
+
+var errJSON = errors.New("not JSON")
+
+func (s *scanner) fail(want string) error {
+	return fmt.Errorf("%w: want %s at byte %d", errJSON, want, s.at)
+}
+
+// next skips white space and gives the byte after it, 0 at the end.
+func (s *scanner) next() byte {
+	for ; s.at < len(s.in); s.at++ {
+		switch c := s.in[s.at]; c {
+		case ' ', '\t', '\r', '\n':
+		default:
+			return c
+		}
+	}
+	return 0
+}
+
+func (s *scanner) take(c byte, want string) error {
+	if s.next() != c {
+		return s.fail(want)
+	}
+	s.at++
+	return nil
+}
+
+// text passes a string and gives what stands between its quotes, escapes included.
+func (s *scanner) text() ([]byte, error) {
+	if err := s.take('"', "a string"); err != nil {
+		return nil, err
+	}
+	first := s.at
+	for s.at < len(s.in) {
+		switch c := s.in[s.at]; {
+		case c == '"':
+			s.at++
+			return s.in[first : s.at-1], nil
+		case c == '\\':
+			if err := s.escape(); err != nil {
+				return nil, err
+			}
+		case c < ' ':
+			return nil, s.fail("no control character")
+		default:
+			s.at++
+		}
+	}
+	return nil, s.fail("the end of a string")
+}
+
+func (s *scanner) escape() error {
+	rest := s.in[s.at+1:]
+	switch {
+	case len(rest) > 0 && bytes.IndexByte([]byte(`"\/bfnrt`), rest[0]) >= 0:
+		s.at += 2
+		return nil
+	case len(rest) > 4 && rest[0] == 'u' && len(bytes.Trim(rest[1:5], "0123456789abcdefABCDEF")) == 0:
+		s.at += 6
+		return nil
+	}
+	return s.fail("an escape")
+}
+
+// object calls field at each value, which has to pass it.
+func (s *scanner) object(field func(name []byte) error) error {
+	return s.items('{', '}', "an object", func() error {
+		name, err := s.text()
+		if err != nil {
+			return err
+		}
+		if err := s.take(':', "a colon"); err != nil {
+			return err
+		}
+		return field(name)
+	})
+}
+
+// array calls item at each value, which has to pass it.
+func (s *scanner) array(item func() error) error { return s.items('[', ']', "an array", item) }
+
+func (s *scanner) items(begin, end byte, what string, item func() error) error {
+	if err := s.take(begin, what); err != nil {
+		return err
+	}
+	if s.depth++; s.depth > maxNesting {
+		return s.fail("less nesting")
+	}
+	defer func() { s.depth-- }()
+	if s.next() == end {
+		s.at++
+		return nil
+	}
+	for {
+		if err := item(); err != nil {
+			return err
+		}
+		switch s.next() {
+		case ',':
+			s.at++
+		case end:
+			s.at++
+			return nil
+		default:
+			return s.fail("a comma or the end of " + what)
+		}
+	}
+}
+
+// value passes any value.
+func (s *scanner) value() error {
+	switch c := s.next(); {
+	case c == '"':
+		_, err := s.text()
+		return err
+	case c == '{':
+		return s.object(func([]byte) error { return s.value() })
+	case c == '[':
+		return s.array(s.value)
+	case c == '-' || c >= '0' && c <= '9':
+		return s.number()
+	}
+	for _, word := range []string{"true", "false", "null"} {
+		if s.word(word) {
+			return nil
+		}
+	}
+	return s.fail("a value")
+}
+
+// word passes true, false or null, if it is the next.
+func (s *scanner) word(word string) bool {
+	s.next()
+	if !bytes.HasPrefix(s.in[s.at:], []byte(word)) {
+		return false
+	}
+	s.at += len(word)
+	return true
+}
+
+func (s *scanner) number() error {
+	if s.in[s.at] == '-' {
+		s.at++
+	}
+	if s.at < len(s.in) && s.in[s.at] == '0' {
+		s.at++
+	} else if s.digits() == 0 {
+		return s.fail("a digit")
+	}
+	if s.at < len(s.in) && s.in[s.at] == '.' {
+		s.at++
+		if s.digits() == 0 {
+			return s.fail("a digit")
+		}
+	}
+	if s.at < len(s.in) && (s.in[s.at] == 'e' || s.in[s.at] == 'E') {
+		s.at++
+		if s.at < len(s.in) && (s.in[s.at] == '+' || s.in[s.at] == '-') {
+			s.at++
+		}
+		if s.digits() == 0 {
+			return s.fail("a digit")
+		}
+	}
+	return nil
+}
+
+func (s *scanner) digits() int {
+	first := s.at
+	for s.at < len(s.in) && s.in[s.at] >= '0' && s.in[s.at] <= '9' {
+		s.at++
+	}
+	return s.at - first
+}
+
+// end refuses what stands after the value.
+func (s *scanner) end() error {
+	if s.next(); s.at < len(s.in) {
+		return s.fail("nothing more")
+	}
+	return nil
+}
