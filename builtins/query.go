@@ -58,24 +58,30 @@ func (r *Run) getStore(c *runtime.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var items []any
+	glance := wire.GlanceAtAll
+	if c.Has("name") {
+		glance = func(description []byte) ([]wire.Glance, error) {
+			store, err := wire.GlanceAt(description)
+			return []wire.Glance{store}, err
+		}
+	}
+	items := make([]any, 0, len(all))
 	var silent []Row
-	for _, h := range all {
-		stores := []wire.Store{}
+	for i := range all {
+		h := &all[i]
 		switch {
-		case !c.Has("name") && h.decode(&stores):
-		case c.Has("name") && h.row.Success:
-			stores = make([]wire.Store, 1)
-			if !h.decode(&stores[0]) {
-				silent = append(silent, h.row)
+		case h.row.Success:
+			stores, err := glance(h.answer.Body)
+			if err != nil {
+				silent = append(silent, h.misunderstood())
 				continue
+			}
+			for i := range stores {
+				items = append(items, storeRecord(h.Endpoint, &stores[i]))
 			}
 		case h.answer.Err == nil && h.row.Code == wire.CodeStoreNotFound:
 		default:
 			silent = append(silent, h.row)
-		}
-		for _, s := range stores {
-			items = append(items, storeRecord(h.Endpoint, s))
 		}
 	}
 	return r.answered(c, items, silent, len(all)), nil
@@ -93,22 +99,33 @@ var storeType = &runtime.RecordType{Name: "store row", Doc: "A store as one mana
 	{Name: "instances", Doc: "the topology, with the state of the manager's own instances"},
 }}
 
-func storeRecord(at fanout.Endpoint, s wire.Store) runtime.Record {
-	own, running := 0, 0
-	instances := runtime.List{}
-	for _, in := range s.Instances {
-		if in.Own {
-			own++
-			if in.Status == wire.Running {
-				running++
+func storeRecord(at fanout.Endpoint, s *wire.Glance) runtime.Record {
+	return runtime.Record{Type: storeType, Get: func(field string) any {
+		switch field {
+		case "manager":
+			return at.String()
+		case "store":
+			return fanout.Printable(s.Name)
+		case "status":
+			return string(s.Status)
+		case "instance_count":
+			return s.Own
+		case "running_instances":
+			return s.Running
+		case "stopped_instances":
+			return s.Own - s.Running
+		case "participating_nodes":
+			return s.Instances
+		case "revision":
+			return s.Revision
+		case "instances":
+			list := runtime.List{}
+			for _, in := range s.Store().Instances {
+				list.Items = append(list.Items, instanceRecord(in))
 			}
+			return list
 		}
-		instances.Items = append(instances.Items, instanceRecord(in))
-	}
-	return runtime.Record{Type: storeType, Values: map[string]any{
-		"manager": at.String(), "store": fanout.Printable(s.Name), "status": string(s.Status),
-		"instance_count": own, "running_instances": running, "stopped_instances": own - running,
-		"participating_nodes": len(s.Instances), "revision": s.Revision, "instances": instances,
+		return nil
 	}}
 }
 

@@ -89,10 +89,15 @@ func (h *heard) decode(to any) bool {
 		return false
 	}
 	if err := json.Unmarshal(h.answer.Body, to); err != nil {
-		h.row = Row{Manager: h.Endpoint.String(), Result: Failed, Code: fanout.Protocol, Message: "answered with something that is not of the admin API"}
+		h.row = h.misunderstood()
 		return false
 	}
 	return true
+}
+
+// misunderstood is the row of an answer that came and that can't be read.
+func (h *heard) misunderstood() Row {
+	return Row{Manager: h.Endpoint.String(), Result: Failed, Code: fanout.Protocol, Message: "answered with something that is not of the admin API"}
 }
 
 // queryTimeout bounds each answer to a question. An action that waits long for its own answers still

@@ -82,6 +82,29 @@ type RecordType struct {
 type Record struct {
 	Type   *RecordType
 	Values map[string]any
+	// Get, where set, gives the fields in place of Values, each when it is needed: of thousands of
+	// records a script reads a few fields. It gives the same value each time.
+	Get func(field string) any
+}
+
+// Value is the value of a field; nil for one that it hasn't.
+func (r Record) Value(field string) any {
+	if r.Get != nil {
+		return r.Get(field)
+	}
+	return r.Values[field]
+}
+
+// all are the values of all fields.
+func (r Record) all() map[string]any {
+	if r.Get == nil {
+		return r.Values
+	}
+	values := make(map[string]any, len(r.Type.Fields))
+	for _, f := range r.Type.Fields {
+		values[f.Name] = r.Get(f.Name)
+	}
+	return values
 }
 
 // List becomes a Lua list. Type, where set, declares named fields beside the items (rows.ok), which

@@ -52,7 +52,7 @@ func showValue(v any, indent string) string {
 	case map[string]any:
 		return braces(showNamed(v, sortedKeys(v), indent), indent)
 	case Record:
-		return braces(showNamed(v.Values, v.names(), indent), indent)
+		return braces(showNamed(v.all(), v.names(), indent), indent)
 	case mixed:
 		parts := showAll(v.items, indent)
 		for i, k := range v.keys {
@@ -177,7 +177,7 @@ func columns(items []any) (string, bool) {
 			if !ok || r.Type != first.Type {
 				return "", false
 			}
-			if r.Values[f.Name] != nil {
+			if r.Value(f.Name) != nil {
 				header = append(header, f.Name)
 				break
 			}
@@ -187,7 +187,7 @@ func columns(items []any) (string, bool) {
 	for _, item := range items {
 		row := make([]string, len(header))
 		for i, name := range header {
-			switch v := item.(Record).Values[name].(type) {
+			switch v := item.(Record).Value(name).(type) {
 			case nil:
 			case string:
 				row[i] = v

@@ -59,7 +59,7 @@ func (e *jsonEncoder) value(v any, depth int) error {
 	case map[string]any:
 		return e.object(sortedKeys(v), depth, func(name string) any { return v[name] })
 	case Record:
-		return e.object(v.names(), depth, func(name string) any { return v.Values[name] })
+		return e.object(v.names(), depth, v.Value)
 	case Object:
 		return e.goObject(v, depth)
 	case error:

@@ -40,7 +40,7 @@ func (h *Host) fill(t *lua.LTable) error {
 		return nil
 	}
 	for _, name := range r.names() {
-		v, err := h.toLua(r.Values[name])
+		v, err := h.toLua(r.Value(name))
 		if err != nil {
 			return err
 		}
@@ -96,7 +96,7 @@ func (h *Host) recordField(L *lua.LState, rt *RecordType, t *lua.LTable, key lua
 	if !ok {
 		h.requireField(L, rt, key)
 	}
-	switch v := r.Values[string(name)].(type) {
+	switch v := r.Value(string(name)).(type) {
 	case nil:
 		h.requireField(L, rt, key)
 		return lua.LNil
