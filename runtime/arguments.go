@@ -14,37 +14,14 @@ import (
 // named one but an argument itself where its position's parameter takes any value, or takes a list
 // and the table has no names in it.
 func (h *Host) arguments(L *lua.LState, c *Call, b *Builtin, skip int) ([]any, error) {
-	a := binder{host: h, call: c, b: b, values: make([]any, len(b.Params)), given: make([]string, len(b.Params))}
-	top := L.GetTop()
-	count := top - skip
-	var named *lua.LTable
-	if t, ok := L.Get(top).(*lua.LTable); ok && count > 0 && a.isNamed(t, count-1) {
-		named = t
-		count--
+	a := newBinder(h, c, b)
+	args := make([]lua.LValue, 0, 8)
+	for i := skip + 1; i <= L.GetTop(); i++ {
+		args = append(args, L.Get(i))
 	}
-	positional := make([]lua.LValue, 0, 8)
-	for i := 1; i <= count; i++ {
-		positional = append(positional, L.Get(skip+i))
-	}
-	if named != nil {
-		n := named.MaxN()
-		if n > 0 && count > 0 {
-			return nil, a.misuse("the table of named parameters has list items: give these before it")
-		}
-		for i := 1; i <= n; i++ {
-			positional = append(positional, named.RawGetInt(i))
-		}
-	}
-	if err := a.bindPositional(positional); err != nil {
-		return nil, err
-	}
-	if named != nil {
-		if err := a.bindNamed(named); err != nil {
-			return nil, err
-		}
-	}
+	err := a.bind(args)
 	c.given = a.given
-	return a.values, a.complete()
+	return a.values, err
 }
 
 // binder fills the parameters of one call.
@@ -54,6 +31,51 @@ type binder struct {
 	b      *Builtin
 	values []any
 	given  []string // how each parameter was given: "by position", or as which name; "" if not yet
+	judge  *judge   // nil in a run
+}
+
+func newBinder(h *Host, c *Call, b *Builtin) binder {
+	return binder{host: h, call: c, b: b, values: make([]any, len(b.Params)), given: make([]string, len(b.Params))}
+}
+
+func (a *binder) bind(args []lua.LValue) error {
+	positional := args
+	count := len(args) - 1
+	var named *lua.LTable
+	if count >= 0 {
+		if t, ok := args[count].(*lua.LTable); ok && a.isNamed(t, count) {
+			named = t
+			positional = args[:count]
+		}
+	}
+	if named != nil {
+		n := named.MaxN()
+		if n > 0 && count > 0 {
+			a.judge.at(count, nil)
+			return a.refuse(a.misuse("the table of named parameters has list items: give these before it"))
+		}
+		for i := 1; i <= n; i++ {
+			positional = append(positional, named.RawGetInt(i))
+		}
+	}
+	if err := a.bindPositional(positional); err != nil {
+		return err
+	}
+	if named != nil {
+		if err := a.bindNamed(named); err != nil {
+			return err
+		}
+	}
+	return a.complete()
+}
+
+// refuse ends a call with err. Where a call is only judged, it is noted and judging goes on.
+func (a *binder) refuse(err error) error {
+	if a.judge == nil {
+		return err
+	}
+	a.judge.note(err)
+	return nil
 }
 
 // misuse is an error about the whole call.
@@ -90,15 +112,20 @@ func (a *binder) isNamed(t *lua.LTable, position int) bool {
 
 func (a *binder) bindPositional(args []lua.LValue) error {
 	for i := 0; i < len(args); i++ {
+		a.judge.at(i, nil)
 		p := a.at(i)
 		if p == nil {
-			return a.tooMany(len(args))
+			return a.refuse(a.tooMany(len(args)))
 		}
 		if p.Rest {
 			return a.bindRest(i, args[i:])
 		}
 		if args[i] == lua.LNil && p.Type != Any {
-			return a.call.Misuse(p.Name, "got nil")
+			if err := a.refuse(a.call.Misuse(p.Name, "got nil")); err != nil {
+				return err
+			}
+			a.given[i] = "by position"
+			continue
 		}
 		if err := a.set(i, args[i], "by position"); err != nil {
 			return err
@@ -122,6 +149,9 @@ func (a *binder) tooMany(got int) error {
 func (a *binder) bindRest(i int, args []lua.LValue) error {
 	p := &a.b.Params[i]
 	a.given[i] = "by position"
+	if a.judge.cannotTell(i, args...) {
+		return nil
+	}
 	if p.Type == Any {
 		all := make([]any, len(args))
 		for j, v := range args {
@@ -131,10 +161,11 @@ func (a *binder) bindRest(i int, args []lua.LValue) error {
 		return nil
 	}
 	var all []string
-	for _, v := range args {
+	for j, v := range args {
+		a.judge.at(i+j, nil)
 		some, err := a.host.convert(p, v)
 		if err != nil {
-			return a.call.Misuse(p.Name, "%v", err)
+			return a.refuse(a.call.Misuse(p.Name, "%v", err))
 		}
 		all = append(all, some.([]string)...)
 	}
@@ -148,19 +179,24 @@ func (a *binder) bindNamed(t *lua.LTable) error {
 		if n, ok := k.(lua.LNumber); ok && n >= 1 && n <= lua.LNumber(items) && n == lua.LNumber(int(n)) {
 			continue
 		}
-		name, ok := k.(lua.LString)
-		if !ok {
-			return a.misuse("unknown parameter [%s]: parameters have names", a.host.text(a.host.main, k))
-		}
-		i := a.find(string(name))
-		if i < 0 {
-			return a.unknown(string(name))
-		}
-		if err := a.set(i, v, "as "+string(name)); err != nil {
+		a.judge.at(0, k)
+		if err := a.bindName(k, v); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (a *binder) bindName(k, v lua.LValue) error {
+	name, ok := k.(lua.LString)
+	if !ok {
+		return a.refuse(a.misuse("unknown parameter [%s]: parameters have names", a.host.text(a.host.main, k)))
+	}
+	i := a.find(string(name))
+	if i < 0 {
+		return a.refuse(a.unknown(string(name)))
+	}
+	return a.set(i, v, "as "+string(name))
 }
 
 func (a *binder) find(name string) int {
@@ -185,13 +221,16 @@ func (a *binder) unknown(name string) error {
 
 func (a *binder) set(i int, v lua.LValue, how string) error {
 	p := &a.b.Params[i]
+	if a.judge.cannotTell(i, v) {
+		return nil
+	}
 	if a.given[i] != "" {
-		return a.call.Misuse(p.Name, "given twice, %s and %s", a.given[i], how)
+		return a.refuse(a.call.Misuse(p.Name, "given twice, %s and %s", a.given[i], how))
 	}
 	a.given[i] = how
 	value, err := a.host.convert(p, v)
 	if err != nil {
-		return a.call.Misuse(p.Name, "%v", err)
+		return a.refuse(a.call.Misuse(p.Name, "%v", err))
 	}
 	a.values[i] = value
 	return a.check(i)
@@ -203,20 +242,23 @@ func (a *binder) check(i int) error {
 		return nil
 	}
 	if err := p.Check(a.values[i]); err != nil {
-		return a.call.Misuse(p.Name, "%v", err)
+		return a.refuse(a.call.Misuse(p.Name, "%v", err))
 	}
 	return nil
 }
 
 // complete fills in the defaults and requires what has to be there.
 func (a *binder) complete() error {
+	a.judge.at(-1, nil)
 	for i := range a.b.Params {
 		p := &a.b.Params[i]
-		if a.given[i] != "" {
+		if a.given[i] != "" || a.judge.mayBeGiven(i) {
 			continue
 		}
 		if p.Required {
-			return a.call.Misuse(p.Name, "required, but not given")
+			if err := a.refuse(a.call.Misuse(p.Name, "required, but not given")); err != nil {
+				return err
+			}
 		}
 		a.values[i] = p.Default
 	}
