@@ -26,7 +26,8 @@ var addInstance = runtime.Builtin{
 		{Name: "hosts", Type: runtime.Strings, Doc: "servers that get `instance_count` new instances each; names and ports go on"},
 		{Name: "instance_count", Type: runtime.Integer, Min: runtime.Bound(1), Max: runtime.Bound(wire.MaxInstances), Doc: "with `hosts`: how many on each; 1 where it is left out"},
 	}, execution(600)),
-	Returns: "results: an AddInstance row a manager, then a JoinInstance row a new instance",
+	Returns:    "results: an AddInstance row a manager, then a JoinInstance row a new instance",
+	ReturnType: "results",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
 add_instance{"OrdersStore", hosts = managers()[1]}:check()`,
 	Impl: func(c *runtime.Call) (any, error) { return of(c).addInstance(c) },

@@ -18,9 +18,10 @@ var connectManagers = runtime.Builtin{
 			Doc: "go on when some don't answer: queries and instance actions work, topology changes still need all; `--allow-down` says the same"},
 		timeoutParam(30),
 	}),
-	Returns: "results: a Connect row a manager",
-	Example: `connect_managers()`,
-	Impl:    func(c *runtime.Call) (any, error) { return of(c).connectCall(c) },
+	Returns:    "results: a Connect row a manager",
+	ReturnType: "results",
+	Example:    `connect_managers()`,
+	Impl:       func(c *runtime.Call) (any, error) { return of(c).connectCall(c) },
 }
 
 func (r *Run) connectCall(c *runtime.Call) (any, error) {

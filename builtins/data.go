@@ -16,7 +16,8 @@ var connectStore = runtime.Builtin{
 		nameParam,
 		{Name: "endpoints", Type: runtime.Strings, Doc: "`host:port` of client ports, in the order to try; the topology's where none are given"},
 	}, asking()),
-	Returns: "a store",
+	Returns:    "a store",
+	ReturnType: "store",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
 start_store("OrdersStore"):check()
 wait_ready("OrdersStore")

@@ -28,7 +28,8 @@ var startStore = runtime.Builtin{
 	Params: params([]runtime.Param{
 		nameParam, instanceName(false, "only this instance"),
 	}, execution(30)),
-	Returns: "results: a StartInstance row an instance",
+	Returns:    "results: a StartInstance row an instance",
+	ReturnType: "results",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
 start_store{"OrdersStore", parallel = true}:check()`,
 	Impl: func(c *runtime.Call) (any, error) { return of(c).change(c, false, starting) },
@@ -40,7 +41,8 @@ var stopStore = runtime.Builtin{
 	Params: params([]runtime.Param{
 		nameParam, instanceName(false, "only this instance"), forceStop,
 	}, execution(30)),
-	Returns: "results: a StopInstance row an instance",
+	Returns:    "results: a StopInstance row an instance",
+	ReturnType: "results",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
 stop_store("OrdersStore"):check()`,
 	Impl: func(c *runtime.Call) (any, error) { return of(c).change(c, c.Bool("force"), stopping) },
@@ -48,9 +50,10 @@ stop_store("OrdersStore"):check()`,
 
 var startInstance = runtime.Builtin{
 	Name: "start_instance", Group: "Actions", Positional: 2,
-	Doc:     "Starts one instance.",
-	Params:  params([]runtime.Param{nameParam, instanceName(true, "the instance")}, execution(30)),
-	Returns: "results with one StartInstance row",
+	Doc:        "Starts one instance.",
+	Params:     params([]runtime.Param{nameParam, instanceName(true, "the instance")}, execution(30)),
+	Returns:    "results with one StartInstance row",
+	ReturnType: "results",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
 start_instance("OrdersStore", "orders-1"):check()`,
 	Impl: func(c *runtime.Call) (any, error) { return of(c).change(c, false, starting) },
@@ -58,9 +61,10 @@ start_instance("OrdersStore", "orders-1"):check()`,
 
 var stopInstance = runtime.Builtin{
 	Name: "stop_instance", Group: "Actions", Positional: 2,
-	Doc:     "Stops one instance; a leader hands over first.",
-	Params:  params([]runtime.Param{nameParam, instanceName(true, "the instance"), forceStop}, execution(30)),
-	Returns: "results with one StopInstance row",
+	Doc:        "Stops one instance; a leader hands over first.",
+	Params:     params([]runtime.Param{nameParam, instanceName(true, "the instance"), forceStop}, execution(30)),
+	Returns:    "results with one StopInstance row",
+	ReturnType: "results",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
 stop_instance("OrdersStore", "orders-1"):check()`,
 	Impl: func(c *runtime.Call) (any, error) { return of(c).change(c, c.Bool("force"), stopping) },
@@ -68,9 +72,10 @@ stop_instance("OrdersStore", "orders-1"):check()`,
 
 var restartInstance = runtime.Builtin{
 	Name: "restart_instance", Group: "Actions", Positional: 2,
-	Doc:     "Stops one instance and starts it again. When the stop fails it is not started.",
-	Params:  params([]runtime.Param{nameParam, instanceName(true, "the instance"), forceStop}, execution(30)),
-	Returns: "results: a StopInstance row and a StartInstance row",
+	Doc:        "Stops one instance and starts it again. When the stop fails it is not started.",
+	Params:     params([]runtime.Param{nameParam, instanceName(true, "the instance"), forceStop}, execution(30)),
+	Returns:    "results: a StopInstance row and a StartInstance row",
+	ReturnType: "results",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
 restart_instance("OrdersStore", "orders-1"):check()`,
 	Impl: func(c *runtime.Call) (any, error) { return of(c).change(c, c.Bool("force"), stopping, starting) },

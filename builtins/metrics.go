@@ -15,9 +15,10 @@ var windowParam = runtime.Param{
 
 var storeMetrics = runtime.Builtin{
 	Name: "store_metrics", Group: "Queries", Positional: 1,
-	Doc:     "Rates and totals of a store: requests, items, bytes, watches, leases, who leads.",
-	Params:  params([]runtime.Param{nameParam, windowParam}, asking()),
-	Returns: "a list with a row a category, metric and instance: `{category, metric, instance, rate, total}`; `rows.store[\"Requests/Put\"]` sums up the store (items and bytes: the largest of its data instances, each of which holds all)",
+	Doc:        "Rates and totals of a store: requests, items, bytes, watches, leases, who leads.",
+	Params:     params([]runtime.Param{nameParam, windowParam}, asking()),
+	Returns:    "a list with a row a category, metric and instance: `{category, metric, instance, rate, total}`; `rows.store[\"Requests/Put\"]` sums up the store (items and bytes: the largest of its data instances, each of which holds all)",
+	ReturnType: "metrics of metric",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
 for _, m in ipairs(store_metrics("OrdersStore")) do print(m.category, m.metric, m.instance, m.total) end`,
 	Impl: func(c *runtime.Call) (any, error) { return of(c).storeMetrics(c) },

@@ -12,7 +12,7 @@ import (
 // answers declares the named fields of a query's list.
 var answers = &runtime.RecordType{Name: "rows", Doc: "A list with a word on who answered.", Fields: []runtime.Field{
 	{Name: "ok", Doc: "true when every manager answered"},
-	{Name: "unreachable", Doc: "a list of the managers that did not: `{manager, code, message}`"},
+	{Name: "unreachable", Type: "list of silent", Doc: "a list of the managers that did not: `{manager, code, message}`"},
 }}
 
 var silentType = &runtime.RecordType{Name: "silent", Doc: "A manager that did not answer a query.", Fields: []runtime.Field{
@@ -41,9 +41,10 @@ func (r *Run) noticeSilent(c *runtime.Call, silent []Row, asked int) {
 
 var getStore = runtime.Builtin{
 	Name: "get_store", Group: "Queries", Positional: 1,
-	Doc:     "Asks every manager about one store, or about all.",
-	Params:  params([]runtime.Param{optional(nameParam)}, asking()),
-	Returns: "a list with a row a manager and store; `rows.ok`, `rows.unreachable`",
+	Doc:        "Asks every manager about one store, or about all.",
+	Params:     params([]runtime.Param{optional(nameParam)}, asking()),
+	Returns:    "a list with a row a manager and store; `rows.ok`, `rows.unreachable`",
+	ReturnType: "rows of store row",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
 for _, row in ipairs(get_store()) do print(row.manager, row.store, row.status) end`,
 	Impl: func(c *runtime.Call) (any, error) { return of(c).getStore(c) },
@@ -96,7 +97,7 @@ var storeType = &runtime.RecordType{Name: "store row", Doc: "A store as one mana
 	{Name: "stopped_instances", Doc: "those of them that don't"},
 	{Name: "participating_nodes", Doc: "all instances of the topology"},
 	{Name: "revision", Doc: "the topology's revision, from 1"},
-	{Name: "instances", Doc: "the topology, with the state of the manager's own instances"},
+	{Name: "instances", Type: "list of instance", Doc: "the topology, with the state of the manager's own instances"},
 }}
 
 func storeRecord(at fanout.Endpoint, s *wire.Glance) runtime.Record {
@@ -163,9 +164,10 @@ func instanceRecord(in wire.Instance) runtime.Record {
 
 var storeStatus = runtime.Builtin{
 	Name: "store_status", Group: "Queries", Positional: 1,
-	Doc:     "One answer for the whole cluster: every instance as its own manager sees it.",
-	Params:  params([]runtime.Param{nameParam}, asking()),
-	Returns: "one table; raises when no manager knows the store",
+	Doc:        "One answer for the whole cluster: every instance as its own manager sees it.",
+	Params:     params([]runtime.Param{nameParam}, asking()),
+	Returns:    "one table; raises when no manager knows the store",
+	ReturnType: "status",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
 print(store_status("OrdersStore").status)`,
 	Impl: func(c *runtime.Call) (any, error) { return of(c).storeStatus(c) },
@@ -177,11 +179,11 @@ var statusType = &runtime.RecordType{Name: "status", Doc: "A store, from all man
 	{Name: "ready", Doc: "true when every instance takes reads and writes"},
 	{Name: "consistent", Doc: "true when all managers keep the same topology, false when they differ, nil while one is silent"},
 	{Name: "revision", Doc: "the topology's revision, from 1"},
-	{Name: "topology", Doc: "the topology"},
-	{Name: "instances", Doc: "a list of instances: name, host, status, ready, role, leader, …"},
-	{Name: "leaving", Doc: "instances that the topology has dropped and that are not gone yet"},
+	{Name: "topology", Type: "list of node", Doc: "the topology"},
+	{Name: "instances", Type: "list of instance", Doc: "a list of instances: name, host, status, ready, role, leader, …"},
+	{Name: "leaving", Type: "list of instance", Doc: "instances that the topology has dropped and that are not gone yet"},
 	{Name: "ok", Doc: "true when every manager answered"},
-	{Name: "unreachable", Doc: "the managers that did not: `{manager, code, message}`"},
+	{Name: "unreachable", Type: "list of silent", Doc: "the managers that did not: `{manager, code, message}`"},
 }}
 
 func (r *Run) storeStatus(c *runtime.Call) (any, error) {

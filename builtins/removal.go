@@ -19,7 +19,8 @@ var removeInstance = runtime.Builtin{
 		nameParam, instanceName(true, "the instance"),
 		{Name: "lose_data", Type: runtime.Boolean, Default: false, Doc: "do it at once, even if the store stops or loses data by it"},
 	}, execution(600)),
-	Returns: "results: a RemoveInstance row a manager, then a LeaveInstance row",
+	Returns:    "results: a RemoveInstance row a manager, then a LeaveInstance row",
+	ReturnType: "results",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders", instance_count = 2}:check()
 remove_instance("OrdersStore", "orders-2"):check()`,
 	Impl: func(c *runtime.Call) (any, error) { return of(c).removeInstance(c) },

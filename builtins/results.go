@@ -101,18 +101,18 @@ var resultsType = &runtime.ObjectType{
 			o.(*Results).all = true
 			return o.(*Results).OK()
 		}},
-		{Name: "failed", Doc: "the rows that did not succeed", Get: func(o runtime.Object) any {
+		{Name: "failed", Type: "list of row", Doc: "the rows that did not succeed", Get: func(o runtime.Object) any {
 			o.(*Results).all = true
 			return o.(*Results).pick(false)
 		}},
-		{Name: "succeeded", Doc: "the rows that succeeded", Get: func(o runtime.Object) any {
+		{Name: "succeeded", Type: "list of row", Doc: "the rows that succeeded", Get: func(o runtime.Object) any {
 			return o.(*Results).pick(true)
 		}},
 	},
 	Methods: []runtime.Builtin{
 		{
 			Name: "check", Doc: "Raises if any row failed; returns the results otherwise.",
-			Returns: "the results", Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()`,
+			Returns: "the results", ReturnType: "results", Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()`,
 			Impl: func(c *runtime.Call) (any, error) {
 				r := c.Self.(*Results)
 				r.all = true
@@ -124,7 +124,7 @@ var resultsType = &runtime.ObjectType{
 		},
 		{
 			Name: "retry", Doc: "Does again what failed, with the same content; the rows of the retry come back.",
-			Returns: "results", Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
+			Returns: "results", ReturnType: "results", Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
 local started = start_store("OrdersStore")
 if not started.ok then started = started:retry():check() end`,
 			Impl: func(c *runtime.Call) (any, error) {
@@ -134,8 +134,9 @@ if not started.ok then started = started:retry():check() end`,
 			},
 		},
 	},
-	Len: func(o runtime.Object) int { return len(o.(*Results).rows) },
-	At:  func(o runtime.Object, i int) any { return o.(*Results).rows[i-1] },
+	Len:      func(o runtime.Object) int { return len(o.(*Results).rows) },
+	ItemType: "row",
+	At:       func(o runtime.Object, i int) any { return o.(*Results).rows[i-1] },
 	String: func(o runtime.Object) string {
 		r := o.(*Results)
 		return fmt.Sprintf("results of %s: %d of %d %s succeeded", r.builtin, len(r.rows)-r.count(), len(r.rows), r.over)

@@ -17,9 +17,10 @@ var newStore = runtime.Builtin{
 	Params: params([]runtime.Param{nameParam}, planParams, []runtime.Param{
 		{Name: "nodes", Type: runtime.Table, Doc: "the whole topology instead, as `topology` makes it"},
 	}, execution(30)),
-	Returns: "results: a CreateStore row a manager",
-	Example: `new_store{"OrdersStore", instance_prefix = "orders", instance_count = 2, parallel = true}:check()`,
-	Impl:    func(c *runtime.Call) (any, error) { return of(c).newStore(c) },
+	Returns:    "results: a CreateStore row a manager",
+	ReturnType: "results",
+	Example:    `new_store{"OrdersStore", instance_prefix = "orders", instance_count = 2, parallel = true}:check()`,
+	Impl:       func(c *runtime.Call) (any, error) { return of(c).newStore(c) },
 }
 
 func (r *Run) newStore(c *runtime.Call) (any, error) {
@@ -159,7 +160,8 @@ var removeStore = runtime.Builtin{
 		{Name: "confirm", Type: runtime.String, Doc: "the store's name once more"},
 		{Name: "stop_first", Type: runtime.Boolean, Default: false, Doc: "stop what runs before; without it a running store is refused"},
 	}, execution(30)),
-	Returns: "results: a RemoveStore row a manager, after a StopInstance row an instance with stop_first",
+	Returns:    "results: a RemoveStore row a manager, after a StopInstance row an instance with stop_first",
+	ReturnType: "results",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
 remove_store{"OrdersStore", confirm = "OrdersStore"}:check()`,
 	Impl: func(c *runtime.Call) (any, error) { return of(c).removeStore(c) },

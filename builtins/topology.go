@@ -102,8 +102,9 @@ var topologyBuiltin = runtime.Builtin{
 		{Name: "managers", Type: runtime.Strings, Doc: "the servers; the session's where none are given"},
 		portParam,
 	}, planParams),
-	Returns: "a list of `{name, host, clustron_port, client_port, manager}`; `tostring` prints a line a node",
-	Example: `print(topology{managers = "10.0.0.11,10.0.0.12", instance_prefix = "orders", instance_count = 2})`,
+	Returns:    "a list of `{name, host, clustron_port, client_port, manager}`; `tostring` prints a line a node",
+	ReturnType: "list of node",
+	Example:    `print(topology{managers = "10.0.0.11,10.0.0.12", instance_prefix = "orders", instance_count = 2})`,
 	Impl: func(c *runtime.Call) (any, error) {
 		servers, err := of(c).servers(c)
 		if err != nil {

@@ -13,9 +13,10 @@ var oneTopology = runtime.Param{Name: "nodes", Type: runtime.Table, Required: tr
 
 var topologyValidate = runtime.Builtin{
 	Name: "topology.validate", Group: "Queries", Positional: 1,
-	Doc:     "Checks a topology against everything that can be known without a network: names, hosts, ports, doubles.",
-	Params:  []runtime.Param{oneTopology},
-	Returns: "`{ok, problem}`; problem is nil when ok",
+	Doc:        "Checks a topology against everything that can be known without a network: names, hosts, ports, doubles.",
+	Params:     []runtime.Param{oneTopology},
+	Returns:    "`{ok, problem}`; problem is nil when ok",
+	ReturnType: "validation",
 	Example: `local t = topology{managers = "10.0.0.11", instance_prefix = "orders"}
 print(topology.validate(t).ok)`,
 	Impl: func(c *runtime.Call) (any, error) {
@@ -43,7 +44,8 @@ var topologyDiff = runtime.Builtin{
 		{Name: "from", Type: runtime.Table, Required: true, Doc: "a topology"},
 		{Name: "to", Type: runtime.Table, Required: true, Doc: "another"},
 	},
-	Returns: "`{same, added, removed, changed}`: lists of node names; `tostring` prints a line a difference",
+	Returns:    "`{same, added, removed, changed}`: lists of node names; `tostring` prints a line a difference",
+	ReturnType: "difference",
 	Example: `local one = topology{managers = "10.0.0.11", instance_prefix = "orders"}
 local two = topology{managers = "10.0.0.11,10.0.0.12", instance_prefix = "orders"}
 print(topology.diff(one, two).added[1])`,

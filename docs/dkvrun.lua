@@ -11,7 +11,7 @@
 ---@field stopped_instances any those of them that don't
 ---@field participating_nodes any all instances of the topology
 ---@field revision any the topology's revision, from 1
----@field instances any the topology, with the state of the manager's own instances
+---@field instances dkvrun.instance[] the topology, with the state of the manager's own instances
 
 ---One instance of a store.
 ---@class dkvrun.instance
@@ -37,11 +37,11 @@
 ---@field ready any true when every instance takes reads and writes
 ---@field consistent any true when all managers keep the same topology, false when they differ, nil while one is silent
 ---@field revision any the topology's revision, from 1
----@field topology any the topology
----@field instances any a list of instances: name, host, status, ready, role, leader, …
----@field leaving any instances that the topology has dropped and that are not gone yet
+---@field topology dkvrun.node[] the topology
+---@field instances dkvrun.instance[] a list of instances: name, host, status, ready, role, leader, …
+---@field leaving dkvrun.instance[] instances that the topology has dropped and that are not gone yet
 ---@field ok any true when every manager answered
----@field unreachable any the managers that did not: `{manager, code, message}`
+---@field unreachable dkvrun.silent[] the managers that did not: `{manager, code, message}`
 
 ---One instance of a topology.
 ---@class dkvrun.node
@@ -55,7 +55,7 @@
 ---A list with a word on who answered.
 ---@class dkvrun.rows
 ---@field ok any true when every manager answered
----@field unreachable any a list of the managers that did not: `{manager, code, message}`
+---@field unreachable dkvrun.silent[] a list of the managers that did not: `{manager, code, message}`
 
 ---A manager that did not answer a query.
 ---@class dkvrun.silent
@@ -67,7 +67,7 @@
 ---@class dkvrun.metrics
 ---@field store any the store's own figures, by `"Category/Metric"`
 ---@field ok any true when every manager answered
----@field unreachable any a list of the managers that did not: `{manager, code, message}`
+---@field unreachable dkvrun.silent[] a list of the managers that did not: `{manager, code, message}`
 
 ---One figure of one instance, or of the store.
 ---@class dkvrun.metric
@@ -92,18 +92,18 @@
 ---What an action returns: `#results` rows, `results[i]`, `ipairs(results)`; `assert(results)` raises if any failed.
 ---@class dkvrun.results
 ---@field ok any true when every row succeeded
----@field failed any the rows that did not succeed
----@field succeeded any the rows that succeeded
+---@field failed dkvrun.row[] the rows that did not succeed
+---@field succeeded dkvrun.row[] the rows that succeeded
 local results = {}
 
 ---Raises if any row failed; returns the results otherwise.
----@return any # the results
----@overload fun(parameters: table): any
+---@return dkvrun.results # the results
+---@overload fun(parameters: table): dkvrun.results
 function results:check() end
 
 ---Does again what failed, with the same content; the rows of the retry come back.
----@return any # results
----@overload fun(parameters: table): any
+---@return dkvrun.results # results
+---@overload fun(parameters: table): dkvrun.results
 function results:retry() end
 
 ---What one manager answered about one step of an action.
@@ -169,8 +169,8 @@ function store:scan(prefix, limit, keys_only) end
 ---@param parallel? boolean ask all managers at once instead of one after the other
 ---@param fail_fast? boolean stop at the first failure; what was not tried is SKIPPED
 ---@param timeout_sec? number seconds for each manager's answer
----@return any # results: an AddInstance row a manager, then a JoinInstance row a new instance
----@overload fun(parameters: table): any
+---@return dkvrun.results # results: an AddInstance row a manager, then a JoinInstance row a new instance
+---@overload fun(parameters: table): dkvrun.results
 function add_instance(name, instance_name, host, clustron_port, client_port, nodes, hosts, instance_count, managers, port, parallel, fail_fast, timeout_sec) end
 
 ---Declares the script's own options and reads them from its command line. Each name has a type ("string", "integer", "number", "boolean", "list"), which makes it required, or a default, which gives it a type. The script then takes --name VALUE and --name=VALUE, --name and --no-name for a boolean, commas or repetition for a list, and --help.
@@ -185,8 +185,8 @@ function args(options) end
 ---@param force? boolean take the place of another session
 ---@param allow_down? boolean go on when some don't answer: queries and instance actions work, topology changes still need all; `--allow-down` says the same
 ---@param timeout_sec? number seconds for each manager's answer
----@return any # results: a Connect row a manager
----@overload fun(parameters: table): any
+---@return dkvrun.results # results: a Connect row a manager
+---@overload fun(parameters: table): dkvrun.results
 function connect_managers(managers, port, force, allow_down, timeout_sec) end
 
 ---Returns an object that reads and writes a store through the client ports of its instances, over HTTP and JSON. Each call goes to the first endpoint that can be reached.
@@ -195,8 +195,8 @@ function connect_managers(managers, port, force, allow_down, timeout_sec) end
 ---@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
 ---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
 ---@param timeout_sec? number seconds for each manager's answer
----@return any # a store
----@overload fun(parameters: table): any
+---@return dkvrun.store # a store
+---@overload fun(parameters: table): dkvrun.store
 function connect_store(name, endpoints, managers, port, timeout_sec) end
 
 ---Ends the session. The managers don't notice; there is no connection to lose.
@@ -216,8 +216,8 @@ function exit(status, message) end
 ---@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
 ---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
 ---@param timeout_sec? number seconds for each manager's answer
----@return any # a list with a row a manager and store; `rows.ok`, `rows.unreachable`
----@overload fun(parameters: table): any
+---@return dkvrun.rows|dkvrun.store_row[] # a list with a row a manager and store; `rows.ok`, `rows.unreachable`
+---@overload fun(parameters: table): dkvrun.rows|dkvrun.store_row[]
 function get_store(name, managers, port, timeout_sec) end
 
 ---Reads the end of an instance's own log, through its manager.
@@ -262,8 +262,8 @@ function managers() end
 ---@param parallel? boolean ask all managers at once instead of one after the other
 ---@param fail_fast? boolean stop at the first failure; what was not tried is SKIPPED
 ---@param timeout_sec? number seconds for each manager's answer
----@return any # results: a CreateStore row a manager
----@overload fun(parameters: table): any
+---@return dkvrun.results # results: a CreateStore row a manager
+---@overload fun(parameters: table): dkvrun.results
 function new_store(name, instance_prefix, instance_count, clustron_port, client_port, nodes, managers, port, parallel, fail_fast, timeout_sec) end
 
 ---Takes one instance out of a store and deletes its data. Refused when the store would lose its quorum, or could not take the instance out because it isn't running; a gateway takes a removed data instance's place first. It returns when the instance is gone.
@@ -275,8 +275,8 @@ function new_store(name, instance_prefix, instance_count, clustron_port, client_
 ---@param parallel? boolean ask all managers at once instead of one after the other
 ---@param fail_fast? boolean stop at the first failure; what was not tried is SKIPPED
 ---@param timeout_sec? number seconds for each manager's answer
----@return any # results: a RemoveInstance row a manager, then a LeaveInstance row
----@overload fun(parameters: table): any
+---@return dkvrun.results # results: a RemoveInstance row a manager, then a LeaveInstance row
+---@overload fun(parameters: table): dkvrun.results
 function remove_instance(name, instance_name, lose_data, managers, port, parallel, fail_fast, timeout_sec) end
 
 ---Forgets a store and deletes its data on every manager. Without `confirm` it asks on a terminal and refuses elsewhere; `--yes` answers.
@@ -288,8 +288,8 @@ function remove_instance(name, instance_name, lose_data, managers, port, paralle
 ---@param parallel? boolean ask all managers at once instead of one after the other
 ---@param fail_fast? boolean stop at the first failure; what was not tried is SKIPPED
 ---@param timeout_sec? number seconds for each manager's answer
----@return any # results: a RemoveStore row a manager, after a StopInstance row an instance with stop_first
----@overload fun(parameters: table): any
+---@return dkvrun.results # results: a RemoveStore row a manager, after a StopInstance row an instance with stop_first
+---@overload fun(parameters: table): dkvrun.results
 function remove_store(name, confirm, stop_first, managers, port, parallel, fail_fast, timeout_sec) end
 
 ---Stops one instance and starts it again. When the stop fails it is not started.
@@ -301,8 +301,8 @@ function remove_store(name, confirm, stop_first, managers, port, parallel, fail_
 ---@param parallel? boolean ask all managers at once instead of one after the other
 ---@param fail_fast? boolean stop at the first failure; what was not tried is SKIPPED
 ---@param timeout_sec? number seconds for each manager's answer
----@return any # results: a StopInstance row and a StartInstance row
----@overload fun(parameters: table): any
+---@return dkvrun.results # results: a StopInstance row and a StartInstance row
+---@overload fun(parameters: table): dkvrun.results
 function restart_instance(name, instance_name, force, managers, port, parallel, fail_fast, timeout_sec) end
 
 ---Prints values as `-e` shows them: tables in full, lists of rows as a table.
@@ -325,8 +325,8 @@ function sleep(sec) end
 ---@param parallel? boolean ask all managers at once instead of one after the other
 ---@param fail_fast? boolean stop at the first failure; what was not tried is SKIPPED
 ---@param timeout_sec? number seconds for each manager's answer
----@return any # results with one StartInstance row
----@overload fun(parameters: table): any
+---@return dkvrun.results # results with one StartInstance row
+---@overload fun(parameters: table): dkvrun.results
 function start_instance(name, instance_name, managers, port, parallel, fail_fast, timeout_sec) end
 
 ---Starts every instance of a store, each through its own manager. It answers when the processes are up; `wait_ready` waits until the store takes writes.
@@ -337,8 +337,8 @@ function start_instance(name, instance_name, managers, port, parallel, fail_fast
 ---@param parallel? boolean ask all managers at once instead of one after the other
 ---@param fail_fast? boolean stop at the first failure; what was not tried is SKIPPED
 ---@param timeout_sec? number seconds for each manager's answer
----@return any # results: a StartInstance row an instance
----@overload fun(parameters: table): any
+---@return dkvrun.results # results: a StartInstance row an instance
+---@overload fun(parameters: table): dkvrun.results
 function start_store(name, instance_name, managers, port, parallel, fail_fast, timeout_sec) end
 
 ---Stops one instance; a leader hands over first.
@@ -350,8 +350,8 @@ function start_store(name, instance_name, managers, port, parallel, fail_fast, t
 ---@param parallel? boolean ask all managers at once instead of one after the other
 ---@param fail_fast? boolean stop at the first failure; what was not tried is SKIPPED
 ---@param timeout_sec? number seconds for each manager's answer
----@return any # results with one StopInstance row
----@overload fun(parameters: table): any
+---@return dkvrun.results # results with one StopInstance row
+---@overload fun(parameters: table): dkvrun.results
 function stop_instance(name, instance_name, force, managers, port, parallel, fail_fast, timeout_sec) end
 
 ---Stops every instance of a store; the data stays. A stop that takes longer than 10 s ends in a kill.
@@ -363,8 +363,8 @@ function stop_instance(name, instance_name, force, managers, port, parallel, fai
 ---@param parallel? boolean ask all managers at once instead of one after the other
 ---@param fail_fast? boolean stop at the first failure; what was not tried is SKIPPED
 ---@param timeout_sec? number seconds for each manager's answer
----@return any # results: a StopInstance row an instance
----@overload fun(parameters: table): any
+---@return dkvrun.results # results: a StopInstance row an instance
+---@overload fun(parameters: table): dkvrun.results
 function stop_store(name, instance_name, force, managers, port, parallel, fail_fast, timeout_sec) end
 
 ---Rates and totals of a store: requests, items, bytes, watches, leases, who leads.
@@ -373,8 +373,8 @@ function stop_store(name, instance_name, force, managers, port, parallel, fail_f
 ---@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
 ---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
 ---@param timeout_sec? number seconds for each manager's answer
----@return any # a list with a row a category, metric and instance: `{category, metric, instance, rate, total}`; `rows.store["Requests/Put"]` sums up the store (items and bytes: the largest of its data instances, each of which holds all)
----@overload fun(parameters: table): any
+---@return dkvrun.metrics|dkvrun.metric[] # a list with a row a category, metric and instance: `{category, metric, instance, rate, total}`; `rows.store["Requests/Put"]` sums up the store (items and bytes: the largest of its data instances, each of which holds all)
+---@overload fun(parameters: table): dkvrun.metrics|dkvrun.metric[]
 function store_metrics(name, window_sec, managers, port, timeout_sec) end
 
 ---One answer for the whole cluster: every instance as its own manager sees it.
@@ -382,8 +382,8 @@ function store_metrics(name, window_sec, managers, port, timeout_sec) end
 ---@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
 ---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
 ---@param timeout_sec? number seconds for each manager's answer
----@return any # one table; raises when no manager knows the store
----@overload fun(parameters: table): any
+---@return dkvrun.status # one table; raises when no manager knows the store
+---@overload fun(parameters: table): dkvrun.status
 function store_status(name, managers, port, timeout_sec) end
 
 ---Generates the topology that `new_store` would, without any network: nodes = servers × instance_count, names counted through the cluster, server by server.
@@ -393,15 +393,15 @@ function store_status(name, managers, port, timeout_sec) end
 ---@param instance_count? integer instances a server
 ---@param clustron_port? integer first cluster port on each server; one more for each further instance there
 ---@param client_port? integer first client port on each server; one more for each further instance there
----@return any # a list of `{name, host, clustron_port, client_port, manager}`; `tostring` prints a line a node
----@overload fun(parameters: table): any
+---@return dkvrun.node[] # a list of `{name, host, clustron_port, client_port, manager}`; `tostring` prints a line a node
+---@overload fun(parameters: table): dkvrun.node[]
 function topology(managers, port, instance_prefix, instance_count, clustron_port, client_port) end
 
 ---Compares two topologies by the names of their nodes.
 ---@param from table a topology
 ---@param to table another
----@return any # `{same, added, removed, changed}`: lists of node names; `tostring` prints a line a difference
----@overload fun(parameters: table): any
+---@return dkvrun.difference # `{same, added, removed, changed}`: lists of node names; `tostring` prints a line a difference
+---@overload fun(parameters: table): dkvrun.difference
 function topology.diff(from, to) end
 
 ---Draws a topology: as a table, as a Mermaid or Graphviz graph, or as JSON.
@@ -413,8 +413,8 @@ function topology.render(nodes, format) end
 
 ---Checks a topology against everything that can be known without a network: names, hosts, ports, doubles.
 ---@param nodes table the topology: a list of nodes
----@return any # `{ok, problem}`; problem is nil when ok
----@overload fun(parameters: table): any
+---@return dkvrun.validation # `{ok, problem}`; problem is nil when ok
+---@overload fun(parameters: table): dkvrun.validation
 function topology.validate(nodes) end
 
 ---Returns when every instance of a store, or the one named, takes reads and writes. Raises with what isn't ready when the time is over, and at once when an instance is stopped and nobody asked it to start.

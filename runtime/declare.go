@@ -57,6 +57,9 @@ type Builtin struct {
 	Positional int
 	// Returns says what comes back, in words.
 	Returns string
+	// ReturnType names what comes back where its fields are declared: a record or an object, "list of
+	// NAME", or "NAME of NAME" where the list has fields of its own ("rows of store row").
+	ReturnType string
 	// Example is a piece of script that runs as it stands against a throw-away cluster.
 	Example string
 	Impl    func(*Call) (any, error)
@@ -65,6 +68,8 @@ type Builtin struct {
 // Field declares one field of a record or object.
 type Field struct {
 	Name, Doc string
+	// Type names what the field holds, as Builtin.ReturnType does.
+	Type string
 	// Get reads the field of an object; nil for the fields of records.
 	Get func(Object) any
 }
@@ -130,6 +135,8 @@ type ObjectType struct {
 	// Len and At, where set, make #o, o[i], ipairs, unpack and json.encode work; i counts from 1.
 	Len func(Object) int
 	At  func(o Object, i int) any
+	// ItemType names what At gives, as Builtin.ReturnType does.
+	ItemType string
 	// String is what tostring gives.
 	String func(Object) string
 	// Assert, where set, is what assert(o) does: an error raises with it.

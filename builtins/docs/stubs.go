@@ -17,10 +17,10 @@ func (s Set) Stubs() string {
 	var b strings.Builder
 	b.WriteString("---@meta\n-- Rendered from the declarations by make gen, for the Lua language server: name this folder in workspace.library.\n")
 	for _, r := range s.Records {
-		class(&b, r.Name, r.Doc, r.Fields)
+		declareClass(&b, r.Name, r.Doc, r.Fields)
 	}
 	for _, o := range s.Objects {
-		class(&b, o.Name, o.Doc, o.Fields)
+		declareClass(&b, o.Name, o.Doc, o.Fields)
 		fmt.Fprintf(&b, "local %s = {}\n", o.Name)
 		for _, m := range o.Methods {
 			function(&b, o.Name+":"+m.Name, m)
@@ -39,10 +39,10 @@ func (s Set) Stubs() string {
 	return b.String()
 }
 
-func class(b *strings.Builder, name, doc string, fields []runtime.Field) {
+func declareClass(b *strings.Builder, name, doc string, fields []runtime.Field) {
 	fmt.Fprintf(b, "\n---%s\n---@class dkvrun.%s\n", doc, identifier(name))
 	for _, f := range fields {
-		fmt.Fprintf(b, "---@field %s any %s\n", f.Name, f.Doc)
+		fmt.Fprintf(b, "---@field %s %s %s\n", f.Name, class(f.Type), f.Doc)
 	}
 }
 
@@ -61,7 +61,22 @@ func function(b *strings.Builder, name string, builtin runtime.Builtin) {
 		fmt.Fprintf(b, "---@param %s%s %s %s\n", p.Name, optional, kind, p.Doc)
 		names = append(names, p.Name)
 	}
-	fmt.Fprintf(b, "---@return any # %s\n---@overload fun(parameters: table): any\nfunction %s(%s) end\n", builtin.Returns, name, strings.Join(names, ", "))
+	fmt.Fprintf(b, "---@return %[1]s # %[2]s\n---@overload fun(parameters: table): %[1]s\nfunction %[3]s(%[4]s) end\n",
+		class(builtin.ReturnType), builtin.Returns, name, strings.Join(names, ", "))
+}
+
+// class is what the language server calls a type that a declaration names.
+func class(name string) string {
+	list, item, isList := strings.Cut(name, " of ")
+	switch {
+	case name == "":
+		return "any"
+	case isList && list == "list":
+		return class(item) + "[]"
+	case isList:
+		return class(list) + "|" + class(item) + "[]"
+	}
+	return "dkvrun." + identifier(name)
 }
 
 func identifier(name string) string { return strings.ReplaceAll(name, " ", "_") }
