@@ -62,7 +62,7 @@ func (a *action) do(steps []*step) {
 		a.shown.Operations = append(a.shown.Operations, operation(s.action, s.instance))
 	}
 	if first {
-		a.run.actions = append(a.run.actions, a.shown)
+		a.run.begun(a.shown)
 		a.run.Reporter.Begin(a.shown)
 	}
 	rows := make([]Row, len(steps))
@@ -121,10 +121,10 @@ func (a *action) end() (*Results, error) {
 		return a.results, nil
 	}
 	if a.run.Strict {
-		a.results.all = true
+		a.results.all.Store(true)
 		return nil, raise(a.call, failed)
 	}
-	a.run.unseen.list = append(a.run.unseen.list, a.results)
+	a.run.scope(a.call).unseen.add(a.results)
 	return a.results, nil
 }
 

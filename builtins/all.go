@@ -7,8 +7,10 @@ func All() []runtime.Builtin {
 	return []runtime.Builtin{
 		addInstance,
 		runtime.ArgsBuiltin(),
+		atExit,
 		connectManagers,
 		connectStore,
+		deadlineBuiltin,
 		disconnectManagers,
 		exitBuiltin,
 		getStore,
@@ -17,13 +19,17 @@ func All() []runtime.Builtin {
 		jsonEncode,
 		managersBuiltin,
 		newStore,
+		parallelBuiltin,
 		removeInstance,
 		removeStore,
 		restartInstance,
+		retryBuiltin,
 		showBuiltin,
 		sleepBuiltin,
+		spawnBuiltin,
 		startInstance,
 		startStore,
+		stepBuiltin,
 		stopInstance,
 		stopStore,
 		storeMetrics,
@@ -33,6 +39,7 @@ func All() []runtime.Builtin {
 		topologyRender,
 		topologyValidate,
 		waitReady,
+		waitUntil,
 		watchStoreMetrics,
 		withManagers,
 	}
@@ -40,7 +47,7 @@ func All() []runtime.Builtin {
 
 // Objects lists what builtins return to be used by its methods.
 func Objects() []*runtime.ObjectType {
-	return []*runtime.ObjectType{resultsType, rowType, storeObject}
+	return []*runtime.ObjectType{outcomesType, outcomeType, resultsType, rowType, storeObject, taskType}
 }
 
 // Records lists the tables that builtins return.

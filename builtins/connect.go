@@ -32,18 +32,19 @@ func (r *Run) connectCall(c *runtime.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.session != nil && !c.Bool("force") && !r.session.same(endpoints) {
-		err := c.Errorf("connected", "connect_managers: connected to %s already", listed(r.session.endpoints()))
+	if s := r.session(c); s != nil && !c.Bool("force") && !s.same(endpoints) {
+		err := c.Errorf("connected", "connect_managers: connected to %s already", listed(s.endpoints()))
 		err.Hint = "call disconnect_managers() first, or pass force = true"
 		return nil, err
 	}
 	shown := r.showing(c, endpoints)
 	all := r.probe(c, endpoints, func(p probed) { r.show(shown, p.row) })
 	r.Reporter.End(shown)
-	if err := r.connect(c, all, r.AllowDown || c.Bool("allow_down"), ""); err != nil {
+	if _, err := r.connect(c, all, r.AllowDown || c.Bool("allow_down"), ""); err != nil {
 		return nil, err
 	}
-	res := &Results{builtin: c.Name, file: c.File, line: c.Line, over: "managers", all: true}
+	res := &Results{builtin: c.Name, file: c.File, line: c.Line, over: "managers"}
+	res.all.Store(true)
 	for _, p := range all {
 		res.rows = append(res.rows, &resultRow{Row: p.row})
 	}
@@ -87,10 +88,13 @@ var disconnectManagers = runtime.Builtin{
 disconnect_managers()`,
 	Impl: func(c *runtime.Call) (any, error) {
 		r := of(c)
-		if r.session == nil {
+		if r.session(c) == nil {
 			return nil, c.Errorf("no_managers", "disconnect_managers: no managers connected")
 		}
-		r.session = nil
+		r.use(c, nil)
+		r.adopting.Lock()
+		defer r.adopting.Unlock()
+		r.adopted = nil
 		return nil, nil
 	},
 }
@@ -102,7 +106,7 @@ var managersBuiltin = runtime.Builtin{
 	Example: `for _, manager in ipairs(managers()) do print(manager) end`,
 	Impl: func(c *runtime.Call) (any, error) {
 		list := runtime.List{}
-		if s := of(c).session; s != nil {
+		if s := of(c).session(c); s != nil {
 			for _, m := range s.managers {
 				list.Items = append(list.Items, m.Endpoint.String())
 			}
@@ -119,7 +123,7 @@ var withManagers = runtime.Builtin{
 		{Name: "f", Type: runtime.Function, Required: true, Doc: "what to run"},
 		portParam, timeoutParam(30),
 	},
-	Returns: "what the function returns first",
+	Returns: "what the function returns",
 	Example: `connect_managers()
 with_managers(managers()[1], function() print(#get_store()) end)`,
 	Impl: func(c *runtime.Call) (any, error) {
@@ -128,16 +132,13 @@ with_managers(managers()[1], function() print(#get_store()) end)`,
 		if err != nil {
 			return nil, err
 		}
-		before := r.session
-		defer func() { r.session = before }()
 		all := r.probe(c, endpoints, nil)
-		if err := r.connect(c, all, r.AllowDown, ""); err != nil {
+		other, err := chosen(c, all, r.AllowDown)
+		if err != nil {
 			return nil, err
 		}
-		values, err := c.Func("f").Call()
-		if err != nil || len(values) == 0 {
-			return nil, err
-		}
-		return values[0], nil
+		inner := *r.scope(c)
+		inner.connected = &connected{other}
+		return c.Func("f").Call(inner.in(c.Context()), c)
 	},
 }

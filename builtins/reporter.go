@@ -1,12 +1,14 @@
 package builtins
 
-// Reporter shows a run's actions to a person or to a program.
+// Reporter shows a run's actions to a person or to a program. Tasks call it at the same time.
 type Reporter interface {
 	// Begin is called before the first row of an action, Row as each arrives, one at a time, and End
 	// after the last.
 	Begin(*Action)
 	Row(*Action, Row)
 	End(*Action)
+	// Step is called when a step begins and once more when it has ended.
+	Step(Step)
 	// Notice says something on the side: where a session came from, who did not answer.
 	Notice(text string)
 	// Progress shows what a wait is about, on a terminal only; the next call replaces it and an empty

@@ -2,6 +2,7 @@ package builtins
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"dkvrun/runtime"
 )
@@ -16,7 +17,7 @@ type Results struct {
 	// over is what the rows count: managers or instances.
 	over string
 	// all is set once the script has looked at the whole.
-	all bool
+	all atomic.Bool
 	// again does the failed part of the action once more.
 	again func(*runtime.Call, *Results) (*Results, error)
 }
@@ -25,7 +26,7 @@ type Results struct {
 type resultRow struct {
 	Row
 	step *step
-	seen bool
+	seen atomic.Bool
 }
 
 // OK says whether every row succeeded.
@@ -42,15 +43,27 @@ func (r *Results) count() int {
 }
 
 func (r *Results) looked() bool {
-	if r.all {
+	if r.all.Load() {
 		return true
 	}
 	for _, row := range r.rows {
-		if !row.Success && !row.seen {
+		if !row.Success && !row.seen.Load() {
 			return false
 		}
 	}
 	return true
+}
+
+func (r *Results) settled() bool { return r.looked() }
+
+func (r *Results) problem() *problem {
+	if r.looked() {
+		return nil
+	}
+	return &problem{
+		file: r.file, line: r.line, what: r.summary(),
+		remedy: fmt.Sprintf("look at what %s returns (ok, failed, check()), or wrap it in assert(…)", r.builtin),
+	}
 }
 
 // summary is "start_store failed on 1 of 3 instances".
@@ -98,11 +111,11 @@ var resultsType = &runtime.ObjectType{
 	Doc:  "What an action returns: `#results` rows, `results[i]`, `ipairs(results)`; `assert(results)` raises if any failed.",
 	Fields: []runtime.Field{
 		{Name: "ok", Doc: "true when every row succeeded", Get: func(o runtime.Object) any {
-			o.(*Results).all = true
+			o.(*Results).all.Store(true)
 			return o.(*Results).OK()
 		}},
 		{Name: "failed", Type: "list of row", Doc: "the rows that did not succeed", Get: func(o runtime.Object) any {
-			o.(*Results).all = true
+			o.(*Results).all.Store(true)
 			return o.(*Results).pick(false)
 		}},
 		{Name: "succeeded", Type: "list of row", Doc: "the rows that succeeded", Get: func(o runtime.Object) any {
@@ -115,7 +128,7 @@ var resultsType = &runtime.ObjectType{
 			Returns: "the results", ReturnType: "results", Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()`,
 			Impl: func(c *runtime.Call) (any, error) {
 				r := c.Self.(*Results)
-				r.all = true
+				r.all.Store(true)
 				if failed := r.failure(); failed != nil {
 					return nil, raise(c, failed)
 				}
@@ -129,7 +142,7 @@ local started = start_store("OrdersStore")
 if not started.ok then started = started:retry():check() end`,
 			Impl: func(c *runtime.Call) (any, error) {
 				r := c.Self.(*Results)
-				r.all = true
+				r.all.Store(true)
 				return r.again(c, r)
 			},
 		},
@@ -143,7 +156,7 @@ if not started.ok then started = started:retry():check() end`,
 	},
 	Assert: func(o runtime.Object) error {
 		r := o.(*Results)
-		r.all = true
+		r.all.Store(true)
 		if failed := r.failure(); failed != nil {
 			return failed
 		}
@@ -154,7 +167,7 @@ if not started.ok then started = started:retry():check() end`,
 // looking declares a field of a row whose reading counts as having looked at it.
 func looking(name, doc string, get func(Row) any) runtime.Field {
 	return runtime.Field{Name: name, Doc: doc, Get: func(o runtime.Object) any {
-		o.(*resultRow).seen = true
+		o.(*resultRow).seen.Store(true)
 		return get(o.(*resultRow).Row)
 	}}
 }

@@ -6,8 +6,9 @@
 package builtins
 
 import (
-	"fmt"
 	"io"
+	"slices"
+	"sync"
 
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
@@ -31,32 +32,54 @@ type Config struct {
 	Ask func(question string) (string, error)
 }
 
-// Run is the state of one run: its session and the failures that nothing has looked at yet.
+// Run is the state of one run. Tasks share it.
 type Run struct {
 	Config
-	session *session
-	unseen  unseen
-	// actions counts what has been done, for the message of an interrupted run.
+	root scope // of the script itself
+
+	adopting sync.Mutex
+	adopted  *session // the preset session, once one of the tasks has connected it
+
+	mu      sync.Mutex // guards what follows
 	actions []*Action
+	steps   []*Step
 }
 
 // NewRun makes the state that runtime.Options.App carries.
-func NewRun(c Config) *Run { return &Run{Config: c} }
+func NewRun(c Config) *Run {
+	return &Run{Config: c, root: scope{connected: &connected{}, unseen: &unseen{}}}
+}
 
 // of is the run that a call belongs to.
 func of(c *runtime.Call) *Run { return c.Host.App().(*Run) }
 
 // Overlooked returns, at the end of a run, the first failure that the script never looked at, or nil.
-func (r *Run) Overlooked() error {
-	if res := r.unseen.first(); res != nil {
-		return &runtime.Error{
-			File: res.file, Line: res.line, Code: "overlooked",
-			Message: res.summary() + ", and nothing looked at it",
-			Hint:    fmt.Sprintf("look at what %s returns (ok, failed, check()), or wrap it in assert(…)", res.builtin),
-		}
-	}
-	return nil
+func (r *Run) Overlooked() error { return asOverlooked(r.root.unseen.first()) }
+
+// begun notes an action of the run.
+func (r *Run) begun(a *Action) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.actions = append(r.actions, a)
 }
 
 // Actions returns every action of the run, in the order in which they began.
-func (r *Run) Actions() []*Action { return r.actions }
+func (r *Run) Actions() []*Action {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.actions)
+}
+
+// InDoubt names what the end of the run cut off after it was sent, so that nobody knows what became of
+// it: "start_store on 10.0.0.11:7801".
+func (r *Run) InDoubt() []string {
+	var out []string
+	for _, a := range r.Actions() {
+		for _, row := range a.Rows {
+			if row.Result == Cancelled && row.Attempts > 0 {
+				out = append(out, a.Builtin+" on "+row.Manager)
+			}
+		}
+	}
+	return out
+}

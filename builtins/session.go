@@ -58,8 +58,16 @@ func (r *Run) sessionFor(c *runtime.Call) (*session, error) {
 		}
 		return &session{managers: members(endpoints)}, nil
 	}
+	s := r.session(c)
 	switch {
-	case r.session == nil && len(r.Preset) > 0:
+	case s != nil && s.identified:
+		return s, nil
+	case s == nil && len(r.Preset) == 0:
+		return nil, c.Errorf("no_managers", "no managers connected: call connect_managers{…} or pass managers = {…}")
+	}
+	r.adopting.Lock()
+	defer r.adopting.Unlock()
+	if r.adopted == nil || !r.adopted.identified {
 		endpoints, err := r.preset(c)
 		if err != nil {
 			return nil, err
@@ -67,14 +75,9 @@ func (r *Run) sessionFor(c *runtime.Call) (*session, error) {
 		if err := r.adopt(c, r.probe(c, endpoints, nil), true); err != nil {
 			return nil, err
 		}
-	case r.session == nil:
-		return nil, c.Errorf("no_managers", "no managers connected: call connect_managers{…} or pass managers = {…}")
-	case !r.session.identified:
-		if err := r.adopt(c, r.probe(c, r.session.endpoints(), nil), true); err != nil {
-			return nil, err
-		}
 	}
-	return r.session, nil
+	r.use(c, r.adopted)
+	return r.adopted, nil
 }
 
 func members(endpoints []fanout.Endpoint) []member {
@@ -94,7 +97,8 @@ func (r *Run) preset(c *runtime.Call) ([]fanout.Endpoint, error) {
 }
 
 // adopt makes the preset managers the session, by what they answered to a first question, whichever it
-// was. It does so quietly: rows are shown only when somebody did not answer.
+// was. It does so quietly: rows are shown only when somebody did not answer. The caller holds adopting:
+// of several tasks, one asks for all.
 func (r *Run) adopt(c *runtime.Call, all []probed, identified bool) error {
 	if silent(all) > 0 {
 		endpoints := make([]fanout.Endpoint, len(all))
@@ -108,32 +112,44 @@ func (r *Run) adopt(c *runtime.Call, all []probed, identified bool) error {
 		r.Reporter.End(shown)
 	}
 	source := r.Source
-	if r.session != nil {
+	if r.adopted != nil {
 		source = "" // it was said then
 	}
-	if err := r.connect(c, all, r.AllowDown, source); err != nil {
+	s, err := r.connect(c, all, r.AllowDown, source)
+	if err != nil {
 		return err
 	}
-	r.session.identified = identified
+	s.identified = identified
+	r.adopted = s
 	return nil
 }
 
 // connect makes a probed list the session, unless somebody is silent and that is not allowed.
-func (r *Run) connect(c *runtime.Call, all []probed, allowDown bool, source string) error {
+func (r *Run) connect(c *runtime.Call, all []probed, allowDown bool, source string) (*session, error) {
+	s, err := chosen(c, all, allowDown)
+	if err != nil {
+		return nil, err
+	}
+	r.use(c, s)
+	if source != "" {
+		r.Reporter.Notice(fmt.Sprintf("connected to %s, from %s", listed(s.endpoints()), source))
+	}
+	return s, nil
+}
+
+// chosen is the session of a probed list.
+func chosen(c *runtime.Call, all []probed, allowDown bool) (*session, error) {
 	if err := c.Context().Err(); err != nil {
-		return err
+		return nil, err
 	}
 	if n := silent(all); n > 0 && (!allowDown || n == len(all)) {
-		return notConnected(c, all, n)
+		return nil, notConnected(c, all, n)
 	}
-	r.session = &session{managers: make([]member, len(all)), identified: true}
+	s := &session{managers: make([]member, len(all)), identified: true}
 	for i, p := range all {
-		r.session.managers[i] = p.member
+		s.managers[i] = p.member
 	}
-	if source != "" {
-		r.Reporter.Notice(fmt.Sprintf("connected to %s, from %s", listed(r.session.endpoints()), source))
-	}
-	return nil
+	return s, nil
 }
 
 // listed names a few managers and counts many.
@@ -219,7 +235,7 @@ func (r *Run) showing(c *runtime.Call, endpoints []fanout.Endpoint) *Action {
 	for _, e := range endpoints {
 		shown.Managers = append(shown.Managers, e.String())
 	}
-	r.actions = append(r.actions, shown)
+	r.begun(shown)
 	r.Reporter.Begin(shown)
 	return shown
 }

@@ -127,8 +127,8 @@ func (r *Run) servers(c *runtime.Call) ([]fanout.Endpoint, error) {
 	switch {
 	case c.Has("managers"):
 		return r.parse(c)
-	case r.session != nil:
-		return r.session.endpoints(), nil
+	case r.session(c) != nil:
+		return r.session(c).endpoints(), nil
 	case len(r.Preset) > 0:
 		return r.preset(c)
 	}

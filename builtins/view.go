@@ -29,8 +29,8 @@ func (r *Run) ask(c *runtime.Call, path string) ([]heard, error) {
 			return nil, err
 		}
 		return r.askOf(c, members(endpoints), path)
-	case r.session != nil:
-		return r.askOf(c, r.session.managers, path)
+	case r.session(c) != nil:
+		return r.askOf(c, r.session(c).managers, path)
 	case len(r.Preset) > 0:
 		return r.askFirst(c, path)
 	}
@@ -41,6 +41,12 @@ func (r *Run) ask(c *runtime.Call, path string) ([]heard, error) {
 // askFirst puts a question to the preset managers and connects them by their answers: to ask them
 // before whether they are there would take as long as the question.
 func (r *Run) askFirst(c *runtime.Call, path string) ([]heard, error) {
+	r.adopting.Lock()
+	defer r.adopting.Unlock()
+	if r.adopted != nil {
+		r.use(c, r.adopted)
+		return r.askOf(c, r.adopted.managers, path)
+	}
 	endpoints, err := r.preset(c)
 	if err != nil {
 		return nil, err

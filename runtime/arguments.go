@@ -102,7 +102,7 @@ func (a *binder) isNamed(t *lua.LTable, position int) bool {
 		return true
 	}
 	switch p.Type {
-	case Any:
+	case Any, Verbatim:
 		return false
 	case Table, Strings:
 		return len(stringKeys(t)) > 0
@@ -120,7 +120,7 @@ func (a *binder) bindPositional(args []lua.LValue) error {
 		if p.Rest {
 			return a.bindRest(i, args[i:])
 		}
-		if args[i] == lua.LNil && p.Type != Any {
+		if args[i] == lua.LNil && p.Type != Any && p.Type != Verbatim {
 			if err := a.refuse(a.call.Misuse(p.Name, "got nil")); err != nil {
 				return err
 			}
@@ -152,10 +152,13 @@ func (a *binder) bindRest(i int, args []lua.LValue) error {
 	if a.judge.cannotTell(i, args...) {
 		return nil
 	}
-	if p.Type == Any {
+	if p.Type == Any || p.Type == Verbatim {
 		all := make([]any, len(args))
 		for j, v := range args {
-			all[j] = a.host.fromLua(v)
+			var err error
+			if all[j], err = a.host.convert(p, v); err != nil {
+				return a.refuse(a.call.Misuse(p.Name, "%v", err))
+			}
 		}
 		a.values[i] = all
 		return nil
@@ -190,7 +193,7 @@ func (a *binder) bindNamed(t *lua.LTable) error {
 func (a *binder) bindName(k, v lua.LValue) error {
 	name, ok := k.(lua.LString)
 	if !ok {
-		return a.refuse(a.misuse("unknown parameter [%s]: parameters have names", a.host.text(a.host.main, k)))
+		return a.refuse(a.misuse("unknown parameter [%s]: parameters have names", a.host.Format(a.host.fromLua(k))))
 	}
 	i := a.find(string(name))
 	if i < 0 {

@@ -39,7 +39,7 @@ var declared = []Builtin{
 		{Name: "force", Type: Boolean, Default: false},
 	}},
 	{Name: "with", Positional: 2, Impl: func(c *Call) (any, error) {
-		if _, err := c.Func("f").Call(); err != nil {
+		if _, err := c.Func("f").Call(c.Context(), c); err != nil {
 			return nil, err
 		}
 		return strings.Join(c.Strings("managers"), "+"), nil

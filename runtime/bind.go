@@ -69,9 +69,9 @@ func (h *Host) bindMethod(ot *ObjectType, b *Builtin) *lua.LFunction {
 }
 
 // invoke calls a builtin with what is on the stack of L. All that touches Lua is done before and
-// after run, never by the builtin itself.
+// after run, never by the builtin itself: other tasks go on meanwhile.
 func (h *Host) invoke(L *lua.LState, b *Builtin, name string, self Object, skip int) int {
-	c := &Call{Host: h, Self: self, Name: name, params: b.Params}
+	c := &Call{Host: h, Self: self, Name: name, params: b.Params, thread: L, current: h.main.G.CurrentThread}
 	c.File, c.Line = place(L)
 	task := taskOf(L)
 	c.ctx = task.scope.ctx
@@ -81,13 +81,16 @@ func (h *Host) invoke(L *lua.LState, b *Builtin, name string, self Object, skip 
 	}
 	c.values = values
 
-	outer := h.current
-	h.current = L
-	result, err := run(b, c)
-	h.current = outer
-
+	var result any
+	h.unlocked(task, func() { result, err = run(b, c) })
 	if err != nil {
 		h.raise(L, c.locate(err))
+	}
+	if values, ok := result.(Values); ok {
+		for _, v := range values {
+			L.Push(v.v)
+		}
+		return len(values)
 	}
 	lv, err := h.toLua(result)
 	if err != nil {

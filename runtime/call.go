@@ -3,6 +3,8 @@ package runtime
 import (
 	"context"
 	"fmt"
+
+	lua "github.com/yuin/gopher-lua"
 )
 
 // Call is one call of a builtin or of an object's method, with its arguments checked and converted.
@@ -16,10 +18,13 @@ type Call struct {
 	File string
 	Line int
 
-	ctx    context.Context
-	params []Param
-	values []any // one a parameter; nil where absent
-	given  []string
+	ctx     context.Context
+	thread  *lua.LState // that made the call
+	current *lua.LState // that the virtual machine takes for the current one
+	origin  *origin     // of the tasks that the call begins
+	params  []Param
+	values  []any // one a parameter; nil where absent
+	given   []string
 }
 
 // Context is done when the run is cancelled or its time is over. What blocks has to watch it.
@@ -40,7 +45,7 @@ func (c *Call) Given(name string) bool {
 }
 
 // Value is the parameter as it was converted, nil where absent: string, int (Integer), float64
-// (Number), bool, []string (Strings), *Func, []any or map[string]any (Table). Any is each of
+// (Number), bool, []string (Strings), *Func, []any or map[string]any (Table), Value (Verbatim). Any is each of
 // these as it comes, a whole number as int, and also Record, List, Object, *Error, or something that
 // Format can show and EncodeJSON refuses (a coroutine, a table with list items and other keys).
 func (c *Call) Value(name string) any {

@@ -48,6 +48,8 @@ func (h *Host) convert(p *Param, v lua.LValue) (any, error) {
 			return nil, h.mismatch(v, "table")
 		}
 		return h.fromLuaPlain(v)
+	case Verbatim:
+		return Value{v}, nil
 	}
 	return h.fromLua(v), nil
 }

@@ -14,6 +14,8 @@ const maxCoroutineDepth = 100
 // maxCoroutines is how many coroutines may be alive: begun or not, and neither ended nor forgotten.
 const maxCoroutines = 1000
 
+const activeCoroutine = "can't resume a coroutine that is active: itself, one that runs this one, or another task's"
+
 const yieldInside = "coroutine.yield: can't yield from inside pcall, or another function that isn't Lua's"
 
 // coroutineOf is the coroutine that L is or runs a protected call of; nil outside of coroutines.
@@ -27,39 +29,58 @@ func (h *Host) coroutineOf(L *lua.LState) *lua.LState {
 	return L
 }
 
-// openCoroutines makes coroutines stop with the task that made them, and refuse to yield where the
+// openCoroutines makes coroutines part of the task that resumes them, and refuse to yield where the
 // virtual machine would go on with wrong values.
 func (h *Host) openCoroutines() {
 	t := h.library("coroutine")
-	for _, name := range []string{"create", "wrap"} {
-		original := t.RawGetString(name)
-		t.RawSetString(name, h.main.NewFunction(func(L *lua.LState) int {
-			depth := 0
-			for p := L; p != nil; p = p.Parent {
-				depth++
-			}
-			if depth > maxCoroutineDepth {
-				h.raise(L, h.errorHere(L, "coroutine.%s: coroutines run inside each other deeper than %d", name, maxCoroutineDepth))
-			}
-			fn, ok := L.Get(1).(*lua.LFunction)
-			if !ok {
-				h.raise(L, h.errorHere(L, "coroutine.%s: got %s, want function", name, h.typeName(L.Get(1))))
-			}
-			if len(h.coroutines) >= maxCoroutines && !h.forgetCoroutines() {
-				h.raise(L, h.errorHere(L, "coroutine.%s: more than %d coroutines are alive", name, maxCoroutines))
-			}
-			L.Push(original)
-			L.Push(fn)
-			L.Call(1, 1)
-			thread, ok := L.Get(-1).(*lua.LState)
-			if !ok { // wrap gives a function that has the thread as its upvalue
-				thread = L.Get(-1).(*lua.LFunction).Upvalues[0].Value().(*lua.LState)
+	create, resume := t.RawGetString("create").(*lua.LFunction), t.RawGetString("resume").(*lua.LFunction)
+	wrap := t.RawGetString("wrap").(*lua.LFunction)
+	t.RawSetString("create", h.main.NewFunction(func(L *lua.LState) int {
+		h.checkNewCoroutine(L, "create")
+		create.GFunction(L)
+		h.coroutines = append(h.coroutines, weak.Make(L.Get(-1).(*lua.LState)))
+		return 1
+	}))
+	t.RawSetString("wrap", h.main.NewFunction(func(L *lua.LState) int {
+		h.checkNewCoroutine(L, "wrap")
+		wrap.GFunction(L)
+		wrapped := L.Get(-1).(*lua.LFunction) // it has the thread as its upvalue
+		thread := wrapped.Upvalues[0].Value().(*lua.LState)
+		h.coroutines = append(h.coroutines, weak.Make(thread))
+		L.Push(h.main.NewFunction(func(L *lua.LState) int {
+			if thread.Parent != nil {
+				h.raise(L, h.errorHere(L, "coroutine.wrap: "+activeCoroutine))
 			}
 			thread.SetContext(L.Context())
-			h.coroutines = append(h.coroutines, weak.Make(thread))
-			return 1
+			L.Insert(wrapped, 1)
+			L.Call(L.GetTop()-1, lua.MultRet)
+			return L.GetTop()
 		}))
-	}
+		return 1
+	}))
+	t.RawSetString("resume", h.main.NewFunction(func(L *lua.LState) int {
+		thread := L.CheckThread(1)
+		if thread.Parent != nil {
+			L.Push(lua.LFalse)
+			L.Push(lua.LString(activeCoroutine))
+			return 2
+		}
+		thread.SetContext(L.Context())
+		return resume.GFunction(L)
+	}))
+	t.RawSetString("status", h.main.NewFunction(func(L *lua.LState) int {
+		switch thread := L.CheckThread(1); {
+		case thread.Dead:
+			L.Push(lua.LString("dead"))
+		case thread == h.coroutineOf(L):
+			L.Push(lua.LString("running"))
+		case thread.Parent != nil:
+			L.Push(lua.LString("normal"))
+		default:
+			L.Push(lua.LString("suspended"))
+		}
+		return 1
+	}))
 	t.RawSetString("running", h.main.NewFunction(func(L *lua.LState) int {
 		if co := h.coroutineOf(L); co != nil {
 			L.Push(co)
@@ -87,6 +108,23 @@ func (h *Host) openCoroutines() {
 		}
 		return -1 // yields what is on the stack
 	}))
+}
+
+// checkNewCoroutine raises where L may not make one more.
+func (h *Host) checkNewCoroutine(L *lua.LState, name string) {
+	depth := 0
+	for p := L; p != nil; p = p.Parent {
+		depth++
+	}
+	if depth > maxCoroutineDepth {
+		h.raise(L, h.errorHere(L, "coroutine.%s: coroutines run inside each other deeper than %d", name, maxCoroutineDepth))
+	}
+	if fn := L.Get(1); fn.Type() != lua.LTFunction {
+		h.raise(L, h.errorHere(L, "coroutine.%s: got %s, want function", name, h.typeName(fn)))
+	}
+	if len(h.coroutines) >= maxCoroutines && !h.forgetCoroutines() {
+		h.raise(L, h.errorHere(L, "coroutine.%s: more than %d coroutines are alive", name, maxCoroutines))
+	}
 }
 
 // forgetCoroutines takes those that aren't alive any more off the list and tells whether there is

@@ -17,6 +17,7 @@ const (
 	Function      // arrives as *Func
 	Strings       // one string or a list of strings; arrives as []string
 	Table         // a list arrives as []any, anything else as map[string]any
+	Verbatim      // any value; arrives as Value, to be handed on as it is
 )
 
 // Param declares one parameter of a builtin.
@@ -36,8 +37,8 @@ type Param struct {
 	Enum []string
 	// Check refuses a converted value; its error completes "new_store: parameter name: …".
 	Check func(any) error
-	// Rest, on a positional Strings or Any parameter: takes all positional values that are left.
-	// An Any with Rest arrives as []any and keeps nils.
+	// Rest, on a positional Strings, Any or Verbatim parameter: takes all positional values that are
+	// left. An Any or Verbatim with Rest arrives as []any and keeps nils.
 	Rest bool
 }
 
@@ -52,7 +53,7 @@ type Builtin struct {
 	Doc    string
 	Params []Param
 	// Positional is how many of Params, from the first, may also be given by position. A table in the
-	// place of an Any parameter is always its value, in that of a Table or Strings parameter if it has
+	// place of an Any or Verbatim parameter is always its value, in that of a Table or Strings parameter if it has
 	// no names; any other last table holds the named parameters.
 	Positional int
 	// Returns says what comes back, in words.

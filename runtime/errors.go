@@ -32,6 +32,13 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Cause }
 
+// Because is the same error with a message of more words.
+func (e *Error) Because(message string) *Error {
+	more := *e
+	more.Message, more.raised = message, nil
+	return &more
+}
+
 // Exit ends the run with a status. Scripts can't catch it.
 type Exit struct {
 	Status  int

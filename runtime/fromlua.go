@@ -120,9 +120,9 @@ func (r *reader) readTable(t *lua.LTable) (any, error) {
 		}
 		if r.plain {
 			if len(items) == 0 {
-				return nil, fmt.Errorf("a table has the key [%s]: want a list or names", r.host.text(r.host.main, k))
+				return nil, fmt.Errorf("a table has the key [%s]: want a list or names", r.host.Format(r.host.fromLua(k)))
 			}
-			return nil, fmt.Errorf("a table has list items and other keys (%s): give one or the other", r.host.text(r.host.main, k))
+			return nil, fmt.Errorf("a table has list items and other keys (%s): give one or the other", r.host.Format(r.host.fromLua(k)))
 		}
 		key, err := r.read(k)
 		if err != nil {

@@ -12,16 +12,30 @@ type Func struct {
 	fn   *lua.LFunction
 }
 
-// Call calls the function in the context of what is running. What it raises comes back as *Error,
-// an exit or the end of the context as they are.
-func (f *Func) Call(args ...any) ([]any, error) {
-	return f.host.call(f.fn, args)
+// Call calls the function from the implementation of c and on its goroutine, in ctx, which bounds it:
+// tasks that it begins end with it. What it raises comes back as *Error, an exit or the end of the
+// context as they are.
+func (f *Func) Call(ctx context.Context, c *Call, args ...any) (Values, error) {
+	var values Values
+	var err error
+	c.locked(func() {
+		values, err = f.host.within(ctx, taskOf(c.thread), func() (Values, error) { return f.host.call(c.thread, f.fn, args) })
+	})
+	return values, err
 }
 
-// CallContext calls the function with another context, which bounds it alone: this is how clean-ups
-// run after the run's own context has ended.
-func (f *Func) CallContext(ctx context.Context, args ...any) ([]any, error) {
-	leave := f.host.task.enter(ctx)
-	defer leave()
-	return f.host.call(f.fn, args)
+// Read converts a value as an Any parameter is.
+func (c *Call) Read(v Value) any {
+	var out any
+	c.locked(func() { out = c.Host.fromLua(v.v) })
+	return out
+}
+
+// locked runs f, which touches Lua, from an implementation.
+func (c *Call) locked(f func()) {
+	h := c.Host
+	h.baton.take(taskOf(c.thread))
+	defer h.baton.pass()
+	h.main.G.CurrentThread = c.current
+	f()
 }

@@ -1,9 +1,12 @@
 package runtime
 
 import (
+	"context"
 	"io"
 	"io/fs"
 	"strings"
+	"sync/atomic"
+	"time"
 	"weak"
 
 	lua "github.com/yuin/gopher-lua"
@@ -31,16 +34,24 @@ type Options struct {
 	Stdlib fs.FS
 	// Seed starts math.random; scripts with one seed see the same numbers.
 	Seed uint64
+	// Grace is how long the functions of Call.AtExit may take once the run was cancelled.
+	Grace time.Duration
 	// App is the builtins' own state: Call.Host.App().
 	App any
 }
 
-// Host is one Lua state with the builtins in it. One goroutine at a time may use it.
+// Host is one Lua state with the builtins in it. One goroutine at a time may use it; the tasks of
+// scripts have goroutines of the host's own.
 type Host struct {
 	opts       Options
 	main       *lua.LState
-	current    *lua.LState // the thread that is in a builtin, else main
-	task       *task
+	template   *lua.LState // what the threads of tasks are made from
+	root       *task       // the script itself
+	baton      baton
+	tasks      atomic.Int64 // how many are alive beside root
+	cancel     context.CancelCauseFunc
+	exit       *Exit // how a task of the present phase ended the run
+	atExit     []exitFunc
 	sources    map[string]bool // the names of what was compiled
 	modules    modules
 	protected  protectedThreads
@@ -78,15 +89,16 @@ func New(opts Options) *Host {
 	h := &Host{
 		opts:      opts,
 		main:      L,
-		current:   L,
-		task:      newTask(),
+		root:      newTask(),
 		sources:   map[string]bool{},
 		records:   map[*RecordType]*recordMetatables{},
 		objects:   map[*ObjectType]*lua.LTable{},
 		globals:   L.G.Global,
 		protected: protectedThreads{running: map[*lua.LState]bool{}},
 	}
-	L.SetContext(h.task)
+	h.root.random.seed = opts.Seed
+	h.template, _ = L.NewThread()
+	L.SetContext(h.root)
 	h.emptyMap = L.NewTable()
 	h.showFunction = L.NewFunction(h.show)
 	h.sameObject = L.NewFunction(sameObject)

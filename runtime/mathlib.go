@@ -2,18 +2,16 @@ package runtime
 
 import (
 	"math"
-	"math/rand/v2"
 
 	lua "github.com/yuin/gopher-lua"
 )
 
-// openMath gives math a generator of the host's own, which its seed alone determines.
+// openMath gives math generators of the host's own, which the seed alone determines.
 func (h *Host) openMath() {
 	t := h.library("math")
-	source := rand.NewPCG(h.opts.Seed, 0)
-	random := rand.New(source)
 	t.RawSetString("huge", lua.LNumber(math.Inf(1)))
 	t.RawSetString("random", h.main.NewFunction(func(L *lua.LState) int {
+		random := taskOf(L).random.generator()
 		if L.GetTop() == 0 {
 			L.Push(lua.LNumber(random.Float64()))
 			return 1
@@ -29,7 +27,7 @@ func (h *Host) openMath() {
 		return 1
 	}))
 	t.RawSetString("randomseed", h.main.NewFunction(func(L *lua.LState) int {
-		source.Seed(uint64(L.CheckInt64(1)), 0)
+		taskOf(L).random.reseed(uint64(L.CheckInt64(1)))
 		return 0
 	}))
 }

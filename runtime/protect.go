@@ -23,7 +23,7 @@ import (
 const maxProtectedDepth = 200
 
 // maxSpare is how many threads are kept for the next protected calls.
-const maxSpare = 4
+const maxSpare = 64
 
 // protectedThreads are those that run protected calls, and those that can.
 type protectedThreads struct {
@@ -61,7 +61,7 @@ func (h *Host) protectedCall(L *lua.LState, first int, handler *lua.LFunction) i
 	results, err := h.protect(L, L.Get(1), args, handler)
 	if err != nil {
 		L.Push(lua.LFalse)
-		L.Push(h.caught(err))
+		L.Push(h.caught(L, err))
 		return 2
 	}
 	L.Push(lua.LTrue)
@@ -72,15 +72,16 @@ func (h *Host) protectedCall(L *lua.LState, first int, handler *lua.LFunction) i
 }
 
 // caught is the value that a script gets of an error.
-func (h *Host) caught(err error) lua.LValue {
+func (h *Host) caught(L *lua.LState, err error) lua.LValue {
 	var api *lua.ApiError
 	if errors.As(err, &api) && api.Type != lua.ApiErrorPanic {
 		return api.Object
 	}
-	return h.errorToLua(h.describe(err))
+	return h.errorToLua(h.describe(L, err))
 }
 
-// protect calls fn on a thread of its own. handler, where there is one, replaces what is raised.
+// protect calls fn on a thread of its own. handler, where there is one, replaces what is raised. The
+// tasks that fn began don't outlive its failure.
 func (h *Host) protect(L *lua.LState, fn lua.LValue, args []lua.LValue, handler *lua.LFunction) ([]lua.LValue, error) {
 	thread := h.protectedThread(L)
 	before := L.G.CurrentThread
@@ -90,6 +91,17 @@ func (h *Host) protect(L *lua.LState, fn lua.LValue, args []lua.LValue, handler 
 		L.G.CurrentThread = before
 		thread.Parent = nil
 	}()
+	t := taskOf(L)
+	first := t.begun
+	results, err := h.runOn(thread, fn, args, handler)
+	if err != nil {
+		h.endTasks(t, first)
+	}
+	return results, err
+}
+
+// runOn calls fn on a thread that nothing else runs on, and keeps the thread for others.
+func (h *Host) runOn(thread *lua.LState, fn lua.LValue, args []lua.LValue, handler *lua.LFunction) ([]lua.LValue, error) {
 	handled := false
 	thread.Push(h.main.NewFunction(func(thread *lua.LState) int {
 		thread.Panic = func(L *lua.LState) {
@@ -109,7 +121,7 @@ func (h *Host) protect(L *lua.LState, fn lua.LValue, args []lua.LValue, handler 
 	}
 	if err := thread.PCall(len(args)+1, lua.MultRet, nil); err != nil {
 		if handler != nil && !handled { // Go code panicked
-			err = &lua.ApiError{Type: lua.ApiErrorRun, Object: handle(L, handler, h.caught(err))}
+			err = &lua.ApiError{Type: lua.ApiErrorRun, Object: handle(thread.Parent, handler, h.caught(thread.Parent, err))}
 		}
 		return nil, err
 	}
@@ -155,13 +167,7 @@ func (h *Host) protectedThread(L *lua.LState) *lua.LState {
 			h.raise(L, h.errorHere(L, "pcall: protected calls nest deeper than %d", maxProtectedDepth))
 		}
 	}
-	var thread *lua.LState
-	if n := len(h.protected.spare); n > 0 {
-		thread, h.protected.spare = h.protected.spare[n-1], h.protected.spare[:n-1]
-	} else {
-		thread, _ = h.main.NewThread()
-	}
-	thread.SetContext(L.Context())
+	thread := h.thread(taskOf(L))
 	thread.Parent = L
 	thread.Env = L.Env
 	return thread

@@ -15,9 +15,14 @@ func (h *Host) raise(L *lua.LState, err error) {
 	var exit *Exit
 	if errors.As(err, &exit) {
 		taskOf(L).end(exit)
+		if h.exit == nil {
+			h.exit = exit
+		}
+		h.cancel(exit)
 	}
 	e := asError(err)
 	if v, ok := e.raised.(lua.LValue); ok {
+		taskOf(L).raised = e
 		L.Error(v, 0)
 	}
 	L.Error(h.errorToLua(e), 1)
@@ -32,6 +37,7 @@ func (h *Host) errorHere(L *lua.LState, format string, args ...any) *Error {
 
 // place is the innermost place in a script, seen from Go code that it called.
 func place(L *lua.LState) (file string, line int) {
+	task := taskOf(L)
 	for ; L != nil; L = L.Parent {
 		for level := 0; ; level++ {
 			frame, ok := L.GetStack(level)
@@ -42,6 +48,9 @@ func place(L *lua.LState) (file string, line int) {
 				return frame.Source, frame.CurrentLine
 			}
 		}
+	}
+	if task.origin != nil {
+		return task.origin.file, task.origin.line
 	}
 	return "", 0
 }
@@ -54,9 +63,9 @@ func asError(err error) *Error {
 	return &Error{Message: err.Error(), Cause: err}
 }
 
-// failure turns what a protected call gave into the error that Go code gets.
-func (h *Host) failure(t *task, err error) error {
-	e := h.describe(err)
+// failure turns what a protected call for L gave into the error that Go code gets.
+func (h *Host) failure(L *lua.LState, err error) error {
+	t, e := taskOf(L), h.describe(L, err)
 	switch why := t.scope.stopped(); {
 	case why == nil:
 		return e
@@ -71,8 +80,9 @@ func (h *Host) failure(t *task, err error) error {
 	}
 }
 
-// describe is the *Error for what came out of the virtual machine.
-func (h *Host) describe(err error) *Error {
+// describe is the *Error for what came out of the virtual machine. L shows values that have a
+// __tostring.
+func (h *Host) describe(L *lua.LState, err error) *Error {
 	var api *lua.ApiError
 	if !errors.As(err, &api) {
 		return asError(err)
@@ -91,7 +101,10 @@ func (h *Host) describe(err error) *Error {
 		}
 	}
 	e := &Error{Traceback: api.StackTrace, raised: api.Object}
-	e.File, e.Line, e.Message = h.splitPlace(h.errorText(api.Object))
+	if before := taskOf(L).raised; before != nil && before.raised == e.raised {
+		e.Traceback = before.Traceback
+	}
+	e.File, e.Line, e.Message = h.splitPlace(h.errorText(L, api.Object))
 	return e
 }
 
@@ -107,14 +120,14 @@ func (h *Host) describePanic(api *lua.ApiError) *Error {
 const bugHint = "this is not the script's fault: please report it with the output of --trace"
 
 // errorText is the text of a raised value: error "text", error{message = …}, or any other.
-func (h *Host) errorText(v lua.LValue) string {
-	if t, ok := v.(*lua.LTable); ok && h.main.GetMetaField(t, "__tostring") == lua.LNil {
+func (h *Host) errorText(L *lua.LState, v lua.LValue) string {
+	if t, ok := v.(*lua.LTable); ok && L.GetMetaField(t, "__tostring") == lua.LNil {
 		if m, ok := t.RawGetString("message").(lua.LString); ok {
 			return string(m)
 		}
 		return h.Format(h.fromLua(t))
 	}
-	return h.text(h.main, v)
+	return h.text(L, v)
 }
 
 // splitPlace takes "file:line:" off a message where file is a source of this host.

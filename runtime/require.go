@@ -7,17 +7,10 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
 )
-
-// modules is the state of require.
-type modules struct {
-	loaded  map[string]lua.LValue
-	loading []string // in the order they were asked for
-}
 
 // require loads a module once: from the script's folder, the folders of Options.Path or the
 // standard library, where a.b is the file a/b.lua or a/b/init.lua.
@@ -32,43 +25,6 @@ func (h *Host) require(L *lua.LState) int {
 	}
 	L.Push(v)
 	return 1
-}
-
-func (h *Host) module(L *lua.LState, name string) (lua.LValue, error) {
-	if v, ok := h.modules.loaded[name]; ok {
-		return v, nil
-	}
-	if !isModuleName(name) {
-		return nil, h.errorHere(L, "require: %q is not a module's name: letters, digits, _ and -, with dots for folders", name)
-	}
-	if i := slices.Index(h.modules.loading, name); i >= 0 {
-		chain := append(slices.Clone(h.modules.loading[i:]), name)
-		return nil, h.errorHere(L, "require: modules require each other: %s", strings.Join(chain, " → "))
-	}
-	file, src, err := h.findModule(L, name)
-	if err != nil {
-		return nil, err
-	}
-	fn, err := h.compile(file, src)
-	if err != nil {
-		return nil, err
-	}
-	h.modules.loading = append(h.modules.loading, name)
-	depth := len(h.modules.loading)
-	defer func() { h.modules.loading = h.modules.loading[:depth-1] }()
-	L.Push(fn)
-	L.Push(lua.LString(name))
-	L.Call(1, 1)
-	v := L.Get(-1)
-	L.Pop(1)
-	if v == lua.LNil {
-		v = lua.LTrue
-	}
-	if h.modules.loaded == nil {
-		h.modules.loaded = map[string]lua.LValue{}
-	}
-	h.modules.loaded[name] = v
-	return v, nil
 }
 
 func isModuleName(name string) bool {

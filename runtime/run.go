@@ -6,8 +6,8 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// RunFile runs a script and returns what it returned. Errors are *Error or *Exit; an *Error has the
-// code cancelled or timeout where ctx ended the run.
+// RunFile runs a script, then what it left for its end (Call.AtExit), and returns what it returned.
+// Errors are *Error or *Exit; an *Error has the code cancelled or timeout where ctx ended the run.
 func (h *Host) RunFile(ctx context.Context, path string) ([]any, error) {
 	src, err := readSource(path)
 	if err != nil {
@@ -44,20 +44,49 @@ func (h *Host) Eval(ctx context.Context, text string) ([]any, error) {
 	return nil, asChunk
 }
 
-// run calls a main chunk with the script's arguments.
+// run calls a main chunk with the script's arguments, then the functions of AtExit.
 func (h *Host) run(ctx context.Context, fn *lua.LFunction) ([]any, error) {
 	args := make([]any, len(h.opts.Args))
 	for i, a := range h.opts.Args {
 		args[i] = a
 	}
-	leave := h.task.enter(ctx)
-	defer leave()
-	return h.call(fn, args)
+	h.baton.take(h.root)
+	defer h.baton.pass()
+	got, err := h.phase(ctx, fn, args)
+	if err = h.runAtExit(ctx, err); err != nil {
+		return nil, err
+	}
+	results := make([]any, len(got))
+	for i, v := range got {
+		results[i] = h.fromLua(v.v)
+	}
+	return results, nil
 }
 
-// call calls a function on the thread that is running.
-func (h *Host) call(fn *lua.LFunction, args []any) ([]any, error) {
-	L := h.current
+// phase calls fn on the main thread and waits for the tasks that it began. An exit in any of them ends
+// them all.
+func (h *Host) phase(ctx context.Context, fn *lua.LFunction, args []any) (Values, error) {
+	ctx, h.cancel = context.WithCancelCause(ctx)
+	defer h.cancel(nil)
+	h.exit = nil
+	values, err := h.within(ctx, h.root, func() (Values, error) { return h.call(h.main, fn, args) })
+	if h.exit != nil {
+		return nil, h.exit
+	}
+	return values, err
+}
+
+// call calls a function on a thread of its own below L.
+func (h *Host) call(L *lua.LState, fn *lua.LFunction, args []any) (Values, error) {
+	values, err := h.allToLua(args)
+	if err != nil {
+		return nil, err
+	}
+	got, err := h.protect(L, fn, values, nil)
+	return h.outcome(L, got, err)
+}
+
+func (h *Host) allToLua(args []any) ([]lua.LValue, error) {
 	values := make([]lua.LValue, len(args))
 	for i, a := range args {
 		var err error
@@ -65,17 +94,21 @@ func (h *Host) call(fn *lua.LFunction, args []any) ([]any, error) {
 			return nil, &Error{Message: "a function's argument: " + err.Error()}
 		}
 	}
-	got, err := h.protect(L, fn, values, nil)
+	return values, nil
+}
+
+// outcome is what Go code gets of a protected call that was made for L.
+func (h *Host) outcome(L *lua.LState, got []lua.LValue, err error) (Values, error) {
 	// A caught exit, or an end of the context, may have been the last thing that happened.
 	if err == nil {
 		err = taskOf(L).scope.stopped()
 	}
 	if err != nil {
-		return nil, h.failure(taskOf(L), err)
+		return nil, h.failure(L, err)
 	}
-	results := make([]any, len(got))
+	values := make(Values, len(got))
 	for i, v := range got {
-		results[i] = h.fromLua(v)
+		values[i] = Value{v}
 	}
-	return results, nil
+	return values, nil
 }

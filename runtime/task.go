@@ -9,8 +9,8 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// task is what runs on one chain of Lua threads (a thread and the coroutines that it made): its
-// present scope, and the context that those threads carry.
+// task is what runs on one chain of Lua threads (a thread and the coroutines that it made), on one
+// goroutine: its present scope, and the context that those threads carry.
 //
 // It is itself that context. The virtual machine looks at Done before each instruction; a Done that
 // is nil until there is reason to stop costs much less than the channel of a real context.
@@ -18,13 +18,25 @@ type task struct {
 	done  atomic.Pointer[chan struct{}]
 	mu    sync.Mutex // guards scope against the callback that ends it
 	scope *scope
+
+	turn    chan struct{} // see baton
+	origin  *origin       // nil for the script itself
+	depth   int           // how many tasks began each other down to this one
+	begun   int           // how many tasks this one has begun
+	random  random
+	raised  *Error   // what Go code last raised again for a script: its traceback goes further than the value's
+	loading []string // the modules being loaded, in the order they were asked for
+	awaits  *loading // the module that another task loads
 }
 
-// scope is the extent of one context: a run, or a function called with a context of its own.
+// scope is the extent of one context: a run, or a function called with a context of its own. The tasks
+// begun in it end with it.
 type scope struct {
 	ctx   context.Context
 	fatal error // what ends the scope whatever the script catches: *Exit
 	outer *scope
+	tasks tasks
+	left  atomic.Bool // it has ended
 }
 
 var closed = func() *chan struct{} {
@@ -33,7 +45,9 @@ var closed = func() *chan struct{} {
 	return &c
 }()
 
-func newTask() *task { return &task{scope: &scope{ctx: context.Background()}} }
+func newTask() *task {
+	return &task{scope: &scope{ctx: context.Background()}, turn: make(chan struct{}, 1)}
+}
 
 // enter makes ctx the present context until the returned function is called.
 func (t *task) enter(ctx context.Context) (leave func()) {

@@ -10,7 +10,7 @@ import (
 // maxDepth bounds how deep tables may nest when they cross between Lua and Go.
 const maxDepth = 200
 
-// toLua converts what a builtin gives: the types of Call.Value, int32, int64, uint64 and any error.
+// toLua converts what a builtin gives: the types of Call.Value, Value, int32, int64, uint64 and any error.
 func (h *Host) toLua(v any) (lua.LValue, error) { return h.toLuaAt(v, 0) }
 
 func (h *Host) toLuaAt(v any, depth int) (lua.LValue, error) {
@@ -57,6 +57,8 @@ func (h *Host) toLuaAt(v any, depth int) (lua.LValue, error) {
 		return h.objectToLua(v), nil
 	case *Func:
 		return v.fn, nil
+	case Value:
+		return v.v, nil
 	case Iterator:
 		return h.iteratorToLua(v), nil
 	case error:
@@ -68,10 +70,18 @@ func (h *Host) toLuaAt(v any, depth int) (lua.LValue, error) {
 // iteratorToLua makes a function for the generic for. What the iterator fails with is raised at the
 // place of the loop.
 func (h *Host) iteratorToLua(next Iterator) *lua.LFunction {
+	busy := false
 	return h.main.NewFunction(func(L *lua.LState) int {
 		c := &Call{Host: h, Name: "iterator"}
 		c.File, c.Line = place(L)
-		values, err := next()
+		if busy {
+			h.raise(L, h.errorHere(L, "iterator: another task is waiting for its next values: let each task have its own"))
+		}
+		var values []any
+		var err error
+		busy = true
+		defer func() { busy = false }()
+		h.unlocked(taskOf(L), func() { values, err = next() })
 		if err != nil {
 			h.raise(L, c.locate(err))
 		}

@@ -67,7 +67,7 @@ func (s Set) Names() []string {
 }
 
 var typeNames = map[runtime.Type]string{
-	runtime.Any: "any", runtime.String: "string", runtime.Integer: "integer", runtime.Number: "number",
+	runtime.Any: "any", runtime.Verbatim: "any", runtime.String: "string", runtime.Integer: "integer", runtime.Number: "number",
 	runtime.Boolean: "boolean", runtime.Function: "function", runtime.Strings: "string or list", runtime.Table: "table",
 }
 

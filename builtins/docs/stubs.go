@@ -8,7 +8,7 @@ import (
 )
 
 var stubTypes = map[runtime.Type]string{
-	runtime.Any: "any", runtime.String: "string", runtime.Integer: "integer", runtime.Number: "number",
+	runtime.Any: "any", runtime.Verbatim: "any", runtime.String: "string", runtime.Integer: "integer", runtime.Number: "number",
 	runtime.Boolean: "boolean", runtime.Function: "function", runtime.Strings: "string|string[]", runtime.Table: "table",
 }
 

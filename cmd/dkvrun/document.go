@@ -9,7 +9,7 @@ import (
 	"dkvrun/runtime"
 )
 
-// writeDocument writes the one JSON document of a run: {ok, actions, value, error}.
+// writeDocument writes the one JSON document of a run: {ok, actions, steps, value, error}.
 func writeDocument(w io.Writer, r *runner, values []any, err error, status int) error {
 	actions := []any{}
 	if r.app != nil {
@@ -18,12 +18,18 @@ func writeDocument(w io.Writer, r *runner, values []any, err error, status int) 
 		}
 	}
 	var value any
+	steps := []any{}
+	if r.app != nil {
+		for _, s := range r.app.Steps() {
+			steps = append(steps, map[string]any{"name": s.Name, "ok": s.OK, "seconds": s.Seconds})
+		}
+	}
 	if len(values) > 0 {
 		value = values[0]
 	}
 	var document bytes.Buffer
 	encoding := runtime.EncodeJSON(&document, map[string]any{
-		"ok": status == statusDone, "actions": actions, "value": value, "error": errorDocument(err),
+		"ok": status == statusDone, "actions": actions, "steps": steps, "value": value, "error": errorDocument(err),
 	})
 	if encoding != nil {
 		return encoding

@@ -20,6 +20,7 @@ type options struct {
 	local       int
 	keep        string
 	timeout     seconds
+	seed        uint64
 	output      string
 	color       string
 	eval        string
@@ -92,6 +93,7 @@ func (o *options) flagSet() *pflag.FlagSet {
 	f.IntVar(&o.local, "local", 0, "start `N` managers on this machine, make them the session, delete all at the end")
 	f.StringVar(&o.keep, "keep", "", "with --local: keep the cluster's data in `DIR` for a next run")
 	f.Var(&o.timeout, "timeout", "end the run with status 124 after so many seconds")
+	f.Uint64Var(&o.seed, "seed", 0, "`N` starts math.random; runs with one seed see the same numbers")
 	f.VarP(choice{&o.output, []string{"table", "json"}}, "output", "o", "the form of results; json is one document at the end")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "show no rows but failures, no notices")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "show more: how long each row took, how often it was sent")

@@ -119,6 +119,23 @@ func (s *screen) Row(_ *builtins.Action, r builtins.Row) {
 // End has nothing to print: the rows have said it.
 func (s *screen) End(*builtins.Action) {}
 
+// Step says on the side that a step begins, or how it ended.
+func (s *screen) Step(step builtins.Step) {
+	if s.quiet {
+		return
+	}
+	s.Progress("")
+	line := strings.Repeat("  ", step.Depth) + "step " + step.Name
+	if step.Ended {
+		how := "done"
+		if !step.OK {
+			how = "failed"
+		}
+		line += fmt.Sprintf(": %s, %.1f s", how, step.Seconds)
+	}
+	fmt.Fprintln(s.err, line)
+}
+
 // Notice says something on the side.
 func (s *screen) Notice(text string) {
 	if !s.quiet {

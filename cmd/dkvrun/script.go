@@ -25,7 +25,8 @@ func runScript(p *process, o *options) int {
 		defer cancel()
 		ctx = limited
 	}
-	r := &runner{process: p, options: o, screen: newScreen(p, o)}
+	s := newScreen(p, o)
+	r := &runner{process: p, options: o, screen: s, turns: &turns{screen: s, out: s.out}}
 	if o.local > 0 {
 		cluster, err := startLocal(ctx, r)
 		if err != nil {
@@ -53,6 +54,7 @@ type runner struct {
 	*process
 	*options
 	screen *screen
+	turns  *turns // the screen, for tasks
 	host   *runtime.Host
 	app    *builtins.Run
 }
@@ -79,18 +81,19 @@ func (r *runner) run(ctx context.Context) ([]any, error) {
 	client := fanout.New(fanout.Config{})
 	defer client.Close()
 	// With JSON, standard output carries the one document and nothing else.
-	out := io.Writer(r.screen.out)
+	out := io.Writer(r.turns)
 	if r.output == "json" {
 		out = r.stderr
 	}
 	r.app = builtins.NewRun(builtins.Config{
-		Client: client, Reporter: r.screen, Stdout: out,
+		Client: client, Reporter: r.turns, Stdout: out,
 		Preset: r.managers, Source: r.source, ManagerPort: r.managerPort,
 		Yes: r.yes, AllowDown: r.down, Strict: r.strict, KeepGoing: r.keepGoing, Ask: r.asker(),
 	})
 	r.host = runtime.New(runtime.Options{
 		Builtins: builtins.All(), Stdout: out, Stderr: r.stderr, Stdin: r.stdin,
 		Script: r.script, Args: r.options.args, Path: filepath.SplitList(r.getenv("DKVRUN_PATH")), Stdlib: stdlib.FS, App: r.app,
+		Seed: r.seed, Grace: graceTime - time.Second,
 	})
 	switch {
 	case r.isEval:
@@ -126,6 +129,7 @@ func (r *runner) finish(ctx context.Context, values []any, err error) int {
 	if r.host != nil {
 		defer r.host.Close()
 	}
+	r.turns.flush()
 	if err == nil && r.app != nil {
 		err = r.app.Overlooked()
 		if r.isEval {
@@ -208,8 +212,10 @@ func (r *runner) explain(ctx context.Context, err error) {
 		}
 	case context.Cause(ctx) == errTimeLimit:
 		fmt.Fprintf(r.stderr, "dkvrun: stopped: --timeout %s passed%s\n", r.timeout.String(), where(err))
+		r.doubts()
 	case ctx.Err() != nil:
 		fmt.Fprintf(r.stderr, "dkvrun: interrupted%s\n", where(err))
+		r.doubts()
 	case errors.As(err, &script):
 		fmt.Fprintf(r.stderr, "dkvrun: %v\n", script)
 		if script.Hint != "" {
@@ -220,6 +226,16 @@ func (r *runner) explain(ctx context.Context, err error) {
 		}
 	default:
 		complain(r.stderr, err)
+	}
+}
+
+// doubts names what a stopped run may have done, or not.
+func (r *runner) doubts() {
+	if r.app == nil {
+		return
+	}
+	for _, what := range r.app.InDoubt() {
+		fmt.Fprintf(r.stderr, "        in doubt: %s\n", what)
 	}
 }
 

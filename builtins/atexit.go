@@ -1,0 +1,26 @@
+package builtins
+
+import "dkvrun/runtime"
+
+var atExit = runtime.Builtin{
+	Name: "at_exit", Group: "Tasks", Positional: 1,
+	Doc: "Has a function called at the end of the run, however it ends: also after an error, `exit`, `--timeout` or Ctrl-C, which leaves it 4 seconds. " +
+		"The last one given is called first, with the session of now.",
+	Params:  []runtime.Param{funcParam("what to clean up")},
+	Returns: "nothing",
+	Example: `at_exit(function() print("the end") end)`,
+	Impl: func(c *runtime.Call) (any, error) {
+		r := of(c)
+		inner := r.scope(c).forTask()
+		inner.depth = 0
+		r.root.unseen.add(&cleanUp{inner.unseen})
+		c.AtExit(inner.in(c.Context()), c.Func("f"))
+		return nil, nil
+	},
+}
+
+// cleanUp is what a function of at_exit leaves unseen: earlier failures don't keep it from acting.
+type cleanUp struct{ unseen *unseen }
+
+func (c *cleanUp) settled() bool     { return false }
+func (c *cleanUp) problem() *problem { return c.unseen.first() }

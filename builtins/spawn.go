@@ -1,0 +1,115 @@
+package builtins
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+
+	"dkvrun/runtime"
+)
+
+func funcParam(doc string) runtime.Param {
+	return runtime.Param{Name: "f", Type: runtime.Function, Required: true, Doc: doc}
+}
+
+var spawnBuiltin = runtime.Builtin{
+	Name: "spawn", Group: "Tasks", Positional: 2,
+	Doc: "Begins a task: a function that runs beside the script until one of them waits for the other. It is cancelled and waited for when the function that began it ends: " +
+		"the script, another task, or what `step`, `with_managers`, `deadline`, `retry` or `wait_until` run. A task that failed and that nobody waited for fails the run.",
+	Params: []runtime.Param{
+		funcParam("what to run"),
+		{Name: "arguments", Type: runtime.Verbatim, Rest: true, Doc: "handed to the function as they are"},
+	},
+	Returns: "a task",
+	Example: `local task = spawn(function(name) return #get_store(name) end, "OrdersStore")
+print(task:wait())`,
+	Impl: func(c *runtime.Call) (any, error) {
+		r := of(c)
+		arguments, _ := c.Value("arguments").([]any)
+		inner := r.scope(c).forTask()
+		t, err := c.Go(inner.in(c.Context()), c.Func("f"), arguments...)
+		if err != nil {
+			return nil, err
+		}
+		s := &spawned{task: t, file: c.File, line: c.Line, unseen: inner.unseen}
+		r.scope(c).unseen.add(s)
+		return s, nil
+	},
+}
+
+// spawned is a task in a script's hands.
+type spawned struct {
+	task   *runtime.Task
+	file   string
+	line   int
+	unseen *unseen // its own
+	waited atomic.Bool
+}
+
+// ObjectType makes the task visible to scripts.
+func (*spawned) ObjectType() *runtime.ObjectType { return taskType }
+
+var taskType = &runtime.ObjectType{
+	Name: "task",
+	Doc:  "A function that runs beside the script, begun by `spawn`.",
+	Fields: []runtime.Field{
+		{Name: "ended", Doc: "true once it has ended", Get: func(o runtime.Object) any { return o.(*spawned).ended() }},
+	},
+	Methods: []runtime.Builtin{{
+		Name: "wait", Doc: "Waits for the task's end and returns what its function returned, or raises what it failed with.",
+		Returns: "what the function returned",
+		Example: `local task = spawn(function() sleep(0.1) return "slept" end)
+print(task:wait())`,
+		Impl: func(c *runtime.Call) (any, error) {
+			s := c.Self.(*spawned)
+			select {
+			case <-s.task.Ended():
+			case <-c.Context().Done():
+				return nil, c.Context().Err()
+			}
+			s.waited.Store(true)
+			of(c).scope(c).unseen.join(s.unseen)
+			values, err := s.task.Result()
+			if err != nil {
+				return nil, err
+			}
+			return values, nil
+		},
+	}},
+}
+
+func (s *spawned) ended() bool {
+	select {
+	case <-s.task.Ended():
+		return true
+	default:
+		return false
+	}
+}
+
+// over tells whether the task has ended and whoever began it has what will come of it.
+func (s *spawned) over() bool { return s.ended() && (s.waited.Load() || s.task.Left()) }
+
+func (s *spawned) settled() bool {
+	return s.over() && s.problem() == nil && s.unseen.empty()
+}
+
+func (s *spawned) problem() *problem {
+	if !s.over() {
+		return nil
+	}
+	if _, err := s.task.Result(); err != nil && !s.waited.Load() && !isCancelled(err) {
+		return &problem{
+			file: s.file, line: s.line, what: "a task failed (" + err.Error() + ")",
+			remedy: "wait() for the task that spawn returns",
+		}
+	}
+	return s.unseen.first()
+}
+
+// isCancelled tells whether a function ended because it was told to.
+func isCancelled(err error) bool {
+	var exit *runtime.Exit
+	var e *runtime.Error
+	return errors.As(err, &exit) || errors.Is(err, context.Canceled) || errors.As(err, &e) && e.Code == runtime.CodeCancelled
+}

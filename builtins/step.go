@@ -1,0 +1,60 @@
+package builtins
+
+import (
+	"time"
+
+	"dkvrun/runtime"
+)
+
+// Step is a named part of a run.
+type Step struct {
+	Name string
+	// Depth is how many steps it is in.
+	Depth int
+	// Ended, OK and Seconds are set once it has ended.
+	Ended, OK bool
+	Seconds   float64
+}
+
+var stepBuiltin = runtime.Builtin{
+	Name: "step", Group: "Tasks", Positional: 2,
+	Doc: "Runs a function as a named step: standard error says when it begins, how it ends and how long it took, and `-o json` lists it. Steps may hold steps.",
+	Params: []runtime.Param{
+		{Name: "name", Type: runtime.String, Required: true, Doc: "what the step does, for people"},
+		funcParam("what to run"),
+	},
+	Returns: "what the function returns",
+	Example: `step("look around", function() print(#get_store()) end)`,
+	Impl:    func(c *runtime.Call) (any, error) { return of(c).step(c) },
+}
+
+func (r *Run) step(c *runtime.Call) (any, error) {
+	inner := *r.scope(c)
+	s := &Step{Name: c.String("name"), Depth: inner.depth}
+	inner.depth++
+	r.mu.Lock()
+	r.steps = append(r.steps, s)
+	r.mu.Unlock()
+	r.Reporter.Step(*s)
+	began := time.Now()
+	values, err := c.Func("f").Call(inner.in(c.Context()), c)
+	r.mu.Lock()
+	s.Ended, s.OK, s.Seconds = true, err == nil, time.Since(began).Seconds()
+	r.mu.Unlock()
+	r.Reporter.Step(*s)
+	if err != nil {
+		return nil, err
+	}
+	return values, nil
+}
+
+// Steps returns every step of the run, in the order in which they began.
+func (r *Run) Steps() []Step {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := make([]Step, len(r.steps))
+	for i, s := range r.steps {
+		out[i] = *s
+	}
+	return out
+}

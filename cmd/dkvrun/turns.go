@@ -1,0 +1,127 @@
+package main
+
+import (
+	"io"
+	"sync"
+
+	"dkvrun/builtins"
+)
+
+// turns lets tasks that run at the same time share a screen: one action at a time shows its rows, those
+// of the others wait until it has ended.
+type turns struct {
+	mu      sync.Mutex
+	screen  builtins.Reporter
+	out     io.Writer
+	showing *turn // nil while no action is on the screen
+	waiting []*turn
+}
+
+// turn is an action with what is shown of it: a copy, for the action goes on while it waits.
+type turn struct {
+	action *builtins.Action
+	shown  builtins.Action
+	ended  bool
+}
+
+func (t *turns) Begin(a *builtins.Action) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.waiting = append(t.waiting, &turn{action: a, shown: *a})
+	t.next()
+}
+
+func (t *turns) Row(a *builtins.Action, r builtins.Row) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	u := t.find(a)
+	u.shown.Rows = append(u.shown.Rows, r)
+	if u == t.showing {
+		t.screen.Row(&u.shown, r)
+	}
+}
+
+func (t *turns) End(a *builtins.Action) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	u := t.find(a)
+	u.ended = true
+	if u == t.showing {
+		t.screen.End(&u.shown)
+		t.showing = nil
+		t.next()
+	}
+}
+
+func (t *turns) find(a *builtins.Action) *turn {
+	if t.showing != nil && t.showing.action == a {
+		return t.showing
+	}
+	for _, u := range t.waiting {
+		if u.action == a {
+			return u
+		}
+	}
+	panic("an action shows a row without having begun: " + a.Builtin)
+}
+
+// next shows what has waited: all that has ended, up to the first action that goes on.
+func (t *turns) next() {
+	for len(t.waiting) > 0 && t.showing == nil {
+		u := t.waiting[0]
+		t.waiting = t.waiting[1:]
+		t.screen.Begin(&u.shown)
+		for _, r := range u.shown.Rows {
+			t.screen.Row(&u.shown, r)
+		}
+		if !u.ended {
+			t.showing = u
+			return
+		}
+		t.screen.End(&u.shown)
+	}
+}
+
+// flush shows what is still waiting at the end of a run that cut actions off.
+func (t *turns) flush() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, u := range t.waiting {
+		u.ended = true
+	}
+	t.showing = nil
+	t.next()
+}
+
+func (t *turns) Step(s builtins.Step) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.screen.Step(s)
+}
+
+func (t *turns) Notice(text string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.screen.Notice(text)
+}
+
+func (t *turns) Progress(text string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.screen.Progress(text)
+}
+
+func (t *turns) Width() int { return t.screen.Width() }
+
+func (t *turns) Redraw(picture string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.screen.Redraw(picture)
+}
+
+// Write prints what the script prints.
+func (t *turns) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.out.Write(b)
+}
