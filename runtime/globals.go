@@ -1,8 +1,6 @@
 package runtime
 
 import (
-	"fmt"
-
 	lua "github.com/yuin/gopher-lua"
 )
 
@@ -50,11 +48,7 @@ func (h *Host) only(library string, names ...string) *lua.LTable {
 	}
 	mt := h.main.NewTable()
 	mt.RawSetString("__index", h.main.NewFunction(func(L *lua.LState) int {
-		key := L.Get(2)
-		if why := closedReason(library + "." + key.String()); why != "" {
-			h.raise(L, h.errorHere(L, "%s.%s is not available in runbooks: %s", library, key, why))
-		}
-		h.raise(L, h.noField(L, library, key, stringKeys(t)))
+		h.raise(L, h.noField(L, library, L.Get(2), stringKeys(t)))
 		return 0
 	}))
 	mt.RawSetString("__metatable", lua.LString(library))
@@ -97,18 +91,21 @@ func closedReason(name string) string {
 func (h *Host) seal() {
 	mt := h.main.NewTable()
 	mt.RawSetString("__index", h.main.NewFunction(func(L *lua.LState) int {
-		key := L.Get(2)
-		if why := closedReason(key.String()); why != "" {
-			h.raise(L, h.errorHere(L, "%s is not available in runbooks: %s", key, why))
-		}
-		name := h.text(L, key)
-		near := ""
-		if s := Suggest(name, stringKeys(h.globals)); s != "" {
-			near = fmt.Sprintf(": did you mean %s?", s)
-		}
-		h.raise(L, h.errorHere(L, "undefined global %s%s", name, near))
+		h.raise(L, h.errorHere(L, "%s", h.undefined(h.text(L, L.Get(2)), nil)))
 		return 0
 	}))
 	mt.RawSetString("__metatable", lua.LString("globals"))
 	h.globals.Metatable = mt
+}
+
+// undefined says why there is no global of that name; others are names that might have been meant,
+// beside those there are.
+func (h *Host) undefined(name string, others []string) string {
+	if why := closedReason(name); why != "" {
+		return name + " is not available in runbooks: " + why
+	}
+	if near := Suggest(name, append(stringKeys(h.globals), others...)); near != "" {
+		return "undefined global " + name + ": did you mean " + near + "?"
+	}
+	return "undefined global " + name
 }

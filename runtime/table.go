@@ -81,7 +81,15 @@ func (h *Host) noField(L *lua.LState, owner string, key lua.LValue, names []stri
 	if key.Type() != lua.LTString {
 		return h.errorHere(L, "%s: no field [%s]", owner, h.text(L, key))
 	}
-	return h.errorHere(L, "%s: no field %s%s", owner, key, hint(key.String(), names))
+	return h.errorHere(L, "%s", missing(owner, key.String(), names))
+}
+
+// missing says that owner has no such field: why not, what might have been meant, or what there is.
+func missing(owner, field string, names []string) string {
+	if why := closedReason(owner + "." + field); why != "" {
+		return owner + "." + field + " is not available in runbooks: " + why
+	}
+	return owner + ": no field " + field + hint(field, names)
 }
 
 // hint completes a message about an unknown name: the likely one, or all where they are few.

@@ -1,0 +1,41 @@
+package runtime
+
+import (
+	lua "github.com/yuin/gopher-lua"
+)
+
+// What a tool that reads scripts can ask a host, which then runs nothing.
+
+// Compiles says why a source can't be run: an *Error with the line, nil where it can.
+func (h *Host) Compiles(name string, src []byte) error {
+	_, err := h.compile(name, src)
+	return err
+}
+
+// Module finds the file that require would read for a name. Its error is that of require.
+func (h *Host) Module(name string) (file string, src []byte, err error) {
+	return h.findModule(h.main, name)
+}
+
+// Undefined says what reading a global raises; "" where there is one of that name. Others are names
+// that the script defines.
+func (h *Host) Undefined(name string, others []string) string {
+	if h.globals.RawGetString(name) != lua.LNil {
+		return ""
+	}
+	return h.undefined(name, others)
+}
+
+// UndefinedField says what is wrong with reading library.field, where library is one of Lua's own or
+// a table of builtins; "" where nothing is, or there is no such library.
+func (h *Host) UndefinedField(library, field string) string {
+	t, ok := h.globals.RawGetString(library).(*lua.LTable)
+	if !ok || library == "arg" || library == "_G" || t.RawGetString(field) != lua.LNil {
+		return ""
+	}
+	return missing(library, field, stringKeys(t))
+}
+
+// UndefinedMember says what reading a field or method of what a builtin returned raises; names are
+// those it has.
+func UndefinedMember(owner, name string, names []string) string { return missing(owner, name, names) }
