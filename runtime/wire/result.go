@@ -13,6 +13,8 @@ type Result struct {
 	// Message is a sentence for a person and says what to do.
 	Message string `json:"message"`
 	Hint    string `json:"hint,omitempty"`
+	// Epoch goes with stale_epoch: the highest one that the manager has seen.
+	Epoch uint64 `json:"epoch,omitempty"`
 }
 
 // Codes of results. They never change their meaning.
@@ -27,23 +29,34 @@ const (
 	CodeNotFound         = "not_found"          // 404 unknown route
 	CodeMethodNotAllowed = "method_not_allowed" // 405
 
-	CodeStoreExists      = "store_exists"       // 409 with another topology
-	CodeStoreNotFound    = "store_not_found"    // 404
-	CodeStoreBusy        = "store_busy"         // 409 another change is being made
-	CodeStoreRunning     = "store_running"      // 409 stop it first
-	CodeStoreNotReady    = "store_not_ready"    // 409 needs the store's quorum
-	CodeStoreStarted     = "store_started"      // 409 founding was asked of a store that has run
-	CodeInstanceNotFound = "instance_not_found" // 404
-	CodeNotThisHost      = "not_this_host"      // 409 another server's instance
-	CodeStaleRevision    = "stale_revision"     // 409
-	CodePortTaken        = "port_taken"         // 409
-	CodeLastInstance     = "last_instance"      // 409 goes with the store
-	CodeQuorumLoss       = "quorum_loss"        // 409 the store would stop or lose data
-	CodeDataLost         = "data_lost"          // 409 the folder is gone and no other instance has the data
-	CodeStartFailed      = "start_failed"       // 500 the process ended at once
-	CodeStopFailed       = "stop_failed"        // 500
-	CodeReadOnly         = "read_only"          // 503 the catalog's disk refuses
-	CodeInternal         = "internal"           // 500
+	CodeStoreExists        = "store_exists"        // 409 with another topology
+	CodeStoreNotFound      = "store_not_found"     // 404
+	CodeStoreBusy          = "store_busy"          // 409 another change is being made
+	CodeStoreRunning       = "store_running"       // 409 stop it first
+	CodeStoreNotReady      = "store_not_ready"     // 409 needs the store's quorum
+	CodeStoreStarted       = "store_started"       // 409 founding was asked of a store that has run
+	CodeInstanceNotFound   = "instance_not_found"  // 404
+	CodeNotThisHost        = "not_this_host"       // 409 another server's instance
+	CodeStaleRevision      = "stale_revision"      // 409
+	CodePortTaken          = "port_taken"          // 409
+	CodeLastInstance       = "last_instance"       // 409 goes with the store
+	CodeQuorumLoss         = "quorum_loss"         // 409 the store would stop or lose data
+	CodeDataLost           = "data_lost"           // 409 the folder is gone and no other instance has the data
+	CodeStartFailed        = "start_failed"        // 500 the process ended at once
+	CodeStopFailed         = "stop_failed"         // 500
+	CodeWrongManager       = "wrong_manager"       // 421 the request is for another manager
+	CodeWrongHome          = "wrong_home"          // 409 another manager decides about the store
+	CodeMissingManager     = "missing_manager"     // 409 one that keeps the store is left out
+	CodeStaleEpoch         = "stale_epoch"         // 409 a later operation has been seen
+	CodeOperationAborted   = "operation_aborted"   // 410 it was undone, or its runner was silent for too long
+	CodeOperationCommitted = "operation_committed" // 409 it is done and can't be undone
+	CodeOperationNotFound  = "operation_not_found" // 404
+	CodeOperationDiffers   = "operation_differs"   // 422 the same id with another content
+	CodeFenced             = "fenced"              // 409 a manager that was declared lost
+	CodeRepairUnfinished   = "repair_unfinished"   // 409 a repair has begun and not ended
+	CodeHomeAlive          = "home_alive"          // 409 the home that is said to be lost was heard of
+	CodeReadOnly           = "read_only"           // 503 the catalog's disk refuses
+	CodeInternal           = "internal"            // 500
 )
 
 // Error makes a failed result usable as an error.

@@ -105,6 +105,8 @@ type Store struct {
 	Engine string `json:"engine"`
 	// Operation is the id of the operation that created the store.
 	Operation string `json:"operation"`
+	// Change is the id of the operation that made this revision; empty where none did.
+	Change string `json:"change,omitempty"`
 	// Revision counts the store's topologies from 1.
 	Revision uint64 `json:"revision"`
 	Epoch    uint64 `json:"epoch"`
@@ -116,6 +118,8 @@ type Store struct {
 	Instances []Instance `json:"instances"`
 	// Leaving are own instances that the topology has dropped and that still run or hold data.
 	Leaving []Instance `json:"leaving,omitempty"`
+	// Pending is a change that the manager has voted for and that is not decided.
+	Pending *Operation `json:"pending,omitempty"`
 }
 
 // Nodes is the topology of the store.

@@ -20,7 +20,10 @@ func (d *Data) Digest() string {
 }
 
 func (d *Data) clone() *Data {
-	out := &Data{Stores: make(map[string]*Store, len(d.Stores))}
+	out := &Data{
+		Stores: make(map[string]*Store, len(d.Stores)),
+		Names:  maps.Clone(d.Names),
+	}
 	for name, s := range d.Stores {
 		out.Stores[name] = s.clone()
 	}

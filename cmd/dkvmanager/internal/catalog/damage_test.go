@@ -135,8 +135,8 @@ func TestRefusesToOpen(t *testing.T) {
 			return errors.Join(os.Remove(filepath.Join(dir, currentFile)), os.Remove(filepath.Join(dir, previousFile)))
 		}, "has an identity and no catalog.json"},
 		"newer format": {func(dir string) error {
-			return os.WriteFile(filepath.Join(dir, currentFile), []byte(`{"format":2,"content":"what a later version means"}`), 0o600)
-		}, "has format 2, this dkvmanager reads up to 1"},
+			return os.WriteFile(filepath.Join(dir, currentFile), []byte(`{"format":3,"content":"what a later version means"}`), 0o600)
+		}, "has format 3, this dkvmanager reads up to 2"},
 		"identity damaged": {func(dir string) error {
 			return os.WriteFile(filepath.Join(dir, identityFile), []byte("nobody\n"), 0o600)
 		}, "holds no identity"},

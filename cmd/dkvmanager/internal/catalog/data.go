@@ -7,6 +7,10 @@ import "dkvrun/runtime/wire"
 // Data is the whole catalog.
 type Data struct {
 	Stores map[string]*Store `json:"stores"`
+	// Names is what operations left behind of each store's name, in lower case: of stores that are there,
+	// of those that were removed, and of those that are only being voted for. What it points to is never
+	// changed once it is visible.
+	Names map[string]*Name `json:"names,omitempty"`
 }
 
 // Store is one store of the catalog.
@@ -14,13 +18,16 @@ type Store struct {
 	Name   string `json:"name"`
 	Engine string `json:"engine"`
 	// Operation is the id of the creating operation: it names the data folders and the engine's cluster.
-	Operation string         `json:"operation"`
-	Revision  uint64         `json:"revision"`
-	Epoch     uint64         `json:"epoch"`
-	Digest    string         `json:"digest"`
-	Home      string         `json:"home,omitempty"`
-	Managers  []wire.Manager `json:"managers"`
-	Founders  []wire.Founder `json:"founders"`
+	Operation string `json:"operation"`
+	// Change is the id of the operation that made this revision; empty where none did.
+	Change   string `json:"change,omitempty"`
+	Revision uint64 `json:"revision"`
+	// Epoch is that of the last committed change.
+	Epoch    uint64         `json:"epoch"`
+	Digest   string         `json:"digest"`
+	Home     string         `json:"home,omitempty"`
+	Managers []wire.Manager `json:"managers"`
+	Founders []wire.Founder `json:"founders"`
 	// Nodes is the topology, every role set.
 	Nodes []wire.Node `json:"nodes"`
 	// Local is what this server adds for its own instances, by name; those that the topology has

@@ -12,7 +12,8 @@ import (
 )
 
 // Format is the newest form of the catalog's file that this version reads, and the one it writes.
-const Format = 1
+// 2 added what operations need; a version that does not know them must not forget a vote.
+const Format = 2
 
 const (
 	currentFile  = "catalog.json"

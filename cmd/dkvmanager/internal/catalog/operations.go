@@ -1,0 +1,155 @@
+package catalog
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"dkvrun/runtime/wire"
+)
+
+// How much is kept of what is over. The oldest goes first.
+const (
+	maxDecided = 64   // operations a name
+	maxGone    = 1024 // names that are no store
+)
+
+// Name is what operations left behind of a store's name.
+type Name struct {
+	// Epoch is the highest one that this manager has voted for. It never goes down.
+	Epoch uint64 `json:"epoch,omitempty"`
+	// Removed is the operation that removed the store; empty where there is one, or never was.
+	Removed string `json:"removed,omitempty"`
+	// Pending is the change that this manager has voted for and that is not decided.
+	Pending *Pending `json:"pending,omitempty"`
+	// Decided are the operations whose end this manager has seen, the latest last.
+	Decided []Decision `json:"decided,omitempty"`
+	// Fenced are the managers that were declared lost, for as long as the store lives.
+	Fenced []string `json:"fenced,omitempty"`
+	// Repairing is a manager that is being declared lost: nothing is decided by its word any more.
+	Repairing string `json:"repairing,omitempty"`
+	// Out says that this manager itself was declared lost.
+	Out bool `json:"out,omitempty"`
+	// Touched is when an operation last ended.
+	Touched time.Time `json:"touched"`
+}
+
+// Pending is a change that this manager has voted for.
+type Pending struct {
+	wire.Change
+	// Digest is Change.Digest().
+	Digest string `json:"digest"`
+	// Since is when this manager first voted for it.
+	Since time.Time `json:"since"`
+}
+
+// Decision is how an operation ended at this manager.
+type Decision struct {
+	ID        string `json:"id"`
+	Store     string `json:"store"`
+	Action    string `json:"action,omitempty"`
+	Epoch     uint64 `json:"epoch,omitempty"`
+	Digest    string `json:"digest,omitempty"` // empty where only the abort came
+	Committed bool   `json:"committed"`
+}
+
+// Named returns the store whose name is the same but for upper and lower case, or nil.
+func (d *Data) Named(store string) *Store {
+	if s := d.Stores[store]; s != nil {
+		return s
+	}
+	for _, s := range d.Stores {
+		if strings.EqualFold(s.Name, store) {
+			return s
+		}
+	}
+	return nil
+}
+
+// Name is what is known of a store's name; the zero value where nothing is.
+func (d *Data) Name(store string) Name {
+	n := Name{}
+	if known := d.Names[strings.ToLower(store)]; known != nil {
+		n = *known
+	}
+	if s := d.Named(store); s != nil {
+		n.Epoch = max(n.Epoch, s.Epoch)
+	}
+	return n
+}
+
+// SetName changes what is known of a store's name.
+func (d *Data) SetName(store string, change func(*Name)) {
+	n := d.Name(store)
+	change(&n)
+	if d.Names == nil {
+		d.Names = map[string]*Name{}
+	}
+	d.Names[strings.ToLower(store)] = &n
+	d.dropOldest()
+}
+
+// dropOldest bounds how many names are kept that are no store.
+func (d *Data) dropOldest() {
+	gone, oldest := 0, ""
+	for key, n := range d.Names {
+		if n.Pending != nil || n.Repairing != "" || d.Named(key) != nil {
+			continue
+		}
+		gone++
+		if oldest == "" || n.Touched.Before(d.Names[oldest].Touched) {
+			oldest = key
+		}
+	}
+	if gone > maxGone {
+		delete(d.Names, oldest)
+	}
+}
+
+// Pending finds the change that is not decided of an operation, or returns nil.
+func (d *Data) Pending(id string) *Pending {
+	for _, n := range d.Names {
+		if n.Pending != nil && n.Pending.ID == id {
+			return n.Pending
+		}
+	}
+	return nil
+}
+
+// Decision returns how an operation ended, or nil where that is not known.
+func (d *Data) Decision(id string) *Decision {
+	for _, n := range d.Names {
+		if i := slices.IndexFunc(n.Decided, func(x Decision) bool { return x.ID == id }); i >= 0 {
+			return &n.Decided[i]
+		}
+	}
+	return nil
+}
+
+// Decide keeps how an operation ended, and drops it where it was pending.
+func (d *Data) Decide(x Decision, now time.Time) {
+	d.SetName(x.Store, func(n *Name) {
+		if n.Pending != nil && n.Pending.ID == x.ID {
+			n.Pending = nil
+		}
+		n.Decided = append(slices.Clone(n.Decided[max(0, len(n.Decided)-maxDecided+1):]), x)
+		n.Touched = now
+	})
+}
+
+// Committed is the operation that made the store's revision; the same at all managers also where it was
+// no operation, but a change at each of them.
+func (s *Store) Committed() string {
+	if s.Change != "" {
+		return s.Change
+	}
+	return "d-" + s.Digest[:min(32, len(s.Digest))]
+}
+
+// Configuration is what all managers of the store keep alike.
+func (s *Store) Configuration() *wire.Configuration {
+	return &wire.Configuration{
+		Operation: s.Operation, Change: s.Committed(), Revision: s.Revision, Epoch: s.Epoch, Digest: s.Digest, Home: s.Home,
+		Managers: s.Managers, Founders: s.Founders, Nodes: s.Nodes,
+	}
+}

@@ -1,0 +1,174 @@
+package wire
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"net/url"
+	"time"
+)
+
+// OperationsPath takes prepares, and shows what is pending and what was decided.
+func OperationsPath() string { return Prefix + "/operations" }
+
+// OperationPath is one operation; its commit, abort and renew stand below it.
+func OperationPath(id string) string { return OperationsPath() + "/" + url.PathEscape(id) }
+
+// StatePath is what one manager holds of a store's configuration, for other managers and repairs.
+func StatePath(store string) string { return StorePath(store) + "/state" }
+
+// RepairPath makes a manager resolve a store's pending change and catch up at once.
+func RepairPath(store string) string { return StorePath(store) + "/repair" }
+
+// Times of the protocol.
+const (
+	// RenewEvery is how often the runner renews its operation at the home.
+	RenewEvery = 5 * time.Second
+	// ExpireAfter is how long after the last renewal the home lets a pending operation go.
+	ExpireAfter = 30 * time.Second
+	// ResolveEvery is how often a manager asks the home about what stays pending.
+	ResolveEvery = 5 * time.Second
+)
+
+// Actions of operations.
+const (
+	CreateAction         = "CreateStore"
+	AddInstanceAction    = "AddInstance"
+	RemoveInstanceAction = "RemoveInstance"
+	RemoveStoreAction    = "RemoveStore"
+	RepairAction         = "RepairStore"
+)
+
+// Change is the body of POST /operations: the configuration that a store is to have, and on what it
+// builds. It is the same for every manager; the query parameter to names the one that it is sent to.
+type Change struct {
+	// ID is a UUIDv7 that the runner made. The same ID with another content is refused.
+	ID     string `json:"id"`
+	Action string `json:"action"`
+	Store  string `json:"store"`
+	// Owner says who asks, for people: user@host, process.
+	Owner string `json:"owner,omitempty"`
+	// Home is the identity of the manager whose commit decides: the store's, or the smallest of Managers.
+	Home string `json:"home"`
+	// Managers take part, and keep the store afterwards: all that keep it now, but Drop, and newcomers.
+	Managers []Manager `json:"managers"`
+	// Drop is the identity of a manager that is gone for good. It is not the home.
+	Drop string `json:"drop,omitempty"`
+	// BaseRevision and BaseOperation are those of the configuration that the change builds on; 0 and empty
+	// where there is none.
+	BaseRevision  uint64 `json:"baseRevision,omitempty"`
+	BaseOperation string `json:"baseOperation,omitempty"`
+	// Epoch is above the highest one that any of the managers has seen of the store.
+	Epoch uint64 `json:"epoch,omitempty"`
+
+	// Creation is the id of the operation that created the store.
+	Creation string `json:"creation,omitempty"`
+	// Nodes is the whole topology with every role set; empty when the store is to be removed.
+	Nodes    []Node    `json:"nodes,omitempty"`
+	Founders []Founder `json:"founders,omitempty"`
+	// Founding says that no instance has ever run: roles and founders are chosen anew.
+	Founding bool `json:"founding,omitempty"`
+	// Desired is what new instances start as.
+	Desired Desired `json:"desired,omitempty"`
+	// LoseData lets an instance that goes go at once, and a store that runs be removed.
+	LoseData bool `json:"loseData,omitempty"`
+
+	// DryRun checks and changes nothing.
+	DryRun bool `json:"dryRun,omitempty"`
+}
+
+// Removes says that the change ends the store.
+func (c *Change) Removes() bool { return len(c.Nodes) == 0 }
+
+// Digest is SHA-256 over all but the epoch, which may be raised while the operation is prepared.
+func (c *Change) Digest() string {
+	same := *c
+	same.Epoch, same.DryRun = 0, false
+	text, _ := json.Marshal(same) // strings, numbers and lists of them: it can't fail
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
+// OperationState is what has become of an operation at one manager.
+type OperationState string
+
+const (
+	// OperationUnknown: this manager has never heard of it, or has forgotten it.
+	OperationUnknown OperationState = "unknown"
+	// OperationPending: voted yes and not decided.
+	OperationPending   OperationState = "pending"
+	OperationCommitted OperationState = "committed"
+	OperationAborted   OperationState = "aborted"
+)
+
+// Operation is what one manager says of an operation.
+type Operation struct {
+	ID    string         `json:"id"`
+	State OperationState `json:"state"`
+	// Manager is the identity of the one that says so.
+	Manager string `json:"manager"`
+	Action  string `json:"action,omitempty"`
+	Store   string `json:"store,omitempty"`
+	Epoch   uint64 `json:"epoch,omitempty"`
+	Digest  string `json:"digest,omitempty"`
+	Owner   string `json:"owner,omitempty"`
+	Home    string `json:"home,omitempty"`
+	// Since is when this manager voted, by its own clock.
+	Since *time.Time `json:"since,omitempty"`
+	// Claims, in the answer to a dry run, are the names of the nodes that this manager takes for its own.
+	Claims []string `json:"claims,omitempty"`
+}
+
+// Abort is the body of an abort: what a manager that has not seen the prepare has to refuse later.
+type Abort struct {
+	Store string `json:"store"`
+	Epoch uint64 `json:"epoch,omitempty"`
+}
+
+// Configuration is what all managers of a store keep alike.
+type Configuration struct {
+	// Operation created the store; Change made this revision.
+	Operation string    `json:"operation"`
+	Change    string    `json:"change"`
+	Revision  uint64    `json:"revision"`
+	Epoch     uint64    `json:"epoch"`
+	Digest    string    `json:"digest"`
+	Home      string    `json:"home,omitempty"`
+	Managers  []Manager `json:"managers"`
+	Founders  []Founder `json:"founders"`
+	Nodes     []Node    `json:"nodes"`
+}
+
+// StoreState is what one manager has of a store's configuration, whether it has the store or not.
+type StoreState struct {
+	// Manager is the identity of the one that says so.
+	Manager string `json:"manager"`
+	Store   string `json:"store"`
+	// Epoch is the highest one that it has seen.
+	Epoch         uint64         `json:"epoch"`
+	Configuration *Configuration `json:"configuration,omitempty"`
+	// Removed is the operation that removed the store here.
+	Removed string     `json:"removed,omitempty"`
+	Pending *Operation `json:"pending,omitempty"`
+	// Decided are the operations of the store whose end it has seen, the latest last.
+	Decided []Operation `json:"decided,omitempty"`
+	// Fenced are managers that were declared lost; Repairing is one that is being.
+	Fenced    []string `json:"fenced,omitempty"`
+	Repairing string   `json:"repairing,omitempty"`
+}
+
+// Of is what the manager says of one operation of the store.
+func (s *StoreState) Of(id string) OperationState {
+	switch {
+	case s.Pending != nil && s.Pending.ID == id:
+		return OperationPending
+	case s.Configuration != nil && s.Configuration.Change == id, s.Removed == id:
+		return OperationCommitted
+	}
+	for _, op := range s.Decided {
+		if op.ID == id {
+			return op.State
+		}
+	}
+	return OperationUnknown
+}
