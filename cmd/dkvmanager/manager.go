@@ -96,6 +96,7 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 	api := admin.New(admin.Options{
 		Catalog:    cat,
 		Supervisor: sup,
+		Peers:      newPeers(),
 		Owns:       o.self.Owns,
 		Host:       o.self.Host,
 		Listen:     o.self.Listen(),
@@ -103,6 +104,9 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 		Engine:     engine.Name(),
 		Log:        log,
 	})
+	if err := api.Start(); err != nil {
+		return err
+	}
 	log.Info("serving", "listen", o.self.Listen(), "host", o.self.Host, "data", cat.Dir(), "stores", len(cat.Snapshot().Stores))
 	return serve(ctx, o, sup, api, listener)
 }
@@ -148,6 +152,7 @@ func serve(ctx context.Context, o *options, sup *supervisor.Supervisor, api *adm
 	// The supervisor outlives the requests in flight: they wait for what it does.
 	supervising, release := context.WithCancel(context.WithoutCancel(ctx))
 	defer release()
+	go api.Resolve(ctx)
 	supervised := make(chan error, 1)
 	go func() {
 		supervised <- sup.Run(supervising)

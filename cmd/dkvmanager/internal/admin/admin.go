@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"dkvrun/cmd/dkvmanager/internal/apply"
 	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/runtime/wire"
 )
@@ -47,6 +48,8 @@ type Supervisor interface {
 type Options struct {
 	Catalog    Catalog
 	Supervisor Supervisor
+	// Peers asks other managers what became of an operation.
+	Peers apply.Peers
 	// Owns says whether a node is this manager's.
 	Owns func(wire.Node) bool
 	// Host is what the manager advertises, Listen its host:port.
@@ -63,12 +66,32 @@ type API struct {
 	Options
 	locks    locks
 	changing sync.Mutex
+	apply    *apply.Machine
 	origin   *http.CrossOriginProtection
 }
 
 // New makes the API of one manager.
 func New(o Options) *API {
-	return &API{Options: o, origin: http.NewCrossOriginProtection()}
+	a := &API{Options: o, origin: http.NewCrossOriginProtection()}
+	a.apply = apply.New(apply.Options{
+		Catalog: told{a}, Peers: o.Peers, Owns: o.Owns, Ports: o.Supervisor.CheckPorts, Engine: o.Engine, Now: time.Now,
+	})
+	return a
+}
+
+// told is the catalog whose changes the supervisor is told of.
+type told struct{ *API }
+
+func (t told) Snapshot() *catalog.Data                  { return t.Catalog.Snapshot() }
+func (t told) Update(f func(*catalog.Data) error) error { return t.change(f) }
+func (t told) Identity() string                         { return t.Catalog.Identity() }
+
+// Start drops what this manager decided about and nobody renewed across its restart. Serve comes after it.
+func (a *API) Start() error { return a.apply.Start() }
+
+// Resolve ends, until ctx is done, operations whose runner is gone.
+func (a *API) Resolve(ctx context.Context) {
+	a.apply.Run(ctx, wire.ResolveEvery, func(err error) { a.Log.Info("an operation stays pending", "why", err) })
 }
 
 // change updates the catalog and tells the supervisor, one change after the other: the ports that one

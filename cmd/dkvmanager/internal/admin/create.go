@@ -27,16 +27,20 @@ func (a *API) createStore(req *request) (any, error) {
 	defer release()
 	result := done("Created")
 	err = a.change(func(d *catalog.Data) error {
-		if there := namesake(d, wanted.Name); there != nil {
+		if err := free(d, wanted.Name); err != nil {
+			return err
+		}
+		if there := d.Named(wanted.Name); there != nil {
 			result = unchanged("Already created")
 			return sameStore(there, body)
 		}
-		if err := a.Supervisor.CheckPorts(wanted.Name, wanted.Nodes); err != nil {
+		if err := a.apply.PortsFree(d, wanted.Name, wanted.Nodes); err != nil {
 			return err
 		}
 		for _, n := range a.own(wanted.Nodes) {
 			wanted.Local[n.Name] = &catalog.Local{Desired: wire.DesiredStopped}
 		}
+		wanted.Epoch = d.Name(wanted.Name).Epoch + 1
 		d.Stores[wanted.Name] = wanted
 		return nil
 	})
@@ -66,7 +70,7 @@ func (a *API) newStore(body wire.CreateStore) (*catalog.Store, error) {
 	}
 	s := &catalog.Store{
 		Name: body.Name, Engine: a.Engine, Operation: body.Operation,
-		Revision: 1, Epoch: 1, Digest: wire.Digest(body.Name, nodes),
+		Revision: 1, Digest: wire.Digest(body.Name, nodes),
 		Home: home(body.Home, body.Managers), Managers: body.Managers,
 		Founders: wire.Founders(nodes), Nodes: nodes,
 		Local: map[string]*catalog.Local{},
@@ -100,7 +104,7 @@ var derived = regexp.MustCompile(`^d-[0-9a-f]{32}$`)
 // checkKeepers checks what a request says about who made the store and who keeps it.
 func checkKeepers(operation string, managers []wire.Manager, home string) error {
 	if operation != "" && !derived.MatchString(operation) {
-		if id, err := uuid.Parse(operation); err != nil || id.String() != operation {
+		if !isUUID(operation) {
 			return refuse(wire.CodeBadRequest, "operation: got %s, want a UUID in lower case", quoted(operation))
 		}
 	}
@@ -120,6 +124,11 @@ func checkKeepers(operation string, managers []wire.Manager, home string) error 
 		return refuse(wire.CodeBadRequest, "home: %s is none of the managers", quoted(home))
 	}
 	return nil
+}
+
+func isUUID(text string) bool {
+	id, err := uuid.Parse(text)
+	return err == nil && id.String() == text
 }
 
 // home is the manager that decides for the store: the smallest identity where none is given.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"dkvrun/cmd/dkvmanager/internal/apply"
 	"dkvrun/runtime/wire"
 )
 
@@ -13,6 +14,9 @@ func (a *API) startInstance(req *request) (any, error) {
 		return nil, err
 	}
 	defer release()
+	if p := a.Catalog.Snapshot().Name(req.store).Pending; p != nil && (p.Removes() || p.Founding) {
+		return nil, apply.Busy(p) // it was voted for because nothing runs
+	}
 	changed, err := a.Supervisor.Start(req.ctx, req.store, req.instance)
 	if err != nil {
 		return nil, err

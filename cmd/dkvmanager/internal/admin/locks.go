@@ -4,6 +4,8 @@ import (
 	"strings"
 	"sync"
 
+	"dkvrun/cmd/dkvmanager/internal/apply"
+	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/runtime/wire"
 )
 
@@ -46,4 +48,16 @@ func (l *locks) release(key, instance string) {
 	if len(l.held[key]) == 0 {
 		delete(l.held, key)
 	}
+}
+
+// free refuses a change of a store of which another one is voted for, or that is being repaired.
+func free(d *catalog.Data, store string) error {
+	n := d.Name(store)
+	switch {
+	case n.Pending != nil:
+		return apply.Busy(n.Pending)
+	case n.Repairing != "":
+		return apply.Unrepaired(store, n.Repairing)
+	}
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"dkvrun/cmd/dkvmanager/internal/apply"
 	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/runtime/wire"
 )
@@ -30,7 +31,10 @@ func (a *API) removeStore(req *request) (any, error) {
 		return nil, refuse(wire.CodeStoreRunning, "%s: stop %s first, or remove it with force", running, s.Name)
 	}
 	err = a.change(func(d *catalog.Data) error {
-		delete(d.Stores, s.Name)
+		if err := free(d, s.Name); err != nil {
+			return err
+		}
+		apply.Remove(d, s.Name, "")
 		return nil
 	})
 	if err != nil {
@@ -81,6 +85,9 @@ func (a *API) removeInstance(req *request) (any, error) {
 	defer release()
 	var result *wire.Result
 	err = a.change(func(d *catalog.Data) error {
+		if err := free(d, req.store); err != nil {
+			return err
+		}
 		s, err := find(d, req.store)
 		if err == nil {
 			result, err = a.drop(s, change)
@@ -115,7 +122,7 @@ func (a *API) drop(s *catalog.Store, r removal) (*wire.Result, error) {
 	if len(s.Nodes) == 1 {
 		return nil, refuse(wire.CodeLastInstance, "%s is the last instance of %s: it goes with the store (remove_store)", gone.Name, s.Name)
 	}
-	started := checkNeverRun(s)
+	started := apply.NeverRan(s)
 	if r.founding && started != nil {
 		return nil, started
 	}
@@ -136,6 +143,7 @@ func (a *API) drop(s *catalog.Store, r removal) (*wire.Result, error) {
 	}
 	s.Nodes = rest
 	s.Revision++
+	s.Change = ""
 	s.Digest = wire.Digest(s.Name, rest)
 	return done("Removed"), nil
 }

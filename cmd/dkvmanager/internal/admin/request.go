@@ -21,10 +21,10 @@ const bodyTimeout = 30 * time.Second
 
 // request is what is left of an HTTP request once its form has been checked.
 type request struct {
-	ctx             context.Context
-	store, instance string
-	query           url.Values
-	body            []byte
+	ctx                        context.Context
+	store, instance, operation string
+	query                      url.Values
+	body                       []byte
 }
 
 // read checks the form of a request: names, parameters, body. Nothing has happened yet.
@@ -32,13 +32,16 @@ func (a *API) read(w http.ResponseWriter, r *http.Request, route *route, names m
 	if err := a.origin.Check(r); err != nil {
 		return nil, refuse(wire.CodeBadRequest, "a web page of another origin may not use this API")
 	}
-	req := &request{ctx: r.Context(), store: names["store"], instance: names["instance"]}
+	req := &request{ctx: r.Context(), store: names["store"], instance: names["instance"], operation: names["operation"]}
 	for _, field := range []string{"store", "instance"} {
 		if name, has := names[field]; has {
 			if err := wire.CheckName(name); err != nil {
 				return nil, refuse(wire.CodeBadName, "the %s's name in the path %w", field, err)
 			}
 		}
+	}
+	if id, has := names["operation"]; has && !isUUID(id) {
+		return nil, refuse(wire.CodeBadRequest, "the operation in the path: got %s, want a UUID in lower case", quoted(id))
 	}
 	var err error
 	if req.query, err = readQuery(r, route.params); err != nil {

@@ -12,7 +12,7 @@ import (
 // route is one line of the table.
 type route struct {
 	method string
-	// path comes after wire.Prefix; {store} and {instance} stand for one name each.
+	// path comes after wire.Prefix; {store}, {instance} and {operation} stand for one name each.
 	path string
 	// action is the result's operation; that of an instance gets ":INSTANCE" after it.
 	action string
@@ -33,6 +33,13 @@ var routes = []route{
 	{"DELETE", "/stores/{store}/instances/{instance}", "RemoveInstance", []string{"baseRevision", "loseData", "founding"}, false, (*API).removeInstance},
 	{"POST", "/stores/{store}/instances/{instance}/start", "StartInstance", nil, false, (*API).startInstance},
 	{"POST", "/stores/{store}/instances/{instance}/stop", "StopInstance", []string{"force"}, false, (*API).stopInstance},
+	{"GET", "/stores/{store}/state", "GetState", nil, false, (*API).getState},
+	{"POST", "/operations", "Prepare", []string{"to"}, true, (*API).prepare},
+	{"GET", "/operations", "GetOperations", nil, false, (*API).listOperations},
+	{"GET", "/operations/{operation}", "GetOperation", nil, false, (*API).getOperation},
+	{"POST", "/operations/{operation}/commit", "Commit", []string{"to", "epoch"}, false, (*API).commit},
+	{"POST", "/operations/{operation}/abort", "Abort", []string{"to"}, true, (*API).abort},
+	{"POST", "/operations/{operation}/renew", "Renew", []string{"to"}, false, (*API).renew},
 	{"GET", "/stores/{store}/instances/{instance}/log", "GetLog", []string{"tail"}, false, (*API).getLog},
 	{"GET", "/metrics", "GetMetrics", []string{"windowSec", "store"}, false, (*API).getMetrics},
 	{"GET", "/info", "GetInfo", nil, false, (*API).getInfo},
@@ -41,7 +48,7 @@ var routes = []route{
 }
 
 // match finds the route of a path as it came, still escaped, so that no escape can add a segment. The
-// methods are those that the path has; names are the unescaped {store} and {instance}.
+// methods are those that the path has; names are the unescaped {…}.
 func match(method, escaped string) (found *route, names map[string]string, methods []string) {
 	path, ok := strings.CutPrefix(escaped, wire.Prefix)
 	if !ok {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 
 	"dkvrun/cmd/dkvmanager/internal/catalog"
@@ -12,22 +11,23 @@ import (
 )
 
 func (a *API) listStores(req *request) (any, error) {
-	known := a.Catalog.Snapshot().Stores
-	stores := make([]wire.Store, len(known))
+	d := a.Catalog.Snapshot()
+	stores := make([]wire.Store, len(d.Stores))
 	var views sync.WaitGroup
-	for i, name := range slices.Sorted(maps.Keys(known)) {
-		views.Go(func() { stores[i] = a.view(req.ctx, known[name]) })
+	for i, name := range slices.Sorted(maps.Keys(d.Stores)) {
+		views.Go(func() { stores[i] = a.view(req.ctx, d, d.Stores[name]) })
 	}
 	views.Wait()
 	return stores, nil
 }
 
 func (a *API) getStore(req *request) (any, error) {
-	s, err := find(a.Catalog.Snapshot(), req.store)
+	d := a.Catalog.Snapshot()
+	s, err := find(d, req.store)
 	if err != nil {
 		return nil, err
 	}
-	return a.view(req.ctx, s), nil
+	return a.view(req.ctx, d, s), nil
 }
 
 // find returns a store of the catalog, or says that it is not there.
@@ -35,20 +35,10 @@ func find(d *catalog.Data, name string) (*catalog.Store, error) {
 	if s := d.Stores[name]; s != nil {
 		return s, nil
 	}
-	if s := namesake(d, name); s != nil {
+	if s := d.Named(name); s != nil {
 		return nil, refuse(wire.CodeStoreNotFound, "there is no store %s here, but %s: names are case-sensitive", name, s.Name)
 	}
 	return nil, refuse(wire.CodeStoreNotFound, "there is no store %s here: check the name, or create it", name)
-}
-
-// namesake returns the store whose name is the same but for upper and lower case, or nil.
-func namesake(d *catalog.Data, name string) *catalog.Store {
-	for _, s := range d.Stores {
-		if strings.EqualFold(s.Name, name) {
-			return s
-		}
-	}
-	return nil
 }
 
 // node returns a node of the topology by its name, or nil.
@@ -61,13 +51,14 @@ func node(nodes []wire.Node, name string) *wire.Node {
 }
 
 // view is a store as the API shows it: what the catalog says, and how the own instances are.
-func (a *API) view(ctx context.Context, s *catalog.Store) wire.Store {
+func (a *API) view(ctx context.Context, d *catalog.Data, s *catalog.Store) wire.Store {
 	out := wire.Store{
 		Name: s.Name, Engine: s.Engine, Operation: s.Operation,
-		Revision: s.Revision, Epoch: s.Epoch, Digest: s.Digest, Home: s.Home,
+		Change: s.Committed(), Revision: s.Revision, Epoch: s.Epoch, Digest: s.Digest, Home: s.Home,
 		Managers:  append([]wire.Manager{}, s.Managers...),
 		Founders:  append([]wire.Founder{}, s.Founders...),
 		Instances: make([]wire.Instance, 0, len(s.Nodes)),
+		Pending:   a.apply.PendingOf(d, s.Name),
 	}
 	seen := map[string]wire.Instance{}
 	for _, in := range a.Supervisor.Instances(ctx, s.Name) {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"dkvrun/cmd/dkvmanager/internal/apply"
 	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/runtime/wire"
 )
@@ -24,16 +25,20 @@ func (a *API) addInstance(req *request) (any, error) {
 	defer release()
 	var result *wire.Result
 	err = a.change(func(d *catalog.Data) error {
+		if err := free(d, req.store); err != nil {
+			return err
+		}
 		s := d.Stores[req.store]
 		var err error
 		if s == nil {
 			if s, err = a.learn(d, req.store, body); err == nil {
+				s.Epoch = max(s.Epoch, d.Name(s.Name).Epoch+1)
 				d.Stores[s.Name] = s
 				result = done("Added %s", list(a.own(s.Nodes)))
 			}
 			return err
 		}
-		result, err = a.widen(s, body)
+		result, err = a.widen(d, s, body)
 		return err
 	})
 	if err != nil {
@@ -68,7 +73,7 @@ func checkChange(body wire.ChangeInstances) error {
 
 // learn makes a store that this manager did not know from what another manager's caller says of it.
 func (a *API) learn(d *catalog.Data, name string, body wire.ChangeInstances) (*catalog.Store, error) {
-	if there := namesake(d, name); there != nil {
+	if there := d.Named(name); there != nil {
 		return nil, refuse(wire.CodeStoreExists, "store %s is there already: names that differ only in case can't both exist", there.Name)
 	}
 	if body.Operation == "" || len(body.Managers) == 0 || len(body.Founders) == 0 && !body.Founding {
@@ -90,11 +95,11 @@ func (a *API) learn(d *catalog.Data, name string, body wire.ChangeInstances) (*c
 		Founders: founders, Nodes: nodes,
 		Local: map[string]*catalog.Local{},
 	}
-	return s, a.takeIn(s, nodes, body)
+	return s, a.takeIn(d, s, nodes, body)
 }
 
 // widen changes s, a copy, into what is asked for.
-func (a *API) widen(s *catalog.Store, body wire.ChangeInstances) (*wire.Result, error) {
+func (a *API) widen(d *catalog.Data, s *catalog.Store, body wire.ChangeInstances) (*wire.Result, error) {
 	if body.Operation != "" && body.Operation != s.Operation {
 		return nil, refuse(wire.CodeStoreExists, "store %s is another one here, made by operation %s: remove it, or take another name", s.Name, s.Operation)
 	}
@@ -113,16 +118,17 @@ func (a *API) widen(s *catalog.Store, body wire.ChangeInstances) (*wire.Result, 
 		return nil, refuse(wire.CodeBadTopology, "nodes: has no new instance: %s has all of them already", s.Name)
 	}
 	if body.Founding {
-		if err := checkNeverRun(s); err != nil {
-			return nil, err
+		if started := apply.NeverRan(s); started != nil {
+			return nil, started
 		}
 		s.Founders = wire.Founders(nodes)
 	}
-	if err := a.takeIn(s, added, body); err != nil {
+	if err := a.takeIn(d, s, added, body); err != nil {
 		return nil, err
 	}
 	s.Nodes = nodes
 	s.Revision++
+	s.Change = ""
 	s.Digest = wire.Digest(s.Name, nodes)
 	s.Epoch = max(s.Epoch, body.Epoch)
 	if len(body.Managers) > 0 {
@@ -177,7 +183,7 @@ func widened(s *catalog.Store, body wire.ChangeInstances) ([]wire.Node, error) {
 }
 
 // takeIn makes the own ones of new nodes this server's, once their ports are known to be free.
-func (a *API) takeIn(s *catalog.Store, added []wire.Node, body wire.ChangeInstances) error {
+func (a *API) takeIn(d *catalog.Data, s *catalog.Store, added []wire.Node, body wire.ChangeInstances) error {
 	own, desired := a.own(added), body.Desired
 	if desired == "" {
 		desired = wire.DesiredStopped
@@ -192,7 +198,7 @@ func (a *API) takeIn(s *catalog.Store, added []wire.Node, body wire.ChangeInstan
 			return refuse(wire.CodeStoreBusy, "%s is still leaving %s: try again when it is gone, or take another name", n.Name, s.Name)
 		}
 	}
-	if err := a.Supervisor.CheckPorts(s.Name, own); err != nil {
+	if err := a.apply.PortsFree(d, s.Name, own); err != nil {
 		return err
 	}
 	for _, n := range own {
@@ -206,17 +212,6 @@ func (a *API) takeIn(s *catalog.Store, added []wire.Node, body wire.ChangeInstan
 
 func isFounder(founders []wire.Founder, n wire.Node) bool {
 	return slices.Contains(founders, wire.Founder{Name: n.Name, Host: n.Host, ClustronPort: n.ClustronPort})
-}
-
-// checkNeverRun refuses to found a store anew when an own instance has been started: its folder may hold
-// the beginnings of a store with the old founders.
-func checkNeverRun(s *catalog.Store) error {
-	for name, l := range s.Local {
-		if l.Started {
-			return refuse(wire.CodeStoreStarted, "%s has been started: its founders stay as they are; repeat without founding", name)
-		}
-	}
-	return nil
 }
 
 func stale(s *catalog.Store, base uint64) error {

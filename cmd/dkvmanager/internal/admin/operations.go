@@ -1,0 +1,94 @@
+package admin
+
+import (
+	"context"
+	"math"
+
+	"dkvrun/cmd/dkvmanager/internal/apply"
+	"dkvrun/runtime/wire"
+)
+
+// prepare votes for a change of a store, or says in a dry run what would speak against it.
+func (a *API) prepare(req *request) (any, error) {
+	if err := a.checkTo(req); err != nil {
+		return nil, err
+	}
+	var body wire.Change
+	if err := decode(req.body, &body); err != nil {
+		return nil, err
+	}
+	if !isUUID(body.ID) {
+		return nil, refuse(wire.CodeBadRequest, "id: got %s, want a UUID in lower case", quoted(body.ID))
+	}
+	if body.Creation != "" && !derived.MatchString(body.Creation) && !isUUID(body.Creation) {
+		return nil, refuse(wire.CodeBadRequest, "creation: got %s, want a UUID in lower case", quoted(body.Creation))
+	}
+	if body.DryRun {
+		return a.apply.Preflight(body)
+	}
+	if err := wire.CheckName(body.Store); err != nil {
+		return nil, refuse(wire.CodeBadName, "store: %w", err)
+	}
+	// An instance that is just being started is not overlooked.
+	release, err := a.locks.take(body.Store, "")
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	return a.apply.Prepare(body)
+}
+
+func (a *API) listOperations(*request) (any, error) { return a.apply.Operations(), nil }
+
+func (a *API) getOperation(req *request) (any, error) { return a.apply.Operation(req.operation) }
+
+// commit answers for a store that is removed when its processes and folders are gone. What isn't done
+// about them within the request, the supervisor does by itself: the operation stays committed.
+func (a *API) commit(req *request) (any, error) {
+	if err := a.checkTo(req); err != nil {
+		return nil, err
+	}
+	epoch, err := req.number("epoch", 0, 1, math.MaxUint64)
+	if err != nil {
+		return nil, err
+	}
+	op, err := a.apply.Commit(req.operation, epoch)
+	if err != nil {
+		return nil, err
+	}
+	if op.Action == wire.RemoveStoreAction && a.Catalog.Snapshot().Stores[op.Store] == nil {
+		if err := a.Supervisor.Remove(context.WithoutCancel(req.ctx), op.Store); err != nil {
+			a.Log.Warn("a removed store's folders stay for now", "store", op.Store, "error", err)
+		}
+	}
+	return op, nil
+}
+
+func (a *API) abort(req *request) (any, error) {
+	if err := a.checkTo(req); err != nil {
+		return nil, err
+	}
+	var body wire.Abort
+	if err := decode(req.body, &body); err != nil {
+		return nil, err
+	}
+	return a.apply.Abort(req.operation, body)
+}
+
+func (a *API) renew(req *request) (any, error) {
+	if err := a.checkTo(req); err != nil {
+		return nil, err
+	}
+	return a.apply.Renew(req.operation)
+}
+
+// checkTo refuses what is for another manager: one with a new disk may answer under an old address.
+func (a *API) checkTo(req *request) error {
+	if to := req.query.Get("to"); to != a.Catalog.Identity() {
+		return apply.WrongManager(a.Catalog.Identity())
+	}
+	return nil
+}
+
+// getState is for other managers and for repairs: what this one has of a store, even if it has not.
+func (a *API) getState(req *request) (any, error) { return a.apply.State(req.store) }

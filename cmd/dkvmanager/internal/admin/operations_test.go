@@ -1,0 +1,139 @@
+package admin
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+
+	"dkvrun/runtime/wire"
+)
+
+// change is an operation that this manager alone takes part in.
+func (b *bench) change(id string) wire.Change {
+	self := b.catalog.Identity()
+	planned := wire.AssignRoles(nodes(2, ownHost, otherHost))
+	return wire.Change{
+		ID: id, Action: wire.CreateAction, Store: "OrdersStore", Owner: "tester", Home: self,
+		Managers: []wire.Manager{{Identity: self, URL: "http://" + ownHost + ":7801"}},
+		Epoch:    1, Creation: id, Nodes: planned, Founders: wire.Founders(planned), Desired: wire.DesiredStopped,
+	}
+}
+
+func (b *bench) to(path string) string {
+	return path + "?to=" + url.QueryEscape(b.catalog.Identity())
+}
+
+// operation makes a request whose answer is an operation in a state.
+func (b *bench) operation(method, path string, body any, want wire.OperationState) wire.Operation {
+	b.t.Helper()
+	status, text := b.send(b.request(method, path, body))
+	var op wire.Operation
+	if err := json.Unmarshal(text, &op); err != nil || status != 200 || op.State != want {
+		b.t.Fatalf("%s %s: %d %s, want an operation that is %s", method, path, status, text, want)
+	}
+	return op
+}
+
+func TestOperationCommits(t *testing.T) {
+	b := newBench(t)
+	c := b.change(operation)
+	dry := c
+	dry.DryRun = true
+	if op := b.operation("POST", b.to(wire.OperationsPath()), dry, wire.OperationUnknown); len(op.Claims) != 1 || op.Claims[0] != "orders-1" {
+		t.Errorf("claims %v", op.Claims)
+	}
+	path := wire.OperationPath(c.ID)
+	b.operation("GET", path, nil, wire.OperationUnknown)
+	b.operation("POST", b.to(wire.OperationsPath()), c, wire.OperationPending)
+	b.operation("POST", b.to(path+"/renew"), nil, wire.OperationPending)
+	b.operation("GET", path, nil, wire.OperationPending)
+	var all []wire.Operation
+	if b.get(wire.OperationsPath(), &all); len(all) != 1 || all[0].State != wire.OperationPending {
+		t.Errorf("%+v", all)
+	}
+
+	// The plain routes take the same lock.
+	b.refused("POST", wire.StoresPath(), orders(2, ownHost), wire.CodeStoreBusy, "tester")
+	other := wire.CreateStore{Name: "CartStore", Nodes: nodes(1, ownHost)}
+	b.refused("POST", wire.StoresPath(), other, wire.CodePortTaken, "OrdersStore")
+
+	b.operation("POST", b.to(path+"/commit")+"&epoch=1", nil, wire.OperationCommitted)
+	if s := b.store("OrdersStore"); s.Change != c.ID || s.Operation != c.ID || s.Pending != nil {
+		t.Errorf("%+v", s)
+	}
+	var state wire.StoreState
+	if b.get(wire.StatePath("OrdersStore"), &state); state.Of(c.ID) != wire.OperationCommitted || state.Configuration == nil {
+		t.Errorf("%+v", state)
+	}
+	b.operation("POST", b.to(path+"/abort"), wire.Abort{Store: c.Store}, wire.OperationCommitted)
+
+	// While the store is to go, none of its instances starts; then its folders go too.
+	gone := wire.Change{
+		ID: "0198f0a0-5d2e-7c41-9d0f-2f6f8f3f7a12", Action: wire.RemoveStoreAction, Store: c.Store, Home: c.Home, Managers: c.Managers,
+		BaseRevision: 1, BaseOperation: c.ID, Epoch: 2,
+	}
+	b.operation("POST", b.to(wire.OperationsPath()), gone, wire.OperationPending)
+	if s := b.store("OrdersStore"); s.Pending == nil || s.Pending.ID != gone.ID || s.Pending.Since == nil {
+		t.Errorf("pending is %+v", s.Pending)
+	}
+	start := wire.InstancePath("OrdersStore", "orders-1") + "/start"
+	b.refused("POST", start, nil, wire.CodeStoreBusy, "RemoveStore")
+	b.refused("DELETE", wire.StorePath("OrdersStore"), nil, wire.CodeStoreBusy, "RemoveStore")
+	b.refused("DELETE", wire.InstancePath("OrdersStore", "orders-1"), nil, wire.CodeStoreBusy, "RemoveStore")
+	b.operation("POST", b.to(wire.OperationPath(gone.ID)+"/commit")+"&epoch=2", nil, wire.OperationCommitted)
+	if len(b.sup.removed) != 1 {
+		t.Errorf("removed %v", b.sup.removed)
+	}
+	b.refused("GET", wire.StorePath("OrdersStore"), nil, wire.CodeStoreNotFound, "no store")
+}
+
+func TestOperationAborts(t *testing.T) {
+	b := newBench(t)
+	c := b.change(operation)
+	path := wire.OperationPath(c.ID)
+	b.operation("POST", b.to(wire.OperationsPath()), c, wire.OperationPending)
+	b.operation("POST", b.to(path+"/abort"), wire.Abort{Store: c.Store, Epoch: 1}, wire.OperationAborted)
+	b.refused("POST", b.to(path+"/commit")+"&epoch=1", nil, wire.CodeOperationAborted, "undone")
+	b.refused("POST", b.to(path+"/renew"), nil, wire.CodeOperationAborted, "undone")
+	b.must("POST", wire.StoresPath(), orders(2, ownHost), wire.CodeOK, "Created")
+}
+
+func TestOperationsRefuseWhatCantBe(t *testing.T) {
+	b := newBench(t)
+	c := b.change(operation)
+	b.operation("POST", b.to(wire.OperationsPath()), c, wire.OperationPending)
+	path := wire.OperationPath(c.ID)
+	for _, other := range []string{"?to=somebody", ""} {
+		for _, verb := range []string{"commit", "renew"} {
+			b.refused("POST", path+"/"+verb+other, nil, wire.CodeWrongManager, "is for another one")
+		}
+		b.refused("POST", path+"/abort"+other, wire.Abort{Store: c.Store}, wire.CodeWrongManager, "is for another one")
+		b.refused("POST", wire.OperationsPath()+other, c, wire.CodeWrongManager, "is for another one")
+	}
+	another := c
+	another.Owner = "somebody else"
+	b.refused("POST", b.to(wire.OperationsPath()), another, wire.CodeOperationDiffers, "make a new id")
+	b.refused("POST", b.to(wire.OperationPath("0198f0a0-5d2e-7c41-9d0f-2f6f8f3f7a19")+"/commit")+"&epoch=1", nil, wire.CodeOperationNotFound, "not known here")
+	b.refused("GET", wire.OperationPath("x"), nil, wire.CodeBadRequest, "want a UUID")
+	for said, spoil := range map[string]func(*wire.Change){
+		"id: got":         func(c *wire.Change) { c.ID = "x" },
+		"creation: got":   func(c *wire.Change) { c.Creation = "x" },
+		"action: got":     func(c *wire.Change) { c.Action = "Format" },
+		"home:":           func(c *wire.Change) { c.Home = "x" },
+		"nodes[0].role":   func(c *wire.Change) { c.Nodes = nodes(2, ownHost) },
+		"founders":        func(c *wire.Change) { c.Founders = nil },
+		"managers[0].url": func(c *wire.Change) { c.Managers = []wire.Manager{{Identity: c.Home, URL: "x"}} },
+		"desired: got":    func(c *wire.Change) { c.Desired = "Dancing" },
+		"owner:":          func(c *wire.Change) { c.Owner = fmt.Sprintf("%300d", 1) },
+		"drop:":           func(c *wire.Change) { c.Drop = c.Home },
+	} {
+		bad := b.change("0198f0a0-5d2e-7c41-9d0f-2f6f8f3f7a13")
+		spoil(&bad)
+		got := b.do("POST", b.to(wire.OperationsPath()), bad)
+		if got.StatusCode != 400 || !strings.Contains(got.Message, said) {
+			t.Errorf("got %d %q, want 400 and %q", got.StatusCode, got.Message, said)
+		}
+	}
+}

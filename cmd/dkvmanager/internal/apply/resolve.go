@@ -1,0 +1,56 @@
+package apply
+
+import (
+	"context"
+	"errors"
+
+	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/runtime/wire"
+)
+
+// Resolve ends what can be ended: it lets go of what expired here, and asks the homes about everything
+// else that is pending. The error says which homes gave no answer; what they decide stays pending.
+func (m *Machine) Resolve(ctx context.Context) error {
+	all := []error{m.Expire()}
+	for _, n := range m.Catalog.Snapshot().Names {
+		if n.Pending != nil && !m.isHome(n.Pending) && n.Repairing == "" {
+			all = append(all, m.follow(ctx, n.Pending))
+		}
+	}
+	return errors.Join(all...)
+}
+
+// follow does with a pending change what its home did. A home that does not know the operation has
+// undone it: it voted first, and no later operation passes while anyone still holds this one.
+func (m *Machine) follow(ctx context.Context, p *catalog.Pending) error {
+	home, err := m.Peers.State(ctx, urlOf(p.Managers, p.Home), p.Store)
+	if err != nil {
+		return err
+	}
+	if home.Manager != p.Home {
+		return nil // another manager under that address: its word counts for nothing
+	}
+	m.hear(p.ID)
+	switch home.Of(p.ID) {
+	case wire.OperationPending:
+		return nil
+	case wire.OperationCommitted:
+		_, err = m.Commit(p.ID, p.Epoch)
+	default:
+		_, err = m.Abort(p.ID, wire.Abort{Store: p.Store, Epoch: p.Epoch})
+	}
+	var refused *wire.Result
+	if errors.As(err, &refused) && refused.Code != wire.CodeReadOnly {
+		return nil // it ended while the home was asked
+	}
+	return err
+}
+
+func urlOf(managers []wire.Manager, identity string) string {
+	for _, w := range managers {
+		if w.Identity == identity {
+			return w.URL
+		}
+	}
+	return ""
+}

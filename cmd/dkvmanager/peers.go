@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"dkvrun/runtime/wire"
+)
+
+// peers asks other managers over their admin API.
+type peers struct{ client *http.Client }
+
+// peerTimeout bounds an answer of another manager.
+const peerTimeout = 3 * time.Second
+
+func newPeers() peers {
+	return peers{&http.Client{
+		Timeout:       peerTimeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport:     &http.Transport{MaxIdleConnsPerHost: 1, IdleConnTimeout: 2 * wire.ResolveEvery, MaxResponseHeaderBytes: 16 << 10},
+	}}
+}
+
+// State is what the manager at url has of a store.
+func (p peers) State(ctx context.Context, url, store string) (s wire.StoreState, err error) {
+	err = p.get(ctx, url, wire.StatePath(store), &s)
+	return s, err
+}
+
+func (p peers) get(ctx context.Context, url, path string, into any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+path, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := p.client.Do(req)
+	if err != nil {
+		return fmt.Errorf("manager %s does not answer: %w", url, err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, wire.MaxBody))
+	if err != nil {
+		return fmt.Errorf("manager %s broke off its answer: %w", url, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("manager %s answers %d to %s", url, resp.StatusCode, path)
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return fmt.Errorf("manager %s answers with something that is not of the admin API", url)
+	}
+	return nil
+}
