@@ -1,0 +1,70 @@
+package model
+
+import (
+	"strings"
+	"testing"
+)
+
+// Each rule of the protocol is there for a reason: without it the scenario breaks the invariant.
+func TestEveryWeaknessBreaks(t *testing.T) {
+	const (
+		order    = "a new name, the same managers in another order"
+		lost     = "a lost home, two repairs at once"
+		newcomer = "a lost home, and a newcomer that no record names"
+	)
+	for _, c := range []struct {
+		name      string
+		weak      weakness
+		scenario  string
+		invariant string
+	}{
+		{"apply at each manager without prepare", weakness{naive: true}, order, "I5"},
+		{"any manager lets a vote expire", weakness{expiryAnywhere: true}, order, "I1"},
+		{"prepare whatever its epoch", weakness{noEpoch: true}, order, "I1"},
+		{"prepare the home together with the others", weakness{parallelHome: true}, order, "I1"},
+		{"commit everywhere at once", weakness{noCommitPoint: true}, order, "I5"},
+		{"no comparison with the base", weakness{noBase: true}, order, "I6"},
+		{"vote before it is durable", weakness{voteBeforeSync: true}, order, "I5"},
+		{"commit before the last vote", weakness{commitEarly: true}, order, "I5"},
+		{"votes of an old epoch count", weakness{oldVotesCount: true}, order, "I4"},
+		{"the home's word about an old epoch counts", weakness{lateAnswerCounts: true}, "answers of the home come late", "I1"},
+		{"a renewal after the expiry revives", weakness{renewalRevives: true}, order, "I1"},
+		{"the home is the session's first", weakness{sessionOrder: true}, "a new name, nothing fails", "I6"},
+		{"the base is compared by revision alone", weakness{revisionOnly: true}, "two stores of one name, made apart", "I6"},
+		{"the base is compared by revision alone, in time", weakness{revisionOnly: true}, "a runner sleeps through a removal and a new life", "I6"},
+		{"the digest of a known id is not compared", weakness{idOnly: true}, "one id, two digests", "I5"},
+		{"a runner may leave out a manager", weakness{anyParticipants: true}, "a runner leaves out a manager of the store", "I5"},
+		{"who missed a commit is left behind", weakness{noCatchUp: true}, "a disk loses its vote", "I5"},
+		{"commit after the expiry", weakness{commitAfterExpiry: true}, lost, "I8"},
+		{"a restarted home goes on with its pending change", weakness{restartKeeps: true}, lost, "I8"},
+		{"repair without fence", weakness{noFence: true}, lost, "I8"},
+		{"repair without fence, among survivors", weakness{noFence: true}, "a home that is declared lost and is not", "I1"},
+		{"repair without all survivors", weakness{someSurvivors: true}, lost, "I1"},
+		{"repair asks whom the record names", weakness{recordedSurvivors: true}, newcomer, "I1"},
+		{"a home that was heard can be declared lost", weakness{silenceNotNeeded: true}, lost, "I8"},
+		{"a fenced home is asked", weakness{fencedHomeBelieved: true}, lost, "I1"},
+		{"a fenced manager is answered", weakness{fencedAsks: true}, "a lost manager that is not the home", "I4"},
+		{"a fenced home takes part", weakness{fencedHomeTakesPart: true}, "a home is lost while its store is created", "I8"},
+		{"a manager votes between fence and decision", weakness{undecidedVotes: true}, lost, "I8"},
+		{"who answers at the home's address is the home", weakness{wipedHomeBelieved: true}, lost, "I4"},
+		{"a home whose disk lost the commit goes on", weakness{rolledBackHomeServes: true}, lost, "I5"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := explore(system{find(t, c.scenario), c.weak})
+			if !strings.HasPrefix(r.broken, c.invariant+":") {
+				t.Fatalf("want %s broken, got %q after\n%q", c.invariant, r.broken, r.trace)
+			}
+			t.Logf("%s, after %d steps, %d states: %q", r.broken, len(r.trace), r.states, r.trace)
+		})
+	}
+}
+
+func find(t *testing.T, name string) scenario {
+	for _, s := range scenarios() {
+		if s.name == name {
+			return s
+		}
+	}
+	t.Fatalf("no scenario is called %q", name)
+	return scenario{}
+}

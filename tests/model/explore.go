@@ -1,0 +1,104 @@
+package model
+
+import "fmt"
+
+// result is what an exploration saw.
+type result struct {
+	states, transitions int
+	broken              string   // the invariant, or empty
+	trace               []string // the shortest way there
+	seen                outcomes
+}
+
+// outcomes are the ends that were reached: a model in which nothing ever happens proves nothing.
+type outcomes struct {
+	done     uint8 // operations committed at every participant
+	dropped  uint8 // operations aborted by their home
+	repaired bool  // a repair ended at every survivor
+	undone   bool  // a commit that only the lost home had
+	carried  bool  // a commit that the repair took forward
+}
+
+// explore visits every state of the system, breadth first, until an invariant breaks.
+func explore(y system) result {
+	var start state
+	for i := range start.managers {
+		start.managers[i].home = -1
+	}
+	if y.start != nil {
+		y.start(&start)
+	}
+	states, parents := []state{start}, []int32{-1}
+	known := map[state]struct{}{start: {}}
+	var r result
+	for at := 0; at < len(states); at++ {
+		w := walk{system: &y, from: states[at]}
+		w.emit = func(t state, _ label) {
+			r.transitions++
+			if _, ok := known[t]; !ok {
+				known[t] = struct{}{}
+				states, parents = append(states, t), append(parents, int32(at))
+			}
+		}
+		if w.broken = w.check(); w.broken == "" {
+			w.note(&r.seen)
+			w.next()
+		}
+		if w.broken != "" {
+			r.broken, r.trace = w.broken, y.path(states, parents, at)
+			break
+		}
+	}
+	r.states = len(states)
+	return r
+}
+
+// note adds what w.from shows to the outcomes.
+func (w *walk) note(seen *outcomes) {
+	for o := op(1); int(o) <= w.runners; o++ {
+		all := true
+		for _, i := range w.of(o).session {
+			all = all && w.from.managers[i].did>>o&1 == 1
+		}
+		if all {
+			seen.done |= 1 << o
+		}
+		if w.from.sent[o-1].has(aborted) {
+			seen.dropped |= 1 << o
+		}
+	}
+	if w.sessions[0] == 0 {
+		return
+	}
+	ended := true
+	for i := range managers {
+		if w.sessions[0].has(i) {
+			ended = ended && w.from.managers[i].fenced.has(w.lost)
+		}
+	}
+	if ended {
+		seen.repaired = true
+		here := w.from.managers[w.sessions[0].first()].did&2 != 0
+		there := w.from.managers[w.lost].did&2 != 0
+		seen.undone = seen.undone || there && !here
+		seen.carried = seen.carried || there && here
+	}
+}
+
+// path names the steps from the start to state at.
+func (y *system) path(states []state, parents []int32, at int) (trace []string) {
+	for parents[at] >= 0 {
+		from := parents[at]
+		var found string
+		w := walk{system: y, from: states[from]}
+		w.emit = func(t state, l label) {
+			if t == states[at] && found == "" {
+				found = fmt.Sprintf("%d:%d %s", l.op, l.manager, l.what)
+			}
+		}
+		w.next()
+		trace = append([]string{found}, trace...)
+		at = int(from)
+	}
+	return trace
+}

@@ -1,0 +1,65 @@
+package model
+
+// fault emits what can befall manager i.
+func (w *walk) fault(i int) {
+	if m := &w.from.managers[i]; w.lossy.has(i) && !m.wiped {
+		if m.silent {
+			w.comeBack(i)
+		} else {
+			t := w.from
+			t.managers[i].silent = true
+			w.emit(t, label{"falls silent", i, 0})
+		}
+		w.weakDisk(i)
+	}
+	if m := w.from.managers[i]; w.victim.has(i) && m.pending != 0 && !m.suspect {
+		t := w.from
+		v := &t.managers[i]
+		v.pending, v.pendingEpoch, v.epoch, v.suspect = 0, 0, v.epoch-1, true
+		w.emit(t, label{"its disk loses the vote", i, m.pending})
+	}
+}
+
+// comeBack wakes a silent manager, or starts it anew. While it is silent its deadlines pass.
+func (w *walk) comeBack(i int) {
+	m := &w.from.managers[i]
+	t := w.from
+	t.managers[i].silent = false
+	w.emit(t, label{"wakes", i, 0})
+	if m.pending == 0 || w.homeOf(m.pending) != i {
+		return
+	}
+	if !m.late {
+		t := w.from
+		t.managers[i].late = true
+		w.emit(t, label{"its deadline passes", i, m.pending})
+	}
+	if w.restartKeeps {
+		t.managers[i].late = false
+		w.emit(t, label{"restarts and keeps the pending change", i, m.pending})
+		return
+	}
+	drop(&t.managers[i])
+	w.emit(t, label{"restarts and drops its pending change", i, m.pending})
+}
+
+// weakDisk emits the faults that the protocol takes for silence and only a weakened one for a home.
+func (w *walk) weakDisk(i int) {
+	m := &w.from.managers[i]
+	if w.wipedHomeBelieved {
+		t := w.from
+		t.managers[i].silent, t.managers[i].wiped = true, true
+		w.emit(t, label{"is wiped", i, 0})
+	}
+	if o := m.committed; w.rolledBackHomeServes && o != 0 && o <= runs && w.homeOf(o) == i && m.pending == 0 {
+		t := w.from
+		v := &t.managers[i]
+		v.committed, v.members, v.home = w.of(o).base, 0, -1
+		if v.committed != 0 {
+			v.members, v.home = w.of(v.committed).result(), m.home
+		}
+		v.pending, v.pendingEpoch = o, v.epoch
+		v.did &^= 1 << o
+		w.emit(t, label{"its disk loses the commit", i, o})
+	}
+}

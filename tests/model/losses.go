@@ -1,0 +1,65 @@
+package model
+
+// losses are about homes that fall silent, wake, restart or stay away, and their repair.
+func losses() []scenario {
+	alone := []operation{widening(3, 0, 1, 2), {}, founding(0, 1, 2)}
+	all := outcomes{done: 2, dropped: 2, repaired: true, undone: true, carried: true}
+	return []scenario{
+		{
+			name:       "a lost home, two repairs at once",
+			operations: alone,
+			runners:    1, reaches: all,
+			start: three,
+			lossy: of(0), sessions: [2]set{of(1), of(1, 2)},
+		},
+		{
+			name:       "a lost home, and a survivor that comes and goes",
+			operations: alone,
+			runners:    1, reaches: all,
+			start: three,
+			lossy: of(0, 2), sessions: [2]set{of(1)},
+		},
+		{
+			name:       "a home that is declared lost and is not",
+			operations: alone,
+			runners:    1, reaches: all,
+			start: three,
+			lossy: of(0), sessions: [2]set{of(1), of(1, 2)}, falseWord: true,
+		},
+		{
+			name: "a lost home, the next change with the new one",
+			operations: []operation{
+				widening(3, 0, 1, 2),
+				{kind: change, session: []int{1, 2}, base: 3, home: 1},
+				founding(0, 1, 2),
+			},
+			runners: 2, reaches: outcomes{done: 6, dropped: 6, repaired: true, undone: true, carried: true},
+			start: three,
+			lossy: of(0), sessions: [2]set{of(1, 2)},
+		},
+		{
+			name:       "a lost home, and a newcomer that no record names",
+			operations: []operation{widening(3, 0, 1, 2, 3), {}, founding(0, 1, 2)},
+			runners:    1, reaches: all,
+			start: three,
+			lossy: of(0), sessions: [2]set{of(1, 2)},
+		},
+		{
+			name:       "a home is lost while its store is created",
+			operations: []operation{{session: []int{0, 1, 2}}},
+			runners:    1, reaches: all,
+			lossy: of(0), sessions: [2]set{of(1, 2), of(1, 2)},
+		},
+		{
+			name: "a lost manager that is not the home",
+			operations: []operation{
+				widening(3, 0, 1, 2),
+				{kind: change, session: []int{0, 1}, base: 1, lost: of(2)},
+				founding(0, 1, 2),
+			},
+			runners: 2, reaches: outcomes{done: 6, dropped: 6},
+			start: three,
+			lossy: of(2),
+		},
+	}
+}

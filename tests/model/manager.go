@@ -1,0 +1,193 @@
+package model
+
+// receive emits how manager i takes each message of o that was ever sent to it.
+func (w *walk) receive(o op, i int) {
+	sent := w.from.sent[o-1]
+	for e := uint8(1); e <= maxEpoch; e++ {
+		if sent.has(prepare + at(i, e)) {
+			w.prepared(o, i, e)
+		}
+		if w.from.told[o-1]>>at(i, e)&1 == 1 {
+			w.heard(o, i, e)
+		}
+	}
+	if sent.has(commit + i) {
+		w.commit(o, i)
+	}
+	if sent.has(abort + i) {
+		w.abort(o, i)
+	}
+	if w.renewalRevives && i == w.homeOf(o) && w.from.runners[o-1].phase >= preparingOthers {
+		w.revive(o, i)
+	}
+}
+
+// prepared is the vote.
+func (w *walk) prepared(o op, i int, epoch uint8) {
+	t := w.from
+	m := &t.managers[i]
+	switch {
+	case m.suspect || m.late && m.pending == o || m.committed == o:
+		return // a deadline that has passed is acted on first
+	case m.pending == o && w.closed(m, i, o) && !w.undecidedVotes:
+		return // nor is the epoch raised
+	case m.pending == o:
+		if epoch > m.pendingEpoch {
+			m.epoch, m.pendingEpoch = epoch, epoch
+		}
+		t.sent[o-1].add(vote + at(i, m.pendingEpoch))
+		w.emit(t, label{"prepared: yes again", i, o})
+	case w.idOnly && m.pending != 0 && w.of(o).sameID:
+		t.sent[o-1].add(vote + at(i, epoch))
+		w.emit(t, label{"prepared: yes, taken for the other digest", i, o})
+	case !w.accepts(m, i, o):
+		if w.patient && !t.sent[o-1].has(refused) {
+			t.sent[o-1].add(refused)
+			w.emit(t, label{"prepared: refused", i, o})
+		}
+	case epoch <= m.epoch && !w.noEpoch:
+		if bit := stale + int(m.epoch) - 1; !t.sent[o-1].has(bit) {
+			t.sent[o-1].add(bit)
+			w.emit(t, label{"prepared: stale epoch", i, o})
+		}
+	default:
+		m.pending, m.pendingEpoch, m.late = o, epoch, false
+		m.epoch = max(m.epoch, epoch)
+		t.sent[o-1].add(vote + at(i, epoch))
+		w.emit(t, label{"prepared: yes", i, o})
+	}
+}
+
+// accepts holds o against all rules but the epoch.
+func (w *walk) accepts(m *manager, i int, o op) bool {
+	p := w.of(o)
+	based := w.based(m, i, o)
+	if w.revisionOnly && !w.absent(m) && p.kind == change {
+		based = w.of(m.committed).revision == w.of(p.base).revision
+	}
+	lost := m.fenced | m.repairing
+	if w.fencedHomeTakesPart {
+		lost = 0
+	}
+	return m.pending == 0 &&
+		(based || w.noBase) &&
+		(m.repairing == 0 || w.undecidedVotes) &&
+		lost&p.participants() == 0 &&
+		(w.absent(m) || w.anyParticipants || m.members&^p.participants()&^p.lost == 0) &&
+		(w.absent(m) || int(m.home) == w.homeOf(o) || w.revisionOnly || w.noBase)
+}
+
+// commit obeys at the others and decides at the home.
+func (w *walk) commit(o op, i int) {
+	t := w.from
+	m := &t.managers[i]
+	home := w.homeOf(o)
+	switch {
+	case m.suspect:
+		return // not prepared: it catches up
+	case m.pending == o && m.pendingEpoch == t.runners[o-1].epoch:
+		if i == home && m.late && !w.commitAfterExpiry || w.closed(m, i, o) {
+			return
+		}
+		w.apply(&t, i, o)
+		w.acknowledge(&t, i, o)
+		w.emit(t, label{"committed", i, o})
+	case m.did>>o&1 == 1:
+		w.acknowledge(&t, i, o)
+		w.emit(t, label{"committed before", i, o})
+	case w.naive:
+		w.apply(&t, i, o)
+		w.emit(t, label{"applied", i, o})
+	case w.idOnly && m.pending != 0 && w.of(o).sameID:
+		w.apply(&t, i, m.pending)
+		w.acknowledge(&t, i, o)
+		w.emit(t, label{"committed, taken for the other digest", i, o})
+	case w.idOnly && m.did&2 != 0 && w.of(o).sameID:
+		w.acknowledge(&t, i, o)
+		w.emit(t, label{"committed before, taken for the other digest", i, o})
+	case i != home && (m.fenced|m.repairing)&of(home) == 0:
+		w.breaks("I4: a manager that voted yes refuses the commit")
+	}
+}
+
+// acknowledge tells the runner. What others than the home say changes nothing that it does.
+func (w *walk) acknowledge(t *state, i int, o op) {
+	if i == w.homeOf(o) {
+		t.sent[o-1].add(committed)
+	}
+}
+
+// closed says whether i no longer takes the word of the operation's home.
+func (w *walk) closed(m *manager, i int, o op) bool {
+	home := w.homeOf(o)
+	return i != home && (m.fenced | m.repairing).has(home)
+}
+
+// apply makes the pending change the record.
+func (w *walk) apply(t *state, i int, o op) {
+	m := &t.managers[i]
+	if !w.based(m, i, o) && !w.naive {
+		w.breaks("I6: an operation overwrites what its runner had not seen")
+	}
+	home := w.homeOf(o)
+	if i == home && !w.falseWord {
+		for j := range managers {
+			if (t.managers[j].fenced | t.managers[j].repairing).has(home) {
+				w.breaks("I8: a home that was declared lost commits")
+			}
+		}
+	}
+	m.fenced |= w.of(o).lost
+	m.committed, m.members = o, w.of(o).result()&^m.fenced
+	switch {
+	case m.members == 0:
+		m.home = -1
+	case w.of(o).newHome > 0:
+		m.home = int8(w.of(o).newHome - 1)
+	default:
+		m.home = int8(home)
+	}
+	m.did |= 1 << o
+	m.committal |= attempt(o, max(m.pendingEpoch, 1))
+	m.pending, m.pendingEpoch, m.late = 0, 0, false
+}
+
+// drop forgets the pending change.
+func drop(m *manager) {
+	m.abortion |= attempt(m.pending, m.pendingEpoch)
+	m.pending, m.pendingEpoch, m.late = 0, 0, false
+}
+
+// abort is the runner's wish at the home, and the home's word at the others.
+func (w *walk) abort(o op, i int) {
+	t := w.from
+	m := &t.managers[i]
+	if i == w.homeOf(o) {
+		switch {
+		case m.did>>o&1 == 1:
+			t.sent[o-1].add(committed)
+			w.emit(t, label{"abort comes after the commit", i, o})
+			return
+		case m.pending == o:
+			drop(m)
+		}
+		t.sent[o-1].add(aborted)
+		w.emit(t, label{"aborted by the home", i, o})
+		return
+	}
+	if m.pending == o && !w.closed(m, i, o) {
+		drop(m)
+		w.emit(t, label{"aborted", i, o})
+	}
+}
+
+// revive is the weakness of a renewal that is accepted after the expiry.
+func (w *walk) revive(o op, i int) {
+	t := w.from
+	m := &t.managers[i]
+	epoch := t.runners[o-1].epoch
+	if m.pending == 0 && m.epoch == epoch && m.did>>o&1 == 0 && w.based(m, i, o) {
+		m.pending, m.pendingEpoch = o, epoch
+		w.emit(t, label{"renewed after the expiry", i, o})
+	}
+}

@@ -1,0 +1,104 @@
+package model
+
+// alone emits what manager i does without a runner.
+func (w *walk) alone(i int) {
+	m := &w.from.managers[i]
+	if m.suspect {
+		w.catchUp(i)
+	}
+	o := m.pending
+	if o == 0 || o > runs || w.patient {
+		return
+	}
+	home := w.homeOf(o)
+	if i == home || w.expiryAnywhere {
+		w.expire(i)
+	}
+	if i == home || w.noCommitPoint {
+		return
+	}
+	if w.voteBeforeSync {
+		t := w.from
+		t.managers[i].pending = 0
+		w.emit(t, label{"crashes before its vote was durable", i, o})
+	}
+	if w.closed(m, i, o) && !w.fencedHomeBelieved {
+		return
+	}
+	w.ask(o, i, home)
+}
+
+// expire is the home's: the deadline passes, then the change is dropped.
+func (w *walk) expire(i int) {
+	t := w.from
+	m := &t.managers[i]
+	o := m.pending
+	if !m.late && w.lossy.has(i) {
+		m.late = true
+		w.emit(t, label{"its deadline passes", i, o})
+		return
+	}
+	drop(m)
+	w.emit(t, label{"expires", i, o})
+}
+
+// ask is the resolver of manager i. "Pending" changes nothing, "committed" is final whenever it
+// arrives; "aborted" is a message of its own because it can be late.
+func (w *walk) ask(o op, i, home int) {
+	h := &w.from.managers[home]
+	m := &w.from.managers[i]
+	wiped := h.wiped && w.wipedHomeBelieved
+	if (h.silent || h.pending == o || h.fenced.has(i) && !w.fencedAsks) && !wiped {
+		return // one that is fenced is told no more than that
+	}
+	t := w.from
+	if h.committed == o && !wiped {
+		w.apply(&t, i, o)
+		w.emit(t, label{"hears from the home: committed", i, o})
+		return
+	}
+	if !w.slow {
+		drop(&t.managers[i])
+		w.emit(t, label{"hears from the home: aborted", i, o})
+		return
+	}
+	bit := uint16(1) << at(i, m.pendingEpoch)
+	if t.told[o-1]&bit == 0 {
+		t.told[o-1] |= bit
+		w.emit(t, label{"asks, and the home says aborted", i, o})
+	}
+}
+
+// heard is the home's "aborted" about one epoch, as it arrives.
+func (w *walk) heard(o op, i int, epoch uint8) {
+	t := w.from
+	m := &t.managers[i]
+	if m.pending != o || m.pendingEpoch != epoch && !w.lateAnswerCounts || w.closed(m, i, o) && !w.fencedHomeBelieved {
+		return
+	}
+	drop(m)
+	w.emit(t, label{"hears from the home: aborted", i, o})
+}
+
+// catchUp takes the home's record whole, once nothing is pending there.
+func (w *walk) catchUp(i int) {
+	t := w.from
+	m := &t.managers[i]
+	if m.home < 0 || w.noCatchUp {
+		return
+	}
+	if follow(&w.from.managers[m.home], m, i) {
+		w.emit(t, label{"catches up with the home", i, m.committed})
+	}
+}
+
+// follow copies the record of home h to m, where m has missed something.
+func follow(h, m *manager, i int) bool {
+	if h.silent || h.pending != 0 || h.committed == m.committed || !h.members.has(i) || h.repairing != 0 {
+		return false
+	}
+	m.committed, m.members, m.home = h.committed, h.members, h.home
+	m.epoch = max(m.epoch, h.epoch)
+	m.did |= 1 << h.committed
+	return true
+}
