@@ -1,0 +1,13 @@
+package runtime
+
+import "context"
+
+// Invoke calls a function that the script has left behind, after the script has ended, as a run of its
+// own: it waits for the tasks that the function began and calls what it left for the end. Its errors are
+// those of RunFile.
+func (h *Host) Invoke(ctx context.Context, f *Func) error {
+	h.baton.take(h.root)
+	defer h.baton.pass()
+	_, err := h.phase(ctx, f.fn, nil)
+	return h.runAtExit(ctx, err)
+}

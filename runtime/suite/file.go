@@ -1,0 +1,150 @@
+package suite
+
+import (
+	"context"
+	"hash/fnv"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+)
+
+// file is one suite in its run.
+type file struct {
+	path        string
+	round       int
+	options     *Options
+	environment Environment
+	done        func(Result)
+	snapshots   snapshots
+	// present is the block that is being built; nil once tests run.
+	present *block
+
+	mu     sync.Mutex // guards what follows against the tasks of a test
+	now    *attempt
+	scopes [][]func(context.Context) error
+	abort  context.CancelCauseFunc
+}
+
+// read makes the tree of a file's tests.
+func (f *file) read(ctx context.Context) (*block, error) {
+	root := newBlock("", nil)
+	f.present = root
+	defer func() { f.present = nil }()
+	environment, err := f.options.Open(Setup{
+		File: f.path, Words: f.globals(), Stdout: writer{f}, Action: f.act, Seed: f.seed(), Scope: f,
+	})
+	if err != nil {
+		return nil, err
+	}
+	f.environment = environment
+	if _, err := environment.Host().RunSource(ctx, assertionsName, assertions); err != nil {
+		return nil, err
+	}
+	err = f.bounded(ctx, func(ctx context.Context) error {
+		_, err := environment.Host().RunFile(ctx, f.path)
+		return err
+	})
+	return root, err
+}
+
+// seed is the file's part of the run's seed.
+func (f *file) seed() uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(f.path))
+	return f.options.Seed ^ h.Sum64()
+}
+
+// plan reads the file and keeps what is selected. An error is already told as a result.
+func (f *file) plan(ctx context.Context) *block {
+	a := f.begin()
+	began := time.Now()
+	root, err := f.read(ctx)
+	f.finish()
+	if err != nil {
+		f.done(Result{File: f.path, Name: "(reading the file)", Round: f.round, Attempts: []Attempt{f.outcome(a, []error{err}, time.Since(began))}})
+		return nil
+	}
+	root.keep(func(t *test) bool { return f.options.Select.allows(f.result(t)) })
+	if f.options.Shuffle {
+		root.shuffle(rand.New(rand.NewPCG(f.seed(), uint64(f.round))))
+	}
+	return root
+}
+
+// result is a test without attempts.
+func (f *file) result(t *test) Result {
+	r := Result{File: f.path, Blocks: t.block.names(), Name: t.name, Line: t.line, Round: f.round}
+	r.Tags = tags(r.FullName())
+	return r
+}
+
+// run runs the tests of a block, as long as goOn says so.
+func (f *file) run(ctx context.Context, b *block, goOn func() bool) {
+	if len(b.children) == 0 || !goOn() {
+		return
+	}
+	f.open()
+	if made := f.phase(ctx, func(ctx context.Context) []error {
+		return []error{f.bounded(ctx, func(ctx context.Context) error { return f.call(ctx, b.hooks[setup]) })}
+	}); made.Status != Passed {
+		for _, t := range b.tests() {
+			r := f.result(t)
+			r.Attempts = []Attempt{made}
+			f.done(r)
+		}
+	} else {
+		f.children(ctx, b, goOn)
+	}
+	if ended := f.phase(ctx, func(ctx context.Context) []error {
+		err := f.cleanUp(ctx, func(ctx context.Context) error { return f.call(ctx, b.hooks[teardown]) })
+		return append([]error{err}, f.close(ctx)...)
+	}); ended.Status != Passed {
+		f.done(Result{File: f.path, Blocks: b.names(), Name: "(teardown)", Round: f.round, Attempts: []Attempt{ended}})
+	}
+}
+
+func (f *file) children(ctx context.Context, b *block, goOn func() bool) {
+	for _, child := range b.children {
+		if !goOn() {
+			return
+		}
+		switch child := child.(type) {
+		case *block:
+			f.run(ctx, child, goOn)
+		case *test:
+			f.test(ctx, child)
+		}
+	}
+}
+
+// test runs a test until it passes or its retries are used up.
+func (f *file) test(ctx context.Context, t *test) {
+	r := f.result(t)
+	if t.fn == nil {
+		r.Attempts = []Attempt{{Status: Pending}}
+		f.done(r)
+		return
+	}
+	for range 1 + f.options.Retries {
+		f.snapshots.begin(r)
+		r.Attempts = append(r.Attempts, f.attempt(ctx, t))
+		if !r.Bad() || ctx.Err() != nil {
+			break
+		}
+	}
+	f.done(r)
+}
+
+// phase runs what stands around the tests of a block.
+func (f *file) phase(ctx context.Context, do func(context.Context) []error) Attempt {
+	began := time.Now()
+	a := f.begin()
+	ctx, overlooked := f.environment.Part(ctx, false)
+	errs := slices.DeleteFunc(do(ctx), func(err error) bool { return err == nil })
+	if err := overlooked(); err != nil && len(errs) == 0 {
+		errs = append(errs, err)
+	}
+	f.finish()
+	return f.outcome(a, errs, time.Since(began))
+}

@@ -1,0 +1,121 @@
+package suite
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"dkvrun/runtime"
+)
+
+// Problem is one thing that went wrong in a test.
+type Problem struct {
+	// Assertion says that an assertion did not hold; anything else is an error. Timeout: the test's
+	// time was over.
+	Assertion, Timeout bool
+	// Message is one line or a few. Hint says what to do, where there is something to say.
+	Message, Hint string
+	// Difference compares what was expected with what came, line by line: "-" and "+" before what is
+	// in one of them alone. Empty where there is nothing to compare.
+	Difference string
+	// File and Line are the place in the suite, Line 0 where there is none; Source is what stands
+	// around it, with line numbers.
+	File   string
+	Line   int
+	Source string
+	// Trace lists the calls that were active, the innermost first.
+	Trace string
+}
+
+// failure is the cause of the error that an assertion raises.
+type failure struct {
+	message    string
+	difference string
+}
+
+func (e *failure) Error() string { return e.message }
+
+// codeAssertion is the code of the error that an assertion raises.
+const codeAssertion = "assertion"
+
+// problem is what is told of an error.
+func (f *file) problem(err error) *Problem {
+	p := &Problem{Message: err.Error()}
+	var exit *runtime.Exit
+	var script *runtime.Error
+	var late *ended
+	var fails *failure
+	if errors.As(err, &exit) {
+		p.Message = fmt.Sprintf("exit(%d) was called: a test ends when its function returns", exit.Status)
+	}
+	if errors.As(err, &script) {
+		p.Message, p.Hint = script.Message, script.Hint
+		p.File, p.Line, p.Trace = script.File, script.Line, trace(script.Traceback)
+		if p.File == assertionsName || p.Line == 0 {
+			p.File, p.Line = innermost(p.Trace)
+		}
+	}
+	if errors.As(err, &fails) {
+		p.Assertion, p.Difference = true, fails.difference
+	}
+	if errors.As(err, &late) {
+		p.Message, p.Assertion, p.Timeout = late.Error(), false, errors.Is(late.cause, errTimeout)
+	}
+	p.Source = source(p.File, p.Line)
+	return p
+}
+
+// trace is Lua's traceback without its heading and without the frames of the assertions.
+func trace(traceback string) string {
+	var lines []string
+	for line := range strings.Lines(traceback) {
+		line = strings.TrimSpace(line)
+		if line != "" && line != "stack traceback:" && !strings.HasPrefix(line, assertionsName+":") && !strings.HasPrefix(line, "in function ") {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+var place = regexp.MustCompile(`^(.+?):(\d+): `)
+
+// innermost is the place of the first line of a trace.
+func innermost(trace string) (string, int) {
+	m := place.FindStringSubmatch(trace)
+	if m == nil {
+		return "", 0
+	}
+	line, err := strconv.Atoi(m[2])
+	if err != nil {
+		return "", 0
+	}
+	return m[1], line
+}
+
+// around is how many lines are shown before and after the one that is meant.
+const around = 2
+
+// source is what stands around a line of a file, "" where it can't be read.
+func source(path string, line int) string {
+	if line == 0 {
+		return ""
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	lines := strings.Split(strings.TrimRight(string(text), "\n"), "\n")
+	first, last := max(1, line-around), min(len(lines), line+around)
+	var out strings.Builder
+	for n := first; n <= last; n++ {
+		mark := " "
+		if n == line {
+			mark = ">"
+		}
+		fmt.Fprintf(&out, "%s\n", strings.TrimRight(fmt.Sprintf("%s %*d  %s", mark, len(strconv.Itoa(last)), n, strings.TrimRight(lines[n-1], "\r")), " "))
+	}
+	return out.String()
+}

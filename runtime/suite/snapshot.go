@@ -1,0 +1,129 @@
+package suite
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"dkvrun/runtime"
+)
+
+// snapshots are the kept values of one suite, in FILE.snap beside it: a line "=== NAME" before each,
+// where the name is the test's and the value's number in it.
+type snapshots struct {
+	mu      sync.Mutex
+	read    bool
+	kept    map[string]string
+	changed bool
+	path    string
+	test    string
+	count   int
+}
+
+// heading begins a kept value.
+const heading = "=== "
+
+// begin makes a test the one whose values are compared.
+func (s *snapshots) begin(r Result) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.path, s.test, s.count = r.File+".snap", r.FullName(), 0
+}
+
+// next gives the name of the test's next value, and the kept value.
+func (s *snapshots) next() (name, kept string, known bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.test == "" {
+		return "", "", false, errors.New("matches_snapshot is for tests")
+	}
+	if err := s.load(); err != nil {
+		return "", "", false, err
+	}
+	s.count++
+	name = fmt.Sprintf("%s [%d]", s.test, s.count)
+	kept, known = s.kept[name]
+	return name, kept, known, nil
+}
+
+func (s *snapshots) load() error {
+	if s.read {
+		return nil
+	}
+	s.kept = map[string]string{}
+	text, err := os.ReadFile(s.path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	s.read = true
+	for part := range strings.SplitSeq("\n"+string(text), "\n"+heading) {
+		if name, value, ok := strings.Cut(part, "\n"); ok && name != "" {
+			s.kept[name] = unescape(strings.TrimSuffix(value, "\n"))
+		}
+	}
+	return nil
+}
+
+func (s *snapshots) set(name, value string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.changed = s.changed || s.kept[name] != value
+	s.kept[name] = value
+}
+
+// save writes what has changed, in one step.
+func (s *snapshots) save() error {
+	if !s.changed {
+		return nil
+	}
+	var out strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(s.kept)) {
+		fmt.Fprintf(&out, "%s%s\n%s\n", heading, name, escape(s.kept[name]))
+	}
+	if err := os.WriteFile(s.path+".new", []byte(out.String()), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(s.path+".new", s.path)
+}
+
+// A line of a value that begins like a heading, or with a backslash, gets one in front.
+func escape(value string) string {
+	lines := strings.Split(value, "\n")
+	for i, line := range lines {
+		if strings.HasPrefix(line, heading) || strings.HasPrefix(line, `\`) {
+			lines[i] = `\` + line
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+func unescape(value string) string {
+	lines := strings.Split(value, "\n")
+	for i, line := range lines {
+		lines[i] = strings.TrimPrefix(line, `\`)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// snapshot gives the kept value, nil where there is none, and the present one.
+func (f *file) snapshot(c *runtime.Call) (any, error) {
+	got := c.Host.Format(c.Value("value"))
+	name, kept, known, err := f.snapshots.next()
+	if err != nil {
+		return nil, err
+	}
+	if f.options.UpdateSnapshots {
+		f.snapshots.set(name, got)
+		known, kept = true, got
+	}
+	values := map[string]any{"got": got}
+	if known {
+		values["kept"] = kept
+	}
+	return values, nil
+}
