@@ -1,0 +1,182 @@
+package report
+
+import (
+	"encoding/xml"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"dkvrun/runtime/suite"
+)
+
+// junit collects all results, so that the files of a run come into one document.
+type junit struct {
+	w          io.Writer
+	properties []property
+	began      time.Time
+	suites     map[string]*testSuite
+}
+
+// JUnit writes JUnit's XML, as Jenkins' schema has it, at the end of the run: a suite a file, a case a
+// test; an assertion that did not hold is a failure, anything else an error. Properties are name and
+// value in turn, and stand in every suite.
+func JUnit(w io.Writer, properties ...string) suite.Report {
+	j := &junit{w: w, began: time.Now(), suites: map[string]*testSuite{}}
+	for pair := range slices.Chunk(properties, 2) {
+		j.properties = append(j.properties, property{pair[0], pair[1]})
+	}
+	return j
+}
+
+type testSuites struct {
+	XMLName  xml.Name     `xml:"testsuites"`
+	Name     string       `xml:"name,attr"`
+	Tests    int          `xml:"tests,attr"`
+	Failures int          `xml:"failures,attr"`
+	Errors   int          `xml:"errors,attr"`
+	Time     string       `xml:"time,attr"`
+	Suites   []*testSuite `xml:"testsuite"`
+}
+
+type testSuite struct {
+	Name       string     `xml:"name,attr"`
+	Tests      int        `xml:"tests,attr"`
+	Failures   int        `xml:"failures,attr"`
+	Errors     int        `xml:"errors,attr"`
+	Skipped    int        `xml:"skipped,attr"`
+	Time       string     `xml:"time,attr"`
+	Timestamp  string     `xml:"timestamp,attr"`
+	Properties []property `xml:"properties>property"`
+	Cases      []testCase `xml:"testcase"`
+
+	took time.Duration
+}
+
+type property struct {
+	Name  string `xml:"name,attr"`
+	Value string `xml:"value,attr"`
+}
+
+type testCase struct {
+	Name      string   `xml:"name,attr"`
+	ClassName string   `xml:"classname,attr"`
+	Time      string   `xml:"time,attr"`
+	Skipped   *skipped `xml:"skipped"`
+	Error     *fault   `xml:"error"`
+	Failure   *fault   `xml:"failure"`
+	Flaky     []fault  `xml:"flakyFailure"`
+	Output    *text    `xml:"system-out"`
+	Log       *text    `xml:"system-err"`
+}
+
+type skipped struct {
+	Message string `xml:"message,attr,omitempty"`
+}
+
+type fault struct {
+	Message string `xml:"message,attr"`
+	Type    string `xml:"type,attr"`
+	Text    string `xml:",cdata"`
+}
+
+// text is an element with text alone.
+type text struct {
+	Text string `xml:",cdata"`
+}
+
+func (j *junit) Test(r suite.Result) error {
+	s := j.suites[r.File]
+	if s == nil {
+		s = &testSuite{Name: r.File, Timestamp: j.began.UTC().Format("2006-01-02T15:04:05"), Properties: j.properties}
+		j.suites[r.File] = s
+	}
+	s.Tests++
+	s.took += r.Duration()
+	last := r.Last()
+	c := testCase{Name: r.FullName(), ClassName: className(r), Time: inSeconds(r.Duration()), Output: textOf(last.Output)}
+	log := strings.Join(last.Actions, "\n")
+	if r.Round > 1 {
+		c.Name += fmt.Sprintf(" (round %d)", r.Round)
+	}
+	switch r.Status() {
+	case suite.Pending:
+		s.Skipped++
+		c.Skipped = &skipped{last.Reason}
+	case suite.Failed:
+		s.Failures++
+		c.Failure = faultOf(last)
+	case suite.Errored:
+		s.Errors++
+		c.Error = faultOf(last)
+	}
+	for _, a := range r.Attempts[:len(r.Attempts)-1] {
+		before := faultOf(a)
+		if r.Flaky() {
+			c.Flaky = append(c.Flaky, *before)
+		} else {
+			log += "\nbefore it was tried again: " + before.Message + "\n" + before.Text
+		}
+	}
+	c.Log = textOf(strings.TrimPrefix(log, "\n"))
+	s.Cases = append(s.Cases, c)
+	return nil
+}
+
+// className is the file and the blocks, as those who read it group by it.
+func className(r suite.Result) string {
+	return strings.Join(append([]string{strings.TrimSuffix(r.File, ".lua")}, r.Blocks...), ".")
+}
+
+func inSeconds(d time.Duration) string { return fmt.Sprintf("%.3f", d.Seconds()) }
+
+// textOf is nil for no text.
+func textOf(s string) *text {
+	if s == "" {
+		return nil
+	}
+	return &text{legal(s)}
+}
+
+// legal replaces what XML can't hold: it has no escape for control characters.
+func legal(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == '\ufffe' || r == '\uffff' {
+			return '\ufffd'
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\ufffd"))
+}
+
+// faultOf makes one element of an attempt's problems: the schema allows no more.
+func faultOf(a suite.Attempt) *fault {
+	f := &fault{Message: a.Problems[0].Message, Type: kind(a.Problems[0])}
+	for i, p := range a.Problems {
+		if i > 0 {
+			f.Text += "\nthen: " + p.Message + "\n"
+		}
+		f.Text += details(p)
+	}
+	f.Text = legal(f.Text)
+	return f
+}
+
+func (j *junit) End(s suite.Summary) error {
+	all := testSuites{Name: "dkvrun test", Tests: s.Tests(), Failures: s.Failed, Errors: s.Errors, Time: inSeconds(s.Duration)}
+	for _, one := range j.suites {
+		one.Time = inSeconds(one.took)
+		all.Suites = append(all.Suites, one)
+	}
+	slices.SortFunc(all.Suites, func(a, b *testSuite) int { return strings.Compare(a.Name, b.Name) })
+	if _, err := io.WriteString(j.w, xml.Header); err != nil {
+		return err
+	}
+	encoder := xml.NewEncoder(j.w)
+	encoder.Indent("", "  ")
+	if err := encoder.Encode(all); err != nil {
+		return err
+	}
+	_, err := io.WriteString(j.w, "\n")
+	return err
+}

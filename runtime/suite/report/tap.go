@@ -1,0 +1,65 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"dkvrun/runtime/suite"
+)
+
+// tap writes TAP.
+type tap struct {
+	w     io.Writer
+	count int
+}
+
+// TAP writes the Test Anything Protocol, of version 14, or 13, which older harnesses such as Perl's
+// prove want to see.
+func TAP(w io.Writer, version int) (suite.Report, error) {
+	_, err := fmt.Fprintf(w, "TAP version %d\n", version)
+	return &tap{w: w}, err
+}
+
+var tapEscapes = strings.NewReplacer(`\`, `\\`, "#", `\#`)
+
+func (t *tap) Test(r suite.Result) error {
+	t.count++
+	last := r.Last()
+	outcome := "ok"
+	if r.Bad() {
+		outcome = "not ok"
+	}
+	line := fmt.Sprintf("%s %d - %s", outcome, t.count, tapEscapes.Replace(title(r)))
+	if r.Status() == suite.Pending {
+		line = strings.TrimRight(line+" # SKIP "+oneLine(last.Reason), " ")
+	}
+	var out strings.Builder
+	out.WriteString(line + "\n")
+	if r.Bad() || r.Flaky() {
+		t.diagnose(&out, r)
+	}
+	_, err := io.WriteString(t.w, out.String())
+	return err
+}
+
+// diagnose writes the YAML block of a test: each attempt, as YAML's subset that JSON is.
+func (t *tap) diagnose(out *strings.Builder, r suite.Result) {
+	fmt.Fprintf(out, "  ---\n  duration_ms: %d\n  flaky: %t\n  attempts:\n", r.Duration().Milliseconds(), r.Flaky())
+	for _, a := range r.Attempts {
+		fmt.Fprintf(out, "    - %s\n", encoded(attemptDocument(a)))
+	}
+	out.WriteString("  ...\n")
+}
+
+func (t *tap) End(s suite.Summary) error {
+	if s.Stopped != nil {
+		if _, err := fmt.Fprintf(t.w, "Bail out! %v\n", s.Stopped); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(t.w, "1..%d\n# seed %d\n", t.count, s.Seed)
+	return err
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
