@@ -64,6 +64,8 @@ func run(p *process) int {
 		return write(p, versionText())
 	case o.command == "help":
 		return help(p, o.args)
+	case o.command == "test":
+		return runTests(p, o.args)
 	}
 	return runScript(p, o)
 }

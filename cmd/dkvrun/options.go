@@ -30,7 +30,7 @@ type options struct {
 	yes, strict, keepGoing, down bool
 	help, version                bool
 
-	// command is help, or empty for running something.
+	// command is help or test, or empty for running something.
 	command string
 	// script is a path, or "-" for standard input; empty with -e.
 	script string
@@ -142,6 +142,12 @@ func parse(args []string, getenv func(string) string) (*options, error) {
 		return o, nil
 	case rest[0] == "help":
 		o.command, o.args = "help", rest[1:]
+		return o, nil
+	case rest[0] == "test":
+		if o.flags.NFlag() > 0 {
+			return nil, misuse("dkvrun test --help lists them", "test has flags of its own: give them after it")
+		}
+		o.command, o.args = "test", rest[1:]
 		return o, nil
 	default:
 		o.script, o.args = rest[0], rest[1:]

@@ -21,6 +21,7 @@ func usage(o *options) string {
 
   dkvrun [flags] SCRIPT.lua [ARG…]   run a runbook ('-' reads it from standard input)
   dkvrun [flags] -e EXPR [ARG…]      run an expression and show its value
+  dkvrun test [flags] [PATH…]        run regression suites (dkvrun test --help)
   dkvrun help [BUILTIN]              the reference, offline
   dkvrun version
 

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"dkvrun/builtins"
+	"dkvrun/runtime"
+	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/suite"
+	"dkvrun/stdlib"
+)
+
+// environment is what the tests of one file run in: a host with all builtins and a run of its own.
+type environment struct {
+	*builtins.Run
+	host   *runtime.Host
+	client *fanout.Client
+}
+
+// openEnvironment makes the environment of a file.
+func openEnvironment(p *process, o *testOptions, s suite.Setup) *environment {
+	e := &environment{client: fanout.New(fanout.Config{})}
+	e.Run = builtins.NewRun(builtins.Config{
+		Client: e.client, Reporter: &recorder{note: s.Action}, Stdout: s.Stdout,
+		Preset: o.managers, Source: o.source, ManagerPort: o.managerPort,
+	})
+	e.host = runtime.New(runtime.Options{
+		Builtins: append(builtins.All(), s.Words...), Stdout: s.Stdout, Stderr: s.Stdout,
+		Script: s.File, Path: filepath.SplitList(p.getenv("DKVRUN_PATH")), Stdlib: stdlib.FS, Seed: s.Seed, App: e.Run,
+	})
+	return e
+}
+
+func (e *environment) Host() *runtime.Host { return e.host }
+
+func (e *environment) Close() {
+	e.host.Close()
+	e.client.Close()
+}
+
+// recorder notes the rows of a test's actions. Nobody watches them: progress has no place.
+type recorder struct{ note func(line string) }
+
+func (r *recorder) Begin(*builtins.Action) {}
+func (r *recorder) End(*builtins.Action)   {}
+func (r *recorder) Progress(string)        {}
+func (r *recorder) Step(builtins.Step)     {}
+func (r *recorder) Width() int             { return 0 }
+
+func (r *recorder) Row(a *builtins.Action, row builtins.Row) {
+	r.note(fmt.Sprintf("%s: %s %s %s %s", a.Builtin, row.Manager, row.Operation(), row.Result, row.Message))
+}
+
+func (r *recorder) Notice(text string)    { r.note(text) }
+func (r *recorder) Redraw(picture string) { r.note(picture) }

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// failedTests is the list of the tests that failed in the last run in this folder, for --rerun-failed.
+// It stands in the user's cache, a file for each folder.
+type failedTests struct{ path string }
+
+// failedBefore finds it; its path is empty where there is no place to keep it.
+func failedBefore(getenv func(string) string) failedTests {
+	cache := getenv("XDG_CACHE_HOME")
+	if home := getenv("HOME"); cache == "" && home != "" {
+		cache = filepath.Join(home, ".cache")
+	}
+	folder, err := os.Getwd()
+	if !filepath.IsAbs(cache) || err != nil {
+		return failedTests{}
+	}
+	h := fnv.New64a()
+	h.Write([]byte(folder))
+	return failedTests{filepath.Join(cache, "dkvrun", fmt.Sprintf("failed-%016x", h.Sum64()))}
+}
+
+func (f failedTests) read() (map[string]bool, error) {
+	text, err := os.ReadFile(f.path)
+	if f.path == "" || errors.Is(err, fs.ErrNotExist) {
+		return nil, misuse("run them once without it", "test: --rerun-failed: nothing is known of a run in this folder")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(text) == 0 {
+		return nil, misuse("", "test: --rerun-failed: no test failed in the last run in this folder")
+	}
+	only := map[string]bool{}
+	for id := range strings.Lines(string(text)) {
+		only[strings.TrimSuffix(id, "\n")] = true
+	}
+	return only, nil
+}
+
+func (f failedTests) write(ids []string) error {
+	if f.path == "" {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(f.path), 0o700); err != nil {
+		return err
+	}
+	var text strings.Builder
+	for _, id := range ids {
+		text.WriteString(strings.ReplaceAll(id, "\n", " ") + "\n")
+	}
+	return os.WriteFile(f.path, []byte(text.String()), 0o600)
+}

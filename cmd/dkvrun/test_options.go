@@ -1,0 +1,151 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"regexp"
+	goruntime "runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"dkvrun/runtime/suite"
+	"dkvrun/runtime/wire"
+)
+
+// testOptions is the command line of dkvrun test.
+type testOptions struct {
+	paths       []string
+	managers    []string
+	source      string
+	managerPort int
+
+	jobs, repeat, retries int
+	shuffle, failFast     bool
+	seed                  uint64
+	timeout               seconds
+	filter                string
+	tags, without         []string
+	rerunFailed           bool
+	list, watch, update   bool
+	reports               []string
+	verbose               bool
+	color                 string
+	help                  bool
+
+	flags *pflag.FlagSet
+}
+
+// defaultTestTimeout is how long a test may take where nobody said otherwise.
+const defaultTestTimeout = 60 * time.Second
+
+func (o *testOptions) flagSet() *pflag.FlagSet {
+	f := pflag.NewFlagSet("dkvrun test", pflag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	f.SortFlags = false
+	o.timeout, o.color = seconds(defaultTestTimeout), "auto"
+	f.IntVarP(&o.jobs, "jobs", "j", goruntime.GOMAXPROCS(0), "how many files run at once")
+	f.BoolVar(&o.shuffle, "shuffle", false, "run files, and the tests in each block, in random order")
+	f.Uint64Var(&o.seed, "seed", 0, "the `NUMBER` that decides the order and all random numbers; a new one by default")
+	f.StringVarP(&o.filter, "filter", "f", "", "only tests whose full name matches the regular expression `RE`")
+	f.StringSliceVarP(&o.tags, "tags", "t", nil, "only tests with one of these `TAGS`: a tag is a word like #slow in a name")
+	f.StringSliceVar(&o.without, "exclude-tags", nil, "no tests with one of these `TAGS`")
+	f.BoolVar(&o.failFast, "fail-fast", false, "begin no further test after one that failed")
+	f.IntVar(&o.repeat, "repeat", 1, "run everything `N` times")
+	f.IntVar(&o.retries, "retries", 0, "try a failed test up to `N` times again; one that then passes is marked flaky")
+	f.Var(&o.timeout, "timeout", "how long each test may take with its before_each, and each other hook")
+	f.BoolVar(&o.rerunFailed, "rerun-failed", false, "only the tests that failed in the last run here")
+	f.BoolVar(&o.update, "update-snapshots", false, "write the snapshots instead of comparing with them")
+	f.BoolVar(&o.list, "list", false, "list the tests, run none")
+	f.BoolVar(&o.watch, "watch", false, "run again when a Lua file in the paths changes")
+	f.StringArrayVarP(&o.reports, "report", "r", nil, "`FORMAT[:FILE]`, as often as wanted: terminal, tap, junit, json; standard output without a file")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "show a line for each test instead of a dot")
+	f.Var(choice{&o.color, []string{"auto", "always", "never"}}, "color", "colour on the terminal")
+	f.StringSliceVarP(&o.managers, "managers", "m", nil, "the session of each file: `HOST[:PORT]`, several with commas between")
+	f.IntVar(&o.managerPort, "manager-port", wire.DefaultManagerPort, "the port of managers given without one")
+	f.BoolVarP(&o.help, "help", "h", false, "show this")
+	return f
+}
+
+// parseTest reads what stands after dkvrun test.
+func parseTest(args []string, getenv func(string) string) (*testOptions, error) {
+	o := &testOptions{source: "-m"}
+	o.flags = o.flagSet()
+	if err := o.flags.Parse(args); err != nil {
+		return nil, misuse(strings.Replace(nearFlag(o.flags, err), "dkvrun --help", "dkvrun test --help", 1), "test: %v", err)
+	}
+	o.paths = o.flags.Args()
+	for _, limit := range []struct {
+		flag         string
+		value, least int
+	}{{"jobs", o.jobs, 1}, {"repeat", o.repeat, 1}, {"retries", o.retries, 0}} {
+		if limit.value < limit.least || limit.value > 10_000 {
+			return nil, misuse("", "test: --%s %d: want %d to 10000", limit.flag, limit.value, limit.least)
+		}
+	}
+	if len(o.managers) == 0 && getenv("DKVRUN_MANAGERS") != "" {
+		o.managers, o.source = strings.Split(getenv("DKVRUN_MANAGERS"), ","), "DKVRUN_MANAGERS"
+	}
+	if !o.flags.Changed("seed") {
+		o.seed = uint64(rand.Uint32())
+	}
+	return o, nil
+}
+
+// run makes what the suite package takes.
+func (o *testOptions) run() (suite.Options, error) {
+	files, err := suite.Find(o.paths)
+	if err != nil {
+		return suite.Options{}, misuse("name files, or folders with *_test.lua in them", "test: %v", err)
+	}
+	s := suite.Options{
+		Files: files, Jobs: o.jobs, Shuffle: o.shuffle, Seed: o.seed, FailFast: o.failFast, Repeat: o.repeat, Retries: o.retries,
+		Timeout: time.Duration(o.timeout), UpdateSnapshots: o.update,
+		Select: suite.Selection{Tags: o.tags, Without: o.without},
+	}
+	if o.filter != "" {
+		if s.Select.Name, err = regexp.Compile(o.filter); err != nil {
+			return s, misuse("", "test: --filter: %v", err)
+		}
+	}
+	return s, nil
+}
+
+// rerun is the command that repeats the run.
+func (o *testOptions) rerun() string {
+	words := []string{"dkvrun", "test"}
+	o.flags.Visit(func(f *pflag.Flag) {
+		switch value := f.Value.(type) {
+		case pflag.SliceValue:
+			for _, v := range value.GetSlice() {
+				words = append(words, "--"+f.Name, quoted(v))
+			}
+		default:
+			switch {
+			case f.Name == "seed" || f.Name == "watch" || f.Name == "rerun-failed":
+			case f.Value.Type() == "bool":
+				words = append(words, "--"+f.Name)
+			default:
+				words = append(words, "--"+f.Name, quoted(f.Value.String()))
+			}
+		}
+	})
+	words = append(words, "--seed", fmt.Sprint(o.seed))
+	for _, path := range o.paths {
+		words = append(words, quoted(path))
+	}
+	return strings.Join(words, " ")
+}
+
+// quoted is a word as a shell takes it.
+func quoted(word string) string {
+	if word != "" && !strings.ContainsFunc(word, func(r rune) bool {
+		return !slices.Contains([]rune("/._-+:,@%="), r) && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+	}) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// watchInterval is how often --watch looks for changes.
+const watchInterval = 300 * time.Millisecond
+
+// watchTests runs the suites, and again whenever a Lua file in their paths has changed, until it is
+// interrupted.
+func watchTests(ctx context.Context, p *process, o *testOptions) int {
+	tick := time.NewTicker(watchInterval)
+	defer tick.Stop()
+	for {
+		before := luaFiles(o.paths)
+		if status := testOnce(ctx, p, o); status == statusUsage {
+			return status
+		}
+		fmt.Fprintln(p.stderr, "dkvrun: test: waiting for a change; Ctrl-C ends")
+		for maps.Equal(before, luaFiles(o.paths)) {
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return statusInterrupted
+			}
+		}
+	}
+}
+
+// luaFiles are the Lua files in the paths, with when they were changed last. What can't be read is left
+// out: it may be on its way.
+func luaFiles(paths []string) map[string]time.Time {
+	if len(paths) == 0 {
+		paths = []string{"."}
+	}
+	changed := map[string]time.Time{}
+	for _, path := range paths {
+		filepath.WalkDir(path, func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".lua") {
+				return nil
+			}
+			if info, err := entry.Info(); err == nil {
+				changed[path] = info.ModTime()
+			}
+			return nil
+		})
+	}
+	return changed
+}
