@@ -4,13 +4,7 @@ package model
 // themselves. It returns what is broken, or nothing.
 func (w *walk) check() string {
 	s := &w.from
-	var lost set
-	for i := range s.managers {
-		lost |= s.managers[i].fenced | s.managers[i].repairing
-		if s.managers[i].wiped {
-			lost |= of(i)
-		}
-	}
+	lost := s.lost()
 	var did, dropped uint8
 	for i := range s.managers {
 		if !lost.has(i) {
@@ -24,7 +18,7 @@ func (w *walk) check() string {
 	if w.patient && w.allGaveUp() {
 		return "I6: of two runners with the same managers neither wins"
 	}
-	return w.converges(lost)
+	return w.converges()
 }
 
 func (w *walk) allGaveUp() bool {
@@ -36,17 +30,12 @@ func (w *walk) allGaveUp() bool {
 	return true
 }
 
-// converges settles a copy of the state as resolvers and repair would, with nothing else going on, and
-// says where the managers of a store then differ.
-func (w *walk) converges(lost set) string {
-	for i := range w.from.managers {
-		if w.from.managers[i].silent {
-			lost |= of(i)
-		}
-	}
+// converges settles a copy of the state and says where the managers of a store then differ.
+func (w *walk) converges() string {
 	quiet := *w
 	t := quiet.from
-	quiet.settle(&t, lost)
+	quiet.settle(&t)
+	lost := t.lost() | t.silent()
 	for i := range t.managers {
 		m := &t.managers[i]
 		if lost.has(i) || m.committed == 0 {
@@ -65,39 +54,4 @@ func (w *walk) converges(lost set) string {
 		}
 	}
 	return quiet.broken
-}
-
-// settle ends what is pending, the homes first, and lets who missed something catch up.
-func (w *walk) settle(t *state, lost set) {
-	if w.noCommitPoint || w.naive {
-		return
-	}
-	var committed uint8
-	for i := range t.managers {
-		m := &t.managers[i]
-		if !lost.has(i) {
-			committed |= 1 << m.committed
-			if m.pending != 0 && w.homeOf(m.pending) == i {
-				drop(m)
-			}
-		}
-	}
-	for i := range t.managers {
-		m := &t.managers[i]
-		if m.pending == 0 || lost.has(i) {
-			continue
-		}
-		if home := w.homeOf(m.pending); lost.has(home) {
-			w.decide(t, i, home, committed)
-		} else if t.managers[home].committed == m.pending {
-			w.apply(t, i, m.pending)
-		} else {
-			drop(m)
-		}
-	}
-	for i := range t.managers {
-		if m := &t.managers[i]; m.suspect && m.home >= 0 && !lost.has(i) && !w.noCatchUp {
-			follow(&t.managers[m.home], m, i)
-		}
-	}
 }

@@ -51,6 +51,16 @@ func losses() []scenario {
 			lossy: of(0), sessions: [2]set{of(1, 2), of(1, 2)},
 		},
 		{
+			name: "a home is declared lost while it drops another manager",
+			operations: []operation{
+				{kind: change, session: []int{0, 1}, base: 3, lost: of(2)},
+				{}, founding(0, 1, 2),
+			},
+			runners: 1, reaches: all,
+			start: three,
+			lossy: of(0), sessions: [2]set{of(1, 2)},
+		},
+		{
 			name: "a lost manager that is not the home",
 			operations: []operation{
 				widening(3, 0, 1, 2),

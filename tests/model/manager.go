@@ -65,6 +65,9 @@ func (w *walk) accepts(m *manager, i int, o op) bool {
 	if w.revisionOnly && !w.absent(m) && p.kind == change {
 		based = w.of(m.committed).revision == w.of(p.base).revision
 	}
+	if w.absent(m) && p.kind == change {
+		based = i != w.homeOf(o) || w.absentAccepts // the home vouches for the base
+	}
 	lost := m.fenced | m.repairing
 	if w.fencedHomeTakesPart {
 		lost = 0
@@ -131,7 +134,7 @@ func (w *walk) apply(t *state, i int, o op) {
 	}
 	home := w.homeOf(o)
 	if i == home && !w.falseWord {
-		for j := range managers {
+		for _, j := range w.of(o).session {
 			if (t.managers[j].fenced | t.managers[j].repairing).has(home) {
 				w.breaks("I8: a home that was declared lost commits")
 			}

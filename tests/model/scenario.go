@@ -59,6 +59,7 @@ type weakness struct {
 	sessionOrder         bool // the home is the first of the session
 	revisionOnly         bool // the base is compared by its revision alone
 	idOnly               bool // the digest of a known operation is not compared
+	absentAccepts        bool // a home that has no such store takes a change of it
 	anyParticipants      bool // a runner may leave out a manager of the store
 	noFence              bool // repair asks and decides without fencing
 	someSurvivors        bool // repair decides when one survivor has answered

@@ -1,0 +1,87 @@
+package model
+
+// lost are the wiped managers and those that a manager has fenced which is not lost itself.
+func (s *state) lost() (lost set) {
+	var fencers [managers]set
+	for i := range s.managers {
+		m := &s.managers[i]
+		for j := range s.managers {
+			if (m.fenced | m.repairing).has(j) {
+				fencers[j] |= of(i)
+			}
+		}
+		if m.wiped {
+			lost |= of(i)
+		}
+	}
+	var counted set
+	for again := true; again; {
+		again = false
+		for i := range s.managers {
+			if !(lost | counted).has(i) && fencers[i]&^lost == 0 {
+				counted |= of(i)
+				lost |= s.managers[i].fenced | s.managers[i].repairing
+				again = true
+			}
+		}
+	}
+	return lost
+}
+
+// silent are the managers that answer nobody.
+func (s *state) silent() (silent set) {
+	for i := range s.managers {
+		if s.managers[i].silent {
+			silent |= of(i)
+		}
+	}
+	return silent
+}
+
+// settle does to a state what managers and repair do when nothing else goes on: homes drop what is
+// pending, others ask them, repair decides where the home is lost, and who missed something catches up.
+func (w *walk) settle(t *state) {
+	if w.noCommitPoint || w.naive {
+		return
+	}
+	silent := t.silent()
+	pending := func(f func(i, home int, m *manager)) {
+		for i := range t.managers {
+			if m := &t.managers[i]; m.pending != 0 && !silent.has(i) {
+				f(i, w.homeOf(m.pending), m)
+			}
+		}
+	}
+	pending(func(i, home int, m *manager) {
+		if i == home {
+			drop(m)
+		}
+	})
+	pending(func(i, home int, m *manager) {
+		switch {
+		case silent.has(home) || w.closed(m, i, m.pending):
+		case t.managers[home].committed == m.pending:
+			w.apply(t, i, m.pending)
+		default:
+			drop(m)
+		}
+	})
+	pending(func(i, home int, _ *manager) {
+		w.decide(t, i, home, t.records(silent|t.lost()|of(home)))
+	})
+	for i := range t.managers {
+		if m := &t.managers[i]; m.suspect && m.home >= 0 && !silent.has(i) && !w.noCatchUp {
+			follow(&t.managers[m.home], m, i)
+		}
+	}
+}
+
+// records are the operations that managers other than these have as their last.
+func (s *state) records(without set) (committed uint8) {
+	for i := range s.managers {
+		if !without.has(i) {
+			committed |= 1 << s.managers[i].committed
+		}
+	}
+	return committed
+}
