@@ -93,8 +93,8 @@ func (f *flight) abort() {
 	}
 }
 
-// dial opens a connection, by trying the host's addresses in turn, and sets its deadline. It is held
-// by the flight.
+// dial opens a connection until the deadline, by trying the host's addresses in turn. It is held by the
+// flight.
 func (c *Client) dial(ctx context.Context, f *flight, e Endpoint, deadline time.Time) (*conn, *failure) {
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
@@ -105,7 +105,7 @@ func (c *Client) dial(ctx context.Context, f *flight, e Endpoint, deadline time.
 	var raw net.Conn
 	for i, addr := range addrs {
 		share := time.Until(deadline) / time.Duration(len(addrs)-i)
-		dialer := net.Dialer{KeepAlive: -1, Timeout: max(share, 1)}
+		dialer := net.Dialer{KeepAlive: -1, Timeout: max(share, 1)} // its DialTCP would bind a port first
 		raw, err = dialer.DialContext(ctx, "tcp", netip.AddrPortFrom(addr, uint16(e.Port)).String())
 		if err == nil {
 			break
@@ -118,11 +118,11 @@ func (c *Client) dial(ctx context.Context, f *flight, e Endpoint, deadline time.
 		return nil, &failure{connecting, net.ErrClosed}
 	}
 	cn := &conn{endpoint: e, raw: raw, stream: raw}
-	if err := raw.SetDeadline(deadline); err != nil {
-		raw.Close()
-		return nil, &failure{connecting, err}
-	}
 	if e.Scheme == "https" {
+		if err := raw.SetDeadline(deadline); err != nil {
+			raw.Close()
+			return nil, &failure{connecting, err}
+		}
 		config := c.tls.Clone()
 		if config == nil {
 			config = &tls.Config{MinVersion: tls.VersionTLS12}

@@ -15,25 +15,34 @@ var errFailFast = errors.New("another request failed")
 func (c *Client) Do(ctx context.Context, requests []Request, options Options) []Answer {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	s := &sweep{client: c, requests: requests, options: options, cancel: cancel, answers: make([]Answer, len(requests))}
-	workers := options.Parallel
-	if workers <= 0 {
-		workers = DefaultParallel
+	s := &sweep{
+		client: c, requests: requests, options: options, cancel: cancel,
+		answers: make([]Answer, len(requests)), drained: make(chan struct{}),
 	}
-	flights := make([]flight, max(1, min(workers, len(requests))))
+	most := options.Parallel
+	if most <= 0 {
+		most = carried()
+	}
+	s.flights = make([]flight, max(1, min(most, len(requests))))
 	stop := context.AfterFunc(ctx, func() {
-		for i := range flights {
-			flights[i].abort()
+		for i := range s.flights {
+			s.flights[i].abort()
 		}
 	})
 	defer stop()
 
-	var wg sync.WaitGroup
-	for i := 1; i < len(flights); i++ {
-		wg.Go(func() { s.work(ctx, &flights[i]) })
+	first := len(s.flights)
+	if options.Parallel <= 0 {
+		first = min(first, firstParallel)
 	}
-	s.work(ctx, &flights[0])
-	wg.Wait()
+	for i := 1; i < first; i++ {
+		s.wg.Go(func() { s.work(ctx, &s.flights[i]) })
+	}
+	if first < len(s.flights) {
+		s.wg.Go(func() { s.grow(ctx, first) })
+	}
+	s.work(ctx, &s.flights[0])
+	s.wg.Wait()
 	return s.answers
 }
 
@@ -43,7 +52,10 @@ type sweep struct {
 	requests []Request
 	options  Options
 	cancel   context.CancelCauseFunc
+	flights  []flight // one a worker
+	wg       sync.WaitGroup
 	next     atomic.Int64
+	drained  chan struct{} // closed when every request has its worker
 
 	mu      sync.Mutex // held while an answer is taken down
 	answers []Answer
@@ -53,6 +65,9 @@ func (s *sweep) work(ctx context.Context, f *flight) {
 	for {
 		i := int(s.next.Add(1)) - 1
 		if i >= len(s.requests) {
+			if i == len(s.requests) {
+				close(s.drained)
+			}
 			return
 		}
 		s.take(s.answer(ctx, f, i))
@@ -64,18 +79,29 @@ func (s *sweep) answer(ctx context.Context, f *flight, i int) Answer {
 	if ctx.Err() != nil {
 		return Answer{Index: i, Err: skipped(r.Endpoint, context.Cause(ctx))}
 	}
-	timeout := r.Timeout
-	if timeout <= 0 {
-		timeout = s.options.Timeout
-	}
-	if timeout <= 0 {
-		timeout = DefaultTimeout
-	}
 	began := time.Now()
-	a := s.client.exchange(ctx, f, r, timeout)
+	a := s.client.exchange(ctx, f, r, s.limits(r))
 	a.Index = i
 	a.Duration = time.Since(began)
 	return a
+}
+
+// limits are the times that one request may take.
+type limits struct{ answer, connect time.Duration }
+
+func (s *sweep) limits(r *Request) limits {
+	l := limits{r.Timeout, s.options.ConnectTimeout}
+	if l.answer <= 0 {
+		l.answer = s.options.Timeout
+	}
+	if l.answer <= 0 {
+		l.answer = DefaultTimeout
+	}
+	if l.connect <= 0 {
+		l.connect = DefaultConnectTimeout
+	}
+	l.connect = min(l.connect, l.answer)
+	return l
 }
 
 // take keeps an answer. With FailFast the work is stopped before this worker looks for its next

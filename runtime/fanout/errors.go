@@ -21,6 +21,7 @@ const (
 	TLS         = "tls"         // no secure connection: certificate or protocol
 	Reset       = "reset"       // the connection broke off
 	Protocol    = "protocol"    // the answer is not HTTP, too large or compressed
+	HTTP        = "http"        // an answer in HTTP with a status that says no; given by who reads it
 	Local       = "local"       // this machine could not: descriptors or ports are used up
 	Cancelled   = "cancelled"   // cut off by the caller or by FailFast after it was begun
 	Skipped     = "skipped"     // not begun, for the same reasons
@@ -81,7 +82,7 @@ func timedOut(err error) bool {
 
 // explain turns a failure into an Error. The caller's stop comes first: it closes connections, and
 // what they then report is a consequence.
-func explain(ctx context.Context, e Endpoint, f *failure, sent bool, timeout time.Duration) *Error {
+func explain(ctx context.Context, e Endpoint, f *failure, sent bool, limits limits) *Error {
 	out := &Error{Sent: sent, cause: f.err}
 	say := func(class, format string, args ...any) *Error {
 		out.Class, out.Message = class, e.String()+": "+fmt.Sprintf(format, args...)
@@ -98,7 +99,10 @@ func explain(ctx context.Context, e Endpoint, f *failure, sent bool, timeout tim
 		return say(Cancelled, "cut off before the request was sent: %s", ended(out.cause))
 	}
 	if timedOut(f.err) {
-		return say(Timeout, late[f.phase], timeout)
+		if f.phase <= handshaking {
+			return say(Timeout, late[f.phase], limits.connect)
+		}
+		return say(Timeout, late[f.phase], limits.answer)
 	}
 	var dns *net.DNSError
 	var record *fasthttp.ErrSmallBuffer

@@ -20,15 +20,15 @@ var (
 	writers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 4<<10) }}
 )
 
-// exchange sends a request and reads its answer within the timeout. A connection from an earlier
-// request may be dead without a sign; then the request is sent once more over a new one, if nothing of
-// it was sent or it may be.
-func (c *Client) exchange(ctx context.Context, f *flight, r *Request, timeout time.Duration) Answer {
+// exchange sends a request and reads its answer within its time. A connection from an earlier request
+// may be dead without a sign; then the request is sent once more over a new one, if nothing of it was
+// sent or it may be. Where no connection comes about at first, it is tried again.
+func (c *Client) exchange(ctx context.Context, f *flight, r *Request, limits limits) Answer {
 	defer f.release()
 	if strings.ContainsFunc(r.Path+r.Query, func(c rune) bool { return c <= ' ' || c == 0x7f }) || !strings.HasPrefix(r.Path, "/") {
 		return Answer{Err: &Error{Class: Protocol, Message: fmt.Sprintf("%s: %q can't be the path of a request", r.Endpoint, r.Path)}}
 	}
-	deadline := time.Now().Add(timeout)
+	deadline := time.Now().Add(limits.answer)
 	cn := c.idle.take(r.Endpoint, deadline)
 	if cn != nil && !f.hold(cn.raw) {
 		cn = nil
@@ -38,8 +38,15 @@ func (c *Client) exchange(ctx context.Context, f *flight, r *Request, timeout ti
 		a.Attempts++
 		var failed *failure
 		if cn == nil {
-			if cn, failed = c.dial(ctx, f, r.Endpoint, deadline); failed != nil {
-				a.Err = explain(ctx, r.Endpoint, failed, false, timeout)
+			cn, failed = c.dial(ctx, f, r.Endpoint, earlier(deadline, time.Now().Add(limits.connect)))
+			if failed == nil {
+				failed = cn.until(deadline)
+			}
+			if failed != nil {
+				if failed.passing() && pause(ctx, a.Attempts, deadline) {
+					continue
+				}
+				a.Err = explain(ctx, r.Endpoint, failed, false, limits)
 				return a
 			}
 		}
@@ -57,7 +64,7 @@ func (c *Client) exchange(ctx context.Context, f *flight, r *Request, timeout ti
 		safe := cn.sent == 0 || r.Idempotent || r.Method == fasthttp.MethodGet || r.Method == fasthttp.MethodHead
 		stale := cn.reused && (failed.phase == sending || failed.phase == waiting) && !timedOut(failed.err)
 		if !stale || !safe || ctx.Err() != nil {
-			a.Err = explain(ctx, r.Endpoint, failed, cn.sent > 0, timeout)
+			a.Err = explain(ctx, r.Endpoint, failed, cn.sent > 0, limits)
 			return a
 		}
 		cn = nil
@@ -117,6 +124,9 @@ func (cn *conn) send(r *Request) error {
 	}
 	if r.Body != nil {
 		req.Header.SetContentType("application/json")
+		if r.Compressed {
+			req.Header.SetContentEncoding("gzip")
+		}
 		req.SetBodyRaw(r.Body)
 	}
 	out := writers.Get().(*bufio.Writer)

@@ -16,10 +16,11 @@ import (
 
 // Bounds on what a server may answer, and the defaults of Options.
 const (
-	MaxHeader       = 16 << 10 // bytes of status line and headers
-	MaxBody         = 16 << 20 // bytes of body
-	DefaultParallel = 512
-	DefaultTimeout  = 30 * time.Second
+	MaxHeader      = 16 << 10 // bytes of status line and headers
+	MaxBody        = 16 << 20 // bytes of body
+	DefaultTimeout = 30 * time.Second
+	// DefaultConnectTimeout is enough for a second try of a lost packet.
+	DefaultConnectTimeout = 5 * time.Second
 )
 
 // Request is one question to one server.
@@ -32,6 +33,8 @@ type Request struct {
 	Query string
 	// Body is JSON and may be shared by many requests: it is never copied nor changed. Nil for none.
 	Body []byte
+	// Compressed says that Body is what Compress made.
+	Compressed bool
 	// Idempotent says that the request does no harm if the server gets it twice; GET and HEAD always are.
 	Idempotent bool
 	// Timeout is for the whole answer, from the name's look-up to the last byte; 0 takes Options.Timeout.
@@ -47,20 +50,24 @@ type Answer struct {
 	Body   []byte
 	// Err is nil when HTTP came back, whatever the status.
 	Err *Error
-	// Attempts counts how often the request was begun: 0 for one that was skipped, 2 where a
-	// connection kept from an earlier request turned out to be dead.
+	// Attempts counts how often the request was begun: 0 for one that was skipped, more than 1 where a
+	// connection kept from an earlier request turned out to be dead or none came about at first.
 	Attempts int
 	Duration time.Duration
 }
 
 // Options say how a list of requests is worked off.
 type Options struct {
-	// Parallel is the most requests in flight: 1 for one after the other, 0 for DefaultParallel.
+	// Parallel is the most requests in flight: 1 for one after the other, 0 for as many as this machine
+	// can carry.
 	Parallel int
 	// FailFast ends the work at the first failure: what is in flight is cancelled, the rest skipped.
 	FailFast bool
 	// Timeout bounds each answer that has none of its own; 0 for DefaultTimeout.
 	Timeout time.Duration
+	// ConnectTimeout is how much of it may pass until there is a connection; 0 for
+	// DefaultConnectTimeout.
+	ConnectTimeout time.Duration
 	// Failed decides what FailFast stops at; nil stops at an Err and at every status but 2xx.
 	Failed func(Answer) bool
 	// OnAnswer is called once for each request as its answer arrives, skipped ones included, never by

@@ -25,9 +25,17 @@ type fake struct {
 // serve gives every connection to handle and closes it afterwards.
 func serve(t *testing.T, address string, handle func(net.Conn)) *fake {
 	t.Helper()
-	listener, err := net.Listen("tcp", net.JoinHostPort(address, "0"))
+	f := serveAt(t, net.JoinHostPort(address, "0"), handle)
+	t.Cleanup(f.stop)
+	return f
+}
+
+// serveAt does so on a port of the test's choice, and leaves the stop to the test.
+func serveAt(t *testing.T, address string, handle func(net.Conn)) *fake {
+	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
+		return &fake{}
 	}
 	f := &fake{Endpoint: endpointOf(listener.Addr()), listener: listener}
 	f.wg.Go(func() {
@@ -45,11 +53,13 @@ func serve(t *testing.T, address string, handle func(net.Conn)) *fake {
 			})
 		}
 	})
-	t.Cleanup(f.stop)
 	return f
 }
 
 func (f *fake) stop() {
+	if f.listener == nil {
+		return
+	}
 	f.listener.Close()
 	f.hangUp()
 	f.wg.Wait()

@@ -1,0 +1,138 @@
+package fanout
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// A manager that restarts while it is asked is there a moment later; nothing was sent, so that even a
+// POST is tried again. When exactly it comes back the machine decides: one try in many has to see it.
+func TestConnectIsTriedAgain(t *testing.T) {
+	noLeaks(t)
+	for _, method := range []string{"GET", "POST"} {
+		again := false
+		for try := 0; try < 50 && !again; try++ {
+			s := serve(t, "127.24.4.1", text("ok"))
+			s.stop()
+			back := make(chan *fake)
+			time.AfterFunc(firstPause/5, func() { back <- serveAt(t, s.String(), text("back")) })
+			a := client(t).Do(context.Background(), []Request{{Endpoint: s.Endpoint, Method: method, Path: "/"}}, Options{})[0]
+			again = a.Err == nil && string(a.Body) == "back" && a.Attempts > 1
+			f := <-back
+			if f.accepted() > 1 {
+				t.Errorf("%s: %d connections for one request", method, f.accepted())
+			}
+			f.stop()
+		}
+		if !again {
+			t.Errorf("%s: never tried again", method)
+		}
+	}
+}
+
+func TestRefusedIsCountedAndTimed(t *testing.T) {
+	s := serve(t, "127.24.4.2", text(""))
+	s.stop()
+	a := one(t, get(s.Endpoint))
+	if a.Err == nil || a.Err.Class != Refused || a.Attempts != maxAttempts || a.Duration < firstPause/2 {
+		t.Errorf("%+v, error %v", a, a.Err)
+	}
+	r := get(s.Endpoint)
+	r.Timeout = firstPause / 4 // there is no time for a second attempt
+	if a := one(t, r); a.Err == nil || a.Err.Class != Refused || a.Attempts != 1 {
+		t.Errorf("%+v, error %v", a, a.Err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), firstPause/4)
+	defer cancel()
+	if a := client(t).Do(ctx, []Request{get(s.Endpoint)}, Options{})[0]; a.Err == nil || a.Err.Class != Cancelled || a.Attempts != 1 {
+		t.Errorf("cut off in a pause: %+v, error %v", a, a.Err)
+	}
+}
+
+func TestTimeToConnect(t *testing.T) {
+	noLeaks(t)
+	e := fullListener(t)
+	began := time.Now()
+	a := client(t).Do(context.Background(), []Request{get(e)}, Options{Timeout: time.Minute, ConnectTimeout: 100 * time.Millisecond})[0]
+	if a.Err == nil || a.Err.Class != Timeout || a.Err.Sent || !strings.Contains(a.Err.Message, "no connection within 100ms") {
+		t.Errorf("%+v, error %v", a, a.Err)
+	}
+	if d := time.Since(began); d > 20*time.Second {
+		t.Errorf("took %s", d)
+	}
+	// It is no bound for an answer that takes longer.
+	slow := serve(t, "127.24.4.4", requests(func(c net.Conn, _ *http.Request, _ []byte) {
+		time.Sleep(150 * time.Millisecond)
+		reply(c, 200, "slow")
+	}))
+	a = client(t).Do(context.Background(), []Request{get(slow.Endpoint)}, Options{ConnectTimeout: 100 * time.Millisecond})[0]
+	if a.Err != nil || string(a.Body) != "slow" {
+		t.Errorf("%+v, error %v", a, a.Err)
+	}
+}
+
+func TestCompress(t *testing.T) {
+	small := []byte(strings.Repeat("a", compressFrom-1))
+	if out, did, err := Compress(small); did || err != nil || &out[0] != &small[0] {
+		t.Errorf("a small body: %v, error %v", did, err)
+	}
+	large := []byte(strings.Repeat(`{"name":"orders-1","host":"10.0.0.11"},`, 30000))
+	packed, did, err := Compress(large)
+	if !did || err != nil || len(packed) > len(large)/10 {
+		t.Fatalf("%d bytes of %d, %v, error %v", len(packed), len(large), did, err)
+	}
+	var wrong atomic.Int32
+	s := serve(t, "127.24.4.5", requests(func(c net.Conn, r *http.Request, body []byte) {
+		in, err := gzip.NewReader(bytes.NewReader(body))
+		if err != nil || r.Header.Get("Content-Encoding") != "gzip" {
+			wrong.Add(1)
+		} else if got, err := io.ReadAll(in); err != nil || !bytes.Equal(got, large) {
+			wrong.Add(1)
+		}
+		reply(c, 201, "")
+	}))
+	list := make([]Request, 20)
+	for i := range list {
+		list[i] = Request{Endpoint: s.Endpoint, Method: "POST", Path: "/", Body: packed, Compressed: true}
+	}
+	for _, a := range client(t).Do(context.Background(), list, Options{}) {
+		if a.Err != nil || a.Status != 201 {
+			t.Fatalf("%+v, error %v", a, a.Err)
+		}
+	}
+	if wrong.Load() > 0 {
+		t.Errorf("%d bodies came otherwise", wrong.Load())
+	}
+}
+
+// Where servers take their time, more requests are in flight than at the beginning.
+func TestGrows(t *testing.T) {
+	noLeaks(t)
+	const n = firstParallel + 300
+	var asked atomic.Int32
+	all := make(chan struct{})
+	s := serve(t, "127.24.4.6", requests(func(c net.Conn, _ *http.Request, _ []byte) {
+		if asked.Add(1) == n {
+			close(all)
+		}
+		<-all // until all are there together
+		reply(c, 200, "")
+	}))
+	list := make([]Request, n)
+	for i := range list {
+		list[i] = get(s.Endpoint)
+	}
+	for _, a := range client(t).Do(context.Background(), list, Options{}) {
+		if a.Err != nil {
+			t.Fatal(a.Err)
+		}
+	}
+}
