@@ -32,6 +32,8 @@ type Options struct {
 	Keep string
 	// TempDir is where data that isn't kept goes.
 	TempDir string
+	// Died, where set, is called when a manager ends by itself, not by Kill, Restart or Close.
+	Died func(error)
 }
 
 // Cluster is a set of running managers.
@@ -42,8 +44,14 @@ type Cluster struct {
 	folder    *os.File // lock on the kept folder; nil without Keep
 	block     *os.File // lock on the addresses, which managers and instances hold too
 	lifeline  *os.File // the pipe's write end
-	managers  []*manager
+	reads     *os.File // its read end, for managers that are started later
+	program   string
+	died      func(error)
 	close     func() error
+
+	mu       sync.Mutex // guards what follows
+	managers []*manager
+	paused   map[int]*paused
 }
 
 // Start starts the managers and returns when each answers. On an error, and when ctx ends before,
@@ -52,7 +60,7 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	if o.Servers < 1 || o.Servers > MaxServers {
 		return nil, fmt.Errorf("a local cluster of %d servers can't be: 1 to %d", o.Servers, MaxServers)
 	}
-	c := &Cluster{keep: o.Keep}
+	c := &Cluster{keep: o.Keep, died: o.Died, paused: map[int]*paused{}}
 	c.close = sync.OnceValue(c.end)
 	if err := c.start(ctx, o); err != nil {
 		return nil, errors.Join(err, c.Close())
@@ -60,27 +68,18 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	return c, nil
 }
 
-func (c *Cluster) start(ctx context.Context, o Options) error {
-	program, err := filepath.Abs(o.Manager)
-	if err != nil {
+func (c *Cluster) start(ctx context.Context, o Options) (err error) {
+	if c.program, err = filepath.Abs(o.Manager); err != nil {
 		return err
 	}
 	if err := c.reserve(ctx, o); err != nil {
 		return err
 	}
-	read, write, err := os.Pipe()
-	if err != nil {
+	if c.reads, c.lifeline, err = os.Pipe(); err != nil {
 		return err
 	}
-	defer read.Close()
-	c.lifeline = write
-	for i, endpoint := range c.endpoints {
-		data := filepath.Join(c.root, "server-"+strconv.Itoa(i+1))
-		args := []string{"--listen", endpoint, "--data-dir", data, "--lifeline", "3"}
-		if c.keep == "" {
-			args = append(args, "--ephemeral")
-		}
-		m, err := spawn(program, args, data, endpoint, read, c.block)
+	for i := range c.endpoints {
+		m, err := c.spawn(i)
 		if err != nil {
 			return err
 		}
@@ -88,6 +87,19 @@ func (c *Cluster) start(ctx context.Context, o Options) error {
 	}
 	return healthy(ctx, c.managers)
 }
+
+// spawn starts the manager of a server, counted from 0.
+func (c *Cluster) spawn(i int) (*manager, error) {
+	data := c.data(i)
+	args := []string{"--listen", c.endpoints[i], "--data-dir", data, "--lifeline", "3"}
+	if c.keep == "" {
+		args = append(args, "--ephemeral")
+	}
+	return spawn(c.program, args, data, c.endpoints[i], c.reads, c.block, c.died)
+}
+
+// data is the folder of a server.
+func (c *Cluster) data(i int) string { return filepath.Join(c.root, "server-"+strconv.Itoa(i+1)) }
 
 // reserve finds the addresses and the folder.
 func (c *Cluster) reserve(ctx context.Context, o Options) (err error) {
@@ -142,10 +154,19 @@ const (
 func (c *Cluster) Close() error { return c.close() }
 
 func (c *Cluster) end() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var errs []error
+	for _, m := range c.managers {
+		m.meant.Store(true)
+	}
+	for i := range c.paused { // who is stopped doesn't notice the end
+		errs = append(errs, c.resume(i))
+	}
 	if c.lifeline != nil {
 		c.lifeline.Close()
+		c.reads.Close()
 	}
-	var errs []error
 	limit, cancel := context.WithTimeout(context.Background(), exitTime)
 	defer cancel()
 	for _, m := range c.managers {

@@ -40,9 +40,19 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
+// pausedRunner, in the place of a folder to keep, makes a runner pause its first server.
+const pausedRunner = "paused"
+
 // runner starts a cluster of two, says where, and waits to be killed.
 func runner(manager, temp, keep string) {
-	c, err := Start(context.Background(), Options{Servers: 2, Manager: manager, TempDir: temp, Keep: keep})
+	options := Options{Servers: 2, Manager: manager, TempDir: temp}
+	if keep != pausedRunner {
+		options.Keep = keep
+	}
+	c, err := Start(context.Background(), options)
+	if err == nil && keep == pausedRunner {
+		err = c.Pause(0)
+	}
 	if err != nil {
 		fmt.Println("error:", err)
 		os.Exit(1)

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -24,14 +25,15 @@ type manager struct {
 	endpoint string
 	process  *os.Process
 	log      *os.File
+	meant    atomic.Bool   // it is told to end
 	done     chan struct{} // closed when the process has ended; err is set then
 	err      error
 }
 
 // spawn starts a manager that finds the lifeline at descriptor 3. It is in a process group of its own:
 // a Ctrl-C on the terminal is the runner's. The lock is at descriptor 4, which the manager leaves
-// open to its instances.
-func spawn(program string, args []string, data, endpoint string, lifeline, lock *os.File) (*manager, error) {
+// open to its instances. died, where set, is called when it ends without being told to.
+func spawn(program string, args []string, data, endpoint string, lifeline, lock *os.File, died func(error)) (*manager, error) {
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return nil, err
 	}
@@ -51,6 +53,9 @@ func spawn(program string, args []string, data, endpoint string, lifeline, lock 
 	m := &manager{endpoint: endpoint, process: cmd.Process, log: log, done: make(chan struct{})}
 	go func() {
 		m.err = cmd.Wait()
+		if died != nil && !m.meant.Load() {
+			died(fmt.Errorf("the manager on %s ended (%s)%s", m.endpoint, m.outcome(), m.lastWords()))
+		}
 		close(m.done)
 	}()
 	return m, nil

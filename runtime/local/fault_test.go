@@ -1,0 +1,110 @@
+package local
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"dkvrun/runtime/wire"
+)
+
+// answers tells whether a manager answers within a second.
+func answers(endpoint string) bool {
+	client := &http.Client{Timeout: time.Second}
+	defer client.CloseIdleConnections()
+	resp, err := client.Get("http://" + endpoint + wire.HealthPath())
+	if err != nil {
+		return false
+	}
+	resp.Body.Close()
+	return resp.StatusCode == 200
+}
+
+func TestKillAndRestart(t *testing.T) {
+	died := make(chan error, 3)
+	c := start(t, Options{Servers: 3, Died: func(err error) { died <- err }})
+	s := runStore(t, c.Endpoints(), 1)
+	if err := c.Kill(1); err != nil {
+		t.Fatal(err)
+	}
+	if answers(c.Endpoints()[1]) || len(processes(t, c.data(1))) != 0 {
+		t.Error("something of the killed server is left")
+	}
+	if err := s.put("orders", "without one"); err != nil {
+		t.Errorf("two of three servers don't take a write: %v", err)
+	}
+	if err := c.Restart(context.Background(), 1); err != nil {
+		t.Fatal(err)
+	}
+	if !answers(c.Endpoints()[1]) {
+		t.Error("the restarted server doesn't answer")
+	}
+	poll(t, 20*time.Second, "its instance runs again", func() bool { return len(processes(t, c.data(1))) == 2 })
+	if err := c.KillManager(1); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(processes(t, c.data(1))); n != 1 {
+		t.Errorf("%d processes live on without their manager, want the instance", n)
+	}
+	select {
+	case err := <-died:
+		t.Errorf("what was meant is told as an accident: %v", err)
+	default:
+	}
+}
+
+func TestPause(t *testing.T) {
+	c := start(t, Options{Servers: 2})
+	if err := c.Pause(0); err != nil {
+		t.Fatal(err)
+	}
+	if answers(c.Endpoints()[0]) || !answers(c.Endpoints()[1]) {
+		t.Error("the paused server answers, or the other one doesn't")
+	}
+	if err := c.Resume(0); err != nil {
+		t.Fatal(err)
+	}
+	if !answers(c.Endpoints()[0]) {
+		t.Error("the server doesn't answer after its pause")
+	}
+	if err := c.Pause(0); err != nil { // Close resumes it
+		t.Fatal(err)
+	}
+	began := time.Now()
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(began); took > exitTime {
+		t.Errorf("a paused server held up the end for %s", took)
+	}
+}
+
+// A server that is paused when its runner is killed does not stay.
+func TestRunnerKilledDuringAPause(t *testing.T) {
+	temp := t.TempDir()
+	cmd, endpoints := startRunner(t, temp, pausedRunner)
+	if answers(endpoints[0]) {
+		t.Fatal("the server is not paused")
+	}
+	kill(t, cmd.Process.Pid)
+	gone(t, 10*time.Second, temp, endpoints)
+}
+
+func TestAnAccidentIsTold(t *testing.T) {
+	died := make(chan error, 1)
+	c := start(t, Options{Servers: 1, Died: func(err error) { died <- err }})
+	if err := syscall.Kill(c.managers[0].process.Pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-died:
+		if !strings.HasPrefix(err.Error(), "the manager on "+c.Endpoints()[0]+" ended (signal: killed)") {
+			t.Errorf("told: %v", err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("nobody was told of the manager's end")
+	}
+}
