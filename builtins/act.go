@@ -1,6 +1,7 @@
 package builtins
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -73,6 +74,7 @@ func (a *action) do(steps []*step) {
 	}
 	var requests []fanout.Request
 	var asked []int
+	var packed bodies
 	stopped := false
 	for i, s := range steps {
 		switch {
@@ -86,21 +88,43 @@ func (a *action) do(steps []*step) {
 			show(i, row)
 			continue
 		}
-		requests = append(requests, fanout.Request{Endpoint: s.manager, Method: s.method, Path: s.path, Body: s.body})
+		request := fanout.Request{Endpoint: s.manager, Method: s.method, Path: s.path}
+		request.Body, request.Compressed = packed.of(s.body)
+		requests = append(requests, request)
 		asked = append(asked, i)
 	}
-	parallel := 1
-	if a.call.Bool("parallel") {
-		parallel = 0
+	ctx := a.call.Context()
+	if end, has := deadline(a.call); has {
+		limited, cancel := context.WithDeadline(ctx, end)
+		defer cancel()
+		ctx = limited
 	}
-	a.run.Client.Do(a.call.Context(), requests, fanout.Options{
-		Parallel: parallel, FailFast: a.call.Bool("fail_fast"), Timeout: a.timeout,
+	a.run.Client.Do(ctx, requests, fanout.Options{
+		Parallel: parallelism(a.call), FailFast: a.call.Bool("fail_fast"), Timeout: a.timeout, ConnectTimeout: connectTimeout(a.call),
 		Failed:   func(answer fanout.Answer) bool { return !steps[asked[answer.Index]].read(answer).Success },
 		OnAnswer: func(answer fanout.Answer) { i := asked[answer.Index]; show(i, steps[i].read(answer)) },
 	})
 	for i, s := range steps {
 		a.results.rows = append(a.results.rows, &resultRow{Row: rows[i], step: s})
 	}
+}
+
+// bodies compresses each body once, however many managers get it.
+type bodies struct {
+	plain, sent []byte
+	compressed  bool
+}
+
+// of gives what is sent for a body, which is that of the step before it as a rule.
+func (b *bodies) of(plain []byte) ([]byte, bool) {
+	if len(plain) == 0 {
+		return plain, false
+	}
+	if len(b.plain) != len(plain) || &b.plain[0] != &plain[0] {
+		b.plain = plain
+		b.sent, b.compressed = fanout.Compress(plain)
+	}
+	return b.sent, b.compressed
 }
 
 // add shows a row that a wait came to, below those of the requests.
@@ -145,6 +169,9 @@ func (a *action) retry(c *runtime.Call, failed *Results) (*Results, error) {
 	return next.end()
 }
 
+// doubtHint goes with a change that was sent and that no answer came to.
+const doubtHint = "it may have been carried out: look before you repeat it"
+
 // read turns an answer into a row.
 func (s *step) read(answer fanout.Answer) Row {
 	row := s.row()
@@ -162,8 +189,14 @@ func (s *step) read(answer fanout.Answer) Row {
 		case fanout.Cancelled:
 			row.Result = Cancelled
 		}
+		if answer.Err.Sent && s.method != "" {
+			row.InDoubt, row.Hint = true, doubtHint
+		}
 	case json.Unmarshal(answer.Body, &result) != nil || result.Code == "":
 		row.Result, row.Code = Failed, fanout.Protocol
+		if answer.Status/100 != 2 {
+			row.Code = fanout.HTTP
+		}
 		row.Message = fmt.Sprintf("answered %d with something that is no result of the admin API: is a dkvmanager listening there?", answer.Status)
 	default:
 		row.Message, row.Hint = fanout.Printable(result.Message), fanout.Printable(result.Hint)

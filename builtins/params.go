@@ -1,9 +1,12 @@
 package builtins
 
 import (
+	"errors"
 	"math"
+	"time"
 
 	"dkvrun/runtime"
+	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/wire"
 )
 
@@ -46,19 +49,70 @@ func timeoutParam(sec float64) runtime.Param {
 	}
 }
 
+var connectTimeoutParam = runtime.Param{
+	Name: "connect_timeout_sec", Type: runtime.Number, Min: runtime.Bound(0.001), Max: runtime.Bound(math.MaxInt32),
+	Default: fanout.DefaultConnectTimeout.Seconds(), Doc: "seconds until there is a connection, within `timeout_sec`",
+}
+
+// deadline is when the whole call has to be over; false where it has no such bound.
+func deadline(c *runtime.Call) (time.Time, bool) {
+	if !c.Declares("deadline") || !c.Has("deadline") {
+		return time.Time{}, false
+	}
+	return c.Began.Add(seconds(c.Float("deadline"))), true
+}
+
+// connectTimeout is 0 where the call has no such parameter.
+func connectTimeout(c *runtime.Call) time.Duration {
+	if !c.Declares(connectTimeoutParam.Name) {
+		return 0
+	}
+	return seconds(c.Float(connectTimeoutParam.Name))
+}
+
 // execution are the parameters of every action.
 func execution(timeoutSec float64) []runtime.Param {
 	return []runtime.Param{
 		managersParam, portParam,
-		{Name: "parallel", Type: runtime.Boolean, Default: false, Doc: "ask all managers at once instead of one after the other"},
-		{Name: "fail_fast", Type: runtime.Boolean, Default: false, Doc: "stop at the first failure; what was not tried is SKIPPED"},
-		timeoutParam(timeoutSec),
+		{Name: "parallel", Type: runtime.Any, Default: false, Check: checkParallel,
+			Doc: "ask all managers at once instead of one after the other; a number is how many at once"},
+		{Name: "fail_fast", Type: runtime.Boolean, Default: false,
+			Doc: "stop at the first failure: what was not begun is SKIPPED, what was under way is cut off and CANCELLED"},
+		timeoutParam(timeoutSec), connectTimeoutParam,
+		{Name: "deadline", Type: runtime.Number, Min: runtime.Bound(0.001), Max: runtime.Bound(math.MaxInt32),
+			Doc: "seconds for the whole action; what is not done by then is cut off or skipped"},
 	}
+}
+
+// checkParallel takes true, false and how many at once.
+func checkParallel(v any) error {
+	switch v := v.(type) {
+	case bool:
+		return nil
+	case int:
+		if v >= 1 {
+			return nil
+		}
+	}
+	return errors.New("want true, false, or how many at once: a whole number from 1")
+}
+
+// parallelism is the parameter as the fan-out takes it: 1 for one after the other, 0 for all.
+func parallelism(c *runtime.Call) int {
+	switch v := c.Value("parallel").(type) {
+	case int:
+		return v
+	case bool:
+		if v {
+			return 0
+		}
+	}
+	return 1
 }
 
 // asking are the parameters of every query.
 func asking() []runtime.Param {
-	return []runtime.Param{managersParam, portParam, timeoutParam(30)}
+	return []runtime.Param{managersParam, portParam, timeoutParam(30), connectTimeoutParam}
 }
 
 // params joins a builtin's own parameters with shared ones.

@@ -43,6 +43,8 @@ type Row struct {
 	Message    string
 	Code       string
 	Hint       string
+	// InDoubt says that the request was sent and no answer came: what it did isn't known.
+	InDoubt    bool
 	Attempts   int
 	DurationMS int64
 }

@@ -191,6 +191,7 @@ var rowType = &runtime.ObjectType{
 		telling("message", "a sentence for a person", func(r Row) any { return r.Message }),
 		looking("code", "a stable word: ok, unchanged, port_taken, refused, timeout, …", func(r Row) any { return r.Code }),
 		telling("hint", "what to do, nil where there is nothing to say", func(r Row) any { return orNil(r.Hint) }),
+		telling("in_doubt", "true when the request was sent and no answer came: it may have been carried out", func(r Row) any { return r.InDoubt }),
 		telling("attempts", "how often it was sent", func(r Row) any { return r.Attempts }),
 		telling("duration_ms", "how long it took", func(r Row) any { return r.DurationMS }),
 	},

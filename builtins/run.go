@@ -76,7 +76,7 @@ func (r *Run) InDoubt() []string {
 	var out []string
 	for _, a := range r.Actions() {
 		for _, row := range a.Rows {
-			if row.Result == Cancelled && row.Attempts > 0 {
+			if row.Result == Cancelled && row.InDoubt {
 				out = append(out, a.Builtin+" on "+row.Manager)
 			}
 		}

@@ -200,7 +200,7 @@ func (r *Run) probe(c *runtime.Call, endpoints []fanout.Endpoint, on func(probed
 		requests[i] = fanout.Request{Endpoint: e, Method: http.MethodGet, Path: wire.InfoPath(), Idempotent: true}
 	}
 	all := make([]probed, len(endpoints))
-	r.Client.Do(c.Context(), requests, fanout.Options{Timeout: queryTimeout(c), OnAnswer: func(answer fanout.Answer) {
+	r.Client.Do(c.Context(), requests, fanout.Options{Timeout: queryTimeout(c), ConnectTimeout: connectTimeout(c), OnAnswer: func(answer fanout.Answer) {
 		all[answer.Index] = readInfo(endpoints[answer.Index], answer)
 		if on != nil {
 			on(all[answer.Index])

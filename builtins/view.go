@@ -57,7 +57,7 @@ func (r *Run) askFirst(c *runtime.Call, path string) ([]heard, error) {
 	}
 	there := make([]probed, len(all))
 	for i, h := range all {
-		if h.answer.Err == nil && h.row.Code != fanout.Protocol {
+		if h.answer.Err == nil && h.row.Code != fanout.Protocol && h.row.Code != fanout.HTTP {
 			there[i] = probed{member: h.member, row: connectedRow(h.Endpoint, h.answer)}
 		} else {
 			there[i] = probed{member: h.member, row: h.row}
@@ -72,7 +72,7 @@ func (r *Run) askOf(c *runtime.Call, managers []member, path string) ([]heard, e
 	for i, m := range managers {
 		requests[i] = fanout.Request{Endpoint: m.Endpoint, Method: http.MethodGet, Path: path, Idempotent: true}
 	}
-	answers := r.Client.Do(c.Context(), requests, fanout.Options{Timeout: queryTimeout(c)})
+	answers := r.Client.Do(c.Context(), requests, fanout.Options{Timeout: queryTimeout(c), ConnectTimeout: connectTimeout(c)})
 	if err := c.Context().Err(); err != nil {
 		return nil, err
 	}
@@ -107,9 +107,13 @@ func (h *heard) misunderstood() Row {
 }
 
 // queryTimeout bounds each answer to a question. An action that waits long for its own answers still
-// asks quickly.
+// asks quickly, and no longer than it may take as a whole.
 func queryTimeout(c *runtime.Call) time.Duration {
-	return min(defaultTimeout, seconds(c.Float("timeout_sec")))
+	timeout := min(defaultTimeout, seconds(c.Float("timeout_sec")))
+	if end, has := deadline(c); has {
+		timeout = max(time.Millisecond, min(timeout, time.Until(end)))
+	}
+	return timeout
 }
 
 // sighting is one manager's view of one store.

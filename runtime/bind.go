@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	lua "github.com/yuin/gopher-lua"
 )
@@ -71,7 +72,7 @@ func (h *Host) bindMethod(ot *ObjectType, b *Builtin) *lua.LFunction {
 // invoke calls a builtin with what is on the stack of L. All that touches Lua is done before and
 // after run, never by the builtin itself: other tasks go on meanwhile.
 func (h *Host) invoke(L *lua.LState, b *Builtin, name string, self Object, skip int) int {
-	c := &Call{Host: h, Self: self, Name: name, params: b.Params, thread: L, current: h.main.G.CurrentThread}
+	c := &Call{Host: h, Self: self, Name: name, Began: time.Now(), params: b.Params, thread: L, current: h.main.G.CurrentThread}
 	c.File, c.Line = place(L)
 	task := taskOf(L)
 	c.ctx = task.scope.ctx

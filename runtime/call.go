@@ -3,6 +3,8 @@ package runtime
 import (
 	"context"
 	"fmt"
+	"slices"
+	"time"
 
 	lua "github.com/yuin/gopher-lua"
 )
@@ -17,6 +19,8 @@ type Call struct {
 	// File and Line are the place in the script that made the call; Line 0 where there is none.
 	File string
 	Line int
+	// Began is when the call was made.
+	Began time.Time
 
 	ctx     context.Context
 	thread  *lua.LState // that made the call
@@ -29,6 +33,11 @@ type Call struct {
 
 // Context is done when the run is cancelled or its time is over. What blocks has to watch it.
 func (c *Call) Context() context.Context { return c.ctx }
+
+// Declares tells whether the builtin has such a parameter at all.
+func (c *Call) Declares(name string) bool {
+	return slices.ContainsFunc(c.params, func(p Param) bool { return p.Name == name })
+}
 
 // Has tells whether the parameter was given or has a default. It panics, as all of Call's readers
 // do, when the builtin doesn't declare a parameter of that name.
