@@ -12,6 +12,12 @@ func (w *walk) fault(i int) {
 		}
 		w.weakDisk(i)
 	}
+	if m := &w.from.managers[i]; w.cleaned.has(i) && m.pending == 0 && m.committed > runs && !m.silent {
+		t := w.from
+		v := &t.managers[i]
+		v.committed, v.members, v.home = 0, 0, -1
+		w.emit(t, label{"its store is removed alone", i, 0})
+	}
 	if m := w.from.managers[i]; w.victim.has(i) && m.pending != 0 && !m.suspect {
 		t := w.from
 		v := &t.managers[i]

@@ -38,6 +38,17 @@ func losses() []scenario {
 			lossy: of(0), sessions: [2]set{of(1, 2)},
 		},
 		{
+			name: "a lost home, then the store is removed",
+			operations: []operation{
+				widening(3, 0, 1, 2),
+				{kind: remove, session: []int{1, 2}, base: 3, home: 1},
+				founding(0, 1, 2),
+			},
+			runners: 2, reaches: outcomes{done: 6, dropped: 6, repaired: true, undone: true, carried: true},
+			start: three,
+			lossy: of(0), sessions: [2]set{of(1, 2)},
+		},
+		{
 			name:       "a lost home, and a newcomer that no record names",
 			operations: []operation{widening(3, 0, 1, 2, 3), {}, founding(0, 1, 2)},
 			runners:    1, reaches: all,
@@ -61,6 +72,17 @@ func losses() []scenario {
 			lossy: of(0), sessions: [2]set{of(1, 2)},
 		},
 		{
+			name: "a lost home is taken back",
+			operations: []operation{
+				widening(3, 0, 1, 2),
+				{kind: change, session: []int{0, 1, 2}, base: 3, home: 1},
+				founding(0, 1, 2),
+			},
+			runners: 2, reaches: outcomes{done: 4, dropped: 6},
+			start: takenBack,
+			lossy: of(0), cleaned: of(0),
+		},
+		{
 			name: "a lost manager that is not the home",
 			operations: []operation{
 				widening(3, 0, 1, 2),
@@ -71,5 +93,14 @@ func losses() []scenario {
 			start: three,
 			lossy: of(2),
 		},
+	}
+}
+
+// takenBack is what a repair without manager 0 has left, which has not heard of it.
+func takenBack(s *state) {
+	three(s)
+	stored(s, 3, 1, of(1, 2))
+	for _, i := range []int{1, 2} {
+		s.managers[i].fenced, s.managers[i].declared = of(0), of(0)
 	}
 }

@@ -66,7 +66,7 @@ func (w *walk) accepts(m *manager, i int, o op) bool {
 		based = w.of(m.committed).revision == w.of(p.base).revision
 	}
 	if w.absent(m) && p.kind == change {
-		based = i != w.homeOf(o) || w.absentAccepts // the home vouches for the base
+		based = based || w.absentAccepts
 	}
 	lost := m.fenced | m.repairing
 	if w.fencedHomeTakesPart {
@@ -75,7 +75,7 @@ func (w *walk) accepts(m *manager, i int, o op) bool {
 	return m.pending == 0 &&
 		(based || w.noBase) &&
 		(m.repairing == 0 || w.undecidedVotes) &&
-		lost&p.participants() == 0 &&
+		!lost.has(w.homeOf(o)) &&
 		(w.absent(m) || w.anyParticipants || m.members&^p.participants()&^p.lost == 0) &&
 		(w.absent(m) || int(m.home) == w.homeOf(o) || w.revisionOnly || w.noBase)
 }
@@ -135,12 +135,14 @@ func (w *walk) apply(t *state, i int, o op) {
 	home := w.homeOf(o)
 	if i == home && !w.falseWord {
 		for _, j := range w.of(o).session {
-			if (t.managers[j].fenced | t.managers[j].repairing).has(home) {
+			if t.managers[j].declared.has(home) {
 				w.breaks("I8: a home that was declared lost commits")
 			}
 		}
 	}
-	m.fenced |= w.of(o).lost
+	taken := w.of(o).participants() // a lost manager that votes has nothing left of the store
+	m.fenced = m.fenced&^taken | w.of(o).lost
+	m.declared = m.declared&^taken | w.of(o).lost
 	m.committed, m.members = o, w.of(o).result()&^m.fenced
 	switch {
 	case m.members == 0:
@@ -149,6 +151,9 @@ func (w *walk) apply(t *state, i int, o op) {
 		m.home = int8(w.of(o).newHome - 1)
 	default:
 		m.home = int8(home)
+	}
+	if w.removalUnfences && m.members == 0 {
+		m.fenced = 0
 	}
 	m.did |= 1 << o
 	m.committal |= attempt(o, max(m.pendingEpoch, 1))

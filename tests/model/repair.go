@@ -43,6 +43,7 @@ func (w *walk) fence(r, i int) {
 	v := &t.managers[i]
 	if !v.fenced.has(w.lost) && !w.noFence {
 		v.repairing = of(w.lost)
+		v.declared |= of(w.lost)
 	}
 	p := &t.repairers[r]
 	p.answered |= of(i)
@@ -63,6 +64,7 @@ func (w *walk) gone(h *manager) bool {
 func (w *walk) decide(t *state, i, lost int, committed uint8) {
 	m := &t.managers[i]
 	m.fenced |= of(lost)
+	m.declared |= of(lost)
 	m.repairing = 0
 	if m.pending != 0 && w.homeOf(m.pending) == lost {
 		if committed>>m.pending&1 == 1 {

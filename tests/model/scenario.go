@@ -35,6 +35,7 @@ type scenario struct {
 	victim    set    // managers whose disk may lose a vote
 	sessions  [2]set // what each repairer's session reaches of the survivors; none: no repair
 	lost      int    // whom the repairers declare lost
+	cleaned   set    // managers on which somebody may remove the old store alone
 	falseWord bool   // lost may be alive, and nobody looks
 	patient   bool   // runners give up only when refused, and nothing expires
 	epochs    uint8  // the highest that a runner tries; 2 if 0, 3 where the store is there
@@ -67,6 +68,7 @@ type weakness struct {
 	fencedHomeBelieved   bool // a manager that has fenced the home still asks it
 	fencedHomeTakesPart  bool // a fenced home may be the home of new operations
 	fencedAsks           bool // the home answers a manager that it has fenced
+	removalUnfences      bool // with the store its list of lost managers goes
 	undecidedVotes       bool // a manager votes between the fence and the decision
 	wipedHomeBelieved    bool // whoever answers at the home's address is the home
 	rolledBackHomeServes bool // a home whose disk lost the last write goes on
@@ -125,7 +127,7 @@ func (y *system) absent(m *manager) bool {
 func (y *system) based(m *manager, i int, o op) bool {
 	p := y.of(o)
 	if y.absent(m) {
-		return p.kind == create || p.kind == change && !y.of(p.base).result().has(i)
+		return p.kind == create || p.kind == change && i != p.home // a newcomer: the home vouches for the base
 	}
 	return p.kind != create && m.committed == p.base
 }

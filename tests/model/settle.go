@@ -6,7 +6,7 @@ func (s *state) lost() (lost set) {
 	for i := range s.managers {
 		m := &s.managers[i]
 		for j := range s.managers {
-			if (m.fenced | m.repairing).has(j) {
+			if m.declared.has(j) {
 				fencers[j] |= of(i)
 			}
 		}
@@ -20,7 +20,7 @@ func (s *state) lost() (lost set) {
 		for i := range s.managers {
 			if !(lost | counted).has(i) && fencers[i]&^lost == 0 {
 				counted |= of(i)
-				lost |= s.managers[i].fenced | s.managers[i].repairing
+				lost |= s.managers[i].declared
 				again = true
 			}
 		}

@@ -49,6 +49,7 @@ type manager struct {
 	did       uint8 // operations ever committed
 	committal uint8 // attempts (operation and epoch) committed
 	abortion  uint8 // attempts aborted
+	declared  set   // managers ever fenced
 }
 
 type phase uint8
