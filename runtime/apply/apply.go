@@ -1,0 +1,189 @@
+// Package apply is the runner's part in bringing one configuration to all managers of a store or to none:
+// it looks, has all of them vote, has the home decide, and tells the others what was decided.
+//
+// It is pure logic over a transport and a clock. It knows no scripts and no HTTP client.
+package apply
+
+import (
+	"context"
+	"time"
+
+	"dkvrun/runtime/wire"
+)
+
+// Request is one message to one manager.
+type Request struct {
+	// To is the manager's place in Change.Managers.
+	To     int
+	Method string
+	Path   string
+	Query  string
+	// Body may be shared by several requests; nil for none.
+	Body []byte
+}
+
+// Reply is what came back. Class and Message say what went wrong where no HTTP answer came; Class is
+// empty where one did.
+type Reply struct {
+	Status   int
+	Body     []byte
+	Class    string
+	Message  string
+	Attempts int
+	Duration time.Duration
+}
+
+// Send says how requests are worked off.
+type Send struct {
+	// Parallel sends all at once, otherwise one after the other.
+	Parallel bool
+	// FailFast sends nothing more after a reply that Failed says is one.
+	FailFast bool
+	Failed   func(Reply) bool
+	// Each, where set, is called once a reply, never twice at a time, as they arrive.
+	Each func(i int, reply Reply)
+}
+
+// Transport carries messages. The replies are in the requests' order; one that was not sent has the class
+// NotSent. When ctx ends, what is in flight is cut off.
+type Transport interface {
+	Send(ctx context.Context, requests []Request, how Send) []Reply
+}
+
+// NotSent is the class of a reply to a request that was not begun.
+const NotSent = "skipped"
+
+// Clock is the time, and the chance, that the runner works with.
+type Clock interface {
+	Now() time.Time
+	// Sleep returns early, with its error, when ctx ends.
+	Sleep(ctx context.Context, d time.Duration) error
+	// Every calls f each time d has passed, until stop is called; f may run beside what goes on.
+	Every(d time.Duration, f func()) (stop func())
+}
+
+// Result of a row.
+type Result string
+
+const (
+	Done       Result = "SUCCESS"
+	Failed     Result = "FAILED"
+	RolledBack Result = "ROLLED BACK"
+	Skipped    Result = "SKIPPED"
+	Planned    Result = "PLANNED"
+)
+
+// Row says what has become of the change at one manager.
+type Row struct {
+	Result   Result
+	Code     string
+	Message  string
+	Hint     string
+	Status   int
+	Attempts int
+	Duration time.Duration
+}
+
+// State is what has become of the change as a whole.
+type State int
+
+const (
+	// Refused: something spoke against it before anything was written.
+	Refused State = iota
+	// Unmade: it was undone, nothing of it stays.
+	Unmade
+	// Made: its home has committed it. Managers that have not said so follow by themselves.
+	Made
+	// Undecided: the home does not say. The managers settle it by themselves when it does.
+	Undecided
+	// Plan: it could be made; a dry run ends here.
+	Plan
+)
+
+// Outcome is how a change ended.
+type Outcome struct {
+	State State
+	// Rows are in the order of Change.Managers.
+	Rows []Row
+	// Busy is set when all that spoke against the change is another one of the store.
+	Busy bool
+	// Stale is set when the store has another configuration by now.
+	Stale bool
+	// Summary says in one sentence where the cluster stands.
+	Summary string
+}
+
+// Runner brings one change to its managers. It is used once.
+type Runner struct {
+	Transport Transport
+	Clock     Clock
+	Change    wire.Change
+	// Names are the managers' as people know them, in the order of Change.Managers.
+	Names []string
+	// Claimed are the nodes each of which exactly one manager has to take for its own.
+	Claimed []string
+	// Verb is what has been done to the store, for the rows and the summary: "Created".
+	Verb string
+	// Parallel asks the others at once, FailFast stops at the first no.
+	Parallel, FailFast bool
+	// Settle is how long an answer of the home is waited for when it is to decide.
+	Settle time.Duration
+	// OnRow, where set, is called when a manager's row is known, never twice at a time.
+	OnRow func(i int, row Row)
+
+	home int
+	body []byte
+	rows []Row
+	seen []bool // the rows that are fixed
+	// shown is how many rows OnRow was called for, where they come in order.
+	shown int
+}
+
+// graceEnd is how long the change is settled for once ctx has ended.
+const graceEnd = 10 * time.Second
+
+// restarts bounds how often a change is prepared anew with a higher epoch.
+const restarts = 3
+
+// Run looks, votes and decides. It returns early when ctx ends, once the change is undone.
+func (r *Runner) Run(ctx context.Context) *Outcome {
+	r.start()
+	epoch, refused := r.preflight(ctx)
+	if refused != nil {
+		return refused
+	}
+	if r.Change.DryRun {
+		return r.planned()
+	}
+	r.Change.Epoch = epoch + 1
+	return r.make(ctx)
+}
+
+func (r *Runner) start() {
+	r.rows = make([]Row, len(r.Change.Managers))
+	r.seen = make([]bool, len(r.rows))
+	for i, m := range r.Change.Managers {
+		if m.Identity == r.Change.Home {
+			r.home = i
+		}
+	}
+}
+
+// show fixes a manager's row. One by one, rows come in the managers' order, whoever was first.
+func (r *Runner) show(i int, row Row) {
+	if r.seen[i] {
+		return
+	}
+	r.rows[i], r.seen[i] = row, true
+	if r.OnRow == nil {
+		return
+	}
+	if r.Parallel {
+		r.OnRow(i, row)
+		return
+	}
+	for r.shown < len(r.rows) && r.seen[r.shown] {
+		r.OnRow(r.shown, r.rows[r.shown])
+		r.shown++
+	}
+}

@@ -1,0 +1,233 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+
+	"dkvrun/runtime/wire"
+)
+
+// make has all managers vote, the home first, and then the home decide.
+func (r *Runner) make(ctx context.Context) *Outcome {
+	stop := r.Clock.Every(wire.RenewEvery, func() {
+		// Whether it still stands is what the commit says.
+		r.Transport.Send(ctx, []Request{r.renew()}, Send{})
+	})
+	defer stop()
+	votes, all := r.votes(ctx)
+	if all && ctx.Err() == nil {
+		return r.decideFor(ctx, votes)
+	}
+	return r.undo(ctx, votes)
+}
+
+// votes asks for every vote. When a manager has seen a higher epoch all are asked again, above that.
+func (r *Runner) votes(ctx context.Context) (votes []answer, all bool) {
+	for range restarts {
+		r.encode(false)
+		votes = make([]answer, len(r.Change.Managers))
+		for i := range votes {
+			votes[i] = read(Reply{Class: NotSent, Message: "not asked: the change was given up before it"})
+		}
+		votes[r.home] = read(r.Transport.Send(ctx, []Request{r.prepare(r.home)}, Send{})[0])
+		if r.yes(votes[r.home]) {
+			requests := r.others(r.prepare)
+			how := Send{Parallel: r.Parallel, FailFast: r.FailFast, Failed: func(reply Reply) bool { return !r.yes(read(reply)) }}
+			for i, reply := range r.Transport.Send(ctx, requests, how) {
+				votes[requests[i].To] = read(reply)
+			}
+		}
+		all = true
+		higher := uint64(0)
+		for _, v := range votes {
+			all = all && r.yes(v)
+			if v.code() == wire.CodeStaleEpoch {
+				higher = max(higher, v.refusal.Epoch)
+			}
+		}
+		if all || higher == 0 {
+			break
+		}
+		r.Change.Epoch = higher + 1
+	}
+	return votes, all
+}
+
+// yes says whether an answer is a vote for the change as it stands.
+func (r *Runner) yes(a answer) bool {
+	return a.refusal == nil && a.op.State == wire.OperationPending && a.op.Epoch == r.Change.Epoch
+}
+
+// decideFor has the home commit. Whatever it answers then holds.
+func (r *Runner) decideFor(ctx context.Context, votes []answer) *Outcome {
+	a, known := r.ask(ctx, r.commit(r.home))
+	switch {
+	case !known:
+		return r.undecided(a, votes)
+	case a.refusal == nil && a.op.State == wire.OperationCommitted:
+		return r.forward(ctx, a)
+	case a.code() == wire.CodeOperationAborted, a.code() == wire.CodeOperationNotFound:
+		votes[r.home] = a
+		return r.back(ctx, votes)
+	}
+	votes[r.home] = a // it can't: its disk refuses, or it is no longer the home
+	return r.undo(ctx, votes)
+}
+
+// undo has the home drop the change, unless it has committed it after all.
+func (r *Runner) undo(ctx context.Context, votes []answer) *Outcome {
+	a, known := r.ask(ctx, r.abort(r.home))
+	switch {
+	case known && a.refusal == nil && a.op.State == wire.OperationCommitted:
+		return r.forward(ctx, a)
+	case known && a.refusal == nil:
+		return r.back(ctx, votes)
+	case votes[r.home].refusal != nil && votes[r.home].Class == "" && !r.mayHold(votes[r.home]):
+		return r.back(ctx, votes) // it never voted: what it refused it does not hold
+	}
+	return r.undecided(a, votes)
+}
+
+// mayHold says whether a manager that refused can still hold the change.
+func (r *Runner) mayHold(a answer) bool {
+	switch a.code() {
+	case wire.CodeReadOnly, wire.CodeInternal, wire.CodeStaleEpoch, "protocol":
+		return true
+	}
+	return false
+}
+
+// ask repeats a message to the home until it is answered: what it says decides, and nothing else does.
+// Once ctx has ended, it has a short while left.
+func (r *Runner) ask(ctx context.Context, request Request) (answer, bool) {
+	limit := r.Clock.Now().Add(r.Settle)
+	ending := ctx.Err() != nil
+	live := context.WithoutCancel(ctx)
+	if ending {
+		limit = r.Clock.Now().Add(min(graceEnd, r.Settle))
+	}
+	for wait := firstWait; ; wait = min(2*wait, lastWait) {
+		a := read(r.Transport.Send(live, []Request{request}, Send{})[0])
+		if a.Class == "" && a.code() != "protocol" {
+			return a, true
+		}
+		if !ending && ctx.Err() != nil {
+			ending, limit = true, earlier(limit, r.Clock.Now().Add(graceEnd))
+		}
+		if !r.Clock.Now().Add(wait).Before(limit) || r.Clock.Sleep(live, wait) != nil {
+			return a, false
+		}
+	}
+}
+
+// forward tells the others that the change is committed.
+func (r *Runner) forward(ctx context.Context, home answer) *Outcome {
+	r.show(r.home, home.row(Done, wire.CodeOK, r.Verb))
+	return r.tell(ctx)
+}
+
+// Retell tells a change that is Made to those that have not said that they took it.
+func (r *Runner) Retell(ctx context.Context) *Outcome {
+	r.shown = 0
+	for i, row := range r.rows {
+		r.seen[i] = row.Result == Done
+	}
+	return r.tell(ctx)
+}
+
+func (r *Runner) tell(ctx context.Context) *Outcome {
+	var requests []Request
+	for i, done := range r.seen {
+		if !done {
+			requests = append(requests, r.commit(i))
+		}
+	}
+	follow := 0
+	r.Transport.Send(context.WithoutCancel(ctx), requests, Send{Parallel: true, Each: func(i int, reply Reply) {
+		a := read(reply)
+		if a.refusal == nil {
+			r.show(requests[i].To, a.row(Done, wire.CodeOK, r.Verb))
+			return
+		}
+		follow++
+		row := a.failure()
+		row.Hint = "the change is committed: this manager follows by itself"
+		r.show(requests[i].To, row)
+	}})
+	out := &Outcome{State: Made, Rows: r.rows}
+	out.Summary = fmt.Sprintf("%s: %s on all of %d managers", r.Change.Store, lower(r.Verb), len(r.rows))
+	if follow > 0 {
+		out.Summary = fmt.Sprintf("%s: committed, and %s on %d of %d managers; %s when they answer again",
+			r.Change.Store, lower(r.Verb), len(r.rows)-follow, len(r.rows), r.named(Failed, "follows by itself", "follow by themselves"))
+	}
+	return out
+}
+
+// back tells the others that the change is dropped.
+func (r *Runner) back(ctx context.Context, votes []answer) *Outcome {
+	var requests []Request
+	for i, v := range votes {
+		if i != r.home && v.Class != NotSent {
+			requests = append(requests, r.abort(i))
+		}
+	}
+	live := context.WithoutCancel(ctx)
+	later := map[int]bool{} // dropped when they have asked the home
+	for i, reply := range r.Transport.Send(live, requests, Send{Parallel: true}) {
+		if a := read(reply); a.refusal != nil {
+			later[requests[i].To] = true
+		}
+	}
+	out := &Outcome{State: Unmade, Busy: true}
+	causes := 0
+	for i, v := range votes {
+		row := r.undone(v)
+		switch {
+		case row.Result == Failed:
+			causes++
+			out.Busy = out.Busy && row.Code == wire.CodeStoreBusy
+		case row.Result == RolledBack && later[i]:
+			row.Message = "Does not answer any more; it drops the change when it has asked its home"
+		}
+		r.rows[i] = row
+	}
+	if causes == 0 {
+		out.Busy = false
+	}
+	if !out.Busy {
+		r.showAll()
+	}
+	out.Rows = r.rows
+	out.Summary = fmt.Sprintf("%s: nothing stays changed on any of %d managers", r.Change.Store, len(r.rows))
+	return out
+}
+
+// undone is the row of a manager after the change was dropped.
+func (r *Runner) undone(v answer) Row {
+	switch {
+	case r.yes(v):
+		return v.row(RolledBack, "rolled_back", "Nothing of it stays")
+	case v.Class == NotSent:
+		return v.row(Skipped, NotSent, v.Message)
+	case v.refusal == nil || v.code() == wire.CodeStaleEpoch:
+		return v.row(RolledBack, "rolled_back", "Nothing of it stays")
+	}
+	return v.failure()
+}
+
+// undecided ends without knowing. Nobody was told anything but the home.
+func (r *Runner) undecided(home answer, votes []answer) *Outcome {
+	for i, v := range votes {
+		row := v.row(Failed, "undecided", "whether the change is made is not known: the managers settle it when "+r.Names[r.home]+" answers")
+		if i == r.home && home.refusal != nil {
+			row = home.failure()
+			row.Code = "undecided"
+			row.Hint = "it decides by itself within 30 s, and the others follow; look with store_status"
+		}
+		r.rows[i] = row
+	}
+	r.showAll()
+	return &Outcome{State: Undecided, Rows: r.rows, Summary: fmt.Sprintf(
+		"%s: not known whether changed: %s, which decides, does not answer; all managers follow it when it does, and repair_store settles it when it never does",
+		r.Change.Store, r.Names[r.home])}
+}

@@ -1,0 +1,115 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"dkvrun/runtime/wire"
+)
+
+// preflight asks all managers at once what speaks against the change, and writes nothing. It returns the
+// highest epoch that any of them has seen.
+func (r *Runner) preflight(ctx context.Context) (epoch uint64, refused *Outcome) {
+	r.encode(true)
+	var requests []Request
+	for i := range r.Change.Managers {
+		requests = append(requests, r.prepare(i))
+	}
+	answers := make([]answer, len(requests))
+	for i, reply := range r.Transport.Send(ctx, requests, Send{Parallel: true}) {
+		answers[i] = read(reply)
+		epoch = max(epoch, answers[i].op.Epoch)
+	}
+	failed := map[int]Row{}
+	for i, a := range answers {
+		if a.refusal != nil {
+			failed[i] = a.failure()
+		}
+	}
+	if len(failed) == 0 {
+		failed = r.unclaimed(answers)
+	}
+	if len(failed) == 0 {
+		return epoch, nil
+	}
+	out := &Outcome{State: Refused, Busy: true, Stale: true}
+	for i, a := range answers {
+		row, bad := failed[i]
+		if !bad {
+			row = a.row(Skipped, NotSent, fmt.Sprintf("not asked for: nothing was changed, since %s", r.culprits(failed)))
+		} else {
+			out.Busy = out.Busy && row.Code == wire.CodeStoreBusy
+			out.Stale = out.Stale && (row.Code == wire.CodeStaleRevision || row.Code == wire.CodeStoreExists || row.Code == wire.CodeStoreBusy)
+		}
+		r.rows[i] = row
+	}
+	if !out.Busy && !out.Stale {
+		r.showAll()
+	}
+	out.Rows = r.rows
+	out.Summary = fmt.Sprintf("%s: nothing was changed on any of %d managers: %s", r.Change.Store, len(r.rows), r.culprits(failed))
+	return 0, out
+}
+
+// showAll calls OnRow for the rows as they stand.
+func (r *Runner) showAll() {
+	for i := range r.rows {
+		r.show(i, r.rows[i])
+	}
+}
+
+// culprits names who refused.
+func (r *Runner) culprits(failed map[int]Row) string {
+	var names []string
+	for i, name := range r.Names {
+		if _, bad := failed[i]; bad {
+			names = append(names, name)
+		}
+	}
+	if len(names) > 3 {
+		return fmt.Sprintf("%d managers refused", len(names))
+	}
+	return strings.Join(names, " and ") + " refused"
+}
+
+// unclaimed finds new nodes that no manager takes for its own, or more than one.
+func (r *Runner) unclaimed(answers []answer) map[int]Row {
+	failed := map[int]Row{}
+	for _, name := range r.Claimed {
+		var by []int
+		for i, a := range answers {
+			if slices.Contains(a.op.Claims, name) {
+				by = append(by, i)
+			}
+		}
+		switch len(by) {
+		case 1:
+		case 0:
+			n := r.node(name)
+			i := max(0, slices.Index(r.Names, n.Manager))
+			failed[i] = answers[i].row(Failed, wire.CodeNotThisHost,
+				fmt.Sprintf("%s is on %s, which no manager takes for its own host: name the server as its manager does (--advertise)", name, n.Host))
+		default:
+			for _, i := range by {
+				failed[i] = answers[i].row(Failed, wire.CodeNotThisHost,
+					fmt.Sprintf("%s on %s is taken for their own by %s and %s: name each server by an address of its own", name, r.node(name).Host, r.Names[by[0]], r.Names[by[1]]))
+			}
+		}
+	}
+	return failed
+}
+
+func (r *Runner) node(name string) wire.Node {
+	i := slices.IndexFunc(r.Change.Nodes, func(n wire.Node) bool { return n.Name == name })
+	return r.Change.Nodes[i]
+}
+
+// planned is the outcome of a dry run that nothing speaks against.
+func (r *Runner) planned() *Outcome {
+	for i := range r.rows {
+		r.show(i, Row{Result: Planned, Code: "planned", Status: 200, Attempts: 1})
+	}
+	return &Outcome{State: Plan, Rows: r.rows, Summary: fmt.Sprintf("%s: nothing was changed: this was a dry run", r.Change.Store)}
+}

@@ -1,0 +1,96 @@
+package apply
+
+import (
+	"encoding/json"
+	"net/url"
+	"strconv"
+
+	"dkvrun/runtime/wire"
+)
+
+// answer is a reply, read.
+type answer struct {
+	Reply
+	op      wire.Operation
+	refusal *wire.Result // nil when the reply is an operation
+}
+
+// read takes a reply for an operation or a refusal; what is neither is a refusal with class protocol.
+func read(reply Reply) answer {
+	a := answer{Reply: reply}
+	switch {
+	case reply.Class != "":
+		a.refusal = &wire.Result{Code: reply.Class, Message: reply.Message}
+	case reply.Status == 200:
+		if json.Unmarshal(reply.Body, &a.op) != nil || a.op.State == "" {
+			a.refusal = &wire.Result{StatusCode: 200, Code: "protocol", Message: "answered with something that is not of the admin API"}
+		}
+	default:
+		a.refusal = &wire.Result{}
+		if json.Unmarshal(reply.Body, a.refusal) != nil || a.refusal.Code == "" {
+			*a.refusal = wire.Result{StatusCode: reply.Status, Code: "protocol",
+				Message: "answered " + strconv.Itoa(reply.Status) + " with something that is no result of the admin API: is a dkvmanager of this version listening there?"}
+		}
+	}
+	return a
+}
+
+func (a answer) code() string {
+	if a.refusal == nil {
+		return ""
+	}
+	return a.refusal.Code
+}
+
+// failure is the row of a manager that did not do its part.
+func (a answer) failure() Row {
+	return Row{
+		Result: Failed, Code: a.refusal.Code, Message: a.refusal.Message, Hint: a.refusal.Hint,
+		Status: a.Status, Attempts: a.Attempts, Duration: a.Duration,
+	}
+}
+
+// row is one of a manager that answered.
+func (a answer) row(result Result, code, message string) Row {
+	return Row{Result: result, Code: code, Message: message, Status: a.Status, Attempts: a.Attempts, Duration: a.Duration}
+}
+
+// The messages to manager i.
+
+func (r *Runner) to(i int) string { return "to=" + url.QueryEscape(r.Change.Managers[i].Identity) }
+
+func (r *Runner) prepare(i int) Request {
+	return Request{To: i, Method: "POST", Path: wire.OperationsPath(), Query: r.to(i), Body: r.body}
+}
+
+func (r *Runner) commit(i int) Request {
+	query := r.to(i) + "&epoch=" + strconv.FormatUint(r.Change.Epoch, 10)
+	return Request{To: i, Method: "POST", Path: wire.OperationPath(r.Change.ID) + "/commit", Query: query}
+}
+
+func (r *Runner) abort(i int) Request {
+	body, _ := json.Marshal(wire.Abort{Store: r.Change.Store, Epoch: r.Change.Epoch}) // two plain fields: it can't fail
+	return Request{To: i, Method: "POST", Path: wire.OperationPath(r.Change.ID) + "/abort", Query: r.to(i), Body: body}
+}
+
+func (r *Runner) renew() Request {
+	return Request{To: r.home, Method: "POST", Path: wire.OperationPath(r.Change.ID) + "/renew", Query: r.to(r.home)}
+}
+
+// encode makes the body that all managers get.
+func (r *Runner) encode(dry bool) {
+	change := r.Change
+	change.DryRun = dry
+	r.body, _ = json.Marshal(change) // strings, numbers and lists of them: it can't fail
+}
+
+// others are the requests to all managers but the home.
+func (r *Runner) others(make func(int) Request) []Request {
+	var out []Request
+	for i := range r.Change.Managers {
+		if i != r.home {
+			out = append(out, make(i))
+		}
+	}
+	return out
+}
