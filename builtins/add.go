@@ -25,6 +25,7 @@ var addInstance = runtime.Builtin{
 		{Name: "nodes", Type: runtime.Table, Doc: "several new nodes, each `{name, host, clustron_port, client_port}`"},
 		{Name: "hosts", Type: runtime.Strings, Doc: "servers that get `instance_count` new instances each; names and ports go on"},
 		{Name: "instance_count", Type: runtime.Integer, Min: runtime.Bound(1), Max: runtime.Bound(wire.MaxInstances), Doc: "with `hosts`: how many on each; 1 where it is left out"},
+		atomicParam,
 	}, execution(600)),
 	Returns:    "results: an AddInstance row a manager, then a JoinInstance row a new instance",
 	ReturnType: "results",
@@ -42,30 +43,66 @@ func (r *Run) addInstance(c *runtime.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	change := v.widen(s, added)
-	if err := checkTopology(c, change.Nodes); err != nil {
-		return nil, err
-	}
-	body, err := json.Marshal(change)
-	if err != nil {
-		return nil, err
-	}
 	a, err := r.begin(c, "rows")
 	if err != nil {
 		return nil, err
 	}
 	a.upcoming("JoinInstance", added)
+	join := func(a *action) error { return a.joined(v.name, added) }
+	if !c.Bool("atomic") {
+		if err := a.addEach(s, v, added); err != nil {
+			return nil, err
+		}
+		if err := a.follow(join); err != nil {
+			return nil, err
+		}
+		return a.end()
+	}
+	a.repeat(r.addInstance)
+	err = a.together(s, func() (proposal, error) {
+		if _, v, err = r.topologyOf(c); err != nil {
+			return proposal{}, err
+		}
+		if added, err = newNodes(c, s, v); err != nil {
+			return proposal{}, err
+		}
+		return r.addition(c, s, v, added)
+	}, join)
+	if err != nil {
+		return nil, err
+	}
+	return a.end()
+}
+
+// addition is the change that widens a store by nodes.
+func (r *Run) addition(c *runtime.Call, s *session, v *view, added []wire.Node) (proposal, error) {
+	wanted := v.widen(s, added)
+	if err := checkTopology(c, wanted.Nodes); err != nil {
+		return proposal{}, err
+	}
+	p, err := r.propose(s, v, wire.AddInstanceAction)
+	p.change.Nodes, p.change.Founders = wanted.Nodes, wanted.Founders
+	p.change.Founding, p.change.Desired = wanted.Founding, wanted.Desired
+	p.claimed, p.done = nodeNames(added), "Added "+few(nodeNames(added))
+	return p, err
+}
+
+// addEach has every manager widen the store for itself.
+func (a *action) addEach(s *session, v *view, added []wire.Node) error {
+	change := v.widen(s, added)
+	if err := checkTopology(a.call, change.Nodes); err != nil {
+		return err
+	}
+	body, err := json.Marshal(change)
+	if err != nil {
+		return err
+	}
 	steps := make([]*step, len(s.managers))
 	for i, m := range s.managers {
 		steps[i] = post(m.Endpoint, "AddInstance", "", wire.InstancesPath(v.name), body)
 	}
 	a.do(steps)
-	if a.results.OK() {
-		if err := a.joined(v.name, added); err != nil {
-			return nil, err
-		}
-	}
-	return a.end()
+	return nil
 }
 
 // topologyOf is what a change of an existing store's topology starts from: the session, with all of
@@ -87,10 +124,10 @@ func (r *Run) topologyOf(c *runtime.Call) (*session, *view, error) {
 	}
 	if same, asked := v.consistent().(bool); asked && !same {
 		err := c.Errorf("inconsistent", "%s: the managers keep different topologies of %s", c.Name, v.name)
-		err.Hint = "compare them with get_store(\"" + v.name + "\"): finish the change that reached only some of them"
+		err.Hint = fmt.Sprintf("compare them with store_status(%q).differences; repair_store(%q) brings them together", v.name, v.name)
 		return nil, nil, err
 	}
-	return s, v, nil
+	return s, v, v.missing(c, s)
 }
 
 // widen is the request that adds nodes to what there is.

@@ -18,6 +18,7 @@ var removeInstance = runtime.Builtin{
 	Params: params([]runtime.Param{
 		nameParam, instanceName(true, "the instance"),
 		{Name: "lose_data", Type: runtime.Boolean, Default: false, Doc: "do it at once, even if the store stops or loses data by it"},
+		atomicParam,
 	}, execution(600)),
 	Returns:    "results: a RemoveInstance row a manager, then a LeaveInstance row",
 	ReturnType: "results",
@@ -44,8 +45,58 @@ func (r *Run) removeInstance(c *runtime.Call) (any, error) {
 		return nil, err
 	}
 	a.upcoming("LeaveInstance", []wire.Node{in.Node})
+	leave := func(a *action) error { return a.left(v.name, in.Node) }
+	if !c.Bool("atomic") {
+		a.dropEach(s, v, name)
+		if err := a.follow(leave); err != nil {
+			return nil, err
+		}
+		return a.end()
+	}
+	a.repeat(r.removeInstance)
+	err = a.together(s, func() (proposal, error) {
+		if _, v, err = r.topologyOf(c); err != nil {
+			return proposal{}, err
+		}
+		if in, known = v.find(name); !known {
+			return proposal{}, v.unknownInstance(c, name)
+		}
+		if err := v.mayLeave(c, in); err != nil {
+			return proposal{}, err
+		}
+		return r.narrowing(c, s, v, name)
+	}, leave)
+	if err != nil {
+		return nil, err
+	}
+	return a.end()
+}
+
+// narrowing is the change that takes an instance out of a store.
+func (r *Run) narrowing(c *runtime.Call, s *session, v *view, name string) (proposal, error) {
+	p, err := r.propose(s, v, wire.RemoveInstanceAction)
+	p.change.Founding, p.change.LoseData, p.change.Founders = !v.ran(), c.Bool("lose_data"), v.latest.Founders
+	for _, n := range v.nodes() {
+		if n.Name == name {
+			continue
+		}
+		if p.change.Founding {
+			n.Role = ""
+		}
+		p.change.Nodes = append(p.change.Nodes, n)
+	}
+	p.change.Nodes = wire.AssignRoles(p.change.Nodes)
+	if p.change.Founding {
+		p.change.Founders = wire.Founders(p.change.Nodes)
+	}
+	p.done = "Removed"
+	return p, err
+}
+
+// dropEach has every manager take the instance out for itself.
+func (a *action) dropEach(s *session, v *view, name string) {
 	query := url.Values{"baseRevision": {strconv.FormatUint(v.latest.Revision, 10)}}
-	if c.Bool("lose_data") {
+	if a.call.Bool("lose_data") {
 		query.Set("loseData", "true")
 	}
 	if !v.ran() {
@@ -56,12 +107,6 @@ func (r *Run) removeInstance(c *runtime.Call) (any, error) {
 		steps[i] = remove(m.Endpoint, "RemoveInstance", name, wire.InstancePath(v.name, name)+"?"+query.Encode())
 	}
 	a.do(steps)
-	if a.results.OK() {
-		if err := a.left(v.name, in.Node); err != nil {
-			return nil, err
-		}
-	}
-	return a.end()
 }
 
 // mayLeave refuses a removal that the store could not survive, or could not carry out.

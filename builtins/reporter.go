@@ -55,6 +55,10 @@ const (
 	Failed    = "FAILED"
 	Skipped   = "SKIPPED"
 	Cancelled = "CANCELLED"
+	// RolledBack was voted for and undone, because another manager could not take it.
+	RolledBack = "ROLLED BACK"
+	// Planned would be done: a dry run.
+	Planned = "PLANNED"
 )
 
 // Operation is the action with its instance, as the table shows it: StartInstance:orders-1.

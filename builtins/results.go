@@ -136,7 +136,7 @@ var resultsType = &runtime.ObjectType{
 			},
 		},
 		{
-			Name: "retry", Doc: "Does again what failed, with the same content; the rows of the retry come back.",
+			Name: "retry", Doc: "Does again what failed, and after a change that was undone the whole of it; the rows of the retry come back.",
 			Returns: "results", ReturnType: "results", Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
 local started = start_store("OrdersStore")
 if not started.ok then started = started:retry():check() end`,
@@ -184,8 +184,8 @@ var rowType = &runtime.ObjectType{
 		telling("manager", "host:port of the manager", func(r Row) any { return r.Manager }),
 		telling("instance", "the instance's name, nil where the step is about none", func(r Row) any { return orNil(r.Instance) }),
 		telling("action", "CreateStore, StartInstance, …", func(r Row) any { return r.Action }),
-		looking("result", "SUCCESS, FAILED, SKIPPED or CANCELLED", func(r Row) any { return r.Result }),
-		looking("success", "true when result is SUCCESS", func(r Row) any { return r.Success }),
+		looking("result", "SUCCESS, FAILED, SKIPPED, CANCELLED, ROLLED BACK or PLANNED", func(r Row) any { return r.Result }),
+		looking("success", "true when result is SUCCESS or PLANNED", func(r Row) any { return r.Success }),
 		telling("changed", "false when it was so already", func(r Row) any { return r.Changed }),
 		telling("status_code", "the HTTP status, 0 where no answer came", func(r Row) any { return r.StatusCode }),
 		telling("message", "a sentence for a person", func(r Row) any { return r.Message }),

@@ -24,12 +24,16 @@ type Config struct {
 	Source string
 	// ManagerPort stands for managers given without one.
 	ManagerPort int
+	// Owner is who holds the operations of this run, for people: user@host, process.
+	Owner string
 	// Yes answers remove_store's question; AllowDown accepts managers that don't answer.
 	Yes, AllowDown bool
 	// Strict raises at a failure itself; KeepGoing only ever fails the run at its end.
 	Strict, KeepGoing bool
 	// Ask puts a question on the terminal and returns the answer; nil where there is no terminal.
 	Ask func(question string) (string, error)
+	// Fixtures are what tests can start; nil outside of tests.
+	Fixtures *Fixtures
 }
 
 // Run is the state of one run. Tasks share it.

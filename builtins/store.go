@@ -13,9 +13,11 @@ import (
 
 var newStore = runtime.Builtin{
 	Name: "new_store", Group: "Actions", Positional: 2,
-	Doc: "Generates the topology of a new store and gives it to every manager. Nothing runs yet: `start_store` starts it.",
+	Doc: "Generates the topology of a new store and gives it to every manager: all take it or none does. Nothing runs yet: `start_store` starts it. " +
+		"The same store again is success, and `unchanged`.",
 	Params: params([]runtime.Param{nameParam}, planParams, []runtime.Param{
 		{Name: "nodes", Type: runtime.Table, Doc: "the whole topology instead, as `topology` makes it"},
+		atomicParam,
 	}, execution(30)),
 	Returns:    "results: a CreateStore row a manager",
 	ReturnType: "results",
@@ -28,7 +30,6 @@ func (r *Run) newStore(c *runtime.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	name := c.String("name")
 	nodes, err := wantedNodes(c, s)
 	if err != nil {
 		return nil, err
@@ -37,24 +38,89 @@ func (r *Run) newStore(c *runtime.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	create, err := r.createRequest(c, s, name, nodes)
+	if c.Bool("atomic") {
+		a.repeat(r.newStore)
+		err = a.together(s, func() (proposal, error) { return r.creation(c, s, nodes) }, nil)
+	} else {
+		err = a.createEach(s, nodes)
+	}
 	if err != nil {
 		return nil, err
 	}
+	results, err := a.end()
+	if err == nil && results.OK() && wire.DataTarget(len(nodes)) == 2 {
+		r.Reporter.Notice(c.String("name") + " has two data instances: it stops writing when either of their servers fails; three survive the loss of one")
+	}
+	return results, err
+}
+
+// creation is the change that makes a store of these nodes. Where managers have that store already, the
+// others are to get it as it is there.
+func (r *Run) creation(c *runtime.Call, s *session, nodes []wire.Node) (proposal, error) {
+	v, err := r.look(c, c.String("name"))
+	if err != nil {
+		return proposal{}, err
+	}
+	same := v.latest != nil && samePlan(v.nodes(), nodes)
+	if v.latest != nil && !same {
+		v.latest = nil // another store: the managers refuse, and say what differs
+	}
+	p, err := r.propose(s, v, wire.CreateAction)
+	if err != nil {
+		return proposal{}, err
+	}
+	p.done = "Created"
+	if !same {
+		p.change.Nodes = wire.AssignRoles(nodes)
+		p.change.Founders, p.change.Desired = wire.Founders(p.change.Nodes), wire.DesiredStopped
+		p.claimed = nodeNames(nodes)
+		return p, nil
+	}
+	if v.everywhere() {
+		p.unchanged = "Already created"
+		return p, nil
+	}
+	if err := v.missing(c, s); err != nil {
+		return proposal{}, err
+	}
+	p.change.Nodes, p.change.Founders = v.nodes(), v.latest.Founders
+	return p, nil
+}
+
+// everywhere says whether every manager of the session keeps the store, and the same one.
+func (v *view) everywhere() bool {
+	for _, s := range v.sightings {
+		if s.store == nil || s.store.Change != v.latest.Change || s.store.Digest != v.latest.Digest {
+			return false
+		}
+	}
+	return true
+}
+
+func nodeNames(nodes []wire.Node) []string {
+	names := make([]string, len(nodes))
+	for i, n := range nodes {
+		names[i] = n.Name
+	}
+	return names
+}
+
+// createEach has every manager create the store for itself.
+func (a *action) createEach(s *session, nodes []wire.Node) error {
+	create, err := a.run.createRequest(a.call, s, a.call.String("name"), nodes)
+	if err != nil {
+		return err
+	}
 	body, err := json.Marshal(create)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	steps := make([]*step, len(s.managers))
 	for i, m := range s.managers {
 		steps[i] = post(m.Endpoint, "CreateStore", "", wire.StoresPath(), body)
 	}
 	a.do(steps)
-	results, err := a.end()
-	if err == nil && results.OK() && wire.DataTarget(len(nodes)) == 2 {
-		r.Reporter.Notice(name + " has two data instances: it stops writing when either of their servers fails; three survive the loss of one")
-	}
-	return results, err
+	return nil
 }
 
 // wantedNodes is the topology that a call of new_store means: its nodes as given, or generated.
@@ -159,6 +225,7 @@ var removeStore = runtime.Builtin{
 		nameParam,
 		{Name: "confirm", Type: runtime.String, Doc: "the store's name once more"},
 		{Name: "stop_first", Type: runtime.Boolean, Default: false, Doc: "stop what runs before; without it a running store is refused"},
+		atomicParam,
 	}, execution(30)),
 	Returns:    "results: a RemoveStore row a manager, after a StopInstance row an instance with stop_first",
 	ReturnType: "results",
@@ -178,6 +245,12 @@ func (r *Run) removeStore(c *runtime.Call) (any, error) {
 	if err := r.confirm(c, v); err != nil {
 		return nil, err
 	}
+	var s *session
+	if c.Bool("atomic") && v.latest != nil {
+		if s, err = r.keepersOf(c, v); err != nil {
+			return nil, err
+		}
+	}
 	a, err := r.begin(c, "managers")
 	if err != nil {
 		return nil, err
@@ -189,6 +262,49 @@ func (r *Run) removeStore(c *runtime.Call) (any, error) {
 			return a.end()
 		}
 	}
+	if s == nil {
+		a.removeEach(v)
+		return a.end()
+	}
+	a.repeat(r.removeStore)
+	if err := a.together(s, func() (proposal, error) { return r.ending(c, s) }, nil); err != nil {
+		return nil, err
+	}
+	return a.end()
+}
+
+// keepersOf is the part of the session that keeps a store; all of its managers have to be there.
+func (r *Run) keepersOf(c *runtime.Call, v *view) (*session, error) {
+	all, err := r.topologySession(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.missing(c, all); err != nil {
+		return nil, err
+	}
+	part := &session{identified: all.identified}
+	for i, m := range all.managers {
+		listed := slices.ContainsFunc(v.latest.Managers, func(k wire.Manager) bool { return k.Identity == m.info.Identity })
+		if listed || v.sightings[i].store != nil {
+			part.managers = append(part.managers, m)
+		}
+	}
+	return part, nil
+}
+
+// ending is the change that removes a store.
+func (r *Run) ending(c *runtime.Call, s *session) (proposal, error) {
+	v, err := r.look(c, c.String("name"))
+	if err != nil {
+		return proposal{}, err
+	}
+	p, err := r.propose(s, v, wire.RemoveStoreAction)
+	p.done, p.change.Creation = "Removed", ""
+	return p, err
+}
+
+// removeEach has every manager remove the store for itself.
+func (a *action) removeEach(v *view) {
 	var steps []*step
 	for _, s := range v.sightings {
 		st := remove(s.Endpoint, "RemoveStore", "", wire.StorePath(v.name))
@@ -198,7 +314,6 @@ func (r *Run) removeStore(c *runtime.Call) (any, error) {
 		steps = append(steps, st)
 	}
 	a.do(steps)
-	return a.end()
 }
 
 // acceptGone takes "no such store" for done where other managers had the store.

@@ -89,6 +89,24 @@
 ---@field removed any names that only the first has
 ---@field changed any names that both have with another host, port or role
 
+---What `parallel` returns: `#outcomes`, `outcomes[i]`, `ipairs(outcomes)`; `assert(outcomes)` raises if any failed.
+---@class dkvrun.outcomes
+---@field ok any true when no function raised
+---@field failed any the outcomes of those that raised
+local outcomes = {}
+
+---Raises if any function raised; returns the outcomes otherwise.
+---@return any # the outcomes
+---@overload fun(parameters: table): any
+function outcomes:check() end
+
+---What came of one of `parallel`'s functions.
+---@class dkvrun.outcome
+---@field ok any true unless it raised
+---@field value any what it returned first
+---@field error any what it raised, nil where it didn't
+local outcome = {}
+
 ---What an action returns: `#results` rows, `results[i]`, `ipairs(results)`; `assert(results)` raises if any failed.
 ---@class dkvrun.results
 ---@field ok any true when every row succeeded
@@ -101,7 +119,7 @@ local results = {}
 ---@overload fun(parameters: table): dkvrun.results
 function results:check() end
 
----Does again what failed, with the same content; the rows of the retry come back.
+---Does again what failed, and after a change that was undone the whole of it; the rows of the retry come back.
 ---@return dkvrun.results # results
 ---@overload fun(parameters: table): dkvrun.results
 function results:retry() end
@@ -111,13 +129,14 @@ function results:retry() end
 ---@field manager any host:port of the manager
 ---@field instance any the instance's name, nil where the step is about none
 ---@field action any CreateStore, StartInstance, …
----@field result any SUCCESS, FAILED, SKIPPED or CANCELLED
----@field success any true when result is SUCCESS
+---@field result any SUCCESS, FAILED, SKIPPED, CANCELLED, ROLLED BACK or PLANNED
+---@field success any true when result is SUCCESS or PLANNED
 ---@field changed any false when it was so already
 ---@field status_code any the HTTP status, 0 where no answer came
 ---@field message any a sentence for a person
 ---@field code any a stable word: ok, unchanged, port_taken, refused, timeout, …
 ---@field hint any what to do, nil where there is nothing to say
+---@field in_doubt any true when the request was sent and no answer came: it may have been carried out
 ---@field attempts any how often it was sent
 ---@field duration_ms any how long it took
 local row = {}
@@ -155,6 +174,16 @@ function store:remove(key) end
 ---@overload fun(parameters: table): any
 function store:scan(prefix, limit, keys_only) end
 
+---A function that runs beside the script, begun by `spawn`.
+---@class dkvrun.task
+---@field ended any true once it has ended
+local task = {}
+
+---Waits for the task's end and returns what its function returned, or raises what it failed with.
+---@return any # what the function returned
+---@overload fun(parameters: table): any
+function task:wait() end
+
 ---Widens a store: by one instance, by the nodes given, or by so many on each of some hosts. A server that did not know the store learns it whole. In a running store it returns when the new instances take reads and writes.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param instance_name? string the new instance's name; the store's prefix and the next index where it is left out
@@ -164,20 +193,29 @@ function store:scan(prefix, limit, keys_only) end
 ---@param nodes? table several new nodes, each `{name, host, clustron_port, client_port}`
 ---@param hosts? string|string[] servers that get `instance_count` new instances each; names and ports go on
 ---@param instance_count? integer with `hosts`: how many on each; 1 where it is left out
+---@param atomic? boolean all managers take the change or none does; with `false` each manager does for itself, and those that fail stay behind
 ---@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
 ---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
----@param parallel? boolean ask all managers at once instead of one after the other
----@param fail_fast? boolean stop at the first failure; what was not tried is SKIPPED
+---@param parallel? any ask all managers at once instead of one after the other; a number is how many at once
+---@param fail_fast? boolean stop at the first failure: what was not begun is SKIPPED, what was under way is cut off and CANCELLED
 ---@param timeout_sec? number seconds for each manager's answer
+---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
+---@param deadline? number seconds for the whole action; what is not done by then is cut off or skipped
 ---@return dkvrun.results # results: an AddInstance row a manager, then a JoinInstance row a new instance
 ---@overload fun(parameters: table): dkvrun.results
-function add_instance(name, instance_name, host, clustron_port, client_port, nodes, hosts, instance_count, managers, port, parallel, fail_fast, timeout_sec) end
+function add_instance(name, instance_name, host, clustron_port, client_port, nodes, hosts, instance_count, atomic, managers, port, parallel, fail_fast, timeout_sec, connect_timeout_sec, deadline) end
 
 ---Declares the script's own options and reads them from its command line. Each name has a type ("string", "integer", "number", "boolean", "list"), which makes it required, or a default, which gives it a type. The script then takes --name VALUE and --name=VALUE, --name and --no-name for a boolean, commas or repetition for a list, and --help.
 ---@param options any a table of the options: their names, in snake_case, and their types or defaults
 ---@return any # the options' values by name, and what else was on the command line as a list
 ---@overload fun(parameters: table): any
 function args(options) end
+
+---Has a function called at the end of the run, however it ends: also after an error, `exit`, `--timeout` or Ctrl-C, which leaves it 4 seconds. The last one given is called first, with the session of now.
+---@param f function what to clean up
+---@return any # nothing
+---@overload fun(parameters: table): any
+function at_exit(f) end
 
 ---Asks all managers at once who they are and makes them the session, in this order. Without managers it adopts what `-m`, DKVRUN_MANAGERS or `--local` named. A manager that does not answer makes it raise, after the rows, and the session stays what it was.
 ---@param managers? string|string[] `host`, `host:port`, an IPv4 or IPv6 address, or `http(s)://host:port`; one string may hold several with commas between
@@ -195,9 +233,17 @@ function connect_managers(managers, port, force, allow_down, timeout_sec) end
 ---@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
 ---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
 ---@param timeout_sec? number seconds for each manager's answer
+---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
 ---@return dkvrun.store # a store
 ---@overload fun(parameters: table): dkvrun.store
-function connect_store(name, endpoints, managers, port, timeout_sec) end
+function connect_store(name, endpoints, managers, port, timeout_sec, connect_timeout_sec) end
+
+---Runs a function that has to end in time: when the time is over, what it does is cancelled and deadline raises, code `timeout`.
+---@param sec number seconds
+---@param f function what to run
+---@return any # what the function returns
+---@overload fun(parameters: table): any
+function deadline(sec, f) end
 
 ---Ends the session. The managers don't notice; there is no connection to lose.
 ---@return any # nothing
@@ -216,9 +262,10 @@ function exit(status, message) end
 ---@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
 ---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
 ---@param timeout_sec? number seconds for each manager's answer
+---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
 ---@return dkvrun.rows|dkvrun.store_row[] # a list with a row a manager and store; `rows.ok`, `rows.unreachable`
 ---@overload fun(parameters: table): dkvrun.rows|dkvrun.store_row[]
-function get_store(name, managers, port, timeout_sec) end
+function get_store(name, managers, port, timeout_sec, connect_timeout_sec) end
 
 ---Reads the end of an instance's own log, through its manager.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
@@ -227,9 +274,10 @@ function get_store(name, managers, port, timeout_sec) end
 ---@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
 ---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
 ---@param timeout_sec? number seconds for each manager's answer
+---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
 ---@return any # a string; empty when the instance never ran
 ---@overload fun(parameters: table): any
-function instance_log(name, instance_name, tail, managers, port, timeout_sec) end
+function instance_log(name, instance_name, tail, managers, port, timeout_sec, connect_timeout_sec) end
 
 json = {}
 
@@ -250,47 +298,63 @@ function json.encode(value) end
 ---@overload fun(parameters: table): any
 function managers() end
 
----Generates the topology of a new store and gives it to every manager. Nothing runs yet: `start_store` starts it.
+---Generates the topology of a new store and gives it to every manager: all take it or none does. Nothing runs yet: `start_store` starts it. The same store again is success, and `unchanged`.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param instance_prefix? string names are `<prefix>-<index>`, counted from 1 through the whole cluster
 ---@param instance_count? integer instances a server
 ---@param clustron_port? integer first cluster port on each server; one more for each further instance there
 ---@param client_port? integer first client port on each server; one more for each further instance there
 ---@param nodes? table the whole topology instead, as `topology` makes it
+---@param atomic? boolean all managers take the change or none does; with `false` each manager does for itself, and those that fail stay behind
 ---@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
 ---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
----@param parallel? boolean ask all managers at once instead of one after the other
----@param fail_fast? boolean stop at the first failure; what was not tried is SKIPPED
+---@param parallel? any ask all managers at once instead of one after the other; a number is how many at once
+---@param fail_fast? boolean stop at the first failure: what was not begun is SKIPPED, what was under way is cut off and CANCELLED
 ---@param timeout_sec? number seconds for each manager's answer
+---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
+---@param deadline? number seconds for the whole action; what is not done by then is cut off or skipped
 ---@return dkvrun.results # results: a CreateStore row a manager
 ---@overload fun(parameters: table): dkvrun.results
-function new_store(name, instance_prefix, instance_count, clustron_port, client_port, nodes, managers, port, parallel, fail_fast, timeout_sec) end
+function new_store(name, instance_prefix, instance_count, clustron_port, client_port, nodes, atomic, managers, port, parallel, fail_fast, timeout_sec, connect_timeout_sec, deadline) end
+
+---Runs functions at the same time, each as a task, and waits for all of them. One that raises doesn't stop the others; its failure has to be looked at, like that of an action. The session is each task's own: it begins as the caller's.
+---@param functions any a list of functions
+---@param limit? integer at most so many at a time; all at once where it is left out
+---@return any # outcomes: `ok`, `value` and `error` of each function, in their order
+---@overload fun(parameters: table): any
+function parallel(functions, limit) end
 
 ---Takes one instance out of a store and deletes its data. Refused when the store would lose its quorum, or could not take the instance out because it isn't running; a gateway takes a removed data instance's place first. It returns when the instance is gone.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param instance_name string the instance
 ---@param lose_data? boolean do it at once, even if the store stops or loses data by it
+---@param atomic? boolean all managers take the change or none does; with `false` each manager does for itself, and those that fail stay behind
 ---@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
 ---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
----@param parallel? boolean ask all managers at once instead of one after the other
----@param fail_fast? boolean stop at the first failure; what was not tried is SKIPPED
+---@param parallel? any ask all managers at once instead of one after the other; a number is how many at once
+---@param fail_fast? boolean stop at the first failure: what was not begun is SKIPPED, what was under way is cut off and CANCELLED
 ---@param timeout_sec? number seconds for each manager's answer
+---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
+---@param deadline? number seconds for the whole action; what is not done by then is cut off or skipped
 ---@return dkvrun.results # results: a RemoveInstance row a manager, then a LeaveInstance row
 ---@overload fun(parameters: table): dkvrun.results
-function remove_instance(name, instance_name, lose_data, managers, port, parallel, fail_fast, timeout_sec) end
+function remove_instance(name, instance_name, lose_data, atomic, managers, port, parallel, fail_fast, timeout_sec, connect_timeout_sec, deadline) end
 
 ---Forgets a store and deletes its data on every manager. Without `confirm` it asks on a terminal and refuses elsewhere; `--yes` answers.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param confirm? string the store's name once more
 ---@param stop_first? boolean stop what runs before; without it a running store is refused
+---@param atomic? boolean all managers take the change or none does; with `false` each manager does for itself, and those that fail stay behind
 ---@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
 ---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
----@param parallel? boolean ask all managers at once instead of one after the other
----@param fail_fast? boolean stop at the first failure; what was not tried is SKIPPED
+---@param parallel? any ask all managers at once instead of one after the other; a number is how many at once
+---@param fail_fast? boolean stop at the first failure: what was not begun is SKIPPED, what was under way is cut off and CANCELLED
 ---@param timeout_sec? number seconds for each manager's answer
+---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
+---@param deadline? number seconds for the whole action; what is not done by then is cut off or skipped
 ---@return dkvrun.results # results: a RemoveStore row a manager, after a StopInstance row an instance with stop_first
 ---@overload fun(parameters: table): dkvrun.results
-function remove_store(name, confirm, stop_first, managers, port, parallel, fail_fast, timeout_sec) end
+function remove_store(name, confirm, stop_first, atomic, managers, port, parallel, fail_fast, timeout_sec, connect_timeout_sec, deadline) end
 
 ---Stops one instance and starts it again. When the stop fails it is not started.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
@@ -298,12 +362,23 @@ function remove_store(name, confirm, stop_first, managers, port, parallel, fail_
 ---@param force? boolean kill at once instead of stopping gracefully
 ---@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
 ---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
----@param parallel? boolean ask all managers at once instead of one after the other
----@param fail_fast? boolean stop at the first failure; what was not tried is SKIPPED
+---@param parallel? any ask all managers at once instead of one after the other; a number is how many at once
+---@param fail_fast? boolean stop at the first failure: what was not begun is SKIPPED, what was under way is cut off and CANCELLED
 ---@param timeout_sec? number seconds for each manager's answer
+---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
+---@param deadline? number seconds for the whole action; what is not done by then is cut off or skipped
 ---@return dkvrun.results # results: a StopInstance row and a StartInstance row
 ---@overload fun(parameters: table): dkvrun.results
-function restart_instance(name, instance_name, force, managers, port, parallel, fail_fast, timeout_sec) end
+function restart_instance(name, instance_name, force, managers, port, parallel, fail_fast, timeout_sec, connect_timeout_sec, deadline) end
+
+---Calls a function until it neither raises nor returns a failed result. What is misused is not tried again: it would fail in the same way.
+---@param f function what to try; it gets the number of the attempt
+---@param times? integer how often, at most
+---@param delay_sec? number seconds before the second attempt
+---@param backoff? number by what the delay grows each time
+---@return any # what the function returns; raises what the last attempt failed with
+---@overload fun(parameters: table): any
+function retry(f, times, delay_sec, backoff) end
 
 ---Prints values as `-e` shows them: tables in full, lists of rows as a table.
 ---@param values? any anything
@@ -317,29 +392,47 @@ function show(values) end
 ---@overload fun(parameters: table): any
 function sleep(sec) end
 
+---Begins a task: a function that runs beside the script until one of them waits for the other. It is cancelled and waited for when the function that began it ends: the script, another task, or what `step`, `with_managers`, `deadline`, `retry` or `wait_until` run. A task that failed and that nobody waited for fails the run.
+---@param f function what to run
+---@param arguments? any handed to the function as they are
+---@return any # a task
+---@overload fun(parameters: table): any
+function spawn(f, arguments) end
+
 ---Starts one instance.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param instance_name string the instance
 ---@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
 ---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
----@param parallel? boolean ask all managers at once instead of one after the other
----@param fail_fast? boolean stop at the first failure; what was not tried is SKIPPED
+---@param parallel? any ask all managers at once instead of one after the other; a number is how many at once
+---@param fail_fast? boolean stop at the first failure: what was not begun is SKIPPED, what was under way is cut off and CANCELLED
 ---@param timeout_sec? number seconds for each manager's answer
+---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
+---@param deadline? number seconds for the whole action; what is not done by then is cut off or skipped
 ---@return dkvrun.results # results with one StartInstance row
 ---@overload fun(parameters: table): dkvrun.results
-function start_instance(name, instance_name, managers, port, parallel, fail_fast, timeout_sec) end
+function start_instance(name, instance_name, managers, port, parallel, fail_fast, timeout_sec, connect_timeout_sec, deadline) end
 
 ---Starts every instance of a store, each through its own manager. It answers when the processes are up; `wait_ready` waits until the store takes writes.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param instance_name? string only this instance
 ---@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
 ---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
----@param parallel? boolean ask all managers at once instead of one after the other
----@param fail_fast? boolean stop at the first failure; what was not tried is SKIPPED
+---@param parallel? any ask all managers at once instead of one after the other; a number is how many at once
+---@param fail_fast? boolean stop at the first failure: what was not begun is SKIPPED, what was under way is cut off and CANCELLED
 ---@param timeout_sec? number seconds for each manager's answer
+---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
+---@param deadline? number seconds for the whole action; what is not done by then is cut off or skipped
 ---@return dkvrun.results # results: a StartInstance row an instance
 ---@overload fun(parameters: table): dkvrun.results
-function start_store(name, instance_name, managers, port, parallel, fail_fast, timeout_sec) end
+function start_store(name, instance_name, managers, port, parallel, fail_fast, timeout_sec, connect_timeout_sec, deadline) end
+
+---Runs a function as a named step: standard error says when it begins, how it ends and how long it took, and `-o json` lists it. Steps may hold steps.
+---@param name string what the step does, for people
+---@param f function what to run
+---@return any # what the function returns
+---@overload fun(parameters: table): any
+function step(name, f) end
 
 ---Stops one instance; a leader hands over first.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
@@ -347,12 +440,14 @@ function start_store(name, instance_name, managers, port, parallel, fail_fast, t
 ---@param force? boolean kill at once instead of stopping gracefully
 ---@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
 ---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
----@param parallel? boolean ask all managers at once instead of one after the other
----@param fail_fast? boolean stop at the first failure; what was not tried is SKIPPED
+---@param parallel? any ask all managers at once instead of one after the other; a number is how many at once
+---@param fail_fast? boolean stop at the first failure: what was not begun is SKIPPED, what was under way is cut off and CANCELLED
 ---@param timeout_sec? number seconds for each manager's answer
+---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
+---@param deadline? number seconds for the whole action; what is not done by then is cut off or skipped
 ---@return dkvrun.results # results with one StopInstance row
 ---@overload fun(parameters: table): dkvrun.results
-function stop_instance(name, instance_name, force, managers, port, parallel, fail_fast, timeout_sec) end
+function stop_instance(name, instance_name, force, managers, port, parallel, fail_fast, timeout_sec, connect_timeout_sec, deadline) end
 
 ---Stops every instance of a store; the data stays. A stop that takes longer than 10 s ends in a kill.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
@@ -360,12 +455,14 @@ function stop_instance(name, instance_name, force, managers, port, parallel, fai
 ---@param force? boolean kill at once instead of stopping gracefully
 ---@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
 ---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
----@param parallel? boolean ask all managers at once instead of one after the other
----@param fail_fast? boolean stop at the first failure; what was not tried is SKIPPED
+---@param parallel? any ask all managers at once instead of one after the other; a number is how many at once
+---@param fail_fast? boolean stop at the first failure: what was not begun is SKIPPED, what was under way is cut off and CANCELLED
 ---@param timeout_sec? number seconds for each manager's answer
+---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
+---@param deadline? number seconds for the whole action; what is not done by then is cut off or skipped
 ---@return dkvrun.results # results: a StopInstance row an instance
 ---@overload fun(parameters: table): dkvrun.results
-function stop_store(name, instance_name, force, managers, port, parallel, fail_fast, timeout_sec) end
+function stop_store(name, instance_name, force, managers, port, parallel, fail_fast, timeout_sec, connect_timeout_sec, deadline) end
 
 ---Rates and totals of a store: requests, items, bytes, watches, leases, who leads.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
@@ -373,18 +470,20 @@ function stop_store(name, instance_name, force, managers, port, parallel, fail_f
 ---@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
 ---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
 ---@param timeout_sec? number seconds for each manager's answer
+---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
 ---@return dkvrun.metrics|dkvrun.metric[] # a list with a row a category, metric and instance: `{category, metric, instance, rate, total}`; `rows.store["Requests/Put"]` sums up the store (items and bytes: the largest of its data instances, each of which holds all)
 ---@overload fun(parameters: table): dkvrun.metrics|dkvrun.metric[]
-function store_metrics(name, window_sec, managers, port, timeout_sec) end
+function store_metrics(name, window_sec, managers, port, timeout_sec, connect_timeout_sec) end
 
 ---One answer for the whole cluster: every instance as its own manager sees it.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
 ---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
 ---@param timeout_sec? number seconds for each manager's answer
+---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
 ---@return dkvrun.status # one table; raises when no manager knows the store
 ---@overload fun(parameters: table): dkvrun.status
-function store_status(name, managers, port, timeout_sec) end
+function store_status(name, managers, port, timeout_sec, connect_timeout_sec) end
 
 ---Generates the topology that `new_store` would, without any network: nodes = servers × instance_count, names counted through the cluster, server by server.
 ---@param managers? string|string[] the servers; the session's where none are given
@@ -427,6 +526,14 @@ function topology.validate(nodes) end
 ---@overload fun(parameters: table): any
 function wait_ready(name, instance_name, managers, port, timeout_sec) end
 
+---Calls a function again and again until what it returns is neither false nor nil. Raises, with the last value, when the time is over, and what the function raises at once.
+---@param f function what to ask; the time's end cuts it off
+---@param timeout_sec? number seconds to wait
+---@param interval_sec? number seconds between two calls
+---@return any # what the function returned last
+---@overload fun(parameters: table): any
+function wait_until(f, timeout_sec, interval_sec) end
+
 ---Shows a store's figures and renews them until `count` is reached or Ctrl-C: a column an instance, or, where the terminal is too narrow, a line an instance.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param window_sec? integer seconds that rates are taken over
@@ -435,15 +542,16 @@ function wait_ready(name, instance_name, managers, port, timeout_sec) end
 ---@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
 ---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
 ---@param timeout_sec? number seconds for each manager's answer
+---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
 ---@return any # nothing
 ---@overload fun(parameters: table): any
-function watch_store_metrics(name, window_sec, refresh_sec, count, managers, port, timeout_sec) end
+function watch_store_metrics(name, window_sec, refresh_sec, count, managers, port, timeout_sec, connect_timeout_sec) end
 
 ---Runs a function with another session, and restores the session of before, error or not.
 ---@param managers string|string[] as for `connect_managers`
 ---@param f function what to run
 ---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
 ---@param timeout_sec? number seconds for each manager's answer
----@return any # what the function returns first
+---@return any # what the function returns
 ---@overload fun(parameters: table): any
 function with_managers(managers, f, port, timeout_sec) end

@@ -44,6 +44,7 @@ func palette(colored bool) map[string]*color.Color {
 	paint := map[string]*color.Color{
 		builtins.Success: color.New(color.FgGreen), builtins.Failed: color.New(color.FgRed, color.Bold),
 		builtins.Skipped: color.New(color.FgYellow), builtins.Cancelled: color.New(color.FgYellow),
+		builtins.RolledBack: color.New(color.FgYellow), builtins.Planned: color.New(color.FgCyan),
 	}
 	for _, c := range paint {
 		if colored {

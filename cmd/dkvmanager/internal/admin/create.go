@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"dkvrun/cmd/dkvmanager/internal/apply"
 	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/runtime/wire"
 )
@@ -94,7 +95,7 @@ func sameStore(there *catalog.Store, body wire.CreateStore) error {
 	if wire.Digest(body.Name, nodes) == wire.Digest(body.Name, wanted) {
 		return nil
 	}
-	return refuse(wire.CodeStoreExists, "store %s is there already with another topology: %s", there.Name, difference(nodes, wanted))
+	return refuse(wire.CodeStoreExists, "store %s is there already with another topology: %s", there.Name, apply.Difference(nodes, wanted))
 }
 
 // derived is the form of an operation that a manager made from the digest of a store, because the request

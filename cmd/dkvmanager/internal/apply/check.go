@@ -13,7 +13,7 @@ import (
 func (m *Machine) check(d *catalog.Data, c *wire.Change) []*wire.Result {
 	n := d.Name(c.Store)
 	s := d.Named(c.Store)
-	for _, r := range []*wire.Result{m.checkParticipant(c), checkFences(&n, c), checkHome(s, c)} {
+	for _, r := range []*wire.Result{m.checkParticipant(c), checkFences(&n, c)} {
 		if r != nil {
 			return []*wire.Result{r}
 		}
@@ -22,8 +22,10 @@ func (m *Machine) check(d *catalog.Data, c *wire.Change) []*wire.Result {
 	if n.Pending != nil && n.Pending.ID != c.ID {
 		problems = append(problems, Busy(n.Pending))
 	}
-	if r := checkBase(s, c); r != nil {
-		return append(problems, r) // what follows would be held against another topology
+	for _, r := range []*wire.Result{checkBase(s, c), checkHome(s, c)} {
+		if r != nil {
+			return append(problems, r) // what follows would be held against another topology
+		}
 	}
 	if !c.Removes() {
 		return append(problems, m.checkInstances(d, s, c)...)
@@ -105,7 +107,7 @@ func checkBase(s *catalog.Store, c *wire.Change) *wire.Result {
 	case s.Name != c.Store:
 		return refuse(wire.CodeStoreExists, "store %s is there already: names that differ only in case can't both exist", s.Name)
 	case c.BaseRevision == 0:
-		return refuse(wire.CodeStoreExists, "store %s is there already, at revision %d: read it, then repeat", s.Name, s.Revision)
+		return refuse(wire.CodeStoreExists, "store %s is there already with another topology: %s", s.Name, Difference(s.Nodes, c.Nodes))
 	case s.Revision != c.BaseRevision || s.Committed() != c.BaseOperation:
 		return refuse(wire.CodeStaleRevision, "%s is at revision %d (operation %s), the change builds on %d (%s): read the store again, then repeat",
 			s.Name, s.Revision, s.Committed(), c.BaseRevision, c.BaseOperation)

@@ -1,0 +1,227 @@
+package builtins
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/google/uuid"
+
+	"dkvrun/runtime"
+	"dkvrun/runtime/apply"
+	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/wire"
+)
+
+var atomicParam = runtime.Param{
+	Name: "atomic", Type: runtime.Boolean, Default: true,
+	Doc: "all managers take the change or none does; with `false` each manager does for itself, and those that fail stay behind",
+}
+
+// proposal is a change of topology that all managers are to take.
+type proposal struct {
+	change wire.Change
+	// claimed are the new nodes.
+	claimed []string
+	// unchanged, where set, says that there is nothing to do: "Already created".
+	unchanged string
+	// done says what has been done: "Created".
+	done string
+}
+
+// propose begins a change of a store: what it builds on, who takes part and who decides.
+func (r *Run) propose(s *session, v *view, action string) (proposal, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return proposal{}, fmt.Errorf("no operation id: %w", err)
+	}
+	managers, home := keepers(s.managers)
+	c := wire.Change{ID: id.String(), Action: action, Store: v.name, Owner: r.Owner, Home: home, Managers: managers, Creation: id.String()}
+	if v.latest != nil {
+		c.Creation, c.BaseRevision, c.BaseOperation = v.latest.Operation, v.latest.Revision, v.latest.Change
+		if v.latest.Home != "" {
+			c.Home = v.latest.Home
+		}
+	}
+	return proposal{change: c}, nil
+}
+
+// missing refuses a session that lacks one of the store's managers.
+func (v *view) missing(c *runtime.Call, s *session) error {
+	if v.latest == nil {
+		return nil
+	}
+	for _, m := range v.latest.Managers {
+		found := false
+		for _, have := range s.managers {
+			found = found || have.info != nil && have.info.Identity == m.Identity
+		}
+		if !found {
+			err := c.Errorf(wire.CodeMissingManager, "%s: %s is kept by the manager on %s too, which is not connected, or answers as another one", c.Name, v.name, m.URL)
+			err.Hint = fmt.Sprintf("connect to it as well; when it is gone for good: repair_store{%q, lost = …}", v.name)
+			return err
+		}
+	}
+	return nil
+}
+
+// together has all managers of the session take a change, or none. plan is asked for the change, and
+// again when another change of the store came first: the call then waits for its turn as long as each
+// answer may take. after, where set, waits for what follows from a change that all have taken.
+func (a *action) together(s *session, plan func() (proposal, error), after func(*action) error) error {
+	limit := time.Now().Add(a.timeout)
+	defer a.run.Reporter.Progress("")
+	opened := len(a.shown.Rows) > 0
+	for again := true; ; {
+		p, err := plan()
+		if err != nil {
+			return err
+		}
+		if !opened {
+			a.open(s, p.change.Action)
+			opened = true
+		}
+		if p.unchanged != "" {
+			a.same(s, p)
+			return nil
+		}
+		before := len(a.shown.Rows)
+		out, runner := a.attempt(s, p)
+		late := time.Now().After(limit) || a.call.Context().Err() != nil
+		switch {
+		case out.Busy && !late:
+			a.run.Reporter.Progress(a.call.Name + ": waiting: " + firstFailure(out))
+			pause := time.Duration(500+rand.IntN(1000)) * time.Millisecond
+			if clock.Sleep(clock{}, a.call.Context(), min(pause, time.Until(limit)+time.Millisecond)) == nil {
+				continue
+			}
+		case out.Stale && !out.Busy && again && !late:
+			again = false
+			continue
+		}
+		a.keep(s, p, out, len(a.shown.Rows) > before)
+		if out.State == apply.Made {
+			a.results.again = a.retell(s, p, runner, after)
+		}
+		return a.follow(after)
+	}
+}
+
+// follow waits for what follows from a change that all have taken.
+func (a *action) follow(after func(*action) error) error {
+	if after == nil || !a.results.OK() || a.call.Context().Err() != nil {
+		return nil
+	}
+	return after(a)
+}
+
+// open shows the head of the table.
+func (a *action) open(s *session, name string) {
+	for _, m := range s.managers {
+		a.shown.Managers = append(a.shown.Managers, m.Endpoint.String())
+	}
+	a.shown.Operations = append(a.shown.Operations, name)
+	a.run.begun(a.shown)
+	a.run.Reporter.Begin(a.shown)
+}
+
+// attempt brings one change to the managers. Rows are shown as they are known.
+func (a *action) attempt(s *session, p proposal) (*apply.Outcome, *apply.Runner) {
+	r := &apply.Runner{
+		Transport: transport{a.run.Client, s.managers, a.timeout}, Clock: clock{},
+		Change: p.change, Claimed: p.claimed, Verb: p.done,
+		Parallel: parallelism(a.call) != 1, FailFast: a.call.Bool("fail_fast"), Settle: a.timeout,
+		OnRow: func(i int, row apply.Row) { a.show(a.row(s.managers[i].Endpoint, p, row)) },
+	}
+	for _, m := range s.managers {
+		r.Names = append(r.Names, m.Endpoint.String())
+	}
+	return r.Run(a.call.Context()), r
+}
+
+// show shows a row; the results get theirs in the managers' order at the end.
+func (a *action) show(row Row) {
+	a.shown.Rows = append(a.shown.Rows, row)
+	a.run.Reporter.Row(a.shown, row)
+}
+
+// keep takes the rows of an outcome into the results, shows them unless that was done as they came, and
+// says where the cluster stands unless all went well.
+func (a *action) keep(s *session, p proposal, out *apply.Outcome, shown bool) {
+	bad := false
+	for i, row := range out.Rows {
+		full := a.row(s.managers[i].Endpoint, p, row)
+		if !shown {
+			a.show(full)
+		}
+		bad = bad || !full.Success
+		a.results.rows = append(a.results.rows, &resultRow{Row: full})
+	}
+	if bad {
+		a.run.Reporter.Notice(out.Summary)
+	}
+}
+
+// same is the outcome of a change that had been made before.
+func (a *action) same(s *session, p proposal) {
+	out := &apply.Outcome{State: apply.Made}
+	for range s.managers {
+		out.Rows = append(out.Rows, apply.Row{Result: apply.Done, Code: wire.CodeUnchanged, Message: p.unchanged, Status: 200, Attempts: 1})
+	}
+	a.keep(s, p, out, false)
+}
+
+func (a *action) row(at fanout.Endpoint, p proposal, row apply.Row) Row {
+	out := Row{
+		Manager: at.String(), Action: p.change.Action, Result: string(row.Result), Code: row.Code,
+		Success: row.Result == apply.Done || row.Result == apply.Planned,
+		Message: fanout.Printable(row.Message), Hint: fanout.Printable(row.Hint),
+		StatusCode: row.Status, Attempts: row.Attempts, DurationMS: row.Duration.Milliseconds(),
+	}
+	out.Changed = row.Result == apply.Done && row.Code != wire.CodeUnchanged
+	if row.Code == fanout.Cancelled {
+		out.Result = Cancelled
+	}
+	return out
+}
+
+// retell makes the retry of a change that is committed: only those are told that did not say so.
+func (a *action) retell(s *session, p proposal, r *apply.Runner, after func(*action) error) func(*runtime.Call, *Results) (*Results, error) {
+	return func(c *runtime.Call, failed *Results) (*Results, error) {
+		next, err := a.run.begin(a.call, failed.over)
+		if err != nil {
+			return nil, err
+		}
+		next.results.file, next.results.line = c.File, c.Line
+		next.open(s, p.change.Action)
+		r.OnRow = func(i int, row apply.Row) { next.show(next.row(s.managers[i].Endpoint, p, row)) }
+		next.keep(s, p, r.Retell(c.Context()), true)
+		next.results.again = next.retell(s, p, r, after)
+		if err := next.follow(after); err != nil {
+			return nil, err
+		}
+		return next.end()
+	}
+}
+
+// firstFailure is what stands in the way.
+func firstFailure(out *apply.Outcome) string {
+	for _, row := range out.Rows {
+		if row.Result == apply.Failed {
+			return fanout.Printable(row.Message)
+		}
+	}
+	return ""
+}
+
+// repeat is the retry of an action that was undone: the whole call once more.
+func (a *action) repeat(whole func(*runtime.Call) (any, error)) {
+	a.results.again = func(c *runtime.Call, _ *Results) (*Results, error) {
+		value, err := whole(a.call)
+		results, _ := value.(*Results)
+		if results != nil {
+			results.file, results.line = c.File, c.Line
+		}
+		return results, err
+	}
+}

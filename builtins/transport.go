@@ -1,0 +1,84 @@
+package builtins
+
+import (
+	"context"
+	"time"
+
+	"dkvrun/runtime/apply"
+	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/wire"
+)
+
+// transport carries the messages of a change of topology through the fan-out.
+type transport struct {
+	client   *fanout.Client
+	managers []member
+	timeout  time.Duration // for each answer
+}
+
+// Send implements apply.Transport.
+func (t transport) Send(ctx context.Context, requests []apply.Request, how apply.Send) []apply.Reply {
+	out := make([]fanout.Request, len(requests))
+	for i, r := range requests {
+		// Managers take every message of an operation twice, and the second time change nothing.
+		out[i] = fanout.Request{Endpoint: t.managers[r.To].Endpoint, Method: r.Method, Path: r.Path, Query: r.Query, Body: r.Body, Idempotent: true}
+	}
+	replies := make([]apply.Reply, len(requests))
+	options := fanout.Options{Parallel: 1, FailFast: how.FailFast, Timeout: t.timeout, OnAnswer: func(a fanout.Answer) {
+		replies[a.Index] = reply(t.managers[requests[a.Index].To], a)
+		if how.Each != nil {
+			how.Each(a.Index, replies[a.Index])
+		}
+	}}
+	if how.Parallel {
+		options.Parallel = 0
+	}
+	if how.Failed != nil {
+		options.Failed = func(a fanout.Answer) bool { return how.Failed(reply(t.managers[requests[a.Index].To], a)) }
+	}
+	t.client.Do(ctx, out, options)
+	return replies
+}
+
+// reply is an answer as the coordinator takes it, with what is printable of it.
+func reply(from member, a fanout.Answer) apply.Reply {
+	out := apply.Reply{Status: a.Status, Body: a.Body, Attempts: a.Attempts, Duration: a.Duration}
+	if a.Err != nil {
+		row := (&step{manager: from.Endpoint}).read(a)
+		out.Class, out.Message = row.Code, row.Message
+	}
+	return out
+}
+
+// clock is the time of this machine.
+type clock struct{}
+
+// Now implements apply.Clock.
+func (clock) Now() time.Time { return time.Now() }
+
+// Sleep implements apply.Clock.
+func (clock) Sleep(ctx context.Context, d time.Duration) error { return pause(ctx, d) }
+
+// Every implements apply.Clock.
+func (clock) Every(d time.Duration, f func()) (stop func()) {
+	ticker := time.NewTicker(d)
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-ticker.C:
+				f()
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() { ticker.Stop(); close(done); <-ended }
+}
+
+// identities are the managers of a session as a change names them.
+func identities(managers []member) []wire.Manager {
+	list, _ := keepers(managers)
+	return list
+}

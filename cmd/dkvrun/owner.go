@@ -1,0 +1,19 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/user"
+)
+
+// owner says who runs this program, for whoever finds a store held by it: user@host, process.
+func owner() string {
+	name, host := "somebody", "localhost"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	if h, err := os.Hostname(); err == nil {
+		host = h
+	}
+	return fmt.Sprintf("%.80s@%.80s, process %d", name, host, os.Getpid())
+}
