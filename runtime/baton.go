@@ -59,6 +59,7 @@ func (h *Host) unlocked(t *task, f func()) {
 	defer func() {
 		h.baton.take(t)
 		h.main.G.CurrentThread = current
+		t.notice()
 	}()
 	f()
 }

@@ -98,6 +98,7 @@ func New(opts Options) *Host {
 	}
 	h.root.random.seed = opts.Seed
 	h.template, _ = L.NewThread()
+	h.template.Options.RegistrySize, h.template.Options.RegistryGrowStep = 64, 192 // thousands of them may be alive
 	L.SetContext(h.root)
 	h.emptyMap = L.NewTable()
 	h.showFunction = L.NewFunction(h.show)

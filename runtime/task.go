@@ -81,6 +81,14 @@ func (t *task) enter(ctx context.Context) (leave func()) {
 	}
 }
 
+// notice stops the script where its context has ended, before it does anything more: the callback may
+// not have come yet.
+func (t *task) notice() {
+	if t.scope.ctx.Err() != nil {
+		t.done.Store(closed)
+	}
+}
+
 // end stops the present scope with err: nothing that the script catches goes on.
 func (t *task) end(err error) {
 	t.scope.fatal = err

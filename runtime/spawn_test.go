@@ -1,0 +1,153 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+// tasking are builtins that begin tasks: all runs functions beside each other and returns what each
+// returned or raised, begin only begins one, nap waits.
+var tasking = []Builtin{
+	{Name: "all", Positional: 1, Params: []Param{{Name: "functions", Type: Any, Required: true}},
+		Impl: func(c *Call) (any, error) {
+			var tasks []*Task
+			for _, f := range c.Value("functions").([]any) {
+				t, err := c.Go(c.Context(), f.(*Func))
+				if err != nil {
+					return nil, err
+				}
+				tasks = append(tasks, t)
+			}
+			out := make([]any, len(tasks))
+			for i, t := range tasks {
+				values, err := t.Result()
+				if out[i] = values.First(); err != nil {
+					out[i] = err
+				}
+			}
+			return List{Items: out}, c.Context().Err()
+		}},
+	{Name: "begin", Positional: 2, Params: []Param{{Name: "f", Type: Function, Required: true}, {Name: "args", Type: Verbatim, Rest: true}},
+		Impl: func(c *Call) (any, error) {
+			args, _ := c.Value("args").([]any)
+			_, err := c.Go(c.Context(), c.Func("f"), args...)
+			return nil, err
+		}},
+	{Name: "nap", Positional: 1, Params: []Param{{Name: "sec", Type: Number, Default: 0.001}},
+		Impl: func(c *Call) (any, error) {
+			select {
+			case <-time.After(time.Duration(c.Float("sec") * float64(time.Second))):
+				return nil, nil
+			case <-c.Context().Done():
+				return nil, c.Context().Err()
+			}
+		}},
+	{Name: "at_exit", Positional: 1, Params: []Param{{Name: "f", Type: Function, Required: true}},
+		Impl: func(c *Call) (any, error) { c.AtExit(c.Context(), c.Func("f")); return nil, nil }},
+	bounded,
+}
+
+func TestTasks(t *testing.T) {
+	checkSnippets(t, []snippet{
+		{"for _, v in ipairs(all{function() nap(0.02) return 1 end, function() return 2 end}) do print(v) end", "1\n2\n"},
+		{"all{function() print('a') nap(0.02) print('c') end, function() print('b') end}", "a\nb\nc\n"},
+		{"local t = {} local r = all{function() return t end} print(r[1] == t)", "true\n"},
+		{"local n = 0 begin(function(...) n = select('#', ...) end, nil, {}, nil) nap() print(n)", "3\n"},
+		{"local f = {} for i = 1, 2000 do f[i] = function() nap() local ok, e = pcall(error, i) nap() return e end end local n = 0 for _, v in ipairs(all(f)) do n = n + v end print(n)", "2001000\n"},
+		{"local n, f = 0, {} for i = 1, 1000 do f[i] = function() n = n + 1 nap() n = n + 1 end end all(f) print(n)", "2000\n"},
+		{"print(unpack(all{function() local s = 0 for _, v in ipairs(all{function() nap() return 1 end, function() return 2 end}) do s = s + v end return s end}))", "3\n"},
+		{"local mt = {__index = function(_, k) nap() return k .. '!' end, __call = function(_, x) nap() return x end, __lt = function() nap() return true end}\n" +
+			"local o = setmetatable({}, mt) print(unpack(all{function() return o.x end, function() return o(5) end, function() return o < setmetatable({}, mt) end}))", "x!\t5\ttrue\n"},
+		{"local function up(n) return coroutine.wrap(function() for i = 1, n do nap() coroutine.yield(i) end end) end\n" +
+			"local function sum(n) return function() local s = 0 for i in up(n) do s = s + i end return s end end print(unpack(all{sum(3), sum(4)}))", "6\t10\n"},
+		{"local t = {3, 1, 2} all{function() table.sort(t, function(a, b) nap() return a < b end) end} print(unpack(t))", "1\t2\t3\n"},
+		{"print(unpack(all{function() return (string.gsub('ab', '.', function(c) nap() return c .. c end)) end}))", "aabb\n"},
+		{"local function deep() return all{deep}[1] end print((deep()))", "test.lua:1: all: tasks begin each other deeper than 100\n"},
+	}, tasking...)
+}
+
+func TestTasksFail(t *testing.T) {
+	checkSnippets(t, []snippet{
+		{"local r = all{function() nap() error('one') end, function() return 'two' end} print(r[1], r[2])", "test.lua:1: one\ttwo\n"},
+		{"print(all{function() local x = nil; x.y = 1 end}[1])", "test.lua:1: attempt to index a nil value with key 'y'\n"},
+		{"print(all{function() nap('x') end}[1].code)", "usage\n"},
+		{"all(\n{nap, error})", ""},
+		{"print(all({\nerror, bounded})[2])", "test.lua:1: bounded: parameter f: required, but not given\n"},
+	}, tasking...)
+}
+
+func TestTracebackOfATask(t *testing.T) {
+	h, _ := testHost(t, tasking...)
+	_, err := h.RunSource(context.Background(), "test.lua", []byte(`
+local function inner() error("deep") end
+local function spawner()
+  local r = all{function()
+    inner()
+  end}
+  assert(r[1].traceback == "", r[1].traceback)
+end
+spawner()`))
+	var e *Error
+	if !errors.As(err, &e) {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"test.lua:2: in function inner", "test.lua:5: in function", "in a task begun at:", "test.lua:4: in function spawner", "test.lua:9: in the main chunk"} {
+		if !strings.Contains(e.Message, want) {
+			t.Errorf("no %q in the traceback:\n%s", want, e.Message)
+		}
+	}
+}
+
+func TestLeavingAScopeEndsItsTasks(t *testing.T) {
+	checkSnippets(t, []snippet{
+		{"begin(function() print('begun') nap(60) print('never') end) nap() print('end')", "begun\nend\n"},
+		{"bounded(function() begin(function() pcall(nap, 60) print('never') end) return 1 end, {sec = 60}) print('after')", "after\n"},
+		{"begin(function() begin(function() nap(60) end) nap(60) end) nap() print('end')", "end\n"},
+		{"local n = 0 pcall(function() begin(function() nap(60) n = 1 end) error('x') end) print(n) ", "0\n"},
+		{"local n = 0 pcall(function() begin(function() nap() n = 1 end) end) nap(0.05) print(n) ", "1\n"},
+		{"begin(function() while true do nap(0) end end)", ""},
+		{"begin(function() while true do pcall(function() while true do pcall(nap, 60) end end) end end)", ""},
+		{"begin(nap, 60) error('x')", "error: test.lua:1: x"},
+		{"all{function() begin(nap, 60) end} print('joined')", "joined\n"},
+		{"print(pcall(bounded, function() all{function() while true do end end, function() nap(60) end} end))", "false\ttest.lua:1: the time given has passed\n"},
+	}, tasking...)
+}
+
+func TestARunStopsItsTasks(t *testing.T) {
+	for _, script := range []string{
+		"all{function() while true do pcall(function() while true do end end) end end, function() nap(60) end, function() while true do pcall(nap, 60) end end}",
+		"local f = {} for i = 1, 500 do f[i] = function() all{function() nap(60) end, nap} nap(60) end end all(f)",
+	} {
+		h, out := testHost(t, tasking...)
+		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+		_, err := h.RunSource(ctx, "test.lua", []byte(script))
+		cancel()
+		if e := asError(err); err == nil || e.Code != CodeTimeout && e.Code != CodeCancelled {
+			t.Errorf("%s: ended with %v", script, err)
+		}
+		if n := h.tasks.Load(); n != 0 {
+			t.Errorf("%s: %d tasks are alive after the run", script, n)
+		}
+		if got := output(t, h, out, "return 1"); got != "" {
+			t.Errorf("the next run: %q", got)
+		}
+	}
+}
+
+func TestExitInATaskEndsTheRun(t *testing.T) {
+	for _, script := range []string{
+		"all{function() nap() exit(3) end, function() nap(60) end} print('no')",
+		"begin(function() nap() pcall(exit, 3) end) while true do pcall(nap, 60) end",
+		"begin(function() nap() exit(3) end) bounded(function() nap(60) end, {sec = 60})",
+	} {
+		h, out := testHost(t, append(tasking, failing...)...)
+		_, err := h.RunSource(context.Background(), "test.lua", []byte(script))
+		var exit *Exit
+		if !errors.As(err, &exit) || exit.Status != 3 || out.Len() > 0 {
+			t.Errorf("%s: ended with %v, printed %q", script, err, out)
+		}
+	}
+}
