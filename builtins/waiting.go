@@ -24,7 +24,8 @@ var retryBuiltin = runtime.Builtin{
 		{Name: "backoff", Type: runtime.Number, Min: runtime.Bound(1), Max: runtime.Bound(100), Default: 2.0, Doc: "by what the delay grows each time"},
 	},
 	Returns: "what the function returns; raises what the last attempt failed with",
-	Example: `local stores = retry{times = 5, delay_sec = 0.1, f = function() return get_store() end}`,
+	Example: `local stores = retry{times = 5, delay_sec = 0.1, f = function() return get_store() end}
+print(#stores)`,
 	Impl:    func(c *runtime.Call) (any, error) { return of(c).retry(c) },
 }
 

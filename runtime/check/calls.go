@@ -1,0 +1,121 @@
+package check
+
+import (
+	"errors"
+	"slices"
+
+	"dkvrun/runtime"
+	"dkvrun/runtime/check/syntax"
+)
+
+// call checks one call: what is called, and with what.
+func (c *checker) call(call *syntax.Call) {
+	c.ambiguous(call)
+	if call.Method != nil {
+		if m := c.method(call); m != nil {
+			owner := c.shapeOf(call.Callee).object.Name
+			c.arguments(m, owner+":"+m.Name, call, call.Args)
+			return
+		}
+		c.member(c.shapeOf(call.Callee), call.Method)
+		return
+	}
+	if isGlobal(c.scopes, call.Callee, "require") {
+		if m := c.require(call); m != nil && m.problem != "" && !c.returns() {
+			c.report(call.Args[0].Spans(), Module, "%s", m.problem)
+		}
+		return
+	}
+	c.moduleCall(call)
+	s := c.shapeOf(call.Callee)
+	switch {
+	case s == nil || s.builtin == nil:
+	case s.owner == "":
+		c.arguments(s.builtin, s.builtin.Name, call, call.Args)
+	case len(call.Args) == 0:
+		c.report(nameOf(call), Misuse, "%s:%s: called on a nil: call it with a colon", s.owner, s.builtin.Name)
+	default:
+		c.arguments(s.builtin, s.owner+":"+s.builtin.Name, call, call.Args[1:])
+	}
+}
+
+// returns tells whether the source ends with a return, as modules do. What a module requires is looked
+// for in the folder of the script that requires it, which is not known.
+func (c *checker) returns() bool {
+	n := len(c.chunk.Stmts)
+	if n == 0 {
+		return false
+	}
+	_, ok := c.chunk.Stmts[n-1].(*syntax.Return)
+	return ok
+}
+
+// moduleCall reports the call of a function that a module does not have.
+func (c *checker) moduleCall(call *syntax.Call) {
+	index, ok := call.Callee.(*syntax.Index)
+	if !ok {
+		return
+	}
+	key, ok := index.Key.(*syntax.String)
+	if !ok || c.globals.fields[key.Value] {
+		return
+	}
+	s := c.shapeOf(index.Object)
+	if s != nil && s.module != nil && !slices.Contains(s.module.fields, key.Value) {
+		c.report(key.Span, Undefined, "%s", runtime.UndefinedMember(s.name, key.Value, s.module.fields))
+	}
+}
+
+// arguments reports what a run would refuse of a call's arguments.
+func (c *checker) arguments(b *runtime.Builtin, name string, call *syntax.Call, args []syntax.Expr) {
+	written := make([]any, len(args))
+	for i, a := range args {
+		written[i] = c.written(a, i == len(args)-1)
+	}
+	for _, r := range c.host.Refusals(b, name, written) {
+		c.report(refused(r, call, args), Misuse, "%s", r.Message)
+	}
+}
+
+// refused is the place that a refusal is about.
+func refused(r runtime.Refusal, call *syntax.Call, args []syntax.Expr) syntax.Span {
+	if r.Argument < 0 || r.Argument >= len(args) {
+		return nameOf(call)
+	}
+	arg := args[r.Argument]
+	t, ok := arg.(*syntax.Table)
+	if !ok || r.Field < 0 {
+		return arg.Spans()
+	}
+	if f := t.Fields[r.Field]; r.Key {
+		return f.Key.Spans()
+	}
+	return t.Fields[r.Field].Value.Spans()
+}
+
+// nameOf is where a call names what it calls.
+func nameOf(call *syntax.Call) syntax.Span {
+	if call.Method != nil {
+		return call.Method.Span
+	}
+	return call.Callee.Spans()
+}
+
+// ambiguous reports a bracket that begins a line and calls what the line before ends with.
+func (c *checker) ambiguous(call *syntax.Call) {
+	end := nameOf(call).End
+	bracket := len(call.Args) == 0 || call.Args[0].Spans().Start != call.Open
+	if bracket && call.Open.Line > end.Line {
+		at := syntax.Span{Start: call.Open, End: syntax.Place{Line: call.Open.Line, Column: call.Open.Column + 1}}
+		c.report(at, Ambiguous, "this ( calls what the line before ends with").Hint =
+			"end that line with a semicolon if a new statement is meant, else pull the ( up"
+	}
+}
+
+func problemOf(err error) string {
+	var e *runtime.Error
+	if errors.As(err, &e) {
+		return e.Message
+	}
+	return err.Error()
+}

@@ -1,0 +1,109 @@
+// Package check finds in Lua sources what a run would refuse, and what is certainly a slip, without
+// running anything. It knows the declarations of builtins; what their arguments must be like it asks
+// package runtime, so that a finding has the words of a run.
+//
+// It speaks only where it is certain: of a value that only a run can tell it says nothing.
+package check
+
+import (
+	"errors"
+	"io/fs"
+	"strings"
+	"unicode/utf8"
+
+	"dkvrun/runtime"
+	"dkvrun/runtime/check/syntax"
+)
+
+// Config is what sources are checked against.
+type Config struct {
+	Builtins []runtime.Builtin
+	Objects  []*runtime.ObjectType
+	Records  []*runtime.RecordType
+	// Globals are names that the script finds beside the builtins and Lua's own.
+	Globals []string
+	// Path and Stdlib are where require looks after the script's folder; see runtime.Options.
+	Path   []string
+	Stdlib fs.FS
+}
+
+// Source checks one source. File is what findings call it, and its folder is where require looks first.
+// The findings come in the order of their places.
+func Source(config Config, file string, src []byte) []Finding {
+	c := &checker{
+		Config: config, file: file, modules: map[string]*module{},
+		named: map[string]*shape{}, shapes: map[*variable]*shape{},
+	}
+	c.host = runtime.New(runtime.Options{Builtins: config.Builtins, Script: file, Path: config.Path, Stdlib: config.Stdlib})
+	defer c.host.Close()
+	chunk, err := syntax.Parse(src)
+	var unreadable *syntax.Error
+	if errors.As(err, &unreadable) {
+		c.report(unreadable.Span, SyntaxError, "%s", unreadable.Message)
+		return c.sorted(chunk.Comments)
+	}
+	c.compile(src)
+	c.chunk = chunk
+	c.scopes = resolve(&chunk.Block)
+	c.globals = c.gather(c.scopes, &chunk.Block)
+	c.undefined()
+	c.walk()
+	c.unused()
+	return c.sorted(chunk.Comments)
+}
+
+// checker checks one source.
+type checker struct {
+	Config
+	host     *runtime.Host
+	file     string
+	chunk    *syntax.Chunk
+	scopes   *scopes
+	globals  *globals
+	modules  map[string]*module   // what require gives, by name
+	named    map[string]*shape    // by the names that declarations use
+	shapes   map[*variable]*shape // those that are known, or being found out
+	findings []Finding
+}
+
+// compile reports what the compiler alone refuses: what is too large, too deep, or misplaced.
+func (c *checker) compile(src []byte) {
+	var e *runtime.Error
+	if errors.As(c.host.Compiles(c.file, src), &e) {
+		c.report(lineOf(src, max(1, e.Line)), SyntaxError, "%s", e.Message)
+	}
+}
+
+// lineOf is a whole line without the white space around it.
+func lineOf(src []byte, number int) syntax.Span {
+	lines := strings.Split(string(src), "\n")
+	line := strings.TrimRight(lines[min(number, len(lines))-1], " \t\r")
+	indent := len(line) - len(strings.TrimLeft(line, " \t"))
+	return syntax.Span{
+		Start: syntax.Place{Line: number, Column: indent + 1},
+		End:   syntax.Place{Line: number, Column: utf8.RuneCountInString(line) + 1},
+	}
+}
+
+// walk looks at every expression, outer ones first.
+func (c *checker) walk() {
+	written := map[syntax.Node]bool{}
+	syntax.WalkBlock(&c.chunk.Block, func(n syntax.Node) bool {
+		switch n := n.(type) {
+		case *syntax.Assign:
+			for _, t := range n.Targets {
+				written[t] = true
+				c.write(t)
+			}
+		case *syntax.Index:
+			if !written[n] {
+				c.field(n)
+			}
+		case *syntax.Call:
+			c.call(n)
+		case *syntax.Table:
+			c.table(n)
+		}
+		return true
+	})
+}

@@ -1,0 +1,92 @@
+package check_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"dkvrun/builtins"
+	"dkvrun/runtime/check"
+	"dkvrun/stdlib"
+)
+
+var config = check.Config{
+	Builtins: builtins.All(), Objects: builtins.Objects(), Records: builtins.Records(), Stdlib: stdlib.FS,
+}
+
+func source(t *testing.T, file string) []byte {
+	t.Helper()
+	src, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return src
+}
+
+// TestFindings checks the sources in testdata. Each line says in a comment what is to be found on it:
+// "-- want COLUMN-END CODE: MESSAGE", several with " | " between.
+func TestFindings(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.lua")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("found %d sources: %v", len(files), err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			src := source(t, file)
+			got := map[int][]string{}
+			for _, f := range check.Source(config, file, src) {
+				got[f.Line] = append(got[f.Line], fmt.Sprintf("%d-%d %s: %s", f.Column, f.EndColumn, f.Code, f.Message))
+			}
+			for i, line := range strings.Split(string(src), "\n") {
+				_, want, _ := strings.Cut(line, "-- want ")
+				if joined := strings.Join(got[i+1], " | "); joined != strings.TrimSpace(want) {
+					t.Errorf("%s:%d\n got %s\nwant %s", file, i+1, joined, want)
+				}
+			}
+		})
+	}
+}
+
+// TestNoFalseAlarm checks what ships: runbooks, modules, and every example of the builtins and the
+// documentation.
+func TestNoFalseAlarm(t *testing.T) {
+	sources := 0
+	quiet := func(file, src string) {
+		sources++
+		for _, f := range check.Source(config, file, []byte(src)) {
+			t.Errorf("%s\n%s", f, src)
+		}
+	}
+	for _, pattern := range []string{"../../scripts/*.lua", "../../stdlib/*.lua"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: found %d sources: %v", pattern, len(files), err)
+		}
+		for _, file := range files {
+			quiet(file, string(source(t, file)))
+		}
+	}
+	for _, b := range builtins.All() {
+		quiet(b.Name, b.Example)
+	}
+	for _, o := range builtins.Objects() {
+		for _, m := range o.Methods {
+			quiet(o.Name+":"+m.Name, o.Name+" = nil\n"+m.Example)
+		}
+	}
+	pages, err := filepath.Glob("../../docs/*.md")
+	if err != nil || len(pages) == 0 {
+		t.Fatalf("found %d pages: %v", len(pages), err)
+	}
+	for _, page := range pages {
+		for i, block := range strings.Split(string(source(t, page)), "```lua\n")[1:] {
+			example, _, _ := strings.Cut(block, "```")
+			if filepath.Base(page) != "builtins.md" { // its examples are those above
+				quiet(fmt.Sprintf("%s example %d", page, i+1), example)
+			}
+		}
+	}
+	t.Logf("%d sources", sources)
+}

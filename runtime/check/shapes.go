@@ -1,0 +1,212 @@
+package check
+
+import (
+	"strings"
+
+	"dkvrun/runtime"
+	"dkvrun/runtime/check/syntax"
+)
+
+// shape is what is known of a value: one of these, or items alone for a plain list.
+type shape struct {
+	object  *runtime.ObjectType
+	record  *runtime.RecordType
+	items   *shape // of a list with or without fields of its own
+	builtin *runtime.Builtin
+	owner   string // of a builtin that is a method: its object's name
+	module  *module
+	name    string // the module's
+}
+
+// shapeNamed is the shape that a declaration names, nil for none.
+func (c *checker) shapeNamed(name string) *shape {
+	if name == "" {
+		return nil
+	}
+	if s, ok := c.named[name]; ok {
+		return s
+	}
+	s := &shape{}
+	c.named[name] = s
+	if list, item, ok := strings.Cut(name, " of "); ok {
+		s.items = c.shapeNamed(item)
+		name = list
+	}
+	for _, o := range c.Objects {
+		if o.Name == name {
+			s.object, s.items = o, c.shapeNamed(o.ItemType)
+		}
+	}
+	for _, r := range c.Records {
+		if r.Name == name {
+			s.record = r
+		}
+	}
+	return s
+}
+
+// shapeOf is what is known of an expression's value, nil for nothing.
+func (c *checker) shapeOf(e syntax.Expr) *shape {
+	switch e := e.(type) {
+	case *syntax.Paren:
+		return c.shapeOf(e.Inner)
+	case *syntax.Name:
+		if v := c.scopes.locals[e]; v != nil {
+			return c.shapeOfVariable(v)
+		}
+		return c.builtin(e.Text)
+	case *syntax.Index:
+		return c.shapeOfField(e)
+	case *syntax.Call:
+		return c.shapeOfCall(e)
+	}
+	return nil
+}
+
+// builtin is the builtin of a global's name, unless the source sets that global itself.
+func (c *checker) builtin(name string) *shape {
+	space, _, _ := strings.Cut(name, ".")
+	if c.globals.names[space] {
+		return nil
+	}
+	for i := range c.Builtins {
+		if b := &c.Builtins[i]; b.Name == name {
+			return &shape{builtin: b}
+		}
+	}
+	return nil
+}
+
+func (c *checker) shapeOfField(e *syntax.Index) *shape {
+	key, named := e.Key.(*syntax.String)
+	if n, ok := e.Object.(*syntax.Name); ok && named && c.scopes.locals[n] == nil {
+		return c.builtin(n.Text + "." + key.Value)
+	}
+	s := c.shapeOf(e.Object)
+	switch {
+	case s == nil:
+		return nil
+	case !named:
+		return s.items
+	case s.object != nil:
+		for i := range s.object.Methods {
+			if m := &s.object.Methods[i]; m.Name == key.Value {
+				return &shape{builtin: m, owner: s.object.Name}
+			}
+		}
+		return c.shapeNamed(fieldType(s.object.Fields, key.Value))
+	case s.record != nil && !c.globals.fields[key.Value]:
+		return c.shapeNamed(fieldType(s.record.Fields, key.Value))
+	}
+	return nil
+}
+
+func fieldType(fields []runtime.Field, name string) string {
+	for _, f := range fields {
+		if f.Name == name {
+			return f.Type
+		}
+	}
+	return ""
+}
+
+func (c *checker) shapeOfCall(call *syntax.Call) *shape {
+	if call.Method != nil {
+		if m := c.method(call); m != nil {
+			return c.shapeNamed(m.ReturnType)
+		}
+		return nil
+	}
+	if n, ok := call.Callee.(*syntax.Name); ok && c.scopes.locals[n] == nil && !c.globals.names[n.Text] {
+		switch n.Text {
+		case "assert":
+			if len(call.Args) > 0 {
+				return c.shapeOf(call.Args[0])
+			}
+		case "require":
+			if m := c.require(call); m != nil && m.fields != nil {
+				return &shape{module: m, name: call.Args[0].(*syntax.String).Value}
+			}
+		case "args":
+			return scriptOptions(call)
+		}
+	}
+	if s := c.shapeOf(call.Callee); s != nil && s.builtin != nil {
+		return c.shapeNamed(s.builtin.ReturnType)
+	}
+	return nil
+}
+
+// scriptOptions is what args{…} gives, where its table says all names.
+func scriptOptions(call *syntax.Call) *shape {
+	if len(call.Args) != 1 {
+		return nil
+	}
+	t, ok := call.Args[0].(*syntax.Table)
+	if !ok {
+		return nil
+	}
+	r := &runtime.RecordType{Name: "args"}
+	for _, f := range t.Fields {
+		key, ok := f.Key.(*syntax.String)
+		if !ok {
+			return nil
+		}
+		r.Fields = append(r.Fields, runtime.Field{Name: key.Value})
+	}
+	return &shape{record: r}
+}
+
+// method is the declaration of the method that a call names, nil where it is not known.
+func (c *checker) method(call *syntax.Call) *runtime.Builtin {
+	s := c.shapeOf(call.Callee)
+	if s == nil || s.object == nil {
+		return nil
+	}
+	for i := range s.object.Methods {
+		if m := &s.object.Methods[i]; m.Name == call.Method.Value {
+			return m
+		}
+	}
+	return nil
+}
+
+// shapeOfVariable is the shape that all values of a variable have.
+func (c *checker) shapeOfVariable(v *variable) *shape {
+	if s, ok := c.shapes[v]; ok {
+		return s
+	}
+	c.shapes[v] = nil
+	var found *shape
+	if v.opaque {
+		if found = c.shapeOfItems(v.loop); found == nil {
+			return nil
+		}
+		c.shapes[v] = found
+	}
+	for _, assigned := range v.values {
+		if _, isNil := assigned.expr.(*syntax.Nil); isNil || assigned.expr == nil {
+			continue
+		}
+		s := c.shapeOf(assigned.expr)
+		if assigned.later || s == nil || found != nil && *found != *s {
+			c.shapes[v] = nil
+			return nil
+		}
+		found = s
+		c.shapes[v] = s // for a value that is made from the variable itself
+	}
+	return found
+}
+
+// shapeOfItems is the shape of what ipairs(list) or pairs(list) gives second.
+func (c *checker) shapeOfItems(loop syntax.Expr) *shape {
+	call, ok := loop.(*syntax.Call)
+	if !ok || len(call.Args) != 1 || !isGlobal(c.scopes, call.Callee, "ipairs") && !isGlobal(c.scopes, call.Callee, "pairs") {
+		return nil
+	}
+	if s := c.shapeOf(call.Args[0]); s != nil {
+		return s.items
+	}
+	return nil
+}

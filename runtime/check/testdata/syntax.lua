@@ -1,0 +1,5 @@
+-- Only the first thing that is no Lua is found.
+local one = 1
+if one == 1 the -- want 13-16 syntax: unexpected 'the': want 'then'
+  print(one)
+end
