@@ -2,11 +2,14 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
 
 	"dkvrun/builtins"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/local"
 	"dkvrun/runtime/suite"
 	"dkvrun/stdlib"
 )
@@ -20,13 +23,17 @@ type environment struct {
 
 // openEnvironment makes the environment of a file.
 func openEnvironment(p *process, o *testOptions, s suite.Setup) *environment {
-	e := &environment{client: fanout.New(fanout.Config{})}
+	fixtures := &builtins.Fixtures{
+		Manager: func() (string, error) { return local.FindManager(p.getenv, p.executable) }, TempDir: os.TempDir(),
+		AtEnd: s.Scope.AtEnd, Abort: s.Scope.Abort,
+	}
+	e := &environment{client: fanout.New(fanout.Config{Answered: fixtures.Answered})}
 	e.Run = builtins.NewRun(builtins.Config{
 		Client: e.client, Reporter: &recorder{note: s.Action}, Stdout: s.Stdout,
-		Preset: o.managers, Source: o.source, ManagerPort: o.managerPort,
+		Preset: o.managers, Source: o.source, ManagerPort: o.managerPort, Fixtures: fixtures,
 	})
 	e.host = runtime.New(runtime.Options{
-		Builtins: append(builtins.All(), s.Words...), Stdout: s.Stdout, Stderr: s.Stdout,
+		Builtins: slices.Concat(builtins.All(), builtins.TestBuiltins(), s.Words), Stdout: s.Stdout, Stderr: s.Stdout,
 		Script: s.File, Path: filepath.SplitList(p.getenv("DKVRUN_PATH")), Stdlib: stdlib.FS, Seed: s.Seed, App: e.Run,
 	})
 	return e

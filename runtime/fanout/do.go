@@ -83,6 +83,9 @@ func (s *sweep) answer(ctx context.Context, f *flight, i int) Answer {
 	a := s.client.exchange(ctx, f, r, s.limits(r))
 	a.Index = i
 	a.Duration = time.Since(began)
+	if s.client.told != nil {
+		s.client.told(*r, a)
+	}
 	return a
 }
 

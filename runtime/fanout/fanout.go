@@ -79,11 +79,14 @@ type Options struct {
 type Config struct {
 	// TLS is for https endpoints; nil trusts the system's roots. ServerName is set for each endpoint.
 	TLS *tls.Config
+	// Answered, where set, is called with each answer before Do hands it on; several at a time.
+	Answered func(Request, Answer)
 }
 
 // Client keeps connections between requests. It is safe for concurrent use.
 type Client struct {
 	tls   *tls.Config
+	told  func(Request, Answer)
 	names resolver
 	idle  pool
 	stop  context.CancelFunc
@@ -94,6 +97,7 @@ func New(config Config) *Client {
 	ctx, stop := context.WithCancel(context.Background())
 	return &Client{
 		tls:   config.TLS,
+		told:  config.Answered,
 		names: resolver{ctx: ctx, lookup: net.DefaultResolver.LookupNetIP, names: map[string]*name{}},
 		idle:  pool{conns: map[Endpoint][]*conn{}},
 		stop:  stop,

@@ -32,7 +32,7 @@ func (f *file) read(ctx context.Context) (*block, error) {
 	f.present = root
 	defer func() { f.present = nil }()
 	environment, err := f.options.Open(Setup{
-		File: f.path, Words: f.globals(), Stdout: writer{f}, Action: f.act, Seed: f.seed(), Scope: f,
+		File: f.path, Words: append(f.spellings(), f.primitives()...), Stdout: writer{f}, Action: f.act, Seed: f.seed(), Scope: f,
 	})
 	if err != nil {
 		return nil, err

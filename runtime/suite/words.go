@@ -82,9 +82,11 @@ var otherSpellings = map[string][]string{
 	"teardown": {"lazy_teardown", "strict_teardown"},
 }
 
-// globals are the words in all their spellings, and what the assertions are made of.
-func (f *file) globals() []runtime.Builtin {
-	all := append(f.words(), f.primitives()...)
+// Spellings declares the words in all their spellings, for what reads suites without running them.
+func Spellings() []runtime.Builtin { return (&file{}).spellings() }
+
+func (f *file) spellings() []runtime.Builtin {
+	all := f.words()
 	for _, b := range slices.Clone(all) {
 		for _, other := range otherSpellings[b.Name] {
 			b.Name = other

@@ -1,0 +1,190 @@
+package builtins
+
+import (
+	"context"
+	"fmt"
+	"net"
+
+	"dkvrun/runtime"
+	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/local"
+	"dkvrun/runtime/wire"
+)
+
+// cluster is a throw-away cluster that a test has started.
+type cluster struct {
+	*local.Cluster
+	managers []fanout.Endpoint
+}
+
+var localCluster = runtime.Builtin{
+	Name: "local_cluster", Group: "Tests", Positional: 1,
+	Doc: "Starts managers on this machine, each on a loopback address of its own, and makes them the session. They end, with all their stores, when the test or the block ends that called it. " +
+		"A manager that dies by itself ends the test at once.",
+	Params: []runtime.Param{
+		{Name: "servers", Type: runtime.Integer, Default: 3, Min: runtime.Bound(1), Max: runtime.Bound(local.MaxServers), Doc: "how many"},
+		{Name: "connect", Type: runtime.Boolean, Default: true, Doc: "make them the session"},
+		timeoutParam(30),
+	},
+	Returns: "the cluster",
+	Example: `it("has three managers", function()
+  local cluster = local_cluster{servers = 3}
+  assert.are.equal(3, #cluster.managers)
+end)`,
+	Impl: func(c *runtime.Call) (any, error) { return of(c).localCluster(c) },
+}
+
+func (r *Run) localCluster(c *runtime.Call) (any, error) {
+	f := r.Fixtures
+	program, err := f.Manager()
+	if err != nil {
+		return nil, err
+	}
+	started := &cluster{}
+	connected := r.scope(c).connected
+	before := connected.session
+	if err := f.AtEnd(func(context.Context) error {
+		connected.session = before
+		if started.Cluster == nil {
+			return nil
+		}
+		return started.Close()
+	}); err != nil {
+		return nil, err
+	}
+	started.Cluster, err = local.Start(c.Context(), local.Options{Servers: c.Int("servers"), Manager: program, TempDir: f.TempDir, Died: f.Abort})
+	if err != nil {
+		return nil, err
+	}
+	r.Reporter.Notice(started.Describe())
+	if started.managers, err = fanout.ParseEndpoints(started.Endpoints(), wire.DefaultManagerPort); err != nil {
+		return nil, err
+	}
+	if c.Bool("connect") {
+		if _, err := r.connect(c, r.probe(c, started.managers, nil), false, ""); err != nil {
+			return nil, err
+		}
+	}
+	return started, nil
+}
+
+// ObjectType makes a cluster visible to scripts.
+func (k *cluster) ObjectType() *runtime.ObjectType { return clusterType }
+
+// serverParam is the number of a server, from 1.
+var serverParam = runtime.Param{Name: "server", Type: runtime.Integer, Required: true, Min: runtime.Bound(1), Max: runtime.Bound(local.MaxServers), Doc: "its number, from 1"}
+
+var clusterType = &runtime.ObjectType{
+	Name: "cluster",
+	Doc:  "A throw-away cluster of a test, from `local_cluster`. Its servers fail when they are told to.",
+	Fields: []runtime.Field{
+		{Name: "managers", Doc: "a list of `host:port`", Get: func(o runtime.Object) any { return o.(*cluster).Endpoints() }},
+		{Name: "hosts", Doc: "a list of the servers' addresses", Get: func(o runtime.Object) any { return o.(*cluster).hosts() }},
+	},
+	Methods: []runtime.Builtin{
+		{
+			Name: "kill", Positional: 1,
+			Doc: "Ends a server as the loss of its power would: its manager, and its instances, get no time to say goodbye. " +
+				"With `after` it returns at once, and the server ends when its manager has answered the next such request, before anybody gets the answer; the test fails if that never comes.",
+			Params: []runtime.Param{
+				serverParam,
+				{Name: "only_manager", Type: runtime.Boolean, Default: false, Doc: "leave its instances running"},
+				{Name: "after", Type: runtime.String, Enum: moments, Doc: "the moment in an action: its vote, its commit or abort, an instance's start or stop"},
+			},
+			Returns: "nothing",
+			Example: `it("goes on without a server", function()
+  local cluster = local_cluster{servers = 3}
+  new_store("OrdersStore", "orders"):check()
+  cluster:kill(2)
+  assert.are.equal(1, #get_store("OrdersStore").unreachable)
+end)`,
+			Impl: func(c *runtime.Call) (any, error) { return nil, of(c).killServer(c) },
+		},
+		{
+			Name: "restart", Positional: 1,
+			Doc:     "Starts the manager of a server again, ending it first where it runs, and returns when it answers. It starts those instances again that should run.",
+			Params:  []runtime.Param{serverParam},
+			Returns: "nothing",
+			Example: `it("comes back", function()
+  local cluster = local_cluster{servers = 2}
+  cluster:kill(2)
+  cluster:restart(2)
+  assert.is_true(get_store().ok)
+end)`,
+			Impl: func(c *runtime.Call) (any, error) {
+				return nil, of(c).toServer(c, "restarted", func(k *cluster, i int) error { return k.Restart(c.Context(), i) })
+			},
+		},
+		{
+			Name: "pause", Positional: 1,
+			Doc:     "Stops all processes of a server: connections to it stay open and get no answer, as when its network is cut.",
+			Params:  []runtime.Param{serverParam},
+			Returns: "nothing",
+			Example: `it("does not wait for ever", function()
+  local cluster = local_cluster{servers = 2}
+  cluster:pause(2)
+  assert.are.equal("timeout", get_store{timeout_sec = 0.5}.unreachable[1].code)
+end)`,
+			Impl: func(c *runtime.Call) (any, error) {
+				return nil, of(c).toServer(c, "paused", func(k *cluster, i int) error { return k.Pause(i) })
+			},
+		},
+		{
+			Name: "resume", Positional: 1, Doc: "Lets a paused server go on.", Params: []runtime.Param{serverParam}, Returns: "nothing",
+			Example: `it("goes on", function()
+  local cluster = local_cluster{servers = 2}
+  cluster:pause(2)
+  cluster:resume(2)
+  assert.is_true(get_store().ok)
+end)`,
+			Impl: func(c *runtime.Call) (any, error) {
+				return nil, of(c).toServer(c, "resumed", func(k *cluster, i int) error { return k.Resume(i) })
+			},
+		},
+	},
+	String: func(o runtime.Object) string { return o.(*cluster).Describe() },
+}
+
+func (k *cluster) hosts() []string {
+	hosts := make([]string, len(k.managers))
+	for i, m := range k.Endpoints() {
+		hosts[i], _, _ = net.SplitHostPort(m)
+	}
+	return hosts
+}
+
+// toServer does something to the server of a call and notes it among the actions.
+func (r *Run) toServer(c *runtime.Call, what string, do func(k *cluster, i int) error) error {
+	k, i := c.Self.(*cluster), c.Int("server")-1
+	if i >= len(k.managers) {
+		return c.Misuse("server", "got %d, but there are %d", i+1, len(k.managers))
+	}
+	if err := do(k, i); err != nil {
+		return err
+	}
+	r.Reporter.Notice(fmt.Sprintf("server %d (%s) %s", i+1, k.managers[i], what))
+	return nil
+}
+
+func (r *Run) killServer(c *runtime.Call) error {
+	kill := func(k *cluster, i int) error {
+		if c.Bool("only_manager") {
+			return k.KillManager(i)
+		}
+		return k.Kill(i)
+	}
+	if !c.Given("after") {
+		return r.toServer(c, "killed", kill)
+	}
+	after := c.String("after")
+	return r.toServer(c, "to be killed after its "+after, func(k *cluster, i int) error {
+		a := &awaited{manager: k.managers[i], moment: after, do: func() error { return kill(k, i) }}
+		r.Fixtures.await(a)
+		return r.Fixtures.AtEnd(func(context.Context) error {
+			if r.Fixtures.forget(a) {
+				return c.Errorf("never", "cluster:kill: server %d was to be killed after its %s, which never came", i+1, after)
+			}
+			return a.err
+		})
+	})
+}

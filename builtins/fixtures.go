@@ -1,0 +1,102 @@
+package builtins
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+
+	"dkvrun/runtime"
+	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/wire"
+)
+
+// Fixtures is what tests can start and break. All of it ends with the test or block that made it.
+type Fixtures struct {
+	// Manager finds the dkvmanager program; TempDir is where its data goes.
+	Manager func() (string, error)
+	TempDir string
+	// AtEnd has a function called at the end of the running test or block; it returns an error where
+	// none runs. Abort ends the running test.
+	AtEnd func(func(context.Context) error) error
+	Abort func(error)
+
+	mu     sync.Mutex
+	awaits []*awaited
+}
+
+// TestBuiltins lists what can be called in tests alone, sorted by name.
+func TestBuiltins() []runtime.Builtin { return []runtime.Builtin{localCluster} }
+
+// TestObjects lists what these return.
+func TestObjects() []*runtime.ObjectType { return []*runtime.ObjectType{clusterType} }
+
+// awaited is something that is to happen once a manager has answered a certain request.
+type awaited struct {
+	manager fanout.Endpoint
+	moment  string
+	do      func() error
+	err     error
+}
+
+// moments are the requests that have names, by how their paths end.
+var moments = []string{"prepare", "commit", "abort", "start", "stop"}
+
+// moment is the name of a request, "" for one that has none.
+func moment(r fanout.Request) string {
+	switch {
+	case r.Method != http.MethodPost:
+		return ""
+	case r.Path == wire.OperationsPath():
+		if bytes.Contains(r.Body, []byte(`"dryRun":true`)) {
+			return ""
+		}
+		return "prepare"
+	}
+	return r.Path[strings.LastIndexByte(r.Path, '/')+1:]
+}
+
+// await has do called, once, when the manager has answered the next request of that name.
+func (f *Fixtures) await(a *awaited) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.awaits = append(f.awaits, a)
+}
+
+// forget tells whether a was still waiting, and lets it wait no longer.
+func (f *Fixtures) forget(a *awaited) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i, other := range f.awaits {
+		if other == a {
+			f.awaits = append(f.awaits[:i:i], f.awaits[i+1:]...)
+			return true
+		}
+	}
+	return false
+}
+
+// Answered is for fanout.Config: it does what waits for an answer before anybody else gets it.
+func (f *Fixtures) Answered(r fanout.Request, answer fanout.Answer) {
+	if answer.Err != nil {
+		return
+	}
+	f.mu.Lock()
+	name := ""
+	if len(f.awaits) > 0 {
+		name = moment(r)
+	}
+	var now []*awaited
+	for _, a := range f.awaits {
+		if a.moment == name && a.manager == r.Endpoint {
+			now = append(now, a)
+		}
+	}
+	f.mu.Unlock()
+	for _, a := range now {
+		if f.forget(a) {
+			a.err = a.do()
+		}
+	}
+}
