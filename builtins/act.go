@@ -154,11 +154,10 @@ func (a *action) end() (*Results, error) {
 
 // retry does the failed steps again, as the script's call of retry.
 func (a *action) retry(c *runtime.Call, failed *Results) (*Results, error) {
-	next, err := a.run.begin(a.call, failed.over)
+	next, err := a.run.begin(a.call.From(c), failed.over)
 	if err != nil {
 		return nil, err
 	}
-	next.results.file, next.results.line = c.File, c.Line
 	var steps []*step
 	for _, row := range failed.rows {
 		if !row.Success && row.step != nil {

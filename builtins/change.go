@@ -188,11 +188,10 @@ func (a *action) row(at fanout.Endpoint, p proposal, row apply.Row) Row {
 // retell makes the retry of a change that is committed: only those are told that did not say so.
 func (a *action) retell(s *session, p proposal, r *apply.Runner, after func(*action) error) func(*runtime.Call, *Results) (*Results, error) {
 	return func(c *runtime.Call, failed *Results) (*Results, error) {
-		next, err := a.run.begin(a.call, failed.over)
+		next, err := a.run.begin(a.call.From(c), failed.over)
 		if err != nil {
 			return nil, err
 		}
-		next.results.file, next.results.line = c.File, c.Line
 		next.open(s, p.change.Action)
 		r.OnRow = func(i int, row apply.Row) { next.show(next.row(s.managers[i].Endpoint, p, row)) }
 		next.keep(s, p, r.Retell(c.Context()), true)
@@ -217,11 +216,8 @@ func firstFailure(out *apply.Outcome) string {
 // repeat is the retry of an action that was undone: the whole call once more.
 func (a *action) repeat(whole func(*runtime.Call) (any, error)) {
 	a.results.again = func(c *runtime.Call, _ *Results) (*Results, error) {
-		value, err := whole(a.call)
+		value, err := whole(a.call.From(c))
 		results, _ := value.(*Results)
-		if results != nil {
-			results.file, results.line = c.File, c.Line
-		}
 		return results, err
 	}
 }

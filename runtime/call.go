@@ -39,6 +39,14 @@ func (c *Call) Declares(name string) bool {
 	return slices.ContainsFunc(c.params, func(p Param) bool { return p.Name == name })
 }
 
+// From is the same call, with its arguments, as if it were made where other is.
+func (c *Call) From(other *Call) *Call {
+	moved := *c
+	moved.File, moved.Line = other.File, other.Line
+	moved.ctx, moved.thread, moved.current, moved.origin = other.ctx, other.thread, other.current, nil
+	return &moved
+}
+
 // Has tells whether the parameter was given or has a default. It panics, as all of Call's readers
 // do, when the builtin doesn't declare a parameter of that name.
 func (c *Call) Has(name string) bool { return c.Value(name) != nil }
