@@ -62,6 +62,9 @@ var taskType = &runtime.ObjectType{
 print(task:wait())`,
 		Impl: func(c *runtime.Call) (any, error) {
 			s := c.Self.(*spawned)
+			if of(c).scope(c).unseen == s.unseen {
+				return nil, c.Errorf(runtime.CodeUsage, "task:wait: a task can't wait for itself")
+			}
 			select {
 			case <-s.task.Ended():
 			case <-c.Context().Done():
