@@ -38,6 +38,13 @@ func losses() []scenario {
 			lossy: of(0), sessions: [2]set{of(1, 2)},
 		},
 		{
+			name:       "a lost home, and two changes that it decided",
+			operations: []operation{widening(3, 0, 1, 2), widening(1, 0, 1, 2), founding(0, 1, 2)},
+			runners:    2, reaches: outcomes{done: 6, dropped: 6, repaired: true, undone: true, carried: true},
+			start: three,
+			lossy: of(0), sessions: [2]set{of(1, 2)},
+		},
+		{
 			name: "a lost home, then the store is removed",
 			operations: []operation{
 				widening(3, 0, 1, 2),
