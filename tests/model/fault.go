@@ -21,7 +21,7 @@ func (w *walk) fault(i int) {
 	if m := w.from.managers[i]; w.victim.has(i) && m.pending != 0 && !m.suspect {
 		t := w.from
 		v := &t.managers[i]
-		v.pending, v.pendingEpoch, v.epoch, v.suspect = 0, 0, v.epoch-1, true
+		v.pending, v.pendingEpoch, v.epoch, v.suspect = 0, 0, v.epoch-1, !w.suspectVotes
 		w.emit(t, label{"its disk loses the vote", i, m.pending})
 	}
 }

@@ -80,7 +80,7 @@ func (w *walk) heard(o op, i int, epoch uint8) {
 	w.emit(t, label{"hears from the home: aborted", i, o})
 }
 
-// catchUp takes the home's record whole, once nothing is pending there.
+// catchUp follows the home, and gives the manager its vote back.
 func (w *walk) catchUp(i int) {
 	t := w.from
 	m := &t.managers[i]
@@ -92,13 +92,15 @@ func (w *walk) catchUp(i int) {
 	}
 }
 
-// follow copies the record of home h to m, where m has missed something.
+// follow copies the record of home h to m, which has lost a write, once nothing is pending there.
 func follow(h, m *manager, i int) bool {
-	if h.silent || h.pending != 0 || h.committed == m.committed || !h.members.has(i) || h.repairing != 0 {
+	if h.silent || h.pending != 0 || !h.members.has(i) || h.repairing != 0 {
 		return false
 	}
-	m.committed, m.members, m.home = h.committed, h.members, h.home
-	m.epoch = max(m.epoch, h.epoch)
-	m.did |= 1 << h.committed
+	if h.committed != m.committed {
+		m.committed, m.members, m.home = h.committed, h.members, h.home
+		m.did |= 1 << h.committed
+	}
+	m.epoch, m.suspect = max(m.epoch, h.epoch), false
 	return true
 }

@@ -72,6 +72,7 @@ type weakness struct {
 	undecidedVotes       bool // a manager votes between the fence and the decision
 	wipedHomeBelieved    bool // whoever answers at the home's address is the home
 	rolledBackHomeServes bool // a home whose disk lost the last write goes on
+	suspectVotes         bool // a manager whose disk lost the last write goes on
 	noCatchUp            bool // a manager that missed a commit is left as it is
 	silenceNotNeeded     bool // survivors fence a home that they hear
 }

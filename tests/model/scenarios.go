@@ -119,9 +119,9 @@ func races() []scenario {
 			},
 		},
 		{
-			name:       "a disk loses its vote",
-			operations: []operation{widening(3, 0, 1, 2), {}, founding(0, 1, 2)},
-			runners:    1, reaches: outcomes{done: 2, dropped: 2},
+			name:       "a disk loses its vote, and the next change",
+			operations: []operation{widening(3, 0, 1, 2), widening(1, 0, 1, 2), founding(0, 1, 2)},
+			runners:    2, reaches: both,
 			start:  three,
 			victim: of(1),
 		},
