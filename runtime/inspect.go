@@ -1,6 +1,9 @@
 package runtime
 
 import (
+	"slices"
+	"strings"
+
 	lua "github.com/yuin/gopher-lua"
 )
 
@@ -26,14 +29,19 @@ func (h *Host) Undefined(name string, others []string) string {
 	return h.undefined(name, others)
 }
 
-// UndefinedField says what is wrong with reading library.field, where library is one of Lua's own or
-// a table of builtins; "" where nothing is, or there is no such library.
-func (h *Host) UndefinedField(library, field string) string {
+// UndefinedField says what is wrong with reading library.field, or with calling it, where library is
+// one of Lua's own or a table of builtins; "" where nothing is, or there is no such library.
+func (h *Host) UndefinedField(library, field string, called bool) string {
 	t, ok := h.globals.RawGetString(library).(*lua.LTable)
 	if !ok || library == "arg" || library == "_G" || t.RawGetString(field) != lua.LNil {
 		return ""
 	}
-	return missing(library, field, stringKeys(t))
+	if t.Metatable == lua.LNil && !called { // "table.unpack or unpack" is nothing wrong
+		return ""
+	}
+	names := slices.DeleteFunc(stringKeys(t), func(name string) bool { return strings.HasPrefix(name, "__") })
+	slices.Sort(names)
+	return missing(library, field, names)
 }
 
 // UndefinedMember says what reading a field or method of what a builtin returned raises; names are

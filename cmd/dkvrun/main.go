@@ -66,6 +66,8 @@ func run(p *process) int {
 		return help(p, o.args)
 	case o.command == "test":
 		return runTests(p, o.args)
+	case o.command == "check":
+		return runCheck(p, o.args)
 	}
 	return runScript(p, o)
 }

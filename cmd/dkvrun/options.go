@@ -143,11 +143,11 @@ func parse(args []string, getenv func(string) string) (*options, error) {
 	case rest[0] == "help":
 		o.command, o.args = "help", rest[1:]
 		return o, nil
-	case rest[0] == "test":
+	case rest[0] == "test" || rest[0] == "check":
+		o.command, o.args = rest[0], rest[1:]
 		if o.flags.NFlag() > 0 {
-			return nil, misuse("dkvrun test --help lists them", "test has flags of its own: give them after it")
+			return nil, misuse("dkvrun "+o.command+" --help lists them", "%s has flags of its own: give them after it", o.command)
 		}
-		o.command, o.args = "test", rest[1:]
 		return o, nil
 	default:
 		o.script, o.args = rest[0], rest[1:]

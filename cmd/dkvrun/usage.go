@@ -22,6 +22,7 @@ func usage(o *options) string {
   dkvrun [flags] SCRIPT.lua [ARG…]   run a runbook ('-' reads it from standard input)
   dkvrun [flags] -e EXPR [ARG…]      run an expression and show its value
   dkvrun test [flags] [PATH…]        run regression suites (dkvrun test --help)
+  dkvrun check [--json] FILE…        find what a run would refuse, without running it
   dkvrun help [BUILTIN]              the reference, offline
   dkvrun version
 

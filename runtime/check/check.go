@@ -42,7 +42,9 @@ func Source(config Config, file string, src []byte) []Finding {
 		c.report(unreadable.Span, SyntaxError, "%s", unreadable.Message)
 		return c.sorted(chunk.Comments)
 	}
-	c.compile(src)
+	if c.compile(src); len(c.findings) > 0 {
+		return c.sorted(chunk.Comments)
+	}
 	c.chunk = chunk
 	c.scopes = resolve(&chunk.Block)
 	c.globals = c.gather(c.scopes, &chunk.Block)
@@ -87,7 +89,7 @@ func lineOf(src []byte, number int) syntax.Span {
 
 // walk looks at every expression, outer ones first.
 func (c *checker) walk() {
-	written := map[syntax.Node]bool{}
+	written, called := map[syntax.Node]bool{}, map[syntax.Node]bool{}
 	syntax.WalkBlock(&c.chunk.Block, func(n syntax.Node) bool {
 		switch n := n.(type) {
 		case *syntax.Assign:
@@ -97,9 +99,10 @@ func (c *checker) walk() {
 			}
 		case *syntax.Index:
 			if !written[n] {
-				c.field(n)
+				c.field(n, called[n])
 			}
 		case *syntax.Call:
+			called[n.Callee] = n.Method == nil
 			c.call(n)
 		case *syntax.Table:
 			c.table(n)

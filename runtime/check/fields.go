@@ -5,27 +5,27 @@ import (
 	"dkvrun/runtime/check/syntax"
 )
 
-// field reports a field that is read where there is none.
-func (c *checker) field(e *syntax.Index) {
+// field reports a field that is read, perhaps to be called, where there is none.
+func (c *checker) field(e *syntax.Index, called bool) {
 	key, ok := e.Key.(*syntax.String)
 	if !ok {
 		return
 	}
 	if n, ok := e.Object.(*syntax.Name); ok && c.scopes.locals[n] == nil {
-		c.libraryField(n.Text, key)
+		c.libraryField(n.Text, key, called)
 		return
 	}
 	c.member(c.shapeOf(e.Object), key)
 }
 
 // libraryField is a field of a global that is a library, Lua's own or of builtins.
-func (c *checker) libraryField(library string, key *syntax.String) {
+func (c *checker) libraryField(library string, key *syntax.String, called bool) {
 	switch {
 	case library == "_G":
 		c.readGlobal(key.Span, key.Value)
 	case c.globals.names[library] || c.globals.fields[key.Value]:
 	default:
-		if problem := c.host.UndefinedField(library, key.Value); problem != "" {
+		if problem := c.host.UndefinedField(library, key.Value, called); problem != "" {
 			c.report(key.Span, Undefined, "%s", problem)
 		}
 	}

@@ -5,8 +5,8 @@ import "dkvrun/runtime/check/syntax"
 // variable is a local, a parameter or the variable of a loop.
 type variable struct {
 	name *syntax.Name
-	// local is set for what the statement local declares.
-	local bool
+	// local is the statement that declares it, where it is no parameter or variable of a loop.
+	local syntax.Stmt
 	// values are all that is ever assigned to it; opaque is set where that is not all.
 	values []value
 	opaque bool
@@ -82,10 +82,10 @@ func (r *resolver) stmt(s syntax.Stmt) {
 	case *syntax.Local:
 		r.exprs(s.Values...)
 		for i, n := range s.Names {
-			r.declare(&variable{name: n, local: true, values: []value{nth(s.Values, i)}})
+			r.declare(&variable{name: n, local: s, values: []value{nth(s.Values, i)}})
 		}
 	case *syntax.LocalFunction:
-		r.declare(&variable{name: s.Name, local: true, values: []value{{expr: s.Function}}, function: s.Function})
+		r.declare(&variable{name: s.Name, local: s, values: []value{{expr: s.Function}}, function: s.Function})
 		r.expr(s.Function)
 	case *syntax.Assign:
 		r.exprs(s.Values...)

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"slices"
 	"strings"
 
 	"dkvrun/runtime/check/syntax"
@@ -10,7 +11,7 @@ import (
 func (c *checker) unused() {
 	parents := c.parents()
 	for _, v := range c.scopes.variables {
-		if !v.local || strings.HasPrefix(v.name.Text, "_") {
+		if v.local == nil || strings.HasPrefix(v.name.Text, "_") || c.besideUsed(v) {
 			continue
 		}
 		action := c.action(v)
@@ -33,6 +34,18 @@ func (c *checker) unused() {
 				"look at " + v.name.Text + ".ok or call :check()"
 		}
 	}
+}
+
+// besideUsed tells whether a variable gets one of several values of a call, of which another is used.
+func (c *checker) besideUsed(v *variable) bool {
+	s, ok := v.local.(*syntax.Local)
+	if !ok || len(s.Values) == 0 || len(s.Names) <= len(s.Values) {
+		return false
+	}
+	got := s.Names[len(s.Values)-1:]
+	return slices.Contains(got, v.name) && slices.ContainsFunc(got, func(n *syntax.Name) bool {
+		return len(c.scopes.locals[n].reads) > 0
+	})
 }
 
 // action is the name of the builtin whose results a variable holds: an object that assert can judge.

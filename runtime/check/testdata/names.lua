@@ -4,6 +4,7 @@ print(Opt) -- want 7-10 undefined: undefined global Opt
 print(os.getenv "HOME", io.open) -- want 10-16 undefined: os.getenv is not available in runbooks: a script doesn't see the environment | 28-32 undefined: io.open is not available in runbooks: a script doesn't touch files
 dofile("x.lua") -- want 1-7 undefined: dofile is not available in runbooks: require reads modules
 print(string.fromat("%d", 1)) -- want 14-20 undefined: string: no field fromat: did you mean format?
+print(table.unpack or unpack, table.unpack{1}) -- want 37-43 undefined: table: no field unpack: there is concat, getn, insert, maxn, remove and sort
 print(topology.valdate) -- want 16-23 undefined: topology: no field valdate: did you mean validate?
 print(json.encode(1), json.parse "1") -- want 28-33 undefined: json: no field parse: there is decode and encode
 print(_G.stopp_store) -- want 10-21 undefined: undefined global stopp_store: did you mean stop_store?

@@ -2,6 +2,10 @@
 local unused = 5 -- want 7-13 unused: local unused is never used
 local _, second = pcall(print)
 print(second)
+local ok, problem = pcall(print)
+print(ok)
+local first, other = 1, pcall(print) -- want 7-12 unused: local first is never used
+print(other)
 local set = 1 -- want 7-10 unused: local set is never used
 set = 2
 local function never() end -- want 16-21 unused: local never is never used

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"dkvrun/builtins"
+	"dkvrun/runtime/check"
+	"dkvrun/runtime/suite"
+	"dkvrun/stdlib"
+)
+
+const checkUsage = `dkvrun check finds what a run would refuse, and what is certainly a slip, without running anything.
+
+  dkvrun check [--json] FILE…        '-' is standard input; NAME_test.lua is checked as a suite
+
+      --json   the findings as one JSON array, for editors
+  -h, --help   show this
+
+Exit status: 0 nothing found; 1 findings; 2 a file can't be read, or the command line can't be used.
+A comment "-- check: ignore" silences its line, or the next one where it stands alone.
+`
+
+// runCheck is dkvrun check.
+func runCheck(p *process, args []string) int {
+	flags := pflag.NewFlagSet("check", pflag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	asJSON := flags.Bool("json", false, "")
+	help := flags.BoolP("help", "h", false, "")
+	if err := flags.Parse(args); err != nil {
+		return complain(p.stderr, misuse("dkvrun check --help lists the flags", "check: %v", err))
+	}
+	switch {
+	case *help:
+		return write(p, checkUsage)
+	case flags.NArg() == 0:
+		return complain(p.stderr, misuse("dkvrun check --help says more", "check: nothing to check: give FILE…, or '-' for standard input"))
+	}
+	status := statusDone
+	findings := []check.Finding{}
+	for _, file := range flags.Args() {
+		found, err := checkFile(p, file)
+		if err != nil {
+			status = complain(p.stderr, err)
+		}
+		findings = append(findings, found...)
+	}
+	if err := showFindings(p.stdout, findings, *asJSON); err != nil {
+		return complain(p.stderr, fmt.Errorf("standard output: %w", err))
+	}
+	if status == statusDone && len(findings) > 0 {
+		return statusFailed
+	}
+	return status
+}
+
+func checkFile(p *process, file string) ([]check.Finding, error) {
+	in, name := p.stdin, "stdin"
+	if file != "-" {
+		opened, err := os.Open(file)
+		if err != nil {
+			return nil, unreadable(file, err)
+		}
+		defer opened.Close()
+		in, name = opened, file
+	}
+	src, err := io.ReadAll(io.LimitReader(in, maxInput))
+	if err != nil {
+		return nil, unreadable(name, err)
+	}
+	return check.Source(checkConfig(p, name), name, src), nil
+}
+
+func unreadable(file string, err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		err = path.Err
+	}
+	return misuse("", "check: %s: can't be read: %v", file, err)
+}
+
+// checkConfig is what a script finds in a run, and a suite in a test.
+func checkConfig(p *process, file string) check.Config {
+	config := check.Config{
+		Builtins: builtins.All(), Objects: builtins.Objects(), Records: builtins.Records(),
+		Path: filepath.SplitList(p.getenv("DKVRUN_PATH")), Stdlib: stdlib.FS,
+	}
+	if strings.HasSuffix(file, "_test.lua") {
+		config.Builtins = slices.Concat(config.Builtins, builtins.TestBuiltins(), suite.Spellings())
+		config.Globals = []string{"assert"} // in a suite a table of assertions
+	}
+	return config
+}
+
+// showFindings prints a line a finding, and a second one with its hint; or all as JSON.
+func showFindings(w io.Writer, findings []check.Finding, asJSON bool) error {
+	if asJSON {
+		encoder := json.NewEncoder(w)
+		encoder.SetEscapeHTML(false)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(findings)
+	}
+	for _, f := range findings {
+		text := fmt.Sprintf("%s:%d:%d: %s: %s [%s]\n", f.File, f.Line, f.Column, f.Severity, f.Message, f.Code)
+		if f.Hint != "" {
+			text += "        " + f.Hint + "\n"
+		}
+		if _, err := io.WriteString(w, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
