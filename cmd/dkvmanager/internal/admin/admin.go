@@ -13,6 +13,7 @@ import (
 
 	"dkvrun/cmd/dkvmanager/internal/apply"
 	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/cmd/dkvmanager/internal/failpoint"
 	"dkvrun/runtime/wire"
 )
 
@@ -75,6 +76,7 @@ func New(o Options) *API {
 	a := &API{Options: o, origin: http.NewCrossOriginProtection()}
 	a.apply = apply.New(apply.Options{
 		Catalog: told{a}, Peers: o.Peers, Owns: o.Owns, Ports: o.Supervisor.CheckPorts, Engine: o.Engine, Now: time.Now,
+		ExpireAfter: failpoint.Duration("DKV_EXPIRE_AFTER", wire.ExpireAfter),
 	})
 	return a
 }
@@ -91,7 +93,7 @@ func (a *API) Start() error { return a.apply.Start() }
 
 // Resolve ends, until ctx is done, operations whose runner is gone.
 func (a *API) Resolve(ctx context.Context) {
-	a.apply.Run(ctx, wire.ResolveEvery, func(err error) { a.Log.Info("an operation stays pending", "why", err) })
+	a.apply.Run(ctx, failpoint.Duration("DKV_RESOLVE_EVERY", wire.ResolveEvery), func(err error) { a.Log.Info("an operation stays pending", "why", err) })
 }
 
 // change updates the catalog and tells the supervisor, one change after the other: the ports that one

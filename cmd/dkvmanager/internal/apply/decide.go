@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/cmd/dkvmanager/internal/failpoint"
 	"dkvrun/runtime/wire"
 )
 
@@ -11,7 +12,7 @@ import (
 // operation. Only the home refuses, and only an operation that it let go. Epoch is the one that all have
 // voted for.
 func (m *Machine) Commit(id string, epoch uint64) (wire.Operation, error) {
-	end, err := m.decide(id, func(d *catalog.Data, p *catalog.Pending) error {
+	end, err := m.decide("commit", id, func(d *catalog.Data, p *catalog.Pending) error {
 		switch {
 		case p == nil:
 			return unknown(id)
@@ -39,7 +40,7 @@ func (m *Machine) Abort(id string, a wire.Abort) (wire.Operation, error) {
 	if err := wire.CheckName(a.Store); err != nil {
 		return wire.Operation{}, refuse(wire.CodeBadName, "store: %w", err)
 	}
-	return m.decide(id, func(d *catalog.Data, p *catalog.Pending) error {
+	return m.decide("abort", id, func(d *catalog.Data, p *catalog.Pending) error {
 		switch {
 		case p == nil:
 			d.Decide(catalog.Decision{ID: id, Store: a.Store, Epoch: a.Epoch}, m.Now())
@@ -53,9 +54,11 @@ func (m *Machine) Abort(id string, a wire.Abort) (wire.Operation, error) {
 }
 
 // decide lets f end an operation, unless it has ended before, and answers how it ended.
-func (m *Machine) decide(id string, f func(*catalog.Data, *catalog.Pending) error) (wire.Operation, error) {
+func (m *Machine) decide(verb, id string, f func(*catalog.Data, *catalog.Pending) error) (wire.Operation, error) {
+	_ = failpoint.At(verb + ".received")
 	var end catalog.Decision
 	err := m.Catalog.Update(func(d *catalog.Data) error {
+		failpoint.Enter(verb)
 		if d.Decision(id) == nil {
 			if err := f(d, d.Pending(id)); err != nil {
 				return err
@@ -68,6 +71,7 @@ func (m *Machine) decide(id string, f func(*catalog.Data, *catalog.Pending) erro
 		return wire.Operation{}, err
 	}
 	m.forget(id)
+	_ = failpoint.At(verb + ".durable")
 	return m.decided(&end), nil
 }
 

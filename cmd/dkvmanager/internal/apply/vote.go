@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/cmd/dkvmanager/internal/failpoint"
 	"dkvrun/runtime/wire"
 )
 
@@ -30,8 +31,10 @@ func (m *Machine) Prepare(c wire.Change) (wire.Operation, error) {
 	if err := CheckForm(&c); err != nil {
 		return wire.Operation{}, err
 	}
+	_ = failpoint.At("prepare.received")
 	var answer wire.Operation
 	err := m.Catalog.Update(func(d *catalog.Data) error {
+		failpoint.Enter("prepare")
 		m.lapse(d, c.Store)
 		p, err := m.vote(d, &c)
 		if err == nil && p != nil {
@@ -45,6 +48,7 @@ func (m *Machine) Prepare(c wire.Change) (wire.Operation, error) {
 	if err == nil && answer.State == wire.OperationPending {
 		m.hear(c.ID)
 	}
+	_ = failpoint.At("prepare.durable")
 	return answer, err
 }
 

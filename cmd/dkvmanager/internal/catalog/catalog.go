@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"dkvrun/cmd/dkvmanager/internal/failpoint"
 	"dkvrun/runtime/wire"
 )
 
@@ -73,6 +74,7 @@ func (c *Catalog) Snapshot() *Data { return c.data.Load().clone() }
 func (c *Catalog) Update(f func(*Data) error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	defer failpoint.Enter("")
 	next := c.data.Load().clone()
 	if err := f(next); err != nil {
 		return err

@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"dkvrun/cmd/dkvmanager/internal/failpoint"
 )
 
 // Format is the newest form of the catalog's file that this version reads, and the one it writes.
@@ -82,7 +84,11 @@ func write(dir string, generation uint64, payload []byte) error {
 	if err := os.Rename(temp, current); err != nil {
 		return err
 	}
-	if err := syncFolder(dir); err != nil {
+	err = failpoint.At("renamed")
+	if err == nil {
+		err = syncFolder(dir)
+	}
+	if err != nil {
 		// Whether the new name would survive a power cut is not known: go back to the old file.
 		if back := os.Rename(previous, current); errors.Is(back, fs.ErrNotExist) {
 			_ = os.Remove(current)
@@ -116,7 +122,13 @@ func writeSynced(path string, text []byte) error {
 	}
 	_, err = f.Write(text)
 	if err == nil {
+		err = failpoint.At("written")
+	}
+	if err == nil {
 		err = f.Sync()
+	}
+	if err == nil {
+		err = failpoint.At("synced")
 	}
 	return errors.Join(err, f.Close())
 }

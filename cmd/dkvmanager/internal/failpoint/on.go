@@ -1,0 +1,82 @@
+//go:build failpoints
+
+package failpoint
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+var (
+	mu        sync.Mutex
+	operation string
+	passed    = map[string]int{}
+	points    = parse(os.Getenv("DKV_FAILPOINT"))
+)
+
+// point is what happens at a place, and at which time of passing it; 0 for every.
+type point struct {
+	action string
+	time   int
+}
+
+func parse(list string) map[string]point {
+	out := map[string]point{}
+	for _, entry := range strings.Split(list, ",") {
+		name, action, found := strings.Cut(entry, "=")
+		if !found {
+			continue
+		}
+		action, nth, _ := strings.Cut(action, "@")
+		n, _ := strconv.Atoi(nth) // without one: every time
+		out[name] = point{action, n}
+	}
+	return out
+}
+
+// Enter says which operation the places that follow belong to.
+func Enter(name string) {
+	mu.Lock()
+	defer mu.Unlock()
+	operation = name
+}
+
+// At is a place: it returns the error that the disk is to have given there, or nil.
+func At(place string) error {
+	mu.Lock()
+	name := place
+	if !strings.Contains(place, ".") {
+		name = operation + "." + place
+	}
+	passed[name]++
+	p, set := points[name]
+	due := set && (p.time == 0 || p.time == passed[name])
+	mu.Unlock()
+	if !due {
+		return nil
+	}
+	switch p.action {
+	case "kill":
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {} // until the signal is here
+	case "stop":
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+	case "enospc":
+		return &os.PathError{Op: "write", Path: "catalog.json", Err: syscall.ENOSPC}
+	case "eio":
+		return &os.PathError{Op: "sync", Path: "catalog.json", Err: syscall.EIO}
+	}
+	return nil
+}
+
+// Duration is a time of the protocol, shortened by the environment.
+func Duration(variable string, standard time.Duration) time.Duration {
+	if d, err := time.ParseDuration(os.Getenv(variable)); err == nil && d > 0 {
+		return d
+	}
+	return standard
+}
