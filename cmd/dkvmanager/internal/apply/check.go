@@ -22,7 +22,7 @@ func (m *Machine) check(d *catalog.Data, c *wire.Change) []*wire.Result {
 	if n.Pending != nil && n.Pending.ID != c.ID {
 		problems = append(problems, Busy(n.Pending))
 	}
-	for _, r := range []*wire.Result{checkBase(s, c), checkHome(s, c)} {
+	for _, r := range []*wire.Result{m.checkBase(s, c), checkHome(s, c)} {
 		if r != nil {
 			return append(problems, r) // what follows would be held against another topology
 		}
@@ -97,11 +97,13 @@ func keeps(managers []wire.Manager, identity string) bool {
 
 // checkBase holds the configuration that the change builds on against the store's: by its revision and
 // by who made it, since a store that was removed and made again has the same revisions. A manager that
-// does not have the store takes it whole.
-func checkBase(s *catalog.Store, c *wire.Change) *wire.Result {
+// does not have the store takes it whole: the home, which has it, vouches for it.
+func (m *Machine) checkBase(s *catalog.Store, c *wire.Change) *wire.Result {
 	switch {
 	case s == nil && c.Removes():
 		return refuse(wire.CodeStoreNotFound, "there is no store %s here", c.Store)
+	case s == nil && c.BaseRevision > 0 && c.Home == m.self():
+		return refuse(wire.CodeStaleRevision, "there is no store %s here, where its changes are decided; the change builds on revision %d: read the store again", c.Store, c.BaseRevision)
 	case s == nil:
 		return nil
 	case s.Name != c.Store:
