@@ -40,12 +40,12 @@ func testOnce(ctx context.Context, p *process, o *testOptions) int {
 	if o.list {
 		return listTests(ctx, p, run)
 	}
-	reports, closeReports, err := openReports(p, o)
+	reports, err := openReports(p, o)
 	if err != nil {
 		return complain(p.stderr, err)
 	}
-	summary, err := suite.Run(ctx, run, reports...)
-	if closing := closeReports(); err == nil {
+	summary, err := suite.Run(ctx, run, reports.reports...)
+	if closing := reports.close(); err == nil {
 		err = closing
 	}
 	if err != nil {

@@ -15,50 +15,57 @@ import (
 // reportFormats are what --report takes.
 var reportFormats = []string{"terminal", "tap", "tap13", "junit", "json"}
 
+// reportList is what --report names, with the files that were opened for it.
+type reportList struct {
+	reports  []suite.Report
+	files    []*os.File
+	onStdout string // the format that goes to standard output
+}
+
 // openReports opens what --report names: the terminal's report where it names nothing for standard output.
-func openReports(p *process, o *testOptions) (reports []suite.Report, close func() error, err error) {
-	var files []*os.File
-	close = func() error {
-		var errs []error
-		for _, f := range files {
-			errs = append(errs, f.Close())
-		}
-		return errors.Join(errs...)
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, close())
-		}
-	}()
-	onStdout := ""
+func openReports(p *process, o *testOptions) (*reportList, error) {
+	l := &reportList{}
 	for _, wanted := range o.reports {
-		format, path, toFile := strings.Cut(wanted, ":")
-		if !slices.Contains(reportFormats, format) {
-			return nil, nil, misuse("", "test: --report %s: want %s, then perhaps :FILE", wanted, strings.Join(reportFormats, ", "))
+		if err := l.open(p, o, wanted); err != nil {
+			return nil, errors.Join(err, l.close())
 		}
-		out, colored := io.Writer(p.stdout), o.colored(p)
-		if toFile {
-			f, err := os.Create(path)
-			if err != nil {
-				return nil, nil, misuse("", "test: --report %s: %v", wanted, errors.Unwrap(err))
-			}
-			files = append(files, f)
-			out, colored = f, o.color == "always"
-		} else if onStdout != "" {
-			return nil, nil, misuse("give one of them a file: "+format+":FILE", "test: --report %s and %s both go to standard output", onStdout, format)
-		} else {
-			onStdout = format
-		}
-		r, err := newReport(format, out, o, colored)
+	}
+	if l.onStdout == "" {
+		l.reports = append(l.reports, newTerminal(p.stdout, o, o.colored(p)))
+	}
+	return l, nil
+}
+
+func (l *reportList) open(p *process, o *testOptions, wanted string) error {
+	format, path, toFile := strings.Cut(wanted, ":")
+	if !slices.Contains(reportFormats, format) {
+		return misuse("", "test: --report %s: want %s, then perhaps :FILE", wanted, strings.Join(reportFormats, ", "))
+	}
+	out, colored := io.Writer(p.stdout), o.colored(p)
+	switch {
+	case toFile:
+		f, err := os.Create(path)
 		if err != nil {
-			return nil, nil, fmt.Errorf("report %s: %w", wanted, err)
+			return misuse("", "test: --report %s: %v", wanted, errors.Unwrap(err))
 		}
-		reports = append(reports, r)
+		l.files = append(l.files, f)
+		out, colored = f, o.color == "always"
+	case l.onStdout != "":
+		return misuse("give one of them a file: "+format+":FILE", "test: --report: %s and %s both go to standard output", l.onStdout, format)
+	default:
+		l.onStdout = format
 	}
-	if onStdout == "" {
-		reports = append(reports, newTerminal(p.stdout, o, o.colored(p)))
+	r, err := newReport(format, out, o, colored)
+	l.reports = append(l.reports, r)
+	return err
+}
+
+func (l *reportList) close() error {
+	var errs []error
+	for _, f := range l.files {
+		errs = append(errs, f.Close())
 	}
-	return reports, close, nil
+	return errors.Join(errs...)
 }
 
 // colored says whether standard output takes colour.

@@ -166,7 +166,9 @@ local function chain(negated, message, assertion)
         last = last - 1
         name = table.concat(words, "_", i, last)
       end
-      if assertions[name] then
+      if assertion and assertions[assertion.name .. "_" .. name] then -- assert.error.matches
+        assertion = assertions[assertion.name .. "_" .. name]
+      elseif assertions[name] then
         assertion = assertions[name]
       elseif name == "message" then
         return function(text) return chain(negated, text, assertion) end
