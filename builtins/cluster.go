@@ -26,7 +26,8 @@ var localCluster = runtime.Builtin{
 		{Name: "connect", Type: runtime.Boolean, Default: true, Doc: "make them the session"},
 		timeoutParam(30),
 	},
-	Returns: "the cluster",
+	Returns:    "the cluster",
+	ReturnType: "cluster",
 	Example: `it("has three managers", function()
   local cluster = local_cluster{servers = 3}
   assert.are.equal(3, #cluster.managers)

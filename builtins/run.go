@@ -32,6 +32,8 @@ type Config struct {
 	Strict, KeepGoing bool
 	// Ask puts a question on the terminal and returns the answer; nil where there is no terminal.
 	Ask func(question string) (string, error)
+	// Fixtures are what tests can start; nil outside of tests.
+	Fixtures *Fixtures
 }
 
 // Run is the state of one run. Tasks share it.
