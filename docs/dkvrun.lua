@@ -92,12 +92,12 @@
 ---What `parallel` returns: `#outcomes`, `outcomes[i]`, `ipairs(outcomes)`; `assert(outcomes)` raises if any failed.
 ---@class dkvrun.outcomes
 ---@field ok any true when no function raised
----@field failed any the outcomes of those that raised
+---@field failed dkvrun.outcome[] the outcomes of those that raised
 local outcomes = {}
 
 ---Raises if any function raised; returns the outcomes otherwise.
----@return any # the outcomes
----@overload fun(parameters: table): any
+---@return dkvrun.outcomes # the outcomes
+---@overload fun(parameters: table): dkvrun.outcomes
 function outcomes:check() end
 
 ---What came of one of `parallel`'s functions.
@@ -183,6 +183,38 @@ local task = {}
 ---@return any # what the function returned
 ---@overload fun(parameters: table): any
 function task:wait() end
+
+---A throw-away cluster of a test, from `local_cluster`. Its servers fail when they are told to.
+---@class dkvrun.cluster
+---@field managers any a list of `host:port`
+---@field hosts any a list of the servers' addresses
+local cluster = {}
+
+---Ends a server as the loss of its power would: its manager, and its instances, get no time to say goodbye. With `after` it returns at once, and the server ends when its manager has answered the next such request, before anybody gets the answer; the test fails if that never comes.
+---@param server integer its number, from 1
+---@param only_manager? boolean leave its instances running
+---@param after? "prepare"|"commit"|"abort"|"start"|"stop" the moment in an action: its vote, its commit or abort, an instance's start or stop
+---@return any # nothing
+---@overload fun(parameters: table): any
+function cluster:kill(server, only_manager, after) end
+
+---Starts the manager of a server again, ending it first where it runs, and returns when it answers. It starts those instances again that should run.
+---@param server integer its number, from 1
+---@return any # nothing
+---@overload fun(parameters: table): any
+function cluster:restart(server) end
+
+---Stops all processes of a server: connections to it stay open and get no answer, as when its network is cut.
+---@param server integer its number, from 1
+---@return any # nothing
+---@overload fun(parameters: table): any
+function cluster:pause(server) end
+
+---Lets a paused server go on.
+---@param server integer its number, from 1
+---@return any # nothing
+---@overload fun(parameters: table): any
+function cluster:resume(server) end
 
 ---Widens a store: by one instance, by the nodes given, or by so many on each of some hosts. A server that did not know the store learns it whole. In a running store it returns when the new instances take reads and writes.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
@@ -320,8 +352,8 @@ function new_store(name, instance_prefix, instance_count, clustron_port, client_
 ---Runs functions at the same time, each as a task, and waits for all of them. One that raises doesn't stop the others; its failure has to be looked at, like that of an action. The session is each task's own: it begins as the caller's.
 ---@param functions any a list of functions
 ---@param limit? integer at most so many at a time; all at once where it is left out
----@return any # outcomes: `ok`, `value` and `error` of each function, in their order
----@overload fun(parameters: table): any
+---@return dkvrun.outcomes # outcomes: `ok`, `value` and `error` of each function, in their order
+---@overload fun(parameters: table): dkvrun.outcomes
 function parallel(functions, limit) end
 
 ---Takes one instance out of a store and deletes its data. Refused when the store would lose its quorum, or could not take the instance out because it isn't running; a gateway takes a removed data instance's place first. It returns when the instance is gone.
@@ -395,8 +427,8 @@ function sleep(sec) end
 ---Begins a task: a function that runs beside the script until one of them waits for the other. It is cancelled and waited for when the function that began it ends: the script, another task, or what `step`, `with_managers`, `deadline`, `retry` or `wait_until` run. A task that failed and that nobody waited for fails the run.
 ---@param f function what to run
 ---@param arguments? any handed to the function as they are
----@return any # a task
----@overload fun(parameters: table): any
+---@return dkvrun.task # a task
+---@overload fun(parameters: table): dkvrun.task
 function spawn(f, arguments) end
 
 ---Starts one instance.
@@ -555,3 +587,62 @@ function watch_store_metrics(name, window_sec, refresh_sec, count, managers, por
 ---@return any # what the function returns
 ---@overload fun(parameters: table): any
 function with_managers(managers, f, port, timeout_sec) end
+
+---Starts managers on this machine, each on a loopback address of its own, and makes them the session. They end, with all their stores, when the test or the block ends that called it. A manager that dies by itself ends the test at once.
+---@param servers? integer how many
+---@param connect? boolean make them the session
+---@param timeout_sec? number seconds for each manager's answer
+---@return dkvrun.cluster # the cluster
+---@overload fun(parameters: table): dkvrun.cluster
+function local_cluster(servers, connect, timeout_sec) end
+
+---Runs a function after each test of the block and of the blocks in it, also when the test failed.
+---@param f function what to run
+---@return any # nothing
+---@overload fun(parameters: table): any
+function after_each(f) end
+
+---Runs a function before each test of the block and of the blocks in it, the outermost block's first.
+---@param f function what to run
+---@return any # nothing
+---@overload fun(parameters: table): any
+function before_each(f) end
+
+---A block of tests with a name, and with hooks of its own. Also spelt `context`, `insulate` and `expose`.
+---@param name string what it is about; words that begin with `#` are tags
+---@param f function what to run
+---@return any # nothing
+---@overload fun(parameters: table): any
+function describe(name, f) end
+
+---Within a test: runs a function when the test ends, in any case.
+---@param f function what to run
+---@return any # nothing
+---@overload fun(parameters: table): any
+function finally(f) end
+
+---A test. Without a function it is pending. Also spelt `spec` and `test`.
+---@param name string what it is about; words that begin with `#` are tags
+---@param f? function what to run
+---@return any # nothing
+---@overload fun(parameters: table): any
+function it(name, f) end
+
+---A test that is not to run yet; within a test: ends it as pending.
+---@param name? string the test's name; within a test: why it is pending
+---@param f? function what to run
+---@return any # nothing
+---@overload fun(parameters: table): any
+function pending(name, f) end
+
+---Runs a function before the first test of the block. Also spelt `lazy_setup` and `strict_setup`.
+---@param f function what to run
+---@return any # nothing
+---@overload fun(parameters: table): any
+function setup(f) end
+
+---Runs a function after the last test of the block, in any case. Also spelt `lazy_teardown` and `strict_teardown`.
+---@param f function what to run
+---@return any # nothing
+---@overload fun(parameters: table): any
+function teardown(f) end

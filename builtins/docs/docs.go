@@ -6,10 +6,13 @@ package docs
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
+	"dkvrun/builtins"
 	"dkvrun/runtime"
+	"dkvrun/runtime/suite"
 )
 
 // Set is everything that scripts can meet.
@@ -19,8 +22,17 @@ type Set struct {
 	Records  []*runtime.RecordType
 }
 
+// All is what there is: for runbooks, and for tests.
+func All() Set {
+	return Set{
+		Builtins: slices.Concat(builtins.All(), builtins.TestBuiltins(), suite.Words()),
+		Objects:  slices.Concat(builtins.Objects(), builtins.TestObjects()),
+		Records:  builtins.Records(),
+	}
+}
+
 // groups are the headings, in the order in which they are read.
-var groups = []string{"Session", "Actions", "Queries", "Store data", "Time", "Output", "Script"}
+var groups = []string{"Session", "Actions", "Queries", "Store data", "Time", "Tasks", "Output", "Script", "Tests"}
 
 // grouped lists the builtins of one heading, sorted by name.
 func (s Set) grouped(group string) []runtime.Builtin {

@@ -1,14 +1,13 @@
 package main
 
 import (
-	"dkvrun/builtins"
 	"dkvrun/builtins/docs"
 	"dkvrun/runtime"
 )
 
 // help shows the reference: all of it in short, or one builtin.
 func help(p *process, args []string) int {
-	set := docs.Set{Builtins: builtins.All(), Objects: builtins.Objects(), Records: builtins.Records()}
+	set := docs.All()
 	switch len(args) {
 	case 0:
 		return write(p, set.Index())

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"dkvrun/builtins"
 	"dkvrun/builtins/docs"
 )
 
@@ -15,7 +14,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: render DIR")
 		os.Exit(2)
 	}
-	set := docs.Set{Builtins: builtins.All(), Objects: builtins.Objects(), Records: builtins.Records()}
+	set := docs.All()
 	for name, text := range map[string]string{"builtins.md": set.Markdown(), "dkvrun.lua": set.Stubs()} {
 		if err := os.WriteFile(filepath.Join(os.Args[1], name), []byte(text), 0o644); err != nil {
 			fmt.Fprintln(os.Stderr, err)
