@@ -88,7 +88,7 @@ func (o *options) flagSet() *pflag.FlagSet {
 	f.SortFlags = false
 	o.output, o.color = "table", "auto"
 	f.StringVarP(&o.eval, "eval", "e", "", "run `EXPR`, an expression or a chunk, and show its value")
-	f.StringSliceVarP(&o.managers, "managers", "m", nil, "the session: `HOST[:PORT]`, several with commas between")
+	f.StringSliceVarP(&o.managers, "managers", "m", nil, "the session: `HOST[:PORT]`, several with commas between, or @FILE with a line each")
 	f.IntVar(&o.managerPort, "manager-port", wire.DefaultManagerPort, "the port of managers given without one")
 	f.IntVar(&o.local, "local", 0, "start `N` managers on this machine, make them the session, delete all at the end")
 	f.StringVar(&o.keep, "keep", "", "with --local: keep the cluster's data in `DIR` for a next run")
@@ -160,6 +160,10 @@ func parse(args []string, getenv func(string) string) (*options, error) {
 	}
 	if err := o.environment(getenv); err != nil {
 		return nil, err
+	}
+	var err error
+	if o.managers, err = readManagers(o.managers); err != nil {
+		return nil, misuse("", "%s: %v", o.source, err)
 	}
 	return o, o.checkRest()
 }
