@@ -14,11 +14,11 @@ const (
 )
 
 // demo times what `make demo` runs once the programs are built.
-func demo(ctx context.Context, dkvrun string, r *report) error {
+func demo(ctx context.Context, p *programs, r *report) error {
 	var seconds []float64
 	for range demoRuns {
 		began := time.Now()
-		if said, err := exec.CommandContext(ctx, dkvrun, "--local=3", "scripts/demo.lua").CombinedOutput(); err != nil {
+		if said, err := exec.CommandContext(ctx, p.dkvrun, "--local=3", "scripts/demo.lua").CombinedOutput(); err != nil {
 			return fmt.Errorf("the demo failed: %w\n%s", err, said)
 		}
 		seconds = append(seconds, time.Since(began).Seconds())

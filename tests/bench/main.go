@@ -1,6 +1,7 @@
-// Command bench measures what the project promises, on the machine where it runs: times against a
-// bare program that runs beside them, or against the clock where the promise is in seconds, and
-// memory at rest. It runs the built programs in bin/ as a user would.
+// Command bench measures what the project promises, on the machine where it runs: times against bare
+// programs that run beside it, or against the clock where the promise is in seconds, and memory. It
+// runs the built programs in bin/ as a user would, against fake managers on loopback addresses where
+// there are to be thousands.
 package main
 
 import (
@@ -11,37 +12,73 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"syscall"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	bin := flag.String("bin", "bin", "`folder` with dkvrun and dkvmanager")
-	out := flag.String("out", "", "`file` for the figures as JSON")
+	var o options
+	flag.StringVar(&o.bin, "bin", "bin", "`folder` with dkvrun and dkvmanager")
+	flag.StringVar(&o.out, "out", "", "`file` for the figures as JSON")
+	flag.StringVar(&o.compare, "compare", "", "`file` of an earlier run, to set beside this one")
+	flag.StringVar(&o.only, "only", "", "measure the parts whose names match this `pattern`")
 	flag.Parse()
-	err := run(ctx, *bin, *out, os.Stdout)
-	if err != nil {
+	if err := run(ctx, o, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
+type options struct{ bin, out, compare, only string }
+
+// parts are what is measured, in this order.
+var parts = []struct {
+	name    string
+	measure func(context.Context, *programs, *report) error
+}{
+	{"startup", startUp}, {"sweeps", sweeps}, {"faults", faulty}, {"shared", shared}, {"conversion", conversion}, {"encoding", encoding},
+	{"store", store}, {"demo", demo},
+}
+
 // run measures everything and prints each figure as it is known. It fails only where something could
 // not be measured: a target that is missed is a result.
-func run(ctx context.Context, bin, out string, w io.Writer) error {
-	dkvrun, err := filepath.Abs(filepath.Join(bin, "dkvrun"))
+func run(ctx context.Context, o options, w io.Writer) error {
+	only, err := regexp.Compile(o.only)
+	if err != nil {
+		return err
+	}
+	dkvrun, err := filepath.Abs(filepath.Join(o.bin, "dkvrun"))
+	if err != nil {
+		return err
+	}
+	folder, err := os.MkdirTemp("", "dkvrun-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(folder)
+	p, err := build(ctx, dkvrun, folder)
 	if err != nil {
 		return err
 	}
 	r := report{w: w}
-	for _, measure := range []func(context.Context, string, *report) error{startUp, store, demo} {
-		if err := measure(ctx, dkvrun, &r); err != nil {
+	for _, part := range parts {
+		if !only.MatchString(part.name) {
+			continue
+		}
+		if err := part.measure(ctx, p, &r); err != nil {
+			return fmt.Errorf("%s: %w", part.name, err)
+		}
+	}
+	fmt.Fprintf(w, "\n%d of the targets are missed\n", r.missed())
+	if o.compare != "" {
+		if err := r.compare(o.compare); err != nil {
 			return err
 		}
 	}
-	if out == "" {
+	if o.out == "" {
 		return nil
 	}
-	return r.write(out)
+	return r.write(o.out)
 }

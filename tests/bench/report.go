@@ -9,6 +9,9 @@ import (
 	"slices"
 )
 
+// nameWidth is that of the column of names.
+const nameWidth = 66
+
 // figure is one measured quantity, smaller being better.
 type figure struct {
 	Name   string  `json:"name"`
@@ -22,30 +25,64 @@ type figure struct {
 	Met    *bool    `json:"met"`
 }
 
+// document is a run as it is kept.
+type document struct {
+	System  string   `json:"system"`
+	CPUs    int      `json:"cpus"`
+	Go      string   `json:"go"`
+	Figures []figure `json:"figures"`
+}
+
 // report collects figures and prints them.
 type report struct {
 	w       io.Writer
 	figures []figure
 }
 
-// add takes the samples of a figure; a target of 0 means none.
+// add takes the samples of a figure and prints it; a target of 0 means none.
 func (r *report) add(name, unit string, samples []float64, target float64) {
-	slices.Sort(samples)
+	if len(r.figures) == 0 {
+		fmt.Fprintf(r.w, "%-*s %8s %8s %8s %-5s %8s\n", nameWidth, "", "median", "min", "max", "", "target")
+	}
+	f := r.keep(name, unit, samples, target)
+	fmt.Fprintf(r.w, "%-*s %8.2f %8.2f %8.2f %-5s", nameWidth, name, f.Median, f.Min, f.Max, unit)
+	if f.Met != nil {
+		fmt.Fprintf(r.w, " %8.2f %s", target, map[bool]string{true: "met", false: "MISSED"}[*f.Met])
+	}
+	fmt.Fprintln(r.w)
+}
+
+// keep takes the samples of a figure that is printed elsewhere.
+func (r *report) keep(name, unit string, samples []float64, target float64) figure {
+	samples = sorted(samples)
 	f := figure{
 		Name: name, Unit: unit, Runs: len(samples),
 		Median: median(samples), Min: samples[0], Max: samples[len(samples)-1],
 	}
-	if len(r.figures) == 0 {
-		fmt.Fprintf(r.w, "%-44s %8s %8s %8s %-5s %8s\n", "", "median", "min", "max", "", "target")
-	}
-	fmt.Fprintf(r.w, "%-44s %8.2f %8.2f %8.2f %-5s", name, f.Median, f.Min, f.Max, unit)
 	if target > 0 {
 		met := f.Median <= target
 		f.Target, f.Met = &target, &met
-		fmt.Fprintf(r.w, " %8.2f %s", target, map[bool]string{true: "met", false: "MISSED"}[met])
 	}
-	fmt.Fprintln(r.w)
 	r.figures = append(r.figures, f)
+	return f
+}
+
+// sweep prints what each contestant took, a line each, and keeps all of it.
+func (r *report) sweep(title string, all []contestant, took map[string][]usage) {
+	fmt.Fprintf(r.w, "\n%-*s %8s %8s %8s\n", nameWidth, title, "wall ms", "CPU ms", "peak MB")
+	for _, c := range all {
+		name := title + ": " + c.name
+		wall := r.keep(name+", wall", "ms", column(took[c.name], wallOf), 0)
+		cpu := r.keep(name+", CPU", "ms", column(took[c.name], cpuOf), 0)
+		peak := r.keep(name+", peak memory", "MB", column(took[c.name], peakOf), 0)
+		fmt.Fprintf(r.w, "    %-*s %8.1f %8.1f %8.1f\n", nameWidth-4, c.name, wall.Median, cpu.Median, peak.Median)
+	}
+}
+
+func sorted(samples []float64) []float64 {
+	out := slices.Clone(samples)
+	slices.Sort(out)
+	return out
 }
 
 // median of sorted samples.
@@ -54,13 +91,21 @@ func median(sorted []float64) float64 {
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
+// missed counts the targets that are not met.
+func (r *report) missed() int {
+	n := 0
+	for _, f := range r.figures {
+		if f.Met != nil && !*f.Met {
+			n++
+		}
+	}
+	return n
+}
+
 func (r *report) write(path string) error {
-	b, err := json.MarshalIndent(struct {
-		System  string   `json:"system"`
-		CPUs    int      `json:"cpus"`
-		Go      string   `json:"go"`
-		Figures []figure `json:"figures"`
-	}{goruntime.GOOS + "/" + goruntime.GOARCH, goruntime.NumCPU(), goruntime.Version(), r.figures}, "", "  ")
+	b, err := json.MarshalIndent(document{
+		goruntime.GOOS + "/" + goruntime.GOARCH, goruntime.NumCPU(), goruntime.Version(), r.figures,
+	}, "", "  ")
 	if err != nil {
 		return err
 	}

@@ -24,11 +24,11 @@ var storeScript string
 
 // store measures how soon a new store of 6 instances on 3 local servers takes writes, and what its
 // processes hold in memory at rest.
-func store(ctx context.Context, dkvrun string, r *report) error {
+func store(ctx context.Context, p *programs, r *report) error {
 	var seconds []float64
 	memory := map[string][]float64{}
 	for range storeRuns {
-		took, err := storeRun(ctx, dkvrun, memory)
+		took, err := storeRun(ctx, p.dkvrun, memory)
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,34 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// programs are what is measured and what it is measured against, built once.
+type programs struct {
+	dkvrun string
+	// Bare programs, the fake managers, and curl where it is installed.
+	luahttp, fasthttp, nethttp, share, managers, curl string
+}
+
+// build builds the programs that are not the project's product, from the project's folder, into a
+// folder.
+func build(ctx context.Context, dkvrun, into string) (*programs, error) {
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", into+string(os.PathSeparator),
+		"./tests/bench/bare/luahttp", "./tests/bench/bare/fasthttp", "./tests/bench/bare/nethttp", "./tests/bench/share", "./tests/fleet/managers")
+	if said, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("the bare programs can't be built: %w\n%s", err, said)
+	}
+	in := func(name string) string { return filepath.Join(into, name) }
+	p := &programs{
+		dkvrun: dkvrun, luahttp: in("luahttp"), fasthttp: in("fasthttp"), nethttp: in("nethttp"), share: in("share"), managers: in("managers"),
+	}
+	if curl, err := exec.LookPath("curl"); err == nil {
+		p.curl = curl
+	}
+	return p, nil
+}

@@ -1,0 +1,59 @@
+// Command share gives one large body to every address on its standard input, as an action does, and
+// says how many took it: what it holds in memory must not grow with their number.
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+
+	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/wire"
+)
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "share:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	size, err := strconv.Atoi(os.Args[1])
+	if err != nil {
+		return err
+	}
+	var addresses []string
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		addresses = append(addresses, in.Text())
+	}
+	endpoints, err := fanout.ParseEndpoints(addresses, wire.DefaultManagerPort)
+	if err != nil {
+		return err
+	}
+	var body bytes.Buffer
+	for i := 0; body.Len() < size; i++ {
+		fmt.Fprintf(&body, `{"name":"orders-%d","host":"10.0.%d.%d","clustronPort":7811,"clientPort":7861},`, i, i/250, i%250)
+	}
+	packed, compressed := fanout.Compress(body.Bytes()[:size])
+	requests := make([]fanout.Request, len(endpoints))
+	for i, e := range endpoints {
+		requests[i] = fanout.Request{Endpoint: e, Method: "POST", Path: wire.HealthPath(), Body: packed, Compressed: compressed}
+	}
+	client := fanout.New(fanout.Config{})
+	defer client.Close()
+	taken := 0
+	for _, a := range client.Do(context.Background(), requests, fanout.Options{}) {
+		if a.Err != nil {
+			return a.Err
+		}
+		if a.Status == 200 {
+			taken++
+		}
+	}
+	fmt.Println(taken)
+	return nil
+}

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"dkvrun/runtime/wire"
+	"dkvrun/tests/fleet"
+)
+
+// sizes are the numbers of managers, and how often each is measured.
+var sizes = []struct{ managers, runs int }{{1, 15}, {10, 15}, {100, 15}, {1000, 9}, {10000, 3}}
+
+// The runner against the bare fasthttp program, and against every other that does the same; what it
+// may take where managers wait, as a multiple of the wait; and its memory in MB.
+const (
+	bareRatio   = 1.15
+	peerRatio   = 1.0
+	wait        = 50 * time.Millisecond
+	peakTarget  = 90
+	growthLimit = 1.1
+)
+
+var waitRatios = map[int]float64{10: 1.3, 100: 1.3, 1000: 3}
+
+// counting asks all managers for their stores, and looks at each answer as a script does.
+const counting = `local n = 0
+for _, row in ipairs(get_store()) do if row.status == "Running" then n = n + 1 end end
+return n`
+
+// contestant is a way to ask all managers of a list.
+type contestant struct {
+	name    string
+	command func(list string) (input string, command []string)
+	silent  bool // it does not say how many answered
+}
+
+func contestants(p *programs) []contestant {
+	all := []contestant{
+		{name: "bare fasthttp", command: func(list string) (string, []string) { return list, []string{p.fasthttp, wire.StoresPath()} }},
+		{name: "bare net/http", command: func(list string) (string, []string) { return list, []string{p.nethttp, wire.StoresPath()} }},
+		{name: "dkvrun", command: func(list string) (string, []string) {
+			return "", []string{p.dkvrun, "-q", "-m", "@" + list, "-e", counting}
+		}},
+	}
+	if p.curl != "" {
+		all = append(all, contestant{name: "curl --parallel", silent: true, command: func(list string) (string, []string) {
+			return "", []string{p.curl, "--silent", "--fail", "--parallel", "--parallel-max", "300", "--config", list + ".curl"}
+		}})
+	}
+	return all
+}
+
+// sweeps measures whole processes that ask fleets of growing size. All take turns, so that what else
+// the machine does falls on all; ratios are of neighbours.
+func sweeps(ctx context.Context, p *programs, r *report) error {
+	for _, delay := range []time.Duration{0, wait} {
+		if err := sweepsAt(ctx, p, r, delay); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func sweepsAt(ctx context.Context, p *programs, r *report, delay time.Duration) (err error) {
+	plan := fleet.Plan{Count: sizes[len(sizes)-1].managers, Delay: delay}
+	f, err := fleet.Start(ctx, p.managers, plan)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	folder, err := os.MkdirTemp("", "dkvrun-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(folder)
+	cpu := map[int]float64{}
+	for _, size := range sizes {
+		list, err := writeList(folder, plan.Addresses()[:size.managers])
+		if err != nil {
+			return err
+		}
+		took, err := turns(ctx, contestants(p), list, size.managers, size.runs)
+		if err != nil {
+			return err
+		}
+		title := fmt.Sprintf("%d managers", size.managers)
+		if delay > 0 {
+			title += fmt.Sprintf(" that wait %s", delay)
+		}
+		r.sweep(title, contestants(p), took)
+		cpu[size.managers] = median(sorted(column(took["dkvrun"], cpuOf)))
+		judge(r, title, took, size.managers, delay)
+	}
+	if delay == 0 {
+		slope(r, cpu)
+	}
+	return nil
+}
+
+// writeList writes the addresses for the runner and the bare programs, and beside them as curl takes
+// them.
+func writeList(folder string, addresses []string) (string, error) {
+	path := filepath.Join(folder, strconv.Itoa(len(addresses)))
+	var curl strings.Builder
+	for _, a := range addresses {
+		fmt.Fprintf(&curl, "url = \"http://%s%s\"\noutput = /dev/null\n", a, wire.StoresPath())
+	}
+	if err := os.WriteFile(path+".curl", []byte(curl.String()), 0o600); err != nil {
+		return "", err
+	}
+	return path, os.WriteFile(path, []byte(strings.Join(addresses, "\n")+"\n"), 0o600)
+}
+
+func turns(ctx context.Context, all []contestant, list string, managers, runs int) (map[string][]usage, error) {
+	took := map[string][]usage{}
+	for i := range runs + 1 {
+		for _, c := range all {
+			input, command := c.command(list)
+			u, err := measure(ctx, input, command...)
+			if err != nil {
+				return nil, err
+			}
+			if !c.silent && u.said != strconv.Itoa(managers) {
+				return nil, fmt.Errorf("%s heard %q of %d managers", c.name, u.said, managers)
+			}
+			if i > 0 { // the first bring the files into memory
+				took[c.name] = append(took[c.name], u)
+			}
+		}
+	}
+	return took, nil
+}
+
+// judge holds the runner against the others and against its targets.
+func judge(r *report, title string, took map[string][]usage, managers int, delay time.Duration) {
+	ours, bare := took["dkvrun"], took["bare fasthttp"]
+	target := 0.0
+	if delay == 0 && managers >= 100 {
+		target = bareRatio
+	}
+	r.add(title+": dkvrun / bare fasthttp, wall", "x", ratios(ours, bare, wallOf), target)
+	r.add(title+": dkvrun / bare fasthttp, CPU", "x", ratios(ours, bare, cpuOf), target)
+	for _, peer := range []string{"bare net/http", "curl --parallel"} {
+		if took[peer] != nil {
+			r.add(title+": dkvrun / "+peer+", wall", "x", ratios(ours, took[peer], wallOf), peerRatio)
+		}
+	}
+	if limit := waitRatios[managers]; limit > 0 && delay > 0 {
+		var over []float64
+		for _, u := range ours {
+			over = append(over, u.wall/milliseconds(delay))
+		}
+		r.add(title+": dkvrun / the wait", "x", over, limit)
+	}
+	if managers == 10000 {
+		r.add(title+": dkvrun, peak memory", "MB", column(ours, peakOf), peakTarget)
+	}
+}
+
+// slope says what one more manager costs, and how the cost grows: 1 is in proportion.
+func slope(r *report, cpu map[int]float64) {
+	first, middle, last := sizes[0].managers, 1000, sizes[len(sizes)-1].managers
+	r.add("dkvrun: CPU for one more manager", "µs", []float64{(cpu[last] - cpu[first]) / float64(last-first) * 1000}, 0)
+	growth := math.Log((cpu[last]-cpu[first])/(cpu[middle]-cpu[first])) / math.Log(float64(last-first)/float64(middle-first))
+	r.add(fmt.Sprintf("dkvrun: CPU grows with the managers to the power of (%d to %d)", middle, last), "", []float64{growth}, growthLimit)
+}
+
+func wallOf(u usage) float64 { return u.wall }
+func cpuOf(u usage) float64  { return u.cpu }
+func peakOf(u usage) float64 { return u.peak }
+
+func column(all []usage, of func(usage) float64) []float64 {
+	out := make([]float64, len(all))
+	for i, u := range all {
+		out[i] = of(u)
+	}
+	return out
+}
+
+func ratios(a, b []usage, of func(usage) float64) []float64 {
+	out := make([]float64, len(a))
+	for i := range a {
+		out[i] = of(a[i]) / of(b[i])
+	}
+	return out
+}
