@@ -53,6 +53,7 @@ func TestEveryWeaknessBreaks(t *testing.T) {
 		{"a home whose disk lost the commit goes on", weakness{rolledBackHomeServes: true}, lost, "I5"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			r := explore(system{find(t, c.scenario), c.weak})
 			if !strings.HasPrefix(r.broken, c.invariant+":") {
 				t.Fatalf("want %s broken, got %q after\n%q", c.invariant, r.broken, r.trace)

@@ -5,6 +5,7 @@ import "testing"
 func TestProtocolHolds(t *testing.T) {
 	for _, s := range scenarios() {
 		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
 			r := explore(system{scenario: s})
 			t.Logf("%d states, %d transitions", r.states, r.transitions)
 			if r.broken != "" {
