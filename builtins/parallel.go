@@ -16,7 +16,8 @@ var parallelBuiltin = runtime.Builtin{
 		{Name: "functions", Type: runtime.Any, Required: true, Doc: "a list of functions", Check: checkFunctions},
 		{Name: "limit", Type: runtime.Integer, Min: runtime.Bound(1), Doc: "at most so many at a time; all at once where it is left out"},
 	},
-	Returns: "outcomes: `ok`, `value` and `error` of each function, in their order",
+	Returns:    "outcomes: `ok`, `value` and `error` of each function, in their order",
+	ReturnType: "outcomes",
 	Example: `local checks = {}
 for i, manager in ipairs(managers()) do
   checks[i] = function() return #get_store{managers = manager} end
@@ -184,7 +185,7 @@ var outcomesType = &runtime.ObjectType{
 			o.(*outcomes).looked.Store(true)
 			return o.(*outcomes).count() == 0
 		}},
-		{Name: "failed", Doc: "the outcomes of those that raised", Get: func(o runtime.Object) any {
+		{Name: "failed", Type: "list of outcome", Doc: "the outcomes of those that raised", Get: func(o runtime.Object) any {
 			o.(*outcomes).looked.Store(true)
 			list := runtime.List{}
 			for _, one := range o.(*outcomes).all {
@@ -197,11 +198,12 @@ var outcomesType = &runtime.ObjectType{
 	},
 	Methods: []runtime.Builtin{{
 		Name: "check", Doc: "Raises if any function raised; returns the outcomes otherwise.",
-		Returns: "the outcomes", Example: `parallel({function() sleep(0.1) end, function() sleep(0.1) end}):check()`,
+		Returns: "the outcomes", ReturnType: "outcomes", Example: `parallel({function() sleep(0.1) end, function() sleep(0.1) end}):check()`,
 		Impl: func(c *runtime.Call) (any, error) { return c.Self, c.Self.(*outcomes).check() },
 	}},
-	Len: func(o runtime.Object) int { return len(o.(*outcomes).all) },
-	At:  func(o runtime.Object, i int) any { return o.(*outcomes).all[i-1] },
+	Len:      func(o runtime.Object) int { return len(o.(*outcomes).all) },
+	ItemType: "outcome",
+	At:       func(o runtime.Object, i int) any { return o.(*outcomes).all[i-1] },
 	String: func(o runtime.Object) string {
 		all := o.(*outcomes)
 		return fmt.Sprintf("outcomes of parallel: %d of %d functions succeeded", len(all.all)-all.count(), len(all.all))

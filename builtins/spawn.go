@@ -20,7 +20,8 @@ var spawnBuiltin = runtime.Builtin{
 		funcParam("what to run"),
 		{Name: "arguments", Type: runtime.Verbatim, Rest: true, Doc: "handed to the function as they are"},
 	},
-	Returns: "a task",
+	Returns:    "a task",
+	ReturnType: "task",
 	Example: `local task = spawn(function(name) return #get_store(name) end, "OrdersStore")
 print(task:wait())`,
 	Impl: func(c *runtime.Call) (any, error) {

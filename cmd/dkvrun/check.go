@@ -95,6 +95,7 @@ func checkConfig(p *process, file string) check.Config {
 		Path: filepath.SplitList(p.getenv("DKVRUN_PATH")), Stdlib: stdlib.FS,
 	}
 	if strings.HasSuffix(file, "_test.lua") {
+		config.Objects = slices.Concat(config.Objects, builtins.TestObjects())
 		config.Builtins = slices.Concat(config.Builtins, builtins.TestBuiltins(), suite.Spellings())
 		config.Globals = []string{"assert"} // in a suite a table of assertions
 	}

@@ -4,16 +4,20 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"dkvrun/builtins"
+	"dkvrun/runtime"
 	"dkvrun/runtime/check"
 	"dkvrun/stdlib"
 )
 
 var config = check.Config{
-	Builtins: builtins.All(), Objects: builtins.Objects(), Records: builtins.Records(), Stdlib: stdlib.FS,
+	Builtins: slices.Concat(builtins.All(), builtins.TestBuiltins()),
+	Objects:  slices.Concat(builtins.Objects(), builtins.TestObjects()),
+	Records:  builtins.Records(), Stdlib: stdlib.FS,
 }
 
 func source(t *testing.T, file string) []byte {
@@ -46,6 +50,53 @@ func TestFindings(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestTypesAreDeclared holds every type that a declaration names against the objects and records.
+func TestTypesAreDeclared(t *testing.T) {
+	known := map[string]bool{"list": true}
+	for _, o := range config.Objects {
+		known[o.Name] = true
+	}
+	for _, r := range config.Records {
+		known[r.Name] = true
+	}
+	named := 0
+	is := func(where, name string) {
+		if name == "" {
+			return
+		}
+		named++
+		for _, part := range strings.Split(name, " of ") {
+			if !known[part] {
+				t.Errorf("%s: nothing of the type %q is declared", where, name)
+			}
+		}
+	}
+	fields := func(owner string, all []runtime.Field) {
+		for _, f := range all {
+			is(owner+"."+f.Name, f.Type)
+		}
+	}
+	for _, b := range config.Builtins {
+		is(b.Name, b.ReturnType)
+		if strings.HasPrefix(b.Returns, "results") && b.ReturnType != "results" {
+			t.Errorf("%s returns results, but its type is %q", b.Name, b.ReturnType)
+		}
+	}
+	for _, o := range config.Objects {
+		is(o.Name, o.ItemType)
+		fields(o.Name, o.Fields)
+		for _, m := range o.Methods {
+			is(o.Name+":"+m.Name, m.ReturnType)
+		}
+	}
+	for _, r := range config.Records {
+		fields(r.Name, r.Fields)
+	}
+	if named < 20 {
+		t.Errorf("only %d types are named", named)
 	}
 }
 

@@ -27,3 +27,6 @@ print(metrics.store["Requests/Put"].total, metrics[1].rates) -- want 55-60 field
 print(topology.validate({}).problem, topology.diff({}, {}).add) -- want 60-63 field: difference: no field add: there is same, added, removed and changed
 local store = connect_store(opt.store)
 store:putt("a", "b") -- want 7-11 field: store: no field putt: did you mean put?
+local outcomes = parallel{managers, get_store}
+print(outcomes.allright) -- want 16-24 field: outcomes: no field allright: there is ok, failed and check
+for _, outcome in ipairs(outcomes.failed) do print(outcome.errror) end -- want 60-66 field: outcome: no field errror: did you mean error?
