@@ -9,7 +9,9 @@ local nodes = store_status(opt.store).instances
 table.sort(nodes, function(a, b) return not a.leader and b.leader end)
 
 for _, node in ipairs(nodes) do
-  wait_ready(opt.store)
-  restart_instance(opt.store, node.name):check()
-  wait_ready{opt.store, timeout_sec = 120}
+  step("restart " .. node.name, function()
+    wait_ready(opt.store)
+    restart_instance(opt.store, node.name):check()
+    wait_ready{opt.store, timeout_sec = 120}
+  end)
 end
