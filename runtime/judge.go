@@ -112,25 +112,33 @@ func (h *Host) written(v any) lua.LValue {
 	case float64:
 		return lua.LNumber(v)
 	case WrittenTable:
-		t := h.main.NewTable()
-		n := 0
-		for _, f := range v {
-			switch {
-			case f.Key == Unknown:
-				return unknownValue
-			case f.Key == nil:
-				n++
-				t.RawSetInt(n, h.written(f.Value))
-			default:
-				h.main.RawSet(t, h.written(f.Key), h.written(f.Value))
-			}
-		}
-		return t
+		return h.writtenTable(v)
 	}
 	if v == WrittenFunction {
 		return h.nextKey // any function will do: it is not called
 	}
 	return unknownValue
+}
+
+// writtenTable sets the list items last, as Lua does. It is unknown where keys are.
+func (h *Host) writtenTable(fields WrittenTable) lua.LValue {
+	t := h.main.NewTable()
+	var items []any
+	for _, f := range fields {
+		_, isIndex := f.Key.(float64)
+		switch {
+		case f.Key == nil:
+			items = append(items, f.Value)
+		case f.Key == Unknown || isIndex && f.Value == Unknown:
+			return unknownValue
+		default:
+			h.main.RawSet(t, h.written(f.Key), h.written(f.Value))
+		}
+	}
+	for i, item := range items {
+		t.RawSetInt(i+1, h.written(item))
+	}
+	return t
 }
 
 // at says which value is bound next: that of a position, or of a key.
