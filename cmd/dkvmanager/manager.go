@@ -80,8 +80,19 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 		return err
 	}
 	engine := etcd.New()
+	instances := filepath.Join(cat.Dir(), "instances")
+	if cat.Lost() != "" {
+		log.Error("serving read-only, adopting what runs", "why", cat.Lost())
+		seen, err := supervisor.Salvage(instances, engine.Name())
+		if err == nil {
+			err = cat.Recall(seen)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	sup, err := supervisor.New(supervisor.Options{
-		Dir:        filepath.Join(cat.Dir(), "instances"),
+		Dir:        instances,
 		Bind:       o.self.Bind,
 		Owns:       o.self.Owns,
 		Engine:     engine,

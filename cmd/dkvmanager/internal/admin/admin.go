@@ -24,6 +24,9 @@ type Catalog interface {
 	// Update changes the catalog durably, or not at all and returns an error.
 	Update(func(*catalog.Data) error) error
 	Identity() string
+	// Lost says why the stores can't be known; empty when they are. ReadOnly refuses a request then.
+	Lost() string
+	ReadOnly() *wire.Result
 }
 
 // Supervisor is what the API needs of the instances that run. An error that is a *wire.Result is the

@@ -34,6 +34,9 @@ var routes = []route{
 	{"POST", "/stores/{store}/instances/{instance}/start", "StartInstance", nil, false, (*API).startInstance},
 	{"POST", "/stores/{store}/instances/{instance}/stop", "StopInstance", []string{"force"}, false, (*API).stopInstance},
 	{"GET", "/stores/{store}/state", "GetState", nil, false, (*API).getState},
+	{"POST", "/stores/{store}/settle", "Settle", []string{"to"}, false, (*API).settle},
+	{"POST", "/stores/{store}/fence", "Fence", []string{"to"}, true, (*API).fence},
+	{"POST", "/stores/{store}/decide", "Decide", []string{"to"}, true, (*API).decide},
 	{"POST", "/operations", "Prepare", []string{"to"}, true, (*API).prepare},
 	{"GET", "/operations", "GetOperations", nil, false, (*API).listOperations},
 	{"GET", "/operations/{operation}", "GetOperation", nil, false, (*API).getOperation},
@@ -112,6 +115,6 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.answer(w, action, nil, err)
 		return
 	}
-	value, err := route.handle(a, req)
+	value, err := a.handle(route, req)
 	a.answer(w, action, value, err)
 }

@@ -20,6 +20,7 @@ type Catalog struct {
 	identity string
 	lock     *os.File
 	repaired string
+	lost     string
 
 	// data is never changed once it is visible: Update puts a changed copy in its place.
 	data atomic.Pointer[Data]
@@ -30,8 +31,9 @@ type Catalog struct {
 }
 
 // Open takes the data folder dir for this process and loads what it holds; a folder that is empty or
-// not there becomes a new catalog. It fails when another process has the folder, and when the catalog
-// was there and can't be read: it never starts empty instead.
+// not there becomes a new catalog. A catalog that was there and of which no generation is whole opens as
+// Lost: it never starts empty instead. It fails when another process has the folder, when the disk does
+// not give the files, and when a newer version wrote them.
 func Open(dir string) (*Catalog, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -86,6 +88,9 @@ func (c *Catalog) Update(f func(*Data) error) error {
 	}
 	if bytes.Equal(payload, c.payload) {
 		return nil
+	}
+	if c.lost != "" {
+		return c.ReadOnly()
 	}
 	if err := write(c.dir, c.generation+1, payload); err != nil {
 		return &wire.Result{

@@ -120,7 +120,9 @@ func TestMissingCurrentFallsBackToThePrevious(t *testing.T) {
 	}
 }
 
-func TestRefusesToOpen(t *testing.T) {
+// TestLostCatalogIsNeverReplaced: with no generation that can be read the catalog opens empty-handed, says
+// so, and nothing is written in place of what there is.
+func TestLostCatalogIsNeverReplaced(t *testing.T) {
 	cases := map[string]struct {
 		spoil func(dir string) error
 		want  string
@@ -134,6 +136,59 @@ func TestRefusesToOpen(t *testing.T) {
 		"catalog gone": {func(dir string) error {
 			return errors.Join(os.Remove(filepath.Join(dir, currentFile)), os.Remove(filepath.Join(dir, previousFile)))
 		}, "has an identity and no catalog.json"},
+	}
+	for name, test := range cases {
+		t.Run(name, func(t *testing.T) {
+			c := open(t, t.TempDir())
+			add(t, c, orders())
+			_ = c.Close()
+			whole := files(t, c.Dir())
+			if err := test.spoil(c.Dir()); err != nil {
+				t.Fatal(err)
+			}
+			before := files(t, c.Dir())
+			identity := c.Identity()
+			c = open(t, c.Dir())
+			if !strings.Contains(c.Lost(), test.want) || !strings.Contains(c.Lost(), c.Dir()) || c.Identity() != identity {
+				t.Errorf("lost: %q, identity %q; want %q, the folder and %q", c.Lost(), c.Identity(), test.want, identity)
+			}
+			seen := &Data{Stores: map[string]*Store{"OrdersStore": orders()}}
+			if err := c.Recall(seen); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.Update(func(*Data) error { return nil }); err != nil {
+				t.Errorf("no change: %v", err)
+			}
+			err := c.Update(func(d *Data) error { delete(d.Stores, "OrdersStore"); return nil })
+			var refusal *wire.Result
+			if !errors.As(err, &refusal) || refusal.Code != wire.CodeReadOnly || refusal.StatusCode != 503 || !strings.Contains(refusal.Message, test.want) {
+				t.Errorf("a change: %v", err)
+			}
+			if got := c.Snapshot().Stores["OrdersStore"]; !reflect.DeepEqual(got, orders()) {
+				t.Errorf("it shows %+v", got)
+			}
+			if after := files(t, c.Dir()); !reflect.DeepEqual(before, after) {
+				t.Errorf("the files changed from %s to %s", before, after)
+			}
+			_ = c.Close()
+
+			for name, text := range whole { // a copy is put back
+				if err := os.WriteFile(filepath.Join(c.Dir(), name), text, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if c = open(t, c.Dir()); c.Lost() != "" || len(c.Snapshot().Stores) != 1 {
+				t.Errorf("with the copy: lost %q, %d stores", c.Lost(), len(c.Snapshot().Stores))
+			}
+		})
+	}
+}
+
+func TestRefusesToOpen(t *testing.T) {
+	cases := map[string]struct {
+		spoil func(dir string) error
+		want  string
+	}{
 		"newer format": {func(dir string) error {
 			return os.WriteFile(filepath.Join(dir, currentFile), []byte(`{"format":3,"content":"what a later version means"}`), 0o600)
 		}, "has format 3, this dkvmanager reads up to 2"},

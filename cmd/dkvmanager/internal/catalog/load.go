@@ -66,8 +66,8 @@ func lockFolder(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// load reads the newest whole generation and the identity, or makes both in a new folder. The catalog
-// is made first, so that an identity without a catalog means that the catalog is lost.
+// load reads the newest whole generation and the identity, makes both in a new folder, or finds that the
+// catalog is lost. The catalog is made first, so that an identity without a catalog means that it is lost.
 func (c *Catalog) load() error {
 	identity, err := readIdentity(c.dir)
 	if err != nil {
@@ -76,9 +76,15 @@ func (c *Catalog) load() error {
 	f, data, err := c.newest()
 	if errors.Is(err, fs.ErrNotExist) {
 		if identity != "" {
-			return fmt.Errorf("data folder %s has an identity and no %s: put the catalog back, or give an empty folder", c.dir, currentFile)
+			err = lostError(fmt.Sprintf("data folder %s has an identity and no %s", c.dir, currentFile))
+		} else {
+			f, data, err = create(c.dir)
 		}
-		f, data, err = create(c.dir)
+	}
+	var lost lostError
+	if errors.As(err, &lost) && identity != "" {
+		c.lost = lost.Error()
+		f, data, err = &file{}, &Data{}, nil
 	}
 	if err != nil {
 		return err
@@ -112,7 +118,7 @@ func (c *Catalog) newest() (*file, *Data, error) {
 		if errors.Is(broken, fs.ErrNotExist) && errors.Is(err, fs.ErrNotExist) {
 			return nil, nil, fs.ErrNotExist
 		}
-		return nil, nil, fmt.Errorf("the catalog is damaged and is not replaced by an empty one: %s; %s: put back a copy, or give an empty folder", notFound(broken), notFound(err))
+		return nil, nil, lostError(fmt.Sprintf("the catalog is damaged and is not replaced by an empty one: %s; %s", notFound(broken), notFound(err)))
 	}
 	c.repaired = fmt.Sprintf("%s; going on with generation %d from %s", notFound(broken), f.Generation, previousFile)
 	if !errors.Is(broken, fs.ErrNotExist) {

@@ -149,6 +149,8 @@ func (w *worker) step(ctx context.Context) (gone bool) {
 // act does the next thing for a goal. The error is what is in the way.
 func (w *worker) act(ctx context.Context, g goal) (gone bool, err error) {
 	switch {
+	case w.s.opts.Catalog.Lost() != "":
+		err = w.attend(ctx, g)
 	case g.kind == goalGone:
 		return w.vanish()
 	case w.spec != nil && w.spec.Operation != g.store.Operation:
