@@ -132,6 +132,7 @@ type Runner struct {
 	OnRow func(i int, row Row)
 
 	home int
+	held bool // the home has voted yes: from then on it holds the change until it says that it doesn't
 	body []byte
 	rows []Row
 	seen []bool // the rows that are fixed

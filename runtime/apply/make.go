@@ -31,6 +31,7 @@ func (r *Runner) votes(ctx context.Context) (votes []answer, all bool) {
 		}
 		votes[r.home] = read(r.Transport.Send(ctx, []Request{r.prepare(r.home)}, Send{})[0])
 		if r.yes(votes[r.home]) {
+			r.held = true
 			requests := r.others(r.prepare)
 			how := Send{Parallel: r.Parallel, FailFast: r.FailFast, Failed: func(reply Reply) bool { return !r.yes(read(reply)) }}
 			for i, reply := range r.Transport.Send(ctx, requests, how) {
@@ -82,19 +83,12 @@ func (r *Runner) undo(ctx context.Context, votes []answer) *Outcome {
 		return r.forward(ctx, a)
 	case known && a.refusal == nil:
 		return r.back(ctx, votes)
-	case votes[r.home].refusal != nil && votes[r.home].Class == "" && !r.mayHold(votes[r.home]):
-		return r.back(ctx, votes) // it never voted: what it refused it does not hold
+	case !r.held && votes[r.home].Class == "" && votes[r.home].code() != "protocol":
+		// It never voted, so nobody else was asked. Even where its disk failed in the middle of the vote and
+		// shows it after a restart, a home drops then what it holds.
+		return r.back(ctx, votes)
 	}
 	return r.undecided(a, votes)
-}
-
-// mayHold says whether a manager that refused can still hold the change.
-func (r *Runner) mayHold(a answer) bool {
-	switch a.code() {
-	case wire.CodeReadOnly, wire.CodeInternal, wire.CodeStaleEpoch, "protocol":
-		return true
-	}
-	return false
 }
 
 // ask repeats a message to the home until it is answered: what it says decides, and nothing else does.
