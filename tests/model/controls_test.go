@@ -8,9 +8,10 @@ import (
 // Each rule of the protocol is there for a reason: without it the scenario breaks the invariant.
 func TestEveryWeaknessBreaks(t *testing.T) {
 	const (
-		order    = "a new name, the same managers in another order"
-		lost     = "a lost home, two repairs at once"
-		newcomer = "a lost home, and a newcomer that no record names"
+		order     = "a new name, the same managers in another order"
+		lost      = "a lost home, two repairs at once"
+		forgetful = "a lost home, and a survivor that has lost its vote"
+		newcomer  = "a lost home, and a newcomer that no record names"
 	)
 	for _, c := range []struct {
 		name      string
@@ -44,6 +45,8 @@ func TestEveryWeaknessBreaks(t *testing.T) {
 		{"repair without all survivors", weakness{someSurvivors: true}, lost, "I5"},
 		{"repair asks whom the record names", weakness{recordedSurvivors: true}, newcomer, "I5"},
 		{"a home that was heard can be declared lost", weakness{silenceNotNeeded: true}, lost, "I8"},
+		{"repair makes who lost a vote the home", weakness{suspectHome: true}, forgetful, "I5"},
+		{"who lost a vote fences a home that it hears", weakness{suspectFences: true}, forgetful, "I8"},
 		{"a fenced home is asked", weakness{fencedHomeBelieved: true}, lost, "I1"},
 		{"a fenced manager is answered", weakness{fencedAsks: true}, "a lost manager that is not the home", "I4"},
 		{"removal forgets who was declared lost", weakness{removalUnfences: true}, "a lost home, then the store is removed", "I8"},

@@ -18,7 +18,8 @@ func (w *walk) fault(i int) {
 		v.committed, v.members, v.home = 0, 0, -1
 		w.emit(t, label{"its store is removed alone", i, 0})
 	}
-	if m := w.from.managers[i]; w.victim.has(i) && m.pending != 0 && !m.suspect {
+	// A disk loses the last write: a vote, where no fence came after it.
+	if m := w.from.managers[i]; w.victim.has(i) && m.pending != 0 && m.repairing == 0 && !m.suspect {
 		t := w.from
 		v := &t.managers[i]
 		v.pending, v.pendingEpoch, v.epoch, v.suspect = 0, 0, v.epoch-1, !w.suspectVotes

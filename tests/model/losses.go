@@ -45,6 +45,13 @@ func losses() []scenario {
 			lossy: of(0), sessions: [2]set{of(1, 2)},
 		},
 		{
+			name:       "a lost home, and a survivor that has lost its vote",
+			operations: alone,
+			runners:    1, reaches: all,
+			start: three,
+			lossy: of(0), victim: of(1), sessions: [2]set{of(1, 2)},
+		},
+		{
 			name: "a lost home, then the store is removed",
 			operations: []operation{
 				widening(3, 0, 1, 2),

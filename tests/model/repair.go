@@ -17,7 +17,7 @@ func (w *walk) repair(r int) {
 			}
 			if p.deciding && (m.repairing == lost || w.noFence && !m.fenced.has(w.lost)) {
 				t := w.from
-				w.decide(&t, i, w.lost, p.committed)
+				w.decide(&t, i, w.lost, p.committed, p.suspect)
 				w.emit(t, label{"is decided by the repair", i, m.pending})
 			}
 		}
@@ -36,7 +36,8 @@ func (w *walk) fence(r, i int) {
 		return // busy: to be settled with that home first
 	}
 	h := &w.from.managers[w.lost]
-	if m.pending != 0 && !w.falseWord && !w.silenceNotNeeded && !w.gone(h) {
+	holds := m.pending != 0 || m.suspect && !w.suspectFences
+	if holds && !w.falseWord && !w.silenceNotNeeded && !w.gone(h) {
 		return // the home was heard too lately
 	}
 	t := w.from
@@ -47,6 +48,9 @@ func (w *walk) fence(r, i int) {
 	}
 	p := &t.repairers[r]
 	p.answered |= of(i)
+	if v.suspect && !w.suspectHome {
+		p.suspect |= of(i)
+	}
 	p.committed |= 1 << v.committed
 	p.asked |= v.members &^ of(w.lost)
 	if m.pending != 0 && !w.recordedSurvivors {
@@ -60,8 +64,9 @@ func (w *walk) gone(h *manager) bool {
 	return h.silent && (h.pending == 0 || w.homeOf(h.pending) != w.lost || h.late)
 }
 
-// decide ends the repair at survivor i: forward what a survivor has committed, else back.
-func (w *walk) decide(t *state, i, lost int, committed uint8) {
+// decide ends the repair at survivor i: forward what a survivor has committed, else back. The new home
+// is the smallest identity that has not lost a write.
+func (w *walk) decide(t *state, i, lost int, committed uint8, suspect set) {
 	m := &t.managers[i]
 	m.fenced |= of(lost)
 	m.declared |= of(lost)
@@ -74,5 +79,5 @@ func (w *walk) decide(t *state, i, lost int, committed uint8) {
 		}
 	}
 	m.members &^= of(lost)
-	m.home = int8(m.members.first())
+	m.home = int8((m.members &^ suspect).first())
 }

@@ -84,7 +84,7 @@ func (w *walk) heard(o op, i int, epoch uint8) {
 func (w *walk) catchUp(i int) {
 	t := w.from
 	m := &t.managers[i]
-	if m.home < 0 || w.noCatchUp {
+	if m.home < 0 || m.repairing.has(int(m.home)) || w.noCatchUp {
 		return
 	}
 	if follow(&w.from.managers[m.home], m, i) {

@@ -73,6 +73,8 @@ type weakness struct {
 	wipedHomeBelieved    bool // whoever answers at the home's address is the home
 	rolledBackHomeServes bool // a home whose disk lost the last write goes on
 	suspectVotes         bool // a manager whose disk lost the last write goes on
+	suspectHome          bool // repair may choose such a manager for the new home
+	suspectFences        bool // such a manager fences a home that it may have voted for, and hears
 	noCatchUp            bool // a manager that missed a commit is left as it is
 	silenceNotNeeded     bool // survivors fence a home that they hear
 }

@@ -66,11 +66,27 @@ func (w *walk) settle(t *state) {
 			drop(m)
 		}
 	})
+	w.allCatchUp(t, silent)
 	pending(func(i, home int, _ *manager) {
-		w.decide(t, i, home, t.records(silent|t.lost()|of(home)))
+		w.decide(t, i, home, t.records(silent|t.lost()|of(home)), w.suspects(t))
 	})
 	for i := range t.managers {
-		if m := &t.managers[i]; m.suspect && m.home >= 0 && !silent.has(i) && !w.noCatchUp {
+		m := &t.managers[i]
+		if m.suspect && m.home >= 0 && silent.has(int(m.home)) {
+			m.repairing = of(int(m.home))
+		}
+		if m.repairing != 0 && !silent.has(i) {
+			w.decide(t, i, m.repairing.first(), 0, w.suspects(t))
+		}
+	}
+	w.allCatchUp(t, silent)
+}
+
+// allCatchUp lets those that lost a write follow their homes, where they still take their word.
+func (w *walk) allCatchUp(t *state, silent set) {
+	for i := range t.managers {
+		m := &t.managers[i]
+		if m.suspect && m.home >= 0 && !silent.has(i) && !m.repairing.has(int(m.home)) && !w.noCatchUp {
 			follow(&t.managers[m.home], m, i)
 		}
 	}
@@ -84,4 +100,14 @@ func (s *state) records(without set) (committed uint8) {
 		}
 	}
 	return committed
+}
+
+// suspects are the managers that a repair passes over when it looks for a new home.
+func (w *walk) suspects(s *state) (suspect set) {
+	for i := range s.managers {
+		if s.managers[i].suspect && !w.suspectHome {
+			suspect |= of(i)
+		}
+	}
+	return suspect
 }

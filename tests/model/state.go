@@ -74,6 +74,7 @@ type repairer struct {
 	deciding        bool
 	asked, answered set
 	committed       uint8 // operations that a survivor has as its record
+	suspect         set   // survivors that may have lost a vote: none of them becomes the home
 }
 
 // state is everything. Messages that were sent stay: each can come at any later time, again, or never.
