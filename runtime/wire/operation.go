@@ -17,8 +17,14 @@ func OperationPath(id string) string { return OperationsPath() + "/" + url.PathE
 // StatePath is what one manager holds of a store's configuration, for other managers and repairs.
 func StatePath(store string) string { return StorePath(store) + "/state" }
 
-// RepairPath makes a manager resolve a store's pending change and catch up at once.
-func RepairPath(store string) string { return StorePath(store) + "/repair" }
+// SettlePath makes a manager resolve a store's pending change, and take what it missed, at once.
+func SettlePath(store string) string { return StorePath(store) + "/settle" }
+
+// FencePath is the first half of a repair, DecidePath the second.
+func FencePath(store string) string { return StorePath(store) + "/fence" }
+
+// DecidePath is the second half of a repair.
+func DecidePath(store string) string { return StorePath(store) + "/decide" }
 
 // Times of the protocol.
 const (
@@ -123,6 +129,19 @@ type Operation struct {
 type Abort struct {
 	Store string `json:"store"`
 	Epoch uint64 `json:"epoch,omitempty"`
+}
+
+// Fence is the body of the first half of a repair: the identities of the home that is lost, and of all
+// managers that are left.
+type Fence struct {
+	Lost      string   `json:"lost"`
+	Survivors []string `json:"survivors"`
+}
+
+// Verdict is the body of the second half: what any of those left has as its configuration.
+type Verdict struct {
+	Lost      string   `json:"lost"`
+	Committed []string `json:"committed,omitempty"`
 }
 
 // Configuration is what all managers of a store keep alike.

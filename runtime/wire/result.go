@@ -54,6 +54,7 @@ const (
 	CodeOperationDiffers   = "operation_differs"   // 422 the same id with another content
 	CodeFenced             = "fenced"              // 409 a manager that was declared lost
 	CodeRepairUnfinished   = "repair_unfinished"   // 409 a repair has begun and not ended
+	CodeHomeSilent         = "home_silent"         // 409 the manager that decides gives no answer
 	CodeHomeAlive          = "home_alive"          // 409 the home that is said to be lost was heard of
 	CodeReadOnly           = "read_only"           // 503 the catalog's disk refuses
 	CodeInternal           = "internal"            // 500

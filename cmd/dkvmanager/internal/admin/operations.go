@@ -4,7 +4,6 @@ import (
 	"context"
 	"math"
 
-	"dkvrun/cmd/dkvmanager/internal/apply"
 	"dkvrun/runtime/wire"
 )
 
@@ -81,14 +80,3 @@ func (a *API) renew(req *request) (any, error) {
 	}
 	return a.apply.Renew(req.operation)
 }
-
-// checkTo refuses what is for another manager: one with a new disk may answer under an old address.
-func (a *API) checkTo(req *request) error {
-	if to := req.query.Get("to"); to != a.Catalog.Identity() {
-		return apply.WrongManager(a.Catalog.Identity())
-	}
-	return nil
-}
-
-// getState is for other managers and for repairs: what this one has of a store, even if it has not.
-func (a *API) getState(req *request) (any, error) { return a.apply.State(req.store) }

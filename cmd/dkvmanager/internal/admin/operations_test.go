@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/runtime/wire"
 )
 
@@ -135,5 +136,41 @@ func TestOperationsRefuseWhatCantBe(t *testing.T) {
 		if got.StatusCode != 400 || !strings.Contains(got.Message, said) {
 			t.Errorf("got %d %q, want 400 and %q", got.StatusCode, got.Message, said)
 		}
+	}
+}
+
+func TestRepairRoutes(t *testing.T) {
+	b := newBench(t)
+	c := b.change(operation)
+	c.Managers = append(c.Managers, wire.Manager{Identity: "zz-lost", URL: "http://" + otherHost + ":7801"})
+	b.operation("POST", b.to(wire.OperationsPath()), c, wire.OperationPending)
+	b.operation("POST", b.to(wire.OperationPath(c.ID)+"/commit")+"&epoch=1", nil, wire.OperationCommitted)
+	var state wire.StoreState
+	if status, text := b.send(b.request("POST", b.to(wire.SettlePath(c.Store)), nil)); status != 200 || json.Unmarshal(text, &state) != nil || state.Configuration == nil {
+		t.Errorf("settle: %d %s", status, text)
+	}
+	b.refused("POST", b.to(wire.FencePath(c.Store)), wire.Fence{Survivors: []string{}}, wire.CodeBadRequest, "lost")
+	b.refused("POST", b.to(wire.FencePath(c.Store)), wire.Fence{Lost: "zz-lost", Survivors: []string{b.catalog.Identity()}}, wire.CodeWrongHome, "are decided by")
+	if err := b.catalog.Update(func(d *catalog.Data) error { d.Stores[c.Store].Home = "zz-lost"; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		path string
+		body any
+		want string
+	}{
+		{wire.FencePath(c.Store), wire.Fence{Lost: "zz-lost", Survivors: []string{b.catalog.Identity()}}, "zz-lost"},
+		{wire.DecidePath(c.Store), wire.Verdict{Lost: "zz-lost"}, ""},
+	} {
+		state = wire.StoreState{}
+		if status, text := b.send(b.request("POST", b.to(step.path), step.body)); status != 200 || json.Unmarshal(text, &state) != nil || state.Repairing != step.want {
+			t.Errorf("%s: %d %s", step.path, status, text)
+		}
+		if step.want != "" {
+			b.refused("DELETE", wire.StorePath(c.Store), nil, wire.CodeRepairUnfinished, "has begun")
+		}
+	}
+	if s := b.store(c.Store); s.Home != b.catalog.Identity() || len(s.Managers) != 1 {
+		t.Errorf("home %s of %v", s.Home, s.Managers)
 	}
 }

@@ -43,7 +43,8 @@ func (m *Machine) checkParticipant(c *wire.Change) *wire.Result {
 	return nil
 }
 
-// checkFences refuses what managers take part in that were declared lost, and all while a repair is on.
+// checkFences refuses the word of a home that was declared lost, and everything while a repair is on. One
+// that comes back without the store takes part again like any other.
 func checkFences(n *catalog.Name, c *wire.Change) *wire.Result {
 	if n.Out {
 		r := refuse(wire.CodeFenced, "this manager was declared lost, and %s goes on without it", c.Store)
@@ -53,10 +54,8 @@ func checkFences(n *catalog.Name, c *wire.Change) *wire.Result {
 	if n.Repairing != "" {
 		return Unrepaired(c.Store, n.Repairing)
 	}
-	for _, w := range c.Managers {
-		if slices.Contains(n.Fenced, w.Identity) {
-			return refuse(wire.CodeFenced, "manager %s (%s) was declared lost, and %s goes on without it", w.URL, w.Identity, c.Store)
-		}
+	if slices.Contains(n.Fenced, c.Home) {
+		return refuse(wire.CodeFenced, "manager %s was declared lost: it decides nothing about %s any more", c.Home, c.Store)
 	}
 	return nil
 }

@@ -47,6 +47,8 @@ func (m *Machine) Abort(id string, a wire.Abort) (wire.Operation, error) {
 			return nil
 		case !m.isHome(p) && m.cutOff(d, p):
 			return overruled(p)
+		case p.Epoch > a.Epoch: // it was prepared anew since
+			return moved(p, a.Epoch)
 		}
 		d.Decide(ended(p, false), m.Now())
 		return nil

@@ -19,15 +19,18 @@ func (m *Machine) install(d *catalog.Data, p *catalog.Pending) {
 		Operation: p.Creation, Change: p.ID, Revision: p.BaseRevision + 1, Epoch: p.Epoch, Home: p.Home,
 		Managers: p.Managers, Founders: p.Founders, Nodes: p.Nodes,
 	}, how{desired: p.Desired, founding: p.Founding || p.BaseRevision == 0, loseData: p.LoseData})
-	if p.Drop != "" {
-		d.SetName(p.Store, func(n *catalog.Name) { n.Fenced = append(slices.Clone(n.Fenced), p.Drop) })
-	}
+	d.SetName(p.Store, func(n *catalog.Name) {
+		if p.Drop != "" {
+			n.Fenced = append(slices.Clone(n.Fenced), p.Drop)
+		}
+		n.Fenced = slices.DeleteFunc(slices.Clone(n.Fenced), func(lost string) bool { return keeps(p.Managers, lost) })
+	})
 }
 
-// Remove drops a store, and keeps its epoch and the operation that removed it, which is empty where none
-// did.
+// Remove drops a store, and keeps its epoch, who was declared lost, and the operation that removed it,
+// which is empty where none did.
 func Remove(d *catalog.Data, store, operation string) {
-	d.SetName(store, func(n *catalog.Name) { n.Removed, n.Fenced = operation, nil })
+	d.SetName(store, func(n *catalog.Name) { n.Removed, n.Out = operation, false })
 	if s := d.Named(store); s != nil {
 		delete(d.Stores, s.Name)
 	}

@@ -16,6 +16,11 @@ func startAll(d *catalog.Data) error {
 	return nil
 }
 
+func forgetNames(d *catalog.Data) error {
+	d.Names = nil
+	return nil
+}
+
 // narrowed is the operation that takes orders-1 out.
 func (f *fleet) narrowed() wire.Change {
 	c := f.create(id(2), 2)

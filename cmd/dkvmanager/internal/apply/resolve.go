@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/runtime/wire"
@@ -13,7 +14,7 @@ import (
 func (m *Machine) Resolve(ctx context.Context) error {
 	all := []error{m.Expire()}
 	for _, n := range m.Catalog.Snapshot().Names {
-		if n.Pending != nil && !m.isHome(n.Pending) && n.Repairing == "" {
+		if n.Pending != nil && !m.isHome(n.Pending) && n.Repairing == "" && !n.Out {
 			all = append(all, m.follow(ctx, n.Pending))
 		}
 	}
@@ -31,6 +32,10 @@ func (m *Machine) follow(ctx context.Context, p *catalog.Pending) error {
 		return nil // another manager under that address: its word counts for nothing
 	}
 	m.hear(p.ID)
+	if slices.Contains(home.Fenced, m.self()) {
+		// What it held may be long superseded there: its vote stays, and the store goes on without it.
+		return m.Catalog.Update(func(d *catalog.Data) error { return leaveOut(d, p.Store) })
+	}
 	switch home.Of(p.ID) {
 	case wire.OperationPending:
 		return nil

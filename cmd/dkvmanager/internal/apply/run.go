@@ -2,18 +2,27 @@ package apply
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
-// Run resolves what is pending every so often, until ctx is done; failed hears of homes that gave no
-// answer, once until it is another one.
+// tendEvery is how many rounds lie between two comparisons with the other managers.
+const tendEvery = 12
+
+// Run resolves what is pending every so often, and compares its stores with the other managers' at once
+// and every twelfth time, until ctx is done. Failed hears of managers that gave no answer, once until it
+// is another one.
 func (m *Machine) Run(ctx context.Context, every time.Duration, failed func(error)) {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	last := ""
-	for {
+	for round := 0; ; round++ {
+		err := m.Resolve(ctx)
+		if round%tendEvery == 0 {
+			err = errors.Join(err, m.Tend(ctx))
+		}
 		said := ""
-		if err := m.Resolve(ctx); err != nil && ctx.Err() == nil {
+		if err != nil && ctx.Err() == nil {
 			if said = err.Error(); said != last {
 				failed(err)
 			}

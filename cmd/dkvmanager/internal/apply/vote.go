@@ -1,8 +1,6 @@
 package apply
 
 import (
-	"fmt"
-
 	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/cmd/dkvmanager/internal/failpoint"
 	"dkvrun/runtime/wire"
@@ -77,6 +75,9 @@ func (m *Machine) vote(d *catalog.Data, c *wire.Change) (*catalog.Pending, error
 		}
 		return &catalog.Pending{Change: *c, Digest: digest, Since: m.Now().UTC().Round(0)}, nil
 	}
+	if n := d.Name(c.Store); checkFences(&n, c) != nil {
+		return nil, checkFences(&n, c)
+	}
 	if c.Epoch > p.Epoch {
 		raised := *p
 		raised.Epoch = c.Epoch
@@ -105,7 +106,6 @@ func unknown(id string) *wire.Result {
 
 func moved(p *catalog.Pending, epoch uint64) *wire.Result {
 	r := refuse(wire.CodeStaleEpoch, "operation %s was prepared at epoch %d since: %d is over", p.ID, p.Epoch, epoch)
-	r.Hint = fmt.Sprintf("commit epoch %d", p.Epoch)
 	r.Epoch = p.Epoch
 	return r
 }

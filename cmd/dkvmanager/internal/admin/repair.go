@@ -1,0 +1,64 @@
+package admin
+
+import (
+	"context"
+	"time"
+
+	"dkvrun/cmd/dkvmanager/internal/apply"
+	"dkvrun/runtime/wire"
+)
+
+// settleTimeout bounds how long other managers are asked for one request.
+const settleTimeout = 5 * time.Second
+
+// getState is for other managers and for repairs: what this one has of a store, even if it has not.
+func (a *API) getState(req *request) (any, error) { return a.apply.State(req.store) }
+
+// settle asks the store's home at once about what is pending, and takes what was missed.
+func (a *API) settle(req *request) (any, error) {
+	if err := a.checkTo(req); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(req.ctx, settleTimeout)
+	defer cancel()
+	return a.apply.Settle(ctx, req.store)
+}
+
+func (a *API) fence(req *request) (any, error) {
+	var body wire.Fence
+	if err := a.repairBody(req, &body, &body.Lost); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(req.ctx, settleTimeout)
+	defer cancel()
+	return a.apply.Fence(ctx, req.store, body)
+}
+
+func (a *API) decide(req *request) (any, error) {
+	var body wire.Verdict
+	if err := a.repairBody(req, &body, &body.Lost); err != nil {
+		return nil, err
+	}
+	return a.apply.Decide(req.store, body)
+}
+
+func (a *API) repairBody(req *request, body any, lost *string) error {
+	if err := a.checkTo(req); err != nil {
+		return err
+	}
+	if err := decode(req.body, body); err != nil {
+		return err
+	}
+	if *lost == "" {
+		return refuse(wire.CodeBadRequest, "lost: is missing: give the identity of the manager that is gone for good")
+	}
+	return nil
+}
+
+// checkTo refuses what is for another manager: one with a new disk may answer under an old address.
+func (a *API) checkTo(req *request) error {
+	if to := req.query.Get("to"); to != a.Catalog.Identity() {
+		return apply.WrongManager(a.Catalog.Identity())
+	}
+	return nil
+}

@@ -1,0 +1,150 @@
+package apply
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"dkvrun/runtime/wire"
+)
+
+var ctx = context.Background()
+
+// fence has the survivors b and c fence a; all of them answer.
+func (f *fleet) fence() {
+	f.t.Helper()
+	lost := wire.Fence{Lost: f.all[0].self(), Survivors: []string{f.all[1].self(), f.all[2].self()}}
+	for _, m := range f.all[1:] {
+		if s, err := m.Fence(ctx, "OrdersStore", lost); err != nil || s.Repairing != lost.Lost {
+			f.t.Fatalf("fence at %s: %+v, %v", m.host, s, err)
+		}
+	}
+}
+
+func (f *fleet) decide(committed ...string) {
+	f.t.Helper()
+	for _, m := range f.all[1:] {
+		s, err := m.Decide("OrdersStore", wire.Verdict{Lost: f.all[0].self(), Committed: committed})
+		if err != nil || s.Repairing != "" || s.Pending != nil || len(s.Fenced) != 1 {
+			f.t.Fatalf("decide at %s: %+v, %v", m.host, s, err)
+		}
+	}
+}
+
+func TestALostHomeIsReplaced(t *testing.T) {
+	f := newFleet(t)
+	f.made()
+	f.down[f.all[0].host] = true
+	f.fence()
+	next := f.create(id(2), 2)
+	next.Action, next.Creation, next.BaseRevision, next.BaseOperation = wire.AddInstanceAction, id(1), 1, id(1)
+	_, err := f.all[1].Prepare(next)
+	f.refused(err, wire.CodeRepairUnfinished)
+	f.decide()
+	f.decide() // again changes nothing
+	for _, m := range f.all[1:] {
+		if s := m.store(); s.Home != f.all[1].self() || len(s.Managers) != 2 {
+			t.Errorf("%s: home %s of %v", m.host, s.Home, s.Managers)
+		}
+	}
+
+	// It comes back, and learns it: its word counts for nothing, its instances stop.
+	back := f.all[0]
+	f.down[back.host] = false
+	if err := back.Catalog.Update(startAll); err != nil {
+		t.Fatal(err)
+	}
+	if err := back.Tend(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if local := back.store().Local["orders-1"]; local.Desired != wire.DesiredStopped {
+		t.Error("its instance is still to run")
+	}
+	_, err = back.Prepare(next)
+	f.refused(err, wire.CodeFenced)
+}
+
+func TestARepairTakesWhatASurvivorHasCommitted(t *testing.T) {
+	f := newFleet(t)
+	c := f.create(id(1), 1)
+	f.prepare(c)
+	for _, m := range f.all[:2] {
+		if _, err := m.Commit(c.ID, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.down[f.all[0].host] = true
+	f.now = f.now.Add(wire.ExpireAfter + graceHome + time.Second)
+	f.fence()
+	_, err := f.all[2].Commit(c.ID, 1) // the runner's, late: the repair decides now
+	f.refused(err, wire.CodeFenced)
+	f.decide(c.ID)
+	if s := f.all[2].store(); s == nil || s.Committed() != c.ID || s.Home != f.all[1].self() {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestARepairDropsWhatNobodyHasCommitted(t *testing.T) {
+	f := newFleet(t)
+	c := f.create(id(1), 1)
+	f.prepare(c)
+	f.down[f.all[0].host] = true
+	_, err := f.all[1].Fence(ctx, "OrdersStore", wire.Fence{Lost: f.all[0].self()})
+	f.refused(err, wire.CodeHomeAlive)
+	f.now = f.now.Add(wire.ExpireAfter + graceHome + time.Second)
+	f.fence()
+	f.decide()
+	for _, m := range f.all[1:] {
+		if m.store() != nil || m.state(c.ID) != wire.OperationAborted {
+			t.Errorf("%s: %s", m.host, m.state(c.ID))
+		}
+	}
+}
+
+func TestAHomeThatAnswersIsNotLost(t *testing.T) {
+	f := newFleet(t)
+	f.prepare(f.create(id(1), 1))
+	f.now = f.now.Add(20 * time.Second)
+	_, err := f.all[1].Fence(ctx, "OrdersStore", wire.Fence{Lost: f.all[0].self()})
+	f.refused(err, wire.CodeHomeAlive)
+	_, err = f.all[0].Fence(ctx, "OrdersStore", wire.Fence{Lost: f.all[0].self()})
+	f.refused(err, wire.CodeBadRequest)
+}
+
+func TestAManagerTakesWhatItMissed(t *testing.T) {
+	f := newFleet(t)
+	f.made()
+	c := f.narrowed()
+	f.prepare(c)
+	for _, m := range f.all[:2] {
+		if _, err := m.Commit(c.ID, c.Epoch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The third has lost its vote with its disk's last write.
+	away := f.all[2]
+	if err := away.Catalog.Update(forgetNames); err != nil {
+		t.Fatal(err)
+	}
+	if err := away.Tend(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if s := away.store(); s.Revision != 2 || s.Committed() != c.ID || len(s.Nodes) != 2 || s.Local["orders-3"] == nil {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestSettleAsksAtOnce(t *testing.T) {
+	f := newFleet(t)
+	c := f.create(id(1), 1)
+	f.prepare(c)
+	if _, err := f.all[0].Commit(c.ID, 1); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := f.all[1].Settle(ctx, "OrdersStore"); err != nil || s.Configuration == nil || s.Pending != nil {
+		t.Errorf("%+v, %v", s, err)
+	}
+	f.down[f.all[0].host] = true
+	_, err := f.all[2].Settle(ctx, "OrdersStore")
+	f.refused(err, wire.CodeHomeSilent)
+}
