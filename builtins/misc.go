@@ -19,7 +19,7 @@ var sleepBuiltin = runtime.Builtin{
 
 var exitBuiltin = runtime.Builtin{
 	Name: "exit", Group: "Time", Positional: 2,
-	Doc: "Ends the run with a status. `pcall` does not stop it.",
+	Doc: "Ends the run with a status, also from a task, after the functions of `at_exit`. `pcall` does not stop it.",
 	Params: []runtime.Param{
 		{Name: "status", Type: runtime.Integer, Min: runtime.Bound(0), Max: runtime.Bound(255), Default: 0, Doc: "the exit status"},
 		{Name: "message", Type: runtime.String, Doc: "said on standard error"},

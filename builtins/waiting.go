@@ -26,7 +26,7 @@ var retryBuiltin = runtime.Builtin{
 	Returns: "what the function returns; raises what the last attempt failed with",
 	Example: `local stores = retry{times = 5, delay_sec = 0.1, f = function() return get_store() end}
 print(#stores)`,
-	Impl:    func(c *runtime.Call) (any, error) { return of(c).retry(c) },
+	Impl: func(c *runtime.Call) (any, error) { return of(c).retry(c) },
 }
 
 func (r *Run) retry(c *runtime.Call) (any, error) {
