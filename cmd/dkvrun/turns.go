@@ -82,14 +82,17 @@ func (t *turns) next() {
 	}
 }
 
-// flush shows what is still waiting at the end of a run that cut actions off.
+// flush ends what is shown, and shows what waits, at the end of a run that cut actions off.
 func (t *turns) flush() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, u := range t.waiting {
 		u.ended = true
 	}
-	t.showing = nil
+	if t.showing != nil {
+		t.screen.End(&t.showing.shown)
+		t.showing = nil
+	}
 	t.next()
 }
 
