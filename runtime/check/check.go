@@ -65,6 +65,7 @@ type checker struct {
 	modules  map[string]*module   // what require gives, by name
 	named    map[string]*shape    // by the names that declarations use
 	shapes   map[*variable]*shape // those that are known, or being found out
+	raising  []syntax.Span        // functions that are meant to raise
 	findings []Finding
 }
 
@@ -103,6 +104,7 @@ func (c *checker) walk() {
 			}
 		case *syntax.Call:
 			called[n.Callee] = n.Method == nil
+			c.expected(n)
 			c.call(n)
 		case *syntax.Table:
 			c.table(n)

@@ -63,12 +63,12 @@ func (c *checker) report(at syntax.Span, code, format string, args ...any) *Find
 	return &c.findings[len(c.findings)-1]
 }
 
-// sorted are the findings that no comment silences, in the order of their places.
+// sorted are the findings that no comment silences and that are not meant to be, in the order of their places.
 func (c *checker) sorted(comments []syntax.Comment) []Finding {
 	silent := silenced(comments)
 	kept := slices.DeleteFunc(c.findings, func(f Finding) bool {
 		codes, ok := silent[f.Line]
-		return ok && f.Code != SyntaxError && (len(codes) == 0 || slices.Contains(codes, f.Code))
+		return c.isExpected(f) || ok && f.Code != SyntaxError && (len(codes) == 0 || slices.Contains(codes, f.Code))
 	})
 	slices.SortStableFunc(kept, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
