@@ -282,7 +282,7 @@ function deadline(sec, f) end
 ---@overload fun(parameters: table): any
 function disconnect_managers() end
 
----Ends the run with a status. `pcall` does not stop it.
+---Ends the run with a status, also from a task, after the functions of `at_exit`. `pcall` does not stop it.
 ---@param status? integer the exit status
 ---@param message? string said on standard error
 ---@return any # never
