@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"syscall"
@@ -42,6 +43,9 @@ func runManager(ctx context.Context, args []string, stdout, stderr io.Writer) in
 	}
 	if err != nil {
 		return fail(stderr, exitUsage, fmt.Errorf("%w (see dkvmanager --help)", err))
+	}
+	if o.lifeline != nil { // a stopped process whose starter dies gets it: the lifeline's end is what counts
+		signal.Ignore(syscall.SIGHUP)
 	}
 	log := slog.New(slog.NewTextHandler(stderr, nil))
 	if err := manage(ctx, o, log); err != nil {
