@@ -84,7 +84,23 @@ func (c *Cluster) Pause(i int) error {
 			return err
 		}
 	}
-	return nil
+	return until(context.Background(), exitTime, func() bool { return !slices.ContainsFunc(p.pids, runs) })
+}
+
+// runs tells whether a thread of a process isn't stopped: the signal takes a moment to reach them all.
+func runs(pid int) bool {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil {
+		return false
+	}
+	for _, path := range threads {
+		stat, err := os.ReadFile(path)
+		_, state, found := bytes.Cut(stat, []byte(") "))
+		if err == nil && found && !bytes.ContainsAny(state[:1], "TZX") { // stopped, or dead
+			return true
+		}
+	}
+	return false
 }
 
 // guard starts a process that lets the others go on when the lifeline breaks: stopped ones would not
