@@ -17,6 +17,8 @@ type Fixtures struct {
 	// Manager finds the dkvmanager program; TempDir is where its data goes.
 	Manager func() (string, error)
 	TempDir string
+	// Executable is the runner's own program; Folder is the suite's.
+	Executable, Folder string
 	// AtEnd has a function called at the end of the running test or block; it returns an error where
 	// none runs. Abort ends the running test.
 	AtEnd func(func(context.Context) error) error
@@ -27,10 +29,13 @@ type Fixtures struct {
 }
 
 // TestBuiltins lists what can be called in tests alone, sorted by name.
-func TestBuiltins() []runtime.Builtin { return []runtime.Builtin{localCluster} }
+func TestBuiltins() []runtime.Builtin { return []runtime.Builtin{localCluster, runScript} }
 
-// TestObjects lists what these return.
+// TestObjects lists the objects that they return.
 func TestObjects() []*runtime.ObjectType { return []*runtime.ObjectType{clusterType} }
+
+// TestRecords lists the tables that they return.
+func TestRecords() []*runtime.RecordType { return []*runtime.RecordType{scriptRunType} }
 
 // awaited is something that is to happen once a manager has answered a certain request.
 type awaited struct {

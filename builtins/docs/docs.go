@@ -27,7 +27,7 @@ func All() Set {
 	return Set{
 		Builtins: slices.Concat(builtins.All(), builtins.TestBuiltins(), suite.Words()),
 		Objects:  slices.Concat(builtins.Objects(), builtins.TestObjects()),
-		Records:  builtins.Records(),
+		Records:  slices.Concat(builtins.Records(), builtins.TestRecords()),
 	}
 }
 

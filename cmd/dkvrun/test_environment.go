@@ -25,6 +25,7 @@ type environment struct {
 func openEnvironment(p *process, o *testOptions, s suite.Setup) *environment {
 	fixtures := &builtins.Fixtures{
 		Manager: func() (string, error) { return local.FindManager(p.getenv, p.executable) }, TempDir: os.TempDir(),
+		Executable: p.executable, Folder: filepath.Dir(s.File),
 		AtEnd: s.Scope.AtEnd, Abort: s.Scope.Abort,
 	}
 	e := &environment{client: fanout.New(fanout.Config{Answered: fixtures.Answered})}

@@ -1,0 +1,75 @@
+package builtins
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"dkvrun/runtime"
+)
+
+// endTime is how long a script may take to end once its test is over.
+const endTime = 6 * time.Second
+
+var runScript = runtime.Builtin{
+	Name: "run_script", Group: "Tests", Positional: 1,
+	Doc: "Runs a runbook as the command line does, in a process of its own with the session's managers, and returns what came of it.",
+	Params: []runtime.Param{
+		{Name: "script", Type: runtime.String, Required: true, Doc: "its path, seen from the suite's folder"},
+		{Name: "args", Type: runtime.Strings, Doc: "the script's own arguments"},
+		{Name: "flags", Type: runtime.Strings, Doc: "flags of dkvrun before the script: `--strict`, `-o json`, …"},
+	},
+	Returns:    "`{ok, status, stdout, stderr}`",
+	ReturnType: "script run",
+	Example: `it("lists what there is", function()
+  local_cluster{servers = 2}
+  assert.are.equal(2, run_script{"missing.lua"}.status)
+end)`,
+	Impl: func(c *runtime.Call) (any, error) { return of(c).runScript(c) },
+}
+
+var scriptRunType = &runtime.RecordType{Name: "script run", Doc: "What came of a runbook that a test has run.", Fields: []runtime.Field{
+	{Name: "ok", Doc: "true when its exit status is 0"},
+	{Name: "status", Doc: "its exit status"},
+	{Name: "stdout", Doc: "its standard output"},
+	{Name: "stderr", Doc: "its standard error"},
+}}
+
+func (r *Run) runScript(c *runtime.Call) (any, error) {
+	f := r.Fixtures
+	script := c.String("script")
+	if !filepath.IsAbs(script) {
+		script = filepath.Join(f.Folder, script)
+	}
+	args := c.Strings("flags")
+	if s := r.session(c); s != nil {
+		var managers []string
+		for _, e := range s.endpoints() {
+			managers = append(managers, e.String())
+		}
+		args = append(args, "-m", strings.Join(managers, ","))
+	}
+	cmd := exec.CommandContext(c.Context(), f.Executable, append(append(args, script), c.Strings("args")...)...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = endTime
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	var exit *exec.ExitError
+	switch {
+	case c.Context().Err() != nil:
+		return nil, c.Context().Err()
+	case err != nil && !errors.As(err, &exit):
+		return nil, fmt.Errorf("%s can't be run: %w", f.Executable, err)
+	}
+	status := cmd.ProcessState.ExitCode()
+	r.Reporter.Notice(fmt.Sprintf("%s ended with status %d", script, status))
+	return runtime.Record{Type: scriptRunType, Values: map[string]any{
+		"ok": status == 0, "status": status, "stdout": stdout.String(), "stderr": stderr.String(),
+	}}, nil
+}
