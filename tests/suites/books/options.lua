@@ -1,0 +1,2 @@
+local opt = args{store = "string", count = 2}
+print(opt.store .. " " .. opt.count)

@@ -1,0 +1,60 @@
+-- What a cluster lives through: each test breaks one of its own.
+
+local cluster, store
+before_each(function()
+  cluster = local_cluster{servers = 3}
+  new_store("OrdersStore", "orders"):check()
+  start_store{"OrdersStore", parallel = true}:check()
+  wait_ready("OrdersStore")
+  store = connect_store("OrdersStore")
+  store:put("before", "kept")
+end)
+
+describe("a store on three servers", function()
+  it("takes writes without one of them", function()
+    cluster:kill(2)
+    assert.eventually(function() store:put("during", "kept") end)
+    assert.are.equal("kept", store:get("before"))
+    cluster:restart(2)
+    wait_ready("OrdersStore")
+    local back = connect_store{"OrdersStore", endpoints = cluster.hosts[2] .. ":7861"}
+    assert.are.equal("kept", back:get("during"))
+  end)
+  it("takes none without two, and all again afterwards", function()
+    cluster:kill(2)
+    cluster:kill(3)
+    assert.has_error(function() deadline(3, function() store:put("lost", "?") end) end)
+    cluster:restart(2)
+    cluster:restart(3)
+    wait_ready("OrdersStore")
+    assert.are.equal("kept", store:get("before"))
+  end)
+  it("outlives its managers", function()
+    for i = 1, 3 do cluster:kill(i, {only_manager = true}) end
+    store:put("without managers", "kept")
+    for i = 1, 3 do cluster:restart(i) end
+    wait_ready("OrdersStore")
+    assert.are.equal("kept", store:get("without managers"))
+  end)
+  it("goes on while a server hangs", function()
+    cluster:pause(1)
+    assert.are.equal("timeout", get_store{timeout_sec = 0.5}.unreachable[1].code)
+    cluster:resume(1)
+    wait_ready("OrdersStore")
+    assert.is_true(store_status("OrdersStore").consistent)
+  end)
+end)
+
+describe("a change of topology", function()
+  it("is whole when a manager dies after its vote", function()
+    cluster:kill(2, {after = "prepare"})
+    local made = new_store{"CartStore", "cart", clustron_port = 7911, client_port = 7961, timeout_sec = 5}
+    local ok = made.ok
+    cluster:restart(2)
+    assert.eventually(function()
+      local there = #get_store("CartStore")
+      return there == 0 or there == 3
+    end, {timeout_sec = 40, interval_sec = 0.2})
+    assert.is_true(ok == false or #get_store("CartStore") == 3)
+  end)
+end)

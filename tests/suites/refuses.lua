@@ -1,0 +1,6 @@
+-- refuses(message, f, …) asserts that a call raises, with these words in what it says.
+
+return function(message, f, ...)
+  local arguments, n = {...}, select("#", ...)
+  assert.error_matches(function() f(unpack(arguments, 1, n)) end, message, 1, true)
+end

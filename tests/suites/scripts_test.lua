@@ -1,0 +1,41 @@
+-- The runbooks that ship, as the command line runs them.
+
+local function book(name) return "../../scripts/" .. name .. ".lua" end
+
+describe("demo", function()
+  it("does the main job", function()
+    local_cluster{servers = 3}
+    local run = run_script(book "demo")
+    assert.are.equal("", run.ok and "" or run.stderr)
+    assert.matches("order/3\titem 3", run.stdout, 1, true)
+    assert.matches("Done: 0 stores left", run.stdout, 1, true)
+  end)
+end)
+
+for n = 1, 4 do
+  describe("new_store_" .. n, function()
+    it("makes the store of its page", function()
+      local cluster = local_cluster{servers = 2}
+      assert.is_true(run_script(book("new_store_" .. n)).ok)
+      local nodes = store_status("OrdersStore").topology
+      assert.are.equal(n == 1 and 2 or 4, #nodes)
+      assert.are.same({"orders-1", cluster.hosts[1]}, {nodes[1].name, nodes[1].host})
+    end)
+  end)
+end
+
+describe("rolling_restart", function()
+  it("restarts every instance, and keeps the store up", function()
+    local_cluster{servers = 3}
+    new_store("OrdersStore", "orders"):check()
+    start_store{"OrdersStore", parallel = true}:check()
+    wait_ready("OrdersStore")
+    local before = {}
+    for i, node in ipairs(store_status("OrdersStore").instances) do before[i] = node.pid end
+    local run = run_script{book "rolling_restart", args = {"--store", "OrdersStore"}}
+    assert.are.equal("", run.ok and "" or run.stderr)
+    for i, node in ipairs(store_status("OrdersStore").instances) do assert.are_not.equal(before[i], node.pid) end
+    assert.is_true(store_status("OrdersStore").ready)
+  end)
+  it("wants a store", function() assert.are.equal(2, run_script(book "rolling_restart").status) end)
+end)

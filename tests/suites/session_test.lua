@@ -1,0 +1,86 @@
+-- The builtins of the session.
+
+local refuses = require "refuses"
+
+describe("connect_managers", function()
+  local cluster
+  setup(function() cluster = local_cluster{servers = 3, connect = false} end)
+
+  it("makes managers the session, in the order given", function()
+    local m = cluster.managers
+    assert.all_ok(connect_managers{m[3], m[1]})
+    assert.are.same({m[3], m[1]}, managers())
+  end)
+  it("takes a list, a string with commas, and hosts without the usual port", function()
+    assert.are.equal(3, #connect_managers(cluster.managers))
+    assert.are.equal(2, #connect_managers{cluster.hosts[1] .. "," .. cluster.hosts[2], force = true})
+    assert.are.same({cluster.managers[1], cluster.managers[2]}, managers())
+  end)
+  it("refuses another session unless it is forced", function()
+    connect_managers(cluster.managers[1])
+    connect_managers(cluster.managers[1])
+    refuses("connected to " .. cluster.managers[1] .. " already", connect_managers, cluster.managers[2])
+    assert.all_ok(connect_managers{cluster.managers[2], force = true})
+  end)
+  it("raises when one does not answer, and leaves the session", function()
+    connect_managers(cluster.managers[1])
+    refuses("not connected: 1 of 2 managers did not answer", connect_managers, {cluster.managers[2], cluster.hosts[3] .. ":1", force = true})
+    assert.are.same({cluster.managers[1]}, managers())
+    local rows = connect_managers{cluster.managers[2], cluster.hosts[3] .. ":1", force = true, allow_down = true}
+    assert.failed(rows, {code = "refused", count = 1})
+  end)
+  it("refuses what is no manager", function()
+    refuses("no managers given", connect_managers)
+    refuses("parameter managers: ", connect_managers, "0.0.0.0")
+    refuses("parameter managers: ", connect_managers, "host:99999")
+    refuses("parameter managers: ", connect_managers, {})
+    refuses("parameter managers: ", connect_managers, {cluster.managers[1], cluster.managers[1]})
+    refuses("parameter managers: ", connect_managers, "http://user:word@10.0.0.11")
+    refuses("did you mean force?", connect_managers, {cluster.managers[1], forse = true})
+    refuses("got number, want", connect_managers, 7801)
+  end)
+end)
+
+describe("managers", function()
+  it("is empty without a session", function() assert.are.same({}, managers()) end)
+  it("lists the session", function()
+    local cluster = local_cluster{servers = 2}
+    assert.are.same(cluster.managers, managers())
+  end)
+  it("takes nothing", function() refuses("managers", managers, "10.0.0.11") end)
+end)
+
+describe("disconnect_managers", function()
+  it("ends the session", function()
+    local_cluster{servers = 1}
+    disconnect_managers()
+    assert.are.same({}, managers())
+    refuses("no managers connected", get_store)
+  end)
+  it("needs one", function() refuses("no managers connected", disconnect_managers) end)
+end)
+
+describe("with_managers", function()
+  local cluster
+  setup(function() cluster = local_cluster{servers = 2} end)
+
+  it("runs a function with another session and restores this one", function()
+    local inner, second = with_managers(cluster.managers[2], function() return managers(), "second" end)
+    assert.are.same({cluster.managers[2]}, inner)
+    assert.are.equal("second", second)
+    assert.are.same(cluster.managers, managers())
+  end)
+  it("restores it after an error too", function()
+    refuses("on the way", with_managers, cluster.managers[1], function() error("on the way") end)
+    assert.are.same(cluster.managers, managers())
+  end)
+  it("does not run it where nobody answers", function()
+    local ran = false
+    refuses("did not answer", with_managers, cluster.hosts[1] .. ":1", function() ran = true end)
+    assert.is_false(ran)
+  end)
+  it("needs a function", function()
+    refuses("parameter f", with_managers, cluster.managers[1])
+    refuses("parameter f: got string, want function", with_managers, cluster.managers[1], "f")
+  end)
+end)

@@ -1,0 +1,91 @@
+-- Waiting, tasks, and what ends them.
+
+local refuses = require "refuses"
+
+describe("sleep", function()
+  it("waits", function() sleep(0.01) end)
+  it("takes seconds", function()
+    refuses("parameter sec: required", sleep)
+    refuses("parameter sec: ", sleep, -1)
+    refuses("parameter sec: got string, want number", sleep, "1")
+  end)
+end)
+
+describe("retry", function()
+  it("calls until it works", function()
+    local n = 0
+    assert.are.equal("third", retry{times = 5, delay_sec = 0, f = function() n = n + 1 if n < 3 then error("not yet") end return "third" end})
+    assert.are.equal(3, n)
+  end)
+  it("raises with the last failure", function()
+    refuses("2 attempts failed, the last: never", retry, {times = 2, delay_sec = 0, f = function() error("never") end})
+  end)
+  it("does not try again what is misused", function()
+    local n = 0
+    assert.has_error(function() retry{times = 5, delay_sec = 0, f = function() n = n + 1 sleep("x") end} end)
+    assert.are.equal(1, n)
+    refuses("parameter f: required", retry, {times = 2})
+  end)
+end)
+
+describe("wait_until", function()
+  it("gives what the function returned last", function()
+    local n = 0
+    assert.are.equal(3, wait_until{interval_sec = 0.001, f = function() n = n + 1 return n == 3 and n end})
+  end)
+  it("raises with the last value", function()
+    refuses("the last value was false", wait_until, {timeout_sec = 0.05, interval_sec = 0.01, f = function() return false end})
+  end)
+  it("passes on what the function raises", function() refuses("at once", wait_until, {f = function() error("at once") end}) end)
+end)
+
+describe("deadline", function()
+  it("gives what the function returns", function() assert.are.equal(7, deadline(5, function() return 7 end)) end)
+  it("ends what takes longer", function()
+    refuses("not done after 50ms", deadline, 0.05, function() while true do end end)
+    refuses("not done after 50ms", deadline, 0.05, function() sleep(60) end)
+  end)
+  it("needs seconds", function() refuses("parameter sec: ", deadline, 0, function() end) end)
+end)
+
+describe("parallel", function()
+  it("runs functions at the same time, and keeps their order", function()
+    local n = 0
+    local function meet() n = n + 1 wait_until{interval_sec = 0.001, f = function() return n == 3 end} return n end
+    local outcomes = parallel{meet, meet, meet}
+    assert.is_true(outcomes.ok)
+    assert.are.equal(3, outcomes[2].value)
+  end)
+  it("does not lose the others to one that fails", function()
+    local outcomes = parallel({function() return "one" end, function() error("two") end}, {limit = 1})
+    assert.is_false(outcomes.ok)
+    assert.are.equal("one", outcomes[1].value)
+    assert.are.equal("two", outcomes[2].error.message)
+  end)
+  it("needs functions", function()
+    refuses("parameter functions: item 2: want a function", parallel, {print, 5})
+    refuses("parameter limit: ", parallel, {print}, {limit = 0})
+  end)
+end)
+
+describe("spawn", function()
+  it("runs beside the test", function()
+    local task = spawn(function(a, b) sleep(0.01) return a + b end, 3, 4)
+    assert.are.equal(7, task:wait())
+    assert.is_true(task.ended)
+  end)
+  it("needs a function", function() refuses("parameter f: got number, want function", spawn, 5) end)
+end)
+
+describe("task:wait", function()
+  it("raises what the task failed with", function()
+    local task = spawn(function() error("in the task") end)
+    refuses("in the task", task.wait, task)
+  end)
+end)
+
+describe("step", function()
+  it("gives what the function returns", function() assert.are.equal(5, step("count", function() return step("inside", function() return 5 end) end)) end)
+  it("passes on what it raises", function() refuses("on the way", step, "go", function() error("on the way") end) end)
+  it("needs a name", function() refuses("parameter name: got function, want string", step, function() end) end)
+end)

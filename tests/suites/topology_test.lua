@@ -1,0 +1,71 @@
+-- The generator of topologies and its tools; no network is asked.
+
+local refuses = require "refuses"
+
+local function plan(more)
+  local t = {managers = "10.0.0.11,10.0.0.12", instance_prefix = "orders"}
+  for k, v in pairs(more or {}) do t[k] = v end
+  return topology(t)
+end
+
+describe("topology", function()
+  it("counts names through the cluster and ports on each server", function()
+    local t = plan{instance_count = 2}
+    assert.are.equal(4, #t)
+    assert.are.same({"orders-3", "10.0.0.12", 7811, 7861}, {t[3].name, t[3].host, t[3].clustron_port, t[3].client_port})
+    assert.are.same({"orders-4", 7812, 7862}, {t[4].name, t[4].clustron_port, t[4].client_port})
+  end)
+  it("goes on with the ports where two managers share a host", function()
+    local t = plan{managers = {"10.0.0.11:7801", "10.0.0.11:7802"}}
+    assert.are.same({7811, 7812}, {t[1].clustron_port, t[2].clustron_port})
+  end)
+  it("prints a line a node", function() assert.are.equal(2, select(2, tostring(plan()):gsub("orders%-", ""))) end)
+  it("refuses ports that run into each other", function()
+    assert.has_error(function() plan{instance_count = 60} end)
+    assert.has_error(function() plan{clustron_port = 7801} end)
+    assert.has_error(function() plan{client_port = 65535, instance_count = 2} end)
+  end)
+  it("needs servers and a prefix", function()
+    refuses("no managers connected", topology, {instance_prefix = "orders"})
+    refuses("parameter instance_prefix: required", topology, {managers = "10.0.0.11"})
+    refuses("parameter instance_prefix: ", topology, {managers = "10.0.0.11", instance_prefix = "a b"})
+  end)
+end)
+
+describe("topology.validate", function()
+  it("passes what the generator makes", function() assert.is_true(topology.validate(plan()).ok) end)
+  it("names the first problem", function()
+    local t = plan()
+    t[2].name = "orders-1"
+    local result = topology.validate(t)
+    assert.is_false(result.ok)
+    assert.matches("orders-1", result.problem, 1, true)
+  end)
+  it("needs a list of nodes", function()
+    refuses("parameter nodes: required", topology.validate)
+    refuses("parameter nodes: got string, want table", topology.validate, "nodes")
+  end)
+end)
+
+describe("topology.diff", function()
+  it("is same for the same", function() assert.is_true(topology.diff(plan(), plan()).same) end)
+  it("lists what was added, removed and changed", function()
+    local other = plan{managers = "10.0.0.11,10.0.0.12,10.0.0.13"}
+    other[1].client_port = 7900
+    local diff = topology.diff(plan(), other)
+    assert.are.same({"orders-3"}, diff.added)
+    assert.are.same({"orders-1"}, diff.changed)
+    assert.are.same({"orders-3"}, topology.diff(other, plan()).removed)
+  end)
+  it("needs two", function() refuses("parameter to: required", topology.diff, plan()) end)
+end)
+
+describe("topology.render", function()
+  it("draws it in four ways", function()
+    assert.matches("^Instance", topology.render(plan()))
+    assert.matches("^graph TD", topology.render(plan(), "mermaid"))
+    assert.matches("^digraph", topology.render(plan(), "dot"))
+    assert.are.equal("orders-2", json.decode(topology.render(plan(), "json"))[2].name)
+  end)
+  it("knows no other", function() refuses("parameter format: ", topology.render, plan(), "svg") end)
+end)

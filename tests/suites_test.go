@@ -1,0 +1,105 @@
+package tests
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"dkvrun/builtins"
+	"dkvrun/runtime/suite"
+)
+
+// dkvrunTest runs suites and returns what it printed; it fails t where they fail.
+func dkvrunTest(t *testing.T, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(filepath.Join(bin, "dkvrun"), append([]string{"test"}, args...)...)
+	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir(), "XDG_CACHE_HOME="+t.TempDir(), "NO_COLOR=1")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return string(out)
+}
+
+// TestSuites runs the product's own suites.
+func TestSuites(t *testing.T) {
+	out := dkvrunTest(t, "--shuffle", "suites")
+	t.Log(out[strings.LastIndex(out, "PASSED"):])
+}
+
+// TestSuitesKnowEverything: each builtin, method, module and runbook has a block of its name.
+func TestSuitesKnowEverything(t *testing.T) {
+	files, err := filepath.Glob("suites/*_test.lua")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(text)
+	}
+	var names []string
+	for _, b := range builtins.All() {
+		names = append(names, b.Name)
+	}
+	for _, o := range builtins.Objects() {
+		if o.Name == "store" || o.Name == "task" {
+			for _, m := range o.Methods {
+				names = append(names, o.Name+":"+m.Name)
+			}
+		}
+	}
+	for _, folder := range []string{"../stdlib", "../scripts"} {
+		modules, err := filepath.Glob(filepath.Join(folder, "*.lua"))
+		if err != nil || len(modules) == 0 {
+			t.Fatal(folder, err)
+		}
+		for _, m := range modules {
+			names = append(names, strings.TrimSuffix(filepath.Base(m), ".lua"))
+		}
+	}
+	for _, name := range names {
+		numbered := strings.TrimRight(name, "0123456789")
+		if !strings.Contains(all.String(), fmt.Sprintf("describe(%q", name)) && (numbered == name || !strings.Contains(all.String(), fmt.Sprintf("describe(%q ..", numbered))) {
+			t.Errorf("no suite describes %s", name)
+		}
+	}
+}
+
+// TestEveryExampleOfATestRuns runs the examples of what is there in tests alone, each in a block of its own.
+func TestEveryExampleOfATestRuns(t *testing.T) {
+	var text strings.Builder
+	examples := 0
+	example := func(name, source string) {
+		if source == "" {
+			t.Errorf("%s has no example", name)
+		}
+		examples++
+		fmt.Fprintf(&text, "describe(%q, function()\n%s\nit(\"is read\", function() end)\nend)\n", name, source)
+	}
+	for _, b := range append(suite.Words(), builtins.TestBuiltins()...) {
+		if b.Doc == "" || b.Returns == "" {
+			t.Errorf("%s lacks its doc or its return", b.Name)
+		}
+		example(b.Name, b.Example)
+	}
+	for _, o := range builtins.TestObjects() {
+		for _, m := range o.Methods {
+			example(o.Name+":"+m.Name, m.Example)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "examples_test.lua")
+	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out := dkvrunTest(t, path)
+	if strings.Count(out, ".") < examples {
+		t.Errorf("%d examples, but:\n%s", examples, out)
+	}
+}
