@@ -72,7 +72,10 @@ func (r *Run) askOf(c *runtime.Call, managers []member, path string) ([]heard, e
 	for i, m := range managers {
 		requests[i] = fanout.Request{Endpoint: m.Endpoint, Method: http.MethodGet, Path: path, Idempotent: true}
 	}
-	answers := r.Client.Do(c.Context(), requests, fanout.Options{Timeout: queryTimeout(c), ConnectTimeout: connectTimeout(c)})
+	answers := r.Client.Do(c.Context(), requests, fanout.Options{
+		Timeout: queryTimeout(c), ConnectTimeout: connectTimeout(c), OnAnswer: r.counting(c, len(requests)),
+	})
+	r.Reporter.Progress("")
 	if err := c.Context().Err(); err != nil {
 		return nil, err
 	}
@@ -87,6 +90,30 @@ func (r *Run) askOf(c *runtime.Call, managers []member, path string) ([]heard, e
 		out[i].row.Success = false
 	}
 	return out, nil
+}
+
+const (
+	// manyManagers take long enough to answer that a person wants to see how far they are.
+	manyManagers  = 20
+	countingEvery = 100 * time.Millisecond
+)
+
+// counting shows how many of many managers have answered; nil where they are few.
+func (r *Run) counting(c *runtime.Call, all int) func(fanout.Answer) {
+	if all <= manyManagers {
+		return nil
+	}
+	heard, failed, told := 0, 0, time.Now()
+	return func(answer fanout.Answer) {
+		heard++
+		if answer.Err != nil {
+			failed++
+		}
+		if now := time.Now(); now.Sub(told) >= countingEvery {
+			told = now
+			r.Reporter.Progress(fmt.Sprintf("%s: %d of %d managers answered, %d failed", c.Name, heard-failed, all, failed))
+		}
+	}
 }
 
 // decode reads the body of a good answer; what can't be read counts as a failure.
@@ -149,6 +176,20 @@ func (r *Run) look(c *runtime.Call, name string) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
+	return sighted(name, all), nil
+}
+
+// lookAt asks the managers of one session about a store.
+func (r *Run) lookAt(c *runtime.Call, s *session, name string) (*view, error) {
+	all, err := r.askOf(c, s.managers, wire.StorePath(name))
+	if err != nil {
+		return nil, err
+	}
+	return sighted(name, all), nil
+}
+
+// sighted is the view that the managers' answers make.
+func sighted(name string, all []heard) *view {
 	v := &view{name: name}
 	for _, h := range all {
 		s := sighting{member: h.member, row: h.row}
@@ -168,7 +209,7 @@ func (r *Run) look(c *runtime.Call, name string) (*view, error) {
 		v.sightings = append(v.sightings, s)
 	}
 	v.merge()
-	return v, nil
+	return v
 }
 
 func (v *view) merge() {

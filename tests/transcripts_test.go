@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -12,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	fakes "dkvrun/tests/fleet"
 )
 
 // blocks counts the loopback networks given out: each transcript has servers of its own.
@@ -19,7 +22,8 @@ var blocks atomic.Int32
 
 // TestTranscripts runs what a person would type. In a transcript $H1 to $H4 are hosts of its own;
 // `managers HOST…` starts a manager on each, `managers -stop HOST` and `-kill HOST` end one, and
-// `exits STATUS COMMAND…` runs a command that ends with that status.
+// `exits STATUS COMMAND…` runs a command that ends with that status; `fleet PORT COUNT FAULT…` starts fake
+// managers, the first ones with these faults, and lists them in fleet.list.
 func TestTranscripts(t *testing.T) {
 	scripts, err := filepath.Abs("../scripts")
 	if err != nil {
@@ -45,6 +49,7 @@ func TestTranscripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"managers": managersCommand,
 			"exits":    exitsCommand,
+			"fleet":    fleetCommand,
 		},
 	})
 }
@@ -85,4 +90,22 @@ func exitsCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("%s ended with status %d, want %d", args[1], got, want)
 	}
+}
+
+func fleetCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: fleet PORT COUNT FAULT…")
+	}
+	port, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	count, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	plan := fakes.Plan{Count: count, Port: port}
+	for _, fault := range args[2:] {
+		plan.Faults = append(plan.Faults, fakes.Fault(fault))
+	}
+	f, err := fakes.Start(context.Background(), filepath.Join(bin, "managers"), plan)
+	ts.Check(err)
+	ts.Defer(func() { ts.Check(f.Close()) })
+	ts.Check(os.WriteFile(ts.MkAbs("fleet.list"), []byte("# fake managers\n"+strings.Join(plan.Addresses(), "\n")+"\n"), 0o600))
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -27,6 +28,10 @@ type screen struct {
 	redraws        bool
 	paint          map[string]*color.Color
 	widths         [3]int
+	many           bool           // the action has so many rows that they are shown collapsed at its end
+	rows           []builtins.Row // of such an action, so far
+	failed         int            // of them
+	told           time.Time      // when its progress was shown last
 }
 
 func newScreen(p *process, o *options) *screen {
@@ -77,7 +82,11 @@ func (s *screen) Begin(a *builtins.Action) {
 	for _, m := range a.Managers {
 		s.widths[0] = max(s.widths[0], utf8.RuneCountInString(m))
 	}
+	s.many, s.rows, s.failed = len(a.Managers) > collapseOver && !s.verbose, nil, 0
 	for _, op := range a.Operations {
+		if s.many {
+			op, _, _ = strings.Cut(op, ":")
+		}
 		s.widths[1] = max(s.widths[1], utf8.RuneCountInString(op))
 	}
 	if !s.table || s.quiet {
@@ -95,8 +104,26 @@ func (s *screen) line(manager, action, result, message string) string {
 	return fmt.Sprintf("%-*s  %-*s  %-*s  %s", s.widths[0], manager, s.widths[1], action, s.widths[2], result, message)
 }
 
-// Row prints one row.
-func (s *screen) Row(_ *builtins.Action, r builtins.Row) {
+// Row prints one row, or counts it where there are many.
+func (s *screen) Row(a *builtins.Action, r builtins.Row) {
+	if !s.many {
+		s.print(r)
+		return
+	}
+	s.rows = append(s.rows, r)
+	if !r.Success {
+		s.failed++
+	}
+	if now := time.Now(); now.Sub(s.told) >= progressEvery {
+		s.told = now
+		s.Progress(fmt.Sprintf("%s: %d of %d done, %d failed", a.Builtin, len(s.rows)-s.failed, max(len(s.rows), len(a.Managers)), s.failed))
+	}
+}
+
+// progressEvery keeps a terminal from being the slowest part of a run.
+const progressEvery = 100 * time.Millisecond
+
+func (s *screen) print(r builtins.Row) {
 	if !s.table || s.quiet && r.Success {
 		return
 	}
@@ -117,8 +144,22 @@ func (s *screen) Row(_ *builtins.Action, r builtins.Row) {
 	fmt.Fprintln(s.out, strings.TrimRight(line, " "))
 }
 
-// End has nothing to print: the rows have said it.
-func (s *screen) End(*builtins.Action) {}
+// End prints what was counted.
+func (s *screen) End(a *builtins.Action) {
+	if !s.many {
+		return
+	}
+	s.Progress("")
+	place := make(map[string]int, len(a.Managers))
+	for i, m := range a.Managers {
+		place[m] = i
+	}
+	slices.SortStableFunc(s.rows, func(x, y builtins.Row) int { return place[x.Manager] - place[y.Manager] })
+	for _, r := range collapsed(s.rows) {
+		s.print(r)
+	}
+	s.many, s.rows = false, nil
+}
 
 // Step says on the side that a step begins, or how it ended.
 func (s *screen) Step(step builtins.Step) {

@@ -143,7 +143,7 @@ var late = [...]string{
 	connecting:  "no connection within %s: is the server up, and no firewall in between?",
 	handshaking: "connected, but within %s no secure connection came about: does it speak https?",
 	sending:     "connected, but did not take the request within %s",
-	waiting:     "took the request, but gave no answer within %s: what it did isn't known",
+	waiting:     "took the request, but gave no answer within %s",
 	reading:     "began to answer, but did not finish within %s",
 }
 

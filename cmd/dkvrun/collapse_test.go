@@ -1,0 +1,68 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"dkvrun/builtins"
+)
+
+func row(i int, result, message string) builtins.Row {
+	return builtins.Row{
+		Manager: fmt.Sprintf("10.0.0.%d:7801", i), Action: "CreateStore", Result: result, Success: result == builtins.Success, Message: message,
+		DurationMS: int64(i % 7),
+	}
+}
+
+func shown(rows []builtins.Row) string {
+	var out []string
+	for _, r := range collapsed(rows) {
+		out = append(out, fmt.Sprintf("%s|%s|%s|%s", r.Manager, r.Operation(), r.Result, r.Message))
+	}
+	return strings.Join(out, "\n")
+}
+
+func TestCollapsed(t *testing.T) {
+	var rows []builtins.Row
+	for i := range 100 {
+		switch {
+		case i%20 == 5:
+			rows = append(rows, row(i, builtins.Failed, "connection refused"))
+		case i == 50:
+			rows = append(rows, row(i, builtins.Failed, "port 7811 is taken"))
+		default:
+			rows = append(rows, row(i, builtins.Success, "Created"))
+		}
+	}
+	want := `94 managers|CreateStore|SUCCESS|Created (slowest 10.0.0.6:7801, 6ms)
+5 managers|CreateStore|FAILED|connection refused: 10.0.0.5:7801, 10.0.0.25:7801, 10.0.0.45:7801 and 2 more
+10.0.0.50:7801|CreateStore|FAILED|port 7811 is taken`
+	if got := shown(rows); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestCollapsedInstances(t *testing.T) {
+	var rows []builtins.Row
+	for i := range 30 {
+		r := row(7, builtins.Failed, "no answer")
+		r.Action, r.Instance = "StartInstance", fmt.Sprintf("orders-%d", i+1)
+		rows = append(rows, r)
+	}
+	want := "30 instances|StartInstance|FAILED|no answer: orders-1 on 10.0.0.7:7801, orders-2 on 10.0.0.7:7801, orders-3 on 10.0.0.7:7801 and 27 more"
+	if got := shown(rows); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestCollapsedIsBounded(t *testing.T) {
+	var rows []builtins.Row
+	for i := range 500 {
+		rows = append(rows, row(i, builtins.Failed, fmt.Sprintf("error %d", i/2)))
+	}
+	got := strings.Split(shown(rows), "\n")
+	if last := got[len(got)-1]; len(got) != 2*mostKinds+1 || last != fmt.Sprintf("%d managers|CreateStore|FAILED|in %d more ways, which -v shows", 500-2*mostKinds, 250-mostKinds) {
+		t.Errorf("%d lines, the last: %s", len(got), last)
+	}
+}
