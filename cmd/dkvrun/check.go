@@ -96,6 +96,7 @@ func checkConfig(p *process, file string) check.Config {
 	}
 	if strings.HasSuffix(file, "_test.lua") {
 		config.Objects = slices.Concat(config.Objects, builtins.TestObjects())
+		config.Records = slices.Concat(config.Records, builtins.TestRecords())
 		config.Builtins = slices.Concat(config.Builtins, builtins.TestBuiltins(), suite.Spellings())
 		config.Globals = []string{"assert"} // in a suite a table of assertions
 	}

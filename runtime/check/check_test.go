@@ -17,7 +17,8 @@ import (
 var config = check.Config{
 	Builtins: slices.Concat(builtins.All(), builtins.TestBuiltins()),
 	Objects:  slices.Concat(builtins.Objects(), builtins.TestObjects()),
-	Records:  builtins.Records(), Stdlib: stdlib.FS,
+	Records:  slices.Concat(builtins.Records(), builtins.TestRecords()),
+	Stdlib:   stdlib.FS,
 }
 
 func source(t *testing.T, file string) []byte {

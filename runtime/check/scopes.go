@@ -10,6 +10,8 @@ type variable struct {
 	// values are all that is ever assigned to it; opaque is set where that is not all.
 	values []value
 	opaque bool
+	// counts is set for the variable of a numeric for, and the first one of ipairs.
+	counts bool
 	// loop is what a generic for goes over, where it is the second variable of one.
 	loop  syntax.Expr
 	reads []*syntax.Name
@@ -120,7 +122,7 @@ func (r *resolver) stmt(s syntax.Stmt) {
 	case *syntax.NumericFor:
 		r.exprs(s.Range...)
 		r.scoped(func() {
-			r.declare(&variable{name: s.Name, opaque: true})
+			r.declare(&variable{name: s.Name, opaque: true, counts: true})
 			r.stmts(s.Body)
 		})
 	case *syntax.GenericFor:
@@ -128,6 +130,9 @@ func (r *resolver) stmt(s syntax.Stmt) {
 		r.scoped(func() {
 			for i, n := range s.Names {
 				v := r.declare(&variable{name: n, opaque: true})
+				if call, ok := s.Values[0].(*syntax.Call); ok && i == 0 {
+					v.counts = isGlobal(r.scopes, call.Callee, "ipairs")
+				}
 				if i == 1 && len(s.Values) == 1 {
 					v.loop = s.Values[0]
 				}

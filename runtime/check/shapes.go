@@ -86,8 +86,10 @@ func (c *checker) shapeOfField(e *syntax.Index) *shape {
 	switch {
 	case s == nil:
 		return nil
-	case !named:
+	case !named && (s.object == nil && s.record == nil || c.isNumber(e.Key)):
 		return s.items
+	case !named:
+		return nil
 	case s.object != nil:
 		for i := range s.object.Methods {
 			if m := &s.object.Methods[i]; m.Name == key.Value {
@@ -99,6 +101,22 @@ func (c *checker) shapeOfField(e *syntax.Index) *shape {
 		return c.shapeNamed(fieldType(s.record.Fields, key.Value))
 	}
 	return nil
+}
+
+// isNumber tells whether an expression is a number for sure.
+func (c *checker) isNumber(e syntax.Expr) bool {
+	switch e := e.(type) {
+	case *syntax.Number:
+		return true
+	case *syntax.Unary:
+		return e.Operator != "not"
+	case *syntax.Binary:
+		return strings.Contains("+-*/%^", e.Operator)
+	case *syntax.Name:
+		v := c.scopes.locals[e]
+		return v != nil && v.counts && len(v.values) == 0
+	}
+	return false
 }
 
 func fieldType(fields []runtime.Field, name string) string {

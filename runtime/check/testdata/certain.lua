@@ -35,6 +35,8 @@ repeat started = start_store(opt.store) until started.ok
 started = started:retry()
 print(started.failed[1].code)
 
+for _, key in ipairs{"ok", "failed"} do print(started[key].anything) end
+
 -- Records are tables: a script may add to them.
 for _, node in ipairs(store_status(opt.store).instances) do
   node.label = node.name .. "@" .. node.host

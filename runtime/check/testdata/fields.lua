@@ -10,6 +10,7 @@ for _, row in ipairs(made.failed) do
   print(row.mesage, row.code) -- want 13-19 field: row: no field mesage: did you mean message?
 end
 print(made[1].manger) -- want 15-21 field: row: no field manger: did you mean manager?
+for i = 1, #made do print(made[i].manger) end -- want 35-41 field: row: no field manger: did you mean manager?
 print(made:retry():check().fialed) -- want 28-34 field: results: no field fialed: did you mean failed?
 print(assert(made).suceeded) -- want 20-28 field: results: no field suceeded: did you mean succeeded?
 
