@@ -1,7 +1,6 @@
 package builtins
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -93,12 +92,8 @@ func (a *action) do(steps []*step) {
 		requests = append(requests, request)
 		asked = append(asked, i)
 	}
-	ctx := a.call.Context()
-	if end, has := deadline(a.call); has {
-		limited, cancel := context.WithDeadline(ctx, end)
-		defer cancel()
-		ctx = limited
-	}
+	ctx, cancel := bounded(a.call)
+	defer cancel()
 	a.run.Client.Do(ctx, requests, fanout.Options{
 		Parallel: parallelism(a.call), FailFast: a.call.Bool("fail_fast"), Timeout: a.timeout, ConnectTimeout: connectTimeout(a.call),
 		Failed:   func(answer fanout.Answer) bool { return !steps[asked[answer.Index]].read(answer).Success },

@@ -128,7 +128,7 @@ func (a *action) open(s *session, name string) {
 // attempt brings one change to the managers. Rows are shown as they are known.
 func (a *action) attempt(s *session, p proposal) (*apply.Outcome, *apply.Runner) {
 	r := &apply.Runner{
-		Transport: transport{a.run.Client, s.managers, a.timeout}, Clock: clock{},
+		Transport: a.transport(s), Clock: clock{},
 		Change: p.change, Claimed: p.claimed, Verb: p.done,
 		Parallel: parallelism(a.call) != 1, FailFast: a.call.Bool("fail_fast"), Settle: a.timeout,
 		OnRow: func(i int, row apply.Row) { a.show(a.row(s.managers[i].Endpoint, p, row)) },
@@ -136,7 +136,18 @@ func (a *action) attempt(s *session, p proposal) (*apply.Outcome, *apply.Runner)
 	for _, m := range s.managers {
 		r.Names = append(r.Names, m.Endpoint.String())
 	}
-	return r.Run(a.call.Context()), r
+	ctx, cancel := bounded(a.call)
+	defer cancel()
+	return r.Run(ctx), r
+}
+
+// transport keeps to the number of requests at once that the call gives, also where a change asks all.
+func (a *action) transport(s *session) transport {
+	t := transport{client: a.run.Client, managers: s.managers, timeout: a.timeout, connect: connectTimeout(a.call)}
+	if n := parallelism(a.call); n > 1 {
+		t.parallel = n
+	}
+	return t
 }
 
 // show shows a row; the results get theirs in the managers' order at the end.

@@ -1,6 +1,7 @@
 package builtins
 
 import (
+	"context"
 	"errors"
 	"math"
 	"time"
@@ -60,6 +61,14 @@ func deadline(c *runtime.Call) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	return c.Began.Add(seconds(c.Float("deadline"))), true
+}
+
+// bounded is the call's context, which ends with its deadline too.
+func bounded(c *runtime.Call) (context.Context, context.CancelFunc) {
+	if end, has := deadline(c); has {
+		return context.WithDeadline(c.Context(), end)
+	}
+	return c.Context(), func() {}
 }
 
 // connectTimeout is 0 where the call has no such parameter.

@@ -13,25 +13,29 @@ import (
 type transport struct {
 	client   *fanout.Client
 	managers []member
+	parallel int           // how many at once where it isn't one after the other; 0 for all
 	timeout  time.Duration // for each answer
+	connect  time.Duration
 }
 
 // Send implements apply.Transport.
 func (t transport) Send(ctx context.Context, requests []apply.Request, how apply.Send) []apply.Reply {
 	out := make([]fanout.Request, len(requests))
+	var packed bodies
 	for i, r := range requests {
 		// Managers take every message of an operation twice, and the second time change nothing.
-		out[i] = fanout.Request{Endpoint: t.managers[r.To].Endpoint, Method: r.Method, Path: r.Path, Query: r.Query, Body: r.Body, Idempotent: true}
+		out[i] = fanout.Request{Endpoint: t.managers[r.To].Endpoint, Method: r.Method, Path: r.Path, Query: r.Query, Idempotent: true}
+		out[i].Body, out[i].Compressed = packed.of(r.Body)
 	}
 	replies := make([]apply.Reply, len(requests))
-	options := fanout.Options{Parallel: 1, FailFast: how.FailFast, Timeout: t.timeout, OnAnswer: func(a fanout.Answer) {
+	options := fanout.Options{Parallel: 1, FailFast: how.FailFast, Timeout: t.timeout, ConnectTimeout: t.connect, OnAnswer: func(a fanout.Answer) {
 		replies[a.Index] = reply(t.managers[requests[a.Index].To], a)
 		if how.Each != nil {
 			how.Each(a.Index, replies[a.Index])
 		}
 	}}
 	if how.Parallel {
-		options.Parallel = 0
+		options.Parallel = t.parallel
 	}
 	if how.Failed != nil {
 		options.Failed = func(a fanout.Answer) bool { return how.Failed(reply(t.managers[requests[a.Index].To], a)) }
