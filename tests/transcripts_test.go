@@ -14,7 +14,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	fakes "dkvrun/tests/fleet"
+	fakes "dkvrun/runtime/fleet"
 )
 
 // blocks counts the loopback networks given out: each transcript has servers of its own.

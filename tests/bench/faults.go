@@ -7,7 +7,7 @@ import (
 	"os"
 	"time"
 
-	"dkvrun/tests/fleet"
+	"dkvrun/runtime/fleet"
 )
 
 const (

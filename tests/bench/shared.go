@@ -7,7 +7,7 @@ import (
 	"os"
 	"strconv"
 
-	"dkvrun/tests/fleet"
+	"dkvrun/runtime/fleet"
 )
 
 // shared measures what giving one body to 10,000 managers holds in memory, for a small and a large one.

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"dkvrun/runtime/fleet"
 	"dkvrun/runtime/wire"
-	"dkvrun/tests/fleet"
 )
 
 // sizes are the numbers of managers, and how often each is measured.

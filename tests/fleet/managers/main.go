@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 
-	"dkvrun/tests/fleet"
+	"dkvrun/runtime/fleet"
 )
 
 func main() {

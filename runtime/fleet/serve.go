@@ -19,6 +19,16 @@ type part struct {
 	listeners []net.Listener
 }
 
+// Serve runs a whole plan within this process until stop is called; connections end with their
+// clients.
+func Serve(plan Plan) (stop func(), err error) {
+	p := &part{plan: plan}
+	if err := p.listen(0, plan.Count); err != nil {
+		return nil, err
+	}
+	return p.close, nil
+}
+
 // listen opens the listeners of the managers from first to last, last not included.
 func (p *part) listen(first, last int) error {
 	for i := first; i < last; i++ {
