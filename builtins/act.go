@@ -133,6 +133,7 @@ func (a *action) add(row Row) {
 func (a *action) end() (*Results, error) {
 	a.run.Reporter.End(a.shown)
 	if err := a.call.Context().Err(); err != nil {
+		a.run.scope(a.call).unseen.cut(a.results)
 		return nil, err
 	}
 	failed := a.results.failure()

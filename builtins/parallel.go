@@ -1,6 +1,7 @@
 package builtins
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -77,26 +78,19 @@ func (r *Run) parallel(c *runtime.Call) (any, error) {
 		out.all[i] = &outcome{}
 		out.all[i].values, out.all[i].err = t.Result()
 	}
-	if err = firstOf(err, c.Context().Err()); err != nil {
-		return nil, err
-	}
 	mine := r.scope(c).unseen
 	for i := range inner {
-		mine.join(inner[i].unseen)
+		if inner[i].unseen != nil { // it was begun
+			mine.join(inner[i].unseen)
+		}
+	}
+	if err = cmp.Or(err, c.Context().Err()); err != nil {
+		return nil, err
 	}
 	if out.count() > 0 {
 		mine.add(out)
 	}
 	return out, nil
-}
-
-func firstOf(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // outcomes are what parallel returns.

@@ -102,11 +102,14 @@ func (s *spawned) problem() *problem {
 	if !s.over() {
 		return nil
 	}
-	if _, err := s.task.Result(); err != nil && !s.waited.Load() && !isCancelled(err) {
-		return &problem{
-			file: s.file, line: s.line, what: "a task failed (" + err.Error() + ")",
-			remedy: "wait() for the task that spawn returns",
-		}
+	const remedy = "wait() for the task that spawn returns"
+	_, err := s.task.Result()
+	switch cut := s.unseen.cutOff(); {
+	case err == nil || s.waited.Load():
+	case !isCancelled(err):
+		return &problem{file: s.file, line: s.line, what: "a task failed (" + err.Error() + ")", remedy: remedy}
+	case cut != nil:
+		return &problem{file: cut.file, line: cut.line, what: cut.builtin + " was cut off with its task", remedy: remedy}
 	}
 	return s.unseen.first()
 }

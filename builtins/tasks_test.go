@@ -33,13 +33,21 @@ var failing = runtime.Builtin{Name: "failing_action", Impl: func(c *runtime.Call
 	return a.end()
 }}
 
+// hanging is an action that is sent and that nobody answers.
+var hanging = runtime.Builtin{Name: "hanging_action", Impl: func(c *runtime.Call) (any, error) {
+	a := &action{run: of(c), call: c, shown: &Action{Builtin: c.Name}, results: &Results{builtin: c.Name, file: c.File, line: c.Line, over: "managers"}}
+	<-c.Context().Done()
+	a.results.rows = []*resultRow{{Row: Row{Manager: "10.0.0.11:7801", Result: Cancelled, InDoubt: true}}}
+	return a.end()
+}}
+
 // runTasks runs a script and returns the run, what was printed, and what it ended with: what was
 // overlooked, too.
 func runTasks(t *testing.T, script string) (*Run, string, error) {
 	t.Helper()
 	var out bytes.Buffer
 	r := NewRun(Config{Reporter: mute{}, Stdout: &out})
-	h := runtime.New(runtime.Options{Builtins: append(All(), failing), Stdout: &out, App: r, Grace: time.Second})
+	h := runtime.New(runtime.Options{Builtins: append(All(), failing, hanging), Stdout: &out, App: r, Grace: time.Second})
 	defer h.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -95,6 +103,10 @@ func TestOverlookedByTasks(t *testing.T) {
 		{"parallel{function() failing_action() sleep(0.02) end, function() sleep(0.01) print(failing_action().ok) end}", "false\n", overlooked},
 		{"step('s', function() spawn(error, 'x') sleep(0.01) end) print('on') failing_action()", "on\n", "a task failed (test.lua:1: x), and nothing looked at it: not running failing_action"},
 		{"step('s', function() spawn(sleep, 60) end) print(failing_action().ok)", "false\n", ""},
+		{"spawn(hanging_action)", "", "test.lua:1: hanging_action was cut off with its task, and nothing looked at it"},
+		{"spawn(function() pcall(deadline, 0.01, function() hanging_action() end) end) sleep(0.05)", "", ""},
+		{"pcall(deadline, 0.01, function() hanging_action() end) print(failing_action().ok)", "false\n", ""},
+		{"pcall(deadline, 0.01, function() parallel{failing_action, hanging_action} end)", "", overlooked},
 		{"print(assert(parallel{sleep, sleep}))", "", "parallel: 2 of 2 functions failed, the first: sleep: parameter sec: required, but not given"},
 		{"local o = parallel({error, error}) print(o[1].ok)", "false\n", "parallel: 2 of 2 functions failed"},
 		{"for _, o in ipairs(parallel({function() error('x', 0) end, function() end})) do print(o.error) end", "test.lua:1: x\nnil\n", ""},

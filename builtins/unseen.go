@@ -27,7 +27,8 @@ type problem struct {
 type unseen struct {
 	mu   sync.Mutex
 	list []finding
-	tidy int // how many there may be before those that are settled are taken out
+	tidy int      // how many there may be before those that are settled are taken out
+	last *Results // of an action that was cancelled after it had been sent
 }
 
 func (u *unseen) add(f ...finding) {
@@ -38,6 +39,26 @@ func (u *unseen) add(f ...finding) {
 		u.forget()
 		u.tidy = 2*len(u.list) + 16
 	}
+}
+
+// cut notes an action that was cancelled. It only counts where the task is cut off with it: a script that
+// sets a deadline gets its error.
+func (u *unseen) cut(r *Results) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, row := range r.rows {
+		if row.InDoubt {
+			u.last = r
+			return
+		}
+	}
+}
+
+// cutOff is the action that was cancelled last, nil where there is none.
+func (u *unseen) cutOff() *Results {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.last
 }
 
 // forget takes out what is settled.
