@@ -36,11 +36,14 @@ func (h *Host) UndefinedField(library, field string, called bool) string {
 	if !ok || library == "arg" || library == "_G" || t.RawGetString(field) != lua.LNil {
 		return ""
 	}
-	if t.Metatable == lua.LNil && !called { // "table.unpack or unpack" is nothing wrong
-		return ""
+	names := stringKeys(t)
+	if t.Metatable == lua.LNil { // reading gives nil: "table.unpack or unpack" is nothing wrong
+		if !called {
+			return ""
+		}
+		names = slices.DeleteFunc(names, func(name string) bool { return strings.HasPrefix(name, "__") })
+		slices.Sort(names)
 	}
-	names := slices.DeleteFunc(stringKeys(t), func(name string) bool { return strings.HasPrefix(name, "__") })
-	slices.Sort(names)
 	return missing(library, field, names)
 }
 

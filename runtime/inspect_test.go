@@ -1,0 +1,67 @@
+package runtime
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestInspectionSaysWhatARunRaises asks a host about names, and holds the answer against a run.
+func TestInspectionSaysWhatARunRaises(t *testing.T) {
+	h := New(Options{Builtins: declared})
+	defer h.Close()
+	for _, c := range []struct{ src, want string }{
+		{"new_stor", h.Undefined("new_stor", nil)},
+		{"nothing_like_it", h.Undefined("nothing_like_it", nil)},
+		{"dofile", h.Undefined("dofile", nil)},
+		{"os.getenv", h.UndefinedField("os", "getenv", false)},
+		{"os.tiem", h.UndefinedField("os", "tiem", false)},
+		{"topology.valid", h.UndefinedField("topology", "valid", false)},
+	} {
+		_, err := h.Eval(t.Context(), c.src)
+		if err == nil || c.want == "" || asError(err).Message != c.want {
+			t.Errorf("%s\n raises %v\n want %s", c.src, err, c.want)
+		}
+	}
+	for what, got := range map[string]string{
+		"a global that there is":         h.Undefined("new_store", nil),
+		"a field that there is":          h.UndefinedField("string", "format", true),
+		"a field that may be missing":    h.UndefinedField("table", "unpack", false),
+		"a field of what is no library":  h.UndefinedField("new_store", "x", true),
+		"an element of the arguments":    h.UndefinedField("arg", "x", true),
+		"a field of an undefined global": h.UndefinedField("nowhere", "x", true),
+	} {
+		if got != "" {
+			t.Errorf("%s: got %s", what, got)
+		}
+	}
+	if got, want := h.Undefined("ordres", []string{"orders"}), "undefined global ordres: did you mean orders?"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if got, want := h.UndefinedField("table", "unpack", true), "table: no field unpack: there is concat, getn, insert, maxn, remove and sort"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestCompilesAndModuleRunNothing(t *testing.T) {
+	folder := t.TempDir()
+	h := New(Options{Script: filepath.Join(folder, "main.lua")})
+	defer h.Close()
+	if err := h.Compiles("a.lua", []byte("error('ran')")); err != nil {
+		t.Error(err)
+	}
+	if err := h.Compiles("a.lua", []byte("\nx =")); err == nil || !strings.HasPrefix(err.Error(), "a.lua:2: ") {
+		t.Errorf("got %v, want a refusal of line 2", err)
+	}
+	file := filepath.Join(folder, "found.lua")
+	if err := os.WriteFile(file, []byte("error('ran')"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, src, err := h.Module("found"); err != nil || got != file || string(src) != "error('ran')" {
+		t.Errorf("got %s, %q, %v", got, src, err)
+	}
+	if _, _, err := h.Module("gone"); err == nil || !strings.Contains(err.Error(), "require: no module gone: looked for ") {
+		t.Errorf("got %v, want the words of require", err)
+	}
+}
