@@ -29,13 +29,15 @@ type Fixtures struct {
 }
 
 // TestBuiltins lists what can be called in tests alone, sorted by name.
-func TestBuiltins() []runtime.Builtin { return []runtime.Builtin{localCluster, runScript} }
+func TestBuiltins() []runtime.Builtin {
+	return []runtime.Builtin{fakeManagers, localCluster, runScript}
+}
 
 // TestObjects lists the objects that they return.
 func TestObjects() []*runtime.ObjectType { return []*runtime.ObjectType{clusterType} }
 
 // TestRecords lists the tables that they return.
-func TestRecords() []*runtime.RecordType { return []*runtime.RecordType{scriptRunType} }
+func TestRecords() []*runtime.RecordType { return []*runtime.RecordType{fakesType, scriptRunType} }
 
 // awaited is something that is to happen once a manager has answered a certain request.
 type awaited struct {

@@ -40,6 +40,8 @@
 ---@field topology dkvrun.node[] the topology
 ---@field instances dkvrun.instance[] a list of instances: name, host, status, ready, role, leader, …
 ---@field leaving dkvrun.instance[] instances that the topology has dropped and that are not gone yet
+---@field pending dkvrun.pending the change that is being made, nil where none is
+---@field differences dkvrun.deviation[] the managers that keep it otherwise, empty when all agree
 ---@field ok any true when every manager answered
 ---@field unreachable dkvrun.silent[] the managers that did not: `{manager, code, message}`
 
@@ -88,6 +90,33 @@
 ---@field added any names that only the second has
 ---@field removed any names that only the first has
 ---@field changed any names that both have with another host, port or role
+
+---A change of a store that managers have voted for and that is not decided.
+---@class dkvrun.pending
+---@field operation any its id
+---@field action any CreateStore, AddInstance, …
+---@field owner any who makes it: user@host, process
+---@field since any when the first manager voted, in UTC as RFC 3339, by that manager's clock
+---@field age_sec any seconds since then
+---@field managers dkvrun.string[] the managers that hold it, as host:port
+
+---A manager that keeps another topology than most, or none.
+---@class dkvrun.deviation
+---@field manager any host:port
+---@field revision any the revision that it keeps, nil where it does not know the store
+---@field message any what differs, in a sentence
+
+---Managers that only pretend.
+---@class dkvrun.fakes
+---@field managers any a list of `host:port`
+---@field faults any by manager, the fault of those that have one
+
+---What came of a runbook that a test has run.
+---@class dkvrun.script_run
+---@field ok any true when its exit status is 0
+---@field status any its exit status
+---@field stdout any its standard output
+---@field stderr any its standard error
 
 ---What `parallel` returns: `#outcomes`, `outcomes[i]`, `ipairs(outcomes)`; `assert(outcomes)` raises if any failed.
 ---@class dkvrun.outcomes
@@ -388,6 +417,20 @@ function remove_instance(name, instance_name, lose_data, atomic, managers, port,
 ---@overload fun(parameters: table): dkvrun.results
 function remove_store(name, confirm, stop_first, atomic, managers, port, parallel, fail_fast, timeout_sec, connect_timeout_sec, deadline) end
 
+---Settles at once what a change of a store left behind when its runner or a manager went away; managers do so by themselves, later. A change that is still being made is waited for, never undone. With `lost` the store goes on without a manager that is gone for good: all others have to take part, and the lost one is not believed any more when it comes back.
+---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
+---@param lost? string the host, `host:port` or identity of a manager that will never come back
+---@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
+---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
+---@param parallel? any ask all managers at once instead of one after the other; a number is how many at once
+---@param fail_fast? boolean stop at the first failure: what was not begun is SKIPPED, what was under way is cut off and CANCELLED
+---@param timeout_sec? number seconds for each manager's answer
+---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
+---@param deadline? number seconds for the whole action; what is not done by then is cut off or skipped
+---@return dkvrun.results # results: a RepairStore row a manager
+---@overload fun(parameters: table): dkvrun.results
+function repair_store(name, lost, managers, port, parallel, fail_fast, timeout_sec, connect_timeout_sec, deadline) end
+
 ---Stops one instance and starts it again. When the stop fails it is not started.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param instance_name string the instance
@@ -588,6 +631,14 @@ function watch_store_metrics(name, window_sec, refresh_sec, count, managers, por
 ---@overload fun(parameters: table): any
 function with_managers(managers, f, port, timeout_sec) end
 
+---Starts managers that only pretend, where real ones would be too many: they answer queries, and keep and start stores that are made with `atomic = false`. Some can be made to fail. They end with the test or the block that started them.
+---@param count integer how many
+---@param delay_sec? number seconds that each waits before it answers
+---@param faults? table how many of them fail in which way: `{refuse = 2, hang = 1, drip = 1, garbage = 1, reset = 1, slow = 1}`; they are spread over the list
+---@return dkvrun.fakes # `{managers, faults}`: a list of `host:port`, and by manager what its fault is
+---@overload fun(parameters: table): dkvrun.fakes
+function fake_managers(count, delay_sec, faults) end
+
 ---Starts managers on this machine, each on a loopback address of its own, and makes them the session. They end, with all their stores, when the test or the block ends that called it. A manager that dies by itself ends the test at once.
 ---@param servers? integer how many
 ---@param connect? boolean make them the session
@@ -595,6 +646,14 @@ function with_managers(managers, f, port, timeout_sec) end
 ---@return dkvrun.cluster # the cluster
 ---@overload fun(parameters: table): dkvrun.cluster
 function local_cluster(servers, connect, timeout_sec) end
+
+---Runs a runbook as the command line does, in a process of its own with the session's managers, and returns what came of it.
+---@param script string its path, seen from the suite's folder
+---@param args? string|string[] the script's own arguments
+---@param flags? string|string[] flags of dkvrun before the script: `--strict`, `-o json`, …
+---@return dkvrun.script_run # `{ok, status, stdout, stderr}`
+---@overload fun(parameters: table): dkvrun.script_run
+function run_script(script, args, flags) end
 
 ---Runs a function after each test of the block and of the blocks in it, also when the test failed.
 ---@param f function what to run

@@ -6,6 +6,7 @@ package fleet
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,6 +28,9 @@ const (
 	Reset   Fault = "reset"   // breaks the connection off when it has the request
 	Slow    Fault = "slow"    // answers after SlowDelay
 )
+
+// Faults lists them all.
+var Faults = []Fault{Refuse, Hang, Drip, Garbage, Reset, Slow}
 
 // SlowDelay is how long a slow manager takes.
 const SlowDelay = time.Second
@@ -91,9 +95,9 @@ func words(faults []Fault) string {
 func parseFaults(text string) ([]Fault, error) {
 	var out []Fault
 	for word := range strings.SplitSeq(text, ",") {
-		switch f := Fault(word); f {
-		case "":
-		case Refuse, Hang, Drip, Garbage, Reset, Slow:
+		switch f := Fault(word); {
+		case f == "":
+		case slices.Contains(Faults, f):
 			out = append(out, f)
 		default:
 			return nil, fmt.Errorf("there is no fault %q", word)

@@ -9,6 +9,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -17,10 +18,13 @@ type part struct {
 	plan      Plan
 	stores    stores
 	listeners []net.Listener
+
+	mu    sync.Mutex // guards what follows
+	ended bool
+	conns map[net.Conn]struct{}
 }
 
-// Serve runs a whole plan within this process until stop is called; connections end with their
-// clients.
+// Serve runs a whole plan within this process until stop is called, which closes all connections.
 func Serve(plan Plan) (stop func(), err error) {
 	p := &part{plan: plan}
 	if err := p.listen(0, plan.Count); err != nil {
@@ -51,6 +55,30 @@ func (p *part) close() {
 	for _, l := range p.listeners {
 		l.Close()
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ended = true
+	for c := range p.conns {
+		c.Close()
+	}
+}
+
+// keep remembers a connection; it is false when all is over.
+func (p *part) keep(c net.Conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.conns == nil {
+		p.conns = map[net.Conn]struct{}{}
+	}
+	p.conns[c] = struct{}{}
+	return !p.ended
+}
+
+func (p *part) drop(c net.Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.conns, c)
+	c.Close()
 }
 
 // accept serves a manager's connections. One process runs thousands of managers, so it can be out of
@@ -67,8 +95,10 @@ func (p *part) accept(listener net.Listener, fault Fault) {
 			continue
 		}
 		go func() {
-			defer c.Close()
-			p.converse(c, manager, fault)
+			defer p.drop(c)
+			if p.keep(c) {
+				p.converse(c, manager, fault)
+			}
 		}()
 	}
 }

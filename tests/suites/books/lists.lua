@@ -1,0 +1,2 @@
+get_store()
+return managers()
