@@ -22,6 +22,7 @@ func All() []runtime.Builtin {
 		parallelBuiltin,
 		removeInstance,
 		removeStore,
+		repairStore,
 		restartInstance,
 		retryBuiltin,
 		showBuiltin,
@@ -52,5 +53,5 @@ func Objects() []*runtime.ObjectType {
 
 // Records lists the tables that builtins return.
 func Records() []*runtime.RecordType {
-	return []*runtime.RecordType{storeType, instanceType, statusType, nodeType, answers, silentType, metricsType, metricType, validateType, diffType}
+	return []*runtime.RecordType{storeType, instanceType, statusType, nodeType, answers, silentType, metricsType, metricType, validateType, diffType, pendingType, differenceType}
 }

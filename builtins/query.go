@@ -182,6 +182,8 @@ var statusType = &runtime.RecordType{Name: "status", Doc: "A store, from all man
 	{Name: "topology", Type: "list of node", Doc: "the topology"},
 	{Name: "instances", Type: "list of instance", Doc: "a list of instances: name, host, status, ready, role, leader, …"},
 	{Name: "leaving", Type: "list of instance", Doc: "instances that the topology has dropped and that are not gone yet"},
+	{Name: "pending", Type: "pending", Doc: "the change that is being made, nil where none is"},
+	{Name: "differences", Type: "list of deviation", Doc: "the managers that keep it otherwise, empty when all agree"},
 	{Name: "ok", Doc: "true when every manager answered"},
 	{Name: "unreachable", Type: "list of silent", Doc: "the managers that did not: `{manager, code, message}`"},
 }}
@@ -212,6 +214,7 @@ func (r *Run) storeStatus(c *runtime.Call) (any, error) {
 		"name": v.name, "status": string(v.status()), "ready": v.ready(), "consistent": v.consistent(),
 		"revision": v.latest.Revision, "topology": nodeList(v.nodes()),
 		"instances": list(v.instances), "leaving": list(v.leaving),
+		"pending": v.pending(), "differences": v.differences(),
 		"ok": rows.Values["ok"], "unreachable": rows.Values["unreachable"],
 	}}, nil
 }

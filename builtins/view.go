@@ -331,7 +331,7 @@ func (v *view) consistent() any {
 		return nil
 	}
 	for _, s := range v.sightings {
-		if s.store != nil && (s.store.Digest != v.latest.Digest || s.store.Revision != v.latest.Revision) {
+		if s.store != nil && (s.store.Digest != v.latest.Digest || s.store.Change != v.latest.Change) {
 			return false
 		}
 	}

@@ -119,6 +119,8 @@ type Operation struct {
 	Digest  string `json:"digest,omitempty"`
 	Owner   string `json:"owner,omitempty"`
 	Home    string `json:"home,omitempty"`
+	// Managers take part; given while it is pending.
+	Managers []Manager `json:"managers,omitempty"`
 	// Since is when this manager voted, by its own clock.
 	Since *time.Time `json:"since,omitempty"`
 	// Claims, in the answer to a dry run, are the names of the nodes that this manager takes for its own.

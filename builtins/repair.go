@@ -1,0 +1,125 @@
+package builtins
+
+import (
+	"fmt"
+
+	"dkvrun/runtime"
+	"dkvrun/runtime/apply"
+	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/wire"
+)
+
+var repairStore = runtime.Builtin{
+	Name: "repair_store", Group: "Actions", Positional: 2,
+	Doc: "Settles at once what a change of a store left behind when its runner or a manager went away; managers do so by themselves, later. " +
+		"A change that is still being made is waited for, never undone. With `lost` the store goes on without a manager that is gone for good: " +
+		"all others have to take part, and the lost one is not believed any more when it comes back.",
+	Params: params([]runtime.Param{
+		nameParam,
+		{Name: "lost", Type: runtime.String, Doc: "the host, `host:port` or identity of a manager that will never come back"},
+	}, execution(60)),
+	Returns:    "results: a RepairStore row a manager",
+	ReturnType: "results",
+	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
+repair_store("OrdersStore"):check()`,
+	Impl: func(c *runtime.Call) (any, error) { return of(c).repairStore(c) },
+}
+
+func (r *Run) repairStore(c *runtime.Call) (any, error) {
+	s, err := r.reachable(c)
+	if err != nil {
+		return nil, err
+	}
+	a, err := r.begin(c, "managers")
+	if err != nil {
+		return nil, err
+	}
+	repair := &apply.Repair{
+		Transport: transport{client: r.Client, managers: s.managers, timeout: queryTimeout(c)}, Clock: clock{},
+		Store: c.String("name"), Managers: identities(s.managers), Wait: a.timeout,
+	}
+	for _, m := range s.managers {
+		repair.Names = append(repair.Names, m.Endpoint.String())
+	}
+	repair.Look(c.Context())
+	a.repeat(r.repairStore)
+	if !c.Has("lost") {
+		a.settle(s, repair)
+		return a.end()
+	}
+	lost, found := repair.Find(c.String("lost"))
+	if !found {
+		return nil, c.Errorf(wire.CodeMissingManager, "repair_store: no manager that answered knows one on %s to keep %s", c.String("lost"), repair.Store)
+	}
+	if repair.IsHome(lost.Identity) {
+		a.open(s, wire.RepairAction)
+		a.keep(s, proposal{change: wire.Change{Action: wire.RepairAction}}, repair.WithoutHome(c.Context(), lost), false)
+		return a.end()
+	}
+	if a.answers(lost) {
+		return nil, c.Errorf(wire.CodeHomeAlive, "repair_store: the manager on %s answers: it is not lost", lost.URL)
+	}
+	return r.drop(c, a, s, lost)
+}
+
+// reachable is the part of the session that answers.
+func (r *Run) reachable(c *runtime.Call) (*session, error) {
+	s, err := r.sessionFor(c)
+	if err != nil {
+		return nil, err
+	}
+	all := r.probe(c, s.endpoints(), nil)
+	if err := c.Context().Err(); err != nil {
+		return nil, err
+	}
+	part := &session{identified: true}
+	for _, p := range all {
+		if p.info != nil {
+			part.managers = append(part.managers, p.member)
+		}
+	}
+	if len(part.managers) == 0 {
+		return nil, notConnected(c, all, len(all))
+	}
+	return part, nil
+}
+
+func (a *action) settle(s *session, repair *apply.Repair) {
+	a.open(s, wire.RepairAction)
+	out := repair.Settle(a.call.Context())
+	a.keep(s, proposal{change: wire.Change{Action: wire.RepairAction}}, out, false)
+	if out.State == apply.Made {
+		a.run.Reporter.Notice(out.Summary)
+	}
+}
+
+// answers says whether a manager can be reached after all.
+func (a *action) answers(lost wire.Manager) bool {
+	endpoints, err := fanout.ParseEndpoints([]string{lost.URL}, wire.DefaultManagerPort)
+	if err != nil {
+		return false
+	}
+	p := a.run.probe(a.call, endpoints, nil)[0]
+	return p.info != nil && p.info.Identity == lost.Identity
+}
+
+// drop is an ordinary change of the store, at its home, that leaves a manager out.
+func (r *Run) drop(c *runtime.Call, a *action, s *session, lost wire.Manager) (any, error) {
+	err := a.together(s, func() (proposal, error) {
+		v, err := r.lookAt(c, s, c.String("name"))
+		if err != nil {
+			return proposal{}, err
+		}
+		if v.latest == nil {
+			return proposal{}, v.unknownStore(c)
+		}
+		p, err := r.propose(s, v, wire.RepairAction)
+		p.change.Drop, p.change.Nodes, p.change.Founders = lost.Identity, v.nodes(), v.latest.Founders
+		p.done = fmt.Sprintf("Goes on without %s", lost.URL)
+		return p, err
+	}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return a.end()
+}

@@ -1,0 +1,140 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"dkvrun/runtime/wire"
+)
+
+// WithoutHome lets a store go on whose home is gone for good: all that are left fence it, and when all
+// have, they decide. Nothing is done while one that is left is not connected.
+func (r *Repair) WithoutHome(ctx context.Context, lost wire.Manager) *Outcome {
+	left, missing := r.survivors(lost.Identity)
+	if len(missing) > 0 {
+		return r.refused(left, fmt.Sprintf("%s keeps the store too, and is not connected: all that are left have to take part", missing[0].URL))
+	}
+	if by := r.reached(ctx, left, lost.Identity); by != "" {
+		return r.refused(left, fmt.Sprintf("%s answers %s: it is not lost", lost.URL, by))
+	}
+	fenced := r.fence(ctx, left, lost.Identity)
+	var committed []string
+	for _, i := range left {
+		s := fenced[i]
+		if s.refusal != nil {
+			return r.halfDone(fenced, left)
+		}
+		if s.state.Configuration != nil {
+			committed = append(committed, s.state.Configuration.Change)
+		}
+	}
+	done := r.ask(context.WithoutCancel(ctx), left, "POST", wire.DecidePath(r.Store), wire.Verdict{Lost: lost.Identity, Committed: committed})
+	return r.decided(done, left, lost)
+}
+
+// survivors are the places of the managers that are left, and those among them that are not connected.
+func (r *Repair) survivors(lost string) (left []int, missing []wire.Manager) {
+	for _, m := range r.known() {
+		if m.Identity == lost {
+			continue
+		}
+		i := slices.IndexFunc(r.Managers, func(have wire.Manager) bool { return have.Identity == m.Identity })
+		if i < 0 {
+			missing = append(missing, m)
+			continue
+		}
+		left = append(left, i)
+	}
+	slices.Sort(left)
+	return left, missing
+}
+
+// reached says who gets an answer of a manager that is said to be lost. Once any manager has fenced it,
+// the repair is to be finished whatever it answers.
+func (r *Repair) reached(ctx context.Context, left []int, lost string) string {
+	for i, s := range r.seen {
+		if s.state.Repairing == lost || slices.Contains(s.state.Fenced, lost) {
+			return ""
+		}
+		if s.refusal == nil && r.Managers[i].Identity == lost {
+			return "this runner"
+		}
+	}
+	for i, s := range r.ask(ctx, left, "POST", wire.SettlePath(r.Store), nil) {
+		c := r.seen[i].state.Configuration
+		if s.refusal == nil && c != nil && c.Home == lost {
+			return "the manager on " + r.Names[i]
+		}
+	}
+	return ""
+}
+
+// fence has all that are left fence the lost home. One that has heard of it lately is asked again.
+func (r *Repair) fence(ctx context.Context, left []int, lost string) map[int]stateReply {
+	body := wire.Fence{Lost: lost, Survivors: []string{}}
+	for _, i := range left {
+		body.Survivors = append(body.Survivors, r.Managers[i].Identity)
+	}
+	limit := r.Clock.Now().Add(r.Wait)
+	for {
+		all := r.ask(ctx, left, "POST", wire.FencePath(r.Store), body)
+		heard := false
+		for _, s := range all {
+			heard = heard || s.refusal != nil && s.refusal.Code == wire.CodeHomeAlive
+		}
+		if !heard || !r.Clock.Now().Add(lastWait).Before(limit) || r.Clock.Sleep(ctx, lastWait) != nil {
+			return all
+		}
+	}
+}
+
+// rows has a row for every manager: row's for those that are left, and one that says that it is not asked.
+func (r *Repair) rows(left []int, row func(i int) Row) []Row {
+	rows := make([]Row, len(r.Managers))
+	for i := range rows {
+		rows[i] = Row{Result: Skipped, Code: NotSent, Message: "not asked: it does not keep the store"}
+		if slices.Contains(left, i) {
+			rows[i] = row(i)
+		}
+	}
+	return rows
+}
+
+func (r *Repair) refused(left []int, why string) *Outcome {
+	return &Outcome{State: Refused, Summary: fmt.Sprintf("%s: nothing was changed: %s", r.Store, why), Rows: r.rows(left, func(i int) Row {
+		return answer{Reply: r.seen[i].Reply}.row(Failed, wire.CodeHomeAlive, why)
+	})}
+}
+
+func (r *Repair) halfDone(fenced map[int]stateReply, left []int) *Outcome {
+	return &Outcome{State: Undecided, Rows: r.rows(left, func(i int) Row {
+		if fenced[i].refusal != nil {
+			return answer{Reply: fenced[i].Reply, refusal: fenced[i].refusal}.failure()
+		}
+		return answer{Reply: fenced[i].Reply}.row(Failed, wire.CodeRepairUnfinished, "takes no changes until the repair is ended")
+	}), Summary: fmt.Sprintf("%s: nothing is decided yet: not all managers that are left take part; call repair_store again", r.Store)}
+}
+
+func (r *Repair) decided(done map[int]stateReply, left []int, lost wire.Manager) *Outcome {
+	out := &Outcome{State: Made}
+	bad := 0
+	out.Rows = r.rows(left, func(i int) Row {
+		s := done[i]
+		if s.refusal != nil {
+			bad++
+			return answer{Reply: s.Reply, refusal: s.refusal}.failure()
+		}
+		message := "Goes on without " + lost.URL
+		if c := s.state.Configuration; c != nil {
+			message += fmt.Sprintf(", at revision %d", c.Revision)
+		}
+		return answer{Reply: s.Reply}.row(Done, wire.CodeOK, message)
+	})
+	out.Summary = fmt.Sprintf("%s: goes on without %s on all of %d managers", r.Store, lost.URL, len(left))
+	if bad > 0 {
+		out.State = Undecided
+		out.Summary = fmt.Sprintf("%s: decided at %d of %d managers: call repair_store again to end it", r.Store, len(left)-bad, len(left))
+	}
+	return out
+}

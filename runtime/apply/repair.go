@@ -1,0 +1,213 @@
+package apply
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"dkvrun/runtime/wire"
+)
+
+// Repair settles what an operation left behind at a store's managers. It is used once; Look comes first.
+type Repair struct {
+	Transport Transport
+	Clock     Clock
+	Store     string
+	// Managers are all that are connected, with their identities; Names are theirs as people know them.
+	Managers []wire.Manager
+	Names    []string
+	// Wait is how long a change is waited for that is still being made.
+	Wait time.Duration
+
+	seen map[int]stateReply // by Look
+}
+
+// stateReply is what one manager has of the store, or why that is not known.
+type stateReply struct {
+	Reply
+	state   wire.StoreState
+	refusal *wire.Result
+}
+
+func readState(reply Reply) stateReply {
+	s := stateReply{Reply: reply}
+	if reply.Class == "" && reply.Status == 200 && json.Unmarshal(reply.Body, &s.state) == nil && s.state.Manager != "" {
+		return s
+	}
+	s.refusal = read(reply).refusal
+	if s.refusal == nil {
+		s.refusal = &wire.Result{Code: "protocol", Message: "answered with something that is not of the admin API"}
+	}
+	return s
+}
+
+// ask sends one request to each of the managers named by their places, all at once.
+func (r *Repair) ask(ctx context.Context, to []int, method, path string, body any) map[int]stateReply {
+	var text []byte
+	if body != nil {
+		text, _ = json.Marshal(body) // strings and lists of them: it can't fail
+	}
+	var requests []Request
+	for _, i := range to {
+		request := Request{To: i, Method: method, Path: path, Body: text}
+		if method != "GET" {
+			request.Query = "to=" + url.QueryEscape(r.Managers[i].Identity)
+		}
+		requests = append(requests, request)
+	}
+	out := map[int]stateReply{}
+	for i, reply := range r.Transport.Send(ctx, requests, Send{Parallel: true}) {
+		out[requests[i].To] = readState(reply)
+	}
+	return out
+}
+
+func (r *Repair) all() []int {
+	out := make([]int, len(r.Managers))
+	for i := range out {
+		out[i] = i
+	}
+	return out
+}
+
+// Look asks all managers what they have of the store.
+func (r *Repair) Look(ctx context.Context) {
+	r.seen = r.ask(ctx, r.all(), "GET", wire.StatePath(r.Store), nil)
+}
+
+// Settle makes the home let go of what is overdue, and all others do what it decided. A change that is
+// still being renewed is waited for.
+func (r *Repair) Settle(ctx context.Context) *Outcome {
+	limit := r.Clock.Now().Add(r.Wait)
+	var now map[int]stateReply
+	for {
+		now = r.ask(ctx, r.all(), "POST", wire.SettlePath(r.Store), nil)
+		if !pending(now) || !r.Clock.Now().Add(lastWait).Before(limit) || r.Clock.Sleep(ctx, lastWait) != nil {
+			break
+		}
+	}
+	out := &Outcome{State: Made, Rows: make([]Row, len(r.Managers))}
+	home := latest(now)
+	changed, bad := 0, 0
+	for i, s := range now {
+		row := r.settled(r.seen[i], s, home)
+		out.Rows[i] = row
+		if row.Result == Failed {
+			bad++
+		} else if row.Code != wire.CodeUnchanged {
+			changed++
+		}
+	}
+	switch {
+	case bad > 0:
+		out.State = Undecided
+		out.Summary = fmt.Sprintf("%s: not settled at %d of %d managers", r.Store, bad, len(r.Managers))
+	case changed == 0:
+		out.Summary = fmt.Sprintf("%s: nothing was pending, and all of %d managers agree", r.Store, len(r.Managers))
+	default:
+		out.Summary = fmt.Sprintf("%s: settled; all of %d managers agree", r.Store, len(r.Managers))
+	}
+	return out
+}
+
+func pending(all map[int]stateReply) bool {
+	for _, s := range all {
+		if s.refusal == nil && s.state.Pending != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// latest is the configuration that the others are held against: the home's, else the one with the highest
+// epoch and revision; nil where nobody has the store.
+func latest(all map[int]stateReply) *wire.Configuration {
+	var best *wire.Configuration
+	for _, s := range all {
+		c := s.state.Configuration
+		if c == nil {
+			continue
+		}
+		if c.Home == s.state.Manager {
+			return c
+		}
+		if best == nil || c.Epoch > best.Epoch || c.Epoch == best.Epoch && c.Revision > best.Revision {
+			best = c
+		}
+	}
+	return best
+}
+
+// settled is the row of a manager after it was asked to settle.
+func (r *Repair) settled(before, now stateReply, home *wire.Configuration) Row {
+	row := Row{Result: Done, Code: wire.CodeUnchanged, Message: "Nothing was pending", Status: now.Status, Attempts: now.Attempts, Duration: now.Duration}
+	mine := now.state.Configuration
+	switch was := before.state.Pending; {
+	case now.refusal != nil:
+		return answer{Reply: now.Reply, refusal: now.refusal}.failure()
+	case now.state.Repairing != "":
+		row.Result, row.Code = Failed, wire.CodeRepairUnfinished
+		row.Message = "a repair without manager " + now.state.Repairing + " has begun and not ended"
+		row.Hint = fmt.Sprintf("repair_store{%q, lost = %q} ends it", r.Store, now.state.Repairing)
+	case now.state.Pending != nil:
+		p := now.state.Pending
+		row.Result, row.Code = Failed, wire.CodeStoreBusy
+		row.Message = fmt.Sprintf("%s is still being made by %s (operation %s)", p.Action, p.Owner, p.ID)
+	case home != nil && mine != nil && mine.Change != home.Change:
+		row.Result, row.Code = Failed, wire.CodeStaleRevision
+		row.Message = fmt.Sprintf("has revision %d (%s), the home %d (%s)", mine.Revision, mine.Change, home.Revision, home.Change)
+	case was != nil:
+		row.Code, row.Message = wire.CodeOK, fmt.Sprintf("%s: %s", was.Action, now.state.Of(was.ID))
+	case before.state.Configuration != nil && mine != nil && before.state.Configuration.Change != mine.Change:
+		row.Code, row.Message = wire.CodeOK, fmt.Sprintf("Took revision %d from the home", mine.Revision)
+	}
+	return row
+}
+
+// Find resolves a host, host:port, URL or identity to a manager that keeps the store, or takes part in a
+// pending change of it.
+func (r *Repair) Find(lost string) (wire.Manager, bool) {
+	for _, m := range r.known() {
+		at, err := url.Parse(m.URL)
+		if m.Identity == lost || m.URL == lost || err == nil && (at.Host == lost || strings.EqualFold(at.Hostname(), lost)) {
+			return m, true
+		}
+	}
+	return wire.Manager{}, false
+}
+
+// known are all managers that any answer names.
+func (r *Repair) known() []wire.Manager {
+	var out []wire.Manager
+	add := func(list []wire.Manager) {
+		for _, m := range list {
+			if !slices.ContainsFunc(out, func(have wire.Manager) bool { return have.Identity == m.Identity }) {
+				out = append(out, m)
+			}
+		}
+	}
+	for i := range r.Managers {
+		if c := r.seen[i].state.Configuration; c != nil {
+			add(c.Managers)
+		}
+		if p := r.seen[i].state.Pending; p != nil {
+			add(p.Managers)
+		}
+	}
+	return out
+}
+
+// IsHome says whether a manager decides about the store, or about a change that is pending.
+func (r *Repair) IsHome(identity string) bool {
+	for _, s := range r.seen {
+		c, p := s.state.Configuration, s.state.Pending
+		if c != nil && c.Home == identity || p != nil && p.Home == identity || s.state.Repairing == identity {
+			return true
+		}
+	}
+	return false
+}
