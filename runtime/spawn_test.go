@@ -79,6 +79,18 @@ func TestTasksFail(t *testing.T) {
 	}, tasking...)
 }
 
+func TestTooManyTasks(t *testing.T) {
+	h, out := testHost(t, tasking...)
+	h.tasks.Store(maxTasks - 1)
+	got := output(t, h, out, "begin(nap, 60)\nprint(pcall(begin, nap))")
+	if want := "false\ttest.lua:2: begin: more than 50000 tasks are alive\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if n := h.tasks.Load(); n != maxTasks-1 {
+		t.Errorf("%d tasks are counted after the run", n-maxTasks+1)
+	}
+}
+
 func TestTracebackOfATask(t *testing.T) {
 	h, _ := testHost(t, tasking...)
 	_, err := h.RunSource(context.Background(), "test.lua", []byte(`
