@@ -10,7 +10,7 @@ var connectManagers = runtime.Builtin{
 	Doc: "Asks all managers at once who they are and makes them the session, in this order. Without managers it adopts what `-m`, DKVRUN_MANAGERS or `--local` named. " +
 		"A manager that does not answer makes it raise, after the rows, and the session stays what it was.",
 	Params: params([]runtime.Param{
-		{Name: "managers", Type: runtime.Strings, Rest: true,
+		{Name: "managers", Type: runtime.Strings, Rest: true, Check: checkServers,
 			Doc: "`host`, `host:port`, an IPv4 or IPv6 address, or `http(s)://host:port`; one string may hold several with commas between"},
 		portParam,
 		{Name: "force", Type: runtime.Boolean, Default: false, Doc: "take the place of another session"},
@@ -119,7 +119,7 @@ var withManagers = runtime.Builtin{
 	Name: "with_managers", Group: "Session", Positional: 2,
 	Doc: "Runs a function with another session, and restores the session of before, error or not.",
 	Params: []runtime.Param{
-		{Name: "managers", Type: runtime.Strings, Required: true, Doc: "as for `connect_managers`"},
+		{Name: "managers", Type: runtime.Strings, Required: true, Check: checkServers, Doc: "as for `connect_managers`"},
 		{Name: "f", Type: runtime.Function, Required: true, Doc: "what to run"},
 		portParam, timeoutParam(30),
 	},

@@ -14,7 +14,7 @@ var connectStore = runtime.Builtin{
 		"Each call goes to the first endpoint that can be reached.",
 	Params: params([]runtime.Param{
 		nameParam,
-		{Name: "endpoints", Type: runtime.Strings, Doc: "`host:port` of client ports, in the order to try; the topology's where none are given"},
+		{Name: "endpoints", Type: runtime.Strings, Check: checkServers, Doc: "`host:port` of client ports, in the order to try; the topology's where none are given"},
 	}, asking()),
 	Returns:    "a store",
 	ReturnType: "store",

@@ -22,6 +22,8 @@ var nameParam = runtime.Param{
 	Doc: "the store's name: a letter, then up to 62 letters, digits, `_` or `-`",
 }
 
+func checkServers(v any) error { return fanout.CheckEndpoints(v.([]string)) }
+
 func optional(p runtime.Param) runtime.Param {
 	p.Required = false
 	return p
@@ -34,7 +36,7 @@ func instanceName(required bool, doc string) runtime.Param {
 }
 
 var managersParam = runtime.Param{
-	Name: "managers", Type: runtime.Strings,
+	Name: "managers", Type: runtime.Strings, Check: checkServers,
 	Doc: "these managers instead of the session's: `host`, `host:port`, several in one string with commas between",
 }
 

@@ -99,7 +99,7 @@ var topologyBuiltin = runtime.Builtin{
 	Name: "topology", Group: "Queries",
 	Doc: "Generates the topology that `new_store` would, without any network: nodes = servers × instance_count, names counted through the cluster, server by server.",
 	Params: params([]runtime.Param{
-		{Name: "managers", Type: runtime.Strings, Doc: "the servers; the session's where none are given"},
+		{Name: "managers", Type: runtime.Strings, Check: checkServers, Doc: "the servers; the session's where none are given"},
 		portParam,
 	}, planParams),
 	Returns:    "a list of `{name, host, clustron_port, client_port, manager}`; `tostring` prints a line a node",
@@ -153,9 +153,22 @@ var nodeType = &runtime.RecordType{
 }
 
 func nodeRecord(n wire.Node) runtime.Record {
-	return runtime.Record{Type: nodeType, Values: map[string]any{
-		"name": n.Name, "host": n.Host, "clustron_port": n.ClustronPort, "client_port": n.ClientPort,
-		"role": orNil(string(n.Role)), "manager": orNil(n.Manager),
+	return runtime.Record{Type: nodeType, Get: func(field string) any {
+		switch field {
+		case "name":
+			return n.Name
+		case "host":
+			return n.Host
+		case "clustron_port":
+			return n.ClustronPort
+		case "client_port":
+			return n.ClientPort
+		case "role":
+			return orNil(string(n.Role))
+		case "manager":
+			return orNil(n.Manager)
+		}
+		return nil
 	}}
 }
 

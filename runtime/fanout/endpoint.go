@@ -36,8 +36,26 @@ func (e Endpoint) URL() string {
 // or element, an address that means "all", a port outside 1–65535, a path, user and password, and an
 // endpoint that is there twice.
 func ParseEndpoints(list []string, defaultPort int) ([]Endpoint, error) {
-	var out []Endpoint
 	seen := map[string]string{}
+	return parseEndpoints(list, defaultPort, func(part string, e Endpoint) error {
+		key := strings.ToLower(e.String())
+		if first, twice := seen[key]; twice {
+			return fmt.Errorf("%q and %q are the same server: name it once", first, part)
+		}
+		seen[key] = part
+		return nil
+	})
+}
+
+// CheckEndpoints refuses what ParseEndpoints refuses with every default port: all but a server that is
+// there twice.
+func CheckEndpoints(list []string) error {
+	_, err := parseEndpoints(list, wire.DefaultManagerPort, func(string, Endpoint) error { return nil })
+	return err
+}
+
+func parseEndpoints(list []string, defaultPort int, check func(part string, e Endpoint) error) ([]Endpoint, error) {
+	var out []Endpoint
 	for _, text := range list {
 		for part := range strings.SplitSeq(text, ",") {
 			part = strings.TrimSpace(part)
@@ -45,14 +63,12 @@ func ParseEndpoints(list []string, defaultPort int) ([]Endpoint, error) {
 				return nil, emptyElement(text)
 			}
 			e, err := parseEndpoint(part, defaultPort)
+			if err == nil {
+				err = check(part, e)
+			}
 			if err != nil {
 				return nil, err
 			}
-			key := strings.ToLower(e.String())
-			if first, twice := seen[key]; twice {
-				return nil, fmt.Errorf("%q and %q are the same server: name it once", first, part)
-			}
-			seen[key] = part
 			out = append(out, e)
 		}
 	}
