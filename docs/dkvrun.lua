@@ -98,7 +98,7 @@
 ---@field owner any who makes it: user@host, process
 ---@field since any when the first manager voted, in UTC as RFC 3339, by that manager's clock
 ---@field age_sec any seconds since then
----@field managers dkvrun.string[] the managers that hold it, as host:port
+---@field managers string[] the managers that hold it, as host:port
 
 ---A manager that keeps another topology than most, or none.
 ---@class dkvrun.deviation

@@ -58,8 +58,9 @@ type Builtin struct {
 	Positional int
 	// Returns says what comes back, in words.
 	Returns string
-	// ReturnType names what comes back where its fields are declared: a record or an object, "list of
-	// NAME", or "NAME of NAME" where the list has fields of its own ("rows of store row").
+	// ReturnType names what comes back: a record or an object that is declared, string, integer, number or
+	// boolean, "list of NAME", or "NAME of NAME" where the list has fields of its own ("rows of store
+	// row"); empty for anything else.
 	ReturnType string
 	// Example is a piece of script that runs as it stands against a throw-away cluster.
 	Example string
@@ -101,8 +102,8 @@ func (r Record) Value(field string) any {
 	return r.Values[field]
 }
 
-// all are the values of all fields.
-func (r Record) all() map[string]any {
+// Fields are the values of all fields.
+func (r Record) Fields() map[string]any {
 	if r.Get == nil {
 		return r.Values
 	}

@@ -71,6 +71,8 @@ func class(name string) string {
 	switch {
 	case name == "":
 		return "any"
+	case name == "string" || name == "integer" || name == "number" || name == "boolean":
+		return name
 	case isList && list == "list":
 		return class(item) + "[]"
 	case isList:

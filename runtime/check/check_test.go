@@ -56,7 +56,7 @@ func TestFindings(t *testing.T) {
 
 // TestTypesAreDeclared holds every type that a declaration names against the objects and records.
 func TestTypesAreDeclared(t *testing.T) {
-	known := map[string]bool{"list": true}
+	known := map[string]bool{"list": true, "string": true, "integer": true, "number": true, "boolean": true}
 	for _, o := range config.Objects {
 		known[o.Name] = true
 	}

@@ -10,7 +10,6 @@ new_store(...)
 new_store{name = opt.store, [opt.count] = 1}
 connect_managers{...}
 start_store(opt.store, {timeout_sec = opt.count})
-store_status("OrdersStore", nil and {}):check() -- want 41-46 field: status: no field check: there is name, status, ready, consistent, revision, topology, instances, leaving, ok and unreachable
 
 -- A name that the script gives a meaning of its own.
 local get_store = function(n) return {n} end

@@ -3,7 +3,7 @@ local opt = args{store = "string", count = 2}
 print(opt.stoer, opt.count) -- want 11-16 field: args: no field stoer: did you mean store?
 
 local made = new_store{opt.store, instance_prefix = "orders"}
-if made.okay then print(#made) end -- want 9-13 field: results: no field okay: there is ok, failed, succeeded, check and retry
+if made.faild then print(#made) end -- want 9-14 field: results: no field faild: did you mean failed?
 made:chek() -- want 6-10 field: results: no field chek: did you mean check?
 made.ok = true -- want 6-8 field: results: ok can't be set: it is read-only
 for _, row in ipairs(made.failed) do
@@ -20,7 +20,7 @@ for _, node in ipairs(status.instances) do
   print(node.hots) -- want 14-18 field: instance: no field hots: did you mean host?
 end
 print(status.instances.status) -- want 24-30 field: list: no field status: each instance in it has one
-for _, row in ipairs(get_store()) do print(row.running) end -- want 48-55 field: store row: no field running: there is manager, store, status, instance_count, running_instances, stopped_instances, participating_nodes, revision and instances
+for _, row in ipairs(get_store()) do print(row.statsu) end -- want 48-54 field: store row: no field statsu: did you mean status?
 local rows = get_store()
 print(rows.ok, rows.unreachable[1].manager, rows.oks) -- want 50-53 field: rows: no field oks: did you mean ok?
 local metrics = store_metrics(opt.store)
