@@ -1,0 +1,121 @@
+package tests
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// startSuite runs a suite whose test has a store of three running instances and does not end, and
+// returns when all of it is up.
+func startSuite(t *testing.T, then string, flags ...string) *localRun {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "long_test.lua")
+	text := fmt.Sprintf(`
+describe("a cluster", function()
+  after_each(function() print("cleaned up") end)
+  it("is there", function()
+    local cluster = local_cluster{servers = 3}
+    new_store("OrdersStore", "orders"):check()
+    start_store{"OrdersStore", parallel = true}:check()
+    wait_ready("OrdersStore")
+    %s
+  end)
+  it("is followed by another", function() end)
+end)
+`, then)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := startLocal(t, append(append([]string{"test"}, flags...), path)...)
+	if err := poll(30*time.Second, func() error {
+		if n := len(r.processes(t)); n < 6 {
+			return fmt.Errorf("%d processes run, want 3 managers and 3 instances", n)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestNothingStaysOfAKilledSuite(t *testing.T) {
+	r := startSuite(t, `sleep(600)`)
+	if err := r.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	r.finish(t)
+	r.leavesNothing(t, 10*time.Second, nil)
+	t.Logf("all gone within %s", time.Since(began))
+}
+
+func TestAnInterruptedSuiteCleansUpAndSaysWhatItKnows(t *testing.T) {
+	r := startSuite(t, `sleep(600)`)
+	if err := r.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	out, status := r.finish(t)
+	if status != 130 {
+		t.Errorf("status %d: %s", status, r.stderr.String())
+	}
+	for _, want := range []string{"  interrupted\n", "    cleaned up\n", "not all tests were run: interrupted\n", "rerun: dkvrun test --seed "} {
+		if !strings.Contains(out, want) {
+			t.Errorf("it does not say %q:\n%s", want, out)
+		}
+	}
+	r.leavesNothing(t, 0, nil)
+}
+
+func TestAHangingSuiteEndsAtItsTimeout(t *testing.T) {
+	r := startSuite(t, `local function forever() while true do end end forever()`, "--timeout", "8")
+	out, status := r.finish(t)
+	if status != 1 {
+		t.Errorf("status %d: %s", status, r.stderr.String())
+	}
+	for _, want := range []string{"  not done after 8s\n", "long_test.lua:9: in function ", "start_store: 127.", "FAILED: 1 passed, 1 with errors"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("it does not say %q:\n%s", want, out)
+		}
+	}
+	r.leavesNothing(t, 0, nil)
+}
+
+// manager is the process of one of the run's managers.
+func (r *localRun) manager(t *testing.T) int {
+	t.Helper()
+	commands, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range commands {
+		command, _ := os.ReadFile(path)
+		if bytes.Contains(command, []byte("--data-dir\x00"+r.tmp)) {
+			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return pid
+		}
+	}
+	t.Fatal("no manager runs")
+	return 0
+}
+
+func TestADyingManagerEndsTheTest(t *testing.T) {
+	r := startSuite(t, `sleep(600)`)
+	if err := syscall.Kill(r.manager(t), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	out, status := r.finish(t)
+	if status != 1 || !strings.Contains(out, "  the manager on 127.") || !strings.Contains(out, "ended (signal: killed)") {
+		t.Errorf("status %d:\n%s%s", status, out, r.stderr.String())
+	}
+	r.leavesNothing(t, 0, nil)
+}
