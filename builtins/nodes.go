@@ -29,7 +29,7 @@ func nodesFrom(items []any) ([]wire.Node, error) {
 		case map[string]any:
 			fields = item
 		case runtime.Record:
-			fields = item.Values
+			fields = item.Fields()
 		default:
 			return nil, fmt.Errorf("nodes[%d] is not a table with name, host, clustron_port and client_port", i+1)
 		}

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -52,7 +53,7 @@ func showValue(v any, indent string) string {
 	case map[string]any:
 		return braces(showNamed(v, sortedKeys(v), indent), indent)
 	case Record:
-		return braces(showNamed(v.all(), v.names(), indent), indent)
+		return braces(showNamed(v.Fields(), v.names(), indent), indent)
 	case mixed:
 		parts := showAll(v.items, indent)
 		for i, k := range v.keys {
@@ -147,13 +148,19 @@ func (r Record) names() []string {
 		return sortedKeys(r.Values)
 	}
 	names := make([]string, 0, len(r.Type.Fields))
-	declared := make(map[string]bool, len(r.Type.Fields))
+	known := 0
 	for _, f := range r.Type.Fields {
 		names = append(names, f.Name)
-		declared[f.Name] = true
+		if _, has := r.Values[f.Name]; has {
+			known++
+		}
 	}
+	if known == len(r.Values) {
+		return names
+	}
+	declared := len(names)
 	for _, k := range sortedKeys(r.Values) {
-		if !declared[k] {
+		if !slices.Contains(names[:declared], k) {
 			names = append(names, k)
 		}
 	}

@@ -120,10 +120,26 @@ func (e *jsonEncoder) object(names []string, depth int, get func(string) any) er
 }
 
 func (e *jsonEncoder) text(s string) {
+	if plain(s) {
+		e.out.WriteByte('"')
+		e.out.WriteString(s)
+		e.out.WriteByte('"')
+		return
+	}
 	encoder := json.NewEncoder(&e.out)
 	encoder.SetEscapeHTML(false)
 	_ = encoder.Encode(s) // a string into a buffer can't fail
 	e.out.Truncate(e.out.Len() - 1)
+}
+
+// plain strings stand in JSON as they are.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // DecodeJSON reads one JSON value: objects as map[string]any, arrays as []any, whole numbers that

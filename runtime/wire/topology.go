@@ -25,7 +25,15 @@ func CheckTopology(nodes []Node) error {
 		return &TopologyError{"nodes", fmt.Sprintf("has %d instances: a store has at most %d on this engine", len(nodes), MaxInstances)}
 	}
 	names := make(map[string]int, len(nodes))
-	ports := make(map[string]string, 2*len(nodes))
+	type address struct {
+		host string
+		port int
+	}
+	type place struct {
+		node  int
+		field string
+	}
+	ports := make(map[address]place, 2*len(nodes))
 	for i, n := range nodes {
 		field := func(name string) string { return fmt.Sprintf("nodes[%d].%s", i, name) }
 		if err := CheckName(n.Name); err != nil {
@@ -48,12 +56,12 @@ func CheckTopology(nodes []Node) error {
 			if p.port < 1 || p.port > 65535 {
 				return &TopologyError{field(p.field), fmt.Sprintf("%d is not a port: 1 to 65535", p.port)}
 			}
-			at := strings.ToLower(n.Host) + ":" + strconv.Itoa(p.port)
+			at := address{strings.ToLower(n.Host), p.port}
 			if other, taken := ports[at]; taken {
-				return &TopologyError{field(p.field), fmt.Sprintf("%s:%d is %s too", n.Host, p.port, other)}
+				return &TopologyError{field(p.field), fmt.Sprintf("%s:%d is nodes[%d].%s too", n.Host, p.port, other.node, other.field)}
 			}
-			ports[at] = fmt.Sprintf("nodes[%d].%s", i, p.field)
-			if n.Manager == net.JoinHostPort(n.Host, strconv.Itoa(p.port)) {
+			ports[at] = place{i, p.field}
+			if n.Manager != "" && n.Manager == net.JoinHostPort(n.Host, strconv.Itoa(p.port)) {
 				return &TopologyError{field(p.field), fmt.Sprintf("%s is its manager's port", n.Manager)}
 			}
 		}
