@@ -2,6 +2,7 @@ package builtins
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 
 	"dkvrun/runtime"
@@ -40,53 +41,60 @@ func checkFunctions(v any) error {
 
 func (r *Run) parallel(c *runtime.Call) (any, error) {
 	functions := c.Value("functions").([]any)
-	out := &outcomes{file: c.File, line: c.Line, all: make([]*outcome, len(functions))}
 	limit := len(functions)
 	if c.Has("limit") {
 		limit = min(limit, c.Int("limit"))
 	}
-	free := make(chan struct{}, limit)
-	tasks := make([]*runtime.Task, len(functions))
-	inner := make([]scope, len(functions))
-	var err error
-	for i, f := range functions {
-		select {
-		case free <- struct{}{}:
-		case <-c.Context().Done():
-			err = c.Context().Err()
-		}
-		if err != nil {
-			break
-		}
-		inner[i] = r.scope(c).forTask()
-		if tasks[i], err = c.Go(inner[i].in(c.Context()), f.(*runtime.Func)); err != nil {
-			break
-		}
-		if limit < len(functions) {
-			go func() {
-				<-tasks[i].Ended()
-				<-free
-			}()
-		}
+	ctx, cancel := context.WithCancel(c.Context())
+	defer cancel()
+	begun, err := r.beginAll(ctx, c, functions, limit)
+	if err != nil {
+		cancel()
 	}
-	for i, t := range tasks {
-		if t == nil {
-			break
-		}
-		out.all[i] = &outcome{}
-		out.all[i].values, out.all[i].err = t.Result()
-	}
+	out := &outcomes{file: c.File, line: c.Line, all: make([]*outcome, len(begun))}
 	mine := r.scope(c).unseen
-	for i := range inner {
-		if inner[i].unseen != nil { // it was begun
-			mine.join(inner[i].unseen)
-		}
+	for i, b := range begun {
+		out.all[i] = &outcome{}
+		out.all[i].values, out.all[i].err = b.task.Result()
+		mine.join(b.unseen)
 	}
-	if err = cmp.Or(err, c.Context().Err()); err != nil {
+	if err := cmp.Or(err, c.Context().Err()); err != nil {
 		return nil, err
 	}
 	if out.count() > 0 {
 		mine.add(out)
 	}
 	return out, nil
+}
+
+// begun is a task with what it leaves unseen.
+type begun struct {
+	task   *runtime.Task
+	unseen *unseen
+}
+
+// beginAll begins a task a function, no more than limit at a time.
+func (r *Run) beginAll(ctx context.Context, c *runtime.Call, functions []any, limit int) ([]begun, error) {
+	free := make(chan struct{}, limit)
+	all := make([]begun, 0, len(functions))
+	for _, f := range functions {
+		select {
+		case free <- struct{}{}:
+		case <-ctx.Done():
+			return all, ctx.Err()
+		}
+		inner := r.scope(c).forTask()
+		task, err := c.Go(inner.in(ctx), f.(*runtime.Func))
+		if err != nil {
+			return all, err
+		}
+		all = append(all, begun{task, inner.unseen})
+		if limit < len(functions) {
+			go func() {
+				<-task.Ended()
+				<-free
+			}()
+		}
+	}
+	return all, nil
 }
