@@ -26,13 +26,13 @@ func (c *checker) require(call *syntax.Call) *module {
 	}
 	m := &module{}
 	c.modules[name.Value] = m // for modules that require each other
-	_, src, err := c.host.Module(name.Value)
+	file, src, err := c.host.Module(name.Value)
 	if err != nil {
 		m.problem = problemOf(err)
 		return m
 	}
 	chunk, err := syntax.Parse(src)
-	if err != nil {
+	if err != nil || c.host.Compiles(file, src) != nil {
 		return m
 	}
 	s := resolve(&chunk.Block)

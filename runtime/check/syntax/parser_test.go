@@ -32,15 +32,16 @@ func TestErrors(t *testing.T) {
 		{"a.b:c = 1", "1:7-8 unexpected '=': want the arguments of a call"},
 		{"return 1; f()", "1:11-12 unexpected 'f': want a statement"},
 		{"x = \"ä\\é\" y", "1:11-12 this alone is no statement: want a call or an assignment"},
+		{"x = " + strings.Repeat("(", 20000), "1:10004-10005 blocks and brackets are nested too deep"},
 	} {
 		_, err := syntax.Parse([]byte(c.src))
 		e, ok := err.(*syntax.Error)
 		if !ok {
-			t.Errorf("%s\n got no error\nwant %s", c.src, c.want)
+			t.Errorf("%.60s\n got no error\nwant %s", c.src, c.want)
 			continue
 		}
 		if got := fmt.Sprintf("%d:%d-%d %s", e.Start.Line, e.Start.Column, e.End.Column, e.Message); got != c.want {
-			t.Errorf("%s\n got %s\nwant %s", c.src, got, c.want)
+			t.Errorf("%.60s\n got %s\nwant %s", c.src, got, c.want)
 		}
 	}
 }
