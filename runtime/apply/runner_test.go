@@ -1,0 +1,209 @@
+package apply
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"dkvrun/runtime/wire"
+)
+
+func TestOutcomes(t *testing.T) {
+	full := refuses(503, wire.CodeReadOnly, 0)
+	gone := refuses(410, wire.CodeOperationAborted, 0)
+	cases := map[string]struct {
+		answers  map[string][]Reply
+		state    State
+		rows     string
+		messages string
+		says     string
+	}{
+		"all vote": {
+			nil, Made, "SUCCESS, SUCCESS, SUCCESS",
+			"1 prepare, 0 prepare, 2 prepare, 1 commit, 0 commit, 2 commit", "created on all of 3",
+		},
+		"the home says no": {
+			map[string][]Reply{"1 prepare": {refuses(409, wire.CodePortTaken, 0)}}, Unmade, "SKIPPED, FAILED, SKIPPED",
+			"1 prepare, 1 abort", "nothing stays changed on any of 3",
+		},
+		"another says no": {
+			map[string][]Reply{"2 prepare": {full}}, Unmade, "ROLLED BACK, ROLLED BACK, FAILED",
+			"1 prepare, 0 prepare, 2 prepare, 1 abort, 0 abort, 2 abort", "nothing stays changed",
+		},
+		"another is silent": {
+			map[string][]Reply{"0 prepare": {silent()}, "0 abort": {silent()}}, Unmade, "FAILED, ROLLED BACK, ROLLED BACK",
+			"1 prepare, 0 prepare, 2 prepare, 1 abort, 0 abort, 2 abort", "nothing stays changed",
+		},
+		"the reply to the commit is lost": {
+			map[string][]Reply{"1 commit": {silent(), says(wire.Operation{State: wire.OperationCommitted})}}, Made, "SUCCESS, SUCCESS, SUCCESS",
+			"1 prepare, 0 prepare, 2 prepare, 1 commit, 1 commit, 0 commit, 2 commit", "created on all of 3",
+		},
+		"the home let it go": {
+			map[string][]Reply{"1 commit": {gone}}, Unmade, "ROLLED BACK, FAILED, ROLLED BACK",
+			"1 prepare, 0 prepare, 2 prepare, 1 commit, 0 abort, 2 abort", "nothing stays changed",
+		},
+		"the home can't write the commit": {
+			map[string][]Reply{"1 commit": {full}}, Unmade, "ROLLED BACK, FAILED, ROLLED BACK",
+			"1 prepare, 0 prepare, 2 prepare, 1 commit, 1 abort, 0 abort, 2 abort", "nothing stays changed",
+		},
+		"the abort comes too late": {
+			map[string][]Reply{"2 prepare": {full}, "1 abort": {says(wire.Operation{State: wire.OperationCommitted})}}, Made, "SUCCESS, SUCCESS, SUCCESS",
+			"1 prepare, 0 prepare, 2 prepare, 1 abort, 0 commit, 2 commit", "created on all of 3",
+		},
+		"one misses the commit": {
+			map[string][]Reply{"2 commit": {silent()}}, Made, "SUCCESS, SUCCESS, FAILED",
+			"1 prepare, 0 prepare, 2 prepare, 1 commit, 0 commit, 2 commit", "10.0.0.13:7801 follows by itself",
+		},
+		"a higher epoch was seen": {
+			map[string][]Reply{"2 prepare": {refuses(409, wire.CodeStaleEpoch, 7), says(wire.Operation{State: wire.OperationPending, Epoch: 8})}},
+			Made, "SUCCESS, SUCCESS, SUCCESS",
+			"1 prepare, 0 prepare, 2 prepare, 1 prepare, 0 prepare, 2 prepare, 1 commit, 0 commit, 2 commit", "created on all of 3",
+		},
+		"all votes but for another epoch": {
+			map[string][]Reply{"0 prepare": {says(wire.Operation{State: wire.OperationPending, Epoch: 9})}}, Unmade, "ROLLED BACK, ROLLED BACK, ROLLED BACK",
+			"1 prepare, 0 prepare, 2 prepare, 1 abort, 0 abort, 2 abort", "nothing stays changed",
+		},
+	}
+	for name, test := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 3)
+			for message, replies := range test.answers {
+				w.answers[message] = replies
+			}
+			out := w.runner().Run(context.Background())
+			if out.State != test.state || results(out) != test.rows {
+				t.Errorf("state %d with %s, want %d with %s", out.State, results(out), test.state, test.rows)
+			}
+			if w.after() != test.messages {
+				t.Errorf("sent %s\nwant %s", w.after(), test.messages)
+			}
+			if !strings.Contains(out.Summary, test.says) {
+				t.Errorf("%q does not say %q", out.Summary, test.says)
+			}
+		})
+	}
+}
+
+func TestNothingIsToldWhileTheHomeIsSilent(t *testing.T) {
+	w := newWorld(t, 3)
+	w.answers["1 commit"] = []Reply{silent()}
+	out := w.runner().Run(context.Background())
+	if out.State != Undecided || results(out) != "FAILED, FAILED, FAILED" {
+		t.Errorf("state %d with %s", out.State, results(out))
+	}
+	for _, message := range w.sent {
+		if strings.HasSuffix(message, "commit") && !strings.HasPrefix(message, "1 ") || strings.HasSuffix(message, "abort") {
+			t.Errorf("sent %s, and the home had not decided", message)
+		}
+	}
+	if waited := w.now.Sub(newWorld(t, 1).now); waited < 25e9 || waited > 30e9 {
+		t.Errorf("asked the home for %s", waited)
+	}
+	if !strings.Contains(out.Summary, "10.0.0.12:7801, which decides, does not answer") {
+		t.Error(out.Summary)
+	}
+}
+
+func TestPreflightRefusesBeforeAnythingIsWritten(t *testing.T) {
+	w := newWorld(t, 3)
+	w.answers["0 preflight"] = []Reply{refuses(409, wire.CodePortTaken, 0)}
+	w.answers["2 preflight"] = []Reply{silent()}
+	out := w.runner().Run(context.Background())
+	if out.State != Refused || results(out) != "FAILED, SKIPPED, FAILED" || w.after() != "" || out.Busy || out.Stale {
+		t.Errorf("%+v, sent %s", out, w.after())
+	}
+}
+
+func TestPreflightDemandsOneManagerANode(t *testing.T) {
+	for _, claims := range [][]string{{"orders-2"}, {}} {
+		w := newWorld(t, 2)
+		w.answers["0 preflight"] = []Reply{says(wire.Operation{State: wire.OperationUnknown, Claims: claims})}
+		out := w.runner().Run(context.Background())
+		if out.State != Refused || !strings.Contains(results(out), "FAILED") || w.after() != "" {
+			t.Errorf("claims %v: %s, sent %s", claims, results(out), w.after())
+		}
+	}
+}
+
+func TestBusyIsForTheCallerToWait(t *testing.T) {
+	busy := refuses(409, wire.CodeStoreBusy, 0)
+	for message, want := range map[string]State{"0 preflight": Refused, "1 prepare": Unmade, "2 prepare": Unmade} {
+		w := newWorld(t, 3)
+		w.answers[message] = []Reply{busy}
+		r := w.runner()
+		r.OnRow = func(int, Row) { t.Errorf("%s: a row was shown", message) }
+		if out := r.Run(context.Background()); !out.Busy || out.State != want {
+			t.Errorf("%s: %+v", message, out)
+		}
+	}
+}
+
+func TestADryRunEndsAfterThePreflight(t *testing.T) {
+	w := newWorld(t, 2)
+	r := w.runner()
+	r.Change.DryRun = true
+	if out := r.Run(context.Background()); out.State != Plan || results(out) != "PLANNED, PLANNED" || w.after() != "" {
+		t.Errorf("%+v, sent %s", out, w.after())
+	}
+}
+
+func TestFailFastAsksNobodyAfterANo(t *testing.T) {
+	w := newWorld(t, 3)
+	w.answers["0 prepare"] = []Reply{refuses(409, wire.CodePortTaken, 0)}
+	r := w.runner()
+	r.FailFast = true
+	out := r.Run(context.Background())
+	if results(out) != "FAILED, ROLLED BACK, SKIPPED" || w.after() != "1 prepare, 0 prepare, 1 abort, 0 abort" {
+		t.Errorf("%s, sent %s", results(out), w.after())
+	}
+}
+
+func TestAnInterruptedRunUndoesWhatItDid(t *testing.T) {
+	w := newWorld(t, 3)
+	ctx, cancel := context.WithCancel(context.Background())
+	r := w.runner()
+	r.Transport = interrupt{w, cancel}
+	out := r.Run(ctx)
+	if out.State != Unmade || !strings.Contains(w.after(), "1 abort, 0 abort") {
+		t.Errorf("%+v, sent %s", out, w.after())
+	}
+}
+
+// interrupt ends the run when all have voted.
+type interrupt struct {
+	*world
+	cancel context.CancelFunc
+}
+
+func (i interrupt) Send(ctx context.Context, requests []Request, how Send) []Reply {
+	replies := i.world.Send(ctx, requests, how)
+	if i.after() == "1 prepare, 0 prepare, 2 prepare" {
+		i.cancel()
+	}
+	return replies
+}
+
+func TestRowsComeInTheManagersOrderOneByOne(t *testing.T) {
+	for _, parallel := range []bool{false, true} {
+		w := newWorld(t, 3)
+		r := w.runner()
+		r.Parallel = parallel
+		var order []int
+		r.OnRow = func(i int, _ Row) { order = append(order, i) }
+		r.Run(context.Background())
+		if want := map[bool]int{false: 0, true: 1}[parallel]; len(order) != 3 || order[0] != want {
+			t.Errorf("parallel %v: %v", parallel, order)
+		}
+	}
+}
+
+func TestRetellTellsWhoMissedIt(t *testing.T) {
+	w := newWorld(t, 3)
+	w.answers["2 commit"] = []Reply{silent(), says(wire.Operation{State: wire.OperationCommitted})}
+	r := w.runner()
+	r.Run(context.Background())
+	w.sent = make([]string, 3)
+	if out := r.Retell(context.Background()); results(out) != "SUCCESS, SUCCESS, SUCCESS" || w.after() != "2 commit" {
+		t.Errorf("%s, sent %s", results(out), w.after())
+	}
+}

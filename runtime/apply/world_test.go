@@ -1,0 +1,137 @@
+package apply
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"dkvrun/runtime/wire"
+)
+
+// world is managers that answer by a script, and a clock that goes on when somebody sleeps.
+type world struct {
+	t     *testing.T
+	now   time.Time
+	epoch uint64 // the highest that the managers have seen
+	votes []bool // who holds the change
+	// answers overrules what a manager answers to a message, such as "1 commit"; the last of a list stays.
+	answers map[string][]Reply
+	sent    []string
+	names   []string
+}
+
+func newWorld(t *testing.T, managers int) *world {
+	w := &world{t: t, now: time.Unix(0, 0), votes: make([]bool, managers), answers: map[string][]Reply{}}
+	for i := range managers {
+		w.names = append(w.names, fmt.Sprintf("10.0.0.%d:7801", 11+i))
+	}
+	return w
+}
+
+func (w *world) Now() time.Time { return w.now }
+
+func (w *world) Sleep(ctx context.Context, d time.Duration) error {
+	w.now = w.now.Add(d)
+	return ctx.Err()
+}
+
+func (w *world) Every(time.Duration, func()) func() { return func() {} }
+
+// Send implements Transport: one after the other, in order.
+func (w *world) Send(ctx context.Context, requests []Request, how Send) []Reply {
+	replies := make([]Reply, len(requests))
+	stopped := false
+	for i, r := range requests {
+		if stopped || ctx.Err() != nil {
+			replies[i] = Reply{Class: NotSent, Message: "not sent"}
+		} else {
+			replies[i] = w.answer(r)
+		}
+		stopped = stopped || how.FailFast && how.Failed(replies[i])
+		if how.Each != nil {
+			how.Each(i, replies[i])
+		}
+	}
+	return replies
+}
+
+func (w *world) answer(r Request) Reply {
+	verb := r.Path[strings.LastIndexByte(r.Path, '/')+1:]
+	var change wire.Change
+	if verb == "operations" {
+		if err := json.Unmarshal(r.Body, &change); err != nil {
+			w.t.Fatal(err)
+		}
+		verb = map[bool]string{true: "preflight", false: "prepare"}[change.DryRun]
+	}
+	message := fmt.Sprintf("%d %s", r.To, verb)
+	w.sent = append(w.sent, message)
+	if scripted := w.answers[message]; len(scripted) > 0 {
+		if len(scripted) > 1 {
+			w.answers[message] = scripted[1:]
+		}
+		return scripted[0]
+	}
+	switch verb {
+	case "preflight":
+		op := wire.Operation{State: wire.OperationUnknown, Epoch: w.epoch}
+		if r.To < len(change.Nodes) {
+			op.Claims = []string{change.Nodes[r.To].Name}
+		}
+		return says(op)
+	case "prepare":
+		w.votes[r.To] = true
+		return says(wire.Operation{State: wire.OperationPending, Epoch: change.Epoch})
+	case "commit":
+		return says(wire.Operation{State: wire.OperationCommitted})
+	}
+	w.votes[r.To] = false
+	return says(wire.Operation{State: wire.OperationAborted})
+}
+
+// says is the reply with an operation, refuses that with a refusal, silent none at all.
+func says(op wire.Operation) Reply {
+	text, _ := json.Marshal(op)
+	return Reply{Status: 200, Body: text, Attempts: 1}
+}
+
+func refuses(status int, code string, epoch uint64) Reply {
+	text, _ := json.Marshal(wire.Result{StatusCode: status, Code: code, Message: "because of " + code, Epoch: epoch})
+	return Reply{Status: status, Body: text, Attempts: 1}
+}
+
+func silent() Reply { return Reply{Class: "timeout", Message: "no answer", Attempts: 1} }
+
+// runner makes a store with an instance a manager; the second manager is its home.
+func (w *world) runner() *Runner {
+	r := &Runner{Transport: w, Clock: w, Verb: "Created", Names: w.names, Settle: 30 * time.Second}
+	r.Change = wire.Change{ID: "op", Action: wire.CreateAction, Store: "OrdersStore"}
+	for i := range w.votes {
+		identity := fmt.Sprintf("m%d", i)
+		if i == 1 {
+			identity, r.Change.Home = "a", "a"
+		}
+		r.Change.Managers = append(r.Change.Managers, wire.Manager{Identity: identity, URL: "http://" + w.names[i]})
+		name := fmt.Sprintf("orders-%d", i+1)
+		r.Change.Nodes = append(r.Change.Nodes, wire.Node{Name: name, Host: fmt.Sprintf("10.0.0.%d", 11+i), Manager: w.names[i]})
+		r.Claimed = append(r.Claimed, name)
+	}
+	return r
+}
+
+// results are the rows' results in one line.
+func results(out *Outcome) string {
+	var all []string
+	for _, row := range out.Rows {
+		all = append(all, string(row.Result))
+	}
+	return strings.Join(all, ", ")
+}
+
+// after are the messages that were sent once all were looked at.
+func (w *world) after() string {
+	return strings.Join(w.sent[min(len(w.votes), len(w.sent)):], ", ")
+}
