@@ -26,7 +26,7 @@ func runScript(p *process, o *options) int {
 		ctx = limited
 	}
 	s := newScreen(p, o)
-	r := &runner{process: p, options: o, screen: s, turns: &turns{screen: s, out: s.out}}
+	r := &runner{process: p, options: o, screen: s, turns: newTurns(s, s.out)}
 	if o.local > 0 {
 		cluster, err := startLocal(ctx, r)
 		if err != nil {

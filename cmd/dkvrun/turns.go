@@ -9,32 +9,40 @@ import (
 
 // turns lets tasks that run at the same time share a screen: one action at a time shows its rows, those
 // of the others wait until it has ended.
+//
+// An action begins before its first row and ends once.
 type turns struct {
 	mu      sync.Mutex
 	screen  builtins.Reporter
 	out     io.Writer
-	showing *turn // nil while no action is on the screen
+	going   map[*builtins.Action]*turn // those that have not ended
+	showing *turn                      // nil while no action is on the screen
 	waiting []*turn
 }
 
 // turn is an action with what is shown of it: a copy, for the action goes on while it waits.
 type turn struct {
-	action *builtins.Action
-	shown  builtins.Action
-	ended  bool
+	shown builtins.Action
+	ended bool
+}
+
+func newTurns(screen builtins.Reporter, out io.Writer) *turns {
+	return &turns{screen: screen, out: out, going: map[*builtins.Action]*turn{}}
 }
 
 func (t *turns) Begin(a *builtins.Action) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.waiting = append(t.waiting, &turn{action: a, shown: *a})
+	u := &turn{shown: *a}
+	t.going[a] = u
+	t.waiting = append(t.waiting, u)
 	t.next()
 }
 
 func (t *turns) Row(a *builtins.Action, r builtins.Row) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	u := t.find(a)
+	u := t.going[a]
 	u.shown.Rows = append(u.shown.Rows, r)
 	if u == t.showing {
 		t.screen.Row(&u.shown, r)
@@ -44,25 +52,14 @@ func (t *turns) Row(a *builtins.Action, r builtins.Row) {
 func (t *turns) End(a *builtins.Action) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	u := t.find(a)
+	u := t.going[a]
+	delete(t.going, a)
 	u.ended = true
 	if u == t.showing {
 		t.screen.End(&u.shown)
 		t.showing = nil
 		t.next()
 	}
-}
-
-func (t *turns) find(a *builtins.Action) *turn {
-	if t.showing != nil && t.showing.action == a {
-		return t.showing
-	}
-	for _, u := range t.waiting {
-		if u.action == a {
-			return u
-		}
-	}
-	panic("an action shows a row without having begun: " + a.Builtin)
 }
 
 // next shows what has waited: all that has ended, up to the first action that goes on.

@@ -25,7 +25,7 @@ func (n *noted) End(a *builtins.Action) { n.note("end %s", a.Builtin) }
 
 func TestActionsTakeTurns(t *testing.T) {
 	n := &noted{}
-	turns := &turns{screen: n}
+	turns := newTurns(n, nil)
 	var a [5]*builtins.Action
 	for i := range a {
 		a[i] = &builtins.Action{Builtin: fmt.Sprint("action", i)}
