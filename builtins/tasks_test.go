@@ -61,7 +61,7 @@ func runTasks(t *testing.T, script string) (*Run, string, error) {
 func TestTasksOfScripts(t *testing.T) {
 	for _, test := range []struct{ script, want, problem string }{
 		{"local t = {} print(spawn(function(a, b) return a == t, b end, t, nil):wait())", "true\tnil\n", ""},
-		{"local task = spawn(sleep, 0.01) print(task.ended) task:wait() print(task.ended)", "false\ntrue\n", ""},
+		{"local go local task = spawn(wait_until, {interval_sec = 0.001, f = function() return go end}) print(task.ended) go = true task:wait() print(task.ended)", "false\ntrue\n", ""},
 		{"local task task = spawn(function() sleep(0) task:wait() end) task:wait()", "", "test.lua:1: task:wait: a task can't wait for itself"},
 		{"print(parallel{function() error({code = 7}) end}[1].error.code)", "7\n", ""},
 		{"print(parallel({}).ok, #parallel({}, {limit = 3}))", "true\t0\n", ""},
