@@ -14,30 +14,40 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Seeded is the store that every manager has from the beginning; its description is about 2 KB.
+// Seeded is the store that every manager has from the beginning: with an instance on each of the first
+// six, seeded-1 to seeded-6. Its description is about 2 KB.
 const Seeded = "SeededStore"
+
+const seededInstances = 6
 
 // stores is what the managers of one process keep.
 type stores struct {
 	mu   sync.Mutex
 	kept map[string]map[string]*wire.Store // by manager, then by name
 	once sync.Once
-	list []byte // the answer of a manager that has no more than the seeded store
+	list []byte // the answer of a manager that has no more than the seeded store, and nothing of it
 }
 
-func (s *stores) seed() {
-	s.list = encode([]*wire.Store{seeded()})
+// seeds says whether an instance of the seeded store is a manager's.
+func (p Plan) seeds(manager string) bool {
+	for i := range min(seededInstances, p.Count) {
+		if p.Address(i) == manager {
+			return true
+		}
+	}
+	return false
 }
 
-func seeded() *wire.Store {
+func seeded(p Plan, manager string) *wire.Store {
 	store := &wire.Store{Name: Seeded, Status: wire.StoreRunning, Engine: "etcd", Operation: "0199f3a0-0000-7000-8000-000000000000", Revision: 1}
-	for i := range 6 {
+	for i := range min(seededInstances, p.Count) {
+		host, _, _ := net.SplitHostPort(p.Address(i))
+		own := p.Address(i) == manager
 		store.Instances = append(store.Instances, wire.Instance{
 			Node: wire.Node{
-				Name: fmt.Sprintf("seeded-%d", i+1), Host: fmt.Sprintf("10.0.0.%d", 11+i), ClustronPort: 7811, ClientPort: 7861, Role: wire.Data,
-				Manager: fmt.Sprintf("10.0.0.%d:7801", 11+i),
+				Name: fmt.Sprintf("seeded-%d", i+1), Host: host, ClustronPort: 7811, ClientPort: 7861, Role: wire.Data, Manager: p.Address(i),
 			},
-			Own: i == 0, Status: wire.Running, Desired: wire.DesiredRunning, Ready: i == 0, PID: 4711, Started: true, Bootstrapped: true,
+			Own: own, Status: wire.Running, Desired: wire.DesiredRunning, Ready: own, PID: 4711, Started: true, Bootstrapped: true,
 		})
 	}
 	store.Digest = wire.Digest(store.Name, store.Nodes())
@@ -45,7 +55,7 @@ func seeded() *wire.Store {
 }
 
 // answer gives the status and the body of a manager's answer.
-func (s *stores) answer(manager string, r *request) (int, []byte) {
+func (s *stores) answer(p Plan, manager string, r *request) (int, []byte) {
 	path, _, _ := strings.Cut(r.path, "?")
 	switch {
 	case path == wire.HealthPath():
@@ -54,7 +64,7 @@ func (s *stores) answer(manager string, r *request) (int, []byte) {
 		host, _, _ := net.SplitHostPort(manager)
 		return http.StatusOK, encode(wire.Info{Identity: manager, Host: host, Listen: manager, Version: wire.Version})
 	case path == wire.StoresPath() && r.method == http.MethodGet:
-		return http.StatusOK, s.all(manager)
+		return http.StatusOK, s.all(p, manager)
 	case path == wire.StoresPath() && r.method == http.MethodPost:
 		return s.create(manager, r)
 	}
@@ -63,17 +73,17 @@ func (s *stores) answer(manager string, r *request) (int, []byte) {
 		return result("NotFound", http.StatusNotFound, wire.CodeNotFound, "There is nothing at "+path)
 	}
 	name, rest, _ := strings.Cut(rest, "/")
-	return s.one(manager, r.method, name, strings.TrimPrefix(rest, "instances/"))
+	return s.one(p, manager, r.method, name, strings.TrimPrefix(rest, "instances/"))
 }
 
-func (s *stores) all(manager string) []byte {
-	s.once.Do(s.seed)
+func (s *stores) all(p Plan, manager string) []byte {
+	s.once.Do(func() { s.list = encode([]*wire.Store{seeded(p, "")}) })
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.kept[manager]) == 0 {
+	if len(s.kept[manager]) == 0 && !p.seeds(manager) {
 		return s.list
 	}
-	list := []*wire.Store{seeded()}
+	list := []*wire.Store{seeded(p, manager)}
 	for _, store := range s.kept[manager] {
 		list = append(list, store)
 	}
@@ -113,12 +123,12 @@ func (s *stores) create(manager string, r *request) (int, []byte) {
 }
 
 // one answers what is asked of one store, or of one of its instances: "orders-1/start".
-func (s *stores) one(manager, method, name, instance string) (int, []byte) {
+func (s *stores) one(p Plan, manager, method, name, instance string) (int, []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	store := s.kept[manager][name]
 	if name == Seeded {
-		store = seeded()
+		store = seeded(p, manager)
 	}
 	switch {
 	case store == nil:

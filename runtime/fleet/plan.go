@@ -27,10 +27,11 @@ const (
 	Garbage Fault = "garbage" // answers something that is not HTTP
 	Reset   Fault = "reset"   // breaks the connection off when it has the request
 	Slow    Fault = "slow"    // answers after SlowDelay
+	Stall   Fault = "stall"   // answers questions, and says nothing to what would change something
 )
 
 // Faults lists them all.
-var Faults = []Fault{Refuse, Hang, Drip, Garbage, Reset, Slow}
+var Faults = []Fault{Refuse, Hang, Drip, Garbage, Reset, Slow, Stall}
 
 // SlowDelay is how long a slow manager takes.
 const SlowDelay = time.Second

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"strconv"
 	"strings"
 	"sync"
@@ -111,6 +112,9 @@ func (p *part) converse(c net.Conn, manager string, fault Fault) {
 		if err != nil {
 			return
 		}
+		if fault == Stall && r.method != http.MethodGet {
+			fault = Hang
+		}
 		switch fault {
 		case Hang:
 			io.Copy(io.Discard, c)
@@ -129,7 +133,7 @@ func (p *part) converse(c net.Conn, manager string, fault Fault) {
 		default:
 			time.Sleep(p.plan.Delay)
 		}
-		status, body := p.stores.answer(manager, r)
+		status, body := p.stores.answer(p.plan, manager, r)
 		head := "HTTP/1.1 " + strconv.Itoa(status) + " .\r\nContent-Type: application/json\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n"
 		if _, err := c.Write(append([]byte(head), body...)); err != nil {
 			return
