@@ -65,11 +65,31 @@ func (f *file) plan(ctx context.Context) *block {
 		f.done(Result{File: f.path, Name: "(reading the file)", Round: f.round, Attempts: []Attempt{f.outcome(a, []error{err}, time.Since(began))}})
 		return nil
 	}
-	root.keep(func(t *test) bool { return f.options.Select.allows(f.result(t)) })
-	if f.options.Shuffle {
-		root.shuffle(rand.New(rand.NewPCG(f.seed(), uint64(f.round))))
-	}
+	f.arrange(root)
 	return root
+}
+
+// arrange keeps of a block what is selected, and puts it in order.
+func (f *file) arrange(b *block) {
+	b.keep(func(t *test) bool { return f.options.Select.allows(f.result(t)) })
+	if f.options.Shuffle {
+		b.shuffle(rand.New(rand.NewPCG(f.seed(), uint64(f.round))))
+	}
+}
+
+// buildLate runs the body of a block that raised while the file was read. What it raises now is told.
+func (f *file) buildLate(ctx context.Context, b *block) {
+	made := f.phase(ctx, func(ctx context.Context) []error {
+		return []error{f.build(b, func() error {
+			return f.bounded(ctx, func(ctx context.Context) error { return f.environment.Host().Invoke(ctx, b.body) })
+		})}
+	})
+	if made.Status != Passed {
+		b.children = nil
+		f.done(Result{File: f.path, Blocks: b.names(), Name: "(describe)", Line: b.line, Round: f.round, Attempts: []Attempt{made}})
+	}
+	b.late = false
+	f.arrange(b)
 }
 
 // result is a test without attempts.
@@ -111,6 +131,9 @@ func (f *file) children(ctx context.Context, b *block, goOn func() bool) {
 		}
 		switch child := child.(type) {
 		case *block:
+			if child.late {
+				f.buildLate(ctx, child)
+			}
 			f.run(ctx, child, goOn)
 		case *test:
 			f.test(ctx, child)

@@ -11,8 +11,12 @@ import (
 
 // block is a describe, or the file itself, which has no name.
 type block struct {
-	name     string
-	outer    *block
+	name  string
+	outer *block
+	line  int
+	body  *runtime.Func
+	// late says that the body has not been run with success yet.
+	late     bool
 	children []any // *block and *test, in the order of the source
 	hooks    map[hook][]*runtime.Func
 }
@@ -69,12 +73,26 @@ func (b *block) tests() []*test {
 	return all
 }
 
+// lateOnes lists the blocks at any depth whose body has not been run with success.
+func (b *block) lateOnes() []*block {
+	var all []*block
+	for _, child := range b.children {
+		if inner, ok := child.(*block); ok {
+			if inner.late {
+				all = append(all, inner)
+			}
+			all = append(all, inner.lateOnes()...)
+		}
+	}
+	return all
+}
+
 // keep drops the tests that are not wanted, and the blocks that are empty then; it counts what is left.
 func (b *block) keep(wanted func(*test) bool) int {
 	b.children = slices.DeleteFunc(b.children, func(child any) bool {
 		switch child := child.(type) {
 		case *block:
-			return child.keep(wanted) == 0
+			return child.keep(wanted) == 0 && !child.late
 		case *test:
 			return !wanted(child)
 		}

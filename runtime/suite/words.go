@@ -109,13 +109,26 @@ func (f *file) describe(c *runtime.Call) error {
 	if err := f.building(c); err != nil {
 		return err
 	}
+	inner := newBlock(c.String("name"), f.present)
+	inner.line, inner.body = c.Line, c.Func("f")
+	f.present.children = append(f.present.children, inner)
+	err := f.build(inner, func() error { _, err := inner.body.Call(c.Context(), c); return err })
+	if c.Context().Err() != nil {
+		return err
+	}
+	// Bodies may rely on what hooks and tests before them do. One that raises is run again in its turn.
+	if inner.late = err != nil; inner.late {
+		inner.children, inner.hooks = nil, map[hook][]*runtime.Func{}
+	}
+	return nil
+}
+
+// build runs the body of a block, whose words then belong to it.
+func (f *file) build(b *block, body func() error) error {
 	outer := f.present
-	inner := newBlock(c.String("name"), outer)
-	outer.children = append(outer.children, inner)
-	f.present = inner
+	f.present = b
 	defer func() { f.present = outer }()
-	_, err := c.Func("f").Call(c.Context(), c)
-	return err
+	return body()
 }
 
 func (f *file) it(c *runtime.Call) error {
