@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,7 +17,7 @@ import (
 )
 
 // sizes are the numbers of managers, and how often each is measured.
-var sizes = []struct{ managers, runs int }{{1, 15}, {10, 15}, {100, 15}, {1000, 9}, {10000, 3}}
+var sizes = []struct{ managers, runs int }{{1, 11}, {10, 11}, {100, 11}, {1000, 9}, {10000, 3}}
 
 // The runner against the bare fasthttp program, and against every other that does the same; what it
 // may take where managers wait, as a multiple of the wait; and its memory in MB.
@@ -40,6 +41,7 @@ type contestant struct {
 	name    string
 	command func(list string) (input string, command []string)
 	silent  bool // it does not say how many answered
+	waits   int  // the most managers that it is given where they wait; 0 for any number
 }
 
 func contestants(p *programs) []contestant {
@@ -51,7 +53,7 @@ func contestants(p *programs) []contestant {
 		}},
 	}
 	if p.curl != "" {
-		all = append(all, contestant{name: "curl --parallel", silent: true, command: func(list string) (string, []string) {
+		all = append(all, contestant{name: "curl --parallel", silent: true, waits: 1000, command: func(list string) (string, []string) {
 			return "", []string{p.curl, "--silent", "--fail", "--parallel", "--parallel-max", "300", "--config", list + ".curl"}
 		}})
 	}
@@ -87,15 +89,22 @@ func sweepsAt(ctx context.Context, p *programs, r *report, delay time.Duration) 
 		if err != nil {
 			return err
 		}
-		took, err := turns(ctx, contestants(p), list, size.managers, size.runs)
+		all := contestants(p)
+		if delay > 0 {
+			all = slices.DeleteFunc(all, func(c contestant) bool { return c.waits > 0 && size.managers > c.waits })
+		}
+		took, err := turns(ctx, all, list, size.managers, size.runs)
 		if err != nil {
 			return err
 		}
 		title := fmt.Sprintf("%d managers", size.managers)
+		if size.managers == 1 {
+			title = "1 manager"
+		}
 		if delay > 0 {
 			title += fmt.Sprintf(" that wait %s", delay)
 		}
-		r.sweep(title, contestants(p), took)
+		r.sweep(title, all, took)
 		cpu[size.managers] = median(sorted(column(took["dkvrun"], cpuOf)))
 		judge(r, title, took, size.managers, delay)
 	}
@@ -148,10 +157,11 @@ func judge(r *report, title string, took map[string][]usage, managers int, delay
 	}
 	r.add(title+": dkvrun / bare fasthttp, wall", "x", ratios(ours, bare, wallOf), target)
 	r.add(title+": dkvrun / bare fasthttp, CPU", "x", ratios(ours, bare, cpuOf), target)
-	for _, peer := range []string{"bare net/http", "curl --parallel"} {
-		if took[peer] != nil {
-			r.add(title+": dkvrun / "+peer+", wall", "x", ratios(ours, took[peer], wallOf), peerRatio)
-		}
+	if managers >= 100 { // of fewer the start-up decides, which is measured for itself
+		r.add(title+": dkvrun / bare net/http, wall", "x", ratios(ours, took["bare net/http"], wallOf), peerRatio)
+	}
+	if curl := took["curl --parallel"]; curl != nil {
+		r.add(title+": dkvrun / curl --parallel, wall", "x", ratios(ours, curl, wallOf), peerRatio)
 	}
 	if limit := waitRatios[managers]; limit > 0 && delay > 0 {
 		var over []float64
