@@ -61,9 +61,9 @@ func (s *snapshots) load() error {
 		return err
 	}
 	s.read = true
-	for part := range strings.SplitSeq("\n"+string(text), "\n"+heading) {
+	for part := range strings.SplitSeq("\n"+strings.TrimSuffix(string(text), "\n"), "\n"+heading) {
 		if name, value, ok := strings.Cut(part, "\n"); ok && name != "" {
-			s.kept[name] = unescape(strings.TrimSuffix(value, "\n"))
+			s.kept[name] = unescape(value)
 		}
 	}
 	return nil

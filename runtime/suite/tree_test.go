@@ -1,0 +1,61 @@
+package suite
+
+import (
+	"regexp"
+	"slices"
+	"testing"
+)
+
+func TestTags(t *testing.T) {
+	for name, want := range map[string][]string{
+		"plain":                 nil,
+		"#slow":                 {"slow"},
+		"starts #slow #net-1 x": {"slow", "net-1"},
+		"issue#7 is no tag":     nil,
+		"a # alone":             nil,
+	} {
+		if got := tags(name); !slices.Equal(got, want) {
+			t.Errorf("%q has the tags %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestSelection(t *testing.T) {
+	r := Result{File: "a_test.lua", Blocks: []string{"orders #slow"}, Name: "are kept", Tags: []string{"slow"}}
+	for _, test := range []struct {
+		name     string
+		selected Selection
+		want     bool
+	}{
+		{"all", Selection{}, true},
+		{"name across blocks", Selection{Name: regexp.MustCompile("orders.*kept$")}, true},
+		{"other name", Selection{Name: regexp.MustCompile("^kept")}, false},
+		{"tag", Selection{Tags: []string{"net", "slow"}}, true},
+		{"tag with its mark", Selection{Tags: []string{"#slow"}}, true},
+		{"other tag", Selection{Tags: []string{"net"}}, false},
+		{"excluded", Selection{Tags: []string{"slow"}, Without: []string{"#slow"}}, false},
+		{"failed before", Selection{Only: map[string]bool{"a_test.lua\torders #slow are kept": true}}, true},
+		{"nothing failed before", Selection{Only: map[string]bool{}}, false},
+	} {
+		if got := test.selected.allows(r); got != test.want {
+			t.Errorf("%s: %t", test.name, got)
+		}
+	}
+}
+
+func TestKeep(t *testing.T) {
+	root := newBlock("", nil)
+	empty, late, full := newBlock("empty", root), newBlock("late", root), newBlock("full", root)
+	late.late = true
+	full.children = []any{&test{name: "one", block: full}, &test{name: "two", block: full}}
+	root.children = []any{empty, late, full}
+	if n := root.keep(func(t *test) bool { return t.name == "two" }); n != 1 {
+		t.Errorf("%d tests are kept", n)
+	}
+	if len(root.children) != 2 || root.children[0] != late || len(full.children) != 1 {
+		t.Errorf("kept: %v", root.children)
+	}
+	if got := root.lateOnes(); len(got) != 1 || got[0] != late {
+		t.Errorf("late: %v", got)
+	}
+}
