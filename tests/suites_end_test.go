@@ -119,3 +119,26 @@ func TestADyingManagerEndsTheTest(t *testing.T) {
 	}
 	r.leavesNothing(t, 0, nil)
 }
+
+// A suite that is watched runs again when a file of it changes.
+func TestAWatchedSuiteRunsAgain(t *testing.T) {
+	folder := t.TempDir()
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("word.lua", `return {word = "one"}`)
+	write("watched_test.lua", `it("knows the word", function() assert.are.equal("two", require("word").word) end)`)
+	r := startLocal(t, "test", "--watch", folder)
+	r.until(t, "FAILED: 0 passed, 1 failed")
+	r.until(t, "rerun: ")
+	write("word.lua", `return {word = "two", more = true}`)
+	r.until(t, "PASSED: 1 passed")
+	if err := r.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if _, status := r.finish(t); status != 130 {
+		t.Errorf("status %d: %s", status, r.stderr.String())
+	}
+}
