@@ -57,6 +57,9 @@ func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Se
 // do sends the steps and shows their rows as they arrive. The rows are kept in the steps' order.
 func (a *action) do(steps []*step) {
 	first := len(a.shown.Rows) == 0
+	if a.run.dry(a.call) {
+		steps = a.plan(steps)
+	}
 	for _, s := range steps {
 		a.shown.Managers = append(a.shown.Managers, s.manager.String())
 		a.shown.Operations = append(a.shown.Operations, operation(s.action, s.instance))

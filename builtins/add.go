@@ -49,7 +49,7 @@ func (r *Run) addInstance(c *runtime.Call) (any, error) {
 	}
 	a.upcoming("JoinInstance", added)
 	join := func(a *action) error { return a.joined(v.name, added) }
-	if !c.Bool("atomic") {
+	if !c.Bool("atomic") && !r.dry(c) {
 		if err := a.addEach(s, v, added); err != nil {
 			return nil, err
 		}

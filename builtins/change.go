@@ -23,6 +23,8 @@ type proposal struct {
 	change wire.Change
 	// claimed are the new nodes.
 	claimed []string
+	// view is what the change was planned on.
+	view *view
 	// unchanged, where set, says that there is nothing to do: "Already created".
 	unchanged string
 	// done says what has been done: "Created".
@@ -43,7 +45,7 @@ func (r *Run) propose(s *session, v *view, action string) (proposal, error) {
 			c.Home = v.latest.Home
 		}
 	}
-	return proposal{change: c}, nil
+	return proposal{change: c, view: v}, nil
 }
 
 // missing refuses a session that lacks one of the store's managers.
@@ -83,6 +85,10 @@ func (a *action) together(s *session, plan func() (proposal, error), after func(
 		}
 		if p.unchanged != "" {
 			a.same(s, p)
+			return nil
+		}
+		if a.run.dry(a.call) {
+			a.keep(s, p, a.planned(s, p), false)
 			return nil
 		}
 		before := len(a.shown.Rows)
@@ -131,7 +137,9 @@ func (a *action) attempt(s *session, p proposal) (*apply.Outcome, *apply.Runner)
 		Transport: a.transport(s), Clock: clock{},
 		Change: p.change, Claimed: p.claimed, Verb: p.done,
 		Parallel: parallelism(a.call) != 1, FailFast: a.call.Bool("fail_fast"), Settle: a.timeout,
-		OnRow: func(i int, row apply.Row) { a.show(a.row(s.managers[i].Endpoint, p, row)) },
+	}
+	if !p.change.DryRun {
+		r.OnRow = func(i int, row apply.Row) { a.show(a.row(s.managers[i].Endpoint, p, row)) }
 	}
 	for _, m := range s.managers {
 		r.Names = append(r.Names, m.Endpoint.String())

@@ -108,9 +108,7 @@ var storePut = runtime.Builtin{
 	Example: `store:put("order/1", "paid")`,
 	Impl: func(c *runtime.Call) (any, error) {
 		s := c.Self.(*Store)
-		var out struct {
-			Header header `json:"header"`
-		}
+		var out putAnswer
 		err := s.call(c, "/v3/kv/put", kv{Key: []byte(c.String("key")), Value: []byte(c.String("value"))}, &out)
 		if err != nil {
 			return nil, err
@@ -141,9 +139,7 @@ var storeRemove = runtime.Builtin{
 	Returns: "true when there was one",
 	Example: `store:remove("order/1")`,
 	Impl: func(c *runtime.Call) (any, error) {
-		var out struct {
-			Deleted number `json:"deleted"`
-		}
+		var out deleteAnswer
 		err := c.Self.(*Store).call(c, "/v3/kv/deleterange", rangeRequest{Key: []byte(c.String("key"))}, &out)
 		return out.Deleted > 0, err
 	},

@@ -108,6 +108,9 @@ func (r *Run) change(c *runtime.Call, force bool, changes ...change) (any, error
 		if !a.results.OK() {
 			break
 		}
+		if r.dry(c) {
+			r.foreseeChange(v, instance, ch)
+		}
 	}
 	return a.end()
 }

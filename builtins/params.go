@@ -89,6 +89,7 @@ func execution(timeoutSec float64) []runtime.Param {
 			Doc: "ask all managers at once instead of one after the other; a number is how many at once"},
 		{Name: "fail_fast", Type: runtime.Boolean, Default: false,
 			Doc: "stop at the first failure: what was not begun is SKIPPED, what was under way is cut off and CANCELLED"},
+		dryRunParam,
 		timeoutParam(timeoutSec), connectTimeoutParam,
 		{Name: "deadline", Type: runtime.Number, Min: runtime.Bound(0.001), Max: runtime.Bound(math.MaxInt32),
 			Doc: "seconds for the whole action; what is not done by then is cut off or skipped"},

@@ -46,7 +46,7 @@ func (r *Run) removeInstance(c *runtime.Call) (any, error) {
 	}
 	a.upcoming("LeaveInstance", []wire.Node{in.Node})
 	leave := func(a *action) error { return a.left(v.name, in.Node) }
-	if !c.Bool("atomic") {
+	if !c.Bool("atomic") && !r.dry(c) {
 		a.dropEach(s, v, name)
 		if err := a.follow(leave); err != nil {
 			return nil, err

@@ -43,6 +43,10 @@ func (r *Run) repairStore(c *runtime.Call) (any, error) {
 	}
 	repair.Look(c.Context())
 	a.repeat(r.repairStore)
+	if r.dry(c) {
+		a.planRepair(s)
+		return a.end()
+	}
 	if !c.Has("lost") {
 		a.settle(s, repair)
 		return a.end()
@@ -60,6 +64,15 @@ func (r *Run) repairStore(c *runtime.Call) (any, error) {
 		return nil, c.Errorf(wire.CodeHomeAlive, "repair_store: the manager on %s answers: it is not lost", lost.URL)
 	}
 	return r.drop(c, a, s, lost)
+}
+
+func (a *action) planRepair(s *session) {
+	out := &apply.Outcome{State: apply.Plan}
+	for range s.managers {
+		out.Rows = append(out.Rows, apply.Row{Result: apply.Planned, Code: "planned", Message: "Would settle what is pending"})
+	}
+	a.open(s, wire.RepairAction)
+	a.keep(s, proposal{change: wire.Change{Action: wire.RepairAction}}, out, false)
 }
 
 // reachable is the part of the session that answers.

@@ -26,6 +26,8 @@ type Config struct {
 	ManagerPort int
 	// Owner is who holds the operations of this run, for people: user@host, process.
 	Owner string
+	// DryRun only plans: nothing is changed anywhere.
+	DryRun bool
 	// Yes answers remove_store's question; AllowDown accepts managers that don't answer.
 	Yes, AllowDown bool
 	// Strict raises at a failure itself; KeepGoing only ever fails the run at its end.
@@ -43,6 +45,8 @@ type Run struct {
 
 	adopting sync.Mutex
 	adopted  *session // the preset session, once one of the tasks has connected it
+
+	foresight foresight
 
 	mu      sync.Mutex // guards what follows
 	actions []*Action

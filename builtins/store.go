@@ -38,7 +38,7 @@ func (r *Run) newStore(c *runtime.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Bool("atomic") {
+	if c.Bool("atomic") || r.dry(c) {
 		a.repeat(r.newStore)
 		err = a.together(s, func() (proposal, error) { return r.creation(c, s, nodes) }, nil)
 	} else {
@@ -246,7 +246,7 @@ func (r *Run) removeStore(c *runtime.Call) (any, error) {
 		return nil, err
 	}
 	var s *session
-	if c.Bool("atomic") && v.latest != nil {
+	if (c.Bool("atomic") || r.dry(c)) && v.latest != nil {
 		if s, err = r.keepersOf(c, v); err != nil {
 			return nil, err
 		}
@@ -260,6 +260,9 @@ func (r *Run) removeStore(c *runtime.Call) (any, error) {
 		if !a.results.OK() {
 			r.Reporter.Notice("not removed: " + a.results.summary())
 			return a.end()
+		}
+		if r.dry(c) {
+			r.foreseeChange(v, "", stopping)
 		}
 	}
 	if s == nil {
@@ -307,6 +310,12 @@ func (r *Run) ending(c *runtime.Call, s *session) (proposal, error) {
 func (a *action) removeEach(v *view) {
 	var steps []*step
 	for _, s := range v.sightings {
+		if v.latest == nil && s.row.Success {
+			steps = append(steps, known(s.Endpoint, "RemoveStore", "", Row{
+				Result: Failed, StatusCode: 404, Code: wire.CodeStoreNotFound, Message: "there is no store " + v.name + " here: check the name",
+			}))
+			continue
+		}
 		st := remove(s.Endpoint, "RemoveStore", "", wire.StorePath(v.name))
 		if v.latest != nil {
 			st.accept = acceptGone
@@ -332,7 +341,7 @@ func (r *Run) confirm(c *runtime.Call, v *view) error {
 		}
 		return nil
 	}
-	if r.Yes {
+	if r.Yes || r.dry(c) {
 		return nil
 	}
 	if r.Ask == nil {

@@ -89,6 +89,7 @@ func (r *Run) askOf(c *runtime.Call, managers []member, path string) ([]heard, e
 		out[i].row = (&step{manager: managers[i].Endpoint}).read(answer)
 		out[i].row.Success = false
 	}
+	r.through(path, out)
 	return out, nil
 }
 

@@ -259,12 +259,13 @@ function cluster:resume(server) end
 ---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
 ---@param parallel? any ask all managers at once instead of one after the other; a number is how many at once
 ---@param fail_fast? boolean stop at the first failure: what was not begun is SKIPPED, what was under way is cut off and CANCELLED
+---@param dry_run? boolean check for real, show what would be done as PLANNED rows, and change nothing; what follows in the run sees the planned state. `--dry-run` says it for all actions
 ---@param timeout_sec? number seconds for each manager's answer
 ---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
 ---@param deadline? number seconds for the whole action; what is not done by then is cut off or skipped
 ---@return dkvrun.results # results: an AddInstance row a manager, then a JoinInstance row a new instance
 ---@overload fun(parameters: table): dkvrun.results
-function add_instance(name, instance_name, host, clustron_port, client_port, nodes, hosts, instance_count, atomic, managers, port, parallel, fail_fast, timeout_sec, connect_timeout_sec, deadline) end
+function add_instance(name, instance_name, host, clustron_port, client_port, nodes, hosts, instance_count, atomic, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
 
 ---Declares the script's own options and reads them from its command line. Each name has a type ("string", "integer", "number", "boolean", "list"), which makes it required, or a default, which gives it a type. The script then takes --name VALUE and --name=VALUE, --name and --no-name for a boolean, commas or repetition for a list, and --help.
 ---@param options any a table of the options: their names, in snake_case, and their types or defaults
@@ -371,12 +372,13 @@ function managers() end
 ---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
 ---@param parallel? any ask all managers at once instead of one after the other; a number is how many at once
 ---@param fail_fast? boolean stop at the first failure: what was not begun is SKIPPED, what was under way is cut off and CANCELLED
+---@param dry_run? boolean check for real, show what would be done as PLANNED rows, and change nothing; what follows in the run sees the planned state. `--dry-run` says it for all actions
 ---@param timeout_sec? number seconds for each manager's answer
 ---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
 ---@param deadline? number seconds for the whole action; what is not done by then is cut off or skipped
 ---@return dkvrun.results # results: a CreateStore row a manager
 ---@overload fun(parameters: table): dkvrun.results
-function new_store(name, instance_prefix, instance_count, clustron_port, client_port, nodes, atomic, managers, port, parallel, fail_fast, timeout_sec, connect_timeout_sec, deadline) end
+function new_store(name, instance_prefix, instance_count, clustron_port, client_port, nodes, atomic, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
 
 ---Runs functions at the same time, each as a task, and waits for all of them. One that raises doesn't stop the others; its failure has to be looked at, like that of an action. The session is each task's own: it begins as the caller's.
 ---@param functions any a list of functions
@@ -394,12 +396,13 @@ function parallel(functions, limit) end
 ---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
 ---@param parallel? any ask all managers at once instead of one after the other; a number is how many at once
 ---@param fail_fast? boolean stop at the first failure: what was not begun is SKIPPED, what was under way is cut off and CANCELLED
+---@param dry_run? boolean check for real, show what would be done as PLANNED rows, and change nothing; what follows in the run sees the planned state. `--dry-run` says it for all actions
 ---@param timeout_sec? number seconds for each manager's answer
 ---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
 ---@param deadline? number seconds for the whole action; what is not done by then is cut off or skipped
 ---@return dkvrun.results # results: a RemoveInstance row a manager, then a LeaveInstance row
 ---@overload fun(parameters: table): dkvrun.results
-function remove_instance(name, instance_name, lose_data, atomic, managers, port, parallel, fail_fast, timeout_sec, connect_timeout_sec, deadline) end
+function remove_instance(name, instance_name, lose_data, atomic, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
 
 ---Forgets a store and deletes its data on every manager. Without `confirm` it asks on a terminal and refuses elsewhere; `--yes` answers.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
@@ -410,12 +413,13 @@ function remove_instance(name, instance_name, lose_data, atomic, managers, port,
 ---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
 ---@param parallel? any ask all managers at once instead of one after the other; a number is how many at once
 ---@param fail_fast? boolean stop at the first failure: what was not begun is SKIPPED, what was under way is cut off and CANCELLED
+---@param dry_run? boolean check for real, show what would be done as PLANNED rows, and change nothing; what follows in the run sees the planned state. `--dry-run` says it for all actions
 ---@param timeout_sec? number seconds for each manager's answer
 ---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
 ---@param deadline? number seconds for the whole action; what is not done by then is cut off or skipped
 ---@return dkvrun.results # results: a RemoveStore row a manager, after a StopInstance row an instance with stop_first
 ---@overload fun(parameters: table): dkvrun.results
-function remove_store(name, confirm, stop_first, atomic, managers, port, parallel, fail_fast, timeout_sec, connect_timeout_sec, deadline) end
+function remove_store(name, confirm, stop_first, atomic, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
 
 ---Settles at once what a change of a store left behind when its runner or a manager went away; managers do so by themselves, later. A change that is still being made is waited for, never undone. With `lost` the store goes on without a manager that is gone for good: all others have to take part, and the lost one is not believed any more when it comes back.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
@@ -424,12 +428,13 @@ function remove_store(name, confirm, stop_first, atomic, managers, port, paralle
 ---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
 ---@param parallel? any ask all managers at once instead of one after the other; a number is how many at once
 ---@param fail_fast? boolean stop at the first failure: what was not begun is SKIPPED, what was under way is cut off and CANCELLED
+---@param dry_run? boolean check for real, show what would be done as PLANNED rows, and change nothing; what follows in the run sees the planned state. `--dry-run` says it for all actions
 ---@param timeout_sec? number seconds for each manager's answer
 ---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
 ---@param deadline? number seconds for the whole action; what is not done by then is cut off or skipped
 ---@return dkvrun.results # results: a RepairStore row a manager
 ---@overload fun(parameters: table): dkvrun.results
-function repair_store(name, lost, managers, port, parallel, fail_fast, timeout_sec, connect_timeout_sec, deadline) end
+function repair_store(name, lost, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
 
 ---Stops one instance and starts it again. When the stop fails it is not started.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
@@ -439,12 +444,13 @@ function repair_store(name, lost, managers, port, parallel, fail_fast, timeout_s
 ---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
 ---@param parallel? any ask all managers at once instead of one after the other; a number is how many at once
 ---@param fail_fast? boolean stop at the first failure: what was not begun is SKIPPED, what was under way is cut off and CANCELLED
+---@param dry_run? boolean check for real, show what would be done as PLANNED rows, and change nothing; what follows in the run sees the planned state. `--dry-run` says it for all actions
 ---@param timeout_sec? number seconds for each manager's answer
 ---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
 ---@param deadline? number seconds for the whole action; what is not done by then is cut off or skipped
 ---@return dkvrun.results # results: a StopInstance row and a StartInstance row
 ---@overload fun(parameters: table): dkvrun.results
-function restart_instance(name, instance_name, force, managers, port, parallel, fail_fast, timeout_sec, connect_timeout_sec, deadline) end
+function restart_instance(name, instance_name, force, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
 
 ---Calls a function until it neither raises nor returns a failed result. What is misused is not tried again: it would fail in the same way.
 ---@param f function what to try; it gets the number of the attempt
@@ -481,12 +487,13 @@ function spawn(f, arguments) end
 ---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
 ---@param parallel? any ask all managers at once instead of one after the other; a number is how many at once
 ---@param fail_fast? boolean stop at the first failure: what was not begun is SKIPPED, what was under way is cut off and CANCELLED
+---@param dry_run? boolean check for real, show what would be done as PLANNED rows, and change nothing; what follows in the run sees the planned state. `--dry-run` says it for all actions
 ---@param timeout_sec? number seconds for each manager's answer
 ---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
 ---@param deadline? number seconds for the whole action; what is not done by then is cut off or skipped
 ---@return dkvrun.results # results with one StartInstance row
 ---@overload fun(parameters: table): dkvrun.results
-function start_instance(name, instance_name, managers, port, parallel, fail_fast, timeout_sec, connect_timeout_sec, deadline) end
+function start_instance(name, instance_name, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
 
 ---Starts every instance of a store, each through its own manager. It answers when the processes are up; `wait_ready` waits until the store takes writes.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
@@ -495,12 +502,13 @@ function start_instance(name, instance_name, managers, port, parallel, fail_fast
 ---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
 ---@param parallel? any ask all managers at once instead of one after the other; a number is how many at once
 ---@param fail_fast? boolean stop at the first failure: what was not begun is SKIPPED, what was under way is cut off and CANCELLED
+---@param dry_run? boolean check for real, show what would be done as PLANNED rows, and change nothing; what follows in the run sees the planned state. `--dry-run` says it for all actions
 ---@param timeout_sec? number seconds for each manager's answer
 ---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
 ---@param deadline? number seconds for the whole action; what is not done by then is cut off or skipped
 ---@return dkvrun.results # results: a StartInstance row an instance
 ---@overload fun(parameters: table): dkvrun.results
-function start_store(name, instance_name, managers, port, parallel, fail_fast, timeout_sec, connect_timeout_sec, deadline) end
+function start_store(name, instance_name, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
 
 ---Runs a function as a named step: standard error says when it begins, how it ends and how long it took, and `-o json` lists it. Steps may hold steps.
 ---@param name string what the step does, for people
@@ -517,12 +525,13 @@ function step(name, f) end
 ---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
 ---@param parallel? any ask all managers at once instead of one after the other; a number is how many at once
 ---@param fail_fast? boolean stop at the first failure: what was not begun is SKIPPED, what was under way is cut off and CANCELLED
+---@param dry_run? boolean check for real, show what would be done as PLANNED rows, and change nothing; what follows in the run sees the planned state. `--dry-run` says it for all actions
 ---@param timeout_sec? number seconds for each manager's answer
 ---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
 ---@param deadline? number seconds for the whole action; what is not done by then is cut off or skipped
 ---@return dkvrun.results # results with one StopInstance row
 ---@overload fun(parameters: table): dkvrun.results
-function stop_instance(name, instance_name, force, managers, port, parallel, fail_fast, timeout_sec, connect_timeout_sec, deadline) end
+function stop_instance(name, instance_name, force, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
 
 ---Stops every instance of a store; the data stays. A stop that takes longer than 10 s ends in a kill.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
@@ -532,12 +541,13 @@ function stop_instance(name, instance_name, force, managers, port, parallel, fai
 ---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
 ---@param parallel? any ask all managers at once instead of one after the other; a number is how many at once
 ---@param fail_fast? boolean stop at the first failure: what was not begun is SKIPPED, what was under way is cut off and CANCELLED
+---@param dry_run? boolean check for real, show what would be done as PLANNED rows, and change nothing; what follows in the run sees the planned state. `--dry-run` says it for all actions
 ---@param timeout_sec? number seconds for each manager's answer
 ---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
 ---@param deadline? number seconds for the whole action; what is not done by then is cut off or skipped
 ---@return dkvrun.results # results: a StopInstance row an instance
 ---@overload fun(parameters: table): dkvrun.results
-function stop_store(name, instance_name, force, managers, port, parallel, fail_fast, timeout_sec, connect_timeout_sec, deadline) end
+function stop_store(name, instance_name, force, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
 
 ---Rates and totals of a store: requests, items, bytes, watches, leases, who leads.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`

@@ -28,6 +28,7 @@ type options struct {
 
 	quiet, verbose, trace        bool
 	yes, strict, keepGoing, down bool
+	dryRun                       bool
 	help, version                bool
 
 	// command is help or test, or empty for running something.
@@ -100,6 +101,7 @@ func (o *options) flagSet() *pflag.FlagSet {
 	f.Var(choice{&o.color, []string{"auto", "always", "never"}}, "color", "colour in tables")
 	f.BoolVar(&o.trace, "trace", false, "show Lua's traceback with an error")
 	f.BoolVarP(&o.yes, "yes", "y", false, "answer yes to questions; only from the command line")
+	f.BoolVar(&o.dryRun, "dry-run", false, "check for real and show what would be done; change nothing")
 	f.BoolVar(&o.strict, "strict", false, "raise at every failed result")
 	f.BoolVar(&o.keepGoing, "keep-going", false, "go on after failures that nothing looked at; the run still fails at its end")
 	f.BoolVar(&o.down, "allow-down", false, "go on when some managers don't answer; topology changes still need all")

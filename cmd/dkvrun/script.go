@@ -88,8 +88,8 @@ func (r *runner) run(ctx context.Context) ([]any, error) {
 	r.app = builtins.NewRun(builtins.Config{
 		Client: client, Reporter: r.turns, Stdout: out,
 		Preset: r.managers, Source: r.source, ManagerPort: r.managerPort,
-		Owner: owner(),
-		Yes:   r.yes, AllowDown: r.down, Strict: r.strict, KeepGoing: r.keepGoing, Ask: r.asker(),
+		Owner: owner(), DryRun: r.dryRun,
+		Yes: r.yes, AllowDown: r.down, Strict: r.strict, KeepGoing: r.keepGoing, Ask: r.asker(),
 	})
 	r.host = runtime.New(runtime.Options{
 		Builtins: builtins.All(), Stdout: out, Stderr: r.stderr, Stdin: r.stdin,

@@ -1,0 +1,180 @@
+package builtins
+
+import (
+	"fmt"
+	"net/http"
+
+	"dkvrun/runtime"
+	"dkvrun/runtime/apply"
+	"dkvrun/runtime/wire"
+)
+
+var dryRunParam = runtime.Param{
+	Name: "dry_run", Type: runtime.Boolean, Default: false,
+	Doc: "check for real, show what would be done as PLANNED rows, and change nothing; what follows in the run sees the planned state. `--dry-run` says it for all actions",
+}
+
+// dry says whether an action is only to be planned.
+func (r *Run) dry(c *runtime.Call) bool { return r.DryRun || c.Bool("dry_run") }
+
+// would says what a step does, for the row of a plan.
+var would = map[string]string{"StartInstance": "Would start", "StopInstance": "Would stop"}
+
+// plan has the rows that do would have, without asking anybody.
+func (a *action) plan(steps []*step) []*step {
+	planned := make([]*step, len(steps))
+	for i, s := range steps {
+		planned[i] = s
+		if s.fixed == nil {
+			planned[i] = known(s.manager, s.action, s.instance, Row{
+				Result: Planned, Success: true, StatusCode: http.StatusOK, Code: "planned", Message: would[s.action], Attempts: 1,
+			})
+		}
+	}
+	return planned
+}
+
+// foreseeChange keeps what starts and stops would have made of a store.
+func (r *Run) foreseeChange(v *view, instance string, to change) {
+	store := v.whole()
+	for i := range store.Instances {
+		in := &store.Instances[i]
+		if instance != "" && in.Name != instance {
+			continue
+		}
+		in.Status, in.Desired, in.Ready = wire.Stopped, wire.DesiredStopped, false
+		if to == starting {
+			in.Status, in.Desired, in.Ready, in.Started = wire.Running, wire.DesiredRunning, true, true
+		}
+	}
+	r.foresee(v.name, &store)
+}
+
+// whole is the store as its managers together see it.
+func (v *view) whole() wire.Store {
+	store := *v.latest
+	store.Instances, store.Leaving = nil, nil
+	for _, seen := range v.instances {
+		in := seen.Instance
+		if seen.owner != nil {
+			in.Manager = seen.owner.Endpoint.String()
+		}
+		store.Instances = append(store.Instances, in)
+	}
+	return store
+}
+
+// planned plans a change of topology: checked by the managers, unless the store is one that only the
+// plan has, and kept for what follows in the run.
+func (a *action) planned(s *session, p proposal) *apply.Outcome {
+	v := p.view
+	var out *apply.Outcome
+	if _, only := a.run.foreseen(v.name); only {
+		out = &apply.Outcome{State: apply.Plan}
+		for range s.managers {
+			out.Rows = append(out.Rows, apply.Row{Result: apply.Planned, Code: "planned", Status: http.StatusOK})
+		}
+	} else {
+		p.change.DryRun = true
+		out, _ = a.attempt(s, p)
+	}
+	if out.State != apply.Plan {
+		return out
+	}
+	for i, m := range s.managers {
+		out.Rows[i].Message = wouldChange(m, v, p.change)
+	}
+	for _, line := range difference(v, p.change) {
+		a.run.Reporter.Notice("dry run: " + v.name + ": " + line)
+	}
+	a.run.foresee(v.name, foreseenBy(v, p.change))
+	return out
+}
+
+// wouldChange says what a change does at one manager.
+func wouldChange(m member, v *view, c wire.Change) string {
+	if c.Removes() {
+		return "Would remove the store and its data"
+	}
+	var come, leave []string
+	for _, n := range c.Nodes {
+		if _, there := v.find(n.Name); !there && ownedBy(n, m) {
+			come = append(come, n.Name)
+		}
+	}
+	for _, in := range v.instances {
+		if !hasNode(c.Nodes, in.Name) && ownedBy(in.Node, m) {
+			leave = append(leave, in.Name)
+		}
+	}
+	text := "Would keep the new topology"
+	if len(come) > 0 {
+		text += "; here comes " + few(come)
+	}
+	if len(leave) > 0 {
+		text += "; here goes " + few(leave)
+	}
+	return text
+}
+
+func ownedBy(n wire.Node, m member) bool {
+	return n.Manager == m.Endpoint.String() || n.Manager == "" && n.Host == m.Endpoint.Host
+}
+
+func hasNode(nodes []wire.Node, name string) bool {
+	for _, n := range nodes {
+		if n.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// difference is a line an instance that comes, goes or gets another role.
+func difference(v *view, c wire.Change) []string {
+	var out []string
+	line := func(sign string, n wire.Node) {
+		out = append(out, fmt.Sprintf("%s %s   %s:%d   client:%d   %s", sign, n.Name, n.Host, n.ClustronPort, n.ClientPort, n.Role))
+	}
+	for _, in := range v.instances {
+		if !hasNode(c.Nodes, in.Name) {
+			line("-", in.Node)
+		}
+	}
+	for _, n := range c.Nodes {
+		old, there := v.find(n.Name)
+		switch {
+		case !there:
+			line("+", n)
+		case old.Role != n.Role:
+			line("~", n)
+		}
+	}
+	return out
+}
+
+// foreseenBy is the store as a change would leave it; nil when it would be gone.
+func foreseenBy(v *view, c wire.Change) *wire.Store {
+	if c.Removes() {
+		return nil
+	}
+	store := wire.Store{Name: c.Store, Engine: "etcd"}
+	if v.latest != nil {
+		store = *v.latest
+	}
+	store.Operation, store.Change, store.Revision, store.Home = c.Creation, c.ID, c.BaseRevision+1, c.Home
+	store.Managers, store.Founders, store.Digest = c.Managers, c.Founders, wire.Digest(c.Store, c.Nodes)
+	store.Instances, store.Leaving = nil, nil
+	for _, n := range c.Nodes {
+		in := wire.Instance{Status: wire.Stopped, Desired: wire.DesiredStopped}
+		if c.Desired == wire.DesiredRunning {
+			in = wire.Instance{Status: wire.Running, Desired: wire.DesiredRunning, Ready: true, Started: true}
+		}
+		if old, there := v.find(n.Name); there {
+			in = old.Instance
+		}
+		in.Node = n
+		store.Instances = append(store.Instances, in)
+	}
+	return &store
+}

@@ -1,0 +1,129 @@
+package builtins
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"sync"
+
+	"dkvrun/runtime/wire"
+)
+
+// foresight is what a dry run has planned: stores by name, nil for one that would be gone. What managers
+// answer is seen through it, so that a script which makes, starts and reads a store runs to its end.
+type foresight struct {
+	mu     sync.Mutex
+	stores map[string]*wire.Store
+	data   map[string]*imagined // by store
+}
+
+func (r *Run) foresee(name string, store *wire.Store) {
+	r.foresight.mu.Lock()
+	defer r.foresight.mu.Unlock()
+	if r.foresight.stores == nil {
+		r.foresight.stores = map[string]*wire.Store{}
+	}
+	r.foresight.stores[name] = store
+}
+
+// foreseen is the store as the dry run has planned it; planned says whether it has.
+func (r *Run) foreseen(name string) (store *wire.Store, planned bool) {
+	r.foresight.mu.Lock()
+	defer r.foresight.mu.Unlock()
+	store, planned = r.foresight.stores[name]
+	return store, planned
+}
+
+// plannedNames are the stores that the dry run has planned anything for.
+func (r *Run) plannedNames() []string {
+	r.foresight.mu.Lock()
+	defer r.foresight.mu.Unlock()
+	var names []string
+	for name := range r.foresight.stores {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// through makes what managers answered to a question for stores what they would answer had the plan been
+// carried out.
+func (r *Run) through(path string, all []heard) {
+	for _, name := range r.plannedNames() {
+		store, _ := r.foreseen(name)
+		for i := range all {
+			h := &all[i]
+			switch {
+			case path == wire.StorePath(name):
+				h.foretell(store)
+			case path == wire.StoresPath() && h.row.Success:
+				h.foretellAmong(name, store)
+			}
+		}
+	}
+}
+
+// foretell makes a manager answer with the planned store, or that there is none.
+func (h *heard) foretell(store *wire.Store) {
+	if h.answer.Err != nil {
+		return // it did not answer, and would not have
+	}
+	if store == nil {
+		h.answer.Status = http.StatusNotFound
+		h.row = Row{Manager: h.Endpoint.String(), Result: Failed, StatusCode: http.StatusNotFound, Code: wire.CodeStoreNotFound, Message: "the store would be gone"}
+		return
+	}
+	h.answer.Status, h.answer.Body = http.StatusOK, encoded(h.seen(store))
+	h.row = Row{Success: true}
+}
+
+// foretellAmong does so in a list of stores.
+func (h *heard) foretellAmong(name string, store *wire.Store) {
+	var list []wire.Store
+	if json.Unmarshal(h.answer.Body, &list) != nil {
+		return
+	}
+	list = slices.DeleteFunc(list, func(s wire.Store) bool { return s.Name == name })
+	if store != nil {
+		list = append(list, h.seen(store))
+	}
+	h.answer.Body = encoded(list)
+}
+
+// seen is the store as this manager would show it.
+func (h *heard) seen(store *wire.Store) wire.Store {
+	out := *store
+	out.Instances = slices.Clone(store.Instances)
+	running, own := 0, 0
+	for i := range out.Instances {
+		in := &out.Instances[i]
+		in.Own = ownedBy(in.Node, h.member)
+		if !in.Own {
+			in.Status, in.Ready = wire.Unknown, false
+			continue
+		}
+		own++
+		if in.Status == wire.Running {
+			running++
+		}
+	}
+	switch {
+	case own == 0:
+		out.Status = wire.StoreNoInstances
+	case running == own:
+		out.Status = wire.StoreRunning
+	case running == 0:
+		out.Status = wire.StoreStopped
+	default:
+		out.Status = wire.StorePartial
+	}
+	return out
+}
+
+func encoded(v any) []byte {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // plain fields of the protocol: a mistake in this program
+	}
+	return text
+}
