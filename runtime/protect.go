@@ -22,10 +22,10 @@ import (
 // maxProtectedDepth is how deep protected calls may nest: each takes some of Go's stack.
 const maxProtectedDepth = 200
 
-// maxSpare is how many threads are kept for the next protected calls.
+// maxSpare is how many threads are kept for the next protected calls and tasks.
 const maxSpare = 64
 
-// protectedThreads are those that run protected calls, and those that can.
+// protectedThreads are those that run protected calls, and those that can run one or a task.
 type protectedThreads struct {
 	running map[*lua.LState]bool
 	spare   []*lua.LState
