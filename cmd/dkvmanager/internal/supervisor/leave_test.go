@@ -2,9 +2,11 @@ package supervisor
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -127,6 +129,19 @@ func TestOnlyDataInstanceHandsOverToAGateway(t *testing.T) {
 	c.holds("Orders", "orders-2")
 }
 
+// makeEnd kills an instance that the store has let go, unless it has noticed that and ended already.
+func makeEnd(t *testing.T, s *server, instance string) {
+	t.Helper()
+	pid := s.instance("Orders", instance).PID
+	if pid == 0 {
+		return
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && err != syscall.ESRCH {
+		t.Fatal(err)
+	}
+	wait(t, 10*time.Second, func() (bool, string) { return !alive(pid), fmt.Sprintf("process %d is still there", pid) })
+}
+
 // The manager crashes at each point of a leave; the next one finishes it.
 func TestLeaveGoesOnAfterACrash(t *testing.T) {
 	t.Parallel()
@@ -136,10 +151,10 @@ func TestLeaveGoesOnAfterACrash(t *testing.T) {
 	}{
 		{"taken out", func(*testing.T, *cluster) {}},
 		{"stopped", func(t *testing.T, c *cluster) {
-			kill(t, c.servers[1].instance("Orders", "orders-2").PID)
+			makeEnd(t, c.servers[1], "orders-2")
 		}},
 		{"deleted", func(t *testing.T, c *cluster) {
-			kill(t, c.servers[1].instance("Orders", "orders-2").PID)
+			makeEnd(t, c.servers[1], "orders-2")
 			if err := os.RemoveAll(c.servers[1].folder(place{"Orders", "orders-2"})); err != nil {
 				t.Fatal(err)
 			}
