@@ -93,7 +93,7 @@ func testUsage(o *testOptions) string {
 
   dkvrun test [flags] [PATH…]        a suite is a *_test.lua in PATH (the working folder), or a file named
 
-` + o.flags.FlagUsages() + `
+` + flagUsages(o.flags) + `
 Exit status: 0 all passed; 1 a test failed; 2 the command line can't be used, or no test matches;
 130 interrupted. The last line of the output is the command that repeats the run.
 `

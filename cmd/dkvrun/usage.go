@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	goruntime "runtime"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -28,12 +29,17 @@ func usage(o *options) string {
 
 Flags end at the script; what follows is the script's.
 
-` + o.flags.FlagUsages() + `
+` + flagUsages(o.flags) + `
 Exit status: 0 done; 1 the script raised, or a failure was never looked at; 2 the command line or the
 script can't be used; 124 --timeout passed; 130 interrupted; exit(n) gives its own.
 
 A first try, with nothing running:  dkvrun --local=3 -e 'new_store("OrdersStore", "orders")'
 `
+}
+
+// flagUsages lists flags; that a switch may also be given a value need not stand at each.
+func flagUsages(flags *pflag.FlagSet) string {
+	return strings.ReplaceAll(flags.FlagUsages(), "[=true|false]", "             ")
 }
 
 // nearFlag is the hint for a flag that doesn't exist.
