@@ -1,0 +1,67 @@
+-- Changes of a topology that don't go through: all managers take one or none does, and what stays open is settled.
+
+local refuses = require "refuses"
+
+local cluster
+before_each(function() cluster = local_cluster{servers = 3} end)
+
+-- Every manager that answers keeps the store, or none does.
+local function settled(store)
+  local rows = get_store(store)
+  return rows.ok and (#rows == 0 or #rows == 3 and store_status(store).consistent)
+end
+
+describe("a change of topology", function()
+  for _, moment in ipairs{"prepare", "commit"} do
+    for server = 1, 3 do
+      it("is whole when manager " .. server .. " dies after its " .. moment, function()
+        cluster:kill(server, {after = moment})
+        local made = new_store{"OrdersStore", "orders", timeout_sec = 3}
+        local ok = made.ok
+        cluster:restart(server)
+        assert.eventually(function() return settled("OrdersStore") end, {timeout_sec = 45, interval_sec = 0.2})
+        if ok then assert.are.equal(3, #get_store("OrdersStore")) end
+      end)
+    end
+  end
+
+  it("leaves nothing where one manager refuses, and says who did", function()
+    new_store{"OtherStore", "other", managers = cluster.managers[3]}:check()
+    local made = new_store("OrdersStore", "orders")
+    assert.failed(made, {manager = cluster.managers[3], code = "port_taken"})
+    assert.are.equal(0, #get_store("OrdersStore"))
+  end)
+end)
+
+describe("repair_store", function()
+  before_each(function() new_store("OrdersStore", "orders"):check() end)
+  it("settles nothing where nothing is open", function()
+    local repaired = repair_store("OrdersStore")
+    assert.all_ok(repaired)
+    assert.are.equal(3, #repaired)
+  end)
+  it("goes on without a manager that is lost", function()
+    cluster:kill(3)
+    local repaired = repair_store{"OrdersStore", lost = cluster.managers[3]}
+    assert.all_ok(repaired)
+    assert.are.equal(2, #repaired)
+    with_managers({cluster.managers[1], cluster.managers[2]}, function()
+      assert.all_ok(add_instance{"OrdersStore", host = cluster.hosts[1]})
+      assert.is_true(store_status("OrdersStore").consistent)
+    end)
+  end)
+  it("does not take a manager for lost that answers", function()
+    refuses("is not lost", function() assert(repair_store("OrdersStore", cluster.managers[2])) end)
+  end)
+  it("needs a store", function() refuses("parameter name: required", repair_store) end)
+end)
+
+describe("dry_run", function()
+  it("plans what it would do, and what follows sees the plan", function()
+    local planned = new_store{"OrdersStore", "orders", dry_run = true}
+    assert.all_ok(planned)
+    assert.are.equal("PLANNED", planned[1].result)
+    assert.are.equal(3, #get_store("OrdersStore"))
+  end)
+  it("changes nothing", function() assert.are.equal(0, #get_store("OrdersStore")) end)
+end)
