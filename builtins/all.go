@@ -12,6 +12,7 @@ func All() []runtime.Builtin {
 		connectStore,
 		deadlineBuiltin,
 		disconnectManagers,
+		ensureStore,
 		exitBuiltin,
 		getStore,
 		instanceLog,
@@ -53,5 +54,5 @@ func Objects() []*runtime.ObjectType {
 
 // Records lists the tables that builtins return.
 func Records() []*runtime.RecordType {
-	return []*runtime.RecordType{storeType, instanceType, statusType, nodeType, answers, silentType, metricsType, metricType, validateType, diffType, pendingType, differenceType}
+	return []*runtime.RecordType{storeType, instanceType, statusType, nodeType, answers, silentType, metricsType, metricType, validateType, diffType, pendingType, differenceType, ensuredType}
 }

@@ -106,6 +106,12 @@
 ---@field revision any the revision that it keeps, nil where it does not know the store
 ---@field message any what differs, in a sentence
 
+---What ensure_store did.
+---@class dkvrun.ensured
+---@field name any the store's name
+---@field result any `unchanged`, `changed` or `planned`
+---@field changes string[] what was done, a sentence each; empty when unchanged
+
 ---Managers that only pretend.
 ---@class dkvrun.fakes
 ---@field managers any a list of `host:port`
@@ -311,6 +317,25 @@ function deadline(sec, f) end
 ---@return any # nothing
 ---@overload fun(parameters: table): any
 function disconnect_managers() end
+
+---Brings the cluster to the store that is described: creates it, widens it or leaves it alone, and says which. It can run every hour. It never removes or moves an instance: what is beyond the description makes it raise, as every failure does.
+---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
+---@param instance_prefix? string names are `<prefix>-<index>`, counted from 1 through the whole cluster
+---@param instance_count? integer instances a server
+---@param clustron_port? integer first cluster port on each server; one more for each further instance there
+---@param client_port? integer first client port on each server; one more for each further instance there
+---@param nodes? table the whole topology instead, as `topology` makes it
+---@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
+---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
+---@param parallel? any ask all managers at once instead of one after the other; a number is how many at once
+---@param fail_fast? boolean stop at the first failure: what was not begun is SKIPPED, what was under way is cut off and CANCELLED
+---@param dry_run? boolean check for real, show what would be done as PLANNED rows, and change nothing; what follows in the run sees the planned state. `--dry-run` says it for all actions
+---@param timeout_sec? number seconds for each manager's answer
+---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
+---@param deadline? number seconds for the whole action; what is not done by then is cut off or skipped
+---@return dkvrun.ensured # `{name, result, changes}`: result is `unchanged`, `changed` or, in a dry run, `planned`; changes are sentences
+---@overload fun(parameters: table): dkvrun.ensured
+function ensure_store(name, instance_prefix, instance_count, clustron_port, client_port, nodes, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
 
 ---Ends the run with a status, also from a task, after the functions of `at_exit`. `pcall` does not stop it.
 ---@param status? integer the exit status

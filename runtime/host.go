@@ -54,6 +54,7 @@ type Host struct {
 	atExit     []exitFunc
 	sources    map[string]bool // the names of what was compiled
 	modules    modules
+	libraries  map[string]*Func // of the standard library, by module: see Library
 	protected  protectedThreads
 	coroutines []weak.Pointer[lua.LState]
 
