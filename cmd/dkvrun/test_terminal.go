@@ -149,7 +149,7 @@ func (t *terminal) attempt(out *strings.Builder, a suite.Attempt) {
 		if p.Hint != "" {
 			below(out, "  ", "hint: "+p.Hint)
 		}
-		if !p.Assertion || strings.Count(p.Trace, "\n") > 1 {
+		if !p.Assertion || strings.Contains(p.Trace, "\n") {
 			below(out, "    ", p.Trace)
 		}
 	}

@@ -11,13 +11,29 @@ import (
 	"dkvrun/runtime"
 )
 
-// assertions is Lua that runs before each suite: it makes assert.
+// assertions and spies are Lua that runs before each suite: they make assert, spy and stub.
 //
 //go:embed assertions.lua
 var assertions []byte
 
-// assertionsName is its name in traces; no file has it.
-const assertionsName = "[assertions]"
+//go:embed spies.lua
+var spies []byte
+
+// prelude is what runs before each suite, by its names in traces, which no file has.
+var prelude = []struct {
+	name   string
+	source []byte
+}{{"[assertions]", assertions}, {"[spies]", spies}}
+
+// inPrelude tells whether a line of a trace, or a place, is in what runs before each suite.
+func inPrelude(place string) bool {
+	for _, p := range prelude {
+		if strings.HasPrefix(place, p.name) {
+			return true
+		}
+	}
+	return false
+}
 
 // primitives are what the assertions are made of. They are taken away from the globals before the
 // suite runs.
@@ -35,6 +51,16 @@ func (f *file) primitives() []runtime.Builtin {
 		{
 			Name: "suite.unknown", Positional: 3, Params: []runtime.Param{text("key"), text("word"), {Name: "known", Type: runtime.Strings, Required: true}},
 			Impl: func(c *runtime.Call) (any, error) { return nil, unknown(c) },
+		},
+		{
+			Name: "suite.misuse", Positional: 1, Params: []runtime.Param{text("message")},
+			Impl: func(c *runtime.Call) (any, error) {
+				return nil, &runtime.Error{Code: runtime.CodeUsage, Message: c.String("message")}
+			},
+		},
+		{
+			Name: "suite.running",
+			Impl: func(c *runtime.Call) (any, error) { return f.present == nil, nil },
 		},
 		{
 			Name: "suite.snapshot", Positional: 1, Params: []runtime.Param{value("value")},

@@ -2,7 +2,6 @@
 -- assert.has_no.errors, …), and some for results and stores. suite holds what the runner gives.
 
 local suite, plain = suite, assert
-_G.suite = nil
 
 local unpack, select, type, rawget, next, pcall = unpack, select, type, rawget, next, pcall
 
@@ -29,14 +28,16 @@ local function raised_text(err)
   return err
 end
 
--- An assertion is a function that gets the arguments and their number and returns whether it holds; then
--- what was expected, in words; then, where there is something to compare, true, the expected value and
+-- An assertion is a function that gets the arguments, their number and, after assert.spy(s), the spy. It
+-- returns whether it holds; then what was expected, in words; then, where there is something to compare, true, the expected value and
 -- the one that came. arity is how many arguments it takes before the message.
 local assertions = {}
 
 local function define(names, arity, holds)
   for name in names:gmatch("%S+") do assertions[name] = {name = name, arity = arity, holds = holds} end
 end
+
+suite.define, suite.same = define, same
 
 define("equal equals", 2, function(a)
   return a[1] == a[2], "equal values", true, a[1], a[2]
@@ -145,16 +146,16 @@ local modifiers = {is = false, are = false, was = false, were = false, has = fal
   ["not"] = true, no = true}
 
 -- Runs an assertion: returns its arguments, or raises.
-local function run(assertion, negated, message, ...)
+local function run(assertion, negated, message, spy, ...)
   local n, args = select("#", ...), {...}
-  local holds, wanted, compare, expected, got = assertion.holds(args, n)
+  local holds, wanted, compare, expected, got = assertion.holds(args, n, spy)
   if holds and not negated or negated and not holds then return ... end
   if args[assertion.arity + 1] ~= nil then message = args[assertion.arity + 1] end
   suite.fail((negated and "expected not: " or "expected ") .. wanted, tostring(message or ""), compare and not negated or false, expected, got)
 end
 
 -- What stands after assert: it takes more names, or, once it has an assertion, arguments.
-local function chain(negated, message, assertion)
+local function chain(negated, message, assertion, spy)
   local function extend(_, key)
     local words = {}
     for word in tostring(key):lower():gmatch("[^_]+") do words[#words + 1] = word end
@@ -171,7 +172,12 @@ local function chain(negated, message, assertion)
       elseif assertions[name] then
         assertion = assertions[name]
       elseif name == "message" then
-        return function(text) return chain(negated, text, assertion) end
+        return function(text) return chain(negated, text, assertion, spy) end
+      elseif name == "spy" or name == "stub" then
+        return function(s)
+          if type(s) ~= "table" or not s.is_spy then suite.misuse("assert." .. name .. ": got a " .. type(s) .. ", want a spy") end
+          return chain(negated, message, assertion, s)
+        end
       elseif modifiers[name] == nil then
         local known = {}
         for other in pairs(assertions) do known[#known + 1] = other end
@@ -181,12 +187,12 @@ local function chain(negated, message, assertion)
       end
       i = last + 1
     end
-    return chain(negated, message, assertion)
+    return chain(negated, message, assertion, spy)
   end
   return setmetatable({}, {
     __index = extend,
     __call = function(_, ...)
-      if assertion then return run(assertion, negated, message, ...) end
+      if assertion then return run(assertion, negated, message, spy, ...) end
       local ok, err = pcall(plain, ...)
       if not ok then suite.fail(tostring(raised_text(err)), "", false) end
       return ...

@@ -38,8 +38,10 @@ func (f *file) read(ctx context.Context) (*block, error) {
 		return nil, err
 	}
 	f.environment = environment
-	if _, err := environment.Host().RunSource(ctx, assertionsName, assertions); err != nil {
-		return nil, err
+	for _, p := range prelude {
+		if _, err := environment.Host().RunSource(ctx, p.name, p.source); err != nil {
+			return nil, err
+		}
 	}
 	err = f.bounded(ctx, func(ctx context.Context) error {
 		_, err := environment.Host().RunFile(ctx, f.path)

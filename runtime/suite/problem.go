@@ -54,12 +54,15 @@ func (f *file) problem(err error) *Problem {
 	if errors.As(err, &script) {
 		p.Message, p.Hint = script.Message, script.Hint
 		p.File, p.Line, p.Trace = script.File, script.Line, trace(script.Traceback)
-		if p.File == assertionsName || p.Line == 0 {
-			p.File, p.Line = innermost(p.Trace)
+		if inPrelude(p.File) || p.Line == 0 {
+			p.File, p.Line = innermost(p.Trace, "")
 		}
 	}
 	if errors.As(err, &fails) {
 		p.Assertion, p.Difference = true, fails.difference
+		if file, line := innermost(p.Trace, f.path); line > 0 { // helpers make assertions for the suite
+			p.File, p.Line = file, line
+		}
 	}
 	if errors.As(err, &late) {
 		p.Message, p.Assertion, p.Timeout = late.Error(), false, errors.Is(late.cause, errTimeout)
@@ -68,12 +71,12 @@ func (f *file) problem(err error) *Problem {
 	return p
 }
 
-// trace is Lua's traceback without its heading and without the frames of the assertions.
+// trace is Lua's traceback without its heading and without the frames of the prelude.
 func trace(traceback string) string {
 	var lines []string
 	for line := range strings.Lines(traceback) {
 		line = strings.TrimSpace(line)
-		if line != "" && line != "stack traceback:" && !strings.HasPrefix(line, assertionsName+":") && !strings.HasPrefix(line, "in function ") {
+		if line != "" && line != "stack traceback:" && !inPrelude(line) && !strings.HasPrefix(line, "in function ") {
 			lines = append(lines, line)
 		}
 	}
@@ -82,17 +85,18 @@ func trace(traceback string) string {
 
 var place = regexp.MustCompile(`^(.+?):(\d+): `)
 
-// innermost is the place of the first line of a trace.
-func innermost(trace string) (string, int) {
-	m := place.FindStringSubmatch(trace)
-	if m == nil {
-		return "", 0
+// innermost is the place of the first line of a trace that is in a file, or in any where it is empty.
+func innermost(trace, file string) (string, int) {
+	for line := range strings.Lines(trace) {
+		m := place.FindStringSubmatch(line)
+		if m == nil || file != "" && m[1] != file {
+			continue
+		}
+		if n, err := strconv.Atoi(m[2]); err == nil {
+			return m[1], n
+		}
 	}
-	line, err := strconv.Atoi(m[2])
-	if err != nil {
-		return "", 0
-	}
-	return m[1], line
+	return "", 0
 }
 
 // around is how many lines are shown before and after the one that is meant.
