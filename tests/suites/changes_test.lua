@@ -56,6 +56,39 @@ describe("repair_store", function()
   it("needs a store", function() refuses("parameter name: required", repair_store) end)
 end)
 
+describe("ensure_store", function()
+  local function ensure(more)
+    local want = {"OrdersStore", instance_prefix = "orders"}
+    for k, v in pairs(more or {}) do want[k] = v end
+    return ensure_store(want)
+  end
+  it("creates, then leaves alone, then widens", function()
+    assert.are.equal("changed", ensure().result)
+    local again = ensure()
+    assert.are.same({"unchanged", {}}, {again.result, again.changes})
+    local wider = ensure{instance_count = 2}
+    assert.are.equal("changed", wider.result)
+    assert.is_true(#wider.changes > 0)
+    assert.are.equal(6, #store_status("OrdersStore").topology)
+  end)
+  it("never removes", function()
+    ensure{instance_count = 2}
+    refuses("it never removes or moves", ensure)
+    assert.are.equal(6, #store_status("OrdersStore").topology)
+  end)
+  it("plans in a dry run", function()
+    assert.are.equal("planned", ensure{dry_run = true}.result)
+  end)
+  it("raises where a manager is away", function()
+    cluster:kill(2)
+    assert.has_error(ensure)
+  end)
+  it("needs a name and a prefix", function()
+    refuses("parameter name: required", ensure_store)
+    refuses("parameter instance_prefix: required", ensure_store, "OrdersStore")
+  end)
+end)
+
 describe("dry_run", function()
   it("plans what it would do, and what follows sees the plan", function()
     local planned = new_store{"OrdersStore", "orders", dry_run = true}

@@ -42,3 +42,7 @@ describe("text", function()
     assert.is_false(text.ends_with("c", "bc"))
   end)
 end)
+
+describe("ensure", function()
+  it("is the body of ensure_store", function() assert.is_function(require "ensure") end)
+end)
