@@ -120,11 +120,13 @@ func storeRecord(at fanout.Endpoint, s *wire.Glance) runtime.Record {
 		case "revision":
 			return s.Revision
 		case "instances":
-			list := runtime.List{}
-			for _, in := range s.Store().Instances {
-				list.Items = append(list.Items, instanceRecord(in))
-			}
-			return list
+			return runtime.Later{Len: s.Instances, Make: func() runtime.List {
+				list := runtime.List{}
+				for _, in := range s.Store().Instances {
+					list.Items = append(list.Items, instanceRecord(in))
+				}
+				return list
+			}}
 		}
 		return nil
 	}}

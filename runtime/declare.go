@@ -90,12 +90,26 @@ type Record struct {
 	Type   *RecordType
 	Values map[string]any
 	// Get, where set, gives the fields in place of Values, each when it is needed: of thousands of
-	// records a script reads a few fields. It gives the same value each time.
+	// records a script reads a few fields. It gives the same value each time. A list may be a Later.
 	Get func(field string) any
+}
+
+// Later is a list that is made when more of it is wanted than its length.
+type Later struct {
+	Len  int
+	Make func() List
 }
 
 // Value is the value of a field; nil for one that it hasn't.
 func (r Record) Value(field string) any {
+	v := r.value(field)
+	if later, is := v.(Later); is {
+		return later.Make()
+	}
+	return v
+}
+
+func (r Record) value(field string) any {
 	if r.Get != nil {
 		return r.Get(field)
 	}
@@ -109,7 +123,7 @@ func (r Record) Fields() map[string]any {
 	}
 	values := make(map[string]any, len(r.Type.Fields))
 	for _, f := range r.Type.Fields {
-		values[f.Name] = r.Get(f.Name)
+		values[f.Name] = r.Value(f.Name)
 	}
 	return values
 }

@@ -184,7 +184,7 @@ func columns(items []any) (string, bool) {
 			if !ok || r.Type != first.Type {
 				return "", false
 			}
-			if r.Value(f.Name) != nil {
+			if r.value(f.Name) != nil {
 				header = append(header, f.Name)
 				break
 			}
@@ -194,12 +194,14 @@ func columns(items []any) (string, bool) {
 	for _, item := range items {
 		row := make([]string, len(header))
 		for i, name := range header {
-			switch v := item.(Record).Value(name).(type) {
+			switch v := item.(Record).value(name).(type) {
 			case nil:
 			case string:
 				row[i] = v
 			case List:
 				row[i] = fmt.Sprintf("[%d]", len(v.Items)) // itself a table: shown when asked for alone
+			case Later:
+				row[i] = fmt.Sprintf("[%d]", v.Len)
 			default:
 				row[i] = strings.Join(strings.Fields(showValue(v, "")), " ")
 			}
