@@ -51,6 +51,9 @@ func contestants(p *programs) []contestant {
 		{name: "dkvrun", command: func(list string) (string, []string) {
 			return "", []string{p.dkvrun, "-q", "-m", "@" + list, "-e", counting}
 		}},
+		{name: "dkvrun, a line a row", silent: true, command: func(list string) (string, []string) {
+			return "", []string{p.dkvrun, "-q", "-m", "@" + list, "-e", "get_store()"}
+		}},
 	}
 	if p.curl != "" {
 		all = append(all, contestant{name: "curl --parallel", silent: true, waits: 1000, command: func(list string) (string, []string) {
