@@ -1,0 +1,83 @@
+package crash
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+// kills is how many runners die at random moments.
+const kills = 100
+
+// agreeWithin is what is promised with the real times.
+const agreeWithin = 40 * time.Second
+
+// TestKilledRunner kills runners with SIGKILL at random moments of new_store on five managers that keep the
+// real times. All five agree within 40 s each time, and no port or name stays reserved.
+func TestKilledRunner(t *testing.T) {
+	lanes.mu.Lock()
+	lanes.made++
+	l := &lane{block: lanes.made, times: realTimes, t: t}
+	lanes.mu.Unlock()
+	l.open(5)
+	t.Cleanup(l.close)
+	whole := l.measure()
+
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed of the moments: %d; a whole new_store takes %s", seed, whole)
+	rng := rand.New(rand.NewPCG(seed, 1))
+	moments := make([]time.Duration, kills)
+	for i := range moments {
+		moments[i] = time.Duration(rng.Int64N(int64(2 * whole))) // beside other work it takes longer
+	}
+	var mu sync.Mutex
+	var took []time.Duration
+	ends := map[end]int{}
+	var all sync.WaitGroup
+	for i, moment := range moments {
+		c := change{kind: "create", store: fmt.Sprintf("K%d", i), port: 20000 + 4*i}
+		r := l.run(c.script())
+		alarm := time.NewTimer(moment)
+		select {
+		case <-alarm.C:
+		case <-r.done:
+		}
+		r.kill()
+		killed := time.Now()
+		all.Go(func() {
+			if _, err := l.settle(c, agreeWithin); err != nil {
+				t.Error(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			took = append(took, time.Since(killed))
+		})
+	}
+	all.Wait()
+	for i := range kills {
+		c := change{kind: "create", store: fmt.Sprintf("K%d", i), port: 20000 + 4*i}
+		ends[l.settled(c, agreeWithin)]++ // for good: what was on its way at the kill has arrived
+		l.must(c.script())                // neither a name nor a port is reserved
+	}
+	if ends[made] == 0 || ends[undone] == 0 {
+		t.Errorf("all runners died on one side of the commit: %v", ends)
+	}
+	fmt.Fprintf(os.Stderr, "killed runners: %d of %d, %d committed, %d aborted; all five managers agreed after at most %s\n",
+		len(took), kills, ends[made], ends[undone], slices.Max(took).Round(time.Millisecond))
+}
+
+// measure is how long a new_store takes that nobody disturbs.
+func (l *lane) measure() time.Duration {
+	l.t.Helper()
+	began := time.Now()
+	const times = 3
+	for i := range times {
+		c := change{kind: "create", store: fmt.Sprintf("M%d", i), port: 19000 + 4*i}
+		l.must(c.script())
+	}
+	return time.Since(began) / times
+}

@@ -1,0 +1,166 @@
+package crash
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"dkvrun/runtime/wire"
+)
+
+// patience bounds every wait for a condition.
+const patience = 30 * time.Second
+
+// eventually waits until ok is true.
+func eventually(t testing.TB, what string, within time.Duration, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(within); !ok(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %s: %s", within, what)
+		}
+	}
+}
+
+// manager is one dkvmanager process after the other on one data folder.
+type manager struct {
+	ip  string // where it listens itself, always on port 7801
+	adv string // where others reach it: its proxy
+	dir string
+	log *output
+	cmd *exec.Cmd
+	// done is closed when the process has ended.
+	done chan struct{}
+}
+
+// output may be written and read at once.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+// start begins a life of the manager, with a failpoint where one is given, and returns when it answers.
+func (m *manager) start(t testing.TB, times []string, failpoint string) {
+	t.Helper()
+	m.cmd = exec.Command(dkvmanager, "--listen", m.ip+":7801", "--advertise", m.adv, "--data-dir", m.dir)
+	m.cmd.Env = append(append(os.Environ(), times...), "DKV_FAILPOINT="+failpoint)
+	m.cmd.Stderr = m.log
+	m.done = make(chan struct{})
+	if err := m.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	cmd, done := m.cmd, m.done
+	go func() { _ = cmd.Wait(); close(done) }()
+	eventually(t, "the manager on "+m.ip+" answers", patience, func() bool {
+		resp, err := direct.Get("http://" + m.ip + ":7801" + wire.HealthPath())
+		if err != nil {
+			return false
+		}
+		_ = resp.Body.Close()
+		return resp.StatusCode == http.StatusOK
+	})
+}
+
+func (m *manager) kill() {
+	_ = m.cmd.Process.Kill()
+	<-m.done
+}
+
+// direct reaches managers past their proxies, and keeps no connections: they come and go.
+var direct = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second}
+
+// get reads an answer of the admin API.
+func (m *manager) get(path string, into any) error {
+	resp, err := direct.Get("http://" + m.ip + ":7801" + path)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %d %s", path, resp.StatusCode, body)
+	}
+	return json.Unmarshal(body, into)
+}
+
+// onDisk is the part of the catalog's file that the cases are judged by.
+type onDisk struct {
+	Stores map[string]struct {
+		Change   string `json:"change"`
+		Digest   string `json:"digest"`
+		Revision uint64 `json:"revision"`
+	} `json:"stores"`
+	Names map[string]struct {
+		Pending   json.RawMessage `json:"pending"`
+		Repairing string          `json:"repairing"`
+	} `json:"names"`
+}
+
+func (m *manager) disk() (onDisk, error) {
+	text, err := os.ReadFile(filepath.Join(m.dir, "catalog.json"))
+	if err != nil {
+		return onDisk{}, err
+	}
+	var file struct {
+		Payload onDisk `json:"payload"`
+	}
+	if err := json.Unmarshal(text, &file); err != nil {
+		return onDisk{}, fmt.Errorf("%s: %w", m.dir, err)
+	}
+	return file.Payload, nil
+}
+
+// processes are the pids of what runs in the folders of a store's instances, by instance: the process
+// table's word. Those of all stores, by STORE/INSTANCE, where store is empty.
+func (m *manager) processes(store string) map[string][]string {
+	all, _ := filepath.Glob("/proc/[0-9]*/cmdline") // the pattern is a good one
+	prefix := filepath.Join(m.dir, "instances", store) + string(filepath.Separator)
+	found := map[string][]string{}
+	for _, path := range all {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has ended
+		}
+		args := strings.Split(strings.TrimRight(string(text), "\x00"), "\x00")
+		if name, ours := strings.CutPrefix(args[len(args)-1], prefix); ours {
+			found[name] = append(found[name], filepath.Base(filepath.Dir(path)))
+		}
+	}
+	return found
+}
+
+// end kills instances.
+func (m *manager) end(running map[string][]string) {
+	for _, pids := range running {
+		for _, pid := range pids {
+			if number, err := strconv.Atoi(pid); err == nil {
+				_ = syscall.Kill(number, syscall.SIGKILL)
+			}
+		}
+	}
+}

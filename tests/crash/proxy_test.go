@@ -1,0 +1,194 @@
+package crash
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"dkvrun/runtime/wire"
+)
+
+// What a message is, by its path and body.
+const (
+	info      = "info"
+	preflight = "preflight"
+	prepare   = "prepare"
+	commit    = "commit"
+	abort     = "abort"
+	renew     = "renew"
+	state     = "state" // of one manager to another
+	other     = "other"
+)
+
+// verdict is what the network does to a message.
+type verdict int
+
+const (
+	pass  verdict = iota
+	drop          // the connection is reset
+	twice         // it arrives twice
+	half          // the answer breaks off inside the body
+	late          // it arrives when its sender has given up
+	again         // it arrives, and once more long after
+	slow          // the answer takes longer than the pace of renewals
+)
+
+// message is one request on its way to a manager, or its answer on the way back.
+type message struct {
+	manager int
+	verb    string
+	answer  bool
+	// nth counts the messages of this verb and direction to this manager, from 1.
+	nth int
+}
+
+// network is the proxies of one cluster, through which all messages go, and what it does to them.
+type network struct {
+	mu     sync.Mutex
+	rule   func(message) verdict
+	seen   map[message]int
+	behind sync.WaitGroup // messages that arrive late
+}
+
+// set makes a rule, and counts from 1 again. It is called for one message at a time.
+func (n *network) set(rule func(message) verdict) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.rule, n.seen = rule, map[message]int{}
+}
+
+func (n *network) judge(m message) verdict {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.rule == nil {
+		return pass
+	}
+	n.seen[m]++
+	m.nth = n.seen[m]
+	return n.rule(m)
+}
+
+// lateBy is beyond the patience of the runners under test.
+const lateBy = 2500 * time.Millisecond
+
+// serve stands before a manager until the test run ends.
+func (n *network) serve(t testing.TB, i int, m *manager) *http.Server {
+	t.Helper()
+	listener, err := net.Listen("tcp", m.adv+":7801")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		about := message{manager: i, verb: verb(r, body)}
+		verdict := n.judge(about)
+		switch verdict {
+		case drop:
+			cut(w)
+			return
+		case late:
+			n.behind.Go(func() { time.Sleep(lateBy); _, _, _ = carry(m, r, body) })
+			cut(w)
+			return
+		case again:
+			n.behind.Go(func() { time.Sleep(lateBy); _, _, _ = carry(m, r, body) })
+		case twice:
+			_, _, _ = carry(m, r, body)
+		}
+		status, header, answer := carry(m, r, body)
+		about.answer = true
+		verdict = n.judge(about)
+		if status == 0 || verdict == drop {
+			cut(w)
+			return
+		}
+		switch verdict {
+		case late:
+			time.Sleep(lateBy)
+		case slow:
+			time.Sleep(wire.RenewEvery + time.Second)
+		}
+		for name, values := range header {
+			w.Header()[name] = values
+		}
+		w.WriteHeader(status)
+		if verdict == half {
+			_, _ = w.Write(answer[:len(answer)/2])
+			_ = http.NewResponseController(w).Flush()
+			cut(w)
+			return
+		}
+		_, _ = w.Write(answer)
+	})}
+	go func() { _ = server.Serve(listener) }()
+	return server
+}
+
+// cut resets the connection.
+func cut(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return // the other end was quicker
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = conn.Close()
+}
+
+// carry brings a request to the manager. The status is 0 when no answer came.
+func carry(m *manager, r *http.Request, body []byte) (int, http.Header, []byte) {
+	request, err := http.NewRequest(r.Method, "http://"+m.ip+":7801"+r.URL.RequestURI(), bytes.NewReader(body))
+	if err != nil {
+		return 0, nil, nil
+	}
+	request.Header = r.Header.Clone()
+	response, err := raw.Do(request)
+	if err != nil {
+		return 0, nil, nil
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		return 0, nil, nil
+	}
+	return response.StatusCode, response.Header, answer
+}
+
+// raw changes nothing of what it carries.
+var raw = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DisableCompression: true}, Timeout: 20 * time.Second}
+
+func verb(r *http.Request, body []byte) string {
+	path := strings.TrimPrefix(r.URL.Path, wire.Prefix)
+	switch {
+	case path == "/info":
+		return info
+	case path == "/operations" && r.Method == http.MethodPost:
+		if r.Header.Get("Content-Encoding") == "gzip" {
+			if z, err := gzip.NewReader(bytes.NewReader(body)); err == nil {
+				body, _ = io.ReadAll(z)
+			}
+		}
+		var c wire.Change
+		if json.Unmarshal(body, &c) == nil && c.DryRun {
+			return preflight
+		}
+		return prepare
+	}
+	for _, last := range []string{commit, abort, renew, state} {
+		if strings.HasSuffix(path, "/"+last) {
+			return last
+		}
+	}
+	return other
+}

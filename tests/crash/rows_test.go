@@ -1,0 +1,129 @@
+package crash
+
+import (
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// cases counts what the matrix has run.
+var cases atomic.Int64
+
+// TestMatrix drives every row of the crash matrix, in each way that it can happen.
+func TestMatrix(t *testing.T) {
+	began := time.Now()
+	t.Cleanup(func() {
+		fmt.Fprintf(os.Stderr, "crash matrix: %d cases in %s\n", cases.Load(), time.Since(began).Round(time.Second))
+	})
+	t.Run("runner", runnerRows)
+	t.Run("manager", managerRows)
+	t.Run("instance", instanceRows)
+	t.Run("message", messageRows)
+	t.Run("race", races)
+}
+
+// hit is a point of a runner's life, by a message that passes then.
+type hit struct {
+	manager int
+	verb    string
+	answer  bool
+}
+
+// row is a point at which the runner is lost, and how the change has to end.
+type row struct {
+	name string
+	at   hit
+	want end
+	// refusing: the votes of the last manager get lost, so that the runner aborts.
+	refusing bool
+}
+
+var runnerTable = []row{
+	{"1 before the id", hit{0, info, false}, undone, false},
+	{"2 just after the id", hit{0, preflight, false}, undone, false},
+	{"3 home prepared", hit{0, prepare, true}, undone, false},
+	{"4 one other prepared", hit{1, prepare, true}, undone, false},
+	{"5 all prepared", hit{2, prepare, true}, undone, false},
+	{"6 home committed, reply lost", hit{0, commit, true}, made, false},
+	{"7 home committed, reply seen", hit{1, commit, false}, made, false},
+	{"8 one other told", hit{1, commit, true}, made, false},
+	{"9 all committed", hit{2, commit, true}, made, false},
+	{"11 abort not applied", hit{0, abort, false}, undone, true},
+	{"12 home aborted", hit{0, abort, true}, undone, true},
+	{"12 home and one other aborted", hit{1, abort, true}, undone, true},
+}
+
+func runnerRows(t *testing.T) {
+	for _, r := range runnerTable {
+		for _, way := range []string{"kill", "stop", "cut"} {
+			for _, kind := range []string{"create", "add", "remove"} {
+				t.Run(fmt.Sprintf("%s/%s/%s", r.name, way, kind), func(t *testing.T) {
+					t.Parallel()
+					cases.Add(1)
+					lose(enter(t), r, way, kind)
+				})
+			}
+		}
+	}
+}
+
+// outage is how long a runner stands still or is cut off: longer than its operation lives.
+const outage = 3 * time.Second
+
+// lose loses the runner of a change at one point, in one way.
+func lose(l *lane, row row, way, kind string) {
+	c := l.change(kind)
+	l.begin(c)
+	var started sync.WaitGroup
+	var r *runner
+	var reached atomic.Bool
+	var deaf atomic.Bool // the runner is heard no more
+	started.Add(1)
+	l.network.set(func(m message) verdict {
+		started.Wait()
+		switch {
+		case m.verb == state:
+			return pass
+		case deaf.Load():
+			return drop
+		case row.refusing && m.verb == prepare && m.manager == 2:
+			return drop
+		case reached.Load() || (hit{m.manager, m.verb, m.answer}) != row.at:
+			return pass
+		}
+		reached.Store(true)
+		switch way {
+		case "kill":
+			deaf.Store(true)
+			r.kill()
+		case "stop":
+			r.stop()
+			time.AfterFunc(outage, r.wake)
+			return pass
+		case "cut":
+			deaf.Store(true)
+			time.AfterFunc(outage, func() { deaf.Store(false) })
+		}
+		return drop
+	})
+	r = l.run(c.script())
+	started.Done()
+	<-r.done
+	if !reached.Load() {
+		l.t.Fatalf("the runner ended before the point:\n%s", r.out)
+	}
+	l.verify(c, row.wanted(way), r)
+}
+
+// wanted is how the change ends. A runner that stood still before anything was prepared may have been too
+// late for its own time limit, or goes on and does its work.
+func (r row) wanted(way string) end {
+	prepared := r.at.verb != info && r.at.verb != preflight
+	if way == "stop" && !prepared {
+		return either
+	}
+	return r.want
+}

@@ -1,0 +1,115 @@
+package crash
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// change is what a case does to a store.
+type change struct {
+	kind  string // create, add or remove
+	store string
+	// port is the first of a block that no other case uses.
+	port int
+	host string // of the instance that is added
+}
+
+// change makes one that nothing else knows of.
+func (l *lane) change(kind string) change {
+	return change{kind: kind, store: fmt.Sprintf("S%dx%d", l.block, l.cases), port: 20000 + 4*l.cases, host: l.managers[1].adv}
+}
+
+// script is the runbook. One manager after the other is asked, so that a point between two is one.
+func (c change) script() string {
+	switch c.kind {
+	case "create":
+		return fmt.Sprintf("new_store{%q, instance_prefix = %q, clustron_port = %d, client_port = %d, timeout_sec = 2}:check()", c.store, "p", c.port, c.port+2)
+	case "add":
+		return fmt.Sprintf("add_instance{%q, instance_name = %q, host = %q, timeout_sec = 2}:check()", c.store, "p-9", c.host)
+	default:
+		return fmt.Sprintf("remove_store{%q, confirm = %q, timeout_sec = 2}:check()", c.store, c.store)
+	}
+}
+
+// patient makes a script wait longer for each answer.
+func patient(script string) string {
+	return strings.Replace(script, "timeout_sec = 2", "timeout_sec = 10", 1)
+}
+
+// runner is one dkvrun process.
+type runner struct {
+	cmd  *exec.Cmd
+	out  *output
+	done chan struct{}
+}
+
+// run starts a runner on a script.
+func (l *lane) run(script string) *runner {
+	l.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	r := &runner{cmd: exec.CommandContext(ctx, dkvrun, "-m", l.list(), "-e", script), out: &output{}, done: make(chan struct{})}
+	r.cmd.Stdout, r.cmd.Stderr = r.out, r.out
+	if err := r.cmd.Start(); err != nil {
+		cancel()
+		l.t.Fatal(err)
+	}
+	go func() { _ = r.cmd.Wait(); cancel(); close(r.done) }()
+	l.t.Cleanup(func() { r.kill() })
+	return r
+}
+
+// kill ends the runner where it stands.
+func (r *runner) kill() {
+	_ = r.cmd.Process.Kill()
+	<-r.done
+}
+
+// stop has the runner stand still, and returns when all of its threads do.
+func (r *runner) stop() {
+	_ = r.cmd.Process.Signal(syscall.SIGSTOP)
+	threads := fmt.Sprintf("/proc/%d/task/*/stat", r.cmd.Process.Pid)
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		still := true
+		paths, _ := filepath.Glob(threads) // the pattern is a good one
+		for _, path := range paths {
+			text, err := os.ReadFile(path)
+			_, after, _ := strings.Cut(string(text), ") ") // PID (NAME) STATE …
+			still = still && (err != nil || strings.HasPrefix(after, "T"))
+		}
+		if still {
+			return
+		}
+	}
+}
+
+func (r *runner) wake() { _ = r.cmd.Process.Signal(syscall.SIGCONT) }
+
+// status is the exit status once the runner has ended; -1 when a signal ended it.
+func (r *runner) status() int {
+	<-r.done
+	return r.cmd.ProcessState.ExitCode()
+}
+
+// must runs a script that has to succeed.
+func (l *lane) must(script string) {
+	l.t.Helper()
+	if r := l.run(script); r.status() != 0 {
+		l.t.Fatalf("%s\nexit status %d:\n%s", script, r.status(), r.out)
+	}
+}
+
+// begin does what has to be there before the change.
+func (l *lane) begin(c change) {
+	l.t.Helper()
+	if c.kind != "create" {
+		first := c
+		first.kind = "create"
+		l.must(first.script())
+	}
+}
