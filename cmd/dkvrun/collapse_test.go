@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -64,5 +65,35 @@ func TestCollapsedIsBounded(t *testing.T) {
 	got := strings.Split(shown(rows), "\n")
 	if last := got[len(got)-1]; len(got) != 2*mostKinds+1 || last != fmt.Sprintf("%d managers|CreateStore|FAILED|in %d more ways, which -v shows", 500-2*mostKinds, 250-mostKinds) {
 		t.Errorf("%d lines, the last: %s", len(got), last)
+	}
+}
+
+// On a terminal one line says how far an action over many managers is, and is gone at its end; elsewhere
+// there is none.
+func TestProgress(t *testing.T) {
+	a := &builtins.Action{Builtin: "stop_store", Operations: []string{"StopInstance:a-1"}}
+	var rows []builtins.Row
+	for i := range collapseOver + 1 {
+		rows = append(rows, row(i, builtins.Success, "Stopped"))
+		a.Managers = append(a.Managers, rows[i].Manager)
+	}
+	for _, live := range []bool{true, false} {
+		var out, side bytes.Buffer
+		s := &screen{out: &out, err: &side, table: true, live: live, paint: palette(false)}
+		s.Begin(a)
+		for _, r := range rows {
+			s.Row(a, r)
+		}
+		s.End(a)
+		want := ""
+		if live {
+			want = "\r\x1b[Kstop_store: 1 of 21 done, 0 failed\r\x1b[K"
+		}
+		if got := side.String(); got != want && !(live && strings.HasPrefix(got, want[:len(want)-4]) && strings.HasSuffix(got, "\r\x1b[K")) {
+			t.Errorf("live %v: %q, want %q", live, got, want)
+		}
+		if lines := strings.Count(out.String(), "\n"); lines != 3 || !strings.Contains(out.String(), "21 managers") {
+			t.Errorf("live %v:\n%s", live, &out)
+		}
 	}
 }

@@ -39,6 +39,15 @@ func (cn *conn) Write(p []byte) (int, error) {
 // close doesn't say goodbye in TLS: that could wait for a peer that doesn't read.
 func (cn *conn) close() { cn.raw.Close() }
 
+// until sets the deadline of what comes next on the connection.
+func (cn *conn) until(deadline time.Time) *failure {
+	if err := cn.raw.SetDeadline(deadline); err != nil {
+		cn.close()
+		return &failure{connecting, err}
+	}
+	return nil
+}
+
 // alive sets the deadline of the next request and says whether the server has left the connection
 // open. Bytes that nobody asked for make it unusable too; in TLS they may be session tickets.
 func (cn *conn) alive(deadline time.Time) bool {

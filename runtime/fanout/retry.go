@@ -64,12 +64,3 @@ func earlier(a, b time.Time) time.Time {
 	}
 	return a
 }
-
-// until sets the deadline of what comes next on the connection.
-func (cn *conn) until(deadline time.Time) *failure {
-	if err := cn.raw.SetDeadline(deadline); err != nil {
-		cn.close()
-		return &failure{connecting, err}
-	}
-	return nil
-}
