@@ -20,6 +20,7 @@ func (r *Repair) WithoutHome(ctx context.Context, lost wire.Manager) *Outcome {
 	}
 	fenced := r.fence(ctx, left, lost.Identity)
 	var committed []string
+	home := ""
 	for _, i := range left {
 		s := fenced[i]
 		if s.refusal != nil {
@@ -28,9 +29,27 @@ func (r *Repair) WithoutHome(ctx context.Context, lost wire.Manager) *Outcome {
 		if s.state.Configuration != nil {
 			committed = append(committed, s.state.Configuration.Change)
 		}
+		if me := r.Managers[i].Identity; !s.state.Suspect && (home == "" || me < home) && r.willKeep(fenced, me) {
+			home = me
+		}
 	}
-	done := r.ask(context.WithoutCancel(ctx), left, "POST", wire.DecidePath(r.Store), wire.Verdict{Lost: lost.Identity, Committed: committed})
+	if home == "" {
+		return r.refused(left, "every manager that is left had to fall back to an older catalog: none of them can decide")
+	}
+	done := r.ask(context.WithoutCancel(ctx), left, "POST", wire.DecidePath(r.Store), wire.Verdict{Lost: lost.Identity, Committed: committed, Home: home})
 	return r.decided(done, left, lost)
+}
+
+// willKeep says whether a manager keeps the store after the repair: by the latest of what those that are
+// left have, or, where none has it, by what they hold.
+func (r *Repair) willKeep(all map[int]stateReply, identity string) bool {
+	var best *wire.Configuration
+	for _, s := range all {
+		if c := s.state.Configuration; c != nil && (best == nil || c.Epoch > best.Epoch || c.Epoch == best.Epoch && c.Revision > best.Revision) {
+			best = c
+		}
+	}
+	return best == nil || slices.ContainsFunc(best.Managers, func(m wire.Manager) bool { return m.Identity == identity })
 }
 
 // survivors are the places of the managers that are left, and those among them that are not connected.

@@ -144,6 +144,8 @@ type Fence struct {
 type Verdict struct {
 	Lost      string   `json:"lost"`
 	Committed []string `json:"committed,omitempty"`
+	// Home is the manager that decides from now on: one that keeps the store and is not suspect.
+	Home string `json:"home"`
 }
 
 // Configuration is what all managers of a store keep alike.
@@ -176,6 +178,8 @@ type StoreState struct {
 	// Fenced are managers that were declared lost; Repairing is one that is being.
 	Fenced    []string `json:"fenced,omitempty"`
 	Repairing string   `json:"repairing,omitempty"`
+	// Suspect: its catalog may lack its last write, and with it a vote.
+	Suspect bool `json:"suspect,omitempty"`
 }
 
 // Of is what the manager says of one operation of the store.

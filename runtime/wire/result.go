@@ -56,6 +56,7 @@ const (
 	CodeRepairUnfinished   = "repair_unfinished"   // 409 a repair has begun and not ended
 	CodeHomeSilent         = "home_silent"         // 409 the manager that decides gives no answer
 	CodeHomeAlive          = "home_alive"          // 409 the home that is said to be lost was heard of
+	CodeSuspect            = "suspect"             // 503 the catalog may lack its last write
 	CodeReadOnly           = "read_only"           // 503 the catalog's disk refuses
 	CodeInternal           = "internal"            // 500
 )

@@ -24,6 +24,8 @@ type Catalog interface {
 	// Update changes the catalog durably, or not at all and returns an error.
 	Update(func(*catalog.Data) error) error
 	Identity() string
+	// Repaired says what had to be left behind when the catalog was opened, or is empty.
+	Repaired() string
 	// Lost says why the stores can't be known; empty when they are. ReadOnly refuses a request then.
 	Lost() string
 	ReadOnly() *wire.Result
@@ -79,6 +81,7 @@ func New(o Options) *API {
 	a := &API{Options: o, origin: http.NewCrossOriginProtection()}
 	a.apply = apply.New(apply.Options{
 		Catalog: told{a}, Peers: o.Peers, Owns: o.Owns, Ports: o.Supervisor.CheckPorts, Engine: o.Engine, Now: time.Now,
+		Suspect:     o.Catalog.Repaired() != "",
 		ExpireAfter: failpoint.Duration("DKV_EXPIRE_AFTER", wire.ExpireAfter),
 	})
 	return a

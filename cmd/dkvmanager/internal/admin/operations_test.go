@@ -160,7 +160,7 @@ func TestRepairRoutes(t *testing.T) {
 		want string
 	}{
 		{wire.FencePath(c.Store), wire.Fence{Lost: "zz-lost", Survivors: []string{b.catalog.Identity()}}, "zz-lost"},
-		{wire.DecidePath(c.Store), wire.Verdict{Lost: "zz-lost"}, ""},
+		{wire.DecidePath(c.Store), wire.Verdict{Lost: "zz-lost", Home: b.catalog.Identity()}, ""},
 	} {
 		state = wire.StoreState{}
 		if status, text := b.send(b.request("POST", b.to(step.path), step.body)); status != 200 || json.Unmarshal(text, &state) != nil || state.Repairing != step.want {

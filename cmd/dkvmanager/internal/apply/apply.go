@@ -42,6 +42,8 @@ type Options struct {
 	Engine string
 	// Now is a clock that never goes back while the process lives.
 	Now func() time.Time
+	// Suspect says that the catalog had to be taken from an older generation: a vote may be missing.
+	Suspect bool
 	// ExpireAfter is wire.ExpireAfter where it is 0.
 	ExpireAfter time.Duration
 }
@@ -53,6 +55,8 @@ type Machine struct {
 	// heard is when a pending operation was last heard of: at its home from its runner, elsewhere from its
 	// home.
 	heard map[string]time.Time
+	// caughtUp has, while this manager is suspect, the stores that it has taken from their homes since.
+	caughtUp map[string]bool
 }
 
 // New makes the machine of one manager. Start comes before all else.
@@ -60,7 +64,7 @@ func New(o Options) *Machine {
 	if o.ExpireAfter == 0 {
 		o.ExpireAfter = wire.ExpireAfter
 	}
-	return &Machine{Options: o, heard: map[string]time.Time{}}
+	return &Machine{Options: o, heard: map[string]time.Time{}, caughtUp: map[string]bool{}}
 }
 
 // Start drops, durably, what this manager held pending as its home: no clock survives a restart, and a

@@ -18,6 +18,8 @@ func (m *Machine) Commit(id string, epoch uint64) (wire.Operation, error) {
 			return unknown(id)
 		case !m.isHome(p) && m.cutOff(d, p):
 			return overruled(p)
+		case m.suspects(p.Store):
+			return m.checkSuspect(p.Store)
 		case m.late(p):
 			d.Decide(ended(p, false), m.Now())
 			return nil

@@ -20,6 +20,7 @@ var statuses = map[string]int{
 	wire.CodeOperationNotFound: http.StatusNotFound,
 	wire.CodeOperationDiffers:  http.StatusUnprocessableEntity,
 	wire.CodeOperationAborted:  http.StatusGone,
+	wire.CodeSuspect:           http.StatusServiceUnavailable,
 	wire.CodeWrongManager:      http.StatusMisdirectedRequest,
 }
 

@@ -45,11 +45,8 @@ func (m *Machine) Fence(ctx context.Context, store string, f wire.Fence) (wire.S
 				return refuse(wire.CodeFenced, "manager %s was declared lost before: it can't help to repair %s", survivor, store)
 			}
 		}
-		if n.Pending != nil {
-			if silence := m.silence(n.Pending.ID); silence < m.ExpireAfter+graceHome {
-				return refuse(wire.CodeHomeAlive, "manager %s was heard of %s ago, and may still decide: it is taken for lost after %s of silence",
-					f.Lost, silence.Round(time.Second), m.ExpireAfter+graceHome)
-			}
+		if r := m.checkSilence(&n, store, f.Lost); r != nil {
+			return r
 		}
 		d.SetName(store, func(n *catalog.Name) { n.Repairing = f.Lost })
 		return nil
@@ -60,6 +57,23 @@ func (m *Machine) Fence(ctx context.Context, store string, f wire.Fence) (wire.S
 	return m.State(store)
 }
 
+// checkSilence refuses to take a home for lost that may have decided, not long ago, about something that
+// this manager voted for, or may have voted for.
+func (m *Machine) checkSilence(n *catalog.Name, store, lost string) *wire.Result {
+	silence := m.ExpireAfter + graceHome
+	if n.Pending != nil {
+		silence = min(silence, m.silence(n.Pending.ID))
+	}
+	if m.suspects(store) {
+		silence = min(silence, m.silence(suspicion(store)))
+	}
+	if silence >= m.ExpireAfter+graceHome {
+		return nil
+	}
+	return refuse(wire.CodeHomeAlive, "manager %s was heard of %s ago, and may still decide: it is taken for lost after %s of silence",
+		lost, silence.Round(time.Second), m.ExpireAfter+graceHome)
+}
+
 // Decide is the second half: what any survivor had committed of the lost home's operations goes forward,
 // the rest is dropped; the store gets another home and goes on without the lost one. What comes late, or
 // again, changes nothing.
@@ -67,6 +81,9 @@ func (m *Machine) Decide(store string, f wire.Verdict) (wire.StoreState, error) 
 	err := m.Catalog.Update(func(d *catalog.Data) error {
 		if d.Name(store).Repairing != f.Lost {
 			return nil
+		}
+		if s := d.Named(store); s != nil && !keeps(s.Managers, f.Home) {
+			return refuse(wire.CodeBadRequest, "home: %q does not keep %s", f.Home, store)
 		}
 		if p := d.Name(store).Pending; p != nil && p.Home == f.Lost {
 			committed := slices.Contains(f.Committed, p.ID)
@@ -77,7 +94,7 @@ func (m *Machine) Decide(store string, f wire.Verdict) (wire.StoreState, error) 
 		}
 		if s := d.Named(store); s != nil {
 			s.Managers = slices.DeleteFunc(slices.Clone(s.Managers), func(w wire.Manager) bool { return w.Identity == f.Lost })
-			s.Home = smallest(s.Managers)
+			s.Home = f.Home
 		}
 		d.SetName(store, func(n *catalog.Name) {
 			n.Repairing, n.Fenced = "", append(slices.Clone(n.Fenced), f.Lost)

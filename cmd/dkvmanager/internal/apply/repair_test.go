@@ -24,7 +24,7 @@ func (f *fleet) fence() {
 func (f *fleet) decide(committed ...string) {
 	f.t.Helper()
 	for _, m := range f.all[1:] {
-		s, err := m.Decide("OrdersStore", wire.Verdict{Lost: f.all[0].self(), Committed: committed})
+		s, err := m.Decide("OrdersStore", wire.Verdict{Lost: f.all[0].self(), Committed: committed, Home: f.all[1].self()})
 		if err != nil || s.Repairing != "" || s.Pending != nil || len(s.Fenced) != 1 {
 			f.t.Fatalf("decide at %s: %+v, %v", m.host, s, err)
 		}

@@ -32,6 +32,12 @@ func (m *Machine) follow(ctx context.Context, p *catalog.Pending) error {
 		return nil // another manager under that address: its word counts for nothing
 	}
 	m.hear(p.ID)
+	if home.Suspect {
+		return nil // it may have forgotten what it decided
+	}
+	if m.suspects(p.Store) {
+		return m.catchUp(p.Store, &home)
+	}
 	if slices.Contains(home.Fenced, m.self()) {
 		// What it held may be long superseded there: its vote stays, and the store goes on without it.
 		return m.Catalog.Update(func(d *catalog.Data) error { return leaveOut(d, p.Store) })

@@ -47,6 +47,10 @@ func (m *Machine) compare(store string, there *wire.StoreState) error {
 		return nil
 	case slices.Contains(there.Fenced, m.self()):
 		return m.Catalog.Update(func(d *catalog.Data) error { return leaveOut(d, store) })
+	case there.Suspect:
+		return nil
+	case m.suspects(store):
+		return m.catchUp(store, there)
 	case !m.missed(&n, s, there):
 		return nil
 	}

@@ -1,0 +1,84 @@
+package apply
+
+import (
+	"testing"
+	"time"
+
+	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/runtime/wire"
+)
+
+// doubt makes a manager one that had to fall back to an older generation of its catalog, in which change
+// had not happened.
+func (m *member) doubt(change func(*catalog.Data) error) {
+	m.fleet.t.Helper()
+	if err := m.Catalog.Update(change); err != nil {
+		m.fleet.t.Fatal(err)
+	}
+	m.open()
+	m.Suspect = true
+}
+
+func TestASuspectManagerIsSilentUntilItsHomeHasSpoken(t *testing.T) {
+	f := newFleet(t)
+	f.made()
+	c := f.narrowed()
+	f.prepare(c)
+	away := f.all[2]
+	away.doubt(forgetNames)
+	_, err := away.Commit(c.ID, c.Epoch)
+	f.refused(err, wire.CodeOperationNotFound)
+	later := f.narrowed()
+	later.ID, later.Epoch = id(3), 3
+	_, err = away.Prepare(later)
+	f.refused(err, wire.CodeSuspect)
+
+	if err := away.Tend(ctx); err != nil { // its home still holds the change: what it will be is not known
+		t.Fatal(err)
+	}
+	_, err = away.Prepare(later)
+	f.refused(err, wire.CodeSuspect)
+	for _, m := range f.all[:2] {
+		if _, err := m.Commit(c.ID, c.Epoch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := away.Tend(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if s := away.store(); s.Committed() != c.ID {
+		t.Errorf("it has %s", s.Committed())
+	}
+	later.BaseRevision, later.BaseOperation, later.Nodes = 2, c.ID, c.Nodes[1:]
+	if _, err = away.Prepare(later); err != nil {
+		t.Errorf("once it has caught up: %v", err)
+	}
+}
+
+func TestASuspectHomeDecidesNothingAndIsNotBelieved(t *testing.T) {
+	f := newFleet(t)
+	c := f.create(id(1), 1)
+	f.prepare(c)
+	home := f.all[0]
+	home.doubt(forgetNames)
+	f.resolve()
+	if got := f.all[1].state(c.ID); got != wire.OperationPending {
+		t.Errorf("the others took its word: %s", got)
+	}
+	_, err := home.Prepare(f.create(id(2), 2))
+	f.refused(err, wire.CodeSuspect)
+}
+
+func TestASuspectSurvivorFencesOnlyASilentHome(t *testing.T) {
+	f := newFleet(t)
+	f.made()
+	f.all[1].doubt(func(*catalog.Data) error { return nil })
+	lost := wire.Fence{Lost: f.all[0].self()}
+	f.down[f.all[0].host] = true
+	_, err := f.all[1].Fence(ctx, "OrdersStore", lost)
+	f.refused(err, wire.CodeHomeAlive)
+	f.now = f.now.Add(wire.ExpireAfter + graceHome + time.Second)
+	if s, err := f.all[1].Fence(ctx, "OrdersStore", lost); err != nil || !s.Suspect {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
