@@ -201,18 +201,8 @@ var fromEnvironment = []string{"managers", "manager-port", "output", "color", "t
 // environment takes over what the command line left open. Strictness and a time limit from the
 // environment can be tightened by flags, never loosened.
 func (o *options) environment(getenv func(string) string) error {
-	for _, name := range fromEnvironment {
-		variable := "DKVRUN_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
-		value := getenv(variable)
-		if value == "" || o.flags.Changed(name) {
-			continue
-		}
-		if err := o.flags.Set(name, value); err != nil {
-			return misuse("correct it, or unset it", "%s=%s: %v", variable, value, cause(err))
-		}
-		if name == "managers" {
-			o.source = variable
-		}
+	if err := setFromEnvironment(o.flags, fromEnvironment, &o.source, getenv); err != nil {
+		return err
 	}
 	if value := getenv("DKVRUN_TIMEOUT"); value != "" {
 		var limit seconds
@@ -229,6 +219,25 @@ func (o *options) environment(getenv func(string) string) error {
 			return misuse("correct it, or unset it", "DKVRUN_STRICT=%s: want true or false", value)
 		}
 		o.strict = o.strict || strict
+	}
+	return nil
+}
+
+// setFromEnvironment sets the named flags that were not given from the environment; source becomes the
+// variable that the managers come from.
+func setFromEnvironment(flags *pflag.FlagSet, names []string, source *string, getenv func(string) string) error {
+	for _, name := range names {
+		variable := "DKVRUN_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+		value := getenv(variable)
+		if value == "" || flags.Changed(name) {
+			continue
+		}
+		if err := flags.Set(name, value); err != nil {
+			return misuse("correct it, or unset it", "%s=%s: %v", variable, value, cause(err))
+		}
+		if name == "managers" {
+			*source = variable
+		}
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"dkvrun/builtins"
 	"dkvrun/runtime"
@@ -31,11 +32,11 @@ func openEnvironment(p *process, o *testOptions, s suite.Setup) *environment {
 	e := &environment{client: fanout.New(fanout.Config{Answered: fixtures.Answered})}
 	e.Run = builtins.NewRun(builtins.Config{
 		Client: e.client, Reporter: &recorder{note: s.Action}, Stdout: s.Stdout,
-		Preset: o.managers, Source: o.source, ManagerPort: o.managerPort, Fixtures: fixtures,
+		Preset: o.managers, Source: o.source, ManagerPort: o.managerPort, Owner: owner(), Fixtures: fixtures,
 	})
 	e.host = runtime.New(runtime.Options{
 		Builtins: slices.Concat(builtins.All(), builtins.TestBuiltins(), s.Words), Stdout: s.Stdout, Stderr: s.Stdout,
-		Script: s.File, Path: filepath.SplitList(p.getenv("DKVRUN_PATH")), Stdlib: stdlib.FS, Seed: s.Seed, App: e.Run,
+		Script: s.File, Path: filepath.SplitList(p.getenv("DKVRUN_PATH")), Stdlib: stdlib.FS, Seed: s.Seed, Grace: graceTime - time.Second, App: e.Run,
 	})
 	return e
 }

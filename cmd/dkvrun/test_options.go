@@ -35,6 +35,7 @@ type testOptions struct {
 	verbose               bool
 	color                 string
 	help                  bool
+	again                 string // the command that repeats the run
 
 	flags *pflag.FlagSet
 }
@@ -64,7 +65,7 @@ func (o *testOptions) flagSet() *pflag.FlagSet {
 	f.StringArrayVarP(&o.reports, "report", "r", nil, "`FORMAT[:FILE]`, as often as wanted: terminal, tap, junit, json; standard output without a file")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "show a line for each test instead of a dot")
 	f.Var(choice{&o.color, []string{"auto", "always", "never"}}, "color", "colour on the terminal")
-	f.StringSliceVarP(&o.managers, "managers", "m", nil, "the session of each file: `HOST[:PORT]`, several with commas between")
+	f.StringSliceVarP(&o.managers, "managers", "m", nil, "the session of each file: `HOST[:PORT]`, several with commas between, or @FILE with a line each")
 	f.IntVar(&o.managerPort, "manager-port", wire.DefaultManagerPort, "the port of managers given without one")
 	f.BoolVarP(&o.help, "help", "h", false, "show this")
 	return f
@@ -86,11 +87,16 @@ func parseTest(args []string, getenv func(string) string) (*testOptions, error) 
 			return nil, misuse("", "test: --%s %d: want %d to 10000", limit.flag, limit.value, limit.least)
 		}
 	}
-	if len(o.managers) == 0 && getenv("DKVRUN_MANAGERS") != "" {
-		o.managers, o.source = strings.Split(getenv("DKVRUN_MANAGERS"), ","), "DKVRUN_MANAGERS"
-	}
 	if !o.flags.Changed("seed") {
 		o.seed = uint64(rand.Uint32())
+	}
+	o.again = o.rerun()
+	err := setFromEnvironment(o.flags, []string{"managers", "manager-port", "color"}, &o.source, getenv)
+	if err != nil {
+		return nil, err
+	}
+	if o.managers, err = readManagers(o.managers); err != nil {
+		return nil, misuse("", "test: %v", err)
 	}
 	return o, nil
 }

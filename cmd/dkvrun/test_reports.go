@@ -80,7 +80,7 @@ func newReport(format string, w io.Writer, o *testOptions, colored bool) (suite.
 	case "tap13":
 		return report.TAP(w, 13)
 	case "junit":
-		return report.JUnit(w, "seed", fmt.Sprint(o.seed), "rerun", o.rerun()), nil
+		return report.JUnit(w, "seed", fmt.Sprint(o.seed), "rerun", o.again), nil
 	case "json":
 		return report.JSONLines(w), nil
 	}

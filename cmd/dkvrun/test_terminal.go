@@ -28,7 +28,7 @@ type terminal struct {
 const dotsOnLine = 80
 
 func newTerminal(w io.Writer, o *testOptions, colored bool) *terminal {
-	t := &terminal{w: w, verbose: o.verbose, rerun: o.rerun(), paint: map[suite.Status]*color.Color{
+	t := &terminal{w: w, verbose: o.verbose, rerun: o.again, paint: map[suite.Status]*color.Color{
 		suite.Passed: color.New(color.FgGreen), suite.Failed: color.New(color.FgRed, color.Bold),
 		suite.Errored: color.New(color.FgRed, color.Bold), suite.Pending: color.New(color.FgYellow),
 	}}
