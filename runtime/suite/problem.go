@@ -71,12 +71,13 @@ func (f *file) problem(err error) *Problem {
 	return p
 }
 
-// trace is Lua's traceback without its heading and without the frames of the prelude.
+// trace is Lua's traceback without its heading and without the frames of Go and of the prelude.
 func trace(traceback string) string {
 	var lines []string
 	for line := range strings.Lines(traceback) {
 		line = strings.TrimSpace(line)
-		if line != "" && line != "stack traceback:" && !inPrelude(line) && !strings.HasPrefix(line, "in function ") {
+		inGo := strings.HasPrefix(line, "in function ") || strings.HasPrefix(line, "[G]")
+		if line != "" && line != "stack traceback:" && !inPrelude(line) && !inGo {
 			lines = append(lines, line)
 		}
 	}
