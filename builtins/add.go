@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	"dkvrun/runtime"
@@ -158,122 +156,6 @@ func (v *view) widen(s *session, added []wire.Node) *wire.ChangeInstances {
 		}
 	}
 	return change
-}
-
-// newNodes are the nodes that an add_instance call means.
-func newNodes(c *runtime.Call, s *session, v *view) ([]wire.Node, error) {
-	var nodes []wire.Node
-	switch {
-	case c.Has("nodes") && (c.Has("hosts") || c.Has("host")), c.Has("hosts") && c.Has("host"):
-		return nil, c.Misuse("host", "give one of host, hosts and nodes")
-	case c.Has("nodes"):
-		var err error
-		if nodes, err = parseNodes(c, "nodes"); err != nil {
-			return nil, err
-		}
-		if len(nodes) == 0 {
-			return nil, c.Misuse("nodes", "is empty: nothing to add")
-		}
-	case c.Has("hosts"):
-		for _, p := range []string{"instance_name", "clustron_port", "client_port"} {
-			if c.Has(p) {
-				return nil, c.Misuse(p, "can't go with hosts: names and ports go on from the store's")
-			}
-		}
-		count := 1
-		if c.Has("instance_count") {
-			count = c.Int("instance_count")
-		}
-		for _, host := range splitHosts(c.Strings("hosts")) {
-			for i := 0; i < count; i++ {
-				nodes = append(nodes, v.next(host, nodes))
-			}
-		}
-	case c.Has("host"):
-		if c.Has("instance_count") {
-			return nil, c.Misuse("instance_count", "goes with hosts; host takes one instance")
-		}
-		n := v.next(c.String("host"), nil)
-		if c.Has("instance_name") {
-			n.Name = c.String("instance_name")
-		}
-		if c.Has("clustron_port") {
-			n.ClustronPort = c.Int("clustron_port")
-		}
-		if c.Has("client_port") {
-			n.ClientPort = c.Int("client_port")
-		}
-		nodes = []wire.Node{n}
-	default:
-		return nil, c.Misuse("host", "is required, or hosts = {…}, or nodes = {…}: which server gets the new instance?")
-	}
-	for i := range nodes {
-		n := &nodes[i]
-		if _, taken := v.find(n.Name); taken {
-			return nil, c.Misuse("instance_name", "%s has an instance %s already", v.name, n.Name)
-		}
-		if n.Manager == "" {
-			n.Manager = s.managerOn(n.Host)
-		}
-		if n.Manager == "" {
-			return nil, c.Misuse("host", "%s is no server of this session (%s): connect to its manager too", n.Host, listed(s.endpoints()))
-		}
-	}
-	return nodes, nil
-}
-
-// splitHosts takes hosts, also several in one string, and the host of a host:port that is a manager's
-// name.
-func splitHosts(list []string) []string {
-	var out []string
-	for _, entry := range list {
-		for _, host := range strings.Split(entry, ",") {
-			host = strings.TrimSpace(host)
-			if name, port, ok := strings.Cut(host, ":"); ok && !strings.Contains(port, ":") {
-				host = name
-			}
-			out = append(out, host)
-		}
-	}
-	return out
-}
-
-// managerOn is the first manager of the session on a host, or empty.
-func (s *session) managerOn(host string) string {
-	for _, m := range s.managers {
-		if strings.EqualFold(m.Endpoint.Host, host) || m.info != nil && strings.EqualFold(m.info.Host, host) {
-			return m.Endpoint.String()
-		}
-	}
-	return ""
-}
-
-// next is the node that would come after the store's own and those already planned: the prefix with
-// the next index, and on its host the ports after the last, or the store's first ones.
-func (v *view) next(host string, planned []wire.Node) wire.Node {
-	all := append(v.nodes(), planned...)
-	n := wire.Node{Host: host, ClustronPort: all[0].ClustronPort, ClientPort: all[0].ClientPort}
-	prefix, last := "", 0
-	clustron, client := 0, 0
-	for _, other := range all {
-		if dash := strings.LastIndexByte(other.Name, '-'); dash > 0 {
-			if i, err := strconv.Atoi(other.Name[dash+1:]); err == nil && i >= last {
-				prefix, last = other.Name[:dash], i
-			}
-		}
-		n.ClustronPort, n.ClientPort = min(n.ClustronPort, other.ClustronPort), min(n.ClientPort, other.ClientPort)
-		if strings.EqualFold(other.Host, host) {
-			clustron, client = max(clustron, other.ClustronPort+1), max(client, other.ClientPort+1)
-		}
-	}
-	if prefix == "" {
-		prefix, last = v.name, len(all)
-	}
-	if clustron > 0 {
-		n.ClustronPort, n.ClientPort = clustron, client
-	}
-	n.Name = fmt.Sprintf("%s-%d", prefix, last+1)
-	return n
 }
 
 // upcoming announces rows that a wait will add, for the width of the columns.

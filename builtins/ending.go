@@ -1,0 +1,148 @@
+package builtins
+
+import (
+	"fmt"
+	"slices"
+
+	"dkvrun/runtime"
+	"dkvrun/runtime/wire"
+)
+
+var removeStore = runtime.Builtin{
+	Name: "remove_store", Group: "Actions", Positional: 1,
+	Doc: "Forgets a store and deletes its data on every manager. Without `confirm` it asks on a terminal and refuses elsewhere; `--yes` answers.",
+	Params: params([]runtime.Param{
+		nameParam,
+		{Name: "confirm", Type: runtime.String, Doc: "the store's name once more"},
+		{Name: "stop_first", Type: runtime.Boolean, Default: false, Doc: "stop what runs before; without it a running store is refused"},
+		atomicParam,
+	}, execution(30)),
+	Returns:    "results: a RemoveStore row a manager, after a StopInstance row an instance with stop_first",
+	ReturnType: "results",
+	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
+remove_store{"OrdersStore", confirm = "OrdersStore"}:check()`,
+	Impl: func(c *runtime.Call) (any, error) { return of(c).removeStore(c) },
+}
+
+func (r *Run) removeStore(c *runtime.Call) (any, error) {
+	if err := r.mayAct(c); err != nil {
+		return nil, err
+	}
+	v, err := r.look(c, c.String("name"))
+	if err != nil {
+		return nil, err
+	}
+	if err := r.confirm(c, v); err != nil {
+		return nil, err
+	}
+	var s *session
+	if (c.Bool("atomic") || r.dry(c)) && v.latest != nil {
+		if s, err = r.keepersOf(c, v); err != nil {
+			return nil, err
+		}
+	}
+	a, err := r.begin(c, "managers")
+	if err != nil {
+		return nil, err
+	}
+	if c.Bool("stop_first") && v.latest != nil {
+		a.do(v.steps(stopping, "", false))
+		if !a.results.OK() {
+			r.Reporter.Notice("not removed: " + a.results.summary())
+			return a.end()
+		}
+		if r.dry(c) {
+			r.foreseeChange(v, "", stopping)
+		}
+	}
+	if s == nil {
+		a.removeEach(v)
+		return a.end()
+	}
+	a.repeat(r.removeStore)
+	if err := a.together(s, func() (proposal, error) { return r.ending(c, s) }, nil); err != nil {
+		return nil, err
+	}
+	return a.end()
+}
+
+// keepersOf is the part of the session that keeps a store; all of its managers have to be there.
+func (r *Run) keepersOf(c *runtime.Call, v *view) (*session, error) {
+	all, err := r.topologySession(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.missing(c, all); err != nil {
+		return nil, err
+	}
+	part := &session{identified: all.identified}
+	for i, m := range all.managers {
+		listed := slices.ContainsFunc(v.latest.Managers, func(k wire.Manager) bool { return k.Identity == m.info.Identity })
+		if listed || v.sightings[i].store != nil {
+			part.managers = append(part.managers, m)
+		}
+	}
+	return part, nil
+}
+
+// ending is the change that removes a store.
+func (r *Run) ending(c *runtime.Call, s *session) (proposal, error) {
+	v, err := r.look(c, c.String("name"))
+	if err != nil {
+		return proposal{}, err
+	}
+	p, err := r.propose(s, v, wire.RemoveStoreAction)
+	p.done, p.change.Creation = "Removed", ""
+	return p, err
+}
+
+// removeEach has every manager remove the store for itself.
+func (a *action) removeEach(v *view) {
+	var steps []*step
+	for _, s := range v.sightings {
+		if v.latest == nil && s.row.Success {
+			steps = append(steps, known(s.Endpoint, "RemoveStore", "", Row{
+				Result: Failed, StatusCode: 404, Code: wire.CodeStoreNotFound, Message: "there is no store " + v.name + " here: check the name",
+			}))
+			continue
+		}
+		st := remove(s.Endpoint, "RemoveStore", "", wire.StorePath(v.name))
+		if v.latest != nil {
+			st.accept = acceptGone
+		}
+		steps = append(steps, st)
+	}
+	a.do(steps)
+}
+
+// acceptGone takes "no such store" for done where other managers had the store.
+func acceptGone(row *Row) {
+	if row.Code == wire.CodeStoreNotFound {
+		row.Success, row.Result, row.Code, row.Hint = true, Success, wire.CodeUnchanged, ""
+		row.Message = "Was not there"
+	}
+}
+
+func (r *Run) confirm(c *runtime.Call, v *view) error {
+	name := v.name
+	if c.Has("confirm") {
+		if got := c.String("confirm"); got != name {
+			return c.Misuse("confirm", "got %q, want the store's name, %q", got, name)
+		}
+		return nil
+	}
+	if r.Yes || r.dry(c) {
+		return nil
+	}
+	if r.Ask == nil {
+		return c.Errorf("not_confirmed", "remove_store: deletes %s and its data for good: pass confirm = %q, or --yes", name, name)
+	}
+	answer, err := r.Ask(fmt.Sprintf("Remove %s and delete its data on %d managers? Type its name to go on: ", name, len(v.sightings)))
+	if err != nil {
+		return err
+	}
+	if answer != name {
+		return c.Errorf("not_confirmed", "remove_store: not confirmed: nothing was removed")
+	}
+	return nil
+}
