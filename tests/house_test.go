@@ -61,6 +61,12 @@ var rules = []struct {
 	{"dkvrun/cmd/dkvmanager", "the daemon shares the protocol with the runner, and nothing else", func(i string) bool {
 		return !within(i, "dkvrun") || within(i, "dkvrun/cmd/dkvmanager") || within(i, "dkvrun/runtime/wire")
 	}},
+	{"dkvrun/runtime/apply", "bringing a change to all managers is logic over a transport and a clock", func(i string) bool {
+		return i != "net" && i != "net/http" && (!within(i, "dkvrun") || within(i, "dkvrun/runtime/wire"))
+	}},
+	{"dkvrun/cmd/dkvmanager/internal/apply", "voting is a state machine over the catalog: it serves nothing and runs nothing", func(i string) bool {
+		return notAdmin(i) && !within(i, "dkvrun/cmd/dkvmanager/internal/supervisor") && !within(i, "dkvrun/cmd/dkvmanager/internal/engine")
+	}},
 	{"dkvrun/cmd/dkvmanager/internal/catalog", "the catalog does not know who asks", notAdmin},
 	{"dkvrun/cmd/dkvmanager/internal/supervisor", "the supervisor does not know who asks", notAdmin},
 	{"dkvrun/cmd/dkvmanager/internal/engine", "the engine does not know who asks", notAdmin},
