@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
@@ -181,26 +180,6 @@ func TestSecondProcessIsRefused(t *testing.T) {
 	attempt.Env = append(os.Environ(), lockAttempt+"="+c.Dir())
 	if said, err := attempt.CombinedOutput(); err != nil {
 		t.Errorf("after Close: %v, %s", err, said)
-	}
-}
-
-// TestFormat1 loads what version 0.1.0 wrote. The fixture is never written anew.
-func TestFormat1(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("testdata", "format1.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, currentFile), text, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	c := open(t, dir)
-	if got := c.Snapshot().Stores["OrdersStore"]; !reflect.DeepEqual(got, orders()) {
-		t.Errorf("got %+v, want %+v", got, orders())
-	}
-	again, err := json.Marshal(c.Snapshot())
-	if err != nil || !bytes.Equal(again, c.payload) {
-		t.Errorf("it would be written as %s (%v), the fixture has %s: that is another format", again, err, c.payload)
 	}
 }
 

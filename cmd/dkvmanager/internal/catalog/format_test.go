@@ -1,0 +1,76 @@
+package catalog
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+	"time"
+
+	"dkvrun/runtime/wire"
+)
+
+// load opens a folder that holds a fixture, as it was written by some version. Fixtures are never written
+// anew: another format gets another file.
+func load(t *testing.T, fixture string) *Catalog {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", fixture))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, currentFile), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := open(t, dir)
+	again, err := json.Marshal(c.Snapshot())
+	if err != nil || !bytes.Equal(again, c.payload) {
+		t.Errorf("it would be written as %s (%v), the fixture has %s: that is another format", again, err, c.payload)
+	}
+	return c
+}
+
+// TestFormat1 loads what version 0.1.0 wrote.
+func TestFormat1(t *testing.T) {
+	c := load(t, "format1.json")
+	if got := c.Snapshot().Stores["OrdersStore"]; !reflect.DeepEqual(got, orders()) {
+		t.Errorf("got %+v, want %+v", got, orders())
+	}
+}
+
+// TestFormat2 loads what the first version with operations wrote: a vote that is not decided, decisions, a
+// removed store, and a repair that is under way.
+func TestFormat2(t *testing.T) {
+	if got, want := load(t, "format2.json").Snapshot(), operated(); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// operated is a catalog with everything that operations leave behind.
+func operated() *Data {
+	when := time.Date(2026, 1, 31, 8, 0, 0, 0, time.UTC)
+	s := orders()
+	s.Change = "0198f0a0-0000-7000-8000-000000000002"
+	pending := &Pending{
+		Change: wire.Change{
+			ID: "0198f0a0-0000-7000-8000-000000000003", Action: wire.AddInstanceAction, Store: s.Name, Owner: "ada@ops, process 7",
+			Home: "a", Managers: s.Managers, BaseRevision: 2, BaseOperation: s.Change, Epoch: 3,
+			Creation: s.Operation, Nodes: s.Nodes, Founders: s.Founders, Desired: wire.DesiredRunning,
+		},
+		Since: when,
+	}
+	pending.Digest = "9b0c"
+	return &Data{
+		Stores: map[string]*Store{s.Name: s},
+		Names: map[string]*Name{
+			"ordersstore": {Epoch: 3, Pending: pending, Fenced: []string{"b"}, Touched: when, Decided: []Decision{
+				{ID: s.Operation, Store: s.Name, Action: wire.CreateAction, Epoch: 1, Digest: "4f1a", Committed: true},
+				{ID: "0198f0a0-0000-7000-8000-000000000009", Store: s.Name, Epoch: 2},
+			}},
+			"cartstore": {Epoch: 7, Removed: "0198f0a0-0000-7000-8000-000000000004", Touched: when},
+			"pagestore": {Epoch: 2, Repairing: "c", Out: true, Touched: when},
+		},
+	}
+}
