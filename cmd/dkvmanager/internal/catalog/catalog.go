@@ -92,7 +92,7 @@ func (c *Catalog) Update(f func(*Data) error) error {
 	if c.lost != "" {
 		return c.ReadOnly()
 	}
-	if err := write(c.dir, c.generation+1, payload); err != nil {
+	if err := c.save(payload, next.promises()-c.data.Load().promises()); err != nil {
 		return &wire.Result{
 			StatusCode: 503,
 			Code:       wire.CodeReadOnly,

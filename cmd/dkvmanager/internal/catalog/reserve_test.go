@@ -1,0 +1,103 @@
+package catalog
+
+import (
+	"errors"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"dkvrun/runtime/wire"
+)
+
+// fill makes the disk full for the next write: the temporary file takes nothing, as the system says it.
+func fill(t *testing.T, c *Catalog) {
+	t.Helper()
+	if err := os.Symlink("/dev/full", filepath.Join(c.Dir(), tempFile)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func vote(d *Data) error {
+	d.SetName("OrdersStore", func(n *Name) {
+		n.Pending = &Pending{Change: wire.Change{ID: "an operation", Store: "OrdersStore"}}
+	})
+	return nil
+}
+
+func hasReserve(t *testing.T, c *Catalog) bool {
+	t.Helper()
+	info, err := os.Stat(filepath.Join(c.Dir(), reserveFile))
+	return err == nil && info.Size() == reserveSize
+}
+
+// TestFullDiskKeepsItsVotes: on a full disk nothing new is taken, and what was voted for comes to its end.
+func TestFullDiskKeepsItsVotes(t *testing.T) {
+	c := open(t, t.TempDir())
+	add(t, c, orders())
+	if err := c.Update(vote); err != nil || !hasReserve(t, c) {
+		t.Fatalf("vote: %v, reserve %v", err, hasReserve(t, c))
+	}
+	fill(t, c)
+	before := c.Snapshot()
+	err := c.Update(func(d *Data) error { delete(d.Stores, "OrdersStore"); return nil })
+	var refusal *wire.Result
+	if !errors.As(err, &refusal) || refusal.Code != wire.CodeReadOnly || !strings.Contains(refusal.Message, "no space left on device") {
+		t.Errorf("a change that nobody has promised: %v", err)
+	}
+	if !reflect.DeepEqual(c.Snapshot(), before) || !hasReserve(t, c) {
+		t.Errorf("it has changed something: %+v, reserve %v", c.Snapshot(), hasReserve(t, c))
+	}
+
+	fill(t, c)
+	end := func(d *Data) error {
+		d.SetName("OrdersStore", func(n *Name) { n.Pending = nil })
+		d.Stores["OrdersStore"].Revision = 9
+		return nil
+	}
+	if err := c.Update(end); err != nil {
+		t.Fatalf("the end of what was promised: %v", err)
+	}
+	if hasReserve(t, c) {
+		t.Error("the disk was full, and the reserve is there")
+	}
+	_ = c.Close()
+	c = open(t, c.Dir())
+	if got := c.Snapshot(); got.Stores["OrdersStore"].Revision != 9 || got.promises() != 0 {
+		t.Errorf("on the disk: %+v", got)
+	}
+	if err := c.Update(vote); err != nil || !hasReserve(t, c) {
+		t.Errorf("once there is room again: %v, reserve %v", err, hasReserve(t, c))
+	}
+}
+
+// TestNoVoteWithoutReserve: a vote that could not be kept on a full disk is not given.
+func TestNoVoteWithoutReserve(t *testing.T) {
+	c := open(t, t.TempDir())
+	add(t, c, orders())
+	before := files(t, c.Dir())
+	signal.Ignore(unix.SIGXFSZ)
+	var old unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &old); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: reserveSize / 2, Max: old.Max}); err != nil {
+		t.Fatal(err)
+	}
+	err := c.Update(vote)
+	if back := unix.Setrlimit(unix.RLIMIT_FSIZE, &old); back != nil {
+		t.Fatal(back)
+	}
+	var refusal *wire.Result
+	if !errors.As(err, &refusal) || refusal.Code != wire.CodeReadOnly {
+		t.Errorf("got %v, want read_only", err)
+	}
+	unchanged(t, c, before)
+	if err := c.Update(vote); err != nil || !hasReserve(t, c) {
+		t.Errorf("with room for it: %v, reserve %v", err, hasReserve(t, c))
+	}
+}
