@@ -3,7 +3,7 @@
 GO     ?= go
 PREFIX ?= /usr/local
 
-.PHONY: build test race bench check gen demo install clean
+.PHONY: build test matrix race bench check gen demo install clean
 
 build: ## both programs into bin/
 	$(GO) build -trimpath -o bin/ ./cmd/dkvrun ./cmd/dkvmanager
@@ -12,7 +12,12 @@ demo: build ## the main job on three throw-away managers of this machine
 	bin/dkvrun --local=3 scripts/demo.lua
 
 test: build ## unit tests, command line transcripts, end to end on loopback
-	$(GO) test ./...
+	$(GO) test $$($(GO) list ./... | grep -v /tests/crash)
+	@$(MAKE) --no-print-directory matrix
+
+matrix: ## crashes at every point of a change, with real processes; prints the number of cases
+	@log=$$(mktemp); trap 'rm -f $$log' EXIT; $(GO) test -count=1 -v ./tests/crash >$$log 2>&1 || { cat $$log; exit 1; }; \
+	grep -E '^(crash matrix|killed runners|ok)' $$log
 
 race: build ## the same under the race detector
 	$(GO) test -race ./...
