@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/yuin/gopher-lua/ast"
@@ -16,9 +17,11 @@ import (
 // and a third kind, 50, 100, … list items and then a call or "..." that may give several values: they
 // take the place of earlier items.
 //
+// And it compiles v = x.y and z for a local v so that v keeps its value where x.y is false or nil.
+//
 // mender rewrites the parsed source so that none is met: it cuts a value with a key down to one, as
-// parentheses do, puts fields with keys before a list that is so long, and notes where the third
-// kind stands, which has to be refused.
+// parentheses do, puts fields with keys before a list that is so long, notes where the third kind
+// stands, which has to be refused, and assigns such conditions by way of a new local.
 type mender struct {
 	refused int // the line of the first constructor that can't be mended, 0 for none
 }
@@ -29,9 +32,43 @@ const fieldsPerFlush = 50
 const refusedList = "a list of 50, 100, … items can't end in a call or ... that may give several values: put it in parentheses to take one"
 
 func (m *mender) all(stmts []ast.Stmt) {
-	for _, s := range stmts {
+	for i, s := range stmts {
 		m.stmt(s)
+		if assign, ok := s.(*ast.AssignStmt); ok && assignsCondition(assign) {
+			stmts[i] = byWayOfLocals(assign)
+		}
 	}
+}
+
+// assignsCondition tells whether a variable is assigned an and or an or.
+func assignsCondition(s *ast.AssignStmt) bool {
+	for i := range min(len(s.Lhs), len(s.Rhs)) {
+		_, variable := s.Lhs[i].(*ast.IdentExpr)
+		if _, condition := s.Rhs[i].(*ast.LogicalOpExpr); variable && condition {
+			return true
+		}
+	}
+	return false
+}
+
+// byWayOfLocals is do local v1, v2 = RHS LHS = v1, v2 end.
+func byWayOfLocals(s *ast.AssignStmt) ast.Stmt {
+	values := &ast.LocalAssignStmt{Exprs: s.Rhs}
+	var idents []ast.Expr
+	for i := range s.Lhs {
+		ident := &ast.IdentExpr{Value: fmt.Sprintf("(value %d)", i+1)} // no name of a script
+		ident.SetLine(s.Line())
+		ident.SetLastLine(s.LastLine())
+		values.Names = append(values.Names, ident.Value)
+		idents = append(idents, ident)
+	}
+	assign := &ast.AssignStmt{Lhs: s.Lhs, Rhs: idents}
+	block := &ast.DoBlockStmt{Stmts: []ast.Stmt{values, assign}}
+	for _, node := range []ast.Stmt{values, assign, block} {
+		node.SetLine(s.Line())
+		node.SetLastLine(s.LastLine())
+	}
+	return block
 }
 
 func (m *mender) stmt(s ast.Stmt) {
