@@ -24,6 +24,7 @@ type file struct {
 	now    *attempt
 	scopes [][]func(context.Context) error
 	abort  context.CancelCauseFunc
+	lost   error // what Abort was called with while nothing ran
 }
 
 // read makes the tree of a file's tests.

@@ -86,11 +86,18 @@ func (f *file) Abort(cause error) {
 	defer f.mu.Unlock()
 	if f.abort != nil {
 		f.abort(cause)
+	} else if f.lost == nil {
+		f.lost = cause
 	}
 }
 
+// setAbort makes abort end what runs now; what was lost before, between two tests, ends it at once.
 func (f *file) setAbort(abort context.CancelCauseFunc) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.abort = abort
+	if abort != nil && f.lost != nil {
+		abort(f.lost)
+		f.lost = nil
+	}
 }
