@@ -28,10 +28,12 @@ const (
 	Reset   Fault = "reset"   // breaks the connection off when it has the request
 	Slow    Fault = "slow"    // answers after SlowDelay
 	Stall   Fault = "stall"   // answers questions, and says nothing to what would change something
+	// Stranger is another program's server: it speaks HTTP, but not the admin API.
+	Stranger Fault = "stranger"
 )
 
 // Faults lists them all.
-var Faults = []Fault{Refuse, Hang, Drip, Garbage, Reset, Slow, Stall}
+var Faults = []Fault{Refuse, Hang, Drip, Garbage, Reset, Slow, Stall, Stranger}
 
 // SlowDelay is how long a slow manager takes.
 const SlowDelay = time.Second

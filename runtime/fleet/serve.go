@@ -128,6 +128,9 @@ func (p *part) converse(c net.Conn, manager string, fault Fault) {
 		case Reset:
 			c.(*net.TCPConn).SetLinger(0)
 			return
+		case Stranger:
+			io.WriteString(c, "HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\nContent-Length: 10\r\n\r\nNo page.\r\n")
+			continue
 		case Slow:
 			time.Sleep(SlowDelay)
 		default:
