@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	"dkvrun/cmd/dkvmanager/internal/catalog"
@@ -13,7 +14,9 @@ import (
 // else that is pending. The error says which homes gave no answer; what they decide stays pending.
 func (m *Machine) Resolve(ctx context.Context) error {
 	all := []error{m.Expire()}
-	for _, n := range m.Catalog.Snapshot().Names {
+	names := m.Catalog.Snapshot().Names
+	for _, key := range slices.Sorted(maps.Keys(names)) {
+		n := names[key]
 		if n.Pending != nil && !m.isHome(n.Pending) && n.Repairing == "" && !n.Out {
 			all = append(all, m.follow(ctx, n.Pending))
 		}

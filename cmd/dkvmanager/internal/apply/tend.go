@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	"dkvrun/cmd/dkvmanager/internal/catalog"
@@ -13,7 +14,9 @@ import (
 // store's home, and learns when it was declared lost while it was away. The error says who gave no answer.
 func (m *Machine) Tend(ctx context.Context) error {
 	silent := map[string]error{} // by URL: one that does not answer is asked once a round
-	for name, s := range m.Catalog.Snapshot().Stores {
+	stores := m.Catalog.Snapshot().Stores
+	for _, name := range slices.Sorted(maps.Keys(stores)) {
+		s := stores[name]
 		for _, w := range s.Managers {
 			if w.Identity == m.self() || silent[w.URL] != nil {
 				continue
