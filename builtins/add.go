@@ -47,7 +47,7 @@ func (r *Run) addInstance(c *runtime.Call) (any, error) {
 	}
 	a.upcoming("JoinInstance", added)
 	join := func(a *action) error { return a.joined(v.name, added) }
-	if !c.Bool("atomic") && !r.dry(c) {
+	if !c.Bool("atomic") && !r.dry(c) && len(v.lacking(added)) > 0 {
 		if err := a.addEach(s, v, added); err != nil {
 			return nil, err
 		}
@@ -74,6 +74,11 @@ func (r *Run) addInstance(c *runtime.Call) (any, error) {
 
 // addition is the change that widens a store by nodes.
 func (r *Run) addition(c *runtime.Call, s *session, v *view, added []wire.Node) (proposal, error) {
+	if added = v.lacking(added); len(added) == 0 {
+		p, err := r.propose(s, v, wire.AddInstanceAction)
+		p.unchanged = "Already added"
+		return p, err
+	}
 	wanted := v.widen(s, added)
 	if err := checkTopology(c, wanted.Nodes); err != nil {
 		return proposal{}, err
@@ -87,7 +92,7 @@ func (r *Run) addition(c *runtime.Call, s *session, v *view, added []wire.Node) 
 
 // addEach has every manager widen the store for itself.
 func (a *action) addEach(s *session, v *view, added []wire.Node) error {
-	change := v.widen(s, added)
+	change := v.widen(s, v.lacking(added))
 	if err := checkTopology(a.call, change.Nodes); err != nil {
 		return err
 	}

@@ -85,7 +85,7 @@ func (a *action) together(s *session, plan func() (proposal, error), after func(
 		}
 		if p.unchanged != "" {
 			a.same(s, p)
-			return nil
+			return a.follow(after)
 		}
 		if a.run.dry(a.call) {
 			a.keep(s, p, a.planned(s, p), false)

@@ -102,20 +102,18 @@ func (a *action) removeEach(v *view) {
 	for _, s := range v.sightings {
 		if v.latest == nil && s.row.Success {
 			steps = append(steps, known(s.Endpoint, "RemoveStore", "", Row{
-				Result: Failed, StatusCode: 404, Code: wire.CodeStoreNotFound, Message: "there is no store " + v.name + " here: check the name",
+				Result: Success, Success: true, StatusCode: 200, Code: wire.CodeUnchanged, Message: "Was not there",
 			}))
 			continue
 		}
 		st := remove(s.Endpoint, "RemoveStore", "", wire.StorePath(v.name))
-		if v.latest != nil {
-			st.accept = acceptGone
-		}
+		st.accept = acceptGone
 		steps = append(steps, st)
 	}
 	a.do(steps)
 }
 
-// acceptGone takes "no such store" for done where other managers had the store.
+// acceptGone takes "no such store" for done.
 func acceptGone(row *Row) {
 	if row.Code == wire.CodeStoreNotFound {
 		row.Success, row.Result, row.Code, row.Hint = true, Success, wire.CodeUnchanged, ""

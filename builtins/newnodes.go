@@ -46,6 +46,9 @@ func newNodes(c *runtime.Call, s *session, v *view) ([]wire.Node, error) {
 		if c.Has("instance_name") {
 			n.Name = c.String("instance_name")
 		}
+		if there, again := v.find(n.Name); again {
+			n.ClustronPort, n.ClientPort = there.ClustronPort, there.ClientPort
+		}
 		if c.Has("clustron_port") {
 			n.ClustronPort = c.Int("clustron_port")
 		}
@@ -58,8 +61,10 @@ func newNodes(c *runtime.Call, s *session, v *view) ([]wire.Node, error) {
 	}
 	for i := range nodes {
 		n := &nodes[i]
-		if _, taken := v.find(n.Name); taken {
-			return nil, c.Misuse("instance_name", "%s has an instance %s already", v.name, n.Name)
+		if there, taken := v.find(n.Name); taken && !samePlace(there.Node, *n) {
+			return nil, c.Misuse("instance_name", "%s has an instance %s already, on %s with ports %d and %d", v.name, n.Name, there.Host, there.ClustronPort, there.ClientPort)
+		} else if taken {
+			continue
 		}
 		if n.Manager == "" {
 			n.Manager = s.managerOn(n.Host)
@@ -123,4 +128,20 @@ func (v *view) next(host string, planned []wire.Node) wire.Node {
 	}
 	n.Name = fmt.Sprintf("%s-%d", prefix, last+1)
 	return n
+}
+
+// samePlace says whether two nodes are planned for one host and its same ports.
+func samePlace(a, b wire.Node) bool {
+	return strings.EqualFold(a.Host, b.Host) && a.ClustronPort == b.ClustronPort && a.ClientPort == b.ClientPort
+}
+
+// lacking are those of the nodes that the store does not have: a call that is made again adds the rest.
+func (v *view) lacking(nodes []wire.Node) []wire.Node {
+	var out []wire.Node
+	for _, n := range nodes {
+		if _, there := v.find(n.Name); !there {
+			out = append(out, n)
+		}
+	}
+	return out
 }

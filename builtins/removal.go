@@ -35,18 +35,21 @@ func (r *Run) removeInstance(c *runtime.Call) (any, error) {
 	name := c.String("instance_name")
 	in, known := v.find(name)
 	if !known {
-		return nil, v.unknownInstance(c, name)
-	}
-	if err := v.mayLeave(c, in); err != nil {
+		in = v.gone(name)
+	} else if err := v.mayLeave(c, in); err != nil {
 		return nil, err
 	}
 	a, err := r.begin(c, "rows")
 	if err != nil {
 		return nil, err
 	}
-	a.upcoming("LeaveInstance", []wire.Node{in.Node})
 	leave := func(a *action) error { return a.left(v.name, in.Node) }
-	if !c.Bool("atomic") && !r.dry(c) {
+	if known {
+		a.upcoming("LeaveInstance", []wire.Node{in.Node})
+	} else if in.Manager == "" {
+		leave = nil
+	}
+	if known && !c.Bool("atomic") && !r.dry(c) {
 		a.dropEach(s, v, name)
 		if err := a.follow(leave); err != nil {
 			return nil, err
@@ -58,12 +61,6 @@ func (r *Run) removeInstance(c *runtime.Call) (any, error) {
 		if _, v, err = r.topologyOf(c); err != nil {
 			return proposal{}, err
 		}
-		if in, known = v.find(name); !known {
-			return proposal{}, v.unknownInstance(c, name)
-		}
-		if err := v.mayLeave(c, in); err != nil {
-			return proposal{}, err
-		}
 		return r.narrowing(c, s, v, name)
 	}, leave)
 	if err != nil {
@@ -72,9 +69,28 @@ func (r *Run) removeInstance(c *runtime.Call) (any, error) {
 	return a.end()
 }
 
+// gone is an instance that the topology does not have: one that is still leaving, or nothing but a name.
+func (v *view) gone(name string) seenInstance {
+	for _, in := range v.leaving {
+		if in.Name == name {
+			in.Manager = in.owner.Endpoint.String()
+			return in
+		}
+	}
+	return seenInstance{Instance: wire.Instance{Node: wire.Node{Name: name}}}
+}
+
 // narrowing is the change that takes an instance out of a store.
 func (r *Run) narrowing(c *runtime.Call, s *session, v *view, name string) (proposal, error) {
 	p, err := r.propose(s, v, wire.RemoveInstanceAction)
+	in, known := v.find(name)
+	if !known {
+		p.unchanged = name + " is not in the store"
+		return p, err
+	}
+	if err := v.mayLeave(c, in); err != nil {
+		return p, err
+	}
 	p.change.Founding, p.change.LoseData, p.change.Founders = !v.ran(), c.Bool("lose_data"), v.latest.Founders
 	for _, n := range v.nodes() {
 		if n.Name == name {
