@@ -198,7 +198,7 @@ func (o *options) checkRest() error {
 // not among them: it has to be meant.
 var fromEnvironment = []string{"managers", "manager-port", "output", "color", "trace", "keep-going", "allow-down"}
 
-// environment takes over what the command line left open. Strictness and a time limit from the
+// environment takes over what the command line left open. Strictness, dryness and a time limit from the
 // environment can be tightened by flags, never loosened.
 func (o *options) environment(getenv func(string) string) error {
 	if err := setFromEnvironment(o.flags, fromEnvironment, &o.source, getenv); err != nil {
@@ -213,12 +213,14 @@ func (o *options) environment(getenv func(string) string) error {
 			o.timeout = limit
 		}
 	}
-	if value := getenv("DKVRUN_STRICT"); value != "" {
-		strict, err := strconv.ParseBool(value)
-		if err != nil {
-			return misuse("correct it, or unset it", "DKVRUN_STRICT=%s: want true or false", value)
+	for variable, flag := range map[string]*bool{"DKVRUN_STRICT": &o.strict, "DKVRUN_DRY_RUN": &o.dryRun} {
+		if value := getenv(variable); value != "" {
+			on, err := strconv.ParseBool(value)
+			if err != nil {
+				return misuse("correct it, or unset it", "%s=%s: want true or false", variable, value)
+			}
+			*flag = *flag || on
 		}
-		o.strict = o.strict || strict
 	}
 	return nil
 }
