@@ -1,11 +1,6 @@
 package builtins
 
-import (
-	"bytes"
-	"strings"
-
-	"dkvrun/runtime"
-)
+import "dkvrun/runtime"
 
 var jsonEncode = runtime.Builtin{
 	Name: "json.encode", Group: "Output", Positional: 1,
@@ -14,11 +9,11 @@ var jsonEncode = runtime.Builtin{
 	Returns: "a string",
 	Example: `print(json.encode({name = "OrdersStore", ports = {7861, 7862}}))`,
 	Impl: func(c *runtime.Call) (any, error) {
-		var b bytes.Buffer
-		if err := runtime.EncodeJSON(&b, c.Value("value")); err != nil {
+		text, err := c.JSON(c.Value("value"))
+		if err != nil {
 			return nil, c.Misuse("value", "%v", err)
 		}
-		return strings.TrimSuffix(b.String(), "\n"), nil
+		return text, nil
 	},
 }
 

@@ -31,7 +31,7 @@ type mixed struct {
 }
 
 type reader struct {
-	host  *Host
+	host  *Host // nil for EncodeJSON, which calls no function and fills no record
 	plain bool
 	open  []*lua.LTable // the tables around the present one
 }
@@ -141,7 +141,7 @@ func (r *reader) readTable(t *lua.LTable) (any, error) {
 		return others, nil
 	case shape.record != nil && !r.plain:
 		return Record{Type: shape.record, Values: m}, nil
-	case len(m) > 0 || shape.record != nil || t.Metatable == r.host.emptyMap && len(items) == 0:
+	case len(m) > 0 || shape.record != nil || r.host != nil && t.Metatable == r.host.emptyMap && len(items) == 0:
 		return m, nil
 	}
 	return items, nil

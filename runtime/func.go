@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"bytes"
 	"context"
 
 	lua "github.com/yuin/gopher-lua"
@@ -29,6 +30,13 @@ func (c *Call) Read(v Value) any {
 	var out any
 	c.locked(func() { out = c.Host.fromLua(v.v) })
 	return out
+}
+
+// JSON writes a value as EncodeJSON does. Objects may hold values of Lua, so it has the baton meanwhile.
+func (c *Call) JSON(v any) (text string, err error) {
+	var b bytes.Buffer
+	c.locked(func() { err = EncodeJSON(&b, v) })
+	return b.String(), err
 }
 
 // locked runs f, which touches Lua, from an implementation.

@@ -14,7 +14,7 @@ import (
 // EncodeJSON writes a value of Call.Value's types as JSON, without a line feed at the end. Lists
 // and objects with items are arrays, [] when empty; records have all their declared fields in
 // order, null where nil, and other tables their names sorted. It refuses functions, numbers that JSON
-// doesn't have and nesting deeper than 200.
+// doesn't have and nesting deeper than 200. While tasks run, a builtin calls Call.JSON instead.
 func EncodeJSON(w io.Writer, v any) error {
 	var e jsonEncoder
 	if err := e.value(v, 0); err != nil {
@@ -62,6 +62,12 @@ func (e *jsonEncoder) value(v any, depth int) error {
 		return e.object(v.names(), depth, v.Value)
 	case Object:
 		return e.goObject(v, depth)
+	case Value:
+		read, err := (&reader{}).read(v.lua())
+		if err != nil {
+			return err
+		}
+		return e.value(read, depth)
 	case error:
 		e.text(v.Error())
 	case mixed:

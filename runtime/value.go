@@ -8,6 +8,13 @@ import (
 // functions of scripts return. A builtin may return it.
 type Value struct{ v lua.LValue }
 
+func (v Value) lua() lua.LValue {
+	if v.v == nil {
+		return lua.LNil
+	}
+	return v.v
+}
+
 // Truth tells whether the value is neither false nor nil.
 func (v Value) Truth() bool { return v.v != nil && lua.LVAsBool(v.v) }
 

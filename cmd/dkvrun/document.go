@@ -3,13 +3,15 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 
 	"dkvrun/builtins"
 	"dkvrun/runtime"
 )
 
-// writeDocument writes the one JSON document of a run: {ok, actions, steps, value, error}.
+// writeDocument writes the one JSON document of a run: {ok, actions, steps, value, error}. A value that
+// has no form in JSON is null there, and an error.
 func writeDocument(w io.Writer, r *runner, values []any, err error, status int) error {
 	actions := []any{}
 	if r.app != nil {
@@ -27,16 +29,27 @@ func writeDocument(w io.Writer, r *runner, values []any, err error, status int) 
 	if len(values) > 0 {
 		value = values[0]
 	}
-	var document bytes.Buffer
-	encoding := runtime.EncodeJSON(&document, map[string]any{
+	fields := map[string]any{
 		"ok": status == statusDone, "actions": actions, "steps": steps, "value": value, "error": errorDocument(err),
-	})
-	if encoding != nil {
-		return encoding
+	}
+	var document bytes.Buffer
+	unfit := runtime.EncodeJSON(&document, fields)
+	if unfit != nil {
+		// Only the value can be at fault; what was done has to be told all the same.
+		unfit = fmt.Errorf("the value is left out: %w", unfit)
+		fields["ok"], fields["value"] = false, nil
+		if fields["error"] == nil {
+			fields["error"] = errorDocument(unfit)
+		}
+		if err := runtime.EncodeJSON(&document, fields); err != nil {
+			return err
+		}
 	}
 	document.WriteByte('\n')
-	_, err = document.WriteTo(w)
-	return err
+	if _, err := document.WriteTo(w); err != nil {
+		return fmt.Errorf("standard output: %w", err)
+	}
+	return unfit
 }
 
 func actionDocument(a *builtins.Action) map[string]any {
@@ -52,6 +65,9 @@ func errorDocument(err error) any {
 	var exit *runtime.Exit
 	if err == nil || errors.As(err, &exit) && exit.Status == statusDone {
 		return nil
+	}
+	if exit != nil && exit.Message != "" {
+		return map[string]any{"message": exit.Message}
 	}
 	var script *runtime.Error
 	if !errors.As(err, &script) {

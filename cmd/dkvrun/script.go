@@ -140,7 +140,7 @@ func (r *runner) finish(ctx context.Context, values []any, err error) int {
 	status := statusOf(ctx, err)
 	if r.output == "json" {
 		if err := writeDocument(r.stdout, r, values, err, status); err != nil {
-			fmt.Fprintf(r.stderr, "dkvrun: standard output: %v\n", err)
+			fmt.Fprintf(r.stderr, "dkvrun: %v\n", err)
 			return max(status, statusFailed)
 		}
 	} else if r.isEval && err == nil || errors.Is(err, errShown) {
