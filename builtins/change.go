@@ -131,12 +131,16 @@ func (a *action) open(s *session, name string) {
 	a.run.Reporter.Begin(a.shown)
 }
 
+// maxSettle bounds how long the home is asked what it has decided: by then it has let the change go, and
+// the managers settle the rest.
+const maxSettle = time.Minute
+
 // attempt brings one change to the managers. Rows are shown as they are known.
 func (a *action) attempt(s *session, p proposal) (*apply.Outcome, *apply.Runner) {
 	r := &apply.Runner{
 		Transport: a.transport(s), Clock: clock{},
 		Change: p.change, Claimed: p.claimed, Verb: p.done,
-		Parallel: parallelism(a.call) != 1, FailFast: a.call.Bool("fail_fast"), Settle: a.timeout,
+		Parallel: parallelism(a.call) != 1, FailFast: a.call.Bool("fail_fast"), Settle: min(a.timeout, maxSettle),
 	}
 	if !p.change.DryRun {
 		r.OnRow = func(i int, row apply.Row) { a.show(a.row(s.managers[i].Endpoint, p, row)) }
@@ -151,7 +155,7 @@ func (a *action) attempt(s *session, p proposal) (*apply.Outcome, *apply.Runner)
 
 // transport keeps to the number of requests at once that the call gives, also where a change asks all.
 func (a *action) transport(s *session) transport {
-	t := transport{client: a.run.Client, managers: s.managers, timeout: a.timeout, connect: connectTimeout(a.call)}
+	t := transport{client: a.run.Client, managers: s.managers, timeout: queryTimeout(a.call), connect: connectTimeout(a.call)}
 	if n := parallelism(a.call); n > 1 {
 		t.parallel = n
 	}
