@@ -3,17 +3,21 @@
 local refuses = require "refuses"
 
 describe("local_cluster", function()
-  local first
+  local earlier
   it("starts real managers and makes them the session", function()
     local cluster = local_cluster{servers = 2}
-    first = cluster.managers
     assert.are.same(cluster.managers, managers())
     assert.are.equal(2, #cluster.hosts)
     assert.is_true(get_store().ok)
   end)
-  it("ends with the test that started it", function()
-    assert.are.same({}, managers())
-    assert.are.equal(2, #get_store{managers = first}.unreachable)
+  describe("ends with the test that started it:", function()
+    for turn = 1, 2 do -- in any order, the later one finds nothing of the earlier one's
+      it("turn " .. turn, function()
+        assert.are.same({}, managers())
+        if earlier then assert.are.equal(2, #get_store{managers = earlier}.unreachable) end
+        earlier = local_cluster{servers = 2}.managers
+      end)
+    end
   end)
   it("has servers that fail when they are told to", function()
     local cluster = local_cluster(2)
