@@ -20,6 +20,7 @@ type world struct {
 	// answers overrules what a manager answers to a message, such as "1 commit"; the last of a list stays.
 	answers map[string][]Reply
 	sent    []string
+	last    Request
 	names   []string
 }
 
@@ -68,7 +69,7 @@ func (w *world) answer(r Request) Reply {
 		verb = map[bool]string{true: "preflight", false: "prepare"}[change.DryRun]
 	}
 	message := fmt.Sprintf("%d %s", r.To, verb)
-	w.sent = append(w.sent, message)
+	w.sent, w.last = append(w.sent, message), r
 	if scripted := w.answers[message]; len(scripted) > 0 {
 		if len(scripted) > 1 {
 			w.answers[message] = scripted[1:]

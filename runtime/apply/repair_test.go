@@ -1,0 +1,160 @@
+package apply
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"dkvrun/runtime/wire"
+)
+
+// repair is that of OrdersStore, which managers a, b and c keep; a is its home.
+func (w *world) repair() *Repair {
+	r := &Repair{Transport: w, Clock: w, Store: "OrdersStore", Names: w.names, Wait: 60e9}
+	r.Managers = keepers[:len(w.votes)]
+	return r
+}
+
+var keepers = []wire.Manager{{Identity: "a", URL: "http://10.0.0.11:7801"}, {Identity: "b", URL: "http://10.0.0.12:7801"}, {Identity: "c", URL: "http://10.0.0.13:7801"}}
+
+// has is what a manager has of the store, changed by f.
+func has(identity, change string, f func(*wire.StoreState)) Reply {
+	s := wire.StoreState{Manager: identity, Store: "OrdersStore", Epoch: 3, Configuration: &wire.Configuration{
+		Operation: "op-1", Change: change, Revision: 2, Epoch: 3, Home: "a", Managers: keepers,
+	}}
+	if f != nil {
+		f(&s)
+	}
+	text, _ := json.Marshal(s)
+	return Reply{Status: 200, Body: text, Attempts: 1}
+}
+
+func holding(id string) func(*wire.StoreState) {
+	return func(s *wire.StoreState) {
+		s.Pending = &wire.Operation{ID: id, State: wire.OperationPending, Action: wire.AddInstanceAction, Owner: "alice", Home: "a", Managers: keepers}
+	}
+}
+
+func (w *world) script(answers map[string][]Reply) *world {
+	for message, replies := range answers {
+		w.answers[message] = replies
+	}
+	return w
+}
+
+func TestSettle(t *testing.T) {
+	done := func(s *wire.StoreState) {
+		s.Decided = []wire.Operation{{ID: "op-9", State: wire.OperationAborted}}
+	}
+	for name, test := range map[string]struct {
+		b       []Reply // b's answers to settle; the first is what it had
+		state   State
+		row     Result
+		message string
+		summary string
+	}{
+		"nothing was pending": {[]Reply{has("b", "op-2", nil), has("b", "op-2", nil)}, Made, Done, "Nothing was pending", "all of 2 managers agree"},
+		"a change ended":      {[]Reply{has("b", "op-2", holding("op-9")), has("b", "op-2", done)}, Made, Done, "AddInstance: aborted", "settled"},
+		"a change went on for a while": {
+			[]Reply{has("b", "op-2", holding("op-9")), has("b", "op-2", holding("op-9")), has("b", "op-2", done)}, Made, Done, "AddInstance: aborted", "settled",
+		},
+		"a change goes on":        {[]Reply{has("b", "op-2", holding("op-9")), has("b", "op-2", holding("op-9"))}, Undecided, Failed, "still being made by alice", "not settled at 1 of 2"},
+		"one took what it missed": {[]Reply{has("b", "op-1", nil), has("b", "op-2", nil)}, Made, Done, "Took revision 2 from the home", "settled"},
+		"one stays behind":        {[]Reply{has("b", "op-1", nil), has("b", "op-1", nil)}, Undecided, Failed, "the home 2 (op-2)", "not settled"},
+		"its home is silent":      {[]Reply{has("b", "op-2", nil), refuses(409, wire.CodeHomeSilent, 0)}, Undecided, Failed, "because of home_silent", "not settled"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 2).script(map[string][]Reply{
+				"0 state": {has("a", "op-2", nil)}, "0 settle": {has("a", "op-2", nil)}, "1 state": test.b[:1], "1 settle": test.b[1:],
+			})
+			r := w.repair()
+			r.Look(context.Background())
+			out := r.Settle(context.Background())
+			if row := out.Rows[1]; out.State != test.state || row.Result != test.row || !strings.Contains(row.Message, test.message) {
+				t.Errorf("state %d, %+v", out.State, row)
+			}
+			if !strings.Contains(out.Summary, test.summary) {
+				t.Errorf("%q does not say %q", out.Summary, test.summary)
+			}
+		})
+	}
+}
+
+// lose has a's store go on without it; b and c have answered as given.
+func lose(t *testing.T, answers map[string][]Reply) (*world, *Outcome) {
+	w := newWorld(t, 3).script(map[string][]Reply{
+		"0 state": {silent()}, "1 state": {has("b", "op-2", nil)}, "2 state": {has("c", "op-2", holding("op-3"))},
+		"1 settle": {refuses(409, wire.CodeHomeSilent, 0)}, "2 settle": {refuses(409, wire.CodeHomeSilent, 0)},
+		"1 fence": {has("b", "op-3", nil)}, "2 fence": {has("c", "op-2", holding("op-3"))},
+		"1 decide": {has("b", "op-3", nil)}, "2 decide": {has("c", "op-3", nil)},
+	}).script(answers)
+	r := w.repair()
+	r.Look(context.Background())
+	lost, found := r.Find("10.0.0.11")
+	if !found || !r.IsHome(lost.Identity) {
+		t.Fatalf("found %v, %v", lost, found)
+	}
+	return w, r.WithoutHome(context.Background(), lost)
+}
+
+func (w *world) sentAny(verb string) bool {
+	return strings.Contains(strings.Join(w.sent, ", "), " "+verb)
+}
+
+func TestALostHomeIsDoneWithoutWhenAllThatAreLeftHaveFencedIt(t *testing.T) {
+	w, out := lose(t, nil)
+	if out.State != Made || results(out) != "SKIPPED, SUCCESS, SUCCESS" || !strings.Contains(out.Summary, "on all of 2 managers") {
+		t.Errorf("%+v", out)
+	}
+	if !strings.HasSuffix(strings.Join(w.sent, ", "), "1 fence, 2 fence, 1 decide, 2 decide") {
+		t.Errorf("sent %v", w.sent)
+	}
+	var verdict wire.Verdict
+	if err := json.Unmarshal(w.last.Body, &verdict); err != nil || verdict.Lost != "a" || verdict.Home != "b" || strings.Join(verdict.Committed, " ") != "op-3 op-2" {
+		t.Errorf("%+v, %v", verdict, err)
+	}
+}
+
+func TestASuspectManagerIsNotTheNewHome(t *testing.T) {
+	w, out := lose(t, map[string][]Reply{"1 fence": {has("b", "op-3", func(s *wire.StoreState) { s.Suspect = true })}})
+	var verdict wire.Verdict
+	if err := json.Unmarshal(w.last.Body, &verdict); err != nil || verdict.Home != "c" || out.State != Made {
+		t.Errorf("%+v, %v, %+v", verdict, err, out)
+	}
+}
+
+func TestNothingIsDecidedWithoutAllThatAreLeft(t *testing.T) {
+	alive := refuses(409, wire.CodeHomeAlive, 0)
+	for name, answers := range map[string]map[string][]Reply{
+		"one is silent":                    {"2 fence": {silent()}},
+		"one has heard of the home lately": {"2 fence": {alive}},
+	} {
+		if w, out := lose(t, answers); out.State != Undecided || w.sentAny("decide") {
+			t.Errorf("%s: %+v, sent %v", name, out, w.sent)
+		}
+	}
+	if w, out := lose(t, map[string][]Reply{"2 fence": {alive, has("c", "op-2", holding("op-3"))}}); out.State != Made || w.now.Unix() == 0 {
+		t.Errorf("one had heard of the home lately: %+v", out)
+	}
+}
+
+func TestAHomeThatAnyoneReachesIsNotFenced(t *testing.T) {
+	for name, answers := range map[string]map[string][]Reply{
+		"this runner":                   {"0 state": {has("a", "op-2", nil)}},
+		"the manager on 10.0.0.13:7801": {"2 settle": {has("c", "op-2", nil)}},
+	} {
+		if w, out := lose(t, answers); out.State != Refused || w.sentAny("fence") || !strings.Contains(out.Summary, "answers "+name) {
+			t.Errorf("%s: %+v, sent %v", name, out, w.sent)
+		}
+	}
+}
+
+func TestAManagerThatIsLeftHasToBeConnected(t *testing.T) {
+	w := newWorld(t, 2).script(map[string][]Reply{"0 state": {silent()}, "1 state": {has("b", "op-2", nil)}})
+	r := w.repair()
+	r.Look(context.Background())
+	if out := r.WithoutHome(context.Background(), keepers[0]); out.State != Refused || !strings.Contains(out.Summary, "10.0.0.13:7801 keeps the store too") || w.sentAny("fence") {
+		t.Errorf("%+v", out)
+	}
+}
