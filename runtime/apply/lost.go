@@ -72,10 +72,12 @@ func (r *Repair) survivors(lost string) (left []int, missing []wire.Manager) {
 // reached says who gets an answer of a manager that is said to be lost. Once any manager has fenced it,
 // the repair is to be finished whatever it answers.
 func (r *Repair) reached(ctx context.Context, left []int, lost string) string {
-	for i, s := range r.seen {
+	for _, s := range r.seen {
 		if s.state.Repairing == lost || slices.Contains(s.state.Fenced, lost) {
 			return ""
 		}
+	}
+	for i, s := range r.seen {
 		if s.refusal == nil && r.Managers[i].Identity == lost {
 			return "this runner"
 		}

@@ -180,6 +180,16 @@ func (r *Repair) Find(lost string) (wire.Manager, bool) {
 	return wire.Manager{}, false
 }
 
+// connected is the manager with an identity; without a URL where it is not connected.
+func (r *Repair) connected(identity string) wire.Manager {
+	for _, m := range r.Managers {
+		if m.Identity == identity {
+			return m
+		}
+	}
+	return wire.Manager{Identity: identity}
+}
+
 // known are all managers that any answer names.
 func (r *Repair) known() []wire.Manager {
 	var out []wire.Manager
@@ -196,6 +206,11 @@ func (r *Repair) known() []wire.Manager {
 		}
 		if p := r.seen[i].state.Pending; p != nil {
 			add(p.Managers)
+		}
+	}
+	for i := range r.Managers { // one may be the only one left that knows of a repair
+		if lost := r.seen[i].state.Repairing; lost != "" {
+			add([]wire.Manager{r.Managers[i], r.connected(lost)})
 		}
 	}
 	return out
