@@ -37,6 +37,9 @@ func (s *simulation) decided(id string) bool {
 // look holds what a manager has just made durable against what all have ever done.
 func (s *simulation) look(m *manager) {
 	d := m.disk.read(m.disk.durable)
+	for _, store := range stores {
+		s.givenUp(d, store)
+	}
 	for _, n := range d.Names {
 		for _, x := range n.Decided {
 			if x.Committed {
@@ -68,6 +71,9 @@ func (s *simulation) hasCommitted(m *manager, id string) {
 	if c.Home != m.disk.identity {
 		return
 	}
+	if s.lost[c.Store][m.disk.identity] {
+		s.fail("I8: %s was declared lost, and commits %s", m.host, id)
+	}
 	if s.undone[id] {
 		s.fail("%s commits %s, of which a runner has said that nothing stays", m.host, id)
 	}
@@ -80,12 +86,31 @@ func (s *simulation) hasCommitted(m *manager, id string) {
 	}
 }
 
-// agree says that no operation has ended in both ways (I1).
+// givenUp notes that a home was declared lost, with what the survivors go on from. What only it had
+// committed is gone.
+func (s *simulation) givenUp(d *catalog.Data, store string) {
+	for _, identity := range d.Name(store).Fenced {
+		if s.lost[store][identity] {
+			continue
+		}
+		if s.lost[store] == nil {
+			s.lost[store] = map[string]bool{}
+		}
+		s.lost[store][identity] = true
+		s.heads[store] = ""
+		if there := d.Stores[store]; there != nil {
+			s.heads[store] = there.Change
+		}
+	}
+}
+
+// agree says that no operation has ended in both ways (I1), but for managers that were declared lost.
 func (s *simulation) agree() {
 	for _, a := range s.managers {
 		for id := range a.aborted {
 			for _, b := range s.managers {
-				if b.committed[id] {
+				lost := s.lost[s.changes[id].Store]
+				if b.committed[id] && !lost[a.disk.identity] && !lost[b.disk.identity] {
 					s.fail("I1: %s is aborted at %s and committed at %s", id, a.host, b.host)
 				}
 			}
@@ -97,7 +122,10 @@ func (s *simulation) agree() {
 func (s *simulation) settled() {
 	for _, m := range s.managers {
 		for _, n := range m.disk.read(m.disk.durable).Names {
-			if n.Pending != nil {
+			if n.Repairing != "" {
+				s.fail("I5: %s is still repairing without %s", m.host, n.Repairing)
+			}
+			if n.Pending != nil && !s.lost[n.Pending.Store][m.disk.identity] {
 				s.fail("I5: %s still has %s of %s pending", m.host, n.Pending.ID, n.Pending.Store)
 			}
 		}
@@ -105,6 +133,9 @@ func (s *simulation) settled() {
 	for _, store := range stores {
 		all := s.configurations(store)
 		for m, c := range all {
+			if s.lost[store][m.disk.identity] {
+				continue
+			}
 			if s.heads[store] != c.Change {
 				s.fail("I5: %s has %s by %s, the last commit is %q", m.host, store, c.Change, s.heads[store])
 			}

@@ -21,6 +21,7 @@ type manager struct {
 	disk    *disk
 	host    string
 	machine *Machine
+	gone    bool // it does not come back
 	// committed and aborted are what became of operations here; nothing is ever taken out.
 	committed, aborted map[string]bool
 }
@@ -42,8 +43,11 @@ func (m *manager) start() {
 			m.s.crash(m)
 			return
 		}
-		for {
+		for round := 0; ; round++ {
 			_ = m.machine.Resolve(context.Background()) // a home that is silent is part of the game
+			if round%tendEvery == 0 {
+				_ = m.machine.Tend(context.Background())
+			}
 			if m.s.weak.expireAnywhere {
 				m.dropOld()
 			}
@@ -67,6 +71,9 @@ func (m *manager) serve(r runner.Request) runner.Reply {
 	if err != nil {
 		m.s.fail("a query that can't be read: %s", r.Query)
 	}
+	if store, found := strings.CutPrefix(r.Path, wire.StoresPath()+"/"); found {
+		return m.serveStore(store, r, query.Get("to"))
+	}
 	var op wire.Operation
 	id, verb, _ := strings.Cut(strings.TrimPrefix(r.Path, wire.OperationsPath()+"/"), "/")
 	switch {
@@ -85,11 +92,42 @@ func (m *manager) serve(r runner.Request) runner.Reply {
 	default:
 		m.s.fail("a path that no manager has: %s", r.Path)
 	}
+	return m.answer(op, err)
+}
+
+// serveStore is the part of the surface that repairs use.
+func (m *manager) serveStore(path string, r runner.Request, to string) runner.Reply {
+	store, verb, _ := strings.Cut(path, "/")
+	ctx := context.Background()
+	var state wire.StoreState
+	var err error
+	switch {
+	case verb == "state":
+		state, err = m.machine.State(store)
+	case to != m.disk.identity:
+		err = WrongManager(m.disk.identity)
+	case verb == "settle":
+		state, err = m.machine.Settle(ctx, store)
+	case verb == "fence":
+		var body wire.Fence
+		m.s.decode(r.Body, &body)
+		state, err = m.machine.Fence(ctx, store, body)
+	case verb == "decide":
+		var body wire.Verdict
+		m.s.decode(r.Body, &body)
+		state, err = m.machine.Decide(store, body)
+	default:
+		m.s.fail("a path that no manager has: %s", r.Path)
+	}
+	return m.answer(state, err)
+}
+
+func (m *manager) answer(value any, err error) runner.Reply {
 	var refusal *wire.Result
 	if err != nil && !errors.As(err, &refusal) {
 		m.s.fail("%s answers with an internal error: %v", m.host, err)
 	}
-	status, value := 200, any(op)
+	status := 200
 	if refusal != nil {
 		status, value = refusal.StatusCode, refusal
 	}
@@ -123,7 +161,8 @@ func (m *manager) commit(id, epoch string) (wire.Operation, error) {
 	p := m.disk.Snapshot().Pending(id)
 	op, err := m.machine.Commit(id, number)
 	var refusal *wire.Result
-	if p != nil && p.Epoch == number && m.s.decided(id) && errors.As(err, &refusal) && refusal.Code != wire.CodeReadOnly {
+	if p != nil && p.Epoch == number && m.s.decided(id) && errors.As(err, &refusal) &&
+		refusal.Code != wire.CodeReadOnly && refusal.Code != wire.CodeFenced {
 		m.s.fail("I4: %s voted for %s and refuses the commit: %v", m.host, id, err)
 	}
 	return op, err

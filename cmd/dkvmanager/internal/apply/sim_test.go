@@ -28,13 +28,17 @@ type simulation struct {
 	faults   faults
 	managers []*manager
 	changes  map[string]*wire.Change
-	undone   map[string]bool   // what runners were told of
-	heads    map[string]string // the last operation that was committed at its home, by store
+	undone   map[string]bool            // what runners were told of
+	heads    map[string]string          // the last operation that was committed at its home, by store
+	lost     map[string]map[string]bool // by store: the homes that were declared lost
 	outcomes map[runner.State]int
 	made     int
 	ports    int
 	broken   broken
 }
+
+// repaired counts, among the outcomes, repairs without a home.
+const repaired runner.State = -1
 
 // weakness takes a rule of the protocol away.
 type weakness struct {
@@ -48,7 +52,7 @@ const syncLate = 5 * time.Second
 func simulate(seed uint64, weak weakness) (s *simulation) {
 	s = &simulation{
 		world: newWorld(seed), weak: weak, changes: map[string]*wire.Change{}, undone: map[string]bool{},
-		heads: map[string]string{}, outcomes: map[runner.State]int{},
+		heads: map[string]string{}, lost: map[string]map[string]bool{}, outcomes: map[runner.State]int{},
 	}
 	defer s.close()
 	for i := range 3 + s.rng.IntN(3) {
@@ -58,6 +62,7 @@ func simulate(seed uint64, weak weakness) (s *simulation) {
 		m.start()
 	}
 	s.trouble()
+	s.loseHome()
 	for range 2 + s.rng.IntN(2) {
 		p := &process{}
 		s.spawn(p, func() { s.script(p) })
@@ -111,7 +116,7 @@ func (s *simulation) crash(m *manager) {
 	}
 	m.kill()
 	s.after(s.upTo(60*time.Second), func() {
-		if m.down {
+		if m.down && !m.gone {
 			m.start()
 		}
 	})
@@ -121,8 +126,12 @@ func (s *simulation) crash(m *manager) {
 func (s *simulation) heal() {
 	s.faults = faults{}
 	for _, m := range s.managers {
-		m.frozen = s.now
+		m.frozen, m.gone = s.now, false
+		if m.down {
+			m.start()
+		}
 	}
+	s.finishRepairs()
 	s.run(150 * time.Second)
 	s.settled()
 	for _, m := range s.managers {
@@ -147,9 +156,9 @@ func TestSim(t *testing.T) {
 	if bad != nil {
 		t.Fatalf("seed %d: %s\nreplay: go test ./cmd/dkvmanager/internal/apply -run 'TestSim$' -seed %d", bad.seed, bad.what, bad.seed)
 	}
-	t.Logf("%d seeds; runners were told: %d made, %d undone, %d refused, %d undecided", *seedsFlag,
-		outcomes[runner.Made], outcomes[runner.Unmade], outcomes[runner.Refused], outcomes[runner.Undecided])
-	for _, state := range []runner.State{runner.Made, runner.Unmade, runner.Refused, runner.Undecided} {
+	t.Logf("%d seeds; runners were told: %d made, %d undone, %d refused, %d undecided; %d stores went on without their home", *seedsFlag,
+		outcomes[runner.Made], outcomes[runner.Unmade], outcomes[runner.Refused], outcomes[runner.Undecided], outcomes[repaired])
+	for _, state := range []runner.State{runner.Made, runner.Unmade, runner.Refused, runner.Undecided, repaired} {
 		if outcomes[state] == 0 {
 			t.Errorf("no run ended in state %d: the simulation is too tame", state)
 		}
@@ -181,7 +190,7 @@ func TestSimFindsWeaknesses(t *testing.T) {
 		{"a vote is answered before it is on the disk", weakness{voteBeforeSync: true}, "is made, and its home has not committed it"},
 		{"any manager lets a vote expire", weakness{expireAnywhere: true}, "I1: "},
 		{"the base is not checked", weakness{noBase: true}, "I6: "},
-		{"silence of the home counts as its no", weakness{believeSilence: true}, "nothing stays of"},
+		{"silence of the home counts as its no", weakness{believeSilence: true}, "nothing stays"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			const seeds = 3000
