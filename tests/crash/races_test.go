@@ -19,7 +19,8 @@ func races(t *testing.T) {
 		"expiry against commit": func(l *lane, rng *rand.Rand) {
 			stall(l, 2*time.Second+time.Duration(rng.IntN(400)-200)*time.Millisecond)
 		},
-		"a runner that wakes": wakes,
+		"a runner that wakes":   wakes,
+		"repair against runner": repairAgainstRunner,
 	} {
 		for seed := range uint64(5) {
 			t.Run(fmt.Sprintf("%s/%d", name, seed+1), func(t *testing.T) {
@@ -94,6 +95,18 @@ func widenAgainstRemove(l *lane, rng *rand.Rand) {
 	if b.status() == 0 && got != made {
 		l.t.Errorf("the store was removed and is there:\n%s", b.out)
 	}
+}
+
+// repairAgainstRunner settles a store while a runner still changes it: a repair waits, and aborts nothing
+// that is alive.
+func repairAgainstRunner(l *lane, rng *rand.Rand) {
+	c := l.change("add")
+	l.begin(c)
+	a, b := both(l, rng, c.script(), fmt.Sprintf("repair_store(%q):check()", c.store))
+	if a.status() != 0 || b.status() != 0 {
+		l.t.Errorf("the runner ended with %d, the repair with %d:\n%s\n%s", a.status(), b.status(), a.out, b.out)
+	}
+	l.verify(c, made, a)
 }
 
 // stall has a runner stand still for some time, once all have voted.
