@@ -113,7 +113,9 @@ func (f *file) run(ctx context.Context, b *block, goOn func() bool) {
 	}); made.Status != Passed {
 		for _, t := range b.tests() {
 			r := f.result(t)
-			r.Attempts = []Attempt{made}
+			if r.Attempts = []Attempt{made}; t.fn == nil {
+				r.Attempts = []Attempt{{Status: Pending}}
+			}
 			f.done(r)
 		}
 	} else {
