@@ -38,7 +38,7 @@ func (r *Run) propose(s *session, v *view, action string) (proposal, error) {
 		return proposal{}, fmt.Errorf("no operation id: %w", err)
 	}
 	managers, home := keepers(s.managers)
-	c := wire.Change{ID: id.String(), Action: action, Store: v.name, Owner: r.Owner, Home: home, Managers: managers, Creation: id.String()}
+	c := wire.Change{ID: id.String(), Action: action, Store: v.name, Owner: r.Owner(), Home: home, Managers: managers, Creation: id.String()}
 	if v.latest != nil {
 		c.Creation, c.BaseRevision, c.BaseOperation = v.latest.Operation, v.latest.Revision, v.latest.Change
 		if v.latest.Home != "" {

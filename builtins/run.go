@@ -24,8 +24,9 @@ type Config struct {
 	Source string
 	// ManagerPort stands for managers given without one.
 	ManagerPort int
-	// Owner is who holds the operations of this run, for people: user@host, process.
-	Owner string
+	// Owner says who holds the operations of this run, for people: user@host, process. It is asked only
+	// when there is one.
+	Owner func() string
 	// DryRun only plans: nothing is changed anywhere.
 	DryRun bool
 	// Yes answers remove_store's question; AllowDown accepts managers that don't answer.

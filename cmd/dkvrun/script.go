@@ -88,7 +88,7 @@ func (r *runner) run(ctx context.Context) ([]any, error) {
 	r.app = builtins.NewRun(builtins.Config{
 		Client: client, Reporter: r.turns, Stdout: out,
 		Preset: r.managers, Source: r.source, ManagerPort: r.managerPort,
-		Owner: owner(), DryRun: r.dryRun,
+		Owner: owner, DryRun: r.dryRun,
 		Yes: r.yes, AllowDown: r.down, Strict: r.strict, KeepGoing: r.keepGoing, Ask: r.asker(),
 	})
 	r.host = runtime.New(runtime.Options{
