@@ -78,7 +78,7 @@ func (r *Repair) reached(ctx context.Context, left []int, lost string) string {
 		}
 	}
 	for i, s := range r.seen {
-		if s.refusal == nil && r.Managers[i].Identity == lost {
+		if s.refusal == nil && r.Managers[i].Identity == lost && !s.state.Suspect { // that one can't decide
 			return "this runner"
 		}
 	}

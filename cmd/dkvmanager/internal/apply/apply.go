@@ -55,8 +55,6 @@ type Machine struct {
 	// heard is when a pending operation was last heard of: at its home from its runner, elsewhere from its
 	// home.
 	heard map[string]time.Time
-	// caughtUp has, while this manager is suspect, the stores that it has taken from their homes since.
-	caughtUp map[string]bool
 }
 
 // New makes the machine of one manager. Start comes before all else.
@@ -64,15 +62,18 @@ func New(o Options) *Machine {
 	if o.ExpireAfter == 0 {
 		o.ExpireAfter = wire.ExpireAfter
 	}
-	return &Machine{Options: o, heard: map[string]time.Time{}, caughtUp: map[string]bool{}}
+	return &Machine{Options: o, heard: map[string]time.Time{}}
 }
 
 // Start drops, durably, what this manager held pending as its home: no clock survives a restart, and a
 // home that comes back from the dead must not take up what others may have settled.
 func (m *Machine) Start() error {
 	return m.Catalog.Update(func(d *catalog.Data) error {
+		if m.Suspect {
+			doubtAll(d)
+		}
 		for _, n := range d.Names {
-			if n.Pending != nil && m.isHome(n.Pending) {
+			if n.Pending != nil && m.isHome(n.Pending) && !m.suspects(d, n.Pending.Store) {
 				d.Decide(ended(n.Pending, false), m.Now())
 			}
 		}

@@ -13,7 +13,7 @@ import (
 func (m *Machine) check(d *catalog.Data, c *wire.Change) []*wire.Result {
 	n := d.Name(c.Store)
 	s := d.Named(c.Store)
-	for _, r := range []*wire.Result{m.checkParticipant(c), checkFences(&n, c), m.checkSuspect(c.Store)} {
+	for _, r := range []*wire.Result{m.checkParticipant(c), checkFences(&n, c), m.checkSuspect(d, c.Store)} {
 		if r != nil {
 			return []*wire.Result{r}
 		}

@@ -18,8 +18,8 @@ func (m *Machine) Commit(id string, epoch uint64) (wire.Operation, error) {
 			return unknown(id)
 		case !m.isHome(p) && m.cutOff(d, p):
 			return overruled(p)
-		case m.suspects(p.Store):
-			return m.checkSuspect(p.Store)
+		case m.suspects(d, p.Store):
+			return m.checkSuspect(d, p.Store)
 		case m.late(p):
 			d.Decide(ended(p, false), m.Now())
 			return nil
@@ -49,6 +49,8 @@ func (m *Machine) Abort(id string, a wire.Abort) (wire.Operation, error) {
 			return nil
 		case !m.isHome(p) && m.cutOff(d, p):
 			return overruled(p)
+		case m.isHome(p) && m.suspects(d, p.Store):
+			return m.checkSuspect(d, p.Store)
 		case p.Epoch > a.Epoch: // it was prepared anew since
 			return moved(p, a.Epoch)
 		}
@@ -106,8 +108,9 @@ func (m *Machine) Renew(id string) (wire.Operation, error) {
 // Expire lets go, durably, of what this manager is the home of and nobody has renewed in time.
 func (m *Machine) Expire() error {
 	var late []string
-	for _, n := range m.Catalog.Snapshot().Names {
-		if n.Pending != nil && m.late(n.Pending) {
+	d := m.Catalog.Snapshot()
+	for _, n := range d.Names {
+		if n.Pending != nil && m.late(n.Pending) && !m.suspects(d, n.Pending.Store) {
 			late = append(late, n.Pending.Store)
 		}
 	}
@@ -124,7 +127,7 @@ func (m *Machine) Expire() error {
 
 // lapse ends the pending change of a store where this manager is its home and it was not renewed in time.
 func (m *Machine) lapse(d *catalog.Data, store string) {
-	if p := d.Name(store).Pending; p != nil && m.late(p) {
+	if p := d.Name(store).Pending; p != nil && m.late(p) && !m.suspects(d, store) {
 		d.Decide(ended(p, false), m.Now())
 	}
 }

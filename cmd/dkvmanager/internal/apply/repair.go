@@ -45,7 +45,7 @@ func (m *Machine) Fence(ctx context.Context, store string, f wire.Fence) (wire.S
 				return refuse(wire.CodeFenced, "manager %s was declared lost before: it can't help to repair %s", survivor, store)
 			}
 		}
-		if r := m.checkSilence(&n, store, f.Lost); r != nil {
+		if r := m.checkSilence(d, store, f.Lost); r != nil {
 			return r
 		}
 		d.SetName(store, func(n *catalog.Name) { n.Repairing = f.Lost })
@@ -59,12 +59,12 @@ func (m *Machine) Fence(ctx context.Context, store string, f wire.Fence) (wire.S
 
 // checkSilence refuses to take a home for lost that may have decided, not long ago, about something that
 // this manager voted for, or may have voted for.
-func (m *Machine) checkSilence(n *catalog.Name, store, lost string) *wire.Result {
+func (m *Machine) checkSilence(d *catalog.Data, store, lost string) *wire.Result {
 	silence := m.ExpireAfter + graceHome
-	if n.Pending != nil {
-		silence = min(silence, m.silence(n.Pending.ID))
+	if p := d.Name(store).Pending; p != nil {
+		silence = min(silence, m.silence(p.ID))
 	}
-	if m.suspects(store) {
+	if m.suspects(d, store) {
 		silence = min(silence, m.silence(suspicion(store)))
 	}
 	if silence >= m.ExpireAfter+graceHome {

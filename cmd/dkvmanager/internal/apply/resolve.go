@@ -34,11 +34,11 @@ func (m *Machine) follow(ctx context.Context, p *catalog.Pending) error {
 	if home.Manager != p.Home {
 		return nil // another manager under that address: its word counts for nothing
 	}
-	m.hear(p.ID)
 	if home.Suspect {
 		return nil // it may have forgotten what it decided
 	}
-	if m.suspects(p.Store) {
+	m.hear(p.ID)
+	if m.suspects(m.Catalog.Snapshot(), p.Store) {
 		return m.catchUp(p.Store, &home)
 	}
 	if slices.Contains(home.Fenced, m.self()) {

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"slices"
 	"strings"
 
 	"dkvrun/cmd/dkvmanager/internal/catalog"
@@ -11,22 +12,25 @@ import (
 // part in what is decided about a store until the store's home has told it how the store is; where it is
 // the home itself it decides nothing, and counts as lost.
 
-// suspects says whether this manager may have forgotten a vote about a store.
-func (m *Machine) suspects(store string) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.Suspect && !m.caughtUp[strings.ToLower(store)]
+// suspects says whether this manager may have forgotten a vote about a store. About names that it does
+// not know it can ask nobody: there it is suspect until it is started with a whole catalog.
+func (m *Machine) suspects(d *catalog.Data, store string) bool {
+	return slices.Contains(d.Doubtful, strings.ToLower(store)) || m.Suspect && d.Named(store) == nil
 }
 
-func (m *Machine) trust(store string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.caughtUp[strings.ToLower(store)] = true
+// doubtAll keeps, also for the starts to come, that every store is doubtful.
+func doubtAll(d *catalog.Data) {
+	for name := range d.Stores {
+		if key := strings.ToLower(name); !slices.Contains(d.Doubtful, key) {
+			d.Doubtful = append(d.Doubtful, key)
+		}
+	}
+	slices.Sort(d.Doubtful)
 }
 
 // checkSuspect refuses to vote, and to decide, by a memory that may have a gap.
-func (m *Machine) checkSuspect(store string) *wire.Result {
-	if !m.suspects(store) {
+func (m *Machine) checkSuspect(d *catalog.Data, store string) *wire.Result {
+	if !m.suspects(d, store) {
 		return nil
 	}
 	r := refuse(wire.CodeSuspect, "manager %s had to fall back to an older generation of its catalog, and may have forgotten what it voted for of %s", m.self(), store)
@@ -53,7 +57,7 @@ func (m *Machine) catchUp(store string, there *wire.StoreState) error {
 			d.Decide(ended(n.Pending, there.Of(n.Pending.ID) == wire.OperationCommitted), m.Now())
 		}
 		d.SetName(store, func(n *catalog.Name) { n.Epoch = max(n.Epoch, there.Epoch) })
-		m.trust(store)
+		d.Doubtful = slices.DeleteFunc(d.Doubtful, func(key string) bool { return key == strings.ToLower(store) })
 		return nil
 	})
 	m.hear(suspicion(store))

@@ -17,6 +17,9 @@ func (m *member) doubt(change func(*catalog.Data) error) {
 	}
 	m.open()
 	m.Suspect = true
+	if err := m.Start(); err != nil {
+		m.fleet.t.Fatal(err)
+	}
 }
 
 func TestASuspectManagerIsSilentUntilItsHomeHasSpoken(t *testing.T) {
@@ -80,5 +83,43 @@ func TestASuspectSurvivorFencesOnlyASilentHome(t *testing.T) {
 	f.now = f.now.Add(wire.ExpireAfter + graceHome + time.Second)
 	if s, err := f.all[1].Fence(ctx, "OrdersStore", lost); err != nil || !s.Suspect {
 		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+func TestSuspicionOutlivesARestart(t *testing.T) {
+	f := newFleet(t)
+	f.made()
+	c := f.narrowed()
+	f.prepare(c)
+	home := f.all[0]
+	if err := home.Catalog.Update(func(d *catalog.Data) error { doubtAll(d); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	home.open() // with a whole catalog by now
+	f.now = f.now.Add(wire.ExpireAfter + time.Second)
+	f.resolve()
+	if got := home.state(c.ID); got != wire.OperationPending {
+		t.Errorf("it decided that the operation is %s", got)
+	}
+	_, err := home.Abort(c.ID, wire.Abort{Store: c.Store, Epoch: c.Epoch})
+	f.refused(err, wire.CodeSuspect)
+	if got := f.all[1].state(c.ID); got != wire.OperationPending {
+		t.Errorf("another one took its word: %s", got)
+	}
+}
+
+func TestASuspectHomeCanBeReplaced(t *testing.T) {
+	f := newFleet(t)
+	f.made()
+	f.all[0].doubt(func(*catalog.Data) error { return nil })
+	_, err := f.all[1].Settle(ctx, "OrdersStore")
+	f.refused(err, wire.CodeHomeSilent)
+	f.fence()
+	f.decide()
+	if err := f.all[0].Tend(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if !f.all[0].Catalog.Snapshot().Name("OrdersStore").Out {
+		t.Error("the old home does not know that it is out")
 	}
 }

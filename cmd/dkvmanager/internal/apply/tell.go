@@ -49,7 +49,7 @@ func (m *Machine) State(store string) (wire.StoreState, error) {
 	n := d.Name(store)
 	out := wire.StoreState{
 		Manager: m.self(), Store: store, Epoch: n.Epoch, Removed: n.Removed, Pending: m.PendingOf(d, store),
-		Fenced: n.Fenced, Repairing: n.Repairing, Suspect: m.suspects(store),
+		Fenced: n.Fenced, Repairing: n.Repairing, Suspect: m.suspects(d, store),
 	}
 	if s := d.Stores[store]; s != nil {
 		out.Configuration = s.Configuration()

@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -52,7 +53,7 @@ func (m *Machine) compare(store string, there *wire.StoreState) error {
 		return m.Catalog.Update(func(d *catalog.Data) error { return leaveOut(d, store) })
 	case there.Suspect:
 		return nil
-	case m.suspects(store):
+	case m.suspects(d, store):
 		return m.catchUp(store, there)
 	case !m.missed(&n, s, there):
 		return nil
@@ -115,6 +116,9 @@ func (m *Machine) Settle(ctx context.Context, store string) (wire.StoreState, er
 		there, err := m.Peers.State(ctx, urlOf(s.Managers, s.Home), store)
 		if err != nil {
 			return wire.StoreState{}, homeSilent(err)
+		}
+		if there.Suspect {
+			return wire.StoreState{}, homeSilent(fmt.Errorf("%s had to fall back to an older catalog, and decides nothing", urlOf(s.Managers, s.Home)))
 		}
 		if err := m.compare(store, &there); err != nil {
 			return wire.StoreState{}, err

@@ -11,6 +11,9 @@ type Data struct {
 	// of those that were removed, and of those that are only being voted for. What it points to is never
 	// changed once it is visible.
 	Names map[string]*Name `json:"names,omitempty"`
+	// Doubtful are the stores, in lower case, about which a vote may be missing: this catalog had to be
+	// taken from an older generation, and their homes have not told how they are since.
+	Doubtful []string `json:"doubtful,omitempty"`
 }
 
 // Store is one store of the catalog.
