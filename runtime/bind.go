@@ -108,6 +108,9 @@ func run(b *Builtin, c *Call) (result any, err error) {
 			err = c.bug(fmt.Sprint(p), string(debug.Stack()))
 		}
 	}()
+	if before := c.Host.opts.BeforeCall; before != nil {
+		before()
+	}
 	return b.Impl(c)
 }
 

@@ -38,6 +38,8 @@ type Options struct {
 	Grace time.Duration
 	// App is the builtins' own state: Call.Host.App().
 	App any
+	// BeforeCall, where set, is called before each call of a builtin. It has to be quick.
+	BeforeCall func()
 }
 
 // Host is one Lua state with the builtins in it. One goroutine at a time may use it; the tasks of

@@ -18,16 +18,16 @@ import (
 
 // runScript runs a script or an expression from its set-up to its exit status.
 func runScript(p *process, o *options) int {
-	ctx, interrupts := watchSignals(p.stderr)
-	defer interrupts.stop()
+	ctx, watch := watchSignals(p.stderr)
 	if o.timeout > 0 {
 		limited, cancel := context.WithTimeoutCause(ctx, time.Duration(o.timeout), errTimeLimit)
 		defer cancel()
 		ctx = limited
 	}
 	s := newScreen(p, o)
-	r := &runner{process: p, options: o, screen: s, turns: newTurns(s, s.out)}
+	r := &runner{process: p, options: o, watch: watch, screen: s, turns: newTurns(s, s.out)}
 	if o.local > 0 {
+		watch()
 		cluster, err := startLocal(ctx, r)
 		if err != nil {
 			return r.finish(ctx, nil, err)
@@ -53,6 +53,7 @@ var errTimeLimit = errors.New("--timeout")
 type runner struct {
 	*process
 	*options
+	watch  func() // handles signals from now on
 	screen *screen
 	turns  *turns // the screen, for tasks
 	host   *runtime.Host
@@ -92,7 +93,7 @@ func (r *runner) run(ctx context.Context) ([]any, error) {
 		Yes: r.yes, AllowDown: r.down, Strict: r.strict, KeepGoing: r.keepGoing, Ask: r.asker(),
 	})
 	r.host = runtime.New(runtime.Options{
-		Builtins: builtins.All(), Stdout: out, Stderr: r.stderr, Stdin: r.stdin,
+		Builtins: builtins.All(), BeforeCall: r.watch, Stdout: out, Stderr: r.stderr, Stdin: r.stdin,
 		Script: r.script, Args: r.options.args, Path: filepath.SplitList(r.getenv("DKVRUN_PATH")), Stdlib: stdlib.FS, App: r.app,
 		Seed: r.seed, Grace: graceTime - time.Second,
 	})

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -13,39 +14,31 @@ import (
 // graceTime is how long an interrupted run may take to end by itself.
 const graceTime = 5 * time.Second
 
-// interrupts ends the run: the first signal cancels its context, the second one, or the end of the
-// grace time, ends the process at once. What --local has started ends itself then: it notices.
-type interrupts struct {
-	signals chan os.Signal
-	over    chan struct{}
-}
+// watchFrom is how long a run may compute, without a call of a builtin, before signals are handled: up to
+// then the system ends it, and there is nothing to clean up. Handling them takes a tenth of the time of
+// a start.
+const watchFrom = 2 * time.Millisecond
 
-func watchSignals(stderr io.Writer) (context.Context, *interrupts) {
+// watchSignals gives the context of the run. The first signal cancels it; the second one, or the end of
+// the grace time, ends the process at once. What --local has started ends itself then: it notices.
+// Signals are handled from the call of begin, or from watchFrom on. Nothing is taken back at the end: the
+// process ends with its run.
+func watchSignals(stderr io.Writer) (ctx context.Context, begin func()) {
 	ctx, cancel := context.WithCancel(context.Background())
-	i := &interrupts{signals: make(chan os.Signal, 2), over: make(chan struct{})}
-	signal.Notify(i.signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	go func() {
-		defer cancel()
-		select {
-		case <-i.signals:
-		case <-i.over:
-			return
-		}
-		cancel()
-		select {
-		case <-i.signals:
-		case <-time.After(graceTime):
-			fmt.Fprintf(stderr, "dkvrun: not ended %s after the interrupt: leaving\n", graceTime)
-		case <-i.over:
-			return
-		}
-		os.Exit(statusInterrupted)
-	}()
-	return ctx, i
-}
-
-// stop gives the signals back to the system.
-func (i *interrupts) stop() {
-	signal.Stop(i.signals)
-	close(i.over)
+	begin = sync.OnceFunc(func() {
+		signals := make(chan os.Signal, 2)
+		signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+		go func() {
+			<-signals
+			cancel()
+			select {
+			case <-signals:
+			case <-time.After(graceTime):
+				fmt.Fprintf(stderr, "dkvrun: not ended %s after the interrupt: leaving\n", graceTime)
+			}
+			os.Exit(statusInterrupted)
+		}()
+	})
+	time.AfterFunc(watchFrom, begin)
+	return ctx, begin
 }

@@ -16,8 +16,8 @@ func runTests(p *process, args []string) int {
 	if o.help {
 		return write(p, testUsage(o))
 	}
-	ctx, interrupts := watchSignals(p.stderr)
-	defer interrupts.stop()
+	ctx, watch := watchSignals(p.stderr)
+	watch()
 	if o.watch {
 		return watchTests(ctx, p, o)
 	}
