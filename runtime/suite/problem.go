@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"dkvrun/runtime"
 )
@@ -84,12 +85,13 @@ func trace(traceback string) string {
 	return strings.Join(lines, "\n")
 }
 
-var place = regexp.MustCompile(`^(.+?):(\d+): `)
+// Expressions are compiled when they are first wanted: package initialisation is paid by every run.
+var place = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(.+?):(\d+): `) })
 
 // innermost is the place of the first line of a trace that is in a file, or in any where it is empty.
 func innermost(trace, file string) (string, int) {
 	for line := range strings.Lines(trace) {
-		m := place.FindStringSubmatch(line)
+		m := place().FindStringSubmatch(line)
 		if m == nil || file != "" && m[1] != file {
 			continue
 		}

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"dkvrun/runtime"
 )
@@ -110,12 +111,12 @@ func (b *block) shuffle(random *rand.Rand) {
 	}
 }
 
-var tagPattern = regexp.MustCompile(`(?:^|\s)#([\w.-]+)`)
+var tagPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?:^|\s)#([\w.-]+)`) })
 
 // tags are the words of a name that begin with #, without it.
 func tags(name string) []string {
 	var out []string
-	for _, m := range tagPattern.FindAllStringSubmatch(name, -1) {
+	for _, m := range tagPattern().FindAllStringSubmatch(name, -1) {
 		out = append(out, m[1])
 	}
 	return out
