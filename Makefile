@@ -5,8 +5,8 @@ PREFIX ?= /usr/local
 
 .PHONY: build test matrix race bench check gen demo install clean
 
-build: ## both programs into bin/
-	$(GO) build -trimpath -o bin/ ./cmd/dkvrun ./cmd/dkvmanager
+build: ## both programs into bin/, static: they run wherever the kernel does, and start sooner
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/dkvrun ./cmd/dkvmanager
 
 demo: build ## the main job on three throw-away managers of this machine
 	bin/dkvrun --local=3 scripts/demo.lua
@@ -23,7 +23,7 @@ race: build ## the same under the race detector
 	$(GO) test -race ./...
 
 bench: build ## figures, as ratios within the run; writes bench.json
-	$(GO) run ./tests/bench --out bench.json
+	CGO_ENABLED=0 $(GO) run ./tests/bench --out bench.json
 
 gen: ## everything that is rendered from a declaration
 	$(GO) generate ./...
