@@ -202,6 +202,7 @@ func (a *action) row(at fanout.Endpoint, p proposal, row apply.Row) Row {
 		StatusCode: row.Status, Attempts: row.Attempts, DurationMS: row.Duration.Milliseconds(),
 	}
 	out.Changed = row.Result == apply.Done && row.Code != wire.CodeUnchanged
+	out.InDoubt = row.Code == apply.CodeUndecided
 	if row.Code == fanout.Cancelled {
 		out.Result = Cancelled
 	}

@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"dkvrun/runtime"
+	"dkvrun/runtime/apply"
 	"dkvrun/runtime/fanout"
 )
 
@@ -79,13 +80,13 @@ func (r *Run) Actions() []*Action {
 	return slices.Clone(r.actions)
 }
 
-// InDoubt names what the end of the run cut off after it was sent, so that nobody knows what became of
-// it: "start_store on 10.0.0.11:7801".
+// InDoubt names what the end of the run cut off after it was sent, or before it was decided, so that
+// nobody knows what became of it: "start_store on 10.0.0.11:7801".
 func (r *Run) InDoubt() []string {
 	var out []string
 	for _, a := range r.Actions() {
 		for _, row := range a.Rows {
-			if row.Result == Cancelled && row.InDoubt {
+			if row.InDoubt && (row.Result == Cancelled || row.Code == apply.CodeUndecided) {
 				out = append(out, a.Builtin+" on "+row.Manager)
 			}
 		}

@@ -73,6 +73,9 @@ const (
 	Planned    Result = "PLANNED"
 )
 
+// CodeUndecided is the code of a row whose manager waits for the word of a home that is silent.
+const CodeUndecided = "undecided"
+
 // Row says what has become of the change at one manager.
 type Row struct {
 	Result   Result

@@ -212,10 +212,10 @@ func (r *Runner) undone(v answer) Row {
 // undecided ends without knowing. Nobody was told anything but the home.
 func (r *Runner) undecided(home answer, votes []answer) *Outcome {
 	for i, v := range votes {
-		row := v.row(Failed, "undecided", "whether the change is made is not known: the managers settle it when "+r.Names[r.home]+" answers")
+		row := v.row(Failed, CodeUndecided, "whether the change is made is not known: the managers settle it when "+r.Names[r.home]+" answers")
 		if i == r.home && home.refusal != nil {
 			row = home.failure()
-			row.Code = "undecided"
+			row.Code = CodeUndecided
 			row.Hint = "it decides by itself within 30 s, and the others follow; look with store_status"
 		}
 		r.rows[i] = row
