@@ -3,13 +3,10 @@ package catalog
 import (
 	"errors"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
-
-	"golang.org/x/sys/unix"
 
 	"dkvrun/runtime/wire"
 )
@@ -77,21 +74,15 @@ func TestFullDiskKeepsItsVotes(t *testing.T) {
 
 // TestNoVoteWithoutReserve: a vote that could not be kept on a full disk is not given.
 func TestNoVoteWithoutReserve(t *testing.T) {
+	if !alone(t) {
+		return
+	}
 	c := open(t, t.TempDir())
 	add(t, c, orders())
 	before := files(t, c.Dir())
-	signal.Ignore(unix.SIGXFSZ)
-	var old unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &old); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: reserveSize / 2, Max: old.Max}); err != nil {
-		t.Fatal(err)
-	}
+	heal := limitFiles(t, reserveSize/2)
 	err := c.Update(vote)
-	if back := unix.Setrlimit(unix.RLIMIT_FSIZE, &old); back != nil {
-		t.Fatal(back)
-	}
+	heal()
 	var refusal *wire.Result
 	if !errors.As(err, &refusal) || refusal.Code != wire.CodeReadOnly {
 		t.Errorf("got %v, want read_only", err)
