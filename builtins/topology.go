@@ -2,6 +2,7 @@ package builtins
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"dkvrun/runtime"
@@ -33,7 +34,7 @@ func planOf(c *runtime.Call) plan {
 // nodes generates the topology: server by server in the order given, ports from the base on each
 // host. Two managers on one host share its ports: there the count goes on.
 func (p plan) nodes(c *runtime.Call, servers []fanout.Endpoint) ([]wire.Node, error) {
-	onHost := map[string]int{}
+	onHost := make(map[string]int, len(servers))
 	for _, s := range servers {
 		onHost[s.Host] += p.count
 	}
@@ -42,14 +43,14 @@ func (p plan) nodes(c *runtime.Call, servers []fanout.Endpoint) ([]wire.Node, er
 			return nil, err
 		}
 	}
-	used := map[string]int{}
+	used := make(map[string]int, len(servers))
 	nodes := make([]wire.Node, 0, p.count*len(servers))
 	for _, s := range servers {
 		for i := 0; i < p.count; i++ {
 			offset := used[s.Host]
 			used[s.Host]++
 			nodes = append(nodes, wire.Node{
-				Name: fmt.Sprintf("%s-%d", p.prefix, len(nodes)+1), Host: s.Host,
+				Name: p.prefix + "-" + strconv.Itoa(len(nodes)+1), Host: s.Host,
 				ClustronPort: p.clustronPort + offset, ClientPort: p.clientPort + offset, Manager: s.String(),
 			})
 		}
@@ -174,7 +175,7 @@ func nodeRecord(n wire.Node) runtime.Record {
 
 // nodeList is a topology as scripts see it.
 func nodeList(nodes []wire.Node) runtime.List {
-	list := runtime.List{String: func(items []any) string {
+	list := runtime.List{Items: make([]any, 0, len(nodes)), String: func(items []any) string {
 		nodes, err := nodesFrom(items)
 		if err != nil {
 			return "not a topology: " + err.Error()

@@ -36,9 +36,9 @@ func (e Endpoint) URL() string {
 // or element, an address that means "all", a port outside 1–65535, a path, user and password, and an
 // endpoint that is there twice.
 func ParseEndpoints(list []string, defaultPort int) ([]Endpoint, error) {
-	seen := map[string]string{}
+	seen := make(map[Endpoint]string, len(list))
 	return parseEndpoints(list, defaultPort, func(part string, e Endpoint) error {
-		key := strings.ToLower(e.String())
+		key := Endpoint{Host: strings.ToLower(e.Host), Port: e.Port}
 		if first, twice := seen[key]; twice {
 			return fmt.Errorf("%q and %q are the same server: name it once", first, part)
 		}
@@ -55,7 +55,7 @@ func CheckEndpoints(list []string) error {
 }
 
 func parseEndpoints(list []string, defaultPort int, check func(part string, e Endpoint) error) ([]Endpoint, error) {
-	var out []Endpoint
+	out := make([]Endpoint, 0, len(list))
 	for _, text := range list {
 		for part := range strings.SplitSeq(text, ",") {
 			part = strings.TrimSpace(part)
