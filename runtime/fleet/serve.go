@@ -2,23 +2,28 @@ package fleet
 
 import (
 	"bufio"
-	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
+
+	"dkvrun/runtime/wire"
 )
 
 // part is the managers of a plan that one process runs.
 type part struct {
 	plan      Plan
-	stores    stores
+	seeded    *wire.Configuration
+	list      []byte // the answer of a manager that has no more than the seeded store, and nothing of it
+	changes   changes
+	managers  []*manager
 	listeners []net.Listener
+	resolving sync.WaitGroup
+	stop      context.CancelFunc
 
 	mu    sync.Mutex // guards what follows
 	ended bool
@@ -36,6 +41,10 @@ func Serve(plan Plan) (stop func(), err error) {
 
 // listen opens the listeners of the managers from first to last, last not included.
 func (p *part) listen(first, last int) error {
+	var ctx context.Context
+	ctx, p.stop = context.WithCancel(context.Background())
+	p.seeded = seededConfiguration(p.plan)
+	p.list = encode([]*wire.Store{(&manager{}).view(&entry{StoreState: wire.StoreState{Store: Seeded, Configuration: p.seeded}, seeded: true})})
 	for i := first; i < last; i++ {
 		fault := p.plan.Fault(i)
 		if fault == Refuse {
@@ -46,22 +55,26 @@ func (p *part) listen(first, last int) error {
 			p.close()
 			return fmt.Errorf("manager %d of %d: %w", i+1, p.plan.Count, err)
 		}
-		p.listeners = append(p.listeners, listener)
-		go p.accept(listener, fault)
+		m := newManager(p, i)
+		p.listeners, p.managers = append(p.listeners, listener), append(p.managers, m)
+		go p.accept(ctx, listener, m, fault)
 	}
+	p.resolving.Go(func() { p.resolve(ctx) })
 	return nil
 }
 
 func (p *part) close() {
+	p.stop()
 	for _, l := range p.listeners {
 		l.Close()
 	}
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.ended = true
 	for c := range p.conns {
 		c.Close()
 	}
+	p.mu.Unlock()
+	p.resolving.Wait()
 }
 
 // keep remembers a connection; it is false when all is over.
@@ -84,8 +97,7 @@ func (p *part) drop(c net.Conn) {
 
 // accept serves a manager's connections. One process runs thousands of managers, so it can be out of
 // descriptors for a moment; it goes on when clients have closed some.
-func (p *part) accept(listener net.Listener, fault Fault) {
-	manager := listener.Addr().String()
+func (p *part) accept(ctx context.Context, listener net.Listener, m *manager, fault Fault) {
 	for {
 		c, err := listener.Accept()
 		switch {
@@ -98,21 +110,21 @@ func (p *part) accept(listener net.Listener, fault Fault) {
 		go func() {
 			defer p.drop(c)
 			if p.keep(c) {
-				p.converse(c, manager, fault)
+				p.converse(ctx, c, m, fault)
 			}
 		}()
 	}
 }
 
 // converse answers request after request until the client hangs up.
-func (p *part) converse(c net.Conn, manager string, fault Fault) {
+func (p *part) converse(ctx context.Context, c net.Conn, m *manager, fault Fault) {
 	in := bufio.NewReaderSize(c, 2<<10)
 	for {
 		r, err := readRequest(in)
 		if err != nil {
 			return
 		}
-		if fault == Stall && r.method != http.MethodGet {
+		if fault == Stall && !p.asks(r) {
 			fault = Hang
 		}
 		switch fault {
@@ -136,7 +148,7 @@ func (p *part) converse(c net.Conn, manager string, fault Fault) {
 		default:
 			time.Sleep(p.plan.Delay)
 		}
-		status, body := p.stores.answer(p.plan, manager, r)
+		status, body := m.answer(ctx, r)
 		head := "HTTP/1.1 " + strconv.Itoa(status) + " .\r\nContent-Type: application/json\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n"
 		if _, err := c.Write(append([]byte(head), body...)); err != nil {
 			return
@@ -151,50 +163,4 @@ func drip(c net.Conn) {
 		time.Sleep(50 * time.Millisecond)
 		_, err = io.WriteString(c, " ")
 	}
-}
-
-// request is what a fake manager takes notice of.
-type request struct {
-	method, path string
-	gzipped      bool
-	body         []byte
-}
-
-// readRequest reads the requests of the clients at hand: HTTP/1.1 with lines under 2 KB and bodies of
-// a known length. net/http would take as long over each as the client that is measured.
-func readRequest(in *bufio.Reader) (*request, error) {
-	line, err := in.ReadSlice('\n')
-	if err != nil {
-		return nil, err
-	}
-	words := strings.Fields(string(line))
-	if len(words) != 3 {
-		return nil, fmt.Errorf("%q is no request", line)
-	}
-	r := &request{method: words[0], path: words[1]}
-	length := 0
-	for {
-		if line, err = in.ReadSlice('\n'); err != nil {
-			return nil, err
-		}
-		line = bytes.TrimSpace(line)
-		if len(line) == 0 {
-			break
-		}
-		name, value, _ := bytes.Cut(line, []byte(":"))
-		value = bytes.TrimSpace(value)
-		switch {
-		case bytes.EqualFold(name, []byte("Content-Length")):
-			if length, err = strconv.Atoi(string(value)); err != nil {
-				return nil, err
-			}
-		case bytes.EqualFold(name, []byte("Content-Encoding")):
-			r.gzipped = string(value) == "gzip"
-		}
-	}
-	if length > 0 {
-		r.body = make([]byte, length)
-		_, err = io.ReadFull(in, r.body)
-	}
-	return r, err
 }

@@ -144,10 +144,12 @@ func TestManagersSpeakTheProtocol(t *testing.T) {
 	}{
 		{"GET", wire.StorePath("Orders"), "", 404},
 		{"POST", wire.StoresPath(), "no JSON", 400},
-		{"POST", wire.StoresPath(), `{"name":"Orders","nodes":` + nodes + `}`, 201},
+		{"POST", wire.StoresPath(), `{"name":"Orders","nodes":` + nodes + `}`, 200},
 		{"GET", wire.StorePath("Orders"), "", 200},
 		{"POST", wire.InstancePath("Orders", "orders-1") + "/start", "", 200},
 		{"POST", wire.InstancePath("Orders", "orders-2") + "/start", "", 404},
+		{"DELETE", wire.StorePath("Orders"), "", 409},
+		{"POST", wire.InstancePath("Orders", "orders-1") + "/stop", "", 200},
 		{"DELETE", wire.StorePath("Orders"), "", 200},
 		{"GET", wire.StorePath("Orders"), "", 404},
 		{"GET", wire.StorePath(Seeded), "", 200},

@@ -1,0 +1,166 @@
+package fleet
+
+import (
+	"slices"
+	"strings"
+
+	"dkvrun/runtime/wire"
+)
+
+// checkForm refuses a store that no manager could keep.
+func checkForm(store string, nodes []wire.Node) *wire.Result {
+	if err := wire.CheckName(store); err != nil {
+		return refuse(wire.CodeBadName, "store: %v", err)
+	}
+	if err := wire.CheckTopology(nodes); err != nil {
+		return refuse(wire.CodeBadTopology, "%v", err)
+	}
+	return nil
+}
+
+// checkChange refuses a change that no manager could vote for.
+func checkChange(c *wire.Change) *wire.Result {
+	switch {
+	case !keeps(c.Managers, c.Home):
+		return refuse(wire.CodeBadRequest, "home: %q is none of the managers", c.Home)
+	case c.Removes() != (c.Action == wire.RemoveStoreAction):
+		return refuse(wire.CodeBadTopology, "nodes: %s with %d of them", c.Action, len(c.Nodes))
+	case !c.Removes():
+		return checkForm(c.Store, c.Nodes)
+	}
+	return nil
+}
+
+// check returns the first thing that speaks against a change on this manager, in a real one's order.
+func (m *manager) check(e *entry, c *wire.Change) *wire.Result {
+	if !keeps(c.Managers, m.address) {
+		return wrongManager(m.address)
+	}
+	if e.Pending != nil && e.Pending.ID != c.ID {
+		return busy(e)
+	}
+	for _, r := range []*wire.Result{m.checkBase(e, c), checkHome(e.Configuration, c)} {
+		if r != nil {
+			return r
+		}
+	}
+	switch {
+	case !c.Removes():
+		return m.checkInstances(e, c)
+	case !c.LoseData && len(e.wanted()) > 0:
+		return isRunning(e)
+	}
+	return nil
+}
+
+// checkBase holds what the change builds on against what is there.
+func (m *manager) checkBase(e *entry, c *wire.Change) *wire.Result {
+	s := e.Configuration
+	switch {
+	case s == nil && c.Removes():
+		return refuse(wire.CodeStoreNotFound, "there is no store %s here", c.Store)
+	case s == nil && c.BaseRevision > 0 && c.Home == m.address:
+		return refuse(wire.CodeStaleRevision, "there is no store %s here, where its changes are decided; the change builds on revision %d: read the store again", c.Store, c.BaseRevision)
+	case s == nil:
+		return nil
+	case e.Store != c.Store:
+		return refuse(wire.CodeStoreExists, "store %s is there already: names that differ only in case can't both exist", e.Store)
+	case c.BaseRevision == 0:
+		return refuse(wire.CodeStoreExists, "store %s is there already with another topology", e.Store)
+	case s.Revision != c.BaseRevision || s.Change != c.BaseOperation:
+		return refuse(wire.CodeStaleRevision, "%s is at revision %d (operation %s), the change builds on %d (%s): read the store again, then repeat",
+			e.Store, s.Revision, s.Change, c.BaseRevision, c.BaseOperation)
+	}
+	return nil
+}
+
+// checkHome says whether the change names the manager that decides, and all that keep the store.
+func checkHome(s *wire.Configuration, c *wire.Change) *wire.Result {
+	home := c.Home
+	switch {
+	case s != nil && s.Home != "":
+		home = s.Home
+	case s != nil || c.BaseRevision == 0:
+		home = slices.MinFunc(c.Managers, func(a, b wire.Manager) int { return strings.Compare(a.Identity, b.Identity) }).Identity
+	}
+	if c.Home != home {
+		return refuse(wire.CodeWrongHome, "changes of %s are decided by manager %s, not by %s: read the store again, then repeat", c.Store, home, c.Home)
+	}
+	if s == nil || s.Home == "" {
+		return nil
+	}
+	for _, w := range s.Managers {
+		if !keeps(c.Managers, w.Identity) && w.Identity != c.Drop {
+			return refuse(wire.CodeMissingManager, "manager %s keeps %s too: connect to it as well", w.URL, c.Store)
+		}
+	}
+	return nil
+}
+
+func keeps(managers []wire.Manager, identity string) bool {
+	return slices.ContainsFunc(managers, func(w wire.Manager) bool { return w.Identity == identity })
+}
+
+// checkInstances holds the topology against what this manager has.
+func (m *manager) checkInstances(e *entry, c *wire.Change) *wire.Result {
+	s := e.Configuration
+	if s != nil && s.Operation != c.Creation {
+		return refuse(wire.CodeStoreExists, "store %s is another one here, made by operation %s: remove it, or take another name", e.Store, s.Operation)
+	}
+	if c.Founding {
+		for name, in := range e.own {
+			if in.Started {
+				return refuse(wire.CodeStoreStarted, "%s has been started: its founders stay as they are; repeat without founding", name)
+			}
+		}
+	}
+	return m.checkPorts(e, c.Nodes)
+}
+
+// checkPorts refuses new own nodes one of whose ports is another store's, or kept for one.
+func (m *manager) checkPorts(e *entry, nodes []wire.Node) *wire.Result {
+	for _, other := range m.kept {
+		if other == e {
+			continue
+		}
+		var theirs []wire.Node
+		if other.Configuration != nil {
+			theirs = other.Configuration.Nodes
+		}
+		if other.change != nil {
+			theirs = slices.Concat(theirs, other.change.Nodes)
+		}
+		for _, n := range nodes {
+			if !m.owns(n) || e.own[n.Name] != nil {
+				continue
+			}
+			for _, t := range theirs {
+				if port := shared(n, t); port != 0 && m.owns(t) {
+					return refuse(wire.CodePortTaken, "%s:%d belongs to instance %s of store %s", n.Host, port, t.Name, other.Store)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// shared is a port that both nodes use, or 0.
+func shared(a, b wire.Node) int {
+	for _, port := range []int{a.ClustronPort, a.ClientPort} {
+		if port == b.ClustronPort || port == b.ClientPort {
+			return port
+		}
+	}
+	return 0
+}
+
+// claims are the names of the nodes that this manager takes for its own.
+func (m *manager) claims(c *wire.Change) []string {
+	var names []string
+	for _, n := range c.Nodes {
+		if m.owns(n) {
+			names = append(names, n.Name)
+		}
+	}
+	return names
+}

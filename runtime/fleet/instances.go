@@ -1,0 +1,111 @@
+package fleet
+
+import (
+	"slices"
+	"strings"
+
+	"dkvrun/runtime/wire"
+)
+
+// createStore makes a store on this manager alone.
+func (m *manager) createStore(r *request) any {
+	var create wire.CreateStore
+	if bad := r.decode(&create); bad != nil {
+		return bad
+	}
+	nodes := create.Nodes
+	if bad := checkForm(create.Name, nodes); bad != nil {
+		return bad
+	}
+	e := m.entry(create.Name)
+	if e.Pending != nil {
+		return busy(e)
+	}
+	if there := e.Configuration; there != nil {
+		if e.Store == create.Name && there.Digest == wire.Digest(create.Name, wire.AssignRoles(nodes)) {
+			return unchanged("Already created")
+		}
+		return refuse(wire.CodeStoreExists, "store %s is there already with another topology", e.Store)
+	}
+	if taken := m.checkPorts(e, nodes); taken != nil {
+		return taken
+	}
+	nodes = wire.AssignRoles(nodes)
+	c := &wire.Configuration{
+		Operation: create.Operation, Revision: 1, Epoch: e.Epoch + 1, Digest: wire.Digest(create.Name, nodes),
+		Home: create.Home, Managers: create.Managers, Founders: wire.Founders(nodes), Nodes: nodes,
+	}
+	c.Change = "d-" + c.Digest[:32]
+	if c.Operation == "" {
+		c.Operation = c.Change
+	}
+	m.take(e, c, wire.DesiredStopped)
+	return done("Created")
+}
+
+func (m *manager) removeStore(r *request) any {
+	e, missing := m.find(r.store)
+	switch {
+	case missing != nil:
+		return missing
+	case e.Pending != nil:
+		return busy(e)
+	case len(e.wanted()) > 0 && r.query.Get("force") != "true":
+		return isRunning(e)
+	}
+	e.drop("")
+	return done("Removed")
+}
+
+func (m *manager) startInstance(r *request) any {
+	e, in, bad := m.ownInstance(r)
+	switch {
+	case bad != nil:
+		return bad
+	case e.change != nil && (e.change.Removes() || e.change.Founding):
+		return busy(e)
+	case in.Status == wire.Running:
+		return unchanged("Already running")
+	}
+	*in = running
+	return done("Started")
+}
+
+func (m *manager) stopInstance(r *request) any {
+	_, in, bad := m.ownInstance(r)
+	switch {
+	case bad != nil:
+		return bad
+	case in.Status == wire.Stopped:
+		return unchanged("Already stopped")
+	}
+	in.Status, in.Desired, in.Ready, in.PID = wire.Stopped, wire.DesiredStopped, false, 0
+	return done("Stopped")
+}
+
+// ownInstance is the request's instance, which must be this manager's.
+func (m *manager) ownInstance(r *request) (*entry, *wire.Instance, *wire.Result) {
+	e, missing := m.find(r.store)
+	if missing != nil {
+		return nil, nil, missing
+	}
+	i := slices.IndexFunc(e.Configuration.Nodes, func(n wire.Node) bool { return n.Name == r.instance })
+	if i < 0 {
+		return nil, nil, refuse(wire.CodeInstanceNotFound, "%s has no instance %s: check the name", e.Store, r.instance)
+	}
+	if in := e.own[r.instance]; in != nil {
+		return e, in, nil
+	}
+	n := e.Configuration.Nodes[i]
+	return nil, nil, refuse(wire.CodeNotThisHost, "%s is on %s, not on this server (%s): ask the manager there", n.Name, n.Host, m.host)
+}
+
+func isRunning(e *entry) *wire.Result {
+	names := e.wanted()
+	slices.Sort(names)
+	is := " is running"
+	if len(names) > 1 {
+		is = " are running"
+	}
+	return refuse(wire.CodeStoreRunning, "%s: stop %s first, or remove it with force", strings.Join(names, ", ")+is, e.Store)
+}

@@ -1,0 +1,117 @@
+package fleet
+
+import (
+	"context"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"dkvrun/runtime/wire"
+)
+
+// manager is one fake. What it keeps is in memory alone.
+type manager struct {
+	part *part
+	// address is its host:port, and its identity too.
+	address, host, port string
+
+	mu   sync.Mutex
+	kept map[string]*entry // by name in lower case
+	list []byte            // all stores as JSON; nil when they have changed since
+}
+
+// entry is what a manager has under one name, upper and lower case alike.
+type entry struct {
+	wire.StoreState
+	// change is the pending one, heard when a sign of life came from its runner.
+	change *wire.Change
+	heard  time.Time
+	// own are the store's instances of this manager.
+	own map[string]*wire.Instance
+	// seeded: also those that run none of its instances say that they run.
+	seeded bool
+}
+
+func newManager(p *part, i int) *manager {
+	m := &manager{part: p, address: p.plan.Address(i), kept: map[string]*entry{}}
+	m.host, m.port, _ = net.SplitHostPort(m.address)
+	m.kept[strings.ToLower(Seeded)] = m.seed(i)
+	return m
+}
+
+// entry is what there is under a name, made where there is nothing yet.
+func (m *manager) entry(name string) *entry {
+	key := strings.ToLower(name)
+	e := m.kept[key]
+	if e == nil {
+		e = &entry{StoreState: wire.StoreState{Manager: m.address}}
+		m.kept[key] = e
+	}
+	if e.Configuration == nil {
+		e.Store = name
+	}
+	return e
+}
+
+// find is a store that is there, under exactly this name.
+func (m *manager) find(name string) (*entry, *wire.Result) {
+	e := m.kept[strings.ToLower(name)]
+	if e == nil || e.Configuration == nil || e.Store != name {
+		return nil, refuse(wire.CodeStoreNotFound, "there is no store %s here: check the name, or create it", name)
+	}
+	return e, nil
+}
+
+func (m *manager) getInfo(*request) any {
+	return wire.Info{Identity: m.address, Host: m.host, Listen: m.address, Version: wire.Version}
+}
+
+func (m *manager) getHealth(*request) any { return done("Alive") }
+
+func (m *manager) listStores(*request) any {
+	if m.list == nil {
+		stores := []*wire.Store{}
+		for _, key := range slices.Sorted(maps.Keys(m.kept)) {
+			if e := m.kept[key]; e.Configuration != nil {
+				stores = append(stores, m.view(e))
+			}
+		}
+		m.list = encode(stores)
+	}
+	return document(m.list)
+}
+
+func (m *manager) getStore(r *request) any {
+	e, missing := m.find(r.store)
+	if missing != nil {
+		return missing
+	}
+	return m.view(e)
+}
+
+// answer gives the status and the body of a manager's answer.
+func (m *manager) answer(ctx context.Context, r *request) (int, []byte) {
+	route := r.route()
+	if route == nil {
+		return encodeAnswer("NotFound", refuse(wire.CodeNotFound, "there is nothing for fake managers at %s %s", r.method, r.path))
+	}
+	if to := r.query.Get("to"); route.addressed && to != m.address {
+		return encodeAnswer(route.action, wrongManager(m.address))
+	}
+	if route.asksHome {
+		if silent := m.settle(ctx, r.store); silent != nil {
+			return encodeAnswer(route.action, silent)
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.expire()
+	if r.method != http.MethodGet {
+		m.list = nil
+	}
+	return encodeAnswer(route.action, route.handle(m, r))
+}

@@ -1,0 +1,163 @@
+package fleet
+
+import (
+	"time"
+
+	"dkvrun/runtime/wire"
+)
+
+// prepare votes for a change of a store, or says in a dry run what would speak against it.
+func (m *manager) prepare(r *request) any {
+	c, digest, bad := m.part.changes.read(r)
+	if bad != nil {
+		return bad
+	}
+	e := m.entry(c.Store)
+	if c.DryRun {
+		if r := m.check(e, c); r != nil {
+			return r
+		}
+		return wire.Operation{
+			ID: c.ID, State: wire.OperationUnknown, Manager: m.address, Action: c.Action, Store: c.Store, Epoch: e.Epoch, Claims: m.claims(c),
+		}
+	}
+	_, known := m.operation(c.ID)
+	switch {
+	case known == nil:
+		return m.vote(e, c, digest)
+	case known.Digest != "" && known.Digest != digest:
+		return differs(c.ID)
+	case known.State == wire.OperationAborted:
+		return aborted(c.ID)
+	case known.State == wire.OperationPending:
+		known.Epoch = max(known.Epoch, c.Epoch)
+		e.Epoch, e.heard = max(e.Epoch, known.Epoch), time.Now()
+	}
+	return *known
+}
+
+// vote keeps a change, unless something speaks against it.
+func (m *manager) vote(e *entry, c *wire.Change, digest string) any {
+	if r := m.check(e, c); r != nil {
+		return r
+	}
+	if c.Epoch <= e.Epoch {
+		return staleEpoch(c.ID, e.Epoch)
+	}
+	now := time.Now()
+	since := now.UTC().Round(0)
+	e.change, e.heard, e.Epoch = c, now, c.Epoch
+	e.Pending = &wire.Operation{
+		ID: c.ID, State: wire.OperationPending, Manager: m.address, Action: c.Action, Store: c.Store, Epoch: c.Epoch, Digest: digest,
+		Owner: c.Owner, Home: c.Home, Managers: c.Managers, Since: &since,
+	}
+	return *e.Pending
+}
+
+// operation finds what is known of an operation, and under which name; nil where nothing is.
+func (m *manager) operation(id string) (*entry, *wire.Operation) {
+	for _, e := range m.kept {
+		if e.Pending != nil && e.Pending.ID == id {
+			return e, e.Pending
+		}
+		for i := range e.Decided {
+			if e.Decided[i].ID == id {
+				return e, &e.Decided[i]
+			}
+		}
+	}
+	return nil, nil
+}
+
+func (m *manager) getOperation(r *request) any {
+	if _, op := m.operation(r.operation); op != nil {
+		return *op
+	}
+	return wire.Operation{ID: r.operation, State: wire.OperationUnknown, Manager: m.address}
+}
+
+func (m *manager) getState(r *request) any {
+	state := m.entry(r.store).StoreState
+	if state.Store != r.store {
+		state.Store, state.Configuration = r.store, nil // names are case-sensitive
+	}
+	return state
+}
+
+func (m *manager) commit(r *request) any {
+	e, op := m.operation(r.operation)
+	switch {
+	case op == nil:
+		return unknown(r.operation)
+	case op.State == wire.OperationAborted:
+		return aborted(op.ID)
+	case op.State == wire.OperationPending && op.Epoch != r.number("epoch"):
+		return staleEpoch(op.ID, op.Epoch)
+	case op.State == wire.OperationPending:
+		return m.end(e, wire.OperationCommitted)
+	}
+	return *op
+}
+
+func (m *manager) abort(r *request) any {
+	var a wire.Abort
+	if bad := r.decode(&a); bad != nil {
+		return bad
+	}
+	e, op := m.operation(r.operation)
+	switch {
+	case op == nil:
+		e = m.entry(a.Store)
+		e.Decided = append(e.Decided, wire.Operation{ID: r.operation, State: wire.OperationAborted, Manager: m.address, Store: a.Store, Epoch: a.Epoch})
+		return e.Decided[len(e.Decided)-1]
+	case op.State == wire.OperationPending && op.Epoch > a.Epoch:
+		return staleEpoch(op.ID, op.Epoch)
+	case op.State == wire.OperationPending:
+		return m.end(e, wire.OperationAborted)
+	}
+	return *op
+}
+
+func (m *manager) renew(r *request) any {
+	e, op := m.operation(r.operation)
+	switch {
+	case op == nil:
+		return unknown(r.operation)
+	case op.State == wire.OperationAborted:
+		return aborted(op.ID)
+	case op.State == wire.OperationPending && op.Home != m.address:
+		return refuse(wire.CodeWrongHome, "operation %s is decided by manager %s: renew it there", op.ID, op.Home)
+	case op.State == wire.OperationPending:
+		e.heard = time.Now()
+	}
+	return *op
+}
+
+// end does with the pending change what was decided.
+func (m *manager) end(e *entry, state wire.OperationState) wire.Operation {
+	c, p := e.change, e.Pending
+	e.change, e.Pending, m.list = nil, nil, nil
+	switch {
+	case state != wire.OperationCommitted:
+	case c.Removes():
+		e.drop(c.ID)
+	default:
+		e.Store = c.Store
+		m.take(e, &wire.Configuration{
+			Operation: c.Creation, Change: c.ID, Revision: c.BaseRevision + 1, Epoch: p.Epoch, Digest: wire.Digest(c.Store, c.Nodes),
+			Home: c.Home, Managers: c.Managers, Founders: c.Founders, Nodes: c.Nodes,
+		}, c.Desired)
+	}
+	op := wire.Operation{ID: p.ID, State: state, Manager: m.address, Action: p.Action, Store: p.Store, Epoch: p.Epoch, Digest: p.Digest}
+	e.Decided = append(e.Decided, op)
+	return op
+}
+
+// expire lets go of what this manager is the home of and nobody has renewed in time.
+func (m *manager) expire() {
+	for _, e := range m.kept {
+		if e.Pending != nil && e.Pending.Home == m.address && time.Since(e.heard) > wire.ExpireAfter {
+			m.end(e, wire.OperationAborted)
+		}
+	}
+}

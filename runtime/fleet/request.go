@@ -1,0 +1,123 @@
+package fleet
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+
+	"dkvrun/runtime/wire"
+)
+
+// request is what a fake manager takes notice of.
+type request struct {
+	method, path string
+	gzipped      bool
+	body         []byte
+	// by its route
+	store, instance, operation string
+	query                      url.Values
+}
+
+// readRequest reads the requests of the clients at hand: HTTP/1.1 with lines under 2 KB and bodies of
+// a known length. net/http would take as long over each as the client that is measured.
+func readRequest(in *bufio.Reader) (*request, error) {
+	line, err := in.ReadSlice('\n')
+	if err != nil {
+		return nil, err
+	}
+	words := strings.Fields(string(line))
+	if len(words) != 3 {
+		return nil, fmt.Errorf("%q is no request", line)
+	}
+	r := &request{method: words[0], path: words[1]}
+	length := 0
+	for {
+		if line, err = in.ReadSlice('\n'); err != nil {
+			return nil, err
+		}
+		line = bytes.TrimSpace(line)
+		if len(line) == 0 {
+			break
+		}
+		name, value, _ := bytes.Cut(line, []byte(":"))
+		value = bytes.TrimSpace(value)
+		switch {
+		case bytes.EqualFold(name, []byte("Content-Length")):
+			if length, err = strconv.Atoi(string(value)); err != nil {
+				return nil, err
+			}
+		case bytes.EqualFold(name, []byte("Content-Encoding")):
+			r.gzipped = string(value) == "gzip"
+		}
+	}
+	if length > 0 {
+		r.body = make([]byte, length)
+		_, err = io.ReadFull(in, r.body)
+	}
+	return r, err
+}
+
+// number is a parameter of the query, 0 where there is none.
+func (r *request) number(name string) uint64 {
+	n, _ := strconv.ParseUint(r.query.Get(name), 10, 64)
+	return n
+}
+
+// decode reads the body into what it points to.
+func (r *request) decode(into any) *wire.Result {
+	var in io.Reader = bytes.NewReader(r.body)
+	if r.gzipped {
+		inflate, err := gzip.NewReader(in)
+		if err != nil {
+			return refuse(wire.CodeBadRequest, "the body can't be read: %v", err)
+		}
+		in = inflate
+	}
+	if err := json.NewDecoder(in).Decode(into); err != nil {
+		return refuse(wire.CodeBadRequest, "the body can't be read: %v", err)
+	}
+	return nil
+}
+
+// changes reads bodies of prepares. All managers get the same one: it is read once, and what it holds is
+// kept once.
+type changes struct {
+	mu     sync.Mutex
+	body   []byte
+	last   *wire.Change
+	digest string
+}
+
+func (k *changes) read(r *request) (*wire.Change, string, *wire.Result) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.last != nil && bytes.Equal(k.body, r.body) {
+		return k.last, k.digest, nil
+	}
+	c := &wire.Change{}
+	if bad := r.decode(c); bad != nil {
+		return nil, "", bad
+	}
+	if bad := checkChange(c); bad != nil {
+		return nil, "", bad
+	}
+	k.body, k.last, k.digest = r.body, c, c.Digest()
+	return c, k.digest, nil
+}
+
+// asks says whether the request changes nothing.
+func (p *part) asks(r *request) bool {
+	if r.method != http.MethodPost || r.path != wire.OperationsPath() && !strings.HasPrefix(r.path, wire.OperationsPath()+"?") {
+		return r.method == http.MethodGet
+	}
+	c, _, bad := p.changes.read(r)
+	return bad == nil && c.DryRun
+}

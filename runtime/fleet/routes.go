@@ -1,0 +1,114 @@
+package fleet
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"dkvrun/runtime/wire"
+)
+
+// route is one of a manager's routes.
+type route struct {
+	method string
+	// path comes after wire.Prefix; {store}, {instance} and {operation} stand for one name each.
+	path   string
+	action string
+	// addressed: the request names the manager that it is for.
+	addressed bool
+	// asksHome: the manager asks the store's home before it answers.
+	asksHome bool
+	handle   func(*manager, *request) any
+}
+
+// routes are those that fake managers have, the most asked for first.
+var routes = []route{
+	{"GET", "/stores", "GetStores", false, false, (*manager).listStores},
+	{"GET", "/info", "GetInfo", false, false, (*manager).getInfo},
+	{"GET", "/health", "GetHealth", false, false, (*manager).getHealth},
+	{"POST", "/stores", "CreateStore", false, false, (*manager).createStore},
+	{"GET", "/stores/{store}", "GetStore", false, false, (*manager).getStore},
+	{"DELETE", "/stores/{store}", "RemoveStore", false, false, (*manager).removeStore},
+	{"POST", "/stores/{store}/instances/{instance}/start", "StartInstance", false, false, (*manager).startInstance},
+	{"POST", "/stores/{store}/instances/{instance}/stop", "StopInstance", false, false, (*manager).stopInstance},
+	{"GET", "/stores/{store}/state", "GetState", false, false, (*manager).getState},
+	{"POST", "/stores/{store}/settle", "Settle", true, true, (*manager).getState},
+	{"POST", "/operations", "Prepare", true, false, (*manager).prepare},
+	{"GET", "/operations/{operation}", "GetOperation", false, false, (*manager).getOperation},
+	{"POST", "/operations/{operation}/commit", "Commit", true, false, (*manager).commit},
+	{"POST", "/operations/{operation}/abort", "Abort", true, false, (*manager).abort},
+	{"POST", "/operations/{operation}/renew", "Renew", true, false, (*manager).renew},
+}
+
+// patterns are the routes' paths, split.
+var patterns = func() [][]string {
+	out := make([][]string, len(routes))
+	for i, r := range routes {
+		out[i] = strings.Split(r.path, "/")
+	}
+	return out
+}()
+
+// route finds the request's route, nil where there is none, and takes the names and the query from its
+// path.
+func (r *request) route() *route {
+	path, query, _ := strings.Cut(r.path, "?")
+	path, ok := strings.CutPrefix(path, wire.Prefix)
+	if !ok {
+		return nil
+	}
+	words := strings.Split(path, "/")
+	for i := range routes {
+		if routes[i].method == r.method && r.matches(words, patterns[i]) {
+			r.query, _ = url.ParseQuery(query) // what can't be read is not there
+			return &routes[i]
+		}
+	}
+	return nil
+}
+
+// matches says whether a path is of a pattern, and takes the names from it.
+func (r *request) matches(words, pattern []string) bool {
+	if len(words) != len(pattern) {
+		return false
+	}
+	for i, want := range pattern {
+		switch want {
+		case "{store}":
+			r.store = words[i]
+		case "{instance}":
+			r.instance = words[i]
+		case "{operation}":
+			r.operation = words[i]
+		case words[i]:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// document is an answer that is JSON already.
+type document []byte
+
+// encodeAnswer writes the answer to an action: a result, or anything else of the protocol.
+func encodeAnswer(action string, value any) (int, []byte) {
+	switch v := value.(type) {
+	case document:
+		return http.StatusOK, v
+	case *wire.Result:
+		v.Operation = action
+		return v.StatusCode, encode(v)
+	}
+	return http.StatusOK, encode(value)
+}
+
+// encode writes the protocol's types, which can all be written.
+func encode(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}

@@ -1,0 +1,116 @@
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"dkvrun/runtime/wire"
+)
+
+// homes asks the managers that decide. A home is a fake of this or another process, or a real manager.
+var homes = http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+
+// settle asks a store's home, where that is another manager, what became of the change that is pending here,
+// and does the same. The refusal says that the home gave no answer.
+func (m *manager) settle(ctx context.Context, store string) *wire.Result {
+	home := m.homeOf(store)
+	if home.URL == "" || home.Identity == m.address {
+		return nil
+	}
+	there, err := ask(ctx, home, store)
+	if err != nil {
+		r := refuse(wire.CodeHomeSilent, "the manager that decides gives no answer: %v", err)
+		r.Hint = "start it; when it is gone for good, repair_store with lost = its host"
+		return r
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e := m.entry(store)
+	if e.Pending == nil || e.Pending.Home != there.Manager {
+		return nil
+	}
+	switch there.Of(e.Pending.ID) {
+	case wire.OperationPending:
+	case wire.OperationCommitted:
+		m.end(e, wire.OperationCommitted)
+	default: // the home voted first: one that does not know the operation has undone it
+		m.end(e, wire.OperationAborted)
+	}
+	return nil
+}
+
+// homeOf is the manager that decides what is pending of a store, or what becomes of the store.
+func (m *manager) homeOf(store string) wire.Manager {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e := m.entry(store)
+	var identity string
+	var managers []wire.Manager
+	switch {
+	case e.Pending != nil:
+		identity, managers = e.Pending.Home, e.Pending.Managers
+	case e.Configuration != nil:
+		identity, managers = e.Configuration.Home, e.Configuration.Managers
+	}
+	if i := slices.IndexFunc(managers, func(w wire.Manager) bool { return w.Identity == identity }); i >= 0 {
+		return managers[i]
+	}
+	return wire.Manager{}
+}
+
+// ask is what a home has of a store.
+func ask(ctx context.Context, home wire.Manager, store string) (wire.StoreState, error) {
+	var state wire.StoreState
+	question, err := http.NewRequestWithContext(ctx, http.MethodGet, home.URL+wire.StatePath(store), nil)
+	if err != nil {
+		return state, err
+	}
+	answer, err := homes.Do(question)
+	if err != nil {
+		return state, err
+	}
+	defer answer.Body.Close()
+	if err := json.NewDecoder(answer.Body).Decode(&state); err != nil {
+		return state, fmt.Errorf("%s: %w", home.URL, err)
+	}
+	return state, nil
+}
+
+// resolve settles every so often what stays pending, until ctx ends.
+func (p *part) resolve(ctx context.Context) {
+	ticker := time.NewTicker(wire.ResolveEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		var round sync.WaitGroup
+		for _, m := range p.managers {
+			for _, store := range m.pending() {
+				round.Go(func() { m.settle(ctx, store) }) // a home that is silent is asked again
+			}
+		}
+		round.Wait()
+	}
+}
+
+// pending are the stores of which a change is pending, once what has expired is gone.
+func (m *manager) pending() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.expire()
+	var names []string
+	for _, e := range m.kept {
+		if e.Pending != nil {
+			names = append(names, e.Pending.Store)
+		}
+	}
+	return names
+}

@@ -1,0 +1,143 @@
+package fleet
+
+import (
+	"fmt"
+	"net"
+	"strings"
+
+	"dkvrun/runtime/wire"
+)
+
+// Seeded is the store that every manager has from the beginning: with an instance on each of the first
+// six, seeded-1 to seeded-6. Its description is about 2 KB.
+const Seeded = "SeededStore"
+
+const seededInstances = 6
+
+// engine is the engine's name.
+const engine = "etcd"
+
+// running is an instance that runs.
+var running = wire.Instance{Status: wire.Running, Desired: wire.DesiredRunning, Ready: true, PID: 4711, Started: true, Bootstrapped: true}
+
+// seededConfiguration is the seeded store's. Its ports are below those that new stores get.
+func seededConfiguration(p Plan) *wire.Configuration {
+	c := &wire.Configuration{Operation: "0199f3a0-0000-7000-8000-000000000000", Revision: 1}
+	for i := range min(seededInstances, p.Count) {
+		host, _, _ := net.SplitHostPort(p.Address(i))
+		c.Nodes = append(c.Nodes, wire.Node{
+			Name: fmt.Sprintf("seeded-%d", i+1), Host: host, ClustronPort: 6811, ClientPort: 6861, Role: wire.Data, Manager: p.Address(i),
+		})
+	}
+	c.Digest = wire.Digest(Seeded, c.Nodes)
+	return c
+}
+
+// seed is what manager i has from the beginning.
+func (m *manager) seed(i int) *entry {
+	e := &entry{StoreState: wire.StoreState{Manager: m.address, Store: Seeded, Configuration: m.part.seeded}, seeded: true}
+	if i < seededInstances {
+		in := running
+		e.own = map[string]*wire.Instance{e.Configuration.Nodes[i].Name: &in}
+	} else {
+		m.list = m.part.list
+	}
+	return e
+}
+
+// owns says whether a node is this manager's.
+func (m *manager) owns(n wire.Node) bool {
+	if !strings.EqualFold(n.Host, m.host) {
+		return false
+	}
+	_, port, err := net.SplitHostPort(n.Manager)
+	return n.Manager == "" || err == nil && port == m.port
+}
+
+// view is a store as the manager shows it.
+func (m *manager) view(e *entry) *wire.Store {
+	c := e.Configuration
+	s := &wire.Store{
+		Name: e.Store, Engine: engine, Operation: c.Operation, Change: c.Change, Revision: c.Revision, Epoch: c.Epoch, Digest: c.Digest,
+		Home: c.Home, Managers: c.Managers, Founders: c.Founders, Instances: make([]wire.Instance, len(c.Nodes)), Pending: e.Pending,
+	}
+	for i, n := range c.Nodes {
+		in := &s.Instances[i]
+		switch own := e.own[n.Name]; {
+		case own != nil:
+			*in = *own
+			in.Own = true
+		case e.seeded:
+			*in = running
+			in.Ready = false
+		default:
+			in.Status = wire.Unknown
+		}
+		in.Node = n
+	}
+	s.Status = e.status()
+	return s
+}
+
+// status sums up the own instances.
+func (e *entry) status() wire.StoreStatus {
+	up := 0
+	for _, in := range e.own {
+		if in.Status == wire.Running {
+			up++
+		}
+	}
+	switch {
+	case e.seeded && len(e.own) == 0:
+		return wire.StoreRunning
+	case len(e.own) == 0:
+		return wire.StoreNoInstances
+	case up == len(e.own):
+		return wire.StoreRunning
+	case up == 0:
+		return wire.StoreStopped
+	}
+	return wire.StorePartial
+}
+
+// take makes a configuration that of the store. Instances that it does not have are gone at once; new ones
+// become desired, or what the others are where that is empty.
+func (m *manager) take(e *entry, c *wire.Configuration, desired wire.Desired) {
+	if desired == "" {
+		desired = wire.DesiredStopped
+		if len(e.wanted()) > 0 {
+			desired = wire.DesiredRunning
+		}
+	}
+	own := map[string]*wire.Instance{}
+	for _, n := range c.Nodes {
+		if !m.owns(n) {
+			continue
+		}
+		in := e.own[n.Name]
+		if in == nil {
+			in = &wire.Instance{Status: wire.Stopped, Desired: wire.DesiredStopped}
+			if desired == wire.DesiredRunning {
+				*in = running
+			}
+		}
+		own[n.Name] = in
+	}
+	e.own, e.Configuration, e.Removed, e.Epoch = own, c, "", max(e.Epoch, c.Epoch)
+}
+
+// drop removes the store; operation is the one that did so.
+func (e *entry) drop(operation string) {
+	e.own, e.Configuration, e.Removed, e.seeded = nil, nil, operation, false
+}
+
+// wanted are the own instances that are to run.
+func (e *entry) wanted() []string {
+	var names []string
+	for name, in := range e.own {
+		if in.Desired == wire.DesiredRunning {
+			names = append(names, name)
+		}
+	}
+	return names
+}
