@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"fmt"
-	"io"
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
@@ -41,18 +40,6 @@ func (h *Host) print(L *lua.LState) int {
 		}
 	}
 	fmt.Fprintln(h.opts.Stdout, strings.Join(parts, "\t"))
-	return 0
-}
-
-// write is io.write.
-func (h *Host) write(L *lua.LState) int {
-	for i := 1; i <= L.GetTop(); i++ {
-		v := L.Get(i)
-		if !lua.LVCanConvToString(v) {
-			h.raise(L, h.errorHere(L, "io.write: argument %d: got %s, want string", i, h.typeName(v)))
-		}
-		io.WriteString(h.opts.Stdout, h.text(L, v))
-	}
 	return 0
 }
 

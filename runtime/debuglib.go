@@ -4,16 +4,24 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// openDebug makes debug.traceback, which shows any raised value before the trace.
+// openDebug makes debug.traceback, which shows any raised value before the trace, from a level of the
+// stack on, and debug.getmetatable, which respects __metatable as getmetatable does.
 func (h *Host) openDebug() {
 	t := h.only("debug")
 	t.RawSetString("traceback", h.main.NewFunction(func(L *lua.LState) int {
-		text := traceback(L)
+		level := max(0, L.OptInt(2, 1)) // 0 is traceback itself, where it was called and is no handler
+		if frame, ok := L.GetStack(0); ok {
+			if fn, err := L.GetInfo("f", frame, lua.LNil); err != nil || fn != t.RawGetString("traceback") {
+				level--
+			}
+		}
+		text := traceback(L, max(0, level))
 		if v := L.Get(1); v != lua.LNil {
 			text = h.text(L, v) + "\n" + text
 		}
 		L.Push(lua.LString(text))
 		return 1
 	}))
+	t.RawSetString("getmetatable", h.globals.RawGetString("getmetatable"))
 	h.globals.RawSetString("debug", t)
 }

@@ -29,10 +29,9 @@ func (h *Host) openLibraries() {
 	h.openCoroutines()
 	h.globals.RawSetString("os", h.only("os", "clock", "date", "difftime", "time"))
 	h.openDebug()
-	io := h.only("io")
-	io.RawSetString("write", L.NewFunction(h.write))
-	h.globals.RawSetString("io", io)
+	h.openIO()
 	h.library("table").RawSetString("concat", L.NewFunction(h.concat))
+	h.openPackage()
 }
 
 func (h *Host) library(name string) *lua.LTable {
@@ -40,7 +39,7 @@ func (h *Host) library(name string) *lua.LTable {
 }
 
 // only makes a library of these functions of the one that was opened; the others say why they are
-// not there.
+// not there, when they are called: modules keep functions that they may never call.
 func (h *Host) only(library string, names ...string) *lua.LTable {
 	t := h.main.NewTable()
 	for _, name := range names {
@@ -48,12 +47,26 @@ func (h *Host) only(library string, names ...string) *lua.LTable {
 	}
 	mt := h.main.NewTable()
 	mt.RawSetString("__index", h.main.NewFunction(func(L *lua.LState) int {
-		h.raise(L, h.noField(L, library, L.Get(2), stringKeys(t)))
-		return 0
+		key := L.Get(2)
+		refuse := func(L *lua.LState) int {
+			h.raise(L, h.noField(L, library, key, stringKeys(t)))
+			return 0
+		}
+		if !closedFunction(library, key.String()) {
+			return refuse(L)
+		}
+		L.Push(L.NewFunction(refuse))
+		return 1
 	}))
 	mt.RawSetString("__metatable", lua.LString(library))
 	t.Metatable = mt
 	return t
+}
+
+// closedFunction tells whether Lua's own library has a function of that name that is refused when it
+// is called.
+func closedFunction(library, name string) bool {
+	return library != "package" && name != "stdin" && closedReason(library+"."+name) != ""
 }
 
 // closedReason says why a function of Lua's own libraries is not there, "" where it isn't Lua's.
@@ -63,8 +76,12 @@ func closedReason(name string) string {
 		return "require reads modules"
 	case "module":
 		return "a module is a file that returns a table"
-	case "package":
+	case "package.path", "package.cpath":
 		return "require finds modules in the script's folder, DKVRUN_PATH and the standard library"
+	case "package.loadlib", "package.loaders":
+		return "a module is Lua, and require reads it"
+	case "package.seeall":
+		return "a module is a file that returns a table"
 	case "newproxy":
 		return "it is of no use here"
 	case "os.execute", "io.popen":
@@ -73,16 +90,15 @@ func closedReason(name string) string {
 		return "exit(status) ends the run"
 	case "os.getenv", "os.setenv", "os.setlocale":
 		return "a script doesn't see the environment"
-	case "os.remove", "os.rename", "os.tmpname", "io.open", "io.lines", "io.input", "io.output", "io.close", "io.tmpfile", "io.type":
+	case "os.remove", "os.rename", "os.tmpname", "io.open", "io.lines", "io.input", "io.output", "io.close", "io.tmpfile", "io.type",
+		"output.close", "output.lines", "output.read", "output.seek":
 		return "a script doesn't touch files"
 	case "io.read", "io.stdin":
 		return "standard input is not the script's"
-	case "io.stdout", "io.stderr":
-		return "print and io.write print"
-	case "debug.debug", "debug.getfenv", "debug.gethook", "debug.getinfo", "debug.getlocal", "debug.getmetatable",
+	case "debug.debug", "debug.getfenv", "debug.gethook", "debug.getinfo", "debug.getlocal",
 		"debug.getregistry", "debug.getupvalue", "debug.setfenv", "debug.sethook", "debug.setlocal", "debug.setmetatable",
 		"debug.setupvalue":
-		return "of debug there is traceback alone"
+		return "of debug there are traceback and getmetatable"
 	}
 	return ""
 }

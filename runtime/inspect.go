@@ -37,6 +37,10 @@ func (h *Host) UndefinedField(library, field string, called bool) string {
 		return ""
 	}
 	names := stringKeys(t)
+	closed := closedReason(library+"."+field) != ""
+	if library == "package" && !closed || !called && closedFunction(library, field) {
+		return ""
+	}
 	if t.Metatable == lua.LNil { // reading gives nil: "table.unpack or unpack" is nothing wrong
 		if !called {
 			return ""

@@ -15,7 +15,9 @@ func TestInspectionSaysWhatARunRaises(t *testing.T) {
 		{"new_stor", h.Undefined("new_stor", nil)},
 		{"nothing_like_it", h.Undefined("nothing_like_it", nil)},
 		{"dofile", h.Undefined("dofile", nil)},
-		{"os.getenv", h.UndefinedField("os", "getenv", false)},
+		{"os.getenv()", h.UndefinedField("os", "getenv", true)},
+		{"io.stdin", h.UndefinedField("io", "stdin", false)},
+		{"package.path", h.UndefinedField("package", "path", false)},
 		{"os.tiem", h.UndefinedField("os", "tiem", false)},
 		{"topology.valid", h.UndefinedField("topology", "valid", false)},
 	} {
@@ -27,6 +29,8 @@ func TestInspectionSaysWhatARunRaises(t *testing.T) {
 	for what, got := range map[string]string{
 		"a global that there is":         h.Undefined("new_store", nil),
 		"a field that there is":          h.UndefinedField("string", "format", true),
+		"a function that is only kept":   h.UndefinedField("os", "getenv", false),
+		"a field that package may have":  h.UndefinedField("package", "searchpath", false),
 		"a field that may be missing":    h.UndefinedField("table", "unpack", false),
 		"a field of what is no library":  h.UndefinedField("new_store", "x", true),
 		"an element of the arguments":    h.UndefinedField("arg", "x", true),

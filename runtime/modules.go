@@ -9,8 +9,8 @@ import (
 
 // modules is the state of require.
 type modules struct {
-	loaded  map[string]lua.LValue
-	loading map[string]*loading
+	loaded, preload *lua.LTable // those of package
+	loading         map[string]*loading
 }
 
 // loading is a module that a task loads.
@@ -25,7 +25,7 @@ func (h *Host) module(L *lua.LState, name string) (lua.LValue, error) {
 	}
 	t := taskOf(L)
 	for {
-		if v, ok := h.modules.loaded[name]; ok {
+		if v := h.modules.loaded.RawGetString(name); lua.LVAsBool(v) {
 			return v, nil
 		}
 		if i := slices.Index(t.loading, name); i >= 0 {
@@ -64,16 +64,9 @@ func (l *loading) waitsFor(t *task) bool {
 }
 
 func (h *Host) loadModule(L *lua.LState, t *task, name string) (lua.LValue, error) {
-	file, src, err := h.findModule(L, name)
+	fn, err := h.loader(L, name)
 	if err != nil {
 		return nil, err
-	}
-	fn, err := h.compile(file, src)
-	if err != nil {
-		return nil, err
-	}
-	if h.modules.loaded == nil {
-		h.modules = modules{loaded: map[string]lua.LValue{}, loading: map[string]*loading{}}
 	}
 	mine := &loading{by: t, done: make(chan struct{})}
 	h.modules.loading[name] = mine
@@ -90,8 +83,23 @@ func (h *Host) loadModule(L *lua.LState, t *task, name string) (lua.LValue, erro
 	v := L.Get(-1)
 	L.Pop(1)
 	if v == lua.LNil {
+		v = h.modules.loaded.RawGetString(name) // a module may set it itself
+	}
+	if !lua.LVAsBool(v) {
 		v = lua.LTrue
 	}
-	h.modules.loaded[name] = v
+	h.modules.loaded.RawSetString(name, v)
 	return v, nil
+}
+
+// loader is the function that makes a module: that of package.preload, or its source.
+func (h *Host) loader(L *lua.LState, name string) (*lua.LFunction, error) {
+	if fn, ok := h.modules.preload.RawGetString(name).(*lua.LFunction); ok {
+		return fn, nil
+	}
+	file, src, err := h.findModule(L, name)
+	if err != nil {
+		return nil, err
+	}
+	return h.compile(file, src)
 }

@@ -105,7 +105,7 @@ func (h *Host) runOn(thread *lua.LState, fn lua.LValue, args []lua.LValue, handl
 	handled := false
 	thread.Push(h.main.NewFunction(func(thread *lua.LState) int {
 		thread.Panic = func(L *lua.LState) {
-			e := &lua.ApiError{Type: lua.ApiErrorRun, Object: reworded(L.Get(-1)), StackTrace: traceback(L)}
+			e := &lua.ApiError{Type: lua.ApiErrorRun, Object: reworded(L.Get(-1)), StackTrace: traceback(L, 0)}
 			if handler != nil && !handled { // what a handler raises is not handled again
 				handled = true
 				e.Object = handle(L, handler, e.Object)

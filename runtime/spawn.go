@@ -41,7 +41,7 @@ func (c *Call) Go(ctx context.Context, f *Func, args ...any) (*Task, error) {
 		return nil, c.Errorf(CodeUsage, "%s: more than %d tasks are alive", c.Name, maxTasks)
 	}
 	if c.origin == nil {
-		c.origin = &origin{file: c.File, line: c.Line, trace: traceback(c.thread), outer: spawner.origin}
+		c.origin = &origin{file: c.File, line: c.Line, trace: traceback(c.thread, 0), outer: spawner.origin}
 	}
 	inner := newTask()
 	inner.depth, inner.origin = spawner.depth+1, c.origin

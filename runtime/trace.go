@@ -10,13 +10,13 @@ import (
 // maxTrace is how many lines a traceback has at most.
 const maxTrace = 30
 
-// traceback lists the calls that are active in L and in the threads that run it, the innermost
-// first. Tail calls leave no line.
-func traceback(L *lua.LState) string {
+// traceback lists the calls that are active in L, from a level on, and in the threads that run it,
+// the innermost first. Tail calls leave no line.
+func traceback(L *lua.LState, first int) string {
 	lines := []string{"stack traceback:"}
-	for ; L != nil; L = L.Parent {
+	for ; L != nil; L, first = L.Parent, 0 {
 		var last lua.Debug
-		for level := 0; level < 2*callStackSize; level++ {
+		for level := first; level < 2*callStackSize; level++ {
 			frame, ok := L.GetStack(level)
 			if !ok {
 				break

@@ -1,7 +1,7 @@
 -- Names that don't exist.
 new_stor{"OrdersStore"} -- want 1-9 undefined: undefined global new_stor: did you mean new_store?
 print(Opt) -- want 7-10 undefined: undefined global Opt
-print(os.getenv "HOME", io.open) -- want 10-16 undefined: os.getenv is not available in runbooks: a script doesn't see the environment | 28-32 undefined: io.open is not available in runbooks: a script doesn't touch files
+print(os.getenv "HOME", io.open) -- want 10-16 undefined: os.getenv is not available in runbooks: a script doesn't see the environment
 dofile("x.lua") -- want 1-7 undefined: dofile is not available in runbooks: require reads modules
 print(string.fromat("%d", 1)) -- want 14-20 undefined: string: no field fromat: did you mean format?
 print(table.unpack or unpack, table.unpack{1}) -- want 37-43 undefined: table: no field unpack: there is concat, getn, insert, maxn, remove and sort
