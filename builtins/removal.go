@@ -43,7 +43,7 @@ func (r *Run) removeInstance(c *runtime.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	leave := func(a *action) error { return a.left(v.name, in.Node) }
+	leave := func(a *action) error { return a.left(v.name, in) }
 	if known {
 		a.upcoming("LeaveInstance", []wire.Node{in.Node})
 	} else if in.Manager == "" {
@@ -160,8 +160,10 @@ func (v *view) mayLeave(c *runtime.Call, in seenInstance) error {
 	return nil
 }
 
-// left waits until an instance is gone from its server, and adds a row for it.
-func (a *action) left(store string, n wire.Node) error {
+// left waits until an instance is gone from its server, and adds a row for it. Where no manager has it as
+// its own there is nothing to wait for: the others take it out of the running store.
+func (a *action) left(store string, in seenInstance) error {
+	n := in.Node
 	began := time.Now()
 	why := ""
 	err := a.run.poll(a.call, a.timeout, func() (string, bool, error) {
@@ -185,6 +187,9 @@ func (a *action) left(store string, n wire.Node) error {
 		return err
 	}
 	row := Row{Result: Success, Success: true, Changed: true, StatusCode: http.StatusOK, Code: wire.CodeOK, Message: "Left; its data is deleted"}
+	if in.owner == nil {
+		row.Message = "Its manager is not there; the others take it out of the running store by themselves"
+	}
 	if err == errWaited {
 		row = Row{Result: Failed, Code: "timeout", Message: fmt.Sprintf("not gone after %s: %s; it goes on leaving", a.timeout, why)}
 	}

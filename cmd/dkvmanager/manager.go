@@ -95,6 +95,7 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 			return err
 		}
 	}
+	var api *admin.API
 	sup, err := supervisor.New(supervisor.Options{
 		Dir:        instances,
 		Bind:       o.self.Bind,
@@ -103,12 +104,15 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 		Catalog:    cat,
 		Executable: executable,
 		Lifeline:   o.lifeline,
-		Log:        log,
+		Agreed: func(ctx context.Context, store, change string) error {
+			return api.Agreed(ctx, store, change)
+		},
+		Log: log,
 	})
 	if err != nil {
 		return err
 	}
-	api := admin.New(admin.Options{
+	api = admin.New(admin.Options{
 		Catalog:    cat,
 		Supervisor: sup,
 		Peers:      newPeers(),

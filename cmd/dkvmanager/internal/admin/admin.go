@@ -102,6 +102,12 @@ func (a *API) Resolve(ctx context.Context) {
 	a.apply.Run(ctx, failpoint.Duration("DKV_RESOLVE_EVERY", wire.ResolveEvery), func(err error) { a.Log.Info("an operation stays pending", "why", err) })
 }
 
+// Agreed says why it is not certain that all managers of a store have this change as its last one, and
+// that none is under way; nil when it is.
+func (a *API) Agreed(ctx context.Context, store, change string) error {
+	return a.apply.Agreed(ctx, store, change)
+}
+
 // change updates the catalog and tells the supervisor, one change after the other: the ports that one
 // takes are known to be taken when the next one is checked.
 func (a *API) change(f func(*catalog.Data) error) error {

@@ -47,7 +47,7 @@ func (c *cluster) widen(store string, desired wire.Desired, added ...wire.Node) 
 	c.nodes[store] = nodes
 	for _, s := range c.servers {
 		s.change(func(d *catalog.Data) {
-			d.Stores[store].Nodes = nodes
+			d.Stores[store].Nodes, d.Stores[store].Digest = nodes, wire.Digest(store, nodes)
 			for _, n := range added {
 				if n.Host == s.host {
 					d.Stores[store].Local[n.Name] = &catalog.Local{Desired: desired}
@@ -65,7 +65,7 @@ func (c *cluster) dismiss(store, instance string, loseData bool) {
 	c.nodes[store] = nodes
 	for _, s := range c.servers {
 		s.change(func(d *catalog.Data) {
-			d.Stores[store].Nodes = nodes
+			d.Stores[store].Nodes, d.Stores[store].Digest = nodes, wire.Digest(store, nodes)
 			if local := d.Stores[store].Local[instance]; local != nil {
 				local.Leaving, local.LoseData = &gone, loseData
 			}

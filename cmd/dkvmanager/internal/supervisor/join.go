@@ -103,7 +103,7 @@ func (w *worker) giveWay(members []engine.Member) bool {
 }
 
 // settle sees that a running data instance gets its vote, and marks durably that it had part in the
-// store once it has.
+// store once it has. From then on the instance stands for the topology among the members.
 func (w *worker) settle(ctx context.Context, g goal) error {
 	if w.state.PID != w.proc.pid {
 		return nil // has not answered yet
@@ -119,7 +119,7 @@ func (w *worker) settle(ctx context.Context, g goal) error {
 		if !g.local.Bootstrapped {
 			return w.s.mark(w.place, g.store.Operation)
 		}
-		return nil
+		return w.expelStrangers(ctx, g)
 	}
 	if !w.joining(g) {
 		return nil

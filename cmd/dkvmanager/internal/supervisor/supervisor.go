@@ -13,13 +13,15 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/cmd/dkvmanager/internal/engine"
 	"dkvrun/runtime/wire"
 )
 
-// Options is what a supervisor works with. All but Bind, ExtraArgs and Lifeline are required.
+// Options is what a supervisor works with. All but Bind, ExtraArgs, Lifeline and StrangerPatience are
+// required.
 type Options struct {
 	// Dir holds a folder an instance: Dir/STORE/INSTANCE.
 	Dir string
@@ -34,7 +36,12 @@ type Options struct {
 	ExtraArgs  []string
 	// Lifeline, where set, is handed to every instance as file descriptor 3: they end at its end of file.
 	Lifeline *os.File
-	Log      *slog.Logger
+	// Agreed says why it is not certain that all managers of a store have this change as its last one, and
+	// none under way; nil when it is.
+	Agreed func(ctx context.Context, store, change string) error
+	// StrangerPatience is the constant of that name where it is 0.
+	StrangerPatience time.Duration
+	Log              *slog.Logger
 }
 
 // Supervisor runs the instances of one server.
@@ -65,6 +72,9 @@ func New(opts Options) (*Supervisor, error) {
 		return nil, fmt.Errorf("instances' folder %s: %w", opts.Dir, err)
 	}
 	opts.Dir = dir
+	if opts.StrangerPatience == 0 {
+		opts.StrangerPatience = StrangerPatience
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("instances' folder: %w", err)
 	}

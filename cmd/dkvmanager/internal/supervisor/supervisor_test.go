@@ -57,6 +57,8 @@ type server struct {
 	catalog *catalog.Catalog
 	*Supervisor
 	drop func() // ends Run and lets the catalog go; instances stay
+	// doubted: other managers do not vouch for what this one has of its stores.
+	doubted atomic.Bool
 
 	lifeline *os.File
 }
@@ -89,6 +91,7 @@ func (s *server) open() {
 		Dir: filepath.Join(s.dir, "instances"), Bind: s.host,
 		Owns:   func(n wire.Node) bool { return n.Host == s.host },
 		Engine: etcd.New(), Catalog: cat, Executable: executable, Lifeline: s.lifeline,
+		Agreed: s.agreed, StrangerPatience: time.Second,
 		Log: slog.New(slog.NewTextHandler(testWriter{s.t, s.host}, nil)),
 	})
 	if err != nil {
@@ -107,6 +110,13 @@ func (s *server) open() {
 			s.t.Errorf("close catalog: %v", err)
 		}
 	})
+}
+
+func (s *server) agreed(_ context.Context, _, _ string) error {
+	if s.doubted.Load() {
+		return errors.New("another manager has a change under way")
+	}
+	return nil
 }
 
 // clear kills what a test has left running.

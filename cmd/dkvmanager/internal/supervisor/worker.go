@@ -64,6 +64,7 @@ type life struct {
 	roster  string    // the members when a join last looked
 	gaveWay time.Time // since when a join waits for another one's start; zero when it does not
 	lost    time.Time // when the data of a leaving instance was given up
+	roll    roll
 }
 
 // orders are what an operator wants beside the goal; serial counts them.

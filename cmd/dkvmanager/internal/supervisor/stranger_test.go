@@ -1,0 +1,105 @@
+package supervisor
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"dkvrun/runtime/wire"
+)
+
+// lose ends the last server for good: its supervisor, and its instance of the store.
+func (c *cluster) lose(instance string) {
+	c.t.Helper()
+	last := len(c.servers) - 1
+	pid := c.servers[last].instance("Orders", instance).PID
+	c.abandon(last)
+	kill(c.t, pid)
+}
+
+// abandon ends the supervisor of the last server for good; its instances go on until the test ends.
+func (c *cluster) abandon(last int) {
+	gone := c.servers[last]
+	gone.drop()
+	c.t.Cleanup(gone.open) // for the server's own cleanup, which ends what runs
+	c.servers = c.servers[:last]
+}
+
+// waitMembers waits until the store has exactly these members.
+func (c *cluster) waitMembers(want string) {
+	c.t.Helper()
+	first := c.node("Orders", "orders-1")
+	wait(c.t, 30*time.Second, func() (bool, string) {
+		got := members(c.t, first)
+		return got == want, "members " + got + describe(c.instances("Orders"))
+	})
+}
+
+func TestAMemberWhoseServerIsGoneIsTakenOut(t *testing.T) {
+	t.Parallel()
+	c := newStore(t, 3, 3)
+	c.lose("orders-3")
+	c.dismiss("Orders", "orders-3", false)
+	c.waitMembers("orders-1 orders-2")
+	c.holds("Orders", "orders-1", "orders-2")
+
+	// The store takes in others again, and one of three can be away.
+	c.widen("Orders", wire.DesiredRunning, c.servers[1].node("orders-4", 3))
+	c.waitMembers("orders-1 orders-2 orders-4")
+	c.waitSettled("Orders", 10*time.Second)
+	c.servers[0].mustStop("Orders", "orders-1", true)
+	first := c.node("Orders", "orders-2")
+	wait(t, 20*time.Second, func() (bool, string) {
+		err := call(first, "/v3/kv/put", map[string]string{"key": b64("later"), "value": b64("v")}, &struct{}{})
+		return err == nil, "no write" + describe(c.instances("Orders"))
+	})
+}
+
+// What it waits for is the dead: a gateway can't take over the data while the store takes in no member.
+func TestADeadMemberMakesRoomForTheOneThatTakesOver(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, 3)
+	nodes := append(c.spread("orders", 1, 3), c.servers[0].node("orders-4", 1))
+	c.create("Orders", nodes)
+	c.start("Orders")
+	c.waitSettled("Orders", 15*time.Second)
+	if role := c.node("Orders", "orders-4").Role; role != wire.Gateway {
+		t.Fatalf("orders-4 is %s, want gateway", role)
+	}
+	c.lose("orders-3")
+	c.dismiss("Orders", "orders-3", false)
+	c.waitMembers("orders-1 orders-2 orders-4")
+	c.waitSettled("Orders", 10*time.Second)
+}
+
+func TestAMemberThatLivesIsLeftToItsManager(t *testing.T) {
+	t.Parallel()
+	c := newStore(t, 5, 5)
+	c.lose("orders-5")
+	c.abandon(3)
+	c.dismiss("Orders", "orders-5", false)
+	c.dismiss("Orders", "orders-4", false)
+	c.waitMembers("orders-1 orders-2 orders-3 orders-4")
+	if in := c.servers[0].instance("Orders", "orders-1"); in.LastError != "" {
+		t.Errorf("orders-1 shows %q", in.LastError)
+	}
+}
+
+func TestAMemberStaysWhileItsTopologyIsInDoubt(t *testing.T) {
+	t.Parallel()
+	c := newStore(t, 3, 3)
+	c.lose("orders-3")
+	for _, s := range c.servers {
+		s.doubted.Store(true)
+	}
+	c.dismiss("Orders", "orders-3", false)
+	wait(t, 20*time.Second, func() (bool, string) {
+		text := c.servers[0].instance("Orders", "orders-1").LastError
+		return strings.Contains(text, "orders-3 at ") && strings.HasSuffix(text, "has a change under way"), text
+	})
+	c.holds("Orders", "orders-1", "orders-2", "orders-3")
+	for _, s := range c.servers {
+		s.doubted.Store(false)
+	}
+	c.waitMembers("orders-1 orders-2")
+}
