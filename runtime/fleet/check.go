@@ -33,8 +33,8 @@ func checkChange(c *wire.Change) *wire.Result {
 
 // check returns the first thing that speaks against a change on this manager, in a real one's order.
 func (m *manager) check(e *entry, c *wire.Change) *wire.Result {
-	if !keeps(c.Managers, m.address) {
-		return wrongManager(m.address)
+	if !keeps(c.Managers, m.identity) {
+		return wrongManager(m.identity)
 	}
 	if e.Pending != nil && e.Pending.ID != c.ID {
 		return busy(e)
@@ -59,7 +59,7 @@ func (m *manager) checkBase(e *entry, c *wire.Change) *wire.Result {
 	switch {
 	case s == nil && c.Removes():
 		return refuse(wire.CodeStoreNotFound, "there is no store %s here", c.Store)
-	case s == nil && c.BaseRevision > 0 && c.Home == m.address:
+	case s == nil && c.BaseRevision > 0 && c.Home == m.identity:
 		return refuse(wire.CodeStaleRevision, "there is no store %s here, where its changes are decided; the change builds on revision %d: read the store again", c.Store, c.BaseRevision)
 	case s == nil:
 		return nil

@@ -16,8 +16,8 @@ import (
 // manager is one fake. What it keeps is in memory alone.
 type manager struct {
 	part *part
-	// address is its host:port, and its identity too.
-	address, host, port string
+	// identity is "fake-" and the address, its host:port.
+	identity, address, host, port string
 
 	mu   sync.Mutex
 	kept map[string]*entry // by name in lower case
@@ -38,6 +38,7 @@ type entry struct {
 
 func newManager(p *part, i int) *manager {
 	m := &manager{part: p, address: p.plan.Address(i), kept: map[string]*entry{}}
+	m.identity = "fake-" + m.address
 	m.host, m.port, _ = net.SplitHostPort(m.address)
 	m.kept[strings.ToLower(Seeded)] = m.seed(i)
 	return m
@@ -48,7 +49,7 @@ func (m *manager) entry(name string) *entry {
 	key := strings.ToLower(name)
 	e := m.kept[key]
 	if e == nil {
-		e = &entry{StoreState: wire.StoreState{Manager: m.address}}
+		e = &entry{StoreState: wire.StoreState{Manager: m.identity}}
 		m.kept[key] = e
 	}
 	if e.Configuration == nil {
@@ -67,7 +68,7 @@ func (m *manager) find(name string) (*entry, *wire.Result) {
 }
 
 func (m *manager) getInfo(*request) any {
-	return wire.Info{Identity: m.address, Host: m.host, Listen: m.address, Version: wire.Version}
+	return wire.Info{Identity: m.identity, Host: m.host, Listen: m.address, Version: wire.Version}
 }
 
 func (m *manager) getHealth(*request) any { return done("Alive") }
@@ -97,14 +98,18 @@ func (m *manager) getStore(r *request) any {
 func (m *manager) answer(ctx context.Context, r *request) (int, []byte) {
 	route := r.route()
 	if route == nil {
-		return encodeAnswer("NotFound", refuse(wire.CodeNotFound, "there is nothing for fake managers at %s %s", r.method, r.path))
+		return encodeAnswer("Request", refuse(wire.CodeNotFound, "there is nothing for fake managers at %s %s", r.method, r.path))
 	}
-	if to := r.query.Get("to"); route.addressed && to != m.address {
-		return encodeAnswer(route.action, wrongManager(m.address))
+	action := route.action
+	if r.instance != "" {
+		action += ":" + r.instance
+	}
+	if to := r.query.Get("to"); route.addressed && to != m.identity {
+		return encodeAnswer(action, wrongManager(m.identity))
 	}
 	if route.asksHome {
 		if silent := m.settle(ctx, r.store); silent != nil {
-			return encodeAnswer(route.action, silent)
+			return encodeAnswer(action, silent)
 		}
 	}
 	m.mu.Lock()
@@ -113,5 +118,5 @@ func (m *manager) answer(ctx context.Context, r *request) (int, []byte) {
 	if r.method != http.MethodGet {
 		m.list = nil
 	}
-	return encodeAnswer(route.action, route.handle(m, r))
+	return encodeAnswer(action, route.handle(m, r))
 }

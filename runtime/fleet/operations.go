@@ -18,7 +18,7 @@ func (m *manager) prepare(r *request) any {
 			return r
 		}
 		return wire.Operation{
-			ID: c.ID, State: wire.OperationUnknown, Manager: m.address, Action: c.Action, Store: c.Store, Epoch: e.Epoch, Claims: m.claims(c),
+			ID: c.ID, State: wire.OperationUnknown, Manager: m.identity, Action: c.Action, Store: c.Store, Epoch: e.Epoch, Claims: m.claims(c),
 		}
 	}
 	_, known := m.operation(c.ID)
@@ -48,7 +48,7 @@ func (m *manager) vote(e *entry, c *wire.Change, digest string) any {
 	since := now.UTC().Round(0)
 	e.change, e.heard, e.Epoch = c, now, c.Epoch
 	e.Pending = &wire.Operation{
-		ID: c.ID, State: wire.OperationPending, Manager: m.address, Action: c.Action, Store: c.Store, Epoch: c.Epoch, Digest: digest,
+		ID: c.ID, State: wire.OperationPending, Manager: m.identity, Action: c.Action, Store: c.Store, Epoch: c.Epoch, Digest: digest,
 		Owner: c.Owner, Home: c.Home, Managers: c.Managers, Since: &since,
 	}
 	return *e.Pending
@@ -73,7 +73,7 @@ func (m *manager) getOperation(r *request) any {
 	if _, op := m.operation(r.operation); op != nil {
 		return *op
 	}
-	return wire.Operation{ID: r.operation, State: wire.OperationUnknown, Manager: m.address}
+	return wire.Operation{ID: r.operation, State: wire.OperationUnknown, Manager: m.identity}
 }
 
 func (m *manager) getState(r *request) any {
@@ -108,7 +108,7 @@ func (m *manager) abort(r *request) any {
 	switch {
 	case op == nil:
 		e = m.entry(a.Store)
-		e.Decided = append(e.Decided, wire.Operation{ID: r.operation, State: wire.OperationAborted, Manager: m.address, Store: a.Store, Epoch: a.Epoch})
+		e.Decided = append(e.Decided, wire.Operation{ID: r.operation, State: wire.OperationAborted, Manager: m.identity, Store: a.Store, Epoch: a.Epoch})
 		return e.Decided[len(e.Decided)-1]
 	case op.State == wire.OperationPending && op.Epoch > a.Epoch:
 		return staleEpoch(op.ID, op.Epoch)
@@ -125,7 +125,7 @@ func (m *manager) renew(r *request) any {
 		return unknown(r.operation)
 	case op.State == wire.OperationAborted:
 		return aborted(op.ID)
-	case op.State == wire.OperationPending && op.Home != m.address:
+	case op.State == wire.OperationPending && op.Home != m.identity:
 		return refuse(wire.CodeWrongHome, "operation %s is decided by manager %s: renew it there", op.ID, op.Home)
 	case op.State == wire.OperationPending:
 		e.heard = time.Now()
@@ -148,7 +148,7 @@ func (m *manager) end(e *entry, state wire.OperationState) wire.Operation {
 			Home: c.Home, Managers: c.Managers, Founders: c.Founders, Nodes: c.Nodes,
 		}, c.Desired)
 	}
-	op := wire.Operation{ID: p.ID, State: state, Manager: m.address, Action: p.Action, Store: p.Store, Epoch: p.Epoch, Digest: p.Digest}
+	op := wire.Operation{ID: p.ID, State: state, Manager: m.identity, Action: p.Action, Store: p.Store, Epoch: p.Epoch, Digest: p.Digest}
 	e.Decided = append(e.Decided, op)
 	return op
 }
@@ -156,7 +156,7 @@ func (m *manager) end(e *entry, state wire.OperationState) wire.Operation {
 // expire lets go of what this manager is the home of and nobody has renewed in time.
 func (m *manager) expire() {
 	for _, e := range m.kept {
-		if e.Pending != nil && e.Pending.Home == m.address && time.Since(e.heard) > wire.ExpireAfter {
+		if e.Pending != nil && e.Pending.Home == m.identity && time.Since(e.heard) > wire.ExpireAfter {
 			m.end(e, wire.OperationAborted)
 		}
 	}

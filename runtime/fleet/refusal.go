@@ -46,8 +46,8 @@ func busy(e *entry) *wire.Result {
 	return r
 }
 
-func wrongManager(address string) *wire.Result {
-	return refuse(wire.CodeWrongManager, "this manager is %s, the request is for another one: connect again", address)
+func wrongManager(identity string) *wire.Result {
+	return refuse(wire.CodeWrongManager, "this manager is %s, the request is for another one: connect again", identity)
 }
 
 func unknown(id string) *wire.Result {

@@ -19,7 +19,7 @@ var homes = http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{Dis
 // and does the same. The refusal says that the home gave no answer.
 func (m *manager) settle(ctx context.Context, store string) *wire.Result {
 	home := m.homeOf(store)
-	if home.URL == "" || home.Identity == m.address {
+	if home.URL == "" || home.Identity == m.identity {
 		return nil
 	}
 	there, err := ask(ctx, home, store)

@@ -35,7 +35,7 @@ func seededConfiguration(p Plan) *wire.Configuration {
 
 // seed is what manager i has from the beginning.
 func (m *manager) seed(i int) *entry {
-	e := &entry{StoreState: wire.StoreState{Manager: m.address, Store: Seeded, Configuration: m.part.seeded}, seeded: true}
+	e := &entry{StoreState: wire.StoreState{Manager: m.identity, Store: Seeded, Configuration: m.part.seeded}, seeded: true}
 	if i < seededInstances {
 		in := running
 		e.own = map[string]*wire.Instance{e.Configuration.Nodes[i].Name: &in}

@@ -1,0 +1,173 @@
+package tests
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	fakes "dkvrun/runtime/fleet"
+	"dkvrun/runtime/wire"
+)
+
+// party is one of two managers, a real one and a fake, that are asked the same.
+type party struct {
+	t                       *testing.T
+	host, address, identity string
+}
+
+func opID(n int) string { return fmt.Sprintf("0198f0a0-0000-7000-8000-%012d", n) }
+
+func (p *party) self() wire.Manager {
+	return wire.Manager{Identity: p.identity, URL: "http://" + p.address}
+}
+
+// edit makes another change of one.
+type edit func(*party, *wire.Change)
+
+// change is operation n: it makes a store with one instance, kept by this manager alone, unless it is edited.
+func (p *party) change(n int, edits ...edit) wire.Change {
+	c := wire.Change{
+		ID: opID(n), Action: wire.CreateAction, Store: "OrdersStore", Owner: "tester", Home: p.identity, Managers: []wire.Manager{p.self()},
+		Epoch: 1, Creation: opID(n), Desired: wire.DesiredStopped, Nodes: p.nodes("orders", 1, 17811),
+	}
+	for _, f := range edits {
+		f(p, &c)
+	}
+	c.Founders = wire.Founders(c.Nodes)
+	return c
+}
+
+// nodes are so many instances on the manager's server, with ports from one on.
+func (p *party) nodes(prefix string, count, port int) []wire.Node {
+	nodes := []wire.Node{}
+	for i := range count {
+		nodes = append(nodes, wire.Node{
+			Name: fmt.Sprintf("%s-%d", prefix, i+1), Host: p.host, ClustronPort: port + i, ClientPort: port + 50 + i, Role: wire.Data, Manager: p.address,
+		})
+	}
+	return nodes
+}
+
+// send sends a request and returns the answer's status and body.
+func (p *party) send(method, path string, query url.Values, body any) (int, []byte) {
+	p.t.Helper()
+	var text []byte
+	if body != nil {
+		text, _ = json.Marshal(body)
+	}
+	request, err := http.NewRequest(method, "http://"+p.address+path+"?"+query.Encode(), bytes.NewReader(text))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if text, err = io.ReadAll(answer.Body); err != nil {
+		p.t.Fatal(err)
+	}
+	return answer.StatusCode, text
+}
+
+// own are the fields that differ by who answers and when, or are for people.
+var own = []string{"message", "hint", "since", "digest", "pid", "startedAt", "leader", "ready", "lastError", "restarts", "boot", "capabilities", "catalogDigest", "version"}
+
+// plain is a value of an answer without what is the manager's own, and without what is empty.
+func (p *party) plain(value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		for key, item := range v {
+			if item = p.plain(item); item == nil || slices.Contains(own, key) {
+				delete(v, key)
+			} else {
+				v[key] = item
+			}
+		}
+		if len(v) == 0 {
+			return nil
+		}
+	case []any:
+		for i := range v {
+			v[i] = p.plain(v[i])
+		}
+		if len(v) == 0 {
+			return nil
+		}
+	case string:
+		v = strings.NewReplacer(p.identity, "<identity>", p.address, "<address>", p.host, "<host>").Replace(v)
+		if strings.HasPrefix(v, "d-") { // made of a digest
+			return "d-"
+		}
+		return v
+	case bool:
+		if !v {
+			return nil
+		}
+	}
+	return value
+}
+
+// TestFakesAnswerLikeManagers asks a real manager and a fake the same, one request after the other. Both have
+// to answer alike, and as the request says.
+func TestFakesAnswerLikeManagers(t *testing.T) {
+	f := &fleet{dir: filepath.Join(t.TempDir(), "managers")}
+	t.Cleanup(f.close)
+	if err := f.start([]string{"127.43.1.1"}); err != nil {
+		t.Fatal(err)
+	}
+	plan := fakes.Plan{Count: 8, Port: 7943}
+	stop, err := fakes.Serve(plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	last := plan.Address(plan.Count - 1) // the first ones have a store from the beginning
+	host, _, _ := strings.Cut(last, ":")
+	real, fake := &party{t: t, host: "127.43.1.1", address: "127.43.1.1:7801"}, &party{t: t, host: host, address: last}
+	for _, p := range []*party{real, fake} {
+		var info wire.Info
+		if _, text := p.send("GET", wire.InfoPath(), nil, nil); json.Unmarshal(text, &info) != nil || info.Identity == "" {
+			t.Fatalf("%s says of itself %s", p.address, text)
+		}
+		p.identity = info.Identity
+	}
+	for _, x := range exchanges {
+		title := x.method + " " + x.path + ", " + x.says
+		status, want := x.with(real)
+		fakeStatus, got := x.with(fake)
+		if status != fakeStatus || !reflect.DeepEqual(want, got) {
+			t.Errorf("%s\nthe real one: %d %v\nthe fake:     %d %v", title, status, want, fakeStatus, got)
+		}
+		if said := fmt.Sprint(want); !strings.Contains(said, x.says) {
+			t.Errorf("%s: got %d %s", title, status, said)
+		}
+	}
+}
+
+// with has a manager answer the request.
+func (x exchange) with(p *party) (int, any) {
+	p.t.Helper()
+	query := url.Values{}
+	for name, values := range x.query {
+		query.Set(name, strings.Replace(values[0], "<identity>", p.identity, 1))
+	}
+	var body any
+	if x.body != nil {
+		body = x.body(p)
+	}
+	status, text := p.send(x.method, x.path, query, body)
+	var value any
+	if err := json.Unmarshal(text, &value); err != nil {
+		p.t.Fatalf("%s %s: %v: %s", x.method, x.path, err, text)
+	}
+	return status, p.plain(value)
+}
