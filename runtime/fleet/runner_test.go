@@ -1,0 +1,246 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"dkvrun/runtime/apply"
+	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/wire"
+)
+
+// network carries the runner's messages to fakes, but those that it loses.
+type network struct {
+	t         *testing.T
+	plan      Plan
+	client    *fanout.Client
+	endpoints []fanout.Endpoint
+	// loses says whether a message to manager i gets lost.
+	loses func(i int, verb string) bool
+}
+
+// serve runs a plan and gives the network to it.
+func serve(t *testing.T, plan Plan) *network {
+	t.Helper()
+	stop, err := Serve(plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	n := &network{t: t, plan: plan, client: fanout.New(fanout.Config{}), loses: func(int, string) bool { return false }}
+	t.Cleanup(n.client.Close)
+	if n.endpoints, err = fanout.ParseEndpoints(plan.Addresses(), 0); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// Send implements apply.Transport.
+func (n *network) Send(ctx context.Context, requests []apply.Request, how apply.Send) []apply.Reply {
+	replies := make([]apply.Reply, len(requests))
+	var out []fanout.Request
+	var place []int
+	for i, r := range requests {
+		if n.loses(r.To, r.Path[strings.LastIndexByte(r.Path, '/')+1:]) {
+			replies[i] = apply.Reply{Class: fanout.Timeout, Message: "lost"}
+			continue
+		}
+		request := fanout.Request{Endpoint: n.endpoints[r.To], Method: r.Method, Path: r.Path, Query: r.Query}
+		request.Body, request.Compressed = fanout.Compress(r.Body)
+		out, place = append(out, request), append(place, i)
+	}
+	for _, a := range n.client.Do(ctx, out, fanout.Options{Timeout: time.Second}) {
+		reply := apply.Reply{Status: a.Status, Body: a.Body}
+		if a.Err != nil {
+			reply.Class, reply.Message = a.Err.Class, a.Err.Message
+		}
+		replies[place[a.Index]] = reply
+	}
+	if how.Each != nil {
+		for i, reply := range replies {
+			how.Each(i, reply)
+		}
+	}
+	return replies
+}
+
+// Now, Sleep and Every implement apply.Clock.
+func (n *network) Now() time.Time { return time.Now() }
+
+func (n *network) Sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (n *network) Every(time.Duration, func()) func() { return func() {} }
+
+// managers are all of the fleet as a change names them.
+func (n *network) managers() []wire.Manager {
+	var out []wire.Manager
+	for _, e := range n.endpoints {
+		out = append(out, wire.Manager{Identity: "fake-" + e.String(), URL: e.URL()})
+	}
+	return out
+}
+
+// creation is the operation that makes OrdersStore with an instance on each of the first managers.
+func (n *network) creation(id, instances int) wire.Change {
+	c := wire.Change{
+		ID: fmt.Sprintf("0198f0a0-0000-7000-8000-%012d", id), Action: wire.CreateAction, Store: "OrdersStore", Owner: "tester",
+		Managers: n.managers(), Desired: wire.DesiredStopped,
+	}
+	c.Creation = c.ID
+	c.Home = slices.MinFunc(c.Managers, func(a, b wire.Manager) int { return strings.Compare(a.Identity, b.Identity) }).Identity
+	for i := range instances {
+		c.Nodes = append(c.Nodes, wire.Node{Name: fmt.Sprintf("orders-%d", i+1), Host: n.endpoints[i].Host, ClustronPort: 7811, ClientPort: 7861})
+	}
+	c.Nodes = wire.AssignRoles(c.Nodes)
+	c.Founders = wire.Founders(c.Nodes)
+	return c
+}
+
+// run brings a change to all.
+func (n *network) run(c wire.Change) *apply.Outcome {
+	r := &apply.Runner{Transport: n, Clock: n, Change: c, Names: n.plan.Addresses(), Verb: "Created", Parallel: true, Settle: time.Second}
+	for _, node := range c.Nodes {
+		r.Claimed = append(r.Claimed, node.Name)
+	}
+	return r.Run(context.Background())
+}
+
+// state is what a manager has of OrdersStore.
+func (n *network) state(i int) wire.StoreState {
+	n.t.Helper()
+	state, err := ask(context.Background(), n.managers()[i], "OrdersStore")
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return state
+}
+
+// count is at how many managers a change is committed, and pending.
+func (n *network) count(c wire.Change) (committed, pending int) {
+	n.t.Helper()
+	for i := range n.endpoints {
+		switch s := n.state(i); s.Of(c.ID) {
+		case wire.OperationCommitted:
+			committed++
+		case wire.OperationPending:
+			pending++
+		}
+	}
+	return committed, pending
+}
+
+func TestRunnerMakesAStoreOnAll(t *testing.T) {
+	n := serve(t, Plan{Count: 50, Port: 7923})
+	c := n.creation(1, 50)
+	if out := n.run(c); out.State != apply.Made {
+		t.Fatalf("state %d: %s", out.State, out.Summary)
+	}
+	if committed, pending := n.count(c); committed != 50 || pending != 0 {
+		t.Fatalf("committed at %d, pending at %d", committed, pending)
+	}
+	other := n.creation(2, 3)
+	if out := n.run(other); out.State != apply.Refused || !out.Stale || out.Rows[7].Code != wire.CodeStoreExists {
+		t.Errorf("another store of that name: state %d, %+v", out.State, out.Rows[7])
+	}
+	other.BaseRevision, other.BaseOperation, other.Creation = 1, c.ID, c.ID
+	if out := n.run(other); out.State != apply.Made {
+		t.Errorf("what builds on it: state %d: %s", out.State, out.Summary)
+	}
+	other.ID = "0198f0a0-0000-7000-8000-000000000003"
+	if out := n.run(other); out.State != apply.Refused || out.Rows[7].Code != wire.CodeStaleRevision {
+		t.Errorf("what builds on what it was: state %d, %+v", out.State, out.Rows[7])
+	}
+}
+
+func TestNothingStaysWhereOneStalls(t *testing.T) {
+	n := serve(t, Plan{Count: 12, Port: 7924, Faults: []Fault{Stall}}) // the first stalls, the tenth is the home
+	c := n.creation(1, 12)
+	if out := n.run(c); out.State != apply.Unmade || out.Rows[0].Code != fanout.Timeout || out.Rows[5].Result != apply.RolledBack {
+		t.Fatalf("state %d: %+v", out.State, out.Rows)
+	}
+	if committed, pending := n.count(c); committed+pending != 0 {
+		t.Errorf("committed at %d, pending at %d", committed, pending)
+	}
+	if s := n.state(5); s.Configuration != nil || s.Of(c.ID) != wire.OperationAborted {
+		t.Errorf("got %+v", s)
+	}
+}
+
+func TestLostCommitIsFound(t *testing.T) {
+	n := serve(t, Plan{Count: 5, Port: 7925})
+	c := n.creation(1, 5)
+	n.loses = func(i int, verb string) bool { return i >= 3 && verb == "commit" }
+	if out := n.run(c); out.State != apply.Made || out.Rows[2].Result != apply.Done || out.Rows[3].Result != apply.Failed {
+		t.Fatalf("state %d: %+v", out.State, out.Rows)
+	}
+	if committed, pending := n.count(c); committed != 3 || pending != 2 {
+		t.Fatalf("committed at %d, pending at %d", committed, pending)
+	}
+	poll(t, "those that missed the commit ask their home", func() bool {
+		committed, _ := n.count(c)
+		return committed == 5
+	})
+}
+
+func TestRepairSettlesWhatIsPending(t *testing.T) {
+	n := serve(t, Plan{Count: 5, Port: 7926})
+	c := n.creation(1, 5)
+	n.loses = func(i int, verb string) bool { return i != 0 && verb == "commit" }
+	n.run(c)
+	if _, pending := n.count(c); pending != 4 {
+		t.Fatalf("pending at %d", pending)
+	}
+	busy := n.creation(2, 5)
+	if out := n.run(busy); out.State != apply.Refused || out.Rows[1].Code != wire.CodeStoreBusy {
+		t.Errorf("another change meanwhile: state %d: %s", out.State, out.Summary)
+	}
+	r := &apply.Repair{Transport: n, Clock: n, Store: c.Store, Managers: c.Managers, Names: n.plan.Addresses(), Wait: time.Second}
+	r.Look(context.Background())
+	if out := r.Settle(context.Background()); out.State != apply.Made || out.Rows[4].Message != "CreateStore: committed" {
+		t.Errorf("state %d: %+v", out.State, out.Rows)
+	}
+	if committed, _ := n.count(c); committed != 5 {
+		t.Errorf("committed at %d", committed)
+	}
+}
+
+// A change that nobody has decided is in the way of others; the next one goes above its epoch.
+func TestUndecidedChangeIsInTheWay(t *testing.T) {
+	n := serve(t, Plan{Count: 3, Port: 7927})
+	earlier := n.creation(1, 3)
+	n.loses = func(i int, verb string) bool { return verb == "commit" }
+	if out := n.run(earlier); out.State != apply.Undecided {
+		t.Fatalf("state %d: %s", out.State, out.Summary)
+	}
+	if s := n.state(1); s.Pending == nil || s.Pending.Owner != "tester" || s.Epoch != 1 {
+		t.Fatalf("got %+v", s)
+	}
+	n.loses = func(int, string) bool { return false }
+	if out := n.run(n.creation(2, 3)); out.State != apply.Refused || !out.Busy {
+		t.Errorf("state %d: %+v", out.State, out.Rows)
+	}
+	abort := apply.Request{Method: "POST", Path: wire.OperationPath(earlier.ID) + "/abort", Body: encode(wire.Abort{Store: earlier.Store, Epoch: 1})}
+	for i, m := range earlier.Managers {
+		abort.To, abort.Query = i, "to="+url.QueryEscape(m.Identity)
+		n.Send(context.Background(), []apply.Request{abort}, apply.Send{})
+	}
+	later := n.creation(2, 3)
+	if out := n.run(later); out.State != apply.Made {
+		t.Fatalf("state %d: %s", out.State, out.Summary)
+	}
+	if s := n.state(1); s.Epoch != 2 || s.Configuration == nil || s.Configuration.Epoch != 2 {
+		t.Errorf("got %+v", s)
+	}
+}
