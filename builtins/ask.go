@@ -45,11 +45,7 @@ func (r *Run) askFirst(c *runtime.Call, path string) ([]heard, error) {
 		r.use(c, r.adopted)
 		return r.askOf(c, r.adopted.managers, path)
 	}
-	endpoints, err := r.preset(c)
-	if err != nil {
-		return nil, err
-	}
-	all, err := r.askOf(c, members(endpoints), path)
+	all, err := r.askOf(c, members(r.Preset), path)
 	if err != nil {
 		return nil, err
 	}

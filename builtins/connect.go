@@ -1,6 +1,8 @@
 package builtins
 
 import (
+	"slices"
+
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
 )
@@ -55,25 +57,19 @@ func (r *Run) connectCall(c *runtime.Call) (any, error) {
 }
 
 // wanted is the list that a connect_managers call means.
-func (r *Run) wanted(c *runtime.Call) (endpoints []fanout.Endpoint, err error) {
-	var preset []fanout.Endpoint
-	if len(r.Preset) > 0 {
-		if preset, err = fanout.ParseEndpoints(r.Preset, r.ManagerPort); err != nil {
-			return nil, c.Errorf("usage", "%s: %v", r.Source, err)
-		}
-	}
+func (r *Run) wanted(c *runtime.Call) ([]fanout.Endpoint, error) {
 	if !c.Has("managers") {
-		if preset == nil {
+		if len(r.Preset) == 0 {
 			return nil, c.Errorf("no_managers", "connect_managers: no managers given: pass some, or use -m, DKVRUN_MANAGERS or --local")
 		}
-		return preset, nil
+		return r.Preset, nil
 	}
-	endpoints, err = r.parse(c)
+	endpoints, err := r.parse(c)
 	if err != nil {
 		return nil, err
 	}
-	if preset != nil && !(&session{managers: members(preset)}).same(endpoints) {
-		err := c.Errorf("other_managers", "connect_managers: the script names %s, but %s named %s", listed(endpoints), r.Source, listed(preset))
+	if len(r.Preset) > 0 && !slices.Equal(r.Preset, endpoints) {
+		err := c.Errorf("other_managers", "connect_managers: the script names %s, but %s named %s", listed(endpoints), r.Source, listed(r.Preset))
 		err.Hint = "leave one of the two out; connect_managers() without a list takes what " + r.Source + " named"
 		return nil, err
 	}

@@ -21,7 +21,7 @@ type Config struct {
 	Reporter Reporter
 	Stdout   io.Writer
 	// Preset is the session that a flag, the environment or --local named; Source says which.
-	Preset []string
+	Preset []fanout.Endpoint
 	Source string
 	// ManagerPort stands for managers given without one.
 	ManagerPort int

@@ -68,11 +68,7 @@ func (r *Run) sessionFor(c *runtime.Call) (*session, error) {
 	r.adopting.Lock()
 	defer r.adopting.Unlock()
 	if r.adopted == nil || !r.adopted.identified {
-		endpoints, err := r.preset(c)
-		if err != nil {
-			return nil, err
-		}
-		if err := r.adopt(c, r.probe(c, endpoints, nil), true); err != nil {
+		if err := r.adopt(c, r.probe(c, r.Preset, nil), true); err != nil {
 			return nil, err
 		}
 	}
@@ -86,14 +82,6 @@ func members(endpoints []fanout.Endpoint) []member {
 		out[i].Endpoint = e
 	}
 	return out
-}
-
-func (r *Run) preset(c *runtime.Call) ([]fanout.Endpoint, error) {
-	endpoints, err := fanout.ParseEndpoints(r.Preset, r.ManagerPort)
-	if err != nil {
-		return nil, c.Errorf("usage", "%s: %v", r.Source, err)
-	}
-	return endpoints, nil
 }
 
 // adopt makes the preset managers the session, by what they answered to a first question, whichever it

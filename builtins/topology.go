@@ -131,7 +131,7 @@ func (r *Run) servers(c *runtime.Call) ([]fanout.Endpoint, error) {
 	case r.session(c) != nil:
 		return r.session(c).endpoints(), nil
 	case len(r.Preset) > 0:
-		return r.preset(c)
+		return r.Preset, nil
 	}
 	s, err := r.sessionFor(c)
 	if err != nil {

@@ -4,16 +4,34 @@ import (
 	"fmt"
 	"os"
 	"strings"
+
+	"dkvrun/runtime/fanout"
 )
 
 // maxList bounds a list of managers, in bytes.
 const maxList = 8 << 20
 
-// readManagers puts the contents of files in the place of their names: an element @FILE stands for the
+// readManagers is the session that a list names, which comes from source: a flag or a variable.
+func readManagers(list []string, source string, port int) ([]fanout.Endpoint, error) {
+	list, err := unfold(list)
+	if err != nil {
+		return nil, misuse("", "%s: %v", source, err)
+	}
+	if len(list) == 0 {
+		return nil, misuse("name at least one server, such as 10.0.0.11 or host:7801", "%s names no managers", source)
+	}
+	session, err := fanout.ParseEndpoints(list, port)
+	if err != nil {
+		return nil, misuse("", "%s: %v", source, err)
+	}
+	return session, nil
+}
+
+// unfold puts the contents of files in the place of their names: an element @FILE stands for the
 // managers in it, a line each. Empty lines and what follows a # don't count.
-func readManagers(list []string) ([]string, error) {
+func unfold(list []string) ([]string, error) {
 	var out []string
-	for _, element := range list {
+	for element := range strings.SplitSeq(strings.Join(list, ","), ",") {
 		path, isFile := strings.CutPrefix(strings.TrimSpace(element), "@")
 		if !isFile {
 			out = append(out, element)

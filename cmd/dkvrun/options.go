@@ -9,13 +9,15 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/wire"
 )
 
 // options is the command line, completed from the environment.
 type options struct {
-	managers    []string
-	source      string // where managers come from: -m or DKVRUN_MANAGERS
+	managers    []string          // as they were given
+	session     []fanout.Endpoint // that managers name
+	source      string            // where they come from: -m, DKVRUN_MANAGERS or --local
 	managerPort int
 	local       int
 	keep        string
@@ -89,7 +91,7 @@ func (o *options) flagSet() *pflag.FlagSet {
 	f.SortFlags = false
 	o.output, o.color = "table", "auto"
 	f.StringVarP(&o.eval, "eval", "e", "", "run `EXPR`, an expression or a chunk, and show its value")
-	f.StringSliceVarP(&o.managers, "managers", "m", nil, "the session: `HOST[:PORT]`, several with commas between, or @FILE with a line each")
+	f.StringArrayVarP(&o.managers, "managers", "m", nil, "the session: `HOST[:PORT]`, several with commas between, or @FILE with a line each")
 	f.IntVar(&o.managerPort, "manager-port", wire.DefaultManagerPort, "the port of managers given without one")
 	f.IntVar(&o.local, "local", 0, "start `N` managers on this machine, make them the session, delete all at the end")
 	f.StringVar(&o.keep, "keep", "", "with --local: keep the cluster's data in `DIR` for a next run")
@@ -163,11 +165,14 @@ func parse(args []string, getenv func(string) string) (*options, error) {
 	if err := o.environment(getenv); err != nil {
 		return nil, err
 	}
-	var err error
-	if o.managers, err = readManagers(o.managers); err != nil {
-		return nil, misuse("", "%s: %v", o.source, err)
+	if err := o.checkRest(); err != nil {
+		return nil, err
 	}
-	return o, o.checkRest()
+	var err error
+	if o.flags.Changed("managers") {
+		o.session, err = readManagers(o.managers, o.source, o.managerPort)
+	}
+	return o, err
 }
 
 // checkLocal holds --local against what it can't go with. The environment has no say in such a run.

@@ -73,8 +73,9 @@ func startLocal(ctx context.Context, r *runner) (*local.Cluster, error) {
 		return nil, err
 	}
 	r.screen.Notice(cluster.Describe())
-	r.managers, r.source = cluster.Endpoints(), "--local"
-	return cluster, nil
+	r.source = "--local"
+	r.session, err = fanout.ParseEndpoints(cluster.Endpoints(), r.managerPort)
+	return cluster, err
 }
 
 // run sets up the host and runs what the command line names.
@@ -88,7 +89,7 @@ func (r *runner) run(ctx context.Context) ([]any, error) {
 	}
 	r.app = builtins.NewRun(builtins.Config{
 		Client: client, Reporter: r.turns, Stdout: out,
-		Preset: r.managers, Source: r.source, ManagerPort: r.managerPort,
+		Preset: r.session, Source: r.source, ManagerPort: r.managerPort,
 		Owner: owner, DryRun: r.dryRun,
 		Yes: r.yes, AllowDown: r.down, Strict: r.strict, KeepGoing: r.keepGoing, Ask: r.asker(),
 	})

@@ -32,7 +32,7 @@ func openEnvironment(p *process, o *testOptions, s suite.Setup) *environment {
 	e := &environment{client: fanout.New(fanout.Config{Answered: fixtures.Answered})}
 	e.Run = builtins.NewRun(builtins.Config{
 		Client: e.client, Reporter: &recorder{note: s.Action}, Stdout: s.Stdout,
-		Preset: o.managers, Source: o.source, ManagerPort: o.managerPort, Owner: owner, Fixtures: fixtures,
+		Preset: o.session, Source: o.source, ManagerPort: o.managerPort, Owner: owner, Fixtures: fixtures,
 	})
 	e.host = runtime.New(runtime.Options{
 		Builtins: slices.Concat(builtins.All(), builtins.TestBuiltins(), s.Words), Stdout: s.Stdout, Stderr: s.Stdout,

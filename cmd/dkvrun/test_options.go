@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/suite"
 	"dkvrun/runtime/wire"
 )
@@ -20,6 +21,7 @@ import (
 type testOptions struct {
 	paths       []string
 	managers    []string
+	session     []fanout.Endpoint // that managers name
 	source      string
 	managerPort int
 
@@ -65,7 +67,7 @@ func (o *testOptions) flagSet() *pflag.FlagSet {
 	f.StringArrayVarP(&o.reports, "report", "r", nil, "`FORMAT[:FILE]`, as often as wanted: terminal, tap, junit, json; standard output without a file")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "show a line for each test instead of a dot")
 	f.Var(choice{&o.color, []string{"auto", "always", "never"}}, "color", "colour on the terminal")
-	f.StringSliceVarP(&o.managers, "managers", "m", nil, "the session of each file: `HOST[:PORT]`, several with commas between, or @FILE with a line each")
+	f.StringArrayVarP(&o.managers, "managers", "m", nil, "the session of each file: `HOST[:PORT]`, several with commas between, or @FILE with a line each")
 	f.IntVar(&o.managerPort, "manager-port", wire.DefaultManagerPort, "the port of managers given without one")
 	f.BoolVarP(&o.help, "help", "h", false, "show this")
 	return f
@@ -95,10 +97,10 @@ func parseTest(args []string, getenv func(string) string) (*testOptions, error) 
 	if err != nil {
 		return nil, err
 	}
-	if o.managers, err = readManagers(o.managers); err != nil {
-		return nil, misuse("", "test: %v", err)
+	if o.flags.Changed("managers") {
+		o.session, err = readManagers(o.managers, o.source, o.managerPort)
 	}
-	return o, nil
+	return o, err
 }
 
 // run makes what the suite package takes.
