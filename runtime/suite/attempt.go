@@ -101,16 +101,20 @@ func (f *file) attempt(ctx context.Context, t *test) Attempt {
 	}
 	ctx, overlooked := f.environment.Part(ctx, true)
 	f.open() // for what before_each makes: it is still there in after_each
-	f.open() // for what the test makes
+	entered := false
 	note(f.bounded(ctx, func(ctx context.Context) error {
 		for _, b := range blocks {
 			if err := f.call(ctx, b.hooks[beforeEach]); err != nil {
 				return err
 			}
 		}
+		f.open() // for what the test makes
+		entered = true
 		return f.environment.Host().Invoke(ctx, t.fn)
 	}))
-	errs = append(errs, f.close(ctx)...)
+	if entered {
+		errs = append(errs, f.close(ctx)...)
+	}
 	for _, b := range slices.Backward(blocks) {
 		for _, fn := range b.hooks[afterEach] {
 			note(f.cleanUp(ctx, func(ctx context.Context) error { return f.environment.Host().Invoke(ctx, fn) }))
