@@ -37,6 +37,8 @@ func TestEveryWeaknessBreaks(t *testing.T) {
 		{"the digest of a known id is not compared", weakness{idOnly: true}, "one id, two digests", "I5"},
 		{"a runner may leave out a manager", weakness{anyParticipants: true}, "a runner leaves out a manager of the store", "I5"},
 		{"who missed a commit is left behind", weakness{noCatchUp: true}, "a disk loses its vote, and the next change", "I5"},
+		{"who lost a vote for a new store is left behind", weakness{forgottenStay: true}, "a disk loses its vote for a new store, and the next change", "I5"},
+		{"who lost a vote takes the store from a fenced home", weakness{fencedTells: true}, "a home is lost while its store is created, and a survivor that has lost its vote", "I5"},
 		{"who lost a vote goes on", weakness{suspectVotes: true}, "a disk loses its vote, and the next change", "I5"},
 		{"commit after the expiry", weakness{commitAfterExpiry: true}, lost, "I8"},
 		{"a restarted home goes on with its pending change", weakness{restartKeeps: true}, lost, "I8"},

@@ -76,6 +76,12 @@ func losses() []scenario {
 			lossy: of(0), sessions: [2]set{of(1, 2), of(1, 2)},
 		},
 		{
+			name:       "a home is lost while its store is created, and a survivor that has lost its vote",
+			operations: []operation{{session: []int{0, 1, 2}}},
+			runners:    1, reaches: all,
+			lossy: of(0), victim: of(1), sessions: [2]set{of(1, 2)},
+		},
+		{
 			name: "a home is declared lost while it drops another manager",
 			operations: []operation{
 				{kind: change, session: []int{0, 1}, base: 3, lost: of(2)},

@@ -84,12 +84,29 @@ func (w *walk) heard(o op, i int, epoch uint8) {
 func (w *walk) catchUp(i int) {
 	t := w.from
 	m := &t.managers[i]
-	if m.home < 0 || m.repairing.has(int(m.home)) || w.noCatchUp {
+	home := w.leader(&w.from, i)
+	if home < 0 || w.noCatchUp {
 		return
 	}
-	if follow(&w.from.managers[m.home], m, i) {
+	if follow(&w.from.managers[home], m, i) {
 		w.emit(t, label{"catches up with the home", i, m.committed})
 	}
+}
+
+// leader is the home that manager i follows, -1 where it follows none. One that lost its vote for a new
+// store does not know of it: the home, whose store it keeps, tells it.
+func (w *walk) leader(s *state, i int) int {
+	m := &s.managers[i]
+	home := int(m.home)
+	for j := range s.managers {
+		if h := &s.managers[j]; m.home < 0 && int(h.home) == j && h.members.has(i) && !w.forgottenStay {
+			home = j
+		}
+	}
+	if home < 0 || (m.repairing|m.fenced).has(home) && !w.fencedTells {
+		return -1
+	}
+	return home
 }
 
 // follow copies the record of home h to m, which has lost a write, once nothing is pending there.

@@ -76,6 +76,8 @@ type weakness struct {
 	suspectHome          bool // repair may choose such a manager for the new home
 	suspectFences        bool // such a manager fences a home that it may have voted for, and hears
 	noCatchUp            bool // a manager that missed a commit is left as it is
+	forgottenStay        bool // a manager that lost its vote for a new store is not told of it
+	fencedTells          bool // a manager takes what it lost also from a home that it has fenced
 	silenceNotNeeded     bool // survivors fence a home that they hear
 }
 

@@ -119,6 +119,12 @@ func races() []scenario {
 			},
 		},
 		{
+			name:       "a disk loses its vote for a new store, and the next change",
+			operations: []operation{{session: []int{0, 1, 2}}, widening(1, 0, 1, 2)},
+			runners:    2, reaches: both,
+			victim: of(1),
+		},
+		{
 			name:       "a disk loses its vote, and the next change",
 			operations: []operation{widening(3, 0, 1, 2), widening(1, 0, 1, 2), founding(0, 1, 2)},
 			runners:    2, reaches: both,

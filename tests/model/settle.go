@@ -67,14 +67,19 @@ func (w *walk) settle(t *state) {
 		}
 	})
 	w.allCatchUp(t, silent)
+	for i := range t.managers {
+		m := &t.managers[i]
+		if home := w.leader(t, i); m.suspect && home >= 0 && silent.has(home) {
+			t.repairWithout(home, silent)
+		} else if m.repairing != 0 && !silent.has(i) {
+			t.repairWithout(m.repairing.first(), silent)
+		}
+	}
 	pending(func(i, home int, _ *manager) {
 		w.decide(t, i, home, t.records(silent|t.lost()|of(home)), w.suspects(t))
 	})
 	for i := range t.managers {
 		m := &t.managers[i]
-		if m.suspect && m.home >= 0 && silent.has(int(m.home)) {
-			m.repairing = of(int(m.home))
-		}
 		if m.repairing != 0 && !silent.has(i) {
 			w.decide(t, i, m.repairing.first(), 0, w.suspects(t))
 		}
@@ -82,12 +87,23 @@ func (w *walk) settle(t *state) {
 	w.allCatchUp(t, silent)
 }
 
+// repairWithout begins a repair at all that are left of a home's managers, or goes on with it.
+func (s *state) repairWithout(home int, silent set) {
+	for i := range s.managers {
+		m := &s.managers[i]
+		if i != home && !silent.has(i) && (int(m.home) == home || m.home < 0 && s.managers[home].members.has(i)) {
+			m.repairing = of(home)
+		}
+	}
+}
+
 // allCatchUp lets those that lost a write follow their homes, where they still take their word.
 func (w *walk) allCatchUp(t *state, silent set) {
 	for i := range t.managers {
 		m := &t.managers[i]
-		if m.suspect && m.home >= 0 && !silent.has(i) && !m.repairing.has(int(m.home)) && !w.noCatchUp {
-			follow(&t.managers[m.home], m, i)
+		home := w.leader(t, i)
+		if m.suspect && home >= 0 && !silent.has(i) && !w.noCatchUp {
+			follow(&t.managers[home], m, i)
 		}
 	}
 }
