@@ -97,15 +97,18 @@ disconnect_managers()`,
 
 var managersBuiltin = runtime.Builtin{
 	Name: "managers", Group: "Session",
-	Doc:     "Lists the session, in its order.",
-	Returns: "a list of `host:port`, empty when nothing is connected",
+	Doc:     "Lists the session, in its order; before it is connected, what `-m`, DKVRUN_MANAGERS or `--local` named.",
+	Returns: "a list of `host:port`, empty where there is no session",
 	Example: `for _, manager in ipairs(managers()) do print(manager) end`,
 	Impl: func(c *runtime.Call) (any, error) {
+		r := of(c)
+		endpoints := r.Preset
+		if s := r.session(c); s != nil {
+			endpoints = s.endpoints()
+		}
 		list := runtime.List{}
-		if s := of(c).session(c); s != nil {
-			for _, m := range s.managers {
-				list.Items = append(list.Items, m.Endpoint.String())
-			}
+		for _, e := range endpoints {
+			list.Items = append(list.Items, e.String())
 		}
 		return list, nil
 	},

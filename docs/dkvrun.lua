@@ -380,8 +380,8 @@ function json.decode(text) end
 ---@overload fun(parameters: table): any
 function json.encode(value) end
 
----Lists the session, in its order.
----@return any # a list of `host:port`, empty when nothing is connected
+---Lists the session, in its order; before it is connected, what `-m`, DKVRUN_MANAGERS or `--local` named.
+---@return any # a list of `host:port`, empty where there is no session
 ---@overload fun(parameters: table): any
 function managers() end
 
