@@ -20,6 +20,21 @@ func Suggest(word string, candidates []string) string {
 	return best
 }
 
+// continued is the only candidate that goes on after word, as delay_sec does after delay; or "".
+func continued(word string, candidates []string) string {
+	only := ""
+	for _, c := range candidates {
+		if word == "" || !strings.HasPrefix(c, strings.ToLower(word)+"_") {
+			continue
+		}
+		if only != "" {
+			return ""
+		}
+		only = c
+	}
+	return only
+}
+
 // editDistance counts the letters inserted, left out, replaced or swapped with their neighbour
 // between a and b; beyond limit it may give up with any larger number.
 func editDistance(a, b string, limit int) int {

@@ -13,3 +13,14 @@ func TestSuggest(t *testing.T) {
 		}
 	}
 }
+
+func TestHintNamesTheOnlyOneThatGoesOn(t *testing.T) {
+	for word, want := range map[string]string{
+		"delay": ": did you mean delay_sec?", "Delay": ": did you mean delay_sec?", "dely_sec": ": did you mean delay_sec?",
+		"instance": ": there is delay_sec, instance_count and instance_prefix", "": ": there is delay_sec, instance_count and instance_prefix",
+	} {
+		if got := hint(word, []string{"delay_sec", "instance_count", "instance_prefix"}); got != want {
+			t.Errorf("%s: got %q, want %q", word, got, want)
+		}
+	}
+}

@@ -94,8 +94,12 @@ func missing(owner, field string, names []string) string {
 
 // hint completes a message about an unknown name: the likely one, or all where they are few.
 func hint(word string, names []string) string {
-	if s := Suggest(word, names); s != "" {
-		return fmt.Sprintf(": did you mean %s?", s)
+	near := Suggest(word, names)
+	if near == "" {
+		near = continued(word, names)
+	}
+	if near != "" {
+		return fmt.Sprintf(": did you mean %s?", near)
 	}
 	if len(names) > 0 && len(names) <= 20 {
 		return ": there is " + joinWords(names, "and")
