@@ -61,7 +61,9 @@ func (r *request) route() *route {
 	words := strings.Split(path, "/")
 	for i := range routes {
 		if routes[i].method == r.method && r.matches(words, patterns[i]) {
-			r.query, _ = url.ParseQuery(query) // what can't be read is not there
+			if query != "" {
+				r.query, _ = url.ParseQuery(query) // what can't be read is not there
+			}
 			return &routes[i]
 		}
 	}
