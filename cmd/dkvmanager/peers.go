@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"time"
 
 	"dkvrun/runtime/wire"
@@ -27,12 +28,19 @@ func newPeers() peers {
 
 // State is what the manager at url has of a store.
 func (p peers) State(ctx context.Context, url, store string) (s wire.StoreState, err error) {
-	err = p.get(ctx, url, wire.StatePath(store), &s)
+	err = p.send(ctx, http.MethodGet, url, wire.StatePath(store), &s)
 	return s, err
 }
 
-func (p peers) get(ctx context.Context, url, path string, into any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+path, nil)
+// Settle tells a manager to settle a store whose home is at a URL.
+func (p peers) Settle(ctx context.Context, to wire.Manager, store, home string) error {
+	query := url.Values{"to": {to.Identity}, "home": {home}}
+	return p.send(ctx, http.MethodPost, to.URL, wire.SettlePath(store)+"?"+query.Encode(), &wire.StoreState{})
+}
+
+// send reads the answer of the manager at a URL.
+func (p peers) send(ctx context.Context, method, url, path string, into any) error {
+	req, err := http.NewRequestWithContext(ctx, method, url+path, nil)
 	if err != nil {
 		return err
 	}
@@ -46,7 +54,7 @@ func (p peers) get(ctx context.Context, url, path string, into any) error {
 		return fmt.Errorf("manager %s broke off its answer: %w", url, err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("manager %s answers %d to %s", url, resp.StatusCode, path)
+		return fmt.Errorf("manager %s answers %d to %s", url, resp.StatusCode, req.URL.Path)
 	}
 	if err := json.Unmarshal(body, into); err != nil {
 		return fmt.Errorf("manager %s answers with something that is not of the admin API", url)

@@ -57,6 +57,9 @@ func (r *Repair) ask(ctx context.Context, to []int, method, path string, body an
 		if method != "GET" {
 			request.Query = "to=" + url.QueryEscape(r.Managers[i].Identity)
 		}
+		if home := r.homeURL(); path == wire.SettlePath(r.Store) && home != "" {
+			request.Query += "&home=" + url.QueryEscape(home) // for one that has forgotten the store
+		}
 		requests = append(requests, request)
 	}
 	out := map[int]stateReply{}
@@ -64,6 +67,20 @@ func (r *Repair) ask(ctx context.Context, to []int, method, path string, body an
 		out[requests[i].To] = readState(reply)
 	}
 	return out
+}
+
+// homeURL is where the store's home is, as far as any answer names it.
+func (r *Repair) homeURL() string {
+	c := latest(r.seen)
+	if c == nil {
+		return ""
+	}
+	for _, m := range c.Managers {
+		if m.Identity == c.Home {
+			return m.URL
+		}
+	}
+	return ""
 }
 
 func (r *Repair) all() []int {
@@ -160,8 +177,14 @@ func (r *Repair) settled(before, now stateReply, home *wire.Configuration) Row {
 	case home != nil && mine != nil && mine.Change != home.Change:
 		row.Result, row.Code = Failed, wire.CodeStaleRevision
 		row.Message = fmt.Sprintf("has revision %d (%s), the home %d (%s)", mine.Revision, mine.Change, home.Revision, home.Change)
+	case mine == nil && home != nil && slices.ContainsFunc(home.Managers, func(m wire.Manager) bool { return m.Identity == now.state.Manager }):
+		row.Result, row.Code = Failed, wire.CodeStoreNotFound
+		row.Message = "does not have the store, which it is to keep by the home's word"
+		row.Hint = "create the store once more, as it is: whoever lacks it takes it"
 	case was != nil:
 		row.Code, row.Message = wire.CodeOK, fmt.Sprintf("%s: %s", was.Action, now.state.Of(was.ID))
+	case before.state.Configuration == nil && mine != nil:
+		row.Code, row.Message = wire.CodeOK, fmt.Sprintf("Had forgotten the store; took revision %d from the home", mine.Revision)
 	case before.state.Configuration != nil && mine != nil && before.state.Configuration.Change != mine.Change:
 		row.Code, row.Message = wire.CodeOK, fmt.Sprintf("Took revision %d from the home", mine.Revision)
 	}

@@ -36,6 +36,8 @@ func holding(id string) func(*wire.StoreState) {
 	}
 }
 
+func forgotten(s *wire.StoreState) { s.Configuration, s.Epoch = nil, 0 }
+
 func (w *world) script(answers map[string][]Reply) *world {
 	for message, replies := range answers {
 		w.answers[message] = replies
@@ -61,6 +63,8 @@ func TestSettle(t *testing.T) {
 		},
 		"a change goes on":        {[]Reply{has("b", "op-2", holding("op-9")), has("b", "op-2", holding("op-9"))}, Undecided, Failed, "still being made by alice", "not settled at 1 of 2"},
 		"one took what it missed": {[]Reply{has("b", "op-1", nil), has("b", "op-2", nil)}, Made, Done, "Took revision 2 from the home", "settled"},
+		"one had forgotten it":    {[]Reply{has("b", "", forgotten), has("b", "op-2", nil)}, Made, Done, "Had forgotten the store; took revision 2", "settled"},
+		"one does not want it":    {[]Reply{has("b", "", forgotten), has("b", "", forgotten)}, Undecided, Failed, "does not have the store", "not settled"},
 		"one stays behind":        {[]Reply{has("b", "op-1", nil), has("b", "op-1", nil)}, Undecided, Failed, "the home 2 (op-2)", "not settled"},
 		"its home is silent":      {[]Reply{has("b", "op-2", nil), refuses(409, wire.CodeHomeSilent, 0)}, Undecided, Failed, "because of home_silent", "not settled"},
 	} {
@@ -76,6 +80,9 @@ func TestSettle(t *testing.T) {
 			}
 			if !strings.Contains(out.Summary, test.summary) {
 				t.Errorf("%q does not say %q", out.Summary, test.summary)
+			}
+			if want := "to=b&home=http%3A%2F%2F10.0.0.11%3A7801"; w.last.Query != want {
+				t.Errorf("asked with %q, want %q", w.last.Query, want)
 			}
 		})
 	}

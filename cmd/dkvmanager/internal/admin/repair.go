@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"dkvrun/cmd/dkvmanager/internal/apply"
@@ -19,9 +20,13 @@ func (a *API) settle(req *request) (any, error) {
 	if err := a.checkTo(req); err != nil {
 		return nil, err
 	}
+	home := req.query.Get("home")
+	if home != "" && !strings.HasPrefix(home, "http://") && !strings.HasPrefix(home, "https://") {
+		return nil, refuse(wire.CodeBadRequest, "parameter home: got %s, want http://HOST:PORT", quoted(home))
+	}
 	ctx, cancel := context.WithTimeout(req.ctx, settleTimeout)
 	defer cancel()
-	return a.apply.Settle(ctx, req.store)
+	return a.apply.Settle(ctx, req.store, home)
 }
 
 func (a *API) fence(req *request) (any, error) {

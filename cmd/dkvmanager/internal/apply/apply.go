@@ -28,6 +28,8 @@ type Catalog interface {
 type Peers interface {
 	// State is what the manager at url has of a store. An error says that no answer came that can be used.
 	State(ctx context.Context, url, store string) (wire.StoreState, error)
+	// Settle tells a manager to settle a store whose home is at a URL. An error says that it is not told.
+	Settle(ctx context.Context, to wire.Manager, store, home string) error
 }
 
 // Options is what a machine works with; all but ExpireAfter are required.

@@ -85,6 +85,16 @@ func (f *fleet) State(_ context.Context, url, store string) (wire.StoreState, er
 	return wire.StoreState{}, fmt.Errorf("%s does not answer", url)
 }
 
+func (f *fleet) Settle(ctx context.Context, to wire.Manager, store, home string) error {
+	for _, m := range f.all {
+		if m.url() == to.URL && m.self() == to.Identity && !f.down[m.host] {
+			_, err := m.Settle(ctx, store, home)
+			return err
+		}
+	}
+	return fmt.Errorf("%s does not answer", to.URL)
+}
+
 func (f *fleet) managers() []wire.Manager {
 	var out []wire.Manager
 	for _, m := range f.all {

@@ -141,10 +141,10 @@ func TestSettleAsksAtOnce(t *testing.T) {
 	if _, err := f.all[0].Commit(c.ID, 1); err != nil {
 		t.Fatal(err)
 	}
-	if s, err := f.all[1].Settle(ctx, "OrdersStore"); err != nil || s.Configuration == nil || s.Pending != nil {
+	if s, err := f.all[1].Settle(ctx, "OrdersStore", ""); err != nil || s.Configuration == nil || s.Pending != nil {
 		t.Errorf("%+v, %v", s, err)
 	}
 	f.down[f.all[0].host] = true
-	_, err := f.all[2].Settle(ctx, "OrdersStore")
+	_, err := f.all[2].Settle(ctx, "OrdersStore", "")
 	f.refused(err, wire.CodeHomeSilent)
 }

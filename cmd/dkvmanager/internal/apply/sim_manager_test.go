@@ -72,7 +72,7 @@ func (m *manager) serve(r runner.Request) runner.Reply {
 		m.s.fail("a query that can't be read: %s", r.Query)
 	}
 	if store, found := strings.CutPrefix(r.Path, wire.StoresPath()+"/"); found {
-		return m.serveStore(store, r, query.Get("to"))
+		return m.serveStore(store, r, query)
 	}
 	var op wire.Operation
 	id, verb, _ := strings.Cut(strings.TrimPrefix(r.Path, wire.OperationsPath()+"/"), "/")
@@ -96,7 +96,7 @@ func (m *manager) serve(r runner.Request) runner.Reply {
 }
 
 // serveStore is the part of the surface that repairs use.
-func (m *manager) serveStore(path string, r runner.Request, to string) runner.Reply {
+func (m *manager) serveStore(path string, r runner.Request, query url.Values) runner.Reply {
 	store, verb, _ := strings.Cut(path, "/")
 	ctx := context.Background()
 	var state wire.StoreState
@@ -104,10 +104,10 @@ func (m *manager) serveStore(path string, r runner.Request, to string) runner.Re
 	switch {
 	case verb == "state":
 		state, err = m.machine.State(store)
-	case to != m.disk.identity:
+	case query.Get("to") != m.disk.identity:
 		err = WrongManager(m.disk.identity)
 	case verb == "settle":
-		state, err = m.machine.Settle(ctx, store)
+		state, err = m.machine.Settle(ctx, store, query.Get("home"))
 	case verb == "fence":
 		var body wire.Fence
 		m.s.decode(r.Body, &body)

@@ -127,6 +127,22 @@ func (n network) silence(request runner.Request) runner.Reply {
 
 // State asks on behalf of a manager.
 func (m *manager) State(_ context.Context, url, store string) (wire.StoreState, error) {
+	return m.ask(url, func(to *manager) (wire.StoreState, error) { return to.machine.State(store) })
+}
+
+// Settle tells on behalf of a manager.
+func (m *manager) Settle(ctx context.Context, w wire.Manager, store, home string) error {
+	_, err := m.ask(w.URL, func(to *manager) (wire.StoreState, error) {
+		if w.Identity != to.disk.identity {
+			return wire.StoreState{}, WrongManager(to.disk.identity)
+		}
+		return to.machine.Settle(ctx, store, home)
+	})
+	return err
+}
+
+// ask has another manager do something, and brings its answer.
+func (m *manager) ask(url string, what func(*manager) (wire.StoreState, error)) (wire.StoreState, error) {
 	s, t := m.s, m.s.current
 	var state wire.StoreState
 	err := errors.New("no answer")
@@ -138,7 +154,7 @@ func (m *manager) State(_ context.Context, url, store string) (wire.StoreState, 
 		var said wire.StoreState
 		s.exchange(to, func() runner.Reply {
 			var failed error
-			if said, failed = to.machine.State(store); failed != nil {
+			if said, failed = what(to); failed != nil {
 				return runner.Reply{Class: "network", Message: failed.Error()}
 			}
 			return runner.Reply{Status: 200}

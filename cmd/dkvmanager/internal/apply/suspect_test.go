@@ -112,7 +112,7 @@ func TestASuspectHomeCanBeReplaced(t *testing.T) {
 	f := newFleet(t)
 	f.made()
 	f.all[0].doubt(func(*catalog.Data) error { return nil })
-	_, err := f.all[1].Settle(ctx, "OrdersStore")
+	_, err := f.all[1].Settle(ctx, "OrdersStore", "")
 	f.refused(err, wire.CodeHomeSilent)
 	f.fence()
 	f.decide()

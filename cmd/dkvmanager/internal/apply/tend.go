@@ -12,7 +12,8 @@ import (
 )
 
 // Tend compares this manager's stores with what the other managers have: it takes what it missed from a
-// store's home, and learns when it was declared lost while it was away. The error says who gave no answer.
+// store's home, learns when it was declared lost while it was away, and reminds those that have forgotten a
+// store of which it is the home. The error says who gave no answer.
 func (m *Machine) Tend(ctx context.Context) error {
 	silent := map[string]error{} // by URL: one that does not answer is asked once a round
 	stores := m.Catalog.Snapshot().Stores
@@ -32,6 +33,9 @@ func (m *Machine) Tend(ctx context.Context) error {
 			}
 			if err := m.compare(name, &there); err != nil {
 				return err
+			}
+			if err := m.remind(ctx, w, name, &there); err != nil {
+				silent[w.URL] = err
 			}
 		}
 	}
@@ -100,9 +104,13 @@ func leaveOut(d *catalog.Data, store string) error {
 }
 
 // Settle ends what can be ended of one store, at once: what has expired here, and what its home has
-// decided. It takes what was missed.
-func (m *Machine) Settle(ctx context.Context, store string) (wire.StoreState, error) {
+// decided. It takes what was missed. Home is the URL of the store's home, for a manager that has forgotten
+// the store; it may be empty.
+func (m *Machine) Settle(ctx context.Context, store, home string) (wire.StoreState, error) {
 	if err := m.Expire(); err != nil {
+		return wire.StoreState{}, err
+	}
+	if err := m.recall(ctx, store, home); err != nil {
 		return wire.StoreState{}, err
 	}
 	d := m.Catalog.Snapshot()

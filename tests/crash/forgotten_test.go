@@ -1,0 +1,28 @@
+package crash
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestForgottenVote: a manager's disk loses its vote for a new store, which the others then make. It gets the
+// store from the store's home, without anybody's help.
+func TestForgottenVote(t *testing.T) {
+	t.Parallel()
+	l := enter(t)
+	c := l.change("create")
+	m := l.managers[2]
+	m.kill()
+	m.start(t, l.times, "commit.received=kill")
+	r := l.run(c.script())
+	<-r.done
+	<-m.done
+	if err := os.Truncate(filepath.Join(m.dir, "catalog.json"), 100); err != nil {
+		t.Fatal(err)
+	}
+	m.start(t, l.times, "")
+	l.verify(c, made, nil)
+	m.kill() // for the next case: it trusts its memory again
+	m.start(t, l.times, "")
+}
