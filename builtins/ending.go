@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"dkvrun/runtime"
+	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/wire"
 )
 
@@ -135,7 +136,11 @@ func (r *Run) confirm(c *runtime.Call, v *view) error {
 	if r.Ask == nil {
 		return c.Errorf("not_confirmed", "remove_store: deletes %s and its data for good: pass confirm = %q, or --yes", name, name)
 	}
-	answer, err := r.Ask(fmt.Sprintf("Remove %s and delete its data on %d managers? Type its name to go on: ", name, len(v.sightings)))
+	where := make([]fanout.Endpoint, len(v.sightings))
+	for i, s := range v.sightings {
+		where[i] = s.Endpoint
+	}
+	answer, err := r.Ask(c.Context(), fmt.Sprintf("Remove %s and delete its data on %s? Type its name to go on: ", name, listed(where)))
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@
 package builtins
 
 import (
+	"context"
 	"io"
 	"slices"
 	"sync"
@@ -34,8 +35,8 @@ type Config struct {
 	Yes, AllowDown bool
 	// Strict raises at a failure itself; KeepGoing only ever fails the run at its end.
 	Strict, KeepGoing bool
-	// Ask puts a question on the terminal and returns the answer; nil where there is no terminal.
-	Ask func(question string) (string, error)
+	// Ask puts a question on the terminal and returns the answer, or ctx's error; nil where there is no terminal.
+	Ask func(ctx context.Context, question string) (string, error)
 	// Fixtures are what tests can start; nil outside of tests.
 	Fixtures *Fixtures
 }

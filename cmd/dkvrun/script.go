@@ -111,22 +111,6 @@ func (r *runner) run(ctx context.Context) ([]any, error) {
 	return r.host.RunFile(ctx, r.script)
 }
 
-// asker puts questions on the terminal; nil where standard input is none, or is the script.
-func (r *runner) asker() func(string) (string, error) {
-	if r.script == "-" || !isTerminal(r.stdin) || !isTerminal(r.stderr) {
-		return nil
-	}
-	return func(question string) (string, error) {
-		fmt.Fprint(r.stderr, question)
-		var answer string
-		_, err := fmt.Fscanln(r.stdin, &answer)
-		if err != nil && answer == "" {
-			return "", nil
-		}
-		return answer, nil
-	}
-}
-
 // finish shows what came of the run and returns its exit status.
 func (r *runner) finish(ctx context.Context, values []any, err error) int {
 	if r.host != nil {
