@@ -52,6 +52,7 @@ func TestEveryWeaknessBreaks(t *testing.T) {
 		{"a fenced home is asked", weakness{fencedHomeBelieved: true}, lost, "I1"},
 		{"a fenced manager is answered", weakness{fencedAsks: true}, "a lost manager that is not the home", "I4"},
 		{"removal forgets who was declared lost", weakness{removalUnfences: true}, "a lost home, then the store is removed", "I8"},
+		{"a repair that leaves no store forgets who was declared lost", weakness{nothingUnfences: true}, "a home is lost while its store is created", "I8"},
 		{"a fenced home takes part", weakness{fencedHomeTakesPart: true}, "a home is lost while its store is created", "I8"},
 		{"a manager votes between fence and decision", weakness{undecidedVotes: true}, lost, "I8"},
 		{"who answers at the home's address is the home", weakness{wipedHomeBelieved: true}, lost, "I4"},

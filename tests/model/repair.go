@@ -78,6 +78,9 @@ func (w *walk) decide(t *state, i, lost int, committed uint8, suspect set) {
 			drop(m)
 		}
 	}
+	if w.nothingUnfences && w.absent(m) {
+		m.fenced = 0
+	}
 	m.members &^= of(lost)
 	m.home = int8((m.members &^ suspect).first())
 }

@@ -69,6 +69,7 @@ type weakness struct {
 	fencedHomeTakesPart  bool // a fenced home may be the home of new operations
 	fencedAsks           bool // the home answers a manager that it has fenced
 	removalUnfences      bool // with the store its list of lost managers goes
+	nothingUnfences      bool // a repair that leaves no store forgets who was declared lost
 	undecidedVotes       bool // a manager votes between the fence and the decision
 	wipedHomeBelieved    bool // whoever answers at the home's address is the home
 	rolledBackHomeServes bool // a home whose disk lost the last write goes on

@@ -55,7 +55,11 @@ func checkFences(n *catalog.Name, c *wire.Change) *wire.Result {
 		return Unrepaired(c.Store, n.Repairing)
 	}
 	if slices.Contains(n.Fenced, c.Home) {
-		return refuse(wire.CodeFenced, "manager %s was declared lost: it decides nothing about %s any more", c.Home, c.Store)
+		r := refuse(wire.CodeFenced, "manager %s was declared lost: it decides nothing about %s any more", c.Home, c.Store)
+		if c.BaseRevision == 0 { // what it may have sent before it was lost can still be on its way
+			r.Hint = "create the store on the other servers, then add that one"
+		}
+		return r
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -97,6 +98,50 @@ func TestARepairDropsWhatNobodyHasCommitted(t *testing.T) {
 	for _, m := range f.all[1:] {
 		if m.store() != nil || m.state(c.ID) != wire.OperationAborted {
 			t.Errorf("%s: %s", m.host, m.state(c.ID))
+		}
+	}
+}
+
+func TestALostHomeJoinsTheStoreThatIsMadeWithoutIt(t *testing.T) {
+	f := newFleet(t)
+	c := f.create(id(1), 1)
+	f.prepare(c)
+	f.down[f.all[0].host] = true
+	f.now = f.now.Add(wire.ExpireAfter + graceHome + time.Second)
+	f.fence()
+	f.decide()
+	f.down[f.all[0].host] = false
+	f.all[0].open() // it comes back, and knows nothing of a repair
+
+	again := f.create(id(2), 2)
+	_, err := f.all[1].Prepare(again)
+	if r := f.refused(err, wire.CodeFenced); !strings.Contains(r.Hint, "on the other servers") {
+		t.Errorf("the hint is %q", r.Hint)
+	}
+	without := f.create(id(3), 2)
+	without.Home, without.Managers, without.Nodes = f.all[1].self(), without.Managers[1:], without.Nodes[1:]
+	without.Founders = wire.Founders(without.Nodes)
+	for _, m := range f.all[1:] {
+		if _, err := m.Prepare(without); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, m := range f.all[1:] {
+		if _, err := m.Commit(without.ID, 2); err != nil {
+			t.Fatal(err)
+		}
+	}
+	with := f.create(id(4), 3)
+	with.Action, with.Creation, with.BaseRevision, with.BaseOperation, with.Home = wire.AddInstanceAction, without.ID, 1, without.ID, without.Home
+	f.prepare(with)
+	for _, m := range []*member{f.all[1], f.all[0], f.all[2]} {
+		if _, err := m.Commit(with.ID, 3); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, m := range f.all {
+		if n := m.Catalog.Snapshot().Name("OrdersStore"); m.store() == nil || len(n.Fenced) > 0 {
+			t.Errorf("%s has %+v, and for lost %v", m.host, m.store(), n.Fenced)
 		}
 	}
 }
