@@ -17,11 +17,13 @@ import (
 // and a third kind, 50, 100, … list items and then a call or "..." that may give several values: they
 // take the place of earlier items.
 //
-// And it compiles v = x.y and z for a local v so that v keeps its value where x.y is false or nil.
+// And it compiles v = x.y and z for a local v so that v keeps its value where x.y is false or nil; and
+// for k, v in next, t so that the loop begins after whatever key was left where it keeps the last one.
 //
 // mender rewrites the parsed source so that none is met: it cuts a value with a key down to one, as
 // parentheses do, puts fields with keys before a list that is so long, notes where the third kind
-// stands, which has to be refused, and assigns such conditions by way of a new local.
+// stands, which has to be refused, assigns such conditions by way of a new local, and gives such loops
+// the three names for which all that they keep is set.
 type mender struct {
 	refused int // the line of the first constructor that can't be mended, 0 for none
 }
@@ -97,6 +99,11 @@ func (m *mender) stmt(s ast.Stmt) {
 		m.all(s.Stmts)
 	case *ast.GenericForStmt:
 		m.exprs(s.Exprs...)
+		if !(len(s.Exprs) == 1 && mayGiveSeveral(s.Exprs[0])) {
+			for n := len(s.Names) + 1; n <= 3; n++ {
+				s.Names = append(s.Names, fmt.Sprintf("(name %d)", n)) // no name of a script
+			}
+		}
 		m.all(s.Stmts)
 	case *ast.FuncDefStmt:
 		m.all(s.Func.Stmts)
