@@ -161,6 +161,19 @@ func (c *Cluster) killInstances(i int) error {
 	return errors.Join(failed, late)
 }
 
+// killAll kills all servers: what is deleted needs no time to hand its leaders over. The managers go first,
+// since they start again what dies.
+func (c *Cluster) killAll() error {
+	var errs []error
+	for _, m := range c.managers {
+		errs = append(errs, m.kill())
+	}
+	for i := range c.managers {
+		errs = append(errs, c.killInstances(i))
+	}
+	return errors.Join(errs...)
+}
+
 // instances are the instance processes of a server: those that name a folder within the server's as
 // an argument.
 func (c *Cluster) instances(i int) ([]int, error) {

@@ -163,6 +163,9 @@ func (c *Cluster) end() error {
 	for i := range c.paused { // who is stopped doesn't notice the end
 		errs = append(errs, c.resume(i))
 	}
+	if c.keep == "" {
+		errs = append(errs, c.killAll())
+	}
 	if c.lifeline != nil {
 		c.lifeline.Close()
 		c.reads.Close()

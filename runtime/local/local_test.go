@@ -73,18 +73,27 @@ func TestStartIsCancelled(t *testing.T) {
 	}
 }
 
-// A manager that does not end by itself is killed, with what it has started in its group.
+// A manager that does not end by itself is killed, with what it has started in its group: at once where its
+// data is deleted, else when it has had time to end.
 func TestStubbornManagerIsKilled(t *testing.T) {
-	t.Parallel()
+	for _, keep := range []string{"", filepath.Join(t.TempDir(), "kept")} {
+		t.Run("kept in "+keep, func(t *testing.T) {
+			t.Parallel()
+			stubborn(t, keep)
+		})
+	}
+}
+
+func stubborn(t *testing.T, keep string) {
 	temp := t.TempDir()
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel()
 	began := time.Now()
-	_, err := Start(ctx, Options{Servers: 2, TempDir: temp, Manager: script(t, "sleep 600 & wait")})
+	_, err := Start(ctx, Options{Servers: 2, TempDir: temp, Keep: keep, Manager: script(t, "sleep 600 & wait")})
 	if !errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "still running") {
 		t.Errorf("got %v", err)
 	}
-	if d := time.Since(began); d < exitTime || d > exitTime+20*time.Second {
+	if d := time.Since(began); keep != "" && d < exitTime || keep == "" && d > exitTime {
 		t.Errorf("took %s", d)
 	}
 }

@@ -133,6 +133,16 @@ func (m *manager) end(limit context.Context) error {
 	case <-m.done:
 		return nil
 	case <-limit.Done():
+		return m.kill()
+	}
+}
+
+// kill ends the process at once, with what it has started in its group.
+func (m *manager) kill() error {
+	select {
+	case <-m.done: // its number may be another's by now
+		return nil
+	default:
 	}
 	if err := syscall.Kill(-m.process.Pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("the manager on %s (pid %d) does not end and can't be killed: %w", m.endpoint, m.process.Pid, err)
