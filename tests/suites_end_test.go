@@ -135,6 +135,10 @@ func TestAWatchedSuiteRunsAgain(t *testing.T) {
 	r.until(t, "rerun: ")
 	write("word.lua", `return {word = "two", more = true}`)
 	r.until(t, "PASSED: 1 passed")
+	write("watched_test.lua", "")
+	r.until(t, "NOTHING RUN")
+	write("watched_test.lua", `it("is back", function() end) it("is two", function() end)`)
+	r.until(t, "PASSED: 2 passed")
 	if err := r.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}

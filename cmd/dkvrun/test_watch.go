@@ -14,13 +14,13 @@ import (
 const watchInterval = 300 * time.Millisecond
 
 // watchTests runs the suites, and again whenever a Lua file in their paths has changed, until it is
-// interrupted.
+// interrupted. Once they have run, that there is nothing to run is a moment of somebody's editing.
 func watchTests(ctx context.Context, p *process, o *testOptions) int {
 	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
-	for {
+	for first := true; ; first = false {
 		before := luaFiles(o.paths)
-		if status := testOnce(ctx, p, o); status == statusUsage {
+		if status := testOnce(ctx, p, o); status == statusInterrupted || first && status == statusUsage {
 			return status
 		}
 		fmt.Fprintln(p.stderr, "dkvrun: test: waiting for a change; Ctrl-C ends")
