@@ -48,7 +48,11 @@ func (l *reportList) open(p *process, o *testOptions, wanted string) error {
 		if err != nil {
 			return misuse("", "test: --report %s: %v", wanted, errors.Unwrap(err))
 		}
+		taken := slices.ContainsFunc(l.files, func(other *os.File) bool { return sameFile(f, other) })
 		l.files = append(l.files, f)
+		if taken {
+			return misuse("give each report a file of its own", "test: --report %s: another report goes to that file", wanted)
+		}
 		out, colored = f, o.color == "always"
 	case l.onStdout != "":
 		return misuse("give one of them a file: "+format+":FILE", "test: --report: %s and %s both go to standard output", l.onStdout, format)
@@ -58,6 +62,13 @@ func (l *reportList) open(p *process, o *testOptions, wanted string) error {
 	r, err := newReport(format, out, o, colored)
 	l.reports = append(l.reports, r)
 	return err
+}
+
+// sameFile tells whether two open files are one, which the second would overwrite; devices take what comes.
+func sameFile(a, b *os.File) bool {
+	first, err := a.Stat()
+	second, errSecond := b.Stat()
+	return err == nil && errSecond == nil && first.Mode().IsRegular() && os.SameFile(first, second)
 }
 
 func (l *reportList) close() error {

@@ -19,7 +19,7 @@ var ErrInterrupted = errors.New("interrupted")
 // Run runs the suites and tells the reports what comes of each test, then of the whole. Its error is a
 // report's: what tests come to is in the summary.
 func Run(ctx context.Context, o Options, reports ...Report) (Summary, error) {
-	r := &run{options: &o, reports: reports, summary: Summary{Seed: o.Seed, Files: len(o.Files)}}
+	r := &run{options: &o, reports: slices.Clone(reports), summary: Summary{Seed: o.Seed, Files: len(o.Files)}}
 	began := time.Now()
 	for round := 1; round <= max(1, o.Repeat) && r.goOn(ctx); round++ {
 		r.round(ctx, round)
@@ -31,9 +31,7 @@ func Run(ctx context.Context, o Options, reports ...Report) (Summary, error) {
 		r.summary.Stopped = ErrFailFast
 	}
 	r.summary.Duration = time.Since(began)
-	for _, report := range reports {
-		r.err = errors.Join(r.err, report.End(r.summary))
-	}
+	r.tell(func(report Report) error { return report.End(r.summary) })
 	return r.summary, r.err
 }
 
@@ -98,9 +96,16 @@ func (r *run) done(result Result) {
 	if r.options.FailFast && result.Bad() {
 		r.stop.Store(true)
 	}
-	for _, report := range r.reports {
-		r.err = errors.Join(r.err, report.Test(result))
-	}
+	r.tell(func(report Report) error { return report.Test(result) })
+}
+
+// tell tells the reports something; one that fails is told no more.
+func (r *run) tell(what func(Report) error) {
+	r.reports = slices.DeleteFunc(r.reports, func(report Report) bool {
+		err := what(report)
+		r.err = errors.Join(r.err, err)
+		return err != nil
+	})
 }
 
 func (r *run) fail(err error) {
