@@ -26,17 +26,23 @@ func runTests(p *process, args []string) int {
 
 // testOnce runs or lists the suites and returns the exit status.
 func testOnce(ctx context.Context, p *process, o *testOptions) int {
-	run, err := o.run()
+	memory := failedBefore(p.getenv)
+	paths, only := o.paths, map[string]bool(nil)
+	if o.rerunFailed {
+		files, failed, err := memory.read()
+		if err != nil {
+			return complain(p.stderr, err)
+		}
+		if only = failed; len(paths) == 0 {
+			paths = files
+		}
+	}
+	run, err := o.run(paths)
 	if err != nil {
 		return complain(p.stderr, err)
 	}
+	run.Select.Only = only
 	run.Open = func(s suite.Setup) (suite.Environment, error) { return openEnvironment(p, o, s), nil }
-	memory := failedBefore(p.getenv)
-	if o.rerunFailed {
-		if run.Select.Only, err = memory.read(); err != nil {
-			return complain(p.stderr, err)
-		}
-	}
 	if o.list {
 		return listTests(ctx, p, run)
 	}
@@ -54,6 +60,8 @@ func testOnce(ctx context.Context, p *process, o *testOptions) int {
 	switch {
 	case summary.Stopped == suite.ErrInterrupted:
 		return statusInterrupted
+	case summary.Tests() == 0 && o.rerunFailed:
+		return complain(p.stderr, misuse("run once without it", "test: --rerun-failed: no test that failed in the last run is there any more"))
 	case summary.Tests() == 0:
 		return complain(p.stderr, misuse("dkvrun test --list shows what there is", "test: no test matches"))
 	}

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -29,22 +31,31 @@ func failedBefore(getenv func(string) string) failedTests {
 	return failedTests{filepath.Join(cache, "dkvrun", fmt.Sprintf("failed-%016x", h.Sum64()))}
 }
 
-func (f failedTests) read() (map[string]bool, error) {
+// read returns the IDs of the tests, and those of their files that are still there.
+func (f failedTests) read() (files []string, only map[string]bool, err error) {
 	text, err := os.ReadFile(f.path)
 	if f.path == "" || errors.Is(err, fs.ErrNotExist) {
-		return nil, misuse("run them once without it", "test: --rerun-failed: nothing is known of a run in this folder")
+		return nil, nil, misuse("run them once without it", "test: --rerun-failed: nothing is known of a run in this folder")
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if len(text) == 0 {
-		return nil, misuse("", "test: --rerun-failed: no test failed in the last run in this folder")
+		return nil, nil, misuse("", "test: --rerun-failed: no test failed in the last run in this folder")
 	}
-	only := map[string]bool{}
-	for id := range strings.Lines(string(text)) {
-		only[strings.TrimSuffix(id, "\n")] = true
+	only = map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		id, err := strconv.Unquote(strings.TrimSuffix(line, "\n"))
+		if err != nil {
+			return nil, nil, misuse("run once without it", "test: --rerun-failed: %s is damaged", f.path)
+		}
+		only[id] = true
+		file, _, _ := strings.Cut(id, "\t")
+		if _, err := os.Stat(file); err == nil && !slices.Contains(files, file) {
+			files = append(files, file)
+		}
 	}
-	return only, nil
+	return files, only, nil
 }
 
 func (f failedTests) write(ids []string) error {
@@ -56,7 +67,7 @@ func (f failedTests) write(ids []string) error {
 	}
 	var text strings.Builder
 	for _, id := range ids {
-		text.WriteString(strings.ReplaceAll(id, "\n", " ") + "\n")
+		text.WriteString(strconv.Quote(id) + "\n")
 	}
 	return os.WriteFile(f.path, []byte(text.String()), 0o600)
 }

@@ -103,9 +103,9 @@ func parseTest(args []string, getenv func(string) string) (*testOptions, error) 
 	return o, err
 }
 
-// run makes what the suite package takes.
-func (o *testOptions) run() (suite.Options, error) {
-	files, err := suite.Find(o.paths)
+// run makes what the suite package takes to run what is in paths.
+func (o *testOptions) run(paths []string) (suite.Options, error) {
+	files, err := suite.Find(paths)
 	if err != nil {
 		return suite.Options{}, misuse("name files, or folders with *_test.lua in them", "test: %v", err)
 	}
@@ -142,6 +142,9 @@ func (o *testOptions) rerun() string {
 		}
 	})
 	words = append(words, "--seed", fmt.Sprint(o.seed))
+	if slices.ContainsFunc(o.paths, func(path string) bool { return strings.HasPrefix(path, "-") }) {
+		words = append(words, "--")
+	}
 	for _, path := range o.paths {
 		words = append(words, quoted(path))
 	}

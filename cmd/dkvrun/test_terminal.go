@@ -201,8 +201,11 @@ func (t *terminal) summary(out *strings.Builder, s suite.Summary) {
 		}
 	}
 	verdict := t.paint[suite.Passed].Sprint("PASSED")
-	if s.Bad() {
+	switch {
+	case s.Bad():
 		verdict = t.paint[suite.Failed].Sprint("FAILED")
+	case s.Tests() == 0:
+		verdict = t.paint[suite.Pending].Sprint("NOTHING RUN")
 	}
 	files := "1 file"
 	if s.Files != 1 {
