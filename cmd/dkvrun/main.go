@@ -38,6 +38,7 @@ const (
 	statusUsage       = 2
 	statusTimeout     = 124
 	statusInterrupted = 130
+	statusNoReader    = 141 // what a shell says of a program that SIGPIPE ended
 )
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -34,12 +33,12 @@ type screen struct {
 	told           time.Time      // when its progress was shown last
 }
 
-func newScreen(p *process, o *options) *screen {
+func newScreen(p *process, o *options, out io.Writer) *screen {
 	s := &screen{
 		err: p.stderr, table: o.output == "table", quiet: o.quiet, verbose: o.verbose,
 		live: isTerminal(p.stderr) && !o.quiet, columns: width(p.stdout), redraws: isTerminal(p.stdout) && o.output == "table",
 	}
-	s.out = &afterProgress{s, p.stdout}
+	s.out = &afterProgress{s, out}
 	colored := o.color == "always" || o.color == "auto" && isTerminal(p.stdout) && p.getenv("NO_COLOR") == "" && p.getenv("TERM") != "dumb"
 	s.paint = palette(colored)
 	return s
@@ -64,13 +63,13 @@ func palette(colored bool) map[string]*color.Color {
 // afterProgress takes the line of progress away before anything is printed.
 type afterProgress struct {
 	screen *screen
-	file   *os.File
+	out    io.Writer
 }
 
 func (w *afterProgress) Write(b []byte) (int, error) {
 	w.screen.Progress("")
 	w.screen.drawn = 0
-	return w.file.Write(b)
+	return w.out.Write(b)
 }
 
 // The page's table: its columns are as wide as the page has them, or as their content needs.

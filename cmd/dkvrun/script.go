@@ -24,8 +24,9 @@ func runScript(p *process, o *options) int {
 		defer cancel()
 		ctx = limited
 	}
-	s := newScreen(p, o)
-	r := &runner{process: p, options: o, watch: watch, screen: s, turns: newTurns(s, s.out)}
+	ctx, out := watchOutput(ctx, p.stdout)
+	s := newScreen(p, o, out)
+	r := &runner{process: p, options: o, watch: watch, written: out, screen: s, turns: newTurns(s, s.out)}
 	if o.local > 0 {
 		watch()
 		cluster, err := startLocal(ctx, r)
@@ -53,11 +54,12 @@ var errTimeLimit = errors.New("--timeout")
 type runner struct {
 	*process
 	*options
-	watch  func() // handles signals from now on
-	screen *screen
-	turns  *turns // the screen, for tasks
-	host   *runtime.Host
-	app    *builtins.Run
+	watch   func() // handles signals from now on
+	written *output
+	screen  *screen
+	turns   *turns // the screen, for tasks
+	host    *runtime.Host
+	app     *builtins.Run
 }
 
 // startLocal starts the throw-away cluster and makes it the session.
@@ -125,7 +127,7 @@ func (r *runner) finish(ctx context.Context, values []any, err error) int {
 	}
 	status := statusOf(ctx, err)
 	if r.output == "json" {
-		if err := writeDocument(r.stdout, r, values, err, status); err != nil {
+		if err := writeDocument(r.written, r, values, err, status); err != nil && r.written.lost == nil {
 			fmt.Fprintf(r.stderr, "dkvrun: %v\n", err)
 			return max(status, statusFailed)
 		}
@@ -133,7 +135,7 @@ func (r *runner) finish(ctx context.Context, values []any, err error) int {
 		r.showValues(values)
 	}
 	r.explain(ctx, err)
-	return status
+	return r.written.check(status, r.stderr)
 }
 
 // errShown is the failure of an expression whose value is a failed result: the rows have said it.
@@ -177,6 +179,8 @@ func statusOf(ctx context.Context, err error) int {
 		return exit.Status
 	case context.Cause(ctx) == errTimeLimit:
 		return statusTimeout
+	case context.Cause(ctx) == errNoReader:
+		return statusNoReader
 	case ctx.Err() != nil:
 		return statusInterrupted
 	case errors.As(err, &usage):
@@ -199,6 +203,9 @@ func (r *runner) explain(ctx context.Context, err error) {
 		}
 	case context.Cause(ctx) == errTimeLimit:
 		fmt.Fprintf(r.stderr, "dkvrun: stopped: --timeout %s passed%s\n", r.timeout.String(), where(err))
+		r.doubts()
+	case context.Cause(ctx) == errNoReader:
+		fmt.Fprintf(r.stderr, "dkvrun: stopped%s: %v\n", where(err), errNoReader)
 		r.doubts()
 	case ctx.Err() != nil:
 		fmt.Fprintf(r.stderr, "dkvrun: interrupted%s\n", where(err))

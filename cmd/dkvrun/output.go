@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/signal"
+	"syscall"
+)
+
+// errNoReader is why a run ends whose standard output has lost its reader: | head.
+var errNoReader = errors.New("nobody reads the output any more")
+
+// output is standard output. It remembers what could not be written: print can't say so.
+type output struct {
+	file io.Writer
+	lost error                   // of the first write that failed
+	stop context.CancelCauseFunc // ends the run that nobody reads
+}
+
+// watchOutput lets a run whose output nobody reads end as Ctrl-C lets it, with its clean-ups; the system
+// would end it at the write.
+func watchOutput(ctx context.Context, file io.Writer) (context.Context, *output) {
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, stop := context.WithCancelCause(ctx)
+	return ctx, &output{file: file, stop: stop}
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.file.Write(b)
+	if err != nil && o.lost == nil {
+		o.lost = err
+		if errors.Is(err, syscall.EPIPE) {
+			o.stop(errNoReader)
+		}
+	}
+	return n, err
+}
+
+// check is the status of a run that ended with status, once its output is taken into account.
+func (o *output) check(status int, stderr io.Writer) int {
+	switch {
+	case status != statusDone || o.lost == nil:
+		return status
+	case errors.Is(o.lost, syscall.EPIPE):
+		return statusNoReader
+	}
+	fmt.Fprintf(stderr, "dkvrun: standard output is not complete: %v\n", o.lost)
+	return statusFailed
+}
