@@ -25,6 +25,35 @@ func (w *walk) fault(i int) {
 		v.pending, v.pendingEpoch, v.epoch, v.suspect = 0, 0, v.epoch-1, !w.suspectVotes
 		w.emit(t, label{"its disk loses the vote", i, m.pending})
 	}
+	if m := w.from.managers[i]; w.victim.has(i) && m.pending == 0 && m.repairing == 0 && !m.suspect {
+		w.loseEnd(i)
+	}
+}
+
+// loseEnd emits the loss of the last write, where that ended a change that manager i had voted for.
+func (w *walk) loseEnd(i int) {
+	m := &w.from.managers[i]
+	if o := m.committed; o != 0 && int(o) <= w.runners && w.homeOf(o) != i {
+		t := w.from
+		v := &t.managers[i]
+		v.committed, v.members, v.home = w.of(o).base, 0, -1
+		if v.committed != 0 {
+			v.members, v.home = w.of(v.committed).result(), m.home
+		}
+		v.pending, v.pendingEpoch, v.suspect = o, v.epoch, true
+		v.did &^= 1 << o
+		v.committal &^= attempt(o, v.epoch)
+		w.emit(t, label{"its disk loses the commit", i, o})
+	}
+	for o := op(1); int(o) <= w.runners; o++ {
+		if m.epoch > 0 && m.abortion&attempt(o, m.epoch) != 0 && w.homeOf(o) != i {
+			t := w.from
+			v := &t.managers[i]
+			v.pending, v.pendingEpoch, v.suspect = o, v.epoch, true
+			v.abortion &^= attempt(o, v.epoch)
+			w.emit(t, label{"its disk loses the abort", i, o})
+		}
+	}
 }
 
 // comeBack wakes a silent manager, or starts it anew. While it is silent its deadlines pass.

@@ -5,6 +5,7 @@ func (w *walk) alone(i int) {
 	m := &w.from.managers[i]
 	if m.suspect {
 		w.catchUp(i)
+		return
 	}
 	o := m.pending
 	if o == 0 || o > runs || w.patient {
@@ -88,7 +89,7 @@ func (w *walk) catchUp(i int) {
 	if home < 0 || w.noCatchUp {
 		return
 	}
-	if follow(&w.from.managers[home], m, i) {
+	if w.follow(&w.from.managers[home], m, i) {
 		w.emit(t, label{"catches up with the home", i, m.committed})
 	}
 }
@@ -98,6 +99,9 @@ func (w *walk) catchUp(i int) {
 func (w *walk) leader(s *state, i int) int {
 	m := &s.managers[i]
 	home := int(m.home)
+	if home < 0 && m.pending != 0 {
+		home = w.homeOf(m.pending)
+	}
 	for j := range s.managers {
 		if h := &s.managers[j]; m.home < 0 && int(h.home) == j && h.members.has(i) && !w.forgottenStay {
 			home = j
@@ -109,12 +113,21 @@ func (w *walk) leader(s *state, i int) int {
 	return home
 }
 
-// follow copies the record of home h to m, which has lost a write, once nothing is pending there.
-func follow(h, m *manager, i int) bool {
-	if h.silent || h.pending != 0 || !h.members.has(i) || h.repairing != 0 {
+// follow copies the record of home h to m, which has lost a write, once nothing is pending there; what m
+// holds ends as it did at the home.
+func (w *walk) follow(h, m *manager, i int) bool {
+	record := h.members.has(i) || h.committed != 0 && w.of(h.committed).kind == remove
+	if h.silent || h.pending != 0 || h.repairing != 0 || !record && m.pending == 0 {
 		return false
 	}
-	if h.committed != m.committed {
+	if m.pending != 0 && h.did>>m.pending&1 == 1 {
+		m.did |= 1 << m.pending
+		m.committal |= attempt(m.pending, m.pendingEpoch)
+		m.pending, m.pendingEpoch, m.late = 0, 0, false
+	} else if m.pending != 0 {
+		drop(m)
+	}
+	if record && h.committed != m.committed {
 		m.committed, m.members, m.home = h.committed, h.members, h.home
 		m.did |= 1 << h.committed
 	}

@@ -104,6 +104,13 @@ func races() []scenario {
 			start: func(s *state) { stored(s, 3, 0, of(0, 1)) },
 		},
 		{
+			name:       "removed, and a disk loses its last write",
+			operations: []operation{widening(3, 0, 1), {kind: remove, session: []int{0, 1}, base: 3}, founding(0, 1)},
+			runners:    2, reaches: both,
+			start:  func(s *state) { stored(s, 3, 0, of(0, 1)) },
+			victim: of(1),
+		},
+		{
 			name:       "a runner sleeps through a removal and a new life",
 			operations: []operation{widening(4, 0, 1), widening(3, 0, 1), founding(0, 1), founding(0, 1)},
 			runners:    2, reaches: outcomes{done: 4, dropped: 6},

@@ -103,7 +103,7 @@ func (w *walk) allCatchUp(t *state, silent set) {
 		m := &t.managers[i]
 		home := w.leader(t, i)
 		if m.suspect && home >= 0 && !silent.has(i) && !w.noCatchUp {
-			follow(&t.managers[home], m, i)
+			w.follow(&t.managers[home], m, i)
 		}
 	}
 }
