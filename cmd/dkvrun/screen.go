@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -20,10 +21,10 @@ type screen struct {
 	table          bool // false with -o json, where the document has the rows
 	quiet, verbose bool
 	live           bool // standard error is a terminal
-	columns        int
-	progress       bool // a line of progress stands on the terminal
+	terminal       *os.File // of standard output; nil where that is none
+	progress       bool     // a line of progress stands on the terminal
 	tables         int
-	drawn          int // lines of the last picture, to draw over
+	drawn          string // the last picture, to draw over, and what was said below it
 	redraws        bool
 	paint          map[string]*color.Color
 	widths         [3]int
@@ -36,7 +37,10 @@ type screen struct {
 func newScreen(p *process, o *options, out io.Writer) *screen {
 	s := &screen{
 		err: p.stderr, table: o.output == "table", quiet: o.quiet, verbose: o.verbose,
-		live: isTerminal(p.stderr) && !o.quiet, columns: width(p.stdout), redraws: isTerminal(p.stdout) && o.output == "table",
+		live: isTerminal(p.stderr) && !o.quiet,
+	}
+	if isTerminal(p.stdout) {
+		s.terminal, s.redraws = p.stdout, s.table
 	}
 	s.out = &afterProgress{s, out}
 	colored := o.color == "always" || o.color == "auto" && isTerminal(p.stdout) && p.getenv("NO_COLOR") == "" && p.getenv("TERM") != "dumb"
@@ -68,7 +72,7 @@ type afterProgress struct {
 
 func (w *afterProgress) Write(b []byte) (int, error) {
 	w.screen.Progress("")
-	w.screen.drawn = 0
+	w.screen.drawn = ""
 	return w.out.Write(b)
 }
 
@@ -182,6 +186,9 @@ func (s *screen) Notice(text string) {
 	if !s.quiet {
 		s.Progress("")
 		fmt.Fprintf(s.err, "dkvrun: %s\n", text)
+		if s.live && s.drawn != "" {
+			s.drawn += "\ndkvrun: " + text
+		}
 	}
 }
 
@@ -190,26 +197,42 @@ func (s *screen) Progress(text string) {
 	if !s.live || text == "" && !s.progress {
 		return
 	}
-	if s.columns > 0 && utf8.RuneCountInString(text) >= s.columns {
-		text = string([]rune(text)[:s.columns-2]) + "…"
+	if columns := s.Width(); columns > 1 && utf8.RuneCountInString(text) >= columns {
+		text = string([]rune(text)[:columns-2]) + "…"
 	}
 	fmt.Fprintf(s.err, "\r\x1b[K%s", text)
 	s.progress = text != ""
 }
 
-// Width is the number of columns that a picture may take.
-func (s *screen) Width() int { return s.columns }
+// Width is the number of columns that a picture may take now: windows change. 0 is no limit.
+func (s *screen) Width() int {
+	if s.terminal == nil {
+		return 0
+	}
+	return width(s.terminal)
+}
 
 // Redraw draws a picture over the last one, or below it where that can't be.
 func (s *screen) Redraw(picture string) {
-	lines := strings.Count(picture, "\n") + 1
 	over := ""
-	if s.redraws && s.drawn > 0 {
-		over = fmt.Sprintf("\x1b[%dA\x1b[J", s.drawn)
+	if s.redraws && s.drawn != "" {
+		over = fmt.Sprintf("\x1b[%dA\x1b[J", height(s.drawn, s.Width()))
 	} else if s.tables > 0 {
 		over = "\n"
 	}
 	s.tables++
 	fmt.Fprintf(s.out, "%s%s\n", over, picture)
-	s.drawn = lines
+	s.drawn = picture
+}
+
+// height is how many lines of a terminal a text takes: those that are too wide go on in the next one.
+func height(text string, columns int) int {
+	lines := 0
+	for line := range strings.SplitSeq(text, "\n") {
+		lines++
+		if n := utf8.RuneCountInString(line); columns > 0 && n > columns {
+			lines += (n - 1) / columns
+		}
+	}
+	return lines
 }
