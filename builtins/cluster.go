@@ -15,22 +15,25 @@ import (
 type cluster struct {
 	*local.Cluster
 	managers []fanout.Endpoint
+	store    string // that it came with, empty for none
 }
 
 var localCluster = runtime.Builtin{
 	Name: "local_cluster", Group: "Tests", Positional: 1,
-	Doc: "Starts managers on this machine, each on a loopback address of its own, and makes them the session. They end, with all their stores, when the test or the block ends that called it. " +
+	Doc: "Starts managers on this machine, each on a loopback address of its own, and makes them the session; with `instances` there is a store on them that runs. They end, with all their stores, when the test or the block ends that called it. " +
 		"A manager that dies by itself ends the test at once.",
 	Params: []runtime.Param{
 		{Name: "servers", Type: runtime.Integer, Default: 3, Min: runtime.Bound(1), Max: runtime.Bound(local.MaxServers), Doc: "how many"},
+		instancesParam,
+		{Name: "store", Type: runtime.String, Default: "TestStore", Check: check(wire.CheckName), Doc: "with `instances`: the store's name, and the prefix of theirs"},
 		{Name: "connect", Type: runtime.Boolean, Default: true, Doc: "make them the session"},
 		timeoutParam(30),
 	},
 	Returns:    "the cluster",
 	ReturnType: "cluster",
-	Example: `it("has three managers", function()
-  local cluster = local_cluster{servers = 3}
-  assert.are.equal(3, #cluster.managers)
+	Example: `it("takes writes", function()
+  local cluster = local_cluster{servers = 3, instances = 1}
+  connect_store(cluster.store):put("key", "value")
 end)`,
 	Impl: func(c *runtime.Call) (any, error) { return of(c).localCluster(c) },
 }
@@ -61,12 +64,25 @@ func (r *Run) localCluster(c *runtime.Call) (any, error) {
 	if started.managers, err = fanout.ParseEndpoints(started.Endpoints(), wire.DefaultManagerPort); err != nil {
 		return nil, err
 	}
-	if c.Bool("connect") {
-		if _, err := r.connect(c, r.probe(c, started.managers, nil), false, ""); err != nil {
-			return nil, err
-		}
+	nodes, err := wantedInstances(c, started.managers)
+	if err != nil {
+		return nil, err
 	}
-	return started, nil
+	if nodes == nil && !c.Bool("connect") {
+		return started, nil
+	}
+	s, err := chosen(c, r.probe(c, started.managers, nil), false)
+	if err != nil {
+		return nil, err
+	}
+	if c.Bool("connect") {
+		r.use(c, s)
+	}
+	if nodes == nil {
+		return started, nil
+	}
+	started.store = c.String("store")
+	return started, r.furnish(c, s, started.store, nodes)
 }
 
 // ObjectType makes a cluster visible to scripts.
@@ -81,6 +97,7 @@ var clusterType = &runtime.ObjectType{
 	Fields: []runtime.Field{
 		{Name: "managers", Doc: "a list of `host:port`", Get: func(o runtime.Object) any { return o.(*cluster).Endpoints() }},
 		{Name: "hosts", Doc: "a list of the servers' addresses", Get: func(o runtime.Object) any { return o.(*cluster).hosts() }},
+		{Name: "store", Doc: "the name of the store that it came with, nil where it came with none", Get: func(o runtime.Object) any { return orNil(o.(*cluster).store) }},
 	},
 	Methods: []runtime.Builtin{
 		{

@@ -22,12 +22,13 @@ const (
 
 var fakeManagers = runtime.Builtin{
 	Name: "fake_managers", Group: "Tests", Positional: 1,
-	Doc: "Starts managers that only pretend, where real ones would be too many: they answer queries, and keep and start stores that are made with `atomic = false`. Some can be made to fail. " +
+	Doc: "Starts managers that only pretend, where real ones would be too many: they answer queries, and take part in changes of stores as real ones do, but run no instance and keep nothing on disk. Some can be made to fail. " +
 		"They end with the test or the block that started them.",
 	Params: []runtime.Param{
 		{Name: "count", Type: runtime.Integer, Required: true, Min: runtime.Bound(1), Max: runtime.Bound(maxFakes), Doc: "how many"},
 		{Name: "delay_sec", Type: runtime.Number, Default: 0.0, Min: runtime.Bound(0), Max: runtime.Bound(3600), Doc: "seconds that each waits before it answers"},
-		{Name: "faults", Type: runtime.Table, Doc: "how many of them fail in which way: `{refuse = 2, hang = 1, drip = 1, garbage = 1, reset = 1, slow = 1}`; they are spread over the list"},
+		{Name: "faults", Type: runtime.Table, Doc: "how many of them fail in which way: `{refuse = 2, hang = 1, drip = 1, garbage = 1, reset = 1, slow = 1, stall = 1, stranger = 1}`; they are spread over the list. " +
+			"One that stalls answers questions, and says nothing to what would change something; a stranger is another program's server"},
 	},
 	Returns:    "`{managers, faults}`: a list of `host:port`, and by manager what its fault is",
 	ReturnType: "fakes",

@@ -223,6 +223,7 @@ function task:wait() end
 ---@class dkvrun.cluster
 ---@field managers any a list of `host:port`
 ---@field hosts any a list of the servers' addresses
+---@field store any the name of the store that it came with, nil where it came with none
 local cluster = {}
 
 ---Ends a server as the loss of its power would: its manager, and its instances, get no time to say goodbye. With `after` it returns at once, and the server ends when its manager has answered the next such request, before anybody gets the answer; the test fails if that never comes.
@@ -666,21 +667,23 @@ function watch_store_metrics(name, window_sec, refresh_sec, count, managers, por
 ---@overload fun(parameters: table): any
 function with_managers(managers, f, port, timeout_sec) end
 
----Starts managers that only pretend, where real ones would be too many: they answer queries, and keep and start stores that are made with `atomic = false`. Some can be made to fail. They end with the test or the block that started them.
+---Starts managers that only pretend, where real ones would be too many: they answer queries, and take part in changes of stores as real ones do, but run no instance and keep nothing on disk. Some can be made to fail. They end with the test or the block that started them.
 ---@param count integer how many
 ---@param delay_sec? number seconds that each waits before it answers
----@param faults? table how many of them fail in which way: `{refuse = 2, hang = 1, drip = 1, garbage = 1, reset = 1, slow = 1}`; they are spread over the list
+---@param faults? table how many of them fail in which way: `{refuse = 2, hang = 1, drip = 1, garbage = 1, reset = 1, slow = 1, stall = 1, stranger = 1}`; they are spread over the list. One that stalls answers questions, and says nothing to what would change something; a stranger is another program's server
 ---@return dkvrun.fakes # `{managers, faults}`: a list of `host:port`, and by manager what its fault is
 ---@overload fun(parameters: table): dkvrun.fakes
 function fake_managers(count, delay_sec, faults) end
 
----Starts managers on this machine, each on a loopback address of its own, and makes them the session. They end, with all their stores, when the test or the block ends that called it. A manager that dies by itself ends the test at once.
+---Starts managers on this machine, each on a loopback address of its own, and makes them the session; with `instances` there is a store on them that runs. They end, with all their stores, when the test or the block ends that called it. A manager that dies by itself ends the test at once.
 ---@param servers? integer how many
+---@param instances? any makes a store on it, started and ready: so many instances on each server, or a list of them in the form of `new_store`'s `nodes`, where `host` is the number of a server and the rest may be left out: `{{host = 1}, {host = 2}, {host = 2}}`
+---@param store? string with `instances`: the store's name, and the prefix of theirs
 ---@param connect? boolean make them the session
 ---@param timeout_sec? number seconds for each manager's answer
 ---@return dkvrun.cluster # the cluster
 ---@overload fun(parameters: table): dkvrun.cluster
-function local_cluster(servers, connect, timeout_sec) end
+function local_cluster(servers, instances, store, connect, timeout_sec) end
 
 ---Runs a runbook as the command line does, in a process of its own with the session's managers, and returns what came of it.
 ---@param script string its path, seen from the suite's folder

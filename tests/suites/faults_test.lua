@@ -2,10 +2,7 @@
 
 local cluster, store
 before_each(function()
-  cluster = local_cluster{servers = 3}
-  new_store("OrdersStore", "orders"):check()
-  start_store{"OrdersStore", parallel = true}:check()
-  wait_ready("OrdersStore")
+  cluster = local_cluster{servers = 3, instances = 1, store = "OrdersStore"}
   store = connect_store("OrdersStore")
   store:put("before", "kept")
 end)

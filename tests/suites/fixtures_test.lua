@@ -47,6 +47,61 @@ describe("local_cluster", function()
     assert.all_ok(start_store("OrdersStore"))
     assert.failed(stop_store("OrdersStore"), {code = "refused", manager = cluster.managers[2], count = 1})
   end)
+  describe("with instances", function()
+    local function placed(store)
+      local out = {}
+      for i, node in ipairs(store_status(store).instances) do
+        out[i] = ("%s %s %s %d %d"):format(node.name, node.host, node.role, node.clustron_port, node.client_port)
+      end
+      return out
+    end
+    it("has a store that takes writes, with so many on each server", function()
+      local cluster = local_cluster{servers = 3, instances = 2, store = "OrdersStore"}
+      assert.are.equal("OrdersStore", cluster.store)
+      connect_store(cluster.store):put("key", "value")
+      local status = store_status(cluster.store)
+      assert.is_true(status.ready)
+      assert.are.equal(6, #status.instances)
+      assert.are.equal("OrdersStore-3", status.instances[3].name)
+      assert.are.equal(cluster.hosts[2], status.instances[3].host)
+    end)
+    it("has those that are listed, with what they were given", function()
+      local cluster = local_cluster{servers = 2, instances = {{host = 2}, {host = 1, name = "big", client_port = 9000}, {host = 2, role = "data"}}}
+      local one, two = cluster.hosts[1], cluster.hosts[2]
+      assert.are.same({
+        "TestStore-1 " .. two .. " data 7811 7861", "big " .. one .. " data 7811 9000", "TestStore-3 " .. two .. " data 7812 7862",
+      }, placed("TestStore"))
+    end)
+    it("need not be the session", function()
+      local cluster = local_cluster{servers = 1, instances = 1, connect = false}
+      assert.are.same({}, managers())
+      assert.are.equal("TestStore", get_store{managers = cluster.managers}[1].store)
+    end)
+    it("is one like any other", function()
+      local cluster = local_cluster{servers = 2, instances = 1}
+      assert.are.equal("unchanged", new_store("TestStore", "TestStore")[1].code)
+      stop_store("TestStore"):check()
+      remove_store{"TestStore", confirm = "TestStore"}:check()
+      assert.are.equal("TestStore", cluster.store)
+      assert.is_nil(local_cluster{servers = 1, connect = false}.store)
+    end)
+    it("refuses what can't be", function()
+      local function wrong(message, instances) refuses(message, local_cluster, {servers = 2, instances = instances}) end
+      wrong("parameter instances: 0 on each server: want 1 to 50", 0)
+      wrong("parameter instances: want how many on each server, or a list such as {{host = 1}, {host = 2}}", {})
+      wrong("parameter instances: want how many on each server", {host = 1})
+      wrong("parameter instances: want how many on each server", "two")
+      wrong("parameter instances: instances[2] is not a table such as {host = 1}", {{host = 1}, 2})
+      wrong("parameter instances: instances[1].host: want the number of a server, from 1", {{host = "127.0.0.1"}})
+      wrong("parameter instances: instances[1].host: want the number of a server, from 1", {{name = "a"}})
+      wrong("parameter instances: instances[1].host: got 3, but there are 2 servers", {{host = 3}})
+      wrong("parameter instances: instances[2].rol: a node has no such field: did you mean role?", {{host = 1}, {host = 2, rol = "data"}})
+      wrong('"boss" is not a role: data or gateway', {{host = 1, role = "boss"}})
+      wrong('"a" is the name of nodes[0] too', {{host = 1, name = "a"}, {host = 2, name = "a"}})
+      refuses("parameter store: goes with instances, ", local_cluster, {servers = 1, store = "OrdersStore"})
+      refuses("unknown parameter instance: did you mean instances?", local_cluster, {instance = 1})
+    end)
+  end)
   it("refuses what can't be", function()
     refuses("parameter servers: ", local_cluster, {servers = 0})
     refuses("parameter servers: ", local_cluster, {servers = 33})
@@ -79,12 +134,62 @@ describe("fake_managers", function()
     assert.are.equal("timeout", get_store{managers = fakes.managers, timeout_sec = 0.1}.unreachable[1].code)
     assert.is_true(get_store{managers = fakes.managers}.ok)
   end)
+  describe("when a store changes:", function()
+    local function connected(options)
+      local fakes = fake_managers(options)
+      connect_managers(fakes.managers)
+      return fakes
+    end
+    it("all take part, through its whole life", function()
+      local fakes = connected(60)
+      assert.all_ok(new_store{"OrdersStore", "orders", parallel = true})
+      assert.are.equal("unchanged", new_store{"OrdersStore", "orders", parallel = true}[60].code)
+      assert.failed(new_store{"OrdersStore", "others", parallel = true}, {code = "store_exists", count = 60})
+      assert.failed(new_store{"UsersStore", "users", parallel = true}, {code = "port_taken", count = 60})
+      assert.all_ok(start_store{"OrdersStore", parallel = true})
+      wait_ready("OrdersStore")
+      assert.failed(remove_store{"OrdersStore", parallel = true, confirm = "OrdersStore"}, {code = "store_running", count = 60})
+      assert.all_ok(add_instance{"OrdersStore", hosts = fakes.managers[7], parallel = true})
+      assert.all_ok(remove_instance{"OrdersStore", "orders-60", parallel = true})
+      local status = store_status("OrdersStore")
+      assert.are.same({true, true, 3, 60}, {status.ready, status.consistent, status.revision, #status.instances})
+      assert.all_ok(stop_store{"OrdersStore", parallel = true})
+      assert.all_ok(remove_store{"OrdersStore", parallel = true, confirm = "OrdersStore"})
+      assert.are.equal(0, #get_store("OrdersStore"))
+    end)
+    it("none keeps anything of it where some say nothing to changes", function()
+      local fakes = connected{count = 200, faults = {stall = 2}}
+      local rows = new_store{"OrdersStore", "orders", parallel = true, timeout_sec = 1.5}
+      for _, row in ipairs(rows) do
+        assert.are.equal(fakes.faults[row.manager] and "timeout" or "rolled_back", row.code)
+      end
+      assert.failed(rows, {code = "timeout", count = 2})
+      assert.are.equal(0, #get_store("OrdersStore"))
+      local pending = repair_store{"OrdersStore", timeout_sec = 1.5}
+      assert.failed(pending, {code = "timeout", count = 2})
+      assert.are.equal(198, #pending.succeeded)
+      assert.are.equal("unchanged", pending.succeeded[1].code)
+    end)
+    it("none is asked where some do not answer", function()
+      local fakes = fake_managers{count = 200, faults = {hang = 1, garbage = 1, refuse = 1}}
+      local function make() new_store{"OrdersStore", "orders", managers = fakes.managers, timeout_sec = 1.5} end
+      assert.error_matches(make, "3 of 200 managers", 1, true)
+      assert.are.equal(0, #get_store{"OrdersStore", managers = fakes.managers, timeout_sec = 1.5})
+    end)
+    it("all are in doubt where the one that decides says nothing", function()
+      connected{count = 3, faults = {stall = 1}} -- it is the first, which has the smallest identity
+      local rows = new_store{"OrdersStore", "orders", parallel = true, timeout_sec = 0.5}
+      assert.failed(rows, {code = "undecided", count = 3})
+      for _, row in ipairs(rows) do assert.is_true(row.in_doubt) end
+    end)
+  end)
   it("may be several at a time", function()
     local one, other = fake_managers(2), fake_managers(2)
     assert.are_not.equal(one.managers[1], other.managers[1])
   end)
   it("refuses what can't be", function()
     refuses("parameter count: required", fake_managers)
+    refuses("unknown parameter delay: did you mean delay_sec?", fake_managers, {count = 2, delay = 1})
     refuses("there is no fault sleep", fake_managers, {count = 2, faults = {sleep = 1}})
     refuses("3 faults for 2 managers", fake_managers, {count = 2, faults = {hang = 3}})
     refuses("refuse: want how many managers", fake_managers, {count = 2, faults = {refuse = 0.5}})
