@@ -133,11 +133,31 @@ func chosen(c *runtime.Call, all []probed, allowDown bool) (*session, error) {
 	if n := silent(all); n > 0 && (!allowDown || n == len(all)) {
 		return nil, notConnected(c, all, n)
 	}
+	if err := distinct(c, all); err != nil {
+		return nil, err
+	}
 	s := &session{managers: make([]member, len(all)), identified: true}
 	for i, p := range all {
 		s.managers[i] = p.member
 	}
 	return s, nil
+}
+
+// distinct refuses a list that has one manager twice, by two names.
+func distinct(c *runtime.Call, all []probed) error {
+	seen := make(map[string]fanout.Endpoint, len(all))
+	for _, p := range all {
+		if p.info == nil {
+			continue
+		}
+		if first, twice := seen[p.info.Identity]; twice {
+			err := c.Errorf("same_manager", "not connected: %s and %s are one and the same manager: name it once", first, p.Endpoint)
+			err.Hint = "where they are two, the data folder of one is a copy of the other's: start it on an empty one"
+			return err
+		}
+		seen[p.info.Identity] = p.Endpoint
+	}
+	return nil
 }
 
 // listed names a few managers and counts many.

@@ -203,6 +203,9 @@ func (r *Run) topologySession(c *runtime.Call) (*session, error) {
 		if n := silent(all); n > 0 {
 			return nil, notConnected(c, all, n)
 		}
+		if err := distinct(c, all); err != nil {
+			return nil, err
+		}
 		for i, p := range all {
 			s.managers[i] = p.member
 		}

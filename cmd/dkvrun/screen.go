@@ -20,7 +20,7 @@ type screen struct {
 	out, err       io.Writer
 	table          bool // false with -o json, where the document has the rows
 	quiet, verbose bool
-	live           bool // standard error is a terminal
+	live           bool     // standard error is a terminal
 	terminal       *os.File // of standard output; nil where that is none
 	progress       bool     // a line of progress stands on the terminal
 	tables         int
