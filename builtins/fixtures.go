@@ -2,7 +2,9 @@ package builtins
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -56,12 +58,28 @@ func moment(r fanout.Request) string {
 	case r.Method != http.MethodPost:
 		return ""
 	case r.Path == wire.OperationsPath():
-		if bytes.Contains(r.Body, []byte(`"dryRun":true`)) {
+		if isDryRun(r) {
 			return ""
 		}
 		return "prepare"
 	}
 	return r.Path[strings.LastIndexByte(r.Path, '/')+1:]
+}
+
+// isDryRun tells whether a prepare only asks what speaks against a change. That of a large store is
+// compressed.
+func isDryRun(r fanout.Request) bool {
+	body := r.Body
+	if r.Compressed {
+		inflate, err := gzip.NewReader(bytes.NewReader(body))
+		if err != nil {
+			return false
+		}
+		if body, err = io.ReadAll(inflate); err != nil {
+			return false
+		}
+	}
+	return bytes.Contains(body, []byte(`"dryRun":true`))
 }
 
 // await has do called, once, when the manager has answered the next request of that name.
