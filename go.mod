@@ -2,6 +2,9 @@ module dkvrun
 
 go 1.26.0
 
+// A socket of multipath TCP takes no packet filter, which is how servers are cut off in tests.
+godebug multipathtcp=0
+
 require (
 	github.com/fatih/color v1.19.0
 	github.com/getkin/kin-openapi v0.152.0
