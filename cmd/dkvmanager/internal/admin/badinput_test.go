@@ -47,6 +47,7 @@ func TestBadBodies(t *testing.T) {
 		{strings.Replace(with(""), "18811", "1e400", 1), wire.CodeBadRequest, "want a whole number"},
 		{strings.Replace(with(""), "18811", strings.Repeat("9", 1<<20), 1), wire.CodeBadRequest, "want a whole number"},
 		{`{"name":"S","nodes":` + strings.Repeat("[", 65) + strings.Repeat("]", 65) + `}`, wire.CodeBadRequest, "nodes[0]: got a list"},
+		{`{"name":"S","nodes":[{}` + strings.Repeat(",{}", maxItems) + `]}`, wire.CodeBadRequest, "nodes: has more than 65536 elements"},
 		{`{"name":"S","nodes":` + strings.Repeat("[", 1<<20), wire.CodeBadRequest, "not JSON"},
 		{`{"name":"S","x":` + strings.Repeat(`{"x":`, 5000) + "1" + strings.Repeat("}", 5001), wire.CodeBadRequest, "x: is not a field"},
 

@@ -114,8 +114,15 @@ func decodeObject(d *json.Decoder, path string, v reflect.Value) error {
 	return err
 }
 
+// maxItems is more than any list of the protocol has. An element takes up to a hundred times the bytes in
+// memory that it has in the body.
+const maxItems = 1 << 16
+
 func decodeList(d *json.Decoder, path string, v reflect.Value) error {
 	for i := 0; d.More(); i++ {
+		if i == maxItems {
+			return fmt.Errorf("%s: has more than %d elements", path, maxItems)
+		}
 		item := reflect.New(v.Type().Elem()).Elem()
 		if err := decodeValue(d, fmt.Sprintf("%s[%d]", path, i), item); err != nil {
 			return err
