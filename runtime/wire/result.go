@@ -28,6 +28,7 @@ const (
 	CodeBodyTooLarge     = "body_too_large"     // 413
 	CodeNotFound         = "not_found"          // 404 unknown route
 	CodeMethodNotAllowed = "method_not_allowed" // 405
+	CodeTooBusy          = "too_busy"           // 503 too many large requests at once
 
 	CodeStoreExists       = "store_exists"        // 409 with another topology
 	CodeStoreNotFound     = "store_not_found"     // 404

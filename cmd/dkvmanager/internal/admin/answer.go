@@ -21,6 +21,7 @@ var statuses = map[string]int{
 	wire.CodeBodyTooLarge:     http.StatusRequestEntityTooLarge,
 	wire.CodeNotFound:         http.StatusNotFound,
 	wire.CodeMethodNotAllowed: http.StatusMethodNotAllowed,
+	wire.CodeTooBusy:          http.StatusServiceUnavailable,
 
 	wire.CodeStoreExists:      http.StatusConflict,
 	wire.CodeStoreNotFound:    http.StatusNotFound,

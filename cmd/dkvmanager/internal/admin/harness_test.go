@@ -31,6 +31,7 @@ const (
 // bench is one API over a real catalog and a supervisor that only pretends.
 type bench struct {
 	t       *testing.T
+	api     *API
 	catalog *catalog.Catalog
 	sup     *pretender
 	server  *httptest.Server
@@ -44,13 +45,13 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	b := &bench{t: t, catalog: cat, sup: &pretender{catalog: cat, running: map[string]bool{}, taken: map[int]bool{}}, doc: document3(t)}
-	api := New(Options{
+	b.api = New(Options{
 		Catalog: cat, Supervisor: b.sup,
 		Owns: func(n wire.Node) bool { return n.Host == ownHost },
 		Host: ownHost, Listen: ownHost + ":7801", Boot: "boot", Engine: "etcd",
 		Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
-	b.server = httptest.NewServer(api)
+	b.server = httptest.NewServer(b.api)
 	t.Cleanup(func() { b.server.Close(); _ = cat.Close() })
 	return b
 }

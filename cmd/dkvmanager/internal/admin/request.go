@@ -1,23 +1,15 @@
 package admin
 
 import (
-	"compress/gzip"
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"dkvrun/runtime/wire"
 )
-
-// bodyTimeout bounds how long a client may take to send its body.
-const bodyTimeout = 30 * time.Second
 
 // request is what is left of an HTTP request once its form has been checked.
 type request struct {
@@ -25,6 +17,8 @@ type request struct {
 	store, instance, operation string
 	query                      url.Values
 	body                       []byte
+	// done gives back what the request holds for its body.
+	done func()
 }
 
 // read checks the form of a request: names, parameters, body. Nothing has happened yet.
@@ -32,7 +26,7 @@ func (a *API) read(w http.ResponseWriter, r *http.Request, route *route, names m
 	if err := a.origin.Check(r); err != nil {
 		return nil, refuse(wire.CodeBadRequest, "a web page of another origin may not use this API")
 	}
-	req := &request{ctx: r.Context(), store: names["store"], instance: names["instance"], operation: names["operation"]}
+	req := &request{ctx: r.Context(), store: names["store"], instance: names["instance"], operation: names["operation"], done: func() {}}
 	for _, field := range []string{"store", "instance"} {
 		if name, has := names[field]; has {
 			if err := wire.CheckName(name); err != nil {
@@ -47,10 +41,12 @@ func (a *API) read(w http.ResponseWriter, r *http.Request, route *route, names m
 	if req.query, err = readQuery(r, route.params); err != nil {
 		return nil, err
 	}
-	if req.body, err = readBody(w, r); err != nil {
+	if err = a.readBody(w, r, req); err != nil {
+		req.done()
 		return nil, err
 	}
 	if !route.body && len(req.body) > 0 {
+		req.done()
 		return nil, refuse(wire.CodeBadRequest, "%s takes no body: send none", route.action)
 	}
 	return req, nil
@@ -102,47 +98,4 @@ func (q *request) number(name string, standard, low, high uint64) (uint64, error
 		return 0, refuse(wire.CodeBadRequest, "parameter %s: got %s, want a whole number from %d to %d", name, quoted(value), low, high)
 	}
 	return n, nil
-}
-
-// readBody reads all of a body, at most wire.MaxBody of it before and after it is inflated.
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	control := http.NewResponseController(w)
-	if err := control.SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil {
-		return nil, fmt.Errorf("body timeout: %w", err)
-	}
-	var source io.Reader = http.MaxBytesReader(w, r.Body, wire.MaxBody)
-	switch encoding := r.Header.Get("Content-Encoding"); encoding {
-	case "", "identity":
-	case "gzip":
-		inflate, err := gzip.NewReader(source)
-		if err != nil {
-			return nil, bodyError(err)
-		}
-		source = inflate
-	default:
-		return nil, refuse(wire.CodeBadRequest, "Content-Encoding %s is not known: send gzip or none", quoted(encoding))
-	}
-	body, err := io.ReadAll(io.LimitReader(source, wire.MaxBody+1))
-	if err != nil {
-		return nil, bodyError(err)
-	}
-	if len(body) > wire.MaxBody {
-		return nil, tooLarge()
-	}
-	if err := control.SetReadDeadline(time.Time{}); err != nil {
-		return nil, fmt.Errorf("body timeout: %w", err)
-	}
-	return body, nil
-}
-
-func bodyError(err error) error {
-	var limit *http.MaxBytesError
-	if errors.As(err, &limit) {
-		return tooLarge()
-	}
-	return refuse(wire.CodeBadRequest, "the body can't be read: %s", err)
-}
-
-func tooLarge() error {
-	return refuse(wire.CodeBodyTooLarge, "the body is over %d MiB", wire.MaxBody>>20)
 }

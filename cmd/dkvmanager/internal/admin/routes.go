@@ -1,10 +1,12 @@
 package admin
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"dkvrun/runtime/wire"
 )
@@ -96,6 +98,11 @@ func matchPath(want, got []string) (map[string]string, bool) {
 
 // ServeHTTP answers one request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// Of a request that is refused the server still wants the rest of its body, before it answers.
+	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(a.bodyTime)); err != nil {
+		a.answer(w, "Request", nil, fmt.Errorf("body timeout: %w", err))
+		return
+	}
 	route, names, methods := match(r.Method, r.URL.EscapedPath())
 	if route == nil {
 		if len(methods) == 0 {
@@ -115,6 +122,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.answer(w, action, nil, err)
 		return
 	}
+	defer req.done()
 	value, err := a.handle(route, req)
 	a.answer(w, action, value, err)
 }

@@ -9,9 +9,10 @@ import (
 	"time"
 
 	"golang.org/x/net/netutil"
+	"golang.org/x/sys/unix"
 )
 
-// Limits of the listener. A body's time is bounded where it is read (request.go).
+// Limits of the listener. A body's time is bounded where it is read (body.go).
 const (
 	maxHeader     = 16 << 10
 	headerTimeout = 5 * time.Second
@@ -20,18 +21,29 @@ const (
 	maxConns      = 1024
 )
 
+// connections is how many clients are served at once: half of the files that this process may open at
+// most, so that the catalog and the instances keep theirs.
+func connections() int {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return maxConns
+	}
+	return int(max(1, min(maxConns, limit.Cur/2)))
+}
+
 // Serve answers requests on listener until ctx is done; those in flight then have grace to end.
 func (a *API) Serve(ctx context.Context, listener net.Listener, grace time.Duration) error {
 	server := &http.Server{
-		Handler:           a,
-		MaxHeaderBytes:    maxHeader,
-		ReadHeaderTimeout: headerTimeout,
-		WriteTimeout:      answerTimeout,
-		IdleTimeout:       idleTimeout,
-		ErrorLog:          slog.NewLogLogger(a.Log.Handler(), slog.LevelDebug),
+		Handler:                      a,
+		DisableGeneralOptionsHandler: true, // it waits for a body without end
+		MaxHeaderBytes:               maxHeader,
+		ReadHeaderTimeout:            headerTimeout,
+		WriteTimeout:                 answerTimeout,
+		IdleTimeout:                  idleTimeout,
+		ErrorLog:                     slog.NewLogLogger(a.Log.Handler(), slog.LevelDebug),
 	}
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(netutil.LimitListener(listener, maxConns)) }()
+	go func() { served <- server.Serve(netutil.LimitListener(listener, connections())) }()
 	select {
 	case err := <-served:
 		return err

@@ -1,0 +1,83 @@
+package admin
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"dkvrun/runtime/wire"
+)
+
+const (
+	// bodyTimeout bounds how long a client may take to send its body.
+	bodyTimeout = 30 * time.Second
+	// largeBody is the size in bytes from which a body takes a place, of which there are largeAtOnce: what
+	// a manager needs to read and decode one is a multiple of its size, and a client sends 8 MiB in 8 KiB
+	// of gzip.
+	largeBody   = 64 << 10
+	largeAtOnce = 8
+)
+
+// readBody reads all of a body, at most wire.MaxBody of it before and after it is inflated.
+func (a *API) readBody(w http.ResponseWriter, r *http.Request, into *request) error {
+	var source io.Reader = http.MaxBytesReader(w, r.Body, wire.MaxBody)
+	switch encoding := r.Header.Get("Content-Encoding"); encoding {
+	case "", "identity":
+	case "gzip":
+		inflate, err := gzip.NewReader(source)
+		if err != nil {
+			return bodyError(err)
+		}
+		source = inflate
+	default:
+		return refuse(wire.CodeBadRequest, "Content-Encoding %s is not known: send gzip or none", quoted(encoding))
+	}
+	var body bytes.Buffer
+	if _, err := io.CopyN(&body, source, largeBody); err == nil {
+		if err := a.takePlace(into); err != nil {
+			return err
+		}
+		if _, err := body.ReadFrom(io.LimitReader(source, wire.MaxBody+1-largeBody)); err != nil {
+			return bodyError(err)
+		}
+	} else if err != io.EOF {
+		return bodyError(err)
+	}
+	if body.Len() > wire.MaxBody {
+		return tooLarge()
+	}
+	if err := http.NewResponseController(w).SetReadDeadline(time.Time{}); err != nil {
+		return fmt.Errorf("body timeout: %w", err)
+	}
+	into.body = body.Bytes()
+	return nil
+}
+
+// takePlace waits until a request may have a large body.
+func (a *API) takePlace(req *request) error {
+	timer := time.NewTimer(a.bodyTime)
+	defer timer.Stop()
+	select {
+	case a.large <- struct{}{}:
+		req.done = func() { <-a.large }
+		return nil
+	case <-timer.C:
+		return refuse(wire.CodeTooBusy, "%d requests as large as this one are being read already: try again later", largeAtOnce)
+	}
+}
+
+func bodyError(err error) error {
+	var limit *http.MaxBytesError
+	if errors.As(err, &limit) {
+		return tooLarge()
+	}
+	return refuse(wire.CodeBadRequest, "the body can't be read: %s", err)
+}
+
+func tooLarge() error {
+	return refuse(wire.CodeBodyTooLarge, "the body is over %d MiB", wire.MaxBody>>20)
+}

@@ -1,0 +1,179 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"dkvrun/runtime/wire"
+)
+
+// served is a bench whose API is served as a manager serves it.
+func served(t *testing.T, address string) (*bench, *counted) {
+	t.Helper()
+	b := newBench(t)
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conns := &counted{Listener: listener}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- b.api.Serve(ctx, conns, time.Second) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return b, conns
+}
+
+// counted is a listener that knows how many of its connections are open.
+type counted struct {
+	net.Listener
+	open, most atomic.Int64
+}
+
+func (l *counted) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	for n := l.open.Add(1); ; {
+		most := l.most.Load()
+		if n <= most || l.most.CompareAndSwap(most, n) {
+			break
+		}
+	}
+	return &countedConn{Conn: c, open: &l.open}, nil
+}
+
+type countedConn struct {
+	net.Conn
+	open   *atomic.Int64
+	closed sync.Once
+}
+
+func (c *countedConn) Close() error {
+	c.closed.Do(func() { c.open.Add(-1) })
+	return c.Conn.Close()
+}
+
+// say sends bytes over a connection of its own, which ends with the test.
+func say(t *testing.T, l net.Listener, text string) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	if _, err := io.WriteString(c, text); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// A client that announces a body and never sends it is let go, whatever else is wrong with its request.
+func TestNobodyHoldsAConnectionWithItsBody(t *testing.T) {
+	b, l := served(t, "127.48.2.1:0")
+	b.api.bodyTime = 100 * time.Millisecond
+	for _, head := range []string{
+		"POST " + wire.StoresPath(), "POST /nowhere", "PUT " + wire.StoresPath(), "POST " + wire.StorePath("1") + "/settle",
+		"POST " + wire.StoresPath() + "?x=1", "OPTIONS *", "POST " + wire.StoresPath() + " HTTP/1.1\r\nOrigin: http://evil.example",
+		"POST " + wire.StoresPath() + " HTTP/1.1\r\nContent-Encoding: br", "GET " + wire.HealthPath(),
+	} {
+		if !strings.Contains(head, "HTTP/1.1") {
+			head += " HTTP/1.1"
+		}
+		for _, length := range []string{"Content-Length: 100\r\n\r\n{", "Transfer-Encoding: chunked\r\n\r\n"} {
+			c := say(t, l, head+"\r\nHost: x\r\n"+length)
+			if err := c.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := io.ReadAll(c); err != nil {
+				t.Errorf("%q: still open after %q: %v", head+" "+length, got, err)
+			}
+		}
+	}
+}
+
+// More connections than the manager holds wait their turn; silent ones give theirs up.
+func TestConnectionsAreBounded(t *testing.T) {
+	_, l := served(t, "127.48.2.2:0")
+	for range maxConns + 100 {
+		say(t, l, "")
+	}
+	resp, err := (&http.Client{Timeout: 6 * headerTimeout}).Get("http://" + l.Addr().String() + wire.HealthPath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK || l.most.Load() != maxConns {
+		t.Errorf("status %d with up to %d connections, want 200 with %d", resp.StatusCode, l.most.Load(), maxConns)
+	}
+}
+
+// Files that clients use up would be missing for the catalog.
+func TestConnectionsLeaveFilesForTheRest(t *testing.T) {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	for files, want := range map[uint64]int{limit.Cur: int(min(maxConns, limit.Cur/2)), 600: 300} {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: files, Max: limit.Max}); err != nil {
+			t.Fatal(err)
+		}
+		if got := connections(); got != want {
+			t.Errorf("%d connections with %d files, want %d", got, files, want)
+		}
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestLargeBodiesTakeTurns(t *testing.T) {
+	b, l := served(t, "127.48.2.3:0")
+	post := func(size int) string {
+		t.Helper()
+		body := strings.Repeat(" ", size) + "{}"
+		resp, err := http.Post("http://"+l.Addr().String()+wire.StoresPath(), "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprintf("%d %s", resp.StatusCode, text)
+	}
+	for range 2 * largeAtOnce { // a place is given back, whatever is wrong with the request
+		if got := post(largeBody); !strings.Contains(got, wire.CodeBadName) {
+			t.Fatal(got)
+		}
+		if got := post(wire.MaxBody); !strings.Contains(got, wire.CodeBodyTooLarge) {
+			t.Fatal(got)
+		}
+	}
+	for range largeAtOnce {
+		b.api.large <- struct{}{}
+	}
+	b.api.bodyTime = 200 * time.Millisecond
+	if got := post(largeBody); !strings.HasPrefix(got, "503") || !strings.Contains(got, wire.CodeTooBusy) {
+		t.Errorf("more large bodies than there are places: %s", got)
+	}
+	if got := post(100); !strings.Contains(got, wire.CodeBadName) {
+		t.Errorf("a small body beside large ones: %s", got)
+	}
+}
