@@ -10,16 +10,15 @@ func CheckName(name string) error {
 	if name == "" {
 		return fmt.Errorf("is empty: a name is a letter followed by up to %d letters, digits, '_' or '-'", MaxName-1)
 	}
-	if len(name) > MaxName {
-		return fmt.Errorf("%q has %d characters: a name has at most %d", name, len(name), MaxName)
-	}
-	for i := 0; i < len(name); i++ {
-		c := name[i]
+	for i, c := range name { // up to the first that can't be, all are of one byte
 		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 		other := c >= '0' && c <= '9' || c == '_' || c == '-'
 		if !letter && (i == 0 || !other) {
 			return fmt.Errorf("%q has %q at position %d: a name is a letter followed by letters, digits, '_' or '-'", name, c, i+1)
 		}
+	}
+	if len(name) > MaxName {
+		return fmt.Errorf("%q has %d characters: a name has at most %d", name, len(name), MaxName)
 	}
 	return nil
 }
