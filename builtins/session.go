@@ -120,7 +120,7 @@ func (r *Run) connect(c *runtime.Call, all []probed, allowDown bool, source stri
 	}
 	r.use(c, s)
 	if source != "" {
-		r.Reporter.Notice(fmt.Sprintf("connected to %s, from %s", listed(s.endpoints()), source))
+		r.Reporter.Notice(fmt.Sprintf("connected to %s, from %s", listed(answering(all)), source))
 	}
 	return s, nil
 }
@@ -191,14 +191,16 @@ type probed struct {
 	row Row
 }
 
-func silent(all []probed) int {
-	n := 0
+func silent(all []probed) int { return len(all) - len(answering(all)) }
+
+func answering(all []probed) []fanout.Endpoint {
+	var there []fanout.Endpoint
 	for _, p := range all {
-		if !p.row.Success {
-			n++
+		if p.row.Success {
+			there = append(there, p.Endpoint)
 		}
 	}
-	return n
+	return there
 }
 
 // probe asks all managers at once who they are; on, where given, gets each answer as it arrives.
@@ -253,18 +255,25 @@ func (r *Run) show(shown *Action, row Row) {
 	r.Reporter.Row(shown, row)
 }
 
-// notConnected is the error of a connection that n managers did not answer.
+// notConnected is the error of a connection that n managers did not answer. It says of the first why:
+// not everywhere are rows shown.
 func notConnected(c *runtime.Call, all []probed, n int) error {
 	var names []fanout.Endpoint
-	code := ""
+	var first Row
 	for _, p := range all {
-		if !p.row.Success {
-			names = append(names, p.Endpoint)
-			code = p.row.Code
+		if p.row.Success {
+			continue
 		}
+		if len(names) == 0 {
+			first = p.row
+		}
+		names = append(names, p.Endpoint)
 	}
-	err := c.Errorf(code, "not connected: %d of %d managers did not answer: %s", n, len(all), listed(names))
-	err.Hint = "is dkvmanager running there, on that port?"
+	why := first.Message
+	if n > 1 {
+		why = names[0].String() + ": " + why
+	}
+	err := c.Errorf(first.Code, "not connected: %d of %d managers did not answer: %s: %s", n, len(all), listed(names), why)
 	if n < len(all) {
 		err.Hint = "start them, leave them out, or go on without them: allow_down = true (--allow-down)"
 	}
