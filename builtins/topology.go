@@ -2,6 +2,7 @@ package builtins
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -91,9 +92,18 @@ func generate(c *runtime.Call, servers []fanout.Endpoint) ([]wire.Node, error) {
 
 func checkTopology(c *runtime.Call, nodes []wire.Node) error {
 	if err := wire.CheckTopology(nodes); err != nil {
-		return c.Errorf(wire.CodeBadTopology, "%s: the topology can't be: %v", c.Name, err)
+		return c.Errorf(wire.CodeBadTopology, "%s: the topology can't be: %s", c.Name, asWritten(err))
 	}
 	return nil
+}
+
+// asWritten tells of a topology in a script's words, which counts nodes from 1.
+func asWritten(err error) string {
+	text := regexp.MustCompile(`\bnodes\[\d+`).ReplaceAllStringFunc(err.Error(), func(at string) string {
+		i, _ := strconv.Atoi(strings.TrimPrefix(at, "nodes[")) // it is an index of the nodes that there are
+		return fmt.Sprintf("nodes[%d", i+1)
+	})
+	return strings.NewReplacer(".clustronPort", ".clustron_port", ".clientPort", ".client_port").Replace(text)
 }
 
 var topologyBuiltin = runtime.Builtin{

@@ -26,7 +26,7 @@ print(topology.validate(t).ok)`,
 		}
 		values := map[string]any{"ok": err == nil}
 		if err != nil {
-			values["problem"] = err.Error()
+			values["problem"] = asWritten(err)
 		}
 		return runtime.Record{Type: validateType, Values: values}, nil
 	},
