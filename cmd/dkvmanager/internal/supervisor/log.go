@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -81,7 +82,7 @@ func tail(folder string, lines int) ([]byte, error) {
 // that were active stand below it.
 const crashTail = 500
 
-// described says how a process ended, with the last thing it said.
+// described says how a process ended, with what it last said of a reason.
 func described(exit, folder string) error {
 	text, err := tail(folder, crashTail)
 	line := lastWord(string(text))
@@ -95,17 +96,43 @@ func described(exit, folder string) error {
 }
 
 // lastWord is the last line of a log, or the one that says why where that is the end of a crash's
-// list of calls.
+// list of calls. It is empty where the last entry tells of nothing bad.
 func lastWord(text string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
-	last := lines[len(lines)-1]
-	if !strings.HasPrefix(last, "\t") {
-		return strings.TrimSpace(last)
-	}
-	for i := len(lines) - 1; i >= 0; i-- {
-		if strings.HasPrefix(lines[i], "panic: ") || strings.HasPrefix(lines[i], "fatal error: ") {
-			return strings.TrimSpace(lines[i])
+	last := len(lines) - 1
+	if strings.HasPrefix(lines[last], "\t") {
+		for i := last; i >= 0; i-- {
+			if strings.HasPrefix(lines[i], "panic: ") || strings.HasPrefix(lines[i], "fatal error: ") {
+				last = i
+				break
+			}
 		}
 	}
-	return strings.TrimSpace(last)
+	// A panic's own line has the message alone; the entry above it has the error, too.
+	if last > 0 && strings.HasPrefix(lines[last], "panic: ") {
+		if level, message, ok := logEntry(lines[last-1]); ok && level == "PANIC" {
+			return message
+		}
+	}
+	level, message, ok := logEntry(lines[last])
+	switch {
+	case !ok:
+		return strings.TrimSpace(lines[last])
+	case level == "DEBUG" || level == "INFO":
+		return ""
+	}
+	return message
+}
+
+// logEntry takes an entry of an instance's log apart: time, level, message and fields, with tabs between.
+func logEntry(line string) (level, message string, ok bool) {
+	parts := strings.SplitN(line, "\t", 4)
+	if len(parts) < 3 {
+		return "", "", false
+	}
+	var fields struct{ Error string }
+	if len(parts) == 4 && json.Unmarshal([]byte(parts[3]), &fields) == nil && fields.Error != "" {
+		return parts[1], parts[2] + ": " + fields.Error, true
+	}
+	return parts[1], parts[2], true
 }
