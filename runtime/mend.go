@@ -17,13 +17,13 @@ import (
 // and a third kind, 50, 100, … list items and then a call or "..." that may give several values: they
 // take the place of earlier items.
 //
-// And it compiles v = x.y and z for a local v so that v keeps its value where x.y is false or nil; and
-// for k, v in next, t so that the loop begins after whatever key was left where it keeps the last one.
+// And it compiles for k, v in next, t so that the loop begins after whatever key was left where it keeps
+// the last one.
 //
 // mender rewrites the parsed source so that none is met: it cuts a value with a key down to one, as
 // parentheses do, puts fields with keys before a list that is so long, notes where the third kind
-// stands, which has to be refused, assigns such conditions by way of a new local, and gives such loops
-// the three names for which all that they keep is set.
+// stands, which has to be refused, and gives such loops the three names for which all that they keep is
+// set. mendassign.go says what it does to assignments.
 type mender struct {
 	refused int // the line of the first constructor that can't be mended, 0 for none
 }
@@ -36,41 +36,10 @@ const refusedList = "a list of 50, 100, … items can't end in a call or ... tha
 func (m *mender) all(stmts []ast.Stmt) {
 	for i, s := range stmts {
 		m.stmt(s)
-		if assign, ok := s.(*ast.AssignStmt); ok && assignsCondition(assign) {
+		if assign, ok := s.(*ast.AssignStmt); ok && wronglyAssigned(assign) {
 			stmts[i] = byWayOfLocals(assign)
 		}
 	}
-}
-
-// assignsCondition tells whether a variable is assigned an and or an or.
-func assignsCondition(s *ast.AssignStmt) bool {
-	for i := range min(len(s.Lhs), len(s.Rhs)) {
-		_, variable := s.Lhs[i].(*ast.IdentExpr)
-		if _, condition := s.Rhs[i].(*ast.LogicalOpExpr); variable && condition {
-			return true
-		}
-	}
-	return false
-}
-
-// byWayOfLocals is do local v1, v2 = RHS LHS = v1, v2 end.
-func byWayOfLocals(s *ast.AssignStmt) ast.Stmt {
-	values := &ast.LocalAssignStmt{Exprs: s.Rhs}
-	var idents []ast.Expr
-	for i := range s.Lhs {
-		ident := &ast.IdentExpr{Value: fmt.Sprintf("(value %d)", i+1)} // no name of a script
-		ident.SetLine(s.Line())
-		ident.SetLastLine(s.LastLine())
-		values.Names = append(values.Names, ident.Value)
-		idents = append(idents, ident)
-	}
-	assign := &ast.AssignStmt{Lhs: s.Lhs, Rhs: idents}
-	block := &ast.DoBlockStmt{Stmts: []ast.Stmt{values, assign}}
-	for _, node := range []ast.Stmt{values, assign, block} {
-		node.SetLine(s.Line())
-		node.SetLastLine(s.LastLine())
-	}
-	return block
 }
 
 func (m *mender) stmt(s ast.Stmt) {
@@ -170,13 +139,15 @@ func rank(f *ast.Field) int {
 	return 0
 }
 
-func cutToOne(e ast.Expr) {
+// cutToOne makes e one value, as parentheses do, and returns it.
+func cutToOne(e ast.Expr) ast.Expr {
 	switch e := e.(type) {
 	case *ast.FuncCallExpr:
 		e.AdjustRet = true
 	case *ast.Comma3Expr:
 		e.AdjustRet = true
 	}
+	return e
 }
 
 func mayGiveSeveral(e ast.Expr) bool {

@@ -1,0 +1,34 @@
+package runtime
+
+import (
+	"context"
+	"testing"
+)
+
+// Each of these is true in Lua.
+func TestAssignments(t *testing.T) {
+	for _, source := range []string{
+		`local p, q, t = 1, 2, {} g, t.k = p, q return g == 1 and t.k == 2`,
+		`local p, q, t = 1, 2, {} t.k, g = p, q return g == 2 and t.k == 1`,
+		`local function up() local p, t = 1, {} g, h, t.k = p, p, p return t.k end return up() == 1 and g == 1 and h == 1`,
+		`local u, t = 0, {} local function up() local p = 1 u, t.k = p, p end up() return u == 1 and t.k == 1`,
+		`local t = {} local old = t t, t.k = {}, 5 return old.k == 5 and t.k == nil`,
+		`local i, t = 1, {} i, t[i] = i + 1, 20 return i == 2 and t[1] == 20 and t[2] == nil`,
+		`local t = {1, 2, 3} t[1], t[3] = t[3], t[1] return t[1] == 3 and t[3] == 1`,
+		`local a, b, c = 1, 2, 3 a, b, c = c, a, b return a == 3 and b == 1 and c == 2`,
+		`local a, b = 1, 2 a, b = b return a == 2 and b == nil`,
+		`local function two() return 1, 2 end local t, b = {} b, t.x, t.y = 0, two() return b == 0 and t.x == 1 and t.y == 2`,
+		`local function two() return {}, "no key" end local t, a = {k = {}}, 0 a, two().x, t[(two())] = 1, 2, 3 return a == 1`,
+		`local f = function(v) return v end local seen local v = 7 v = 1, (function() seen = v end)() return v == 1 and seen == 7`,
+		`local order = "" local function key(k) order = order .. k return k end local t = {} t[key "a"], t[key "b"] = key "c", key "d" return order == "abcd"`,
+		`local t = setmetatable({}, {__newindex = function(t, k, v) rawset(t, k, v * 2) end}) t.a, t.b = 1, 2 return t.a == 2 and t.b == 4`,
+		`local keep = {} for i = 1, 2 do local a, b = 0, 0 a, b = i, function() return a end keep[i] = b end return keep[1]() == 1 and keep[2]() == 2`,
+	} {
+		h := New(Options{})
+		got, err := h.RunSource(context.Background(), "test", []byte(source))
+		if err != nil || len(got) != 1 || got[0] != true {
+			t.Errorf("%s gives %v (%v)", source, got, err)
+		}
+		h.Close()
+	}
+}
