@@ -7,11 +7,15 @@ import (
 	"dkvrun/runtime/fanout"
 )
 
-// printableLines makes text from elsewhere safe to show and keeps its lines.
+// printableLines makes text from elsewhere safe to show and keeps its lines and tabs.
 func printableLines(s string) string {
 	lines := strings.Split(strings.TrimSuffix(s, "\n"), "\n")
 	for i, line := range lines {
-		lines[i] = fanout.Printable(strings.TrimSuffix(line, "\r"))
+		cells := strings.Split(strings.TrimSuffix(line, "\r"), "\t")
+		for j, cell := range cells {
+			cells[j] = fanout.Printable(cell)
+		}
+		lines[i] = strings.Join(cells, "\t")
 	}
 	return strings.Join(lines, "\n")
 }
