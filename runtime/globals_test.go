@@ -52,6 +52,17 @@ func TestGlobals(t *testing.T) {
 	})
 }
 
+// Places and traces pass over Lua of the runner's own.
+func TestOwnSourcesAreNoPlaces(t *testing.T) {
+	checkSnippets(t, []snippet{
+		{"local own = load('return function(f) f() end', '[own]')()\nown(function() string.rep() end)",
+			"error: test.lua:2: string.rep: argument 1: got nil, want string"},
+		{"local own = load('string.rep()', '[own]')\n\nown()", "error: test.lua:3: string.rep: argument 1: got nil, want string"},
+		{"local own = load('print(debug.traceback())', '[own]')\nown()", "stack traceback:\n\ttest.lua:2: in the main chunk\n"},
+		{`print(pcall(load('error("without a place")', '[own]')))`, "false\twithout a place\n"},
+	})
+}
+
 func TestRandomIsSeeded(t *testing.T) {
 	const script = `math.randomseed(42) local a, b = math.random(), math.random(10)
 		math.randomseed(42) print(a == math.random(), b == math.random(10), b >= 1 and b <= 10)`

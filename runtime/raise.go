@@ -44,7 +44,7 @@ func place(L *lua.LState) (file string, line int) {
 			if !ok {
 				break
 			}
-			if _, err := L.GetInfo("Sl", frame, lua.LNil); err == nil && frame.CurrentLine > 0 {
+			if _, err := L.GetInfo("Sl", frame, lua.LNil); err == nil && frame.CurrentLine > 0 && !IsOwnSource(frame.Source) {
 				return frame.Source, frame.CurrentLine
 			}
 		}
@@ -127,7 +127,27 @@ func (h *Host) errorText(L *lua.LState, v lua.LValue) string {
 		}
 		return h.Format(h.fromLua(t))
 	}
-	return h.text(L, v)
+	tostring, ok := L.GetMetaField(v, "__tostring").(*lua.LFunction)
+	if !ok {
+		return h.text(L, v)
+	}
+	shown, err := h.protect(L, tostring, []lua.LValue{v}, nil) // nothing else catches what it raises
+	switch {
+	case err != nil:
+		return fmt.Sprintf("an error value that can't be shown: its __tostring fails: %v", h.describeFailed(err))
+	case len(shown) == 0:
+		return "nil"
+	}
+	return shown[0].String()
+}
+
+// describeFailed says what a __tostring failed with, which is not shown by another one.
+func (h *Host) describeFailed(err error) string {
+	var api *lua.ApiError
+	if errors.As(err, &api) {
+		return api.Object.String()
+	}
+	return err.Error()
 }
 
 // splitPlace takes "file:line:" off a message where file is a source of this host.

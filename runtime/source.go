@@ -44,6 +44,15 @@ func unreadable(path string, err error) *Error {
 
 const endsEarly = "the source ends too early: an end, a bracket or a quote is missing"
 
+// OwnSource is what Lua of the runner's own is called. Traces and the places of errors pass over it, to
+// what called it.
+func OwnSource(name string) string { return "[" + name + "]" }
+
+// IsOwnSource tells whether OwnSource made a source's name.
+func IsOwnSource(name string) bool {
+	return strings.HasPrefix(name, "[") && strings.HasSuffix(name, "]")
+}
+
 // compile checks and compiles a source. Its errors are *Error with the code source.
 func (h *Host) compile(name string, src []byte) (*lua.LFunction, error) {
 	src = stripHeader(src)
