@@ -3,12 +3,12 @@ package main
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/fatih/color"
 
+	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/suite"
 )
 
@@ -21,7 +21,7 @@ type terminal struct {
 	paint   map[suite.Status]*color.Color
 	shown   int // dots on the present line
 	told    []suite.Result
-	all     []suite.Result
+	slowest slowTests
 }
 
 // dotsOnLine is how many dots stand on one line.
@@ -48,7 +48,7 @@ var dots = map[suite.Status]string{suite.Passed: ".", suite.Failed: "F", suite.E
 var words = map[suite.Status]string{suite.Passed: "ok", suite.Failed: "FAILED", suite.Errored: "ERROR", suite.Pending: "pending"}
 
 func (t *terminal) Test(r suite.Result) error {
-	t.all = append(t.all, r)
+	t.slowest.note(r)
 	if r.Bad() || r.Flaky() || r.Status() == suite.Pending {
 		t.told = append(t.told, r)
 	}
@@ -68,6 +68,7 @@ func (t *terminal) Test(r suite.Result) error {
 	return err
 }
 
+// title is a test's place and name, on one line.
 func title(r suite.Result) string {
 	name := r.File
 	if r.Line > 0 {
@@ -77,7 +78,7 @@ func title(r suite.Result) string {
 	if r.Round > 1 {
 		name += fmt.Sprintf(" (round %d)", r.Round)
 	}
-	return name
+	return fanout.Printable(name)
 }
 
 // short is a duration with as many digits as say something.
@@ -117,7 +118,7 @@ func (t *terminal) End(s suite.Summary) error {
 			t.attempt(&out, a)
 		}
 	}
-	t.slowest(&out)
+	t.slowest.show(&out)
 	t.summary(&out, s)
 	_, err := io.WriteString(t.w, out.String())
 	return err
@@ -170,23 +171,6 @@ func (t *terminal) attempt(out *strings.Builder, a suite.Attempt) {
 func below(out *strings.Builder, by, text string) {
 	for line := range strings.Lines(text) {
 		out.WriteString(strings.TrimRight(by+line, " \n") + "\n")
-	}
-}
-
-// slow is from when on a test is named among the slowest, and mostSlow how many of them are.
-const (
-	slow     = 500 * time.Millisecond
-	mostSlow = 5
-)
-
-func (t *terminal) slowest(out *strings.Builder) {
-	all := slices.DeleteFunc(t.all, func(r suite.Result) bool { return r.Duration() < slow })
-	slices.SortStableFunc(all, func(a, b suite.Result) int { return int(b.Duration() - a.Duration()) })
-	for i, r := range all[:min(len(all), mostSlow)] {
-		if i == 0 {
-			out.WriteString("\nslowest:\n")
-		}
-		fmt.Fprintf(out, "  %8s  %s\n", short(r.Duration()), title(r))
 	}
 }
 
