@@ -16,7 +16,7 @@ func TestProtectedCalls(t *testing.T) {
 		{"print(pcall(nil))", "false\ttest.lua:1: attempt to call a nil value\n"},
 		{"local function deep(i) local ok, e = pcall(deep, i + 1) if ok then return e end return i end print(deep(1) < 201)", "true\n"},
 		{"local function f() return f() + 1 end print((pcall(f)), xpcall(f, function(e) return 'handled ' .. e end))",
-			"false\tfalse\thandled stack overflow: calls nest deeper than 256\n"},
+			"false\tfalse\thandled test.lua:1: stack overflow: calls nest deeper than 256\n"},
 		{"print(xpcall(error, function() error('in the handler', 0) end))", "false\tin the handler\n"},
 		{"print(xpcall(function() return 1, nil, 2 end, print))", "true\t1\tnil\t2\n"},
 		{"xpcall(print)", "error: test.lua:1: xpcall: argument 2: got nil, want function"},

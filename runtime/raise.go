@@ -112,7 +112,13 @@ func (h *Host) describe(L *lua.LState, err error) *Error {
 func (h *Host) describePanic(api *lua.ApiError) *Error {
 	text := api.Object.String()
 	if text == "lua callstack overflow" {
-		return &Error{Message: fmt.Sprintf("stack overflow: calls nest deeper than %d", callStackSize), Traceback: api.StackTrace}
+		e := &Error{Message: fmt.Sprintf("stack overflow: calls nest deeper than %d", callStackSize), Traceback: api.StackTrace}
+		for line := range strings.Lines(api.StackTrace) {
+			if e.File, e.Line, _ = h.splitPlace(strings.TrimSpace(line)); e.Line > 0 {
+				break
+			}
+		}
+		return e
 	}
 	return &Error{Message: "bug in dkvrun: " + text, Code: CodeBug, Hint: bugHint, Traceback: api.StackTrace}
 }
