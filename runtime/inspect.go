@@ -20,6 +20,9 @@ func (h *Host) Module(name string) (file string, src []byte, err error) {
 	return h.findModule(h.main, name)
 }
 
+// Loaded tells whether require gives a module of this name without looking for it.
+func (h *Host) Loaded(name string) bool { return lua.LVAsBool(h.modules.loaded.RawGetString(name)) }
+
 // Undefined says what reading a global raises; "" where there is one of that name. Others are names
 // that the script defines.
 func (h *Host) Undefined(name string, others []string) string {

@@ -22,6 +22,8 @@ type Config struct {
 	Records  []*runtime.RecordType
 	// Globals are names that the script finds beside the builtins and Lua's own.
 	Globals []string
+	// Modules are those that require gives the script and no file holds, beside Lua's own libraries.
+	Modules []string
 	// Path and Stdlib are where require looks after the script's folder; see runtime.Options.
 	Path   []string
 	Stdlib fs.FS
@@ -46,6 +48,7 @@ func Source(config Config, file string, src []byte) []Finding {
 		return c.sorted(chunk.Comments)
 	}
 	c.chunk = chunk
+	c.loads = loadsModules(&chunk.Block)
 	c.scopes = resolve(&chunk.Block)
 	c.globals = c.gather(c.scopes, &chunk.Block)
 	c.undefined()
@@ -63,6 +66,7 @@ type checker struct {
 	scopes   *scopes
 	globals  *globals
 	modules  map[string]*module   // what require gives, by name
+	loads    bool                 // the source may say itself what require gives
 	named    map[string]*shape    // by the names that declarations use
 	shapes   map[*variable]*shape // those that are known, or being found out
 	raising  []syntax.Span        // functions that are meant to raise

@@ -1,6 +1,8 @@
 package check
 
 import (
+	"slices"
+
 	"dkvrun/runtime/check/syntax"
 )
 
@@ -26,7 +28,14 @@ func (c *checker) require(call *syntax.Call) *module {
 	}
 	m := &module{}
 	c.modules[name.Value] = m // for modules that require each other
+	if slices.Contains(c.Modules, name.Value) || c.host.Loaded(name.Value) {
+		m.globals = &globals{}
+		return m
+	}
 	file, src, err := c.host.Module(name.Value)
+	if err != nil && c.loads {
+		return m
+	}
 	if err != nil {
 		m.problem = problemOf(err)
 		return m
@@ -39,6 +48,20 @@ func (c *checker) require(call *syntax.Call) *module {
 	m.globals = c.gather(s, &chunk.Block)
 	m.fields = exports(s, &chunk.Block)
 	return m
+}
+
+// loadsModules tells whether a source may say itself what require gives: it has to do with package.preload
+// or package.loaded.
+func loadsModules(b *syntax.Block) bool {
+	found := false
+	syntax.WalkBlock(b, func(node syntax.Node) bool {
+		if index, ok := node.(*syntax.Index); ok {
+			key, ok := index.Key.(*syntax.String)
+			found = found || ok && (key.Value == "preload" || key.Value == "loaded")
+		}
+		return !found
+	})
+	return found
 }
 
 // exports are the fields of the table that a module returns: of a local that begins as a table and is

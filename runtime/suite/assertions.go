@@ -1,7 +1,7 @@
 package suite
 
 import (
-	_ "embed"
+	"embed"
 	"errors"
 	"fmt"
 	"strconv"
@@ -11,32 +11,16 @@ import (
 	"dkvrun/runtime"
 )
 
-// assertions and spies are Lua that runs before each suite: they make assert, spy and stub.
+// parts are the Lua that makes assert, spy, stub, mock and match. start.lua runs before each suite and
+// reads the others, most of them when they are wanted.
 //
-//go:embed assertions.lua
-var assertions []byte
+//go:embed lua/*.lua
+var parts embed.FS
 
-//go:embed spies.lua
-var spies []byte
+// part is the source of a part.
+func part(name string) ([]byte, error) { return parts.ReadFile("lua/" + name + ".lua") }
 
-// prelude is what runs before each suite, by its names in traces, which no file has.
-var prelude = []struct {
-	name   string
-	source []byte
-}{{"[assertions]", assertions}, {"[spies]", spies}}
-
-// inPrelude tells whether a line of a trace, or a place, is in what runs before each suite.
-func inPrelude(place string) bool {
-	for _, p := range prelude {
-		if strings.HasPrefix(place, p.name) {
-			return true
-		}
-	}
-	return false
-}
-
-// primitives are what the assertions are made of. They are taken away from the globals before the
-// suite runs.
+// primitives are what the parts are made of. They are taken away from the globals before the suite runs.
 func (f *file) primitives() []runtime.Builtin {
 	text := func(name string) runtime.Param {
 		return runtime.Param{Name: name, Type: runtime.String, Required: true}
@@ -44,13 +28,35 @@ func (f *file) primitives() []runtime.Builtin {
 	value := func(name string) runtime.Param { return runtime.Param{Name: name, Type: runtime.Any} }
 	return []runtime.Builtin{
 		{
+			Name: "suite.source", Positional: 1, Params: []runtime.Param{text("part")},
+			Impl: func(c *runtime.Call) (any, error) {
+				src, err := part(c.String("part"))
+				return string(src), err
+			},
+		},
+		{
+			Name: "suite.words",
+			Impl: func(*runtime.Call) (any, error) {
+				var names []string
+				for _, b := range f.spellings() {
+					names = append(names, b.Name)
+				}
+				return names, nil
+			},
+		},
+		{
+			Name: "suite.show", Positional: 1, Params: []runtime.Param{value("value")},
+			Impl: func(c *runtime.Call) (any, error) { return show(c.Host, c.Value("value")), nil },
+		},
+		{
 			Name: "suite.fail", Positional: 5,
-			Params: []runtime.Param{text("wanted"), text("message"), {Name: "compare", Type: runtime.Boolean, Required: true}, value("expected"), value("got")},
+			Params: []runtime.Param{text("sentence"), text("message"), {Name: "compare", Type: runtime.Boolean, Required: true}, text("expected"), text("got")},
 			Impl:   func(c *runtime.Call) (any, error) { return nil, fail(c) },
 		},
 		{
-			Name: "suite.unknown", Positional: 3, Params: []runtime.Param{text("key"), text("word"), {Name: "known", Type: runtime.Strings, Required: true}},
-			Impl: func(c *runtime.Call) (any, error) { return nil, unknown(c) },
+			Name: "suite.unknown", Positional: 4,
+			Params: []runtime.Param{text("key"), text("kind"), {Name: "words", Type: runtime.Strings, Required: true}, {Name: "known", Type: runtime.Strings, Required: true}},
+			Impl:   func(c *runtime.Call) (any, error) { return nil, unknown(c) },
 		},
 		{
 			Name: "suite.misuse", Positional: 1, Params: []runtime.Param{text("message")},
@@ -78,14 +84,14 @@ func (f *file) primitives() []runtime.Builtin {
 	}
 }
 
-// fail raises what an assertion has to say.
+// fail raises what an assertion has to say; a message of the suite's own stands above it.
 func fail(c *runtime.Call) error {
-	e := &failure{message: c.String("wanted")}
+	e := &failure{message: c.String("sentence")}
 	if m := c.String("message"); m != "" {
-		e.message = m + ": " + e.message
+		e.message = m + "\n" + e.message
 	}
 	if c.Bool("compare") {
-		expected, got := show(c.Host, c.Value("expected")), show(c.Host, c.Value("got"))
+		expected, got := c.String("expected"), c.String("got")
 		if expected == got {
 			e.message += ", which look alike but are not equal: " + expected
 		} else {
@@ -95,11 +101,15 @@ func fail(c *runtime.Call) error {
 	return &runtime.Error{Code: codeAssertion, Message: e.message, Cause: e}
 }
 
-// unknown raises that there is no such assertion.
+// unknown raises that nothing is registered under a name: the last word of it, or all of them together.
 func unknown(c *runtime.Call) error {
-	e := &runtime.Error{Code: runtime.CodeUsage, Message: fmt.Sprintf("assert.%s: there is no assertion %s", c.String("key"), c.String("word"))}
-	if near := runtime.Suggest(c.String("word"), c.Strings("known")); near != "" {
-		e.Message += ": did you mean " + near + "?"
+	words := c.Strings("words")
+	e := &runtime.Error{Code: runtime.CodeUsage, Message: fmt.Sprintf("%s: there is no %s %s", c.String("key"), c.String("kind"), words[0])}
+	for _, word := range words {
+		if near := runtime.Suggest(word, c.Strings("known")); near != "" {
+			e.Message += ": did you mean " + near + "?"
+			break
+		}
 	}
 	return e
 }

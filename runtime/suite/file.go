@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"dkvrun/runtime"
 )
 
 // file is one suite in its run.
@@ -39,10 +41,12 @@ func (f *file) read(ctx context.Context) (*block, error) {
 		return nil, err
 	}
 	f.environment = environment
-	for _, p := range prelude {
-		if _, err := environment.Host().RunSource(ctx, p.name, p.source); err != nil {
-			return nil, err
-		}
+	start, err := part("start")
+	if err != nil {
+		return nil, err
+	}
+	if _, err := environment.Host().RunSource(ctx, runtime.OwnSource("start"), start); err != nil {
+		return nil, err
 	}
 	err = f.bounded(ctx, func(ctx context.Context) error {
 		_, err := environment.Host().RunFile(ctx, f.path)

@@ -55,7 +55,7 @@ func (f *file) problem(err error) *Problem {
 	if errors.As(err, &script) {
 		p.Message, p.Hint = script.Message, script.Hint
 		p.File, p.Line, p.Trace = script.File, script.Line, trace(script.Traceback)
-		if inPrelude(p.File) || p.Line == 0 {
+		if runtime.IsOwnSource(p.File) || p.Line == 0 {
 			p.File, p.Line = innermost(p.Trace, "")
 		}
 	}
@@ -72,13 +72,13 @@ func (f *file) problem(err error) *Problem {
 	return p
 }
 
-// trace is Lua's traceback without its heading and without the frames of Go and of the prelude.
+// trace is Lua's traceback without its heading and without the frames of Go.
 func trace(traceback string) string {
 	var lines []string
 	for line := range strings.Lines(traceback) {
 		line = strings.TrimSpace(line)
 		inGo := strings.HasPrefix(line, "in function ") || strings.HasPrefix(line, "[G]")
-		if line != "" && line != "stack traceback:" && !inPrelude(line) && !inGo {
+		if line != "" && line != "stack traceback:" && !inGo {
 			lines = append(lines, line)
 		}
 	}

@@ -82,6 +82,13 @@ var otherSpellings = map[string][]string{
 	"teardown": {"lazy_teardown", "strict_teardown"},
 }
 
+// Globals are what a suite finds beside the words. assert is a table there.
+var Globals = []string{"assert", "match", "mock", "spy", "stub"}
+
+// Modules are what a suite can require without there being a file: what suites for busted name so.
+var Modules = []string{"busted", "busted.runner", "luassert", "luassert.assert", "luassert.formatters.binarystring",
+	"luassert.match", "luassert.mock", "luassert.spy", "luassert.stub", "luassert.util", "say"}
+
 // Spellings declares the words in all their spellings, for what reads suites without running them.
 func Spellings() []runtime.Builtin { return (&file{}).spellings() }
 

@@ -1,0 +1,182 @@
+-- What stands after assert and match: names, in any spelling (assert.are.equal, assert.is_not_nil,
+-- assert.has_no.errors), up to an assertion or a matcher, which takes the arguments.
+
+local suite = ...
+
+local plain = assert
+local getmetatable, ipairs, pairs, pcall, rawset, select, setmetatable, type, unpack =
+  getmetatable, ipairs, pairs, pcall, rawset, select, setmetatable, type, unpack
+
+-- What is registered, by kind and name. A modifier has callback, or negates, or does nothing.
+local registered = {assertion = {}, matcher = {}, modifier = {["not"] = {negates = true}, no = {negates = true}}}
+for word in ("is are was were has have does a an the"):gmatch("%a+") do registered.modifier[word] = {} end
+suite.registered = registered
+
+-- Counts registrations: what names stood for before them is not taken for granted afterwards.
+local version = 0
+
+function suite.register(kind, name, entry)
+  if not registered[kind] then
+    suite.misuse("assert:register: got " .. tostring(kind) .. ", want assertion, matcher or modifier")
+  end
+  version = version + 1
+  registered[kind][name:lower()] = entry
+end
+
+-- The longest name that ends with word i, and the word that it begins with.
+local function ending(kind, words, i)
+  for first = 1, i do
+    local name = table.concat(words, "_", first, i)
+    local found = registered[kind][name]
+    if found or registered.modifier[name] then return first, found, registered.modifier[name] end
+  end
+end
+
+-- What refuses a name that nothing stands for. The assertions of spies are read now.
+local function unknown(kind, path, words, i)
+  suite.part("spies")
+  if ending(kind, words, i) then return end
+  local known = {}
+  for other in pairs(registered[kind]) do known[#known + 1] = other end
+  suite.unknown((kind == "matcher" and "match." or "assert.") .. path, kind, {words[i], table.concat(words, "_", 1, i)}, known)
+end
+
+-- What a path of names means: found is the assertion or matcher, positive whether it is to hold.
+local function plan(kind, path)
+  local words = {}
+  for word in path:lower():gmatch("[^_.]+") do words[#words + 1] = word end
+  local p = {modifiers = {}, positive = true}
+  local i = #words
+  while i > 0 do
+    local first, found, modifier = ending(kind, words, i)
+    if not first then
+      unknown(kind, path, words, i)
+    else
+      if found then
+        p.found = p.found or found
+      elseif modifier.negates then
+        p.positive = not p.positive
+      elseif modifier.callback then
+        table.insert(p.modifiers, 1, modifier)
+      end
+      i = first - 1
+    end
+  end
+  p.version = version
+  return p
+end
+
+-- Where a path has got to: the names, and the state that modifiers with arguments have made.
+local PATH, STATE = 1, 2
+
+-- The state that modifiers work on: mod is false for what is not to hold.
+local function modified(state, p, arguments)
+  local new = {mod = true}
+  for k, v in pairs(state or {}) do new[k] = v end
+  if not p.positive then new.mod = not new.mod end
+  for _, modifier in ipairs(p.modifiers) do modifier.callback(new, arguments, 2) end
+  return new
+end
+
+-- Makes a root. run gets what a call gives to a name: what is registered for it, whether it is to hold, the state and
+-- the arguments; called is for a call of the root itself.
+function suite.chain(kind, root, run, called)
+  local mt, plans = {}, {}
+  local function at(path, state) return setmetatable({path, state}, mt) end
+  function mt.__index(self, key)
+    if type(key) ~= "string" then return nil end
+    local path = self[PATH]
+    local longer = at(path == "" and key or path .. "." .. key, self[STATE])
+    if not self[STATE] then rawset(self, key, longer) end
+    return longer
+  end
+  function mt.__call(self, ...)
+    local state, p = self[STATE], plans[self[PATH]]
+    if not p or p.version ~= version then
+      p = plan(kind, self[PATH])
+      plans[self[PATH]] = p
+    end
+    if p.found then
+      if not state and not p.modifiers[1] then return run(p.found, p.positive, nil, ...) end
+      state = modified(state, p)
+      return run(p.found, state.mod, state, ...)
+    end
+    if self == root then return called(...) end
+    if not p.modifiers[1] then suite.misuse(("%s.%s: it names no %s"):format(kind == "matcher" and "match" or "assert", self[PATH], kind)) end
+    return at("", modified(state, p, suite.pack(...)))
+  end
+  root[PATH], root[STATE] = "", false
+  return setmetatable(root, mt)
+end
+
+-- How a failure says what was expected: wanted is words for it, or a function that gives the sentence.
+local function explained(positive, wanted, compare, expected, got)
+  if type(wanted) == "function" then return wanted(positive) end
+  return (positive and "expected " or "expected not: ") .. wanted, compare and positive, expected, got
+end
+
+local function fail(message, sentence, compare, expected, got)
+  if message ~= nil and type(message) ~= "string" then message = suite.own_text(message) or suite.shown(message) end
+  suite.fail(sentence, message or "", compare or false, compare and suite.shown(expected) or "", compare and suite.shown(got) or "")
+end
+suite.failing = fail
+
+-- An assertion that a suite has registered: callback gets the state and the arguments.
+local function judge(entry, positive, state, ...)
+  state = state or {mod = positive}
+  local arguments = suite.pack(...)
+  local holds, returns = entry.callback(state, arguments, 2)
+  if (holds and true or false) ~= state.mod then
+    fail(state.failure_message, suite.saying(entry, state.mod, arguments))
+  end
+  if returns then return unpack(returns, 1, returns.n or #returns) end
+  return ...
+end
+
+-- Refuses a call with too few arguments.
+function suite.too_few(root, entry, n)
+  suite.misuse(("%s.%s: got %d argument%s, want at least %d"):format(root, entry.name, n, n == 1 and "" or "s", entry.least))
+end
+
+-- Runs an assertion: returns its arguments, or what it says, or raises.
+local function run(entry, positive, state, ...)
+  if entry.callback then return judge(entry, positive, state, ...) end
+  local n, arguments = select("#", ...), {...}
+  if n < entry.least then suite.too_few("assert", entry, n) end
+  local holds, wanted, compare, expected, got = entry.holds(arguments, n, state)
+  if (holds and true or false) == positive then
+    local returns = arguments.returns
+    if returns then return unpack(returns, 1, returns.n) end
+    return ...
+  end
+  local message = arguments.message
+  if message == nil then message = arguments[entry.arity + 1] end
+  if message == nil and state then message = state.failure_message end
+  fail(message, explained(positive, wanted, compare, expected, got))
+end
+
+-- assert(value, message): what else than text is raised is raised as it is.
+local function call(...)
+  local ok, err = pcall(plain, ...)
+  if ok then return ... end
+  if type(err) == "table" then error(err, 0) end
+  fail(nil, tostring(suite.raised(err)))
+end
+
+assert = suite.chain("assertion", {}, run, call)
+
+-- An assertion of ours: holds gets the arguments and their number, and the state. It returns whether it holds; what was
+-- expected, in words; and where there is something to compare, true, the expected value and the one that came. The
+-- arguments are at least so many, and arity before the message; arguments.message and arguments.returns may be set.
+function suite.define(names, least, arity, holds)
+  for name in names:gmatch("%S+") do registered.assertion[name] = {name = name, least = least, arity = arity, holds = holds} end
+end
+
+-- assert:register and its like are read when they are wanted.
+for _, name in ipairs{"register", "unregister", "snapshot", "add_formatter", "remove_formatter", "format", "set_parameter",
+  "get_parameter", "add_spy", "level", "get_level"} do
+  assert[name] = function(...)
+    suite.part("extensions")
+    return assert[name](...)
+  end
+end
