@@ -109,8 +109,10 @@ func (c *Cluster) reserve(ctx context.Context, o Options) (err error) {
 	if c.endpoints, c.block, err = freeBlock(o.Servers); err != nil {
 		return err
 	}
-	c.root, err = os.MkdirTemp(o.TempDir, "dkvrun-local-")
-	return err
+	if c.root, err = os.MkdirTemp(o.TempDir, "dkvrun-local-"); err != nil {
+		return fmt.Errorf("the throw-away cluster has no place for its data (%w): set TMPDIR to a folder that can be written", err)
+	}
+	return nil
 }
 
 // Endpoints are the managers' host:port, in order.
