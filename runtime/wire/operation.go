@@ -36,6 +36,15 @@ const (
 	ResolveEvery = 5 * time.Second
 )
 
+// Bounds on what counts up.
+const (
+	// EpochStep is how far above the highest epoch seen a new one can be. A change raises it by one; with
+	// the largest number that there is a store could never be changed again.
+	EpochStep = 1 << 32
+	// MaxRevision is the highest revision of a store: every reader of JSON has this number whole.
+	MaxRevision = 1<<53 - 1
+)
+
 // Actions of operations.
 const (
 	CreateAction         = "CreateStore"

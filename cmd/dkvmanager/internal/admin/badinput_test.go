@@ -80,6 +80,10 @@ func TestBadBodies(t *testing.T) {
 	b.refused("POST", wire.StoresPath(), many, wire.CodeBadTopology, "at most 256")
 	b.refused("POST", wire.InstancesPath("OrdersStore"), `{"nodes":[`+plain+`]}`, wire.CodeBadRequest, "baseRevision: is missing")
 	b.refused("POST", wire.InstancesPath("OrdersStore"), `{"baseRevision":-1,"nodes":[`+plain+`]}`, wire.CodeBadRequest, "baseRevision: got -1, want a whole number from 0")
+	for _, revision := range []string{"9007199254740991", "18446744073709551615"} {
+		b.refused("POST", wire.InstancesPath("Other"), `{"baseRevision":`+revision+`,"nodes":[`+plain+`]}`, wire.CodeBadRequest, "baseRevision: "+revision+" is more")
+	}
+	b.refused("POST", wire.InstancesPath("OrdersStore"), `{"baseRevision":1,"epoch":4294967298,"nodes":[`+plain+`]}`, wire.CodeBadRequest, "epoch: 4294967298 is too far above 1")
 	b.refused("POST", wire.InstancesPath("OrdersStore"), `{"baseRevision":1,"nodes":[`+plain+`],"desired":"Sleeping"}`, wire.CodeBadRequest, "desired: got")
 	b.refused("POST", wire.InstancesPath("OrdersStore"), `{"baseRevision":1,"nodes":[`+plain+`],"founding":"yes"}`, wire.CodeBadRequest, "founding: got")
 	b.refused("POST", wire.InstancesPath("OrdersStore"), `{"baseRevision":1,"nodes":[`+plain+`],"founders":[{"name":"a/b","host":"x","clustronPort":1}]}`, wire.CodeBadTopology, "founders[0].name")

@@ -28,6 +28,9 @@ func (a *API) addInstance(req *request) (any, error) {
 		if err := free(d, req.store); err != nil {
 			return err
 		}
+		if err := apply.CheckEpoch(d, req.store, body.Epoch); err != nil {
+			return err
+		}
 		s := d.Stores[req.store]
 		var err error
 		if s == nil {
@@ -50,6 +53,9 @@ func (a *API) addInstance(req *request) (any, error) {
 func checkChange(body wire.ChangeInstances) error {
 	if body.BaseRevision == 0 {
 		return refuse(wire.CodeBadRequest, "baseRevision: is missing: give the store's revision that the change builds on")
+	}
+	if body.BaseRevision >= wire.MaxRevision {
+		return refuse(wire.CodeBadRequest, "baseRevision: %d is more than a store can have", body.BaseRevision)
 	}
 	if err := wire.CheckTopology(body.Nodes); err != nil {
 		return refuse(wire.CodeBadTopology, "%w", err)

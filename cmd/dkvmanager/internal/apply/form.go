@@ -32,6 +32,8 @@ func CheckForm(c *wire.Change) error {
 		return refuse(wire.CodeBadRequest, "action: got %q, want one of %s", c.Action, strings.Join(actions, ", "))
 	case c.Desired != "" && c.Desired != wire.DesiredRunning && c.Desired != wire.DesiredStopped:
 		return refuse(wire.CodeBadRequest, "desired: got %q, want %s or %s", c.Desired, wire.DesiredRunning, wire.DesiredStopped)
+	case c.BaseRevision >= wire.MaxRevision:
+		return refuse(wire.CodeBadRequest, "baseRevision: %d is more than a store can have", c.BaseRevision)
 	case len(c.Owner) > maxOwner:
 		return refuse(wire.CodeBadRequest, "owner: is over %d bytes", maxOwner)
 	case c.Removes() != (c.Action == wire.RemoveStoreAction):

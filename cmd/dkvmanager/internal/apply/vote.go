@@ -62,6 +62,9 @@ func (m *Machine) vote(d *catalog.Data, c *wire.Change) (*catalog.Pending, error
 		}
 		return nil, nil
 	}
+	if err := CheckEpoch(d, c.Store, c.Epoch); err != nil {
+		return nil, err
+	}
 	p := d.Pending(c.ID)
 	if p != nil && p.Digest != digest {
 		return nil, differs(c.ID)
@@ -84,6 +87,14 @@ func (m *Machine) vote(d *catalog.Data, c *wire.Change) (*catalog.Pending, error
 		return &raised, nil
 	}
 	return p, nil
+}
+
+// CheckEpoch refuses an epoch that no change can have come to.
+func CheckEpoch(d *catalog.Data, store string, epoch uint64) error {
+	if seen := d.Name(store).Epoch; epoch > seen && epoch-seen > wire.EpochStep {
+		return refuse(wire.CodeBadRequest, "epoch: %d is too far above %d, the highest one seen here of %s", epoch, seen, store)
+	}
+	return nil
 }
 
 func (m *Machine) stale(c *wire.Change, seen uint64) *wire.Result {
