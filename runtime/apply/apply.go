@@ -20,6 +20,7 @@ type Request struct {
 	Query  string
 	// Body may be shared by several requests; nil for none.
 	Body []byte
+	ends []wire.OperationState // what the operation can have come to when this is answered; nil for anything
 }
 
 // Reply is what came back. Class and Message say what went wrong where no HTTP answer came; Class is

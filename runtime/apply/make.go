@@ -29,20 +29,21 @@ func (r *Runner) votes(ctx context.Context) (votes []answer, all bool) {
 		for i := range votes {
 			votes[i] = read(Reply{Class: NotSent, Message: "not asked: the change was given up before it"})
 		}
-		votes[r.home] = read(r.Transport.Send(ctx, []Request{r.prepare(r.home)}, Send{})[0])
+		first := r.prepare(r.home)
+		votes[r.home] = r.read(first, r.Transport.Send(ctx, []Request{first}, Send{})[0])
 		if r.yes(votes[r.home]) {
 			r.held = true
 			requests := r.others(r.prepare)
 			how := Send{Parallel: r.Parallel, FailFast: r.FailFast, Failed: func(reply Reply) bool { return !r.yes(read(reply)) }}
 			for i, reply := range r.Transport.Send(ctx, requests, how) {
-				votes[requests[i].To] = read(reply)
+				votes[requests[i].To] = r.read(requests[i], reply)
 			}
 		}
 		all = true
 		higher := uint64(0)
 		for _, v := range votes {
 			all = all && r.yes(v)
-			if v.code() == wire.CodeStaleEpoch {
+			if v.code() == wire.CodeStaleEpoch && v.refusal.Epoch < r.Change.Epoch+wire.EpochStep {
 				higher = max(higher, v.refusal.Epoch)
 			}
 		}
@@ -101,7 +102,7 @@ func (r *Runner) ask(ctx context.Context, request Request) (answer, bool) {
 		limit = r.Clock.Now().Add(min(graceEnd, r.Settle))
 	}
 	for wait := firstWait; ; wait = min(2*wait, lastWait) {
-		a := read(r.Transport.Send(live, []Request{request}, Send{})[0])
+		a := r.read(request, r.Transport.Send(live, []Request{request}, Send{})[0])
 		if a.Class == "" && a.code() != "protocol" {
 			return a, true
 		}
@@ -138,7 +139,7 @@ func (r *Runner) tell(ctx context.Context) *Outcome {
 	}
 	follow := 0
 	r.Transport.Send(context.WithoutCancel(ctx), requests, Send{Parallel: true, Each: func(i int, reply Reply) {
-		a := read(reply)
+		a := r.read(requests[i], reply)
 		if a.refusal == nil {
 			r.show(requests[i].To, a.row(Done, wire.CodeOK, r.Verb))
 			return
@@ -168,7 +169,7 @@ func (r *Runner) back(ctx context.Context, votes []answer) *Outcome {
 	live := context.WithoutCancel(ctx)
 	later := map[int]bool{} // dropped when they have asked the home
 	for i, reply := range r.Transport.Send(live, requests, Send{Parallel: true}) {
-		if a := read(reply); a.refusal != nil {
+		if a := r.read(requests[i], reply); a.refusal != nil {
 			later[requests[i].To] = true
 		}
 	}

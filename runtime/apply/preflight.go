@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -19,9 +20,9 @@ func (r *Runner) preflight(ctx context.Context) (epoch uint64, refused *Outcome)
 	}
 	answers := make([]answer, len(requests))
 	for i, reply := range r.Transport.Send(ctx, requests, Send{Parallel: true}) {
-		answers[i] = read(reply)
-		epoch = max(epoch, answers[i].op.Epoch)
+		answers[i] = r.read(requests[i], reply)
 	}
+	epoch = trusted(answers)
 	failed := map[int]Row{}
 	for i, a := range answers {
 		if a.refusal != nil {
@@ -51,6 +52,28 @@ func (r *Runner) preflight(ctx context.Context) (epoch uint64, refused *Outcome)
 	out.Rows = r.rows
 	out.Summary = fmt.Sprintf("%s: nothing was changed on any of %d managers: %s", r.Change.Store, len(r.rows), r.culprits(failed))
 	return 0, out
+}
+
+// trusted is the highest epoch of the answers. Those that no change can have come to, by what the others
+// have seen, are taken for refusals: to go above them would be refused by all others.
+func trusted(answers []answer) (epoch uint64) {
+	lowest := uint64(math.MaxUint64)
+	for _, a := range answers {
+		if a.refusal == nil {
+			lowest = min(lowest, a.op.Epoch)
+		}
+	}
+	for i := range answers {
+		a := &answers[i]
+		switch {
+		case a.refusal != nil:
+		case a.op.Epoch-lowest >= wire.EpochStep:
+			a.refusal = &wire.Result{StatusCode: a.Status, Code: "protocol", Message: fmt.Sprintf("claims epoch %d, which no change can have come to: others have seen %d", a.op.Epoch, lowest)}
+		default:
+			epoch = max(epoch, a.op.Epoch)
+		}
+	}
+	return epoch
 }
 
 // showAll calls OnRow for the rows as they stand.

@@ -2,7 +2,9 @@ package apply
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 
 	"dkvrun/runtime/wire"
@@ -31,6 +33,28 @@ func read(reply Reply) answer {
 			*a.refusal = wire.Result{StatusCode: reply.Status, Code: "protocol",
 				Message: "answered " + strconv.Itoa(reply.Status) + " with something that is no result of the admin API: is a dkvmanager of this version listening there?"}
 		}
+	}
+	return a
+}
+
+// read takes the reply to one of the change's own messages. What is said of another operation, by another
+// manager, or that can't be the answer to this message, is no answer.
+func (r *Runner) read(q Request, reply Reply) answer {
+	a := read(reply)
+	if a.refusal != nil {
+		return a
+	}
+	message := ""
+	switch to := r.Change.Managers[q.To].Identity; {
+	case a.op.ID != r.Change.ID:
+		message = "answered about another operation"
+	case a.op.Manager != to:
+		message = fmt.Sprintf("answered as manager %s, not as %s", a.op.Manager, to)
+	case len(q.ends) > 0 && !slices.Contains(q.ends, a.op.State):
+		message = fmt.Sprintf("says that the operation is %s, which is no answer to what it was told", a.op.State)
+	}
+	if message != "" {
+		a.op, a.refusal = wire.Operation{}, &wire.Result{StatusCode: reply.Status, Code: "protocol", Message: message}
 	}
 	return a
 }
@@ -65,12 +89,12 @@ func (r *Runner) prepare(i int) Request {
 
 func (r *Runner) commit(i int) Request {
 	query := r.to(i) + "&epoch=" + strconv.FormatUint(r.Change.Epoch, 10)
-	return Request{To: i, Method: "POST", Path: wire.OperationPath(r.Change.ID) + "/commit", Query: query}
+	return Request{To: i, Method: "POST", Path: wire.OperationPath(r.Change.ID) + "/commit", Query: query, ends: []wire.OperationState{wire.OperationCommitted}}
 }
 
 func (r *Runner) abort(i int) Request {
 	body, _ := json.Marshal(wire.Abort{Store: r.Change.Store, Epoch: r.Change.Epoch}) // two plain fields: it can't fail
-	return Request{To: i, Method: "POST", Path: wire.OperationPath(r.Change.ID) + "/abort", Query: r.to(i), Body: body}
+	return Request{To: i, Method: "POST", Path: wire.OperationPath(r.Change.ID) + "/abort", Query: r.to(i), Body: body, ends: []wire.OperationState{wire.OperationAborted, wire.OperationCommitted}}
 }
 
 func (r *Runner) renew() Request {

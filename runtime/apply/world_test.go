@@ -59,7 +59,31 @@ func (w *world) Send(ctx context.Context, requests []Request, how Send) []Reply 
 	return replies
 }
 
+// answer is what a manager replies: under its own name, and about the operation that it was asked about,
+// unless the script says otherwise.
 func (w *world) answer(r Request) Reply {
+	reply := w.reply(r)
+	var op wire.Operation
+	if reply.Status != 200 || json.Unmarshal(reply.Body, &op) != nil || op.State == "" {
+		return reply
+	}
+	if op.ID == "" {
+		op.ID = "op"
+	}
+	if op.Manager == "" {
+		op.Manager = identity(r.To)
+	}
+	return says(op)
+}
+
+func identity(i int) string {
+	if i == 1 {
+		return "a"
+	}
+	return fmt.Sprintf("m%d", i)
+}
+
+func (w *world) reply(r Request) Reply {
 	verb := r.Path[strings.LastIndexByte(r.Path, '/')+1:]
 	var change wire.Change
 	if verb == "operations" {
@@ -109,13 +133,9 @@ func silent() Reply { return Reply{Class: "timeout", Message: "no answer", Attem
 // runner makes a store with an instance a manager; the second manager is its home.
 func (w *world) runner() *Runner {
 	r := &Runner{Transport: w, Clock: w, Verb: "Created", Names: w.names, Settle: 30 * time.Second}
-	r.Change = wire.Change{ID: "op", Action: wire.CreateAction, Store: "OrdersStore"}
+	r.Change = wire.Change{ID: "op", Action: wire.CreateAction, Store: "OrdersStore", Home: identity(1)}
 	for i := range w.votes {
-		identity := fmt.Sprintf("m%d", i)
-		if i == 1 {
-			identity, r.Change.Home = "a", "a"
-		}
-		r.Change.Managers = append(r.Change.Managers, wire.Manager{Identity: identity, URL: "http://" + w.names[i]})
+		r.Change.Managers = append(r.Change.Managers, wire.Manager{Identity: identity(i), URL: "http://" + w.names[i]})
 		name := fmt.Sprintf("orders-%d", i+1)
 		r.Change.Nodes = append(r.Change.Nodes, wire.Node{Name: name, Host: fmt.Sprintf("10.0.0.%d", 11+i), Manager: w.names[i]})
 		r.Claimed = append(r.Claimed, name)

@@ -1,0 +1,59 @@
+package apply
+
+import (
+	"context"
+	"math"
+	"strings"
+	"testing"
+
+	"dkvrun/runtime/wire"
+)
+
+// Managers that lie, or proxies that mix up their answers, are taken for managers that don't do their part.
+func TestLies(t *testing.T) {
+	op := func(state wire.OperationState, change func(*wire.Operation)) Reply {
+		o := wire.Operation{State: state, Epoch: 1}
+		if change != nil {
+			change(&o)
+		}
+		return says(o)
+	}
+	other := func(o *wire.Operation) { o.ID = "another" }
+	pretender := func(o *wire.Operation) { o.Manager = "m0" }
+	for name, test := range map[string]struct {
+		message string
+		reply   Reply
+		state   State
+		rows    string
+		says    string
+	}{
+		"a vote for another change":          {"2 prepare", op(wire.OperationPending, other), Unmade, "ROLLED BACK, ROLLED BACK, FAILED", "answered about another operation"},
+		"a vote in another's name":           {"2 prepare", op(wire.OperationPending, pretender), Unmade, "ROLLED BACK, ROLLED BACK, FAILED", "answered as manager m0, not as m2"},
+		"nothing against another change":     {"2 preflight", op(wire.OperationUnknown, other), Refused, "SKIPPED, SKIPPED, FAILED", "another operation"},
+		"an epoch that nobody can go above":  {"2 preflight", op(wire.OperationUnknown, func(o *wire.Operation) { o.Epoch = math.MaxUint64 }), Refused, "SKIPPED, SKIPPED, FAILED", "claims epoch 18446744073709551615"},
+		"an epoch that is too high":          {"2 preflight", op(wire.OperationUnknown, func(o *wire.Operation) { o.Epoch = wire.EpochStep }), Refused, "SKIPPED, SKIPPED, FAILED", "claims epoch 4294967296"},
+		"a later epoch that nobody can have": {"2 prepare", refuses(409, wire.CodeStaleEpoch, math.MaxUint64), Unmade, "ROLLED BACK, ROLLED BACK, ROLLED BACK", ""},
+		"yes, then it was undone":            {"2 commit", op(wire.OperationAborted, nil), Made, "SUCCESS, SUCCESS, FAILED", "says that the operation is aborted"},
+		"yes, then never heard of it":        {"2 commit", op(wire.OperationUnknown, nil), Made, "SUCCESS, SUCCESS, FAILED", "says that the operation is unknown"},
+		"yes, then still pending":            {"2 commit", op(wire.OperationPending, nil), Made, "SUCCESS, SUCCESS, FAILED", "says that the operation is pending"},
+		"the home: yes, then unknown":        {"1 commit", op(wire.OperationUnknown, nil), Undecided, "FAILED, FAILED, FAILED", "says that the operation is unknown"},
+		"the home commits another change":    {"1 commit", op(wire.OperationCommitted, other), Undecided, "FAILED, FAILED, FAILED", "answered about another operation"},
+		"committed, and a refusal":           {"2 commit", Reply{Status: 200, Body: []byte(`{"state":"committed"`)}, Made, "SUCCESS, SUCCESS, FAILED", "not of the admin API"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 3)
+			w.answers[test.message] = []Reply{test.reply}
+			out := w.runner().Run(context.Background())
+			if out.State != test.state || results(out) != test.rows {
+				t.Errorf("state %d with %s, want %d with %s", out.State, results(out), test.state, test.rows)
+			}
+			var said []string
+			for _, row := range out.Rows {
+				said = append(said, row.Message)
+			}
+			if !strings.Contains(strings.Join(said, "\n"), test.says) {
+				t.Errorf("%q does not say %q", said, test.says)
+			}
+		})
+	}
+}
