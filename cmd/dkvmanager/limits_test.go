@@ -25,17 +25,17 @@ func TestBadInputChangesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	post := func(body string) string {
-		return "POST " + wire.StoresPath() + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + body
+		return "POST " + wire.StoresPath() + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + body
 	}
 	for _, c := range []struct{ send, want string }{
 		{"nonsense\r\n\r\n", "HTTP/1.1 400"},
-		{"GET " + wire.Prefix + "/stores/../../etc HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", `"code":"not_found"`},
-		{"DELETE " + wire.Prefix + "/stores/%2e%2e HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", `"code":"bad_name"`},
-		{"GET " + wire.HealthPath() + " HTTP/1.1\r\nHost: x\r\nX-Long: " + strings.Repeat("x", 32<<10) + "\r\n\r\n", "HTTP/1.1 431"},
+		{"GET " + wire.Prefix + "/stores/../../etc HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", `"code":"not_found"`},
+		{"DELETE " + wire.Prefix + "/stores/%2e%2e HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", `"code":"bad_name"`},
+		{"GET " + wire.HealthPath() + " HTTP/1.1\r\nHost: localhost\r\nX-Long: " + strings.Repeat("x", 32<<10) + "\r\n\r\n", "HTTP/1.1 431"},
 		{post("Content-Length: 9\r\n\r\n{\"name\":1"), `"code":"bad_request"`},
 		{post("Content-Length: 9000000\r\nExpect: 100-continue\r\n\r\n" + strings.Repeat(" ", 9000000)), `"code":"body_too_large"`},
 		{post("Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\nzz\r\n"), `"code":"bad_request"`},
-		{"FETCH " + wire.StoresPath() + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", `"code":"method_not_allowed"`},
+		{"FETCH " + wire.StoresPath() + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", `"code":"method_not_allowed"`},
 	} {
 		if got := exchange(t, ip, c.send); !strings.Contains(got, c.want) {
 			t.Errorf("%.60q: got %.300q, want %q", c.send, got, c.want)

@@ -7,7 +7,6 @@ package admin
 import (
 	"context"
 	"log/slog"
-	"net/http"
 	"sync"
 	"time"
 
@@ -73,14 +72,13 @@ type API struct {
 	locks    locks
 	changing sync.Mutex
 	apply    *apply.Machine
-	origin   *http.CrossOriginProtection
 	large    chan struct{} // a place for each large body
 	bodyTime time.Duration
 }
 
 // New makes the API of one manager.
 func New(o Options) *API {
-	a := &API{Options: o, origin: http.NewCrossOriginProtection(), large: make(chan struct{}, largeAtOnce), bodyTime: bodyTimeout}
+	a := &API{Options: o, large: make(chan struct{}, largeAtOnce), bodyTime: bodyTimeout}
 	a.apply = apply.New(apply.Options{
 		Catalog: told{a}, Peers: o.Peers, Owns: o.Owns, Ports: o.Supervisor.CheckPorts, Engine: o.Engine, Now: time.Now,
 		Suspect:     o.Catalog.Repaired() != "",

@@ -192,12 +192,3 @@ func TestBadPathsAndMethods(t *testing.T) {
 		t.Errorf("Allow: %q", allow)
 	}
 }
-
-func TestWebPagesOfOthersAreRefused(t *testing.T) {
-	b := newBench(t)
-	req := b.request("POST", wire.StoresPath(), orders(1, ownHost))
-	req.Header.Set("Origin", "http://evil.example")
-	if status, body := b.send(req); status != http.StatusBadRequest || !bytes.Contains(body, []byte("another origin")) {
-		t.Errorf("got %d %s", status, body)
-	}
-}

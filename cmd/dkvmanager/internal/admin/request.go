@@ -23,8 +23,8 @@ type request struct {
 
 // read checks the form of a request: names, parameters, body. Nothing has happened yet.
 func (a *API) read(w http.ResponseWriter, r *http.Request, route *route, names map[string]string) (*request, error) {
-	if err := a.origin.Check(r); err != nil {
-		return nil, refuse(wire.CodeBadRequest, "a web page of another origin may not use this API")
+	if err := a.checkSource(r); err != nil {
+		return nil, err
 	}
 	req := &request{ctx: r.Context(), store: names["store"], instance: names["instance"], operation: names["operation"], done: func() {}}
 	for _, field := range []string{"store", "instance"} {
