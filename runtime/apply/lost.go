@@ -114,7 +114,7 @@ func (r *Repair) fence(ctx context.Context, left []int, lost string) map[int]sta
 func (r *Repair) rows(left []int, row func(i int) Row) []Row {
 	rows := make([]Row, len(r.Managers))
 	for i := range rows {
-		rows[i] = Row{Result: Skipped, Code: NotSent, Message: "not asked: it does not keep the store"}
+		rows[i] = Row{Result: Skipped, Code: NotSent, Message: "not asked: it has no part in this repair"}
 		if slices.Contains(left, i) {
 			rows[i] = row(i)
 		}

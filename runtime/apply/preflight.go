@@ -39,7 +39,7 @@ func (r *Runner) preflight(ctx context.Context) (epoch uint64, refused *Outcome)
 	for i, a := range answers {
 		row, bad := failed[i]
 		if !bad {
-			row = a.row(Skipped, NotSent, fmt.Sprintf("not asked for: nothing was changed, since %s", r.culprits(failed)))
+			row = a.row(Skipped, NotSent, fmt.Sprintf("nothing was changed, since %s", r.culprits(failed)))
 		} else {
 			out.Busy = out.Busy && row.Code == wire.CodeStoreBusy
 			out.Stale = out.Stale && (row.Code == wire.CodeStaleRevision || row.Code == wire.CodeStoreExists || row.Code == wire.CodeStoreBusy)
@@ -83,7 +83,7 @@ func (r *Runner) showAll() {
 	}
 }
 
-// culprits names who refused.
+// culprits names who refused, or was silent.
 func (r *Runner) culprits(failed map[int]Row) string {
 	var names []string
 	for i, name := range r.Names {
@@ -92,9 +92,9 @@ func (r *Runner) culprits(failed map[int]Row) string {
 		}
 	}
 	if len(names) > 3 {
-		return fmt.Sprintf("%d managers refused", len(names))
+		return fmt.Sprintf("%d managers did not agree", len(names))
 	}
-	return strings.Join(names, " and ") + " refused"
+	return strings.Join(names, " and ") + " did not agree"
 }
 
 // unclaimed finds new nodes that no manager takes for its own, or more than one.
