@@ -107,5 +107,5 @@ func isRunning(e *entry) *wire.Result {
 	if len(names) > 1 {
 		is = " are running"
 	}
-	return refuse(wire.CodeStoreRunning, "%s: stop %s first, or remove it with force", strings.Join(names, ", ")+is, e.Store)
+	return refuse(wire.CodeStoreRunning, "%s: stop %s first", strings.Join(names, ", ")+is, e.Store)
 }

@@ -28,7 +28,7 @@ func (a *API) removeStore(req *request) (any, error) {
 		return nil, err
 	}
 	if running := a.running(req.ctx, s); running != "" && !force {
-		return nil, refuse(wire.CodeStoreRunning, "%s: stop %s first, or remove it with force", running, s.Name)
+		return nil, refuse(wire.CodeStoreRunning, "%s: stop %s first", running, s.Name)
 	}
 	err = a.change(func(d *catalog.Data) error {
 		if err := free(d, s.Name); err != nil {

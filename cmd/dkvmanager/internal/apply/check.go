@@ -139,7 +139,7 @@ func checkStopped(s *catalog.Store, c *wire.Change) *wire.Result {
 	if len(names) > 1 {
 		is = " are running"
 	}
-	return refuse(wire.CodeStoreRunning, "%s: stop %s first, or remove it with force", strings.Join(names, ", ")+is, s.Name)
+	return refuse(wire.CodeStoreRunning, "%s: stop %s first", strings.Join(names, ", ")+is, s.Name)
 }
 
 // checkInstances holds the topology against what this server has: old instances keep their places, new
