@@ -159,12 +159,24 @@ func (t *terminal) attempt(out *strings.Builder, a suite.Attempt) {
 	}
 	if len(a.Actions) > 0 {
 		below(out, "  ", "actions before it:")
-		below(out, "    ", strings.Join(a.Actions, "\n"))
+		below(out, "    ", lastLines(strings.Join(a.Actions, "\n")))
 	}
 	if a.Output != "" {
 		below(out, "  ", "output:")
-		below(out, "    ", a.Output)
+		below(out, "    ", lastLines(a.Output))
 	}
+}
+
+// mostLines is how much is shown of what a test did or printed; other reports have all of it.
+const mostLines = 200
+
+// lastLines is the end of a text.
+func lastLines(text string) string {
+	lines := strings.SplitAfter(strings.TrimSuffix(text, "\n"), "\n")
+	if more := len(lines) - mostLines; more > 0 {
+		return fmt.Sprintf("… %d lines before\n", more) + strings.Join(lines[more:], "")
+	}
+	return text
 }
 
 // below writes a text with each line moved in.
