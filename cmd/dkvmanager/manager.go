@@ -115,7 +115,7 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 	api = admin.New(admin.Options{
 		Catalog:    cat,
 		Supervisor: sup,
-		Peers:      newPeers(),
+		Peers:      newPeers(o.self.Bind),
 		Owns:       o.self.Owns,
 		Host:       o.self.Host,
 		Listen:     o.self.Listen(),

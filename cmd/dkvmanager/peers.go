@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"time"
 
+	"dkvrun/cmd/dkvmanager/internal/self"
 	"dkvrun/runtime/wire"
 )
 
@@ -18,11 +19,15 @@ type peers struct{ client *http.Client }
 // peerTimeout bounds an answer of another manager.
 const peerTimeout = 3 * time.Second
 
-func newPeers() peers {
+// newPeers is for a server that is bound to an IP, empty for all.
+func newPeers(bind string) peers {
 	return peers{&http.Client{
 		Timeout:       peerTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport:     &http.Transport{MaxIdleConnsPerHost: 1, IdleConnTimeout: 2 * wire.ResolveEvery, MaxResponseHeaderBytes: 16 << 10},
+		Transport: &http.Transport{
+			DialContext:         self.Dialer(bind).DialContext,
+			MaxIdleConnsPerHost: 1, IdleConnTimeout: 2 * wire.ResolveEvery, MaxResponseHeaderBytes: 16 << 10,
+		},
 	}}
 }
 

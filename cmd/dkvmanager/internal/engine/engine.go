@@ -111,6 +111,7 @@ type Engine interface {
 	// stops gracefully. It keeps report up to date and writes log lines for people. It returns an error
 	// when the instance can't be, or can't go on.
 	Run(ctx context.Context, folder string, spec Spec, report *Report, log io.Writer) error
-	// Dial reaches a running store through any of its client endpoints (host:port).
-	Dial(endpoints []string) (Membership, error)
+	// Dial reaches a running store through any of its client endpoints (host:port), from a server that is
+	// bound to an IP; empty for all.
+	Dial(bind string, endpoints []string) (Membership, error)
 }

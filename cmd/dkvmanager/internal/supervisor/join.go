@@ -153,11 +153,11 @@ func (w *worker) promote(ctx context.Context, g goal) error {
 
 // members dials a running store and reads its members. The caller closes the membership.
 func (w *worker) members(ctx context.Context, endpoints []string) (engine.Membership, []engine.Member, error) {
-	there := accepting(ctx, endpoints)
+	there := w.s.accepting(ctx, endpoints)
 	if len(there) == 0 {
 		return nil, nil, fmt.Errorf("waiting for the running store: no data instance of it is up at %s", strings.Join(endpoints, ", "))
 	}
-	m, err := w.s.opts.Engine.Dial(there)
+	m, err := w.s.opts.Engine.Dial(w.s.opts.Bind, there)
 	if err != nil {
 		return nil, nil, err
 	}

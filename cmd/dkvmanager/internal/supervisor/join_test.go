@@ -141,7 +141,7 @@ func TestJoinGoesOnAfterACrash(t *testing.T) {
 	folder := func(c *cluster) string { return c.servers[1].folder(place{"Orders", "orders-2"}) }
 	add := func(t *testing.T, c *cluster) {
 		t.Helper()
-		m, err := c.servers[0].opts.Engine.Dial(clientEndpoints(c.nodes["Orders"][:1]))
+		m, err := c.servers[0].opts.Engine.Dial("", clientEndpoints(c.nodes["Orders"][:1]))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -31,7 +31,7 @@ func (w *worker) leave(ctx context.Context, g goal) error {
 	}
 	m, members, err := w.members(round, contacts)
 	if err != nil {
-		needed := len(accepting(ctx, contacts)) > 0
+		needed := len(w.s.accepting(ctx, contacts)) > 0
 		return cmp.Or(w.hold(ctx, g, needed), err)
 	}
 	defer m.Close()

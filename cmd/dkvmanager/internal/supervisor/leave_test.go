@@ -164,7 +164,7 @@ func TestLeaveGoesOnAfterACrash(t *testing.T) {
 			c := newStore(t, 2, 2)
 			gone := c.node("Orders", "orders-2")
 			c.servers[1].drop()
-			m, err := c.servers[0].opts.Engine.Dial(clientEndpoints(c.nodes["Orders"][:1]))
+			m, err := c.servers[0].opts.Engine.Dial("", clientEndpoints(c.nodes["Orders"][:1]))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"dkvrun/cmd/dkvmanager/internal/engine"
+	"dkvrun/cmd/dkvmanager/internal/self"
 	"dkvrun/runtime/wire"
 )
 
@@ -94,15 +95,15 @@ func (w *worker) listens(ctx context.Context, n wire.Node) bool {
 	if host == "" {
 		host = "localhost"
 	}
-	return accepts(ctx, net.JoinHostPort(host, strconv.Itoa(n.ClientPort)))
+	return w.s.accepts(ctx, net.JoinHostPort(host, strconv.Itoa(n.ClientPort)))
 }
 
 // accepting are the addresses at which somebody listens.
-func accepting(ctx context.Context, addresses []string) []string {
+func (s *Supervisor) accepting(ctx context.Context, addresses []string) []string {
 	heard := make([]bool, len(addresses))
 	var asked sync.WaitGroup
 	for i, address := range addresses {
-		asked.Go(func() { heard[i] = accepts(ctx, address) })
+		asked.Go(func() { heard[i] = s.accepts(ctx, address) })
 	}
 	asked.Wait()
 	var there []string
@@ -115,8 +116,9 @@ func accepting(ctx context.Context, addresses []string) []string {
 }
 
 // accepts says whether somebody listens at an address.
-func accepts(ctx context.Context, address string) bool {
-	dialer := net.Dialer{Timeout: dialTimeout}
+func (s *Supervisor) accepts(ctx context.Context, address string) bool {
+	dialer := self.Dialer(s.opts.Bind)
+	dialer.Timeout = dialTimeout
 	conn, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {
 		return false

@@ -72,7 +72,7 @@ func (w *worker) silent(ctx context.Context, found []engine.Member) []engine.Mem
 	quiet := map[uint64]time.Time{}
 	var due []engine.Member
 	for _, stranger := range found {
-		if accepts(ctx, stranger.Address) {
+		if w.s.accepts(ctx, stranger.Address) {
 			continue
 		}
 		since, known := w.roll.quiet[stranger.ID]

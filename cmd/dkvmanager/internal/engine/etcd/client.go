@@ -3,6 +3,7 @@ package etcd
 import (
 	"context"
 	"math"
+	"net"
 	"slices"
 	"time"
 
@@ -11,10 +12,13 @@ import (
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+
+	"dkvrun/cmd/dkvmanager/internal/self"
 )
 
-// dial makes a client of a store that logs nothing, and is back soon after an instance is.
-func dial(endpoints []string, options ...grpc.DialOption) (*clientv3.Client, error) {
+// dial makes a client of a store that logs nothing, and is back soon after an instance is. It speaks from
+// the IP that its server is bound to.
+func dial(bind string, endpoints []string, options ...grpc.DialOption) (*clientv3.Client, error) {
 	urls := make([]string, len(endpoints))
 	for i, e := range endpoints {
 		urls[i] = "http://" + e
@@ -25,6 +29,7 @@ func dial(endpoints []string, options ...grpc.DialOption) (*clientv3.Client, err
 		DialKeepAliveTimeout: 5 * time.Second,
 		Logger:               zap.NewNop(),
 		DialOptions: append(options,
+			speakFrom(bind),
 			grpc.WithConnectParams(grpc.ConnectParams{
 				Backoff:           backoff.Config{BaseDelay: 200 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second},
 				MinConnectTimeout: 3 * time.Second,
@@ -33,6 +38,13 @@ func dial(endpoints []string, options ...grpc.DialOption) (*clientv3.Client, err
 				grpc.MaxCallSendMsgSize(math.MaxInt32),
 				grpc.MaxCallRecvMsgSize(math.MaxInt32),
 			)),
+	})
+}
+
+// speakFrom makes connections come from the IP that a server is bound to.
+func speakFrom(bind string) grpc.DialOption {
+	return grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
+		return self.Dialer(bind).DialContext(ctx, "tcp", address)
 	})
 }
 

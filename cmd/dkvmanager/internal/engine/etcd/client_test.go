@@ -21,7 +21,7 @@ func (in *instance) endpoint() string {
 // client speaks gRPC to this instance alone.
 func (in *instance) client() *clientv3.Client {
 	in.t.Helper()
-	client, err := dial([]string{in.endpoint()})
+	client, err := dial("", []string{in.endpoint()})
 	if err != nil {
 		in.t.Fatal(err)
 	}

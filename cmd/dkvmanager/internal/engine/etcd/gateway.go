@@ -36,7 +36,7 @@ func runGateway(ctx context.Context, _ string, spec engine.Spec, report *engine.
 	if err != nil {
 		return fmt.Errorf("start of %s: %w", spec.Instance, err)
 	}
-	client, err := dial(spec.Endpoints,
+	client, err := dial(spec.Bind, spec.Endpoints,
 		grpc.WithChainUnaryInterceptor(forwardUnary),
 		grpc.WithChainStreamInterceptor(forwardStream))
 	if err != nil {
@@ -48,7 +48,7 @@ func runGateway(ctx context.Context, _ string, spec engine.Spec, report *engine.
 	counter := newCounter(report)
 	report.Measure(func(context.Context) []engine.Gauge { return []engine.Gauge{watchGauge(counter)} })
 	grpcServer := newGatewayServer(client, counter)
-	handler, closeRoutes, err := jsonRoutes(ctx, listener.Addr())
+	handler, closeRoutes, err := jsonRoutes(ctx, spec.Bind, listener.Addr())
 	if err != nil {
 		listener.Close()
 		return fmt.Errorf("start of %s: %w", spec.Instance, err)

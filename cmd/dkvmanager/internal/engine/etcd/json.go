@@ -15,9 +15,11 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 )
 
-// jsonRoutes are the routes that a data instance has on its client port, over the gRPC server at addr.
-func jsonRoutes(ctx context.Context, addr net.Addr) (http.Handler, func() error, error) {
+// jsonRoutes are the routes that a data instance has on its client port, over the gRPC server at addr of
+// the server that is bound to an IP.
+func jsonRoutes(ctx context.Context, bind string, addr net.Addr) (http.Handler, func() error, error) {
 	conn, err := grpc.NewClient("passthrough:///"+addr.String(),
+		speakFrom(bind),
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(math.MaxInt32)))
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
+	"google.golang.org/grpc"
 
 	"dkvrun/cmd/dkvmanager/internal/engine"
 )
@@ -20,14 +21,15 @@ const leaderLimit = time.Second
 // membership reads and changes the members of one store.
 type membership struct {
 	client *clientv3.Client
+	bind   string
 }
 
-func (etcd) Dial(endpoints []string) (engine.Membership, error) {
-	client, err := dial(endpoints)
+func (etcd) Dial(bind string, endpoints []string) (engine.Membership, error) {
+	client, err := dial(bind, endpoints)
 	if err != nil {
 		return nil, fmt.Errorf("reach the store: %w", err)
 	}
-	return membership{client}, nil
+	return membership{client, bind}, nil
 }
 
 func (m membership) Close() error { return m.client.Close() }
@@ -104,7 +106,7 @@ func (m membership) Remove(ctx context.Context, id uint64) error {
 		return nil
 	}
 	if m.leader(ctx) == id {
-		moveLeader(ctx, list, list[i])
+		m.moveLeader(ctx, list, list[i])
 	}
 	if _, err := m.client.MemberRemove(ctx, id); err != nil {
 		return fmt.Errorf("remove member %x: %w", id, err)
@@ -118,9 +120,9 @@ func index(list []*pb.Member, id uint64) int {
 
 // moveLeader hands the leadership to the first other voter that takes it. When none does, the store
 // elects one after the removal, a second or two later.
-func moveLeader(ctx context.Context, list []*pb.Member, leader *pb.Member) {
+func (m membership) moveLeader(ctx context.Context, list []*pb.Member, leader *pb.Member) {
 	// Only the leader itself takes the request.
-	client, err := clientv3.New(clientv3.Config{Endpoints: leader.ClientURLs, Logger: zap.NewNop()})
+	client, err := clientv3.New(clientv3.Config{Endpoints: leader.ClientURLs, Logger: zap.NewNop(), DialOptions: []grpc.DialOption{speakFrom(m.bind)}})
 	if err != nil {
 		return
 	}

@@ -21,7 +21,7 @@ func dialStore(t *testing.T, store []*instance) engine.Membership {
 	for _, in := range store {
 		endpoints = append(endpoints, in.endpoint())
 	}
-	m, err := New().Dial(endpoints)
+	m, err := New().Dial("", endpoints)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,5 +193,30 @@ func TestGatewayFollowsTheMembers(t *testing.T) {
 		}
 	case <-time.After(clientLimit):
 		t.Error("a watch through the gateway didn't outlive the data instance")
+	}
+}
+
+// A server reaches the store from the address that it listens on.
+func TestDialSpeaksFromItsServer(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.41.21.11:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	m, err := New().Dial("127.41.21.12", []string{listener.Addr().String()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go m.Members(ctx)
+	conn, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if from, ok := conn.RemoteAddr().(*net.TCPAddr); !ok || from.IP.String() != "127.41.21.12" {
+		t.Errorf("the connection comes from %s", conn.RemoteAddr())
 	}
 }

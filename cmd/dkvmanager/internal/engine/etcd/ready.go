@@ -3,7 +3,6 @@ package etcd
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/url"
 	"strings"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"dkvrun/cmd/dkvmanager/internal/engine"
+	"dkvrun/cmd/dkvmanager/internal/self"
 )
 
 // How often an instance is looked at, and how long it has for an answer.
@@ -135,7 +135,7 @@ func (r *readiness) noLeader(ctx context.Context, what string) string {
 			continue
 		}
 		voters++
-		if m.ID == r.server.MemberID() || reachable(ctx, m.PeerURLs) {
+		if m.ID == r.server.MemberID() || reachable(ctx, r.spec.Bind, m.PeerURLs) {
 			up++
 		}
 	}
@@ -145,8 +145,9 @@ func (r *readiness) noLeader(ctx context.Context, what string) string {
 	return fmt.Sprintf("waiting for the other %s: %d of %d are there, %d are needed", what, up, voters, voters/2+1)
 }
 
-func reachable(ctx context.Context, urls []string) bool {
-	dialer := net.Dialer{Timeout: reachLimit}
+func reachable(ctx context.Context, bind string, urls []string) bool {
+	dialer := self.Dialer(bind)
+	dialer.Timeout = reachLimit
 	for _, text := range urls {
 		u, err := url.Parse(text)
 		if err != nil {

@@ -50,7 +50,9 @@ type fake struct{}
 
 func (fake) Name() string { return "fake" }
 
-func (fake) Dial([]string) (engine.Membership, error) { return nil, errors.New("nothing to dial") }
+func (fake) Dial(string, []string) (engine.Membership, error) {
+	return nil, errors.New("nothing to dial")
+}
 
 func (fake) Run(ctx context.Context, _ string, spec engine.Spec, report *engine.Report, log io.Writer) error {
 	report.Set(engine.Condition{Ready: true, Leader: true, Bootstrapped: true})
