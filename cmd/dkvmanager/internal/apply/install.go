@@ -27,10 +27,16 @@ func (m *Machine) install(d *catalog.Data, p *catalog.Pending) {
 	})
 }
 
-// Remove drops a store, and keeps its epoch, who was declared lost, and the operation that removed it,
-// which is empty where none did.
+// Remove drops a store, with what was doubtful about it, and keeps its epoch, who was declared lost, and the
+// operation that removed it, which is empty where none did.
 func Remove(d *catalog.Data, store, operation string) {
-	d.SetName(store, func(n *catalog.Name) { n.Removed, n.Out = operation, false })
+	trust(d, store)
+	d.SetName(store, func(n *catalog.Name) {
+		if n.Out { // the others have ended what it held
+			n.Pending = nil
+		}
+		n.Removed, n.Out = operation, false
+	})
 	if s := d.Named(store); s != nil {
 		delete(d.Stores, s.Name)
 	}

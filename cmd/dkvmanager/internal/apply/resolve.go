@@ -17,8 +17,12 @@ func (m *Machine) Resolve(ctx context.Context) error {
 	names := m.Catalog.Snapshot().Names
 	for _, key := range slices.Sorted(maps.Keys(names)) {
 		n := names[key]
-		if n.Pending != nil && !m.isHome(n.Pending) && n.Repairing == "" && !n.Out {
-			all = append(all, m.follow(ctx, n.Pending))
+		switch p := n.Pending; {
+		case p == nil, n.Repairing != "", n.Out:
+		case !m.isHome(p):
+			all = append(all, m.follow(ctx, p))
+		default:
+			all = append(all, m.release(ctx, p))
 		}
 	}
 	return errors.Join(all...)

@@ -1,6 +1,8 @@
 package apply
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -18,14 +20,23 @@ func (m *Machine) suspects(d *catalog.Data, store string) bool {
 	return slices.Contains(d.Doubtful, strings.ToLower(store)) || m.Suspect && d.Named(store) == nil
 }
 
-// doubtAll keeps, also for the starts to come, that every store is doubtful.
+// doubtAll keeps, also for the starts to come, that every store is doubtful, and all that is being voted for.
 func doubtAll(d *catalog.Data) {
 	for name := range d.Stores {
-		if key := strings.ToLower(name); !slices.Contains(d.Doubtful, key) {
+		d.Doubtful = append(d.Doubtful, strings.ToLower(name))
+	}
+	for key, n := range d.Names {
+		if n.Pending != nil {
 			d.Doubtful = append(d.Doubtful, key)
 		}
 	}
 	slices.Sort(d.Doubtful)
+	d.Doubtful = slices.Compact(d.Doubtful)
+}
+
+// trust ends the doubt about a store.
+func trust(d *catalog.Data, store string) {
+	d.Doubtful = slices.DeleteFunc(d.Doubtful, func(key string) bool { return key == strings.ToLower(store) })
 }
 
 // checkSuspect refuses to vote, and to decide, by a memory that may have a gap.
@@ -38,30 +49,57 @@ func (m *Machine) checkSuspect(d *catalog.Data, store string) *wire.Result {
 	return r
 }
 
-// catchUp takes a store whole from its home, and with it how everything ended that this manager held.
+// catchUp takes a store whole from its home, and with it how everything ended that this manager held. One
+// that has no more of the store than a vote may not be to keep it.
 func (m *Machine) catchUp(store string, there *wire.StoreState) error {
 	err := m.Catalog.Update(func(d *catalog.Data) error {
 		n, s := d.Name(store), d.Stores[store]
-		if s == nil || there.Manager != s.Home || there.Pending != nil || there.Repairing != "" {
+		home := s != nil && there.Manager == s.Home || s == nil && n.Pending != nil && there.Manager == n.Pending.Home
+		if !home || there.Pending != nil || there.Repairing != "" {
 			return nil
 		}
 		switch c := there.Configuration; {
-		case c == nil && there.Removed != "":
-			Remove(d, store, there.Removed)
 		case c != nil && keeps(c.Managers, m.self()):
-			m.take(d, store, c, how{})
-		default:
+			m.take(d, store, c, how{founding: s == nil && c.Revision == 1})
+		case s != nil && c == nil && there.Removed != "":
+			Remove(d, store, there.Removed)
+		case s != nil:
 			return nil
 		}
 		if n.Pending != nil {
 			d.Decide(ended(n.Pending, there.Of(n.Pending.ID) == wire.OperationCommitted), m.Now())
 		}
 		d.SetName(store, func(n *catalog.Name) { n.Epoch = max(n.Epoch, there.Epoch) })
-		d.Doubtful = slices.DeleteFunc(d.Doubtful, func(key string) bool { return key == strings.ToLower(store) })
+		trust(d, store)
 		return nil
 	})
 	m.hear(suspicion(store))
 	return err
+}
+
+// release drops a change of a new store that this manager, as its home, can't decide about, once the others
+// have decided without it. They decide when it was declared lost.
+func (m *Machine) release(ctx context.Context, p *catalog.Pending) error {
+	d := m.Catalog.Snapshot()
+	if !m.suspects(d, p.Store) || d.Named(p.Store) != nil { // with a store, Tend learns it
+		return nil
+	}
+	var all []error
+	for _, w := range p.Managers {
+		if w.Identity == m.self() {
+			continue
+		}
+		there, err := m.Peers.State(ctx, w.URL, p.Store)
+		if err == nil && there.Manager == w.Identity && slices.Contains(there.Fenced, m.self()) {
+			return m.Catalog.Update(func(d *catalog.Data) error {
+				d.Decide(ended(p, false), m.Now())
+				trust(d, p.Store)
+				return nil
+			})
+		}
+		all = append(all, err)
+	}
+	return errors.Join(all...)
 }
 
 // suspicion is what the silence of a suspect store's home is measured under.

@@ -108,6 +108,103 @@ func TestSuspicionOutlivesARestart(t *testing.T) {
 	}
 }
 
+func TestAVoteThatWasLeftIsDoubtfulToo(t *testing.T) {
+	f := newFleet(t)
+	c := f.create(id(1), 1)
+	f.prepare(c)
+	home := f.all[0]
+	if err := home.Catalog.Update(func(d *catalog.Data) error { doubtAll(d); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	home.open() // it may have committed in the generation that was lost
+	f.resolve()
+	for _, m := range f.all {
+		if got := m.state(c.ID); got != wire.OperationPending {
+			t.Errorf("%s decided that the operation is %s", m.host, got)
+		}
+	}
+}
+
+// One that has nothing but a vote for a store does what the home did with it.
+func TestASuspectVoterFollowsTheHome(t *testing.T) {
+	for _, committed := range []bool{true, false} {
+		f := newFleet(t)
+		c := f.create(id(1), 1)
+		f.prepare(c)
+		away := f.all[2]
+		away.doubt(func(*catalog.Data) error { return nil })
+		if err := away.Resolve(ctx); err != nil || away.state(c.ID) != wire.OperationPending {
+			t.Errorf("before the home has decided: %s, %v", away.state(c.ID), err)
+		}
+		want := wire.OperationAborted
+		if committed {
+			want = wire.OperationCommitted
+			if _, err := f.all[0].Commit(c.ID, c.Epoch); err != nil {
+				t.Fatal(err)
+			}
+		} else if _, err := f.all[0].Abort(c.ID, wire.Abort{Store: c.Store, Epoch: c.Epoch}); err != nil {
+			t.Fatal(err)
+		}
+		if err := away.Resolve(ctx); err != nil || away.state(c.ID) != want || (away.store() != nil) != committed {
+			t.Errorf("want %s: it has %s and %+v, %v", want, away.state(c.ID), away.store(), err)
+		}
+		if len(away.Catalog.Snapshot().Doubtful) > 0 {
+			t.Error("it is still in doubt")
+		}
+	}
+}
+
+func TestWithTheStoreItsDoubtGoes(t *testing.T) {
+	f := newFleet(t)
+	f.made()
+	away := f.all[2]
+	away.doubt(func(*catalog.Data) error { return nil })
+	err := away.Catalog.Update(func(d *catalog.Data) error { Remove(d, "OrdersStore", ""); return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	away.open()
+	next := f.narrowed()
+	if _, err := away.Prepare(next); err != nil { // as a newcomer
+		t.Error(err)
+	}
+}
+
+func TestASuspectHomeLetsGoOfWhatTheOthersHaveDropped(t *testing.T) {
+	f := newFleet(t)
+	c := f.create(id(1), 1)
+	f.prepare(c)
+	home := f.all[0]
+	if err := home.Catalog.Update(func(d *catalog.Data) error { doubtAll(d); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	f.now = f.now.Add(wire.ExpireAfter + graceHome + time.Second)
+	f.fence()
+	if err := home.Resolve(ctx); err != nil || home.state(c.ID) != wire.OperationPending {
+		t.Errorf("before the repair has ended: %s, %v", home.state(c.ID), err)
+	}
+	f.decide()
+	if err := home.Resolve(ctx); err != nil || home.state(c.ID) != wire.OperationAborted {
+		t.Errorf("after the repair: %s, %v", home.state(c.ID), err)
+	}
+	home.open()
+	if got := home.Catalog.Snapshot().Doubtful; len(got) > 0 {
+		t.Errorf("it still doubts %v", got)
+	}
+}
+
+func TestAManagerThatIsOutCanRemoveWhatItHeld(t *testing.T) {
+	f := newFleet(t)
+	f.made()
+	f.prepare(f.narrowed())
+	away := f.all[2]
+	away.named(func(n *catalog.Name) { n.Out = true })
+	err := away.Catalog.Update(func(d *catalog.Data) error { Remove(d, "OrdersStore", ""); return nil })
+	if n := away.Catalog.Snapshot().Name("OrdersStore"); err != nil || n.Pending != nil || n.Out {
+		t.Errorf("%+v, %v", n, err)
+	}
+}
+
 func TestASuspectHomeCanBeReplaced(t *testing.T) {
 	f := newFleet(t)
 	f.made()
