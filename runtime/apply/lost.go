@@ -15,6 +15,9 @@ func (r *Repair) WithoutHome(ctx context.Context, lost wire.Manager) *Outcome {
 	if len(missing) > 0 {
 		return r.refused(left, fmt.Sprintf("%s keeps the store too, and is not connected: all that are left have to take part", missing[0].URL))
 	}
+	if len(left) == 0 {
+		return r.refused(left, "no other manager keeps it, or waits for what "+lost.URL+" decides")
+	}
 	if by := r.reached(ctx, left, lost.Identity); by != "" {
 		return r.refused(left, fmt.Sprintf("%s answers %s: it is not lost", lost.URL, by))
 	}
@@ -32,6 +35,9 @@ func (r *Repair) WithoutHome(ctx context.Context, lost wire.Manager) *Outcome {
 		if me := r.Managers[i].Identity; !s.state.Suspect && (home == "" || me < home) && r.willKeep(fenced, me) {
 			home = me
 		}
+	}
+	if len(committed) == 0 { // no store comes of it
+		home = r.Managers[left[0]].Identity
 	}
 	if home == "" {
 		return r.refused(left, "every manager that is left had to fall back to an older catalog: none of them can decide")
@@ -52,21 +58,30 @@ func (r *Repair) willKeep(all map[int]stateReply, identity string) bool {
 	return best == nil || slices.ContainsFunc(best.Managers, func(m wire.Manager) bool { return m.Identity == identity })
 }
 
-// survivors are the places of the managers that are left, and those among them that are not connected.
+// survivors are the places of the managers that are left, and those among them that are not connected. One
+// that is with another home by now waits for nothing that the lost one decides.
 func (r *Repair) survivors(lost string) (left []int, missing []wire.Manager) {
 	for _, m := range r.known() {
 		if m.Identity == lost {
 			continue
 		}
 		i := slices.IndexFunc(r.Managers, func(have wire.Manager) bool { return have.Identity == m.Identity })
-		if i < 0 {
+		switch {
+		case i < 0:
 			missing = append(missing, m)
-			continue
+		case !elsewhere(r.seen[i].state, lost):
+			left = append(left, i)
 		}
-		left = append(left, i)
 	}
 	slices.Sort(left)
 	return left, missing
+}
+
+// elsewhere says whether all that a manager has of the name is another home's.
+func elsewhere(s wire.StoreState, lost string) bool {
+	c, p := s.Configuration, s.Pending
+	return (c != nil || p != nil) && (c == nil || c.Home != lost) && (p == nil || p.Home != lost) &&
+		s.Repairing == "" && !slices.Contains(s.Fenced, lost)
 }
 
 // reached says who gets an answer of a manager that is said to be lost. Once any manager has fenced it,

@@ -157,6 +157,50 @@ func TestAHomeThatAnyoneReachesIsNotFenced(t *testing.T) {
 	}
 }
 
+// c has made another store of the name, with another home, while b still waits for the lost one.
+func TestWhoIsWithAnotherHomeTakesNoPart(t *testing.T) {
+	waits := func(s *wire.StoreState) {
+		forgotten(s)
+		holding("op-3")(s)
+	}
+	fenced := func(s *wire.StoreState) {
+		waits(s)
+		s.Repairing = "a"
+	}
+	w, out := lose(t, map[string][]Reply{
+		"1 state": {has("b", "", waits)}, "1 fence": {has("b", "", fenced)}, "1 decide": {has("b", "", forgotten)},
+		"2 state": {has("c", "op-7", func(s *wire.StoreState) { s.Configuration.Home = "c" })},
+	})
+	if out.State != Made || results(out) != "SKIPPED, SUCCESS, SKIPPED" || strings.Contains(strings.Join(w.sent, ", "), "2 fence") {
+		t.Errorf("%+v, sent %v", out, w.sent)
+	}
+}
+
+func TestWithoutAStoreASuspectManagerCanEndARepair(t *testing.T) {
+	suspect := func(s *wire.StoreState) {
+		forgotten(s)
+		s.Suspect = true
+	}
+	w, out := lose(t, map[string][]Reply{
+		"1 state": {has("b", "", holding("op-3"))}, "1 fence": {has("b", "", suspect)}, "2 fence": {has("c", "", suspect)},
+	})
+	var verdict wire.Verdict
+	if err := json.Unmarshal(w.last.Body, &verdict); err != nil || len(verdict.Committed) > 0 || out.State != Made {
+		t.Errorf("%+v, %v, %+v", verdict, err, out)
+	}
+}
+
+func TestARepairNeedsSomebodyWhoIsLeft(t *testing.T) {
+	w := newWorld(t, 1).script(map[string][]Reply{
+		"0 state": {has("a", "op-2", func(s *wire.StoreState) { s.Suspect, s.Configuration.Managers = true, keepers[:1] })},
+	})
+	r := w.repair()
+	r.Look(context.Background())
+	if out := r.WithoutHome(context.Background(), keepers[0]); out.State != Refused || !strings.Contains(out.Summary, "no other manager keeps it") || w.sentAny("fence") {
+		t.Errorf("%+v", out)
+	}
+}
+
 func TestAManagerThatIsLeftHasToBeConnected(t *testing.T) {
 	w := newWorld(t, 2).script(map[string][]Reply{"0 state": {silent()}, "1 state": {has("b", "op-2", nil)}})
 	r := w.repair()
