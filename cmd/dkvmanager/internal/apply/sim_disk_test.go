@@ -16,6 +16,9 @@ type disk struct {
 	identity string
 	// durable survives a crash; visible is what the manager works with.
 	durable, visible []byte
+	// previous is the generation before; damaged says that the latest one can't be read.
+	previous []byte
+	damaged  bool
 }
 
 func (d *disk) Identity() string { return d.identity }
@@ -47,7 +50,7 @@ func (d *disk) Update(f func(*catalog.Data) error) error {
 	}
 	if d.s.chance(d.s.faults.crashInWrite) {
 		if d.s.chance(0.5) { // it was renamed in time
-			d.durable = text
+			d.keep(text)
 			d.s.look(d.m)
 		}
 		d.s.crash(d.m)
@@ -57,12 +60,27 @@ func (d *disk) Update(f func(*catalog.Data) error) error {
 	if d.s.weak.voteBeforeSync {
 		d.s.after(d.s.upTo(syncLate), func() {
 			if string(d.visible) == string(text) {
-				d.durable = text
+				d.keep(text)
 			}
 		})
 	} else {
-		d.durable = text
+		d.keep(text)
 	}
 	d.s.look(d.m)
 	return nil
+}
+
+// keep makes a generation durable. What was damaged is not kept as the one before.
+func (d *disk) keep(text []byte) {
+	if !d.damaged {
+		d.previous = d.durable
+	}
+	d.durable, d.damaged = text, false
+}
+
+// damage loses the latest generation: the manager falls back to the one before.
+func (d *disk) damage() {
+	if d.previous != nil && !d.damaged {
+		d.durable, d.damaged = d.previous, true
+	}
 }

@@ -97,11 +97,25 @@ func (s *simulation) givenUp(d *catalog.Data, store string) {
 			s.lost[store] = map[string]bool{}
 		}
 		s.lost[store][identity] = true
+		if s.headIsLeft(store) {
+			continue
+		}
 		s.heads[store] = ""
 		if there := d.Stores[store]; there != nil {
 			s.heads[store] = there.Change
 		}
 	}
+}
+
+// headIsLeft says whether a manager that was not declared lost has the last commit of a store: then all go on
+// from it.
+func (s *simulation) headIsLeft(store string) bool {
+	for m, c := range s.configurations(store) {
+		if c.Change == s.heads[store] && !s.lost[store][m.disk.identity] {
+			return true
+		}
+	}
+	return false
 }
 
 // agree says that no operation has ended in both ways (I1), but for managers that were declared lost.

@@ -34,9 +34,10 @@ func (m *manager) start() {
 	m.disk.visible = m.disk.durable
 	m.machine = New(Options{
 		Catalog: m.disk, Peers: m, Engine: "etcd",
-		Owns:  func(n wire.Node) bool { return n.Host == m.host },
-		Ports: func(string, []wire.Node) error { return nil },
-		Now:   func() time.Time { return m.s.now },
+		Owns:    func(n wire.Node) bool { return n.Host == m.host },
+		Ports:   func(string, []wire.Node) error { return nil },
+		Now:     func() time.Time { return m.s.now },
+		Suspect: m.disk.damaged && !m.s.weak.trustDisk,
 	})
 	m.s.spawn(&m.process, func() {
 		if m.machine.Start() != nil { // the disk refuses: the daemon ends, and is started again
@@ -152,7 +153,8 @@ func (m *manager) prepare(body []byte) (wire.Operation, error) {
 	return m.machine.Prepare(c)
 }
 
-// commit sees to it that a vote is kept: once the home has committed, nobody who voted refuses (I4).
+// commit sees to it that a vote is kept: once the home has committed, nobody who voted refuses (I4), unless its
+// disk has failed.
 func (m *manager) commit(id, epoch string) (wire.Operation, error) {
 	number, err := strconv.ParseUint(epoch, 10, 64)
 	if err != nil {
@@ -162,7 +164,7 @@ func (m *manager) commit(id, epoch string) (wire.Operation, error) {
 	op, err := m.machine.Commit(id, number)
 	var refusal *wire.Result
 	if p != nil && p.Epoch == number && m.s.decided(id) && errors.As(err, &refusal) &&
-		refusal.Code != wire.CodeReadOnly && refusal.Code != wire.CodeFenced {
+		refusal.Code != wire.CodeReadOnly && refusal.Code != wire.CodeFenced && refusal.Code != wire.CodeSuspect {
 		m.s.fail("I4: %s voted for %s and refuses the commit: %v", m.host, id, err)
 	}
 	return op, err

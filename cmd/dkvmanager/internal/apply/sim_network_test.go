@@ -17,7 +17,7 @@ const replyTimeout = 8 * time.Second
 // faults is how bad the network and the disks are, as probabilities a message or a write.
 type faults struct {
 	lostRequest, lostReply, doubled, slow, broken float64
-	diskFull, crashInWrite                        float64
+	diskFull, crashInWrite, damage                float64
 }
 
 // latency of one message, one way.

@@ -14,6 +14,9 @@ func (s *simulation) loseHome() {
 		return
 	}
 	m := s.managers[s.rng.IntN(2)] // small identities are homes
+	if s.victim == s.managers[0] || s.victim == s.managers[1] {
+		s.victim = m // two homes that are lost at once are one too many for a name
+	}
 	s.after(s.upTo(90*time.Second), func() {
 		m.gone = true
 		m.kill()
@@ -67,11 +70,29 @@ func (s *simulation) finishRepairs() {
 			for _, store := range stores {
 				if lost := s.repairing(store); lost != "" {
 					s.repair(store, lost)
+				} else if lost := s.suspectHome(store); lost != "" {
+					s.repair(store, lost)
 				}
 			}
 			s.sleep(20 * time.Second)
 		}
 	})
+}
+
+// suspectHome is a manager that decides about a store, or about a change of it, and may have forgotten what it
+// decided: it counts as lost.
+func (s *simulation) suspectHome(store string) string {
+	for _, m := range s.managers {
+		d := m.disk.read(m.disk.durable)
+		p, c := d.Name(store).Pending, d.Stores[store]
+		for _, home := range s.managers {
+			decides := p != nil && p.Home == home.disk.identity || c != nil && c.Home == home.disk.identity
+			if decides && !s.lost[store][m.disk.identity] && home.machine.suspects(home.disk.Snapshot(), store) {
+				return home.disk.identity
+			}
+		}
+	}
+	return ""
 }
 
 // repairing is the manager that any other has begun to give up.

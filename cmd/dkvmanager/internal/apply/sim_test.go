@@ -27,6 +27,7 @@ type simulation struct {
 	weak     weakness
 	faults   faults
 	managers []*manager
+	victim   *manager // whose disk may be damaged by a crash
 	changes  map[string]*wire.Change
 	undone   map[string]bool            // what runners were told of
 	heads    map[string]string          // the last operation that was committed at its home, by store
@@ -42,7 +43,7 @@ const repaired runner.State = -1
 
 // weakness takes a rule of the protocol away.
 type weakness struct {
-	voteBeforeSync, expireAnywhere, noBase, believeSilence bool
+	voteBeforeSync, expireAnywhere, noBase, believeSilence, trustDisk bool
 }
 
 // syncLate is the most by which the disk of a weak manager is behind.
@@ -87,8 +88,9 @@ func (s *simulation) trouble() {
 	}
 	s.faults = faults{
 		lostRequest: some(0.25), lostReply: some(0.25), doubled: some(0.3), slow: some(0.15), broken: some(0.1),
-		diskFull: some(0.1), crashInWrite: some(0.1),
+		diskFull: some(0.1), crashInWrite: some(0.1), damage: some(0.5),
 	}
+	s.victim = s.managers[s.rng.IntN(len(s.managers))]
 	for range s.rng.IntN(5) {
 		m := s.managers[s.rng.IntN(len(s.managers))]
 		s.after(s.upTo(150*time.Second), func() { s.crash(m) })
@@ -115,6 +117,9 @@ func (s *simulation) crash(m *manager) {
 		return
 	}
 	m.kill()
+	if m == s.victim && s.chance(s.faults.damage) {
+		m.disk.damage()
+	}
 	s.after(s.upTo(60*time.Second), func() {
 		if m.down && !m.gone {
 			m.start()
@@ -190,6 +195,7 @@ func TestSimFindsWeaknesses(t *testing.T) {
 		{"a vote is answered before it is on the disk", weakness{voteBeforeSync: true}, "is made, and its home has not committed it"},
 		{"any manager lets a vote expire", weakness{expireAnywhere: true}, "I1: "},
 		{"the base is not checked", weakness{noBase: true}, "I6: "},
+		{"a manager trusts a catalog that it fell back to", weakness{trustDisk: true}, "I1: "},
 		{"silence of the home counts as its no", weakness{believeSilence: true}, "nothing stays"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
