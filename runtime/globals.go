@@ -30,7 +30,7 @@ func (h *Host) openLibraries() {
 	h.globals.RawSetString("os", h.only("os", "clock", "date", "difftime", "time"))
 	h.openDebug()
 	h.openIO()
-	h.library("table").RawSetString("concat", L.NewFunction(h.concat))
+	h.openTable()
 	h.openPackage()
 }
 
