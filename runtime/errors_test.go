@@ -188,3 +188,17 @@ func TestTracebacks(t *testing.T) {
 		}
 	}
 }
+
+// What can't be shown doesn't end the run in another way than the error itself would.
+func TestErrorValuesThatCannotBeShown(t *testing.T) {
+	checkSnippets(t, []snippet{
+		{`error(setmetatable({}, {__tostring = function() error("inner") end}))`,
+			"error: an error value that can't be shown: its __tostring fails: test.lua:1: inner"},
+		{`error(setmetatable({}, {__tostring = function() error(setmetatable({}, {__tostring = error})) end}))`,
+			"error: an error value that can't be shown: its __tostring fails: {}"},
+		{`error(setmetatable({}, {__tostring = function() string.rep() end}))`,
+			"error: an error value that can't be shown: its __tostring fails: test.lua:1: string.rep: argument 1: got nil, want string"},
+		{`error(setmetatable({}, {__tostring = function() end}))`, "error: nil"},
+		{`error(setmetatable({}, {__tostring = function() return "shown" end}))`, "error: shown"},
+	})
+}

@@ -150,10 +150,10 @@ func (h *Host) errorText(L *lua.LState, v lua.LValue) string {
 // describeFailed says what a __tostring failed with, which is not shown by another one.
 func (h *Host) describeFailed(err error) string {
 	var api *lua.ApiError
-	if errors.As(err, &api) {
-		return api.Object.String()
+	if !errors.As(err, &api) {
+		return err.Error()
 	}
-	return err.Error()
+	return h.Format(h.fromLua(api.Object))
 }
 
 // splitPlace takes "file:line:" off a message where file is a source of this host.
