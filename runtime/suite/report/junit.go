@@ -66,9 +66,9 @@ type testCase struct {
 	Skipped   *skipped `xml:"skipped"`
 	Error     *fault   `xml:"error"`
 	Failure   *fault   `xml:"failure"`
-	Flaky     []fault  `xml:"flakyFailure"`
-	Output    *text    `xml:"system-out"`
-	Log       *text    `xml:"system-err"`
+	Earlier   []attempt
+	Output    *text `xml:"system-out"`
+	Log       *text `xml:"system-err"`
 }
 
 type skipped struct {
@@ -79,6 +79,15 @@ type fault struct {
 	Message string `xml:"message,attr"`
 	Type    string `xml:"type,attr"`
 	Text    string `xml:",cdata"`
+}
+
+// attempt is one that was followed by another: flakyFailure or flakyError of a test that passed at last,
+// rerunFailure or rerunError of one that did not.
+type attempt struct {
+	XMLName xml.Name
+	fault
+	Output *text `xml:"system-out"`
+	Log    *text `xml:"system-err"`
 }
 
 // text is an element with text alone.
@@ -95,8 +104,7 @@ func (j *junit) Test(r suite.Result) error {
 	s.Tests++
 	s.took += r.Duration()
 	last := r.Last()
-	c := testCase{Name: r.FullName(), ClassName: className(r), Time: inSeconds(r.Duration()), Output: textOf(last.Output)}
-	log := strings.Join(last.Actions, "\n")
+	c := testCase{Name: r.FullName(), ClassName: className(r), Time: inSeconds(r.Duration()), Output: textOf(last.Output), Log: logOf(last)}
 	if r.Round > 1 {
 		c.Name += fmt.Sprintf(" (round %d)", r.Round)
 	}
@@ -112,17 +120,27 @@ func (j *junit) Test(r suite.Result) error {
 		c.Error = faultOf(last)
 	}
 	for _, a := range r.Attempts[:len(r.Attempts)-1] {
-		before := faultOf(a)
-		if r.Flaky() {
-			c.Flaky = append(c.Flaky, *before)
-		} else {
-			log += "\nbefore it was tried again: " + before.Message + "\n" + before.Text
-		}
+		c.Earlier = append(c.Earlier, earlier(a, r.Flaky()))
 	}
-	c.Log = textOf(strings.TrimPrefix(log, "\n"))
 	s.Cases = append(s.Cases, c)
 	return nil
 }
+
+func earlier(a suite.Attempt, flaky bool) attempt {
+	name := "rerun"
+	if flaky {
+		name = "flaky"
+	}
+	if a.Status == suite.Failed {
+		name += "Failure"
+	} else {
+		name += "Error"
+	}
+	return attempt{XMLName: xml.Name{Local: name}, fault: *faultOf(a), Output: textOf(a.Output), Log: logOf(a)}
+}
+
+// logOf is what a test did.
+func logOf(a suite.Attempt) *text { return textOf(strings.Join(a.Actions, "\n")) }
 
 // className is the file and the blocks, as those who read it group by it.
 func className(r suite.Result) string {

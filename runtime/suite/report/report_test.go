@@ -68,10 +68,18 @@ func TestTAP(t *testing.T) {
 // The document holds to the elements and their order that Jenkins' schema allows.
 func TestJUnit(t *testing.T) {
 	var out bytes.Buffer
-	tell(t, JUnit(&out, "seed", "7"))
+	r := JUnit(&out, "seed", "7")
+	failed, errored := results()[1].Last(), results()[3].Last()
+	errored.Output = "printed by the first"
+	if err := r.Test(suite.Result{File: "a_test.lua", Name: "fails again", Round: 1, Attempts: []suite.Attempt{errored, failed, errored}}); err != nil {
+		t.Fatal(err)
+	}
+	tell(t, r)
 	inside := map[string]string{
 		"testsuites": "testsuite", "testsuite": "properties testcase system-out system-err", "properties": "property",
-		"testcase": "skipped error failure flakyFailure system-out system-err",
+		"testcase":     "skipped error failure flakyFailure flakyError rerunFailure rerunError system-out system-err",
+		"flakyFailure": "system-out system-err", "flakyError": "system-out system-err",
+		"rerunFailure": "system-out system-err", "rerunError": "system-out system-err",
 	}
 	var open []string
 	counts := map[string]int{}
@@ -106,9 +114,10 @@ func TestJUnit(t *testing.T) {
 		t.Errorf("the output is not there, or not as XML can hold it:\n%s", text.String())
 	}
 	for what, want := range map[string]int{
-		"testsuite": 2, "testcase": 5, "failure": 1, "error": 1, "skipped": 1, "flakyFailure": 1, "property": 2, "system-err": 1,
-		"testsuites tests=5": 1, "testsuite name=a_test.lua": 1, "testsuite errors=1": 1, "testsuite failures=1": 1, "testcase name=flaky (round 2)": 1,
-		"testcase classname=b_test.orders": 2, "failure message=expected <1>": 1, "error type=timeout": 1, "skipped message=not\ntoday": 1,
+		"testsuite": 2, "testcase": 6, "failure": 1, "error": 2, "skipped": 1, "flakyFailure": 1, "rerunFailure": 1, "rerunError": 1, "property": 2,
+		"system-out": 5, "system-err": 3,
+		"testsuites tests=5": 1, "testsuite name=a_test.lua": 1, "testsuite errors=2": 1, "testsuite failures=1": 1, "testcase name=flaky (round 2)": 1,
+		"testcase classname=b_test.orders": 2, "failure message=expected <1>": 1, "error type=timeout": 2, "rerunError type=timeout": 1, "rerunFailure message=expected <1>": 1, "skipped message=not\ntoday": 1,
 	} {
 		if counts[what] != want {
 			t.Errorf("%d × %q, want %d", counts[what], what, want)
