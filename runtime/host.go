@@ -15,6 +15,9 @@ import (
 // callStackSize is how deep Lua calls may nest.
 const callStackSize = 256
 
+// registryMaxSize is how many values the calls of one thread may hold between them.
+const registryMaxSize = 1 << 18
+
 // Options are what a Host is made of. Nothing else of the process is touched.
 type Options struct {
 	// Builtins become globals. A later one of the same name wins.
@@ -85,7 +88,8 @@ func New(opts Options) *Host {
 	L := lua.NewState(lua.Options{
 		CallStackSize:       callStackSize,
 		RegistrySize:        256,
-		RegistryMaxSize:     1 << 20,
+		RegistryGrowStep:    1024,
+		RegistryMaxSize:     registryMaxSize,
 		MinimizeStackMemory: true,
 		SkipOpenLibs:        true,
 	})

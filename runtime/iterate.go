@@ -89,7 +89,11 @@ func (h *Host) unpack(L *lua.LState) int {
 	} else {
 		length = t.Len()
 	}
-	first, last := L.OptInt(2, 1), L.OptInt(3, length)
+	first, last := wholeArgument(L, 2, 1), wholeArgument(L, 3, length)
+	if first > last {
+		return 0
+	}
+	h.limitValues(L, "unpack", last-first+1)
 	for i := first; i <= last; i++ {
 		if o != nil {
 			L.Push(h.objectItem(L, o, lua.LNumber(i)))
@@ -97,7 +101,7 @@ func (h *Host) unpack(L *lua.LState) int {
 			L.Push(t.RawGetInt(i))
 		}
 	}
-	return max(0, last-first+1)
+	return last - first + 1
 }
 
 func (h *Host) rawget(L *lua.LState) int {

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
@@ -136,11 +137,15 @@ func (h *Host) runOn(thread *lua.LState, fn lua.LValue, args []lua.LValue, handl
 	return results, nil
 }
 
-// reworded says "attempt to index a nil value" as Lua does, instead of "a non-table object(nil)".
+// reworded says "attempt to index a nil value" as Lua does, instead of "a non-table object(nil)", and
+// what a registry is.
 func reworded(raised lua.LValue) lua.LValue {
 	text, ok := raised.(lua.LString)
 	if !ok {
 		return raised
+	}
+	if before, ok := strings.CutSuffix(string(text), "registry overflow"); ok {
+		return lua.LString(fmt.Sprintf("%sstack overflow: calls hold more than %d values", before, registryMaxSize))
 	}
 	before, after, ok := strings.Cut(string(text), ": attempt to index a non-table object(")
 	if !ok {

@@ -15,7 +15,8 @@ const maxString = 64 << 20
 func (h *Host) openStrings() {
 	for name, fn := range map[string]lua.LGFunction{
 		"find": h.stringFind, "match": h.stringMatch, "gmatch": h.stringGmatch, "gsub": h.stringGsub,
-		"format": h.stringFormat, "rep": h.stringRep,
+		"format": h.stringFormat, "rep": h.stringRep, "sub": h.stringSub, "byte": h.stringByte, "char": h.stringChar,
+		"lower": h.stringLower, "upper": h.stringUpper,
 	} {
 		h.strings.RawSetString(name, h.main.NewFunction(fn))
 	}
@@ -47,7 +48,9 @@ func (h *Host) textArgument(L *lua.LState, function string, i int) string {
 }
 
 func (h *Host) stringRep(L *lua.LState) int {
-	s, n := h.textArgument(L, "string.rep", 1), L.CheckInt(2)
+	s := h.textArgument(L, "string.rep", 1)
+	L.CheckNumber(2)
+	n := wholeArgument(L, 2, 0)
 	if n <= 0 || s == "" {
 		L.Push(lua.LString(""))
 		return 1
@@ -147,14 +150,22 @@ func (h *Host) formatOne(L *lua.LState, spec string, verb byte, argument int) st
 		}
 		return fmt.Sprintf("%"+spec+string(verb), f)
 	case 'c':
-		return string([]byte{byte(int(f))})
-	case 'i', 'u':
-		verb = 'd'
+		return fmt.Sprintf("%"+spec+"s", string([]byte{byte(int(f))}))
 	}
-	if math.IsNaN(f) || math.Abs(f) >= 1<<63 {
+	if math.IsNaN(f) || f < -1<<63 || f >= 1<<64 || f >= 1<<63 && (verb == 'd' || verb == 'i') {
 		h.raise(L, h.errorHere(L, "string.format: argument %d: %s is not an integer", argument, formatNumber(f)))
 	}
-	return fmt.Sprintf("%"+spec+string(verb), int64(f))
+	if verb == 'd' || verb == 'i' {
+		return fmt.Sprintf("%"+spec+"d", int64(f))
+	}
+	unsigned := uint64(int64(f)) // of what is negative, as C does
+	if f >= 1<<63 {
+		unsigned = uint64(f)
+	}
+	if verb == 'u' {
+		verb = 'd'
+	}
+	return fmt.Sprintf("%"+spec+string(verb), unsigned)
 }
 
 // quote writes a string as Lua reads it.
