@@ -33,9 +33,11 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"--data-dir", dir, "--ephemeral"}, 2, "", "--ephemeral needs --lifeline"},
 		{[]string{"--data-dir", dir, "--lifeline", "77"}, 2, "", "--lifeline 77: no such open file"},
 		{[]string{"--data-dir", dir, "--lifeline", "0"}, 2, "", "--lifeline 0: is not a pipe"},
+		{[]string{"--data-dir", dir, "--switchboard", "0"}, 2, "", "--switchboard needs --lifeline"},
 		{[]string{"--data-dir", "/dev/null/x"}, 1, "", "/dev/null/x"},
 		{[]string{"instance"}, 2, "", "want one folder"},
 		{[]string{"instance", "--lifeline", "77", dir}, 2, "", "no such open file"},
+		{[]string{"instance", "--switchboard", "0", dir}, 2, "", "--switchboard 0: is not a socket"},
 		{[]string{"instance", dir + "-none"}, 1, "", "no such file or directory"},
 	} {
 		cmd := command(c.args...)

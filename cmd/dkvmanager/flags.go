@@ -18,6 +18,7 @@ type options struct {
 	self      *self.Self
 	dataDir   string
 	lifeline  *os.File // nil for none
+	door      *os.File // of the switchboard; nil for none
 	ephemeral bool
 }
 
@@ -30,6 +31,7 @@ func parseFlags(args []string) (*options, error) {
 	advertise := set.String("advertise", "", "")
 	insecure := set.Bool("insecure", false, "")
 	lifeline := set.Int("lifeline", -1, "")
+	door := set.Int("switchboard", -1, "")
 	ephemeral := set.Bool("ephemeral", false, "")
 	if err := set.Parse(args); err != nil {
 		return nil, err
@@ -53,23 +55,40 @@ func parseFlags(args []string) (*options, error) {
 	if o.ephemeral && *lifeline < 0 {
 		return nil, errors.New("--ephemeral needs --lifeline FD: its end of file is when the data folder is deleted")
 	}
-	if *lifeline >= 0 {
-		if o.lifeline, err = openLifeline(*lifeline); err != nil {
-			return nil, err
-		}
+	if *door >= 0 && *lifeline < 0 {
+		return nil, errors.New("--switchboard needs --lifeline FD: only the servers of a throw-away cluster are cut off")
+	}
+	if o.lifeline, err = openLifeline(*lifeline); err != nil {
+		return nil, err
+	}
+	if o.door, err = openDoor(*door); err != nil {
+		return nil, err
 	}
 	return o, nil
 }
 
 // openLifeline takes the read end of a pipe that was inherited.
 func openLifeline(fd int) (*os.File, error) {
+	return inherited("lifeline", fd, unix.S_IFIFO, "a pipe")
+}
+
+// openDoor takes the door of a switchboard that was inherited.
+func openDoor(fd int) (*os.File, error) {
+	return inherited("switchboard", fd, unix.S_IFSOCK, "a socket")
+}
+
+// inherited takes an open file of a kind that was given as a flag; nil where the flag wasn't, and fd is below 0.
+func inherited(flag string, fd int, kind uint32, what string) (*os.File, error) {
+	if fd < 0 {
+		return nil, nil
+	}
 	var stat unix.Stat_t
 	if err := unix.Fstat(fd, &stat); err != nil {
-		return nil, fmt.Errorf("--lifeline %d: no such open file: %w", fd, err)
+		return nil, fmt.Errorf("--%s %d: no such open file: %w", flag, fd, err)
 	}
-	if stat.Mode&unix.S_IFMT != unix.S_IFIFO {
-		return nil, fmt.Errorf("--lifeline %d: is not a pipe", fd)
+	if stat.Mode&unix.S_IFMT != kind {
+		return nil, fmt.Errorf("--%s %d: is not %s", flag, fd, what)
 	}
 	unix.CloseOnExec(fd)
-	return os.NewFile(uintptr(fd), "lifeline"), nil
+	return os.NewFile(uintptr(fd), flag), nil
 }

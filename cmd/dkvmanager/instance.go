@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"io"
-	"os"
 
 	"dkvrun/cmd/dkvmanager/internal/engine/etcd"
 	"dkvrun/cmd/dkvmanager/internal/engine/process"
@@ -15,21 +14,23 @@ import (
 func runInstance(ctx context.Context, args []string, stderr io.Writer) int {
 	set := flag.NewFlagSet("dkvmanager instance", flag.ContinueOnError)
 	set.SetOutput(io.Discard)
-	fd := set.Int("lifeline", -1, "")
+	lifelineFD := set.Int("lifeline", -1, "")
+	doorFD := set.Int("switchboard", -1, "")
 	if err := set.Parse(args); err != nil {
 		return fail(stderr, exitUsage, err)
 	}
 	if set.NArg() != 1 {
 		return fail(stderr, exitUsage, errors.New("instance: want one folder; the manager starts instances itself"))
 	}
-	var lifeline *os.File
-	if *fd >= 0 {
-		var err error
-		if lifeline, err = openLifeline(*fd); err != nil {
-			return fail(stderr, exitUsage, err)
-		}
+	lifeline, err := openLifeline(*lifelineFD)
+	if err != nil {
+		return fail(stderr, exitUsage, err)
 	}
-	if err := process.Run(ctx, etcd.New(), set.Arg(0), lifeline, stderr); err != nil {
+	door, err := openDoor(*doorFD)
+	if err != nil {
+		return fail(stderr, exitUsage, err)
+	}
+	if err := process.Run(ctx, etcd.New(), set.Arg(0), lifeline, door, stderr); err != nil {
 		return fail(stderr, exitError, err)
 	}
 	return exitOK

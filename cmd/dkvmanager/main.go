@@ -70,6 +70,7 @@ Instances go on running when the manager ends, and the next start of the manager
 Used by dkvrun --local:
   --lifeline FD       stop all instances and exit at the end of file of this descriptor, or at a signal
   --ephemeral         with --lifeline: delete the data folder then
+  --switchboard FD    with --lifeline: hear over this socket which servers are cut off the network
 
 Exit status: 0 ended by a signal or the lifeline, 1 failed, 2 the command line can't be used.
 `

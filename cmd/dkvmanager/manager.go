@@ -22,6 +22,7 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/engine/etcd"
 	"dkvrun/cmd/dkvmanager/internal/self"
 	"dkvrun/cmd/dkvmanager/internal/supervisor"
+	"dkvrun/runtime/cut"
 	"dkvrun/runtime/wire"
 )
 
@@ -70,6 +71,11 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 	for _, name := range foreign(cat.Snapshot(), o.self.Owns) {
 		log.Warn("an instance is of this folder and, by its host, not of this manager: give --listen or --advertise as before", "instance", name)
 	}
+	if o.door != nil {
+		if err := cut.Follow(o.door, o.self.Bind, nil); err != nil {
+			return err
+		}
+	}
 	listener, err := net.Listen("tcp", o.self.Listen())
 	if err != nil {
 		return listenError(o.self, err)
@@ -104,6 +110,7 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 		Catalog:    cat,
 		Executable: executable,
 		Lifeline:   o.lifeline,
+		Door:       o.door,
 		Agreed: func(ctx context.Context, store, change string) error {
 			return api.Agreed(ctx, store, change)
 		},

@@ -54,6 +54,9 @@ func (c *Cluster) Restart(ctx context.Context, i int) error {
 		return err
 	}
 	c.managers[i] = m
+	if c.cut[i] {
+		return listens(ctx, m)
+	}
 	return healthy(ctx, []*manager{m})
 }
 

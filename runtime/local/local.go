@@ -16,6 +16,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"dkvrun/runtime/cut"
 )
 
 // MaxServers is the most managers of one cluster.
@@ -48,10 +50,13 @@ type Cluster struct {
 	program   string
 	died      func(error)
 	close     func() error
+	// switchboard is what all managers and instances hear of cuts over.
+	switchboard *cut.Switchboard
 
 	mu       sync.Mutex // guards what follows
 	managers []*manager
 	paused   map[int]*paused
+	cut      map[int]bool
 }
 
 // Start starts the managers and returns when each answers. On an error, and when ctx ends before,
@@ -60,7 +65,7 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	if o.Servers < 1 || o.Servers > MaxServers {
 		return nil, fmt.Errorf("a local cluster of %d servers can't be: 1 to %d", o.Servers, MaxServers)
 	}
-	c := &Cluster{keep: o.Keep, died: o.Died, paused: map[int]*paused{}}
+	c := &Cluster{keep: o.Keep, died: o.Died, paused: map[int]*paused{}, cut: map[int]bool{}}
 	c.close = sync.OnceValue(c.end)
 	if err := c.start(ctx, o); err != nil {
 		return nil, errors.Join(err, c.Close())
@@ -78,6 +83,9 @@ func (c *Cluster) start(ctx context.Context, o Options) (err error) {
 	if c.reads, c.lifeline, err = os.Pipe(); err != nil {
 		return err
 	}
+	if c.switchboard, err = cut.New(); err != nil {
+		return err
+	}
 	for i := range c.endpoints {
 		m, err := c.spawn(i)
 		if err != nil {
@@ -91,11 +99,11 @@ func (c *Cluster) start(ctx context.Context, o Options) (err error) {
 // spawn starts the manager of a server, counted from 0.
 func (c *Cluster) spawn(i int) (*manager, error) {
 	data := c.data(i)
-	args := []string{"--listen", c.endpoints[i], "--data-dir", data, "--lifeline", "3"}
+	args := []string{"--listen", c.endpoints[i], "--data-dir", data, "--lifeline", "3", "--switchboard", "4"}
 	if c.keep == "" {
 		args = append(args, "--ephemeral")
 	}
-	return spawn(c.program, args, data, c.endpoints[i], c.reads, c.block, c.died)
+	return spawn(c.program, args, data, c.endpoints[i], []*os.File{c.reads, c.switchboard.Door(), c.block}, c.died)
 }
 
 // data is the folder of a server.
@@ -171,6 +179,9 @@ func (c *Cluster) end() error {
 	if c.lifeline != nil {
 		c.lifeline.Close()
 		c.reads.Close()
+	}
+	if c.switchboard != nil {
+		errs = append(errs, c.switchboard.Close())
 	}
 	limit, cancel := context.WithTimeout(context.Background(), exitTime)
 	defer cancel()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	ossignal "os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -22,6 +23,9 @@ const runnerVariable = "LOCAL_TEST_RUNNER"
 func TestMain(m *testing.M) {
 	if keep, ok := os.LookupEnv(runnerVariable); ok {
 		runner(os.Args[1], os.Args[2], keep)
+	}
+	if own := os.Getenv(askerVariable); own != "" {
+		asker(own, os.Args[1])
 	}
 	folder, err := os.MkdirTemp("", "local-test-")
 	if err == nil {
@@ -43,8 +47,11 @@ func TestMain(m *testing.M) {
 // pausedRunner, in the place of a folder to keep, makes a runner pause its first server.
 const pausedRunner = "paused"
 
-// runner starts a cluster of two, says where, and waits to be killed.
+// runner starts a cluster of two, says where, and waits to be killed. SIGUSR1 has it cut the first server
+// off.
 func runner(manager, temp, keep string) {
+	signals := make(chan os.Signal, 1)
+	ossignal.Notify(signals, syscall.SIGUSR1)
 	options := Options{Servers: 2, Manager: manager, TempDir: temp}
 	if keep != pausedRunner {
 		options.Keep = keep
@@ -58,7 +65,12 @@ func runner(manager, temp, keep string) {
 		os.Exit(1)
 	}
 	fmt.Println(strings.Join(c.Endpoints(), " "))
-	select {}
+	for range signals {
+		if err := c.Cut(0); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
 }
 
 // start starts a cluster of the real manager that is closed with the test.

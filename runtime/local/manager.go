@@ -30,10 +30,10 @@ type manager struct {
 	err      error
 }
 
-// spawn starts a manager that finds the lifeline at descriptor 3. It is in a process group of its own:
-// a Ctrl-C on the terminal is the runner's. The lock is at descriptor 4, which the manager leaves
-// open to its instances. died, where set, is called when it ends without being told to.
-func spawn(program string, args []string, data, endpoint string, lifeline, lock *os.File, died func(error)) (*manager, error) {
+// spawn starts a manager that inherits files from descriptor 3 on: the lifeline, the switchboard's door, and
+// the lock, which it leaves open to its instances. It is in a process group of its own: a Ctrl-C on the
+// terminal is the runner's. died, where set, is called when it ends without being told to.
+func spawn(program string, args []string, data, endpoint string, inherited []*os.File, died func(error)) (*manager, error) {
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return nil, err
 	}
@@ -44,7 +44,7 @@ func spawn(program string, args []string, data, endpoint string, lifeline, lock 
 	cmd := exec.Command(program, args...)
 	cmd.Dir = "/"
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.ExtraFiles = []*os.File{lifeline, lock}
+	cmd.ExtraFiles = inherited
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		log.Close()
@@ -96,11 +96,15 @@ func healthy(ctx context.Context, managers []*manager) error {
 	})
 	switch {
 	case ended != nil:
-		return fmt.Errorf("the manager on %s ended at its start (%s)%s", ended.endpoint, ended.outcome(), ended.lastWords())
+		return ended.endedAtStart()
 	case errors.Is(err, errLate):
 		return fmt.Errorf("the manager on %s did not answer within %s%s", silent.endpoint, startTime, silent.lastWords())
 	}
 	return err
+}
+
+func (m *manager) endedAtStart() error {
+	return fmt.Errorf("the manager on %s ended at its start (%s)%s", m.endpoint, m.outcome(), m.lastWords())
 }
 
 func (m *manager) outcome() string {

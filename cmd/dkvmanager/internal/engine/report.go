@@ -33,6 +33,8 @@ type Report struct {
 	mu        sync.Mutex
 	condition Condition
 	gauges    func(context.Context) []Gauge
+	sever     func(severed func(host string) bool)
+	severed   func(host string) bool
 }
 
 // Set says how the instance is now and whether that is news.
@@ -67,4 +69,26 @@ func (r *Report) Gauges(ctx context.Context) []Gauge {
 		return nil
 	}
 	return measure(ctx)
+}
+
+// OnSever takes the function that Sever calls; nil when there are no connections any more. Where somebody
+// is severed already it is called at once.
+func (r *Report) OnSever(sever func(severed func(host string) bool)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sever = sever
+	if sever != nil && r.severed != nil {
+		sever(r.severed)
+	}
+}
+
+// Sever has the engine keep from all messages to and from the other instances on servers that are severed,
+// and take up again those with all others.
+func (r *Report) Sever(severed func(host string) bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.severed = severed
+	if r.sever != nil {
+		r.sever(severed)
+	}
 }

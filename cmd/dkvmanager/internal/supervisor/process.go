@@ -36,6 +36,10 @@ func (s *Supervisor) spawn(folder string) (*handle, error) {
 		args = append(args, "--lifeline", "3")
 		files = append(files, s.opts.Lifeline)
 	}
+	if s.opts.Door != nil {
+		args = append(args, "--switchboard", "4")
+		files = append(files, s.opts.Door)
+	}
 	cmd := exec.Command(s.opts.Executable, append(args, folder)...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.ExtraFiles = files

@@ -20,8 +20,8 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Options is what a supervisor works with. All but Bind, ExtraArgs, Lifeline and StrangerPatience are
-// required.
+// Options is what a supervisor works with. All but Bind, ExtraArgs, Lifeline, Door and StrangerPatience
+// are required.
 type Options struct {
 	// Dir holds a folder an instance: Dir/STORE/INSTANCE.
 	Dir string
@@ -31,11 +31,14 @@ type Options struct {
 	Owns    func(wire.Node) bool
 	Engine  engine.Engine
 	Catalog *catalog.Catalog
-	// Executable is run as EXECUTABLE ExtraArgs… instance [--lifeline 3] FOLDER.
+	// Executable is run as EXECUTABLE ExtraArgs… instance [--lifeline 3 [--switchboard 4]] FOLDER.
 	Executable string
 	ExtraArgs  []string
 	// Lifeline, where set, is handed to every instance as file descriptor 3: they end at its end of file.
 	Lifeline *os.File
+	// Door, where set, is handed to every instance of a throw-away cluster as file descriptor 4: over it they
+	// hear who is cut off.
+	Door *os.File
 	// Agreed says why it is not certain that all managers of a store have this change as its last one, and
 	// none under way; nil when it is.
 	Agreed func(ctx context.Context, store, change string) error

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 		lifeline = os.NewFile(3, "lifeline")
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	err := process.Run(ctx, etcd.New(), os.Args[len(os.Args)-1], lifeline, os.Stderr)
+	err := process.Run(ctx, etcd.New(), os.Args[len(os.Args)-1], lifeline, nil, os.Stderr)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

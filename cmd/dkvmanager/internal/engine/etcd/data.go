@@ -43,6 +43,7 @@ func runData(ctx context.Context, folder string, spec engine.Spec, report *engin
 		return fmt.Errorf("start of %s: %w", spec.Instance, err)
 	}
 	report.Measure(newGauges(member.Server, counter).measure)
+	report.OnSever(func(severed func(host string) bool) { sever(member.Server, severed) })
 
 	watchCtx, cancel := context.WithCancel(ctx)
 	watched := make(chan struct{})
@@ -54,6 +55,7 @@ func runData(ctx context.Context, folder string, spec engine.Spec, report *engin
 		cancel()
 		<-watched
 		report.Measure(nil)
+		report.OnSever(nil)
 		counter.endStreams()
 		etcdLevel.SetLevel(zap.DPanicLevel) // it calls every connection that a stop closes a failure
 		shut(member)

@@ -21,16 +21,24 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// instanceEnv makes the test binary an instance process of the folder that it names.
-const instanceEnv = "DKV_TEST_INSTANCE"
+// instanceEnv makes the test binary an instance process of the folder that it names, and doorEnv gives it
+// descriptor 3 as its switchboard's door.
+const (
+	instanceEnv = "DKV_TEST_INSTANCE"
+	doorEnv     = "DKV_TEST_DOOR"
+)
 
 func TestMain(m *testing.M) {
 	folder := os.Getenv(instanceEnv)
 	if folder == "" {
 		os.Exit(m.Run())
 	}
+	var door *os.File
+	if os.Getenv(doorEnv) != "" {
+		door = os.NewFile(3, "door")
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	err := process.Run(ctx, New(), folder, nil, os.Stderr)
+	err := process.Run(ctx, New(), folder, nil, door, os.Stderr)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -57,6 +65,7 @@ type instance struct {
 	t      *testing.T
 	folder string
 	spec   engine.Spec
+	door   *os.File // of a switchboard; nil for none
 	cmd    *exec.Cmd
 	exited chan error
 }
@@ -103,6 +112,10 @@ func (in *instance) start() {
 	defer log.Close()
 	in.cmd = exec.Command(os.Args[0])
 	in.cmd.Env = append(os.Environ(), instanceEnv+"="+in.folder)
+	if in.door != nil {
+		in.cmd.Env = append(in.cmd.Env, doorEnv+"=1")
+		in.cmd.ExtraFiles = []*os.File{in.door}
+	}
 	in.cmd.Stdout, in.cmd.Stderr = log, log
 	if err := in.cmd.Start(); err != nil {
 		in.t.Fatal(err)

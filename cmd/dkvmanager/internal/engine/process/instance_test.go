@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 		lifeline = os.NewFile(3, "lifeline")
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	err := Run(ctx, fake{}, folder, lifeline, os.Stderr)
+	err := Run(ctx, fake{}, folder, lifeline, nil, os.Stderr)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -9,11 +9,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"syscall"
 	"time"
 
 	"dkvrun/cmd/dkvmanager/internal/engine"
+	"dkvrun/runtime/cut"
 )
 
 // How long a stop may take before the process kills itself.
@@ -27,7 +29,9 @@ const (
 // ctx was done or 4 s after the lifeline's end. Run changes the working directory to folder. It
 // returns nil after a graceful stop, and an error when another process holds the folder, the spec
 // can't be read, or the engine failed.
-func Run(ctx context.Context, eng engine.Engine, folder string, lifeline *os.File, log io.Writer) error {
+//
+// door, nil for none, is that of the throw-away cluster's switchboard.
+func Run(ctx context.Context, eng engine.Engine, folder string, lifeline, door *os.File, log io.Writer) error {
 	if err := os.Chdir(folder); err != nil {
 		return fmt.Errorf("instance folder: %w", err)
 	}
@@ -54,12 +58,25 @@ func Run(ctx context.Context, eng engine.Engine, folder string, lifeline *os.Fil
 
 	report := new(engine.Report)
 	report.Set(engine.Condition{Reason: "the instance is starting"})
+	if door != nil {
+		if err := cut.Follow(door, spec.Bind, func(v cut.View) { report.Sever(severed(v)) }); err != nil {
+			return err
+		}
+	}
 	stop, err := serve(spec, report, log)
 	if err != nil {
 		return err
 	}
 	defer stop()
 	return eng.Run(ctx, ".", spec, report, log)
+}
+
+// severed tells of which hosts, by their addresses, nothing is heard.
+func severed(v cut.View) func(host string) bool {
+	return func(host string) bool {
+		address, err := netip.ParseAddr(host)
+		return err == nil && v.Severed(address)
+	}
 }
 
 func readSpec(folder string) (engine.Spec, error) {

@@ -1,0 +1,86 @@
+package etcd
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"dkvrun/cmd/dkvmanager/internal/engine"
+	"dkvrun/runtime/cut"
+)
+
+// cutOff is a store of three members one of whom, that does not lead, is cut off.
+func cutOff(t *testing.T) (board *cut.Switchboard, off, other *instance) {
+	t.Helper()
+	board, err := cut.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := board.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	store := newStore(t, 3, 0)
+	for _, in := range store {
+		in.door = board.Door()
+		in.start()
+	}
+	for _, in := range store {
+		switch {
+		case in.ready().Leader:
+		case off == nil:
+			off = in
+		default:
+			other = in
+		}
+	}
+	if err := board.Set([]netip.Addr{netip.MustParseAddr(off.spec.Host)}); err != nil {
+		t.Fatal(err)
+	}
+	return board, off, other
+}
+
+// A member that starts while it is cut off connects to others, whom it can't be told from; nothing comes of
+// that, and it catches up once it is healed.
+func TestMemberStartsCutOff(t *testing.T) {
+	board, off, other := cutOff(t)
+	off.kill()
+	other.put("during", "kept")
+	off.spec.Start = engine.Resume
+	off.start()
+	off.state("alone", func(s engine.State) bool {
+		return strings.HasPrefix(s.Reason, "waiting for the other data instances: 1 of 3 are there")
+	})
+	for range 40 {
+		if items := off.metrics()["Storage/ItemsCount"]; items != 0 {
+			t.Fatalf("the member that is cut off holds %v items that were written meanwhile", items)
+		}
+		time.Sleep(25 * time.Millisecond) // there is nothing to wait for
+	}
+	if err := board.Set(nil); err != nil {
+		t.Fatal(err)
+	}
+	off.ready()
+	if got := off.get("during"); got != "kept" {
+		t.Errorf("after it is healed it has %q", got)
+	}
+}
+
+// A new leader is followed, and who was cut off follows it once healed.
+func TestMemberIsCutOff(t *testing.T) {
+	board, off, other := cutOff(t)
+	off.state("alone", func(s engine.State) bool { return !s.Ready && !s.Leader })
+	other.put("during", "kept")
+	if items := off.metrics()["Storage/ItemsCount"]; items != 0 {
+		t.Errorf("the member that is cut off holds %v items that were written meanwhile", items)
+	}
+	if err := board.Set(nil); err != nil {
+		t.Fatal(err)
+	}
+	off.ready()
+	if got := off.get("during"); got != "kept" {
+		t.Errorf("after it is healed it has %q", got)
+	}
+}
