@@ -732,6 +732,12 @@ function it(name, f) end
 ---@overload fun(parameters: table): any
 function pending(name, f) end
 
+---Within a block: its tests and blocks run in an order that the seed decides, without `--shuffle` too; or, with false, in that of the source in any case.
+---@param on? boolean 
+---@return any # nothing
+---@overload fun(parameters: table): any
+function randomize(on) end
+
 ---Runs a function before the first test of the block. Also spelt `lazy_setup` and `strict_setup`.
 ---@param f function what to run
 ---@return any # nothing

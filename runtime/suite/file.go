@@ -79,9 +79,7 @@ func (f *file) plan(ctx context.Context) *block {
 // arrange keeps of a block what is selected, and puts it in order.
 func (f *file) arrange(b *block) {
 	b.keep(func(t *test) bool { return f.options.Select.allows(f.result(t)) })
-	if f.options.Shuffle {
-		b.shuffle(rand.New(rand.NewPCG(f.seed(), uint64(f.round))))
-	}
+	b.shuffle(rand.New(rand.NewPCG(f.seed(), uint64(f.round))), f.options.Shuffle)
 }
 
 // buildLate runs the body of a block that raised while the file was read. What it raises now is told.

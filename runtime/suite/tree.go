@@ -17,7 +17,9 @@ type block struct {
 	line  int
 	body  *runtime.Func
 	// late says that the body has not been run with success yet.
-	late     bool
+	late bool
+	// shuffled says whether its children run in random order; nil: as --shuffle says.
+	shuffled *bool
 	children []any // *block and *test, in the order of the source
 	hooks    map[hook][]*runtime.Func
 }
@@ -102,11 +104,14 @@ func (b *block) keep(wanted func(*test) bool) int {
 	return len(b.tests())
 }
 
-func (b *block) shuffle(random *rand.Rand) {
-	random.Shuffle(len(b.children), func(i, j int) { b.children[i], b.children[j] = b.children[j], b.children[i] })
+// shuffle puts the children of those blocks in random order that want it: all, unless they say otherwise.
+func (b *block) shuffle(random *rand.Rand, all bool) {
+	if b.shuffled == nil && all || b.shuffled != nil && *b.shuffled {
+		random.Shuffle(len(b.children), func(i, j int) { b.children[i], b.children[j] = b.children[j], b.children[i] })
+	}
 	for _, child := range b.children {
 		if inner, ok := child.(*block); ok {
-			inner.shuffle(random)
+			inner.shuffle(random, all)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package suite
 
 import (
+	"math/rand/v2"
 	"regexp"
 	"slices"
 	"testing"
@@ -57,5 +58,39 @@ func TestKeep(t *testing.T) {
 	}
 	if got := root.lateOnes(); len(got) != 1 || got[0] != late {
 		t.Errorf("late: %v", got)
+	}
+}
+
+// A block that says so is shuffled, or not, whatever --shuffle says.
+func TestShuffle(t *testing.T) {
+	yes, no := true, false
+	var tests [20]test
+	for _, test := range []struct {
+		name     string
+		all      bool
+		shuffled *bool
+		want     bool
+	}{
+		{"neither", false, nil, false},
+		{"all", true, nil, true},
+		{"the block", false, &yes, true},
+		{"all but the block", true, &no, false},
+	} {
+		root := newBlock("", nil)
+		root.shuffled = &no
+		inner := newBlock("inner", root)
+		inner.shuffled = test.shuffled
+		root.children = []any{inner}
+		for i := range tests {
+			inner.children = append(inner.children, &tests[i])
+		}
+		root.shuffle(rand.New(rand.NewPCG(1, 2)), test.all)
+		moved := false
+		for i := range tests {
+			moved = moved || inner.children[i] != &tests[i]
+		}
+		if moved != test.want {
+			t.Errorf("%s: shuffled %t", test.name, moved)
+		}
 	}
 }

@@ -64,6 +64,18 @@ end)`,
 			Example: `pending("survives the loss of two servers")`,
 			Impl:    func(c *runtime.Call) (any, error) { return nil, f.pending(c) },
 		},
+		{
+			Name: "randomize", Group: group, Positional: 1,
+			Doc:     "Within a block: its tests and blocks run in an order that the seed decides, without `--shuffle` too; or, with false, in that of the source in any case.",
+			Params:  []runtime.Param{{Name: "on", Type: runtime.Boolean, Default: true}},
+			Returns: "nothing",
+			Example: `describe("steps that build on each other", function()
+  randomize(false)
+  it("begins", function() end)
+  it("ends", function() end)
+end)`,
+			Impl: func(c *runtime.Call) (any, error) { return nil, f.randomize(c) },
+		},
 		around(setup, "Runs a function before the first test of the block. Also spelt `lazy_setup` and `strict_setup`.",
 			`setup(function() print("first") end)`),
 		around(teardown, "Runs a function after the last test of the block, in any case. Also spelt `lazy_teardown` and `strict_teardown`.",
@@ -151,6 +163,15 @@ func (f *file) around(c *runtime.Call, h hook) error {
 		return err
 	}
 	f.present.hooks[h] = append(f.present.hooks[h], c.Func("f"))
+	return nil
+}
+
+func (f *file) randomize(c *runtime.Call) error {
+	if err := f.building(c); err != nil {
+		return err
+	}
+	on := c.Bool("on")
+	f.present.shuffled = &on
 	return nil
 }
 
