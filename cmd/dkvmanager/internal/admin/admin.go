@@ -113,9 +113,11 @@ func (a *API) Agreed(ctx context.Context, store, change string) error {
 func (a *API) change(f func(*catalog.Data) error) error {
 	a.changing.Lock()
 	defer a.changing.Unlock()
+	before := a.Catalog.Snapshot()
 	if err := a.Catalog.Update(f); err != nil {
 		return err
 	}
+	journal(a.Log, before, a.Catalog.Snapshot())
 	a.Supervisor.Poke()
 	return nil
 }

@@ -64,6 +64,7 @@ func (a *API) stopInstance(req *request) (any, error) {
 	if !changed {
 		return unchanged("Already stopped"), nil
 	}
+	a.Log.Info("stopped", "store", req.store, "instance", req.instance, "force", force)
 	return done("Stopped"), nil
 }
 

@@ -1,0 +1,35 @@
+package admin
+
+import (
+	"log/slog"
+
+	"dkvrun/cmd/dkvmanager/internal/catalog"
+)
+
+// journal logs what a change of the catalog makes of the stores, with whoever asked for it where that is
+// known: a server's log tells later what was done to it.
+func journal(log *slog.Logger, before, after *catalog.Data) {
+	for name, s := range after.Stores {
+		was := before.Stores[name]
+		switch {
+		case was == nil:
+			log.Info("store created", append(asked(before, name), "revision", s.Revision, "instances", len(s.Nodes))...)
+		case was.Revision != s.Revision:
+			log.Info("store changed", append(asked(before, name), "revision", s.Revision, "instances", len(s.Nodes))...)
+		}
+	}
+	for name := range before.Stores {
+		if after.Stores[name] == nil {
+			log.Info("store removed", asked(before, name)...)
+		}
+	}
+}
+
+// asked is the store and, of a change that all managers take together, its operation and its runner.
+func asked(before *catalog.Data, store string) []any {
+	attributes := []any{"store", store}
+	if p := before.Name(store).Pending; p != nil {
+		attributes = append(attributes, "operation", p.ID, "by", p.Owner)
+	}
+	return attributes
+}
