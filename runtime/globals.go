@@ -27,7 +27,7 @@ func (h *Host) openLibraries() {
 	h.openStrings()
 	h.openMath()
 	h.openCoroutines()
-	h.globals.RawSetString("os", h.only("os", "clock", "date", "difftime", "time"))
+	h.openOS()
 	h.openDebug()
 	h.openIO()
 	h.openTable()
