@@ -37,7 +37,7 @@ func TestRequire(t *testing.T) {
 		"own/broken.lua":    "\nx = = 1",
 		"own/failing.lua":   "\nerror('inside')",
 		"own/strings.lua":   `return "the script's own"`,
-		"own/big.lua":       strings.Repeat(" ", maxSource+1),
+		"own/big.lua":       strings.Repeat(" ", MaxSource+1),
 		"path/far.lua":      `return "far"`,
 		"secret.lua":        `return "secret"`,
 	})

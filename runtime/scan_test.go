@@ -75,7 +75,7 @@ func TestSources(t *testing.T) {
 		{"\xef\xbb\xbfprint('bom')", "bom\n"},
 		{"\xef\xbb\xbf#!x\nprint('both')", "both\n"},
 		{"", ""},
-		{strings.Repeat(" ", maxSource+1), "error: test.lua:1: the source is larger than 1 MiB"},
+		{strings.Repeat(" ", MaxSource+1), "error: test.lua:1: the source is larger than 1 MiB"},
 		{"\x1bLua", "error: test.lua:1: compiled Lua can't be loaded: only text"},
 		{"return " + strings.Repeat("{", 300), "error: test.lua:1: blocks and brackets are nested deeper than 200"},
 	} {

@@ -13,8 +13,8 @@ import (
 	"github.com/yuin/gopher-lua/parse"
 )
 
-// maxSource is the size that a script, a module or a loaded chunk may have, in bytes.
-const maxSource = 1 << 20
+// MaxSource is the size that a script, a module or a loaded chunk may have, in bytes.
+const MaxSource = 1 << 20
 
 // readSource reads a script, no more of it than is allowed.
 func readSource(path string) ([]byte, error) {
@@ -27,7 +27,7 @@ func readSource(path string) ([]byte, error) {
 }
 
 func readLimited(path string, r io.Reader) ([]byte, error) {
-	src, err := io.ReadAll(io.LimitReader(r, maxSource+1))
+	src, err := io.ReadAll(io.LimitReader(r, MaxSource+1))
 	if err != nil {
 		return nil, unreadable(path, err)
 	}
@@ -41,6 +41,9 @@ func unreadable(path string, err error) *Error {
 	}
 	return &Error{Message: fmt.Sprintf("%s: can't be read: %v", path, err), Code: CodeSource, Cause: err}
 }
+
+// TooLarge is what is said of a source of more than MaxSource bytes.
+const TooLarge = "the source is larger than 1 MiB"
 
 const endsEarly = "the source ends too early: an end, a bracket or a quote is missing"
 
@@ -59,8 +62,8 @@ func (h *Host) compile(name string, src []byte) (*lua.LFunction, error) {
 	refuse := func(line int, format string, args ...any) (*lua.LFunction, error) {
 		return nil, &Error{Message: fmt.Sprintf(format, args...), File: name, Line: line, Code: CodeSource}
 	}
-	if len(src) > maxSource {
-		return refuse(1, "the source is larger than 1 MiB")
+	if len(src) > MaxSource {
+		return refuse(1, "%s", TooLarge)
 	}
 	if bytes.HasPrefix(src, []byte("\x1b")) {
 		return refuse(1, "compiled Lua can't be loaded: only text")
@@ -114,7 +117,7 @@ func (h *Host) load(L *lua.LState) int {
 	case lua.LString:
 		src.WriteString(string(v))
 	case *lua.LFunction:
-		for src.Len() <= maxSource {
+		for src.Len() <= MaxSource {
 			L.Push(v)
 			L.Call(0, 1)
 			piece, ok := L.Get(-1).(lua.LString)

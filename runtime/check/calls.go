@@ -32,11 +32,35 @@ func (c *checker) call(call *syntax.Call) {
 	case s == nil || s.builtin == nil:
 	case s.owner == "":
 		c.arguments(s.builtin, s.builtin.Name, call, call.Args)
-	case len(call.Args) == 0:
-		c.report(nameOf(call), Misuse, "%s:%s: called on a nil: call it with a colon", s.owner, s.builtin.Name)
+	case c.typeOf(call.Args) != "":
+		c.report(nameOf(call), Misuse, "%s:%s: called on a %s: call it with a colon", s.owner, s.builtin.Name, c.typeOf(call.Args))
 	default:
 		c.arguments(s.builtin, s.owner+":"+s.builtin.Name, call, call.Args[1:])
 	}
+}
+
+// typeOf is the type of the first argument where it is known to be no object.
+func (c *checker) typeOf(args []syntax.Expr) string {
+	if len(args) == 0 {
+		return "nil"
+	}
+	value := c.written(args[0], false)
+	if value == runtime.WrittenFunction {
+		return "function"
+	}
+	switch value.(type) {
+	case nil:
+		return "nil"
+	case bool:
+		return "boolean"
+	case float64:
+		return "number"
+	case string:
+		return "string"
+	case runtime.WrittenTable:
+		return "table"
+	}
+	return ""
 }
 
 // returns tells whether the source ends with a return, as modules do. What a module requires is looked

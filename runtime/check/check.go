@@ -38,6 +38,10 @@ func Source(config Config, file string, src []byte) []Finding {
 	}
 	c.host = runtime.New(runtime.Options{Builtins: config.Builtins, Script: file, Path: config.Path, Stdlib: config.Stdlib})
 	defer c.host.Close()
+	if len(src) > runtime.MaxSource {
+		c.report(lineOf(src, 1), SyntaxError, "%s", runtime.TooLarge)
+		return c.findings
+	}
 	chunk, err := syntax.Parse(src)
 	var unreadable *syntax.Error
 	if errors.As(err, &unreadable) {

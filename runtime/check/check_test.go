@@ -54,6 +54,15 @@ func TestFindings(t *testing.T) {
 	}
 }
 
+// A source that is too large is not called broken where reading it ended.
+func TestTooLarge(t *testing.T) {
+	large := "t = {" + strings.Repeat(" ", runtime.MaxSource) + "}"
+	found := check.Source(config, "large.lua", []byte(large)[:runtime.MaxSource+1])
+	if len(found) != 1 || found[0].Line != 1 || found[0].Column != 1 || found[0].Message != runtime.TooLarge {
+		t.Errorf("got %v", found)
+	}
+}
+
 // TestTypesAreDeclared holds every type that a declaration names against the objects and records.
 func TestTypesAreDeclared(t *testing.T) {
 	known := map[string]bool{"list": true, "string": true, "integer": true, "number": true, "boolean": true}

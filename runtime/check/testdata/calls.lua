@@ -27,6 +27,10 @@ local made = new_store{"OrdersStore", instance_prefix = "orders"}:check()
 made:retry("again") -- want 12-19 misuse: results:retry: takes only named parameters: results:retry{name = value, …}
 made.retry() -- want 1-11 misuse: results:retry: called on a nil: call it with a colon
 local store = connect_store("OrdersStore")
+store.put("order/1", "one") -- want 1-10 misuse: store:put: called on a string: call it with a colon
+store.put(store, "order/1", "one")
+store.put({}, "one") -- want 1-10 misuse: store:put: called on a table: call it with a colon
+store.scan(function() end) -- want 1-11 misuse: store:scan: called on a function: call it with a colon
 store:put("order/1") -- want 7-10 misuse: store:put: parameter value: required, but not given
 store:put("", 5) -- want 11-13 misuse: store:put: parameter key: is empty: a key has at least one byte | 15-16 misuse: store:put: parameter value: got number, want string
 for key in store:scan{prefix = "order/", limit = 0, keys_only = true} do print(key) end -- want 50-51 misuse: store:scan: parameter limit: 0 is out of range: at least 1
