@@ -125,7 +125,10 @@ func readArgs(c *Call) (any, error) {
 	if len(missing) > 0 {
 		return nil, c.Errorf(CodeUsageArgs, "%s: required, but not given (--help shows all)", joinWords(missing, "and"))
 	}
-	return List{Items: rest, Type: result, Values: values}, nil
+	show := func(rest []any) string {
+		return braces(append(showNamed(values, sortedKeys(declared), ""), showAll(rest, "")...), "")
+	}
+	return List{Items: rest, Type: result, Values: values, String: show}, nil
 }
 
 // usage is what --help prints.

@@ -36,6 +36,9 @@ func TestArgs(t *testing.T) {
 		got != "1\tfalse\tdemo.lua:1: args: no field b: there is a\n" {
 		t.Errorf("got %q, %v", got, err)
 	}
+	if got, err := runWithArgs(`print(args{store = "string", count = 2})`, "--store", "S", "x"); err != nil || got != "{count = 2, store = \"S\", \"x\"}\n" {
+		t.Errorf("shown as %q, %v", got, err)
+	}
 }
 
 func TestArgsRefused(t *testing.T) {
