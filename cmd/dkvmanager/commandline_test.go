@@ -20,6 +20,7 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"-h"}, 0, "Used by dkvrun --local", ""},
 		{[]string{"help"}, 0, "Exit status", ""},
 		{[]string{"version"}, 0, "dkvmanager 0.", ""},
+		{[]string{"--version"}, 0, "dkvmanager 0.", ""},
 		{nil, 2, "", "--data-dir DIR is missing"},
 		{[]string{"--colour"}, 2, "", "-colour (see dkvmanager --help)"},
 		{[]string{"start"}, 2, "", `"start" is not a command`},

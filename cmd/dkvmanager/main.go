@@ -37,7 +37,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	switch command {
 	case "instance":
 		return runInstance(ctx, args[1:], stderr)
-	case "version":
+	case "version", "--version":
 		fmt.Fprintln(stdout, "dkvmanager", wire.Version)
 		return exitOK
 	case "help":
