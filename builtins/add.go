@@ -123,7 +123,7 @@ func (r *Run) topologyOf(c *runtime.Call) (*session, *view, error) {
 		return nil, nil, err
 	}
 	if v.latest == nil {
-		return nil, nil, v.unknownStore(c)
+		return nil, nil, r.notThere(c, v)
 	}
 	if same, asked := v.consistent().(bool); asked && !same {
 		err := c.Errorf("inconsistent", "%s: the managers keep different topologies of %s", c.Name, v.name)

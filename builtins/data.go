@@ -50,7 +50,7 @@ func (r *Run) connectStore(c *runtime.Call) (any, error) {
 		return nil, err
 	}
 	if v.latest == nil {
-		return nil, v.unknownStore(c)
+		return nil, r.notThere(c, v)
 	}
 	for _, n := range v.nodes() {
 		s.endpoints = append(s.endpoints, fanout.Endpoint{Scheme: "http", Host: n.Host, Port: n.ClientPort})

@@ -33,6 +33,11 @@ func (r *Run) removeStore(c *runtime.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if v.latest == nil {
+		if op := r.beingMade(c, v); op != nil {
+			return nil, stillMade(c, v, op)
+		}
+	}
 	if err := r.confirm(c, v); err != nil {
 		return nil, err
 	}

@@ -29,7 +29,7 @@ func (r *Run) instanceLog(c *runtime.Call) (any, error) {
 		return nil, err
 	}
 	if v.latest == nil {
-		return nil, v.unknownStore(c)
+		return nil, r.notThere(c, v)
 	}
 	in, known := v.find(name)
 	if !known {

@@ -196,7 +196,7 @@ func (r *Run) storeStatus(c *runtime.Call) (any, error) {
 		return nil, err
 	}
 	if v.latest == nil {
-		return nil, v.unknownStore(c)
+		return nil, r.notThere(c, v)
 	}
 	var silent []Row
 	for _, s := range v.sightings {

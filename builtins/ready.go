@@ -11,7 +11,7 @@ import (
 
 var waitReady = runtime.Builtin{
 	Name: "wait_ready", Group: "Queries", Positional: 2,
-	Doc: "Returns when every instance of a store, or the one named, takes reads and writes. Raises with what isn't ready when the time is over, " +
+	Doc: "Returns when every instance of a store, or the one named, takes reads and writes; a store that is still being created is waited for. Raises with what isn't ready when the time is over, " +
 		"and at once when an instance is stopped and nobody asked it to start.",
 	Params: []runtime.Param{
 		nameParam, instanceName(false, "only this instance"),
@@ -32,16 +32,22 @@ func (r *Run) waitReady(c *runtime.Call) (any, error) {
 	}
 	began := time.Now()
 	var last *view
+	missing := "no manager answered"
 	err := r.poll(c, seconds(c.Float("timeout_sec")), func() (string, bool, error) {
 		v, err := r.look(c, name)
 		if err != nil {
 			return "", false, err
 		}
 		if v.latest == nil {
-			if v.silent > 0 {
-				return "no manager that knows " + name + " answers", false, nil
+			switch op := r.beingMade(c, v); {
+			case op != nil:
+				missing = making(name, op)
+			case v.silent > 0:
+				missing = "no manager that knows " + name + " answers"
+			default:
+				return "", false, v.unknownStore(c)
 			}
-			return "", false, v.unknownStore(c)
+			return missing, false, nil
 		}
 		last = v
 		if instance != "" {
@@ -61,7 +67,7 @@ func (r *Run) waitReady(c *runtime.Call) (any, error) {
 		return "not ready: " + few(waiting), false, nil
 	})
 	if err == errWaited {
-		what := "no manager answered"
+		what := missing
 		if last != nil {
 			what = few(last.notReady(instance))
 		}

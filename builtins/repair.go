@@ -124,7 +124,7 @@ func (r *Run) drop(c *runtime.Call, a *action, s *session, lost wire.Manager) (a
 			return proposal{}, err
 		}
 		if v.latest == nil {
-			return proposal{}, v.unknownStore(c)
+			return proposal{}, r.notThere(c, v)
 		}
 		p, err := r.propose(s, v, wire.RepairAction)
 		p.change.Drop, p.change.Nodes, p.change.Founders = lost.Identity, v.nodes(), v.latest.Founders

@@ -627,7 +627,7 @@ function topology.render(nodes, format) end
 ---@overload fun(parameters: table): dkvrun.validation
 function topology.validate(nodes) end
 
----Returns when every instance of a store, or the one named, takes reads and writes. Raises with what isn't ready when the time is over, and at once when an instance is stopped and nobody asked it to start.
+---Returns when every instance of a store, or the one named, takes reads and writes; a store that is still being created is waited for. Raises with what isn't ready when the time is over, and at once when an instance is stopped and nobody asked it to start.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param instance_name? string only this instance
 ---@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between

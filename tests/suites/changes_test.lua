@@ -25,6 +25,30 @@ describe("a change of topology", function()
     end
   end
 
+  -- The home of a change is the one whose death leaves it in doubt.
+  local function loseHome()
+    for server = 1, 3 do
+      cluster:kill(server, {after = "prepare"})
+      local made = new_store{"OrdersStore", "orders", timeout_sec = 2}
+      assert.is_false(made.ok)
+      if made[1].in_doubt then return server end
+      cluster:restart(server)
+      assert.eventually(function() return settled("OrdersStore") end, {timeout_sec = 45, interval_sec = 0.2})
+      remove_store{"OrdersStore", confirm = "OrdersStore"}:check()
+    end
+    error("no server is the home")
+  end
+
+  it("is said to be under way while a store is created and its home is away", function()
+    local home = loseHome()
+    for _, ask in ipairs{store_status, connect_store, function(name) wait_ready{name, timeout_sec = 0.5} end,
+      function(name) assert(remove_store{name, confirm = name}) end} do
+      refuses("OrdersStore is still being created by ", ask, "OrdersStore")
+    end
+    cluster:restart(home)
+    assert.eventually(function() return settled("OrdersStore") end, {timeout_sec = 45, interval_sec = 0.2})
+  end)
+
   it("leaves nothing where one manager refuses, and says who did", function()
     new_store{"OtherStore", "other", managers = cluster.managers[3]}:check()
     local made = new_store("OrdersStore", "orders")
