@@ -213,7 +213,7 @@ func TestDeadlineOfTheWhole(t *testing.T) {
 	if a.Err == nil || a.Err.Class != Cancelled || !errors.Is(a.Err, context.DeadlineExceeded) {
 		t.Fatalf("%+v", a)
 	}
-	if want := s.String() + ": cut off before the answer came, so what it did isn't known: the time for the whole was up"; a.Err.Message != want {
+	if want := s.String() + ": cut off before the answer came: the time for the whole was up"; a.Err.Message != want {
 		t.Errorf("got %q", a.Err.Message)
 	}
 }

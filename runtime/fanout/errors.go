@@ -94,7 +94,7 @@ func explain(ctx context.Context, e Endpoint, f *failure, sent bool, limits limi
 	if ctx.Err() != nil {
 		out.cause = context.Cause(ctx)
 		if sent {
-			return say(Cancelled, "cut off before the answer came, so what it did isn't known: %s", ended(out.cause))
+			return say(Cancelled, "cut off before the answer came: %s", ended(out.cause))
 		}
 		return say(Cancelled, "cut off before the request was sent: %s", ended(out.cause))
 	}
