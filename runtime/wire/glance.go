@@ -26,12 +26,21 @@ func GlanceAt(description []byte) (Glance, error) {
 	return g, err
 }
 
+// maxStores bounds a list of stores: in memory one takes many times what it takes in a list of empty ones.
+const maxStores = 1 << 17
+
 // GlanceAtAll reads a list of stores. The list is kept by what comes back.
 func GlanceAtAll(list []byte) ([]Glance, error) {
 	s := scanner{in: list}
 	var out []Glance
 	err := s.array(func() error {
 		g, err := s.glance()
+		if err == nil && g.Name == "" {
+			err = s.fail("a store's name")
+		}
+		if err == nil && len(out) == maxStores {
+			err = s.fail("fewer stores")
+		}
 		out = append(out, g)
 		return err
 	})

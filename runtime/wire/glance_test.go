@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -61,7 +62,7 @@ func TestGlanceAtOne(t *testing.T) {
 
 func TestGlanceRefuses(t *testing.T) {
 	for _, text := range []string{
-		"", "null", "{}", `"a"`, "[1]", "[", "[{]", "[{}", "[{},]", "[{}]x", `[{"name":1}]`, `[{"status":null}]`, `[{"revision":1.5}]`,
+		"", "null", "{}", `"a"`, "[1]", "[", "[{]", "[{}", "[{}]", "[" + strings.Repeat(`{"name":"a"},`, maxStores) + `{"name":"a"}]`, "[{},]", "[{}]x", `[{"name":1}]`, `[{"status":null}]`, `[{"revision":1.5}]`,
 		`[{"revision":-1}]`, `[{"a":01}]`, `[{"a":1.}]`, `[{"a":1e}]`, `[{"a":-}]`, `[{"a":+1}]`, `[{"a":.1}]`, `[{"a":tru}]`, `[{"a"}]`,
 		`[{"a":}]`, `[{a:1}]`, `[{"a":"` + "\n" + `"}]`, `[{"a":"\x"}]`, `[{"a":"\u12g4"}]`, `[{"a":"\u12"}]`, `[{"a":"`, `[{"a":"\`,
 		`[{"instances":{}}]`, `[{"instances":[1]}]`, `[{"a":` + strings.Repeat("[", 1<<20), "SSH-2.0-OpenSSH_9.9\r\n",
@@ -91,7 +92,7 @@ func FuzzGlance(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(whole)
-	for _, seed := range []string{`[{"a":[1,-0.5e+3,true,null,{"b":"\u00e9\n"}]}]`, `[{"instances":[{"own":true,"status":"Running"}]}]`, "[]", "[ { } ]"} {
+	for _, seed := range []string{`[{"a":[1,-0.5e+3,true,null,{"b":"\u00e9\n"}]}]`, `[{"name":"A","instances":[{"own":true,"status":"Running"}]}]`, "[]", "[ { } ]", `[ { "name" : "A" } ]`} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
@@ -100,7 +101,8 @@ func FuzzGlance(f *testing.F) {
 			t.Errorf("%q was taken", text)
 		}
 		var stores []Store
-		if json.Unmarshal(text, &stores) != nil || bytes.Contains(text, []byte(`\`)) || !utf8.Valid(text) || odd(text) {
+		nameless := func(s Store) bool { return s.Name == "" } // which is refused
+		if json.Unmarshal(text, &stores) != nil || slices.ContainsFunc(stores, nameless) || bytes.Contains(text, []byte(`\`)) || !utf8.Valid(text) || odd(text) {
 			return
 		}
 		if err != nil || len(all) != len(stores) {
