@@ -196,12 +196,19 @@ func (s *step) read(answer fanout.Answer) Row {
 			row.Code = fanout.HTTP
 		}
 		row.Message = fmt.Sprintf("answered %d with something that is no result of the admin API: is a dkvmanager listening there?", answer.Status)
+	case s.method != "" && result.Success && result.Operation != operation(s.action, s.instance):
+		row.Result, row.Code, row.Hint = Failed, fanout.Protocol, doubtHint
+		row.InDoubt = true
+		row.Message = fmt.Sprintf("answered about %s, which was not asked: is a proxy in between?", fanout.Printable(result.Operation))
 	default:
 		row.Message, row.Hint = fanout.Printable(result.Message), fanout.Printable(result.Hint)
 		row.Code = fanout.Printable(result.Code)
 		row.Success = result.Success && answer.Status/100 == 2
 		row.Changed = row.Success && result.Code != wire.CodeUnchanged
 		row.Result = Failed
+		if row.Message == "" {
+			row.Message = fmt.Sprintf("answered %d and %s, without a word on it", answer.Status, row.Code)
+		}
 		if row.Success {
 			row.Result = Success
 		}
