@@ -1,7 +1,6 @@
 package builtins
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"time"
@@ -116,7 +115,7 @@ func (h *heard) decode(to any) bool {
 	if !h.row.Success {
 		return false
 	}
-	if err := json.Unmarshal(h.answer.Body, to); err != nil {
+	if err := readAnswer(h.answer.Body, to); err != nil {
 		h.row = h.misunderstood()
 		return false
 	}
@@ -124,8 +123,10 @@ func (h *heard) decode(to any) bool {
 }
 
 // misunderstood is the row of an answer that came and that can't be read.
-func (h *heard) misunderstood() Row {
-	return Row{Manager: h.Endpoint.String(), Result: Failed, Code: fanout.Protocol, Message: "answered with something that is not of the admin API"}
+func (h *heard) misunderstood() Row { return misunderstood(h.Endpoint) }
+
+func misunderstood(at fanout.Endpoint) Row {
+	return Row{Manager: at.String(), Result: Failed, Code: fanout.Protocol, Message: "answered with something that is not of the admin API"}
 }
 
 // queryTimeout bounds each answer to a question. An action that waits long for its own answers still

@@ -181,7 +181,7 @@ func (a *action) keep(s *session, p proposal, out *apply.Outcome, shown bool) {
 		a.results.rows = append(a.results.rows, &resultRow{Row: full})
 	}
 	if bad {
-		a.run.Reporter.Notice(out.Summary)
+		a.run.Reporter.Notice(fanout.Printable(out.Summary))
 	}
 }
 

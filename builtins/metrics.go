@@ -5,7 +5,6 @@ import (
 	"net/url"
 
 	"dkvrun/runtime"
-	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/wire"
 )
 
@@ -44,11 +43,14 @@ func (r *Run) measured(c *runtime.Call) (all []wire.Metric, silent []Row, asked 
 		return nil, nil, 0, err
 	}
 	unknown := 0
+	seen := figures{instances: map[string]bool{}, names: map[[2]string]bool{}}
 	for _, h := range heard {
 		var m wire.Metrics
 		switch {
-		case h.decode(&m):
+		case h.decode(&m) && seen.take(m.Metrics):
 			all = append(all, m.Metrics...)
+		case h.row.Success:
+			silent = append(silent, h.misunderstood())
 		case h.answer.Err == nil && h.row.Code == wire.CodeStoreNotFound:
 			unknown++
 		default:
@@ -60,10 +62,31 @@ func (r *Run) measured(c *runtime.Call) (all []wire.Metric, silent []Row, asked 
 		err.Hint = "get_store() lists the stores there are"
 		return nil, nil, 0, err
 	}
-	for i := range all {
-		all[i].Category, all[i].Name, all[i].Instance = fanout.Printable(all[i].Category), fanout.Printable(all[i].Name), fanout.Printable(all[i].Instance)
-	}
 	return all, silent, len(heard), nil
+}
+
+// maxFigures is more than any instance has.
+const maxFigures = 64
+
+// figures are what the managers tell of, which is as much as one store can have: a picture of them has a
+// cell for every instance and figure.
+type figures struct {
+	instances map[string]bool
+	names     map[[2]string]bool
+}
+
+// take says whether what one manager tells can be.
+func (f *figures) take(metrics []wire.Metric) bool {
+	for _, m := range metrics {
+		f.instances[m.Instance] = true
+		f.names[[2]string{m.Category, m.Name}] = true
+		if len(f.instances) > wire.MaxInstances || len(f.names) > maxFigures {
+			delete(f.instances, m.Instance)
+			delete(f.names, [2]string{m.Category, m.Name})
+			return false
+		}
+	}
+	return true
 }
 
 func (r *Run) storeMetrics(c *runtime.Call) (any, error) {

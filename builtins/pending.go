@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"dkvrun/runtime"
-	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/wire"
 )
 
@@ -36,7 +35,7 @@ func (v *view) pending() any {
 		return nil
 	}
 	values := map[string]any{
-		"operation": first.ID, "action": first.Action, "owner": orNil(fanout.Printable(first.Owner)), "managers": managers,
+		"operation": first.ID, "action": first.Action, "owner": orNil(first.Owner), "managers": managers,
 	}
 	if first.Since != nil {
 		values["since"] = first.Since.UTC().Format(time.RFC3339)

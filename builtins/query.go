@@ -2,6 +2,7 @@ package builtins
 
 import (
 	"fmt"
+	"reflect"
 	"time"
 
 	"dkvrun/runtime"
@@ -108,7 +109,7 @@ func storeRecord(at fanout.Endpoint, s *wire.Glance) runtime.Record {
 		case "store":
 			return fanout.Printable(s.Name)
 		case "status":
-			return string(s.Status)
+			return fanout.Printable(string(s.Status))
 		case "instance_count":
 			return s.Own
 		case "running_instances":
@@ -122,7 +123,9 @@ func storeRecord(at fanout.Endpoint, s *wire.Glance) runtime.Record {
 		case "instances":
 			return runtime.Later{Len: s.Instances, Make: func() runtime.List {
 				list := runtime.List{}
-				for _, in := range s.Store().Instances {
+				store := s.Store()
+				escape(reflect.ValueOf(&store))
+				for _, in := range store.Instances {
 					list.Items = append(list.Items, instanceRecord(in))
 				}
 				return list
@@ -153,7 +156,7 @@ func instanceRecord(in wire.Instance) runtime.Record {
 	values := map[string]any{
 		"name": in.Name, "host": in.Host, "clustron_port": in.ClustronPort, "client_port": in.ClientPort,
 		"manager": orNil(in.Manager), "role": string(in.Role), "status": string(in.Status), "desired": orNil(string(in.Desired)),
-		"ready": in.Ready, "leader": in.Leader, "restarts": in.Restarts, "last_error": orNil(fanout.Printable(in.LastError)),
+		"ready": in.Ready, "leader": in.Leader, "restarts": in.Restarts, "last_error": orNil(in.LastError),
 	}
 	if in.PID != 0 {
 		values["pid"] = in.PID

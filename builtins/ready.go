@@ -43,7 +43,7 @@ func (r *Run) waitReady(c *runtime.Call) (any, error) {
 			case op != nil:
 				missing = making(name, op)
 			case v.silent > 0:
-				missing = "no manager that knows " + name + " answers"
+				missing = v.silence()
 			default:
 				return "", false, v.unknownStore(c)
 			}

@@ -102,7 +102,7 @@ func (a *action) settle(s *session, repair *apply.Repair) {
 	out := repair.Settle(a.call.Context())
 	a.keep(s, proposal{change: wire.Change{Action: wire.RepairAction}}, out, false)
 	if out.State == apply.Made {
-		a.run.Reporter.Notice(out.Summary)
+		a.run.Reporter.Notice(fanout.Printable(out.Summary))
 	}
 }
 

@@ -1,7 +1,6 @@
 package builtins
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -222,12 +221,13 @@ func (r *Run) probe(c *runtime.Call, endpoints []fanout.Endpoint, on func(probed
 func readInfo(at fanout.Endpoint, answer fanout.Answer) probed {
 	s := &step{manager: at, action: "Connect"}
 	var info wire.Info
-	if answer.Err == nil && answer.Status == http.StatusOK && json.Unmarshal(answer.Body, &info) == nil && info.Identity != "" {
+	if answer.Err == nil && answer.Status == http.StatusOK && readAnswer(answer.Body, &info) == nil && info.Identity != "" {
 		return probed{member: member{Endpoint: at, info: &info}, row: connectedRow(at, answer)}
 	}
 	row := s.read(answer)
 	if row.Success {
-		row.Success, row.Changed, row.Result, row.Code = false, false, Failed, fanout.Protocol
+		row = misunderstood(at)
+		row.Action = s.action
 	}
 	return probed{member: member{Endpoint: at}, row: row}
 }

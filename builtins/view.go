@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"dkvrun/runtime"
-	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/wire"
 )
 
@@ -61,7 +60,7 @@ func sighted(name string, all []heard) *view {
 		s := sighting{member: h.member, row: h.row}
 		var store wire.Store
 		switch {
-		case h.decode(&store):
+		case h.decode(&store) && store.Name == name:
 			s.store, s.row = &store, h.row
 			if v.latest == nil || store.Revision > v.latest.Revision {
 				v.latest = &store
@@ -69,6 +68,9 @@ func sighted(name string, all []heard) *view {
 		case h.answer.Err == nil && h.row.Code == wire.CodeStoreNotFound:
 			s.row = Row{Success: true}
 		default:
+			if h.row.Success { // it told of another store
+				h.row = h.misunderstood()
+			}
 			s.row = h.row
 			v.silent++
 		}
@@ -89,7 +91,7 @@ func (v *view) merge() {
 			continue
 		}
 		for _, in := range s.store.Instances {
-			if in.Own {
+			if first, twice := owned[in.Name]; in.Own && (!twice || first.Manager != first.owner.Endpoint.String()) {
 				owned[in.Name] = seenInstance{in, &s.member}
 			}
 		}
@@ -182,7 +184,7 @@ func (v *view) notReady(instance string) []string {
 		why := string(in.Status)
 		switch {
 		case in.LastError != "":
-			why += ", " + fanout.Printable(in.LastError)
+			why += ", " + in.LastError
 		case in.owner == nil:
 			why += ", its manager " + in.Manager + " did not answer"
 		}
@@ -242,6 +244,16 @@ func (v *view) unknownStore(c *runtime.Call) error {
 		err.Hint = "get_store() lists the stores there are"
 	}
 	return err
+}
+
+// silence says that nobody who knows the store has answered, and what the first of those who did not said.
+func (v *view) silence() string {
+	for _, s := range v.sightings {
+		if !s.row.Success {
+			return fmt.Sprintf("no manager that knows %s answers: %s: %s", v.name, s.Endpoint, s.row.Message)
+		}
+	}
+	return "no manager knows " + v.name
 }
 
 // few joins names, and counts what is over ten.

@@ -1,6 +1,9 @@
 package wire
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Role is what an instance does for its store.
 type Role string
@@ -120,6 +123,26 @@ type Store struct {
 	Leaving []Instance `json:"leaving,omitempty"`
 	// Pending is a change that the manager has voted for and that is not decided.
 	Pending *Operation `json:"pending,omitempty"`
+}
+
+// Check refuses a description that no store has. Who reads one from a manager builds paths, addresses and
+// conclusions on it: of no instances all are ready.
+func (s *Store) Check() error {
+	if err := CheckName(s.Name); err != nil {
+		return fmt.Errorf("name: %w", err)
+	}
+	if err := CheckTopology(s.Nodes()); err != nil {
+		return err
+	}
+	if len(s.Leaving) > MaxInstances {
+		return fmt.Errorf("leaving: has %d instances", len(s.Leaving))
+	}
+	for i, in := range s.Leaving {
+		if err := CheckTopology([]Node{in.Node}); err != nil {
+			return fmt.Errorf("leaving[%d]: %w", i, err)
+		}
+	}
+	return nil
 }
 
 // Nodes is the topology of the store.
