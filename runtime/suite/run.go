@@ -74,7 +74,11 @@ func (r *run) round(ctx context.Context, round int) {
 }
 
 func (r *run) file(ctx context.Context, path string, round int) {
-	f := &file{path: path, round: round, options: r.options, done: r.done}
+	f := &file{path: path, round: round, options: r.options}
+	f.done = func(result Result) {
+		f.snapshots.ended(result)
+		r.done(result)
+	}
 	root := f.plan(ctx)
 	if f.environment != nil {
 		defer f.environment.Close()
@@ -83,7 +87,7 @@ func (r *run) file(ctx context.Context, path string, round int) {
 		return
 	}
 	f.run(ctx, root, func() bool { return r.goOn(ctx) })
-	if err := f.snapshots.save(); err != nil {
+	if err := f.keepSnapshots(r.goOn(ctx)); err != nil {
 		r.fail(err)
 	}
 }

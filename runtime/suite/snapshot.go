@@ -22,7 +22,11 @@ type snapshots struct {
 	changed bool
 	path    string
 	test    string
+	line    int
 	count   int
+	lines   map[string]int  // where the test stands that a value was compared in, by the value's name
+	pending map[string]bool // tests that compared nothing this time
+	failed  bool            // so did others, perhaps
 }
 
 // heading begins a kept value.
@@ -32,7 +36,23 @@ const heading = "=== "
 func (s *snapshots) begin(r Result) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.path, s.test, s.count = r.File+".snap", r.FullName(), 0
+	s.path, s.test, s.line, s.count = r.File+".snap", testName(r), r.Line, 0
+}
+
+// testName is a test's name on one line.
+func testName(r Result) string { return strings.ReplaceAll(r.FullName(), "\n", `\n`) }
+
+// ended notes what came of a test.
+func (s *snapshots) ended(r Result) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failed = s.failed || r.Bad()
+	if r.Status() == Pending {
+		if s.pending == nil {
+			s.pending = map[string]bool{}
+		}
+		s.pending[testName(r)] = true
+	}
 }
 
 // next gives the name of the test's next value, and the kept value.
@@ -47,6 +67,10 @@ func (s *snapshots) next() (name, kept string, known bool, err error) {
 	}
 	s.count++
 	name = fmt.Sprintf("%s [%d]", s.test, s.count)
+	if line, taken := s.lines[name]; taken && line != s.line {
+		return "", "", false, fmt.Errorf("matches_snapshot: the tests in lines %d and %d have one name: give each a name of its own", line, s.line)
+	}
+	s.lines[name] = s.line
 	kept, known = s.kept[name]
 	return name, kept, known, nil
 }
@@ -55,7 +79,7 @@ func (s *snapshots) load() error {
 	if s.read {
 		return nil
 	}
-	s.kept = map[string]string{}
+	s.kept, s.lines = map[string]string{}, map[string]int{}
 	text, err := os.ReadFile(s.path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -76,10 +100,30 @@ func (s *snapshots) set(name, value string) {
 	s.kept[name] = value
 }
 
-// save writes what has changed, in one step.
+// drop forgets the values of a suite that nothing compares with any more, once all of its tests have run.
+// A test that failed may have ended before it compared its values: then all are kept.
+func (s *snapshots) drop(suite string) error {
+	s.path = suite + ".snap"
+	if err := s.load(); err != nil || s.failed {
+		return err
+	}
+	for name := range s.kept {
+		_, compared := s.lines[name]
+		if test := name[:max(0, strings.LastIndex(name, " ["))]; !compared && !s.pending[test] {
+			delete(s.kept, name)
+			s.changed = true
+		}
+	}
+	return nil
+}
+
+// save writes what has changed, in one step; no file stays for no values.
 func (s *snapshots) save() error {
 	if !s.changed {
 		return nil
+	}
+	if len(s.kept) == 0 {
+		return os.Remove(s.path)
 	}
 	var out strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(s.kept)) {
@@ -126,4 +170,15 @@ func (f *file) snapshot(c *runtime.Call) (any, error) {
 		values["kept"] = kept
 	}
 	return values, nil
+}
+
+// keepSnapshots writes the snapshots that have changed, and forgets those of tests that are gone, where
+// the whole file has been run.
+func (f *file) keepSnapshots(whole bool) error {
+	if f.options.UpdateSnapshots && whole && f.options.Select.all() {
+		if err := f.snapshots.drop(f.path); err != nil {
+			return err
+		}
+	}
+	return f.snapshots.save()
 }

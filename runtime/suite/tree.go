@@ -127,6 +127,11 @@ func tags(name string) []string {
 	return out
 }
 
+// all says whether all tests run.
+func (s Selection) all() bool {
+	return s.Name == nil && len(s.Tags) == 0 && len(s.Without) == 0 && s.Only == nil
+}
+
 // allows says whether a test runs.
 func (s Selection) allows(r Result) bool {
 	has := func(tag string) bool { return slices.Contains(r.Tags, strings.TrimPrefix(tag, "#")) }
