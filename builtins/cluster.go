@@ -91,6 +91,9 @@ func (k *cluster) ObjectType() *runtime.ObjectType { return clusterType }
 // serverParam is the number of a server, from 1.
 var serverParam = runtime.Param{Name: "server", Type: runtime.Integer, Required: true, Min: runtime.Bound(1), Max: runtime.Bound(local.MaxServers), Doc: "its number, from 1"}
 
+// afterParam is for what happens to a server at a moment of its manager's.
+var afterParam = runtime.Param{Name: "after", Type: runtime.String, Enum: moments, Doc: "the moment in an action: its vote, its commit or abort, an instance's start or stop"}
+
 var clusterType = &runtime.ObjectType{
 	Name: "cluster",
 	Doc:  "A throw-away cluster of a test, from `local_cluster`. Its servers fail when they are told to.",
@@ -107,7 +110,7 @@ var clusterType = &runtime.ObjectType{
 			Params: []runtime.Param{
 				serverParam,
 				{Name: "only_manager", Type: runtime.Boolean, Default: false, Doc: "leave its instances running"},
-				{Name: "after", Type: runtime.String, Enum: moments, Doc: "the moment in an action: its vote, its commit or abort, an instance's start or stop"},
+				afterParam,
 			},
 			Returns: "nothing",
 			Example: `it("goes on without a server", function()
@@ -135,7 +138,7 @@ end)`,
 		},
 		{
 			Name: "pause", Positional: 1,
-			Doc:     "Stops all processes of a server: connections to it stay open and get no answer, as when its network is cut.",
+			Doc:     "Stops all processes of a server: connections to it stay open and get no answer, and it does nothing by itself either. One that is `cut` off goes on.",
 			Params:  []runtime.Param{serverParam},
 			Returns: "nothing",
 			Example: `it("does not wait for ever", function()
@@ -157,6 +160,38 @@ end)`,
 end)`,
 			Impl: func(c *runtime.Call) (any, error) {
 				return nil, of(c).toServer(c, "resumed", func(k *cluster, i int) error { return k.Resume(i) })
+			},
+		},
+		{
+			Name: "cut", Positional: 1,
+			Doc: "Takes a server off the network: it goes on running, and nothing passes between it and the other servers or the test, in either direction, until `heal`; nor between two servers that are cut off. " +
+				"Who asks it waits until the time is over. Killed and restarted it is still cut off. Refused while a server is paused; needs Linux. With `after` it returns at once, as `kill` does.",
+			Params:  []runtime.Param{serverParam, afterParam},
+			Returns: "nothing",
+			Example: `it("goes on without the server", function()
+  local cluster = local_cluster{servers = 3, instances = 1}
+  cluster:cut(2)
+  local store = connect_store{cluster.store, endpoints = cluster.hosts[1] .. ":7861"}
+  assert.eventually(function() store:put("during", "kept") end)
+end)`,
+			Impl: func(c *runtime.Call) (any, error) {
+				return nil, of(c).atMoment(c, "cut off", func(k *cluster, i int) error { return k.Cut(i) })
+			},
+		},
+		{
+			Name: "heal", Positional: 1,
+			Doc:     "Brings a server that was cut off back. What was sent over open connections meanwhile is sent again by and by: wait for what should come of it.",
+			Params:  []runtime.Param{serverParam},
+			Returns: "nothing",
+			Example: `it("answers again", function()
+  local cluster = local_cluster{servers = 2}
+  cluster:cut(2)
+  assert.are.equal(1, #get_store{timeout_sec = 0.5}.unreachable)
+  cluster:heal(2)
+  assert.eventually(function() return #get_store().unreachable == 0 end)
+end)`,
+			Impl: func(c *runtime.Call) (any, error) {
+				return nil, of(c).toServer(c, "healed", func(k *cluster, i int) error { return k.Heal(i) })
 			},
 		},
 	},
@@ -185,22 +220,26 @@ func (r *Run) toServer(c *runtime.Call, what string, do func(k *cluster, i int) 
 }
 
 func (r *Run) killServer(c *runtime.Call) error {
-	kill := func(k *cluster, i int) error {
+	return r.atMoment(c, "killed", func(k *cluster, i int) error {
 		if c.Bool("only_manager") {
 			return k.KillManager(i)
 		}
 		return k.Kill(i)
-	}
+	})
+}
+
+// atMoment does something to the server of a call, at once or after what the call names.
+func (r *Run) atMoment(c *runtime.Call, what string, do func(k *cluster, i int) error) error {
 	if !c.Given("after") {
-		return r.toServer(c, "killed", kill)
+		return r.toServer(c, what, do)
 	}
 	after := c.String("after")
-	return r.toServer(c, "to be killed after its "+after, func(k *cluster, i int) error {
-		a := &awaited{manager: k.managers[i], moment: after, do: func() error { return kill(k, i) }}
+	return r.toServer(c, "to be "+what+" after its "+after, func(k *cluster, i int) error {
+		a := &awaited{manager: k.managers[i], moment: after, do: func() error { return do(k, i) }}
 		r.Fixtures.await(a)
 		return r.Fixtures.AtEnd(func(context.Context) error {
 			if r.Fixtures.forget(a) {
-				return c.Errorf("never", "cluster:kill: server %d was to be killed after its %s, which never came", i+1, after)
+				return c.Errorf("never", "%s: server %d was to be %s after its %s, which never came", c.Name, i+1, what, after)
 			}
 			return a.err
 		})

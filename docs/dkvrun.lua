@@ -240,7 +240,7 @@ function cluster:kill(server, only_manager, after) end
 ---@overload fun(parameters: table): any
 function cluster:restart(server) end
 
----Stops all processes of a server: connections to it stay open and get no answer, as when its network is cut.
+---Stops all processes of a server: connections to it stay open and get no answer, and it does nothing by itself either. One that is `cut` off goes on.
 ---@param server integer its number, from 1
 ---@return any # nothing
 ---@overload fun(parameters: table): any
@@ -251,6 +251,19 @@ function cluster:pause(server) end
 ---@return any # nothing
 ---@overload fun(parameters: table): any
 function cluster:resume(server) end
+
+---Takes a server off the network: it goes on running, and nothing passes between it and the other servers or the test, in either direction, until `heal`; nor between two servers that are cut off. Who asks it waits until the time is over. Killed and restarted it is still cut off. Refused while a server is paused; needs Linux. With `after` it returns at once, as `kill` does.
+---@param server integer its number, from 1
+---@param after? "prepare"|"commit"|"abort"|"start"|"stop" the moment in an action: its vote, its commit or abort, an instance's start or stop
+---@return any # nothing
+---@overload fun(parameters: table): any
+function cluster:cut(server, after) end
+
+---Brings a server that was cut off back. What was sent over open connections meanwhile is sent again by and by: wait for what should come of it.
+---@param server integer its number, from 1
+---@return any # nothing
+---@overload fun(parameters: table): any
+function cluster:heal(server) end
 
 ---Widens a store: by one instance, by the nodes given, or by so many on each of some hosts. A server that did not know the store learns it whole. In a running store it returns when the new instances take reads and writes.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`

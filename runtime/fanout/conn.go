@@ -114,7 +114,7 @@ func (c *Client) dial(ctx context.Context, f *flight, e Endpoint, deadline time.
 	var raw net.Conn
 	for i, addr := range addrs {
 		share := time.Until(deadline) / time.Duration(len(addrs)-i)
-		dialer := net.Dialer{KeepAlive: -1, Timeout: max(share, 1)} // its DialTCP would bind a port first
+		dialer := net.Dialer{KeepAlive: -1, Timeout: max(share, 1), Control: c.control} // its DialTCP would bind a port first
 		raw, err = dialer.DialContext(ctx, "tcp", netip.AddrPortFrom(addr, uint16(e.Port)).String())
 		if err == nil {
 			break

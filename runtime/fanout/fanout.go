@@ -11,6 +11,7 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"syscall"
 	"time"
 )
 
@@ -81,26 +82,30 @@ type Config struct {
 	TLS *tls.Config
 	// Answered, where set, is called with each answer before Do hands it on; several at a time.
 	Answered func(Request, Answer)
+	// Control, where set, is the net.Dialer's for every connection.
+	Control func(network, address string, socket syscall.RawConn) error
 }
 
 // Client keeps connections between requests. It is safe for concurrent use.
 type Client struct {
-	tls   *tls.Config
-	told  func(Request, Answer)
-	names resolver
-	idle  pool
-	stop  context.CancelFunc
+	tls     *tls.Config
+	told    func(Request, Answer)
+	control func(network, address string, socket syscall.RawConn) error
+	names   resolver
+	idle    pool
+	stop    context.CancelFunc
 }
 
 // New makes a client. It opens nothing yet.
 func New(config Config) *Client {
 	ctx, stop := context.WithCancel(context.Background())
 	return &Client{
-		tls:   config.TLS,
-		told:  config.Answered,
-		names: resolver{ctx: ctx, lookup: net.DefaultResolver.LookupNetIP, names: map[string]*name{}},
-		idle:  pool{conns: map[Endpoint][]*conn{}},
-		stop:  stop,
+		tls:     config.TLS,
+		told:    config.Answered,
+		control: config.Control,
+		names:   resolver{ctx: ctx, lookup: net.DefaultResolver.LookupNetIP, names: map[string]*name{}},
+		idle:    pool{conns: map[Endpoint][]*conn{}},
+		stop:    stop,
 	}
 }
 
