@@ -68,9 +68,11 @@ func (r *Runner) decideFor(ctx context.Context, votes []answer) *Outcome {
 		return r.undecided(a, votes)
 	case a.refusal == nil && a.op.State == wire.OperationCommitted:
 		return r.forward(ctx, a)
-	case a.code() == wire.CodeOperationAborted, a.code() == wire.CodeOperationNotFound:
+	case a.code() == wire.CodeOperationAborted:
 		votes[r.home] = a
 		return r.back(ctx, votes)
+	case a.code() == wire.CodeOperationNotFound: // it had voted
+		return r.forgotten(votes)
 	}
 	votes[r.home] = a // it can't: its disk refuses, or it is no longer the home
 	return r.undo(ctx, votes)
@@ -208,6 +210,17 @@ func (r *Runner) undone(v answer) Row {
 		return v.row(RolledBack, "rolled_back", "Nothing of it stays")
 	}
 	return v.failure()
+}
+
+// forgotten ends without knowing: the change is over, and its home has forgotten how it ended.
+func (r *Runner) forgotten(votes []answer) *Outcome {
+	for i, v := range votes {
+		r.rows[i] = v.row(Failed, CodeUndecided, "whether the change was made is not known any more: many others of the store came after it, or the home's disk has lost it")
+		r.rows[i].Hint = fmt.Sprintf("look with store_status(%q), then make what is missing", r.Change.Store)
+	}
+	r.showAll()
+	return &Outcome{State: Undecided, Rows: r.rows, Summary: fmt.Sprintf(
+		"%s: not known whether changed: %s, which decides, does not remember the change", r.Change.Store, r.Names[r.home])}
 }
 
 // undecided ends without knowing. Nobody was told anything but the home.

@@ -42,6 +42,10 @@ func TestOutcomes(t *testing.T) {
 			map[string][]Reply{"1 commit": {gone}}, Unmade, "ROLLED BACK, FAILED, ROLLED BACK",
 			"1 prepare, 0 prepare, 2 prepare, 1 commit, 0 abort, 2 abort", "nothing stays changed",
 		},
+		"the home has forgotten it": {
+			map[string][]Reply{"1 commit": {refuses(404, wire.CodeOperationNotFound, 0)}}, Undecided, "FAILED, FAILED, FAILED",
+			"1 prepare, 0 prepare, 2 prepare, 1 commit", "does not remember the change",
+		},
 		"the home can't write the commit": {
 			map[string][]Reply{"1 commit": {full}}, Unmade, "ROLLED BACK, FAILED, ROLLED BACK",
 			"1 prepare, 0 prepare, 2 prepare, 1 commit, 1 abort, 0 abort, 2 abort", "nothing stays changed",

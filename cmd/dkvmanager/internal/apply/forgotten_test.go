@@ -109,3 +109,39 @@ func TestAHomeThatIsSilentIsSaidToBe(t *testing.T) {
 	_, err := f.all[2].Settle(ctx, "OrdersStore", f.all[0].url())
 	f.refused(err, wire.CodeHomeSilent)
 }
+
+// What the home has decided holds without the log of how changes ended, which is bounded.
+func TestWhatIsForgottenStillHolds(t *testing.T) {
+	f := newFleet(t)
+	dropped := f.create(id(1), 1)
+	f.prepare(dropped)
+	for _, m := range f.all {
+		if _, err := m.Abort(dropped.ID, wire.Abort{Store: dropped.Store, Epoch: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := f.create(id(2), 2)
+	f.prepare(c)
+	home := f.all[0]
+	if _, err := home.Commit(c.ID, c.Epoch); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 100 {
+		if _, err := home.Abort(id(100+n), wire.Abort{Store: c.Store, Epoch: 2}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if home.state(dropped.ID) != wire.OperationUnknown || home.state(c.ID) != wire.OperationUnknown {
+		t.Fatal("nothing was forgotten")
+	}
+	_, err := home.Prepare(dropped)
+	if err == nil {
+		t.Error("a change that was dropped was voted for again")
+	}
+	f.resolve()
+	for _, m := range f.all {
+		if m.store() == nil {
+			t.Errorf("%s did not follow: %s", m.host, m.state(c.ID))
+		}
+	}
+}
