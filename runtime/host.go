@@ -70,6 +70,7 @@ type Host struct {
 	emptyMap         *lua.LTable // the metatable of an empty map, which would else look like a list
 	showFunction     *lua.LFunction
 	sameObject       *lua.LFunction
+	concatFunction   *lua.LFunction // what .. is compiled to
 	nextItem         *lua.LFunction // the iterators of ipairs and pairs
 	nextKey          *lua.LFunction
 }
@@ -110,6 +111,7 @@ func New(opts Options) *Host {
 	h.emptyMap = L.NewTable()
 	h.showFunction = L.NewFunction(h.show)
 	h.sameObject = L.NewFunction(sameObject)
+	h.concatFunction = L.NewFunction(h.concatenate)
 	h.nextItem = L.NewFunction(h.item)
 	h.nextKey = L.NewFunction(h.next)
 	h.errorMeta = h.newErrorMetatable()

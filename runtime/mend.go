@@ -23,9 +23,16 @@ import (
 // mender rewrites the parsed source so that none is met: it cuts a value with a key down to one, as
 // parentheses do, puts fields with keys before a list that is so long, notes where the third kind
 // stands, which has to be refused, and gives such loops the three names for which all that they keep is
-// set. mendassign.go says what it does to assignments.
+// set. mendassign.go and mendtext.go say what it does to assignments, to .. and to numbers.
 type mender struct {
-	refused int // the line of the first constructor that can't be mended, 0 for none
+	refused int    // the line of the first thing that can't be mended, 0 for none
+	why     string // what to say of it
+}
+
+func (m *mender) refuse(line int, format string, args ...any) {
+	if m.refused == 0 {
+		m.refused, m.why = line, fmt.Sprintf(format, args...)
+	}
 }
 
 // fieldsPerFlush is how many list items gopher-lua stores at once.
@@ -45,29 +52,29 @@ func (m *mender) all(stmts []ast.Stmt) {
 func (m *mender) stmt(s ast.Stmt) {
 	switch s := s.(type) {
 	case *ast.AssignStmt:
-		m.exprs(s.Lhs...)
-		m.exprs(s.Rhs...)
+		m.list(s.Lhs)
+		m.list(s.Rhs)
 	case *ast.LocalAssignStmt:
-		m.exprs(s.Exprs...)
+		m.list(s.Exprs)
 	case *ast.FuncCallStmt:
-		m.exprs(s.Expr)
+		m.exprs(&s.Expr)
 	case *ast.DoBlockStmt:
 		m.all(s.Stmts)
 	case *ast.WhileStmt:
-		m.exprs(s.Condition)
+		m.exprs(&s.Condition)
 		m.all(s.Stmts)
 	case *ast.RepeatStmt:
-		m.exprs(s.Condition)
+		m.exprs(&s.Condition)
 		m.all(s.Stmts)
 	case *ast.IfStmt:
-		m.exprs(s.Condition)
+		m.exprs(&s.Condition)
 		m.all(s.Then)
 		m.all(s.Else)
 	case *ast.NumberForStmt:
-		m.exprs(s.Init, s.Limit, s.Step)
+		m.exprs(&s.Init, &s.Limit, &s.Step)
 		m.all(s.Stmts)
 	case *ast.GenericForStmt:
-		m.exprs(s.Exprs...)
+		m.list(s.Exprs)
 		if !(len(s.Exprs) == 1 && mayGiveSeveral(s.Exprs[0])) {
 			for n := len(s.Names) + 1; n <= 3; n++ {
 				s.Names = append(s.Names, fmt.Sprintf("(name %d)", n)) // no name of a script
@@ -77,36 +84,45 @@ func (m *mender) stmt(s ast.Stmt) {
 	case *ast.FuncDefStmt:
 		m.all(s.Func.Stmts)
 	case *ast.ReturnStmt:
-		m.exprs(s.Exprs...)
+		m.list(s.Exprs)
 	}
 }
 
-func (m *mender) exprs(exprs ...ast.Expr) {
-	for _, e := range exprs {
-		switch e := e.(type) {
+func (m *mender) list(exprs []ast.Expr) {
+	for i := range exprs {
+		m.exprs(&exprs[i])
+	}
+}
+
+// exprs mends the expressions at these places.
+func (m *mender) exprs(places ...*ast.Expr) {
+	for _, place := range places {
+		switch e := (*place).(type) {
+		case *ast.NumberExpr:
+			m.number(e)
 		case *ast.TableExpr:
 			m.table(e)
 		case *ast.FuncCallExpr:
-			m.exprs(e.Func, e.Receiver)
-			m.exprs(e.Args...)
+			m.exprs(&e.Func, &e.Receiver)
+			m.list(e.Args)
 		case *ast.FunctionExpr:
 			m.all(e.Stmts)
 		case *ast.AttrGetExpr:
-			m.exprs(e.Object, e.Key)
+			m.exprs(&e.Object, &e.Key)
 		case *ast.LogicalOpExpr:
-			m.exprs(e.Lhs, e.Rhs)
+			m.exprs(&e.Lhs, &e.Rhs)
 		case *ast.RelationalOpExpr:
-			m.exprs(e.Lhs, e.Rhs)
+			m.exprs(&e.Lhs, &e.Rhs)
 		case *ast.StringConcatOpExpr:
-			m.exprs(e.Lhs, e.Rhs)
+			*place = m.concat(e)
 		case *ast.ArithmeticOpExpr:
-			m.exprs(e.Lhs, e.Rhs)
+			m.exprs(&e.Lhs, &e.Rhs)
 		case *ast.UnaryMinusOpExpr:
-			m.exprs(e.Expr)
+			m.exprs(&e.Expr)
 		case *ast.UnaryNotOpExpr:
-			m.exprs(e.Expr)
+			m.exprs(&e.Expr)
 		case *ast.UnaryLenOpExpr:
-			m.exprs(e.Expr)
+			m.exprs(&e.Expr)
 		}
 	}
 }
@@ -114,7 +130,7 @@ func (m *mender) exprs(exprs ...ast.Expr) {
 func (m *mender) table(t *ast.TableExpr) {
 	items := 0
 	for i, f := range t.Fields {
-		m.exprs(f.Key, f.Value)
+		m.exprs(&f.Key, &f.Value)
 		if f.Key == nil {
 			items++
 		}
@@ -126,8 +142,8 @@ func (m *mender) table(t *ast.TableExpr) {
 	if items >= fieldsPerFlush && items < len(t.Fields) {
 		slices.SortStableFunc(t.Fields, func(a, b *ast.Field) int { return rank(a) - rank(b) })
 	}
-	if n := len(t.Fields); items > 1 && items%fieldsPerFlush == 1 && mayGiveSeveral(t.Fields[n-1].Value) && m.refused == 0 {
-		m.refused = t.Line()
+	if n := len(t.Fields); items > 1 && items%fieldsPerFlush == 1 && mayGiveSeveral(t.Fields[n-1].Value) {
+		m.refuse(t.Line(), refusedList)
 	}
 }
 

@@ -60,6 +60,9 @@ func parseNumber(s string) lua.LValue {
 	if n, err := strconv.ParseInt(s, 0, 64); err == nil && strings.ContainsAny(s, "xX") {
 		return lua.LNumber(n)
 	}
+	if digits, hex := strings.CutPrefix(strings.ToLower(s), "0x"); hex {
+		s = "0x" + digits + "p0" // more than an integer holds
+	}
 	f, err := strconv.ParseFloat(s, 64)
 	if err != nil && !math.IsInf(f, 0) {
 		return lua.LNil

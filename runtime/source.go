@@ -76,11 +76,12 @@ func (h *Host) compile(name string, src []byte) (*lua.LFunction, error) {
 	if err == nil {
 		var m mender
 		if m.all(chunk); m.refused > 0 {
-			return refuse(m.refused, refusedList)
+			return refuse(m.refused, "%s", m.why)
 		}
 		proto, err = lua.Compile(chunk, name)
 	}
 	if err == nil {
+		h.giveConcat(proto)
 		h.sources[name] = true
 		return h.main.NewFunctionFromProto(proto), nil
 	}

@@ -22,6 +22,7 @@ func (h *Host) openStrings() {
 	}
 	h.strings.RawSetString("gfind", lua.LNil)
 	h.strings.RawSetString("dump", lua.LNil)
+	h.openStringOperators()
 }
 
 // limitString raises where a string would be too long.

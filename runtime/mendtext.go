@@ -1,0 +1,62 @@
+package runtime
+
+import (
+	"strconv"
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+	"github.com/yuin/gopher-lua/ast"
+)
+
+// Where gopher-lua 1.1.2 makes text of a number, or a number of text, it does not do as Lua does: .. writes
+// 0.1 + 0.2 as 0.30000000000000004 and 1/0 as +Inf, where tostring gives 0.3 and inf; "010" + 1 and the
+// number 0012 are read as octal. It also puts no bounds to what .. makes. So .. becomes a call of
+// Host.concatenate, which is a constant of the function that holds it; numbers in the source are written
+// anew; and strings have a metatable with Lua's arithmetic.
+
+// concatConstant stands for Host.concatenate until the source is compiled. No constant of a script is as
+// long.
+var concatConstant = strings.Repeat(" ", MaxSource+1)
+
+// concat is concatenate(a, b, c) for a .. b .. c.
+func (m *mender) concat(e *ast.StringConcatOpExpr) ast.Expr {
+	operands := []ast.Expr{e.Lhs}
+	rest := e.Rhs
+	for {
+		right, ok := rest.(*ast.StringConcatOpExpr)
+		if !ok {
+			break
+		}
+		operands, rest = append(operands, right.Lhs), right.Rhs
+	}
+	operands = append(operands, cutToOne(rest))
+	m.list(operands)
+	called := &ast.StringExpr{Value: concatConstant}
+	call := &ast.FuncCallExpr{Func: called, Args: operands, AdjustRet: true}
+	for _, node := range []ast.Expr{called, call} {
+		node.SetLine(e.Line())
+		node.SetLastLine(e.LastLine())
+	}
+	return call
+}
+
+// number writes a number as gopher-lua reads it rightly.
+func (m *mender) number(e *ast.NumberExpr) {
+	n, ok := parseNumber(e.Value).(lua.LNumber)
+	if !ok {
+		m.refuse(e.Line(), "malformed number near '%s'", e.Value)
+	}
+	e.Value = strconv.FormatFloat(float64(n), 'g', -1, 64)
+}
+
+// giveConcat puts Host.concatenate where the functions of a source call it.
+func (h *Host) giveConcat(proto *lua.FunctionProto) {
+	for i, c := range proto.Constants {
+		if c == lua.LValue(lua.LString(concatConstant)) {
+			proto.Constants[i] = h.concatFunction
+		}
+	}
+	for _, inner := range proto.FunctionPrototypes {
+		h.giveConcat(inner)
+	}
+}

@@ -1,0 +1,129 @@
+package runtime
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// concatenate is .. for two values or more.
+func (h *Host) concatenate(L *lua.LState) int {
+	n := L.GetTop()
+	right := L.Get(n)
+	for n--; n > 0; {
+		left := L.Get(n)
+		if !lua.LVCanConvToString(left) || !lua.LVCanConvToString(right) {
+			right = h.concatenateOther(L, left, right)
+			n--
+			continue
+		}
+		first, length := n, len(plainText(right))
+		for ; first > 0 && lua.LVCanConvToString(L.Get(first)); first-- {
+			length += len(plainText(L.Get(first)))
+		}
+		h.limitString(L, "..", length)
+		var out strings.Builder
+		out.Grow(length)
+		for i := first + 1; i <= n; i++ {
+			out.WriteString(plainText(L.Get(i)))
+		}
+		out.WriteString(plainText(right))
+		right, n = lua.LString(out.String()), first
+	}
+	L.Push(right)
+	return 1
+}
+
+// plainText is the text of a string or a number.
+func plainText(v lua.LValue) string {
+	if n, ok := v.(lua.LNumber); ok {
+		return formatNumber(float64(n))
+	}
+	return v.String()
+}
+
+// concatenateOther is .. where one of two values is neither string nor number.
+func (h *Host) concatenateOther(L *lua.LState, left, right lua.LValue) lua.LValue {
+	for _, v := range []lua.LValue{left, right} {
+		if method := L.GetMetaField(v, "__concat"); method != lua.LNil {
+			return call2(L, method, left, right)
+		}
+	}
+	wrong := left
+	if lua.LVCanConvToString(left) {
+		wrong = right
+	}
+	h.raiseText(L, fmt.Sprintf("attempt to concatenate a %s value", h.typeName(wrong)), 1)
+	return lua.LNil
+}
+
+func call2(L *lua.LState, fn, a, b lua.LValue) lua.LValue {
+	L.Push(fn)
+	L.Push(a)
+	L.Push(b)
+	L.Call(2, 1)
+	result := L.Get(-1)
+	L.Pop(1)
+	return result
+}
+
+// openStringOperators gives strings the arithmetic of the numbers that they hold.
+func (h *Host) openStringOperators() {
+	L := h.main
+	mt := L.NewTable()
+	mt.RawSetString("__index", h.strings)
+	h.strings.RawSetString("__index", lua.LNil) // it was the metatable itself
+	for event, operator := range map[string]func(a, b float64) float64{
+		"__add": func(a, b float64) float64 { return a + b },
+		"__sub": func(a, b float64) float64 { return a - b },
+		"__mul": func(a, b float64) float64 { return a * b },
+		"__div": func(a, b float64) float64 { return a / b },
+		"__mod": func(a, b float64) float64 { return a - math.Floor(a/b)*b },
+		"__pow": math.Pow,
+		"__unm": func(a, _ float64) float64 { return -a },
+	} {
+		mt.RawSetString(event, L.NewFunction(func(L *lua.LState) int {
+			L.Push(h.stringArithmetic(L, event, operator))
+			return 1
+		}))
+	}
+	L.SetMetatable(lua.LString(""), mt)
+}
+
+// stringArithmetic is for operands of which one at least is a string.
+func (h *Host) stringArithmetic(L *lua.LState, event string, operator func(a, b float64) float64) lua.LValue {
+	left, right := L.Get(1), L.Get(2)
+	if event == "__unm" {
+		right = left
+	}
+	a, isNumber := numeric(left)
+	b, isNumber2 := numeric(right)
+	if isNumber && isNumber2 {
+		return lua.LNumber(operator(a, b))
+	}
+	for _, v := range []lua.LValue{left, right} {
+		if v.Type() == lua.LTString {
+			continue
+		}
+		if method := L.GetMetaField(v, event); method != lua.LNil {
+			return call2(L, method, left, right)
+		}
+	}
+	wrong := left
+	if isNumber {
+		wrong = right
+	}
+	h.raiseText(L, fmt.Sprintf("attempt to perform arithmetic on a %s value", h.typeName(wrong)), 1)
+	return lua.LNil
+}
+
+// numeric is the number that a value is, or that its text says.
+func numeric(v lua.LValue) (float64, bool) {
+	if s, ok := v.(lua.LString); ok {
+		v = parseNumber(strings.TrimSpace(string(s)))
+	}
+	n, ok := v.(lua.LNumber)
+	return float64(n), ok
+}
