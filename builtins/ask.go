@@ -69,8 +69,14 @@ func (r *Run) askOf(c *runtime.Call, managers []member, path string) ([]heard, e
 		Timeout: queryTimeout(c), ConnectTimeout: connectTimeout(c), OnAnswer: r.counting(c, len(requests)),
 	})
 	r.Reporter.Progress("")
-	if err := c.Context().Err(); err != nil {
-		return nil, err
+	if c.Context().Err() != nil {
+		var unheard []fanout.Endpoint
+		for i, answer := range answers {
+			if answer.Err != nil && (answer.Err.Class == fanout.Cancelled || answer.Err.Class == fanout.Skipped) {
+				unheard = append(unheard, managers[i].Endpoint)
+			}
+		}
+		return nil, noAnswer(c, unheard)
 	}
 	out := make([]heard, len(answers))
 	for i, answer := range answers {
@@ -84,6 +90,11 @@ func (r *Run) askOf(c *runtime.Call, managers []member, path string) ([]heard, e
 	}
 	r.through(path, out)
 	return out, nil
+}
+
+// noAnswer is the error of a question that was cut off.
+func noAnswer(c *runtime.Call, unheard []fanout.Endpoint) error {
+	return cutOff(c, "no answer yet from "+listed(unheard))
 }
 
 const (

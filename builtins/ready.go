@@ -108,11 +108,18 @@ func (r *Run) poll(c *runtime.Call, timeout time.Duration, look func() (waitingF
 		r.Reporter.Progress(c.Name + ": " + what)
 		if err := pause(ctx, pollEvery); err != nil {
 			if c.Context().Err() != nil {
-				return c.Context().Err()
+				return cutOff(c, what)
 			}
 			return errWaited
 		}
 	}
+}
+
+// cutOff is the error of a call that was ended from outside; waiting says what it was waiting for.
+func cutOff(c *runtime.Call, waiting string) error {
+	err := c.Errorf(runtime.CodeCancelled, "%s: cut off", c.Name)
+	err.Hint, err.Cause = waiting, c.Context().Err()
+	return err
 }
 
 // pause waits, unless ctx is done before.

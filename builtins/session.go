@@ -126,8 +126,14 @@ func (r *Run) connect(c *runtime.Call, all []probed, allowDown bool, source stri
 
 // chosen is the session of a probed list.
 func chosen(c *runtime.Call, all []probed, allowDown bool) (*session, error) {
-	if err := c.Context().Err(); err != nil {
-		return nil, err
+	if c.Context().Err() != nil {
+		var unheard []fanout.Endpoint
+		for _, p := range all {
+			if p.row.Code == fanout.Cancelled || p.row.Code == fanout.Skipped {
+				unheard = append(unheard, p.Endpoint)
+			}
+		}
+		return nil, noAnswer(c, unheard)
 	}
 	if n := silent(all); n > 0 && (!allowDown || n == len(all)) {
 		return nil, notConnected(c, all, n)

@@ -143,6 +143,6 @@ func late(c *runtime.Call, limit time.Duration, at *runtime.Error) error {
 	if at.Line > 0 && (at.File != c.File || at.Line != c.Line) {
 		err.Message += fmt.Sprintf(": it was at %s:%d", at.File, at.Line)
 	}
-	err.Traceback = at.Traceback
+	err.Hint, err.Traceback = at.Hint, at.Traceback
 	return err
 }

@@ -72,10 +72,10 @@ func (h *Host) failure(L *lua.LState, err error) error {
 	case t.scope.fatal != nil:
 		return why
 	case errors.Is(why, context.DeadlineExceeded):
-		return &Error{Message: "the time given has passed", Code: CodeTimeout, Cause: context.Cause(t.scope.ctx),
+		return &Error{Message: "the time given has passed", Hint: e.Hint, Code: CodeTimeout, Cause: context.Cause(t.scope.ctx),
 			File: e.File, Line: e.Line, Traceback: e.Traceback}
 	default:
-		return &Error{Message: "cancelled", Code: CodeCancelled, Cause: context.Cause(t.scope.ctx),
+		return &Error{Message: "cancelled", Hint: e.Hint, Code: CodeCancelled, Cause: context.Cause(t.scope.ctx),
 			File: e.File, Line: e.Line, Traceback: e.Traceback}
 	}
 }

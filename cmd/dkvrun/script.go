@@ -203,13 +203,13 @@ func (r *runner) explain(ctx context.Context, err error) {
 		}
 	case context.Cause(ctx) == errTimeLimit:
 		fmt.Fprintf(r.stderr, "dkvrun: stopped: --timeout %s passed%s\n", r.timeout.String(), where(err))
-		r.doubts()
+		r.doubts(err)
 	case context.Cause(ctx) == errNoReader:
 		fmt.Fprintf(r.stderr, "dkvrun: stopped%s: %v\n", where(err), errNoReader)
-		r.doubts()
+		r.doubts(err)
 	case ctx.Err() != nil:
 		fmt.Fprintf(r.stderr, "dkvrun: interrupted%s\n", where(err))
-		r.doubts()
+		r.doubts(err)
 	case errors.As(err, &script):
 		fmt.Fprintf(r.stderr, "dkvrun: %v\n", script)
 		if script.Hint != "" {
@@ -223,8 +223,12 @@ func (r *runner) explain(ctx context.Context, err error) {
 	}
 }
 
-// doubts names what a stopped run may have done, or not.
-func (r *runner) doubts() {
+// doubts says what a stopped run was waiting for, and names what it may have done, or not.
+func (r *runner) doubts(err error) {
+	var script *runtime.Error
+	if errors.As(err, &script) && script.Hint != "" {
+		fmt.Fprintf(r.stderr, "        %s\n", script.Hint)
+	}
 	if r.app == nil {
 		return
 	}
