@@ -41,7 +41,7 @@ func byWayOfLocals(s *ast.AssignStmt) ast.Stmt {
 	targets, values := &ast.LocalAssignStmt{}, &ast.LocalAssignStmt{Exprs: s.Rhs}
 	assigns := make([]ast.Stmt, len(s.Lhs))
 	for i, target := range s.Lhs {
-		if field, ok := target.(*ast.AttrGetExpr); ok && len(s.Lhs) > 1 {
+		if field, ok := target.(*ast.AttrGetExpr); ok {
 			targets.Exprs = append(targets.Exprs, cutToOne(field.Object))
 			field.Object = local(targets, "table", i)
 			if !isConstant(field.Key) {

@@ -20,6 +20,7 @@ func TestAssignments(t *testing.T) {
 		`local function two() return 1, 2 end local t, b = {} b, t.x, t.y = 0, two() return b == 0 and t.x == 1 and t.y == 2`,
 		`local function two() return {}, "no key" end local t, a = {k = {}}, 0 a, two().x, t[(two())] = 1, 2, 3 return a == 1`,
 		`local f = function(v) return v end local seen local v = 7 v = 1, (function() seen = v end)() return v == 1 and seen == 7`,
+		`g = {} local old = g g.k = 1, (function() g = {} end)() return old.k == 1 and g.k == nil`,
 		`local order = "" local function key(k) order = order .. k return k end local t = {} t[key "a"], t[key "b"] = key "c", key "d" return order == "abcd"`,
 		`local t = setmetatable({}, {__newindex = function(t, k, v) rawset(t, k, v * 2) end}) t.a, t.b = 1, 2 return t.a == 2 and t.b == 4`,
 		`local keep = {} for i = 1, 2 do local a, b = 0, 0 a, b = i, function() return a end keep[i] = b end return keep[1]() == 1 and keep[2]() == 2`,
