@@ -7,7 +7,7 @@ import (
 )
 
 var ensureParams = params([]runtime.Param{nameParam}, planParams, []runtime.Param{
-	{Name: "nodes", Type: runtime.Table, Doc: "the whole topology instead, as `topology` makes it"},
+	{Name: "nodes", Type: runtime.Table, Doc: "the whole topology instead, as `topology` makes it; roles as for `new_store`"},
 }, execution(600))
 
 var ensureStore = runtime.Builtin{

@@ -16,7 +16,7 @@ var newStore = runtime.Builtin{
 	Doc: "Generates the topology of a new store and gives it to every manager: all take it or none does. Nothing runs yet: `start_store` starts it. " +
 		"The same store again is success, and `unchanged`.",
 	Params: params([]runtime.Param{nameParam}, planParams, []runtime.Param{
-		{Name: "nodes", Type: runtime.Table, Doc: "the whole topology instead, as `topology` makes it"},
+		{Name: "nodes", Type: runtime.Table, Doc: "the whole topology instead, as `topology` makes it; a `role` that is given stays, but gateways become data until enough instances hold data: all of one or two, three of three or four, else five"},
 		atomicParam,
 	}, execution(30)),
 	Returns:    "results: a CreateStore row a manager",

@@ -338,7 +338,7 @@ function disconnect_managers() end
 ---@param instance_count? integer instances a server
 ---@param clustron_port? integer first cluster port on each server; one more for each further instance there
 ---@param client_port? integer first client port on each server; one more for each further instance there
----@param nodes? table the whole topology instead, as `topology` makes it
+---@param nodes? table the whole topology instead, as `topology` makes it; roles as for `new_store`
 ---@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
 ---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
 ---@param parallel? any ask all managers at once instead of one after the other; a number is how many at once
@@ -405,7 +405,7 @@ function managers() end
 ---@param instance_count? integer instances a server
 ---@param clustron_port? integer first cluster port on each server; one more for each further instance there
 ---@param client_port? integer first client port on each server; one more for each further instance there
----@param nodes? table the whole topology instead, as `topology` makes it
+---@param nodes? table the whole topology instead, as `topology` makes it; a `role` that is given stays, but gateways become data until enough instances hold data: all of one or two, three of three or four, else five
 ---@param atomic? boolean all managers take the change or none does; with `false` each manager does for itself, and those that fail stay behind
 ---@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
 ---@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
