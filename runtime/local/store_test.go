@@ -18,6 +18,9 @@ import (
 // store is the store "orders" on a cluster.
 type store struct{ nodes []wire.Node }
 
+// client keeps no connection: a next cluster may have the addresses of this one.
+var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+
 // runStore creates the store with n instances a server, starts all, and returns when it takes a write.
 func runStore(t *testing.T, endpoints []string, n int) *store {
 	t.Helper()
@@ -54,7 +57,7 @@ func post(t *testing.T, url string, body any) {
 	if body == nil {
 		b = nil
 	}
-	resp, err := http.Post(url, "application/json", bytes.NewReader(b))
+	resp, err := client.Post(url, "application/json", bytes.NewReader(b))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +100,7 @@ func (s *store) kv(route string, question map[string]string, answer any) error {
 	if err != nil {
 		return err
 	}
-	resp, err := http.DefaultClient.Do(r)
+	resp, err := client.Do(r)
 	if err != nil {
 		return err
 	}
