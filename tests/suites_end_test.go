@@ -65,7 +65,7 @@ func TestAnInterruptedSuiteCleansUpAndSaysWhatItKnows(t *testing.T) {
 	if status != 130 {
 		t.Errorf("status %d: %s", status, r.stderr.String())
 	}
-	for _, want := range []string{"  interrupted\n", "    cleaned up\n", "not all tests were run: interrupted\n", "rerun: dkvrun test --seed "} {
+	for _, want := range []string{"  interrupted\n", "    cleaned up\n", "not all tests were run: interrupted\n", "/dkvrun test --seed "} {
 		if !strings.Contains(out, want) {
 			t.Errorf("it does not say %q:\n%s", want, out)
 		}

@@ -13,6 +13,7 @@ import (
 
 // process is what the program has of the system, in one place.
 type process struct {
+	name           string // what the program was called by
 	args           []string
 	stdin          *os.File
 	stdout, stderr *os.File
@@ -26,7 +27,7 @@ func main() {
 		executable = os.Args[0]
 	}
 	os.Exit(run(&process{
-		args: os.Args[1:], stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
+		name: os.Args[0], args: os.Args[1:], stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
 		getenv: os.Getenv, executable: executable,
 	}))
 }

@@ -9,14 +9,14 @@ import (
 
 // runTests is dkvrun test: it runs suites once, or again and again with --watch.
 func runTests(p *process, args []string) int {
-	o, err := parseTest(args, p.getenv)
+	o, err := parseTest(p, args)
 	if err != nil {
 		return complain(p.stderr, err)
 	}
 	if o.help {
 		return write(p, testUsage(o))
 	}
-	ctx, watch := watchSignals(p.stderr)
+	ctx, watch := watchSignals(p.stderr, func() []string { return nil })
 	watch()
 	if o.watch {
 		return watchTests(ctx, p, o)

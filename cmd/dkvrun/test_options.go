@@ -64,7 +64,7 @@ func (o *testOptions) flagSet() *pflag.FlagSet {
 	f.BoolVar(&o.update, "update-snapshots", false, "write the snapshots instead of comparing with them")
 	f.BoolVar(&o.list, "list", false, "list the tests, run none")
 	f.BoolVar(&o.watch, "watch", false, "run again when a Lua file in the paths changes")
-	f.StringArrayVarP(&o.reports, "report", "r", nil, "`FORMAT[:FILE]`, as often as wanted: terminal, tap, junit, json; standard output without a file")
+	f.StringArrayVarP(&o.reports, "report", "r", nil, "`FORMAT[:FILE]`, as often as wanted: terminal, tap, tap13, junit, json; standard output without a file")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "show a line for each test instead of a dot")
 	f.Var(choice{&o.color, []string{"auto", "always", "never"}}, "color", "colour on the terminal")
 	f.StringArrayVarP(&o.managers, "managers", "m", nil, "the session of each file: `HOST[:PORT]`, several with commas between, or @FILE with a line each")
@@ -74,7 +74,7 @@ func (o *testOptions) flagSet() *pflag.FlagSet {
 }
 
 // parseTest reads what stands after dkvrun test.
-func parseTest(args []string, getenv func(string) string) (*testOptions, error) {
+func parseTest(p *process, args []string) (*testOptions, error) {
 	o := &testOptions{source: "-m"}
 	o.flags = o.flagSet()
 	if err := o.flags.Parse(args); err != nil {
@@ -92,8 +92,8 @@ func parseTest(args []string, getenv func(string) string) (*testOptions, error) 
 	if !o.flags.Changed("seed") {
 		o.seed = uint64(rand.Uint32())
 	}
-	o.again = o.rerun()
-	err := setFromEnvironment(o.flags, []string{"managers", "manager-port", "color"}, &o.source, getenv)
+	o.again = o.rerun(p.name)
+	err := setFromEnvironment(o.flags, []string{"managers", "manager-port", "color"}, &o.source, p.getenv)
 	if err != nil {
 		return nil, err
 	}
@@ -122,9 +122,9 @@ func (o *testOptions) run(paths []string) (suite.Options, error) {
 	return s, nil
 }
 
-// rerun is the command that repeats the run.
-func (o *testOptions) rerun() string {
-	words := []string{"dkvrun", "test"}
+// rerun is the command that repeats the run, as a shell takes it; program is what was typed for it.
+func (o *testOptions) rerun(program string) string {
+	words := []string{quoted(program), "test"}
 	o.flags.Visit(func(f *pflag.Flag) {
 		switch value := f.Value.(type) {
 		case pflag.SliceValue:

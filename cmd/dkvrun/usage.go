@@ -24,7 +24,7 @@ func usage(o *options) string {
   dkvrun [flags] -e EXPR [ARG…]      run an expression and show its value
   dkvrun test [flags] [PATH…]        run regression suites (dkvrun test --help)
   dkvrun check [--json] FILE…        find what a run would refuse, without running it
-  dkvrun help [BUILTIN]              the reference, offline
+  dkvrun help [BUILTIN|COMMAND]      the reference, offline
   dkvrun version
 
 Flags end at the script; what follows is the script's.
