@@ -94,6 +94,12 @@ func (cn *conn) roundTrip(r *Request) (status int, body []byte, keep bool, faile
 	}
 	resp := fasthttp.AcquireResponse()
 	defer fasthttp.ReleaseResponse(resp)
+	if err := skipInterim(in, resp); err != nil {
+		if cn.broken != nil {
+			err = cn.broken
+		}
+		return 0, nil, false, &failure{reading, err}
+	}
 	resp.SkipBody = r.Method == fasthttp.MethodHead
 	if err := resp.ReadLimitBody(in, MaxBody); err != nil {
 		if cn.broken != nil { // the parser can hide a timeout in an error of its own
@@ -108,7 +114,33 @@ func (cn *conn) roundTrip(r *Request) (status int, body []byte, keep bool, faile
 	return resp.StatusCode(), bytes.Clone(resp.Body()), keep, nil
 }
 
-var errCoding = errors.New("content coding")
+// skipInterim passes over interim answers, and wants a version and a status where the real one begins:
+// fasthttp skips empty lines before it, and takes status 000 for 200.
+func skipInterim(in *bufio.Reader, resp *fasthttp.Response) error {
+	for range maxInterim {
+		start, err := in.Peek(len("HTTP/1.1 200"))
+		switch {
+		case err != nil:
+			return err
+		case !bytes.HasPrefix(start, []byte("HTTP/1.")) || start[9] < '1' || start[9] > '9':
+			return errStart
+		case start[9] != '1':
+			return nil
+		}
+		if err := resp.Header.Read(in); err != nil {
+			return err
+		}
+	}
+	return errStart
+}
+
+// maxInterim is more interim answers than a server has reason to send.
+const maxInterim = 8
+
+var (
+	errStart  = errors.New("no status line")
+	errCoding = errors.New("content coding")
+)
 
 func (cn *conn) send(r *Request) error {
 	req := fasthttp.AcquireRequest()
