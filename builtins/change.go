@@ -150,6 +150,9 @@ func (a *action) attempt(s *session, p proposal) (*apply.Outcome, *apply.Runner)
 	}
 	ctx, cancel := bounded(a.call)
 	defer cancel()
+	if !p.change.DryRun {
+		defer a.run.changing.begin(a.call.Name, s, &p.change)()
+	}
 	return r.Run(ctx), r
 }
 

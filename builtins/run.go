@@ -50,6 +50,7 @@ type Run struct {
 	adopted  *session // the preset session, once one of the tasks has connected it
 
 	foresight foresight
+	changing  underWay
 
 	mu      sync.Mutex // guards what follows
 	actions []*Action

@@ -101,3 +101,65 @@ func TestCtrlCSaysWhatIsInDoubt(t *testing.T) {
 		t.Errorf("status %d, printed %q, said %q", status, out, r.stderr.String())
 	}
 }
+
+// TestTheSecondCtrlCSaysWhatIsUnderWay interrupts a change twice while its home has been asked for its vote and
+// doesn't answer: nothing is waited for, and what settles the change is said.
+func TestTheSecondCtrlCSaysWhatIsUnderWay(t *testing.T) {
+	const host = "127.44.0.11"
+	l, err := net.Listen("tcp", host+":7801")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := make(chan string, 8)
+	over := make(chan struct{})
+	answer := func(w http.ResponseWriter, status int, value any) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(value)
+	}
+	manager := http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var change wire.Change
+		switch {
+		case r.URL.Path == wire.InfoPath():
+			answer(w, 200, wire.Info{Identity: "m1", Host: host, Listen: host + ":7801", Version: wire.Version})
+		case r.Method == http.MethodGet:
+			answer(w, 404, wire.Result{StatusCode: 404, Code: wire.CodeStoreNotFound, Message: "there is no such store"})
+		case json.NewDecoder(r.Body).Decode(&change) == nil && change.DryRun:
+			answer(w, 200, wire.Operation{ID: change.ID, State: wire.OperationUnknown, Manager: "m1", Store: change.Store, Claims: []string{"orders-1"}})
+		case strings.HasSuffix(r.URL.Path, "/renew"):
+			<-over
+		default:
+			asked <- r.URL.Path
+			<-over
+		}
+	})}
+	go manager.Serve(l)
+	defer manager.Close()
+	defer close(over)
+	r := startLocal(t, "-m", host, "-e", `new_store("OrdersStore", "orders")`)
+	next := func(what string) {
+		t.Helper()
+		select {
+		case path := <-asked:
+			if !strings.HasSuffix(path, what) {
+				t.Fatalf("asked for %s, want %s", path, what)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatalf("nobody asked for %s", what)
+		}
+	}
+	next("/operations")
+	r.interrupt(t)
+	next("/abort")
+	began := time.Now()
+	r.interrupt(t)
+	_, status := r.finish(t)
+	said := r.stderr.String()
+	if status != 130 || time.Since(began) > 3*time.Second {
+		t.Errorf("status %d after %s: %s", status, time.Since(began), said)
+	}
+	if !strings.Contains(said, "in doubt: new_store of OrdersStore, operation ") ||
+		!strings.HasSuffix(said, "at once: dkvrun -m 127.44.0.11:7801 -e 'repair_store(\"OrdersStore\")'\n") {
+		t.Errorf("said %q", said)
+	}
+}

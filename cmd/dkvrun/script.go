@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"dkvrun/builtins"
@@ -18,7 +19,13 @@ import (
 
 // runScript runs a script or an expression from its set-up to its exit status.
 func runScript(p *process, o *options) int {
-	ctx, watch := watchSignals(p.stderr)
+	var changing atomic.Pointer[builtins.Run]
+	ctx, watch := watchSignals(p.stderr, func() []string {
+		if app := changing.Load(); app != nil && o.local == 0 {
+			return app.UnderWay()
+		}
+		return nil
+	})
 	if o.timeout > 0 {
 		limited, cancel := context.WithTimeoutCause(ctx, time.Duration(o.timeout), errTimeLimit)
 		defer cancel()
@@ -26,7 +33,7 @@ func runScript(p *process, o *options) int {
 	}
 	ctx, out := watchOutput(ctx, p.stdout)
 	s := newScreen(p, o, out)
-	r := &runner{process: p, options: o, watch: watch, written: out, screen: s, turns: newTurns(s, s.out)}
+	r := &runner{process: p, options: o, watch: watch, changing: &changing, written: out, screen: s, turns: newTurns(s, s.out)}
 	if o.local > 0 {
 		watch()
 		cluster, err := startLocal(ctx, r)
@@ -54,12 +61,13 @@ var errTimeLimit = errors.New("--timeout")
 type runner struct {
 	*process
 	*options
-	watch   func() // handles signals from now on
-	written *output
-	screen  *screen
-	turns   *turns // the screen, for tasks
-	host    *runtime.Host
-	app     *builtins.Run
+	watch    func()                        // handles signals from now on
+	changing *atomic.Pointer[builtins.Run] // app, for whoever handles them
+	written  *output
+	screen   *screen
+	turns    *turns // the screen, for tasks
+	host     *runtime.Host
+	app      *builtins.Run
 }
 
 // startLocal starts the throw-away cluster and makes it the session.
@@ -95,6 +103,7 @@ func (r *runner) run(ctx context.Context) ([]any, error) {
 		Owner: owner, DryRun: r.dryRun,
 		Yes: r.yes, AllowDown: r.down, Strict: r.strict, KeepGoing: r.keepGoing, Ask: r.asker(),
 	})
+	r.changing.Store(r.app)
 	r.host = runtime.New(runtime.Options{
 		Builtins: builtins.All(), BeforeCall: r.watch, Stdout: out, Stderr: r.stderr, Stdin: r.stdin,
 		Script: r.script, Args: r.options.args, Path: filepath.SplitList(r.getenv("DKVRUN_PATH")), Stdlib: stdlib.FS, App: r.app,

@@ -20,10 +20,11 @@ const graceTime = 5 * time.Second
 const watchFrom = 2 * time.Millisecond
 
 // watchSignals gives the context of the run. The first signal cancels it; the second one, or the end of
-// the grace time, ends the process at once. What --local has started ends itself then: it notices.
+// the grace time, ends the process at once, and says what is under way. What --local has started ends itself
+// then: it notices.
 // Signals are handled from the call of begin, or from watchFrom on. Nothing is taken back at the end: the
 // process ends with its run.
-func watchSignals(stderr io.Writer) (ctx context.Context, begin func()) {
+func watchSignals(stderr io.Writer, underWay func() []string) (ctx context.Context, begin func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	begin = sync.OnceFunc(func() {
 		signals := make(chan os.Signal, 2)
@@ -35,6 +36,9 @@ func watchSignals(stderr io.Writer) (ctx context.Context, begin func()) {
 			case <-signals:
 			case <-time.After(graceTime):
 				fmt.Fprintf(stderr, "dkvrun: not ended %s after the interrupt: leaving\n", graceTime)
+			}
+			for _, what := range underWay() {
+				fmt.Fprintf(stderr, "        in doubt: %s\n", what)
 			}
 			os.Exit(statusInterrupted)
 		}()
