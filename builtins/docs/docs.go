@@ -64,7 +64,7 @@ func (s Set) Find(name string) (runtime.Builtin, bool) {
 	return runtime.Builtin{}, false
 }
 
-// Names lists what Find finds.
+// Names lists what there is help for.
 func (s Set) Names() []string {
 	var out []string
 	for _, b := range s.Builtins {
@@ -74,6 +74,9 @@ func (s Set) Names() []string {
 		for _, m := range o.Methods {
 			out = append(out, o.Name+":"+m.Name)
 		}
+	}
+	for _, t := range s.tables() {
+		out = append(out, t.Name)
 	}
 	return out
 }

@@ -2,6 +2,7 @@ package docs
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"dkvrun/runtime"
@@ -30,12 +31,58 @@ func (s Set) Index() string {
 		}
 		b.WriteByte('\n')
 	}
+	b.WriteString("What builtins return\n")
+	for _, t := range s.tables() {
+		fmt.Fprintf(&b, "  %-22s %s\n", t.Name, firstSentence(t.Doc))
+	}
+	b.WriteByte('\n')
 	b.WriteString("dkvrun help NAME shows one in full.\n")
 	return b.String()
 }
 
-// Help is all about one builtin.
-func Help(b runtime.Builtin) string {
+// tables are the objects, and the tables that builtins return as objects without methods.
+func (s Set) tables() []*runtime.ObjectType {
+	all := slices.Clone(s.Objects)
+	for _, r := range s.Records {
+		all = append(all, &runtime.ObjectType{Name: r.Name, Doc: r.Doc, Fields: r.Fields})
+	}
+	return all
+}
+
+// Help is all about one name: a builtin's, a method's as object:method, or that of what a builtin
+// returns. It is empty where there is none of that name.
+func (s Set) Help(name string) string {
+	var parts []string
+	if b, known := s.Find(name); known {
+		parts = append(parts, builtinHelp(b))
+	}
+	for _, t := range s.tables() {
+		if t.Name == name {
+			parts = append(parts, tableHelp(t))
+		}
+	}
+	return strings.Join(parts, "\n")
+}
+
+func tableHelp(t *runtime.ObjectType) string {
+	var out strings.Builder
+	fmt.Fprintf(&out, "%s\n\n%s\n", t.Name, wrap(plain(t.Doc), ""))
+	if len(t.Fields) > 0 {
+		out.WriteString("\nFields\n")
+	}
+	for _, f := range t.Fields {
+		fmt.Fprintf(&out, "  %s\n%s\n", f.Name, wrap("      "+plain(f.Doc), "      "))
+	}
+	if len(t.Methods) > 0 {
+		out.WriteString("\nMethods\n")
+	}
+	for _, m := range t.Methods {
+		fmt.Fprintf(&out, "  %s:%s\n%s\n", t.Name, m.Name, wrap("      "+firstSentence(m.Doc), "      "))
+	}
+	return out.String()
+}
+
+func builtinHelp(b runtime.Builtin) string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "%s\n\n%s\n", wrap(signature(b), "    "), wrap(plain(b.Doc), ""))
 	if len(b.Params) > 0 {

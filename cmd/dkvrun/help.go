@@ -1,32 +1,31 @@
 package main
 
 import (
+	"strings"
+
 	"dkvrun/builtins/docs"
 	"dkvrun/runtime"
 )
 
-// help shows the reference: all of it in short, or one builtin or command.
+// help shows the reference: all of it in short, or one name in full, or the help of a command.
 func help(p *process, args []string) int {
 	set := docs.All()
-	switch len(args) {
-	case 0:
+	name := strings.Join(args, " ") // some have a blank: store row
+	switch name {
+	case "":
 		return write(p, set.Index())
-	case 1:
-		switch args[0] {
-		case "test":
-			return runTests(p, []string{"--help"})
-		case "check":
-			return runCheck(p, []string{"--help"})
-		}
-		b, known := set.Find(args[0])
-		if !known {
-			hint := "dkvrun help lists all"
-			if near := runtime.Suggest(args[0], set.Names()); near != "" {
-				hint = "did you mean " + near + "?"
-			}
-			return complain(p.stderr, misuse(hint, "help: there is no builtin %s", args[0]))
-		}
-		return write(p, docs.Help(b))
+	case "test":
+		return runTests(p, []string{"--help"})
+	case "check":
+		return runCheck(p, []string{"--help"})
 	}
-	return complain(p.stderr, misuse("", "help: want one name, got %d", len(args)))
+	text := set.Help(name)
+	if text == "" {
+		hint := "dkvrun help lists all"
+		if near := runtime.Suggest(name, set.Names()); near != "" {
+			hint = "did you mean " + near + "?"
+		}
+		return complain(p.stderr, misuse(hint, "help: there is no builtin %s", name))
+	}
+	return write(p, text)
 }
