@@ -63,7 +63,7 @@ func testOnce(ctx context.Context, p *process, o *testOptions) int {
 	case summary.Tests() == 0 && o.rerunFailed:
 		return complain(p.stderr, misuse("run once without it", "test: --rerun-failed: no test that failed in the last run is there any more"))
 	case summary.Tests() == 0:
-		return complain(p.stderr, misuse("dkvrun test --list shows what there is", "test: no test matches"))
+		return complain(p.stderr, noMatch)
 	}
 	if err := memory.write(summary.Failures); err != nil {
 		fmt.Fprintf(p.stderr, "dkvrun: test: what failed can't be kept for --rerun-failed: %v\n", err)
@@ -74,6 +74,8 @@ func testOnce(ctx context.Context, p *process, o *testOptions) int {
 	return statusDone
 }
 
+var noMatch = misuse("dkvrun test --list shows what there is", "test: no test matches")
+
 func failWith(p *process, err error) int {
 	fmt.Fprintf(p.stderr, "dkvrun: test: %v\n", err)
 	return statusFailed
@@ -82,7 +84,11 @@ func failWith(p *process, err error) int {
 // listTests prints the tests that would run.
 func listTests(ctx context.Context, p *process, run suite.Options) int {
 	status := statusDone
-	for _, r := range suite.List(ctx, run) {
+	all := suite.List(ctx, run)
+	if len(all) == 0 {
+		return complain(p.stderr, noMatch)
+	}
+	for _, r := range all {
 		if r.Bad() {
 			status = statusFailed
 			problem := r.Last().Problems[0]
