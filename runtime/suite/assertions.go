@@ -17,8 +17,30 @@ import (
 //go:embed lua/*.lua
 var parts embed.FS
 
+// start is the part that reads the others.
+const start = "start"
+
 // part is the source of a part.
 func part(name string) ([]byte, error) { return parts.ReadFile("lua/" + name + ".lua") }
+
+// sources are those of the parts that start reads, by name.
+func sources() (map[string]any, error) {
+	files, err := parts.ReadDir("lua")
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]any{}
+	for _, f := range files {
+		name := strings.TrimSuffix(f.Name(), ".lua")
+		src, err := part(name)
+		if err != nil {
+			return nil, err
+		}
+		all[name] = string(src)
+	}
+	delete(all, start)
+	return all, nil
+}
 
 // primitives are what the parts are made of. They are taken away from the globals before the suite runs.
 func (f *file) primitives() []runtime.Builtin {
@@ -28,11 +50,8 @@ func (f *file) primitives() []runtime.Builtin {
 	value := func(name string) runtime.Param { return runtime.Param{Name: name, Type: runtime.Any} }
 	return []runtime.Builtin{
 		{
-			Name: "suite.source", Positional: 1, Params: []runtime.Param{text("part")},
-			Impl: func(c *runtime.Call) (any, error) {
-				src, err := part(c.String("part"))
-				return string(src), err
-			},
+			Name: "suite.parts",
+			Impl: func(*runtime.Call) (any, error) { return sources() },
 		},
 		{
 			Name: "suite.words",

@@ -41,11 +41,11 @@ func (f *file) read(ctx context.Context) (*block, error) {
 		return nil, err
 	}
 	f.environment = environment
-	start, err := part("start")
+	first, err := part(start)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := environment.Host().RunSource(ctx, runtime.OwnSource("start"), start); err != nil {
+	if _, err := environment.Host().RunSource(ctx, runtime.OwnSource(start), first); err != nil {
 		return nil, err
 	}
 	err = f.bounded(ctx, func(ctx context.Context) error {

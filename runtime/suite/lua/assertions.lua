@@ -80,19 +80,21 @@ define("match matches", 2, 4, function(a, n)
   return holds, "a text that matches the pattern", true, pattern, got
 end)
 
--- Calls what is to raise: whether it did, and what. Returns of the assertion are what it raised or returned, and the other
--- arguments.
+-- Calls what is to raise: whether it did, and what; of text without the place in front of it. Returns of the assertion are
+-- what was raised, or returned, and the other arguments.
 local function raises(name, a, n)
   if not suite.callable(a[1]) then suite.misuse(("assert.%s: got %s, want a function"):format(name, shown(a[1]))) end
   local ok, err = pcall(a[1])
-  err = suite.raised(err)
+  if type(err) == "string" then err = suite.raised(err) end
   a.returns = {n = n, err, unpack(a, 2, n)}
   return not ok, err
 end
 
--- What a failure says of an error that came, or didn't.
-local function no_error(err)
-  return function() return "expected no error", true, text("no error"), err end
+-- The text of what was raised, nil where it has none.
+local function text_of(err)
+  err = suite.raised(err)
+  if type(err) == "boolean" then return tostring(err) end
+  return suite.own_text(err)
 end
 
 define("error errors", 1, 2, function(a, n)
@@ -102,10 +104,12 @@ define("error errors", 1, 2, function(a, n)
     if expected == nil then return false, "the function to raise an error" end
     return false, "an error", true, expected, text("no error")
   end
-  if expected == nil then return true, no_error(err) end
+  if expected == nil then
+    return true, function() return "expected no error", true, text("no error"), suite.raised(err) end
+  end
   local got = err
   if type(expected) == "string" then
-    got = suite.own_text(err) or err
+    got = text_of(err) or err
     a.returns[1] = got
   elseif type(expected) == "number" then
     got = tonumber(err) or err
@@ -124,7 +128,7 @@ define("error_matches error_match matches_error match_error", 2, 4, function(a, 
   local from, is_plain = options("error_matches", a, n)
   local raised, err = raises("error_matches", a, n)
   if not raised then return false, "an error", true, pattern, text("no error") end
-  local got = type(err) == "boolean" and tostring(err) or suite.own_text(err)
+  local got = text_of(err)
   local holds, captures = pattern == nil and err == nil, suite.pack()
   if got and pattern then holds, captures = find(got, pattern, from, is_plain) end
   if holds then a.returns = captures elseif got then a.returns[1] = got end

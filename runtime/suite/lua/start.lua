@@ -1,15 +1,18 @@
 -- What runs before each suite: it makes assert, spy, stub, mock and match. suite holds what the runner
 -- gives, and what the parts below share; those that few suites want are read when they are wanted.
 
-local given, suite, parts = suite, {}, {}
+local given, suite = suite, {}
 _G.suite = nil
 for name, f in pairs(given) do suite[name] = f end
 
--- Reads a part, once.
+local parts = suite.parts()
+
+-- Reads a part, once; no other task comes between.
 function suite.part(name)
-  if not parts[name] then
-    parts[name] = true
-    assert(load(suite.source(name), "[" .. name .. "]"))(suite)
+  local source = parts[name]
+  if source then
+    parts[name] = false
+    assert(load(source, "[" .. name .. "]"))(suite)
   end
 end
 
