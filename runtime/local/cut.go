@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net"
 	"net/netip"
-	"slices"
 	"syscall"
 	"time"
 )
@@ -18,11 +17,14 @@ import (
 func (c *Cluster) Cut(i int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.cut[i] {
-		return nil
+	servers := maps.Clone(c.cut)
+	servers[i] = true
+	addresses, err := c.addresses("cut off", servers)
+	if err != nil {
+		return err
 	}
-	c.cut[i] = true // also after an error: Heal can undo then what was done
-	return c.switchOver("cut off", c.cut)
+	c.cut = servers // also after an error: Heal undoes what was done by then
+	return c.switchboard.Set(addresses)
 }
 
 // Heal brings a server that was cut off back. What was sent meanwhile over connections that are open
@@ -33,29 +35,34 @@ func (c *Cluster) Heal(i int) error {
 	if !c.cut[i] {
 		return nil
 	}
-	rest := maps.Clone(c.cut)
-	delete(rest, i)
-	if err := c.switchOver("healed", rest); err != nil {
+	servers := maps.Clone(c.cut)
+	delete(servers, i)
+	addresses, err := c.addresses("healed", servers)
+	if err != nil {
 		return err
 	}
-	c.cut = rest
+	if err := c.switchboard.Set(addresses); err != nil {
+		return err
+	}
+	c.cut = servers
 	return nil
 }
 
-// switchOver tells all processes which servers are cut off. The caller holds the lock.
-func (c *Cluster) switchOver(what string, servers map[int]bool) error {
+// addresses are those of servers that are to be cut off. It refuses where that can't be done now. The
+// caller holds the lock.
+func (c *Cluster) addresses(what string, servers map[int]bool) ([]netip.Addr, error) {
 	for paused := range c.paused {
-		return fmt.Errorf("no server can be %s while server %d is paused, whose processes can't be told: resume it first", what, paused+1)
+		return nil, fmt.Errorf("no server can be %s while server %d is paused, whose processes can't be told: resume it first", what, paused+1)
 	}
 	known := map[string]bool{}
 	var addresses []netip.Addr
 	for i, endpoint := range c.endpoints {
 		host, _, err := net.SplitHostPort(endpoint)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if known[host] {
-			return fmt.Errorf("no server can be %s where all have the one address %s: this system has no other loopback addresses", what, host)
+			return nil, fmt.Errorf("no server can be %s where all have the one address %s: this system has no other loopback addresses", what, host)
 		}
 		known[host] = true
 		if !servers[i] {
@@ -63,12 +70,11 @@ func (c *Cluster) switchOver(what string, servers map[int]bool) error {
 		}
 		address, err := netip.ParseAddr(host)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		addresses = append(addresses, address)
 	}
-	slices.SortFunc(addresses, netip.Addr.Compare)
-	return c.switchboard.Set(addresses)
+	return addresses, nil
 }
 
 // dialTime is how long to wait for a server that is cut off to refuse a connection.

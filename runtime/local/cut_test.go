@@ -256,13 +256,30 @@ func TestCutAndPause(t *testing.T) {
 		t.Error("half of a cut was made")
 	}
 	cutServer(t, c, 1)
+	if answers(c.Endpoints()[1]) {
+		t.Error("the server that is cut off answers")
+	}
 	pause()
 	refused(c.Heal(1), "no server can be healed while server 1 is paused, whose processes can't be told: resume it first")
 	if err := c.Resume(0); err != nil {
 		t.Fatal(err)
 	}
+	if answers(c.Endpoints()[1]) {
+		t.Error("half of a healing was made")
+	}
 	healServer(t, c, 1)
 	poll(t, 20*time.Second, "the healed server answers", func() bool { return answers(c.Endpoints()[1]) })
+}
+
+// Where servers share an address they can't be told apart.
+func TestCutNeedsAddresses(t *testing.T) {
+	c := &Cluster{endpoints: []string{"127.0.0.1:17801", "127.0.0.1:17802"}, cut: map[int]bool{}}
+	if err := c.Cut(0); err == nil || !strings.Contains(err.Error(), "where all have the one address 127.0.0.1") {
+		t.Errorf("got %v", err)
+	}
+	if err := c.Heal(0); err != nil {
+		t.Errorf("a server that isn't cut off has nothing to be healed from: %v", err)
+	}
 }
 
 // A cut server whose runner is killed ends like the others.

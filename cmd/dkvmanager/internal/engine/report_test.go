@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"testing"
 )
 
@@ -31,5 +32,25 @@ func TestReport(t *testing.T) {
 	report.Measure(nil)
 	if g := report.Gauges(t.Context()); g != nil {
 		t.Errorf("gauges after the engine has gone: %v", g)
+	}
+
+	var off []string
+	sever := func(severed func(host string) bool) {
+		for _, host := range []string{"a", "b"} {
+			if severed(host) {
+				off = append(off, host)
+			}
+		}
+	}
+	report.OnSever(sever)
+	if off != nil {
+		t.Errorf("severed before there was anything to: %v", off)
+	}
+	report.Sever(func(host string) bool { return host == "a" })
+	report.OnSever(nil)
+	report.Sever(func(host string) bool { return host == "b" })
+	report.OnSever(sever)
+	if want := []string{"a", "b"}; !slices.Equal(off, want) {
+		t.Errorf("severed %v, want %v: each once, the second when the engine is up again", off, want)
 	}
 }
