@@ -27,6 +27,9 @@ import (
 type mender struct {
 	refused int    // the line of the first thing that can't be mended, 0 for none
 	why     string // what to say of it
+
+	constants constants // of the present function, where they are counted
+	lookups   int
 }
 
 func (m *mender) refuse(line int, format string, args ...any) {
@@ -82,7 +85,8 @@ func (m *mender) stmt(s ast.Stmt) {
 		}
 		m.all(s.Stmts)
 	case *ast.FuncDefStmt:
-		m.all(s.Func.Stmts)
+		m.exprs(&s.Name.Func, &s.Name.Receiver)
+		m.function(func() { m.all(s.Func.Stmts) })
 	case *ast.ReturnStmt:
 		m.list(s.Exprs)
 	}
@@ -98,15 +102,21 @@ func (m *mender) list(exprs []ast.Expr) {
 func (m *mender) exprs(places ...*ast.Expr) {
 	for _, place := range places {
 		switch e := (*place).(type) {
+		case *ast.IdentExpr:
+			m.constant(e.Line(), e.Value)
+		case *ast.StringExpr:
+			m.constant(e.Line(), e.Value)
 		case *ast.NumberExpr:
 			m.number(e)
+			m.constant(e.Line(), e.Value)
 		case *ast.TableExpr:
 			m.table(e)
 		case *ast.FuncCallExpr:
 			m.exprs(&e.Func, &e.Receiver)
+			m.constant(e.Line(), e.Method)
 			m.list(e.Args)
 		case *ast.FunctionExpr:
-			m.all(e.Stmts)
+			m.function(func() { m.all(e.Stmts) })
 		case *ast.AttrGetExpr:
 			m.exprs(&e.Object, &e.Key)
 		case *ast.LogicalOpExpr:
@@ -138,6 +148,9 @@ func (m *mender) table(t *ast.TableExpr) {
 		if f.Key != nil || i < len(t.Fields)-1 {
 			cutToOne(f.Value)
 		}
+	}
+	if items > maxListItems {
+		m.refuse(t.Line(), tooManyItems, maxListItems)
 	}
 	if items >= fieldsPerFlush && items < len(t.Fields) {
 		slices.SortStableFunc(t.Fields, func(a, b *ast.Field) int { return rank(a) - rank(b) })

@@ -75,12 +75,18 @@ func (h *Host) compile(name string, src []byte) (*lua.LFunction, error) {
 	var proto *lua.FunctionProto
 	if err == nil {
 		var m mender
+		if len(src) > lookupsFrom {
+			m.constants = constants{}
+		}
 		if m.all(chunk); m.refused > 0 {
 			return refuse(m.refused, "%s", m.why)
 		}
 		proto, err = lua.Compile(chunk, name)
 	}
 	if err == nil {
+		if line := overlong(proto); line > 0 {
+			return refuse(line, tooLong, maxInstructions)
+		}
 		h.giveConcat(proto)
 		h.sources[name] = true
 		return h.main.NewFunctionFromProto(proto), nil
@@ -93,9 +99,20 @@ func (h *Host) compile(name string, src []byte) (*lua.LFunction, error) {
 	case errors.As(err, &syntax):
 		return refuse(syntax.Pos.Line, "%s near '%s'", strings.TrimSpace(syntax.Message), syntax.Token)
 	case errors.As(err, &compile):
-		return refuse(compile.Line, "%s", compile.Message)
+		return refuse(max(1, compile.Line), "%s", compileProblem(compile.Message))
 	}
 	return nil, &Error{Message: name + ": " + err.Error(), Code: CodeSource}
+}
+
+// compileProblem says what the compiler's limits are for.
+func compileProblem(message string) string {
+	switch {
+	case strings.HasPrefix(message, "register overflow"), message == "too many local variables":
+		return tooManyValues
+	case message == "too long to jump.":
+		return fmt.Sprintf(tooLong, maxInstructions)
+	}
+	return message
 }
 
 // stripHeader takes off a byte order mark and a first line that begins with #!, and keeps its line

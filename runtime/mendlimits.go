@@ -1,0 +1,65 @@
+package runtime
+
+import (
+	lua "github.com/yuin/gopher-lua"
+)
+
+const (
+	// maxLookups is how many constants the compiler may look through, about a second: it goes through
+	// those that a function has for each name, text and number that the function holds.
+	maxLookups = 50_000_000
+	// lookupsFrom is the size, in bytes, of the smallest source that could need more.
+	lookupsFrom = 32 << 10
+	// maxListItems is how many list items a constructor may have: gopher-lua 1.1.2 drops the others.
+	maxListItems = 511 * fieldsPerFlush
+	// maxInstructions is how many a function may have: jumps over more go astray.
+	maxInstructions = 1 << 17
+)
+
+const (
+	tooManyLookups = "too many different names, texts and numbers in one function: divide it, or hold them as JSON text"
+	tooManyItems   = "a list of more than %d items: divide it, or hold it as JSON text"
+	tooLong        = "a function of more than %d instructions, or the main chunk: divide it"
+	tooManyValues  = "too many local variables in a function, or parts in an expression: divide it"
+)
+
+// constants are those of one function, numbered in the order in which they come. A nil one counts nothing.
+type constants map[string]int
+
+// constant notes a use of a constant.
+func (m *mender) constant(line int, text string) {
+	if m.constants == nil {
+		return
+	}
+	i, known := m.constants[text]
+	if !known {
+		i = len(m.constants)
+		m.constants[text] = i
+	}
+	if m.lookups += i; m.lookups > maxLookups {
+		m.refuse(line, tooManyLookups)
+	}
+}
+
+// function mends the body of a function, which has constants of its own.
+func (m *mender) function(body func()) {
+	outer := m.constants
+	if outer != nil {
+		m.constants = constants{}
+	}
+	body()
+	m.constants = outer
+}
+
+// overlong is the line of the first function that has too many instructions, 0 for none.
+func overlong(proto *lua.FunctionProto) int {
+	if len(proto.Code) >= maxInstructions {
+		return max(1, proto.LineDefined)
+	}
+	for _, inner := range proto.FunctionPrototypes {
+		if line := overlong(inner); line > 0 {
+			return line
+		}
+	}
+	return 0
+}

@@ -1,0 +1,54 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// repeated is a source of n pieces; each is made from its number, where it holds a %d.
+func repeated(n int, piece string) string {
+	var out strings.Builder
+	for i := range n {
+		out.WriteString(strings.ReplaceAll(piece, "%d", fmt.Sprint(i)))
+	}
+	return out.String()
+}
+
+func TestSourcesThatCannotBeCompiledAreRefused(t *testing.T) {
+	for source, want := range map[string]string{
+		repeated(30_000, "g%d=1\n"):                        tooManyLookups,
+		"t={" + repeated(30_000, "k%d=1,") + "}":           tooManyLookups,
+		"t={" + repeated(25_551, "1,") + "}":               fmt.Sprintf(tooManyItems, 25_550),
+		"for i=1,3 do " + repeated(70_000, "x=1 ") + "end": fmt.Sprintf(tooLong, maxInstructions),
+		"if x then " + repeated(70_000, "x=1 ") + "end":    fmt.Sprintf(tooLong, maxInstructions),
+		repeated(201, "local l%d "):                        tooManyValues,
+		"f(" + repeated(300, "%d,") + "0)":                 tooManyValues,
+		"function f(" + repeated(300, "p%d,") + "p) end":   tooManyValues,
+	} {
+		h := New(Options{})
+		_, err := h.RunSource(context.Background(), "test", []byte("\n"+source))
+		if err == nil || !strings.HasSuffix(err.Error(), ": "+want) || !strings.HasPrefix(err.Error(), "test:") {
+			t.Errorf("%.20s… gives %v, want %s", source, err, want)
+		}
+		h.Close()
+	}
+}
+
+// What is not more than the compiler can do is compiled rightly.
+func TestLargeSources(t *testing.T) {
+	for source, want := range map[string]string{
+		"local t={0," + repeated(25_548, "1,") + "2} return #t, t[1], t[25550]":                   "[25550 0 2]",
+		"n=0 for i=1,3 do n=n+1 " + repeated(60_000, "x=1 ") + "end return n":                     "[3]",
+		repeated(40, "function f%d() "+repeated(200, "a%d=1 ")+" end ") + "f39() return a0, a199": "[1 1]",
+		repeated(180, "local l%d=%d ") + "return l0, l179":                                        "[0 179]",
+	} {
+		h := New(Options{})
+		got, err := h.RunSource(context.Background(), "test", []byte(source))
+		if err != nil || fmt.Sprint(got) != want {
+			t.Errorf("%.20s… gives %v (%v), want %s", source, got, err, want)
+		}
+		h.Close()
+	}
+}
