@@ -3,6 +3,8 @@ package supervisor
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -52,6 +54,9 @@ func (s *Supervisor) instance(ctx context.Context, p place, n wire.Node) wire.In
 	case err != nil:
 		if now.status == wire.Running {
 			in.LastError = "the process does not answer: " + err.Error()
+			if errors.Is(err, context.DeadlineExceeded) {
+				in.LastError = fmt.Sprintf("the process does not answer within %s", askTimeout)
+			}
 		}
 	case state.PID == now.pid:
 		in.Ready, in.Leader = state.Ready, state.Leader

@@ -46,7 +46,7 @@ func TestInstancesTellWhoTheyAreAndHow(t *testing.T) {
 		began := time.Now()
 		all = c.servers[0].Instances(context.Background(), "Orders")
 		took = time.Since(began)
-		hung := !all[0].Ready && strings.Contains(all[0].LastError, "does not answer") && all[0].Status == wire.Running
+		hung := !all[0].Ready && all[0].LastError == "the process does not answer within 1s" && all[0].Status == wire.Running
 		return hung, "hung:" + describe(all)
 	})
 	if !all[1].Ready && all[1].LastError == "" {

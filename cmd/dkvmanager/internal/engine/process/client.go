@@ -3,6 +3,7 @@ package process
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -67,6 +68,10 @@ func (c *Client) get(ctx context.Context, path string, into any) error {
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
+		var request *url.Error // its address means nothing outside of here
+		if errors.As(err, &request) {
+			err = request.Err
+		}
 		return err
 	}
 	defer resp.Body.Close()
