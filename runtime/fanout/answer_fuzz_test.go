@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -58,7 +59,9 @@ func FuzzAnswer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, sent []byte) {
 		s := scripted{in: bytes.NewReader(sent)}
 		cn := &conn{raw: s, stream: s}
-		status, body, keep, failed := cn.roundTrip(&Request{Method: "GET", Path: "/"})
+		var left atomic.Int64
+		left.Store(MaxBody)
+		status, body, keep, failed := cn.roundTrip(&Request{Method: "GET", Path: "/"}, &left)
 		if failed != nil {
 			if keep || status != 0 || body != nil {
 				t.Errorf("a failure with status %d, %d bytes, keep %v", status, len(body), keep)

@@ -19,6 +19,7 @@ func (c *Client) Do(ctx context.Context, requests []Request, options Options) []
 		client: c, requests: requests, options: options, cancel: cancel,
 		answers: make([]Answer, len(requests)), drained: make(chan struct{}),
 	}
+	s.left.Store(c.total)
 	most := options.Parallel
 	if most <= 0 {
 		most = carried()
@@ -55,6 +56,7 @@ type sweep struct {
 	flights  []flight // one a worker
 	wg       sync.WaitGroup
 	next     atomic.Int64
+	left     atomic.Int64  // bytes of body that may still come
 	drained  chan struct{} // closed when every request has its worker
 
 	mu      sync.Mutex // held while an answer is taken down
@@ -89,11 +91,14 @@ func (s *sweep) answer(ctx context.Context, f *flight, i int) Answer {
 	return a
 }
 
-// limits are the times that one request may take.
-type limits struct{ answer, connect time.Duration }
+// limits are the times that one request may take, and the bytes of body that all may still have.
+type limits struct {
+	answer, connect time.Duration
+	left            *atomic.Int64
+}
 
 func (s *sweep) limits(r *Request) limits {
-	l := limits{r.Timeout, s.options.ConnectTimeout}
+	l := limits{r.Timeout, s.options.ConnectTimeout, &s.left}
 	if l.answer <= 0 {
 		l.answer = s.options.Timeout
 	}

@@ -8,12 +8,15 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"dkvrun/runtime/wire"
 
 	"github.com/valyala/fasthttp"
 )
+
+var errCoding = errors.New("content coding")
 
 var (
 	readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, MaxHeader) }}
@@ -51,7 +54,7 @@ func (c *Client) exchange(ctx context.Context, f *flight, r *Request, limits lim
 			}
 		}
 		var keep bool
-		if a.Status, a.Body, keep, failed = cn.roundTrip(r); failed == nil {
+		if a.Status, a.Body, keep, failed = cn.roundTrip(r, limits.left); failed == nil {
 			f.release()
 			if keep {
 				c.idle.put(cn)
@@ -71,8 +74,8 @@ func (c *Client) exchange(ctx context.Context, f *flight, r *Request, limits lim
 	}
 }
 
-// roundTrip does one request; keep says that the connection can take another.
-func (cn *conn) roundTrip(r *Request) (status int, body []byte, keep bool, failed *failure) {
+// roundTrip does one request; keep says that the connection can take another. The body is taken from left.
+func (cn *conn) roundTrip(r *Request, left *atomic.Int64) (status int, body []byte, keep bool, failed *failure) {
 	cn.sent = 0
 	sendErr := cn.send(r)
 	if sendErr != nil && cn.sent == 0 {
@@ -94,14 +97,12 @@ func (cn *conn) roundTrip(r *Request) (status int, body []byte, keep bool, faile
 	}
 	resp := fasthttp.AcquireResponse()
 	defer fasthttp.ReleaseResponse(resp)
-	if err := skipInterim(in, resp); err != nil {
-		if cn.broken != nil {
-			err = cn.broken
-		}
-		return 0, nil, false, &failure{reading, err}
-	}
 	resp.SkipBody = r.Method == fasthttp.MethodHead
-	if err := resp.ReadLimitBody(in, MaxBody); err != nil {
+	body, err := readAnswer(in, resp, left)
+	if err == nil && cn.broken != nil && resp.Header.ContentLength() == -1 { // chunked, without its last line
+		err = cn.broken
+	}
+	if err != nil {
 		if cn.broken != nil { // the parser can hide a timeout in an error of its own
 			err = cn.broken
 		}
@@ -111,36 +112,8 @@ func (cn *conn) roundTrip(r *Request) (status int, body []byte, keep bool, faile
 		return 0, nil, false, &failure{reading, fmt.Errorf("%w %q", errCoding, coding)}
 	}
 	keep = sendErr == nil && !resp.ConnectionClose() && in.Buffered() == 0 && resp.StatusCode() >= 200
-	return resp.StatusCode(), bytes.Clone(resp.Body()), keep, nil
+	return resp.StatusCode(), body, keep, nil
 }
-
-// skipInterim passes over interim answers, and wants a version and a status where the real one begins:
-// fasthttp skips empty lines before it, and takes status 000 for 200.
-func skipInterim(in *bufio.Reader, resp *fasthttp.Response) error {
-	for range maxInterim {
-		start, err := in.Peek(len("HTTP/1.1 200"))
-		switch {
-		case err != nil:
-			return err
-		case !bytes.HasPrefix(start, []byte("HTTP/1.")) || start[9] < '1' || start[9] > '9':
-			return errStart
-		case start[9] != '1':
-			return nil
-		}
-		if err := resp.Header.Read(in); err != nil {
-			return err
-		}
-	}
-	return errStart
-}
-
-// maxInterim is more interim answers than a server has reason to send.
-const maxInterim = 8
-
-var (
-	errStart  = errors.New("no status line")
-	errCoding = errors.New("content coding")
-)
 
 func (cn *conn) send(r *Request) error {
 	req := fasthttp.AcquireRequest()

@@ -19,6 +19,7 @@ import (
 const (
 	MaxHeader      = 16 << 10 // bytes of status line and headers
 	MaxBody        = 16 << 20 // bytes of body
+	MaxTotal       = 1 << 30  // bytes of body of all answers to one call of Do
 	DefaultTimeout = 30 * time.Second
 	// DefaultConnectTimeout is enough for a second try of a lost packet.
 	DefaultConnectTimeout = 5 * time.Second
@@ -94,6 +95,7 @@ type Client struct {
 	names   resolver
 	idle    pool
 	stop    context.CancelFunc
+	total   int64 // MaxTotal, but in tests
 }
 
 // New makes a client. It opens nothing yet.
@@ -106,6 +108,7 @@ func New(config Config) *Client {
 		names:   resolver{ctx: ctx, lookup: net.DefaultResolver.LookupNetIP, names: map[string]*name{}},
 		idle:    pool{conns: map[Endpoint][]*conn{}},
 		stop:    stop,
+		total:   MaxTotal,
 	}
 }
 

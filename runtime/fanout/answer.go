@@ -1,0 +1,96 @@
+package fanout
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"sync/atomic"
+
+	"github.com/valyala/fasthttp"
+)
+
+const (
+	// maxInterim is more interim answers than a server has reason to send.
+	maxInterim = 8
+	// smallBody is read at once, into as many bytes as are announced; a larger one takes memory as it comes.
+	smallBody = 64 << 10
+)
+
+var (
+	errStart = errors.New("no status line")
+	errTotal = errors.New("all answers together are too large")
+)
+
+// readAnswer reads one answer. Its body is taken from left, which is what all answers together may still have.
+func readAnswer(in *bufio.Reader, resp *fasthttp.Response, left *atomic.Int64) ([]byte, error) {
+	if err := skipInterim(in, resp); err != nil {
+		return nil, err
+	}
+	if err := resp.Header.Read(in); err != nil {
+		return nil, err
+	}
+	status, length := resp.StatusCode(), resp.Header.ContentLength()
+	switch {
+	case resp.SkipBody, status == fasthttp.StatusNoContent, status == fasthttp.StatusNotModified:
+		return nil, nil
+	case length > MaxBody:
+		return nil, fasthttp.ErrBodyTooLarge
+	case length < 0 || length > smallBody:
+		return readLarge(in, resp, left)
+	case left.Add(int64(-length)) < 0:
+		return nil, errTotal
+	}
+	err := resp.ReadBody(in, smallBody)
+	return bytes.Clone(resp.Body()), err
+}
+
+func readLarge(in *bufio.Reader, resp *fasthttp.Response, left *atomic.Int64) ([]byte, error) {
+	resp.StreamBody = true
+	if err := resp.ReadBody(in, MaxBody); err != nil {
+		return nil, err
+	}
+	var body bytes.Buffer
+	_, err := body.ReadFrom(io.LimitReader(counted{resp.BodyStream(), left}, MaxBody+1))
+	if err == nil && body.Len() > MaxBody {
+		err = fasthttp.ErrBodyTooLarge
+	}
+	if err != nil {
+		return nil, err
+	}
+	return body.Bytes(), resp.CloseBodyStream()
+}
+
+// counted takes what it reads from left.
+type counted struct {
+	io.Reader
+	left *atomic.Int64
+}
+
+func (c counted) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	if c.left.Add(int64(-n)) < 0 {
+		return n, errTotal
+	}
+	return n, err
+}
+
+// skipInterim passes over interim answers, and wants a version and a status where the real one begins:
+// fasthttp skips empty lines before it, and takes status 000 for 200.
+func skipInterim(in *bufio.Reader, resp *fasthttp.Response) error {
+	for range maxInterim {
+		start, err := in.Peek(len("HTTP/1.1 200"))
+		switch {
+		case err != nil:
+			return err
+		case !bytes.HasPrefix(start, []byte("HTTP/1.")) || start[9] < '1' || start[9] > '9':
+			return errStart
+		case start[9] != '1':
+			return nil
+		}
+		if err := resp.Header.Read(in); err != nil {
+			return err
+		}
+	}
+	return errStart
+}

@@ -1,0 +1,131 @@
+package fanout
+
+import (
+	"context"
+	"fmt"
+	"net"
+	goruntime "runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Bodies that are read at once, and those that are read as they come, with every form of length.
+func TestBodiesOfEverySize(t *testing.T) {
+	noLeaks(t)
+	for _, size := range []int{0, 1, smallBody - 1, smallBody, smallBody + 1, 1 << 20, MaxBody} {
+		body := strings.Repeat("x", size)
+		for name, answer := range map[string]string{
+			"length": fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", size, body),
+			"chunks": fmt.Sprintf("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%s0\r\n\r\n", chunked(body)),
+			"end":    "HTTP/1.1 200 OK\r\n\r\n" + body,
+		} {
+			s := serve(t, "127.48.5.1", raw(answer))
+			if a := one(t, get(s.Endpoint)); a.Err != nil || string(a.Body) != body {
+				t.Errorf("%d bytes by %s: got %d, error %v", size, name, len(a.Body), a.Err)
+			}
+		}
+	}
+}
+
+func chunked(body string) string {
+	if body == "" {
+		return ""
+	}
+	return fmt.Sprintf("%x\r\n%s\r\n", len(body), body)
+}
+
+// What all answers of a call take together is bounded, whatever each of them may have.
+func TestAnswersTogetherAreBounded(t *testing.T) {
+	const most = 20
+	s := serve(t, "127.48.5.2", text(strings.Repeat("x", 1<<20)))
+	list := make([]Request, most+10)
+	for i := range list {
+		list[i] = get(s.Endpoint)
+	}
+	whole, refused := 0, 0
+	c := client(t)
+	c.total = most << 20
+	c.Do(context.Background(), list, Options{Parallel: 4, OnAnswer: func(a Answer) {
+		switch {
+		case a.Err == nil:
+			whole++
+		case a.Err.Class == Protocol && strings.Contains(a.Err.Message, "larger than 1 GiB together"):
+			refused++
+		default:
+			t.Error(a.Err)
+		}
+	}})
+	if whole > most || whole < most-4 || whole+refused != len(list) {
+		t.Errorf("%d whole and %d refused answers", whole, refused)
+	}
+}
+
+// An announcement takes no memory: the bytes that come do.
+func TestAnnouncedBodiesTakeNoMemory(t *testing.T) {
+	const n = 64
+	begun := make(chan struct{}, n)
+	hold := make(chan struct{})
+	s := serve(t, "127.48.5.3", func(c net.Conn) {
+		_, _ = c.Read(make([]byte, 4096))
+		head := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\nx", MaxBody)
+		if len(begun)%2 == 1 {
+			head = fmt.Sprintf("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\nx", MaxBody)
+		}
+		_, _ = fmt.Fprint(c, head)
+		begun <- struct{}{}
+		<-hold
+	})
+	list := make([]Request, n)
+	for i := range list {
+		list[i] = get(s.Endpoint)
+	}
+	var before, after goruntime.MemStats
+	goruntime.ReadMemStats(&before)
+	for _, a := range client(t).Do(context.Background(), list, Options{Timeout: time.Second}) {
+		if a.Err == nil || a.Err.Class != Timeout {
+			t.Errorf("%+v", a)
+		}
+	}
+	goruntime.ReadMemStats(&after)
+	close(hold)
+	if grown := after.TotalAlloc - before.TotalAlloc; grown > n<<20 {
+		t.Errorf("%d answers of a byte took %d MiB", n, grown>>20)
+	}
+}
+
+// Bytes that come after an answer are not the next one, also when they come while the connection is idle.
+func TestPlantedAnswersAreNotTaken(t *testing.T) {
+	noLeaks(t)
+	planted := make(chan struct{})
+	s := serve(t, "127.48.5.4", func(c net.Conn) {
+		_, _ = c.Read(make([]byte, 4096))
+		reply(c, 200, "real")
+		<-planted
+		reply(c, 200, "planted")
+		planted <- struct{}{}
+		_, _ = c.Read(make([]byte, 4096))
+	})
+	c := client(t)
+	for range 5 {
+		if a := c.Do(context.Background(), []Request{get(s.Endpoint)}, Options{})[0]; a.Err != nil || string(a.Body) != "real" {
+			t.Fatalf("got %q, error %v", a.Body, a.Err)
+		}
+		planted <- struct{}{}
+		<-planted
+	}
+}
+
+// Interim answers are passed over, a few of them.
+func TestInterimAnswers(t *testing.T) {
+	const hint = "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
+	end := "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+	s := serve(t, "127.48.5.5", raw("HTTP/1.1 100 Continue\r\n\r\n"+strings.Repeat(hint, maxInterim-2)+end))
+	if a := one(t, get(s.Endpoint)); a.Err != nil || string(a.Body) != "ok" {
+		t.Errorf("%+v, error %v", a, a.Err)
+	}
+	storm := serve(t, "127.48.5.6", raw(strings.Repeat(hint, maxInterim)+end))
+	if a := one(t, get(storm.Endpoint)); a.Err == nil || a.Err.Class != Protocol {
+		t.Errorf("a storm: %+v", a)
+	}
+}
