@@ -59,6 +59,8 @@ func TestErrors(t *testing.T) {
 		{"error(setmetatable({}, {__tostring = function() return 'shown' end}))", "error: shown"},
 		{"error()", "error: test.lua:1: bad argument #1 to error (value expected)"},
 		{"local x = nil\nx.y = 1", "error: test.lua:2: attempt to index a nil value with key 'y'"},
+		{"local x = nil\nreturn #x", "error: test.lua:2: attempt to get the length of a value that has none, such as nil"},
+		{"return -{}", "error: test.lua:1: attempt to negate a value that is not a number"},
 		{"assert(false, 'why')", "error: test.lua:1: why"},
 		{"assert(nil)", "error: test.lua:1: assertion failed!"},
 		{"assert(pcall(error, 'x', 0))", "error: test.lua:1: x"},
