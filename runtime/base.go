@@ -34,7 +34,7 @@ func (h *Host) print(L *lua.LState) int {
 	for i := range parts {
 		v := L.Get(i + 1)
 		if t, ok := v.(*lua.LTable); ok && L.GetMetaField(t, "__tostring") == lua.LNil {
-			parts[i] = h.Format(h.fromLua(t))
+			parts[i] = h.show(t)
 		} else {
 			parts[i] = h.text(L, v)
 		}
@@ -43,9 +43,9 @@ func (h *Host) print(L *lua.LState) int {
 	return 0
 }
 
-// show is the __tostring of records, lists and objects.
-func (h *Host) show(L *lua.LState) int {
-	L.Push(lua.LString(h.Format(h.fromLua(L.Get(1)))))
+// textOfShown is the __tostring of records, lists and objects.
+func (h *Host) textOfShown(L *lua.LState) int {
+	L.Push(lua.LString(h.show(L.Get(1))))
 	return 1
 }
 

@@ -123,7 +123,7 @@ func (h *Host) osTime(L *lua.LState) int {
 		case v == lua.LNil && fallback >= 0:
 			return fallback
 		case !ok || !isWhole || max(whole, -whole) > 1<<31:
-			h.raise(L, h.errorHere(L, "os.time: field %s: got %s, want an integer", name, h.Format(h.fromLua(v))))
+			h.raise(L, h.errorHere(L, "os.time: field %s: got %s, want an integer", name, h.show(v)))
 		}
 		return whole
 	}

@@ -14,6 +14,12 @@ func (h *Host) fromLua(v lua.LValue) any {
 	return value
 }
 
+// show is how a value is shown to people.
+func (h *Host) show(v lua.LValue) string {
+	value, _ := (&reader{host: h, parts: maxParts - maxShownParts}).read(v)
+	return h.Format(value)
+}
+
 // fromLuaPlain converts with records, lists and objects with items, at any depth, as []any and
 // map[string]any. It refuses what a program can't use: cycles, coroutines, mixed tables.
 func (h *Host) fromLuaPlain(v lua.LValue) (any, error) {
@@ -34,9 +40,21 @@ type reader struct {
 	host  *Host // nil for EncodeJSON, which calls no function and fills no record
 	plain bool
 	open  []*lua.LTable // the tables around the present one
+	parts int           // how many values were read
 }
 
+// maxParts is how many values one value may hold. Tables that share tables have no end of them: thirty
+// that hold the next one twice, a billion.
+const maxParts = 2_000_000
+
+// maxShownParts is how many of them are shown.
+const maxShownParts = 200_000
+
+// leftOut stands for what is nested too deep, or too much.
+const leftOut = opaque("<…>")
+
 func (r *reader) read(v lua.LValue) (any, error) {
+	r.parts++
 	switch v := v.(type) {
 	case *lua.LNilType:
 		return nil, nil
@@ -81,9 +99,15 @@ func (r *reader) readTable(t *lua.LTable) (any, error) {
 		}
 		return nil, fmt.Errorf("a table contains itself")
 	}
+	if r.parts > maxParts {
+		if !r.plain {
+			return leftOut, nil
+		}
+		return nil, fmt.Errorf("a table holds more than %d values, those of its tables included", maxParts)
+	}
 	if len(r.open) >= maxDepth {
 		if !r.plain {
-			return opaque("<…>"), nil
+			return leftOut, nil
 		}
 		return nil, fmt.Errorf("tables are nested deeper than %d", maxDepth)
 	}

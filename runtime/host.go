@@ -109,7 +109,7 @@ func New(opts Options) *Host {
 	h.template.Options.RegistrySize, h.template.Options.RegistryGrowStep = 64, 192 // thousands of them may be alive
 	L.SetContext(h.root)
 	h.emptyMap = L.NewTable()
-	h.showFunction = L.NewFunction(h.show)
+	h.showFunction = L.NewFunction(h.textOfShown)
 	h.sameObject = L.NewFunction(sameObject)
 	h.concatFunction = L.NewFunction(h.concatenate)
 	h.nextItem = L.NewFunction(h.item)

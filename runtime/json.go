@@ -73,6 +73,9 @@ func (e *jsonEncoder) value(v any, depth int) error {
 	case mixed:
 		return fmt.Errorf("a table with list items and other keys has no form in JSON")
 	case opaque:
+		if v == leftOut {
+			return fmt.Errorf("the value is nested deeper than %d, or holds more than %d values", maxDepth, maxParts)
+		}
 		return fmt.Errorf("%s has no form in JSON", string(v))
 	case *Func:
 		return fmt.Errorf("a function has no form in JSON")

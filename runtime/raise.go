@@ -137,7 +137,7 @@ func (h *Host) errorText(L *lua.LState, v lua.LValue) string {
 		if m, ok := t.RawGetString("message").(lua.LString); ok {
 			return string(m)
 		}
-		return h.Format(h.fromLua(t))
+		return h.show(t)
 	}
 	tostring, ok := L.GetMetaField(v, "__tostring").(*lua.LFunction)
 	if !ok {
@@ -159,7 +159,7 @@ func (h *Host) describeFailed(err error) string {
 	if !errors.As(err, &api) {
 		return err.Error()
 	}
-	return h.Format(h.fromLua(api.Object))
+	return h.show(api.Object)
 }
 
 // splitPlace takes "file:line:" off a message where file is a source of this host.

@@ -1,8 +1,11 @@
 package runtime
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -124,4 +127,24 @@ func TestObjects(t *testing.T) {
 		{`ipairs(ticket())`, "error: test.lua:1: ipairs: got ticket, want a list"},
 		{`setmetatable(fleet(), {})`, "error: test.lua:1: cannot change a protected metatable"},
 	}, giving()...)
+}
+
+// Tables that hold each other twice have billions of parts.
+func TestTablesThatShareTables(t *testing.T) {
+	const shared = `local t = {1} for i = 1, 40 do t = {t, t} end `
+	h, out := testHost(t)
+	if got := output(t, h, out, shared+`print(t) print(#tostring(t) > 0)`); len(got) > 50<<20 || !strings.Contains(got, "<…>") {
+		t.Errorf("shown in %d bytes", len(got))
+	}
+	if got := output(t, h, out, shared+`error(t)`); !strings.Contains(got, "<…>") {
+		t.Errorf("the error is shown in %d bytes", len(got))
+	}
+	values, err := h.Eval(context.Background(), `(function() `+shared+`return t end)()`)
+	if err != nil || len(values) != 1 {
+		t.Fatal(values, err)
+	}
+	var text bytes.Buffer
+	if err := EncodeJSON(&text, values[0]); err == nil || !strings.Contains(err.Error(), "or holds more than 2000000 values") {
+		t.Errorf("JSON: %v", err)
+	}
 }
