@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -15,13 +16,13 @@ import (
 // does not have before another instance's manager takes it out.
 const StrangerPatience = 30 * time.Second
 
-// rollEvery is the pace of looking at a store's members while there are strangers among them.
+// rollEvery is the pace of looking at a store's members while there are strangers among them; without, twice
+// the patience is.
 const rollEvery = 2 * time.Second
 
 // roll is what a worker knows of the members of its store that the topology does not have.
 type roll struct {
-	// clean is the configuration under which none was found: nothing but a change brings one.
-	clean string
+	clean string               // the configuration under which none was found at the last look
 	next  time.Time            // no look before
 	quiet map[uint64]time.Time // by member: since when nobody listens there
 	found error                // of the last look
@@ -31,10 +32,11 @@ type roll struct {
 // to do so: leaving is the own manager's work, and that one may be gone for good. Dead members count for
 // the quorum, and as long as there is one the store takes in no other.
 func (w *worker) expelStrangers(ctx context.Context, g goal) error {
-	if w.roll.clean == g.store.Committed() || time.Until(w.roll.next) > 0 {
+	changed := w.roll.clean != "" && w.roll.clean != g.store.Committed()
+	if !changed && time.Until(w.roll.next) > 0 {
 		return w.roll.found
 	}
-	w.roll.next = time.Now().Add(jitter(rollEvery))
+	w.roll.clean, w.roll.next = "", time.Now().Add(jitter(rollEvery))
 	w.roll.found = w.callRoll(ctx, g)
 	return w.roll.found
 }
@@ -50,7 +52,8 @@ func (w *worker) callRoll(ctx context.Context, g goal) error {
 	defer m.Close()
 	found := strangers(g.store, members)
 	if len(found) == 0 {
-		w.roll = roll{clean: g.store.Committed()}
+		// A manager that was away may still bring one, before it hears that it is out.
+		w.roll = roll{clean: g.store.Committed(), next: time.Now().Add(jitter(2 * w.s.opts.StrangerPatience))}
 		return nil
 	}
 	for _, stranger := range w.silent(ctx, found) {
@@ -60,12 +63,15 @@ func (w *worker) callRoll(ctx context.Context, g goal) error {
 			err = m.Remove(ctx, stranger.ID)
 		}
 		if err != nil {
-			return fmt.Errorf("%s at %s is not in the topology, does not answer, and is still a member: %w", stranger.Name, stranger.Address, err)
+			return fmt.Errorf("%s at %s is not in the topology, does not answer, and is still a member: %w", named(stranger), stranger.Address, err)
 		}
-		w.s.opts.Log.Info("took a member out whose server is gone", "store", w.store, "member", stranger.Name, "address", stranger.Address)
+		w.s.opts.Log.Info("took a member out whose server is gone", "store", w.store, "member", named(stranger), "address", stranger.Address)
 	}
 	return nil
 }
+
+// named is a member's name; it has none until it has started once.
+func named(m engine.Member) string { return cmp.Or(m.Name, "a member that never started") }
 
 // silent are those strangers at whose addresses nobody has listened for long enough.
 func (w *worker) silent(ctx context.Context, found []engine.Member) []engine.Member {

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -70,6 +71,24 @@ func TestADeadMemberMakesRoomForTheOneThatTakesOver(t *testing.T) {
 	c.dismiss("Orders", "orders-3", false)
 	c.waitMembers("orders-1 orders-2 orders-4")
 	c.waitSettled("Orders", 10*time.Second)
+}
+
+// A manager that was away, and that the others go on without, may have begun to bring an instance in.
+func TestALearnerThatNeverCameIsTakenOut(t *testing.T) {
+	t.Parallel()
+	c := newStore(t, 1, 1)
+	c.waitMembers("orders-1")
+	m, err := c.servers[0].opts.Engine.Dial("", clientEndpoints(c.nodes["Orders"]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := m.Add(ctx, c.servers[0].host+":7999"); err != nil {
+		t.Fatal(err)
+	}
+	c.waitMembers("orders-1")
 }
 
 func TestAMemberThatLivesIsLeftToItsManager(t *testing.T) {
