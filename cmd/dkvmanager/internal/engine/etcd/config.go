@@ -50,6 +50,8 @@ func memberConfig(folder string, spec engine.Spec, logger *zap.Logger) *embed.Co
 	cfg.MaxLearners = maxLearners
 	cfg.StrictReconfigCheck = true
 	cfg.PreVote = true
+	cfg.EnableGRPCGateway = false // its routes are served without web pages
+	cfg.CORS = map[string]struct{}{noOrigin: {}}
 	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(logger)
 	return cfg
 }

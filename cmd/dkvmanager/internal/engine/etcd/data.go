@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"time"
@@ -38,6 +40,12 @@ func runData(ctx context.Context, folder string, spec engine.Spec, report *engin
 		grpc.ChainUnaryInterceptor(counter.unary),
 		grpc.ChainStreamInterceptor(counter.stream),
 	}
+	routes, closeRoutes, err := jsonRoutes(ctx, spec.Bind, &net.TCPAddr{IP: net.ParseIP(bindIP(spec.Bind)), Port: spec.ClientPort})
+	if err != nil {
+		return fmt.Errorf("start of %s: %w", spec.Instance, err)
+	}
+	defer closeRoutes()
+	cfg.UserHandlers = map[string]http.Handler{"/v3/": withoutPages(spec, routes)}
 	member, err := embed.StartEtcd(cfg)
 	if err != nil {
 		return fmt.Errorf("start of %s: %w", spec.Instance, err)

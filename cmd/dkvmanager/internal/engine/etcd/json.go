@@ -15,7 +15,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 )
 
-// jsonRoutes are the routes that a data instance has on its client port, over the gRPC server at addr of
+// jsonRoutes are the routes of HTTP and JSON that every instance has on its client port, over the gRPC server at addr of
 // the server that is bound to an IP.
 func jsonRoutes(ctx context.Context, bind string, addr net.Addr) (http.Handler, func() error, error) {
 	conn, err := grpc.NewClient("passthrough:///"+addr.String(),
