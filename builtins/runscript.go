@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,6 +16,13 @@ import (
 
 // endTime is how long a script may take to end once its test is over.
 const endTime = 6 * time.Second
+
+// A runbook that a test runs finds the read end of a pipe at LifelineFD, where LifelineVariable is set in
+// its environment: when that is at its end, the runner of the test is gone.
+const (
+	LifelineVariable = "DKVRUN_LIFELINE"
+	LifelineFD       = 3
+)
 
 var runScript = runtime.Builtin{
 	Name: "run_script", Group: "Tests", Positional: 1,
@@ -57,9 +65,17 @@ func (r *Run) runScript(c *runtime.Call) (any, error) {
 	cmd := exec.CommandContext(c.Context(), f.Executable, append(append(args, script), c.Strings("args")...)...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = endTime
+	lifeline, end, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer lifeline.Close()
+	defer end.Close()
+	cmd.ExtraFiles = []*os.File{lifeline}
+	cmd.Env = append(cmd.Environ(), LifelineVariable+"="+strconv.Itoa(LifelineFD))
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Run()
+	err = cmd.Run()
 	var exit *exec.ExitError
 	switch {
 	case c.Context().Err() != nil:

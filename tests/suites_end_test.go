@@ -56,6 +56,29 @@ func TestNothingStaysOfAKilledSuite(t *testing.T) {
 	t.Logf("all gone within %s", time.Since(began))
 }
 
+// A runbook that a test runs, with a cluster of its own, goes with the runner.
+func TestNoRunbookStaysOfAKilledSuite(t *testing.T) {
+	runbook := filepath.Join(t.TempDir(), "long.lua")
+	text := `new_store("OrdersStore", "orders"):check() start_store{"OrdersStore", parallel = true}:check() sleep(600)`
+	if err := os.WriteFile(runbook, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := startSuite(t, fmt.Sprintf(`disconnect_managers() run_script{%q, flags = {"--local=3"}}`, runbook))
+	if err := poll(30*time.Second, func() error {
+		if n := len(r.processes(t)); n < 12 {
+			return fmt.Errorf("%d processes run, want 6 of the suite and 6 of its runbook", n)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	r.finish(t)
+	r.leavesNothing(t, 10*time.Second, nil)
+}
+
 func TestAnInterruptedSuiteCleansUpAndSaysWhatItKnows(t *testing.T) {
 	r := startSuite(t, `sleep(600)`)
 	if err := r.Process.Signal(syscall.SIGINT); err != nil {

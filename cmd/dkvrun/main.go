@@ -55,6 +55,7 @@ func width(f *os.File) int {
 
 // run does what the command line says and returns the exit status.
 func run(p *process) int {
+	holdLifeline(p)
 	o, err := parse(p.args, p.getenv)
 	if err != nil {
 		return complain(p.stderr, err)
