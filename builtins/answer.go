@@ -1,25 +1,18 @@
 package builtins
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"reflect"
 
 	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/wire"
 )
-
-// maxElements bounds the elements of an answer, counted by its commas. One takes up to a hundred times the
-// bytes in memory that it has in the answer.
-const maxElements = 1 << 18
-
-var errElements = errors.New("more elements than any answer has")
 
 // readAnswer reads what a manager answered. What it holds of text is safe to show, and what it tells of
 // stores could be.
 func readAnswer(body []byte, to any) error {
-	if bytes.Count(body, []byte(",")) > maxElements {
-		return errElements
+	if err := wire.CheckElements(body); err != nil {
+		return err
 	}
 	if err := json.Unmarshal(body, to); err != nil {
 		return err

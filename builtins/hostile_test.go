@@ -291,6 +291,8 @@ func TestAnswersDoNotGrow(t *testing.T) {
 		"names":     {"/stores": fill("[", `{"name":"a"}`, "]")},
 		"metrics":   {"/metrics": fill(`{"metrics":[`, "{}", `]}`)},
 		"figures":   {"/metrics": `{"metrics":[` + strings.TrimSuffix(figures.String(), ",") + `]}`},
+		"states":    {"/state": fill(`{"manager":"x","decided":[`, "{}", `]}`), "/settle": fill(`{"manager":"x","decided":[`, "{}", `]}`)},
+		"votes":     {"/operations": fill(`{"id":"x","state":"pending","managers":[`, "{}", `]}`)},
 		"info":      {"/info": fill(`{"identity":"x","capabilities":[`, `""`, `]}`)},
 		"numbers":   {"/stores/S": `{"name":"S","revision":` + strings.Repeat("9", size) + `}`},
 	} {
@@ -298,7 +300,8 @@ func TestAnswersDoNotGrow(t *testing.T) {
 			h.answers = answers
 			var before, after goruntime.MemStats
 			goruntime.ReadMemStats(&before)
-			shown := against(t, `pcall(connect_managers) pcall(function() print(#get_store()) end) pcall(store_status, "S") pcall(watch_store_metrics, {"S", count = 1})`, h)
+			shown := against(t, `pcall(connect_managers) pcall(function() print(#get_store()) end) pcall(store_status, "S") pcall(watch_store_metrics, {"S", count = 1})
+				pcall(repair_store, {"S", timeout_sec = 1}) pcall(remove_store, {"S", timeout_sec = 1})`, h)
 			goruntime.ReadMemStats(&after)
 			if grown := after.TotalAlloc - before.TotalAlloc; grown > 512<<20 {
 				t.Errorf("%d MiB were allocated", grown>>20)

@@ -50,6 +50,9 @@ func reply(from member, a fanout.Answer) apply.Reply {
 	if a.Err != nil {
 		row := (&step{manager: from.Endpoint}).read(a)
 		out.Class, out.Message = row.Code, row.Message
+	} else if wire.CheckElements(a.Body) != nil {
+		row := misunderstood(from.Endpoint)
+		out.Class, out.Message, out.Body = row.Code, row.Message, nil
 	}
 	return out
 }

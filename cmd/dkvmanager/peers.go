@@ -61,7 +61,10 @@ func (p peers) send(ctx context.Context, method, url, path string, into any) err
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("manager %s answers %d to %s", url, resp.StatusCode, req.URL.Path)
 	}
-	if err := json.Unmarshal(body, into); err != nil {
+	if err = wire.CheckElements(body); err == nil {
+		err = json.Unmarshal(body, into)
+	}
+	if err != nil {
 		return fmt.Errorf("manager %s answers with something that is not of the admin API", url)
 	}
 	return nil
