@@ -32,7 +32,9 @@ func TestPeersThatCannotBeBelieved(t *testing.T) {
 		"nesting":             says(strings.Repeat("[", 1<<20)),
 		"a wrong type":        says(`{"manager":7}`),
 		"no JSON":             says("SSH-2.0"),
-		"a redirect":          func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.48.6.2/", http.StatusFound) },
+		"a redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.48.6.2/", http.StatusFound)
+		},
 		"long headers": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("X", strings.Repeat("x", 64<<10))
 			_, _ = w.Write([]byte("{}"))
