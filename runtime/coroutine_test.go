@@ -20,3 +20,32 @@ func TestCoroutines(t *testing.T) {
 		{`coroutine.create(5)`, "error: test.lua:1: coroutine.create: got number, want function"},
 	})
 }
+
+func TestYieldsThatWouldGoOnWrongly(t *testing.T) {
+	for _, body := range []string{
+		`setmetatable({}, {__index = function(t, k) return coroutine.yield(k) end}).x = nil return (setmetatable({}, {__index = function(t, k) return coroutine.yield(k) end}).x)`,
+		`setmetatable({}, {__newindex = function(t, k, v) coroutine.yield(k) end}).x = 1`,
+		`return setmetatable({}, {__add = function() return coroutine.yield() end}) + 1`,
+		`return setmetatable({}, {__concat = function() return coroutine.yield() end}) .. "x"`,
+		`return -setmetatable({}, {__unm = function() return coroutine.yield() end})`,
+		`for x in function() return coroutine.yield() end do end`,
+		`for x in coroutine.yield do end`,
+		`table.sort({2, 1}, function() return coroutine.yield() end)`,
+		`return (("a"):gsub("a", coroutine.yield))`,
+	} {
+		checkSnippets(t, []snippet{{`print(coroutine.resume(coroutine.create(function() ` + body + ` end)))`,
+			"false\ttest.lua:1: " + yieldInside + "\n"}})
+	}
+}
+
+func TestYieldAsTheLastCall(t *testing.T) {
+	checkSnippets(t, []snippet{
+		{`local c = coroutine.create(function() return coroutine.yield(1) end)
+		print(coroutine.resume(c)) print(coroutine.status(c)) print(coroutine.resume(c, 5, nil)) print(coroutine.status(c)) print(coroutine.resume(c))`,
+			"true\t1\nsuspended\ntrue\t5\tnil\ndead\nfalse\tcan not resume a dead thread\n"},
+		{`local w = coroutine.wrap(function(...) return coroutine.yield(...) end) print(w(1, 2)) print(w("in")) w()`,
+			"error: test.lua:1: coroutine.wrap: the coroutine has ended"},
+		{`local w = coroutine.wrap(function() local function inner() return coroutine.yield(1) end return inner() .. "!" end) print(w(), w("in"))`, "1\tin!\n"},
+		{`for i = 1, 3000 do coroutine.wrap(function() return coroutine.yield(i) end)() end print("all")`, "all\n"},
+	})
+}

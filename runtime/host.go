@@ -62,6 +62,9 @@ type Host struct {
 	libraries  map[string]*Func // of the standard library, by module: see Library
 	protected  protectedThreads
 	coroutines []weak.Pointer[lua.LState]
+	lastYields map[weak.Pointer[lua.LState]]bool // see noteLastYield
+	// directYields is whether coroutine.yield may be called from there: see yieldsDirectly.
+	directYields map[calls]bool
 
 	globals, strings *lua.LTable
 	records          map[*RecordType]*recordMetatables
@@ -95,14 +98,17 @@ func New(opts Options) *Host {
 		SkipOpenLibs:        true,
 	})
 	h := &Host{
-		opts:      opts,
-		main:      L,
-		root:      newTask(),
-		sources:   map[string]bool{},
-		records:   map[*RecordType]*recordMetatables{},
-		objects:   map[*ObjectType]*lua.LTable{},
-		globals:   L.G.Global,
-		protected: protectedThreads{running: map[*lua.LState]bool{}},
+		opts:    opts,
+		main:    L,
+		root:    newTask(),
+		sources: map[string]bool{},
+		records: map[*RecordType]*recordMetatables{},
+		objects: map[*ObjectType]*lua.LTable{},
+		globals: L.G.Global,
+
+		directYields: map[calls]bool{},
+		lastYields:   map[weak.Pointer[lua.LState]]bool{},
+		protected:    protectedThreads{running: map[*lua.LState]bool{}},
 	}
 	h.root.random.seed = opts.Seed
 	h.template, _ = L.NewThread()
