@@ -22,7 +22,15 @@ import (
 // of one store with one instance.
 type hostile struct {
 	fanout.Endpoint
+	mu      sync.Mutex
 	answers map[string]string
+}
+
+// say changes what it answers.
+func (h *hostile) say(answers map[string]string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.answers = answers
 }
 
 func newHostile(t *testing.T, address string, answers map[string]string) *hostile {
@@ -40,7 +48,10 @@ func newHostile(t *testing.T, address string, answers map[string]string) *hostil
 
 func (h *hostile) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := strings.TrimPrefix(r.URL.Path, wire.Prefix)
-	for end, answer := range h.answers {
+	h.mu.Lock()
+	answers := h.answers
+	h.mu.Unlock()
+	for end, answer := range answers {
 		if strings.HasSuffix(path, end) {
 			_, _ = w.Write([]byte(answer))
 			return
@@ -220,7 +231,7 @@ func TestAnswersThatCannotBe(t *testing.T) {
 		good+good, good[:len(good)-1], `{"name":"S","name":"T"}`, "", "null", "[]", "\xff", "SSH-2.0")
 	h := newHostile(t, "127.48.3.2", map[string]string{})
 	for _, m := range mutants {
-		h.answers = map[string]string{"": m}
+		h.say(map[string]string{"": m})
 		shown := against(t, `
 			local s, ready = pcall(store_status, "S"), pcall(wait_ready, {"S", timeout_sec = 0.001})
 			local r = start_store("S")
@@ -253,7 +264,7 @@ func TestAnswerToAnotherQuestion(t *testing.T) {
 	if !strings.Contains(shown, "answered about StartInstance:s-9, which was not asked") || !strings.Contains(shown, "false\n") {
 		t.Error(shown)
 	}
-	h.answers["/start"] = `{"operation":"StartInstance:s-1","success":false,"statusCode":409,"code":"port_taken"}`
+	h.say(map[string]string{"/start": `{"operation":"StartInstance:s-1","success":false,"statusCode":409,"code":"port_taken"}`})
 	if shown := against(t, `start_store("S")`, h); !strings.Contains(shown, "FAILED|port_taken|answered 200 and port_taken, without a word on it") {
 		t.Error(shown)
 	}
@@ -297,7 +308,7 @@ func TestAnswersDoNotGrow(t *testing.T) {
 		"numbers":   {"/stores/S": `{"name":"S","revision":` + strings.Repeat("9", size) + `}`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h.answers = answers
+			h.say(answers)
 			var before, after goruntime.MemStats
 			goruntime.ReadMemStats(&before)
 			shown := against(t, `pcall(connect_managers) pcall(function() print(#get_store()) end) pcall(store_status, "S") pcall(watch_store_metrics, {"S", count = 1})
