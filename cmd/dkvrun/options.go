@@ -22,6 +22,7 @@ type options struct {
 	local       int
 	keep        string
 	timeout     seconds
+	maxMemory   int // MiB
 	seed        uint64
 	output      string
 	color       string
@@ -96,6 +97,7 @@ func (o *options) flagSet() *pflag.FlagSet {
 	f.IntVar(&o.local, "local", 0, "start `N` managers on this machine, make them the session, delete all at the end")
 	f.StringVar(&o.keep, "keep", "", "with --local: keep the cluster's data in `DIR` for a next run")
 	f.Var(&o.timeout, "timeout", "end the run with status 124 after so many seconds")
+	f.IntVar(&o.maxMemory, "max-memory", 1024, "end the run when its values take more than so many `MIB`")
 	f.Uint64Var(&o.seed, "seed", 0, "`N` starts math.random; runs with one seed see the same numbers")
 	f.VarP(choice{&o.output, []string{"table", "json"}}, "output", "o", "the form of results; json is one document at the end")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "show no rows but failures, no notices")
@@ -189,6 +191,9 @@ func (o *options) checkLocal() error {
 func (o *options) checkRest() error {
 	if o.managerPort < 1 || o.managerPort > 65535 {
 		return misuse("", "--manager-port %d: want 1 to 65535", o.managerPort)
+	}
+	if o.maxMemory < 1 || o.maxMemory > maxMemoryMiB {
+		return misuse("", "--max-memory %d: want 1 to %d", o.maxMemory, maxMemoryMiB)
 	}
 	if o.strict && o.keepGoing {
 		return misuse("leave one of the two out", "--strict and --keep-going contradict each other")

@@ -31,6 +31,8 @@ func runScript(p *process, o *options) int {
 		defer cancel()
 		ctx = limited
 	}
+	ctx = limitMemory(ctx, o.maxMemory, p.stderr)
+	leaveInTime(ctx, p.stderr)
 	ctx, out := watchOutput(ctx, p.stdout)
 	s := newScreen(p, o, out)
 	r := &runner{process: p, options: o, watch: watch, changing: &changing, written: out, screen: s, turns: newTurns(s, s.out)}
@@ -48,6 +50,21 @@ func runScript(p *process, o *options) int {
 	}
 	values, err := r.run(ctx)
 	return r.finish(ctx, values, err)
+}
+
+// leaveInTime ends the process when a run that --timeout or --max-memory has stopped doesn't end: a single
+// step of a script, such as setting t[60000000], can't be cut off. watchSignals does so after a signal.
+func leaveInTime(ctx context.Context, stderr io.Writer) {
+	context.AfterFunc(ctx, func() {
+		cause := context.Cause(ctx)
+		if cause != errTimeLimit && cause != errMemory {
+			return
+		}
+		time.AfterFunc(2*graceTime, func() {
+			fmt.Fprintf(stderr, "dkvrun: not ended %s after %v had passed: leaving\n", 2*graceTime, cause)
+			os.Exit(statusOf(ctx, cause))
+		})
+	})
 }
 
 // maxInput is how much is read of a script on standard input: more than a source may have, so that
@@ -188,6 +205,8 @@ func statusOf(ctx context.Context, err error) int {
 		return exit.Status
 	case context.Cause(ctx) == errTimeLimit:
 		return statusTimeout
+	case context.Cause(ctx) == errMemory:
+		return statusFailed
 	case context.Cause(ctx) == errNoReader:
 		return statusNoReader
 	case ctx.Err() != nil:
@@ -215,6 +234,9 @@ func (r *runner) explain(ctx context.Context, err error) {
 		r.doubts(err)
 	case context.Cause(ctx) == errNoReader:
 		fmt.Fprintf(r.stderr, "dkvrun: stopped%s: %v\n", where(err), errNoReader)
+		r.doubts(err)
+	case context.Cause(ctx) == errMemory:
+		fmt.Fprintf(r.stderr, "dkvrun: stopped: --max-memory %d MiB passed%s\n", r.maxMemory, where(err))
 		r.doubts(err)
 	case ctx.Err() != nil:
 		fmt.Fprintf(r.stderr, "dkvrun: interrupted%s\n", where(err))
