@@ -28,6 +28,8 @@ type mender struct {
 	refused int    // the line of the first thing that can't be mended, 0 for none
 	why     string // what to say of it
 
+	concatenate string // the constant that .. calls: see concatConstant
+
 	constants constants // of the present function, where they are counted
 	lookups   int
 }

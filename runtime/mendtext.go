@@ -14,9 +14,8 @@ import (
 // Host.concatenate, which is a constant of the function that holds it; numbers in the source are written
 // anew; and strings have a metatable with Lua's arithmetic.
 
-// concatConstant stands for Host.concatenate until the source is compiled. No constant of a script is as
-// long.
-var concatConstant = strings.Repeat(" ", MaxSource+1)
+// concatConstant stands for Host.concatenate until a source is compiled. No text in the source is as long.
+func concatConstant(src []byte) string { return strings.Repeat(" ", len(src)+1) }
 
 // concat is concatenate(a, b, c) for a .. b .. c.
 func (m *mender) concat(e *ast.StringConcatOpExpr) ast.Expr {
@@ -31,7 +30,7 @@ func (m *mender) concat(e *ast.StringConcatOpExpr) ast.Expr {
 	}
 	operands = append(operands, cutToOne(rest))
 	m.list(operands)
-	called := &ast.StringExpr{Value: concatConstant}
+	called := &ast.StringExpr{Value: m.concatenate}
 	call := &ast.FuncCallExpr{Func: called, Args: operands, AdjustRet: true}
 	for _, node := range []ast.Expr{called, call} {
 		node.SetLine(e.Line())
@@ -49,14 +48,14 @@ func (m *mender) number(e *ast.NumberExpr) {
 	e.Value = strconv.FormatFloat(float64(n), 'g', -1, 64)
 }
 
-// giveConcat puts Host.concatenate where the functions of a source call it.
-func (h *Host) giveConcat(proto *lua.FunctionProto) {
+// giveConcat puts Host.concatenate where the functions of a source have the constant that stands for it.
+func (h *Host) giveConcat(proto *lua.FunctionProto, constant string) {
 	for i, c := range proto.Constants {
-		if c == lua.LValue(lua.LString(concatConstant)) {
+		if c == lua.LValue(lua.LString(constant)) {
 			proto.Constants[i] = h.concatFunction
 		}
 	}
 	for _, inner := range proto.FunctionPrototypes {
-		h.giveConcat(inner)
+		h.giveConcat(inner, constant)
 	}
 }

@@ -73,8 +73,8 @@ func (h *Host) compile(name string, src []byte) (*lua.LFunction, error) {
 	}
 	chunk, err := parse.Parse(bytes.NewReader(src), name)
 	var proto *lua.FunctionProto
+	m := mender{concatenate: concatConstant(src)}
 	if err == nil {
-		var m mender
 		if len(src) > lookupsFrom {
 			m.constants = constants{}
 		}
@@ -87,7 +87,7 @@ func (h *Host) compile(name string, src []byte) (*lua.LFunction, error) {
 		if line := overlong(proto); line > 0 {
 			return refuse(line, tooLong, maxInstructions)
 		}
-		h.giveConcat(proto)
+		h.giveConcat(proto, m.concatenate)
 		h.sources[name] = true
 		return h.main.NewFunctionFromProto(proto), nil
 	}
