@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -44,28 +45,32 @@ func (p peers) Settle(ctx context.Context, to wire.Manager, store, home string) 
 }
 
 // send reads the answer of the manager at a URL.
-func (p peers) send(ctx context.Context, method, url, path string, into any) error {
-	req, err := http.NewRequestWithContext(ctx, method, url+path, nil)
+func (p peers) send(ctx context.Context, method, manager, path string, into any) error {
+	req, err := http.NewRequestWithContext(ctx, method, manager+path, nil)
 	if err != nil {
 		return err
 	}
 	resp, err := p.client.Do(req)
 	if err != nil {
-		return fmt.Errorf("manager %s does not answer: %w", url, err)
+		var failed *url.Error // it repeats the request
+		if errors.As(err, &failed) {
+			err = failed.Err
+		}
+		return fmt.Errorf("manager %s does not answer: %w", manager, err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, wire.MaxBody))
 	if err != nil {
-		return fmt.Errorf("manager %s broke off its answer: %w", url, err)
+		return fmt.Errorf("manager %s broke off its answer: %w", manager, err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("manager %s answers %d to %s", url, resp.StatusCode, req.URL.Path)
+		return fmt.Errorf("manager %s answers %d to %s", manager, resp.StatusCode, req.URL.Path)
 	}
 	if err = wire.CheckElements(body); err == nil {
 		err = json.Unmarshal(body, into)
 	}
 	if err != nil {
-		return fmt.Errorf("manager %s answers with something that is not of the admin API", url)
+		return fmt.Errorf("manager %s answers with something that is not of the admin API", manager)
 	}
 	return nil
 }

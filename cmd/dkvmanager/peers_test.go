@@ -60,3 +60,18 @@ func TestPeersThatCannotBeBelieved(t *testing.T) {
 		})
 	}
 }
+
+// An operator reads who is silent and why; the request would only repeat it.
+func TestPeersThatAreSilent(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.48.6.3:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := listener.Addr().String()
+	listener.Close()
+	_, err = newPeers("").State(context.Background(), "http://"+at, "S")
+	want := "manager http://" + at + " does not answer: dial tcp " + at + ": connect: connection refused"
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
