@@ -14,7 +14,7 @@ import (
 var removeInstance = runtime.Builtin{
 	Name: "remove_instance", Group: "Actions", Positional: 2,
 	Doc: "Takes one instance out of a store and deletes its data. Refused when the store would lose its quorum, or could not take the instance out because it isn't running; " +
-		"a gateway takes a removed data instance's place first. It returns when the instance is gone.",
+		"a gateway that is ready takes a removed data instance's place first. It returns when the instance is gone.",
 	Params: params([]runtime.Param{
 		nameParam, instanceName(true, "the instance"),
 		{Name: "lose_data", Type: runtime.Boolean, Default: false, Doc: "do it at once, even if the store stops or loses data by it"},
@@ -101,12 +101,41 @@ func (r *Run) narrowing(c *runtime.Call, s *session, v *view, name string) (prop
 		}
 		p.change.Nodes = append(p.change.Nodes, n)
 	}
-	p.change.Nodes = wire.AssignRoles(p.change.Nodes)
-	if p.change.Founding {
-		p.change.Founders = wire.Founders(p.change.Nodes)
-	}
 	p.done = "Removed"
+	if p.change.Founding {
+		p.change.Nodes = wire.AssignRoles(p.change.Nodes)
+		p.change.Founders = wire.Founders(p.change.Nodes)
+		return p, err
+	}
+	rest := p.change.Nodes
+	p.change.Nodes = wire.AssignRolesAmong(rest, v.canTakeOver)
+	if in.Role == wire.Data && !p.change.LoseData {
+		return p, v.replaced(c, in, p.change.Nodes, wire.AssignRoles(rest))
+	}
 	return p, err
+}
+
+// canTakeOver tells whether an instance could hold data now: one that is not ready would keep the removed
+// instance waiting for it.
+func (v *view) canTakeOver(n wire.Node) bool {
+	in, known := v.find(n.Name)
+	return known && in.Ready
+}
+
+// replaced refuses the removal of a data instance whose place nothing that is ready can take; nodes are
+// without it, and wanted are the same with enough data instances.
+func (v *view) replaced(c *runtime.Call, in seenInstance, nodes, wanted []wire.Node) error {
+	if len(wire.Founders(nodes)) == len(wire.Founders(wanted)) {
+		return nil
+	}
+	for i, n := range nodes {
+		if n.Role != wanted[i].Role {
+			err := c.Errorf(wire.CodeStoreNotReady, "remove_instance: %s would take the place of %s, but it is not ready", n.Name, in.Name)
+			err.Hint = fmt.Sprintf("bring %s up or remove it first, or pass lose_data = true", n.Name)
+			return err
+		}
+	}
+	return nil
 }
 
 // dropEach has every manager take the instance out for itself.

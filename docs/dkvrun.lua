@@ -426,7 +426,7 @@ function new_store(name, instance_prefix, instance_count, clustron_port, client_
 ---@overload fun(parameters: table): dkvrun.outcomes
 function parallel(functions, limit) end
 
----Takes one instance out of a store and deletes its data. Refused when the store would lose its quorum, or could not take the instance out because it isn't running; a gateway takes a removed data instance's place first. It returns when the instance is gone.
+---Takes one instance out of a store and deletes its data. Refused when the store would lose its quorum, or could not take the instance out because it isn't running; a gateway that is ready takes a removed data instance's place first. It returns when the instance is gone.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param instance_name string the instance
 ---@param lose_data? boolean do it at once, even if the store stops or loses data by it

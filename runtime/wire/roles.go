@@ -19,6 +19,12 @@ func DataTarget(n int) int {
 // added until DataTarget is met: on the host with the fewest data instances, there to an instance
 // without a role before a gateway, else in topology order. Data is never turned into gateway.
 func AssignRoles(nodes []Node) []Node {
+	return AssignRolesAmong(nodes, func(Node) bool { return true })
+}
+
+// AssignRolesAmong is AssignRoles where only some may become data: fewer hold data than DataTarget says
+// when there are not enough of them.
+func AssignRolesAmong(nodes []Node, may func(Node) bool) []Node {
 	out := append([]Node(nil), nodes...)
 	perHost := map[string]int{}
 	have := 0
@@ -31,9 +37,12 @@ func AssignRoles(nodes []Node) []Node {
 	for have < DataTarget(len(out)) {
 		best := -1
 		for i, n := range out {
-			if n.Role != Data && (best < 0 || better(n, out[best], perHost)) {
+			if n.Role != Data && may(n) && (best < 0 || better(n, out[best], perHost)) {
 				best = i
 			}
+		}
+		if best < 0 {
+			break
 		}
 		out[best].Role = Data
 		perHost[out[best].Host]++

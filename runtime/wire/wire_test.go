@@ -118,6 +118,18 @@ func TestRolesAreSticky(t *testing.T) {
 	}
 }
 
+// Those that may not become data leave the store with fewer data instances than it should have.
+func TestRolesAmongSome(t *testing.T) {
+	nodes := AssignRoles(plan(1, "a", "b", "c", "d"))
+	not := func(name string) func(Node) bool { return func(n Node) bool { return n.Name != name } }
+	if got := roles(AssignRolesAmong(nodes[1:], not(nodes[3].Name))); got != "ddg" {
+		t.Error(got)
+	}
+	if got := roles(AssignRolesAmong(nodes[1:], not(nodes[1].Name))); got != "ddd" {
+		t.Error(got)
+	}
+}
+
 func TestDataTarget(t *testing.T) {
 	for n, want := range map[int]int{1: 1, 2: 2, 3: 3, 4: 3, 5: 5, 6: 5, 7: 5, 256: 5} {
 		if got := DataTarget(n); got != want {
