@@ -11,8 +11,7 @@ type Reporter interface {
 	Step(Step)
 	// Notice says something on the side: where a session came from, who did not answer.
 	Notice(text string)
-	// Progress shows what a wait is about, on a terminal only; the next call replaces it and an empty
-	// text takes it away.
+	// Progress shows what a wait is about; the next call replaces it and an empty text takes it away.
 	Progress(text string)
 	// Width is the terminal's number of columns, 0 where there is none.
 	Width() int

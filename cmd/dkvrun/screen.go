@@ -20,9 +20,10 @@ type screen struct {
 	out, err       io.Writer
 	table          bool // false with -o json, where the document has the rows
 	quiet, verbose bool
-	live           bool     // standard error is a terminal
-	terminal       *os.File // of standard output; nil where that is none
-	progress       bool     // a line of progress stands on the terminal
+	live           bool      // standard error is a terminal
+	terminal       *os.File  // of standard output; nil where that is none
+	progress       bool      // a line of progress stands on the terminal
+	due            time.Time // elsewhere, when the wait is told of next; zero where there is none
 	tables         int
 	drawn          string // the last picture, to draw over, and what was said below it
 	redraws        bool
@@ -192,9 +193,14 @@ func (s *screen) Notice(text string) {
 	}
 }
 
-// Progress keeps one line on the terminal that says what is being waited for.
+// Progress keeps one line on the terminal that says what is being waited for. Elsewhere it tells of long
+// waits, now and then.
 func (s *screen) Progress(text string) {
-	if !s.live || text == "" && !s.progress {
+	if !s.live {
+		s.tell(text)
+		return
+	}
+	if text == "" && !s.progress {
 		return
 	}
 	if columns := s.Width(); columns > 1 && utf8.RuneCountInString(text) >= columns {
@@ -202,6 +208,26 @@ func (s *screen) Progress(text string) {
 	}
 	fmt.Fprintf(s.err, "\r\x1b[K%s", text)
 	s.progress = text != ""
+}
+
+// A log says after firstTold what a run waits for, and again every toldEvery.
+const (
+	firstTold = 10 * time.Second
+	toldEvery = time.Minute
+)
+
+func (s *screen) tell(text string) {
+	now := time.Now()
+	switch {
+	case s.quiet:
+	case text == "":
+		s.due = time.Time{}
+	case s.due.IsZero():
+		s.due = now.Add(firstTold)
+	case !now.Before(s.due):
+		s.due = now.Add(toldEvery)
+		fmt.Fprintf(s.err, "dkvrun: %s\n", text)
+	}
 }
 
 // Width is the number of columns that a picture may take now: windows change. 0 is no limit.

@@ -35,3 +35,28 @@ func TestHeight(t *testing.T) {
 		}
 	}
 }
+
+// Where there is no terminal, a log tells of waits that take long, and not of each look.
+func TestLongWaitsAreLogged(t *testing.T) {
+	var log strings.Builder
+	s := &screen{err: &log}
+	look := func() { s.Progress("wait_ready: orders-2 is Joining") }
+	look()
+	look()
+	if log.Len() > 0 {
+		t.Errorf("told at once: %q", log.String())
+	}
+	s.due = s.due.Add(-firstTold)
+	look()
+	look()
+	if got := log.String(); got != "dkvrun: wait_ready: orders-2 is Joining\n" {
+		t.Errorf("after %s: %q", firstTold, got)
+	}
+	s.Progress("") // the next wait begins anew
+	look()
+	s.due = s.due.Add(-firstTold)
+	look()
+	if got := strings.Count(log.String(), "\n"); got != 2 {
+		t.Errorf("%d lines, want 2", got)
+	}
+}
