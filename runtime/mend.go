@@ -182,11 +182,19 @@ func cutToOne(e ast.Expr) ast.Expr {
 }
 
 func mayGiveSeveral(e ast.Expr) bool {
+	switch e.(type) {
+	case *ast.FuncCallExpr, *ast.Comma3Expr:
+		return !isCutToOne(e)
+	}
+	return false
+}
+
+func isCutToOne(e ast.Expr) bool {
 	switch e := e.(type) {
 	case *ast.FuncCallExpr:
-		return !e.AdjustRet
+		return e.AdjustRet
 	case *ast.Comma3Expr:
-		return !e.AdjustRet
+		return e.AdjustRet
 	}
 	return false
 }

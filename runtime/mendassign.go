@@ -12,7 +12,8 @@ import (
 //   - v, v.k = {}, 1 for a local v: the field is set in the new table;
 //   - v = x.y and z for a local v: v keeps its value where x.y is false or nil;
 //   - v = 1, f(v) for a local v: f gets the new value;
-//   - v = (f(v)) for a parameter v, the last one: f gets itself.
+//   - v = (f(v)) for a parameter v, the last one: f gets itself;
+//   - v = (...) for a local v: the locals after it are lost.
 //
 // So every value goes by way of a new local, and then alone into its variable or field. The tables and
 // keys of fields are evaluated first, as Lua does.
@@ -24,8 +25,7 @@ func wronglyAssigned(s *ast.AssignStmt) bool {
 	}
 	_, variable := s.Lhs[0].(*ast.IdentExpr)
 	_, condition := s.Rhs[0].(*ast.LogicalOpExpr)
-	call, isCall := s.Rhs[0].(*ast.FuncCallExpr) // .. is such a call, too
-	return variable && (condition || isCall && call.AdjustRet)
+	return variable && (condition || isCutToOne(s.Rhs[0])) // as calls that .. has become are
 }
 
 // byWayOfLocals is do local t1, k2, … = tables and keys local v1, v2 = RHS LHS2 = v2 LHS1 = v1 end.

@@ -24,6 +24,8 @@ func TestAssignments(t *testing.T) {
 		`local function same(v) return v end local function f(u, v) v = "<" .. same(v) .. ">" return v end return f(1, "a") == "<a>"`,
 		`local function f(v) v = v .. "" v = v .. v return v end return f("a") == "aa"`,
 		`local function f(...) local v = ... v = (select(2, ...)) return v end return f(1, 2) == 2`,
+		`local function f(...) local v, w, x = 1, 2, 3 v = (...) return v, w, x end local a, b, c = f(5) return a == 5 and b == 2 and c == 3`,
+		`local function f(p, ...) local w = 2 p = (...) return p, w end local a, b = f(5) return a == nil and b == 2`,
 		`g = {} local old = g g.k = 1, (function() g = {} end)() return old.k == 1 and g.k == nil`,
 		`local order = "" local function key(k) order = order .. k return k end local t = {} t[key "a"], t[key "b"] = key "c", key "d" return order == "abcd"`,
 		`local t = setmetatable({}, {__newindex = function(t, k, v) rawset(t, k, v * 2) end}) t.a, t.b = 1, 2 return t.a == 2 and t.b == 4`,
