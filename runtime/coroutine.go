@@ -80,6 +80,9 @@ func (h *Host) openCoroutines() {
 		}
 		thread.SetContext(L.Context())
 		n := resume.GFunction(L)
+		if L.Get(-n) == lua.LFalse {
+			L.Replace(L.GetTop(), reworded(L.Get(-1)))
+		}
 		h.noteLastYield(thread)
 		return n
 	}))

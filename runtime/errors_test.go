@@ -60,6 +60,8 @@ func TestErrors(t *testing.T) {
 		{"error()", "error: test.lua:1: bad argument #1 to error (value expected)"},
 		{"local x = nil\nx.y = 1", "error: test.lua:2: attempt to index a nil value with key 'y'"},
 		{"local x = nil\nreturn #x", "error: test.lua:2: attempt to get the length of a value that has none, such as nil"},
+		{"print(pcall(function() return #nil end))", "false\ttest.lua:1: attempt to get the length of a value that has none, such as nil\n"},
+		{"print(coroutine.resume(coroutine.create(function() local x return x.y end)))", "false\ttest.lua:1: attempt to index a nil value with key 'y'\n"},
 		{"return -{}", "error: test.lua:1: attempt to negate a value that is not a number"},
 		{"assert(false, 'why')", "error: test.lua:1: why"},
 		{"assert(nil)", "error: test.lua:1: assertion failed!"},

@@ -137,15 +137,24 @@ func (h *Host) runOn(thread *lua.LState, fn lua.LValue, args []lua.LValue, handl
 	return results, nil
 }
 
-// reworded says "attempt to index a nil value" as Lua does, instead of "a non-table object(nil)", and
-// what a registry is.
+// machineTerms are what the virtual machine raises in terms of its own, and what is said instead.
+var machineTerms = map[string]string{
+	"registry overflow": fmt.Sprintf("stack overflow: calls hold more than %d values", registryMaxSize),
+	"__len undefined":   "attempt to get the length of a value that has none, such as nil",
+	"__unm undefined":   "attempt to negate a value that is not a number",
+}
+
+// reworded says what the virtual machine raised in the terms of Lua, such as "attempt to index a nil
+// value" instead of "a non-table object(nil)".
 func reworded(raised lua.LValue) lua.LValue {
 	text, ok := raised.(lua.LString)
 	if !ok {
 		return raised
 	}
-	if before, ok := strings.CutSuffix(string(text), "registry overflow"); ok {
-		return lua.LString(fmt.Sprintf("%sstack overflow: calls hold more than %d values", before, registryMaxSize))
+	for term, said := range machineTerms {
+		if before, ok := strings.CutSuffix(string(text), term); ok {
+			return lua.LString(before + said)
+		}
 	}
 	before, after, ok := strings.Cut(string(text), ": attempt to index a non-table object(")
 	if !ok {

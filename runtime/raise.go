@@ -105,12 +105,6 @@ func (h *Host) describe(L *lua.LState, err error) *Error {
 		e.Traceback = before.Traceback
 	}
 	e.File, e.Line, e.Message = h.splitPlace(h.errorText(L, api.Object))
-	switch e.Message { // the virtual machine's own terms
-	case "__len undefined":
-		e.Message = "attempt to get the length of a value that has none, such as nil"
-	case "__unm undefined":
-		e.Message = "attempt to negate a value that is not a number"
-	}
 	return e
 }
 
