@@ -107,7 +107,7 @@ func startLocal(ctx context.Context, r *runner) (*local.Cluster, error) {
 
 // run sets up the host and runs what the command line names.
 func (r *runner) run(ctx context.Context) ([]any, error) {
-	client := fanout.New(fanout.Config{})
+	client := fanout.New(fanout.Config{Total: int64(r.maxMemory) << 20})
 	defer client.Close()
 	// With JSON, standard output carries the one document and nothing else.
 	out := io.Writer(r.turns)

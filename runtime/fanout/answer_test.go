@@ -44,13 +44,13 @@ func TestAnswersTogetherAreBounded(t *testing.T) {
 		list[i] = get(s.Endpoint)
 	}
 	whole, refused := 0, 0
-	c := client(t)
-	c.total = most << 20
+	c := New(Config{Total: most << 20})
+	defer c.Close()
 	c.Do(context.Background(), list, Options{Parallel: 4, OnAnswer: func(a Answer) {
 		switch {
 		case a.Err == nil:
 			whole++
-		case a.Err.Class == Protocol && strings.Contains(a.Err.Message, "larger than 1 GiB together"):
+		case a.Err.Class == Protocol && strings.Contains(a.Err.Message, "larger than 20 MiB together"):
 			refused++
 		default:
 			t.Error(a.Err)

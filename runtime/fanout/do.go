@@ -91,14 +91,15 @@ func (s *sweep) answer(ctx context.Context, f *flight, i int) Answer {
 	return a
 }
 
-// limits are the times that one request may take, and the bytes of body that all may still have.
+// limits are the times that one request may take, and the bytes of body that all may have and still have.
 type limits struct {
 	answer, connect time.Duration
+	total           int64
 	left            *atomic.Int64
 }
 
 func (s *sweep) limits(r *Request) limits {
-	l := limits{r.Timeout, s.options.ConnectTimeout, &s.left}
+	l := limits{r.Timeout, s.options.ConnectTimeout, s.client.total, &s.left}
 	if l.answer <= 0 {
 		l.answer = s.options.Timeout
 	}

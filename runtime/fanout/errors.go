@@ -128,7 +128,7 @@ func explain(ctx context.Context, e Endpoint, f *failure, sent bool, limits limi
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
 		return say(Protocol, "the answer is larger than %d MiB and was not read", MaxBody>>20)
 	case errors.Is(err, errTotal):
-		return say(Protocol, "the answers are larger than %d GiB together, and this one was not read: ask fewer at once", MaxTotal>>30)
+		return say(Protocol, "the answers are larger than %d MiB together, and this one was not read: ask fewer at once, or allow more memory", limits.total>>20)
 	case errors.As(err, &record):
 		return say(Protocol, "the headers of the answer are larger than %d KiB", MaxHeader>>10)
 	case errors.Is(err, errCoding):

@@ -8,6 +8,7 @@
 package fanout
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"net"
@@ -19,7 +20,7 @@ import (
 const (
 	MaxHeader      = 16 << 10 // bytes of status line and headers
 	MaxBody        = 16 << 20 // bytes of body
-	MaxTotal       = 1 << 30  // bytes of body of all answers to one call of Do
+	DefaultTotal   = 1 << 30  // bytes of body of all answers to one call of Do
 	DefaultTimeout = 30 * time.Second
 	// DefaultConnectTimeout is enough for a second try of a lost packet.
 	DefaultConnectTimeout = 5 * time.Second
@@ -83,6 +84,8 @@ type Config struct {
 	TLS *tls.Config
 	// Answered, where set, is called with each answer before Do hands it on; several at a time.
 	Answered func(Request, Answer)
+	// Total is how many bytes of body all answers to one call of Do may have together; 0 means DefaultTotal.
+	Total int64
 	// Control, where set, is the net.Dialer's for every connection.
 	Control func(network, address string, socket syscall.RawConn) error
 }
@@ -95,7 +98,7 @@ type Client struct {
 	names   resolver
 	idle    pool
 	stop    context.CancelFunc
-	total   int64 // MaxTotal, but in tests
+	total   int64
 }
 
 // New makes a client. It opens nothing yet.
@@ -108,7 +111,7 @@ func New(config Config) *Client {
 		names:   resolver{ctx: ctx, lookup: net.DefaultResolver.LookupNetIP, names: map[string]*name{}},
 		idle:    pool{conns: map[Endpoint][]*conn{}},
 		stop:    stop,
-		total:   MaxTotal,
+		total:   cmp.Or(config.Total, DefaultTotal),
 	}
 }
 
