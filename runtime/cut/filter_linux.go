@@ -57,13 +57,23 @@ var current atomic.Pointer[[]unix.SockFilter]
 // Control is for net.Dialer. A connection made with it hears no severed server; others do until the next
 // sweep.
 func Control(_, _ string, socket syscall.RawConn) error {
-	program := current.Load()
-	if program == nil || *program == nil {
+	given := current.Load()
+	if given == nil || *given == nil { // a sweep to come finds the socket
 		return nil
 	}
-	var failed error
-	err := socket.Control(func(fd uintptr) { failed = set(int(fd), *program) })
-	return errors.Join(err, failed)
+	for {
+		var failed error
+		err := socket.Control(func(fd uintptr) { failed = set(int(fd), *given) })
+		if err = errors.Join(err, failed); err != nil {
+			return err
+		}
+		// The filter was given to a socket that a sweep may have been at before.
+		now := current.Load()
+		if now == given {
+			return nil
+		}
+		given = now
+	}
 }
 
 // sweep gives all TCP sockets of this process the filter, or takes it from them where there is none.
