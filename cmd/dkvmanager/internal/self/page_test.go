@@ -1,0 +1,15 @@
+package self
+
+import "testing"
+
+func TestMeans(t *testing.T) {
+	for host, want := range map[string]bool{
+		"": true, "127.0.0.1": true, "10.0.0.11:7801": true, "[::1]:7801": true, "[::1]": true,
+		"localhost:7801": true, "LOCALHOST": true, "db1.example": true, "DB1.example:7801": true,
+		"db2.example:7801": false, "evil.example": false, "localhost.evil.example": false, "127.0.0.1.evil.example:7801": false,
+	} {
+		if got := Means(host, "db1.example"); got != want {
+			t.Errorf("%q: %v, want %v", host, got, want)
+		}
+	}
+}
