@@ -37,7 +37,7 @@ func BenchmarkCall(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		if _, err := h.run(context.Background(), fn); err != nil {
+		if _, err := h.run(context.Background(), fn, nil); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -71,7 +71,7 @@ func BenchmarkThousandItemsOfAnObject(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := h.run(context.Background(), fn); err != nil {
+		if _, err := h.run(context.Background(), fn, nil); err != nil {
 			b.Fatal(err)
 		}
 	}

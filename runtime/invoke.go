@@ -11,3 +11,8 @@ func (h *Host) Invoke(ctx context.Context, f *Func) error {
 	_, err := h.phase(ctx, f.fn, nil)
 	return h.runAtExit(ctx, err)
 }
+
+// Ask does as Invoke, with arguments, and returns what the function returned, as RunFile does.
+func (h *Host) Ask(ctx context.Context, f *Func, args ...any) ([]any, error) {
+	return h.run(ctx, f.fn, args)
+}

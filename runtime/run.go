@@ -22,7 +22,16 @@ func (h *Host) RunSource(ctx context.Context, name string, src []byte) ([]any, e
 	if err != nil {
 		return nil, err
 	}
-	return h.run(ctx, fn)
+	return h.run(ctx, fn, h.scriptArgs())
+}
+
+// scriptArgs are Options.Args as values of Lua.
+func (h *Host) scriptArgs() []any {
+	args := make([]any, len(h.opts.Args))
+	for i, a := range h.opts.Args {
+		args[i] = a
+	}
+	return args
 }
 
 // evalName is the name of the chunk that Eval runs.
@@ -32,11 +41,11 @@ const evalName = "-e"
 func (h *Host) Eval(ctx context.Context, text string) ([]any, error) {
 	fn, asExpression := h.compile(evalName, []byte("return "+text))
 	if asExpression == nil {
-		return h.run(ctx, fn)
+		return h.run(ctx, fn, h.scriptArgs())
 	}
 	fn, asChunk := h.compile(evalName, []byte(text))
 	if asChunk == nil {
-		return h.run(ctx, fn)
+		return h.run(ctx, fn, h.scriptArgs())
 	}
 	if e := asError(asExpression); e.Message == endsEarly { // it was understood to its end
 		return nil, e
@@ -44,12 +53,8 @@ func (h *Host) Eval(ctx context.Context, text string) ([]any, error) {
 	return nil, asChunk
 }
 
-// run calls a main chunk with the script's arguments, then the functions of AtExit.
-func (h *Host) run(ctx context.Context, fn *lua.LFunction) ([]any, error) {
-	args := make([]any, len(h.opts.Args))
-	for i, a := range h.opts.Args {
-		args[i] = a
-	}
+// run calls a function, then those of AtExit.
+func (h *Host) run(ctx context.Context, fn *lua.LFunction, args []any) ([]any, error) {
 	h.baton.take(h.root)
 	defer h.baton.pass()
 	got, err := h.phase(ctx, fn, args)
