@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"dkvrun/runtime"
+	"dkvrun/runtime/wire"
 )
 
 // parts are the Lua that makes assert, spy, stub, mock and match. start.lua runs before each suite and
@@ -59,6 +60,16 @@ func (f *file) primitives() []runtime.Builtin {
 				var names []string
 				for _, b := range f.spellings() {
 					names = append(names, b.Name)
+				}
+				return names, nil
+			},
+		},
+		{
+			Name: "suite.statuses",
+			Impl: func(*runtime.Call) (any, error) {
+				var names []string
+				for _, s := range wire.StoreStatuses {
+					names = append(names, string(s))
 				}
 				return names, nil
 			},
@@ -120,7 +131,7 @@ func fail(c *runtime.Call) error {
 	return &runtime.Error{Code: codeAssertion, Message: e.message, Cause: e}
 }
 
-// unknown raises that nothing is registered under a name: the last word of it, or all of them together.
+// unknown raises that nothing is registered under a name: its last word, or that with the words before it.
 func unknown(c *runtime.Call) error {
 	words := c.Strings("words")
 	e := &runtime.Error{Code: runtime.CodeUsage, Message: fmt.Sprintf("%s: there is no %s %s", c.String("key"), c.String("kind"), words[0])}

@@ -71,6 +71,9 @@ const (
 	StoreUnknown     StoreStatus = "Unknown"
 )
 
+// StoreStatuses are all of them.
+var StoreStatuses = []StoreStatus{StoreNoInstances, StoreRunning, StoreStopped, StorePartial, StoreUnknown}
+
 // Desired is what an operator last asked an instance to be.
 type Desired string
 

@@ -15,10 +15,14 @@ suite.registered = registered
 -- Counts registrations: what names stood for before them is not taken for granted afterwards.
 local version = 0
 
-function suite.register(kind, name, entry)
+function suite.check_kind(kind)
   if not registered[kind] then
     suite.misuse("assert:register: got " .. tostring(kind) .. ", want assertion, matcher or modifier")
   end
+end
+
+function suite.register(kind, name, entry)
+  suite.check_kind(kind)
   version = version + 1
   registered[kind][name:lower()] = entry
 end
@@ -36,9 +40,10 @@ end
 local function unknown(kind, path, words, i)
   suite.part("spies")
   if ending(kind, words, i) then return end
-  local known = {}
+  local known, wanted = {}, {}
   for other in pairs(registered[kind]) do known[#known + 1] = other end
-  suite.unknown((kind == "matcher" and "match." or "assert.") .. path, kind, {words[i], table.concat(words, "_", 1, i)}, known)
+  for first = i, 1, -1 do wanted[#wanted + 1] = table.concat(words, "_", first, i) end
+  suite.unknown((kind == "matcher" and "match." or "assert.") .. path, kind, wanted, known)
 end
 
 -- What a path of names means: found is the assertion or matcher, positive whether it is to hold.
@@ -64,6 +69,13 @@ local function plan(kind, path)
   end
   p.version = version
   return p
+end
+
+suite.plan = plan
+
+-- Refuses to call a path that consists of modifiers without a use for arguments.
+function suite.names_none(kind, path)
+  suite.misuse(("%s.%s: it names no %s"):format(kind == "matcher" and "match" or "assert", path, kind))
 end
 
 -- Where a path has got to: the names, and the state that modifiers with arguments have made.
@@ -102,7 +114,7 @@ function suite.chain(kind, root, run, called)
       return run(p.found, state.mod, state, ...)
     end
     if self == root then return called(...) end
-    if not p.modifiers[1] then suite.misuse(("%s.%s: it names no %s"):format(kind == "matcher" and "match" or "assert", self[PATH], kind)) end
+    if not p.modifiers[1] then suite.names_none(kind, self[PATH]) end
     return at("", modified(state, p, suite.pack(...)))
   end
   root[PATH], root[STATE] = "", false
@@ -143,6 +155,7 @@ local function run(entry, positive, state, ...)
   if entry.callback then return judge(entry, positive, state, ...) end
   local n, arguments = select("#", ...), {...}
   if n < entry.least then suite.too_few("assert", entry, n) end
+  if entry.refuse then entry.refuse(arguments) end
   local holds, wanted, compare, expected, got = entry.holds(arguments, n, state)
   if (holds and true or false) == positive then
     local returns = arguments.returns
@@ -168,8 +181,11 @@ assert = suite.chain("assertion", {}, run, call)
 -- An assertion of ours: holds gets the arguments and their number, and the state. It returns whether it holds; what was
 -- expected, in words; and where there is something to compare, true, the expected value and the one that came. The
 -- arguments are at least so many, and arity before the message; arguments.message and arguments.returns may be set.
-function suite.define(names, least, arity, holds)
-  for name in names:gmatch("%S+") do registered.assertion[name] = {name = name, least = least, arity = arity, holds = holds} end
+-- refuse, where given, raises what is wrong with arguments whatever holds; one that isn't known yet is nil there.
+function suite.define(names, least, arity, holds, refuse)
+  for name in names:gmatch("%S+") do
+    registered.assertion[name] = {name = name, least = least, arity = arity, holds = holds, refuse = refuse}
+  end
 end
 
 -- assert:register and its like are read when they are wanted.

@@ -36,6 +36,12 @@ end)
 define("store_status", 2, 2, function(a)
   local got = store_status(a[1]).status
   return got == a[2], "the status of " .. a[1], true, a[2], got
+end, function(a)
+  local wanted, statuses = a[2], suite.statuses()
+  for _, status in ipairs(statuses) do
+    if wanted == status then return end
+  end
+  if type(wanted) == "string" then suite.unknown("assert.store_status", "status", {wanted}, statuses) end
 end)
 define("matches_snapshot match_snapshot", 1, 1, function(a)
   local value = suite.snapshot(a[1])

@@ -7,12 +7,12 @@ for name, f in pairs(given) do suite[name] = f end
 
 local parts = suite.parts()
 
--- Reads a part, once; no other task comes between.
+-- Reads a part, once, and returns what it returns; no other task comes between.
 function suite.part(name)
   local source = parts[name]
   if source then
     parts[name] = false
-    assert(load(source, "[" .. name .. "]"))(suite)
+    return assert(load(source, "[" .. name .. "]"))(suite)
   end
 end
 
@@ -49,3 +49,5 @@ for _, name in ipairs{"say", "luassert.util", "luassert.formatters.binarystring"
     return suite.modules[name]()
   end
 end
+
+return suite.part
