@@ -15,7 +15,6 @@ import (
 
 	"dkvrun/builtins"
 	"dkvrun/runtime/check"
-	"dkvrun/runtime/suite"
 	"dkvrun/stdlib"
 )
 
@@ -97,8 +96,8 @@ func checkConfig(p *process, file string) check.Config {
 	if strings.HasSuffix(file, "_test.lua") {
 		config.Objects = slices.Concat(config.Objects, builtins.TestObjects())
 		config.Records = slices.Concat(config.Records, builtins.TestRecords())
-		config.Builtins = slices.Concat(config.Builtins, builtins.TestBuiltins(), suite.Spellings())
-		config.Globals, config.Modules = suite.Globals, suite.Modules
+		config.Builtins = slices.Concat(config.Builtins, builtins.TestBuiltins())
+		config.Suite = true
 	}
 	return config
 }

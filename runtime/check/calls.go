@@ -18,6 +18,7 @@ func (c *checker) call(call *syntax.Call) {
 			return
 		}
 		c.member(c.shapeOf(call.Callee), call.Method)
+		c.register(c.shapeOf(call.Callee), call)
 		return
 	}
 	if isGlobal(c.scopes, call.Callee, "require") {
@@ -29,6 +30,10 @@ func (c *checker) call(call *syntax.Call) {
 	c.moduleCall(call)
 	s := c.shapeOf(call.Callee)
 	switch {
+	case s != nil && s.root != "":
+		if _, problem := c.wordCall(s, call); problem != "" {
+			c.report(lastName(call.Callee), Misuse, "%s", problem)
+		}
 	case s == nil || s.builtin == nil:
 	case s.owner == "":
 		c.arguments(s.builtin, s.builtin.Name, call, call.Args)
@@ -123,6 +128,14 @@ func nameOf(call *syntax.Call) syntax.Span {
 		return call.Method.Span
 	}
 	return call.Callee.Spans()
+}
+
+// lastName is where a callee has its last name.
+func lastName(callee syntax.Expr) syntax.Span {
+	if index, ok := callee.(*syntax.Index); ok {
+		return index.Key.Spans()
+	}
+	return callee.Spans()
 }
 
 // ambiguous reports a bracket that begins a line and calls what the line before ends with.

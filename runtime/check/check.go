@@ -8,11 +8,13 @@ package check
 import (
 	"errors"
 	"io/fs"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"dkvrun/runtime"
 	"dkvrun/runtime/check/syntax"
+	"dkvrun/runtime/suite"
 )
 
 // Config is what sources are checked against.
@@ -20,10 +22,8 @@ type Config struct {
 	Builtins []runtime.Builtin
 	Objects  []*runtime.ObjectType
 	Records  []*runtime.RecordType
-	// Globals are names that the script finds beside the builtins and Lua's own.
-	Globals []string
-	// Modules are those that require gives the script and no file holds, beside Lua's own libraries.
-	Modules []string
+	// Suite is set for the sources of suites: they find the words of package suite.
+	Suite bool
 	// Path and Stdlib are where require looks after the script's folder; see runtime.Options.
 	Path   []string
 	Stdlib fs.FS
@@ -32,12 +32,15 @@ type Config struct {
 // Source checks one source. File is what findings call it, and its folder is where require looks first.
 // The findings come in the order of their places.
 func Source(config Config, file string, src []byte) []Finding {
+	if config.Suite {
+		config.Builtins = slices.Concat(config.Builtins, suite.Spellings())
+	}
 	c := &checker{
 		Config: config, file: file, modules: map[string]*module{},
 		named: map[string]*shape{}, shapes: map[*variable]*shape{},
 	}
 	c.host = runtime.New(runtime.Options{Builtins: config.Builtins, Script: file, Path: config.Path, Stdlib: config.Stdlib})
-	defer c.host.Close()
+	defer c.close()
 	if len(src) > runtime.MaxSource {
 		c.report(lineOf(src, 1), SyntaxError, "%s", runtime.TooLarge)
 		return c.findings
@@ -61,6 +64,14 @@ func Source(config Config, file string, src []byte) []Finding {
 	return c.sorted(chunk.Comments)
 }
 
+// close frees what answered questions.
+func (c *checker) close() {
+	c.host.Close()
+	if c.vocabulary != nil {
+		c.vocabulary.Close()
+	}
+}
+
 // checker checks one source.
 type checker struct {
 	Config
@@ -75,6 +86,8 @@ type checker struct {
 	shapes   map[*variable]*shape // those that are known, or being found out
 	raising  []syntax.Span        // functions that are meant to raise
 	findings []Finding
+
+	vocabulary *suite.Vocabulary // see words
 }
 
 // compile reports what the compiler alone refuses: what is too large, too deep, or misplaced.

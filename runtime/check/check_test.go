@@ -40,6 +40,8 @@ func TestFindings(t *testing.T) {
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			src := source(t, file)
+			config := config
+			config.Suite = strings.HasSuffix(file, "_test.lua")
 			got := map[int][]string{}
 			for _, f := range check.Source(config, file, src) {
 				got[f.Line] = append(got[f.Line], fmt.Sprintf("%d-%d %s: %s", f.Column, f.EndColumn, f.Code, f.Message))

@@ -25,8 +25,10 @@ func FuzzSource(f *testing.F) {
 	}
 	f.Add([]byte("local a = {} a = a.b a.c = a for _, a in ipairs(a) do a = a() end"))
 	f.Add([]byte("local r = start_store{} r = r:retry() r.ok = r() return r.check(r)"))
+	suite := config
+	suite.Suite = true
 	f.Fuzz(func(t *testing.T, src []byte) {
-		for _, found := range check.Source(config, "fuzz.lua", src) {
+		for _, found := range append(check.Source(config, "fuzz.lua", src), check.Source(suite, "fuzz_test.lua", src)...) {
 			if found.Line < 1 || found.Column < 1 || found.EndLine < found.Line || found.Message == "" {
 				t.Errorf("%q\n%+v", src, found)
 			}

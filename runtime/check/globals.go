@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"dkvrun/runtime/check/syntax"
+	"dkvrun/runtime/suite"
 )
 
 // globals are the names that a source and its modules define.
@@ -14,20 +15,20 @@ type globals struct {
 	fields map[string]bool
 	// open is set where it can't be told what else is defined.
 	open bool
+	// registered are the names that are registered for assert and match.
+	registered []registration
 }
 
 func (g *globals) add(other *globals) {
 	maps.Copy(g.names, other.names)
 	maps.Copy(g.fields, other.fields)
 	g.open = g.open || other.open
+	g.registered = append(g.registered, other.registered...)
 }
 
 // gather finds the globals and fields that a block and the modules it requires define.
 func (c *checker) gather(s *scopes, b *syntax.Block) *globals {
 	g := &globals{names: map[string]bool{}, fields: map[string]bool{}}
-	for _, name := range c.Globals {
-		g.names[name] = true
-	}
 	for _, w := range s.writes {
 		g.names[w.Text] = true
 	}
@@ -52,6 +53,7 @@ func (c *checker) gather(s *scopes, b *syntax.Block) *globals {
 			}
 		case *syntax.Call:
 			c.defines(g, s, n, closed)
+			g.registers(n)
 		case *syntax.Name:
 			if isGlobal(s, n, "_G") && !closed[n] {
 				g.open = true
@@ -122,10 +124,14 @@ func (c *checker) undefined() {
 }
 
 func (c *checker) readGlobal(at syntax.Span, name string) {
-	if c.globals.names[name] {
+	names := slices.Collect(maps.Keys(c.globals.names))
+	if c.Suite {
+		names = append(names, suite.Globals...)
+	}
+	if slices.Contains(names, name) {
 		return
 	}
-	problem := c.host.Undefined(name, slices.Collect(maps.Keys(c.globals.names)))
+	problem := c.host.Undefined(name, names)
 	// Where more may be defined than is seen, only a near miss is certain enough.
 	if problem != "" && !(c.globals.open && problem == "undefined global "+name) {
 		c.report(at, Undefined, "%s", problem)

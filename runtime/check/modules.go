@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"dkvrun/runtime/check/syntax"
+	"dkvrun/runtime/suite"
 )
 
 // module is what require gives for a name.
@@ -28,7 +29,7 @@ func (c *checker) require(call *syntax.Call) *module {
 	}
 	m := &module{}
 	c.modules[name.Value] = m // for modules that require each other
-	if slices.Contains(c.Modules, name.Value) || c.host.Loaded(name.Value) {
+	if c.Suite && slices.Contains(suite.Modules, name.Value) || c.host.Loaded(name.Value) {
 		m.globals = &globals{}
 		return m
 	}

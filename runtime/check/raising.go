@@ -10,7 +10,7 @@ import (
 // expected notes the functions that a suite expects to raise, as in assert.has_error(function() … end):
 // what is wrong in them is meant to be.
 func (c *checker) expected(call *syntax.Call) {
-	if !slices.Contains(c.Globals, "assert") || !aboutErrors(c.scopes, call.Callee) {
+	if !c.Suite || !c.aboutErrors(call.Callee) {
 		return
 	}
 	for _, arg := range call.Args {
@@ -21,12 +21,13 @@ func (c *checker) expected(call *syntax.Call) {
 }
 
 // aboutErrors tells whether a callee is one of the assertions that something raises.
-func aboutErrors(s *scopes, callee syntax.Expr) bool {
+func (c *checker) aboutErrors(callee syntax.Expr) bool {
 	about := false
 	for {
 		index, ok := callee.(*syntax.Index)
 		if !ok {
-			return about && isGlobal(s, callee, "assert")
+			s := c.shapeOf(callee)
+			return about && (s != nil && s.root == "assert" || isGlobal(c.scopes, callee, "assert"))
 		}
 		word, ok := index.Key.(*syntax.String)
 		if !ok || strings.Contains(word.Value, "no") { // has_no.errors, is_not.error

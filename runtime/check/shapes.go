@@ -16,6 +16,8 @@ type shape struct {
 	owner   string // of a builtin that is a method: its object's name
 	module  *module
 	name    string // the module's
+	root    string // assert or match, with the names after it
+	path    string
 }
 
 // shapeNamed is the shape that a declaration names, nil for none.
@@ -54,6 +56,9 @@ func (c *checker) shapeOf(e syntax.Expr) *shape {
 		if v := c.scopes.locals[e]; v != nil {
 			return c.shapeOfVariable(v)
 		}
+		if s := c.suiteGlobal(e.Text); s != nil {
+			return s
+		}
 		return c.builtin(e.Text)
 	case *syntax.Index:
 		return c.shapeOfField(e)
@@ -79,13 +84,15 @@ func (c *checker) builtin(name string) *shape {
 
 func (c *checker) shapeOfField(e *syntax.Index) *shape {
 	key, named := e.Key.(*syntax.String)
-	if n, ok := e.Object.(*syntax.Name); ok && named && c.scopes.locals[n] == nil {
+	if n, ok := e.Object.(*syntax.Name); ok && named && c.scopes.locals[n] == nil && c.suiteGlobal(n.Text) == nil {
 		return c.builtin(n.Text + "." + key.Value)
 	}
 	s := c.shapeOf(e.Object)
 	switch {
 	case s == nil:
 		return nil
+	case s.root != "" && named:
+		return c.longer(s, key)
 	case !named && (s.object == nil && s.record == nil || c.isNumber(e.Key)):
 		return s.items
 	case !named:
@@ -142,6 +149,9 @@ func (c *checker) shapeOfCall(call *syntax.Call) *shape {
 				return c.shapeOf(call.Args[0])
 			}
 		case "require":
+			if s := c.suiteModule(call); s != nil {
+				return s
+			}
 			if m := c.require(call); m != nil && m.fields != nil {
 				return &shape{module: m, name: call.Args[0].(*syntax.String).Value}
 			}
@@ -149,8 +159,17 @@ func (c *checker) shapeOfCall(call *syntax.Call) *shape {
 			return scriptOptions(call)
 		}
 	}
-	if s := c.shapeOf(call.Callee); s != nil && s.builtin != nil {
+	s := c.shapeOf(call.Callee)
+	switch {
+	case s == nil:
+	case s.builtin != nil:
 		return c.shapeNamed(s.builtin.ReturnType)
+	case s.root == "assert" && s.path == "" && len(call.Args) > 0:
+		return c.shapeOf(call.Args[0])
+	case s.root != "":
+		if on, _ := c.wordCall(s, call); on {
+			return &shape{root: s.root}
+		}
 	}
 	return nil
 }

@@ -1,0 +1,132 @@
+package check
+
+import (
+	"slices"
+	"strings"
+
+	"dkvrun/runtime/check/syntax"
+	"dkvrun/runtime/suite"
+)
+
+// registration is a name that a suite registers for assert or match, "" for one that only a run can tell.
+type registration struct{ kind, name string }
+
+// registrable are the kinds of them.
+var registrable = []string{"assertion", "matcher", "modifier"}
+
+// words is the vocabulary of the suite with what it registers itself, nil in other scripts.
+func (c *checker) words() *suite.Vocabulary {
+	if !c.Suite || c.vocabulary != nil {
+		return c.vocabulary
+	}
+	c.vocabulary = suite.NewVocabulary()
+	if c.globals.open { // what is not seen may register more
+		for _, kind := range registrable {
+			c.vocabulary.Register(kind, "")
+		}
+	}
+	for _, r := range c.globals.registered {
+		c.vocabulary.Register(r.kind, r.name)
+	}
+	return c.vocabulary
+}
+
+// registers notes the call assert:register(kind, name, …), or assert.register(assert, kind, name, …).
+func (g *globals) registers(call *syntax.Call) {
+	args := call.Args
+	switch index, ok := call.Callee.(*syntax.Index); {
+	case call.Method != nil && call.Method.Value == "register":
+	case ok && isString(index.Key, "register") && len(args) > 0:
+		args = args[1:]
+	default:
+		return
+	}
+	if len(args) < 2 {
+		return
+	}
+	kinds := registrable
+	if kind, ok := args[0].(*syntax.String); ok {
+		if !slices.Contains(kinds, kind.Value) {
+			return
+		}
+		kinds = []string{kind.Value}
+	}
+	name := ""
+	if literal, ok := args[1].(*syntax.String); ok && len(kinds) == 1 {
+		name = literal.Value
+	}
+	for _, kind := range kinds {
+		g.registered = append(g.registered, registration{kind, name})
+	}
+}
+
+func isString(e syntax.Expr, text string) bool {
+	s, ok := e.(*syntax.String)
+	return ok && s.Value == text
+}
+
+// suiteGlobal is the shape of assert, match, spy, stub or mock in a suite that leaves them as they are.
+func (c *checker) suiteGlobal(name string) *shape {
+	if !c.Suite || c.globals.names[name] || !slices.Contains(suite.Globals, name) {
+		return nil
+	}
+	if name == "assert" || name == "match" {
+		return &shape{root: name}
+	}
+	key := "suite." + name
+	if c.named[key] == nil {
+		c.named[key] = &shape{name: name, module: &module{fields: c.words().Fields(name)}}
+	}
+	return c.named[key]
+}
+
+// suiteModule is what a suite gets of require for one of luassert's modules, nil for another.
+func (c *checker) suiteModule(call *syntax.Call) *shape {
+	if !c.Suite || len(call.Args) != 1 {
+		return nil
+	}
+	name, ok := call.Args[0].(*syntax.String)
+	if !ok || !slices.Contains(suite.Modules, name.Value) {
+		return nil
+	}
+	return c.suiteGlobal(c.words().Module(name.Value))
+}
+
+// longer is the shape of a name after assert or match, nil where the suite may have set it.
+func (c *checker) longer(s *shape, key *syntax.String) *shape {
+	if c.globals.fields[key.Value] {
+		return nil
+	}
+	return &shape{root: s.root, path: strings.TrimPrefix(s.path+"."+key.Value, ".")}
+}
+
+// wordCall judges a call of what stands after assert or match.
+func (c *checker) wordCall(s *shape, call *syntax.Call) (on bool, problem string) {
+	given := len(call.Args)
+	var args []any
+	for i, a := range call.Args {
+		if i == given-1 && several(a) {
+			given = 1 << 20
+			break
+		}
+		switch v := c.written(a, false).(type) {
+		case string, float64, bool:
+			args = append(args, v)
+		default:
+			args = append(args, nil)
+		}
+	}
+	return c.words().Call(s.root, s.path, given, args)
+}
+
+// register checks assert:register of a kind that there is not.
+func (c *checker) register(s *shape, call *syntax.Call) {
+	if s == nil || s.root != "assert" || s.path != "" || call.Method.Value != "register" || len(call.Args) == 0 {
+		return
+	}
+	if kind, ok := call.Args[0].(*syntax.String); ok {
+		if problem := c.words().Kind(kind.Value); problem != "" {
+			c.report(kind.Span, Misuse, "%s", problem)
+		}
+	}
+}
