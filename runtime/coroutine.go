@@ -4,7 +4,6 @@ import (
 	"maps"
 	goruntime "runtime"
 	"slices"
-	"strings"
 	"weak"
 
 	lua "github.com/yuin/gopher-lua"
@@ -56,13 +55,12 @@ func (h *Host) openCoroutines() {
 			if thread.Dead {
 				h.raise(L, h.errorHere(L, "coroutine.wrap: the coroutine has ended"))
 			}
-			if h.endsNow(thread) {
+			if h.goOn(L, thread, 1) {
 				return L.GetTop()
 			}
 			thread.SetContext(L.Context())
 			L.Insert(wrapped, 1)
 			L.Call(L.GetTop()-1, lua.MultRet)
-			h.noteLastYield(thread)
 			return L.GetTop()
 		}))
 		return 1
@@ -74,7 +72,7 @@ func (h *Host) openCoroutines() {
 			L.Push(lua.LString(activeCoroutine))
 			return 2
 		}
-		if h.endsNow(thread) {
+		if h.goOn(L, thread, 2) {
 			L.Replace(1, lua.LTrue)
 			return L.GetTop()
 		}
@@ -83,7 +81,6 @@ func (h *Host) openCoroutines() {
 		if L.Get(-n) == lua.LFalse {
 			L.Replace(L.GetTop(), reworded(L.Get(-1)))
 		}
-		h.noteLastYield(thread)
 		return n
 	}))
 	t.RawSetString("status", h.main.NewFunction(func(L *lua.LState) int {
@@ -118,55 +115,9 @@ func (h *Host) openCoroutines() {
 		if !h.yieldsDirectly() {
 			h.raise(L, h.errorHere(L, yieldInside))
 		}
+		h.yields[weak.Make(L)] = wanted(L)
 		return -1 // yields what is on the stack
 	}))
-}
-
-// noteLastYield notes that a coroutine's function ended with return coroutine.yield(…): nothing is left of
-// it then, and the virtual machine crashes when it goes on.
-func (h *Host) noteLastYield(thread *lua.LState) {
-	if _, runs := thread.GetStack(0); !runs && !thread.Dead {
-		h.lastYields[weak.Make(thread)] = true
-	}
-}
-
-// endsNow ends a coroutine of which only the values that it is resumed with are still to be returned, and
-// tells whether it is one.
-func (h *Host) endsNow(thread *lua.LState) bool {
-	key := weak.Make(thread)
-	if !h.lastYields[key] {
-		return false
-	}
-	delete(h.lastYields, key)
-	thread.Dead = true
-	return true
-}
-
-// calls are the innermost calls of Go's stack.
-type calls [6]uintptr
-
-// yieldsDirectly tells whether the loop that a coroutine runs in called coroutine.yield. A loop inside
-// it, which runs a metamethod, an iterator or a callback for Go code, would go on with wrong values, or
-// crash; only Go's stack shows which one it is.
-func (h *Host) yieldsDirectly() bool {
-	var stack calls
-	goruntime.Callers(2, stack[:])
-	direct, known := h.directYields[stack]
-	if known {
-		return direct
-	}
-	frames := goruntime.CallersFrames(stack[:])
-	for more, inLoop := true, false; more && !direct; {
-		var frame goruntime.Frame
-		frame, more = frames.Next()
-		if inLoop {
-			direct = strings.HasSuffix(frame.Function, ".threadRun")
-			break
-		}
-		inLoop = strings.HasSuffix(frame.Function, ".mainLoopWithContext")
-	}
-	h.directYields[stack] = direct
-	return direct
 }
 
 // checkNewCoroutine raises where L may not make one more.
@@ -194,7 +145,7 @@ func (h *Host) forgetCoroutines() bool {
 		return thread == nil || thread.Dead
 	}
 	h.coroutines = slices.DeleteFunc(h.coroutines, gone)
-	maps.DeleteFunc(h.lastYields, func(w weak.Pointer[lua.LState], _ bool) bool { return gone(w) })
+	maps.DeleteFunc(h.yields, func(w weak.Pointer[lua.LState], _ int) bool { return gone(w) })
 	if len(h.coroutines) >= maxCoroutines {
 		goruntime.GC() // finds those that nothing refers to
 		h.coroutines = slices.DeleteFunc(h.coroutines, gone)

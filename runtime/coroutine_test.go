@@ -38,6 +38,28 @@ func TestYieldsThatWouldGoOnWrongly(t *testing.T) {
 	}
 }
 
+// coroutine.yield gives as many values as are wanted of it, whatever a coroutine is resumed with.
+func TestValuesOfYield(t *testing.T) {
+	for body, want := range map[string]string{
+		`local a, b = coroutine.yield() local c = 5 return a, b, c`:                                         "7\t8\t5",
+		`local a, b, c, d = coroutine.yield() return d, c, b, a`:                                            "nil\tnil\t8\t7",
+		`local t = {} t.x, t.y, t.z = coroutine.yield() return t.z, t.x`:                                    "nil\t7",
+		`return (coroutine.yield())`:                                                                        "7",
+		`local t = {coroutine.yield()} return #t, (coroutine.yield())`:                                      "2\t7",
+		`return 5, coroutine.yield()`:                                                                       "5\t7\t8",
+		`coroutine.yield() local z return z`:                                                                "nil",
+		`return coroutine.yield() + 1, "x" .. coroutine.yield()`:                                            "8\tx7",
+		`local function f() return coroutine.yield() end local a, b, c = f() local d = 5 return a, b, c, d`: "7\t8\tnil\t5",
+		`local function f() return (coroutine.yield()) end return f()`:                                      "7",
+	} {
+		checkSnippets(t, []snippet{{`local c = coroutine.create(function() ` + body + ` end)
+		local function goOn(...) if coroutine.status(c) == "dead" then print(select(2, ...)) else goOn(coroutine.resume(c, 7, 8)) end end goOn()`, want + "\n"}})
+	}
+	checkSnippets(t, []snippet{
+		{`local t = {} local w = coroutine.wrap(function() t.x = coroutine.yield() return t.x end) w() print(w())`, "nil\n"},
+	})
+}
+
 func TestYieldAsTheLastCall(t *testing.T) {
 	checkSnippets(t, []snippet{
 		{`local c = coroutine.create(function() return coroutine.yield(1) end)

@@ -62,7 +62,7 @@ type Host struct {
 	libraries  map[string]*Func // of the standard library, by module: see Library
 	protected  protectedThreads
 	coroutines []weak.Pointer[lua.LState]
-	lastYields map[weak.Pointer[lua.LState]]bool // see noteLastYield
+	yields     map[weak.Pointer[lua.LState]]int // how many values coroutine.yield is to give, of those that yielded
 	// directYields is whether coroutine.yield may be called from there: see yieldsDirectly.
 	directYields map[calls]bool
 
@@ -107,7 +107,7 @@ func New(opts Options) *Host {
 		globals: L.G.Global,
 
 		directYields: map[calls]bool{},
-		lastYields:   map[weak.Pointer[lua.LState]]bool{},
+		yields:       map[weak.Pointer[lua.LState]]int{},
 		protected:    protectedThreads{running: map[*lua.LState]bool{}},
 	}
 	h.root.random.seed = opts.Seed
