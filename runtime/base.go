@@ -92,7 +92,9 @@ func (h *Host) error(L *lua.LState) int {
 // raiseText raises text with the place of a level of the stack; level 0 is no place, 1 the caller.
 func (h *Host) raiseText(L *lua.LState, text string, level int) {
 	if level > 0 {
-		if where := L.Where(level); where != "" && !strings.HasPrefix(where, "[") { // not Go's, nor the runner's own
+		where := L.Where(level)
+		source, _, _ := strings.Cut(where, ":")
+		if where != "" && !IsOwnSource(source) { // nor Go's, [G]
 			text = where + " " + text
 		}
 	}

@@ -206,3 +206,15 @@ func TestErrorValuesThatCannotBeShown(t *testing.T) {
 		{`error(setmetatable({}, {__tostring = function() return "shown" end}))`, "error: shown"},
 	})
 }
+
+// The folder of a script may have any name; only the runner's own Lua has no place.
+func TestPlacesInFoldersWithBrackets(t *testing.T) {
+	h, out := testHost(t)
+	_, err := h.RunSource(context.Background(), "[a]/b.lua", []byte("print(pcall(error, 'x'))\nprint(pcall(function() error('y') end))\nerror('z')"))
+	if want := "false\tx\nfalse\t[a]/b.lua:2: y\n"; out.String() != want {
+		t.Errorf("got %q, want %q", out.String(), want)
+	}
+	if err == nil || err.Error() != "[a]/b.lua:3: z" {
+		t.Errorf("got %v", err)
+	}
+}
