@@ -7,6 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"regexp"
+	"strconv"
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
@@ -99,20 +101,31 @@ func (h *Host) compile(name string, src []byte) (*lua.LFunction, error) {
 	case errors.As(err, &syntax):
 		return refuse(syntax.Pos.Line, "%s near '%s'", strings.TrimSpace(syntax.Message), syntax.Token)
 	case errors.As(err, &compile):
-		return refuse(max(1, compile.Line), "%s", compileProblem(compile.Message))
+		line, problem := compileProblem(compile)
+		return refuse(max(1, line), "%s", problem)
 	}
 	return nil, &Error{Message: name + ": " + err.Error(), Code: CodeSource}
 }
 
-// compileProblem says what the compiler's limits are for.
-func compileProblem(message string) string {
+// ofGoto is where the compiler's words about a goto name its line.
+var ofGoto = regexp.MustCompile(` at line (\d+)`)
+
+// compileProblem says what the compiler's limits are for, and puts what it finds wrong with a goto or a label
+// at the line of that.
+func compileProblem(e *lua.CompileError) (line int, problem string) {
+	at := ofGoto.FindStringSubmatch(e.Message)
 	switch {
-	case strings.HasPrefix(message, "register overflow"), message == "too many local variables":
-		return tooManyValues
-	case message == "too long to jump.":
-		return fmt.Sprintf(tooLong, maxInstructions)
+	case strings.HasPrefix(e.Message, "register overflow"), e.Message == "too many local variables":
+		return e.Line, tooManyValues
+	case e.Message == "too long to jump.":
+		return e.Line, fmt.Sprintf(tooLong, maxInstructions)
+	case at != nil && strings.Contains(e.Message, "<goto"):
+		line, _ = strconv.Atoi(at[1])
+		return line, strings.NewReplacer(at[0], "", "<", "", ">", "").Replace(e.Message)
+	case strings.HasPrefix(e.Message, "label '"):
+		return e.Line - 1, e.Message
 	}
-	return message
+	return e.Line, e.Message
 }
 
 // stripHeader takes off a byte order mark and a first line that begins with #!, and keeps its line

@@ -1,0 +1,5 @@
+-- A label that is doubled.
+::again::
+print()
+::again:: -- want 1-71 syntax: label 'again' already defined on line 2
+print()
