@@ -33,9 +33,13 @@ func (h *Host) Undefined(name string, others []string) string {
 }
 
 // UndefinedField says what is wrong with reading library.field, or with calling it, where library is
-// one of Lua's own or a table of builtins; "" where nothing is, or there is no such library.
+// one of Lua's own, a table of builtins or a function; "" where nothing is, or there is no such library.
 func (h *Host) UndefinedField(library, field string, called bool) string {
-	t, ok := h.globals.RawGetString(library).(*lua.LTable)
+	global := h.globals.RawGetString(library)
+	if global.Type() == lua.LTFunction {
+		return "attempt to index a function value with key '" + field + "'"
+	}
+	t, ok := global.(*lua.LTable)
 	if !ok || library == "arg" || library == "_G" || t.RawGetString(field) != lua.LNil {
 		return ""
 	}

@@ -32,7 +32,6 @@ func TestInspectionSaysWhatARunRaises(t *testing.T) {
 		"a function that is only kept":   h.UndefinedField("os", "getenv", false),
 		"a field that package may have":  h.UndefinedField("package", "searchpath", false),
 		"a field that may be missing":    h.UndefinedField("table", "unpack", false),
-		"a field of what is no library":  h.UndefinedField("new_store", "x", true),
 		"an element of the arguments":    h.UndefinedField("arg", "x", true),
 		"a field of an undefined global": h.UndefinedField("nowhere", "x", true),
 	} {
@@ -41,6 +40,9 @@ func TestInspectionSaysWhatARunRaises(t *testing.T) {
 		}
 	}
 	if got, want := h.Undefined("ordres", []string{"orders"}), "undefined global ordres: did you mean orders?"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if got, want := h.UndefinedField("new_store", "x", true), "attempt to index a function value with key 'x'"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	if got, want := h.UndefinedField("table", "unpack", true), "table: no field unpack: there is concat, getn, insert, maxn, remove and sort"; got != want {

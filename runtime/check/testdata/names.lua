@@ -7,6 +7,7 @@ print(string.fromat("%d", 1)) -- want 14-20 undefined: string: no field fromat: 
 print(table.unpack or unpack, table.unpack{1}) -- want 37-43 undefined: table: no field unpack: there is concat, getn, insert, maxn, remove and sort
 print(topology.valdate) -- want 16-23 undefined: topology: no field valdate: did you mean validate?
 print(json.encode(1), json.parse "1") -- want 28-33 undefined: json: no field parse: there is decode and encode
+print(managers.foo(), tostring.x) -- want 16-19 undefined: attempt to index a function value with key 'foo' | 32-33 undefined: attempt to index a function value with key 'x'
 print(_G.stopp_store) -- want 10-21 undefined: undefined global stopp_store: did you mean stop_store?
 
 local function helper()
