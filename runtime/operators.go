@@ -80,7 +80,7 @@ func (h *Host) openStringOperators() {
 		"__sub": func(a, b float64) float64 { return a - b },
 		"__mul": func(a, b float64) float64 { return a * b },
 		"__div": func(a, b float64) float64 { return a / b },
-		"__mod": func(a, b float64) float64 { return a - math.Floor(a/b)*b },
+		"__mod": modulo,
 		"__pow": math.Pow,
 		"__unm": func(a, _ float64) float64 { return -a },
 	} {
@@ -90,6 +90,15 @@ func (h *Host) openStringOperators() {
 		}))
 	}
 	L.SetMetatable(lua.LString(""), mt)
+}
+
+// modulo is a % b, as the virtual machine has it for numbers: of the sign of b.
+func modulo(a, b float64) float64 {
+	r := math.Mod(a, b)
+	if b > 0 && r < 0 || b < 0 && r > 0 {
+		r += b
+	}
+	return r
 }
 
 // stringArithmetic is for operands of which one at least is a string.

@@ -29,6 +29,8 @@ func TestArithmeticOfStrings(t *testing.T) {
 	checkSnippets(t, []snippet{
 		{`print("010" + 1, "0012" * 1, -"010", "0x10" + 0, " 5 " + 1, "10" / "4", "7" % "4", "2" ^ "3", 10 - "1")`, "11\t12\t-10\t16\t6\t2.5\t3\t8\t9\n"},
 		{`print(0012, 0x10, 010, 0xffffffffffffffff, .5, 5., 3e2, -0x10)`, "12\t16\t10\t1.844674407371e+19\t0.5\t5\t300\t-16\n"},
+		{`for _, p in ipairs{{5, 3}, {-5, 3}, {5, -3}, {6, -3}, {2, 0.5 / 3}, {5, math.huge}, {-0.5, 1}} do
+		assert(tostring(p[1]) % p[2] == p[1] % p[2], p) end print(-"5" % "3", "5" % -3)`, "1\t-1\n"},
 		{`print("1_000" + 1)`, "error: test.lua:1: attempt to perform arithmetic on a string value"},
 		{`print(1 + "0b1")`, "error: test.lua:1: attempt to perform arithmetic on a string value"},
 		{`print(-"x")`, "error: test.lua:1: attempt to perform arithmetic on a string value"},
