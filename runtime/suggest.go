@@ -2,8 +2,8 @@ package runtime
 
 import "strings"
 
-// Suggest is the candidate that word is most likely a slip of, or "". It makes no guesses about
-// a single letter, or between words of two.
+// Suggest is the candidate that word is most likely a slip of, or else the only one that goes on after it,
+// as delay_sec does after delay; or "". It makes no guesses about a single letter, or between words of two.
 func Suggest(word string, candidates []string) string {
 	best, bestDistance := "", 0
 	for _, c := range candidates {
@@ -17,10 +17,13 @@ func Suggest(word string, candidates []string) string {
 			best, bestDistance = c, d
 		}
 	}
+	if best == "" {
+		return continued(word, candidates)
+	}
 	return best
 }
 
-// continued is the only candidate that goes on after word, as delay_sec does after delay; or "".
+// continued is the only candidate that goes on after word; or "".
 func continued(word string, candidates []string) string {
 	only := ""
 	for _, c := range candidates {

@@ -94,11 +94,7 @@ func missing(owner, field string, names []string) string {
 
 // hint completes a message about an unknown name: the likely one, or all where they are few.
 func hint(word string, names []string) string {
-	near := Suggest(word, names)
-	if near == "" {
-		near = continued(word, names)
-	}
-	if near != "" {
+	if near := Suggest(word, names); near != "" {
 		return fmt.Sprintf(": did you mean %s?", near)
 	}
 	if len(names) > 0 && len(names) <= 20 {

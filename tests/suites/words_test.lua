@@ -11,6 +11,11 @@ local function failure(f, ...)
 end
 
 describe("assert", function()
+  it("takes no option that eventually doesn't have", function()
+    refuses("assert.eventually: there is no option timeout: did you mean timeout_sec?",
+      assert.eventually, function() return true end, {timeout = 5})
+    refuses("assert.eventually: there is no option 1", assert.eventually, function() return true end, {7})
+  end)
   it("returns what it was given, or found out", function()
     assert.same({5, "why"}, {assert.is_number(5, "why")})
     assert.same({"ab", "c"}, {assert.matches("(.*)-(.*)", "ab-c")})

@@ -51,7 +51,13 @@ define("matches_snapshot match_snapshot", 1, 1, function(a)
   return value.kept == value.got, "the kept snapshot", true, text(value.kept), text(value.got)
 end)
 define("eventually", 1, 2, function(a)
-  local options = type(a[2]) == "table" and a[2] or {}
-  suite.eventually{a[1], timeout_sec = options.timeout_sec, interval_sec = options.interval_sec}
+  local call = {a[1]}
+  for name, option in pairs(type(a[2]) == "table" and a[2] or {}) do call[name] = option end
+  suite.eventually(call)
   return true, "never"
+end, function(a)
+  local known = {"timeout_sec", "interval_sec"}
+  for name in pairs(type(a[2]) == "table" and a[2] or {}) do
+    if name ~= known[1] and name ~= known[2] then suite.unknown("assert.eventually", "option", {tostring(name)}, known) end
+  end
 end)
