@@ -99,7 +99,7 @@ func (a *API) Start() error { return a.apply.Start() }
 
 // Resolve ends, until ctx is done, operations whose runner is gone.
 func (a *API) Resolve(ctx context.Context) {
-	a.apply.Run(ctx, failpoint.Duration("DKV_RESOLVE_EVERY", wire.ResolveEvery), func(err error) { a.Log.Info("an operation stays pending", "why", err) })
+	a.apply.Run(ctx, failpoint.Duration("DKV_RESOLVE_EVERY", wire.ResolveEvery), func(err error) { a.Log.Warn("not settled with all managers", "why", err) })
 }
 
 // Agreed says why it is not certain that all managers of a store have this change as its last one, and

@@ -40,8 +40,8 @@ func (m *Machine) Tend(ctx context.Context) error {
 		}
 	}
 	var all []error
-	for _, err := range silent {
-		all = append(all, err)
+	for _, url := range slices.Sorted(maps.Keys(silent)) {
+		all = append(all, silent[url])
 	}
 	return errors.Join(all...)
 }
