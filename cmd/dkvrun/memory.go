@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
@@ -23,7 +21,7 @@ const memoryLook = 20 * time.Millisecond
 // limitMemory gives a context that is cancelled with errMemory once what is in use takes more than so
 // many MiB. A run that takes twice as much all the same is ended at once, before the system has to.
 // Nothing is taken back at the end: the process ends with its run.
-func limitMemory(ctx context.Context, mib int, stderr io.Writer) context.Context {
+func limitMemory(ctx context.Context, mib int, leave leaving) context.Context {
 	limit := uint64(mib) << 20
 	debug.SetMemoryLimit(int64(limit)) // garbage goes before a run does
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -34,8 +32,7 @@ func limitMemory(ctx context.Context, mib int, stderr io.Writer) context.Context
 			live, all := use[0].Value.Uint64(), use[1].Value.Uint64()
 			switch {
 			case all > 2*limit:
-				fmt.Fprintf(stderr, "dkvrun: ended at once: --max-memory %d MiB passed\n", mib)
-				os.Exit(statusFailed)
+				leave.now(statusFailed, fmt.Sprintf("ended at once: --max-memory %d MiB passed", mib))
 			case live > limit:
 				cancel(errMemory)
 			}

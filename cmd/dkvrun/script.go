@@ -20,19 +20,20 @@ import (
 // runScript runs a script or an expression from its set-up to its exit status.
 func runScript(p *process, o *options) int {
 	var changing atomic.Pointer[builtins.Run]
-	ctx, watch := watchSignals(p.stderr, func() []string {
+	leave := leaving{p.stderr, func() []string {
 		if app := changing.Load(); app != nil && o.local == 0 {
 			return app.UnderWay()
 		}
 		return nil
-	})
+	}}
+	ctx, watch := watchSignals(leave)
 	if o.timeout > 0 {
 		limited, cancel := context.WithTimeoutCause(ctx, time.Duration(o.timeout), errTimeLimit)
 		defer cancel()
 		ctx = limited
 	}
-	ctx = limitMemory(ctx, o.maxMemory, p.stderr)
-	leaveInTime(ctx, p.stderr)
+	ctx = limitMemory(ctx, o.maxMemory, leave)
+	leave.inTime(ctx)
 	ctx, out := watchOutput(ctx, p.stdout)
 	s := newScreen(p, o, out)
 	r := &runner{process: p, options: o, watch: watch, changing: &changing, written: out, screen: s, turns: newTurns(s, s.out)}
@@ -50,21 +51,6 @@ func runScript(p *process, o *options) int {
 	}
 	values, err := r.run(ctx)
 	return r.finish(ctx, values, err)
-}
-
-// leaveInTime ends the process when a run that --timeout or --max-memory has stopped doesn't end: a single
-// step of a script, such as setting t[60000000], can't be cut off. watchSignals does so after a signal.
-func leaveInTime(ctx context.Context, stderr io.Writer) {
-	context.AfterFunc(ctx, func() {
-		cause := context.Cause(ctx)
-		if cause != errTimeLimit && cause != errMemory {
-			return
-		}
-		time.AfterFunc(2*graceTime, func() {
-			fmt.Fprintf(stderr, "dkvrun: not ended %s after %v had passed: leaving\n", 2*graceTime, cause)
-			os.Exit(statusOf(ctx, cause))
-		})
-	})
 }
 
 // maxInput is how much is read of a script on standard input: more than a source may have, so that

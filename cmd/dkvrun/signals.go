@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"sync"
@@ -20,11 +19,11 @@ const graceTime = 5 * time.Second
 const watchFrom = 2 * time.Millisecond
 
 // watchSignals gives the context of the run. The first signal cancels it; the second one, or the end of
-// the grace time, ends the process at once, and says what is under way. What --local has started ends itself
+// the grace time, ends the process at once, and says what is under way (leaving). What --local has started ends itself
 // then: it notices.
 // Signals are handled from the call of begin, or from watchFrom on. Nothing is taken back at the end: the
 // process ends with its run.
-func watchSignals(stderr io.Writer, underWay func() []string) (ctx context.Context, begin func()) {
+func watchSignals(leave leaving) (ctx context.Context, begin func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	begin = sync.OnceFunc(func() {
 		signals := make(chan os.Signal, 2)
@@ -32,15 +31,13 @@ func watchSignals(stderr io.Writer, underWay func() []string) (ctx context.Conte
 		go func() {
 			<-signals
 			cancel()
+			why := ""
 			select {
 			case <-signals:
 			case <-time.After(graceTime):
-				fmt.Fprintf(stderr, "dkvrun: not ended %s after the interrupt: leaving\n", graceTime)
+				why = fmt.Sprintf("not ended %s after the interrupt: leaving", graceTime)
 			}
-			for _, what := range underWay() {
-				fmt.Fprintf(stderr, "        in doubt: %s\n", what)
-			}
-			os.Exit(statusInterrupted)
+			leave.now(statusInterrupted, why)
 		}()
 	})
 	time.AfterFunc(watchFrom, begin)

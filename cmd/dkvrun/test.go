@@ -16,7 +16,7 @@ func runTests(p *process, args []string) int {
 	if o.help {
 		return write(p, testUsage(o))
 	}
-	ctx, watch := watchSignals(p.stderr, func() []string { return nil })
+	ctx, watch := watchSignals(leaving{p.stderr, func() []string { return nil }})
 	watch()
 	if o.watch {
 		return watchTests(ctx, p, o)
