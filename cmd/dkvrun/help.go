@@ -18,6 +18,8 @@ func help(p *process, args []string) int {
 		return runTests(p, []string{"--help"})
 	case "check":
 		return runCheck(p, []string{"--help"})
+	case "assert", "spy", "stub", "mock", "match":
+		return complain(p.stderr, misuse("docs/testing.md lists what it has", "help: %s is a table of suites, not a builtin", name))
 	}
 	text := set.Help(name)
 	if text == "" {
