@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 
 	"dkvrun/runtime/wire"
 )
@@ -16,20 +17,42 @@ func (m *Machine) Agreed(ctx context.Context, store, change string) error {
 	if s == nil || d.Name(store).Out || !keeps(s.Managers, m.self()) {
 		return fmt.Errorf("this manager is none of those that keep %s", store)
 	}
-	for _, w := range s.Managers {
-		var there wire.StoreState
-		var err error
-		if w.Identity == m.self() {
-			there, err = m.State(store)
-		} else {
-			there, err = m.Peers.State(ctx, w.URL, store)
+	var all sync.WaitGroup
+	slots := make(chan struct{}, askedAtOnce)
+	doubts := make([]error, len(s.Managers))
+	for i, w := range s.Managers {
+		slots <- struct{}{}
+		all.Go(func() {
+			doubts[i] = m.vouches(ctx, w, store, change)
+			<-slots
+		})
+	}
+	all.Wait()
+	for _, doubt := range doubts {
+		if doubt != nil {
+			return doubt
 		}
-		if err != nil {
-			return err
-		}
-		if why := m.doubts(w, &there, change); why != "" {
-			return fmt.Errorf("the manager on %s %s", w.URL, why)
-		}
+	}
+	return nil
+}
+
+// askedAtOnce lets Agreed end in time where thousands of managers keep a store.
+const askedAtOnce = 32
+
+// vouches is nil when a manager has this change as its last one.
+func (m *Machine) vouches(ctx context.Context, w wire.Manager, store, change string) error {
+	var there wire.StoreState
+	var err error
+	if w.Identity == m.self() {
+		there, err = m.State(store)
+	} else {
+		there, err = m.Peers.State(ctx, w.URL, store)
+	}
+	if err != nil {
+		return err
+	}
+	if why := m.doubts(w, &there, change); why != "" {
+		return fmt.Errorf("the manager on %s %s", w.URL, why)
 	}
 	return nil
 }
