@@ -33,7 +33,7 @@ func shared(ctx context.Context, p *programs, r *report) (err error) {
 			return err
 		}
 		if u.said != strconv.Itoa(plan.Count) {
-			return fmt.Errorf("a body of %d bytes was taken by %q of %d managers", size, u.said, plan.Count)
+			return fmt.Errorf("a body of %d bytes was read by %q of %d managers", size, u.said, plan.Count)
 		}
 		r.add(fmt.Sprintf("a body of %d KB for 10000 managers, peak memory", size>>10), "MB", []float64{u.peak}, peakTarget)
 	}
