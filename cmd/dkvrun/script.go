@@ -19,6 +19,7 @@ import (
 
 // runScript runs a script or an expression from its set-up to its exit status.
 func runScript(p *process, o *options) int {
+	p.stdout, p.stderr = spared(p.stdout), spared(p.stderr)
 	var changing atomic.Pointer[builtins.Run]
 	leave := leaving{p.stderr, func() []string {
 		if app := changing.Load(); app != nil && o.local == 0 {
