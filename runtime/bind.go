@@ -19,7 +19,7 @@ func (h *Host) bindGlobals(builtins []Builtin) {
 		if space, _, ok := strings.Cut(builtins[i].Name, "."); ok && spaces[space] == nil {
 			t, isTable := h.globals.RawGetString(space).(*lua.LTable)
 			if !isTable {
-				t = L.NewTable()
+				t = L.CreateTable(0, 0)
 				t.Metatable = h.namespaceMetatable(space, t)
 			}
 			spaces[space] = t

@@ -41,11 +41,11 @@ func (h *Host) library(name string) *lua.LTable {
 // only makes a library of these functions of the one that was opened; the others say why they are
 // not there, when they are called: modules keep functions that they may never call.
 func (h *Host) only(library string, names ...string) *lua.LTable {
-	t := h.main.NewTable()
+	t := h.main.CreateTable(0, 0)
 	for _, name := range names {
 		t.RawSetString(name, h.library(library).RawGetString(name))
 	}
-	mt := h.main.NewTable()
+	mt := h.main.CreateTable(0, 0)
 	mt.RawSetString("__index", h.main.NewFunction(func(L *lua.LState) int {
 		key := L.Get(2)
 		refuse := func(L *lua.LState) int {
@@ -105,7 +105,7 @@ func closedReason(name string) string {
 
 // seal makes reading an undefined global an error. Scripts may define globals of their own.
 func (h *Host) seal() {
-	mt := h.main.NewTable()
+	mt := h.main.CreateTable(0, 0)
 	mt.RawSetString("__index", h.main.NewFunction(func(L *lua.LState) int {
 		h.raise(L, h.errorHere(L, "%s", h.undefined(h.text(L, L.Get(2)), nil)))
 		return 0

@@ -114,7 +114,7 @@ func New(opts Options) *Host {
 	h.template, _ = L.NewThread()
 	h.template.Options.RegistrySize, h.template.Options.RegistryGrowStep = 64, 192 // thousands of them may be alive
 	L.SetContext(h.root)
-	h.emptyMap = L.NewTable()
+	h.emptyMap = L.CreateTable(0, 0)
 	h.showFunction = L.NewFunction(h.textOfShown)
 	h.sameObject = L.NewFunction(sameObject)
 	h.concatFunction = L.NewFunction(h.concatenate)

@@ -28,7 +28,7 @@ func (h *Host) output(name string, w io.Writer) *lua.LUserData {
 			h.raise(L, h.errorHere(L, "%s:%s: call it with a colon", name, method))
 		}
 	}
-	methods := L.NewTable()
+	methods := L.CreateTable(0, 0)
 	methods.RawSetString("write", L.NewFunction(func(L *lua.LState) int {
 		own(L, "write")
 		h.write(L, name+":write", 2, w)
@@ -42,7 +42,7 @@ func (h *Host) output(name string, w io.Writer) *lua.LUserData {
 			return 1
 		}))
 	}
-	mt := L.NewTable()
+	mt := L.CreateTable(0, 0)
 	mt.RawSetString("__index", L.NewFunction(func(L *lua.LState) int {
 		fn := methods.RawGet(L.Get(2))
 		if fn == lua.LNil {

@@ -42,7 +42,7 @@ func (h *Host) pairs(L *lua.LState) int {
 	case itemsOf(v) != nil:
 		return h.ipairs(L)
 	case o != nil:
-		fields := L.NewTable()
+		fields := L.CreateTable(0, 0)
 		for _, f := range o.ObjectType().Fields {
 			fields.RawSetString(f.Name, h.mustLua(L, f.Name, f.Get(o)))
 		}

@@ -72,7 +72,7 @@ func call2(L *lua.LState, fn, a, b lua.LValue) lua.LValue {
 // openStringOperators gives strings the arithmetic of the numbers that they hold.
 func (h *Host) openStringOperators() {
 	L := h.main
-	mt := L.NewTable()
+	mt := L.CreateTable(0, 0)
 	mt.RawSetString("__index", h.strings)
 	h.strings.RawSetString("__index", lua.LNil) // it was the metatable itself
 	for event, operator := range map[string]func(a, b float64) float64{

@@ -8,8 +8,8 @@ import (
 // require looks is not the script's to change.
 func (h *Host) openPackage() {
 	L := h.main
-	h.modules = modules{loaded: L.NewTable(), preload: L.NewTable(), loading: map[string]*loading{}}
-	t := L.NewTable()
+	h.modules = modules{loaded: L.CreateTable(0, 0), preload: L.CreateTable(0, 0), loading: map[string]*loading{}}
+	t := L.CreateTable(0, 0)
 	t.RawSetString("loaded", h.modules.loaded)
 	t.RawSetString("preload", h.modules.preload)
 	t.RawSetString("config", lua.LString("/\n;\n?\n!\n-\n"))
@@ -22,7 +22,7 @@ func (h *Host) openPackage() {
 		}
 		return 0
 	})
-	mt := L.NewTable()
+	mt := L.CreateTable(0, 0)
 	mt.RawSetString("__index", closed)
 	mt.RawSetString("__newindex", closed)
 	mt.RawSetString("__metatable", lua.LString("package"))
