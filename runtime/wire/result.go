@@ -43,6 +43,7 @@ const (
 	CodeLastInstance      = "last_instance"       // 409 goes with the store
 	CodeQuorumLoss        = "quorum_loss"         // 409 the store would stop or lose data
 	CodeDataLost          = "data_lost"           // 409 the folder is gone and no other instance has the data
+	CodeUnknownFolder     = "unknown_folder"      // 409 the folder holds another store's data, which the catalog doesn't know
 	CodeStartFailed       = "start_failed"        // 500 the process ended at once
 	CodeStopFailed        = "stop_failed"         // 500
 	CodeWrongManager      = "wrong_manager"       // 421 the request is for another manager

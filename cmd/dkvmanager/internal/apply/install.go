@@ -38,7 +38,7 @@ func Remove(d *catalog.Data, store, operation string) {
 		n.Removed, n.Out = operation, false
 	})
 	if s := d.Named(store); s != nil {
-		delete(d.Stores, s.Name)
+		d.RemoveStore(s.Name)
 	}
 }
 

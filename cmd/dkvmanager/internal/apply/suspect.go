@@ -60,6 +60,10 @@ func (m *Machine) catchUp(store string, there *wire.StoreState) error {
 		}
 		switch c := there.Configuration; {
 		case c != nil && keeps(c.Managers, m.self()):
+			if s != nil && s.Operation != c.Operation { // removed and created anew since the older generation
+				d.RemoveStore(store)
+				s = nil
+			}
 			m.take(d, store, c, how{founding: s == nil && c.Revision == 1})
 		case s != nil && c == nil && there.Removed != "":
 			Remove(d, store, there.Removed)

@@ -220,3 +220,36 @@ func TestASuspectHomeCanBeReplaced(t *testing.T) {
 		t.Error("the old home does not know that it is out")
 	}
 }
+
+// A manager falls back to a generation in which the store is an earlier one of the same name. It follows the home,
+// and only the earlier store's folder is to be deleted.
+func TestSuspect_TakesTheStoreThatWasCreatedAnew(t *testing.T) {
+	f := newFleet(t)
+	f.made()
+	away := f.all[2]
+	earlier := away.store().Operation
+	away.doubt(func(d *catalog.Data) error {
+		s := d.Stores["OrdersStore"]
+		for _, home := range f.all[:2] {
+			if err := home.Catalog.Update(func(d *catalog.Data) error {
+				s := d.Stores["OrdersStore"]
+				s.Operation, s.Change, s.Epoch = id(7), id(7), 7
+				return nil
+			}); err != nil {
+				return err
+			}
+		}
+		s.Epoch = 1
+		return nil
+	})
+	if err := away.Tend(ctx); err != nil {
+		t.Fatal(err)
+	}
+	d := away.Catalog.Snapshot()
+	if s := d.Stores["OrdersStore"]; s.Operation != id(7) || s.Committed() != id(7) || len(s.Local) != 1 {
+		t.Errorf("it has creation %s, change %s, own instances %v", s.Operation, s.Committed(), s.Local)
+	}
+	if len(d.Deletions) != 1 || d.Deletions[0].Operation != earlier {
+		t.Errorf("to be deleted are %+v, want the folder of creation %s alone", d.Deletions, earlier)
+	}
+}

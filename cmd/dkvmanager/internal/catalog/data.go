@@ -2,7 +2,12 @@
 // survives the manager: what is not in it, or in an instance's folder, is not known after a restart.
 package catalog
 
-import "dkvrun/runtime/wire"
+import (
+	"maps"
+	"slices"
+
+	"dkvrun/runtime/wire"
+)
 
 // Data is the whole catalog.
 type Data struct {
@@ -14,6 +19,30 @@ type Data struct {
 	// Doubtful are the stores, in lower case, about which a vote may be missing: this catalog had to be
 	// taken from an older generation, and their homes have not told how they are since.
 	Doubtful []string `json:"doubtful,omitempty"`
+	// Deletions are the instance folders that this server has yet to delete. No other folder is ever
+	// deleted: a catalog that doesn't know a folder may be an older copy than the folder.
+	Deletions []Deletion `json:"deletions,omitempty"`
+}
+
+// Deletion names the folder of one instance of a removed store. Operation is the store's creating
+// operation: the folder of a later store of the same name stays.
+type Deletion struct {
+	Store     string `json:"store"`
+	Instance  string `json:"instance"`
+	Operation string `json:"operation"`
+}
+
+// RemoveStore removes a store, and records that the folders of this server's instances are to be deleted.
+// It does nothing where there is no such store.
+func (d *Data) RemoveStore(name string) {
+	s := d.Stores[name]
+	if s == nil {
+		return
+	}
+	for _, instance := range slices.Sorted(maps.Keys(s.Local)) {
+		d.Deletions = append(d.Deletions, Deletion{Store: s.Name, Instance: instance, Operation: s.Operation})
+	}
+	delete(d.Stores, name)
 }
 
 // Store is one store of the catalog.

@@ -128,11 +128,7 @@ func (s *Supervisor) wanted(p place) bool {
 // Remove ends all processes of a store and deletes their folders; the catalog must have dropped the
 // store before. What it does not get done, the supervisor does by itself, also after a restart.
 func (s *Supervisor) Remove(ctx context.Context, store string) error {
-	strays, err := s.strays()
-	if err != nil {
-		return refusal(http.StatusInternalServerError, wire.CodeInternal, "%v", err)
-	}
-	s.refresh(strays...)
+	s.refresh()
 	for _, w := range s.workersOf(store) {
 		if s.goalOf(w.place).kind != goalGone {
 			continue

@@ -24,15 +24,22 @@ func (c *cluster) spread(prefix string, from, to int) []wire.Node {
 // create puts a store into every catalog, as stopped.
 func (c *cluster) create(store string, nodes []wire.Node) {
 	c.t.Helper()
+	c.createAs(store, "op-"+store, catalog.Local{Desired: wire.DesiredStopped}, nodes)
+}
+
+// createAs is create with the creating operation, and with what every instance begins as.
+func (c *cluster) createAs(store, operation string, local catalog.Local, nodes []wire.Node) {
+	c.t.Helper()
 	nodes = wire.AssignRoles(nodes)
 	c.nodes[store] = nodes
 	for _, s := range c.servers {
 		s.change(func(d *catalog.Data) {
-			made := &catalog.Store{Name: store, Engine: "etcd", Operation: "op-" + store, Revision: 1, Epoch: 1,
+			made := &catalog.Store{Name: store, Engine: "etcd", Operation: operation, Revision: 1, Epoch: 1,
 				Digest: wire.Digest(store, nodes), Founders: wire.Founders(nodes), Nodes: nodes, Local: map[string]*catalog.Local{}}
 			for _, n := range nodes {
 				if n.Host == s.host {
-					made.Local[n.Name] = &catalog.Local{Desired: wire.DesiredStopped}
+					own := local
+					made.Local[n.Name] = &own
 				}
 			}
 			d.Stores[store] = made

@@ -15,31 +15,6 @@ func (s *Supervisor) folder(p place) string {
 	return filepath.Join(s.opts.Dir, p.store, p.instance)
 }
 
-// strays lists the folders of instances that the catalog does not know.
-func (s *Supervisor) strays() ([]place, error) {
-	stores, err := os.ReadDir(s.opts.Dir)
-	if err != nil {
-		return nil, fmt.Errorf("instances' folder: %w", err)
-	}
-	var found []place
-	for _, store := range stores {
-		if !store.IsDir() {
-			continue
-		}
-		instances, err := os.ReadDir(filepath.Join(s.opts.Dir, store.Name()))
-		if err != nil {
-			return nil, fmt.Errorf("store's folder: %w", err)
-		}
-		for _, instance := range instances {
-			p := place{store.Name(), instance.Name()}
-			if s.goalOf(p).kind == goalGone {
-				found = append(found, p)
-			}
-		}
-	}
-	return found, nil
-}
-
 // readSpec reads what the instance was last started with; nil when it never was.
 func readSpec(folder string) (*engine.Spec, error) {
 	text, err := os.ReadFile(filepath.Join(folder, engine.SpecFile))
@@ -90,16 +65,4 @@ func syncFolder(path string) error {
 		return err
 	}
 	return errors.Join(dir.Sync(), dir.Close())
-}
-
-// removeFolder deletes an instance's folder, and its store's with the last one.
-func removeFolder(folder string) error {
-	if err := os.RemoveAll(folder); err != nil {
-		return err
-	}
-	err := os.Remove(filepath.Dir(folder))
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist) {
-		return nil // ErrExist stands for "not empty": other instances are left
-	}
-	return err
 }

@@ -14,7 +14,7 @@ import (
 type goalKind int
 
 const (
-	goalGone  goalKind = iota // the catalog has no such instance: no process, no folder
+	goalGone  goalKind = iota // the catalog has no such instance: only what its deletions name is ended and deleted
 	goalLeave                 // the topology has dropped it: out of the running store, then gone
 	goalStop
 	goalRun

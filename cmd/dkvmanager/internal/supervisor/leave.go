@@ -120,7 +120,7 @@ func (w *worker) farewell(g goal) error {
 	if !w.halt(stopGrace) {
 		return nil
 	}
-	if err := removeFolder(w.dir); err != nil {
+	if err := deleteData(w.dir, g.store.Operation); err != nil {
 		return err
 	}
 	w.spec = nil

@@ -147,18 +147,6 @@ func (w *worker) halt(grace time.Duration) bool {
 	return false
 }
 
-// vanish kills what runs and deletes the folder: the store is gone, and so is the worth of its data.
-func (w *worker) vanish() (gone bool, err error) {
-	if !w.halt(0) {
-		return false, nil
-	}
-	if err := removeFolder(w.dir); err != nil {
-		return false, err
-	}
-	w.life = life{}
-	return true, nil
-}
-
 // keep sees that the instance runs as what it should be.
 func (w *worker) keep(ctx context.Context, g goal) error {
 	if w.proc != nil {

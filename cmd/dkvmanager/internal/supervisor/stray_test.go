@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-func TestStrayProcessesAndFoldersAreCleanedUp(t *testing.T) {
+func TestSupervisor_DeletesWhatWasRemovedBeforeACrash(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 1)
 	s := c.servers[0]
@@ -30,7 +31,7 @@ func TestStrayProcessesAndFoldersAreCleanedUp(t *testing.T) {
 	stock := s.instance("Stock", "stock-1")
 
 	// The manager crashes after the catalog has dropped the store, before the supervisor hears of it.
-	s.crash(func(d *catalog.Data) { delete(d.Stores, "Orders") })
+	s.crash(func(d *catalog.Data) { d.RemoveStore("Orders") })
 	s.open()
 	wait(t, 10*time.Second, func() (bool, string) {
 		_, err := os.Stat(filepath.Join(s.opts.Dir, "Orders"))
@@ -56,8 +57,11 @@ func TestFolderOfAnEarlierStoreOfThatName(t *testing.T) {
 	put(t, c.node("Orders", "orders-1"), "k", "old")
 	pid := s.instance("Orders", "orders-1").PID
 	s.change(func(d *catalog.Data) {
-		d.Stores["Orders"].Operation = "op-2"
-		d.Stores["Orders"].Local["orders-1"] = &catalog.Local{Desired: wire.DesiredRunning}
+		again := *d.Stores["Orders"]
+		again.Operation = "op-2"
+		again.Local = map[string]*catalog.Local{"orders-1": {Desired: wire.DesiredRunning}}
+		d.RemoveStore("Orders")
+		d.Stores["Orders"] = &again
 	})
 	wait(t, 10*time.Second, func() (bool, string) {
 		now := s.instance("Orders", "orders-1")
@@ -75,7 +79,7 @@ func TestRemoveStore(t *testing.T) {
 	c.create("Orders", c.spread("orders", 1, 2))
 	c.start("Orders")
 	all := c.instances("Orders")
-	if err := s.catalog.Update(func(d *catalog.Data) error { delete(d.Stores, "Orders"); return nil }); err != nil {
+	if err := s.catalog.Update(func(d *catalog.Data) error { d.RemoveStore("Orders"); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -185,4 +189,109 @@ func processesOf(t *testing.T, folder string) []int {
 		pids = append(pids, pid)
 	}
 	return pids
+}
+
+// restoredCopy lets the manager crash, and puts back the catalog that the server had before f.
+func (s *server) restoredCopy(f func()) {
+	s.t.Helper()
+	path := filepath.Join(s.dir, "catalog.json")
+	old, err := os.ReadFile(path)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	f()
+	s.crash(func(*catalog.Data) {})
+	if err := os.WriteFile(path, old, 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	s.open()
+}
+
+// A catalog that doesn't know a store may be an older copy: the store's process and data stay.
+func TestSupervisor_KeepsFoldersThatTheCatalogDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, 1)
+	s := c.servers[0]
+	c.create("Stock", []wire.Node{s.node("stock-1", 5)})
+	var before wire.Instance
+	s.restoredCopy(func() {
+		c.create("Orders", c.spread("orders", 1, 1))
+		c.start("Orders")
+		c.waitSettled("Orders", 10*time.Second)
+		put(t, c.node("Orders", "orders-1"), "k", "v")
+		before = s.instance("Orders", "orders-1")
+		endLater(t, before.PID)
+	})
+	// Everything that made the manager delete such folders before: a start, a change, a removal, a stop.
+	s.mustStart("Stock", "stock-1")
+	s.change(func(d *catalog.Data) { d.RemoveStore("Stock") })
+	wait(t, 10*time.Second, func() (bool, string) {
+		_, err := os.Stat(s.folder(place{"Stock", "stock-1"}))
+		return os.IsNotExist(err), "the folder of the removed store is there"
+	})
+	if !alive(before.PID) {
+		t.Fatal("the process of a store that the catalog doesn't know was ended")
+	}
+	if v := get(t, c.node("Orders", "orders-1"), "k"); v != "v" {
+		t.Errorf("the store has %q, want v", v)
+	}
+	// Once the catalog knows the store again, the process is adopted.
+	c.createAs("Orders", "op-Orders", catalog.Local{Desired: wire.DesiredRunning, Bootstrapped: true}, c.spread("orders", 1, 1))
+	wait(t, 10*time.Second, func() (bool, string) {
+		now := s.instance("Orders", "orders-1")
+		return now.Ready && now.PID == before.PID, describe([]wire.Instance{now})
+	})
+}
+
+// A store of the same name that the catalog doesn't know to be removed keeps its folder, and its process runs on.
+func TestSupervisor_KeepsTheFolderOfAnotherStoreOfThatName(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, 1)
+	s := c.servers[0]
+	var before wire.Instance
+	s.restoredCopy(func() {
+		c.create("Orders", c.spread("orders", 1, 1))
+		c.start("Orders")
+		c.waitSettled("Orders", 10*time.Second)
+		put(t, c.node("Orders", "orders-1"), "k", "old")
+		before = s.instance("Orders", "orders-1")
+		endLater(t, before.PID)
+	})
+	old := c.node("Orders", "orders-1")
+	stopped := catalog.Local{Desired: wire.DesiredStopped}
+	c.createAs("Orders", "op-2", stopped, []wire.Node{s.node("orders-1", 3)})
+	_, err := s.Start(context.Background(), "Orders", "orders-1")
+	if code(err) != wire.CodeUnknownFolder || !strings.Contains(err.Error(), strconv.Itoa(before.PID)) {
+		t.Errorf("start in another store's folder: %v, want %s and process %d", err, wire.CodeUnknownFolder, before.PID)
+	}
+	if now := s.instance("Orders", "orders-1"); now.PID != 0 || now.Status != wire.Stopped {
+		t.Errorf("status in another store's folder: %s", describe([]wire.Instance{now}))
+	}
+	if v := get(t, old, "k"); v != "old" {
+		t.Errorf("the other store has %q, want old", v)
+	}
+	if _, err := s.Stop(context.Background(), "Orders", "orders-1", true); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+	s.change(func(d *catalog.Data) { d.RemoveStore("Orders") })
+	wait(t, 10*time.Second, func() (bool, string) {
+		return len(s.catalog.Snapshot().Deletions) == 0, "the removal is not over"
+	})
+	if v := get(t, old, "k"); v != "old" {
+		t.Errorf("after the removal of its namesake the other store has %q, want old", v)
+	}
+	// Moved away by hand, the folder is no longer in the way.
+	c.createAs("Orders", "op-3", stopped, []wire.Node{s.node("orders-1", 3)})
+	if err := os.Rename(s.folder(place{"Orders", "orders-1"}), filepath.Join(t.TempDir(), "orders-1")); err != nil {
+		t.Fatal(err)
+	}
+	s.mustStart("Orders", "orders-1")
+}
+
+// endLater ends a process at the end of the test that no supervisor may know by then.
+func endLater(t *testing.T, pid int) {
+	t.Cleanup(func() {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+		wait(t, 10*time.Second, func() (bool, string) { return !alive(pid), "the process is still there" })
+	})
 }

@@ -89,11 +89,14 @@ func New(opts Options) (*Supervisor, error) {
 // Run adopts the instances that run already, then reconciles until ctx is done. Instances outlive it.
 // It is called once. The error says that the instances' folders can't be read.
 func (s *Supervisor) Run(ctx context.Context) error {
-	strays, err := s.strays()
+	unknown, err := s.unknownFolders()
 	if err != nil {
 		return err
 	}
-	s.refresh(strays...)
+	for _, p := range unknown {
+		s.reportUnknown(p)
+	}
+	s.refresh()
 	s.mu.Lock()
 	s.ctx = ctx
 	for _, w := range s.workers {
@@ -114,14 +117,14 @@ func (s *Supervisor) Poke() {
 }
 
 // refresh looks at the catalog, sees that every own instance has a worker, and wakes them all. Folders
-// that the catalog may know nothing of get a worker as well: it deletes them.
-func (s *Supervisor) refresh(strays ...place) {
+// that are to be deleted get a worker as well.
+func (s *Supervisor) refresh() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	view := s.opts.Catalog.Snapshot()
 	s.view.Store(view)
-	for _, p := range strays {
-		s.ensure(p)
+	for _, x := range view.Deletions {
+		s.ensure(place{x.Store, x.Instance})
 	}
 	for _, store := range view.Stores {
 		for _, n := range s.own(store) {
@@ -150,11 +153,11 @@ func (s *Supervisor) launch(w *worker) {
 	s.running.Go(func() { w.run(ctx) })
 }
 
-// release forgets a worker whose folder is gone, unless the catalog has the instance again by now.
+// release forgets a worker that has nothing left to do, unless the catalog has the instance again by now.
 func (s *Supervisor) release(w *worker) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.goalOf(w.place).kind != goalGone {
+	if s.goalOf(w.place).kind != goalGone || len(s.deletions(w.place)) > 0 {
 		return false
 	}
 	delete(s.workers, w.place)

@@ -137,7 +137,10 @@ func (w *worker) step(ctx context.Context) (gone bool) {
 	if w.s.closing.Load() && g.kind != goalGone {
 		g.kind = goalStop
 	}
-	if w.problem = w.observe(ctx, g); w.problem == nil {
+	if w.problem = w.unknownFolder(g); w.problem == nil {
+		w.problem = w.observe(ctx, g)
+	}
+	if w.problem == nil {
 		gone, w.problem = w.act(ctx, g)
 	}
 	// After an interrupt the next step follows at once, and what this one ran into means nothing.
@@ -152,12 +155,10 @@ func (w *worker) act(ctx context.Context, g goal) (gone bool, err error) {
 	switch {
 	case w.s.opts.Catalog.Lost() != "":
 		err = w.attend(ctx, g)
+	case len(w.s.deletions(w.place)) > 0:
+		gone, err = w.deleteRemoved(g)
 	case g.kind == goalGone:
-		return w.vanish()
-	case w.spec != nil && w.spec.Operation != g.store.Operation:
-		// The folder is of an earlier store of the same name.
-		w.look = 0
-		_, err = w.vanish()
+		return true, nil // the catalog doesn't know the folder: it stays, and so does what runs in it
 	case g.kind == goalLeave:
 		err = w.leave(ctx, g)
 	case g.kind == goalStop:
@@ -167,7 +168,7 @@ func (w *worker) act(ctx context.Context, g goal) (gone bool, err error) {
 		w.contacts(g)
 		err = w.keep(ctx, g)
 	}
-	return false, err
+	return gone, err
 }
 
 // pause waits for something to happen, or for the time of the next look.

@@ -1,0 +1,160 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/cmd/dkvmanager/internal/engine/process"
+	"dkvrun/runtime/wire"
+)
+
+// A folder is deleted only where the catalog records its deletion, by store, instance and creating
+// operation, or where its instance has left the store. A folder that the catalog doesn't know stays, and so
+// does the process in it: the catalog may be an older copy that was put back.
+
+// deletions lists what is recorded for one folder.
+func (s *Supervisor) deletions(p place) []catalog.Deletion {
+	var found []catalog.Deletion
+	for _, x := range s.view.Load().Deletions {
+		if x.Store == p.store && x.Instance == p.instance {
+			found = append(found, x)
+		}
+	}
+	return found
+}
+
+// deleteRemoved ends the process of a removed store's instance, deletes its data, and drops the record.
+// Data of other creating operations in the same folder stays, and so does a process that serves them.
+func (w *worker) deleteRemoved(g goal) (gone bool, err error) {
+	w.look = 0
+	for _, x := range w.s.deletions(w.place) {
+		others, err := hasOtherData(w.dir, x.Operation)
+		if err != nil {
+			return false, err
+		}
+		serves := w.spec != nil && w.spec.Operation == x.Operation || w.spec == nil && !others
+		if serves && !w.halt(0) {
+			return false, nil
+		}
+		if err := deleteData(w.dir, x.Operation); err != nil {
+			return false, err
+		}
+		if w.spec != nil && w.spec.Operation == x.Operation {
+			w.life = life{}
+		}
+		w.s.opts.Log.Info("deleted the data of a removed store", "store", w.store, "instance", w.instance, "operation", x.Operation)
+		if err := w.s.dropDeletion(x); err != nil {
+			return false, err
+		}
+	}
+	return g.kind == goalGone, nil
+}
+
+func (s *Supervisor) dropDeletion(done catalog.Deletion) error {
+	return s.update(func(d *catalog.Data) error {
+		d.Deletions = slices.DeleteFunc(d.Deletions, func(x catalog.Deletion) bool { return x == done })
+		return nil
+	})
+}
+
+// deleteData deletes an instance's folder, and the store's folder with its last one. Where the folder holds
+// data of another creating operation, only the data of this one is deleted.
+func deleteData(folder, operation string) error {
+	others, err := hasOtherData(folder, operation)
+	if err != nil {
+		return err
+	}
+	if others {
+		return os.RemoveAll(filepath.Join(folder, dataDir(operation)))
+	}
+	if spec, err := readSpec(folder); err == nil && spec != nil && spec.Operation != operation {
+		return nil // a later store of that name has taken the folder, and has no data yet
+	}
+	if err := os.RemoveAll(folder); err != nil {
+		return err
+	}
+	err = os.Remove(filepath.Dir(folder))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist) {
+		return nil // ErrExist stands for "not empty": other instances are left
+	}
+	return err
+}
+
+// hasOtherData reports whether an instance's folder holds data of another creating operation.
+func hasOtherData(folder, operation string) (bool, error) {
+	entries, err := os.ReadDir(folder)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	return slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
+		return strings.HasPrefix(e.Name(), dataDir("")) && e.Name() != dataDir(operation)
+	}), nil
+}
+
+// unknownFolder refuses to use a folder that another store of the same name has used, where the catalog doesn't
+// know that this store was removed. It returns nil for any other folder.
+func (w *worker) unknownFolder(g goal) error {
+	if g.store == nil || w.spec == nil || w.spec.Operation == g.store.Operation || len(w.s.deletions(w.place)) > 0 {
+		return nil
+	}
+	spec, err := readSpec(w.dir) // somebody may have moved the folder away
+	if err != nil {
+		return err
+	}
+	if w.spec = spec; spec == nil || spec.Operation == g.store.Operation {
+		return nil
+	}
+	pid, err := process.Holder(w.dir)
+	if err != nil {
+		return err
+	}
+	r := refusal(http.StatusConflict, wire.CodeUnknownFolder,
+		"%s holds data of another store named %s, and the catalog doesn't say that it was removed: it is kept", w.dir, w.store)
+	r.Hint = "move the folder elsewhere, or delete it if its data is not needed"
+	if pid != 0 {
+		r.Message += fmt.Sprintf("; process %d runs in it", pid)
+		r.Hint = fmt.Sprintf("end process %d, then move the folder elsewhere, or delete it if its data is not needed", pid)
+	}
+	return r
+}
+
+// unknownFolders lists the folders that neither belong to an instance of the catalog nor are to be deleted.
+func (s *Supervisor) unknownFolders() ([]place, error) {
+	stores, err := os.ReadDir(s.opts.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("instances' folder: %w", err)
+	}
+	var found []place
+	for _, store := range stores {
+		if !store.IsDir() {
+			continue
+		}
+		instances, err := os.ReadDir(filepath.Join(s.opts.Dir, store.Name()))
+		if err != nil {
+			return nil, fmt.Errorf("store's folder: %w", err)
+		}
+		for _, instance := range instances {
+			p := place{store.Name(), instance.Name()}
+			if s.goalOf(p).kind == goalGone && len(s.deletions(p)) == 0 {
+				found = append(found, p)
+			}
+		}
+	}
+	return found, nil
+}
+
+// reportUnknown logs a folder that is kept, with the process that runs in it.
+func (s *Supervisor) reportUnknown(p place) {
+	about := []any{"store", p.store, "instance", p.instance, "folder", s.folder(p)}
+	if pid, err := process.Holder(s.folder(p)); err == nil && pid != 0 {
+		about = append(about, "pid", pid)
+	}
+	s.opts.Log.Warn("the catalog doesn't know this instance: its folder is kept, and a process in it goes on running", about...)
+}
