@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"dkvrun/runtime"
-	"dkvrun/runtime/check/syntax"
+	"dkvrun/runtime/syntax"
 )
 
 // call checks one call: what is called, and with what.

@@ -13,8 +13,8 @@ import (
 	"unicode/utf8"
 
 	"dkvrun/runtime"
-	"dkvrun/runtime/check/syntax"
 	"dkvrun/runtime/suite"
+	"dkvrun/runtime/syntax"
 )
 
 // Config is what sources are checked against.

@@ -2,7 +2,7 @@ package check
 
 import (
 	"dkvrun/runtime"
-	"dkvrun/runtime/check/syntax"
+	"dkvrun/runtime/syntax"
 )
 
 // field reports a field that is read, perhaps to be called, where there is none.

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"dkvrun/runtime/check/syntax"
+	"dkvrun/runtime/syntax"
 )
 
 // The codes of findings. A run would refuse what has the severity error; a warning is a slip that a

@@ -4,8 +4,8 @@ import (
 	"maps"
 	"slices"
 
-	"dkvrun/runtime/check/syntax"
 	"dkvrun/runtime/suite"
+	"dkvrun/runtime/syntax"
 )
 
 // globals are the names that a source and its modules define.

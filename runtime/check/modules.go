@@ -3,8 +3,8 @@ package check
 import (
 	"slices"
 
-	"dkvrun/runtime/check/syntax"
 	"dkvrun/runtime/suite"
+	"dkvrun/runtime/syntax"
 )
 
 // module is what require gives for a name.

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"dkvrun/runtime/check/syntax"
+	"dkvrun/runtime/syntax"
 )
 
 // expected notes the functions that a suite expects to raise, as in assert.has_error(function() … end):

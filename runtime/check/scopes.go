@@ -1,6 +1,6 @@
 package check
 
-import "dkvrun/runtime/check/syntax"
+import "dkvrun/runtime/syntax"
 
 // variable is a local, a parameter or the variable of a loop.
 type variable struct {

@@ -4,7 +4,7 @@ import (
 	"strings"
 
 	"dkvrun/runtime"
-	"dkvrun/runtime/check/syntax"
+	"dkvrun/runtime/syntax"
 )
 
 // shape is what is known of a value: one of these, or items alone for a plain list.

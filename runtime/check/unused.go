@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"dkvrun/runtime/check/syntax"
+	"dkvrun/runtime/syntax"
 )
 
 // unused reports locals that nothing reads, and results that nothing looks at.

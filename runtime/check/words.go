@@ -4,8 +4,8 @@ import (
 	"slices"
 	"strings"
 
-	"dkvrun/runtime/check/syntax"
 	"dkvrun/runtime/suite"
+	"dkvrun/runtime/syntax"
 )
 
 // registration is a name that a suite registers for assert or match, "" for one that only a run can tell.

@@ -2,7 +2,7 @@ package check
 
 import (
 	"dkvrun/runtime"
-	"dkvrun/runtime/check/syntax"
+	"dkvrun/runtime/syntax"
 )
 
 // written is an argument or a table's field as runtime.Refusals takes it. Only the last one of a list

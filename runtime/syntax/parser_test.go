@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"dkvrun/runtime"
-	"dkvrun/runtime/check/syntax"
+	"dkvrun/runtime/syntax"
 )
 
 func TestErrors(t *testing.T) {
@@ -110,7 +110,7 @@ func agree(t *testing.T, h *runtime.Host, src []byte) {
 func TestAgreesWithTheCompiler(t *testing.T) {
 	h := runtime.New(runtime.Options{})
 	defer h.Close()
-	files, err := filepath.Glob("../../../s*/*.lua") // scripts and stdlib
+	files, err := filepath.Glob("../../s*/*.lua") // scripts and stdlib
 	if err != nil || len(files) < 5 {
 		t.Fatalf("found %d scripts: %v", len(files), err)
 	}
