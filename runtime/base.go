@@ -2,15 +2,18 @@ package runtime
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"dkvrun/runtime/luanum"
 )
 
 // text is what tostring gives.
 func (h *Host) text(L *lua.LState, v lua.LValue) string {
 	if n, ok := v.(lua.LNumber); ok {
-		return formatNumber(float64(n))
+		return luanum.Format(float64(n))
 	}
 	if fn, ok := L.GetMetaField(v, "__tostring").(*lua.LFunction); ok {
 		L.Push(fn)
@@ -25,6 +28,39 @@ func (h *Host) text(L *lua.LState, v lua.LValue) string {
 
 func (h *Host) tostring(L *lua.LState) int {
 	L.Push(lua.LString(h.text(L, L.CheckAny(1))))
+	return 1
+}
+
+func (h *Host) tonumber(L *lua.LState) int {
+	v := L.CheckAny(1)
+	if L.GetTop() > 1 && L.Get(2) != lua.LNumber(10) {
+		base := L.CheckInt(2)
+		if base < 2 || base > 36 {
+			h.raise(L, h.errorHere(L, "tonumber: base %d is out of range: 2 to 36", base))
+		}
+		s := strings.ToLower(strings.TrimSpace(h.text(L, v)))
+		if base == 16 {
+			s = strings.TrimPrefix(s, "0x")
+		}
+		if n, err := strconv.ParseInt(s, base, 64); err == nil {
+			L.Push(lua.LNumber(n))
+		} else {
+			L.Push(lua.LNil)
+		}
+		return 1
+	}
+	switch v := v.(type) {
+	case lua.LNumber:
+		L.Push(v)
+	case lua.LString:
+		if n, ok := luanum.Parse(strings.TrimSpace(string(v))); ok {
+			L.Push(lua.LNumber(n))
+		} else {
+			L.Push(lua.LNil)
+		}
+	default:
+		L.Push(lua.LNil)
+	}
 	return 1
 }
 

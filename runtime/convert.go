@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"dkvrun/runtime/luanum"
 )
 
 // convert checks one value against its parameter; the error completes "f: parameter p: ".
@@ -26,7 +28,7 @@ func (h *Host) convert(p *Param, v lua.LValue) (any, error) {
 			return nil, h.mismatch(v, "number")
 		}
 		if f := float64(n); math.IsNaN(f) || math.IsInf(f, 0) {
-			return nil, fmt.Errorf("got %s, want a finite number", formatNumber(f))
+			return nil, fmt.Errorf("got %s, want a finite number", luanum.Format(f))
 		}
 		return float64(n), inRange(p, float64(n))
 	case Boolean:
@@ -61,7 +63,7 @@ func (h *Host) integer(p *Param, v lua.LValue) (any, error) {
 	}
 	f := float64(n)
 	if f != math.Trunc(f) || math.Abs(f) > 1<<53 {
-		return nil, fmt.Errorf("got %s, want an integer", formatNumber(f))
+		return nil, fmt.Errorf("got %s, want an integer", luanum.Format(f))
 	}
 	return int(f), inRange(p, f)
 }
@@ -122,11 +124,11 @@ func inRange(p *Param, f float64) error {
 	}
 	switch {
 	case p.Max == nil:
-		return fmt.Errorf("%s is out of range: at least %s", formatNumber(f), formatNumber(*p.Min))
+		return fmt.Errorf("%s is out of range: at least %s", luanum.Format(f), luanum.Format(*p.Min))
 	case p.Min == nil:
-		return fmt.Errorf("%s is out of range: at most %s", formatNumber(f), formatNumber(*p.Max))
+		return fmt.Errorf("%s is out of range: at most %s", luanum.Format(f), luanum.Format(*p.Max))
 	}
-	return fmt.Errorf("%s is out of range: %s to %s", formatNumber(f), formatNumber(*p.Min), formatNumber(*p.Max))
+	return fmt.Errorf("%s is out of range: %s to %s", luanum.Format(f), luanum.Format(*p.Min), luanum.Format(*p.Max))
 }
 
 func oneOf(p *Param, s string) error {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"dkvrun/runtime/luanum"
 )
 
 // dateLayouts are the conversions of os.date that a layout of Go's says, in the C locale.
@@ -114,11 +116,8 @@ func (h *Host) osTime(L *lua.LState) int {
 	fields := L.CheckTable(1)
 	field := func(name string, fallback int) int {
 		v := fields.RawGetString(name)
-		n, ok := v.(lua.LNumber)
-		if text, isText := v.(lua.LString); isText {
-			n, ok = parseNumber(strings.TrimSpace(string(text))).(lua.LNumber)
-		}
-		whole, isWhole := number(n).(int)
+		n, ok := numeric(v)
+		whole, isWhole := luanum.ToGo(n).(int)
 		switch {
 		case v == lua.LNil && fallback >= 0:
 			return fallback

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"dkvrun/runtime/luanum"
 )
 
 // maxInline is the width up to which a table is shown on one line.
@@ -32,7 +34,7 @@ func showValue(v any, indent string) string {
 	case string:
 		return quote(v)
 	case float64:
-		return formatNumber(v)
+		return luanum.Format(v)
 	case opaque:
 		return string(v)
 	case *Func:

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"dkvrun/runtime/luanum"
 )
 
 // fromLua converts any value; the comment of Call.Value says to what. What has no Go form arrives as
@@ -63,7 +65,7 @@ func (r *reader) read(v lua.LValue) (any, error) {
 	case lua.LString:
 		return string(v), nil
 	case lua.LNumber:
-		return number(v), nil
+		return luanum.ToGo(float64(v)), nil
 	case *lua.LFunction:
 		return &Func{host: r.host, fn: v}, nil
 	case *lua.LUserData:

@@ -8,7 +8,7 @@ import (
 	"math"
 	"strconv"
 
-	lua "github.com/yuin/gopher-lua"
+	"dkvrun/runtime/luanum"
 )
 
 // EncodeJSON writes a value of Call.Value's types as JSON, without a line feed at the end. Lists
@@ -47,7 +47,7 @@ func (e *jsonEncoder) value(v any, depth int) error {
 		e.out.WriteString(strconv.FormatUint(v, 10))
 	case float64:
 		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return fmt.Errorf("%s has no form in JSON", formatNumber(v))
+			return fmt.Errorf("%s has no form in JSON", luanum.Format(v))
 		}
 		e.out.WriteString(strconv.FormatFloat(v, 'g', -1, 64))
 	case []string:
@@ -177,7 +177,7 @@ func plainNumbers(v any) (any, error) {
 		if err != nil {
 			return nil, fmt.Errorf("not JSON: the number %s is out of range", v)
 		}
-		return number(lua.LNumber(f)), nil
+		return luanum.ToGo(f), nil
 	case []any:
 		for i := range v {
 			if v[i], err = plainNumbers(v[i]); err != nil {

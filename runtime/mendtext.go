@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"dkvrun/runtime/luanum"
 	"github.com/yuin/gopher-lua/ast"
 )
 
@@ -41,11 +43,11 @@ func (m *mender) concat(e *ast.StringConcatOpExpr) ast.Expr {
 
 // number writes a number as gopher-lua reads it rightly.
 func (m *mender) number(e *ast.NumberExpr) {
-	n, ok := parseNumber(e.Value).(lua.LNumber)
+	n, ok := luanum.Parse(e.Value)
 	if !ok {
 		m.refuse(e.Line(), "malformed number near '%s'", e.Value)
 	}
-	e.Value = strconv.FormatFloat(float64(n), 'g', -1, 64)
+	e.Value = strconv.FormatFloat(n, 'g', -1, 64)
 }
 
 // giveConcat puts Host.concatenate where the functions of a source have the constant that stands for it.

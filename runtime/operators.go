@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"dkvrun/runtime/luanum"
 )
 
 // concatenate is .. for two values or more.
@@ -39,7 +41,7 @@ func (h *Host) concatenate(L *lua.LState) int {
 // plainText is the text of a string or a number.
 func plainText(v lua.LValue) string {
 	if n, ok := v.(lua.LNumber); ok {
-		return formatNumber(float64(n))
+		return luanum.Format(float64(n))
 	}
 	return v.String()
 }
@@ -131,7 +133,7 @@ func (h *Host) stringArithmetic(L *lua.LState, event string, operator func(a, b 
 // numeric is the number that a value is, or that its text says.
 func numeric(v lua.LValue) (float64, bool) {
 	if s, ok := v.(lua.LString); ok {
-		v = parseNumber(strings.TrimSpace(string(s)))
+		return luanum.Parse(strings.TrimSpace(string(s)))
 	}
 	n, ok := v.(lua.LNumber)
 	return float64(n), ok

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"dkvrun/runtime/luanum"
 )
 
 // maxString is the length, in bytes, of the longest string that a library function makes.
@@ -38,7 +40,7 @@ func (h *Host) textArgument(L *lua.LState, function string, i int) string {
 	case lua.LString:
 		return string(v)
 	case lua.LNumber:
-		return formatNumber(float64(v))
+		return luanum.Format(float64(v))
 	case *lua.LUserData:
 		if _, ok := v.Value.(*Error); ok {
 			return h.text(L, v)
@@ -132,19 +134,15 @@ func (h *Host) formatOne(L *lua.LState, spec string, verb byte, argument int) st
 	default:
 		h.raise(L, h.errorHere(L, "string.format: %%%s%c is not a format", spec, verb))
 	}
-	n, ok := L.Get(argument).(lua.LNumber)
-	if s, isText := L.Get(argument).(lua.LString); isText {
-		n, ok = parseNumber(strings.TrimSpace(string(s))).(lua.LNumber)
-	}
+	f, ok := numeric(L.Get(argument))
 	if !ok {
 		h.raise(L, h.errorHere(L, "string.format: argument %d: got %s, want number", argument, h.typeName(L.Get(argument))))
 	}
-	f := float64(n)
 	switch verb {
 	case 'e', 'E', 'f', 'g', 'G':
 		if math.IsInf(f, 0) || math.IsNaN(f) {
 			width, _, _ := strings.Cut(strings.Trim(spec, "+ #0"), ".")
-			return fmt.Sprintf("%"+width+"s", formatNumber(f))
+			return fmt.Sprintf("%"+width+"s", luanum.Format(f))
 		}
 		if !strings.Contains(spec, ".") && verb != 'f' {
 			spec += ".6"
@@ -154,7 +152,7 @@ func (h *Host) formatOne(L *lua.LState, spec string, verb byte, argument int) st
 		return fmt.Sprintf("%"+spec+"s", string([]byte{byte(int(f))}))
 	}
 	if math.IsNaN(f) || f < -1<<63 || f >= 1<<64 || f >= 1<<63 && (verb == 'd' || verb == 'i') {
-		h.raise(L, h.errorHere(L, "string.format: argument %d: %s is not an integer", argument, formatNumber(f)))
+		h.raise(L, h.errorHere(L, "string.format: argument %d: %s is not an integer", argument, luanum.Format(f)))
 	}
 	if verb == 'd' || verb == 'i' {
 		return fmt.Sprintf("%"+spec+"d", int64(f))

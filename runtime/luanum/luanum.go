@@ -1,0 +1,49 @@
+// Package luanum writes and reads numbers as Lua 5.1 does.
+package luanum
+
+import (
+	"math"
+	"strconv"
+	"strings"
+)
+
+// Format writes a number as Lua 5.1 does: %.14g, and inf, -inf, nan.
+func Format(f float64) string {
+	switch {
+	case math.IsNaN(f):
+		return "nan"
+	case math.IsInf(f, 1):
+		return "inf"
+	case math.IsInf(f, -1):
+		return "-inf"
+	case f == math.Trunc(f) && math.Abs(f) <= 1<<53:
+		return strconv.FormatInt(int64(f), 10)
+	}
+	return strconv.FormatFloat(f, 'g', 14, 64)
+}
+
+// Parse reads a number as Lua's sources write it, and reports whether s is one.
+func Parse(s string) (float64, bool) {
+	if strings.Trim(s, "0123456789abcdefABCDEFxX.+-") != "" { // Go reads inf, nan and 1_000 too
+		return 0, false
+	}
+	if n, err := strconv.ParseInt(s, 0, 64); err == nil && strings.ContainsAny(s, "xX") {
+		return float64(n), true
+	}
+	if digits, hex := strings.CutPrefix(strings.ToLower(s), "0x"); hex {
+		s = "0x" + digits + "p0" // more than an integer holds
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil && !math.IsInf(f, 0) {
+		return 0, false
+	}
+	return f, true
+}
+
+// ToGo returns the Go form of a Lua number: int where it is whole and exact, else float64.
+func ToGo(f float64) any {
+	if f == math.Trunc(f) && math.Abs(f) <= 1<<53 {
+		return int(f)
+	}
+	return f
+}
