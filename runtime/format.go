@@ -235,3 +235,5 @@ func align(rows [][]string) string {
 	}
 	return out.String()
 }
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }

@@ -4,20 +4,17 @@ import (
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"dkvrun/runtime/pattern"
 )
 
-// guard runs a match and raises what it failed with.
-func (h *Host) guard(L *lua.LState, function string, match func()) {
-	defer func() {
-		if p := recover(); p != nil {
-			err, ok := p.(error)
-			if _, fromLua := p.(*lua.ApiError); !ok || fromLua {
-				panic(p)
-			}
-			h.raise(L, h.errorHere(L, "%s: %v", function, err))
-		}
-	}()
-	match()
+// find searches on from an offset, and raises what the search fails with.
+func (h *Host) find(L *lua.LState, function string, m *pattern.Matcher, offset int) (from, to int) {
+	from, to, err := m.Find(offset)
+	if err != nil {
+		h.raise(L, h.errorHere(L, "%s: %v", function, err))
+	}
+	return from, to
 }
 
 // start turns a string position of Lua's, from 1 or from the end if negative, into an offset.
@@ -32,51 +29,48 @@ func start(position, length int) int {
 }
 
 func (h *Host) stringFind(L *lua.LState) int {
-	s, pattern := h.textArgument(L, "string.find", 1), h.textArgument(L, "string.find", 2)
+	s, pat := h.textArgument(L, "string.find", 1), h.textArgument(L, "string.find", 2)
 	from := min(start(L.OptInt(3, 1), len(s)), len(s))
-	if lua.LVAsBool(L.Get(4)) || !strings.ContainsAny(pattern, "^$*+?.([%-") {
-		i := strings.Index(s[from:], pattern)
+	if lua.LVAsBool(L.Get(4)) || !strings.ContainsAny(pat, "^$*+?.([%-") {
+		i := strings.Index(s[from:], pat)
 		if i < 0 {
 			L.Push(lua.LNil)
 			return 1
 		}
 		L.Push(lua.LNumber(from + i + 1))
-		L.Push(lua.LNumber(from + i + len(pattern)))
+		L.Push(lua.LNumber(from + i + len(pat)))
 		return 2
 	}
-	m := matcher{src: s, pat: pattern, stop: L.Context()}
-	var to int
-	h.guard(L, "string.find", func() { from, to = m.find(from) })
+	m := pattern.New(L.Context(), s, pat)
+	from, to := h.find(L, "string.find", m, from)
 	if from < 0 {
 		L.Push(lua.LNil)
 		return 1
 	}
 	L.Push(lua.LNumber(from + 1))
 	L.Push(lua.LNumber(to))
-	return 2 + h.pushCaptures(L, &m)
+	return 2 + h.pushCaptures(L, m)
 }
 
 func (h *Host) stringMatch(L *lua.LState) int {
-	s, pattern := h.textArgument(L, "string.match", 1), h.textArgument(L, "string.match", 2)
-	m := matcher{src: s, pat: pattern, stop: L.Context()}
-	from, to := min(start(L.OptInt(3, 1), len(s)), len(s)), 0
-	h.guard(L, "string.match", func() { from, to = m.find(from) })
+	s, pat := h.textArgument(L, "string.match", 1), h.textArgument(L, "string.match", 2)
+	m := pattern.New(L.Context(), s, pat)
+	from, to := h.find(L, "string.match", m, min(start(L.OptInt(3, 1), len(s)), len(s)))
 	if from < 0 {
 		L.Push(lua.LNil)
 		return 1
 	}
-	return h.pushMatch(L, &m, from, to)
+	return h.pushMatch(L, m, s[from:to])
 }
 
 func (h *Host) stringGmatch(L *lua.LState) int {
-	s, pattern := h.textArgument(L, "string.gmatch", 1), h.textArgument(L, "string.gmatch", 2)
-	m := matcher{src: s, pat: pattern, stop: L.Context()}
+	s, pat := h.textArgument(L, "string.gmatch", 1), h.textArgument(L, "string.gmatch", 2)
+	m := pattern.New(L.Context(), s, pat)
 	at := 0
 	L.Push(L.NewFunction(func(L *lua.LState) int {
 		from, to := -1, 0
 		if at <= len(s) {
-			m.steps = 0
-			h.guard(L, "string.gmatch", func() { from, to = m.find(at) })
+			from, to = h.find(L, "string.gmatch", m, at)
 		}
 		if from < 0 {
 			at = len(s) + 1
@@ -87,33 +81,31 @@ func (h *Host) stringGmatch(L *lua.LState) int {
 		if to == from {
 			at++
 		}
-		return h.pushMatch(L, &m, from, to)
+		return h.pushMatch(L, m, s[from:to])
 	}))
 	return 1
 }
 
 func (h *Host) stringGsub(L *lua.LState) int {
-	s, pattern := h.textArgument(L, "string.gsub", 1), h.textArgument(L, "string.gsub", 2)
+	s, pat := h.textArgument(L, "string.gsub", 1), h.textArgument(L, "string.gsub", 2)
 	limit := L.OptInt(4, len(s)+1)
-	m := matcher{src: s, pat: pattern, stop: L.Context()}
+	m := pattern.New(L.Context(), s, pat)
 	var out strings.Builder
 	at, done, count := 0, 0, 0
 	for count < limit && at <= len(s) {
-		var from, to int
-		m.steps = 0
-		h.guard(L, "string.gsub", func() { from, to = m.find(at) })
+		from, to := h.find(L, "string.gsub", m, at)
 		if from < 0 {
 			break
 		}
 		count++
 		out.WriteString(s[done:from])
-		out.WriteString(h.replacement(L, &m, from, to))
+		out.WriteString(h.replacement(L, m, s[from:to]))
 		h.limitString(L, "string.gsub", out.Len())
 		done, at = to, to
 		if to == from {
 			at++
 		}
-		if strings.HasPrefix(pattern, "^") {
+		if strings.HasPrefix(pat, "^") {
 			break
 		}
 	}
@@ -124,17 +116,17 @@ func (h *Host) stringGsub(L *lua.LState) int {
 }
 
 // replacement is what gsub's third argument makes of a match.
-func (h *Host) replacement(L *lua.LState, m *matcher, from, to int) string {
+func (h *Host) replacement(L *lua.LState, m *pattern.Matcher, match string) string {
 	var v lua.LValue
 	switch r := L.Get(3).(type) {
 	case lua.LString, lua.LNumber:
-		return h.expand(L, m, h.text(L, r), from, to)
+		return h.expand(L, m, h.text(L, r), match)
 	case *lua.LTable:
-		v = L.GetTable(r, h.captured(L, m, 0, from, to))
+		v = L.GetTable(r, h.captured(L, m, 0, match))
 	case *lua.LFunction:
 		base := L.GetTop()
 		L.Push(r)
-		n := h.pushMatch(L, m, from, to)
+		n := h.pushMatch(L, m, match)
 		L.Call(n, 1)
 		v = L.Get(-1)
 		L.SetTop(base)
@@ -143,7 +135,7 @@ func (h *Host) replacement(L *lua.LState, m *matcher, from, to int) string {
 	}
 	switch {
 	case !lua.LVAsBool(v):
-		return m.src[from:to]
+		return match
 	case lua.LVCanConvToString(v):
 		return h.text(L, v)
 	}
@@ -152,7 +144,7 @@ func (h *Host) replacement(L *lua.LState, m *matcher, from, to int) string {
 }
 
 // expand puts the captures into a replacement text: %0 the match, %1 to %9 the captures, %% itself.
-func (h *Host) expand(L *lua.LState, m *matcher, text string, from, to int) string {
+func (h *Host) expand(L *lua.LState, m *pattern.Matcher, text, match string) string {
 	if !strings.Contains(text, "%") {
 		return text
 	}
@@ -165,9 +157,9 @@ func (h *Host) expand(L *lua.LState, m *matcher, text string, from, to int) stri
 		i++
 		switch c := text[i]; {
 		case c == '0':
-			out.WriteString(m.src[from:to])
+			out.WriteString(match)
 		case isDigit(c):
-			out.WriteString(h.text(L, h.captured(L, m, int(c-'1'), from, to)))
+			out.WriteString(h.text(L, h.captured(L, m, int(c-'1'), match)))
 		default:
 			out.WriteByte(c)
 		}
@@ -176,34 +168,34 @@ func (h *Host) expand(L *lua.LState, m *matcher, text string, from, to int) stri
 }
 
 // captured is a capture, counted from 0; the whole match where the pattern has none.
-func (h *Host) captured(L *lua.LState, m *matcher, i, from, to int) lua.LValue {
-	if i >= m.level {
+func (h *Host) captured(L *lua.LState, m *pattern.Matcher, i int, match string) lua.LValue {
+	if i >= m.Captures() {
 		if i == 0 {
-			return lua.LString(m.src[from:to])
+			return lua.LString(match)
 		}
 		h.raise(L, h.errorHere(L, "string.gsub: the pattern has no capture %d", i+1))
 	}
-	c := m.captures[i]
-	switch c.len {
-	case capturePosition:
-		return lua.LNumber(c.start + 1)
-	case captureUnfinished:
-		h.raise(L, h.errorHere(L, "the pattern has a ( without its )"))
+	text, position, err := m.Capture(i)
+	switch {
+	case err != nil:
+		h.raise(L, h.errorHere(L, "%v", err))
+	case position > 0:
+		return lua.LNumber(position)
 	}
-	return lua.LString(m.src[c.start : c.start+c.len])
+	return lua.LString(text)
 }
 
-func (h *Host) pushCaptures(L *lua.LState, m *matcher) int {
-	for i := 0; i < m.level; i++ {
-		L.Push(h.captured(L, m, i, 0, 0))
+func (h *Host) pushCaptures(L *lua.LState, m *pattern.Matcher) int {
+	for i := range m.Captures() {
+		L.Push(h.captured(L, m, i, ""))
 	}
-	return m.level
+	return m.Captures()
 }
 
 // pushMatch pushes the captures, or the whole match where there are none.
-func (h *Host) pushMatch(L *lua.LState, m *matcher, from, to int) int {
-	if m.level == 0 {
-		L.Push(lua.LString(m.src[from:to]))
+func (h *Host) pushMatch(L *lua.LState, m *pattern.Matcher, match string) int {
+	if m.Captures() == 0 {
+		L.Push(lua.LString(match))
 		return 1
 	}
 	return h.pushCaptures(L, m)

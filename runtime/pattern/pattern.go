@@ -1,4 +1,5 @@
-package runtime
+// Package pattern matches the patterns of Lua 5.1, with bounds on time, depth and captures.
+package pattern
 
 import (
 	"context"
@@ -22,12 +23,16 @@ const (
 )
 
 var (
-	errPatternCost      = errors.New("the pattern takes too long on this text: make it simpler or the text shorter")
-	errPatternCancelled = errors.New("cancelled")
+	errCost       = errors.New("the pattern takes too long on this text: make it simpler or the text shorter")
+	errCancelled  = errors.New("cancelled")
+	errUnfinished = errors.New("the pattern has a ( without its )")
 )
 
-// matcher is Lua 5.1's pattern matching, with bounds and a way to stop it.
-type matcher struct {
+// problem is what a match panics with; Find returns its error.
+type problem struct{ error }
+
+// Matcher searches a text for a pattern. It holds the captures of the last match.
+type Matcher struct {
 	src, pat string
 	level    int // captures so far, finished or not
 	captures [maxCaptures]struct{ start, len int }
@@ -36,9 +41,45 @@ type matcher struct {
 	stop     context.Context // ends the match when it is done
 }
 
+// New returns a matcher. A search ends with an error when stop is done.
+func New(stop context.Context, text, pattern string) *Matcher {
+	return &Matcher{src: text, pat: pattern, stop: stop}
+}
+
+// Find returns the bounds of the first match that begins at start or later; from is -1 where there is none.
+func (m *Matcher) Find(start int) (from, to int, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			ours, ok := p.(problem)
+			if !ok {
+				panic(p)
+			}
+			err = ours.error
+		}
+	}()
+	m.steps = 0
+	from, to = m.find(start)
+	return from, to, nil
+}
+
+// Captures returns how many captures the last match has.
+func (m *Matcher) Captures() int { return m.level }
+
+// Capture returns a capture of the last match, counted from 0: its text, or for () the position, counted from 1.
+func (m *Matcher) Capture(i int) (text string, position int, err error) {
+	c := m.captures[i]
+	switch c.len {
+	case capturePosition:
+		return "", c.start + 1, nil
+	case captureUnfinished:
+		return "", 0, errUnfinished
+	}
+	return m.src[c.start : c.start+c.len], 0, nil
+}
+
 // find is the first match that begins at start or later: its bounds, or from < 0. The captures stay
 // in m. Patterns that begin with ^ match at start alone.
-func (m *matcher) find(start int) (from, to int) {
+func (m *Matcher) find(start int) (from, to int) {
 	p := 0
 	anchored := m.pat != "" && m.pat[0] == '^'
 	if anchored {
@@ -56,29 +97,29 @@ func (m *matcher) find(start int) (from, to int) {
 	return -1, -1
 }
 
-// fail ends a match with an error, which stringMatcher turns into one at the script's place.
-func (m *matcher) fail(text string) { panic(errors.New(text)) }
+// fail ends a match with an error.
+func (m *Matcher) fail(text string) { panic(problem{errors.New(text)}) }
 
-func (m *matcher) step() {
+func (m *Matcher) step() {
 	if m.steps++; m.steps%stepsBetweenLooks != 0 {
 		return
 	}
 	if m.steps > maxMatchSteps {
-		panic(errPatternCost)
+		panic(problem{errCost})
 	}
 	select {
 	case <-m.stop.Done():
-		panic(errPatternCancelled)
+		panic(problem{errCancelled})
 	default:
 	}
 }
 
 // match matches the pattern from p at s and returns where the match ends, or -1.
-func (m *matcher) match(s, p int) int {
+func (m *Matcher) match(s, p int) int {
 	m.depth++
 	defer func() { m.depth-- }()
 	if m.depth > maxMatchDepth {
-		panic(errPatternCost)
+		panic(problem{errCost})
 	}
 	for {
 		m.step()
@@ -168,7 +209,7 @@ func (m *matcher) match(s, p int) int {
 	}
 }
 
-func (m *matcher) longest(s, p, end int) int {
+func (m *Matcher) longest(s, p, end int) int {
 	i := 0
 	for m.single(s+i, p, end) {
 		m.step()
@@ -182,7 +223,7 @@ func (m *matcher) longest(s, p, end int) int {
 	return -1
 }
 
-func (m *matcher) shortest(s, p, end int) int {
+func (m *Matcher) shortest(s, p, end int) int {
 	for {
 		if e := m.match(s, end+1); e >= 0 {
 			return e
@@ -194,7 +235,7 @@ func (m *matcher) shortest(s, p, end int) int {
 	}
 }
 
-func (m *matcher) open(s, p, what int) int {
+func (m *Matcher) open(s, p, what int) int {
 	if m.level >= maxCaptures {
 		m.fail("the pattern has more than 32 captures")
 	}
@@ -207,7 +248,7 @@ func (m *matcher) open(s, p, what int) int {
 	return e
 }
 
-func (m *matcher) close(s, p int) int {
+func (m *Matcher) close(s, p int) int {
 	for i := m.level - 1; i >= 0; i-- {
 		if m.captures[i].len != captureUnfinished {
 			continue
@@ -224,7 +265,7 @@ func (m *matcher) close(s, p int) int {
 }
 
 // balance is %bxy.
-func (m *matcher) balance(s, p int) int {
+func (m *Matcher) balance(s, p int) int {
 	if p+1 >= len(m.pat) {
 		m.fail("the pattern's %b needs two characters")
 	}
@@ -247,7 +288,7 @@ func (m *matcher) balance(s, p int) int {
 }
 
 // back is %1 to %9.
-func (m *matcher) back(s int, digit byte) int {
+func (m *Matcher) back(s int, digit byte) int {
 	i := int(digit) - '1'
 	if i < 0 || i >= m.level || m.captures[i].len == captureUnfinished {
 		m.fail("the pattern refers to a capture that it doesn't have")
@@ -258,3 +299,113 @@ func (m *matcher) back(s int, digit byte) int {
 	}
 	return s + c.len
 }
+
+// classEnd is where the single-character class that begins at p ends.
+func (m *Matcher) classEnd(p int) int {
+	c := m.pat[p]
+	p++
+	switch c {
+	case '%':
+		if p == len(m.pat) {
+			m.fail("the pattern ends with %")
+		}
+		return p + 1
+	case '[':
+		if p < len(m.pat) && m.pat[p] == '^' {
+			p++
+		}
+		for first := true; ; first = false {
+			if p >= len(m.pat) {
+				m.fail("the pattern has a [ without its ]")
+			}
+			if m.pat[p] == ']' && !first {
+				return p + 1
+			}
+			if m.pat[p] == '%' {
+				p++
+			}
+			p++
+		}
+	}
+	return p
+}
+
+// single tells whether the character at s is of the class between p and end.
+func (m *Matcher) single(s, p, end int) bool {
+	if s >= len(m.src) {
+		return false
+	}
+	switch c := m.src[s]; m.pat[p] {
+	case '.':
+		return true
+	case '%':
+		return inClass(c, m.pat[p+1])
+	case '[':
+		return m.inSet(c, p, end-1)
+	default:
+		return m.pat[p] == c
+	}
+}
+
+// inSet tells whether c is in the set whose [ is at p and whose ] is at end.
+func (m *Matcher) inSet(c byte, p, end int) bool {
+	in := true
+	p++
+	if m.pat[p] == '^' {
+		in = false
+		p++
+	}
+	for ; p < end; p++ {
+		switch {
+		case m.pat[p] == '%':
+			p++
+			if inClass(c, m.pat[p]) {
+				return in
+			}
+		case p+2 < end && m.pat[p+1] == '-':
+			if m.pat[p] <= c && c <= m.pat[p+2] {
+				return in
+			}
+			p += 2
+		case m.pat[p] == c:
+			return in
+		}
+	}
+	return !in
+}
+
+// inClass is %a, %d and the like; any other letter stands for itself.
+func inClass(c, class byte) bool {
+	var in bool
+	switch class | 0x20 {
+	case 'a':
+		in = isAlpha(c)
+	case 'c':
+		in = c < ' ' || c == 0x7f
+	case 'd':
+		in = isDigit(c)
+	case 'l':
+		in = 'a' <= c && c <= 'z'
+	case 'p':
+		in = '!' <= c && c <= '~' && !isAlpha(c) && !isDigit(c)
+	case 's':
+		in = c == ' ' || '\t' <= c && c <= '\r'
+	case 'u':
+		in = 'A' <= c && c <= 'Z'
+	case 'w':
+		in = isAlpha(c) || isDigit(c)
+	case 'x':
+		in = isDigit(c) || 'a' <= c|0x20 && c|0x20 <= 'f'
+	case 'z':
+		in = c == 0
+	default:
+		return class == c
+	}
+	if !isAlpha(class) {
+		return class == c
+	}
+	return in == (class&0x20 != 0)
+}
+
+func isAlpha(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
