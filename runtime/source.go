@@ -7,12 +7,12 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"regexp"
-	"strconv"
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
 	"github.com/yuin/gopher-lua/parse"
+
+	"dkvrun/runtime/rewrite"
 )
 
 // MaxSource is the size that a script, a module or a loaded chunk may have, in bytes.
@@ -75,57 +75,24 @@ func (h *Host) compile(name string, src []byte) (*lua.LFunction, error) {
 	}
 	chunk, err := parse.Parse(bytes.NewReader(src), name)
 	var proto *lua.FunctionProto
-	m := mender{concatenate: concatConstant(src)}
 	if err == nil {
-		if len(src) > lookupsFrom {
-			m.constants = constants{}
-		}
-		if m.all(chunk); m.refused > 0 {
-			return refuse(m.refused, "%s", m.why)
-		}
-		proto, err = lua.Compile(chunk, name)
+		proto, err = rewrite.Compile(chunk, name, len(src), h.concatFunction)
 	}
 	if err == nil {
-		if line := overlong(proto); line > 0 {
-			return refuse(line, tooLong, maxInstructions)
-		}
-		h.giveConcat(proto, m.concatenate)
 		h.sources[name] = true
 		return h.main.NewFunctionFromProto(proto), nil
 	}
 	var syntax *parse.Error
-	var compile *lua.CompileError
+	var refusal *rewrite.Refusal
 	switch {
 	case errors.As(err, &syntax) && syntax.Pos.Line == parse.EOF:
 		return refuse(1+bytes.Count(src, []byte("\n")), endsEarly)
 	case errors.As(err, &syntax):
 		return refuse(syntax.Pos.Line, "%s near '%s'", strings.TrimSpace(syntax.Message), syntax.Token)
-	case errors.As(err, &compile):
-		line, problem := compileProblem(compile)
-		return refuse(max(1, line), "%s", problem)
+	case errors.As(err, &refusal):
+		return refuse(refusal.Line, "%s", refusal.Message)
 	}
 	return nil, &Error{Message: name + ": " + err.Error(), Code: CodeSource}
-}
-
-// ofGoto is where the compiler's words about a goto name its line.
-var ofGoto = regexp.MustCompile(` at line (\d+)`)
-
-// compileProblem says what the compiler's limits are for, and puts what it finds wrong with a goto or a label
-// at the line of that.
-func compileProblem(e *lua.CompileError) (line int, problem string) {
-	at := ofGoto.FindStringSubmatch(e.Message)
-	switch {
-	case strings.HasPrefix(e.Message, "register overflow"), e.Message == "too many local variables":
-		return e.Line, tooManyValues
-	case e.Message == "too long to jump.":
-		return e.Line, fmt.Sprintf(tooLong, maxInstructions)
-	case at != nil && strings.Contains(e.Message, "<goto"):
-		line, _ = strconv.Atoi(at[1])
-		return line, strings.NewReplacer(at[0], "", "<", "", ">", "").Replace(e.Message)
-	case strings.HasPrefix(e.Message, "label '"):
-		return e.Line - 1, e.Message
-	}
-	return e.Line, e.Message
 }
 
 // stripHeader takes off a byte order mark and a first line that begins with #!, and keeps its line

@@ -1,9 +1,12 @@
-package runtime
+// Package rewrite compiles parsed Lua with gopher-lua. It first rewrites the syntax tree where gopher-lua would
+// compile it wrongly, and refuses what can't be rewritten.
+package rewrite
 
 import (
 	"fmt"
 	"slices"
 
+	lua "github.com/yuin/gopher-lua"
 	"github.com/yuin/gopher-lua/ast"
 )
 
@@ -20,11 +23,11 @@ import (
 // And it compiles for k, v in next, t so that the loop begins after whatever key was left where it keeps
 // the last one.
 //
-// mender rewrites the parsed source so that none is met: it cuts a value with a key down to one, as
+// rewriter rewrites the parsed source so that none is met: it cuts a value with a key down to one, as
 // parentheses do, puts fields with keys before a list that is so long, notes where the third kind
 // stands, which has to be refused, and gives such loops the three names for which all that they keep is
 // set. mendassign.go and mendtext.go say what it does to assignments, to .. and to numbers.
-type mender struct {
+type rewriter struct {
 	refused int    // the line of the first thing that can't be mended, 0 for none
 	why     string // what to say of it
 
@@ -34,7 +37,36 @@ type mender struct {
 	lookups   int
 }
 
-func (m *mender) refuse(line int, format string, args ...any) {
+// Refusal is the error of a source that can't be compiled.
+type Refusal struct {
+	// Line is where the problem is, from 1.
+	Line    int
+	Message string
+}
+
+func (r *Refusal) Error() string { return r.Message }
+
+// Compile rewrites and compiles the chunk of a source of size bytes. The compiled code calls concat for the operator "..".
+func Compile(chunk []ast.Stmt, name string, size int, concat *lua.LFunction) (*lua.FunctionProto, error) {
+	m := rewriter{concatenate: concatConstant(size)}
+	if size > lookupsFrom {
+		m.constants = constants{}
+	}
+	if m.all(chunk); m.refused > 0 {
+		return nil, &Refusal{m.refused, m.why}
+	}
+	proto, err := lua.Compile(chunk, name)
+	if err != nil {
+		return nil, compileProblem(err)
+	}
+	if line := overlong(proto); line > 0 {
+		return nil, &Refusal{line, fmt.Sprintf(tooLong, maxInstructions)}
+	}
+	setConcat(proto, m.concatenate, concat)
+	return proto, nil
+}
+
+func (m *rewriter) refuse(line int, format string, args ...any) {
 	if m.refused == 0 {
 		m.refused, m.why = line, fmt.Sprintf(format, args...)
 	}
@@ -45,7 +77,7 @@ const fieldsPerFlush = 50
 
 const refusedList = "a list of 50, 100, … items can't end in a call or ... that may give several values: put it in parentheses to take one"
 
-func (m *mender) all(stmts []ast.Stmt) {
+func (m *rewriter) all(stmts []ast.Stmt) {
 	for i, s := range stmts {
 		m.stmt(s)
 		if assign, ok := s.(*ast.AssignStmt); ok && wronglyAssigned(assign) {
@@ -54,7 +86,7 @@ func (m *mender) all(stmts []ast.Stmt) {
 	}
 }
 
-func (m *mender) stmt(s ast.Stmt) {
+func (m *rewriter) stmt(s ast.Stmt) {
 	switch s := s.(type) {
 	case *ast.AssignStmt:
 		m.list(s.Lhs)
@@ -94,14 +126,14 @@ func (m *mender) stmt(s ast.Stmt) {
 	}
 }
 
-func (m *mender) list(exprs []ast.Expr) {
+func (m *rewriter) list(exprs []ast.Expr) {
 	for i := range exprs {
 		m.exprs(&exprs[i])
 	}
 }
 
 // exprs mends the expressions at these places.
-func (m *mender) exprs(places ...*ast.Expr) {
+func (m *rewriter) exprs(places ...*ast.Expr) {
 	for _, place := range places {
 		switch e := (*place).(type) {
 		case *ast.IdentExpr:
@@ -139,7 +171,7 @@ func (m *mender) exprs(places ...*ast.Expr) {
 	}
 }
 
-func (m *mender) table(t *ast.TableExpr) {
+func (m *rewriter) table(t *ast.TableExpr) {
 	items := 0
 	for i, f := range t.Fields {
 		m.exprs(&f.Key, &f.Value)

@@ -1,10 +1,13 @@
-package runtime
+package rewrite_test
 
 import (
 	"context"
 	"fmt"
 	"strings"
 	"testing"
+
+	"dkvrun/runtime"
+	"dkvrun/runtime/rewrite"
 )
 
 // repeated is a source of n pieces; each is made from its number, where it holds a %d.
@@ -18,16 +21,16 @@ func repeated(n int, piece string) string {
 
 func TestSourcesThatCannotBeCompiledAreRefused(t *testing.T) {
 	for source, want := range map[string]string{
-		repeated(30_000, "g%d=1\n"):                        tooManyLookups,
-		"t={" + repeated(30_000, "k%d=1,") + "}":           tooManyLookups,
-		"t={" + repeated(25_551, "1,") + "}":               fmt.Sprintf(tooManyItems, 25_550),
-		"for i=1,3 do " + repeated(70_000, "x=1 ") + "end": fmt.Sprintf(tooLong, maxInstructions),
-		"if x then " + repeated(70_000, "x=1 ") + "end":    fmt.Sprintf(tooLong, maxInstructions),
-		repeated(201, "local l%d "):                        tooManyValues,
-		"f(" + repeated(300, "%d,") + "0)":                 tooManyValues,
-		"function f(" + repeated(300, "p%d,") + "p) end":   tooManyValues,
+		repeated(30_000, "g%d=1\n"):                        rewrite.TooManyLookups,
+		"t={" + repeated(30_000, "k%d=1,") + "}":           rewrite.TooManyLookups,
+		"t={" + repeated(25_551, "1,") + "}":               fmt.Sprintf(rewrite.TooManyItems, 25_550),
+		"for i=1,3 do " + repeated(70_000, "x=1 ") + "end": fmt.Sprintf(rewrite.TooLong, rewrite.MaxInstructions),
+		"if x then " + repeated(70_000, "x=1 ") + "end":    fmt.Sprintf(rewrite.TooLong, rewrite.MaxInstructions),
+		repeated(201, "local l%d "):                        rewrite.TooManyValues,
+		"f(" + repeated(300, "%d,") + "0)":                 rewrite.TooManyValues,
+		"function f(" + repeated(300, "p%d,") + "p) end":   rewrite.TooManyValues,
 	} {
-		h := New(Options{})
+		h := runtime.New(runtime.Options{})
 		_, err := h.RunSource(context.Background(), "test", []byte("\n"+source))
 		if err == nil || !strings.HasSuffix(err.Error(), ": "+want) || !strings.HasPrefix(err.Error(), "test:") {
 			t.Errorf("%.20s… gives %v, want %s", source, err, want)
@@ -44,7 +47,7 @@ func TestLargeSources(t *testing.T) {
 		repeated(40, "function f%d() "+repeated(200, "a%d=1 ")+" end ") + "f39() return a0, a199": "[1 1]",
 		repeated(180, "local l%d=%d ") + "return l0, l179":                                        "[0 179]",
 	} {
-		h := New(Options{})
+		h := runtime.New(runtime.Options{})
 		got, err := h.RunSource(context.Background(), "test", []byte(source))
 		if err != nil || fmt.Sprint(got) != want {
 			t.Errorf("%.20s… gives %v (%v), want %s", source, got, err, want)

@@ -1,8 +1,10 @@
-package runtime
+package rewrite_test
 
 import (
 	"context"
 	"testing"
+
+	"dkvrun/runtime"
 )
 
 // Each of these is true in Lua.
@@ -31,7 +33,7 @@ func TestAssignments(t *testing.T) {
 		`local t = setmetatable({}, {__newindex = function(t, k, v) rawset(t, k, v * 2) end}) t.a, t.b = 1, 2 return t.a == 2 and t.b == 4`,
 		`local keep = {} for i = 1, 2 do local a, b = 0, 0 a, b = i, function() return a end keep[i] = b end return keep[1]() == 1 and keep[2]() == 2`,
 	} {
-		h := New(Options{})
+		h := runtime.New(runtime.Options{})
 		got, err := h.RunSource(context.Background(), "test", []byte(source))
 		if err != nil || len(got) != 1 || got[0] != true {
 			t.Errorf("%s gives %v (%v)", source, got, err)

@@ -1,10 +1,12 @@
-package runtime
+package rewrite_test
 
 import (
 	"context"
 	"fmt"
 	"strings"
 	"testing"
+
+	"dkvrun/runtime"
 )
 
 func TestTableConstructorsKeepTheirFields(t *testing.T) {
@@ -27,7 +29,7 @@ func TestTableConstructorsKeepTheirFields(t *testing.T) {
 		`{0, ` + fifty + `, k = "v", f()}`:         "53 0 v",
 		`{` + fifty + `, k = "v", j = "w"}`:        "50 1 v",
 	} {
-		h := New(Options{})
+		h := runtime.New(runtime.Options{})
 		chunk := `local function f() return "x", "y" end
 local function build(...) local t = ` + source + ` return #t .. " " .. tostring(t[1]) .. " " .. tostring(t.k) end
 return build("one", "two")`
@@ -57,7 +59,7 @@ func TestConditionsAreAssigned(t *testing.T) {
 		`local seen = {} for _, v in ipairs{{x = 1}, {}} do local e = 0 e = v.x and v.x seen[#seen + 1] = tostring(e) end return table.concat(seen, ",") == "1,nil"`,
 		`local a repeat a = {} a = a.b and 1 until a == nil return a == nil`,
 	} {
-		h := New(Options{})
+		h := runtime.New(runtime.Options{})
 		got, err := h.RunSource(context.Background(), "test", []byte(source))
 		if err != nil || len(got) != 1 || got[0] != true {
 			t.Errorf("%s gives %v (%v)", source, got, err)
@@ -68,7 +70,7 @@ func TestConditionsAreAssigned(t *testing.T) {
 
 // An error within one keeps its line.
 func TestConditionsKeepTheirLines(t *testing.T) {
-	h := New(Options{})
+	h := runtime.New(runtime.Options{})
 	defer h.Close()
 	_, err := h.RunSource(context.Background(), "test", []byte("local a = 1\n\na = a and\n  a.b.c"))
 	if err == nil || !strings.HasPrefix(err.Error(), "test:4: ") && !strings.HasPrefix(err.Error(), "test:3: ") {
@@ -91,7 +93,7 @@ func TestLoopsBeginAtTheBeginning(t *testing.T) {
 		`for k, v, none in next, t do n = n + (none == nil and 1 or 0) end`,
 		`for k in function(_, last) if n < 3 and last == (n > 0 and n or nil) then n = n + 1 return n end end do end`,
 	} {
-		h := New(Options{})
+		h := runtime.New(runtime.Options{})
 		chunk := `local function same(t) return t end
 local function count(t) local n = 0 do local a, b, c, d, e, f = 2, 2, 2, 2, 2, 2 end ` + loop + ` return n end
 return count({7, 8, 9})`
@@ -104,7 +106,7 @@ return count({7, 8, 9})`
 }
 
 func TestAListThatCannotBeCompiledIsRefused(t *testing.T) {
-	h := New(Options{})
+	h := runtime.New(runtime.Options{})
 	defer h.Close()
 	_, err := h.RunSource(context.Background(), "test", []byte("local t\nt = {"+strings.Repeat("1, ", 50)+"f()}"))
 	if err == nil || !strings.HasPrefix(err.Error(), "test:2: a list of 50, 100") {

@@ -1,6 +1,11 @@
-package runtime
+package rewrite
 
 import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
 	lua "github.com/yuin/gopher-lua"
 )
 
@@ -27,7 +32,7 @@ const (
 type constants map[string]int
 
 // constant notes a use of a constant.
-func (m *mender) constant(line int, text string) {
+func (m *rewriter) constant(line int, text string) {
 	if m.constants == nil {
 		return
 	}
@@ -42,7 +47,7 @@ func (m *mender) constant(line int, text string) {
 }
 
 // function mends the body of a function, which has constants of its own.
-func (m *mender) function(body func()) {
+func (m *rewriter) function(body func()) {
 	outer := m.constants
 	if outer != nil {
 		m.constants = constants{}
@@ -62,4 +67,30 @@ func overlong(proto *lua.FunctionProto) int {
 		}
 	}
 	return 0
+}
+
+// ofGoto is where the compiler's words about a goto name its line.
+var ofGoto = regexp.MustCompile(` at line (\d+)`)
+
+// compileProblem says what the compiler's limits are for, and puts what it finds wrong with a goto or a label
+// at the line of that.
+func compileProblem(err error) error {
+	e, ok := err.(*lua.CompileError)
+	if !ok {
+		return err
+	}
+	line, problem := e.Line, e.Message
+	at := ofGoto.FindStringSubmatch(e.Message)
+	switch {
+	case strings.HasPrefix(e.Message, "register overflow"), e.Message == "too many local variables":
+		problem = tooManyValues
+	case e.Message == "too long to jump.":
+		problem = fmt.Sprintf(tooLong, maxInstructions)
+	case at != nil && strings.Contains(e.Message, "<goto"):
+		line, _ = strconv.Atoi(at[1])
+		problem = strings.NewReplacer(at[0], "", "<", "", ">", "").Replace(e.Message)
+	case strings.HasPrefix(e.Message, "label '"):
+		line--
+	}
+	return &Refusal{max(1, line), problem}
 }

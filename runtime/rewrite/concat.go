@@ -1,4 +1,4 @@
-package runtime
+package rewrite
 
 import (
 	"strconv"
@@ -17,10 +17,10 @@ import (
 // anew; and strings have a metatable with Lua's arithmetic.
 
 // concatConstant stands for Host.concatenate until a source is compiled. No text in the source is as long.
-func concatConstant(src []byte) string { return strings.Repeat(" ", len(src)+1) }
+func concatConstant(size int) string { return strings.Repeat(" ", size+1) }
 
 // concat is concatenate(a, b, c) for a .. b .. c.
-func (m *mender) concat(e *ast.StringConcatOpExpr) ast.Expr {
+func (m *rewriter) concat(e *ast.StringConcatOpExpr) ast.Expr {
 	operands := []ast.Expr{e.Lhs}
 	rest := e.Rhs
 	for {
@@ -42,7 +42,7 @@ func (m *mender) concat(e *ast.StringConcatOpExpr) ast.Expr {
 }
 
 // number writes a number as gopher-lua reads it rightly.
-func (m *mender) number(e *ast.NumberExpr) {
+func (m *rewriter) number(e *ast.NumberExpr) {
 	n, ok := luanum.Parse(e.Value)
 	if !ok {
 		m.refuse(e.Line(), "malformed number near '%s'", e.Value)
@@ -50,14 +50,14 @@ func (m *mender) number(e *ast.NumberExpr) {
 	e.Value = strconv.FormatFloat(n, 'g', -1, 64)
 }
 
-// giveConcat puts Host.concatenate where the functions of a source have the constant that stands for it.
-func (h *Host) giveConcat(proto *lua.FunctionProto, constant string) {
+// setConcat puts Host.concatenate where the functions of a source have the constant that stands for it.
+func setConcat(proto *lua.FunctionProto, constant string, concat *lua.LFunction) {
 	for i, c := range proto.Constants {
 		if c == lua.LValue(lua.LString(constant)) {
-			proto.Constants[i] = h.concatFunction
+			proto.Constants[i] = concat
 		}
 	}
 	for _, inner := range proto.FunctionPrototypes {
-		h.giveConcat(inner, constant)
+		setConcat(inner, constant, concat)
 	}
 }
