@@ -53,12 +53,13 @@ func (b *baton) pass() {
 
 // unlocked runs f while other tasks may have the baton. The virtual machine has one current thread for
 // all of them: each finds its own again.
-func (h *Host) unlocked(t *task, f func()) {
-	current := h.main.G.CurrentThread
-	h.baton.pass()
+func (t *task) unlocked(f func()) {
+	s := t.scheduler
+	current := s.main.G.CurrentThread
+	s.baton.pass()
 	defer func() {
-		h.baton.take(t)
-		h.main.G.CurrentThread = current
+		s.baton.take(t)
+		s.main.G.CurrentThread = current
 		t.notice()
 	}()
 	f()

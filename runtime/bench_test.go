@@ -85,7 +85,7 @@ func BenchmarkLoop(b *testing.B) {
 	for _, c := range []struct {
 		name string
 		ctx  context.Context
-	}{{"none", nil}, {"context", ctx}, {"task", newTask()}} {
+	}{{"none", nil}, {"context", ctx}, {"task", (&scheduler{}).newTask()}} {
 		b.Run(c.name, func(b *testing.B) {
 			L := lua.NewState()
 			defer L.Close()

@@ -83,7 +83,7 @@ func (h *Host) invoke(L *lua.LState, b *Builtin, name string, self Object, skip 
 	c.values = values
 
 	var result any
-	h.unlocked(task, func() { result, err = run(b, c) })
+	task.unlocked(func() { result, err = run(b, c) })
 	if err != nil {
 		h.raise(L, c.locate(err))
 	}

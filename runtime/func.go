@@ -20,7 +20,7 @@ func (f *Func) Call(ctx context.Context, c *Call, args ...any) (Values, error) {
 	var values Values
 	var err error
 	c.locked(func() {
-		values, err = f.host.within(ctx, taskOf(c.thread), func() (Values, error) { return f.host.call(c.thread, f.fn, args) })
+		values, err = taskOf(c.thread).within(ctx, func() (Values, error) { return f.host.call(c.thread, f.fn, args) })
 	})
 	return values, err
 }
@@ -41,9 +41,9 @@ func (c *Call) JSON(v any) (text string, err error) {
 
 // locked runs f, which touches Lua, from an implementation.
 func (c *Call) locked(f func()) {
-	h := c.Host
-	h.baton.take(taskOf(c.thread))
-	defer h.baton.pass()
-	h.main.G.CurrentThread = c.current
+	t := taskOf(c.thread)
+	t.scheduler.baton.take(t)
+	defer t.scheduler.baton.pass()
+	c.thread.G.CurrentThread = c.current
 	f()
 }

@@ -1,11 +1,9 @@
 package runtime
 
 import (
-	"context"
 	"io"
 	"io/fs"
 	"strings"
-	"sync/atomic"
 	"time"
 	"weak"
 
@@ -50,12 +48,8 @@ type Options struct {
 type Host struct {
 	opts       Options
 	main       *lua.LState
-	template   *lua.LState // what the threads of tasks are made from
-	root       *task       // the script itself
-	baton      baton
-	tasks      atomic.Int64 // how many are alive beside root
-	cancel     context.CancelCauseFunc
-	exit       *Exit // how a task of the present phase ended the run
+	scheduler  *scheduler
+	root       *task // the script itself
 	atExit     []exitFunc
 	sources    map[string]bool // the names of what was compiled
 	modules    modules
@@ -100,7 +94,6 @@ func New(opts Options) *Host {
 	h := &Host{
 		opts:    opts,
 		main:    L,
-		root:    newTask(),
 		sources: map[string]bool{},
 		records: map[*RecordType]*recordMetatables{},
 		objects: map[*ObjectType]*lua.LTable{},
@@ -110,9 +103,9 @@ func New(opts Options) *Host {
 		yields:       map[weak.Pointer[lua.LState]]int{},
 		protected:    protectedThreads{running: map[*lua.LState]bool{}},
 	}
+	h.scheduler = newScheduler(L)
+	h.root = h.scheduler.newTask()
 	h.root.random.seed = opts.Seed
-	h.template, _ = L.NewThread()
-	h.template.Options.RegistrySize, h.template.Options.RegistryGrowStep = 64, 192 // thousands of them may be alive
 	L.SetContext(h.root)
 	h.emptyMap = L.CreateTable(0, 0)
 	h.showFunction = L.NewFunction(h.textOfShown)

@@ -6,8 +6,8 @@ import "context"
 // own: it waits for the tasks that the function began and calls what it left for the end. Its errors are
 // those of RunFile.
 func (h *Host) Invoke(ctx context.Context, f *Func) error {
-	h.baton.take(h.root)
-	defer h.baton.pass()
+	h.scheduler.baton.take(h.root)
+	defer h.scheduler.baton.pass()
 	_, err := h.phase(ctx, f.fn, nil)
 	return h.runAtExit(ctx, err)
 }

@@ -40,7 +40,7 @@ func (h *Host) module(L *lua.LState, name string) (lua.LValue, error) {
 			return nil, h.errorHere(L, "require: modules require each other, in two tasks: %s and %s", t.loading[len(t.loading)-1], name)
 		}
 		t.awaits = other
-		h.unlocked(t, func() {
+		t.unlocked(func() {
 			select {
 			case <-other.done:
 			case <-t.scope.ctx.Done():

@@ -26,10 +26,9 @@ const maxProtectedDepth = 200
 // maxSpare is how many threads are kept for the next protected calls and tasks.
 const maxSpare = 64
 
-// protectedThreads are those that run protected calls, and those that can run one or a task.
+// protectedThreads are those that run protected calls.
 type protectedThreads struct {
 	running map[*lua.LState]bool
-	spare   []*lua.LState
 }
 
 // pcall calls a function and returns true and its results, or false and what was raised.
@@ -96,7 +95,7 @@ func (h *Host) protect(L *lua.LState, fn lua.LValue, args []lua.LValue, handler 
 	first := t.begun
 	results, err := h.runOn(thread, fn, args, handler)
 	if err != nil {
-		h.endTasks(t, first)
+		t.endTasks(first)
 	}
 	return results, err
 }
@@ -131,8 +130,8 @@ func (h *Host) runOn(thread *lua.LState, fn lua.LValue, args []lua.LValue, handl
 		results[i] = thread.Get(i + 1)
 	}
 	thread.SetTop(0)
-	if len(h.protected.spare) < maxSpare {
-		h.protected.spare = append(h.protected.spare, thread)
+	if s := taskOf(thread).scheduler; len(s.spare) < maxSpare {
+		s.spare = append(s.spare, thread)
 	}
 	return results, nil
 }
@@ -181,7 +180,7 @@ func (h *Host) protectedThread(L *lua.LState) *lua.LState {
 			h.raise(L, h.errorHere(L, "pcall: protected calls nest deeper than %d", maxProtectedDepth))
 		}
 	}
-	thread := h.thread(taskOf(L))
+	thread := taskOf(L).thread()
 	thread.Parent = L
 	thread.Env = L.Env
 	return thread

@@ -14,11 +14,7 @@ import (
 func (h *Host) raise(L *lua.LState, err error) {
 	var exit *Exit
 	if errors.As(err, &exit) {
-		taskOf(L).end(exit)
-		if h.exit == nil {
-			h.exit = exit
-		}
-		h.cancel(exit)
+		taskOf(L).exit(exit)
 	}
 	e := asError(err)
 	if v, ok := e.raised.(lua.LValue); ok {

@@ -55,8 +55,8 @@ func (h *Host) Eval(ctx context.Context, text string) ([]any, error) {
 
 // run calls a function, then those of AtExit.
 func (h *Host) run(ctx context.Context, fn *lua.LFunction, args []any) ([]any, error) {
-	h.baton.take(h.root)
-	defer h.baton.pass()
+	h.scheduler.baton.take(h.root)
+	defer h.scheduler.baton.pass()
 	got, err := h.phase(ctx, fn, args)
 	if err = h.runAtExit(ctx, err); err != nil {
 		return nil, err
@@ -71,12 +71,13 @@ func (h *Host) run(ctx context.Context, fn *lua.LFunction, args []any) ([]any, e
 // phase calls fn on the main thread and waits for the tasks that it began. An exit in any of them ends
 // them all.
 func (h *Host) phase(ctx context.Context, fn *lua.LFunction, args []any) (Values, error) {
-	ctx, h.cancel = context.WithCancelCause(ctx)
-	defer h.cancel(nil)
-	h.exit = nil
-	values, err := h.within(ctx, h.root, func() (Values, error) { return h.call(h.main, fn, args) })
-	if h.exit != nil {
-		return nil, h.exit
+	s := h.scheduler
+	ctx, s.cancel = context.WithCancelCause(ctx)
+	defer s.cancel(nil)
+	s.exit = nil
+	values, err := h.root.within(ctx, func() (Values, error) { return h.call(h.main, fn, args) })
+	if s.exit != nil {
+		return nil, s.exit
 	}
 	return values, err
 }

@@ -32,40 +32,41 @@ type Task struct {
 // function ends that began it: the script, or the one that a Func.Call, or a task, called. It fails
 // where too many tasks are alive.
 func (c *Call) Go(ctx context.Context, f *Func, args ...any) (*Task, error) {
-	h, spawner := c.Host, taskOf(c.thread)
+	spawner := taskOf(c.thread)
+	s := spawner.scheduler
 	if spawner.depth >= maxTaskDepth {
 		return nil, c.Errorf(CodeUsage, "%s: tasks begin each other deeper than %d", c.Name, maxTaskDepth)
 	}
-	if h.tasks.Add(1) > maxTasks {
-		h.tasks.Add(-1)
+	if s.alive.Add(1) > maxTasks {
+		s.alive.Add(-1)
 		return nil, c.Errorf(CodeUsage, "%s: more than %d tasks are alive", c.Name, maxTasks)
 	}
 	if c.origin == nil {
 		c.origin = &origin{file: c.File, line: c.Line, trace: traceback(c.thread, 0), outer: spawner.origin}
 	}
-	inner := newTask()
+	inner := s.newTask()
 	inner.depth, inner.origin = spawner.depth+1, c.origin
 	inner.random = spawner.random.child()
 	inner.loading = slices.Clone(spawner.loading)
-	t := &Task{host: h, task: inner, within: spawner.scope, number: spawner.begun, f: f, args: args, ended: make(chan struct{})}
+	t := &Task{host: c.Host, task: inner, within: spawner.scope, number: spawner.begun, f: f, args: args, ended: make(chan struct{})}
 	t.ctx, t.cancel = context.WithCancel(ctx)
 	spawner.begun++
 	spawner.scope.tasks.add(t)
-	h.baton.ask(inner)
+	s.baton.ask(inner)
 	go t.run()
 	return t, nil
 }
 
 func (t *Task) run() {
-	h := t.host
+	h, s := t.host, t.task.scheduler
 	defer close(t.ended)
-	defer h.tasks.Add(-1)
+	defer s.alive.Add(-1)
 	defer t.cancel()
-	h.baton.await(t.task)
-	defer h.baton.pass()
-	t.values, t.err = h.within(t.ctx, t.task, func() (Values, error) {
-		thread := h.thread(t.task)
-		h.main.G.CurrentThread = thread
+	s.baton.await(t.task)
+	defer s.baton.pass()
+	t.values, t.err = t.task.within(t.ctx, func() (Values, error) {
+		thread := t.task.thread()
+		s.main.G.CurrentThread = thread
 		args, err := h.allToLua(t.args)
 		if err != nil {
 			return nil, err
@@ -91,14 +92,15 @@ func (t *Task) Result() (Values, error) {
 func (t *Task) Left() bool { return t.within.left.Load() }
 
 // thread is a Lua thread for t.
-func (h *Host) thread(t *task) *lua.LState {
+func (t *task) thread() *lua.LState {
+	s := t.scheduler
 	var thread *lua.LState
-	if n := len(h.protected.spare); n > 0 {
-		thread, h.protected.spare = h.protected.spare[n-1], h.protected.spare[:n-1]
+	if n := len(s.spare); n > 0 {
+		thread, s.spare = s.spare[n-1], s.spare[:n-1]
 	} else {
-		thread, _ = h.template.NewThread()
+		thread, _ = s.template.NewThread()
 	}
 	thread.SetContext(t)
-	thread.Env = h.globals
+	thread.Env = s.main.G.Global
 	return thread
 }

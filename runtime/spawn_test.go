@@ -81,12 +81,12 @@ func TestTasksFail(t *testing.T) {
 
 func TestTooManyTasks(t *testing.T) {
 	h, out := testHost(t, tasking...)
-	h.tasks.Store(maxTasks - 1)
+	h.scheduler.alive.Store(maxTasks - 1)
 	got := output(t, h, out, "begin(nap, 60)\nprint(pcall(begin, nap))")
 	if want := "false\ttest.lua:2: begin: more than 50000 tasks are alive\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if n := h.tasks.Load(); n != maxTasks-1 {
+	if n := h.scheduler.alive.Load(); n != maxTasks-1 {
 		t.Errorf("%d tasks are counted after the run", n-maxTasks+1)
 	}
 }
@@ -140,7 +140,7 @@ func TestARunStopsItsTasks(t *testing.T) {
 		if e := asError(err); err == nil || e.Code != CodeTimeout && e.Code != CodeCancelled {
 			t.Errorf("%s: ended with %v", script, err)
 		}
-		if n := h.tasks.Load(); n != 0 {
+		if n := h.scheduler.alive.Load(); n != 0 {
 			t.Errorf("%s: %d tasks are alive after the run", script, n)
 		}
 		if got := output(t, h, out, "return 1"); got != "" {

@@ -19,14 +19,15 @@ type task struct {
 	mu    sync.Mutex // guards scope against the callback that ends it
 	scope *scope
 
-	turn    chan struct{} // see baton
-	origin  *origin       // nil for the script itself
-	depth   int           // how many tasks began each other down to this one
-	begun   int           // how many tasks this one has begun
-	random  random
-	raised  *Error   // what Go code last raised again for a script: its traceback goes further than the value's
-	loading []string // the modules being loaded, in the order they were asked for
-	awaits  *loading // the module that another task loads
+	scheduler *scheduler
+	turn      chan struct{} // see baton
+	origin    *origin       // nil for the script itself
+	depth     int           // how many tasks began each other down to this one
+	begun     int           // how many tasks this one has begun
+	random    random
+	raised    *Error   // what Go code last raised again for a script: its traceback goes further than the value's
+	loading   []string // the modules being loaded, in the order they were asked for
+	awaits    *loading // the module that another task loads
 }
 
 // scope is the extent of one context: a run, or a function called with a context of its own. The tasks
@@ -45,8 +46,8 @@ var closed = func() *chan struct{} {
 	return &c
 }()
 
-func newTask() *task {
-	return &task{scope: &scope{ctx: context.Background()}, turn: make(chan struct{}, 1)}
+func (s *scheduler) newTask() *task {
+	return &task{scheduler: s, scope: &scope{ctx: context.Background()}, turn: make(chan struct{}, 1)}
 }
 
 // enter makes ctx the present context until the returned function is called.
@@ -93,6 +94,15 @@ func (t *task) notice() {
 func (t *task) end(err error) {
 	t.scope.fatal = err
 	t.done.Store(closed)
+}
+
+// exit ends the run with the exit that t called: nothing that a script catches goes on.
+func (t *task) exit(exit *Exit) {
+	t.end(exit)
+	if t.scheduler.exit == nil {
+		t.scheduler.exit = exit
+	}
+	t.scheduler.cancel(exit)
 }
 
 // stopped is why the scope has to end, or nil.

@@ -37,7 +37,7 @@ func (s *tasks) since(first int) []*Task {
 
 // endTasks cancels the tasks of t's scope that were begun as number first or later, and waits for
 // them.
-func (h *Host) endTasks(t *task, first int) {
+func (t *task) endTasks(first int) {
 	if t.begun == first {
 		return
 	}
@@ -48,7 +48,7 @@ func (h *Host) endTasks(t *task, first int) {
 	for _, task := range left {
 		task.cancel()
 	}
-	h.unlocked(t, func() {
+	t.unlocked(func() {
 		for _, task := range left {
 			<-task.ended
 		}
@@ -56,11 +56,11 @@ func (h *Host) endTasks(t *task, first int) {
 }
 
 // within runs f, which has the baton, in a scope of ctx.
-func (h *Host) within(ctx context.Context, t *task, f func() (Values, error)) (Values, error) {
+func (t *task) within(ctx context.Context, f func() (Values, error)) (Values, error) {
 	leave := t.enter(ctx)
 	defer leave()
 	s, first := t.scope, t.begun
 	defer s.left.Store(true)
-	defer h.endTasks(t, first)
+	defer t.endTasks(first)
 	return f()
 }

@@ -81,7 +81,7 @@ func (h *Host) iteratorToLua(next Iterator) *lua.LFunction {
 		var err error
 		busy = true
 		defer func() { busy = false }()
-		h.unlocked(taskOf(L), func() { values, err = next() })
+		taskOf(L).unlocked(func() { values, err = next() })
 		if err != nil {
 			h.raise(L, c.locate(err))
 		}
