@@ -10,8 +10,8 @@ import (
 	"dkvrun/runtime/luanum"
 )
 
-// text is what tostring gives.
-func (h *Host) text(L *lua.LState, v lua.LValue) string {
+// textOf is what tostring gives.
+func textOf(L *lua.LState, v lua.LValue) string {
 	if n, ok := v.(lua.LNumber); ok {
 		return luanum.Format(float64(n))
 	}
@@ -27,7 +27,7 @@ func (h *Host) text(L *lua.LState, v lua.LValue) string {
 }
 
 func (h *Host) tostring(L *lua.LState) int {
-	L.Push(lua.LString(h.text(L, L.CheckAny(1))))
+	L.Push(lua.LString(textOf(L, L.CheckAny(1))))
 	return 1
 }
 
@@ -36,9 +36,9 @@ func (h *Host) tonumber(L *lua.LState) int {
 	if L.GetTop() > 1 && L.Get(2) != lua.LNumber(10) {
 		base := L.CheckInt(2)
 		if base < 2 || base > 36 {
-			h.raise(L, h.errorHere(L, "tonumber: base %d is out of range: 2 to 36", base))
+			raiseUsage(L, "tonumber: base %d is out of range: 2 to 36", base)
 		}
-		s := strings.ToLower(strings.TrimSpace(h.text(L, v)))
+		s := strings.ToLower(strings.TrimSpace(textOf(L, v)))
 		if base == 16 {
 			s = strings.TrimPrefix(s, "0x")
 		}
@@ -72,7 +72,7 @@ func (h *Host) print(L *lua.LState) int {
 		if t, ok := v.(*lua.LTable); ok && L.GetMetaField(t, "__tostring") == lua.LNil {
 			parts[i] = h.show(t)
 		} else {
-			parts[i] = h.text(L, v)
+			parts[i] = textOf(L, v)
 		}
 	}
 	fmt.Fprintln(h.opts.Stdout, strings.Join(parts, "\t"))
@@ -95,7 +95,7 @@ func (h *Host) assert(L *lua.LState) int {
 			if e.Line == 0 {
 				e.File, e.Line = place(L)
 			}
-			h.raise(L, &e)
+			raise(L, &e)
 		}
 	}
 	if lua.LVAsBool(v) {
@@ -103,12 +103,12 @@ func (h *Host) assert(L *lua.LState) int {
 	}
 	switch message := L.Get(2).(type) {
 	case *lua.LNilType:
-		h.raiseText(L, "assertion failed!", 1)
+		raiseText(L, "assertion failed!", 1)
 	case lua.LString:
 		if _, line, _ := h.splitPlace(string(message)); line > 0 {
-			h.raiseText(L, string(message), 0)
+			raiseText(L, string(message), 0)
 		}
-		h.raiseText(L, string(message), 1)
+		raiseText(L, string(message), 1)
 	default:
 		L.Error(message, 1)
 	}
@@ -119,14 +119,14 @@ func (h *Host) assert(L *lua.LState) int {
 func (h *Host) error(L *lua.LState) int {
 	v, level := L.CheckAny(1), L.OptInt(2, 1)
 	if s, ok := v.(lua.LString); ok {
-		h.raiseText(L, string(s), level)
+		raiseText(L, string(s), level)
 	}
 	L.Error(v, level)
 	return 0
 }
 
 // raiseText raises text with the place of a level of the stack; level 0 is no place, 1 the caller.
-func (h *Host) raiseText(L *lua.LState, text string, level int) {
+func raiseText(L *lua.LState, text string, level int) {
 	if level > 0 {
 		where := L.Where(level)
 		source, _, _ := strings.Cut(where, ":")

@@ -45,7 +45,7 @@ func (h *Host) namespaceMetatable(name string, t *lua.LTable) *lua.LTable {
 	mt := h.main.CreateTable(0, 3)
 	mt.RawSetString("__metatable", lua.LString(name))
 	mt.RawSetString("__index", h.main.NewFunction(func(L *lua.LState) int {
-		h.raise(L, h.noField(L, name, L.Get(2), stringKeys(t)))
+		raise(L, noField(L, name, L.Get(2), stringKeys(t)))
 		return 0
 	}))
 	return mt
@@ -63,7 +63,7 @@ func (h *Host) bindMethod(ot *ObjectType, b *Builtin) *lua.LFunction {
 	return h.main.NewFunction(func(L *lua.LState) int {
 		self := objectOf(L.Get(1))
 		if self == nil || self.ObjectType() != ot {
-			h.raise(L, h.errorHere(L, "%s: called on a %s: call it with a colon", name, h.typeName(L.Get(1))))
+			raiseUsage(L, "%s: called on a %s: call it with a colon", name, typeName(L.Get(1)))
 		}
 		return h.invoke(L, b, name, self, 1)
 	})
@@ -78,14 +78,14 @@ func (h *Host) invoke(L *lua.LState, b *Builtin, name string, self Object, skip 
 	c.ctx = task.scope.ctx
 	values, err := h.arguments(L, c, b, skip)
 	if err != nil {
-		h.raise(L, err)
+		raise(L, err)
 	}
 	c.values = values
 
 	var result any
 	task.unlocked(func() { result, err = run(b, c) })
 	if err != nil {
-		h.raise(L, c.locate(err))
+		raise(L, c.locate(err))
 	}
 	if values, ok := result.(Values); ok {
 		for _, v := range values {
@@ -95,7 +95,7 @@ func (h *Host) invoke(L *lua.LState, b *Builtin, name string, self Object, skip 
 	}
 	lv, err := h.toLua(result)
 	if err != nil {
-		h.raise(L, c.bug(fmt.Sprintf("its result: %v", err), ""))
+		raise(L, c.bug(fmt.Sprintf("its result: %v", err), ""))
 	}
 	L.Push(lv)
 	return 1

@@ -10,9 +10,9 @@ import (
 const maxValues = 8000
 
 // limitValues raises where a call would give too many.
-func (h *Host) limitValues(L *lua.LState, function string, n int) {
+func limitValues(L *lua.LState, function string, n int) {
 	if n > maxValues {
-		h.raise(L, h.errorHere(L, "%s: more than %d values at once", function, maxValues))
+		raiseUsage(L, "%s: more than %d values at once", function, maxValues)
 	}
 }
 
@@ -50,17 +50,17 @@ func slice(s string, from, to int) string {
 }
 
 func (h *Host) stringSub(L *lua.LState) int {
-	s := h.textArgument(L, "string.sub", 1)
+	s := textArgument(L, "string.sub", 1)
 	L.CheckNumber(2)
 	L.Push(lua.LString(slice(s, wholeArgument(L, 2, 1), wholeArgument(L, 3, -1))))
 	return 1
 }
 
 func (h *Host) stringByte(L *lua.LState) int {
-	s := h.textArgument(L, "string.byte", 1)
+	s := textArgument(L, "string.byte", 1)
 	from := wholeArgument(L, 2, 1)
 	part := slice(s, from, wholeArgument(L, 3, from))
-	h.limitValues(L, "string.byte", len(part))
+	limitValues(L, "string.byte", len(part))
 	for i := range len(part) {
 		L.Push(lua.LNumber(part[i]))
 	}
@@ -72,7 +72,7 @@ func (h *Host) stringChar(L *lua.LState) int {
 	for i := range text {
 		n := wholeArgument(L, i+1, -1)
 		if n < 0 || n > math.MaxUint8 {
-			h.raise(L, h.errorHere(L, "string.char: argument %d: %s is not a byte: 0 to 255", i+1, h.text(L, L.Get(i+1))))
+			raiseUsage(L, "string.char: argument %d: %s is not a byte: 0 to 255", i+1, textOf(L, L.Get(i+1)))
 		}
 		text[i] = byte(n)
 	}
@@ -85,7 +85,7 @@ func (h *Host) stringLower(L *lua.LState) int { return h.mapLetters(L, "string.l
 func (h *Host) stringUpper(L *lua.LState) int { return h.mapLetters(L, "string.upper", 'a', 'z') }
 
 func (h *Host) mapLetters(L *lua.LState, function string, first, last byte) int {
-	text := []byte(h.textArgument(L, function, 1))
+	text := []byte(textArgument(L, function, 1))
 	for i, c := range text {
 		if first <= c && c <= last {
 			text[i] = c ^ ' '

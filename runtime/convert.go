@@ -17,7 +17,7 @@ func (h *Host) convert(p *Param, v lua.LValue) (any, error) {
 	case String:
 		s, ok := v.(lua.LString)
 		if !ok {
-			return nil, h.mismatch(v, "string")
+			return nil, mismatch(v, "string")
 		}
 		return string(s), oneOf(p, string(s))
 	case Integer:
@@ -25,7 +25,7 @@ func (h *Host) convert(p *Param, v lua.LValue) (any, error) {
 	case Number:
 		n, ok := v.(lua.LNumber)
 		if !ok {
-			return nil, h.mismatch(v, "number")
+			return nil, mismatch(v, "number")
 		}
 		if f := float64(n); math.IsNaN(f) || math.IsInf(f, 0) {
 			return nil, fmt.Errorf("got %s, want a finite number", luanum.Format(f))
@@ -34,20 +34,20 @@ func (h *Host) convert(p *Param, v lua.LValue) (any, error) {
 	case Boolean:
 		b, ok := v.(lua.LBool)
 		if !ok {
-			return nil, h.mismatch(v, "boolean")
+			return nil, mismatch(v, "boolean")
 		}
 		return bool(b), nil
 	case Function:
 		f, ok := v.(*lua.LFunction)
 		if !ok {
-			return nil, h.mismatch(v, "function")
+			return nil, mismatch(v, "function")
 		}
 		return &Func{host: h, fn: f}, nil
 	case Strings:
 		return h.stringList(p, v)
 	case Table:
 		if _, ok := v.(*lua.LTable); !ok && itemsOf(v) == nil {
-			return nil, h.mismatch(v, "table")
+			return nil, mismatch(v, "table")
 		}
 		return h.fromLuaPlain(v)
 	case Verbatim:
@@ -59,7 +59,7 @@ func (h *Host) convert(p *Param, v lua.LValue) (any, error) {
 func (h *Host) integer(p *Param, v lua.LValue) (any, error) {
 	n, ok := v.(lua.LNumber)
 	if !ok {
-		return nil, h.mismatch(v, "integer")
+		return nil, mismatch(v, "integer")
 	}
 	f := float64(n)
 	if f != math.Trunc(f) || math.Abs(f) > 1<<53 {
@@ -74,7 +74,7 @@ func (h *Host) stringList(p *Param, v lua.LValue) (any, error) {
 	}
 	t, ok := v.(*lua.LTable)
 	if !ok || shapeOf(t).record != nil {
-		return nil, h.mismatch(v, "a string or a list of strings")
+		return nil, mismatch(v, "a string or a list of strings")
 	}
 	if keys := stringKeys(t); len(keys) > 0 {
 		return nil, fmt.Errorf("got a table with the field %s, want a string or a list of strings", keys[0])
@@ -83,7 +83,7 @@ func (h *Host) stringList(p *Param, v lua.LValue) (any, error) {
 	for i := range list {
 		s, ok := t.RawGetInt(i + 1).(lua.LString)
 		if !ok {
-			return nil, fmt.Errorf("item %d: %w", i+1, h.mismatch(t.RawGetInt(i+1), "string"))
+			return nil, fmt.Errorf("item %d: %w", i+1, mismatch(t.RawGetInt(i+1), "string"))
 		}
 		list[i] = string(s)
 		if err := oneOf(p, list[i]); err != nil {
@@ -93,12 +93,12 @@ func (h *Host) stringList(p *Param, v lua.LValue) (any, error) {
 	return list, nil
 }
 
-func (h *Host) mismatch(v lua.LValue, want string) error {
-	return fmt.Errorf("got %s, want %s", h.typeName(v), want)
+func mismatch(v lua.LValue, want string) error {
+	return fmt.Errorf("got %s, want %s", typeName(v), want)
 }
 
 // typeName is the type of a value in the script's words.
-func (h *Host) typeName(v lua.LValue) string {
+func typeName(v lua.LValue) string {
 	switch v := v.(type) {
 	case *lua.LTable:
 		switch s := shapeOf(v); {

@@ -50,10 +50,10 @@ func (h *Host) openCoroutines() {
 		h.coroutines = append(h.coroutines, weak.Make(thread))
 		L.Push(h.main.NewFunction(func(L *lua.LState) int {
 			if thread.Parent != nil {
-				h.raise(L, h.errorHere(L, "coroutine.wrap: "+activeCoroutine))
+				raiseUsage(L, "coroutine.wrap: "+activeCoroutine)
 			}
 			if thread.Dead {
-				h.raise(L, h.errorHere(L, "coroutine.wrap: the coroutine has ended"))
+				raiseUsage(L, "coroutine.wrap: the coroutine has ended")
 			}
 			if h.goOn(L, thread, 1) {
 				return L.GetTop()
@@ -108,12 +108,12 @@ func (h *Host) openCoroutines() {
 		switch h.coroutineOf(L) {
 		case L:
 		case nil:
-			h.raise(L, h.errorHere(L, "coroutine.yield: can't yield outside of a coroutine"))
+			raiseUsage(L, "coroutine.yield: can't yield outside of a coroutine")
 		default:
-			h.raise(L, h.errorHere(L, yieldInside))
+			raiseUsage(L, yieldInside)
 		}
 		if !h.yieldsDirectly() {
-			h.raise(L, h.errorHere(L, yieldInside))
+			raiseUsage(L, yieldInside)
 		}
 		h.yields[weak.Make(L)] = wanted(L)
 		return -1 // yields what is on the stack
@@ -127,13 +127,13 @@ func (h *Host) checkNewCoroutine(L *lua.LState, name string) {
 		depth++
 	}
 	if depth > maxCoroutineDepth {
-		h.raise(L, h.errorHere(L, "coroutine.%s: coroutines run inside each other deeper than %d", name, maxCoroutineDepth))
+		raiseUsage(L, "coroutine.%s: coroutines run inside each other deeper than %d", name, maxCoroutineDepth)
 	}
 	if fn := L.Get(1); fn.Type() != lua.LTFunction {
-		h.raise(L, h.errorHere(L, "coroutine.%s: got %s, want function", name, h.typeName(fn)))
+		raiseUsage(L, "coroutine.%s: got %s, want function", name, typeName(fn))
 	}
 	if len(h.coroutines) >= maxCoroutines && !h.forgetCoroutines() {
-		h.raise(L, h.errorHere(L, "coroutine.%s: more than %d coroutines are alive", name, maxCoroutines))
+		raiseUsage(L, "coroutine.%s: more than %d coroutines are alive", name, maxCoroutines)
 	}
 }
 

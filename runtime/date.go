@@ -34,7 +34,7 @@ func (h *Host) openOS() {
 func (h *Host) osDate(L *lua.LState) int {
 	format, t := "%c", time.Now()
 	if L.Get(1) != lua.LNil {
-		format = h.textArgument(L, "os.date", 1)
+		format = textArgument(L, "os.date", 1)
 	}
 	if L.Get(2) != lua.LNil {
 		t = time.Unix(int64(wholeArgument(L, 2, 0)), 0)
@@ -66,10 +66,10 @@ func (h *Host) osDate(L *lua.LState) int {
 			text, ok = dateField(t, format[i])
 		}
 		if !ok {
-			h.raise(L, h.errorHere(L, "os.date: %s is not a conversion: %%%% is the character %%", format[i-1:min(i+1, len(format))]))
+			raiseUsage(L, "os.date: %s is not a conversion: %%%% is the character %%", format[i-1:min(i+1, len(format))])
 		}
 		out.WriteString(text)
-		h.limitString(L, "os.date", out.Len())
+		limitString(L, "os.date", out.Len())
 	}
 	L.Push(lua.LString(out.String()))
 	return 1
@@ -122,7 +122,7 @@ func (h *Host) osTime(L *lua.LState) int {
 		case v == lua.LNil && fallback >= 0:
 			return fallback
 		case !ok || !isWhole || max(whole, -whole) > 1<<31:
-			h.raise(L, h.errorHere(L, "os.time: field %s: got %s, want an integer", name, h.show(v)))
+			raiseUsage(L, "os.time: field %s: got %s, want an integer", name, h.show(v))
 		}
 		return whole
 	}

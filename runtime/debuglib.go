@@ -17,7 +17,7 @@ func (h *Host) openDebug() {
 		}
 		text := traceback(L, max(0, level))
 		if v := L.Get(1); v != lua.LNil {
-			text = h.text(L, v) + "\n" + text
+			text = textOf(L, v) + "\n" + text
 		}
 		L.Push(lua.LString(text))
 		return 1

@@ -6,32 +6,34 @@ import (
 
 // errorToLua makes the userdata that a script catches: it has fields, and works as its own text in
 // tostring, in .. and for the methods of strings (err:find("refused")).
-func (h *Host) errorToLua(e *Error) *lua.LUserData {
-	ud := h.main.NewUserData()
+func errorToLua(L *lua.LState, e *Error) *lua.LUserData {
+	ud := L.NewUserData()
 	ud.Value = e
-	ud.Metatable = h.errorMeta
+	ud.Metatable = L.GetTypeMetatable(errorType)
 	return ud
 }
 
-func (h *Host) newErrorMetatable() *lua.LTable {
-	L := h.main
-	mt := L.CreateTable(0, 4)
+// errorType is the key of the errors' metatable in the registry.
+const errorType = "error"
+
+// openErrors registers the metatable of errors, which have the methods of strings.
+func openErrors(L *lua.LState, strings *lua.LTable) {
+	mt := L.NewTypeMetatable(errorType)
 	mt.RawSetString("__metatable", lua.LString("error"))
 	mt.RawSetString("__tostring", L.NewFunction(func(L *lua.LState) int {
 		L.Push(lua.LString(L.CheckUserData(1).Value.(*Error).Error()))
 		return 1
 	}))
 	mt.RawSetString("__concat", L.NewFunction(func(L *lua.LState) int {
-		L.Push(lua.LString(h.text(L, L.Get(1)) + h.text(L, L.Get(2))))
+		L.Push(lua.LString(textOf(L, L.Get(1)) + textOf(L, L.Get(2))))
 		return 1
 	}))
-	mt.RawSetString("__index", L.NewFunction(h.errorField))
-	return mt
+	mt.RawSetString("__index", L.NewFunction(func(L *lua.LState) int { return errorField(L, strings) }))
 }
 
 var errorFields = []string{"code", "file", "hint", "line", "message", "traceback"}
 
-func (h *Host) errorField(L *lua.LState) int {
+func errorField(L *lua.LState, strings *lua.LTable) int {
 	e, key := L.CheckUserData(1).Value.(*Error), L.Get(2)
 	switch key {
 	case lua.LString("message"):
@@ -47,13 +49,13 @@ func (h *Host) errorField(L *lua.LState) int {
 	case lua.LString("traceback"):
 		L.Push(lua.LString(e.Traceback))
 	default:
-		method, ok := h.strings.RawGet(key).(*lua.LFunction)
+		method, ok := strings.RawGet(key).(*lua.LFunction)
 		if !ok {
-			h.raise(L, h.noField(L, "error", key, errorFields))
+			raise(L, noField(L, "error", key, errorFields))
 		}
 		L.Push(L.NewFunction(func(L *lua.LState) int {
 			L.Insert(method, 1)
-			L.Replace(2, lua.LString(h.text(L, L.Get(2))))
+			L.Replace(2, lua.LString(textOf(L, L.Get(2))))
 			L.Call(L.GetTop()-1, lua.MultRet)
 			return L.GetTop()
 		}))

@@ -25,6 +25,7 @@ func (h *Host) openLibraries() {
 		h.globals.RawSetString(name, lua.LNil)
 	}
 	h.openStrings()
+	openErrors(L, h.strings)
 	h.openMath()
 	h.openCoroutines()
 	h.openOS()
@@ -49,7 +50,7 @@ func (h *Host) only(library string, names ...string) *lua.LTable {
 	mt.RawSetString("__index", h.main.NewFunction(func(L *lua.LState) int {
 		key := L.Get(2)
 		refuse := func(L *lua.LState) int {
-			h.raise(L, h.noField(L, library, key, stringKeys(t)))
+			raise(L, noField(L, library, key, stringKeys(t)))
 			return 0
 		}
 		if !closedFunction(library, key.String()) {
@@ -107,7 +108,7 @@ func closedReason(name string) string {
 func (h *Host) seal() {
 	mt := h.main.CreateTable(0, 0)
 	mt.RawSetString("__index", h.main.NewFunction(func(L *lua.LState) int {
-		h.raise(L, h.errorHere(L, "%s", h.undefined(h.text(L, L.Get(2)), nil)))
+		raiseUsage(L, "%s", h.undefined(textOf(L, L.Get(2)), nil))
 		return 0
 	}))
 	mt.RawSetString("__metatable", lua.LString("globals"))

@@ -63,8 +63,7 @@ type Host struct {
 	globals, strings *lua.LTable
 	records          map[*RecordType]*recordMetatables
 	objects          map[*ObjectType]*lua.LTable // metatables
-	errorMeta        *lua.LTable
-	emptyMap         *lua.LTable // the metatable of an empty map, which would else look like a list
+	emptyMap         *lua.LTable                 // the metatable of an empty map, which would else look like a list
 	showFunction     *lua.LFunction
 	sameObject       *lua.LFunction
 	concatFunction   *lua.LFunction // what .. is compiled to
@@ -113,7 +112,6 @@ func New(opts Options) *Host {
 	h.concatFunction = L.NewFunction(h.concatenate)
 	h.nextItem = L.NewFunction(h.item)
 	h.nextKey = L.NewFunction(h.next)
-	h.errorMeta = h.newErrorMetatable()
 	h.openLibraries()
 	h.bindGlobals(opts.Builtins)
 	h.setArg()

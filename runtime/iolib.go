@@ -25,7 +25,7 @@ func (h *Host) output(name string, w io.Writer) *lua.LUserData {
 	ud := L.NewUserData()
 	own := func(L *lua.LState, method string) {
 		if L.Get(1) != lua.LValue(ud) {
-			h.raise(L, h.errorHere(L, "%s:%s: call it with a colon", name, method))
+			raiseUsage(L, "%s:%s: call it with a colon", name, method)
 		}
 	}
 	methods := L.CreateTable(0, 0)
@@ -46,7 +46,7 @@ func (h *Host) output(name string, w io.Writer) *lua.LUserData {
 	mt.RawSetString("__index", L.NewFunction(func(L *lua.LState) int {
 		fn := methods.RawGet(L.Get(2))
 		if fn == lua.LNil {
-			h.raise(L, h.noField(L, "output", L.Get(2), stringKeys(methods)))
+			raise(L, noField(L, "output", L.Get(2), stringKeys(methods)))
 		}
 		L.Push(fn)
 		return 1
@@ -65,8 +65,8 @@ func (h *Host) write(L *lua.LState, name string, first int, w io.Writer) {
 	for i := first; i <= L.GetTop(); i++ {
 		v := L.Get(i)
 		if !lua.LVCanConvToString(v) {
-			h.raise(L, h.errorHere(L, "%s: argument %d: got %s, want string", name, i-first+1, h.typeName(v)))
+			raiseUsage(L, "%s: argument %d: got %s, want string", name, i-first+1, typeName(v))
 		}
-		io.WriteString(w, h.text(L, v))
+		io.WriteString(w, textOf(L, v))
 	}
 }

@@ -8,7 +8,7 @@ import (
 func (h *Host) ipairs(L *lua.LState) int {
 	v := L.Get(1)
 	if _, ok := v.(*lua.LTable); !ok && itemsOf(v) == nil {
-		h.raise(L, h.errorHere(L, "ipairs: got %s, want a list", h.typeName(v)))
+		raiseUsage(L, "ipairs: got %s, want a list", typeName(v))
 	}
 	L.Push(h.nextItem)
 	L.Push(v)
@@ -48,7 +48,7 @@ func (h *Host) pairs(L *lua.LState) int {
 		}
 		v = fields
 	default:
-		h.raise(L, h.errorHere(L, "pairs: got %s, want a table", h.typeName(v)))
+		raiseUsage(L, "pairs: got %s, want a table", typeName(v))
 	}
 	L.Push(h.nextKey)
 	L.Push(v)
@@ -59,7 +59,7 @@ func (h *Host) pairs(L *lua.LState) int {
 func (h *Host) next(L *lua.LState) int {
 	t, ok := L.Get(1).(*lua.LTable)
 	if !ok {
-		h.raise(L, h.errorHere(L, "next: got %s, want a table", h.typeName(L.Get(1))))
+		raiseUsage(L, "next: got %s, want a table", typeName(L.Get(1)))
 	}
 	h.mustFill(L, t)
 	key := lua.LValue(lua.LNil)
@@ -81,7 +81,7 @@ func (h *Host) unpack(L *lua.LState) int {
 	t, ok := v.(*lua.LTable)
 	o := itemsOf(v)
 	if !ok && o == nil {
-		h.raise(L, h.errorHere(L, "unpack: got %s, want a list", h.typeName(v)))
+		raiseUsage(L, "unpack: got %s, want a list", typeName(v))
 	}
 	length := 0
 	if o != nil {
@@ -93,7 +93,7 @@ func (h *Host) unpack(L *lua.LState) int {
 	if first > last {
 		return 0
 	}
-	h.limitValues(L, "unpack", last-first+1)
+	limitValues(L, "unpack", last-first+1)
 	for i := first; i <= last; i++ {
 		if o != nil {
 			L.Push(h.objectItem(L, o, lua.LNumber(i)))

@@ -34,7 +34,7 @@ func (h *Host) libraryFunc(L *lua.LState, module string) (*Func, error) {
 	}
 	body, ok := values.First().v.(*lua.LFunction)
 	if !ok {
-		return nil, fmt.Errorf("%s returns a %s, not a function", file, h.typeName(values.First().v))
+		return nil, fmt.Errorf("%s returns a %s, not a function", file, typeName(values.First().v))
 	}
 	if h.libraries == nil {
 		h.libraries = map[string]*Func{}

@@ -12,7 +12,7 @@ import (
 func (h *Host) find(L *lua.LState, function string, m *pattern.Matcher, offset int) (from, to int) {
 	from, to, err := m.Find(offset)
 	if err != nil {
-		h.raise(L, h.errorHere(L, "%s: %v", function, err))
+		raiseUsage(L, "%s: %v", function, err)
 	}
 	return from, to
 }
@@ -29,7 +29,7 @@ func start(position, length int) int {
 }
 
 func (h *Host) stringFind(L *lua.LState) int {
-	s, pat := h.textArgument(L, "string.find", 1), h.textArgument(L, "string.find", 2)
+	s, pat := textArgument(L, "string.find", 1), textArgument(L, "string.find", 2)
 	from := min(start(L.OptInt(3, 1), len(s)), len(s))
 	if lua.LVAsBool(L.Get(4)) || !strings.ContainsAny(pat, "^$*+?.([%-") {
 		i := strings.Index(s[from:], pat)
@@ -53,7 +53,7 @@ func (h *Host) stringFind(L *lua.LState) int {
 }
 
 func (h *Host) stringMatch(L *lua.LState) int {
-	s, pat := h.textArgument(L, "string.match", 1), h.textArgument(L, "string.match", 2)
+	s, pat := textArgument(L, "string.match", 1), textArgument(L, "string.match", 2)
 	m := pattern.New(L.Context(), s, pat)
 	from, to := h.find(L, "string.match", m, min(start(L.OptInt(3, 1), len(s)), len(s)))
 	if from < 0 {
@@ -64,7 +64,7 @@ func (h *Host) stringMatch(L *lua.LState) int {
 }
 
 func (h *Host) stringGmatch(L *lua.LState) int {
-	s, pat := h.textArgument(L, "string.gmatch", 1), h.textArgument(L, "string.gmatch", 2)
+	s, pat := textArgument(L, "string.gmatch", 1), textArgument(L, "string.gmatch", 2)
 	m := pattern.New(L.Context(), s, pat)
 	at := 0
 	L.Push(L.NewFunction(func(L *lua.LState) int {
@@ -87,7 +87,7 @@ func (h *Host) stringGmatch(L *lua.LState) int {
 }
 
 func (h *Host) stringGsub(L *lua.LState) int {
-	s, pat := h.textArgument(L, "string.gsub", 1), h.textArgument(L, "string.gsub", 2)
+	s, pat := textArgument(L, "string.gsub", 1), textArgument(L, "string.gsub", 2)
 	limit := L.OptInt(4, len(s)+1)
 	m := pattern.New(L.Context(), s, pat)
 	var out strings.Builder
@@ -100,7 +100,7 @@ func (h *Host) stringGsub(L *lua.LState) int {
 		count++
 		out.WriteString(s[done:from])
 		out.WriteString(h.replacement(L, m, s[from:to]))
-		h.limitString(L, "string.gsub", out.Len())
+		limitString(L, "string.gsub", out.Len())
 		done, at = to, to
 		if to == from {
 			at++
@@ -120,7 +120,7 @@ func (h *Host) replacement(L *lua.LState, m *pattern.Matcher, match string) stri
 	var v lua.LValue
 	switch r := L.Get(3).(type) {
 	case lua.LString, lua.LNumber:
-		return h.expand(L, m, h.text(L, r), match)
+		return h.expand(L, m, textOf(L, r), match)
 	case *lua.LTable:
 		v = L.GetTable(r, h.captured(L, m, 0, match))
 	case *lua.LFunction:
@@ -131,15 +131,15 @@ func (h *Host) replacement(L *lua.LState, m *pattern.Matcher, match string) stri
 		v = L.Get(-1)
 		L.SetTop(base)
 	default:
-		h.raise(L, h.errorHere(L, "string.gsub: argument 3: got %s, want string, table or function", h.typeName(r)))
+		raiseUsage(L, "string.gsub: argument 3: got %s, want string, table or function", typeName(r))
 	}
 	switch {
 	case !lua.LVAsBool(v):
 		return match
 	case lua.LVCanConvToString(v):
-		return h.text(L, v)
+		return textOf(L, v)
 	}
-	h.raise(L, h.errorHere(L, "string.gsub: the replacement is a %s, want string", h.typeName(v)))
+	raiseUsage(L, "string.gsub: the replacement is a %s, want string", typeName(v))
 	return ""
 }
 
@@ -159,7 +159,7 @@ func (h *Host) expand(L *lua.LState, m *pattern.Matcher, text, match string) str
 		case c == '0':
 			out.WriteString(match)
 		case isDigit(c):
-			out.WriteString(h.text(L, h.captured(L, m, int(c-'1'), match)))
+			out.WriteString(textOf(L, h.captured(L, m, int(c-'1'), match)))
 		default:
 			out.WriteByte(c)
 		}
@@ -173,12 +173,12 @@ func (h *Host) captured(L *lua.LState, m *pattern.Matcher, i int, match string) 
 		if i == 0 {
 			return lua.LString(match)
 		}
-		h.raise(L, h.errorHere(L, "string.gsub: the pattern has no capture %d", i+1))
+		raiseUsage(L, "string.gsub: the pattern has no capture %d", i+1)
 	}
 	text, position, err := m.Capture(i)
 	switch {
 	case err != nil:
-		h.raise(L, h.errorHere(L, "%v", err))
+		raiseUsage(L, "%v", err)
 	case position > 0:
 		return lua.LNumber(position)
 	}

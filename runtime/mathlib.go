@@ -21,7 +21,7 @@ func (h *Host) openMath() {
 			low, high = high, L.CheckInt(2)
 		}
 		if low > high || high-low < 0 || high-low == math.MaxInt {
-			h.raise(L, h.errorHere(L, "math.random: no integer from %d to %d", low, high))
+			raiseUsage(L, "math.random: no integer from %d to %d", low, high)
 		}
 		L.Push(lua.LNumber(low + random.IntN(high-low+1)))
 		return 1

@@ -21,7 +21,7 @@ type loading struct {
 
 func (h *Host) module(L *lua.LState, name string) (lua.LValue, error) {
 	if !isModuleName(name) {
-		return nil, h.errorHere(L, "require: %q is not a module's name: letters, digits, _ and -, with dots for folders", name)
+		return nil, usageError(L, "require: %q is not a module's name: letters, digits, _ and -, with dots for folders", name)
 	}
 	t := taskOf(L)
 	for {
@@ -30,14 +30,14 @@ func (h *Host) module(L *lua.LState, name string) (lua.LValue, error) {
 		}
 		if i := slices.Index(t.loading, name); i >= 0 {
 			chain := append(slices.Clone(t.loading[i:]), name)
-			return nil, h.errorHere(L, "require: modules require each other: %s", strings.Join(chain, " → "))
+			return nil, usageError(L, "require: modules require each other: %s", strings.Join(chain, " → "))
 		}
 		other := h.modules.loading[name]
 		if other == nil {
 			return h.loadModule(L, t, name)
 		}
 		if other.waitsFor(t) {
-			return nil, h.errorHere(L, "require: modules require each other, in two tasks: %s and %s", t.loading[len(t.loading)-1], name)
+			return nil, usageError(L, "require: modules require each other, in two tasks: %s and %s", t.loading[len(t.loading)-1], name)
 		}
 		t.awaits = other
 		t.unlocked(func() {

@@ -32,7 +32,7 @@ func (h *Host) objectMetatable(ot *ObjectType) *lua.LTable {
 		return 1
 	}))
 	mt.RawSetString("__newindex", L.NewFunction(func(L *lua.LState) int {
-		h.raise(L, h.errorHere(L, "%s: %s can't be set: it is read-only", ot.Name, h.text(L, L.Get(2))))
+		raiseUsage(L, "%s: %s can't be set: it is read-only", ot.Name, textOf(L, L.Get(2)))
 		return 0
 	}))
 	if ot.Len != nil {
@@ -91,7 +91,7 @@ func (h *Host) objectField(L *lua.LState, ot *ObjectType, methods map[string]*lu
 	for _, m := range ot.Methods {
 		names = append(names, m.Name)
 	}
-	h.raise(L, h.noField(L, ot.Name, key, names))
+	raise(L, noField(L, ot.Name, key, names))
 	return nil
 }
 
@@ -109,7 +109,7 @@ func (h *Host) objectItem(L *lua.LState, o Object, n lua.LNumber) lua.LValue {
 func (h *Host) mustLua(L *lua.LState, what string, v any) lua.LValue {
 	lv, err := h.toLua(v)
 	if err != nil {
-		h.raise(L, h.errorHere(L, "%s: %v", what, err))
+		raiseUsage(L, "%s: %v", what, err)
 	}
 	return lv
 }

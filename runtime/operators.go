@@ -25,7 +25,7 @@ func (h *Host) concatenate(L *lua.LState) int {
 		for ; first > 0 && lua.LVCanConvToString(L.Get(first)); first-- {
 			length += len(plainText(L.Get(first)))
 		}
-		h.limitString(L, "..", length)
+		limitString(L, "..", length)
 		var out strings.Builder
 		out.Grow(length)
 		for i := first + 1; i <= n; i++ {
@@ -57,7 +57,7 @@ func (h *Host) concatenateOther(L *lua.LState, left, right lua.LValue) lua.LValu
 	if lua.LVCanConvToString(left) {
 		wrong = right
 	}
-	h.raiseText(L, fmt.Sprintf("attempt to concatenate a %s value", h.typeName(wrong)), 1)
+	raiseText(L, fmt.Sprintf("attempt to concatenate a %s value", typeName(wrong)), 1)
 	return lua.LNil
 }
 
@@ -126,7 +126,7 @@ func (h *Host) stringArithmetic(L *lua.LState, event string, operator func(a, b 
 	if isNumber {
 		wrong = right
 	}
-	h.raiseText(L, fmt.Sprintf("attempt to perform arithmetic on a %s value", h.typeName(wrong)), 1)
+	raiseText(L, fmt.Sprintf("attempt to perform arithmetic on a %s value", typeName(wrong)), 1)
 	return lua.LNil
 }
 

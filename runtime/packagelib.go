@@ -15,7 +15,7 @@ func (h *Host) openPackage() {
 	t.RawSetString("config", lua.LString("/\n;\n?\n!\n-\n"))
 	closed := L.NewFunction(func(L *lua.LState) int {
 		if key, ok := L.Get(2).(lua.LString); ok && closedReason("package."+string(key)) != "" {
-			h.raise(L, h.noField(L, "package", key, nil))
+			raise(L, noField(L, "package", key, nil))
 		}
 		if L.GetTop() == 3 {
 			L.RawSet(L.CheckTable(1), L.Get(2), L.Get(3))

@@ -42,7 +42,7 @@ func (h *Host) pcall(L *lua.LState) int {
 func (h *Host) xpcall(L *lua.LState) int {
 	handler, ok := L.Get(2).(*lua.LFunction)
 	if !ok {
-		h.raise(L, h.errorHere(L, "xpcall: argument 2: got %s, want function", h.typeName(L.Get(2))))
+		raiseUsage(L, "xpcall: argument 2: got %s, want function", typeName(L.Get(2)))
 	}
 	return h.protectedCall(L, 3, handler)
 }
@@ -51,7 +51,7 @@ func (h *Host) xpcall(L *lua.LState) int {
 func (h *Host) protectedCall(L *lua.LState, first int, handler *lua.LFunction) int {
 	if fn := L.Get(1); fn.Type() != lua.LTFunction && L.GetMetaField(fn, "__call") == lua.LNil {
 		L.Push(lua.LFalse)
-		L.Push(h.errorToLua(h.errorHere(L, "attempt to call a %s value", h.typeName(fn))))
+		L.Push(errorToLua(L, usageError(L, "attempt to call a %s value", typeName(fn))))
 		return 2
 	}
 	args := make([]lua.LValue, 0, 8)
@@ -77,7 +77,7 @@ func (h *Host) caught(L *lua.LState, err error) lua.LValue {
 	if errors.As(err, &api) && api.Type != lua.ApiErrorPanic {
 		return api.Object
 	}
-	return h.errorToLua(h.describe(L, err))
+	return errorToLua(L, h.describe(L, err))
 }
 
 // protect calls fn on a thread of its own. handler, where there is one, replaces what is raised. The
@@ -177,7 +177,7 @@ func (h *Host) protectedThread(L *lua.LState) *lua.LState {
 	depth := 0
 	for p := L; p != nil; p = p.Parent {
 		if depth++; depth > maxProtectedDepth {
-			h.raise(L, h.errorHere(L, "pcall: protected calls nest deeper than %d", maxProtectedDepth))
+			raiseUsage(L, "pcall: protected calls nest deeper than %d", maxProtectedDepth)
 		}
 	}
 	thread := taskOf(L).thread()

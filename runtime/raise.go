@@ -11,7 +11,7 @@ import (
 )
 
 // raise ends what the script is doing with err. A script can catch anything but an Exit.
-func (h *Host) raise(L *lua.LState, err error) {
+func raise(L *lua.LState, err error) {
 	var exit *Exit
 	if errors.As(err, &exit) {
 		taskOf(L).exit(exit)
@@ -21,11 +21,16 @@ func (h *Host) raise(L *lua.LState, err error) {
 		taskOf(L).raised = e
 		L.Error(v, 0)
 	}
-	L.Error(h.errorToLua(e), 1)
+	L.Error(errorToLua(L, e), 1)
 }
 
-// errorHere is an error of misuse at the place in the script that is running.
-func (h *Host) errorHere(L *lua.LState, format string, args ...any) *Error {
+// raiseUsage raises a usageError.
+func raiseUsage(L *lua.LState, format string, args ...any) {
+	raise(L, usageError(L, format, args...))
+}
+
+// usageError returns an error of misuse at the place in the script that is running.
+func usageError(L *lua.LState, format string, args ...any) *Error {
 	e := &Error{Message: fmt.Sprintf(format, args...), Code: CodeUsage}
 	e.File, e.Line = place(L)
 	return e
@@ -131,7 +136,7 @@ func (h *Host) errorText(L *lua.LState, v lua.LValue) string {
 	}
 	tostring, ok := L.GetMetaField(v, "__tostring").(*lua.LFunction)
 	if !ok {
-		return h.text(L, v)
+		return textOf(L, v)
 	}
 	shown, err := h.protect(L, tostring, []lua.LValue{v}, nil) // nothing else catches what it raises
 	switch {

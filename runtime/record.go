@@ -54,9 +54,9 @@ func (h *Host) fill(t *lua.LTable) error {
 
 func (h *Host) mustFill(L *lua.LState, t *lua.LTable) {
 	if err := h.fill(t); err != nil {
-		e := h.errorHere(L, "%s: bug in dkvrun: %v", h.typeName(t), err)
+		e := usageError(L, "%s: bug in dkvrun: %v", typeName(t), err)
 		e.Code, e.Hint = CodeBug, bugHint
-		h.raise(L, e)
+		raise(L, e)
 	}
 }
 
@@ -71,7 +71,7 @@ func (h *Host) recordMetatables(rt *RecordType) *recordMetatables {
 	}
 	h.records[rt] = m
 	m.filled.RawSetString("__index", L.NewFunction(func(L *lua.LState) int {
-		h.requireField(L, rt, L.Get(2))
+		requireField(L, rt, L.Get(2))
 		L.Push(lua.LNil)
 		return 1
 	}))
@@ -94,11 +94,11 @@ func (h *Host) recordField(L *lua.LState, rt *RecordType, t *lua.LTable, key lua
 	r, _ := unfilled(t)
 	name, ok := key.(lua.LString)
 	if !ok {
-		h.requireField(L, rt, key)
+		requireField(L, rt, key)
 	}
 	switch v := r.Value(string(name)).(type) {
 	case nil:
-		h.requireField(L, rt, key)
+		requireField(L, rt, key)
 		return lua.LNil
 	case string:
 		return lua.LString(v)

@@ -17,11 +17,11 @@ import (
 func (h *Host) require(L *lua.LState) int {
 	name, ok := L.Get(1).(lua.LString)
 	if !ok {
-		h.raise(L, h.errorHere(L, "require: got %s, want a module's name", h.typeName(L.Get(1))))
+		raiseUsage(L, "require: got %s, want a module's name", typeName(L.Get(1)))
 	}
 	v, err := h.module(L, string(name))
 	if err != nil {
-		h.raise(L, err)
+		raise(L, err)
 	}
 	L.Push(v)
 	return 1
@@ -67,7 +67,7 @@ func (h *Host) findModule(L *lua.LState, name string) (file string, src []byte, 
 		}
 		looked = append(looked, file)
 	}
-	return "", nil, h.errorHere(L, "require: no module %s: looked for %s", name, strings.Join(looked, ", "))
+	return "", nil, usageError(L, "require: no module %s: looked for %s", name, strings.Join(looked, ", "))
 }
 
 func readModule(folder fs.FS, name, file string) ([]byte, error) {

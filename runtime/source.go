@@ -126,7 +126,7 @@ func (h *Host) load(L *lua.LState) int {
 			src.WriteString(string(piece))
 		}
 	default:
-		h.raise(L, h.errorHere(L, "load: got %s, want string", h.typeName(v)))
+		raiseUsage(L, "load: got %s, want string", typeName(v))
 	}
 	name := strings.TrimLeft(L.OptString(2, "(load)"), "=@")
 	fn, err := h.compile(name, []byte(src.String()))

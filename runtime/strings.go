@@ -28,14 +28,14 @@ func (h *Host) openStrings() {
 }
 
 // limitString raises where a string would be too long.
-func (h *Host) limitString(L *lua.LState, function string, length int) {
+func limitString(L *lua.LState, function string, length int) {
 	if length > maxString {
-		h.raise(L, h.errorHere(L, "%s: the result is longer than %d MiB", function, maxString>>20))
+		raiseUsage(L, "%s: the result is longer than %d MiB", function, maxString>>20)
 	}
 }
 
 // textArgument is a string or number argument; errors and objects count as their text.
-func (h *Host) textArgument(L *lua.LState, function string, i int) string {
+func textArgument(L *lua.LState, function string, i int) string {
 	switch v := L.Get(i).(type) {
 	case lua.LString:
 		return string(v)
@@ -43,15 +43,15 @@ func (h *Host) textArgument(L *lua.LState, function string, i int) string {
 		return luanum.Format(float64(v))
 	case *lua.LUserData:
 		if _, ok := v.Value.(*Error); ok {
-			return h.text(L, v)
+			return textOf(L, v)
 		}
 	}
-	h.raise(L, h.errorHere(L, "%s: argument %d: got %s, want string", function, i, h.typeName(L.Get(i))))
+	raiseUsage(L, "%s: argument %d: got %s, want string", function, i, typeName(L.Get(i)))
 	return ""
 }
 
 func (h *Host) stringRep(L *lua.LState) int {
-	s := h.textArgument(L, "string.rep", 1)
+	s := textArgument(L, "string.rep", 1)
 	L.CheckNumber(2)
 	n := wholeArgument(L, 2, 0)
 	if n <= 0 || s == "" {
@@ -61,7 +61,7 @@ func (h *Host) stringRep(L *lua.LState) int {
 	if n > maxString {
 		n = maxString + 1
 	}
-	h.limitString(L, "string.rep", len(s)*n)
+	limitString(L, "string.rep", len(s)*n)
 	L.Push(lua.LString(strings.Repeat(s, n)))
 	return 1
 }
@@ -73,13 +73,13 @@ func (h *Host) concat(L *lua.LState) int {
 	for i := first; i <= last; i++ {
 		v := t.RawGetInt(i)
 		if !lua.LVCanConvToString(v) {
-			h.raise(L, h.errorHere(L, "table.concat: item %d: got %s, want string", i, h.typeName(v)))
+			raiseUsage(L, "table.concat: item %d: got %s, want string", i, typeName(v))
 		}
-		out.WriteString(h.text(L, v))
+		out.WriteString(textOf(L, v))
 		if i < last {
 			out.WriteString(sep)
 		}
-		h.limitString(L, "table.concat", out.Len())
+		limitString(L, "table.concat", out.Len())
 	}
 	L.Push(lua.LString(out.String()))
 	return 1
@@ -87,7 +87,7 @@ func (h *Host) concat(L *lua.LState) int {
 
 // stringFormat is C's printf for Lua's values: %s takes any value as tostring shows it.
 func (h *Host) stringFormat(L *lua.LState) int {
-	format := h.textArgument(L, "string.format", 1)
+	format := textArgument(L, "string.format", 1)
 	var out strings.Builder
 	argument := 1
 	for {
@@ -106,19 +106,19 @@ func (h *Host) stringFormat(L *lua.LState) int {
 		flags := len(format) - len(strings.TrimLeft(format, "-+ #0"))
 		end := flags + len(format[flags:]) - len(strings.TrimLeft(format[flags:], "0123456789."))
 		if end == len(format) {
-			h.raise(L, h.errorHere(L, "string.format: the format ends within %%%s", format))
+			raiseUsage(L, "string.format: the format ends within %%%s", format)
 		}
 		spec, verb := format[:end], format[end]
 		format = format[end+1:]
 		argument++
 		if argument > L.GetTop() {
-			h.raise(L, h.errorHere(L, "string.format: argument %d is missing: %%%s%c has no value", argument, spec, verb))
+			raiseUsage(L, "string.format: argument %d is missing: %%%s%c has no value", argument, spec, verb)
 		}
 		if width, precision, _ := strings.Cut(spec[flags:], "."); len(width) > 2 || len(precision) > 2 {
-			h.raise(L, h.errorHere(L, "string.format: %%%s%c: width and precision have at most two digits", spec, verb))
+			raiseUsage(L, "string.format: %%%s%c: width and precision have at most two digits", spec, verb)
 		}
 		out.WriteString(h.formatOne(L, spec, verb, argument))
-		h.limitString(L, "string.format", out.Len())
+		limitString(L, "string.format", out.Len())
 	}
 	L.Push(lua.LString(out.String()))
 	return 1
@@ -127,16 +127,16 @@ func (h *Host) stringFormat(L *lua.LState) int {
 func (h *Host) formatOne(L *lua.LState, spec string, verb byte, argument int) string {
 	switch verb {
 	case 's':
-		return fmt.Sprintf("%"+spec+"s", h.text(L, L.Get(argument)))
+		return fmt.Sprintf("%"+spec+"s", textOf(L, L.Get(argument)))
 	case 'q':
-		return quote(h.textArgument(L, "string.format", argument))
+		return quote(textArgument(L, "string.format", argument))
 	case 'd', 'i', 'u', 'c', 'x', 'X', 'o', 'e', 'E', 'f', 'g', 'G':
 	default:
-		h.raise(L, h.errorHere(L, "string.format: %%%s%c is not a format", spec, verb))
+		raiseUsage(L, "string.format: %%%s%c is not a format", spec, verb)
 	}
 	f, ok := numeric(L.Get(argument))
 	if !ok {
-		h.raise(L, h.errorHere(L, "string.format: argument %d: got %s, want number", argument, h.typeName(L.Get(argument))))
+		raiseUsage(L, "string.format: argument %d: got %s, want number", argument, typeName(L.Get(argument)))
 	}
 	switch verb {
 	case 'e', 'E', 'f', 'g', 'G':
@@ -152,7 +152,7 @@ func (h *Host) formatOne(L *lua.LState, spec string, verb byte, argument int) st
 		return fmt.Sprintf("%"+spec+"s", string([]byte{byte(int(f))}))
 	}
 	if math.IsNaN(f) || f < -1<<63 || f >= 1<<64 || f >= 1<<63 && (verb == 'd' || verb == 'i') {
-		h.raise(L, h.errorHere(L, "string.format: argument %d: %s is not an integer", argument, luanum.Format(f)))
+		raiseUsage(L, "string.format: argument %d: %s is not an integer", argument, luanum.Format(f))
 	}
 	if verb == 'd' || verb == 'i' {
 		return fmt.Sprintf("%"+spec+"d", int64(f))

@@ -40,10 +40,10 @@ func (h *Host) typedListToLua(l List, depth int) (*lua.LTable, error) {
 			L.Push(lua.LNil)
 			return 1
 		}
-		h.requireField(L, rt, key)
+		requireField(L, rt, key)
 		v, err := h.toLua(l.Values[key.String()])
 		if err != nil {
-			h.raise(L, h.errorHere(L, "%s.%s: %v", rt.Name, key, err))
+			raiseUsage(L, "%s.%s: %v", rt.Name, key, err)
 		}
 		L.Push(v)
 		return 1
@@ -65,7 +65,7 @@ func (h *Host) newMetatable(name string, s shape) *lua.LTable {
 }
 
 // requireField raises unless rt declares the field.
-func (h *Host) requireField(L *lua.LState, rt *RecordType, key lua.LValue) {
+func requireField(L *lua.LState, rt *RecordType, key lua.LValue) {
 	names := make([]string, len(rt.Fields))
 	for i, f := range rt.Fields {
 		if lua.LString(f.Name) == key {
@@ -73,15 +73,15 @@ func (h *Host) requireField(L *lua.LState, rt *RecordType, key lua.LValue) {
 		}
 		names[i] = f.Name
 	}
-	h.raise(L, h.noField(L, rt.Name, key, names))
+	raise(L, noField(L, rt.Name, key, names))
 }
 
 // noField is the error of a field that a value doesn't have.
-func (h *Host) noField(L *lua.LState, owner string, key lua.LValue, names []string) *Error {
+func noField(L *lua.LState, owner string, key lua.LValue, names []string) *Error {
 	if key.Type() != lua.LTString {
-		return h.errorHere(L, "%s: no field [%s]", owner, h.text(L, key))
+		return usageError(L, "%s: no field [%s]", owner, textOf(L, key))
 	}
-	return h.errorHere(L, "%s", missing(owner, key.String(), names))
+	return usageError(L, "%s", missing(owner, key.String(), names))
 }
 
 // missing says that owner has no such field: why not, what might have been meant, or what there is.

@@ -26,11 +26,11 @@ func (h *Host) tableInsert(L *lua.LState) int {
 	case 3:
 		i := L.CheckInt(2)
 		if i < 1 {
-			h.raise(L, h.errorHere(L, "table.insert: position %d is out of range: at least 1", i))
+			raiseUsage(L, "table.insert: position %d is out of range: at least 1", i)
 		}
 		t.Insert(i, L.Get(3))
 	default:
-		h.raise(L, h.errorHere(L, "table.insert: got %d arguments, want a table, a position if it isn't the end, and one value", L.GetTop()))
+		raiseUsage(L, "table.insert: got %d arguments, want a table, a position if it isn't the end, and one value", L.GetTop())
 	}
 	return 0
 }

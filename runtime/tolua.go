@@ -62,7 +62,7 @@ func (h *Host) toLuaAt(v any, depth int) (lua.LValue, error) {
 	case Iterator:
 		return h.iteratorToLua(v), nil
 	case error:
-		return h.errorToLua(asError(v)), nil
+		return errorToLua(h.main, asError(v)), nil
 	}
 	return nil, fmt.Errorf("a %T has no form in Lua", v)
 }
@@ -75,7 +75,7 @@ func (h *Host) iteratorToLua(next Iterator) *lua.LFunction {
 		c := &Call{Host: h, Name: "iterator"}
 		c.File, c.Line = place(L)
 		if busy {
-			h.raise(L, h.errorHere(L, "iterator: another task is waiting for its next values: let each task have its own"))
+			raiseUsage(L, "iterator: another task is waiting for its next values: let each task have its own")
 		}
 		var values []any
 		var err error
@@ -83,12 +83,12 @@ func (h *Host) iteratorToLua(next Iterator) *lua.LFunction {
 		defer func() { busy = false }()
 		taskOf(L).unlocked(func() { values, err = next() })
 		if err != nil {
-			h.raise(L, c.locate(err))
+			raise(L, c.locate(err))
 		}
 		for _, v := range values {
 			lv, err := h.toLua(v)
 			if err != nil {
-				h.raise(L, c.bug(err.Error(), ""))
+				raise(L, c.bug(err.Error(), ""))
 			}
 			L.Push(lv)
 		}
