@@ -45,7 +45,7 @@ func (h *Host) namespaceMetatable(name string, t *lua.LTable) *lua.LTable {
 	mt := h.main.CreateTable(0, 3)
 	mt.RawSetString("__metatable", lua.LString(name))
 	mt.RawSetString("__index", h.main.NewFunction(func(L *lua.LState) int {
-		raise(L, noField(L, name, L.Get(2), stringKeys(t)))
+		raiseNoField(L, name, L.Get(2), stringKeys(t))
 		return 0
 	}))
 	return mt

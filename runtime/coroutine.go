@@ -33,7 +33,7 @@ func (h *Host) coroutineOf(L *lua.LState) *lua.LState {
 // openCoroutines makes coroutines part of the task that resumes them, and refuse to yield where the
 // virtual machine would go on with wrong values.
 func (h *Host) openCoroutines() {
-	t := h.library("coroutine")
+	t := h.globals.RawGetString("coroutine").(*lua.LTable)
 	create, resume := t.RawGetString("create").(*lua.LFunction), t.RawGetString("resume").(*lua.LFunction)
 	wrap := t.RawGetString("wrap").(*lua.LFunction)
 	t.RawSetString("create", h.main.NewFunction(func(L *lua.LState) int {

@@ -51,7 +51,7 @@ func errorField(L *lua.LState, strings *lua.LTable) int {
 	default:
 		method, ok := strings.RawGet(key).(*lua.LFunction)
 		if !ok {
-			raise(L, noField(L, "error", key, errorFields))
+			raiseNoField(L, "error", key, errorFields)
 		}
 		L.Push(L.NewFunction(func(L *lua.LState) int {
 			L.Insert(method, 1)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"dkvrun/runtime/lualib"
 	"dkvrun/runtime/luanum"
 )
 
@@ -32,7 +33,7 @@ func showValue(v any, indent string) string {
 	case nil:
 		return "nil"
 	case string:
-		return quote(v)
+		return lualib.Quote(v)
 	case float64:
 		return luanum.Format(v)
 	case opaque:
@@ -42,7 +43,7 @@ func showValue(v any, indent string) string {
 	case []string:
 		parts := make([]string, len(v))
 		for i, s := range v {
-			parts[i] = quote(s)
+			parts[i] = lualib.Quote(s)
 		}
 		return braces(parts, indent)
 	case []any:

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"dkvrun/runtime/lualib"
 	"io"
 	"io/fs"
 	"strings"
@@ -104,12 +105,11 @@ func New(opts Options) *Host {
 	}
 	h.scheduler = newScheduler(L)
 	h.root = h.scheduler.newTask()
-	h.root.random.seed = opts.Seed
+	h.root.random = lualib.NewRandom(opts.Seed)
 	L.SetContext(h.root)
 	h.emptyMap = L.CreateTable(0, 0)
 	h.showFunction = L.NewFunction(h.textOfShown)
 	h.sameObject = L.NewFunction(sameObject)
-	h.concatFunction = L.NewFunction(h.concatenate)
 	h.nextItem = L.NewFunction(h.item)
 	h.nextKey = L.NewFunction(h.next)
 	h.openLibraries()

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"dkvrun/runtime/lualib"
 	"slices"
 	"strings"
 
@@ -44,8 +45,8 @@ func (h *Host) UndefinedField(library, field string, called bool) string {
 		return ""
 	}
 	names := stringKeys(t)
-	closed := closedReason(library+"."+field) != ""
-	if library == "package" && !closed || !called && closedFunction(library, field) {
+	closed := lualib.ClosedReason(library+"."+field) != ""
+	if library == "package" && !closed || !called && lualib.ClosedFunction(library, field) {
 		return ""
 	}
 	if t.Metatable == lua.LNil { // reading gives nil: "table.unpack or unpack" is nothing wrong

@@ -1,6 +1,8 @@
 package runtime
 
 import (
+	"dkvrun/runtime/lualib"
+
 	lua "github.com/yuin/gopher-lua"
 )
 
@@ -89,11 +91,13 @@ func (h *Host) unpack(L *lua.LState) int {
 	} else {
 		length = t.Len()
 	}
-	first, last := wholeArgument(L, 2, 1), wholeArgument(L, 3, length)
+	first, last := lualib.WholeArgument(L, 2, 1), lualib.WholeArgument(L, 3, length)
 	if first > last {
 		return 0
 	}
-	limitValues(L, "unpack", last-first+1)
+	if last-first+1 > lualib.MaxValues {
+		raiseUsage(L, "unpack: more than %d values at once", lualib.MaxValues)
+	}
 	for i := first; i <= last; i++ {
 		if o != nil {
 			L.Push(h.objectItem(L, o, lua.LNumber(i)))

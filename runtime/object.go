@@ -91,7 +91,7 @@ func (h *Host) objectField(L *lua.LState, ot *ObjectType, methods map[string]*lu
 	for _, m := range ot.Methods {
 		names = append(names, m.Name)
 	}
-	raise(L, noField(L, ot.Name, key, names))
+	raiseNoField(L, ot.Name, key, names)
 	return nil
 }
 

@@ -1,6 +1,8 @@
 package runtime
 
 import (
+	"dkvrun/runtime/lualib"
+
 	lua "github.com/yuin/gopher-lua"
 )
 
@@ -14,8 +16,8 @@ func (h *Host) openPackage() {
 	t.RawSetString("preload", h.modules.preload)
 	t.RawSetString("config", lua.LString("/\n;\n?\n!\n-\n"))
 	closed := L.NewFunction(func(L *lua.LState) int {
-		if key, ok := L.Get(2).(lua.LString); ok && closedReason("package."+string(key)) != "" {
-			raise(L, noField(L, "package", key, nil))
+		if key, ok := L.Get(2).(lua.LString); ok && lualib.ClosedReason("package."+string(key)) != "" {
+			raiseNoField(L, "package", key, nil)
 		}
 		if L.GetTop() == 3 {
 			L.RawSet(L.CheckTable(1), L.Get(2), L.Get(3))

@@ -46,7 +46,7 @@ func (c *Call) Go(ctx context.Context, f *Func, args ...any) (*Task, error) {
 	}
 	inner := s.newTask()
 	inner.depth, inner.origin = spawner.depth+1, c.origin
-	inner.random = spawner.random.child()
+	inner.random = spawner.random.Child()
 	inner.loading = slices.Clone(spawner.loading)
 	t := &Task{host: c.Host, task: inner, within: spawner.scope, number: spawner.begun, f: f, args: args, ended: make(chan struct{})}
 	t.ctx, t.cancel = context.WithCancel(ctx)

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"dkvrun/runtime/lualib"
 	"fmt"
 
 	lua "github.com/yuin/gopher-lua"
@@ -76,6 +77,11 @@ func requireField(L *lua.LState, rt *RecordType, key lua.LValue) {
 	raise(L, noField(L, rt.Name, key, names))
 }
 
+// raiseNoField raises a noField.
+func raiseNoField(L *lua.LState, owner string, key lua.LValue, names []string) {
+	raise(L, noField(L, owner, key, names))
+}
+
 // noField is the error of a field that a value doesn't have.
 func noField(L *lua.LState, owner string, key lua.LValue, names []string) *Error {
 	if key.Type() != lua.LTString {
@@ -86,7 +92,7 @@ func noField(L *lua.LState, owner string, key lua.LValue, names []string) *Error
 
 // missing says that owner has no such field: why not, what might have been meant, or what there is.
 func missing(owner, field string, names []string) string {
-	if why := closedReason(owner + "." + field); why != "" {
+	if why := lualib.ClosedReason(owner + "." + field); why != "" {
 		return owner + "." + field + " is not available in runbooks: " + why
 	}
 	return owner + ": no field " + field + hint(field, names)

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"dkvrun/runtime/lualib"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,7 +25,7 @@ type task struct {
 	origin    *origin       // nil for the script itself
 	depth     int           // how many tasks began each other down to this one
 	begun     int           // how many tasks this one has begun
-	random    random
+	random    lualib.Random
 	raised    *Error   // what Go code last raised again for a script: its traceback goes further than the value's
 	loading   []string // the modules being loaded, in the order they were asked for
 	awaits    *loading // the module that another task loads

@@ -1,4 +1,4 @@
-package runtime
+package lualib
 
 import (
 	"math"
@@ -7,11 +7,11 @@ import (
 )
 
 // openMath gives math generators of the host's own, which the seed alone determines.
-func (h *Host) openMath() {
-	t := h.library("math")
+func openMath(L *lua.LState, e *Env) {
+	t := library(L, "math")
 	t.RawSetString("huge", lua.LNumber(math.Inf(1)))
-	t.RawSetString("random", h.main.NewFunction(func(L *lua.LState) int {
-		random := taskOf(L).random.generator()
+	t.RawSetString("random", L.NewFunction(func(L *lua.LState) int {
+		random := e.Random(L).generator()
 		if L.GetTop() == 0 {
 			L.Push(lua.LNumber(random.Float64()))
 			return 1
@@ -21,13 +21,13 @@ func (h *Host) openMath() {
 			low, high = high, L.CheckInt(2)
 		}
 		if low > high || high-low < 0 || high-low == math.MaxInt {
-			raiseUsage(L, "math.random: no integer from %d to %d", low, high)
+			e.Raise(L, "math.random: no integer from %d to %d", low, high)
 		}
 		L.Push(lua.LNumber(low + random.IntN(high-low+1)))
 		return 1
 	}))
-	t.RawSetString("randomseed", h.main.NewFunction(func(L *lua.LState) int {
-		taskOf(L).random.reseed(uint64(L.CheckInt64(1)))
+	t.RawSetString("randomseed", L.NewFunction(func(L *lua.LState) int {
+		e.Random(L).reseed(uint64(L.CheckInt64(1)))
 		return 0
 	}))
 }

@@ -1,4 +1,4 @@
-package runtime
+package lualib
 
 import (
 	"fmt"
@@ -10,14 +10,14 @@ import (
 	"dkvrun/runtime/luanum"
 )
 
-// concatenate is .. for two values or more.
-func (h *Host) concatenate(L *lua.LState) int {
+// Concatenate is .. for two values or more.
+func (e *Env) Concatenate(L *lua.LState) int {
 	n := L.GetTop()
 	right := L.Get(n)
 	for n--; n > 0; {
 		left := L.Get(n)
 		if !lua.LVCanConvToString(left) || !lua.LVCanConvToString(right) {
-			right = h.concatenateOther(L, left, right)
+			right = stringLibrary{e}.concatenateOther(L, left, right)
 			n--
 			continue
 		}
@@ -25,7 +25,7 @@ func (h *Host) concatenate(L *lua.LState) int {
 		for ; first > 0 && lua.LVCanConvToString(L.Get(first)); first-- {
 			length += len(plainText(L.Get(first)))
 		}
-		limitString(L, "..", length)
+		e.limitString(L, "..", length)
 		var out strings.Builder
 		out.Grow(length)
 		for i := first + 1; i <= n; i++ {
@@ -47,7 +47,7 @@ func plainText(v lua.LValue) string {
 }
 
 // concatenateOther is .. where one of two values is neither string nor number.
-func (h *Host) concatenateOther(L *lua.LState, left, right lua.LValue) lua.LValue {
+func (lib stringLibrary) concatenateOther(L *lua.LState, left, right lua.LValue) lua.LValue {
 	for _, v := range []lua.LValue{left, right} {
 		if method := L.GetMetaField(v, "__concat"); method != lua.LNil {
 			return call2(L, method, left, right)
@@ -57,7 +57,7 @@ func (h *Host) concatenateOther(L *lua.LState, left, right lua.LValue) lua.LValu
 	if lua.LVCanConvToString(left) {
 		wrong = right
 	}
-	raiseText(L, fmt.Sprintf("attempt to concatenate a %s value", typeName(wrong)), 1)
+	lib.RaiseText(L, fmt.Sprintf("attempt to concatenate a %s value", lib.TypeName(wrong)), 1)
 	return lua.LNil
 }
 
@@ -71,12 +71,11 @@ func call2(L *lua.LState, fn, a, b lua.LValue) lua.LValue {
 	return result
 }
 
-// openStringOperators gives strings the arithmetic of the numbers that they hold.
-func (h *Host) openStringOperators() {
-	L := h.main
+// openOperators gives strings the arithmetic of the numbers that they hold.
+func (lib stringLibrary) openOperators(L *lua.LState, t *lua.LTable) {
 	mt := L.CreateTable(0, 0)
-	mt.RawSetString("__index", h.strings)
-	h.strings.RawSetString("__index", lua.LNil) // it was the metatable itself
+	mt.RawSetString("__index", t)
+	t.RawSetString("__index", lua.LNil) // it was the metatable itself
 	for event, operator := range map[string]func(a, b float64) float64{
 		"__add": func(a, b float64) float64 { return a + b },
 		"__sub": func(a, b float64) float64 { return a - b },
@@ -87,7 +86,7 @@ func (h *Host) openStringOperators() {
 		"__unm": func(a, _ float64) float64 { return -a },
 	} {
 		mt.RawSetString(event, L.NewFunction(func(L *lua.LState) int {
-			L.Push(h.stringArithmetic(L, event, operator))
+			L.Push(lib.stringArithmetic(L, event, operator))
 			return 1
 		}))
 	}
@@ -104,7 +103,7 @@ func modulo(a, b float64) float64 {
 }
 
 // stringArithmetic is for operands of which one at least is a string.
-func (h *Host) stringArithmetic(L *lua.LState, event string, operator func(a, b float64) float64) lua.LValue {
+func (lib stringLibrary) stringArithmetic(L *lua.LState, event string, operator func(a, b float64) float64) lua.LValue {
 	left, right := L.Get(1), L.Get(2)
 	if event == "__unm" {
 		right = left
@@ -126,7 +125,7 @@ func (h *Host) stringArithmetic(L *lua.LState, event string, operator func(a, b 
 	if isNumber {
 		wrong = right
 	}
-	raiseText(L, fmt.Sprintf("attempt to perform arithmetic on a %s value", typeName(wrong)), 1)
+	lib.RaiseText(L, fmt.Sprintf("attempt to perform arithmetic on a %s value", lib.TypeName(wrong)), 1)
 	return lua.LNil
 }
 

@@ -1,4 +1,4 @@
-package runtime
+package lualib
 
 import (
 	"strings"
@@ -8,11 +8,11 @@ import (
 	"dkvrun/runtime/pattern"
 )
 
-// find searches on from an offset, and raises what the search fails with.
-func (h *Host) find(L *lua.LState, function string, m *pattern.Matcher, offset int) (from, to int) {
+// search searches on from an offset, and raises what the search fails with.
+func (lib stringLibrary) search(L *lua.LState, function string, m *pattern.Matcher, offset int) (from, to int) {
 	from, to, err := m.Find(offset)
 	if err != nil {
-		raiseUsage(L, "%s: %v", function, err)
+		lib.Raise(L, "%s: %v", function, err)
 	}
 	return from, to
 }
@@ -28,8 +28,8 @@ func start(position, length int) int {
 	return 0
 }
 
-func (h *Host) stringFind(L *lua.LState) int {
-	s, pat := textArgument(L, "string.find", 1), textArgument(L, "string.find", 2)
+func (lib stringLibrary) find(L *lua.LState) int {
+	s, pat := lib.textArgument(L, "string.find", 1), lib.textArgument(L, "string.find", 2)
 	from := min(start(L.OptInt(3, 1), len(s)), len(s))
 	if lua.LVAsBool(L.Get(4)) || !strings.ContainsAny(pat, "^$*+?.([%-") {
 		i := strings.Index(s[from:], pat)
@@ -42,35 +42,35 @@ func (h *Host) stringFind(L *lua.LState) int {
 		return 2
 	}
 	m := pattern.New(L.Context(), s, pat)
-	from, to := h.find(L, "string.find", m, from)
+	from, to := lib.search(L, "string.find", m, from)
 	if from < 0 {
 		L.Push(lua.LNil)
 		return 1
 	}
 	L.Push(lua.LNumber(from + 1))
 	L.Push(lua.LNumber(to))
-	return 2 + h.pushCaptures(L, m)
+	return 2 + lib.pushCaptures(L, m)
 }
 
-func (h *Host) stringMatch(L *lua.LState) int {
-	s, pat := textArgument(L, "string.match", 1), textArgument(L, "string.match", 2)
+func (lib stringLibrary) match(L *lua.LState) int {
+	s, pat := lib.textArgument(L, "string.match", 1), lib.textArgument(L, "string.match", 2)
 	m := pattern.New(L.Context(), s, pat)
-	from, to := h.find(L, "string.match", m, min(start(L.OptInt(3, 1), len(s)), len(s)))
+	from, to := lib.search(L, "string.match", m, min(start(L.OptInt(3, 1), len(s)), len(s)))
 	if from < 0 {
 		L.Push(lua.LNil)
 		return 1
 	}
-	return h.pushMatch(L, m, s[from:to])
+	return lib.pushMatch(L, m, s[from:to])
 }
 
-func (h *Host) stringGmatch(L *lua.LState) int {
-	s, pat := textArgument(L, "string.gmatch", 1), textArgument(L, "string.gmatch", 2)
+func (lib stringLibrary) gmatch(L *lua.LState) int {
+	s, pat := lib.textArgument(L, "string.gmatch", 1), lib.textArgument(L, "string.gmatch", 2)
 	m := pattern.New(L.Context(), s, pat)
 	at := 0
 	L.Push(L.NewFunction(func(L *lua.LState) int {
 		from, to := -1, 0
 		if at <= len(s) {
-			from, to = h.find(L, "string.gmatch", m, at)
+			from, to = lib.search(L, "string.gmatch", m, at)
 		}
 		if from < 0 {
 			at = len(s) + 1
@@ -81,26 +81,26 @@ func (h *Host) stringGmatch(L *lua.LState) int {
 		if to == from {
 			at++
 		}
-		return h.pushMatch(L, m, s[from:to])
+		return lib.pushMatch(L, m, s[from:to])
 	}))
 	return 1
 }
 
-func (h *Host) stringGsub(L *lua.LState) int {
-	s, pat := textArgument(L, "string.gsub", 1), textArgument(L, "string.gsub", 2)
+func (lib stringLibrary) gsub(L *lua.LState) int {
+	s, pat := lib.textArgument(L, "string.gsub", 1), lib.textArgument(L, "string.gsub", 2)
 	limit := L.OptInt(4, len(s)+1)
 	m := pattern.New(L.Context(), s, pat)
 	var out strings.Builder
 	at, done, count := 0, 0, 0
 	for count < limit && at <= len(s) {
-		from, to := h.find(L, "string.gsub", m, at)
+		from, to := lib.search(L, "string.gsub", m, at)
 		if from < 0 {
 			break
 		}
 		count++
 		out.WriteString(s[done:from])
-		out.WriteString(h.replacement(L, m, s[from:to]))
-		limitString(L, "string.gsub", out.Len())
+		out.WriteString(lib.replacement(L, m, s[from:to]))
+		lib.limitString(L, "string.gsub", out.Len())
 		done, at = to, to
 		if to == from {
 			at++
@@ -116,35 +116,35 @@ func (h *Host) stringGsub(L *lua.LState) int {
 }
 
 // replacement is what gsub's third argument makes of a match.
-func (h *Host) replacement(L *lua.LState, m *pattern.Matcher, match string) string {
+func (lib stringLibrary) replacement(L *lua.LState, m *pattern.Matcher, match string) string {
 	var v lua.LValue
 	switch r := L.Get(3).(type) {
 	case lua.LString, lua.LNumber:
-		return h.expand(L, m, textOf(L, r), match)
+		return lib.expand(L, m, lib.Text(L, r), match)
 	case *lua.LTable:
-		v = L.GetTable(r, h.captured(L, m, 0, match))
+		v = L.GetTable(r, lib.captured(L, m, 0, match))
 	case *lua.LFunction:
 		base := L.GetTop()
 		L.Push(r)
-		n := h.pushMatch(L, m, match)
+		n := lib.pushMatch(L, m, match)
 		L.Call(n, 1)
 		v = L.Get(-1)
 		L.SetTop(base)
 	default:
-		raiseUsage(L, "string.gsub: argument 3: got %s, want string, table or function", typeName(r))
+		lib.Raise(L, "string.gsub: argument 3: got %s, want string, table or function", lib.TypeName(r))
 	}
 	switch {
 	case !lua.LVAsBool(v):
 		return match
 	case lua.LVCanConvToString(v):
-		return textOf(L, v)
+		return lib.Text(L, v)
 	}
-	raiseUsage(L, "string.gsub: the replacement is a %s, want string", typeName(v))
+	lib.Raise(L, "string.gsub: the replacement is a %s, want string", lib.TypeName(v))
 	return ""
 }
 
 // expand puts the captures into a replacement text: %0 the match, %1 to %9 the captures, %% itself.
-func (h *Host) expand(L *lua.LState, m *pattern.Matcher, text, match string) string {
+func (lib stringLibrary) expand(L *lua.LState, m *pattern.Matcher, text, match string) string {
 	if !strings.Contains(text, "%") {
 		return text
 	}
@@ -158,8 +158,8 @@ func (h *Host) expand(L *lua.LState, m *pattern.Matcher, text, match string) str
 		switch c := text[i]; {
 		case c == '0':
 			out.WriteString(match)
-		case isDigit(c):
-			out.WriteString(textOf(L, h.captured(L, m, int(c-'1'), match)))
+		case '0' <= c && c <= '9':
+			out.WriteString(lib.Text(L, lib.captured(L, m, int(c-'1'), match)))
 		default:
 			out.WriteByte(c)
 		}
@@ -168,35 +168,35 @@ func (h *Host) expand(L *lua.LState, m *pattern.Matcher, text, match string) str
 }
 
 // captured is a capture, counted from 0; the whole match where the pattern has none.
-func (h *Host) captured(L *lua.LState, m *pattern.Matcher, i int, match string) lua.LValue {
+func (lib stringLibrary) captured(L *lua.LState, m *pattern.Matcher, i int, match string) lua.LValue {
 	if i >= m.Captures() {
 		if i == 0 {
 			return lua.LString(match)
 		}
-		raiseUsage(L, "string.gsub: the pattern has no capture %d", i+1)
+		lib.Raise(L, "string.gsub: the pattern has no capture %d", i+1)
 	}
 	text, position, err := m.Capture(i)
 	switch {
 	case err != nil:
-		raiseUsage(L, "%v", err)
+		lib.Raise(L, "%v", err)
 	case position > 0:
 		return lua.LNumber(position)
 	}
 	return lua.LString(text)
 }
 
-func (h *Host) pushCaptures(L *lua.LState, m *pattern.Matcher) int {
+func (lib stringLibrary) pushCaptures(L *lua.LState, m *pattern.Matcher) int {
 	for i := range m.Captures() {
-		L.Push(h.captured(L, m, i, ""))
+		L.Push(lib.captured(L, m, i, ""))
 	}
 	return m.Captures()
 }
 
 // pushMatch pushes the captures, or the whole match where there are none.
-func (h *Host) pushMatch(L *lua.LState, m *pattern.Matcher, match string) int {
+func (lib stringLibrary) pushMatch(L *lua.LState, m *pattern.Matcher, match string) int {
 	if m.Captures() == 0 {
 		L.Push(lua.LString(match))
 		return 1
 	}
-	return h.pushCaptures(L, m)
+	return lib.pushCaptures(L, m)
 }

@@ -1,16 +1,19 @@
-package runtime
+package lualib
 
 import "math/rand/v2"
 
-// random is a task's generator of random numbers. Its seed follows from that of the run and from
+// Random is a task's generator of random numbers. Its seed follows from that of the run and from
 // which task it is, not from which one runs first.
-type random struct {
+type Random struct {
 	seed, stream uint64
 	children     uint64
 	source       *rand.PCG // nil until the first number
 }
 
-func (r *random) generator() *rand.Rand {
+// NewRandom makes the generator of a run's first task.
+func NewRandom(seed uint64) Random { return Random{seed: seed} }
+
+func (r *Random) generator() *rand.Rand {
 	if r.source == nil {
 		r.source = rand.NewPCG(r.seed, r.stream)
 	}
@@ -18,12 +21,12 @@ func (r *random) generator() *rand.Rand {
 }
 
 // reseed begins anew, for the task and for those that it begins from here on.
-func (r *random) reseed(seed uint64) { *r = random{seed: seed, stream: r.stream} }
+func (r *Random) reseed(seed uint64) { *r = Random{seed: seed, stream: r.stream} }
 
-// child is the generator of the next task begun.
-func (r *random) child() random {
+// Child is the generator of the next task begun.
+func (r *Random) Child() Random {
 	r.children++
-	return random{seed: r.seed, stream: scramble(r.stream + r.children)}
+	return Random{seed: r.seed, stream: scramble(r.stream + r.children)}
 }
 
 // scramble is the finaliser of splitmix64: near inputs have far outputs, and no two have the same.

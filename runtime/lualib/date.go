@@ -1,4 +1,4 @@
-package runtime
+package lualib
 
 import (
 	"fmt"
@@ -21,23 +21,25 @@ var dateLayouts = map[byte]string{
 
 // openOS makes os: what tells and shows the time. gopher-lua's own miss conversions and take fields that
 // are missing for others.
-func (h *Host) openOS() {
-	t := h.only("os", "clock")
-	for name, fn := range map[string]lua.LGFunction{"date": h.osDate, "difftime": h.osDifftime, "time": h.osTime} {
-		t.RawSetString(name, h.main.NewFunction(fn))
+type osLibrary struct{ *Env }
+
+func openOS(L *lua.LState, e *Env) {
+	t, lib := only(L, e, "os", "clock"), osLibrary{e}
+	for name, fn := range map[string]lua.LGFunction{"date": lib.date, "difftime": difftime, "time": lib.time} {
+		t.RawSetString(name, L.NewFunction(fn))
 	}
-	h.globals.RawSetString("os", t)
+	L.G.Global.RawSetString("os", t)
 }
 
-// osDate shows a time, now if none is given: as the format says, or as a table for *t. A leading ! means
+// date shows a time, now if none is given: as the format says, or as a table for *t. A leading ! means
 // UTC.
-func (h *Host) osDate(L *lua.LState) int {
+func (lib osLibrary) date(L *lua.LState) int {
 	format, t := "%c", time.Now()
 	if L.Get(1) != lua.LNil {
-		format = textArgument(L, "os.date", 1)
+		format = lib.textArgument(L, "os.date", 1)
 	}
 	if L.Get(2) != lua.LNil {
-		t = time.Unix(int64(wholeArgument(L, 2, 0)), 0)
+		t = time.Unix(int64(WholeArgument(L, 2, 0)), 0)
 	}
 	if rest, utc := strings.CutPrefix(format, "!"); utc {
 		format, t = rest, t.UTC()
@@ -66,10 +68,10 @@ func (h *Host) osDate(L *lua.LState) int {
 			text, ok = dateField(t, format[i])
 		}
 		if !ok {
-			raiseUsage(L, "os.date: %s is not a conversion: %%%% is the character %%", format[i-1:min(i+1, len(format))])
+			lib.Raise(L, "os.date: %s is not a conversion: %%%% is the character %%", format[i-1:min(i+1, len(format))])
 		}
 		out.WriteString(text)
-		limitString(L, "os.date", out.Len())
+		lib.limitString(L, "os.date", out.Len())
 	}
 	L.Push(lua.LString(out.String()))
 	return 1
@@ -107,8 +109,8 @@ func dateField(t time.Time, conversion byte) (text string, ok bool) {
 	return "", false
 }
 
-// osTime is the seconds since 1970: now, or at a date of local time. Fields may be out of their ranges.
-func (h *Host) osTime(L *lua.LState) int {
+// time is the seconds since 1970: now, or at a date of local time. Fields may be out of their ranges.
+func (lib osLibrary) time(L *lua.LState) int {
 	if L.Get(1) == lua.LNil {
 		L.Push(lua.LNumber(time.Now().Unix()))
 		return 1
@@ -122,7 +124,7 @@ func (h *Host) osTime(L *lua.LState) int {
 		case v == lua.LNil && fallback >= 0:
 			return fallback
 		case !ok || !isWhole || max(whole, -whole) > 1<<31:
-			raiseUsage(L, "os.time: field %s: got %s, want an integer", name, h.show(v))
+			lib.Raise(L, "os.time: field %s: got %s, want an integer", name, lib.Show(v))
 		}
 		return whole
 	}
@@ -138,8 +140,8 @@ func (h *Host) osTime(L *lua.LState) int {
 	return 1
 }
 
-// osDifftime is how many seconds there are from the second time to the first.
-func (h *Host) osDifftime(L *lua.LState) int {
+// difftime is how many seconds there are from the second time to the first.
+func difftime(L *lua.LState) int {
 	L.Push(L.CheckNumber(1) - L.OptNumber(2, 0))
 	return 1
 }

@@ -1,4 +1,4 @@
-package runtime
+package lualib
 
 import (
 	"io"
@@ -7,31 +7,33 @@ import (
 )
 
 // openIO makes io: io.write, and the outputs io.stdout and io.stderr.
-func (h *Host) openIO() {
-	t := h.only("io")
-	t.RawSetString("write", h.main.NewFunction(func(L *lua.LState) int {
-		h.write(L, "io.write", 1, h.opts.Stdout)
+func openIO(L *lua.LState, e *Env) {
+	t := only(L, e, "io")
+	lib := ioLibrary{e}
+	t.RawSetString("write", L.NewFunction(func(L *lua.LState) int {
+		lib.write(L, "io.write", 1, e.Stdout)
 		L.Push(t.RawGetString("stdout"))
 		return 1
 	}))
-	t.RawSetString("stdout", h.output("io.stdout", h.opts.Stdout))
-	t.RawSetString("stderr", h.output("io.stderr", h.opts.Stderr))
-	h.globals.RawSetString("io", t)
+	t.RawSetString("stdout", lib.output(L, "io.stdout", e.Stdout))
+	t.RawSetString("stderr", lib.output(L, "io.stderr", e.Stderr))
+	L.G.Global.RawSetString("io", t)
 }
 
+type ioLibrary struct{ *Env }
+
 // output is a file that can be written to, as Lua's own are; nothing of it waits to be flushed.
-func (h *Host) output(name string, w io.Writer) *lua.LUserData {
-	L := h.main
+func (lib ioLibrary) output(L *lua.LState, name string, w io.Writer) *lua.LUserData {
 	ud := L.NewUserData()
 	own := func(L *lua.LState, method string) {
 		if L.Get(1) != lua.LValue(ud) {
-			raiseUsage(L, "%s:%s: call it with a colon", name, method)
+			lib.Raise(L, "%s:%s: call it with a colon", name, method)
 		}
 	}
 	methods := L.CreateTable(0, 0)
 	methods.RawSetString("write", L.NewFunction(func(L *lua.LState) int {
 		own(L, "write")
-		h.write(L, name+":write", 2, w)
+		lib.write(L, name+":write", 2, w)
 		L.Push(ud)
 		return 1
 	}))
@@ -46,7 +48,7 @@ func (h *Host) output(name string, w io.Writer) *lua.LUserData {
 	mt.RawSetString("__index", L.NewFunction(func(L *lua.LState) int {
 		fn := methods.RawGet(L.Get(2))
 		if fn == lua.LNil {
-			raise(L, noField(L, "output", L.Get(2), stringKeys(methods)))
+			lib.RaiseNoField(L, "output", L.Get(2), stringKeys(methods))
 		}
 		L.Push(fn)
 		return 1
@@ -61,12 +63,12 @@ func (h *Host) output(name string, w io.Writer) *lua.LUserData {
 }
 
 // write writes the arguments from the first one on, texts and numbers.
-func (h *Host) write(L *lua.LState, name string, first int, w io.Writer) {
+func (lib ioLibrary) write(L *lua.LState, name string, first int, w io.Writer) {
 	for i := first; i <= L.GetTop(); i++ {
 		v := L.Get(i)
 		if !lua.LVCanConvToString(v) {
-			raiseUsage(L, "%s: argument %d: got %s, want string", name, i-first+1, typeName(v))
+			lib.Raise(L, "%s: argument %d: got %s, want string", name, i-first+1, lib.TypeName(v))
 		}
-		io.WriteString(w, textOf(L, v))
+		io.WriteString(w, lib.Text(L, v))
 	}
 }

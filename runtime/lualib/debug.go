@@ -1,4 +1,4 @@
-package runtime
+package lualib
 
 import (
 	lua "github.com/yuin/gopher-lua"
@@ -6,22 +6,22 @@ import (
 
 // openDebug makes debug.traceback, which shows any raised value before the trace, from a level of the
 // stack on, and debug.getmetatable, which respects __metatable as getmetatable does.
-func (h *Host) openDebug() {
-	t := h.only("debug")
-	t.RawSetString("traceback", h.main.NewFunction(func(L *lua.LState) int {
+func openDebug(L *lua.LState, e *Env) {
+	t := only(L, e, "debug")
+	t.RawSetString("traceback", L.NewFunction(func(L *lua.LState) int {
 		level := max(0, L.OptInt(2, 1)) // 0 is traceback itself, where it was called and is no handler
 		if frame, ok := L.GetStack(0); ok {
 			if fn, err := L.GetInfo("f", frame, lua.LNil); err != nil || fn != t.RawGetString("traceback") {
 				level--
 			}
 		}
-		text := traceback(L, max(0, level))
+		text := e.Traceback(L, max(0, level))
 		if v := L.Get(1); v != lua.LNil {
-			text = textOf(L, v) + "\n" + text
+			text = e.Text(L, v) + "\n" + text
 		}
 		L.Push(lua.LString(text))
 		return 1
 	}))
-	t.RawSetString("getmetatable", h.globals.RawGetString("getmetatable"))
-	h.globals.RawSetString("debug", t)
+	t.RawSetString("getmetatable", L.G.Global.RawGetString("getmetatable"))
+	L.G.Global.RawSetString("debug", t)
 }

@@ -1,0 +1,68 @@
+package lualib
+
+import (
+	"math"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// slice is the part of s from one position to another: from 1, or from the end if negative.
+func slice(s string, from, to int) string {
+	if from < 0 {
+		from += len(s) + 1
+	}
+	if to < 0 {
+		to += len(s) + 1
+	}
+	from, to = max(from, 1), min(to, len(s))
+	if from > to {
+		return ""
+	}
+	return s[from-1 : to]
+}
+
+func (lib stringLibrary) sub(L *lua.LState) int {
+	s := lib.textArgument(L, "string.sub", 1)
+	L.CheckNumber(2)
+	L.Push(lua.LString(slice(s, WholeArgument(L, 2, 1), WholeArgument(L, 3, -1))))
+	return 1
+}
+
+func (lib stringLibrary) byte(L *lua.LState) int {
+	s := lib.textArgument(L, "string.byte", 1)
+	from := WholeArgument(L, 2, 1)
+	part := slice(s, from, WholeArgument(L, 3, from))
+	lib.limitValues(L, "string.byte", len(part))
+	for i := range len(part) {
+		L.Push(lua.LNumber(part[i]))
+	}
+	return len(part)
+}
+
+func (lib stringLibrary) char(L *lua.LState) int {
+	text := make([]byte, L.GetTop())
+	for i := range text {
+		n := WholeArgument(L, i+1, -1)
+		if n < 0 || n > math.MaxUint8 {
+			lib.Raise(L, "string.char: argument %d: %s is not a byte: 0 to 255", i+1, lib.Text(L, L.Get(i+1)))
+		}
+		text[i] = byte(n)
+	}
+	L.Push(lua.LString(text))
+	return 1
+}
+
+// lower and upper change English letters and leave all other bytes as they are.
+func (lib stringLibrary) lower(L *lua.LState) int { return lib.mapLetters(L, "string.lower", 'A', 'Z') }
+func (lib stringLibrary) upper(L *lua.LState) int { return lib.mapLetters(L, "string.upper", 'a', 'z') }
+
+func (lib stringLibrary) mapLetters(L *lua.LState, function string, first, last byte) int {
+	text := []byte(lib.textArgument(L, function, 1))
+	for i, c := range text {
+		if first <= c && c <= last {
+			text[i] = c ^ ' '
+		}
+	}
+	L.Push(lua.LString(text))
+	return 1
+}

@@ -1,0 +1,116 @@
+// Package lualib holds Lua's standard libraries where the host replaces those of gopher-lua: strings,
+// tables, math, os, io, debug and the operators of text. They need of the host only what Env holds.
+package lualib
+
+import (
+	"dkvrun/runtime/luanum"
+	"io"
+	"math"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// Env holds what the library functions need of the host that runs them.
+type Env struct {
+	Stdout, Stderr io.Writer
+	// Raise raises an error of misuse at the line of the script that is running.
+	Raise func(L *lua.LState, format string, args ...any)
+	// RaiseText raises text as error(text, level) does.
+	RaiseText func(L *lua.LState, text string, level int)
+	// RaiseNoField raises the error of a field that owner doesn't have; names are those it has.
+	RaiseNoField func(L *lua.LState, owner string, key lua.LValue, names []string)
+	// Text returns what tostring returns.
+	Text func(L *lua.LState, v lua.LValue) string
+	// Show returns a value as print shows it.
+	Show func(v lua.LValue) string
+	// TypeName returns the type of a value as messages name it.
+	TypeName func(v lua.LValue) string
+	// Traceback lists the active calls of L from a level on.
+	Traceback func(L *lua.LState, level int) string
+	// Random returns the generator of the task that runs on L.
+	Random func(L *lua.LState) *Random
+}
+
+// Open makes the libraries globals.
+func Open(L *lua.LState, e *Env) {
+	for _, open := range []lua.LGFunction{lua.OpenTable, lua.OpenString, lua.OpenMath, lua.OpenOs} {
+		L.Push(L.NewFunction(open))
+		L.Call(0, 0)
+	}
+	openStrings(L, e)
+	openMath(L, e)
+	openOS(L, e)
+	openTable(L, e)
+	openDebug(L, e)
+	openIO(L, e)
+}
+
+// library returns the table of a library that is open.
+func library(L *lua.LState, name string) *lua.LTable {
+	return L.G.Global.RawGetString(name).(*lua.LTable)
+}
+
+// stringKeys lists the names in a table, in the order of insertion.
+func stringKeys(t *lua.LTable) []string {
+	var keys []string
+	for k, _ := t.Next(lua.LNil); k != lua.LNil; k, _ = t.Next(k) {
+		if s, ok := k.(lua.LString); ok {
+			keys = append(keys, string(s))
+		}
+	}
+	return keys
+}
+
+// maxString is the length, in bytes, of the longest string that a library function makes.
+const maxString = 64 << 20
+
+// limitString raises where a string would be too long.
+func (e *Env) limitString(L *lua.LState, function string, length int) {
+	if length > maxString {
+		e.Raise(L, "%s: the result is longer than %d MiB", function, maxString>>20)
+	}
+}
+
+// textArgument is a string or number argument; errors and objects count as their text.
+func (e *Env) textArgument(L *lua.LState, function string, i int) string {
+	switch v := L.Get(i).(type) {
+	case lua.LString:
+		return string(v)
+	case lua.LNumber:
+		return luanum.Format(float64(v))
+	case *lua.LUserData:
+		if _, ok := v.Value.(error); ok {
+			return e.Text(L, v)
+		}
+	}
+	e.Raise(L, "%s: argument %d: got %s, want string", function, i, e.TypeName(L.Get(i)))
+	return ""
+}
+
+// MaxValues is how many values one call gives at most, as in Lua 5.1: the stack holds them all.
+const MaxValues = 8000
+
+// limitValues raises where a call would give too many.
+func (e *Env) limitValues(L *lua.LState, function string, n int) {
+	if n > MaxValues {
+		e.Raise(L, "%s: more than %d values at once", function, MaxValues)
+	}
+}
+
+// WholeArgument is the whole number at i, fallback where there is none. What no int can hold counts as the
+// largest or the smallest.
+func WholeArgument(L *lua.LState, i, fallback int) int {
+	if L.Get(i) == lua.LNil {
+		return fallback
+	}
+	switch n := float64(L.CheckNumber(i)); {
+	case n >= math.MaxInt32:
+		return int(min(n, 1<<53))
+	case n <= math.MinInt32:
+		return int(max(n, -(1 << 53)))
+	case math.IsNaN(n):
+		return 0
+	default:
+		return int(n)
+	}
+}

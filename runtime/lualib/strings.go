@@ -1,0 +1,150 @@
+package lualib
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"dkvrun/runtime/luanum"
+)
+
+type stringLibrary struct{ *Env }
+
+func openStrings(L *lua.LState, e *Env) {
+	t, lib := library(L, "string"), stringLibrary{e}
+	for name, fn := range map[string]lua.LGFunction{
+		"find": lib.find, "match": lib.match, "gmatch": lib.gmatch, "gsub": lib.gsub,
+		"format": lib.format, "rep": lib.rep, "sub": lib.sub, "byte": lib.byte, "char": lib.char,
+		"lower": lib.lower, "upper": lib.upper,
+	} {
+		t.RawSetString(name, L.NewFunction(fn))
+	}
+	t.RawSetString("gfind", lua.LNil)
+	t.RawSetString("dump", lua.LNil)
+	lib.openOperators(L, t)
+}
+
+func (lib stringLibrary) rep(L *lua.LState) int {
+	s := lib.textArgument(L, "string.rep", 1)
+	L.CheckNumber(2)
+	n := WholeArgument(L, 2, 0)
+	if n <= 0 || s == "" {
+		L.Push(lua.LString(""))
+		return 1
+	}
+	if n > maxString {
+		n = maxString + 1
+	}
+	lib.limitString(L, "string.rep", len(s)*n)
+	L.Push(lua.LString(strings.Repeat(s, n)))
+	return 1
+}
+
+// format is C's printf for Lua's values: %s takes any value as tostring shows it.
+func (lib stringLibrary) format(L *lua.LState) int {
+	format := lib.textArgument(L, "string.format", 1)
+	var out strings.Builder
+	argument := 1
+	for {
+		i := strings.IndexByte(format, '%')
+		if i < 0 {
+			out.WriteString(format)
+			break
+		}
+		out.WriteString(format[:i])
+		format = format[i+1:]
+		if strings.HasPrefix(format, "%") {
+			out.WriteByte('%')
+			format = format[1:]
+			continue
+		}
+		flags := len(format) - len(strings.TrimLeft(format, "-+ #0"))
+		end := flags + len(format[flags:]) - len(strings.TrimLeft(format[flags:], "0123456789."))
+		if end == len(format) {
+			lib.Raise(L, "string.format: the format ends within %%%s", format)
+		}
+		spec, verb := format[:end], format[end]
+		format = format[end+1:]
+		argument++
+		if argument > L.GetTop() {
+			lib.Raise(L, "string.format: argument %d is missing: %%%s%c has no value", argument, spec, verb)
+		}
+		if width, precision, _ := strings.Cut(spec[flags:], "."); len(width) > 2 || len(precision) > 2 {
+			lib.Raise(L, "string.format: %%%s%c: width and precision have at most two digits", spec, verb)
+		}
+		out.WriteString(lib.formatOne(L, spec, verb, argument))
+		lib.limitString(L, "string.format", out.Len())
+	}
+	L.Push(lua.LString(out.String()))
+	return 1
+}
+
+func (lib stringLibrary) formatOne(L *lua.LState, spec string, verb byte, argument int) string {
+	switch verb {
+	case 's':
+		return fmt.Sprintf("%"+spec+"s", lib.Text(L, L.Get(argument)))
+	case 'q':
+		return Quote(lib.textArgument(L, "string.format", argument))
+	case 'd', 'i', 'u', 'c', 'x', 'X', 'o', 'e', 'E', 'f', 'g', 'G':
+	default:
+		lib.Raise(L, "string.format: %%%s%c is not a format", spec, verb)
+	}
+	f, ok := numeric(L.Get(argument))
+	if !ok {
+		lib.Raise(L, "string.format: argument %d: got %s, want number", argument, lib.TypeName(L.Get(argument)))
+	}
+	switch verb {
+	case 'e', 'E', 'f', 'g', 'G':
+		if math.IsInf(f, 0) || math.IsNaN(f) {
+			width, _, _ := strings.Cut(strings.Trim(spec, "+ #0"), ".")
+			return fmt.Sprintf("%"+width+"s", luanum.Format(f))
+		}
+		if !strings.Contains(spec, ".") && verb != 'f' {
+			spec += ".6"
+		}
+		return fmt.Sprintf("%"+spec+string(verb), f)
+	case 'c':
+		return fmt.Sprintf("%"+spec+"s", string([]byte{byte(int(f))}))
+	}
+	if math.IsNaN(f) || f < -1<<63 || f >= 1<<64 || f >= 1<<63 && (verb == 'd' || verb == 'i') {
+		lib.Raise(L, "string.format: argument %d: %s is not an integer", argument, luanum.Format(f))
+	}
+	if verb == 'd' || verb == 'i' {
+		return fmt.Sprintf("%"+spec+"d", int64(f))
+	}
+	unsigned := uint64(int64(f)) // of what is negative, as C does
+	if f >= 1<<63 {
+		unsigned = uint64(f)
+	}
+	if verb == 'u' {
+		verb = 'd'
+	}
+	return fmt.Sprintf("%"+spec+string(verb), unsigned)
+}
+
+// Quote writes a string as Lua reads it.
+func Quote(s string) string {
+	out := make([]byte, 0, len(s)+2)
+	out = append(out, '"')
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '"' || c == '\\':
+			out = append(out, '\\', c)
+		case c == '\n':
+			out = append(out, '\\', 'n')
+		case c == '\r':
+			out = append(out, '\\', 'r')
+		case c == '\t':
+			out = append(out, '\\', 't')
+		case c < ' ' || c == 0x7f:
+			out = append(out, '\\')
+			out = append(out, fmt.Sprintf("%03s", strconv.Itoa(int(c)))...)
+		default:
+			out = append(out, c)
+		}
+	}
+	return string(append(out, '"'))
+}

@@ -1,0 +1,132 @@
+package lualib
+
+import (
+	"context"
+	"sort"
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// openTable makes those functions of table anew in which gopher-lua takes nils at the end of a list for
+// items, or a position that the list doesn't have for its last one.
+func openTable(L *lua.LState, e *Env) {
+	t, lib := library(L, "table"), tableLibrary{e}
+	for name, fn := range map[string]lua.LGFunction{
+		"concat": lib.concat, "insert": lib.insert, "maxn": maxn, "remove": remove, "sort": sortTable,
+	} {
+		t.RawSetString(name, L.NewFunction(fn))
+	}
+}
+
+type tableLibrary struct{ *Env }
+
+// concat makes one text of the items of a list, with a text between them.
+func (lib tableLibrary) concat(L *lua.LState) int {
+	t, sep := L.CheckTable(1), L.OptString(2, "")
+	first, last := L.OptInt(3, 1), L.OptInt(4, t.Len())
+	var out strings.Builder
+	for i := first; i <= last; i++ {
+		v := t.RawGetInt(i)
+		if !lua.LVCanConvToString(v) {
+			lib.Raise(L, "table.concat: item %d: got %s, want string", i, lib.TypeName(v))
+		}
+		out.WriteString(lib.Text(L, v))
+		if i < last {
+			out.WriteString(sep)
+		}
+		lib.limitString(L, "table.concat", out.Len())
+	}
+	L.Push(lua.LString(out.String()))
+	return 1
+}
+
+// insert puts a value at a position from 1 on, or at the end.
+func (lib tableLibrary) insert(L *lua.LState) int {
+	t := L.CheckTable(1)
+	switch L.GetTop() {
+	case 2:
+		t.Append(L.Get(2))
+	case 3:
+		i := L.CheckInt(2)
+		if i < 1 {
+			lib.Raise(L, "table.insert: position %d is out of range: at least 1", i)
+		}
+		t.Insert(i, L.Get(3))
+	default:
+		lib.Raise(L, "table.insert: got %d arguments, want a table, a position if it isn't the end, and one value", L.GetTop())
+	}
+	return 0
+}
+
+// remove takes the item at a position out, the last one if none is given; nothing where the list
+// doesn't have it.
+func remove(L *lua.LState) int {
+	t := L.CheckTable(1)
+	n := t.Len()
+	i := L.OptInt(2, n)
+	if i < 1 || i > n {
+		return 0
+	}
+	L.Push(t.Remove(i))
+	return 1
+}
+
+// maxn is the largest key that is a number, 0 where there is none above.
+func maxn(L *lua.LState) int {
+	t := L.CheckTable(1)
+	largest := lua.LNumber(t.MaxN())
+	for k, _ := t.Next(lua.LNumber(t.MaxN())); k != lua.LNil; k, _ = t.Next(k) {
+		if n, ok := k.(lua.LNumber); ok && n > largest {
+			largest = n
+		}
+	}
+	L.Push(largest)
+	return 1
+}
+
+// sortTable sorts a list, by < or a function that says what comes first.
+func sortTable(L *lua.LState) int {
+	t := L.CheckTable(1)
+	s := sorter{L: L, run: L.Context(), values: make([]lua.LValue, t.Len())}
+	if L.Get(2) != lua.LNil {
+		s.before = L.CheckFunction(2)
+	}
+	for i := range s.values {
+		s.values[i] = t.RawGetInt(i + 1)
+	}
+	sort.Sort(&s)
+	for i, v := range s.values {
+		t.RawSetInt(i+1, v)
+	}
+	return 0
+}
+
+// sorter sorts a copy: what the function does to the table meanwhile can't disturb it.
+type sorter struct {
+	L      *lua.LState
+	run    context.Context
+	before *lua.LFunction // nil for <
+	values []lua.LValue
+}
+
+func (s *sorter) Len() int      { return len(s.values) }
+func (s *sorter) Swap(i, j int) { s.values[i], s.values[j] = s.values[j], s.values[i] }
+
+func (s *sorter) Less(i, j int) bool {
+	if s.before == nil {
+		select {
+		case <-s.run.Done():
+			s.L.RaiseError("%v", s.run.Err())
+		default:
+		}
+		return s.L.LessThan(s.values[i], s.values[j])
+	}
+	s.L.Push(s.before)
+	s.L.Push(s.values[i])
+	s.L.Push(s.values[j])
+	s.L.Call(2, 1)
+	less := lua.LVAsBool(s.L.Get(-1))
+	s.L.Pop(1)
+	return less
+}
