@@ -40,7 +40,7 @@ var showBuiltin = runtime.Builtin{
 	Impl: func(c *runtime.Call) (any, error) {
 		values, _ := c.Value("values").([]any)
 		for _, v := range values {
-			if _, err := fmt.Fprintln(of(c).Stdout, c.Host.Format(v)); err != nil {
+			if _, err := fmt.Fprintln(of(c).Stdout, runtime.Format(v)); err != nil {
 				return nil, err
 			}
 		}

@@ -100,7 +100,7 @@ func (r *Run) waitUntil(c *runtime.Call) (any, error) {
 		case err == nil && values.First().Truth():
 			return values, nil
 		case err == nil:
-			last = c.Host.Format(c.Read(values.First()))
+			last = runtime.Format(c.Read(values.First()))
 		}
 		r.Reporter.Progress("wait_until: " + last)
 		if ctx.Err() != nil || pause(ctx, seconds(c.Float("interval_sec"))) != nil {

@@ -13,8 +13,8 @@ import (
 // that table alone, whose list items are positional: f{"a", force = true}. A last table is not the
 // named one but an argument itself where its position's parameter takes any value, or takes a list
 // and the table has no names in it.
-func (h *Host) arguments(L *lua.LState, c *Call, b *Builtin, skip int) ([]any, error) {
-	a := newBinder(h, c, b)
+func (conv *converter) arguments(L *lua.LState, c *Call, b *Builtin, skip int) ([]any, error) {
+	a := newBinder(conv, c, b)
 	args := make([]lua.LValue, 0, 8)
 	for i := skip + 1; i <= L.GetTop(); i++ {
 		args = append(args, L.Get(i))
@@ -26,7 +26,7 @@ func (h *Host) arguments(L *lua.LState, c *Call, b *Builtin, skip int) ([]any, e
 
 // binder fills the parameters of one call.
 type binder struct {
-	host   *Host
+	conv   *converter
 	call   *Call
 	b      *Builtin
 	values []any
@@ -34,8 +34,8 @@ type binder struct {
 	judge  *judge   // nil in a run
 }
 
-func newBinder(h *Host, c *Call, b *Builtin) binder {
-	return binder{host: h, call: c, b: b, values: make([]any, len(b.Params)), given: make([]string, len(b.Params))}
+func newBinder(conv *converter, c *Call, b *Builtin) binder {
+	return binder{conv: conv, call: c, b: b, values: make([]any, len(b.Params)), given: make([]string, len(b.Params))}
 }
 
 func (a *binder) bind(args []lua.LValue) error {
@@ -156,7 +156,7 @@ func (a *binder) bindRest(i int, args []lua.LValue) error {
 		all := make([]any, len(args))
 		for j, v := range args {
 			var err error
-			if all[j], err = a.host.convert(p, v); err != nil {
+			if all[j], err = a.conv.convert(p, v); err != nil {
 				return a.refuse(a.call.Misuse(p.Name, "%v", err))
 			}
 		}
@@ -166,7 +166,7 @@ func (a *binder) bindRest(i int, args []lua.LValue) error {
 	var all []string
 	for j, v := range args {
 		a.judge.at(i+j, nil)
-		some, err := a.host.convert(p, v)
+		some, err := a.conv.convert(p, v)
 		if err != nil {
 			return a.refuse(a.call.Misuse(p.Name, "%v", err))
 		}
@@ -193,7 +193,7 @@ func (a *binder) bindNamed(t *lua.LTable) error {
 func (a *binder) bindName(k, v lua.LValue) error {
 	name, ok := k.(lua.LString)
 	if !ok {
-		return a.refuse(a.misuse("unknown parameter [%s]: parameters have names", a.host.Format(a.host.fromLua(k))))
+		return a.refuse(a.misuse("unknown parameter [%s]: parameters have names", Format(a.conv.fromLua(k))))
 	}
 	i := a.find(string(name))
 	if i < 0 {
@@ -231,7 +231,7 @@ func (a *binder) set(i int, v lua.LValue, how string) error {
 		return a.refuse(a.call.Misuse(p.Name, "given twice, %s and %s", a.given[i], how))
 	}
 	a.given[i] = how
-	value, err := a.host.convert(p, v)
+	value, err := a.conv.convert(p, v)
 	if err != nil {
 		return a.refuse(a.call.Misuse(p.Name, "%v", err))
 	}

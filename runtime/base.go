@@ -70,19 +70,13 @@ func (h *Host) print(L *lua.LState) int {
 	for i := range parts {
 		v := L.Get(i + 1)
 		if t, ok := v.(*lua.LTable); ok && L.GetMetaField(t, "__tostring") == lua.LNil {
-			parts[i] = h.show(t)
+			parts[i] = h.conv.show(t)
 		} else {
 			parts[i] = textOf(L, v)
 		}
 	}
 	fmt.Fprintln(h.opts.Stdout, strings.Join(parts, "\t"))
 	return 0
-}
-
-// textOfShown is the __tostring of records, lists and objects.
-func (h *Host) textOfShown(L *lua.LState) int {
-	L.Push(lua.LString(h.show(L.Get(1))))
-	return 1
 }
 
 // assert raises its second argument where the first is false or nil, and what an object's own check

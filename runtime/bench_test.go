@@ -56,7 +56,7 @@ func BenchmarkThousandRecords(b *testing.B) {
 	h, _ := testHost(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := h.toLua(List{Items: items, Type: resultType}); err != nil {
+		if _, err := h.conv.toLua(List{Items: items, Type: resultType}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -76,7 +76,7 @@ func (h *Host) invoke(L *lua.LState, b *Builtin, name string, self Object, skip 
 	c.File, c.Line = place(L)
 	task := taskOf(L)
 	c.ctx = task.scope.ctx
-	values, err := h.arguments(L, c, b, skip)
+	values, err := h.conv.arguments(L, c, b, skip)
 	if err != nil {
 		raise(L, err)
 	}
@@ -93,7 +93,7 @@ func (h *Host) invoke(L *lua.LState, b *Builtin, name string, self Object, skip 
 		}
 		return len(values)
 	}
-	lv, err := h.toLua(result)
+	lv, err := h.conv.toLua(result)
 	if err != nil {
 		raise(L, c.bug(fmt.Sprintf("its result: %v", err), ""))
 	}

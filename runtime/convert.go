@@ -12,7 +12,7 @@ import (
 )
 
 // convert checks one value against its parameter; the error completes "f: parameter p: ".
-func (h *Host) convert(p *Param, v lua.LValue) (any, error) {
+func (c *converter) convert(p *Param, v lua.LValue) (any, error) {
 	switch p.Type {
 	case String:
 		s, ok := v.(lua.LString)
@@ -21,7 +21,7 @@ func (h *Host) convert(p *Param, v lua.LValue) (any, error) {
 		}
 		return string(s), oneOf(p, string(s))
 	case Integer:
-		return h.integer(p, v)
+		return c.integer(p, v)
 	case Number:
 		n, ok := v.(lua.LNumber)
 		if !ok {
@@ -42,21 +42,21 @@ func (h *Host) convert(p *Param, v lua.LValue) (any, error) {
 		if !ok {
 			return nil, mismatch(v, "function")
 		}
-		return &Func{host: h, fn: f}, nil
+		return &Func{f}, nil
 	case Strings:
-		return h.stringList(p, v)
+		return c.stringList(p, v)
 	case Table:
 		if _, ok := v.(*lua.LTable); !ok && itemsOf(v) == nil {
 			return nil, mismatch(v, "table")
 		}
-		return h.fromLuaPlain(v)
+		return c.fromLuaPlain(v)
 	case Verbatim:
 		return Value{v}, nil
 	}
-	return h.fromLua(v), nil
+	return c.fromLua(v), nil
 }
 
-func (h *Host) integer(p *Param, v lua.LValue) (any, error) {
+func (c *converter) integer(p *Param, v lua.LValue) (any, error) {
 	n, ok := v.(lua.LNumber)
 	if !ok {
 		return nil, mismatch(v, "integer")
@@ -68,7 +68,7 @@ func (h *Host) integer(p *Param, v lua.LValue) (any, error) {
 	return int(f), inRange(p, f)
 }
 
-func (h *Host) stringList(p *Param, v lua.LValue) (any, error) {
+func (c *converter) stringList(p *Param, v lua.LValue) (any, error) {
 	if s, ok := v.(lua.LString); ok {
 		return []string{string(s)}, oneOf(p, string(s))
 	}

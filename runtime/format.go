@@ -15,7 +15,7 @@ const maxInline = 76
 
 // Format shows a value for people: a string as it is, a list of records as a table with columns,
 // other tables as Lua writes them, names sorted.
-func (h *Host) Format(v any) string {
+func Format(v any) string {
 	if s, ok := v.(string); ok {
 		return s
 	}

@@ -7,7 +7,6 @@ import (
 )
 
 func TestFormat(t *testing.T) {
-	h, _ := testHost(t)
 	long := strings.Repeat("x", 40)
 	for _, c := range []struct {
 		v    any
@@ -28,7 +27,7 @@ func TestFormat(t *testing.T) {
 		{errors.New("bad"), "bad"}, {&Error{Message: "m", File: "f", Line: 3}, "f:3: m"},
 		{&Func{}, "<function>"},
 	} {
-		if got := h.Format(c.v); got != c.want {
+		if got := Format(c.v); got != c.want {
 			t.Errorf("%#v:\n got %q\nwant %q", c.v, got, c.want)
 		}
 	}

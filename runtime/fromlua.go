@@ -11,21 +11,21 @@ import (
 // fromLua converts any value; the comment of Call.Value says to what. What has no Go form arrives as
 // opaque, a table that mixes list items and other keys as mixed: both can be shown, and passed on to
 // EncodeJSON, which refuses them.
-func (h *Host) fromLua(v lua.LValue) any {
-	value, _ := (&reader{host: h}).read(v)
+func (c *converter) fromLua(v lua.LValue) any {
+	value, _ := (&reader{conv: c}).read(v)
 	return value
 }
 
 // show is how a value is shown to people.
-func (h *Host) show(v lua.LValue) string {
-	value, _ := (&reader{host: h, parts: maxParts - maxShownParts}).read(v)
-	return h.Format(value)
+func (c *converter) show(v lua.LValue) string {
+	value, _ := (&reader{conv: c, parts: maxParts - maxShownParts}).read(v)
+	return Format(value)
 }
 
 // fromLuaPlain converts with records, lists and objects with items, at any depth, as []any and
 // map[string]any. It refuses what a program can't use: cycles, coroutines, mixed tables.
-func (h *Host) fromLuaPlain(v lua.LValue) (any, error) {
-	return (&reader{host: h, plain: true}).read(v)
+func (c *converter) fromLuaPlain(v lua.LValue) (any, error) {
+	return (&reader{conv: c, plain: true}).read(v)
 }
 
 // opaque stands for a value that can only be shown.
@@ -39,7 +39,7 @@ type mixed struct {
 }
 
 type reader struct {
-	host  *Host // nil for EncodeJSON, which calls no function and fills no record
+	conv  *converter // nil for EncodeJSON, which calls no function and fills no record
 	plain bool
 	open  []*lua.LTable // the tables around the present one
 	parts int           // how many values were read
@@ -67,7 +67,7 @@ func (r *reader) read(v lua.LValue) (any, error) {
 	case lua.LNumber:
 		return luanum.ToGo(float64(v)), nil
 	case *lua.LFunction:
-		return &Func{host: r.host, fn: v}, nil
+		return &Func{v}, nil
 	case *lua.LUserData:
 		if o := itemsOf(v); o != nil && r.plain {
 			return r.objectItems(o)
@@ -89,7 +89,7 @@ func (r *reader) readTable(t *lua.LTable) (any, error) {
 	if record, ok := unfilled(t); ok && !r.plain {
 		return record, nil
 	}
-	if err := r.host.fill(t); err != nil {
+	if err := r.conv.fill(t); err != nil {
 		return nil, err
 	}
 	for _, o := range r.open {
@@ -146,9 +146,9 @@ func (r *reader) readTable(t *lua.LTable) (any, error) {
 		}
 		if r.plain {
 			if len(items) == 0 {
-				return nil, fmt.Errorf("a table has the key [%s]: want a list or names", r.host.Format(r.host.fromLua(k)))
+				return nil, fmt.Errorf("a table has the key [%s]: want a list or names", Format(r.conv.fromLua(k)))
 			}
-			return nil, fmt.Errorf("a table has list items and other keys (%s): give one or the other", r.host.Format(r.host.fromLua(k)))
+			return nil, fmt.Errorf("a table has list items and other keys (%s): give one or the other", Format(r.conv.fromLua(k)))
 		}
 		key, err := r.read(k)
 		if err != nil {
@@ -167,7 +167,7 @@ func (r *reader) readTable(t *lua.LTable) (any, error) {
 		return others, nil
 	case shape.record != nil && !r.plain:
 		return Record{Type: shape.record, Values: m}, nil
-	case len(m) > 0 || shape.record != nil || r.host != nil && t.Metatable == r.host.emptyMap && len(items) == 0:
+	case len(m) > 0 || shape.record != nil || r.conv != nil && t.Metatable == r.conv.emptyMap && len(items) == 0:
 		return m, nil
 	}
 	return items, nil
@@ -204,7 +204,7 @@ func (r *reader) objectItems(o Object) ([]any, error) {
 	ot := o.ObjectType()
 	items := make([]any, ot.Len(o))
 	for i := range items {
-		lv, err := r.host.toLua(ot.At(o, i+1))
+		lv, err := r.conv.toLua(ot.At(o, i+1))
 		if err != nil {
 			return nil, err
 		}

@@ -8,10 +8,7 @@ import (
 )
 
 // Func is a Lua function that a builtin was given. It may be kept beyond the call.
-type Func struct {
-	host *Host
-	fn   *lua.LFunction
-}
+type Func struct{ fn *lua.LFunction }
 
 // Call calls the function from the implementation of c and on its goroutine, in ctx, which bounds it:
 // tasks that it begins end with it. What it raises comes back as *Error, an exit or the end of the
@@ -20,7 +17,7 @@ func (f *Func) Call(ctx context.Context, c *Call, args ...any) (Values, error) {
 	var values Values
 	var err error
 	c.locked(func() {
-		values, err = taskOf(c.thread).within(ctx, func() (Values, error) { return f.host.call(c.thread, f.fn, args) })
+		values, err = taskOf(c.thread).within(ctx, func() (Values, error) { return c.Host.call(c.thread, f.fn, args) })
 	})
 	return values, err
 }
@@ -28,7 +25,7 @@ func (f *Func) Call(ctx context.Context, c *Call, args ...any) (Values, error) {
 // Read converts a value as an Any parameter is.
 func (c *Call) Read(v Value) any {
 	var out any
-	c.locked(func() { out = c.Host.fromLua(v.v) })
+	c.locked(func() { out = c.Host.conv.fromLua(v.v) })
 	return out
 }
 

@@ -17,7 +17,7 @@ func (h *Host) openLibraries() {
 	env := &lualib.Env{
 		Stdout: h.opts.Stdout, Stderr: h.opts.Stderr,
 		Raise: raiseUsage, RaiseText: raiseText, RaiseNoField: raiseNoField,
-		Text: textOf, Show: h.show, TypeName: typeName, Traceback: traceback,
+		Text: textOf, Show: h.conv.show, TypeName: typeName, Traceback: traceback,
 		Random: func(L *lua.LState) *lualib.Random { return &taskOf(L).random },
 	}
 	lualib.Open(L, env)

@@ -62,11 +62,7 @@ type Host struct {
 	directYields map[calls]bool
 
 	globals, strings *lua.LTable
-	records          map[*RecordType]*recordMetatables
-	objects          map[*ObjectType]*lua.LTable // metatables
-	emptyMap         *lua.LTable                 // the metatable of an empty map, which would else look like a list
-	showFunction     *lua.LFunction
-	sameObject       *lua.LFunction
+	conv             *converter
 	concatFunction   *lua.LFunction // what .. is compiled to
 	nextItem         *lua.LFunction // the iterators of ipairs and pairs
 	nextKey          *lua.LFunction
@@ -95,8 +91,6 @@ func New(opts Options) *Host {
 		opts:    opts,
 		main:    L,
 		sources: map[string]bool{},
-		records: map[*RecordType]*recordMetatables{},
-		objects: map[*ObjectType]*lua.LTable{},
 		globals: L.G.Global,
 
 		directYields: map[calls]bool{},
@@ -107,9 +101,7 @@ func New(opts Options) *Host {
 	h.root = h.scheduler.newTask()
 	h.root.random = lualib.NewRandom(opts.Seed)
 	L.SetContext(h.root)
-	h.emptyMap = L.CreateTable(0, 0)
-	h.showFunction = L.NewFunction(h.textOfShown)
-	h.sameObject = L.NewFunction(sameObject)
+	h.conv = newConverter(L, h.bindMethod)
 	h.nextItem = L.NewFunction(h.item)
 	h.nextKey = L.NewFunction(h.next)
 	h.openLibraries()

@@ -25,7 +25,7 @@ func (h *Host) item(L *lua.LState) int {
 	if t, ok := L.Get(1).(*lua.LTable); ok {
 		v = t.RawGetInt(i)
 	} else {
-		v = h.objectItem(L, objectOf(L.Get(1)), lua.LNumber(i))
+		v = h.conv.objectItem(L, objectOf(L.Get(1)), lua.LNumber(i))
 	}
 	if v == lua.LNil {
 		return 0
@@ -46,7 +46,7 @@ func (h *Host) pairs(L *lua.LState) int {
 	case o != nil:
 		fields := L.CreateTable(0, 0)
 		for _, f := range o.ObjectType().Fields {
-			fields.RawSetString(f.Name, h.mustLua(L, f.Name, f.Get(o)))
+			fields.RawSetString(f.Name, h.conv.mustLua(L, f.Name, f.Get(o)))
 		}
 		v = fields
 	default:
@@ -63,7 +63,7 @@ func (h *Host) next(L *lua.LState) int {
 	if !ok {
 		raiseUsage(L, "next: got %s, want a table", typeName(L.Get(1)))
 	}
-	h.mustFill(L, t)
+	h.conv.mustFill(L, t)
 	key := lua.LValue(lua.LNil)
 	if L.GetTop() > 1 {
 		key = L.Get(2)
@@ -100,7 +100,7 @@ func (h *Host) unpack(L *lua.LState) int {
 	}
 	for i := first; i <= last; i++ {
 		if o != nil {
-			L.Push(h.objectItem(L, o, lua.LNumber(i)))
+			L.Push(h.conv.objectItem(L, o, lua.LNumber(i)))
 		} else {
 			L.Push(t.RawGetInt(i))
 		}
@@ -110,14 +110,14 @@ func (h *Host) unpack(L *lua.LState) int {
 
 func (h *Host) rawget(L *lua.LState) int {
 	t := L.CheckTable(1)
-	h.mustFill(L, t)
+	h.conv.mustFill(L, t)
 	L.Push(t.RawGet(L.CheckAny(2)))
 	return 1
 }
 
 func (h *Host) rawset(L *lua.LState) int {
 	t := L.CheckTable(1)
-	h.mustFill(L, t)
+	h.conv.mustFill(L, t)
 	L.RawSet(t, L.CheckAny(2), L.CheckAny(3))
 	L.SetTop(1)
 	return 1

@@ -41,7 +41,7 @@ type Refusal struct {
 // Refusals lists what a call of b as name would raise for sure, in the words of a run. It calls
 // nothing but the parameters' checks.
 func (h *Host) Refusals(b *Builtin, name string, args []any) []Refusal {
-	a := newBinder(h, &Call{Host: h, Name: name}, b)
+	a := newBinder(h.conv, &Call{Host: h, Name: name}, b)
 	a.judge = &judge{binder: &a, named: -1, maybe: make([]bool, len(b.Params))}
 	a.bind(a.judge.arguments(args))
 	return a.judge.refusals
@@ -67,12 +67,12 @@ var unknownValue = &lua.LUserData{Value: Unknown, Metatable: lua.LNil}
 func (j *judge) arguments(args []any) []lua.LValue {
 	a := j.binder
 	values := make([]lua.LValue, 0, len(args))
-	names := a.host.main.NewTable()
+	names := a.conv.main.NewTable()
 	names.RawSetString("name", unknownValue)
 	for i, arg := range args {
 		v := lua.LValue(unknownValue)
 		if arg != Unknowns {
-			v = a.host.written(arg)
+			v = a.conv.written(arg)
 		}
 		if i == len(args)-1 && v == unknownValue && (arg == Unknowns || a.isNamed(names, i)) {
 			j.open = true // it may hold the named parameters
@@ -101,7 +101,7 @@ func (j *judge) arguments(args []any) []lua.LValue {
 }
 
 // written makes the Lua value of what a source holds.
-func (h *Host) written(v any) lua.LValue {
+func (c *converter) written(v any) lua.LValue {
 	switch v := v.(type) {
 	case nil:
 		return lua.LNil
@@ -112,17 +112,17 @@ func (h *Host) written(v any) lua.LValue {
 	case float64:
 		return lua.LNumber(v)
 	case WrittenTable:
-		return h.writtenTable(v)
+		return c.writtenTable(v)
 	}
 	if v == WrittenFunction {
-		return h.nextKey // any function will do: it is not called
+		return c.sameObject // any function will do: it is not called
 	}
 	return unknownValue
 }
 
 // writtenTable sets the list items last, as Lua does. It is unknown where keys are.
-func (h *Host) writtenTable(fields WrittenTable) lua.LValue {
-	t := h.main.NewTable()
+func (c *converter) writtenTable(fields WrittenTable) lua.LValue {
+	t := c.main.NewTable()
 	var items []any
 	for _, f := range fields {
 		_, isIndex := f.Key.(float64)
@@ -132,11 +132,11 @@ func (h *Host) writtenTable(fields WrittenTable) lua.LValue {
 		case f.Key == Unknown || isIndex && f.Value == Unknown:
 			return unknownValue
 		default:
-			h.main.RawSet(t, h.written(f.Key), h.written(f.Value))
+			c.main.RawSet(t, c.written(f.Key), c.written(f.Value))
 		}
 	}
 	for i, item := range items {
-		t.RawSetInt(i+1, h.written(item))
+		t.RawSetInt(i+1, c.written(item))
 	}
 	return t
 }
@@ -183,7 +183,7 @@ func (j *judge) note(err error) {
 	switch {
 	case j.key != nil:
 		r.Argument, r.Field = j.named, j.field(func(f WrittenField, _ int) bool {
-			return f.Key != nil && j.binder.host.written(f.Key) == j.key
+			return f.Key != nil && j.binder.conv.written(f.Key) == j.key
 		})
 		name, _ := j.key.(lua.LString)
 		r.Key = j.binder.find(string(name)) < 0

@@ -24,7 +24,7 @@ func TestFieldsAreGivenLater(t *testing.T) {
 		return nil
 	}}
 	h, _ := testHost(t, given("rows", List{Items: []any{record}}))
-	if got := h.Format(List{Items: []any{record}}); !strings.Contains(got, "[2]") || made != 0 {
+	if got := Format(List{Items: []any{record}}); !strings.Contains(got, "[2]") || made != 0 {
 		t.Errorf("the table:\n%s\nmade %d times", got, made)
 	}
 	clear(asked)
@@ -37,7 +37,7 @@ func TestFieldsAreGivenLater(t *testing.T) {
 		{`return pcall(function() return rows()[1].nome end)`, "false"},
 	} {
 		values, err := h.Eval(t.Context(), test.script)
-		if err != nil || len(values) == 0 || h.Format(values[0]) != test.want {
+		if err != nil || len(values) == 0 || Format(values[0]) != test.want {
 			t.Errorf("%s: got %v, error %v", test.script, values, err)
 		}
 		if test.script == `return rows()[1].name` && (asked["name"] != 1 || asked["parts"] != 0) {

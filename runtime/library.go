@@ -39,6 +39,6 @@ func (h *Host) libraryFunc(L *lua.LState, module string) (*Func, error) {
 	if h.libraries == nil {
 		h.libraries = map[string]*Func{}
 	}
-	h.libraries[module] = &Func{h, body}
+	h.libraries[module] = &Func{body}
 	return h.libraries[module], nil
 }

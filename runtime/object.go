@@ -5,30 +5,30 @@ import (
 )
 
 // objectToLua makes the userdata that stands for o. Two of them for one object compare equal.
-func (h *Host) objectToLua(o Object) *lua.LUserData {
-	ud := h.main.NewUserData()
+func (c *converter) objectToLua(o Object) *lua.LUserData {
+	ud := c.main.NewUserData()
 	ud.Value = o
-	ud.Metatable = h.objectMetatable(o.ObjectType())
+	ud.Metatable = c.objectMetatable(o.ObjectType())
 	return ud
 }
 
-func (h *Host) objectMetatable(ot *ObjectType) *lua.LTable {
-	if mt := h.objects[ot]; mt != nil {
+func (c *converter) objectMetatable(ot *ObjectType) *lua.LTable {
+	if mt := c.objects[ot]; mt != nil {
 		return mt
 	}
-	L := h.main
+	L := c.main
 	mt := L.CreateTable(0, 8)
-	h.objects[ot] = mt
+	c.objects[ot] = mt
 	methods := make(map[string]*lua.LFunction, len(ot.Methods))
 	for i := range ot.Methods {
 		b := &ot.Methods[i]
-		methods[b.Name] = h.bindMethod(ot, b)
+		methods[b.Name] = c.method(ot, b)
 	}
 	mt.RawSetString("__metatable", lua.LString(ot.Name))
-	mt.RawSetString("__tostring", h.showFunction)
-	mt.RawSetString("__eq", h.sameObject)
+	mt.RawSetString("__tostring", c.showFunction)
+	mt.RawSetString("__eq", c.sameObject)
 	mt.RawSetString("__index", L.NewFunction(func(L *lua.LState) int {
-		L.Push(h.objectField(L, ot, methods, L.Get(1), L.Get(2)))
+		L.Push(c.objectField(L, ot, methods, L.Get(1), L.Get(2)))
 		return 1
 	}))
 	mt.RawSetString("__newindex", L.NewFunction(func(L *lua.LState) int {
@@ -68,10 +68,10 @@ func itemsOf(v lua.LValue) Object {
 }
 
 // objectField reads o[key]: an item, a field or a method.
-func (h *Host) objectField(L *lua.LState, ot *ObjectType, methods map[string]*lua.LFunction, self, key lua.LValue) lua.LValue {
+func (c *converter) objectField(L *lua.LState, ot *ObjectType, methods map[string]*lua.LFunction, self, key lua.LValue) lua.LValue {
 	o := objectOf(self)
 	if n, ok := key.(lua.LNumber); ok && ot.At != nil {
-		return h.objectItem(L, o, n)
+		return c.objectItem(L, o, n)
 	}
 	name := key.String()
 	if key.Type() == lua.LTString {
@@ -80,7 +80,7 @@ func (h *Host) objectField(L *lua.LState, ot *ObjectType, methods map[string]*lu
 		}
 		for _, f := range ot.Fields {
 			if f.Name == name {
-				return h.mustLua(L, ot.Name+"."+name, f.Get(o))
+				return c.mustLua(L, ot.Name+"."+name, f.Get(o))
 			}
 		}
 	}
@@ -96,18 +96,18 @@ func (h *Host) objectField(L *lua.LState, ot *ObjectType, methods map[string]*lu
 }
 
 // objectItem is o[n], nil beyond its length.
-func (h *Host) objectItem(L *lua.LState, o Object, n lua.LNumber) lua.LValue {
+func (c *converter) objectItem(L *lua.LState, o Object, n lua.LNumber) lua.LValue {
 	ot := o.ObjectType()
 	i := int(n)
 	if lua.LNumber(i) != n || i < 1 || i > ot.Len(o) {
 		return lua.LNil
 	}
-	return h.mustLua(L, ot.Name, ot.At(o, i))
+	return c.mustLua(L, ot.Name, ot.At(o, i))
 }
 
 // mustLua converts what a declaration gave, or raises.
-func (h *Host) mustLua(L *lua.LState, what string, v any) lua.LValue {
-	lv, err := h.toLua(v)
+func (c *converter) mustLua(L *lua.LState, what string, v any) lua.LValue {
+	lv, err := c.toLua(v)
 	if err != nil {
 		raiseUsage(L, "%s: %v", what, err)
 	}

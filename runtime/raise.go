@@ -132,7 +132,7 @@ func (h *Host) errorText(L *lua.LState, v lua.LValue) string {
 		if m, ok := t.RawGetString("message").(lua.LString); ok {
 			return string(m)
 		}
-		return h.show(t)
+		return h.conv.show(t)
 	}
 	tostring, ok := L.GetMetaField(v, "__tostring").(*lua.LFunction)
 	if !ok {
@@ -154,7 +154,7 @@ func (h *Host) describeFailed(err error) string {
 	if !errors.As(err, &api) {
 		return err.Error()
 	}
-	return h.show(api.Object)
+	return h.conv.show(api.Object)
 }
 
 // splitPlace takes "file:line:" off a message where file is a source of this host.

@@ -14,9 +14,9 @@ type recordMetatables struct{ unfilled, filled *lua.LTable }
 
 const recordSlot = 2
 
-func (h *Host) recordToLua(r Record) *lua.LTable {
-	t := h.main.CreateTable(0, 0)
-	mt := *h.recordMetatables(r.Type).unfilled // the names stay shared; the list is full: growing copies it
+func (c *converter) recordToLua(r Record) *lua.LTable {
+	t := c.main.CreateTable(0, 0)
+	mt := *c.recordMetatables(r.Type).unfilled // the names stay shared; the list is full: growing copies it
 	mt.RawSetInt(recordSlot, &lua.LUserData{Value: r, Metatable: lua.LNil})
 	t.Metatable = &mt
 	return t
@@ -34,13 +34,13 @@ func unfilled(t *lua.LTable) (Record, bool) {
 }
 
 // fill makes the table of a record a plain one. It does nothing to others.
-func (h *Host) fill(t *lua.LTable) error {
+func (c *converter) fill(t *lua.LTable) error {
 	r, ok := unfilled(t)
 	if !ok {
 		return nil
 	}
 	for _, name := range r.names() {
-		v, err := h.toLua(r.Value(name))
+		v, err := c.toLua(r.Value(name))
 		if err != nil {
 			return err
 		}
@@ -48,40 +48,40 @@ func (h *Host) fill(t *lua.LTable) error {
 			t.RawSetString(name, v)
 		}
 	}
-	t.Metatable = h.recordMetatables(r.Type).filled
+	t.Metatable = c.recordMetatables(r.Type).filled
 	return nil
 }
 
-func (h *Host) mustFill(L *lua.LState, t *lua.LTable) {
-	if err := h.fill(t); err != nil {
+func (c *converter) mustFill(L *lua.LState, t *lua.LTable) {
+	if err := c.fill(t); err != nil {
 		e := usageError(L, "%s: bug in dkvrun: %v", typeName(t), err)
 		e.Code, e.Hint = CodeBug, bugHint
 		raise(L, e)
 	}
 }
 
-func (h *Host) recordMetatables(rt *RecordType) *recordMetatables {
-	if m := h.records[rt]; m != nil {
+func (c *converter) recordMetatables(rt *RecordType) *recordMetatables {
+	if m := c.records[rt]; m != nil {
 		return m
 	}
-	L := h.main
+	L := c.main
 	m := &recordMetatables{
-		unfilled: h.newMetatable(rt.Name, shape{record: rt}),
-		filled:   h.newMetatable(rt.Name, shape{record: rt}),
+		unfilled: c.newMetatable(rt.Name, shape{record: rt}),
+		filled:   c.newMetatable(rt.Name, shape{record: rt}),
 	}
-	h.records[rt] = m
+	c.records[rt] = m
 	m.filled.RawSetString("__index", L.NewFunction(func(L *lua.LState) int {
 		requireField(L, rt, L.Get(2))
 		L.Push(lua.LNil)
 		return 1
 	}))
 	m.unfilled.RawSetString("__index", L.NewFunction(func(L *lua.LState) int {
-		L.Push(h.recordField(L, rt, L.CheckTable(1), L.Get(2)))
+		L.Push(c.recordField(L, rt, L.CheckTable(1), L.Get(2)))
 		return 1
 	}))
 	m.unfilled.RawSetString("__newindex", L.NewFunction(func(L *lua.LState) int {
 		t := L.CheckTable(1)
-		h.mustFill(L, t)
+		c.mustFill(L, t)
 		L.RawSet(t, L.Get(2), L.Get(3))
 		return 0
 	}))
@@ -90,7 +90,7 @@ func (h *Host) recordMetatables(rt *RecordType) *recordMetatables {
 }
 
 // recordField reads a field of an unfilled table.
-func (h *Host) recordField(L *lua.LState, rt *RecordType, t *lua.LTable, key lua.LValue) lua.LValue {
+func (c *converter) recordField(L *lua.LState, rt *RecordType, t *lua.LTable, key lua.LValue) lua.LValue {
 	r, _ := unfilled(t)
 	name, ok := key.(lua.LString)
 	if !ok {
@@ -109,6 +109,6 @@ func (h *Host) recordField(L *lua.LState, rt *RecordType, t *lua.LTable, key lua
 	case float64:
 		return lua.LNumber(v)
 	}
-	h.mustFill(L, t)
+	c.mustFill(L, t)
 	return t.RawGet(key)
 }

@@ -63,7 +63,7 @@ func (h *Host) run(ctx context.Context, fn *lua.LFunction, args []any) ([]any, e
 	}
 	results := make([]any, len(got))
 	for i, v := range got {
-		results[i] = h.fromLua(v.v)
+		results[i] = h.conv.fromLua(v.v)
 	}
 	return results, nil
 }
@@ -96,7 +96,7 @@ func (h *Host) allToLua(args []any) ([]lua.LValue, error) {
 	values := make([]lua.LValue, len(args))
 	for i, a := range args {
 		var err error
-		if values[i], err = h.toLua(a); err != nil {
+		if values[i], err = h.conv.toLua(a); err != nil {
 			return nil, &Error{Message: "a function's argument: " + err.Error()}
 		}
 	}

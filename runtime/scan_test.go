@@ -109,7 +109,7 @@ func TestRunFileAndEval(t *testing.T) {
 		values, err := h.Eval(context.Background(), c.text)
 		parts := make([]string, len(values))
 		for i, v := range values {
-			parts[i] = h.Format(v)
+			parts[i] = Format(v)
 		}
 		got := strings.Join(parts, " ")
 		if err != nil {

@@ -25,8 +25,8 @@ func shapeOf(t *lua.LTable) shape {
 	return shape{}
 }
 
-func (h *Host) typedListToLua(l List, depth int) (*lua.LTable, error) {
-	t, err := h.listToLua(l.Items, depth)
+func (c *converter) typedListToLua(l List, depth int) (*lua.LTable, error) {
+	t, err := c.listToLua(l.Items, depth)
 	if err != nil {
 		return nil, err
 	}
@@ -34,15 +34,15 @@ func (h *Host) typedListToLua(l List, depth int) (*lua.LTable, error) {
 	if rt == nil {
 		rt = &plainList
 	}
-	mt := h.newMetatable(rt.Name, shape{list: &List{Type: l.Type, Values: l.Values, String: l.String}})
-	mt.RawSetString("__index", h.main.NewFunction(func(L *lua.LState) int {
+	mt := c.newMetatable(rt.Name, shape{list: &List{Type: l.Type, Values: l.Values, String: l.String}})
+	mt.RawSetString("__index", c.main.NewFunction(func(L *lua.LState) int {
 		key := L.Get(2)
 		if key.Type() == lua.LTNumber {
 			L.Push(lua.LNil)
 			return 1
 		}
 		requireField(L, rt, key)
-		v, err := h.toLua(l.Values[key.String()])
+		v, err := c.toLua(l.Values[key.String()])
 		if err != nil {
 			raiseUsage(L, "%s.%s: %v", rt.Name, key, err)
 		}
@@ -55,13 +55,13 @@ func (h *Host) typedListToLua(l List, depth int) (*lua.LTable, error) {
 
 var plainList = RecordType{Name: "list"}
 
-func (h *Host) newMetatable(name string, s shape) *lua.LTable {
-	mt := h.main.CreateTable(1, 5) // one item: see recordToLua
-	ud := h.main.NewUserData()
+func (c *converter) newMetatable(name string, s shape) *lua.LTable {
+	mt := c.main.CreateTable(1, 5) // one item: see recordToLua
+	ud := c.main.NewUserData()
 	ud.Value = s
 	mt.RawSetString(shapeKey, ud)
 	mt.RawSetString("__metatable", lua.LString(name))
-	mt.RawSetString("__tostring", h.showFunction)
+	mt.RawSetString("__tostring", c.showFunction)
 	return mt
 }
 

@@ -10,10 +10,36 @@ import (
 // maxDepth bounds how deep tables may nest when they cross between Lua and Go.
 const maxDepth = 200
 
-// toLua converts what a builtin gives: the types of Call.Value, Value, int32, int64, uint64 and any error.
-func (h *Host) toLua(v any) (lua.LValue, error) { return h.toLuaAt(v, 0) }
+// converter turns values of Go into values of Lua and back, and keeps the metatables of those that it made.
+type converter struct {
+	main         *lua.LState
+	method       func(*ObjectType, *Builtin) *lua.LFunction // makes the method of an object
+	records      map[*RecordType]*recordMetatables
+	objects      map[*ObjectType]*lua.LTable // metatables
+	emptyMap     *lua.LTable                 // the metatable of an empty map, which would else look like a list
+	showFunction *lua.LFunction              // the __tostring of records, lists and objects
+	sameObject   *lua.LFunction              // the __eq of objects
+}
 
-func (h *Host) toLuaAt(v any, depth int) (lua.LValue, error) {
+func newConverter(main *lua.LState, method func(*ObjectType, *Builtin) *lua.LFunction) *converter {
+	c := &converter{
+		main: main, method: method,
+		records:    map[*RecordType]*recordMetatables{},
+		objects:    map[*ObjectType]*lua.LTable{},
+		emptyMap:   main.CreateTable(0, 0),
+		sameObject: main.NewFunction(sameObject),
+	}
+	c.showFunction = main.NewFunction(func(L *lua.LState) int {
+		L.Push(lua.LString(c.show(L.Get(1))))
+		return 1
+	})
+	return c
+}
+
+// toLua converts what a builtin gives: the types of Call.Value, Value, int32, int64, uint64 and any error.
+func (c *converter) toLua(v any) (lua.LValue, error) { return c.toLuaAt(v, 0) }
+
+func (c *converter) toLuaAt(v any, depth int) (lua.LValue, error) {
 	if depth > maxDepth {
 		return nil, fmt.Errorf("a value is nested deeper than %d, or contains itself", maxDepth)
 	}
@@ -35,45 +61,45 @@ func (h *Host) toLuaAt(v any, depth int) (lua.LValue, error) {
 	case float64:
 		return lua.LNumber(v), nil
 	case []any:
-		return h.listToLua(v, depth)
+		return c.listToLua(v, depth)
 	case []string:
-		t := h.main.CreateTable(len(v), 0)
+		t := c.main.CreateTable(len(v), 0)
 		for _, s := range v {
 			t.Append(lua.LString(s))
 		}
 		return t, nil
 	case map[string]any:
-		return h.mapToLua(v, depth)
+		return c.mapToLua(v, depth)
 	case mixed:
-		return h.mixedToLua(v, depth)
+		return c.mixedToLua(v, depth)
 	case Record:
 		if v.Type == nil {
-			return h.mapToLua(v.Values, depth)
+			return c.mapToLua(v.Values, depth)
 		}
-		return h.recordToLua(v), nil
+		return c.recordToLua(v), nil
 	case List:
-		return h.typedListToLua(v, depth)
+		return c.typedListToLua(v, depth)
 	case Object:
-		return h.objectToLua(v), nil
+		return c.objectToLua(v), nil
 	case *Func:
 		return v.fn, nil
 	case Value:
 		return v.v, nil
 	case Iterator:
-		return h.iteratorToLua(v), nil
+		return c.iteratorToLua(v), nil
 	case error:
-		return errorToLua(h.main, asError(v)), nil
+		return errorToLua(c.main, asError(v)), nil
 	}
 	return nil, fmt.Errorf("a %T has no form in Lua", v)
 }
 
 // iteratorToLua makes a function for the generic for. What the iterator fails with is raised at the
 // place of the loop.
-func (h *Host) iteratorToLua(next Iterator) *lua.LFunction {
+func (c *converter) iteratorToLua(next Iterator) *lua.LFunction {
 	busy := false
-	return h.main.NewFunction(func(L *lua.LState) int {
-		c := &Call{Host: h, Name: "iterator"}
-		c.File, c.Line = place(L)
+	return c.main.NewFunction(func(L *lua.LState) int {
+		call := &Call{Name: "iterator"}
+		call.File, call.Line = place(L)
 		if busy {
 			raiseUsage(L, "iterator: another task is waiting for its next values: let each task have its own")
 		}
@@ -83,12 +109,12 @@ func (h *Host) iteratorToLua(next Iterator) *lua.LFunction {
 		defer func() { busy = false }()
 		taskOf(L).unlocked(func() { values, err = next() })
 		if err != nil {
-			raise(L, c.locate(err))
+			raise(L, call.locate(err))
 		}
 		for _, v := range values {
-			lv, err := h.toLua(v)
+			lv, err := c.toLua(v)
 			if err != nil {
-				raise(L, c.bug(err.Error(), ""))
+				raise(L, call.bug(err.Error(), ""))
 			}
 			L.Push(lv)
 		}
@@ -96,10 +122,10 @@ func (h *Host) iteratorToLua(next Iterator) *lua.LFunction {
 	})
 }
 
-func (h *Host) listToLua(items []any, depth int) (*lua.LTable, error) {
-	t := h.main.CreateTable(len(items), 0)
+func (c *converter) listToLua(items []any, depth int) (*lua.LTable, error) {
+	t := c.main.CreateTable(len(items), 0)
 	for i, item := range items {
-		lv, err := h.toLuaAt(item, depth+1)
+		lv, err := c.toLuaAt(item, depth+1)
 		if err != nil {
 			return nil, err
 		}
@@ -108,14 +134,14 @@ func (h *Host) listToLua(items []any, depth int) (*lua.LTable, error) {
 	return t, nil
 }
 
-func (h *Host) mapToLua(m map[string]any, depth int) (*lua.LTable, error) {
-	t := h.main.CreateTable(0, len(m))
+func (c *converter) mapToLua(m map[string]any, depth int) (*lua.LTable, error) {
+	t := c.main.CreateTable(0, len(m))
 	if len(m) == 0 {
-		t.Metatable = h.emptyMap
+		t.Metatable = c.emptyMap
 		return t, nil
 	}
 	for _, k := range sortedKeys(m) { // pairs goes in the order of insertion
-		lv, err := h.toLuaAt(m[k], depth+1)
+		lv, err := c.toLuaAt(m[k], depth+1)
 		if err != nil {
 			return nil, err
 		}
@@ -124,17 +150,17 @@ func (h *Host) mapToLua(m map[string]any, depth int) (*lua.LTable, error) {
 	return t, nil
 }
 
-func (h *Host) mixedToLua(m mixed, depth int) (*lua.LTable, error) {
-	t, err := h.listToLua(m.items, depth)
+func (c *converter) mixedToLua(m mixed, depth int) (*lua.LTable, error) {
+	t, err := c.listToLua(m.items, depth)
 	if err != nil {
 		return nil, err
 	}
 	for i := range m.keys {
-		k, err := h.toLuaAt(m.keys[i], depth+1)
+		k, err := c.toLuaAt(m.keys[i], depth+1)
 		if err != nil {
 			return nil, err
 		}
-		v, err := h.toLuaAt(m.rest[i], depth+1)
+		v, err := c.toLuaAt(m.rest[i], depth+1)
 		if err != nil {
 			return nil, err
 		}

@@ -176,7 +176,7 @@ func firstError(errs ...error) error {
 func (r *runner) showValues(values []any) {
 	for _, v := range values {
 		if _, printed := v.(*builtins.Results); v != nil && !printed {
-			fmt.Fprintln(r.screen.out, r.host.Format(v))
+			fmt.Fprintln(r.screen.out, runtime.Format(v))
 		}
 	}
 }

@@ -76,7 +76,7 @@ func (f *file) primitives() []runtime.Builtin {
 		},
 		{
 			Name: "suite.show", Positional: 1, Params: []runtime.Param{value("value")},
-			Impl: func(c *runtime.Call) (any, error) { return show(c.Host, c.Value("value")), nil },
+			Impl: func(c *runtime.Call) (any, error) { return show(c.Value("value")), nil },
 		},
 		{
 			Name: "suite.fail", Positional: 5,
@@ -145,11 +145,11 @@ func unknown(c *runtime.Call) error {
 }
 
 // show is a value in a comparison: a text of several lines stands as it is, a shorter one in quotes.
-func show(h *runtime.Host, v any) string {
+func show(v any) string {
 	if s, ok := v.(string); ok && !strings.Contains(s, "\n") {
 		return strconv.Quote(s)
 	}
-	return h.Format(v)
+	return runtime.Format(v)
 }
 
 // eventually calls a function until it neither raises nor returns false or nil.
@@ -187,7 +187,7 @@ func tooLate(c *runtime.Call, limit time.Duration, values runtime.Values, err er
 	case err != nil:
 		e.message += ": " + err.Error()
 	default:
-		e.message += ": it returned " + c.Host.Format(c.Read(values.First()))
+		e.message += ": it returned " + runtime.Format(c.Read(values.First()))
 	}
 	return &runtime.Error{Code: codeAssertion, Message: e.message, Cause: e}
 }

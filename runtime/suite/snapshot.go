@@ -156,7 +156,7 @@ func unescape(value string) string {
 
 // snapshot gives the kept value, nil where there is none, and the present one.
 func (f *file) snapshot(c *runtime.Call) (any, error) {
-	got := c.Host.Format(c.Value("value"))
+	got := runtime.Format(c.Value("value"))
 	name, kept, known, err := f.snapshots.next()
 	if err != nil {
 		return nil, err
