@@ -59,9 +59,9 @@ var rules = []struct {
 		return !within(i, "dkvrun/cmd/dkvmanager") && !within(i, "github.com/yuin/gopher-lua") && !within(i, "go.etcd.io")
 	}},
 	{"dkvrun/cmd/dkvmanager", "the daemon shares with the runner the protocol, and how throw-away servers are cut off", func(i string) bool {
-		return !within(i, "dkvrun") || within(i, "dkvrun/cmd/dkvmanager") || within(i, "dkvrun/runtime/wire") || within(i, "dkvrun/runtime/cut")
+		return !within(i, "dkvrun") || within(i, "dkvrun/cmd/dkvmanager") || within(i, "dkvrun/runtime/wire") || within(i, "dkvrun/runtime/netfault")
 	}},
-	{"dkvrun/runtime/cut", "a cut is a matter of sockets, whatever passes through them", func(i string) bool {
+	{"dkvrun/runtime/netfault", "a cut is a matter of sockets, whatever passes through them", func(i string) bool {
 		return !within(i, "dkvrun") && i != "net/http"
 	}},
 	{"dkvrun/runtime/apply", "bringing a change to all managers is logic over a transport and a clock", func(i string) bool {

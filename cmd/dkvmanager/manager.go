@@ -22,7 +22,7 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/engine/etcd"
 	"dkvrun/cmd/dkvmanager/internal/self"
 	"dkvrun/cmd/dkvmanager/internal/supervisor"
-	"dkvrun/runtime/cut"
+	"dkvrun/runtime/netfault"
 	"dkvrun/runtime/wire"
 )
 
@@ -72,7 +72,7 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 		log.Warn("an instance is of this folder and, by its host, not of this manager: give --listen or --advertise as before", "instance", name)
 	}
 	if o.door != nil {
-		if err := cut.Follow(o.door, o.self.Bind, nil); err != nil {
+		if err := netfault.Follow(o.door, o.self.Bind, nil); err != nil {
 			return err
 		}
 	}

@@ -9,9 +9,9 @@ import (
 
 	"dkvrun/builtins"
 	"dkvrun/runtime"
-	"dkvrun/runtime/cut"
 	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/local"
+	"dkvrun/runtime/netfault"
 	"dkvrun/runtime/suite"
 	"dkvrun/stdlib"
 )
@@ -30,7 +30,7 @@ func openEnvironment(p *process, o *testOptions, s suite.Setup) *environment {
 		Executable: p.executable, Folder: filepath.Dir(s.File),
 		AtEnd: s.Scope.AtEnd, Abort: s.Scope.Abort,
 	}
-	e := &environment{client: fanout.New(fanout.Config{Answered: fixtures.Answered, Control: cut.Control})}
+	e := &environment{client: fanout.New(fanout.Config{Answered: fixtures.Answered, Control: netfault.Control})}
 	e.Run = builtins.NewRun(builtins.Config{
 		Client: e.client, Reporter: &recorder{note: s.Action}, Stdout: s.Stdout,
 		Preset: o.session, Source: o.source, ManagerPort: o.managerPort, Owner: owner, Fixtures: fixtures,

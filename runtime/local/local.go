@@ -17,7 +17,7 @@ import (
 	"sync"
 	"time"
 
-	"dkvrun/runtime/cut"
+	"dkvrun/runtime/netfault"
 )
 
 // MaxServers is the most managers of one cluster.
@@ -51,7 +51,7 @@ type Cluster struct {
 	died      func(error)
 	close     func() error
 	// switchboard is what all managers and instances hear of cuts over.
-	switchboard *cut.Switchboard
+	switchboard *netfault.Switchboard
 
 	mu       sync.Mutex // guards what follows
 	managers []*manager
@@ -83,7 +83,7 @@ func (c *Cluster) start(ctx context.Context, o Options) (err error) {
 	if c.reads, c.lifeline, err = os.Pipe(); err != nil {
 		return err
 	}
-	if c.switchboard, err = cut.New(); err != nil {
+	if c.switchboard, err = netfault.New(); err != nil {
 		return err
 	}
 	for i := range c.endpoints {

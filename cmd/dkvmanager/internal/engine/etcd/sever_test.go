@@ -7,13 +7,13 @@ import (
 	"time"
 
 	"dkvrun/cmd/dkvmanager/internal/engine"
-	"dkvrun/runtime/cut"
+	"dkvrun/runtime/netfault"
 )
 
 // cutOff is a store of three members one of whom, that does not lead, is cut off.
-func cutOff(t *testing.T) (board *cut.Switchboard, off, other *instance) {
+func cutOff(t *testing.T) (board *netfault.Switchboard, off, other *instance) {
 	t.Helper()
-	board, err := cut.New()
+	board, err := netfault.New()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"dkvrun/cmd/dkvmanager/internal/engine"
-	"dkvrun/runtime/cut"
+	"dkvrun/runtime/netfault"
 )
 
 // How long a stop may take before the process kills itself.
@@ -59,7 +59,7 @@ func Run(ctx context.Context, eng engine.Engine, folder string, lifeline, door *
 	report := new(engine.Report)
 	report.Set(engine.Condition{Reason: "the instance is starting"})
 	if door != nil {
-		if err := cut.Follow(door, spec.Bind, func(v cut.View) { report.Sever(severed(v)) }); err != nil {
+		if err := netfault.Follow(door, spec.Bind, func(v netfault.View) { report.Sever(severed(v)) }); err != nil {
 			return err
 		}
 	}
@@ -72,7 +72,7 @@ func Run(ctx context.Context, eng engine.Engine, folder string, lifeline, door *
 }
 
 // severed tells of which hosts, by their addresses, nothing is heard.
-func severed(v cut.View) func(host string) bool {
+func severed(v netfault.View) func(host string) bool {
 	return func(host string) bool {
 		address, err := netip.ParseAddr(host)
 		return err == nil && v.Severed(address)

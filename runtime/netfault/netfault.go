@@ -1,11 +1,11 @@
-// Package cut takes servers of a throw-away cluster off the network, without the rights of a system's
+// Package netfault takes servers of a throw-away cluster off the network, without the rights of a system's
 // administrator: each process of the cluster has the kernel drop, at its own TCP sockets, the packets
 // that a firewall would.
 //
 // The runner has a Switchboard, to which every process is connected from before it listens. Both
 // directions of a connection are dropped, each by the process that it comes in at; so a server has to
 // be told apart by the address that it speaks from.
-package cut
+package netfault
 
 import (
 	"net/netip"

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package cut
+package netfault
 
 import (
 	"errors"
