@@ -20,8 +20,8 @@ const activeCoroutine = "can't resume a coroutine that is active: itself, one th
 const yieldInside = "coroutine.yield: can't yield from inside pcall, or another function that isn't Lua's"
 
 // coroutineOf is the coroutine that L is or runs a protected call of; nil outside of coroutines.
-func (h *Host) coroutineOf(L *lua.LState) *lua.LState {
-	for h.protected.running[L] {
+func (c *coroutines) coroutineOf(L *lua.LState) *lua.LState {
+	for c.protected.running[L] {
 		L = L.Parent
 	}
 	if L.Parent == nil {
@@ -30,32 +30,42 @@ func (h *Host) coroutineOf(L *lua.LState) *lua.LState {
 	return L
 }
 
+// coroutines keeps account of the coroutines of one Lua state.
+type coroutines struct {
+	protected *protectedThreads
+	alive     []weak.Pointer[lua.LState]       // and some that aren't any more: see forgetCoroutines
+	yields    map[weak.Pointer[lua.LState]]int // how many values coroutine.yield is to give, of those that yielded
+	// directYields is whether coroutine.yield may be called from there: see yieldsDirectly.
+	directYields map[calls]bool
+}
+
 // openCoroutines makes coroutines part of the task that resumes them, and refuse to yield where the
 // virtual machine would go on with wrong values.
-func (h *Host) openCoroutines() {
-	t := h.globals.RawGetString("coroutine").(*lua.LTable)
+func openCoroutines(L *lua.LState, protected *protectedThreads) {
+	c := &coroutines{protected: protected, yields: map[weak.Pointer[lua.LState]]int{}, directYields: map[calls]bool{}}
+	t := L.G.Global.RawGetString("coroutine").(*lua.LTable)
 	create, resume := t.RawGetString("create").(*lua.LFunction), t.RawGetString("resume").(*lua.LFunction)
 	wrap := t.RawGetString("wrap").(*lua.LFunction)
-	t.RawSetString("create", h.main.NewFunction(func(L *lua.LState) int {
-		h.checkNewCoroutine(L, "create")
+	t.RawSetString("create", L.NewFunction(func(L *lua.LState) int {
+		c.checkNewCoroutine(L, "create")
 		create.GFunction(L)
-		h.coroutines = append(h.coroutines, weak.Make(L.Get(-1).(*lua.LState)))
+		c.alive = append(c.alive, weak.Make(L.Get(-1).(*lua.LState)))
 		return 1
 	}))
-	t.RawSetString("wrap", h.main.NewFunction(func(L *lua.LState) int {
-		h.checkNewCoroutine(L, "wrap")
+	t.RawSetString("wrap", L.NewFunction(func(L *lua.LState) int {
+		c.checkNewCoroutine(L, "wrap")
 		wrap.GFunction(L)
 		wrapped := L.Get(-1).(*lua.LFunction) // it has the thread as its upvalue
 		thread := wrapped.Upvalues[0].Value().(*lua.LState)
-		h.coroutines = append(h.coroutines, weak.Make(thread))
-		L.Push(h.main.NewFunction(func(L *lua.LState) int {
+		c.alive = append(c.alive, weak.Make(thread))
+		L.Push(L.NewFunction(func(L *lua.LState) int {
 			if thread.Parent != nil {
 				raiseUsage(L, "coroutine.wrap: "+activeCoroutine)
 			}
 			if thread.Dead {
 				raiseUsage(L, "coroutine.wrap: the coroutine has ended")
 			}
-			if h.goOn(L, thread, 1) {
+			if c.goOn(L, thread, 1) {
 				return L.GetTop()
 			}
 			thread.SetContext(L.Context())
@@ -65,14 +75,14 @@ func (h *Host) openCoroutines() {
 		}))
 		return 1
 	}))
-	t.RawSetString("resume", h.main.NewFunction(func(L *lua.LState) int {
+	t.RawSetString("resume", L.NewFunction(func(L *lua.LState) int {
 		thread := L.CheckThread(1)
 		if thread.Parent != nil {
 			L.Push(lua.LFalse)
 			L.Push(lua.LString(activeCoroutine))
 			return 2
 		}
-		if h.goOn(L, thread, 2) {
+		if c.goOn(L, thread, 2) {
 			L.Replace(1, lua.LTrue)
 			return L.GetTop()
 		}
@@ -83,11 +93,11 @@ func (h *Host) openCoroutines() {
 		}
 		return n
 	}))
-	t.RawSetString("status", h.main.NewFunction(func(L *lua.LState) int {
+	t.RawSetString("status", L.NewFunction(func(L *lua.LState) int {
 		switch thread := L.CheckThread(1); {
 		case thread.Dead:
 			L.Push(lua.LString("dead"))
-		case thread == h.coroutineOf(L):
+		case thread == c.coroutineOf(L):
 			L.Push(lua.LString("running"))
 		case thread.Parent != nil:
 			L.Push(lua.LString("normal"))
@@ -96,32 +106,32 @@ func (h *Host) openCoroutines() {
 		}
 		return 1
 	}))
-	t.RawSetString("running", h.main.NewFunction(func(L *lua.LState) int {
-		if co := h.coroutineOf(L); co != nil {
+	t.RawSetString("running", L.NewFunction(func(L *lua.LState) int {
+		if co := c.coroutineOf(L); co != nil {
 			L.Push(co)
 		} else {
 			L.Push(lua.LNil)
 		}
 		return 1
 	}))
-	t.RawSetString("yield", h.main.NewFunction(func(L *lua.LState) int {
-		switch h.coroutineOf(L) {
+	t.RawSetString("yield", L.NewFunction(func(L *lua.LState) int {
+		switch c.coroutineOf(L) {
 		case L:
 		case nil:
 			raiseUsage(L, "coroutine.yield: can't yield outside of a coroutine")
 		default:
 			raiseUsage(L, yieldInside)
 		}
-		if !h.yieldsDirectly() {
+		if !c.yieldsDirectly() {
 			raiseUsage(L, yieldInside)
 		}
-		h.yields[weak.Make(L)] = wanted(L)
+		c.yields[weak.Make(L)] = wanted(L)
 		return -1 // yields what is on the stack
 	}))
 }
 
 // checkNewCoroutine raises where L may not make one more.
-func (h *Host) checkNewCoroutine(L *lua.LState, name string) {
+func (c *coroutines) checkNewCoroutine(L *lua.LState, name string) {
 	depth := 0
 	for p := L; p != nil; p = p.Parent {
 		depth++
@@ -132,23 +142,23 @@ func (h *Host) checkNewCoroutine(L *lua.LState, name string) {
 	if fn := L.Get(1); fn.Type() != lua.LTFunction {
 		raiseUsage(L, "coroutine.%s: got %s, want function", name, typeName(fn))
 	}
-	if len(h.coroutines) >= maxCoroutines && !h.forgetCoroutines() {
+	if len(c.alive) >= maxCoroutines && !c.forgetCoroutines() {
 		raiseUsage(L, "coroutine.%s: more than %d coroutines are alive", name, maxCoroutines)
 	}
 }
 
 // forgetCoroutines takes those that aren't alive any more off the list and tells whether there is
 // room for one more.
-func (h *Host) forgetCoroutines() bool {
+func (c *coroutines) forgetCoroutines() bool {
 	gone := func(w weak.Pointer[lua.LState]) bool {
 		thread := w.Value()
 		return thread == nil || thread.Dead
 	}
-	h.coroutines = slices.DeleteFunc(h.coroutines, gone)
-	maps.DeleteFunc(h.yields, func(w weak.Pointer[lua.LState], _ int) bool { return gone(w) })
-	if len(h.coroutines) >= maxCoroutines {
+	c.alive = slices.DeleteFunc(c.alive, gone)
+	maps.DeleteFunc(c.yields, func(w weak.Pointer[lua.LState], _ int) bool { return gone(w) })
+	if len(c.alive) >= maxCoroutines {
 		goruntime.GC() // finds those that nothing refers to
-		h.coroutines = slices.DeleteFunc(h.coroutines, gone)
+		c.alive = slices.DeleteFunc(c.alive, gone)
 	}
-	return len(h.coroutines) < maxCoroutines
+	return len(c.alive) < maxCoroutines
 }

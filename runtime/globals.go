@@ -35,7 +35,7 @@ func (h *Host) openLibraries() {
 		h.globals.RawSetString(name, lua.LNil)
 	}
 	openErrors(L, h.strings)
-	h.openCoroutines()
+	openCoroutines(L, &h.protected)
 	h.openPackage()
 }
 

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"strings"
 	"time"
-	"weak"
 
 	lua "github.com/yuin/gopher-lua"
 )
@@ -47,19 +46,15 @@ type Options struct {
 // Host is one Lua state with the builtins in it. One goroutine at a time may use it; the tasks of
 // scripts have goroutines of the host's own.
 type Host struct {
-	opts       Options
-	main       *lua.LState
-	scheduler  *scheduler
-	root       *task // the script itself
-	atExit     []exitFunc
-	sources    map[string]bool // the names of what was compiled
-	modules    modules
-	libraries  map[string]*Func // of the standard library, by module: see Library
-	protected  protectedThreads
-	coroutines []weak.Pointer[lua.LState]
-	yields     map[weak.Pointer[lua.LState]]int // how many values coroutine.yield is to give, of those that yielded
-	// directYields is whether coroutine.yield may be called from there: see yieldsDirectly.
-	directYields map[calls]bool
+	opts      Options
+	main      *lua.LState
+	scheduler *scheduler
+	root      *task // the script itself
+	atExit    []exitFunc
+	sources   map[string]bool // the names of what was compiled
+	modules   modules
+	libraries map[string]*Func // of the standard library, by module: see Library
+	protected protectedThreads
 
 	globals, strings *lua.LTable
 	conv             *converter
@@ -93,9 +88,7 @@ func New(opts Options) *Host {
 		sources: map[string]bool{},
 		globals: L.G.Global,
 
-		directYields: map[calls]bool{},
-		yields:       map[weak.Pointer[lua.LState]]int{},
-		protected:    protectedThreads{running: map[*lua.LState]bool{}},
+		protected: protectedThreads{running: map[*lua.LState]bool{}},
 	}
 	h.scheduler = newScheduler(L)
 	h.root = h.scheduler.newTask()

@@ -25,13 +25,13 @@ func wanted(L *lua.LState) int {
 // yielded, they become as many as its coroutine.yield is to give: the virtual machine takes them as they
 // are, and crashes on those that are missing. Where it ended with return coroutine.yield(…), nothing of it
 // is left that could go on: goOn ends it and returns true, and the values are what it returns.
-func (h *Host) goOn(L, thread *lua.LState, first int) bool {
+func (c *coroutines) goOn(L, thread *lua.LState, first int) bool {
 	key := weak.Make(thread)
-	n, yielded := h.yields[key]
+	n, yielded := c.yields[key]
 	if !yielded {
 		return false
 	}
-	delete(h.yields, key)
+	delete(c.yields, key)
 	if _, runs := thread.GetStack(0); !runs {
 		thread.Dead = true
 		return true
@@ -48,10 +48,10 @@ type calls [6]uintptr
 // yieldsDirectly tells whether the loop that a coroutine runs in called coroutine.yield. A loop inside
 // it, which runs a metamethod, an iterator or a callback for Go code, would go on with wrong values, or
 // crash; only Go's stack shows which one it is.
-func (h *Host) yieldsDirectly() bool {
+func (c *coroutines) yieldsDirectly() bool {
 	var stack calls
 	goruntime.Callers(2, stack[:])
-	direct, known := h.directYields[stack]
+	direct, known := c.directYields[stack]
 	if known {
 		return direct
 	}
@@ -65,6 +65,6 @@ func (h *Host) yieldsDirectly() bool {
 		}
 		inLoop = strings.HasSuffix(frame.Function, ".mainLoopWithContext")
 	}
-	h.directYields[stack] = direct
+	c.directYields[stack] = direct
 	return direct
 }
