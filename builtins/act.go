@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/wire"
@@ -20,20 +21,20 @@ type step struct {
 	method   string
 	path     string
 	body     []byte
-	fixed    *Row
+	fixed    *report.Row
 	// accept may turn an answer that counts as a failure elsewhere into what it means here.
-	accept func(*Row)
+	accept func(*report.Row)
 }
 
-func (s *step) row() Row {
-	return Row{Manager: s.manager.String(), Instance: s.instance, Action: s.action}
+func (s *step) row() report.Row {
+	return report.Row{Manager: s.manager.String(), Instance: s.instance, Action: s.action}
 }
 
 // action runs steps, one phase after the other, as one action of one call.
 type action struct {
 	run     *Run
 	call    *runtime.Call
-	shown   *Action
+	shown   *report.Action
 	results *Results
 	timeout time.Duration
 }
@@ -44,7 +45,7 @@ func (r *Run) begin(c *runtime.Call, over string) (*action, error) {
 		return nil, err
 	}
 	a := &action{
-		run: r, call: c, shown: &Action{Builtin: c.Name},
+		run: r, call: c, shown: &report.Action{Builtin: c.Name},
 		results: &Results{builtin: c.Name, file: c.File, line: c.Line, over: over},
 		timeout: seconds(c.Float("timeout_sec")),
 	}
@@ -62,14 +63,14 @@ func (a *action) do(steps []*step) {
 	}
 	for _, s := range steps {
 		a.shown.Managers = append(a.shown.Managers, s.manager.String())
-		a.shown.Operations = append(a.shown.Operations, operation(s.action, s.instance))
+		a.shown.Operations = append(a.shown.Operations, report.Operation(s.action, s.instance))
 	}
 	if first {
 		a.run.begun(a.shown)
 		a.run.Reporter.Begin(a.shown)
 	}
-	rows := make([]Row, len(steps))
-	show := func(i int, row Row) {
+	rows := make([]report.Row, len(steps))
+	show := func(i int, row report.Row) {
 		rows[i] = row
 		a.shown.Rows = append(a.shown.Rows, row)
 		a.run.Reporter.Row(a.shown, row)
@@ -86,7 +87,7 @@ func (a *action) do(steps []*step) {
 			continue
 		case stopped:
 			row := s.row()
-			row.Result, row.Code, row.Message = Skipped, fanout.Skipped, "not tried: fail_fast stopped the action before it"
+			row.Result, row.Code, row.Message = report.Skipped, fanout.Skipped, "not tried: fail_fast stopped the action before it"
 			show(i, row)
 			continue
 		}
@@ -126,7 +127,7 @@ func (b *bodies) of(plain []byte) ([]byte, bool) {
 }
 
 // add shows a row that a wait came to, below those of the requests.
-func (a *action) add(row Row) {
+func (a *action) add(row report.Row) {
 	a.shown.Rows = append(a.shown.Rows, row)
 	a.run.Reporter.Row(a.shown, row)
 	a.results.rows = append(a.results.rows, &resultRow{Row: row})
@@ -171,7 +172,7 @@ func (a *action) retry(c *runtime.Call, failed *Results) (*Results, error) {
 const doubtHint = "it may have been carried out: look before you repeat it"
 
 // read turns an answer into a row.
-func (s *step) read(answer fanout.Answer) Row {
+func (s *step) read(answer fanout.Answer) report.Row {
 	row := s.row()
 	row.Attempts, row.DurationMS = answer.Attempts, answer.Duration.Milliseconds()
 	row.StatusCode = answer.Status
@@ -180,24 +181,24 @@ func (s *step) read(answer fanout.Answer) Row {
 	case answer.Err != nil:
 		// The table has a column for the manager's name.
 		row.Message = strings.TrimPrefix(answer.Err.Message, row.Manager+": ")
-		row.Result, row.Code = Failed, answer.Err.Class
+		row.Result, row.Code = report.Failed, answer.Err.Class
 		switch answer.Err.Class {
 		case fanout.Skipped:
-			row.Result = Skipped
+			row.Result = report.Skipped
 		case fanout.Cancelled:
-			row.Result = Cancelled
+			row.Result = report.Cancelled
 		}
 		if answer.Err.Sent && s.method != "" {
 			row.InDoubt, row.Hint = true, doubtHint
 		}
 	case json.Unmarshal(answer.Body, &result) != nil || result.Code == "":
-		row.Result, row.Code = Failed, fanout.Protocol
+		row.Result, row.Code = report.Failed, fanout.Protocol
 		if answer.Status/100 != 2 {
 			row.Code = fanout.HTTP
 		}
 		row.Message = fmt.Sprintf("answered %d with something that is no result of the admin API: is a dkvmanager listening there?", answer.Status)
-	case s.method != "" && result.Success && result.Operation != operation(s.action, s.instance):
-		row.Result, row.Code, row.Hint = Failed, fanout.Protocol, doubtHint
+	case s.method != "" && result.Success && result.Operation != report.Operation(s.action, s.instance):
+		row.Result, row.Code, row.Hint = report.Failed, fanout.Protocol, doubtHint
 		row.InDoubt = true
 		row.Message = fmt.Sprintf("answered about %s, which was not asked: is a proxy in between?", fanout.Printable(result.Operation))
 	default:
@@ -205,12 +206,12 @@ func (s *step) read(answer fanout.Answer) Row {
 		row.Code = fanout.Printable(result.Code)
 		row.Success = result.Success && answer.Status/100 == 2
 		row.Changed = row.Success && result.Code != wire.CodeUnchanged
-		row.Result = Failed
+		row.Result = report.Failed
 		if row.Message == "" {
 			row.Message = fmt.Sprintf("answered %d and %s, without a word on it", answer.Status, row.Code)
 		}
 		if row.Success {
-			row.Result = Success
+			row.Result = report.Success
 		}
 	}
 	if s.accept != nil {
@@ -236,7 +237,7 @@ func remove(at fanout.Endpoint, action, instance, path string) *step {
 }
 
 // known is a step whose row needs no request.
-func known(at fanout.Endpoint, action, instance string, row Row) *step {
+func known(at fanout.Endpoint, action, instance string, row report.Row) *step {
 	s := &step{manager: at, action: action, instance: instance}
 	row.Manager, row.Instance, row.Action = at.String(), instance, action
 	s.fixed = &row

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/wire"
 )
@@ -167,7 +168,7 @@ func (v *view) widen(s *session, added []wire.Node) *wire.ChangeInstances {
 func (a *action) upcoming(action string, nodes []wire.Node) {
 	for _, n := range nodes {
 		a.shown.Managers = append(a.shown.Managers, n.Manager)
-		a.shown.Operations = append(a.shown.Operations, operation(action, n.Name))
+		a.shown.Operations = append(a.shown.Operations, report.Operation(action, n.Name))
 	}
 }
 
@@ -213,19 +214,19 @@ func (a *action) joined(store string, added []wire.Node) error {
 		if last != nil {
 			why = few(last.notReady(n.Name))
 		}
-		a.addWait("JoinInstance", n, began, Row{
-			Result: Failed, Code: "timeout", Message: fmt.Sprintf("not joined after %s: %s; it goes on joining", a.timeout, why),
+		a.addWait("JoinInstance", n, began, report.Row{
+			Result: report.Failed, Code: "timeout", Message: fmt.Sprintf("not joined after %s: %s; it goes on joining", a.timeout, why),
 		})
 	}
 	return nil
 }
 
 func (a *action) addJoin(n wire.Node, began time.Time, message string) {
-	a.addWait("JoinInstance", n, began, Row{Result: Success, Success: true, Changed: true, StatusCode: http.StatusOK, Code: wire.CodeOK, Message: message})
+	a.addWait("JoinInstance", n, began, report.Row{Result: report.Success, Success: true, Changed: true, StatusCode: http.StatusOK, Code: wire.CodeOK, Message: message})
 }
 
 // addWait adds a row that a wait came to.
-func (a *action) addWait(action string, n wire.Node, began time.Time, row Row) {
+func (a *action) addWait(action string, n wire.Node, began time.Time, row report.Row) {
 	row.Manager, row.Instance, row.Action = n.Manager, n.Name, action
 	row.Attempts, row.DurationMS = 1, time.Since(began).Milliseconds()
 	a.add(row)

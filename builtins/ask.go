@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
 )
@@ -14,7 +15,7 @@ type heard struct {
 	member
 	answer fanout.Answer
 	// row tells of a failure; Success is set when the answer can be used.
-	row Row
+	row report.Row
 }
 
 // ask puts one question to every manager of the call at once, whatever parallel says.
@@ -134,10 +135,10 @@ func (h *heard) decode(to any) bool {
 }
 
 // misunderstood is the row of an answer that came and that can't be read.
-func (h *heard) misunderstood() Row { return misunderstood(h.Endpoint) }
+func (h *heard) misunderstood() report.Row { return misunderstood(h.Endpoint) }
 
-func misunderstood(at fanout.Endpoint) Row {
-	return Row{Manager: at.String(), Result: Failed, Code: fanout.Protocol, Message: "answered with something that is not of the admin API"}
+func misunderstood(at fanout.Endpoint) report.Row {
+	return report.Row{Manager: at.String(), Result: report.Failed, Code: fanout.Protocol, Message: "answered with something that is not of the admin API"}
 }
 
 // queryTimeout bounds each answer to a question. An action that waits long for its own answers still

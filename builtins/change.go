@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/apply"
 	"dkvrun/runtime/fanout"
@@ -166,7 +167,7 @@ func (a *action) transport(s *session) transport {
 }
 
 // show shows a row; the results get theirs in the managers' order at the end.
-func (a *action) show(row Row) {
+func (a *action) show(row report.Row) {
 	a.shown.Rows = append(a.shown.Rows, row)
 	a.run.Reporter.Row(a.shown, row)
 }
@@ -197,8 +198,8 @@ func (a *action) same(s *session, p proposal) {
 	a.keep(s, p, out, false)
 }
 
-func (a *action) row(at fanout.Endpoint, p proposal, row apply.Row) Row {
-	out := Row{
+func (a *action) row(at fanout.Endpoint, p proposal, row apply.Row) report.Row {
+	out := report.Row{
 		Manager: at.String(), Action: p.change.Action, Result: string(row.Result), Code: row.Code,
 		Success: row.Result == apply.Done || row.Result == apply.Planned,
 		Message: fanout.Printable(row.Message), Hint: fanout.Printable(row.Hint),
@@ -207,7 +208,7 @@ func (a *action) row(at fanout.Endpoint, p proposal, row apply.Row) Row {
 	out.Changed = row.Result == apply.Done && row.Code != wire.CodeUnchanged
 	out.InDoubt = row.Code == apply.CodeUndecided
 	if row.Code == fanout.Cancelled {
-		out.Result = Cancelled
+		out.Result = report.Cancelled
 	}
 	return out
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/apply"
 	"dkvrun/runtime/wire"
@@ -26,8 +27,8 @@ func (a *action) plan(steps []*step) []*step {
 	for i, s := range steps {
 		planned[i] = s
 		if s.fixed == nil {
-			planned[i] = known(s.manager, s.action, s.instance, Row{
-				Result: Planned, Success: true, StatusCode: http.StatusOK, Code: "planned", Message: would[s.action], Attempts: 1,
+			planned[i] = known(s.manager, s.action, s.instance, report.Row{
+				Result: report.Planned, Success: true, StatusCode: http.StatusOK, Code: "planned", Message: would[s.action], Attempts: 1,
 			})
 		}
 	}

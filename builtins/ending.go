@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/wire"
@@ -107,8 +108,8 @@ func (a *action) removeEach(v *view) {
 	var steps []*step
 	for _, s := range v.sightings {
 		if v.latest == nil && s.row.Success {
-			steps = append(steps, known(s.Endpoint, "RemoveStore", "", Row{
-				Result: Success, Success: true, StatusCode: 200, Code: wire.CodeUnchanged, Message: "Was not there",
+			steps = append(steps, known(s.Endpoint, "RemoveStore", "", report.Row{
+				Result: report.Success, Success: true, StatusCode: 200, Code: wire.CodeUnchanged, Message: "Was not there",
 			}))
 			continue
 		}
@@ -120,9 +121,9 @@ func (a *action) removeEach(v *view) {
 }
 
 // acceptGone takes "no such store" for done.
-func acceptGone(row *Row) {
+func acceptGone(row *report.Row) {
 	if row.Code == wire.CodeStoreNotFound {
-		row.Success, row.Result, row.Code, row.Hint = true, Success, wire.CodeUnchanged, ""
+		row.Success, row.Result, row.Code, row.Hint = true, report.Success, wire.CodeUnchanged, ""
 		row.Message = "Was not there"
 	}
 }

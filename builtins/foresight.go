@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"dkvrun/builtins/report"
 	"dkvrun/runtime/wire"
 )
 
@@ -70,11 +71,11 @@ func (h *heard) foretell(store *wire.Store) {
 	}
 	if store == nil {
 		h.answer.Status = http.StatusNotFound
-		h.row = Row{Manager: h.Endpoint.String(), Result: Failed, StatusCode: http.StatusNotFound, Code: wire.CodeStoreNotFound, Message: "the store would be gone"}
+		h.row = report.Row{Manager: h.Endpoint.String(), Result: report.Failed, StatusCode: http.StatusNotFound, Code: wire.CodeStoreNotFound, Message: "the store would be gone"}
 		return
 	}
 	h.answer.Status, h.answer.Body = http.StatusOK, encoded(h.seen(store))
-	h.row = Row{Success: true}
+	h.row = report.Row{Success: true}
 }
 
 // foretellAmong does so in a list of stores.

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/wire"
@@ -87,7 +88,7 @@ func (o *told) write(format string, args ...any) {
 	fmt.Fprintf(&o.text, format+"\n", args...)
 }
 
-func (o *told) Row(_ *Action, r Row) {
+func (o *told) Row(_ *report.Action, r report.Row) {
 	o.write("%s|%s|%s|%s|%s|%s", r.Manager, r.Operation(), r.Result, r.Code, r.Message, r.Hint)
 }
 func (o *told) Notice(text string)    { o.write("%s", text) }

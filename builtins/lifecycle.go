@@ -3,6 +3,7 @@ package builtins
 import (
 	"fmt"
 
+	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/wire"
@@ -123,7 +124,7 @@ func (v *view) steps(ch change, instance string, force bool) []*step {
 		for _, s := range v.sightings {
 			row := s.row
 			if row.Success {
-				row = Row{Result: Failed, StatusCode: 404, Code: wire.CodeStoreNotFound, Message: "There is no store " + v.name + " here"}
+				row = report.Row{Result: report.Failed, StatusCode: 404, Code: wire.CodeStoreNotFound, Message: "There is no store " + v.name + " here"}
 			}
 			out = append(out, known(s.Endpoint, ch.store, "", row))
 		}
@@ -163,8 +164,8 @@ func (v *view) unowned(in seenInstance, ch change) *step {
 	if err != nil {
 		endpoints = []fanout.Endpoint{{Host: in.Host}}
 	}
-	return known(endpoints[0], ch.action, in.Name, Row{
-		Result: Failed, Code: wire.CodeNotThisHost,
+	return known(endpoints[0], ch.action, in.Name, report.Row{
+		Result: report.Failed, Code: wire.CodeNotThisHost,
 		Message: fmt.Sprintf("no connected manager answers for %s on %s: connect to its manager too", in.Name, in.Host),
 	})
 }

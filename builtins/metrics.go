@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 
+	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/wire"
 )
@@ -36,7 +37,7 @@ var metricsType = &runtime.RecordType{Name: "metrics", Doc: "A store's figures."
 }, answers.Fields...)}
 
 // measured asks all managers for a store's figures.
-func (r *Run) measured(c *runtime.Call) (all []wire.Metric, silent []Row, asked int, err error) {
+func (r *Run) measured(c *runtime.Call) (all []wire.Metric, silent []report.Row, asked int, err error) {
 	query := url.Values{"windowSec": {fmt.Sprint(c.Int("window_sec"))}, "store": {c.String("name")}}
 	heard, err := r.ask(c, wire.MetricsPath()+"?"+query.Encode())
 	if err != nil {

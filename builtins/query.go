@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"time"
 
+	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/wire"
@@ -23,7 +24,7 @@ var silentType = &runtime.RecordType{Name: "silent", Doc: "A manager that did no
 }}
 
 // answered makes the list that a query returns, and says on the side who was silent.
-func (r *Run) answered(c *runtime.Call, items []any, silent []Row, asked int) runtime.List {
+func (r *Run) answered(c *runtime.Call, items []any, silent []report.Row, asked int) runtime.List {
 	unreachable := runtime.List{}
 	for _, row := range silent {
 		unreachable.Items = append(unreachable.Items, runtime.Record{Type: silentType, Values: map[string]any{
@@ -34,7 +35,7 @@ func (r *Run) answered(c *runtime.Call, items []any, silent []Row, asked int) ru
 	return runtime.List{Items: items, Type: answers, Values: map[string]any{"ok": len(silent) == 0, "unreachable": unreachable}}
 }
 
-func (r *Run) noticeSilent(c *runtime.Call, silent []Row, asked int) {
+func (r *Run) noticeSilent(c *runtime.Call, silent []report.Row, asked int) {
 	if len(silent) > 0 {
 		r.Reporter.Notice(fmt.Sprintf("%s: %d of %d managers did not answer: %s: %s", c.Name, len(silent), asked, silent[0].Manager, silent[0].Message))
 	}
@@ -68,7 +69,7 @@ func (r *Run) getStore(c *runtime.Call) (any, error) {
 		}
 	}
 	items := make([]any, 0, len(all))
-	var silent []Row
+	var silent []report.Row
 	for i := range all {
 		h := &all[i]
 		switch {
@@ -201,7 +202,7 @@ func (r *Run) storeStatus(c *runtime.Call) (any, error) {
 	if v.latest == nil {
 		return nil, r.notThere(c, v)
 	}
-	var silent []Row
+	var silent []report.Row
 	for _, s := range v.sightings {
 		if !s.row.Success {
 			silent = append(silent, s.row)

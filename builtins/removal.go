@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/wire"
 )
@@ -215,12 +216,12 @@ func (a *action) left(store string, in seenInstance) error {
 	if err != nil && err != errWaited {
 		return err
 	}
-	row := Row{Result: Success, Success: true, Changed: true, StatusCode: http.StatusOK, Code: wire.CodeOK, Message: "Left; its data is deleted"}
+	row := report.Row{Result: report.Success, Success: true, Changed: true, StatusCode: http.StatusOK, Code: wire.CodeOK, Message: "Left; its data is deleted"}
 	if in.owner == nil {
 		row.Message = "Its manager is not there; the others take it out of the running store by themselves"
 	}
 	if err == errWaited {
-		row = Row{Result: Failed, Code: "timeout", Message: fmt.Sprintf("not gone after %s: %s; it goes on leaving", a.timeout, why)}
+		row = report.Row{Result: report.Failed, Code: "timeout", Message: fmt.Sprintf("not gone after %s: %s; it goes on leaving", a.timeout, why)}
 	}
 	a.addWait("LeaveInstance", n, began, row)
 	return nil

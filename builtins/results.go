@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 )
 
@@ -24,7 +25,7 @@ type Results struct {
 
 // resultRow is a row that knows whether the script has looked at it.
 type resultRow struct {
-	Row
+	report.Row
 	step *step
 	seen atomic.Bool
 }
@@ -165,35 +166,35 @@ if not started.ok then started = started:retry():check() end`,
 }
 
 // looking declares a field of a row whose reading counts as having looked at it.
-func looking(name, doc string, get func(Row) any) runtime.Field {
+func looking(name, doc string) runtime.Field {
 	return runtime.Field{Name: name, Doc: doc, Get: func(o runtime.Object) any {
 		o.(*resultRow).seen.Store(true)
-		return get(o.(*resultRow).Row)
+		return o.(*resultRow).Field(name)
 	}}
 }
 
 // telling declares a field of a row that only describes it.
-func telling(name, doc string, get func(Row) any) runtime.Field {
-	return runtime.Field{Name: name, Doc: doc, Get: func(o runtime.Object) any { return get(o.(*resultRow).Row) }}
+func telling(name, doc string) runtime.Field {
+	return runtime.Field{Name: name, Doc: doc, Get: func(o runtime.Object) any { return o.(*resultRow).Field(name) }}
 }
 
 var rowType = &runtime.ObjectType{
 	Name: "row",
 	Doc:  "What one manager answered about one step of an action.",
 	Fields: []runtime.Field{
-		telling("manager", "host:port of the manager", func(r Row) any { return r.Manager }),
-		telling("instance", "the instance's name, nil where the step is about none", func(r Row) any { return orNil(r.Instance) }),
-		telling("action", "CreateStore, StartInstance, …", func(r Row) any { return r.Action }),
-		looking("result", "SUCCESS, FAILED, SKIPPED, CANCELLED, ROLLED BACK or PLANNED", func(r Row) any { return r.Result }),
-		looking("success", "true when result is SUCCESS or PLANNED", func(r Row) any { return r.Success }),
-		telling("changed", "false when it was so already", func(r Row) any { return r.Changed }),
-		telling("status_code", "the HTTP status, 0 where no answer came", func(r Row) any { return r.StatusCode }),
-		telling("message", "a sentence for a person", func(r Row) any { return r.Message }),
-		looking("code", "a stable word: ok, unchanged, port_taken, refused, timeout, …", func(r Row) any { return r.Code }),
-		telling("hint", "what to do, nil where there is nothing to say", func(r Row) any { return orNil(r.Hint) }),
-		telling("in_doubt", "true when the request was sent and no answer came: it may have been carried out", func(r Row) any { return r.InDoubt }),
-		telling("attempts", "how often it was sent", func(r Row) any { return r.Attempts }),
-		telling("duration_ms", "how long it took", func(r Row) any { return r.DurationMS }),
+		telling("manager", "host:port of the manager"),
+		telling("instance", "the instance's name, nil where the step is about none"),
+		telling("action", "CreateStore, StartInstance, …"),
+		looking("result", "SUCCESS, FAILED, SKIPPED, CANCELLED, ROLLED BACK or PLANNED"),
+		looking("success", "true when result is SUCCESS or PLANNED"),
+		telling("changed", "false when it was so already"),
+		telling("status_code", "the HTTP status, 0 where no answer came"),
+		telling("message", "a sentence for a person"),
+		looking("code", "a stable word: ok, unchanged, port_taken, refused, timeout, …"),
+		telling("hint", "what to do, nil where there is nothing to say"),
+		telling("in_doubt", "true when the request was sent and no answer came: it may have been carried out"),
+		telling("attempts", "how often it was sent"),
+		telling("duration_ms", "how long it took"),
 	},
 	String: func(o runtime.Object) string {
 		r := o.(*resultRow).Row

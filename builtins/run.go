@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 
+	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/apply"
 	"dkvrun/runtime/fanout"
@@ -19,7 +20,7 @@ import (
 // Config is what a run is started with.
 type Config struct {
 	Client   *fanout.Client
-	Reporter Reporter
+	Reporter report.Reporter
 	Stdout   io.Writer
 	// Preset is the session that a flag, the environment or --local named; Source says which.
 	Preset []fanout.Endpoint
@@ -53,8 +54,8 @@ type Run struct {
 	changing  underWay
 
 	mu      sync.Mutex // guards what follows
-	actions []*Action
-	steps   []*Step
+	actions []*report.Action
+	steps   []*report.Step
 }
 
 // NewRun makes the state that runtime.Options.App carries.
@@ -69,14 +70,14 @@ func of(c *runtime.Call) *Run { return c.Host.App().(*Run) }
 func (r *Run) Overlooked() error { return asOverlooked(r.root.unseen.first()) }
 
 // begun notes an action of the run.
-func (r *Run) begun(a *Action) {
+func (r *Run) begun(a *report.Action) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.actions = append(r.actions, a)
 }
 
 // Actions returns every action of the run, in the order in which they began.
-func (r *Run) Actions() []*Action {
+func (r *Run) Actions() []*report.Action {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.actions)
@@ -88,7 +89,7 @@ func (r *Run) InDoubt() []string {
 	var out []string
 	for _, a := range r.Actions() {
 		for _, row := range a.Rows {
-			if row.InDoubt && (row.Result == Cancelled || row.Code == apply.CodeUndecided) {
+			if row.InDoubt && (row.Result == report.Cancelled || row.Code == apply.CodeUndecided) {
 				out = append(out, a.Builtin+" on "+row.Manager)
 			}
 		}

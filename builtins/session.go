@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/wire"
@@ -193,7 +194,7 @@ func (r *Run) parse(c *runtime.Call) ([]fanout.Endpoint, error) {
 // Success says whether it is there.
 type probed struct {
 	member
-	row Row
+	row report.Row
 }
 
 func silent(all []probed) int { return len(all) - len(answering(all)) }
@@ -238,16 +239,16 @@ func readInfo(at fanout.Endpoint, answer fanout.Answer) probed {
 	return probed{member: member{Endpoint: at}, row: row}
 }
 
-func connectedRow(at fanout.Endpoint, answer fanout.Answer) Row {
-	return Row{
-		Manager: at.String(), Action: "Connect", Result: Success, Success: true, Changed: true, Code: wire.CodeOK, Message: "Connected",
+func connectedRow(at fanout.Endpoint, answer fanout.Answer) report.Row {
+	return report.Row{
+		Manager: at.String(), Action: "Connect", Result: report.Success, Success: true, Changed: true, Code: wire.CodeOK, Message: "Connected",
 		StatusCode: answer.Status, Attempts: answer.Attempts, DurationMS: answer.Duration.Milliseconds(),
 	}
 }
 
 // showing begins an action of Connect rows.
-func (r *Run) showing(c *runtime.Call, endpoints []fanout.Endpoint) *Action {
-	shown := &Action{Builtin: c.Name, Operations: []string{"Connect"}}
+func (r *Run) showing(c *runtime.Call, endpoints []fanout.Endpoint) *report.Action {
+	shown := &report.Action{Builtin: c.Name, Operations: []string{"Connect"}}
 	for _, e := range endpoints {
 		shown.Managers = append(shown.Managers, e.String())
 	}
@@ -256,7 +257,7 @@ func (r *Run) showing(c *runtime.Call, endpoints []fanout.Endpoint) *Action {
 	return shown
 }
 
-func (r *Run) show(shown *Action, row Row) {
+func (r *Run) show(shown *report.Action, row report.Row) {
 	shown.Rows = append(shown.Rows, row)
 	r.Reporter.Row(shown, row)
 }
@@ -265,7 +266,7 @@ func (r *Run) show(shown *Action, row Row) {
 // not everywhere are rows shown.
 func notConnected(c *runtime.Call, all []probed, n int) error {
 	var names []fanout.Endpoint
-	var first Row
+	var first report.Row
 	for _, p := range all {
 		if p.row.Success {
 			continue

@@ -3,18 +3,9 @@ package builtins
 import (
 	"time"
 
+	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 )
-
-// Step is a named part of a run.
-type Step struct {
-	Name string
-	// Depth is how many steps it is in.
-	Depth int
-	// Ended, OK and Seconds are set once it has ended.
-	Ended, OK bool
-	Seconds   float64
-}
 
 var stepBuiltin = runtime.Builtin{
 	Name: "step", Group: "Tasks", Positional: 2,
@@ -30,7 +21,7 @@ var stepBuiltin = runtime.Builtin{
 
 func (r *Run) step(c *runtime.Call) (any, error) {
 	inner := *r.scope(c)
-	s := &Step{Name: c.String("name"), Depth: inner.depth}
+	s := &report.Step{Name: c.String("name"), Depth: inner.depth}
 	inner.depth++
 	r.mu.Lock()
 	r.steps = append(r.steps, s)
@@ -49,10 +40,10 @@ func (r *Run) step(c *runtime.Call) (any, error) {
 }
 
 // Steps returns every step of the run, in the order in which they began.
-func (r *Run) Steps() []Step {
+func (r *Run) Steps() []report.Step {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	out := make([]Step, len(r.steps))
+	out := make([]report.Step, len(r.steps))
 	for i, s := range r.steps {
 		out[i] = *s
 	}

@@ -7,20 +7,21 @@ import (
 	"testing"
 	"time"
 
+	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 )
 
 // mute shows nothing.
 type mute struct{}
 
-func (mute) Begin(*Action)    {}
-func (mute) Row(*Action, Row) {}
-func (mute) End(*Action)      {}
-func (mute) Step(Step)        {}
-func (mute) Notice(string)    {}
-func (mute) Progress(string)  {}
-func (mute) Width() int       { return 0 }
-func (mute) Redraw(string)    {}
+func (mute) Begin(*report.Action)           {}
+func (mute) Row(*report.Action, report.Row) {}
+func (mute) End(*report.Action)             {}
+func (mute) Step(report.Step)               {}
+func (mute) Notice(string)                  {}
+func (mute) Progress(string)                {}
+func (mute) Width() int                     { return 0 }
+func (mute) Redraw(string)                  {}
 
 // failing is an action that fails without asking anybody.
 var failing = runtime.Builtin{Name: "failing_action", Impl: func(c *runtime.Call) (any, error) {
@@ -28,16 +29,16 @@ var failing = runtime.Builtin{Name: "failing_action", Impl: func(c *runtime.Call
 	if err := r.mayAct(c); err != nil {
 		return nil, err
 	}
-	a := &action{run: r, call: c, shown: &Action{Builtin: c.Name}, results: &Results{builtin: c.Name, file: c.File, line: c.Line, over: "managers"}}
-	a.results.rows = []*resultRow{{Row: Row{Manager: "10.0.0.11:7801", Result: Failed, Message: "no"}}}
+	a := &action{run: r, call: c, shown: &report.Action{Builtin: c.Name}, results: &Results{builtin: c.Name, file: c.File, line: c.Line, over: "managers"}}
+	a.results.rows = []*resultRow{{Row: report.Row{Manager: "10.0.0.11:7801", Result: report.Failed, Message: "no"}}}
 	return a.end()
 }}
 
 // hanging is an action that is sent and that nobody answers.
 var hanging = runtime.Builtin{Name: "hanging_action", Impl: func(c *runtime.Call) (any, error) {
-	a := &action{run: of(c), call: c, shown: &Action{Builtin: c.Name}, results: &Results{builtin: c.Name, file: c.File, line: c.Line, over: "managers"}}
+	a := &action{run: of(c), call: c, shown: &report.Action{Builtin: c.Name}, results: &Results{builtin: c.Name, file: c.File, line: c.Line, over: "managers"}}
 	<-c.Context().Done()
-	a.results.rows = []*resultRow{{Row: Row{Manager: "10.0.0.11:7801", Result: Cancelled, InDoubt: true}}}
+	a.results.rows = []*resultRow{{Row: report.Row{Manager: "10.0.0.11:7801", Result: report.Cancelled, InDoubt: true}}}
 	return a.end()
 }}
 
@@ -145,7 +146,7 @@ func TestStepsOfARun(t *testing.T) {
 	if len(steps) != 3 {
 		t.Fatalf("steps: %+v", steps)
 	}
-	for i, want := range []Step{{Name: "a", OK: true}, {Name: "b", Depth: 1}, {Name: "c", OK: true}} {
+	for i, want := range []report.Step{{Name: "a", OK: true}, {Name: "b", Depth: 1}, {Name: "c", OK: true}} {
 		got := steps[i]
 		if got.Name != want.Name || got.Depth != want.Depth || !got.Ended || got.OK != want.OK || i < 2 && got.Seconds < 0.01 {
 			t.Errorf("step %d: %+v", i, got)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/wire"
 )
@@ -12,7 +13,7 @@ import (
 type sighting struct {
 	member
 	store *wire.Store // nil when the manager does not know it, or did not answer
-	row   Row         // why it did not answer; Success when it did
+	row   report.Row  // why it did not answer; Success when it did
 }
 
 // view is what all managers together say about one store.
@@ -66,7 +67,7 @@ func sighted(name string, all []heard) *view {
 				v.latest = &store
 			}
 		case h.answer.Err == nil && h.row.Code == wire.CodeStoreNotFound:
-			s.row = Row{Success: true}
+			s.row = report.Row{Success: true}
 		default:
 			if h.row.Success { // it told of another store
 				h.row = h.misunderstood()

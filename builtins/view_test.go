@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/wire"
@@ -29,7 +30,7 @@ func clusterView(change func(i int, in *wire.Instance)) *view {
 			store.Instances = append(store.Instances, in)
 		}
 		v.sightings = append(v.sightings, sighting{
-			member: member{Endpoint: fanout.Endpoint{Scheme: "http", Host: host, Port: 7801}}, store: store, row: Row{Success: true},
+			member: member{Endpoint: fanout.Endpoint{Scheme: "http", Host: host, Port: 7801}}, store: store, row: report.Row{Success: true},
 		})
 	}
 	v.latest = v.sightings[0].store
@@ -72,7 +73,7 @@ func TestAViewSumsUpItsInstances(t *testing.T) {
 
 func TestASilentManagersInstancesAreUnknown(t *testing.T) {
 	v := clusterView(nil)
-	v.sightings[1].store, v.sightings[1].row = nil, Row{Message: "connection refused"}
+	v.sightings[1].store, v.sightings[1].row = nil, report.Row{Message: "connection refused"}
 	v.silent, v.instances = 1, nil
 	v.merge()
 	if v.status() != wire.StorePartial || v.ready() {

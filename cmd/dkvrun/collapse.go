@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"dkvrun/builtins"
+	"dkvrun/builtins/report"
 )
 
 const (
@@ -20,11 +20,11 @@ const (
 
 // kind is the rows of an action that say the same.
 type kind struct {
-	rows []builtins.Row
+	rows []report.Row
 }
 
 // kinds puts rows that say the same together: what went well first, then the larger first.
-func kinds(rows []builtins.Row) []kind {
+func kinds(rows []report.Row) []kind {
 	var out []kind
 	at := map[[4]string]int{}
 	for _, r := range rows {
@@ -51,8 +51,8 @@ func kinds(rows []builtins.Row) []kind {
 
 // collapsed are the rows that stand for many: a few of a kind stay as they are, and more become one
 // that counts them.
-func collapsed(rows []builtins.Row) []builtins.Row {
-	var out []builtins.Row
+func collapsed(rows []report.Row) []report.Row {
+	var out []report.Row
 	all := kinds(rows)
 	for i, k := range all {
 		if i == mostKinds && len(all) > mostKinds+1 {
@@ -69,14 +69,14 @@ func collapsed(rows []builtins.Row) []builtins.Row {
 
 // counted is one row for all of a kind. What went well names the slowest, for it held up the action;
 // what did not, the first.
-func (k kind) counted() builtins.Row {
+func (k kind) counted() report.Row {
 	row := k.rows[0]
 	row.Manager, row.Instance = many(k.rows), ""
 	if !row.Success {
 		row.Message += ": " + firstNames(k.rows)
 		return row
 	}
-	slowest := slices.MaxFunc(k.rows, func(a, b builtins.Row) int { return int(a.DurationMS - b.DurationMS) })
+	slowest := slices.MaxFunc(k.rows, func(a, b report.Row) int { return int(a.DurationMS - b.DurationMS) })
 	if slowest.DurationMS > 0 {
 		row.Message += fmt.Sprintf(" (slowest %s, %s)", nameOf(slowest), time.Duration(slowest.DurationMS)*time.Millisecond)
 	}
@@ -84,8 +84,8 @@ func (k kind) counted() builtins.Row {
 }
 
 // rest is one row for the kinds that are too many.
-func rest(all []kind) builtins.Row {
-	var rows []builtins.Row
+func rest(all []kind) report.Row {
+	var rows []report.Row
 	for _, k := range all {
 		rows = append(rows, k.rows...)
 	}
@@ -95,7 +95,7 @@ func rest(all []kind) builtins.Row {
 	return row
 }
 
-func many(rows []builtins.Row) string {
+func many(rows []report.Row) string {
 	what := "managers"
 	if rows[0].Instance != "" {
 		what = "instances"
@@ -103,7 +103,7 @@ func many(rows []builtins.Row) string {
 	return fmt.Sprintf("%d %s", len(rows), what)
 }
 
-func firstNames(rows []builtins.Row) string {
+func firstNames(rows []report.Row) string {
 	names := make([]string, 0, namedRows)
 	for _, r := range rows[:min(namedRows, len(rows))] {
 		names = append(names, nameOf(r))
@@ -115,7 +115,7 @@ func firstNames(rows []builtins.Row) string {
 	return text
 }
 
-func nameOf(r builtins.Row) string {
+func nameOf(r report.Row) string {
 	if r.Instance != "" {
 		return r.Instance + " on " + r.Manager
 	}

@@ -6,17 +6,17 @@ import (
 	"strings"
 	"testing"
 
-	"dkvrun/builtins"
+	"dkvrun/builtins/report"
 )
 
-func row(i int, result, message string) builtins.Row {
-	return builtins.Row{
-		Manager: fmt.Sprintf("10.0.0.%d:7801", i), Action: "CreateStore", Result: result, Success: result == builtins.Success, Message: message,
+func row(i int, result, message string) report.Row {
+	return report.Row{
+		Manager: fmt.Sprintf("10.0.0.%d:7801", i), Action: "CreateStore", Result: result, Success: result == report.Success, Message: message,
 		DurationMS: int64(i % 7),
 	}
 }
 
-func shown(rows []builtins.Row) string {
+func shown(rows []report.Row) string {
 	var out []string
 	for _, r := range collapsed(rows) {
 		out = append(out, fmt.Sprintf("%s|%s|%s|%s", r.Manager, r.Operation(), r.Result, r.Message))
@@ -25,15 +25,15 @@ func shown(rows []builtins.Row) string {
 }
 
 func TestCollapsed(t *testing.T) {
-	var rows []builtins.Row
+	var rows []report.Row
 	for i := range 100 {
 		switch {
 		case i%20 == 5:
-			rows = append(rows, row(i, builtins.Failed, "connection refused"))
+			rows = append(rows, row(i, report.Failed, "connection refused"))
 		case i == 50:
-			rows = append(rows, row(i, builtins.Failed, "port 7811 is taken"))
+			rows = append(rows, row(i, report.Failed, "port 7811 is taken"))
 		default:
-			rows = append(rows, row(i, builtins.Success, "Created"))
+			rows = append(rows, row(i, report.Success, "Created"))
 		}
 	}
 	want := `94 managers|CreateStore|SUCCESS|Created (slowest 10.0.0.6:7801, 6ms)
@@ -45,9 +45,9 @@ func TestCollapsed(t *testing.T) {
 }
 
 func TestCollapsedInstances(t *testing.T) {
-	var rows []builtins.Row
+	var rows []report.Row
 	for i := range 30 {
-		r := row(7, builtins.Failed, "no answer")
+		r := row(7, report.Failed, "no answer")
 		r.Action, r.Instance = "StartInstance", fmt.Sprintf("orders-%d", i+1)
 		rows = append(rows, r)
 	}
@@ -58,9 +58,9 @@ func TestCollapsedInstances(t *testing.T) {
 }
 
 func TestCollapsedIsBounded(t *testing.T) {
-	var rows []builtins.Row
+	var rows []report.Row
 	for i := range 500 {
-		rows = append(rows, row(i, builtins.Failed, fmt.Sprintf("error %d", i/2)))
+		rows = append(rows, row(i, report.Failed, fmt.Sprintf("error %d", i/2)))
 	}
 	got := strings.Split(shown(rows), "\n")
 	if last := got[len(got)-1]; len(got) != 2*mostKinds+1 || last != fmt.Sprintf("%d managers|CreateStore|FAILED|in %d more ways, which -v shows", 500-2*mostKinds, 250-mostKinds) {
@@ -71,10 +71,10 @@ func TestCollapsedIsBounded(t *testing.T) {
 // On a terminal one line says how far an action over many managers is, and is gone at its end; elsewhere
 // there is none.
 func TestProgress(t *testing.T) {
-	a := &builtins.Action{Builtin: "stop_store", Operations: []string{"StopInstance:a-1"}}
-	var rows []builtins.Row
+	a := &report.Action{Builtin: "stop_store", Operations: []string{"StopInstance:a-1"}}
+	var rows []report.Row
 	for i := range collapseOver + 1 {
-		rows = append(rows, row(i, builtins.Success, "Stopped"))
+		rows = append(rows, row(i, report.Success, "Stopped"))
 		a.Managers = append(a.Managers, rows[i].Manager)
 	}
 	for _, live := range []bool{true, false} {

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 
-	"dkvrun/builtins"
+	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 )
 
@@ -52,7 +52,7 @@ func writeDocument(w io.Writer, r *runner, values []any, err error, status int) 
 	return unfit
 }
 
-func actionDocument(a *builtins.Action) map[string]any {
+func actionDocument(a *report.Action) map[string]any {
 	rows := []any{}
 	for _, r := range a.Rows {
 		rows = append(rows, r.Fields())

@@ -9,9 +9,9 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/fatih/color"
+	"dkvrun/builtins/report"
 
-	"dkvrun/builtins"
+	"github.com/fatih/color"
 )
 
 // screen shows a run on a terminal or in a file: the rows of actions as a table on standard output,
@@ -29,10 +29,10 @@ type screen struct {
 	redraws        bool
 	paint          map[string]*color.Color
 	widths         [3]int
-	many           bool           // the action has so many rows that they are shown collapsed at its end
-	rows           []builtins.Row // of such an action, so far
-	failed         int            // of them
-	told           time.Time      // when its progress was shown last
+	many           bool         // the action has so many rows that they are shown collapsed at its end
+	rows           []report.Row // of such an action, so far
+	failed         int          // of them
+	told           time.Time    // when its progress was shown last
 }
 
 func newScreen(p *process, o *options, out io.Writer) *screen {
@@ -51,9 +51,9 @@ func newScreen(p *process, o *options, out io.Writer) *screen {
 
 func palette(colored bool) map[string]*color.Color {
 	paint := map[string]*color.Color{
-		builtins.Success: color.New(color.FgGreen), builtins.Failed: color.New(color.FgRed, color.Bold),
-		builtins.Skipped: color.New(color.FgYellow), builtins.Cancelled: color.New(color.FgYellow),
-		builtins.RolledBack: color.New(color.FgYellow), builtins.Planned: color.New(color.FgCyan),
+		report.Success: color.New(color.FgGreen), report.Failed: color.New(color.FgRed, color.Bold),
+		report.Skipped: color.New(color.FgYellow), report.Cancelled: color.New(color.FgYellow),
+		report.RolledBack: color.New(color.FgYellow), report.Planned: color.New(color.FgCyan),
 	}
 	for _, c := range paint {
 		if colored {
@@ -81,7 +81,7 @@ func (w *afterProgress) Write(b []byte) (int, error) {
 var pageWidths = [3]int{20, 12, 7}
 
 // Begin prints the heading of an action's rows.
-func (s *screen) Begin(a *builtins.Action) {
+func (s *screen) Begin(a *report.Action) {
 	s.widths = pageWidths
 	for _, m := range a.Managers {
 		s.widths[0] = max(s.widths[0], utf8.RuneCountInString(m))
@@ -109,7 +109,7 @@ func (s *screen) line(manager, action, result, message string) string {
 }
 
 // Row prints one row, or counts it where there are many.
-func (s *screen) Row(a *builtins.Action, r builtins.Row) {
+func (s *screen) Row(a *report.Action, r report.Row) {
 	if !s.many {
 		s.print(r)
 		return
@@ -127,7 +127,7 @@ func (s *screen) Row(a *builtins.Action, r builtins.Row) {
 // progressEvery keeps a terminal from being the slowest part of a run.
 const progressEvery = 100 * time.Millisecond
 
-func (s *screen) print(r builtins.Row) {
+func (s *screen) print(r report.Row) {
 	if !s.table || s.quiet && r.Success {
 		return
 	}
@@ -149,7 +149,7 @@ func (s *screen) print(r builtins.Row) {
 }
 
 // End prints what was counted.
-func (s *screen) End(a *builtins.Action) {
+func (s *screen) End(a *report.Action) {
 	if !s.many {
 		return
 	}
@@ -158,7 +158,7 @@ func (s *screen) End(a *builtins.Action) {
 	for i, m := range a.Managers {
 		place[m] = i
 	}
-	slices.SortStableFunc(s.rows, func(x, y builtins.Row) int { return place[x.Manager] - place[y.Manager] })
+	slices.SortStableFunc(s.rows, func(x, y report.Row) int { return place[x.Manager] - place[y.Manager] })
 	for _, r := range collapsed(s.rows) {
 		s.print(r)
 	}
@@ -166,7 +166,7 @@ func (s *screen) End(a *builtins.Action) {
 }
 
 // Step says on the side that a step begins, or how it ended.
-func (s *screen) Step(step builtins.Step) {
+func (s *screen) Step(step report.Step) {
 	if s.quiet {
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dkvrun/builtins"
+	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/local"
@@ -52,13 +53,13 @@ func (e *environment) Close() {
 // recorder notes the rows of a test's actions. Nobody watches them: progress has no place.
 type recorder struct{ note func(line string) }
 
-func (r *recorder) Begin(*builtins.Action) {}
-func (r *recorder) End(*builtins.Action)   {}
-func (r *recorder) Progress(string)        {}
-func (r *recorder) Step(builtins.Step)     {}
-func (r *recorder) Width() int             { return 0 }
+func (r *recorder) Begin(*report.Action) {}
+func (r *recorder) End(*report.Action)   {}
+func (r *recorder) Progress(string)      {}
+func (r *recorder) Step(report.Step)     {}
+func (r *recorder) Width() int           { return 0 }
 
-func (r *recorder) Row(a *builtins.Action, row builtins.Row) {
+func (r *recorder) Row(a *report.Action, row report.Row) {
 	r.note(fmt.Sprintf("%s: %s %s %s %s", a.Builtin, row.Manager, row.Operation(), row.Result, row.Message))
 }
 

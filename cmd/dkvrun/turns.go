@@ -4,7 +4,7 @@ import (
 	"io"
 	"sync"
 
-	"dkvrun/builtins"
+	"dkvrun/builtins/report"
 )
 
 // turns lets tasks that run at the same time share a screen: one action at a time shows its rows, those
@@ -13,24 +13,24 @@ import (
 // An action begins before its first row and ends once.
 type turns struct {
 	mu      sync.Mutex
-	screen  builtins.Reporter
+	screen  report.Reporter
 	out     io.Writer
-	going   map[*builtins.Action]*turn // those that have not ended
-	showing *turn                      // nil while no action is on the screen
+	going   map[*report.Action]*turn // those that have not ended
+	showing *turn                    // nil while no action is on the screen
 	waiting []*turn
 }
 
 // turn is an action with what is shown of it: a copy, for the action goes on while it waits.
 type turn struct {
-	shown builtins.Action
+	shown report.Action
 	ended bool
 }
 
-func newTurns(screen builtins.Reporter, out io.Writer) *turns {
-	return &turns{screen: screen, out: out, going: map[*builtins.Action]*turn{}}
+func newTurns(screen report.Reporter, out io.Writer) *turns {
+	return &turns{screen: screen, out: out, going: map[*report.Action]*turn{}}
 }
 
-func (t *turns) Begin(a *builtins.Action) {
+func (t *turns) Begin(a *report.Action) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	u := &turn{shown: *a}
@@ -39,7 +39,7 @@ func (t *turns) Begin(a *builtins.Action) {
 	t.next()
 }
 
-func (t *turns) Row(a *builtins.Action, r builtins.Row) {
+func (t *turns) Row(a *report.Action, r report.Row) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	u := t.going[a]
@@ -49,7 +49,7 @@ func (t *turns) Row(a *builtins.Action, r builtins.Row) {
 	}
 }
 
-func (t *turns) End(a *builtins.Action) {
+func (t *turns) End(a *report.Action) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	u := t.going[a]
@@ -93,7 +93,7 @@ func (t *turns) flush() {
 	t.next()
 }
 
-func (t *turns) Step(s builtins.Step) {
+func (t *turns) Step(s report.Step) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.screen.Step(s)

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"dkvrun/builtins"
+	"dkvrun/builtins/report"
 )
 
 // noted is a screen that writes down what it is told.
@@ -17,20 +17,20 @@ type noted struct {
 func (n *noted) note(format string, args ...any) {
 	n.lines = append(n.lines, fmt.Sprintf(format, args...))
 }
-func (n *noted) Begin(a *builtins.Action) { n.note("begin %s", a.Builtin) }
-func (n *noted) Row(a *builtins.Action, r builtins.Row) {
+func (n *noted) Begin(a *report.Action) { n.note("begin %s", a.Builtin) }
+func (n *noted) Row(a *report.Action, r report.Row) {
 	n.note("%s %s of %d", a.Builtin, r.Manager, len(a.Rows))
 }
-func (n *noted) End(a *builtins.Action) { n.note("end %s", a.Builtin) }
+func (n *noted) End(a *report.Action) { n.note("end %s", a.Builtin) }
 
 func TestActionsTakeTurns(t *testing.T) {
 	n := &noted{}
 	turns := newTurns(n, nil)
-	var a [5]*builtins.Action
+	var a [5]*report.Action
 	for i := range a {
-		a[i] = &builtins.Action{Builtin: fmt.Sprint("action", i)}
+		a[i] = &report.Action{Builtin: fmt.Sprint("action", i)}
 	}
-	row := func(i int, manager string) { turns.Row(a[i], builtins.Row{Manager: manager}) }
+	row := func(i int, manager string) { turns.Row(a[i], report.Row{Manager: manager}) }
 	turns.Begin(a[0])
 	row(0, "m1")
 	turns.Begin(a[1])

@@ -1,4 +1,6 @@
-package builtins
+// Package report is what a run shows of its actions: rows, actions, steps, and the interface of whoever shows
+// them. It imports nothing of this program.
+package report
 
 // Reporter shows a run's actions to a person or to a program. Tasks call it at the same time.
 type Reporter interface {
@@ -26,6 +28,16 @@ type Action struct {
 	// Managers and Operations are all that its rows can name, for the width of the columns.
 	Managers, Operations []string
 	Rows                 []Row
+}
+
+// Step is a named part of a run.
+type Step struct {
+	Name string
+	// Depth is how many steps it is in.
+	Depth int
+	// Ended, OK and Seconds are set once it has ended.
+	Ended, OK bool
+	Seconds   float64
 }
 
 // Row is what one manager answered about one step of an action.
@@ -61,20 +73,67 @@ const (
 )
 
 // Operation is the action with its instance, as the table shows it: StartInstance:orders-1.
-func (r Row) Operation() string { return operation(r.Action, r.Instance) }
+func (r Row) Operation() string { return Operation(r.Action, r.Instance) }
 
-func operation(action, instance string) string {
+// Operation is an action with the instance that it is about, where there is one: StartInstance:orders-1.
+func Operation(action, instance string) string {
 	if instance == "" {
 		return action
 	}
 	return action + ":" + instance
 }
 
-// Fields is the row as scripts see it, for a document.
+// FieldNames are the fields of a row as scripts and documents name them, in their order.
+var FieldNames = []string{
+	"manager", "instance", "action", "result", "success", "changed", "status_code", "message", "code", "hint",
+	"in_doubt", "attempts", "duration_ms",
+}
+
+// Field returns the value of a field as scripts and documents see it: nil for text that is empty by nature.
+func (r Row) Field(name string) any {
+	switch name {
+	case "manager":
+		return r.Manager
+	case "instance":
+		return orNil(r.Instance)
+	case "action":
+		return r.Action
+	case "result":
+		return r.Result
+	case "success":
+		return r.Success
+	case "changed":
+		return r.Changed
+	case "status_code":
+		return r.StatusCode
+	case "message":
+		return r.Message
+	case "code":
+		return r.Code
+	case "hint":
+		return orNil(r.Hint)
+	case "in_doubt":
+		return r.InDoubt
+	case "attempts":
+		return r.Attempts
+	case "duration_ms":
+		return r.DurationMS
+	}
+	return nil
+}
+
+// Fields returns all fields of a row by name, for a document.
 func (r Row) Fields() map[string]any {
-	fields := map[string]any{}
-	for _, f := range rowType.Fields {
-		fields[f.Name] = f.Get(&resultRow{Row: r})
+	fields := make(map[string]any, len(FieldNames))
+	for _, name := range FieldNames {
+		fields[name] = r.Field(name)
 	}
 	return fields
+}
+
+func orNil(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
 }

@@ -1,0 +1,18 @@
+package builtins
+
+import (
+	"slices"
+	"testing"
+
+	"dkvrun/builtins/report"
+)
+
+func TestRow_FieldsAreTheReports(t *testing.T) {
+	var names []string
+	for _, f := range rowType.Fields {
+		names = append(names, f.Name)
+	}
+	if !slices.Equal(names, report.FieldNames) {
+		t.Errorf("scripts see %v, documents %v", names, report.FieldNames)
+	}
+}
