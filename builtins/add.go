@@ -74,7 +74,7 @@ func (r *Run) addInstance(c *runtime.Call) (any, error) {
 }
 
 // addition is the change that widens a store by nodes.
-func (r *Run) addition(c *runtime.Call, s *session, v *view, added []wire.Node) (proposal, error) {
+func (r *Run) addition(c *runtime.Call, s *Session, v *view, added []wire.Node) (proposal, error) {
 	if added = v.lacking(added); len(added) == 0 {
 		p, err := r.propose(s, v, wire.AddInstanceAction)
 		p.unchanged = "Already added"
@@ -92,7 +92,7 @@ func (r *Run) addition(c *runtime.Call, s *session, v *view, added []wire.Node) 
 }
 
 // addEach has every manager widen the store for itself.
-func (a *action) addEach(s *session, v *view, added []wire.Node) error {
+func (a *action) addEach(s *Session, v *view, added []wire.Node) error {
 	change := v.widen(s, v.lacking(added))
 	if err := checkTopology(a.call, change.Nodes); err != nil {
 		return err
@@ -101,8 +101,8 @@ func (a *action) addEach(s *session, v *view, added []wire.Node) error {
 	if err != nil {
 		return err
 	}
-	steps := make([]*step, len(s.managers))
-	for i, m := range s.managers {
+	steps := make([]*step, len(s.Members()))
+	for i, m := range s.Members() {
 		steps[i] = post(m.Endpoint, "AddInstance", "", wire.InstancesPath(v.name), body)
 	}
 	a.do(steps)
@@ -111,31 +111,31 @@ func (a *action) addEach(s *session, v *view, added []wire.Node) error {
 
 // topologyOf is what a change of an existing store's topology starts from: the session, with all of
 // its managers, and what they say about the store. A store whose managers differ is refused.
-func (r *Run) topologyOf(c *runtime.Call) (*session, *view, error) {
+func (r *Run) topologyOf(c *runtime.Call) (*Session, *view, error) {
 	if err := r.mayAct(c); err != nil {
 		return nil, nil, err
 	}
-	s, err := r.topologySession(c)
+	s, err := r.CompleteSession(c)
 	if err != nil {
 		return nil, nil, err
 	}
-	v, err := r.look(c, c.String("name"))
+	v, err := r.View(c, c.String("name"))
 	if err != nil {
 		return nil, nil, err
 	}
 	if v.latest == nil {
-		return nil, nil, r.notThere(c, v)
+		return nil, nil, r.NotFound(c, v)
 	}
 	if same, asked := v.consistent().(bool); asked && !same {
 		err := c.Errorf("inconsistent", "%s: the managers keep different topologies of %s", c.Name, v.name)
 		err.Hint = fmt.Sprintf("compare them with store_status(%q).differences; repair_store(%q) brings them together", v.name, v.name)
 		return nil, nil, err
 	}
-	return s, v, v.missing(c, s)
+	return s, v, v.missing(c.Name, s)
 }
 
 // widen is the request that adds nodes to what there is.
-func (v *view) widen(s *session, added []wire.Node) *wire.ChangeInstances {
+func (v *view) widen(s *Session, added []wire.Node) *wire.ChangeInstances {
 	founding := !v.ran()
 	nodes := append(v.nodes(), added...)
 	if founding {
@@ -155,7 +155,7 @@ func (v *view) widen(s *session, added []wire.Node) *wire.ChangeInstances {
 	for _, m := range change.Managers {
 		known[m.Identity] = true
 	}
-	all, _ := keepers(s.managers)
+	all, _ := keepers(s.Members())
 	for _, m := range all {
 		if !known[m.Identity] {
 			change.Managers = append(change.Managers, m)
@@ -181,7 +181,7 @@ func (a *action) joined(store string, added []wire.Node) error {
 	began := time.Now()
 	var last *view
 	err := a.run.poll(a.call, a.timeout, func() (string, bool, error) {
-		v, err := a.run.look(a.call, store)
+		v, err := a.run.View(a.call, store)
 		if err != nil || v.latest == nil {
 			return "no manager answers", false, err
 		}

@@ -8,9 +8,9 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// readAnswer reads what a manager answered. What it holds of text is safe to show, and what it tells of
+// decode reads what a manager answered. What it holds of text is safe to show, and what it tells of
 // stores could be.
-func readAnswer(body []byte, to any) error {
+func decode(body []byte, to any) error {
 	if err := wire.CheckElements(body); err != nil {
 		return err
 	}

@@ -11,10 +11,10 @@ var atExit = runtime.Builtin{
 	Example: `at_exit(function() print("the end") end)`,
 	Impl: func(c *runtime.Call) (any, error) {
 		r := of(c)
-		inner := r.scope(c).forTask()
-		inner.depth = 0
+		inner := r.Scope(c).ForTask()
+		inner.Depth = 0
 		r.root.unseen.add(&cleanUp{inner.unseen})
-		c.AtExit(inner.in(c.Context()), c.Func("f"))
+		c.AtExit(inner.Context(c.Context()), c.Func("f"))
 		return nil, nil
 	},
 }

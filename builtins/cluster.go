@@ -45,10 +45,10 @@ func (r *Run) localCluster(c *runtime.Call) (any, error) {
 		return nil, err
 	}
 	started := &cluster{}
-	connected := r.scope(c).connected
-	before := connected.session
+	scope := r.Scope(c)
+	before := scope.Session()
 	if err := f.AtEnd(func(context.Context) error {
-		connected.session = before
+		scope.SetSession(before)
 		if started.Cluster == nil {
 			return nil
 		}
@@ -71,12 +71,12 @@ func (r *Run) localCluster(c *runtime.Call) (any, error) {
 	if nodes == nil && !c.Bool("connect") {
 		return started, nil
 	}
-	s, err := chosen(c, r.probe(c, started.managers, nil), false)
+	s, err := Connect(c.Context(), c.Name, r.Caller(c).Probe(c.Context(), started.managers, nil), false)
 	if err != nil {
 		return nil, err
 	}
 	if c.Bool("connect") {
-		r.use(c, s)
+		r.Scope(c).SetSession(s)
 	}
 	if nodes == nil {
 		return started, nil

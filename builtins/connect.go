@@ -34,21 +34,23 @@ func (r *Run) connectCall(c *runtime.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s := r.session(c); s != nil && !c.Bool("force") && !s.same(endpoints) {
-		err := c.Errorf("connected", "connect_managers: connected to %s already", listed(s.endpoints()))
+	if s := r.Scope(c).Session(); s != nil && s.Connected() && !c.Bool("force") && !s.Same(endpoints) {
+		err := c.Errorf("connected", "connect_managers: connected to %s already", Listed(s.Endpoints()))
 		err.Hint = "call disconnect_managers() first, or pass force = true"
 		return nil, err
 	}
-	shown := r.showing(c, endpoints)
-	all := r.probe(c, endpoints, func(p probed) { r.show(shown, p.row) })
+	shown := r.BeginConnect(c, endpoints)
+	all := r.Caller(c).Probe(c.Context(), endpoints, func(p Probe) { r.AddRow(shown, p.Row) })
 	r.Reporter.End(shown)
-	if _, err := r.connect(c, all, r.AllowDown || c.Bool("allow_down"), ""); err != nil {
+	s, err := Connect(c.Context(), c.Name, all, r.AllowDown || c.Bool("allow_down"))
+	if err != nil {
 		return nil, err
 	}
+	r.Scope(c).SetSession(s)
 	res := &Results{builtin: c.Name, file: c.File, line: c.Line, over: "managers"}
 	res.all.Store(true)
 	for _, p := range all {
-		res.rows = append(res.rows, &resultRow{Row: p.row})
+		res.rows = append(res.rows, &resultRow{Row: p.Row})
 	}
 	res.again = func(c *runtime.Call, _ *Results) (*Results, error) {
 		return nil, c.Errorf("usage", "connect_managers can't be retried: call it again with force = true")
@@ -64,12 +66,12 @@ func (r *Run) wanted(c *runtime.Call) ([]fanout.Endpoint, error) {
 		}
 		return r.Preset, nil
 	}
-	endpoints, err := r.parse(c)
+	endpoints, err := r.Endpoints(c)
 	if err != nil {
 		return nil, err
 	}
 	if len(r.Preset) > 0 && !slices.Equal(r.Preset, endpoints) {
-		err := c.Errorf("other_managers", "connect_managers: the script names %s, but %s named %s", listed(endpoints), r.Source, listed(r.Preset))
+		err := c.Errorf("other_managers", "connect_managers: the script names %s, but %s named %s", Listed(endpoints), r.Source, Listed(r.Preset))
 		err.Hint = "leave one of the two out; connect_managers() without a list takes what " + r.Source + " named"
 		return nil, err
 	}
@@ -84,13 +86,10 @@ var disconnectManagers = runtime.Builtin{
 disconnect_managers()`,
 	Impl: func(c *runtime.Call) (any, error) {
 		r := of(c)
-		if r.session(c) == nil {
+		if s := r.Scope(c).Session(); s == nil || !s.Connected() {
 			return nil, c.Errorf("no_managers", "disconnect_managers: no managers connected")
 		}
-		r.use(c, nil)
-		r.adopting.Lock()
-		defer r.adopting.Unlock()
-		r.adopted = nil
+		r.Scope(c).SetSession(r.PresetSession())
 		return nil, nil
 	},
 }
@@ -102,13 +101,11 @@ var managersBuiltin = runtime.Builtin{
 	Example: `for _, manager in ipairs(managers()) do print(manager) end`,
 	Impl: func(c *runtime.Call) (any, error) {
 		r := of(c)
-		endpoints := r.Preset
-		if s := r.session(c); s != nil {
-			endpoints = s.endpoints()
-		}
 		list := runtime.List{}
-		for _, e := range endpoints {
-			list.Items = append(list.Items, e.String())
+		if s := r.Scope(c).Session(); s != nil {
+			for _, e := range s.Endpoints() {
+				list.Items = append(list.Items, e.String())
+			}
 		}
 		return list, nil
 	},
@@ -127,17 +124,15 @@ var withManagers = runtime.Builtin{
 with_managers(managers()[1], function() print(#get_store()) end)`,
 	Impl: func(c *runtime.Call) (any, error) {
 		r := of(c)
-		endpoints, err := r.parse(c)
+		endpoints, err := r.Endpoints(c)
 		if err != nil {
 			return nil, err
 		}
-		all := r.probe(c, endpoints, nil)
-		other, err := chosen(c, all, r.AllowDown)
+		all := r.Caller(c).Probe(c.Context(), endpoints, nil)
+		other, err := Connect(c.Context(), c.Name, all, r.AllowDown)
 		if err != nil {
 			return nil, err
 		}
-		inner := *r.scope(c)
-		inner.connected = &connected{other}
-		return c.Func("f").Call(inner.in(c.Context()), c)
+		return c.Func("f").Call(r.Scope(c).WithSession(other).Context(c.Context()), c)
 	},
 }

@@ -45,12 +45,12 @@ func (r *Run) connectStore(c *runtime.Call) (any, error) {
 		s.endpoints = endpoints
 		return s, nil
 	}
-	v, err := r.look(c, s.name)
+	v, err := r.View(c, s.name)
 	if err != nil {
 		return nil, err
 	}
 	if v.latest == nil {
-		return nil, r.notThere(c, v)
+		return nil, r.NotFound(c, v)
 	}
 	for _, n := range v.nodes() {
 		s.endpoints = append(s.endpoints, fanout.Endpoint{Scheme: "http", Host: n.Host, Port: n.ClientPort})
@@ -77,7 +77,7 @@ var storeObject = &runtime.ObjectType{
 	Methods: []runtime.Builtin{storePut, storeGet, storeRemove, storeScan},
 	String: func(o runtime.Object) string {
 		s := o.(*Store)
-		return fmt.Sprintf("store %s at %s", s.name, listed(s.endpoints))
+		return fmt.Sprintf("store %s at %s", s.name, Listed(s.endpoints))
 	},
 }
 

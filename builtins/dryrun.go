@@ -67,12 +67,12 @@ func (v *view) whole() wire.Store {
 
 // planned plans a change of topology: checked by the managers, unless the store is one that only the
 // plan has, and kept for what follows in the run.
-func (a *action) planned(s *session, p proposal) *apply.Outcome {
+func (a *action) planned(s *Session, p proposal) *apply.Outcome {
 	v := p.view
 	var out *apply.Outcome
 	if _, only := a.run.foreseen(v.name); only {
 		out = &apply.Outcome{State: apply.Plan}
-		for range s.managers {
+		for range s.Members() {
 			out.Rows = append(out.Rows, apply.Row{Result: apply.Planned, Code: "planned", Status: http.StatusOK})
 		}
 	} else {
@@ -82,7 +82,7 @@ func (a *action) planned(s *session, p proposal) *apply.Outcome {
 	if out.State != apply.Plan {
 		return out
 	}
-	for i, m := range s.managers {
+	for i, m := range s.Members() {
 		out.Rows[i].Message = wouldChange(m, v, p.change)
 	}
 	for _, line := range difference(v, p.change) {
@@ -93,7 +93,7 @@ func (a *action) planned(s *session, p proposal) *apply.Outcome {
 }
 
 // wouldChange says what a change does at one manager.
-func wouldChange(m member, v *view, c wire.Change) string {
+func wouldChange(m Member, v *view, c wire.Change) string {
 	if c.Removes() {
 		return "Would remove the store and its data"
 	}
@@ -118,7 +118,7 @@ func wouldChange(m member, v *view, c wire.Change) string {
 	return text
 }
 
-func ownedBy(n wire.Node, m member) bool {
+func ownedBy(n wire.Node, m Member) bool {
 	return n.Manager == m.Endpoint.String() || n.Manager == "" && n.Host == m.Endpoint.Host
 }
 

@@ -30,19 +30,19 @@ func (r *Run) removeStore(c *runtime.Call) (any, error) {
 	if err := r.mayAct(c); err != nil {
 		return nil, err
 	}
-	v, err := r.look(c, c.String("name"))
+	v, err := r.View(c, c.String("name"))
 	if err != nil {
 		return nil, err
 	}
 	if v.latest == nil {
-		if op := r.beingMade(c, v); op != nil {
-			return nil, stillMade(c, v, op)
+		if op := r.PendingCreate(c, v); op != nil {
+			return nil, CreatePending(c, v, op)
 		}
 	}
 	if err := r.confirm(c, v); err != nil {
 		return nil, err
 	}
-	var s *session
+	var s *Session
 	if (c.Bool("atomic") || r.dry(c)) && v.latest != nil {
 		if s, err = r.keepersOf(c, v); err != nil {
 			return nil, err
@@ -74,27 +74,27 @@ func (r *Run) removeStore(c *runtime.Call) (any, error) {
 }
 
 // keepersOf is the part of the session that keeps a store; all of its managers have to be there.
-func (r *Run) keepersOf(c *runtime.Call, v *view) (*session, error) {
-	all, err := r.topologySession(c)
+func (r *Run) keepersOf(c *runtime.Call, v *view) (*Session, error) {
+	all, err := r.CompleteSession(c)
 	if err != nil {
 		return nil, err
 	}
-	if err := v.missing(c, all); err != nil {
+	if err := v.missing(c.Name, all); err != nil {
 		return nil, err
 	}
-	part := &session{identified: all.identified}
-	for i, m := range all.managers {
-		listed := slices.ContainsFunc(v.latest.Managers, func(k wire.Manager) bool { return k.Identity == m.info.Identity })
+	var part []Member
+	for i, m := range all.Members() {
+		listed := slices.ContainsFunc(v.latest.Managers, func(k wire.Manager) bool { return k.Identity == m.Info.Identity })
 		if listed || v.sightings[i].store != nil {
-			part.managers = append(part.managers, m)
+			part = append(part, m)
 		}
 	}
-	return part, nil
+	return NewSession(part), nil
 }
 
 // ending is the change that removes a store.
-func (r *Run) ending(c *runtime.Call, s *session) (proposal, error) {
-	v, err := r.look(c, c.String("name"))
+func (r *Run) ending(c *runtime.Call, s *Session) (proposal, error) {
+	v, err := r.View(c, c.String("name"))
 	if err != nil {
 		return proposal{}, err
 	}
@@ -146,7 +146,7 @@ func (r *Run) confirm(c *runtime.Call, v *view) error {
 	for i, s := range v.sightings {
 		where[i] = s.Endpoint
 	}
-	answer, err := r.Ask(c.Context(), fmt.Sprintf("Remove %s and delete its data on %s? Type its name to go on: ", name, listed(where)))
+	answer, err := r.Ask(c.Context(), fmt.Sprintf("Remove %s and delete its data on %s? Type its name to go on: ", name, Listed(where)))
 	if err != nil {
 		return err
 	}

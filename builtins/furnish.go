@@ -105,7 +105,7 @@ func named(prefix string, nodes []wire.Node) []wire.Node {
 }
 
 // furnish makes a store on the servers of a session, starts it and returns when it is ready.
-func (r *Run) furnish(c *runtime.Call, s *session, store string, nodes []wire.Node) error {
+func (r *Run) furnish(c *runtime.Call, s *Session, store string, nodes []wire.Node) error {
 	if err := checkTopology(c, nodes); err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func (r *Run) furnish(c *runtime.Call, s *session, store string, nodes []wire.No
 	return nil
 }
 
-func (r *Run) makeStore(c *runtime.Call, s *session, store string, nodes []wire.Node) error {
+func (r *Run) makeStore(c *runtime.Call, s *Session, store string, nodes []wire.Node) error {
 	p, err := r.propose(s, &view{name: store}, wire.CreateAction)
 	if err != nil {
 		return err
@@ -131,10 +131,10 @@ func (r *Run) makeStore(c *runtime.Call, s *session, store string, nodes []wire.
 	p.change.Nodes, p.change.Desired = wire.AssignRoles(nodes), wire.DesiredStopped
 	p.change.Founders = wire.Founders(p.change.Nodes)
 	runner := &apply.Runner{
-		Transport: transport{client: r.Client, managers: s.managers, timeout: queryTimeout(c)}, Clock: clock{},
+		Transport: transport{client: r.Client, managers: s.Members(), timeout: queryTimeout(c)}, Clock: clock{},
 		Change: p.change, Claimed: nodeNames(nodes), Verb: "Created", Parallel: true, Settle: queryTimeout(c),
 	}
-	for _, m := range s.managers {
+	for _, m := range s.Members() {
 		runner.Names = append(runner.Names, m.Endpoint.String())
 	}
 	if out := runner.Run(c.Context()); out.State != apply.Made {
@@ -143,7 +143,7 @@ func (r *Run) makeStore(c *runtime.Call, s *session, store string, nodes []wire.
 	return nil
 }
 
-func (r *Run) startAll(c *runtime.Call, s *session, store string, nodes []wire.Node) error {
+func (r *Run) startAll(c *runtime.Call, s *Session, store string, nodes []wire.Node) error {
 	requests := make([]fanout.Request, len(nodes))
 	steps := make([]*step, len(nodes))
 	for i, n := range nodes {
@@ -162,10 +162,10 @@ func (r *Run) startAll(c *runtime.Call, s *session, store string, nodes []wire.N
 	return nil
 }
 
-func (r *Run) awaitReady(c *runtime.Call, s *session, store string) error {
+func (r *Run) awaitReady(c *runtime.Call, s *Session, store string) error {
 	waiting := "no manager answered"
 	err := r.poll(c, readyTimeout, func() (string, bool, error) {
-		v, err := r.lookAt(c, s, store)
+		v, err := r.ViewOf(c, s, store)
 		if err != nil || v.latest == nil {
 			return waiting, false, err
 		}

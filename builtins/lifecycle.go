@@ -87,7 +87,7 @@ func (r *Run) change(c *runtime.Call, force bool, changes ...change) (any, error
 	if err := r.mayAct(c); err != nil {
 		return nil, err
 	}
-	v, err := r.look(c, c.String("name"))
+	v, err := r.View(c, c.String("name"))
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +97,7 @@ func (r *Run) change(c *runtime.Call, force bool, changes ...change) (any, error
 	}
 	if instance != "" && v.latest != nil {
 		if _, known := v.find(instance); !known {
-			return nil, v.unknownInstance(c, instance)
+			return nil, v.unknownInstance(c.Name, instance)
 		}
 	}
 	a, err := r.begin(c, "instances")

@@ -24,29 +24,29 @@ print(instance_log("OrdersStore", "orders-1"))`,
 
 func (r *Run) instanceLog(c *runtime.Call) (any, error) {
 	name := c.String("instance_name")
-	v, err := r.look(c, c.String("name"))
+	v, err := r.View(c, c.String("name"))
 	if err != nil {
 		return nil, err
 	}
 	if v.latest == nil {
-		return nil, r.notThere(c, v)
+		return nil, r.NotFound(c, v)
 	}
 	in, known := v.find(name)
 	if !known {
-		return nil, v.unknownInstance(c, name)
+		return nil, v.unknownInstance(c.Name, name)
 	}
 	if in.owner == nil {
 		return nil, c.Errorf(wire.CodeNotThisHost, "instance_log: the manager of %s, %s, did not answer", name, in.Manager)
 	}
-	all, err := r.askOf(c, []member{*in.owner}, fmt.Sprintf("%s/log?tail=%d", wire.InstancePath(v.name, name), c.Int("tail")))
+	all, err := r.QueryMembers(c, []Member{*in.owner}, fmt.Sprintf("%s/log?tail=%d", wire.InstancePath(v.name, name), c.Int("tail")))
 	if err != nil {
 		return nil, err
 	}
-	if !all[0].row.Success {
-		return nil, c.Errorf(all[0].row.Code, "instance_log: %s: %s", all[0].Endpoint, all[0].row.Message)
+	if !all[0].Row.Success {
+		return nil, c.Errorf(all[0].Row.Code, "instance_log: %s: %s", all[0].Endpoint, all[0].Row.Message)
 	}
-	if all[0].answer.Status != http.StatusOK {
-		return nil, c.Errorf(fanout.Protocol, "instance_log: %s answered %d", all[0].Endpoint, all[0].answer.Status)
+	if all[0].Answer.Status != http.StatusOK {
+		return nil, c.Errorf(fanout.Protocol, "instance_log: %s answered %d", all[0].Endpoint, all[0].Answer.Status)
 	}
-	return printableLines(string(all[0].answer.Body)), nil
+	return printableLines(string(all[0].Answer.Body)), nil
 }

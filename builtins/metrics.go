@@ -39,7 +39,7 @@ var metricsType = &runtime.RecordType{Name: "metrics", Doc: "A store's figures."
 // measured asks all managers for a store's figures.
 func (r *Run) measured(c *runtime.Call) (all []wire.Metric, silent []report.Row, asked int, err error) {
 	query := url.Values{"windowSec": {fmt.Sprint(c.Int("window_sec"))}, "store": {c.String("name")}}
-	heard, err := r.ask(c, wire.MetricsPath()+"?"+query.Encode())
+	heard, err := r.Query(c, wire.MetricsPath()+"?"+query.Encode())
 	if err != nil {
 		return nil, nil, 0, err
 	}
@@ -48,14 +48,14 @@ func (r *Run) measured(c *runtime.Call) (all []wire.Metric, silent []report.Row,
 	for _, h := range heard {
 		var m wire.Metrics
 		switch {
-		case h.decode(&m) && seen.take(m.Metrics):
+		case h.Decode(&m) && seen.take(m.Metrics):
 			all = append(all, m.Metrics...)
-		case h.row.Success:
-			silent = append(silent, h.misunderstood())
-		case h.answer.Err == nil && h.row.Code == wire.CodeStoreNotFound:
+		case h.Row.Success:
+			silent = append(silent, h.Unreadable())
+		case h.Answer.Err == nil && h.Row.Code == wire.CodeStoreNotFound:
 			unknown++
 		default:
-			silent = append(silent, h.row)
+			silent = append(silent, h.Row)
 		}
 	}
 	if unknown == len(heard) {

@@ -10,7 +10,7 @@ import (
 )
 
 // newNodes are the nodes that an add_instance call means.
-func newNodes(c *runtime.Call, s *session, v *view) ([]wire.Node, error) {
+func newNodes(c *runtime.Call, s *Session, v *view) ([]wire.Node, error) {
 	var nodes []wire.Node
 	switch {
 	case c.Has("nodes") && (c.Has("hosts") || c.Has("host")), c.Has("hosts") && c.Has("host"):
@@ -70,7 +70,7 @@ func newNodes(c *runtime.Call, s *session, v *view) ([]wire.Node, error) {
 			n.Manager = s.managerOn(n.Host)
 		}
 		if n.Manager == "" {
-			return nil, c.Misuse("host", "%s is no server of this session (%s): connect to its manager too", n.Host, listed(s.endpoints()))
+			return nil, c.Misuse("host", "%s is no server of this session (%s): connect to its manager too", n.Host, Listed(s.Endpoints()))
 		}
 	}
 	return nodes, nil
@@ -93,9 +93,9 @@ func splitHosts(list []string) []string {
 }
 
 // managerOn is the first manager of the session on a host, or empty.
-func (s *session) managerOn(host string) string {
-	for _, m := range s.managers {
-		if strings.EqualFold(m.Endpoint.Host, host) || m.info != nil && strings.EqualFold(m.info.Host, host) {
+func (s *Session) managerOn(host string) string {
+	for _, m := range s.Members() {
+		if strings.EqualFold(m.Endpoint.Host, host) || m.Info != nil && strings.EqualFold(m.Info.Host, host) {
 			return m.Endpoint.String()
 		}
 	}

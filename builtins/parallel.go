@@ -52,7 +52,7 @@ func (r *Run) parallel(c *runtime.Call) (any, error) {
 		cancel()
 	}
 	out := &outcomes{file: c.File, line: c.Line, all: make([]*outcome, len(begun))}
-	mine := r.scope(c).unseen
+	mine := r.Scope(c).unseen
 	for i, b := range begun {
 		out.all[i] = &outcome{}
 		out.all[i].values, out.all[i].err = b.task.Result()
@@ -83,8 +83,8 @@ func (r *Run) beginAll(ctx context.Context, c *runtime.Call, functions []any, li
 		case <-ctx.Done():
 			return all, ctx.Err()
 		}
-		inner := r.scope(c).forTask()
-		task, err := c.Go(inner.in(ctx), f.(*runtime.Func))
+		inner := r.Scope(c).ForTask()
+		task, err := c.Go(inner.Context(ctx), f.(*runtime.Func))
 		if err != nil {
 			return all, err
 		}

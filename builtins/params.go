@@ -135,3 +135,16 @@ func params(own []runtime.Param, shared ...[]runtime.Param) []runtime.Param {
 	}
 	return out
 }
+
+// defaultTimeout is how long a manager may take to answer where nobody said otherwise.
+const defaultTimeout = 30 * time.Second
+
+// queryTimeout bounds each answer to a question. An action that waits long for its own answers still
+// asks quickly, and no longer than it may take as a whole.
+func queryTimeout(c *runtime.Call) time.Duration {
+	timeout := min(defaultTimeout, seconds(c.Float("timeout_sec")))
+	if end, has := deadline(c); has {
+		timeout = max(time.Millisecond, min(timeout, time.Until(end)))
+	}
+	return timeout
+}

@@ -61,7 +61,7 @@ func (v *view) differences() runtime.List {
 	for _, s := range v.sightings {
 		switch {
 		case !s.row.Success:
-		case s.store == nil && v.keptBy(s.member):
+		case s.store == nil && v.keptBy(s.Member):
 			add(s, nil, "does not have the store, which others say that it keeps")
 		case s.store == nil:
 		case s.store.Operation != v.latest.Operation:
@@ -76,9 +76,9 @@ func (v *view) differences() runtime.List {
 }
 
 // keptBy says whether the store names a manager as one that keeps it.
-func (v *view) keptBy(m member) bool {
+func (v *view) keptBy(m Member) bool {
 	for _, k := range v.latest.Managers {
-		if m.info != nil && k.Identity == m.info.Identity || m.info == nil && k.URL == m.Endpoint.URL() {
+		if m.Info != nil && k.Identity == m.Info.Identity || m.Info == nil && k.URL == m.Endpoint.URL() {
 			return true
 		}
 	}

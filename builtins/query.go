@@ -57,7 +57,7 @@ func (r *Run) getStore(c *runtime.Call) (any, error) {
 	if c.Has("name") {
 		path = wire.StorePath(c.String("name"))
 	}
-	all, err := r.ask(c, path)
+	all, err := r.Query(c, path)
 	if err != nil {
 		return nil, err
 	}
@@ -73,18 +73,18 @@ func (r *Run) getStore(c *runtime.Call) (any, error) {
 	for i := range all {
 		h := &all[i]
 		switch {
-		case h.row.Success:
-			stores, err := glance(h.answer.Body)
+		case h.Row.Success:
+			stores, err := glance(h.Answer.Body)
 			if err != nil {
-				silent = append(silent, h.misunderstood())
+				silent = append(silent, h.Unreadable())
 				continue
 			}
 			for i := range stores {
 				items = append(items, storeRecord(h.Endpoint, &stores[i]))
 			}
-		case h.answer.Err == nil && h.row.Code == wire.CodeStoreNotFound:
+		case h.Answer.Err == nil && h.Row.Code == wire.CodeStoreNotFound:
 		default:
-			silent = append(silent, h.row)
+			silent = append(silent, h.Row)
 		}
 	}
 	return r.answered(c, items, silent, len(all)), nil
@@ -195,12 +195,12 @@ var statusType = &runtime.RecordType{Name: "status", Doc: "A store, from all man
 }}
 
 func (r *Run) storeStatus(c *runtime.Call) (any, error) {
-	v, err := r.look(c, c.String("name"))
+	v, err := r.View(c, c.String("name"))
 	if err != nil {
 		return nil, err
 	}
 	if v.latest == nil {
-		return nil, r.notThere(c, v)
+		return nil, r.NotFound(c, v)
 	}
 	var silent []report.Row
 	for _, s := range v.sightings {

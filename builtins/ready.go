@@ -34,25 +34,25 @@ func (r *Run) waitReady(c *runtime.Call) (any, error) {
 	var last *view
 	missing := "no manager answered"
 	err := r.poll(c, seconds(c.Float("timeout_sec")), func() (string, bool, error) {
-		v, err := r.look(c, name)
+		v, err := r.View(c, name)
 		if err != nil {
 			return "", false, err
 		}
 		if v.latest == nil {
-			switch op := r.beingMade(c, v); {
+			switch op := r.PendingCreate(c, v); {
 			case op != nil:
-				missing = making(name, op)
+				missing = DescribeCreate(name, op)
 			case v.silent > 0:
 				missing = v.silence()
 			default:
-				return "", false, v.unknownStore(c)
+				return "", false, v.unknownStore(c.Name)
 			}
 			return missing, false, nil
 		}
 		last = v
 		if instance != "" {
 			if _, known := v.find(instance); !known {
-				return "", false, v.unknownInstance(c, instance)
+				return "", false, v.unknownInstance(c.Name, instance)
 			}
 		}
 		if stopped := v.stopped(instance); stopped != "" {

@@ -82,7 +82,7 @@ func (v *view) gone(name string) seenInstance {
 }
 
 // narrowing is the change that takes an instance out of a store.
-func (r *Run) narrowing(c *runtime.Call, s *session, v *view, name string) (proposal, error) {
+func (r *Run) narrowing(c *runtime.Call, s *Session, v *view, name string) (proposal, error) {
 	p, err := r.propose(s, v, wire.RemoveInstanceAction)
 	in, known := v.find(name)
 	if !known {
@@ -140,7 +140,7 @@ func (v *view) replaced(c *runtime.Call, in seenInstance, nodes, wanted []wire.N
 }
 
 // dropEach has every manager take the instance out for itself.
-func (a *action) dropEach(s *session, v *view, name string) {
+func (a *action) dropEach(s *Session, v *view, name string) {
 	query := url.Values{"baseRevision": {strconv.FormatUint(v.latest.Revision, 10)}}
 	if a.call.Bool("lose_data") {
 		query.Set("loseData", "true")
@@ -148,8 +148,8 @@ func (a *action) dropEach(s *session, v *view, name string) {
 	if !v.ran() {
 		query.Set("founding", "true")
 	}
-	steps := make([]*step, len(s.managers))
-	for i, m := range s.managers {
+	steps := make([]*step, len(s.Members()))
+	for i, m := range s.Members() {
 		steps[i] = remove(m.Endpoint, "RemoveInstance", name, wire.InstancePath(v.name, name)+"?"+query.Encode())
 	}
 	a.do(steps)
@@ -197,7 +197,7 @@ func (a *action) left(store string, in seenInstance) error {
 	began := time.Now()
 	why := ""
 	err := a.run.poll(a.call, a.timeout, func() (string, bool, error) {
-		v, err := a.run.look(a.call, store)
+		v, err := a.run.View(a.call, store)
 		if err != nil {
 			return "", false, err
 		}

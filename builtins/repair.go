@@ -26,7 +26,11 @@ repair_store("OrdersStore"):check()`,
 }
 
 func (r *Run) repairStore(c *runtime.Call) (any, error) {
-	s, err := r.reachable(c)
+	all, err := r.CallSession(c)
+	if err != nil {
+		return nil, err
+	}
+	s, err := all.Reachable(c.Context(), r.Caller(c))
 	if err != nil {
 		return nil, err
 	}
@@ -35,10 +39,10 @@ func (r *Run) repairStore(c *runtime.Call) (any, error) {
 		return nil, err
 	}
 	repair := &apply.Repair{
-		Transport: transport{client: r.Client, managers: s.managers, timeout: queryTimeout(c)}, Clock: clock{},
-		Store: c.String("name"), Managers: identities(s.managers), Wait: a.timeout,
+		Transport: transport{client: r.Client, managers: s.Members(), timeout: queryTimeout(c)}, Clock: clock{},
+		Store: c.String("name"), Managers: identities(s.Members()), Wait: a.timeout,
 	}
-	for _, m := range s.managers {
+	for _, m := range s.Members() {
 		repair.Names = append(repair.Names, m.Endpoint.String())
 	}
 	repair.Look(c.Context())
@@ -66,38 +70,16 @@ func (r *Run) repairStore(c *runtime.Call) (any, error) {
 	return r.drop(c, a, s, lost)
 }
 
-func (a *action) planRepair(s *session) {
+func (a *action) planRepair(s *Session) {
 	out := &apply.Outcome{State: apply.Plan}
-	for range s.managers {
+	for range s.Members() {
 		out.Rows = append(out.Rows, apply.Row{Result: apply.Planned, Code: "planned", Message: "Would settle what is pending"})
 	}
 	a.open(s, wire.RepairAction)
 	a.keep(s, proposal{change: wire.Change{Action: wire.RepairAction}}, out, false)
 }
 
-// reachable is the part of the session that answers.
-func (r *Run) reachable(c *runtime.Call) (*session, error) {
-	s, err := r.sessionFor(c)
-	if err != nil {
-		return nil, err
-	}
-	all := r.probe(c, s.endpoints(), nil)
-	if err := c.Context().Err(); err != nil {
-		return nil, err
-	}
-	part := &session{identified: true}
-	for _, p := range all {
-		if p.info != nil {
-			part.managers = append(part.managers, p.member)
-		}
-	}
-	if len(part.managers) == 0 {
-		return nil, notConnected(c, all, len(all))
-	}
-	return part, nil
-}
-
-func (a *action) settle(s *session, repair *apply.Repair) {
+func (a *action) settle(s *Session, repair *apply.Repair) {
 	a.open(s, wire.RepairAction)
 	out := repair.Settle(a.call.Context())
 	a.keep(s, proposal{change: wire.Change{Action: wire.RepairAction}}, out, false)
@@ -112,19 +94,19 @@ func (a *action) answers(lost wire.Manager) bool {
 	if err != nil {
 		return false
 	}
-	p := a.run.probe(a.call, endpoints, nil)[0]
-	return p.info != nil && p.info.Identity == lost.Identity
+	p := a.run.Caller(a.call).Probe(a.call.Context(), endpoints, nil)[0]
+	return p.Info != nil && p.Info.Identity == lost.Identity
 }
 
 // drop is an ordinary change of the store, at its home, that leaves a manager out.
-func (r *Run) drop(c *runtime.Call, a *action, s *session, lost wire.Manager) (any, error) {
+func (r *Run) drop(c *runtime.Call, a *action, s *Session, lost wire.Manager) (any, error) {
 	err := a.together(s, func() (proposal, error) {
-		v, err := r.lookAt(c, s, c.String("name"))
+		v, err := r.ViewOf(c, s, c.String("name"))
 		if err != nil {
 			return proposal{}, err
 		}
 		if v.latest == nil {
-			return proposal{}, r.notThere(c, v)
+			return proposal{}, r.NotFound(c, v)
 		}
 		p, err := r.propose(s, v, wire.RepairAction)
 		p.change.Drop, p.change.Nodes, p.change.Founders = lost.Identity, v.nodes(), v.latest.Founders

@@ -45,10 +45,7 @@ type Config struct {
 // Run is the state of one run. Tasks share it.
 type Run struct {
 	Config
-	root scope // of the script itself
-
-	adopting sync.Mutex
-	adopted  *session // the preset session, once one of the tasks has connected it
+	root Scope // of the script itself
 
 	foresight foresight
 	changing  underWay
@@ -60,7 +57,9 @@ type Run struct {
 
 // NewRun makes the state that runtime.Options.App carries.
 func NewRun(c Config) *Run {
-	return &Run{Config: c, root: scope{connected: &connected{}, unseen: &unseen{}}}
+	r := &Run{Config: c}
+	r.root = Scope{session: &holder{r.PresetSession()}, unseen: &unseen{}}
+	return r
 }
 
 // of is the run that a call belongs to.
@@ -69,11 +68,20 @@ func of(c *runtime.Call) *Run { return c.Host.App().(*Run) }
 // Overlooked returns, at the end of a run, the first failure that the script never looked at, or nil.
 func (r *Run) Overlooked() error { return asOverlooked(r.root.unseen.first()) }
 
-// begun notes an action of the run.
-func (r *Run) begun(a *report.Action) {
+// PresetSession returns a session of the preset managers, not connected yet; nil where there are none.
+func (r *Run) PresetSession() *Session {
+	if len(r.Preset) == 0 {
+		return nil
+	}
+	return LazySession(r.Preset, r.Source, r.AllowDown)
+}
+
+// beginAction notes an action of the run and begins to show it.
+func (r *Run) beginAction(a *report.Action) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.actions = append(r.actions, a)
+	r.mu.Unlock()
+	r.Reporter.Begin(a)
 }
 
 // Actions returns every action of the run, in the order in which they began.

@@ -55,9 +55,9 @@ func (r *Run) runScript(c *runtime.Call) (any, error) {
 		script = filepath.Join(f.Folder, script)
 	}
 	args := c.Strings("flags")
-	if s := r.session(c); s != nil {
+	if s := r.Scope(c).Session(); s != nil && s.Connected() {
 		var managers []string
-		for _, e := range s.endpoints() {
+		for _, e := range s.Endpoints() {
 			managers = append(managers, e.String())
 		}
 		args = append(args, "-m", strings.Join(managers, ","))

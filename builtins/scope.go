@@ -6,41 +6,48 @@ import (
 	"dkvrun/runtime"
 )
 
-// scope is what a call finds of its surroundings: each task has its own session and its own failures to
-// look at. Contexts carry it, so that a task begins in the scope that began it.
-type scope struct {
-	connected *connected
-	unseen    *unseen
-	// depth is how many steps the call is in.
-	depth int
+// Scope is the state of the task that a call belongs to: its session, and the failures that it has to check. A context
+// carries it, so that a task begins in the scope of the call that began it.
+type Scope struct {
+	session *holder
+	unseen  *unseen
+	// Depth counts the steps that enclose the call.
+	Depth int
 }
 
-// connected holds a task's session. The functions that a task calls with another session have their own.
-type connected struct{ session *session }
+// holder holds the session of a task. A function that a task calls with another session has its own.
+type holder struct{ session *Session }
 
 type scopeKey struct{}
 
-// scope is the one that the call is made in.
-func (r *Run) scope(c *runtime.Call) *scope {
-	if s, ok := c.Context().Value(scopeKey{}).(*scope); ok {
+// Scope returns the scope of a call.
+func (r *Run) Scope(c *runtime.Call) *Scope {
+	if s, ok := c.Context().Value(scopeKey{}).(*Scope); ok {
 		return s
 	}
 	return &r.root
 }
 
-// in is the context of a call in another scope.
-func (s scope) in(ctx context.Context) context.Context {
+// Context returns the context of a call in this scope.
+func (s Scope) Context(ctx context.Context) context.Context {
 	return context.WithValue(ctx, scopeKey{}, &s)
 }
 
-// forTask is the scope that a task begins with.
-func (s scope) forTask() scope {
-	s.connected = &connected{s.connected.session}
+// ForTask returns the scope that a new task begins with.
+func (s Scope) ForTask() Scope {
+	s.session = &holder{s.session.session}
 	s.unseen = &unseen{}
 	return s
 }
 
-// session is the session of the task that calls, nil where it has none.
-func (r *Run) session(c *runtime.Call) *session { return r.scope(c).connected.session }
+// WithSession returns the scope with another session.
+func (s Scope) WithSession(session *Session) Scope {
+	s.session = &holder{session}
+	return s
+}
 
-func (r *Run) use(c *runtime.Call, s *session) { r.scope(c).connected.session = s }
+// Session returns the session of the scope, or nil.
+func (s Scope) Session() *Session { return s.session.session }
+
+// SetSession replaces the session of the scope.
+func (s Scope) SetSession(session *Session) { s.session.session = session }

@@ -1,43 +1,100 @@
 package builtins
 
 import (
+	"context"
 	"fmt"
-	"net/http"
 	"strings"
-	"time"
+	"sync"
+	"sync/atomic"
 
-	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/wire"
 )
 
-// session is the ordered list of managers that actions and queries go to.
-type session struct {
-	managers []member
-	// identified says that the managers were asked who they are, which only changes of a topology need.
+// Session is an ordered list of managers. It connects them and queries them: whoever holds a session need not know
+// whether its managers have been contacted yet.
+type Session struct {
+	// connecting is held while managers are contacted for the first time. Of several tasks that share the session,
+	// one contacts them and the others wait.
+	connecting sync.Mutex
+	known      atomic.Pointer[membership]
+	// lazy is true for a session that connects with its first query. Source then tells people where the list of
+	// managers comes from: a flag, an environment variable.
+	lazy, allowDown bool
+	source          string
+}
+
+// membership is an immutable state of a session.
+type membership struct {
+	members []Member
+	// connected is false until the managers have answered the session's first query.
+	connected bool
+	// identified reports whether the managers were asked for their identity, which only changes of a topology need.
 	identified bool
 }
 
-// member is one manager of a session. Info is nil when it was not reached, or not asked.
-type member struct {
+// Member is one manager of a session. Info is nil when the manager did not answer, or was not asked for it.
+type Member struct {
 	fanout.Endpoint
-	info *wire.Info
+	Info *wire.Info
 }
 
-func (s *session) endpoints() []fanout.Endpoint {
-	out := make([]fanout.Endpoint, len(s.managers))
-	for i, m := range s.managers {
+// NewSession returns the connected session of members whose identity is known.
+func NewSession(members []Member) *Session {
+	s := &Session{}
+	s.known.Store(&membership{members: members, connected: true, identified: true})
+	return s
+}
+
+// DirectSession returns a session of the managers that one call names. It queries them as they are and never
+// requires that all of them answer, except for Complete.
+func DirectSession(endpoints []fanout.Endpoint) *Session {
+	s := &Session{}
+	s.known.Store(&membership{members: unidentified(endpoints), connected: true})
+	return s
+}
+
+// LazySession returns a session that connects with its first query. Source tells people where the list of managers
+// comes from. With allowDown it connects even if some managers do not answer.
+func LazySession(endpoints []fanout.Endpoint, source string, allowDown bool) *Session {
+	s := &Session{lazy: true, source: source, allowDown: allowDown}
+	s.known.Store(&membership{members: unidentified(endpoints)})
+	return s
+}
+
+func unidentified(endpoints []fanout.Endpoint) []Member {
+	out := make([]Member, len(endpoints))
+	for i, e := range endpoints {
+		out[i].Endpoint = e
+	}
+	return out
+}
+
+// Members returns the managers of the session, in its order.
+func (s *Session) Members() []Member { return s.known.Load().members }
+
+// Connected reports whether the managers have answered. A session that connects with its first query is not
+// connected before.
+func (s *Session) Connected() bool { return s.known.Load().connected }
+
+// Endpoints returns the addresses of the managers, in the session's order.
+func (s *Session) Endpoints() []fanout.Endpoint {
+	members := s.Members()
+	out := make([]fanout.Endpoint, len(members))
+	for i, m := range members {
 		out[i] = m.Endpoint
 	}
 	return out
 }
 
-func (s *session) same(endpoints []fanout.Endpoint) bool {
-	if len(s.managers) != len(endpoints) {
+// Same reports whether the session consists of these endpoints, in this order.
+func (s *Session) Same(endpoints []fanout.Endpoint) bool {
+	members := s.Members()
+	if len(members) != len(endpoints) {
 		return false
 	}
-	for i, m := range s.managers {
+	for i, m := range members {
 		if m.Endpoint != endpoints[i] {
 			return false
 		}
@@ -45,129 +102,117 @@ func (s *session) same(endpoints []fanout.Endpoint) bool {
 	return true
 }
 
-// defaultTimeout is how long a manager may take to answer where nobody said otherwise.
-const defaultTimeout = 30 * time.Second
-
-// sessionFor is the session that a call goes to: its own managers, the connected session, or the
-// preset one, connected now. Its managers have said who they are, but those of the call.
-func (r *Run) sessionFor(c *runtime.Call) (*session, error) {
-	if c.Has("managers") {
-		endpoints, err := r.parse(c)
-		if err != nil {
-			return nil, err
-		}
-		return &session{managers: members(endpoints)}, nil
+// Query reads a path from every manager at once. If the session is not connected yet, the responses connect it:
+// a separate request for that would double the time of the first query.
+func (s *Session) Query(ctx context.Context, call Caller, path string) ([]Response, error) {
+	if !s.Connected() {
+		s.connecting.Lock()
+		defer s.connecting.Unlock()
 	}
-	s := r.session(c)
-	switch {
-	case s != nil && s.identified:
-		return s, nil
-	case s == nil && len(r.Preset) == 0:
-		return nil, c.Errorf("no_managers", "no managers connected: call connect_managers{…} or pass managers = {…}")
+	if s.Connected() { // by another task, where it was not before
+		return call.QueryMembers(ctx, s.Members(), path)
 	}
-	r.adopting.Lock()
-	defer r.adopting.Unlock()
-	if r.adopted == nil || !r.adopted.identified {
-		if err := r.adopt(c, r.probe(c, r.Preset, nil), true); err != nil {
-			return nil, err
+	responses, err := call.QueryMembers(ctx, s.Members(), path)
+	if err != nil {
+		return nil, err
+	}
+	probes := make([]Probe, len(responses))
+	for i, r := range responses {
+		probes[i] = Probe{Member: r.Member, Row: r.Row}
+		if r.Answer.Err == nil && r.Row.Code != fanout.Protocol && r.Row.Code != fanout.HTTP {
+			probes[i].Row = connectedRow(r.Endpoint, r.Answer)
+		} else {
+			probes[i].Row.Action = connectAction
 		}
 	}
-	r.use(c, r.adopted)
-	return r.adopted, nil
+	return responses, s.connect(ctx, call, probes, false)
 }
 
-func members(endpoints []fanout.Endpoint) []member {
-	out := make([]member, len(endpoints))
-	for i, e := range endpoints {
-		out[i].Endpoint = e
+// Identify asks the managers for their identity, unless the session has done so or belongs to one call.
+func (s *Session) Identify(ctx context.Context, call Caller) error {
+	if !s.lazy || s.known.Load().identified {
+		return nil
 	}
-	return out
+	s.connecting.Lock()
+	defer s.connecting.Unlock()
+	if s.known.Load().identified {
+		return nil
+	}
+	return s.connect(ctx, call, call.Probe(ctx, s.Endpoints(), nil), true)
 }
 
-// adopt makes the preset managers the session, by what they answered to a first question, whichever it
-// was. It does so quietly: rows are shown only when somebody did not answer. The caller holds adopting:
-// of several tasks, one asks for all.
-func (r *Run) adopt(c *runtime.Call, all []probed, identified bool) error {
-	if silent(all) > 0 {
-		endpoints := make([]fanout.Endpoint, len(all))
-		for i, p := range all {
-			endpoints[i] = p.Endpoint
-		}
-		shown := r.showing(c, endpoints)
-		for _, p := range all {
-			r.show(shown, p.row)
-		}
-		r.Reporter.End(shown)
+// connect stores who answered. It shows rows only if some managers did not answer. The caller holds s.connecting.
+func (s *Session) connect(ctx context.Context, call Caller, probes []Probe, identified bool) error {
+	if silent(probes) > 0 {
+		call.ShowProbes(probes)
 	}
-	source := r.Source
-	if r.adopted != nil {
-		source = "" // it was said then
-	}
-	s, err := r.connect(c, all, r.AllowDown, source)
+	members, err := connectable(ctx, call.Builtin, probes, s.allowDown)
 	if err != nil {
 		return err
 	}
-	s.identified = identified
-	r.adopted = s
+	if !s.Connected() && s.source != "" {
+		call.Notice(fmt.Sprintf("connected to %s, from %s", Listed(answering(probes)), s.source))
+	}
+	s.known.Store(&membership{members: members, connected: true, identified: identified})
 	return nil
 }
 
-// connect makes a probed list the session, unless somebody is silent and that is not allowed.
-func (r *Run) connect(c *runtime.Call, all []probed, allowDown bool, source string) (*session, error) {
-	s, err := chosen(c, all, allowDown)
-	if err != nil {
-		return nil, err
+// Complete returns an error unless every manager of the session is connected and its identity known: a change of a
+// topology needs all of them.
+func (s *Session) Complete(ctx context.Context, call Caller) error {
+	if err := s.Identify(ctx, call); err != nil {
+		return err
 	}
-	r.use(c, s)
-	if source != "" {
-		r.Reporter.Notice(fmt.Sprintf("connected to %s, from %s", listed(answering(all)), source))
-	}
-	return s, nil
-}
-
-// chosen is the session of a probed list.
-func chosen(c *runtime.Call, all []probed, allowDown bool) (*session, error) {
-	if c.Context().Err() != nil {
-		var unheard []fanout.Endpoint
-		for _, p := range all {
-			if p.row.Code == fanout.Cancelled || p.row.Code == fanout.Skipped {
-				unheard = append(unheard, p.Endpoint)
-			}
-		}
-		return nil, noAnswer(c, unheard)
-	}
-	if n := silent(all); n > 0 && (!allowDown || n == len(all)) {
-		return nil, notConnected(c, all, n)
-	}
-	if err := distinct(c, all); err != nil {
-		return nil, err
-	}
-	s := &session{managers: make([]member, len(all)), identified: true}
-	for i, p := range all {
-		s.managers[i] = p.member
-	}
-	return s, nil
-}
-
-// distinct refuses a list that has one manager twice, by two names.
-func distinct(c *runtime.Call, all []probed) error {
-	seen := make(map[string]fanout.Endpoint, len(all))
-	for _, p := range all {
-		if p.info == nil {
-			continue
-		}
-		if first, twice := seen[p.info.Identity]; twice {
-			err := c.Errorf("same_manager", "not connected: %s and %s are one and the same manager: name it once", first, p.Endpoint)
-			err.Hint = "where they are two, the data folder of one is a copy of the other's: start it on an empty one"
+	known := s.known.Load()
+	if !known.identified {
+		probes := call.Probe(ctx, s.Endpoints(), nil)
+		if err := ctx.Err(); err != nil {
 			return err
 		}
-		seen[p.info.Identity] = p.Endpoint
+		if n := silent(probes); n > 0 {
+			return NotConnected(probes, n)
+		}
+		if err := distinct(probes); err != nil {
+			return err
+		}
+		s.known.Store(&membership{members: members(probes), connected: true, identified: true})
+		return nil
+	}
+	for _, m := range known.members {
+		if m.Info == nil {
+			return &runtime.Error{
+				Code:    "not_all_connected",
+				Message: fmt.Sprintf("%s: %s was down when the session was made, and a topology change needs every manager", call.Builtin, m.Endpoint),
+				Hint:    "start it and connect again with force = true",
+			}
+		}
 	}
 	return nil
 }
 
-// listed names a few managers and counts many.
-func listed(endpoints []fanout.Endpoint) string {
+// Reachable returns the session of those managers that answer now. It is an error if none does.
+func (s *Session) Reachable(ctx context.Context, call Caller) (*Session, error) {
+	if err := s.Identify(ctx, call); err != nil {
+		return nil, err
+	}
+	probes := call.Probe(ctx, s.Endpoints(), nil)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	var there []Member
+	for _, p := range probes {
+		if p.Info != nil {
+			there = append(there, p.Member)
+		}
+	}
+	if len(there) == 0 {
+		return nil, NotConnected(probes, len(probes))
+	}
+	return NewSession(there), nil
+}
+
+// Listed names a few managers and counts many.
+func Listed(endpoints []fanout.Endpoint) string {
 	if len(endpoints) > 5 {
 		return fmt.Sprintf("%d managers, %s to %s", len(endpoints), endpoints[0], endpoints[len(endpoints)-1])
 	}
@@ -176,113 +221,4 @@ func listed(endpoints []fanout.Endpoint) string {
 		names[i] = e.String()
 	}
 	return strings.Join(names, ", ")
-}
-
-func (r *Run) parse(c *runtime.Call) ([]fanout.Endpoint, error) {
-	port := r.ManagerPort
-	if c.Has("port") {
-		port = c.Int("port")
-	}
-	endpoints, err := fanout.ParseEndpoints(c.Strings("managers"), port)
-	if err != nil {
-		return nil, c.Misuse("managers", "%v", err)
-	}
-	return endpoints, nil
-}
-
-// probed is a manager's answer to the question who it is, or to the first that it was asked; the row's
-// Success says whether it is there.
-type probed struct {
-	member
-	row report.Row
-}
-
-func silent(all []probed) int { return len(all) - len(answering(all)) }
-
-func answering(all []probed) []fanout.Endpoint {
-	var there []fanout.Endpoint
-	for _, p := range all {
-		if p.row.Success {
-			there = append(there, p.Endpoint)
-		}
-	}
-	return there
-}
-
-// probe asks all managers at once who they are; on, where given, gets each answer as it arrives.
-func (r *Run) probe(c *runtime.Call, endpoints []fanout.Endpoint, on func(probed)) []probed {
-	requests := make([]fanout.Request, len(endpoints))
-	for i, e := range endpoints {
-		requests[i] = fanout.Request{Endpoint: e, Method: http.MethodGet, Path: wire.InfoPath(), Idempotent: true}
-	}
-	all := make([]probed, len(endpoints))
-	r.Client.Do(c.Context(), requests, fanout.Options{Timeout: queryTimeout(c), ConnectTimeout: connectTimeout(c), OnAnswer: func(answer fanout.Answer) {
-		all[answer.Index] = readInfo(endpoints[answer.Index], answer)
-		if on != nil {
-			on(all[answer.Index])
-		}
-	}})
-	return all
-}
-
-func readInfo(at fanout.Endpoint, answer fanout.Answer) probed {
-	s := &step{manager: at, action: "Connect"}
-	var info wire.Info
-	if answer.Err == nil && answer.Status == http.StatusOK && readAnswer(answer.Body, &info) == nil && info.Identity != "" {
-		return probed{member: member{Endpoint: at, info: &info}, row: connectedRow(at, answer)}
-	}
-	row := s.read(answer)
-	if row.Success {
-		row = misunderstood(at)
-		row.Action = s.action
-	}
-	return probed{member: member{Endpoint: at}, row: row}
-}
-
-func connectedRow(at fanout.Endpoint, answer fanout.Answer) report.Row {
-	return report.Row{
-		Manager: at.String(), Action: "Connect", Result: report.Success, Success: true, Changed: true, Code: wire.CodeOK, Message: "Connected",
-		StatusCode: answer.Status, Attempts: answer.Attempts, DurationMS: answer.Duration.Milliseconds(),
-	}
-}
-
-// showing begins an action of Connect rows.
-func (r *Run) showing(c *runtime.Call, endpoints []fanout.Endpoint) *report.Action {
-	shown := &report.Action{Builtin: c.Name, Operations: []string{"Connect"}}
-	for _, e := range endpoints {
-		shown.Managers = append(shown.Managers, e.String())
-	}
-	r.begun(shown)
-	r.Reporter.Begin(shown)
-	return shown
-}
-
-func (r *Run) show(shown *report.Action, row report.Row) {
-	shown.Rows = append(shown.Rows, row)
-	r.Reporter.Row(shown, row)
-}
-
-// notConnected is the error of a connection that n managers did not answer. It says of the first why:
-// not everywhere are rows shown.
-func notConnected(c *runtime.Call, all []probed, n int) error {
-	var names []fanout.Endpoint
-	var first report.Row
-	for _, p := range all {
-		if p.row.Success {
-			continue
-		}
-		if len(names) == 0 {
-			first = p.row
-		}
-		names = append(names, p.Endpoint)
-	}
-	why := first.Message
-	if n > 1 {
-		why = names[0].String() + ": " + why
-	}
-	err := c.Errorf(first.Code, "not connected: %d of %d managers did not answer: %s: %s", n, len(all), listed(names), why)
-	if n < len(all) {
-		err.Hint = "start them, leave them out, or go on without them: allow_down = true (--allow-down)"
-	}
-	return err
 }

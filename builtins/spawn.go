@@ -27,13 +27,13 @@ print(task:wait())`,
 	Impl: func(c *runtime.Call) (any, error) {
 		r := of(c)
 		arguments, _ := c.Value("arguments").([]any)
-		inner := r.scope(c).forTask()
-		t, err := c.Go(inner.in(c.Context()), c.Func("f"), arguments...)
+		inner := r.Scope(c).ForTask()
+		t, err := c.Go(inner.Context(c.Context()), c.Func("f"), arguments...)
 		if err != nil {
 			return nil, err
 		}
 		s := &spawned{task: t, file: c.File, line: c.Line, unseen: inner.unseen}
-		r.scope(c).unseen.add(s)
+		r.Scope(c).unseen.add(s)
 		return s, nil
 	},
 }
@@ -63,7 +63,7 @@ var taskType = &runtime.ObjectType{
 print(task:wait())`,
 		Impl: func(c *runtime.Call) (any, error) {
 			s := c.Self.(*spawned)
-			if of(c).scope(c).unseen == s.unseen {
+			if of(c).Scope(c).unseen == s.unseen {
 				return nil, c.Errorf(runtime.CodeUsage, "task:wait: a task can't wait for itself")
 			}
 			select {
@@ -72,7 +72,7 @@ print(task:wait())`,
 				return nil, c.Context().Err()
 			}
 			s.waited.Store(true)
-			of(c).scope(c).unseen.join(s.unseen)
+			of(c).Scope(c).unseen.join(s.unseen)
 			values, err := s.task.Result()
 			if err != nil {
 				return nil, err

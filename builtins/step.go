@@ -20,15 +20,15 @@ var stepBuiltin = runtime.Builtin{
 }
 
 func (r *Run) step(c *runtime.Call) (any, error) {
-	inner := *r.scope(c)
-	s := &report.Step{Name: c.String("name"), Depth: inner.depth}
-	inner.depth++
+	inner := *r.Scope(c)
+	s := &report.Step{Name: c.String("name"), Depth: inner.Depth}
+	inner.Depth++
 	r.mu.Lock()
 	r.steps = append(r.steps, s)
 	r.mu.Unlock()
 	r.Reporter.Step(*s)
 	began := time.Now()
-	values, err := c.Func("f").Call(inner.in(c.Context()), c)
+	values, err := c.Func("f").Call(inner.Context(c.Context()), c)
 	r.mu.Lock()
 	s.Ended, s.OK, s.Seconds = true, err == nil, time.Since(began).Seconds()
 	r.mu.Unlock()

@@ -26,7 +26,7 @@ var newStore = runtime.Builtin{
 }
 
 func (r *Run) newStore(c *runtime.Call) (any, error) {
-	s, err := r.topologySession(c)
+	s, err := r.CompleteSession(c)
 	if err != nil {
 		return nil, err
 	}
@@ -56,8 +56,8 @@ func (r *Run) newStore(c *runtime.Call) (any, error) {
 
 // creation is the change that makes a store of these nodes. Where managers have that store already, the
 // others are to get it as it is there.
-func (r *Run) creation(c *runtime.Call, s *session, nodes []wire.Node) (proposal, error) {
-	v, err := r.look(c, c.String("name"))
+func (r *Run) creation(c *runtime.Call, s *Session, nodes []wire.Node) (proposal, error) {
+	v, err := r.View(c, c.String("name"))
 	if err != nil {
 		return proposal{}, err
 	}
@@ -80,7 +80,7 @@ func (r *Run) creation(c *runtime.Call, s *session, nodes []wire.Node) (proposal
 		p.unchanged = "Already created"
 		return p, nil
 	}
-	if err := v.missing(c, s); err != nil {
+	if err := v.missing(c.Name, s); err != nil {
 		return proposal{}, err
 	}
 	p.change.Nodes, p.change.Founders = v.nodes(), v.latest.Founders
@@ -106,7 +106,7 @@ func nodeNames(nodes []wire.Node) []string {
 }
 
 // createEach has every manager create the store for itself.
-func (a *action) createEach(s *session, nodes []wire.Node) error {
+func (a *action) createEach(s *Session, nodes []wire.Node) error {
 	create, err := a.run.createRequest(a.call, s, a.call.String("name"), nodes)
 	if err != nil {
 		return err
@@ -115,8 +115,8 @@ func (a *action) createEach(s *session, nodes []wire.Node) error {
 	if err != nil {
 		return err
 	}
-	steps := make([]*step, len(s.managers))
-	for i, m := range s.managers {
+	steps := make([]*step, len(s.Members()))
+	for i, m := range s.Members() {
 		steps[i] = post(m.Endpoint, "CreateStore", "", wire.StoresPath(), body)
 	}
 	a.do(steps)
@@ -124,12 +124,12 @@ func (a *action) createEach(s *session, nodes []wire.Node) error {
 }
 
 // wantedNodes is the topology that a call of new_store means: its nodes as given, or generated.
-func wantedNodes(c *runtime.Call, s *session) ([]wire.Node, error) {
+func wantedNodes(c *runtime.Call, s *Session) ([]wire.Node, error) {
 	if !c.Has("nodes") {
 		if !c.Has("instance_prefix") {
 			return nil, c.Misuse("instance_prefix", "required, unless nodes = {…} gives the whole topology")
 		}
-		return generate(c, s.endpoints())
+		return generate(c, s.Endpoints())
 	}
 	for _, p := range planParams {
 		if c.Given(p.Name) {
@@ -145,8 +145,8 @@ func wantedNodes(c *runtime.Call, s *session) ([]wire.Node, error) {
 
 // createRequest completes a topology with what all managers have to agree on. A store that part of
 // the managers has already keeps the operation id that made it: another id would make two stores.
-func (r *Run) createRequest(c *runtime.Call, s *session, name string, nodes []wire.Node) (*wire.CreateStore, error) {
-	v, err := r.look(c, name)
+func (r *Run) createRequest(c *runtime.Call, s *Session, name string, nodes []wire.Node) (*wire.CreateStore, error) {
+	v, err := r.View(c, name)
 	if err != nil {
 		return nil, err
 	}
@@ -162,7 +162,7 @@ func (r *Run) createRequest(c *runtime.Call, s *session, name string, nodes []wi
 		return nil, fmt.Errorf("no operation id: %w", err)
 	}
 	create.Operation = id.String()
-	create.Managers, create.Home = keepers(s.managers)
+	create.Managers, create.Home = keepers(s.Members())
 	return create, nil
 }
 
@@ -175,48 +175,15 @@ func samePlan(a, b []wire.Node) bool {
 }
 
 // keepers are the managers that keep a store, and its home: the smallest identity.
-func keepers(managers []member) (list []wire.Manager, home string) {
+func keepers(managers []Member) (list []wire.Manager, home string) {
 	for _, m := range managers {
-		if m.info == nil {
+		if m.Info == nil {
 			continue
 		}
-		list = append(list, wire.Manager{Identity: m.info.Identity, URL: m.Endpoint.URL()})
-		if home == "" || m.info.Identity < home {
-			home = m.info.Identity
+		list = append(list, wire.Manager{Identity: m.Info.Identity, URL: m.Endpoint.URL()})
+		if home == "" || m.Info.Identity < home {
+			home = m.Info.Identity
 		}
 	}
 	return list, home
-}
-
-// topologySession is the session of a call that changes a topology: all of its managers are needed,
-// and who they are.
-func (r *Run) topologySession(c *runtime.Call) (*session, error) {
-	s, err := r.sessionFor(c)
-	if err != nil {
-		return nil, err
-	}
-	if c.Has("managers") {
-		all := r.probe(c, s.endpoints(), nil)
-		if err := c.Context().Err(); err != nil {
-			return nil, err
-		}
-		if n := silent(all); n > 0 {
-			return nil, notConnected(c, all, n)
-		}
-		if err := distinct(c, all); err != nil {
-			return nil, err
-		}
-		for i, p := range all {
-			s.managers[i] = p.member
-		}
-		return s, nil
-	}
-	for _, m := range s.managers {
-		if m.info == nil {
-			err := c.Errorf("not_all_connected", "%s: %s was down when the session was made, and a topology change needs every manager", c.Name, m.Endpoint)
-			err.Hint = "start it and connect again with force = true"
-			return nil, err
-		}
-	}
-	return s, nil
 }

@@ -117,37 +117,19 @@ var topologyBuiltin = runtime.Builtin{
 	ReturnType: "list of node",
 	Example:    `print(topology{managers = "10.0.0.11,10.0.0.12", instance_prefix = "orders", instance_count = 2})`,
 	Impl: func(c *runtime.Call) (any, error) {
-		servers, err := of(c).servers(c)
+		s, err := of(c).CallSession(c)
 		if err != nil {
 			return nil, err
 		}
 		if !c.Has("instance_prefix") {
 			return nil, c.Misuse("instance_prefix", "required, but not given")
 		}
-		nodes, err := generate(c, servers)
+		nodes, err := generate(c, s.Endpoints())
 		if err != nil {
 			return nil, err
 		}
 		return nodeList(nodes), nil
 	},
-}
-
-// servers are those that a topology is planned for, without asking any of them: the ones given, the
-// session's, or those of the session that there will be.
-func (r *Run) servers(c *runtime.Call) ([]fanout.Endpoint, error) {
-	switch {
-	case c.Has("managers"):
-		return r.parse(c)
-	case r.session(c) != nil:
-		return r.session(c).endpoints(), nil
-	case len(r.Preset) > 0:
-		return r.Preset, nil
-	}
-	s, err := r.sessionFor(c)
-	if err != nil {
-		return nil, err
-	}
-	return s.endpoints(), nil
 }
 
 // nodeType declares the fields of a topology's nodes.

@@ -12,7 +12,7 @@ import (
 // transport carries the messages of a change of topology through the fan-out.
 type transport struct {
 	client   *fanout.Client
-	managers []member
+	managers []Member
 	parallel int           // how many at once where it isn't one after the other; 0 for all
 	timeout  time.Duration // for each answer
 	connect  time.Duration
@@ -45,13 +45,13 @@ func (t transport) Send(ctx context.Context, requests []apply.Request, how apply
 }
 
 // reply is an answer as the coordinator takes it, with what is printable of it.
-func reply(from member, a fanout.Answer) apply.Reply {
+func reply(from Member, a fanout.Answer) apply.Reply {
 	out := apply.Reply{Status: a.Status, Body: a.Body, Attempts: a.Attempts, Duration: a.Duration}
 	if a.Err != nil {
 		row := (&step{manager: from.Endpoint}).read(a)
 		out.Class, out.Message = row.Code, row.Message
 	} else if wire.CheckElements(a.Body) != nil {
-		row := misunderstood(from.Endpoint)
+		row := Unreadable(from.Endpoint)
 		out.Class, out.Message, out.Body = row.Code, row.Message, nil
 	}
 	return out
@@ -85,7 +85,7 @@ func (clock) Every(d time.Duration, f func()) (stop func()) {
 }
 
 // identities are the managers of a session as a change names them.
-func identities(managers []member) []wire.Manager {
+func identities(managers []Member) []wire.Manager {
 	list, _ := keepers(managers)
 	return list
 }

@@ -11,7 +11,7 @@ import (
 
 // sighting is one manager's view of one store.
 type sighting struct {
-	member
+	Member
 	store *wire.Store // nil when the manager does not know it, or did not answer
 	row   report.Row  // why it did not answer; Success when it did
 }
@@ -33,46 +33,28 @@ type view struct {
 // silent.
 type seenInstance struct {
 	wire.Instance
-	owner *member
-}
-
-// look asks all managers about a store.
-func (r *Run) look(c *runtime.Call, name string) (*view, error) {
-	all, err := r.ask(c, wire.StorePath(name))
-	if err != nil {
-		return nil, err
-	}
-	return sighted(name, all), nil
-}
-
-// lookAt asks the managers of one session about a store.
-func (r *Run) lookAt(c *runtime.Call, s *session, name string) (*view, error) {
-	all, err := r.askOf(c, s.managers, wire.StorePath(name))
-	if err != nil {
-		return nil, err
-	}
-	return sighted(name, all), nil
+	owner *Member
 }
 
 // sighted is the view that the managers' answers make.
-func sighted(name string, all []heard) *view {
+func sighted(name string, all []Response) *view {
 	v := &view{name: name}
 	for _, h := range all {
-		s := sighting{member: h.member, row: h.row}
+		s := sighting{Member: h.Member, row: h.Row}
 		var store wire.Store
 		switch {
-		case h.decode(&store) && store.Name == name:
-			s.store, s.row = &store, h.row
+		case h.Decode(&store) && store.Name == name:
+			s.store, s.row = &store, h.Row
 			if v.latest == nil || store.Revision > v.latest.Revision {
 				v.latest = &store
 			}
-		case h.answer.Err == nil && h.row.Code == wire.CodeStoreNotFound:
+		case h.Answer.Err == nil && h.Row.Code == wire.CodeStoreNotFound:
 			s.row = report.Row{Success: true}
 		default:
-			if h.row.Success { // it told of another store
-				h.row = h.misunderstood()
+			if h.Row.Success { // it told of another store
+				h.Row = h.Unreadable()
 			}
-			s.row = h.row
+			s.row = h.Row
 			v.silent++
 		}
 		v.sightings = append(v.sightings, s)
@@ -93,11 +75,11 @@ func (v *view) merge() {
 		}
 		for _, in := range s.store.Instances {
 			if first, twice := owned[in.Name]; in.Own && (!twice || first.Manager != first.owner.Endpoint.String()) {
-				owned[in.Name] = seenInstance{in, &s.member}
+				owned[in.Name] = seenInstance{in, &s.Member}
 			}
 		}
 		for _, in := range s.store.Leaving {
-			v.leaving = append(v.leaving, seenInstance{in, &s.member})
+			v.leaving = append(v.leaving, seenInstance{in, &s.Member})
 		}
 	}
 	for _, in := range v.latest.Instances {
@@ -218,12 +200,12 @@ func (v *view) find(instance string) (seenInstance, bool) {
 }
 
 // unknownInstance is the error for a name that the topology doesn't have.
-func (v *view) unknownInstance(c *runtime.Call, instance string) error {
+func (v *view) unknownInstance(builtin, instance string) error {
 	var names []string
 	for _, in := range v.instances {
 		names = append(names, in.Name)
 	}
-	err := c.Errorf(wire.CodeInstanceNotFound, "%s: store %s has no instance %s", c.Name, v.name, instance)
+	err := failure(wire.CodeInstanceNotFound, "%s: store %s has no instance %s", builtin, v.name, instance)
 	if near := runtime.Suggest(instance, names); near != "" {
 		err.Hint = "did you mean " + near + "?"
 	} else {
@@ -233,12 +215,12 @@ func (v *view) unknownInstance(c *runtime.Call, instance string) error {
 }
 
 // unknownStore is the error for a store that no manager knows; with a manager silent it says so.
-func (v *view) unknownStore(c *runtime.Call) error {
+func (v *view) unknownStore(builtin string) error {
 	if v.silent == len(v.sightings) {
-		err := c.Errorf(v.sightings[0].row.Code, "%s: no manager answered: %s: %s", c.Name, v.sightings[0].Endpoint, v.sightings[0].row.Message)
+		err := failure(v.sightings[0].row.Code, "%s: no manager answered: %s: %s", builtin, v.sightings[0].Endpoint, v.sightings[0].row.Message)
 		return err
 	}
-	err := c.Errorf(wire.CodeStoreNotFound, "%s: no manager knows a store %s", c.Name, v.name)
+	err := failure(wire.CodeStoreNotFound, "%s: no manager knows a store %s", builtin, v.name)
 	if v.silent > 0 {
 		err.Hint = fmt.Sprintf("%d of %d managers did not answer", v.silent, len(v.sightings))
 	} else {
@@ -263,4 +245,27 @@ func few(names []string) string {
 		return strings.Join(names[:10], ", ") + fmt.Sprintf(" and %d more", len(names)-10)
 	}
 	return strings.Join(names, ", ")
+}
+
+// missing refuses a session that lacks one of the store's managers.
+func (v *view) missing(builtin string, s *Session) error {
+	if v.latest == nil {
+		return nil
+	}
+	for _, m := range v.latest.Managers {
+		found := false
+		for _, have := range s.Members() {
+			found = found || have.Info != nil && have.Info.Identity == m.Identity
+		}
+		if !found {
+			err := failure(wire.CodeMissingManager, "%s: %s is kept by the manager on %s too, which is not connected, or answers as another one", builtin, v.name, m.URL)
+			err.Hint = fmt.Sprintf("connect to it as well; when it is gone for good: repair_store{%q, lost = …}", v.name)
+			return err
+		}
+	}
+	return nil
+}
+
+func failure(code, format string, args ...any) *runtime.Error {
+	return &runtime.Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }

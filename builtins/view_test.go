@@ -30,7 +30,7 @@ func clusterView(change func(i int, in *wire.Instance)) *view {
 			store.Instances = append(store.Instances, in)
 		}
 		v.sightings = append(v.sightings, sighting{
-			member: member{Endpoint: fanout.Endpoint{Scheme: "http", Host: host, Port: 7801}}, store: store, row: report.Row{Success: true},
+			Member: Member{Endpoint: fanout.Endpoint{Scheme: "http", Host: host, Port: 7801}}, store: store, row: report.Row{Success: true},
 		})
 	}
 	v.latest = v.sightings[0].store

@@ -18,10 +18,10 @@ type underWay struct {
 }
 
 // begin notes a change until done is called.
-func (u *underWay) begin(builtin string, s *session, c *wire.Change) (done func()) {
+func (u *underWay) begin(builtin string, s *Session, c *wire.Change) (done func()) {
 	managers := "…"
-	if len(s.managers) <= 5 {
-		managers = strings.ReplaceAll(listed(s.endpoints()), ", ", ",")
+	if len(s.Members()) <= 5 {
+		managers = strings.ReplaceAll(Listed(s.Endpoints()), ", ", ",")
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -1,16 +1,12 @@
 package builtins
 
 import (
-	"encoding/json"
-	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
-	"dkvrun/runtime/wire"
 )
 
 // step is one request of an action, or, with fixed set, a row that is known without asking.
@@ -66,14 +62,12 @@ func (a *action) do(steps []*step) {
 		a.shown.Operations = append(a.shown.Operations, report.Operation(s.action, s.instance))
 	}
 	if first {
-		a.run.begun(a.shown)
-		a.run.Reporter.Begin(a.shown)
+		a.run.beginAction(a.shown)
 	}
 	rows := make([]report.Row, len(steps))
 	show := func(i int, row report.Row) {
 		rows[i] = row
-		a.shown.Rows = append(a.shown.Rows, row)
-		a.run.Reporter.Row(a.shown, row)
+		a.run.AddRow(a.shown, row)
 	}
 	var requests []fanout.Request
 	var asked []int
@@ -128,8 +122,7 @@ func (b *bodies) of(plain []byte) ([]byte, bool) {
 
 // add shows a row that a wait came to, below those of the requests.
 func (a *action) add(row report.Row) {
-	a.shown.Rows = append(a.shown.Rows, row)
-	a.run.Reporter.Row(a.shown, row)
+	a.run.AddRow(a.shown, row)
 	a.results.rows = append(a.results.rows, &resultRow{Row: row})
 }
 
@@ -137,7 +130,7 @@ func (a *action) add(row report.Row) {
 func (a *action) end() (*Results, error) {
 	a.run.Reporter.End(a.shown)
 	if err := a.call.Context().Err(); err != nil {
-		a.run.scope(a.call).unseen.cut(a.results)
+		a.run.Scope(a.call).unseen.cut(a.results)
 		return nil, err
 	}
 	failed := a.results.failure()
@@ -148,7 +141,7 @@ func (a *action) end() (*Results, error) {
 		a.results.all.Store(true)
 		return nil, raise(a.call, failed)
 	}
-	a.run.scope(a.call).unseen.add(a.results)
+	a.run.Scope(a.call).unseen.add(a.results)
 	return a.results, nil
 }
 
@@ -168,52 +161,9 @@ func (a *action) retry(c *runtime.Call, failed *Results) (*Results, error) {
 	return next.end()
 }
 
-// doubtHint goes with a change that was sent and that no answer came to.
-const doubtHint = "it may have been carried out: look before you repeat it"
-
 // read turns an answer into a row.
 func (s *step) read(answer fanout.Answer) report.Row {
-	row := s.row()
-	row.Attempts, row.DurationMS = answer.Attempts, answer.Duration.Milliseconds()
-	row.StatusCode = answer.Status
-	var result wire.Result
-	switch {
-	case answer.Err != nil:
-		// The table has a column for the manager's name.
-		row.Message = strings.TrimPrefix(answer.Err.Message, row.Manager+": ")
-		row.Result, row.Code = report.Failed, answer.Err.Class
-		switch answer.Err.Class {
-		case fanout.Skipped:
-			row.Result = report.Skipped
-		case fanout.Cancelled:
-			row.Result = report.Cancelled
-		}
-		if answer.Err.Sent && s.method != "" {
-			row.InDoubt, row.Hint = true, doubtHint
-		}
-	case json.Unmarshal(answer.Body, &result) != nil || result.Code == "":
-		row.Result, row.Code = report.Failed, fanout.Protocol
-		if answer.Status/100 != 2 {
-			row.Code = fanout.HTTP
-		}
-		row.Message = fmt.Sprintf("answered %d with something that is no result of the admin API: is a dkvmanager listening there?", answer.Status)
-	case s.method != "" && result.Success && result.Operation != report.Operation(s.action, s.instance):
-		row.Result, row.Code, row.Hint = report.Failed, fanout.Protocol, doubtHint
-		row.InDoubt = true
-		row.Message = fmt.Sprintf("answered about %s, which was not asked: is a proxy in between?", fanout.Printable(result.Operation))
-	default:
-		row.Message, row.Hint = fanout.Printable(result.Message), fanout.Printable(result.Hint)
-		row.Code = fanout.Printable(result.Code)
-		row.Success = result.Success && answer.Status/100 == 2
-		row.Changed = row.Success && result.Code != wire.CodeUnchanged
-		row.Result = report.Failed
-		if row.Message == "" {
-			row.Message = fmt.Sprintf("answered %d and %s, without a word on it", answer.Status, row.Code)
-		}
-		if row.Success {
-			row.Result = report.Success
-		}
-	}
+	row := ReadResult(s.row(), s.method != "", answer)
 	if s.accept != nil {
 		s.accept(&row)
 	}

@@ -33,12 +33,12 @@ type proposal struct {
 }
 
 // propose begins a change of a store: what it builds on, who takes part and who decides.
-func (r *Run) propose(s *session, v *view, action string) (proposal, error) {
+func (r *Run) propose(s *Session, v *view, action string) (proposal, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return proposal{}, fmt.Errorf("no operation id: %w", err)
 	}
-	managers, home := keepers(s.managers)
+	managers, home := keepers(s.Members())
 	c := wire.Change{ID: id.String(), Action: action, Store: v.name, Owner: r.Owner(), Home: home, Managers: managers, Creation: id.String()}
 	if v.latest != nil {
 		c.Creation, c.BaseRevision, c.BaseOperation = v.latest.Operation, v.latest.Revision, v.latest.Change
@@ -49,29 +49,10 @@ func (r *Run) propose(s *session, v *view, action string) (proposal, error) {
 	return proposal{change: c, view: v}, nil
 }
 
-// missing refuses a session that lacks one of the store's managers.
-func (v *view) missing(c *runtime.Call, s *session) error {
-	if v.latest == nil {
-		return nil
-	}
-	for _, m := range v.latest.Managers {
-		found := false
-		for _, have := range s.managers {
-			found = found || have.info != nil && have.info.Identity == m.Identity
-		}
-		if !found {
-			err := c.Errorf(wire.CodeMissingManager, "%s: %s is kept by the manager on %s too, which is not connected, or answers as another one", c.Name, v.name, m.URL)
-			err.Hint = fmt.Sprintf("connect to it as well; when it is gone for good: repair_store{%q, lost = …}", v.name)
-			return err
-		}
-	}
-	return nil
-}
-
 // together has all managers of the session take a change, or none. plan is asked for the change, and
 // again when another change of the store came first: the call then waits for its turn as long as each
 // answer may take. after, where set, waits for what follows from a change that all have taken.
-func (a *action) together(s *session, plan func() (proposal, error), after func(*action) error) error {
+func (a *action) together(s *Session, plan func() (proposal, error), after func(*action) error) error {
 	limit := time.Now().Add(a.timeout)
 	defer a.run.Reporter.Progress("")
 	opened := len(a.shown.Rows) > 0
@@ -123,13 +104,12 @@ func (a *action) follow(after func(*action) error) error {
 }
 
 // open shows the head of the table.
-func (a *action) open(s *session, name string) {
-	for _, m := range s.managers {
+func (a *action) open(s *Session, name string) {
+	for _, m := range s.Members() {
 		a.shown.Managers = append(a.shown.Managers, m.Endpoint.String())
 	}
 	a.shown.Operations = append(a.shown.Operations, name)
-	a.run.begun(a.shown)
-	a.run.Reporter.Begin(a.shown)
+	a.run.beginAction(a.shown)
 }
 
 // maxSettle bounds how long the home is asked what it has decided: by then it has let the change go, and
@@ -137,16 +117,16 @@ func (a *action) open(s *session, name string) {
 const maxSettle = time.Minute
 
 // attempt brings one change to the managers. Rows are shown as they are known.
-func (a *action) attempt(s *session, p proposal) (*apply.Outcome, *apply.Runner) {
+func (a *action) attempt(s *Session, p proposal) (*apply.Outcome, *apply.Runner) {
 	r := &apply.Runner{
 		Transport: a.transport(s), Clock: clock{},
 		Change: p.change, Claimed: p.claimed, Verb: p.done,
 		Parallel: parallelism(a.call) != 1, FailFast: a.call.Bool("fail_fast"), Settle: min(a.timeout, maxSettle),
 	}
 	if !p.change.DryRun {
-		r.OnRow = func(i int, row apply.Row) { a.show(a.row(s.managers[i].Endpoint, p, row)) }
+		r.OnRow = func(i int, row apply.Row) { a.run.AddRow(a.shown, a.row(s.Members()[i].Endpoint, p, row)) }
 	}
-	for _, m := range s.managers {
+	for _, m := range s.Members() {
 		r.Names = append(r.Names, m.Endpoint.String())
 	}
 	ctx, cancel := bounded(a.call)
@@ -158,28 +138,22 @@ func (a *action) attempt(s *session, p proposal) (*apply.Outcome, *apply.Runner)
 }
 
 // transport keeps to the number of requests at once that the call gives, also where a change asks all.
-func (a *action) transport(s *session) transport {
-	t := transport{client: a.run.Client, managers: s.managers, timeout: queryTimeout(a.call), connect: connectTimeout(a.call)}
+func (a *action) transport(s *Session) transport {
+	t := transport{client: a.run.Client, managers: s.Members(), timeout: queryTimeout(a.call), connect: connectTimeout(a.call)}
 	if n := parallelism(a.call); n > 1 {
 		t.parallel = n
 	}
 	return t
 }
 
-// show shows a row; the results get theirs in the managers' order at the end.
-func (a *action) show(row report.Row) {
-	a.shown.Rows = append(a.shown.Rows, row)
-	a.run.Reporter.Row(a.shown, row)
-}
-
 // keep takes the rows of an outcome into the results, shows them unless that was done as they came, and
 // says where the cluster stands unless all went well.
-func (a *action) keep(s *session, p proposal, out *apply.Outcome, shown bool) {
+func (a *action) keep(s *Session, p proposal, out *apply.Outcome, shown bool) {
 	bad := false
 	for i, row := range out.Rows {
-		full := a.row(s.managers[i].Endpoint, p, row)
+		full := a.row(s.Members()[i].Endpoint, p, row)
 		if !shown {
-			a.show(full)
+			a.run.AddRow(a.shown, full)
 		}
 		bad = bad || !full.Success
 		a.results.rows = append(a.results.rows, &resultRow{Row: full})
@@ -190,9 +164,9 @@ func (a *action) keep(s *session, p proposal, out *apply.Outcome, shown bool) {
 }
 
 // same is the outcome of a change that had been made before.
-func (a *action) same(s *session, p proposal) {
+func (a *action) same(s *Session, p proposal) {
 	out := &apply.Outcome{State: apply.Made}
-	for range s.managers {
+	for range s.Members() {
 		out.Rows = append(out.Rows, apply.Row{Result: apply.Done, Code: wire.CodeUnchanged, Message: p.unchanged, Status: 200, Attempts: 1})
 	}
 	a.keep(s, p, out, false)
@@ -214,14 +188,14 @@ func (a *action) row(at fanout.Endpoint, p proposal, row apply.Row) report.Row {
 }
 
 // retell makes the retry of a change that is committed: only those are told that did not say so.
-func (a *action) retell(s *session, p proposal, r *apply.Runner, after func(*action) error) func(*runtime.Call, *Results) (*Results, error) {
+func (a *action) retell(s *Session, p proposal, r *apply.Runner, after func(*action) error) func(*runtime.Call, *Results) (*Results, error) {
 	return func(c *runtime.Call, failed *Results) (*Results, error) {
 		next, err := a.run.begin(a.call.From(c), failed.over)
 		if err != nil {
 			return nil, err
 		}
 		next.open(s, p.change.Action)
-		r.OnRow = func(i int, row apply.Row) { next.show(next.row(s.managers[i].Endpoint, p, row)) }
+		r.OnRow = func(i int, row apply.Row) { next.run.AddRow(next.shown, next.row(s.Members()[i].Endpoint, p, row)) }
 		next.keep(s, p, r.Retell(c.Context()), true)
 		next.results.again = next.retell(s, p, r, after)
 		if err := next.follow(after); err != nil {

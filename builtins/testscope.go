@@ -7,11 +7,11 @@ import "context"
 // a session of its own, the part begins with the run's and leaves that as it is. Parts don't overlap.
 func (r *Run) Part(ctx context.Context, ownSession bool) (part context.Context, overlooked func() error) {
 	r.foresight.forget()
-	s := r.root.forTask()
+	s := r.root.ForTask()
 	if !ownSession {
-		s.connected = r.root.connected
+		s.session = r.root.session
 	}
-	return s.in(ctx), (&Run{root: s}).Overlooked
+	return s.Context(ctx), (&Run{root: s}).Overlooked
 }
 
 func (f *foresight) forget() {

@@ -119,7 +119,7 @@ func (r *Run) mayAct(c *runtime.Call) error {
 	if r.KeepGoing {
 		return nil
 	}
-	before := r.scope(c).unseen.first()
+	before := r.Scope(c).unseen.first()
 	if before == nil {
 		return nil
 	}

@@ -49,7 +49,7 @@ func (r *Run) plannedNames() []string {
 
 // through makes what managers answered to a question for stores what they would answer had the plan been
 // carried out.
-func (r *Run) through(path string, all []heard) {
+func (r *Run) overlay(path string, all []Response) {
 	for _, name := range r.plannedNames() {
 		store, _ := r.foreseen(name)
 		for i := range all {
@@ -57,7 +57,7 @@ func (r *Run) through(path string, all []heard) {
 			switch {
 			case path == wire.StorePath(name):
 				h.foretell(store)
-			case path == wire.StoresPath() && h.row.Success:
+			case path == wire.StoresPath() && h.Row.Success:
 				h.foretellAmong(name, store)
 			}
 		}
@@ -65,40 +65,40 @@ func (r *Run) through(path string, all []heard) {
 }
 
 // foretell makes a manager answer with the planned store, or that there is none.
-func (h *heard) foretell(store *wire.Store) {
-	if h.answer.Err != nil {
+func (h *Response) foretell(store *wire.Store) {
+	if h.Answer.Err != nil {
 		return // it did not answer, and would not have
 	}
 	if store == nil {
-		h.answer.Status = http.StatusNotFound
-		h.row = report.Row{Manager: h.Endpoint.String(), Result: report.Failed, StatusCode: http.StatusNotFound, Code: wire.CodeStoreNotFound, Message: "the store would be gone"}
+		h.Answer.Status = http.StatusNotFound
+		h.Row = report.Row{Manager: h.Endpoint.String(), Result: report.Failed, StatusCode: http.StatusNotFound, Code: wire.CodeStoreNotFound, Message: "the store would be gone"}
 		return
 	}
-	h.answer.Status, h.answer.Body = http.StatusOK, encoded(h.seen(store))
-	h.row = report.Row{Success: true}
+	h.Answer.Status, h.Answer.Body = http.StatusOK, encoded(h.seen(store))
+	h.Row = report.Row{Success: true}
 }
 
 // foretellAmong does so in a list of stores.
-func (h *heard) foretellAmong(name string, store *wire.Store) {
+func (h *Response) foretellAmong(name string, store *wire.Store) {
 	var list []wire.Store
-	if json.Unmarshal(h.answer.Body, &list) != nil {
+	if json.Unmarshal(h.Answer.Body, &list) != nil {
 		return
 	}
 	list = slices.DeleteFunc(list, func(s wire.Store) bool { return s.Name == name })
 	if store != nil {
 		list = append(list, h.seen(store))
 	}
-	h.answer.Body = encoded(list)
+	h.Answer.Body = encoded(list)
 }
 
 // seen is the store as this manager would show it.
-func (h *heard) seen(store *wire.Store) wire.Store {
+func (h *Response) seen(store *wire.Store) wire.Store {
 	out := *store
 	out.Instances = slices.Clone(store.Instances)
 	running, own := 0, 0
 	for i := range out.Instances {
 		in := &out.Instances[i]
-		in.Own = ownedBy(in.Node, h.member)
+		in.Own = ownedBy(in.Node, h.Member)
 		if !in.Own {
 			in.Status, in.Ready = wire.Unknown, false
 			continue

@@ -1,0 +1,154 @@
+package builtins
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"dkvrun/builtins/report"
+	"dkvrun/runtime"
+	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/wire"
+)
+
+// connectAction is the action of the rows that a connection shows.
+const connectAction = "Connect"
+
+// Probe is the first response of a manager, and what it says about the manager. Row.Success reports whether the manager
+// answered.
+type Probe struct {
+	Member
+	Row report.Row
+}
+
+// Probe asks managers for their identity, all at once. The function on, unless nil, gets each probe as it arrives.
+func (call Caller) Probe(ctx context.Context, endpoints []fanout.Endpoint, on func(Probe)) []Probe {
+	requests := make([]fanout.Request, len(endpoints))
+	for i, e := range endpoints {
+		requests[i] = fanout.Request{Endpoint: e, Method: http.MethodGet, Path: wire.InfoPath(), Idempotent: true}
+	}
+	all := make([]Probe, len(endpoints))
+	call.Client.Do(ctx, requests, fanout.Options{Timeout: call.Timeout, ConnectTimeout: call.ConnectTimeout, OnAnswer: func(answer fanout.Answer) {
+		all[answer.Index] = readInfo(endpoints[answer.Index], answer)
+		if on != nil {
+			on(all[answer.Index])
+		}
+	}})
+	return all
+}
+
+func readInfo(at fanout.Endpoint, answer fanout.Answer) Probe {
+	var info wire.Info
+	if answer.Err == nil && answer.Status == http.StatusOK && decode(answer.Body, &info) == nil && info.Identity != "" {
+		return Probe{Member: Member{Endpoint: at, Info: &info}, Row: connectedRow(at, answer)}
+	}
+	row := ReadResult(report.Row{Manager: at.String(), Action: connectAction}, false, answer)
+	if row.Success {
+		row = Unreadable(at)
+		row.Action = connectAction
+	}
+	return Probe{Member: Member{Endpoint: at}, Row: row}
+}
+
+func connectedRow(at fanout.Endpoint, answer fanout.Answer) report.Row {
+	return report.Row{
+		Manager: at.String(), Action: connectAction, Result: report.Success, Success: true, Changed: true, Code: wire.CodeOK, Message: "Connected",
+		StatusCode: answer.Status, Attempts: answer.Attempts, DurationMS: answer.Duration.Milliseconds(),
+	}
+}
+
+// Connect returns the session of managers that were probed. It is an error if some did not answer, unless allowDown,
+// if none did, or if two of them are the same manager.
+func Connect(ctx context.Context, builtin string, probes []Probe, allowDown bool) (*Session, error) {
+	members, err := connectable(ctx, builtin, probes, allowDown)
+	if err != nil {
+		return nil, err
+	}
+	return NewSession(members), nil
+}
+
+func connectable(ctx context.Context, builtin string, probes []Probe, allowDown bool) ([]Member, error) {
+	if ctx.Err() != nil {
+		var waiting []fanout.Endpoint
+		for _, p := range probes {
+			if p.Row.Code == fanout.Cancelled || p.Row.Code == fanout.Skipped {
+				waiting = append(waiting, p.Endpoint)
+			}
+		}
+		return nil, noResponse(ctx, builtin, waiting)
+	}
+	if n := silent(probes); n > 0 && (!allowDown || n == len(probes)) {
+		return nil, NotConnected(probes, n)
+	}
+	if err := distinct(probes); err != nil {
+		return nil, err
+	}
+	return members(probes), nil
+}
+
+func members(probes []Probe) []Member {
+	out := make([]Member, len(probes))
+	for i, p := range probes {
+		out[i] = p.Member
+	}
+	return out
+}
+
+func silent(probes []Probe) int { return len(probes) - len(answering(probes)) }
+
+func answering(probes []Probe) []fanout.Endpoint {
+	var there []fanout.Endpoint
+	for _, p := range probes {
+		if p.Row.Success {
+			there = append(there, p.Endpoint)
+		}
+	}
+	return there
+}
+
+// distinct returns an error if one manager is listed twice, under two names.
+func distinct(probes []Probe) error {
+	seen := make(map[string]fanout.Endpoint, len(probes))
+	for _, p := range probes {
+		if p.Info == nil {
+			continue
+		}
+		if first, twice := seen[p.Info.Identity]; twice {
+			return &runtime.Error{
+				Code:    "same_manager",
+				Message: fmt.Sprintf("not connected: %s and %s are one and the same manager: name it once", first, p.Endpoint),
+				Hint:    "where they are two, the data folder of one is a copy of the other's: start it on an empty one",
+			}
+		}
+		seen[p.Info.Identity] = p.Endpoint
+	}
+	return nil
+}
+
+// NotConnected returns the error of a connection that n managers did not answer. It says why the first of them did
+// not, because rows are not shown everywhere.
+func NotConnected(probes []Probe, n int) error {
+	var names []fanout.Endpoint
+	var first report.Row
+	for _, p := range probes {
+		if p.Row.Success {
+			continue
+		}
+		if len(names) == 0 {
+			first = p.Row
+		}
+		names = append(names, p.Endpoint)
+	}
+	why := first.Message
+	if n > 1 {
+		why = names[0].String() + ": " + why
+	}
+	err := &runtime.Error{
+		Code:    first.Code,
+		Message: fmt.Sprintf("not connected: %d of %d managers did not answer: %s: %s", n, len(probes), Listed(names), why),
+	}
+	if n < len(probes) {
+		err.Hint = "start them, leave them out, or go on without them: allow_down = true (--allow-down)"
+	}
+	return err
+}

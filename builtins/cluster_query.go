@@ -1,0 +1,124 @@
+package builtins
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"dkvrun/builtins/report"
+	"dkvrun/runtime"
+	"dkvrun/runtime/fanout"
+)
+
+// Caller is the call of a builtin as queries need it: its limits, and where it shows what goes on.
+type Caller struct {
+	// Builtin is the name that errors and progress begin with.
+	Builtin string
+	Client  *fanout.Client
+	// Timeout limits each response, ConnectTimeout the connection within it.
+	Timeout, ConnectTimeout time.Duration
+	// Notice tells people something, Progress shows how far a query is, and ShowProbes shows a table of managers
+	// of which some did not answer.
+	Notice, Progress func(text string)
+	ShowProbes       func([]Probe)
+}
+
+// Response is what one manager answered to a query.
+type Response struct {
+	Member
+	Answer fanout.Answer
+	// Row describes a failure. Row.Success reports whether the answer can be used.
+	Row report.Row
+}
+
+// QueryMembers reads a path from some managers, whether or not they belong to a session.
+func (call Caller) QueryMembers(ctx context.Context, managers []Member, path string) ([]Response, error) {
+	requests := make([]fanout.Request, len(managers))
+	for i, m := range managers {
+		requests[i] = fanout.Request{Endpoint: m.Endpoint, Method: http.MethodGet, Path: path, Idempotent: true}
+	}
+	answers := call.Client.Do(ctx, requests, fanout.Options{
+		Timeout: call.Timeout, ConnectTimeout: call.ConnectTimeout, OnAnswer: call.counting(len(requests)),
+	})
+	call.Progress("")
+	if ctx.Err() != nil {
+		var waiting []fanout.Endpoint
+		for i, answer := range answers {
+			if answer.Err != nil && (answer.Err.Class == fanout.Cancelled || answer.Err.Class == fanout.Skipped) {
+				waiting = append(waiting, managers[i].Endpoint)
+			}
+		}
+		return nil, noResponse(ctx, call.Builtin, waiting)
+	}
+	out := make([]Response, len(answers))
+	for i, answer := range answers {
+		out[i] = Response{Member: managers[i], Answer: answer}
+		if answer.Err == nil && answer.Status == http.StatusOK {
+			out[i].Row.Success = true
+			continue
+		}
+		out[i].Row = ReadResult(report.Row{Manager: managers[i].Endpoint.String()}, false, answer)
+		out[i].Row.Success = false
+	}
+	return out, nil
+}
+
+// noResponse returns the error of a query that was cut off.
+func noResponse(ctx context.Context, builtin string, waiting []fanout.Endpoint) error {
+	return CutOff(ctx, builtin, "no answer yet from "+Listed(waiting))
+}
+
+// CutOff returns the error of a call that ctx has ended. Waiting says what the call was waiting for.
+func CutOff(ctx context.Context, builtin, waiting string) error {
+	return &runtime.Error{
+		Code: runtime.CodeCancelled, Message: builtin + ": cut off", Hint: waiting, Cause: ctx.Err(),
+	}
+}
+
+const (
+	// manyManagers answer slowly enough, as a whole, that people want to see how far they are.
+	manyManagers  = 20
+	countingEvery = 100 * time.Millisecond
+)
+
+// counting returns a function that shows how many of many managers have answered; nil for a few managers.
+func (call Caller) counting(all int) func(fanout.Answer) {
+	if all <= manyManagers {
+		return nil
+	}
+	answered, failed, shown := 0, 0, time.Now()
+	return func(answer fanout.Answer) {
+		answered++
+		if answer.Err != nil {
+			failed++
+		}
+		if now := time.Now(); now.Sub(shown) >= countingEvery {
+			shown = now
+			call.Progress(fmt.Sprintf("%s: %d of %d managers answered, %d failed", call.Builtin, answered-failed, all, failed))
+		}
+	}
+}
+
+// Decode reads the body of a response. A body that can't be read makes the response a failure.
+func (r *Response) Decode(to any) bool {
+	if !r.Row.Success {
+		return false
+	}
+	if err := decode(r.Answer.Body, to); err != nil {
+		r.Row = r.Unreadable()
+		return false
+	}
+	return true
+}
+
+// Unreadable returns the row of a response that can't be read.
+func (r *Response) Unreadable() report.Row { return Unreadable(r.Endpoint) }
+
+// Unreadable returns the row of a manager whose answer can't be read.
+func Unreadable(at fanout.Endpoint) report.Row {
+	return report.Row{
+		Manager: at.String(), Result: report.Failed, Code: fanout.Protocol,
+		Message: "answered with something that is not of the admin API",
+	}
+}

@@ -1,0 +1,171 @@
+package builtins
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	"dkvrun/builtins/report"
+	"dkvrun/runtime"
+	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/wire"
+)
+
+// CallSession returns the session that a call goes to: the managers that the call names, or the session of its task.
+func (r *Run) CallSession(c *runtime.Call) (*Session, error) {
+	if c.Has("managers") {
+		endpoints, err := r.Endpoints(c)
+		if err != nil {
+			return nil, err
+		}
+		return DirectSession(endpoints), nil
+	}
+	if s := r.Scope(c).Session(); s != nil {
+		return s, nil
+	}
+	return nil, c.Errorf("no_managers", "no managers connected: call connect_managers{…} or pass managers = {…}")
+}
+
+// CompleteSession returns the session of a call that changes a topology: every manager is needed, with its identity.
+func (r *Run) CompleteSession(c *runtime.Call) (*Session, error) {
+	s, err := r.CallSession(c)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.Complete(c.Context(), r.Caller(c))
+}
+
+// Endpoints returns the managers that a call names.
+func (r *Run) Endpoints(c *runtime.Call) ([]fanout.Endpoint, error) {
+	port := r.ManagerPort
+	if c.Has("port") {
+		port = c.Int("port")
+	}
+	endpoints, err := fanout.ParseEndpoints(c.Strings("managers"), port)
+	if err != nil {
+		return nil, c.Misuse("managers", "%v", err)
+	}
+	return endpoints, nil
+}
+
+// Caller returns a call as sessions need it.
+func (r *Run) Caller(c *runtime.Call) Caller {
+	return Caller{
+		Builtin: c.Name, Client: r.Client, Timeout: queryTimeout(c), ConnectTimeout: connectTimeout(c),
+		Notice: r.Reporter.Notice, Progress: r.Reporter.Progress,
+		ShowProbes: func(probes []Probe) {
+			endpoints := make([]fanout.Endpoint, len(probes))
+			for i, p := range probes {
+				endpoints[i] = p.Endpoint
+			}
+			shown := r.BeginConnect(c, endpoints)
+			for _, p := range probes {
+				r.AddRow(shown, p.Row)
+			}
+			r.Reporter.End(shown)
+		},
+	}
+}
+
+// BeginConnect begins the table of a connection.
+func (r *Run) BeginConnect(c *runtime.Call, endpoints []fanout.Endpoint) *report.Action {
+	shown := &report.Action{Builtin: c.Name, Operations: []string{connectAction}}
+	for _, e := range endpoints {
+		shown.Managers = append(shown.Managers, e.String())
+	}
+	r.beginAction(shown)
+	return shown
+}
+
+// AddRow adds a row to the table of an action and shows it.
+func (r *Run) AddRow(shown *report.Action, row report.Row) {
+	shown.Rows = append(shown.Rows, row)
+	r.Reporter.Row(shown, row)
+}
+
+// Query reads a path from every manager of the call's session. The responses show the planned state of a dry run.
+func (r *Run) Query(c *runtime.Call, path string) ([]Response, error) {
+	s, err := r.CallSession(c)
+	if err != nil {
+		return nil, err
+	}
+	return r.QuerySession(c, s, path)
+}
+
+// QuerySession does as Query, for a given session.
+func (r *Run) QuerySession(c *runtime.Call, s *Session, path string) ([]Response, error) {
+	all, err := s.Query(c.Context(), r.Caller(c), path)
+	r.overlay(path, all)
+	return all, err
+}
+
+// QueryMembers does as Query, for given managers.
+func (r *Run) QueryMembers(c *runtime.Call, members []Member, path string) ([]Response, error) {
+	all, err := r.Caller(c).QueryMembers(c.Context(), members, path)
+	r.overlay(path, all)
+	return all, err
+}
+
+// View queries all managers about a store.
+func (r *Run) View(c *runtime.Call, name string) (*view, error) {
+	all, err := r.Query(c, wire.StorePath(name))
+	if err != nil {
+		return nil, err
+	}
+	return sighted(name, all), nil
+}
+
+// ViewOf queries the managers of a session about a store.
+func (r *Run) ViewOf(c *runtime.Call, s *Session, name string) (*view, error) {
+	all, err := r.QuerySession(c, s, wire.StorePath(name))
+	if err != nil {
+		return nil, err
+	}
+	return sighted(name, all), nil
+}
+
+// PendingCreate returns the pending create operation of a store that no manager has yet, or nil. It queries the
+// managers once more.
+func (r *Run) PendingCreate(c *runtime.Call, v *view) *wire.Operation {
+	var there []Member
+	for _, s := range v.sightings {
+		if s.row.Success {
+			there = append(there, s.Member)
+		}
+	}
+	all, err := r.QueryMembers(c, there, wire.StatePath(v.name))
+	if err != nil {
+		return nil
+	}
+	for _, h := range all {
+		var s wire.StoreState
+		if h.Decode(&s) && s.Pending != nil {
+			return s.Pending
+		}
+	}
+	return nil
+}
+
+// DescribeCreate says who creates a store, and since when.
+func DescribeCreate(store string, op *wire.Operation) string {
+	text := fmt.Sprintf("%s is still being created by %s", store, cmp.Or(op.Owner, "a runner"))
+	if op.Since != nil {
+		text += " since " + op.Since.UTC().Format(time.RFC3339)
+	}
+	return text + fmt.Sprintf(" (operation %s)", op.ID)
+}
+
+// NotFound returns the error for a store that no manager has. It tells of a pending create operation.
+func (r *Run) NotFound(c *runtime.Call, v *view) error {
+	if op := r.PendingCreate(c, v); op != nil {
+		return CreatePending(c, v, op)
+	}
+	return v.unknownStore(c.Name)
+}
+
+// CreatePending returns the error for a store whose create operation is pending.
+func CreatePending(c *runtime.Call, v *view, op *wire.Operation) error {
+	err := c.Errorf(wire.CodeStoreBusy, "%s: %s", c.Name, DescribeCreate(v.name, op))
+	err.Hint = fmt.Sprintf("try again when it is done; repair_store(%q) settles what was left behind", v.name)
+	return err
+}
