@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"dkvrun/builtins/internal/params"
 	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
@@ -43,13 +44,11 @@ func (r *Run) begin(c *runtime.Call, over string) (*action, error) {
 	a := &action{
 		run: r, call: c, shown: &report.Action{Builtin: c.Name},
 		results: &Results{builtin: c.Name, file: c.File, line: c.Line, over: over},
-		timeout: seconds(c.Float("timeout_sec")),
+		timeout: params.Seconds(c.Float("timeout_sec")),
 	}
 	a.results.again = func(c *runtime.Call, failed *Results) (*Results, error) { return a.retry(c, failed) }
 	return a, nil
 }
-
-func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
 // do sends the steps and shows their rows as they arrive. The rows are kept in the steps' order.
 func (a *action) do(steps []*step) {
@@ -90,10 +89,10 @@ func (a *action) do(steps []*step) {
 		requests = append(requests, request)
 		asked = append(asked, i)
 	}
-	ctx, cancel := bounded(a.call)
+	ctx, cancel := params.Bounded(a.call)
 	defer cancel()
 	a.run.Client.Do(ctx, requests, fanout.Options{
-		Parallel: parallelism(a.call), FailFast: a.call.Bool("fail_fast"), Timeout: a.timeout, ConnectTimeout: connectTimeout(a.call),
+		Parallel: params.Parallelism(a.call), FailFast: a.call.Bool("fail_fast"), Timeout: a.timeout, ConnectTimeout: params.ConnectTimeout(a.call),
 		Failed:   func(answer fanout.Answer) bool { return !steps[asked[answer.Index]].read(answer).Success },
 		OnAnswer: func(answer fanout.Answer) { i := asked[answer.Index]; show(i, steps[i].read(answer)) },
 	})

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"time"
 
+	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/text"
 	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/wire"
@@ -15,17 +17,17 @@ var addInstance = runtime.Builtin{
 	Name: "add_instance", Group: "Actions", Positional: 3,
 	Doc: "Widens a store: by one instance, by the nodes given, or by so many on each of some hosts. " +
 		"A server that did not know the store learns it whole. In a running store it returns when the new instances take reads and writes.",
-	Params: params([]runtime.Param{
-		nameParam,
-		instanceName(false, "the new instance's name; the store's prefix and the next index where it is left out"),
-		{Name: "host", Type: runtime.String, Check: check(wire.CheckHost), Doc: "the server of the one new instance"},
+	Params: params.Join([]runtime.Param{
+		params.Name,
+		params.InstanceName(false, "the new instance's name; the store's prefix and the next index where it is left out"),
+		{Name: "host", Type: runtime.String, Check: params.Check(wire.CheckHost), Doc: "the server of the one new instance"},
 		{Name: "clustron_port", Type: runtime.Integer, Min: runtime.Bound(1), Max: runtime.Bound(65535), Doc: "its cluster port; the next free one of the store on that host where it is left out"},
 		{Name: "client_port", Type: runtime.Integer, Min: runtime.Bound(1), Max: runtime.Bound(65535), Doc: "its client port; likewise"},
 		{Name: "nodes", Type: runtime.Table, Doc: "several new nodes, each `{name, host, clustron_port, client_port}`"},
 		{Name: "hosts", Type: runtime.Strings, Doc: "servers that get `instance_count` new instances each; names and ports go on"},
 		{Name: "instance_count", Type: runtime.Integer, Min: runtime.Bound(1), Max: runtime.Bound(wire.MaxInstances), Doc: "with `hosts`: how many on each; 1 where it is left out"},
-		atomicParam,
-	}, execution(600)),
+		params.Atomic,
+	}, params.Execution(600)),
 	Returns:    "results: an AddInstance row a manager, then a JoinInstance row a new instance",
 	ReturnType: "results",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
@@ -87,7 +89,7 @@ func (r *Run) addition(c *runtime.Call, s *Session, v *view, added []wire.Node) 
 	p, err := r.propose(s, v, wire.AddInstanceAction)
 	p.change.Nodes, p.change.Founders = wanted.Nodes, wanted.Founders
 	p.change.Founding, p.change.Desired = wanted.Founding, wanted.Desired
-	p.claimed, p.done = nodeNames(added), "Added "+few(nodeNames(added))
+	p.claimed, p.done = nodeNames(added), "Added "+text.Few(nodeNames(added))
 	return p, err
 }
 
@@ -201,7 +203,7 @@ func (a *action) joined(store string, added []wire.Node) error {
 				names = append(names, in.Name)
 			}
 		}
-		return few(names) + " to join", len(waiting) == 0, nil
+		return text.Few(names) + " to join", len(waiting) == 0, nil
 	})
 	if err != errWaited {
 		return err
@@ -212,7 +214,7 @@ func (a *action) joined(store string, added []wire.Node) error {
 		}
 		why := "its manager does not answer"
 		if last != nil {
-			why = few(last.notReady(n.Name))
+			why = text.Few(last.notReady(n.Name))
 		}
 		a.addWait("JoinInstance", n, began, report.Row{
 			Result: report.Failed, Code: "timeout", Message: fmt.Sprintf("not joined after %s: %s; it goes on joining", a.timeout, why),

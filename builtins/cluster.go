@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net"
 
+	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/text"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/local"
@@ -25,9 +27,9 @@ var localCluster = runtime.Builtin{
 	Params: []runtime.Param{
 		{Name: "servers", Type: runtime.Integer, Default: 3, Min: runtime.Bound(1), Max: runtime.Bound(local.MaxServers), Doc: "how many"},
 		instancesParam,
-		{Name: "store", Type: runtime.String, Default: "TestStore", Check: check(wire.CheckName), Doc: "with `instances`: the store's name, and the prefix of theirs"},
+		{Name: "store", Type: runtime.String, Default: "TestStore", Check: params.Check(wire.CheckName), Doc: "with `instances`: the store's name, and the prefix of theirs"},
 		{Name: "connect", Type: runtime.Boolean, Default: true, Doc: "make them the session"},
-		timeoutParam(30),
+		params.Timeout(30),
 	},
 	Returns:    "the cluster",
 	ReturnType: "cluster",
@@ -100,7 +102,7 @@ var clusterType = &runtime.ObjectType{
 	Fields: []runtime.Field{
 		{Name: "managers", Doc: "a list of `host:port`", Get: func(o runtime.Object) any { return o.(*cluster).Endpoints() }},
 		{Name: "hosts", Doc: "a list of the servers' addresses", Get: func(o runtime.Object) any { return o.(*cluster).hosts() }},
-		{Name: "store", Doc: "the name of the store that it came with, nil where it came with none", Get: func(o runtime.Object) any { return orNil(o.(*cluster).store) }},
+		{Name: "store", Doc: "the name of the store that it came with, nil where it came with none", Get: func(o runtime.Object) any { return text.OrNil(o.(*cluster).store) }},
 	},
 	Methods: []runtime.Builtin{
 		{

@@ -3,6 +3,7 @@ package builtins
 import (
 	"slices"
 
+	"dkvrun/builtins/internal/params"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
 )
@@ -11,14 +12,14 @@ var connectManagers = runtime.Builtin{
 	Name: "connect_managers", Group: "Session", Positional: 1,
 	Doc: "Asks all managers at once who they are and makes them the session, in this order. Without managers it adopts what `-m`, DKVRUN_MANAGERS or `--local` named. " +
 		"A manager that does not answer makes it raise, after the rows, and the session stays what it was.",
-	Params: params([]runtime.Param{
-		{Name: "managers", Type: runtime.Strings, Rest: true, Check: checkServers,
+	Params: params.Join([]runtime.Param{
+		{Name: "managers", Type: runtime.Strings, Rest: true, Check: params.CheckServers,
 			Doc: "`host`, `host:port`, an IPv4 or IPv6 address, or `http(s)://host:port`; one string may hold several with commas between"},
-		portParam,
+		params.Port,
 		{Name: "force", Type: runtime.Boolean, Default: false, Doc: "take the place of another session"},
 		{Name: "allow_down", Type: runtime.Boolean, Default: false,
 			Doc: "go on when some don't answer: queries and instance actions work, topology changes still need all; `--allow-down` says the same"},
-		timeoutParam(30),
+		params.Timeout(30),
 	}),
 	Returns:    "results: a Connect row a manager",
 	ReturnType: "results",
@@ -115,9 +116,9 @@ var withManagers = runtime.Builtin{
 	Name: "with_managers", Group: "Session", Positional: 2,
 	Doc: "Runs a function with another session, and restores the session of before, error or not.",
 	Params: []runtime.Param{
-		{Name: "managers", Type: runtime.Strings, Required: true, Check: checkServers, Doc: "as for `connect_managers`"},
+		{Name: "managers", Type: runtime.Strings, Required: true, Check: params.CheckServers, Doc: "as for `connect_managers`"},
 		{Name: "f", Type: runtime.Function, Required: true, Doc: "what to run"},
-		portParam, timeoutParam(30),
+		params.Port, params.Timeout(30),
 	},
 	Returns: "what the function returns",
 	Example: `connect_managers()

@@ -3,6 +3,8 @@ package builtins
 import (
 	"fmt"
 
+	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/text"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/wire"
@@ -12,10 +14,10 @@ var connectStore = runtime.Builtin{
 	Name: "connect_store", Group: "Store data", Positional: 1,
 	Doc: "Returns an object that reads and writes a store through the client ports of its instances, over HTTP and JSON. " +
 		"Each call goes to the first endpoint that can be reached.",
-	Params: params([]runtime.Param{
-		nameParam,
-		{Name: "endpoints", Type: runtime.Strings, Check: checkServers, Doc: "`host:port` of client ports, in the order to try; the topology's where none are given"},
-	}, asking()),
+	Params: params.Join([]runtime.Param{
+		params.Name,
+		{Name: "endpoints", Type: runtime.Strings, Check: params.CheckServers, Doc: "`host:port` of client ports, in the order to try; the topology's where none are given"},
+	}, params.Query()),
 	Returns:    "a store",
 	ReturnType: "store",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
@@ -81,7 +83,7 @@ var storeObject = &runtime.ObjectType{
 	},
 }
 
-var keyParam = runtime.Param{Name: "key", Type: runtime.String, Required: true, Doc: "the key, not empty", Check: check(func(key string) error {
+var keyParam = runtime.Param{Name: "key", Type: runtime.String, Required: true, Doc: "the key, not empty", Check: params.Check(func(key string) error {
 	if key == "" {
 		return fmt.Errorf("is empty: a key has at least one byte")
 	}
@@ -94,7 +96,7 @@ const maxValue = 1 << 20
 
 func checkValue(value string) error {
 	if len(value) > maxValue {
-		return fmt.Errorf("has %s bytes: a value has at most 1 MiB", grouped(float64(len(value))))
+		return fmt.Errorf("has %s bytes: a value has at most 1 MiB", text.Grouped(float64(len(value))))
 	}
 	return nil
 }
@@ -102,7 +104,7 @@ func checkValue(value string) error {
 var storePut = runtime.Builtin{
 	Name: "put", Positional: 2,
 	Doc: "Writes a value.",
-	Params: []runtime.Param{keyParam, {Name: "value", Type: runtime.String, Required: true, Check: check(checkValue),
+	Params: []runtime.Param{keyParam, {Name: "value", Type: runtime.String, Required: true, Check: params.Check(checkValue),
 		Doc: "the value, at most 1 MiB"}},
 	Returns: "the store's revision after the write",
 	Example: `store:put("order/1", "paid")`,

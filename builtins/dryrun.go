@@ -4,16 +4,12 @@ import (
 	"fmt"
 	"net/http"
 
+	"dkvrun/builtins/internal/text"
 	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/apply"
 	"dkvrun/runtime/wire"
 )
-
-var dryRunParam = runtime.Param{
-	Name: "dry_run", Type: runtime.Boolean, Default: false,
-	Doc: "check for real, show what would be done as PLANNED rows, and change nothing; what follows in the run sees the planned state. `--dry-run` says it for all actions",
-}
 
 // dry says whether an action is only to be planned.
 func (r *Run) dry(c *runtime.Call) bool { return r.DryRun || c.Bool("dry_run") }
@@ -108,14 +104,14 @@ func wouldChange(m Member, v *view, c wire.Change) string {
 			leave = append(leave, in.Name)
 		}
 	}
-	text := "Would keep the new topology"
+	what := "Would keep the new topology"
 	if len(come) > 0 {
-		text += "; here comes " + few(come)
+		what += "; here comes " + text.Few(come)
 	}
 	if len(leave) > 0 {
-		text += "; here goes " + few(leave)
+		what += "; here goes " + text.Few(leave)
 	}
-	return text
+	return what
 }
 
 func ownedBy(n wire.Node, m Member) bool {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"dkvrun/builtins/internal/params"
 	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
@@ -13,12 +14,12 @@ import (
 var removeStore = runtime.Builtin{
 	Name: "remove_store", Group: "Actions", Positional: 1,
 	Doc: "Forgets a store and deletes its data on every manager. Without `confirm` it asks on a terminal and refuses elsewhere; `--yes` answers.",
-	Params: params([]runtime.Param{
-		nameParam,
+	Params: params.Join([]runtime.Param{
+		params.Name,
 		{Name: "confirm", Type: runtime.String, Doc: "the store's name once more"},
 		{Name: "stop_first", Type: runtime.Boolean, Default: false, Doc: "stop what runs before; without it a running store is refused"},
-		atomicParam,
-	}, execution(30)),
+		params.Atomic,
+	}, params.Execution(30)),
 	Returns:    "results: a RemoveStore row a manager, after a StopInstance row an instance with stop_first",
 	ReturnType: "results",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()

@@ -3,12 +3,13 @@ package builtins
 import (
 	"errors"
 
+	"dkvrun/builtins/internal/params"
 	"dkvrun/runtime"
 )
 
-var ensureParams = params([]runtime.Param{nameParam}, planParams, []runtime.Param{
+var ensureParams = params.Join([]runtime.Param{params.Name}, planParams, []runtime.Param{
 	{Name: "nodes", Type: runtime.Table, Doc: "the whole topology instead, as `topology` makes it; roles as for `new_store`"},
-}, execution(600))
+}, params.Execution(600))
 
 var ensureStore = runtime.Builtin{
 	Name: "ensure_store", Group: "Actions", Positional: 2,

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"syscall"
 
+	"dkvrun/builtins/internal/params"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fleet"
 )
@@ -46,7 +47,7 @@ var fakesType = &runtime.RecordType{Name: "fakes", Doc: "Managers that only pret
 }}
 
 func (r *Run) fakeManagers(c *runtime.Call) (any, error) {
-	plan := fleet.Plan{Count: c.Int("count"), Delay: seconds(c.Float("delay_sec"))}
+	plan := fleet.Plan{Count: c.Int("count"), Delay: params.Seconds(c.Float("delay_sec"))}
 	var err error
 	if plan.Faults, err = faultsOf(c, plan.Count); err != nil {
 		return nil, err

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/text"
 	"dkvrun/runtime"
 	"dkvrun/runtime/apply"
 	"dkvrun/runtime/fanout"
@@ -131,8 +133,8 @@ func (r *Run) makeStore(c *runtime.Call, s *Session, store string, nodes []wire.
 	p.change.Nodes, p.change.Desired = wire.AssignRoles(nodes), wire.DesiredStopped
 	p.change.Founders = wire.Founders(p.change.Nodes)
 	runner := &apply.Runner{
-		Transport: transport{client: r.Client, managers: s.Members(), timeout: queryTimeout(c)}, Clock: clock{},
-		Change: p.change, Claimed: nodeNames(nodes), Verb: "Created", Parallel: true, Settle: queryTimeout(c),
+		Transport: transport{client: r.Client, managers: s.Members(), timeout: params.QueryTimeout(c)}, Clock: clock{},
+		Change: p.change, Claimed: nodeNames(nodes), Verb: "Created", Parallel: true, Settle: params.QueryTimeout(c),
 	}
 	for _, m := range s.Members() {
 		runner.Names = append(runner.Names, m.Endpoint.String())
@@ -154,7 +156,7 @@ func (r *Run) startAll(c *runtime.Call, s *Session, store string, nodes []wire.N
 		steps[i] = post(at[0], starting.action, n.Name, wire.InstancePath(store, n.Name)+"/"+starting.verb, nil)
 		requests[i] = fanout.Request{Endpoint: at[0], Method: steps[i].method, Path: steps[i].path}
 	}
-	for i, answer := range r.Client.Do(c.Context(), requests, fanout.Options{Timeout: queryTimeout(c)}) {
+	for i, answer := range r.Client.Do(c.Context(), requests, fanout.Options{Timeout: params.QueryTimeout(c)}) {
 		if row := steps[i].read(answer); !row.Success {
 			return c.Errorf(row.Code, "local_cluster: %s did not start: %s", row.Instance, row.Message)
 		}
@@ -169,7 +171,7 @@ func (r *Run) awaitReady(c *runtime.Call, s *Session, store string) error {
 		if err != nil || v.latest == nil {
 			return waiting, false, err
 		}
-		waiting = few(v.notReady(""))
+		waiting = text.Few(v.notReady(""))
 		return waiting, waiting == "", nil
 	})
 	if err == errWaited {

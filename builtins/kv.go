@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"dkvrun/builtins/internal/params"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
 )
@@ -70,7 +71,7 @@ func (s *Store) call(c *runtime.Call, path string, in, out any) error {
 	var last fanout.Answer
 	for _, e := range s.endpoints {
 		last = s.client.Do(c.Context(), []fanout.Request{{Endpoint: e, Method: http.MethodPost, Path: path, Body: body}},
-			fanout.Options{Timeout: seconds(s.timeout)})[0]
+			fanout.Options{Timeout: params.Seconds(s.timeout)})[0]
 		if last.Err == nil || last.Err.Sent || c.Context().Err() != nil {
 			break
 		}

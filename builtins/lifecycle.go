@@ -3,6 +3,7 @@ package builtins
 import (
 	"fmt"
 
+	"dkvrun/builtins/internal/params"
 	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
@@ -26,9 +27,9 @@ var forceStop = runtime.Param{Name: "force", Type: runtime.Boolean, Default: fal
 var startStore = runtime.Builtin{
 	Name: "start_store", Group: "Actions", Positional: 1,
 	Doc: "Starts every instance of a store, each through its own manager. It answers when the processes are up; `wait_ready` waits until the store takes writes.",
-	Params: params([]runtime.Param{
-		nameParam, instanceName(false, "only this instance"),
-	}, execution(30)),
+	Params: params.Join([]runtime.Param{
+		params.Name, params.InstanceName(false, "only this instance"),
+	}, params.Execution(30)),
 	Returns:    "results: a StartInstance row an instance",
 	ReturnType: "results",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
@@ -39,9 +40,9 @@ start_store{"OrdersStore", parallel = true}:check()`,
 var stopStore = runtime.Builtin{
 	Name: "stop_store", Group: "Actions", Positional: 1,
 	Doc: "Stops every instance of a store; the data stays. A stop that takes longer than 10 s ends in a kill.",
-	Params: params([]runtime.Param{
-		nameParam, instanceName(false, "only this instance"), forceStop,
-	}, execution(30)),
+	Params: params.Join([]runtime.Param{
+		params.Name, params.InstanceName(false, "only this instance"), forceStop,
+	}, params.Execution(30)),
 	Returns:    "results: a StopInstance row an instance",
 	ReturnType: "results",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
@@ -52,7 +53,7 @@ stop_store("OrdersStore"):check()`,
 var startInstance = runtime.Builtin{
 	Name: "start_instance", Group: "Actions", Positional: 2,
 	Doc:        "Starts one instance.",
-	Params:     params([]runtime.Param{nameParam, instanceName(true, "the instance")}, execution(30)),
+	Params:     params.Join([]runtime.Param{params.Name, params.InstanceName(true, "the instance")}, params.Execution(30)),
 	Returns:    "results with one StartInstance row",
 	ReturnType: "results",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
@@ -63,7 +64,7 @@ start_instance("OrdersStore", "orders-1"):check()`,
 var stopInstance = runtime.Builtin{
 	Name: "stop_instance", Group: "Actions", Positional: 2,
 	Doc:        "Stops one instance; a leader hands over first.",
-	Params:     params([]runtime.Param{nameParam, instanceName(true, "the instance"), forceStop}, execution(30)),
+	Params:     params.Join([]runtime.Param{params.Name, params.InstanceName(true, "the instance"), forceStop}, params.Execution(30)),
 	Returns:    "results with one StopInstance row",
 	ReturnType: "results",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
@@ -74,7 +75,7 @@ stop_instance("OrdersStore", "orders-1"):check()`,
 var restartInstance = runtime.Builtin{
 	Name: "restart_instance", Group: "Actions", Positional: 2,
 	Doc:        "Stops one instance and starts it again. When the stop fails it is not started.",
-	Params:     params([]runtime.Param{nameParam, instanceName(true, "the instance"), forceStop}, execution(30)),
+	Params:     params.Join([]runtime.Param{params.Name, params.InstanceName(true, "the instance"), forceStop}, params.Execution(30)),
 	Returns:    "results: a StopInstance row and a StartInstance row",
 	ReturnType: "results",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 
+	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/text"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/wire"
@@ -12,10 +14,10 @@ import (
 var instanceLog = runtime.Builtin{
 	Name: "instance_log", Group: "Queries", Positional: 2,
 	Doc: "Reads the end of an instance's own log, through its manager.",
-	Params: params([]runtime.Param{
-		nameParam, instanceName(true, "the instance"),
+	Params: params.Join([]runtime.Param{
+		params.Name, params.InstanceName(true, "the instance"),
 		{Name: "tail", Type: runtime.Integer, Min: runtime.Bound(1), Max: runtime.Bound(10000), Default: 50, Doc: "how many lines"},
-	}, asking()),
+	}, params.Query()),
 	Returns: "a string; empty when the instance never ran",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
 print(instance_log("OrdersStore", "orders-1"))`,
@@ -48,5 +50,5 @@ func (r *Run) instanceLog(c *runtime.Call) (any, error) {
 	if all[0].Answer.Status != http.StatusOK {
 		return nil, c.Errorf(fanout.Protocol, "instance_log: %s answered %d", all[0].Endpoint, all[0].Answer.Status)
 	}
-	return printableLines(string(all[0].Answer.Body)), nil
+	return text.PrintableLines(string(all[0].Answer.Body)), nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"dkvrun/builtins/internal/params"
 	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
@@ -51,7 +52,7 @@ func (r *Run) Endpoints(c *runtime.Call) ([]fanout.Endpoint, error) {
 // Caller returns a call as sessions need it.
 func (r *Run) Caller(c *runtime.Call) Caller {
 	return Caller{
-		Builtin: c.Name, Client: r.Client, Timeout: queryTimeout(c), ConnectTimeout: connectTimeout(c),
+		Builtin: c.Name, Client: r.Client, Timeout: params.QueryTimeout(c), ConnectTimeout: params.ConnectTimeout(c),
 		Notice: r.Reporter.Notice, Progress: r.Reporter.Progress,
 		ShowProbes: func(probes []Probe) {
 			endpoints := make([]fanout.Endpoint, len(probes))

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/url"
 
+	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/text"
 	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/wire"
@@ -16,7 +18,7 @@ var windowParam = runtime.Param{
 var storeMetrics = runtime.Builtin{
 	Name: "store_metrics", Group: "Queries", Positional: 1,
 	Doc:        "Rates and totals of a store: requests, items, bytes, watches, leases, who leads.",
-	Params:     params([]runtime.Param{nameParam, windowParam}, asking()),
+	Params:     params.Join([]runtime.Param{params.Name, windowParam}, params.Query()),
 	Returns:    "a list with a row a category, metric and instance: `{category, metric, instance, rate, total}`; `rows.store[\"Requests/Put\"]` sums up the store (items and bytes: the largest of its data instances, each of which holds all)",
 	ReturnType: "metrics of metric",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
@@ -109,7 +111,7 @@ func (r *Run) storeMetrics(c *runtime.Call) (any, error) {
 }
 
 func metricRecord(m wire.Metric) runtime.Record {
-	values := map[string]any{"category": m.Category, "metric": m.Name, "instance": orNil(m.Instance), "total": m.Total}
+	values := map[string]any{"category": m.Category, "metric": m.Name, "instance": text.OrNil(m.Instance), "total": m.Total}
 	if m.Rate != nil {
 		values["rate"] = *m.Rate
 	}

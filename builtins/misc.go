@@ -3,6 +3,7 @@ package builtins
 import (
 	"fmt"
 
+	"dkvrun/builtins/internal/params"
 	"dkvrun/runtime"
 )
 
@@ -13,7 +14,7 @@ var sleepBuiltin = runtime.Builtin{
 	Returns: "nothing",
 	Example: `sleep(0.1)`,
 	Impl: func(c *runtime.Call) (any, error) {
-		return nil, pause(c.Context(), seconds(c.Float("sec")))
+		return nil, pause(c.Context(), params.Seconds(c.Float("sec")))
 	},
 }
 

@@ -7,17 +7,13 @@ import (
 
 	"github.com/google/uuid"
 
+	"dkvrun/builtins/internal/params"
 	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/apply"
 	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/wire"
 )
-
-var atomicParam = runtime.Param{
-	Name: "atomic", Type: runtime.Boolean, Default: true,
-	Doc: "all managers take the change or none does; with `false` each manager does for itself, and those that fail stay behind",
-}
 
 // proposal is a change of topology that all managers are to take.
 type proposal struct {
@@ -121,7 +117,7 @@ func (a *action) attempt(s *Session, p proposal) (*apply.Outcome, *apply.Runner)
 	r := &apply.Runner{
 		Transport: a.transport(s), Clock: clock{},
 		Change: p.change, Claimed: p.claimed, Verb: p.done,
-		Parallel: parallelism(a.call) != 1, FailFast: a.call.Bool("fail_fast"), Settle: min(a.timeout, maxSettle),
+		Parallel: params.Parallelism(a.call) != 1, FailFast: a.call.Bool("fail_fast"), Settle: min(a.timeout, maxSettle),
 	}
 	if !p.change.DryRun {
 		r.OnRow = func(i int, row apply.Row) { a.run.AddRow(a.shown, a.row(s.Members()[i].Endpoint, p, row)) }
@@ -129,7 +125,7 @@ func (a *action) attempt(s *Session, p proposal) (*apply.Outcome, *apply.Runner)
 	for _, m := range s.Members() {
 		r.Names = append(r.Names, m.Endpoint.String())
 	}
-	ctx, cancel := bounded(a.call)
+	ctx, cancel := params.Bounded(a.call)
 	defer cancel()
 	if !p.change.DryRun {
 		defer a.run.changing.begin(a.call.Name, s, &p.change)()
@@ -139,8 +135,8 @@ func (a *action) attempt(s *Session, p proposal) (*apply.Outcome, *apply.Runner)
 
 // transport keeps to the number of requests at once that the call gives, also where a change asks all.
 func (a *action) transport(s *Session) transport {
-	t := transport{client: a.run.Client, managers: s.Members(), timeout: queryTimeout(a.call), connect: connectTimeout(a.call)}
-	if n := parallelism(a.call); n > 1 {
+	t := transport{client: a.run.Client, managers: s.Members(), timeout: params.QueryTimeout(a.call), connect: params.ConnectTimeout(a.call)}
+	if n := params.Parallelism(a.call); n > 1 {
 		t.parallel = n
 	}
 	return t

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"dkvrun/builtins/internal/text"
 	"dkvrun/runtime"
 	"dkvrun/runtime/wire"
 )
@@ -35,7 +36,7 @@ func (v *view) pending() any {
 		return nil
 	}
 	values := map[string]any{
-		"operation": first.ID, "action": first.Action, "owner": orNil(first.Owner), "managers": managers,
+		"operation": first.ID, "action": first.Action, "owner": text.OrNil(first.Owner), "managers": managers,
 	}
 	if first.Since != nil {
 		values["since"] = first.Since.UTC().Format(time.RFC3339)

@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"time"
 
+	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/text"
 	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
@@ -44,7 +46,7 @@ func (r *Run) noticeSilent(c *runtime.Call, silent []report.Row, asked int) {
 var getStore = runtime.Builtin{
 	Name: "get_store", Group: "Queries", Positional: 1,
 	Doc:        "Asks every manager about one store, or about all.",
-	Params:     params([]runtime.Param{optional(nameParam)}, asking()),
+	Params:     params.Join([]runtime.Param{params.Optional(params.Name)}, params.Query()),
 	Returns:    "a list with a row a manager and store; `rows.ok`, `rows.unreachable`",
 	ReturnType: "rows of store row",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
@@ -156,8 +158,8 @@ var instanceType = &runtime.RecordType{Name: "instance", Doc: "One instance of a
 func instanceRecord(in wire.Instance) runtime.Record {
 	values := map[string]any{
 		"name": in.Name, "host": in.Host, "clustron_port": in.ClustronPort, "client_port": in.ClientPort,
-		"manager": orNil(in.Manager), "role": string(in.Role), "status": string(in.Status), "desired": orNil(string(in.Desired)),
-		"ready": in.Ready, "leader": in.Leader, "restarts": in.Restarts, "last_error": orNil(in.LastError),
+		"manager": text.OrNil(in.Manager), "role": string(in.Role), "status": string(in.Status), "desired": text.OrNil(string(in.Desired)),
+		"ready": in.Ready, "leader": in.Leader, "restarts": in.Restarts, "last_error": text.OrNil(in.LastError),
 	}
 	if in.PID != 0 {
 		values["pid"] = in.PID
@@ -171,7 +173,7 @@ func instanceRecord(in wire.Instance) runtime.Record {
 var storeStatus = runtime.Builtin{
 	Name: "store_status", Group: "Queries", Positional: 1,
 	Doc:        "One answer for the whole cluster: every instance as its own manager sees it.",
-	Params:     params([]runtime.Param{nameParam}, asking()),
+	Params:     params.Join([]runtime.Param{params.Name}, params.Query()),
 	Returns:    "one table; raises when no manager knows the store",
 	ReturnType: "status",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()

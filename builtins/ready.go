@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/text"
 	"dkvrun/runtime"
 	"dkvrun/runtime/wire"
 )
@@ -14,8 +16,8 @@ var waitReady = runtime.Builtin{
 	Doc: "Returns when every instance of a store, or the one named, takes reads and writes; a store that is still being created is waited for. Raises with what isn't ready when the time is over, " +
 		"and at once when an instance is stopped and nobody asked it to start.",
 	Params: []runtime.Param{
-		nameParam, instanceName(false, "only this instance"),
-		managersParam, portParam,
+		params.Name, params.InstanceName(false, "only this instance"),
+		params.Managers, params.Port,
 		{Name: "timeout_sec", Type: runtime.Number, Min: runtime.Bound(0.001), Max: runtime.Bound(86400), Default: 60.0, Doc: "seconds to wait"},
 	},
 	Returns: "the seconds that it took",
@@ -33,7 +35,7 @@ func (r *Run) waitReady(c *runtime.Call) (any, error) {
 	began := time.Now()
 	var last *view
 	missing := "no manager answered"
-	err := r.poll(c, seconds(c.Float("timeout_sec")), func() (string, bool, error) {
+	err := r.poll(c, params.Seconds(c.Float("timeout_sec")), func() (string, bool, error) {
 		v, err := r.View(c, name)
 		if err != nil {
 			return "", false, err
@@ -64,14 +66,14 @@ func (r *Run) waitReady(c *runtime.Call) (any, error) {
 		if len(waiting) == 0 {
 			return "", true, nil
 		}
-		return "not ready: " + few(waiting), false, nil
+		return "not ready: " + text.Few(waiting), false, nil
 	})
 	if err == errWaited {
 		what := missing
 		if last != nil {
-			what = few(last.notReady(instance))
+			what = text.Few(last.notReady(instance))
 		}
-		return nil, c.Errorf("timeout", "wait_ready: %s is not ready after %s: %s", name, seconds(c.Float("timeout_sec")), what)
+		return nil, c.Errorf("timeout", "wait_ready: %s is not ready after %s: %s", name, params.Seconds(c.Float("timeout_sec")), what)
 	}
 	if err != nil {
 		return nil, err

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"time"
 
+	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/text"
 	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/wire"
@@ -16,11 +18,11 @@ var removeInstance = runtime.Builtin{
 	Name: "remove_instance", Group: "Actions", Positional: 2,
 	Doc: "Takes one instance out of a store and deletes its data. Refused when the store would lose its quorum, or could not take the instance out because it isn't running; " +
 		"a gateway that is ready takes a removed data instance's place first. It returns when the instance is gone.",
-	Params: params([]runtime.Param{
-		nameParam, instanceName(true, "the instance"),
+	Params: params.Join([]runtime.Param{
+		params.Name, params.InstanceName(true, "the instance"),
 		{Name: "lose_data", Type: runtime.Boolean, Default: false, Doc: "do it at once, even if the store stops or loses data by it"},
-		atomicParam,
-	}, execution(600)),
+		params.Atomic,
+	}, params.Execution(600)),
 	Returns:    "results: a RemoveInstance row a manager, then a LeaveInstance row",
 	ReturnType: "results",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders", instance_count = 2}:check()
@@ -178,7 +180,7 @@ func (v *view) mayLeave(c *runtime.Call, in seenInstance) error {
 		running++
 	}
 	if running < (data+1)/2+1 {
-		err := c.Errorf(wire.CodeStoreNotReady, "remove_instance: %s does not run with a quorum, so it can't take %s out: %s", v.name, in.Name, few(v.notReady("")))
+		err := c.Errorf(wire.CodeStoreNotReady, "remove_instance: %s does not run with a quorum, so it can't take %s out: %s", v.name, in.Name, text.Few(v.notReady("")))
 		err.Hint = "start_store it first, or pass lose_data = true"
 		return err
 	}

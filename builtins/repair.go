@@ -3,6 +3,7 @@ package builtins
 import (
 	"fmt"
 
+	"dkvrun/builtins/internal/params"
 	"dkvrun/runtime"
 	"dkvrun/runtime/apply"
 	"dkvrun/runtime/fanout"
@@ -14,10 +15,10 @@ var repairStore = runtime.Builtin{
 	Doc: "Settles at once what a change of a store left behind when its runner or a manager went away; managers do so by themselves, later. " +
 		"A change that is still being made is waited for, never undone. With `lost` the store goes on without a manager that is gone for good: " +
 		"all others have to take part, and the lost one is not believed any more when it comes back.",
-	Params: params([]runtime.Param{
-		nameParam,
+	Params: params.Join([]runtime.Param{
+		params.Name,
 		{Name: "lost", Type: runtime.String, Doc: "the host, `host:port` or identity of a manager that will never come back"},
-	}, execution(60)),
+	}, params.Execution(60)),
 	Returns:    "results: a RepairStore row a manager",
 	ReturnType: "results",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
@@ -39,7 +40,7 @@ func (r *Run) repairStore(c *runtime.Call) (any, error) {
 		return nil, err
 	}
 	repair := &apply.Repair{
-		Transport: transport{client: r.Client, managers: s.Members(), timeout: queryTimeout(c)}, Clock: clock{},
+		Transport: transport{client: r.Client, managers: s.Members(), timeout: params.QueryTimeout(c)}, Clock: clock{},
 		Store: c.String("name"), Managers: identities(s.Members()), Wait: a.timeout,
 	}
 	for _, m := range s.Members() {

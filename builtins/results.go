@@ -201,10 +201,3 @@ var rowType = &runtime.ObjectType{
 		return fmt.Sprintf("%s %s %s %s", r.Manager, r.Operation(), r.Result, r.Message)
 	},
 }
-
-func orNil(s string) any {
-	if s == "" {
-		return nil
-	}
-	return s
-}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"dkvrun/builtins/internal/params"
 	"dkvrun/runtime"
 	"dkvrun/runtime/wire"
 )
@@ -15,10 +16,10 @@ var newStore = runtime.Builtin{
 	Name: "new_store", Group: "Actions", Positional: 2,
 	Doc: "Generates the topology of a new store and gives it to every manager: all take it or none does. Nothing runs yet: `start_store` starts it. " +
 		"The same store again is success, and `unchanged`.",
-	Params: params([]runtime.Param{nameParam}, planParams, []runtime.Param{
+	Params: params.Join([]runtime.Param{params.Name}, planParams, []runtime.Param{
 		{Name: "nodes", Type: runtime.Table, Doc: "the whole topology instead, as `topology` makes it; a `role` that is given stays, but gateways become data until enough instances hold data: all of one or two, three of three or four, else five"},
-		atomicParam,
-	}, execution(30)),
+		params.Atomic,
+	}, params.Execution(30)),
 	Returns:    "results: a CreateStore row a manager",
 	ReturnType: "results",
 	Example:    `new_store{"OrdersStore", instance_prefix = "orders", instance_count = 2, parallel = true}:check()`,

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/text"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/wire"
@@ -19,7 +21,7 @@ type plan struct {
 }
 
 var planParams = []runtime.Param{
-	{Name: "instance_prefix", Type: runtime.String, Check: check(wire.CheckName), Doc: "names are `<prefix>-<index>`, counted from 1 through the whole cluster"},
+	{Name: "instance_prefix", Type: runtime.String, Check: params.Check(wire.CheckName), Doc: "names are `<prefix>-<index>`, counted from 1 through the whole cluster"},
 	{Name: "instance_count", Type: runtime.Integer, Min: runtime.Bound(1), Max: runtime.Bound(wire.MaxInstances), Default: 1, Doc: "instances a server"},
 	{Name: "clustron_port", Type: runtime.Integer, Min: runtime.Bound(1), Max: runtime.Bound(65535), Default: wire.DefaultClustronPort, Doc: "first cluster port on each server; one more for each further instance there"},
 	{Name: "client_port", Type: runtime.Integer, Min: runtime.Bound(1), Max: runtime.Bound(65535), Default: wire.DefaultClientPort, Doc: "first client port on each server; one more for each further instance there"},
@@ -109,9 +111,9 @@ func asWritten(err error) string {
 var topologyBuiltin = runtime.Builtin{
 	Name: "topology", Group: "Queries",
 	Doc: "Generates the topology that `new_store` would, without any network: nodes = servers × instance_count, names counted through the cluster, server by server.",
-	Params: params([]runtime.Param{
-		{Name: "managers", Type: runtime.Strings, Check: checkServers, Doc: "the servers; the session's where none are given"},
-		portParam,
+	Params: params.Join([]runtime.Param{
+		{Name: "managers", Type: runtime.Strings, Check: params.CheckServers, Doc: "the servers; the session's where none are given"},
+		params.Port,
 	}, planParams),
 	Returns:    "a list of `{name, host, clustron_port, client_port, manager}`; `tostring` prints a line a node",
 	ReturnType: "list of node",
@@ -157,9 +159,9 @@ func nodeRecord(n wire.Node) runtime.Record {
 		case "client_port":
 			return n.ClientPort
 		case "role":
-			return orNil(string(n.Role))
+			return text.OrNil(string(n.Role))
 		case "manager":
-			return orNil(n.Manager)
+			return text.OrNil(n.Manager)
 		}
 		return nil
 	}}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"dkvrun/builtins/internal/text"
 	"dkvrun/runtime"
 	"dkvrun/runtime/wire"
 )
@@ -151,5 +152,5 @@ func nodeTable(nodes []wire.Node) string {
 	for _, n := range nodes {
 		rows = append(rows, []string{n.Name, n.Host, fmt.Sprint(n.ClustronPort), fmt.Sprint(n.ClientPort), string(n.Role)})
 	}
-	return columns(rows)
+	return text.Columns(rows)
 }

@@ -2,8 +2,8 @@ package builtins
 
 import (
 	"fmt"
-	"strings"
 
+	"dkvrun/builtins/internal/text"
 	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/wire"
@@ -209,7 +209,7 @@ func (v *view) unknownInstance(builtin, instance string) error {
 	if near := runtime.Suggest(instance, names); near != "" {
 		err.Hint = "did you mean " + near + "?"
 	} else {
-		err.Hint = "it has " + few(names)
+		err.Hint = "it has " + text.Few(names)
 	}
 	return err
 }
@@ -237,14 +237,6 @@ func (v *view) silence() string {
 		}
 	}
 	return "no manager knows " + v.name
-}
-
-// few joins names, and counts what is over ten.
-func few(names []string) string {
-	if len(names) > 10 {
-		return strings.Join(names[:10], ", ") + fmt.Sprintf(" and %d more", len(names)-10)
-	}
-	return strings.Join(names, ", ")
 }
 
 // missing refuses a session that lacks one of the store's managers.

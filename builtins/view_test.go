@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"dkvrun/builtins/internal/text"
 	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
@@ -79,7 +80,7 @@ func TestASilentManagersInstancesAreUnknown(t *testing.T) {
 	if v.status() != wire.StorePartial || v.ready() {
 		t.Errorf("%s, ready %v", v.status(), v.ready())
 	}
-	if why := few(v.notReady("")); !strings.Contains(why, "orders-b") || !strings.Contains(why, "b:7801 did not answer") {
+	if why := text.Few(v.notReady("")); !strings.Contains(why, "orders-b") || !strings.Contains(why, "b:7801 did not answer") {
 		t.Error(why)
 	}
 }
@@ -154,7 +155,7 @@ func TestFiguresOfAStore(t *testing.T) {
 
 func TestGroupedNumbers(t *testing.T) {
 	for x, want := range map[float64]string{0: "0", 999: "999", 1000: "1,000", 134223: "134,223", 2340122: "2,340,122", -1234: "-1,234"} {
-		if got := grouped(x); got != want {
+		if got := text.Grouped(x); got != want {
 			t.Errorf("%v: %s", x, got)
 		}
 	}

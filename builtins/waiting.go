@@ -7,6 +7,7 @@ import (
 	"math"
 	"time"
 
+	"dkvrun/builtins/internal/params"
 	"dkvrun/runtime"
 )
 
@@ -46,7 +47,7 @@ func (r *Run) retry(c *runtime.Call) (any, error) {
 			return nil, e.Because(fmt.Sprintf("retry: %d of %d attempts failed, the last: %s", times, times, e.Message))
 		}
 		r.Reporter.Progress(fmt.Sprintf("retry: attempt %d of %d failed: %s", attempt, times, e.Message))
-		err = pause(c.Context(), seconds(delay))
+		err = pause(c.Context(), params.Seconds(delay))
 		r.Reporter.Progress("")
 		if err != nil {
 			return nil, err
@@ -85,7 +86,7 @@ var waitUntil = runtime.Builtin{
 }
 
 func (r *Run) waitUntil(c *runtime.Call) (any, error) {
-	timeout := seconds(c.Float("timeout_sec"))
+	timeout := params.Seconds(c.Float("timeout_sec"))
 	ctx, cancel := context.WithTimeout(c.Context(), timeout)
 	defer cancel()
 	defer r.Reporter.Progress("")
@@ -103,7 +104,7 @@ func (r *Run) waitUntil(c *runtime.Call) (any, error) {
 			last = runtime.Format(c.Read(values.First()))
 		}
 		r.Reporter.Progress("wait_until: " + last)
-		if ctx.Err() != nil || pause(ctx, seconds(c.Float("interval_sec"))) != nil {
+		if ctx.Err() != nil || pause(ctx, params.Seconds(c.Float("interval_sec"))) != nil {
 			if err := c.Context().Err(); err != nil {
 				return nil, err
 			}
@@ -122,7 +123,7 @@ var deadlineBuiltin = runtime.Builtin{
 	Returns: "what the function returns",
 	Example: `deadline(30, function() print(#get_store()) end)`,
 	Impl: func(c *runtime.Call) (any, error) {
-		limit := seconds(c.Float("sec"))
+		limit := params.Seconds(c.Float("sec"))
 		ctx, cancel := context.WithTimeout(c.Context(), limit)
 		defer cancel()
 		values, err := c.Func("f").Call(ctx, c)

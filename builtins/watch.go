@@ -6,6 +6,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/text"
 	"dkvrun/runtime"
 	"dkvrun/runtime/wire"
 )
@@ -13,11 +15,11 @@ import (
 var watchStoreMetrics = runtime.Builtin{
 	Name: "watch_store_metrics", Group: "Queries", Positional: 1,
 	Doc: "Shows a store's figures and renews them until `count` is reached or Ctrl-C: a column an instance, or, where the terminal is too narrow, a line an instance.",
-	Params: params([]runtime.Param{
-		nameParam, windowParam,
+	Params: params.Join([]runtime.Param{
+		params.Name, windowParam,
 		{Name: "refresh_sec", Type: runtime.Number, Min: runtime.Bound(0.1), Max: runtime.Bound(3600), Default: 1.0, Doc: "seconds between two looks"},
 		{Name: "count", Type: runtime.Integer, Min: runtime.Bound(1), Doc: "how many looks; without it, until Ctrl-C"},
-	}, asking()),
+	}, params.Query()),
 	Returns: "nothing",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
 watch_store_metrics{"OrdersStore", count = 1}`,
@@ -70,7 +72,7 @@ func metricsPicture(store string, all []wire.Metric, width int) string {
 		}
 		rows = append(rows, row)
 	}
-	picture := columns(rows)
+	picture := text.Columns(rows)
 	if width == 0 || lineWidth(picture) <= width {
 		return picture
 	}
@@ -86,15 +88,15 @@ func metricsPicture(store string, all []wire.Metric, width int) string {
 		}
 		rows = append(rows, row)
 	}
-	return columns(rows)
+	return text.Columns(rows)
 }
 
 // metricCell is 2,341/s (134,223), or - (134,223) where there is no rate.
 func metricCell(m wire.Metric) string {
 	if m.Rate == nil {
-		return "- (" + grouped(m.Total) + ")"
+		return "- (" + text.Grouped(m.Total) + ")"
 	}
-	return fmt.Sprintf("%s/s (%s)", grouped(*m.Rate), grouped(m.Total))
+	return fmt.Sprintf("%s/s (%s)", text.Grouped(*m.Rate), text.Grouped(m.Total))
 }
 
 func orDash(s string) string {

@@ -1,4 +1,5 @@
-package builtins
+// Package params declares the parameters that many builtins share, and reads them.
+package params
 
 import (
 	"context"
@@ -11,41 +12,39 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// The parameters that many builtins share stand here once.
-
-func check(f func(string) error) func(any) error {
+func Check(f func(string) error) func(any) error {
 	return func(v any) error { return f(v.(string)) }
 }
 
-var nameParam = runtime.Param{
-	Name: "name", Alias: "store_name", Type: runtime.String, Required: true, Check: check(wire.CheckName),
+var Name = runtime.Param{
+	Name: "name", Alias: "store_name", Type: runtime.String, Required: true, Check: Check(wire.CheckName),
 	Doc: "the store's name: a letter, then up to 62 letters, digits, `_` or `-`",
 }
 
-func checkServers(v any) error { return fanout.CheckEndpoints(v.([]string)) }
+func CheckServers(v any) error { return fanout.CheckEndpoints(v.([]string)) }
 
-func optional(p runtime.Param) runtime.Param {
+func Optional(p runtime.Param) runtime.Param {
 	p.Required = false
 	return p
 }
 
-func instanceName(required bool, doc string) runtime.Param {
+func InstanceName(required bool, doc string) runtime.Param {
 	return runtime.Param{
-		Name: "instance_name", Type: runtime.String, Required: required, Check: check(wire.CheckName), Doc: doc,
+		Name: "instance_name", Type: runtime.String, Required: required, Check: Check(wire.CheckName), Doc: doc,
 	}
 }
 
-var managersParam = runtime.Param{
-	Name: "managers", Type: runtime.Strings, Check: checkServers,
+var Managers = runtime.Param{
+	Name: "managers", Type: runtime.Strings, Check: CheckServers,
 	Doc: "these managers instead of the session's: `host`, `host:port`, several in one string with commas between",
 }
 
-var portParam = runtime.Param{
+var Port = runtime.Param{
 	Name: "port", Type: runtime.Integer, Min: runtime.Bound(1), Max: runtime.Bound(65535),
 	Doc: "the port of managers that are given without one: 7801, or what `--manager-port` says",
 }
 
-func timeoutParam(sec float64) runtime.Param {
+func Timeout(sec float64) runtime.Param {
 	return runtime.Param{
 		Name: "timeout_sec", Type: runtime.Number, Min: runtime.Bound(0.001), Max: runtime.Bound(math.MaxInt32), Default: sec,
 		Doc: "seconds for each manager's answer",
@@ -57,40 +56,52 @@ var connectTimeoutParam = runtime.Param{
 	Default: fanout.DefaultConnectTimeout.Seconds(), Doc: "seconds until there is a connection, within `timeout_sec`",
 }
 
-// deadline is when the whole call has to be over; false where it has no such bound.
-func deadline(c *runtime.Call) (time.Time, bool) {
+func Seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+// Deadline is when the whole call has to be over; false where it has no such bound.
+func Deadline(c *runtime.Call) (time.Time, bool) {
 	if !c.Declares("deadline") || !c.Has("deadline") {
 		return time.Time{}, false
 	}
-	return c.Began.Add(seconds(c.Float("deadline"))), true
+	return c.Began.Add(Seconds(c.Float("deadline"))), true
 }
 
-// bounded is the call's context, which ends with its deadline too.
-func bounded(c *runtime.Call) (context.Context, context.CancelFunc) {
-	if end, has := deadline(c); has {
+// Bounded is the call's context, which ends with its deadline too.
+func Bounded(c *runtime.Call) (context.Context, context.CancelFunc) {
+	if end, has := Deadline(c); has {
 		return context.WithDeadline(c.Context(), end)
 	}
 	return c.Context(), func() {}
 }
 
-// connectTimeout is 0 where the call has no such parameter.
-func connectTimeout(c *runtime.Call) time.Duration {
+// ConnectTimeout is 0 where the call has no such parameter.
+func ConnectTimeout(c *runtime.Call) time.Duration {
 	if !c.Declares(connectTimeoutParam.Name) {
 		return 0
 	}
-	return seconds(c.Float(connectTimeoutParam.Name))
+	return Seconds(c.Float(connectTimeoutParam.Name))
 }
 
-// execution are the parameters of every action.
-func execution(timeoutSec float64) []runtime.Param {
+var Atomic = runtime.Param{
+	Name: "atomic", Type: runtime.Boolean, Default: true,
+	Doc: "all managers take the change or none does; with `false` each manager does for itself, and those that fail stay behind",
+}
+
+var dryRunParam = runtime.Param{
+	Name: "dry_run", Type: runtime.Boolean, Default: false,
+	Doc: "check for real, show what would be done as PLANNED rows, and change nothing; what follows in the run sees the planned state. `--dry-run` says it for all actions",
+}
+
+// Execution are the parameters of every action.
+func Execution(timeoutSec float64) []runtime.Param {
 	return []runtime.Param{
-		managersParam, portParam,
+		Managers, Port,
 		{Name: "parallel", Type: runtime.Any, Default: false, Check: checkParallel,
 			Doc: "ask all managers at once instead of one after the other; a number is how many at once"},
 		{Name: "fail_fast", Type: runtime.Boolean, Default: false,
 			Doc: "stop at the first failure: what was not begun is SKIPPED, what was under way is cut off and CANCELLED"},
 		dryRunParam,
-		timeoutParam(timeoutSec), connectTimeoutParam,
+		Timeout(timeoutSec), connectTimeoutParam,
 		{Name: "deadline", Type: runtime.Number, Min: runtime.Bound(0.001), Max: runtime.Bound(math.MaxInt32),
 			Doc: "seconds for the whole action; what is not done by then is cut off or skipped"},
 	}
@@ -109,8 +120,8 @@ func checkParallel(v any) error {
 	return errors.New("want true, false, or how many at once: a whole number from 1")
 }
 
-// parallelism is the parameter as the fan-out takes it: 1 for one after the other, 0 for all.
-func parallelism(c *runtime.Call) int {
+// Parallelism is the parameter as the fan-out takes it: 1 for one after the other, 0 for all.
+func Parallelism(c *runtime.Call) int {
 	switch v := c.Value("parallel").(type) {
 	case int:
 		return v
@@ -122,13 +133,13 @@ func parallelism(c *runtime.Call) int {
 	return 1
 }
 
-// asking are the parameters of every query.
-func asking() []runtime.Param {
-	return []runtime.Param{managersParam, portParam, timeoutParam(30), connectTimeoutParam}
+// Query are the parameters of every query.
+func Query() []runtime.Param {
+	return []runtime.Param{Managers, Port, Timeout(30), connectTimeoutParam}
 }
 
-// params joins a builtin's own parameters with shared ones.
-func params(own []runtime.Param, shared ...[]runtime.Param) []runtime.Param {
+// Join joins a builtin's own parameters with shared ones.
+func Join(own []runtime.Param, shared ...[]runtime.Param) []runtime.Param {
 	out := append([]runtime.Param(nil), own...)
 	for _, s := range shared {
 		out = append(out, s...)
@@ -139,11 +150,11 @@ func params(own []runtime.Param, shared ...[]runtime.Param) []runtime.Param {
 // defaultTimeout is how long a manager may take to answer where nobody said otherwise.
 const defaultTimeout = 30 * time.Second
 
-// queryTimeout bounds each answer to a question. An action that waits long for its own answers still
+// QueryTimeout bounds each answer to a question. An action that waits long for its own answers still
 // asks quickly, and no longer than it may take as a whole.
-func queryTimeout(c *runtime.Call) time.Duration {
-	timeout := min(defaultTimeout, seconds(c.Float("timeout_sec")))
-	if end, has := deadline(c); has {
+func QueryTimeout(c *runtime.Call) time.Duration {
+	timeout := min(defaultTimeout, Seconds(c.Float("timeout_sec")))
+	if end, has := Deadline(c); has {
 		timeout = max(time.Millisecond, min(timeout, time.Until(end)))
 	}
 	return timeout
