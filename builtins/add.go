@@ -50,7 +50,7 @@ func (r *Run) addInstance(c *runtime.Call) (any, error) {
 	}
 	a.upcoming("JoinInstance", added)
 	join := func(a *action) error { return a.joined(v.name, added) }
-	if !c.Bool("atomic") && !r.dry(c) && len(v.lacking(added)) > 0 {
+	if !c.Bool("atomic") && !r.dry(c) && len(lackingNodes(v, added)) > 0 {
 		if err := a.addEach(s, v, added); err != nil {
 			return nil, err
 		}
@@ -77,12 +77,12 @@ func (r *Run) addInstance(c *runtime.Call) (any, error) {
 
 // addition is the change that widens a store by nodes.
 func (r *Run) addition(c *runtime.Call, s *Session, v *view, added []wire.Node) (proposal, error) {
-	if added = v.lacking(added); len(added) == 0 {
+	if added = lackingNodes(v, added); len(added) == 0 {
 		p, err := r.propose(s, v, wire.AddInstanceAction)
 		p.unchanged = "Already added"
 		return p, err
 	}
-	wanted := v.widen(s, added)
+	wanted := widened(v, s, added)
 	if err := checkTopology(c, wanted.Nodes); err != nil {
 		return proposal{}, err
 	}
@@ -95,7 +95,7 @@ func (r *Run) addition(c *runtime.Call, s *Session, v *view, added []wire.Node) 
 
 // addEach has every manager widen the store for itself.
 func (a *action) addEach(s *Session, v *view, added []wire.Node) error {
-	change := v.widen(s, v.lacking(added))
+	change := widened(v, s, lackingNodes(v, added))
 	if err := checkTopology(a.call, change.Nodes); err != nil {
 		return err
 	}
@@ -136,8 +136,8 @@ func (r *Run) topologyOf(c *runtime.Call) (*Session, *view, error) {
 	return s, v, v.missing(c.Name, s)
 }
 
-// widen is the request that adds nodes to what there is.
-func (v *view) widen(s *Session, added []wire.Node) *wire.ChangeInstances {
+// widened is the request that adds nodes to what there is.
+func widened(v *view, s *Session, added []wire.Node) *wire.ChangeInstances {
 	founding := !v.ran()
 	nodes := append(v.nodes(), added...)
 	if founding {
@@ -157,7 +157,7 @@ func (v *view) widen(s *Session, added []wire.Node) *wire.ChangeInstances {
 	for _, m := range change.Managers {
 		known[m.Identity] = true
 	}
-	all, _ := keepers(s.Members())
+	all, _ := Participants(s.Members())
 	for _, m := range all {
 		if !known[m.Identity] {
 			change.Managers = append(change.Managers, m)

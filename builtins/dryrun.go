@@ -33,7 +33,7 @@ func (a *action) plan(steps []*step) []*step {
 
 // foreseeChange keeps what starts and stops would have made of a store.
 func (r *Run) foreseeChange(v *view, instance string, to change) {
-	store := v.whole()
+	store := wholeStore(v)
 	for i := range store.Instances {
 		in := &store.Instances[i]
 		if instance != "" && in.Name != instance {
@@ -47,8 +47,8 @@ func (r *Run) foreseeChange(v *view, instance string, to change) {
 	r.foresee(v.name, &store)
 }
 
-// whole is the store as its managers together see it.
-func (v *view) whole() wire.Store {
+// wholeStore is the store as its managers together see it.
+func wholeStore(v *view) wire.Store {
 	store := *v.latest
 	store.Instances, store.Leaving = nil, nil
 	for _, seen := range v.instances {

@@ -54,7 +54,7 @@ func (r *Run) removeStore(c *runtime.Call) (any, error) {
 		return nil, err
 	}
 	if c.Bool("stop_first") && v.latest != nil {
-		a.do(v.steps(stopping, "", false))
+		a.do(lifecycleSteps(v, stopping, "", false))
 		if !a.results.OK() {
 			r.Reporter.Notice("not removed: " + a.results.summary())
 			return a.end()

@@ -106,7 +106,7 @@ func (r *Run) change(c *runtime.Call, force bool, changes ...change) (any, error
 		return nil, err
 	}
 	for _, ch := range changes {
-		a.do(v.steps(ch, instance, force))
+		a.do(lifecycleSteps(v, ch, instance, force))
 		if !a.results.OK() {
 			break
 		}
@@ -117,9 +117,9 @@ func (r *Run) change(c *runtime.Call, force bool, changes ...change) (any, error
 	return a.end()
 }
 
-// steps are the requests that change a store's instances, in topology order, and a failed row for
+// lifecycleSteps are the requests that change a store's instances, in topology order, and a failed row for
 // whatever can't be reached.
-func (v *view) steps(ch change, instance string, force bool) []*step {
+func lifecycleSteps(v *view, ch change, instance string, force bool) []*step {
 	var out []*step
 	if v.latest == nil {
 		for _, s := range v.sightings {
@@ -136,7 +136,7 @@ func (v *view) steps(ch change, instance string, force bool) []*step {
 			continue
 		}
 		if in.owner == nil {
-			out = append(out, v.unowned(in, ch))
+			out = append(out, unownedStep(v, in, ch))
 			continue
 		}
 		path := wire.InstancePath(v.name, in.Name) + "/" + ch.verb
@@ -148,8 +148,8 @@ func (v *view) steps(ch change, instance string, force bool) []*step {
 	return out
 }
 
-// unowned is the row of an instance whose manager did not answer, or is not in the session.
-func (v *view) unowned(in seenInstance, ch change) *step {
+// unownedStep is the row of an instance whose manager did not answer, or is not in the session.
+func unownedStep(v *view, in seenInstance, ch change) *step {
 	for _, s := range v.sightings {
 		if s.Endpoint.String() == in.Manager || s.Endpoint.Host == in.Host && in.Manager == "" {
 			if !s.row.Success {

@@ -35,14 +35,14 @@ func newNodes(c *runtime.Call, s *Session, v *view) ([]wire.Node, error) {
 		}
 		for _, host := range splitHosts(c.Strings("hosts")) {
 			for i := 0; i < count; i++ {
-				nodes = append(nodes, v.next(host, nodes))
+				nodes = append(nodes, nextNode(v, host, nodes))
 			}
 		}
 	case c.Has("host"):
 		if c.Has("instance_count") {
 			return nil, c.Misuse("instance_count", "goes with hosts; host takes one instance")
 		}
-		n := v.next(c.String("host"), nil)
+		n := nextNode(v, c.String("host"), nil)
 		if c.Has("instance_name") {
 			n.Name = c.String("instance_name")
 		}
@@ -67,7 +67,7 @@ func newNodes(c *runtime.Call, s *Session, v *view) ([]wire.Node, error) {
 			continue
 		}
 		if n.Manager == "" {
-			n.Manager = s.managerOn(n.Host)
+			n.Manager = managerOn(s, n.Host)
 		}
 		if n.Manager == "" {
 			return nil, c.Misuse("host", "%s is no server of this session (%s): connect to its manager too", n.Host, Listed(s.Endpoints()))
@@ -93,7 +93,7 @@ func splitHosts(list []string) []string {
 }
 
 // managerOn is the first manager of the session on a host, or empty.
-func (s *Session) managerOn(host string) string {
+func managerOn(s *Session, host string) string {
 	for _, m := range s.Members() {
 		if strings.EqualFold(m.Endpoint.Host, host) || m.Info != nil && strings.EqualFold(m.Info.Host, host) {
 			return m.Endpoint.String()
@@ -102,9 +102,9 @@ func (s *Session) managerOn(host string) string {
 	return ""
 }
 
-// next is the node that would come after the store's own and those already planned: the prefix with
+// nextNode is the node that would come after the store's own and those already planned: the prefix with
 // the next index, and on its host the ports after the last, or the store's first ones.
-func (v *view) next(host string, planned []wire.Node) wire.Node {
+func nextNode(v *view, host string, planned []wire.Node) wire.Node {
 	all := append(v.nodes(), planned...)
 	n := wire.Node{Host: host, ClustronPort: all[0].ClustronPort, ClientPort: all[0].ClientPort}
 	prefix, last := "", 0
@@ -135,8 +135,8 @@ func samePlace(a, b wire.Node) bool {
 	return strings.EqualFold(a.Host, b.Host) && a.ClustronPort == b.ClustronPort && a.ClientPort == b.ClientPort
 }
 
-// lacking are those of the nodes that the store does not have: a call that is made again adds the rest.
-func (v *view) lacking(nodes []wire.Node) []wire.Node {
+// lackingNodes are those of the nodes that the store does not have: a call that is made again adds the rest.
+func lackingNodes(v *view, nodes []wire.Node) []wire.Node {
 	var out []wire.Node
 	for _, n := range nodes {
 		if _, there := v.find(n.Name); !there {

@@ -34,7 +34,7 @@ func (r *Run) propose(s *Session, v *view, action string) (proposal, error) {
 	if err != nil {
 		return proposal{}, fmt.Errorf("no operation id: %w", err)
 	}
-	managers, home := keepers(s.Members())
+	managers, home := Participants(s.Members())
 	c := wire.Change{ID: id.String(), Action: action, Store: v.name, Owner: r.Owner(), Home: home, Managers: managers, Creation: id.String()}
 	if v.latest != nil {
 		c.Creation, c.BaseRevision, c.BaseOperation = v.latest.Operation, v.latest.Revision, v.latest.Change

@@ -56,16 +56,16 @@ func (r *Run) overlay(path string, all []Response) {
 			h := &all[i]
 			switch {
 			case path == wire.StorePath(name):
-				h.foretell(store)
+				foretell(h, store)
 			case path == wire.StoresPath() && h.Row.Success:
-				h.foretellAmong(name, store)
+				foretellAmong(h, name, store)
 			}
 		}
 	}
 }
 
 // foretell makes a manager answer with the planned store, or that there is none.
-func (h *Response) foretell(store *wire.Store) {
+func foretell(h *Response, store *wire.Store) {
 	if h.Answer.Err != nil {
 		return // it did not answer, and would not have
 	}
@@ -74,25 +74,25 @@ func (h *Response) foretell(store *wire.Store) {
 		h.Row = report.Row{Manager: h.Endpoint.String(), Result: report.Failed, StatusCode: http.StatusNotFound, Code: wire.CodeStoreNotFound, Message: "the store would be gone"}
 		return
 	}
-	h.Answer.Status, h.Answer.Body = http.StatusOK, encoded(h.seen(store))
+	h.Answer.Status, h.Answer.Body = http.StatusOK, encoded(seenBy(h, store))
 	h.Row = report.Row{Success: true}
 }
 
 // foretellAmong does so in a list of stores.
-func (h *Response) foretellAmong(name string, store *wire.Store) {
+func foretellAmong(h *Response, name string, store *wire.Store) {
 	var list []wire.Store
 	if json.Unmarshal(h.Answer.Body, &list) != nil {
 		return
 	}
 	list = slices.DeleteFunc(list, func(s wire.Store) bool { return s.Name == name })
 	if store != nil {
-		list = append(list, h.seen(store))
+		list = append(list, seenBy(h, store))
 	}
 	h.Answer.Body = encoded(list)
 }
 
-// seen is the store as this manager would show it.
-func (h *Response) seen(store *wire.Store) wire.Store {
+// seenBy is the store as this manager would show it.
+func seenBy(h *Response, store *wire.Store) wire.Store {
 	out := *store
 	out.Instances = slices.Clone(store.Instances)
 	running, own := 0, 0

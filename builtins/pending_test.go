@@ -11,13 +11,13 @@ import (
 
 func TestAPendingChangeIsShownWithWhoHoldsIt(t *testing.T) {
 	v := clusterView(nil)
-	if v.pending() != nil {
+	if pendingRecord(v) != nil {
 		t.Fatal("nothing is pending, and something is shown")
 	}
 	early, late := time.Now().Add(-90*time.Second), time.Now()
 	v.sightings[0].store.Pending = &wire.Operation{ID: "op-9", Action: wire.AddInstanceAction, Owner: "alice@ops-1", Since: &late}
 	v.sightings[2].store.Pending = &wire.Operation{ID: "op-9", Action: wire.AddInstanceAction, Owner: "alice@ops-1", Since: &early}
-	values := v.pending().(runtime.Record).Values
+	values := pendingRecord(v).(runtime.Record).Values
 	if values["operation"] != "op-9" || values["owner"] != "alice@ops-1" || values["action"] != "AddInstance" || values["since"] != early.UTC().Format(time.RFC3339) {
 		t.Errorf("%v", values)
 	}
@@ -31,7 +31,7 @@ func TestAPendingChangeIsShownWithWhoHoldsIt(t *testing.T) {
 
 func TestManagersThatDifferAreNamed(t *testing.T) {
 	v := clusterView(nil)
-	if list := v.differences(); len(list.Items) != 0 {
+	if list := differenceRecords(v); len(list.Items) != 0 {
 		t.Fatalf("all agree: %v", list.Items)
 	}
 	v.latest.Managers = []wire.Manager{{Identity: "3", URL: "http://c:7801"}}
@@ -52,7 +52,7 @@ func TestManagersThatDifferAreNamed(t *testing.T) {
 	} {
 		there := v.sightings[2]
 		spoil(&v.sightings[2])
-		list := v.differences()
+		list := differenceRecords(v)
 		v.sightings[2] = there
 		if len(list.Items) != 1 {
 			t.Errorf("%s: %v", says, list.Items)

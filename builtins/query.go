@@ -222,7 +222,55 @@ func (r *Run) storeStatus(c *runtime.Call) (any, error) {
 		"name": v.name, "status": string(v.status()), "ready": v.ready(), "consistent": v.consistent(),
 		"revision": v.latest.Revision, "topology": nodeList(v.nodes()),
 		"instances": list(v.instances), "leaving": list(v.leaving),
-		"pending": v.pending(), "differences": v.differences(),
+		"pending": pendingRecord(v), "differences": differenceRecords(v),
 		"ok": rows.Values["ok"], "unreachable": rows.Values["unreachable"],
 	}}, nil
+}
+
+var pendingType = &runtime.RecordType{Name: "pending", Doc: "A change of a store that managers have voted for and that is not decided.", Fields: []runtime.Field{
+	{Name: "operation", Doc: "its id"},
+	{Name: "action", Doc: "CreateStore, AddInstance, …"},
+	{Name: "owner", Doc: "who makes it: user@host, process"},
+	{Name: "since", Doc: "when the first manager voted, in UTC as RFC 3339, by that manager's clock"},
+	{Name: "age_sec", Doc: "seconds since then"},
+	{Name: "managers", Type: "list of string", Doc: "the managers that hold it, as host:port"},
+}}
+
+// pendingRecord returns the pending operation of a view, or nil.
+func pendingRecord(v *view) any {
+	first, holders := v.Pending()
+	if first == nil {
+		return nil
+	}
+	managers := runtime.List{}
+	for _, at := range holders {
+		managers.Items = append(managers.Items, at.String())
+	}
+	values := map[string]any{
+		"operation": first.ID, "action": first.Action, "owner": text.OrNil(first.Owner), "managers": managers,
+	}
+	if first.Since != nil {
+		values["since"] = first.Since.UTC().Format(time.RFC3339)
+		values["age_sec"] = max(0, time.Since(*first.Since).Round(time.Second).Seconds())
+	}
+	return runtime.Record{Type: pendingType, Values: values}
+}
+
+var differenceType = &runtime.RecordType{Name: "deviation", Doc: "A manager that keeps another topology than most, or none.", Fields: []runtime.Field{
+	{Name: "manager", Doc: "host:port"},
+	{Name: "revision", Doc: "the revision that it keeps, nil where it does not know the store"},
+	{Name: "message", Doc: "what differs, in a sentence"},
+}}
+
+// differenceRecords returns the managers that differ from the latest topology.
+func differenceRecords(v *view) runtime.List {
+	out := runtime.List{}
+	for _, d := range v.Differences() {
+		values := map[string]any{"manager": d.Manager.String(), "message": d.Message}
+		if d.Revision != 0 {
+			values["revision"] = d.Revision
+		}
+		out.Items = append(out.Items, runtime.Record{Type: differenceType, Values: values})
+	}
+	return out
 }

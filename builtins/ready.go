@@ -57,7 +57,7 @@ func (r *Run) waitReady(c *runtime.Call) (any, error) {
 				return "", false, v.unknownInstance(c.Name, instance)
 			}
 		}
-		if stopped := v.stopped(instance); stopped != "" {
+		if stopped := stoppedInstance(v, instance); stopped != "" {
 			err := c.Errorf("stopped", "wait_ready: %s of %s is stopped, so it won't get ready", stopped, name)
 			err.Hint = "start_store(\"" + name + "\") starts what is stopped"
 			return "", false, err
@@ -81,8 +81,8 @@ func (r *Run) waitReady(c *runtime.Call) (any, error) {
 	return time.Since(began).Seconds(), nil
 }
 
-// stopped names an instance that nobody has asked to run.
-func (v *view) stopped(instance string) string {
+// stoppedInstance names an instance that nobody has asked to run.
+func stoppedInstance(v *view, instance string) string {
 	for _, in := range v.instances {
 		if in.Own && in.Desired == wire.DesiredStopped && (instance == "" || in.Name == instance) {
 			return in.Name

@@ -38,8 +38,8 @@ func (r *Run) removeInstance(c *runtime.Call) (any, error) {
 	name := c.String("instance_name")
 	in, known := v.find(name)
 	if !known {
-		in = v.gone(name)
-	} else if err := v.mayLeave(c, in); err != nil {
+		in = goneInstance(v, name)
+	} else if err := mayLeave(v, c, in); err != nil {
 		return nil, err
 	}
 	a, err := r.begin(c, "rows")
@@ -72,8 +72,8 @@ func (r *Run) removeInstance(c *runtime.Call) (any, error) {
 	return a.end()
 }
 
-// gone is an instance that the topology does not have: one that is still leaving, or nothing but a name.
-func (v *view) gone(name string) seenInstance {
+// goneInstance is an instance that the topology does not have: one that is still leaving, or nothing but a name.
+func goneInstance(v *view, name string) seenInstance {
 	for _, in := range v.leaving {
 		if in.Name == name {
 			in.Manager = in.owner.Endpoint.String()
@@ -91,7 +91,7 @@ func (r *Run) narrowing(c *runtime.Call, s *Session, v *view, name string) (prop
 		p.unchanged = name + " is not in the store"
 		return p, err
 	}
-	if err := v.mayLeave(c, in); err != nil {
+	if err := mayLeave(v, c, in); err != nil {
 		return p, err
 	}
 	p.change.Founding, p.change.LoseData, p.change.Founders = !v.ran(), c.Bool("lose_data"), v.latest.Founders
@@ -111,23 +111,23 @@ func (r *Run) narrowing(c *runtime.Call, s *Session, v *view, name string) (prop
 		return p, err
 	}
 	rest := p.change.Nodes
-	p.change.Nodes = wire.AssignRolesAmong(rest, v.canTakeOver)
+	p.change.Nodes = wire.AssignRolesAmong(rest, func(n wire.Node) bool { return canTakeOver(v, n) })
 	if in.Role == wire.Data && !p.change.LoseData {
-		return p, v.replaced(c, in, p.change.Nodes, wire.AssignRoles(rest))
+		return p, checkReplaced(v, c, in, p.change.Nodes, wire.AssignRoles(rest))
 	}
 	return p, err
 }
 
 // canTakeOver tells whether an instance could hold data now: one that is not ready would keep the removed
 // instance waiting for it.
-func (v *view) canTakeOver(n wire.Node) bool {
+func canTakeOver(v *view, n wire.Node) bool {
 	in, known := v.find(n.Name)
 	return known && in.Ready
 }
 
-// replaced refuses the removal of a data instance whose place nothing that is ready can take; nodes are
+// checkReplaced refuses the removal of a data instance whose place nothing that is ready can take; nodes are
 // without it, and wanted are the same with enough data instances.
-func (v *view) replaced(c *runtime.Call, in seenInstance, nodes, wanted []wire.Node) error {
+func checkReplaced(v *view, c *runtime.Call, in seenInstance, nodes, wanted []wire.Node) error {
 	if len(wire.Founders(nodes)) == len(wire.Founders(wanted)) {
 		return nil
 	}
@@ -158,7 +158,7 @@ func (a *action) dropEach(s *Session, v *view, name string) {
 }
 
 // mayLeave refuses a removal that the store could not survive, or could not carry out.
-func (v *view) mayLeave(c *runtime.Call, in seenInstance) error {
+func mayLeave(v *view, c *runtime.Call, in seenInstance) error {
 	if len(v.instances) == 1 {
 		return c.Errorf(wire.CodeLastInstance, "remove_instance: %s is the last instance of %s: remove_store removes both", in.Name, v.name)
 	}

@@ -39,9 +39,10 @@ func (r *Run) repairStore(c *runtime.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	participants, _ := Participants(s.Members())
 	repair := &apply.Repair{
 		Transport: transport{client: r.Client, managers: s.Members(), timeout: params.QueryTimeout(c)}, Clock: clock{},
-		Store: c.String("name"), Managers: identities(s.Members()), Wait: a.timeout,
+		Store: c.String("name"), Managers: participants, Wait: a.timeout,
 	}
 	for _, m := range s.Members() {
 		repair.Names = append(repair.Names, m.Endpoint.String())

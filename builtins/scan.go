@@ -52,7 +52,7 @@ type scan struct {
 	done     bool
 }
 
-// next gives a key and its value; nothing at the end.
+// nextNode gives a key and its value; nothing at the end.
 func (s *scan) next() ([]any, error) {
 	if s.left == 0 {
 		return nil, nil

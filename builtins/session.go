@@ -211,6 +211,21 @@ func (s *Session) Reachable(ctx context.Context, call Caller) (*Session, error) 
 	return NewSession(there), nil
 }
 
+// Participants returns the managers that keep a store, of those whose identity is known, and its coordinator: the one
+// with the smallest identity.
+func Participants(members []Member) (list []wire.Manager, coordinator string) {
+	for _, m := range members {
+		if m.Info == nil {
+			continue
+		}
+		list = append(list, wire.Manager{Identity: m.Info.Identity, URL: m.Endpoint.URL()})
+		if coordinator == "" || m.Info.Identity < coordinator {
+			coordinator = m.Info.Identity
+		}
+	}
+	return list, coordinator
+}
+
 // Listed names a few managers and counts many.
 func Listed(endpoints []fanout.Endpoint) string {
 	if len(endpoints) > 5 {

@@ -77,7 +77,7 @@ func (r *Run) creation(c *runtime.Call, s *Session, nodes []wire.Node) (proposal
 		p.claimed = nodeNames(nodes)
 		return p, nil
 	}
-	if v.everywhere() {
+	if keptEverywhere(v) {
 		p.unchanged = "Already created"
 		return p, nil
 	}
@@ -88,8 +88,8 @@ func (r *Run) creation(c *runtime.Call, s *Session, nodes []wire.Node) (proposal
 	return p, nil
 }
 
-// everywhere says whether every manager of the session keeps the store, and the same one.
-func (v *view) everywhere() bool {
+// keptEverywhere says whether every manager of the session keeps the store, and the same one.
+func keptEverywhere(v *view) bool {
 	for _, s := range v.sightings {
 		if s.store == nil || s.store.Change != v.latest.Change || s.store.Digest != v.latest.Digest {
 			return false
@@ -163,7 +163,7 @@ func (r *Run) createRequest(c *runtime.Call, s *Session, name string, nodes []wi
 		return nil, fmt.Errorf("no operation id: %w", err)
 	}
 	create.Operation = id.String()
-	create.Managers, create.Home = keepers(s.Members())
+	create.Managers, create.Home = Participants(s.Members())
 	return create, nil
 }
 
@@ -173,18 +173,4 @@ func samePlan(a, b []wire.Node) bool {
 		x.Role, x.Manager, y.Role, y.Manager = "", "", "", ""
 		return x == y
 	})
-}
-
-// keepers are the managers that keep a store, and its home: the smallest identity.
-func keepers(managers []Member) (list []wire.Manager, home string) {
-	for _, m := range managers {
-		if m.Info == nil {
-			continue
-		}
-		list = append(list, wire.Manager{Identity: m.Info.Identity, URL: m.Endpoint.URL()})
-		if home == "" || m.Info.Identity < home {
-			home = m.Info.Identity
-		}
-	}
-	return list, home
 }

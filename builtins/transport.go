@@ -83,9 +83,3 @@ func (clock) Every(d time.Duration, f func()) (stop func()) {
 	}()
 	return func() { ticker.Stop(); close(done); <-ended }
 }
-
-// identities are the managers of a session as a change names them.
-func identities(managers []Member) []wire.Manager {
-	list, _ := keepers(managers)
-	return list
-}

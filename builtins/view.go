@@ -6,6 +6,7 @@ import (
 	"dkvrun/builtins/internal/text"
 	"dkvrun/builtins/report"
 	"dkvrun/runtime"
+	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/wire"
 )
 
@@ -237,6 +238,62 @@ func (v *view) silence() string {
 		}
 	}
 	return "no manager knows " + v.name
+}
+
+// Pending returns the operation that any manager holds prepared, and the managers that do; nil where there is none. Of
+// several it is the oldest.
+func (v *view) Pending() (oldest *wire.Operation, holders []fanout.Endpoint) {
+	for _, s := range v.sightings {
+		if s.store == nil || s.store.Pending == nil {
+			continue
+		}
+		p := s.store.Pending
+		if oldest == nil || p.Since != nil && oldest.Since != nil && p.Since.Before(*oldest.Since) {
+			oldest = p
+		}
+		holders = append(holders, s.Endpoint)
+	}
+	return oldest, holders
+}
+
+// Difference is a manager that keeps a store otherwise than the latest that any manager has.
+type Difference struct {
+	Manager  fanout.Endpoint
+	Revision uint64 // that it keeps, 0 where it does not have the store
+	Message  string
+}
+
+// Differences lists the managers that keep the store otherwise than the latest that any manager has.
+func (v *view) Differences() []Difference {
+	var out []Difference
+	add := func(s sighting, revision uint64, format string, args ...any) {
+		out = append(out, Difference{s.Endpoint, revision, fmt.Sprintf(format, args...)})
+	}
+	for _, s := range v.sightings {
+		switch {
+		case !s.row.Success:
+		case s.store == nil && v.keptBy(s.Member):
+			add(s, 0, "does not have the store, which others say that it keeps")
+		case s.store == nil:
+		case s.store.Operation != v.latest.Operation:
+			add(s, s.store.Revision, "has another store of that name, made by operation %s", s.store.Operation)
+		case s.store.Revision != v.latest.Revision:
+			add(s, s.store.Revision, "has revision %d, others have %d", s.store.Revision, v.latest.Revision)
+		case s.store.Digest != v.latest.Digest || s.store.Change != v.latest.Change:
+			add(s, s.store.Revision, "has revision %d with another content", s.store.Revision)
+		}
+	}
+	return out
+}
+
+// keptBy says whether the store names a manager as one that keeps it.
+func (v *view) keptBy(m Member) bool {
+	for _, k := range v.latest.Managers {
+		if m.Info != nil && k.Identity == m.Info.Identity || m.Info == nil && k.URL == m.Endpoint.URL() {
+			return true
+		}
+	}
+	return false
 }
 
 // missing refuses a session that lacks one of the store's managers.
