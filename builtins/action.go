@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/params"
 	"dkvrun/builtins/report"
 	"dkvrun/runtime"
@@ -162,7 +163,7 @@ func (a *action) retry(c *runtime.Call, failed *Results) (*Results, error) {
 
 // read turns an answer into a row.
 func (s *step) read(answer fanout.Answer) report.Row {
-	row := ReadResult(s.row(), s.method != "", answer)
+	row := cluster.ReadResult(s.row(), s.method != "", answer)
 	if s.accept != nil {
 		s.accept(&row)
 	}

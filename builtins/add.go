@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/params"
 	"dkvrun/builtins/internal/text"
 	"dkvrun/builtins/report"
@@ -49,7 +50,7 @@ func (r *Run) addInstance(c *runtime.Call) (any, error) {
 		return nil, err
 	}
 	a.upcoming("JoinInstance", added)
-	join := func(a *action) error { return a.joined(v.name, added) }
+	join := func(a *action) error { return a.joined(v.Name, added) }
 	if !c.Bool("atomic") && !r.dry(c) && len(lackingNodes(v, added)) > 0 {
 		if err := a.addEach(s, v, added); err != nil {
 			return nil, err
@@ -76,7 +77,7 @@ func (r *Run) addInstance(c *runtime.Call) (any, error) {
 }
 
 // addition is the change that widens a store by nodes.
-func (r *Run) addition(c *runtime.Call, s *Session, v *view, added []wire.Node) (proposal, error) {
+func (r *Run) addition(c *runtime.Call, s *cluster.Session, v *cluster.View, added []wire.Node) (proposal, error) {
 	if added = lackingNodes(v, added); len(added) == 0 {
 		p, err := r.propose(s, v, wire.AddInstanceAction)
 		p.unchanged = "Already added"
@@ -94,7 +95,7 @@ func (r *Run) addition(c *runtime.Call, s *Session, v *view, added []wire.Node) 
 }
 
 // addEach has every manager widen the store for itself.
-func (a *action) addEach(s *Session, v *view, added []wire.Node) error {
+func (a *action) addEach(s *cluster.Session, v *cluster.View, added []wire.Node) error {
 	change := widened(v, s, lackingNodes(v, added))
 	if err := checkTopology(a.call, change.Nodes); err != nil {
 		return err
@@ -105,7 +106,7 @@ func (a *action) addEach(s *Session, v *view, added []wire.Node) error {
 	}
 	steps := make([]*step, len(s.Members()))
 	for i, m := range s.Members() {
-		steps[i] = post(m.Endpoint, "AddInstance", "", wire.InstancesPath(v.name), body)
+		steps[i] = post(m.Endpoint, "AddInstance", "", wire.InstancesPath(v.Name), body)
 	}
 	a.do(steps)
 	return nil
@@ -113,7 +114,7 @@ func (a *action) addEach(s *Session, v *view, added []wire.Node) error {
 
 // topologyOf is what a change of an existing store's topology starts from: the session, with all of
 // its managers, and what they say about the store. A store whose managers differ is refused.
-func (r *Run) topologyOf(c *runtime.Call) (*Session, *view, error) {
+func (r *Run) topologyOf(c *runtime.Call) (*cluster.Session, *cluster.View, error) {
 	if err := r.mayAct(c); err != nil {
 		return nil, nil, err
 	}
@@ -125,30 +126,30 @@ func (r *Run) topologyOf(c *runtime.Call) (*Session, *view, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if v.latest == nil {
+	if v.Latest == nil {
 		return nil, nil, r.NotFound(c, v)
 	}
-	if same, asked := v.consistent().(bool); asked && !same {
-		err := c.Errorf("inconsistent", "%s: the managers keep different topologies of %s", c.Name, v.name)
-		err.Hint = fmt.Sprintf("compare them with store_status(%q).differences; repair_store(%q) brings them together", v.name, v.name)
+	if same, asked := v.Consistent().(bool); asked && !same {
+		err := c.Errorf("inconsistent", "%s: the managers keep different topologies of %s", c.Name, v.Name)
+		err.Hint = fmt.Sprintf("compare them with store_status(%q).differences; repair_store(%q) brings them together", v.Name, v.Name)
 		return nil, nil, err
 	}
-	return s, v, v.missing(c.Name, s)
+	return s, v, v.Missing(c.Name, s)
 }
 
 // widened is the request that adds nodes to what there is.
-func widened(v *view, s *Session, added []wire.Node) *wire.ChangeInstances {
-	founding := !v.ran()
-	nodes := append(v.nodes(), added...)
+func widened(v *cluster.View, s *cluster.Session, added []wire.Node) *wire.ChangeInstances {
+	founding := !v.Ran()
+	nodes := append(v.Nodes(), added...)
 	if founding {
 		for i := range nodes {
 			nodes[i].Role = ""
 		}
 	}
 	change := &wire.ChangeInstances{
-		BaseRevision: v.latest.Revision, Nodes: wire.AssignRoles(nodes), Founding: founding, Desired: v.wanted(),
-		Operation: v.latest.Operation, Epoch: v.latest.Epoch, Home: v.latest.Home,
-		Managers: v.latest.Managers, Founders: v.latest.Founders,
+		BaseRevision: v.Latest.Revision, Nodes: wire.AssignRoles(nodes), Founding: founding, Desired: v.Desired(),
+		Operation: v.Latest.Operation, Epoch: v.Latest.Epoch, Home: v.Latest.Home,
+		Managers: v.Latest.Managers, Founders: v.Latest.Founders,
 	}
 	if founding {
 		change.Founders = wire.Founders(change.Nodes)
@@ -157,7 +158,7 @@ func widened(v *view, s *Session, added []wire.Node) *wire.ChangeInstances {
 	for _, m := range change.Managers {
 		known[m.Identity] = true
 	}
-	all, _ := Participants(s.Members())
+	all, _ := cluster.Participants(s.Members())
 	for _, m := range all {
 		if !known[m.Identity] {
 			change.Managers = append(change.Managers, m)
@@ -181,15 +182,15 @@ func (a *action) joined(store string, added []wire.Node) error {
 		waiting[n.Name] = n
 	}
 	began := time.Now()
-	var last *view
+	var last *cluster.View
 	err := a.run.poll(a.call, a.timeout, func() (string, bool, error) {
 		v, err := a.run.View(a.call, store)
-		if err != nil || v.latest == nil {
+		if err != nil || v.Latest == nil {
 			return "no manager answers", false, err
 		}
 		last = v
 		var names []string
-		for _, in := range v.instances {
+		for _, in := range v.Instances {
 			n, new := waiting[in.Name]
 			switch {
 			case !new:
@@ -214,7 +215,7 @@ func (a *action) joined(store string, added []wire.Node) error {
 		}
 		why := "its manager does not answer"
 		if last != nil {
-			why = text.Few(last.notReady(n.Name))
+			why = text.Few(last.NotReady(n.Name))
 		}
 		a.addWait("JoinInstance", n, began, report.Row{
 			Result: report.Failed, Code: "timeout", Message: fmt.Sprintf("not joined after %s: %s; it goes on joining", a.timeout, why),

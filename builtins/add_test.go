@@ -3,12 +3,13 @@ package builtins
 import (
 	"testing"
 
+	"dkvrun/builtins/internal/cluster/clustertest"
 	"dkvrun/runtime/wire"
 )
 
 func TestNewNodesGoOn(t *testing.T) {
-	v := clusterView(nil)
-	v.latest.Instances = []wire.Instance{
+	v := clustertest.View(nil)
+	v.Latest.Instances = []wire.Instance{
 		{Node: wire.Node{Name: "orders-1", Host: "a", ClustronPort: 7811, ClientPort: 7861}},
 		{Node: wire.Node{Name: "orders-2", Host: "a", ClustronPort: 7812, ClientPort: 7862}},
 		{Node: wire.Node{Name: "orders-9", Host: "b", ClustronPort: 7811, ClientPort: 7861}},

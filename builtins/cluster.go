@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 
+	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/params"
 	"dkvrun/builtins/internal/text"
 	"dkvrun/runtime"
@@ -13,8 +14,8 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// cluster is a throw-away cluster that a test has started.
-type cluster struct {
+// localServers is a throw-away cluster that a test has started.
+type localServers struct {
 	*local.Cluster
 	managers []fanout.Endpoint
 	store    string // that it came with, empty for none
@@ -46,7 +47,7 @@ func (r *Run) localCluster(c *runtime.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	started := &cluster{}
+	started := &localServers{}
 	scope := r.Scope(c)
 	before := scope.Session()
 	if err := f.AtEnd(func(context.Context) error {
@@ -73,7 +74,7 @@ func (r *Run) localCluster(c *runtime.Call) (any, error) {
 	if nodes == nil && !c.Bool("connect") {
 		return started, nil
 	}
-	s, err := Connect(c.Context(), c.Name, r.Caller(c).Probe(c.Context(), started.managers, nil), false)
+	s, err := cluster.Connect(c.Context(), c.Name, r.Caller(c).Probe(c.Context(), started.managers, nil), false)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +89,7 @@ func (r *Run) localCluster(c *runtime.Call) (any, error) {
 }
 
 // ObjectType makes a cluster visible to scripts.
-func (k *cluster) ObjectType() *runtime.ObjectType { return clusterType }
+func (k *localServers) ObjectType() *runtime.ObjectType { return clusterType }
 
 // serverParam is the number of a server, from 1.
 var serverParam = runtime.Param{Name: "server", Type: runtime.Integer, Required: true, Min: runtime.Bound(1), Max: runtime.Bound(local.MaxServers), Doc: "its number, from 1"}
@@ -100,9 +101,9 @@ var clusterType = &runtime.ObjectType{
 	Name: "cluster",
 	Doc:  "A throw-away cluster of a test, from `local_cluster`. Its servers fail when they are told to.",
 	Fields: []runtime.Field{
-		{Name: "managers", Doc: "a list of `host:port`", Get: func(o runtime.Object) any { return o.(*cluster).Endpoints() }},
-		{Name: "hosts", Doc: "a list of the servers' addresses", Get: func(o runtime.Object) any { return o.(*cluster).hosts() }},
-		{Name: "store", Doc: "the name of the store that it came with, nil where it came with none", Get: func(o runtime.Object) any { return text.OrNil(o.(*cluster).store) }},
+		{Name: "managers", Doc: "a list of `host:port`", Get: func(o runtime.Object) any { return o.(*localServers).Endpoints() }},
+		{Name: "hosts", Doc: "a list of the servers' addresses", Get: func(o runtime.Object) any { return o.(*localServers).hosts() }},
+		{Name: "store", Doc: "the name of the store that it came with, nil where it came with none", Get: func(o runtime.Object) any { return text.OrNil(o.(*localServers).store) }},
 	},
 	Methods: []runtime.Builtin{
 		{
@@ -135,7 +136,7 @@ end)`,
   assert.is_true(get_store().ok)
 end)`,
 			Impl: func(c *runtime.Call) (any, error) {
-				return nil, of(c).toServer(c, "restarted", func(k *cluster, i int) error { return k.Restart(c.Context(), i) })
+				return nil, of(c).toServer(c, "restarted", func(k *localServers, i int) error { return k.Restart(c.Context(), i) })
 			},
 		},
 		{
@@ -149,7 +150,7 @@ end)`,
   assert.are.equal("timeout", get_store{timeout_sec = 0.5}.unreachable[1].code)
 end)`,
 			Impl: func(c *runtime.Call) (any, error) {
-				return nil, of(c).toServer(c, "paused", func(k *cluster, i int) error { return k.Pause(i) })
+				return nil, of(c).toServer(c, "paused", func(k *localServers, i int) error { return k.Pause(i) })
 			},
 		},
 		{
@@ -161,7 +162,7 @@ end)`,
   assert.is_true(get_store().ok)
 end)`,
 			Impl: func(c *runtime.Call) (any, error) {
-				return nil, of(c).toServer(c, "resumed", func(k *cluster, i int) error { return k.Resume(i) })
+				return nil, of(c).toServer(c, "resumed", func(k *localServers, i int) error { return k.Resume(i) })
 			},
 		},
 		{
@@ -177,7 +178,7 @@ end)`,
   assert.eventually(function() store:put("during", "kept") end)
 end)`,
 			Impl: func(c *runtime.Call) (any, error) {
-				return nil, of(c).atMoment(c, "cut off", func(k *cluster, i int) error { return k.Cut(i) })
+				return nil, of(c).atMoment(c, "cut off", func(k *localServers, i int) error { return k.Cut(i) })
 			},
 		},
 		{
@@ -193,14 +194,14 @@ end)`,
   assert.eventually(function() return #get_store().unreachable == 0 end)
 end)`,
 			Impl: func(c *runtime.Call) (any, error) {
-				return nil, of(c).toServer(c, "healed", func(k *cluster, i int) error { return k.Heal(i) })
+				return nil, of(c).toServer(c, "healed", func(k *localServers, i int) error { return k.Heal(i) })
 			},
 		},
 	},
-	String: func(o runtime.Object) string { return o.(*cluster).Describe() },
+	String: func(o runtime.Object) string { return o.(*localServers).Describe() },
 }
 
-func (k *cluster) hosts() []string {
+func (k *localServers) hosts() []string {
 	hosts := make([]string, len(k.managers))
 	for i, m := range k.Endpoints() {
 		hosts[i], _, _ = net.SplitHostPort(m)
@@ -209,8 +210,8 @@ func (k *cluster) hosts() []string {
 }
 
 // toServer does something to the server of a call and notes it among the actions.
-func (r *Run) toServer(c *runtime.Call, what string, do func(k *cluster, i int) error) error {
-	k, i := c.Self.(*cluster), c.Int("server")-1
+func (r *Run) toServer(c *runtime.Call, what string, do func(k *localServers, i int) error) error {
+	k, i := c.Self.(*localServers), c.Int("server")-1
 	if i >= len(k.managers) {
 		return c.Misuse("server", "got %d, but there are %d", i+1, len(k.managers))
 	}
@@ -222,7 +223,7 @@ func (r *Run) toServer(c *runtime.Call, what string, do func(k *cluster, i int) 
 }
 
 func (r *Run) killServer(c *runtime.Call) error {
-	return r.atMoment(c, "killed", func(k *cluster, i int) error {
+	return r.atMoment(c, "killed", func(k *localServers, i int) error {
 		if c.Bool("only_manager") {
 			return k.KillManager(i)
 		}
@@ -231,12 +232,12 @@ func (r *Run) killServer(c *runtime.Call) error {
 }
 
 // atMoment does something to the server of a call, at once or after what the call names.
-func (r *Run) atMoment(c *runtime.Call, what string, do func(k *cluster, i int) error) error {
+func (r *Run) atMoment(c *runtime.Call, what string, do func(k *localServers, i int) error) error {
 	if !c.Given("after") {
 		return r.toServer(c, what, do)
 	}
 	after := c.String("after")
-	return r.toServer(c, "to be "+what+" after its "+after, func(k *cluster, i int) error {
+	return r.toServer(c, "to be "+what+" after its "+after, func(k *localServers, i int) error {
 		a := &awaited{manager: k.managers[i], moment: after, do: func() error { return do(k, i) }}
 		r.Fixtures.await(a)
 		return r.Fixtures.AtEnd(func(context.Context) error {

@@ -3,6 +3,7 @@ package builtins
 import (
 	"slices"
 
+	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/params"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
@@ -36,14 +37,14 @@ func (r *Run) connectCall(c *runtime.Call) (any, error) {
 		return nil, err
 	}
 	if s := r.Scope(c).Session(); s != nil && s.Connected() && !c.Bool("force") && !s.Same(endpoints) {
-		err := c.Errorf("connected", "connect_managers: connected to %s already", Listed(s.Endpoints()))
+		err := c.Errorf("connected", "connect_managers: connected to %s already", cluster.Listed(s.Endpoints()))
 		err.Hint = "call disconnect_managers() first, or pass force = true"
 		return nil, err
 	}
 	shown := r.BeginConnect(c, endpoints)
-	all := r.Caller(c).Probe(c.Context(), endpoints, func(p Probe) { r.AddRow(shown, p.Row) })
+	all := r.Caller(c).Probe(c.Context(), endpoints, func(p cluster.Probe) { r.AddRow(shown, p.Row) })
 	r.Reporter.End(shown)
-	s, err := Connect(c.Context(), c.Name, all, r.AllowDown || c.Bool("allow_down"))
+	s, err := cluster.Connect(c.Context(), c.Name, all, r.AllowDown || c.Bool("allow_down"))
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +73,7 @@ func (r *Run) wanted(c *runtime.Call) ([]fanout.Endpoint, error) {
 		return nil, err
 	}
 	if len(r.Preset) > 0 && !slices.Equal(r.Preset, endpoints) {
-		err := c.Errorf("other_managers", "connect_managers: the script names %s, but %s named %s", Listed(endpoints), r.Source, Listed(r.Preset))
+		err := c.Errorf("other_managers", "connect_managers: the script names %s, but %s named %s", cluster.Listed(endpoints), r.Source, cluster.Listed(r.Preset))
 		err.Hint = "leave one of the two out; connect_managers() without a list takes what " + r.Source + " named"
 		return nil, err
 	}
@@ -130,7 +131,7 @@ with_managers(managers()[1], function() print(#get_store()) end)`,
 			return nil, err
 		}
 		all := r.Caller(c).Probe(c.Context(), endpoints, nil)
-		other, err := Connect(c.Context(), c.Name, all, r.AllowDown)
+		other, err := cluster.Connect(c.Context(), c.Name, all, r.AllowDown)
 		if err != nil {
 			return nil, err
 		}

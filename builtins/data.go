@@ -3,6 +3,7 @@ package builtins
 import (
 	"fmt"
 
+	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/params"
 	"dkvrun/builtins/internal/text"
 	"dkvrun/runtime"
@@ -51,10 +52,10 @@ func (r *Run) connectStore(c *runtime.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if v.latest == nil {
+	if v.Latest == nil {
 		return nil, r.NotFound(c, v)
 	}
-	for _, n := range v.nodes() {
+	for _, n := range v.Nodes() {
 		s.endpoints = append(s.endpoints, fanout.Endpoint{Scheme: "http", Host: n.Host, Port: n.ClientPort})
 	}
 	return s, nil
@@ -79,7 +80,7 @@ var storeObject = &runtime.ObjectType{
 	Methods: []runtime.Builtin{storePut, storeGet, storeRemove, storeScan},
 	String: func(o runtime.Object) string {
 		s := o.(*Store)
-		return fmt.Sprintf("store %s at %s", s.name, Listed(s.endpoints))
+		return fmt.Sprintf("store %s at %s", s.name, cluster.Listed(s.endpoints))
 	},
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/text"
 	"dkvrun/builtins/report"
 	"dkvrun/runtime"
@@ -32,7 +33,7 @@ func (a *action) plan(steps []*step) []*step {
 }
 
 // foreseeChange keeps what starts and stops would have made of a store.
-func (r *Run) foreseeChange(v *view, instance string, to change) {
+func (r *Run) foreseeChange(v *cluster.View, instance string, to change) {
 	store := wholeStore(v)
 	for i := range store.Instances {
 		in := &store.Instances[i]
@@ -44,17 +45,17 @@ func (r *Run) foreseeChange(v *view, instance string, to change) {
 			in.Status, in.Desired, in.Ready, in.Started = wire.Running, wire.DesiredRunning, true, true
 		}
 	}
-	r.foresee(v.name, &store)
+	r.foresee(v.Name, &store)
 }
 
 // wholeStore is the store as its managers together see it.
-func wholeStore(v *view) wire.Store {
-	store := *v.latest
+func wholeStore(v *cluster.View) wire.Store {
+	store := *v.Latest
 	store.Instances, store.Leaving = nil, nil
-	for _, seen := range v.instances {
+	for _, seen := range v.Instances {
 		in := seen.Instance
-		if seen.owner != nil {
-			in.Manager = seen.owner.Endpoint.String()
+		if seen.Owner != nil {
+			in.Manager = seen.Owner.Endpoint.String()
 		}
 		store.Instances = append(store.Instances, in)
 	}
@@ -63,10 +64,10 @@ func wholeStore(v *view) wire.Store {
 
 // planned plans a change of topology: checked by the managers, unless the store is one that only the
 // plan has, and kept for what follows in the run.
-func (a *action) planned(s *Session, p proposal) *apply.Outcome {
+func (a *action) planned(s *cluster.Session, p proposal) *apply.Outcome {
 	v := p.view
 	var out *apply.Outcome
-	if _, only := a.run.foreseen(v.name); only {
+	if _, only := a.run.foreseen(v.Name); only {
 		out = &apply.Outcome{State: apply.Plan}
 		for range s.Members() {
 			out.Rows = append(out.Rows, apply.Row{Result: apply.Planned, Code: "planned", Status: http.StatusOK})
@@ -82,24 +83,24 @@ func (a *action) planned(s *Session, p proposal) *apply.Outcome {
 		out.Rows[i].Message = wouldChange(m, v, p.change)
 	}
 	for _, line := range difference(v, p.change) {
-		a.run.Reporter.Notice("dry run: " + v.name + ": " + line)
+		a.run.Reporter.Notice("dry run: " + v.Name + ": " + line)
 	}
-	a.run.foresee(v.name, foreseenBy(v, p.change))
+	a.run.foresee(v.Name, foreseenBy(v, p.change))
 	return out
 }
 
 // wouldChange says what a change does at one manager.
-func wouldChange(m Member, v *view, c wire.Change) string {
+func wouldChange(m cluster.Member, v *cluster.View, c wire.Change) string {
 	if c.Removes() {
 		return "Would remove the store and its data"
 	}
 	var come, leave []string
 	for _, n := range c.Nodes {
-		if _, there := v.find(n.Name); !there && ownedBy(n, m) {
+		if _, there := v.Find(n.Name); !there && ownedBy(n, m) {
 			come = append(come, n.Name)
 		}
 	}
-	for _, in := range v.instances {
+	for _, in := range v.Instances {
 		if !hasNode(c.Nodes, in.Name) && ownedBy(in.Node, m) {
 			leave = append(leave, in.Name)
 		}
@@ -114,7 +115,7 @@ func wouldChange(m Member, v *view, c wire.Change) string {
 	return what
 }
 
-func ownedBy(n wire.Node, m Member) bool {
+func ownedBy(n wire.Node, m cluster.Member) bool {
 	return n.Manager == m.Endpoint.String() || n.Manager == "" && n.Host == m.Endpoint.Host
 }
 
@@ -128,18 +129,18 @@ func hasNode(nodes []wire.Node, name string) bool {
 }
 
 // difference is a line an instance that comes, goes or gets another role.
-func difference(v *view, c wire.Change) []string {
+func difference(v *cluster.View, c wire.Change) []string {
 	var out []string
 	line := func(sign string, n wire.Node) {
 		out = append(out, fmt.Sprintf("%s %s   %s:%d   client:%d   %s", sign, n.Name, n.Host, n.ClustronPort, n.ClientPort, n.Role))
 	}
-	for _, in := range v.instances {
+	for _, in := range v.Instances {
 		if !hasNode(c.Nodes, in.Name) {
 			line("-", in.Node)
 		}
 	}
 	for _, n := range c.Nodes {
-		old, there := v.find(n.Name)
+		old, there := v.Find(n.Name)
 		switch {
 		case !there:
 			line("+", n)
@@ -151,13 +152,13 @@ func difference(v *view, c wire.Change) []string {
 }
 
 // foreseenBy is the store as a change would leave it; nil when it would be gone.
-func foreseenBy(v *view, c wire.Change) *wire.Store {
+func foreseenBy(v *cluster.View, c wire.Change) *wire.Store {
 	if c.Removes() {
 		return nil
 	}
 	store := wire.Store{Name: c.Store, Engine: "etcd"}
-	if v.latest != nil {
-		store = *v.latest
+	if v.Latest != nil {
+		store = *v.Latest
 	}
 	store.Operation, store.Change, store.Revision, store.Home = c.Creation, c.ID, c.BaseRevision+1, c.Home
 	store.Managers, store.Founders, store.Digest = c.Managers, c.Founders, wire.Digest(c.Store, c.Nodes)
@@ -167,7 +168,7 @@ func foreseenBy(v *view, c wire.Change) *wire.Store {
 		if c.Desired == wire.DesiredRunning {
 			in = wire.Instance{Status: wire.Running, Desired: wire.DesiredRunning, Ready: true, Started: true}
 		}
-		if old, there := v.find(n.Name); there {
+		if old, there := v.Find(n.Name); there {
 			in = old.Instance
 		}
 		in.Node = n

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/params"
 	"dkvrun/builtins/report"
 	"dkvrun/runtime"
@@ -35,7 +36,7 @@ func (r *Run) removeStore(c *runtime.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if v.latest == nil {
+	if v.Latest == nil {
 		if op := r.PendingCreate(c, v); op != nil {
 			return nil, CreatePending(c, v, op)
 		}
@@ -43,8 +44,8 @@ func (r *Run) removeStore(c *runtime.Call) (any, error) {
 	if err := r.confirm(c, v); err != nil {
 		return nil, err
 	}
-	var s *Session
-	if (c.Bool("atomic") || r.dry(c)) && v.latest != nil {
+	var s *cluster.Session
+	if (c.Bool("atomic") || r.dry(c)) && v.Latest != nil {
 		if s, err = r.keepersOf(c, v); err != nil {
 			return nil, err
 		}
@@ -53,7 +54,7 @@ func (r *Run) removeStore(c *runtime.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Bool("stop_first") && v.latest != nil {
+	if c.Bool("stop_first") && v.Latest != nil {
 		a.do(lifecycleSteps(v, stopping, "", false))
 		if !a.results.OK() {
 			r.Reporter.Notice("not removed: " + a.results.summary())
@@ -75,26 +76,26 @@ func (r *Run) removeStore(c *runtime.Call) (any, error) {
 }
 
 // keepersOf is the part of the session that keeps a store; all of its managers have to be there.
-func (r *Run) keepersOf(c *runtime.Call, v *view) (*Session, error) {
+func (r *Run) keepersOf(c *runtime.Call, v *cluster.View) (*cluster.Session, error) {
 	all, err := r.CompleteSession(c)
 	if err != nil {
 		return nil, err
 	}
-	if err := v.missing(c.Name, all); err != nil {
+	if err := v.Missing(c.Name, all); err != nil {
 		return nil, err
 	}
-	var part []Member
+	var part []cluster.Member
 	for i, m := range all.Members() {
-		listed := slices.ContainsFunc(v.latest.Managers, func(k wire.Manager) bool { return k.Identity == m.Info.Identity })
-		if listed || v.sightings[i].store != nil {
+		listed := slices.ContainsFunc(v.Latest.Managers, func(k wire.Manager) bool { return k.Identity == m.Info.Identity })
+		if listed || v.Sightings[i].Store != nil {
 			part = append(part, m)
 		}
 	}
-	return NewSession(part), nil
+	return cluster.NewSession(part), nil
 }
 
 // ending is the change that removes a store.
-func (r *Run) ending(c *runtime.Call, s *Session) (proposal, error) {
+func (r *Run) ending(c *runtime.Call, s *cluster.Session) (proposal, error) {
 	v, err := r.View(c, c.String("name"))
 	if err != nil {
 		return proposal{}, err
@@ -105,16 +106,16 @@ func (r *Run) ending(c *runtime.Call, s *Session) (proposal, error) {
 }
 
 // removeEach has every manager remove the store for itself.
-func (a *action) removeEach(v *view) {
+func (a *action) removeEach(v *cluster.View) {
 	var steps []*step
-	for _, s := range v.sightings {
-		if v.latest == nil && s.row.Success {
+	for _, s := range v.Sightings {
+		if v.Latest == nil && s.Row.Success {
 			steps = append(steps, known(s.Endpoint, "RemoveStore", "", report.Row{
 				Result: report.Success, Success: true, StatusCode: 200, Code: wire.CodeUnchanged, Message: "Was not there",
 			}))
 			continue
 		}
-		st := remove(s.Endpoint, "RemoveStore", "", wire.StorePath(v.name))
+		st := remove(s.Endpoint, "RemoveStore", "", wire.StorePath(v.Name))
 		st.accept = acceptGone
 		steps = append(steps, st)
 	}
@@ -129,8 +130,8 @@ func acceptGone(row *report.Row) {
 	}
 }
 
-func (r *Run) confirm(c *runtime.Call, v *view) error {
-	name := v.name
+func (r *Run) confirm(c *runtime.Call, v *cluster.View) error {
+	name := v.Name
 	if c.Has("confirm") {
 		if got := c.String("confirm"); got != name {
 			return c.Misuse("confirm", "got %q, want the store's name, %q", got, name)
@@ -143,11 +144,11 @@ func (r *Run) confirm(c *runtime.Call, v *view) error {
 	if r.Ask == nil {
 		return c.Errorf("not_confirmed", "remove_store: deletes %s and its data for good: pass confirm = %q, or --yes", name, name)
 	}
-	where := make([]fanout.Endpoint, len(v.sightings))
-	for i, s := range v.sightings {
+	where := make([]fanout.Endpoint, len(v.Sightings))
+	for i, s := range v.Sightings {
 		where[i] = s.Endpoint
 	}
-	answer, err := r.Ask(c.Context(), fmt.Sprintf("Remove %s and delete its data on %s? Type its name to go on: ", name, Listed(where)))
+	answer, err := r.Ask(c.Context(), fmt.Sprintf("Remove %s and delete its data on %s? Type its name to go on: ", name, cluster.Listed(where)))
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/params"
 	"dkvrun/builtins/internal/text"
 	"dkvrun/runtime"
@@ -107,7 +108,7 @@ func named(prefix string, nodes []wire.Node) []wire.Node {
 }
 
 // furnish makes a store on the servers of a session, starts it and returns when it is ready.
-func (r *Run) furnish(c *runtime.Call, s *Session, store string, nodes []wire.Node) error {
+func (r *Run) furnish(c *runtime.Call, s *cluster.Session, store string, nodes []wire.Node) error {
 	if err := checkTopology(c, nodes); err != nil {
 		return err
 	}
@@ -125,8 +126,8 @@ func (r *Run) furnish(c *runtime.Call, s *Session, store string, nodes []wire.No
 	return nil
 }
 
-func (r *Run) makeStore(c *runtime.Call, s *Session, store string, nodes []wire.Node) error {
-	p, err := r.propose(s, &view{name: store}, wire.CreateAction)
+func (r *Run) makeStore(c *runtime.Call, s *cluster.Session, store string, nodes []wire.Node) error {
+	p, err := r.propose(s, &cluster.View{Name: store}, wire.CreateAction)
 	if err != nil {
 		return err
 	}
@@ -145,7 +146,7 @@ func (r *Run) makeStore(c *runtime.Call, s *Session, store string, nodes []wire.
 	return nil
 }
 
-func (r *Run) startAll(c *runtime.Call, s *Session, store string, nodes []wire.Node) error {
+func (r *Run) startAll(c *runtime.Call, s *cluster.Session, store string, nodes []wire.Node) error {
 	requests := make([]fanout.Request, len(nodes))
 	steps := make([]*step, len(nodes))
 	for i, n := range nodes {
@@ -164,14 +165,14 @@ func (r *Run) startAll(c *runtime.Call, s *Session, store string, nodes []wire.N
 	return nil
 }
 
-func (r *Run) awaitReady(c *runtime.Call, s *Session, store string) error {
+func (r *Run) awaitReady(c *runtime.Call, s *cluster.Session, store string) error {
 	waiting := "no manager answered"
 	err := r.poll(c, readyTimeout, func() (string, bool, error) {
 		v, err := r.ViewOf(c, s, store)
-		if err != nil || v.latest == nil {
+		if err != nil || v.Latest == nil {
 			return waiting, false, err
 		}
-		waiting = text.Few(v.notReady(""))
+		waiting = text.Few(v.NotReady(""))
 		return waiting, waiting == "", nil
 	})
 	if err == errWaited {

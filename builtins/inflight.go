@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"dkvrun/builtins/internal/cluster"
 	"dkvrun/runtime/wire"
 )
 
@@ -18,10 +19,10 @@ type underWay struct {
 }
 
 // begin notes a change until done is called.
-func (u *underWay) begin(builtin string, s *Session, c *wire.Change) (done func()) {
+func (u *underWay) begin(builtin string, s *cluster.Session, c *wire.Change) (done func()) {
 	managers := "…"
 	if len(s.Members()) <= 5 {
-		managers = strings.ReplaceAll(Listed(s.Endpoints()), ", ", ",")
+		managers = strings.ReplaceAll(cluster.Listed(s.Endpoints()), ", ", ",")
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -3,6 +3,7 @@ package builtins
 import (
 	"fmt"
 
+	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/params"
 	"dkvrun/builtins/report"
 	"dkvrun/runtime"
@@ -96,9 +97,9 @@ func (r *Run) change(c *runtime.Call, force bool, changes ...change) (any, error
 	if c.Has("instance_name") {
 		instance = c.String("instance_name")
 	}
-	if instance != "" && v.latest != nil {
-		if _, known := v.find(instance); !known {
-			return nil, v.unknownInstance(c.Name, instance)
+	if instance != "" && v.Latest != nil {
+		if _, known := v.Find(instance); !known {
+			return nil, v.UnknownInstance(c.Name, instance)
 		}
 	}
 	a, err := r.begin(c, "instances")
@@ -119,41 +120,41 @@ func (r *Run) change(c *runtime.Call, force bool, changes ...change) (any, error
 
 // lifecycleSteps are the requests that change a store's instances, in topology order, and a failed row for
 // whatever can't be reached.
-func lifecycleSteps(v *view, ch change, instance string, force bool) []*step {
+func lifecycleSteps(v *cluster.View, ch change, instance string, force bool) []*step {
 	var out []*step
-	if v.latest == nil {
-		for _, s := range v.sightings {
-			row := s.row
+	if v.Latest == nil {
+		for _, s := range v.Sightings {
+			row := s.Row
 			if row.Success {
-				row = report.Row{Result: report.Failed, StatusCode: 404, Code: wire.CodeStoreNotFound, Message: "There is no store " + v.name + " here"}
+				row = report.Row{Result: report.Failed, StatusCode: 404, Code: wire.CodeStoreNotFound, Message: "There is no store " + v.Name + " here"}
 			}
 			out = append(out, known(s.Endpoint, ch.store, "", row))
 		}
 		return out
 	}
-	for _, in := range v.instances {
+	for _, in := range v.Instances {
 		if instance != "" && in.Name != instance {
 			continue
 		}
-		if in.owner == nil {
+		if in.Owner == nil {
 			out = append(out, unownedStep(v, in, ch))
 			continue
 		}
-		path := wire.InstancePath(v.name, in.Name) + "/" + ch.verb
+		path := wire.InstancePath(v.Name, in.Name) + "/" + ch.verb
 		if ch == stopping && force {
 			path += "?force=true"
 		}
-		out = append(out, post(in.owner.Endpoint, ch.action, in.Name, path, nil))
+		out = append(out, post(in.Owner.Endpoint, ch.action, in.Name, path, nil))
 	}
 	return out
 }
 
 // unownedStep is the row of an instance whose manager did not answer, or is not in the session.
-func unownedStep(v *view, in seenInstance, ch change) *step {
-	for _, s := range v.sightings {
+func unownedStep(v *cluster.View, in cluster.Instance, ch change) *step {
+	for _, s := range v.Sightings {
 		if s.Endpoint.String() == in.Manager || s.Endpoint.Host == in.Host && in.Manager == "" {
-			if !s.row.Success {
-				return known(s.Endpoint, ch.action, in.Name, s.row)
+			if !s.Row.Success {
+				return known(s.Endpoint, ch.action, in.Name, s.Row)
 			}
 		}
 	}

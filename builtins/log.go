@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/params"
 	"dkvrun/builtins/internal/text"
 	"dkvrun/runtime"
@@ -30,17 +31,17 @@ func (r *Run) instanceLog(c *runtime.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if v.latest == nil {
+	if v.Latest == nil {
 		return nil, r.NotFound(c, v)
 	}
-	in, known := v.find(name)
+	in, known := v.Find(name)
 	if !known {
-		return nil, v.unknownInstance(c.Name, name)
+		return nil, v.UnknownInstance(c.Name, name)
 	}
-	if in.owner == nil {
+	if in.Owner == nil {
 		return nil, c.Errorf(wire.CodeNotThisHost, "instance_log: the manager of %s, %s, did not answer", name, in.Manager)
 	}
-	all, err := r.QueryMembers(c, []Member{*in.owner}, fmt.Sprintf("%s/log?tail=%d", wire.InstancePath(v.name, name), c.Int("tail")))
+	all, err := r.QueryMembers(c, []cluster.Member{*in.Owner}, fmt.Sprintf("%s/log?tail=%d", wire.InstancePath(v.Name, name), c.Int("tail")))
 	if err != nil {
 		return nil, err
 	}

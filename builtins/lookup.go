@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/params"
 	"dkvrun/builtins/report"
 	"dkvrun/runtime"
@@ -13,13 +14,13 @@ import (
 )
 
 // CallSession returns the session that a call goes to: the managers that the call names, or the session of its task.
-func (r *Run) CallSession(c *runtime.Call) (*Session, error) {
+func (r *Run) CallSession(c *runtime.Call) (*cluster.Session, error) {
 	if c.Has("managers") {
 		endpoints, err := r.Endpoints(c)
 		if err != nil {
 			return nil, err
 		}
-		return DirectSession(endpoints), nil
+		return cluster.DirectSession(endpoints), nil
 	}
 	if s := r.Scope(c).Session(); s != nil {
 		return s, nil
@@ -28,7 +29,7 @@ func (r *Run) CallSession(c *runtime.Call) (*Session, error) {
 }
 
 // CompleteSession returns the session of a call that changes a topology: every manager is needed, with its identity.
-func (r *Run) CompleteSession(c *runtime.Call) (*Session, error) {
+func (r *Run) CompleteSession(c *runtime.Call) (*cluster.Session, error) {
 	s, err := r.CallSession(c)
 	if err != nil {
 		return nil, err
@@ -50,11 +51,11 @@ func (r *Run) Endpoints(c *runtime.Call) ([]fanout.Endpoint, error) {
 }
 
 // Caller returns a call as sessions need it.
-func (r *Run) Caller(c *runtime.Call) Caller {
-	return Caller{
+func (r *Run) Caller(c *runtime.Call) cluster.Caller {
+	return cluster.Caller{
 		Builtin: c.Name, Client: r.Client, Timeout: params.QueryTimeout(c), ConnectTimeout: params.ConnectTimeout(c),
 		Notice: r.Reporter.Notice, Progress: r.Reporter.Progress,
-		ShowProbes: func(probes []Probe) {
+		ShowProbes: func(probes []cluster.Probe) {
 			endpoints := make([]fanout.Endpoint, len(probes))
 			for i, p := range probes {
 				endpoints[i] = p.Endpoint
@@ -70,7 +71,7 @@ func (r *Run) Caller(c *runtime.Call) Caller {
 
 // BeginConnect begins the table of a connection.
 func (r *Run) BeginConnect(c *runtime.Call, endpoints []fanout.Endpoint) *report.Action {
-	shown := &report.Action{Builtin: c.Name, Operations: []string{connectAction}}
+	shown := &report.Action{Builtin: c.Name, Operations: []string{cluster.ConnectAction}}
 	for _, e := range endpoints {
 		shown.Managers = append(shown.Managers, e.String())
 	}
@@ -85,7 +86,7 @@ func (r *Run) AddRow(shown *report.Action, row report.Row) {
 }
 
 // Query reads a path from every manager of the call's session. The responses show the planned state of a dry run.
-func (r *Run) Query(c *runtime.Call, path string) ([]Response, error) {
+func (r *Run) Query(c *runtime.Call, path string) ([]cluster.Response, error) {
 	s, err := r.CallSession(c)
 	if err != nil {
 		return nil, err
@@ -94,47 +95,47 @@ func (r *Run) Query(c *runtime.Call, path string) ([]Response, error) {
 }
 
 // QuerySession does as Query, for a given session.
-func (r *Run) QuerySession(c *runtime.Call, s *Session, path string) ([]Response, error) {
+func (r *Run) QuerySession(c *runtime.Call, s *cluster.Session, path string) ([]cluster.Response, error) {
 	all, err := s.Query(c.Context(), r.Caller(c), path)
 	r.overlay(path, all)
 	return all, err
 }
 
 // QueryMembers does as Query, for given managers.
-func (r *Run) QueryMembers(c *runtime.Call, members []Member, path string) ([]Response, error) {
+func (r *Run) QueryMembers(c *runtime.Call, members []cluster.Member, path string) ([]cluster.Response, error) {
 	all, err := r.Caller(c).QueryMembers(c.Context(), members, path)
 	r.overlay(path, all)
 	return all, err
 }
 
 // View queries all managers about a store.
-func (r *Run) View(c *runtime.Call, name string) (*view, error) {
+func (r *Run) View(c *runtime.Call, name string) (*cluster.View, error) {
 	all, err := r.Query(c, wire.StorePath(name))
 	if err != nil {
 		return nil, err
 	}
-	return sighted(name, all), nil
+	return cluster.NewView(name, all), nil
 }
 
 // ViewOf queries the managers of a session about a store.
-func (r *Run) ViewOf(c *runtime.Call, s *Session, name string) (*view, error) {
+func (r *Run) ViewOf(c *runtime.Call, s *cluster.Session, name string) (*cluster.View, error) {
 	all, err := r.QuerySession(c, s, wire.StorePath(name))
 	if err != nil {
 		return nil, err
 	}
-	return sighted(name, all), nil
+	return cluster.NewView(name, all), nil
 }
 
 // PendingCreate returns the pending create operation of a store that no manager has yet, or nil. It queries the
 // managers once more.
-func (r *Run) PendingCreate(c *runtime.Call, v *view) *wire.Operation {
-	var there []Member
-	for _, s := range v.sightings {
-		if s.row.Success {
+func (r *Run) PendingCreate(c *runtime.Call, v *cluster.View) *wire.Operation {
+	var there []cluster.Member
+	for _, s := range v.Sightings {
+		if s.Row.Success {
 			there = append(there, s.Member)
 		}
 	}
-	all, err := r.QueryMembers(c, there, wire.StatePath(v.name))
+	all, err := r.QueryMembers(c, there, wire.StatePath(v.Name))
 	if err != nil {
 		return nil
 	}
@@ -157,16 +158,16 @@ func DescribeCreate(store string, op *wire.Operation) string {
 }
 
 // NotFound returns the error for a store that no manager has. It tells of a pending create operation.
-func (r *Run) NotFound(c *runtime.Call, v *view) error {
+func (r *Run) NotFound(c *runtime.Call, v *cluster.View) error {
 	if op := r.PendingCreate(c, v); op != nil {
 		return CreatePending(c, v, op)
 	}
-	return v.unknownStore(c.Name)
+	return v.UnknownStore(c.Name)
 }
 
 // CreatePending returns the error for a store whose create operation is pending.
-func CreatePending(c *runtime.Call, v *view, op *wire.Operation) error {
-	err := c.Errorf(wire.CodeStoreBusy, "%s: %s", c.Name, DescribeCreate(v.name, op))
-	err.Hint = fmt.Sprintf("try again when it is done; repair_store(%q) settles what was left behind", v.name)
+func CreatePending(c *runtime.Call, v *cluster.View, op *wire.Operation) error {
+	err := c.Errorf(wire.CodeStoreBusy, "%s: %s", c.Name, DescribeCreate(v.Name, op))
+	err.Hint = fmt.Sprintf("try again when it is done; repair_store(%q) settles what was left behind", v.Name)
 	return err
 }

@@ -5,12 +5,13 @@ import (
 	"strconv"
 	"strings"
 
+	"dkvrun/builtins/internal/cluster"
 	"dkvrun/runtime"
 	"dkvrun/runtime/wire"
 )
 
 // newNodes are the nodes that an add_instance call means.
-func newNodes(c *runtime.Call, s *Session, v *view) ([]wire.Node, error) {
+func newNodes(c *runtime.Call, s *cluster.Session, v *cluster.View) ([]wire.Node, error) {
 	var nodes []wire.Node
 	switch {
 	case c.Has("nodes") && (c.Has("hosts") || c.Has("host")), c.Has("hosts") && c.Has("host"):
@@ -46,7 +47,7 @@ func newNodes(c *runtime.Call, s *Session, v *view) ([]wire.Node, error) {
 		if c.Has("instance_name") {
 			n.Name = c.String("instance_name")
 		}
-		if there, again := v.find(n.Name); again {
+		if there, again := v.Find(n.Name); again {
 			n.ClustronPort, n.ClientPort = there.ClustronPort, there.ClientPort
 		}
 		if c.Has("clustron_port") {
@@ -61,8 +62,8 @@ func newNodes(c *runtime.Call, s *Session, v *view) ([]wire.Node, error) {
 	}
 	for i := range nodes {
 		n := &nodes[i]
-		if there, taken := v.find(n.Name); taken && !samePlace(there.Node, *n) {
-			return nil, c.Misuse("instance_name", "%s has an instance %s already, on %s with ports %d and %d", v.name, n.Name, there.Host, there.ClustronPort, there.ClientPort)
+		if there, taken := v.Find(n.Name); taken && !samePlace(there.Node, *n) {
+			return nil, c.Misuse("instance_name", "%s has an instance %s already, on %s with ports %d and %d", v.Name, n.Name, there.Host, there.ClustronPort, there.ClientPort)
 		} else if taken {
 			continue
 		}
@@ -70,7 +71,7 @@ func newNodes(c *runtime.Call, s *Session, v *view) ([]wire.Node, error) {
 			n.Manager = managerOn(s, n.Host)
 		}
 		if n.Manager == "" {
-			return nil, c.Misuse("host", "%s is no server of this session (%s): connect to its manager too", n.Host, Listed(s.Endpoints()))
+			return nil, c.Misuse("host", "%s is no server of this session (%s): connect to its manager too", n.Host, cluster.Listed(s.Endpoints()))
 		}
 	}
 	return nodes, nil
@@ -93,7 +94,7 @@ func splitHosts(list []string) []string {
 }
 
 // managerOn is the first manager of the session on a host, or empty.
-func managerOn(s *Session, host string) string {
+func managerOn(s *cluster.Session, host string) string {
 	for _, m := range s.Members() {
 		if strings.EqualFold(m.Endpoint.Host, host) || m.Info != nil && strings.EqualFold(m.Info.Host, host) {
 			return m.Endpoint.String()
@@ -104,8 +105,8 @@ func managerOn(s *Session, host string) string {
 
 // nextNode is the node that would come after the store's own and those already planned: the prefix with
 // the next index, and on its host the ports after the last, or the store's first ones.
-func nextNode(v *view, host string, planned []wire.Node) wire.Node {
-	all := append(v.nodes(), planned...)
+func nextNode(v *cluster.View, host string, planned []wire.Node) wire.Node {
+	all := append(v.Nodes(), planned...)
 	n := wire.Node{Host: host, ClustronPort: all[0].ClustronPort, ClientPort: all[0].ClientPort}
 	prefix, last := "", 0
 	clustron, client := 0, 0
@@ -121,7 +122,7 @@ func nextNode(v *view, host string, planned []wire.Node) wire.Node {
 		}
 	}
 	if prefix == "" {
-		prefix, last = v.name, len(all)
+		prefix, last = v.Name, len(all)
 	}
 	if clustron > 0 {
 		n.ClustronPort, n.ClientPort = clustron, client
@@ -136,10 +137,10 @@ func samePlace(a, b wire.Node) bool {
 }
 
 // lackingNodes are those of the nodes that the store does not have: a call that is made again adds the rest.
-func lackingNodes(v *view, nodes []wire.Node) []wire.Node {
+func lackingNodes(v *cluster.View, nodes []wire.Node) []wire.Node {
 	var out []wire.Node
 	for _, n := range nodes {
-		if _, there := v.find(n.Name); !there {
+		if _, there := v.Find(n.Name); !there {
 			out = append(out, n)
 		}
 	}

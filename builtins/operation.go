@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/params"
 	"dkvrun/builtins/report"
 	"dkvrun/runtime"
@@ -21,7 +22,7 @@ type proposal struct {
 	// claimed are the new nodes.
 	claimed []string
 	// view is what the change was planned on.
-	view *view
+	view *cluster.View
 	// unchanged, where set, says that there is nothing to do: "Already created".
 	unchanged string
 	// done says what has been done: "Created".
@@ -29,17 +30,17 @@ type proposal struct {
 }
 
 // propose begins a change of a store: what it builds on, who takes part and who decides.
-func (r *Run) propose(s *Session, v *view, action string) (proposal, error) {
+func (r *Run) propose(s *cluster.Session, v *cluster.View, action string) (proposal, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return proposal{}, fmt.Errorf("no operation id: %w", err)
 	}
-	managers, home := Participants(s.Members())
-	c := wire.Change{ID: id.String(), Action: action, Store: v.name, Owner: r.Owner(), Home: home, Managers: managers, Creation: id.String()}
-	if v.latest != nil {
-		c.Creation, c.BaseRevision, c.BaseOperation = v.latest.Operation, v.latest.Revision, v.latest.Change
-		if v.latest.Home != "" {
-			c.Home = v.latest.Home
+	managers, home := cluster.Participants(s.Members())
+	c := wire.Change{ID: id.String(), Action: action, Store: v.Name, Owner: r.Owner(), Home: home, Managers: managers, Creation: id.String()}
+	if v.Latest != nil {
+		c.Creation, c.BaseRevision, c.BaseOperation = v.Latest.Operation, v.Latest.Revision, v.Latest.Change
+		if v.Latest.Home != "" {
+			c.Home = v.Latest.Home
 		}
 	}
 	return proposal{change: c, view: v}, nil
@@ -48,7 +49,7 @@ func (r *Run) propose(s *Session, v *view, action string) (proposal, error) {
 // together has all managers of the session take a change, or none. plan is asked for the change, and
 // again when another change of the store came first: the call then waits for its turn as long as each
 // answer may take. after, where set, waits for what follows from a change that all have taken.
-func (a *action) together(s *Session, plan func() (proposal, error), after func(*action) error) error {
+func (a *action) together(s *cluster.Session, plan func() (proposal, error), after func(*action) error) error {
 	limit := time.Now().Add(a.timeout)
 	defer a.run.Reporter.Progress("")
 	opened := len(a.shown.Rows) > 0
@@ -100,7 +101,7 @@ func (a *action) follow(after func(*action) error) error {
 }
 
 // open shows the head of the table.
-func (a *action) open(s *Session, name string) {
+func (a *action) open(s *cluster.Session, name string) {
 	for _, m := range s.Members() {
 		a.shown.Managers = append(a.shown.Managers, m.Endpoint.String())
 	}
@@ -113,7 +114,7 @@ func (a *action) open(s *Session, name string) {
 const maxSettle = time.Minute
 
 // attempt brings one change to the managers. Rows are shown as they are known.
-func (a *action) attempt(s *Session, p proposal) (*apply.Outcome, *apply.Runner) {
+func (a *action) attempt(s *cluster.Session, p proposal) (*apply.Outcome, *apply.Runner) {
 	r := &apply.Runner{
 		Transport: a.transport(s), Clock: clock{},
 		Change: p.change, Claimed: p.claimed, Verb: p.done,
@@ -134,7 +135,7 @@ func (a *action) attempt(s *Session, p proposal) (*apply.Outcome, *apply.Runner)
 }
 
 // transport keeps to the number of requests at once that the call gives, also where a change asks all.
-func (a *action) transport(s *Session) transport {
+func (a *action) transport(s *cluster.Session) transport {
 	t := transport{client: a.run.Client, managers: s.Members(), timeout: params.QueryTimeout(a.call), connect: params.ConnectTimeout(a.call)}
 	if n := params.Parallelism(a.call); n > 1 {
 		t.parallel = n
@@ -144,7 +145,7 @@ func (a *action) transport(s *Session) transport {
 
 // keep takes the rows of an outcome into the results, shows them unless that was done as they came, and
 // says where the cluster stands unless all went well.
-func (a *action) keep(s *Session, p proposal, out *apply.Outcome, shown bool) {
+func (a *action) keep(s *cluster.Session, p proposal, out *apply.Outcome, shown bool) {
 	bad := false
 	for i, row := range out.Rows {
 		full := a.row(s.Members()[i].Endpoint, p, row)
@@ -160,7 +161,7 @@ func (a *action) keep(s *Session, p proposal, out *apply.Outcome, shown bool) {
 }
 
 // same is the outcome of a change that had been made before.
-func (a *action) same(s *Session, p proposal) {
+func (a *action) same(s *cluster.Session, p proposal) {
 	out := &apply.Outcome{State: apply.Made}
 	for range s.Members() {
 		out.Rows = append(out.Rows, apply.Row{Result: apply.Done, Code: wire.CodeUnchanged, Message: p.unchanged, Status: 200, Attempts: 1})
@@ -184,7 +185,7 @@ func (a *action) row(at fanout.Endpoint, p proposal, row apply.Row) report.Row {
 }
 
 // retell makes the retry of a change that is committed: only those are told that did not say so.
-func (a *action) retell(s *Session, p proposal, r *apply.Runner, after func(*action) error) func(*runtime.Call, *Results) (*Results, error) {
+func (a *action) retell(s *cluster.Session, p proposal, r *apply.Runner, after func(*action) error) func(*runtime.Call, *Results) (*Results, error) {
 	return func(c *runtime.Call, failed *Results) (*Results, error) {
 		next, err := a.run.begin(a.call.From(c), failed.over)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/report"
 	"dkvrun/runtime/wire"
 )
@@ -49,7 +50,7 @@ func (r *Run) plannedNames() []string {
 
 // through makes what managers answered to a question for stores what they would answer had the plan been
 // carried out.
-func (r *Run) overlay(path string, all []Response) {
+func (r *Run) overlay(path string, all []cluster.Response) {
 	for _, name := range r.plannedNames() {
 		store, _ := r.foreseen(name)
 		for i := range all {
@@ -65,7 +66,7 @@ func (r *Run) overlay(path string, all []Response) {
 }
 
 // foretell makes a manager answer with the planned store, or that there is none.
-func foretell(h *Response, store *wire.Store) {
+func foretell(h *cluster.Response, store *wire.Store) {
 	if h.Answer.Err != nil {
 		return // it did not answer, and would not have
 	}
@@ -79,7 +80,7 @@ func foretell(h *Response, store *wire.Store) {
 }
 
 // foretellAmong does so in a list of stores.
-func foretellAmong(h *Response, name string, store *wire.Store) {
+func foretellAmong(h *cluster.Response, name string, store *wire.Store) {
 	var list []wire.Store
 	if json.Unmarshal(h.Answer.Body, &list) != nil {
 		return
@@ -92,7 +93,7 @@ func foretellAmong(h *Response, name string, store *wire.Store) {
 }
 
 // seenBy is the store as this manager would show it.
-func seenBy(h *Response, store *wire.Store) wire.Store {
+func seenBy(h *cluster.Response, store *wire.Store) wire.Store {
 	out := *store
 	out.Instances = slices.Clone(store.Instances)
 	running, own := 0, 0

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"time"
 
+	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/params"
 	"dkvrun/builtins/internal/text"
 	"dkvrun/builtins/report"
@@ -127,7 +128,7 @@ func storeRecord(at fanout.Endpoint, s *wire.Glance) runtime.Record {
 			return runtime.Later{Len: s.Instances, Make: func() runtime.List {
 				list := runtime.List{}
 				store := s.Store()
-				escape(reflect.ValueOf(&store))
+				cluster.Escape(reflect.ValueOf(&store))
 				for _, in := range store.Instances {
 					list.Items = append(list.Items, instanceRecord(in))
 				}
@@ -201,27 +202,27 @@ func (r *Run) storeStatus(c *runtime.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if v.latest == nil {
+	if v.Latest == nil {
 		return nil, r.NotFound(c, v)
 	}
 	var silent []report.Row
-	for _, s := range v.sightings {
-		if !s.row.Success {
-			silent = append(silent, s.row)
+	for _, s := range v.Sightings {
+		if !s.Row.Success {
+			silent = append(silent, s.Row)
 		}
 	}
-	list := func(seen []seenInstance) runtime.List {
+	list := func(seen []cluster.Instance) runtime.List {
 		out := runtime.List{}
 		for _, in := range seen {
 			out.Items = append(out.Items, instanceRecord(in.Instance))
 		}
 		return out
 	}
-	rows := r.answered(c, nil, silent, len(v.sightings))
+	rows := r.answered(c, nil, silent, len(v.Sightings))
 	return runtime.Record{Type: statusType, Values: map[string]any{
-		"name": v.name, "status": string(v.status()), "ready": v.ready(), "consistent": v.consistent(),
-		"revision": v.latest.Revision, "topology": nodeList(v.nodes()),
-		"instances": list(v.instances), "leaving": list(v.leaving),
+		"name": v.Name, "status": string(v.Status()), "ready": v.Ready(), "consistent": v.Consistent(),
+		"revision": v.Latest.Revision, "topology": nodeList(v.Nodes()),
+		"instances": list(v.Instances), "leaving": list(v.Leaving),
 		"pending": pendingRecord(v), "differences": differenceRecords(v),
 		"ok": rows.Values["ok"], "unreachable": rows.Values["unreachable"],
 	}}, nil
@@ -237,7 +238,7 @@ var pendingType = &runtime.RecordType{Name: "pending", Doc: "A change of a store
 }}
 
 // pendingRecord returns the pending operation of a view, or nil.
-func pendingRecord(v *view) any {
+func pendingRecord(v *cluster.View) any {
 	first, holders := v.Pending()
 	if first == nil {
 		return nil
@@ -263,7 +264,7 @@ var differenceType = &runtime.RecordType{Name: "deviation", Doc: "A manager that
 }}
 
 // differenceRecords returns the managers that differ from the latest topology.
-func differenceRecords(v *view) runtime.List {
+func differenceRecords(v *cluster.View) runtime.List {
 	out := runtime.List{}
 	for _, d := range v.Differences() {
 		values := map[string]any{"manager": d.Manager.String(), "message": d.Message}

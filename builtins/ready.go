@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/params"
 	"dkvrun/builtins/internal/text"
 	"dkvrun/runtime"
@@ -33,28 +34,28 @@ func (r *Run) waitReady(c *runtime.Call) (any, error) {
 		instance = c.String("instance_name")
 	}
 	began := time.Now()
-	var last *view
+	var last *cluster.View
 	missing := "no manager answered"
 	err := r.poll(c, params.Seconds(c.Float("timeout_sec")), func() (string, bool, error) {
 		v, err := r.View(c, name)
 		if err != nil {
 			return "", false, err
 		}
-		if v.latest == nil {
+		if v.Latest == nil {
 			switch op := r.PendingCreate(c, v); {
 			case op != nil:
 				missing = DescribeCreate(name, op)
-			case v.silent > 0:
-				missing = v.silence()
+			case v.Silent > 0:
+				missing = v.Silence()
 			default:
-				return "", false, v.unknownStore(c.Name)
+				return "", false, v.UnknownStore(c.Name)
 			}
 			return missing, false, nil
 		}
 		last = v
 		if instance != "" {
-			if _, known := v.find(instance); !known {
-				return "", false, v.unknownInstance(c.Name, instance)
+			if _, known := v.Find(instance); !known {
+				return "", false, v.UnknownInstance(c.Name, instance)
 			}
 		}
 		if stopped := stoppedInstance(v, instance); stopped != "" {
@@ -62,7 +63,7 @@ func (r *Run) waitReady(c *runtime.Call) (any, error) {
 			err.Hint = "start_store(\"" + name + "\") starts what is stopped"
 			return "", false, err
 		}
-		waiting := v.notReady(instance)
+		waiting := v.NotReady(instance)
 		if len(waiting) == 0 {
 			return "", true, nil
 		}
@@ -71,7 +72,7 @@ func (r *Run) waitReady(c *runtime.Call) (any, error) {
 	if err == errWaited {
 		what := missing
 		if last != nil {
-			what = text.Few(last.notReady(instance))
+			what = text.Few(last.NotReady(instance))
 		}
 		return nil, c.Errorf("timeout", "wait_ready: %s is not ready after %s: %s", name, params.Seconds(c.Float("timeout_sec")), what)
 	}
@@ -82,8 +83,8 @@ func (r *Run) waitReady(c *runtime.Call) (any, error) {
 }
 
 // stoppedInstance names an instance that nobody has asked to run.
-func stoppedInstance(v *view, instance string) string {
-	for _, in := range v.instances {
+func stoppedInstance(v *cluster.View, instance string) string {
+	for _, in := range v.Instances {
 		if in.Own && in.Desired == wire.DesiredStopped && (instance == "" || in.Name == instance) {
 			return in.Name
 		}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/params"
 	"dkvrun/builtins/internal/text"
 	"dkvrun/builtins/report"
@@ -36,7 +37,7 @@ func (r *Run) removeInstance(c *runtime.Call) (any, error) {
 		return nil, err
 	}
 	name := c.String("instance_name")
-	in, known := v.find(name)
+	in, known := v.Find(name)
 	if !known {
 		in = goneInstance(v, name)
 	} else if err := mayLeave(v, c, in); err != nil {
@@ -46,7 +47,7 @@ func (r *Run) removeInstance(c *runtime.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	leave := func(a *action) error { return a.left(v.name, in) }
+	leave := func(a *action) error { return a.left(v.Name, in) }
 	if known {
 		a.upcoming("LeaveInstance", []wire.Node{in.Node})
 	} else if in.Manager == "" {
@@ -73,20 +74,20 @@ func (r *Run) removeInstance(c *runtime.Call) (any, error) {
 }
 
 // goneInstance is an instance that the topology does not have: one that is still leaving, or nothing but a name.
-func goneInstance(v *view, name string) seenInstance {
-	for _, in := range v.leaving {
+func goneInstance(v *cluster.View, name string) cluster.Instance {
+	for _, in := range v.Leaving {
 		if in.Name == name {
-			in.Manager = in.owner.Endpoint.String()
+			in.Manager = in.Owner.Endpoint.String()
 			return in
 		}
 	}
-	return seenInstance{Instance: wire.Instance{Node: wire.Node{Name: name}}}
+	return cluster.Instance{Instance: wire.Instance{Node: wire.Node{Name: name}}}
 }
 
 // narrowing is the change that takes an instance out of a store.
-func (r *Run) narrowing(c *runtime.Call, s *Session, v *view, name string) (proposal, error) {
+func (r *Run) narrowing(c *runtime.Call, s *cluster.Session, v *cluster.View, name string) (proposal, error) {
 	p, err := r.propose(s, v, wire.RemoveInstanceAction)
-	in, known := v.find(name)
+	in, known := v.Find(name)
 	if !known {
 		p.unchanged = name + " is not in the store"
 		return p, err
@@ -94,8 +95,8 @@ func (r *Run) narrowing(c *runtime.Call, s *Session, v *view, name string) (prop
 	if err := mayLeave(v, c, in); err != nil {
 		return p, err
 	}
-	p.change.Founding, p.change.LoseData, p.change.Founders = !v.ran(), c.Bool("lose_data"), v.latest.Founders
-	for _, n := range v.nodes() {
+	p.change.Founding, p.change.LoseData, p.change.Founders = !v.Ran(), c.Bool("lose_data"), v.Latest.Founders
+	for _, n := range v.Nodes() {
 		if n.Name == name {
 			continue
 		}
@@ -120,14 +121,14 @@ func (r *Run) narrowing(c *runtime.Call, s *Session, v *view, name string) (prop
 
 // canTakeOver tells whether an instance could hold data now: one that is not ready would keep the removed
 // instance waiting for it.
-func canTakeOver(v *view, n wire.Node) bool {
-	in, known := v.find(n.Name)
+func canTakeOver(v *cluster.View, n wire.Node) bool {
+	in, known := v.Find(n.Name)
 	return known && in.Ready
 }
 
 // checkReplaced refuses the removal of a data instance whose place nothing that is ready can take; nodes are
 // without it, and wanted are the same with enough data instances.
-func checkReplaced(v *view, c *runtime.Call, in seenInstance, nodes, wanted []wire.Node) error {
+func checkReplaced(v *cluster.View, c *runtime.Call, in cluster.Instance, nodes, wanted []wire.Node) error {
 	if len(wire.Founders(nodes)) == len(wire.Founders(wanted)) {
 		return nil
 	}
@@ -142,31 +143,31 @@ func checkReplaced(v *view, c *runtime.Call, in seenInstance, nodes, wanted []wi
 }
 
 // dropEach has every manager take the instance out for itself.
-func (a *action) dropEach(s *Session, v *view, name string) {
-	query := url.Values{"baseRevision": {strconv.FormatUint(v.latest.Revision, 10)}}
+func (a *action) dropEach(s *cluster.Session, v *cluster.View, name string) {
+	query := url.Values{"baseRevision": {strconv.FormatUint(v.Latest.Revision, 10)}}
 	if a.call.Bool("lose_data") {
 		query.Set("loseData", "true")
 	}
-	if !v.ran() {
+	if !v.Ran() {
 		query.Set("founding", "true")
 	}
 	steps := make([]*step, len(s.Members()))
 	for i, m := range s.Members() {
-		steps[i] = remove(m.Endpoint, "RemoveInstance", name, wire.InstancePath(v.name, name)+"?"+query.Encode())
+		steps[i] = remove(m.Endpoint, "RemoveInstance", name, wire.InstancePath(v.Name, name)+"?"+query.Encode())
 	}
 	a.do(steps)
 }
 
 // mayLeave refuses a removal that the store could not survive, or could not carry out.
-func mayLeave(v *view, c *runtime.Call, in seenInstance) error {
-	if len(v.instances) == 1 {
-		return c.Errorf(wire.CodeLastInstance, "remove_instance: %s is the last instance of %s: remove_store removes both", in.Name, v.name)
+func mayLeave(v *cluster.View, c *runtime.Call, in cluster.Instance) error {
+	if len(v.Instances) == 1 {
+		return c.Errorf(wire.CodeLastInstance, "remove_instance: %s is the last instance of %s: remove_store removes both", in.Name, v.Name)
 	}
-	if c.Bool("lose_data") || in.Role != wire.Data || !v.ran() {
+	if c.Bool("lose_data") || in.Role != wire.Data || !v.Ran() {
 		return nil
 	}
 	data, ready := 0, 0
-	for _, other := range v.instances {
+	for _, other := range v.Instances {
 		if other.Role != wire.Data || other.Name == in.Name {
 			continue
 		}
@@ -180,12 +181,12 @@ func mayLeave(v *view, c *runtime.Call, in seenInstance) error {
 		running++
 	}
 	if running < (data+1)/2+1 {
-		err := c.Errorf(wire.CodeStoreNotReady, "remove_instance: %s does not run with a quorum, so it can't take %s out: %s", v.name, in.Name, text.Few(v.notReady("")))
+		err := c.Errorf(wire.CodeStoreNotReady, "remove_instance: %s does not run with a quorum, so it can't take %s out: %s", v.Name, in.Name, text.Few(v.NotReady("")))
 		err.Hint = "start_store it first, or pass lose_data = true"
 		return err
 	}
 	if ready < data/2+1 {
-		err := c.Errorf(wire.CodeQuorumLoss, "remove_instance: without %s only %d of %d data instances of %s would be ready: it would stop writing", in.Name, ready, data, v.name)
+		err := c.Errorf(wire.CodeQuorumLoss, "remove_instance: without %s only %d of %d data instances of %s would be ready: it would stop writing", in.Name, ready, data, v.Name)
 		err.Hint = "bring the others up first, or pass lose_data = true"
 		return err
 	}
@@ -194,7 +195,7 @@ func mayLeave(v *view, c *runtime.Call, in seenInstance) error {
 
 // left waits until an instance is gone from its server, and adds a row for it. Where no manager has it as
 // its own there is nothing to wait for: the others take it out of the running store.
-func (a *action) left(store string, in seenInstance) error {
+func (a *action) left(store string, in cluster.Instance) error {
 	n := in.Node
 	began := time.Now()
 	why := ""
@@ -203,7 +204,7 @@ func (a *action) left(store string, in seenInstance) error {
 		if err != nil {
 			return "", false, err
 		}
-		for _, in := range v.leaving {
+		for _, in := range v.Leaving {
 			if in.Name == n.Name {
 				why = string(in.Status)
 				if in.LastError != "" {
@@ -213,13 +214,13 @@ func (a *action) left(store string, in seenInstance) error {
 			}
 		}
 		why = "a manager does not answer"
-		return why, v.silent == 0, nil
+		return why, v.Silent == 0, nil
 	})
 	if err != nil && err != errWaited {
 		return err
 	}
 	row := report.Row{Result: report.Success, Success: true, Changed: true, StatusCode: http.StatusOK, Code: wire.CodeOK, Message: "Left; its data is deleted"}
-	if in.owner == nil {
+	if in.Owner == nil {
 		row.Message = "Its manager is not there; the others take it out of the running store by themselves"
 	}
 	if err == errWaited {

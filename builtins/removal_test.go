@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"dkvrun/builtins/internal/cluster/clustertest"
 	"dkvrun/runtime"
 	"dkvrun/runtime/wire"
 )
@@ -20,8 +21,8 @@ func TestRemovalsThatTheStoreCannotSurvive(t *testing.T) {
 		{2, 2, wire.CodeStoreNotReady},
 		{3, 0, wire.CodeStoreNotReady},
 	} {
-		v := clusterView(stopFirst(c.stopped))
-		err := mayLeave(v, removal(t), v.instances[c.remove])
+		v := clustertest.View(clustertest.StopFirst(c.stopped))
+		err := mayLeave(v, removal(t), v.Instances[c.remove])
 		code := ""
 		if e, ok := err.(*runtime.Error); ok {
 			code = e.Code

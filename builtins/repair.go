@@ -3,6 +3,7 @@ package builtins
 import (
 	"fmt"
 
+	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/params"
 	"dkvrun/runtime"
 	"dkvrun/runtime/apply"
@@ -39,7 +40,7 @@ func (r *Run) repairStore(c *runtime.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	participants, _ := Participants(s.Members())
+	participants, _ := cluster.Participants(s.Members())
 	repair := &apply.Repair{
 		Transport: transport{client: r.Client, managers: s.Members(), timeout: params.QueryTimeout(c)}, Clock: clock{},
 		Store: c.String("name"), Managers: participants, Wait: a.timeout,
@@ -72,7 +73,7 @@ func (r *Run) repairStore(c *runtime.Call) (any, error) {
 	return r.drop(c, a, s, lost)
 }
 
-func (a *action) planRepair(s *Session) {
+func (a *action) planRepair(s *cluster.Session) {
 	out := &apply.Outcome{State: apply.Plan}
 	for range s.Members() {
 		out.Rows = append(out.Rows, apply.Row{Result: apply.Planned, Code: "planned", Message: "Would settle what is pending"})
@@ -81,7 +82,7 @@ func (a *action) planRepair(s *Session) {
 	a.keep(s, proposal{change: wire.Change{Action: wire.RepairAction}}, out, false)
 }
 
-func (a *action) settle(s *Session, repair *apply.Repair) {
+func (a *action) settle(s *cluster.Session, repair *apply.Repair) {
 	a.open(s, wire.RepairAction)
 	out := repair.Settle(a.call.Context())
 	a.keep(s, proposal{change: wire.Change{Action: wire.RepairAction}}, out, false)
@@ -101,17 +102,17 @@ func (a *action) answers(lost wire.Manager) bool {
 }
 
 // drop is an ordinary change of the store, at its home, that leaves a manager out.
-func (r *Run) drop(c *runtime.Call, a *action, s *Session, lost wire.Manager) (any, error) {
+func (r *Run) drop(c *runtime.Call, a *action, s *cluster.Session, lost wire.Manager) (any, error) {
 	err := a.together(s, func() (proposal, error) {
 		v, err := r.ViewOf(c, s, c.String("name"))
 		if err != nil {
 			return proposal{}, err
 		}
-		if v.latest == nil {
+		if v.Latest == nil {
 			return proposal{}, r.NotFound(c, v)
 		}
 		p, err := r.propose(s, v, wire.RepairAction)
-		p.change.Drop, p.change.Nodes, p.change.Founders = lost.Identity, v.nodes(), v.latest.Founders
+		p.change.Drop, p.change.Nodes, p.change.Founders = lost.Identity, v.Nodes(), v.Latest.Founders
 		p.done = fmt.Sprintf("Goes on without %s", lost.URL)
 		return p, err
 	}, nil)

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 
+	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/apply"
@@ -69,11 +70,11 @@ func of(c *runtime.Call) *Run { return c.Host.App().(*Run) }
 func (r *Run) Overlooked() error { return asOverlooked(r.root.unseen.first()) }
 
 // PresetSession returns a session of the preset managers, not connected yet; nil where there are none.
-func (r *Run) PresetSession() *Session {
+func (r *Run) PresetSession() *cluster.Session {
 	if len(r.Preset) == 0 {
 		return nil
 	}
-	return LazySession(r.Preset, r.Source, r.AllowDown)
+	return cluster.LazySession(r.Preset, r.Source, r.AllowDown)
 }
 
 // beginAction notes an action of the run and begins to show it.

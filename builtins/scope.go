@@ -3,6 +3,7 @@ package builtins
 import (
 	"context"
 
+	"dkvrun/builtins/internal/cluster"
 	"dkvrun/runtime"
 )
 
@@ -16,7 +17,7 @@ type Scope struct {
 }
 
 // holder holds the session of a task. A function that a task calls with another session has its own.
-type holder struct{ session *Session }
+type holder struct{ session *cluster.Session }
 
 type scopeKey struct{}
 
@@ -41,13 +42,13 @@ func (s Scope) ForTask() Scope {
 }
 
 // WithSession returns the scope with another session.
-func (s Scope) WithSession(session *Session) Scope {
+func (s Scope) WithSession(session *cluster.Session) Scope {
 	s.session = &holder{session}
 	return s
 }
 
 // Session returns the session of the scope, or nil.
-func (s Scope) Session() *Session { return s.session.session }
+func (s Scope) Session() *cluster.Session { return s.session.session }
 
 // SetSession replaces the session of the scope.
-func (s Scope) SetSession(session *Session) { s.session.session = session }
+func (s Scope) SetSession(session *cluster.Session) { s.session.session = session }

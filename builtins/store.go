@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/params"
 	"dkvrun/runtime"
 	"dkvrun/runtime/wire"
@@ -57,14 +58,14 @@ func (r *Run) newStore(c *runtime.Call) (any, error) {
 
 // creation is the change that makes a store of these nodes. Where managers have that store already, the
 // others are to get it as it is there.
-func (r *Run) creation(c *runtime.Call, s *Session, nodes []wire.Node) (proposal, error) {
+func (r *Run) creation(c *runtime.Call, s *cluster.Session, nodes []wire.Node) (proposal, error) {
 	v, err := r.View(c, c.String("name"))
 	if err != nil {
 		return proposal{}, err
 	}
-	same := v.latest != nil && samePlan(v.nodes(), nodes)
-	if v.latest != nil && !same {
-		v.latest = nil // another store: the managers refuse, and say what differs
+	same := v.Latest != nil && samePlan(v.Nodes(), nodes)
+	if v.Latest != nil && !same {
+		v.Latest = nil // another store: the managers refuse, and say what differs
 	}
 	p, err := r.propose(s, v, wire.CreateAction)
 	if err != nil {
@@ -81,17 +82,17 @@ func (r *Run) creation(c *runtime.Call, s *Session, nodes []wire.Node) (proposal
 		p.unchanged = "Already created"
 		return p, nil
 	}
-	if err := v.missing(c.Name, s); err != nil {
+	if err := v.Missing(c.Name, s); err != nil {
 		return proposal{}, err
 	}
-	p.change.Nodes, p.change.Founders = v.nodes(), v.latest.Founders
+	p.change.Nodes, p.change.Founders = v.Nodes(), v.Latest.Founders
 	return p, nil
 }
 
 // keptEverywhere says whether every manager of the session keeps the store, and the same one.
-func keptEverywhere(v *view) bool {
-	for _, s := range v.sightings {
-		if s.store == nil || s.store.Change != v.latest.Change || s.store.Digest != v.latest.Digest {
+func keptEverywhere(v *cluster.View) bool {
+	for _, s := range v.Sightings {
+		if s.Store == nil || s.Store.Change != v.Latest.Change || s.Store.Digest != v.Latest.Digest {
 			return false
 		}
 	}
@@ -107,7 +108,7 @@ func nodeNames(nodes []wire.Node) []string {
 }
 
 // createEach has every manager create the store for itself.
-func (a *action) createEach(s *Session, nodes []wire.Node) error {
+func (a *action) createEach(s *cluster.Session, nodes []wire.Node) error {
 	create, err := a.run.createRequest(a.call, s, a.call.String("name"), nodes)
 	if err != nil {
 		return err
@@ -125,7 +126,7 @@ func (a *action) createEach(s *Session, nodes []wire.Node) error {
 }
 
 // wantedNodes is the topology that a call of new_store means: its nodes as given, or generated.
-func wantedNodes(c *runtime.Call, s *Session) ([]wire.Node, error) {
+func wantedNodes(c *runtime.Call, s *cluster.Session) ([]wire.Node, error) {
 	if !c.Has("nodes") {
 		if !c.Has("instance_prefix") {
 			return nil, c.Misuse("instance_prefix", "required, unless nodes = {…} gives the whole topology")
@@ -146,15 +147,15 @@ func wantedNodes(c *runtime.Call, s *Session) ([]wire.Node, error) {
 
 // createRequest completes a topology with what all managers have to agree on. A store that part of
 // the managers has already keeps the operation id that made it: another id would make two stores.
-func (r *Run) createRequest(c *runtime.Call, s *Session, name string, nodes []wire.Node) (*wire.CreateStore, error) {
+func (r *Run) createRequest(c *runtime.Call, s *cluster.Session, name string, nodes []wire.Node) (*wire.CreateStore, error) {
 	v, err := r.View(c, name)
 	if err != nil {
 		return nil, err
 	}
 	create := &wire.CreateStore{Name: name, Nodes: nodes}
-	for _, seen := range v.sightings {
-		if seen.store != nil && samePlan(seen.store.Nodes(), nodes) {
-			create.Operation, create.Managers, create.Home = seen.store.Operation, seen.store.Managers, seen.store.Home
+	for _, seen := range v.Sightings {
+		if seen.Store != nil && samePlan(seen.Store.Nodes(), nodes) {
+			create.Operation, create.Managers, create.Home = seen.Store.Operation, seen.Store.Managers, seen.Store.Home
 			return create, nil
 		}
 	}
@@ -163,7 +164,7 @@ func (r *Run) createRequest(c *runtime.Call, s *Session, name string, nodes []wi
 		return nil, fmt.Errorf("no operation id: %w", err)
 	}
 	create.Operation = id.String()
-	create.Managers, create.Home = Participants(s.Members())
+	create.Managers, create.Home = cluster.Participants(s.Members())
 	return create, nil
 }
 

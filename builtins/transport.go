@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"dkvrun/builtins/internal/cluster"
 	"dkvrun/runtime/apply"
 	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/wire"
@@ -12,7 +13,7 @@ import (
 // transport carries the messages of a change of topology through the fan-out.
 type transport struct {
 	client   *fanout.Client
-	managers []Member
+	managers []cluster.Member
 	parallel int           // how many at once where it isn't one after the other; 0 for all
 	timeout  time.Duration // for each answer
 	connect  time.Duration
@@ -45,13 +46,13 @@ func (t transport) Send(ctx context.Context, requests []apply.Request, how apply
 }
 
 // reply is an answer as the coordinator takes it, with what is printable of it.
-func reply(from Member, a fanout.Answer) apply.Reply {
+func reply(from cluster.Member, a fanout.Answer) apply.Reply {
 	out := apply.Reply{Status: a.Status, Body: a.Body, Attempts: a.Attempts, Duration: a.Duration}
 	if a.Err != nil {
 		row := (&step{manager: from.Endpoint}).read(a)
 		out.Class, out.Message = row.Code, row.Message
 	} else if wire.CheckElements(a.Body) != nil {
-		row := Unreadable(from.Endpoint)
+		row := cluster.Unreadable(from.Endpoint)
 		out.Class, out.Message, out.Body = row.Code, row.Message, nil
 	}
 	return out

@@ -1,4 +1,4 @@
-package builtins
+package cluster
 
 import (
 	"context"
@@ -11,8 +11,8 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// connectAction is the action of the rows that a connection shows.
-const connectAction = "Connect"
+// ConnectAction is the action of the rows that a connection shows.
+const ConnectAction = "Connect"
 
 // Probe is the first response of a manager, and what it says about the manager. Row.Success reports whether the manager
 // answered.
@@ -42,17 +42,17 @@ func readInfo(at fanout.Endpoint, answer fanout.Answer) Probe {
 	if answer.Err == nil && answer.Status == http.StatusOK && decode(answer.Body, &info) == nil && info.Identity != "" {
 		return Probe{Member: Member{Endpoint: at, Info: &info}, Row: connectedRow(at, answer)}
 	}
-	row := ReadResult(report.Row{Manager: at.String(), Action: connectAction}, false, answer)
+	row := ReadResult(report.Row{Manager: at.String(), Action: ConnectAction}, false, answer)
 	if row.Success {
 		row = Unreadable(at)
-		row.Action = connectAction
+		row.Action = ConnectAction
 	}
 	return Probe{Member: Member{Endpoint: at}, Row: row}
 }
 
 func connectedRow(at fanout.Endpoint, answer fanout.Answer) report.Row {
 	return report.Row{
-		Manager: at.String(), Action: connectAction, Result: report.Success, Success: true, Changed: true, Code: wire.CodeOK, Message: "Connected",
+		Manager: at.String(), Action: ConnectAction, Result: report.Success, Success: true, Changed: true, Code: wire.CodeOK, Message: "Connected",
 		StatusCode: answer.Status, Attempts: answer.Attempts, DurationMS: answer.Duration.Milliseconds(),
 	}
 }

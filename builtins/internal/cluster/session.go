@@ -1,4 +1,5 @@
-package builtins
+// Package cluster connects managers, queries them, and joins their answers into one view of a store.
+package cluster
 
 import (
 	"context"
@@ -122,7 +123,7 @@ func (s *Session) Query(ctx context.Context, call Caller, path string) ([]Respon
 		if r.Answer.Err == nil && r.Row.Code != fanout.Protocol && r.Row.Code != fanout.HTTP {
 			probes[i].Row = connectedRow(r.Endpoint, r.Answer)
 		} else {
-			probes[i].Row.Action = connectAction
+			probes[i].Row.Action = ConnectAction
 		}
 	}
 	return responses, s.connect(ctx, call, probes, false)

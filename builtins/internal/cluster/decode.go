@@ -1,4 +1,4 @@
-package builtins
+package cluster
 
 import (
 	"encoding/json"
@@ -18,7 +18,7 @@ func decode(body []byte, to any) error {
 		return err
 	}
 	if !plain(body) {
-		escape(reflect.ValueOf(to))
+		Escape(reflect.ValueOf(to))
 	}
 	if answer, ok := to.(interface{ Check() error }); ok {
 		return answer.Check()
@@ -36,24 +36,24 @@ func plain(body []byte) bool {
 	return true
 }
 
-// escape makes every string of a value safe to show.
-func escape(v reflect.Value) {
+// Escape makes every string of a value safe to show.
+func Escape(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.String:
 		v.SetString(fanout.Printable(v.String()))
 	case reflect.Pointer:
 		if !v.IsNil() {
-			escape(v.Elem())
+			Escape(v.Elem())
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
 			if f := v.Field(i); f.CanSet() {
-				escape(f)
+				Escape(f)
 			}
 		}
 	case reflect.Slice:
 		for i := range v.Len() {
-			escape(v.Index(i))
+			Escape(v.Index(i))
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package builtins
+package cluster
 
 import (
 	"encoding/json"

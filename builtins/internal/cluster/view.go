@@ -1,0 +1,320 @@
+package cluster
+
+import (
+	"fmt"
+
+	"dkvrun/builtins/internal/text"
+	"dkvrun/builtins/report"
+	"dkvrun/runtime"
+	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/wire"
+)
+
+// Sighting is one manager's view of one store.
+type Sighting struct {
+	Member
+	Store *wire.Store // nil when the manager does not know it, or did not answer
+	Row   report.Row  // why it did not answer; Success when it did
+}
+
+// View is what all managers together say about one store.
+type View struct {
+	Name      string
+	Sightings []Sighting
+	// Latest is the store with the highest revision; nil when nobody knows it.
+	Latest *wire.Store
+	// Instances are the latest topology's, each as its own manager sees it.
+	Instances []Instance
+	// Leaving are instances that the topology has dropped and that are not gone yet.
+	Leaving []Instance
+	Silent  int
+}
+
+// Instance is an instance as its owner sees it; owner is nil when nobody owns it or its owner is
+// silent.
+type Instance struct {
+	wire.Instance
+	Owner *Member
+}
+
+// NewView is the view that the managers' answers make.
+func NewView(name string, all []Response) *View {
+	v := &View{Name: name}
+	for _, h := range all {
+		s := Sighting{Member: h.Member, Row: h.Row}
+		var store wire.Store
+		switch {
+		case h.Decode(&store) && store.Name == name:
+			s.Store, s.Row = &store, h.Row
+			if v.Latest == nil || store.Revision > v.Latest.Revision {
+				v.Latest = &store
+			}
+		case h.Answer.Err == nil && h.Row.Code == wire.CodeStoreNotFound:
+			s.Row = report.Row{Success: true}
+		default:
+			if h.Row.Success { // it told of another store
+				h.Row = h.Unreadable()
+			}
+			s.Row = h.Row
+			v.Silent++
+		}
+		v.Sightings = append(v.Sightings, s)
+	}
+	v.merge()
+	return v
+}
+
+func (v *View) merge() {
+	if v.Latest == nil {
+		return
+	}
+	owned := map[string]Instance{}
+	for i := range v.Sightings {
+		s := &v.Sightings[i]
+		if s.Store == nil {
+			continue
+		}
+		for _, in := range s.Store.Instances {
+			if first, twice := owned[in.Name]; in.Own && (!twice || first.Manager != first.Owner.Endpoint.String()) {
+				owned[in.Name] = Instance{in, &s.Member}
+			}
+		}
+		for _, in := range s.Store.Leaving {
+			v.Leaving = append(v.Leaving, Instance{in, &s.Member})
+		}
+	}
+	for _, in := range v.Latest.Instances {
+		seen, ok := owned[in.Name]
+		if !ok {
+			seen = Instance{Instance: in}
+			seen.Own, seen.Status, seen.Ready, seen.Leader = false, wire.Unknown, false, false
+		}
+		seen.Node = in.Node
+		v.Instances = append(v.Instances, seen)
+	}
+}
+
+// Nodes is the latest topology.
+func (v *View) Nodes() []wire.Node { return v.Latest.Nodes() }
+
+// Ran says whether any instance has run, or is meant to: then roles and founders are not chosen anew.
+func (v *View) Ran() bool {
+	for _, in := range v.Instances {
+		if in.Bootstrapped || in.Started || in.Desired == wire.DesiredRunning {
+			return true
+		}
+	}
+	return false
+}
+
+// Desired is what the store's instances are meant to be: running when any of them is.
+func (v *View) Desired() wire.Desired {
+	for _, in := range v.Instances {
+		if in.Desired == wire.DesiredRunning {
+			return wire.DesiredRunning
+		}
+	}
+	return wire.DesiredStopped
+}
+
+// Status sums up all instances.
+func (v *View) Status() wire.StoreStatus {
+	if v.Latest == nil || len(v.Instances) == 0 {
+		return wire.StoreNoInstances
+	}
+	running, unknown := 0, 0
+	for _, in := range v.Instances {
+		switch in.Status {
+		case wire.Running:
+			running++
+		case wire.Unknown:
+			unknown++
+		}
+	}
+	switch {
+	case unknown == len(v.Instances):
+		return wire.StoreUnknown
+	case running == len(v.Instances):
+		return wire.StoreRunning
+	case running > 0:
+		return wire.StorePartial
+	case unknown > 0:
+		return wire.StoreUnknown
+	case v.idle():
+		return wire.StoreStopped
+	}
+	return wire.StorePartial
+}
+
+func (v *View) idle() bool {
+	for _, in := range v.Instances {
+		if in.Status != wire.Stopped && in.Status != wire.Joining {
+			return false
+		}
+	}
+	return true
+}
+
+// Ready says whether every instance takes reads and writes.
+func (v *View) Ready() bool { return v.Latest != nil && len(v.NotReady("")) == 0 }
+
+// NotReady lists the instances (the one named, or all) that don't take reads and writes, and why.
+func (v *View) NotReady(instance string) []string {
+	var out []string
+	for _, in := range v.Instances {
+		if in.Ready || instance != "" && in.Name != instance {
+			continue
+		}
+		why := string(in.Status)
+		switch {
+		case in.LastError != "":
+			why += ", " + in.LastError
+		case in.Owner == nil:
+			why += ", its manager " + in.Manager + " did not answer"
+		}
+		out = append(out, in.Name+" ("+why+")")
+	}
+	return out
+}
+
+// Consistent is true when all managers that keep the store keep the same one; nil while one is silent.
+func (v *View) Consistent() any {
+	if v.Silent > 0 {
+		return nil
+	}
+	for _, s := range v.Sightings {
+		if s.Store != nil && (s.Store.Digest != v.Latest.Digest || s.Store.Change != v.Latest.Change) {
+			return false
+		}
+	}
+	return true
+}
+
+// Find returns an instance of the topology by name.
+func (v *View) Find(instance string) (Instance, bool) {
+	for _, in := range v.Instances {
+		if in.Name == instance {
+			return in, true
+		}
+	}
+	return Instance{}, false
+}
+
+// UnknownInstance is the error for a name that the topology doesn't have.
+func (v *View) UnknownInstance(builtin, instance string) error {
+	var names []string
+	for _, in := range v.Instances {
+		names = append(names, in.Name)
+	}
+	err := failure(wire.CodeInstanceNotFound, "%s: store %s has no instance %s", builtin, v.Name, instance)
+	if near := runtime.Suggest(instance, names); near != "" {
+		err.Hint = "did you mean " + near + "?"
+	} else {
+		err.Hint = "it has " + text.Few(names)
+	}
+	return err
+}
+
+// UnknownStore is the error for a store that no manager knows; with a manager silent it says so.
+func (v *View) UnknownStore(builtin string) error {
+	if v.Silent == len(v.Sightings) {
+		err := failure(v.Sightings[0].Row.Code, "%s: no manager answered: %s: %s", builtin, v.Sightings[0].Endpoint, v.Sightings[0].Row.Message)
+		return err
+	}
+	err := failure(wire.CodeStoreNotFound, "%s: no manager knows a store %s", builtin, v.Name)
+	if v.Silent > 0 {
+		err.Hint = fmt.Sprintf("%d of %d managers did not answer", v.Silent, len(v.Sightings))
+	} else {
+		err.Hint = "get_store() lists the stores there are"
+	}
+	return err
+}
+
+// Silence says that nobody who knows the store has answered, and what the first of those who did not said.
+func (v *View) Silence() string {
+	for _, s := range v.Sightings {
+		if !s.Row.Success {
+			return fmt.Sprintf("no manager that knows %s answers: %s: %s", v.Name, s.Endpoint, s.Row.Message)
+		}
+	}
+	return "no manager knows " + v.Name
+}
+
+// Pending returns the operation that any manager holds prepared, and the managers that do; nil where there is none. Of
+// several it is the oldest.
+func (v *View) Pending() (oldest *wire.Operation, holders []fanout.Endpoint) {
+	for _, s := range v.Sightings {
+		if s.Store == nil || s.Store.Pending == nil {
+			continue
+		}
+		p := s.Store.Pending
+		if oldest == nil || p.Since != nil && oldest.Since != nil && p.Since.Before(*oldest.Since) {
+			oldest = p
+		}
+		holders = append(holders, s.Endpoint)
+	}
+	return oldest, holders
+}
+
+// Difference is a manager that keeps a store otherwise than the latest that any manager has.
+type Difference struct {
+	Manager  fanout.Endpoint
+	Revision uint64 // that it keeps, 0 where it does not have the store
+	Message  string
+}
+
+// Differences lists the managers that keep the store otherwise than the latest that any manager has.
+func (v *View) Differences() []Difference {
+	var out []Difference
+	add := func(s Sighting, revision uint64, format string, args ...any) {
+		out = append(out, Difference{s.Endpoint, revision, fmt.Sprintf(format, args...)})
+	}
+	for _, s := range v.Sightings {
+		switch {
+		case !s.Row.Success:
+		case s.Store == nil && v.keptBy(s.Member):
+			add(s, 0, "does not have the store, which others say that it keeps")
+		case s.Store == nil:
+		case s.Store.Operation != v.Latest.Operation:
+			add(s, s.Store.Revision, "has another store of that name, made by operation %s", s.Store.Operation)
+		case s.Store.Revision != v.Latest.Revision:
+			add(s, s.Store.Revision, "has revision %d, others have %d", s.Store.Revision, v.Latest.Revision)
+		case s.Store.Digest != v.Latest.Digest || s.Store.Change != v.Latest.Change:
+			add(s, s.Store.Revision, "has revision %d with another content", s.Store.Revision)
+		}
+	}
+	return out
+}
+
+// keptBy says whether the store names a manager as one that keeps it.
+func (v *View) keptBy(m Member) bool {
+	for _, k := range v.Latest.Managers {
+		if m.Info != nil && k.Identity == m.Info.Identity || m.Info == nil && k.URL == m.Endpoint.URL() {
+			return true
+		}
+	}
+	return false
+}
+
+// Missing refuses a session that lacks one of the store's managers.
+func (v *View) Missing(builtin string, s *Session) error {
+	if v.Latest == nil {
+		return nil
+	}
+	for _, m := range v.Latest.Managers {
+		found := false
+		for _, have := range s.Members() {
+			found = found || have.Info != nil && have.Info.Identity == m.Identity
+		}
+		if !found {
+			err := failure(wire.CodeMissingManager, "%s: %s is kept by the manager on %s too, which is not connected, or answers as another one", builtin, v.Name, m.URL)
+			err.Hint = fmt.Sprintf("connect to it as well; when it is gone for good: repair_store{%q, lost = …}", v.Name)
+			return err
+		}
+	}
+	return nil
+}
+
+func failure(code, format string, args ...any) *runtime.Error {
+	return &runtime.Error{Code: code, Message: fmt.Sprintf(format, args...)}
+}

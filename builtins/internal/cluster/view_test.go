@@ -1,0 +1,122 @@
+package cluster_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"dkvrun/builtins/internal/cluster"
+	"dkvrun/builtins/internal/cluster/clustertest"
+	"dkvrun/builtins/internal/text"
+	"dkvrun/builtins/report"
+	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/wire"
+)
+
+func TestView_SumsUpInstances(t *testing.T) {
+	for _, c := range []struct {
+		stopped int
+		want    wire.StoreStatus
+		ready   bool
+	}{{0, wire.StoreRunning, true}, {1, wire.StorePartial, false}, {3, wire.StoreStopped, false}} {
+		v := clustertest.View(clustertest.StopFirst(c.stopped))
+		if v.Status() != c.want || v.Ready() != c.ready {
+			t.Errorf("%d stopped: %s, ready %v", c.stopped, v.Status(), v.Ready())
+		}
+	}
+}
+
+func TestView_Consistent(t *testing.T) {
+	v := clustertest.View(nil)
+	if v.Consistent() != true {
+		t.Error("managers that agree are not consistent")
+	}
+	v.Sightings[2].Store.Digest = "other"
+	if v.Consistent() != false {
+		t.Error("managers that differ are consistent")
+	}
+	v.Silent = 1
+	if v.Consistent() != nil {
+		t.Error("with a manager silent, consistency is claimed")
+	}
+}
+
+// silent makes the responses of clustertest those of a cluster whose manager b refuses connections.
+func silent() []cluster.Response {
+	all := clustertest.Responses(nil)
+	all[1].Answer = fanout.Answer{Err: &fanout.Error{Class: "refused"}}
+	all[1].Row = report.Row{Message: "connection refused", Code: "refused"}
+	return all
+}
+
+func TestView_SilentManager(t *testing.T) {
+	v := cluster.NewView(clustertest.Store, silent())
+	if v.Silent != 1 || v.Status() != wire.StorePartial || v.Ready() {
+		t.Errorf("%d silent, %s, ready %v", v.Silent, v.Status(), v.Ready())
+	}
+	if why := text.Few(v.NotReady("")); !strings.Contains(why, "orders-b") || !strings.Contains(why, "b:7801 did not answer") {
+		t.Error(why)
+	}
+}
+
+// A response about another store is unreadable, one that knows no store is an answer.
+func TestView_OtherStore(t *testing.T) {
+	v := cluster.NewView("Other", clustertest.Responses(nil))
+	if v.Latest != nil || v.Silent != 3 || v.Sightings[0].Row.Code != fanout.Protocol {
+		t.Errorf("%+v", v)
+	}
+	all := clustertest.Responses(nil)[:1]
+	all[0].Answer = fanout.Answer{Status: 404}
+	all[0].Row = report.Row{Code: wire.CodeStoreNotFound}
+	if v := cluster.NewView(clustertest.Store, all); v.Latest != nil || v.Silent != 0 {
+		t.Errorf("%+v", v)
+	}
+}
+
+func TestView_Pending(t *testing.T) {
+	v := clustertest.View(nil)
+	if op, holders := v.Pending(); op != nil || holders != nil {
+		t.Fatalf("nothing is pending: %v, %v", op, holders)
+	}
+	early, late := time.Now().Add(-90*time.Second), time.Now()
+	v.Sightings[0].Store.Pending = &wire.Operation{ID: "op-9", Since: &late}
+	v.Sightings[2].Store.Pending = &wire.Operation{ID: "op-9", Since: &early}
+	op, holders := v.Pending()
+	if op.ID != "op-9" || op.Since != &early {
+		t.Errorf("%+v", op)
+	}
+	if len(holders) != 2 || holders[0].String() != "a:7801" || holders[1].String() != "c:7801" {
+		t.Errorf("held by %v", holders)
+	}
+}
+
+func TestView_Differences(t *testing.T) {
+	v := clustertest.View(nil)
+	if list := v.Differences(); len(list) != 0 {
+		t.Fatalf("all agree: %v", list)
+	}
+	v.Latest.Managers = []wire.Manager{{Identity: "3", URL: "http://c:7801"}}
+	for says, spoil := range map[string]func(*cluster.Sighting){
+		"does not have the store": func(s *cluster.Sighting) { s.Store = nil },
+		"another store of that name": func(s *cluster.Sighting) {
+			other := *s.Store
+			other.Operation, s.Store = "op-7", &other
+		},
+		"has revision 4, others have 1": func(s *cluster.Sighting) {
+			other := *s.Store
+			other.Revision, s.Store = 4, &other
+		},
+		"with another content": func(s *cluster.Sighting) {
+			other := *s.Store
+			other.Digest, s.Store = "other", &other
+		},
+	} {
+		there := v.Sightings[2]
+		spoil(&v.Sightings[2])
+		list := v.Differences()
+		v.Sightings[2] = there
+		if len(list) != 1 || list[0].Manager.String() != "c:7801" || !strings.Contains(list[0].Message, says) {
+			t.Errorf("%v, want %q", list, says)
+		}
+	}
+}
