@@ -9,13 +9,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"dkvrun/cmd/dkvmanager/internal/self"
+	"dkvrun/cmd/dkvmanager/internal/hostid"
 	"dkvrun/runtime/wire"
 )
 
 // options are what the command line says, checked.
 type options struct {
-	self      *self.Self
+	self      *hostid.Self
 	dataDir   string
 	lifeline  *os.File // nil for none
 	door      *os.File // of the switchboard; nil for none
@@ -44,7 +44,7 @@ func parseFlags(args []string) (*options, error) {
 	}
 	o := &options{dataDir: *dataDir, ephemeral: *ephemeral}
 	var err error
-	if o.self, err = self.New(*listen, *advertise); err != nil {
+	if o.self, err = hostid.New(*listen, *advertise); err != nil {
 		return nil, err
 	}
 	if !o.self.Loopback() && !*insecure {

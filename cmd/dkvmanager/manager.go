@@ -20,7 +20,7 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/admin"
 	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/cmd/dkvmanager/internal/engine/etcd"
-	"dkvrun/cmd/dkvmanager/internal/self"
+	"dkvrun/cmd/dkvmanager/internal/hostid"
 	"dkvrun/cmd/dkvmanager/internal/supervisor"
 	"dkvrun/runtime/netfault"
 	"dkvrun/runtime/wire"
@@ -152,7 +152,7 @@ func foreign(data *catalog.Data, owns func(wire.Node) bool) []string {
 }
 
 // listenError says who has the port that the API was to be served on.
-func listenError(me *self.Self, err error) error {
+func listenError(me *hostid.Self, err error) error {
 	if !errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("--listen %s can't be used: %w", me.Listen(), err)
 	}

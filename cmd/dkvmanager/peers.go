@@ -10,7 +10,7 @@ import (
 	"net/url"
 	"time"
 
-	"dkvrun/cmd/dkvmanager/internal/self"
+	"dkvrun/cmd/dkvmanager/internal/hostid"
 	"dkvrun/runtime/wire"
 )
 
@@ -26,7 +26,7 @@ func newPeers(bind string) peers {
 		Timeout:       peerTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
-			DialContext:         self.Dialer(bind).DialContext,
+			DialContext:         hostid.Dialer(bind).DialContext,
 			MaxIdleConnsPerHost: 1, IdleConnTimeout: 2 * wire.ResolveEvery, MaxResponseHeaderBytes: 16 << 10,
 		},
 	}}

@@ -4,7 +4,7 @@ import (
 	"net"
 	"net/http"
 
-	"dkvrun/cmd/dkvmanager/internal/self"
+	"dkvrun/cmd/dkvmanager/internal/hostid"
 	"dkvrun/runtime/wire"
 )
 
@@ -12,11 +12,11 @@ import (
 // stranger's too, whose name was made to point here. Browsers don't say when such a page reads; what only this
 // machine reaches therefore has to be asked by a name that is its own.
 func (a *API) checkSource(r *http.Request) error {
-	if self.FromPage(r) {
+	if hostid.FromPage(r) {
 		return refuse(wire.CodeBadRequest, "web pages may not use this API")
 	}
-	if listen, _, err := net.SplitHostPort(a.Listen); err == nil && loopback(listen) && !self.Means(r.Host, a.Host) {
-		return refuse(wire.CodeBadRequest, "%s is no name of this manager: use its IP address, or start it with --advertise and that name", quoted(self.Hostname(r.Host)))
+	if listen, _, err := net.SplitHostPort(a.Listen); err == nil && loopback(listen) && !hostid.Means(r.Host, a.Host) {
+		return refuse(wire.CodeBadRequest, "%s is no name of this manager: use its IP address, or start it with --advertise and that name", quoted(hostid.Hostname(r.Host)))
 	}
 	return nil
 }

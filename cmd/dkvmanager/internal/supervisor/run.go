@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"dkvrun/cmd/dkvmanager/internal/engine"
-	"dkvrun/cmd/dkvmanager/internal/self"
+	"dkvrun/cmd/dkvmanager/internal/hostid"
 	"dkvrun/runtime/wire"
 )
 
@@ -117,7 +117,7 @@ func (s *Supervisor) accepting(ctx context.Context, addresses []string) []string
 
 // accepts says whether somebody listens at an address.
 func (s *Supervisor) accepts(ctx context.Context, address string) bool {
-	dialer := self.Dialer(s.opts.Bind)
+	dialer := hostid.Dialer(s.opts.Bind)
 	dialer.Timeout = dialTimeout
 	conn, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 
-	"dkvrun/cmd/dkvmanager/internal/self"
+	"dkvrun/cmd/dkvmanager/internal/hostid"
 )
 
 // dial makes a client of a store that logs nothing, and is back soon after an instance is. It speaks from
@@ -44,7 +44,7 @@ func dial(bind string, endpoints []string, options ...grpc.DialOption) (*clientv
 // speakFrom makes connections come from the IP that a server is bound to.
 func speakFrom(bind string) grpc.DialOption {
 	return grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
-		return self.Dialer(bind).DialContext(ctx, "tcp", address)
+		return hostid.Dialer(bind).DialContext(ctx, "tcp", address)
 	})
 }
 

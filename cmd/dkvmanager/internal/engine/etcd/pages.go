@@ -5,7 +5,7 @@ import (
 	"net/http"
 
 	"dkvrun/cmd/dkvmanager/internal/engine"
-	"dkvrun/cmd/dkvmanager/internal/self"
+	"dkvrun/cmd/dkvmanager/internal/hostid"
 )
 
 // noOrigin is where no web page comes from: etcd takes an empty list of origins for all of them.
@@ -18,9 +18,9 @@ func withoutPages(spec engine.Spec, routes http.Handler) http.Handler {
 	local := ip != nil && ip.IsLoopback()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
-		case self.FromPage(r):
+		case hostid.FromPage(r):
 			http.Error(w, `{"code":7,"message":"web pages may not use this store"}`, http.StatusForbidden)
-		case local && !self.Means(r.Host, spec.Host):
+		case local && !hostid.Means(r.Host, spec.Host):
 			http.Error(w, `{"code":7,"message":"this is no name of the instance: use its IP address"}`, http.StatusForbidden)
 		default:
 			routes.ServeHTTP(w, r)

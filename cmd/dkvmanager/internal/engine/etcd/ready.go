@@ -12,7 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"dkvrun/cmd/dkvmanager/internal/engine"
-	"dkvrun/cmd/dkvmanager/internal/self"
+	"dkvrun/cmd/dkvmanager/internal/hostid"
 )
 
 // How often an instance is looked at, and how long it has for an answer.
@@ -146,7 +146,7 @@ func (r *readiness) noLeader(ctx context.Context, what string) string {
 }
 
 func reachable(ctx context.Context, bind string, urls []string) bool {
-	dialer := self.Dialer(bind)
+	dialer := hostid.Dialer(bind)
 	dialer.Timeout = reachLimit
 	for _, text := range urls {
 		u, err := url.Parse(text)

@@ -1,5 +1,5 @@
-// Package self answers who this manager is on the network, and which instances are its own.
-package self
+// Package hostid answers who this manager is on the network, and which instances are its own.
+package hostid
 
 import (
 	"context"
