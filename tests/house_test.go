@@ -58,8 +58,12 @@ var rules = []struct {
 	{"dkvrun/cmd/dkvrun", "the runner never links the daemon, and leaves Lua to runtime", func(i string) bool {
 		return !within(i, "dkvrun/cmd/dkvmanager") && !within(i, "github.com/yuin/gopher-lua") && !within(i, "go.etcd.io")
 	}},
-	{"dkvrun/cmd/dkvmanager", "the daemon shares with the runner the protocol, and how throw-away servers are cut off", func(i string) bool {
-		return !within(i, "dkvrun") || within(i, "dkvrun/cmd/dkvmanager") || within(i, "dkvrun/runtime/wire") || within(i, "dkvrun/runtime/netfault")
+	{"dkvrun/cmd/dkvmanager", "the daemon shares with the runner the protocol, how throw-away servers are cut off, and how files are written durably", func(i string) bool {
+		return !within(i, "dkvrun") || within(i, "dkvrun/cmd/dkvmanager") || within(i, "dkvrun/runtime/wire") || within(i, "dkvrun/runtime/netfault") ||
+			within(i, "dkvrun/runtime/durable")
+	}},
+	{"dkvrun/runtime/durable", "the manager, the suites and kept clusters write files the same way; it needs only the system", func(i string) bool {
+		return !strings.Contains(strings.Split(i, "/")[0], ".") && !within(i, "dkvrun")
 	}},
 	{"dkvrun/runtime/netfault", "a cut is a matter of sockets, whatever passes through them", func(i string) bool {
 		return !within(i, "dkvrun") && i != "net/http"

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"dkvrun/runtime/durable"
 )
 
 const (
@@ -103,17 +105,13 @@ func readKept(folder string) (*kept, error) {
 	return k, nil
 }
 
-// writeKept replaces the file in one step, so that it is whole or not there.
+// writeKept replaces the file durably: after a crash it is whole or not there.
 func writeKept(folder string, k kept) error {
 	b, err := json.MarshalIndent(k, "", "  ")
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(folder, clusterFile)
-	if err := os.WriteFile(path+".new", append(b, '\n'), 0o600); err != nil {
-		return err
-	}
-	return os.Rename(path+".new", path)
+	return durable.Replace(filepath.Join(folder, clusterFile), append(b, '\n'), durable.Options{Mode: 0o600})
 }
 
 // checkEmpty keeps data of other kinds out of reach.
@@ -123,7 +121,7 @@ func checkEmpty(folder string) error {
 		return err
 	}
 	for _, e := range entries {
-		if e.Name() != lockFile && e.Name() != clusterFile+".new" {
+		if e.Name() != lockFile && e.Name() != clusterFile+durable.TempSuffix && e.Name() != clusterFile+".new" {
 			return fmt.Errorf("%s holds %s but no %s: give a new or empty folder", folder, e.Name(), clusterFile)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"dkvrun/runtime"
+	"dkvrun/runtime/durable"
 )
 
 // snapshots are the kept values of one suite, in FILE.snap beside it: a line "=== NAME" before each,
@@ -129,10 +130,7 @@ func (s *snapshots) save() error {
 	for _, name := range slices.Sorted(maps.Keys(s.kept)) {
 		fmt.Fprintf(&out, "%s%s\n%s\n", heading, name, escape(s.kept[name]))
 	}
-	if err := os.WriteFile(s.path+".new", []byte(out.String()), 0o644); err != nil {
-		return err
-	}
-	return os.Rename(s.path+".new", s.path)
+	return durable.Replace(s.path, []byte(out.String()), durable.Options{Mode: 0o644})
 }
 
 // A line of a value that begins like a heading, or with a backslash, gets one in front.

@@ -1,0 +1,162 @@
+// Package durable writes files that must survive a crash of the process and of the machine.
+//
+// A file is replaced in four steps: write a temporary file beside it, sync that file, rename it over the
+// old one, sync the folder. A crash between any two steps leaves the old content or the new one, whole.
+package durable
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Step names the step of Replace that failed.
+type Step string
+
+// The steps, in their order.
+const (
+	StepWrite      Step = "write"
+	StepSync       Step = "sync"
+	StepKeep       Step = "keep the previous"
+	StepRename     Step = "rename"
+	StepSyncFolder Step = "sync the folder of"
+)
+
+// Error is a failed step. It unwraps to the cause that the system gave, for example syscall.ENOSPC.
+type Error struct {
+	Step Step
+	Path string // the file that was to be replaced
+	Err  error
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("%s %s: %v", e.Step, e.Path, e.Err) }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Options says how a file is replaced.
+type Options struct {
+	// Mode is the mode of the new file.
+	Mode fs.FileMode
+	// Previous is the path, in the same folder, under which the replaced file is kept; empty for none.
+	Previous string
+	// Failpoint is called after three of the steps, with "written", "synced" and "renamed". An error that it
+	// returns counts as the step's own. Tests set it to simulate crashes and full disks; nil for none.
+	Failpoint func(place string) error
+}
+
+// TempSuffix ends the name of the temporary file, which a crash may leave behind. The next Replace
+// overwrites it.
+const TempSuffix = ".tmp"
+
+// Replace makes data the content of the file at path, durably. The error is an *Error.
+//
+// When the last step fails, the new name may be lost with the next power cut. With Previous set, Replace
+// then goes back to the old file, so that an error always leaves the old content; without it the file may
+// have either content.
+func Replace(path string, data []byte, o Options) error {
+	temp := path + TempSuffix
+	if step, err := writeSynced(temp, data, o); err != nil {
+		_ = os.Remove(temp)
+		return &Error{step, path, cause(err)}
+	}
+	if o.Previous != "" {
+		if err := keep(path, o.Previous); err != nil {
+			_ = os.Remove(temp)
+			return &Error{StepKeep, path, cause(err)}
+		}
+	}
+	if err := os.Rename(temp, path); err != nil {
+		_ = os.Remove(temp)
+		return &Error{StepRename, path, cause(err)}
+	}
+	err := o.at("renamed")
+	if err == nil {
+		err = syncFolder(filepath.Dir(path))
+	}
+	if err == nil {
+		return nil
+	}
+	if o.Previous != "" {
+		if back := os.Rename(o.Previous, path); errors.Is(back, fs.ErrNotExist) {
+			_ = os.Remove(path) // there was no file before
+		}
+	}
+	return &Error{StepSyncFolder, path, cause(err)}
+}
+
+// MakeFolder creates a folder and its missing parents, durably: it syncs the folder above.
+func MakeFolder(path string, mode fs.FileMode) error {
+	if err := os.MkdirAll(path, mode); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
+// writeSynced writes a new file and syncs it. With an error it returns the step that failed.
+func writeSynced(path string, data []byte, o Options) (Step, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, o.Mode)
+	if err != nil {
+		return StepWrite, err
+	}
+	step := StepWrite
+	if _, err = f.Write(data); err == nil {
+		err = o.at("written")
+	}
+	if err == nil {
+		step = StepSync
+		err = f.Sync()
+	}
+	if err == nil {
+		err = o.at("synced")
+	}
+	return step, errors.Join(err, f.Close())
+}
+
+// keep gives the file at path, if there is one, the second name previous. It makes a hard link and renames
+// that, so that neither name is without a whole file at any moment.
+func keep(path, previous string) error {
+	link := previous + TempSuffix
+	if err := os.Remove(link); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	err := os.Link(path, link)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return os.Rename(link, previous)
+}
+
+func syncFolder(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// at calls the failpoint, if there is one.
+func (o Options) at(place string) error {
+	if o.Failpoint == nil {
+		return nil
+	}
+	return o.Failpoint(place)
+}
+
+// cause strips the path of the temporary file from a system error.
+func cause(err error) error {
+	var path *os.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	var link *os.LinkError
+	if errors.As(err, &link) {
+		return link.Err
+	}
+	return err
+}

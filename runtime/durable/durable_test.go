@@ -1,0 +1,212 @@
+package durable
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// read returns a file's content, or "" where there is none.
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// names lists a folder.
+func names(t *testing.T, dir string) string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, e := range entries {
+		all = append(all, e.Name())
+	}
+	return strings.Join(all, " ")
+}
+
+func TestReplace_NewAndExisting(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "f")
+	for _, text := range []string{"one", "two", "three"} {
+		if err := Replace(path, []byte(text), Options{Mode: 0o600, Previous: path + ".1"}); err != nil {
+			t.Fatal(err)
+		}
+		if got := read(t, path); got != text {
+			t.Errorf("got %q, want %q", got, text)
+		}
+	}
+	if got := read(t, path+".1"); got != "two" {
+		t.Errorf("the previous file holds %q, want two", got)
+	}
+	if got := names(t, dir); got != "f f.1" {
+		t.Errorf("the folder holds %s", got)
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+}
+
+func TestReplace_WithoutPrevious(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "f")
+	for _, text := range []string{"one", "two"} {
+		if err := Replace(path, []byte(text), Options{Mode: 0o644}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := names(t, dir); got != "f" || read(t, path) != "two" {
+		t.Errorf("the folder holds %s, the file %q", got, read(t, path))
+	}
+}
+
+// The temporary files of a crash are overwritten.
+func TestReplace_AfterCrash(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "f")
+	for name, text := range map[string]string{"f": "old", "f.tmp": "a longer half of something", "f.1.tmp": "x"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := Replace(path, []byte("new"), Options{Mode: 0o600, Previous: path + ".1"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := names(t, dir); got != "f f.1" || read(t, path) != "new" || read(t, path+".1") != "old" {
+		t.Errorf("the folder holds %s, the file %q, the previous %q", got, read(t, path), read(t, path+".1"))
+	}
+}
+
+// A failure at any step leaves the old content, and no temporary file.
+func TestReplace_FailsAtEachStep(t *testing.T) {
+	for _, existed := range []bool{true, false} {
+		for _, c := range []struct {
+			place string
+			step  Step
+		}{{"written", StepWrite}, {"synced", StepSync}, {"renamed", StepSyncFolder}} {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "f")
+			o := Options{Mode: 0o600, Previous: path + ".1"}
+			wantNames := ""
+			if existed {
+				wantNames = "f"
+				if err := Replace(path, []byte("old"), o); err != nil {
+					t.Fatal(err)
+				}
+			}
+			before := read(t, path)
+			o.Failpoint = func(place string) error {
+				if place == c.place {
+					return &os.PathError{Op: "write", Path: "elsewhere", Err: syscall.ENOSPC}
+				}
+				return nil
+			}
+			err := Replace(path, []byte("new"), o)
+			var failed *Error
+			if !errors.As(err, &failed) || failed.Step != c.step || failed.Path != path || !errors.Is(err, syscall.ENOSPC) {
+				t.Errorf("%s: %#v", c.place, err)
+			}
+			if want := string(c.step) + " " + path + ": no space left on device"; err.Error() != want {
+				t.Errorf("%s: %q, want %q", c.place, err, want)
+			}
+			if got := read(t, path); got != before {
+				t.Errorf("%s: the file holds %q, want %q", c.place, got, before)
+			}
+			if got := names(t, dir); got != wantNames {
+				t.Errorf("%s: the folder holds %q, want %q", c.place, got, wantNames)
+			}
+		}
+	}
+}
+
+func TestReplace_WithoutPreviousFailsLate(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	fail := func(place string) error {
+		if place == "renamed" {
+			return syscall.EIO
+		}
+		return nil
+	}
+	var failed *Error
+	if err := Replace(path, []byte("new"), Options{Mode: 0o600, Failpoint: fail}); !errors.As(err, &failed) || failed.Step != StepSyncFolder {
+		t.Errorf("got %v", err)
+	}
+}
+
+// What the system itself refuses at each step.
+func TestReplace_SystemRefuses(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		setup func(t *testing.T, dir string)
+		step  Step
+	}{
+		{"the folder is missing", func(t *testing.T, dir string) { must(t, os.Remove(dir)) }, StepWrite},
+		{"a folder stands in the temporary file's place", func(t *testing.T, dir string) {
+			must(t, os.MkdirAll(filepath.Join(dir, "f.tmp", "x"), 0o700))
+		}, StepWrite},
+		{"a folder stands in the previous file's place", func(t *testing.T, dir string) {
+			must(t, os.WriteFile(filepath.Join(dir, "f"), []byte("old"), 0o600))
+			must(t, os.MkdirAll(filepath.Join(dir, "f.1", "x"), 0o700))
+		}, StepKeep},
+		{"a folder stands in the link's place", func(t *testing.T, dir string) {
+			must(t, os.MkdirAll(filepath.Join(dir, "f.1.tmp", "x"), 0o700))
+		}, StepKeep},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "d")
+			must(t, os.Mkdir(dir, 0o700))
+			c.setup(t, dir)
+			path := filepath.Join(dir, "f")
+			before := read(t, path)
+			var failed *Error
+			if err := Replace(path, []byte("new"), Options{Mode: 0o600, Previous: path + ".1"}); !errors.As(err, &failed) || failed.Step != c.step {
+				t.Errorf("got %v, want a failed %s", err, c.step)
+			}
+			if got := read(t, path); got != before {
+				t.Errorf("the file holds %q, want %q", got, before)
+			}
+		})
+	}
+	t.Run("a folder stands in the file's place", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "f")
+		must(t, os.MkdirAll(filepath.Join(path, "x"), 0o700))
+		var failed *Error
+		if err := Replace(path, []byte("new"), Options{Mode: 0o600}); !errors.As(err, &failed) || failed.Step != StepRename {
+			t.Errorf("got %v, want a failed rename", err)
+		}
+		if got := names(t, filepath.Dir(path)); got != "f" {
+			t.Errorf("the folder holds %s", got)
+		}
+	})
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestMakeFolder(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a", "b")
+	for range 2 {
+		if err := MakeFolder(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file := filepath.Join(dir, "file")
+	must(t, os.WriteFile(file, nil, 0o600))
+	if err := MakeFolder(filepath.Join(file, "c"), 0o700); !errors.Is(err, syscall.ENOTDIR) {
+		t.Errorf("below a file: %v", err)
+	}
+}
