@@ -1,70 +1,13 @@
 package admin
 
 import (
-	"context"
 	"math"
 	"slices"
-	"strings"
 
 	"dkvrun/cmd/dkvmanager/internal/apply"
 	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/runtime/wire"
 )
-
-// removeStore drops the store first: what a crash leaves behind then belongs to no store, and the
-// supervisor deletes it.
-func (a *API) removeStore(req *request) (any, error) {
-	force, err := req.flag("force")
-	if err != nil {
-		return nil, err
-	}
-	release, err := a.locks.take(req.store, "")
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	s, err := find(a.Catalog.Snapshot(), req.store)
-	if err != nil {
-		return nil, err
-	}
-	if running := a.running(req.ctx, s); running != "" && !force {
-		return nil, refuse(wire.CodeStoreRunning, "%s: stop %s first", running, s.Name)
-	}
-	err = a.change(func(d *catalog.Data) error {
-		if err := free(d, s.Name); err != nil {
-			return err
-		}
-		apply.Remove(d, s.Name, "")
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	if err := a.Supervisor.Remove(context.WithoutCancel(req.ctx), s.Name); err != nil {
-		return nil, err
-	}
-	return done("Removed"), nil
-}
-
-// running says which own instances of a store run or are to run; "" when none. Those that are leaving
-// don't count: they can't be stopped, and go with the store.
-func (a *API) running(ctx context.Context, s *catalog.Store) string {
-	var names []string
-	for _, in := range a.Supervisor.Instances(ctx, s.Name) {
-		inStore := s.Local[in.Name] != nil && s.Local[in.Name].Leaving == nil
-		if inStore && (in.PID != 0 || in.Desired == wire.DesiredRunning) {
-			names = append(names, in.Name)
-		}
-	}
-	switch len(names) {
-	case 0:
-		return ""
-	case 1:
-		return names[0] + " is running"
-	default:
-		return strings.Join(names, ", ") + " are running"
-	}
-}
 
 func (a *API) removeInstance(req *request) (any, error) {
 	change := removal{instance: req.instance}
