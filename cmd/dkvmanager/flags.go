@@ -15,7 +15,7 @@ import (
 
 // options are what the command line says, checked.
 type options struct {
-	self      *hostid.Self
+	host      *hostid.Host
 	dataDir   string
 	lifeline  *os.File // nil for none
 	door      *os.File // of the switchboard; nil for none
@@ -44,10 +44,10 @@ func parseFlags(args []string) (*options, error) {
 	}
 	o := &options{dataDir: *dataDir, ephemeral: *ephemeral}
 	var err error
-	if o.self, err = hostid.New(*listen, *advertise); err != nil {
+	if o.host, err = hostid.New(*listen, *advertise); err != nil {
 		return nil, err
 	}
-	if !o.self.Loopback() && !*insecure {
+	if !o.host.Loopback() && !*insecure {
 		return nil, fmt.Errorf("--listen %s can be reached from other machines, and nothing is encrypted or asks who is there yet: "+
 			"whoever reaches this port, or the instances' ports, can read, change and delete every store; "+
 			"listen on 127.0.0.1, or add --insecure where the network itself is trusted", *listen)

@@ -68,17 +68,17 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 	if cat.Repaired() != "" {
 		log.Warn("catalog repaired", "what", cat.Repaired())
 	}
-	for _, name := range foreign(cat.Snapshot(), o.self.Owns) {
+	for _, name := range foreign(cat.Snapshot(), o.host.Owns) {
 		log.Warn("an instance is of this folder and, by its host, not of this manager: give --listen or --advertise as before", "instance", name)
 	}
 	if o.door != nil {
-		if err := netfault.Follow(o.door, o.self.Bind, nil); err != nil {
+		if err := netfault.Follow(o.door, o.host.Bind, nil); err != nil {
 			return err
 		}
 	}
-	listener, err := net.Listen("tcp", o.self.Listen())
+	listener, err := net.Listen("tcp", o.host.Listen())
 	if err != nil {
-		return listenError(o.self, err)
+		return listenError(o.host, err)
 	}
 	defer listener.Close()
 	executable, err := os.Executable()
@@ -104,8 +104,8 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 	var api *admin.API
 	sup, err := supervisor.New(supervisor.Options{
 		Dir:        instances,
-		Bind:       o.self.Bind,
-		Owns:       o.self.Owns,
+		Bind:       o.host.Bind,
+		Owns:       o.host.Owns,
 		Engine:     engine,
 		Catalog:    cat,
 		Executable: executable,
@@ -122,10 +122,10 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 	api = admin.New(admin.Options{
 		Catalog:    cat,
 		Supervisor: sup,
-		Peers:      newPeers(o.self.Bind),
-		Owns:       o.self.Owns,
-		Host:       o.self.Host,
-		Listen:     o.self.Listen(),
+		Peers:      newPeers(o.host.Bind),
+		Owns:       o.host.Owns,
+		Host:       o.host.Name,
+		Listen:     o.host.Listen(),
 		Boot:       boot.String(),
 		Engine:     engine.Name(),
 		Log:        log,
@@ -133,7 +133,7 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 	if err := api.Start(); err != nil {
 		return err
 	}
-	log.Info("serving", "listen", o.self.Listen(), "host", o.self.Host, "data", cat.Dir(), "stores", len(cat.Snapshot().Stores))
+	log.Info("serving", "listen", o.host.Listen(), "host", o.host.Name, "data", cat.Dir(), "stores", len(cat.Snapshot().Stores))
 	return serve(ctx, o, sup, api, listener)
 }
 
@@ -152,7 +152,7 @@ func foreign(data *catalog.Data, owns func(wire.Node) bool) []string {
 }
 
 // listenError says who has the port that the API was to be served on.
-func listenError(me *hostid.Self, err error) error {
+func listenError(me *hostid.Host, err error) error {
 	if !errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("--listen %s can't be used: %w", me.Listen(), err)
 	}

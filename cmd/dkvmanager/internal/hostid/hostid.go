@@ -14,10 +14,10 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Self is one manager as others reach it.
-type Self struct {
-	// Host is the name or address that the manager advertises.
-	Host string
+// Host is one manager as others reach it.
+type Host struct {
+	// Name is the name or address that the manager advertises.
+	Name string
 	// Bind is the IP that the manager and its instances listen on; empty for all addresses.
 	Bind string
 	Port int
@@ -29,7 +29,7 @@ const resolveTimeout = 5 * time.Second
 // New takes the host:port to listen on and the host to advertise. The advertised host is by default
 // the listen host, and where that means all addresses the machine's host name. A listen host that is a
 // name is resolved once, IPv4 first.
-func New(listen, advertise string) (*Self, error) {
+func New(listen, advertise string) (*Host, error) {
 	host, portText, err := net.SplitHostPort(listen)
 	if err != nil {
 		return nil, fmt.Errorf("--listen %q: want HOST:PORT, for example 10.0.0.11:%d or [::1]:%d", listen, wire.DefaultManagerPort, wire.DefaultManagerPort)
@@ -38,21 +38,21 @@ func New(listen, advertise string) (*Self, error) {
 	if err != nil || port < 1 || port > 65535 {
 		return nil, fmt.Errorf("--listen %q: %q is not a port: 1 to 65535", listen, portText)
 	}
-	s := &Self{Host: advertise, Port: port}
+	s := &Host{Name: advertise, Port: port}
 	if ip := net.ParseIP(host); host != "" && (ip == nil || !ip.IsUnspecified()) {
 		if s.Bind, err = resolve(host); err != nil {
 			return nil, fmt.Errorf("--listen %q: %w", listen, err)
 		}
-		if s.Host == "" {
-			s.Host = host
+		if s.Name == "" {
+			s.Name = host
 		}
 	}
-	if s.Host == "" {
-		if s.Host, err = os.Hostname(); err != nil {
+	if s.Name == "" {
+		if s.Name, err = os.Hostname(); err != nil {
 			return nil, fmt.Errorf("this machine's host name is not known (%w): give --advertise HOST", err)
 		}
 	}
-	if err := wire.CheckHost(s.Host); err != nil {
+	if err := wire.CheckHost(s.Name); err != nil {
 		return nil, fmt.Errorf("the advertised host %w: give --advertise HOST", err)
 	}
 	return s, nil
@@ -80,10 +80,10 @@ func resolve(host string) (string, error) {
 }
 
 // Listen is the host:port to listen on; the host is empty for all addresses.
-func (s *Self) Listen() string { return net.JoinHostPort(s.Bind, strconv.Itoa(s.Port)) }
+func (s *Host) Listen() string { return net.JoinHostPort(s.Bind, strconv.Itoa(s.Port)) }
 
 // Loopback says that no other machine can reach the manager.
-func (s *Self) Loopback() bool {
+func (s *Host) Loopback() bool {
 	ip := net.ParseIP(s.Bind)
 	return ip != nil && ip.IsLoopback()
 }
@@ -91,14 +91,14 @@ func (s *Self) Loopback() bool {
 // Owns says whether a node is this manager's: its host is the advertised name, the listen address or,
 // listening on all, an address of this machine; and the manager that it was planned for, where it
 // names one, has this one's port, since two managers can share a host.
-func (s *Self) Owns(n wire.Node) bool {
+func (s *Host) Owns(n wire.Node) bool {
 	if n.Manager != "" {
 		_, port, err := net.SplitHostPort(n.Manager)
 		if err != nil || port != strconv.Itoa(s.Port) {
 			return false
 		}
 	}
-	if strings.EqualFold(n.Host, s.Host) {
+	if strings.EqualFold(n.Host, s.Name) {
 		return true
 	}
 	address, err := netip.ParseAddr(n.Host)
@@ -109,10 +109,10 @@ func (s *Self) Owns(n wire.Node) bool {
 		bind, err := netip.ParseAddr(s.Bind)
 		return err == nil && bind.Unmap() == address.Unmap()
 	}
-	return ofThisMachine(address.Unmap())
+	return isLocalAddress(address.Unmap())
 }
 
-func ofThisMachine(address netip.Addr) bool {
+func isLocalAddress(address netip.Addr) bool {
 	interfaces, err := net.InterfaceAddrs()
 	if err != nil {
 		return false

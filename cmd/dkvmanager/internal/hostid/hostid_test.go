@@ -16,18 +16,18 @@ func TestNew(t *testing.T) {
 	}
 	cases := []struct {
 		listen, advertise string
-		want              Self
+		want              Host
 		listens           string
 		loopback          bool
 	}{
-		{"127.23.0.11:7801", "", Self{"127.23.0.11", "127.23.0.11", 7801}, "127.23.0.11:7801", true},
-		{"127.23.0.11:7801", "db1.example", Self{"db1.example", "127.23.0.11", 7801}, "127.23.0.11:7801", true},
-		{"[::1]:7801", "", Self{"::1", "::1", 7801}, "[::1]:7801", true},
-		{"10.0.0.11:7801", "", Self{"10.0.0.11", "10.0.0.11", 7801}, "10.0.0.11:7801", false},
-		{"localhost:7801", "", Self{"localhost", "127.0.0.1", 7801}, "127.0.0.1:7801", true},
-		{":7801", "", Self{hostname, "", 7801}, ":7801", false},
-		{"0.0.0.0:7801", "", Self{hostname, "", 7801}, ":7801", false},
-		{"[::]:7801", "10.0.0.11", Self{"10.0.0.11", "", 7801}, ":7801", false},
+		{"127.23.0.11:7801", "", Host{"127.23.0.11", "127.23.0.11", 7801}, "127.23.0.11:7801", true},
+		{"127.23.0.11:7801", "db1.example", Host{"db1.example", "127.23.0.11", 7801}, "127.23.0.11:7801", true},
+		{"[::1]:7801", "", Host{"::1", "::1", 7801}, "[::1]:7801", true},
+		{"10.0.0.11:7801", "", Host{"10.0.0.11", "10.0.0.11", 7801}, "10.0.0.11:7801", false},
+		{"localhost:7801", "", Host{"localhost", "127.0.0.1", 7801}, "127.0.0.1:7801", true},
+		{":7801", "", Host{hostname, "", 7801}, ":7801", false},
+		{"0.0.0.0:7801", "", Host{hostname, "", 7801}, ":7801", false},
+		{"[::]:7801", "10.0.0.11", Host{"10.0.0.11", "", 7801}, ":7801", false},
 	}
 	for _, c := range cases {
 		s, err := New(c.listen, c.advertise)
@@ -62,11 +62,11 @@ func TestNewRefuses(t *testing.T) {
 }
 
 func TestOwns(t *testing.T) {
-	one := &Self{Host: "db1.example", Bind: "127.23.0.11", Port: 7801}
-	six := &Self{Host: "::1", Bind: "::1", Port: 7801}
-	all := &Self{Host: "db1", Port: 7802}
+	one := &Host{Name: "db1.example", Bind: "127.23.0.11", Port: 7801}
+	six := &Host{Name: "::1", Bind: "::1", Port: 7801}
+	all := &Host{Name: "db1", Port: 7802}
 	cases := []struct {
-		self          *Self
+		self          *Host
 		host, manager string
 		want          bool
 	}{
@@ -93,7 +93,7 @@ func TestOwns(t *testing.T) {
 }
 
 func TestListeningOnAllOwnsEveryInterface(t *testing.T) {
-	all := &Self{Host: "db1", Port: 7801}
+	all := &Host{Name: "db1", Port: 7801}
 	addresses, err := net.InterfaceAddrs()
 	if err != nil {
 		t.Fatal(err)

@@ -8,7 +8,7 @@ func TestMeans(t *testing.T) {
 		"localhost:7801": true, "LOCALHOST": true, "db1.example": true, "DB1.example:7801": true,
 		"db2.example:7801": false, "evil.example": false, "localhost.evil.example": false, "127.0.0.1.evil.example:7801": false,
 	} {
-		if got := Means(host, "db1.example"); got != want {
+		if got := IsOwnName(host, "db1.example"); got != want {
 			t.Errorf("%q: %v, want %v", host, got, want)
 		}
 	}

@@ -18,9 +18,9 @@ func withoutPages(spec engine.Spec, routes http.Handler) http.Handler {
 	local := ip != nil && ip.IsLoopback()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
-		case hostid.FromPage(r):
+		case hostid.FromWebPage(r):
 			http.Error(w, `{"code":7,"message":"web pages may not use this store"}`, http.StatusForbidden)
-		case local && !hostid.Means(r.Host, spec.Host):
+		case local && !hostid.IsOwnName(r.Host, spec.Host):
 			http.Error(w, `{"code":7,"message":"this is no name of the instance: use its IP address"}`, http.StatusForbidden)
 		default:
 			routes.ServeHTTP(w, r)
