@@ -15,11 +15,11 @@ import (
 
 // options are what the command line says, checked.
 type options struct {
-	host      *hostid.Host
-	dataDir   string
-	lifeline  *os.File // nil for none
-	door      *os.File // of the switchboard; nil for none
-	ephemeral bool
+	host        *hostid.Host
+	dataDir     string
+	lifeline    *os.File // nil for none
+	switchboard *os.File // of the switchboard; nil for none
+	ephemeral   bool
 }
 
 // parseFlags returns flag.ErrHelp when help is asked for.
@@ -31,7 +31,7 @@ func parseFlags(args []string) (*options, error) {
 	advertise := set.String("advertise", "", "")
 	insecure := set.Bool("insecure", false, "")
 	lifeline := set.Int("lifeline", -1, "")
-	door := set.Int("switchboard", -1, "")
+	switchboard := set.Int("switchboard", -1, "")
 	ephemeral := set.Bool("ephemeral", false, "")
 	if err := set.Parse(args); err != nil {
 		return nil, err
@@ -55,13 +55,13 @@ func parseFlags(args []string) (*options, error) {
 	if o.ephemeral && *lifeline < 0 {
 		return nil, errors.New("--ephemeral needs --lifeline FD: its end of file is when the data folder is deleted")
 	}
-	if *door >= 0 && *lifeline < 0 {
+	if *switchboard >= 0 && *lifeline < 0 {
 		return nil, errors.New("--switchboard needs --lifeline FD: only the servers of a throw-away cluster are cut off")
 	}
 	if o.lifeline, err = openLifeline(*lifeline); err != nil {
 		return nil, err
 	}
-	if o.door, err = openDoor(*door); err != nil {
+	if o.switchboard, err = openSwitchboard(*switchboard); err != nil {
 		return nil, err
 	}
 	return o, nil
@@ -72,8 +72,8 @@ func openLifeline(fd int) (*os.File, error) {
 	return inherited("lifeline", fd, unix.S_IFIFO, "a pipe")
 }
 
-// openDoor takes the door of a switchboard that was inherited.
-func openDoor(fd int) (*os.File, error) {
+// openSwitchboard takes the door of a switchboard that was inherited.
+func openSwitchboard(fd int) (*os.File, error) {
 	return inherited("switchboard", fd, unix.S_IFSOCK, "a socket")
 }
 

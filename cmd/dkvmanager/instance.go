@@ -15,7 +15,7 @@ func runInstance(ctx context.Context, args []string, stderr io.Writer) int {
 	set := flag.NewFlagSet("dkvmanager instance", flag.ContinueOnError)
 	set.SetOutput(io.Discard)
 	lifelineFD := set.Int("lifeline", -1, "")
-	doorFD := set.Int("switchboard", -1, "")
+	switchboardFD := set.Int("switchboard", -1, "")
 	if err := set.Parse(args); err != nil {
 		return fail(stderr, exitUsage, err)
 	}
@@ -26,11 +26,11 @@ func runInstance(ctx context.Context, args []string, stderr io.Writer) int {
 	if err != nil {
 		return fail(stderr, exitUsage, err)
 	}
-	door, err := openDoor(*doorFD)
+	switchboard, err := openSwitchboard(*switchboardFD)
 	if err != nil {
 		return fail(stderr, exitUsage, err)
 	}
-	if err := process.Run(ctx, etcd.New(), set.Arg(0), lifeline, door, stderr); err != nil {
+	if err := process.Run(ctx, etcd.New(), set.Arg(0), lifeline, switchboard, stderr); err != nil {
 		return fail(stderr, exitError, err)
 	}
 	return exitOK

@@ -71,8 +71,8 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 	for _, name := range foreign(cat.Snapshot(), o.host.Owns) {
 		log.Warn("an instance is of this folder and, by its host, not of this manager: give --listen or --advertise as before", "instance", name)
 	}
-	if o.door != nil {
-		if err := netfault.Follow(o.door, o.host.Bind, nil); err != nil {
+	if o.switchboard != nil {
+		if err := netfault.Follow(o.switchboard, o.host.Bind, nil); err != nil {
 			return err
 		}
 	}
@@ -110,7 +110,7 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 		Catalog:    cat,
 		Executable: executable,
 		Lifeline:   o.lifeline,
-		Door:       o.door,
+		Door:       o.switchboard,
 		Agreed: func(ctx context.Context, store, change string) error {
 			return api.Agreed(ctx, store, change)
 		},

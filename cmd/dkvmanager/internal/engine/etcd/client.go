@@ -29,7 +29,7 @@ func dial(bind string, endpoints []string, options ...grpc.DialOption) (*clientv
 		DialKeepAliveTimeout: 5 * time.Second,
 		Logger:               zap.NewNop(),
 		DialOptions: append(options,
-			speakFrom(bind),
+			dialFrom(bind),
 			grpc.WithConnectParams(grpc.ConnectParams{
 				Backoff:           backoff.Config{BaseDelay: 200 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second},
 				MinConnectTimeout: 3 * time.Second,
@@ -41,16 +41,16 @@ func dial(bind string, endpoints []string, options ...grpc.DialOption) (*clientv
 	})
 }
 
-// speakFrom makes connections come from the IP that a server is bound to.
-func speakFrom(bind string) grpc.DialOption {
+// dialFrom makes connections come from the IP that a server is bound to.
+func dialFrom(bind string) grpc.DialOption {
 	return grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
 		return hostid.Dialer(bind).DialContext(ctx, "tcp", address)
 	})
 }
 
-// follow reads the members, which needs the store's quorum, and turns the client to the voters among
+// followMembers reads the members, which needs the store's quorum, and turns the client to the voters among
 // them: a learner takes no reads and no changes.
-func follow(ctx context.Context, client *clientv3.Client) ([]*pb.Member, error) {
+func followMembers(ctx context.Context, client *clientv3.Client) ([]*pb.Member, error) {
 	resp, err := client.MemberList(ctx)
 	if err != nil {
 		return nil, err

@@ -18,9 +18,9 @@ const (
 	quotaBytes      = 2 << 30
 	maxRequestBytes = 3 << 19 // 1.5 MiB
 	snapshotCount   = 10_000  // writes between two snapshots of the log
-	// historyKept bounds how much of the quota old versions of keys can take under full load, and how
+	// compactionRetention bounds how much of the quota old versions of keys can take under full load, and how
 	// long a watch can be away and still resume.
-	historyKept = "5m"
+	compactionRetention = "5m"
 	// maxLearners instances can join at once. All members must agree on it.
 	maxLearners = 5
 )
@@ -46,12 +46,12 @@ func memberConfig(folder string, spec engine.Spec, logger *zap.Logger) *embed.Co
 	cfg.MaxRequestBytes = maxRequestBytes
 	cfg.SnapshotCount = snapshotCount
 	cfg.AutoCompactionMode = embed.CompactorModePeriodic
-	cfg.AutoCompactionRetention = historyKept
+	cfg.AutoCompactionRetention = compactionRetention
 	cfg.MaxLearners = maxLearners
 	cfg.StrictReconfigCheck = true
 	cfg.PreVote = true
 	cfg.EnableGRPCGateway = false // its routes are served without web pages
-	cfg.CORS = map[string]struct{}{noOrigin: {}}
+	cfg.CORS = map[string]struct{}{noOrigins: {}}
 	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(logger)
 	return cfg
 }

@@ -22,18 +22,18 @@ const (
 	// closeLimit is how long a stop waits for requests in flight and for another leader.
 	closeLimit = 1500 * time.Millisecond
 	// turn is more than a founder takes from binding its port to serving it.
-	turn = 100 * time.Millisecond
+	staggerDelay = 100 * time.Millisecond
 )
 
 // runData is the life of a data instance.
 func runData(ctx context.Context, folder string, spec engine.Spec, report *engine.Report, logger *zap.Logger) error {
 	etcdLevel := zap.NewAtomicLevelAt(zap.WarnLevel)
-	cfg := memberConfig(folder, spec, quiet(logger, etcdLevel))
+	cfg := memberConfig(folder, spec, etcdLogger(logger, etcdLevel))
 	switch hasData := wal.Exist(filepath.Join(cfg.Dir, "member", "wal")); {
 	case spec.Start == engine.Resume && !hasData:
 		return fmt.Errorf("the data of %s is gone: %s holds none; the instance must join its store anew", spec.Instance, cfg.Dir)
 	case spec.Start == engine.Found && !hasData:
-		takeTurn(ctx, spec)
+		staggerStart(ctx, spec)
 	}
 	counter := newCounter(report)
 	cfg.GRPCAdditionalServerOptions = []grpc.ServerOption{
@@ -45,7 +45,7 @@ func runData(ctx context.Context, folder string, spec engine.Spec, report *engin
 		return fmt.Errorf("start of %s: %w", spec.Instance, err)
 	}
 	defer closeRoutes()
-	cfg.UserHandlers = map[string]http.Handler{"/v3/": withoutPages(spec, routes)}
+	cfg.UserHandlers = map[string]http.Handler{"/v3/": rejectWebPages(spec, routes)}
 	member, err := embed.StartEtcd(cfg)
 	if err != nil {
 		return fmt.Errorf("start of %s: %w", spec.Instance, err)
@@ -66,7 +66,7 @@ func runData(ctx context.Context, folder string, spec engine.Spec, report *engin
 		report.OnSever(nil)
 		counter.endStreams()
 		etcdLevel.SetLevel(zap.DPanicLevel) // it calls every connection that a stop closes a failure
-		shut(member)
+		shutdown(member)
 	}()
 
 	select {
@@ -79,14 +79,14 @@ func runData(ctx context.Context, folder string, spec engine.Spec, report *engin
 	}
 }
 
-// takeTurn lets founders that start together start one after the other. A new founder first asks the
+// staggerStart lets founders that start together start one after the other. A new founder first asks the
 // others whether it is a member already, and the ones that have bound their port and don't serve it
 // yet, because they are asking too, keep it waiting for a second each.
-func takeTurn(ctx context.Context, spec engine.Spec) {
+func staggerStart(ctx context.Context, spec engine.Spec) {
 	before := slices.IndexFunc(spec.Peers, func(p engine.Peer) bool { return p.Name == spec.Instance })
 	select {
 	case <-ctx.Done():
-	case <-time.After(time.Duration(before) * turn):
+	case <-time.After(time.Duration(before) * staggerDelay):
 	}
 }
 
@@ -98,11 +98,11 @@ func stopCause(member *embed.Etcd, spec engine.Spec, err error) error {
 	return fmt.Errorf("%s can't go on: %w", spec.Instance, err)
 }
 
-// shut ends requests in flight, moves the leadership away and stops the server. It returns once all is
+// shutdown ends requests in flight, moves the leadership away and stops the server. It returns once all is
 // on disk: embed's Close goes on to wait for the connections of the other members, which end with the
 // process. Its own time limits add up to more than a stop may take, and before the first quorum it
 // never stops the server at all: then, and when it takes too long, the server is stopped under it.
-func shut(member *embed.Etcd) {
+func shutdown(member *embed.Etcd) {
 	select {
 	case <-member.Server.ReadyNotify():
 	default:

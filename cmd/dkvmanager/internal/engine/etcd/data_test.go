@@ -50,8 +50,8 @@ func TestFoundersTakeTurns(t *testing.T) {
 	for before, p := range spec.Peers {
 		spec.Instance = p.Name
 		begin := time.Now()
-		takeTurn(t.Context(), spec)
-		want := time.Duration(before) * turn
+		staggerStart(t.Context(), spec)
+		want := time.Duration(before) * staggerDelay
 		if took := time.Since(begin); took < want || took > want+time.Second {
 			t.Errorf("%s waited %v, want %v", p.Name, took, want)
 		}
@@ -59,8 +59,8 @@ func TestFoundersTakeTurns(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	begin := time.Now()
-	takeTurn(ctx, spec)
-	if took := time.Since(begin); took >= 2*turn {
+	staggerStart(ctx, spec)
+	if took := time.Since(begin); took >= 2*staggerDelay {
 		t.Errorf("waited %v when it was to stop", took)
 	}
 }

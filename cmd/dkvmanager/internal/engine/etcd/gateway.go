@@ -54,7 +54,7 @@ func runGateway(ctx context.Context, _ string, spec engine.Spec, report *engine.
 		return fmt.Errorf("start of %s: %w", spec.Instance, err)
 	}
 	defer closeRoutes()
-	httpServer := &http.Server{Handler: withoutPages(spec, handler), ReadHeaderTimeout: firstBytesLimit, ErrorLog: zap.NewStdLog(logger)}
+	httpServer := &http.Server{Handler: rejectWebPages(spec, handler), ReadHeaderTimeout: firstBytesLimit, ErrorLog: zap.NewStdLog(logger)}
 
 	split := cmux.New(listener)
 	split.SetReadTimeout(firstBytesLimit)
@@ -65,7 +65,7 @@ func runGateway(ctx context.Context, _ string, spec engine.Spec, report *engine.
 	go func() { failed <- split.Serve() }()
 	defer func() {
 		counter.endStreams()
-		shutServers(httpServer, grpcServer)
+		shutdownServers(httpServer, grpcServer)
 		split.Close()
 	}()
 
@@ -87,8 +87,8 @@ func runGateway(ctx context.Context, _ string, spec engine.Spec, report *engine.
 	}
 }
 
-// shutServers lets requests in flight end.
-func shutServers(httpServer *http.Server, grpcServer *grpc.Server) {
+// shutdownServers lets requests in flight end.
+func shutdownServers(httpServer *http.Server, grpcServer *grpc.Server) {
 	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
 	defer cancel()
 	defer context.AfterFunc(ctx, grpcServer.Stop)()
@@ -119,11 +119,11 @@ func watchGateway(ctx context.Context, client *clientv3.Client, report *engine.R
 		c := engine.Condition{Reason: gatewayReason(ctx, client, maintenance)}
 		c.Ready = c.Reason == ""
 		if ctx.Err() == nil {
-			tell(report, logger, c)
+			setCondition(report, logger, c)
 		}
 		return c.Ready
 	})
-	tell(report, logger, engine.Condition{Reason: stopping})
+	setCondition(report, logger, engine.Condition{Reason: stopping})
 }
 
 // gatewayReason says why the gateway isn't ready; empty when it is. On the way it follows the member
@@ -131,7 +131,7 @@ func watchGateway(ctx context.Context, client *clientv3.Client, report *engine.R
 func gatewayReason(ctx context.Context, client *clientv3.Client, maintenance pb.MaintenanceClient) string {
 	ctx, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
-	if _, err := follow(ctx, client); err != nil {
+	if _, err := followMembers(ctx, client); err != nil {
 		return fmt.Sprintf("waiting for the store's data instances: none of %s answered a read within %v", endpoints(client), answerLimit)
 	}
 	status, err := maintenance.Status(ctx, &pb.StatusRequest{})

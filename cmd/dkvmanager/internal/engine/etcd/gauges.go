@@ -14,9 +14,9 @@ import (
 
 // gauges measures a data instance.
 type gauges struct {
-	server  *etcdserver.EtcdServer
-	counter *counter
-	items   items
+	server   *etcdserver.EtcdServer
+	counter  *counter
+	keyCount keyCount
 }
 
 func newGauges(server *etcdserver.EtcdServer, counter *counter) *gauges {
@@ -30,7 +30,7 @@ func (g *gauges) measure(ctx context.Context) []engine.Gauge {
 		return nil // reads would wait for the first quorum
 	}
 	out := []engine.Gauge{watchGauge(g.counter)}
-	if n, err := g.items.count(ctx, g.server.KV(), time.Now()); err == nil {
+	if n, err := g.keyCount.count(ctx, g.server.KV(), time.Now()); err == nil {
 		out = append(out, engine.Gauge{Category: "Storage", Name: "ItemsCount", Value: float64(n)})
 	}
 	out = append(out, engine.Gauge{Category: "Storage", Name: "Bytes", Value: float64(g.server.Backend().Size())})
@@ -51,18 +51,18 @@ func watchGauge(c *counter) engine.Gauge {
 // Counting visits every key, so the result is kept: at least for keepAtLeast, and for keepFactor times
 // as long as the counting took.
 const (
-	keepAtLeast = time.Second
-	keepFactor  = 50
+	cacheMin    = time.Second
+	cacheFactor = 50
 )
 
-// items counts the live keys of a store.
-type items struct {
+// keyCount counts the live keys of a store.
+type keyCount struct {
 	mu    sync.Mutex
 	n     int
 	until time.Time
 }
 
-func (i *items) count(ctx context.Context, kv mvcc.KV, now time.Time) (int, error) {
+func (i *keyCount) count(ctx context.Context, kv mvcc.KV, now time.Time) (int, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if now.Before(i.until) {
@@ -74,6 +74,6 @@ func (i *items) count(ctx context.Context, kv mvcc.KV, now time.Time) (int, erro
 	}
 	took := time.Since(now)
 	i.n = all.Count
-	i.until = now.Add(max(keepAtLeast, keepFactor*took))
+	i.until = now.Add(max(cacheMin, cacheFactor*took))
 	return i.n, nil
 }

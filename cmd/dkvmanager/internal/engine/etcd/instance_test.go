@@ -24,8 +24,8 @@ import (
 // instanceEnv makes the test binary an instance process of the folder that it names, and doorEnv gives it
 // descriptor 3 as its switchboard's door.
 const (
-	instanceEnv = "DKV_TEST_INSTANCE"
-	doorEnv     = "DKV_TEST_DOOR"
+	instanceEnv    = "DKV_TEST_INSTANCE"
+	switchboardEnv = "DKV_TEST_DOOR"
 )
 
 func TestMain(m *testing.M) {
@@ -33,12 +33,12 @@ func TestMain(m *testing.M) {
 	if folder == "" {
 		os.Exit(m.Run())
 	}
-	var door *os.File
-	if os.Getenv(doorEnv) != "" {
-		door = os.NewFile(3, "door")
+	var switchboard *os.File
+	if os.Getenv(switchboardEnv) != "" {
+		switchboard = os.NewFile(3, "door")
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	err := process.Run(ctx, New(), folder, nil, door, os.Stderr)
+	err := process.Run(ctx, New(), folder, nil, switchboard, os.Stderr)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -62,12 +62,12 @@ func newHost() string {
 
 // instance is one instance of a test's store, whether or not its process runs.
 type instance struct {
-	t      *testing.T
-	folder string
-	spec   engine.Spec
-	door   *os.File // of a switchboard; nil for none
-	cmd    *exec.Cmd
-	exited chan error
+	t           *testing.T
+	folder      string
+	spec        engine.Spec
+	switchboard *os.File // of a switchboard; nil for none
+	cmd         *exec.Cmd
+	exited      chan error
 }
 
 // newStore plans instances: data first, then gateways.
@@ -112,9 +112,9 @@ func (in *instance) start() {
 	defer log.Close()
 	in.cmd = exec.Command(os.Args[0])
 	in.cmd.Env = append(os.Environ(), instanceEnv+"="+in.folder)
-	if in.door != nil {
-		in.cmd.Env = append(in.cmd.Env, doorEnv+"=1")
-		in.cmd.ExtraFiles = []*os.File{in.door}
+	if in.switchboard != nil {
+		in.cmd.Env = append(in.cmd.Env, switchboardEnv+"=1")
+		in.cmd.ExtraFiles = []*os.File{in.switchboard}
 	}
 	in.cmd.Stdout, in.cmd.Stderr = log, log
 	if err := in.cmd.Start(); err != nil {

@@ -19,7 +19,7 @@ import (
 // the server that is bound to an IP.
 func jsonRoutes(ctx context.Context, bind string, addr net.Addr) (http.Handler, func() error, error) {
 	conn, err := grpc.NewClient("passthrough:///"+addr.String(),
-		speakFrom(bind),
+		dialFrom(bind),
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(math.MaxInt32)))
 	if err != nil {

@@ -21,16 +21,16 @@ func newLogger(w io.Writer) *zap.Logger {
 	return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(config), sink, zap.InfoLevel))
 }
 
-// quiet is the logger for etcd itself, from level on. Its information is a page a start; what it warns of while
+// etcdLogger is the logger for etcd itself, from level on. Its information is a page a start; what it warns of while
 // another instance is down, it says every few seconds for as long as that takes.
-func quiet(logger *zap.Logger, level zap.AtomicLevel) *zap.Logger {
+func etcdLogger(logger *zap.Logger, level zap.AtomicLevel) *zap.Logger {
 	return logger.WithOptions(zap.IncreaseLevel(level), zap.WrapCore(func(core zapcore.Core) zapcore.Core {
 		return zapcore.NewSamplerWithOptions(core, time.Hour, 20, 0)
 	}))
 }
 
-// tell reports the condition, and logs it where it is news.
-func tell(report *engine.Report, logger *zap.Logger, c engine.Condition) {
+// setCondition reports the condition, and logs it where it is news.
+func setCondition(report *engine.Report, logger *zap.Logger, c engine.Condition) {
 	if !report.Set(c) {
 		return
 	}

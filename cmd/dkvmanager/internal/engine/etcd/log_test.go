@@ -14,7 +14,7 @@ func TestLog(t *testing.T) {
 	var out bytes.Buffer
 	logger := newLogger(&out)
 	level := zap.NewAtomicLevelAt(zap.WarnLevel)
-	etcdLogger := quiet(logger, level)
+	etcdLogger := etcdLogger(logger, level)
 
 	etcdLogger.Info("a page of information")
 	for range 100 {
@@ -23,9 +23,9 @@ func TestLog(t *testing.T) {
 	level.SetLevel(zap.DPanicLevel)
 	etcdLogger.Error("a connection was closed")
 	report := new(engine.Report)
-	tell(report, logger, engine.Condition{Reason: "waiting"})
-	tell(report, logger, engine.Condition{Reason: "waiting"})
-	tell(report, logger, engine.Condition{Ready: true})
+	setCondition(report, logger, engine.Condition{Reason: "waiting"})
+	setCondition(report, logger, engine.Condition{Reason: "waiting"})
+	setCondition(report, logger, engine.Condition{Ready: true})
 
 	lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
 	if len(lines) != 22 {

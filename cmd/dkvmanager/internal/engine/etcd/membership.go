@@ -35,7 +35,7 @@ func (etcd) Dial(bind string, endpoints []string) (engine.Membership, error) {
 func (m membership) Close() error { return m.client.Close() }
 
 func (m membership) Members(ctx context.Context) ([]engine.Member, error) {
-	list, err := follow(ctx, m.client)
+	list, err := followMembers(ctx, m.client)
 	if err != nil {
 		return nil, fmt.Errorf("members of the store: %w", err)
 	}
@@ -67,7 +67,7 @@ func (m membership) leader(ctx context.Context) uint64 {
 // Add of an instance that is a member already changes nothing.
 func (m membership) Add(ctx context.Context, address string) error {
 	peerURL := "http://" + address
-	list, err := follow(ctx, m.client)
+	list, err := followMembers(ctx, m.client)
 	if err != nil {
 		return fmt.Errorf("add %s to the store: %w", address, err)
 	}
@@ -82,7 +82,7 @@ func (m membership) Add(ctx context.Context, address string) error {
 
 // Promote of a voter changes nothing.
 func (m membership) Promote(ctx context.Context, id uint64) error {
-	list, err := follow(ctx, m.client)
+	list, err := followMembers(ctx, m.client)
 	if err != nil {
 		return fmt.Errorf("promote member %x: %w", id, err)
 	}
@@ -97,7 +97,7 @@ func (m membership) Promote(ctx context.Context, id uint64) error {
 
 // Remove of one that is no member changes nothing.
 func (m membership) Remove(ctx context.Context, id uint64) error {
-	list, err := follow(ctx, m.client)
+	list, err := followMembers(ctx, m.client)
 	if err != nil {
 		return fmt.Errorf("remove member %x: %w", id, err)
 	}
@@ -122,7 +122,7 @@ func index(list []*pb.Member, id uint64) int {
 // elects one after the removal, a second or two later.
 func (m membership) moveLeader(ctx context.Context, list []*pb.Member, leader *pb.Member) {
 	// Only the leader itself takes the request.
-	client, err := clientv3.New(clientv3.Config{Endpoints: leader.ClientURLs, Logger: zap.NewNop(), DialOptions: []grpc.DialOption{speakFrom(m.bind)}})
+	client, err := clientv3.New(clientv3.Config{Endpoints: leader.ClientURLs, Logger: zap.NewNop(), DialOptions: []grpc.DialOption{dialFrom(m.bind)}})
 	if err != nil {
 		return
 	}

@@ -43,13 +43,13 @@ func (r *readiness) watch(ctx context.Context) {
 	poll(ctx, func() bool {
 		c := r.condition(ctx)
 		if ctx.Err() == nil {
-			tell(r.report, r.logger, c)
+			setCondition(r.report, r.logger, c)
 		}
 		return c.Ready
 	})
 	c := r.report.Condition()
 	c.Ready, c.Reason = false, stopping
-	tell(r.report, r.logger, c)
+	setCondition(r.report, r.logger, c)
 }
 
 // poll calls look until ctx is done, less often while it says that all is well.

@@ -10,8 +10,8 @@ import (
 	"dkvrun/runtime/netfault"
 )
 
-// cutOff is a store of three members one of whom, that does not lead, is cut off.
-func cutOff(t *testing.T) (board *netfault.Switchboard, off, other *instance) {
+// isolatedMember is a store of three members one of whom, that does not lead, is cut off.
+func isolatedMember(t *testing.T) (board *netfault.Switchboard, off, other *instance) {
 	t.Helper()
 	board, err := netfault.New()
 	if err != nil {
@@ -24,7 +24,7 @@ func cutOff(t *testing.T) (board *netfault.Switchboard, off, other *instance) {
 	})
 	store := newStore(t, 3, 0)
 	for _, in := range store {
-		in.door = board.Door()
+		in.switchboard = board.Door()
 		in.start()
 	}
 	for _, in := range store {
@@ -45,7 +45,7 @@ func cutOff(t *testing.T) (board *netfault.Switchboard, off, other *instance) {
 // A member that starts while it is cut off connects to others, whom it can't be told from; nothing comes of
 // that, and it catches up once it is healed.
 func TestMemberStartsCutOff(t *testing.T) {
-	board, off, other := cutOff(t)
+	board, off, other := isolatedMember(t)
 	off.kill()
 	other.put("during", "kept")
 	off.spec.Start = engine.Resume
@@ -54,8 +54,8 @@ func TestMemberStartsCutOff(t *testing.T) {
 		return strings.HasPrefix(s.Reason, "waiting for the other data instances: 1 of 3 are there")
 	})
 	for range 40 {
-		if items := off.metrics()["Storage/ItemsCount"]; items != 0 {
-			t.Fatalf("the member that is cut off holds %v items that were written meanwhile", items)
+		if keyCount := off.metrics()["Storage/ItemsCount"]; keyCount != 0 {
+			t.Fatalf("the member that is cut off holds %v items that were written meanwhile", keyCount)
 		}
 		time.Sleep(25 * time.Millisecond) // there is nothing to wait for
 	}
@@ -70,11 +70,11 @@ func TestMemberStartsCutOff(t *testing.T) {
 
 // A new leader is followed, and who was cut off follows it once healed.
 func TestMemberIsCutOff(t *testing.T) {
-	board, off, other := cutOff(t)
+	board, off, other := isolatedMember(t)
 	off.state("alone", func(s engine.State) bool { return !s.Ready && !s.Leader })
 	other.put("during", "kept")
-	if items := off.metrics()["Storage/ItemsCount"]; items != 0 {
-		t.Errorf("the member that is cut off holds %v items that were written meanwhile", items)
+	if keyCount := off.metrics()["Storage/ItemsCount"]; keyCount != 0 {
+		t.Errorf("the member that is cut off holds %v items that were written meanwhile", keyCount)
 	}
 	if err := board.Set(nil); err != nil {
 		t.Fatal(err)

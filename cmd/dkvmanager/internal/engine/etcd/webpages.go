@@ -8,12 +8,12 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/hostid"
 )
 
-// noOrigin is where no web page comes from: etcd takes an empty list of origins for all of them.
-const noOrigin = "none"
+// noOrigins is where no web page comes from: etcd takes an empty list of origins for all of them.
+const noOrigins = "none"
 
-// withoutPages refuses web pages, as the manager does: what any page in a browser can reach is not kept by
+// rejectWebPages refuses web pages, as the manager does: what any page in a browser can reach is not kept by
 // an address that only this machine reaches.
-func withoutPages(spec engine.Spec, routes http.Handler) http.Handler {
+func rejectWebPages(spec engine.Spec, routes http.Handler) http.Handler {
 	ip := net.ParseIP(spec.Bind)
 	local := ip != nil && ip.IsLoopback()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

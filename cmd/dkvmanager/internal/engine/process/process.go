@@ -30,8 +30,8 @@ const (
 // returns nil after a graceful stop, and an error when another process holds the folder, the spec
 // can't be read, or the engine failed.
 //
-// door, nil for none, is that of the throw-away cluster's switchboard.
-func Run(ctx context.Context, eng engine.Engine, folder string, lifeline, door *os.File, log io.Writer) error {
+// switchboard, nil for none, is that of the throw-away cluster's switchboard.
+func Run(ctx context.Context, eng engine.Engine, folder string, lifeline, switchboard *os.File, log io.Writer) error {
 	if err := os.Chdir(folder); err != nil {
 		return fmt.Errorf("instance folder: %w", err)
 	}
@@ -58,8 +58,8 @@ func Run(ctx context.Context, eng engine.Engine, folder string, lifeline, door *
 
 	report := new(engine.Report)
 	report.Set(engine.Condition{Reason: "the instance is starting"})
-	if door != nil {
-		if err := netfault.Follow(door, spec.Bind, func(v netfault.View) { report.Sever(severed(v)) }); err != nil {
+	if switchboard != nil {
+		if err := netfault.Follow(switchboard, spec.Bind, func(v netfault.View) { report.Sever(severed(v)) }); err != nil {
 			return err
 		}
 	}
