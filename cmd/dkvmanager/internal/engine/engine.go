@@ -1,7 +1,8 @@
-// Package engine is the store itself: what runs inside one instance, and how the others reach it.
+// Package engine defines the interface between the manager and a storage engine: what an instance process
+// runs, and how a manager reads and changes the members of a running store.
 //
-// The rest of the manager knows an engine only by the types of this file, so that a second engine
-// can stand beside the first (internal/engine/etcd).
+// The rest of the manager uses only the types of this package, so that another engine can be added beside
+// internal/engine/etcd.
 package engine
 
 import (
@@ -12,26 +13,26 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Start says how an instance comes up.
+// Start is the way in which an instance starts.
 type Start string
 
 const (
-	// Found: the founders of a new store bootstrap together, in any order.
+	// Found bootstraps a new store together with the other founders, in any order.
 	Found Start = "found"
-	// Join: the store runs and has taken this instance in as a learner.
+	// Join starts a learner that has been added to a running store.
 	Join Start = "join"
-	// Resume: the data folder says everything; Peers is not looked at.
+	// Resume starts from the data folder; Peers is ignored.
 	Resume Start = "resume"
 )
 
-// Peer is a data instance as the others reach it.
+// Peer is a data instance as the other data instances reach it.
 type Peer struct {
 	Name string `json:"name"`
 	// Address is host:port of the cluster port.
 	Address string `json:"address"`
 }
 
-// Spec is what one instance process runs. The supervisor writes it to spec.json in the instance's
+// Spec is the configuration of one instance process. The supervisor writes it to spec.json in the instance's
 // folder before each start.
 type Spec struct {
 	Store     string    `json:"store"`
@@ -44,9 +45,9 @@ type Spec struct {
 	ClustronPort int    `json:"clustronPort"`
 	ClientPort   int    `json:"clientPort"`
 	Start        Start  `json:"start"`
-	// Peers: for Found the frozen founders, for Join the members and this instance.
+	// Peers lists, for Found, the founders, which never change; for Join, all members, this instance included.
 	Peers []Peer `json:"peers"`
-	// Endpoints are host:port of the client ports of the data instances: a gateway's first contacts.
+	// Endpoints lists host:port of the client ports of the data instances, where a gateway connects first.
 	Endpoints []string `json:"endpoints"`
 	// DataDir is the data folder's name inside the instance's folder.
 	DataDir string `json:"dataDir"`
@@ -55,12 +56,12 @@ type Spec struct {
 // Names of the files in an instance's folder.
 const (
 	SpecFile   = "spec.json"
-	LockFile   = "lock" // held (fcntl) by the running process, so that there is never a second one
+	LockFile   = "lock" // locked (fcntl) by the running process, so that there is never a second one
 	SocketFile = "sock"
 	LogFile    = "log"
 )
 
-// State is what an instance says of itself over its socket.
+// State is the state that an instance reports over its socket.
 type State struct {
 	PID       int       `json:"pid"`
 	Store     string    `json:"store"`
@@ -68,18 +69,19 @@ type State struct {
 	Operation string    `json:"operation"`
 	Role      wire.Role `json:"role"`
 	StartedAt time.Time `json:"startedAt"`
-	// Ready: takes reads and writes now.
+	// Ready means that the instance takes reads and writes.
 	Ready bool `json:"ready"`
-	// Reason says in a sentence why it is not ready.
+	// Reason is a sentence that says why the instance is not ready.
 	Reason string `json:"reason,omitempty"`
 	Leader bool   `json:"leader"`
-	// Learner: taken in, not promoted yet.
+	// Learner means that the instance was added to the store and has no vote yet.
 	Learner bool `json:"learner"`
-	// Bootstrapped: has been part of the running store and has it on disk. Never true of a gateway.
+	// Bootstrapped means that the instance has been part of the running store and has its data on disk. It is
+	// never true for a gateway.
 	Bootstrapped bool `json:"bootstrapped"`
 }
 
-// Member is a data instance as the running store knows it.
+// Member is a data instance in the member list of the running store.
 type Member struct {
 	ID uint64
 	// Name is empty until the member has started once.
@@ -90,28 +92,27 @@ type Member struct {
 	Leader  bool
 }
 
-// Membership reads and changes the members of one running store. Every call needs its quorum; a call
-// that the store refuses for the moment returns an error and can be made again.
+// Membership reads and changes the member list of one running store. Every call needs the store's quorum. A
+// call that the store refuses for the moment returns an error and can be repeated.
 type Membership interface {
 	Members(ctx context.Context) ([]Member, error)
-	// Add takes an instance in as a learner.
+	// Add adds an instance as a learner. Adding a member again changes nothing.
 	Add(ctx context.Context, address string) error
-	// Promote makes a learner that has caught up a voter.
+	// Promote gives a learner that has caught up its vote. Promoting a voter changes nothing.
 	Promote(ctx context.Context, id uint64) error
-	// Remove takes a member out; a leader hands over first.
+	// Remove removes a member; a leader transfers the leadership first. Removing a non-member changes nothing.
 	Remove(ctx context.Context, id uint64) error
 	Close() error
 }
 
-// Engine runs stores.
+// Engine runs the instances of stores.
 type Engine interface {
-	// Name is the value of a store's engine field.
+	// Name returns the value of a store's engine field.
 	Name() string
-	// Run is the whole life of an instance process: it serves spec from folder until ctx is done, then
-	// stops gracefully. It keeps report up to date and writes log lines for people. It returns an error
-	// when the instance can't be, or can't go on.
+	// Run serves spec from folder until ctx is done, then stops gracefully. It keeps report up to date and
+	// writes its log to log. It returns an error when the instance can't start or can't go on.
 	Run(ctx context.Context, folder string, spec Spec, report *Report, log io.Writer) error
-	// Dial reaches a running store through any of its client endpoints (host:port), from a server that is
-	// bound to an IP; empty for all.
+	// Dial returns the membership of a running store, reached through any of its client endpoints (host:port).
+	// Connections come from bind, the IP of this server; empty for all.
 	Dial(bind string, endpoints []string) (Membership, error)
 }

@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 )
 
-// Condition is how an instance is at the moment. Its fields are those of State.
+// Condition is the present condition of an instance. State describes the fields.
 type Condition struct {
 	Ready        bool
 	Reason       string
@@ -15,19 +15,19 @@ type Condition struct {
 	Bootstrapped bool
 }
 
-// Gauge is a figure that stands for itself: it has no rate.
+// Gauge is a metric that has a value and no rate.
 type Gauge struct {
-	// Category and Name as in Storage/ItemsCount.
+	// Category and Name together name the metric, for example Storage/ItemsCount.
 	Category string
 	Name     string
 	Value    float64
 }
 
-// Report is what a running engine says of itself; the instance's socket answers from it. Its zero
-// value is an instance that is not ready. It may be used from any number of goroutines.
+// Report holds what a running engine reports; the instance's socket serves it. The zero value is the report
+// of an instance that is not ready. Its methods may be called from any goroutine.
 type Report struct {
-	// Gets, Puts and Removes count the client operations that this instance took and that succeeded.
-	// An operation counts where it entered the store, and nowhere else.
+	// Gets, Puts and Removes count the successful client operations that entered the store through this
+	// instance. An operation that a gateway forwards counts at the gateway only.
 	Gets, Puts, Removes atomic.Uint64
 
 	mu        sync.Mutex
@@ -37,7 +37,7 @@ type Report struct {
 	severed   func(host string) bool
 }
 
-// Set says how the instance is now and whether that is news.
+// Set sets the condition of the instance and reports whether it changed.
 func (r *Report) Set(c Condition) (changed bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -46,21 +46,21 @@ func (r *Report) Set(c Condition) (changed bool) {
 	return changed
 }
 
-// Condition is what was set last.
+// Condition returns the condition that was set last.
 func (r *Report) Condition() Condition {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.condition
 }
 
-// Measure takes the function that Gauges calls; nil when there is nothing to measure any more.
+// Measure sets the function that Gauges calls; nil when the engine has stopped.
 func (r *Report) Measure(gauges func(context.Context) []Gauge) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.gauges = gauges
 }
 
-// Gauges measures now; none before the engine is up.
+// Gauges measures and returns the engine's gauges; none before the engine is up.
 func (r *Report) Gauges(ctx context.Context) []Gauge {
 	r.mu.Lock()
 	measure := r.gauges
@@ -71,8 +71,8 @@ func (r *Report) Gauges(ctx context.Context) []Gauge {
 	return measure(ctx)
 }
 
-// OnSever takes the function that Sever calls; nil when there are no connections any more. Where somebody
-// is severed already it is called at once.
+// OnSever sets the function that Sever calls; nil when the engine has stopped. If Sever was called before,
+// OnSever calls the function at once.
 func (r *Report) OnSever(sever func(severed func(host string) bool)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -82,8 +82,8 @@ func (r *Report) OnSever(sever func(severed func(host string) bool)) {
 	}
 }
 
-// Sever has the engine keep from all messages to and from the other instances on servers that are severed,
-// and take up again those with all others.
+// Sever makes the engine drop all messages to and from instances on severed hosts, and exchange messages
+// with all others again. It simulates a network fault in throw-away clusters.
 func (r *Report) Sever(severed func(host string) bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -4,11 +4,11 @@ package failpoint
 
 import "time"
 
-// Enter says which operation the places that follow belong to.
+// Enter sets the operation that the following places belong to.
 func Enter(string) {}
 
-// At is a place: it returns the error that the disk is to have given there, or nil.
+// At marks a place. It returns the disk error that the test set for it, or nil.
 func At(string) error { return nil }
 
-// Duration is a time of the protocol, shortened by the environment.
+// Duration returns a timeout of the protocol, which the environment can shorten.
 func Duration(_ string, standard time.Duration) time.Duration { return standard }

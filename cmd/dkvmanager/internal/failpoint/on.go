@@ -18,7 +18,7 @@ var (
 	points    = parse(os.Getenv("DKV_FAILPOINT"))
 )
 
-// point is what happens at a place, and at which time of passing it; 0 for every.
+// point is an action at a place, and the number of the pass that triggers it; 0 for every pass.
 type point struct {
 	action string
 	time   int
@@ -32,20 +32,21 @@ func parse(list string) map[string]point {
 			continue
 		}
 		action, nth, _ := strings.Cut(action, "@")
-		n, _ := strconv.Atoi(nth) // without one: every time
+		n, _ := strconv.Atoi(nth) // 0 without one: every pass
 		out[name] = point{action, n}
 	}
 	return out
 }
 
-// Enter says which operation the places that follow belong to.
+// Enter sets the operation that the following places belong to.
 func Enter(name string) {
 	mu.Lock()
 	defer mu.Unlock()
 	operation = name
 }
 
-// At is a place: it returns the error that the disk is to have given there, or nil.
+// At marks a place. It returns the disk error that the test set for it, or nil. A place with a dot in its name
+// belongs to no operation.
 func At(place string) error {
 	mu.Lock()
 	name := place
@@ -62,7 +63,7 @@ func At(place string) error {
 	switch p.action {
 	case "kill":
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-		select {} // until the signal is here
+		select {} // until the signal arrives
 	case "stop":
 		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 	case "enospc":
@@ -73,7 +74,7 @@ func At(place string) error {
 	return nil
 }
 
-// Duration is a time of the protocol, shortened by the environment.
+// Duration returns a timeout of the protocol, which the environment can shorten.
 func Duration(variable string, standard time.Duration) time.Duration {
 	if d, err := time.ParseDuration(os.Getenv(variable)); err == nil && d > 0 {
 		return d

@@ -6,9 +6,9 @@ import (
 	"dkvrun/runtime/netfault"
 )
 
-// Dialer makes the connections of a server that is bound to an IP, empty for all, so that they come from
-// there too: that is the address which firewalls let in and logs name. 127.0.0.1 and ::1 are what the
-// system takes by itself for loopback addresses; bound to them, a server could reach no others.
+// Dialer returns a dialer whose connections come from bind, the IP that the server listens on (empty for all):
+// firewalls allow that address and logs name it. For 127.0.0.1 and ::1 the source address stays unset. The
+// system chooses them by itself for loopback destinations, and a socket bound to them reaches no others.
 func Dialer(bind string) *net.Dialer {
 	d := &net.Dialer{Control: netfault.Control}
 	if ip := net.ParseIP(bind); ip != nil && bind != "127.0.0.1" && bind != "::1" {

@@ -14,7 +14,7 @@ func TestDialer(t *testing.T) {
 	for bind, want := range map[string]string{
 		"127.41.20.12": "127.41.20.12",
 		"127.41.20.11": "127.41.20.11",
-		"127.0.0.1":    "127.0.0.1", // as the system takes it
+		"127.0.0.1":    "127.0.0.1", // chosen by the system
 		"":             "127.0.0.1",
 	} {
 		dialed, err := Dialer(bind).Dial("tcp", listener.Addr().String())

@@ -1,4 +1,5 @@
-// Package hostid answers who this manager is on the network, and which instances are its own.
+// Package hostid knows under which host name and address this manager is reached, and which instances belong
+// to its host.
 package hostid
 
 import (
@@ -14,21 +15,22 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Host is one manager as others reach it.
+// Host is the host of one manager, as other machines reach it.
 type Host struct {
-	// Name is the name or address that the manager advertises.
+	// Name is the advertised host name or address.
 	Name string
 	// Bind is the IP that the manager and its instances listen on; empty for all addresses.
 	Bind string
+	// Port is the port of the admin API.
 	Port int
 }
 
-// resolveTimeout bounds the look-up of the listen host's name.
+// resolveTimeout bounds the DNS lookup of the listen host.
 const resolveTimeout = 5 * time.Second
 
-// New takes the host:port to listen on and the host to advertise. The advertised host is by default
-// the listen host, and where that means all addresses the machine's host name. A listen host that is a
-// name is resolved once, IPv4 first.
+// New returns the host that listens on listen (HOST:PORT) and is advertised as advertise. By default the
+// listen host is advertised, or the machine's host name when listening on all addresses. A listen host that is
+// a name is resolved once; an IPv4 address is preferred.
 func New(listen, advertise string) (*Host, error) {
 	host, portText, err := net.SplitHostPort(listen)
 	if err != nil {
@@ -79,18 +81,18 @@ func resolve(host string) (string, error) {
 	return addresses[0].String(), nil
 }
 
-// Listen is the host:port to listen on; the host is empty for all addresses.
+// Listen returns the HOST:PORT to listen on; HOST is empty for all addresses.
 func (s *Host) Listen() string { return net.JoinHostPort(s.Bind, strconv.Itoa(s.Port)) }
 
-// Loopback says that no other machine can reach the manager.
+// Loopback reports whether the manager listens on a loopback address, which no other machine can reach.
 func (s *Host) Loopback() bool {
 	ip := net.ParseIP(s.Bind)
 	return ip != nil && ip.IsLoopback()
 }
 
-// Owns says whether a node is this manager's: its host is the advertised name, the listen address or,
-// listening on all, an address of this machine; and the manager that it was planned for, where it
-// names one, has this one's port, since two managers can share a host.
+// Owns reports whether a node of a topology belongs to this manager. The node's host must be the advertised
+// name, the listen address or, when listening on all addresses, an address of this machine. If the node names
+// its manager, the ports must be the same, because two managers can share a host.
 func (s *Host) Owns(n wire.Node) bool {
 	if n.Manager != "" {
 		_, port, err := net.SplitHostPort(n.Manager)
