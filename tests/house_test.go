@@ -1,39 +1,9 @@
 package tests
 
 import (
-	"encoding/json"
-	"io"
-	"os/exec"
 	"strings"
 	"testing"
 )
-
-// pkg is what `go list -json` says of a package.
-type pkg struct {
-	ImportPath, Doc string
-	Imports         []string
-	GoFiles         []string
-}
-
-func packages(t *testing.T) []pkg {
-	t.Helper()
-	cmd := exec.Command("go", "list", "-json=ImportPath,Doc,Imports,GoFiles", "dkvrun/...")
-	cmd.Dir = ".."
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all []pkg
-	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
-		var p pkg
-		if err := d.Decode(&p); err == io.EOF {
-			return all
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, p)
-	}
-}
 
 func within(path, room string) bool { return path == room || strings.HasPrefix(path, room+"/") }
 
@@ -94,20 +64,16 @@ var only = []struct {
 }
 
 func TestWhoImportsWhom(t *testing.T) {
-	all := packages(t)
-	if len(all) < 12 {
-		t.Fatalf("found only %d packages", len(all))
-	}
-	for _, p := range all {
-		for _, imported := range p.Imports {
+	for _, p := range loadTree(t) {
+		for imported := range p.Imports {
 			for _, r := range rules {
-				if within(p.ImportPath, r.room) && !r.allowed(imported) {
-					t.Errorf("%s imports %s: %s", p.ImportPath, imported, r.why)
+				if within(p.PkgPath, r.room) && !r.allowed(imported) {
+					t.Errorf("%s imports %s: %s", p.PkgPath, imported, r.why)
 				}
 			}
 			for _, o := range only {
-				if within(imported, o.imported) && !anyWithin(p.ImportPath, o.rooms) {
-					t.Errorf("%s imports %s: only %s may", p.ImportPath, imported, strings.Join(o.rooms, " and "))
+				if within(imported, o.imported) && !anyWithin(p.PkgPath, o.rooms) {
+					t.Errorf("%s imports %s: only %s may", p.PkgPath, imported, strings.Join(o.rooms, " and "))
 				}
 			}
 		}
@@ -124,9 +90,13 @@ func anyWithin(path string, rooms []string) bool {
 }
 
 func TestEveryRoomSaysWhatItIsFor(t *testing.T) {
-	for _, p := range packages(t) {
-		if p.Doc == "" && len(p.GoFiles) > 0 {
-			t.Errorf("%s has no package comment", p.ImportPath)
+	for _, p := range loadTree(t) {
+		documented := len(p.Syntax) == 0
+		for _, f := range p.Syntax {
+			documented = documented || f.Doc != nil
+		}
+		if !documented {
+			t.Errorf("%s has no package comment", p.PkgPath)
 		}
 	}
 }

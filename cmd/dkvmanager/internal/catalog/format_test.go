@@ -48,6 +48,22 @@ func TestFormat2(t *testing.T) {
 	}
 }
 
+// TestFormat_Lived loads the catalog of a manager that made one store and removed another, widened the first one
+// while it ran, and stopped an instance. Its doubtful store was added by hand.
+func TestFormat_Lived(t *testing.T) {
+	data := load(t, "lived.json").Snapshot()
+	s, gone := data.Stores["Stays"], data.Names["gone"]
+	if s == nil || s.Revision != 2 || len(s.Nodes) != 3 || len(s.Founders) != 2 || s.Local["s-3"].Desired != wire.DesiredStopped {
+		t.Errorf("got the store %+v", s)
+	}
+	if gone == nil || gone.Removed != gone.Decided[1].ID || !gone.Decided[1].Committed || gone.Epoch != 2 {
+		t.Errorf("got %+v of the removed store", gone)
+	}
+	if !reflect.DeepEqual(data.Doubtful, []string{"stays"}) {
+		t.Errorf("got the doubtful stores %q", data.Doubtful)
+	}
+}
+
 // operated is a catalog with everything that operations leave behind.
 func operated() *Data {
 	when := time.Date(2026, 1, 31, 8, 0, 0, 0, time.UTC)

@@ -1,0 +1,32 @@
+package tests
+
+import (
+	"os"
+	"sync"
+	"testing"
+
+	"golang.org/x/tools/go/packages"
+)
+
+// tree loads every package of the module with its types, once. Types of other modules come from export data.
+var tree = sync.OnceValues(func() ([]*packages.Package, error) {
+	return packages.Load(&packages.Config{Mode: packages.LoadSyntax, Dir: "..", Env: append(os.Environ(), "GOFLAGS=-buildvcs=false")}, "dkvrun/...")
+})
+
+// loadTree returns the packages of the module, without their tests.
+func loadTree(t *testing.T) []*packages.Package {
+	t.Helper()
+	all, err := tree()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range all {
+		for _, e := range p.Errors {
+			t.Fatal(e)
+		}
+	}
+	if len(all) < 12 {
+		t.Fatalf("found only %d packages", len(all))
+	}
+	return all
+}
