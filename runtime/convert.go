@@ -2,160 +2,387 @@ package runtime
 
 import (
 	"fmt"
-	"math"
-	"slices"
-	"strings"
+	"sort"
 
 	lua "github.com/yuin/gopher-lua"
 
 	"dkvrun/runtime/luanum"
 )
 
-// convert checks one value against its parameter; the error completes "f: parameter p: ".
-func (c *converter) convert(p *Param, v lua.LValue) (any, error) {
-	switch p.Type {
-	case String:
-		s, ok := v.(lua.LString)
-		if !ok {
-			return nil, mismatch(v, "string")
-		}
-		return string(s), oneOf(p, string(s))
-	case Integer:
-		return c.integer(p, v)
-	case Number:
-		n, ok := v.(lua.LNumber)
-		if !ok {
-			return nil, mismatch(v, "number")
-		}
-		if f := float64(n); math.IsNaN(f) || math.IsInf(f, 0) {
-			return nil, fmt.Errorf("got %s, want a finite number", luanum.Format(f))
-		}
-		return float64(n), inRange(p, float64(n))
-	case Boolean:
-		b, ok := v.(lua.LBool)
-		if !ok {
-			return nil, mismatch(v, "boolean")
-		}
-		return bool(b), nil
-	case Function:
-		f, ok := v.(*lua.LFunction)
-		if !ok {
-			return nil, mismatch(v, "function")
-		}
-		return &Func{f}, nil
-	case Strings:
-		return c.stringList(p, v)
-	case Table:
-		if _, ok := v.(*lua.LTable); !ok && itemsOf(v) == nil {
-			return nil, mismatch(v, "table")
-		}
-		return c.fromLuaPlain(v)
-	case Verbatim:
-		return Value{v}, nil
-	}
-	return c.fromLua(v), nil
+// maxDepth bounds how deep tables may nest when they cross between Lua and Go.
+const maxDepth = 200
+
+// converter turns values of Go into values of Lua and back, and keeps the metatables of those that it made.
+type converter struct {
+	main         *lua.LState
+	method       func(*ObjectType, *Builtin) *lua.LFunction // makes the method of an object
+	records      map[*RecordType]*recordMetatables
+	objects      map[*ObjectType]*lua.LTable // metatables
+	emptyMap     *lua.LTable                 // the metatable of an empty map, which would else look like a list
+	showFunction *lua.LFunction              // the __tostring of records, lists and objects
+	sameObject   *lua.LFunction              // the __eq of objects
 }
 
-func (c *converter) integer(p *Param, v lua.LValue) (any, error) {
-	n, ok := v.(lua.LNumber)
-	if !ok {
-		return nil, mismatch(v, "integer")
+func newConverter(main *lua.LState, method func(*ObjectType, *Builtin) *lua.LFunction) *converter {
+	c := &converter{
+		main: main, method: method,
+		records:    map[*RecordType]*recordMetatables{},
+		objects:    map[*ObjectType]*lua.LTable{},
+		emptyMap:   main.CreateTable(0, 0),
+		sameObject: main.NewFunction(sameObject),
 	}
-	f := float64(n)
-	if f != math.Trunc(f) || math.Abs(f) > 1<<53 {
-		return nil, fmt.Errorf("got %s, want an integer", luanum.Format(f))
-	}
-	return int(f), inRange(p, f)
+	c.showFunction = main.NewFunction(func(L *lua.LState) int {
+		L.Push(lua.LString(c.show(L.Get(1))))
+		return 1
+	})
+	return c
 }
 
-func (c *converter) stringList(p *Param, v lua.LValue) (any, error) {
-	if s, ok := v.(lua.LString); ok {
-		return []string{string(s)}, oneOf(p, string(s))
-	}
-	t, ok := v.(*lua.LTable)
-	if !ok || shapeOf(t).record != nil {
-		return nil, mismatch(v, "a string or a list of strings")
-	}
-	if keys := stringKeys(t); len(keys) > 0 {
-		return nil, fmt.Errorf("got a table with the field %s, want a string or a list of strings", keys[0])
-	}
-	list := make([]string, t.MaxN())
-	for i := range list {
-		s, ok := t.RawGetInt(i + 1).(lua.LString)
-		if !ok {
-			return nil, fmt.Errorf("item %d: %w", i+1, mismatch(t.RawGetInt(i+1), "string"))
-		}
-		list[i] = string(s)
-		if err := oneOf(p, list[i]); err != nil {
-			return nil, fmt.Errorf("item %d: %w", i+1, err)
-		}
-	}
-	return list, nil
-}
+// toLua converts what a builtin gives: the types of Call.Value, Value, int32, int64, uint64 and any error.
+func (c *converter) toLua(v any) (lua.LValue, error) { return c.toLuaAt(v, 0) }
 
-func mismatch(v lua.LValue, want string) error {
-	return fmt.Errorf("got %s, want %s", typeName(v), want)
-}
-
-// typeName is the type of a value in the script's words.
-func typeName(v lua.LValue) string {
+func (c *converter) toLuaAt(v any, depth int) (lua.LValue, error) {
+	if depth > maxDepth {
+		return nil, fmt.Errorf("a value is nested deeper than %d, or contains itself", maxDepth)
+	}
 	switch v := v.(type) {
-	case *lua.LTable:
-		switch s := shapeOf(v); {
-		case s.record != nil:
-			return s.record.Name
-		case s.list != nil:
-			return "list"
+	case nil:
+		return lua.LNil, nil
+	case bool:
+		return lua.LBool(v), nil
+	case string:
+		return lua.LString(v), nil
+	case int:
+		return lua.LNumber(v), nil
+	case int32:
+		return lua.LNumber(v), nil
+	case int64:
+		return lua.LNumber(v), nil
+	case uint64:
+		return lua.LNumber(v), nil
+	case float64:
+		return lua.LNumber(v), nil
+	case []any:
+		return c.listToLua(v, depth)
+	case []string:
+		t := c.main.CreateTable(len(v), 0)
+		for _, s := range v {
+			t.Append(lua.LString(s))
 		}
-	case *lua.LUserData:
-		switch u := v.Value.(type) {
-		case Object:
-			return u.ObjectType().Name
-		case *Error:
-			return "error"
+		return t, nil
+	case map[string]any:
+		return c.mapToLua(v, depth)
+	case mixed:
+		return c.mixedToLua(v, depth)
+	case Record:
+		if v.Type == nil {
+			return c.mapToLua(v.Values, depth)
 		}
+		return c.recordToLua(v), nil
+	case List:
+		return c.typedListToLua(v, depth)
+	case Object:
+		return c.objectToLua(v), nil
+	case *Func:
+		return v.fn, nil
+	case Value:
+		return v.v, nil
+	case Iterator:
+		return c.iteratorToLua(v), nil
+	case error:
+		return errorToLua(c.main, asError(v)), nil
 	}
-	return v.Type().String()
+	return nil, fmt.Errorf("a %T has no form in Lua", v)
 }
 
-func inRange(p *Param, f float64) error {
-	if (p.Min == nil || f >= *p.Min) && (p.Max == nil || f <= *p.Max) {
-		return nil
+// iteratorToLua makes a function for the generic for. What the iterator fails with is raised at the
+// place of the loop.
+func (c *converter) iteratorToLua(next Iterator) *lua.LFunction {
+	busy := false
+	return c.main.NewFunction(func(L *lua.LState) int {
+		call := &Call{Name: "iterator"}
+		call.File, call.Line = place(L)
+		if busy {
+			raiseUsage(L, "iterator: another task is waiting for its next values: let each task have its own")
+		}
+		var values []any
+		var err error
+		busy = true
+		defer func() { busy = false }()
+		taskOf(L).unlocked(func() { values, err = next() })
+		if err != nil {
+			raise(L, call.locate(err))
+		}
+		for _, v := range values {
+			lv, err := c.toLua(v)
+			if err != nil {
+				raise(L, call.bug(err.Error(), ""))
+			}
+			L.Push(lv)
+		}
+		return len(values)
+	})
+}
+
+func (c *converter) listToLua(items []any, depth int) (*lua.LTable, error) {
+	t := c.main.CreateTable(len(items), 0)
+	for i, item := range items {
+		lv, err := c.toLuaAt(item, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		t.RawSetInt(i+1, lv)
+	}
+	return t, nil
+}
+
+func (c *converter) mapToLua(m map[string]any, depth int) (*lua.LTable, error) {
+	t := c.main.CreateTable(0, len(m))
+	if len(m) == 0 {
+		t.Metatable = c.emptyMap
+		return t, nil
+	}
+	for _, k := range sortedKeys(m) { // pairs goes in the order of insertion
+		lv, err := c.toLuaAt(m[k], depth+1)
+		if err != nil {
+			return nil, err
+		}
+		t.RawSetString(k, lv)
+	}
+	return t, nil
+}
+
+func (c *converter) mixedToLua(m mixed, depth int) (*lua.LTable, error) {
+	t, err := c.listToLua(m.items, depth)
+	if err != nil {
+		return nil, err
+	}
+	for i := range m.keys {
+		k, err := c.toLuaAt(m.keys[i], depth+1)
+		if err != nil {
+			return nil, err
+		}
+		v, err := c.toLuaAt(m.rest[i], depth+1)
+		if err != nil {
+			return nil, err
+		}
+		t.RawSet(k, v)
+	}
+	return t, nil
+}
+
+func sortedKeys(m map[string]any) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}
+
+// fromLua converts any value; the comment of Call.Value says to what. What has no Go form arrives as
+// opaque, a table that mixes list items and other keys as mixed: both can be shown, and passed on to
+// EncodeJSON, which refuses them.
+func (c *converter) fromLua(v lua.LValue) any {
+	value, _ := (&reader{conv: c}).read(v)
+	return value
+}
+
+// show is how a value is shown to people.
+func (c *converter) show(v lua.LValue) string {
+	value, _ := (&reader{conv: c, parts: maxParts - maxShownParts}).read(v)
+	return Format(value)
+}
+
+// fromLuaPlain converts with records, lists and objects with items, at any depth, as []any and
+// map[string]any. It refuses what a program can't use: cycles, coroutines, mixed tables.
+func (c *converter) fromLuaPlain(v lua.LValue) (any, error) {
+	return (&reader{conv: c, plain: true}).read(v)
+}
+
+// opaque stands for a value that can only be shown.
+type opaque string
+
+// mixed is a table with list items and other keys, only to be shown.
+type mixed struct {
+	items []any
+	keys  []any
+	rest  []any
+}
+
+type reader struct {
+	conv  *converter // nil for EncodeJSON, which calls no function and fills no record
+	plain bool
+	open  []*lua.LTable // the tables around the present one
+	parts int           // how many values were read
+}
+
+// maxParts is how many values one value may hold. Tables that share tables have no end of them: thirty
+// that hold the next one twice, a billion.
+const maxParts = 2_000_000
+
+// maxShownParts is how many of them are shown.
+const maxShownParts = 200_000
+
+// leftOut stands for what is nested too deep, or too much.
+const leftOut = opaque("<…>")
+
+func (r *reader) read(v lua.LValue) (any, error) {
+	r.parts++
+	switch v := v.(type) {
+	case *lua.LNilType:
+		return nil, nil
+	case lua.LBool:
+		return bool(v), nil
+	case lua.LString:
+		return string(v), nil
+	case lua.LNumber:
+		return luanum.ToGo(float64(v)), nil
+	case *lua.LFunction:
+		return &Func{v}, nil
+	case *lua.LUserData:
+		if o := itemsOf(v); o != nil && r.plain {
+			return r.objectItems(o)
+		}
+		switch v.Value.(type) {
+		case Object, *Error:
+			return v.Value, nil
+		}
+	case *lua.LTable:
+		return r.readTable(v)
+	}
+	if !r.plain {
+		return opaque("<" + v.Type().String() + ">"), nil
+	}
+	return nil, fmt.Errorf("a %s can't be used here", v.Type())
+}
+
+func (r *reader) readTable(t *lua.LTable) (any, error) {
+	if record, ok := unfilled(t); ok && !r.plain {
+		return record, nil
+	}
+	if err := r.conv.fill(t); err != nil {
+		return nil, err
+	}
+	for _, o := range r.open {
+		if o != t {
+			continue
+		}
+		if !r.plain {
+			return opaque("<cycle>"), nil
+		}
+		return nil, fmt.Errorf("a table contains itself")
+	}
+	if r.parts > maxParts {
+		if !r.plain {
+			return leftOut, nil
+		}
+		return nil, fmt.Errorf("a table holds more than %d values, those of its tables included", maxParts)
+	}
+	if len(r.open) >= maxDepth {
+		if !r.plain {
+			return leftOut, nil
+		}
+		return nil, fmt.Errorf("tables are nested deeper than %d", maxDepth)
+	}
+	r.open = append(r.open, t)
+	defer func() { r.open = r.open[:len(r.open)-1] }()
+
+	shape := shapeOf(t)
+	if list := shape.list; list != nil {
+		items, err := r.items(t)
+		if err != nil || r.plain {
+			return items, err
+		}
+		return List{Items: items, Type: list.Type, Values: list.Values, String: list.String}, nil
+	}
+	items, err := r.items(t)
+	if err != nil {
+		return nil, err
+	}
+	m := map[string]any{}
+	var others mixed
+	for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
+		if n, ok := k.(lua.LNumber); ok && n >= 1 && int(n) <= len(items) && n == lua.LNumber(int(n)) {
+			continue
+		}
+		value, err := r.read(v)
+		if err != nil {
+			return nil, err
+		}
+		if name, ok := k.(lua.LString); ok {
+			m[string(name)] = value
+			if len(items) == 0 {
+				continue
+			}
+		}
+		if r.plain {
+			if len(items) == 0 {
+				return nil, fmt.Errorf("a table has the key [%s]: want a list or names", Format(r.conv.fromLua(k)))
+			}
+			return nil, fmt.Errorf("a table has list items and other keys (%s): give one or the other", Format(r.conv.fromLua(k)))
+		}
+		key, err := r.read(k)
+		if err != nil {
+			return nil, err
+		}
+		others.keys, others.rest = append(others.keys, key), append(others.rest, value)
 	}
 	switch {
-	case p.Max == nil:
-		return fmt.Errorf("%s is out of range: at least %s", luanum.Format(f), luanum.Format(*p.Min))
-	case p.Min == nil:
-		return fmt.Errorf("%s is out of range: at most %s", luanum.Format(f), luanum.Format(*p.Max))
+	case len(others.keys) > 0:
+		if len(items) == 0 {
+			for _, k := range sortedKeys(m) {
+				others.keys, others.rest = append(others.keys, k), append(others.rest, m[k])
+			}
+		}
+		others.items = items
+		return others, nil
+	case shape.record != nil && !r.plain:
+		return Record{Type: shape.record, Values: m}, nil
+	case len(m) > 0 || shape.record != nil || r.conv != nil && t.Metatable == r.conv.emptyMap && len(items) == 0:
+		return m, nil
 	}
-	return fmt.Errorf("%s is out of range: %s to %s", luanum.Format(f), luanum.Format(*p.Min), luanum.Format(*p.Max))
+	return items, nil
 }
 
-func oneOf(p *Param, s string) error {
-	if len(p.Enum) == 0 || slices.Contains(p.Enum, s) {
-		return nil
-	}
-	if near := Suggest(s, p.Enum); near != "" {
-		return fmt.Errorf("got %q: did you mean %q?", s, near)
-	}
-	return fmt.Errorf("got %q, want %s", s, joinWords(p.Enum, "or"))
-}
-
-// joinWords is "a, b or c".
-func joinWords(words []string, last string) string {
-	if len(words) < 2 {
-		return strings.Join(words, "")
-	}
-	return strings.Join(words[:len(words)-1], ", ") + " " + last + " " + words[len(words)-1]
-}
-
-// stringKeys lists the names in a table, in the order of insertion.
-func stringKeys(t *lua.LTable) []string {
-	var keys []string
-	for k, _ := t.Next(lua.LNil); k != lua.LNil; k, _ = t.Next(k) {
-		if s, ok := k.(lua.LString); ok {
-			keys = append(keys, string(s))
+func (r *reader) items(t *lua.LTable) ([]any, error) {
+	items := make([]any, listLength(t))
+	for i := range items {
+		var err error
+		if items[i], err = r.read(t.RawGetInt(i + 1)); err != nil {
+			return nil, err
 		}
 	}
-	return keys
+	return items, nil
+}
+
+// listLength is how many list items a table has, nils between them included. A table that is mostly
+// gaps, like one with ports as keys, is no list.
+func listLength(t *lua.LTable) int {
+	n := t.MaxN()
+	present := 0
+	for i := 1; i <= n; i++ {
+		if t.RawGetInt(i) != lua.LNil {
+			present++
+		}
+	}
+	if n > 8 && present < n/2 {
+		return 0
+	}
+	return n
+}
+
+func (r *reader) objectItems(o Object) ([]any, error) {
+	ot := o.ObjectType()
+	items := make([]any, ot.Len(o))
+	for i := range items {
+		lv, err := r.conv.toLua(ot.At(o, i+1))
+		if err != nil {
+			return nil, err
+		}
+		if items[i], err = r.read(lv); err != nil {
+			return nil, err
+		}
+	}
+	return items, nil
 }

@@ -1,10 +1,18 @@
 package runtime
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"dkvrun/runtime/lualib"
 )
 
 // modules is the state of require.
@@ -102,4 +110,140 @@ func (h *Host) loader(L *lua.LState, name string) (*lua.LFunction, error) {
 		return nil, err
 	}
 	return h.compile(file, src)
+}
+
+// require loads a module once: from the script's folder, the folders of Options.Path or the
+// standard library, where a.b is the file a/b.lua or a/b/init.lua.
+func (h *Host) require(L *lua.LState) int {
+	name, ok := L.Get(1).(lua.LString)
+	if !ok {
+		raiseUsage(L, "require: got %s, want a module's name", typeName(L.Get(1)))
+	}
+	v, err := h.module(L, string(name))
+	if err != nil {
+		raise(L, err)
+	}
+	L.Push(v)
+	return 1
+}
+
+func isModuleName(name string) bool {
+	for _, part := range strings.Split(name, ".") {
+		if part == "" || strings.Trim(part, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// findModule reads the first file that is there for a module.
+func (h *Host) findModule(L *lua.LState, name string) (file string, src []byte, err error) {
+	relative := strings.ReplaceAll(name, ".", "/")
+	var looked []string
+	for _, folder := range append([]string{filepath.Dir(h.opts.Script)}, h.opts.Path...) {
+		if folder == "" {
+			continue
+		}
+		root, err := os.OpenRoot(folder) // no link leads out of it
+		if err != nil {
+			looked = append(looked, folder)
+			continue
+		}
+		defer root.Close()
+		for _, candidate := range []string{relative + ".lua", relative + "/init.lua"} {
+			file := filepath.Join(folder, filepath.FromSlash(candidate))
+			src, err := readModule(root.FS(), candidate, file)
+			if err == nil || !errors.Is(err, fs.ErrNotExist) {
+				return file, src, err
+			}
+			looked = append(looked, file)
+		}
+	}
+	if h.opts.Stdlib != nil {
+		file := path.Join("stdlib", relative+".lua")
+		src, err := readModule(h.opts.Stdlib, relative+".lua", file)
+		if err == nil || !errors.Is(err, fs.ErrNotExist) {
+			return file, src, err
+		}
+		looked = append(looked, file)
+	}
+	return "", nil, usageError(L, "require: no module %s: looked for %s", name, strings.Join(looked, ", "))
+}
+
+func readModule(folder fs.FS, name, file string) ([]byte, error) {
+	f, err := folder.Open(name)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%s: %w", file, fs.ErrNotExist)
+		}
+		return nil, unreadable(file, err)
+	}
+	defer f.Close()
+	return readLimited(file, f)
+}
+
+// openPackage makes package: what require has loaded, and what loads a module that is no file. Where
+// require looks is not the script's to change.
+func (h *Host) openPackage() {
+	L := h.main
+	h.modules = modules{loaded: L.CreateTable(0, 0), preload: L.CreateTable(0, 0), loading: map[string]*loading{}}
+	t := L.CreateTable(0, 0)
+	t.RawSetString("loaded", h.modules.loaded)
+	t.RawSetString("preload", h.modules.preload)
+	t.RawSetString("config", lua.LString("/\n;\n?\n!\n-\n"))
+	closed := L.NewFunction(func(L *lua.LState) int {
+		if key, ok := L.Get(2).(lua.LString); ok && lualib.ClosedReason("package."+string(key)) != "" {
+			raiseNoField(L, "package", key, nil)
+		}
+		if L.GetTop() == 3 {
+			L.RawSet(L.CheckTable(1), L.Get(2), L.Get(3))
+		}
+		return 0
+	})
+	mt := L.CreateTable(0, 0)
+	mt.RawSetString("__index", closed)
+	mt.RawSetString("__newindex", closed)
+	mt.RawSetString("__metatable", lua.LString("package"))
+	t.Metatable = mt
+	h.globals.RawSetString("package", t)
+	for _, name := range []string{"_G", "coroutine", "debug", "io", "math", "os", "package", "string", "table"} {
+		h.modules.loaded.RawSetString(name, h.globals.RawGetString(name))
+	}
+}
+
+// Library is the function that a module of the standard library returns. The module is loaded at its
+// first use, from nowhere else: a script's own module of that name does not take its place.
+func (c *Call) Library(module string) (*Func, error) {
+	var fn *Func
+	var err error
+	c.locked(func() { fn, err = c.Host.libraryFunc(c.thread, module) })
+	return fn, err
+}
+
+func (h *Host) libraryFunc(L *lua.LState, module string) (*Func, error) {
+	if fn := h.libraries[module]; fn != nil {
+		return fn, nil
+	}
+	file := "stdlib/" + module + ".lua"
+	source, err := readModule(h.opts.Stdlib, module+".lua", file)
+	if err != nil {
+		return nil, err
+	}
+	chunk, err := h.compile(file, source)
+	if err != nil {
+		return nil, err
+	}
+	values, err := h.call(L, chunk, nil)
+	if err != nil {
+		return nil, err
+	}
+	body, ok := values.First().v.(*lua.LFunction)
+	if !ok {
+		return nil, fmt.Errorf("%s returns a %s, not a function", file, typeName(values.First().v))
+	}
+	if h.libraries == nil {
+		h.libraries = map[string]*Func{}
+	}
+	h.libraries[module] = &Func{body}
+	return h.libraries[module], nil
 }

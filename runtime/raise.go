@@ -1,11 +1,8 @@
 package runtime
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 
 	lua "github.com/yuin/gopher-lua"
 )
@@ -56,118 +53,61 @@ func place(L *lua.LState) (file string, line int) {
 	return "", 0
 }
 
-// asError is err itself where it is an *Error, else one that says the same.
-func asError(err error) *Error {
-	if e, ok := err.(*Error); ok {
-		return e
-	}
-	return &Error{Message: err.Error(), Cause: err}
+// errorToLua makes the userdata that a script catches: it has fields, and works as its own text in
+// tostring, in .. and for the methods of strings (err:find("refused")).
+func errorToLua(L *lua.LState, e *Error) *lua.LUserData {
+	ud := L.NewUserData()
+	ud.Value = e
+	ud.Metatable = L.GetTypeMetatable(errorType)
+	return ud
 }
 
-// failure turns what a protected call for L gave into the error that Go code gets.
-func (h *Host) failure(L *lua.LState, err error) error {
-	t, e := taskOf(L), h.describe(L, err)
-	switch why := t.scope.stopped(); {
-	case why == nil:
-		return e
-	case t.scope.fatal != nil:
-		return why
-	case errors.Is(why, context.DeadlineExceeded):
-		return &Error{Message: "the time given has passed", Hint: e.Hint, Code: CodeTimeout, Cause: context.Cause(t.scope.ctx),
-			File: e.File, Line: e.Line, Traceback: e.Traceback}
+// errorType is the key of the errors' metatable in the registry.
+const errorType = "error"
+
+// openErrors registers the metatable of errors, which have the methods of strings.
+func openErrors(L *lua.LState, strings *lua.LTable) {
+	mt := L.NewTypeMetatable(errorType)
+	mt.RawSetString("__metatable", lua.LString("error"))
+	mt.RawSetString("__tostring", L.NewFunction(func(L *lua.LState) int {
+		L.Push(lua.LString(L.CheckUserData(1).Value.(*Error).Error()))
+		return 1
+	}))
+	mt.RawSetString("__concat", L.NewFunction(func(L *lua.LState) int {
+		L.Push(lua.LString(textOf(L, L.Get(1)) + textOf(L, L.Get(2))))
+		return 1
+	}))
+	mt.RawSetString("__index", L.NewFunction(func(L *lua.LState) int { return errorField(L, strings) }))
+}
+
+var errorFields = []string{"code", "file", "hint", "line", "message", "traceback"}
+
+func errorField(L *lua.LState, strings *lua.LTable) int {
+	e, key := L.CheckUserData(1).Value.(*Error), L.Get(2)
+	switch key {
+	case lua.LString("message"):
+		L.Push(lua.LString(e.Message))
+	case lua.LString("hint"):
+		L.Push(lua.LString(e.Hint))
+	case lua.LString("code"):
+		L.Push(lua.LString(e.Code))
+	case lua.LString("file"):
+		L.Push(lua.LString(e.File))
+	case lua.LString("line"):
+		L.Push(lua.LNumber(e.Line))
+	case lua.LString("traceback"):
+		L.Push(lua.LString(e.Traceback))
 	default:
-		return &Error{Message: "cancelled", Hint: e.Hint, Code: CodeCancelled, Cause: context.Cause(t.scope.ctx),
-			File: e.File, Line: e.Line, Traceback: e.Traceback}
-	}
-}
-
-// describe is the *Error for what came out of the virtual machine. L shows values that have a
-// __tostring.
-func (h *Host) describe(L *lua.LState, err error) *Error {
-	var api *lua.ApiError
-	if !errors.As(err, &api) {
-		return asError(err)
-	}
-	if api.Type == lua.ApiErrorPanic {
-		return h.describePanic(api)
-	}
-	if ud, ok := api.Object.(*lua.LUserData); ok {
-		if e, ok := ud.Value.(*Error); ok {
-			if e.Traceback != "" {
-				return e
-			}
-			traced := *e
-			traced.Traceback = api.StackTrace
-			return &traced
-		}
-	}
-	e := &Error{Traceback: api.StackTrace, raised: api.Object}
-	if before := taskOf(L).raised; before != nil && before.raised == e.raised {
-		e.Traceback = before.Traceback
-	}
-	e.File, e.Line, e.Message = h.splitPlace(h.errorText(L, api.Object))
-	return e
-}
-
-// describePanic is for what Go code panicked with: the virtual machine's own limits, or a bug.
-func (h *Host) describePanic(api *lua.ApiError) *Error {
-	text := api.Object.String()
-	if text == "lua callstack overflow" {
-		e := &Error{Message: fmt.Sprintf("stack overflow: calls nest deeper than %d", callStackSize), Traceback: api.StackTrace}
-		for line := range strings.Lines(api.StackTrace) {
-			if e.File, e.Line, _ = h.splitPlace(strings.TrimSpace(line)); e.Line > 0 {
-				break
-			}
-		}
-		return e
-	}
-	return &Error{Message: "bug in dkvrun: " + text, Code: CodeBug, Hint: bugHint, Traceback: api.StackTrace}
-}
-
-const bugHint = "this is not the script's fault: please report it with the output of --trace"
-
-// errorText is the text of a raised value: error "text", error{message = …}, or any other.
-func (h *Host) errorText(L *lua.LState, v lua.LValue) string {
-	if t, ok := v.(*lua.LTable); ok && L.GetMetaField(t, "__tostring") == lua.LNil {
-		if m, ok := t.RawGetString("message").(lua.LString); ok {
-			return string(m)
-		}
-		return h.conv.show(t)
-	}
-	tostring, ok := L.GetMetaField(v, "__tostring").(*lua.LFunction)
-	if !ok {
-		return textOf(L, v)
-	}
-	shown, err := h.protect(L, tostring, []lua.LValue{v}, nil) // nothing else catches what it raises
-	switch {
-	case err != nil:
-		return fmt.Sprintf("an error value that can't be shown: its __tostring fails: %v", h.describeFailed(err))
-	case len(shown) == 0:
-		return "nil"
-	}
-	return shown[0].String()
-}
-
-// describeFailed says what a __tostring failed with, which is not shown by another one.
-func (h *Host) describeFailed(err error) string {
-	var api *lua.ApiError
-	if !errors.As(err, &api) {
-		return err.Error()
-	}
-	return h.conv.show(api.Object)
-}
-
-// splitPlace takes "file:line:" off a message where file is a source of this host.
-func (h *Host) splitPlace(text string) (file string, line int, message string) {
-	for name := range h.sources {
-		rest, ok := strings.CutPrefix(text, name+":")
+		method, ok := strings.RawGet(key).(*lua.LFunction)
 		if !ok {
-			continue
+			raiseNoField(L, "error", key, errorFields)
 		}
-		digits, message, ok := strings.Cut(rest, ":")
-		if n, err := strconv.Atoi(digits); ok && err == nil {
-			return name, n, strings.TrimPrefix(message, " ")
-		}
+		L.Push(L.NewFunction(func(L *lua.LState) int {
+			L.Insert(method, 1)
+			L.Replace(2, lua.LString(textOf(L, L.Get(2))))
+			L.Call(L.GetTop()-1, lua.MultRet)
+			return L.GetTop()
+		}))
 	}
-	return "", 0, text
+	return 1
 }
