@@ -32,6 +32,15 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Cause }
 
+// ExitStatus returns the exit status of a program whose run ended with the error: 2 where the script, or what it was
+// started with, can't be used, otherwise 1.
+func (e *Error) ExitStatus() int {
+	if e.Code == CodeSource || e.Code == CodeUsageArgs {
+		return 2
+	}
+	return 1
+}
+
 // Because is the same error with a message of more words.
 func (e *Error) Because(message string) *Error {
 	more := *e
@@ -46,6 +55,9 @@ type Exit struct {
 }
 
 func (e *Exit) Error() string { return fmt.Sprintf("exit %d", e.Status) }
+
+// ExitStatus returns the status that the script chose.
+func (e *Exit) ExitStatus() int { return e.Status }
 
 // The codes that the host itself gives; builtins add their own.
 const (

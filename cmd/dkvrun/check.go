@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"dkvrun/builtins"
+	"dkvrun/cmd/dkvrun/internal/exit"
 	"dkvrun/runtime/check"
 	"dkvrun/stdlib"
 )
@@ -30,36 +31,37 @@ A comment "-- check: ignore" silences its line, or the next one where it stands 
 `
 
 // runCheck is dkvrun check.
-func runCheck(p *process, args []string) int {
+func runCheck(p *process, args []string) error {
 	flags := pflag.NewFlagSet("check", pflag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	asJSON := flags.Bool("json", false, "")
 	help := flags.BoolP("help", "h", false, "")
 	if err := flags.Parse(args); err != nil {
-		return complain(p.stderr, misuse("dkvrun check --help lists the flags", "check: %v", err))
+		return exit.Misuse("dkvrun check --help lists the flags", "check: %v", err)
 	}
 	switch {
 	case *help:
 		return write(p, checkUsage)
 	case flags.NArg() == 0:
-		return complain(p.stderr, misuse("dkvrun check --help says more", "check: nothing to check: give FILE…, or '-' for standard input"))
+		return exit.Misuse("dkvrun check --help says more", "check: nothing to check: give FILE…, or '-' for standard input")
 	}
-	status := statusDone
+	var failed error
 	findings := []check.Finding{}
 	for _, file := range flags.Args() {
 		found, err := checkFile(p, file)
 		if err != nil {
-			status = complain(p.stderr, err)
+			exit.Report(p.stderr, err, false)
+			failed = exit.Reported(err)
 		}
 		findings = append(findings, found...)
 	}
 	if err := showFindings(p.stdout, findings, *asJSON); err != nil {
-		return complain(p.stderr, fmt.Errorf("standard output: %w", err))
+		return fmt.Errorf("standard output: %w", err)
 	}
-	if status == statusDone && len(findings) > 0 {
-		return statusFailed
+	if failed == nil && len(findings) > 0 {
+		return &exit.Error{Status: exit.Failed, Message: "there are findings", Silent: true}
 	}
-	return status
+	return failed
 }
 
 func checkFile(p *process, file string) ([]check.Finding, error) {
@@ -84,7 +86,7 @@ func unreadable(file string, err error) error {
 	if errors.As(err, &path) {
 		err = path.Err
 	}
-	return misuse("", "check: %s: can't be read: %v", file, err)
+	return exit.Misuse("", "check: %s: can't be read: %v", file, err)
 }
 
 // checkConfig is what a script finds in a run, and a suite in a test.

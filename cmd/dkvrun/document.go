@@ -2,17 +2,17 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 
 	"dkvrun/builtins/report"
+	"dkvrun/cmd/dkvrun/internal/exit"
 	"dkvrun/runtime"
 )
 
 // writeDocument writes the one JSON document of a run: {ok, actions, steps, value, error}. A value that
 // has no form in JSON is null there, and an error.
-func writeDocument(w io.Writer, r *runner, values []any, err error, status int) error {
+func writeDocument(w io.Writer, r *runner, values []any, err error) error {
 	actions := []any{}
 	if r.app != nil {
 		for _, a := range r.app.Actions() {
@@ -30,7 +30,7 @@ func writeDocument(w io.Writer, r *runner, values []any, err error, status int) 
 		value = values[0]
 	}
 	fields := map[string]any{
-		"ok": status == statusDone, "actions": actions, "steps": steps, "value": value, "error": errorDocument(err),
+		"ok": exit.Status(err) == exit.Done, "actions": actions, "steps": steps, "value": value, "error": exit.Document(err),
 	}
 	var document bytes.Buffer
 	unfit := runtime.EncodeJSON(&document, fields)
@@ -39,7 +39,7 @@ func writeDocument(w io.Writer, r *runner, values []any, err error, status int) 
 		unfit = fmt.Errorf("the value is left out: %w", unfit)
 		fields["ok"], fields["value"] = false, nil
 		if fields["error"] == nil {
-			fields["error"] = errorDocument(unfit)
+			fields["error"] = exit.Document(unfit)
 		}
 		if err := runtime.EncodeJSON(&document, fields); err != nil {
 			return err
@@ -58,30 +58,4 @@ func actionDocument(a *report.Action) map[string]any {
 		rows = append(rows, r.Fields())
 	}
 	return map[string]any{"builtin": a.Builtin, "rows": rows}
-}
-
-// errorDocument is nil where nothing went wrong, so that the field is null.
-func errorDocument(err error) any {
-	var exit *runtime.Exit
-	if err == nil || errors.As(err, &exit) && exit.Status == statusDone {
-		return nil
-	}
-	if exit != nil && exit.Message != "" {
-		return map[string]any{"message": exit.Message}
-	}
-	var script *runtime.Error
-	if !errors.As(err, &script) {
-		return map[string]any{"message": err.Error()}
-	}
-	document := map[string]any{"message": script.Message}
-	if script.Line > 0 {
-		document["file"], document["line"] = script.File, script.Line
-	}
-	if script.Code != "" {
-		document["code"] = script.Code
-	}
-	if script.Hint != "" {
-		document["hint"] = script.Hint
-	}
-	return document
 }

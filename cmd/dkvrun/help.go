@@ -4,11 +4,12 @@ import (
 	"strings"
 
 	"dkvrun/builtins/docs"
+	"dkvrun/cmd/dkvrun/internal/exit"
 	"dkvrun/runtime"
 )
 
 // help shows the reference: all of it in short, or one name in full, or the help of a command.
-func help(p *process, args []string) int {
+func help(p *process, args []string) error {
 	set := docs.All()
 	name := strings.Join(args, " ") // some have a blank: store row
 	switch name {
@@ -19,7 +20,7 @@ func help(p *process, args []string) int {
 	case "check":
 		return runCheck(p, []string{"--help"})
 	case "assert", "spy", "stub", "mock", "match":
-		return complain(p.stderr, misuse("docs/testing.md lists what it has", "help: %s is a table of suites, not a builtin", name))
+		return exit.Misuse("docs/testing.md lists what it has", "help: %s is a table of suites, not a builtin", name)
 	}
 	text := set.Help(name)
 	if text == "" {
@@ -27,7 +28,7 @@ func help(p *process, args []string) int {
 		if near := runtime.Suggest(name, set.Names()); near != "" {
 			hint = "did you mean " + near + "?"
 		}
-		return complain(p.stderr, misuse(hint, "help: there is no builtin %s", name))
+		return exit.Misuse(hint, "help: there is no builtin %s", name)
 	}
 	return write(p, text)
 }

@@ -2,40 +2,35 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io"
-	"os"
 	"time"
+
+	"dkvrun/cmd/dkvrun/internal/exit"
 )
 
 // leaving ends the process at once where a run doesn't end by itself. underWay names the changes that are
 // then in doubt.
 type leaving struct {
-	stderr   io.Writer
+	*process
 	underWay func() []string
 }
 
-// now ends the process; why is empty where the user knows.
-func (l leaving) now(status int, why string) {
-	if why != "" {
-		fmt.Fprintf(l.stderr, "dkvrun: %s\n", why)
-	}
-	for _, what := range l.underWay() {
-		fmt.Fprintf(l.stderr, "        in doubt: %s\n", what)
-	}
-	os.Exit(status)
+// now ends the process for a reason, which decides the exit status.
+func (l leaving) now(reason error) {
+	l.exit(exit.Report(l.stderr, &exit.Stopped{Reason: reason, InDoubt: l.underWay()}, false))
 }
 
 // inTime ends the process when a run that --timeout or --max-memory has stopped doesn't end: a single
 // step of a script, such as setting t[60000000], can't be cut off. watchSignals does so after a signal.
 func (l leaving) inTime(ctx context.Context) {
 	context.AfterFunc(ctx, func() {
-		cause := context.Cause(ctx)
-		if cause != errTimeLimit && cause != errMemory {
+		var reason *exit.Error
+		if !errors.As(context.Cause(ctx), &reason) || reason.Status != exit.Timeout && reason.Status != exit.Failed {
 			return
 		}
 		time.AfterFunc(2*graceTime, func() {
-			l.now(statusOf(ctx, cause), fmt.Sprintf("not ended %s after %v had passed: leaving", 2*graceTime, cause))
+			l.now(&exit.Error{Status: reason.Status, Message: fmt.Sprintf("%v, but the run did not end within %s: exiting at once", reason, 2*graceTime)})
 		})
 	})
 }

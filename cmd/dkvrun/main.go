@@ -5,10 +5,13 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
 
 	"golang.org/x/term"
+
+	"dkvrun/cmd/dkvrun/internal/exit"
 )
 
 // process is what the program has of the system, in one place.
@@ -19,6 +22,7 @@ type process struct {
 	stdout, stderr *os.File
 	getenv         func(string) string
 	executable     string
+	exit           func(status int) // ends the process at once
 }
 
 func main() {
@@ -28,19 +32,9 @@ func main() {
 	}
 	os.Exit(run(&process{
 		name: os.Args[0], args: os.Args[1:], stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
-		getenv: os.Getenv, executable: executable,
+		getenv: os.Getenv, executable: executable, exit: os.Exit,
 	}))
 }
-
-// Exit statuses, as the README lists them; exit(n) in a script gives its own.
-const (
-	statusDone        = 0
-	statusFailed      = 1
-	statusUsage       = 2
-	statusTimeout     = 124
-	statusInterrupted = 130
-	statusNoReader    = 141 // what a shell says of a program that SIGPIPE ended
-)
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
@@ -58,26 +52,28 @@ func run(p *process) int {
 	holdLifeline(p)
 	o, err := parse(p.args, p.getenv)
 	if err != nil {
-		return complain(p.stderr, err)
+		return exit.Report(p.stderr, err, false)
 	}
 	switch {
 	case o.help:
-		return write(p, usage(o))
+		err = write(p, usage(o))
 	case o.version:
-		return write(p, versionText())
+		err = write(p, versionText())
 	case o.command == "help":
-		return help(p, o.args)
+		err = help(p, o.args)
 	case o.command == "test":
-		return runTests(p, o.args)
+		err = runTests(p, o.args)
 	case o.command == "check":
-		return runCheck(p, o.args)
+		err = runCheck(p, o.args)
+	default:
+		return runScript(p, o)
 	}
-	return runScript(p, o)
+	return exit.Report(p.stderr, err, false)
 }
 
-func write(p *process, text string) int {
+func write(p *process, text string) error {
 	if _, err := io.WriteString(p.stdout, text); err != nil {
-		return complain(p.stderr, err)
+		return fmt.Errorf("standard output: %w", err)
 	}
-	return statusDone
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 
+	"dkvrun/cmd/dkvrun/internal/exit"
 	"dkvrun/runtime/fanout"
 )
 
@@ -15,14 +16,14 @@ const maxList = 8 << 20
 func readManagers(list []string, source string, port int) ([]fanout.Endpoint, error) {
 	list, err := unfold(list)
 	if err != nil {
-		return nil, misuse("", "%s: %v", source, err)
+		return nil, exit.Misuse("", "%s: %v", source, err)
 	}
 	if len(list) == 0 {
-		return nil, misuse("name at least one server, such as 10.0.0.11 or host:7801", "%s names no managers", source)
+		return nil, exit.Misuse("name at least one server, such as 10.0.0.11 or host:7801", "%s names no managers", source)
 	}
 	session, err := fanout.ParseEndpoints(list, port)
 	if err != nil {
-		return nil, misuse("", "%s: %v", source, err)
+		return nil, exit.Misuse("", "%s: %v", source, err)
 	}
 	return session, nil
 }

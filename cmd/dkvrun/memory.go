@@ -2,15 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"runtime/debug"
 	"time"
-)
 
-// errMemory is why a run ends that takes more than --max-memory.
-var errMemory = errors.New("--max-memory")
+	"dkvrun/cmd/dkvrun/internal/exit"
+)
 
 // maxMemoryMiB is the most that --max-memory can be.
 const maxMemoryMiB = 1 << 20
@@ -18,11 +16,12 @@ const maxMemoryMiB = 1 << 20
 // memoryLook is how often the use of memory is looked at.
 const memoryLook = 20 * time.Millisecond
 
-// limitMemory gives a context that is cancelled with errMemory once what is in use takes more than so
+// limitMemory gives a context that is cancelled once what is in use takes more than so
 // many MiB. A run that takes twice as much all the same is ended at once, before the system has to.
 // Nothing is taken back at the end: the process ends with its run.
 func limitMemory(ctx context.Context, mib int, leave leaving) context.Context {
 	limit := uint64(mib) << 20
+	passed := fmt.Sprintf("--max-memory %d MiB passed", mib)
 	ctx, cancel := context.WithCancelCause(ctx)
 	time.AfterFunc(memoryLook, func() { // most runs have ended by then
 		debug.SetMemoryLimit(int64(limit)) // garbage goes before a run does
@@ -32,13 +31,13 @@ func limitMemory(ctx context.Context, mib int, leave leaving) context.Context {
 			runtime.ReadMemStats(&use)
 			switch {
 			case use.HeapAlloc > 2*limit:
-				leave.now(statusFailed, fmt.Sprintf("ended at once: --max-memory %d MiB passed", mib))
+				leave.now(&exit.Error{Status: exit.Failed, Message: "ended at once: " + passed})
 			case use.HeapAlloc <= limit:
 				over = 0
 			case over == 0:
 				over = use.NumGC + 1
 			case use.NumGC >= over: // it wasn't garbage
-				cancel(errMemory)
+				cancel(&exit.Error{Status: exit.Failed, Message: "stopped: " + passed})
 			}
 		}
 	})

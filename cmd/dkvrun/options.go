@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"dkvrun/cmd/dkvrun/internal/exit"
 	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/wire"
 )
@@ -114,15 +115,6 @@ func (o *options) flagSet() *pflag.FlagSet {
 	return f
 }
 
-// usageError is a command line that can't be used.
-type usageError struct{ message, hint string }
-
-func (e *usageError) Error() string { return e.message }
-
-func misuse(hint, format string, args ...any) error {
-	return &usageError{fmt.Sprintf(format, args...), hint}
-}
-
 const helpHint = "dkvrun --help lists the flags"
 
 // parse reads the command line, then the environment for what it does not say.
@@ -130,7 +122,7 @@ func parse(args []string, getenv func(string) string) (*options, error) {
 	o := &options{}
 	o.flags = o.flagSet()
 	if err := o.flags.Parse(args); err != nil {
-		return nil, misuse(nearFlag(o.flags, err), "%v", err)
+		return nil, exit.Misuse(nearFlag(o.flags, err), "%v", err)
 	}
 	if o.help || o.version {
 		return o, nil
@@ -142,7 +134,7 @@ func parse(args []string, getenv func(string) string) (*options, error) {
 	case o.isEval:
 		o.args = rest
 	case len(rest) == 0:
-		return nil, misuse(helpHint, "nothing to run: give a SCRIPT.lua, '-' for standard input, or -e EXPR")
+		return nil, exit.Misuse(helpHint, "nothing to run: give a SCRIPT.lua, '-' for standard input, or -e EXPR")
 	case rest[0] == "version":
 		o.version = true
 		return o, nil
@@ -152,7 +144,7 @@ func parse(args []string, getenv func(string) string) (*options, error) {
 	case rest[0] == "test" || rest[0] == "check":
 		o.command, o.args = rest[0], rest[1:]
 		if o.flags.NFlag() > 0 {
-			return nil, misuse("dkvrun "+o.command+" --help lists them", "%s has flags of its own: give them after it", o.command)
+			return nil, exit.Misuse("dkvrun "+o.command+" --help lists them", "%s has flags of its own: give them after it", o.command)
 		}
 		return o, nil
 	default:
@@ -162,7 +154,7 @@ func parse(args []string, getenv func(string) string) (*options, error) {
 		return o, o.checkLocal()
 	}
 	if o.keep != "" {
-		return nil, misuse("add --local=N", "--keep keeps a --local cluster, and there is none")
+		return nil, exit.Misuse("add --local=N", "--keep keeps a --local cluster, and there is none")
 	}
 	if err := o.environment(getenv); err != nil {
 		return nil, err
@@ -180,26 +172,26 @@ func parse(args []string, getenv func(string) string) (*options, error) {
 // checkLocal holds --local against what it can't go with. The environment has no say in such a run.
 func (o *options) checkLocal() error {
 	if o.flags.Changed("managers") {
-		return misuse("leave one of the two out", "-m and --local both name the session")
+		return exit.Misuse("leave one of the two out", "-m and --local both name the session")
 	}
 	if o.local < 1 || o.local > 32 {
-		return misuse("", "--local=%d: want 1 to 32 managers", o.local)
+		return exit.Misuse("", "--local=%d: want 1 to 32 managers", o.local)
 	}
 	return o.checkRest()
 }
 
 func (o *options) checkRest() error {
 	if o.managerPort < 1 || o.managerPort > 65535 {
-		return misuse("", "--manager-port %d: want 1 to 65535", o.managerPort)
+		return exit.Misuse("", "--manager-port %d: want 1 to 65535", o.managerPort)
 	}
 	if o.maxMemory < 1 || o.maxMemory > maxMemoryMiB {
-		return misuse("", "--max-memory %d: want 1 to %d", o.maxMemory, maxMemoryMiB)
+		return exit.Misuse("", "--max-memory %d: want 1 to %d", o.maxMemory, maxMemoryMiB)
 	}
 	if o.strict && o.keepGoing {
-		return misuse("leave one of the two out", "--strict and --keep-going contradict each other")
+		return exit.Misuse("leave one of the two out", "--strict and --keep-going contradict each other")
 	}
 	if o.quiet && o.verbose {
-		return misuse("leave one of the two out", "--quiet and --verbose contradict each other")
+		return exit.Misuse("leave one of the two out", "--quiet and --verbose contradict each other")
 	}
 	return nil
 }
@@ -217,7 +209,7 @@ func (o *options) environment(getenv func(string) string) error {
 	if value := getenv("DKVRUN_TIMEOUT"); value != "" {
 		var limit seconds
 		if err := limit.Set(value); err != nil {
-			return misuse("correct it, or unset it", "DKVRUN_TIMEOUT=%s: %v", value, err)
+			return exit.Misuse("correct it, or unset it", "DKVRUN_TIMEOUT=%s: %v", value, err)
 		}
 		if o.timeout == 0 || limit < o.timeout {
 			o.timeout = limit
@@ -227,7 +219,7 @@ func (o *options) environment(getenv func(string) string) error {
 		if value := getenv(variable); value != "" {
 			on, err := strconv.ParseBool(value)
 			if err != nil {
-				return misuse("correct it, or unset it", "%s=%s: want true or false", variable, value)
+				return exit.Misuse("correct it, or unset it", "%s=%s: want true or false", variable, value)
 			}
 			*flag = *flag || on
 		}
@@ -245,7 +237,7 @@ func setFromEnvironment(flags *pflag.FlagSet, names []string, source *string, ge
 			continue
 		}
 		if err := flags.Set(name, value); err != nil {
-			return misuse("correct it, or unset it", "%s=%s: %v", variable, value, cause(err))
+			return exit.Misuse("correct it, or unset it", "%s=%s: %v", variable, value, cause(err))
 		}
 		if name == "managers" {
 			*source = variable

@@ -8,11 +8,13 @@ import (
 	"os"
 	"syscall"
 
+	"dkvrun/cmd/dkvrun/internal/exit"
+
 	"golang.org/x/sys/unix"
 )
 
 // errNoReader is why a run ends whose standard output has lost its reader: | head.
-var errNoReader = errors.New("nobody reads the output any more")
+var errNoReader = &exit.Error{Status: exit.NoReader, Message: "stopped: standard output was closed"}
 
 // output is standard output. It remembers what could not be written: print can't say so.
 type output struct {
@@ -48,14 +50,13 @@ func (o *output) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// check is the status of a run that ended with status, once its output is taken into account.
-func (o *output) check(status int, stderr io.Writer) int {
+// complete returns an error where output was lost.
+func (o *output) complete() error {
 	switch {
-	case status != statusDone || o.lost == nil:
-		return status
+	case o.lost == nil:
+		return nil
 	case errors.Is(o.lost, syscall.EPIPE):
-		return statusNoReader
+		return exit.Reported(errNoReader)
 	}
-	fmt.Fprintf(stderr, "dkvrun: standard output is not complete: %v\n", o.lost)
-	return statusFailed
+	return fmt.Errorf("standard output is not complete: %w", o.lost)
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"dkvrun/builtins"
+	"dkvrun/cmd/dkvrun/internal/exit"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/local"
@@ -21,7 +22,7 @@ import (
 func runScript(p *process, o *options) int {
 	p.stdout, p.stderr = spared(p.stdout), spared(p.stderr)
 	var changing atomic.Pointer[builtins.Run]
-	leave := leaving{p.stderr, func() []string {
+	leave := leaving{p, func() []string {
 		if app := changing.Load(); app != nil && o.local == 0 {
 			return app.UnderWay()
 		}
@@ -29,7 +30,8 @@ func runScript(p *process, o *options) int {
 	}}
 	ctx, watch := watchSignals(leave)
 	if o.timeout > 0 {
-		limited, cancel := context.WithTimeoutCause(ctx, time.Duration(o.timeout), errTimeLimit)
+		passed := &exit.Error{Status: exit.Timeout, Message: "stopped: --timeout " + o.timeout.String() + " passed"}
+		limited, cancel := context.WithTimeoutCause(ctx, time.Duration(o.timeout), passed)
 		defer cancel()
 		ctx = limited
 	}
@@ -58,9 +60,6 @@ func runScript(p *process, o *options) int {
 // the host can say so.
 const maxInput = 2 << 20
 
-// errTimeLimit is why a run ends that --timeout has ended.
-var errTimeLimit = errors.New("--timeout")
-
 // runner is one run.
 type runner struct {
 	*process
@@ -78,7 +77,7 @@ type runner struct {
 func startLocal(ctx context.Context, r *runner) (*local.Cluster, error) {
 	manager, err := local.FindManager(r.getenv, r.executable)
 	if err != nil {
-		return nil, misuse("", "%v", err)
+		return nil, exit.Misuse("", "%v", err)
 	}
 	r.screen.Progress(fmt.Sprintf("starting %d managers", r.options.local))
 	cluster, err := local.Start(ctx, local.Options{Servers: r.options.local, Keep: r.keep, Manager: manager, TempDir: os.TempDir()})
@@ -138,21 +137,36 @@ func (r *runner) finish(ctx context.Context, values []any, err error) int {
 			err = firstError(valueFailed(values), err)
 		}
 	}
-	status := statusOf(ctx, err)
+	err = r.stopped(ctx, err)
 	if r.output == "json" {
-		if err := writeDocument(r.written, r, values, err, status); err != nil && r.written.lost == nil {
-			fmt.Fprintf(r.stderr, "dkvrun: %v\n", err)
-			return max(status, statusFailed)
+		if unfit := writeDocument(r.written, r, values, err); unfit != nil && r.written.lost == nil {
+			return max(exit.Report(r.stderr, unfit, false), exit.Status(err))
 		}
 	} else if r.isEval && err == nil || errors.Is(err, errShown) {
 		r.showValues(values)
 	}
-	r.explain(ctx, err)
-	return r.written.check(status, r.stderr)
+	status := exit.Report(r.stderr, err, r.trace)
+	if status == exit.Done {
+		return exit.Report(r.stderr, r.written.complete(), false)
+	}
+	return status
+}
+
+// stopped returns the error of a run that ctx has ended, or err itself.
+func (r *runner) stopped(ctx context.Context, err error) error {
+	var chosen *runtime.Exit
+	if err == nil || ctx.Err() == nil || errors.As(err, &chosen) {
+		return err
+	}
+	stopped := &exit.Stopped{Reason: context.Cause(ctx), Err: err}
+	if r.app != nil {
+		stopped.InDoubt = r.app.InDoubt()
+	}
+	return stopped
 }
 
 // errShown is the failure of an expression whose value is a failed result: the rows have said it.
-var errShown = errors.New("the expression's value is a failed result")
+var errShown = &exit.Error{Status: exit.Failed, Message: "the expression's value is a failed result", Silent: true}
 
 func valueFailed(values []any) error {
 	for _, v := range values {
@@ -179,87 +193,4 @@ func (r *runner) showValues(values []any) {
 			fmt.Fprintln(r.screen.out, runtime.Format(v))
 		}
 	}
-}
-
-func statusOf(ctx context.Context, err error) int {
-	var exit *runtime.Exit
-	var usage *usageError
-	var script *runtime.Error
-	switch {
-	case err == nil:
-		return statusDone
-	case errors.As(err, &exit):
-		return exit.Status
-	case context.Cause(ctx) == errTimeLimit:
-		return statusTimeout
-	case context.Cause(ctx) == errMemory:
-		return statusFailed
-	case context.Cause(ctx) == errNoReader:
-		return statusNoReader
-	case ctx.Err() != nil:
-		return statusInterrupted
-	case errors.As(err, &usage):
-		return statusUsage
-	case errors.As(err, &script) && (script.Code == runtime.CodeSource || script.Code == runtime.CodeUsageArgs):
-		return statusUsage
-	}
-	return statusFailed
-}
-
-// explain says on standard error why the run did not end well.
-func (r *runner) explain(ctx context.Context, err error) {
-	var exit *runtime.Exit
-	var script *runtime.Error
-	switch {
-	case err == nil, errors.Is(err, errShown):
-	case errors.As(err, &exit):
-		if exit.Message != "" {
-			fmt.Fprintln(r.stderr, exit.Message)
-		}
-	case context.Cause(ctx) == errTimeLimit:
-		fmt.Fprintf(r.stderr, "dkvrun: stopped: --timeout %s passed%s\n", r.timeout.String(), where(err))
-		r.doubts(err)
-	case context.Cause(ctx) == errNoReader:
-		fmt.Fprintf(r.stderr, "dkvrun: stopped%s: %v\n", where(err), errNoReader)
-		r.doubts(err)
-	case context.Cause(ctx) == errMemory:
-		fmt.Fprintf(r.stderr, "dkvrun: stopped: --max-memory %d MiB passed%s\n", r.maxMemory, where(err))
-		r.doubts(err)
-	case ctx.Err() != nil:
-		fmt.Fprintf(r.stderr, "dkvrun: interrupted%s\n", where(err))
-		r.doubts(err)
-	case errors.As(err, &script):
-		fmt.Fprintf(r.stderr, "dkvrun: %v\n", script)
-		if script.Hint != "" {
-			fmt.Fprintf(r.stderr, "        %s\n", script.Hint)
-		}
-		if r.trace && script.Traceback != "" {
-			fmt.Fprintln(r.stderr, script.Traceback)
-		}
-	default:
-		complain(r.stderr, err)
-	}
-}
-
-// doubts says what a stopped run was waiting for, and names what it may have done, or not.
-func (r *runner) doubts(err error) {
-	var script *runtime.Error
-	if errors.As(err, &script) && script.Hint != "" {
-		fmt.Fprintf(r.stderr, "        %s\n", script.Hint)
-	}
-	if r.app == nil {
-		return
-	}
-	for _, what := range r.app.InDoubt() {
-		fmt.Fprintf(r.stderr, "        in doubt: %s\n", what)
-	}
-}
-
-// where is the place that a stopped script was at.
-func where(err error) string {
-	var script *runtime.Error
-	if errors.As(err, &script) && script.Line > 0 {
-		return fmt.Sprintf(" at %s:%d", script.File, script.Line)
-	}
-	return ""
 }

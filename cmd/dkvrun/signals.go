@@ -8,6 +8,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"dkvrun/cmd/dkvrun/internal/exit"
 )
 
 // graceTime is how long an interrupted run may take to end by itself.
@@ -18,26 +20,29 @@ const graceTime = 5 * time.Second
 // a start.
 const watchFrom = 2 * time.Millisecond
 
+// errInterrupted is why a run ends that a signal has interrupted.
+var errInterrupted = &exit.Error{Status: exit.Interrupted, Message: "interrupted"}
+
 // watchSignals gives the context of the run. The first signal cancels it; the second one, or the end of
 // the grace time, ends the process at once, and says what is under way (leaving). What --local has started ends itself
 // then: it notices.
 // Signals are handled from the call of begin, or from watchFrom on. Nothing is taken back at the end: the
 // process ends with its run.
 func watchSignals(leave leaving) (ctx context.Context, begin func()) {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancelCause(context.Background())
 	begin = sync.OnceFunc(func() {
 		signals := make(chan os.Signal, 2)
 		signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 		go func() {
 			<-signals
-			cancel()
-			why := ""
+			cancel(errInterrupted)
+			why := "interrupted again: exiting at once"
 			select {
 			case <-signals:
 			case <-time.After(graceTime):
-				why = fmt.Sprintf("not ended %s after the interrupt: leaving", graceTime)
+				why = fmt.Sprintf("interrupted, but the run did not end within %s: exiting at once", graceTime)
 			}
-			leave.now(statusInterrupted, why)
+			leave.now(&exit.Error{Status: exit.Interrupted, Message: why})
 		}()
 	})
 	time.AfterFunc(watchFrom, begin)

@@ -2,21 +2,23 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	"dkvrun/cmd/dkvrun/internal/exit"
 	"dkvrun/runtime/suite"
 )
 
 // runTests is dkvrun test: it runs suites once, or again and again with --watch.
-func runTests(p *process, args []string) int {
+func runTests(p *process, args []string) error {
 	o, err := parseTest(p, args)
 	if err != nil {
-		return complain(p.stderr, err)
+		return err
 	}
 	if o.help {
 		return write(p, testUsage(o))
 	}
-	ctx, watch := watchSignals(leaving{p.stderr, func() []string { return nil }})
+	ctx, watch := watchSignals(leaving{p, func() []string { return nil }})
 	watch()
 	if o.watch {
 		return watchTests(ctx, p, o)
@@ -24,14 +26,20 @@ func runTests(p *process, args []string) int {
 	return testOnce(ctx, p, o)
 }
 
-// testOnce runs or lists the suites and returns the exit status.
-func testOnce(ctx context.Context, p *process, o *testOptions) int {
+// Errors that reports have told of.
+var (
+	errTestsFailed = &exit.Error{Status: exit.Failed, Message: "a test failed", Silent: true}
+	errTestsEnded  = &exit.Error{Status: exit.Interrupted, Message: "interrupted", Silent: true}
+)
+
+// testOnce runs or lists the suites. Its error also says that a test failed.
+func testOnce(ctx context.Context, p *process, o *testOptions) error {
 	memory := failedBefore(p.getenv)
 	paths, only := o.paths, map[string]bool(nil)
 	if o.rerunFailed {
 		files, failed, err := memory.read()
 		if err != nil {
-			return complain(p.stderr, err)
+			return err
 		}
 		if only = failed; len(paths) == 0 {
 			paths = files
@@ -39,7 +47,7 @@ func testOnce(ctx context.Context, p *process, o *testOptions) int {
 	}
 	run, err := o.run(paths)
 	if err != nil {
-		return complain(p.stderr, err)
+		return err
 	}
 	run.Select.Only = only
 	run.Open = func(s suite.Setup) (suite.Environment, error) { return openEnvironment(p, o, s), nil }
@@ -48,58 +56,53 @@ func testOnce(ctx context.Context, p *process, o *testOptions) int {
 	}
 	reports, err := openReports(p, o)
 	if err != nil {
-		return complain(p.stderr, err)
+		return err
 	}
 	summary, err := suite.Run(ctx, run, reports.reports...)
 	if closing := reports.close(); err == nil {
 		err = closing
 	}
 	if err != nil {
-		return failWith(p, err)
+		return fmt.Errorf("test: %w", err)
 	}
 	switch {
-	case summary.Stopped == suite.ErrInterrupted:
-		return statusInterrupted
+	case errors.Is(summary.Stopped, suite.ErrInterrupted):
+		return errTestsEnded
 	case summary.Tests() == 0 && o.rerunFailed:
-		return complain(p.stderr, misuse("run once without it", "test: --rerun-failed: no test that failed in the last run is there any more"))
+		return exit.Misuse("run once without it", "test: --rerun-failed: no test that failed in the last run is there any more")
 	case summary.Tests() == 0:
-		return complain(p.stderr, noMatch)
+		return errNoMatch
 	}
 	if err := memory.write(summary.Failures); err != nil {
 		fmt.Fprintf(p.stderr, "dkvrun: test: what failed can't be kept for --rerun-failed: %v\n", err)
 	}
 	if summary.Bad() {
-		return statusFailed
+		return errTestsFailed
 	}
-	return statusDone
+	return nil
 }
 
-var noMatch = misuse("dkvrun test --list shows what there is", "test: no test matches")
-
-func failWith(p *process, err error) int {
-	fmt.Fprintf(p.stderr, "dkvrun: test: %v\n", err)
-	return statusFailed
-}
+var errNoMatch = exit.Misuse("dkvrun test --list shows what there is", "test: no test matches")
 
 // listTests prints the tests that would run.
-func listTests(ctx context.Context, p *process, run suite.Options) int {
-	status := statusDone
+func listTests(ctx context.Context, p *process, run suite.Options) error {
+	var failed error
 	all := suite.List(ctx, run)
 	if len(all) == 0 {
-		return complain(p.stderr, noMatch)
+		return errNoMatch
 	}
 	for _, r := range all {
 		if r.Bad() {
-			status = statusFailed
+			failed = errTestsFailed
 			problem := r.Last().Problems[0]
 			fmt.Fprintf(p.stderr, "dkvrun: test: %s:%d: %s\n", r.File, problem.Line, problem.Message)
 			continue
 		}
 		if _, err := fmt.Fprintln(p.stdout, title(r)); err != nil {
-			return failWith(p, err)
+			return fmt.Errorf("test: %w", err)
 		}
 	}
-	return status
+	return failed
 }
 
 func testUsage(o *testOptions) string {

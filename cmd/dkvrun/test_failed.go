@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"dkvrun/cmd/dkvrun/internal/exit"
 )
 
 // failedTests is the list of the tests that failed in the last run in this folder, for --rerun-failed.
@@ -35,19 +37,19 @@ func failedBefore(getenv func(string) string) failedTests {
 func (f failedTests) read() (files []string, only map[string]bool, err error) {
 	text, err := os.ReadFile(f.path)
 	if f.path == "" || errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, misuse("run them once without it", "test: --rerun-failed: nothing is known of a run in this folder")
+		return nil, nil, exit.Misuse("run them once without it", "test: --rerun-failed: nothing is known of a run in this folder")
 	}
 	if err != nil {
 		return nil, nil, err
 	}
 	if len(text) == 0 {
-		return nil, nil, misuse("", "test: --rerun-failed: no test failed in the last run in this folder")
+		return nil, nil, exit.Misuse("", "test: --rerun-failed: no test failed in the last run in this folder")
 	}
 	only = map[string]bool{}
 	for line := range strings.Lines(string(text)) {
 		id, err := strconv.Unquote(strings.TrimSuffix(line, "\n"))
 		if err != nil {
-			return nil, nil, misuse("run once without it", "test: --rerun-failed: %s is damaged", f.path)
+			return nil, nil, exit.Misuse("run once without it", "test: --rerun-failed: %s is damaged", f.path)
 		}
 		only[id] = true
 		file, _, _ := strings.Cut(id, "\t")

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"dkvrun/cmd/dkvrun/internal/exit"
 	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/suite"
 	"dkvrun/runtime/wire"
@@ -78,7 +79,7 @@ func parseTest(p *process, args []string) (*testOptions, error) {
 	o := &testOptions{source: "-m"}
 	o.flags = o.flagSet()
 	if err := o.flags.Parse(args); err != nil {
-		return nil, misuse(strings.Replace(nearFlag(o.flags, err), "dkvrun --help", "dkvrun test --help", 1), "test: %v", err)
+		return nil, exit.Misuse(strings.Replace(nearFlag(o.flags, err), "dkvrun --help", "dkvrun test --help", 1), "test: %v", err)
 	}
 	o.paths = o.flags.Args()
 	for _, limit := range []struct {
@@ -86,7 +87,7 @@ func parseTest(p *process, args []string) (*testOptions, error) {
 		value, least int
 	}{{"jobs", o.jobs, 1}, {"repeat", o.repeat, 1}, {"retries", o.retries, 0}} {
 		if limit.value < limit.least || limit.value > 10_000 {
-			return nil, misuse("", "test: --%s %d: want %d to 10000", limit.flag, limit.value, limit.least)
+			return nil, exit.Misuse("", "test: --%s %d: want %d to 10000", limit.flag, limit.value, limit.least)
 		}
 	}
 	if !o.flags.Changed("seed") {
@@ -107,7 +108,7 @@ func parseTest(p *process, args []string) (*testOptions, error) {
 func (o *testOptions) run(paths []string) (suite.Options, error) {
 	files, err := suite.Find(paths)
 	if err != nil {
-		return suite.Options{}, misuse("name files, or folders with *_test.lua in them", "test: %v", err)
+		return suite.Options{}, exit.Misuse("name files, or folders with *_test.lua in them", "test: %v", err)
 	}
 	s := suite.Options{
 		Files: files, Jobs: o.jobs, Shuffle: o.shuffle, Seed: o.seed, FailFast: o.failFast, Repeat: o.repeat, Retries: o.retries,
@@ -116,7 +117,7 @@ func (o *testOptions) run(paths []string) (suite.Options, error) {
 	}
 	if o.filter != "" {
 		if s.Select.Name, err = regexp.Compile(o.filter); err != nil {
-			return s, misuse("", "test: --filter: %v", err)
+			return s, exit.Misuse("", "test: --filter: %v", err)
 		}
 	}
 	return s, nil

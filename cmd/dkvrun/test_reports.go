@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"dkvrun/cmd/dkvrun/internal/exit"
 	"dkvrun/runtime/suite"
 	"dkvrun/runtime/suite/report"
 )
@@ -39,23 +40,23 @@ func openReports(p *process, o *testOptions) (*reportList, error) {
 func (l *reportList) open(p *process, o *testOptions, wanted string) error {
 	format, path, toFile := strings.Cut(wanted, ":")
 	if !slices.Contains(reportFormats, format) {
-		return misuse("", "test: --report %s: want %s, then perhaps :FILE", wanted, strings.Join(reportFormats, ", "))
+		return exit.Misuse("", "test: --report %s: want %s, then perhaps :FILE", wanted, strings.Join(reportFormats, ", "))
 	}
 	out, colored := io.Writer(p.stdout), o.colored(p)
 	switch {
 	case toFile:
 		f, err := os.Create(path)
 		if err != nil {
-			return misuse("", "test: --report %s: %v", wanted, errors.Unwrap(err))
+			return exit.Misuse("", "test: --report %s: %v", wanted, errors.Unwrap(err))
 		}
 		taken := slices.ContainsFunc(l.files, func(other *os.File) bool { return sameFile(f, other) })
 		l.files = append(l.files, f)
 		if taken {
-			return misuse("give each report a file of its own", "test: --report %s: another report goes to that file", wanted)
+			return exit.Misuse("give each report a file of its own", "test: --report %s: another report goes to that file", wanted)
 		}
 		out, colored = f, o.color == "always"
 	case l.onStdout != "":
-		return misuse("give one of them a file: "+format+":FILE", "test: --report: %s and %s both go to standard output", l.onStdout, format)
+		return exit.Misuse("give one of them a file: "+format+":FILE", "test: --report: %s and %s both go to standard output", l.onStdout, format)
 	default:
 		l.onStdout = format
 	}

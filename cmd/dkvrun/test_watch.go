@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"dkvrun/cmd/dkvrun/internal/exit"
 )
 
 // watchInterval is how often --watch looks for changes.
@@ -15,20 +17,22 @@ const watchInterval = 300 * time.Millisecond
 
 // watchTests runs the suites, and again whenever a Lua file in their paths has changed, until it is
 // interrupted. Once they have run, that there is nothing to run is a moment of somebody's editing.
-func watchTests(ctx context.Context, p *process, o *testOptions) int {
+func watchTests(ctx context.Context, p *process, o *testOptions) error {
 	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
 	for first := true; ; first = false {
 		before := luaFiles(o.paths)
-		if status := testOnce(ctx, p, o); status == statusInterrupted || first && status == statusUsage {
-			return status
+		err := testOnce(ctx, p, o)
+		if status := exit.Status(err); status == exit.Interrupted || first && status == exit.Usage {
+			return err
 		}
+		exit.Report(p.stderr, err, false)
 		fmt.Fprintln(p.stderr, "dkvrun: test: waiting for a change; Ctrl-C ends")
 		for maps.Equal(before, luaFiles(o.paths)) {
 			select {
 			case <-tick.C:
 			case <-ctx.Done():
-				return statusInterrupted
+				return errTestsEnded
 			}
 		}
 	}

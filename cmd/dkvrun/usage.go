@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	goruntime "runtime"
 	"strings"
 
@@ -53,14 +52,4 @@ func nearFlag(flags *pflag.FlagSet, err error) string {
 		}
 	}
 	return helpHint
-}
-
-// complain says on standard error why the command line can't be used.
-func complain(w io.Writer, err error) int {
-	fmt.Fprintf(w, "dkvrun: %v\n", err)
-	var u *usageError
-	if errors.As(err, &u) && u.hint != "" {
-		fmt.Fprintf(w, "        %s\n", u.hint)
-	}
-	return statusUsage
 }
