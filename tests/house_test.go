@@ -41,7 +41,7 @@ var rules = []struct {
 	{"dkvrun/runtime/apply", "bringing a change to all managers is logic over a transport and a clock", func(i string) bool {
 		return i != "net" && i != "net/http" && (!within(i, "dkvrun") || within(i, "dkvrun/runtime/wire"))
 	}},
-	{"dkvrun/cmd/dkvmanager/internal/apply", "voting is a state machine over the catalog: it serves nothing and runs nothing", func(i string) bool {
+	{"dkvrun/cmd/dkvmanager/internal/twophase", "voting is a state machine over the catalog: it serves nothing and runs nothing", func(i string) bool {
 		return notAdmin(i) && !within(i, "dkvrun/cmd/dkvmanager/internal/supervisor") && !within(i, "dkvrun/cmd/dkvmanager/internal/engine")
 	}},
 	{"dkvrun/cmd/dkvmanager/internal/catalog", "the catalog does not know who asks", notAdmin},

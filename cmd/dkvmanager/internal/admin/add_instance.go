@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"dkvrun/cmd/dkvmanager/internal/apply"
 	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/cmd/dkvmanager/internal/twophase"
 	"dkvrun/runtime/wire"
 )
 
@@ -28,7 +28,7 @@ func (a *API) addInstance(req *request) (any, error) {
 		if err := free(d, req.store); err != nil {
 			return err
 		}
-		if err := apply.CheckEpoch(d, req.store, body.Epoch); err != nil {
+		if err := twophase.CheckEpoch(d, req.store, body.Epoch); err != nil {
 			return err
 		}
 		s := d.Stores[req.store]
@@ -124,7 +124,7 @@ func (a *API) widen(d *catalog.Data, s *catalog.Store, body wire.ChangeInstances
 		return nil, refuse(wire.CodeBadTopology, "nodes: has no new instance: %s has all of them already", s.Name)
 	}
 	if body.Founding {
-		if started := apply.NeverRan(s); started != nil {
+		if started := twophase.NeverRan(s); started != nil {
 			return nil, started
 		}
 		s.Founders = wire.Founders(nodes)

@@ -10,9 +10,9 @@ import (
 	"sync"
 	"time"
 
-	"dkvrun/cmd/dkvmanager/internal/apply"
 	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/cmd/dkvmanager/internal/failpoint"
+	"dkvrun/cmd/dkvmanager/internal/twophase"
 	"dkvrun/runtime/wire"
 )
 
@@ -54,7 +54,7 @@ type Options struct {
 	Catalog    Catalog
 	Supervisor Supervisor
 	// Peers asks other managers what became of an operation.
-	Peers apply.Peers
+	Peers twophase.Peers
 	// Owns says whether a node is this manager's.
 	Owns func(wire.Node) bool
 	// Host is what the manager advertises, Listen its host:port.
@@ -71,7 +71,7 @@ type API struct {
 	Options
 	locks    locks
 	changing sync.Mutex
-	apply    *apply.Machine
+	apply    *twophase.Machine
 	large    chan struct{} // a place for each large body
 	bodyTime time.Duration
 }
@@ -79,7 +79,7 @@ type API struct {
 // New makes the API of one manager.
 func New(o Options) *API {
 	a := &API{Options: o, large: make(chan struct{}, largeAtOnce), bodyTime: bodyTimeout}
-	a.apply = apply.New(apply.Options{
+	a.apply = twophase.New(twophase.Options{
 		Catalog: told{a}, Peers: o.Peers, Owns: o.Owns, Ports: o.Supervisor.CheckPorts, Engine: o.Engine, Now: time.Now,
 		Suspect:     o.Catalog.Repaired() != "",
 		ExpireAfter: failpoint.Duration("DKV_EXPIRE_AFTER", wire.ExpireAfter),

@@ -7,8 +7,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"dkvrun/cmd/dkvmanager/internal/apply"
 	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/cmd/dkvmanager/internal/twophase"
 	"dkvrun/runtime/wire"
 )
 
@@ -95,7 +95,7 @@ func sameStore(there *catalog.Store, body wire.CreateStore) error {
 	if wire.Digest(body.Name, nodes) == wire.Digest(body.Name, wanted) {
 		return nil
 	}
-	return refuse(wire.CodeStoreExists, "store %s is there already with another topology: %s", there.Name, apply.Difference(nodes, wanted))
+	return refuse(wire.CodeStoreExists, "store %s is there already with another topology: %s", there.Name, twophase.Difference(nodes, wanted))
 }
 
 // derived is the form of an operation that a manager made from the digest of a store, because the request

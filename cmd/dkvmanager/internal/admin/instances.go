@@ -4,7 +4,7 @@ import (
 	"context"
 	"slices"
 
-	"dkvrun/cmd/dkvmanager/internal/apply"
+	"dkvrun/cmd/dkvmanager/internal/twophase"
 	"dkvrun/runtime/wire"
 )
 
@@ -15,7 +15,7 @@ func (a *API) startInstance(req *request) (any, error) {
 	}
 	defer release()
 	if p := a.Catalog.Snapshot().Name(req.store).Pending; p != nil && (p.Removes() || p.Founding) {
-		return nil, apply.Busy(p) // it was voted for because nothing runs
+		return nil, twophase.Busy(p) // it was voted for because nothing runs
 	}
 	changed, err := a.Supervisor.Start(req.ctx, req.store, req.instance)
 	if err != nil {

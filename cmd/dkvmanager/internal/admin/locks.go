@@ -4,8 +4,8 @@ import (
 	"strings"
 	"sync"
 
-	"dkvrun/cmd/dkvmanager/internal/apply"
 	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/cmd/dkvmanager/internal/twophase"
 	"dkvrun/runtime/wire"
 )
 
@@ -58,9 +58,9 @@ func free(d *catalog.Data, store string) error {
 	case n.Out:
 		return nil
 	case n.Pending != nil:
-		return apply.Busy(n.Pending)
+		return twophase.Busy(n.Pending)
 	case n.Repairing != "":
-		return apply.Unrepaired(store, n.Repairing)
+		return twophase.Unrepaired(store, n.Repairing)
 	}
 	return nil
 }

@@ -4,8 +4,8 @@ import (
 	"math"
 	"slices"
 
-	"dkvrun/cmd/dkvmanager/internal/apply"
 	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/cmd/dkvmanager/internal/twophase"
 	"dkvrun/runtime/wire"
 )
 
@@ -65,7 +65,7 @@ func (a *API) drop(s *catalog.Store, r removal) (*wire.Result, error) {
 	if len(s.Nodes) == 1 {
 		return nil, refuse(wire.CodeLastInstance, "%s is the last instance of %s: it goes with the store (remove_store)", gone.Name, s.Name)
 	}
-	started := apply.NeverRan(s)
+	started := twophase.NeverRan(s)
 	if r.founding && started != nil {
 		return nil, started
 	}

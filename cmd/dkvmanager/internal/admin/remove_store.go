@@ -4,8 +4,8 @@ import (
 	"context"
 	"strings"
 
-	"dkvrun/cmd/dkvmanager/internal/apply"
 	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/cmd/dkvmanager/internal/twophase"
 	"dkvrun/runtime/wire"
 )
 
@@ -32,7 +32,7 @@ func (a *API) removeStore(req *request) (any, error) {
 		if err := free(d, s.Name); err != nil {
 			return err
 		}
-		apply.Remove(d, s.Name, "")
+		twophase.Remove(d, s.Name, "")
 		return nil
 	})
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"dkvrun/cmd/dkvmanager/internal/apply"
+	"dkvrun/cmd/dkvmanager/internal/twophase"
 	"dkvrun/runtime/wire"
 )
 
@@ -63,7 +63,7 @@ func (a *API) repairBody(req *request, body any, lost *string) error {
 // checkTo refuses what is for another manager: one with a new disk may answer under an old address.
 func (a *API) checkTo(req *request) error {
 	if to := req.query.Get("to"); to != a.Catalog.Identity() {
-		return apply.WrongManager(a.Catalog.Identity())
+		return twophase.WrongManager(a.Catalog.Identity())
 	}
 	return nil
 }

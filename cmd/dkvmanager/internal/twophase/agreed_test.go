@@ -1,0 +1,69 @@
+package twophase
+
+import (
+	"strings"
+	"testing"
+
+	"dkvrun/cmd/dkvmanager/internal/catalog"
+)
+
+// named changes what a manager knows of the store's name.
+func (m *member) named(change func(*catalog.Name)) {
+	m.fleet.t.Helper()
+	err := m.Catalog.Update(func(d *catalog.Data) error { d.SetName("OrdersStore", change); return nil })
+	if err != nil {
+		m.fleet.t.Fatal(err)
+	}
+}
+
+func TestAgreedIsOnlyWhatAllManagersHave(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		with func(f *fleet)
+		want string // empty: certain
+	}{
+		{"all have it", func(*fleet) {}, ""},
+		{"one is silent", func(f *fleet) { f.down[f.all[2].host] = true }, "does not answer"},
+		{"this one has voted for another", func(f *fleet) {
+			if _, err := f.all[0].Prepare(f.narrowed()); err != nil {
+				f.t.Fatal(err)
+			}
+		}, "has a change under way"},
+		{"one is ahead", func(f *fleet) {
+			c := f.narrowed()
+			f.prepare(c)
+			for _, m := range f.all[:2] {
+				if _, err := m.Commit(c.ID, c.Epoch); err != nil {
+					f.t.Fatal(err)
+				}
+			}
+		}, "has another configuration"},
+		{"one is suspect", func(f *fleet) { f.all[1].doubt(func(*catalog.Data) error { return nil }) }, "older catalog"},
+		{"one goes on without this one", func(f *fleet) {
+			f.all[1].named(func(n *catalog.Name) { n.Fenced = []string{f.all[0].self()} })
+		}, "goes on without this one"},
+		{"one is repaired", func(f *fleet) {
+			f.all[2].named(func(n *catalog.Name) { n.Repairing = f.all[1].self() })
+		}, "has a change under way"},
+		{"one has a new disk", func(f *fleet) {
+			f.all[2].dir = f.t.TempDir()
+			f.all[2].open()
+		}, "is another one by now"},
+		{"this one knows that it is out", func(f *fleet) {
+			f.all[0].named(func(n *catalog.Name) { n.Out = true })
+		}, "is none of those"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := newFleet(t)
+			c := f.made()
+			test.with(f)
+			err := f.all[0].Agreed(ctx, c.Store, c.ID)
+			switch {
+			case test.want == "" && err != nil:
+				t.Error(err)
+			case test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)):
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+		})
+	}
+}

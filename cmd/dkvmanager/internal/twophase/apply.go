@@ -1,0 +1,119 @@
+// Package twophase is a manager's part in bringing one configuration to all managers of a store or to none:
+// it votes, commits and aborts as the runner asks, decides as the home of an operation, and finds out by
+// itself what became of an operation whose runner is gone.
+//
+// It is a state machine over the catalog, a clock and a way to ask other managers. It serves no HTTP and
+// runs no process.
+package twophase
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/runtime/wire"
+)
+
+// Catalog is the memory that survives this manager.
+type Catalog interface {
+	// Snapshot is a copy, the caller's own.
+	Snapshot() *catalog.Data
+	// Update changes the catalog durably, or not at all and returns an error.
+	Update(func(*catalog.Data) error) error
+	Identity() string
+}
+
+// Peers asks other managers.
+type Peers interface {
+	// State is what the manager at url has of a store. An error says that no answer came that can be used.
+	State(ctx context.Context, url, store string) (wire.StoreState, error)
+	// Settle tells a manager to settle a store whose home is at a URL. An error says that it is not told.
+	Settle(ctx context.Context, to wire.Manager, store, home string) error
+}
+
+// Options is what a machine works with; all but ExpireAfter are required.
+type Options struct {
+	Catalog Catalog
+	Peers   Peers
+	// Owns says whether a node is this manager's.
+	Owns func(wire.Node) bool
+	// Ports refuses own nodes of a store whose ports are not free on this server; nil if they are.
+	Ports func(store string, nodes []wire.Node) error
+	// Engine is the name of the engine that new stores get.
+	Engine string
+	// Now is a clock that never goes back while the process lives.
+	Now func() time.Time
+	// Suspect says that the catalog had to be taken from an older generation: a vote may be missing.
+	Suspect bool
+	// ExpireAfter is wire.ExpireAfter where it is 0.
+	ExpireAfter time.Duration
+}
+
+// Machine is one manager's part. Its methods may be called from any goroutine.
+type Machine struct {
+	Options
+	mu sync.Mutex
+	// heard is when a pending operation was last heard of: at its home from its runner, elsewhere from its
+	// home.
+	heard map[string]time.Time
+}
+
+// New makes the machine of one manager. Start comes before all else.
+func New(o Options) *Machine {
+	if o.ExpireAfter == 0 {
+		o.ExpireAfter = wire.ExpireAfter
+	}
+	return &Machine{Options: o, heard: map[string]time.Time{}}
+}
+
+// Start drops, durably, what this manager held pending as its home: no clock survives a restart, and a
+// home that comes back from the dead must not take up what others may have settled.
+func (m *Machine) Start() error {
+	return m.Catalog.Update(func(d *catalog.Data) error {
+		if m.Suspect {
+			doubtAll(d)
+		}
+		for _, n := range d.Names {
+			if n.Pending != nil && m.isHome(n.Pending) && !m.suspects(d, n.Pending.Store) {
+				d.Decide(ended(n.Pending, false), m.Now())
+			}
+		}
+		return nil
+	})
+}
+
+// self is this manager's identity.
+func (m *Machine) self() string { return m.Catalog.Identity() }
+
+// isHome says whether this manager decides about a pending change.
+func (m *Machine) isHome(p *catalog.Pending) bool { return p.Home == m.self() }
+
+// late says that a pending change, of which this manager is the home, was not renewed in time.
+func (m *Machine) late(p *catalog.Pending) bool {
+	return m.isHome(p) && m.silence(p.ID) > m.ExpireAfter
+}
+
+// silence is how long nothing was heard of a pending operation; it counts from the first question.
+func (m *Machine) silence(id string) time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	last, known := m.heard[id]
+	if !known {
+		last = m.Now()
+		m.heard[id] = last
+	}
+	return m.Now().Sub(last)
+}
+
+func (m *Machine) hear(id string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.heard[id] = m.Now()
+}
+
+func (m *Machine) forget(id string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.heard, id)
+}

@@ -1,0 +1,227 @@
+package twophase
+
+import (
+	"slices"
+	"strings"
+
+	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/runtime/wire"
+)
+
+// check returns everything that speaks against a change on this manager, as the catalog stands. The first
+// is what has to be settled first.
+func (m *Machine) check(d *catalog.Data, c *wire.Change) []*wire.Result {
+	n := d.Name(c.Store)
+	s := d.Named(c.Store)
+	for _, r := range []*wire.Result{m.checkParticipant(c), checkFences(&n, c), m.checkSuspect(d, c.Store)} {
+		if r != nil {
+			return []*wire.Result{r}
+		}
+	}
+	var problems []*wire.Result
+	if n.Pending != nil && n.Pending.ID != c.ID {
+		problems = append(problems, Busy(n.Pending))
+	}
+	for _, r := range []*wire.Result{m.checkBase(s, c), checkHome(s, c)} {
+		if r != nil {
+			return append(problems, r) // what follows would be held against another topology
+		}
+	}
+	if !c.Removes() {
+		return append(problems, m.checkInstances(d, s, c)...)
+	}
+	if r := checkStopped(s, c); r != nil {
+		problems = append(problems, r)
+	}
+	return problems
+}
+
+func (m *Machine) checkParticipant(c *wire.Change) *wire.Result {
+	if !keeps(c.Managers, m.self()) {
+		return WrongManager(m.self())
+	}
+	return nil
+}
+
+// checkFences refuses the word of a home that was declared lost, and everything while a repair is on. One
+// that comes back without the store takes part again like any other.
+func checkFences(n *catalog.Name, c *wire.Change) *wire.Result {
+	if n.Out {
+		r := refuse(wire.CodeFenced, "this manager was declared lost, and %s goes on without it", c.Store)
+		r.Hint = "give it a new data folder, then add it to the store again"
+		return r
+	}
+	if n.Repairing != "" {
+		return Unrepaired(c.Store, n.Repairing)
+	}
+	if slices.Contains(n.Fenced, c.Home) {
+		r := refuse(wire.CodeFenced, "manager %s was declared lost: it decides nothing about %s any more", c.Home, c.Store)
+		if c.BaseRevision == 0 { // what it may have sent before it was lost can still be on its way
+			r.Hint = "create the store on the other servers, then add that one"
+		}
+		return r
+	}
+	return nil
+}
+
+// checkHome says whether the change names the manager that decides, and all that keep the store.
+func checkHome(s *catalog.Store, c *wire.Change) *wire.Result {
+	if s == nil || s.Home == "" {
+		if smallest := smallest(c.Managers); s != nil || c.BaseRevision == 0 && c.Home != smallest {
+			return wrongHome(c, smallest)
+		}
+		return nil
+	}
+	if s.Home != c.Home {
+		return wrongHome(c, s.Home)
+	}
+	for _, w := range s.Managers {
+		if !keeps(c.Managers, w.Identity) && w.Identity != c.Drop {
+			return refuse(wire.CodeMissingManager, "manager %s keeps %s too: connect to it as well", w.URL, s.Name)
+		}
+	}
+	return nil
+}
+
+func wrongHome(c *wire.Change, home string) *wire.Result {
+	if c.Home == home {
+		return nil
+	}
+	return refuse(wire.CodeWrongHome, "changes of %s are decided by manager %s, not by %s: read the store again, then repeat", c.Store, home, c.Home)
+}
+
+func smallest(managers []wire.Manager) string {
+	return slices.MinFunc(managers, func(a, b wire.Manager) int { return strings.Compare(a.Identity, b.Identity) }).Identity
+}
+
+func keeps(managers []wire.Manager, identity string) bool {
+	return slices.ContainsFunc(managers, func(w wire.Manager) bool { return w.Identity == identity })
+}
+
+// checkBase holds the configuration that the change builds on against the store's: by its revision and
+// by who made it, since a store that was removed and made again has the same revisions. A manager that
+// does not have the store takes it whole: the home, which has it, vouches for it.
+func (m *Machine) checkBase(s *catalog.Store, c *wire.Change) *wire.Result {
+	switch {
+	case s == nil && c.Removes():
+		return refuse(wire.CodeStoreNotFound, "there is no store %s here", c.Store)
+	case s == nil && c.BaseRevision > 0 && c.Home == m.self():
+		return refuse(wire.CodeStaleRevision, "there is no store %s here, where its changes are decided; the change builds on revision %d: read the store again", c.Store, c.BaseRevision)
+	case s == nil:
+		return nil
+	case s.Name != c.Store:
+		return refuse(wire.CodeStoreExists, "store %s is there already: names that differ only in case can't both exist", s.Name)
+	case c.BaseRevision == 0:
+		return refuse(wire.CodeStoreExists, "store %s is there already with another topology: %s", s.Name, Difference(s.Nodes, c.Nodes))
+	case s.Revision != c.BaseRevision || s.Committed() != c.BaseOperation:
+		return refuse(wire.CodeStaleRevision, "%s is at revision %d (operation %s), the change builds on %d (%s): read the store again, then repeat",
+			s.Name, s.Revision, s.Committed(), c.BaseRevision, c.BaseOperation)
+	}
+	return nil
+}
+
+// checkStopped refuses to remove a store that is to run here.
+func checkStopped(s *catalog.Store, c *wire.Change) *wire.Result {
+	if s == nil || c.LoseData {
+		return nil
+	}
+	var names []string
+	for name, l := range s.Local {
+		if l.Desired == wire.DesiredRunning && l.Leaving == nil {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	slices.Sort(names)
+	is := " is running"
+	if len(names) > 1 {
+		is = " are running"
+	}
+	return refuse(wire.CodeStoreRunning, "%s: stop %s first", strings.Join(names, ", ")+is, s.Name)
+}
+
+// checkInstances holds the topology against what this server has: old instances keep their places, new
+// ones find their names and ports free.
+func (m *Machine) checkInstances(d *catalog.Data, s *catalog.Store, c *wire.Change) []*wire.Result {
+	var problems []*wire.Result
+	if s != nil {
+		if s.Operation != c.Creation {
+			return []*wire.Result{refuse(wire.CodeStoreExists, "store %s is another one here, made by operation %s: remove it, or take another name", s.Name, s.Operation)}
+		}
+		if r := checkKept(s, c); r != nil {
+			problems = append(problems, r)
+		}
+		if c.Founding {
+			if err := NeverRan(s); err != nil {
+				problems = append(problems, err)
+			}
+		}
+	}
+	added := m.added(s, c)
+	for _, n := range added {
+		if s != nil && s.Local[n.Name] != nil {
+			problems = append(problems, refuse(wire.CodeStoreBusy, "%s is still leaving %s: try again when it is gone, or take another name", n.Name, s.Name))
+		}
+	}
+	return append(problems, m.checkPorts(d, c, added)...)
+}
+
+// checkKept refuses a change that moves an instance, or takes data from one that stays.
+func checkKept(s *catalog.Store, c *wire.Change) *wire.Result {
+	for i, n := range c.Nodes {
+		old := node(s.Nodes, n.Name)
+		if old == nil {
+			continue
+		}
+		if !strings.EqualFold(n.Host, old.Host) || n.ClustronPort != old.ClustronPort || n.ClientPort != old.ClientPort {
+			return refuse(wire.CodeBadTopology, "nodes[%d]: %s is on %s with ports %d and %d: an instance keeps its place", i, n.Name, old.Host, old.ClustronPort, old.ClientPort)
+		}
+		if n.Role == wire.Gateway && old.Role == wire.Data && !c.Founding {
+			return refuse(wire.CodeBadTopology, "nodes[%d].role: %s holds data: it can't become a gateway, only be removed", i, n.Name)
+		}
+	}
+	return nil
+}
+
+// NeverRan refuses to found a store anew when an own instance has been started: its folder may hold the
+// beginnings of a store with the old founders.
+func NeverRan(s *catalog.Store) *wire.Result {
+	for name, l := range s.Local {
+		if l.Started {
+			return refuse(wire.CodeStoreStarted, "%s has been started: its founders stay as they are; repeat without founding", name)
+		}
+	}
+	return nil
+}
+
+// added are the own nodes that the store does not have.
+func (m *Machine) added(s *catalog.Store, c *wire.Change) []wire.Node {
+	var out []wire.Node
+	for _, n := range c.Nodes {
+		if m.Owns(n) && (s == nil || node(s.Nodes, n.Name) == nil) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// claims are the names of the nodes that this manager takes for its own.
+func (m *Machine) claims(c *wire.Change) []string {
+	var names []string
+	for _, n := range c.Nodes {
+		if m.Owns(n) {
+			names = append(names, n.Name)
+		}
+	}
+	return names
+}
+
+func node(nodes []wire.Node, name string) *wire.Node {
+	i := slices.IndexFunc(nodes, func(n wire.Node) bool { return n.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &nodes[i]
+}

@@ -1,0 +1,147 @@
+package twophase
+
+import (
+	"slices"
+
+	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/cmd/dkvmanager/internal/failpoint"
+	"dkvrun/runtime/wire"
+)
+
+// Commit makes a pending change the store's configuration, durably; at the home that is what decides the
+// operation. Only the home refuses, and only an operation that it let go. Epoch is the one that all have
+// voted for.
+func (m *Machine) Commit(id string, epoch uint64) (wire.Operation, error) {
+	end, err := m.decide("commit", id, func(d *catalog.Data, p *catalog.Pending) error {
+		switch {
+		case p == nil:
+			return unknown(id)
+		case !m.isHome(p) && m.cutOff(d, p):
+			return overruled(p)
+		case m.suspects(d, p.Store):
+			return m.checkSuspect(d, p.Store)
+		case m.late(p):
+			d.Decide(ended(p, false), m.Now())
+			return nil
+		case p.Epoch != epoch:
+			return moved(p, epoch)
+		}
+		m.install(d, p)
+		d.Decide(ended(p, true), m.Now())
+		return nil
+	})
+	if err == nil && end.State != wire.OperationCommitted {
+		err = aborted(id)
+	}
+	return end, err
+}
+
+// Abort drops a pending change, durably, or sees to it that it is never voted for here. The answer says
+// that the operation is committed where it is.
+func (m *Machine) Abort(id string, a wire.Abort) (wire.Operation, error) {
+	if err := wire.CheckName(a.Store); err != nil {
+		return wire.Operation{}, refuse(wire.CodeBadName, "store: %w", err)
+	}
+	return m.decide("abort", id, func(d *catalog.Data, p *catalog.Pending) error {
+		switch {
+		case p == nil:
+			d.Decide(catalog.Decision{ID: id, Store: a.Store, Epoch: a.Epoch}, m.Now())
+			return nil
+		case !m.isHome(p) && m.cutOff(d, p):
+			return overruled(p)
+		case m.isHome(p) && m.suspects(d, p.Store):
+			return m.checkSuspect(d, p.Store)
+		case p.Epoch > a.Epoch: // it was prepared anew since
+			return moved(p, a.Epoch)
+		}
+		d.Decide(ended(p, false), m.Now())
+		return nil
+	})
+}
+
+// decide lets f end an operation, unless it has ended before, and answers how it ended.
+func (m *Machine) decide(verb, id string, f func(*catalog.Data, *catalog.Pending) error) (wire.Operation, error) {
+	_ = failpoint.At(verb + ".received")
+	var end catalog.Decision
+	err := m.Catalog.Update(func(d *catalog.Data) error {
+		failpoint.Enter(verb)
+		if d.Decision(id) == nil {
+			if err := f(d, d.Pending(id)); err != nil {
+				return err
+			}
+		}
+		end = *d.Decision(id)
+		return nil
+	})
+	if err != nil {
+		return wire.Operation{}, err
+	}
+	m.forget(id)
+	_ = failpoint.At(verb + ".durable")
+	return m.decided(&end), nil
+}
+
+// Renew says that the runner of a pending operation is alive. This manager has to be its home. It never
+// brings an operation back.
+func (m *Machine) Renew(id string) (wire.Operation, error) {
+	if err := m.Expire(); err != nil {
+		return wire.Operation{}, err
+	}
+	d := m.Catalog.Snapshot()
+	if p := d.Pending(id); p != nil {
+		if !m.isHome(p) {
+			return wire.Operation{}, refuse(wire.CodeWrongHome, "operation %s is decided by manager %s: renew it there", id, p.Home)
+		}
+		m.hear(id)
+		return m.pending(p), nil
+	}
+	x := d.Decision(id)
+	switch {
+	case x == nil:
+		return wire.Operation{}, unknown(id)
+	case !x.Committed:
+		return wire.Operation{}, aborted(id)
+	}
+	return m.decided(x), nil
+}
+
+// Expire lets go, durably, of what this manager is the home of and nobody has renewed in time.
+func (m *Machine) Expire() error {
+	var late []string
+	d := m.Catalog.Snapshot()
+	for _, n := range d.Names {
+		if n.Pending != nil && m.late(n.Pending) && !m.suspects(d, n.Pending.Store) {
+			late = append(late, n.Pending.Store)
+		}
+	}
+	if len(late) == 0 {
+		return nil
+	}
+	return m.Catalog.Update(func(d *catalog.Data) error {
+		for _, store := range late {
+			m.lapse(d, store)
+		}
+		return nil
+	})
+}
+
+// lapse ends the pending change of a store where this manager is its home and it was not renewed in time.
+func (m *Machine) lapse(d *catalog.Data, store string) {
+	if p := d.Name(store).Pending; p != nil && m.late(p) && !m.suspects(d, store) {
+		d.Decide(ended(p, false), m.Now())
+	}
+}
+
+// cutOff says that the home of a pending change decides nothing any more.
+func (m *Machine) cutOff(d *catalog.Data, p *catalog.Pending) bool {
+	n := d.Name(p.Store)
+	return n.Out || n.Repairing != "" || slices.Contains(n.Fenced, p.Home)
+}
+
+func overruled(p *catalog.Pending) *wire.Result {
+	return refuse(wire.CodeFenced, "manager %s, which decided about operation %s, was declared lost: repair_store decides now", p.Home, p.ID)
+}
+
+func ended(p *catalog.Pending, committed bool) catalog.Decision {
+	return catalog.Decision{ID: p.ID, Store: p.Store, Action: p.Action, Epoch: p.Epoch, Digest: p.Digest, Committed: committed}
+}

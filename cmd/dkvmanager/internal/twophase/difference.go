@@ -1,0 +1,45 @@
+package twophase
+
+import (
+	"fmt"
+	"strings"
+
+	"dkvrun/runtime/wire"
+)
+
+// shownDifferences is how many differences a message names.
+const shownDifferences = 3
+
+// Difference says in words how a topology that is asked for differs from the one that is there.
+func Difference(there, wanted []wire.Node) string {
+	var found []string
+	for _, n := range there {
+		if node(wanted, n.Name) == nil {
+			found = append(found, n.Name+" is not in the request")
+		}
+	}
+	for _, w := range wanted {
+		n := node(there, w.Name)
+		if n == nil {
+			found = append(found, w.Name+" is not in the store")
+			continue
+		}
+		for _, field := range [][3]string{
+			{"host", n.Host, w.Host},
+			{"cluster port", fmt.Sprint(n.ClustronPort), fmt.Sprint(w.ClustronPort)},
+			{"client port", fmt.Sprint(n.ClientPort), fmt.Sprint(w.ClientPort)},
+			{"role", string(n.Role), string(w.Role)},
+		} {
+			if field[1] != field[2] {
+				found = append(found, fmt.Sprintf("%s has %s %s, not %s", w.Name, field[0], field[1], field[2]))
+			}
+		}
+	}
+	if len(found) == 0 {
+		return "the same instances in another order"
+	}
+	if more := len(found) - shownDifferences; more > 0 {
+		found = append(found[:shownDifferences], fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(found, "; ")
+}

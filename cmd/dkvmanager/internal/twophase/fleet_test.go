@@ -1,0 +1,177 @@
+package twophase
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/runtime/wire"
+)
+
+// fleet is three managers a, b and c, in the order of their identities, in one process: a's is the
+// smallest. Their clock is the test's.
+type fleet struct {
+	t    *testing.T
+	now  time.Time
+	all  []*member
+	down map[string]bool
+}
+
+// member is one manager with its disk.
+type member struct {
+	*Machine
+	fleet *fleet
+	dir   string
+	host  string
+	taken map[int]bool
+}
+
+func newFleet(t *testing.T) *fleet {
+	t.Helper()
+	f := &fleet{t: t, now: time.Date(2026, 1, 31, 8, 0, 0, 0, time.UTC), down: map[string]bool{}}
+	for range 3 {
+		m := &member{fleet: f, dir: t.TempDir(), taken: map[int]bool{}}
+		m.open()
+		f.all = append(f.all, m)
+	}
+	for i := range f.all { // identities are made in the order of time, so they are sorted already
+		f.all[i].host = fmt.Sprintf("127.28.0.%d", 11+i)
+	}
+	return f
+}
+
+// open starts the manager on its disk, as after a crash.
+func (m *member) open() {
+	t := m.fleet.t
+	t.Helper()
+	if m.Machine != nil {
+		_ = m.Catalog.(*catalog.Catalog).Close()
+	}
+	cat, err := catalog.Open(m.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cat.Close() })
+	m.Machine = New(Options{
+		Catalog: cat, Peers: m.fleet, Engine: "etcd",
+		Owns: func(n wire.Node) bool { return n.Host == m.host },
+		Ports: func(_ string, nodes []wire.Node) error {
+			for _, n := range nodes {
+				if m.taken[n.ClientPort] {
+					return refuse(wire.CodePortTaken, "%s:%d is taken", n.Host, n.ClientPort)
+				}
+			}
+			return nil
+		},
+		Now: func() time.Time { return m.fleet.now },
+	})
+	if err := m.Start(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (m *member) url() string { return "http://" + m.host + ":7801" }
+
+// State makes the fleet its own network.
+func (f *fleet) State(_ context.Context, url, store string) (wire.StoreState, error) {
+	for _, m := range f.all {
+		if m.url() == url && !f.down[m.host] {
+			return m.State(store)
+		}
+	}
+	return wire.StoreState{}, fmt.Errorf("%s does not answer", url)
+}
+
+func (f *fleet) Settle(ctx context.Context, to wire.Manager, store, home string) error {
+	for _, m := range f.all {
+		if m.url() == to.URL && m.self() == to.Identity && !f.down[m.host] {
+			_, err := m.Settle(ctx, store, home)
+			return err
+		}
+	}
+	return fmt.Errorf("%s does not answer", to.URL)
+}
+
+func (f *fleet) managers() []wire.Manager {
+	var out []wire.Manager
+	for _, m := range f.all {
+		out = append(out, wire.Manager{Identity: m.self(), URL: m.url()})
+	}
+	return out
+}
+
+// create is the operation that makes OrdersStore with an instance on each server.
+func (f *fleet) create(id string, epoch uint64) wire.Change {
+	var nodes []wire.Node
+	for i, m := range f.all {
+		nodes = append(nodes, wire.Node{Name: fmt.Sprintf("orders-%d", i+1), Host: m.host, ClustronPort: 7811, ClientPort: 7861, Role: wire.Data})
+	}
+	return wire.Change{
+		ID: id, Action: wire.CreateAction, Store: "OrdersStore", Owner: "tester", Home: f.all[0].self(), Managers: f.managers(),
+		Epoch: epoch, Creation: id, Nodes: nodes, Founders: wire.Founders(nodes), Desired: wire.DesiredStopped,
+	}
+}
+
+// prepare has all managers vote, the home first.
+func (f *fleet) prepare(c wire.Change) {
+	f.t.Helper()
+	for _, m := range f.all {
+		if op, err := m.Prepare(c); err != nil || op.State != wire.OperationPending || op.Epoch != c.Epoch {
+			f.t.Fatalf("prepare at %s: %+v, %v", m.host, op, err)
+		}
+	}
+}
+
+// commit commits at all managers, the home first.
+func (f *fleet) commit(c wire.Change) {
+	f.t.Helper()
+	for _, m := range f.all {
+		if op, err := m.Commit(c.ID, c.Epoch); err != nil || op.State != wire.OperationCommitted {
+			f.t.Fatalf("commit at %s: %+v, %v", m.host, op, err)
+		}
+	}
+}
+
+// made is the store as all three have it.
+func (f *fleet) made() wire.Change {
+	f.t.Helper()
+	c := f.create(id(1), 1)
+	f.prepare(c)
+	f.commit(c)
+	return c
+}
+
+func id(n int) string { return fmt.Sprintf("0198f0a0-0000-7000-8000-%012d", n) }
+
+// refused says that err is a refusal with this code.
+func (f *fleet) refused(err error, code string) *wire.Result {
+	f.t.Helper()
+	var r *wire.Result
+	if !errors.As(err, &r) || r.Code != code {
+		f.t.Errorf("got %v, want %s", err, code)
+		return &wire.Result{}
+	}
+	return r
+}
+
+// state is what an operation has come to at a manager.
+func (m *member) state(id string) wire.OperationState {
+	m.fleet.t.Helper()
+	op, err := m.Operation(id)
+	if err != nil {
+		m.fleet.t.Fatal(err)
+	}
+	return op.State
+}
+
+func (m *member) store() *catalog.Store { return m.Catalog.Snapshot().Stores["OrdersStore"] }
+
+// resolve lets every manager look for itself.
+func (f *fleet) resolve() {
+	for _, m := range f.all {
+		_ = m.Resolve(context.Background()) // a home that is down is part of the tests
+	}
+}

@@ -1,0 +1,98 @@
+package twophase
+
+import (
+	"testing"
+
+	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/runtime/wire"
+)
+
+func startAll(d *catalog.Data) error {
+	for _, s := range d.Stores {
+		for _, l := range s.Local {
+			l.Desired = wire.DesiredRunning
+		}
+	}
+	return nil
+}
+
+func forgetNames(d *catalog.Data) error {
+	d.Names = nil
+	return nil
+}
+
+// narrowed is the operation that takes orders-1 out.
+func (f *fleet) narrowed() wire.Change {
+	c := f.create(id(2), 2)
+	c.Action, c.Creation, c.BaseRevision, c.BaseOperation = wire.RemoveInstanceAction, id(1), 1, id(1)
+	c.Nodes = c.Nodes[1:]
+	return c
+}
+
+func TestWhatGoesLeavesItsStore(t *testing.T) {
+	f := newFleet(t)
+	f.made()
+	c := f.narrowed()
+	f.prepare(c)
+	f.commit(c)
+	local := f.all[0].store().Local["orders-1"]
+	if local == nil || local.Leaving == nil || local.Leaving.Name != "orders-1" || local.LoseData {
+		t.Errorf("got %+v", local)
+	}
+	if len(f.all[1].store().Local) != 1 {
+		t.Errorf("another server has %v", f.all[1].store().Local)
+	}
+
+	// As long as it leaves, nothing of its name can come.
+	again := f.create(id(3), 3)
+	again.Action, again.Creation, again.BaseRevision, again.BaseOperation = wire.AddInstanceAction, id(1), 2, id(2)
+	_, err := f.all[0].Prepare(again)
+	f.refused(err, wire.CodeStoreBusy)
+}
+
+func TestWhatNeverRanIsGoneAtOnce(t *testing.T) {
+	f := newFleet(t)
+	f.made()
+	c := f.narrowed()
+	c.Founding, c.Founders = true, wire.Founders(c.Nodes)
+	f.prepare(c)
+	f.commit(c)
+	if local := f.all[0].store().Local; len(local) != 0 {
+		t.Errorf("got %v", local)
+	}
+	if len(f.all[0].store().Founders) != 2 {
+		t.Errorf("founders %v", f.all[0].store().Founders)
+	}
+}
+
+func TestNothingIsFoundedAnewThatRan(t *testing.T) {
+	f := newFleet(t)
+	f.made()
+	if err := f.all[0].Catalog.Update(startAll); err != nil {
+		t.Fatal(err)
+	}
+	c := f.narrowed()
+	c.Founding = true
+	_, err := f.all[0].Prepare(c)
+	f.refused(err, wire.CodeStoreStarted)
+}
+
+func TestAFounderThatComesBackJoins(t *testing.T) {
+	f := newFleet(t)
+	c := f.made()
+	if err := f.all[0].Catalog.Update(func(d *catalog.Data) error {
+		delete(d.Stores["OrdersStore"].Local, "orders-1") // it left, and is gone
+		d.Stores["OrdersStore"].Nodes = c.Nodes[1:]
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	again := f.create(id(2), 2)
+	again.Action, again.Creation, again.BaseRevision, again.BaseOperation, again.Desired = wire.AddInstanceAction, id(1), 1, id(1), wire.DesiredRunning
+	f.prepare(again)
+	f.commit(again)
+	local := f.all[0].store().Local["orders-1"]
+	if local == nil || !local.Bootstrapped || local.Desired != wire.DesiredRunning {
+		t.Errorf("got %+v", local)
+	}
+}

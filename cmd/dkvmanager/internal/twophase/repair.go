@@ -1,0 +1,105 @@
+package twophase
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/runtime/wire"
+)
+
+// graceHome is how much longer than an operation lives its home has to have been silent before it may be
+// declared lost.
+const graceHome = 10 * time.Second
+
+// Fence is the first half of a repair: from now on nothing is decided by the word of a home that is lost.
+// The answer, what this manager has of the store, stays true until Decide. It refuses while the home
+// gives signs of life. Again it is the same.
+func (m *Machine) Fence(ctx context.Context, store string, f wire.Fence) (wire.StoreState, error) {
+	if p := m.Catalog.Snapshot().Name(store).Pending; p != nil && p.Home == f.Lost && !m.isHome(p) {
+		_ = m.follow(ctx, p) // a home that answers settles it, and is heard
+	}
+	err := m.Catalog.Update(func(d *catalog.Data) error {
+		n := d.Name(store)
+		s := d.Named(store)
+		switch {
+		case f.Lost == m.self():
+			return refuse(wire.CodeBadRequest, "lost: this manager is %s, and it answers", m.self())
+		case n.Out:
+			return refuse(wire.CodeFenced, "this manager was itself declared lost for %s", store)
+		case n.Repairing == f.Lost, slices.Contains(n.Fenced, f.Lost):
+			return nil
+		case n.Repairing != "":
+			return Unrepaired(store, n.Repairing)
+		case s != nil && s.Home != f.Lost && n.Pending == nil:
+			return refuse(wire.CodeWrongHome, "changes of %s are decided by manager %s, not by %s: that one need not be lost", store, s.Home, f.Lost)
+		case n.Pending != nil && n.Pending.Home != f.Lost:
+			return Busy(n.Pending)
+		}
+		for _, survivor := range f.Survivors {
+			if slices.Contains(n.Fenced, survivor) {
+				return refuse(wire.CodeFenced, "manager %s was declared lost before: it can't help to repair %s", survivor, store)
+			}
+		}
+		if r := m.checkSilence(d, store, f.Lost); r != nil {
+			return r
+		}
+		d.SetName(store, func(n *catalog.Name) { n.Repairing = f.Lost })
+		return nil
+	})
+	if err != nil {
+		return wire.StoreState{}, err
+	}
+	return m.State(store)
+}
+
+// checkSilence refuses to take a home for lost that may have decided, not long ago, about something that
+// this manager voted for, or may have voted for.
+func (m *Machine) checkSilence(d *catalog.Data, store, lost string) *wire.Result {
+	silence := m.ExpireAfter + graceHome
+	if p := d.Name(store).Pending; p != nil {
+		silence = min(silence, m.silence(p.ID))
+	}
+	if m.suspects(d, store) {
+		silence = min(silence, m.silence(suspicion(store)))
+	}
+	if silence >= m.ExpireAfter+graceHome {
+		return nil
+	}
+	return refuse(wire.CodeHomeAlive, "manager %s was heard of %s ago, and may still decide: it is taken for lost after %s of silence",
+		lost, silence.Round(time.Second), m.ExpireAfter+graceHome)
+}
+
+// Decide is the second half: what any survivor had committed of the lost home's operations goes forward,
+// the rest is dropped; the store gets another home and goes on without the lost one. What comes late, or
+// again, changes nothing.
+func (m *Machine) Decide(store string, f wire.Verdict) (wire.StoreState, error) {
+	err := m.Catalog.Update(func(d *catalog.Data) error {
+		if d.Name(store).Repairing != f.Lost {
+			return nil
+		}
+		if s := d.Named(store); s != nil && !keeps(s.Managers, f.Home) {
+			return refuse(wire.CodeBadRequest, "home: %q does not keep %s", f.Home, store)
+		}
+		if p := d.Name(store).Pending; p != nil && p.Home == f.Lost {
+			committed := slices.Contains(f.Committed, p.ID)
+			if committed {
+				m.install(d, p)
+			}
+			d.Decide(ended(p, committed), m.Now())
+		}
+		if s := d.Named(store); s != nil {
+			s.Managers = slices.DeleteFunc(slices.Clone(s.Managers), func(w wire.Manager) bool { return w.Identity == f.Lost })
+			s.Home = f.Home
+		}
+		d.SetName(store, func(n *catalog.Name) {
+			n.Repairing, n.Fenced = "", append(slices.Clone(n.Fenced), f.Lost)
+		})
+		return nil
+	})
+	if err != nil {
+		return wire.StoreState{}, err
+	}
+	return m.State(store)
+}

@@ -1,0 +1,221 @@
+package twophase
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"dkvrun/runtime/wire"
+)
+
+var ctx = context.Background()
+
+// fence has the survivors b and c fence a; all of them answer.
+func (f *fleet) fence() {
+	f.t.Helper()
+	lost := wire.Fence{Lost: f.all[0].self(), Survivors: []string{f.all[1].self(), f.all[2].self()}}
+	for _, m := range f.all[1:] {
+		if s, err := m.Fence(ctx, "OrdersStore", lost); err != nil || s.Repairing != lost.Lost {
+			f.t.Fatalf("fence at %s: %+v, %v", m.host, s, err)
+		}
+	}
+}
+
+func (f *fleet) decide(committed ...string) {
+	f.t.Helper()
+	for _, m := range f.all[1:] {
+		s, err := m.Decide("OrdersStore", wire.Verdict{Lost: f.all[0].self(), Committed: committed, Home: f.all[1].self()})
+		if err != nil || s.Repairing != "" || s.Pending != nil || len(s.Fenced) != 1 {
+			f.t.Fatalf("decide at %s: %+v, %v", m.host, s, err)
+		}
+	}
+}
+
+func TestALostHomeIsReplaced(t *testing.T) {
+	f := newFleet(t)
+	f.made()
+	f.down[f.all[0].host] = true
+	f.fence()
+	next := f.create(id(2), 2)
+	next.Action, next.Creation, next.BaseRevision, next.BaseOperation = wire.AddInstanceAction, id(1), 1, id(1)
+	_, err := f.all[1].Prepare(next)
+	f.refused(err, wire.CodeRepairUnfinished)
+	f.decide()
+	f.decide() // again changes nothing
+	for _, m := range f.all[1:] {
+		if s := m.store(); s.Home != f.all[1].self() || len(s.Managers) != 2 {
+			t.Errorf("%s: home %s of %v", m.host, s.Home, s.Managers)
+		}
+	}
+
+	// It comes back, and learns it: its word counts for nothing, its instances stop.
+	back := f.all[0]
+	f.down[back.host] = false
+	if err := back.Catalog.Update(startAll); err != nil {
+		t.Fatal(err)
+	}
+	if err := back.Tend(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if local := back.store().Local["orders-1"]; local.Desired != wire.DesiredStopped {
+		t.Error("its instance is still to run")
+	}
+	_, err = back.Prepare(next)
+	f.refused(err, wire.CodeFenced)
+}
+
+func TestARepairTakesWhatASurvivorHasCommitted(t *testing.T) {
+	f := newFleet(t)
+	c := f.create(id(1), 1)
+	f.prepare(c)
+	for _, m := range f.all[:2] {
+		if _, err := m.Commit(c.ID, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.down[f.all[0].host] = true
+	f.now = f.now.Add(wire.ExpireAfter + graceHome + time.Second)
+	f.fence()
+	_, err := f.all[2].Commit(c.ID, 1) // the runner's, late: the repair decides now
+	f.refused(err, wire.CodeFenced)
+	f.decide(c.ID)
+	if s := f.all[2].store(); s == nil || s.Committed() != c.ID || s.Home != f.all[1].self() {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestARepairDropsWhatNobodyHasCommitted(t *testing.T) {
+	f := newFleet(t)
+	c := f.create(id(1), 1)
+	f.prepare(c)
+	f.down[f.all[0].host] = true
+	_, err := f.all[1].Fence(ctx, "OrdersStore", wire.Fence{Lost: f.all[0].self()})
+	f.refused(err, wire.CodeHomeAlive)
+	f.now = f.now.Add(wire.ExpireAfter + graceHome + time.Second)
+	f.fence()
+	f.decide()
+	for _, m := range f.all[1:] {
+		if m.store() != nil || m.state(c.ID) != wire.OperationAborted {
+			t.Errorf("%s: %s", m.host, m.state(c.ID))
+		}
+	}
+}
+
+func TestALostHomeJoinsTheStoreThatIsMadeWithoutIt(t *testing.T) {
+	f := newFleet(t)
+	c := f.create(id(1), 1)
+	f.prepare(c)
+	f.down[f.all[0].host] = true
+	f.now = f.now.Add(wire.ExpireAfter + graceHome + time.Second)
+	f.fence()
+	f.decide()
+	f.down[f.all[0].host] = false
+	f.all[0].open() // it comes back, and knows nothing of a repair
+
+	again := f.create(id(2), 2)
+	_, err := f.all[1].Prepare(again)
+	if r := f.refused(err, wire.CodeFenced); !strings.Contains(r.Hint, "on the other servers") {
+		t.Errorf("the hint is %q", r.Hint)
+	}
+	without := f.create(id(3), 2)
+	without.Home, without.Managers, without.Nodes = f.all[1].self(), without.Managers[1:], without.Nodes[1:]
+	without.Founders = wire.Founders(without.Nodes)
+	for _, m := range f.all[1:] {
+		if _, err := m.Prepare(without); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, m := range f.all[1:] {
+		if _, err := m.Commit(without.ID, 2); err != nil {
+			t.Fatal(err)
+		}
+	}
+	with := f.create(id(4), 3)
+	with.Action, with.Creation, with.BaseRevision, with.BaseOperation, with.Home = wire.AddInstanceAction, without.ID, 1, without.ID, without.Home
+	f.prepare(with)
+	for _, m := range []*member{f.all[1], f.all[0], f.all[2]} {
+		if _, err := m.Commit(with.ID, 3); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, m := range f.all {
+		if n := m.Catalog.Snapshot().Name("OrdersStore"); m.store() == nil || len(n.Fenced) > 0 {
+			t.Errorf("%s has %+v, and for lost %v", m.host, m.store(), n.Fenced)
+		}
+	}
+}
+
+func TestAHomeThatAnswersIsNotLost(t *testing.T) {
+	f := newFleet(t)
+	f.prepare(f.create(id(1), 1))
+	f.now = f.now.Add(20 * time.Second)
+	_, err := f.all[1].Fence(ctx, "OrdersStore", wire.Fence{Lost: f.all[0].self()})
+	f.refused(err, wire.CodeHomeAlive)
+	_, err = f.all[0].Fence(ctx, "OrdersStore", wire.Fence{Lost: f.all[0].self()})
+	f.refused(err, wire.CodeBadRequest)
+}
+
+// What answers at the home's address does not speak for it: a new server there, or one that may have forgotten
+// what it decided.
+func TestAHomeThatOnlySeemsToAnswerIsLost(t *testing.T) {
+	for name, lose := range map[string]func(*member){
+		"another manager": func(m *member) { m.dir = m.fleet.t.TempDir(); m.open() },
+		"a suspect one":   func(m *member) { m.doubt(forgetNames) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFleet(t)
+			c := f.create(id(1), 1)
+			f.prepare(c)
+			lost := wire.Fence{Lost: f.all[0].self(), Survivors: []string{f.all[1].self(), f.all[2].self()}}
+			lose(f.all[0])
+			f.now = f.now.Add(20 * time.Second)
+			_, err := f.all[1].Fence(ctx, "OrdersStore", lost)
+			f.refused(err, wire.CodeHomeAlive) // not long enough
+			f.now = f.now.Add(graceHome + 20*time.Second)
+			for _, m := range f.all[1:] {
+				if s, err := m.Fence(ctx, "OrdersStore", lost); err != nil || s.Repairing != lost.Lost {
+					t.Errorf("fence at %s: %+v, %v", m.host, s, err)
+				}
+			}
+		})
+	}
+}
+
+func TestAManagerTakesWhatItMissed(t *testing.T) {
+	f := newFleet(t)
+	f.made()
+	c := f.narrowed()
+	f.prepare(c)
+	for _, m := range f.all[:2] {
+		if _, err := m.Commit(c.ID, c.Epoch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The third has lost its vote with its disk's last write.
+	away := f.all[2]
+	if err := away.Catalog.Update(forgetNames); err != nil {
+		t.Fatal(err)
+	}
+	if err := away.Tend(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if s := away.store(); s.Revision != 2 || s.Committed() != c.ID || len(s.Nodes) != 2 || s.Local["orders-3"] == nil {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestSettleAsksAtOnce(t *testing.T) {
+	f := newFleet(t)
+	c := f.create(id(1), 1)
+	f.prepare(c)
+	if _, err := f.all[0].Commit(c.ID, 1); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := f.all[1].Settle(ctx, "OrdersStore", ""); err != nil || s.Configuration == nil || s.Pending != nil {
+		t.Errorf("%+v, %v", s, err)
+	}
+	f.down[f.all[0].host] = true
+	_, err := f.all[2].Settle(ctx, "OrdersStore", "")
+	f.refused(err, wire.CodeHomeSilent)
+}

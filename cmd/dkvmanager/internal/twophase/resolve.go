@@ -1,0 +1,74 @@
+package twophase
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+
+	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/runtime/wire"
+)
+
+// Resolve ends what can be ended: it lets go of what expired here, and asks the homes about everything
+// else that is pending. The error says which homes gave no answer; what they decide stays pending.
+func (m *Machine) Resolve(ctx context.Context) error {
+	all := []error{m.Expire()}
+	names := m.Catalog.Snapshot().Names
+	for _, key := range slices.Sorted(maps.Keys(names)) {
+		n := names[key]
+		switch p := n.Pending; {
+		case p == nil, n.Repairing != "", n.Out:
+		case !m.isHome(p):
+			all = append(all, m.follow(ctx, p))
+		default:
+			all = append(all, m.release(ctx, p))
+		}
+	}
+	return errors.Join(all...)
+}
+
+// follow does with a pending change what its home did. A home that does not know the operation has
+// undone it: it voted first, and no later operation passes while anyone still holds this one.
+func (m *Machine) follow(ctx context.Context, p *catalog.Pending) error {
+	home, err := m.Peers.State(ctx, urlOf(p.Managers, p.Home), p.Store)
+	if err != nil {
+		return err
+	}
+	if home.Manager != p.Home {
+		return nil // another manager under that address: its word counts for nothing
+	}
+	if home.Suspect {
+		return nil // it may have forgotten what it decided
+	}
+	m.hear(p.ID)
+	if m.suspects(m.Catalog.Snapshot(), p.Store) {
+		return m.catchUp(p.Store, &home)
+	}
+	if slices.Contains(home.Fenced, m.self()) {
+		// What it held may be long superseded there: its vote stays, and the store goes on without it.
+		return m.Catalog.Update(func(d *catalog.Data) error { return leaveOut(d, p.Store) })
+	}
+	switch home.Of(p.ID) {
+	case wire.OperationPending:
+		return nil
+	case wire.OperationCommitted:
+		_, err = m.Commit(p.ID, p.Epoch)
+	default:
+		_, err = m.Abort(p.ID, wire.Abort{Store: p.Store, Epoch: p.Epoch})
+	}
+	var refused *wire.Result
+	if errors.As(err, &refused) && refused.Code != wire.CodeReadOnly {
+		return nil // it ended while the home was asked
+	}
+	return err
+}
+
+func urlOf(managers []wire.Manager, identity string) string {
+	for _, w := range managers {
+		if w.Identity == identity {
+			return w.URL
+		}
+	}
+	return ""
+}

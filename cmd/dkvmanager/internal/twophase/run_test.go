@@ -1,0 +1,78 @@
+package twophase
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"dkvrun/runtime/wire"
+)
+
+// mute are peers that give no answer.
+type mute struct{ asked func(ctx context.Context) }
+
+func (p mute) State(ctx context.Context, url, _ string) (wire.StoreState, error) {
+	p.asked(ctx)
+	return wire.StoreState{}, fmt.Errorf("manager %s does not answer", url)
+}
+
+func (mute) Settle(context.Context, wire.Manager, string, string) error { return nil }
+
+// among is a manager that keeps a store with two others.
+func among(t *testing.T) (*fleet, *member) {
+	f := newFleet(t)
+	c := f.create(id(1), 1)
+	f.prepare(c)
+	f.commit(c)
+	return f, f.all[0]
+}
+
+func TestSilentManagersAreToldOfOnce(t *testing.T) {
+	f, m := among(t)
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	left := 20 // ten comparisons with the two others
+	m.Peers = mute{func(context.Context) {
+		if left--; left == 0 {
+			stop()
+		}
+	}}
+	var told []string
+	m.Run(running, time.Millisecond, func(err error) { told = append(told, err.Error()) })
+	want := fmt.Sprintf("manager %s does not answer\nmanager %s does not answer", f.all[1].url(), f.all[2].url())
+	if len(told) != 1 || told[0] != want {
+		t.Errorf("told of %q, want %q once", told, want)
+	}
+}
+
+// What is pending expires in its time, however long the others are silent.
+func TestAComparisonDoesNotHoldUpTheRest(t *testing.T) {
+	f, m := among(t)
+	running, stop := context.WithTimeout(ctx, 10*time.Second)
+	defer stop()
+	asked := make(chan struct{}, 2)
+	m.Peers = mute{func(ctx context.Context) {
+		asked <- struct{}{}
+		<-ctx.Done()
+	}}
+	m.ExpireAfter = -time.Second // with the next round
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		m.Run(running, time.Millisecond, func(error) {})
+	}()
+	<-asked
+	f.prepare(f.narrowed())
+	look := time.NewTicker(time.Millisecond)
+	defer look.Stop()
+	for m.Catalog.Snapshot().Name("OrdersStore").Pending != nil {
+		select {
+		case <-look.C:
+		case <-running.Done():
+			t.Fatal("the change is still pending")
+		}
+	}
+	stop()
+	<-ended
+}

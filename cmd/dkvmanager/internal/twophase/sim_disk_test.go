@@ -1,0 +1,86 @@
+package twophase
+
+import (
+	"encoding/json"
+	"runtime"
+
+	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/runtime/wire"
+)
+
+// disk is a manager's catalog. What the writer of the real one promises is what it does: a crash in the
+// middle of a write leaves the old generation or the new one, and a write that returned stays.
+type disk struct {
+	s        *simulation
+	m        *manager
+	identity string
+	// durable survives a crash; visible is what the manager works with.
+	durable, visible []byte
+	// previous is the generation before; damaged says that the latest one can't be read.
+	previous []byte
+	damaged  bool
+}
+
+func (d *disk) Identity() string { return d.identity }
+
+func (d *disk) Snapshot() *catalog.Data { return d.read(d.visible) }
+
+func (d *disk) read(text []byte) *catalog.Data {
+	data := &catalog.Data{}
+	if err := json.Unmarshal(text, data); err != nil {
+		panic(err) // it was written by Marshal
+	}
+	return data
+}
+
+func (d *disk) Update(f func(*catalog.Data) error) error {
+	next := d.Snapshot()
+	if err := f(next); err != nil {
+		return err
+	}
+	text, err := json.Marshal(next)
+	if err != nil {
+		return err
+	}
+	if string(text) == string(d.visible) {
+		return nil
+	}
+	if d.s.chance(d.s.faults.diskFull) {
+		return &wire.Result{StatusCode: 503, Code: wire.CodeReadOnly, Message: "no space left on device"}
+	}
+	if d.s.chance(d.s.faults.crashInWrite) {
+		if d.s.chance(0.5) { // it was renamed in time
+			d.keep(text)
+			d.s.look(d.m)
+		}
+		d.s.crash(d.m)
+		runtime.Goexit()
+	}
+	d.visible = text
+	if d.s.weak.voteBeforeSync {
+		d.s.after(d.s.upTo(syncLate), func() {
+			if string(d.visible) == string(text) {
+				d.keep(text)
+			}
+		})
+	} else {
+		d.keep(text)
+	}
+	d.s.look(d.m)
+	return nil
+}
+
+// keep makes a generation durable. What was damaged is not kept as the one before.
+func (d *disk) keep(text []byte) {
+	if !d.damaged {
+		d.previous = d.durable
+	}
+	d.durable, d.damaged = text, false
+}
+
+// damage loses the latest generation: the manager falls back to the one before.
+func (d *disk) damage() {
+	if d.previous != nil && !d.damaged {
+		d.durable, d.damaged = d.previous, true
+	}
+}

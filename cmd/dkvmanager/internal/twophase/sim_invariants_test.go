@@ -1,0 +1,197 @@
+package twophase
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/runtime/wire"
+)
+
+// broken is what ends a simulation: something that must never be.
+type broken string
+
+// fail ends the simulation. In a task it is carried to the one who runs it.
+func (s *simulation) fail(format string, args ...any) {
+	if s.broken == "" {
+		s.broken = broken(fmt.Sprintf(format, args...))
+	}
+}
+
+func (s *simulation) decode(text []byte, into any) {
+	if err := json.Unmarshal(text, into); err != nil {
+		s.fail("a body that can't be read: %v: %s", err, text)
+	}
+}
+
+// decided says that the home of an operation has committed it: the commit point has passed.
+func (s *simulation) decided(id string) bool {
+	for _, m := range s.managers {
+		if m.disk.identity == s.changes[id].Home {
+			return m.committed[id]
+		}
+	}
+	return false
+}
+
+// look holds what a manager has just made durable against what all have ever done.
+func (s *simulation) look(m *manager) {
+	d := m.disk.read(m.disk.durable)
+	for _, store := range stores {
+		s.givenUp(d, store)
+	}
+	for _, n := range d.Names {
+		for _, x := range n.Decided {
+			if x.Committed {
+				s.hasCommitted(m, x.ID)
+			} else {
+				m.aborted[x.ID] = true
+			}
+		}
+		if n.Pending != nil && d.Decision(n.Pending.ID) != nil {
+			s.fail("%s has %s pending and decided", m.host, n.Pending.ID)
+		}
+	}
+	for _, there := range d.Stores {
+		s.hasCommitted(m, there.Change)
+		if !s.decided(there.Change) {
+			s.fail("I3: %s has %s at revision %d by %s, which its home has not committed", m.host, there.Name, there.Revision, there.Change)
+		}
+	}
+	s.agree()
+}
+
+// hasCommitted notes a commit. At the home it has to build on the commit before it (I6).
+func (s *simulation) hasCommitted(m *manager, id string) {
+	if m.committed[id] {
+		return
+	}
+	m.committed[id] = true
+	c := s.changes[id]
+	if c.Home != m.disk.identity {
+		return
+	}
+	if s.lost[c.Store][m.disk.identity] {
+		s.fail("I8: %s was declared lost, and commits %s", m.host, id)
+	}
+	if s.undone[id] {
+		s.fail("%s commits %s, of which a runner has said that nothing stays", m.host, id)
+	}
+	if head := s.heads[c.Store]; head != c.BaseOperation {
+		s.fail("I6: %s commits %s, which builds on %q, while the store is at %q", m.host, id, c.BaseOperation, head)
+	}
+	s.heads[c.Store] = id
+	if c.Removes() {
+		s.heads[c.Store] = ""
+	}
+}
+
+// givenUp notes that a home was declared lost, with what the survivors go on from. What only it had
+// committed is gone.
+func (s *simulation) givenUp(d *catalog.Data, store string) {
+	for _, identity := range d.Name(store).Fenced {
+		if s.lost[store][identity] {
+			continue
+		}
+		if s.lost[store] == nil {
+			s.lost[store] = map[string]bool{}
+		}
+		s.lost[store][identity] = true
+		if s.headIsLeft(store) {
+			continue
+		}
+		s.heads[store] = ""
+		if there := d.Stores[store]; there != nil {
+			s.heads[store] = there.Change
+		}
+	}
+}
+
+// headIsLeft says whether a manager that was not declared lost has the last commit of a store: then all go on
+// from it.
+func (s *simulation) headIsLeft(store string) bool {
+	for m, c := range s.configurations(store) {
+		if c.Change == s.heads[store] && !s.lost[store][m.disk.identity] {
+			return true
+		}
+	}
+	return false
+}
+
+// agree says that no operation has ended in both ways (I1), but for managers that were declared lost.
+func (s *simulation) agree() {
+	for _, a := range s.managers {
+		for id := range a.aborted {
+			for _, b := range s.managers {
+				lost := s.lost[s.changes[id].Store]
+				if b.committed[id] && !lost[a.disk.identity] && !lost[b.disk.identity] {
+					s.fail("I1: %s is aborted at %s and committed at %s", id, a.host, b.host)
+				}
+			}
+		}
+	}
+}
+
+// settled says, once all is well again, that nothing stays pending and all have the same (I5).
+func (s *simulation) settled() {
+	for _, m := range s.managers {
+		for _, n := range m.disk.read(m.disk.durable).Names {
+			if n.Repairing != "" {
+				s.fail("I5: %s is still repairing without %s", m.host, n.Repairing)
+			}
+			if n.Pending != nil && !s.lost[n.Pending.Store][m.disk.identity] {
+				s.fail("I5: %s still has %s of %s pending", m.host, n.Pending.ID, n.Pending.Store)
+			}
+		}
+	}
+	for _, store := range stores {
+		all := s.configurations(store)
+		for m, c := range all {
+			if s.lost[store][m.disk.identity] {
+				continue
+			}
+			if s.heads[store] != c.Change {
+				s.fail("I5: %s has %s by %s, the last commit is %q", m.host, store, c.Change, s.heads[store])
+			}
+			for _, w := range c.Managers {
+				for _, other := range s.managers {
+					if o := all[other]; other.disk.identity == w.Identity && (o == nil || o.Change != c.Change || o.Digest != c.Digest || o.Revision != c.Revision) {
+						s.fail("I5: %s has %s by %s, %s has %+v", m.host, store, c.Change, other.host, o)
+					}
+				}
+			}
+		}
+		if s.heads[store] != "" && len(all) == 0 {
+			s.fail("I5: %s was made by %s, and nobody has it", store, s.heads[store])
+		}
+	}
+}
+
+// differentContent sends a known operation with another content: it is refused wherever it is known (I7).
+func (s *simulation) differentContent(m *manager) {
+	d := m.disk.Snapshot()
+	for _, n := range d.Names {
+		for id, digest := range known(n) {
+			c := *s.changes[id]
+			c.Owner += " somebody else"
+			if digest == "" {
+				continue // only its abort came here
+			}
+			if _, err := m.machine.Prepare(c); !isCode(err, wire.CodeOperationDiffers) {
+				s.fail("I7: %s takes %s with another content: %v", m.host, id, err)
+			}
+		}
+	}
+}
+
+// known are the operations of a name, with their digests.
+func known(n *catalog.Name) map[string]string {
+	out := map[string]string{}
+	for _, x := range n.Decided {
+		out[x.ID] = x.Digest
+	}
+	if n.Pending != nil {
+		out[n.Pending.ID] = n.Pending.Digest
+	}
+	return out
+}

@@ -1,0 +1,171 @@
+package twophase
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"dkvrun/cmd/dkvmanager/internal/catalog"
+	runner "dkvrun/runtime/apply"
+	"dkvrun/runtime/wire"
+)
+
+// manager is one simulated dkvmanager: the machine under test over a simulated disk.
+type manager struct {
+	process
+	s       *simulation
+	disk    *disk
+	host    string
+	machine *Machine
+	gone    bool // it does not come back
+	// committed and aborted are what became of operations here; nothing is ever taken out.
+	committed, aborted map[string]bool
+}
+
+func (m *manager) url() string { return "http://" + m.host }
+
+// start begins a life of the manager on its disk.
+func (m *manager) start() {
+	m.down = false
+	m.disk.visible = m.disk.durable
+	m.machine = New(Options{
+		Catalog: m.disk, Peers: m, Engine: "etcd",
+		Owns:    func(n wire.Node) bool { return n.Host == m.host },
+		Ports:   func(string, []wire.Node) error { return nil },
+		Now:     func() time.Time { return m.s.now },
+		Suspect: m.disk.damaged && !m.s.weak.trustDisk,
+	})
+	m.s.spawn(&m.process, func() {
+		if m.machine.Start() != nil { // the disk refuses: the daemon ends, and is started again
+			m.s.crash(m)
+			return
+		}
+		for round := 0; ; round++ {
+			_ = m.machine.Resolve(context.Background()) // a home that is silent is part of the game
+			if round%tendEvery == 0 {
+				_ = m.machine.Tend(context.Background())
+			}
+			if m.s.weak.expireAnywhere {
+				m.dropOld()
+			}
+			m.s.sleep(wire.ResolveEvery)
+		}
+	})
+}
+
+// dropOld is a weakening: every manager lets go of what it heard nothing of.
+func (m *manager) dropOld() {
+	for _, n := range m.disk.Snapshot().Names {
+		if p := n.Pending; p != nil && m.s.now.Sub(p.Since) > wire.ExpireAfter {
+			_ = m.disk.Update(func(d *catalog.Data) error { d.Decide(ended(p, false), m.s.now); return nil })
+		}
+	}
+}
+
+// serve is the HTTP surface of the machine.
+func (m *manager) serve(r runner.Request) runner.Reply {
+	query, err := url.ParseQuery(r.Query)
+	if err != nil {
+		m.s.fail("a query that can't be read: %s", r.Query)
+	}
+	if store, found := strings.CutPrefix(r.Path, wire.StoresPath()+"/"); found {
+		return m.serveStore(store, r, query)
+	}
+	var op wire.Operation
+	id, verb, _ := strings.Cut(strings.TrimPrefix(r.Path, wire.OperationsPath()+"/"), "/")
+	switch {
+	case query.Get("to") != m.disk.identity:
+		err = WrongManager(m.disk.identity)
+	case r.Path == wire.OperationsPath():
+		op, err = m.prepare(r.Body)
+	case verb == "commit":
+		op, err = m.commit(id, query.Get("epoch"))
+	case verb == "abort":
+		var body wire.Abort
+		m.s.decode(r.Body, &body)
+		op, err = m.machine.Abort(id, body)
+	case verb == "renew":
+		op, err = m.machine.Renew(id)
+	default:
+		m.s.fail("a path that no manager has: %s", r.Path)
+	}
+	return m.answer(op, err)
+}
+
+// serveStore is the part of the surface that repairs use.
+func (m *manager) serveStore(path string, r runner.Request, query url.Values) runner.Reply {
+	store, verb, _ := strings.Cut(path, "/")
+	ctx := context.Background()
+	var state wire.StoreState
+	var err error
+	switch {
+	case verb == "state":
+		state, err = m.machine.State(store)
+	case query.Get("to") != m.disk.identity:
+		err = WrongManager(m.disk.identity)
+	case verb == "settle":
+		state, err = m.machine.Settle(ctx, store, query.Get("home"))
+	case verb == "fence":
+		var body wire.Fence
+		m.s.decode(r.Body, &body)
+		state, err = m.machine.Fence(ctx, store, body)
+	case verb == "decide":
+		var body wire.Verdict
+		m.s.decode(r.Body, &body)
+		state, err = m.machine.Decide(store, body)
+	default:
+		m.s.fail("a path that no manager has: %s", r.Path)
+	}
+	return m.answer(state, err)
+}
+
+func (m *manager) answer(value any, err error) runner.Reply {
+	var refusal *wire.Result
+	if err != nil && !errors.As(err, &refusal) {
+		m.s.fail("%s answers with an internal error: %v", m.host, err)
+	}
+	status := 200
+	if refusal != nil {
+		status, value = refusal.StatusCode, refusal
+	}
+	body, err := json.Marshal(value)
+	if err != nil {
+		m.s.fail("an answer that can't be written: %v", err)
+	}
+	return runner.Reply{Status: status, Body: body}
+}
+
+func (m *manager) prepare(body []byte) (wire.Operation, error) {
+	var c wire.Change
+	m.s.decode(body, &c)
+	if m.s.weak.noBase && c.BaseRevision > 0 {
+		if s := m.disk.Snapshot().Stores[c.Store]; s != nil {
+			c.BaseRevision, c.BaseOperation = s.Revision, s.Committed()
+		}
+	}
+	if c.DryRun {
+		return m.machine.Preflight(c)
+	}
+	return m.machine.Prepare(c)
+}
+
+// commit sees to it that a vote is kept: once the home has committed, nobody who voted refuses (I4), unless its
+// disk has failed.
+func (m *manager) commit(id, epoch string) (wire.Operation, error) {
+	number, err := strconv.ParseUint(epoch, 10, 64)
+	if err != nil {
+		m.s.fail("an epoch that is no number: %q", epoch)
+	}
+	p := m.disk.Snapshot().Pending(id)
+	op, err := m.machine.Commit(id, number)
+	var refusal *wire.Result
+	if p != nil && p.Epoch == number && m.s.decided(id) && errors.As(err, &refusal) &&
+		refusal.Code != wire.CodeReadOnly && refusal.Code != wire.CodeFenced && refusal.Code != wire.CodeSuspect {
+		m.s.fail("I4: %s voted for %s and refuses the commit: %v", m.host, id, err)
+	}
+	return op, err
+}

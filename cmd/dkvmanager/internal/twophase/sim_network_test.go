@@ -1,0 +1,200 @@
+package twophase
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+
+	runner "dkvrun/runtime/apply"
+	"dkvrun/runtime/wire"
+)
+
+// replyTimeout is how long an answer is waited for.
+const replyTimeout = 8 * time.Second
+
+// faults is how bad the network and the disks are, as probabilities a message or a write.
+type faults struct {
+	lostRequest, lostReply, doubled, slow, broken float64
+	diskFull, crashInWrite, damage                float64
+}
+
+// latency of one message, one way.
+func (s *simulation) latency() time.Duration {
+	if s.chance(s.faults.slow) {
+		return s.upTo(40 * time.Second)
+	}
+	return time.Millisecond + s.upTo(20*time.Millisecond)
+}
+
+// exchange carries a request to a manager and what it answers back; back is called once at most.
+func (s *simulation) exchange(to *manager, handle func() runner.Reply, back func(runner.Reply)) {
+	answer := func(reply runner.Reply) {
+		switch {
+		case s.chance(s.faults.lostReply):
+			return
+		case s.chance(s.faults.broken):
+			reply = runner.Reply{Class: "network", Message: "the connection was reset inside the body"}
+		}
+		s.after(s.latency(), func() { back(reply) })
+	}
+	deliver := func(answer func(runner.Reply)) {
+		if to.down {
+			answer(runner.Reply{Class: "network", Message: "connection refused"})
+			return
+		}
+		s.spawn(&to.process, func() { answer(handle()) })
+	}
+	if s.chance(s.faults.doubled) {
+		s.after(s.upTo(90*time.Second), func() { deliver(func(runner.Reply) {}) })
+	}
+	if !s.chance(s.faults.lostRequest) {
+		s.after(s.latency(), func() { deliver(answer) })
+	}
+}
+
+// network is what one runner sends with.
+type network struct {
+	*simulation
+	participants []*manager
+}
+
+func (n network) Send(ctx context.Context, requests []runner.Request, how runner.Send) []runner.Reply {
+	replies := make([]runner.Reply, len(requests))
+	for i := range replies {
+		replies[i] = runner.Reply{Class: runner.NotSent, Message: "not asked"}
+	}
+	if how.Parallel {
+		n.several(ctx, requests, replies, how)
+		return replies
+	}
+	for i := range requests {
+		n.several(ctx, requests[i:i+1], replies[i:i+1], how)
+		if how.FailFast && how.Failed != nil && how.Failed(replies[i]) {
+			break
+		}
+	}
+	return replies
+}
+
+// several sends requests at once and waits for all their replies.
+func (n network) several(ctx context.Context, requests []runner.Request, replies []runner.Reply, how runner.Send) {
+	if ctx.Err() != nil {
+		return
+	}
+	t := n.current
+	var arrived []int
+	done := make([]bool, len(requests))
+	set := func(i int, reply runner.Reply) {
+		if done[i] {
+			return
+		}
+		done[i], replies[i] = true, reply
+		arrived = append(arrived, i)
+		n.wake(t, 0)
+	}
+	for i, request := range requests {
+		to := n.participants[request.To]
+		n.exchange(to, func() runner.Reply { return to.serve(request) }, func(reply runner.Reply) { set(i, reply) })
+		n.after(replyTimeout, func() { set(i, n.silence(request)) })
+	}
+	for shown := 0; shown < len(requests); {
+		if shown == len(arrived) {
+			n.wait()
+			if ctx.Err() != nil {
+				for i := range requests {
+					set(i, runner.Reply{Class: "canceled", Message: "given up"})
+				}
+			}
+			continue
+		}
+		if how.Each != nil {
+			how.Each(arrived[shown], replies[arrived[shown]])
+		}
+		shown++
+	}
+}
+
+// silence is what a runner makes of no answer.
+func (n network) silence(request runner.Request) runner.Reply {
+	if n.weak.believeSilence && strings.HasSuffix(request.Path, "/commit") {
+		body, _ := json.Marshal(refuse(wire.CodeOperationAborted, "it will have been undone"))
+		return runner.Reply{Status: 410, Body: body}
+	}
+	return runner.Reply{Class: "timeout", Message: "no answer"}
+}
+
+// State asks on behalf of a manager.
+func (m *manager) State(_ context.Context, url, store string) (wire.StoreState, error) {
+	return m.ask(url, func(to *manager) (wire.StoreState, error) { return to.machine.State(store) })
+}
+
+// Settle tells on behalf of a manager.
+func (m *manager) Settle(ctx context.Context, w wire.Manager, store, home string) error {
+	_, err := m.ask(w.URL, func(to *manager) (wire.StoreState, error) {
+		if w.Identity != to.disk.identity {
+			return wire.StoreState{}, WrongManager(to.disk.identity)
+		}
+		return to.machine.Settle(ctx, store, home)
+	})
+	return err
+}
+
+// ask has another manager do something, and brings its answer.
+func (m *manager) ask(url string, what func(*manager) (wire.StoreState, error)) (wire.StoreState, error) {
+	s, t := m.s, m.s.current
+	var state wire.StoreState
+	err := errors.New("no answer")
+	over := false
+	for _, to := range s.managers {
+		if to.url() != url {
+			continue
+		}
+		var said wire.StoreState
+		s.exchange(to, func() runner.Reply {
+			var failed error
+			if said, failed = what(to); failed != nil {
+				return runner.Reply{Class: "network", Message: failed.Error()}
+			}
+			return runner.Reply{Status: 200}
+		}, func(reply runner.Reply) {
+			if !over && reply.Class == "" {
+				state, err = said, nil
+			}
+			over = true
+			s.wake(t, 0)
+		})
+	}
+	s.after(replyTimeout, func() { over = true; s.wake(t, 0) })
+	for !over {
+		s.wait()
+	}
+	return state, err
+}
+
+// Now, Sleep and Every make the simulation a runner's clock.
+func (n network) Now() time.Time { return n.now }
+
+func (n network) Sleep(ctx context.Context, d time.Duration) error {
+	t, end := n.current, n.now.Add(d)
+	n.wake(t, d)
+	for n.now.Before(end) && ctx.Err() == nil {
+		n.wait()
+	}
+	return ctx.Err()
+}
+
+func (n network) Every(d time.Duration, f func()) (stop func()) {
+	stopped, p, life := false, n.current.p, n.current.life
+	var tick func()
+	tick = func() {
+		if stopped || p.life != life {
+			return
+		}
+		n.spawn(p, f)
+		n.after(d, tick)
+	}
+	n.after(d, tick)
+	return func() { stopped = true }
+}

@@ -1,0 +1,106 @@
+package twophase
+
+import (
+	"context"
+	"time"
+
+	runner "dkvrun/runtime/apply"
+)
+
+// loseHome takes, in some runs, a manager away for good, and has an operator repair the stores that it
+// decided about. It may come back all the same, with its old disk.
+func (s *simulation) loseHome() {
+	if !s.chance(0.4) {
+		return
+	}
+	m := s.managers[s.rng.IntN(2)] // small identities are homes
+	if s.victim == s.managers[0] || s.victim == s.managers[1] {
+		s.victim = m // two homes that are lost at once are one too many for a name
+	}
+	s.after(s.upTo(90*time.Second), func() {
+		m.gone = true
+		m.kill()
+	})
+	operator := &process{}
+	s.spawn(operator, func() {
+		s.sleep(60*time.Second + s.upTo(60*time.Second))
+		for range 5 {
+			for _, store := range stores {
+				s.repair(store, m.disk.identity)
+			}
+			s.sleep(s.upTo(20 * time.Second))
+		}
+	})
+	if s.chance(0.3) { // half way
+		s.after(60*time.Second+s.upTo(120*time.Second), operator.kill)
+	}
+	if s.chance(0.5) {
+		s.after(90*time.Second+s.upTo(110*time.Second), func() {
+			m.gone = false
+			if m.down {
+				m.start()
+			}
+		})
+	}
+}
+
+// repair does what repair_store{store, lost} does where the lost manager is the store's home.
+func (s *simulation) repair(store, lost string) {
+	n := network{s, s.managers}
+	r := &runner.Repair{Transport: n, Clock: n, Store: store, Wait: 20 * time.Second}
+	for _, m := range s.managers {
+		r.Managers, r.Names = append(r.Managers, m.keeper()), append(r.Names, m.host)
+	}
+	ctx := context.Background()
+	r.Look(ctx)
+	w, known := r.Find(lost)
+	if !known {
+		return
+	}
+	if out := r.WithoutHome(ctx, w); out.State == runner.Made {
+		s.outcomes[repaired]++
+	}
+}
+
+// finishRepairs has an operator end what was begun, as store_status tells him to.
+func (s *simulation) finishRepairs() {
+	operator := &process{}
+	s.spawn(operator, func() {
+		for range 4 {
+			for _, store := range stores {
+				if lost := s.repairing(store); lost != "" {
+					s.repair(store, lost)
+				} else if lost := s.suspectHome(store); lost != "" {
+					s.repair(store, lost)
+				}
+			}
+			s.sleep(20 * time.Second)
+		}
+	})
+}
+
+// suspectHome is a manager that decides about a store, or about a change of it, and may have forgotten what it
+// decided: it counts as lost.
+func (s *simulation) suspectHome(store string) string {
+	for _, m := range s.managers {
+		d := m.disk.read(m.disk.durable)
+		p, c := d.Name(store).Pending, d.Stores[store]
+		for _, home := range s.managers {
+			decides := p != nil && p.Home == home.disk.identity || c != nil && c.Home == home.disk.identity
+			if decides && !s.lost[store][m.disk.identity] && home.machine.suspects(home.disk.Snapshot(), store) {
+				return home.disk.identity
+			}
+		}
+	}
+	return ""
+}
+
+// repairing is the manager that any other has begun to give up.
+func (s *simulation) repairing(store string) string {
+	for _, m := range s.managers {
+		if n := m.disk.read(m.disk.durable).Name(store); n.Repairing != "" {
+			return n.Repairing
+		}
+	}
+	return ""
+}

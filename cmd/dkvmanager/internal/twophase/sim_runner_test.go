@@ -1,0 +1,139 @@
+package twophase
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	runner "dkvrun/runtime/apply"
+	"dkvrun/runtime/wire"
+)
+
+// script is what one runner does: a few changes, each planned on what it saw some time before.
+func (s *simulation) script(p *process) {
+	for range 1 + s.rng.IntN(4) {
+		s.sleep(s.upTo(15 * time.Second))
+		c, participants := s.plan()
+		if c == nil {
+			continue
+		}
+		if s.chance(0.3) { // what it saw gets old
+			s.sleep(s.upTo(20 * time.Second))
+		}
+		s.changes[c.ID] = c
+		n := network{s, participants}
+		names := make([]string, len(participants))
+		for i, m := range participants {
+			names[i] = m.host
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		t := s.current
+		if s.chance(0.15) { // Ctrl-C, or the deadline
+			s.after(s.upTo(3*time.Second), func() { cancel(); s.wake(t, 0) })
+		}
+		r := &runner.Runner{
+			Transport: n, Clock: n, Change: *c, Names: names, Verb: "Changed",
+			Parallel: s.chance(0.7), FailFast: s.chance(0.3), Settle: 20 * time.Second,
+		}
+		s.judge(c, participants, r.Run(ctx))
+		cancel()
+	}
+}
+
+// judge holds what a runner said against what the managers did.
+func (s *simulation) judge(c *wire.Change, participants []*manager, out *runner.Outcome) {
+	s.outcomes[out.State]++
+	switch out.State {
+	case runner.Made:
+		if !s.decided(c.ID) {
+			s.fail("a runner says that %s is made, and its home has not committed it", c.ID)
+		}
+	case runner.Unmade, runner.Refused:
+		s.undone[c.ID] = true
+		if s.decided(c.ID) {
+			s.fail("a runner says that nothing stays of %s, and its home has committed it", c.ID)
+		}
+	}
+	for i, row := range out.Rows {
+		if row.Result == runner.Done && !participants[i].committed[c.ID] {
+			s.fail("the row of %s says SUCCESS for %s, which it has not committed", participants[i].host, c.ID)
+		}
+	}
+}
+
+// stores are the names that runners fight for.
+var stores = []string{"OrdersStore", "CartStore"}
+
+// plan makes a change that builds on what one of the managers has; nil where there is nothing to do.
+func (s *simulation) plan() (*wire.Change, []*manager) {
+	store := stores[s.rng.IntN(len(stores))]
+	seen := s.managers[s.rng.IntN(len(s.managers))]
+	there := seen.disk.read(seen.disk.durable).Stores[store]
+	s.made++
+	c := &wire.Change{ID: fmt.Sprintf("op-%d", s.made), Store: store, Owner: "sim"}
+	if there == nil {
+		return s.create(c)
+	}
+	now := there.Configuration()
+	c.Home, c.Managers, c.Creation, c.Founders = now.Home, now.Managers, now.Operation, now.Founders
+	c.BaseRevision, c.BaseOperation = now.Revision, now.Change
+	switch what := s.rng.IntN(10); {
+	case what < 2:
+		c.Action = wire.RemoveStoreAction
+	case what < 5 && len(now.Nodes) > 1:
+		c.Action = wire.RemoveInstanceAction
+		gone := s.rng.IntN(len(now.Nodes))
+		c.Nodes = wire.AssignRoles(slices.Delete(slices.Clone(now.Nodes), gone, gone+1))
+	default:
+		c.Action = wire.AddInstanceAction
+		m := s.managers[s.rng.IntN(len(s.managers))]
+		if !keeps(c.Managers, m.disk.identity) {
+			c.Managers = append(slices.Clone(c.Managers), m.keeper())
+		}
+		c.Nodes = wire.AssignRoles(append(slices.Clone(now.Nodes), s.node(m)))
+	}
+	return c, s.participants(c)
+}
+
+func (s *simulation) create(c *wire.Change) (*wire.Change, []*manager) {
+	some := slices.Clone(s.managers)
+	s.rng.Shuffle(len(some), func(i, j int) { some[i], some[j] = some[j], some[i] })
+	some = some[:len(some)/2+1+s.rng.IntN(len(some)-len(some)/2)] // any two sets of them meet
+	for _, m := range some {
+		c.Managers = append(c.Managers, m.keeper())
+		c.Nodes = append(c.Nodes, s.node(m))
+	}
+	c.Action, c.Creation, c.Home = wire.CreateAction, c.ID, smallest(c.Managers)
+	c.Nodes = wire.AssignRoles(c.Nodes)
+	c.Founders = wire.Founders(c.Nodes)
+	return c, some
+}
+
+// node is a new instance on a manager's server, with ports that no other one has.
+func (s *simulation) node(m *manager) wire.Node {
+	s.ports++
+	return wire.Node{Name: fmt.Sprintf("n-%d", s.ports), Host: m.host, ClustronPort: 10000 + s.ports, ClientPort: 30000 + s.ports}
+}
+
+func (s *simulation) participants(c *wire.Change) []*manager {
+	var out []*manager
+	for _, w := range c.Managers {
+		i := slices.IndexFunc(s.managers, func(m *manager) bool { return m.disk.identity == w.Identity })
+		out = append(out, s.managers[i])
+	}
+	return out
+}
+
+func (m *manager) keeper() wire.Manager { return wire.Manager{Identity: m.disk.identity, URL: m.url()} }
+
+// configurations of a store at all managers, by host, those without it left out.
+func (s *simulation) configurations(store string) map[*manager]*wire.Configuration {
+	out := map[*manager]*wire.Configuration{}
+	for _, m := range s.managers {
+		if there := m.disk.read(m.disk.durable).Stores[store]; there != nil {
+			out[m] = there.Configuration()
+		}
+	}
+	return out
+}

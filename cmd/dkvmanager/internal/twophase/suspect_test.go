@@ -1,0 +1,255 @@
+package twophase
+
+import (
+	"testing"
+	"time"
+
+	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/runtime/wire"
+)
+
+// doubt makes a manager one that had to fall back to an older generation of its catalog, in which change
+// had not happened.
+func (m *member) doubt(change func(*catalog.Data) error) {
+	m.fleet.t.Helper()
+	if err := m.Catalog.Update(change); err != nil {
+		m.fleet.t.Fatal(err)
+	}
+	m.open()
+	m.Suspect = true
+	if err := m.Start(); err != nil {
+		m.fleet.t.Fatal(err)
+	}
+}
+
+func TestASuspectManagerIsSilentUntilItsHomeHasSpoken(t *testing.T) {
+	f := newFleet(t)
+	f.made()
+	c := f.narrowed()
+	f.prepare(c)
+	away := f.all[2]
+	away.doubt(forgetNames)
+	_, err := away.Commit(c.ID, c.Epoch)
+	f.refused(err, wire.CodeOperationNotFound)
+	later := f.narrowed()
+	later.ID, later.Epoch = id(3), 3
+	_, err = away.Prepare(later)
+	f.refused(err, wire.CodeSuspect)
+
+	if err := away.Tend(ctx); err != nil { // its home still holds the change: what it will be is not known
+		t.Fatal(err)
+	}
+	_, err = away.Prepare(later)
+	f.refused(err, wire.CodeSuspect)
+	for _, m := range f.all[:2] {
+		if _, err := m.Commit(c.ID, c.Epoch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := away.Tend(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if s := away.store(); s.Committed() != c.ID {
+		t.Errorf("it has %s", s.Committed())
+	}
+	later.BaseRevision, later.BaseOperation, later.Nodes = 2, c.ID, c.Nodes[1:]
+	if _, err = away.Prepare(later); err != nil {
+		t.Errorf("once it has caught up: %v", err)
+	}
+}
+
+func TestASuspectHomeDecidesNothingAndIsNotBelieved(t *testing.T) {
+	f := newFleet(t)
+	c := f.create(id(1), 1)
+	f.prepare(c)
+	home := f.all[0]
+	home.doubt(forgetNames)
+	f.resolve()
+	if got := f.all[1].state(c.ID); got != wire.OperationPending {
+		t.Errorf("the others took its word: %s", got)
+	}
+	_, err := home.Prepare(f.create(id(2), 2))
+	f.refused(err, wire.CodeSuspect)
+}
+
+func TestASuspectSurvivorFencesOnlyASilentHome(t *testing.T) {
+	f := newFleet(t)
+	f.made()
+	f.all[1].doubt(func(*catalog.Data) error { return nil })
+	lost := wire.Fence{Lost: f.all[0].self()}
+	f.down[f.all[0].host] = true
+	_, err := f.all[1].Fence(ctx, "OrdersStore", lost)
+	f.refused(err, wire.CodeHomeAlive)
+	f.now = f.now.Add(wire.ExpireAfter + graceHome + time.Second)
+	if s, err := f.all[1].Fence(ctx, "OrdersStore", lost); err != nil || !s.Suspect {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+func TestSuspicionOutlivesARestart(t *testing.T) {
+	f := newFleet(t)
+	f.made()
+	c := f.narrowed()
+	f.prepare(c)
+	home := f.all[0]
+	if err := home.Catalog.Update(func(d *catalog.Data) error { doubtAll(d); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	home.open() // with a whole catalog by now
+	f.now = f.now.Add(wire.ExpireAfter + time.Second)
+	f.resolve()
+	if got := home.state(c.ID); got != wire.OperationPending {
+		t.Errorf("it decided that the operation is %s", got)
+	}
+	_, err := home.Abort(c.ID, wire.Abort{Store: c.Store, Epoch: c.Epoch})
+	f.refused(err, wire.CodeSuspect)
+	if got := f.all[1].state(c.ID); got != wire.OperationPending {
+		t.Errorf("another one took its word: %s", got)
+	}
+}
+
+func TestAVoteThatWasLeftIsDoubtfulToo(t *testing.T) {
+	f := newFleet(t)
+	c := f.create(id(1), 1)
+	f.prepare(c)
+	home := f.all[0]
+	if err := home.Catalog.Update(func(d *catalog.Data) error { doubtAll(d); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	home.open() // it may have committed in the generation that was lost
+	f.resolve()
+	for _, m := range f.all {
+		if got := m.state(c.ID); got != wire.OperationPending {
+			t.Errorf("%s decided that the operation is %s", m.host, got)
+		}
+	}
+}
+
+// One that has nothing but a vote for a store does what the home did with it.
+func TestASuspectVoterFollowsTheHome(t *testing.T) {
+	for _, committed := range []bool{true, false} {
+		f := newFleet(t)
+		c := f.create(id(1), 1)
+		f.prepare(c)
+		away := f.all[2]
+		away.doubt(func(*catalog.Data) error { return nil })
+		if err := away.Resolve(ctx); err != nil || away.state(c.ID) != wire.OperationPending {
+			t.Errorf("before the home has decided: %s, %v", away.state(c.ID), err)
+		}
+		want := wire.OperationAborted
+		if committed {
+			want = wire.OperationCommitted
+			if _, err := f.all[0].Commit(c.ID, c.Epoch); err != nil {
+				t.Fatal(err)
+			}
+		} else if _, err := f.all[0].Abort(c.ID, wire.Abort{Store: c.Store, Epoch: c.Epoch}); err != nil {
+			t.Fatal(err)
+		}
+		if err := away.Resolve(ctx); err != nil || away.state(c.ID) != want || (away.store() != nil) != committed {
+			t.Errorf("want %s: it has %s and %+v, %v", want, away.state(c.ID), away.store(), err)
+		}
+		if len(away.Catalog.Snapshot().Doubtful) > 0 {
+			t.Error("it is still in doubt")
+		}
+	}
+}
+
+func TestWithTheStoreItsDoubtGoes(t *testing.T) {
+	f := newFleet(t)
+	f.made()
+	away := f.all[2]
+	away.doubt(func(*catalog.Data) error { return nil })
+	err := away.Catalog.Update(func(d *catalog.Data) error { Remove(d, "OrdersStore", ""); return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	away.open()
+	next := f.narrowed()
+	if _, err := away.Prepare(next); err != nil { // as a newcomer
+		t.Error(err)
+	}
+}
+
+func TestASuspectHomeLetsGoOfWhatTheOthersHaveDropped(t *testing.T) {
+	f := newFleet(t)
+	c := f.create(id(1), 1)
+	f.prepare(c)
+	home := f.all[0]
+	if err := home.Catalog.Update(func(d *catalog.Data) error { doubtAll(d); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	f.now = f.now.Add(wire.ExpireAfter + graceHome + time.Second)
+	f.fence()
+	if err := home.Resolve(ctx); err != nil || home.state(c.ID) != wire.OperationPending {
+		t.Errorf("before the repair has ended: %s, %v", home.state(c.ID), err)
+	}
+	f.decide()
+	if err := home.Resolve(ctx); err != nil || home.state(c.ID) != wire.OperationAborted {
+		t.Errorf("after the repair: %s, %v", home.state(c.ID), err)
+	}
+	home.open()
+	if got := home.Catalog.Snapshot().Doubtful; len(got) > 0 {
+		t.Errorf("it still doubts %v", got)
+	}
+}
+
+func TestAManagerThatIsOutCanRemoveWhatItHeld(t *testing.T) {
+	f := newFleet(t)
+	f.made()
+	f.prepare(f.narrowed())
+	away := f.all[2]
+	away.named(func(n *catalog.Name) { n.Out = true })
+	err := away.Catalog.Update(func(d *catalog.Data) error { Remove(d, "OrdersStore", ""); return nil })
+	if n := away.Catalog.Snapshot().Name("OrdersStore"); err != nil || n.Pending != nil || n.Out {
+		t.Errorf("%+v, %v", n, err)
+	}
+}
+
+func TestASuspectHomeCanBeReplaced(t *testing.T) {
+	f := newFleet(t)
+	f.made()
+	f.all[0].doubt(func(*catalog.Data) error { return nil })
+	_, err := f.all[1].Settle(ctx, "OrdersStore", "")
+	f.refused(err, wire.CodeHomeSilent)
+	f.fence()
+	f.decide()
+	if err := f.all[0].Tend(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if !f.all[0].Catalog.Snapshot().Name("OrdersStore").Out {
+		t.Error("the old home does not know that it is out")
+	}
+}
+
+// A manager falls back to a generation in which the store is an earlier one of the same name. It follows the home,
+// and only the earlier store's folder is to be deleted.
+func TestSuspect_TakesTheStoreThatWasCreatedAnew(t *testing.T) {
+	f := newFleet(t)
+	f.made()
+	away := f.all[2]
+	earlier := away.store().Operation
+	away.doubt(func(d *catalog.Data) error {
+		s := d.Stores["OrdersStore"]
+		for _, home := range f.all[:2] {
+			if err := home.Catalog.Update(func(d *catalog.Data) error {
+				s := d.Stores["OrdersStore"]
+				s.Operation, s.Change, s.Epoch = id(7), id(7), 7
+				return nil
+			}); err != nil {
+				return err
+			}
+		}
+		s.Epoch = 1
+		return nil
+	})
+	if err := away.Tend(ctx); err != nil {
+		t.Fatal(err)
+	}
+	d := away.Catalog.Snapshot()
+	if s := d.Stores["OrdersStore"]; s.Operation != id(7) || s.Committed() != id(7) || len(s.Local) != 1 {
+		t.Errorf("it has creation %s, change %s, own instances %v", s.Operation, s.Committed(), s.Local)
+	}
+	if len(d.Deletions) != 1 || d.Deletions[0].Operation != earlier {
+		t.Errorf("to be deleted are %+v, want the folder of creation %s alone", d.Deletions, earlier)
+	}
+}

@@ -1,0 +1,142 @@
+package twophase
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/runtime/wire"
+)
+
+// Tend compares this manager's stores with what the other managers have: it takes what it missed from a
+// store's home, learns when it was declared lost while it was away, and reminds those that have forgotten a
+// store of which it is the home. The error says who gave no answer.
+func (m *Machine) Tend(ctx context.Context) error {
+	silent := map[string]error{} // by URL: one that does not answer is asked once a round
+	stores := m.Catalog.Snapshot().Stores
+	for _, name := range slices.Sorted(maps.Keys(stores)) {
+		s := stores[name]
+		for _, w := range s.Managers {
+			if w.Identity == m.self() || silent[w.URL] != nil {
+				continue
+			}
+			there, err := m.Peers.State(ctx, w.URL, name)
+			if err != nil {
+				silent[w.URL] = err
+				continue
+			}
+			if there.Manager != w.Identity {
+				continue // another manager under that address
+			}
+			if err := m.compare(name, &there); err != nil {
+				return err
+			}
+			if err := m.remind(ctx, w, name, &there); err != nil {
+				silent[w.URL] = err
+			}
+		}
+	}
+	var all []error
+	for _, url := range slices.Sorted(maps.Keys(silent)) {
+		all = append(all, silent[url])
+	}
+	return errors.Join(all...)
+}
+
+// compare does what another manager's state of a store calls for.
+func (m *Machine) compare(store string, there *wire.StoreState) error {
+	d := m.Catalog.Snapshot()
+	n, s := d.Name(store), d.Stores[store]
+	switch {
+	case s == nil || n.Out:
+		return nil
+	case slices.Contains(there.Fenced, m.self()):
+		return m.Catalog.Update(func(d *catalog.Data) error { return leaveOut(d, store) })
+	case there.Suspect:
+		return nil
+	case m.suspects(d, store):
+		return m.catchUp(store, there)
+	case !m.missed(&n, s, there):
+		return nil
+	}
+	return m.Catalog.Update(func(d *catalog.Data) error {
+		n, s := d.Name(store), d.Stores[store]
+		if s == nil || !m.missed(&n, s, there) {
+			return nil
+		}
+		if there.Configuration == nil {
+			Remove(d, store, there.Removed)
+		} else {
+			m.take(d, store, there.Configuration, how{})
+		}
+		d.SetName(store, func(n *catalog.Name) { n.Epoch = max(n.Epoch, there.Epoch) })
+		return nil
+	})
+}
+
+// missed says whether a store's home has another configuration, which this manager is to take.
+func (m *Machine) missed(n *catalog.Name, s *catalog.Store, there *wire.StoreState) bool {
+	switch {
+	case there.Manager != s.Home, n.Pending != nil, n.Repairing != "", n.Out, slices.Contains(n.Fenced, s.Home):
+		return false
+	case there.Pending != nil, there.Repairing != "", there.Epoch < n.Epoch:
+		return false
+	case there.Configuration == nil:
+		return there.Removed != "" && there.Epoch > s.Epoch
+	}
+	c := there.Configuration
+	return keeps(c.Managers, m.self()) && c.Operation == s.Operation && (c.Revision != s.Revision || c.Change != s.Committed())
+}
+
+// leaveOut keeps, durably, that this manager was declared lost: the store goes on without it, so its own
+// instances stop. Their data stays until the store is removed here.
+func leaveOut(d *catalog.Data, store string) error {
+	d.SetName(store, func(n *catalog.Name) { n.Out = true })
+	if s := d.Stores[store]; s != nil {
+		for _, l := range s.Local {
+			l.Desired = wire.DesiredStopped
+		}
+	}
+	return nil
+}
+
+// Settle ends what can be ended of one store, at once: what has expired here, and what its home has
+// decided. It takes what was missed. Home is the URL of the store's home, for a manager that has forgotten
+// the store; it may be empty.
+func (m *Machine) Settle(ctx context.Context, store, home string) (wire.StoreState, error) {
+	if err := m.Expire(); err != nil {
+		return wire.StoreState{}, err
+	}
+	if err := m.recall(ctx, store, home); err != nil {
+		return wire.StoreState{}, err
+	}
+	d := m.Catalog.Snapshot()
+	n := d.Name(store)
+	if n.Pending != nil && !m.isHome(n.Pending) && n.Repairing == "" {
+		if err := m.follow(ctx, n.Pending); err != nil {
+			return wire.StoreState{}, homeSilent(err)
+		}
+	}
+	if s := d.Stores[store]; s != nil && s.Home != "" && s.Home != m.self() {
+		there, err := m.Peers.State(ctx, urlOf(s.Managers, s.Home), store)
+		if err != nil {
+			return wire.StoreState{}, homeSilent(err)
+		}
+		if there.Suspect {
+			return wire.StoreState{}, homeSilent(fmt.Errorf("%s had to fall back to an older catalog, and decides nothing", urlOf(s.Managers, s.Home)))
+		}
+		if err := m.compare(store, &there); err != nil {
+			return wire.StoreState{}, err
+		}
+	}
+	return m.State(store)
+}
+
+func homeSilent(err error) *wire.Result {
+	r := refuse(wire.CodeHomeSilent, "the manager that decides gives no answer: %w", err)
+	r.Hint = "start it; when it is gone for good, repair_store with lost = its host"
+	return r
+}

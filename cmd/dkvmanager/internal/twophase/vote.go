@@ -1,0 +1,122 @@
+package twophase
+
+import (
+	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/cmd/dkvmanager/internal/failpoint"
+	"dkvrun/runtime/wire"
+)
+
+// Preflight says what would speak against a change, everything at once, and writes nothing. The answer
+// has the highest epoch seen and names the nodes that this manager takes for its own.
+func (m *Machine) Preflight(c wire.Change) (wire.Operation, error) {
+	if err := CheckForm(&c); err != nil {
+		return wire.Operation{}, err
+	}
+	d := m.Catalog.Snapshot()
+	m.lapse(d, c.Store)
+	if problems := m.check(d, &c); len(problems) > 0 {
+		return wire.Operation{}, together(problems)
+	}
+	return wire.Operation{
+		ID: c.ID, State: wire.OperationUnknown, Manager: m.self(),
+		Action: c.Action, Store: c.Store, Epoch: d.Name(c.Store).Epoch, Claims: m.claims(&c),
+	}, nil
+}
+
+// Prepare votes for a change, and has made the vote durable when it returns without an error. The same
+// change again gets the same answer; with a higher epoch it raises that of the vote.
+func (m *Machine) Prepare(c wire.Change) (wire.Operation, error) {
+	if err := CheckForm(&c); err != nil {
+		return wire.Operation{}, err
+	}
+	_ = failpoint.At("prepare.received")
+	var answer wire.Operation
+	err := m.Catalog.Update(func(d *catalog.Data) error {
+		failpoint.Enter("prepare")
+		m.lapse(d, c.Store)
+		p, err := m.vote(d, &c)
+		if err == nil && p != nil {
+			d.SetName(c.Store, func(n *catalog.Name) { n.Pending, n.Epoch = p, max(n.Epoch, p.Epoch) })
+			answer = m.pending(p)
+		} else if err == nil {
+			answer = m.decided(d.Decision(c.ID))
+		}
+		return err
+	})
+	if err == nil && answer.State == wire.OperationPending {
+		m.hear(c.ID)
+	}
+	_ = failpoint.At("prepare.durable")
+	return answer, err
+}
+
+// vote is the pending change that a prepare makes or finds; nil where the operation is committed.
+func (m *Machine) vote(d *catalog.Data, c *wire.Change) (*catalog.Pending, error) {
+	digest := c.Digest()
+	if x := d.Decision(c.ID); x != nil {
+		switch {
+		case x.Digest != "" && x.Digest != digest:
+			return nil, differs(c.ID)
+		case !x.Committed:
+			return nil, aborted(c.ID)
+		}
+		return nil, nil
+	}
+	if err := CheckEpoch(d, c.Store, c.Epoch); err != nil {
+		return nil, err
+	}
+	p := d.Pending(c.ID)
+	if p != nil && p.Digest != digest {
+		return nil, differs(c.ID)
+	}
+	if p == nil {
+		if problems := m.check(d, c); len(problems) > 0 {
+			return nil, together(problems)
+		}
+		if seen := d.Name(c.Store).Epoch; c.Epoch <= seen {
+			return nil, m.stale(c, seen)
+		}
+		return &catalog.Pending{Change: *c, Digest: digest, Since: m.Now().UTC().Round(0)}, nil
+	}
+	if n := d.Name(c.Store); checkFences(&n, c) != nil {
+		return nil, checkFences(&n, c)
+	}
+	if c.Epoch > p.Epoch {
+		raised := *p
+		raised.Epoch = c.Epoch
+		return &raised, nil
+	}
+	return p, nil
+}
+
+// CheckEpoch refuses an epoch that no change can have come to.
+func CheckEpoch(d *catalog.Data, store string, epoch uint64) error {
+	if seen := d.Name(store).Epoch; epoch > seen && epoch-seen > wire.EpochStep {
+		return refuse(wire.CodeBadRequest, "epoch: %d is too far above %d, the highest one seen here of %s", epoch, seen, store)
+	}
+	return nil
+}
+
+func (m *Machine) stale(c *wire.Change, seen uint64) *wire.Result {
+	r := refuse(wire.CodeStaleEpoch, "manager %s has seen epoch %d of %s, the operation has %d: prepare it again everywhere, above that", m.self(), seen, c.Store, c.Epoch)
+	r.Epoch = seen
+	return r
+}
+
+func differs(id string) *wire.Result {
+	return refuse(wire.CodeOperationDiffers, "operation %s is known with another content: make a new id", id)
+}
+
+func aborted(id string) *wire.Result {
+	return refuse(wire.CodeOperationAborted, "operation %s was undone, or its runner was silent for too long: nothing of it stays; repeat it", id)
+}
+
+func unknown(id string) *wire.Result {
+	return refuse(wire.CodeOperationNotFound, "operation %s is not known here", id)
+}
+
+func moved(p *catalog.Pending, epoch uint64) *wire.Result {
+	r := refuse(wire.CodeStaleEpoch, "operation %s was prepared at epoch %d since: %d is over", p.ID, p.Epoch, epoch)
+	r.Epoch = p.Epoch
+	return r
+}
