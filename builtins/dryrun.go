@@ -8,7 +8,7 @@ import (
 	"dkvrun/builtins/internal/text"
 	"dkvrun/builtins/report"
 	"dkvrun/runtime"
-	"dkvrun/runtime/apply"
+	"dkvrun/runtime/commit"
 	"dkvrun/runtime/wire"
 )
 
@@ -64,19 +64,19 @@ func wholeStore(v *cluster.View) wire.Store {
 
 // planned plans a change of topology: checked by the managers, unless the store is one that only the
 // plan has, and kept for what follows in the run.
-func (a *action) planned(s *cluster.Session, p proposal) *apply.Outcome {
+func (a *action) planned(s *cluster.Session, p proposal) *commit.Outcome {
 	v := p.view
-	var out *apply.Outcome
+	var out *commit.Outcome
 	if _, only := a.run.foreseen(v.Name); only {
-		out = &apply.Outcome{State: apply.Plan}
+		out = &commit.Outcome{State: commit.Plan}
 		for range s.Members() {
-			out.Rows = append(out.Rows, apply.Row{Result: apply.Planned, Code: "planned", Status: http.StatusOK})
+			out.Rows = append(out.Rows, commit.Row{Result: commit.Planned, Code: "planned", Status: http.StatusOK})
 		}
 	} else {
 		p.change.DryRun = true
 		out, _ = a.attempt(s, p)
 	}
-	if out.State != apply.Plan {
+	if out.State != commit.Plan {
 		return out
 	}
 	for i, m := range s.Members() {

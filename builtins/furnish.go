@@ -8,7 +8,7 @@ import (
 	"dkvrun/builtins/internal/params"
 	"dkvrun/builtins/internal/text"
 	"dkvrun/runtime"
-	"dkvrun/runtime/apply"
+	"dkvrun/runtime/commit"
 	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/wire"
 )
@@ -133,14 +133,14 @@ func (r *Run) makeStore(c *runtime.Call, s *cluster.Session, store string, nodes
 	}
 	p.change.Nodes, p.change.Desired = wire.AssignRoles(nodes), wire.DesiredStopped
 	p.change.Founders = wire.Founders(p.change.Nodes)
-	runner := &apply.Runner{
+	runner := &commit.Runner{
 		Transport: transport{client: r.Client, managers: s.Members(), timeout: params.QueryTimeout(c)}, Clock: clock{},
 		Change: p.change, Claimed: nodeNames(nodes), Verb: "Created", Parallel: true, Settle: params.QueryTimeout(c),
 	}
 	for _, m := range s.Members() {
 		runner.Names = append(runner.Names, m.Endpoint.String())
 	}
-	if out := runner.Run(c.Context()); out.State != apply.Made {
+	if out := runner.Run(c.Context()); out.State != commit.Made {
 		return c.Errorf("store_not_made", "local_cluster: %s was not made: %s", store, firstFailure(out))
 	}
 	return nil

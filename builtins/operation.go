@@ -11,7 +11,7 @@ import (
 	"dkvrun/builtins/internal/params"
 	"dkvrun/builtins/report"
 	"dkvrun/runtime"
-	"dkvrun/runtime/apply"
+	"dkvrun/runtime/commit"
 	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/wire"
 )
@@ -85,7 +85,7 @@ func (a *action) together(s *cluster.Session, plan func() (proposal, error), aft
 			continue
 		}
 		a.keep(s, p, out, len(a.shown.Rows) > before)
-		if out.State == apply.Made {
+		if out.State == commit.Made {
 			a.results.again = a.retell(s, p, runner, after)
 		}
 		return a.follow(after)
@@ -114,14 +114,14 @@ func (a *action) open(s *cluster.Session, name string) {
 const maxSettle = time.Minute
 
 // attempt brings one change to the managers. Rows are shown as they are known.
-func (a *action) attempt(s *cluster.Session, p proposal) (*apply.Outcome, *apply.Runner) {
-	r := &apply.Runner{
+func (a *action) attempt(s *cluster.Session, p proposal) (*commit.Outcome, *commit.Runner) {
+	r := &commit.Runner{
 		Transport: a.transport(s), Clock: clock{},
 		Change: p.change, Claimed: p.claimed, Verb: p.done,
 		Parallel: params.Parallelism(a.call) != 1, FailFast: a.call.Bool("fail_fast"), Settle: min(a.timeout, maxSettle),
 	}
 	if !p.change.DryRun {
-		r.OnRow = func(i int, row apply.Row) { a.run.AddRow(a.shown, a.row(s.Members()[i].Endpoint, p, row)) }
+		r.OnRow = func(i int, row commit.Row) { a.run.AddRow(a.shown, a.row(s.Members()[i].Endpoint, p, row)) }
 	}
 	for _, m := range s.Members() {
 		r.Names = append(r.Names, m.Endpoint.String())
@@ -145,7 +145,7 @@ func (a *action) transport(s *cluster.Session) transport {
 
 // keep takes the rows of an outcome into the results, shows them unless that was done as they came, and
 // says where the cluster stands unless all went well.
-func (a *action) keep(s *cluster.Session, p proposal, out *apply.Outcome, shown bool) {
+func (a *action) keep(s *cluster.Session, p proposal, out *commit.Outcome, shown bool) {
 	bad := false
 	for i, row := range out.Rows {
 		full := a.row(s.Members()[i].Endpoint, p, row)
@@ -162,22 +162,22 @@ func (a *action) keep(s *cluster.Session, p proposal, out *apply.Outcome, shown 
 
 // same is the outcome of a change that had been made before.
 func (a *action) same(s *cluster.Session, p proposal) {
-	out := &apply.Outcome{State: apply.Made}
+	out := &commit.Outcome{State: commit.Made}
 	for range s.Members() {
-		out.Rows = append(out.Rows, apply.Row{Result: apply.Done, Code: wire.CodeUnchanged, Message: p.unchanged, Status: 200, Attempts: 1})
+		out.Rows = append(out.Rows, commit.Row{Result: commit.Done, Code: wire.CodeUnchanged, Message: p.unchanged, Status: 200, Attempts: 1})
 	}
 	a.keep(s, p, out, false)
 }
 
-func (a *action) row(at fanout.Endpoint, p proposal, row apply.Row) report.Row {
+func (a *action) row(at fanout.Endpoint, p proposal, row commit.Row) report.Row {
 	out := report.Row{
 		Manager: at.String(), Action: p.change.Action, Result: string(row.Result), Code: row.Code,
-		Success: row.Result == apply.Done || row.Result == apply.Planned,
+		Success: row.Result == commit.Done || row.Result == commit.Planned,
 		Message: fanout.Printable(row.Message), Hint: fanout.Printable(row.Hint),
 		StatusCode: row.Status, Attempts: row.Attempts, DurationMS: row.Duration.Milliseconds(),
 	}
-	out.Changed = row.Result == apply.Done && row.Code != wire.CodeUnchanged
-	out.InDoubt = row.Code == apply.CodeUndecided
+	out.Changed = row.Result == commit.Done && row.Code != wire.CodeUnchanged
+	out.InDoubt = row.Code == commit.CodeUndecided
 	if row.Code == fanout.Cancelled {
 		out.Result = report.Cancelled
 	}
@@ -185,14 +185,14 @@ func (a *action) row(at fanout.Endpoint, p proposal, row apply.Row) report.Row {
 }
 
 // retell makes the retry of a change that is committed: only those are told that did not say so.
-func (a *action) retell(s *cluster.Session, p proposal, r *apply.Runner, after func(*action) error) func(*runtime.Call, *Results) (*Results, error) {
+func (a *action) retell(s *cluster.Session, p proposal, r *commit.Runner, after func(*action) error) func(*runtime.Call, *Results) (*Results, error) {
 	return func(c *runtime.Call, failed *Results) (*Results, error) {
 		next, err := a.run.begin(a.call.From(c), failed.over)
 		if err != nil {
 			return nil, err
 		}
 		next.open(s, p.change.Action)
-		r.OnRow = func(i int, row apply.Row) { next.run.AddRow(next.shown, next.row(s.Members()[i].Endpoint, p, row)) }
+		r.OnRow = func(i int, row commit.Row) { next.run.AddRow(next.shown, next.row(s.Members()[i].Endpoint, p, row)) }
 		next.keep(s, p, r.Retell(c.Context()), true)
 		next.results.again = next.retell(s, p, r, after)
 		if err := next.follow(after); err != nil {
@@ -203,9 +203,9 @@ func (a *action) retell(s *cluster.Session, p proposal, r *apply.Runner, after f
 }
 
 // firstFailure is what stands in the way.
-func firstFailure(out *apply.Outcome) string {
+func firstFailure(out *commit.Outcome) string {
 	for _, row := range out.Rows {
-		if row.Result == apply.Failed {
+		if row.Result == commit.Failed {
 			return fanout.Printable(row.Message)
 		}
 	}

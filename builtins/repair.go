@@ -6,7 +6,7 @@ import (
 	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/params"
 	"dkvrun/runtime"
-	"dkvrun/runtime/apply"
+	"dkvrun/runtime/commit"
 	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/wire"
 )
@@ -41,7 +41,7 @@ func (r *Run) repairStore(c *runtime.Call) (any, error) {
 		return nil, err
 	}
 	participants, _ := cluster.Participants(s.Members())
-	repair := &apply.Repair{
+	repair := &commit.Repair{
 		Transport: transport{client: r.Client, managers: s.Members(), timeout: params.QueryTimeout(c)}, Clock: clock{},
 		Store: c.String("name"), Managers: participants, Wait: a.timeout,
 	}
@@ -74,19 +74,19 @@ func (r *Run) repairStore(c *runtime.Call) (any, error) {
 }
 
 func (a *action) planRepair(s *cluster.Session) {
-	out := &apply.Outcome{State: apply.Plan}
+	out := &commit.Outcome{State: commit.Plan}
 	for range s.Members() {
-		out.Rows = append(out.Rows, apply.Row{Result: apply.Planned, Code: "planned", Message: "Would settle what is pending"})
+		out.Rows = append(out.Rows, commit.Row{Result: commit.Planned, Code: "planned", Message: "Would settle what is pending"})
 	}
 	a.open(s, wire.RepairAction)
 	a.keep(s, proposal{change: wire.Change{Action: wire.RepairAction}}, out, false)
 }
 
-func (a *action) settle(s *cluster.Session, repair *apply.Repair) {
+func (a *action) settle(s *cluster.Session, repair *commit.Repair) {
 	a.open(s, wire.RepairAction)
 	out := repair.Settle(a.call.Context())
 	a.keep(s, proposal{change: wire.Change{Action: wire.RepairAction}}, out, false)
-	if out.State == apply.Made {
+	if out.State == commit.Made {
 		a.run.Reporter.Notice(fanout.Printable(out.Summary))
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/report"
 	"dkvrun/runtime"
-	"dkvrun/runtime/apply"
+	"dkvrun/runtime/commit"
 	"dkvrun/runtime/fanout"
 )
 
@@ -98,7 +98,7 @@ func (r *Run) InDoubt() []string {
 	var out []string
 	for _, a := range r.Actions() {
 		for _, row := range a.Rows {
-			if row.InDoubt && (row.Result == report.Cancelled || row.Code == apply.CodeUndecided) {
+			if row.InDoubt && (row.Result == report.Cancelled || row.Code == commit.CodeUndecided) {
 				out = append(out, a.Builtin+" on "+row.Manager)
 			}
 		}

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"dkvrun/builtins/internal/cluster"
-	"dkvrun/runtime/apply"
+	"dkvrun/runtime/commit"
 	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/wire"
 )
@@ -19,8 +19,8 @@ type transport struct {
 	connect  time.Duration
 }
 
-// Send implements apply.Transport.
-func (t transport) Send(ctx context.Context, requests []apply.Request, how apply.Send) []apply.Reply {
+// Send implements commit.Transport.
+func (t transport) Send(ctx context.Context, requests []commit.Request, how commit.Send) []commit.Reply {
 	out := make([]fanout.Request, len(requests))
 	var packed bodies
 	for i, r := range requests {
@@ -28,7 +28,7 @@ func (t transport) Send(ctx context.Context, requests []apply.Request, how apply
 		out[i] = fanout.Request{Endpoint: t.managers[r.To].Endpoint, Method: r.Method, Path: r.Path, Query: r.Query, Idempotent: true}
 		out[i].Body, out[i].Compressed = packed.of(r.Body)
 	}
-	replies := make([]apply.Reply, len(requests))
+	replies := make([]commit.Reply, len(requests))
 	options := fanout.Options{Parallel: 1, FailFast: how.FailFast, Timeout: t.timeout, ConnectTimeout: t.connect, OnAnswer: func(a fanout.Answer) {
 		replies[a.Index] = reply(t.managers[requests[a.Index].To], a)
 		if how.Each != nil {
@@ -46,8 +46,8 @@ func (t transport) Send(ctx context.Context, requests []apply.Request, how apply
 }
 
 // reply is an answer as the coordinator takes it, with what is printable of it.
-func reply(from cluster.Member, a fanout.Answer) apply.Reply {
-	out := apply.Reply{Status: a.Status, Body: a.Body, Attempts: a.Attempts, Duration: a.Duration}
+func reply(from cluster.Member, a fanout.Answer) commit.Reply {
+	out := commit.Reply{Status: a.Status, Body: a.Body, Attempts: a.Attempts, Duration: a.Duration}
 	if a.Err != nil {
 		row := (&step{manager: from.Endpoint}).read(a)
 		out.Class, out.Message = row.Code, row.Message
@@ -61,13 +61,13 @@ func reply(from cluster.Member, a fanout.Answer) apply.Reply {
 // clock is the time of this machine.
 type clock struct{}
 
-// Now implements apply.Clock.
+// Now implements commit.Clock.
 func (clock) Now() time.Time { return time.Now() }
 
-// Sleep implements apply.Clock.
+// Sleep implements commit.Clock.
 func (clock) Sleep(ctx context.Context, d time.Duration) error { return pause(ctx, d) }
 
-// Every implements apply.Clock.
+// Every implements commit.Clock.
 func (clock) Every(d time.Duration, f func()) (stop func()) {
 	ticker := time.NewTicker(d)
 	done, ended := make(chan struct{}), make(chan struct{})

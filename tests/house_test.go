@@ -38,7 +38,7 @@ var rules = []struct {
 	{"dkvrun/runtime/netfault", "a cut is a matter of sockets, whatever passes through them", func(i string) bool {
 		return !within(i, "dkvrun") && i != "net/http"
 	}},
-	{"dkvrun/runtime/apply", "bringing a change to all managers is logic over a transport and a clock", func(i string) bool {
+	{"dkvrun/runtime/commit", "bringing a change to all managers is logic over a transport and a clock", func(i string) bool {
 		return i != "net" && i != "net/http" && (!within(i, "dkvrun") || within(i, "dkvrun/runtime/wire"))
 	}},
 	{"dkvrun/cmd/dkvmanager/internal/twophase", "voting is a state machine over the catalog: it serves nothing and runs nothing", func(i string) bool {

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"dkvrun/runtime/apply"
+	"dkvrun/runtime/commit"
 	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/wire"
 )
@@ -40,14 +40,14 @@ func serve(t *testing.T, plan Plan) *network {
 	return n
 }
 
-// Send implements apply.Transport.
-func (n *network) Send(ctx context.Context, requests []apply.Request, how apply.Send) []apply.Reply {
-	replies := make([]apply.Reply, len(requests))
+// Send implements commit.Transport.
+func (n *network) Send(ctx context.Context, requests []commit.Request, how commit.Send) []commit.Reply {
+	replies := make([]commit.Reply, len(requests))
 	var out []fanout.Request
 	var place []int
 	for i, r := range requests {
 		if n.loses(r.To, r.Path[strings.LastIndexByte(r.Path, '/')+1:]) {
-			replies[i] = apply.Reply{Class: fanout.Timeout, Message: "lost"}
+			replies[i] = commit.Reply{Class: fanout.Timeout, Message: "lost"}
 			continue
 		}
 		request := fanout.Request{Endpoint: n.endpoints[r.To], Method: r.Method, Path: r.Path, Query: r.Query}
@@ -55,7 +55,7 @@ func (n *network) Send(ctx context.Context, requests []apply.Request, how apply.
 		out, place = append(out, request), append(place, i)
 	}
 	for _, a := range n.client.Do(ctx, out, fanout.Options{Timeout: time.Second}) {
-		reply := apply.Reply{Status: a.Status, Body: a.Body}
+		reply := commit.Reply{Status: a.Status, Body: a.Body}
 		if a.Err != nil {
 			reply.Class, reply.Message = a.Err.Class, a.Err.Message
 		}
@@ -69,7 +69,7 @@ func (n *network) Send(ctx context.Context, requests []apply.Request, how apply.
 	return replies
 }
 
-// Now, Sleep and Every implement apply.Clock.
+// Now, Sleep and Every implement commit.Clock.
 func (n *network) Now() time.Time { return time.Now() }
 
 func (n *network) Sleep(ctx context.Context, d time.Duration) error {
@@ -109,8 +109,8 @@ func (n *network) creation(id, instances int) wire.Change {
 }
 
 // run brings a change to all.
-func (n *network) run(c wire.Change) *apply.Outcome {
-	r := &apply.Runner{Transport: n, Clock: n, Change: c, Names: n.plan.Addresses(), Verb: "Created", Parallel: true, Settle: time.Second}
+func (n *network) run(c wire.Change) *commit.Outcome {
+	r := &commit.Runner{Transport: n, Clock: n, Change: c, Names: n.plan.Addresses(), Verb: "Created", Parallel: true, Settle: time.Second}
 	for _, node := range c.Nodes {
 		r.Claimed = append(r.Claimed, node.Name)
 	}
@@ -144,22 +144,22 @@ func (n *network) count(c wire.Change) (committed, pending int) {
 func TestRunnerMakesAStoreOnAll(t *testing.T) {
 	n := serve(t, Plan{Count: 50, Port: 7923})
 	c := n.creation(1, 50)
-	if out := n.run(c); out.State != apply.Made {
+	if out := n.run(c); out.State != commit.Made {
 		t.Fatalf("state %d: %s", out.State, out.Summary)
 	}
 	if committed, pending := n.count(c); committed != 50 || pending != 0 {
 		t.Fatalf("committed at %d, pending at %d", committed, pending)
 	}
 	other := n.creation(2, 3)
-	if out := n.run(other); out.State != apply.Refused || !out.Stale || out.Rows[7].Code != wire.CodeStoreExists {
+	if out := n.run(other); out.State != commit.Refused || !out.Stale || out.Rows[7].Code != wire.CodeStoreExists {
 		t.Errorf("another store of that name: state %d, %+v", out.State, out.Rows[7])
 	}
 	other.BaseRevision, other.BaseOperation, other.Creation = 1, c.ID, c.ID
-	if out := n.run(other); out.State != apply.Made {
+	if out := n.run(other); out.State != commit.Made {
 		t.Errorf("what builds on it: state %d: %s", out.State, out.Summary)
 	}
 	other.ID = "0198f0a0-0000-7000-8000-000000000003"
-	if out := n.run(other); out.State != apply.Refused || out.Rows[7].Code != wire.CodeStaleRevision {
+	if out := n.run(other); out.State != commit.Refused || out.Rows[7].Code != wire.CodeStaleRevision {
 		t.Errorf("what builds on what it was: state %d, %+v", out.State, out.Rows[7])
 	}
 }
@@ -167,7 +167,7 @@ func TestRunnerMakesAStoreOnAll(t *testing.T) {
 func TestNothingStaysWhereOneStalls(t *testing.T) {
 	n := serve(t, Plan{Count: 12, Port: 7924, Faults: []Fault{Stall}}) // the first stalls, the tenth is the home
 	c := n.creation(1, 12)
-	if out := n.run(c); out.State != apply.Unmade || out.Rows[0].Code != fanout.Timeout || out.Rows[5].Result != apply.RolledBack {
+	if out := n.run(c); out.State != commit.Unmade || out.Rows[0].Code != fanout.Timeout || out.Rows[5].Result != commit.RolledBack {
 		t.Fatalf("state %d: %+v", out.State, out.Rows)
 	}
 	if committed, pending := n.count(c); committed+pending != 0 {
@@ -182,7 +182,7 @@ func TestLostCommitIsFound(t *testing.T) {
 	n := serve(t, Plan{Count: 5, Port: 7925})
 	c := n.creation(1, 5)
 	n.loses = func(i int, verb string) bool { return i >= 3 && verb == "commit" }
-	if out := n.run(c); out.State != apply.Made || out.Rows[2].Result != apply.Done || out.Rows[3].Result != apply.Failed {
+	if out := n.run(c); out.State != commit.Made || out.Rows[2].Result != commit.Done || out.Rows[3].Result != commit.Failed {
 		t.Fatalf("state %d: %+v", out.State, out.Rows)
 	}
 	if committed, pending := n.count(c); committed != 3 || pending != 2 {
@@ -203,12 +203,12 @@ func TestRepairSettlesWhatIsPending(t *testing.T) {
 		t.Fatalf("pending at %d", pending)
 	}
 	busy := n.creation(2, 5)
-	if out := n.run(busy); out.State != apply.Refused || out.Rows[1].Code != wire.CodeStoreBusy {
+	if out := n.run(busy); out.State != commit.Refused || out.Rows[1].Code != wire.CodeStoreBusy {
 		t.Errorf("another change meanwhile: state %d: %s", out.State, out.Summary)
 	}
-	r := &apply.Repair{Transport: n, Clock: n, Store: c.Store, Managers: c.Managers, Names: n.plan.Addresses(), Wait: time.Second}
+	r := &commit.Repair{Transport: n, Clock: n, Store: c.Store, Managers: c.Managers, Names: n.plan.Addresses(), Wait: time.Second}
 	r.Look(context.Background())
-	if out := r.Settle(context.Background()); out.State != apply.Made || out.Rows[4].Message != "CreateStore: committed" {
+	if out := r.Settle(context.Background()); out.State != commit.Made || out.Rows[4].Message != "CreateStore: committed" {
 		t.Errorf("state %d: %+v", out.State, out.Rows)
 	}
 	if committed, _ := n.count(c); committed != 5 {
@@ -221,23 +221,23 @@ func TestUndecidedChangeIsInTheWay(t *testing.T) {
 	n := serve(t, Plan{Count: 3, Port: 7927})
 	earlier := n.creation(1, 3)
 	n.loses = func(i int, verb string) bool { return verb == "commit" }
-	if out := n.run(earlier); out.State != apply.Undecided {
+	if out := n.run(earlier); out.State != commit.Undecided {
 		t.Fatalf("state %d: %s", out.State, out.Summary)
 	}
 	if s := n.state(1); s.Pending == nil || s.Pending.Owner != "tester" || s.Epoch != 1 {
 		t.Fatalf("got %+v", s)
 	}
 	n.loses = func(int, string) bool { return false }
-	if out := n.run(n.creation(2, 3)); out.State != apply.Refused || !out.Busy {
+	if out := n.run(n.creation(2, 3)); out.State != commit.Refused || !out.Busy {
 		t.Errorf("state %d: %+v", out.State, out.Rows)
 	}
-	abort := apply.Request{Method: "POST", Path: wire.OperationPath(earlier.ID) + "/abort", Body: encode(wire.Abort{Store: earlier.Store, Epoch: 1})}
+	abort := commit.Request{Method: "POST", Path: wire.OperationPath(earlier.ID) + "/abort", Body: encode(wire.Abort{Store: earlier.Store, Epoch: 1})}
 	for i, m := range earlier.Managers {
 		abort.To, abort.Query = i, "to="+url.QueryEscape(m.Identity)
-		n.Send(context.Background(), []apply.Request{abort}, apply.Send{})
+		n.Send(context.Background(), []commit.Request{abort}, commit.Send{})
 	}
 	later := n.creation(2, 3)
-	if out := n.run(later); out.State != apply.Made {
+	if out := n.run(later); out.State != commit.Made {
 		t.Fatalf("state %d: %s", out.State, out.Summary)
 	}
 	if s := n.state(1); s.Epoch != 2 || s.Configuration == nil || s.Configuration.Epoch != 2 {

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"dkvrun/cmd/dkvmanager/internal/catalog"
-	runner "dkvrun/runtime/apply"
+	runner "dkvrun/runtime/commit"
 	"dkvrun/runtime/wire"
 )
 

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	runner "dkvrun/runtime/apply"
+	runner "dkvrun/runtime/commit"
 	"dkvrun/runtime/wire"
 )
 

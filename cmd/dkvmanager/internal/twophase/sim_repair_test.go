@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	runner "dkvrun/runtime/apply"
+	runner "dkvrun/runtime/commit"
 )
 
 // loseHome takes, in some runs, a manager away for good, and has an operator repair the stores that it

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	runner "dkvrun/runtime/apply"
+	runner "dkvrun/runtime/commit"
 	"dkvrun/runtime/wire"
 )
 

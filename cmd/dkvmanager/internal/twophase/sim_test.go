@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	runner "dkvrun/runtime/apply"
+	runner "dkvrun/runtime/commit"
 	"dkvrun/runtime/wire"
 )
 
