@@ -10,7 +10,7 @@ import (
 
 	"dkvrun/builtins/internal/params"
 	"dkvrun/runtime"
-	"dkvrun/runtime/fleet"
+	"dkvrun/runtime/fakemanager"
 )
 
 // Fake managers of this process share its open files with their clients. Each fleet has a port of its
@@ -47,7 +47,7 @@ var fakesType = &runtime.RecordType{Name: "fakes", Doc: "Managers that only pret
 }}
 
 func (r *Run) fakeManagers(c *runtime.Call) (any, error) {
-	plan := fleet.Plan{Count: c.Int("count"), Delay: params.Seconds(c.Float("delay_sec"))}
+	plan := fakemanager.Plan{Count: c.Int("count"), Delay: params.Seconds(c.Float("delay_sec"))}
 	var err error
 	if plan.Faults, err = faultsOf(c, plan.Count); err != nil {
 		return nil, err
@@ -71,9 +71,9 @@ func (r *Run) fakeManagers(c *runtime.Call) (any, error) {
 }
 
 // serveFakes runs a plan on the first port that is free for it.
-func serveFakes(plan *fleet.Plan) (stop func(), err error) {
+func serveFakes(plan *fakemanager.Plan) (stop func(), err error) {
 	for plan.Port = firstFakePort; plan.Port < firstFakePort+fakePorts; plan.Port++ {
-		if stop, err = fleet.Serve(*plan); !errors.Is(err, syscall.EADDRINUSE) {
+		if stop, err = fakemanager.Serve(*plan); !errors.Is(err, syscall.EADDRINUSE) {
 			break
 		}
 	}
@@ -81,26 +81,26 @@ func serveFakes(plan *fleet.Plan) (stop func(), err error) {
 }
 
 // faultsOf lists the faults of a call, kinds taking turns.
-func faultsOf(c *runtime.Call, count int) ([]fleet.Fault, error) {
+func faultsOf(c *runtime.Call, count int) ([]fakemanager.Fault, error) {
 	wanted, _ := c.Value("faults").(map[string]any)
-	left := map[fleet.Fault]int{}
+	left := map[fakemanager.Fault]int{}
 	total := 0
 	for name, n := range wanted {
-		known := slices.Contains(fleet.Faults, fleet.Fault(name))
+		known := slices.Contains(fakemanager.Faults, fakemanager.Fault(name))
 		each, whole := n.(int)
 		switch {
 		case !known:
-			return nil, c.Misuse("faults", "there is no fault %s: want some of %v", name, fleet.Faults)
+			return nil, c.Misuse("faults", "there is no fault %s: want some of %v", name, fakemanager.Faults)
 		case !whole || each < 0:
 			return nil, c.Misuse("faults", "%s: want how many managers", name)
 		}
-		left[fleet.Fault(name)] = each
+		left[fakemanager.Fault(name)] = each
 		total += each
 	}
 	if total > count {
 		return nil, c.Misuse("faults", "%d faults for %d managers", total, count)
 	}
-	var out []fleet.Fault
+	var out []fakemanager.Fault
 	for len(out) < total {
 		for _, f := range slices.Sorted(maps.Keys(left)) {
 			if left[f] > 0 {

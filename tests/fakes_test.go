@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	fakes "dkvrun/runtime/fleet"
+	fakes "dkvrun/runtime/fakemanager"
 	"dkvrun/runtime/wire"
 )
 

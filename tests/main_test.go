@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 		defer os.RemoveAll(dir)
 		bin = dir
 		build := exec.Command("go", "build", "-o", bin+string(filepath.Separator),
-			"dkvrun/cmd/dkvrun", "dkvrun/cmd/dkvmanager", "dkvrun/tests/fleet/managers", "go.etcd.io/etcd/etcdctl/v3")
+			"dkvrun/cmd/dkvrun", "dkvrun/cmd/dkvmanager", "dkvrun/tests/fakemanager", "go.etcd.io/etcd/etcdctl/v3")
 		build.Stderr = os.Stderr
 		if err := build.Run(); err != nil {
 			fmt.Fprintln(os.Stderr, "building the programs under test:", err)

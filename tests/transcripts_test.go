@@ -14,7 +14,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	fakes "dkvrun/runtime/fleet"
+	fakes "dkvrun/runtime/fakemanager"
 )
 
 // blocks counts the loopback networks given out: each transcript has servers of its own.
@@ -104,7 +104,7 @@ func fleetCommand(ts *testscript.TestScript, neg bool, args []string) {
 	for _, fault := range args[2:] {
 		plan.Faults = append(plan.Faults, fakes.Fault(fault))
 	}
-	f, err := fakes.Start(context.Background(), filepath.Join(bin, "managers"), plan)
+	f, err := fakes.Start(context.Background(), filepath.Join(bin, "fakemanager"), plan)
 	ts.Check(err)
 	ts.Defer(func() { ts.Check(f.Close()) })
 	ts.Check(os.WriteFile(ts.MkAbs("fleet.list"), []byte("# fake managers\n"+strings.Join(plan.Addresses(), "\n")+"\n"), 0o600))

@@ -7,13 +7,13 @@ import (
 	"os"
 	"strconv"
 
-	"dkvrun/runtime/fleet"
+	"dkvrun/runtime/fakemanager"
 )
 
 // shared measures what giving one body to 10,000 managers holds in memory, for a small and a large one.
 func shared(ctx context.Context, p *programs, r *report) (err error) {
-	plan := fleet.Plan{Count: 10000}
-	f, err := fleet.Start(ctx, p.managers, plan)
+	plan := fakemanager.Plan{Count: 10000}
+	f, err := fakemanager.Start(ctx, p.managers, plan)
 	if err != nil {
 		return err
 	}

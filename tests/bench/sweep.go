@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"dkvrun/runtime/fleet"
+	"dkvrun/runtime/fakemanager"
 	"dkvrun/runtime/wire"
 )
 
@@ -75,8 +75,8 @@ func sweeps(ctx context.Context, p *programs, r *report) error {
 }
 
 func sweepsAt(ctx context.Context, p *programs, r *report, delay time.Duration) (err error) {
-	plan := fleet.Plan{Count: sizes[len(sizes)-1].managers, Delay: delay}
-	f, err := fleet.Start(ctx, p.managers, plan)
+	plan := fakemanager.Plan{Count: sizes[len(sizes)-1].managers, Delay: delay}
+	f, err := fakemanager.Start(ctx, p.managers, plan)
 	if err != nil {
 		return err
 	}

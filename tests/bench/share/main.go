@@ -12,8 +12,8 @@ import (
 	"os"
 	"strconv"
 
+	"dkvrun/runtime/fakemanager"
 	"dkvrun/runtime/fanout"
-	"dkvrun/runtime/fleet"
 	"dkvrun/runtime/wire"
 )
 
@@ -44,7 +44,7 @@ func run() error {
 	packed, compressed := fanout.Compress(body.Bytes()[:size])
 	requests := make([]fanout.Request, len(endpoints))
 	for i, e := range endpoints {
-		requests[i] = fanout.Request{Endpoint: e, Method: "POST", Path: wire.InstancePath(fleet.Seeded, "nobody") + "/start", Body: packed, Compressed: compressed}
+		requests[i] = fanout.Request{Endpoint: e, Method: "POST", Path: wire.InstancePath(fakemanager.Seeded, "nobody") + "/start", Body: packed, Compressed: compressed}
 	}
 	client := fanout.New(fanout.Config{})
 	defer client.Close()

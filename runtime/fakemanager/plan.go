@@ -1,8 +1,8 @@
-// Package fleet is thousands of fake managers on loopback addresses, to measure and to try the runner
+// Package fakemanager is thousands of fake managers on loopback addresses, to measure and to try the runner
 // against: each speaks enough of the admin API to be queried, and to vote, commit, abort and settle like a real
 // one, and some do what managers should not. They run no instance and keep nothing on disk; repairs without a home
 // (fence, decide) and changes of instances with atomic = false are not theirs.
-package fleet
+package fakemanager
 
 import (
 	"fmt"

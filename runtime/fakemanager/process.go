@@ -1,4 +1,4 @@
-package fleet
+package fakemanager
 
 import (
 	"bufio"
@@ -58,7 +58,7 @@ type process struct {
 	listeners int
 }
 
-// Start runs a plan with the built program of tests/fleet/managers, in as many processes as the limit
+// Start runs a plan with the built program of tests/fakemanager, in as many processes as the limit
 // of open files asks for, and returns when all managers listen.
 func Start(ctx context.Context, program string, plan Plan) (*Fleet, error) {
 	if plan.Count < 1 || plan.Count > MaxCount {
