@@ -38,7 +38,7 @@ func TestGlobals(t *testing.T) {
 		{`print(io.stdin)`, "error: test.lua:1: io.stdin is not available in runbooks: standard input is not the script's"},
 		{`os.tiem()`, "error: test.lua:1: os: no field tiem: did you mean time?"},
 		{`print(type(os.time()), type(debug.traceback()))`, "number\tstring\n"},
-		{`print(load("return 1 +"))`, "nil\t(load):1: the source ends too early: an end, a bracket or a quote is missing\n"},
+		{`print(load("return 1 +"))`, "nil\t(load):1: unexpected end of the source: expected an expression\n"},
 		{`print(load("return 1 + 1")(), loadstring("return 7")())`, "2\t7\n"},
 		{`local n = 0 print(load(function() n = n + 1 return ({"return ", "40", "+2"})[n] end)())`, "42\n"},
 		{`print(loadstring("\27Lua"))`, "nil\t(load):1: compiled Lua can't be loaded: only text\n"},

@@ -60,7 +60,7 @@ func TestRequire(t *testing.T) {
 		{`package.path = "./?.lua"`, "error: MAIN:1: package.path is not available in runbooks: require finds modules in the script's folder, DKVRUN_PATH and the standard library"},
 		{`setmetatable(package, nil)`, "error: MAIN:1: cannot change a protected metatable"},
 		{`require("loop")`, "error: OWN/loop2.lua:1: require: modules require each other: loop → loop2 → loop"},
-		{`require("broken")`, "error: OWN/broken.lua:2: syntax error near '='"},
+		{`require("broken")`, "error: OWN/broken.lua:2: unexpected '=': expected an expression"},
 		{`require("failing")`, "error: OWN/failing.lua:2: inside"},
 		{`pcall(require, "failing") require("failing")`, "error: OWN/failing.lua:2: inside"},
 		{`require("big")`, "error: OWN/big.lua:1: the source is larger than 1 MiB"},

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"dkvrun/runtime/syntax"
 )
 
 // RunFile runs a script, then what it left for its end (Call.AtExit), and returns what it returned.
@@ -50,8 +52,9 @@ func (h *Host) Eval(ctx context.Context, text string) ([]any, error) {
 	if asChunk == nil {
 		return h.run(ctx, fn, h.scriptArgs())
 	}
-	if e := asError(asExpression); e.Message == endsEarly { // it was understood to its end
-		return nil, e
+	var refused *syntax.Error
+	if errors.As(asExpression, &refused) && refused.AtEnd { // the text begins like an expression
+		return nil, asExpression
 	}
 	return nil, asChunk
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/yuin/gopher-lua/parse"
 
 	"dkvrun/runtime/rewrite"
+	"dkvrun/runtime/syntax"
 )
 
 // MaxSource is the size that a script, a module or a loaded chunk may have, in bytes.
@@ -47,8 +48,6 @@ func unreadable(path string, err error) *Error {
 // TooLarge is what is said of a source of more than MaxSource bytes.
 const TooLarge = "the source is larger than 1 MiB"
 
-const endsEarly = "the source ends too early: an end, a bracket or a quote is missing"
-
 // OwnSource is what Lua of the runner's own is called. Traces and the places of errors pass over it, to
 // what called it.
 func OwnSource(name string) string { return "[" + name + "]" }
@@ -70,8 +69,9 @@ func (h *Host) compile(name string, src []byte) (*lua.LFunction, error) {
 	if bytes.HasPrefix(src, []byte("\x1b")) {
 		return refuse(1, "compiled Lua can't be loaded: only text")
 	}
-	if line, problem := scan(src); problem != "" {
-		return refuse(line, "%s", problem)
+	var refused *syntax.Error
+	if err := syntax.Validate(src); errors.As(err, &refused) {
+		return nil, &Error{Message: refused.Message, File: name, Line: refused.From.Line, Code: CodeSource, Cause: refused}
 	}
 	chunk, err := parse.Parse(bytes.NewReader(src), name)
 	var proto *lua.FunctionProto
@@ -82,14 +82,8 @@ func (h *Host) compile(name string, src []byte) (*lua.LFunction, error) {
 		h.sources[name] = true
 		return h.main.NewFunctionFromProto(proto), nil
 	}
-	var syntax *parse.Error
 	var refusal *rewrite.Refusal
-	switch {
-	case errors.As(err, &syntax) && syntax.Pos.Line == parse.EOF:
-		return refuse(1+bytes.Count(src, []byte("\n")), endsEarly)
-	case errors.As(err, &syntax):
-		return refuse(syntax.Pos.Line, "%s near '%s'", strings.TrimSpace(syntax.Message), syntax.Token)
-	case errors.As(err, &refusal):
+	if errors.As(err, &refusal) {
 		return refuse(refusal.Line, "%s", refusal.Message)
 	}
 	return nil, &Error{Message: name + ": " + err.Error(), Code: CodeSource}

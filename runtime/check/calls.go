@@ -142,9 +142,8 @@ func lastName(callee syntax.Expr) syntax.Span {
 func (c *checker) ambiguous(call *syntax.Call) {
 	end := nameOf(call).End
 	bracket := len(call.Args) == 0 || call.Args[0].Spans().Start != call.Open
-	if bracket && call.Open.Line > end.Line {
-		at := syntax.Span{Start: call.Open, End: syntax.Place{Line: call.Open.Line, Column: call.Open.Column + 1}}
-		c.report(at, Ambiguous, "this ( calls what the line before ends with").Hint =
+	if bracket && c.lines.Number(call.Open) > c.lines.Number(end) {
+		c.report(syntax.Span{Start: call.Open, End: call.Open + 1}, Ambiguous, "this ( calls what the line before ends with").Hint =
 			"end that line with a semicolon if a new statement is meant, else pull the ( up"
 	}
 }

@@ -9,8 +9,6 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
-	"strings"
-	"unicode/utf8"
 
 	"dkvrun/runtime"
 	"dkvrun/runtime/suite"
@@ -42,13 +40,15 @@ func Source(config Config, file string, src []byte) []Finding {
 	c.host = runtime.New(runtime.Options{Builtins: config.Builtins, Script: file, Path: config.Path, Stdlib: config.Stdlib})
 	defer c.close()
 	if len(src) > runtime.MaxSource {
-		c.report(lineOf(src, 1), SyntaxError, "%s", runtime.TooLarge)
+		c.lines = syntax.NewLines(string(src))
+		c.report(c.lines.Line(1), SyntaxError, "%s", runtime.TooLarge)
 		return c.findings
 	}
 	chunk, err := syntax.Parse(src)
-	var unreadable *syntax.Error
-	if errors.As(err, &unreadable) {
-		c.report(unreadable.Span, SyntaxError, "%s", unreadable.Message)
+	c.lines = chunk.Lines
+	var refused *syntax.Error
+	if errors.As(err, &refused) {
+		c.report(refused.Span, SyntaxError, "%s", refused.Message)
 		return c.sorted(chunk.Comments)
 	}
 	if c.compile(src); len(c.findings) > 0 {
@@ -78,6 +78,7 @@ type checker struct {
 	host     *runtime.Host
 	file     string
 	chunk    *syntax.Chunk
+	lines    *syntax.Lines
 	scopes   *scopes
 	globals  *globals
 	modules  map[string]*module   // what require gives, by name
@@ -90,22 +91,11 @@ type checker struct {
 	vocabulary *suite.Vocabulary // see words
 }
 
-// compile reports what the compiler alone refuses: what is too large, too deep, or misplaced.
+// compile reports errors that only the compiler finds, such as a goto without its label.
 func (c *checker) compile(src []byte) {
 	var e *runtime.Error
 	if errors.As(c.host.Compiles(c.file, src), &e) {
-		c.report(lineOf(src, max(1, e.Line)), SyntaxError, "%s", e.Message)
-	}
-}
-
-// lineOf is a whole line without the white space around it.
-func lineOf(src []byte, number int) syntax.Span {
-	lines := strings.Split(string(src), "\n")
-	line := strings.TrimRight(lines[min(number, len(lines))-1], " \t\r")
-	indent := len(line) - len(strings.TrimLeft(line, " \t"))
-	return syntax.Span{
-		Start: syntax.Place{Line: number, Column: indent + 1},
-		End:   syntax.Place{Line: number, Column: utf8.RuneCountInString(line) + 1},
+		c.report(c.lines.Line(min(max(1, e.Line), c.lines.Len())), SyntaxError, "%s", e.Message)
 	}
 }
 

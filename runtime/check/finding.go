@@ -44,6 +44,8 @@ type Finding struct {
 	Message   string `json:"message"`
 	// Hint says what to do, where the message does not.
 	Hint string `json:"hint"`
+
+	span syntax.Span
 }
 
 // String is file:line:column: message.
@@ -56,16 +58,17 @@ func (c *checker) report(at syntax.Span, code, format string, args ...any) *Find
 	if severity == "" {
 		severity = Error
 	}
+	from, to := c.lines.Place(at.Start), c.lines.Place(at.End)
 	c.findings = append(c.findings, Finding{
-		File: c.file, Line: at.Start.Line, Column: at.Start.Column, EndLine: at.End.Line, EndColumn: at.End.Column,
-		Severity: severity, Code: code, Message: fmt.Sprintf(format, args...),
+		File: c.file, Line: from.Line, Column: from.Column, EndLine: to.Line, EndColumn: to.Column,
+		Severity: severity, Code: code, Message: fmt.Sprintf(format, args...), span: at,
 	})
 	return &c.findings[len(c.findings)-1]
 }
 
 // sorted are the findings that no comment silences and that are not meant to be, in the order of their places.
 func (c *checker) sorted(comments []syntax.Comment) []Finding {
-	silent := silenced(comments)
+	silent := c.silenced(comments)
 	kept := slices.DeleteFunc(c.findings, func(f Finding) bool {
 		codes, ok := silent[f.Line]
 		return c.isExpected(f) || ok && f.Code != SyntaxError && (len(codes) == 0 || slices.Contains(codes, f.Code))
@@ -78,16 +81,16 @@ func (c *checker) sorted(comments []syntax.Comment) []Finding {
 
 // silenced are the lines that a comment "check: ignore" speaks of: its own, and the next one where it
 // stands alone. The codes that may follow are all that it silences.
-func silenced(comments []syntax.Comment) map[int][]string {
+func (c *checker) silenced(comments []syntax.Comment) map[int][]string {
 	lines := map[int][]string{}
 	for _, comment := range comments {
 		rest, ok := strings.CutPrefix(strings.TrimSpace(comment.Text), "check: ignore")
 		if !ok {
 			continue
 		}
-		line := comment.Start.Line
+		line := c.lines.Number(comment.Start)
 		if comment.Alone {
-			line = comment.End.Line + 1
+			line = c.lines.Number(comment.End) + 1
 		}
 		lines[line] = strings.FieldsFunc(rest, func(r rune) bool { return r == ' ' || r == ',' })
 	}

@@ -41,6 +41,6 @@ func (c *checker) aboutErrors(callee syntax.Expr) bool {
 // isExpected tells whether a finding is about what is meant to raise.
 func (c *checker) isExpected(f Finding) bool {
 	return f.Severity == Error && f.Code != SyntaxError && slices.ContainsFunc(c.raising, func(s syntax.Span) bool {
-		return s.Contains(syntax.Place{Line: f.Line, Column: f.Column})
+		return s.Contains(f.span.Start)
 	})
 }

@@ -1,23 +1,14 @@
-// Package syntax reads Lua 5.1 sources, as package runtime runs them, into trees whose parts know
-// their line and column. It compiles and runs nothing.
+// Package syntax parses Lua 5.1 sources, as package runtime runs them. It compiles and runs nothing.
 package syntax
 
-// Place is a place in a source. Lines and columns count from 1, columns in characters.
-type Place struct{ Line, Column int }
+// Span is a piece of a source, from byte Start up to byte End.
+type Span struct{ Start, End int }
 
-// Before tells whether p stands before q.
-func (p Place) Before(q Place) bool {
-	return p.Line < q.Line || p.Line == q.Line && p.Column < q.Column
-}
-
-// Span is a piece of a source. End is the place after its last character.
-type Span struct{ Start, End Place }
-
-// Spans gives the span itself; what embeds it becomes a Node.
+// Spans returns the span; a type that embeds Span becomes a Node.
 func (s Span) Spans() Span { return s }
 
-// Contains tells whether p stands within s.
-func (s Span) Contains(p Place) bool { return !p.Before(s.Start) && p.Before(s.End) }
+// Contains reports whether a byte is in s.
+func (s Span) Contains(offset int) bool { return s.Start <= offset && offset < s.End }
 
 // Node is an expression or a statement.
 type Node interface{ Spans() Span }
@@ -63,7 +54,7 @@ type (
 		Callee Expr
 		Method *String
 		Args   []Expr
-		Open   Place // where the arguments begin
+		Open   int // where the arguments begin
 	}
 	// Function is a function's parameters and body. Method is set where it was written with a colon and
 	// has a parameter self that the source doesn't show.
@@ -190,12 +181,16 @@ type Comment struct {
 type Chunk struct {
 	Block
 	Comments []Comment
+	Lines    *Lines
 }
 
-// Error is a source that is not Lua.
+// Error is a source that is not Lua, or that exceeds a limit.
 type Error struct {
 	Span
-	Message string
+	From, To Place // of the span
+	Message  string
+	// AtEnd is set where the source ends too early: more text could make it right.
+	AtEnd bool
 }
 
 func (e *Error) Error() string { return e.Message }

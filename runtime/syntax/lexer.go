@@ -1,155 +1,464 @@
 package syntax
 
 import (
-	"fmt"
+	"math"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
 
-// lexer cuts a source into tokens.
+// kind is the kind of a token: a keyword or sign has one of its own.
+type kind uint8
+
+const (
+	tEnd kind = iota // the end of the source
+	tName
+	tNumber
+	tString
+
+	tAnd
+	tBreak
+	tDo
+	tElse
+	tElseif
+	tEndWord
+	tFalse
+	tFor
+	tFunction
+	tGoto
+	tIf
+	tIn
+	tLocal
+	tNil
+	tNot
+	tOr
+	tRepeat
+	tReturn
+	tThen
+	tTrue
+	tUntil
+	tWhile
+
+	tDots   // ...
+	tConcat // ..
+	tEqual
+	tNotEqual
+	tLessEqual
+	tGreaterEqual
+	tColons // ::
+	tPlus
+	tMinus
+	tStar
+	tSlash
+	tPercent
+	tCaret
+	tHash
+	tLess
+	tGreater
+	tAssign
+	tLeftParen
+	tRightParen
+	tLeftBrace
+	tRightBrace
+	tLeftBracket
+	tRightBracket
+	tSemicolon
+	tColon
+	tComma
+	tDot
+
+	kinds // how many there are
+)
+
+// kindNames are the keywords and signs as sources write them.
+var kindNames = [kinds]string{
+	tEnd: "end of the source", tName: "a name", tNumber: "a number", tString: "a string",
+	tAnd: "and", tBreak: "break", tDo: "do", tElse: "else", tElseif: "elseif", tEndWord: "end", tFalse: "false",
+	tFor: "for", tFunction: "function", tGoto: "goto", tIf: "if", tIn: "in", tLocal: "local", tNil: "nil", tNot: "not",
+	tOr: "or", tRepeat: "repeat", tReturn: "return", tThen: "then", tTrue: "true", tUntil: "until", tWhile: "while",
+	tDots: "...", tConcat: "..", tEqual: "==", tNotEqual: "~=", tLessEqual: "<=", tGreaterEqual: ">=", tColons: "::",
+	tPlus: "+", tMinus: "-", tStar: "*", tSlash: "/", tPercent: "%", tCaret: "^", tHash: "#", tLess: "<", tGreater: ">",
+	tAssign: "=", tLeftParen: "(", tRightParen: ")", tLeftBrace: "{", tRightBrace: "}", tLeftBracket: "[",
+	tRightBracket: "]", tSemicolon: ";", tColon: ":", tComma: ",", tDot: ".",
+}
+
+func (k kind) String() string { return kindNames[k] }
+
+// keyword returns the kind of a word: a keyword's, or tName.
+func keyword(word string) kind {
+	switch word {
+	case "and":
+		return tAnd
+	case "break":
+		return tBreak
+	case "do":
+		return tDo
+	case "else":
+		return tElse
+	case "elseif":
+		return tElseif
+	case "end":
+		return tEndWord
+	case "false":
+		return tFalse
+	case "for":
+		return tFor
+	case "function":
+		return tFunction
+	case "goto":
+		return tGoto
+	case "if":
+		return tIf
+	case "in":
+		return tIn
+	case "local":
+		return tLocal
+	case "nil":
+		return tNil
+	case "not":
+		return tNot
+	case "or":
+		return tOr
+	case "repeat":
+		return tRepeat
+	case "return":
+		return tReturn
+	case "then":
+		return tThen
+	case "true":
+		return tTrue
+	case "until":
+		return tUntil
+	case "while":
+		return tWhile
+	}
+	return tName
+}
+
+// token is a name, keyword, sign, number or string of a source.
+type token struct {
+	Span
+	kind   kind
+	value  string  // of a string; empty unless the lexer keeps values
+	number float64 // of a number; 0 unless the lexer keeps values
+}
+
+// lexer splits a source into tokens. It accepts the same tokens as gopher-lua's lexer, which differs from
+// Lua's: see docs/check.md. Its methods panic with an *Error, which parse catches.
 type lexer struct {
 	src      string
-	pos      int // in bytes
-	place    Place
-	lineOf   int // the line that the last token ended on
+	token    token // the current one
+	last     int   // where the one before it ended
+	keep     bool  // values and comments are kept
 	comments []Comment
 }
 
-func newLexer(src string) *lexer {
-	lx := &lexer{place: Place{1, 1}}
-	lx.src = strings.TrimPrefix(src, "\ufeff")
-	if strings.HasPrefix(lx.src, "#!") {
-		if lx.pos = strings.IndexByte(lx.src, '\n'); lx.pos < 0 {
-			lx.pos = len(lx.src)
+// fail panics with an error about src[start:end].
+func (lx *lexer) fail(start, end int, message string) {
+	panic(&Error{Span: Span{start, end}, Message: message})
+}
+
+// next reads the next token, after white space and comments.
+func (lx *lexer) next() {
+	src, i := lx.src, lx.token.End
+	lx.last = i
+	for i < len(src) {
+		if c := src[i]; c == '-' && i+1 < len(src) && src[i+1] == '-' {
+			i = lx.comment(i)
+		} else if c == ' ' || c == '\n' || c == '\t' || c == '\r' {
+			i++
+		} else {
+			break
 		}
 	}
-	return lx
-}
-
-// advance goes on by one character. "\r\n", "\n\r", "\n" and "\r" each end one line.
-func (lx *lexer) advance() {
-	c := lx.src[lx.pos]
-	if c != '\n' && c != '\r' {
-		_, size := utf8.DecodeRuneInString(lx.src[lx.pos:])
-		lx.pos += size
-		lx.place.Column++
+	t := &lx.token
+	t.Start = i
+	if i == len(src) {
+		t.kind, t.End = tEnd, i
 		return
 	}
-	lx.pos++
-	if lx.pos < len(lx.src) && (lx.src[lx.pos] == '\n' || lx.src[lx.pos] == '\r') && lx.src[lx.pos] != c {
-		lx.pos++
+	switch c := src[i]; {
+	case isLetter(c):
+		for i++; i < len(src) && (isLetter(src[i]) || isDigit(src[i])); i++ {
+		}
+		t.kind, t.End = keyword(src[t.Start:i]), i
+	case isDigit(c) || c == '.' && isDigit(lx.at(i+1)):
+		lx.number(i)
+	case c == '"' || c == '\'':
+		lx.quoted(i)
+	case c == '[' && (lx.at(i+1) == '[' || lx.at(i+1) == '='):
+		t.kind = tString
+		t.value, t.End = lx.long(i, "string")
+	default:
+		t.kind, t.End = lx.sign(i)
 	}
-	lx.place = Place{lx.place.Line + 1, 1}
 }
 
-func (lx *lexer) skip(n int) {
-	for end := lx.pos + n; lx.pos < end; {
-		lx.advance()
-	}
-}
-
-func (lx *lexer) peek() byte { return lx.ahead(0) }
-
-func (lx *lexer) ahead(n int) byte {
-	if lx.pos+n < len(lx.src) {
-		return lx.src[lx.pos+n]
+// at returns the byte at a position, 0 after the end of the source.
+func (lx *lexer) at(i int) byte {
+	if i < len(lx.src) {
+		return lx.src[i]
 	}
 	return 0
 }
 
-func (lx *lexer) done() bool { return lx.pos >= len(lx.src) }
-
-func (lx *lexer) at(s string) bool { return strings.HasPrefix(lx.src[lx.pos:], s) }
-
-// fail is an error from start to the present place.
-func (lx *lexer) fail(start Place, format string, args ...any) error {
-	return &Error{Span{start, lx.place}, fmt.Sprintf(format, args...)}
+// sign reads an operator, a bracket or a separator.
+func (lx *lexer) sign(i int) (kind, int) {
+	next := lx.at(i + 1)
+	switch lx.src[i] {
+	case '.':
+		switch {
+		case next != '.':
+			return tDot, i + 1
+		case lx.at(i+2) == '.':
+			return tDots, i + 3
+		}
+		return tConcat, i + 2
+	case '=':
+		if next == '=' {
+			return tEqual, i + 2
+		}
+		return tAssign, i + 1
+	case '<':
+		if next == '=' {
+			return tLessEqual, i + 2
+		}
+		return tLess, i + 1
+	case '>':
+		if next == '=' {
+			return tGreaterEqual, i + 2
+		}
+		return tGreater, i + 1
+	case ':':
+		if next == ':' {
+			return tColons, i + 2
+		}
+		return tColon, i + 1
+	case '~':
+		if next == '=' {
+			return tNotEqual, i + 2
+		}
+	case '!':
+		if next == '=' {
+			lx.fail(i, i+2, "'!=' is not an operator of Lua: use ~=")
+		}
+	case '+':
+		return tPlus, i + 1
+	case '-':
+		return tMinus, i + 1
+	case '*':
+		return tStar, i + 1
+	case '/':
+		return tSlash, i + 1
+	case '%':
+		return tPercent, i + 1
+	case '^':
+		return tCaret, i + 1
+	case '#':
+		return tHash, i + 1
+	case '(':
+		return tLeftParen, i + 1
+	case ')':
+		return tRightParen, i + 1
+	case '{':
+		return tLeftBrace, i + 1
+	case '}':
+		return tRightBrace, i + 1
+	case '[':
+		return tLeftBracket, i + 1
+	case ']':
+		return tRightBracket, i + 1
+	case ';':
+		return tSemicolon, i + 1
+	case ',':
+		return tComma, i + 1
+	}
+	r, size := utf8.DecodeRuneInString(lx.src[i:])
+	lx.fail(i, i+size, "unexpected character "+strconv.QuoteRune(r))
+	return tEnd, i
 }
 
-// next is the next token, past white space and comments.
-func (lx *lexer) next() (token, error) {
-	for !lx.done() {
-		switch c := lx.peek(); {
-		case c == ' ' || c == '\t' || c == '\r' || c == '\n':
-			lx.advance()
-			continue
-		case lx.at("--"):
-			if err := lx.comment(); err != nil {
-				return token{}, err
-			}
-			continue
-		}
-		break
-	}
-	start := lx.place
-	t := token{newLine: start.Line > lx.lineOf}
-	err := lx.read(&t)
-	t.Span = Span{start, lx.place}
-	lx.lineOf = lx.place.Line
-	return t, err
-}
-
-func (lx *lexer) read(t *token) error {
-	start := lx.place
-	switch c := lx.peek(); {
-	case lx.done():
-		t.kind = endOfSource
-		return nil
-	case isLetter(c):
-		from := lx.pos
-		for isLetter(lx.peek()) || isDigit(lx.peek()) {
-			lx.advance()
-		}
-		t.kind, t.text = name, lx.src[from:lx.pos]
-		if keywords[t.text] {
-			t.kind = kind(t.text)
-		}
-		return nil
-	case isDigit(c) || c == '.' && isDigit(lx.ahead(1)):
-		return lx.number(t)
-	case c == '"' || c == '\'':
-		return lx.quoted(t)
-	case c == '[' && lx.longBracket() >= 0:
-		body, err := lx.long()
-		t.kind, t.text = text, body
-		return err
-	}
-	for _, sign := range signs {
-		if lx.at(sign) {
-			lx.skip(len(sign))
-			t.kind = kind(sign)
-			return nil
-		}
-	}
-	r, _ := utf8.DecodeRuneInString(lx.src[lx.pos:])
-	lx.advance()
-	if r == '!' && lx.peek() == '=' {
-		lx.advance()
-		return lx.fail(start, "'!=' is no operator: Lua writes ~=")
-	}
-	return lx.fail(start, "%q does not belong into a script", r)
-}
-
-func (lx *lexer) comment() error {
-	start, alone := lx.place, lx.place.Line > lx.lineOf
-	lx.skip(2)
+// comment reads a comment and returns where it ends.
+func (lx *lexer) comment(start int) (end int) {
 	var body string
-	if lx.peek() == '[' && lx.longBracket() >= 0 {
-		var err error
-		if body, err = lx.long(); err != nil {
-			return err
-		}
+	i := start + 2
+	if lx.at(i) == '[' && (lx.at(i+1) == '[' || lx.at(i+1) == '=') {
+		body, end = lx.long(i, "comment")
 	} else {
-		from := lx.pos
-		for !lx.done() && lx.peek() != '\n' && lx.peek() != '\r' {
-			lx.advance()
+		for end = i; end < len(lx.src) && lx.src[end] != '\n' && lx.src[end] != '\r'; end++ {
 		}
-		body = lx.src[from:lx.pos]
+		body = lx.src[i:end]
 	}
-	lx.comments = append(lx.comments, Comment{Span{start, lx.place}, body, alone})
-	return nil
+	if lx.keep {
+		noToken := lx.token.kind == tEnd // of the whole source so far
+		alone := noToken || strings.ContainsAny(lx.src[lx.last:start], "\n\r")
+		lx.comments = append(lx.comments, Comment{Span{start, end}, body, alone})
+	}
+	return end
 }
 
-func isLetter(c byte) bool { return c == '_' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
+// long reads [[…]] or [==[…]==] and returns where it ends. What names it in errors.
+func (lx *lexer) long(start int, what string) (body string, end int) {
+	i := start + 1
+	for lx.at(i) == '=' {
+		i++
+	}
+	level := lx.src[start+1 : i]
+	if lx.at(i) != '[' {
+		lx.fail(start, i, "a long "+what+" begins with ["+level+"[: the second [ is missing")
+	}
+	i++
+	closing := "]" + level + "]"
+	length := strings.Index(lx.src[i:], closing)
+	if length < 0 {
+		lx.fail(start, i, "unterminated long "+what+": "+closing+" is missing")
+	}
+	end = i + length + len(closing)
+	if lx.keep {
+		body = lx.src[skipLineBreak(lx.src, i) : i+length]
+	}
+	return body, end
+}
+
+// skipLineBreak returns the position after a line break at i, else i. "\r\n", "\n\r", "\n" and "\r" are one each.
+func skipLineBreak(src string, i int) int {
+	if i == len(src) || src[i] != '\n' && src[i] != '\r' {
+		return i
+	}
+	if i+1 < len(src) && (src[i+1] == '\n' || src[i+1] == '\r') && src[i+1] != src[i] {
+		return i + 2
+	}
+	return i + 1
+}
+
+// quoted reads a string in quotes.
+func (lx *lexer) quoted(start int) {
+	src, quote, escaped := lx.src, lx.src[start], false
+	i := start + 1
+	for {
+		if i >= len(src) || src[i] == '\n' || src[i] == '\r' {
+			lx.fail(start, min(i, len(src)), "a quoted string doesn't end on its line")
+		}
+		if src[i] == quote {
+			break
+		}
+		if src[i] == '\\' {
+			escaped = true
+			if next := skipLineBreak(src, min(i+1, len(src))); next > i+1 {
+				i = next
+				continue
+			}
+			i++
+		}
+		i++
+	}
+	t := &lx.token
+	t.kind, t.End = tString, i+1
+	if !lx.keep {
+		return
+	}
+	if t.value = src[start+1 : i]; escaped {
+		t.value = unescape(t.value)
+	}
+}
+
+// unescape replaces the escape sequences of a quoted string.
+func unescape(s string) string {
+	var out strings.Builder
+	for i := 0; i < len(s); {
+		if s[i] != '\\' {
+			out.WriteByte(s[i])
+			i++
+			continue
+		}
+		i++ // never the last byte: a backslash would have escaped the closing quote
+		c := s[i]
+		switch {
+		case isDigit(c):
+			n := 0
+			for end := i + 3; i < end && i < len(s) && isDigit(s[i]); i++ {
+				n = n*10 + int(s[i]-'0')
+			}
+			out.WriteByte(byte(n))
+			continue
+		case c == '\n' || c == '\r':
+			out.WriteByte('\n')
+			i = skipLineBreak(s, i)
+			continue
+		}
+		if at := strings.IndexByte("abfnrtv", c); at >= 0 {
+			c = "\a\b\f\n\r\t\v"[at]
+		}
+		out.WriteByte(c)
+		i++
+	}
+	return out.String()
+}
+
+// number reads 3, 3.5, .5, 3e-2 and 0xff. As in gopher-lua, it ends where it can't go on: 3x is a number and
+// a name.
+func (lx *lexer) number(start int) {
+	src, i := lx.src, start
+	digits := func() {
+		for i < len(src) && isDigit(src[i]) {
+			i++
+		}
+	}
+	malformed := false
+	hex := src[i] == '0' && (lx.at(i+1) == 'x' || lx.at(i+1) == 'X')
+	if hex {
+		i += 2
+		for isHexDigit(lx.at(i)) {
+			i++
+		}
+		malformed = i == start+2
+	} else {
+		digits()
+		if lx.at(i) == '.' {
+			i++
+			digits()
+		}
+		if src[start] == '.' && lx.at(i) == '.' {
+			malformed = true
+			i++
+		}
+		if lx.at(i) == 'e' || lx.at(i) == 'E' {
+			i++
+			if lx.at(i) == '+' || lx.at(i) == '-' {
+				i++
+			}
+			malformed = malformed || !isDigit(lx.at(i))
+			digits()
+		}
+	}
+	if malformed {
+		lx.malformed(start, i)
+	}
+	t := &lx.token
+	t.kind, t.End = tNumber, i
+	if !lx.keep {
+		return
+	}
+	literal := src[start:i]
+	if hex {
+		literal += "p0" // ParseFloat wants an exponent
+	}
+	var err error
+	if t.number, err = strconv.ParseFloat(literal, 64); err != nil && !math.IsInf(t.number, 0) {
+		lx.malformed(start, i)
+	}
+}
+
+// malformed fails at a number that begins at start, up to the end of its letters, digits and dots.
+func (lx *lexer) malformed(start, end int) {
+	for end < len(lx.src) && (isLetter(lx.src[end]) || isDigit(lx.src[end]) || lx.src[end] == '.') {
+		end++
+	}
+	lx.fail(start, end, "malformed number near '"+lx.src[start:end]+"'")
+}
+
+func isLetter(c byte) bool { return (c|0x20)-'a' < 26 || c == '_' }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+func isHexDigit(c byte) bool { return isDigit(c) || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F' }

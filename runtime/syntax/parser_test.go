@@ -1,38 +1,45 @@
 package syntax_test
 
 import (
+	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"dkvrun/runtime"
 	"dkvrun/runtime/syntax"
 )
 
-func TestErrors(t *testing.T) {
+func TestParse_Errors(t *testing.T) {
 	for _, c := range []struct{ src, want string }{
-		{"local = 5", "1:7-8 unexpected '=': want a name"},
-		{"x", "1:1-2 this alone is no statement: want a call or an assignment"},
-		{"if x then\n  f()\n", "3:1-1 unexpected the end of the source: want 'end', to close the 'if' of line 1"},
-		{"f(\n  {1, 2\n)", "3:1-2 unexpected ')': want '}', to close the '{' of line 2"},
-		{"for i = 1 do end", "1:5-10 a for counts from, to, and perhaps by a step: got 1 values"},
+		{"local = 5", "1:7-8 unexpected '=': expected a name"},
+		{"x", "1:1-2 not a statement: expected a call or an assignment"},
+		{"if x then\n  f()\n", "3:1-1 unexpected end of the source: expected 'end', to close the 'if' of line 1"},
+		{"f(\n  {1, 2\n)", "3:1-2 unexpected ')': expected '}', to close the '{' of line 2"},
+		{"for i = 1 do end", "1:5-10 a numeric for takes 2 or 3 values, start, limit and step: got 1"},
 		{"x = 'abc\nd'", "1:5-9 a quoted string doesn't end on its line"},
-		{"x = [==[ a ]=]", "1:5-9 nothing ends this: ]==] is missing"},
-		{"--[[ a", "1:3-5 nothing ends this: ]] is missing"},
-		{"if a != b then end", "1:6-8 '!=' is no operator: Lua writes ~="},
-		{"x = 3x", "1:5-7 3x is not a number"},
-		{"x = 0xg", "1:5-8 0xg is not a number"},
-		{"x = 1e+", "1:5-8 1e+ is not a number"},
-		{"ä()", "1:1-2 'ä' does not belong into a script"},
-		{"f() = 1", "1:1-4 nothing can be assigned to this"},
-		{"end", "1:1-4 unexpected 'end': want a statement"},
-		{"function f(a,) end", "1:14-15 unexpected ')': want a name"},
-		{"a.b:c = 1", "1:7-8 unexpected '=': want the arguments of a call"},
-		{"return 1; f()", "1:11-12 unexpected 'f': want a statement"},
-		{"x = \"ä\\é\" y", "1:11-12 this alone is no statement: want a call or an assignment"},
-		{"x = " + strings.Repeat("(", 20000), "1:10004-10005 blocks and brackets are nested too deep"},
+		{"x = [==[ a ]=]", "1:5-9 unterminated long string: ]==] is missing"},
+		{"--[[ a", "1:3-5 unterminated long comment: ]] is missing"},
+		{"if a != b then end", "1:6-8 '!=' is not an operator of Lua: use ~="},
+		{"x = 3x", "1:5-7 malformed number near '3x'"},
+		{"x = 0xg", "1:5-8 malformed number near '0xg'"},
+		{"x = 1e+", "1:5-8 malformed number near '1e+'"},
+		{"ä()", "1:1-2 unexpected character 'ä'"},
+		{"f() = 1", "1:1-4 can't assign to this: only to names and fields"},
+		{"end", "1:1-4 unexpected 'end': expected a statement"},
+		{"function f(a,) end", "1:14-15 unexpected ')': expected a name"},
+		{"a.b:c = 1", "1:7-8 unexpected '=': expected the arguments of a call"},
+		{"return 1; f()", "1:11-12 unexpected 'f': expected a statement"},
+		{"x = \"ä\\é\" y", "1:11-12 not a statement: expected a call or an assignment"},
+		{"x = 3..2", "1:5-9 malformed number near '3..2'"},
+		{"x = .5.", "1:5-8 malformed number near '.5.'"},
+		{"(a)", "1:1-4 not a statement: expected a call or an assignment"},
+		{"a, (b) = 1", "1:4-7 can't assign to this: only to names and fields"},
+		{"--[=[ a ]]", "1:3-6 unterminated long comment: ]=] is missing"},
+		{"x = 1 --[== a", "1:9-12 a long comment begins with [==[: the second [ is missing"},
+		{"x = t[=1]", "1:6-8 a long string begins with [=[: the second [ is missing"},
+		{"for a, b = 1, 2 do end", "1:10-11 unexpected '=': expected 'in'"},
+		{"while x do\nf()", "2:4-4 unexpected end of the source: expected 'end', to close the 'while' of line 1"},
+		{"x = " + strings.Repeat("(", 20000), "1:205-206 blocks and brackets are nested deeper than 200"},
 	} {
 		_, err := syntax.Parse([]byte(c.src))
 		e, ok := err.(*syntax.Error)
@@ -40,14 +47,14 @@ func TestErrors(t *testing.T) {
 			t.Errorf("%.60s\n got no error\nwant %s", c.src, c.want)
 			continue
 		}
-		if got := fmt.Sprintf("%d:%d-%d %s", e.Start.Line, e.Start.Column, e.End.Column, e.Message); got != c.want {
+		if got := fmt.Sprintf("%d:%d-%d %s", e.From.Line, e.From.Column, e.To.Column, e.Message); got != c.want {
 			t.Errorf("%.60s\n got %s\nwant %s", c.src, got, c.want)
 		}
 	}
 }
 
-// TestPlaces holds the spans of names and strings against where they stand in a source.
-func TestPlaces(t *testing.T) {
+// The spans of nodes are where they stand in the source.
+func TestParse_Spans(t *testing.T) {
 	src := "\ufeff#!/usr/bin/env dkvrun\r\n" + `local one, two = 'ä', ({three = [[
 four]],
 	[five] = six.seven[8]}):nine()
@@ -60,7 +67,8 @@ function a.b:c(d, ...) return -e^2 .. f end`
 	}
 	var got []string
 	note := func(text string, s syntax.Span) {
-		got = append(got, fmt.Sprintf("%s %d:%d-%d:%d", text, s.Start.Line, s.Start.Column, s.End.Line, s.End.Column))
+		from, to := chunk.Lines.Place(s.Start), chunk.Lines.Place(s.End)
+		got = append(got, fmt.Sprintf("%s %d:%d-%d:%d", text, from.Line, from.Column, to.Line, to.Column))
 	}
 	syntax.WalkBlock(&chunk.Block, func(n syntax.Node) bool {
 		switch n := n.(type) {
@@ -94,50 +102,49 @@ function a.b:c(d, ...) return -e^2 .. f end`
 	}
 }
 
-// agree holds Parse against the runtime's own compiler: what one takes, the other takes.
-func agree(t *testing.T, h *runtime.Host, src []byte) {
-	t.Helper()
-	_, err := syntax.Parse(src)
-	refused := h.Compiles("test.lua", src)
-	switch {
-	case err != nil && refused == nil && !strings.HasSuffix(err.Error(), "is not a number"):
-		t.Errorf("%q\nParse: %v, but it compiles", src, err)
-	case err == nil && refused != nil && strings.Contains(refused.Error(), "syntax error near"):
-		t.Errorf("%q\nParse takes it, the compiler does not: %v", src, refused)
+func TestValidate_Limits(t *testing.T) {
+	deep := func(open, inside, shut string, n int) string {
+		return strings.Repeat(open, n) + inside + strings.Repeat(shut, n)
 	}
-}
-
-func TestAgreesWithTheCompiler(t *testing.T) {
-	h := runtime.New(runtime.Options{})
-	defer h.Close()
-	files, err := filepath.Glob("../../s*/*.lua") // scripts and stdlib
-	if err != nil || len(files) < 5 {
-		t.Fatalf("found %d scripts: %v", len(files), err)
-	}
-	for _, file := range files {
-		src, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		agree(t, h, src)
-		// Each prefix of whole lines, and each script without one of its lines.
-		lines := strings.SplitAfter(string(src), "\n")
-		for i := range lines {
-			agree(t, h, []byte(strings.Join(lines[:i], "")))
-			agree(t, h, []byte(strings.Join(lines[:i], "")+strings.Join(lines[i+1:], "")))
-		}
-	}
-}
-
-func FuzzParse(f *testing.F) {
-	for _, seed := range []string{
-		"", "return", "f()\n(g)()", "a.b['c'].d = 3..2", "x = 0x1F + .5e3", "local function f(...) return ... end",
-		"goto a ::a::", "x = [[a]] .. [=[b]=] --[[c]]", "for k, v in pairs{} do break end", "repeat local x until x;",
-		"if a then elseif b then else end", "a = not -#b ^ 2", "f'x'{}:y[[z]]", "x = '\\065\\\n\\z'", "\ufeff#!x\n;;a=1",
+	const tooDeep, tooLong = "blocks and brackets are nested deeper than 200", "an expression has more than 5000 parts: split it"
+	for _, c := range []struct{ src, want string }{
+		{"return " + deep("{", "", "}", 199), ""},
+		{"return " + deep("{", "", "}", 201), tooDeep},
+		{"return " + deep("(", "1", ")", 201), tooDeep},
+		{"return x" + deep("[x", "", "]", 201), tooDeep},
+		{deep("do ", "", "end ", 199), ""},
+		{deep("do ", "", "end ", 201), tooDeep},
+		{deep("if x then ", "", "end ", 201), tooDeep},
+		{deep("while x do ", "", "end ", 201), tooDeep},
+		{deep("repeat ", "", "until x ", 201), tooDeep},
+		{deep("f(function() ", "", "end) ", 120), tooDeep},
+		{strings.Repeat("if x then y() elseif z then w() else v() end ", 1000), ""},
+		{strings.Repeat("for i = 1, 2 do f(i) end ", 1000), ""},
+		{strings.Repeat("f{1}\n", 10000), ""},
+		{strings.Repeat("x.y = z\n", 10000), ""},
+		{strings.Repeat("local x = y(1)\n", 10000), ""},
+		{"t = {" + strings.Repeat("1, ", 20000) + "}", ""},
+		{"t = {" + strings.Repeat("a = 1; ", 20000) + "}", ""},
+		{"x" + strings.Repeat(":y(1, 2)", 10000), ""},
+		{`s = "{{{{" .. '((((' .. [[ do do ]] .. [==[ [[ ]==] -- {{{{ do` + "\n--[[ " + strings.Repeat("{", 500) + " ]] x = 1", ""},
+		{"return " + strings.Repeat("not ", 6000) + "x", tooLong},
+		{"return x" + strings.Repeat(".x", 3000), tooLong},
+		{"return x" + strings.Repeat("()", 6000), tooLong},
+		{"return 1" + strings.Repeat("+1", 2400), ""},
+		{"x = 'broken\n'", "a quoted string doesn't end on its line"},
+		{`x = "gone on \` + "\n" + `with"`, ""},
 	} {
-		f.Add([]byte(seed))
+		var got string
+		if err := syntax.Validate([]byte(c.src)); err != nil {
+			got = err.Error()
+		}
+		if got != c.want {
+			t.Errorf("%.40q: got %q, want %q", c.src, got, c.want)
+		}
 	}
-	h := runtime.New(runtime.Options{})
-	defer h.Close()
-	f.Fuzz(func(t *testing.T, src []byte) { agree(t, h, src) })
+	var refused *syntax.Error
+	src := "\n--[[\n\n]]\nx = [[\n]]\ny = " + strings.Repeat("{", 201)
+	if !errors.As(syntax.Validate([]byte(src)), &refused) || refused.From.Line != 7 {
+		t.Errorf("got %+v, want line 7", refused)
+	}
 }

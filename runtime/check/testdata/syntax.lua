@@ -1,5 +1,5 @@
 -- Only the first thing that is no Lua is found.
 local one = 1
-if one == 1 the -- want 13-16 syntax: unexpected 'the': want 'then'
+if one == 1 the -- want 13-16 syntax: unexpected 'the': expected 'then'
   print(one)
 end
