@@ -2,7 +2,6 @@ package tests
 
 import (
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -10,7 +9,7 @@ import (
 // lua runs a piece of script on N throw-away managers and returns what it prints.
 func lua(t *testing.T, servers, script string) string {
 	t.Helper()
-	cmd := exec.Command(filepath.Join(bin, "dkvrun"), "-q", "--local="+servers, "-e", script)
+	cmd := exec.Command(program("dkvrun"), "-q", "--local="+servers, "-e", script)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)

@@ -63,7 +63,7 @@ store = connect_store("OrdersStore")
 	if err := os.WriteFile(path, []byte(script.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Command(filepath.Join(bin, "dkvrun"), "--local=2", path).CombinedOutput()
+	out, err := exec.Command(program("dkvrun"), "--local=2", path).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

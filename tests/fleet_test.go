@@ -48,7 +48,7 @@ func (f *fleet) start(hosts []string) error {
 		if err != nil {
 			return err
 		}
-		cmd := exec.Command(filepath.Join(bin, "dkvmanager"), "--listen", net.JoinHostPort(host, "7801"), "--data-dir", dir, "--lifeline", "3")
+		cmd := exec.Command(program("dkvmanager"), "--listen", net.JoinHostPort(host, "7801"), "--data-dir", dir, "--lifeline", "3")
 		cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = log, log, []*os.File{f.lifeR}
 		err = cmd.Start()
 		log.Close()

@@ -354,7 +354,7 @@ var (
 // helpFlags lists the flags of one help text as "-s --long default x".
 func helpFlags(t *testing.T, args ...string) []string {
 	t.Helper()
-	out, err := exec.Command(filepath.Join(bin, args[0]), args[1:]...).Output()
+	out, err := exec.Command(program(args[0]), args[1:]...).Output()
 	if err != nil {
 		t.Fatalf("%q: %v", args, err)
 	}
@@ -391,7 +391,7 @@ func environmentLines(t *testing.T) []string {
 	for _, f := range helpFlags(t, "dkvrun", "--help") {
 		name := regexp.MustCompile(`--[\w-]+`).FindString(f)
 		variable := "DKVRUN_" + strings.ToUpper(strings.ReplaceAll(strings.TrimPrefix(name, "--"), "-", "_"))
-		cmd := exec.Command(filepath.Join(bin, "dkvrun"), "-e", "return 1")
+		cmd := exec.Command(program("dkvrun"), "-e", "return 1")
 		cmd.Env = append(os.Environ(), variable+"=,")
 		if status := statusOf(t, cmd); status != 0 {
 			out = append(out, fmt.Sprintf("%s=, ends with %d", variable, status))
@@ -434,7 +434,7 @@ func statusLines(t *testing.T) []string {
 		"dkvmanager --data-dir d --listen 0.0.0.0:7801", "dkvmanager --data-dir d --listen 192.0.2.1:7801 --insecure",
 	} {
 		args := strings.Fields(line)
-		cmd := exec.Command(filepath.Join(bin, args[0]), args[1:]...)
+		cmd := exec.Command(program(args[0]), args[1:]...)
 		cmd.Dir, cmd.Env = dir, append(os.Environ(), "XDG_CACHE_HOME="+dir)
 		out = append(out, fmt.Sprintf("%d %s", statusOf(t, cmd), line))
 	}
@@ -445,7 +445,7 @@ func statusLines(t *testing.T) []string {
 // and another one stayed.
 func folderLines(t *testing.T) []string {
 	dir := filepath.Join(t.TempDir(), "kept")
-	cmd := exec.Command(filepath.Join(bin, "dkvrun"), "-q", "-y", "--local=2", "--keep", dir, "-e", `
+	cmd := exec.Command(program("dkvrun"), "-q", "-y", "--local=2", "--keep", dir, "-e", `
 new_store{"Gone", "gone", parallel = true}:check()
 remove_store("Gone"):check()
 new_store{"Stays", "s", parallel = true}:check()

@@ -26,7 +26,7 @@ type localRun struct {
 
 func startLocal(t *testing.T, args ...string) *localRun {
 	t.Helper()
-	r := &localRun{Cmd: exec.Command(filepath.Join(bin, "dkvrun"), args...), tmp: t.TempDir()}
+	r := &localRun{Cmd: exec.Command(program("dkvrun"), args...), tmp: t.TempDir()}
 	r.Env = append(os.Environ(), "TMPDIR="+r.tmp)
 	r.Cmd.Stderr = &r.stderr
 	pipe, err := r.StdoutPipe()

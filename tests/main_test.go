@@ -1,32 +1,38 @@
 package tests
 
 import (
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
+
+	"dkvrun/tests/programs"
 )
 
-// bin is the folder with the programs under test, built once from this tree.
-var bin string
-
 func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "dkvrun-tests-")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
+	status := m.Run()
+	if built.folder != "" {
+		os.RemoveAll(built.folder)
+	}
+	os.Exit(status)
+}
+
+// built are the programs under test, in a folder that is made when a test needs the first one.
+var built struct {
+	once   sync.Once
+	folder string
+	err    error
+}
+
+// program returns the path of a program under test.
+func program(name string) string {
+	built.once.Do(func() {
+		if built.folder, built.err = os.MkdirTemp("", "dkvrun-tests-"); built.err == nil {
+			built.err = programs.Put(built.folder, "dkvrun", "dkvmanager", "fakemanager", "etcdctl")
 		}
-		defer os.RemoveAll(dir)
-		bin = dir
-		build := exec.Command("go", "build", "-o", bin+string(filepath.Separator),
-			"dkvrun/cmd/dkvrun", "dkvrun/cmd/dkvmanager", "dkvrun/tests/fakemanager", "go.etcd.io/etcd/etcdctl/v3")
-		build.Stderr = os.Stderr
-		if err := build.Run(); err != nil {
-			fmt.Fprintln(os.Stderr, "building the programs under test:", err)
-			return 1
-		}
-		return m.Run()
-	}())
+	})
+	if built.err != nil {
+		panic(built.err)
+	}
+	return filepath.Join(built.folder, name)
 }

@@ -15,7 +15,7 @@ import (
 // dkvrunTest runs suites and returns what it printed; it fails t where they fail.
 func dkvrunTest(t *testing.T, args ...string) string {
 	t.Helper()
-	cmd := exec.Command(filepath.Join(bin, "dkvrun"), append([]string{"test"}, args...)...)
+	cmd := exec.Command(program("dkvrun"), append([]string{"test"}, args...)...)
 	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir(), "XDG_CACHE_HOME="+t.TempDir(), "NO_COLOR=1")
 	out, err := cmd.CombinedOutput()
 	if err != nil {

@@ -37,7 +37,7 @@ func TestTranscripts(t *testing.T) {
 			for i := 1; i <= 4; i++ {
 				env.Setenv(fmt.Sprintf("H%d", i), fmt.Sprintf("127.40.%d.%d", block, 10+i))
 			}
-			env.Setenv("PATH", bin+string(os.PathListSeparator)+env.Getenv("PATH"))
+			env.Setenv("PATH", filepath.Dir(program("dkvrun"))+string(os.PathListSeparator)+env.Getenv("PATH"))
 			env.Setenv("SCRIPTS", scripts)
 			env.Setenv("TMPDIR", env.WorkDir)
 			env.Setenv("NO_COLOR", "1")
@@ -104,7 +104,7 @@ func fleetCommand(ts *testscript.TestScript, neg bool, args []string) {
 	for _, fault := range args[2:] {
 		plan.Faults = append(plan.Faults, fakes.Fault(fault))
 	}
-	f, err := fakes.Start(context.Background(), filepath.Join(bin, "fakemanager"), plan)
+	f, err := fakes.Start(context.Background(), program("fakemanager"), plan)
 	ts.Check(err)
 	ts.Defer(func() { ts.Check(f.Close()) })
 	ts.Check(os.WriteFile(ts.MkAbs("fleet.list"), []byte("# fake managers\n"+strings.Join(plan.Addresses(), "\n")+"\n"), 0o600))

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -95,7 +94,7 @@ func (h *held) drop() {
 }
 
 func (h *held) dkvrun(expression string) *exec.Cmd {
-	return exec.Command(filepath.Join(bin, "dkvrun"), "-m", strings.Join(h.hosts, ","), "-e", expression)
+	return exec.Command(program("dkvrun"), "-m", strings.Join(h.hosts, ","), "-e", expression)
 }
 
 func TestASecondRunnerSaysWhoHoldsTheStore(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	ossignal "os/signal"
 	"path/filepath"
 	"strconv"
@@ -12,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"dkvrun/tests/programs"
 )
 
 // built is the real manager; its path tells its processes from all others.
@@ -30,9 +31,7 @@ func TestMain(m *testing.M) {
 	folder, err := os.MkdirTemp("", "local-test-")
 	if err == nil {
 		built = filepath.Join(folder, "dkvmanager")
-		build := exec.Command("go", "build", "-o", built, "../../cmd/dkvmanager")
-		build.Stdout, build.Stderr = os.Stderr, os.Stderr
-		err = build.Run()
+		err = programs.Put(folder, "dkvmanager")
 	}
 	status := 1
 	if err != nil {

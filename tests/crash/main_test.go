@@ -4,9 +4,10 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"dkvrun/tests/programs"
 )
 
 // dkvrun and dkvmanager are the programs under test. The manager is built with its failpoints.
@@ -24,18 +25,11 @@ func TestMain(m *testing.M) {
 			return 1
 		}
 		defer os.RemoveAll(bin)
-		dkvrun, dkvmanager = filepath.Join(bin, "dkvrun"), filepath.Join(bin, "dkvmanager")
-		for _, args := range [][]string{
-			{"build", "-o", dkvrun, "dkvrun/cmd/dkvrun"},
-			{"build", "-tags", "failpoints", "-o", dkvmanager, "dkvrun/cmd/dkvmanager"},
-		} {
-			build := exec.Command("go", args...)
-			build.Stderr = os.Stderr
-			if err := build.Run(); err != nil {
-				fmt.Fprintln(os.Stderr, "building the programs under test:", err)
-				return 1
-			}
+		if err := programs.Put(bin, "dkvrun", "dkvmanager-failpoints"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
 		}
+		dkvrun, dkvmanager = filepath.Join(bin, "dkvrun"), filepath.Join(bin, "dkvmanager-failpoints")
 		if err := flag.Set("test.parallel", fmt.Sprint(atOnce)); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1

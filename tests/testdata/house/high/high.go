@@ -1,0 +1,6 @@
+// Package high imports low.
+package high
+
+import "house/low"
+
+var _ low.Number = low.Number(low.Used())

@@ -1,0 +1,3 @@
+package low
+
+func (c *counter) count() { c.n++ }
