@@ -27,47 +27,6 @@ const (
 	maxColumns = 120 // of a line of code or of a comment; a tab counts as one
 )
 
-// layout lists all packages of the module: each imports only packages that come before it.
-var layout = []string{
-	"runtime/wire",
-	"runtime/netfault",
-	"runtime/fanout",
-	"runtime/commit",
-	"runtime",
-	"runtime/check/syntax",
-	"runtime/local",
-	"runtime/fakemanager",
-	"runtime/suite",
-	"runtime/check",
-	"runtime/suite/report",
-	"builtins",
-	"builtins/docs",
-	"builtins/docs/render",
-	"stdlib",
-	"cmd/dkvrun",
-	"cmd/dkvmanager/internal/failpoint",
-	"cmd/dkvmanager/internal/catalog",
-	"cmd/dkvmanager/internal/twophase",
-	"cmd/dkvmanager/internal/self",
-	"cmd/dkvmanager/internal/engine",
-	"cmd/dkvmanager/internal/engine/process",
-	"cmd/dkvmanager/internal/engine/etcd",
-	"cmd/dkvmanager/internal/supervisor",
-	"cmd/dkvmanager/internal/admin",
-	"cmd/dkvmanager/internal/admin/openapigen",
-	"cmd/dkvmanager",
-	"tests/fakemanager",
-	"tests/programs",
-	"tests/bench/share",
-	"tests/bench/bare/fasthttp",
-	"tests/bench/bare/luahttp",
-	"tests/bench/bare/nethttp",
-	"tests/bench",
-	"tests/model",
-	"tests/crash",
-	"tests",
-}
-
 // declarations are the packages that consist of literals, a file for each thing that is declared. The number of
 // their files is the number of these things.
 var declarations []string

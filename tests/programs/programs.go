@@ -19,7 +19,7 @@ var packages = map[string][]string{
 	"dkvrun":                {"dkvrun/cmd/dkvrun"},
 	"dkvmanager":            {"dkvrun/cmd/dkvmanager"},
 	"dkvmanager-failpoints": {"-tags", "failpoints", "dkvrun/cmd/dkvmanager"},
-	"fakemanager":            {"dkvrun/tests/fakemanager"},
+	"fakemanager":           {"dkvrun/tests/fakemanager"},
 	"etcdctl":               {"go.etcd.io/etcd/etcdctl/v3"},
 }
 
