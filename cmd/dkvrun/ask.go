@@ -7,6 +7,8 @@ import (
 	"io"
 	"strings"
 	"sync"
+
+	"dkvrun/cmd/dkvrun/internal/process"
 )
 
 // questions are put on the terminal, one at a time: tasks may ask at once.
@@ -20,10 +22,10 @@ type questions struct {
 
 // asker puts a question; it is nil where standard input is no terminal, or is the script.
 func (r *runner) asker() func(context.Context, string) (string, error) {
-	if r.script == "-" || !isTerminal(r.stdin) || !isTerminal(r.stderr) {
+	if r.script == "-" || !process.IsTerminal(r.Stdin) || !process.IsTerminal(r.Stderr) {
 		return nil
 	}
-	q := &questions{in: r.stdin, out: r.stderr, turn: make(chan struct{}, 1), lines: make(chan string)}
+	q := &questions{in: r.Stdin, out: r.Stderr, turn: make(chan struct{}, 1), lines: make(chan string)}
 	return q.ask
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"dkvrun/builtins"
 	"dkvrun/cmd/dkvrun/internal/exit"
+	"dkvrun/cmd/dkvrun/internal/process"
 	"dkvrun/runtime/check"
 	"dkvrun/stdlib"
 )
@@ -31,7 +32,7 @@ A comment "-- check: ignore" silences its line, or the next one where it stands 
 `
 
 // runCheck is dkvrun check.
-func runCheck(p *process, args []string) error {
+func runCheck(p *process.Process, args []string) error {
 	flags := pflag.NewFlagSet("check", pflag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	asJSON := flags.Bool("json", false, "")
@@ -50,12 +51,12 @@ func runCheck(p *process, args []string) error {
 	for _, file := range flags.Args() {
 		found, err := checkFile(p, file)
 		if err != nil {
-			exit.Report(p.stderr, err, false)
+			exit.Report(p.Stderr, err, false)
 			failed = exit.Reported(err)
 		}
 		findings = append(findings, found...)
 	}
-	if err := showFindings(p.stdout, findings, *asJSON); err != nil {
+	if err := showFindings(p.Stdout, findings, *asJSON); err != nil {
 		return fmt.Errorf("standard output: %w", err)
 	}
 	if failed == nil && len(findings) > 0 {
@@ -64,8 +65,8 @@ func runCheck(p *process, args []string) error {
 	return failed
 }
 
-func checkFile(p *process, file string) ([]check.Finding, error) {
-	in, name := p.stdin, "stdin"
+func checkFile(p *process.Process, file string) ([]check.Finding, error) {
+	in, name := p.Stdin, "stdin"
 	if file != "-" {
 		opened, err := os.Open(file)
 		if err != nil {
@@ -90,10 +91,10 @@ func unreadable(file string, err error) error {
 }
 
 // checkConfig is what a script finds in a run, and a suite in a test.
-func checkConfig(p *process, file string) check.Config {
+func checkConfig(p *process.Process, file string) check.Config {
 	config := check.Config{
 		Builtins: builtins.All(), Objects: builtins.Objects(), Records: builtins.Records(),
-		Path: filepath.SplitList(p.getenv("DKVRUN_PATH")), Stdlib: stdlib.FS,
+		Path: filepath.SplitList(p.Getenv("DKVRUN_PATH")), Stdlib: stdlib.FS,
 	}
 	if strings.HasSuffix(file, "_test.lua") {
 		config.Objects = slices.Concat(config.Objects, builtins.TestObjects())

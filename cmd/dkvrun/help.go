@@ -5,11 +5,12 @@ import (
 
 	"dkvrun/builtins/docs"
 	"dkvrun/cmd/dkvrun/internal/exit"
+	"dkvrun/cmd/dkvrun/internal/process"
 	"dkvrun/runtime"
 )
 
 // help shows the reference: all of it in short, or one name in full, or the help of a command.
-func help(p *process, args []string) error {
+func help(p *process.Process, args []string) error {
 	set := docs.All()
 	name := strings.Join(args, " ") // some have a blank: store row
 	switch name {

@@ -7,18 +7,19 @@ import (
 	"time"
 
 	"dkvrun/cmd/dkvrun/internal/exit"
+	"dkvrun/cmd/dkvrun/internal/process"
 )
 
 // leaving ends the process at once where a run doesn't end by itself. underWay names the changes that are
 // then in doubt.
 type leaving struct {
-	*process
+	*process.Process
 	underWay func() []string
 }
 
 // now ends the process for a reason, which decides the exit status.
 func (l leaving) now(reason error) {
-	l.exit(exit.Report(l.stderr, &exit.Stopped{Reason: reason, InDoubt: l.underWay()}, false))
+	l.Exit(exit.Report(l.Stderr, &exit.Stopped{Reason: reason, InDoubt: l.underWay()}, false))
 }
 
 // inTime ends the process when a run that --timeout or --max-memory has stopped doesn't end: a single

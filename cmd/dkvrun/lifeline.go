@@ -6,12 +6,13 @@ import (
 	"syscall"
 
 	"dkvrun/builtins"
+	"dkvrun/cmd/dkvrun/internal/process"
 )
 
 // holdLifeline ends the run, as a signal does, when the process that has started it is gone: a suite
 // whose runner was killed leaves no runbook behind.
-func holdLifeline(p *process) {
-	if p.getenv(builtins.LifelineVariable) == "" {
+func holdLifeline(p *process.Process) {
+	if p.Getenv(builtins.LifelineVariable) == "" {
 		return
 	}
 	syscall.CloseOnExec(builtins.LifelineFD)

@@ -9,50 +9,27 @@ import (
 	"io"
 	"os"
 
-	"golang.org/x/term"
-
 	"dkvrun/cmd/dkvrun/internal/exit"
+	"dkvrun/cmd/dkvrun/internal/process"
 )
-
-// process is what the program has of the system, in one place.
-type process struct {
-	name           string // what the program was called by
-	args           []string
-	stdin          *os.File
-	stdout, stderr *os.File
-	getenv         func(string) string
-	executable     string
-	exit           func(status int) // ends the process at once
-}
 
 func main() {
 	executable, err := os.Executable()
 	if err != nil {
 		executable = os.Args[0]
 	}
-	os.Exit(run(&process{
-		name: os.Args[0], args: os.Args[1:], stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
-		getenv: os.Getenv, executable: executable, exit: os.Exit,
+	os.Exit(run(&process.Process{
+		Name: os.Args[0], Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Getenv: os.Getenv, Executable: executable, Exit: os.Exit,
 	}))
 }
 
-func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
-
-// width is a terminal's number of columns, 0 where there is none.
-func width(f *os.File) int {
-	columns, _, err := term.GetSize(int(f.Fd()))
-	if err != nil {
-		return 0
-	}
-	return columns
-}
-
 // run does what the command line says and returns the exit status.
-func run(p *process) int {
+func run(p *process.Process) int {
 	holdLifeline(p)
-	o, err := parse(p.args, p.getenv)
+	o, err := parse(p.Args, p.Getenv)
 	if err != nil {
-		return exit.Report(p.stderr, err, false)
+		return exit.Report(p.Stderr, err, false)
 	}
 	switch {
 	case o.help:
@@ -68,11 +45,11 @@ func run(p *process) int {
 	default:
 		return runScript(p, o)
 	}
-	return exit.Report(p.stderr, err, false)
+	return exit.Report(p.Stderr, err, false)
 }
 
-func write(p *process, text string) error {
-	if _, err := io.WriteString(p.stdout, text); err != nil {
+func write(p *process.Process, text string) error {
+	if _, err := io.WriteString(p.Stdout, text); err != nil {
 		return fmt.Errorf("standard output: %w", err)
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"dkvrun/builtins/report"
+	"dkvrun/cmd/dkvrun/internal/process"
 
 	"github.com/fatih/color"
 )
@@ -35,16 +36,16 @@ type screen struct {
 	told           time.Time    // when its progress was shown last
 }
 
-func newScreen(p *process, o *options, out io.Writer) *screen {
+func newScreen(p *process.Process, o *options, out io.Writer) *screen {
 	s := &screen{
-		err: p.stderr, table: o.output == "table", quiet: o.quiet, verbose: o.verbose,
-		live: isTerminal(p.stderr) && !o.quiet,
+		err: p.Stderr, table: o.output == "table", quiet: o.quiet, verbose: o.verbose,
+		live: process.IsTerminal(p.Stderr) && !o.quiet,
 	}
-	if isTerminal(p.stdout) {
-		s.terminal, s.redraws = p.stdout, s.table
+	if process.IsTerminal(p.Stdout) {
+		s.terminal, s.redraws = p.Stdout, s.table
 	}
 	s.out = &afterProgress{s, out}
-	colored := o.color == "always" || o.color == "auto" && isTerminal(p.stdout) && p.getenv("NO_COLOR") == "" && p.getenv("TERM") != "dumb"
+	colored := o.color == "always" || o.color == "auto" && process.IsTerminal(p.Stdout) && p.Getenv("NO_COLOR") == "" && p.Getenv("TERM") != "dumb"
 	s.paint = palette(colored)
 	return s
 }
@@ -235,7 +236,7 @@ func (s *screen) Width() int {
 	if s.terminal == nil {
 		return 0
 	}
-	return width(s.terminal)
+	return process.Width(s.terminal)
 }
 
 // Redraw draws a picture over the last one, or below it where that can't be.

@@ -12,6 +12,7 @@ import (
 
 	"dkvrun/builtins"
 	"dkvrun/cmd/dkvrun/internal/exit"
+	"dkvrun/cmd/dkvrun/internal/process"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/local"
@@ -19,8 +20,8 @@ import (
 )
 
 // runScript runs a script or an expression from its set-up to its exit status.
-func runScript(p *process, o *options) int {
-	p.stdout, p.stderr = spared(p.stdout), spared(p.stderr)
+func runScript(p *process.Process, o *options) int {
+	p.Stdout, p.Stderr = spared(p.Stdout), spared(p.Stderr)
 	var changing atomic.Pointer[builtins.Run]
 	leave := leaving{p, func() []string {
 		if app := changing.Load(); app != nil && o.local == 0 {
@@ -37,9 +38,9 @@ func runScript(p *process, o *options) int {
 	}
 	ctx = limitMemory(ctx, o.maxMemory, leave)
 	leave.inTime(ctx)
-	ctx, out := watchOutput(ctx, p.stdout)
+	ctx, out := watchOutput(ctx, p.Stdout)
 	s := newScreen(p, o, out)
-	r := &runner{process: p, options: o, watch: watch, changing: &changing, written: out, screen: s, turns: newTurns(s, s.out)}
+	r := &runner{Process: p, options: o, watch: watch, changing: &changing, written: out, screen: s, turns: newTurns(s, s.out)}
 	if o.local > 0 {
 		watch()
 		cluster, err := startLocal(ctx, r)
@@ -48,7 +49,7 @@ func runScript(p *process, o *options) int {
 		}
 		defer func() {
 			if err := cluster.Close(); err != nil {
-				fmt.Fprintf(p.stderr, "dkvrun: %v\n", err)
+				fmt.Fprintf(p.Stderr, "dkvrun: %v\n", err)
 			}
 		}()
 	}
@@ -62,7 +63,7 @@ const maxInput = 2 << 20
 
 // runner is one run.
 type runner struct {
-	*process
+	*process.Process
 	*options
 	watch    func()                        // handles signals from now on
 	changing *atomic.Pointer[builtins.Run] // app, for whoever handles them
@@ -75,7 +76,7 @@ type runner struct {
 
 // startLocal starts the throw-away cluster and makes it the session.
 func startLocal(ctx context.Context, r *runner) (*local.Cluster, error) {
-	manager, err := local.FindManager(r.getenv, r.executable)
+	manager, err := local.FindManager(r.Getenv, r.Executable)
 	if err != nil {
 		return nil, exit.Misuse("", "%v", err)
 	}
@@ -98,25 +99,25 @@ func (r *runner) run(ctx context.Context) ([]any, error) {
 	// With JSON, standard output carries the one document and nothing else.
 	out := io.Writer(r.turns)
 	if r.output == "json" {
-		out = r.stderr
+		out = r.Stderr
 	}
 	r.app = builtins.NewRun(builtins.Config{
 		Client: client, Reporter: r.turns, Stdout: out,
 		Preset: r.session, Source: r.source, ManagerPort: r.managerPort,
-		Owner: owner, DryRun: r.dryRun,
+		Owner: process.Owner, DryRun: r.dryRun,
 		Yes: r.yes, AllowDown: r.down, Strict: r.strict, KeepGoing: r.keepGoing, Ask: r.asker(),
 	})
 	r.changing.Store(r.app)
 	r.host = runtime.New(runtime.Options{
-		Builtins: builtins.All(), BeforeCall: r.watch, Stdout: out, Stderr: r.stderr, Stdin: r.stdin,
-		Script: r.script, Args: r.options.args, Path: filepath.SplitList(r.getenv("DKVRUN_PATH")), Stdlib: stdlib.FS, App: r.app,
+		Builtins: builtins.All(), BeforeCall: r.watch, Stdout: out, Stderr: r.Stderr, Stdin: r.Stdin,
+		Script: r.script, Args: r.options.args, Path: filepath.SplitList(r.Getenv("DKVRUN_PATH")), Stdlib: stdlib.FS, App: r.app,
 		Seed: r.seed, Grace: graceTime - time.Second,
 	})
 	switch {
 	case r.isEval:
 		return r.host.Eval(ctx, r.eval)
 	case r.script == "-":
-		source, err := io.ReadAll(io.LimitReader(r.stdin, maxInput))
+		source, err := io.ReadAll(io.LimitReader(r.Stdin, maxInput))
 		if err != nil {
 			return nil, fmt.Errorf("standard input: %w", err)
 		}
@@ -140,14 +141,14 @@ func (r *runner) finish(ctx context.Context, values []any, err error) int {
 	err = r.stopped(ctx, err)
 	if r.output == "json" {
 		if unfit := writeDocument(r.written, r, values, err); unfit != nil && r.written.lost == nil {
-			return max(exit.Report(r.stderr, unfit, false), exit.Status(err))
+			return max(exit.Report(r.Stderr, unfit, false), exit.Status(err))
 		}
 	} else if r.isEval && err == nil || errors.Is(err, errShown) {
 		r.showValues(values)
 	}
-	status := exit.Report(r.stderr, err, r.trace)
+	status := exit.Report(r.Stderr, err, r.trace)
 	if status == exit.Done {
-		return exit.Report(r.stderr, r.written.complete(), false)
+		return exit.Report(r.Stderr, r.written.complete(), false)
 	}
 	return status
 }

@@ -6,11 +6,12 @@ import (
 	"fmt"
 
 	"dkvrun/cmd/dkvrun/internal/exit"
+	"dkvrun/cmd/dkvrun/internal/process"
 	"dkvrun/runtime/suite"
 )
 
 // runTests is dkvrun test: it runs suites once, or again and again with --watch.
-func runTests(p *process, args []string) error {
+func runTests(p *process.Process, args []string) error {
 	o, err := parseTest(p, args)
 	if err != nil {
 		return err
@@ -33,8 +34,8 @@ var (
 )
 
 // testOnce runs or lists the suites. Its error also says that a test failed.
-func testOnce(ctx context.Context, p *process, o *testOptions) error {
-	memory := failedBefore(p.getenv)
+func testOnce(ctx context.Context, p *process.Process, o *testOptions) error {
+	memory := failedBefore(p.Getenv)
 	paths, only := o.paths, map[string]bool(nil)
 	if o.rerunFailed {
 		files, failed, err := memory.read()
@@ -74,7 +75,7 @@ func testOnce(ctx context.Context, p *process, o *testOptions) error {
 		return errNoMatch
 	}
 	if err := memory.write(summary.Failures); err != nil {
-		fmt.Fprintf(p.stderr, "dkvrun: test: what failed can't be kept for --rerun-failed: %v\n", err)
+		fmt.Fprintf(p.Stderr, "dkvrun: test: what failed can't be kept for --rerun-failed: %v\n", err)
 	}
 	if summary.Bad() {
 		return errTestsFailed
@@ -85,7 +86,7 @@ func testOnce(ctx context.Context, p *process, o *testOptions) error {
 var errNoMatch = exit.Misuse("dkvrun test --list shows what there is", "test: no test matches")
 
 // listTests prints the tests that would run.
-func listTests(ctx context.Context, p *process, run suite.Options) error {
+func listTests(ctx context.Context, p *process.Process, run suite.Options) error {
 	var failed error
 	all := suite.List(ctx, run)
 	if len(all) == 0 {
@@ -95,10 +96,10 @@ func listTests(ctx context.Context, p *process, run suite.Options) error {
 		if r.Bad() {
 			failed = errTestsFailed
 			problem := r.Last().Problems[0]
-			fmt.Fprintf(p.stderr, "dkvrun: test: %s:%d: %s\n", r.File, problem.Line, problem.Message)
+			fmt.Fprintf(p.Stderr, "dkvrun: test: %s:%d: %s\n", r.File, problem.Line, problem.Message)
 			continue
 		}
-		if _, err := fmt.Fprintln(p.stdout, title(r)); err != nil {
+		if _, err := fmt.Fprintln(p.Stdout, title(r)); err != nil {
 			return fmt.Errorf("test: %w", err)
 		}
 	}

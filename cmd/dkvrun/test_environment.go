@@ -9,6 +9,7 @@ import (
 
 	"dkvrun/builtins"
 	"dkvrun/builtins/report"
+	"dkvrun/cmd/dkvrun/internal/process"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/local"
@@ -25,20 +26,20 @@ type environment struct {
 }
 
 // openEnvironment makes the environment of a file.
-func openEnvironment(p *process, o *testOptions, s suite.Setup) *environment {
+func openEnvironment(p *process.Process, o *testOptions, s suite.Setup) *environment {
 	fixtures := &builtins.Fixtures{
-		Manager: func() (string, error) { return local.FindManager(p.getenv, p.executable) }, TempDir: os.TempDir(),
-		Executable: p.executable, Folder: filepath.Dir(s.File),
+		Manager: func() (string, error) { return local.FindManager(p.Getenv, p.Executable) }, TempDir: os.TempDir(),
+		Executable: p.Executable, Folder: filepath.Dir(s.File),
 		AtEnd: s.Scope.AtEnd, Abort: s.Scope.Abort,
 	}
 	e := &environment{client: fanout.New(fanout.Config{Answered: fixtures.Answered, Control: netfault.Control})}
 	e.Run = builtins.NewRun(builtins.Config{
 		Client: e.client, Reporter: &recorder{note: s.Action}, Stdout: s.Stdout,
-		Preset: o.session, Source: o.source, ManagerPort: o.managerPort, Owner: owner, Fixtures: fixtures,
+		Preset: o.session, Source: o.source, ManagerPort: o.managerPort, Owner: process.Owner, Fixtures: fixtures,
 	})
 	e.host = runtime.New(runtime.Options{
 		Builtins: slices.Concat(builtins.All(), builtins.TestBuiltins(), s.Words), Stdout: s.Stdout, Stderr: s.Stdout,
-		Script: s.File, Path: filepath.SplitList(p.getenv("DKVRUN_PATH")), Stdlib: stdlib.FS, Seed: s.Seed, Grace: graceTime - time.Second, App: e.Run,
+		Script: s.File, Path: filepath.SplitList(p.Getenv("DKVRUN_PATH")), Stdlib: stdlib.FS, Seed: s.Seed, Grace: graceTime - time.Second, App: e.Run,
 	})
 	return e
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"dkvrun/cmd/dkvrun/internal/exit"
+	"dkvrun/cmd/dkvrun/internal/process"
 	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/suite"
 	"dkvrun/runtime/wire"
@@ -75,7 +76,7 @@ func (o *testOptions) flagSet() *pflag.FlagSet {
 }
 
 // parseTest reads what stands after dkvrun test.
-func parseTest(p *process, args []string) (*testOptions, error) {
+func parseTest(p *process.Process, args []string) (*testOptions, error) {
 	o := &testOptions{source: "-m"}
 	o.flags = o.flagSet()
 	if err := o.flags.Parse(args); err != nil {
@@ -93,8 +94,8 @@ func parseTest(p *process, args []string) (*testOptions, error) {
 	if !o.flags.Changed("seed") {
 		o.seed = uint64(rand.Uint32())
 	}
-	o.again = o.rerun(p.name)
-	err := setFromEnvironment(o.flags, []string{"managers", "manager-port", "color"}, &o.source, p.getenv)
+	o.again = o.rerun(p.Name)
+	err := setFromEnvironment(o.flags, []string{"managers", "manager-port", "color"}, &o.source, p.Getenv)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"dkvrun/cmd/dkvrun/internal/exit"
+	"dkvrun/cmd/dkvrun/internal/process"
 	"dkvrun/runtime/suite"
 	"dkvrun/runtime/suite/report"
 )
@@ -24,7 +25,7 @@ type reportList struct {
 }
 
 // openReports opens what --report names: the terminal's report where it names nothing for standard output.
-func openReports(p *process, o *testOptions) (*reportList, error) {
+func openReports(p *process.Process, o *testOptions) (*reportList, error) {
 	l := &reportList{}
 	for _, wanted := range o.reports {
 		if err := l.open(p, o, wanted); err != nil {
@@ -32,17 +33,17 @@ func openReports(p *process, o *testOptions) (*reportList, error) {
 		}
 	}
 	if l.onStdout == "" {
-		l.reports = append(l.reports, newTerminal(p.stdout, o, o.colored(p)))
+		l.reports = append(l.reports, newTerminal(p.Stdout, o, o.colored(p)))
 	}
 	return l, nil
 }
 
-func (l *reportList) open(p *process, o *testOptions, wanted string) error {
+func (l *reportList) open(p *process.Process, o *testOptions, wanted string) error {
 	format, path, toFile := strings.Cut(wanted, ":")
 	if !slices.Contains(reportFormats, format) {
 		return exit.Misuse("", "test: --report %s: want %s, then perhaps :FILE", wanted, strings.Join(reportFormats, ", "))
 	}
-	out, colored := io.Writer(p.stdout), o.colored(p)
+	out, colored := io.Writer(p.Stdout), o.colored(p)
 	switch {
 	case toFile:
 		f, err := os.Create(path)
@@ -81,8 +82,8 @@ func (l *reportList) close() error {
 }
 
 // colored says whether standard output takes colour.
-func (o *testOptions) colored(p *process) bool {
-	return o.color == "always" || o.color == "auto" && isTerminal(p.stdout) && p.getenv("NO_COLOR") == "" && p.getenv("TERM") != "dumb"
+func (o *testOptions) colored(p *process.Process) bool {
+	return o.color == "always" || o.color == "auto" && process.IsTerminal(p.Stdout) && p.Getenv("NO_COLOR") == "" && p.Getenv("TERM") != "dumb"
 }
 
 func newReport(format string, w io.Writer, o *testOptions, colored bool) (suite.Report, error) {

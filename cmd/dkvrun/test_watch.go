@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"dkvrun/cmd/dkvrun/internal/exit"
+	"dkvrun/cmd/dkvrun/internal/process"
 )
 
 // watchInterval is how often --watch looks for changes.
@@ -17,7 +18,7 @@ const watchInterval = 300 * time.Millisecond
 
 // watchTests runs the suites, and again whenever a Lua file in their paths has changed, until it is
 // interrupted. Once they have run, that there is nothing to run is a moment of somebody's editing.
-func watchTests(ctx context.Context, p *process, o *testOptions) error {
+func watchTests(ctx context.Context, p *process.Process, o *testOptions) error {
 	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
 	for first := true; ; first = false {
@@ -26,8 +27,8 @@ func watchTests(ctx context.Context, p *process, o *testOptions) error {
 		if status := exit.Status(err); status == exit.Interrupted || first && status == exit.Usage {
 			return err
 		}
-		exit.Report(p.stderr, err, false)
-		fmt.Fprintln(p.stderr, "dkvrun: test: waiting for a change; Ctrl-C ends")
+		exit.Report(p.Stderr, err, false)
+		fmt.Fprintln(p.Stderr, "dkvrun: test: waiting for a change; Ctrl-C ends")
 		for maps.Equal(before, luaFiles(o.paths)) {
 			select {
 			case <-tick.C:

@@ -1,4 +1,4 @@
-package main
+package process
 
 import (
 	"fmt"
@@ -7,7 +7,7 @@ import (
 )
 
 // owner says who runs this program, for whoever finds a store held by it: user@host, process.
-func owner() string {
+func Owner() string {
 	name, host := "somebody", "localhost"
 	if u, err := user.Current(); err == nil {
 		name = u.Username
