@@ -45,8 +45,7 @@ func newScreen(p *process.Process, o *options, out io.Writer) *screen {
 		s.terminal, s.redraws = p.Stdout, s.table
 	}
 	s.out = &afterProgress{s, out}
-	colored := o.color == "always" || o.color == "auto" && process.IsTerminal(p.Stdout) && p.Getenv("NO_COLOR") == "" && p.Getenv("TERM") != "dumb"
-	s.paint = palette(colored)
+	s.paint = palette(p.Colored(o.color))
 	return s
 }
 

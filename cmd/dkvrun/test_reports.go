@@ -33,7 +33,7 @@ func openReports(p *process.Process, o *testOptions) (*reportList, error) {
 		}
 	}
 	if l.onStdout == "" {
-		l.reports = append(l.reports, newTerminal(p.Stdout, o, o.colored(p)))
+		l.reports = append(l.reports, newTerminal(p.Stdout, o, p.Colored(o.color)))
 	}
 	return l, nil
 }
@@ -43,7 +43,7 @@ func (l *reportList) open(p *process.Process, o *testOptions, wanted string) err
 	if !slices.Contains(reportFormats, format) {
 		return exit.Misuse("", "test: --report %s: want %s, then perhaps :FILE", wanted, strings.Join(reportFormats, ", "))
 	}
-	out, colored := io.Writer(p.Stdout), o.colored(p)
+	out, colored := io.Writer(p.Stdout), p.Colored(o.color)
 	switch {
 	case toFile:
 		f, err := os.Create(path)
@@ -79,11 +79,6 @@ func (l *reportList) close() error {
 		errs = append(errs, f.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// colored says whether standard output takes colour.
-func (o *testOptions) colored(p *process.Process) bool {
-	return o.color == "always" || o.color == "auto" && process.IsTerminal(p.Stdout) && p.Getenv("NO_COLOR") == "" && p.Getenv("TERM") != "dumb"
 }
 
 func newReport(format string, w io.Writer, o *testOptions, colored bool) (suite.Report, error) {

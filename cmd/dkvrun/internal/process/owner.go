@@ -6,7 +6,7 @@ import (
 	"os/user"
 )
 
-// owner says who runs this program, for whoever finds a store held by it: user@host, process.
+// Owner returns the user, host and process of this program. Managers record it for whoever finds a store held by it.
 func Owner() string {
 	name, host := "somebody", "localhost"
 	if u, err := user.Current(); err == nil {

@@ -1,4 +1,4 @@
-// Package process is what the program has of the system.
+// Package process holds what the program gets from the operating system: its arguments, streams and environment.
 package process
 
 import (
@@ -7,20 +7,29 @@ import (
 	"golang.org/x/term"
 )
 
-// Process is what the program has of the system, in one place.
+// Process is the running program.
 type Process struct {
-	Name           string // what the program was called by
+	Name           string // the name that the program was called by
 	Args           []string
 	Stdin          *os.File
 	Stdout, Stderr *os.File
 	Getenv         func(string) string
 	Executable     string
-	Exit           func(status int) // ends the process at once
+	Exit           func(status int) // ends the process at once, without deferred calls
 }
 
+// Colored reports whether standard output takes colour, where --color has the value choice.
+func (p *Process) Colored(choice string) bool {
+	if choice != "auto" {
+		return choice == "always"
+	}
+	return IsTerminal(p.Stdout) && p.Getenv("NO_COLOR") == "" && p.Getenv("TERM") != "dumb"
+}
+
+// IsTerminal reports whether f is a terminal.
 func IsTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
-// width is a terminal's number of columns, 0 where there is none.
+// Width returns the number of columns of a terminal, or 0 where f is none.
 func Width(f *os.File) int {
 	columns, _, err := term.GetSize(int(f.Fd()))
 	if err != nil {
