@@ -33,22 +33,22 @@ A comment "-- check: ignore" silences its line, or the next one where it stands 
 
 // runCheck is dkvrun check.
 func runCheck(p *process.Process, args []string) error {
-	flags := pflag.NewFlagSet("check", pflag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	asJSON := flags.Bool("json", false, "")
-	help := flags.BoolP("help", "h", false, "")
-	if err := flags.Parse(args); err != nil {
+	set := pflag.NewFlagSet("check", pflag.ContinueOnError)
+	set.SetOutput(io.Discard)
+	asJSON := set.Bool("json", false, "")
+	help := set.BoolP("help", "h", false, "")
+	if err := set.Parse(args); err != nil {
 		return exit.Misuse("dkvrun check --help lists the flags", "check: %v", err)
 	}
 	switch {
 	case *help:
 		return write(p, checkUsage)
-	case flags.NArg() == 0:
+	case set.NArg() == 0:
 		return exit.Misuse("dkvrun check --help says more", "check: nothing to check: give FILE…, or '-' for standard input")
 	}
 	var failed error
 	findings := []check.Finding{}
-	for _, file := range flags.Args() {
+	for _, file := range set.Args() {
 		found, err := checkFile(p, file)
 		if err != nil {
 			exit.Report(p.Stderr, err, false)

@@ -1,15 +1,13 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"strconv"
-	"strings"
-	"time"
 
 	"github.com/spf13/pflag"
 
 	"dkvrun/cmd/dkvrun/internal/exit"
+	"dkvrun/cmd/dkvrun/internal/flags"
 	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/wire"
 )
@@ -22,7 +20,7 @@ type options struct {
 	managerPort int
 	local       int
 	keep        string
-	timeout     seconds
+	timeout     flags.Seconds
 	maxMemory   int // MiB
 	seed        uint64
 	output      string
@@ -44,48 +42,6 @@ type options struct {
 	flags *pflag.FlagSet
 }
 
-// seconds is a flag for a length of time: a number of seconds, or one with a unit (90s, 5m).
-type seconds time.Duration
-
-func (s *seconds) String() string {
-	if *s == 0 {
-		return ""
-	}
-	return time.Duration(*s).String()
-}
-
-func (s *seconds) Type() string { return "SEC" }
-
-func (s *seconds) Set(text string) error {
-	d, err := time.ParseDuration(text)
-	if n, bare := strconv.ParseFloat(text, 64); bare == nil {
-		d, err = time.Duration(n*float64(time.Second)), nil
-	}
-	if err != nil || d <= 0 {
-		return fmt.Errorf("want a positive number of seconds, or one with a unit such as 5m")
-	}
-	*s = seconds(d)
-	return nil
-}
-
-// choice is a flag that takes one of a few words.
-type choice struct {
-	value *string
-	words []string
-}
-
-func (c choice) String() string { return *c.value }
-func (c choice) Type() string   { return strings.Join(c.words, "|") }
-func (c choice) Set(text string) error {
-	for _, word := range c.words {
-		if text == word {
-			*c.value = text
-			return nil
-		}
-	}
-	return fmt.Errorf("want %s", strings.Join(c.words, ", "))
-}
-
 func (o *options) flagSet() *pflag.FlagSet {
 	f := pflag.NewFlagSet("dkvrun", pflag.ContinueOnError)
 	f.SetOutput(io.Discard)
@@ -100,10 +56,10 @@ func (o *options) flagSet() *pflag.FlagSet {
 	f.Var(&o.timeout, "timeout", "end the run with status 124 after so many seconds")
 	f.IntVar(&o.maxMemory, "max-memory", 1024, "end the run when its values take more than so many `MIB`")
 	f.Uint64Var(&o.seed, "seed", 0, "`N` starts math.random; runs with one seed see the same numbers")
-	f.VarP(choice{&o.output, []string{"table", "json"}}, "output", "o", "the form of results; json is one document at the end")
+	f.VarP(flags.Choice{Value: &o.output, Words: []string{"table", "json"}}, "output", "o", "the form of results; json is one document at the end")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "show no rows but failures, no notices")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "show more: how long each row took, how often it was sent")
-	f.Var(choice{&o.color, []string{"auto", "always", "never"}}, "color", "colour in tables")
+	f.Var(flags.Choice{Value: &o.color, Words: []string{"auto", "always", "never"}}, "color", "colour in tables")
 	f.BoolVar(&o.trace, "trace", false, "show Lua's traceback with an error")
 	f.BoolVarP(&o.yes, "yes", "y", false, "answer yes to questions; only from the command line")
 	f.BoolVar(&o.dryRun, "dry-run", false, "check for real and show what would be done; change nothing")
@@ -115,14 +71,12 @@ func (o *options) flagSet() *pflag.FlagSet {
 	return f
 }
 
-const helpHint = "dkvrun --help lists the flags"
-
 // parse reads the command line, then the environment for what it does not say.
 func parse(args []string, getenv func(string) string) (*options, error) {
 	o := &options{}
 	o.flags = o.flagSet()
 	if err := o.flags.Parse(args); err != nil {
-		return nil, exit.Misuse(nearFlag(o.flags, err), "%v", err)
+		return nil, exit.Misuse(flags.Near(o.flags, err, "dkvrun"), "%v", err)
 	}
 	if o.help || o.version {
 		return o, nil
@@ -134,7 +88,7 @@ func parse(args []string, getenv func(string) string) (*options, error) {
 	case o.isEval:
 		o.args = rest
 	case len(rest) == 0:
-		return nil, exit.Misuse(helpHint, "nothing to run: give a SCRIPT.lua, '-' for standard input, or -e EXPR")
+		return nil, exit.Misuse("dkvrun --help lists the flags", "nothing to run: give a SCRIPT.lua, '-' for standard input, or -e EXPR")
 	case rest[0] == "version":
 		o.version = true
 		return o, nil
@@ -164,7 +118,7 @@ func parse(args []string, getenv func(string) string) (*options, error) {
 	}
 	var err error
 	if o.flags.Changed("managers") {
-		o.session, err = readManagers(o.managers, o.source, o.managerPort)
+		o.session, err = flags.ReadManagers(o.managers, o.source, o.managerPort)
 	}
 	return o, err
 }
@@ -203,11 +157,11 @@ var fromEnvironment = []string{"managers", "manager-port", "output", "color", "t
 // environment takes over what the command line left open. Strictness, dryness and a time limit from the
 // environment can be tightened by flags, never loosened.
 func (o *options) environment(getenv func(string) string) error {
-	if err := setFromEnvironment(o.flags, fromEnvironment, &o.source, getenv); err != nil {
+	if err := flags.FromEnvironment(o.flags, fromEnvironment, &o.source, getenv); err != nil {
 		return err
 	}
 	if value := getenv("DKVRUN_TIMEOUT"); value != "" {
-		var limit seconds
+		var limit flags.Seconds
 		if err := limit.Set(value); err != nil {
 			return exit.Misuse("correct it, or unset it", "DKVRUN_TIMEOUT=%s: %v", value, err)
 		}
@@ -225,34 +179,4 @@ func (o *options) environment(getenv func(string) string) error {
 		}
 	}
 	return nil
-}
-
-// setFromEnvironment sets the named flags that were not given from the environment; source becomes the
-// variable that the managers come from.
-func setFromEnvironment(flags *pflag.FlagSet, names []string, source *string, getenv func(string) string) error {
-	for _, name := range names {
-		variable := "DKVRUN_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
-		value := getenv(variable)
-		if value == "" || flags.Changed(name) {
-			continue
-		}
-		if err := flags.Set(name, value); err != nil {
-			return exit.Misuse("correct it, or unset it", "%s=%s: %v", variable, value, cause(err))
-		}
-		if name == "managers" {
-			*source = variable
-		}
-	}
-	return nil
-}
-
-// cause is the reason in pflag's account of a bad value, without the flag's name.
-func cause(err error) error {
-	for {
-		inner, ok := err.(interface{ Unwrap() error })
-		if !ok || inner.Unwrap() == nil {
-			return err
-		}
-		err = inner.Unwrap()
-	}
 }

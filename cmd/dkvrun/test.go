@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"dkvrun/cmd/dkvrun/internal/exit"
+	"dkvrun/cmd/dkvrun/internal/flags"
 	"dkvrun/cmd/dkvrun/internal/process"
 	"dkvrun/runtime/suite"
 )
@@ -111,7 +112,7 @@ func testUsage(o *testOptions) string {
 
   dkvrun test [flags] [PATH…]        a suite is a *_test.lua in PATH (the working folder), or a file named
 
-` + flagUsages(o.flags) + `
+` + flags.Usages(o.flags) + `
 Exit status: 0 all passed; 1 a test failed; 2 the command line can't be used, or no test matches;
 130 interrupted. The last line of the output is the command that repeats the run.
 `

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"dkvrun/cmd/dkvrun/internal/exit"
+	"dkvrun/cmd/dkvrun/internal/flags"
 	"dkvrun/cmd/dkvrun/internal/process"
 	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/suite"
@@ -30,7 +31,7 @@ type testOptions struct {
 	jobs, repeat, retries int
 	shuffle, failFast     bool
 	seed                  uint64
-	timeout               seconds
+	timeout               flags.Seconds
 	filter                string
 	tags, without         []string
 	rerunFailed           bool
@@ -51,7 +52,7 @@ func (o *testOptions) flagSet() *pflag.FlagSet {
 	f := pflag.NewFlagSet("dkvrun test", pflag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	f.SortFlags = false
-	o.timeout, o.color = seconds(defaultTestTimeout), "auto"
+	o.timeout, o.color = flags.Seconds(defaultTestTimeout), "auto"
 	f.IntVarP(&o.jobs, "jobs", "j", goruntime.GOMAXPROCS(0), "how many files run at once")
 	f.BoolVar(&o.shuffle, "shuffle", false, "run files, and the tests in each block, in random order")
 	f.Uint64Var(&o.seed, "seed", 0, "the `NUMBER` that decides the order and all random numbers; a new one by default")
@@ -68,7 +69,7 @@ func (o *testOptions) flagSet() *pflag.FlagSet {
 	f.BoolVar(&o.watch, "watch", false, "run again when a Lua file in the paths changes")
 	f.StringArrayVarP(&o.reports, "report", "r", nil, "`FORMAT[:FILE]`, as often as wanted: terminal, tap, tap13, junit, json; standard output without a file")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "show a line for each test instead of a dot")
-	f.Var(choice{&o.color, []string{"auto", "always", "never"}}, "color", "colour on the terminal")
+	f.Var(flags.Choice{Value: &o.color, Words: []string{"auto", "always", "never"}}, "color", "colour on the terminal")
 	f.StringArrayVarP(&o.managers, "managers", "m", nil, "the session of each file: `HOST[:PORT]`, several with commas between, or @FILE with a line each")
 	f.IntVar(&o.managerPort, "manager-port", wire.DefaultManagerPort, "the port of managers given without one")
 	f.BoolVarP(&o.help, "help", "h", false, "show this")
@@ -80,7 +81,7 @@ func parseTest(p *process.Process, args []string) (*testOptions, error) {
 	o := &testOptions{source: "-m"}
 	o.flags = o.flagSet()
 	if err := o.flags.Parse(args); err != nil {
-		return nil, exit.Misuse(strings.Replace(nearFlag(o.flags, err), "dkvrun --help", "dkvrun test --help", 1), "test: %v", err)
+		return nil, exit.Misuse(flags.Near(o.flags, err, "dkvrun test"), "test: %v", err)
 	}
 	o.paths = o.flags.Args()
 	for _, limit := range []struct {
@@ -95,12 +96,12 @@ func parseTest(p *process.Process, args []string) (*testOptions, error) {
 		o.seed = uint64(rand.Uint32())
 	}
 	o.again = o.rerun(p.Name)
-	err := setFromEnvironment(o.flags, []string{"managers", "manager-port", "color"}, &o.source, p.Getenv)
+	err := flags.FromEnvironment(o.flags, []string{"managers", "manager-port", "color"}, &o.source, p.Getenv)
 	if err != nil {
 		return nil, err
 	}
 	if o.flags.Changed("managers") {
-		o.session, err = readManagers(o.managers, o.source, o.managerPort)
+		o.session, err = flags.ReadManagers(o.managers, o.source, o.managerPort)
 	}
 	return o, err
 }

@@ -1,14 +1,10 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	goruntime "runtime"
-	"strings"
 
-	"github.com/spf13/pflag"
-
-	"dkvrun/runtime"
+	"dkvrun/cmd/dkvrun/internal/flags"
 	"dkvrun/runtime/wire"
 )
 
@@ -28,28 +24,10 @@ func usage(o *options) string {
 
 Flags end at the script; what follows is the script's.
 
-` + flagUsages(o.flags) + `
+` + flags.Usages(o.flags) + `
 Exit status: 0 done; 1 the script raised, or a failure was never looked at; 2 the command line or the
 script can't be used; 124 --timeout passed; 130 interrupted; exit(n) gives its own.
 
 A first try, with nothing running:  dkvrun --local=3 -e 'new_store("OrdersStore", "orders")'
 `
-}
-
-// flagUsages lists flags; that a switch may also be given a value need not stand at each.
-func flagUsages(flags *pflag.FlagSet) string {
-	return strings.ReplaceAll(flags.FlagUsages(), "[=true|false]", "             ")
-}
-
-// nearFlag is the hint for a flag that doesn't exist.
-func nearFlag(flags *pflag.FlagSet, err error) string {
-	var unknown *pflag.NotExistError
-	if errors.As(err, &unknown) {
-		var names []string
-		flags.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-		if near := runtime.Suggest(unknown.GetSpecifiedName(), names); near != "" {
-			return "did you mean --" + near + "?"
-		}
-	}
-	return helpHint
 }

@@ -1,4 +1,4 @@
-package main
+package flags
 
 import (
 	"fmt"
@@ -12,8 +12,8 @@ import (
 // maxList bounds a list of managers, in bytes.
 const maxList = 8 << 20
 
-// readManagers is the session that a list names, which comes from source: a flag or a variable.
-func readManagers(list []string, source string, port int) ([]fanout.Endpoint, error) {
+// ReadManagers is the session that a list names, which comes from source: a flag or a variable.
+func ReadManagers(list []string, source string, port int) ([]fanout.Endpoint, error) {
 	list, err := unfold(list)
 	if err != nil {
 		return nil, exit.Misuse("", "%s: %v", source, err)
