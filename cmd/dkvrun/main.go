@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"dkvrun/cmd/dkvrun/internal/exit"
+	"dkvrun/cmd/dkvrun/internal/interrupt"
 	"dkvrun/cmd/dkvrun/internal/process"
 )
 
@@ -26,7 +27,7 @@ func main() {
 
 // run does what the command line says and returns the exit status.
 func run(p *process.Process) int {
-	holdLifeline(p)
+	interrupt.HoldLifeline(p)
 	o, err := parse(p.Args, p.Getenv)
 	if err != nil {
 		return exit.Report(p.Stderr, err, false)

@@ -8,6 +8,7 @@ import (
 
 	"dkvrun/cmd/dkvrun/internal/exit"
 	"dkvrun/cmd/dkvrun/internal/flags"
+	"dkvrun/cmd/dkvrun/internal/interrupt"
 	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/wire"
 )
@@ -138,8 +139,8 @@ func (o *options) checkRest() error {
 	if o.managerPort < 1 || o.managerPort > 65535 {
 		return exit.Misuse("", "--manager-port %d: want 1 to 65535", o.managerPort)
 	}
-	if o.maxMemory < 1 || o.maxMemory > maxMemoryMiB {
-		return exit.Misuse("", "--max-memory %d: want 1 to %d", o.maxMemory, maxMemoryMiB)
+	if o.maxMemory < 1 || o.maxMemory > interrupt.MaxMemoryMiB {
+		return exit.Misuse("", "--max-memory %d: want 1 to %d", o.maxMemory, interrupt.MaxMemoryMiB)
 	}
 	if o.strict && o.keepGoing {
 		return exit.Misuse("leave one of the two out", "--strict and --keep-going contradict each other")

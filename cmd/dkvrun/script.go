@@ -12,6 +12,7 @@ import (
 
 	"dkvrun/builtins"
 	"dkvrun/cmd/dkvrun/internal/exit"
+	"dkvrun/cmd/dkvrun/internal/interrupt"
 	"dkvrun/cmd/dkvrun/internal/process"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
@@ -21,24 +22,24 @@ import (
 
 // runScript runs a script or an expression from its set-up to its exit status.
 func runScript(p *process.Process, o *options) int {
-	p.Stdout, p.Stderr = spared(p.Stdout), spared(p.Stderr)
+	p.Stdout, p.Stderr = interrupt.Spared(p.Stdout), interrupt.Spared(p.Stderr)
 	var changing atomic.Pointer[builtins.Run]
-	leave := leaving{p, func() []string {
+	force := interrupt.ForceExit{Process: p, InFlight: func() []string {
 		if app := changing.Load(); app != nil && o.local == 0 {
 			return app.UnderWay()
 		}
 		return nil
 	}}
-	ctx, watch := watchSignals(leave)
+	ctx, watch := interrupt.WatchSignals(force)
 	if o.timeout > 0 {
 		passed := &exit.Error{Status: exit.Timeout, Message: "stopped: --timeout " + o.timeout.String() + " passed"}
 		limited, cancel := context.WithTimeoutCause(ctx, time.Duration(o.timeout), passed)
 		defer cancel()
 		ctx = limited
 	}
-	ctx = limitMemory(ctx, o.maxMemory, leave)
-	leave.inTime(ctx)
-	ctx, out := watchOutput(ctx, p.Stdout)
+	ctx = interrupt.LimitMemory(ctx, o.maxMemory, force)
+	force.InTime(ctx)
+	ctx, out := interrupt.WatchStdout(ctx, p.Stdout)
 	s := newScreen(p, o, out)
 	r := &runner{Process: p, options: o, watch: watch, changing: &changing, written: out, screen: s, turns: newTurns(s, s.out)}
 	if o.local > 0 {
@@ -67,7 +68,7 @@ type runner struct {
 	*options
 	watch    func()                        // handles signals from now on
 	changing *atomic.Pointer[builtins.Run] // app, for whoever handles them
-	written  *output
+	written  *interrupt.Stdout
 	screen   *screen
 	turns    *turns // the screen, for tasks
 	host     *runtime.Host
@@ -111,7 +112,7 @@ func (r *runner) run(ctx context.Context) ([]any, error) {
 	r.host = runtime.New(runtime.Options{
 		Builtins: builtins.All(), BeforeCall: r.watch, Stdout: out, Stderr: r.Stderr, Stdin: r.Stdin,
 		Script: r.script, Args: r.options.args, Path: filepath.SplitList(r.Getenv("DKVRUN_PATH")), Stdlib: stdlib.FS, App: r.app,
-		Seed: r.seed, Grace: graceTime - time.Second,
+		Seed: r.seed, Grace: interrupt.GraceTime - time.Second,
 	})
 	switch {
 	case r.isEval:
@@ -140,7 +141,7 @@ func (r *runner) finish(ctx context.Context, values []any, err error) int {
 	}
 	err = r.stopped(ctx, err)
 	if r.output == "json" {
-		if unfit := writeDocument(r.written, r, values, err); unfit != nil && r.written.lost == nil {
+		if unfit := writeDocument(r.written, r, values, err); unfit != nil && r.written.Lost == nil {
 			return max(exit.Report(r.Stderr, unfit, false), exit.Status(err))
 		}
 	} else if r.isEval && err == nil || errors.Is(err, errShown) {
@@ -148,7 +149,7 @@ func (r *runner) finish(ctx context.Context, values []any, err error) int {
 	}
 	status := exit.Report(r.Stderr, err, r.trace)
 	if status == exit.Done {
-		return exit.Report(r.Stderr, r.written.complete(), false)
+		return exit.Report(r.Stderr, r.written.Complete(), false)
 	}
 	return status
 }

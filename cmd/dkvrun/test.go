@@ -7,6 +7,7 @@ import (
 
 	"dkvrun/cmd/dkvrun/internal/exit"
 	"dkvrun/cmd/dkvrun/internal/flags"
+	"dkvrun/cmd/dkvrun/internal/interrupt"
 	"dkvrun/cmd/dkvrun/internal/process"
 	"dkvrun/runtime/suite"
 )
@@ -20,7 +21,7 @@ func runTests(p *process.Process, args []string) error {
 	if o.help {
 		return write(p, testUsage(o))
 	}
-	ctx, watch := watchSignals(leaving{p, func() []string { return nil }})
+	ctx, watch := interrupt.WatchSignals(interrupt.ForceExit{Process: p, InFlight: func() []string { return nil }})
 	watch()
 	if o.watch {
 		return watchTests(ctx, p, o)

@@ -1,4 +1,5 @@
-package main
+// Package interrupt ends runs early: after signals, at limits of time and memory, and when standard output is closed.
+package interrupt
 
 import (
 	"context"
@@ -12,8 +13,8 @@ import (
 	"dkvrun/cmd/dkvrun/internal/exit"
 )
 
-// graceTime is how long an interrupted run may take to end by itself.
-const graceTime = 5 * time.Second
+// GraceTime is how long an interrupted run may take to end by itself.
+const GraceTime = 5 * time.Second
 
 // watchFrom is how long a run may compute, without a call of a builtin, before signals are handled: up to
 // then the system ends it, and there is nothing to clean up. Handling them takes a tenth of the time of
@@ -23,12 +24,12 @@ const watchFrom = 2 * time.Millisecond
 // errInterrupted is why a run ends that a signal has interrupted.
 var errInterrupted = &exit.Error{Status: exit.Interrupted, Message: "interrupted"}
 
-// watchSignals gives the context of the run. The first signal cancels it; the second one, or the end of
-// the grace time, ends the process at once, and says what is under way (leaving). What --local has started ends itself
+// WatchSignals gives the context of the run. The first signal cancels it; the second one, or the end of
+// the grace time, ends the process at once, and says what is under way (ForceExit). What --local has started ends itself
 // then: it notices.
 // Signals are handled from the call of begin, or from watchFrom on. Nothing is taken back at the end: the
 // process ends with its run.
-func watchSignals(leave leaving) (ctx context.Context, begin func()) {
+func WatchSignals(force ForceExit) (ctx context.Context, begin func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	begin = sync.OnceFunc(func() {
 		signals := make(chan os.Signal, 2)
@@ -39,10 +40,10 @@ func watchSignals(leave leaving) (ctx context.Context, begin func()) {
 			why := "interrupted again: exiting at once"
 			select {
 			case <-signals:
-			case <-time.After(graceTime):
-				why = fmt.Sprintf("interrupted, but the run did not end within %s: exiting at once", graceTime)
+			case <-time.After(GraceTime):
+				why = fmt.Sprintf("interrupted, but the run did not end within %s: exiting at once", GraceTime)
 			}
-			leave.now(&exit.Error{Status: exit.Interrupted, Message: why})
+			force.Now(&exit.Error{Status: exit.Interrupted, Message: why})
 		}()
 	})
 	time.AfterFunc(watchFrom, begin)

@@ -1,4 +1,4 @@
-package main
+package interrupt
 
 import (
 	"io"
@@ -9,9 +9,9 @@ import (
 	"dkvrun/cmd/dkvrun/internal/process"
 )
 
-// holdLifeline ends the run, as a signal does, when the process that has started it is gone: a suite
+// HoldLifeline ends the run, as a signal does, when the process that has started it is gone: a suite
 // whose runner was killed leaves no runbook behind.
-func holdLifeline(p *process.Process) {
+func HoldLifeline(p *process.Process) {
 	if p.Getenv(builtins.LifelineVariable) == "" {
 		return
 	}

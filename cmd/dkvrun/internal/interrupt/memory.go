@@ -1,4 +1,4 @@
-package main
+package interrupt
 
 import (
 	"context"
@@ -10,16 +10,16 @@ import (
 	"dkvrun/cmd/dkvrun/internal/exit"
 )
 
-// maxMemoryMiB is the most that --max-memory can be.
-const maxMemoryMiB = 1 << 20
+// MaxMemoryMiB is the most that --max-memory can be.
+const MaxMemoryMiB = 1 << 20
 
 // memoryLook is how often the use of memory is looked at.
 const memoryLook = 20 * time.Millisecond
 
-// limitMemory gives a context that is cancelled once what is in use takes more than so
+// LimitMemory gives a context that is cancelled once what is in use takes more than so
 // many MiB. A run that takes twice as much all the same is ended at once, before the system has to.
 // Nothing is taken back at the end: the process ends with its run.
-func limitMemory(ctx context.Context, mib int, leave leaving) context.Context {
+func LimitMemory(ctx context.Context, mib int, force ForceExit) context.Context {
 	limit := uint64(mib) << 20
 	passed := fmt.Sprintf("--max-memory %d MiB passed", mib)
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -31,7 +31,7 @@ func limitMemory(ctx context.Context, mib int, leave leaving) context.Context {
 			runtime.ReadMemStats(&use)
 			switch {
 			case use.HeapAlloc > 2*limit:
-				leave.now(&exit.Error{Status: exit.Failed, Message: "ended at once: " + passed})
+				force.Now(&exit.Error{Status: exit.Failed, Message: "ended at once: " + passed})
 			case use.HeapAlloc <= limit:
 				over = 0
 			case over == 0:
