@@ -13,6 +13,7 @@ import (
 	"dkvrun/builtins"
 	"dkvrun/cmd/dkvrun/internal/exit"
 	"dkvrun/cmd/dkvrun/internal/interrupt"
+	"dkvrun/cmd/dkvrun/internal/output"
 	"dkvrun/cmd/dkvrun/internal/process"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
@@ -40,8 +41,8 @@ func runScript(p *process.Process, o *options) int {
 	ctx = interrupt.LimitMemory(ctx, o.maxMemory, force)
 	force.InTime(ctx)
 	ctx, out := interrupt.WatchStdout(ctx, p.Stdout)
-	s := newScreen(p, o, out)
-	r := &runner{Process: p, options: o, watch: watch, changing: &changing, written: out, screen: s, turns: newTurns(s, s.out)}
+	s := output.NewScreen(p, out, output.Options{Table: o.output == "table", Quiet: o.quiet, Verbose: o.verbose, Color: o.color})
+	r := &runner{Process: p, options: o, watch: watch, changing: &changing, written: out, screen: s, turns: output.NewTurns(s, s.Out())}
 	if o.local > 0 {
 		watch()
 		cluster, err := startLocal(ctx, r)
@@ -69,8 +70,8 @@ type runner struct {
 	watch    func()                        // handles signals from now on
 	changing *atomic.Pointer[builtins.Run] // app, for whoever handles them
 	written  *interrupt.Stdout
-	screen   *screen
-	turns    *turns // the screen, for tasks
+	screen   *output.Screen
+	turns    *output.Turns // the screen, for tasks
 	host     *runtime.Host
 	app      *builtins.Run
 }
@@ -132,7 +133,7 @@ func (r *runner) finish(ctx context.Context, values []any, err error) int {
 	if r.host != nil {
 		defer r.host.Close()
 	}
-	r.turns.flush()
+	r.turns.Flush()
 	if err == nil && r.app != nil {
 		err = r.app.Overlooked()
 		if r.isEval {
@@ -141,7 +142,7 @@ func (r *runner) finish(ctx context.Context, values []any, err error) int {
 	}
 	err = r.stopped(ctx, err)
 	if r.output == "json" {
-		if unfit := writeDocument(r.written, r, values, err); unfit != nil && r.written.Lost == nil {
+		if unfit := r.document(values, err).Write(r.written); unfit != nil && r.written.Lost == nil {
 			return max(exit.Report(r.Stderr, unfit, false), exit.Status(err))
 		}
 	} else if r.isEval && err == nil || errors.Is(err, errShown) {
@@ -152,6 +153,17 @@ func (r *runner) finish(ctx context.Context, values []any, err error) int {
 		return exit.Report(r.Stderr, r.written.Complete(), false)
 	}
 	return status
+}
+
+func (r *runner) document(values []any, err error) output.Document {
+	d := output.Document{Err: err}
+	if r.app != nil {
+		d.Actions, d.Steps = r.app.Actions(), r.app.Steps()
+	}
+	if len(values) > 0 {
+		d.Value = values[0]
+	}
+	return d
 }
 
 // stopped returns the error of a run that ctx has ended, or err itself.
@@ -192,7 +204,7 @@ func firstError(errs ...error) error {
 func (r *runner) showValues(values []any) {
 	for _, v := range values {
 		if _, printed := v.(*builtins.Results); v != nil && !printed {
-			fmt.Fprintln(r.screen.out, runtime.Format(v))
+			fmt.Fprintln(r.screen.Out(), runtime.Format(v))
 		}
 	}
 }

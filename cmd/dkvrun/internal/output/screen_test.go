@@ -1,4 +1,4 @@
-package main
+package output
 
 import (
 	"strings"
@@ -7,7 +7,7 @@ import (
 
 func TestAPictureIsDrawnOverTheLast(t *testing.T) {
 	var out, side strings.Builder
-	s := &screen{err: &side, table: true, live: true, redraws: true, paint: palette(false)}
+	s := &Screen{err: &side, table: true, live: true, redraws: true, paint: palette(false)}
 	s.out = &afterProgress{s, &out}
 	s.Redraw("a 1\nb 2")
 	s.Redraw("a 2\nb 3")
@@ -39,7 +39,7 @@ func TestHeight(t *testing.T) {
 // Where there is no terminal, a log tells of waits that take long, and not of each look.
 func TestLongWaitsAreLogged(t *testing.T) {
 	var log strings.Builder
-	s := &screen{err: &log}
+	s := &Screen{err: &log}
 	look := func() { s.Progress("wait_ready: orders-2 is Joining") }
 	look()
 	look()

@@ -1,4 +1,4 @@
-package main
+package output
 
 import (
 	"fmt"
@@ -10,7 +10,7 @@ import (
 
 // noted is a screen that writes down what it is told.
 type noted struct {
-	screen
+	Screen
 	lines []string
 }
 
@@ -25,7 +25,7 @@ func (n *noted) End(a *report.Action) { n.note("end %s", a.Builtin) }
 
 func TestActionsTakeTurns(t *testing.T) {
 	n := &noted{}
-	turns := newTurns(n, nil)
+	turns := NewTurns(n, nil)
 	var a [5]*report.Action
 	for i := range a {
 		a[i] = &report.Action{Builtin: fmt.Sprint("action", i)}
@@ -45,7 +45,7 @@ func TestActionsTakeTurns(t *testing.T) {
 	turns.End(a[1])
 	turns.Begin(a[4]) // cut off
 	turns.End(a[3])
-	turns.flush()
+	turns.Flush()
 	want := []string{
 		"begin action0", "action0 m1 of 1", "action0 m4 of 2", "end action0",
 		"begin action1", "action1 m2 of 1", "action1 m5 of 2", "end action1",

@@ -1,4 +1,4 @@
-package main
+package output
 
 import (
 	"io"
@@ -7,11 +7,11 @@ import (
 	"dkvrun/builtins/report"
 )
 
-// turns lets tasks that run at the same time share a screen: one action at a time shows its rows, those
+// Turns lets tasks that run at the same time share a screen: one action at a time shows its rows, those
 // of the others wait until it has ended.
 //
 // An action begins before its first row and ends once.
-type turns struct {
+type Turns struct {
 	mu      sync.Mutex
 	screen  report.Reporter
 	out     io.Writer
@@ -26,11 +26,11 @@ type turn struct {
 	ended bool
 }
 
-func newTurns(screen report.Reporter, out io.Writer) *turns {
-	return &turns{screen: screen, out: out, going: map[*report.Action]*turn{}}
+func NewTurns(screen report.Reporter, out io.Writer) *Turns {
+	return &Turns{screen: screen, out: out, going: map[*report.Action]*turn{}}
 }
 
-func (t *turns) Begin(a *report.Action) {
+func (t *Turns) Begin(a *report.Action) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	u := &turn{shown: *a}
@@ -39,7 +39,7 @@ func (t *turns) Begin(a *report.Action) {
 	t.next()
 }
 
-func (t *turns) Row(a *report.Action, r report.Row) {
+func (t *Turns) Row(a *report.Action, r report.Row) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	u := t.going[a]
@@ -49,7 +49,7 @@ func (t *turns) Row(a *report.Action, r report.Row) {
 	}
 }
 
-func (t *turns) End(a *report.Action) {
+func (t *Turns) End(a *report.Action) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	u := t.going[a]
@@ -63,7 +63,7 @@ func (t *turns) End(a *report.Action) {
 }
 
 // next shows what has waited: all that has ended, up to the first action that goes on.
-func (t *turns) next() {
+func (t *Turns) next() {
 	for len(t.waiting) > 0 && t.showing == nil {
 		u := t.waiting[0]
 		t.waiting = t.waiting[1:]
@@ -79,8 +79,8 @@ func (t *turns) next() {
 	}
 }
 
-// flush ends what is shown, and shows what waits, at the end of a run that cut actions off.
-func (t *turns) flush() {
+// Flush ends what is shown, and shows what waits, at the end of a run that cut actions off.
+func (t *Turns) Flush() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, u := range t.waiting {
@@ -93,34 +93,34 @@ func (t *turns) flush() {
 	t.next()
 }
 
-func (t *turns) Step(s report.Step) {
+func (t *Turns) Step(s report.Step) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.screen.Step(s)
 }
 
-func (t *turns) Notice(text string) {
+func (t *Turns) Notice(text string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.screen.Notice(text)
 }
 
-func (t *turns) Progress(text string) {
+func (t *Turns) Progress(text string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.screen.Progress(text)
 }
 
-func (t *turns) Width() int { return t.screen.Width() }
+func (t *Turns) Width() int { return t.screen.Width() }
 
-func (t *turns) Redraw(picture string) {
+func (t *Turns) Redraw(picture string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.screen.Redraw(picture)
 }
 
 // Write prints what the script prints.
-func (t *turns) Write(b []byte) (int, error) {
+func (t *Turns) Write(b []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.out.Write(b)

@@ -1,4 +1,5 @@
-package main
+// Package output shows a run: rows of actions as tables, or the whole as one JSON document.
+package output
 
 import (
 	"fmt"
@@ -9,15 +10,15 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/fatih/color"
+
 	"dkvrun/builtins/report"
 	"dkvrun/cmd/dkvrun/internal/process"
-
-	"github.com/fatih/color"
 )
 
-// screen shows a run on a terminal or in a file: the rows of actions as a table on standard output,
+// Screen shows a run on a terminal or in a file: the rows of actions as a table on standard output,
 // what is said on the side on standard error.
-type screen struct {
+type Screen struct {
 	out, err       io.Writer
 	table          bool // false with -o json, where the document has the rows
 	quiet, verbose bool
@@ -36,18 +37,28 @@ type screen struct {
 	told           time.Time    // when its progress was shown last
 }
 
-func newScreen(p *process.Process, o *options, out io.Writer) *screen {
-	s := &screen{
-		err: p.Stderr, table: o.output == "table", quiet: o.quiet, verbose: o.verbose,
-		live: process.IsTerminal(p.Stderr) && !o.quiet,
+// Options are what the command line says of a screen.
+type Options struct {
+	Table, Quiet, Verbose bool
+	Color                 string // auto, always or never
+}
+
+// NewScreen makes a screen that prints results on out.
+func NewScreen(p *process.Process, out io.Writer, o Options) *Screen {
+	s := &Screen{
+		err: p.Stderr, table: o.Table, quiet: o.Quiet, verbose: o.Verbose,
+		live: process.IsTerminal(p.Stderr) && !o.Quiet,
 	}
 	if process.IsTerminal(p.Stdout) {
 		s.terminal, s.redraws = p.Stdout, s.table
 	}
 	s.out = &afterProgress{s, out}
-	s.paint = palette(p.Colored(o.color))
+	s.paint = palette(p.Colored(o.Color))
 	return s
 }
+
+// Out is what a script prints on.
+func (s *Screen) Out() io.Writer { return s.out }
 
 func palette(colored bool) map[string]*color.Color {
 	paint := map[string]*color.Color{
@@ -67,7 +78,7 @@ func palette(colored bool) map[string]*color.Color {
 
 // afterProgress takes the line of progress away before anything is printed.
 type afterProgress struct {
-	screen *screen
+	screen *Screen
 	out    io.Writer
 }
 
@@ -81,7 +92,7 @@ func (w *afterProgress) Write(b []byte) (int, error) {
 var pageWidths = [3]int{20, 12, 7}
 
 // Begin prints the heading of an action's rows.
-func (s *screen) Begin(a *report.Action) {
+func (s *Screen) Begin(a *report.Action) {
 	s.widths = pageWidths
 	for _, m := range a.Managers {
 		s.widths[0] = max(s.widths[0], utf8.RuneCountInString(m))
@@ -104,12 +115,12 @@ func (s *screen) Begin(a *report.Action) {
 	fmt.Fprintf(s.out, "%s\n%s\n", head, strings.Repeat("-", utf8.RuneCountInString(head)))
 }
 
-func (s *screen) line(manager, action, result, message string) string {
+func (s *Screen) line(manager, action, result, message string) string {
 	return fmt.Sprintf("%-*s  %-*s  %-*s  %s", s.widths[0], manager, s.widths[1], action, s.widths[2], result, message)
 }
 
 // Row prints one row, or counts it where there are many.
-func (s *screen) Row(a *report.Action, r report.Row) {
+func (s *Screen) Row(a *report.Action, r report.Row) {
 	if !s.many {
 		s.print(r)
 		return
@@ -127,7 +138,7 @@ func (s *screen) Row(a *report.Action, r report.Row) {
 // progressEvery keeps a terminal from being the slowest part of a run.
 const progressEvery = 100 * time.Millisecond
 
-func (s *screen) print(r report.Row) {
+func (s *Screen) print(r report.Row) {
 	if !s.table || s.quiet && r.Success {
 		return
 	}
@@ -149,7 +160,7 @@ func (s *screen) print(r report.Row) {
 }
 
 // End prints what was counted.
-func (s *screen) End(a *report.Action) {
+func (s *Screen) End(a *report.Action) {
 	if !s.many {
 		return
 	}
@@ -166,7 +177,7 @@ func (s *screen) End(a *report.Action) {
 }
 
 // Step says on the side that a step begins, or how it ended.
-func (s *screen) Step(step report.Step) {
+func (s *Screen) Step(step report.Step) {
 	if s.quiet {
 		return
 	}
@@ -183,7 +194,7 @@ func (s *screen) Step(step report.Step) {
 }
 
 // Notice says something on the side.
-func (s *screen) Notice(text string) {
+func (s *Screen) Notice(text string) {
 	if !s.quiet {
 		s.Progress("")
 		fmt.Fprintf(s.err, "dkvrun: %s\n", text)
@@ -195,7 +206,7 @@ func (s *screen) Notice(text string) {
 
 // Progress keeps one line on the terminal that says what is being waited for. Elsewhere it tells of long
 // waits, now and then.
-func (s *screen) Progress(text string) {
+func (s *Screen) Progress(text string) {
 	if !s.live {
 		s.tell(text)
 		return
@@ -216,7 +227,7 @@ const (
 	toldEvery = time.Minute
 )
 
-func (s *screen) tell(text string) {
+func (s *Screen) tell(text string) {
 	now := time.Now()
 	switch {
 	case s.quiet:
@@ -231,7 +242,7 @@ func (s *screen) tell(text string) {
 }
 
 // Width is the number of columns that a picture may take now: windows change. 0 is no limit.
-func (s *screen) Width() int {
+func (s *Screen) Width() int {
 	if s.terminal == nil {
 		return 0
 	}
@@ -239,7 +250,7 @@ func (s *screen) Width() int {
 }
 
 // Redraw draws a picture over the last one, or below it where that can't be.
-func (s *screen) Redraw(picture string) {
+func (s *Screen) Redraw(picture string) {
 	over := ""
 	if s.redraws && s.drawn != "" {
 		over = fmt.Sprintf("\x1b[%dA\x1b[J", height(s.drawn, s.Width()))

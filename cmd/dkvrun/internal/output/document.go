@@ -1,4 +1,4 @@
-package main
+package output
 
 import (
 	"bytes"
@@ -10,27 +10,25 @@ import (
 	"dkvrun/runtime"
 )
 
-// writeDocument writes the one JSON document of a run: {ok, actions, steps, value, error}. A value that
-// has no form in JSON is null there, and an error.
-func writeDocument(w io.Writer, r *runner, values []any, err error) error {
-	actions := []any{}
-	if r.app != nil {
-		for _, a := range r.app.Actions() {
-			actions = append(actions, actionDocument(a))
-		}
+// Document is the one JSON document of a run: {ok, actions, steps, value, error}.
+type Document struct {
+	Actions []*report.Action
+	Steps   []report.Step
+	Value   any
+	Err     error // what the run ended with
+}
+
+// Write writes the document. A value that has no form in JSON is null there, and an error.
+func (d Document) Write(w io.Writer) error {
+	actions, steps := []any{}, []any{}
+	for _, a := range d.Actions {
+		actions = append(actions, actionDocument(a))
 	}
-	var value any
-	steps := []any{}
-	if r.app != nil {
-		for _, s := range r.app.Steps() {
-			steps = append(steps, map[string]any{"name": s.Name, "ok": s.OK, "seconds": s.Seconds})
-		}
-	}
-	if len(values) > 0 {
-		value = values[0]
+	for _, s := range d.Steps {
+		steps = append(steps, map[string]any{"name": s.Name, "ok": s.OK, "seconds": s.Seconds})
 	}
 	fields := map[string]any{
-		"ok": exit.Status(err) == exit.Done, "actions": actions, "steps": steps, "value": value, "error": exit.Document(err),
+		"ok": exit.Status(d.Err) == exit.Done, "actions": actions, "steps": steps, "value": d.Value, "error": exit.Document(d.Err),
 	}
 	var document bytes.Buffer
 	unfit := runtime.EncodeJSON(&document, fields)

@@ -1,4 +1,4 @@
-package main
+package output
 
 import (
 	"bytes"
@@ -79,7 +79,7 @@ func TestProgress(t *testing.T) {
 	}
 	for _, live := range []bool{true, false} {
 		var out, side bytes.Buffer
-		s := &screen{out: &out, err: &side, table: true, live: live, paint: palette(false)}
+		s := &Screen{out: &out, err: &side, table: true, live: live, paint: palette(false)}
 		s.Begin(a)
 		for _, r := range rows {
 			s.Row(a, r)
