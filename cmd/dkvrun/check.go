@@ -42,7 +42,7 @@ func runCheck(p *process.Process, args []string) error {
 	}
 	switch {
 	case *help:
-		return write(p, checkUsage)
+		return p.Print(checkUsage)
 	case set.NArg() == 0:
 		return exit.Misuse("dkvrun check --help says more", "check: nothing to check: give FILE…, or '-' for standard input")
 	}

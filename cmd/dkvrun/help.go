@@ -6,6 +6,7 @@ import (
 	"dkvrun/builtins/docs"
 	"dkvrun/cmd/dkvrun/internal/exit"
 	"dkvrun/cmd/dkvrun/internal/process"
+	"dkvrun/cmd/dkvrun/internal/testcmd"
 	"dkvrun/runtime"
 )
 
@@ -15,9 +16,9 @@ func help(p *process.Process, args []string) error {
 	name := strings.Join(args, " ") // some have a blank: store row
 	switch name {
 	case "":
-		return write(p, set.Index())
+		return p.Print(set.Index())
 	case "test":
-		return runTests(p, []string{"--help"})
+		return testcmd.Run(p, []string{"--help"})
 	case "check":
 		return runCheck(p, []string{"--help"})
 	case "assert", "spy", "stub", "mock", "match":
@@ -31,5 +32,5 @@ func help(p *process.Process, args []string) error {
 		}
 		return exit.Misuse(hint, "help: there is no builtin %s", name)
 	}
-	return write(p, text)
+	return p.Print(text)
 }

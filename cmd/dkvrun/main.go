@@ -5,13 +5,12 @@
 package main
 
 import (
-	"fmt"
-	"io"
 	"os"
 
 	"dkvrun/cmd/dkvrun/internal/exit"
 	"dkvrun/cmd/dkvrun/internal/interrupt"
 	"dkvrun/cmd/dkvrun/internal/process"
+	"dkvrun/cmd/dkvrun/internal/testcmd"
 )
 
 func main() {
@@ -34,24 +33,17 @@ func run(p *process.Process) int {
 	}
 	switch {
 	case o.help:
-		err = write(p, usage(o))
+		err = p.Print(usage(o))
 	case o.version:
-		err = write(p, versionText())
+		err = p.Print(versionText())
 	case o.command == "help":
 		err = help(p, o.args)
 	case o.command == "test":
-		err = runTests(p, o.args)
+		err = testcmd.Run(p, o.args)
 	case o.command == "check":
 		err = runCheck(p, o.args)
 	default:
 		return runScript(p, o)
 	}
 	return exit.Report(p.Stderr, err, false)
-}
-
-func write(p *process.Process, text string) error {
-	if _, err := io.WriteString(p.Stdout, text); err != nil {
-		return fmt.Errorf("standard output: %w", err)
-	}
-	return nil
 }

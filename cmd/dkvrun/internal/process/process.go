@@ -2,6 +2,8 @@
 package process
 
 import (
+	"fmt"
+	"io"
 	"os"
 
 	"golang.org/x/term"
@@ -16,6 +18,14 @@ type Process struct {
 	Getenv         func(string) string
 	Executable     string
 	Exit           func(status int) // ends the process at once, without deferred calls
+}
+
+// Print writes text to standard output.
+func (p *Process) Print(text string) error {
+	if _, err := io.WriteString(p.Stdout, text); err != nil {
+		return fmt.Errorf("standard output: %w", err)
+	}
+	return nil
 }
 
 // Colored reports whether standard output takes colour, where --color has the value choice.

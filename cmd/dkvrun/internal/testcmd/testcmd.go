@@ -1,4 +1,5 @@
-package main
+// Package testcmd is dkvrun test.
+package testcmd
 
 import (
 	"context"
@@ -12,14 +13,14 @@ import (
 	"dkvrun/runtime/suite"
 )
 
-// runTests is dkvrun test: it runs suites once, or again and again with --watch.
-func runTests(p *process.Process, args []string) error {
+// Run is dkvrun test: it runs suites once, or again and again with --watch.
+func Run(p *process.Process, args []string) error {
 	o, err := parseTest(p, args)
 	if err != nil {
 		return err
 	}
 	if o.help {
-		return write(p, testUsage(o))
+		return p.Print(testUsage(o))
 	}
 	ctx, watch := interrupt.WatchSignals(interrupt.ForceExit{Process: p, InFlight: func() []string { return nil }})
 	watch()
