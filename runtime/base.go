@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 
@@ -9,6 +10,31 @@ import (
 
 	"dkvrun/runtime/luanum"
 )
+
+// baseLibrary holds Lua's global functions.
+type baseLibrary struct {
+	conv     *converter
+	compiler *compiler
+	stdout   io.Writer
+	nextItem *lua.LFunction // the iterator of ipairs
+	nextKey  *lua.LFunction // the iterator of pairs
+}
+
+func openBase(L *lua.LState, conv *converter, compiler *compiler, stdout io.Writer) {
+	b := &baseLibrary{conv: conv, compiler: compiler, stdout: stdout}
+	b.nextItem, b.nextKey = L.NewFunction(b.item), L.NewFunction(b.next)
+	globals := L.G.Global
+	globals.RawSetString("next", b.nextKey)
+	for name, fn := range map[string]lua.LGFunction{
+		"assert": b.assert, "error": raiseValue, "ipairs": b.ipairs, "load": b.load, "loadstring": b.load, "pairs": b.pairs, "print": b.print,
+		"rawget": b.rawget, "rawset": b.rawset, "tonumber": tonumber, "tostring": tostring, "unpack": b.unpack,
+	} {
+		globals.RawSetString(name, L.NewFunction(fn))
+	}
+	for _, name := range []string{"dofile", "loadfile", "module", "newproxy", "_printregs", "_GOPHER_LUA_VERSION"} {
+		globals.RawSetString(name, lua.LNil)
+	}
+}
 
 // textOf is what tostring gives.
 func textOf(L *lua.LState, v lua.LValue) string {
@@ -26,12 +52,12 @@ func textOf(L *lua.LState, v lua.LValue) string {
 	return v.String()
 }
 
-func (h *Host) tostring(L *lua.LState) int {
+func tostring(L *lua.LState) int {
 	L.Push(lua.LString(textOf(L, L.CheckAny(1))))
 	return 1
 }
 
-func (h *Host) tonumber(L *lua.LState) int {
+func tonumber(L *lua.LState) int {
 	v := L.CheckAny(1)
 	if L.GetTop() > 1 && L.Get(2) != lua.LNumber(10) {
 		base := L.CheckInt(2)
@@ -65,23 +91,23 @@ func (h *Host) tonumber(L *lua.LState) int {
 }
 
 // print shows its arguments as Format does, with tabs between them.
-func (h *Host) print(L *lua.LState) int {
+func (b *baseLibrary) print(L *lua.LState) int {
 	parts := make([]string, L.GetTop())
 	for i := range parts {
 		v := L.Get(i + 1)
 		if t, ok := v.(*lua.LTable); ok && L.GetMetaField(t, "__tostring") == lua.LNil {
-			parts[i] = h.conv.show(t)
+			parts[i] = b.conv.show(t)
 		} else {
 			parts[i] = textOf(L, v)
 		}
 	}
-	fmt.Fprintln(h.opts.Stdout, strings.Join(parts, "\t"))
+	fmt.Fprintln(b.stdout, strings.Join(parts, "\t"))
 	return 0
 }
 
 // assert raises its second argument where the first is false or nil, and what an object's own check
 // says.
-func (h *Host) assert(L *lua.LState) int {
+func (b *baseLibrary) assert(L *lua.LState) int {
 	v := L.CheckAny(1)
 	if o := objectOf(v); o != nil && o.ObjectType().Assert != nil {
 		if err := o.ObjectType().Assert(o); err != nil {
@@ -99,7 +125,7 @@ func (h *Host) assert(L *lua.LState) int {
 	case *lua.LNilType:
 		raiseText(L, "assertion failed!", 1)
 	case lua.LString:
-		if _, line, _ := h.splitPlace(string(message)); line > 0 {
+		if _, line, _ := b.compiler.splitPlace(string(message)); line > 0 {
 			raiseText(L, string(message), 0)
 		}
 		raiseText(L, string(message), 1)
@@ -109,8 +135,8 @@ func (h *Host) assert(L *lua.LState) int {
 	return 0
 }
 
-// error raises any value; text gets the place of the caller's level.
-func (h *Host) error(L *lua.LState) int {
+// raiseValue raises any value; text gets the place of the caller's level.
+func raiseValue(L *lua.LState) int {
 	v, level := L.CheckAny(1), L.OptInt(2, 1)
 	if s, ok := v.(lua.LString); ok {
 		raiseText(L, string(s), level)
@@ -129,4 +155,35 @@ func raiseText(L *lua.LState, text string, level int) {
 		}
 	}
 	L.Error(lua.LString(text), 0)
+}
+
+// load is load and loadstring: text, or a function that gives it piece by piece.
+func (b *baseLibrary) load(L *lua.LState) int {
+	var src strings.Builder
+	switch v := L.Get(1).(type) {
+	case lua.LString:
+		src.WriteString(string(v))
+	case *lua.LFunction:
+		for src.Len() <= MaxSource {
+			L.Push(v)
+			L.Call(0, 1)
+			piece, ok := L.Get(-1).(lua.LString)
+			L.Pop(1)
+			if !ok || piece == "" {
+				break
+			}
+			src.WriteString(string(piece))
+		}
+	default:
+		raiseUsage(L, "load: got %s, want string", typeName(v))
+	}
+	name := strings.TrimLeft(L.OptString(2, "(load)"), "=@")
+	fn, err := b.compiler.compile(name, []byte(src.String()))
+	if err != nil {
+		L.Push(lua.LNil)
+		L.Push(lua.LString(err.Error()))
+		return 2
+	}
+	L.Push(fn)
+	return 1
 }

@@ -32,7 +32,7 @@ func BenchmarkNew(b *testing.B) {
 
 func BenchmarkCall(b *testing.B) {
 	h, _ := testHost(b, declared...)
-	fn, err := h.compile("bench", []byte(`for _ = 1, 1000 do new_store{"S", instance_count = 2} end`))
+	fn, err := h.compiler.compile("bench", []byte(`for _ = 1, 1000 do new_store{"S", instance_count = 2} end`))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func BenchmarkThousandRecords(b *testing.B) {
 func BenchmarkThousandItemsOfAnObject(b *testing.B) {
 	names := make([]string, 1000)
 	h, _ := testHost(b, given("rows", &fleet{names: names}))
-	fn, err := h.compile("bench", []byte(`local n = 0 for _, r in ipairs(rows()) do n = n + r.port end`))
+	fn, err := h.compiler.compile("bench", []byte(`local n = 0 for _, r in ipairs(rows()) do n = n + r.port end`))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
@@ -59,7 +58,7 @@ func (h *Host) describe(L *lua.LState, err error) *Error {
 	if before := taskOf(L).raised; before != nil && before.raised == e.raised {
 		e.Traceback = before.Traceback
 	}
-	e.File, e.Line, e.Message = h.splitPlace(h.errorText(L, api.Object))
+	e.File, e.Line, e.Message = h.compiler.splitPlace(h.errorText(L, api.Object))
 	return e
 }
 
@@ -69,7 +68,7 @@ func (h *Host) describePanic(api *lua.ApiError) *Error {
 	if text == "lua callstack overflow" {
 		e := &Error{Message: fmt.Sprintf("stack overflow: calls nest deeper than %d", callStackSize), Traceback: api.StackTrace}
 		for line := range strings.Lines(api.StackTrace) {
-			if e.File, e.Line, _ = h.splitPlace(strings.TrimSpace(line)); e.Line > 0 {
+			if e.File, e.Line, _ = h.compiler.splitPlace(strings.TrimSpace(line)); e.Line > 0 {
 				break
 			}
 		}
@@ -109,19 +108,4 @@ func (h *Host) describeFailed(err error) string {
 		return err.Error()
 	}
 	return h.conv.show(api.Object)
-}
-
-// splitPlace takes "file:line:" off a message where file is a source of this host.
-func (h *Host) splitPlace(text string) (file string, line int, message string) {
-	for name := range h.sources {
-		rest, ok := strings.CutPrefix(text, name+":")
-		if !ok {
-			continue
-		}
-		digits, message, ok := strings.Cut(rest, ":")
-		if n, err := strconv.Atoi(digits); ok && err == nil {
-			return name, n, strings.TrimPrefix(message, " ")
-		}
-	}
-	return "", 0, text
 }

@@ -21,22 +21,15 @@ func (h *Host) openLibraries() {
 		Random: func(L *lua.LState) *lualib.Random { return &taskOf(L).random },
 	}
 	lualib.Open(L, env)
-	h.concatFunction = L.NewFunction(env.Concatenate)
+	h.compiler = &compiler{main: L, sources: map[string]bool{}, concatenate: L.NewFunction(env.Concatenate)}
 	h.strings = h.globals.RawGetString("string").(*lua.LTable)
-	h.globals.RawSetString("next", h.nextKey)
-	for name, fn := range map[string]lua.LGFunction{
-		"assert": h.assert, "error": h.error, "ipairs": h.ipairs, "load": h.load, "loadstring": h.load,
-		"pairs": h.pairs, "pcall": h.pcall, "print": h.print, "rawget": h.rawget, "rawset": h.rawset,
-		"require": h.require, "tonumber": h.tonumber, "tostring": h.tostring, "unpack": h.unpack, "xpcall": h.xpcall,
-	} {
+	openBase(L, h.conv, h.compiler, h.opts.Stdout)
+	h.modules = openPackage(L, h.compiler, h.opts)
+	for name, fn := range map[string]lua.LGFunction{"pcall": h.pcall, "require": h.modules.require, "xpcall": h.xpcall} {
 		h.globals.RawSetString(name, L.NewFunction(fn))
-	}
-	for _, name := range []string{"dofile", "loadfile", "module", "newproxy", "_printregs", "_GOPHER_LUA_VERSION"} {
-		h.globals.RawSetString(name, lua.LNil)
 	}
 	openErrors(L, h.strings)
 	openCoroutines(L, &h.protected)
-	h.openPackage()
 }
 
 // seal makes reading an undefined global an error. Scripts may define globals of their own.

@@ -51,16 +51,12 @@ type Host struct {
 	scheduler *scheduler
 	root      *task // the script itself
 	atExit    []exitFunc
-	sources   map[string]bool // the names of what was compiled
-	modules   modules
-	libraries map[string]*Func // of the standard library, by module: see Library
+	compiler  *compiler
+	modules   *modules
 	protected protectedThreads
 
 	globals, strings *lua.LTable
 	conv             *converter
-	concatFunction   *lua.LFunction // what .. is compiled to
-	nextItem         *lua.LFunction // the iterators of ipairs and pairs
-	nextKey          *lua.LFunction
 }
 
 // New makes a host.
@@ -85,7 +81,6 @@ func New(opts Options) *Host {
 	h := &Host{
 		opts:    opts,
 		main:    L,
-		sources: map[string]bool{},
 		globals: L.G.Global,
 
 		protected: protectedThreads{running: map[*lua.LState]bool{}},
@@ -95,8 +90,6 @@ func New(opts Options) *Host {
 	h.root.random = lualib.NewRandom(opts.Seed)
 	L.SetContext(h.root)
 	h.conv = newConverter(L, h.bindMethod)
-	h.nextItem = L.NewFunction(h.item)
-	h.nextKey = L.NewFunction(h.next)
 	h.openLibraries()
 	h.bindGlobals(opts.Builtins)
 	h.setArg()

@@ -12,13 +12,13 @@ import (
 
 // Compiles says why a source can't be run: an *Error with the line, nil where it can.
 func (h *Host) Compiles(name string, src []byte) error {
-	_, err := h.compile(name, src)
+	_, err := h.compiler.compile(name, src)
 	return err
 }
 
 // Module finds the file that require would read for a name. Its error is that of require.
 func (h *Host) Module(name string) (file string, src []byte, err error) {
-	return h.findModule(h.main, name)
+	return h.modules.find(h.main, name)
 }
 
 // Loaded tells whether require gives a module of this name without looking for it.

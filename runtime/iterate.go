@@ -7,25 +7,25 @@ import (
 )
 
 // ipairs goes over a table's list, or over the items of an object.
-func (h *Host) ipairs(L *lua.LState) int {
+func (b *baseLibrary) ipairs(L *lua.LState) int {
 	v := L.Get(1)
 	if _, ok := v.(*lua.LTable); !ok && itemsOf(v) == nil {
 		raiseUsage(L, "ipairs: got %s, want a list", typeName(v))
 	}
-	L.Push(h.nextItem)
+	L.Push(b.nextItem)
 	L.Push(v)
 	L.Push(lua.LNumber(0))
 	return 3
 }
 
 // item is the iterator of ipairs.
-func (h *Host) item(L *lua.LState) int {
+func (b *baseLibrary) item(L *lua.LState) int {
 	i := L.CheckInt(2) + 1
 	var v lua.LValue
 	if t, ok := L.Get(1).(*lua.LTable); ok {
 		v = t.RawGetInt(i)
 	} else {
-		v = h.conv.objectItem(L, objectOf(L.Get(1)), lua.LNumber(i))
+		v = b.conv.objectItem(L, objectOf(L.Get(1)), lua.LNumber(i))
 	}
 	if v == lua.LNil {
 		return 0
@@ -36,34 +36,34 @@ func (h *Host) item(L *lua.LState) int {
 }
 
 // pairs goes over a table, over the items of an object or, where it has none, over its fields.
-func (h *Host) pairs(L *lua.LState) int {
+func (b *baseLibrary) pairs(L *lua.LState) int {
 	v := L.Get(1)
 	o := objectOf(v)
 	switch {
 	case v.Type() == lua.LTTable:
 	case itemsOf(v) != nil:
-		return h.ipairs(L)
+		return b.ipairs(L)
 	case o != nil:
 		fields := L.CreateTable(0, 0)
 		for _, f := range o.ObjectType().Fields {
-			fields.RawSetString(f.Name, h.conv.mustLua(L, f.Name, f.Get(o)))
+			fields.RawSetString(f.Name, b.conv.mustLua(L, f.Name, f.Get(o)))
 		}
 		v = fields
 	default:
 		raiseUsage(L, "pairs: got %s, want a table", typeName(v))
 	}
-	L.Push(h.nextKey)
+	L.Push(b.nextKey)
 	L.Push(v)
 	L.Push(lua.LNil)
 	return 3
 }
 
-func (h *Host) next(L *lua.LState) int {
+func (b *baseLibrary) next(L *lua.LState) int {
 	t, ok := L.Get(1).(*lua.LTable)
 	if !ok {
 		raiseUsage(L, "next: got %s, want a table", typeName(L.Get(1)))
 	}
-	h.conv.mustFill(L, t)
+	b.conv.mustFill(L, t)
 	key := lua.LValue(lua.LNil)
 	if L.GetTop() > 1 {
 		key = L.Get(2)
@@ -78,7 +78,7 @@ func (h *Host) next(L *lua.LState) int {
 }
 
 // unpack returns the items of a list or an object, from the first or the one given to the last.
-func (h *Host) unpack(L *lua.LState) int {
+func (b *baseLibrary) unpack(L *lua.LState) int {
 	v := L.Get(1)
 	t, ok := v.(*lua.LTable)
 	o := itemsOf(v)
@@ -100,7 +100,7 @@ func (h *Host) unpack(L *lua.LState) int {
 	}
 	for i := first; i <= last; i++ {
 		if o != nil {
-			L.Push(h.conv.objectItem(L, o, lua.LNumber(i)))
+			L.Push(b.conv.objectItem(L, o, lua.LNumber(i)))
 		} else {
 			L.Push(t.RawGetInt(i))
 		}
@@ -108,16 +108,16 @@ func (h *Host) unpack(L *lua.LState) int {
 	return last - first + 1
 }
 
-func (h *Host) rawget(L *lua.LState) int {
+func (b *baseLibrary) rawget(L *lua.LState) int {
 	t := L.CheckTable(1)
-	h.conv.mustFill(L, t)
+	b.conv.mustFill(L, t)
 	L.Push(t.RawGet(L.CheckAny(2)))
 	return 1
 }
 
-func (h *Host) rawset(L *lua.LState) int {
+func (b *baseLibrary) rawset(L *lua.LState) int {
 	t := L.CheckTable(1)
-	h.conv.mustFill(L, t)
+	b.conv.mustFill(L, t)
 	L.RawSet(t, L.CheckAny(2), L.CheckAny(3))
 	L.SetTop(1)
 	return 1

@@ -17,8 +17,12 @@ import (
 
 // modules is the state of require.
 type modules struct {
+	compiler        *compiler
+	folders         []string // where modules are looked for first
+	stdlib          fs.FS
 	loaded, preload *lua.LTable // those of package
 	loading         map[string]*loading
+	libraries       map[string]*Func // see Call.Library
 }
 
 // loading is a module that a task loads.
@@ -27,22 +31,22 @@ type loading struct {
 	done chan struct{}
 }
 
-func (h *Host) module(L *lua.LState, name string) (lua.LValue, error) {
+func (m *modules) module(L *lua.LState, name string) (lua.LValue, error) {
 	if !isModuleName(name) {
 		return nil, usageError(L, "require: %q is not a module's name: letters, digits, _ and -, with dots for folders", name)
 	}
 	t := taskOf(L)
 	for {
-		if v := h.modules.loaded.RawGetString(name); lua.LVAsBool(v) {
+		if v := m.loaded.RawGetString(name); lua.LVAsBool(v) {
 			return v, nil
 		}
 		if i := slices.Index(t.loading, name); i >= 0 {
 			chain := append(slices.Clone(t.loading[i:]), name)
 			return nil, usageError(L, "require: modules require each other: %s", strings.Join(chain, " → "))
 		}
-		other := h.modules.loading[name]
+		other := m.loading[name]
 		if other == nil {
-			return h.loadModule(L, t, name)
+			return m.loadModule(L, t, name)
 		}
 		if other.waitsFor(t) {
 			return nil, usageError(L, "require: modules require each other, in two tasks: %s and %s", t.loading[len(t.loading)-1], name)
@@ -71,18 +75,18 @@ func (l *loading) waitsFor(t *task) bool {
 	return false
 }
 
-func (h *Host) loadModule(L *lua.LState, t *task, name string) (lua.LValue, error) {
-	fn, err := h.loader(L, name)
+func (m *modules) loadModule(L *lua.LState, t *task, name string) (lua.LValue, error) {
+	fn, err := m.loader(L, name)
 	if err != nil {
 		return nil, err
 	}
 	mine := &loading{by: t, done: make(chan struct{})}
-	h.modules.loading[name] = mine
+	m.loading[name] = mine
 	depth := len(t.loading)
 	t.loading = append(t.loading, name)
 	defer func() {
 		t.loading = t.loading[:depth]
-		delete(h.modules.loading, name)
+		delete(m.loading, name)
 		close(mine.done)
 	}()
 	L.Push(fn)
@@ -91,35 +95,35 @@ func (h *Host) loadModule(L *lua.LState, t *task, name string) (lua.LValue, erro
 	v := L.Get(-1)
 	L.Pop(1)
 	if v == lua.LNil {
-		v = h.modules.loaded.RawGetString(name) // a module may set it itself
+		v = m.loaded.RawGetString(name) // a module may set it itself
 	}
 	if !lua.LVAsBool(v) {
 		v = lua.LTrue
 	}
-	h.modules.loaded.RawSetString(name, v)
+	m.loaded.RawSetString(name, v)
 	return v, nil
 }
 
 // loader is the function that makes a module: that of package.preload, or its source.
-func (h *Host) loader(L *lua.LState, name string) (*lua.LFunction, error) {
-	if fn, ok := h.modules.preload.RawGetString(name).(*lua.LFunction); ok {
+func (m *modules) loader(L *lua.LState, name string) (*lua.LFunction, error) {
+	if fn, ok := m.preload.RawGetString(name).(*lua.LFunction); ok {
 		return fn, nil
 	}
-	file, src, err := h.findModule(L, name)
+	file, src, err := m.find(L, name)
 	if err != nil {
 		return nil, err
 	}
-	return h.compile(file, src)
+	return m.compiler.compile(file, src)
 }
 
 // require loads a module once: from the script's folder, the folders of Options.Path or the
 // standard library, where a.b is the file a/b.lua or a/b/init.lua.
-func (h *Host) require(L *lua.LState) int {
+func (m *modules) require(L *lua.LState) int {
 	name, ok := L.Get(1).(lua.LString)
 	if !ok {
 		raiseUsage(L, "require: got %s, want a module's name", typeName(L.Get(1)))
 	}
-	v, err := h.module(L, string(name))
+	v, err := m.module(L, string(name))
 	if err != nil {
 		raise(L, err)
 	}
@@ -136,11 +140,11 @@ func isModuleName(name string) bool {
 	return true
 }
 
-// findModule reads the first file that is there for a module.
-func (h *Host) findModule(L *lua.LState, name string) (file string, src []byte, err error) {
+// find reads the first file that is there for a module.
+func (m *modules) find(L *lua.LState, name string) (file string, src []byte, err error) {
 	relative := strings.ReplaceAll(name, ".", "/")
 	var looked []string
-	for _, folder := range append([]string{filepath.Dir(h.opts.Script)}, h.opts.Path...) {
+	for _, folder := range m.folders {
 		if folder == "" {
 			continue
 		}
@@ -159,9 +163,9 @@ func (h *Host) findModule(L *lua.LState, name string) (file string, src []byte, 
 			looked = append(looked, file)
 		}
 	}
-	if h.opts.Stdlib != nil {
+	if m.stdlib != nil {
 		file := path.Join("stdlib", relative+".lua")
-		src, err := readModule(h.opts.Stdlib, relative+".lua", file)
+		src, err := readModule(m.stdlib, relative+".lua", file)
 		if err == nil || !errors.Is(err, fs.ErrNotExist) {
 			return file, src, err
 		}
@@ -184,12 +188,14 @@ func readModule(folder fs.FS, name, file string) ([]byte, error) {
 
 // openPackage makes package: what require has loaded, and what loads a module that is no file. Where
 // require looks is not the script's to change.
-func (h *Host) openPackage() {
-	L := h.main
-	h.modules = modules{loaded: L.CreateTable(0, 0), preload: L.CreateTable(0, 0), loading: map[string]*loading{}}
+func openPackage(L *lua.LState, compiler *compiler, opts Options) *modules {
+	m := &modules{
+		compiler: compiler, folders: append([]string{filepath.Dir(opts.Script)}, opts.Path...), stdlib: opts.Stdlib,
+		loaded: L.CreateTable(0, 0), preload: L.CreateTable(0, 0), loading: map[string]*loading{}, libraries: map[string]*Func{},
+	}
 	t := L.CreateTable(0, 0)
-	t.RawSetString("loaded", h.modules.loaded)
-	t.RawSetString("preload", h.modules.preload)
+	t.RawSetString("loaded", m.loaded)
+	t.RawSetString("preload", m.preload)
 	t.RawSetString("config", lua.LString("/\n;\n?\n!\n-\n"))
 	closed := L.NewFunction(func(L *lua.LState) int {
 		if key, ok := L.Get(2).(lua.LString); ok && lualib.ClosedReason("package."+string(key)) != "" {
@@ -205,10 +211,11 @@ func (h *Host) openPackage() {
 	mt.RawSetString("__newindex", closed)
 	mt.RawSetString("__metatable", lua.LString("package"))
 	t.Metatable = mt
-	h.globals.RawSetString("package", t)
+	L.G.Global.RawSetString("package", t)
 	for _, name := range []string{"_G", "coroutine", "debug", "io", "math", "os", "package", "string", "table"} {
-		h.modules.loaded.RawSetString(name, h.globals.RawGetString(name))
+		m.loaded.RawSetString(name, L.G.Global.RawGetString(name))
 	}
+	return m
 }
 
 // Library is the function that a module of the standard library returns. The module is loaded at its
@@ -216,24 +223,26 @@ func (h *Host) openPackage() {
 func (c *Call) Library(module string) (*Func, error) {
 	var fn *Func
 	var err error
-	c.locked(func() { fn, err = c.Host.libraryFunc(c.thread, module) })
+	c.locked(func() {
+		fn, err = c.Host.modules.library(module, func(chunk *lua.LFunction) (Values, error) { return c.Host.call(c.thread, chunk, nil) })
+	})
 	return fn, err
 }
 
-func (h *Host) libraryFunc(L *lua.LState, module string) (*Func, error) {
-	if fn := h.libraries[module]; fn != nil {
+func (m *modules) library(module string, call func(*lua.LFunction) (Values, error)) (*Func, error) {
+	if fn := m.libraries[module]; fn != nil {
 		return fn, nil
 	}
 	file := "stdlib/" + module + ".lua"
-	source, err := readModule(h.opts.Stdlib, module+".lua", file)
+	source, err := readModule(m.stdlib, module+".lua", file)
 	if err != nil {
 		return nil, err
 	}
-	chunk, err := h.compile(file, source)
+	chunk, err := m.compiler.compile(file, source)
 	if err != nil {
 		return nil, err
 	}
-	values, err := h.call(L, chunk, nil)
+	values, err := call(chunk)
 	if err != nil {
 		return nil, err
 	}
@@ -241,9 +250,6 @@ func (h *Host) libraryFunc(L *lua.LState, module string) (*Func, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s returns a %s, not a function", file, typeName(values.First().v))
 	}
-	if h.libraries == nil {
-		h.libraries = map[string]*Func{}
-	}
-	h.libraries[module] = &Func{body}
-	return h.libraries[module], nil
+	m.libraries[module] = &Func{body}
+	return m.libraries[module], nil
 }

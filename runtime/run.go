@@ -23,7 +23,7 @@ func (h *Host) RunFile(ctx context.Context, path string) ([]any, error) {
 
 // RunSource runs src as the script of that name; otherwise it does as RunFile.
 func (h *Host) RunSource(ctx context.Context, name string, src []byte) ([]any, error) {
-	fn, err := h.compile(name, src)
+	fn, err := h.compiler.compile(name, src)
 	if err != nil {
 		return nil, err
 	}
@@ -44,11 +44,11 @@ const evalName = "-e"
 
 // Eval runs text and returns its values: the text is tried as an expression, then as a chunk.
 func (h *Host) Eval(ctx context.Context, text string) ([]any, error) {
-	fn, asExpression := h.compile(evalName, []byte("return "+text))
+	fn, asExpression := h.compiler.compile(evalName, []byte("return "+text))
 	if asExpression == nil {
 		return h.run(ctx, fn, h.scriptArgs())
 	}
-	fn, asChunk := h.compile(evalName, []byte(text))
+	fn, asChunk := h.compiler.compile(evalName, []byte(text))
 	if asChunk == nil {
 		return h.run(ctx, fn, h.scriptArgs())
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strconv"
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
@@ -57,8 +58,15 @@ func IsOwnSource(name string) bool {
 	return strings.HasPrefix(name, "[") && strings.HasSuffix(name, "]")
 }
 
+// compiler compiles the sources of one Lua state.
+type compiler struct {
+	main        *lua.LState
+	concatenate *lua.LFunction  // what .. is compiled to
+	sources     map[string]bool // the names of what was compiled
+}
+
 // compile checks and compiles a source. Its errors are *Error with the code source.
-func (h *Host) compile(name string, src []byte) (*lua.LFunction, error) {
+func (c *compiler) compile(name string, src []byte) (*lua.LFunction, error) {
 	src = stripHeader(src)
 	refuse := func(line int, format string, args ...any) (*lua.LFunction, error) {
 		return nil, &Error{Message: fmt.Sprintf(format, args...), File: name, Line: line, Code: CodeSource}
@@ -76,11 +84,11 @@ func (h *Host) compile(name string, src []byte) (*lua.LFunction, error) {
 	chunk, err := parse.Parse(bytes.NewReader(src), name)
 	var proto *lua.FunctionProto
 	if err == nil {
-		proto, err = rewrite.Compile(chunk, name, len(src), h.concatFunction)
+		proto, err = rewrite.Compile(chunk, name, len(src), c.concatenate)
 	}
 	if err == nil {
-		h.sources[name] = true
-		return h.main.NewFunctionFromProto(proto), nil
+		c.sources[name] = true
+		return c.main.NewFunctionFromProto(proto), nil
 	}
 	var refusal *rewrite.Refusal
 	if errors.As(err, &refusal) {
@@ -102,33 +110,17 @@ func stripHeader(src []byte) []byte {
 	return nil
 }
 
-// load is load and loadstring: text, or a function that gives it piece by piece.
-func (h *Host) load(L *lua.LState) int {
-	var src strings.Builder
-	switch v := L.Get(1).(type) {
-	case lua.LString:
-		src.WriteString(string(v))
-	case *lua.LFunction:
-		for src.Len() <= MaxSource {
-			L.Push(v)
-			L.Call(0, 1)
-			piece, ok := L.Get(-1).(lua.LString)
-			L.Pop(1)
-			if !ok || piece == "" {
-				break
-			}
-			src.WriteString(string(piece))
+// splitPlace takes "file:line:" off a message where file is a source of this host.
+func (c *compiler) splitPlace(text string) (file string, line int, message string) {
+	for name := range c.sources {
+		rest, ok := strings.CutPrefix(text, name+":")
+		if !ok {
+			continue
 		}
-	default:
-		raiseUsage(L, "load: got %s, want string", typeName(v))
+		digits, message, ok := strings.Cut(rest, ":")
+		if n, err := strconv.Atoi(digits); ok && err == nil {
+			return name, n, strings.TrimPrefix(message, " ")
+		}
 	}
-	name := strings.TrimLeft(L.OptString(2, "(load)"), "=@")
-	fn, err := h.compile(name, []byte(src.String()))
-	if err != nil {
-		L.Push(lua.LNil)
-		L.Push(lua.LString(err.Error()))
-		return 2
-	}
-	L.Push(fn)
-	return 1
+	return "", 0, text
 }

@@ -36,7 +36,7 @@ func TestCompile_LargestSources(t *testing.T) {
 		strings.Repeat("do ", 199) + strings.Repeat("end ", 199),
 	} {
 		h, _ := testHost(t)
-		_, err := h.compile("big.lua", []byte(src))
+		_, err := h.compiler.compile("big.lua", []byte(src))
 		if err != nil && err.(*Error).Code != CodeSource {
 			t.Errorf("%.40q: %v", src, err)
 		}
@@ -108,6 +108,6 @@ func FuzzCompile(f *testing.F) {
 		}
 		h := New(Options{})
 		defer h.Close()
-		h.compile("fuzz", []byte(src)) // must end, without a crash
+		h.compiler.compile("fuzz", []byte(src)) // must end, without a crash
 	})
 }
