@@ -104,9 +104,9 @@ func readArgs(c *Call) (any, error) {
 		}
 		options = append(options, o)
 	}
-	args := c.Host.opts.Args
+	script, args := c.Host.script()
 	if asksForHelp(args) {
-		fmt.Fprint(c.Host.Stdout(), usage(c.Host.opts.Script, options))
+		fmt.Fprint(c.Host.Stdout(), usage(script, options))
 		return nil, &Exit{}
 	}
 	line := commandLine{options: options, args: args}

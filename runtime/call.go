@@ -1,8 +1,11 @@
 package runtime
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -114,4 +117,116 @@ func (c *Call) Misuse(param, format string, args ...any) error {
 // Errorf is an error at the caller's place. The message stands as it is, without the builtin's name.
 func (c *Call) Errorf(code, format string, args ...any) *Error {
 	return &Error{Message: fmt.Sprintf(format, args...), Code: code, File: c.File, Line: c.Line}
+}
+
+// invoke calls a builtin with what is on the stack of L. All that touches Lua is done before and
+// after run, never by the builtin itself: other tasks go on meanwhile.
+func (h *Host) invoke(L *lua.LState, b *Builtin, name string, self Object, skip int) int {
+	c := &Call{Host: h, Self: self, Name: name, Began: time.Now(), params: b.Params, thread: L, current: h.main.G.CurrentThread}
+	c.File, c.Line = place(L)
+	task := taskOf(L)
+	c.ctx = task.context()
+	values, err := h.conv.arguments(L, c, b, skip)
+	if err != nil {
+		raise(L, err)
+	}
+	c.values = values
+
+	var result any
+	task.unlocked(func() { result, err = run(b, c) })
+	if err != nil {
+		raise(L, c.locate(err))
+	}
+	if values, ok := result.(Values); ok {
+		for _, v := range values {
+			L.Push(v.v)
+		}
+		return len(values)
+	}
+	lv, err := h.conv.toLua(result)
+	if err != nil {
+		raise(L, c.bug(fmt.Sprintf("its result: %v", err), ""))
+	}
+	L.Push(lv)
+	return 1
+}
+
+// run calls the implementation and turns a panic into an error.
+func run(b *Builtin, c *Call) (result any, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = c.bug(fmt.Sprint(p), string(debug.Stack()))
+		}
+	}()
+	if before := c.Host.opts.BeforeCall; before != nil {
+		before()
+	}
+	return b.Impl(c)
+}
+
+func (c *Call) bug(what, stack string) *Error {
+	e := c.Errorf(CodeBug, "%s: bug in dkvrun: %s", c.Name, what)
+	e.Hint, e.Traceback = bugHint, stack
+	return e
+}
+
+// locate gives an implementation's error the caller's place, and the builtin's name where the error
+// isn't an *Error, which says all itself.
+func (c *Call) locate(err error) error {
+	var exit *Exit
+	if errors.As(err, &exit) {
+		return err
+	}
+	e, ok := err.(*Error)
+	if !ok {
+		return &Error{Message: c.Name + ": " + err.Error(), File: c.File, Line: c.Line, Cause: err}
+	}
+	if e.Line != 0 {
+		return e
+	}
+	placed := *e
+	placed.File, placed.Line = c.File, c.Line
+	return &placed
+}
+
+// Call calls the function from the implementation of c and on its goroutine, in ctx, which bounds it:
+// tasks that it begins end with it. What it raises comes back as *Error, an exit or the end of the
+// context as they are.
+func (f *Func) Call(ctx context.Context, c *Call, args ...any) (Values, error) {
+	var values Values
+	var err error
+	c.locked(func() {
+		values, err = taskOf(c.thread).within(ctx, func() (Values, error) { return c.Host.call(c.thread, f.fn, args) })
+	})
+	return values, err
+}
+
+// Read converts a value as an Any parameter is.
+func (c *Call) Read(v Value) any {
+	var out any
+	c.locked(func() { out = c.Host.conv.fromLua(v.v) })
+	return out
+}
+
+// JSON writes a value as EncodeJSON does. Objects may hold values of Lua, so it has the baton meanwhile.
+func (c *Call) JSON(v any) (text string, err error) {
+	var b bytes.Buffer
+	c.locked(func() { err = EncodeJSON(&b, v) })
+	return b.String(), err
+}
+
+// locked runs f, which touches Lua, from an implementation.
+func (c *Call) locked(f func()) {
+	taskOf(c.thread).locked(c.current, f)
+}
+
+// Library is the function that a module of the standard library returns. The module is loaded at its
+// first use, from nowhere else: a script's own module of that name does not take its place.
+func (c *Call) Library(module string) (*Func, error) {
+	var fn *Func
+	var err error
+	c.locked(func() {
+		fn, err = c.Host.modules.library(module, func(chunk *lua.LFunction) (Values, error) { return c.Host.call(c.thread, chunk, nil) })
+	})
+	return fn, err
 }

@@ -18,7 +18,7 @@ func (h *Host) openLibraries() {
 		Stdout: h.opts.Stdout, Stderr: h.opts.Stderr,
 		Raise: raiseUsage, RaiseText: raiseText, RaiseNoField: raiseNoField,
 		Text: textOf, Show: h.conv.show, TypeName: typeName, Traceback: traceback,
-		Random: func(L *lua.LState) *lualib.Random { return &taskOf(L).random },
+		Random: randomOf,
 	}
 	lualib.Open(L, env)
 	h.compiler = &compiler{main: L, sources: map[string]bool{}, concatenate: L.NewFunction(env.Concatenate)}

@@ -1,7 +1,6 @@
 package runtime
 
 import (
-	"dkvrun/runtime/lualib"
 	"io"
 	"io/fs"
 	"strings"
@@ -49,7 +48,6 @@ type Host struct {
 	opts      Options
 	main      *lua.LState
 	scheduler *scheduler
-	root      *task // the script itself
 	atExit    []exitFunc
 	compiler  *compiler
 	modules   *modules
@@ -85,10 +83,8 @@ func New(opts Options) *Host {
 
 		protected: protectedThreads{running: map[*lua.LState]bool{}},
 	}
-	h.scheduler = newScheduler(L)
-	h.root = h.scheduler.newTask()
-	h.root.random = lualib.NewRandom(opts.Seed)
-	L.SetContext(h.root)
+	h.scheduler = newScheduler(L, opts.Seed)
+	L.SetContext(h.scheduler.root)
 	h.conv = newConverter(L, h.bindMethod)
 	h.openLibraries()
 	h.bindGlobals(opts.Builtins)
@@ -118,6 +114,9 @@ func (h *Host) Stderr() io.Writer { return h.opts.Stderr }
 
 // Stdin is Options.Stdin.
 func (h *Host) Stdin() io.Reader { return h.opts.Stdin }
+
+// script is the script's file and its arguments.
+func (h *Host) script() (file string, args []string) { return h.opts.Script, h.opts.Args }
 
 // Close frees the state. The host can't be used afterwards.
 func (h *Host) Close() { h.main.Close() }

@@ -62,3 +62,12 @@ func (h *Host) UndefinedField(library, field string, called bool) string {
 // UndefinedMember says what reading a field or method of what a builtin returned raises; names are
 // those it has.
 func UndefinedMember(owner, name string, names []string) string { return missing(owner, name, names) }
+
+// Refusals lists what a call of b as name would raise for sure, in the words of a run. It calls
+// nothing but the parameters' checks.
+func (h *Host) Refusals(b *Builtin, name string, args []any) []Refusal {
+	a := newBinder(h.conv, &Call{Host: h, Name: name}, b)
+	a.judge = &judge{binder: &a, named: -1, maybe: make([]bool, len(b.Params))}
+	a.bind(a.judge.arguments(args))
+	return a.judge.refusals
+}

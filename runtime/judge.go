@@ -38,15 +38,6 @@ type Refusal struct {
 	Key   bool
 }
 
-// Refusals lists what a call of b as name would raise for sure, in the words of a run. It calls
-// nothing but the parameters' checks.
-func (h *Host) Refusals(b *Builtin, name string, args []any) []Refusal {
-	a := newBinder(h.conv, &Call{Host: h, Name: name}, b)
-	a.judge = &judge{binder: &a, named: -1, maybe: make([]bool, len(b.Params))}
-	a.bind(a.judge.arguments(args))
-	return a.judge.refusals
-}
-
 // judge is what a binder knows of a call that is only judged. Its methods do nothing on nil: in a run.
 type judge struct {
 	binder   *binder

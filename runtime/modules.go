@@ -218,17 +218,6 @@ func openPackage(L *lua.LState, compiler *compiler, opts Options) *modules {
 	return m
 }
 
-// Library is the function that a module of the standard library returns. The module is loaded at its
-// first use, from nowhere else: a script's own module of that name does not take its place.
-func (c *Call) Library(module string) (*Func, error) {
-	var fn *Func
-	var err error
-	c.locked(func() {
-		fn, err = c.Host.modules.library(module, func(chunk *lua.LFunction) (Values, error) { return c.Host.call(c.thread, chunk, nil) })
-	})
-	return fn, err
-}
-
 func (m *modules) library(module string, call func(*lua.LFunction) (Values, error)) (*Func, error) {
 	if fn := m.libraries[module]; fn != nil {
 		return fn, nil

@@ -61,7 +61,7 @@ func (h *Host) Eval(ctx context.Context, text string) ([]any, error) {
 
 // run calls a function, then those of AtExit.
 func (h *Host) run(ctx context.Context, fn *lua.LFunction, args []any) ([]any, error) {
-	h.scheduler.baton.take(h.root)
+	h.scheduler.baton.take(h.scheduler.root)
 	defer h.scheduler.baton.pass()
 	got, err := h.phase(ctx, fn, args)
 	if err = h.runAtExit(ctx, err); err != nil {
@@ -81,7 +81,7 @@ func (h *Host) phase(ctx context.Context, fn *lua.LFunction, args []any) (Values
 	ctx, s.cancel = context.WithCancelCause(ctx)
 	defer s.cancel(nil)
 	s.exit = nil
-	values, err := h.root.within(ctx, func() (Values, error) { return h.call(h.main, fn, args) })
+	values, err := h.scheduler.root.within(ctx, func() (Values, error) { return h.call(h.main, fn, args) })
 	if s.exit != nil {
 		return nil, s.exit
 	}
@@ -113,7 +113,7 @@ func (h *Host) allToLua(args []any) ([]lua.LValue, error) {
 func (h *Host) outcome(L *lua.LState, got []lua.LValue, err error) (Values, error) {
 	// A caught exit, or an end of the context, may have been the last thing that happened.
 	if err == nil {
-		err = taskOf(L).scope.stopped()
+		err = taskOf(L).Err()
 	}
 	if err != nil {
 		return nil, h.failure(L, err)
@@ -129,7 +129,7 @@ func (h *Host) outcome(L *lua.LState, got []lua.LValue, err error) (Values, erro
 // own: it waits for the tasks that the function began and calls what it left for the end. Its errors are
 // those of RunFile.
 func (h *Host) Invoke(ctx context.Context, f *Func) error {
-	h.scheduler.baton.take(h.root)
+	h.scheduler.baton.take(h.scheduler.root)
 	defer h.scheduler.baton.pass()
 	_, err := h.phase(ctx, f.fn, nil)
 	return h.runAtExit(ctx, err)

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"dkvrun/runtime/lualib"
 	"sync"
 	"sync/atomic"
 
@@ -12,6 +13,7 @@ import (
 type scheduler struct {
 	baton    baton
 	main     *lua.LState
+	root     *task         // the script itself
 	template *lua.LState   // the threads of tasks are made from it
 	spare    []*lua.LState // threads that ended and can run something else
 	alive    atomic.Int64  // the number of tasks that have not ended, without the script itself
@@ -19,8 +21,10 @@ type scheduler struct {
 	exit     *Exit // how a task ended the current phase, or nil
 }
 
-func newScheduler(main *lua.LState) *scheduler {
+func newScheduler(main *lua.LState, seed uint64) *scheduler {
 	s := &scheduler{main: main}
+	s.root = s.newTask()
+	s.root.random = lualib.NewRandom(seed)
 	s.template, _ = main.NewThread()
 	s.template.Options.RegistrySize, s.template.Options.RegistryGrowStep = 64, 192 // thousands of them may be alive
 	return s
@@ -86,5 +90,15 @@ func (t *task) unlocked(f func()) {
 		s.main.G.CurrentThread = current
 		t.notice()
 	}()
+	f()
+}
+
+// locked runs f, which touches Lua, with the baton; current is the thread that the virtual machine takes for
+// the current one.
+func (t *task) locked(current *lua.LState, f func()) {
+	s := t.scheduler
+	s.baton.take(t)
+	defer s.baton.pass()
+	s.main.G.CurrentThread = current
 	f()
 }

@@ -127,6 +127,12 @@ func (t *task) Done() <-chan struct{} {
 	return nil
 }
 
+// context is the context of the present scope.
+func (t *task) context() context.Context { return t.scope.ctx }
+
+// randomOf is the generator of the task that L belongs to.
+func randomOf(L *lua.LState) *lualib.Random { return &taskOf(L).random }
+
 // taskOf is the task that the thread belongs to.
 func taskOf(L *lua.LState) *task { return L.Context().(*task) }
 
