@@ -62,19 +62,3 @@ func TestOwnSourcesAreNoPlaces(t *testing.T) {
 		{`print(pcall(load('error("without a place")', '[own]')))`, "false\twithout a place\n"},
 	})
 }
-
-func TestRandomIsSeeded(t *testing.T) {
-	const script = `math.randomseed(42) local a, b = math.random(), math.random(10)
-		math.randomseed(42) print(a == math.random(), b == math.random(10), b >= 1 and b <= 10)`
-	checkSnippets(t, []snippet{
-		{script, "true\ttrue\ttrue\n"},
-		{`for _ = 1, 100 do local x = math.random(3, 5) assert(x >= 3 and x <= 5) end print(math.random(7, 7))`, "7\n"},
-		{`math.random(5, 1)`, "error: test.lua:1: math.random: no integer from 5 to 1"},
-	})
-	one, out := testHost(t)
-	first := output(t, one, out, `print(math.random())`)
-	two, out := testHost(t)
-	if second := output(t, two, out, `print(math.random())`); first != second {
-		t.Errorf("two hosts with one seed gave %s and %s", first, second)
-	}
-}

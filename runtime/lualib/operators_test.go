@@ -1,7 +1,8 @@
-package runtime
+package lualib_test
 
 import (
 	"context"
+	"dkvrun/runtime"
 	"strings"
 	"testing"
 )
@@ -42,7 +43,7 @@ func TestArithmeticOfStrings(t *testing.T) {
 }
 
 func TestMalformedNumbersAreRefused(t *testing.T) {
-	h := New(Options{})
+	h := runtime.New(runtime.Options{})
 	defer h.Close()
 	for _, source := range []string{"x = 1e", "x = 1e+"} {
 		_, err := h.RunSource(context.Background(), "test", []byte("local x\n"+source))

@@ -1,4 +1,4 @@
-package runtime
+package lualib_test
 
 import "testing"
 
