@@ -43,7 +43,7 @@ func (a *attempt) text() string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.cut > 0 {
-		return fmt.Sprintf("%s\n… %d bytes more\n", a.output.String(), a.cut)
+		return fmt.Sprintf("%s\n… %d more bytes\n", a.output.String(), a.cut)
 	}
 	return a.output.String()
 }

@@ -2,55 +2,95 @@ package suite
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/rogpeppe/go-internal/diff"
 )
 
 const (
-	// maxCompared is how many lines are compared, without those that are alike at the beginning and at
-	// the end; more are shown below each other.
-	maxCompared = 1000
-	// Next to a change are shown so many lines that are alike, and of what changed so many in a row.
-	maxAlike   = 3
+	// maxEqual is how many equal lines are shown next to a change, maxChanged how many changed lines in a row.
+	maxEqual   = 3
 	maxChanged = 100
+	// maxLine is how much of a line is shown, in bytes; maxBefore how much of that stands before a change in it.
+	maxLine   = 400
+	maxBefore = 100
 )
 
-// stretch is what stands together in a difference, lines of one mark: '-' for what only the expected
-// text has, '+' for what only the other has, ' ' for what both have.
-type stretch struct {
+// hunk is a run of lines with one mark: '-' for lines that only the expected text has, '+' for lines that only
+// the other text has, ' ' for lines that both have.
+type hunk struct {
 	mark  byte
 	lines []string
 }
 
-// difference sets two texts side by side, line by line: "- " before what only the expected one has,
-// "+ " before what only the other has. Of long texts and long lines it shows what is around the changes.
+// difference compares two texts line by line. Of long texts and long lines it shows what is around the changes.
 func difference(expected, got string) string {
-	parts := compared(strings.Split(expected, "\n"), strings.Split(got, "\n"))
+	hunks := hunksOf(expected, got)
 	var out strings.Builder
 	out.WriteString("- expected  + got\n")
-	for i, p := range parts {
+	for i, h := range hunks {
 		switch {
-		case p.mark == '-' && i+1 < len(parts) && parts[i+1].mark == '+':
-			shorten(p.lines, parts[i+1].lines)
-		case p.mark != '+' || i == 0 || parts[i-1].mark != '-':
-			shorten(p.lines, nil)
+		case h.mark == '-' && i+1 < len(hunks) && hunks[i+1].mark == '+':
+			shorten(h.lines, hunks[i+1].lines)
+		case h.mark != '+' || i == 0 || hunks[i-1].mark != '-':
+			shorten(h.lines, nil)
 		}
-		if p.mark == ' ' {
-			writeAlike(&out, p.lines, i == 0, i == len(parts)-1)
+		if h.mark == ' ' {
+			writeEqual(&out, h.lines, i == 0, i == len(hunks)-1)
 			continue
 		}
-		for _, line := range p.lines[:min(len(p.lines), maxChanged)] {
-			fmt.Fprintf(&out, "%c %s\n", p.mark, line)
+		for _, line := range h.lines[:min(len(h.lines), maxChanged)] {
+			fmt.Fprintf(&out, "%c %s\n", h.mark, line)
 		}
-		if more := len(p.lines) - maxChanged; more > 0 {
-			fmt.Fprintf(&out, "%c … %d lines more\n", p.mark, more)
+		if more := len(h.lines) - maxChanged; more > 0 {
+			fmt.Fprintf(&out, "%c … %d more lines\n", h.mark, more)
 		}
 	}
 	return out.String()
 }
 
-// writeAlike writes lines that both texts have, where they are next to a change.
-func writeAlike(out *strings.Builder, lines []string, first, last bool) {
-	head, tail := maxAlike, maxAlike
+// hunksOf returns the lines of two texts as hunks. Of changed lines it quotes those that don't show what is in them.
+func hunksOf(expected, got string) []hunk {
+	var hunks []hunk
+	add := func(mark byte, lines ...string) {
+		if n := len(hunks); n > 0 && hunks[n-1].mark == mark {
+			hunks[n-1].lines = append(hunks[n-1].lines, lines...)
+		} else if len(lines) > 0 {
+			hunks = append(hunks, hunk{mark, append([]string(nil), lines...)})
+		}
+	}
+	equal := strings.Split(expected, "\n") // those that diff leaves out are taken from here
+	at := 0                                // how many of them are done
+	unified := string(diff.Diff("expected", []byte(expected+"\n"), "got", []byte(got+"\n")))
+	for i, line := range strings.Split(strings.TrimSuffix(unified, "\n"), "\n") {
+		var start, count int
+		switch {
+		case i < 3: // the header
+		case line[0] == '@':
+			if _, err := fmt.Sscanf(line, "@@ -%d,%d", &start, &count); err == nil {
+				add(' ', equal[at:start-1]...)
+				at = start - 1
+			}
+		case line[0] == ' ':
+			add(' ', line[1:])
+			at++
+		case line[0] == '-':
+			add('-', visible(line[1:]))
+			at++
+		default:
+			add('+', visible(line[1:]))
+		}
+	}
+	add(' ', equal[at:]...)
+	return hunks
+}
+
+// writeEqual writes lines that both texts have, where they are next to a change.
+func writeEqual(out *strings.Builder, lines []string, first, last bool) {
+	head, tail := maxEqual, maxEqual
 	if first {
 		head = 0
 	}
@@ -63,71 +103,62 @@ func writeAlike(out *strings.Builder, lines []string, first, last bool) {
 		case omitted <= 1 || i < head || i >= head+omitted:
 			out.WriteString(strings.TrimRight("  "+line, " ") + "\n")
 		case i == head:
-			fmt.Fprintf(out, "  … %d lines alike\n", omitted)
+			fmt.Fprintf(out, "  … %d equal lines\n", omitted)
 		}
 	}
 }
 
-// compared finds what two texts have in common.
-func compared(a, b []string) []stretch {
-	var parts []stretch
-	add := func(mark byte, lines ...string) {
-		if n := len(parts); n > 0 && parts[n-1].mark == mark {
-			parts[n-1].lines = append(parts[n-1].lines, lines...)
-		} else if len(lines) > 0 {
-			parts = append(parts, stretch{mark, lines})
-		}
+// visible quotes a line that has spaces at its end or control characters.
+func visible(line string) string {
+	hidden := func(r rune) bool { return r != '\t' && (unicode.IsControl(r) || r == utf8.RuneError) }
+	if strings.TrimRight(line, " \t") != line || strings.ContainsFunc(line, hidden) {
+		return strconv.Quote(line)
 	}
-	head := 0
-	for head < min(len(a), len(b)) && a[head] == b[head] {
-		head++
-	}
-	tail := 0
-	for tail < min(len(a), len(b))-head && a[len(a)-1-tail] == b[len(b)-1-tail] {
-		tail++
-	}
-	alike := a[len(a)-tail:]
-	add(' ', a[:head:head]...)
-	a, b = a[head:len(a)-tail], b[head:len(b)-tail]
-	if len(a) > maxCompared || len(b) > maxCompared {
-		add('-', visible(a)...)
-		add('+', visible(b)...)
-		add(' ', alike...)
-		return parts
-	}
-	common := commonSuffixes(a, b)
-	i, j := 0, 0
-	for i < len(a) || j < len(b) {
+	return line
+}
+
+// shorten cuts long lines. Those of the two texts that stand in the same places are cut to where they differ.
+func shorten(expected, got []string) {
+	for i := range max(len(expected), len(got)) {
 		switch {
-		case i < len(a) && j < len(b) && a[i] == b[j]:
-			add(' ', a[i])
-			i, j = i+1, j+1
-		case j == len(b) || i < len(a) && common[i+1][j] >= common[i][j+1]:
-			add('-', visible(a[i:i+1])...)
-			i++
+		case i >= len(got):
+			expected[i] = excerpt(expected[i], 0)
+		case i >= len(expected):
+			got[i] = excerpt(got[i], 0)
 		default:
-			add('+', visible(b[j:j+1])...)
-			j++
+			from := commonPrefix(expected[i], got[i]) - maxBefore
+			expected[i], got[i] = excerpt(expected[i], from), excerpt(got[i], from)
 		}
 	}
-	add(' ', alike...)
-	return parts
 }
 
-// commonSuffixes tells for each i and j how many lines a[i:] and b[j:] have in common, in order.
-func commonSuffixes(a, b []string) [][]int {
-	table := make([][]int, len(a)+1)
-	for i := range table {
-		table[i] = make([]int, len(b)+1)
+// commonPrefix returns how many bytes two texts have in common at their beginning.
+func commonPrefix(a, b string) int {
+	n := 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
 	}
-	for i := len(a) - 1; i >= 0; i-- {
-		for j := len(b) - 1; j >= 0; j-- {
-			if a[i] == b[j] {
-				table[i][j] = table[i+1][j+1] + 1
-			} else {
-				table[i][j] = max(table[i+1][j], table[i][j+1])
-			}
+	return n
+}
+
+// excerpt returns a line from a byte on, with "…" for what it leaves out before that and at the end.
+func excerpt(line string, from int) string {
+	if len(line) <= maxLine {
+		return line
+	}
+	head, tail := "", ""
+	if from > 0 {
+		for from < len(line) && !utf8.RuneStart(line[from]) {
+			from++
 		}
+		head, line = "…", line[from:]
 	}
-	return table
+	if len(line) > maxLine {
+		end := maxLine
+		for end > 0 && !utf8.RuneStart(line[end]) {
+			end--
+		}
+		line, tail = line[:end], fmt.Sprintf("… %d more bytes", len(line)-end)
+	}
+	return head + line + tail
 }
