@@ -128,7 +128,7 @@ func (r *Run) ViewOf(c *runtime.Call, s *cluster.Session, name string) (*cluster
 
 // PendingCreate returns the pending create operation of a store that no manager has yet, or nil. It queries the
 // managers once more.
-func (r *Run) PendingCreate(c *runtime.Call, v *cluster.View) *wire.Operation {
+func (r *Run) PendingCreate(c *runtime.Call, v *cluster.View) *wire.OperationStatus {
 	var there []cluster.Member
 	for _, s := range v.Sightings {
 		if s.Row.Success {
@@ -149,7 +149,7 @@ func (r *Run) PendingCreate(c *runtime.Call, v *cluster.View) *wire.Operation {
 }
 
 // DescribeCreate says who creates a store, and since when.
-func DescribeCreate(store string, op *wire.Operation) string {
+func DescribeCreate(store string, op *wire.OperationStatus) string {
 	text := fmt.Sprintf("%s is still being created by %s", store, cmp.Or(op.Owner, "a runner"))
 	if op.Since != nil {
 		text += " since " + op.Since.UTC().Format(time.RFC3339)
@@ -166,7 +166,7 @@ func (r *Run) NotFound(c *runtime.Call, v *cluster.View) error {
 }
 
 // CreatePending returns the error for a store whose create operation is pending.
-func CreatePending(c *runtime.Call, v *cluster.View, op *wire.Operation) error {
+func CreatePending(c *runtime.Call, v *cluster.View, op *wire.OperationStatus) error {
 	err := c.Errorf(wire.CodeStoreBusy, "%s: %s", c.Name, DescribeCreate(v.Name, op))
 	err.Hint = fmt.Sprintf("try again when it is done; repair_store(%q) settles what was left behind", v.Name)
 	return err

@@ -48,7 +48,7 @@ func hold(t *testing.T, block int) *held {
 	}
 	h.change.Home = h.clients[0].Identity
 	for i := range h.hosts {
-		var op wire.Operation
+		var op wire.OperationStatus
 		h.call("POST", i, wire.OperationsPath(), h.change, &op)
 		if op.State != wire.OperationPending {
 			t.Fatalf("%s: %+v", h.hosts[i], op)
@@ -88,7 +88,7 @@ func (h *held) call(method string, i int, path string, body, into any) {
 func (h *held) drop() {
 	h.t.Helper()
 	for i := range h.hosts {
-		var op wire.Operation
+		var op wire.OperationStatus
 		h.call("POST", i, wire.OperationPath(h.change.ID)+"/abort", wire.Abort{Store: h.change.Store, Epoch: 1}, &op)
 	}
 }

@@ -11,15 +11,15 @@ import (
 
 // Managers that lie, or proxies that mix up their answers, are taken for managers that don't do their part.
 func TestLies(t *testing.T) {
-	op := func(state wire.OperationState, change func(*wire.Operation)) Reply {
-		o := wire.Operation{State: state, Epoch: 1}
+	op := func(state wire.OperationState, change func(*wire.OperationStatus)) Reply {
+		o := wire.OperationStatus{State: state, Epoch: 1}
 		if change != nil {
 			change(&o)
 		}
 		return says(o)
 	}
-	other := func(o *wire.Operation) { o.ID = "another" }
-	pretender := func(o *wire.Operation) { o.Manager = "m0" }
+	other := func(o *wire.OperationStatus) { o.ID = "another" }
+	pretender := func(o *wire.OperationStatus) { o.Manager = "m0" }
 	for name, test := range map[string]struct {
 		message string
 		reply   Reply
@@ -30,8 +30,8 @@ func TestLies(t *testing.T) {
 		"a vote for another change":          {"2 prepare", op(wire.OperationPending, other), Unmade, "ROLLED BACK, ROLLED BACK, FAILED", "answered about another operation"},
 		"a vote in another's name":           {"2 prepare", op(wire.OperationPending, pretender), Unmade, "ROLLED BACK, ROLLED BACK, FAILED", "answered as manager m0, not as m2"},
 		"nothing against another change":     {"2 preflight", op(wire.OperationUnknown, other), Refused, "SKIPPED, SKIPPED, FAILED", "another operation"},
-		"an epoch that nobody can go above":  {"2 preflight", op(wire.OperationUnknown, func(o *wire.Operation) { o.Epoch = math.MaxUint64 }), Refused, "SKIPPED, SKIPPED, FAILED", "claims epoch 18446744073709551615"},
-		"an epoch that is too high":          {"2 preflight", op(wire.OperationUnknown, func(o *wire.Operation) { o.Epoch = wire.EpochStep }), Refused, "SKIPPED, SKIPPED, FAILED", "claims epoch 4294967296"},
+		"an epoch that nobody can go above":  {"2 preflight", op(wire.OperationUnknown, func(o *wire.OperationStatus) { o.Epoch = math.MaxUint64 }), Refused, "SKIPPED, SKIPPED, FAILED", "claims epoch 18446744073709551615"},
+		"an epoch that is too high":          {"2 preflight", op(wire.OperationUnknown, func(o *wire.OperationStatus) { o.Epoch = wire.EpochStep }), Refused, "SKIPPED, SKIPPED, FAILED", "claims epoch 4294967296"},
 		"a later epoch that nobody can have": {"2 prepare", refuses(409, wire.CodeStaleEpoch, math.MaxUint64), Unmade, "ROLLED BACK, ROLLED BACK, ROLLED BACK", ""},
 		"yes, then it was undone":            {"2 commit", op(wire.OperationAborted, nil), Made, "SUCCESS, SUCCESS, FAILED", "says that the operation is aborted"},
 		"yes, then never heard of it":        {"2 commit", op(wire.OperationUnknown, nil), Made, "SUCCESS, SUCCESS, FAILED", "says that the operation is unknown"},

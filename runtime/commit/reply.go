@@ -13,7 +13,7 @@ import (
 // answer is a reply, read.
 type answer struct {
 	Reply
-	op      wire.Operation
+	op      wire.OperationStatus
 	refusal *wire.Result // nil when the reply is an operation
 }
 
@@ -54,7 +54,7 @@ func (r *Runner) read(q Request, reply Reply) answer {
 		message = fmt.Sprintf("says that the operation is %s, which is no answer to what it was told", a.op.State)
 	}
 	if message != "" {
-		a.op, a.refusal = wire.Operation{}, &wire.Result{StatusCode: reply.Status, Code: "protocol", Message: message}
+		a.op, a.refusal = wire.OperationStatus{}, &wire.Result{StatusCode: reply.Status, Code: "protocol", Message: message}
 	}
 	return a
 }

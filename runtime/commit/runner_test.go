@@ -35,7 +35,7 @@ func TestOutcomes(t *testing.T) {
 			"1 prepare, 0 prepare, 2 prepare, 1 abort, 0 abort, 2 abort", "nothing stays changed",
 		},
 		"the reply to the commit is lost": {
-			map[string][]Reply{"1 commit": {silent(), says(wire.Operation{State: wire.OperationCommitted})}}, Made, "SUCCESS, SUCCESS, SUCCESS",
+			map[string][]Reply{"1 commit": {silent(), says(wire.OperationStatus{State: wire.OperationCommitted})}}, Made, "SUCCESS, SUCCESS, SUCCESS",
 			"1 prepare, 0 prepare, 2 prepare, 1 commit, 1 commit, 0 commit, 2 commit", "created on all of 3",
 		},
 		"the home let it go": {
@@ -51,7 +51,7 @@ func TestOutcomes(t *testing.T) {
 			"1 prepare, 0 prepare, 2 prepare, 1 commit, 1 abort, 0 abort, 2 abort", "nothing stays changed",
 		},
 		"the abort comes too late": {
-			map[string][]Reply{"2 prepare": {full}, "1 abort": {says(wire.Operation{State: wire.OperationCommitted})}}, Made, "SUCCESS, SUCCESS, SUCCESS",
+			map[string][]Reply{"2 prepare": {full}, "1 abort": {says(wire.OperationStatus{State: wire.OperationCommitted})}}, Made, "SUCCESS, SUCCESS, SUCCESS",
 			"1 prepare, 0 prepare, 2 prepare, 1 abort, 0 commit, 2 commit", "created on all of 3",
 		},
 		"one misses the commit": {
@@ -59,12 +59,12 @@ func TestOutcomes(t *testing.T) {
 			"1 prepare, 0 prepare, 2 prepare, 1 commit, 0 commit, 2 commit", "10.0.0.13:7801 follows by itself",
 		},
 		"a higher epoch was seen": {
-			map[string][]Reply{"2 prepare": {refuses(409, wire.CodeStaleEpoch, 7), says(wire.Operation{State: wire.OperationPending, Epoch: 8})}},
+			map[string][]Reply{"2 prepare": {refuses(409, wire.CodeStaleEpoch, 7), says(wire.OperationStatus{State: wire.OperationPending, Epoch: 8})}},
 			Made, "SUCCESS, SUCCESS, SUCCESS",
 			"1 prepare, 0 prepare, 2 prepare, 1 prepare, 0 prepare, 2 prepare, 1 commit, 0 commit, 2 commit", "created on all of 3",
 		},
 		"all votes but for another epoch": {
-			map[string][]Reply{"0 prepare": {says(wire.Operation{State: wire.OperationPending, Epoch: 9})}}, Unmade, "ROLLED BACK, ROLLED BACK, ROLLED BACK",
+			map[string][]Reply{"0 prepare": {says(wire.OperationStatus{State: wire.OperationPending, Epoch: 9})}}, Unmade, "ROLLED BACK, ROLLED BACK, ROLLED BACK",
 			"1 prepare, 0 prepare, 2 prepare, 1 abort, 0 abort, 2 abort", "nothing stays changed",
 		},
 	}
@@ -121,7 +121,7 @@ func TestPreflightRefusesBeforeAnythingIsWritten(t *testing.T) {
 func TestPreflightDemandsOneManagerANode(t *testing.T) {
 	for _, claims := range [][]string{{"orders-2"}, {}} {
 		w := newWorld(t, 2)
-		w.answers["0 preflight"] = []Reply{says(wire.Operation{State: wire.OperationUnknown, Claims: claims})}
+		w.answers["0 preflight"] = []Reply{says(wire.OperationStatus{State: wire.OperationUnknown, Claims: claims})}
 		out := w.runner().Run(context.Background())
 		if out.State != Refused || !strings.Contains(results(out), "FAILED") || w.after() != "" {
 			t.Errorf("claims %v: %s, sent %s", claims, results(out), w.after())
@@ -203,7 +203,7 @@ func TestRowsComeInTheManagersOrderOneByOne(t *testing.T) {
 
 func TestRetellTellsWhoMissedIt(t *testing.T) {
 	w := newWorld(t, 3)
-	w.answers["2 commit"] = []Reply{silent(), says(wire.Operation{State: wire.OperationCommitted})}
+	w.answers["2 commit"] = []Reply{silent(), says(wire.OperationStatus{State: wire.OperationCommitted})}
 	r := w.runner()
 	r.Run(context.Background())
 	w.sent = make([]string, 3)

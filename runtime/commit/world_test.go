@@ -63,7 +63,7 @@ func (w *world) Send(ctx context.Context, requests []Request, how Send) []Reply 
 // unless the script says otherwise.
 func (w *world) answer(r Request) Reply {
 	reply := w.reply(r)
-	var op wire.Operation
+	var op wire.OperationStatus
 	if reply.Status != 200 || json.Unmarshal(reply.Body, &op) != nil || op.State == "" {
 		return reply
 	}
@@ -102,23 +102,23 @@ func (w *world) reply(r Request) Reply {
 	}
 	switch verb {
 	case "preflight":
-		op := wire.Operation{State: wire.OperationUnknown, Epoch: w.epoch}
+		op := wire.OperationStatus{State: wire.OperationUnknown, Epoch: w.epoch}
 		if r.To < len(change.Nodes) {
 			op.Claims = []string{change.Nodes[r.To].Name}
 		}
 		return says(op)
 	case "prepare":
 		w.votes[r.To] = true
-		return says(wire.Operation{State: wire.OperationPending, Epoch: change.Epoch})
+		return says(wire.OperationStatus{State: wire.OperationPending, Epoch: change.Epoch})
 	case "commit":
-		return says(wire.Operation{State: wire.OperationCommitted})
+		return says(wire.OperationStatus{State: wire.OperationCommitted})
 	}
 	w.votes[r.To] = false
-	return says(wire.Operation{State: wire.OperationAborted})
+	return says(wire.OperationStatus{State: wire.OperationAborted})
 }
 
 // says is the reply with an operation, refuses that with a refusal, silent none at all.
-func says(op wire.Operation) Reply {
+func says(op wire.OperationStatus) Reply {
 	text, _ := json.Marshal(op)
 	return Reply{Status: 200, Body: text, Attempts: 1}
 }

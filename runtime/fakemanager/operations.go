@@ -17,7 +17,7 @@ func (m *manager) prepare(r *request) any {
 		if r := m.check(e, c); r != nil {
 			return r
 		}
-		return wire.Operation{
+		return wire.OperationStatus{
 			ID: c.ID, State: wire.OperationUnknown, Manager: m.identity, Action: c.Action, Store: c.Store, Epoch: e.Epoch, Claims: m.claims(c),
 		}
 	}
@@ -47,7 +47,7 @@ func (m *manager) vote(e *entry, c *wire.Change, digest string) any {
 	now := time.Now()
 	since := now.UTC().Round(0)
 	e.change, e.heard, e.Epoch = c, now, c.Epoch
-	e.Pending = &wire.Operation{
+	e.Pending = &wire.OperationStatus{
 		ID: c.ID, State: wire.OperationPending, Manager: m.identity, Action: c.Action, Store: c.Store, Epoch: c.Epoch, Digest: digest,
 		Owner: c.Owner, Home: c.Home, Managers: c.Managers, Since: &since,
 	}
@@ -55,7 +55,7 @@ func (m *manager) vote(e *entry, c *wire.Change, digest string) any {
 }
 
 // operation finds what is known of an operation, and under which name; nil where nothing is.
-func (m *manager) operation(id string) (*entry, *wire.Operation) {
+func (m *manager) operation(id string) (*entry, *wire.OperationStatus) {
 	for _, e := range m.kept {
 		if e.Pending != nil && e.Pending.ID == id {
 			return e, e.Pending
@@ -73,7 +73,7 @@ func (m *manager) getOperation(r *request) any {
 	if _, op := m.operation(r.operation); op != nil {
 		return *op
 	}
-	return wire.Operation{ID: r.operation, State: wire.OperationUnknown, Manager: m.identity}
+	return wire.OperationStatus{ID: r.operation, State: wire.OperationUnknown, Manager: m.identity}
 }
 
 func (m *manager) getState(r *request) any {
@@ -108,7 +108,7 @@ func (m *manager) abort(r *request) any {
 	switch {
 	case op == nil:
 		e = m.entry(a.Store)
-		e.Decided = append(e.Decided, wire.Operation{ID: r.operation, State: wire.OperationAborted, Manager: m.identity, Store: a.Store, Epoch: a.Epoch})
+		e.Decided = append(e.Decided, wire.OperationStatus{ID: r.operation, State: wire.OperationAborted, Manager: m.identity, Store: a.Store, Epoch: a.Epoch})
 		return e.Decided[len(e.Decided)-1]
 	case op.State == wire.OperationPending && op.Epoch > a.Epoch:
 		return staleEpoch(op.ID, op.Epoch)
@@ -134,7 +134,7 @@ func (m *manager) renew(r *request) any {
 }
 
 // end does with the pending change what was decided.
-func (m *manager) end(e *entry, state wire.OperationState) wire.Operation {
+func (m *manager) end(e *entry, state wire.OperationState) wire.OperationStatus {
 	c, p := e.change, e.Pending
 	e.change, e.Pending, m.list = nil, nil, nil
 	switch {
@@ -148,7 +148,7 @@ func (m *manager) end(e *entry, state wire.OperationState) wire.Operation {
 			Home: c.Home, Managers: c.Managers, Founders: c.Founders, Nodes: c.Nodes,
 		}, c.Desired)
 	}
-	op := wire.Operation{ID: p.ID, State: state, Manager: m.identity, Action: p.Action, Store: p.Store, Epoch: p.Epoch, Digest: p.Digest}
+	op := wire.OperationStatus{ID: p.ID, State: state, Manager: m.identity, Action: p.Action, Store: p.Store, Epoch: p.Epoch, Digest: p.Digest}
 	e.Decided = append(e.Decided, op)
 	return op
 }

@@ -100,7 +100,7 @@ func encodeAnswer(action string, value any) (int, []byte) {
 	case document:
 		return http.StatusOK, v
 	case *wire.Result:
-		v.Operation = action
+		v.Action = action
 		return v.StatusCode, encode(v)
 	}
 	return http.StatusOK, encode(value)

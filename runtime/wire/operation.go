@@ -116,8 +116,8 @@ const (
 	OperationAborted   OperationState = "aborted"
 )
 
-// Operation is what one manager says of an operation.
-type Operation struct {
+// OperationStatus is what one manager says of an operation.
+type OperationStatus struct {
 	ID    string         `json:"id"`
 	State OperationState `json:"state"`
 	// Manager is the identity of the one that says so.
@@ -180,10 +180,10 @@ type StoreState struct {
 	Epoch         uint64         `json:"epoch"`
 	Configuration *Configuration `json:"configuration,omitempty"`
 	// Removed is the operation that removed the store here.
-	Removed string     `json:"removed,omitempty"`
-	Pending *Operation `json:"pending,omitempty"`
+	Removed string           `json:"removed,omitempty"`
+	Pending *OperationStatus `json:"pending,omitempty"`
 	// Decided are the operations of the store whose end it has seen, the latest last.
-	Decided []Operation `json:"decided,omitempty"`
+	Decided []OperationStatus `json:"decided,omitempty"`
 	// Fenced are managers that were declared lost; Repairing is one that is being.
 	Fenced    []string `json:"fenced,omitempty"`
 	Repairing string   `json:"repairing,omitempty"`

@@ -4,8 +4,8 @@ import "fmt"
 
 // Result is the answer to every action, and the body of every error.
 type Result struct {
-	// Operation is the action and, where it has one, the instance: CreateStore, StartInstance:orders-1.
-	Operation  string `json:"operation"`
+	// Action is the action and, where it has one, the instance: CreateStore, StartInstance:orders-1.
+	Action     string `json:"operation"`
 	Success    bool   `json:"success"`
 	StatusCode int    `json:"statusCode"`
 	// Code is one of the Code constants: stable, for programs.

@@ -40,10 +40,10 @@ func ReadResult(row report.Row, changes bool, answer fanout.Answer) report.Row {
 			row.Code = fanout.HTTP
 		}
 		row.Message = fmt.Sprintf("answered %d with something that is no result of the admin API: is a dkvmanager listening there?", answer.Status)
-	case changes && result.Success && result.Operation != row.Operation():
+	case changes && result.Success && result.Action != row.Operation():
 		row.Result, row.Code, row.Hint = report.Failed, fanout.Protocol, doubtHint
 		row.InDoubt = true
-		row.Message = fmt.Sprintf("answered about %s, which was not asked: is a proxy in between?", fanout.Printable(result.Operation))
+		row.Message = fmt.Sprintf("answered about %s, which was not asked: is a proxy in between?", fanout.Printable(result.Action))
 	default:
 		row.Message, row.Hint = fanout.Printable(result.Message), fanout.Printable(result.Hint)
 		row.Code = fanout.Printable(result.Code)

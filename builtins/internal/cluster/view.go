@@ -242,7 +242,7 @@ func (v *View) Silence() string {
 
 // Pending returns the operation that any manager holds prepared, and the managers that do; nil where there is none. Of
 // several it is the oldest.
-func (v *View) Pending() (oldest *wire.Operation, holders []fanout.Endpoint) {
+func (v *View) Pending() (oldest *wire.OperationStatus, holders []fanout.Endpoint) {
 	for _, s := range v.Sightings {
 		if s.Store == nil || s.Store.Pending == nil {
 			continue

@@ -39,8 +39,8 @@ func TestStartStop(t *testing.T) {
 	b.refused("POST", wire.InstancePath("OrdersStore", "orders-9")+"/stop", nil, wire.CodeInstanceNotFound, "no instance orders-9")
 
 	got := b.do("POST", start, nil)
-	if got.Operation != "StartInstance:orders-1" {
-		t.Errorf("operation %q", got.Operation)
+	if got.Action != "StartInstance:orders-1" {
+		t.Errorf("operation %q", got.Action)
 	}
 	b.sup.err = errors.New("something else")
 	b.refused("POST", stop, nil, wire.CodeInternal, "something else")

@@ -27,10 +27,10 @@ func (b *bench) to(path string) string {
 }
 
 // operation makes a request whose answer is an operation in a state.
-func (b *bench) operation(method, path string, body any, want wire.OperationState) wire.Operation {
+func (b *bench) operation(method, path string, body any, want wire.OperationState) wire.OperationStatus {
 	b.t.Helper()
 	status, text := b.send(b.request(method, path, body))
-	var op wire.Operation
+	var op wire.OperationStatus
 	if err := json.Unmarshal(text, &op); err != nil || status != 200 || op.State != want {
 		b.t.Fatalf("%s %s: %d %s, want an operation that is %s", method, path, status, text, want)
 	}
@@ -50,7 +50,7 @@ func TestOperationCommits(t *testing.T) {
 	b.operation("POST", b.to(wire.OperationsPath()), c, wire.OperationPending)
 	b.operation("POST", b.to(path+"/renew"), nil, wire.OperationPending)
 	b.operation("GET", path, nil, wire.OperationPending)
-	var all []wire.Operation
+	var all []wire.OperationStatus
 	if b.get(wire.OperationsPath(), &all); len(all) != 1 || all[0].State != wire.OperationPending {
 		t.Errorf("%+v", all)
 	}

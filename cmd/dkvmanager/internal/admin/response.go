@@ -77,7 +77,7 @@ func (a *API) answer(w http.ResponseWriter, action string, value any, err error)
 	}
 	if result, ok := value.(*wire.Result); ok {
 		named := *result
-		named.Operation = action
+		named.Action = action
 		value, status = named, named.StatusCode
 	}
 	kind := "application/json"

@@ -11,7 +11,7 @@ import (
 // Commit makes a pending change the store's configuration, durably; at the home that is what decides the
 // operation. Only the home refuses, and only an operation that it let go. Epoch is the one that all have
 // voted for.
-func (m *Machine) Commit(id string, epoch uint64) (wire.Operation, error) {
+func (m *Machine) Commit(id string, epoch uint64) (wire.OperationStatus, error) {
 	end, err := m.decide("commit", id, func(d *catalog.Data, p *catalog.Pending) error {
 		switch {
 		case p == nil:
@@ -38,9 +38,9 @@ func (m *Machine) Commit(id string, epoch uint64) (wire.Operation, error) {
 
 // Abort drops a pending change, durably, or sees to it that it is never voted for here. The answer says
 // that the operation is committed where it is.
-func (m *Machine) Abort(id string, a wire.Abort) (wire.Operation, error) {
+func (m *Machine) Abort(id string, a wire.Abort) (wire.OperationStatus, error) {
 	if err := wire.CheckName(a.Store); err != nil {
-		return wire.Operation{}, refuse(wire.CodeBadName, "store: %w", err)
+		return wire.OperationStatus{}, refuse(wire.CodeBadName, "store: %w", err)
 	}
 	return m.decide("abort", id, func(d *catalog.Data, p *catalog.Pending) error {
 		switch {
@@ -60,7 +60,7 @@ func (m *Machine) Abort(id string, a wire.Abort) (wire.Operation, error) {
 }
 
 // decide lets f end an operation, unless it has ended before, and answers how it ended.
-func (m *Machine) decide(verb, id string, f func(*catalog.Data, *catalog.Pending) error) (wire.Operation, error) {
+func (m *Machine) decide(verb, id string, f func(*catalog.Data, *catalog.Pending) error) (wire.OperationStatus, error) {
 	_ = failpoint.At(verb + ".received")
 	var end catalog.Decision
 	err := m.Catalog.Update(func(d *catalog.Data) error {
@@ -74,7 +74,7 @@ func (m *Machine) decide(verb, id string, f func(*catalog.Data, *catalog.Pending
 		return nil
 	})
 	if err != nil {
-		return wire.Operation{}, err
+		return wire.OperationStatus{}, err
 	}
 	m.forget(id)
 	_ = failpoint.At(verb + ".durable")
@@ -83,14 +83,14 @@ func (m *Machine) decide(verb, id string, f func(*catalog.Data, *catalog.Pending
 
 // Renew says that the runner of a pending operation is alive. This manager has to be its home. It never
 // brings an operation back.
-func (m *Machine) Renew(id string) (wire.Operation, error) {
+func (m *Machine) Renew(id string) (wire.OperationStatus, error) {
 	if err := m.Expire(); err != nil {
-		return wire.Operation{}, err
+		return wire.OperationStatus{}, err
 	}
 	d := m.Catalog.Snapshot()
 	if p := d.Pending(id); p != nil {
 		if !m.isHome(p) {
-			return wire.Operation{}, refuse(wire.CodeWrongHome, "operation %s is decided by manager %s: renew it there", id, p.Home)
+			return wire.OperationStatus{}, refuse(wire.CodeWrongHome, "operation %s is decided by manager %s: renew it there", id, p.Home)
 		}
 		m.hear(id)
 		return m.pending(p), nil
@@ -98,9 +98,9 @@ func (m *Machine) Renew(id string) (wire.Operation, error) {
 	x := d.Decision(id)
 	switch {
 	case x == nil:
-		return wire.Operation{}, unknown(id)
+		return wire.OperationStatus{}, unknown(id)
 	case !x.Committed:
-		return wire.Operation{}, aborted(id)
+		return wire.OperationStatus{}, aborted(id)
 	}
 	return m.decided(x), nil
 }

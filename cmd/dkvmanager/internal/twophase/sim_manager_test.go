@@ -75,7 +75,7 @@ func (m *manager) serve(r runner.Request) runner.Reply {
 	if store, found := strings.CutPrefix(r.Path, wire.StoresPath()+"/"); found {
 		return m.serveStore(store, r, query)
 	}
-	var op wire.Operation
+	var op wire.OperationStatus
 	id, verb, _ := strings.Cut(strings.TrimPrefix(r.Path, wire.OperationsPath()+"/"), "/")
 	switch {
 	case query.Get("to") != m.disk.identity:
@@ -139,7 +139,7 @@ func (m *manager) answer(value any, err error) runner.Reply {
 	return runner.Reply{Status: status, Body: body}
 }
 
-func (m *manager) prepare(body []byte) (wire.Operation, error) {
+func (m *manager) prepare(body []byte) (wire.OperationStatus, error) {
 	var c wire.Change
 	m.s.decode(body, &c)
 	if m.s.weak.noBase && c.BaseRevision > 0 {
@@ -155,7 +155,7 @@ func (m *manager) prepare(body []byte) (wire.Operation, error) {
 
 // commit sees to it that a vote is kept: once the home has committed, nobody who voted refuses (I4), unless its
 // disk has failed.
-func (m *manager) commit(id, epoch string) (wire.Operation, error) {
+func (m *manager) commit(id, epoch string) (wire.OperationStatus, error) {
 	number, err := strconv.ParseUint(epoch, 10, 64)
 	if err != nil {
 		m.s.fail("an epoch that is no number: %q", epoch)

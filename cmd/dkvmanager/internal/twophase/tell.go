@@ -10,9 +10,9 @@ import (
 
 // Operation says what has become of an operation here. Without trace of it the state is unknown. What
 // has expired is let go first: others follow this answer, so it has to be durable.
-func (m *Machine) Operation(id string) (wire.Operation, error) {
+func (m *Machine) Operation(id string) (wire.OperationStatus, error) {
 	if err := m.Expire(); err != nil {
-		return wire.Operation{}, err
+		return wire.OperationStatus{}, err
 	}
 	d := m.Catalog.Snapshot()
 	if p := d.Pending(id); p != nil {
@@ -21,13 +21,13 @@ func (m *Machine) Operation(id string) (wire.Operation, error) {
 	if x := d.Decision(id); x != nil {
 		return m.decided(x), nil
 	}
-	return wire.Operation{ID: id, State: wire.OperationUnknown, Manager: m.self()}, nil
+	return wire.OperationStatus{ID: id, State: wire.OperationUnknown, Manager: m.self()}, nil
 }
 
 // Operations lists by store what is pending and what was decided.
-func (m *Machine) Operations() []wire.Operation {
+func (m *Machine) Operations() []wire.OperationStatus {
 	d := m.Catalog.Snapshot()
-	out := []wire.Operation{}
+	out := []wire.OperationStatus{}
 	for _, key := range slices.Sorted(maps.Keys(d.Names)) {
 		n := d.Names[key]
 		for i := range n.Decided {
@@ -61,7 +61,7 @@ func (m *Machine) State(store string) (wire.StoreState, error) {
 }
 
 // PendingOf is the change of a store that is not decided, or nil.
-func (m *Machine) PendingOf(d *catalog.Data, store string) *wire.Operation {
+func (m *Machine) PendingOf(d *catalog.Data, store string) *wire.OperationStatus {
 	p := d.Name(store).Pending
 	if p == nil {
 		return nil
@@ -70,20 +70,20 @@ func (m *Machine) PendingOf(d *catalog.Data, store string) *wire.Operation {
 	return &op
 }
 
-func (m *Machine) pending(p *catalog.Pending) wire.Operation {
+func (m *Machine) pending(p *catalog.Pending) wire.OperationStatus {
 	since := p.Since
-	return wire.Operation{
+	return wire.OperationStatus{
 		ID: p.ID, State: wire.OperationPending, Manager: m.self(), Action: p.Action, Store: p.Store,
 		Epoch: p.Epoch, Digest: p.Digest, Owner: p.Owner, Home: p.Home, Managers: p.Managers, Since: &since,
 	}
 }
 
-func (m *Machine) decided(x *catalog.Decision) wire.Operation {
+func (m *Machine) decided(x *catalog.Decision) wire.OperationStatus {
 	state := wire.OperationAborted
 	if x.Committed {
 		state = wire.OperationCommitted
 	}
-	return wire.Operation{
+	return wire.OperationStatus{
 		ID: x.ID, State: state, Manager: m.self(), Action: x.Action, Store: x.Store, Epoch: x.Epoch, Digest: x.Digest,
 	}
 }

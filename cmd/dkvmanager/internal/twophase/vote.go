@@ -8,16 +8,16 @@ import (
 
 // Preflight says what would speak against a change, everything at once, and writes nothing. The answer
 // has the highest epoch seen and names the nodes that this manager takes for its own.
-func (m *Machine) Preflight(c wire.Change) (wire.Operation, error) {
+func (m *Machine) Preflight(c wire.Change) (wire.OperationStatus, error) {
 	if err := CheckForm(&c); err != nil {
-		return wire.Operation{}, err
+		return wire.OperationStatus{}, err
 	}
 	d := m.Catalog.Snapshot()
 	m.lapse(d, c.Store)
 	if problems := m.check(d, &c); len(problems) > 0 {
-		return wire.Operation{}, together(problems)
+		return wire.OperationStatus{}, together(problems)
 	}
-	return wire.Operation{
+	return wire.OperationStatus{
 		ID: c.ID, State: wire.OperationUnknown, Manager: m.self(),
 		Action: c.Action, Store: c.Store, Epoch: d.Name(c.Store).Epoch, Claims: m.claims(&c),
 	}, nil
@@ -25,12 +25,12 @@ func (m *Machine) Preflight(c wire.Change) (wire.Operation, error) {
 
 // Prepare votes for a change, and has made the vote durable when it returns without an error. The same
 // change again gets the same answer; with a higher epoch it raises that of the vote.
-func (m *Machine) Prepare(c wire.Change) (wire.Operation, error) {
+func (m *Machine) Prepare(c wire.Change) (wire.OperationStatus, error) {
 	if err := CheckForm(&c); err != nil {
-		return wire.Operation{}, err
+		return wire.OperationStatus{}, err
 	}
 	_ = failpoint.At("prepare.received")
-	var answer wire.Operation
+	var answer wire.OperationStatus
 	err := m.Catalog.Update(func(d *catalog.Data) error {
 		failpoint.Enter("prepare")
 		m.lapse(d, c.Store)
