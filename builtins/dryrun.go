@@ -90,7 +90,7 @@ func (a *action) planned(s *cluster.Session, p proposal) *commit.Outcome {
 }
 
 // wouldChange says what a change does at one manager.
-func wouldChange(m cluster.Member, v *cluster.View, c wire.Change) string {
+func wouldChange(m cluster.Member, v *cluster.View, c wire.Operation) string {
 	if c.Removes() {
 		return "Would remove the store and its data"
 	}
@@ -129,7 +129,7 @@ func hasNode(nodes []wire.Node, name string) bool {
 }
 
 // difference is a line an instance that comes, goes or gets another role.
-func difference(v *cluster.View, c wire.Change) []string {
+func difference(v *cluster.View, c wire.Operation) []string {
 	var out []string
 	line := func(sign string, n wire.Node) {
 		out = append(out, fmt.Sprintf("%s %s   %s:%d   client:%d   %s", sign, n.Name, n.Host, n.ClustronPort, n.ClientPort, n.Role))
@@ -152,7 +152,7 @@ func difference(v *cluster.View, c wire.Change) []string {
 }
 
 // foreseenBy is the store as a change would leave it; nil when it would be gone.
-func foreseenBy(v *cluster.View, c wire.Change) *wire.Store {
+func foreseenBy(v *cluster.View, c wire.Operation) *wire.Store {
 	if c.Removes() {
 		return nil
 	}
@@ -160,7 +160,7 @@ func foreseenBy(v *cluster.View, c wire.Change) *wire.Store {
 	if v.Latest != nil {
 		store = *v.Latest
 	}
-	store.Operation, store.Change, store.Revision, store.Home = c.Creation, c.ID, c.BaseRevision+1, c.Home
+	store.Creation, store.LastOperation, store.Revision, store.Home = c.Creation, c.ID, c.BaseRevision+1, c.Home
 	store.Managers, store.Founders, store.Digest = c.Managers, c.Founders, wire.Digest(c.Store, c.Nodes)
 	store.Instances, store.Leaving = nil, nil
 	for _, n := range c.Nodes {

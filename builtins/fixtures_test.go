@@ -13,7 +13,7 @@ import (
 func TestMoments(t *testing.T) {
 	for nodes, compressed := range map[int]bool{1: false, wire.MaxInstances: true} {
 		for dry, want := range map[bool]string{true: "", false: "prepare"} {
-			change := wire.Change{DryRun: dry, Nodes: make([]wire.Node, nodes)}
+			change := wire.Operation{DryRun: dry, Nodes: make([]wire.Node, nodes)}
 			for i := range change.Nodes {
 				change.Nodes[i] = wire.Node{Name: fmt.Sprintf("orders-%d", i+1), Host: "127.43.0.11", ClustronPort: 7811, ClientPort: 7861}
 			}

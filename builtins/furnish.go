@@ -135,7 +135,7 @@ func (r *Run) makeStore(c *runtime.Call, s *cluster.Session, store string, nodes
 	p.change.Founders = wire.Founders(p.change.Nodes)
 	runner := &commit.Runner{
 		Transport: transport{client: r.Client, managers: s.Members(), timeout: params.QueryTimeout(c)}, Clock: clock{},
-		Change: p.change, Claimed: nodeNames(nodes), Verb: "Created", Parallel: true, Settle: params.QueryTimeout(c),
+		Operation: p.change, Claimed: nodeNames(nodes), Verb: "Created", Parallel: true, Settle: params.QueryTimeout(c),
 	}
 	for _, m := range s.Members() {
 		runner.Names = append(runner.Names, m.Endpoint.String())

@@ -19,7 +19,7 @@ type underWay struct {
 }
 
 // begin notes a change until done is called.
-func (u *underWay) begin(builtin string, s *cluster.Session, c *wire.Change) (done func()) {
+func (u *underWay) begin(builtin string, s *cluster.Session, c *wire.Operation) (done func()) {
 	managers := "…"
 	if len(s.Members()) <= 5 {
 		managers = strings.ReplaceAll(cluster.Listed(s.Endpoints()), ", ", ",")

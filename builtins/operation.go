@@ -18,7 +18,7 @@ import (
 
 // proposal is a change of topology that all managers are to take.
 type proposal struct {
-	change wire.Change
+	change wire.Operation
 	// claimed are the new nodes.
 	claimed []string
 	// view is what the change was planned on.
@@ -36,9 +36,9 @@ func (r *Run) propose(s *cluster.Session, v *cluster.View, action string) (propo
 		return proposal{}, fmt.Errorf("no operation id: %w", err)
 	}
 	managers, home := cluster.Participants(s.Members())
-	c := wire.Change{ID: id.String(), Action: action, Store: v.Name, Owner: r.Owner(), Home: home, Managers: managers, Creation: id.String()}
+	c := wire.Operation{ID: id.String(), Action: action, Store: v.Name, Owner: r.Owner(), Home: home, Managers: managers, Creation: id.String()}
 	if v.Latest != nil {
-		c.Creation, c.BaseRevision, c.BaseOperation = v.Latest.Operation, v.Latest.Revision, v.Latest.Change
+		c.Creation, c.BaseRevision, c.BaseOperation = v.Latest.Creation, v.Latest.Revision, v.Latest.LastOperation
 		if v.Latest.Home != "" {
 			c.Home = v.Latest.Home
 		}
@@ -117,7 +117,7 @@ const maxSettle = time.Minute
 func (a *action) attempt(s *cluster.Session, p proposal) (*commit.Outcome, *commit.Runner) {
 	r := &commit.Runner{
 		Transport: a.transport(s), Clock: clock{},
-		Change: p.change, Claimed: p.claimed, Verb: p.done,
+		Operation: p.change, Claimed: p.claimed, Verb: p.done,
 		Parallel: params.Parallelism(a.call) != 1, FailFast: a.call.Bool("fail_fast"), Settle: min(a.timeout, maxSettle),
 	}
 	if !p.change.DryRun {

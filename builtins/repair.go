@@ -64,7 +64,7 @@ func (r *Run) repairStore(c *runtime.Call) (any, error) {
 	}
 	if repair.IsHome(lost.Identity) {
 		a.open(s, wire.RepairAction)
-		a.keep(s, proposal{change: wire.Change{Action: wire.RepairAction}}, repair.WithoutHome(c.Context(), lost), false)
+		a.keep(s, proposal{change: wire.Operation{Action: wire.RepairAction}}, repair.WithoutHome(c.Context(), lost), false)
 		return a.end()
 	}
 	if a.answers(lost) {
@@ -79,13 +79,13 @@ func (a *action) planRepair(s *cluster.Session) {
 		out.Rows = append(out.Rows, commit.Row{Result: commit.Planned, Code: "planned", Message: "Would settle what is pending"})
 	}
 	a.open(s, wire.RepairAction)
-	a.keep(s, proposal{change: wire.Change{Action: wire.RepairAction}}, out, false)
+	a.keep(s, proposal{change: wire.Operation{Action: wire.RepairAction}}, out, false)
 }
 
 func (a *action) settle(s *cluster.Session, repair *commit.Repair) {
 	a.open(s, wire.RepairAction)
 	out := repair.Settle(a.call.Context())
-	a.keep(s, proposal{change: wire.Change{Action: wire.RepairAction}}, out, false)
+	a.keep(s, proposal{change: wire.Operation{Action: wire.RepairAction}}, out, false)
 	if out.State == commit.Made {
 		a.run.Reporter.Notice(fanout.Printable(out.Summary))
 	}

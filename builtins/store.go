@@ -92,7 +92,7 @@ func (r *Run) creation(c *runtime.Call, s *cluster.Session, nodes []wire.Node) (
 // keptEverywhere says whether every manager of the session keeps the store, and the same one.
 func keptEverywhere(v *cluster.View) bool {
 	for _, s := range v.Sightings {
-		if s.Store == nil || s.Store.Change != v.Latest.Change || s.Store.Digest != v.Latest.Digest {
+		if s.Store == nil || s.Store.LastOperation != v.Latest.LastOperation || s.Store.Digest != v.Latest.Digest {
 			return false
 		}
 	}
@@ -155,7 +155,7 @@ func (r *Run) createRequest(c *runtime.Call, s *cluster.Session, name string, no
 	create := &wire.CreateStore{Name: name, Nodes: nodes}
 	for _, seen := range v.Sightings {
 		if seen.Store != nil && samePlan(seen.Store.Nodes(), nodes) {
-			create.Operation, create.Managers, create.Home = seen.Store.Operation, seen.Store.Managers, seen.Store.Home
+			create.Operation, create.Managers, create.Home = seen.Store.Creation, seen.Store.Managers, seen.Store.Home
 			return create, nil
 		}
 	}

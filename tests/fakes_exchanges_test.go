@@ -40,7 +40,7 @@ func prepare(says string, n int, edits ...edit) exchange {
 }
 
 func preflight(says string, n int, edits ...edit) exchange {
-	return prepare(says, n, append([]edit{func(_ *party, c *wire.Change) { c.DryRun = true }}, edits...)...)
+	return prepare(says, n, append([]edit{func(_ *party, c *wire.Operation) { c.DryRun = true }}, edits...)...)
 }
 
 func commit(says string, n, epoch int) exchange {
@@ -60,29 +60,29 @@ func renew(says string, n int) exchange { return to(says, wire.OperationPath(opI
 
 // Edits.
 
-func store(name string) edit { return func(_ *party, c *wire.Change) { c.Store = name } }
+func store(name string) edit { return func(_ *party, c *wire.Operation) { c.Store = name } }
 
-func epoch(e uint64) edit { return func(_ *party, c *wire.Change) { c.Epoch = e } }
+func epoch(e uint64) edit { return func(_ *party, c *wire.Operation) { c.Epoch = e } }
 
-func founding(_ *party, c *wire.Change) { c.Founding = true }
+func founding(_ *party, c *wire.Operation) { c.Founding = true }
 
 // widening builds on a revision of the store that operation 1 made, and gives it so many instances.
 func widening(revision uint64, base, count int) edit {
-	return func(p *party, c *wire.Change) {
+	return func(p *party, c *wire.Operation) {
 		c.Action, c.Creation, c.BaseRevision, c.BaseOperation = wire.AddInstanceAction, opID(1), revision, opID(base)
 		c.Nodes = p.nodes("orders", count, 17811)
 	}
 }
 
-func narrowing(_ *party, c *wire.Change) {
+func narrowing(_ *party, c *wire.Operation) {
 	c.Action, c.Nodes = wire.RemoveInstanceAction, c.Nodes[:len(c.Nodes)-1]
 }
 
-func removing(_ *party, c *wire.Change) { c.Action, c.Nodes = wire.RemoveStoreAction, nil }
+func removing(_ *party, c *wire.Operation) { c.Action, c.Nodes = wire.RemoveStoreAction, nil }
 
 // kept has other managers keep the store too, of which the first decides.
 func kept(by ...wire.Manager) edit {
-	return func(p *party, c *wire.Change) {
+	return func(p *party, c *wire.Operation) {
 		c.Home, c.Managers = by[0].Identity, append([]wire.Manager{p.self()}, by...)
 	}
 }
@@ -96,7 +96,7 @@ var (
 var (
 	orders, farOrders = wire.StorePath("OrdersStore"), wire.StorePath("FarStore")
 	first             = wire.InstancePath("OrdersStore", "orders-1")
-	far               = []edit{store("FarStore"), kept(elsewhere, further), func(p *party, c *wire.Change) { c.Nodes = p.nodes("far", 1, 17831) }}
+	far               = []edit{store("FarStore"), kept(elsewhere, further), func(p *party, c *wire.Operation) { c.Nodes = p.nodes("far", 1, 17831) }}
 )
 
 func farther(more ...edit) []edit { return append(append([]edit(nil), far...), more...) }
@@ -110,7 +110,7 @@ var exchanges = []exchange{
 	prepare("state:pending", 1),
 	prepare("epoch:3", 1, epoch(3)),
 	prepare("epoch:3", 1, epoch(2)),
-	prepare("operation_differs", 1, func(_ *party, c *wire.Change) { c.Owner = "another" }),
+	prepare("operation_differs", 1, func(_ *party, c *wire.Operation) { c.Owner = "another" }),
 	preflight("store_busy", 2),
 	prepare("store_busy", 2, store("ORDERSSTORE")),
 	prepare("port_taken", 2, store("OtherStore")),
@@ -137,15 +137,15 @@ var exchanges = []exchange{
 	preflight("store_exists", 2, store("ordersstore")),
 	preflight("stale_revision", 2, widening(2, 1, 2)),
 	preflight("stale_revision", 2, widening(1, 9, 2)),
-	preflight("store_exists", 2, widening(1, 1, 2), func(_ *party, c *wire.Change) { c.Creation = opID(9) }),
+	preflight("store_exists", 2, widening(1, 1, 2), func(_ *party, c *wire.Operation) { c.Creation = opID(9) }),
 	preflight("wrong_home", 2, widening(1, 1, 2), kept(elsewhere)),
 	preflight("stale_revision", 2, widening(1, 1, 2), store("NoStore")),
 	preflight("store_not_found", 2, removing, store("NoStore")),
 	preflight("bad_name", 2, store("No Store")),
-	preflight("bad_topology", 2, func(_ *party, c *wire.Change) { c.Nodes = nil }),
-	preflight("bad_topology", 2, func(_ *party, c *wire.Change) { c.Nodes = append(c.Nodes, c.Nodes...) }),
-	preflight("bad_request", 2, func(_ *party, c *wire.Change) { c.Home = further.Identity }),
-	preflight("wrong_manager", 2, func(_ *party, c *wire.Change) { c.Home, c.Managers = further.Identity, []wire.Manager{further} }),
+	preflight("bad_topology", 2, func(_ *party, c *wire.Operation) { c.Nodes = nil }),
+	preflight("bad_topology", 2, func(_ *party, c *wire.Operation) { c.Nodes = append(c.Nodes, c.Nodes...) }),
+	preflight("bad_request", 2, func(_ *party, c *wire.Operation) { c.Home = further.Identity }),
+	preflight("wrong_manager", 2, func(_ *party, c *wire.Operation) { c.Home, c.Managers = further.Identity, []wire.Manager{further} }),
 	post("wrong_manager", wire.OperationsPath()),
 	post("wrong_manager", wire.SettlePath("OrdersStore")),
 
@@ -186,7 +186,7 @@ var exchanges = []exchange{
 	preflight("store_started", 7, widening(3, 6, 2), narrowing, founding),
 
 	// Decided elsewhere.
-	prepare("wrong_home", 8, store("FarStore"), func(p *party, c *wire.Change) { c.Managers = append(c.Managers, elsewhere) }),
+	prepare("wrong_home", 8, store("FarStore"), func(p *party, c *wire.Operation) { c.Managers = append(c.Managers, elsewhere) }),
 	prepare("state:pending", 8, far...),
 	renew("wrong_home", 8),
 	to("home_silent", wire.SettlePath("FarStore")),
@@ -194,7 +194,7 @@ var exchanges = []exchange{
 	commit("state:committed", 8, 1),
 	get("status:Stopped", farOrders),
 	to("home_silent", wire.SettlePath("FarStore")),
-	preflight("missing_manager", 9, farther(kept(elsewhere), widening(1, 8, 2), func(p *party, c *wire.Change) { c.Creation = opID(8) })...),
+	preflight("missing_manager", 9, farther(kept(elsewhere), widening(1, 8, 2), func(p *party, c *wire.Operation) { c.Creation = opID(8) })...),
 
 	// For one manager alone.
 	create("code:ok", "UsersStore", 1),

@@ -30,11 +30,11 @@ func (p *party) self() wire.Manager {
 }
 
 // edit makes another change of one.
-type edit func(*party, *wire.Change)
+type edit func(*party, *wire.Operation)
 
 // change is operation n: it makes a store with one instance, kept by this manager alone, unless it is edited.
-func (p *party) change(n int, edits ...edit) wire.Change {
-	c := wire.Change{
+func (p *party) change(n int, edits ...edit) wire.Operation {
+	c := wire.Operation{
 		ID: opID(n), Action: wire.CreateAction, Store: "OrdersStore", Owner: "tester", Home: p.identity, Managers: []wire.Manager{p.self()},
 		Epoch: 1, Creation: opID(n), Desired: wire.DesiredStopped, Nodes: p.nodes("orders", 1, 17811),
 	}

@@ -118,7 +118,7 @@ func TestTheSecondCtrlCSaysWhatIsUnderWay(t *testing.T) {
 		_ = json.NewEncoder(w).Encode(value)
 	}
 	manager := http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var change wire.Change
+		var change wire.Operation
 		switch {
 		case r.URL.Path == wire.InfoPath():
 			answer(w, 200, wire.Info{Identity: "m1", Host: host, Listen: host + ":7801", Version: wire.Version})

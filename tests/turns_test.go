@@ -20,7 +20,7 @@ type held struct {
 	t       *testing.T
 	hosts   []string
 	clients []wire.Info
-	change  wire.Change
+	change  wire.Operation
 }
 
 // hold prepares the making of OrdersStore at two managers of its own.
@@ -35,7 +35,7 @@ func hold(t *testing.T, block int) *held {
 		}
 	}
 	id := "0198f0a0-5d2e-7c41-9d0f-2f6f8f3f7a11"
-	h.change = wire.Change{
+	h.change = wire.Operation{
 		ID: id, Action: wire.CreateAction, Store: "OrdersStore", Owner: "alice@ops-1, process 4711", Creation: id, Epoch: 1,
 		Nodes: []wire.Node{{Name: "other-1", Host: h.hosts[0], ClustronPort: 7811, ClientPort: 7861, Role: wire.Data}},
 	}

@@ -124,7 +124,7 @@ func TestInstancesOutliveTheManager(t *testing.T) {
 			t.Errorf("after %s: processes %v, want the same as before, %v", signal, now, pids)
 		}
 		after := d.store("OrdersStore")
-		if after.Revision != before.Revision || after.Digest != before.Digest || after.Operation != before.Operation {
+		if after.Revision != before.Revision || after.Digest != before.Digest || after.Creation != before.Creation {
 			t.Errorf("after %s: %+v, want %+v", signal, after, before)
 		}
 		again := info

@@ -121,7 +121,7 @@ type Outcome struct {
 type Runner struct {
 	Transport Transport
 	Clock     Clock
-	Change    wire.Change
+	Operation wire.Operation
 	// Names are the managers' as people know them, in the order of Change.Managers.
 	Names []string
 	// Claimed are the nodes each of which exactly one manager has to take for its own.
@@ -157,18 +157,18 @@ func (r *Runner) Run(ctx context.Context) *Outcome {
 	if refused != nil {
 		return refused
 	}
-	if r.Change.DryRun {
+	if r.Operation.DryRun {
 		return r.planned()
 	}
-	r.Change.Epoch = epoch + 1
+	r.Operation.Epoch = epoch + 1
 	return r.make(ctx)
 }
 
 func (r *Runner) start() {
-	r.rows = make([]Row, len(r.Change.Managers))
+	r.rows = make([]Row, len(r.Operation.Managers))
 	r.seen = make([]bool, len(r.rows))
-	for i, m := range r.Change.Managers {
-		if m.Identity == r.Change.Home {
+	for i, m := range r.Operation.Managers {
+		if m.Identity == r.Operation.Home {
 			r.home = i
 		}
 	}

@@ -30,7 +30,7 @@ func (r *Repair) WithoutHome(ctx context.Context, lost wire.Manager) *Outcome {
 			return r.halfDone(fenced, left)
 		}
 		if s.state.Configuration != nil {
-			committed = append(committed, s.state.Configuration.Change)
+			committed = append(committed, s.state.Configuration.LastOperation)
 		}
 		if me := r.Managers[i].Identity; !s.state.Suspect && (home == "" || me < home) && r.willKeep(fenced, me) {
 			home = me

@@ -25,7 +25,7 @@ func (r *Runner) make(ctx context.Context) *Outcome {
 func (r *Runner) votes(ctx context.Context) (votes []answer, all bool) {
 	for range restarts {
 		r.encode(false)
-		votes = make([]answer, len(r.Change.Managers))
+		votes = make([]answer, len(r.Operation.Managers))
 		for i := range votes {
 			votes[i] = read(Reply{Class: NotSent, Message: "not asked: the change was given up before it"})
 		}
@@ -43,21 +43,21 @@ func (r *Runner) votes(ctx context.Context) (votes []answer, all bool) {
 		higher := uint64(0)
 		for _, v := range votes {
 			all = all && r.yes(v)
-			if v.code() == wire.CodeStaleEpoch && v.refusal.Epoch < r.Change.Epoch+wire.EpochStep {
+			if v.code() == wire.CodeStaleEpoch && v.refusal.Epoch < r.Operation.Epoch+wire.EpochStep {
 				higher = max(higher, v.refusal.Epoch)
 			}
 		}
 		if all || higher == 0 {
 			break
 		}
-		r.Change.Epoch = higher + 1
+		r.Operation.Epoch = higher + 1
 	}
 	return votes, all
 }
 
 // yes says whether an answer is a vote for the change as it stands.
 func (r *Runner) yes(a answer) bool {
-	return a.refusal == nil && a.op.State == wire.OperationPending && a.op.Epoch == r.Change.Epoch
+	return a.refusal == nil && a.op.State == wire.OperationPending && a.op.Epoch == r.Operation.Epoch
 }
 
 // decideFor has the home commit. Whatever it answers then holds.
@@ -152,10 +152,10 @@ func (r *Runner) tell(ctx context.Context) *Outcome {
 		r.show(requests[i].To, row)
 	}})
 	out := &Outcome{State: Made, Rows: r.rows}
-	out.Summary = fmt.Sprintf("%s: %s on all of %d managers", r.Change.Store, lower(r.Verb), len(r.rows))
+	out.Summary = fmt.Sprintf("%s: %s on all of %d managers", r.Operation.Store, lower(r.Verb), len(r.rows))
 	if follow > 0 {
 		out.Summary = fmt.Sprintf("%s: committed, and %s on %d of %d managers; %s when they answer again",
-			r.Change.Store, lower(r.Verb), len(r.rows)-follow, len(r.rows), r.named(Failed, "follows by itself", "follow by themselves"))
+			r.Operation.Store, lower(r.Verb), len(r.rows)-follow, len(r.rows), r.named(Failed, "follows by itself", "follow by themselves"))
 	}
 	return out
 }
@@ -195,7 +195,7 @@ func (r *Runner) back(ctx context.Context, votes []answer) *Outcome {
 		r.showAll()
 	}
 	out.Rows = r.rows
-	out.Summary = fmt.Sprintf("%s: nothing stays changed on any of %d managers", r.Change.Store, len(r.rows))
+	out.Summary = fmt.Sprintf("%s: nothing stays changed on any of %d managers", r.Operation.Store, len(r.rows))
 	return out
 }
 
@@ -216,11 +216,11 @@ func (r *Runner) undone(v answer) Row {
 func (r *Runner) forgotten(votes []answer) *Outcome {
 	for i, v := range votes {
 		r.rows[i] = v.row(Failed, CodeUndecided, "whether the change was made is not known any more: many others of the store came after it, or the home's disk has lost it")
-		r.rows[i].Hint = fmt.Sprintf("look with store_status(%q), then make what is missing", r.Change.Store)
+		r.rows[i].Hint = fmt.Sprintf("look with store_status(%q), then make what is missing", r.Operation.Store)
 	}
 	r.showAll()
 	return &Outcome{State: Undecided, Rows: r.rows, Summary: fmt.Sprintf(
-		"%s: not known whether changed: %s, which decides, does not remember the change", r.Change.Store, r.Names[r.home])}
+		"%s: not known whether changed: %s, which decides, does not remember the change", r.Operation.Store, r.Names[r.home])}
 }
 
 // undecided ends without knowing. Nobody was told anything but the home.
@@ -237,5 +237,5 @@ func (r *Runner) undecided(home answer, votes []answer) *Outcome {
 	r.showAll()
 	return &Outcome{State: Undecided, Rows: r.rows, Summary: fmt.Sprintf(
 		"%s: not known whether changed: %s, which decides, does not answer; all managers follow it when it does, and repair_store settles it when it never does",
-		r.Change.Store, r.Names[r.home])}
+		r.Operation.Store, r.Names[r.home])}
 }

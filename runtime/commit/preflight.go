@@ -15,7 +15,7 @@ import (
 func (r *Runner) preflight(ctx context.Context) (epoch uint64, refused *Outcome) {
 	r.encode(true)
 	var requests []Request
-	for i := range r.Change.Managers {
+	for i := range r.Operation.Managers {
 		requests = append(requests, r.prepare(i))
 	}
 	answers := make([]answer, len(requests))
@@ -50,7 +50,7 @@ func (r *Runner) preflight(ctx context.Context) (epoch uint64, refused *Outcome)
 		r.showAll()
 	}
 	out.Rows = r.rows
-	out.Summary = fmt.Sprintf("%s: nothing was changed on any of %d managers: %s", r.Change.Store, len(r.rows), r.culprits(failed))
+	out.Summary = fmt.Sprintf("%s: nothing was changed on any of %d managers: %s", r.Operation.Store, len(r.rows), r.culprits(failed))
 	return 0, out
 }
 
@@ -125,8 +125,8 @@ func (r *Runner) unclaimed(answers []answer) map[int]Row {
 }
 
 func (r *Runner) node(name string) wire.Node {
-	i := slices.IndexFunc(r.Change.Nodes, func(n wire.Node) bool { return n.Name == name })
-	return r.Change.Nodes[i]
+	i := slices.IndexFunc(r.Operation.Nodes, func(n wire.Node) bool { return n.Name == name })
+	return r.Operation.Nodes[i]
 }
 
 // planned is the outcome of a dry run that nothing speaks against.
@@ -134,5 +134,5 @@ func (r *Runner) planned() *Outcome {
 	for i := range r.rows {
 		r.show(i, Row{Result: Planned, Code: "planned", Status: 200, Attempts: 1})
 	}
-	return &Outcome{State: Plan, Rows: r.rows, Summary: fmt.Sprintf("%s: nothing was changed: this was a dry run", r.Change.Store)}
+	return &Outcome{State: Plan, Rows: r.rows, Summary: fmt.Sprintf("%s: nothing was changed: this was a dry run", r.Operation.Store)}
 }

@@ -174,9 +174,9 @@ func (r *Repair) settled(before, now stateReply, home *wire.Configuration) Row {
 		p := now.state.Pending
 		row.Result, row.Code = Failed, wire.CodeStoreBusy
 		row.Message = fmt.Sprintf("%s is still being made by %s (operation %s)", p.Action, p.Owner, p.ID)
-	case home != nil && mine != nil && mine.Change != home.Change:
+	case home != nil && mine != nil && mine.LastOperation != home.LastOperation:
 		row.Result, row.Code = Failed, wire.CodeStaleRevision
-		row.Message = fmt.Sprintf("has revision %d (%s), the home %d (%s)", mine.Revision, mine.Change, home.Revision, home.Change)
+		row.Message = fmt.Sprintf("has revision %d (%s), the home %d (%s)", mine.Revision, mine.LastOperation, home.Revision, home.LastOperation)
 	case mine == nil && home != nil && slices.ContainsFunc(home.Managers, func(m wire.Manager) bool { return m.Identity == now.state.Manager }):
 		row.Result, row.Code = Failed, wire.CodeStoreNotFound
 		row.Message = "does not have the store, which it is to keep by the home's word"
@@ -185,7 +185,7 @@ func (r *Repair) settled(before, now stateReply, home *wire.Configuration) Row {
 		row.Code, row.Message = wire.CodeOK, fmt.Sprintf("%s: %s", was.Action, now.state.Of(was.ID))
 	case before.state.Configuration == nil && mine != nil:
 		row.Code, row.Message = wire.CodeOK, fmt.Sprintf("Had forgotten the store; took revision %d from the home", mine.Revision)
-	case before.state.Configuration != nil && mine != nil && before.state.Configuration.Change != mine.Change:
+	case before.state.Configuration != nil && mine != nil && before.state.Configuration.LastOperation != mine.LastOperation:
 		row.Code, row.Message = wire.CodeOK, fmt.Sprintf("Took revision %d from the home", mine.Revision)
 	}
 	return row

@@ -21,7 +21,7 @@ var keepers = []wire.Manager{{Identity: "a", URL: "http://10.0.0.11:7801"}, {Ide
 // has is what a manager has of the store, changed by f.
 func has(identity, change string, f func(*wire.StoreState)) Reply {
 	s := wire.StoreState{Manager: identity, Store: "OrdersStore", Epoch: 3, Configuration: &wire.Configuration{
-		Operation: "op-1", Change: change, Revision: 2, Epoch: 3, Home: "a", Managers: keepers,
+		Creation: "op-1", LastOperation: change, Revision: 2, Epoch: 3, Home: "a", Managers: keepers,
 	}}
 	if f != nil {
 		f(&s)

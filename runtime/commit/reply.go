@@ -45,8 +45,8 @@ func (r *Runner) read(q Request, reply Reply) answer {
 		return a
 	}
 	message := ""
-	switch to := r.Change.Managers[q.To].Identity; {
-	case a.op.ID != r.Change.ID:
+	switch to := r.Operation.Managers[q.To].Identity; {
+	case a.op.ID != r.Operation.ID:
 		message = "answered about another operation"
 	case a.op.Manager != to:
 		message = fmt.Sprintf("answered as manager %s, not as %s", a.op.Manager, to)
@@ -81,29 +81,29 @@ func (a answer) row(result Result, code, message string) Row {
 
 // The messages to manager i.
 
-func (r *Runner) to(i int) string { return "to=" + url.QueryEscape(r.Change.Managers[i].Identity) }
+func (r *Runner) to(i int) string { return "to=" + url.QueryEscape(r.Operation.Managers[i].Identity) }
 
 func (r *Runner) prepare(i int) Request {
 	return Request{To: i, Method: "POST", Path: wire.OperationsPath(), Query: r.to(i), Body: r.body}
 }
 
 func (r *Runner) commit(i int) Request {
-	query := r.to(i) + "&epoch=" + strconv.FormatUint(r.Change.Epoch, 10)
-	return Request{To: i, Method: "POST", Path: wire.OperationPath(r.Change.ID) + "/commit", Query: query, ends: []wire.OperationState{wire.OperationCommitted}}
+	query := r.to(i) + "&epoch=" + strconv.FormatUint(r.Operation.Epoch, 10)
+	return Request{To: i, Method: "POST", Path: wire.OperationPath(r.Operation.ID) + "/commit", Query: query, ends: []wire.OperationState{wire.OperationCommitted}}
 }
 
 func (r *Runner) abort(i int) Request {
-	body, _ := json.Marshal(wire.Abort{Store: r.Change.Store, Epoch: r.Change.Epoch}) // two plain fields: it can't fail
-	return Request{To: i, Method: "POST", Path: wire.OperationPath(r.Change.ID) + "/abort", Query: r.to(i), Body: body, ends: []wire.OperationState{wire.OperationAborted, wire.OperationCommitted}}
+	body, _ := json.Marshal(wire.Abort{Store: r.Operation.Store, Epoch: r.Operation.Epoch}) // two plain fields: it can't fail
+	return Request{To: i, Method: "POST", Path: wire.OperationPath(r.Operation.ID) + "/abort", Query: r.to(i), Body: body, ends: []wire.OperationState{wire.OperationAborted, wire.OperationCommitted}}
 }
 
 func (r *Runner) renew() Request {
-	return Request{To: r.home, Method: "POST", Path: wire.OperationPath(r.Change.ID) + "/renew", Query: r.to(r.home)}
+	return Request{To: r.home, Method: "POST", Path: wire.OperationPath(r.Operation.ID) + "/renew", Query: r.to(r.home)}
 }
 
 // encode makes the body that all managers get.
 func (r *Runner) encode(dry bool) {
-	change := r.Change
+	change := r.Operation
 	change.DryRun = dry
 	r.body, _ = json.Marshal(change) // strings, numbers and lists of them: it can't fail
 }
@@ -111,7 +111,7 @@ func (r *Runner) encode(dry bool) {
 // others are the requests to all managers but the home.
 func (r *Runner) others(make func(int) Request) []Request {
 	var out []Request
-	for i := range r.Change.Managers {
+	for i := range r.Operation.Managers {
 		if i != r.home {
 			out = append(out, make(i))
 		}

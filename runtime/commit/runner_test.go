@@ -145,7 +145,7 @@ func TestBusyIsForTheCallerToWait(t *testing.T) {
 func TestADryRunEndsAfterThePreflight(t *testing.T) {
 	w := newWorld(t, 2)
 	r := w.runner()
-	r.Change.DryRun = true
+	r.Operation.DryRun = true
 	if out := r.Run(context.Background()); out.State != Plan || results(out) != "PLANNED, PLANNED" || w.after() != "" {
 		t.Errorf("%+v, sent %s", out, w.after())
 	}

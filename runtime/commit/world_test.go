@@ -85,7 +85,7 @@ func identity(i int) string {
 
 func (w *world) reply(r Request) Reply {
 	verb := r.Path[strings.LastIndexByte(r.Path, '/')+1:]
-	var change wire.Change
+	var change wire.Operation
 	if verb == "operations" {
 		if err := json.Unmarshal(r.Body, &change); err != nil {
 			w.t.Fatal(err)
@@ -133,11 +133,11 @@ func silent() Reply { return Reply{Class: "timeout", Message: "no answer", Attem
 // runner makes a store with an instance a manager; the second manager is its home.
 func (w *world) runner() *Runner {
 	r := &Runner{Transport: w, Clock: w, Verb: "Created", Names: w.names, Settle: 30 * time.Second}
-	r.Change = wire.Change{ID: "op", Action: wire.CreateAction, Store: "OrdersStore", Home: identity(1)}
+	r.Operation = wire.Operation{ID: "op", Action: wire.CreateAction, Store: "OrdersStore", Home: identity(1)}
 	for i := range w.votes {
-		r.Change.Managers = append(r.Change.Managers, wire.Manager{Identity: identity(i), URL: "http://" + w.names[i]})
+		r.Operation.Managers = append(r.Operation.Managers, wire.Manager{Identity: identity(i), URL: "http://" + w.names[i]})
 		name := fmt.Sprintf("orders-%d", i+1)
-		r.Change.Nodes = append(r.Change.Nodes, wire.Node{Name: name, Host: fmt.Sprintf("10.0.0.%d", 11+i), Manager: w.names[i]})
+		r.Operation.Nodes = append(r.Operation.Nodes, wire.Node{Name: name, Host: fmt.Sprintf("10.0.0.%d", 11+i), Manager: w.names[i]})
 		r.Claimed = append(r.Claimed, name)
 	}
 	return r

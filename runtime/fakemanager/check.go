@@ -19,7 +19,7 @@ func checkForm(store string, nodes []wire.Node) *wire.Result {
 }
 
 // checkChange refuses a change that no manager could vote for.
-func checkChange(c *wire.Change) *wire.Result {
+func checkChange(c *wire.Operation) *wire.Result {
 	switch {
 	case !keeps(c.Managers, c.Home):
 		return refuse(wire.CodeBadRequest, "home: %q is none of the managers", c.Home)
@@ -32,7 +32,7 @@ func checkChange(c *wire.Change) *wire.Result {
 }
 
 // check returns the first thing that speaks against a change on this manager, in a real one's order.
-func (m *manager) check(e *entry, c *wire.Change) *wire.Result {
+func (m *manager) check(e *entry, c *wire.Operation) *wire.Result {
 	if !keeps(c.Managers, m.identity) {
 		return wrongManager(m.identity)
 	}
@@ -54,7 +54,7 @@ func (m *manager) check(e *entry, c *wire.Change) *wire.Result {
 }
 
 // checkBase holds what the change builds on against what is there.
-func (m *manager) checkBase(e *entry, c *wire.Change) *wire.Result {
+func (m *manager) checkBase(e *entry, c *wire.Operation) *wire.Result {
 	s := e.Configuration
 	switch {
 	case s == nil && c.Removes():
@@ -67,15 +67,15 @@ func (m *manager) checkBase(e *entry, c *wire.Change) *wire.Result {
 		return refuse(wire.CodeStoreExists, "store %s is there already: names that differ only in case can't both exist", e.Store)
 	case c.BaseRevision == 0:
 		return refuse(wire.CodeStoreExists, "store %s is there already with another topology", e.Store)
-	case s.Revision != c.BaseRevision || s.Change != c.BaseOperation:
+	case s.Revision != c.BaseRevision || s.LastOperation != c.BaseOperation:
 		return refuse(wire.CodeStaleRevision, "%s is at revision %d (operation %s), the change builds on %d (%s): read the store again, then repeat",
-			e.Store, s.Revision, s.Change, c.BaseRevision, c.BaseOperation)
+			e.Store, s.Revision, s.LastOperation, c.BaseRevision, c.BaseOperation)
 	}
 	return nil
 }
 
 // checkHome says whether the change names the manager that decides, and all that keep the store.
-func checkHome(s *wire.Configuration, c *wire.Change) *wire.Result {
+func checkHome(s *wire.Configuration, c *wire.Operation) *wire.Result {
 	home := c.Home
 	switch {
 	case s != nil && s.Home != "":
@@ -102,10 +102,10 @@ func keeps(managers []wire.Manager, identity string) bool {
 }
 
 // checkInstances holds the topology against what this manager has.
-func (m *manager) checkInstances(e *entry, c *wire.Change) *wire.Result {
+func (m *manager) checkInstances(e *entry, c *wire.Operation) *wire.Result {
 	s := e.Configuration
-	if s != nil && s.Operation != c.Creation {
-		return refuse(wire.CodeStoreExists, "store %s is another one here, made by operation %s: remove it, or take another name", e.Store, s.Operation)
+	if s != nil && s.Creation != c.Creation {
+		return refuse(wire.CodeStoreExists, "store %s is another one here, made by operation %s: remove it, or take another name", e.Store, s.Creation)
 	}
 	if c.Founding {
 		for name, in := range e.own {
@@ -155,7 +155,7 @@ func shared(a, b wire.Node) int {
 }
 
 // claims are the names of the nodes that this manager takes for its own.
-func (m *manager) claims(c *wire.Change) []string {
+func (m *manager) claims(c *wire.Operation) []string {
 	var names []string
 	for _, n := range c.Nodes {
 		if m.owns(n) {

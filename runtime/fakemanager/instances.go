@@ -32,12 +32,12 @@ func (m *manager) createStore(r *request) any {
 	}
 	nodes = wire.AssignRoles(nodes)
 	c := &wire.Configuration{
-		Operation: create.Operation, Revision: 1, Epoch: e.Epoch + 1, Digest: wire.Digest(create.Name, nodes),
+		Creation: create.Operation, Revision: 1, Epoch: e.Epoch + 1, Digest: wire.Digest(create.Name, nodes),
 		Home: create.Home, Managers: create.Managers, Founders: wire.Founders(nodes), Nodes: nodes,
 	}
-	c.Change = "d-" + c.Digest[:32]
-	if c.Operation == "" {
-		c.Operation = c.Change
+	c.LastOperation = "d-" + c.Digest[:32]
+	if c.Creation == "" {
+		c.Creation = c.LastOperation
 	}
 	m.take(e, c, wire.DesiredStopped)
 	return done("Created")

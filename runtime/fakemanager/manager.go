@@ -28,7 +28,7 @@ type manager struct {
 type entry struct {
 	wire.StoreState
 	// change is the pending one, heard when a sign of life came from its runner.
-	change *wire.Change
+	change *wire.Operation
 	heard  time.Time
 	// own are the store's instances of this manager.
 	own map[string]*wire.Instance

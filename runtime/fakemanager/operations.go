@@ -37,7 +37,7 @@ func (m *manager) prepare(r *request) any {
 }
 
 // vote keeps a change, unless something speaks against it.
-func (m *manager) vote(e *entry, c *wire.Change, digest string) any {
+func (m *manager) vote(e *entry, c *wire.Operation, digest string) any {
 	if r := m.check(e, c); r != nil {
 		return r
 	}
@@ -144,7 +144,7 @@ func (m *manager) end(e *entry, state wire.OperationState) wire.OperationStatus 
 	default:
 		e.Store = c.Store
 		m.take(e, &wire.Configuration{
-			Operation: c.Creation, Change: c.ID, Revision: c.BaseRevision + 1, Epoch: p.Epoch, Digest: wire.Digest(c.Store, c.Nodes),
+			Creation: c.Creation, LastOperation: c.ID, Revision: c.BaseRevision + 1, Epoch: p.Epoch, Digest: wire.Digest(c.Store, c.Nodes),
 			Home: c.Home, Managers: c.Managers, Founders: c.Founders, Nodes: c.Nodes,
 		}, c.Desired)
 	}

@@ -92,17 +92,17 @@ func (r *request) decode(into any) *wire.Result {
 type changes struct {
 	mu     sync.Mutex
 	body   []byte
-	last   *wire.Change
+	last   *wire.Operation
 	digest string
 }
 
-func (k *changes) read(r *request) (*wire.Change, string, *wire.Result) {
+func (k *changes) read(r *request) (*wire.Operation, string, *wire.Result) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.last != nil && bytes.Equal(k.body, r.body) {
 		return k.last, k.digest, nil
 	}
-	c := &wire.Change{}
+	c := &wire.Operation{}
 	if bad := r.decode(c); bad != nil {
 		return nil, "", bad
 	}

@@ -93,8 +93,8 @@ func (n *network) managers() []wire.Manager {
 }
 
 // creation is the operation that makes OrdersStore with an instance on each of the first managers.
-func (n *network) creation(id, instances int) wire.Change {
-	c := wire.Change{
+func (n *network) creation(id, instances int) wire.Operation {
+	c := wire.Operation{
 		ID: fmt.Sprintf("0198f0a0-0000-7000-8000-%012d", id), Action: wire.CreateAction, Store: "OrdersStore", Owner: "tester",
 		Managers: n.managers(), Desired: wire.DesiredStopped,
 	}
@@ -109,8 +109,8 @@ func (n *network) creation(id, instances int) wire.Change {
 }
 
 // run brings a change to all.
-func (n *network) run(c wire.Change) *commit.Outcome {
-	r := &commit.Runner{Transport: n, Clock: n, Change: c, Names: n.plan.Addresses(), Verb: "Created", Parallel: true, Settle: time.Second}
+func (n *network) run(c wire.Operation) *commit.Outcome {
+	r := &commit.Runner{Transport: n, Clock: n, Operation: c, Names: n.plan.Addresses(), Verb: "Created", Parallel: true, Settle: time.Second}
 	for _, node := range c.Nodes {
 		r.Claimed = append(r.Claimed, node.Name)
 	}
@@ -128,7 +128,7 @@ func (n *network) state(i int) wire.StoreState {
 }
 
 // count is at how many managers a change is committed, and pending.
-func (n *network) count(c wire.Change) (committed, pending int) {
+func (n *network) count(c wire.Operation) (committed, pending int) {
 	n.t.Helper()
 	for i := range n.endpoints {
 		switch s := n.state(i); s.Of(c.ID) {

@@ -22,7 +22,7 @@ var running = wire.Instance{Status: wire.Running, Desired: wire.DesiredRunning, 
 
 // seededConfiguration is the seeded store's. Its ports are below those that new stores get.
 func seededConfiguration(p Plan) *wire.Configuration {
-	c := &wire.Configuration{Operation: "0199f3a0-0000-7000-8000-000000000000", Revision: 1}
+	c := &wire.Configuration{Creation: "0199f3a0-0000-7000-8000-000000000000", Revision: 1}
 	for i := range min(seededInstances, p.Count) {
 		host, _, _ := net.SplitHostPort(p.Address(i))
 		c.Nodes = append(c.Nodes, wire.Node{
@@ -58,7 +58,7 @@ func (m *manager) owns(n wire.Node) bool {
 func (m *manager) view(e *entry) *wire.Store {
 	c := e.Configuration
 	s := &wire.Store{
-		Name: e.Store, Engine: engine, Operation: c.Operation, Change: c.Change, Revision: c.Revision, Epoch: c.Epoch, Digest: c.Digest,
+		Name: e.Store, Engine: engine, Creation: c.Creation, LastOperation: c.LastOperation, Revision: c.Revision, Epoch: c.Epoch, Digest: c.Digest,
 		Home: c.Home, Managers: c.Managers, Founders: c.Founders, Instances: make([]wire.Instance, len(c.Nodes)), Pending: e.Pending,
 	}
 	for i, n := range c.Nodes {

@@ -54,9 +54,9 @@ const (
 	RepairAction         = "RepairStore"
 )
 
-// Change is the body of POST /operations: the configuration that a store is to have, and on what it
+// Operation is the body of POST /operations: the configuration that a store is to have, and on what it
 // builds. It is the same for every manager; the query parameter to names the one that it is sent to.
-type Change struct {
+type Operation struct {
 	// ID is a UUIDv7 that the runner made. The same ID with another content is refused.
 	ID     string `json:"id"`
 	Action string `json:"action"`
@@ -93,10 +93,10 @@ type Change struct {
 }
 
 // Removes says that the change ends the store.
-func (c *Change) Removes() bool { return len(c.Nodes) == 0 }
+func (c *Operation) Removes() bool { return len(c.Nodes) == 0 }
 
 // Digest is SHA-256 over all but the epoch, which may be raised while the operation is prepared.
-func (c *Change) Digest() string {
+func (c *Operation) Digest() string {
 	same := *c
 	same.Epoch, same.DryRun = 0, false
 	text, _ := json.Marshal(same) // strings, numbers and lists of them: it can't fail
@@ -159,16 +159,16 @@ type Verdict struct {
 
 // Configuration is what all managers of a store keep alike.
 type Configuration struct {
-	// Operation created the store; Change made this revision.
-	Operation string    `json:"operation"`
-	Change    string    `json:"change"`
-	Revision  uint64    `json:"revision"`
-	Epoch     uint64    `json:"epoch"`
-	Digest    string    `json:"digest"`
-	Home      string    `json:"home,omitempty"`
-	Managers  []Manager `json:"managers"`
-	Founders  []Founder `json:"founders"`
-	Nodes     []Node    `json:"nodes"`
+	// Creation created the store; Change made this revision.
+	Creation      string    `json:"operation"`
+	LastOperation string    `json:"change"`
+	Revision      uint64    `json:"revision"`
+	Epoch         uint64    `json:"epoch"`
+	Digest        string    `json:"digest"`
+	Home          string    `json:"home,omitempty"`
+	Managers      []Manager `json:"managers"`
+	Founders      []Founder `json:"founders"`
+	Nodes         []Node    `json:"nodes"`
 }
 
 // StoreState is what one manager has of a store's configuration, whether it has the store or not.
@@ -196,7 +196,7 @@ func (s *StoreState) Of(id string) OperationState {
 	switch {
 	case s.Pending != nil && s.Pending.ID == id:
 		return OperationPending
-	case s.Configuration != nil && s.Configuration.Change == id, s.Removed == id:
+	case s.Configuration != nil && s.Configuration.LastOperation == id, s.Removed == id:
 		return OperationCommitted
 	}
 	for _, op := range s.Decided {

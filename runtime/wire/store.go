@@ -109,10 +109,10 @@ type Store struct {
 	Status StoreStatus `json:"status"`
 	// Engine names what runs inside the instances.
 	Engine string `json:"engine"`
-	// Operation is the id of the operation that created the store.
-	Operation string `json:"operation"`
-	// Change is the id of the operation that made this revision; empty where none did.
-	Change string `json:"change,omitempty"`
+	// Creation is the id of the operation that created the store.
+	Creation string `json:"operation"`
+	// LastOperation is the id of the operation that made this revision; empty where none did.
+	LastOperation string `json:"change,omitempty"`
 	// Revision counts the store's topologies from 1.
 	Revision uint64 `json:"revision"`
 	Epoch    uint64 `json:"epoch"`

@@ -84,7 +84,7 @@ func digest(s wire.StoreState) string {
 	if s.Configuration == nil {
 		return ""
 	}
-	return s.Configuration.Change + " " + s.Configuration.Digest
+	return s.Configuration.LastOperation + " " + s.Configuration.Digest
 }
 
 // sameOnDisk holds every manager's file against what it says, and sees that nothing of the store runs.

@@ -179,7 +179,7 @@ func verb(r *http.Request, body []byte) string {
 				body, _ = io.ReadAll(z)
 			}
 		}
-		var c wire.Change
+		var c wire.Operation
 		if json.Unmarshal(body, &c) == nil && c.DryRun {
 			return preflight
 		}

@@ -183,7 +183,7 @@ func (v *View) Consistent() any {
 		return nil
 	}
 	for _, s := range v.Sightings {
-		if s.Store != nil && (s.Store.Digest != v.Latest.Digest || s.Store.Change != v.Latest.Change) {
+		if s.Store != nil && (s.Store.Digest != v.Latest.Digest || s.Store.LastOperation != v.Latest.LastOperation) {
 			return false
 		}
 	}
@@ -275,11 +275,11 @@ func (v *View) Differences() []Difference {
 		case s.Store == nil && v.keptBy(s.Member):
 			add(s, 0, "does not have the store, which others say that it keeps")
 		case s.Store == nil:
-		case s.Store.Operation != v.Latest.Operation:
-			add(s, s.Store.Revision, "has another store of that name, made by operation %s", s.Store.Operation)
+		case s.Store.Creation != v.Latest.Creation:
+			add(s, s.Store.Revision, "has another store of that name, made by operation %s", s.Store.Creation)
 		case s.Store.Revision != v.Latest.Revision:
 			add(s, s.Store.Revision, "has revision %d, others have %d", s.Store.Revision, v.Latest.Revision)
-		case s.Store.Digest != v.Latest.Digest || s.Store.Change != v.Latest.Change:
+		case s.Store.Digest != v.Latest.Digest || s.Store.LastOperation != v.Latest.LastOperation:
 			add(s, s.Store.Revision, "has revision %d with another content", s.Store.Revision)
 		}
 	}

@@ -100,7 +100,7 @@ func TestView_Differences(t *testing.T) {
 		"does not have the store": func(s *cluster.Sighting) { s.Store = nil },
 		"another store of that name": func(s *cluster.Sighting) {
 			other := *s.Store
-			other.Operation, s.Store = "op-7", &other
+			other.Creation, s.Store = "op-7", &other
 		},
 		"has revision 4, others have 1": func(s *cluster.Sighting) {
 			other := *s.Store

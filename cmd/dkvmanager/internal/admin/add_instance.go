@@ -95,7 +95,7 @@ func (a *API) learn(d *catalog.Data, name string, body wire.ChangeInstances) (*c
 		nodes = wire.AssignRoles(nodes)
 	}
 	s := &catalog.Store{
-		Name: name, Engine: a.Engine, Operation: body.Operation,
+		Name: name, Engine: a.Engine, Creation: body.Operation,
 		Revision: body.BaseRevision + 1, Epoch: max(body.Epoch, 1), Digest: wire.Digest(name, nodes),
 		Home: home(body.Home, body.Managers), Managers: body.Managers,
 		Founders: founders, Nodes: nodes,
@@ -106,8 +106,8 @@ func (a *API) learn(d *catalog.Data, name string, body wire.ChangeInstances) (*c
 
 // widen changes s, a copy, into what is asked for.
 func (a *API) widen(d *catalog.Data, s *catalog.Store, body wire.ChangeInstances) (*wire.Result, error) {
-	if body.Operation != "" && body.Operation != s.Operation {
-		return nil, refuse(wire.CodeStoreExists, "store %s is another one here, made by operation %s: remove it, or take another name", s.Name, s.Operation)
+	if body.Operation != "" && body.Operation != s.Creation {
+		return nil, refuse(wire.CodeStoreExists, "store %s is another one here, made by operation %s: remove it, or take another name", s.Name, s.Creation)
 	}
 	nodes, err := widened(s, body)
 	if s.Revision == body.BaseRevision+1 && err == nil && wire.Digest(s.Name, nodes) == s.Digest {
@@ -134,7 +134,7 @@ func (a *API) widen(d *catalog.Data, s *catalog.Store, body wire.ChangeInstances
 	}
 	s.Nodes = nodes
 	s.Revision++
-	s.Change = ""
+	s.LastOperation = ""
 	s.Digest = wire.Digest(s.Name, nodes)
 	s.Epoch = max(s.Epoch, body.Epoch)
 	if len(body.Managers) > 0 {

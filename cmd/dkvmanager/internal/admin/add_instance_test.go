@@ -113,7 +113,7 @@ func TestLearn(t *testing.T) {
 
 	b.must("POST", wire.InstancesPath("OrdersStore"), change, wire.CodeOK, "Added orders-3")
 	s := b.store("OrdersStore")
-	if s.Revision != 6 || s.Epoch != 3 || s.Operation != operation || s.Home != "a" || !slices.Equal(s.Founders, change.Founders) {
+	if s.Revision != 6 || s.Epoch != 3 || s.Creation != operation || s.Home != "a" || !slices.Equal(s.Founders, change.Founders) {
 		t.Errorf("got %+v", s)
 	}
 	if !slices.Equal(s.Nodes(), wire.AssignRoles(change.Nodes)) {

@@ -70,14 +70,14 @@ func (a *API) newStore(body wire.CreateStore) (*catalog.Store, error) {
 		return nil, err
 	}
 	s := &catalog.Store{
-		Name: body.Name, Engine: a.Engine, Operation: body.Operation,
+		Name: body.Name, Engine: a.Engine, Creation: body.Operation,
 		Revision: 1, Digest: wire.Digest(body.Name, nodes),
 		Home: home(body.Home, body.Managers), Managers: body.Managers,
 		Founders: wire.Founders(nodes), Nodes: nodes,
 		Local: map[string]*catalog.Local{},
 	}
-	if s.Operation == "" {
-		s.Operation = "d-" + s.Digest[:32]
+	if s.Creation == "" {
+		s.Creation = "d-" + s.Digest[:32]
 	}
 	return s, nil
 }

@@ -12,7 +12,7 @@ func (a *API) prepare(req *request) (any, error) {
 	if err := a.checkTo(req); err != nil {
 		return nil, err
 	}
-	var body wire.Change
+	var body wire.Operation
 	if err := decode(req.body, &body); err != nil {
 		return nil, err
 	}

@@ -12,10 +12,10 @@ import (
 )
 
 // change is an operation that this manager alone takes part in.
-func (b *bench) change(id string) wire.Change {
+func (b *bench) change(id string) wire.Operation {
 	self := b.catalog.Identity()
 	planned := wire.AssignRoles(nodes(2, ownHost, otherHost))
-	return wire.Change{
+	return wire.Operation{
 		ID: id, Action: wire.CreateAction, Store: "OrdersStore", Owner: "tester", Home: self,
 		Managers: []wire.Manager{{Identity: self, URL: "http://" + ownHost + ":7801"}},
 		Epoch:    1, Creation: id, Nodes: planned, Founders: wire.Founders(planned), Desired: wire.DesiredStopped,
@@ -61,7 +61,7 @@ func TestOperationCommits(t *testing.T) {
 	b.refused("POST", wire.StoresPath(), other, wire.CodePortTaken, "OrdersStore")
 
 	b.operation("POST", b.to(path+"/commit")+"&epoch=1", nil, wire.OperationCommitted)
-	if s := b.store("OrdersStore"); s.Change != c.ID || s.Operation != c.ID || s.Pending != nil {
+	if s := b.store("OrdersStore"); s.LastOperation != c.ID || s.Creation != c.ID || s.Pending != nil {
 		t.Errorf("%+v", s)
 	}
 	var state wire.StoreState
@@ -71,7 +71,7 @@ func TestOperationCommits(t *testing.T) {
 	b.operation("POST", b.to(path+"/abort"), wire.Abort{Store: c.Store}, wire.OperationCommitted)
 
 	// While the store is to go, none of its instances starts; then its folders go too.
-	gone := wire.Change{
+	gone := wire.Operation{
 		ID: "0198f0a0-5d2e-7c41-9d0f-2f6f8f3f7a12", Action: wire.RemoveStoreAction, Store: c.Store, Home: c.Home, Managers: c.Managers,
 		BaseRevision: 1, BaseOperation: c.ID, Epoch: 2,
 	}
@@ -118,17 +118,17 @@ func TestOperationsRefuseWhatCantBe(t *testing.T) {
 	b.refused("POST", b.to(wire.OperationsPath()), another, wire.CodeOperationDiffers, "make a new id")
 	b.refused("POST", b.to(wire.OperationPath("0198f0a0-5d2e-7c41-9d0f-2f6f8f3f7a19")+"/commit")+"&epoch=1", nil, wire.CodeOperationNotFound, "not known here")
 	b.refused("GET", wire.OperationPath("x"), nil, wire.CodeBadRequest, "want a UUID")
-	for said, spoil := range map[string]func(*wire.Change){
-		"id: got":         func(c *wire.Change) { c.ID = "x" },
-		"creation: got":   func(c *wire.Change) { c.Creation = "x" },
-		"action: got":     func(c *wire.Change) { c.Action = "Format" },
-		"home:":           func(c *wire.Change) { c.Home = "x" },
-		"nodes[0].role":   func(c *wire.Change) { c.Nodes = nodes(2, ownHost) },
-		"founders":        func(c *wire.Change) { c.Founders = nil },
-		"managers[0].url": func(c *wire.Change) { c.Managers = []wire.Manager{{Identity: c.Home, URL: "x"}} },
-		"desired: got":    func(c *wire.Change) { c.Desired = "Dancing" },
-		"owner:":          func(c *wire.Change) { c.Owner = fmt.Sprintf("%300d", 1) },
-		"drop:":           func(c *wire.Change) { c.Drop = c.Home },
+	for said, spoil := range map[string]func(*wire.Operation){
+		"id: got":         func(c *wire.Operation) { c.ID = "x" },
+		"creation: got":   func(c *wire.Operation) { c.Creation = "x" },
+		"action: got":     func(c *wire.Operation) { c.Action = "Format" },
+		"home:":           func(c *wire.Operation) { c.Home = "x" },
+		"nodes[0].role":   func(c *wire.Operation) { c.Nodes = nodes(2, ownHost) },
+		"founders":        func(c *wire.Operation) { c.Founders = nil },
+		"managers[0].url": func(c *wire.Operation) { c.Managers = []wire.Manager{{Identity: c.Home, URL: "x"}} },
+		"desired: got":    func(c *wire.Operation) { c.Desired = "Dancing" },
+		"owner:":          func(c *wire.Operation) { c.Owner = fmt.Sprintf("%300d", 1) },
+		"drop:":           func(c *wire.Operation) { c.Drop = c.Home },
 	} {
 		bad := b.change("0198f0a0-5d2e-7c41-9d0f-2f6f8f3f7a13")
 		spoil(&bad)

@@ -86,7 +86,7 @@ func (a *API) drop(s *catalog.Store, r removal) (*wire.Result, error) {
 	}
 	s.Nodes = rest
 	s.Revision++
-	s.Change = ""
+	s.LastOperation = ""
 	s.Digest = wire.Digest(s.Name, rest)
 	return done("Removed"), nil
 }

@@ -53,8 +53,8 @@ func node(nodes []wire.Node, name string) *wire.Node {
 // view is a store as the API shows it: what the catalog says, and how the own instances are.
 func (a *API) view(ctx context.Context, d *catalog.Data, s *catalog.Store) wire.Store {
 	out := wire.Store{
-		Name: s.Name, Engine: s.Engine, Operation: s.Operation,
-		Change: s.Committed(), Revision: s.Revision, Epoch: s.Epoch, Digest: s.Digest, Home: s.Home,
+		Name: s.Name, Engine: s.Engine, Creation: s.Creation,
+		LastOperation: s.LastCommitted(), Revision: s.Revision, Epoch: s.Epoch, Digest: s.Digest, Home: s.Home,
 		Managers:  append([]wire.Manager{}, s.Managers...),
 		Founders:  append([]wire.Founder{}, s.Founders...),
 		Instances: make([]wire.Instance, 0, len(s.Nodes)),

@@ -21,7 +21,7 @@ func TestCreate(t *testing.T) {
 	}
 
 	s := b.store("OrdersStore")
-	if s.Revision != 1 || s.Epoch != 1 || s.Operation != operation || s.Home != "a" || s.Engine != "etcd" {
+	if s.Revision != 1 || s.Epoch != 1 || s.Creation != operation || s.Home != "a" || s.Engine != "etcd" {
 		t.Errorf("got %+v", s)
 	}
 	if !slices.Equal(s.Managers, body.Managers) {
@@ -92,8 +92,8 @@ func TestCreateAgain(t *testing.T) {
 func TestCreateWithoutOperationDerivesOne(t *testing.T) {
 	b := newBench(t)
 	b.must("POST", wire.StoresPath(), orders(1, ownHost), wire.CodeOK, "Created")
-	if s := b.store("OrdersStore"); s.Operation != "d-"+s.Digest[:32] {
-		t.Errorf("operation %s of digest %s", s.Operation, s.Digest)
+	if s := b.store("OrdersStore"); s.Creation != "d-"+s.Digest[:32] {
+		t.Errorf("operation %s of digest %s", s.Creation, s.Digest)
 	}
 }
 

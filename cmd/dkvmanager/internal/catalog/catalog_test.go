@@ -43,7 +43,7 @@ func orders() *Store {
 	node := wire.Node{Name: "orders-1", Host: "127.23.0.11", ClustronPort: 7811, ClientPort: 7861, Role: wire.Data, Manager: "127.23.0.11:7801"}
 	gone := wire.Node{Name: "orders-2", Host: "127.23.0.11", ClustronPort: 7812, ClientPort: 7862, Role: wire.Gateway}
 	return &Store{
-		Name: "OrdersStore", Engine: "etcd", Operation: "0198f0a0-0000-7000-8000-000000000001",
+		Name: "OrdersStore", Engine: "etcd", Creation: "0198f0a0-0000-7000-8000-000000000001",
 		Revision: 2, Epoch: 1, Digest: wire.Digest("OrdersStore", []wire.Node{node}), Home: "a",
 		Managers: []wire.Manager{{Identity: "a", URL: "http://127.23.0.11:7801"}},
 		Founders: wire.Founders([]wire.Node{node}),
@@ -186,7 +186,7 @@ func TestSecondProcessIsRefused(t *testing.T) {
 func TestDigestCoversWhatStoresAre(t *testing.T) {
 	base := (&Data{Stores: map[string]*Store{"OrdersStore": orders()}}).Digest()
 	for name, change := range map[string]func(*Store){
-		"operation": func(s *Store) { s.Operation = "x" },
+		"operation": func(s *Store) { s.Creation = "x" },
 		"revision":  func(s *Store) { s.Revision++ },
 		"digest":    func(s *Store) { s.Digest = "x" },
 		"name":      func(s *Store) { s.Name = "x" },

@@ -14,7 +14,7 @@ func (d *Data) Digest() string {
 	h := sha256.New()
 	for _, name := range slices.Sorted(maps.Keys(d.Stores)) {
 		s := d.Stores[name]
-		fmt.Fprintf(h, "store %q %q %d %q\n", s.Name, s.Operation, s.Revision, s.Digest)
+		fmt.Fprintf(h, "store %q %q %d %q\n", s.Name, s.Creation, s.Revision, s.Digest)
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

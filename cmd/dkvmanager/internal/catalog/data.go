@@ -40,7 +40,7 @@ func (d *Data) RemoveStore(name string) {
 		return
 	}
 	for _, instance := range slices.Sorted(maps.Keys(s.Local)) {
-		d.Deletions = append(d.Deletions, Deletion{Store: s.Name, Instance: instance, Operation: s.Operation})
+		d.Deletions = append(d.Deletions, Deletion{Store: s.Name, Instance: instance, Operation: s.Creation})
 	}
 	delete(d.Stores, name)
 }
@@ -49,11 +49,11 @@ func (d *Data) RemoveStore(name string) {
 type Store struct {
 	Name   string `json:"name"`
 	Engine string `json:"engine"`
-	// Operation is the id of the creating operation: it names the data folders and the engine's cluster.
-	Operation string `json:"operation"`
-	// Change is the id of the operation that made this revision; empty where none did.
-	Change   string `json:"change,omitempty"`
-	Revision uint64 `json:"revision"`
+	// Creation is the id of the creating operation: it names the data folders and the engine's cluster.
+	Creation string `json:"operation"`
+	// LastOperation is the id of the operation that made this revision; empty where none did.
+	LastOperation string `json:"change,omitempty"`
+	Revision      uint64 `json:"revision"`
 	// Epoch is that of the last committed change.
 	Epoch    uint64         `json:"epoch"`
 	Digest   string         `json:"digest"`

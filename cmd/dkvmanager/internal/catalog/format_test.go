@@ -68,12 +68,12 @@ func TestFormat_Lived(t *testing.T) {
 func operated() *Data {
 	when := time.Date(2026, 1, 31, 8, 0, 0, 0, time.UTC)
 	s := orders()
-	s.Change = "0198f0a0-0000-7000-8000-000000000002"
+	s.LastOperation = "0198f0a0-0000-7000-8000-000000000002"
 	pending := &Pending{
-		Change: wire.Change{
+		Operation: wire.Operation{
 			ID: "0198f0a0-0000-7000-8000-000000000003", Action: wire.AddInstanceAction, Store: s.Name, Owner: "ada@ops, process 7",
-			Home: "a", Managers: s.Managers, BaseRevision: 2, BaseOperation: s.Change, Epoch: 3,
-			Creation: s.Operation, Nodes: s.Nodes, Founders: s.Founders, Desired: wire.DesiredRunning,
+			Home: "a", Managers: s.Managers, BaseRevision: 2, BaseOperation: s.LastOperation, Epoch: 3,
+			Creation: s.Creation, Nodes: s.Nodes, Founders: s.Founders, Desired: wire.DesiredRunning,
 		},
 		Since: when,
 	}
@@ -82,7 +82,7 @@ func operated() *Data {
 		Stores: map[string]*Store{s.Name: s},
 		Names: map[string]*Name{
 			"ordersstore": {Epoch: 3, Pending: pending, Fenced: []string{"b"}, Touched: when, Decided: []Decision{
-				{ID: s.Operation, Store: s.Name, Action: wire.CreateAction, Epoch: 1, Digest: "4f1a", Committed: true},
+				{ID: s.Creation, Store: s.Name, Action: wire.CreateAction, Epoch: 1, Digest: "4f1a", Committed: true},
 				{ID: "0198f0a0-0000-7000-8000-000000000009", Store: s.Name, Epoch: 2},
 			}},
 			"cartstore": {Epoch: 7, Removed: "0198f0a0-0000-7000-8000-000000000004", Touched: when},

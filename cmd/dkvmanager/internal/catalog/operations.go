@@ -36,7 +36,7 @@ type Name struct {
 
 // Pending is a change that this manager has voted for.
 type Pending struct {
-	wire.Change
+	wire.Operation
 	// Digest is Change.Digest().
 	Digest string `json:"digest"`
 	// Since is when this manager first voted for it.
@@ -137,11 +137,11 @@ func (d *Data) Decide(x Decision, now time.Time) {
 	})
 }
 
-// Committed is the operation that made the store's revision; the same at all managers also where it was
+// LastCommitted is the operation that made the store's revision; the same at all managers also where it was
 // no operation, but a change at each of them.
-func (s *Store) Committed() string {
-	if s.Change != "" {
-		return s.Change
+func (s *Store) LastCommitted() string {
+	if s.LastOperation != "" {
+		return s.LastOperation
 	}
 	return "d-" + s.Digest[:min(32, len(s.Digest))]
 }
@@ -149,7 +149,7 @@ func (s *Store) Committed() string {
 // Configuration is what all managers of the store keep alike.
 func (s *Store) Configuration() *wire.Configuration {
 	return &wire.Configuration{
-		Operation: s.Operation, Change: s.Committed(), Revision: s.Revision, Epoch: s.Epoch, Digest: s.Digest, Home: s.Home,
+		Creation: s.Creation, LastOperation: s.LastCommitted(), Revision: s.Revision, Epoch: s.Epoch, Digest: s.Digest, Home: s.Home,
 		Managers: s.Managers, Founders: s.Founders, Nodes: s.Nodes,
 	}
 }

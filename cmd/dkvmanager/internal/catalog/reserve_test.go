@@ -21,7 +21,7 @@ func fill(t *testing.T, c *Catalog) {
 
 func vote(d *Data) error {
 	d.SetName("OrdersStore", func(n *Name) {
-		n.Pending = &Pending{Change: wire.Change{ID: "an operation", Store: "OrdersStore"}}
+		n.Pending = &Pending{Operation: wire.Operation{ID: "an operation", Store: "OrdersStore"}}
 	})
 	return nil
 }

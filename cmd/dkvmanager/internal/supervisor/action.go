@@ -109,7 +109,7 @@ func (s *Supervisor) desire(p place, g goal, desired wire.Desired) error {
 	}
 	return s.update(func(d *catalog.Data) error {
 		store := d.Stores[p.store]
-		if store == nil || store.Operation != g.store.Operation {
+		if store == nil || store.Creation != g.store.Creation {
 			return refusal(http.StatusNotFound, wire.CodeStoreNotFound, "store %s has just been removed", p.store)
 		}
 		if store.Local[p.instance] == nil {

@@ -34,7 +34,7 @@ func (c *cluster) createAs(store, operation string, local catalog.Local, nodes [
 	c.nodes[store] = nodes
 	for _, s := range c.servers {
 		s.change(func(d *catalog.Data) {
-			made := &catalog.Store{Name: store, Engine: "etcd", Operation: operation, Revision: 1, Epoch: 1,
+			made := &catalog.Store{Name: store, Engine: "etcd", Creation: operation, Revision: 1, Epoch: 1,
 				Digest: wire.Digest(store, nodes), Founders: wire.Founders(nodes), Nodes: nodes, Local: map[string]*catalog.Local{}}
 			for _, n := range nodes {
 				if n.Host == s.host {

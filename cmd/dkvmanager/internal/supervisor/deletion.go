@@ -101,14 +101,14 @@ func hasOtherData(folder, operation string) (bool, error) {
 // unknownFolder refuses to use a folder that another store of the same name has used, where the catalog doesn't
 // know that this store was removed. It returns nil for any other folder.
 func (w *worker) unknownFolder(g goal) error {
-	if g.store == nil || w.spec == nil || w.spec.Operation == g.store.Operation || len(w.s.deletions(w.place)) > 0 {
+	if g.store == nil || w.spec == nil || w.spec.Operation == g.store.Creation || len(w.s.deletions(w.place)) > 0 {
 		return nil
 	}
 	spec, err := readSpec(w.dir) // somebody may have moved the folder away
 	if err != nil {
 		return err
 	}
-	if w.spec = spec; spec == nil || spec.Operation == g.store.Operation {
+	if w.spec = spec; spec == nil || spec.Operation == g.store.Creation {
 		return nil
 	}
 	pid, err := process.Holder(w.dir)

@@ -117,7 +117,7 @@ func (w *worker) settle(ctx context.Context, g goal) error {
 			}
 		}
 		if !g.local.Bootstrapped {
-			return w.s.mark(w.place, g.store.Operation)
+			return w.s.mark(w.place, g.store.Creation)
 		}
 		return w.expelStrangers(ctx, g)
 	}
@@ -207,7 +207,7 @@ func peers(store *catalog.Store, members []engine.Member) []engine.Peer {
 // mark records that an instance has been part of the running store.
 func (s *Supervisor) mark(p place, operation string) error {
 	return s.update(func(d *catalog.Data) error {
-		if store := d.Stores[p.store]; store != nil && store.Operation == operation && store.Local[p.instance] != nil {
+		if store := d.Stores[p.store]; store != nil && store.Creation == operation && store.Local[p.instance] != nil {
 			store.Local[p.instance].Bootstrapped = true
 		}
 		return nil

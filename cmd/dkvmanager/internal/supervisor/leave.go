@@ -120,13 +120,13 @@ func (w *worker) farewell(g goal) error {
 	if !w.halt(stopGrace) {
 		return nil
 	}
-	if err := deleteData(w.dir, g.store.Operation); err != nil {
+	if err := deleteData(w.dir, g.store.Creation); err != nil {
 		return err
 	}
 	w.spec = nil
 	return w.s.update(func(d *catalog.Data) error {
 		store := d.Stores[w.store]
-		if store == nil || store.Operation != g.store.Operation {
+		if store == nil || store.Creation != g.store.Creation {
 			return nil
 		}
 		local := store.Local[w.instance]

@@ -20,9 +20,9 @@ func dataDir(operation string) string { return "data-" + operation }
 func (w *worker) plan(ctx context.Context, g goal) (*engine.Spec, error) {
 	n := g.node
 	spec := &engine.Spec{
-		Store: g.store.Name, Instance: n.Name, Operation: g.store.Operation, Role: n.Role,
+		Store: g.store.Name, Instance: n.Name, Operation: g.store.Creation, Role: n.Role,
 		Bind: w.s.opts.Bind, Host: n.Host, ClustronPort: n.ClustronPort, ClientPort: n.ClientPort,
-		Start: engine.Resume, Endpoints: w.contacts(g), DataDir: dataDir(g.store.Operation),
+		Start: engine.Resume, Endpoints: w.contacts(g), DataDir: dataDir(g.store.Creation),
 	}
 	switch {
 	case n.Role == wire.Gateway:

@@ -201,5 +201,5 @@ func (w *worker) hasData(g goal) bool {
 }
 
 func (w *worker) dataFolder(g goal) string {
-	return filepath.Join(w.dir, dataDir(g.store.Operation))
+	return filepath.Join(w.dir, dataDir(g.store.Creation))
 }

@@ -31,7 +31,7 @@ func Salvage(dir, engineName string) (*catalog.Data, error) {
 		}
 		s := d.Stores[spec.Store]
 		if s == nil {
-			s = &catalog.Store{Name: spec.Store, Engine: engineName, Operation: spec.Operation, Local: map[string]*catalog.Local{}}
+			s = &catalog.Store{Name: spec.Store, Engine: engineName, Creation: spec.Operation, Local: map[string]*catalog.Local{}}
 			d.Stores[spec.Store] = s
 		}
 		s.Nodes = append(s.Nodes, wire.Node{Name: spec.Instance, Host: spec.Host, ClustronPort: spec.ClustronPort, ClientPort: spec.ClientPort, Role: spec.Role})

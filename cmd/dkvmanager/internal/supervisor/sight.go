@@ -80,7 +80,7 @@ func (w *worker) status(g goal) wire.Status {
 
 // joining says whether the instance has begun to join its store and has not been seen to vote yet.
 func (w *worker) joining(g goal) bool {
-	return w.spec != nil && w.spec.Operation == g.store.Operation && w.spec.Start == engine.Join
+	return w.spec != nil && w.spec.Operation == g.store.Creation && w.spec.Start == engine.Join
 }
 
 // seen is the latest sight.

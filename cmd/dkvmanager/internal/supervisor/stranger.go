@@ -32,7 +32,7 @@ type roll struct {
 // to do so: leaving is the own manager's work, and that one may be gone for good. Dead members count for
 // the quorum, and as long as there is one the store takes in no other.
 func (w *worker) expelStrangers(ctx context.Context, g goal) error {
-	changed := w.roll.clean != "" && w.roll.clean != g.store.Committed()
+	changed := w.roll.clean != "" && w.roll.clean != g.store.LastCommitted()
 	if !changed && time.Until(w.roll.next) > 0 {
 		return w.roll.found
 	}
@@ -53,12 +53,12 @@ func (w *worker) callRoll(ctx context.Context, g goal) error {
 	found := strangers(g.store, members)
 	if len(found) == 0 {
 		// A manager that was away may still bring one, before it hears that it is out.
-		w.roll = roll{clean: g.store.Committed(), next: time.Now().Add(jitter(2 * w.s.opts.StrangerPatience))}
+		w.roll = roll{clean: g.store.LastCommitted(), next: time.Now().Add(jitter(2 * w.s.opts.StrangerPatience))}
 		return nil
 	}
 	for _, stranger := range w.silent(ctx, found) {
 		// Asked after the look at the members: whoever was added by then is in the topology by now.
-		err := w.s.opts.Agreed(ctx, w.store, g.store.Committed())
+		err := w.s.opts.Agreed(ctx, w.store, g.store.LastCommitted())
 		if err == nil {
 			err = m.Remove(ctx, stranger.ID)
 		}

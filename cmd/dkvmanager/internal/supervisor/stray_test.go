@@ -58,7 +58,7 @@ func TestFolderOfAnEarlierStoreOfThatName(t *testing.T) {
 	pid := s.instance("Orders", "orders-1").PID
 	s.change(func(d *catalog.Data) {
 		again := *d.Stores["Orders"]
-		again.Operation = "op-2"
+		again.Creation = "op-2"
 		again.Local = map[string]*catalog.Local{"orders-1": {Desired: wire.DesiredRunning}}
 		d.RemoveStore("Orders")
 		d.Stores["Orders"] = &again

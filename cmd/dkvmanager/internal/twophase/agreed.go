@@ -68,7 +68,7 @@ func (m *Machine) doubts(w wire.Manager, there *wire.StoreState, change string) 
 		return "goes on without this one"
 	case there.Pending != nil || there.Repairing != "":
 		return "has a change under way"
-	case there.Configuration == nil || there.Configuration.Change != change:
+	case there.Configuration == nil || there.Configuration.LastOperation != change:
 		return "has another configuration"
 	}
 	return ""

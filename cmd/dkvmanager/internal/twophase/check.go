@@ -10,7 +10,7 @@ import (
 
 // check returns everything that speaks against a change on this manager, as the catalog stands. The first
 // is what has to be settled first.
-func (m *Machine) check(d *catalog.Data, c *wire.Change) []*wire.Result {
+func (m *Machine) check(d *catalog.Data, c *wire.Operation) []*wire.Result {
 	n := d.Name(c.Store)
 	s := d.Named(c.Store)
 	for _, r := range []*wire.Result{m.checkParticipant(c), checkFences(&n, c), m.checkSuspect(d, c.Store)} {
@@ -36,7 +36,7 @@ func (m *Machine) check(d *catalog.Data, c *wire.Change) []*wire.Result {
 	return problems
 }
 
-func (m *Machine) checkParticipant(c *wire.Change) *wire.Result {
+func (m *Machine) checkParticipant(c *wire.Operation) *wire.Result {
 	if !keeps(c.Managers, m.self()) {
 		return WrongManager(m.self())
 	}
@@ -45,7 +45,7 @@ func (m *Machine) checkParticipant(c *wire.Change) *wire.Result {
 
 // checkFences refuses the word of a home that was declared lost, and everything while a repair is on. One
 // that comes back without the store takes part again like any other.
-func checkFences(n *catalog.Name, c *wire.Change) *wire.Result {
+func checkFences(n *catalog.Name, c *wire.Operation) *wire.Result {
 	if n.Out {
 		r := refuse(wire.CodeFenced, "this manager was declared lost, and %s goes on without it", c.Store)
 		r.Hint = "give it a new data folder, then add it to the store again"
@@ -65,7 +65,7 @@ func checkFences(n *catalog.Name, c *wire.Change) *wire.Result {
 }
 
 // checkHome says whether the change names the manager that decides, and all that keep the store.
-func checkHome(s *catalog.Store, c *wire.Change) *wire.Result {
+func checkHome(s *catalog.Store, c *wire.Operation) *wire.Result {
 	if s == nil || s.Home == "" {
 		if smallest := smallest(c.Managers); s != nil || c.BaseRevision == 0 && c.Home != smallest {
 			return wrongHome(c, smallest)
@@ -83,7 +83,7 @@ func checkHome(s *catalog.Store, c *wire.Change) *wire.Result {
 	return nil
 }
 
-func wrongHome(c *wire.Change, home string) *wire.Result {
+func wrongHome(c *wire.Operation, home string) *wire.Result {
 	if c.Home == home {
 		return nil
 	}
@@ -101,7 +101,7 @@ func keeps(managers []wire.Manager, identity string) bool {
 // checkBase holds the configuration that the change builds on against the store's: by its revision and
 // by who made it, since a store that was removed and made again has the same revisions. A manager that
 // does not have the store takes it whole: the home, which has it, vouches for it.
-func (m *Machine) checkBase(s *catalog.Store, c *wire.Change) *wire.Result {
+func (m *Machine) checkBase(s *catalog.Store, c *wire.Operation) *wire.Result {
 	switch {
 	case s == nil && c.Removes():
 		return refuse(wire.CodeStoreNotFound, "there is no store %s here", c.Store)
@@ -113,15 +113,15 @@ func (m *Machine) checkBase(s *catalog.Store, c *wire.Change) *wire.Result {
 		return refuse(wire.CodeStoreExists, "store %s is there already: names that differ only in case can't both exist", s.Name)
 	case c.BaseRevision == 0:
 		return refuse(wire.CodeStoreExists, "store %s is there already with another topology: %s", s.Name, Difference(s.Nodes, c.Nodes))
-	case s.Revision != c.BaseRevision || s.Committed() != c.BaseOperation:
+	case s.Revision != c.BaseRevision || s.LastCommitted() != c.BaseOperation:
 		return refuse(wire.CodeStaleRevision, "%s is at revision %d (operation %s), the change builds on %d (%s): read the store again, then repeat",
-			s.Name, s.Revision, s.Committed(), c.BaseRevision, c.BaseOperation)
+			s.Name, s.Revision, s.LastCommitted(), c.BaseRevision, c.BaseOperation)
 	}
 	return nil
 }
 
 // checkStopped refuses to remove a store that is to run here.
-func checkStopped(s *catalog.Store, c *wire.Change) *wire.Result {
+func checkStopped(s *catalog.Store, c *wire.Operation) *wire.Result {
 	if s == nil || c.LoseData {
 		return nil
 	}
@@ -144,11 +144,11 @@ func checkStopped(s *catalog.Store, c *wire.Change) *wire.Result {
 
 // checkInstances holds the topology against what this server has: old instances keep their places, new
 // ones find their names and ports free.
-func (m *Machine) checkInstances(d *catalog.Data, s *catalog.Store, c *wire.Change) []*wire.Result {
+func (m *Machine) checkInstances(d *catalog.Data, s *catalog.Store, c *wire.Operation) []*wire.Result {
 	var problems []*wire.Result
 	if s != nil {
-		if s.Operation != c.Creation {
-			return []*wire.Result{refuse(wire.CodeStoreExists, "store %s is another one here, made by operation %s: remove it, or take another name", s.Name, s.Operation)}
+		if s.Creation != c.Creation {
+			return []*wire.Result{refuse(wire.CodeStoreExists, "store %s is another one here, made by operation %s: remove it, or take another name", s.Name, s.Creation)}
 		}
 		if r := checkKept(s, c); r != nil {
 			problems = append(problems, r)
@@ -169,7 +169,7 @@ func (m *Machine) checkInstances(d *catalog.Data, s *catalog.Store, c *wire.Chan
 }
 
 // checkKept refuses a change that moves an instance, or takes data from one that stays.
-func checkKept(s *catalog.Store, c *wire.Change) *wire.Result {
+func checkKept(s *catalog.Store, c *wire.Operation) *wire.Result {
 	for i, n := range c.Nodes {
 		old := node(s.Nodes, n.Name)
 		if old == nil {
@@ -197,7 +197,7 @@ func NeverRan(s *catalog.Store) *wire.Result {
 }
 
 // added are the own nodes that the store does not have.
-func (m *Machine) added(s *catalog.Store, c *wire.Change) []wire.Node {
+func (m *Machine) added(s *catalog.Store, c *wire.Operation) []wire.Node {
 	var out []wire.Node
 	for _, n := range c.Nodes {
 		if m.Owns(n) && (s == nil || node(s.Nodes, n.Name) == nil) {
@@ -208,7 +208,7 @@ func (m *Machine) added(s *catalog.Store, c *wire.Change) []wire.Node {
 }
 
 // claims are the names of the nodes that this manager takes for its own.
-func (m *Machine) claims(c *wire.Change) []string {
+func (m *Machine) claims(c *wire.Operation) []string {
 	var names []string
 	for _, n := range c.Nodes {
 		if m.Owns(n) {

@@ -104,19 +104,19 @@ func (f *fleet) managers() []wire.Manager {
 }
 
 // create is the operation that makes OrdersStore with an instance on each server.
-func (f *fleet) create(id string, epoch uint64) wire.Change {
+func (f *fleet) create(id string, epoch uint64) wire.Operation {
 	var nodes []wire.Node
 	for i, m := range f.all {
 		nodes = append(nodes, wire.Node{Name: fmt.Sprintf("orders-%d", i+1), Host: m.host, ClustronPort: 7811, ClientPort: 7861, Role: wire.Data})
 	}
-	return wire.Change{
+	return wire.Operation{
 		ID: id, Action: wire.CreateAction, Store: "OrdersStore", Owner: "tester", Home: f.all[0].self(), Managers: f.managers(),
 		Epoch: epoch, Creation: id, Nodes: nodes, Founders: wire.Founders(nodes), Desired: wire.DesiredStopped,
 	}
 }
 
 // prepare has all managers vote, the home first.
-func (f *fleet) prepare(c wire.Change) {
+func (f *fleet) prepare(c wire.Operation) {
 	f.t.Helper()
 	for _, m := range f.all {
 		if op, err := m.Prepare(c); err != nil || op.State != wire.OperationPending || op.Epoch != c.Epoch {
@@ -126,7 +126,7 @@ func (f *fleet) prepare(c wire.Change) {
 }
 
 // commit commits at all managers, the home first.
-func (f *fleet) commit(c wire.Change) {
+func (f *fleet) commit(c wire.Operation) {
 	f.t.Helper()
 	for _, m := range f.all {
 		if op, err := m.Commit(c.ID, c.Epoch); err != nil || op.State != wire.OperationCommitted {
@@ -136,7 +136,7 @@ func (f *fleet) commit(c wire.Change) {
 }
 
 // made is the store as all three have it.
-func (f *fleet) made() wire.Change {
+func (f *fleet) made() wire.Operation {
 	f.t.Helper()
 	c := f.create(id(1), 1)
 	f.prepare(c)

@@ -19,7 +19,7 @@ func (m *Machine) remind(ctx context.Context, w wire.Manager, store string, ther
 	if s == nil || s.Home != m.self() || n.Out || n.Pending != nil || n.Repairing != "" || m.suspects(d, store) || !keeps(s.Managers, w.Identity) {
 		return nil
 	}
-	if there.Configuration != nil || there.Pending != nil || there.Repairing != "" || there.Epoch >= s.Epoch || !voted(s.Committed()) {
+	if there.Configuration != nil || there.Pending != nil || there.Repairing != "" || there.Epoch >= s.Epoch || !voted(s.LastCommitted()) {
 		return nil
 	}
 	return m.Peers.Settle(ctx, w, store, urlOf(s.Managers, m.self()))
@@ -53,7 +53,7 @@ func (m *Machine) forgot(d *catalog.Data, store string, there *wire.StoreState) 
 	case c == nil, there.Pending != nil, there.Repairing != "", there.Suspect, slices.Contains(there.Fenced, m.self()):
 		return false
 	}
-	return c.Home == there.Manager && keeps(c.Managers, m.self()) && n.Epoch < c.Epoch && voted(c.Change)
+	return c.Home == there.Manager && keeps(c.Managers, m.self()) && n.Epoch < c.Epoch && voted(c.LastOperation)
 }
 
 // voted says whether all managers have voted for a change: those that each of them makes for itself take their

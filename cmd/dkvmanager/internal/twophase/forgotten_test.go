@@ -35,7 +35,7 @@ func TestAForgottenStoreIsTakenFromItsHome(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := away.store()
-	if s == nil || s.Committed() != c.ID || s.Home != f.all[0].self() || s.Epoch != 1 {
+	if s == nil || s.LastCommitted() != c.ID || s.Home != f.all[0].self() || s.Epoch != 1 {
 		t.Fatalf("it has %+v", s)
 	}
 	if local := s.Local["orders-3"]; local == nil || local.Bootstrapped || local.Desired != wire.DesiredStopped {
@@ -53,7 +53,7 @@ func TestWhatIsNotForgottenStaysAway(t *testing.T) {
 		},
 		"made by each for itself": func(f *fleet) {
 			f.all[2].doubt(forgetStore)
-			_ = f.all[0].Catalog.Update(func(d *catalog.Data) error { d.Stores["OrdersStore"].Change = ""; return nil })
+			_ = f.all[0].Catalog.Update(func(d *catalog.Data) error { d.Stores["OrdersStore"].LastOperation = ""; return nil })
 		},
 		"the home was declared lost here": func(f *fleet) {
 			f.all[2].doubt(forgetStore)
@@ -78,7 +78,7 @@ func TestWhatIsNotForgottenStaysAway(t *testing.T) {
 				d.Names = nil
 				s := d.Stores["OrdersStore"]
 				delete(d.Stores, s.Name)
-				s.Name, s.Change = "ORDERSSTORE", id(9)
+				s.Name, s.LastOperation = "ORDERSSTORE", id(9)
 				d.Stores[s.Name] = s
 				return nil
 			})

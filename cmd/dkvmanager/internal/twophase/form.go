@@ -9,7 +9,7 @@ import (
 )
 
 // CheckForm refuses a change that no manager could vote for.
-func CheckForm(c *wire.Change) error {
+func CheckForm(c *wire.Operation) error {
 	if err := wire.CheckName(c.Store); err != nil {
 		return refuse(wire.CodeBadName, "store: %w", err)
 	}
@@ -47,7 +47,7 @@ var actions = []string{wire.CreateAction, wire.AddInstanceAction, wire.RemoveIns
 // maxOwner is the most bytes that name an operation's owner.
 const maxOwner = 200
 
-func checkNodes(c *wire.Change) error {
+func checkNodes(c *wire.Operation) error {
 	if c.Removes() {
 		return nil
 	}

@@ -16,7 +16,7 @@ func (m *Machine) install(d *catalog.Data, p *catalog.Pending) {
 		return
 	}
 	m.take(d, p.Store, &wire.Configuration{
-		Operation: p.Creation, Change: p.ID, Revision: p.BaseRevision + 1, Epoch: p.Epoch, Home: p.Home,
+		Creation: p.Creation, LastOperation: p.ID, Revision: p.BaseRevision + 1, Epoch: p.Epoch, Home: p.Home,
 		Managers: p.Managers, Founders: p.Founders, Nodes: p.Nodes,
 	}, how{desired: p.Desired, founding: p.Founding || p.BaseRevision == 0, loseData: p.LoseData})
 	d.SetName(p.Store, func(n *catalog.Name) {
@@ -55,7 +55,7 @@ type how struct {
 func (m *Machine) take(d *catalog.Data, name string, c *wire.Configuration, h how) {
 	s := d.Named(name)
 	if s == nil {
-		s = &catalog.Store{Name: name, Engine: m.Engine, Operation: c.Operation, Local: map[string]*catalog.Local{}}
+		s = &catalog.Store{Name: name, Engine: m.Engine, Creation: c.Creation, Local: map[string]*catalog.Local{}}
 		d.Stores[name] = s
 	}
 	if h.desired == "" {
@@ -79,7 +79,7 @@ func (m *Machine) take(d *catalog.Data, name string, c *wire.Configuration, h ho
 			s.Local[n.Name] = &catalog.Local{Desired: h.desired, Bootstrapped: again}
 		}
 	}
-	s.Change, s.Revision, s.Epoch = c.Change, c.Revision, c.Epoch
+	s.LastOperation, s.Revision, s.Epoch = c.LastOperation, c.Revision, c.Epoch
 	s.Home, s.Managers, s.Founders, s.Nodes = c.Home, c.Managers, c.Founders, c.Nodes
 	s.Digest = wire.Digest(s.Name, c.Nodes)
 	d.SetName(name, func(n *catalog.Name) { n.Removed, n.Epoch = "", max(n.Epoch, c.Epoch) })

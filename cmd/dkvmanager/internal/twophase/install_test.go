@@ -22,7 +22,7 @@ func forgetNames(d *catalog.Data) error {
 }
 
 // narrowed is the operation that takes orders-1 out.
-func (f *fleet) narrowed() wire.Change {
+func (f *fleet) narrowed() wire.Operation {
 	c := f.create(id(2), 2)
 	c.Action, c.Creation, c.BaseRevision, c.BaseOperation = wire.RemoveInstanceAction, id(1), 1, id(1)
 	c.Nodes = c.Nodes[1:]

@@ -20,7 +20,7 @@ func TestCommitMakesOneStoreEverywhere(t *testing.T) {
 	f.commit(c)
 	for i, m := range f.all {
 		s := m.store()
-		if s == nil || s.Revision != 1 || s.Epoch != 1 || s.Committed() != c.ID || s.Home != f.all[0].self() || s.Digest != wire.Digest(c.Store, c.Nodes) {
+		if s == nil || s.Revision != 1 || s.Epoch != 1 || s.LastCommitted() != c.ID || s.Home != f.all[0].self() || s.Digest != wire.Digest(c.Store, c.Nodes) {
 			t.Fatalf("%s has %+v", m.host, s)
 		}
 		if len(s.Local) != 1 || s.Local[c.Nodes[i].Name] == nil {
@@ -35,7 +35,7 @@ func TestCommitMakesOneStoreEverywhere(t *testing.T) {
 }
 
 // prepareAgain is a prepare that comes late or twice.
-func (f *fleet) prepareAgain(c wire.Change) {
+func (f *fleet) prepareAgain(c wire.Operation) {
 	f.t.Helper()
 	for _, m := range f.all {
 		if op, err := m.Prepare(c); err != nil || op.State != wire.OperationCommitted {
@@ -240,17 +240,17 @@ func TestWhatNoChangeMayLeaveOut(t *testing.T) {
 	next.Action, next.Creation, next.BaseRevision, next.BaseOperation = wire.AddInstanceAction, id(1), 1, id(1)
 	for _, test := range []struct {
 		code  string
-		spoil func(*wire.Change)
+		spoil func(*wire.Operation)
 	}{
-		{wire.CodeStaleRevision, func(c *wire.Change) { c.BaseRevision = 2 }},
-		{wire.CodeStaleRevision, func(c *wire.Change) { c.BaseOperation = id(9) }},
-		{wire.CodeStoreExists, func(c *wire.Change) { c.BaseRevision = 0 }},
-		{wire.CodeStoreExists, func(c *wire.Change) { c.Creation = id(9) }},
-		{wire.CodeWrongHome, func(c *wire.Change) { c.Home = f.all[1].self() }},
-		{wire.CodeMissingManager, func(c *wire.Change) { c.Managers = c.Managers[:2] }},
-		{wire.CodeWrongManager, func(c *wire.Change) { c.Managers, c.Home = c.Managers[1:], c.Managers[1].Identity }},
-		{wire.CodeBadTopology, func(c *wire.Change) { c.Nodes = append([]wire.Node{}, c.Nodes...); c.Nodes[0].ClientPort++ }},
-		{wire.CodeBadRequest, func(c *wire.Change) { c.Home = "nobody" }},
+		{wire.CodeStaleRevision, func(c *wire.Operation) { c.BaseRevision = 2 }},
+		{wire.CodeStaleRevision, func(c *wire.Operation) { c.BaseOperation = id(9) }},
+		{wire.CodeStoreExists, func(c *wire.Operation) { c.BaseRevision = 0 }},
+		{wire.CodeStoreExists, func(c *wire.Operation) { c.Creation = id(9) }},
+		{wire.CodeWrongHome, func(c *wire.Operation) { c.Home = f.all[1].self() }},
+		{wire.CodeMissingManager, func(c *wire.Operation) { c.Managers = c.Managers[:2] }},
+		{wire.CodeWrongManager, func(c *wire.Operation) { c.Managers, c.Home = c.Managers[1:], c.Managers[1].Identity }},
+		{wire.CodeBadTopology, func(c *wire.Operation) { c.Nodes = append([]wire.Node{}, c.Nodes...); c.Nodes[0].ClientPort++ }},
+		{wire.CodeBadRequest, func(c *wire.Operation) { c.Home = "nobody" }},
 	} {
 		c := next
 		test.spoil(&c)
@@ -263,7 +263,7 @@ func TestWhatNoChangeMayLeaveOut(t *testing.T) {
 func TestRemoveAndMakeAgain(t *testing.T) {
 	f := newFleet(t)
 	f.made()
-	gone := wire.Change{
+	gone := wire.Operation{
 		ID: id(2), Action: wire.RemoveStoreAction, Store: "OrdersStore", Home: f.all[0].self(), Managers: f.managers(),
 		BaseRevision: 1, BaseOperation: id(1), Epoch: 2,
 	}
@@ -291,7 +291,7 @@ func TestWhatRunsIsNotRemoved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	gone := wire.Change{
+	gone := wire.Operation{
 		ID: id(2), Action: wire.RemoveStoreAction, Store: "OrdersStore", Home: m.self(), Managers: f.managers(),
 		BaseRevision: 1, BaseOperation: id(1), Epoch: 2,
 	}

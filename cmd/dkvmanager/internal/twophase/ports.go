@@ -9,7 +9,7 @@ import (
 )
 
 // checkPorts looks at each of the new nodes, so that all ports that are taken are named.
-func (m *Machine) checkPorts(d *catalog.Data, c *wire.Change, added []wire.Node) []*wire.Result {
+func (m *Machine) checkPorts(d *catalog.Data, c *wire.Operation, added []wire.Node) []*wire.Result {
 	var problems []*wire.Result
 	for _, n := range added {
 		err := m.PortsFree(d, c.Store, []wire.Node{n})

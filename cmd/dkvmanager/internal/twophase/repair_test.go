@@ -80,7 +80,7 @@ func TestARepairTakesWhatASurvivorHasCommitted(t *testing.T) {
 	_, err := f.all[2].Commit(c.ID, 1) // the runner's, late: the repair decides now
 	f.refused(err, wire.CodeFenced)
 	f.decide(c.ID)
-	if s := f.all[2].store(); s == nil || s.Committed() != c.ID || s.Home != f.all[1].self() {
+	if s := f.all[2].store(); s == nil || s.LastCommitted() != c.ID || s.Home != f.all[1].self() {
 		t.Errorf("%+v", s)
 	}
 }
@@ -200,7 +200,7 @@ func TestAManagerTakesWhatItMissed(t *testing.T) {
 	if err := away.Tend(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if s := away.store(); s.Revision != 2 || s.Committed() != c.ID || len(s.Nodes) != 2 || s.Local["orders-3"] == nil {
+	if s := away.store(); s.Revision != 2 || s.LastCommitted() != c.ID || len(s.Nodes) != 2 || s.Local["orders-3"] == nil {
 		t.Errorf("%+v", s)
 	}
 }

@@ -53,9 +53,9 @@ func (s *simulation) look(m *manager) {
 		}
 	}
 	for _, there := range d.Stores {
-		s.hasCommitted(m, there.Change)
-		if !s.decided(there.Change) {
-			s.fail("I3: %s has %s at revision %d by %s, which its home has not committed", m.host, there.Name, there.Revision, there.Change)
+		s.hasCommitted(m, there.LastOperation)
+		if !s.decided(there.LastOperation) {
+			s.fail("I3: %s has %s at revision %d by %s, which its home has not committed", m.host, there.Name, there.Revision, there.LastOperation)
 		}
 	}
 	s.agree()
@@ -102,7 +102,7 @@ func (s *simulation) givenUp(d *catalog.Data, store string) {
 		}
 		s.heads[store] = ""
 		if there := d.Stores[store]; there != nil {
-			s.heads[store] = there.Change
+			s.heads[store] = there.LastOperation
 		}
 	}
 }
@@ -111,7 +111,7 @@ func (s *simulation) givenUp(d *catalog.Data, store string) {
 // from it.
 func (s *simulation) headIsLeft(store string) bool {
 	for m, c := range s.configurations(store) {
-		if c.Change == s.heads[store] && !s.lost[store][m.disk.identity] {
+		if c.LastOperation == s.heads[store] && !s.lost[store][m.disk.identity] {
 			return true
 		}
 	}
@@ -150,13 +150,13 @@ func (s *simulation) settled() {
 			if s.lost[store][m.disk.identity] {
 				continue
 			}
-			if s.heads[store] != c.Change {
-				s.fail("I5: %s has %s by %s, the last commit is %q", m.host, store, c.Change, s.heads[store])
+			if s.heads[store] != c.LastOperation {
+				s.fail("I5: %s has %s by %s, the last commit is %q", m.host, store, c.LastOperation, s.heads[store])
 			}
 			for _, w := range c.Managers {
 				for _, other := range s.managers {
-					if o := all[other]; other.disk.identity == w.Identity && (o == nil || o.Change != c.Change || o.Digest != c.Digest || o.Revision != c.Revision) {
-						s.fail("I5: %s has %s by %s, %s has %+v", m.host, store, c.Change, other.host, o)
+					if o := all[other]; other.disk.identity == w.Identity && (o == nil || o.LastOperation != c.LastOperation || o.Digest != c.Digest || o.Revision != c.Revision) {
+						s.fail("I5: %s has %s by %s, %s has %+v", m.host, store, c.LastOperation, other.host, o)
 					}
 				}
 			}

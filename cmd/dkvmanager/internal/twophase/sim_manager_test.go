@@ -140,11 +140,11 @@ func (m *manager) answer(value any, err error) runner.Reply {
 }
 
 func (m *manager) prepare(body []byte) (wire.OperationStatus, error) {
-	var c wire.Change
+	var c wire.Operation
 	m.s.decode(body, &c)
 	if m.s.weak.noBase && c.BaseRevision > 0 {
 		if s := m.disk.Snapshot().Stores[c.Store]; s != nil {
-			c.BaseRevision, c.BaseOperation = s.Revision, s.Committed()
+			c.BaseRevision, c.BaseOperation = s.Revision, s.LastCommitted()
 		}
 	}
 	if c.DryRun {

@@ -33,7 +33,7 @@ func (s *simulation) script(p *process) {
 			s.after(s.upTo(3*time.Second), func() { cancel(); s.wake(t, 0) })
 		}
 		r := &runner.Runner{
-			Transport: n, Clock: n, Change: *c, Names: names, Verb: "Changed",
+			Transport: n, Clock: n, Operation: *c, Names: names, Verb: "Changed",
 			Parallel: s.chance(0.7), FailFast: s.chance(0.3), Settle: 20 * time.Second,
 		}
 		s.judge(c, participants, r.Run(ctx))
@@ -42,7 +42,7 @@ func (s *simulation) script(p *process) {
 }
 
 // judge holds what a runner said against what the managers did.
-func (s *simulation) judge(c *wire.Change, participants []*manager, out *runner.Outcome) {
+func (s *simulation) judge(c *wire.Operation, participants []*manager, out *runner.Outcome) {
 	s.outcomes[out.State]++
 	switch out.State {
 	case runner.Made:
@@ -66,18 +66,18 @@ func (s *simulation) judge(c *wire.Change, participants []*manager, out *runner.
 var stores = []string{"OrdersStore", "CartStore"}
 
 // plan makes a change that builds on what one of the managers has; nil where there is nothing to do.
-func (s *simulation) plan() (*wire.Change, []*manager) {
+func (s *simulation) plan() (*wire.Operation, []*manager) {
 	store := stores[s.rng.IntN(len(stores))]
 	seen := s.managers[s.rng.IntN(len(s.managers))]
 	there := seen.disk.read(seen.disk.durable).Stores[store]
 	s.made++
-	c := &wire.Change{ID: fmt.Sprintf("op-%d", s.made), Store: store, Owner: "sim"}
+	c := &wire.Operation{ID: fmt.Sprintf("op-%d", s.made), Store: store, Owner: "sim"}
 	if there == nil {
 		return s.create(c)
 	}
 	now := there.Configuration()
-	c.Home, c.Managers, c.Creation, c.Founders = now.Home, now.Managers, now.Operation, now.Founders
-	c.BaseRevision, c.BaseOperation = now.Revision, now.Change
+	c.Home, c.Managers, c.Creation, c.Founders = now.Home, now.Managers, now.Creation, now.Founders
+	c.BaseRevision, c.BaseOperation = now.Revision, now.LastOperation
 	switch what := s.rng.IntN(10); {
 	case what < 2:
 		c.Action = wire.RemoveStoreAction
@@ -96,7 +96,7 @@ func (s *simulation) plan() (*wire.Change, []*manager) {
 	return c, s.participants(c)
 }
 
-func (s *simulation) create(c *wire.Change) (*wire.Change, []*manager) {
+func (s *simulation) create(c *wire.Operation) (*wire.Operation, []*manager) {
 	some := slices.Clone(s.managers)
 	s.rng.Shuffle(len(some), func(i, j int) { some[i], some[j] = some[j], some[i] })
 	some = some[:len(some)/2+1+s.rng.IntN(len(some)-len(some)/2)] // any two sets of them meet
@@ -116,7 +116,7 @@ func (s *simulation) node(m *manager) wire.Node {
 	return wire.Node{Name: fmt.Sprintf("n-%d", s.ports), Host: m.host, ClustronPort: 10000 + s.ports, ClientPort: 30000 + s.ports}
 }
 
-func (s *simulation) participants(c *wire.Change) []*manager {
+func (s *simulation) participants(c *wire.Operation) []*manager {
 	var out []*manager
 	for _, w := range c.Managers {
 		i := slices.IndexFunc(s.managers, func(m *manager) bool { return m.disk.identity == w.Identity })

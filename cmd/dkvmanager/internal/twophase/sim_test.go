@@ -28,7 +28,7 @@ type simulation struct {
 	faults   faults
 	managers []*manager
 	victim   *manager // whose disk may be damaged by a crash
-	changes  map[string]*wire.Change
+	changes  map[string]*wire.Operation
 	undone   map[string]bool            // what runners were told of
 	heads    map[string]string          // the last operation that was committed at its home, by store
 	lost     map[string]map[string]bool // by store: the homes that were declared lost
@@ -52,7 +52,7 @@ const syncLate = 5 * time.Second
 // simulate runs one seed to its end, and says what broke.
 func simulate(seed uint64, weak weakness) (s *simulation) {
 	s = &simulation{
-		world: newWorld(seed), weak: weak, changes: map[string]*wire.Change{}, undone: map[string]bool{},
+		world: newWorld(seed), weak: weak, changes: map[string]*wire.Operation{}, undone: map[string]bool{},
 		heads: map[string]string{}, lost: map[string]map[string]bool{}, outcomes: map[runner.State]int{},
 	}
 	defer s.close()

@@ -60,7 +60,7 @@ func (m *Machine) catchUp(store string, there *wire.StoreState) error {
 		}
 		switch c := there.Configuration; {
 		case c != nil && keeps(c.Managers, m.self()):
-			if s != nil && s.Operation != c.Operation { // removed and created anew since the older generation
+			if s != nil && s.Creation != c.Creation { // removed and created anew since the older generation
 				d.RemoveStore(store)
 				s = nil
 			}

@@ -49,8 +49,8 @@ func TestASuspectManagerIsSilentUntilItsHomeHasSpoken(t *testing.T) {
 	if err := away.Tend(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if s := away.store(); s.Committed() != c.ID {
-		t.Errorf("it has %s", s.Committed())
+	if s := away.store(); s.LastCommitted() != c.ID {
+		t.Errorf("it has %s", s.LastCommitted())
 	}
 	later.BaseRevision, later.BaseOperation, later.Nodes = 2, c.ID, c.Nodes[1:]
 	if _, err = away.Prepare(later); err != nil {
@@ -227,13 +227,13 @@ func TestSuspect_TakesTheStoreThatWasCreatedAnew(t *testing.T) {
 	f := newFleet(t)
 	f.made()
 	away := f.all[2]
-	earlier := away.store().Operation
+	earlier := away.store().Creation
 	away.doubt(func(d *catalog.Data) error {
 		s := d.Stores["OrdersStore"]
 		for _, home := range f.all[:2] {
 			if err := home.Catalog.Update(func(d *catalog.Data) error {
 				s := d.Stores["OrdersStore"]
-				s.Operation, s.Change, s.Epoch = id(7), id(7), 7
+				s.Creation, s.LastOperation, s.Epoch = id(7), id(7), 7
 				return nil
 			}); err != nil {
 				return err
@@ -246,8 +246,8 @@ func TestSuspect_TakesTheStoreThatWasCreatedAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := away.Catalog.Snapshot()
-	if s := d.Stores["OrdersStore"]; s.Operation != id(7) || s.Committed() != id(7) || len(s.Local) != 1 {
-		t.Errorf("it has creation %s, change %s, own instances %v", s.Operation, s.Committed(), s.Local)
+	if s := d.Stores["OrdersStore"]; s.Creation != id(7) || s.LastCommitted() != id(7) || len(s.Local) != 1 {
+		t.Errorf("it has creation %s, change %s, own instances %v", s.Creation, s.LastCommitted(), s.Local)
 	}
 	if len(d.Deletions) != 1 || d.Deletions[0].Operation != earlier {
 		t.Errorf("to be deleted are %+v, want the folder of creation %s alone", d.Deletions, earlier)

@@ -88,7 +88,7 @@ func (m *Machine) missed(n *catalog.Name, s *catalog.Store, there *wire.StoreSta
 		return there.Removed != "" && there.Epoch > s.Epoch
 	}
 	c := there.Configuration
-	return keeps(c.Managers, m.self()) && c.Operation == s.Operation && (c.Revision != s.Revision || c.Change != s.Committed())
+	return keeps(c.Managers, m.self()) && c.Creation == s.Creation && (c.Revision != s.Revision || c.LastOperation != s.LastCommitted())
 }
 
 // leaveOut keeps, durably, that this manager was declared lost: the store goes on without it, so its own

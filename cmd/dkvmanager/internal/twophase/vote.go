@@ -8,7 +8,7 @@ import (
 
 // Preflight says what would speak against a change, everything at once, and writes nothing. The answer
 // has the highest epoch seen and names the nodes that this manager takes for its own.
-func (m *Machine) Preflight(c wire.Change) (wire.OperationStatus, error) {
+func (m *Machine) Preflight(c wire.Operation) (wire.OperationStatus, error) {
 	if err := CheckForm(&c); err != nil {
 		return wire.OperationStatus{}, err
 	}
@@ -25,7 +25,7 @@ func (m *Machine) Preflight(c wire.Change) (wire.OperationStatus, error) {
 
 // Prepare votes for a change, and has made the vote durable when it returns without an error. The same
 // change again gets the same answer; with a higher epoch it raises that of the vote.
-func (m *Machine) Prepare(c wire.Change) (wire.OperationStatus, error) {
+func (m *Machine) Prepare(c wire.Operation) (wire.OperationStatus, error) {
 	if err := CheckForm(&c); err != nil {
 		return wire.OperationStatus{}, err
 	}
@@ -51,7 +51,7 @@ func (m *Machine) Prepare(c wire.Change) (wire.OperationStatus, error) {
 }
 
 // vote is the pending change that a prepare makes or finds; nil where the operation is committed.
-func (m *Machine) vote(d *catalog.Data, c *wire.Change) (*catalog.Pending, error) {
+func (m *Machine) vote(d *catalog.Data, c *wire.Operation) (*catalog.Pending, error) {
 	digest := c.Digest()
 	if x := d.Decision(c.ID); x != nil {
 		switch {
@@ -76,7 +76,7 @@ func (m *Machine) vote(d *catalog.Data, c *wire.Change) (*catalog.Pending, error
 		if seen := d.Name(c.Store).Epoch; c.Epoch <= seen {
 			return nil, m.stale(c, seen)
 		}
-		return &catalog.Pending{Change: *c, Digest: digest, Since: m.Now().UTC().Round(0)}, nil
+		return &catalog.Pending{Operation: *c, Digest: digest, Since: m.Now().UTC().Round(0)}, nil
 	}
 	if n := d.Name(c.Store); checkFences(&n, c) != nil {
 		return nil, checkFences(&n, c)
@@ -97,7 +97,7 @@ func CheckEpoch(d *catalog.Data, store string, epoch uint64) error {
 	return nil
 }
 
-func (m *Machine) stale(c *wire.Change, seen uint64) *wire.Result {
+func (m *Machine) stale(c *wire.Operation, seen uint64) *wire.Result {
 	r := refuse(wire.CodeStaleEpoch, "manager %s has seen epoch %d of %s, the operation has %d: prepare it again everywhere, above that", m.self(), seen, c.Store, c.Epoch)
 	r.Epoch = seen
 	return r
