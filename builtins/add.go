@@ -148,7 +148,7 @@ func widened(v *cluster.View, s *cluster.Session, added []wire.Node) *wire.Chang
 	}
 	change := &wire.ChangeInstances{
 		BaseRevision: v.Latest.Revision, Nodes: wire.AssignRoles(nodes), Founding: founding, Desired: v.Desired(),
-		Operation: v.Latest.Creation, Epoch: v.Latest.Epoch, Home: v.Latest.Home,
+		Operation: v.Latest.Creation, Epoch: v.Latest.Epoch, Coordinator: v.Latest.Coordinator,
 		Managers: v.Latest.Managers, Founders: v.Latest.Founders,
 	}
 	if founding {

@@ -160,7 +160,7 @@ func foreseenBy(v *cluster.View, c wire.Operation) *wire.Store {
 	if v.Latest != nil {
 		store = *v.Latest
 	}
-	store.Creation, store.LastOperation, store.Revision, store.Home = c.Creation, c.ID, c.BaseRevision+1, c.Home
+	store.Creation, store.LastOperation, store.Revision, store.Coordinator = c.Creation, c.ID, c.BaseRevision+1, c.Coordinator
 	store.Managers, store.Founders, store.Digest = c.Managers, c.Founders, wire.Digest(c.Store, c.Nodes)
 	store.Instances, store.Leaving = nil, nil
 	for _, n := range c.Nodes {

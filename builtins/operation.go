@@ -36,11 +36,11 @@ func (r *Run) propose(s *cluster.Session, v *cluster.View, action string) (propo
 		return proposal{}, fmt.Errorf("no operation id: %w", err)
 	}
 	managers, home := cluster.Participants(s.Members())
-	c := wire.Operation{ID: id.String(), Action: action, Store: v.Name, Owner: r.Owner(), Home: home, Managers: managers, Creation: id.String()}
+	c := wire.Operation{ID: id.String(), Action: action, Store: v.Name, Owner: r.Owner(), Coordinator: home, Managers: managers, Creation: id.String()}
 	if v.Latest != nil {
 		c.Creation, c.BaseRevision, c.BaseOperation = v.Latest.Creation, v.Latest.Revision, v.Latest.LastOperation
-		if v.Latest.Home != "" {
-			c.Home = v.Latest.Home
+		if v.Latest.Coordinator != "" {
+			c.Coordinator = v.Latest.Coordinator
 		}
 	}
 	return proposal{change: c, view: v}, nil

@@ -62,13 +62,13 @@ func (r *Run) repairStore(c *runtime.Call) (any, error) {
 	if !found {
 		return nil, c.Errorf(wire.CodeMissingManager, "repair_store: no manager that answered knows one on %s to keep %s", c.String("lost"), repair.Store)
 	}
-	if repair.IsHome(lost.Identity) {
+	if repair.IsCoordinator(lost.Identity) {
 		a.open(s, wire.RepairAction)
-		a.keep(s, proposal{change: wire.Operation{Action: wire.RepairAction}}, repair.WithoutHome(c.Context(), lost), false)
+		a.keep(s, proposal{change: wire.Operation{Action: wire.RepairAction}}, repair.ReplaceCoordinator(c.Context(), lost), false)
 		return a.end()
 	}
 	if a.answers(lost) {
-		return nil, c.Errorf(wire.CodeHomeAlive, "repair_store: the manager on %s answers: it is not lost", lost.URL)
+		return nil, c.Errorf(wire.CodeCoordinatorAlive, "repair_store: the manager on %s answers: it is not lost", lost.URL)
 	}
 	return r.drop(c, a, s, lost)
 }

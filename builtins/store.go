@@ -155,7 +155,7 @@ func (r *Run) createRequest(c *runtime.Call, s *cluster.Session, name string, no
 	create := &wire.CreateStore{Name: name, Nodes: nodes}
 	for _, seen := range v.Sightings {
 		if seen.Store != nil && samePlan(seen.Store.Nodes(), nodes) {
-			create.Operation, create.Managers, create.Home = seen.Store.Creation, seen.Store.Managers, seen.Store.Home
+			create.Operation, create.Managers, create.Coordinator = seen.Store.Creation, seen.Store.Managers, seen.Store.Coordinator
 			return create, nil
 		}
 	}
@@ -164,7 +164,7 @@ func (r *Run) createRequest(c *runtime.Call, s *cluster.Session, name string, no
 		return nil, fmt.Errorf("no operation id: %w", err)
 	}
 	create.Operation = id.String()
-	create.Managers, create.Home = cluster.Participants(s.Members())
+	create.Managers, create.Coordinator = cluster.Participants(s.Members())
 	return create, nil
 }
 

@@ -83,7 +83,7 @@ func removing(_ *party, c *wire.Operation) { c.Action, c.Nodes = wire.RemoveStor
 // kept has other managers keep the store too, of which the first decides.
 func kept(by ...wire.Manager) edit {
 	return func(p *party, c *wire.Operation) {
-		c.Home, c.Managers = by[0].Identity, append([]wire.Manager{p.self()}, by...)
+		c.Coordinator, c.Managers = by[0].Identity, append([]wire.Manager{p.self()}, by...)
 	}
 }
 
@@ -144,8 +144,10 @@ var exchanges = []exchange{
 	preflight("bad_name", 2, store("No Store")),
 	preflight("bad_topology", 2, func(_ *party, c *wire.Operation) { c.Nodes = nil }),
 	preflight("bad_topology", 2, func(_ *party, c *wire.Operation) { c.Nodes = append(c.Nodes, c.Nodes...) }),
-	preflight("bad_request", 2, func(_ *party, c *wire.Operation) { c.Home = further.Identity }),
-	preflight("wrong_manager", 2, func(_ *party, c *wire.Operation) { c.Home, c.Managers = further.Identity, []wire.Manager{further} }),
+	preflight("bad_request", 2, func(_ *party, c *wire.Operation) { c.Coordinator = further.Identity }),
+	preflight("wrong_manager", 2, func(_ *party, c *wire.Operation) {
+		c.Coordinator, c.Managers = further.Identity, []wire.Manager{further}
+	}),
 	post("wrong_manager", wire.OperationsPath()),
 	post("wrong_manager", wire.SettlePath("OrdersStore")),
 

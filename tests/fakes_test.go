@@ -35,7 +35,7 @@ type edit func(*party, *wire.Operation)
 // change is operation n: it makes a store with one instance, kept by this manager alone, unless it is edited.
 func (p *party) change(n int, edits ...edit) wire.Operation {
 	c := wire.Operation{
-		ID: opID(n), Action: wire.CreateAction, Store: "OrdersStore", Owner: "tester", Home: p.identity, Managers: []wire.Manager{p.self()},
+		ID: opID(n), Action: wire.CreateAction, Store: "OrdersStore", Owner: "tester", Coordinator: p.identity, Managers: []wire.Manager{p.self()},
 		Epoch: 1, Creation: opID(n), Desired: wire.DesiredStopped, Nodes: p.nodes("orders", 1, 17811),
 	}
 	for _, f := range edits {

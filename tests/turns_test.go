@@ -46,7 +46,7 @@ func hold(t *testing.T, block int) *held {
 		h.clients = append(h.clients, info)
 		h.change.Managers = append(h.change.Managers, wire.Manager{Identity: info.Identity, URL: "http://" + host + ":7801"})
 	}
-	h.change.Home = h.clients[0].Identity
+	h.change.Coordinator = h.clients[0].Identity
 	for i := range h.hosts {
 		var op wire.OperationStatus
 		h.call("POST", i, wire.OperationsPath(), h.change, &op)

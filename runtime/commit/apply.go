@@ -135,11 +135,11 @@ type Runner struct {
 	// OnRow, where set, is called when a manager's row is known, never twice at a time.
 	OnRow func(i int, row Row)
 
-	home int
-	held bool // the home has voted yes: from then on it holds the change until it says that it doesn't
-	body []byte
-	rows []Row
-	seen []bool // the rows that are fixed
+	coordinator int
+	held        bool // the home has voted yes: from then on it holds the change until it says that it doesn't
+	body        []byte
+	rows        []Row
+	seen        []bool // the rows that are fixed
 	// shown is how many rows OnRow was called for, where they come in order.
 	shown int
 }
@@ -168,8 +168,8 @@ func (r *Runner) start() {
 	r.rows = make([]Row, len(r.Operation.Managers))
 	r.seen = make([]bool, len(r.rows))
 	for i, m := range r.Operation.Managers {
-		if m.Identity == r.Operation.Home {
-			r.home = i
+		if m.Identity == r.Operation.Coordinator {
+			r.coordinator = i
 		}
 	}
 }

@@ -8,9 +8,9 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// WithoutHome lets a store go on whose home is gone for good: all that are left fence it, and when all
+// ReplaceCoordinator lets a store go on whose home is gone for good: all that are left fence it, and when all
 // have, they decide. Nothing is done while one that is left is not connected.
-func (r *Repair) WithoutHome(ctx context.Context, lost wire.Manager) *Outcome {
+func (r *Repair) ReplaceCoordinator(ctx context.Context, lost wire.Manager) *Outcome {
 	left, missing := r.survivors(lost.Identity)
 	if len(missing) > 0 {
 		return r.refused(left, fmt.Sprintf("%s keeps the store too, and is not connected: all that are left have to take part", missing[0].URL))
@@ -23,7 +23,7 @@ func (r *Repair) WithoutHome(ctx context.Context, lost wire.Manager) *Outcome {
 	}
 	fenced := r.fence(ctx, left, lost.Identity)
 	var committed []string
-	home := ""
+	coordinator := ""
 	for _, i := range left {
 		s := fenced[i]
 		if s.refusal != nil {
@@ -32,17 +32,17 @@ func (r *Repair) WithoutHome(ctx context.Context, lost wire.Manager) *Outcome {
 		if s.state.Configuration != nil {
 			committed = append(committed, s.state.Configuration.LastOperation)
 		}
-		if me := r.Managers[i].Identity; !s.state.Suspect && (home == "" || me < home) && r.willKeep(fenced, me) {
-			home = me
+		if me := r.Managers[i].Identity; !s.state.Suspect && (coordinator == "" || me < coordinator) && r.willKeep(fenced, me) {
+			coordinator = me
 		}
 	}
 	if len(committed) == 0 { // no store comes of it
-		home = r.Managers[left[0]].Identity
+		coordinator = r.Managers[left[0]].Identity
 	}
-	if home == "" {
+	if coordinator == "" {
 		return r.refused(left, "every manager that is left had to fall back to an older catalog: none of them can decide")
 	}
-	done := r.ask(context.WithoutCancel(ctx), left, "POST", wire.DecidePath(r.Store), wire.Verdict{Lost: lost.Identity, Committed: committed, Home: home})
+	done := r.ask(context.WithoutCancel(ctx), left, "POST", wire.DecidePath(r.Store), wire.Verdict{Lost: lost.Identity, Committed: committed, Coordinator: coordinator})
 	return r.decided(done, left, lost)
 }
 
@@ -80,7 +80,7 @@ func (r *Repair) survivors(lost string) (left []int, missing []wire.Manager) {
 // elsewhere says whether all that a manager has of the name is another home's.
 func elsewhere(s wire.StoreState, lost string) bool {
 	c, p := s.Configuration, s.Pending
-	return (c != nil || p != nil) && (c == nil || c.Home != lost) && (p == nil || p.Home != lost) &&
+	return (c != nil || p != nil) && (c == nil || c.Coordinator != lost) && (p == nil || p.Coordinator != lost) &&
 		s.Repairing == "" && !slices.Contains(s.Fenced, lost)
 }
 
@@ -99,7 +99,7 @@ func (r *Repair) reached(ctx context.Context, left []int, lost string) string {
 	}
 	for i, s := range r.ask(ctx, left, "POST", wire.SettlePath(r.Store), nil) {
 		c := r.seen[i].state.Configuration
-		if s.refusal == nil && c != nil && c.Home == lost {
+		if s.refusal == nil && c != nil && c.Coordinator == lost {
 			return "the manager on " + r.Names[i]
 		}
 	}
@@ -117,7 +117,7 @@ func (r *Repair) fence(ctx context.Context, left []int, lost string) map[int]sta
 		all := r.ask(ctx, left, "POST", wire.FencePath(r.Store), body)
 		heard := false
 		for _, s := range all {
-			heard = heard || s.refusal != nil && s.refusal.Code == wire.CodeHomeAlive
+			heard = heard || s.refusal != nil && s.refusal.Code == wire.CodeCoordinatorAlive
 		}
 		if !heard || !r.Clock.Now().Add(lastWait).Before(limit) || r.Clock.Sleep(ctx, lastWait) != nil {
 			return all
@@ -139,7 +139,7 @@ func (r *Repair) rows(left []int, row func(i int) Row) []Row {
 
 func (r *Repair) refused(left []int, why string) *Outcome {
 	return &Outcome{State: Refused, Summary: fmt.Sprintf("%s: nothing was changed: %s", r.Store, why), Rows: r.rows(left, func(i int) Row {
-		return answer{Reply: r.seen[i].Reply}.row(Failed, wire.CodeHomeAlive, why)
+		return answer{Reply: r.seen[i].Reply}.row(Failed, wire.CodeCoordinatorAlive, why)
 	})}
 }
 

@@ -29,9 +29,9 @@ func (r *Runner) votes(ctx context.Context) (votes []answer, all bool) {
 		for i := range votes {
 			votes[i] = read(Reply{Class: NotSent, Message: "not asked: the change was given up before it"})
 		}
-		first := r.prepare(r.home)
-		votes[r.home] = r.read(first, r.Transport.Send(ctx, []Request{first}, Send{})[0])
-		if r.yes(votes[r.home]) {
+		first := r.prepare(r.coordinator)
+		votes[r.coordinator] = r.read(first, r.Transport.Send(ctx, []Request{first}, Send{})[0])
+		if r.yes(votes[r.coordinator]) {
 			r.held = true
 			requests := r.others(r.prepare)
 			how := Send{Parallel: r.Parallel, FailFast: r.FailFast, Failed: func(reply Reply) bool { return !r.yes(read(reply)) }}
@@ -62,31 +62,31 @@ func (r *Runner) yes(a answer) bool {
 
 // decideFor has the home commit. Whatever it answers then holds.
 func (r *Runner) decideFor(ctx context.Context, votes []answer) *Outcome {
-	a, known := r.ask(ctx, r.commit(r.home))
+	a, known := r.ask(ctx, r.commit(r.coordinator))
 	switch {
 	case !known:
 		return r.undecided(a, votes)
 	case a.refusal == nil && a.op.State == wire.OperationCommitted:
 		return r.forward(ctx, a)
 	case a.code() == wire.CodeOperationAborted:
-		votes[r.home] = a
+		votes[r.coordinator] = a
 		return r.back(ctx, votes)
 	case a.code() == wire.CodeOperationNotFound: // it had voted
 		return r.forgotten(votes)
 	}
-	votes[r.home] = a // it can't: its disk refuses, or it is no longer the home
+	votes[r.coordinator] = a // it can't: its disk refuses, or it is no longer the home
 	return r.undo(ctx, votes)
 }
 
 // undo has the home drop the change, unless it has committed it after all.
 func (r *Runner) undo(ctx context.Context, votes []answer) *Outcome {
-	a, known := r.ask(ctx, r.abort(r.home))
+	a, known := r.ask(ctx, r.abort(r.coordinator))
 	switch {
 	case known && a.refusal == nil && a.op.State == wire.OperationCommitted:
 		return r.forward(ctx, a)
 	case known && a.refusal == nil:
 		return r.back(ctx, votes)
-	case !r.held && votes[r.home].Class == "" && votes[r.home].code() != "protocol":
+	case !r.held && votes[r.coordinator].Class == "" && votes[r.coordinator].code() != "protocol":
 		// It never voted, so nobody else was asked. Even where its disk failed in the middle of the vote and
 		// shows it after a restart, a home drops then what it holds.
 		return r.back(ctx, votes)
@@ -118,8 +118,8 @@ func (r *Runner) ask(ctx context.Context, request Request) (answer, bool) {
 }
 
 // forward tells the others that the change is committed.
-func (r *Runner) forward(ctx context.Context, home answer) *Outcome {
-	r.show(r.home, home.row(Done, wire.CodeOK, r.Verb))
+func (r *Runner) forward(ctx context.Context, coordinator answer) *Outcome {
+	r.show(r.coordinator, coordinator.row(Done, wire.CodeOK, r.Verb))
 	return r.tell(ctx)
 }
 
@@ -164,7 +164,7 @@ func (r *Runner) tell(ctx context.Context) *Outcome {
 func (r *Runner) back(ctx context.Context, votes []answer) *Outcome {
 	var requests []Request
 	for i, v := range votes {
-		if i != r.home && v.Class != NotSent {
+		if i != r.coordinator && v.Class != NotSent {
 			requests = append(requests, r.abort(i))
 		}
 	}
@@ -220,15 +220,15 @@ func (r *Runner) forgotten(votes []answer) *Outcome {
 	}
 	r.showAll()
 	return &Outcome{State: Undecided, Rows: r.rows, Summary: fmt.Sprintf(
-		"%s: not known whether changed: %s, which decides, does not remember the change", r.Operation.Store, r.Names[r.home])}
+		"%s: not known whether changed: %s, which decides, does not remember the change", r.Operation.Store, r.Names[r.coordinator])}
 }
 
 // undecided ends without knowing. Nobody was told anything but the home.
-func (r *Runner) undecided(home answer, votes []answer) *Outcome {
+func (r *Runner) undecided(coordinator answer, votes []answer) *Outcome {
 	for i, v := range votes {
-		row := v.row(Failed, CodeUndecided, "whether the change is made is not known: the managers settle it when "+r.Names[r.home]+" answers")
-		if i == r.home && home.refusal != nil {
-			row = home.failure()
+		row := v.row(Failed, CodeUndecided, "whether the change is made is not known: the managers settle it when "+r.Names[r.coordinator]+" answers")
+		if i == r.coordinator && coordinator.refusal != nil {
+			row = coordinator.failure()
 			row.Code = CodeUndecided
 			row.Hint = "it decides by itself within 30 s, and the others follow; look with store_status"
 		}
@@ -237,5 +237,5 @@ func (r *Runner) undecided(home answer, votes []answer) *Outcome {
 	r.showAll()
 	return &Outcome{State: Undecided, Rows: r.rows, Summary: fmt.Sprintf(
 		"%s: not known whether changed: %s, which decides, does not answer; all managers follow it when it does, and repair_store settles it when it never does",
-		r.Operation.Store, r.Names[r.home])}
+		r.Operation.Store, r.Names[r.coordinator])}
 }

@@ -57,8 +57,8 @@ func (r *Repair) ask(ctx context.Context, to []int, method, path string, body an
 		if method != "GET" {
 			request.Query = "to=" + url.QueryEscape(r.Managers[i].Identity)
 		}
-		if home := r.homeURL(); path == wire.SettlePath(r.Store) && home != "" {
-			request.Query += "&home=" + url.QueryEscape(home) // for one that has forgotten the store
+		if coordinator := r.coordinatorURL(); path == wire.SettlePath(r.Store) && coordinator != "" {
+			request.Query += "&home=" + url.QueryEscape(coordinator) // for one that has forgotten the store
 		}
 		requests = append(requests, request)
 	}
@@ -69,14 +69,14 @@ func (r *Repair) ask(ctx context.Context, to []int, method, path string, body an
 	return out
 }
 
-// homeURL is where the store's home is, as far as any answer names it.
-func (r *Repair) homeURL() string {
+// coordinatorURL is where the store's home is, as far as any answer names it.
+func (r *Repair) coordinatorURL() string {
 	c := latest(r.seen)
 	if c == nil {
 		return ""
 	}
 	for _, m := range c.Managers {
-		if m.Identity == c.Home {
+		if m.Identity == c.Coordinator {
 			return m.URL
 		}
 	}
@@ -108,10 +108,10 @@ func (r *Repair) Settle(ctx context.Context) *Outcome {
 		}
 	}
 	out := &Outcome{State: Made, Rows: make([]Row, len(r.Managers))}
-	home := latest(now)
+	coordinator := latest(now)
 	changed, bad := 0, 0
 	for i, s := range now {
-		row := r.settled(r.seen[i], s, home)
+		row := r.settled(r.seen[i], s, coordinator)
 		out.Rows[i] = row
 		if row.Result == Failed {
 			bad++
@@ -149,7 +149,7 @@ func latest(all map[int]stateReply) *wire.Configuration {
 		if c == nil {
 			continue
 		}
-		if c.Home == s.state.Manager {
+		if c.Coordinator == s.state.Manager {
 			return c
 		}
 		if best == nil || c.Epoch > best.Epoch || c.Epoch == best.Epoch && c.Revision > best.Revision {
@@ -160,7 +160,7 @@ func latest(all map[int]stateReply) *wire.Configuration {
 }
 
 // settled is the row of a manager after it was asked to settle.
-func (r *Repair) settled(before, now stateReply, home *wire.Configuration) Row {
+func (r *Repair) settled(before, now stateReply, coordinator *wire.Configuration) Row {
 	row := Row{Result: Done, Code: wire.CodeUnchanged, Message: "Nothing was pending", Status: now.Status, Attempts: now.Attempts, Duration: now.Duration}
 	mine := now.state.Configuration
 	switch was := before.state.Pending; {
@@ -174,10 +174,10 @@ func (r *Repair) settled(before, now stateReply, home *wire.Configuration) Row {
 		p := now.state.Pending
 		row.Result, row.Code = Failed, wire.CodeStoreBusy
 		row.Message = fmt.Sprintf("%s is still being made by %s (operation %s)", p.Action, p.Owner, p.ID)
-	case home != nil && mine != nil && mine.LastOperation != home.LastOperation:
+	case coordinator != nil && mine != nil && mine.LastOperation != coordinator.LastOperation:
 		row.Result, row.Code = Failed, wire.CodeStaleRevision
-		row.Message = fmt.Sprintf("has revision %d (%s), the home %d (%s)", mine.Revision, mine.LastOperation, home.Revision, home.LastOperation)
-	case mine == nil && home != nil && slices.ContainsFunc(home.Managers, func(m wire.Manager) bool { return m.Identity == now.state.Manager }):
+		row.Message = fmt.Sprintf("has revision %d (%s), the home %d (%s)", mine.Revision, mine.LastOperation, coordinator.Revision, coordinator.LastOperation)
+	case mine == nil && coordinator != nil && slices.ContainsFunc(coordinator.Managers, func(m wire.Manager) bool { return m.Identity == now.state.Manager }):
 		row.Result, row.Code = Failed, wire.CodeStoreNotFound
 		row.Message = "does not have the store, which it is to keep by the home's word"
 		row.Hint = "create the store once more, as it is: whoever lacks it takes it"
@@ -239,11 +239,11 @@ func (r *Repair) known() []wire.Manager {
 	return out
 }
 
-// IsHome says whether a manager decides about the store, or about a change that is pending.
-func (r *Repair) IsHome(identity string) bool {
+// IsCoordinator says whether a manager decides about the store, or about a change that is pending.
+func (r *Repair) IsCoordinator(identity string) bool {
 	for _, s := range r.seen {
 		c, p := s.state.Configuration, s.state.Pending
-		if c != nil && c.Home == identity || p != nil && p.Home == identity || s.state.Repairing == identity {
+		if c != nil && c.Coordinator == identity || p != nil && p.Coordinator == identity || s.state.Repairing == identity {
 			return true
 		}
 	}

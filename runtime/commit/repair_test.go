@@ -21,7 +21,7 @@ var keepers = []wire.Manager{{Identity: "a", URL: "http://10.0.0.11:7801"}, {Ide
 // has is what a manager has of the store, changed by f.
 func has(identity, change string, f func(*wire.StoreState)) Reply {
 	s := wire.StoreState{Manager: identity, Store: "OrdersStore", Epoch: 3, Configuration: &wire.Configuration{
-		Creation: "op-1", LastOperation: change, Revision: 2, Epoch: 3, Home: "a", Managers: keepers,
+		Creation: "op-1", LastOperation: change, Revision: 2, Epoch: 3, Coordinator: "a", Managers: keepers,
 	}}
 	if f != nil {
 		f(&s)
@@ -32,7 +32,7 @@ func has(identity, change string, f func(*wire.StoreState)) Reply {
 
 func holding(id string) func(*wire.StoreState) {
 	return func(s *wire.StoreState) {
-		s.Pending = &wire.OperationStatus{ID: id, State: wire.OperationPending, Action: wire.AddInstanceAction, Owner: "alice", Home: "a", Managers: keepers}
+		s.Pending = &wire.OperationStatus{ID: id, State: wire.OperationPending, Action: wire.AddInstanceAction, Owner: "alice", Coordinator: "a", Managers: keepers}
 	}
 }
 
@@ -66,7 +66,7 @@ func TestSettle(t *testing.T) {
 		"one had forgotten it":    {[]Reply{has("b", "", forgotten), has("b", "op-2", nil)}, Made, Done, "Had forgotten the store; took revision 2", "settled"},
 		"one does not want it":    {[]Reply{has("b", "", forgotten), has("b", "", forgotten)}, Undecided, Failed, "does not have the store", "not settled"},
 		"one stays behind":        {[]Reply{has("b", "op-1", nil), has("b", "op-1", nil)}, Undecided, Failed, "the home 2 (op-2)", "not settled"},
-		"its home is silent":      {[]Reply{has("b", "op-2", nil), refuses(409, wire.CodeHomeSilent, 0)}, Undecided, Failed, "because of home_silent", "not settled"},
+		"its home is silent":      {[]Reply{has("b", "op-2", nil), refuses(409, wire.CodeCoordinatorSilent, 0)}, Undecided, Failed, "because of home_silent", "not settled"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, 2).script(map[string][]Reply{
@@ -92,17 +92,17 @@ func TestSettle(t *testing.T) {
 func lose(t *testing.T, answers map[string][]Reply) (*world, *Outcome) {
 	w := newWorld(t, 3).script(map[string][]Reply{
 		"0 state": {silent()}, "1 state": {has("b", "op-2", nil)}, "2 state": {has("c", "op-2", holding("op-3"))},
-		"1 settle": {refuses(409, wire.CodeHomeSilent, 0)}, "2 settle": {refuses(409, wire.CodeHomeSilent, 0)},
+		"1 settle": {refuses(409, wire.CodeCoordinatorSilent, 0)}, "2 settle": {refuses(409, wire.CodeCoordinatorSilent, 0)},
 		"1 fence": {has("b", "op-3", nil)}, "2 fence": {has("c", "op-2", holding("op-3"))},
 		"1 decide": {has("b", "op-3", nil)}, "2 decide": {has("c", "op-3", nil)},
 	}).script(answers)
 	r := w.repair()
 	r.Look(context.Background())
 	lost, found := r.Find("10.0.0.11")
-	if !found || !r.IsHome(lost.Identity) {
+	if !found || !r.IsCoordinator(lost.Identity) {
 		t.Fatalf("found %v, %v", lost, found)
 	}
-	return w, r.WithoutHome(context.Background(), lost)
+	return w, r.ReplaceCoordinator(context.Background(), lost)
 }
 
 func (w *world) sentAny(verb string) bool {
@@ -118,7 +118,7 @@ func TestALostHomeIsDoneWithoutWhenAllThatAreLeftHaveFencedIt(t *testing.T) {
 		t.Errorf("sent %v", w.sent)
 	}
 	var verdict wire.Verdict
-	if err := json.Unmarshal(w.last.Body, &verdict); err != nil || verdict.Lost != "a" || verdict.Home != "b" || strings.Join(verdict.Committed, " ") != "op-3 op-2" {
+	if err := json.Unmarshal(w.last.Body, &verdict); err != nil || verdict.Lost != "a" || verdict.Coordinator != "b" || strings.Join(verdict.Committed, " ") != "op-3 op-2" {
 		t.Errorf("%+v, %v", verdict, err)
 	}
 }
@@ -126,13 +126,13 @@ func TestALostHomeIsDoneWithoutWhenAllThatAreLeftHaveFencedIt(t *testing.T) {
 func TestASuspectManagerIsNotTheNewHome(t *testing.T) {
 	w, out := lose(t, map[string][]Reply{"1 fence": {has("b", "op-3", func(s *wire.StoreState) { s.Suspect = true })}})
 	var verdict wire.Verdict
-	if err := json.Unmarshal(w.last.Body, &verdict); err != nil || verdict.Home != "c" || out.State != Made {
+	if err := json.Unmarshal(w.last.Body, &verdict); err != nil || verdict.Coordinator != "c" || out.State != Made {
 		t.Errorf("%+v, %v, %+v", verdict, err, out)
 	}
 }
 
 func TestNothingIsDecidedWithoutAllThatAreLeft(t *testing.T) {
-	alive := refuses(409, wire.CodeHomeAlive, 0)
+	alive := refuses(409, wire.CodeCoordinatorAlive, 0)
 	for name, answers := range map[string]map[string][]Reply{
 		"one is silent":                    {"2 fence": {silent()}},
 		"one has heard of the home lately": {"2 fence": {alive}},
@@ -169,7 +169,7 @@ func TestWhoIsWithAnotherHomeTakesNoPart(t *testing.T) {
 	}
 	w, out := lose(t, map[string][]Reply{
 		"1 state": {has("b", "", waits)}, "1 fence": {has("b", "", fenced)}, "1 decide": {has("b", "", forgotten)},
-		"2 state": {has("c", "op-7", func(s *wire.StoreState) { s.Configuration.Home = "c" })},
+		"2 state": {has("c", "op-7", func(s *wire.StoreState) { s.Configuration.Coordinator = "c" })},
 	})
 	if out.State != Made || results(out) != "SKIPPED, SUCCESS, SKIPPED" || strings.Contains(strings.Join(w.sent, ", "), "2 fence") {
 		t.Errorf("%+v, sent %v", out, w.sent)
@@ -196,7 +196,7 @@ func TestARepairNeedsSomebodyWhoIsLeft(t *testing.T) {
 	})
 	r := w.repair()
 	r.Look(context.Background())
-	if out := r.WithoutHome(context.Background(), keepers[0]); out.State != Refused || !strings.Contains(out.Summary, "no other manager keeps it") || w.sentAny("fence") {
+	if out := r.ReplaceCoordinator(context.Background(), keepers[0]); out.State != Refused || !strings.Contains(out.Summary, "no other manager keeps it") || w.sentAny("fence") {
 		t.Errorf("%+v", out)
 	}
 }
@@ -205,7 +205,7 @@ func TestAManagerThatIsLeftHasToBeConnected(t *testing.T) {
 	w := newWorld(t, 2).script(map[string][]Reply{"0 state": {silent()}, "1 state": {has("b", "op-2", nil)}})
 	r := w.repair()
 	r.Look(context.Background())
-	if out := r.WithoutHome(context.Background(), keepers[0]); out.State != Refused || !strings.Contains(out.Summary, "10.0.0.13:7801 keeps the store too") || w.sentAny("fence") {
+	if out := r.ReplaceCoordinator(context.Background(), keepers[0]); out.State != Refused || !strings.Contains(out.Summary, "10.0.0.13:7801 keeps the store too") || w.sentAny("fence") {
 		t.Errorf("%+v", out)
 	}
 }

@@ -98,7 +98,7 @@ func (r *Runner) abort(i int) Request {
 }
 
 func (r *Runner) renew() Request {
-	return Request{To: r.home, Method: "POST", Path: wire.OperationPath(r.Operation.ID) + "/renew", Query: r.to(r.home)}
+	return Request{To: r.coordinator, Method: "POST", Path: wire.OperationPath(r.Operation.ID) + "/renew", Query: r.to(r.coordinator)}
 }
 
 // encode makes the body that all managers get.
@@ -112,7 +112,7 @@ func (r *Runner) encode(dry bool) {
 func (r *Runner) others(make func(int) Request) []Request {
 	var out []Request
 	for i := range r.Operation.Managers {
-		if i != r.home {
+		if i != r.coordinator {
 			out = append(out, make(i))
 		}
 	}

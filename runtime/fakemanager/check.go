@@ -21,8 +21,8 @@ func checkForm(store string, nodes []wire.Node) *wire.Result {
 // checkChange refuses a change that no manager could vote for.
 func checkChange(c *wire.Operation) *wire.Result {
 	switch {
-	case !keeps(c.Managers, c.Home):
-		return refuse(wire.CodeBadRequest, "home: %q is none of the managers", c.Home)
+	case !keeps(c.Managers, c.Coordinator):
+		return refuse(wire.CodeBadRequest, "home: %q is none of the managers", c.Coordinator)
 	case c.Removes() != (c.Action == wire.RemoveStoreAction):
 		return refuse(wire.CodeBadTopology, "nodes: %s with %d of them", c.Action, len(c.Nodes))
 	case !c.Removes():
@@ -39,7 +39,7 @@ func (m *manager) check(e *entry, c *wire.Operation) *wire.Result {
 	if e.Pending != nil && e.Pending.ID != c.ID {
 		return busy(e)
 	}
-	for _, r := range []*wire.Result{m.checkBase(e, c), checkHome(e.Configuration, c)} {
+	for _, r := range []*wire.Result{m.checkBase(e, c), checkCoordinator(e.Configuration, c)} {
 		if r != nil {
 			return r
 		}
@@ -59,7 +59,7 @@ func (m *manager) checkBase(e *entry, c *wire.Operation) *wire.Result {
 	switch {
 	case s == nil && c.Removes():
 		return refuse(wire.CodeStoreNotFound, "there is no store %s here", c.Store)
-	case s == nil && c.BaseRevision > 0 && c.Home == m.identity:
+	case s == nil && c.BaseRevision > 0 && c.Coordinator == m.identity:
 		return refuse(wire.CodeStaleRevision, "there is no store %s here, where its changes are decided; the change builds on revision %d: read the store again", c.Store, c.BaseRevision)
 	case s == nil:
 		return nil
@@ -74,19 +74,19 @@ func (m *manager) checkBase(e *entry, c *wire.Operation) *wire.Result {
 	return nil
 }
 
-// checkHome says whether the change names the manager that decides, and all that keep the store.
-func checkHome(s *wire.Configuration, c *wire.Operation) *wire.Result {
-	home := c.Home
+// checkCoordinator says whether the change names the manager that decides, and all that keep the store.
+func checkCoordinator(s *wire.Configuration, c *wire.Operation) *wire.Result {
+	coordinator := c.Coordinator
 	switch {
-	case s != nil && s.Home != "":
-		home = s.Home
+	case s != nil && s.Coordinator != "":
+		coordinator = s.Coordinator
 	case s != nil || c.BaseRevision == 0:
-		home = slices.MinFunc(c.Managers, func(a, b wire.Manager) int { return strings.Compare(a.Identity, b.Identity) }).Identity
+		coordinator = slices.MinFunc(c.Managers, func(a, b wire.Manager) int { return strings.Compare(a.Identity, b.Identity) }).Identity
 	}
-	if c.Home != home {
-		return refuse(wire.CodeWrongHome, "changes of %s are decided by manager %s, not by %s: read the store again, then repeat", c.Store, home, c.Home)
+	if c.Coordinator != coordinator {
+		return refuse(wire.CodeWrongCoordinator, "changes of %s are decided by manager %s, not by %s: read the store again, then repeat", c.Store, coordinator, c.Coordinator)
 	}
-	if s == nil || s.Home == "" {
+	if s == nil || s.Coordinator == "" {
 		return nil
 	}
 	for _, w := range s.Managers {

@@ -33,7 +33,7 @@ func (m *manager) createStore(r *request) any {
 	nodes = wire.AssignRoles(nodes)
 	c := &wire.Configuration{
 		Creation: create.Operation, Revision: 1, Epoch: e.Epoch + 1, Digest: wire.Digest(create.Name, nodes),
-		Home: create.Home, Managers: create.Managers, Founders: wire.Founders(nodes), Nodes: nodes,
+		Coordinator: create.Coordinator, Managers: create.Managers, Founders: wire.Founders(nodes), Nodes: nodes,
 	}
 	c.LastOperation = "d-" + c.Digest[:32]
 	if c.Creation == "" {

@@ -107,7 +107,7 @@ func (m *manager) answer(ctx context.Context, r *request) (int, []byte) {
 	if to := r.query.Get("to"); route.addressed && to != m.identity {
 		return encodeAnswer(action, wrongManager(m.identity))
 	}
-	if route.asksHome {
+	if route.queriesCoordinator {
 		if silent := m.settle(ctx, r.store); silent != nil {
 			return encodeAnswer(action, silent)
 		}

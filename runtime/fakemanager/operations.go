@@ -49,7 +49,7 @@ func (m *manager) vote(e *entry, c *wire.Operation, digest string) any {
 	e.change, e.heard, e.Epoch = c, now, c.Epoch
 	e.Pending = &wire.OperationStatus{
 		ID: c.ID, State: wire.OperationPending, Manager: m.identity, Action: c.Action, Store: c.Store, Epoch: c.Epoch, Digest: digest,
-		Owner: c.Owner, Home: c.Home, Managers: c.Managers, Since: &since,
+		Owner: c.Owner, Coordinator: c.Coordinator, Managers: c.Managers, Since: &since,
 	}
 	return *e.Pending
 }
@@ -125,8 +125,8 @@ func (m *manager) renew(r *request) any {
 		return unknown(r.operation)
 	case op.State == wire.OperationAborted:
 		return aborted(op.ID)
-	case op.State == wire.OperationPending && op.Home != m.identity:
-		return refuse(wire.CodeWrongHome, "operation %s is decided by manager %s: renew it there", op.ID, op.Home)
+	case op.State == wire.OperationPending && op.Coordinator != m.identity:
+		return refuse(wire.CodeWrongCoordinator, "operation %s is decided by manager %s: renew it there", op.ID, op.Coordinator)
 	case op.State == wire.OperationPending:
 		e.heard = time.Now()
 	}
@@ -145,7 +145,7 @@ func (m *manager) end(e *entry, state wire.OperationState) wire.OperationStatus 
 		e.Store = c.Store
 		m.take(e, &wire.Configuration{
 			Creation: c.Creation, LastOperation: c.ID, Revision: c.BaseRevision + 1, Epoch: p.Epoch, Digest: wire.Digest(c.Store, c.Nodes),
-			Home: c.Home, Managers: c.Managers, Founders: c.Founders, Nodes: c.Nodes,
+			Coordinator: c.Coordinator, Managers: c.Managers, Founders: c.Founders, Nodes: c.Nodes,
 		}, c.Desired)
 	}
 	op := wire.OperationStatus{ID: p.ID, State: state, Manager: m.identity, Action: p.Action, Store: p.Store, Epoch: p.Epoch, Digest: p.Digest}
@@ -156,7 +156,7 @@ func (m *manager) end(e *entry, state wire.OperationState) wire.OperationStatus 
 // expire lets go of what this manager is the home of and nobody has renewed in time.
 func (m *manager) expire() {
 	for _, e := range m.kept {
-		if e.Pending != nil && e.Pending.Home == m.identity && time.Since(e.heard) > wire.ExpireAfter {
+		if e.Pending != nil && e.Pending.Coordinator == m.identity && time.Since(e.heard) > wire.ExpireAfter {
 			m.end(e, wire.OperationAborted)
 		}
 	}

@@ -17,9 +17,9 @@ type route struct {
 	action string
 	// addressed: the request names the manager that it is for.
 	addressed bool
-	// asksHome: the manager asks the store's home before it answers.
-	asksHome bool
-	handle   func(*manager, *request) any
+	// queriesCoordinator: the manager asks the store's home before it answers.
+	queriesCoordinator bool
+	handle             func(*manager, *request) any
 }
 
 // routes are those that fake managers have, the most asked for first.

@@ -99,7 +99,7 @@ func (n *network) creation(id, instances int) wire.Operation {
 		Managers: n.managers(), Desired: wire.DesiredStopped,
 	}
 	c.Creation = c.ID
-	c.Home = slices.MinFunc(c.Managers, func(a, b wire.Manager) int { return strings.Compare(a.Identity, b.Identity) }).Identity
+	c.Coordinator = slices.MinFunc(c.Managers, func(a, b wire.Manager) int { return strings.Compare(a.Identity, b.Identity) }).Identity
 	for i := range instances {
 		c.Nodes = append(c.Nodes, wire.Node{Name: fmt.Sprintf("orders-%d", i+1), Host: n.endpoints[i].Host, ClustronPort: 7811, ClientPort: 7861})
 	}

@@ -12,26 +12,26 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// homes asks the managers that decide. A home is a fake of this or another process, or a real manager.
-var homes = http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+// coordinatorClient asks the managers that decide. A home is a fake of this or another process, or a real manager.
+var coordinatorClient = http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 
 // settle asks a store's home, where that is another manager, what became of the change that is pending here,
 // and does the same. The refusal says that the home gave no answer.
 func (m *manager) settle(ctx context.Context, store string) *wire.Result {
-	home := m.homeOf(store)
-	if home.URL == "" || home.Identity == m.identity {
+	coordinator := m.coordinatorOf(store)
+	if coordinator.URL == "" || coordinator.Identity == m.identity {
 		return nil
 	}
-	there, err := ask(ctx, home, store)
+	there, err := ask(ctx, coordinator, store)
 	if err != nil {
-		r := refuse(wire.CodeHomeSilent, "the manager that decides gives no answer: %v", err)
+		r := refuse(wire.CodeCoordinatorSilent, "the manager that decides gives no answer: %v", err)
 		r.Hint = "start it; when it is gone for good, repair_store with lost = its host"
 		return r
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e := m.entry(store)
-	if e.Pending == nil || e.Pending.Home != there.Manager {
+	if e.Pending == nil || e.Pending.Coordinator != there.Manager {
 		return nil
 	}
 	switch there.Of(e.Pending.ID) {
@@ -44,8 +44,8 @@ func (m *manager) settle(ctx context.Context, store string) *wire.Result {
 	return nil
 }
 
-// homeOf is the manager that decides what is pending of a store, or what becomes of the store.
-func (m *manager) homeOf(store string) wire.Manager {
+// coordinatorOf is the manager that decides what is pending of a store, or what becomes of the store.
+func (m *manager) coordinatorOf(store string) wire.Manager {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e := m.entry(store)
@@ -53,9 +53,9 @@ func (m *manager) homeOf(store string) wire.Manager {
 	var managers []wire.Manager
 	switch {
 	case e.Pending != nil:
-		identity, managers = e.Pending.Home, e.Pending.Managers
+		identity, managers = e.Pending.Coordinator, e.Pending.Managers
 	case e.Configuration != nil:
-		identity, managers = e.Configuration.Home, e.Configuration.Managers
+		identity, managers = e.Configuration.Coordinator, e.Configuration.Managers
 	}
 	if i := slices.IndexFunc(managers, func(w wire.Manager) bool { return w.Identity == identity }); i >= 0 {
 		return managers[i]
@@ -64,19 +64,19 @@ func (m *manager) homeOf(store string) wire.Manager {
 }
 
 // ask is what a home has of a store.
-func ask(ctx context.Context, home wire.Manager, store string) (wire.StoreState, error) {
+func ask(ctx context.Context, coordinator wire.Manager, store string) (wire.StoreState, error) {
 	var state wire.StoreState
-	question, err := http.NewRequestWithContext(ctx, http.MethodGet, home.URL+wire.StatePath(store), nil)
+	question, err := http.NewRequestWithContext(ctx, http.MethodGet, coordinator.URL+wire.StatePath(store), nil)
 	if err != nil {
 		return state, err
 	}
-	answer, err := homes.Do(question)
+	answer, err := coordinatorClient.Do(question)
 	if err != nil {
 		return state, err
 	}
 	defer answer.Body.Close()
 	if err := json.NewDecoder(answer.Body).Decode(&state); err != nil {
-		return state, fmt.Errorf("%s: %w", home.URL, err)
+		return state, fmt.Errorf("%s: %w", coordinator.URL, err)
 	}
 	return state, nil
 }

@@ -7,8 +7,8 @@ type CreateStore struct {
 	// Operation is a UUIDv7 made by the runner. Without one the manager derives one from the digest.
 	Operation string    `json:"operation,omitempty"`
 	Managers  []Manager `json:"managers,omitempty"`
-	// Home is the smallest identity of Managers.
-	Home string `json:"home,omitempty"`
+	// Coordinator is the smallest identity of Managers.
+	Coordinator string `json:"home,omitempty"`
 }
 
 // ChangeInstances is the body of POST /stores/{store}/instances: the full topology, widened.
@@ -23,10 +23,10 @@ type ChangeInstances struct {
 	// store_started.
 	Founding bool `json:"founding,omitempty"`
 	// Desired is what the new instances start as; the store's own state where it is empty.
-	Desired   Desired   `json:"desired,omitempty"`
-	Operation string    `json:"operation,omitempty"`
-	Epoch     uint64    `json:"epoch,omitempty"`
-	Managers  []Manager `json:"managers,omitempty"`
-	Home      string    `json:"home,omitempty"`
-	Founders  []Founder `json:"founders,omitempty"`
+	Desired     Desired   `json:"desired,omitempty"`
+	Operation   string    `json:"operation,omitempty"`
+	Epoch       uint64    `json:"epoch,omitempty"`
+	Managers    []Manager `json:"managers,omitempty"`
+	Coordinator string    `json:"home,omitempty"`
+	Founders    []Founder `json:"founders,omitempty"`
 }

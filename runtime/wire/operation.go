@@ -63,8 +63,8 @@ type Operation struct {
 	Store  string `json:"store"`
 	// Owner says who asks, for people: user@host, process.
 	Owner string `json:"owner,omitempty"`
-	// Home is the identity of the manager whose commit decides: the store's, or the smallest of Managers.
-	Home string `json:"home"`
+	// Coordinator is the identity of the manager whose commit decides: the store's, or the smallest of Managers.
+	Coordinator string `json:"home"`
 	// Managers take part, and keep the store afterwards: all that keep it now, but Drop, and newcomers.
 	Managers []Manager `json:"managers"`
 	// Drop is the identity of a manager that is gone for good. It is not the home.
@@ -121,13 +121,13 @@ type OperationStatus struct {
 	ID    string         `json:"id"`
 	State OperationState `json:"state"`
 	// Manager is the identity of the one that says so.
-	Manager string `json:"manager"`
-	Action  string `json:"action,omitempty"`
-	Store   string `json:"store,omitempty"`
-	Epoch   uint64 `json:"epoch,omitempty"`
-	Digest  string `json:"digest,omitempty"`
-	Owner   string `json:"owner,omitempty"`
-	Home    string `json:"home,omitempty"`
+	Manager     string `json:"manager"`
+	Action      string `json:"action,omitempty"`
+	Store       string `json:"store,omitempty"`
+	Epoch       uint64 `json:"epoch,omitempty"`
+	Digest      string `json:"digest,omitempty"`
+	Owner       string `json:"owner,omitempty"`
+	Coordinator string `json:"home,omitempty"`
 	// Managers take part; given while it is pending.
 	Managers []Manager `json:"managers,omitempty"`
 	// Since is when this manager voted, by its own clock.
@@ -153,8 +153,8 @@ type Fence struct {
 type Verdict struct {
 	Lost      string   `json:"lost"`
 	Committed []string `json:"committed,omitempty"`
-	// Home is the manager that decides from now on: one that keeps the store and is not suspect.
-	Home string `json:"home"`
+	// Coordinator is the manager that decides from now on: one that keeps the store and is not suspect.
+	Coordinator string `json:"home"`
 }
 
 // Configuration is what all managers of a store keep alike.
@@ -165,7 +165,7 @@ type Configuration struct {
 	Revision      uint64    `json:"revision"`
 	Epoch         uint64    `json:"epoch"`
 	Digest        string    `json:"digest"`
-	Home          string    `json:"home,omitempty"`
+	Coordinator   string    `json:"home,omitempty"`
 	Managers      []Manager `json:"managers"`
 	Founders      []Founder `json:"founders"`
 	Nodes         []Node    `json:"nodes"`

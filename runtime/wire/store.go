@@ -117,11 +117,11 @@ type Store struct {
 	Revision uint64 `json:"revision"`
 	Epoch    uint64 `json:"epoch"`
 	// Digest is Digest(Name, Nodes).
-	Digest    string     `json:"digest"`
-	Home      string     `json:"home,omitempty"`
-	Managers  []Manager  `json:"managers"`
-	Founders  []Founder  `json:"founders"`
-	Instances []Instance `json:"instances"`
+	Digest      string     `json:"digest"`
+	Coordinator string     `json:"home,omitempty"`
+	Managers    []Manager  `json:"managers"`
+	Founders    []Founder  `json:"founders"`
+	Instances   []Instance `json:"instances"`
 	// Leaving are own instances that the topology has dropped and that still run or hold data.
 	Leaving []Instance `json:"leaving,omitempty"`
 	// Pending is a change that the manager has voted for and that is not decided.

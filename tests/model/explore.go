@@ -23,7 +23,7 @@ type outcomes struct {
 func explore(y system) result {
 	var start state
 	for i := range start.managers {
-		start.managers[i].home = -1
+		start.managers[i].coordinator = -1
 	}
 	if y.start != nil {
 		y.start(&start)

@@ -15,7 +15,7 @@ func (w *walk) fault(i int) {
 	if m := &w.from.managers[i]; w.cleaned.has(i) && m.pending == 0 && m.committed > runs && !m.silent {
 		t := w.from
 		v := &t.managers[i]
-		v.committed, v.members, v.home = 0, 0, -1
+		v.committed, v.members, v.coordinator = 0, 0, -1
 		w.emit(t, label{"its store is removed alone", i, 0})
 	}
 	// A disk loses the last write: a vote, where no fence came after it.
@@ -33,12 +33,12 @@ func (w *walk) fault(i int) {
 // loseEnd emits the loss of the last write, where that ended a change that manager i had voted for.
 func (w *walk) loseEnd(i int) {
 	m := &w.from.managers[i]
-	if o := m.committed; o != 0 && int(o) <= w.runners && w.homeOf(o) != i {
+	if o := m.committed; o != 0 && int(o) <= w.runners && w.coordinatorOf(o) != i {
 		t := w.from
 		v := &t.managers[i]
-		v.committed, v.members, v.home = w.of(o).base, 0, -1
+		v.committed, v.members, v.coordinator = w.of(o).base, 0, -1
 		if v.committed != 0 {
-			v.members, v.home = w.of(v.committed).result(), m.home
+			v.members, v.coordinator = w.of(v.committed).result(), m.coordinator
 		}
 		v.pending, v.pendingEpoch, v.suspect = o, v.epoch, true
 		v.did &^= 1 << o
@@ -46,7 +46,7 @@ func (w *walk) loseEnd(i int) {
 		w.emit(t, label{"its disk loses the commit", i, o})
 	}
 	for o := op(1); int(o) <= w.runners; o++ {
-		if m.epoch > 0 && m.abortion&attempt(o, m.epoch) != 0 && w.homeOf(o) != i {
+		if m.epoch > 0 && m.abortion&attempt(o, m.epoch) != 0 && w.coordinatorOf(o) != i {
 			t := w.from
 			v := &t.managers[i]
 			v.pending, v.pendingEpoch, v.suspect = o, v.epoch, true
@@ -62,7 +62,7 @@ func (w *walk) comeBack(i int) {
 	t := w.from
 	t.managers[i].silent = false
 	w.emit(t, label{"wakes", i, 0})
-	if m.pending == 0 || w.homeOf(m.pending) != i {
+	if m.pending == 0 || w.coordinatorOf(m.pending) != i {
 		return
 	}
 	if !m.late {
@@ -82,17 +82,17 @@ func (w *walk) comeBack(i int) {
 // weakDisk emits the faults that the protocol takes for silence and only a weakened one for a home.
 func (w *walk) weakDisk(i int) {
 	m := &w.from.managers[i]
-	if w.wipedHomeBelieved {
+	if w.wipedCoordinatorBelieved {
 		t := w.from
 		t.managers[i].silent, t.managers[i].wiped = true, true
 		w.emit(t, label{"is wiped", i, 0})
 	}
-	if o := m.committed; w.rolledBackHomeServes && o != 0 && o <= runs && w.homeOf(o) == i && m.pending == 0 {
+	if o := m.committed; w.rolledBackCoordinatorServes && o != 0 && o <= runs && w.coordinatorOf(o) == i && m.pending == 0 {
 		t := w.from
 		v := &t.managers[i]
-		v.committed, v.members, v.home = w.of(o).base, 0, -1
+		v.committed, v.members, v.coordinator = w.of(o).base, 0, -1
 		if v.committed != 0 {
-			v.members, v.home = w.of(v.committed).result(), m.home
+			v.members, v.coordinator = w.of(v.committed).result(), m.coordinator
 		}
 		v.pending, v.pendingEpoch = o, v.epoch
 		v.did &^= 1 << o

@@ -30,7 +30,7 @@ func losses() []scenario {
 			name: "a lost home, the next change with the new one",
 			operations: []operation{
 				widening(3, 0, 1, 2),
-				{kind: change, session: []int{1, 2}, base: 3, home: 1},
+				{kind: change, session: []int{1, 2}, base: 3, coordinator: 1},
 				founding(0, 1, 2),
 			},
 			runners: 2, reaches: outcomes{done: 6, dropped: 6, repaired: true, undone: true, carried: true},
@@ -55,7 +55,7 @@ func losses() []scenario {
 			name: "a lost home, then the store is removed",
 			operations: []operation{
 				widening(3, 0, 1, 2),
-				{kind: remove, session: []int{1, 2}, base: 3, home: 1},
+				{kind: remove, session: []int{1, 2}, base: 3, coordinator: 1},
 				founding(0, 1, 2),
 			},
 			runners: 2, reaches: outcomes{done: 6, dropped: 6, repaired: true, undone: true, carried: true},
@@ -95,7 +95,7 @@ func losses() []scenario {
 			name: "a lost home is taken back",
 			operations: []operation{
 				widening(3, 0, 1, 2),
-				{kind: change, session: []int{0, 1, 2}, base: 3, home: 1},
+				{kind: change, session: []int{0, 1, 2}, base: 3, coordinator: 1},
 				founding(0, 1, 2),
 			},
 			runners: 2, reaches: outcomes{done: 4, dropped: 6},

@@ -17,7 +17,7 @@ func (w *walk) receive(o op, i int) {
 	if sent.has(abort + i) {
 		w.abort(o, i)
 	}
-	if w.renewalRevives && i == w.homeOf(o) && w.from.runners[o-1].phase >= preparingOthers {
+	if w.renewalRevives && i == w.coordinatorOf(o) && w.from.runners[o-1].phase >= preparingOthers {
 		w.revive(o, i)
 	}
 }
@@ -69,27 +69,27 @@ func (w *walk) accepts(m *manager, i int, o op) bool {
 		based = based || w.absentAccepts
 	}
 	lost := m.fenced | m.repairing
-	if w.fencedHomeTakesPart {
+	if w.fencedCoordinatorTakesPart {
 		lost = 0
 	}
 	return m.pending == 0 &&
 		(based || w.noBase) &&
 		(m.repairing == 0 || w.undecidedVotes) &&
-		!lost.has(w.homeOf(o)) &&
+		!lost.has(w.coordinatorOf(o)) &&
 		(w.absent(m) || w.anyParticipants || m.members&^p.participants()&^p.lost == 0) &&
-		(w.absent(m) || int(m.home) == w.homeOf(o) || w.revisionOnly || w.noBase)
+		(w.absent(m) || int(m.coordinator) == w.coordinatorOf(o) || w.revisionOnly || w.noBase)
 }
 
 // commit obeys at the others and decides at the home.
 func (w *walk) commit(o op, i int) {
 	t := w.from
 	m := &t.managers[i]
-	home := w.homeOf(o)
+	coordinator := w.coordinatorOf(o)
 	switch {
 	case m.suspect:
 		return // not prepared: it catches up
 	case m.pending == o && m.pendingEpoch == t.runners[o-1].epoch:
-		if i == home && m.late && !w.commitAfterExpiry || w.closed(m, i, o) {
+		if i == coordinator && m.late && !w.commitAfterExpiry || w.closed(m, i, o) {
 			return
 		}
 		w.apply(&t, i, o)
@@ -108,22 +108,22 @@ func (w *walk) commit(o op, i int) {
 	case w.idOnly && m.did&2 != 0 && w.of(o).sameID:
 		w.acknowledge(&t, i, o)
 		w.emit(t, label{"committed before, taken for the other digest", i, o})
-	case i != home && (m.fenced|m.repairing)&of(home) == 0:
+	case i != coordinator && (m.fenced|m.repairing)&of(coordinator) == 0:
 		w.breaks("I4: a manager that voted yes refuses the commit")
 	}
 }
 
 // acknowledge tells the runner. What others than the home say changes nothing that it does.
 func (w *walk) acknowledge(t *state, i int, o op) {
-	if i == w.homeOf(o) {
+	if i == w.coordinatorOf(o) {
 		t.sent[o-1].add(committed)
 	}
 }
 
 // closed says whether i no longer takes the word of the operation's home.
 func (w *walk) closed(m *manager, i int, o op) bool {
-	home := w.homeOf(o)
-	return i != home && (m.fenced | m.repairing).has(home)
+	coordinator := w.coordinatorOf(o)
+	return i != coordinator && (m.fenced | m.repairing).has(coordinator)
 }
 
 // apply makes the pending change the record.
@@ -132,10 +132,10 @@ func (w *walk) apply(t *state, i int, o op) {
 	if !w.based(m, i, o) && !w.naive {
 		w.breaks("I6: an operation overwrites what its runner had not seen")
 	}
-	home := w.homeOf(o)
-	if i == home && !w.falseWord {
+	coordinator := w.coordinatorOf(o)
+	if i == coordinator && !w.falseWord {
 		for _, j := range w.of(o).session {
-			if t.managers[j].declared.has(home) {
+			if t.managers[j].declared.has(coordinator) {
 				w.breaks("I8: a home that was declared lost commits")
 			}
 		}
@@ -146,11 +146,11 @@ func (w *walk) apply(t *state, i int, o op) {
 	m.committed, m.members = o, w.of(o).result()&^m.fenced
 	switch {
 	case m.members == 0:
-		m.home = -1
-	case w.of(o).newHome > 0:
-		m.home = int8(w.of(o).newHome - 1)
+		m.coordinator = -1
+	case w.of(o).newCoordinator > 0:
+		m.coordinator = int8(w.of(o).newCoordinator - 1)
 	default:
-		m.home = int8(home)
+		m.coordinator = int8(coordinator)
 	}
 	if w.removalUnfences && m.members == 0 {
 		m.fenced = 0
@@ -170,7 +170,7 @@ func drop(m *manager) {
 func (w *walk) abort(o op, i int) {
 	t := w.from
 	m := &t.managers[i]
-	if i == w.homeOf(o) {
+	if i == w.coordinatorOf(o) {
 		switch {
 		case m.did>>o&1 == 1:
 			t.sent[o-1].add(committed)

@@ -32,7 +32,7 @@ func (w *walk) repair(r int) {
 // fence makes survivor i deaf to the lost home, and tells the repair what it has.
 func (w *walk) fence(r, i int) {
 	m := &w.from.managers[i]
-	if m.pending != 0 && w.homeOf(m.pending) != w.lost {
+	if m.pending != 0 && w.coordinatorOf(m.pending) != w.lost {
 		return // busy: to be settled with that home first
 	}
 	h := &w.from.managers[w.lost]
@@ -48,7 +48,7 @@ func (w *walk) fence(r, i int) {
 	}
 	p := &t.repairers[r]
 	p.answered |= of(i)
-	if v.suspect && !w.suspectHome {
+	if v.suspect && !w.suspectCoordinator {
 		p.suspect |= of(i)
 	}
 	p.committed |= 1 << v.committed
@@ -61,7 +61,7 @@ func (w *walk) fence(r, i int) {
 
 // gone says whether the home has been silent for longer than a change of its own stays pending.
 func (w *walk) gone(h *manager) bool {
-	return h.silent && (h.pending == 0 || w.homeOf(h.pending) != w.lost || h.late)
+	return h.silent && (h.pending == 0 || w.coordinatorOf(h.pending) != w.lost || h.late)
 }
 
 // decide ends the repair at survivor i: forward what a survivor has committed, else back. The new home
@@ -71,7 +71,7 @@ func (w *walk) decide(t *state, i, lost int, committed uint8, suspect set) {
 	m.fenced |= of(lost)
 	m.declared |= of(lost)
 	m.repairing = 0
-	if m.pending != 0 && w.homeOf(m.pending) == lost {
+	if m.pending != 0 && w.coordinatorOf(m.pending) == lost {
 		if committed>>m.pending&1 == 1 {
 			w.apply(t, i, m.pending)
 		} else {
@@ -82,5 +82,5 @@ func (w *walk) decide(t *state, i, lost int, committed uint8, suspect set) {
 		m.fenced = 0
 	}
 	m.members &^= of(lost)
-	m.home = int8((m.members &^ suspect).first())
+	m.coordinator = int8((m.members &^ suspect).first())
 }

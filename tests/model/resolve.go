@@ -11,11 +11,11 @@ func (w *walk) alone(i int) {
 	if o == 0 || o > runs || w.patient {
 		return
 	}
-	home := w.homeOf(o)
-	if i == home || w.expiryAnywhere {
+	coordinator := w.coordinatorOf(o)
+	if i == coordinator || w.expiryAnywhere {
 		w.expire(i)
 	}
-	if i == home || w.noCommitPoint {
+	if i == coordinator || w.noCommitPoint {
 		return
 	}
 	if w.voteBeforeSync {
@@ -23,10 +23,10 @@ func (w *walk) alone(i int) {
 		t.managers[i].pending = 0
 		w.emit(t, label{"crashes before its vote was durable", i, o})
 	}
-	if w.closed(m, i, o) && !w.fencedHomeBelieved {
+	if w.closed(m, i, o) && !w.fencedCoordinatorBelieved {
 		return
 	}
-	w.ask(o, i, home)
+	w.ask(o, i, coordinator)
 }
 
 // expire is the home's: the deadline passes, then the change is dropped.
@@ -45,10 +45,10 @@ func (w *walk) expire(i int) {
 
 // ask is the resolver of manager i. "Pending" changes nothing, "committed" is final whenever it
 // arrives; "aborted" is a message of its own because it can be late.
-func (w *walk) ask(o op, i, home int) {
-	h := &w.from.managers[home]
+func (w *walk) ask(o op, i, coordinator int) {
+	h := &w.from.managers[coordinator]
 	m := &w.from.managers[i]
-	wiped := h.wiped && w.wipedHomeBelieved
+	wiped := h.wiped && w.wipedCoordinatorBelieved
 	if (h.silent || h.pending == o || h.fenced.has(i) && !w.fencedAsks) && !wiped {
 		return // one that is fenced is told no more than that
 	}
@@ -74,7 +74,7 @@ func (w *walk) ask(o op, i, home int) {
 func (w *walk) heard(o op, i int, epoch uint8) {
 	t := w.from
 	m := &t.managers[i]
-	if m.pending != o || m.pendingEpoch != epoch && !w.lateAnswerCounts || w.closed(m, i, o) && !w.fencedHomeBelieved {
+	if m.pending != o || m.pendingEpoch != epoch && !w.lateAnswerCounts || w.closed(m, i, o) && !w.fencedCoordinatorBelieved {
 		return
 	}
 	drop(m)
@@ -85,11 +85,11 @@ func (w *walk) heard(o op, i int, epoch uint8) {
 func (w *walk) catchUp(i int) {
 	t := w.from
 	m := &t.managers[i]
-	home := w.leader(&w.from, i)
-	if home < 0 || w.noCatchUp {
+	coordinator := w.leader(&w.from, i)
+	if coordinator < 0 || w.noCatchUp {
 		return
 	}
-	if w.follow(&w.from.managers[home], m, i) {
+	if w.follow(&w.from.managers[coordinator], m, i) {
 		w.emit(t, label{"catches up with the home", i, m.committed})
 	}
 }
@@ -98,19 +98,19 @@ func (w *walk) catchUp(i int) {
 // store does not know of it: the home, whose store it keeps, tells it.
 func (w *walk) leader(s *state, i int) int {
 	m := &s.managers[i]
-	home := int(m.home)
-	if home < 0 && m.pending != 0 {
-		home = w.homeOf(m.pending)
+	coordinator := int(m.coordinator)
+	if coordinator < 0 && m.pending != 0 {
+		coordinator = w.coordinatorOf(m.pending)
 	}
 	for j := range s.managers {
-		if h := &s.managers[j]; m.home < 0 && int(h.home) == j && h.members.has(i) && !w.forgottenStay {
-			home = j
+		if h := &s.managers[j]; m.coordinator < 0 && int(h.coordinator) == j && h.members.has(i) && !w.forgottenStay {
+			coordinator = j
 		}
 	}
-	if home < 0 || (m.repairing|m.fenced).has(home) && !w.fencedTells {
+	if coordinator < 0 || (m.repairing|m.fenced).has(coordinator) && !w.fencedTells {
 		return -1
 	}
-	return home
+	return coordinator
 }
 
 // follow copies the record of home h to m, which has lost a write, once nothing is pending there; what m
@@ -128,7 +128,7 @@ func (w *walk) follow(h, m *manager, i int) bool {
 		drop(m)
 	}
 	if record && h.committed != m.committed {
-		m.committed, m.members, m.home = h.committed, h.members, h.home
+		m.committed, m.members, m.coordinator = h.committed, h.members, h.coordinator
 		m.did |= 1 << h.committed
 	}
 	m.epoch, m.suspect = max(m.epoch, h.epoch), false

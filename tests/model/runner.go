@@ -6,44 +6,44 @@ func (w *walk) runner(o op) {
 	s := &w.from
 	r := s.runners[o-1]
 	sent := s.sent[o-1]
-	home := w.homeOf(o)
+	coordinator := w.coordinatorOf(o)
 	switch r.phase {
 	case idle:
-		w.start(o, home)
-	case preparingHome:
-		if sent.has(vote + at(home, r.epoch)) {
-			w.toOthers(o, home, preparingOthers, "prepare the others", prepare, r.epoch)
+		w.start(o, coordinator)
+	case preparingCoordinator:
+		if sent.has(vote + at(coordinator, r.epoch)) {
+			w.toOthers(o, coordinator, preparingOthers, "prepare the others", prepare, r.epoch)
 		}
 	case preparingOthers:
-		if w.allVoted(o, home) {
+		if w.allVoted(o, coordinator) {
 			if w.noCommitPoint {
 				w.toAll(o, forward, "commit everywhere", commit)
 			} else {
-				w.toHome(o, home, committing, "commit at the home", commit)
+				w.toCoordinator(o, coordinator, committing, "commit at the home", commit)
 			}
 		}
 	case committing, aborting:
 		if sent.has(committed) {
-			w.toOthers(o, home, forward, "commit at the others", commit, 0)
+			w.toOthers(o, coordinator, forward, "commit at the others", commit, 0)
 		}
 		if sent.has(aborted) {
-			w.toOthers(o, home, backward, "abort at the others", abort, 0)
+			w.toOthers(o, coordinator, backward, "abort at the others", abort, 0)
 		}
 	}
-	if r.phase == preparingHome || r.phase == preparingOthers {
-		w.raise(o, home)
+	if r.phase == preparingCoordinator || r.phase == preparingOthers {
+		w.raise(o, coordinator)
 	}
-	if r.phase >= preparingHome && r.phase <= committing && (!w.patient || sent.has(refused) && r.phase != committing) {
+	if r.phase >= preparingCoordinator && r.phase <= committing && (!w.patient || sent.has(refused) && r.phase != committing) {
 		if w.noCommitPoint && r.phase != committing {
 			w.toAll(o, backward, "abort everywhere", abort)
 		} else {
-			w.toHome(o, home, aborting, "abort at the home", abort)
+			w.toCoordinator(o, coordinator, aborting, "abort at the home", abort)
 		}
 	}
 }
 
 // start is the preflight, which proposes an epoch, and the first message.
-func (w *walk) start(o op, home int) {
+func (w *walk) start(o op, coordinator int) {
 	if w.naive {
 		w.toAll(o, forward, "apply everywhere", commit)
 		return
@@ -56,30 +56,30 @@ func (w *walk) start(o op, home int) {
 	if epoch++; epoch > w.lastEpoch() {
 		return
 	}
-	t.runners[o-1] = runner{preparingHome, epoch}
-	t.sent[o-1].add(prepare + at(home, epoch))
-	if w.parallelHome {
+	t.runners[o-1] = runner{preparingCoordinator, epoch}
+	t.sent[o-1].add(prepare + at(coordinator, epoch))
+	if w.parallelCoordinator {
 		t.runners[o-1].phase = preparingOthers
 		for _, i := range w.of(o).session {
 			t.sent[o-1].add(prepare + at(i, epoch))
 		}
 	}
-	w.emit(t, label{"prepare the home", home, o})
+	w.emit(t, label{"prepare the home", coordinator, o})
 }
 
 // raise begins again above the epoch that a manager named in its refusal.
-func (w *walk) raise(o op, home int) {
+func (w *walk) raise(o op, coordinator int) {
 	for last := w.from.runners[o-1].epoch; last < w.lastEpoch(); last++ {
 		if w.from.sent[o-1].has(stale + int(last) - 1) {
 			t := w.from
-			t.runners[o-1] = runner{preparingHome, last + 1}
-			t.sent[o-1].add(prepare + at(home, last+1))
-			w.emit(t, label{"prepare the home again, epoch raised", home, o})
+			t.runners[o-1] = runner{preparingCoordinator, last + 1}
+			t.sent[o-1].add(prepare + at(coordinator, last+1))
+			w.emit(t, label{"prepare the home again, epoch raised", coordinator, o})
 		}
 	}
 }
 
-func (w *walk) allVoted(o op, home int) bool {
+func (w *walk) allVoted(o op, coordinator int) bool {
 	sent, epoch := w.from.sent[o-1], w.from.runners[o-1].epoch
 	missing := 0
 	for _, i := range w.of(o).session {
@@ -91,14 +91,14 @@ func (w *walk) allVoted(o op, home int) bool {
 			missing++
 		}
 	}
-	return missing == 0 || w.commitEarly && missing == 1 && sent.has(vote+at(home, epoch))
+	return missing == 0 || w.commitEarly && missing == 1 && sent.has(vote+at(coordinator, epoch))
 }
 
-func (w *walk) toHome(o op, home int, next phase, what string, kind int) {
+func (w *walk) toCoordinator(o op, coordinator int, next phase, what string, kind int) {
 	t := w.from
 	t.runners[o-1].phase = next
-	t.sent[o-1].add(kind + home)
-	w.emit(t, label{what, home, o})
+	t.sent[o-1].add(kind + coordinator)
+	w.emit(t, label{what, coordinator, o})
 }
 
 func (w *walk) toAll(o op, next phase, what string, kind int) {
@@ -111,11 +111,11 @@ func (w *walk) toAll(o op, next phase, what string, kind int) {
 }
 
 // toOthers sends to all but the home; the epoch counts for prepare only.
-func (w *walk) toOthers(o op, home int, next phase, what string, kind int, epoch uint8) {
+func (w *walk) toOthers(o op, coordinator int, next phase, what string, kind int, epoch uint8) {
 	t := w.from
 	t.runners[o-1].phase = next
 	for _, i := range w.of(o).session {
-		if i == home {
+		if i == coordinator {
 			continue
 		}
 		if kind == prepare {

@@ -15,12 +15,12 @@ type operation struct {
 	session []int // the managers in the order in which the runner knows them: the participants
 	members set   // the managers that the store has afterwards; the session's if 0
 	base    op    // what the runner saw as the store's last operation; 0 where it saw none
-	// home is the stored one that the runner saw; a create has the one that the rule gives.
-	home     int
-	newHome  int  // home+1 of the store afterwards, where the operation moves it
-	revision int  // the revision that it makes
-	lost     set  // not the home: declared lost, left out and fenced by this operation
-	sameID   bool // carries operation 1's id with another digest
+	// coordinator is the stored one that the runner saw; a create has the one that the rule gives.
+	coordinator    int
+	newCoordinator int  // home+1 of the store afterwards, where the operation moves it
+	revision       int  // the revision that it makes
+	lost           set  // not the home: declared lost, left out and fenced by this operation
+	sameID         bool // carries operation 1's id with another digest
 }
 
 // scenario is one situation to explore.
@@ -44,42 +44,42 @@ type scenario struct {
 
 // weakness takes one rule out of the protocol.
 type weakness struct {
-	naive                bool // apply at each manager, no prepare
-	expiryAnywhere       bool // any manager drops a vote after a while
-	noEpoch              bool // prepare whatever its epoch
-	parallelHome         bool // prepare the home together with the others
-	noCommitPoint        bool // commit everywhere at once
-	noBase               bool // no comparison with what the runner saw
-	voteBeforeSync       bool // a crash loses the vote
-	commitEarly          bool // before the last vote
-	oldVotesCount        bool // votes of an epoch that was given up
-	lateAnswerCounts     bool // the home's word about an epoch that was given up
-	renewalRevives       bool // a renewal after the expiry takes the change up again
-	commitAfterExpiry    bool // the home looks at its timer, not at the clock
-	restartKeeps         bool // a home that restarts goes on with its pending change
-	sessionOrder         bool // the home is the first of the session
-	revisionOnly         bool // the base is compared by its revision alone
-	idOnly               bool // the digest of a known operation is not compared
-	absentAccepts        bool // a home that has no such store takes a change of it
-	anyParticipants      bool // a runner may leave out a manager of the store
-	noFence              bool // repair asks and decides without fencing
-	someSurvivors        bool // repair decides when one survivor has answered
-	recordedSurvivors    bool // repair asks whom the record names, not whom the pending change names
-	fencedHomeBelieved   bool // a manager that has fenced the home still asks it
-	fencedHomeTakesPart  bool // a fenced home may be the home of new operations
-	fencedAsks           bool // the home answers a manager that it has fenced
-	removalUnfences      bool // with the store its list of lost managers goes
-	nothingUnfences      bool // a repair that leaves no store forgets who was declared lost
-	undecidedVotes       bool // a manager votes between the fence and the decision
-	wipedHomeBelieved    bool // whoever answers at the home's address is the home
-	rolledBackHomeServes bool // a home whose disk lost the last write goes on
-	suspectVotes         bool // a manager whose disk lost the last write goes on
-	suspectHome          bool // repair may choose such a manager for the new home
-	suspectFences        bool // such a manager fences a home that it may have voted for, and hears
-	noCatchUp            bool // a manager that missed a commit is left as it is
-	forgottenStay        bool // a manager that lost its vote for a new store is not told of it
-	fencedTells          bool // a manager takes what it lost also from a home that it has fenced
-	silenceNotNeeded     bool // survivors fence a home that they hear
+	naive                       bool // apply at each manager, no prepare
+	expiryAnywhere              bool // any manager drops a vote after a while
+	noEpoch                     bool // prepare whatever its epoch
+	parallelCoordinator         bool // prepare the home together with the others
+	noCommitPoint               bool // commit everywhere at once
+	noBase                      bool // no comparison with what the runner saw
+	voteBeforeSync              bool // a crash loses the vote
+	commitEarly                 bool // before the last vote
+	oldVotesCount               bool // votes of an epoch that was given up
+	lateAnswerCounts            bool // the home's word about an epoch that was given up
+	renewalRevives              bool // a renewal after the expiry takes the change up again
+	commitAfterExpiry           bool // the home looks at its timer, not at the clock
+	restartKeeps                bool // a home that restarts goes on with its pending change
+	sessionOrder                bool // the home is the first of the session
+	revisionOnly                bool // the base is compared by its revision alone
+	idOnly                      bool // the digest of a known operation is not compared
+	absentAccepts               bool // a home that has no such store takes a change of it
+	anyParticipants             bool // a runner may leave out a manager of the store
+	noFence                     bool // repair asks and decides without fencing
+	someSurvivors               bool // repair decides when one survivor has answered
+	recordedSurvivors           bool // repair asks whom the record names, not whom the pending change names
+	fencedCoordinatorBelieved   bool // a manager that has fenced the home still asks it
+	fencedCoordinatorTakesPart  bool // a fenced home may be the home of new operations
+	fencedAsks                  bool // the home answers a manager that it has fenced
+	removalUnfences             bool // with the store its list of lost managers goes
+	nothingUnfences             bool // a repair that leaves no store forgets who was declared lost
+	undecidedVotes              bool // a manager votes between the fence and the decision
+	wipedCoordinatorBelieved    bool // whoever answers at the home's address is the home
+	rolledBackCoordinatorServes bool // a home whose disk lost the last write goes on
+	suspectVotes                bool // a manager whose disk lost the last write goes on
+	suspectCoordinator          bool // repair may choose such a manager for the new home
+	suspectFences               bool // such a manager fences a home that it may have voted for, and hears
+	noCatchUp                   bool // a manager that missed a commit is left as it is
+	forgottenStay               bool // a manager that lost its vote for a new store is not told of it
+	fencedTells                 bool // a manager takes what it lost also from a home that it has fenced
+	silenceNotNeeded            bool // survivors fence a home that they hear
 }
 
 // system is a scenario under a protocol.
@@ -112,11 +112,11 @@ func (p *operation) result() set {
 	return p.participants()
 }
 
-// homeOf is where the operation is decided.
-func (y *system) homeOf(o op) int {
+// coordinatorOf is where the operation is decided.
+func (y *system) coordinatorOf(o op) int {
 	p := y.of(o)
 	if p.kind != create {
-		return p.home
+		return p.coordinator
 	}
 	if y.sessionOrder {
 		return p.session[0]
@@ -133,7 +133,7 @@ func (y *system) absent(m *manager) bool {
 func (y *system) based(m *manager, i int, o op) bool {
 	p := y.of(o)
 	if y.absent(m) {
-		return p.kind == create || p.kind == change && i != p.home // a newcomer: the home vouches for the base
+		return p.kind == create || p.kind == change && i != p.coordinator // a newcomer: the home vouches for the base
 	}
 	return p.kind != create && m.committed == p.base
 }

@@ -1,10 +1,10 @@
 package model
 
 // stored puts a store on its managers as operation o left it at epoch 1.
-func stored(s *state, o op, home int, members set) {
+func stored(s *state, o op, coordinator int, members set) {
 	for i := range s.managers {
 		if members.has(i) {
-			s.managers[i] = manager{committed: o, epoch: 1, home: int8(home), members: members, did: 1 << o}
+			s.managers[i] = manager{committed: o, epoch: 1, coordinator: int8(coordinator), members: members, did: 1 << o}
 		}
 	}
 }
@@ -61,8 +61,8 @@ func races() []scenario {
 		{
 			name: "a newcomer, and another change at the same time",
 			operations: []operation{
-				{kind: change, session: []int{0, 1, 2}, base: 3, home: 1},
-				{kind: change, session: []int{0, 1}, base: 3, home: 1},
+				{kind: change, session: []int{0, 1, 2}, base: 3, coordinator: 1},
+				{kind: change, session: []int{0, 1}, base: 3, coordinator: 1},
 				founding(0, 1),
 			},
 			runners: 2, reaches: both,
@@ -71,8 +71,8 @@ func races() []scenario {
 		{
 			name: "the home moves, the next change builds on that",
 			operations: []operation{
-				{kind: change, session: []int{0, 1, 2}, base: 3, home: 0, newHome: 2 + 1},
-				{kind: change, session: []int{0, 1, 2}, base: 1, home: 2},
+				{kind: change, session: []int{0, 1, 2}, base: 3, coordinator: 0, newCoordinator: 2 + 1},
+				{kind: change, session: []int{0, 1, 2}, base: 1, coordinator: 2},
 				founding(0, 1, 2),
 			},
 			runners: 2, reaches: both,
@@ -90,7 +90,7 @@ func races() []scenario {
 		{
 			name: "removed and created again, elsewhere too",
 			operations: []operation{
-				{kind: remove, session: []int{0, 1}, base: 3, home: 1},
+				{kind: remove, session: []int{0, 1}, base: 3, coordinator: 1},
 				{session: []int{0, 1, 2}},
 				founding(0, 1),
 			},

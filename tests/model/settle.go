@@ -45,22 +45,22 @@ func (w *walk) settle(t *state) {
 		return
 	}
 	silent := t.silent()
-	pending := func(f func(i, home int, m *manager)) {
+	pending := func(f func(i, coordinator int, m *manager)) {
 		for i := range t.managers {
 			if m := &t.managers[i]; m.pending != 0 && !silent.has(i) {
-				f(i, w.homeOf(m.pending), m)
+				f(i, w.coordinatorOf(m.pending), m)
 			}
 		}
 	}
-	pending(func(i, home int, m *manager) {
-		if i == home {
+	pending(func(i, coordinator int, m *manager) {
+		if i == coordinator {
 			drop(m)
 		}
 	})
-	pending(func(i, home int, m *manager) {
+	pending(func(i, coordinator int, m *manager) {
 		switch {
-		case silent.has(home) || w.closed(m, i, m.pending):
-		case t.managers[home].committed == m.pending:
+		case silent.has(coordinator) || w.closed(m, i, m.pending):
+		case t.managers[coordinator].committed == m.pending:
 			w.apply(t, i, m.pending)
 		default:
 			drop(m)
@@ -69,14 +69,14 @@ func (w *walk) settle(t *state) {
 	w.allCatchUp(t, silent)
 	for i := range t.managers {
 		m := &t.managers[i]
-		if home := w.leader(t, i); m.suspect && home >= 0 && silent.has(home) {
-			t.repairWithout(home, silent)
+		if coordinator := w.leader(t, i); m.suspect && coordinator >= 0 && silent.has(coordinator) {
+			t.repairWithout(coordinator, silent)
 		} else if m.repairing != 0 && !silent.has(i) {
 			t.repairWithout(m.repairing.first(), silent)
 		}
 	}
-	pending(func(i, home int, _ *manager) {
-		w.decide(t, i, home, t.records(silent|t.lost()|of(home)), w.suspects(t))
+	pending(func(i, coordinator int, _ *manager) {
+		w.decide(t, i, coordinator, t.records(silent|t.lost()|of(coordinator)), w.suspects(t))
 	})
 	for i := range t.managers {
 		m := &t.managers[i]
@@ -88,11 +88,11 @@ func (w *walk) settle(t *state) {
 }
 
 // repairWithout begins a repair at all that are left of a home's managers, or goes on with it.
-func (s *state) repairWithout(home int, silent set) {
+func (s *state) repairWithout(coordinator int, silent set) {
 	for i := range s.managers {
 		m := &s.managers[i]
-		if i != home && !silent.has(i) && (int(m.home) == home || m.home < 0 && s.managers[home].members.has(i)) {
-			m.repairing = of(home)
+		if i != coordinator && !silent.has(i) && (int(m.coordinator) == coordinator || m.coordinator < 0 && s.managers[coordinator].members.has(i)) {
+			m.repairing = of(coordinator)
 		}
 	}
 }
@@ -101,9 +101,9 @@ func (s *state) repairWithout(home int, silent set) {
 func (w *walk) allCatchUp(t *state, silent set) {
 	for i := range t.managers {
 		m := &t.managers[i]
-		home := w.leader(t, i)
-		if m.suspect && home >= 0 && !silent.has(i) && !w.noCatchUp {
-			w.follow(&t.managers[home], m, i)
+		coordinator := w.leader(t, i)
+		if m.suspect && coordinator >= 0 && !silent.has(i) && !w.noCatchUp {
+			w.follow(&t.managers[coordinator], m, i)
 		}
 	}
 }
@@ -121,7 +121,7 @@ func (s *state) records(without set) (committed uint8) {
 // suspects are the managers that a repair passes over when it looks for a new home.
 func (w *walk) suspects(s *state) (suspect set) {
 	for i := range s.managers {
-		if s.managers[i].suspect && !w.suspectHome {
+		if s.managers[i].suspect && !w.suspectCoordinator {
 			suspect |= of(i)
 		}
 	}

@@ -35,7 +35,7 @@ func (s set) first() int {
 type manager struct {
 	committed, pending  op
 	epoch, pendingEpoch uint8 // epoch is the highest accepted
-	home                int8  // -1 where the store is absent
+	coordinator         int8  // -1 where the store is absent
 	members             set
 	fenced              set
 	repairing           set // the lost manager while fenced and not yet decided
@@ -56,7 +56,7 @@ type phase uint8
 
 const (
 	idle phase = iota
-	preparingHome
+	preparingCoordinator
 	preparingOthers
 	committing // commit was sent to the home
 	aborting   // abort was sent to the home

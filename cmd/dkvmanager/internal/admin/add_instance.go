@@ -74,7 +74,7 @@ func checkChange(body wire.ChangeInstances) error {
 			return refuse(wire.CodeBadTopology, "founders[%d].clustronPort: %d is not a port: 1 to 65535", i, f.ClustronPort)
 		}
 	}
-	return checkKeepers(body.Operation, body.Managers, body.Home)
+	return checkKeepers(body.Operation, body.Managers, body.Coordinator)
 }
 
 // learn makes a store that this manager did not know from what another manager's caller says of it.
@@ -97,7 +97,7 @@ func (a *API) learn(d *catalog.Data, name string, body wire.ChangeInstances) (*c
 	s := &catalog.Store{
 		Name: name, Engine: a.Engine, Creation: body.Operation,
 		Revision: body.BaseRevision + 1, Epoch: max(body.Epoch, 1), Digest: wire.Digest(name, nodes),
-		Home: home(body.Home, body.Managers), Managers: body.Managers,
+		Coordinator: home(body.Coordinator, body.Managers), Managers: body.Managers,
 		Founders: founders, Nodes: nodes,
 		Local: map[string]*catalog.Local{},
 	}
@@ -140,8 +140,8 @@ func (a *API) widen(d *catalog.Data, s *catalog.Store, body wire.ChangeInstances
 	if len(body.Managers) > 0 {
 		s.Managers = body.Managers
 	}
-	if s.Home == "" {
-		s.Home = home(body.Home, body.Managers)
+	if s.Coordinator == "" {
+		s.Coordinator = home(body.Coordinator, body.Managers)
 	}
 	return done("Added %s", list(added)), nil
 }

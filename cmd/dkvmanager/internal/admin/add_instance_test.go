@@ -101,7 +101,7 @@ func TestLearn(t *testing.T) {
 	known := wire.AssignRoles(all[:2])
 	change := wire.ChangeInstances{
 		BaseRevision: 5, Nodes: append(known, all[2:]...), Operation: operation, Epoch: 3,
-		Managers: []wire.Manager{{Identity: "a", URL: "http://127.23.1.12:7801"}}, Home: "a",
+		Managers: []wire.Manager{{Identity: "a", URL: "http://127.23.1.12:7801"}}, Coordinator: "a",
 		Founders: wire.Founders(known[:1]), Desired: wire.DesiredRunning,
 	}
 	lacks := change
@@ -113,7 +113,7 @@ func TestLearn(t *testing.T) {
 
 	b.must("POST", wire.InstancesPath("OrdersStore"), change, wire.CodeOK, "Added orders-3")
 	s := b.store("OrdersStore")
-	if s.Revision != 6 || s.Epoch != 3 || s.Creation != operation || s.Home != "a" || !slices.Equal(s.Founders, change.Founders) {
+	if s.Revision != 6 || s.Epoch != 3 || s.Creation != operation || s.Coordinator != "a" || !slices.Equal(s.Founders, change.Founders) {
 		t.Errorf("got %+v", s)
 	}
 	if !slices.Equal(s.Nodes(), wire.AssignRoles(change.Nodes)) {

@@ -59,7 +59,7 @@ func (a *API) newStore(body wire.CreateStore) (*catalog.Store, error) {
 	if err := wire.CheckTopology(body.Nodes); err != nil {
 		return nil, refuse(wire.CodeBadTopology, "%w", err)
 	}
-	if err := checkKeepers(body.Operation, body.Managers, body.Home); err != nil {
+	if err := checkKeepers(body.Operation, body.Managers, body.Coordinator); err != nil {
 		return nil, err
 	}
 	nodes := body.Nodes
@@ -72,7 +72,7 @@ func (a *API) newStore(body wire.CreateStore) (*catalog.Store, error) {
 	s := &catalog.Store{
 		Name: body.Name, Engine: a.Engine, Creation: body.Operation,
 		Revision: 1, Digest: wire.Digest(body.Name, nodes),
-		Home: home(body.Home, body.Managers), Managers: body.Managers,
+		Coordinator: home(body.Coordinator, body.Managers), Managers: body.Managers,
 		Founders: wire.Founders(nodes), Nodes: nodes,
 		Local: map[string]*catalog.Local{},
 	}

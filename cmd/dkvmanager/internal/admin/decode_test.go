@@ -41,7 +41,7 @@ func TestDecodeReadsEveryFieldOfTheProtocol(t *testing.T) {
 	want := wire.ChangeInstances{
 		BaseRevision: 3, Nodes: []wire.Node{{Name: "a", Host: "h", ClustronPort: 1, ClientPort: 2, Role: wire.Data, Manager: "h:1"}},
 		Founding: true, Desired: wire.DesiredRunning, Operation: "o", Epoch: 4,
-		Managers: []wire.Manager{{Identity: "i", URL: "u"}}, Home: "i",
+		Managers: []wire.Manager{{Identity: "i", URL: "u"}}, Coordinator: "i",
 		Founders: []wire.Founder{{Name: "a", Host: "h", ClustronPort: 1}},
 	}
 	for i := range reflect.TypeOf(want).NumField() {

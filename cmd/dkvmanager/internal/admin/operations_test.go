@@ -16,7 +16,7 @@ func (b *bench) change(id string) wire.Operation {
 	self := b.catalog.Identity()
 	planned := wire.AssignRoles(nodes(2, ownHost, otherHost))
 	return wire.Operation{
-		ID: id, Action: wire.CreateAction, Store: "OrdersStore", Owner: "tester", Home: self,
+		ID: id, Action: wire.CreateAction, Store: "OrdersStore", Owner: "tester", Coordinator: self,
 		Managers: []wire.Manager{{Identity: self, URL: "http://" + ownHost + ":7801"}},
 		Epoch:    1, Creation: id, Nodes: planned, Founders: wire.Founders(planned), Desired: wire.DesiredStopped,
 	}
@@ -72,7 +72,7 @@ func TestOperationCommits(t *testing.T) {
 
 	// While the store is to go, none of its instances starts; then its folders go too.
 	gone := wire.Operation{
-		ID: "0198f0a0-5d2e-7c41-9d0f-2f6f8f3f7a12", Action: wire.RemoveStoreAction, Store: c.Store, Home: c.Home, Managers: c.Managers,
+		ID: "0198f0a0-5d2e-7c41-9d0f-2f6f8f3f7a12", Action: wire.RemoveStoreAction, Store: c.Store, Coordinator: c.Coordinator, Managers: c.Managers,
 		BaseRevision: 1, BaseOperation: c.ID, Epoch: 2,
 	}
 	b.operation("POST", b.to(wire.OperationsPath()), gone, wire.OperationPending)
@@ -122,13 +122,13 @@ func TestOperationsRefuseWhatCantBe(t *testing.T) {
 		"id: got":         func(c *wire.Operation) { c.ID = "x" },
 		"creation: got":   func(c *wire.Operation) { c.Creation = "x" },
 		"action: got":     func(c *wire.Operation) { c.Action = "Format" },
-		"home:":           func(c *wire.Operation) { c.Home = "x" },
+		"home:":           func(c *wire.Operation) { c.Coordinator = "x" },
 		"nodes[0].role":   func(c *wire.Operation) { c.Nodes = nodes(2, ownHost) },
 		"founders":        func(c *wire.Operation) { c.Founders = nil },
-		"managers[0].url": func(c *wire.Operation) { c.Managers = []wire.Manager{{Identity: c.Home, URL: "x"}} },
+		"managers[0].url": func(c *wire.Operation) { c.Managers = []wire.Manager{{Identity: c.Coordinator, URL: "x"}} },
 		"desired: got":    func(c *wire.Operation) { c.Desired = "Dancing" },
 		"owner:":          func(c *wire.Operation) { c.Owner = fmt.Sprintf("%300d", 1) },
-		"drop:":           func(c *wire.Operation) { c.Drop = c.Home },
+		"drop:":           func(c *wire.Operation) { c.Drop = c.Coordinator },
 	} {
 		bad := b.change("0198f0a0-5d2e-7c41-9d0f-2f6f8f3f7a13")
 		spoil(&bad)
@@ -150,8 +150,8 @@ func TestRepairRoutes(t *testing.T) {
 		t.Errorf("settle: %d %s", status, text)
 	}
 	b.refused("POST", b.to(wire.FencePath(c.Store)), wire.Fence{Survivors: []string{}}, wire.CodeBadRequest, "lost")
-	b.refused("POST", b.to(wire.FencePath(c.Store)), wire.Fence{Lost: "zz-lost", Survivors: []string{b.catalog.Identity()}}, wire.CodeWrongHome, "are decided by")
-	if err := b.catalog.Update(func(d *catalog.Data) error { d.Stores[c.Store].Home = "zz-lost"; return nil }); err != nil {
+	b.refused("POST", b.to(wire.FencePath(c.Store)), wire.Fence{Lost: "zz-lost", Survivors: []string{b.catalog.Identity()}}, wire.CodeWrongCoordinator, "are decided by")
+	if err := b.catalog.Update(func(d *catalog.Data) error { d.Stores[c.Store].Coordinator = "zz-lost"; return nil }); err != nil {
 		t.Fatal(err)
 	}
 	for _, step := range []struct {
@@ -160,7 +160,7 @@ func TestRepairRoutes(t *testing.T) {
 		want string
 	}{
 		{wire.FencePath(c.Store), wire.Fence{Lost: "zz-lost", Survivors: []string{b.catalog.Identity()}}, "zz-lost"},
-		{wire.DecidePath(c.Store), wire.Verdict{Lost: "zz-lost", Home: b.catalog.Identity()}, ""},
+		{wire.DecidePath(c.Store), wire.Verdict{Lost: "zz-lost", Coordinator: b.catalog.Identity()}, ""},
 	} {
 		state = wire.StoreState{}
 		if status, text := b.send(b.request("POST", b.to(step.path), step.body)); status != 200 || json.Unmarshal(text, &state) != nil || state.Repairing != step.want {
@@ -170,7 +170,7 @@ func TestRepairRoutes(t *testing.T) {
 			b.refused("DELETE", wire.StorePath(c.Store), nil, wire.CodeRepairUnfinished, "has begun")
 		}
 	}
-	if s := b.store(c.Store); s.Home != b.catalog.Identity() || len(s.Managers) != 1 {
-		t.Errorf("home %s of %v", s.Home, s.Managers)
+	if s := b.store(c.Store); s.Coordinator != b.catalog.Identity() || len(s.Managers) != 1 {
+		t.Errorf("home %s of %v", s.Coordinator, s.Managers)
 	}
 }

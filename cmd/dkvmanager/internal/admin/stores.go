@@ -54,7 +54,7 @@ func node(nodes []wire.Node, name string) *wire.Node {
 func (a *API) view(ctx context.Context, d *catalog.Data, s *catalog.Store) wire.Store {
 	out := wire.Store{
 		Name: s.Name, Engine: s.Engine, Creation: s.Creation,
-		LastOperation: s.LastCommitted(), Revision: s.Revision, Epoch: s.Epoch, Digest: s.Digest, Home: s.Home,
+		LastOperation: s.LastCommitted(), Revision: s.Revision, Epoch: s.Epoch, Digest: s.Digest, Coordinator: s.Coordinator,
 		Managers:  append([]wire.Manager{}, s.Managers...),
 		Founders:  append([]wire.Founder{}, s.Founders...),
 		Instances: make([]wire.Instance, 0, len(s.Nodes)),

@@ -21,7 +21,7 @@ func TestCreate(t *testing.T) {
 	}
 
 	s := b.store("OrdersStore")
-	if s.Revision != 1 || s.Epoch != 1 || s.Creation != operation || s.Home != "a" || s.Engine != "etcd" {
+	if s.Revision != 1 || s.Epoch != 1 || s.Creation != operation || s.Coordinator != "a" || s.Engine != "etcd" {
 		t.Errorf("got %+v", s)
 	}
 	if !slices.Equal(s.Managers, body.Managers) {

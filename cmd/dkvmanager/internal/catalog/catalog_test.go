@@ -44,7 +44,7 @@ func orders() *Store {
 	gone := wire.Node{Name: "orders-2", Host: "127.23.0.11", ClustronPort: 7812, ClientPort: 7862, Role: wire.Gateway}
 	return &Store{
 		Name: "OrdersStore", Engine: "etcd", Creation: "0198f0a0-0000-7000-8000-000000000001",
-		Revision: 2, Epoch: 1, Digest: wire.Digest("OrdersStore", []wire.Node{node}), Home: "a",
+		Revision: 2, Epoch: 1, Digest: wire.Digest("OrdersStore", []wire.Node{node}), Coordinator: "a",
 		Managers: []wire.Manager{{Identity: "a", URL: "http://127.23.0.11:7801"}},
 		Founders: wire.Founders([]wire.Node{node}),
 		Nodes:    []wire.Node{node},

@@ -55,11 +55,11 @@ type Store struct {
 	LastOperation string `json:"change,omitempty"`
 	Revision      uint64 `json:"revision"`
 	// Epoch is that of the last committed change.
-	Epoch    uint64         `json:"epoch"`
-	Digest   string         `json:"digest"`
-	Home     string         `json:"home,omitempty"`
-	Managers []wire.Manager `json:"managers"`
-	Founders []wire.Founder `json:"founders"`
+	Epoch       uint64         `json:"epoch"`
+	Digest      string         `json:"digest"`
+	Coordinator string         `json:"home,omitempty"`
+	Managers    []wire.Manager `json:"managers"`
+	Founders    []wire.Founder `json:"founders"`
 	// Nodes is the topology, every role set.
 	Nodes []wire.Node `json:"nodes"`
 	// Local is what this server adds for its own instances, by name; those that the topology has

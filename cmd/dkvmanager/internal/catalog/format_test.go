@@ -72,7 +72,7 @@ func operated() *Data {
 	pending := &Pending{
 		Operation: wire.Operation{
 			ID: "0198f0a0-0000-7000-8000-000000000003", Action: wire.AddInstanceAction, Store: s.Name, Owner: "ada@ops, process 7",
-			Home: "a", Managers: s.Managers, BaseRevision: 2, BaseOperation: s.LastOperation, Epoch: 3,
+			Coordinator: "a", Managers: s.Managers, BaseRevision: 2, BaseOperation: s.LastOperation, Epoch: 3,
 			Creation: s.Creation, Nodes: s.Nodes, Founders: s.Founders, Desired: wire.DesiredRunning,
 		},
 		Since: when,

@@ -149,7 +149,7 @@ func (s *Store) LastCommitted() string {
 // Configuration is what all managers of the store keep alike.
 func (s *Store) Configuration() *wire.Configuration {
 	return &wire.Configuration{
-		Creation: s.Creation, LastOperation: s.LastCommitted(), Revision: s.Revision, Epoch: s.Epoch, Digest: s.Digest, Home: s.Home,
+		Creation: s.Creation, LastOperation: s.LastCommitted(), Revision: s.Revision, Epoch: s.Epoch, Digest: s.Digest, Coordinator: s.Coordinator,
 		Managers: s.Managers, Founders: s.Founders, Nodes: s.Nodes,
 	}
 }

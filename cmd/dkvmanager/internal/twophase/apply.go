@@ -29,7 +29,7 @@ type Peers interface {
 	// State is what the manager at url has of a store. An error says that no answer came that can be used.
 	State(ctx context.Context, url, store string) (wire.StoreState, error)
 	// Settle tells a manager to settle a store whose home is at a URL. An error says that it is not told.
-	Settle(ctx context.Context, to wire.Manager, store, home string) error
+	Settle(ctx context.Context, to wire.Manager, store, coordinator string) error
 }
 
 // Options is what a machine works with; all but ExpireAfter are required.
@@ -75,7 +75,7 @@ func (m *Machine) Start() error {
 			doubtAll(d)
 		}
 		for _, n := range d.Names {
-			if n.Pending != nil && m.isHome(n.Pending) && !m.suspects(d, n.Pending.Store) {
+			if n.Pending != nil && m.coordinates(n.Pending) && !m.suspects(d, n.Pending.Store) {
 				d.Decide(ended(n.Pending, false), m.Now())
 			}
 		}
@@ -86,12 +86,12 @@ func (m *Machine) Start() error {
 // self is this manager's identity.
 func (m *Machine) self() string { return m.Catalog.Identity() }
 
-// isHome says whether this manager decides about a pending change.
-func (m *Machine) isHome(p *catalog.Pending) bool { return p.Home == m.self() }
+// coordinates says whether this manager decides about a pending change.
+func (m *Machine) coordinates(p *catalog.Pending) bool { return p.Coordinator == m.self() }
 
 // late says that a pending change, of which this manager is the home, was not renewed in time.
 func (m *Machine) late(p *catalog.Pending) bool {
-	return m.isHome(p) && m.silence(p.ID) > m.ExpireAfter
+	return m.coordinates(p) && m.silence(p.ID) > m.ExpireAfter
 }
 
 // silence is how long nothing was heard of a pending operation; it counts from the first question.

@@ -22,7 +22,7 @@ func (m *Machine) check(d *catalog.Data, c *wire.Operation) []*wire.Result {
 	if n.Pending != nil && n.Pending.ID != c.ID {
 		problems = append(problems, Busy(n.Pending))
 	}
-	for _, r := range []*wire.Result{m.checkBase(s, c), checkHome(s, c)} {
+	for _, r := range []*wire.Result{m.checkBase(s, c), checkCoordinator(s, c)} {
 		if r != nil {
 			return append(problems, r) // what follows would be held against another topology
 		}
@@ -54,8 +54,8 @@ func checkFences(n *catalog.Name, c *wire.Operation) *wire.Result {
 	if n.Repairing != "" {
 		return Unrepaired(c.Store, n.Repairing)
 	}
-	if slices.Contains(n.Fenced, c.Home) {
-		r := refuse(wire.CodeFenced, "manager %s was declared lost: it decides nothing about %s any more", c.Home, c.Store)
+	if slices.Contains(n.Fenced, c.Coordinator) {
+		r := refuse(wire.CodeFenced, "manager %s was declared lost: it decides nothing about %s any more", c.Coordinator, c.Store)
 		if c.BaseRevision == 0 { // what it may have sent before it was lost can still be on its way
 			r.Hint = "create the store on the other servers, then add that one"
 		}
@@ -64,16 +64,16 @@ func checkFences(n *catalog.Name, c *wire.Operation) *wire.Result {
 	return nil
 }
 
-// checkHome says whether the change names the manager that decides, and all that keep the store.
-func checkHome(s *catalog.Store, c *wire.Operation) *wire.Result {
-	if s == nil || s.Home == "" {
-		if smallest := smallest(c.Managers); s != nil || c.BaseRevision == 0 && c.Home != smallest {
-			return wrongHome(c, smallest)
+// checkCoordinator says whether the change names the manager that decides, and all that keep the store.
+func checkCoordinator(s *catalog.Store, c *wire.Operation) *wire.Result {
+	if s == nil || s.Coordinator == "" {
+		if smallest := smallest(c.Managers); s != nil || c.BaseRevision == 0 && c.Coordinator != smallest {
+			return wrongCoordinator(c, smallest)
 		}
 		return nil
 	}
-	if s.Home != c.Home {
-		return wrongHome(c, s.Home)
+	if s.Coordinator != c.Coordinator {
+		return wrongCoordinator(c, s.Coordinator)
 	}
 	for _, w := range s.Managers {
 		if !keeps(c.Managers, w.Identity) && w.Identity != c.Drop {
@@ -83,11 +83,11 @@ func checkHome(s *catalog.Store, c *wire.Operation) *wire.Result {
 	return nil
 }
 
-func wrongHome(c *wire.Operation, home string) *wire.Result {
-	if c.Home == home {
+func wrongCoordinator(c *wire.Operation, coordinator string) *wire.Result {
+	if c.Coordinator == coordinator {
 		return nil
 	}
-	return refuse(wire.CodeWrongHome, "changes of %s are decided by manager %s, not by %s: read the store again, then repeat", c.Store, home, c.Home)
+	return refuse(wire.CodeWrongCoordinator, "changes of %s are decided by manager %s, not by %s: read the store again, then repeat", c.Store, coordinator, c.Coordinator)
 }
 
 func smallest(managers []wire.Manager) string {
@@ -105,7 +105,7 @@ func (m *Machine) checkBase(s *catalog.Store, c *wire.Operation) *wire.Result {
 	switch {
 	case s == nil && c.Removes():
 		return refuse(wire.CodeStoreNotFound, "there is no store %s here", c.Store)
-	case s == nil && c.BaseRevision > 0 && c.Home == m.self():
+	case s == nil && c.BaseRevision > 0 && c.Coordinator == m.self():
 		return refuse(wire.CodeStaleRevision, "there is no store %s here, where its changes are decided; the change builds on revision %d: read the store again", c.Store, c.BaseRevision)
 	case s == nil:
 		return nil

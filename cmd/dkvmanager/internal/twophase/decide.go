@@ -16,7 +16,7 @@ func (m *Machine) Commit(id string, epoch uint64) (wire.OperationStatus, error) 
 		switch {
 		case p == nil:
 			return unknown(id)
-		case !m.isHome(p) && m.cutOff(d, p):
+		case !m.coordinates(p) && m.cutOff(d, p):
 			return overruled(p)
 		case m.suspects(d, p.Store):
 			return m.checkSuspect(d, p.Store)
@@ -47,9 +47,9 @@ func (m *Machine) Abort(id string, a wire.Abort) (wire.OperationStatus, error) {
 		case p == nil:
 			d.Decide(catalog.Decision{ID: id, Store: a.Store, Epoch: a.Epoch}, m.Now())
 			return nil
-		case !m.isHome(p) && m.cutOff(d, p):
+		case !m.coordinates(p) && m.cutOff(d, p):
 			return overruled(p)
-		case m.isHome(p) && m.suspects(d, p.Store):
+		case m.coordinates(p) && m.suspects(d, p.Store):
 			return m.checkSuspect(d, p.Store)
 		case p.Epoch > a.Epoch: // it was prepared anew since
 			return moved(p, a.Epoch)
@@ -89,8 +89,8 @@ func (m *Machine) Renew(id string) (wire.OperationStatus, error) {
 	}
 	d := m.Catalog.Snapshot()
 	if p := d.Pending(id); p != nil {
-		if !m.isHome(p) {
-			return wire.OperationStatus{}, refuse(wire.CodeWrongHome, "operation %s is decided by manager %s: renew it there", id, p.Home)
+		if !m.coordinates(p) {
+			return wire.OperationStatus{}, refuse(wire.CodeWrongCoordinator, "operation %s is decided by manager %s: renew it there", id, p.Coordinator)
 		}
 		m.hear(id)
 		return m.pending(p), nil
@@ -135,11 +135,11 @@ func (m *Machine) lapse(d *catalog.Data, store string) {
 // cutOff says that the home of a pending change decides nothing any more.
 func (m *Machine) cutOff(d *catalog.Data, p *catalog.Pending) bool {
 	n := d.Name(p.Store)
-	return n.Out || n.Repairing != "" || slices.Contains(n.Fenced, p.Home)
+	return n.Out || n.Repairing != "" || slices.Contains(n.Fenced, p.Coordinator)
 }
 
 func overruled(p *catalog.Pending) *wire.Result {
-	return refuse(wire.CodeFenced, "manager %s, which decided about operation %s, was declared lost: repair_store decides now", p.Home, p.ID)
+	return refuse(wire.CodeFenced, "manager %s, which decided about operation %s, was declared lost: repair_store decides now", p.Coordinator, p.ID)
 }
 
 func ended(p *catalog.Pending, committed bool) catalog.Decision {

@@ -85,10 +85,10 @@ func (f *fleet) State(_ context.Context, url, store string) (wire.StoreState, er
 	return wire.StoreState{}, fmt.Errorf("%s does not answer", url)
 }
 
-func (f *fleet) Settle(ctx context.Context, to wire.Manager, store, home string) error {
+func (f *fleet) Settle(ctx context.Context, to wire.Manager, store, coordinator string) error {
 	for _, m := range f.all {
 		if m.url() == to.URL && m.self() == to.Identity && !f.down[m.host] {
-			_, err := m.Settle(ctx, store, home)
+			_, err := m.Settle(ctx, store, coordinator)
 			return err
 		}
 	}
@@ -110,7 +110,7 @@ func (f *fleet) create(id string, epoch uint64) wire.Operation {
 		nodes = append(nodes, wire.Node{Name: fmt.Sprintf("orders-%d", i+1), Host: m.host, ClustronPort: 7811, ClientPort: 7861, Role: wire.Data})
 	}
 	return wire.Operation{
-		ID: id, Action: wire.CreateAction, Store: "OrdersStore", Owner: "tester", Home: f.all[0].self(), Managers: f.managers(),
+		ID: id, Action: wire.CreateAction, Store: "OrdersStore", Owner: "tester", Coordinator: f.all[0].self(), Managers: f.managers(),
 		Epoch: epoch, Creation: id, Nodes: nodes, Founders: wire.Founders(nodes), Desired: wire.DesiredStopped,
 	}
 }

@@ -16,7 +16,7 @@ import (
 func (m *Machine) remind(ctx context.Context, w wire.Manager, store string, there *wire.StoreState) error {
 	d := m.Catalog.Snapshot()
 	n, s := d.Name(store), d.Stores[store]
-	if s == nil || s.Home != m.self() || n.Out || n.Pending != nil || n.Repairing != "" || m.suspects(d, store) || !keeps(s.Managers, w.Identity) {
+	if s == nil || s.Coordinator != m.self() || n.Out || n.Pending != nil || n.Repairing != "" || m.suspects(d, store) || !keeps(s.Managers, w.Identity) {
 		return nil
 	}
 	if there.Configuration != nil || there.Pending != nil || there.Repairing != "" || there.Epoch >= s.Epoch || !voted(s.LastCommitted()) {
@@ -26,13 +26,13 @@ func (m *Machine) remind(ctx context.Context, w wire.Manager, store string, ther
 }
 
 // recall takes a store that this manager has forgotten from its home, where that is at a URL.
-func (m *Machine) recall(ctx context.Context, store, home string) error {
-	if home == "" || m.Catalog.Snapshot().Named(store) != nil {
+func (m *Machine) recall(ctx context.Context, store, coordinator string) error {
+	if coordinator == "" || m.Catalog.Snapshot().Named(store) != nil {
 		return nil
 	}
-	there, err := m.Peers.State(ctx, home, store)
+	there, err := m.Peers.State(ctx, coordinator, store)
 	if err != nil {
-		return homeSilent(err)
+		return coordinatorSilent(err)
 	}
 	return m.Catalog.Update(func(d *catalog.Data) error {
 		if m.forgot(d, store, &there) {
@@ -53,7 +53,7 @@ func (m *Machine) forgot(d *catalog.Data, store string, there *wire.StoreState) 
 	case c == nil, there.Pending != nil, there.Repairing != "", there.Suspect, slices.Contains(there.Fenced, m.self()):
 		return false
 	}
-	return c.Home == there.Manager && keeps(c.Managers, m.self()) && n.Epoch < c.Epoch && voted(c.LastOperation)
+	return c.Coordinator == there.Manager && keeps(c.Managers, m.self()) && n.Epoch < c.Epoch && voted(c.LastOperation)
 }
 
 // voted says whether all managers have voted for a change: those that each of them makes for itself take their

@@ -35,7 +35,7 @@ func TestAForgottenStoreIsTakenFromItsHome(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := away.store()
-	if s == nil || s.LastCommitted() != c.ID || s.Home != f.all[0].self() || s.Epoch != 1 {
+	if s == nil || s.LastCommitted() != c.ID || s.Coordinator != f.all[0].self() || s.Epoch != 1 {
 		t.Fatalf("it has %+v", s)
 	}
 	if local := s.Local["orders-3"]; local == nil || local.Bootstrapped || local.Desired != wire.DesiredStopped {
@@ -107,7 +107,7 @@ func TestAHomeThatIsSilentIsSaidToBe(t *testing.T) {
 	f.all[2].doubt(forgetStore)
 	f.down[f.all[0].host] = true
 	_, err := f.all[2].Settle(ctx, "OrdersStore", f.all[0].url())
-	f.refused(err, wire.CodeHomeSilent)
+	f.refused(err, wire.CodeCoordinatorSilent)
 }
 
 // What the home has decided holds without the log of how changes ended, which is bounded.
@@ -122,19 +122,19 @@ func TestWhatIsForgottenStillHolds(t *testing.T) {
 	}
 	c := f.create(id(2), 2)
 	f.prepare(c)
-	home := f.all[0]
-	if _, err := home.Commit(c.ID, c.Epoch); err != nil {
+	coordinator := f.all[0]
+	if _, err := coordinator.Commit(c.ID, c.Epoch); err != nil {
 		t.Fatal(err)
 	}
 	for n := range 100 {
-		if _, err := home.Abort(id(100+n), wire.Abort{Store: c.Store, Epoch: 2}); err != nil {
+		if _, err := coordinator.Abort(id(100+n), wire.Abort{Store: c.Store, Epoch: 2}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if home.state(dropped.ID) != wire.OperationUnknown || home.state(c.ID) != wire.OperationUnknown {
+	if coordinator.state(dropped.ID) != wire.OperationUnknown || coordinator.state(c.ID) != wire.OperationUnknown {
 		t.Fatal("nothing was forgotten")
 	}
-	_, err := home.Prepare(dropped)
+	_, err := coordinator.Prepare(dropped)
 	if err == nil {
 		t.Error("a change that was dropped was voted for again")
 	}

@@ -24,8 +24,8 @@ func CheckForm(c *wire.Operation) error {
 		known[m.Identity] = true
 	}
 	switch {
-	case !known[c.Home]:
-		return refuse(wire.CodeBadRequest, "home: %q is none of the managers", c.Home)
+	case !known[c.Coordinator]:
+		return refuse(wire.CodeBadRequest, "home: %q is none of the managers", c.Coordinator)
 	case c.Drop != "" && known[c.Drop]:
 		return refuse(wire.CodeBadRequest, "drop: %q is among the managers", c.Drop)
 	case !slices.Contains(actions, c.Action):

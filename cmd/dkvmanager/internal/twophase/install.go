@@ -16,7 +16,7 @@ func (m *Machine) install(d *catalog.Data, p *catalog.Pending) {
 		return
 	}
 	m.take(d, p.Store, &wire.Configuration{
-		Creation: p.Creation, LastOperation: p.ID, Revision: p.BaseRevision + 1, Epoch: p.Epoch, Home: p.Home,
+		Creation: p.Creation, LastOperation: p.ID, Revision: p.BaseRevision + 1, Epoch: p.Epoch, Coordinator: p.Coordinator,
 		Managers: p.Managers, Founders: p.Founders, Nodes: p.Nodes,
 	}, how{desired: p.Desired, founding: p.Founding || p.BaseRevision == 0, loseData: p.LoseData})
 	d.SetName(p.Store, func(n *catalog.Name) {
@@ -80,7 +80,7 @@ func (m *Machine) take(d *catalog.Data, name string, c *wire.Configuration, h ho
 		}
 	}
 	s.LastOperation, s.Revision, s.Epoch = c.LastOperation, c.Revision, c.Epoch
-	s.Home, s.Managers, s.Founders, s.Nodes = c.Home, c.Managers, c.Founders, c.Nodes
+	s.Coordinator, s.Managers, s.Founders, s.Nodes = c.Coordinator, c.Managers, c.Founders, c.Nodes
 	s.Digest = wire.Digest(s.Name, c.Nodes)
 	d.SetName(name, func(n *catalog.Name) { n.Removed, n.Epoch = "", max(n.Epoch, c.Epoch) })
 }

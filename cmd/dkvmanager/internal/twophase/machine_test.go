@@ -20,7 +20,7 @@ func TestCommitMakesOneStoreEverywhere(t *testing.T) {
 	f.commit(c)
 	for i, m := range f.all {
 		s := m.store()
-		if s == nil || s.Revision != 1 || s.Epoch != 1 || s.LastCommitted() != c.ID || s.Home != f.all[0].self() || s.Digest != wire.Digest(c.Store, c.Nodes) {
+		if s == nil || s.Revision != 1 || s.Epoch != 1 || s.LastCommitted() != c.ID || s.Coordinator != f.all[0].self() || s.Digest != wire.Digest(c.Store, c.Nodes) {
 			t.Fatalf("%s has %+v", m.host, s)
 		}
 		if len(s.Local) != 1 || s.Local[c.Nodes[i].Name] == nil {
@@ -167,22 +167,22 @@ func TestExpiryAtTheHomeAlone(t *testing.T) {
 	f := newFleet(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
-	home, other := f.all[0], f.all[1]
+	coordinator, other := f.all[0], f.all[1]
 	f.now = f.now.Add(wire.ExpireAfter)
-	if _, err := home.Renew(c.ID); err != nil {
+	if _, err := coordinator.Renew(c.ID); err != nil {
 		t.Fatalf("renewed in time: %v", err)
 	}
 	f.now = f.now.Add(wire.ExpireAfter + time.Second)
-	f.down[home.host] = true
+	f.down[coordinator.host] = true
 	f.resolve()
 	if got := other.state(c.ID); got != wire.OperationPending {
 		t.Errorf("without its home's word it became %s", got)
 	}
-	_, err := home.Commit(c.ID, 1)
+	_, err := coordinator.Commit(c.ID, 1)
 	f.refused(err, wire.CodeOperationAborted)
-	_, err = home.Renew(c.ID)
+	_, err = coordinator.Renew(c.ID)
 	f.refused(err, wire.CodeOperationAborted)
-	f.down[home.host] = false
+	f.down[coordinator.host] = false
 	f.resolve()
 	for _, m := range f.all {
 		if got := m.state(c.ID); got != wire.OperationAborted {
@@ -246,11 +246,11 @@ func TestWhatNoChangeMayLeaveOut(t *testing.T) {
 		{wire.CodeStaleRevision, func(c *wire.Operation) { c.BaseOperation = id(9) }},
 		{wire.CodeStoreExists, func(c *wire.Operation) { c.BaseRevision = 0 }},
 		{wire.CodeStoreExists, func(c *wire.Operation) { c.Creation = id(9) }},
-		{wire.CodeWrongHome, func(c *wire.Operation) { c.Home = f.all[1].self() }},
+		{wire.CodeWrongCoordinator, func(c *wire.Operation) { c.Coordinator = f.all[1].self() }},
 		{wire.CodeMissingManager, func(c *wire.Operation) { c.Managers = c.Managers[:2] }},
-		{wire.CodeWrongManager, func(c *wire.Operation) { c.Managers, c.Home = c.Managers[1:], c.Managers[1].Identity }},
+		{wire.CodeWrongManager, func(c *wire.Operation) { c.Managers, c.Coordinator = c.Managers[1:], c.Managers[1].Identity }},
 		{wire.CodeBadTopology, func(c *wire.Operation) { c.Nodes = append([]wire.Node{}, c.Nodes...); c.Nodes[0].ClientPort++ }},
-		{wire.CodeBadRequest, func(c *wire.Operation) { c.Home = "nobody" }},
+		{wire.CodeBadRequest, func(c *wire.Operation) { c.Coordinator = "nobody" }},
 	} {
 		c := next
 		test.spoil(&c)
@@ -264,7 +264,7 @@ func TestRemoveAndMakeAgain(t *testing.T) {
 	f := newFleet(t)
 	f.made()
 	gone := wire.Operation{
-		ID: id(2), Action: wire.RemoveStoreAction, Store: "OrdersStore", Home: f.all[0].self(), Managers: f.managers(),
+		ID: id(2), Action: wire.RemoveStoreAction, Store: "OrdersStore", Coordinator: f.all[0].self(), Managers: f.managers(),
 		BaseRevision: 1, BaseOperation: id(1), Epoch: 2,
 	}
 	f.prepare(gone)
@@ -292,7 +292,7 @@ func TestWhatRunsIsNotRemoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	gone := wire.Operation{
-		ID: id(2), Action: wire.RemoveStoreAction, Store: "OrdersStore", Home: m.self(), Managers: f.managers(),
+		ID: id(2), Action: wire.RemoveStoreAction, Store: "OrdersStore", Coordinator: m.self(), Managers: f.managers(),
 		BaseRevision: 1, BaseOperation: id(1), Epoch: 2,
 	}
 	_, err = m.Prepare(gone)

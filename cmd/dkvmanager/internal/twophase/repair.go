@@ -9,15 +9,15 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// graceHome is how much longer than an operation lives its home has to have been silent before it may be
+// coordinatorGrace is how much longer than an operation lives its home has to have been silent before it may be
 // declared lost.
-const graceHome = 10 * time.Second
+const coordinatorGrace = 10 * time.Second
 
 // Fence is the first half of a repair: from now on nothing is decided by the word of a home that is lost.
 // The answer, what this manager has of the store, stays true until Decide. It refuses while the home
 // gives signs of life. Again it is the same.
 func (m *Machine) Fence(ctx context.Context, store string, f wire.Fence) (wire.StoreState, error) {
-	if p := m.Catalog.Snapshot().Name(store).Pending; p != nil && p.Home == f.Lost && !m.isHome(p) {
+	if p := m.Catalog.Snapshot().Name(store).Pending; p != nil && p.Coordinator == f.Lost && !m.coordinates(p) {
 		_ = m.follow(ctx, p) // a home that answers settles it, and is heard
 	}
 	err := m.Catalog.Update(func(d *catalog.Data) error {
@@ -32,9 +32,9 @@ func (m *Machine) Fence(ctx context.Context, store string, f wire.Fence) (wire.S
 			return nil
 		case n.Repairing != "":
 			return Unrepaired(store, n.Repairing)
-		case s != nil && s.Home != f.Lost && n.Pending == nil:
-			return refuse(wire.CodeWrongHome, "changes of %s are decided by manager %s, not by %s: that one need not be lost", store, s.Home, f.Lost)
-		case n.Pending != nil && n.Pending.Home != f.Lost:
+		case s != nil && s.Coordinator != f.Lost && n.Pending == nil:
+			return refuse(wire.CodeWrongCoordinator, "changes of %s are decided by manager %s, not by %s: that one need not be lost", store, s.Coordinator, f.Lost)
+		case n.Pending != nil && n.Pending.Coordinator != f.Lost:
 			return Busy(n.Pending)
 		}
 		for _, survivor := range f.Survivors {
@@ -57,18 +57,18 @@ func (m *Machine) Fence(ctx context.Context, store string, f wire.Fence) (wire.S
 // checkSilence refuses to take a home for lost that may have decided, not long ago, about something that
 // this manager voted for, or may have voted for.
 func (m *Machine) checkSilence(d *catalog.Data, store, lost string) *wire.Result {
-	silence := m.ExpireAfter + graceHome
+	silence := m.ExpireAfter + coordinatorGrace
 	if p := d.Name(store).Pending; p != nil {
 		silence = min(silence, m.silence(p.ID))
 	}
 	if m.suspects(d, store) {
 		silence = min(silence, m.silence(suspicion(store)))
 	}
-	if silence >= m.ExpireAfter+graceHome {
+	if silence >= m.ExpireAfter+coordinatorGrace {
 		return nil
 	}
-	return refuse(wire.CodeHomeAlive, "manager %s was heard of %s ago, and may still decide: it is taken for lost after %s of silence",
-		lost, silence.Round(time.Second), m.ExpireAfter+graceHome)
+	return refuse(wire.CodeCoordinatorAlive, "manager %s was heard of %s ago, and may still decide: it is taken for lost after %s of silence",
+		lost, silence.Round(time.Second), m.ExpireAfter+coordinatorGrace)
 }
 
 // Decide is the second half: what any survivor had committed of the lost home's operations goes forward,
@@ -79,10 +79,10 @@ func (m *Machine) Decide(store string, f wire.Verdict) (wire.StoreState, error) 
 		if d.Name(store).Repairing != f.Lost {
 			return nil
 		}
-		if s := d.Named(store); s != nil && !keeps(s.Managers, f.Home) {
-			return refuse(wire.CodeBadRequest, "home: %q does not keep %s", f.Home, store)
+		if s := d.Named(store); s != nil && !keeps(s.Managers, f.Coordinator) {
+			return refuse(wire.CodeBadRequest, "home: %q does not keep %s", f.Coordinator, store)
 		}
-		if p := d.Name(store).Pending; p != nil && p.Home == f.Lost {
+		if p := d.Name(store).Pending; p != nil && p.Coordinator == f.Lost {
 			committed := slices.Contains(f.Committed, p.ID)
 			if committed {
 				m.install(d, p)
@@ -91,7 +91,7 @@ func (m *Machine) Decide(store string, f wire.Verdict) (wire.StoreState, error) 
 		}
 		if s := d.Named(store); s != nil {
 			s.Managers = slices.DeleteFunc(slices.Clone(s.Managers), func(w wire.Manager) bool { return w.Identity == f.Lost })
-			s.Home = f.Home
+			s.Coordinator = f.Coordinator
 		}
 		d.SetName(store, func(n *catalog.Name) {
 			n.Repairing, n.Fenced = "", append(slices.Clone(n.Fenced), f.Lost)

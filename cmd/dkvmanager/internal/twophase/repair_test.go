@@ -25,7 +25,7 @@ func (f *fleet) fence() {
 func (f *fleet) decide(committed ...string) {
 	f.t.Helper()
 	for _, m := range f.all[1:] {
-		s, err := m.Decide("OrdersStore", wire.Verdict{Lost: f.all[0].self(), Committed: committed, Home: f.all[1].self()})
+		s, err := m.Decide("OrdersStore", wire.Verdict{Lost: f.all[0].self(), Committed: committed, Coordinator: f.all[1].self()})
 		if err != nil || s.Repairing != "" || s.Pending != nil || len(s.Fenced) != 1 {
 			f.t.Fatalf("decide at %s: %+v, %v", m.host, s, err)
 		}
@@ -44,8 +44,8 @@ func TestALostHomeIsReplaced(t *testing.T) {
 	f.decide()
 	f.decide() // again changes nothing
 	for _, m := range f.all[1:] {
-		if s := m.store(); s.Home != f.all[1].self() || len(s.Managers) != 2 {
-			t.Errorf("%s: home %s of %v", m.host, s.Home, s.Managers)
+		if s := m.store(); s.Coordinator != f.all[1].self() || len(s.Managers) != 2 {
+			t.Errorf("%s: home %s of %v", m.host, s.Coordinator, s.Managers)
 		}
 	}
 
@@ -75,12 +75,12 @@ func TestARepairTakesWhatASurvivorHasCommitted(t *testing.T) {
 		}
 	}
 	f.down[f.all[0].host] = true
-	f.now = f.now.Add(wire.ExpireAfter + graceHome + time.Second)
+	f.now = f.now.Add(wire.ExpireAfter + coordinatorGrace + time.Second)
 	f.fence()
 	_, err := f.all[2].Commit(c.ID, 1) // the runner's, late: the repair decides now
 	f.refused(err, wire.CodeFenced)
 	f.decide(c.ID)
-	if s := f.all[2].store(); s == nil || s.LastCommitted() != c.ID || s.Home != f.all[1].self() {
+	if s := f.all[2].store(); s == nil || s.LastCommitted() != c.ID || s.Coordinator != f.all[1].self() {
 		t.Errorf("%+v", s)
 	}
 }
@@ -91,8 +91,8 @@ func TestARepairDropsWhatNobodyHasCommitted(t *testing.T) {
 	f.prepare(c)
 	f.down[f.all[0].host] = true
 	_, err := f.all[1].Fence(ctx, "OrdersStore", wire.Fence{Lost: f.all[0].self()})
-	f.refused(err, wire.CodeHomeAlive)
-	f.now = f.now.Add(wire.ExpireAfter + graceHome + time.Second)
+	f.refused(err, wire.CodeCoordinatorAlive)
+	f.now = f.now.Add(wire.ExpireAfter + coordinatorGrace + time.Second)
 	f.fence()
 	f.decide()
 	for _, m := range f.all[1:] {
@@ -107,7 +107,7 @@ func TestALostHomeJoinsTheStoreThatIsMadeWithoutIt(t *testing.T) {
 	c := f.create(id(1), 1)
 	f.prepare(c)
 	f.down[f.all[0].host] = true
-	f.now = f.now.Add(wire.ExpireAfter + graceHome + time.Second)
+	f.now = f.now.Add(wire.ExpireAfter + coordinatorGrace + time.Second)
 	f.fence()
 	f.decide()
 	f.down[f.all[0].host] = false
@@ -119,7 +119,7 @@ func TestALostHomeJoinsTheStoreThatIsMadeWithoutIt(t *testing.T) {
 		t.Errorf("the hint is %q", r.Hint)
 	}
 	without := f.create(id(3), 2)
-	without.Home, without.Managers, without.Nodes = f.all[1].self(), without.Managers[1:], without.Nodes[1:]
+	without.Coordinator, without.Managers, without.Nodes = f.all[1].self(), without.Managers[1:], without.Nodes[1:]
 	without.Founders = wire.Founders(without.Nodes)
 	for _, m := range f.all[1:] {
 		if _, err := m.Prepare(without); err != nil {
@@ -132,7 +132,7 @@ func TestALostHomeJoinsTheStoreThatIsMadeWithoutIt(t *testing.T) {
 		}
 	}
 	with := f.create(id(4), 3)
-	with.Action, with.Creation, with.BaseRevision, with.BaseOperation, with.Home = wire.AddInstanceAction, without.ID, 1, without.ID, without.Home
+	with.Action, with.Creation, with.BaseRevision, with.BaseOperation, with.Coordinator = wire.AddInstanceAction, without.ID, 1, without.ID, without.Coordinator
 	f.prepare(with)
 	for _, m := range []*member{f.all[1], f.all[0], f.all[2]} {
 		if _, err := m.Commit(with.ID, 3); err != nil {
@@ -151,7 +151,7 @@ func TestAHomeThatAnswersIsNotLost(t *testing.T) {
 	f.prepare(f.create(id(1), 1))
 	f.now = f.now.Add(20 * time.Second)
 	_, err := f.all[1].Fence(ctx, "OrdersStore", wire.Fence{Lost: f.all[0].self()})
-	f.refused(err, wire.CodeHomeAlive)
+	f.refused(err, wire.CodeCoordinatorAlive)
 	_, err = f.all[0].Fence(ctx, "OrdersStore", wire.Fence{Lost: f.all[0].self()})
 	f.refused(err, wire.CodeBadRequest)
 }
@@ -171,8 +171,8 @@ func TestAHomeThatOnlySeemsToAnswerIsLost(t *testing.T) {
 			lose(f.all[0])
 			f.now = f.now.Add(20 * time.Second)
 			_, err := f.all[1].Fence(ctx, "OrdersStore", lost)
-			f.refused(err, wire.CodeHomeAlive) // not long enough
-			f.now = f.now.Add(graceHome + 20*time.Second)
+			f.refused(err, wire.CodeCoordinatorAlive) // not long enough
+			f.now = f.now.Add(coordinatorGrace + 20*time.Second)
 			for _, m := range f.all[1:] {
 				if s, err := m.Fence(ctx, "OrdersStore", lost); err != nil || s.Repairing != lost.Lost {
 					t.Errorf("fence at %s: %+v, %v", m.host, s, err)
@@ -217,5 +217,5 @@ func TestSettleAsksAtOnce(t *testing.T) {
 	}
 	f.down[f.all[0].host] = true
 	_, err := f.all[2].Settle(ctx, "OrdersStore", "")
-	f.refused(err, wire.CodeHomeSilent)
+	f.refused(err, wire.CodeCoordinatorSilent)
 }

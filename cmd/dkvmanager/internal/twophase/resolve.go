@@ -19,7 +19,7 @@ func (m *Machine) Resolve(ctx context.Context) error {
 		n := names[key]
 		switch p := n.Pending; {
 		case p == nil, n.Repairing != "", n.Out:
-		case !m.isHome(p):
+		case !m.coordinates(p):
 			all = append(all, m.follow(ctx, p))
 		default:
 			all = append(all, m.release(ctx, p))
@@ -31,25 +31,25 @@ func (m *Machine) Resolve(ctx context.Context) error {
 // follow does with a pending change what its home did. A home that does not know the operation has
 // undone it: it voted first, and no later operation passes while anyone still holds this one.
 func (m *Machine) follow(ctx context.Context, p *catalog.Pending) error {
-	home, err := m.Peers.State(ctx, urlOf(p.Managers, p.Home), p.Store)
+	coordinator, err := m.Peers.State(ctx, urlOf(p.Managers, p.Coordinator), p.Store)
 	if err != nil {
 		return err
 	}
-	if home.Manager != p.Home {
+	if coordinator.Manager != p.Coordinator {
 		return nil // another manager under that address: its word counts for nothing
 	}
-	if home.Suspect {
+	if coordinator.Suspect {
 		return nil // it may have forgotten what it decided
 	}
 	m.hear(p.ID)
 	if m.suspects(m.Catalog.Snapshot(), p.Store) {
-		return m.catchUp(p.Store, &home)
+		return m.catchUp(p.Store, &coordinator)
 	}
-	if slices.Contains(home.Fenced, m.self()) {
+	if slices.Contains(coordinator.Fenced, m.self()) {
 		// What it held may be long superseded there: its vote stays, and the store goes on without it.
 		return m.Catalog.Update(func(d *catalog.Data) error { return leaveOut(d, p.Store) })
 	}
-	switch home.Of(p.ID) {
+	switch coordinator.Of(p.ID) {
 	case wire.OperationPending:
 		return nil
 	case wire.OperationCommitted:

@@ -27,7 +27,7 @@ func (s *simulation) decode(text []byte, into any) {
 // decided says that the home of an operation has committed it: the commit point has passed.
 func (s *simulation) decided(id string) bool {
 	for _, m := range s.managers {
-		if m.disk.identity == s.changes[id].Home {
+		if m.disk.identity == s.changes[id].Coordinator {
 			return m.committed[id]
 		}
 	}
@@ -68,7 +68,7 @@ func (s *simulation) hasCommitted(m *manager, id string) {
 	}
 	m.committed[id] = true
 	c := s.changes[id]
-	if c.Home != m.disk.identity {
+	if c.Coordinator != m.disk.identity {
 		return
 	}
 	if s.lost[c.Store][m.disk.identity] {

@@ -131,12 +131,12 @@ func (m *manager) State(_ context.Context, url, store string) (wire.StoreState, 
 }
 
 // Settle tells on behalf of a manager.
-func (m *manager) Settle(ctx context.Context, w wire.Manager, store, home string) error {
+func (m *manager) Settle(ctx context.Context, w wire.Manager, store, coordinator string) error {
 	_, err := m.ask(w.URL, func(to *manager) (wire.StoreState, error) {
 		if w.Identity != to.disk.identity {
 			return wire.StoreState{}, WrongManager(to.disk.identity)
 		}
-		return to.machine.Settle(ctx, store, home)
+		return to.machine.Settle(ctx, store, coordinator)
 	})
 	return err
 }

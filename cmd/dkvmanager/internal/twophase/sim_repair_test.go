@@ -7,9 +7,9 @@ import (
 	runner "dkvrun/runtime/commit"
 )
 
-// loseHome takes, in some runs, a manager away for good, and has an operator repair the stores that it
+// loseCoordinator takes, in some runs, a manager away for good, and has an operator repair the stores that it
 // decided about. It may come back all the same, with its old disk.
-func (s *simulation) loseHome() {
+func (s *simulation) loseCoordinator() {
 	if !s.chance(0.4) {
 		return
 	}
@@ -57,7 +57,7 @@ func (s *simulation) repair(store, lost string) {
 	if !known {
 		return
 	}
-	if out := r.WithoutHome(ctx, w); out.State == runner.Made {
+	if out := r.ReplaceCoordinator(ctx, w); out.State == runner.Made {
 		s.outcomes[repaired]++
 	}
 }
@@ -70,7 +70,7 @@ func (s *simulation) finishRepairs() {
 			for _, store := range stores {
 				if lost := s.repairing(store); lost != "" {
 					s.repair(store, lost)
-				} else if lost := s.suspectHome(store); lost != "" {
+				} else if lost := s.suspectCoordinator(store); lost != "" {
 					s.repair(store, lost)
 				}
 			}
@@ -79,16 +79,16 @@ func (s *simulation) finishRepairs() {
 	})
 }
 
-// suspectHome is a manager that decides about a store, or about a change of it, and may have forgotten what it
+// suspectCoordinator is a manager that decides about a store, or about a change of it, and may have forgotten what it
 // decided: it counts as lost.
-func (s *simulation) suspectHome(store string) string {
+func (s *simulation) suspectCoordinator(store string) string {
 	for _, m := range s.managers {
 		d := m.disk.read(m.disk.durable)
 		p, c := d.Name(store).Pending, d.Stores[store]
-		for _, home := range s.managers {
-			decides := p != nil && p.Home == home.disk.identity || c != nil && c.Home == home.disk.identity
-			if decides && !s.lost[store][m.disk.identity] && home.machine.suspects(home.disk.Snapshot(), store) {
-				return home.disk.identity
+		for _, coordinator := range s.managers {
+			decides := p != nil && p.Coordinator == coordinator.disk.identity || c != nil && c.Coordinator == coordinator.disk.identity
+			if decides && !s.lost[store][m.disk.identity] && coordinator.machine.suspects(coordinator.disk.Snapshot(), store) {
+				return coordinator.disk.identity
 			}
 		}
 	}

@@ -76,7 +76,7 @@ func (s *simulation) plan() (*wire.Operation, []*manager) {
 		return s.create(c)
 	}
 	now := there.Configuration()
-	c.Home, c.Managers, c.Creation, c.Founders = now.Home, now.Managers, now.Creation, now.Founders
+	c.Coordinator, c.Managers, c.Creation, c.Founders = now.Coordinator, now.Managers, now.Creation, now.Founders
 	c.BaseRevision, c.BaseOperation = now.Revision, now.LastOperation
 	switch what := s.rng.IntN(10); {
 	case what < 2:
@@ -104,7 +104,7 @@ func (s *simulation) create(c *wire.Operation) (*wire.Operation, []*manager) {
 		c.Managers = append(c.Managers, m.keeper())
 		c.Nodes = append(c.Nodes, s.node(m))
 	}
-	c.Action, c.Creation, c.Home = wire.CreateAction, c.ID, smallest(c.Managers)
+	c.Action, c.Creation, c.Coordinator = wire.CreateAction, c.ID, smallest(c.Managers)
 	c.Nodes = wire.AssignRoles(c.Nodes)
 	c.Founders = wire.Founders(c.Nodes)
 	return c, some

@@ -63,7 +63,7 @@ func simulate(seed uint64, weak weakness) (s *simulation) {
 		m.start()
 	}
 	s.trouble()
-	s.loseHome()
+	s.loseCoordinator()
 	for range 2 + s.rng.IntN(2) {
 		p := &process{}
 		s.spawn(p, func() { s.script(p) })

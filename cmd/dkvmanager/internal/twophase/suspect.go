@@ -54,8 +54,8 @@ func (m *Machine) checkSuspect(d *catalog.Data, store string) *wire.Result {
 func (m *Machine) catchUp(store string, there *wire.StoreState) error {
 	err := m.Catalog.Update(func(d *catalog.Data) error {
 		n, s := d.Name(store), d.Stores[store]
-		home := s != nil && there.Manager == s.Home || s == nil && n.Pending != nil && there.Manager == n.Pending.Home
-		if !home || there.Pending != nil || there.Repairing != "" {
+		coordinator := s != nil && there.Manager == s.Coordinator || s == nil && n.Pending != nil && there.Manager == n.Pending.Coordinator
+		if !coordinator || there.Pending != nil || there.Repairing != "" {
 			return nil
 		}
 		switch c := there.Configuration; {

@@ -62,13 +62,13 @@ func TestASuspectHomeDecidesNothingAndIsNotBelieved(t *testing.T) {
 	f := newFleet(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
-	home := f.all[0]
-	home.doubt(forgetNames)
+	coordinator := f.all[0]
+	coordinator.doubt(forgetNames)
 	f.resolve()
 	if got := f.all[1].state(c.ID); got != wire.OperationPending {
 		t.Errorf("the others took its word: %s", got)
 	}
-	_, err := home.Prepare(f.create(id(2), 2))
+	_, err := coordinator.Prepare(f.create(id(2), 2))
 	f.refused(err, wire.CodeSuspect)
 }
 
@@ -79,8 +79,8 @@ func TestASuspectSurvivorFencesOnlyASilentHome(t *testing.T) {
 	lost := wire.Fence{Lost: f.all[0].self()}
 	f.down[f.all[0].host] = true
 	_, err := f.all[1].Fence(ctx, "OrdersStore", lost)
-	f.refused(err, wire.CodeHomeAlive)
-	f.now = f.now.Add(wire.ExpireAfter + graceHome + time.Second)
+	f.refused(err, wire.CodeCoordinatorAlive)
+	f.now = f.now.Add(wire.ExpireAfter + coordinatorGrace + time.Second)
 	if s, err := f.all[1].Fence(ctx, "OrdersStore", lost); err != nil || !s.Suspect {
 		t.Errorf("%+v, %v", s, err)
 	}
@@ -91,17 +91,17 @@ func TestSuspicionOutlivesARestart(t *testing.T) {
 	f.made()
 	c := f.narrowed()
 	f.prepare(c)
-	home := f.all[0]
-	if err := home.Catalog.Update(func(d *catalog.Data) error { doubtAll(d); return nil }); err != nil {
+	coordinator := f.all[0]
+	if err := coordinator.Catalog.Update(func(d *catalog.Data) error { doubtAll(d); return nil }); err != nil {
 		t.Fatal(err)
 	}
-	home.open() // with a whole catalog by now
+	coordinator.open() // with a whole catalog by now
 	f.now = f.now.Add(wire.ExpireAfter + time.Second)
 	f.resolve()
-	if got := home.state(c.ID); got != wire.OperationPending {
+	if got := coordinator.state(c.ID); got != wire.OperationPending {
 		t.Errorf("it decided that the operation is %s", got)
 	}
-	_, err := home.Abort(c.ID, wire.Abort{Store: c.Store, Epoch: c.Epoch})
+	_, err := coordinator.Abort(c.ID, wire.Abort{Store: c.Store, Epoch: c.Epoch})
 	f.refused(err, wire.CodeSuspect)
 	if got := f.all[1].state(c.ID); got != wire.OperationPending {
 		t.Errorf("another one took its word: %s", got)
@@ -112,11 +112,11 @@ func TestAVoteThatWasLeftIsDoubtfulToo(t *testing.T) {
 	f := newFleet(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
-	home := f.all[0]
-	if err := home.Catalog.Update(func(d *catalog.Data) error { doubtAll(d); return nil }); err != nil {
+	coordinator := f.all[0]
+	if err := coordinator.Catalog.Update(func(d *catalog.Data) error { doubtAll(d); return nil }); err != nil {
 		t.Fatal(err)
 	}
-	home.open() // it may have committed in the generation that was lost
+	coordinator.open() // it may have committed in the generation that was lost
 	f.resolve()
 	for _, m := range f.all {
 		if got := m.state(c.ID); got != wire.OperationPending {
@@ -174,21 +174,21 @@ func TestASuspectHomeLetsGoOfWhatTheOthersHaveDropped(t *testing.T) {
 	f := newFleet(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
-	home := f.all[0]
-	if err := home.Catalog.Update(func(d *catalog.Data) error { doubtAll(d); return nil }); err != nil {
+	coordinator := f.all[0]
+	if err := coordinator.Catalog.Update(func(d *catalog.Data) error { doubtAll(d); return nil }); err != nil {
 		t.Fatal(err)
 	}
-	f.now = f.now.Add(wire.ExpireAfter + graceHome + time.Second)
+	f.now = f.now.Add(wire.ExpireAfter + coordinatorGrace + time.Second)
 	f.fence()
-	if err := home.Resolve(ctx); err != nil || home.state(c.ID) != wire.OperationPending {
-		t.Errorf("before the repair has ended: %s, %v", home.state(c.ID), err)
+	if err := coordinator.Resolve(ctx); err != nil || coordinator.state(c.ID) != wire.OperationPending {
+		t.Errorf("before the repair has ended: %s, %v", coordinator.state(c.ID), err)
 	}
 	f.decide()
-	if err := home.Resolve(ctx); err != nil || home.state(c.ID) != wire.OperationAborted {
-		t.Errorf("after the repair: %s, %v", home.state(c.ID), err)
+	if err := coordinator.Resolve(ctx); err != nil || coordinator.state(c.ID) != wire.OperationAborted {
+		t.Errorf("after the repair: %s, %v", coordinator.state(c.ID), err)
 	}
-	home.open()
-	if got := home.Catalog.Snapshot().Doubtful; len(got) > 0 {
+	coordinator.open()
+	if got := coordinator.Catalog.Snapshot().Doubtful; len(got) > 0 {
 		t.Errorf("it still doubts %v", got)
 	}
 }
@@ -210,7 +210,7 @@ func TestASuspectHomeCanBeReplaced(t *testing.T) {
 	f.made()
 	f.all[0].doubt(func(*catalog.Data) error { return nil })
 	_, err := f.all[1].Settle(ctx, "OrdersStore", "")
-	f.refused(err, wire.CodeHomeSilent)
+	f.refused(err, wire.CodeCoordinatorSilent)
 	f.fence()
 	f.decide()
 	if err := f.all[0].Tend(ctx); err != nil {
@@ -230,8 +230,8 @@ func TestSuspect_TakesTheStoreThatWasCreatedAnew(t *testing.T) {
 	earlier := away.store().Creation
 	away.doubt(func(d *catalog.Data) error {
 		s := d.Stores["OrdersStore"]
-		for _, home := range f.all[:2] {
-			if err := home.Catalog.Update(func(d *catalog.Data) error {
+		for _, coordinator := range f.all[:2] {
+			if err := coordinator.Catalog.Update(func(d *catalog.Data) error {
 				s := d.Stores["OrdersStore"]
 				s.Creation, s.LastOperation, s.Epoch = id(7), id(7), 7
 				return nil

@@ -74,7 +74,7 @@ func (m *Machine) pending(p *catalog.Pending) wire.OperationStatus {
 	since := p.Since
 	return wire.OperationStatus{
 		ID: p.ID, State: wire.OperationPending, Manager: m.self(), Action: p.Action, Store: p.Store,
-		Epoch: p.Epoch, Digest: p.Digest, Owner: p.Owner, Home: p.Home, Managers: p.Managers, Since: &since,
+		Epoch: p.Epoch, Digest: p.Digest, Owner: p.Owner, Coordinator: p.Coordinator, Managers: p.Managers, Since: &since,
 	}
 }
 

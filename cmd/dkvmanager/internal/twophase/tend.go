@@ -80,7 +80,7 @@ func (m *Machine) compare(store string, there *wire.StoreState) error {
 // missed says whether a store's home has another configuration, which this manager is to take.
 func (m *Machine) missed(n *catalog.Name, s *catalog.Store, there *wire.StoreState) bool {
 	switch {
-	case there.Manager != s.Home, n.Pending != nil, n.Repairing != "", n.Out, slices.Contains(n.Fenced, s.Home):
+	case there.Manager != s.Coordinator, n.Pending != nil, n.Repairing != "", n.Out, slices.Contains(n.Fenced, s.Coordinator):
 		return false
 	case there.Pending != nil, there.Repairing != "", there.Epoch < n.Epoch:
 		return false
@@ -106,27 +106,27 @@ func leaveOut(d *catalog.Data, store string) error {
 // Settle ends what can be ended of one store, at once: what has expired here, and what its home has
 // decided. It takes what was missed. Home is the URL of the store's home, for a manager that has forgotten
 // the store; it may be empty.
-func (m *Machine) Settle(ctx context.Context, store, home string) (wire.StoreState, error) {
+func (m *Machine) Settle(ctx context.Context, store, coordinator string) (wire.StoreState, error) {
 	if err := m.Expire(); err != nil {
 		return wire.StoreState{}, err
 	}
-	if err := m.recall(ctx, store, home); err != nil {
+	if err := m.recall(ctx, store, coordinator); err != nil {
 		return wire.StoreState{}, err
 	}
 	d := m.Catalog.Snapshot()
 	n := d.Name(store)
-	if n.Pending != nil && !m.isHome(n.Pending) && n.Repairing == "" {
+	if n.Pending != nil && !m.coordinates(n.Pending) && n.Repairing == "" {
 		if err := m.follow(ctx, n.Pending); err != nil {
-			return wire.StoreState{}, homeSilent(err)
+			return wire.StoreState{}, coordinatorSilent(err)
 		}
 	}
-	if s := d.Stores[store]; s != nil && s.Home != "" && s.Home != m.self() {
-		there, err := m.Peers.State(ctx, urlOf(s.Managers, s.Home), store)
+	if s := d.Stores[store]; s != nil && s.Coordinator != "" && s.Coordinator != m.self() {
+		there, err := m.Peers.State(ctx, urlOf(s.Managers, s.Coordinator), store)
 		if err != nil {
-			return wire.StoreState{}, homeSilent(err)
+			return wire.StoreState{}, coordinatorSilent(err)
 		}
 		if there.Suspect {
-			return wire.StoreState{}, homeSilent(fmt.Errorf("%s had to fall back to an older catalog, and decides nothing", urlOf(s.Managers, s.Home)))
+			return wire.StoreState{}, coordinatorSilent(fmt.Errorf("%s had to fall back to an older catalog, and decides nothing", urlOf(s.Managers, s.Coordinator)))
 		}
 		if err := m.compare(store, &there); err != nil {
 			return wire.StoreState{}, err
@@ -135,8 +135,8 @@ func (m *Machine) Settle(ctx context.Context, store, home string) (wire.StoreSta
 	return m.State(store)
 }
 
-func homeSilent(err error) *wire.Result {
-	r := refuse(wire.CodeHomeSilent, "the manager that decides gives no answer: %w", err)
+func coordinatorSilent(err error) *wire.Result {
+	r := refuse(wire.CodeCoordinatorSilent, "the manager that decides gives no answer: %w", err)
 	r.Hint = "start it; when it is gone for good, repair_store with lost = its host"
 	return r
 }
