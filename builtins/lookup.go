@@ -141,8 +141,8 @@ func (r *Run) PendingCreate(c *runtime.Call, v *cluster.View) *wire.OperationSta
 	}
 	for _, h := range all {
 		var s wire.StoreState
-		if h.Decode(&s) && s.Pending != nil {
-			return s.Pending
+		if h.Decode(&s) && s.Prepared != nil {
+			return s.Prepared
 		}
 	}
 	return nil

@@ -50,7 +50,7 @@ func hold(t *testing.T, block int) *held {
 	for i := range h.hosts {
 		var op wire.OperationStatus
 		h.call("POST", i, wire.OperationsPath(), h.change, &op)
-		if op.State != wire.OperationPending {
+		if op.State != wire.OperationPrepared {
 			t.Fatalf("%s: %+v", h.hosts[i], op)
 		}
 	}

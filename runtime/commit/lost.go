@@ -79,7 +79,7 @@ func (r *Repair) survivors(lost string) (left []int, missing []wire.Manager) {
 
 // elsewhere says whether all that a manager has of the name is another home's.
 func elsewhere(s wire.StoreState, lost string) bool {
-	c, p := s.Configuration, s.Pending
+	c, p := s.Configuration, s.Prepared
 	return (c != nil || p != nil) && (c == nil || c.Coordinator != lost) && (p == nil || p.Coordinator != lost) &&
 		s.Repairing == "" && !slices.Contains(s.Fenced, lost)
 }

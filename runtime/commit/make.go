@@ -57,7 +57,7 @@ func (r *Runner) votes(ctx context.Context) (votes []answer, all bool) {
 
 // yes says whether an answer is a vote for the change as it stands.
 func (r *Runner) yes(a answer) bool {
-	return a.refusal == nil && a.op.State == wire.OperationPending && a.op.Epoch == r.Operation.Epoch
+	return a.refusal == nil && a.op.State == wire.OperationPrepared && a.op.Epoch == r.Operation.Epoch
 }
 
 // decideFor has the home commit. Whatever it answers then holds.

@@ -103,7 +103,7 @@ func (r *Repair) Settle(ctx context.Context) *Outcome {
 	var now map[int]stateReply
 	for {
 		now = r.ask(ctx, r.all(), "POST", wire.SettlePath(r.Store), nil)
-		if !pending(now) || !r.Clock.Now().Add(lastWait).Before(limit) || r.Clock.Sleep(ctx, lastWait) != nil {
+		if !anyPrepared(now) || !r.Clock.Now().Add(lastWait).Before(limit) || r.Clock.Sleep(ctx, lastWait) != nil {
 			break
 		}
 	}
@@ -131,9 +131,9 @@ func (r *Repair) Settle(ctx context.Context) *Outcome {
 	return out
 }
 
-func pending(all map[int]stateReply) bool {
+func anyPrepared(all map[int]stateReply) bool {
 	for _, s := range all {
-		if s.refusal == nil && s.state.Pending != nil {
+		if s.refusal == nil && s.state.Prepared != nil {
 			return true
 		}
 	}
@@ -163,15 +163,15 @@ func latest(all map[int]stateReply) *wire.Configuration {
 func (r *Repair) settled(before, now stateReply, coordinator *wire.Configuration) Row {
 	row := Row{Result: Done, Code: wire.CodeUnchanged, Message: "Nothing was pending", Status: now.Status, Attempts: now.Attempts, Duration: now.Duration}
 	mine := now.state.Configuration
-	switch was := before.state.Pending; {
+	switch was := before.state.Prepared; {
 	case now.refusal != nil:
 		return answer{Reply: now.Reply, refusal: now.refusal}.failure()
 	case now.state.Repairing != "":
 		row.Result, row.Code = Failed, wire.CodeRepairUnfinished
 		row.Message = "a repair without manager " + now.state.Repairing + " has begun and not ended"
 		row.Hint = fmt.Sprintf("repair_store{%q, lost = %q} ends it", r.Store, now.state.Repairing)
-	case now.state.Pending != nil:
-		p := now.state.Pending
+	case now.state.Prepared != nil:
+		p := now.state.Prepared
 		row.Result, row.Code = Failed, wire.CodeStoreBusy
 		row.Message = fmt.Sprintf("%s is still being made by %s (operation %s)", p.Action, p.Owner, p.ID)
 	case coordinator != nil && mine != nil && mine.LastOperation != coordinator.LastOperation:
@@ -227,7 +227,7 @@ func (r *Repair) known() []wire.Manager {
 		if c := r.seen[i].state.Configuration; c != nil {
 			add(c.Managers)
 		}
-		if p := r.seen[i].state.Pending; p != nil {
+		if p := r.seen[i].state.Prepared; p != nil {
 			add(p.Managers)
 		}
 	}
@@ -242,7 +242,7 @@ func (r *Repair) known() []wire.Manager {
 // IsCoordinator says whether a manager decides about the store, or about a change that is pending.
 func (r *Repair) IsCoordinator(identity string) bool {
 	for _, s := range r.seen {
-		c, p := s.state.Configuration, s.state.Pending
+		c, p := s.state.Configuration, s.state.Prepared
 		if c != nil && c.Coordinator == identity || p != nil && p.Coordinator == identity || s.state.Repairing == identity {
 			return true
 		}

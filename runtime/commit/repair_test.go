@@ -32,7 +32,7 @@ func has(identity, change string, f func(*wire.StoreState)) Reply {
 
 func holding(id string) func(*wire.StoreState) {
 	return func(s *wire.StoreState) {
-		s.Pending = &wire.OperationStatus{ID: id, State: wire.OperationPending, Action: wire.AddInstanceAction, Owner: "alice", Coordinator: "a", Managers: keepers}
+		s.Prepared = &wire.OperationStatus{ID: id, State: wire.OperationPrepared, Action: wire.AddInstanceAction, Owner: "alice", Coordinator: "a", Managers: keepers}
 	}
 }
 
@@ -47,7 +47,7 @@ func (w *world) script(answers map[string][]Reply) *world {
 
 func TestSettle(t *testing.T) {
 	done := func(s *wire.StoreState) {
-		s.Decided = []wire.OperationStatus{{ID: "op-9", State: wire.OperationAborted}}
+		s.Decisions = []wire.OperationStatus{{ID: "op-9", State: wire.OperationAborted}}
 	}
 	for name, test := range map[string]struct {
 		b       []Reply // b's answers to settle; the first is what it had

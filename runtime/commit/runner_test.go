@@ -59,12 +59,12 @@ func TestOutcomes(t *testing.T) {
 			"1 prepare, 0 prepare, 2 prepare, 1 commit, 0 commit, 2 commit", "10.0.0.13:7801 follows by itself",
 		},
 		"a higher epoch was seen": {
-			map[string][]Reply{"2 prepare": {refuses(409, wire.CodeStaleEpoch, 7), says(wire.OperationStatus{State: wire.OperationPending, Epoch: 8})}},
+			map[string][]Reply{"2 prepare": {refuses(409, wire.CodeStaleEpoch, 7), says(wire.OperationStatus{State: wire.OperationPrepared, Epoch: 8})}},
 			Made, "SUCCESS, SUCCESS, SUCCESS",
 			"1 prepare, 0 prepare, 2 prepare, 1 prepare, 0 prepare, 2 prepare, 1 commit, 0 commit, 2 commit", "created on all of 3",
 		},
 		"all votes but for another epoch": {
-			map[string][]Reply{"0 prepare": {says(wire.OperationStatus{State: wire.OperationPending, Epoch: 9})}}, Unmade, "ROLLED BACK, ROLLED BACK, ROLLED BACK",
+			map[string][]Reply{"0 prepare": {says(wire.OperationStatus{State: wire.OperationPrepared, Epoch: 9})}}, Unmade, "ROLLED BACK, ROLLED BACK, ROLLED BACK",
 			"1 prepare, 0 prepare, 2 prepare, 1 abort, 0 abort, 2 abort", "nothing stays changed",
 		},
 	}

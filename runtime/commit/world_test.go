@@ -109,7 +109,7 @@ func (w *world) reply(r Request) Reply {
 		return says(op)
 	case "prepare":
 		w.votes[r.To] = true
-		return says(wire.OperationStatus{State: wire.OperationPending, Epoch: change.Epoch})
+		return says(wire.OperationStatus{State: wire.OperationPrepared, Epoch: change.Epoch})
 	case "commit":
 		return says(wire.OperationStatus{State: wire.OperationCommitted})
 	}

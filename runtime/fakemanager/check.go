@@ -36,7 +36,7 @@ func (m *manager) check(e *entry, c *wire.Operation) *wire.Result {
 	if !keeps(c.Managers, m.identity) {
 		return wrongManager(m.identity)
 	}
-	if e.Pending != nil && e.Pending.ID != c.ID {
+	if e.Prepared != nil && e.Prepared.ID != c.ID {
 		return busy(e)
 	}
 	for _, r := range []*wire.Result{m.checkBase(e, c), checkCoordinator(e.Configuration, c)} {

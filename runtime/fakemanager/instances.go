@@ -18,7 +18,7 @@ func (m *manager) createStore(r *request) any {
 		return bad
 	}
 	e := m.entry(create.Name)
-	if e.Pending != nil {
+	if e.Prepared != nil {
 		return busy(e)
 	}
 	if there := e.Configuration; there != nil {
@@ -48,7 +48,7 @@ func (m *manager) removeStore(r *request) any {
 	switch {
 	case missing != nil:
 		return missing
-	case e.Pending != nil:
+	case e.Prepared != nil:
 		return busy(e)
 	case len(e.wanted()) > 0 && r.query.Get("force") != "true":
 		return isRunning(e)

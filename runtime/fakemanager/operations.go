@@ -29,7 +29,7 @@ func (m *manager) prepare(r *request) any {
 		return differs(c.ID)
 	case known.State == wire.OperationAborted:
 		return aborted(c.ID)
-	case known.State == wire.OperationPending:
+	case known.State == wire.OperationPrepared:
 		known.Epoch = max(known.Epoch, c.Epoch)
 		e.Epoch, e.heard = max(e.Epoch, known.Epoch), time.Now()
 	}
@@ -47,22 +47,22 @@ func (m *manager) vote(e *entry, c *wire.Operation, digest string) any {
 	now := time.Now()
 	since := now.UTC().Round(0)
 	e.change, e.heard, e.Epoch = c, now, c.Epoch
-	e.Pending = &wire.OperationStatus{
-		ID: c.ID, State: wire.OperationPending, Manager: m.identity, Action: c.Action, Store: c.Store, Epoch: c.Epoch, Digest: digest,
+	e.Prepared = &wire.OperationStatus{
+		ID: c.ID, State: wire.OperationPrepared, Manager: m.identity, Action: c.Action, Store: c.Store, Epoch: c.Epoch, Digest: digest,
 		Owner: c.Owner, Coordinator: c.Coordinator, Managers: c.Managers, Since: &since,
 	}
-	return *e.Pending
+	return *e.Prepared
 }
 
 // operation finds what is known of an operation, and under which name; nil where nothing is.
 func (m *manager) operation(id string) (*entry, *wire.OperationStatus) {
 	for _, e := range m.kept {
-		if e.Pending != nil && e.Pending.ID == id {
-			return e, e.Pending
+		if e.Prepared != nil && e.Prepared.ID == id {
+			return e, e.Prepared
 		}
-		for i := range e.Decided {
-			if e.Decided[i].ID == id {
-				return e, &e.Decided[i]
+		for i := range e.Decisions {
+			if e.Decisions[i].ID == id {
+				return e, &e.Decisions[i]
 			}
 		}
 	}
@@ -91,9 +91,9 @@ func (m *manager) commit(r *request) any {
 		return unknown(r.operation)
 	case op.State == wire.OperationAborted:
 		return aborted(op.ID)
-	case op.State == wire.OperationPending && op.Epoch != r.number("epoch"):
+	case op.State == wire.OperationPrepared && op.Epoch != r.number("epoch"):
 		return staleEpoch(op.ID, op.Epoch)
-	case op.State == wire.OperationPending:
+	case op.State == wire.OperationPrepared:
 		return m.end(e, wire.OperationCommitted)
 	}
 	return *op
@@ -108,11 +108,11 @@ func (m *manager) abort(r *request) any {
 	switch {
 	case op == nil:
 		e = m.entry(a.Store)
-		e.Decided = append(e.Decided, wire.OperationStatus{ID: r.operation, State: wire.OperationAborted, Manager: m.identity, Store: a.Store, Epoch: a.Epoch})
-		return e.Decided[len(e.Decided)-1]
-	case op.State == wire.OperationPending && op.Epoch > a.Epoch:
+		e.Decisions = append(e.Decisions, wire.OperationStatus{ID: r.operation, State: wire.OperationAborted, Manager: m.identity, Store: a.Store, Epoch: a.Epoch})
+		return e.Decisions[len(e.Decisions)-1]
+	case op.State == wire.OperationPrepared && op.Epoch > a.Epoch:
 		return staleEpoch(op.ID, op.Epoch)
-	case op.State == wire.OperationPending:
+	case op.State == wire.OperationPrepared:
 		return m.end(e, wire.OperationAborted)
 	}
 	return *op
@@ -125,9 +125,9 @@ func (m *manager) renew(r *request) any {
 		return unknown(r.operation)
 	case op.State == wire.OperationAborted:
 		return aborted(op.ID)
-	case op.State == wire.OperationPending && op.Coordinator != m.identity:
+	case op.State == wire.OperationPrepared && op.Coordinator != m.identity:
 		return refuse(wire.CodeWrongCoordinator, "operation %s is decided by manager %s: renew it there", op.ID, op.Coordinator)
-	case op.State == wire.OperationPending:
+	case op.State == wire.OperationPrepared:
 		e.heard = time.Now()
 	}
 	return *op
@@ -135,8 +135,8 @@ func (m *manager) renew(r *request) any {
 
 // end does with the pending change what was decided.
 func (m *manager) end(e *entry, state wire.OperationState) wire.OperationStatus {
-	c, p := e.change, e.Pending
-	e.change, e.Pending, m.list = nil, nil, nil
+	c, p := e.change, e.Prepared
+	e.change, e.Prepared, m.list = nil, nil, nil
 	switch {
 	case state != wire.OperationCommitted:
 	case c.Removes():
@@ -149,14 +149,14 @@ func (m *manager) end(e *entry, state wire.OperationState) wire.OperationStatus 
 		}, c.Desired)
 	}
 	op := wire.OperationStatus{ID: p.ID, State: state, Manager: m.identity, Action: p.Action, Store: p.Store, Epoch: p.Epoch, Digest: p.Digest}
-	e.Decided = append(e.Decided, op)
+	e.Decisions = append(e.Decisions, op)
 	return op
 }
 
 // expire lets go of what this manager is the home of and nobody has renewed in time.
 func (m *manager) expire() {
 	for _, e := range m.kept {
-		if e.Pending != nil && e.Pending.Coordinator == m.identity && time.Since(e.heard) > wire.ExpireAfter {
+		if e.Prepared != nil && e.Prepared.Coordinator == m.identity && time.Since(e.heard) > wire.ExpireAfter {
 			m.end(e, wire.OperationAborted)
 		}
 	}

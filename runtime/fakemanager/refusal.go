@@ -40,7 +40,7 @@ func unchanged(message string) *wire.Result {
 
 // busy says who holds a store and since when.
 func busy(e *entry) *wire.Result {
-	p := e.Pending
+	p := e.Prepared
 	r := refuse(wire.CodeStoreBusy, "%s is being changed by %s since %s (%s, operation %s)", p.Store, p.Owner, p.Since.Format(time.RFC3339), p.Action, p.ID)
 	r.Hint = fmt.Sprintf("try again when it is done; repair_store(%q) settles what was left behind", p.Store)
 	return r

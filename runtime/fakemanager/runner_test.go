@@ -134,7 +134,7 @@ func (n *network) count(c wire.Operation) (committed, pending int) {
 		switch s := n.state(i); s.Of(c.ID) {
 		case wire.OperationCommitted:
 			committed++
-		case wire.OperationPending:
+		case wire.OperationPrepared:
 			pending++
 		}
 	}
@@ -224,7 +224,7 @@ func TestUndecidedChangeIsInTheWay(t *testing.T) {
 	if out := n.run(earlier); out.State != commit.Undecided {
 		t.Fatalf("state %d: %s", out.State, out.Summary)
 	}
-	if s := n.state(1); s.Pending == nil || s.Pending.Owner != "tester" || s.Epoch != 1 {
+	if s := n.state(1); s.Prepared == nil || s.Prepared.Owner != "tester" || s.Epoch != 1 {
 		t.Fatalf("got %+v", s)
 	}
 	n.loses = func(int, string) bool { return false }

@@ -31,11 +31,11 @@ func (m *manager) settle(ctx context.Context, store string) *wire.Result {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e := m.entry(store)
-	if e.Pending == nil || e.Pending.Coordinator != there.Manager {
+	if e.Prepared == nil || e.Prepared.Coordinator != there.Manager {
 		return nil
 	}
-	switch there.Of(e.Pending.ID) {
-	case wire.OperationPending:
+	switch there.Of(e.Prepared.ID) {
+	case wire.OperationPrepared:
 	case wire.OperationCommitted:
 		m.end(e, wire.OperationCommitted)
 	default: // the home voted first: one that does not know the operation has undone it
@@ -52,8 +52,8 @@ func (m *manager) coordinatorOf(store string) wire.Manager {
 	var identity string
 	var managers []wire.Manager
 	switch {
-	case e.Pending != nil:
-		identity, managers = e.Pending.Coordinator, e.Pending.Managers
+	case e.Prepared != nil:
+		identity, managers = e.Prepared.Coordinator, e.Prepared.Managers
 	case e.Configuration != nil:
 		identity, managers = e.Configuration.Coordinator, e.Configuration.Managers
 	}
@@ -108,8 +108,8 @@ func (m *manager) pending() []string {
 	m.expire()
 	var names []string
 	for _, e := range m.kept {
-		if e.Pending != nil {
-			names = append(names, e.Pending.Store)
+		if e.Prepared != nil {
+			names = append(names, e.Prepared.Store)
 		}
 	}
 	return names

@@ -110,8 +110,8 @@ type OperationState string
 const (
 	// OperationUnknown: this manager has never heard of it, or has forgotten it.
 	OperationUnknown OperationState = "unknown"
-	// OperationPending: voted yes and not decided.
-	OperationPending   OperationState = "pending"
+	// OperationPrepared: voted yes and not decided.
+	OperationPrepared  OperationState = "pending"
 	OperationCommitted OperationState = "committed"
 	OperationAborted   OperationState = "aborted"
 )
@@ -180,10 +180,10 @@ type StoreState struct {
 	Epoch         uint64         `json:"epoch"`
 	Configuration *Configuration `json:"configuration,omitempty"`
 	// Removed is the operation that removed the store here.
-	Removed string           `json:"removed,omitempty"`
-	Pending *OperationStatus `json:"pending,omitempty"`
-	// Decided are the operations of the store whose end it has seen, the latest last.
-	Decided []OperationStatus `json:"decided,omitempty"`
+	Removed  string           `json:"removed,omitempty"`
+	Prepared *OperationStatus `json:"pending,omitempty"`
+	// Decisions are the operations of the store whose end it has seen, the latest last.
+	Decisions []OperationStatus `json:"decided,omitempty"`
 	// Fenced are managers that were declared lost; Repairing is one that is being.
 	Fenced    []string `json:"fenced,omitempty"`
 	Repairing string   `json:"repairing,omitempty"`
@@ -194,12 +194,12 @@ type StoreState struct {
 // Of is what the manager says of one operation of the store.
 func (s *StoreState) Of(id string) OperationState {
 	switch {
-	case s.Pending != nil && s.Pending.ID == id:
-		return OperationPending
+	case s.Prepared != nil && s.Prepared.ID == id:
+		return OperationPrepared
 	case s.Configuration != nil && s.Configuration.LastOperation == id, s.Removed == id:
 		return OperationCommitted
 	}
-	for _, op := range s.Decided {
+	for _, op := range s.Decisions {
 		if op.ID == id {
 			return op.State
 		}

@@ -124,8 +124,8 @@ type Store struct {
 	Instances   []Instance `json:"instances"`
 	// Leaving are own instances that the topology has dropped and that still run or hold data.
 	Leaving []Instance `json:"leaving,omitempty"`
-	// Pending is a change that the manager has voted for and that is not decided.
-	Pending *OperationStatus `json:"pending,omitempty"`
+	// Prepared is a change that the manager has voted for and that is not decided.
+	Prepared *OperationStatus `json:"pending,omitempty"`
 }
 
 // Check refuses a description that no store has. Who reads one from a manager builds paths, addresses and

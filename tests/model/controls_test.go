@@ -54,7 +54,7 @@ func TestEveryWeaknessBreaks(t *testing.T) {
 		{"removal forgets who was declared lost", weakness{removalUnfences: true}, "a lost home, then the store is removed", "I8"},
 		{"a repair that leaves no store forgets who was declared lost", weakness{nothingUnfences: true}, "a home is lost while its store is created", "I8"},
 		{"a fenced home takes part", weakness{fencedCoordinatorTakesPart: true}, "a home is lost while its store is created", "I8"},
-		{"a manager votes between fence and decision", weakness{undecidedVotes: true}, lost, "I8"},
+		{"a manager votes between fence and decision", weakness{votesWhileFencing: true}, lost, "I8"},
 		{"who answers at the home's address is the home", weakness{wipedCoordinatorBelieved: true}, lost, "I4"},
 		{"a home whose disk lost the commit goes on", weakness{rolledBackCoordinatorServes: true}, lost, "I5"},
 	} {

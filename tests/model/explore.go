@@ -58,7 +58,7 @@ func (w *walk) note(seen *outcomes) {
 	for o := op(1); int(o) <= w.runners; o++ {
 		all := true
 		for _, i := range w.of(o).session {
-			all = all && w.from.managers[i].did>>o&1 == 1
+			all = all && w.from.managers[i].everCommitted>>o&1 == 1
 		}
 		if all {
 			seen.done |= 1 << o
@@ -78,8 +78,8 @@ func (w *walk) note(seen *outcomes) {
 	}
 	if ended {
 		seen.repaired = true
-		here := w.from.managers[w.sessions[0].first()].did&2 != 0
-		there := w.from.managers[w.lost].did&2 != 0
+		here := w.from.managers[w.sessions[0].first()].everCommitted&2 != 0
+		there := w.from.managers[w.lost].everCommitted&2 != 0
 		seen.undone = seen.undone || there && !here
 		seen.carried = seen.carried || there && here
 	}

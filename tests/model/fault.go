@@ -12,20 +12,20 @@ func (w *walk) fault(i int) {
 		}
 		w.weakDisk(i)
 	}
-	if m := &w.from.managers[i]; w.cleaned.has(i) && m.pending == 0 && m.committed > runs && !m.silent {
+	if m := &w.from.managers[i]; w.cleaned.has(i) && m.prepared == 0 && m.committed > runs && !m.silent {
 		t := w.from
 		v := &t.managers[i]
 		v.committed, v.members, v.coordinator = 0, 0, -1
 		w.emit(t, label{"its store is removed alone", i, 0})
 	}
 	// A disk loses the last write: a vote, where no fence came after it.
-	if m := w.from.managers[i]; w.victim.has(i) && m.pending != 0 && m.repairing == 0 && !m.suspect {
+	if m := w.from.managers[i]; w.victim.has(i) && m.prepared != 0 && m.repairing == 0 && !m.suspect {
 		t := w.from
 		v := &t.managers[i]
-		v.pending, v.pendingEpoch, v.epoch, v.suspect = 0, 0, v.epoch-1, !w.suspectVotes
-		w.emit(t, label{"its disk loses the vote", i, m.pending})
+		v.prepared, v.preparedEpoch, v.epoch, v.suspect = 0, 0, v.epoch-1, !w.suspectVotes
+		w.emit(t, label{"its disk loses the vote", i, m.prepared})
 	}
-	if m := w.from.managers[i]; w.victim.has(i) && m.pending == 0 && m.repairing == 0 && !m.suspect {
+	if m := w.from.managers[i]; w.victim.has(i) && m.prepared == 0 && m.repairing == 0 && !m.suspect {
 		w.loseEnd(i)
 	}
 }
@@ -40,17 +40,17 @@ func (w *walk) loseEnd(i int) {
 		if v.committed != 0 {
 			v.members, v.coordinator = w.of(v.committed).result(), m.coordinator
 		}
-		v.pending, v.pendingEpoch, v.suspect = o, v.epoch, true
-		v.did &^= 1 << o
-		v.committal &^= attempt(o, v.epoch)
+		v.prepared, v.preparedEpoch, v.suspect = o, v.epoch, true
+		v.everCommitted &^= 1 << o
+		v.committedAttempts &^= attempt(o, v.epoch)
 		w.emit(t, label{"its disk loses the commit", i, o})
 	}
 	for o := op(1); int(o) <= w.runners; o++ {
-		if m.epoch > 0 && m.abortion&attempt(o, m.epoch) != 0 && w.coordinatorOf(o) != i {
+		if m.epoch > 0 && m.abortedAttempts&attempt(o, m.epoch) != 0 && w.coordinatorOf(o) != i {
 			t := w.from
 			v := &t.managers[i]
-			v.pending, v.pendingEpoch, v.suspect = o, v.epoch, true
-			v.abortion &^= attempt(o, v.epoch)
+			v.prepared, v.preparedEpoch, v.suspect = o, v.epoch, true
+			v.abortedAttempts &^= attempt(o, v.epoch)
 			w.emit(t, label{"its disk loses the abort", i, o})
 		}
 	}
@@ -62,21 +62,21 @@ func (w *walk) comeBack(i int) {
 	t := w.from
 	t.managers[i].silent = false
 	w.emit(t, label{"wakes", i, 0})
-	if m.pending == 0 || w.coordinatorOf(m.pending) != i {
+	if m.prepared == 0 || w.coordinatorOf(m.prepared) != i {
 		return
 	}
 	if !m.late {
 		t := w.from
 		t.managers[i].late = true
-		w.emit(t, label{"its deadline passes", i, m.pending})
+		w.emit(t, label{"its deadline passes", i, m.prepared})
 	}
 	if w.restartKeeps {
 		t.managers[i].late = false
-		w.emit(t, label{"restarts and keeps the pending change", i, m.pending})
+		w.emit(t, label{"restarts and keeps the pending change", i, m.prepared})
 		return
 	}
 	drop(&t.managers[i])
-	w.emit(t, label{"restarts and drops its pending change", i, m.pending})
+	w.emit(t, label{"restarts and drops its pending change", i, m.prepared})
 }
 
 // weakDisk emits the faults that the protocol takes for silence and only a weakened one for a home.
@@ -87,15 +87,15 @@ func (w *walk) weakDisk(i int) {
 		t.managers[i].silent, t.managers[i].wiped = true, true
 		w.emit(t, label{"is wiped", i, 0})
 	}
-	if o := m.committed; w.rolledBackCoordinatorServes && o != 0 && o <= runs && w.coordinatorOf(o) == i && m.pending == 0 {
+	if o := m.committed; w.rolledBackCoordinatorServes && o != 0 && o <= runs && w.coordinatorOf(o) == i && m.prepared == 0 {
 		t := w.from
 		v := &t.managers[i]
 		v.committed, v.members, v.coordinator = w.of(o).base, 0, -1
 		if v.committed != 0 {
 			v.members, v.coordinator = w.of(v.committed).result(), m.coordinator
 		}
-		v.pending, v.pendingEpoch = o, v.epoch
-		v.did &^= 1 << o
+		v.prepared, v.preparedEpoch = o, v.epoch
+		v.everCommitted &^= 1 << o
 		w.emit(t, label{"its disk loses the commit", i, o})
 	}
 }

@@ -8,8 +8,8 @@ func (w *walk) check() string {
 	var did, dropped uint8
 	for i := range s.managers {
 		if !lost.has(i) {
-			did |= s.managers[i].committal
-			dropped |= s.managers[i].abortion
+			did |= s.managers[i].committedAttempts
+			dropped |= s.managers[i].abortedAttempts
 		}
 	}
 	if did&dropped != 0 {

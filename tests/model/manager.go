@@ -5,39 +5,39 @@ func (w *walk) receive(o op, i int) {
 	sent := w.from.sent[o-1]
 	for e := uint8(1); e <= maxEpoch; e++ {
 		if sent.has(prepare + at(i, e)) {
-			w.prepared(o, i, e)
+			w.receivePrepare(o, i, e)
 		}
-		if w.from.told[o-1]>>at(i, e)&1 == 1 {
-			w.heard(o, i, e)
+		if w.from.answers[o-1]>>at(i, e)&1 == 1 {
+			w.receiveAnswer(o, i, e)
 		}
 	}
 	if sent.has(commit + i) {
-		w.commit(o, i)
+		w.receiveCommit(o, i)
 	}
 	if sent.has(abort + i) {
-		w.abort(o, i)
+		w.receiveAbort(o, i)
 	}
 	if w.renewalRevives && i == w.coordinatorOf(o) && w.from.runners[o-1].phase >= preparingOthers {
 		w.revive(o, i)
 	}
 }
 
-// prepared is the vote.
-func (w *walk) prepared(o op, i int, epoch uint8) {
+// receivePrepare is the vote.
+func (w *walk) receivePrepare(o op, i int, epoch uint8) {
 	t := w.from
 	m := &t.managers[i]
 	switch {
-	case m.suspect || m.late && m.pending == o || m.committed == o:
+	case m.suspect || m.late && m.prepared == o || m.committed == o:
 		return // a deadline that has passed is acted on first
-	case m.pending == o && w.closed(m, i, o) && !w.undecidedVotes:
+	case m.prepared == o && w.closed(m, i, o) && !w.votesWhileFencing:
 		return // nor is the epoch raised
-	case m.pending == o:
-		if epoch > m.pendingEpoch {
-			m.epoch, m.pendingEpoch = epoch, epoch
+	case m.prepared == o:
+		if epoch > m.preparedEpoch {
+			m.epoch, m.preparedEpoch = epoch, epoch
 		}
-		t.sent[o-1].add(vote + at(i, m.pendingEpoch))
+		t.sent[o-1].add(vote + at(i, m.preparedEpoch))
 		w.emit(t, label{"prepared: yes again", i, o})
-	case w.idOnly && m.pending != 0 && w.of(o).sameID:
+	case w.idOnly && m.prepared != 0 && w.of(o).sameID:
 		t.sent[o-1].add(vote + at(i, epoch))
 		w.emit(t, label{"prepared: yes, taken for the other digest", i, o})
 	case !w.accepts(m, i, o):
@@ -51,7 +51,7 @@ func (w *walk) prepared(o op, i int, epoch uint8) {
 			w.emit(t, label{"prepared: stale epoch", i, o})
 		}
 	default:
-		m.pending, m.pendingEpoch, m.late = o, epoch, false
+		m.prepared, m.preparedEpoch, m.late = o, epoch, false
 		m.epoch = max(m.epoch, epoch)
 		t.sent[o-1].add(vote + at(i, epoch))
 		w.emit(t, label{"prepared: yes", i, o})
@@ -72,40 +72,40 @@ func (w *walk) accepts(m *manager, i int, o op) bool {
 	if w.fencedCoordinatorTakesPart {
 		lost = 0
 	}
-	return m.pending == 0 &&
+	return m.prepared == 0 &&
 		(based || w.noBase) &&
-		(m.repairing == 0 || w.undecidedVotes) &&
+		(m.repairing == 0 || w.votesWhileFencing) &&
 		!lost.has(w.coordinatorOf(o)) &&
 		(w.absent(m) || w.anyParticipants || m.members&^p.participants()&^p.lost == 0) &&
 		(w.absent(m) || int(m.coordinator) == w.coordinatorOf(o) || w.revisionOnly || w.noBase)
 }
 
-// commit obeys at the others and decides at the home.
-func (w *walk) commit(o op, i int) {
+// receiveCommit obeys at the others and decides at the home.
+func (w *walk) receiveCommit(o op, i int) {
 	t := w.from
 	m := &t.managers[i]
 	coordinator := w.coordinatorOf(o)
 	switch {
 	case m.suspect:
 		return // not prepared: it catches up
-	case m.pending == o && m.pendingEpoch == t.runners[o-1].epoch:
+	case m.prepared == o && m.preparedEpoch == t.runners[o-1].epoch:
 		if i == coordinator && m.late && !w.commitAfterExpiry || w.closed(m, i, o) {
 			return
 		}
 		w.apply(&t, i, o)
 		w.acknowledge(&t, i, o)
 		w.emit(t, label{"committed", i, o})
-	case m.did>>o&1 == 1:
+	case m.everCommitted>>o&1 == 1:
 		w.acknowledge(&t, i, o)
 		w.emit(t, label{"committed before", i, o})
 	case w.naive:
 		w.apply(&t, i, o)
 		w.emit(t, label{"applied", i, o})
-	case w.idOnly && m.pending != 0 && w.of(o).sameID:
-		w.apply(&t, i, m.pending)
+	case w.idOnly && m.prepared != 0 && w.of(o).sameID:
+		w.apply(&t, i, m.prepared)
 		w.acknowledge(&t, i, o)
 		w.emit(t, label{"committed, taken for the other digest", i, o})
-	case w.idOnly && m.did&2 != 0 && w.of(o).sameID:
+	case w.idOnly && m.everCommitted&2 != 0 && w.of(o).sameID:
 		w.acknowledge(&t, i, o)
 		w.emit(t, label{"committed before, taken for the other digest", i, o})
 	case i != coordinator && (m.fenced|m.repairing)&of(coordinator) == 0:
@@ -155,35 +155,35 @@ func (w *walk) apply(t *state, i int, o op) {
 	if w.removalUnfences && m.members == 0 {
 		m.fenced = 0
 	}
-	m.did |= 1 << o
-	m.committal |= attempt(o, max(m.pendingEpoch, 1))
-	m.pending, m.pendingEpoch, m.late = 0, 0, false
+	m.everCommitted |= 1 << o
+	m.committedAttempts |= attempt(o, max(m.preparedEpoch, 1))
+	m.prepared, m.preparedEpoch, m.late = 0, 0, false
 }
 
 // drop forgets the pending change.
 func drop(m *manager) {
-	m.abortion |= attempt(m.pending, m.pendingEpoch)
-	m.pending, m.pendingEpoch, m.late = 0, 0, false
+	m.abortedAttempts |= attempt(m.prepared, m.preparedEpoch)
+	m.prepared, m.preparedEpoch, m.late = 0, 0, false
 }
 
-// abort is the runner's wish at the home, and the home's word at the others.
-func (w *walk) abort(o op, i int) {
+// receiveAbort is the runner's wish at the home, and the home's word at the others.
+func (w *walk) receiveAbort(o op, i int) {
 	t := w.from
 	m := &t.managers[i]
 	if i == w.coordinatorOf(o) {
 		switch {
-		case m.did>>o&1 == 1:
+		case m.everCommitted>>o&1 == 1:
 			t.sent[o-1].add(committed)
 			w.emit(t, label{"abort comes after the commit", i, o})
 			return
-		case m.pending == o:
+		case m.prepared == o:
 			drop(m)
 		}
 		t.sent[o-1].add(aborted)
 		w.emit(t, label{"aborted by the home", i, o})
 		return
 	}
-	if m.pending == o && !w.closed(m, i, o) {
+	if m.prepared == o && !w.closed(m, i, o) {
 		drop(m)
 		w.emit(t, label{"aborted", i, o})
 	}
@@ -194,8 +194,8 @@ func (w *walk) revive(o op, i int) {
 	t := w.from
 	m := &t.managers[i]
 	epoch := t.runners[o-1].epoch
-	if m.pending == 0 && m.epoch == epoch && m.did>>o&1 == 0 && w.based(m, i, o) {
-		m.pending, m.pendingEpoch = o, epoch
+	if m.prepared == 0 && m.epoch == epoch && m.everCommitted>>o&1 == 0 && w.based(m, i, o) {
+		m.prepared, m.preparedEpoch = o, epoch
 		w.emit(t, label{"renewed after the expiry", i, o})
 	}
 }

@@ -18,7 +18,7 @@ func (w *walk) repair(r int) {
 			if p.deciding && (m.repairing == lost || w.noFence && !m.fenced.has(w.lost)) {
 				t := w.from
 				w.decide(&t, i, w.lost, p.committed, p.suspect)
-				w.emit(t, label{"is decided by the repair", i, m.pending})
+				w.emit(t, label{"is decided by the repair", i, m.prepared})
 			}
 		}
 	}
@@ -32,11 +32,11 @@ func (w *walk) repair(r int) {
 // fence makes survivor i deaf to the lost home, and tells the repair what it has.
 func (w *walk) fence(r, i int) {
 	m := &w.from.managers[i]
-	if m.pending != 0 && w.coordinatorOf(m.pending) != w.lost {
+	if m.prepared != 0 && w.coordinatorOf(m.prepared) != w.lost {
 		return // busy: to be settled with that home first
 	}
 	h := &w.from.managers[w.lost]
-	holds := m.pending != 0 || m.suspect && !w.suspectFences
+	holds := m.prepared != 0 || m.suspect && !w.suspectFences
 	if holds && !w.falseWord && !w.silenceNotNeeded && !w.gone(h) {
 		return // the home was heard too lately
 	}
@@ -53,15 +53,15 @@ func (w *walk) fence(r, i int) {
 	}
 	p.committed |= 1 << v.committed
 	p.asked |= v.members &^ of(w.lost)
-	if m.pending != 0 && !w.recordedSurvivors {
-		p.asked |= w.of(m.pending).participants() &^ of(w.lost)
+	if m.prepared != 0 && !w.recordedSurvivors {
+		p.asked |= w.of(m.prepared).participants() &^ of(w.lost)
 	}
-	w.emit(t, label{"is fenced", i, m.pending})
+	w.emit(t, label{"is fenced", i, m.prepared})
 }
 
 // gone says whether the home has been silent for longer than a change of its own stays pending.
 func (w *walk) gone(h *manager) bool {
-	return h.silent && (h.pending == 0 || w.coordinatorOf(h.pending) != w.lost || h.late)
+	return h.silent && (h.prepared == 0 || w.coordinatorOf(h.prepared) != w.lost || h.late)
 }
 
 // decide ends the repair at survivor i: forward what a survivor has committed, else back. The new home
@@ -71,9 +71,9 @@ func (w *walk) decide(t *state, i, lost int, committed uint8, suspect set) {
 	m.fenced |= of(lost)
 	m.declared |= of(lost)
 	m.repairing = 0
-	if m.pending != 0 && w.coordinatorOf(m.pending) == lost {
-		if committed>>m.pending&1 == 1 {
-			w.apply(t, i, m.pending)
+	if m.prepared != 0 && w.coordinatorOf(m.prepared) == lost {
+		if committed>>m.prepared&1 == 1 {
+			w.apply(t, i, m.prepared)
 		} else {
 			drop(m)
 		}

@@ -7,7 +7,7 @@ func (w *walk) alone(i int) {
 		w.catchUp(i)
 		return
 	}
-	o := m.pending
+	o := m.prepared
 	if o == 0 || o > runs || w.patient {
 		return
 	}
@@ -20,7 +20,7 @@ func (w *walk) alone(i int) {
 	}
 	if w.voteBeforeSync {
 		t := w.from
-		t.managers[i].pending = 0
+		t.managers[i].prepared = 0
 		w.emit(t, label{"crashes before its vote was durable", i, o})
 	}
 	if w.closed(m, i, o) && !w.fencedCoordinatorBelieved {
@@ -33,7 +33,7 @@ func (w *walk) alone(i int) {
 func (w *walk) expire(i int) {
 	t := w.from
 	m := &t.managers[i]
-	o := m.pending
+	o := m.prepared
 	if !m.late && w.lossy.has(i) {
 		m.late = true
 		w.emit(t, label{"its deadline passes", i, o})
@@ -49,7 +49,7 @@ func (w *walk) ask(o op, i, coordinator int) {
 	h := &w.from.managers[coordinator]
 	m := &w.from.managers[i]
 	wiped := h.wiped && w.wipedCoordinatorBelieved
-	if (h.silent || h.pending == o || h.fenced.has(i) && !w.fencedAsks) && !wiped {
+	if (h.silent || h.prepared == o || h.fenced.has(i) && !w.fencedAsks) && !wiped {
 		return // one that is fenced is told no more than that
 	}
 	t := w.from
@@ -63,18 +63,18 @@ func (w *walk) ask(o op, i, coordinator int) {
 		w.emit(t, label{"hears from the home: aborted", i, o})
 		return
 	}
-	bit := uint16(1) << at(i, m.pendingEpoch)
-	if t.told[o-1]&bit == 0 {
-		t.told[o-1] |= bit
+	bit := uint16(1) << at(i, m.preparedEpoch)
+	if t.answers[o-1]&bit == 0 {
+		t.answers[o-1] |= bit
 		w.emit(t, label{"asks, and the home says aborted", i, o})
 	}
 }
 
-// heard is the home's "aborted" about one epoch, as it arrives.
-func (w *walk) heard(o op, i int, epoch uint8) {
+// receiveAnswer is the home's "aborted" about one epoch, as it arrives.
+func (w *walk) receiveAnswer(o op, i int, epoch uint8) {
 	t := w.from
 	m := &t.managers[i]
-	if m.pending != o || m.pendingEpoch != epoch && !w.lateAnswerCounts || w.closed(m, i, o) && !w.fencedCoordinatorBelieved {
+	if m.prepared != o || m.preparedEpoch != epoch && !w.lateAnswerCounts || w.closed(m, i, o) && !w.fencedCoordinatorBelieved {
 		return
 	}
 	drop(m)
@@ -99,8 +99,8 @@ func (w *walk) catchUp(i int) {
 func (w *walk) leader(s *state, i int) int {
 	m := &s.managers[i]
 	coordinator := int(m.coordinator)
-	if coordinator < 0 && m.pending != 0 {
-		coordinator = w.coordinatorOf(m.pending)
+	if coordinator < 0 && m.prepared != 0 {
+		coordinator = w.coordinatorOf(m.prepared)
 	}
 	for j := range s.managers {
 		if h := &s.managers[j]; m.coordinator < 0 && int(h.coordinator) == j && h.members.has(i) && !w.forgottenStay {
@@ -117,19 +117,19 @@ func (w *walk) leader(s *state, i int) int {
 // holds ends as it did at the home.
 func (w *walk) follow(h, m *manager, i int) bool {
 	record := h.members.has(i) || h.committed != 0 && w.of(h.committed).kind == remove
-	if h.silent || h.pending != 0 || h.repairing != 0 || !record && m.pending == 0 {
+	if h.silent || h.prepared != 0 || h.repairing != 0 || !record && m.prepared == 0 {
 		return false
 	}
-	if m.pending != 0 && h.did>>m.pending&1 == 1 {
-		m.did |= 1 << m.pending
-		m.committal |= attempt(m.pending, m.pendingEpoch)
-		m.pending, m.pendingEpoch, m.late = 0, 0, false
-	} else if m.pending != 0 {
+	if m.prepared != 0 && h.everCommitted>>m.prepared&1 == 1 {
+		m.everCommitted |= 1 << m.prepared
+		m.committedAttempts |= attempt(m.prepared, m.preparedEpoch)
+		m.prepared, m.preparedEpoch, m.late = 0, 0, false
+	} else if m.prepared != 0 {
 		drop(m)
 	}
 	if record && h.committed != m.committed {
 		m.committed, m.members, m.coordinator = h.committed, h.members, h.coordinator
-		m.did |= 1 << h.committed
+		m.everCommitted |= 1 << h.committed
 	}
 	m.epoch, m.suspect = max(m.epoch, h.epoch), false
 	return true

@@ -70,7 +70,7 @@ type weakness struct {
 	fencedAsks                  bool // the home answers a manager that it has fenced
 	removalUnfences             bool // with the store its list of lost managers goes
 	nothingUnfences             bool // a repair that leaves no store forgets who was declared lost
-	undecidedVotes              bool // a manager votes between the fence and the decision
+	votesWhileFencing           bool // a manager votes between the fence and the decision
 	wipedCoordinatorBelieved    bool // whoever answers at the home's address is the home
 	rolledBackCoordinatorServes bool // a home whose disk lost the last write goes on
 	suspectVotes                bool // a manager whose disk lost the last write goes on

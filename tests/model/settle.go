@@ -45,23 +45,23 @@ func (w *walk) settle(t *state) {
 		return
 	}
 	silent := t.silent()
-	pending := func(f func(i, coordinator int, m *manager)) {
+	prepared := func(f func(i, coordinator int, m *manager)) {
 		for i := range t.managers {
-			if m := &t.managers[i]; m.pending != 0 && !silent.has(i) {
-				f(i, w.coordinatorOf(m.pending), m)
+			if m := &t.managers[i]; m.prepared != 0 && !silent.has(i) {
+				f(i, w.coordinatorOf(m.prepared), m)
 			}
 		}
 	}
-	pending(func(i, coordinator int, m *manager) {
+	prepared(func(i, coordinator int, m *manager) {
 		if i == coordinator {
 			drop(m)
 		}
 	})
-	pending(func(i, coordinator int, m *manager) {
+	prepared(func(i, coordinator int, m *manager) {
 		switch {
-		case silent.has(coordinator) || w.closed(m, i, m.pending):
-		case t.managers[coordinator].committed == m.pending:
-			w.apply(t, i, m.pending)
+		case silent.has(coordinator) || w.closed(m, i, m.prepared):
+		case t.managers[coordinator].committed == m.prepared:
+			w.apply(t, i, m.prepared)
 		default:
 			drop(m)
 		}
@@ -75,7 +75,7 @@ func (w *walk) settle(t *state) {
 			t.repairWithout(m.repairing.first(), silent)
 		}
 	}
-	pending(func(i, coordinator int, _ *manager) {
+	prepared(func(i, coordinator int, _ *manager) {
 		w.decide(t, i, coordinator, t.records(silent|t.lost()|of(coordinator)), w.suspects(t))
 	})
 	for i := range t.managers {

@@ -33,12 +33,12 @@ func (s set) first() int {
 
 // manager is what one manager keeps for the one store that the model is about.
 type manager struct {
-	committed, pending  op
-	epoch, pendingEpoch uint8 // epoch is the highest accepted
-	coordinator         int8  // -1 where the store is absent
-	members             set
-	fenced              set
-	repairing           set // the lost manager while fenced and not yet decided
+	committed, prepared  op
+	epoch, preparedEpoch uint8 // epoch is the highest accepted
+	coordinator          int8  // -1 where the store is absent
+	members              set
+	fenced               set
+	repairing            set // the lost manager while fenced and not yet decided
 
 	silent  bool // answers nobody: dead, stalled or cut off
 	late    bool // the home's deadline for the pending change has passed
@@ -46,10 +46,10 @@ type manager struct {
 	suspect bool // its disk lost the last write
 
 	// What happened, for the invariants and as the log of decided operations.
-	did       uint8 // operations ever committed
-	committal uint8 // attempts (operation and epoch) committed
-	abortion  uint8 // attempts aborted
-	declared  set   // managers ever fenced
+	everCommitted     uint8 // operations ever committed
+	committedAttempts uint8 // attempts (operation and epoch) committed
+	abortedAttempts   uint8 // attempts aborted
+	declared          set   // managers ever fenced
 }
 
 type phase uint8
@@ -82,7 +82,7 @@ type state struct {
 	managers  [managers]manager
 	runners   [runs]runner
 	sent      [runs]messages
-	told      [runs]uint16 // "aborted", said by the home to a manager about an epoch
+	answers   [runs]uint16 // "aborted", said by the home to a manager about an epoch
 	repairers [2]repairer
 }
 

@@ -244,10 +244,10 @@ func (v *View) Silence() string {
 // several it is the oldest.
 func (v *View) Pending() (oldest *wire.OperationStatus, holders []fanout.Endpoint) {
 	for _, s := range v.Sightings {
-		if s.Store == nil || s.Store.Pending == nil {
+		if s.Store == nil || s.Store.Prepared == nil {
 			continue
 		}
-		p := s.Store.Pending
+		p := s.Store.Prepared
 		if oldest == nil || p.Since != nil && oldest.Since != nil && p.Since.Before(*oldest.Since) {
 			oldest = p
 		}

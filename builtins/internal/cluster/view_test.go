@@ -79,8 +79,8 @@ func TestView_Pending(t *testing.T) {
 		t.Fatalf("nothing is pending: %v, %v", op, holders)
 	}
 	early, late := time.Now().Add(-90*time.Second), time.Now()
-	v.Sightings[0].Store.Pending = &wire.OperationStatus{ID: "op-9", Since: &late}
-	v.Sightings[2].Store.Pending = &wire.OperationStatus{ID: "op-9", Since: &early}
+	v.Sightings[0].Store.Prepared = &wire.OperationStatus{ID: "op-9", Since: &late}
+	v.Sightings[2].Store.Prepared = &wire.OperationStatus{ID: "op-9", Since: &early}
 	op, holders := v.Pending()
 	if op.ID != "op-9" || op.Since != &early {
 		t.Errorf("%+v", op)

@@ -28,7 +28,7 @@ func journal(log *slog.Logger, before, after *catalog.Data) {
 // asked is the store and, of a change that all managers take together, its operation and its runner.
 func asked(before *catalog.Data, store string) []any {
 	attributes := []any{"store", store}
-	if p := before.Name(store).Pending; p != nil {
+	if p := before.Name(store).Prepared; p != nil {
 		attributes = append(attributes, "operation", p.ID, "by", p.Owner)
 	}
 	return attributes

@@ -14,7 +14,7 @@ func (a *API) startInstance(req *request) (any, error) {
 		return nil, err
 	}
 	defer release()
-	if p := a.Catalog.Snapshot().Name(req.store).Pending; p != nil && (p.Removes() || p.Founding) {
+	if p := a.Catalog.Snapshot().Name(req.store).Prepared; p != nil && (p.Removes() || p.Founding) {
 		return nil, twophase.Busy(p) // it was voted for because nothing runs
 	}
 	changed, err := a.Supervisor.Start(req.ctx, req.store, req.instance)

@@ -57,8 +57,8 @@ func free(d *catalog.Data, store string) error {
 	switch {
 	case n.Out:
 		return nil
-	case n.Pending != nil:
-		return twophase.Busy(n.Pending)
+	case n.Prepared != nil:
+		return twophase.Busy(n.Prepared)
 	case n.Repairing != "":
 		return twophase.Unrepaired(store, n.Repairing)
 	}

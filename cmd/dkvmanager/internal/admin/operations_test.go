@@ -47,11 +47,11 @@ func TestOperationCommits(t *testing.T) {
 	}
 	path := wire.OperationPath(c.ID)
 	b.operation("GET", path, nil, wire.OperationUnknown)
-	b.operation("POST", b.to(wire.OperationsPath()), c, wire.OperationPending)
-	b.operation("POST", b.to(path+"/renew"), nil, wire.OperationPending)
-	b.operation("GET", path, nil, wire.OperationPending)
+	b.operation("POST", b.to(wire.OperationsPath()), c, wire.OperationPrepared)
+	b.operation("POST", b.to(path+"/renew"), nil, wire.OperationPrepared)
+	b.operation("GET", path, nil, wire.OperationPrepared)
 	var all []wire.OperationStatus
-	if b.get(wire.OperationsPath(), &all); len(all) != 1 || all[0].State != wire.OperationPending {
+	if b.get(wire.OperationsPath(), &all); len(all) != 1 || all[0].State != wire.OperationPrepared {
 		t.Errorf("%+v", all)
 	}
 
@@ -61,7 +61,7 @@ func TestOperationCommits(t *testing.T) {
 	b.refused("POST", wire.StoresPath(), other, wire.CodePortTaken, "OrdersStore")
 
 	b.operation("POST", b.to(path+"/commit")+"&epoch=1", nil, wire.OperationCommitted)
-	if s := b.store("OrdersStore"); s.LastOperation != c.ID || s.Creation != c.ID || s.Pending != nil {
+	if s := b.store("OrdersStore"); s.LastOperation != c.ID || s.Creation != c.ID || s.Prepared != nil {
 		t.Errorf("%+v", s)
 	}
 	var state wire.StoreState
@@ -75,9 +75,9 @@ func TestOperationCommits(t *testing.T) {
 		ID: "0198f0a0-5d2e-7c41-9d0f-2f6f8f3f7a12", Action: wire.RemoveStoreAction, Store: c.Store, Coordinator: c.Coordinator, Managers: c.Managers,
 		BaseRevision: 1, BaseOperation: c.ID, Epoch: 2,
 	}
-	b.operation("POST", b.to(wire.OperationsPath()), gone, wire.OperationPending)
-	if s := b.store("OrdersStore"); s.Pending == nil || s.Pending.ID != gone.ID || s.Pending.Since == nil {
-		t.Errorf("pending is %+v", s.Pending)
+	b.operation("POST", b.to(wire.OperationsPath()), gone, wire.OperationPrepared)
+	if s := b.store("OrdersStore"); s.Prepared == nil || s.Prepared.ID != gone.ID || s.Prepared.Since == nil {
+		t.Errorf("pending is %+v", s.Prepared)
 	}
 	start := wire.InstancePath("OrdersStore", "orders-1") + "/start"
 	b.refused("POST", start, nil, wire.CodeStoreBusy, "RemoveStore")
@@ -94,7 +94,7 @@ func TestOperationAborts(t *testing.T) {
 	b := newBench(t)
 	c := b.change(operation)
 	path := wire.OperationPath(c.ID)
-	b.operation("POST", b.to(wire.OperationsPath()), c, wire.OperationPending)
+	b.operation("POST", b.to(wire.OperationsPath()), c, wire.OperationPrepared)
 	b.operation("POST", b.to(path+"/abort"), wire.Abort{Store: c.Store, Epoch: 1}, wire.OperationAborted)
 	b.refused("POST", b.to(path+"/commit")+"&epoch=1", nil, wire.CodeOperationAborted, "undone")
 	b.refused("POST", b.to(path+"/renew"), nil, wire.CodeOperationAborted, "undone")
@@ -104,7 +104,7 @@ func TestOperationAborts(t *testing.T) {
 func TestOperationsRefuseWhatCantBe(t *testing.T) {
 	b := newBench(t)
 	c := b.change(operation)
-	b.operation("POST", b.to(wire.OperationsPath()), c, wire.OperationPending)
+	b.operation("POST", b.to(wire.OperationsPath()), c, wire.OperationPrepared)
 	path := wire.OperationPath(c.ID)
 	for _, other := range []string{"?to=somebody", ""} {
 		for _, verb := range []string{"commit", "renew"} {
@@ -143,7 +143,7 @@ func TestRepairRoutes(t *testing.T) {
 	b := newBench(t)
 	c := b.change(operation)
 	c.Managers = append(c.Managers, wire.Manager{Identity: "zz-lost", URL: "http://" + otherHost + ":7801"})
-	b.operation("POST", b.to(wire.OperationsPath()), c, wire.OperationPending)
+	b.operation("POST", b.to(wire.OperationsPath()), c, wire.OperationPrepared)
 	b.operation("POST", b.to(wire.OperationPath(c.ID)+"/commit")+"&epoch=1", nil, wire.OperationCommitted)
 	var state wire.StoreState
 	if status, text := b.send(b.request("POST", b.to(wire.SettlePath(c.Store)), nil)); status != 200 || json.Unmarshal(text, &state) != nil || state.Configuration == nil {

@@ -58,7 +58,7 @@ func (a *API) view(ctx context.Context, d *catalog.Data, s *catalog.Store) wire.
 		Managers:  append([]wire.Manager{}, s.Managers...),
 		Founders:  append([]wire.Founder{}, s.Founders...),
 		Instances: make([]wire.Instance, 0, len(s.Nodes)),
-		Pending:   a.apply.PendingOf(d, s.Name),
+		Prepared:  a.apply.PreparedOf(d, s.Name),
 	}
 	seen := map[string]wire.Instance{}
 	for _, in := range a.Supervisor.Instances(ctx, s.Name) {

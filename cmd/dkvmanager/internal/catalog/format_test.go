@@ -56,7 +56,7 @@ func TestFormat_Lived(t *testing.T) {
 	if s == nil || s.Revision != 2 || len(s.Nodes) != 3 || len(s.Founders) != 2 || s.Local["s-3"].Desired != wire.DesiredStopped {
 		t.Errorf("got the store %+v", s)
 	}
-	if gone == nil || gone.Removed != gone.Decided[1].ID || !gone.Decided[1].Committed || gone.Epoch != 2 {
+	if gone == nil || gone.Removed != gone.Decisions[1].ID || !gone.Decisions[1].Committed || gone.Epoch != 2 {
 		t.Errorf("got %+v of the removed store", gone)
 	}
 	if !reflect.DeepEqual(data.Doubtful, []string{"stays"}) {
@@ -69,7 +69,7 @@ func operated() *Data {
 	when := time.Date(2026, 1, 31, 8, 0, 0, 0, time.UTC)
 	s := orders()
 	s.LastOperation = "0198f0a0-0000-7000-8000-000000000002"
-	pending := &Pending{
+	pending := &PreparedRecord{
 		Operation: wire.Operation{
 			ID: "0198f0a0-0000-7000-8000-000000000003", Action: wire.AddInstanceAction, Store: s.Name, Owner: "ada@ops, process 7",
 			Coordinator: "a", Managers: s.Managers, BaseRevision: 2, BaseOperation: s.LastOperation, Epoch: 3,
@@ -81,7 +81,7 @@ func operated() *Data {
 	return &Data{
 		Stores: map[string]*Store{s.Name: s},
 		Names: map[string]*Name{
-			"ordersstore": {Epoch: 3, Pending: pending, Fenced: []string{"b"}, Touched: when, Decided: []Decision{
+			"ordersstore": {Epoch: 3, Prepared: pending, Fenced: []string{"b"}, Touched: when, Decisions: []DecisionRecord{
 				{ID: s.Creation, Store: s.Name, Action: wire.CreateAction, Epoch: 1, Digest: "4f1a", Committed: true},
 				{ID: "0198f0a0-0000-7000-8000-000000000009", Store: s.Name, Epoch: 2},
 			}},

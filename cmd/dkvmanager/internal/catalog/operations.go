@@ -10,8 +10,8 @@ import (
 
 // How much is kept of what is over. The oldest goes first.
 const (
-	maxDecided = 64   // operations a name
-	maxGone    = 1024 // names that are no store
+	maxDecisions = 64   // operations a name
+	maxGone      = 1024 // names that are no store
 )
 
 // Name is what operations left behind of a store's name.
@@ -20,10 +20,10 @@ type Name struct {
 	Epoch uint64 `json:"epoch,omitempty"`
 	// Removed is the operation that removed the store; empty where there is one, or never was.
 	Removed string `json:"removed,omitempty"`
-	// Pending is the change that this manager has voted for and that is not decided.
-	Pending *Pending `json:"pending,omitempty"`
-	// Decided are the operations whose end this manager has seen, the latest last.
-	Decided []Decision `json:"decided,omitempty"`
+	// Prepared is the change that this manager has voted for and that is not decided.
+	Prepared *PreparedRecord `json:"pending,omitempty"`
+	// Decisions are the operations whose end this manager has seen, the latest last.
+	Decisions []DecisionRecord `json:"decided,omitempty"`
 	// Fenced are the managers that were declared lost, for as long as the store lives.
 	Fenced []string `json:"fenced,omitempty"`
 	// Repairing is a manager that is being declared lost: nothing is decided by its word any more.
@@ -34,8 +34,8 @@ type Name struct {
 	Touched time.Time `json:"touched"`
 }
 
-// Pending is a change that this manager has voted for.
-type Pending struct {
+// PreparedRecord is a change that this manager has voted for.
+type PreparedRecord struct {
 	wire.Operation
 	// Digest is Change.Digest().
 	Digest string `json:"digest"`
@@ -43,8 +43,8 @@ type Pending struct {
 	Since time.Time `json:"since"`
 }
 
-// Decision is how an operation ended at this manager.
-type Decision struct {
+// DecisionRecord is how an operation ended at this manager.
+type DecisionRecord struct {
 	ID        string `json:"id"`
 	Store     string `json:"store"`
 	Action    string `json:"action,omitempty"`
@@ -93,7 +93,7 @@ func (d *Data) SetName(store string, change func(*Name)) {
 func (d *Data) dropOldest() {
 	gone, oldest := 0, ""
 	for key, n := range d.Names {
-		if n.Pending != nil || n.Repairing != "" || d.Named(key) != nil {
+		if n.Prepared != nil || n.Repairing != "" || d.Named(key) != nil {
 			continue
 		}
 		gone++
@@ -106,33 +106,33 @@ func (d *Data) dropOldest() {
 	}
 }
 
-// Pending finds the change that is not decided of an operation, or returns nil.
-func (d *Data) Pending(id string) *Pending {
+// Prepared finds the change that is not decided of an operation, or returns nil.
+func (d *Data) Prepared(id string) *PreparedRecord {
 	for _, n := range d.Names {
-		if n.Pending != nil && n.Pending.ID == id {
-			return n.Pending
+		if n.Prepared != nil && n.Prepared.ID == id {
+			return n.Prepared
 		}
 	}
 	return nil
 }
 
 // Decision returns how an operation ended, or nil where that is not known.
-func (d *Data) Decision(id string) *Decision {
+func (d *Data) Decision(id string) *DecisionRecord {
 	for _, n := range d.Names {
-		if i := slices.IndexFunc(n.Decided, func(x Decision) bool { return x.ID == id }); i >= 0 {
-			return &n.Decided[i]
+		if i := slices.IndexFunc(n.Decisions, func(x DecisionRecord) bool { return x.ID == id }); i >= 0 {
+			return &n.Decisions[i]
 		}
 	}
 	return nil
 }
 
-// Decide keeps how an operation ended, and drops it where it was pending.
-func (d *Data) Decide(x Decision, now time.Time) {
+// RecordDecision keeps how an operation ended, and drops it where it was pending.
+func (d *Data) RecordDecision(x DecisionRecord, now time.Time) {
 	d.SetName(x.Store, func(n *Name) {
-		if n.Pending != nil && n.Pending.ID == x.ID {
-			n.Pending = nil
+		if n.Prepared != nil && n.Prepared.ID == x.ID {
+			n.Prepared = nil
 		}
-		n.Decided = append(slices.Clone(n.Decided[max(0, len(n.Decided)-maxDecided+1):]), x)
+		n.Decisions = append(slices.Clone(n.Decisions[max(0, len(n.Decisions)-maxDecisions+1):]), x)
 		n.Touched = now
 	})
 }

@@ -46,7 +46,7 @@ func full(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err,
 func (d *Data) promises() int {
 	count := 0
 	for _, n := range d.Names {
-		if n.Pending != nil {
+		if n.Prepared != nil {
 			count++
 		}
 		if n.Repairing != "" {

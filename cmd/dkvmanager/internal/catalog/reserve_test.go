@@ -21,7 +21,7 @@ func fill(t *testing.T, c *Catalog) {
 
 func vote(d *Data) error {
 	d.SetName("OrdersStore", func(n *Name) {
-		n.Pending = &Pending{Operation: wire.Operation{ID: "an operation", Store: "OrdersStore"}}
+		n.Prepared = &PreparedRecord{Operation: wire.Operation{ID: "an operation", Store: "OrdersStore"}}
 	})
 	return nil
 }
@@ -52,7 +52,7 @@ func TestFullDiskKeepsItsVotes(t *testing.T) {
 
 	fill(t, c)
 	end := func(d *Data) error {
-		d.SetName("OrdersStore", func(n *Name) { n.Pending = nil })
+		d.SetName("OrdersStore", func(n *Name) { n.Prepared = nil })
 		d.Stores["OrdersStore"].Revision = 9
 		return nil
 	}

@@ -66,7 +66,7 @@ func (m *Machine) doubts(w wire.Manager, there *wire.StoreState, change string) 
 		return "had to fall back to an older catalog"
 	case slices.Contains(there.Fenced, m.self()):
 		return "goes on without this one"
-	case there.Pending != nil || there.Repairing != "":
+	case there.Prepared != nil || there.Repairing != "":
 		return "has a change under way"
 	case there.Configuration == nil || there.Configuration.LastOperation != change:
 		return "has another configuration"

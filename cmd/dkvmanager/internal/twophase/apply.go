@@ -75,8 +75,8 @@ func (m *Machine) Start() error {
 			doubtAll(d)
 		}
 		for _, n := range d.Names {
-			if n.Pending != nil && m.coordinates(n.Pending) && !m.suspects(d, n.Pending.Store) {
-				d.Decide(ended(n.Pending, false), m.Now())
+			if n.Prepared != nil && m.coordinates(n.Prepared) && !m.suspects(d, n.Prepared.Store) {
+				d.RecordDecision(decisionOf(n.Prepared, false), m.Now())
 			}
 		}
 		return nil
@@ -87,10 +87,10 @@ func (m *Machine) Start() error {
 func (m *Machine) self() string { return m.Catalog.Identity() }
 
 // coordinates says whether this manager decides about a pending change.
-func (m *Machine) coordinates(p *catalog.Pending) bool { return p.Coordinator == m.self() }
+func (m *Machine) coordinates(p *catalog.PreparedRecord) bool { return p.Coordinator == m.self() }
 
 // late says that a pending change, of which this manager is the home, was not renewed in time.
-func (m *Machine) late(p *catalog.Pending) bool {
+func (m *Machine) late(p *catalog.PreparedRecord) bool {
 	return m.coordinates(p) && m.silence(p.ID) > m.ExpireAfter
 }
 

@@ -19,8 +19,8 @@ func (m *Machine) check(d *catalog.Data, c *wire.Operation) []*wire.Result {
 		}
 	}
 	var problems []*wire.Result
-	if n.Pending != nil && n.Pending.ID != c.ID {
-		problems = append(problems, Busy(n.Pending))
+	if n.Prepared != nil && n.Prepared.ID != c.ID {
+		problems = append(problems, Busy(n.Prepared))
 	}
 	for _, r := range []*wire.Result{m.checkBase(s, c), checkCoordinator(s, c)} {
 		if r != nil {

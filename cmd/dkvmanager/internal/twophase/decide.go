@@ -12,7 +12,7 @@ import (
 // operation. Only the home refuses, and only an operation that it let go. Epoch is the one that all have
 // voted for.
 func (m *Machine) Commit(id string, epoch uint64) (wire.OperationStatus, error) {
-	end, err := m.decide("commit", id, func(d *catalog.Data, p *catalog.Pending) error {
+	end, err := m.decide("commit", id, func(d *catalog.Data, p *catalog.PreparedRecord) error {
 		switch {
 		case p == nil:
 			return unknown(id)
@@ -21,13 +21,13 @@ func (m *Machine) Commit(id string, epoch uint64) (wire.OperationStatus, error) 
 		case m.suspects(d, p.Store):
 			return m.checkSuspect(d, p.Store)
 		case m.late(p):
-			d.Decide(ended(p, false), m.Now())
+			d.RecordDecision(decisionOf(p, false), m.Now())
 			return nil
 		case p.Epoch != epoch:
 			return moved(p, epoch)
 		}
 		m.install(d, p)
-		d.Decide(ended(p, true), m.Now())
+		d.RecordDecision(decisionOf(p, true), m.Now())
 		return nil
 	})
 	if err == nil && end.State != wire.OperationCommitted {
@@ -42,10 +42,10 @@ func (m *Machine) Abort(id string, a wire.Abort) (wire.OperationStatus, error) {
 	if err := wire.CheckName(a.Store); err != nil {
 		return wire.OperationStatus{}, refuse(wire.CodeBadName, "store: %w", err)
 	}
-	return m.decide("abort", id, func(d *catalog.Data, p *catalog.Pending) error {
+	return m.decide("abort", id, func(d *catalog.Data, p *catalog.PreparedRecord) error {
 		switch {
 		case p == nil:
-			d.Decide(catalog.Decision{ID: id, Store: a.Store, Epoch: a.Epoch}, m.Now())
+			d.RecordDecision(catalog.DecisionRecord{ID: id, Store: a.Store, Epoch: a.Epoch}, m.Now())
 			return nil
 		case !m.coordinates(p) && m.cutOff(d, p):
 			return overruled(p)
@@ -54,19 +54,19 @@ func (m *Machine) Abort(id string, a wire.Abort) (wire.OperationStatus, error) {
 		case p.Epoch > a.Epoch: // it was prepared anew since
 			return moved(p, a.Epoch)
 		}
-		d.Decide(ended(p, false), m.Now())
+		d.RecordDecision(decisionOf(p, false), m.Now())
 		return nil
 	})
 }
 
 // decide lets f end an operation, unless it has ended before, and answers how it ended.
-func (m *Machine) decide(verb, id string, f func(*catalog.Data, *catalog.Pending) error) (wire.OperationStatus, error) {
+func (m *Machine) decide(verb, id string, f func(*catalog.Data, *catalog.PreparedRecord) error) (wire.OperationStatus, error) {
 	_ = failpoint.At(verb + ".received")
-	var end catalog.Decision
+	var end catalog.DecisionRecord
 	err := m.Catalog.Update(func(d *catalog.Data) error {
 		failpoint.Enter(verb)
 		if d.Decision(id) == nil {
-			if err := f(d, d.Pending(id)); err != nil {
+			if err := f(d, d.Prepared(id)); err != nil {
 				return err
 			}
 		}
@@ -78,7 +78,7 @@ func (m *Machine) decide(verb, id string, f func(*catalog.Data, *catalog.Pending
 	}
 	m.forget(id)
 	_ = failpoint.At(verb + ".durable")
-	return m.decided(&end), nil
+	return m.decisionStatus(&end), nil
 }
 
 // Renew says that the runner of a pending operation is alive. This manager has to be its home. It never
@@ -88,12 +88,12 @@ func (m *Machine) Renew(id string) (wire.OperationStatus, error) {
 		return wire.OperationStatus{}, err
 	}
 	d := m.Catalog.Snapshot()
-	if p := d.Pending(id); p != nil {
+	if p := d.Prepared(id); p != nil {
 		if !m.coordinates(p) {
 			return wire.OperationStatus{}, refuse(wire.CodeWrongCoordinator, "operation %s is decided by manager %s: renew it there", id, p.Coordinator)
 		}
 		m.hear(id)
-		return m.pending(p), nil
+		return m.preparedStatus(p), nil
 	}
 	x := d.Decision(id)
 	switch {
@@ -102,7 +102,7 @@ func (m *Machine) Renew(id string) (wire.OperationStatus, error) {
 	case !x.Committed:
 		return wire.OperationStatus{}, aborted(id)
 	}
-	return m.decided(x), nil
+	return m.decisionStatus(x), nil
 }
 
 // Expire lets go, durably, of what this manager is the home of and nobody has renewed in time.
@@ -110,8 +110,8 @@ func (m *Machine) Expire() error {
 	var late []string
 	d := m.Catalog.Snapshot()
 	for _, n := range d.Names {
-		if n.Pending != nil && m.late(n.Pending) && !m.suspects(d, n.Pending.Store) {
-			late = append(late, n.Pending.Store)
+		if n.Prepared != nil && m.late(n.Prepared) && !m.suspects(d, n.Prepared.Store) {
+			late = append(late, n.Prepared.Store)
 		}
 	}
 	if len(late) == 0 {
@@ -127,21 +127,21 @@ func (m *Machine) Expire() error {
 
 // lapse ends the pending change of a store where this manager is its home and it was not renewed in time.
 func (m *Machine) lapse(d *catalog.Data, store string) {
-	if p := d.Name(store).Pending; p != nil && m.late(p) && !m.suspects(d, store) {
-		d.Decide(ended(p, false), m.Now())
+	if p := d.Name(store).Prepared; p != nil && m.late(p) && !m.suspects(d, store) {
+		d.RecordDecision(decisionOf(p, false), m.Now())
 	}
 }
 
 // cutOff says that the home of a pending change decides nothing any more.
-func (m *Machine) cutOff(d *catalog.Data, p *catalog.Pending) bool {
+func (m *Machine) cutOff(d *catalog.Data, p *catalog.PreparedRecord) bool {
 	n := d.Name(p.Store)
 	return n.Out || n.Repairing != "" || slices.Contains(n.Fenced, p.Coordinator)
 }
 
-func overruled(p *catalog.Pending) *wire.Result {
+func overruled(p *catalog.PreparedRecord) *wire.Result {
 	return refuse(wire.CodeFenced, "manager %s, which decided about operation %s, was declared lost: repair_store decides now", p.Coordinator, p.ID)
 }
 
-func ended(p *catalog.Pending, committed bool) catalog.Decision {
-	return catalog.Decision{ID: p.ID, Store: p.Store, Action: p.Action, Epoch: p.Epoch, Digest: p.Digest, Committed: committed}
+func decisionOf(p *catalog.PreparedRecord, committed bool) catalog.DecisionRecord {
+	return catalog.DecisionRecord{ID: p.ID, Store: p.Store, Action: p.Action, Epoch: p.Epoch, Digest: p.Digest, Committed: committed}
 }

@@ -119,7 +119,7 @@ func (f *fleet) create(id string, epoch uint64) wire.Operation {
 func (f *fleet) prepare(c wire.Operation) {
 	f.t.Helper()
 	for _, m := range f.all {
-		if op, err := m.Prepare(c); err != nil || op.State != wire.OperationPending || op.Epoch != c.Epoch {
+		if op, err := m.Prepare(c); err != nil || op.State != wire.OperationPrepared || op.Epoch != c.Epoch {
 			f.t.Fatalf("prepare at %s: %+v, %v", m.host, op, err)
 		}
 	}

@@ -16,10 +16,10 @@ import (
 func (m *Machine) remind(ctx context.Context, w wire.Manager, store string, there *wire.StoreState) error {
 	d := m.Catalog.Snapshot()
 	n, s := d.Name(store), d.Stores[store]
-	if s == nil || s.Coordinator != m.self() || n.Out || n.Pending != nil || n.Repairing != "" || m.suspects(d, store) || !keeps(s.Managers, w.Identity) {
+	if s == nil || s.Coordinator != m.self() || n.Out || n.Prepared != nil || n.Repairing != "" || m.suspects(d, store) || !keeps(s.Managers, w.Identity) {
 		return nil
 	}
-	if there.Configuration != nil || there.Pending != nil || there.Repairing != "" || there.Epoch >= s.Epoch || !voted(s.LastCommitted()) {
+	if there.Configuration != nil || there.Prepared != nil || there.Repairing != "" || there.Epoch >= s.Epoch || !voted(s.LastCommitted()) {
 		return nil
 	}
 	return m.Peers.Settle(ctx, w, store, urlOf(s.Managers, m.self()))
@@ -48,9 +48,9 @@ func (m *Machine) recall(ctx context.Context, store, coordinator string) error {
 func (m *Machine) forgot(d *catalog.Data, store string, there *wire.StoreState) bool {
 	c, n := there.Configuration, d.Name(store)
 	switch {
-	case d.Named(store) != nil, n.Pending != nil, n.Repairing != "", slices.Contains(n.Fenced, there.Manager):
+	case d.Named(store) != nil, n.Prepared != nil, n.Repairing != "", slices.Contains(n.Fenced, there.Manager):
 		return false
-	case c == nil, there.Pending != nil, there.Repairing != "", there.Suspect, slices.Contains(there.Fenced, m.self()):
+	case c == nil, there.Prepared != nil, there.Repairing != "", there.Suspect, slices.Contains(there.Fenced, m.self()):
 		return false
 	}
 	return c.Coordinator == there.Manager && keeps(c.Managers, m.self()) && n.Epoch < c.Epoch && voted(c.LastOperation)

@@ -10,7 +10,7 @@ import (
 
 // install makes a pending change the store's configuration. It can't fail: all that could speak against
 // it was looked at before the vote.
-func (m *Machine) install(d *catalog.Data, p *catalog.Pending) {
+func (m *Machine) install(d *catalog.Data, p *catalog.PreparedRecord) {
 	if p.Removes() {
 		Remove(d, p.Store, p.ID)
 		return
@@ -33,7 +33,7 @@ func Remove(d *catalog.Data, store, operation string) {
 	trust(d, store)
 	d.SetName(store, func(n *catalog.Name) {
 		if n.Out { // the others have ended what it held
-			n.Pending = nil
+			n.Prepared = nil
 		}
 		n.Removed, n.Out = operation, false
 	})

@@ -26,7 +26,7 @@ func TestCommitMakesOneStoreEverywhere(t *testing.T) {
 		if len(s.Local) != 1 || s.Local[c.Nodes[i].Name] == nil {
 			t.Errorf("%s takes %v for its own", m.host, s.Local)
 		}
-		if m.Catalog.Snapshot().Name(c.Store).Pending != nil {
+		if m.Catalog.Snapshot().Name(c.Store).Prepared != nil {
 			t.Errorf("%s still holds the change", m.host)
 		}
 	}
@@ -175,7 +175,7 @@ func TestExpiryAtTheHomeAlone(t *testing.T) {
 	f.now = f.now.Add(wire.ExpireAfter + time.Second)
 	f.down[coordinator.host] = true
 	f.resolve()
-	if got := other.state(c.ID); got != wire.OperationPending {
+	if got := other.state(c.ID); got != wire.OperationPrepared {
 		t.Errorf("without its home's word it became %s", got)
 	}
 	_, err := coordinator.Commit(c.ID, 1)
@@ -228,7 +228,7 @@ func TestAnotherManagerUnderTheHomesAddressIsNotBelieved(t *testing.T) {
 	wiped.dir = t.TempDir()
 	wiped.open()
 	f.resolve()
-	if got := f.all[1].state(c.ID); got != wire.OperationPending {
+	if got := f.all[1].state(c.ID); got != wire.OperationPrepared {
 		t.Errorf("it took a stranger's word: %s", got)
 	}
 }

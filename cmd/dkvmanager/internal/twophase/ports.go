@@ -33,7 +33,7 @@ func (m *Machine) checkPorts(d *catalog.Data, c *wire.Operation, added []wire.No
 // store's pending change.
 func (m *Machine) PortsFree(d *catalog.Data, store string, nodes []wire.Node) error {
 	for _, name := range d.Names {
-		p := name.Pending
+		p := name.Prepared
 		if p == nil || strings.EqualFold(p.Store, store) {
 			continue
 		}

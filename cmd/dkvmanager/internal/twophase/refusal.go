@@ -33,7 +33,7 @@ func refuse(code, format string, args ...any) *wire.Result {
 }
 
 // Busy refuses a change of a store while another one is pending: it says who holds it and since when.
-func Busy(p *catalog.Pending) *wire.Result {
+func Busy(p *catalog.PreparedRecord) *wire.Result {
 	owner := p.Owner
 	if owner == "" {
 		owner = "a runner"

@@ -17,7 +17,7 @@ const coordinatorGrace = 10 * time.Second
 // The answer, what this manager has of the store, stays true until Decide. It refuses while the home
 // gives signs of life. Again it is the same.
 func (m *Machine) Fence(ctx context.Context, store string, f wire.Fence) (wire.StoreState, error) {
-	if p := m.Catalog.Snapshot().Name(store).Pending; p != nil && p.Coordinator == f.Lost && !m.coordinates(p) {
+	if p := m.Catalog.Snapshot().Name(store).Prepared; p != nil && p.Coordinator == f.Lost && !m.coordinates(p) {
 		_ = m.follow(ctx, p) // a home that answers settles it, and is heard
 	}
 	err := m.Catalog.Update(func(d *catalog.Data) error {
@@ -32,10 +32,10 @@ func (m *Machine) Fence(ctx context.Context, store string, f wire.Fence) (wire.S
 			return nil
 		case n.Repairing != "":
 			return Unrepaired(store, n.Repairing)
-		case s != nil && s.Coordinator != f.Lost && n.Pending == nil:
+		case s != nil && s.Coordinator != f.Lost && n.Prepared == nil:
 			return refuse(wire.CodeWrongCoordinator, "changes of %s are decided by manager %s, not by %s: that one need not be lost", store, s.Coordinator, f.Lost)
-		case n.Pending != nil && n.Pending.Coordinator != f.Lost:
-			return Busy(n.Pending)
+		case n.Prepared != nil && n.Prepared.Coordinator != f.Lost:
+			return Busy(n.Prepared)
 		}
 		for _, survivor := range f.Survivors {
 			if slices.Contains(n.Fenced, survivor) {
@@ -58,7 +58,7 @@ func (m *Machine) Fence(ctx context.Context, store string, f wire.Fence) (wire.S
 // this manager voted for, or may have voted for.
 func (m *Machine) checkSilence(d *catalog.Data, store, lost string) *wire.Result {
 	silence := m.ExpireAfter + coordinatorGrace
-	if p := d.Name(store).Pending; p != nil {
+	if p := d.Name(store).Prepared; p != nil {
 		silence = min(silence, m.silence(p.ID))
 	}
 	if m.suspects(d, store) {
@@ -82,12 +82,12 @@ func (m *Machine) Decide(store string, f wire.Verdict) (wire.StoreState, error) 
 		if s := d.Named(store); s != nil && !keeps(s.Managers, f.Coordinator) {
 			return refuse(wire.CodeBadRequest, "home: %q does not keep %s", f.Coordinator, store)
 		}
-		if p := d.Name(store).Pending; p != nil && p.Coordinator == f.Lost {
+		if p := d.Name(store).Prepared; p != nil && p.Coordinator == f.Lost {
 			committed := slices.Contains(f.Committed, p.ID)
 			if committed {
 				m.install(d, p)
 			}
-			d.Decide(ended(p, committed), m.Now())
+			d.RecordDecision(decisionOf(p, committed), m.Now())
 		}
 		if s := d.Named(store); s != nil {
 			s.Managers = slices.DeleteFunc(slices.Clone(s.Managers), func(w wire.Manager) bool { return w.Identity == f.Lost })

@@ -26,7 +26,7 @@ func (f *fleet) decide(committed ...string) {
 	f.t.Helper()
 	for _, m := range f.all[1:] {
 		s, err := m.Decide("OrdersStore", wire.Verdict{Lost: f.all[0].self(), Committed: committed, Coordinator: f.all[1].self()})
-		if err != nil || s.Repairing != "" || s.Pending != nil || len(s.Fenced) != 1 {
+		if err != nil || s.Repairing != "" || s.Prepared != nil || len(s.Fenced) != 1 {
 			f.t.Fatalf("decide at %s: %+v, %v", m.host, s, err)
 		}
 	}
@@ -212,7 +212,7 @@ func TestSettleAsksAtOnce(t *testing.T) {
 	if _, err := f.all[0].Commit(c.ID, 1); err != nil {
 		t.Fatal(err)
 	}
-	if s, err := f.all[1].Settle(ctx, "OrdersStore", ""); err != nil || s.Configuration == nil || s.Pending != nil {
+	if s, err := f.all[1].Settle(ctx, "OrdersStore", ""); err != nil || s.Configuration == nil || s.Prepared != nil {
 		t.Errorf("%+v, %v", s, err)
 	}
 	f.down[f.all[0].host] = true

@@ -17,7 +17,7 @@ func (m *Machine) Resolve(ctx context.Context) error {
 	names := m.Catalog.Snapshot().Names
 	for _, key := range slices.Sorted(maps.Keys(names)) {
 		n := names[key]
-		switch p := n.Pending; {
+		switch p := n.Prepared; {
 		case p == nil, n.Repairing != "", n.Out:
 		case !m.coordinates(p):
 			all = append(all, m.follow(ctx, p))
@@ -30,7 +30,7 @@ func (m *Machine) Resolve(ctx context.Context) error {
 
 // follow does with a pending change what its home did. A home that does not know the operation has
 // undone it: it voted first, and no later operation passes while anyone still holds this one.
-func (m *Machine) follow(ctx context.Context, p *catalog.Pending) error {
+func (m *Machine) follow(ctx context.Context, p *catalog.PreparedRecord) error {
 	coordinator, err := m.Peers.State(ctx, urlOf(p.Managers, p.Coordinator), p.Store)
 	if err != nil {
 		return err
@@ -50,7 +50,7 @@ func (m *Machine) follow(ctx context.Context, p *catalog.Pending) error {
 		return m.Catalog.Update(func(d *catalog.Data) error { return leaveOut(d, p.Store) })
 	}
 	switch coordinator.Of(p.ID) {
-	case wire.OperationPending:
+	case wire.OperationPrepared:
 		return nil
 	case wire.OperationCommitted:
 		_, err = m.Commit(p.ID, p.Epoch)

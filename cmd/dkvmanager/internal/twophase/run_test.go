@@ -66,7 +66,7 @@ func TestAComparisonDoesNotHoldUpTheRest(t *testing.T) {
 	f.prepare(f.narrowed())
 	look := time.NewTicker(time.Millisecond)
 	defer look.Stop()
-	for m.Catalog.Snapshot().Name("OrdersStore").Pending != nil {
+	for m.Catalog.Snapshot().Name("OrdersStore").Prepared != nil {
 		select {
 		case <-look.C:
 		case <-running.Done():

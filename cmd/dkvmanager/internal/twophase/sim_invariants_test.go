@@ -41,15 +41,15 @@ func (s *simulation) look(m *manager) {
 		s.givenUp(d, store)
 	}
 	for _, n := range d.Names {
-		for _, x := range n.Decided {
+		for _, x := range n.Decisions {
 			if x.Committed {
 				s.hasCommitted(m, x.ID)
 			} else {
 				m.aborted[x.ID] = true
 			}
 		}
-		if n.Pending != nil && d.Decision(n.Pending.ID) != nil {
-			s.fail("%s has %s pending and decided", m.host, n.Pending.ID)
+		if n.Prepared != nil && d.Decision(n.Prepared.ID) != nil {
+			s.fail("%s has %s pending and decided", m.host, n.Prepared.ID)
 		}
 	}
 	for _, there := range d.Stores {
@@ -139,8 +139,8 @@ func (s *simulation) settled() {
 			if n.Repairing != "" {
 				s.fail("I5: %s is still repairing without %s", m.host, n.Repairing)
 			}
-			if n.Pending != nil && !s.lost[n.Pending.Store][m.disk.identity] {
-				s.fail("I5: %s still has %s of %s pending", m.host, n.Pending.ID, n.Pending.Store)
+			if n.Prepared != nil && !s.lost[n.Prepared.Store][m.disk.identity] {
+				s.fail("I5: %s still has %s of %s pending", m.host, n.Prepared.ID, n.Prepared.Store)
 			}
 		}
 	}
@@ -187,11 +187,11 @@ func (s *simulation) differentContent(m *manager) {
 // known are the operations of a name, with their digests.
 func known(n *catalog.Name) map[string]string {
 	out := map[string]string{}
-	for _, x := range n.Decided {
+	for _, x := range n.Decisions {
 		out[x.ID] = x.Digest
 	}
-	if n.Pending != nil {
-		out[n.Pending.ID] = n.Pending.Digest
+	if n.Prepared != nil {
+		out[n.Prepared.ID] = n.Prepared.Digest
 	}
 	return out
 }

@@ -60,8 +60,8 @@ func (m *manager) start() {
 // dropOld is a weakening: every manager lets go of what it heard nothing of.
 func (m *manager) dropOld() {
 	for _, n := range m.disk.Snapshot().Names {
-		if p := n.Pending; p != nil && m.s.now.Sub(p.Since) > wire.ExpireAfter {
-			_ = m.disk.Update(func(d *catalog.Data) error { d.Decide(ended(p, false), m.s.now); return nil })
+		if p := n.Prepared; p != nil && m.s.now.Sub(p.Since) > wire.ExpireAfter {
+			_ = m.disk.Update(func(d *catalog.Data) error { d.RecordDecision(decisionOf(p, false), m.s.now); return nil })
 		}
 	}
 }
@@ -160,7 +160,7 @@ func (m *manager) commit(id, epoch string) (wire.OperationStatus, error) {
 	if err != nil {
 		m.s.fail("an epoch that is no number: %q", epoch)
 	}
-	p := m.disk.Snapshot().Pending(id)
+	p := m.disk.Snapshot().Prepared(id)
 	op, err := m.machine.Commit(id, number)
 	var refusal *wire.Result
 	if p != nil && p.Epoch == number && m.s.decided(id) && errors.As(err, &refusal) &&

@@ -84,7 +84,7 @@ func (s *simulation) finishRepairs() {
 func (s *simulation) suspectCoordinator(store string) string {
 	for _, m := range s.managers {
 		d := m.disk.read(m.disk.durable)
-		p, c := d.Name(store).Pending, d.Stores[store]
+		p, c := d.Name(store).Prepared, d.Stores[store]
 		for _, coordinator := range s.managers {
 			decides := p != nil && p.Coordinator == coordinator.disk.identity || c != nil && c.Coordinator == coordinator.disk.identity
 			if decides && !s.lost[store][m.disk.identity] && coordinator.machine.suspects(coordinator.disk.Snapshot(), store) {

@@ -26,7 +26,7 @@ func doubtAll(d *catalog.Data) {
 		d.Doubtful = append(d.Doubtful, strings.ToLower(name))
 	}
 	for key, n := range d.Names {
-		if n.Pending != nil {
+		if n.Prepared != nil {
 			d.Doubtful = append(d.Doubtful, key)
 		}
 	}
@@ -54,8 +54,8 @@ func (m *Machine) checkSuspect(d *catalog.Data, store string) *wire.Result {
 func (m *Machine) catchUp(store string, there *wire.StoreState) error {
 	err := m.Catalog.Update(func(d *catalog.Data) error {
 		n, s := d.Name(store), d.Stores[store]
-		coordinator := s != nil && there.Manager == s.Coordinator || s == nil && n.Pending != nil && there.Manager == n.Pending.Coordinator
-		if !coordinator || there.Pending != nil || there.Repairing != "" {
+		coordinator := s != nil && there.Manager == s.Coordinator || s == nil && n.Prepared != nil && there.Manager == n.Prepared.Coordinator
+		if !coordinator || there.Prepared != nil || there.Repairing != "" {
 			return nil
 		}
 		switch c := there.Configuration; {
@@ -70,8 +70,8 @@ func (m *Machine) catchUp(store string, there *wire.StoreState) error {
 		case s != nil:
 			return nil
 		}
-		if n.Pending != nil {
-			d.Decide(ended(n.Pending, there.Of(n.Pending.ID) == wire.OperationCommitted), m.Now())
+		if n.Prepared != nil {
+			d.RecordDecision(decisionOf(n.Prepared, there.Of(n.Prepared.ID) == wire.OperationCommitted), m.Now())
 		}
 		d.SetName(store, func(n *catalog.Name) { n.Epoch = max(n.Epoch, there.Epoch) })
 		trust(d, store)
@@ -83,7 +83,7 @@ func (m *Machine) catchUp(store string, there *wire.StoreState) error {
 
 // release drops a change of a new store that this manager, as its home, can't decide about, once the others
 // have decided without it. They decide when it was declared lost.
-func (m *Machine) release(ctx context.Context, p *catalog.Pending) error {
+func (m *Machine) release(ctx context.Context, p *catalog.PreparedRecord) error {
 	d := m.Catalog.Snapshot()
 	if !m.suspects(d, p.Store) || d.Named(p.Store) != nil { // with a store, Tend learns it
 		return nil
@@ -96,7 +96,7 @@ func (m *Machine) release(ctx context.Context, p *catalog.Pending) error {
 		there, err := m.Peers.State(ctx, w.URL, p.Store)
 		if err == nil && there.Manager == w.Identity && slices.Contains(there.Fenced, m.self()) {
 			return m.Catalog.Update(func(d *catalog.Data) error {
-				d.Decide(ended(p, false), m.Now())
+				d.RecordDecision(decisionOf(p, false), m.Now())
 				trust(d, p.Store)
 				return nil
 			})

@@ -65,7 +65,7 @@ func TestASuspectHomeDecidesNothingAndIsNotBelieved(t *testing.T) {
 	coordinator := f.all[0]
 	coordinator.doubt(forgetNames)
 	f.resolve()
-	if got := f.all[1].state(c.ID); got != wire.OperationPending {
+	if got := f.all[1].state(c.ID); got != wire.OperationPrepared {
 		t.Errorf("the others took its word: %s", got)
 	}
 	_, err := coordinator.Prepare(f.create(id(2), 2))
@@ -98,12 +98,12 @@ func TestSuspicionOutlivesARestart(t *testing.T) {
 	coordinator.open() // with a whole catalog by now
 	f.now = f.now.Add(wire.ExpireAfter + time.Second)
 	f.resolve()
-	if got := coordinator.state(c.ID); got != wire.OperationPending {
+	if got := coordinator.state(c.ID); got != wire.OperationPrepared {
 		t.Errorf("it decided that the operation is %s", got)
 	}
 	_, err := coordinator.Abort(c.ID, wire.Abort{Store: c.Store, Epoch: c.Epoch})
 	f.refused(err, wire.CodeSuspect)
-	if got := f.all[1].state(c.ID); got != wire.OperationPending {
+	if got := f.all[1].state(c.ID); got != wire.OperationPrepared {
 		t.Errorf("another one took its word: %s", got)
 	}
 }
@@ -119,7 +119,7 @@ func TestAVoteThatWasLeftIsDoubtfulToo(t *testing.T) {
 	coordinator.open() // it may have committed in the generation that was lost
 	f.resolve()
 	for _, m := range f.all {
-		if got := m.state(c.ID); got != wire.OperationPending {
+		if got := m.state(c.ID); got != wire.OperationPrepared {
 			t.Errorf("%s decided that the operation is %s", m.host, got)
 		}
 	}
@@ -133,7 +133,7 @@ func TestASuspectVoterFollowsTheHome(t *testing.T) {
 		f.prepare(c)
 		away := f.all[2]
 		away.doubt(func(*catalog.Data) error { return nil })
-		if err := away.Resolve(ctx); err != nil || away.state(c.ID) != wire.OperationPending {
+		if err := away.Resolve(ctx); err != nil || away.state(c.ID) != wire.OperationPrepared {
 			t.Errorf("before the home has decided: %s, %v", away.state(c.ID), err)
 		}
 		want := wire.OperationAborted
@@ -180,7 +180,7 @@ func TestASuspectHomeLetsGoOfWhatTheOthersHaveDropped(t *testing.T) {
 	}
 	f.now = f.now.Add(wire.ExpireAfter + coordinatorGrace + time.Second)
 	f.fence()
-	if err := coordinator.Resolve(ctx); err != nil || coordinator.state(c.ID) != wire.OperationPending {
+	if err := coordinator.Resolve(ctx); err != nil || coordinator.state(c.ID) != wire.OperationPrepared {
 		t.Errorf("before the repair has ended: %s, %v", coordinator.state(c.ID), err)
 	}
 	f.decide()
@@ -200,7 +200,7 @@ func TestAManagerThatIsOutCanRemoveWhatItHeld(t *testing.T) {
 	away := f.all[2]
 	away.named(func(n *catalog.Name) { n.Out = true })
 	err := away.Catalog.Update(func(d *catalog.Data) error { Remove(d, "OrdersStore", ""); return nil })
-	if n := away.Catalog.Snapshot().Name("OrdersStore"); err != nil || n.Pending != nil || n.Out {
+	if n := away.Catalog.Snapshot().Name("OrdersStore"); err != nil || n.Prepared != nil || n.Out {
 		t.Errorf("%+v, %v", n, err)
 	}
 }

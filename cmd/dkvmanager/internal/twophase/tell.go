@@ -15,11 +15,11 @@ func (m *Machine) Operation(id string) (wire.OperationStatus, error) {
 		return wire.OperationStatus{}, err
 	}
 	d := m.Catalog.Snapshot()
-	if p := d.Pending(id); p != nil {
-		return m.pending(p), nil
+	if p := d.Prepared(id); p != nil {
+		return m.preparedStatus(p), nil
 	}
 	if x := d.Decision(id); x != nil {
-		return m.decided(x), nil
+		return m.decisionStatus(x), nil
 	}
 	return wire.OperationStatus{ID: id, State: wire.OperationUnknown, Manager: m.self()}, nil
 }
@@ -30,11 +30,11 @@ func (m *Machine) Operations() []wire.OperationStatus {
 	out := []wire.OperationStatus{}
 	for _, key := range slices.Sorted(maps.Keys(d.Names)) {
 		n := d.Names[key]
-		for i := range n.Decided {
-			out = append(out, m.decided(&n.Decided[i]))
+		for i := range n.Decisions {
+			out = append(out, m.decisionStatus(&n.Decisions[i]))
 		}
-		if n.Pending != nil {
-			out = append(out, m.pending(n.Pending))
+		if n.Prepared != nil {
+			out = append(out, m.preparedStatus(n.Prepared))
 		}
 	}
 	return out
@@ -48,37 +48,37 @@ func (m *Machine) State(store string) (wire.StoreState, error) {
 	d := m.Catalog.Snapshot()
 	n := d.Name(store)
 	out := wire.StoreState{
-		Manager: m.self(), Store: store, Epoch: n.Epoch, Removed: n.Removed, Pending: m.PendingOf(d, store),
+		Manager: m.self(), Store: store, Epoch: n.Epoch, Removed: n.Removed, Prepared: m.PreparedOf(d, store),
 		Fenced: n.Fenced, Repairing: n.Repairing, Suspect: m.suspects(d, store),
 	}
 	if s := d.Stores[store]; s != nil {
 		out.Configuration = s.Configuration()
 	}
-	for i := range n.Decided {
-		out.Decided = append(out.Decided, m.decided(&n.Decided[i]))
+	for i := range n.Decisions {
+		out.Decisions = append(out.Decisions, m.decisionStatus(&n.Decisions[i]))
 	}
 	return out, nil
 }
 
-// PendingOf is the change of a store that is not decided, or nil.
-func (m *Machine) PendingOf(d *catalog.Data, store string) *wire.OperationStatus {
-	p := d.Name(store).Pending
+// PreparedOf is the change of a store that is not decided, or nil.
+func (m *Machine) PreparedOf(d *catalog.Data, store string) *wire.OperationStatus {
+	p := d.Name(store).Prepared
 	if p == nil {
 		return nil
 	}
-	op := m.pending(p)
+	op := m.preparedStatus(p)
 	return &op
 }
 
-func (m *Machine) pending(p *catalog.Pending) wire.OperationStatus {
+func (m *Machine) preparedStatus(p *catalog.PreparedRecord) wire.OperationStatus {
 	since := p.Since
 	return wire.OperationStatus{
-		ID: p.ID, State: wire.OperationPending, Manager: m.self(), Action: p.Action, Store: p.Store,
+		ID: p.ID, State: wire.OperationPrepared, Manager: m.self(), Action: p.Action, Store: p.Store,
 		Epoch: p.Epoch, Digest: p.Digest, Owner: p.Owner, Coordinator: p.Coordinator, Managers: p.Managers, Since: &since,
 	}
 }
 
-func (m *Machine) decided(x *catalog.Decision) wire.OperationStatus {
+func (m *Machine) decisionStatus(x *catalog.DecisionRecord) wire.OperationStatus {
 	state := wire.OperationAborted
 	if x.Committed {
 		state = wire.OperationCommitted

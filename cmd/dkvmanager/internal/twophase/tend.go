@@ -80,9 +80,9 @@ func (m *Machine) compare(store string, there *wire.StoreState) error {
 // missed says whether a store's home has another configuration, which this manager is to take.
 func (m *Machine) missed(n *catalog.Name, s *catalog.Store, there *wire.StoreState) bool {
 	switch {
-	case there.Manager != s.Coordinator, n.Pending != nil, n.Repairing != "", n.Out, slices.Contains(n.Fenced, s.Coordinator):
+	case there.Manager != s.Coordinator, n.Prepared != nil, n.Repairing != "", n.Out, slices.Contains(n.Fenced, s.Coordinator):
 		return false
-	case there.Pending != nil, there.Repairing != "", there.Epoch < n.Epoch:
+	case there.Prepared != nil, there.Repairing != "", there.Epoch < n.Epoch:
 		return false
 	case there.Configuration == nil:
 		return there.Removed != "" && there.Epoch > s.Epoch
@@ -115,8 +115,8 @@ func (m *Machine) Settle(ctx context.Context, store, coordinator string) (wire.S
 	}
 	d := m.Catalog.Snapshot()
 	n := d.Name(store)
-	if n.Pending != nil && !m.coordinates(n.Pending) && n.Repairing == "" {
-		if err := m.follow(ctx, n.Pending); err != nil {
+	if n.Prepared != nil && !m.coordinates(n.Prepared) && n.Repairing == "" {
+		if err := m.follow(ctx, n.Prepared); err != nil {
 			return wire.StoreState{}, coordinatorSilent(err)
 		}
 	}

@@ -36,14 +36,14 @@ func (m *Machine) Prepare(c wire.Operation) (wire.OperationStatus, error) {
 		m.lapse(d, c.Store)
 		p, err := m.vote(d, &c)
 		if err == nil && p != nil {
-			d.SetName(c.Store, func(n *catalog.Name) { n.Pending, n.Epoch = p, max(n.Epoch, p.Epoch) })
-			answer = m.pending(p)
+			d.SetName(c.Store, func(n *catalog.Name) { n.Prepared, n.Epoch = p, max(n.Epoch, p.Epoch) })
+			answer = m.preparedStatus(p)
 		} else if err == nil {
-			answer = m.decided(d.Decision(c.ID))
+			answer = m.decisionStatus(d.Decision(c.ID))
 		}
 		return err
 	})
-	if err == nil && answer.State == wire.OperationPending {
+	if err == nil && answer.State == wire.OperationPrepared {
 		m.hear(c.ID)
 	}
 	_ = failpoint.At("prepare.durable")
@@ -51,7 +51,7 @@ func (m *Machine) Prepare(c wire.Operation) (wire.OperationStatus, error) {
 }
 
 // vote is the pending change that a prepare makes or finds; nil where the operation is committed.
-func (m *Machine) vote(d *catalog.Data, c *wire.Operation) (*catalog.Pending, error) {
+func (m *Machine) vote(d *catalog.Data, c *wire.Operation) (*catalog.PreparedRecord, error) {
 	digest := c.Digest()
 	if x := d.Decision(c.ID); x != nil {
 		switch {
@@ -65,7 +65,7 @@ func (m *Machine) vote(d *catalog.Data, c *wire.Operation) (*catalog.Pending, er
 	if err := CheckEpoch(d, c.Store, c.Epoch); err != nil {
 		return nil, err
 	}
-	p := d.Pending(c.ID)
+	p := d.Prepared(c.ID)
 	if p != nil && p.Digest != digest {
 		return nil, differs(c.ID)
 	}
@@ -76,7 +76,7 @@ func (m *Machine) vote(d *catalog.Data, c *wire.Operation) (*catalog.Pending, er
 		if seen := d.Name(c.Store).Epoch; c.Epoch <= seen {
 			return nil, m.stale(c, seen)
 		}
-		return &catalog.Pending{Operation: *c, Digest: digest, Since: m.Now().UTC().Round(0)}, nil
+		return &catalog.PreparedRecord{Operation: *c, Digest: digest, Since: m.Now().UTC().Round(0)}, nil
 	}
 	if n := d.Name(c.Store); checkFences(&n, c) != nil {
 		return nil, checkFences(&n, c)
@@ -115,7 +115,7 @@ func unknown(id string) *wire.Result {
 	return refuse(wire.CodeOperationNotFound, "operation %s is not known here", id)
 }
 
-func moved(p *catalog.Pending, epoch uint64) *wire.Result {
+func moved(p *catalog.PreparedRecord, epoch uint64) *wire.Result {
 	r := refuse(wire.CodeStaleEpoch, "operation %s was prepared at epoch %d since: %d is over", p.ID, p.Epoch, epoch)
 	r.Epoch = p.Epoch
 	return r
