@@ -52,7 +52,7 @@ func commit(says string, n, epoch int) exchange {
 
 func abort(says string, n int, epoch uint64) exchange {
 	x := to(says, wire.OperationPath(opID(n))+"/abort")
-	x.body = func(*party) any { return wire.Abort{Store: "OrdersStore", Epoch: epoch} }
+	x.body = func(*party) any { return wire.AbortRequest{Store: "OrdersStore", Epoch: epoch} }
 	return x
 }
 
@@ -149,7 +149,7 @@ var exchanges = []exchange{
 		c.Coordinator, c.Managers = further.Identity, []wire.Manager{further}
 	}),
 	post("wrong_manager", wire.OperationsPath()),
-	post("wrong_manager", wire.SettlePath("OrdersStore")),
+	post("wrong_manager", wire.ResolvePath("OrdersStore")),
 
 	// Undone, and so it stays.
 	prepare("stale_epoch", 2, widening(1, 1, 2), epoch(3)),
@@ -191,11 +191,11 @@ var exchanges = []exchange{
 	prepare("wrong_home", 8, store("FarStore"), func(p *party, c *wire.Operation) { c.Managers = append(c.Managers, elsewhere) }),
 	prepare("state:pending", 8, far...),
 	renew("wrong_home", 8),
-	to("home_silent", wire.SettlePath("FarStore")),
+	to("home_silent", wire.ResolvePath("FarStore")),
 	get("state:pending", wire.StatePath("FarStore")),
 	commit("state:committed", 8, 1),
 	get("status:Stopped", farOrders),
-	to("home_silent", wire.SettlePath("FarStore")),
+	to("home_silent", wire.ResolvePath("FarStore")),
 	preflight("missing_manager", 9, farther(kept(elsewhere), widening(1, 8, 2), func(p *party, c *wire.Operation) { c.Creation = opID(8) })...),
 
 	// For one manager alone.
@@ -209,7 +209,7 @@ var exchanges = []exchange{
 	remove("store_not_found", wire.StorePath("UsersStore")),
 
 	// The end.
-	to("revision:3", wire.SettlePath("OrdersStore")),
+	to("revision:3", wire.ResolvePath("OrdersStore")),
 	prepare("state:pending", 10, widening(3, 6, 2), removing, epoch(7)),
 	remove("store_busy", orders),
 	commit("state:committed", 10, 7),

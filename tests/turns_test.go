@@ -89,7 +89,7 @@ func (h *held) drop() {
 	h.t.Helper()
 	for i := range h.hosts {
 		var op wire.OperationStatus
-		h.call("POST", i, wire.OperationPath(h.change.ID)+"/abort", wire.Abort{Store: h.change.Store, Epoch: 1}, &op)
+		h.call("POST", i, wire.OperationPath(h.change.ID)+"/abort", wire.AbortRequest{Store: h.change.Store, Epoch: 1}, &op)
 	}
 }
 

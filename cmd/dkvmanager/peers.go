@@ -38,10 +38,10 @@ func (p peers) State(ctx context.Context, url, store string) (s wire.StoreState,
 	return s, err
 }
 
-// Settle tells a manager to settle a store whose home is at a URL.
-func (p peers) Settle(ctx context.Context, to wire.Manager, store, home string) error {
+// Resolve tells a manager to settle a store whose home is at a URL.
+func (p peers) Resolve(ctx context.Context, to wire.Manager, store, home string) error {
 	query := url.Values{"to": {to.Identity}, "home": {home}}
-	return p.send(ctx, http.MethodPost, to.URL, wire.SettlePath(store)+"?"+query.Encode(), &wire.StoreState{})
+	return p.send(ctx, http.MethodPost, to.URL, wire.ResolvePath(store)+"?"+query.Encode(), &wire.StoreState{})
 }
 
 // send reads the answer of the manager at a URL.

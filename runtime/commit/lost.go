@@ -42,7 +42,7 @@ func (r *Repair) ReplaceCoordinator(ctx context.Context, lost wire.Manager) *Out
 	if coordinator == "" {
 		return r.refused(left, "every manager that is left had to fall back to an older catalog: none of them can decide")
 	}
-	done := r.ask(context.WithoutCancel(ctx), left, "POST", wire.DecidePath(r.Store), wire.Verdict{Lost: lost.Identity, Committed: committed, Coordinator: coordinator})
+	done := r.ask(context.WithoutCancel(ctx), left, "POST", wire.DecidePath(r.Store), wire.DecideRequest{Lost: lost.Identity, Committed: committed, Coordinator: coordinator})
 	return r.decided(done, left, lost)
 }
 
@@ -81,14 +81,14 @@ func (r *Repair) survivors(lost string) (left []int, missing []wire.Manager) {
 func elsewhere(s wire.StoreState, lost string) bool {
 	c, p := s.Configuration, s.Prepared
 	return (c != nil || p != nil) && (c == nil || c.Coordinator != lost) && (p == nil || p.Coordinator != lost) &&
-		s.Repairing == "" && !slices.Contains(s.Fenced, lost)
+		s.Replacing == "" && !slices.Contains(s.Fenced, lost)
 }
 
 // reached says who gets an answer of a manager that is said to be lost. Once any manager has fenced it,
 // the repair is to be finished whatever it answers.
 func (r *Repair) reached(ctx context.Context, left []int, lost string) string {
 	for _, s := range r.seen {
-		if s.state.Repairing == lost || slices.Contains(s.state.Fenced, lost) {
+		if s.state.Replacing == lost || slices.Contains(s.state.Fenced, lost) {
 			return ""
 		}
 	}
@@ -97,7 +97,7 @@ func (r *Repair) reached(ctx context.Context, left []int, lost string) string {
 			return "this runner"
 		}
 	}
-	for i, s := range r.ask(ctx, left, "POST", wire.SettlePath(r.Store), nil) {
+	for i, s := range r.ask(ctx, left, "POST", wire.ResolvePath(r.Store), nil) {
 		c := r.seen[i].state.Configuration
 		if s.refusal == nil && c != nil && c.Coordinator == lost {
 			return "the manager on " + r.Names[i]
@@ -108,7 +108,7 @@ func (r *Repair) reached(ctx context.Context, left []int, lost string) string {
 
 // fence has all that are left fence the lost home. One that has heard of it lately is asked again.
 func (r *Repair) fence(ctx context.Context, left []int, lost string) map[int]stateReply {
-	body := wire.Fence{Lost: lost, Survivors: []string{}}
+	body := wire.FenceRequest{Lost: lost, Survivors: []string{}}
 	for _, i := range left {
 		body.Survivors = append(body.Survivors, r.Managers[i].Identity)
 	}
@@ -148,7 +148,7 @@ func (r *Repair) halfDone(fenced map[int]stateReply, left []int) *Outcome {
 		if fenced[i].refusal != nil {
 			return answer{Reply: fenced[i].Reply, refusal: fenced[i].refusal}.failure()
 		}
-		return answer{Reply: fenced[i].Reply}.row(Failed, wire.CodeRepairUnfinished, "takes no changes until the repair is ended")
+		return answer{Reply: fenced[i].Reply}.row(Failed, wire.CodeReplacementUnfinished, "takes no changes until the repair is ended")
 	}), Summary: fmt.Sprintf("%s: nothing is decided yet: not all managers that are left take part; call repair_store again", r.Store)}
 }
 

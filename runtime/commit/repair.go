@@ -57,7 +57,7 @@ func (r *Repair) ask(ctx context.Context, to []int, method, path string, body an
 		if method != "GET" {
 			request.Query = "to=" + url.QueryEscape(r.Managers[i].Identity)
 		}
-		if coordinator := r.coordinatorURL(); path == wire.SettlePath(r.Store) && coordinator != "" {
+		if coordinator := r.coordinatorURL(); path == wire.ResolvePath(r.Store) && coordinator != "" {
 			request.Query += "&home=" + url.QueryEscape(coordinator) // for one that has forgotten the store
 		}
 		requests = append(requests, request)
@@ -102,7 +102,7 @@ func (r *Repair) Settle(ctx context.Context) *Outcome {
 	limit := r.Clock.Now().Add(r.Wait)
 	var now map[int]stateReply
 	for {
-		now = r.ask(ctx, r.all(), "POST", wire.SettlePath(r.Store), nil)
+		now = r.ask(ctx, r.all(), "POST", wire.ResolvePath(r.Store), nil)
 		if !anyPrepared(now) || !r.Clock.Now().Add(lastWait).Before(limit) || r.Clock.Sleep(ctx, lastWait) != nil {
 			break
 		}
@@ -166,10 +166,10 @@ func (r *Repair) settled(before, now stateReply, coordinator *wire.Configuration
 	switch was := before.state.Prepared; {
 	case now.refusal != nil:
 		return answer{Reply: now.Reply, refusal: now.refusal}.failure()
-	case now.state.Repairing != "":
-		row.Result, row.Code = Failed, wire.CodeRepairUnfinished
-		row.Message = "a repair without manager " + now.state.Repairing + " has begun and not ended"
-		row.Hint = fmt.Sprintf("repair_store{%q, lost = %q} ends it", r.Store, now.state.Repairing)
+	case now.state.Replacing != "":
+		row.Result, row.Code = Failed, wire.CodeReplacementUnfinished
+		row.Message = "a repair without manager " + now.state.Replacing + " has begun and not ended"
+		row.Hint = fmt.Sprintf("repair_store{%q, lost = %q} ends it", r.Store, now.state.Replacing)
 	case now.state.Prepared != nil:
 		p := now.state.Prepared
 		row.Result, row.Code = Failed, wire.CodeStoreBusy
@@ -232,7 +232,7 @@ func (r *Repair) known() []wire.Manager {
 		}
 	}
 	for i := range r.Managers { // one may be the only one left that knows of a repair
-		if lost := r.seen[i].state.Repairing; lost != "" {
+		if lost := r.seen[i].state.Replacing; lost != "" {
 			add([]wire.Manager{r.Managers[i], r.connected(lost)})
 		}
 	}
@@ -243,7 +243,7 @@ func (r *Repair) known() []wire.Manager {
 func (r *Repair) IsCoordinator(identity string) bool {
 	for _, s := range r.seen {
 		c, p := s.state.Configuration, s.state.Prepared
-		if c != nil && c.Coordinator == identity || p != nil && p.Coordinator == identity || s.state.Repairing == identity {
+		if c != nil && c.Coordinator == identity || p != nil && p.Coordinator == identity || s.state.Replacing == identity {
 			return true
 		}
 	}

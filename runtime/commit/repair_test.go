@@ -117,7 +117,7 @@ func TestALostHomeIsDoneWithoutWhenAllThatAreLeftHaveFencedIt(t *testing.T) {
 	if !strings.HasSuffix(strings.Join(w.sent, ", "), "1 fence, 2 fence, 1 decide, 2 decide") {
 		t.Errorf("sent %v", w.sent)
 	}
-	var verdict wire.Verdict
+	var verdict wire.DecideRequest
 	if err := json.Unmarshal(w.last.Body, &verdict); err != nil || verdict.Lost != "a" || verdict.Coordinator != "b" || strings.Join(verdict.Committed, " ") != "op-3 op-2" {
 		t.Errorf("%+v, %v", verdict, err)
 	}
@@ -125,7 +125,7 @@ func TestALostHomeIsDoneWithoutWhenAllThatAreLeftHaveFencedIt(t *testing.T) {
 
 func TestASuspectManagerIsNotTheNewHome(t *testing.T) {
 	w, out := lose(t, map[string][]Reply{"1 fence": {has("b", "op-3", func(s *wire.StoreState) { s.Suspect = true })}})
-	var verdict wire.Verdict
+	var verdict wire.DecideRequest
 	if err := json.Unmarshal(w.last.Body, &verdict); err != nil || verdict.Coordinator != "c" || out.State != Made {
 		t.Errorf("%+v, %v, %+v", verdict, err, out)
 	}
@@ -165,7 +165,7 @@ func TestWhoIsWithAnotherHomeTakesNoPart(t *testing.T) {
 	}
 	fenced := func(s *wire.StoreState) {
 		waits(s)
-		s.Repairing = "a"
+		s.Replacing = "a"
 	}
 	w, out := lose(t, map[string][]Reply{
 		"1 state": {has("b", "", waits)}, "1 fence": {has("b", "", fenced)}, "1 decide": {has("b", "", forgotten)},
@@ -184,7 +184,7 @@ func TestWithoutAStoreASuspectManagerCanEndARepair(t *testing.T) {
 	w, out := lose(t, map[string][]Reply{
 		"1 state": {has("b", "", holding("op-3"))}, "1 fence": {has("b", "", suspect)}, "2 fence": {has("c", "", suspect)},
 	})
-	var verdict wire.Verdict
+	var verdict wire.DecideRequest
 	if err := json.Unmarshal(w.last.Body, &verdict); err != nil || len(verdict.Committed) > 0 || out.State != Made {
 		t.Errorf("%+v, %v, %+v", verdict, err, out)
 	}

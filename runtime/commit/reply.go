@@ -93,7 +93,7 @@ func (r *Runner) commit(i int) Request {
 }
 
 func (r *Runner) abort(i int) Request {
-	body, _ := json.Marshal(wire.Abort{Store: r.Operation.Store, Epoch: r.Operation.Epoch}) // two plain fields: it can't fail
+	body, _ := json.Marshal(wire.AbortRequest{Store: r.Operation.Store, Epoch: r.Operation.Epoch}) // two plain fields: it can't fail
 	return Request{To: i, Method: "POST", Path: wire.OperationPath(r.Operation.ID) + "/abort", Query: r.to(i), Body: body, ends: []wire.OperationState{wire.OperationAborted, wire.OperationCommitted}}
 }
 

@@ -100,7 +100,7 @@ func (m *manager) commit(r *request) any {
 }
 
 func (m *manager) abort(r *request) any {
-	var a wire.Abort
+	var a wire.AbortRequest
 	if bad := r.decode(&a); bad != nil {
 		return bad
 	}

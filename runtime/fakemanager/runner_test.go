@@ -231,7 +231,7 @@ func TestUndecidedChangeIsInTheWay(t *testing.T) {
 	if out := n.run(n.creation(2, 3)); out.State != commit.Refused || !out.Busy {
 		t.Errorf("state %d: %+v", out.State, out.Rows)
 	}
-	abort := commit.Request{Method: "POST", Path: wire.OperationPath(earlier.ID) + "/abort", Body: encode(wire.Abort{Store: earlier.Store, Epoch: 1})}
+	abort := commit.Request{Method: "POST", Path: wire.OperationPath(earlier.ID) + "/abort", Body: encode(wire.AbortRequest{Store: earlier.Store, Epoch: 1})}
 	for i, m := range earlier.Managers {
 		abort.To, abort.Query = i, "to="+url.QueryEscape(m.Identity)
 		n.Send(context.Background(), []commit.Request{abort}, commit.Send{})

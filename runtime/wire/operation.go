@@ -17,8 +17,8 @@ func OperationPath(id string) string { return OperationsPath() + "/" + url.PathE
 // StatePath is what one manager holds of a store's configuration, for other managers and repairs.
 func StatePath(store string) string { return StorePath(store) + "/state" }
 
-// SettlePath makes a manager resolve a store's pending change, and take what it missed, at once.
-func SettlePath(store string) string { return StorePath(store) + "/settle" }
+// ResolvePath makes a manager resolve a store's pending change, and take what it missed, at once.
+func ResolvePath(store string) string { return StorePath(store) + "/settle" }
 
 // FencePath is the first half of a repair, DecidePath the second.
 func FencePath(store string) string { return StorePath(store) + "/fence" }
@@ -136,21 +136,21 @@ type OperationStatus struct {
 	Claims []string `json:"claims,omitempty"`
 }
 
-// Abort is the body of an abort: what a manager that has not seen the prepare has to refuse later.
-type Abort struct {
+// AbortRequest is the body of an abort: what a manager that has not seen the prepare has to refuse later.
+type AbortRequest struct {
 	Store string `json:"store"`
 	Epoch uint64 `json:"epoch,omitempty"`
 }
 
-// Fence is the body of the first half of a repair: the identities of the home that is lost, and of all
+// FenceRequest is the body of the first half of a repair: the identities of the home that is lost, and of all
 // managers that are left.
-type Fence struct {
+type FenceRequest struct {
 	Lost      string   `json:"lost"`
 	Survivors []string `json:"survivors"`
 }
 
-// Verdict is the body of the second half: what any of those left has as its configuration.
-type Verdict struct {
+// DecideRequest is the body of the second half: what any of those left has as its configuration.
+type DecideRequest struct {
 	Lost      string   `json:"lost"`
 	Committed []string `json:"committed,omitempty"`
 	// Coordinator is the manager that decides from now on: one that keeps the store and is not suspect.
@@ -186,7 +186,7 @@ type StoreState struct {
 	Decisions []OperationStatus `json:"decided,omitempty"`
 	// Fenced are managers that were declared lost; Repairing is one that is being.
 	Fenced    []string `json:"fenced,omitempty"`
-	Repairing string   `json:"repairing,omitempty"`
+	Replacing string   `json:"repairing,omitempty"`
 	// Suspect: its catalog may lack its last write, and with it a vote.
 	Suspect bool `json:"suspect,omitempty"`
 }

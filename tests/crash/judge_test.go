@@ -63,8 +63,8 @@ func (l *lane) agree(c change) (*wire.Configuration, error) {
 			first = s
 		}
 		switch {
-		case s.Prepared != nil, s.Repairing != "":
-			return nil, fmt.Errorf("%s has %+v pending, repairing %q", m.ip, s.Prepared, s.Repairing)
+		case s.Prepared != nil, s.Replacing != "":
+			return nil, fmt.Errorf("%s has %+v pending, repairing %q", m.ip, s.Prepared, s.Replacing)
 		case digest(s) != digest(first):
 			return nil, fmt.Errorf("%s has %q, %s has %q", m.ip, digest(s), l.managers[0].ip, digest(first))
 		}

@@ -124,7 +124,7 @@ func (a *API) widen(d *catalog.Data, s *catalog.Store, body wire.ChangeInstances
 		return nil, refuse(wire.CodeBadTopology, "nodes: has no new instance: %s has all of them already", s.Name)
 	}
 	if body.Founding {
-		if started := twophase.NeverRan(s); started != nil {
+		if started := twophase.CheckNeverStarted(s); started != nil {
 			return nil, started
 		}
 		s.Founders = wire.Founders(nodes)
@@ -204,7 +204,7 @@ func (a *API) takeIn(d *catalog.Data, s *catalog.Store, added []wire.Node, body 
 			return refuse(wire.CodeStoreBusy, "%s is still leaving %s: try again when it is gone, or take another name", n.Name, s.Name)
 		}
 	}
-	if err := a.apply.PortsFree(d, s.Name, own); err != nil {
+	if err := a.apply.CheckPorts(d, s.Name, own); err != nil {
 		return err
 	}
 	for _, n := range own {

@@ -71,7 +71,7 @@ type API struct {
 	Options
 	locks    locks
 	changing sync.Mutex
-	apply    *twophase.Machine
+	apply    *twophase.Participant
 	large    chan struct{} // a place for each large body
 	bodyTime time.Duration
 }
@@ -105,7 +105,7 @@ func (a *API) Resolve(ctx context.Context) {
 // Agreed says why it is not certain that all managers of a store have this change as its last one, and
 // that none is under way; nil when it is.
 func (a *API) Agreed(ctx context.Context, store, change string) error {
-	return a.apply.Agreed(ctx, store, change)
+	return a.apply.Confirm(ctx, store, change)
 }
 
 // change updates the catalog and tells the supervisor, one change after the other: the ports that one

@@ -35,7 +35,7 @@ func (a *API) createStore(req *request) (any, error) {
 			result = unchanged("Already created")
 			return sameStore(there, body)
 		}
-		if err := a.apply.PortsFree(d, wanted.Name, wanted.Nodes); err != nil {
+		if err := a.apply.CheckPorts(d, wanted.Name, wanted.Nodes); err != nil {
 			return err
 		}
 		for _, n := range a.own(wanted.Nodes) {
@@ -95,7 +95,7 @@ func sameStore(there *catalog.Store, body wire.CreateStore) error {
 	if wire.Digest(body.Name, nodes) == wire.Digest(body.Name, wanted) {
 		return nil
 	}
-	return refuse(wire.CodeStoreExists, "store %s is there already with another topology: %s", there.Name, twophase.Difference(nodes, wanted))
+	return refuse(wire.CodeStoreExists, "store %s is there already with another topology: %s", there.Name, twophase.DescribeDifference(nodes, wanted))
 }
 
 // derived is the form of an operation that a manager made from the digest of a store, because the request

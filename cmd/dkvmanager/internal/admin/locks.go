@@ -55,12 +55,12 @@ func (l *locks) release(key, instance string) {
 func free(d *catalog.Data, store string) error {
 	n := d.Name(store)
 	switch {
-	case n.Out:
+	case n.DeclaredLost:
 		return nil
 	case n.Prepared != nil:
 		return twophase.Busy(n.Prepared)
-	case n.Repairing != "":
-		return twophase.Unrepaired(store, n.Repairing)
+	case n.Replacing != "":
+		return twophase.ReplacementUnfinished(store, n.Replacing)
 	}
 	return nil
 }

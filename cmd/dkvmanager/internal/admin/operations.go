@@ -67,7 +67,7 @@ func (a *API) abort(req *request) (any, error) {
 	if err := a.checkTo(req); err != nil {
 		return nil, err
 	}
-	var body wire.Abort
+	var body wire.AbortRequest
 	if err := decode(req.body, &body); err != nil {
 		return nil, err
 	}

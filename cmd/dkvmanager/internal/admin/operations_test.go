@@ -68,7 +68,7 @@ func TestOperationCommits(t *testing.T) {
 	if b.get(wire.StatePath("OrdersStore"), &state); state.Of(c.ID) != wire.OperationCommitted || state.Configuration == nil {
 		t.Errorf("%+v", state)
 	}
-	b.operation("POST", b.to(path+"/abort"), wire.Abort{Store: c.Store}, wire.OperationCommitted)
+	b.operation("POST", b.to(path+"/abort"), wire.AbortRequest{Store: c.Store}, wire.OperationCommitted)
 
 	// While the store is to go, none of its instances starts; then its folders go too.
 	gone := wire.Operation{
@@ -95,7 +95,7 @@ func TestOperationAborts(t *testing.T) {
 	c := b.change(operation)
 	path := wire.OperationPath(c.ID)
 	b.operation("POST", b.to(wire.OperationsPath()), c, wire.OperationPrepared)
-	b.operation("POST", b.to(path+"/abort"), wire.Abort{Store: c.Store, Epoch: 1}, wire.OperationAborted)
+	b.operation("POST", b.to(path+"/abort"), wire.AbortRequest{Store: c.Store, Epoch: 1}, wire.OperationAborted)
 	b.refused("POST", b.to(path+"/commit")+"&epoch=1", nil, wire.CodeOperationAborted, "undone")
 	b.refused("POST", b.to(path+"/renew"), nil, wire.CodeOperationAborted, "undone")
 	b.must("POST", wire.StoresPath(), orders(2, ownHost), wire.CodeOK, "Created")
@@ -110,7 +110,7 @@ func TestOperationsRefuseWhatCantBe(t *testing.T) {
 		for _, verb := range []string{"commit", "renew"} {
 			b.refused("POST", path+"/"+verb+other, nil, wire.CodeWrongManager, "is for another one")
 		}
-		b.refused("POST", path+"/abort"+other, wire.Abort{Store: c.Store}, wire.CodeWrongManager, "is for another one")
+		b.refused("POST", path+"/abort"+other, wire.AbortRequest{Store: c.Store}, wire.CodeWrongManager, "is for another one")
 		b.refused("POST", wire.OperationsPath()+other, c, wire.CodeWrongManager, "is for another one")
 	}
 	another := c
@@ -146,11 +146,11 @@ func TestRepairRoutes(t *testing.T) {
 	b.operation("POST", b.to(wire.OperationsPath()), c, wire.OperationPrepared)
 	b.operation("POST", b.to(wire.OperationPath(c.ID)+"/commit")+"&epoch=1", nil, wire.OperationCommitted)
 	var state wire.StoreState
-	if status, text := b.send(b.request("POST", b.to(wire.SettlePath(c.Store)), nil)); status != 200 || json.Unmarshal(text, &state) != nil || state.Configuration == nil {
+	if status, text := b.send(b.request("POST", b.to(wire.ResolvePath(c.Store)), nil)); status != 200 || json.Unmarshal(text, &state) != nil || state.Configuration == nil {
 		t.Errorf("settle: %d %s", status, text)
 	}
-	b.refused("POST", b.to(wire.FencePath(c.Store)), wire.Fence{Survivors: []string{}}, wire.CodeBadRequest, "lost")
-	b.refused("POST", b.to(wire.FencePath(c.Store)), wire.Fence{Lost: "zz-lost", Survivors: []string{b.catalog.Identity()}}, wire.CodeWrongCoordinator, "are decided by")
+	b.refused("POST", b.to(wire.FencePath(c.Store)), wire.FenceRequest{Survivors: []string{}}, wire.CodeBadRequest, "lost")
+	b.refused("POST", b.to(wire.FencePath(c.Store)), wire.FenceRequest{Lost: "zz-lost", Survivors: []string{b.catalog.Identity()}}, wire.CodeWrongCoordinator, "are decided by")
 	if err := b.catalog.Update(func(d *catalog.Data) error { d.Stores[c.Store].Coordinator = "zz-lost"; return nil }); err != nil {
 		t.Fatal(err)
 	}
@@ -159,15 +159,15 @@ func TestRepairRoutes(t *testing.T) {
 		body any
 		want string
 	}{
-		{wire.FencePath(c.Store), wire.Fence{Lost: "zz-lost", Survivors: []string{b.catalog.Identity()}}, "zz-lost"},
-		{wire.DecidePath(c.Store), wire.Verdict{Lost: "zz-lost", Coordinator: b.catalog.Identity()}, ""},
+		{wire.FencePath(c.Store), wire.FenceRequest{Lost: "zz-lost", Survivors: []string{b.catalog.Identity()}}, "zz-lost"},
+		{wire.DecidePath(c.Store), wire.DecideRequest{Lost: "zz-lost", Coordinator: b.catalog.Identity()}, ""},
 	} {
 		state = wire.StoreState{}
-		if status, text := b.send(b.request("POST", b.to(step.path), step.body)); status != 200 || json.Unmarshal(text, &state) != nil || state.Repairing != step.want {
+		if status, text := b.send(b.request("POST", b.to(step.path), step.body)); status != 200 || json.Unmarshal(text, &state) != nil || state.Replacing != step.want {
 			t.Errorf("%s: %d %s", step.path, status, text)
 		}
 		if step.want != "" {
-			b.refused("DELETE", wire.StorePath(c.Store), nil, wire.CodeRepairUnfinished, "has begun")
+			b.refused("DELETE", wire.StorePath(c.Store), nil, wire.CodeReplacementUnfinished, "has begun")
 		}
 	}
 	if s := b.store(c.Store); s.Coordinator != b.catalog.Identity() || len(s.Managers) != 1 {

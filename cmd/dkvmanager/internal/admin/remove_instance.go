@@ -65,7 +65,7 @@ func (a *API) drop(s *catalog.Store, r removal) (*wire.Result, error) {
 	if len(s.Nodes) == 1 {
 		return nil, refuse(wire.CodeLastInstance, "%s is the last instance of %s: it goes with the store (remove_store)", gone.Name, s.Name)
 	}
-	started := twophase.NeverRan(s)
+	started := twophase.CheckNeverStarted(s)
 	if r.founding && started != nil {
 		return nil, started
 	}

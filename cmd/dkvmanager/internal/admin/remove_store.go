@@ -32,7 +32,7 @@ func (a *API) removeStore(req *request) (any, error) {
 		if err := free(d, s.Name); err != nil {
 			return err
 		}
-		twophase.Remove(d, s.Name, "")
+		twophase.RemoveStore(d, s.Name, "")
 		return nil
 	})
 	if err != nil {

@@ -26,25 +26,25 @@ func (a *API) settle(req *request) (any, error) {
 	}
 	ctx, cancel := context.WithTimeout(req.ctx, settleTimeout)
 	defer cancel()
-	return a.apply.Settle(ctx, req.store, home)
+	return a.apply.ResolveStore(ctx, req.store, home)
 }
 
 func (a *API) fence(req *request) (any, error) {
-	var body wire.Fence
+	var body wire.FenceRequest
 	if err := a.repairBody(req, &body, &body.Lost); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(req.ctx, settleTimeout)
 	defer cancel()
-	return a.apply.Fence(ctx, req.store, body)
+	return a.apply.FenceCoordinator(ctx, req.store, body)
 }
 
 func (a *API) decide(req *request) (any, error) {
-	var body wire.Verdict
+	var body wire.DecideRequest
 	if err := a.repairBody(req, &body, &body.Lost); err != nil {
 		return nil, err
 	}
-	return a.apply.Decide(req.store, body)
+	return a.apply.ReplaceCoordinator(req.store, body)
 }
 
 func (a *API) repairBody(req *request, body any, lost *string) error {

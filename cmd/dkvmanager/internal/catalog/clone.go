@@ -22,7 +22,7 @@ func (d *Data) Digest() string {
 func (d *Data) clone() *Data {
 	out := &Data{
 		Stores: make(map[string]*Store, len(d.Stores)),
-		Names:  maps.Clone(d.Names), Doubtful: slices.Clone(d.Doubtful), Deletions: slices.Clone(d.Deletions),
+		Names:  maps.Clone(d.Names), SuspectStores: slices.Clone(d.SuspectStores), Deletions: slices.Clone(d.Deletions),
 	}
 	for name, s := range d.Stores {
 		out.Stores[name] = s.clone()

@@ -16,9 +16,9 @@ type Data struct {
 	// of those that were removed, and of those that are only being voted for. What it points to is never
 	// changed once it is visible.
 	Names map[string]*Name `json:"names,omitempty"`
-	// Doubtful are the stores, in lower case, about which a vote may be missing: this catalog had to be
+	// SuspectStores are the stores, in lower case, about which a vote may be missing: this catalog had to be
 	// taken from an older generation, and their homes have not told how they are since.
-	Doubtful []string `json:"doubtful,omitempty"`
+	SuspectStores []string `json:"doubtful,omitempty"`
 	// Deletions are the instance folders that this server has yet to delete. No other folder is ever
 	// deleted: a catalog that doesn't know a folder may be an older copy than the folder.
 	Deletions []Deletion `json:"deletions,omitempty"`

@@ -59,8 +59,8 @@ func TestFormat_Lived(t *testing.T) {
 	if gone == nil || gone.Removed != gone.Decisions[1].ID || !gone.Decisions[1].Committed || gone.Epoch != 2 {
 		t.Errorf("got %+v of the removed store", gone)
 	}
-	if !reflect.DeepEqual(data.Doubtful, []string{"stays"}) {
-		t.Errorf("got the doubtful stores %q", data.Doubtful)
+	if !reflect.DeepEqual(data.SuspectStores, []string{"stays"}) {
+		t.Errorf("got the doubtful stores %q", data.SuspectStores)
 	}
 }
 
@@ -86,7 +86,7 @@ func operated() *Data {
 				{ID: "0198f0a0-0000-7000-8000-000000000009", Store: s.Name, Epoch: 2},
 			}},
 			"cartstore": {Epoch: 7, Removed: "0198f0a0-0000-7000-8000-000000000004", Touched: when},
-			"pagestore": {Epoch: 2, Repairing: "c", Out: true, Touched: when},
+			"pagestore": {Epoch: 2, Replacing: "c", DeclaredLost: true, Touched: when},
 		},
 	}
 }

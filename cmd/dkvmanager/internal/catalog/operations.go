@@ -26,10 +26,10 @@ type Name struct {
 	Decisions []DecisionRecord `json:"decided,omitempty"`
 	// Fenced are the managers that were declared lost, for as long as the store lives.
 	Fenced []string `json:"fenced,omitempty"`
-	// Repairing is a manager that is being declared lost: nothing is decided by its word any more.
-	Repairing string `json:"repairing,omitempty"`
-	// Out says that this manager itself was declared lost.
-	Out bool `json:"out,omitempty"`
+	// Replacing is a manager that is being declared lost: nothing is decided by its word any more.
+	Replacing string `json:"repairing,omitempty"`
+	// DeclaredLost says that this manager itself was declared lost.
+	DeclaredLost bool `json:"out,omitempty"`
 	// Touched is when an operation last ended.
 	Touched time.Time `json:"touched"`
 }
@@ -93,7 +93,7 @@ func (d *Data) SetName(store string, change func(*Name)) {
 func (d *Data) dropOldest() {
 	gone, oldest := 0, ""
 	for key, n := range d.Names {
-		if n.Prepared != nil || n.Repairing != "" || d.Named(key) != nil {
+		if n.Prepared != nil || n.Replacing != "" || d.Named(key) != nil {
 			continue
 		}
 		gone++

@@ -49,7 +49,7 @@ func (d *Data) promises() int {
 		if n.Prepared != nil {
 			count++
 		}
-		if n.Repairing != "" {
+		if n.Replacing != "" {
 			count++
 		}
 	}

@@ -43,21 +43,21 @@ func TestAgreedIsOnlyWhatAllManagersHave(t *testing.T) {
 			f.all[1].named(func(n *catalog.Name) { n.Fenced = []string{f.all[0].self()} })
 		}, "goes on without this one"},
 		{"one is repaired", func(f *fleet) {
-			f.all[2].named(func(n *catalog.Name) { n.Repairing = f.all[1].self() })
+			f.all[2].named(func(n *catalog.Name) { n.Replacing = f.all[1].self() })
 		}, "has a change under way"},
 		{"one has a new disk", func(f *fleet) {
 			f.all[2].dir = f.t.TempDir()
 			f.all[2].open()
 		}, "is another one by now"},
 		{"this one knows that it is out", func(f *fleet) {
-			f.all[0].named(func(n *catalog.Name) { n.Out = true })
+			f.all[0].named(func(n *catalog.Name) { n.DeclaredLost = true })
 		}, "is none of those"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFleet(t)
 			c := f.made()
 			test.with(f)
-			err := f.all[0].Agreed(ctx, c.Store, c.ID)
+			err := f.all[0].Confirm(ctx, c.Store, c.ID)
 			switch {
 			case test.want == "" && err != nil:
 				t.Error(err)

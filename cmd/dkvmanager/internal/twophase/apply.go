@@ -28,8 +28,8 @@ type Catalog interface {
 type Peers interface {
 	// State is what the manager at url has of a store. An error says that no answer came that can be used.
 	State(ctx context.Context, url, store string) (wire.StoreState, error)
-	// Settle tells a manager to settle a store whose home is at a URL. An error says that it is not told.
-	Settle(ctx context.Context, to wire.Manager, store, coordinator string) error
+	// Resolve tells a manager to settle a store whose home is at a URL. An error says that it is not told.
+	Resolve(ctx context.Context, to wire.Manager, store, coordinator string) error
 }
 
 // Options is what a machine works with; all but ExpireAfter are required.
@@ -50,32 +50,32 @@ type Options struct {
 	ExpireAfter time.Duration
 }
 
-// Machine is one manager's part. Its methods may be called from any goroutine.
-type Machine struct {
+// Participant is one manager's part. Its methods may be called from any goroutine.
+type Participant struct {
 	Options
 	mu sync.Mutex
-	// heard is when a pending operation was last heard of: at its home from its runner, elsewhere from its
+	// lastContact is when a pending operation was last heard of: at its home from its runner, elsewhere from its
 	// home.
-	heard map[string]time.Time
+	lastContact map[string]time.Time
 }
 
 // New makes the machine of one manager. Start comes before all else.
-func New(o Options) *Machine {
+func New(o Options) *Participant {
 	if o.ExpireAfter == 0 {
 		o.ExpireAfter = wire.ExpireAfter
 	}
-	return &Machine{Options: o, heard: map[string]time.Time{}}
+	return &Participant{Options: o, lastContact: map[string]time.Time{}}
 }
 
 // Start drops, durably, what this manager held pending as its home: no clock survives a restart, and a
 // home that comes back from the dead must not take up what others may have settled.
-func (m *Machine) Start() error {
+func (m *Participant) Start() error {
 	return m.Catalog.Update(func(d *catalog.Data) error {
 		if m.Suspect {
-			doubtAll(d)
+			markAllSuspect(d)
 		}
 		for _, n := range d.Names {
-			if n.Prepared != nil && m.coordinates(n.Prepared) && !m.suspects(d, n.Prepared.Store) {
+			if n.Prepared != nil && m.coordinates(n.Prepared) && !m.isSuspect(d, n.Prepared.Store) {
 				d.RecordDecision(decisionOf(n.Prepared, false), m.Now())
 			}
 		}
@@ -84,36 +84,36 @@ func (m *Machine) Start() error {
 }
 
 // self is this manager's identity.
-func (m *Machine) self() string { return m.Catalog.Identity() }
+func (m *Participant) self() string { return m.Catalog.Identity() }
 
 // coordinates says whether this manager decides about a pending change.
-func (m *Machine) coordinates(p *catalog.PreparedRecord) bool { return p.Coordinator == m.self() }
+func (m *Participant) coordinates(p *catalog.PreparedRecord) bool { return p.Coordinator == m.self() }
 
-// late says that a pending change, of which this manager is the home, was not renewed in time.
-func (m *Machine) late(p *catalog.PreparedRecord) bool {
-	return m.coordinates(p) && m.silence(p.ID) > m.ExpireAfter
+// leaseExpired says that a pending change, of which this manager is the home, was not renewed in time.
+func (m *Participant) leaseExpired(p *catalog.PreparedRecord) bool {
+	return m.coordinates(p) && m.sinceContact(p.ID) > m.ExpireAfter
 }
 
-// silence is how long nothing was heard of a pending operation; it counts from the first question.
-func (m *Machine) silence(id string) time.Duration {
+// sinceContact is how long nothing was heard of a pending operation; it counts from the first question.
+func (m *Participant) sinceContact(id string) time.Duration {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	last, known := m.heard[id]
+	last, known := m.lastContact[id]
 	if !known {
 		last = m.Now()
-		m.heard[id] = last
+		m.lastContact[id] = last
 	}
 	return m.Now().Sub(last)
 }
 
-func (m *Machine) hear(id string) {
+func (m *Participant) touch(id string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.heard[id] = m.Now()
+	m.lastContact[id] = m.Now()
 }
 
-func (m *Machine) forget(id string) {
+func (m *Participant) dropContact(id string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.heard, id)
+	delete(m.lastContact, id)
 }

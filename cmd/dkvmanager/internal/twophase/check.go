@@ -10,7 +10,7 @@ import (
 
 // check returns everything that speaks against a change on this manager, as the catalog stands. The first
 // is what has to be settled first.
-func (m *Machine) check(d *catalog.Data, c *wire.Operation) []*wire.Result {
+func (m *Participant) check(d *catalog.Data, c *wire.Operation) []*wire.Result {
 	n := d.Name(c.Store)
 	s := d.Named(c.Store)
 	for _, r := range []*wire.Result{m.checkParticipant(c), checkFences(&n, c), m.checkSuspect(d, c.Store)} {
@@ -36,8 +36,8 @@ func (m *Machine) check(d *catalog.Data, c *wire.Operation) []*wire.Result {
 	return problems
 }
 
-func (m *Machine) checkParticipant(c *wire.Operation) *wire.Result {
-	if !keeps(c.Managers, m.self()) {
+func (m *Participant) checkParticipant(c *wire.Operation) *wire.Result {
+	if !hasManager(c.Managers, m.self()) {
 		return WrongManager(m.self())
 	}
 	return nil
@@ -46,13 +46,13 @@ func (m *Machine) checkParticipant(c *wire.Operation) *wire.Result {
 // checkFences refuses the word of a home that was declared lost, and everything while a repair is on. One
 // that comes back without the store takes part again like any other.
 func checkFences(n *catalog.Name, c *wire.Operation) *wire.Result {
-	if n.Out {
+	if n.DeclaredLost {
 		r := refuse(wire.CodeFenced, "this manager was declared lost, and %s goes on without it", c.Store)
 		r.Hint = "give it a new data folder, then add it to the store again"
 		return r
 	}
-	if n.Repairing != "" {
-		return Unrepaired(c.Store, n.Repairing)
+	if n.Replacing != "" {
+		return ReplacementUnfinished(c.Store, n.Replacing)
 	}
 	if slices.Contains(n.Fenced, c.Coordinator) {
 		r := refuse(wire.CodeFenced, "manager %s was declared lost: it decides nothing about %s any more", c.Coordinator, c.Store)
@@ -76,7 +76,7 @@ func checkCoordinator(s *catalog.Store, c *wire.Operation) *wire.Result {
 		return wrongCoordinator(c, s.Coordinator)
 	}
 	for _, w := range s.Managers {
-		if !keeps(c.Managers, w.Identity) && w.Identity != c.Drop {
+		if !hasManager(c.Managers, w.Identity) && w.Identity != c.Drop {
 			return refuse(wire.CodeMissingManager, "manager %s keeps %s too: connect to it as well", w.URL, s.Name)
 		}
 	}
@@ -94,14 +94,14 @@ func smallest(managers []wire.Manager) string {
 	return slices.MinFunc(managers, func(a, b wire.Manager) int { return strings.Compare(a.Identity, b.Identity) }).Identity
 }
 
-func keeps(managers []wire.Manager, identity string) bool {
+func hasManager(managers []wire.Manager, identity string) bool {
 	return slices.ContainsFunc(managers, func(w wire.Manager) bool { return w.Identity == identity })
 }
 
 // checkBase holds the configuration that the change builds on against the store's: by its revision and
 // by who made it, since a store that was removed and made again has the same revisions. A manager that
 // does not have the store takes it whole: the home, which has it, vouches for it.
-func (m *Machine) checkBase(s *catalog.Store, c *wire.Operation) *wire.Result {
+func (m *Participant) checkBase(s *catalog.Store, c *wire.Operation) *wire.Result {
 	switch {
 	case s == nil && c.Removes():
 		return refuse(wire.CodeStoreNotFound, "there is no store %s here", c.Store)
@@ -112,7 +112,7 @@ func (m *Machine) checkBase(s *catalog.Store, c *wire.Operation) *wire.Result {
 	case s.Name != c.Store:
 		return refuse(wire.CodeStoreExists, "store %s is there already: names that differ only in case can't both exist", s.Name)
 	case c.BaseRevision == 0:
-		return refuse(wire.CodeStoreExists, "store %s is there already with another topology: %s", s.Name, Difference(s.Nodes, c.Nodes))
+		return refuse(wire.CodeStoreExists, "store %s is there already with another topology: %s", s.Name, DescribeDifference(s.Nodes, c.Nodes))
 	case s.Revision != c.BaseRevision || s.LastCommitted() != c.BaseOperation:
 		return refuse(wire.CodeStaleRevision, "%s is at revision %d (operation %s), the change builds on %d (%s): read the store again, then repeat",
 			s.Name, s.Revision, s.LastCommitted(), c.BaseRevision, c.BaseOperation)
@@ -144,7 +144,7 @@ func checkStopped(s *catalog.Store, c *wire.Operation) *wire.Result {
 
 // checkInstances holds the topology against what this server has: old instances keep their places, new
 // ones find their names and ports free.
-func (m *Machine) checkInstances(d *catalog.Data, s *catalog.Store, c *wire.Operation) []*wire.Result {
+func (m *Participant) checkInstances(d *catalog.Data, s *catalog.Store, c *wire.Operation) []*wire.Result {
 	var problems []*wire.Result
 	if s != nil {
 		if s.Creation != c.Creation {
@@ -154,7 +154,7 @@ func (m *Machine) checkInstances(d *catalog.Data, s *catalog.Store, c *wire.Oper
 			problems = append(problems, r)
 		}
 		if c.Founding {
-			if err := NeverRan(s); err != nil {
+			if err := CheckNeverStarted(s); err != nil {
 				problems = append(problems, err)
 			}
 		}
@@ -185,9 +185,9 @@ func checkKept(s *catalog.Store, c *wire.Operation) *wire.Result {
 	return nil
 }
 
-// NeverRan refuses to found a store anew when an own instance has been started: its folder may hold the
+// CheckNeverStarted refuses to found a store anew when an own instance has been started: its folder may hold the
 // beginnings of a store with the old founders.
-func NeverRan(s *catalog.Store) *wire.Result {
+func CheckNeverStarted(s *catalog.Store) *wire.Result {
 	for name, l := range s.Local {
 		if l.Started {
 			return refuse(wire.CodeStoreStarted, "%s has been started: its founders stay as they are; repeat without founding", name)
@@ -197,7 +197,7 @@ func NeverRan(s *catalog.Store) *wire.Result {
 }
 
 // added are the own nodes that the store does not have.
-func (m *Machine) added(s *catalog.Store, c *wire.Operation) []wire.Node {
+func (m *Participant) added(s *catalog.Store, c *wire.Operation) []wire.Node {
 	var out []wire.Node
 	for _, n := range c.Nodes {
 		if m.Owns(n) && (s == nil || node(s.Nodes, n.Name) == nil) {
@@ -208,7 +208,7 @@ func (m *Machine) added(s *catalog.Store, c *wire.Operation) []wire.Node {
 }
 
 // claims are the names of the nodes that this manager takes for its own.
-func (m *Machine) claims(c *wire.Operation) []string {
+func (m *Participant) claims(c *wire.Operation) []string {
 	var names []string
 	for _, n := range c.Nodes {
 		if m.Owns(n) {

@@ -11,22 +11,22 @@ import (
 // Commit makes a pending change the store's configuration, durably; at the home that is what decides the
 // operation. Only the home refuses, and only an operation that it let go. Epoch is the one that all have
 // voted for.
-func (m *Machine) Commit(id string, epoch uint64) (wire.OperationStatus, error) {
+func (m *Participant) Commit(id string, epoch uint64) (wire.OperationStatus, error) {
 	end, err := m.decide("commit", id, func(d *catalog.Data, p *catalog.PreparedRecord) error {
 		switch {
 		case p == nil:
 			return unknown(id)
-		case !m.coordinates(p) && m.cutOff(d, p):
-			return overruled(p)
-		case m.suspects(d, p.Store):
+		case !m.coordinates(p) && m.coordinatorFenced(d, p):
+			return decidedByReplacement(p)
+		case m.isSuspect(d, p.Store):
 			return m.checkSuspect(d, p.Store)
-		case m.late(p):
+		case m.leaseExpired(p):
 			d.RecordDecision(decisionOf(p, false), m.Now())
 			return nil
 		case p.Epoch != epoch:
 			return moved(p, epoch)
 		}
-		m.install(d, p)
+		m.installOperation(d, p)
 		d.RecordDecision(decisionOf(p, true), m.Now())
 		return nil
 	})
@@ -38,7 +38,7 @@ func (m *Machine) Commit(id string, epoch uint64) (wire.OperationStatus, error) 
 
 // Abort drops a pending change, durably, or sees to it that it is never voted for here. The answer says
 // that the operation is committed where it is.
-func (m *Machine) Abort(id string, a wire.Abort) (wire.OperationStatus, error) {
+func (m *Participant) Abort(id string, a wire.AbortRequest) (wire.OperationStatus, error) {
 	if err := wire.CheckName(a.Store); err != nil {
 		return wire.OperationStatus{}, refuse(wire.CodeBadName, "store: %w", err)
 	}
@@ -47,9 +47,9 @@ func (m *Machine) Abort(id string, a wire.Abort) (wire.OperationStatus, error) {
 		case p == nil:
 			d.RecordDecision(catalog.DecisionRecord{ID: id, Store: a.Store, Epoch: a.Epoch}, m.Now())
 			return nil
-		case !m.coordinates(p) && m.cutOff(d, p):
-			return overruled(p)
-		case m.coordinates(p) && m.suspects(d, p.Store):
+		case !m.coordinates(p) && m.coordinatorFenced(d, p):
+			return decidedByReplacement(p)
+		case m.coordinates(p) && m.isSuspect(d, p.Store):
 			return m.checkSuspect(d, p.Store)
 		case p.Epoch > a.Epoch: // it was prepared anew since
 			return moved(p, a.Epoch)
@@ -60,7 +60,7 @@ func (m *Machine) Abort(id string, a wire.Abort) (wire.OperationStatus, error) {
 }
 
 // decide lets f end an operation, unless it has ended before, and answers how it ended.
-func (m *Machine) decide(verb, id string, f func(*catalog.Data, *catalog.PreparedRecord) error) (wire.OperationStatus, error) {
+func (m *Participant) decide(verb, id string, f func(*catalog.Data, *catalog.PreparedRecord) error) (wire.OperationStatus, error) {
 	_ = failpoint.At(verb + ".received")
 	var end catalog.DecisionRecord
 	err := m.Catalog.Update(func(d *catalog.Data) error {
@@ -76,15 +76,15 @@ func (m *Machine) decide(verb, id string, f func(*catalog.Data, *catalog.Prepare
 	if err != nil {
 		return wire.OperationStatus{}, err
 	}
-	m.forget(id)
+	m.dropContact(id)
 	_ = failpoint.At(verb + ".durable")
 	return m.decisionStatus(&end), nil
 }
 
 // Renew says that the runner of a pending operation is alive. This manager has to be its home. It never
 // brings an operation back.
-func (m *Machine) Renew(id string) (wire.OperationStatus, error) {
-	if err := m.Expire(); err != nil {
+func (m *Participant) Renew(id string) (wire.OperationStatus, error) {
+	if err := m.ExpireLeases(); err != nil {
 		return wire.OperationStatus{}, err
 	}
 	d := m.Catalog.Snapshot()
@@ -92,7 +92,7 @@ func (m *Machine) Renew(id string) (wire.OperationStatus, error) {
 		if !m.coordinates(p) {
 			return wire.OperationStatus{}, refuse(wire.CodeWrongCoordinator, "operation %s is decided by manager %s: renew it there", id, p.Coordinator)
 		}
-		m.hear(id)
+		m.touch(id)
 		return m.preparedStatus(p), nil
 	}
 	x := d.Decision(id)
@@ -105,12 +105,12 @@ func (m *Machine) Renew(id string) (wire.OperationStatus, error) {
 	return m.decisionStatus(x), nil
 }
 
-// Expire lets go, durably, of what this manager is the home of and nobody has renewed in time.
-func (m *Machine) Expire() error {
+// ExpireLeases lets go, durably, of what this manager is the home of and nobody has renewed in time.
+func (m *Participant) ExpireLeases() error {
 	var late []string
 	d := m.Catalog.Snapshot()
 	for _, n := range d.Names {
-		if n.Prepared != nil && m.late(n.Prepared) && !m.suspects(d, n.Prepared.Store) {
+		if n.Prepared != nil && m.leaseExpired(n.Prepared) && !m.isSuspect(d, n.Prepared.Store) {
 			late = append(late, n.Prepared.Store)
 		}
 	}
@@ -119,26 +119,26 @@ func (m *Machine) Expire() error {
 	}
 	return m.Catalog.Update(func(d *catalog.Data) error {
 		for _, store := range late {
-			m.lapse(d, store)
+			m.expireLease(d, store)
 		}
 		return nil
 	})
 }
 
-// lapse ends the pending change of a store where this manager is its home and it was not renewed in time.
-func (m *Machine) lapse(d *catalog.Data, store string) {
-	if p := d.Name(store).Prepared; p != nil && m.late(p) && !m.suspects(d, store) {
+// expireLease ends the pending change of a store where this manager is its home and it was not renewed in time.
+func (m *Participant) expireLease(d *catalog.Data, store string) {
+	if p := d.Name(store).Prepared; p != nil && m.leaseExpired(p) && !m.isSuspect(d, store) {
 		d.RecordDecision(decisionOf(p, false), m.Now())
 	}
 }
 
-// cutOff says that the home of a pending change decides nothing any more.
-func (m *Machine) cutOff(d *catalog.Data, p *catalog.PreparedRecord) bool {
+// coordinatorFenced says that the home of a pending change decides nothing any more.
+func (m *Participant) coordinatorFenced(d *catalog.Data, p *catalog.PreparedRecord) bool {
 	n := d.Name(p.Store)
-	return n.Out || n.Repairing != "" || slices.Contains(n.Fenced, p.Coordinator)
+	return n.DeclaredLost || n.Replacing != "" || slices.Contains(n.Fenced, p.Coordinator)
 }
 
-func overruled(p *catalog.PreparedRecord) *wire.Result {
+func decidedByReplacement(p *catalog.PreparedRecord) *wire.Result {
 	return refuse(wire.CodeFenced, "manager %s, which decided about operation %s, was declared lost: repair_store decides now", p.Coordinator, p.ID)
 }
 

@@ -10,8 +10,8 @@ import (
 // shownDifferences is how many differences a message names.
 const shownDifferences = 3
 
-// Difference says in words how a topology that is asked for differs from the one that is there.
-func Difference(there, wanted []wire.Node) string {
+// DescribeDifference says in words how a topology that is asked for differs from the one that is there.
+func DescribeDifference(there, wanted []wire.Node) string {
 	var found []string
 	for _, n := range there {
 		if node(wanted, n.Name) == nil {

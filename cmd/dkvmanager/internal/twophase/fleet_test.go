@@ -22,7 +22,7 @@ type fleet struct {
 
 // member is one manager with its disk.
 type member struct {
-	*Machine
+	*Participant
 	fleet *fleet
 	dir   string
 	host  string
@@ -47,7 +47,7 @@ func newFleet(t *testing.T) *fleet {
 func (m *member) open() {
 	t := m.fleet.t
 	t.Helper()
-	if m.Machine != nil {
+	if m.Participant != nil {
 		_ = m.Catalog.(*catalog.Catalog).Close()
 	}
 	cat, err := catalog.Open(m.dir)
@@ -55,7 +55,7 @@ func (m *member) open() {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = cat.Close() })
-	m.Machine = New(Options{
+	m.Participant = New(Options{
 		Catalog: cat, Peers: m.fleet, Engine: "etcd",
 		Owns: func(n wire.Node) bool { return n.Host == m.host },
 		Ports: func(_ string, nodes []wire.Node) error {
@@ -85,10 +85,10 @@ func (f *fleet) State(_ context.Context, url, store string) (wire.StoreState, er
 	return wire.StoreState{}, fmt.Errorf("%s does not answer", url)
 }
 
-func (f *fleet) Settle(ctx context.Context, to wire.Manager, store, coordinator string) error {
+func (f *fleet) Resolve(ctx context.Context, to wire.Manager, store, coordinator string) error {
 	for _, m := range f.all {
 		if m.url() == to.URL && m.self() == to.Identity && !f.down[m.host] {
-			_, err := m.Settle(ctx, store, coordinator)
+			_, err := m.ResolveStore(ctx, store, coordinator)
 			return err
 		}
 	}

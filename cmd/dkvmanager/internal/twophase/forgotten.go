@@ -12,21 +12,21 @@ import (
 // A manager whose catalog lost its vote for a new store does not know the name, so it has nobody to ask. The
 // store's home finds it in its list, and tells it where to ask.
 
-// remind tells a manager of a store, of which this one is the home, that it has forgotten it.
-func (m *Machine) remind(ctx context.Context, w wire.Manager, store string, there *wire.StoreState) error {
+// notifyLostVote tells a manager of a store, of which this one is the home, that it has forgotten it.
+func (m *Participant) notifyLostVote(ctx context.Context, w wire.Manager, store string, there *wire.StoreState) error {
 	d := m.Catalog.Snapshot()
 	n, s := d.Name(store), d.Stores[store]
-	if s == nil || s.Coordinator != m.self() || n.Out || n.Prepared != nil || n.Repairing != "" || m.suspects(d, store) || !keeps(s.Managers, w.Identity) {
+	if s == nil || s.Coordinator != m.self() || n.DeclaredLost || n.Prepared != nil || n.Replacing != "" || m.isSuspect(d, store) || !hasManager(s.Managers, w.Identity) {
 		return nil
 	}
-	if there.Configuration != nil || there.Prepared != nil || there.Repairing != "" || there.Epoch >= s.Epoch || !voted(s.LastCommitted()) {
+	if there.Configuration != nil || there.Prepared != nil || there.Replacing != "" || there.Epoch >= s.Epoch || !votedByAll(s.LastCommitted()) {
 		return nil
 	}
-	return m.Peers.Settle(ctx, w, store, urlOf(s.Managers, m.self()))
+	return m.Peers.Resolve(ctx, w, store, urlOf(s.Managers, m.self()))
 }
 
-// recall takes a store that this manager has forgotten from its home, where that is at a URL.
-func (m *Machine) recall(ctx context.Context, store, coordinator string) error {
+// recoverLostVote takes a store that this manager has forgotten from its home, where that is at a URL.
+func (m *Participant) recoverLostVote(ctx context.Context, store, coordinator string) error {
 	if coordinator == "" || m.Catalog.Snapshot().Named(store) != nil {
 		return nil
 	}
@@ -35,27 +35,27 @@ func (m *Machine) recall(ctx context.Context, store, coordinator string) error {
 		return coordinatorSilent(err)
 	}
 	return m.Catalog.Update(func(d *catalog.Data) error {
-		if m.forgot(d, store, &there) {
-			m.take(d, store, there.Configuration, how{founding: there.Configuration.Revision == 1})
+		if m.hasLostVote(d, store, &there) {
+			m.installConfiguration(d, store, there.Configuration, installOptions{founding: there.Configuration.Revision == 1})
 			d.SetName(store, func(n *catalog.Name) { n.Epoch = max(n.Epoch, there.Epoch) })
 		}
 		return nil
 	})
 }
 
-// forgot says whether a store's home shows that this manager has lost its vote for the store: it is among those that
+// hasLostVote says whether a store's home shows that this manager has lost its vote for the store: it is among those that
 // keep it, at an epoch that it has never voted for. What was removed here, or never wanted, has no such epoch.
-func (m *Machine) forgot(d *catalog.Data, store string, there *wire.StoreState) bool {
+func (m *Participant) hasLostVote(d *catalog.Data, store string, there *wire.StoreState) bool {
 	c, n := there.Configuration, d.Name(store)
 	switch {
-	case d.Named(store) != nil, n.Prepared != nil, n.Repairing != "", slices.Contains(n.Fenced, there.Manager):
+	case d.Named(store) != nil, n.Prepared != nil, n.Replacing != "", slices.Contains(n.Fenced, there.Manager):
 		return false
-	case c == nil, there.Prepared != nil, there.Repairing != "", there.Suspect, slices.Contains(there.Fenced, m.self()):
+	case c == nil, there.Prepared != nil, there.Replacing != "", there.Suspect, slices.Contains(there.Fenced, m.self()):
 		return false
 	}
-	return c.Coordinator == there.Manager && keeps(c.Managers, m.self()) && n.Epoch < c.Epoch && voted(c.LastOperation)
+	return c.Coordinator == there.Manager && hasManager(c.Managers, m.self()) && n.Epoch < c.Epoch && votedByAll(c.LastOperation)
 }
 
-// voted says whether all managers have voted for a change: those that each of them makes for itself take their
+// votedByAll says whether all managers have voted for a change: those that each of them makes for itself take their
 // names from what they lead to.
-func voted(change string) bool { return !strings.HasPrefix(change, "d-") }
+func votedByAll(change string) bool { return !strings.HasPrefix(change, "d-") }

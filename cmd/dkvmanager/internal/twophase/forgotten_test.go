@@ -20,7 +20,7 @@ func TestAForgottenStoreIsTakenFromItsHome(t *testing.T) {
 	f.prepare(c)
 	away := f.all[2]
 	away.doubt(forgetStore)
-	if err := f.all[0].Tend(ctx); err != nil || away.store() != nil {
+	if err := f.all[0].Reconcile(ctx); err != nil || away.store() != nil {
 		t.Errorf("before the home has decided it has %+v, %v", away.store(), err)
 	}
 	for _, m := range f.all[:2] {
@@ -28,10 +28,10 @@ func TestAForgottenStoreIsTakenFromItsHome(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := f.all[1].Tend(ctx); err != nil || away.store() != nil {
+	if err := f.all[1].Reconcile(ctx); err != nil || away.store() != nil {
 		t.Errorf("from one that is not the home it took %+v, %v", away.store(), err)
 	}
-	if err := f.all[0].Tend(ctx); err != nil {
+	if err := f.all[0].Reconcile(ctx); err != nil {
 		t.Fatal(err)
 	}
 	s := away.store()
@@ -49,7 +49,7 @@ func TestAForgottenStoreIsTakenFromItsHome(t *testing.T) {
 func TestWhatIsNotForgottenStaysAway(t *testing.T) {
 	for name, with := range map[string]func(f *fleet){
 		"removed here": func(f *fleet) {
-			_ = f.all[2].Catalog.Update(func(d *catalog.Data) error { Remove(d, "OrdersStore", ""); return nil })
+			_ = f.all[2].Catalog.Update(func(d *catalog.Data) error { RemoveStore(d, "OrdersStore", ""); return nil })
 		},
 		"made by each for itself": func(f *fleet) {
 			f.all[2].doubt(forgetStore)
@@ -61,7 +61,7 @@ func TestWhatIsNotForgottenStaysAway(t *testing.T) {
 		},
 		"a repair is on here": func(f *fleet) {
 			f.all[2].doubt(forgetStore)
-			f.all[2].named(func(n *catalog.Name) { n.Repairing = f.all[0].self() })
+			f.all[2].named(func(n *catalog.Name) { n.Replacing = f.all[0].self() })
 		},
 		"the home has another change under way": func(f *fleet) {
 			f.all[2].doubt(forgetStore)
@@ -88,10 +88,10 @@ func TestWhatIsNotForgottenStaysAway(t *testing.T) {
 			f := newFleet(t)
 			f.made()
 			with(f)
-			if err := f.all[0].Tend(ctx); err != nil {
+			if err := f.all[0].Reconcile(ctx); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := f.all[2].Settle(ctx, "OrdersStore", f.all[0].url()); err != nil {
+			if _, err := f.all[2].ResolveStore(ctx, "OrdersStore", f.all[0].url()); err != nil {
 				t.Fatal(err)
 			}
 			if s := f.all[2].store(); s != nil {
@@ -106,7 +106,7 @@ func TestAHomeThatIsSilentIsSaidToBe(t *testing.T) {
 	f.made()
 	f.all[2].doubt(forgetStore)
 	f.down[f.all[0].host] = true
-	_, err := f.all[2].Settle(ctx, "OrdersStore", f.all[0].url())
+	_, err := f.all[2].ResolveStore(ctx, "OrdersStore", f.all[0].url())
 	f.refused(err, wire.CodeCoordinatorSilent)
 }
 
@@ -116,7 +116,7 @@ func TestWhatIsForgottenStillHolds(t *testing.T) {
 	dropped := f.create(id(1), 1)
 	f.prepare(dropped)
 	for _, m := range f.all {
-		if _, err := m.Abort(dropped.ID, wire.Abort{Store: dropped.Store, Epoch: 1}); err != nil {
+		if _, err := m.Abort(dropped.ID, wire.AbortRequest{Store: dropped.Store, Epoch: 1}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -127,7 +127,7 @@ func TestWhatIsForgottenStillHolds(t *testing.T) {
 		t.Fatal(err)
 	}
 	for n := range 100 {
-		if _, err := coordinator.Abort(id(100+n), wire.Abort{Store: c.Store, Epoch: 2}); err != nil {
+		if _, err := coordinator.Abort(id(100+n), wire.AbortRequest{Store: c.Store, Epoch: 2}); err != nil {
 			t.Fatal(err)
 		}
 	}

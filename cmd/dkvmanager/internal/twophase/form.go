@@ -8,8 +8,8 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// CheckForm refuses a change that no manager could vote for.
-func CheckForm(c *wire.Operation) error {
+// Validate refuses a change that no manager could vote for.
+func Validate(c *wire.Operation) error {
 	if err := wire.CheckName(c.Store); err != nil {
 		return refuse(wire.CodeBadName, "store: %w", err)
 	}

@@ -8,42 +8,42 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// install makes a pending change the store's configuration. It can't fail: all that could speak against
+// installOperation makes a pending change the store's configuration. It can't fail: all that could speak against
 // it was looked at before the vote.
-func (m *Machine) install(d *catalog.Data, p *catalog.PreparedRecord) {
+func (m *Participant) installOperation(d *catalog.Data, p *catalog.PreparedRecord) {
 	if p.Removes() {
-		Remove(d, p.Store, p.ID)
+		RemoveStore(d, p.Store, p.ID)
 		return
 	}
-	m.take(d, p.Store, &wire.Configuration{
+	m.installConfiguration(d, p.Store, &wire.Configuration{
 		Creation: p.Creation, LastOperation: p.ID, Revision: p.BaseRevision + 1, Epoch: p.Epoch, Coordinator: p.Coordinator,
 		Managers: p.Managers, Founders: p.Founders, Nodes: p.Nodes,
-	}, how{desired: p.Desired, founding: p.Founding || p.BaseRevision == 0, loseData: p.LoseData})
+	}, installOptions{desired: p.Desired, founding: p.Founding || p.BaseRevision == 0, loseData: p.LoseData})
 	d.SetName(p.Store, func(n *catalog.Name) {
 		if p.Drop != "" {
 			n.Fenced = append(slices.Clone(n.Fenced), p.Drop)
 		}
-		n.Fenced = slices.DeleteFunc(slices.Clone(n.Fenced), func(lost string) bool { return keeps(p.Managers, lost) })
+		n.Fenced = slices.DeleteFunc(slices.Clone(n.Fenced), func(lost string) bool { return hasManager(p.Managers, lost) })
 	})
 }
 
-// Remove drops a store, with what was doubtful about it, and keeps its epoch, who was declared lost, and the
+// RemoveStore drops a store, with what was doubtful about it, and keeps its epoch, who was declared lost, and the
 // operation that removed it, which is empty where none did.
-func Remove(d *catalog.Data, store, operation string) {
-	trust(d, store)
+func RemoveStore(d *catalog.Data, store, operation string) {
+	clearSuspect(d, store)
 	d.SetName(store, func(n *catalog.Name) {
-		if n.Out { // the others have ended what it held
+		if n.DeclaredLost { // the others have ended what it held
 			n.Prepared = nil
 		}
-		n.Removed, n.Out = operation, false
+		n.Removed, n.DeclaredLost = operation, false
 	})
 	if s := d.Named(store); s != nil {
 		d.RemoveStore(s.Name)
 	}
 }
 
-// how says what becomes of the own instances that come and go with a configuration.
-type how struct {
+// installOptions says what becomes of the own instances that come and go with a configuration.
+type installOptions struct {
 	// desired is what new ones start as; what the store's own are meant to be where it is empty.
 	desired wire.Desired
 	// founding: those that go have never run and leave nothing behind.
@@ -51,19 +51,19 @@ type how struct {
 	loseData bool
 }
 
-// take makes a configuration that of the store.
-func (m *Machine) take(d *catalog.Data, name string, c *wire.Configuration, h how) {
+// installConfiguration makes a configuration that of the store.
+func (m *Participant) installConfiguration(d *catalog.Data, name string, c *wire.Configuration, h installOptions) {
 	s := d.Named(name)
 	if s == nil {
 		s = &catalog.Store{Name: name, Engine: m.Engine, Creation: c.Creation, Local: map[string]*catalog.Local{}}
 		d.Stores[name] = s
 	}
 	if h.desired == "" {
-		h.desired = wanted(s)
+		h.desired = desiredState(s)
 	}
 	for _, old := range s.Nodes {
 		local := s.Local[old.Name]
-		if n := node(c.Nodes, old.Name); local == nil || local.Leaving != nil || n != nil && samePlace(*n, old) {
+		if n := node(c.Nodes, old.Name); local == nil || local.Leaving != nil || n != nil && sameAddress(*n, old) {
 			continue
 		}
 		if h.founding {
@@ -85,8 +85,8 @@ func (m *Machine) take(d *catalog.Data, name string, c *wire.Configuration, h ho
 	d.SetName(name, func(n *catalog.Name) { n.Removed, n.Epoch = "", max(n.Epoch, c.Epoch) })
 }
 
-// wanted is what the store's own instances are meant to be: running when any of them is.
-func wanted(s *catalog.Store) wire.Desired {
+// desiredState is what the store's own instances are meant to be: running when any of them is.
+func desiredState(s *catalog.Store) wire.Desired {
 	for _, l := range s.Local {
 		if l.Desired == wire.DesiredRunning && l.Leaving == nil {
 			return wire.DesiredRunning
@@ -95,6 +95,6 @@ func wanted(s *catalog.Store) wire.Desired {
 	return wire.DesiredStopped
 }
 
-func samePlace(a, b wire.Node) bool {
+func sameAddress(a, b wire.Node) bool {
 	return strings.EqualFold(a.Host, b.Host) && a.ClustronPort == b.ClustronPort && a.ClientPort == b.ClientPort
 }

@@ -49,7 +49,7 @@ func TestAbortLeavesNothing(t *testing.T) {
 	c := f.create(id(1), 1)
 	f.prepare(c)
 	for _, m := range f.all {
-		if op, err := m.Abort(c.ID, wire.Abort{Store: c.Store, Epoch: 1}); err != nil || op.State != wire.OperationAborted {
+		if op, err := m.Abort(c.ID, wire.AbortRequest{Store: c.Store, Epoch: 1}); err != nil || op.State != wire.OperationAborted {
 			t.Fatalf("%+v, %v", op, err)
 		}
 		_, err := m.Prepare(c)
@@ -66,7 +66,7 @@ func TestAbortLeavesNothing(t *testing.T) {
 func TestAbortBeforeThePrepare(t *testing.T) {
 	f := newFleet(t)
 	c := f.create(id(1), 1)
-	if _, err := f.all[1].Abort(c.ID, wire.Abort{Store: c.Store, Epoch: 1}); err != nil {
+	if _, err := f.all[1].Abort(c.ID, wire.AbortRequest{Store: c.Store, Epoch: 1}); err != nil {
 		t.Fatal(err)
 	}
 	_, err := f.all[1].Prepare(c)
@@ -76,7 +76,7 @@ func TestAbortBeforeThePrepare(t *testing.T) {
 func TestAbortAfterTheCommitSaysSo(t *testing.T) {
 	f := newFleet(t)
 	c := f.made()
-	if op, err := f.all[0].Abort(c.ID, wire.Abort{Store: c.Store}); err != nil || op.State != wire.OperationCommitted {
+	if op, err := f.all[0].Abort(c.ID, wire.AbortRequest{Store: c.Store}); err != nil || op.State != wire.OperationCommitted {
 		t.Errorf("%+v, %v", op, err)
 	}
 	if f.all[0].store() == nil {

@@ -9,10 +9,10 @@ import (
 )
 
 // checkPorts looks at each of the new nodes, so that all ports that are taken are named.
-func (m *Machine) checkPorts(d *catalog.Data, c *wire.Operation, added []wire.Node) []*wire.Result {
+func (m *Participant) checkPorts(d *catalog.Data, c *wire.Operation, added []wire.Node) []*wire.Result {
 	var problems []*wire.Result
 	for _, n := range added {
-		err := m.PortsFree(d, c.Store, []wire.Node{n})
+		err := m.CheckPorts(d, c.Store, []wire.Node{n})
 		var r *wire.Result
 		if errors.As(err, &r) {
 			problems = append(problems, r)
@@ -29,9 +29,9 @@ func (m *Machine) checkPorts(d *catalog.Data, c *wire.Operation, added []wire.No
 	return problems
 }
 
-// PortsFree refuses own nodes of a store one of whose ports is taken on this server, or kept for another
+// CheckPorts refuses own nodes of a store one of whose ports is taken on this server, or kept for another
 // store's pending change.
-func (m *Machine) PortsFree(d *catalog.Data, store string, nodes []wire.Node) error {
+func (m *Participant) CheckPorts(d *catalog.Data, store string, nodes []wire.Node) error {
 	for _, name := range d.Names {
 		p := name.Prepared
 		if p == nil || strings.EqualFold(p.Store, store) {

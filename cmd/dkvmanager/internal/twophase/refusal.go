@@ -44,8 +44,8 @@ func Busy(p *catalog.PreparedRecord) *wire.Result {
 	return r
 }
 
-// together makes one refusal of several: the first one's code, and what all of them say.
-func together(problems []*wire.Result) *wire.Result {
+// mergeRefusals makes one refusal of several: the first one's code, and what all of them say.
+func mergeRefusals(problems []*wire.Result) *wire.Result {
 	if len(problems) == 1 {
 		return problems[0]
 	}
@@ -68,9 +68,9 @@ func WrongManager(identity string) *wire.Result {
 	return refuse(wire.CodeWrongManager, "this manager is %s, the request is for another one: connect again", identity)
 }
 
-// Unrepaired refuses a change of a store while a repair of it has begun and not ended.
-func Unrepaired(store, lost string) *wire.Result {
-	r := refuse(wire.CodeRepairUnfinished, "a repair of %s without manager %s has begun and not ended", store, lost)
+// ReplacementUnfinished refuses a change of a store while a repair of it has begun and not ended.
+func ReplacementUnfinished(store, lost string) *wire.Result {
+	r := refuse(wire.CodeReplacementUnfinished, "a repair of %s without manager %s has begun and not ended", store, lost)
 	r.Hint = fmt.Sprintf("call repair_store again with lost = %q", lost)
 	return r
 }

@@ -13,12 +13,12 @@ import (
 // declared lost.
 const coordinatorGrace = 10 * time.Second
 
-// Fence is the first half of a repair: from now on nothing is decided by the word of a home that is lost.
+// FenceCoordinator is the first half of a repair: from now on nothing is decided by the word of a home that is lost.
 // The answer, what this manager has of the store, stays true until Decide. It refuses while the home
 // gives signs of life. Again it is the same.
-func (m *Machine) Fence(ctx context.Context, store string, f wire.Fence) (wire.StoreState, error) {
+func (m *Participant) FenceCoordinator(ctx context.Context, store string, f wire.FenceRequest) (wire.StoreState, error) {
 	if p := m.Catalog.Snapshot().Name(store).Prepared; p != nil && p.Coordinator == f.Lost && !m.coordinates(p) {
-		_ = m.follow(ctx, p) // a home that answers settles it, and is heard
+		_ = m.followCoordinator(ctx, p) // a home that answers settles it, and is heard
 	}
 	err := m.Catalog.Update(func(d *catalog.Data) error {
 		n := d.Name(store)
@@ -26,12 +26,12 @@ func (m *Machine) Fence(ctx context.Context, store string, f wire.Fence) (wire.S
 		switch {
 		case f.Lost == m.self():
 			return refuse(wire.CodeBadRequest, "lost: this manager is %s, and it answers", m.self())
-		case n.Out:
+		case n.DeclaredLost:
 			return refuse(wire.CodeFenced, "this manager was itself declared lost for %s", store)
-		case n.Repairing == f.Lost, slices.Contains(n.Fenced, f.Lost):
+		case n.Replacing == f.Lost, slices.Contains(n.Fenced, f.Lost):
 			return nil
-		case n.Repairing != "":
-			return Unrepaired(store, n.Repairing)
+		case n.Replacing != "":
+			return ReplacementUnfinished(store, n.Replacing)
 		case s != nil && s.Coordinator != f.Lost && n.Prepared == nil:
 			return refuse(wire.CodeWrongCoordinator, "changes of %s are decided by manager %s, not by %s: that one need not be lost", store, s.Coordinator, f.Lost)
 		case n.Prepared != nil && n.Prepared.Coordinator != f.Lost:
@@ -42,10 +42,10 @@ func (m *Machine) Fence(ctx context.Context, store string, f wire.Fence) (wire.S
 				return refuse(wire.CodeFenced, "manager %s was declared lost before: it can't help to repair %s", survivor, store)
 			}
 		}
-		if r := m.checkSilence(d, store, f.Lost); r != nil {
+		if r := m.checkLastContact(d, store, f.Lost); r != nil {
 			return r
 		}
-		d.SetName(store, func(n *catalog.Name) { n.Repairing = f.Lost })
+		d.SetName(store, func(n *catalog.Name) { n.Replacing = f.Lost })
 		return nil
 	})
 	if err != nil {
@@ -54,15 +54,15 @@ func (m *Machine) Fence(ctx context.Context, store string, f wire.Fence) (wire.S
 	return m.State(store)
 }
 
-// checkSilence refuses to take a home for lost that may have decided, not long ago, about something that
+// checkLastContact refuses to take a home for lost that may have decided, not long ago, about something that
 // this manager voted for, or may have voted for.
-func (m *Machine) checkSilence(d *catalog.Data, store, lost string) *wire.Result {
+func (m *Participant) checkLastContact(d *catalog.Data, store, lost string) *wire.Result {
 	silence := m.ExpireAfter + coordinatorGrace
 	if p := d.Name(store).Prepared; p != nil {
-		silence = min(silence, m.silence(p.ID))
+		silence = min(silence, m.sinceContact(p.ID))
 	}
-	if m.suspects(d, store) {
-		silence = min(silence, m.silence(suspicion(store)))
+	if m.isSuspect(d, store) {
+		silence = min(silence, m.sinceContact(suspectKey(store)))
 	}
 	if silence >= m.ExpireAfter+coordinatorGrace {
 		return nil
@@ -71,21 +71,21 @@ func (m *Machine) checkSilence(d *catalog.Data, store, lost string) *wire.Result
 		lost, silence.Round(time.Second), m.ExpireAfter+coordinatorGrace)
 }
 
-// Decide is the second half: what any survivor had committed of the lost home's operations goes forward,
+// ReplaceCoordinator is the second half: what any survivor had committed of the lost home's operations goes forward,
 // the rest is dropped; the store gets another home and goes on without the lost one. What comes late, or
 // again, changes nothing.
-func (m *Machine) Decide(store string, f wire.Verdict) (wire.StoreState, error) {
+func (m *Participant) ReplaceCoordinator(store string, f wire.DecideRequest) (wire.StoreState, error) {
 	err := m.Catalog.Update(func(d *catalog.Data) error {
-		if d.Name(store).Repairing != f.Lost {
+		if d.Name(store).Replacing != f.Lost {
 			return nil
 		}
-		if s := d.Named(store); s != nil && !keeps(s.Managers, f.Coordinator) {
+		if s := d.Named(store); s != nil && !hasManager(s.Managers, f.Coordinator) {
 			return refuse(wire.CodeBadRequest, "home: %q does not keep %s", f.Coordinator, store)
 		}
 		if p := d.Name(store).Prepared; p != nil && p.Coordinator == f.Lost {
 			committed := slices.Contains(f.Committed, p.ID)
 			if committed {
-				m.install(d, p)
+				m.installOperation(d, p)
 			}
 			d.RecordDecision(decisionOf(p, committed), m.Now())
 		}
@@ -94,7 +94,7 @@ func (m *Machine) Decide(store string, f wire.Verdict) (wire.StoreState, error) 
 			s.Coordinator = f.Coordinator
 		}
 		d.SetName(store, func(n *catalog.Name) {
-			n.Repairing, n.Fenced = "", append(slices.Clone(n.Fenced), f.Lost)
+			n.Replacing, n.Fenced = "", append(slices.Clone(n.Fenced), f.Lost)
 		})
 		return nil
 	})

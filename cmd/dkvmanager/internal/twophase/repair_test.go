@@ -14,9 +14,9 @@ var ctx = context.Background()
 // fence has the survivors b and c fence a; all of them answer.
 func (f *fleet) fence() {
 	f.t.Helper()
-	lost := wire.Fence{Lost: f.all[0].self(), Survivors: []string{f.all[1].self(), f.all[2].self()}}
+	lost := wire.FenceRequest{Lost: f.all[0].self(), Survivors: []string{f.all[1].self(), f.all[2].self()}}
 	for _, m := range f.all[1:] {
-		if s, err := m.Fence(ctx, "OrdersStore", lost); err != nil || s.Repairing != lost.Lost {
+		if s, err := m.FenceCoordinator(ctx, "OrdersStore", lost); err != nil || s.Replacing != lost.Lost {
 			f.t.Fatalf("fence at %s: %+v, %v", m.host, s, err)
 		}
 	}
@@ -25,8 +25,8 @@ func (f *fleet) fence() {
 func (f *fleet) decide(committed ...string) {
 	f.t.Helper()
 	for _, m := range f.all[1:] {
-		s, err := m.Decide("OrdersStore", wire.Verdict{Lost: f.all[0].self(), Committed: committed, Coordinator: f.all[1].self()})
-		if err != nil || s.Repairing != "" || s.Prepared != nil || len(s.Fenced) != 1 {
+		s, err := m.ReplaceCoordinator("OrdersStore", wire.DecideRequest{Lost: f.all[0].self(), Committed: committed, Coordinator: f.all[1].self()})
+		if err != nil || s.Replacing != "" || s.Prepared != nil || len(s.Fenced) != 1 {
 			f.t.Fatalf("decide at %s: %+v, %v", m.host, s, err)
 		}
 	}
@@ -40,7 +40,7 @@ func TestALostHomeIsReplaced(t *testing.T) {
 	next := f.create(id(2), 2)
 	next.Action, next.Creation, next.BaseRevision, next.BaseOperation = wire.AddInstanceAction, id(1), 1, id(1)
 	_, err := f.all[1].Prepare(next)
-	f.refused(err, wire.CodeRepairUnfinished)
+	f.refused(err, wire.CodeReplacementUnfinished)
 	f.decide()
 	f.decide() // again changes nothing
 	for _, m := range f.all[1:] {
@@ -55,7 +55,7 @@ func TestALostHomeIsReplaced(t *testing.T) {
 	if err := back.Catalog.Update(startAll); err != nil {
 		t.Fatal(err)
 	}
-	if err := back.Tend(ctx); err != nil {
+	if err := back.Reconcile(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if local := back.store().Local["orders-1"]; local.Desired != wire.DesiredStopped {
@@ -90,7 +90,7 @@ func TestARepairDropsWhatNobodyHasCommitted(t *testing.T) {
 	c := f.create(id(1), 1)
 	f.prepare(c)
 	f.down[f.all[0].host] = true
-	_, err := f.all[1].Fence(ctx, "OrdersStore", wire.Fence{Lost: f.all[0].self()})
+	_, err := f.all[1].FenceCoordinator(ctx, "OrdersStore", wire.FenceRequest{Lost: f.all[0].self()})
 	f.refused(err, wire.CodeCoordinatorAlive)
 	f.now = f.now.Add(wire.ExpireAfter + coordinatorGrace + time.Second)
 	f.fence()
@@ -150,9 +150,9 @@ func TestAHomeThatAnswersIsNotLost(t *testing.T) {
 	f := newFleet(t)
 	f.prepare(f.create(id(1), 1))
 	f.now = f.now.Add(20 * time.Second)
-	_, err := f.all[1].Fence(ctx, "OrdersStore", wire.Fence{Lost: f.all[0].self()})
+	_, err := f.all[1].FenceCoordinator(ctx, "OrdersStore", wire.FenceRequest{Lost: f.all[0].self()})
 	f.refused(err, wire.CodeCoordinatorAlive)
-	_, err = f.all[0].Fence(ctx, "OrdersStore", wire.Fence{Lost: f.all[0].self()})
+	_, err = f.all[0].FenceCoordinator(ctx, "OrdersStore", wire.FenceRequest{Lost: f.all[0].self()})
 	f.refused(err, wire.CodeBadRequest)
 }
 
@@ -167,14 +167,14 @@ func TestAHomeThatOnlySeemsToAnswerIsLost(t *testing.T) {
 			f := newFleet(t)
 			c := f.create(id(1), 1)
 			f.prepare(c)
-			lost := wire.Fence{Lost: f.all[0].self(), Survivors: []string{f.all[1].self(), f.all[2].self()}}
+			lost := wire.FenceRequest{Lost: f.all[0].self(), Survivors: []string{f.all[1].self(), f.all[2].self()}}
 			lose(f.all[0])
 			f.now = f.now.Add(20 * time.Second)
-			_, err := f.all[1].Fence(ctx, "OrdersStore", lost)
+			_, err := f.all[1].FenceCoordinator(ctx, "OrdersStore", lost)
 			f.refused(err, wire.CodeCoordinatorAlive) // not long enough
 			f.now = f.now.Add(coordinatorGrace + 20*time.Second)
 			for _, m := range f.all[1:] {
-				if s, err := m.Fence(ctx, "OrdersStore", lost); err != nil || s.Repairing != lost.Lost {
+				if s, err := m.FenceCoordinator(ctx, "OrdersStore", lost); err != nil || s.Replacing != lost.Lost {
 					t.Errorf("fence at %s: %+v, %v", m.host, s, err)
 				}
 			}
@@ -197,7 +197,7 @@ func TestAManagerTakesWhatItMissed(t *testing.T) {
 	if err := away.Catalog.Update(forgetNames); err != nil {
 		t.Fatal(err)
 	}
-	if err := away.Tend(ctx); err != nil {
+	if err := away.Reconcile(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if s := away.store(); s.Revision != 2 || s.LastCommitted() != c.ID || len(s.Nodes) != 2 || s.Local["orders-3"] == nil {
@@ -212,10 +212,10 @@ func TestSettleAsksAtOnce(t *testing.T) {
 	if _, err := f.all[0].Commit(c.ID, 1); err != nil {
 		t.Fatal(err)
 	}
-	if s, err := f.all[1].Settle(ctx, "OrdersStore", ""); err != nil || s.Configuration == nil || s.Prepared != nil {
+	if s, err := f.all[1].ResolveStore(ctx, "OrdersStore", ""); err != nil || s.Configuration == nil || s.Prepared != nil {
 		t.Errorf("%+v, %v", s, err)
 	}
 	f.down[f.all[0].host] = true
-	_, err := f.all[2].Settle(ctx, "OrdersStore", "")
+	_, err := f.all[2].ResolveStore(ctx, "OrdersStore", "")
 	f.refused(err, wire.CodeCoordinatorSilent)
 }

@@ -12,25 +12,25 @@ import (
 
 // Resolve ends what can be ended: it lets go of what expired here, and asks the homes about everything
 // else that is pending. The error says which homes gave no answer; what they decide stays pending.
-func (m *Machine) Resolve(ctx context.Context) error {
-	all := []error{m.Expire()}
+func (m *Participant) Resolve(ctx context.Context) error {
+	all := []error{m.ExpireLeases()}
 	names := m.Catalog.Snapshot().Names
 	for _, key := range slices.Sorted(maps.Keys(names)) {
 		n := names[key]
 		switch p := n.Prepared; {
-		case p == nil, n.Repairing != "", n.Out:
+		case p == nil, n.Replacing != "", n.DeclaredLost:
 		case !m.coordinates(p):
-			all = append(all, m.follow(ctx, p))
+			all = append(all, m.followCoordinator(ctx, p))
 		default:
-			all = append(all, m.release(ctx, p))
+			all = append(all, m.dropReplaced(ctx, p))
 		}
 	}
 	return errors.Join(all...)
 }
 
-// follow does with a pending change what its home did. A home that does not know the operation has
+// followCoordinator does with a pending change what its home did. A home that does not know the operation has
 // undone it: it voted first, and no later operation passes while anyone still holds this one.
-func (m *Machine) follow(ctx context.Context, p *catalog.PreparedRecord) error {
+func (m *Participant) followCoordinator(ctx context.Context, p *catalog.PreparedRecord) error {
 	coordinator, err := m.Peers.State(ctx, urlOf(p.Managers, p.Coordinator), p.Store)
 	if err != nil {
 		return err
@@ -41,13 +41,13 @@ func (m *Machine) follow(ctx context.Context, p *catalog.PreparedRecord) error {
 	if coordinator.Suspect {
 		return nil // it may have forgotten what it decided
 	}
-	m.hear(p.ID)
-	if m.suspects(m.Catalog.Snapshot(), p.Store) {
-		return m.catchUp(p.Store, &coordinator)
+	m.touch(p.ID)
+	if m.isSuspect(m.Catalog.Snapshot(), p.Store) {
+		return m.recoverSuspect(p.Store, &coordinator)
 	}
 	if slices.Contains(coordinator.Fenced, m.self()) {
 		// What it held may be long superseded there: its vote stays, and the store goes on without it.
-		return m.Catalog.Update(func(d *catalog.Data) error { return leaveOut(d, p.Store) })
+		return m.Catalog.Update(func(d *catalog.Data) error { return markDeclaredLost(d, p.Store) })
 	}
 	switch coordinator.Of(p.ID) {
 	case wire.OperationPrepared:
@@ -55,7 +55,7 @@ func (m *Machine) follow(ctx context.Context, p *catalog.PreparedRecord) error {
 	case wire.OperationCommitted:
 		_, err = m.Commit(p.ID, p.Epoch)
 	default:
-		_, err = m.Abort(p.ID, wire.Abort{Store: p.Store, Epoch: p.Epoch})
+		_, err = m.Abort(p.ID, wire.AbortRequest{Store: p.Store, Epoch: p.Epoch})
 	}
 	var refused *wire.Result
 	if errors.As(err, &refused) && refused.Code != wire.CodeReadOnly {

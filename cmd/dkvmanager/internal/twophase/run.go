@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// tendEvery is how many rounds lie between two comparisons with the other managers.
-const tendEvery = 12
+// reconcileEvery is how many rounds lie between two comparisons with the other managers.
+const reconcileEvery = 12
 
 // Run resolves what is pending every so often, and compares its stores with the other managers' at once
 // and every twelfth time, until ctx is done. Neither waits for the other: a comparison takes long where many
 // managers are silent. Failed hears of those, once until they are others; it may be called by both at a time.
-func (m *Machine) Run(ctx context.Context, every time.Duration, failed func(error)) {
+func (m *Participant) Run(ctx context.Context, every time.Duration, failed func(error)) {
 	var both sync.WaitGroup
 	both.Go(func() { repeat(ctx, every, m.Resolve, failed) })
-	both.Go(func() { repeat(ctx, tendEvery*every, m.Tend, failed) })
+	both.Go(func() { repeat(ctx, reconcileEvery*every, m.Reconcile, failed) })
 	both.Wait()
 }
 

@@ -17,7 +17,7 @@ func (p mute) State(ctx context.Context, url, _ string) (wire.StoreState, error)
 	return wire.StoreState{}, fmt.Errorf("manager %s does not answer", url)
 }
 
-func (mute) Settle(context.Context, wire.Manager, string, string) error { return nil }
+func (mute) Resolve(context.Context, wire.Manager, string, string) error { return nil }
 
 // among is a manager that keeps a store with two others.
 func among(t *testing.T) (*fleet, *member) {

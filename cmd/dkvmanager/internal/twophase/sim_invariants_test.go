@@ -136,8 +136,8 @@ func (s *simulation) agree() {
 func (s *simulation) settled() {
 	for _, m := range s.managers {
 		for _, n := range m.disk.read(m.disk.durable).Names {
-			if n.Repairing != "" {
-				s.fail("I5: %s is still repairing without %s", m.host, n.Repairing)
+			if n.Replacing != "" {
+				s.fail("I5: %s is still repairing without %s", m.host, n.Replacing)
 			}
 			if n.Prepared != nil && !s.lost[n.Prepared.Store][m.disk.identity] {
 				s.fail("I5: %s still has %s of %s pending", m.host, n.Prepared.ID, n.Prepared.Store)

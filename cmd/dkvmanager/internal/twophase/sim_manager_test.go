@@ -20,7 +20,7 @@ type manager struct {
 	s       *simulation
 	disk    *disk
 	host    string
-	machine *Machine
+	machine *Participant
 	gone    bool // it does not come back
 	// committed and aborted are what became of operations here; nothing is ever taken out.
 	committed, aborted map[string]bool
@@ -46,8 +46,8 @@ func (m *manager) start() {
 		}
 		for round := 0; ; round++ {
 			_ = m.machine.Resolve(context.Background()) // a home that is silent is part of the game
-			if round%tendEvery == 0 {
-				_ = m.machine.Tend(context.Background())
+			if round%reconcileEvery == 0 {
+				_ = m.machine.Reconcile(context.Background())
 			}
 			if m.s.weak.expireAnywhere {
 				m.dropOld()
@@ -85,7 +85,7 @@ func (m *manager) serve(r runner.Request) runner.Reply {
 	case verb == "commit":
 		op, err = m.commit(id, query.Get("epoch"))
 	case verb == "abort":
-		var body wire.Abort
+		var body wire.AbortRequest
 		m.s.decode(r.Body, &body)
 		op, err = m.machine.Abort(id, body)
 	case verb == "renew":
@@ -108,15 +108,15 @@ func (m *manager) serveStore(path string, r runner.Request, query url.Values) ru
 	case query.Get("to") != m.disk.identity:
 		err = WrongManager(m.disk.identity)
 	case verb == "settle":
-		state, err = m.machine.Settle(ctx, store, query.Get("home"))
+		state, err = m.machine.ResolveStore(ctx, store, query.Get("home"))
 	case verb == "fence":
-		var body wire.Fence
+		var body wire.FenceRequest
 		m.s.decode(r.Body, &body)
-		state, err = m.machine.Fence(ctx, store, body)
+		state, err = m.machine.FenceCoordinator(ctx, store, body)
 	case verb == "decide":
-		var body wire.Verdict
+		var body wire.DecideRequest
 		m.s.decode(r.Body, &body)
-		state, err = m.machine.Decide(store, body)
+		state, err = m.machine.ReplaceCoordinator(store, body)
 	default:
 		m.s.fail("a path that no manager has: %s", r.Path)
 	}

@@ -130,13 +130,13 @@ func (m *manager) State(_ context.Context, url, store string) (wire.StoreState, 
 	return m.ask(url, func(to *manager) (wire.StoreState, error) { return to.machine.State(store) })
 }
 
-// Settle tells on behalf of a manager.
-func (m *manager) Settle(ctx context.Context, w wire.Manager, store, coordinator string) error {
+// Resolve tells on behalf of a manager.
+func (m *manager) Resolve(ctx context.Context, w wire.Manager, store, coordinator string) error {
 	_, err := m.ask(w.URL, func(to *manager) (wire.StoreState, error) {
 		if w.Identity != to.disk.identity {
 			return wire.StoreState{}, WrongManager(to.disk.identity)
 		}
-		return to.machine.Settle(ctx, store, coordinator)
+		return to.machine.ResolveStore(ctx, store, coordinator)
 	})
 	return err
 }

@@ -87,7 +87,7 @@ func (s *simulation) suspectCoordinator(store string) string {
 		p, c := d.Name(store).Prepared, d.Stores[store]
 		for _, coordinator := range s.managers {
 			decides := p != nil && p.Coordinator == coordinator.disk.identity || c != nil && c.Coordinator == coordinator.disk.identity
-			if decides && !s.lost[store][m.disk.identity] && coordinator.machine.suspects(coordinator.disk.Snapshot(), store) {
+			if decides && !s.lost[store][m.disk.identity] && coordinator.machine.isSuspect(coordinator.disk.Snapshot(), store) {
 				return coordinator.disk.identity
 			}
 		}
@@ -98,8 +98,8 @@ func (s *simulation) suspectCoordinator(store string) string {
 // repairing is the manager that any other has begun to give up.
 func (s *simulation) repairing(store string) string {
 	for _, m := range s.managers {
-		if n := m.disk.read(m.disk.durable).Name(store); n.Repairing != "" {
-			return n.Repairing
+		if n := m.disk.read(m.disk.durable).Name(store); n.Replacing != "" {
+			return n.Replacing
 		}
 	}
 	return ""

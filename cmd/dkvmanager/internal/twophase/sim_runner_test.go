@@ -88,7 +88,7 @@ func (s *simulation) plan() (*wire.Operation, []*manager) {
 	default:
 		c.Action = wire.AddInstanceAction
 		m := s.managers[s.rng.IntN(len(s.managers))]
-		if !keeps(c.Managers, m.disk.identity) {
+		if !hasManager(c.Managers, m.disk.identity) {
 			c.Managers = append(slices.Clone(c.Managers), m.keeper())
 		}
 		c.Nodes = wire.AssignRoles(append(slices.Clone(now.Nodes), s.node(m)))

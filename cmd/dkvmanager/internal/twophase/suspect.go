@@ -14,34 +14,34 @@ import (
 // part in what is decided about a store until the store's home has told it how the store is; where it is
 // the home itself it decides nothing, and counts as lost.
 
-// suspects says whether this manager may have forgotten a vote about a store. About names that it does
+// isSuspect says whether this manager may have forgotten a vote about a store. About names that it does
 // not know it can ask nobody: there it is suspect until it is started with a whole catalog.
-func (m *Machine) suspects(d *catalog.Data, store string) bool {
-	return slices.Contains(d.Doubtful, strings.ToLower(store)) || m.Suspect && d.Named(store) == nil
+func (m *Participant) isSuspect(d *catalog.Data, store string) bool {
+	return slices.Contains(d.SuspectStores, strings.ToLower(store)) || m.Suspect && d.Named(store) == nil
 }
 
-// doubtAll keeps, also for the starts to come, that every store is doubtful, and all that is being voted for.
-func doubtAll(d *catalog.Data) {
+// markAllSuspect keeps, also for the starts to come, that every store is doubtful, and all that is being voted for.
+func markAllSuspect(d *catalog.Data) {
 	for name := range d.Stores {
-		d.Doubtful = append(d.Doubtful, strings.ToLower(name))
+		d.SuspectStores = append(d.SuspectStores, strings.ToLower(name))
 	}
 	for key, n := range d.Names {
 		if n.Prepared != nil {
-			d.Doubtful = append(d.Doubtful, key)
+			d.SuspectStores = append(d.SuspectStores, key)
 		}
 	}
-	slices.Sort(d.Doubtful)
-	d.Doubtful = slices.Compact(d.Doubtful)
+	slices.Sort(d.SuspectStores)
+	d.SuspectStores = slices.Compact(d.SuspectStores)
 }
 
-// trust ends the doubt about a store.
-func trust(d *catalog.Data, store string) {
-	d.Doubtful = slices.DeleteFunc(d.Doubtful, func(key string) bool { return key == strings.ToLower(store) })
+// clearSuspect ends the doubt about a store.
+func clearSuspect(d *catalog.Data, store string) {
+	d.SuspectStores = slices.DeleteFunc(d.SuspectStores, func(key string) bool { return key == strings.ToLower(store) })
 }
 
 // checkSuspect refuses to vote, and to decide, by a memory that may have a gap.
-func (m *Machine) checkSuspect(d *catalog.Data, store string) *wire.Result {
-	if !m.suspects(d, store) {
+func (m *Participant) checkSuspect(d *catalog.Data, store string) *wire.Result {
+	if !m.isSuspect(d, store) {
 		return nil
 	}
 	r := refuse(wire.CodeSuspect, "manager %s had to fall back to an older generation of its catalog, and may have forgotten what it voted for of %s", m.self(), store)
@@ -49,24 +49,24 @@ func (m *Machine) checkSuspect(d *catalog.Data, store string) *wire.Result {
 	return r
 }
 
-// catchUp takes a store whole from its home, and with it how everything ended that this manager held. One
+// recoverSuspect takes a store whole from its home, and with it how everything ended that this manager held. One
 // that has no more of the store than a vote may not be to keep it.
-func (m *Machine) catchUp(store string, there *wire.StoreState) error {
+func (m *Participant) recoverSuspect(store string, there *wire.StoreState) error {
 	err := m.Catalog.Update(func(d *catalog.Data) error {
 		n, s := d.Name(store), d.Stores[store]
 		coordinator := s != nil && there.Manager == s.Coordinator || s == nil && n.Prepared != nil && there.Manager == n.Prepared.Coordinator
-		if !coordinator || there.Prepared != nil || there.Repairing != "" {
+		if !coordinator || there.Prepared != nil || there.Replacing != "" {
 			return nil
 		}
 		switch c := there.Configuration; {
-		case c != nil && keeps(c.Managers, m.self()):
+		case c != nil && hasManager(c.Managers, m.self()):
 			if s != nil && s.Creation != c.Creation { // removed and created anew since the older generation
 				d.RemoveStore(store)
 				s = nil
 			}
-			m.take(d, store, c, how{founding: s == nil && c.Revision == 1})
+			m.installConfiguration(d, store, c, installOptions{founding: s == nil && c.Revision == 1})
 		case s != nil && c == nil && there.Removed != "":
-			Remove(d, store, there.Removed)
+			RemoveStore(d, store, there.Removed)
 		case s != nil:
 			return nil
 		}
@@ -74,18 +74,18 @@ func (m *Machine) catchUp(store string, there *wire.StoreState) error {
 			d.RecordDecision(decisionOf(n.Prepared, there.Of(n.Prepared.ID) == wire.OperationCommitted), m.Now())
 		}
 		d.SetName(store, func(n *catalog.Name) { n.Epoch = max(n.Epoch, there.Epoch) })
-		trust(d, store)
+		clearSuspect(d, store)
 		return nil
 	})
-	m.hear(suspicion(store))
+	m.touch(suspectKey(store))
 	return err
 }
 
-// release drops a change of a new store that this manager, as its home, can't decide about, once the others
+// dropReplaced drops a change of a new store that this manager, as its home, can't decide about, once the others
 // have decided without it. They decide when it was declared lost.
-func (m *Machine) release(ctx context.Context, p *catalog.PreparedRecord) error {
+func (m *Participant) dropReplaced(ctx context.Context, p *catalog.PreparedRecord) error {
 	d := m.Catalog.Snapshot()
-	if !m.suspects(d, p.Store) || d.Named(p.Store) != nil { // with a store, Tend learns it
+	if !m.isSuspect(d, p.Store) || d.Named(p.Store) != nil { // with a store, Tend learns it
 		return nil
 	}
 	var all []error
@@ -97,7 +97,7 @@ func (m *Machine) release(ctx context.Context, p *catalog.PreparedRecord) error 
 		if err == nil && there.Manager == w.Identity && slices.Contains(there.Fenced, m.self()) {
 			return m.Catalog.Update(func(d *catalog.Data) error {
 				d.RecordDecision(decisionOf(p, false), m.Now())
-				trust(d, p.Store)
+				clearSuspect(d, p.Store)
 				return nil
 			})
 		}
@@ -106,5 +106,5 @@ func (m *Machine) release(ctx context.Context, p *catalog.PreparedRecord) error 
 	return errors.Join(all...)
 }
 
-// suspicion is what the silence of a suspect store's home is measured under.
-func suspicion(store string) string { return "suspect " + strings.ToLower(store) }
+// suspectKey is what the silence of a suspect store's home is measured under.
+func suspectKey(store string) string { return "suspect " + strings.ToLower(store) }

@@ -36,7 +36,7 @@ func TestASuspectManagerIsSilentUntilItsHomeHasSpoken(t *testing.T) {
 	_, err = away.Prepare(later)
 	f.refused(err, wire.CodeSuspect)
 
-	if err := away.Tend(ctx); err != nil { // its home still holds the change: what it will be is not known
+	if err := away.Reconcile(ctx); err != nil { // its home still holds the change: what it will be is not known
 		t.Fatal(err)
 	}
 	_, err = away.Prepare(later)
@@ -46,7 +46,7 @@ func TestASuspectManagerIsSilentUntilItsHomeHasSpoken(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := away.Tend(ctx); err != nil {
+	if err := away.Reconcile(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if s := away.store(); s.LastCommitted() != c.ID {
@@ -76,12 +76,12 @@ func TestASuspectSurvivorFencesOnlyASilentHome(t *testing.T) {
 	f := newFleet(t)
 	f.made()
 	f.all[1].doubt(func(*catalog.Data) error { return nil })
-	lost := wire.Fence{Lost: f.all[0].self()}
+	lost := wire.FenceRequest{Lost: f.all[0].self()}
 	f.down[f.all[0].host] = true
-	_, err := f.all[1].Fence(ctx, "OrdersStore", lost)
+	_, err := f.all[1].FenceCoordinator(ctx, "OrdersStore", lost)
 	f.refused(err, wire.CodeCoordinatorAlive)
 	f.now = f.now.Add(wire.ExpireAfter + coordinatorGrace + time.Second)
-	if s, err := f.all[1].Fence(ctx, "OrdersStore", lost); err != nil || !s.Suspect {
+	if s, err := f.all[1].FenceCoordinator(ctx, "OrdersStore", lost); err != nil || !s.Suspect {
 		t.Errorf("%+v, %v", s, err)
 	}
 }
@@ -92,7 +92,7 @@ func TestSuspicionOutlivesARestart(t *testing.T) {
 	c := f.narrowed()
 	f.prepare(c)
 	coordinator := f.all[0]
-	if err := coordinator.Catalog.Update(func(d *catalog.Data) error { doubtAll(d); return nil }); err != nil {
+	if err := coordinator.Catalog.Update(func(d *catalog.Data) error { markAllSuspect(d); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	coordinator.open() // with a whole catalog by now
@@ -101,7 +101,7 @@ func TestSuspicionOutlivesARestart(t *testing.T) {
 	if got := coordinator.state(c.ID); got != wire.OperationPrepared {
 		t.Errorf("it decided that the operation is %s", got)
 	}
-	_, err := coordinator.Abort(c.ID, wire.Abort{Store: c.Store, Epoch: c.Epoch})
+	_, err := coordinator.Abort(c.ID, wire.AbortRequest{Store: c.Store, Epoch: c.Epoch})
 	f.refused(err, wire.CodeSuspect)
 	if got := f.all[1].state(c.ID); got != wire.OperationPrepared {
 		t.Errorf("another one took its word: %s", got)
@@ -113,7 +113,7 @@ func TestAVoteThatWasLeftIsDoubtfulToo(t *testing.T) {
 	c := f.create(id(1), 1)
 	f.prepare(c)
 	coordinator := f.all[0]
-	if err := coordinator.Catalog.Update(func(d *catalog.Data) error { doubtAll(d); return nil }); err != nil {
+	if err := coordinator.Catalog.Update(func(d *catalog.Data) error { markAllSuspect(d); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	coordinator.open() // it may have committed in the generation that was lost
@@ -142,13 +142,13 @@ func TestASuspectVoterFollowsTheHome(t *testing.T) {
 			if _, err := f.all[0].Commit(c.ID, c.Epoch); err != nil {
 				t.Fatal(err)
 			}
-		} else if _, err := f.all[0].Abort(c.ID, wire.Abort{Store: c.Store, Epoch: c.Epoch}); err != nil {
+		} else if _, err := f.all[0].Abort(c.ID, wire.AbortRequest{Store: c.Store, Epoch: c.Epoch}); err != nil {
 			t.Fatal(err)
 		}
 		if err := away.Resolve(ctx); err != nil || away.state(c.ID) != want || (away.store() != nil) != committed {
 			t.Errorf("want %s: it has %s and %+v, %v", want, away.state(c.ID), away.store(), err)
 		}
-		if len(away.Catalog.Snapshot().Doubtful) > 0 {
+		if len(away.Catalog.Snapshot().SuspectStores) > 0 {
 			t.Error("it is still in doubt")
 		}
 	}
@@ -159,7 +159,7 @@ func TestWithTheStoreItsDoubtGoes(t *testing.T) {
 	f.made()
 	away := f.all[2]
 	away.doubt(func(*catalog.Data) error { return nil })
-	err := away.Catalog.Update(func(d *catalog.Data) error { Remove(d, "OrdersStore", ""); return nil })
+	err := away.Catalog.Update(func(d *catalog.Data) error { RemoveStore(d, "OrdersStore", ""); return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func TestASuspectHomeLetsGoOfWhatTheOthersHaveDropped(t *testing.T) {
 	c := f.create(id(1), 1)
 	f.prepare(c)
 	coordinator := f.all[0]
-	if err := coordinator.Catalog.Update(func(d *catalog.Data) error { doubtAll(d); return nil }); err != nil {
+	if err := coordinator.Catalog.Update(func(d *catalog.Data) error { markAllSuspect(d); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	f.now = f.now.Add(wire.ExpireAfter + coordinatorGrace + time.Second)
@@ -188,7 +188,7 @@ func TestASuspectHomeLetsGoOfWhatTheOthersHaveDropped(t *testing.T) {
 		t.Errorf("after the repair: %s, %v", coordinator.state(c.ID), err)
 	}
 	coordinator.open()
-	if got := coordinator.Catalog.Snapshot().Doubtful; len(got) > 0 {
+	if got := coordinator.Catalog.Snapshot().SuspectStores; len(got) > 0 {
 		t.Errorf("it still doubts %v", got)
 	}
 }
@@ -198,9 +198,9 @@ func TestAManagerThatIsOutCanRemoveWhatItHeld(t *testing.T) {
 	f.made()
 	f.prepare(f.narrowed())
 	away := f.all[2]
-	away.named(func(n *catalog.Name) { n.Out = true })
-	err := away.Catalog.Update(func(d *catalog.Data) error { Remove(d, "OrdersStore", ""); return nil })
-	if n := away.Catalog.Snapshot().Name("OrdersStore"); err != nil || n.Prepared != nil || n.Out {
+	away.named(func(n *catalog.Name) { n.DeclaredLost = true })
+	err := away.Catalog.Update(func(d *catalog.Data) error { RemoveStore(d, "OrdersStore", ""); return nil })
+	if n := away.Catalog.Snapshot().Name("OrdersStore"); err != nil || n.Prepared != nil || n.DeclaredLost {
 		t.Errorf("%+v, %v", n, err)
 	}
 }
@@ -209,14 +209,14 @@ func TestASuspectHomeCanBeReplaced(t *testing.T) {
 	f := newFleet(t)
 	f.made()
 	f.all[0].doubt(func(*catalog.Data) error { return nil })
-	_, err := f.all[1].Settle(ctx, "OrdersStore", "")
+	_, err := f.all[1].ResolveStore(ctx, "OrdersStore", "")
 	f.refused(err, wire.CodeCoordinatorSilent)
 	f.fence()
 	f.decide()
-	if err := f.all[0].Tend(ctx); err != nil {
+	if err := f.all[0].Reconcile(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if !f.all[0].Catalog.Snapshot().Name("OrdersStore").Out {
+	if !f.all[0].Catalog.Snapshot().Name("OrdersStore").DeclaredLost {
 		t.Error("the old home does not know that it is out")
 	}
 }
@@ -242,7 +242,7 @@ func TestSuspect_TakesTheStoreThatWasCreatedAnew(t *testing.T) {
 		s.Epoch = 1
 		return nil
 	})
-	if err := away.Tend(ctx); err != nil {
+	if err := away.Reconcile(ctx); err != nil {
 		t.Fatal(err)
 	}
 	d := away.Catalog.Snapshot()

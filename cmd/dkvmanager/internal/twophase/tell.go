@@ -10,8 +10,8 @@ import (
 
 // Operation says what has become of an operation here. Without trace of it the state is unknown. What
 // has expired is let go first: others follow this answer, so it has to be durable.
-func (m *Machine) Operation(id string) (wire.OperationStatus, error) {
-	if err := m.Expire(); err != nil {
+func (m *Participant) Operation(id string) (wire.OperationStatus, error) {
+	if err := m.ExpireLeases(); err != nil {
 		return wire.OperationStatus{}, err
 	}
 	d := m.Catalog.Snapshot()
@@ -25,7 +25,7 @@ func (m *Machine) Operation(id string) (wire.OperationStatus, error) {
 }
 
 // Operations lists by store what is pending and what was decided.
-func (m *Machine) Operations() []wire.OperationStatus {
+func (m *Participant) Operations() []wire.OperationStatus {
 	d := m.Catalog.Snapshot()
 	out := []wire.OperationStatus{}
 	for _, key := range slices.Sorted(maps.Keys(d.Names)) {
@@ -41,15 +41,15 @@ func (m *Machine) Operations() []wire.OperationStatus {
 }
 
 // State says what this manager has of a store. What has expired is let go first.
-func (m *Machine) State(store string) (wire.StoreState, error) {
-	if err := m.Expire(); err != nil {
+func (m *Participant) State(store string) (wire.StoreState, error) {
+	if err := m.ExpireLeases(); err != nil {
 		return wire.StoreState{}, err
 	}
 	d := m.Catalog.Snapshot()
 	n := d.Name(store)
 	out := wire.StoreState{
 		Manager: m.self(), Store: store, Epoch: n.Epoch, Removed: n.Removed, Prepared: m.PreparedOf(d, store),
-		Fenced: n.Fenced, Repairing: n.Repairing, Suspect: m.suspects(d, store),
+		Fenced: n.Fenced, Replacing: n.Replacing, Suspect: m.isSuspect(d, store),
 	}
 	if s := d.Stores[store]; s != nil {
 		out.Configuration = s.Configuration()
@@ -61,7 +61,7 @@ func (m *Machine) State(store string) (wire.StoreState, error) {
 }
 
 // PreparedOf is the change of a store that is not decided, or nil.
-func (m *Machine) PreparedOf(d *catalog.Data, store string) *wire.OperationStatus {
+func (m *Participant) PreparedOf(d *catalog.Data, store string) *wire.OperationStatus {
 	p := d.Name(store).Prepared
 	if p == nil {
 		return nil
@@ -70,7 +70,7 @@ func (m *Machine) PreparedOf(d *catalog.Data, store string) *wire.OperationStatu
 	return &op
 }
 
-func (m *Machine) preparedStatus(p *catalog.PreparedRecord) wire.OperationStatus {
+func (m *Participant) preparedStatus(p *catalog.PreparedRecord) wire.OperationStatus {
 	since := p.Since
 	return wire.OperationStatus{
 		ID: p.ID, State: wire.OperationPrepared, Manager: m.self(), Action: p.Action, Store: p.Store,
@@ -78,7 +78,7 @@ func (m *Machine) preparedStatus(p *catalog.PreparedRecord) wire.OperationStatus
 	}
 }
 
-func (m *Machine) decisionStatus(x *catalog.DecisionRecord) wire.OperationStatus {
+func (m *Participant) decisionStatus(x *catalog.DecisionRecord) wire.OperationStatus {
 	state := wire.OperationAborted
 	if x.Committed {
 		state = wire.OperationCommitted

@@ -11,10 +11,10 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Tend compares this manager's stores with what the other managers have: it takes what it missed from a
+// Reconcile compares this manager's stores with what the other managers have: it takes what it missed from a
 // store's home, learns when it was declared lost while it was away, and reminds those that have forgotten a
 // store of which it is the home. The error says who gave no answer.
-func (m *Machine) Tend(ctx context.Context) error {
+func (m *Participant) Reconcile(ctx context.Context) error {
 	silent := map[string]error{} // by URL: one that does not answer is asked once a round
 	stores := m.Catalog.Snapshot().Stores
 	for _, name := range slices.Sorted(maps.Keys(stores)) {
@@ -31,10 +31,10 @@ func (m *Machine) Tend(ctx context.Context) error {
 			if there.Manager != w.Identity {
 				continue // another manager under that address
 			}
-			if err := m.compare(name, &there); err != nil {
+			if err := m.reconcileStore(name, &there); err != nil {
 				return err
 			}
-			if err := m.remind(ctx, w, name, &there); err != nil {
+			if err := m.notifyLostVote(ctx, w, name, &there); err != nil {
 				silent[w.URL] = err
 			}
 		}
@@ -46,55 +46,55 @@ func (m *Machine) Tend(ctx context.Context) error {
 	return errors.Join(all...)
 }
 
-// compare does what another manager's state of a store calls for.
-func (m *Machine) compare(store string, there *wire.StoreState) error {
+// reconcileStore does what another manager's state of a store calls for.
+func (m *Participant) reconcileStore(store string, there *wire.StoreState) error {
 	d := m.Catalog.Snapshot()
 	n, s := d.Name(store), d.Stores[store]
 	switch {
-	case s == nil || n.Out:
+	case s == nil || n.DeclaredLost:
 		return nil
 	case slices.Contains(there.Fenced, m.self()):
-		return m.Catalog.Update(func(d *catalog.Data) error { return leaveOut(d, store) })
+		return m.Catalog.Update(func(d *catalog.Data) error { return markDeclaredLost(d, store) })
 	case there.Suspect:
 		return nil
-	case m.suspects(d, store):
-		return m.catchUp(store, there)
-	case !m.missed(&n, s, there):
+	case m.isSuspect(d, store):
+		return m.recoverSuspect(store, there)
+	case !m.isBehind(&n, s, there):
 		return nil
 	}
 	return m.Catalog.Update(func(d *catalog.Data) error {
 		n, s := d.Name(store), d.Stores[store]
-		if s == nil || !m.missed(&n, s, there) {
+		if s == nil || !m.isBehind(&n, s, there) {
 			return nil
 		}
 		if there.Configuration == nil {
-			Remove(d, store, there.Removed)
+			RemoveStore(d, store, there.Removed)
 		} else {
-			m.take(d, store, there.Configuration, how{})
+			m.installConfiguration(d, store, there.Configuration, installOptions{})
 		}
 		d.SetName(store, func(n *catalog.Name) { n.Epoch = max(n.Epoch, there.Epoch) })
 		return nil
 	})
 }
 
-// missed says whether a store's home has another configuration, which this manager is to take.
-func (m *Machine) missed(n *catalog.Name, s *catalog.Store, there *wire.StoreState) bool {
+// isBehind says whether a store's home has another configuration, which this manager is to take.
+func (m *Participant) isBehind(n *catalog.Name, s *catalog.Store, there *wire.StoreState) bool {
 	switch {
-	case there.Manager != s.Coordinator, n.Prepared != nil, n.Repairing != "", n.Out, slices.Contains(n.Fenced, s.Coordinator):
+	case there.Manager != s.Coordinator, n.Prepared != nil, n.Replacing != "", n.DeclaredLost, slices.Contains(n.Fenced, s.Coordinator):
 		return false
-	case there.Prepared != nil, there.Repairing != "", there.Epoch < n.Epoch:
+	case there.Prepared != nil, there.Replacing != "", there.Epoch < n.Epoch:
 		return false
 	case there.Configuration == nil:
 		return there.Removed != "" && there.Epoch > s.Epoch
 	}
 	c := there.Configuration
-	return keeps(c.Managers, m.self()) && c.Creation == s.Creation && (c.Revision != s.Revision || c.LastOperation != s.LastCommitted())
+	return hasManager(c.Managers, m.self()) && c.Creation == s.Creation && (c.Revision != s.Revision || c.LastOperation != s.LastCommitted())
 }
 
-// leaveOut keeps, durably, that this manager was declared lost: the store goes on without it, so its own
+// markDeclaredLost keeps, durably, that this manager was declared lost: the store goes on without it, so its own
 // instances stop. Their data stays until the store is removed here.
-func leaveOut(d *catalog.Data, store string) error {
-	d.SetName(store, func(n *catalog.Name) { n.Out = true })
+func markDeclaredLost(d *catalog.Data, store string) error {
+	d.SetName(store, func(n *catalog.Name) { n.DeclaredLost = true })
 	if s := d.Stores[store]; s != nil {
 		for _, l := range s.Local {
 			l.Desired = wire.DesiredStopped
@@ -103,20 +103,20 @@ func leaveOut(d *catalog.Data, store string) error {
 	return nil
 }
 
-// Settle ends what can be ended of one store, at once: what has expired here, and what its home has
+// ResolveStore ends what can be ended of one store, at once: what has expired here, and what its home has
 // decided. It takes what was missed. Home is the URL of the store's home, for a manager that has forgotten
 // the store; it may be empty.
-func (m *Machine) Settle(ctx context.Context, store, coordinator string) (wire.StoreState, error) {
-	if err := m.Expire(); err != nil {
+func (m *Participant) ResolveStore(ctx context.Context, store, coordinator string) (wire.StoreState, error) {
+	if err := m.ExpireLeases(); err != nil {
 		return wire.StoreState{}, err
 	}
-	if err := m.recall(ctx, store, coordinator); err != nil {
+	if err := m.recoverLostVote(ctx, store, coordinator); err != nil {
 		return wire.StoreState{}, err
 	}
 	d := m.Catalog.Snapshot()
 	n := d.Name(store)
-	if n.Prepared != nil && !m.coordinates(n.Prepared) && n.Repairing == "" {
-		if err := m.follow(ctx, n.Prepared); err != nil {
+	if n.Prepared != nil && !m.coordinates(n.Prepared) && n.Replacing == "" {
+		if err := m.followCoordinator(ctx, n.Prepared); err != nil {
 			return wire.StoreState{}, coordinatorSilent(err)
 		}
 	}
@@ -128,7 +128,7 @@ func (m *Machine) Settle(ctx context.Context, store, coordinator string) (wire.S
 		if there.Suspect {
 			return wire.StoreState{}, coordinatorSilent(fmt.Errorf("%s had to fall back to an older catalog, and decides nothing", urlOf(s.Managers, s.Coordinator)))
 		}
-		if err := m.compare(store, &there); err != nil {
+		if err := m.reconcileStore(store, &there); err != nil {
 			return wire.StoreState{}, err
 		}
 	}

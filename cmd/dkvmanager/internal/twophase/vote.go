@@ -8,14 +8,14 @@ import (
 
 // Preflight says what would speak against a change, everything at once, and writes nothing. The answer
 // has the highest epoch seen and names the nodes that this manager takes for its own.
-func (m *Machine) Preflight(c wire.Operation) (wire.OperationStatus, error) {
-	if err := CheckForm(&c); err != nil {
+func (m *Participant) Preflight(c wire.Operation) (wire.OperationStatus, error) {
+	if err := Validate(&c); err != nil {
 		return wire.OperationStatus{}, err
 	}
 	d := m.Catalog.Snapshot()
-	m.lapse(d, c.Store)
+	m.expireLease(d, c.Store)
 	if problems := m.check(d, &c); len(problems) > 0 {
-		return wire.OperationStatus{}, together(problems)
+		return wire.OperationStatus{}, mergeRefusals(problems)
 	}
 	return wire.OperationStatus{
 		ID: c.ID, State: wire.OperationUnknown, Manager: m.self(),
@@ -25,15 +25,15 @@ func (m *Machine) Preflight(c wire.Operation) (wire.OperationStatus, error) {
 
 // Prepare votes for a change, and has made the vote durable when it returns without an error. The same
 // change again gets the same answer; with a higher epoch it raises that of the vote.
-func (m *Machine) Prepare(c wire.Operation) (wire.OperationStatus, error) {
-	if err := CheckForm(&c); err != nil {
+func (m *Participant) Prepare(c wire.Operation) (wire.OperationStatus, error) {
+	if err := Validate(&c); err != nil {
 		return wire.OperationStatus{}, err
 	}
 	_ = failpoint.At("prepare.received")
 	var answer wire.OperationStatus
 	err := m.Catalog.Update(func(d *catalog.Data) error {
 		failpoint.Enter("prepare")
-		m.lapse(d, c.Store)
+		m.expireLease(d, c.Store)
 		p, err := m.vote(d, &c)
 		if err == nil && p != nil {
 			d.SetName(c.Store, func(n *catalog.Name) { n.Prepared, n.Epoch = p, max(n.Epoch, p.Epoch) })
@@ -44,14 +44,14 @@ func (m *Machine) Prepare(c wire.Operation) (wire.OperationStatus, error) {
 		return err
 	})
 	if err == nil && answer.State == wire.OperationPrepared {
-		m.hear(c.ID)
+		m.touch(c.ID)
 	}
 	_ = failpoint.At("prepare.durable")
 	return answer, err
 }
 
 // vote is the pending change that a prepare makes or finds; nil where the operation is committed.
-func (m *Machine) vote(d *catalog.Data, c *wire.Operation) (*catalog.PreparedRecord, error) {
+func (m *Participant) vote(d *catalog.Data, c *wire.Operation) (*catalog.PreparedRecord, error) {
 	digest := c.Digest()
 	if x := d.Decision(c.ID); x != nil {
 		switch {
@@ -71,7 +71,7 @@ func (m *Machine) vote(d *catalog.Data, c *wire.Operation) (*catalog.PreparedRec
 	}
 	if p == nil {
 		if problems := m.check(d, c); len(problems) > 0 {
-			return nil, together(problems)
+			return nil, mergeRefusals(problems)
 		}
 		if seen := d.Name(c.Store).Epoch; c.Epoch <= seen {
 			return nil, m.stale(c, seen)
@@ -97,7 +97,7 @@ func CheckEpoch(d *catalog.Data, store string, epoch uint64) error {
 	return nil
 }
 
-func (m *Machine) stale(c *wire.Operation, seen uint64) *wire.Result {
+func (m *Participant) stale(c *wire.Operation, seen uint64) *wire.Result {
 	r := refuse(wire.CodeStaleEpoch, "manager %s has seen epoch %d of %s, the operation has %d: prepare it again everywhere, above that", m.self(), seen, c.Store, c.Epoch)
 	r.Epoch = seen
 	return r
