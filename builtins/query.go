@@ -64,11 +64,11 @@ func (r *Run) getStore(c *runtime.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	glance := wire.GlanceAtAll
+	glance := wire.ParseStoreSummaries
 	if c.Has("name") {
-		glance = func(description []byte) ([]wire.Glance, error) {
-			store, err := wire.GlanceAt(description)
-			return []wire.Glance{store}, err
+		glance = func(description []byte) ([]wire.StoreSummary, error) {
+			store, err := wire.ParseStoreSummary(description)
+			return []wire.StoreSummary{store}, err
 		}
 	}
 	items := make([]any, 0, len(all))
@@ -105,7 +105,7 @@ var storeType = &runtime.RecordType{Name: "store row", Doc: "A store as one mana
 	{Name: "instances", Type: "list of instance", Doc: "the topology, with the state of the manager's own instances"},
 }}
 
-func storeRecord(at fanout.Endpoint, s *wire.Glance) runtime.Record {
+func storeRecord(at fanout.Endpoint, s *wire.StoreSummary) runtime.Record {
 	return runtime.Record{Type: storeType, Get: func(field string) any {
 		switch field {
 		case "manager":

@@ -80,7 +80,7 @@ func TestSweepOverManyFaults(t *testing.T) {
 			t.Errorf("%s, which should %q: %+v, error %v", f.Address(i), f.Fault(i), a, a.Err)
 		}
 		if class == "" {
-			if stores, err := wire.GlanceAtAll(a.Body); err != nil || len(stores) != 1 || stores[0].Name != Seeded {
+			if stores, err := wire.ParseStoreSummaries(a.Body); err != nil || len(stores) != 1 || stores[0].Name != Seeded {
 				t.Errorf("%s: %v, error %v", f.Address(i), stores, err)
 			}
 			good++

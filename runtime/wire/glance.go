@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// Glance is what a list of stores shows of a store before anybody asks for its instances.
-type Glance struct {
+// StoreSummary is what a list of stores shows of a store before anybody asks for its instances.
+type StoreSummary struct {
 	Name     string
 	Status   StoreStatus
 	Revision uint64
@@ -16,10 +16,10 @@ type Glance struct {
 	description             []byte
 }
 
-// GlanceAt reads the description of one store.
-func GlanceAt(description []byte) (Glance, error) {
+// ParseStoreSummary reads the description of one store.
+func ParseStoreSummary(description []byte) (StoreSummary, error) {
 	s := scanner{in: description}
-	g, err := s.glance()
+	g, err := s.summary()
 	if err == nil {
 		err = s.end()
 	}
@@ -29,12 +29,12 @@ func GlanceAt(description []byte) (Glance, error) {
 // maxStores bounds a list of stores: in memory one takes many times what it takes in a list of empty ones.
 const maxStores = 1 << 17
 
-// GlanceAtAll reads a list of stores. The list is kept by what comes back.
-func GlanceAtAll(list []byte) ([]Glance, error) {
+// ParseStoreSummaries reads a list of stores. The list is kept by what comes back.
+func ParseStoreSummaries(list []byte) ([]StoreSummary, error) {
 	s := scanner{in: list}
-	var out []Glance
+	var out []StoreSummary
 	err := s.array(func() error {
-		g, err := s.glance()
+		g, err := s.summary()
 		if err == nil && g.Name == "" {
 			err = s.fail("a store's name")
 		}
@@ -51,13 +51,13 @@ func GlanceAtAll(list []byte) ([]Glance, error) {
 }
 
 // Store is the whole description. A field that is not of the type it should be is left empty.
-func (g Glance) Store() Store {
+func (g StoreSummary) Store() Store {
 	var s Store
 	_ = json.Unmarshal(g.description, &s) // its grammar was checked, and of a wrong type it keeps the rest
 	return s
 }
 
-func (s *scanner) glance() (g Glance, err error) {
+func (s *scanner) summary() (g StoreSummary, err error) {
 	s.next()
 	first := s.at
 	err = s.object(func(name []byte) error {
@@ -81,7 +81,7 @@ func (s *scanner) glance() (g Glance, err error) {
 }
 
 // instance counts one instance.
-func (s *scanner) instance(g *Glance) error {
+func (s *scanner) instance(g *StoreSummary) error {
 	own, running := false, false
 	err := s.object(func(name []byte) error {
 		switch string(name) {

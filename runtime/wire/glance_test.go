@@ -29,7 +29,7 @@ func TestGlance(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := GlanceAtAll(list)
+		got, err := ParseStoreSummaries(list)
 		if err != nil || len(got) != 2 {
 			t.Fatalf("%d stores, error %v", len(got), err)
 		}
@@ -38,7 +38,7 @@ func TestGlance(t *testing.T) {
 			t.Errorf("the whole description: %+v, want %+v", g.Store(), store)
 		}
 		g.description = nil
-		if want := (Glance{Name: store.Name, Status: StorePartial, Revision: 7, Instances: 3, Own: 2, Running: 1}); !reflect.DeepEqual(g, want) {
+		if want := (StoreSummary{Name: store.Name, Status: StorePartial, Revision: 7, Instances: 3, Own: 2, Running: 1}); !reflect.DeepEqual(g, want) {
 			t.Errorf("got %+v, want %+v", g, want)
 		}
 		if got[1].Name != "Empty" || got[1].Instances != 0 {
@@ -52,10 +52,10 @@ func TestGlanceAtOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if g, err := GlanceAt(b); err != nil || g.Own != 2 {
+	if g, err := ParseStoreSummary(b); err != nil || g.Own != 2 {
 		t.Errorf("%+v, error %v", g, err)
 	}
-	if _, err := GlanceAt(append(b, '1')); !errors.Is(err, errJSON) {
+	if _, err := ParseStoreSummary(append(b, '1')); !errors.Is(err, errJSON) {
 		t.Errorf("something after the end: %v", err)
 	}
 }
@@ -67,7 +67,7 @@ func TestGlanceRefuses(t *testing.T) {
 		`[{"a":}]`, `[{a:1}]`, `[{"a":"` + "\n" + `"}]`, `[{"a":"\x"}]`, `[{"a":"\u12g4"}]`, `[{"a":"\u12"}]`, `[{"a":"`, `[{"a":"\`,
 		`[{"instances":{}}]`, `[{"instances":[1]}]`, `[{"a":` + strings.Repeat("[", 1<<20), "SSH-2.0-OpenSSH_9.9\r\n",
 	} {
-		if got, err := GlanceAtAll([]byte(text)); !errors.Is(err, errJSON) && !strings.Contains(text, "revision") || err == nil {
+		if got, err := ParseStoreSummaries([]byte(text)); !errors.Is(err, errJSON) && !strings.Contains(text, "revision") || err == nil {
 			t.Errorf("%.40q: got %+v, error %v", text, got, err)
 		}
 	}
@@ -75,7 +75,7 @@ func TestGlanceRefuses(t *testing.T) {
 
 // Of what another version writes otherwise the rest is kept.
 func TestGlanceOfAnotherType(t *testing.T) {
-	g, err := GlanceAt([]byte(`{"name":"A","managers":7,"instances":[{"name":"a-1","pid":"none","own":true,"more":[]}]}`))
+	g, err := ParseStoreSummary([]byte(`{"name":"A","managers":7,"instances":[{"name":"a-1","pid":"none","own":true,"more":[]}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func FuzzGlance(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		all, err := GlanceAtAll(text)
+		all, err := ParseStoreSummaries(text)
 		if err == nil && !json.Valid(text) {
 			t.Errorf("%q was taken", text)
 		}
