@@ -68,7 +68,7 @@ func (a *action) planned(s *cluster.Session, p proposal) *commit.Outcome {
 	v := p.view
 	var out *commit.Outcome
 	if _, only := a.run.foreseen(v.Name); only {
-		out = &commit.Outcome{State: commit.Plan}
+		out = &commit.Outcome{State: commit.DryRun}
 		for range s.Members() {
 			out.Rows = append(out.Rows, commit.Row{Result: commit.Planned, Code: "planned", Status: http.StatusOK})
 		}
@@ -76,7 +76,7 @@ func (a *action) planned(s *cluster.Session, p proposal) *commit.Outcome {
 		p.change.DryRun = true
 		out, _ = a.attempt(s, p)
 	}
-	if out.State != commit.Plan {
+	if out.State != commit.DryRun {
 		return out
 	}
 	for i, m := range s.Members() {

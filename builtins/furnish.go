@@ -133,14 +133,14 @@ func (r *Run) makeStore(c *runtime.Call, s *cluster.Session, store string, nodes
 	}
 	p.change.Nodes, p.change.Desired = wire.AssignRoles(nodes), wire.DesiredStopped
 	p.change.Founders = wire.Founders(p.change.Nodes)
-	runner := &commit.Runner{
+	runner := &commit.Driver{
 		Transport: transport{client: r.Client, managers: s.Members(), timeout: params.QueryTimeout(c)}, Clock: clock{},
-		Operation: p.change, Claimed: nodeNames(nodes), Verb: "Created", Parallel: true, Settle: params.QueryTimeout(c),
+		Operation: p.change, Claimed: nodeNames(nodes), Verb: "Created", Parallel: true, DecideTimeout: params.QueryTimeout(c),
 	}
 	for _, m := range s.Members() {
 		runner.Names = append(runner.Names, m.Endpoint.String())
 	}
-	if out := runner.Run(c.Context()); out.State != commit.Made {
+	if out := runner.Run(c.Context()); out.State != commit.Committed {
 		return c.Errorf("store_not_made", "local_cluster: %s was not made: %s", store, firstFailure(out))
 	}
 	return nil

@@ -85,7 +85,7 @@ func (a *action) together(s *cluster.Session, plan func() (proposal, error), aft
 			continue
 		}
 		a.keep(s, p, out, len(a.shown.Rows) > before)
-		if out.State == commit.Made {
+		if out.State == commit.Committed {
 			a.results.again = a.retell(s, p, runner, after)
 		}
 		return a.follow(after)
@@ -114,11 +114,11 @@ func (a *action) open(s *cluster.Session, name string) {
 const maxSettle = time.Minute
 
 // attempt brings one change to the managers. Rows are shown as they are known.
-func (a *action) attempt(s *cluster.Session, p proposal) (*commit.Outcome, *commit.Runner) {
-	r := &commit.Runner{
+func (a *action) attempt(s *cluster.Session, p proposal) (*commit.Outcome, *commit.Driver) {
+	r := &commit.Driver{
 		Transport: a.transport(s), Clock: clock{},
 		Operation: p.change, Claimed: p.claimed, Verb: p.done,
-		Parallel: params.Parallelism(a.call) != 1, FailFast: a.call.Bool("fail_fast"), Settle: min(a.timeout, maxSettle),
+		Parallel: params.Parallelism(a.call) != 1, FailFast: a.call.Bool("fail_fast"), DecideTimeout: min(a.timeout, maxSettle),
 	}
 	if !p.change.DryRun {
 		r.OnRow = func(i int, row commit.Row) { a.run.AddRow(a.shown, a.row(s.Members()[i].Endpoint, p, row)) }
@@ -162,7 +162,7 @@ func (a *action) keep(s *cluster.Session, p proposal, out *commit.Outcome, shown
 
 // same is the outcome of a change that had been made before.
 func (a *action) same(s *cluster.Session, p proposal) {
-	out := &commit.Outcome{State: commit.Made}
+	out := &commit.Outcome{State: commit.Committed}
 	for range s.Members() {
 		out.Rows = append(out.Rows, commit.Row{Result: commit.Done, Code: wire.CodeUnchanged, Message: p.unchanged, Status: 200, Attempts: 1})
 	}
@@ -177,7 +177,7 @@ func (a *action) row(at fanout.Endpoint, p proposal, row commit.Row) report.Row 
 		StatusCode: row.Status, Attempts: row.Attempts, DurationMS: row.Duration.Milliseconds(),
 	}
 	out.Changed = row.Result == commit.Done && row.Code != wire.CodeUnchanged
-	out.InDoubt = row.Code == commit.CodeUndecided
+	out.InDoubt = row.Code == commit.CodeUnknownOutcome
 	if row.Code == fanout.Cancelled {
 		out.Result = report.Cancelled
 	}
@@ -185,7 +185,7 @@ func (a *action) row(at fanout.Endpoint, p proposal, row commit.Row) report.Row 
 }
 
 // retell makes the retry of a change that is committed: only those are told that did not say so.
-func (a *action) retell(s *cluster.Session, p proposal, r *commit.Runner, after func(*action) error) func(*runtime.Call, *Results) (*Results, error) {
+func (a *action) retell(s *cluster.Session, p proposal, r *commit.Driver, after func(*action) error) func(*runtime.Call, *Results) (*Results, error) {
 	return func(c *runtime.Call, failed *Results) (*Results, error) {
 		next, err := a.run.begin(a.call.From(c), failed.over)
 		if err != nil {
@@ -193,7 +193,7 @@ func (a *action) retell(s *cluster.Session, p proposal, r *commit.Runner, after 
 		}
 		next.open(s, p.change.Action)
 		r.OnRow = func(i int, row commit.Row) { next.run.AddRow(next.shown, next.row(s.Members()[i].Endpoint, p, row)) }
-		next.keep(s, p, r.Retell(c.Context()), true)
+		next.keep(s, p, r.ResendCommit(c.Context()), true)
 		next.results.again = next.retell(s, p, r, after)
 		if err := next.follow(after); err != nil {
 			return nil, err

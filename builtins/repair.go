@@ -41,14 +41,14 @@ func (r *Run) repairStore(c *runtime.Call) (any, error) {
 		return nil, err
 	}
 	participants, _ := cluster.Participants(s.Members())
-	repair := &commit.Repair{
+	repair := &commit.Recovery{
 		Transport: transport{client: r.Client, managers: s.Members(), timeout: params.QueryTimeout(c)}, Clock: clock{},
-		Store: c.String("name"), Managers: participants, Wait: a.timeout,
+		Store: c.String("name"), Managers: participants, Timeout: a.timeout,
 	}
 	for _, m := range s.Members() {
 		repair.Names = append(repair.Names, m.Endpoint.String())
 	}
-	repair.Look(c.Context())
+	repair.Query(c.Context())
 	a.repeat(r.repairStore)
 	if r.dry(c) {
 		a.planRepair(s)
@@ -74,7 +74,7 @@ func (r *Run) repairStore(c *runtime.Call) (any, error) {
 }
 
 func (a *action) planRepair(s *cluster.Session) {
-	out := &commit.Outcome{State: commit.Plan}
+	out := &commit.Outcome{State: commit.DryRun}
 	for range s.Members() {
 		out.Rows = append(out.Rows, commit.Row{Result: commit.Planned, Code: "planned", Message: "Would settle what is pending"})
 	}
@@ -82,11 +82,11 @@ func (a *action) planRepair(s *cluster.Session) {
 	a.keep(s, proposal{change: wire.Operation{Action: wire.RepairAction}}, out, false)
 }
 
-func (a *action) settle(s *cluster.Session, repair *commit.Repair) {
+func (a *action) settle(s *cluster.Session, repair *commit.Recovery) {
 	a.open(s, wire.RepairAction)
-	out := repair.Settle(a.call.Context())
+	out := repair.Resolve(a.call.Context())
 	a.keep(s, proposal{change: wire.Operation{Action: wire.RepairAction}}, out, false)
-	if out.State == commit.Made {
+	if out.State == commit.Committed {
 		a.run.Reporter.Notice(fanout.Printable(out.Summary))
 	}
 }

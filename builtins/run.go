@@ -98,7 +98,7 @@ func (r *Run) InDoubt() []string {
 	var out []string
 	for _, a := range r.Actions() {
 		for _, row := range a.Rows {
-			if row.InDoubt && (row.Result == report.Cancelled || row.Code == commit.CodeUndecided) {
+			if row.InDoubt && (row.Result == report.Cancelled || row.Code == commit.CodeUnknownOutcome) {
 				out = append(out, a.Builtin+" on "+row.Manager)
 			}
 		}

@@ -19,8 +19,8 @@ type Request struct {
 	Path   string
 	Query  string
 	// Body may be shared by several requests; nil for none.
-	Body []byte
-	ends []wire.OperationState // what the operation can have come to when this is answered; nil for anything
+	Body        []byte
+	validStates []wire.OperationState // what the operation can have come to when this is answered; nil for anything
 }
 
 // Reply is what came back. Class and Message say what went wrong where no HTTP answer came; Class is
@@ -74,8 +74,8 @@ const (
 	Planned    Result = "PLANNED"
 )
 
-// CodeUndecided is the code of a row whose manager waits for the word of a home that is silent.
-const CodeUndecided = "undecided"
+// CodeUnknownOutcome is the code of a row whose manager waits for the word of a home that is silent.
+const CodeUnknownOutcome = "undecided"
 
 // Row says what has become of the change at one manager.
 type Row struct {
@@ -94,14 +94,14 @@ type State int
 const (
 	// Refused: something spoke against it before anything was written.
 	Refused State = iota
-	// Unmade: it was undone, nothing of it stays.
-	Unmade
-	// Made: its home has committed it. Managers that have not said so follow by themselves.
-	Made
-	// Undecided: the home does not say. The managers settle it by themselves when it does.
-	Undecided
-	// Plan: it could be made; a dry run ends here.
-	Plan
+	// Aborted: it was undone, nothing of it stays.
+	Aborted
+	// Committed: its home has committed it. Managers that have not said so follow by themselves.
+	Committed
+	// Unknown: the home does not say. The managers settle it by themselves when it does.
+	Unknown
+	// DryRun: it could be made; a dry run ends here.
+	DryRun
 )
 
 // Outcome is how a change ended.
@@ -117,8 +117,8 @@ type Outcome struct {
 	Summary string
 }
 
-// Runner brings one change to its managers. It is used once.
-type Runner struct {
+// Driver brings one change to its managers. It is used once.
+type Driver struct {
 	Transport Transport
 	Clock     Clock
 	Operation wire.Operation
@@ -130,28 +130,28 @@ type Runner struct {
 	Verb string
 	// Parallel asks the others at once, FailFast stops at the first no.
 	Parallel, FailFast bool
-	// Settle is how long an answer of the home is waited for when it is to decide.
-	Settle time.Duration
+	// DecideTimeout is how long an answer of the home is waited for when it is to decide.
+	DecideTimeout time.Duration
 	// OnRow, where set, is called when a manager's row is known, never twice at a time.
 	OnRow func(i int, row Row)
 
-	coordinator int
-	held        bool // the home has voted yes: from then on it holds the change until it says that it doesn't
-	body        []byte
-	rows        []Row
-	seen        []bool // the rows that are fixed
+	coordinator      int
+	coordinatorVoted bool // the home has voted yes: from then on it holds the change until it says that it doesn't
+	body             []byte
+	rows             []Row
+	seen             []bool // the rows that are fixed
 	// shown is how many rows OnRow was called for, where they come in order.
 	shown int
 }
 
-// graceEnd is how long the change is settled for once ctx has ended.
-const graceEnd = 10 * time.Second
+// cancelGrace is how long the change is settled for once ctx has ended.
+const cancelGrace = 10 * time.Second
 
-// restarts bounds how often a change is prepared anew with a higher epoch.
-const restarts = 3
+// maxPrepareRounds bounds how often a change is prepared anew with a higher epoch.
+const maxPrepareRounds = 3
 
 // Run looks, votes and decides. It returns early when ctx ends, once the change is undone.
-func (r *Runner) Run(ctx context.Context) *Outcome {
+func (r *Driver) Run(ctx context.Context) *Outcome {
 	r.start()
 	epoch, refused := r.preflight(ctx)
 	if refused != nil {
@@ -161,10 +161,10 @@ func (r *Runner) Run(ctx context.Context) *Outcome {
 		return r.planned()
 	}
 	r.Operation.Epoch = epoch + 1
-	return r.make(ctx)
+	return r.runPhases(ctx)
 }
 
-func (r *Runner) start() {
+func (r *Driver) start() {
 	r.rows = make([]Row, len(r.Operation.Managers))
 	r.seen = make([]bool, len(r.rows))
 	for i, m := range r.Operation.Managers {
@@ -175,7 +175,7 @@ func (r *Runner) start() {
 }
 
 // show fixes a manager's row. One by one, rows come in the managers' order, whoever was first.
-func (r *Runner) show(i int, row Row) {
+func (r *Driver) show(i int, row Row) {
 	if r.seen[i] {
 		return
 	}

@@ -7,42 +7,42 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// make has all managers vote, the home first, and then the home decide.
-func (r *Runner) make(ctx context.Context) *Outcome {
+// runPhases has all managers vote, the home first, and then the home decide.
+func (r *Driver) runPhases(ctx context.Context) *Outcome {
 	stop := r.Clock.Every(wire.RenewEvery, func() {
 		// Whether it still stands is what the commit says.
 		r.Transport.Send(ctx, []Request{r.renew()}, Send{})
 	})
 	defer stop()
-	votes, all := r.votes(ctx)
+	votes, all := r.collectVotes(ctx)
 	if all && ctx.Err() == nil {
-		return r.decideFor(ctx, votes)
+		return r.commitPhase(ctx, votes)
 	}
-	return r.undo(ctx, votes)
+	return r.abortPhase(ctx, votes)
 }
 
-// votes asks for every vote. When a manager has seen a higher epoch all are asked again, above that.
-func (r *Runner) votes(ctx context.Context) (votes []answer, all bool) {
-	for range restarts {
+// collectVotes asks for every vote. When a manager has seen a higher epoch all are asked again, above that.
+func (r *Driver) collectVotes(ctx context.Context) (collectVotes []answer, all bool) {
+	for range maxPrepareRounds {
 		r.encode(false)
-		votes = make([]answer, len(r.Operation.Managers))
-		for i := range votes {
-			votes[i] = read(Reply{Class: NotSent, Message: "not asked: the change was given up before it"})
+		collectVotes = make([]answer, len(r.Operation.Managers))
+		for i := range collectVotes {
+			collectVotes[i] = read(Reply{Class: NotSent, Message: "not asked: the change was given up before it"})
 		}
 		first := r.prepare(r.coordinator)
-		votes[r.coordinator] = r.read(first, r.Transport.Send(ctx, []Request{first}, Send{})[0])
-		if r.yes(votes[r.coordinator]) {
-			r.held = true
+		collectVotes[r.coordinator] = r.read(first, r.Transport.Send(ctx, []Request{first}, Send{})[0])
+		if r.isYes(collectVotes[r.coordinator]) {
+			r.coordinatorVoted = true
 			requests := r.others(r.prepare)
-			how := Send{Parallel: r.Parallel, FailFast: r.FailFast, Failed: func(reply Reply) bool { return !r.yes(read(reply)) }}
+			how := Send{Parallel: r.Parallel, FailFast: r.FailFast, Failed: func(reply Reply) bool { return !r.isYes(read(reply)) }}
 			for i, reply := range r.Transport.Send(ctx, requests, how) {
-				votes[requests[i].To] = r.read(requests[i], reply)
+				collectVotes[requests[i].To] = r.read(requests[i], reply)
 			}
 		}
 		all = true
 		higher := uint64(0)
-		for _, v := range votes {
-			all = all && r.yes(v)
+		for _, v := range collectVotes {
+			all = all && r.isYes(v)
 			if v.code() == wire.CodeStaleEpoch && v.refusal.Epoch < r.Operation.Epoch+wire.EpochStep {
 				higher = max(higher, v.refusal.Epoch)
 			}
@@ -52,56 +52,56 @@ func (r *Runner) votes(ctx context.Context) (votes []answer, all bool) {
 		}
 		r.Operation.Epoch = higher + 1
 	}
-	return votes, all
+	return collectVotes, all
 }
 
-// yes says whether an answer is a vote for the change as it stands.
-func (r *Runner) yes(a answer) bool {
+// isYes says whether an answer is a vote for the change as it stands.
+func (r *Driver) isYes(a answer) bool {
 	return a.refusal == nil && a.op.State == wire.OperationPrepared && a.op.Epoch == r.Operation.Epoch
 }
 
-// decideFor has the home commit. Whatever it answers then holds.
-func (r *Runner) decideFor(ctx context.Context, votes []answer) *Outcome {
-	a, known := r.ask(ctx, r.commit(r.coordinator))
+// commitPhase has the home commit. Whatever it answers then holds.
+func (r *Driver) commitPhase(ctx context.Context, votes []answer) *Outcome {
+	a, known := r.askCoordinator(ctx, r.commit(r.coordinator))
 	switch {
 	case !known:
-		return r.undecided(a, votes)
+		return r.outcomeUnknown(a, votes)
 	case a.refusal == nil && a.op.State == wire.OperationCommitted:
-		return r.forward(ctx, a)
+		return r.finishCommit(ctx, a)
 	case a.code() == wire.CodeOperationAborted:
 		votes[r.coordinator] = a
-		return r.back(ctx, votes)
+		return r.finishAbort(ctx, votes)
 	case a.code() == wire.CodeOperationNotFound: // it had voted
-		return r.forgotten(votes)
+		return r.outcomeForgotten(votes)
 	}
 	votes[r.coordinator] = a // it can't: its disk refuses, or it is no longer the home
-	return r.undo(ctx, votes)
+	return r.abortPhase(ctx, votes)
 }
 
-// undo has the home drop the change, unless it has committed it after all.
-func (r *Runner) undo(ctx context.Context, votes []answer) *Outcome {
-	a, known := r.ask(ctx, r.abort(r.coordinator))
+// abortPhase has the home drop the change, unless it has committed it after all.
+func (r *Driver) abortPhase(ctx context.Context, votes []answer) *Outcome {
+	a, known := r.askCoordinator(ctx, r.abort(r.coordinator))
 	switch {
 	case known && a.refusal == nil && a.op.State == wire.OperationCommitted:
-		return r.forward(ctx, a)
+		return r.finishCommit(ctx, a)
 	case known && a.refusal == nil:
-		return r.back(ctx, votes)
-	case !r.held && votes[r.coordinator].Class == "" && votes[r.coordinator].code() != "protocol":
+		return r.finishAbort(ctx, votes)
+	case !r.coordinatorVoted && votes[r.coordinator].Class == "" && votes[r.coordinator].code() != "protocol":
 		// It never voted, so nobody else was asked. Even where its disk failed in the middle of the vote and
 		// shows it after a restart, a home drops then what it holds.
-		return r.back(ctx, votes)
+		return r.finishAbort(ctx, votes)
 	}
-	return r.undecided(a, votes)
+	return r.outcomeUnknown(a, votes)
 }
 
-// ask repeats a message to the home until it is answered: what it says decides, and nothing else does.
+// askCoordinator repeats a message to the home until it is answered: what it says decides, and nothing else does.
 // Once ctx has ended, it has a short while left.
-func (r *Runner) ask(ctx context.Context, request Request) (answer, bool) {
-	limit := r.Clock.Now().Add(r.Settle)
+func (r *Driver) askCoordinator(ctx context.Context, request Request) (answer, bool) {
+	limit := r.Clock.Now().Add(r.DecideTimeout)
 	ending := ctx.Err() != nil
 	live := context.WithoutCancel(ctx)
 	if ending {
-		limit = r.Clock.Now().Add(min(graceEnd, r.Settle))
+		limit = r.Clock.Now().Add(min(cancelGrace, r.DecideTimeout))
 	}
 	for wait := firstWait; ; wait = min(2*wait, lastWait) {
 		a := r.read(request, r.Transport.Send(live, []Request{request}, Send{})[0])
@@ -109,7 +109,7 @@ func (r *Runner) ask(ctx context.Context, request Request) (answer, bool) {
 			return a, true
 		}
 		if !ending && ctx.Err() != nil {
-			ending, limit = true, earlier(limit, r.Clock.Now().Add(graceEnd))
+			ending, limit = true, earlier(limit, r.Clock.Now().Add(cancelGrace))
 		}
 		if !r.Clock.Now().Add(wait).Before(limit) || r.Clock.Sleep(live, wait) != nil {
 			return a, false
@@ -117,22 +117,22 @@ func (r *Runner) ask(ctx context.Context, request Request) (answer, bool) {
 	}
 }
 
-// forward tells the others that the change is committed.
-func (r *Runner) forward(ctx context.Context, coordinator answer) *Outcome {
+// finishCommit tells the others that the change is committed.
+func (r *Driver) finishCommit(ctx context.Context, coordinator answer) *Outcome {
 	r.show(r.coordinator, coordinator.row(Done, wire.CodeOK, r.Verb))
-	return r.tell(ctx)
+	return r.sendCommits(ctx)
 }
 
-// Retell tells a change that is Made to those that have not said that they took it.
-func (r *Runner) Retell(ctx context.Context) *Outcome {
+// ResendCommit tells a change that is Made to those that have not said that they took it.
+func (r *Driver) ResendCommit(ctx context.Context) *Outcome {
 	r.shown = 0
 	for i, row := range r.rows {
 		r.seen[i] = row.Result == Done
 	}
-	return r.tell(ctx)
+	return r.sendCommits(ctx)
 }
 
-func (r *Runner) tell(ctx context.Context) *Outcome {
+func (r *Driver) sendCommits(ctx context.Context) *Outcome {
 	var requests []Request
 	for i, done := range r.seen {
 		if !done {
@@ -151,7 +151,7 @@ func (r *Runner) tell(ctx context.Context) *Outcome {
 		row.Hint = "the change is committed: this manager follows by itself"
 		r.show(requests[i].To, row)
 	}})
-	out := &Outcome{State: Made, Rows: r.rows}
+	out := &Outcome{State: Committed, Rows: r.rows}
 	out.Summary = fmt.Sprintf("%s: %s on all of %d managers", r.Operation.Store, lower(r.Verb), len(r.rows))
 	if follow > 0 {
 		out.Summary = fmt.Sprintf("%s: committed, and %s on %d of %d managers; %s when they answer again",
@@ -160,8 +160,8 @@ func (r *Runner) tell(ctx context.Context) *Outcome {
 	return out
 }
 
-// back tells the others that the change is dropped.
-func (r *Runner) back(ctx context.Context, votes []answer) *Outcome {
+// finishAbort tells the others that the change is dropped.
+func (r *Driver) finishAbort(ctx context.Context, votes []answer) *Outcome {
 	var requests []Request
 	for i, v := range votes {
 		if i != r.coordinator && v.Class != NotSent {
@@ -175,10 +175,10 @@ func (r *Runner) back(ctx context.Context, votes []answer) *Outcome {
 			later[requests[i].To] = true
 		}
 	}
-	out := &Outcome{State: Unmade, Busy: true}
+	out := &Outcome{State: Aborted, Busy: true}
 	causes := 0
 	for i, v := range votes {
-		row := r.undone(v)
+		row := r.abortedRow(v)
 		switch {
 		case row.Result == Failed:
 			causes++
@@ -199,10 +199,10 @@ func (r *Runner) back(ctx context.Context, votes []answer) *Outcome {
 	return out
 }
 
-// undone is the row of a manager after the change was dropped.
-func (r *Runner) undone(v answer) Row {
+// abortedRow is the row of a manager after the change was dropped.
+func (r *Driver) abortedRow(v answer) Row {
 	switch {
-	case r.yes(v):
+	case r.isYes(v):
 		return v.row(RolledBack, "rolled_back", "Nothing of it stays")
 	case v.Class == NotSent:
 		return v.row(Skipped, NotSent, v.Message)
@@ -212,30 +212,30 @@ func (r *Runner) undone(v answer) Row {
 	return v.failure()
 }
 
-// forgotten ends without knowing: the change is over, and its home has forgotten how it ended.
-func (r *Runner) forgotten(votes []answer) *Outcome {
+// outcomeForgotten ends without knowing: the change is over, and its home has forgotten how it ended.
+func (r *Driver) outcomeForgotten(votes []answer) *Outcome {
 	for i, v := range votes {
-		r.rows[i] = v.row(Failed, CodeUndecided, "whether the change was made is not known any more: many others of the store came after it, or the home's disk has lost it")
+		r.rows[i] = v.row(Failed, CodeUnknownOutcome, "whether the change was made is not known any more: many others of the store came after it, or the home's disk has lost it")
 		r.rows[i].Hint = fmt.Sprintf("look with store_status(%q), then make what is missing", r.Operation.Store)
 	}
 	r.showAll()
-	return &Outcome{State: Undecided, Rows: r.rows, Summary: fmt.Sprintf(
+	return &Outcome{State: Unknown, Rows: r.rows, Summary: fmt.Sprintf(
 		"%s: not known whether changed: %s, which decides, does not remember the change", r.Operation.Store, r.Names[r.coordinator])}
 }
 
-// undecided ends without knowing. Nobody was told anything but the home.
-func (r *Runner) undecided(coordinator answer, votes []answer) *Outcome {
+// outcomeUnknown ends without knowing. Nobody was told anything but the home.
+func (r *Driver) outcomeUnknown(coordinator answer, votes []answer) *Outcome {
 	for i, v := range votes {
-		row := v.row(Failed, CodeUndecided, "whether the change is made is not known: the managers settle it when "+r.Names[r.coordinator]+" answers")
+		row := v.row(Failed, CodeUnknownOutcome, "whether the change is made is not known: the managers settle it when "+r.Names[r.coordinator]+" answers")
 		if i == r.coordinator && coordinator.refusal != nil {
 			row = coordinator.failure()
-			row.Code = CodeUndecided
+			row.Code = CodeUnknownOutcome
 			row.Hint = "it decides by itself within 30 s, and the others follow; look with store_status"
 		}
 		r.rows[i] = row
 	}
 	r.showAll()
-	return &Outcome{State: Undecided, Rows: r.rows, Summary: fmt.Sprintf(
+	return &Outcome{State: Unknown, Rows: r.rows, Summary: fmt.Sprintf(
 		"%s: not known whether changed: %s, which decides, does not answer; all managers follow it when it does, and repair_store settles it when it never does",
 		r.Operation.Store, r.Names[r.coordinator])}
 }

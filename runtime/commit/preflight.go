@@ -12,7 +12,7 @@ import (
 
 // preflight asks all managers at once what speaks against the change, and writes nothing. It returns the
 // highest epoch that any of them has seen.
-func (r *Runner) preflight(ctx context.Context) (epoch uint64, refused *Outcome) {
+func (r *Driver) preflight(ctx context.Context) (epoch uint64, refused *Outcome) {
 	r.encode(true)
 	var requests []Request
 	for i := range r.Operation.Managers {
@@ -22,7 +22,7 @@ func (r *Runner) preflight(ctx context.Context) (epoch uint64, refused *Outcome)
 	for i, reply := range r.Transport.Send(ctx, requests, Send{Parallel: true}) {
 		answers[i] = r.read(requests[i], reply)
 	}
-	epoch = trusted(answers)
+	epoch = highestEpoch(answers)
 	failed := map[int]Row{}
 	for i, a := range answers {
 		if a.refusal != nil {
@@ -30,7 +30,7 @@ func (r *Runner) preflight(ctx context.Context) (epoch uint64, refused *Outcome)
 		}
 	}
 	if len(failed) == 0 {
-		failed = r.unclaimed(answers)
+		failed = r.checkClaims(answers)
 	}
 	if len(failed) == 0 {
 		return epoch, nil
@@ -39,7 +39,7 @@ func (r *Runner) preflight(ctx context.Context) (epoch uint64, refused *Outcome)
 	for i, a := range answers {
 		row, bad := failed[i]
 		if !bad {
-			row = a.row(Skipped, NotSent, fmt.Sprintf("nothing was changed, since %s", r.culprits(failed)))
+			row = a.row(Skipped, NotSent, fmt.Sprintf("nothing was changed, since %s", r.refusers(failed)))
 		} else {
 			out.Busy = out.Busy && row.Code == wire.CodeStoreBusy
 			out.Stale = out.Stale && (row.Code == wire.CodeStaleRevision || row.Code == wire.CodeStoreExists || row.Code == wire.CodeStoreBusy)
@@ -50,13 +50,13 @@ func (r *Runner) preflight(ctx context.Context) (epoch uint64, refused *Outcome)
 		r.showAll()
 	}
 	out.Rows = r.rows
-	out.Summary = fmt.Sprintf("%s: nothing was changed on any of %d managers: %s", r.Operation.Store, len(r.rows), r.culprits(failed))
+	out.Summary = fmt.Sprintf("%s: nothing was changed on any of %d managers: %s", r.Operation.Store, len(r.rows), r.refusers(failed))
 	return 0, out
 }
 
-// trusted is the highest epoch of the answers. Those that no change can have come to, by what the others
+// highestEpoch is the highest epoch of the answers. Those that no change can have come to, by what the others
 // have seen, are taken for refusals: to go above them would be refused by all others.
-func trusted(answers []answer) (epoch uint64) {
+func highestEpoch(answers []answer) (epoch uint64) {
 	lowest := uint64(math.MaxUint64)
 	for _, a := range answers {
 		if a.refusal == nil {
@@ -77,14 +77,14 @@ func trusted(answers []answer) (epoch uint64) {
 }
 
 // showAll calls OnRow for the rows as they stand.
-func (r *Runner) showAll() {
+func (r *Driver) showAll() {
 	for i := range r.rows {
 		r.show(i, r.rows[i])
 	}
 }
 
-// culprits names who refused, or was silent.
-func (r *Runner) culprits(failed map[int]Row) string {
+// refusers names who refused, or was silent.
+func (r *Driver) refusers(failed map[int]Row) string {
 	var names []string
 	for i, name := range r.Names {
 		if _, bad := failed[i]; bad {
@@ -97,8 +97,8 @@ func (r *Runner) culprits(failed map[int]Row) string {
 	return strings.Join(names, " and ") + " did not agree"
 }
 
-// unclaimed finds new nodes that no manager takes for its own, or more than one.
-func (r *Runner) unclaimed(answers []answer) map[int]Row {
+// checkClaims finds new nodes that no manager takes for its own, or more than one.
+func (r *Driver) checkClaims(answers []answer) map[int]Row {
 	failed := map[int]Row{}
 	for _, name := range r.Claimed {
 		var by []int
@@ -124,15 +124,15 @@ func (r *Runner) unclaimed(answers []answer) map[int]Row {
 	return failed
 }
 
-func (r *Runner) node(name string) wire.Node {
+func (r *Driver) node(name string) wire.Node {
 	i := slices.IndexFunc(r.Operation.Nodes, func(n wire.Node) bool { return n.Name == name })
 	return r.Operation.Nodes[i]
 }
 
 // planned is the outcome of a dry run that nothing speaks against.
-func (r *Runner) planned() *Outcome {
+func (r *Driver) planned() *Outcome {
 	for i := range r.rows {
 		r.show(i, Row{Result: Planned, Code: "planned", Status: 200, Attempts: 1})
 	}
-	return &Outcome{State: Plan, Rows: r.rows, Summary: fmt.Sprintf("%s: nothing was changed: this was a dry run", r.Operation.Store)}
+	return &Outcome{State: DryRun, Rows: r.rows, Summary: fmt.Sprintf("%s: nothing was changed: this was a dry run", r.Operation.Store)}
 }

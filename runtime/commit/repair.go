@@ -12,18 +12,18 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Repair settles what an operation left behind at a store's managers. It is used once; Look comes first.
-type Repair struct {
+// Recovery settles what an operation left behind at a store's managers. It is used once; Look comes first.
+type Recovery struct {
 	Transport Transport
 	Clock     Clock
 	Store     string
 	// Managers are all that are connected, with their identities; Names are theirs as people know them.
 	Managers []wire.Manager
 	Names    []string
-	// Wait is how long a change is waited for that is still being made.
-	Wait time.Duration
+	// Timeout is how long a change is waited for that is still being made.
+	Timeout time.Duration
 
-	seen map[int]stateReply // by Look
+	responses map[int]stateReply // by Look
 }
 
 // stateReply is what one manager has of the store, or why that is not known.
@@ -46,7 +46,7 @@ func readState(reply Reply) stateReply {
 }
 
 // ask sends one request to each of the managers named by their places, all at once.
-func (r *Repair) ask(ctx context.Context, to []int, method, path string, body any) map[int]stateReply {
+func (r *Recovery) ask(ctx context.Context, to []int, method, path string, body any) map[int]stateReply {
 	var text []byte
 	if body != nil {
 		text, _ = json.Marshal(body) // strings and lists of them: it can't fail
@@ -70,8 +70,8 @@ func (r *Repair) ask(ctx context.Context, to []int, method, path string, body an
 }
 
 // coordinatorURL is where the store's home is, as far as any answer names it.
-func (r *Repair) coordinatorURL() string {
-	c := latest(r.seen)
+func (r *Recovery) coordinatorURL() string {
+	c := latest(r.responses)
 	if c == nil {
 		return ""
 	}
@@ -83,7 +83,7 @@ func (r *Repair) coordinatorURL() string {
 	return ""
 }
 
-func (r *Repair) all() []int {
+func (r *Recovery) all() []int {
 	out := make([]int, len(r.Managers))
 	for i := range out {
 		out[i] = i
@@ -91,15 +91,15 @@ func (r *Repair) all() []int {
 	return out
 }
 
-// Look asks all managers what they have of the store.
-func (r *Repair) Look(ctx context.Context) {
-	r.seen = r.ask(ctx, r.all(), "GET", wire.StatePath(r.Store), nil)
+// Query asks all managers what they have of the store.
+func (r *Recovery) Query(ctx context.Context) {
+	r.responses = r.ask(ctx, r.all(), "GET", wire.StatePath(r.Store), nil)
 }
 
-// Settle makes the home let go of what is overdue, and all others do what it decided. A change that is
+// Resolve makes the home let go of what is overdue, and all others do what it decided. A change that is
 // still being renewed is waited for.
-func (r *Repair) Settle(ctx context.Context) *Outcome {
-	limit := r.Clock.Now().Add(r.Wait)
+func (r *Recovery) Resolve(ctx context.Context) *Outcome {
+	limit := r.Clock.Now().Add(r.Timeout)
 	var now map[int]stateReply
 	for {
 		now = r.ask(ctx, r.all(), "POST", wire.ResolvePath(r.Store), nil)
@@ -107,11 +107,11 @@ func (r *Repair) Settle(ctx context.Context) *Outcome {
 			break
 		}
 	}
-	out := &Outcome{State: Made, Rows: make([]Row, len(r.Managers))}
+	out := &Outcome{State: Committed, Rows: make([]Row, len(r.Managers))}
 	coordinator := latest(now)
 	changed, bad := 0, 0
 	for i, s := range now {
-		row := r.settled(r.seen[i], s, coordinator)
+		row := r.resolvedRow(r.responses[i], s, coordinator)
 		out.Rows[i] = row
 		if row.Result == Failed {
 			bad++
@@ -121,7 +121,7 @@ func (r *Repair) Settle(ctx context.Context) *Outcome {
 	}
 	switch {
 	case bad > 0:
-		out.State = Undecided
+		out.State = Unknown
 		out.Summary = fmt.Sprintf("%s: not settled at %d of %d managers", r.Store, bad, len(r.Managers))
 	case changed == 0:
 		out.Summary = fmt.Sprintf("%s: nothing was pending, and all of %d managers agree", r.Store, len(r.Managers))
@@ -159,8 +159,8 @@ func latest(all map[int]stateReply) *wire.Configuration {
 	return best
 }
 
-// settled is the row of a manager after it was asked to settle.
-func (r *Repair) settled(before, now stateReply, coordinator *wire.Configuration) Row {
+// resolvedRow is the row of a manager after it was asked to settle.
+func (r *Recovery) resolvedRow(before, now stateReply, coordinator *wire.Configuration) Row {
 	row := Row{Result: Done, Code: wire.CodeUnchanged, Message: "Nothing was pending", Status: now.Status, Attempts: now.Attempts, Duration: now.Duration}
 	mine := now.state.Configuration
 	switch was := before.state.Prepared; {
@@ -193,8 +193,8 @@ func (r *Repair) settled(before, now stateReply, coordinator *wire.Configuration
 
 // Find resolves a host, host:port, URL or identity to a manager that keeps the store, or takes part in a
 // pending change of it.
-func (r *Repair) Find(lost string) (wire.Manager, bool) {
-	for _, m := range r.known() {
+func (r *Recovery) Find(lost string) (wire.Manager, bool) {
+	for _, m := range r.knownManagers() {
 		at, err := url.Parse(m.URL)
 		if m.Identity == lost || m.URL == lost || err == nil && (at.Host == lost || strings.EqualFold(at.Hostname(), lost)) {
 			return m, true
@@ -204,7 +204,7 @@ func (r *Repair) Find(lost string) (wire.Manager, bool) {
 }
 
 // connected is the manager with an identity; without a URL where it is not connected.
-func (r *Repair) connected(identity string) wire.Manager {
+func (r *Recovery) connected(identity string) wire.Manager {
 	for _, m := range r.Managers {
 		if m.Identity == identity {
 			return m
@@ -213,8 +213,8 @@ func (r *Repair) connected(identity string) wire.Manager {
 	return wire.Manager{Identity: identity}
 }
 
-// known are all managers that any answer names.
-func (r *Repair) known() []wire.Manager {
+// knownManagers are all managers that any answer names.
+func (r *Recovery) knownManagers() []wire.Manager {
 	var out []wire.Manager
 	add := func(list []wire.Manager) {
 		for _, m := range list {
@@ -224,15 +224,15 @@ func (r *Repair) known() []wire.Manager {
 		}
 	}
 	for i := range r.Managers {
-		if c := r.seen[i].state.Configuration; c != nil {
+		if c := r.responses[i].state.Configuration; c != nil {
 			add(c.Managers)
 		}
-		if p := r.seen[i].state.Prepared; p != nil {
+		if p := r.responses[i].state.Prepared; p != nil {
 			add(p.Managers)
 		}
 	}
 	for i := range r.Managers { // one may be the only one left that knows of a repair
-		if lost := r.seen[i].state.Replacing; lost != "" {
+		if lost := r.responses[i].state.Replacing; lost != "" {
 			add([]wire.Manager{r.Managers[i], r.connected(lost)})
 		}
 	}
@@ -240,8 +240,8 @@ func (r *Repair) known() []wire.Manager {
 }
 
 // IsCoordinator says whether a manager decides about the store, or about a change that is pending.
-func (r *Repair) IsCoordinator(identity string) bool {
-	for _, s := range r.seen {
+func (r *Recovery) IsCoordinator(identity string) bool {
+	for _, s := range r.responses {
 		c, p := s.state.Configuration, s.state.Prepared
 		if c != nil && c.Coordinator == identity || p != nil && p.Coordinator == identity || s.state.Replacing == identity {
 			return true

@@ -10,8 +10,8 @@ import (
 )
 
 // repair is that of OrdersStore, which managers a, b and c keep; a is its home.
-func (w *world) repair() *Repair {
-	r := &Repair{Transport: w, Clock: w, Store: "OrdersStore", Names: w.names, Wait: 60e9}
+func (w *world) repair() *Recovery {
+	r := &Recovery{Transport: w, Clock: w, Store: "OrdersStore", Names: w.names, Timeout: 60e9}
 	r.Managers = keepers[:len(w.votes)]
 	return r
 }
@@ -56,25 +56,25 @@ func TestSettle(t *testing.T) {
 		message string
 		summary string
 	}{
-		"nothing was pending": {[]Reply{has("b", "op-2", nil), has("b", "op-2", nil)}, Made, Done, "Nothing was pending", "all of 2 managers agree"},
-		"a change ended":      {[]Reply{has("b", "op-2", holding("op-9")), has("b", "op-2", done)}, Made, Done, "AddInstance: aborted", "settled"},
+		"nothing was pending": {[]Reply{has("b", "op-2", nil), has("b", "op-2", nil)}, Committed, Done, "Nothing was pending", "all of 2 managers agree"},
+		"a change ended":      {[]Reply{has("b", "op-2", holding("op-9")), has("b", "op-2", done)}, Committed, Done, "AddInstance: aborted", "settled"},
 		"a change went on for a while": {
-			[]Reply{has("b", "op-2", holding("op-9")), has("b", "op-2", holding("op-9")), has("b", "op-2", done)}, Made, Done, "AddInstance: aborted", "settled",
+			[]Reply{has("b", "op-2", holding("op-9")), has("b", "op-2", holding("op-9")), has("b", "op-2", done)}, Committed, Done, "AddInstance: aborted", "settled",
 		},
-		"a change goes on":        {[]Reply{has("b", "op-2", holding("op-9")), has("b", "op-2", holding("op-9"))}, Undecided, Failed, "still being made by alice", "not settled at 1 of 2"},
-		"one took what it missed": {[]Reply{has("b", "op-1", nil), has("b", "op-2", nil)}, Made, Done, "Took revision 2 from the home", "settled"},
-		"one had forgotten it":    {[]Reply{has("b", "", forgotten), has("b", "op-2", nil)}, Made, Done, "Had forgotten the store; took revision 2", "settled"},
-		"one does not want it":    {[]Reply{has("b", "", forgotten), has("b", "", forgotten)}, Undecided, Failed, "does not have the store", "not settled"},
-		"one stays behind":        {[]Reply{has("b", "op-1", nil), has("b", "op-1", nil)}, Undecided, Failed, "the home 2 (op-2)", "not settled"},
-		"its home is silent":      {[]Reply{has("b", "op-2", nil), refuses(409, wire.CodeCoordinatorSilent, 0)}, Undecided, Failed, "because of home_silent", "not settled"},
+		"a change goes on":        {[]Reply{has("b", "op-2", holding("op-9")), has("b", "op-2", holding("op-9"))}, Unknown, Failed, "still being made by alice", "not settled at 1 of 2"},
+		"one took what it missed": {[]Reply{has("b", "op-1", nil), has("b", "op-2", nil)}, Committed, Done, "Took revision 2 from the home", "settled"},
+		"one had forgotten it":    {[]Reply{has("b", "", forgotten), has("b", "op-2", nil)}, Committed, Done, "Had forgotten the store; took revision 2", "settled"},
+		"one does not want it":    {[]Reply{has("b", "", forgotten), has("b", "", forgotten)}, Unknown, Failed, "does not have the store", "not settled"},
+		"one stays behind":        {[]Reply{has("b", "op-1", nil), has("b", "op-1", nil)}, Unknown, Failed, "the home 2 (op-2)", "not settled"},
+		"its home is silent":      {[]Reply{has("b", "op-2", nil), refuses(409, wire.CodeCoordinatorSilent, 0)}, Unknown, Failed, "because of home_silent", "not settled"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, 2).script(map[string][]Reply{
 				"0 state": {has("a", "op-2", nil)}, "0 settle": {has("a", "op-2", nil)}, "1 state": test.b[:1], "1 settle": test.b[1:],
 			})
 			r := w.repair()
-			r.Look(context.Background())
-			out := r.Settle(context.Background())
+			r.Query(context.Background())
+			out := r.Resolve(context.Background())
 			if row := out.Rows[1]; out.State != test.state || row.Result != test.row || !strings.Contains(row.Message, test.message) {
 				t.Errorf("state %d, %+v", out.State, row)
 			}
@@ -97,7 +97,7 @@ func lose(t *testing.T, answers map[string][]Reply) (*world, *Outcome) {
 		"1 decide": {has("b", "op-3", nil)}, "2 decide": {has("c", "op-3", nil)},
 	}).script(answers)
 	r := w.repair()
-	r.Look(context.Background())
+	r.Query(context.Background())
 	lost, found := r.Find("10.0.0.11")
 	if !found || !r.IsCoordinator(lost.Identity) {
 		t.Fatalf("found %v, %v", lost, found)
@@ -111,7 +111,7 @@ func (w *world) sentAny(verb string) bool {
 
 func TestALostHomeIsDoneWithoutWhenAllThatAreLeftHaveFencedIt(t *testing.T) {
 	w, out := lose(t, nil)
-	if out.State != Made || results(out) != "SKIPPED, SUCCESS, SUCCESS" || !strings.Contains(out.Summary, "on all of 2 managers") {
+	if out.State != Committed || results(out) != "SKIPPED, SUCCESS, SUCCESS" || !strings.Contains(out.Summary, "on all of 2 managers") {
 		t.Errorf("%+v", out)
 	}
 	if !strings.HasSuffix(strings.Join(w.sent, ", "), "1 fence, 2 fence, 1 decide, 2 decide") {
@@ -126,7 +126,7 @@ func TestALostHomeIsDoneWithoutWhenAllThatAreLeftHaveFencedIt(t *testing.T) {
 func TestASuspectManagerIsNotTheNewHome(t *testing.T) {
 	w, out := lose(t, map[string][]Reply{"1 fence": {has("b", "op-3", func(s *wire.StoreState) { s.Suspect = true })}})
 	var verdict wire.DecideRequest
-	if err := json.Unmarshal(w.last.Body, &verdict); err != nil || verdict.Coordinator != "c" || out.State != Made {
+	if err := json.Unmarshal(w.last.Body, &verdict); err != nil || verdict.Coordinator != "c" || out.State != Committed {
 		t.Errorf("%+v, %v, %+v", verdict, err, out)
 	}
 }
@@ -137,11 +137,11 @@ func TestNothingIsDecidedWithoutAllThatAreLeft(t *testing.T) {
 		"one is silent":                    {"2 fence": {silent()}},
 		"one has heard of the home lately": {"2 fence": {alive}},
 	} {
-		if w, out := lose(t, answers); out.State != Undecided || w.sentAny("decide") {
+		if w, out := lose(t, answers); out.State != Unknown || w.sentAny("decide") {
 			t.Errorf("%s: %+v, sent %v", name, out, w.sent)
 		}
 	}
-	if w, out := lose(t, map[string][]Reply{"2 fence": {alive, has("c", "op-2", holding("op-3"))}}); out.State != Made || w.now.Unix() == 0 {
+	if w, out := lose(t, map[string][]Reply{"2 fence": {alive, has("c", "op-2", holding("op-3"))}}); out.State != Committed || w.now.Unix() == 0 {
 		t.Errorf("one had heard of the home lately: %+v", out)
 	}
 }
@@ -171,7 +171,7 @@ func TestWhoIsWithAnotherHomeTakesNoPart(t *testing.T) {
 		"1 state": {has("b", "", waits)}, "1 fence": {has("b", "", fenced)}, "1 decide": {has("b", "", forgotten)},
 		"2 state": {has("c", "op-7", func(s *wire.StoreState) { s.Configuration.Coordinator = "c" })},
 	})
-	if out.State != Made || results(out) != "SKIPPED, SUCCESS, SKIPPED" || strings.Contains(strings.Join(w.sent, ", "), "2 fence") {
+	if out.State != Committed || results(out) != "SKIPPED, SUCCESS, SKIPPED" || strings.Contains(strings.Join(w.sent, ", "), "2 fence") {
 		t.Errorf("%+v, sent %v", out, w.sent)
 	}
 }
@@ -185,7 +185,7 @@ func TestWithoutAStoreASuspectManagerCanEndARepair(t *testing.T) {
 		"1 state": {has("b", "", holding("op-3"))}, "1 fence": {has("b", "", suspect)}, "2 fence": {has("c", "", suspect)},
 	})
 	var verdict wire.DecideRequest
-	if err := json.Unmarshal(w.last.Body, &verdict); err != nil || len(verdict.Committed) > 0 || out.State != Made {
+	if err := json.Unmarshal(w.last.Body, &verdict); err != nil || len(verdict.Committed) > 0 || out.State != Committed {
 		t.Errorf("%+v, %v, %+v", verdict, err, out)
 	}
 }
@@ -195,7 +195,7 @@ func TestARepairNeedsSomebodyWhoIsLeft(t *testing.T) {
 		"0 state": {has("a", "op-2", func(s *wire.StoreState) { s.Suspect, s.Configuration.Managers = true, keepers[:1] })},
 	})
 	r := w.repair()
-	r.Look(context.Background())
+	r.Query(context.Background())
 	if out := r.ReplaceCoordinator(context.Background(), keepers[0]); out.State != Refused || !strings.Contains(out.Summary, "no other manager keeps it") || w.sentAny("fence") {
 		t.Errorf("%+v", out)
 	}
@@ -204,7 +204,7 @@ func TestARepairNeedsSomebodyWhoIsLeft(t *testing.T) {
 func TestAManagerThatIsLeftHasToBeConnected(t *testing.T) {
 	w := newWorld(t, 2).script(map[string][]Reply{"0 state": {silent()}, "1 state": {has("b", "op-2", nil)}})
 	r := w.repair()
-	r.Look(context.Background())
+	r.Query(context.Background())
 	if out := r.ReplaceCoordinator(context.Background(), keepers[0]); out.State != Refused || !strings.Contains(out.Summary, "10.0.0.13:7801 keeps the store too") || w.sentAny("fence") {
 		t.Errorf("%+v", out)
 	}

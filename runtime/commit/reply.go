@@ -39,7 +39,7 @@ func read(reply Reply) answer {
 
 // read takes the reply to one of the change's own messages. What is said of another operation, by another
 // manager, or that can't be the answer to this message, is no answer.
-func (r *Runner) read(q Request, reply Reply) answer {
+func (r *Driver) read(q Request, reply Reply) answer {
 	a := read(reply)
 	if a.refusal != nil {
 		return a
@@ -50,7 +50,7 @@ func (r *Runner) read(q Request, reply Reply) answer {
 		message = "answered about another operation"
 	case a.op.Manager != to:
 		message = fmt.Sprintf("answered as manager %s, not as %s", a.op.Manager, to)
-	case len(q.ends) > 0 && !slices.Contains(q.ends, a.op.State):
+	case len(q.validStates) > 0 && !slices.Contains(q.validStates, a.op.State):
 		message = fmt.Sprintf("says that the operation is %s, which is no answer to what it was told", a.op.State)
 	}
 	if message != "" {
@@ -81,35 +81,35 @@ func (a answer) row(result Result, code, message string) Row {
 
 // The messages to manager i.
 
-func (r *Runner) to(i int) string { return "to=" + url.QueryEscape(r.Operation.Managers[i].Identity) }
+func (r *Driver) to(i int) string { return "to=" + url.QueryEscape(r.Operation.Managers[i].Identity) }
 
-func (r *Runner) prepare(i int) Request {
+func (r *Driver) prepare(i int) Request {
 	return Request{To: i, Method: "POST", Path: wire.OperationsPath(), Query: r.to(i), Body: r.body}
 }
 
-func (r *Runner) commit(i int) Request {
+func (r *Driver) commit(i int) Request {
 	query := r.to(i) + "&epoch=" + strconv.FormatUint(r.Operation.Epoch, 10)
-	return Request{To: i, Method: "POST", Path: wire.OperationPath(r.Operation.ID) + "/commit", Query: query, ends: []wire.OperationState{wire.OperationCommitted}}
+	return Request{To: i, Method: "POST", Path: wire.OperationPath(r.Operation.ID) + "/commit", Query: query, validStates: []wire.OperationState{wire.OperationCommitted}}
 }
 
-func (r *Runner) abort(i int) Request {
+func (r *Driver) abort(i int) Request {
 	body, _ := json.Marshal(wire.AbortRequest{Store: r.Operation.Store, Epoch: r.Operation.Epoch}) // two plain fields: it can't fail
-	return Request{To: i, Method: "POST", Path: wire.OperationPath(r.Operation.ID) + "/abort", Query: r.to(i), Body: body, ends: []wire.OperationState{wire.OperationAborted, wire.OperationCommitted}}
+	return Request{To: i, Method: "POST", Path: wire.OperationPath(r.Operation.ID) + "/abort", Query: r.to(i), Body: body, validStates: []wire.OperationState{wire.OperationAborted, wire.OperationCommitted}}
 }
 
-func (r *Runner) renew() Request {
+func (r *Driver) renew() Request {
 	return Request{To: r.coordinator, Method: "POST", Path: wire.OperationPath(r.Operation.ID) + "/renew", Query: r.to(r.coordinator)}
 }
 
 // encode makes the body that all managers get.
-func (r *Runner) encode(dry bool) {
+func (r *Driver) encode(dry bool) {
 	change := r.Operation
 	change.DryRun = dry
 	r.body, _ = json.Marshal(change) // strings, numbers and lists of them: it can't fail
 }
 
 // others are the requests to all managers but the home.
-func (r *Runner) others(make func(int) Request) []Request {
+func (r *Driver) others(make func(int) Request) []Request {
 	var out []Request
 	for i := range r.Operation.Managers {
 		if i != r.coordinator {

@@ -19,52 +19,52 @@ func TestOutcomes(t *testing.T) {
 		says     string
 	}{
 		"all vote": {
-			nil, Made, "SUCCESS, SUCCESS, SUCCESS",
+			nil, Committed, "SUCCESS, SUCCESS, SUCCESS",
 			"1 prepare, 0 prepare, 2 prepare, 1 commit, 0 commit, 2 commit", "created on all of 3",
 		},
 		"the home says no": {
-			map[string][]Reply{"1 prepare": {refuses(409, wire.CodePortTaken, 0)}}, Unmade, "SKIPPED, FAILED, SKIPPED",
+			map[string][]Reply{"1 prepare": {refuses(409, wire.CodePortTaken, 0)}}, Aborted, "SKIPPED, FAILED, SKIPPED",
 			"1 prepare, 1 abort", "nothing stays changed on any of 3",
 		},
 		"another says no": {
-			map[string][]Reply{"2 prepare": {full}}, Unmade, "ROLLED BACK, ROLLED BACK, FAILED",
+			map[string][]Reply{"2 prepare": {full}}, Aborted, "ROLLED BACK, ROLLED BACK, FAILED",
 			"1 prepare, 0 prepare, 2 prepare, 1 abort, 0 abort, 2 abort", "nothing stays changed",
 		},
 		"another is silent": {
-			map[string][]Reply{"0 prepare": {silent()}, "0 abort": {silent()}}, Unmade, "FAILED, ROLLED BACK, ROLLED BACK",
+			map[string][]Reply{"0 prepare": {silent()}, "0 abort": {silent()}}, Aborted, "FAILED, ROLLED BACK, ROLLED BACK",
 			"1 prepare, 0 prepare, 2 prepare, 1 abort, 0 abort, 2 abort", "nothing stays changed",
 		},
 		"the reply to the commit is lost": {
-			map[string][]Reply{"1 commit": {silent(), says(wire.OperationStatus{State: wire.OperationCommitted})}}, Made, "SUCCESS, SUCCESS, SUCCESS",
+			map[string][]Reply{"1 commit": {silent(), says(wire.OperationStatus{State: wire.OperationCommitted})}}, Committed, "SUCCESS, SUCCESS, SUCCESS",
 			"1 prepare, 0 prepare, 2 prepare, 1 commit, 1 commit, 0 commit, 2 commit", "created on all of 3",
 		},
 		"the home let it go": {
-			map[string][]Reply{"1 commit": {gone}}, Unmade, "ROLLED BACK, FAILED, ROLLED BACK",
+			map[string][]Reply{"1 commit": {gone}}, Aborted, "ROLLED BACK, FAILED, ROLLED BACK",
 			"1 prepare, 0 prepare, 2 prepare, 1 commit, 0 abort, 2 abort", "nothing stays changed",
 		},
 		"the home has forgotten it": {
-			map[string][]Reply{"1 commit": {refuses(404, wire.CodeOperationNotFound, 0)}}, Undecided, "FAILED, FAILED, FAILED",
+			map[string][]Reply{"1 commit": {refuses(404, wire.CodeOperationNotFound, 0)}}, Unknown, "FAILED, FAILED, FAILED",
 			"1 prepare, 0 prepare, 2 prepare, 1 commit", "does not remember the change",
 		},
 		"the home can't write the commit": {
-			map[string][]Reply{"1 commit": {full}}, Unmade, "ROLLED BACK, FAILED, ROLLED BACK",
+			map[string][]Reply{"1 commit": {full}}, Aborted, "ROLLED BACK, FAILED, ROLLED BACK",
 			"1 prepare, 0 prepare, 2 prepare, 1 commit, 1 abort, 0 abort, 2 abort", "nothing stays changed",
 		},
 		"the abort comes too late": {
-			map[string][]Reply{"2 prepare": {full}, "1 abort": {says(wire.OperationStatus{State: wire.OperationCommitted})}}, Made, "SUCCESS, SUCCESS, SUCCESS",
+			map[string][]Reply{"2 prepare": {full}, "1 abort": {says(wire.OperationStatus{State: wire.OperationCommitted})}}, Committed, "SUCCESS, SUCCESS, SUCCESS",
 			"1 prepare, 0 prepare, 2 prepare, 1 abort, 0 commit, 2 commit", "created on all of 3",
 		},
 		"one misses the commit": {
-			map[string][]Reply{"2 commit": {silent()}}, Made, "SUCCESS, SUCCESS, FAILED",
+			map[string][]Reply{"2 commit": {silent()}}, Committed, "SUCCESS, SUCCESS, FAILED",
 			"1 prepare, 0 prepare, 2 prepare, 1 commit, 0 commit, 2 commit", "10.0.0.13:7801 follows by itself",
 		},
 		"a higher epoch was seen": {
 			map[string][]Reply{"2 prepare": {refuses(409, wire.CodeStaleEpoch, 7), says(wire.OperationStatus{State: wire.OperationPrepared, Epoch: 8})}},
-			Made, "SUCCESS, SUCCESS, SUCCESS",
+			Committed, "SUCCESS, SUCCESS, SUCCESS",
 			"1 prepare, 0 prepare, 2 prepare, 1 prepare, 0 prepare, 2 prepare, 1 commit, 0 commit, 2 commit", "created on all of 3",
 		},
 		"all votes but for another epoch": {
-			map[string][]Reply{"0 prepare": {says(wire.OperationStatus{State: wire.OperationPrepared, Epoch: 9})}}, Unmade, "ROLLED BACK, ROLLED BACK, ROLLED BACK",
+			map[string][]Reply{"0 prepare": {says(wire.OperationStatus{State: wire.OperationPrepared, Epoch: 9})}}, Aborted, "ROLLED BACK, ROLLED BACK, ROLLED BACK",
 			"1 prepare, 0 prepare, 2 prepare, 1 abort, 0 abort, 2 abort", "nothing stays changed",
 		},
 	}
@@ -92,7 +92,7 @@ func TestNothingIsToldWhileTheHomeIsSilent(t *testing.T) {
 	w := newWorld(t, 3)
 	w.answers["1 commit"] = []Reply{silent()}
 	out := w.runner().Run(context.Background())
-	if out.State != Undecided || results(out) != "FAILED, FAILED, FAILED" {
+	if out.State != Unknown || results(out) != "FAILED, FAILED, FAILED" {
 		t.Errorf("state %d with %s", out.State, results(out))
 	}
 	for _, message := range w.sent {
@@ -131,7 +131,7 @@ func TestPreflightDemandsOneManagerANode(t *testing.T) {
 
 func TestBusyIsForTheCallerToWait(t *testing.T) {
 	busy := refuses(409, wire.CodeStoreBusy, 0)
-	for message, want := range map[string]State{"0 preflight": Refused, "1 prepare": Unmade, "2 prepare": Unmade} {
+	for message, want := range map[string]State{"0 preflight": Refused, "1 prepare": Aborted, "2 prepare": Aborted} {
 		w := newWorld(t, 3)
 		w.answers[message] = []Reply{busy}
 		r := w.runner()
@@ -146,7 +146,7 @@ func TestADryRunEndsAfterThePreflight(t *testing.T) {
 	w := newWorld(t, 2)
 	r := w.runner()
 	r.Operation.DryRun = true
-	if out := r.Run(context.Background()); out.State != Plan || results(out) != "PLANNED, PLANNED" || w.after() != "" {
+	if out := r.Run(context.Background()); out.State != DryRun || results(out) != "PLANNED, PLANNED" || w.after() != "" {
 		t.Errorf("%+v, sent %s", out, w.after())
 	}
 }
@@ -168,7 +168,7 @@ func TestAnInterruptedRunUndoesWhatItDid(t *testing.T) {
 	r := w.runner()
 	r.Transport = interrupt{w, cancel}
 	out := r.Run(ctx)
-	if out.State != Unmade || !strings.Contains(w.after(), "1 abort, 0 abort") {
+	if out.State != Aborted || !strings.Contains(w.after(), "1 abort, 0 abort") {
 		t.Errorf("%+v, sent %s", out, w.after())
 	}
 }
@@ -207,7 +207,7 @@ func TestRetellTellsWhoMissedIt(t *testing.T) {
 	r := w.runner()
 	r.Run(context.Background())
 	w.sent = make([]string, 3)
-	if out := r.Retell(context.Background()); results(out) != "SUCCESS, SUCCESS, SUCCESS" || w.after() != "2 commit" {
+	if out := r.ResendCommit(context.Background()); results(out) != "SUCCESS, SUCCESS, SUCCESS" || w.after() != "2 commit" {
 		t.Errorf("%s, sent %s", results(out), w.after())
 	}
 }

@@ -28,7 +28,7 @@ func lower(verb string) string {
 }
 
 // named is who has a row like that, with the verb that fits one or several.
-func (r *Runner) named(result Result, one, many string) string {
+func (r *Driver) named(result Result, one, many string) string {
 	var names []string
 	for i, row := range r.rows {
 		if row.Result == result {

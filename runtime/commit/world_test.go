@@ -131,8 +131,8 @@ func refuses(status int, code string, epoch uint64) Reply {
 func silent() Reply { return Reply{Class: "timeout", Message: "no answer", Attempts: 1} }
 
 // runner makes a store with an instance a manager; the second manager is its home.
-func (w *world) runner() *Runner {
-	r := &Runner{Transport: w, Clock: w, Verb: "Created", Names: w.names, Settle: 30 * time.Second}
+func (w *world) runner() *Driver {
+	r := &Driver{Transport: w, Clock: w, Verb: "Created", Names: w.names, DecideTimeout: 30 * time.Second}
 	r.Operation = wire.Operation{ID: "op", Action: wire.CreateAction, Store: "OrdersStore", Coordinator: identity(1)}
 	for i := range w.votes {
 		r.Operation.Managers = append(r.Operation.Managers, wire.Manager{Identity: identity(i), URL: "http://" + w.names[i]})

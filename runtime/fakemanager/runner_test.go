@@ -110,7 +110,7 @@ func (n *network) creation(id, instances int) wire.Operation {
 
 // run brings a change to all.
 func (n *network) run(c wire.Operation) *commit.Outcome {
-	r := &commit.Runner{Transport: n, Clock: n, Operation: c, Names: n.plan.Addresses(), Verb: "Created", Parallel: true, Settle: time.Second}
+	r := &commit.Driver{Transport: n, Clock: n, Operation: c, Names: n.plan.Addresses(), Verb: "Created", Parallel: true, DecideTimeout: time.Second}
 	for _, node := range c.Nodes {
 		r.Claimed = append(r.Claimed, node.Name)
 	}
@@ -144,7 +144,7 @@ func (n *network) count(c wire.Operation) (committed, pending int) {
 func TestRunnerMakesAStoreOnAll(t *testing.T) {
 	n := serve(t, Plan{Count: 50, Port: 7923})
 	c := n.creation(1, 50)
-	if out := n.run(c); out.State != commit.Made {
+	if out := n.run(c); out.State != commit.Committed {
 		t.Fatalf("state %d: %s", out.State, out.Summary)
 	}
 	if committed, pending := n.count(c); committed != 50 || pending != 0 {
@@ -155,7 +155,7 @@ func TestRunnerMakesAStoreOnAll(t *testing.T) {
 		t.Errorf("another store of that name: state %d, %+v", out.State, out.Rows[7])
 	}
 	other.BaseRevision, other.BaseOperation, other.Creation = 1, c.ID, c.ID
-	if out := n.run(other); out.State != commit.Made {
+	if out := n.run(other); out.State != commit.Committed {
 		t.Errorf("what builds on it: state %d: %s", out.State, out.Summary)
 	}
 	other.ID = "0198f0a0-0000-7000-8000-000000000003"
@@ -167,7 +167,7 @@ func TestRunnerMakesAStoreOnAll(t *testing.T) {
 func TestNothingStaysWhereOneStalls(t *testing.T) {
 	n := serve(t, Plan{Count: 12, Port: 7924, Faults: []Fault{Stall}}) // the first stalls, the tenth is the home
 	c := n.creation(1, 12)
-	if out := n.run(c); out.State != commit.Unmade || out.Rows[0].Code != fanout.Timeout || out.Rows[5].Result != commit.RolledBack {
+	if out := n.run(c); out.State != commit.Aborted || out.Rows[0].Code != fanout.Timeout || out.Rows[5].Result != commit.RolledBack {
 		t.Fatalf("state %d: %+v", out.State, out.Rows)
 	}
 	if committed, pending := n.count(c); committed+pending != 0 {
@@ -182,7 +182,7 @@ func TestLostCommitIsFound(t *testing.T) {
 	n := serve(t, Plan{Count: 5, Port: 7925})
 	c := n.creation(1, 5)
 	n.loses = func(i int, verb string) bool { return i >= 3 && verb == "commit" }
-	if out := n.run(c); out.State != commit.Made || out.Rows[2].Result != commit.Done || out.Rows[3].Result != commit.Failed {
+	if out := n.run(c); out.State != commit.Committed || out.Rows[2].Result != commit.Done || out.Rows[3].Result != commit.Failed {
 		t.Fatalf("state %d: %+v", out.State, out.Rows)
 	}
 	if committed, pending := n.count(c); committed != 3 || pending != 2 {
@@ -206,9 +206,9 @@ func TestRepairSettlesWhatIsPending(t *testing.T) {
 	if out := n.run(busy); out.State != commit.Refused || out.Rows[1].Code != wire.CodeStoreBusy {
 		t.Errorf("another change meanwhile: state %d: %s", out.State, out.Summary)
 	}
-	r := &commit.Repair{Transport: n, Clock: n, Store: c.Store, Managers: c.Managers, Names: n.plan.Addresses(), Wait: time.Second}
-	r.Look(context.Background())
-	if out := r.Settle(context.Background()); out.State != commit.Made || out.Rows[4].Message != "CreateStore: committed" {
+	r := &commit.Recovery{Transport: n, Clock: n, Store: c.Store, Managers: c.Managers, Names: n.plan.Addresses(), Timeout: time.Second}
+	r.Query(context.Background())
+	if out := r.Resolve(context.Background()); out.State != commit.Committed || out.Rows[4].Message != "CreateStore: committed" {
 		t.Errorf("state %d: %+v", out.State, out.Rows)
 	}
 	if committed, _ := n.count(c); committed != 5 {
@@ -221,7 +221,7 @@ func TestUndecidedChangeIsInTheWay(t *testing.T) {
 	n := serve(t, Plan{Count: 3, Port: 7927})
 	earlier := n.creation(1, 3)
 	n.loses = func(i int, verb string) bool { return verb == "commit" }
-	if out := n.run(earlier); out.State != commit.Undecided {
+	if out := n.run(earlier); out.State != commit.Unknown {
 		t.Fatalf("state %d: %s", out.State, out.Summary)
 	}
 	if s := n.state(1); s.Prepared == nil || s.Prepared.Owner != "tester" || s.Epoch != 1 {
@@ -237,7 +237,7 @@ func TestUndecidedChangeIsInTheWay(t *testing.T) {
 		n.Send(context.Background(), []commit.Request{abort}, commit.Send{})
 	}
 	later := n.creation(2, 3)
-	if out := n.run(later); out.State != commit.Made {
+	if out := n.run(later); out.State != commit.Committed {
 		t.Fatalf("state %d: %s", out.State, out.Summary)
 	}
 	if s := n.state(1); s.Epoch != 2 || s.Configuration == nil || s.Configuration.Epoch != 2 {

@@ -47,17 +47,17 @@ func (s *simulation) loseCoordinator() {
 // repair does what repair_store{store, lost} does where the lost manager is the store's home.
 func (s *simulation) repair(store, lost string) {
 	n := network{s, s.managers}
-	r := &runner.Repair{Transport: n, Clock: n, Store: store, Wait: 20 * time.Second}
+	r := &runner.Recovery{Transport: n, Clock: n, Store: store, Timeout: 20 * time.Second}
 	for _, m := range s.managers {
 		r.Managers, r.Names = append(r.Managers, m.keeper()), append(r.Names, m.host)
 	}
 	ctx := context.Background()
-	r.Look(ctx)
+	r.Query(ctx)
 	w, known := r.Find(lost)
 	if !known {
 		return
 	}
-	if out := r.ReplaceCoordinator(ctx, w); out.State == runner.Made {
+	if out := r.ReplaceCoordinator(ctx, w); out.State == runner.Committed {
 		s.outcomes[repaired]++
 	}
 }

@@ -32,9 +32,9 @@ func (s *simulation) script(p *process) {
 		if s.chance(0.15) { // Ctrl-C, or the deadline
 			s.after(s.upTo(3*time.Second), func() { cancel(); s.wake(t, 0) })
 		}
-		r := &runner.Runner{
+		r := &runner.Driver{
 			Transport: n, Clock: n, Operation: *c, Names: names, Verb: "Changed",
-			Parallel: s.chance(0.7), FailFast: s.chance(0.3), Settle: 20 * time.Second,
+			Parallel: s.chance(0.7), FailFast: s.chance(0.3), DecideTimeout: 20 * time.Second,
 		}
 		s.judge(c, participants, r.Run(ctx))
 		cancel()
@@ -45,11 +45,11 @@ func (s *simulation) script(p *process) {
 func (s *simulation) judge(c *wire.Operation, participants []*manager, out *runner.Outcome) {
 	s.outcomes[out.State]++
 	switch out.State {
-	case runner.Made:
+	case runner.Committed:
 		if !s.decided(c.ID) {
 			s.fail("a runner says that %s is made, and its home has not committed it", c.ID)
 		}
-	case runner.Unmade, runner.Refused:
+	case runner.Aborted, runner.Refused:
 		s.undone[c.ID] = true
 		if s.decided(c.ID) {
 			s.fail("a runner says that nothing stays of %s, and its home has committed it", c.ID)
