@@ -17,7 +17,7 @@ func lua(t *testing.T, servers, script string) string {
 	return string(out)
 }
 
-func TestTwentyInstancesOnFourServers(t *testing.T) {
+func TestCluster_TwentyInstancesOnFourServers(t *testing.T) {
 	out := lua(t, "4", `
 new_store{"OrdersStore", instance_prefix = "orders", instance_count = 5, parallel = true}:check()
 start_store{"OrdersStore", parallel = true}:check()
@@ -40,7 +40,7 @@ print("wrong", wrong)
 	}
 }
 
-func TestAStoreGrowsAndShrinksWhileItIsWritten(t *testing.T) {
+func TestCluster_GrowsAndShrinksWhileWritten(t *testing.T) {
 	out := lua(t, "3", `
 local hosts = {}
 for i, manager in ipairs(managers()) do hosts[i] = manager:match("^[^:]+") end

@@ -11,9 +11,9 @@ import (
 	"dkvrun/builtins"
 )
 
-// TestEveryExampleRuns runs the example of every declaration as it stands, each as a chunk of its own
+// TestBuiltins_ExamplesRun runs the example of every declaration as it stands, each as a chunk of its own
 // against one throw-away cluster, and removes the stores it made.
-func TestEveryExampleRuns(t *testing.T) {
+func TestBuiltins_ExamplesRun(t *testing.T) {
 	var script strings.Builder
 	script.WriteString(`
 local function clean()
@@ -70,8 +70,8 @@ store = connect_store("OrdersStore")
 	t.Logf("%d examples ran", examples)
 }
 
-// TestEveryDeclarationSpeaks holds each declaration against what its renderings need.
-func TestEveryDeclarationSpeaks(t *testing.T) {
+// TestBuiltins_AreDocumented holds each declaration against what its renderings need.
+func TestBuiltins_AreDocumented(t *testing.T) {
 	for _, b := range builtins.All() {
 		if b.Doc == "" || b.Returns == "" || b.Group == "" {
 			t.Errorf("%s lacks its doc, its return or its group", b.Name)

@@ -116,9 +116,9 @@ func (p *party) plain(value any) any {
 	return value
 }
 
-// TestFakesAnswerLikeManagers asks a real manager and a fake the same, one request after the other. Both have
+// TestFakeManager_AnswersLikeManagers asks a real manager and a fake the same, one request after the other. Both have
 // to answer alike, and as the request says.
-func TestFakesAnswerLikeManagers(t *testing.T) {
+func TestFakeManager_AnswersLikeManagers(t *testing.T) {
 	f := &fleet{dir: filepath.Join(t.TempDir(), "managers")}
 	t.Cleanup(f.close)
 	if err := f.start([]string{"127.43.1.1"}); err != nil {

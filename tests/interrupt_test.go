@@ -19,7 +19,7 @@ func (r *localRun) interrupt(t *testing.T) {
 	}
 }
 
-func TestCtrlCRunsTheCleanUps(t *testing.T) {
+func TestInterrupt_RunsCleanUps(t *testing.T) {
 	r := startLocal(t, "-e", `
 at_exit(function() print("first given") end)
 at_exit(function() parallel{function() sleep(0.05) end} print("last given") end)
@@ -42,7 +42,7 @@ at_exit(function() print("cleaning up") while true do pcall(sleep, 60) end end)
 print("begun")
 sleep(60)`
 
-func TestTheSecondCtrlCEndsAtOnce(t *testing.T) {
+func TestInterrupt_SecondEndsAtOnce(t *testing.T) {
 	r := startLocal(t, "-e", endlessCleanUp)
 	r.until(t, "begun")
 	r.interrupt(t)
@@ -54,7 +54,7 @@ func TestTheSecondCtrlCEndsAtOnce(t *testing.T) {
 	}
 }
 
-func TestCleanUpsHaveAGraceTime(t *testing.T) {
+func TestInterrupt_CleanUpsHaveGraceTime(t *testing.T) {
 	r := startLocal(t, "-e", endlessCleanUp)
 	r.until(t, "begun")
 	began := time.Now()
@@ -68,8 +68,8 @@ func TestCleanUpsHaveAGraceTime(t *testing.T) {
 	}
 }
 
-// TestCtrlCSaysWhatIsInDoubt interrupts a run while a manager has a request and doesn't answer.
-func TestCtrlCSaysWhatIsInDoubt(t *testing.T) {
+// TestInterrupt_NamesActionInDoubt interrupts a run while a manager has a request and doesn't answer.
+func TestInterrupt_NamesActionInDoubt(t *testing.T) {
 	l, err := net.Listen("tcp", "127.26.0.11:7801")
 	if err != nil {
 		t.Fatal(err)
@@ -102,9 +102,9 @@ func TestCtrlCSaysWhatIsInDoubt(t *testing.T) {
 	}
 }
 
-// TestTheSecondCtrlCSaysWhatIsUnderWay interrupts a change twice while its home has been asked for its vote and
+// TestInterrupt_SecondNamesOperationInDoubt interrupts a change twice while its home has been asked for its vote and
 // doesn't answer: nothing is waited for, and what settles the change is said.
-func TestTheSecondCtrlCSaysWhatIsUnderWay(t *testing.T) {
+func TestInterrupt_SecondNamesOperationInDoubt(t *testing.T) {
 	const host = "127.44.0.11"
 	l, err := net.Listen("tcp", host+":7801")
 	if err != nil {

@@ -144,7 +144,7 @@ func (r *localRun) ports(t *testing.T) []string {
 	}
 }
 
-func TestTheDemoDoesTheMainJob(t *testing.T) {
+func TestDemo_MainJob(t *testing.T) {
 	r := startLocal(t, "--local=3", "../scripts/demo.lua")
 	out, status := r.finish(t)
 	if status != 0 {
@@ -161,7 +161,7 @@ func TestTheDemoDoesTheMainJob(t *testing.T) {
 	r.leavesNothing(t, 0, nil)
 }
 
-func TestNothingStaysAfterAnErrorInTheMiddle(t *testing.T) {
+func TestLocal_RemovesAllAfterError(t *testing.T) {
 	r := startLocal(t, "--local=3", "-e", running+`error("in the middle")`)
 	ports := r.ports(t)
 	if _, status := r.finish(t); status != 1 || !strings.Contains(r.stderr.String(), "in the middle") {
@@ -170,7 +170,7 @@ func TestNothingStaysAfterAnErrorInTheMiddle(t *testing.T) {
 	r.leavesNothing(t, 0, ports)
 }
 
-func TestNothingStaysAfterCtrlC(t *testing.T) {
+func TestLocal_RemovesAllAfterInterrupt(t *testing.T) {
 	r := startLocal(t, "--local=3", "-e", running+`sleep(600)`)
 	ports := r.ports(t)
 	if err := r.Process.Signal(syscall.SIGINT); err != nil {
@@ -182,7 +182,7 @@ func TestNothingStaysAfterCtrlC(t *testing.T) {
 	r.leavesNothing(t, 10*time.Second, ports)
 }
 
-func TestNothingStaysAfterCtrlCWhileStarting(t *testing.T) {
+func TestLocal_RemovesAllAfterInterruptedStart(t *testing.T) {
 	r := startLocal(t, "--local=3", "-e", `print("up") new_store("OrdersStore", "orders") start_store("OrdersStore") wait_ready("OrdersStore")`)
 	r.until(t, "StartInstance")
 	if err := r.Process.Signal(syscall.SIGINT); err != nil {
@@ -194,7 +194,7 @@ func TestNothingStaysAfterCtrlCWhileStarting(t *testing.T) {
 	r.leavesNothing(t, 10*time.Second, nil)
 }
 
-func TestNothingStaysAfterAKill(t *testing.T) {
+func TestLocal_RemovesAllAfterKill(t *testing.T) {
 	r := startLocal(t, "--local=3", "-e", running+`sleep(600)`)
 	ports := r.ports(t)
 	if err := r.Process.Kill(); err != nil {
@@ -206,7 +206,7 @@ func TestNothingStaysAfterAKill(t *testing.T) {
 	r.leavesNothing(t, 10*time.Second, ports)
 }
 
-func TestRunsSideBySide(t *testing.T) {
+func TestLocal_RunsSideBySide(t *testing.T) {
 	one := startLocal(t, "--local=3", "-e", running+`sleep(600)`)
 	other := startLocal(t, "--local=3", "-e", running)
 	mine := one.ports(t)
@@ -228,7 +228,7 @@ func TestRunsSideBySide(t *testing.T) {
 	other.leavesNothing(t, 0, nil)
 }
 
-func TestAKeptClusterComesBack(t *testing.T) {
+func TestLocal_KeptClusterStartsAgain(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "kept")
 	first := startLocal(t, "--local=3", "--keep", dir, "-e", running+`connect_store("OrdersStore"):put("who", "kept")`)
 	first.ports(t)

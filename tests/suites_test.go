@@ -24,14 +24,14 @@ func dkvrunTest(t *testing.T, args ...string) string {
 	return string(out)
 }
 
-// TestSuites runs the product's own suites.
-func TestSuites(t *testing.T) {
+// TestSuites_Pass runs the product's own suites.
+func TestSuites_Pass(t *testing.T) {
 	out := dkvrunTest(t, "--shuffle", "suites")
 	t.Log(out[strings.LastIndex(out, "PASSED"):])
 }
 
-// TestSuitesKnowEverything: each builtin, method, module and runbook has a block of its name.
-func TestSuitesKnowEverything(t *testing.T) {
+// TestSuites_DescribeEverything: each builtin, method, module and runbook has a block of its name.
+func TestSuites_DescribeEverything(t *testing.T) {
 	files, err := filepath.Glob("suites/*_test.lua")
 	if err != nil {
 		t.Fatal(err)
@@ -72,8 +72,8 @@ func TestSuitesKnowEverything(t *testing.T) {
 	}
 }
 
-// TestEveryExampleOfATestRuns runs the examples of what is there in tests alone, each in a block of its own.
-func TestEveryExampleOfATestRuns(t *testing.T) {
+// TestSuites_ExamplesRun runs the examples of what is there in tests alone, each in a block of its own.
+func TestSuites_ExamplesRun(t *testing.T) {
 	var text strings.Builder
 	examples := 0
 	example := func(name, source string) {

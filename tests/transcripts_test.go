@@ -20,11 +20,11 @@ import (
 // blocks counts the loopback networks given out: each transcript has servers of its own.
 var blocks atomic.Int32
 
-// TestTranscripts runs what a person would type. In a transcript $H1 to $H4 are hosts of its own;
+// TestTranscripts_Run runs what a person would type. In a transcript $H1 to $H4 are hosts of its own;
 // `managers HOST…` starts a manager on each, `managers -stop HOST` and `-kill HOST` end one, and
 // `exits STATUS COMMAND…` runs a command that ends with that status; `fleet PORT COUNT FAULT…` starts fake
 // managers, the first ones with these faults, and lists them in fleet.list.
-func TestTranscripts(t *testing.T) {
+func TestTranscripts_Run(t *testing.T) {
 	scripts, err := filepath.Abs("../scripts")
 	if err != nil {
 		t.Fatal(err)

@@ -124,7 +124,7 @@ func TestClusterLeavesNothing(t *testing.T) {
 	}
 }
 
-func TestRunsSideBySide(t *testing.T) {
+func TestLocal_RunsSideBySide(t *testing.T) {
 	a, b := start(t, Options{Servers: 1}), start(t, Options{Servers: 1})
 	if a.Endpoints()[0] == b.Endpoints()[0] {
 		t.Errorf("both on %s", a.Endpoints()[0])

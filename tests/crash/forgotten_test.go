@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// TestForgottenVote: a manager's disk loses its vote for a new store, which the others then make. It gets the
+// TestCrash_LostVote: a manager's disk loses its vote for a new store, which the others then make. It gets the
 // store from the store's home, without anybody's help.
-func TestForgottenVote(t *testing.T) {
+func TestCrash_LostVote(t *testing.T) {
 	t.Parallel()
 	l := enter(t)
 	c := l.change("create")

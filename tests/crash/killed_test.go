@@ -16,9 +16,9 @@ const kills = 100
 // agreeWithin is what is promised with the real times.
 const agreeWithin = 40 * time.Second
 
-// TestKilledRunner kills runners with SIGKILL at random moments of new_store on five managers that keep the
+// TestCrash_KilledRunner kills runners with SIGKILL at random moments of new_store on five managers that keep the
 // real times. All five agree within 40 s each time, and no port or name stays reserved.
-func TestKilledRunner(t *testing.T) {
+func TestCrash_KilledRunner(t *testing.T) {
 	lanes.mu.Lock()
 	lanes.made++
 	l := &lane{block: lanes.made, times: realTimes, t: t}

@@ -12,8 +12,8 @@ import (
 // cases counts what the matrix has run.
 var cases atomic.Int64
 
-// TestMatrix drives every row of the crash matrix, in each way that it can happen.
-func TestMatrix(t *testing.T) {
+// TestCrash_Matrix drives every row of the crash matrix, in each way that it can happen.
+func TestCrash_Matrix(t *testing.T) {
 	began := time.Now()
 	t.Cleanup(func() {
 		fmt.Fprintf(os.Stderr, "crash matrix: %d cases in %s\n", cases.Load(), time.Since(began).Round(time.Second))

@@ -6,7 +6,7 @@ import (
 )
 
 // Each rule of the protocol is there for a reason: without it the scenario breaks the invariant.
-func TestEveryWeaknessBreaks(t *testing.T) {
+func TestModel_EveryWeaknessBreaks(t *testing.T) {
 	const (
 		order     = "a new name, the same managers in another order"
 		lost      = "a lost home, two repairs at once"

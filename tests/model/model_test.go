@@ -2,7 +2,7 @@ package model
 
 import "testing"
 
-func TestProtocolHolds(t *testing.T) {
+func TestModel_ProtocolHolds(t *testing.T) {
 	for _, s := range scenarios() {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()

@@ -97,7 +97,7 @@ func (h *held) dkvrun(expression string) *exec.Cmd {
 	return exec.Command(program("dkvrun"), "-m", strings.Join(h.hosts, ","), "-e", expression)
 }
 
-func TestASecondRunnerSaysWhoHoldsTheStore(t *testing.T) {
+func TestStoreBusy_NamesHolder(t *testing.T) {
 	h := hold(t, 1)
 	out, err := h.dkvrun(`new_store{"OrdersStore", "orders", timeout_sec = 1}`).CombinedOutput()
 	if err == nil {
@@ -110,7 +110,7 @@ func TestASecondRunnerSaysWhoHoldsTheStore(t *testing.T) {
 	}
 }
 
-func TestASecondRunnerWaitsForItsTurn(t *testing.T) {
+func TestStoreBusy_WaitsForHolder(t *testing.T) {
 	h := hold(t, 2)
 	second := h.dkvrun(`new_store{"OrdersStore", "orders"}:check()[1].message`)
 	var out bytes.Buffer

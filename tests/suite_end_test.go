@@ -45,7 +45,7 @@ end)
 	return r
 }
 
-func TestNothingStaysOfAKilledSuite(t *testing.T) {
+func TestSuite_RemovesAllAfterKill(t *testing.T) {
 	r := startSuite(t, `sleep(600)`)
 	if err := r.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -57,7 +57,7 @@ func TestNothingStaysOfAKilledSuite(t *testing.T) {
 }
 
 // A runbook that a test runs, with a cluster of its own, goes with the runner.
-func TestNoRunbookStaysOfAKilledSuite(t *testing.T) {
+func TestSuite_EndsRunbooksAfterKill(t *testing.T) {
 	runbook := filepath.Join(t.TempDir(), "long.lua")
 	text := `new_store("OrdersStore", "orders"):check() start_store{"OrdersStore", parallel = true}:check() sleep(600)`
 	if err := os.WriteFile(runbook, []byte(text), 0o600); err != nil {
@@ -79,7 +79,7 @@ func TestNoRunbookStaysOfAKilledSuite(t *testing.T) {
 	r.leavesNothing(t, 10*time.Second, nil)
 }
 
-func TestAnInterruptedSuiteCleansUpAndSaysWhatItKnows(t *testing.T) {
+func TestSuite_CleansUpAndReportsAfterInterrupt(t *testing.T) {
 	r := startSuite(t, `sleep(600)`)
 	if err := r.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
@@ -96,7 +96,7 @@ func TestAnInterruptedSuiteCleansUpAndSaysWhatItKnows(t *testing.T) {
 	r.leavesNothing(t, 0, nil)
 }
 
-func TestAHangingSuiteEndsAtItsTimeout(t *testing.T) {
+func TestSuite_HangingEndsAtTimeout(t *testing.T) {
 	r := startSuite(t, `local function forever() while true do end end forever()`, "--timeout", "8")
 	out, status := r.finish(t)
 	if status != 1 {
@@ -131,7 +131,7 @@ func (r *localRun) manager(t *testing.T) int {
 	return 0
 }
 
-func TestADyingManagerEndsTheTest(t *testing.T) {
+func TestSuite_DyingManagerEndsTest(t *testing.T) {
 	r := startSuite(t, `sleep(600)`)
 	if err := syscall.Kill(r.manager(t), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
@@ -144,7 +144,7 @@ func TestADyingManagerEndsTheTest(t *testing.T) {
 }
 
 // A suite that is watched runs again when a file of it changes.
-func TestAWatchedSuiteRunsAgain(t *testing.T) {
+func TestSuite_WatchedRunsAgain(t *testing.T) {
 	folder := t.TempDir()
 	write := func(name, text string) {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
