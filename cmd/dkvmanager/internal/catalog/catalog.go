@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"dkvrun/cmd/dkvmanager/internal/failpoint"
+	"dkvrun/runtime/durable"
 	"dkvrun/runtime/wire"
 )
 
@@ -115,8 +116,12 @@ func (d *Data) markStarted() {
 	}
 }
 
-// cause is what the system said, without the temporary file's path.
+// cause returns what the system said, without the folder's path, which the message has already.
 func cause(err error) error {
+	var step *durable.Error
+	if errors.As(err, &step) {
+		return fmt.Errorf("%s %s: %w", step.Step, filepath.Base(step.Path), step.Err)
+	}
 	var path *os.PathError
 	if errors.As(err, &path) {
 		return fmt.Errorf("%s %s: %w", path.Op, filepath.Base(path.Path), path.Err)

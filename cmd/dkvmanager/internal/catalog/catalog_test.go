@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"dkvrun/runtime/durable"
 	"dkvrun/runtime/wire"
 )
 
@@ -207,8 +208,8 @@ func TestDigestCoversWhatStoresAre(t *testing.T) {
 func TestNewFolderLeavesNoTemporaryFiles(t *testing.T) {
 	c := open(t, t.TempDir())
 	add(t, c, orders())
-	for _, name := range []string{tempFile, linkFile, identityFile + ".tmp"} {
-		if _, err := os.Stat(filepath.Join(c.Dir(), name)); !errors.Is(err, fs.ErrNotExist) {
+	for _, name := range []string{currentFile, previousFile, identityFile} {
+		if _, err := os.Stat(filepath.Join(c.Dir(), name+durable.TempSuffix)); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s stayed", name)
 		}
 	}

@@ -9,14 +9,15 @@ import (
 	"strings"
 	"testing"
 
+	"dkvrun/runtime/durable"
 	"dkvrun/runtime/wire"
 )
 
 func TestFailedWriteChangesNothing(t *testing.T) {
 	faults := map[string]func(t *testing.T, dir string) (heal func()){
 		"temporary file can't be made": func(t *testing.T, dir string) func() {
-			block(t, filepath.Join(dir, tempFile))
-			return func() { _ = os.RemoveAll(filepath.Join(dir, tempFile)) }
+			block(t, filepath.Join(dir, currentFile+durable.TempSuffix))
+			return func() { _ = os.RemoveAll(filepath.Join(dir, currentFile+durable.TempSuffix)) }
 		},
 		"previous generation can't be kept": func(t *testing.T, dir string) func() {
 			_ = os.Remove(filepath.Join(dir, previousFile))

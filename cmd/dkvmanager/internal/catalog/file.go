@@ -6,11 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
 	"dkvrun/cmd/dkvmanager/internal/failpoint"
+	"dkvrun/runtime/durable"
 )
 
 // Format is the newest form of the catalog's file that this version reads, and the one it writes.
@@ -21,8 +21,6 @@ const (
 	currentFile  = "catalog.json"
 	previousFile = "catalog.json.1"
 	damagedFile  = "catalog.json.damaged"
-	tempFile     = "catalog.json.tmp"
-	linkFile     = "catalog.json.1.tmp"
 )
 
 // file is the form on disk. Checksum is SHA-256 over the bytes of Payload.
@@ -65,80 +63,16 @@ func read(path string) (*file, *Data, error) {
 	return &f, data, nil
 }
 
-// write makes payload the current file and keeps the one before as the previous. A crash at any point
-// leaves a current file that is whole; an error leaves the one that was.
+// write makes payload the current file, durably, and keeps the one before as the previous. A crash at any
+// point leaves a current file that is whole. An error leaves the file that was there.
 func write(dir string, generation uint64, payload []byte) error {
 	text, err := json.Marshal(file{Format, generation, checksum(payload), payload})
 	if err != nil {
 		return err
 	}
-	current, previous := filepath.Join(dir, currentFile), filepath.Join(dir, previousFile)
-	temp := filepath.Join(dir, tempFile)
-	if err := writeSynced(temp, append(text, '\n')); err != nil {
-		_ = os.Remove(temp)
-		return err
-	}
-	if err := keepPrevious(dir); err != nil {
-		return err
-	}
-	if err := os.Rename(temp, current); err != nil {
-		return err
-	}
-	err = failpoint.At("renamed")
-	if err == nil {
-		err = syncFolder(dir)
-	}
-	if err != nil {
-		// Whether the new name would survive a power cut is not known: go back to the old file.
-		if back := os.Rename(previous, current); errors.Is(back, fs.ErrNotExist) {
-			_ = os.Remove(current)
-		}
-		return err
-	}
-	return nil
-}
-
-// keepPrevious gives the current file, where there is one, a second name. A hard link and a rename: at
-// no moment is either name without a whole file.
-func keepPrevious(dir string) error {
-	link := filepath.Join(dir, linkFile)
-	if err := os.Remove(link); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	err := os.Link(filepath.Join(dir, currentFile), link)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(link, filepath.Join(dir, previousFile))
-}
-
-func writeSynced(path string, text []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err == nil {
-		err = failpoint.At("written")
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if err == nil {
-		err = failpoint.At("synced")
-	}
-	return errors.Join(err, f.Close())
-}
-
-func syncFolder(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
+	return durable.Replace(filepath.Join(dir, currentFile), append(text, '\n'), durable.Options{
+		Mode: 0o600, Previous: filepath.Join(dir, previousFile), Failpoint: failpoint.At,
+	})
 }
 
 func checksum(payload []byte) string {

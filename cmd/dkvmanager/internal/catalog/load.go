@@ -12,6 +12,9 @@ import (
 
 	"github.com/google/uuid"
 	"golang.org/x/sys/unix"
+
+	"dkvrun/cmd/dkvmanager/internal/failpoint"
+	"dkvrun/runtime/durable"
 )
 
 const (
@@ -24,10 +27,10 @@ const (
 func makeFolder(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
+		if err := durable.MakeFolder(dir, 0o700); err != nil {
 			return fmt.Errorf("data folder %s can't be made: %w", dir, err)
 		}
-		return syncFolder(filepath.Dir(dir))
+		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("data folder %s can't be used: %w", dir, err)
@@ -191,15 +194,7 @@ func makeIdentity(dir string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("the manager's identity can't be made: %w", err)
 	}
-	path := filepath.Join(dir, identityFile)
-	temp := path + ".tmp"
-	err = writeSynced(temp, []byte(id.String()+"\n"))
-	if err == nil {
-		err = os.Rename(temp, path)
-	}
-	if err == nil {
-		err = syncFolder(dir)
-	}
+	err = durable.Replace(filepath.Join(dir, identityFile), []byte(id.String()+"\n"), durable.Options{Mode: 0o600, Failpoint: failpoint.At})
 	if err != nil {
 		return "", fmt.Errorf("the manager's identity can't be written: %w", err)
 	}

@@ -8,13 +8,14 @@ import (
 	"strings"
 	"testing"
 
+	"dkvrun/runtime/durable"
 	"dkvrun/runtime/wire"
 )
 
 // fill makes the disk full for the next write: the temporary file takes nothing, as the system says it.
 func fill(t *testing.T, c *Catalog) {
 	t.Helper()
-	if err := os.Symlink("/dev/full", filepath.Join(c.Dir(), tempFile)); err != nil {
+	if err := os.Symlink("/dev/full", filepath.Join(c.Dir(), currentFile+durable.TempSuffix)); err != nil {
 		t.Fatal(err)
 	}
 }

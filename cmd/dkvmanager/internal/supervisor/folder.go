@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"dkvrun/cmd/dkvmanager/internal/engine"
+	"dkvrun/runtime/durable"
 )
 
 func (s *Supervisor) folder(p place) string {
@@ -40,29 +41,5 @@ func writeSpec(folder string, spec *engine.Spec) error {
 	if err != nil {
 		return err
 	}
-	temp := filepath.Join(folder, engine.SpecFile+".new")
-	if err := writeSynced(temp, append(text, '\n')); err != nil {
-		return err
-	}
-	if err := os.Rename(temp, filepath.Join(folder, engine.SpecFile)); err != nil {
-		return err
-	}
-	return syncFolder(folder)
-}
-
-func writeSynced(path string, text []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	return errors.Join(err, f.Sync(), f.Close())
-}
-
-func syncFolder(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return durable.Replace(filepath.Join(folder, engine.SpecFile), append(text, '\n'), durable.Options{Mode: 0o600})
 }
