@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"time"
+
+	"github.com/cenkalti/backoff/v5"
 
 	"dkvrun/builtins/internal/params"
 	"dkvrun/runtime"
@@ -31,7 +32,10 @@ print(#stores)`,
 }
 
 func (r *Run) retry(c *runtime.Call) (any, error) {
-	delay, times := c.Float("delay_sec"), c.Int("times")
+	times := c.Int("times")
+	delays := &backoff.ExponentialBackOff{
+		InitialInterval: params.Seconds(c.Float("delay_sec")), Multiplier: c.Float("backoff"), MaxInterval: params.Seconds(1e9),
+	}
 	for attempt := 1; ; attempt++ {
 		values, err := c.Func("f").Call(c.Context(), c, attempt)
 		if err == nil {
@@ -47,12 +51,11 @@ func (r *Run) retry(c *runtime.Call) (any, error) {
 			return nil, e.Because(fmt.Sprintf("retry: %d of %d attempts failed, the last: %s", times, times, e.Message))
 		}
 		r.Reporter.Progress(fmt.Sprintf("retry: attempt %d of %d failed: %s", attempt, times, e.Message))
-		err = pause(c.Context(), params.Seconds(delay))
+		err = pause(c.Context(), delays.NextBackOff())
 		r.Reporter.Progress("")
 		if err != nil {
 			return nil, err
 		}
-		delay = math.Min(delay*c.Float("backoff"), 1e9)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"dkvrun/runtime/wire"
 
+	"github.com/cenkalti/backoff/v5"
 	"github.com/valyala/fasthttp"
 )
 
@@ -37,6 +38,7 @@ func (c *Client) exchange(ctx context.Context, f *flight, r *Request, limits lim
 		cn = nil
 	}
 	a := Answer{}
+	var pauses *backoff.ExponentialBackOff // made when the first attempt fails
 	for {
 		a.Attempts++
 		var failed *failure
@@ -46,7 +48,10 @@ func (c *Client) exchange(ctx context.Context, f *flight, r *Request, limits lim
 				failed = cn.until(deadline)
 			}
 			if failed != nil {
-				if failed.passing() && pause(ctx, a.Attempts, deadline) {
+				if pauses == nil {
+					pauses = newBackoff()
+				}
+				if a.Attempts < maxAttempts && failed.passing() && pause(ctx, pauses.NextBackOff(), deadline) {
 					continue
 				}
 				a.Err = explain(ctx, r.Endpoint, failed, false, limits)

@@ -3,18 +3,27 @@ package fanout
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"net"
 	"syscall"
 	"time"
+
+	"github.com/cenkalti/backoff/v5"
 )
 
 const (
 	// maxAttempts is how often a connection is tried for one request.
 	maxAttempts = 3
-	// firstPause is the most that passes before the second attempt; each pause after it is twice as long.
+	// firstPause is the longest wait before the second attempt; each further wait is twice as long.
 	firstPause = 50 * time.Millisecond
 )
+
+// newBackoff returns the waits between the attempts of one request: half to all of firstPause, then double, so
+// that many requests don't come back together.
+func newBackoff() *backoff.ExponentialBackOff {
+	return &backoff.ExponentialBackOff{
+		InitialInterval: firstPause * 3 / 4, RandomizationFactor: 1.0 / 3, Multiplier: 2, MaxInterval: time.Minute,
+	}
+}
 
 // passing says whether a failure to connect may be over in a moment: a manager that restarts, a burst
 // that its queue refused, a name service that is busy. Nothing was sent, so that any request may be
@@ -37,14 +46,9 @@ func (f *failure) passing() bool {
 	return false
 }
 
-// pause waits before the next attempt, for half to all of its time, so that many requests don't come
-// back together. False: there is no next attempt.
-func pause(ctx context.Context, attempts int, deadline time.Time) bool {
-	if attempts >= maxAttempts {
-		return false
-	}
-	most := firstPause << (attempts - 1)
-	wait := most/2 + rand.N(most/2)
+// pause waits before the next attempt. It reports false at once when there is no next attempt: the time is not
+// enough, or ctx is done.
+func pause(ctx context.Context, wait time.Duration, deadline time.Time) bool {
 	if time.Until(deadline) <= wait {
 		return false
 	}

@@ -33,7 +33,7 @@ func (s *Supervisor) deletions(p place) []catalog.Deletion {
 // deleteRemoved ends the process of a removed store's instance, deletes its data, and drops the record.
 // Data of other creating operations in the same folder stays, and so does a process that serves them.
 func (w *worker) deleteRemoved(g goal) (gone bool, err error) {
-	w.look = 0
+	w.poll.Reset()
 	for _, x := range w.s.deletions(w.place) {
 		others, err := hasOtherData(w.dir, x.Operation)
 		if err != nil {

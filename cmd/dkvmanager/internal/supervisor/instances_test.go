@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"strings"
 	"syscall"
@@ -182,11 +183,19 @@ func TestLongLogIsSetAsideAtTheNextStart(t *testing.T) {
 	}
 }
 
-func TestRestartDelay(t *testing.T) {
-	t.Parallel()
-	for deaths, want := range map[int]time.Duration{1: 500 * time.Millisecond, 2: time.Second, 5: 8 * time.Second, 7: 30 * time.Second, 1000: 30 * time.Second} {
-		if got := restartDelay(deaths); got != want {
-			t.Errorf("after %d deaths %v, want %v", deaths, got, want)
+func TestBackoff_GrowsToItsLimit(t *testing.T) {
+	restart, poll := newRestartBackoff(), newPollBackoff()
+	for n := range 20 {
+		for _, c := range []struct {
+			got  time.Duration
+			want float64 // seconds
+		}{
+			{restart.NextBackOff(), min(0.5*math.Pow(2, float64(n)), 30)},
+			{poll.NextBackOff(), min(0.05*math.Pow(1.5, float64(n)), 2)},
+		} {
+			if seconds := c.got.Seconds(); seconds < c.want*0.74 || seconds > c.want*1.26 {
+				t.Errorf("wait %d is %v, want %.3g s, a quarter more or less", n+1, c.got, c.want)
+			}
 		}
 	}
 	for range 100 {

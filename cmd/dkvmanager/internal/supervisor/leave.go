@@ -48,7 +48,7 @@ func (w *worker) leave(ctx context.Context, g goal) error {
 		return fmt.Errorf("waiting to be taken out of the store: %w", err)
 	}
 	w.halt(stopGrace)
-	w.look = 0
+	w.poll.Reset()
 	return nil
 }
 

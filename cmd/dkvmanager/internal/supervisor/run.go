@@ -83,10 +83,13 @@ func (w *worker) forget() {
 
 // failed puts off the next start, the longer the more have failed in a row.
 func (w *worker) failed(err error) {
+	if w.deaths == 0 {
+		w.restartWait.Reset()
+	}
 	w.deaths++
 	w.failures++
 	w.failure = err
-	w.next = time.Now().Add(jitter(restartDelay(w.deaths)))
+	w.next = time.Now().Add(w.restartWait.NextBackOff())
 }
 
 // listens says whether the instance has taken its client port, which it does after the cluster port.

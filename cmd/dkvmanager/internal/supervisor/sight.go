@@ -50,7 +50,7 @@ func (w *worker) show(g goal, served int) {
 		}
 		w.s.opts.Log.Log(context.Background(), level, now.text, "store", w.store, "instance", w.instance, "status", now.status)
 	}
-	w.look = 0
+	w.poll.Reset()
 	close(w.turned)
 	w.turned = make(chan struct{})
 }

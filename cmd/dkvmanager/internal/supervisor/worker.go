@@ -5,14 +5,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
+
 	"dkvrun/cmd/dkvmanager/internal/engine"
 	"dkvrun/cmd/dkvmanager/internal/engine/process"
-)
-
-// The worker looks again after firstLook, then ever later up to lastLook while nothing changes.
-const (
-	firstLook = 50 * time.Millisecond
-	lastLook  = 2 * time.Second
 )
 
 // worker looks after one folder and the one process in it. All it does is done by its own goroutine,
@@ -30,8 +26,9 @@ type worker struct {
 	// What follows belongs to the worker's goroutine.
 
 	life
-	look time.Duration // the wait before the next look
-	due  time.Time     // when something is to be done; zero when nothing is
+	poll        *backoff.ExponentialBackOff // the waits between two steps; reset by every change
+	restartWait *backoff.ExponentialBackOff // the waits before restarts; reset by the first quick death
+	due         time.Time                   // when something is to be done; zero when nothing is
 
 	mu     sync.Mutex
 	sight  sight
@@ -77,7 +74,8 @@ type orders struct {
 func newWorker(s *Supervisor, p place) *worker {
 	dir := s.folder(p)
 	return &worker{s: s, place: p, dir: dir, client: process.Dial(dir), wakeup: make(chan struct{}, 1),
-		finished: make(chan struct{}), turned: make(chan struct{}), interrupt: func() {}}
+		finished: make(chan struct{}), turned: make(chan struct{}), interrupt: func() {},
+		poll: newPollBackoff(), restartWait: newRestartBackoff()}
 }
 
 // wake makes the worker look again now.
@@ -173,12 +171,7 @@ func (w *worker) act(ctx context.Context, g goal) (gone bool, err error) {
 
 // pause waits for something to happen, or for the time of the next look.
 func (w *worker) pause(ctx context.Context) {
-	if w.look == 0 {
-		w.look = firstLook
-	} else {
-		w.look = min(w.look*3/2, lastLook)
-	}
-	wait := jitter(w.look)
+	wait := w.poll.NextBackOff()
 	if !w.due.IsZero() {
 		wait = min(wait, max(time.Until(w.due), time.Millisecond))
 	}
@@ -191,9 +184,9 @@ func (w *worker) pause(ctx context.Context) {
 	select {
 	case <-ctx.Done():
 	case <-done:
-		w.look = 0
+		w.poll.Reset()
 	case <-w.wakeup:
-		w.look = 0
+		w.poll.Reset()
 	case <-timer.C:
 	}
 }
