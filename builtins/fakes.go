@@ -35,7 +35,7 @@ var fakeManagers = runtime.Builtin{
 	ReturnType: "fakes",
 	Example: `it("finds those that fail", function()
   local fakes = fake_managers{count = 100, faults = {refuse = 3, garbage = 2}}
-  local rows = get_store{managers = fakes.Members(), timeout_sec = 5}
+  local rows = get_store{managers = fakes.managers, timeout_sec = 5}
   assert.are.equal(5, #rows.unreachable)
 end)`,
 	Impl: func(c *runtime.Call) (any, error) { return of(c).fakeManagers(c) },
