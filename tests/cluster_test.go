@@ -18,6 +18,7 @@ func lua(t *testing.T, servers, script string) string {
 }
 
 func TestCluster_TwentyInstancesOnFourServers(t *testing.T) {
+	t.Parallel()
 	out := lua(t, "4", `
 new_store{"OrdersStore", instance_prefix = "orders", instance_count = 5, parallel = true}:check()
 start_store{"OrdersStore", parallel = true}:check()
@@ -41,6 +42,7 @@ print("wrong", wrong)
 }
 
 func TestCluster_GrowsAndShrinksWhileWritten(t *testing.T) {
+	t.Parallel()
 	out := lua(t, "3", `
 local hosts = {}
 for i, manager in ipairs(managers()) do hosts[i] = manager:match("^[^:]+") end

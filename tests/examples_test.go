@@ -14,6 +14,7 @@ import (
 // TestBuiltins_ExamplesRun runs the example of every declaration as it stands, each as a chunk of its own
 // against one throw-away cluster, and removes the stores it made.
 func TestBuiltins_ExamplesRun(t *testing.T) {
+	t.Parallel()
 	var script strings.Builder
 	script.WriteString(`
 local function clean()
@@ -72,6 +73,7 @@ store = connect_store("OrdersStore")
 
 // TestBuiltins_AreDocumented holds each declaration against what its renderings need.
 func TestBuiltins_AreDocumented(t *testing.T) {
+	t.Parallel()
 	for _, b := range builtins.All() {
 		if b.Doc == "" || b.Returns == "" || b.Group == "" {
 			t.Errorf("%s lacks its doc, its return or its group", b.Name)

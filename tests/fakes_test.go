@@ -119,6 +119,7 @@ func (p *party) plain(value any) any {
 // TestFakeManager_AnswersLikeManagers asks a real manager and a fake the same, one request after the other. Both have
 // to answer alike, and as the request says.
 func TestFakeManager_AnswersLikeManagers(t *testing.T) {
+	t.Parallel()
 	f := &fleet{dir: filepath.Join(t.TempDir(), "managers")}
 	t.Cleanup(f.close)
 	if err := f.start([]string{"127.43.1.1"}); err != nil {

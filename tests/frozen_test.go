@@ -39,6 +39,7 @@ const frozenFile = "testdata/frozen.txt"
 
 // TestFrozen_Surface compares everything that is visible from outside with the golden file.
 func TestFrozen_Surface(t *testing.T) {
+	t.Parallel()
 	var got bytes.Buffer
 	for _, part := range []struct {
 		title string

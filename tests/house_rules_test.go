@@ -24,6 +24,7 @@ func sample(t *testing.T) []*packages.Package {
 }
 
 func TestHouseRules_Order(t *testing.T) {
+	t.Parallel()
 	all := sample(t)
 	compare(t, orderViolations(all, "house", []string{"low", "high"}))
 	compare(t, orderViolations(all, "house", []string{"high", "low"}),
@@ -33,23 +34,27 @@ func TestHouseRules_Order(t *testing.T) {
 }
 
 func TestHouseRules_Reach(t *testing.T) {
+	t.Parallel()
 	all := sample(t)
 	compare(t, reachViolations(all, 3))
 	compare(t, reachViolations(all, 2), "house/low.counter reaches over 3 files, at most 2: count.go low.go read.go")
 }
 
 func TestHouseRules_Exports(t *testing.T) {
+	t.Parallel()
 	compare(t, exportViolations(sample(t)),
 		"house/low.Number.Twice is exported and no other package uses it", "house/low.Unused is exported and no other package uses it")
 }
 
 func TestHouseRules_Files(t *testing.T) {
+	t.Parallel()
 	all := sample(t)
 	compare(t, fileViolations(all, "house", 3))
 	compare(t, fileViolations(all, "house", 2), "house/low has 3 files, at most 2")
 }
 
 func TestHouseRules_Columns(t *testing.T) {
+	t.Parallel()
 	const head = "package p\n\n"
 	long := strings.Repeat("x", maxColumns)
 	compare(t, columnViolations("p.go", []byte(head+"var "+long[:maxColumns-8]+" int\n")))
@@ -59,6 +64,7 @@ func TestHouseRules_Columns(t *testing.T) {
 }
 
 func TestHouseRules_TestNames(t *testing.T) {
+	t.Parallel()
 	compare(t, nameViolations("p_test.go", []byte("func TestA_B(t *testing.T) {}\nfunc TestMain(m *testing.M) {}\nfunc Testing() {}\n")))
 	compare(t, nameViolations("p_test.go", []byte("\nfunc TestAB(t *testing.T) {}\nfunc FuzzA_b(f *testing.F) {}\n")),
 		"p_test.go:2: TestAB is not named TestSubject_Case", "p_test.go:3: FuzzA_b is not named FuzzSubject_Case")

@@ -91,6 +91,7 @@ var only = []struct {
 func within(path, folder string) bool { return path == folder || strings.HasPrefix(path, folder+"/") }
 
 func TestHouse_Imports(t *testing.T) {
+	t.Parallel()
 	for _, p := range loadTree(t) {
 		for imported := range p.Imports {
 			for _, r := range imports {
@@ -109,6 +110,7 @@ func TestHouse_Imports(t *testing.T) {
 }
 
 func TestHouse_PackageComments(t *testing.T) {
+	t.Parallel()
 	for _, p := range loadTree(t) {
 		if len(p.Syntax) > 0 && packageComment(p) == "" {
 			t.Errorf("%s has no package comment", p.PkgPath)

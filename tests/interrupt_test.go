@@ -20,6 +20,7 @@ func (r *localRun) interrupt(t *testing.T) {
 }
 
 func TestInterrupt_RunsCleanUps(t *testing.T) {
+	t.Parallel()
 	r := startLocal(t, "-e", `
 at_exit(function() print("first given") end)
 at_exit(function() parallel{function() sleep(0.05) end} print("last given") end)
@@ -43,6 +44,7 @@ print("begun")
 sleep(60)`
 
 func TestInterrupt_SecondEndsAtOnce(t *testing.T) {
+	t.Parallel()
 	r := startLocal(t, "-e", endlessCleanUp)
 	r.until(t, "begun")
 	r.interrupt(t)
@@ -55,6 +57,7 @@ func TestInterrupt_SecondEndsAtOnce(t *testing.T) {
 }
 
 func TestInterrupt_CleanUpsHaveGraceTime(t *testing.T) {
+	t.Parallel()
 	r := startLocal(t, "-e", endlessCleanUp)
 	r.until(t, "begun")
 	began := time.Now()
@@ -70,6 +73,7 @@ func TestInterrupt_CleanUpsHaveGraceTime(t *testing.T) {
 
 // TestInterrupt_NamesActionInDoubt interrupts a run while a manager has a request and doesn't answer.
 func TestInterrupt_NamesActionInDoubt(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.26.0.11:7801")
 	if err != nil {
 		t.Fatal(err)
@@ -105,6 +109,7 @@ func TestInterrupt_NamesActionInDoubt(t *testing.T) {
 // TestInterrupt_SecondNamesOperationInDoubt interrupts a change twice while its home has been asked for its vote and
 // doesn't answer: nothing is waited for, and what settles the change is said.
 func TestInterrupt_SecondNamesOperationInDoubt(t *testing.T) {
+	t.Parallel()
 	const host = "127.44.0.11"
 	l, err := net.Listen("tcp", host+":7801")
 	if err != nil {

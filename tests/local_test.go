@@ -145,6 +145,7 @@ func (r *localRun) ports(t *testing.T) []string {
 }
 
 func TestDemo_MainJob(t *testing.T) {
+	t.Parallel()
 	r := startLocal(t, "--local=3", "../scripts/demo.lua")
 	out, status := r.finish(t)
 	if status != 0 {
@@ -162,6 +163,7 @@ func TestDemo_MainJob(t *testing.T) {
 }
 
 func TestLocal_RemovesAllAfterError(t *testing.T) {
+	t.Parallel()
 	r := startLocal(t, "--local=3", "-e", running+`error("in the middle")`)
 	ports := r.ports(t)
 	if _, status := r.finish(t); status != 1 || !strings.Contains(r.stderr.String(), "in the middle") {
@@ -171,6 +173,7 @@ func TestLocal_RemovesAllAfterError(t *testing.T) {
 }
 
 func TestLocal_RemovesAllAfterInterrupt(t *testing.T) {
+	t.Parallel()
 	r := startLocal(t, "--local=3", "-e", running+`sleep(600)`)
 	ports := r.ports(t)
 	if err := r.Process.Signal(syscall.SIGINT); err != nil {
@@ -183,6 +186,7 @@ func TestLocal_RemovesAllAfterInterrupt(t *testing.T) {
 }
 
 func TestLocal_RemovesAllAfterInterruptedStart(t *testing.T) {
+	t.Parallel()
 	r := startLocal(t, "--local=3", "-e", `print("up") new_store("OrdersStore", "orders") start_store("OrdersStore") wait_ready("OrdersStore")`)
 	r.until(t, "StartInstance")
 	if err := r.Process.Signal(syscall.SIGINT); err != nil {
@@ -195,6 +199,7 @@ func TestLocal_RemovesAllAfterInterruptedStart(t *testing.T) {
 }
 
 func TestLocal_RemovesAllAfterKill(t *testing.T) {
+	t.Parallel()
 	r := startLocal(t, "--local=3", "-e", running+`sleep(600)`)
 	ports := r.ports(t)
 	if err := r.Process.Kill(); err != nil {
@@ -207,6 +212,7 @@ func TestLocal_RemovesAllAfterKill(t *testing.T) {
 }
 
 func TestLocal_RunsSideBySide(t *testing.T) {
+	t.Parallel()
 	one := startLocal(t, "--local=3", "-e", running+`sleep(600)`)
 	other := startLocal(t, "--local=3", "-e", running)
 	mine := one.ports(t)
@@ -229,6 +235,7 @@ func TestLocal_RunsSideBySide(t *testing.T) {
 }
 
 func TestLocal_KeptClusterStartsAgain(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "kept")
 	first := startLocal(t, "--local=3", "--keep", dir, "-e", running+`connect_store("OrdersStore"):put("who", "kept")`)
 	first.ports(t)

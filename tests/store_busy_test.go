@@ -98,6 +98,7 @@ func (h *held) dkvrun(expression string) *exec.Cmd {
 }
 
 func TestStoreBusy_NamesHolder(t *testing.T) {
+	t.Parallel()
 	h := hold(t, 1)
 	out, err := h.dkvrun(`new_store{"OrdersStore", "orders", timeout_sec = 1}`).CombinedOutput()
 	if err == nil {
@@ -111,6 +112,7 @@ func TestStoreBusy_NamesHolder(t *testing.T) {
 }
 
 func TestStoreBusy_WaitsForHolder(t *testing.T) {
+	t.Parallel()
 	h := hold(t, 2)
 	second := h.dkvrun(`new_store{"OrdersStore", "orders"}:check()[1].message`)
 	var out bytes.Buffer

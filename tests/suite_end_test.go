@@ -46,6 +46,7 @@ end)
 }
 
 func TestSuite_RemovesAllAfterKill(t *testing.T) {
+	t.Parallel()
 	r := startSuite(t, `sleep(600)`)
 	if err := r.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -58,6 +59,7 @@ func TestSuite_RemovesAllAfterKill(t *testing.T) {
 
 // A runbook that a test runs, with a cluster of its own, goes with the runner.
 func TestSuite_EndsRunbooksAfterKill(t *testing.T) {
+	t.Parallel()
 	runbook := filepath.Join(t.TempDir(), "long.lua")
 	text := `new_store("OrdersStore", "orders"):check() start_store{"OrdersStore", parallel = true}:check() sleep(600)`
 	if err := os.WriteFile(runbook, []byte(text), 0o600); err != nil {
@@ -80,6 +82,7 @@ func TestSuite_EndsRunbooksAfterKill(t *testing.T) {
 }
 
 func TestSuite_CleansUpAndReportsAfterInterrupt(t *testing.T) {
+	t.Parallel()
 	r := startSuite(t, `sleep(600)`)
 	if err := r.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
@@ -97,6 +100,7 @@ func TestSuite_CleansUpAndReportsAfterInterrupt(t *testing.T) {
 }
 
 func TestSuite_HangingEndsAtTimeout(t *testing.T) {
+	t.Parallel()
 	r := startSuite(t, `local function forever() while true do end end forever()`, "--timeout", "8")
 	out, status := r.finish(t)
 	if status != 1 {
@@ -132,6 +136,7 @@ func (r *localRun) manager(t *testing.T) int {
 }
 
 func TestSuite_DyingManagerEndsTest(t *testing.T) {
+	t.Parallel()
 	r := startSuite(t, `sleep(600)`)
 	if err := syscall.Kill(r.manager(t), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
@@ -145,6 +150,7 @@ func TestSuite_DyingManagerEndsTest(t *testing.T) {
 
 // A suite that is watched runs again when a file of it changes.
 func TestSuite_WatchedRunsAgain(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	write := func(name, text string) {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {

@@ -26,12 +26,14 @@ func dkvrunTest(t *testing.T, args ...string) string {
 
 // TestSuites_Pass runs the product's own suites.
 func TestSuites_Pass(t *testing.T) {
-	out := dkvrunTest(t, "--shuffle", "suites")
+	t.Parallel()
+	out := dkvrunTest(t, "--shuffle", "--jobs", "6", "suites")
 	t.Log(out[strings.LastIndex(out, "PASSED"):])
 }
 
 // TestSuites_DescribeEverything: each builtin, method, module and runbook has a block of its name.
 func TestSuites_DescribeEverything(t *testing.T) {
+	t.Parallel()
 	files, err := filepath.Glob("suites/*_test.lua")
 	if err != nil {
 		t.Fatal(err)
@@ -74,6 +76,7 @@ func TestSuites_DescribeEverything(t *testing.T) {
 
 // TestSuites_ExamplesRun runs the examples of what is there in tests alone, each in a block of its own.
 func TestSuites_ExamplesRun(t *testing.T) {
+	t.Parallel()
 	var text strings.Builder
 	examples := 0
 	example := func(name, source string) {

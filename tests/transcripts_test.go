@@ -25,6 +25,7 @@ var blocks atomic.Int32
 // `exits STATUS COMMAND…` runs a command that ends with that status; `fleet PORT COUNT FAULT…` starts fake
 // managers, the first ones with these faults, and lists them in fleet.list.
 func TestTranscripts_Run(t *testing.T) {
+	t.Parallel()
 	scripts, err := filepath.Abs("../scripts")
 	if err != nil {
 		t.Fatal(err)

@@ -1,7 +1,6 @@
 package tests
 
 import (
-	"os"
 	"sync"
 	"testing"
 
@@ -10,7 +9,7 @@ import (
 
 // tree loads every package of the module with its types, once. Types of other modules come from export data.
 var tree = sync.OnceValues(func() ([]*packages.Package, error) {
-	return packages.Load(&packages.Config{Mode: packages.LoadSyntax | packages.NeedFiles, Dir: "..", Env: append(os.Environ(), "GOFLAGS=-buildvcs=false")}, "dkvrun/...")
+	return packages.Load(&packages.Config{Mode: packages.LoadSyntax | packages.NeedFiles, Dir: ".."}, "dkvrun/...")
 })
 
 // loadTree returns the packages of the module, without their tests.
