@@ -3,27 +3,41 @@
 GO     ?= go
 PREFIX ?= /usr/local
 
-.PHONY: build test matrix race bench check gen demo install clean
+# Programs are static: they run wherever the kernel does, and start sooner. Tests and checks use the same flags, so
+# that each package is compiled once.
+export CGO_ENABLED := 0
+export GOFLAGS := $(filter-out -trimpath,$(shell $(GO) env GOFLAGS)) -trimpath
 
-build: ## both programs into bin/, static: they run wherever the kernel does, and start sooner
-	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/dkvrun ./cmd/dkvmanager
+# Tests mostly wait for processes: more of them than processors run side by side.
+TEST := DKVRUN_TEST_PROGRAMS=$(CURDIR)/bin/test $(GO) test -parallel 6
+
+.PHONY: build programs test matrix race bench check gen demo install clean
+
+build: ## both programs into bin/
+	$(GO) build -o bin/ ./cmd/dkvrun ./cmd/dkvmanager
+
+programs: build ## what tests start, built once for all of them
+	@mkdir -p bin/test
+	@ln -f bin/dkvrun bin/dkvmanager bin/test/
+	$(GO) build -o bin/test/ ./tests/fakemanager go.etcd.io/etcd/etcdctl/v3
+	$(GO) build -tags failpoints -o bin/test/dkvmanager-failpoints ./cmd/dkvmanager
 
 demo: build ## the main job on three throw-away managers of this machine
 	bin/dkvrun --local=3 scripts/demo.lua
 
-test: build ## unit tests, command line transcripts, end to end on loopback
-	$(GO) test $$($(GO) list ./... | grep -v /tests/crash)
+test: programs ## unit tests, command line transcripts, end to end on loopback
+	$(TEST) $$($(GO) list ./... | grep -v /tests/crash)
 	@$(MAKE) --no-print-directory matrix
 
-matrix: ## crashes at every point of a change, with real processes; prints the number of cases
-	@log=$$(mktemp); trap 'rm -f $$log' EXIT; $(GO) test -count=1 -v ./tests/crash >$$log 2>&1 || { cat $$log; exit 1; }; \
+matrix: programs ## crashes at every point of a change, with real processes; prints the number of cases
+	@log=$$(mktemp); trap 'rm -f $$log' EXIT; $(TEST) -count=1 -v ./tests/crash >$$log 2>&1 || { cat $$log; exit 1; }; \
 	grep -E '^(crash matrix|killed runners|ok)' $$log
 
-race: build ## the same under the race detector
-	$(GO) test -race ./...
+race: programs ## the same under the race detector
+	CGO_ENABLED=1 $(TEST) -race ./...
 
 bench: build ## figures, as ratios within the run; writes bench.json
-	CGO_ENABLED=0 $(GO) run ./tests/bench --out bench.json
+	$(GO) run ./tests/bench --out bench.json
 
 gen: ## everything that is rendered from a declaration
 	$(GO) generate ./...
