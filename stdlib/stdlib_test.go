@@ -9,7 +9,7 @@ import (
 	"dkvrun/stdlib"
 )
 
-func TestModules(t *testing.T) {
+func TestModules_Functions(t *testing.T) {
 	const lists, text = `local lists = require "lists" `, `local text = require "text" `
 	for _, c := range []struct{ script, want string }{
 		{lists + `print(lists.map({1, 2, 3}, function(x, i) if x ~= 2 then return x * 10 + i end end))`, "{11, 33}\n"},

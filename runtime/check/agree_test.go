@@ -13,10 +13,10 @@ import (
 	"dkvrun/runtime/check"
 )
 
-// TestAgreesWithARun makes calls of builtins at random, good and bad ones, and holds what is found
+// TestSource_AgreesWithARun makes calls of builtins at random, good and bad ones, and holds what is found
 // against what a run raises. Where all is literal they are the same; where a value is hidden from the
 // check, what it finds a run refuses, and it may find less.
-func TestAgreesWithARun(t *testing.T) {
+func TestSource_AgreesWithARun(t *testing.T) {
 	config := config
 	config.Builtins = builtinsWithoutEffect()
 	refused, silent := 0, 0

@@ -30,9 +30,9 @@ func source(t *testing.T, file string) []byte {
 	return src
 }
 
-// TestFindings checks the sources in testdata. Each line says in a comment what is to be found on it:
+// TestSource_Testdata checks the sources in testdata. Each line says in a comment what is to be found on it:
 // "-- want COLUMN-END CODE: MESSAGE", several with " | " between.
-func TestFindings(t *testing.T) {
+func TestSource_Testdata(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.lua")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("found %d sources: %v", len(files), err)
@@ -57,7 +57,7 @@ func TestFindings(t *testing.T) {
 }
 
 // A source that is too large is not called broken where reading it ended.
-func TestTooLarge(t *testing.T) {
+func TestSource_TooLarge(t *testing.T) {
 	large := "t = {" + strings.Repeat(" ", runtime.MaxSource) + "}"
 	found := check.Source(config, "large.lua", []byte(large)[:runtime.MaxSource+1])
 	if len(found) != 1 || found[0].Line != 1 || found[0].Column != 1 || found[0].Message != runtime.TooLarge {
@@ -65,8 +65,8 @@ func TestTooLarge(t *testing.T) {
 	}
 }
 
-// TestTypesAreDeclared holds every type that a declaration names against the objects and records.
-func TestTypesAreDeclared(t *testing.T) {
+// TestDeclarations_TypesExist holds every type that a declaration names against the objects and records.
+func TestDeclarations_TypesExist(t *testing.T) {
 	known := map[string]bool{"list": true, "string": true, "integer": true, "number": true, "boolean": true}
 	for _, o := range config.Objects {
 		known[o.Name] = true
@@ -112,9 +112,9 @@ func TestTypesAreDeclared(t *testing.T) {
 	}
 }
 
-// TestNoFalseAlarm checks what ships: runbooks, modules, and every example of the builtins and the
+// TestSource_NoFalsePositives checks what ships: runbooks, modules, and every example of the builtins and the
 // documentation.
-func TestNoFalseAlarm(t *testing.T) {
+func TestSource_NoFalsePositives(t *testing.T) {
 	sources := 0
 	quiet := func(file, src string) {
 		sources++

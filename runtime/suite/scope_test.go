@@ -10,7 +10,7 @@ import (
 
 func testFile() *file { return &file{options: &Options{Timeout: time.Minute}} }
 
-func TestScopesEndFromTheInsideOut(t *testing.T) {
+func TestScope_EndsInnermostFirst(t *testing.T) {
 	f := testFile()
 	var ended []string
 	at := func(name string) {
@@ -45,7 +45,7 @@ func waits(ctx context.Context) error {
 	return ctx.Err()
 }
 
-func TestWhatRunsIsAborted(t *testing.T) {
+func TestScope_Abort(t *testing.T) {
 	f := testFile()
 	cause := errors.New("the manager ended")
 	err := f.bounded(context.Background(), func(ctx context.Context) error {
@@ -64,7 +64,7 @@ func TestWhatRunsIsAborted(t *testing.T) {
 	}
 }
 
-func TestTimeLimit(t *testing.T) {
+func TestFile_TimeLimit(t *testing.T) {
 	f := &file{options: &Options{Timeout: 20 * time.Millisecond}}
 	if err := f.bounded(context.Background(), waits); err == nil || err.Error() != "not done after 20ms" {
 		t.Errorf("got %v", err)

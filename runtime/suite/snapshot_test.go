@@ -7,7 +7,7 @@ import (
 )
 
 // Any text comes back as it was kept, whatever its lines look like.
-func TestSnapshotsComeBack(t *testing.T) {
+func TestSnapshots_SaveAndLoad(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a_test.lua")
 	values := []string{"", "one line", "two\nlines", "ends with a line\n", "=== like a heading", `\ like an escape`, "\\=== both\n\n", "\n"}
 	kept := snapshots{}
@@ -35,7 +35,7 @@ func TestSnapshotsComeBack(t *testing.T) {
 }
 
 // What has not changed is not written.
-func TestSnapshotsAreWrittenOnDemand(t *testing.T) {
+func TestSnapshots_WrittenOnDemand(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a_test.lua")
 	s := snapshots{}
 	s.begin(Result{File: path, Name: "keeps"})

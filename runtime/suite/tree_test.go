@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestTags(t *testing.T) {
+func TestTags_OfNames(t *testing.T) {
 	for name, want := range map[string][]string{
 		"plain":                 nil,
 		"#slow":                 {"slow"},
@@ -21,7 +21,7 @@ func TestTags(t *testing.T) {
 	}
 }
 
-func TestSelection(t *testing.T) {
+func TestSelection_Allows(t *testing.T) {
 	r := Result{File: "a_test.lua", Blocks: []string{"orders #slow"}, Name: "are kept", Tags: []string{"slow"}}
 	for _, test := range []struct {
 		name     string
@@ -44,7 +44,7 @@ func TestSelection(t *testing.T) {
 	}
 }
 
-func TestKeep(t *testing.T) {
+func TestBlock_Keep(t *testing.T) {
 	root := newBlock("", nil)
 	empty, late, full := newBlock("empty", root), newBlock("late", root), newBlock("full", root)
 	late.late = true
@@ -62,7 +62,7 @@ func TestKeep(t *testing.T) {
 }
 
 // A block that says so is shuffled, or not, whatever --shuffle says.
-func TestShuffle(t *testing.T) {
+func TestBlock_Shuffle(t *testing.T) {
 	yes, no := true, false
 	var tests [20]test
 	for _, test := range []struct {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestVocabulary(t *testing.T) {
+func TestVocabulary_Call(t *testing.T) {
 	v := NewVocabulary()
 	defer v.Close()
 	for _, test := range []struct {
@@ -54,7 +54,7 @@ func TestVocabulary(t *testing.T) {
 	}
 }
 
-func TestVocabularyOfTheSuiteItself(t *testing.T) {
+func TestVocabulary_Register(t *testing.T) {
 	v := NewVocabulary()
 	defer v.Close()
 	said := func(path string) string {

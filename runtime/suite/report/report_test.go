@@ -37,7 +37,7 @@ func tell(t *testing.T, r suite.Report) {
 	}
 }
 
-func TestTAP(t *testing.T) {
+func TestTAP_Report(t *testing.T) {
 	var out bytes.Buffer
 	r, err := TAP(&out, 14)
 	if err != nil {
@@ -66,7 +66,7 @@ func TestTAP(t *testing.T) {
 }
 
 // The document holds to the elements and their order that Jenkins' schema allows.
-func TestJUnit(t *testing.T) {
+func TestJUnit_Report(t *testing.T) {
 	var out bytes.Buffer
 	r := JUnit(&out, "seed", "7")
 	failed, errored := results()[1].Last(), results()[3].Last()
@@ -125,7 +125,7 @@ func TestJUnit(t *testing.T) {
 	}
 }
 
-func TestJSONLines(t *testing.T) {
+func TestJSONLines_Report(t *testing.T) {
 	var out bytes.Buffer
 	tell(t, JSONLines(&out))
 	var lines []map[string]any
