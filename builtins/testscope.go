@@ -2,10 +2,10 @@ package builtins
 
 import "context"
 
-// Part makes ctx that of a part of the run, a test for instance: failures that nothing has looked at, and
-// what a dry run has planned, stay within it. overlooked returns the first of those failures, or nil. With
-// a session of its own, the part begins with the run's and leaves that as it is. Parts don't overlap.
-func (r *Run) Part(ctx context.Context, ownSession bool) (part context.Context, overlooked func() error) {
+// TestScope makes ctx that of a test or a hook: unchecked failures, and what a dry run has planned, stay within it.
+// unchecked returns the first of those failures, or nil. With ownSession, the scope begins with a copy of the run's
+// session and leaves that unchanged. Scopes don't overlap.
+func (r *Run) TestScope(ctx context.Context, ownSession bool) (scope context.Context, unchecked func() error) {
 	r.foresight.forget()
 	s := r.root.ForTask()
 	if !ownSession {

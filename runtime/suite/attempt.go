@@ -99,7 +99,7 @@ func (f *file) attempt(ctx context.Context, t *test) Attempt {
 			errs = append(errs, err)
 		}
 	}
-	ctx, overlooked := f.environment.Part(ctx, true)
+	ctx, unchecked := f.environment.TestScope(ctx, true)
 	f.open() // for what before_each makes: it is still there in after_each
 	entered := false
 	note(f.bounded(ctx, func(ctx context.Context) error {
@@ -121,7 +121,7 @@ func (f *file) attempt(ctx context.Context, t *test) Attempt {
 		}
 	}
 	if len(errs) == 0 {
-		note(overlooked())
+		note(unchecked())
 	}
 	errs = append(errs, f.close(ctx)...)
 	f.finish()

@@ -170,9 +170,9 @@ func (f *file) test(ctx context.Context, t *test) {
 func (f *file) phase(ctx context.Context, do func(context.Context) []error) Attempt {
 	began := time.Now()
 	a := f.begin()
-	ctx, overlooked := f.environment.Part(ctx, false)
+	ctx, unchecked := f.environment.TestScope(ctx, false)
 	errs := slices.DeleteFunc(do(ctx), func(err error) bool { return err == nil })
-	if err := overlooked(); err != nil && len(errs) == 0 {
+	if err := unchecked(); err != nil && len(errs) == 0 {
 		errs = append(errs, err)
 	}
 	f.finish()

@@ -74,9 +74,9 @@ type Scope interface {
 // Environment is what the tests of one file run in.
 type Environment interface {
 	Host() *runtime.Host
-	// Part makes the context of a test, which has a session of its own, or of what runs around a
-	// block's tests, which has not; overlooked returns the failure in it that nothing has looked at.
-	Part(ctx context.Context, ownSession bool) (part context.Context, overlooked func() error)
+	// TestScope makes the context of a test, with a session that only this test uses, or of a hook around a block's
+	// tests, without one. unchecked returns the first failure in it that the script never read.
+	TestScope(ctx context.Context, ownSession bool) (scope context.Context, unchecked func() error)
 	Close()
 }
 
