@@ -133,7 +133,7 @@ func (h *Host) invoke(L *lua.LState, b *Builtin, name string, self Object, skip 
 	c.values = values
 
 	var result any
-	task.unlocked(func() { result, err = run(b, c) })
+	task.withoutLock(func() { result, err = run(b, c) })
 	if err != nil {
 		raise(L, c.locate(err))
 	}
@@ -195,7 +195,7 @@ func (c *Call) locate(err error) error {
 func (f *Func) Call(ctx context.Context, c *Call, args ...any) (Values, error) {
 	var values Values
 	var err error
-	c.locked(func() {
+	c.withLock(func() {
 		values, err = taskOf(c.thread).within(ctx, func() (Values, error) { return c.Host.call(c.thread, f.fn, args) })
 	})
 	return values, err
@@ -204,20 +204,20 @@ func (f *Func) Call(ctx context.Context, c *Call, args ...any) (Values, error) {
 // Read converts a value as an Any parameter is.
 func (c *Call) Read(v Value) any {
 	var out any
-	c.locked(func() { out = c.Host.conv.fromLua(v.v) })
+	c.withLock(func() { out = c.Host.conv.fromLua(v.v) })
 	return out
 }
 
-// JSON writes a value as EncodeJSON does. Objects may hold values of Lua, so it has the baton meanwhile.
+// JSON writes a value as EncodeJSON does. Objects may hold values of Lua, so it holds the interpreter lock meanwhile.
 func (c *Call) JSON(v any) (text string, err error) {
 	var b bytes.Buffer
-	c.locked(func() { err = EncodeJSON(&b, v) })
+	c.withLock(func() { err = EncodeJSON(&b, v) })
 	return b.String(), err
 }
 
 // locked runs f, which touches Lua, from an implementation.
-func (c *Call) locked(f func()) {
-	taskOf(c.thread).locked(c.current, f)
+func (c *Call) withLock(f func()) {
+	taskOf(c.thread).withLock(c.current, f)
 }
 
 // Library is the function that a module of the standard library returns. The module is loaded at its
@@ -225,7 +225,7 @@ func (c *Call) locked(f func()) {
 func (c *Call) Library(module string) (*Func, error) {
 	var fn *Func
 	var err error
-	c.locked(func() {
+	c.withLock(func() {
 		fn, err = c.Host.modules.library(module, func(chunk *lua.LFunction) (Values, error) { return c.Host.call(c.thread, chunk, nil) })
 	})
 	return fn, err

@@ -109,7 +109,7 @@ func (c *converter) iteratorToLua(next Iterator) *lua.LFunction {
 		var err error
 		busy = true
 		defer func() { busy = false }()
-		taskOf(L).unlocked(func() { values, err = next() })
+		taskOf(L).withoutLock(func() { values, err = next() })
 		if err != nil {
 			raise(L, call.locate(err))
 		}

@@ -52,7 +52,7 @@ func (m *modules) module(L *lua.LState, name string) (lua.LValue, error) {
 			return nil, usageError(L, "require: modules require each other, in two tasks: %s and %s", t.loading[len(t.loading)-1], name)
 		}
 		t.awaits = other
-		t.unlocked(func() {
+		t.withoutLock(func() {
 			select {
 			case <-other.done:
 			case <-t.scope.ctx.Done():

@@ -61,8 +61,8 @@ func (h *Host) Eval(ctx context.Context, text string) ([]any, error) {
 
 // run calls a function, then those of AtExit.
 func (h *Host) run(ctx context.Context, fn *lua.LFunction, args []any) ([]any, error) {
-	h.scheduler.baton.take(h.scheduler.root)
-	defer h.scheduler.baton.pass()
+	h.scheduler.lock.acquire(h.scheduler.root)
+	defer h.scheduler.lock.release()
 	got, err := h.phase(ctx, fn, args)
 	if err = h.runAtExit(ctx, err); err != nil {
 		return nil, err
@@ -129,8 +129,8 @@ func (h *Host) outcome(L *lua.LState, got []lua.LValue, err error) (Values, erro
 // own: it waits for the tasks that the function began and calls what it left for the end. Its errors are
 // those of RunFile.
 func (h *Host) Invoke(ctx context.Context, f *Func) error {
-	h.scheduler.baton.take(h.scheduler.root)
-	defer h.scheduler.baton.pass()
+	h.scheduler.lock.acquire(h.scheduler.root)
+	defer h.scheduler.lock.release()
 	_, err := h.phase(ctx, f.fn, nil)
 	return h.runAtExit(ctx, err)
 }
@@ -152,7 +152,7 @@ type exitFunc struct {
 // AtExit has f called at the end of the run, whatever ends it. Functions run in the reverse order, each
 // in a context with ctx's values that ends when Options.Grace has passed since the run's did.
 func (c *Call) AtExit(ctx context.Context, f *Func) {
-	c.locked(func() { c.Host.atExit = append(c.Host.atExit, exitFunc{context.WithoutCancel(ctx), f.fn}) })
+	c.withLock(func() { c.Host.atExit = append(c.Host.atExit, exitFunc{context.WithoutCancel(ctx), f.fn}) })
 }
 
 // runAtExit calls the functions of AtExit and returns what the run then ends with: err, or the first

@@ -11,7 +11,7 @@ import (
 
 // scheduler runs the tasks of one Lua state.
 type scheduler struct {
-	baton    baton
+	lock     interpreterLock
 	main     *lua.LState
 	root     *task         // the script itself
 	template *lua.LState   // the threads of tasks are made from it
@@ -30,75 +30,75 @@ func newScheduler(main *lua.LState, seed uint64) *scheduler {
 	return s
 }
 
-// baton says which task may touch the Lua state. It goes to those who ask in the order in which they
+// interpreterLock says which task may touch the Lua state. It goes to those who ask in the order in which they
 // ask, so that what tasks do between two waits is the same in every run.
-type baton struct {
+type interpreterLock struct {
 	mu      sync.Mutex
 	held    bool
 	waiting []*task
 }
 
-// ask puts t into the queue; await then returns once it is t's turn.
-func (b *baton) ask(t *task) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.held {
-		b.waiting = append(b.waiting, t)
+// enqueue puts t into the queue; wait then returns once it is t's turn.
+func (l *interpreterLock) enqueue(t *task) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.held {
+		l.waiting = append(l.waiting, t)
 		return
 	}
-	b.held = true
-	t.turn <- struct{}{}
+	l.held = true
+	t.granted <- struct{}{}
 }
 
-func (b *baton) await(t *task) { <-t.turn }
+func (l *interpreterLock) wait(t *task) { <-t.granted }
 
-// take returns once it is t's turn.
-func (b *baton) take(t *task) {
-	b.mu.Lock()
-	if !b.held {
-		b.held = true
-		b.mu.Unlock()
+// acquire returns once it is t's turn.
+func (l *interpreterLock) acquire(t *task) {
+	l.mu.Lock()
+	if !l.held {
+		l.held = true
+		l.mu.Unlock()
 		return
 	}
-	b.waiting = append(b.waiting, t)
-	b.mu.Unlock()
-	b.await(t)
+	l.waiting = append(l.waiting, t)
+	l.mu.Unlock()
+	l.wait(t)
 }
 
-// pass hands on to the next.
-func (b *baton) pass() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if len(b.waiting) == 0 {
-		b.held = false
+// release hands on to the next.
+func (l *interpreterLock) release() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.waiting) == 0 {
+		l.held = false
 		return
 	}
-	next := b.waiting[0]
-	b.waiting[0] = nil
-	b.waiting = b.waiting[1:]
-	next.turn <- struct{}{}
+	next := l.waiting[0]
+	l.waiting[0] = nil
+	l.waiting = l.waiting[1:]
+	next.granted <- struct{}{}
 }
 
-// unlocked runs f while other tasks may have the baton. The virtual machine has one current thread for
+// withoutLock runs f while other tasks may have the lock. The virtual machine has one current thread for
 // all of them: each finds its own again.
-func (t *task) unlocked(f func()) {
+func (t *task) withoutLock(f func()) {
 	s := t.scheduler
 	current := s.main.G.CurrentThread
-	s.baton.pass()
+	s.lock.release()
 	defer func() {
-		s.baton.take(t)
+		s.lock.acquire(t)
 		s.main.G.CurrentThread = current
 		t.notice()
 	}()
 	f()
 }
 
-// locked runs f, which touches Lua, with the baton; current is the thread that the virtual machine takes for
+// withLock runs f, which touches Lua, with the lock; current is the thread that the virtual machine takes for
 // the current one.
-func (t *task) locked(current *lua.LState, f func()) {
+func (t *task) withLock(current *lua.LState, f func()) {
 	s := t.scheduler
-	s.baton.take(t)
-	defer s.baton.pass()
+	s.lock.acquire(t)
+	defer s.lock.release()
 	s.main.G.CurrentThread = current
 	f()
 }

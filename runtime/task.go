@@ -24,7 +24,7 @@ type task struct {
 	scope *scope
 
 	scheduler *scheduler
-	turn      chan struct{} // see baton
+	granted   chan struct{} // receives when the task gets the interpreter lock
 	origin    *origin       // nil for the script itself
 	depth     int           // how many tasks began each other down to this one
 	begun     int           // how many tasks this one has begun
@@ -51,7 +51,7 @@ var closed = func() *chan struct{} {
 }()
 
 func (s *scheduler) newTask() *task {
-	return &task{scheduler: s, scope: &scope{ctx: context.Background()}, turn: make(chan struct{}, 1)}
+	return &task{scheduler: s, scope: &scope{ctx: context.Background()}, granted: make(chan struct{}, 1)}
 }
 
 // enter makes ctx the present context until the returned function is called.
@@ -177,14 +177,14 @@ func (t *task) endTasks(first int) {
 	for _, task := range left {
 		task.cancel()
 	}
-	t.unlocked(func() {
+	t.withoutLock(func() {
 		for _, task := range left {
 			<-task.ended
 		}
 	})
 }
 
-// within runs f, which has the baton, in a scope of ctx.
+// within runs f, which holds the interpreter lock, in a scope of ctx.
 func (t *task) within(ctx context.Context, f func() (Values, error)) (Values, error) {
 	leave := t.enter(ctx)
 	defer leave()
@@ -239,7 +239,7 @@ func (c *Call) Go(ctx context.Context, f *Func, args ...any) (*Task, error) {
 	t.ctx, t.cancel = context.WithCancel(ctx)
 	spawner.begun++
 	spawner.scope.tasks.add(t)
-	s.baton.ask(inner)
+	s.lock.enqueue(inner)
 	go t.run()
 	return t, nil
 }
@@ -249,8 +249,8 @@ func (t *Task) run() {
 	defer close(t.ended)
 	defer s.alive.Add(-1)
 	defer t.cancel()
-	s.baton.await(t.task)
-	defer s.baton.pass()
+	s.lock.wait(t.task)
+	defer s.lock.release()
 	t.values, t.err = t.task.within(t.ctx, func() (Values, error) {
 		thread := t.task.thread()
 		s.main.G.CurrentThread = thread
