@@ -9,6 +9,7 @@ import (
 	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/params"
 	"dkvrun/builtins/internal/text"
+	"dkvrun/builtins/internal/topology"
 	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/wire"
@@ -84,20 +85,20 @@ func (r *Run) addition(c *runtime.Call, s *cluster.Session, v *cluster.View, add
 		return p, err
 	}
 	wanted := widened(v, s, added)
-	if err := checkTopology(c, wanted.Nodes); err != nil {
+	if err := topology.Check(c, wanted.Nodes); err != nil {
 		return proposal{}, err
 	}
 	p, err := r.propose(s, v, wire.AddInstanceAction)
 	p.change.Nodes, p.change.Founders = wanted.Nodes, wanted.Founders
 	p.change.Founding, p.change.Desired = wanted.Founding, wanted.Desired
-	p.claimed, p.done = nodeNames(added), "Added "+text.Few(nodeNames(added))
+	p.claimed, p.done = topology.Names(added), "Added "+text.Few(topology.Names(added))
 	return p, err
 }
 
 // addEach has every manager widen the store for itself.
 func (a *action) addEach(s *cluster.Session, v *cluster.View, added []wire.Node) error {
 	change := widened(v, s, lackingNodes(v, added))
-	if err := checkTopology(a.call, change.Nodes); err != nil {
+	if err := topology.Check(a.call, change.Nodes); err != nil {
 		return err
 	}
 	body, err := json.Marshal(change)

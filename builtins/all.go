@@ -1,6 +1,9 @@
 package builtins
 
-import "dkvrun/runtime"
+import (
+	"dkvrun/builtins/internal/topology"
+	"dkvrun/runtime"
+)
 
 // All lists every builtin, sorted by name.
 func All() []runtime.Builtin {
@@ -54,5 +57,5 @@ func Objects() []*runtime.ObjectType {
 
 // Records lists the tables that builtins return.
 func Records() []*runtime.RecordType {
-	return []*runtime.RecordType{storeType, instanceType, statusType, nodeType, answers, silentType, metricsType, metricType, validateType, diffType, pendingType, differenceType, ensuredType}
+	return []*runtime.RecordType{storeType, instanceType, statusType, topology.NodeType, answers, silentType, metricsType, metricType, validateType, diffType, pendingType, differenceType, ensuredType}
 }

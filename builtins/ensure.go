@@ -4,10 +4,11 @@ import (
 	"errors"
 
 	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/topology"
 	"dkvrun/runtime"
 )
 
-var ensureParams = params.Join([]runtime.Param{params.Name}, planParams, []runtime.Param{
+var ensureParams = params.Join([]runtime.Param{params.Name}, topology.PlanParams, []runtime.Param{
 	{Name: "nodes", Type: runtime.Table, Doc: "the whole topology instead, as `topology` makes it; roles as for `new_store`"},
 }, params.Execution(600))
 

@@ -7,6 +7,7 @@ import (
 	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/params"
 	"dkvrun/builtins/internal/text"
+	"dkvrun/builtins/internal/topology"
 	"dkvrun/runtime"
 	"dkvrun/runtime/commit"
 	"dkvrun/runtime/fanout"
@@ -45,7 +46,7 @@ func checkInstances(v any) error {
 func wantedInstances(c *runtime.Call, servers []fanout.Endpoint) ([]wire.Node, error) {
 	switch instances := c.Value("instances").(type) {
 	case int:
-		return plan{c.String("store"), instances, wire.DefaultClustronPort, wire.DefaultClientPort}.nodes(c, servers)
+		return topology.Plan{Prefix: c.String("store"), Count: instances, ClustronPort: wire.DefaultClustronPort, ClientPort: wire.DefaultClientPort}.Nodes(c, servers)
 	case []any:
 		nodes, err := placed(instances, servers)
 		if err != nil {
@@ -77,7 +78,7 @@ func placed(items []any, servers []fanout.Endpoint) ([]wire.Node, error) {
 			if key == "host" {
 				continue
 			}
-			if err := setField(&nodes[i], key, value); err != nil {
+			if err := topology.SetField(&nodes[i], key, value); err != nil {
 				return nil, fmt.Errorf("instances[%d].%s: %v", i+1, key, err)
 			}
 		}
@@ -109,7 +110,7 @@ func named(prefix string, nodes []wire.Node) []wire.Node {
 
 // furnish makes a store on the servers of a session, starts it and returns when it is ready.
 func (r *Run) furnish(c *runtime.Call, s *cluster.Session, store string, nodes []wire.Node) error {
-	if err := checkTopology(c, nodes); err != nil {
+	if err := topology.Check(c, nodes); err != nil {
 		return err
 	}
 	began := time.Now()
@@ -135,7 +136,7 @@ func (r *Run) makeStore(c *runtime.Call, s *cluster.Session, store string, nodes
 	p.change.Founders = wire.Founders(p.change.Nodes)
 	runner := &commit.Driver{
 		Transport: transport{client: r.Client, managers: s.Members(), timeout: params.QueryTimeout(c)}, Clock: clock{},
-		Operation: p.change, Claimed: nodeNames(nodes), Verb: "Created", Parallel: true, DecideTimeout: params.QueryTimeout(c),
+		Operation: p.change, Claimed: topology.Names(nodes), Verb: "Created", Parallel: true, DecideTimeout: params.QueryTimeout(c),
 	}
 	for _, m := range s.Members() {
 		runner.Names = append(runner.Names, m.Endpoint.String())

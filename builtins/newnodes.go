@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"dkvrun/builtins/internal/cluster"
+	"dkvrun/builtins/internal/topology"
 	"dkvrun/runtime"
 	"dkvrun/runtime/wire"
 )
@@ -18,7 +19,7 @@ func newNodes(c *runtime.Call, s *cluster.Session, v *cluster.View) ([]wire.Node
 		return nil, c.Misuse("host", "give one of host, hosts and nodes")
 	case c.Has("nodes"):
 		var err error
-		if nodes, err = parseNodes(c, "nodes"); err != nil {
+		if nodes, err = topology.Parse(c, "nodes"); err != nil {
 			return nil, err
 		}
 		if len(nodes) == 0 {

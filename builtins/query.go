@@ -8,6 +8,7 @@ import (
 	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/params"
 	"dkvrun/builtins/internal/text"
+	"dkvrun/builtins/internal/topology"
 	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
@@ -221,7 +222,7 @@ func (r *Run) storeStatus(c *runtime.Call) (any, error) {
 	rows := r.answered(c, nil, silent, len(v.Sightings))
 	return runtime.Record{Type: statusType, Values: map[string]any{
 		"name": v.Name, "status": string(v.Status()), "ready": v.Ready(), "consistent": v.Consistent(),
-		"revision": v.Latest.Revision, "topology": nodeList(v.Nodes()),
+		"revision": v.Latest.Revision, "topology": topology.List(v.Nodes()),
 		"instances": list(v.Instances), "leaving": list(v.Leaving),
 		"pending": pendingRecord(v), "differences": differenceRecords(v),
 		"ok": rows.Values["ok"], "unreachable": rows.Values["unreachable"],

@@ -3,12 +3,12 @@ package builtins
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 
 	"github.com/google/uuid"
 
 	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/topology"
 	"dkvrun/runtime"
 	"dkvrun/runtime/wire"
 )
@@ -17,7 +17,7 @@ var newStore = runtime.Builtin{
 	Name: "new_store", Group: "Actions", Positional: 2,
 	Doc: "Generates the topology of a new store and gives it to every manager: all take it or none does. Nothing runs yet: `start_store` starts it. " +
 		"The same store again is success, and `unchanged`.",
-	Params: params.Join([]runtime.Param{params.Name}, planParams, []runtime.Param{
+	Params: params.Join([]runtime.Param{params.Name}, topology.PlanParams, []runtime.Param{
 		{Name: "nodes", Type: runtime.Table, Doc: "the whole topology instead, as `topology` makes it; a `role` that is given stays, but gateways become data until enough instances hold data: all of one or two, three of three or four, else five"},
 		params.Atomic,
 	}, params.Execution(30)),
@@ -63,7 +63,7 @@ func (r *Run) creation(c *runtime.Call, s *cluster.Session, nodes []wire.Node) (
 	if err != nil {
 		return proposal{}, err
 	}
-	same := v.Latest != nil && samePlan(v.Nodes(), nodes)
+	same := v.Latest != nil && topology.SamePlan(v.Nodes(), nodes)
 	if v.Latest != nil && !same {
 		v.Latest = nil // another store: the managers refuse, and say what differs
 	}
@@ -75,7 +75,7 @@ func (r *Run) creation(c *runtime.Call, s *cluster.Session, nodes []wire.Node) (
 	if !same {
 		p.change.Nodes = wire.AssignRoles(nodes)
 		p.change.Founders, p.change.Desired = wire.Founders(p.change.Nodes), wire.DesiredStopped
-		p.claimed = nodeNames(nodes)
+		p.claimed = topology.Names(nodes)
 		return p, nil
 	}
 	if keptEverywhere(v) {
@@ -97,14 +97,6 @@ func keptEverywhere(v *cluster.View) bool {
 		}
 	}
 	return true
-}
-
-func nodeNames(nodes []wire.Node) []string {
-	names := make([]string, len(nodes))
-	for i, n := range nodes {
-		names[i] = n.Name
-	}
-	return names
 }
 
 // createEach has every manager create the store for itself.
@@ -131,18 +123,18 @@ func wantedNodes(c *runtime.Call, s *cluster.Session) ([]wire.Node, error) {
 		if !c.Has("instance_prefix") {
 			return nil, c.Misuse("instance_prefix", "required, unless nodes = {…} gives the whole topology")
 		}
-		return generate(c, s.Endpoints())
+		return topology.Generate(c, s.Endpoints())
 	}
-	for _, p := range planParams {
+	for _, p := range topology.PlanParams {
 		if c.Given(p.Name) {
 			return nil, c.Misuse(p.Name, "can't go with nodes, which is the whole topology already")
 		}
 	}
-	nodes, err := parseNodes(c, "nodes")
+	nodes, err := topology.Parse(c, "nodes")
 	if err != nil {
 		return nil, err
 	}
-	return nodes, checkTopology(c, nodes)
+	return nodes, topology.Check(c, nodes)
 }
 
 // createRequest completes a topology with what all managers have to agree on. A store that part of
@@ -154,7 +146,7 @@ func (r *Run) createRequest(c *runtime.Call, s *cluster.Session, name string, no
 	}
 	create := &wire.CreateStore{Name: name, Nodes: nodes}
 	for _, seen := range v.Sightings {
-		if seen.Store != nil && samePlan(seen.Store.Nodes(), nodes) {
+		if seen.Store != nil && topology.SamePlan(seen.Store.Nodes(), nodes) {
 			create.Operation, create.Managers, create.Coordinator = seen.Store.Creation, seen.Store.Managers, seen.Store.Coordinator
 			return create, nil
 		}
@@ -166,12 +158,4 @@ func (r *Run) createRequest(c *runtime.Call, s *cluster.Session, name string, no
 	create.Operation = id.String()
 	create.Managers, create.Coordinator = cluster.Participants(s.Members())
 	return create, nil
-}
-
-// samePlan compares topologies by what an operator plans, which roles and managers are not.
-func samePlan(a, b []wire.Node) bool {
-	return slices.EqualFunc(a, b, func(x, y wire.Node) bool {
-		x.Role, x.Manager, y.Role, y.Manager = "", "", "", ""
-		return x == y
-	})
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"dkvrun/builtins/internal/text"
+	"dkvrun/builtins/internal/topology"
 	"dkvrun/runtime"
 	"dkvrun/runtime/wire"
 )
@@ -21,13 +22,13 @@ var topologyValidate = runtime.Builtin{
 	Example: `local t = topology{managers = "10.0.0.11", instance_prefix = "orders"}
 print(topology.validate(t).ok)`,
 	Impl: func(c *runtime.Call) (any, error) {
-		nodes, err := parseNodes(c, "nodes")
+		nodes, err := topology.Parse(c, "nodes")
 		if err == nil {
 			err = wire.CheckTopology(nodes)
 		}
 		values := map[string]any{"ok": err == nil}
 		if err != nil {
-			values["problem"] = asWritten(err)
+			values["problem"] = topology.AsWritten(err)
 		}
 		return runtime.Record{Type: validateType, Values: values}, nil
 	},
@@ -51,11 +52,11 @@ var topologyDiff = runtime.Builtin{
 local two = topology{managers = "10.0.0.11,10.0.0.12", instance_prefix = "orders"}
 print(topology.diff(one, two).added[1])`,
 	Impl: func(c *runtime.Call) (any, error) {
-		from, err := parseNodes(c, "from")
+		from, err := topology.Parse(c, "from")
 		if err != nil {
 			return nil, err
 		}
-		to, err := parseNodes(c, "to")
+		to, err := topology.Parse(c, "to")
 		if err != nil {
 			return nil, err
 		}
@@ -107,7 +108,7 @@ var topologyRender = runtime.Builtin{
 	Returns: "a string",
 	Example: `print(topology.render(topology{managers = "10.0.0.11", instance_prefix = "orders"}, "mermaid"))`,
 	Impl: func(c *runtime.Call) (any, error) {
-		nodes, err := parseNodes(c, "nodes")
+		nodes, err := topology.Parse(c, "nodes")
 		if err != nil {
 			return nil, err
 		}
@@ -118,7 +119,7 @@ var topologyRender = runtime.Builtin{
 			return graph(nodes, "digraph topology {\n", "  subgraph \"cluster_%[1]s\" { label=%[1]q;\n", "    %q [label=\"%s\\n%d / %d\"];\n", "  }\n", "}\n"), nil
 		case "json":
 			var b bytes.Buffer
-			err := runtime.EncodeJSON(&b, nodeList(nodes))
+			err := runtime.EncodeJSON(&b, topology.List(nodes))
 			return strings.TrimSpace(b.String()), err
 		}
 		return nodeTable(nodes), nil

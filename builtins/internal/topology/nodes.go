@@ -1,27 +1,29 @@
-package builtins
+// Package topology reads, generates, checks and shows the nodes of a store.
+package topology
 
 import (
 	"fmt"
+	"slices"
 
 	"dkvrun/runtime"
 	"dkvrun/runtime/wire"
 )
 
-// parseNodes reads a parameter that holds a topology.
-func parseNodes(c *runtime.Call, param string) ([]wire.Node, error) {
+// Parse reads a parameter that holds a topology.
+func Parse(c *runtime.Call, param string) ([]wire.Node, error) {
 	items, ok := c.Value(param).([]any)
 	if !ok {
 		return nil, c.Misuse(param, "got a table of named fields, want a list of nodes")
 	}
-	nodes, err := nodesFrom(items)
+	nodes, err := From(items)
 	if err != nil {
 		return nil, c.Misuse(param, "%v", err)
 	}
 	return nodes, nil
 }
 
-// nodesFrom reads nodes as a script has built them. A field that no node has is refused.
-func nodesFrom(items []any) ([]wire.Node, error) {
+// From reads nodes as a script has built them. A field that no node has is refused.
+func From(items []any) ([]wire.Node, error) {
 	nodes := make([]wire.Node, len(items))
 	for i, item := range items {
 		var fields map[string]any
@@ -38,7 +40,7 @@ func nodesFrom(items []any) ([]wire.Node, error) {
 			if value == nil {
 				continue
 			}
-			if err := setField(n, key, value); err != nil {
+			if err := SetField(n, key, value); err != nil {
 				return nil, fmt.Errorf("nodes[%d].%s: %v", i+1, key, err)
 			}
 		}
@@ -46,7 +48,7 @@ func nodesFrom(items []any) ([]wire.Node, error) {
 	return nodes, nil
 }
 
-func setField(n *wire.Node, key string, value any) error {
+func SetField(n *wire.Node, key string, value any) error {
 	switch key {
 	case "name":
 		return setString(&n.Name, value)
@@ -62,7 +64,7 @@ func setField(n *wire.Node, key string, value any) error {
 		return setPort(&n.ClientPort, value)
 	}
 	var names []string
-	for _, f := range nodeType.Fields {
+	for _, f := range NodeType.Fields {
 		names = append(names, f.Name)
 	}
 	if near := runtime.Suggest(key, names); near != "" {
@@ -87,4 +89,20 @@ func setPort(to *int, value any) error {
 	}
 	*to = port
 	return nil
+}
+
+func Names(nodes []wire.Node) []string {
+	names := make([]string, len(nodes))
+	for i, n := range nodes {
+		names[i] = n.Name
+	}
+	return names
+}
+
+// SamePlan compares topologies by what an operator plans, which roles and managers are not.
+func SamePlan(a, b []wire.Node) bool {
+	return slices.EqualFunc(a, b, func(x, y wire.Node) bool {
+		x.Role, x.Manager, y.Role, y.Manager = "", "", "", ""
+		return x == y
+	})
 }
