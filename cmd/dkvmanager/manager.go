@@ -93,9 +93,9 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 	instances := filepath.Join(cat.Dir(), "instances")
 	if cat.Lost() != "" {
 		log.Error("serving read-only, adopting what runs", "why", cat.Lost())
-		seen, err := supervisor.Salvage(instances, engine.Name())
+		recovered, err := supervisor.RecoverCatalog(instances, engine.Name())
 		if err == nil {
-			err = cat.Recall(seen)
+			err = cat.UseRecovered(recovered)
 		}
 		if err != nil {
 			return err
@@ -103,16 +103,16 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 	}
 	var api *admin.API
 	sup, err := supervisor.New(supervisor.Options{
-		Dir:        instances,
-		Bind:       o.host.Bind,
-		Owns:       o.host.Owns,
-		Engine:     engine,
-		Catalog:    cat,
-		Executable: executable,
-		Lifeline:   o.lifeline,
-		Door:       o.switchboard,
-		Agreed: func(ctx context.Context, store, change string) error {
-			return api.Agreed(ctx, store, change)
+		Dir:         instances,
+		Bind:        o.host.Bind,
+		Owns:        o.host.Owns,
+		Engine:      engine,
+		Catalog:     cat,
+		Executable:  executable,
+		Lifeline:    o.lifeline,
+		Switchboard: o.switchboard,
+		Confirm: func(ctx context.Context, store, change string) error {
+			return api.Confirm(ctx, store, change)
 		},
 		Log: log,
 	})

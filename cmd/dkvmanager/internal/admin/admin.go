@@ -33,8 +33,8 @@ type Catalog interface {
 // Supervisor is what the API needs of the instances that run. An error that is a *wire.Result is the
 // answer as it stands.
 type Supervisor interface {
-	// Poke says that the catalog has changed.
-	Poke()
+	// Notify says that the catalog has changed.
+	Notify()
 	Start(ctx context.Context, store, instance string) (changed bool, err error)
 	Stop(ctx context.Context, store, instance string, force bool) (changed bool, err error)
 	// Instances lists the store's own instances, those that are leaving included.
@@ -102,9 +102,9 @@ func (a *API) Resolve(ctx context.Context) {
 	a.apply.Run(ctx, failpoint.Duration("DKV_RESOLVE_EVERY", wire.ResolveEvery), func(err error) { a.Log.Warn("not settled with all managers", "why", err) })
 }
 
-// Agreed says why it is not certain that all managers of a store have this change as its last one, and
+// Confirm says why it is not certain that all managers of a store have this change as its last one, and
 // that none is under way; nil when it is.
-func (a *API) Agreed(ctx context.Context, store, change string) error {
+func (a *API) Confirm(ctx context.Context, store, change string) error {
 	return a.apply.Confirm(ctx, store, change)
 }
 
@@ -118,6 +118,6 @@ func (a *API) change(f func(*catalog.Data) error) error {
 		return err
 	}
 	journal(a.Log, before, a.Catalog.Snapshot())
-	a.Supervisor.Poke()
+	a.Supervisor.Notify()
 	return nil
 }

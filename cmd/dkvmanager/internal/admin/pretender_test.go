@@ -15,11 +15,11 @@ import (
 type pretender struct {
 	catalog *catalog.Catalog
 
-	mu      sync.Mutex
-	running map[string]bool
-	taken   map[int]bool
-	removed []string
-	pokes   int
+	mu            sync.Mutex
+	running       map[string]bool
+	taken         map[int]bool
+	removed       []string
+	notifications int
 	// enter, where set, gets a value when a start begins; it goes on after another.
 	enter, leave chan struct{}
 	// joining: what is started has to be taken in by its store.
@@ -27,10 +27,10 @@ type pretender struct {
 	err     error
 }
 
-func (p *pretender) Poke() {
+func (p *pretender) Notify() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.pokes++
+	p.notifications++
 }
 
 func (p *pretender) Start(_ context.Context, store, instance string) (bool, error) {

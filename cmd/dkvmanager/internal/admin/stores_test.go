@@ -16,7 +16,7 @@ func TestCreate(t *testing.T) {
 	body.Operation = operation
 	body.Managers = []wire.Manager{{Identity: "b", URL: "http://127.23.1.12:7801"}, {Identity: "a", URL: "http://127.23.1.11:7801"}}
 	b.must("POST", wire.StoresPath(), body, wire.CodeOK, "Created")
-	if b.sup.pokes == 0 {
+	if b.sup.notifications == 0 {
 		t.Error("the supervisor was not told")
 	}
 

@@ -151,7 +151,7 @@ func TestLostCatalogIsNeverReplaced(t *testing.T) {
 				t.Errorf("lost: %q, identity %q; want %q, the folder and %q", c.Lost(), c.Identity(), test.want, identity)
 			}
 			seen := &Data{Stores: map[string]*Store{"OrdersStore": orders()}}
-			if err := c.Recall(seen); err != nil {
+			if err := c.UseRecovered(seen); err != nil {
 				t.Fatal(err)
 			}
 			if err := c.Update(func(*Data) error { return nil }); err != nil {

@@ -17,8 +17,8 @@ func (e lostError) Error() string { return string(e) }
 // others. A lost catalog is never written: it stays as it is until an operator has put a copy back.
 func (c *Catalog) Lost() string { return c.lost }
 
-// Recall shows in place of a lost catalog what is known from elsewhere. It comes before all other calls.
-func (c *Catalog) Recall(d *Data) error {
+// UseRecovered shows in place of a lost catalog what is known from elsewhere. It comes before all other calls.
+func (c *Catalog) UseRecovered(d *Data) error {
 	payload, err := json.Marshal(d)
 	if err != nil {
 		return fmt.Errorf("catalog: %w", err)

@@ -24,16 +24,16 @@ func (s *Supervisor) Start(ctx context.Context, store, instance string) (changed
 	if w == nil {
 		return false, err
 	}
-	now, err := w.await(ctx, func(now sight) bool {
+	now, err := w.await(ctx, func(now observedStatus) bool {
 		return now.served >= served && (now.status == wire.Running || now.status == wire.Joining ||
-			now.status == wire.Stopped || now.failures > before) || !s.wanted(w.place)
+			now.status == wire.Stopped || now.failures > before) || !s.shouldRun(w.place)
 	})
 	var refused *wire.Result
 	switch {
 	case err != nil:
 		return true, refusal(http.StatusInternalServerError, wire.CodeStartFailed,
 			"%s is not up yet: the manager goes on; see the instance's log", instance)
-	case !s.wanted(w.place):
+	case !s.shouldRun(w.place):
 		return true, refusal(http.StatusConflict, wire.CodeStartFailed, "%s was stopped while it started", instance)
 	case now.status == wire.Running, now.status == wire.Joining:
 		return true, nil
@@ -49,29 +49,29 @@ func (s *Supervisor) Start(ctx context.Context, store, instance string) (changed
 func (s *Supervisor) orderStart(ctx context.Context, store, instance string) (w *worker, served, failures int, err error) {
 	s.starting.Lock()
 	defer s.starting.Unlock()
-	w, g, err := s.find(store, instance)
+	w, want, err := s.find(store, instance)
 	if err != nil {
 		return nil, 0, 0, err
 	}
-	if g.kind == goalLeave {
+	if want.kind == desireLeave {
 		return nil, 0, 0, beingRemoved(w.place)
 	}
-	now := w.seen()
-	if g.kind == goalRun && (now.status == wire.Running || now.status == wire.Joining) {
+	now := w.lastObserved()
+	if want.kind == desireRun && (now.status == wire.Running || now.status == wire.Joining) {
 		return nil, 0, 0, nil
 	}
-	if g.kind == goalStop {
-		if w.isDataLost(g) {
-			return nil, 0, 0, w.dataLost(g)
+	if want.kind == desireStop {
+		if w.isDataLost(want) {
+			return nil, 0, 0, w.dataLost(want)
 		}
-		if _, err := w.await(ctx, func(now sight) bool { return now.pid == 0 }); err != nil {
+		if _, err := w.await(ctx, func(now observedStatus) bool { return now.pid == 0 }); err != nil {
 			return nil, 0, 0, refusal(http.StatusInternalServerError, wire.CodeStartFailed, "%s is still stopping: start it again", instance)
 		}
-		if err := s.CheckPorts(store, []wire.Node{g.node}); err != nil {
+		if err := s.CheckPorts(store, []wire.Node{want.node}); err != nil {
 			return nil, 0, 0, err
 		}
 	}
-	if err := s.desire(w.place, g, wire.DesiredRunning); err != nil {
+	if err := s.recordDesired(w.place, want, wire.DesiredRunning); err != nil {
 		return nil, 0, 0, err
 	}
 	return w, w.order(true, false), now.failures, nil
@@ -81,20 +81,20 @@ func (s *Supervisor) orderStart(ctx context.Context, store, instance string) (w 
 // with force at once. changed is false when it was stopped already. One that is leaving stops by itself
 // and is refused. The error is a *wire.Result.
 func (s *Supervisor) Stop(ctx context.Context, store, instance string, force bool) (changed bool, err error) {
-	w, g, err := s.find(store, instance)
+	w, want, err := s.find(store, instance)
 	if err != nil {
 		return false, err
 	}
-	if g.kind == goalLeave {
+	if want.kind == desireLeave {
 		return false, beingRemoved(w.place)
 	}
-	before := w.seen()
-	changed = g.local.Desired == wire.DesiredRunning || before.pid != 0
-	if err := s.desire(w.place, g, wire.DesiredStopped); err != nil {
+	before := w.lastObserved()
+	changed = want.local.Desired == wire.DesiredRunning || before.pid != 0
+	if err := s.recordDesired(w.place, want, wire.DesiredStopped); err != nil {
 		return false, err
 	}
 	served := w.order(true, force)
-	now, err := w.await(ctx, func(now sight) bool { return now.served >= served && now.pid == 0 })
+	now, err := w.await(ctx, func(now observedStatus) bool { return now.served >= served && now.pid == 0 })
 	if err != nil {
 		return changed, refusal(http.StatusInternalServerError, wire.CodeStopFailed,
 			"%s (pid %d) has not ended yet: the manager goes on stopping it", instance, now.pid)
@@ -102,14 +102,14 @@ func (s *Supervisor) Stop(ctx context.Context, store, instance string, force boo
 	return changed, nil
 }
 
-// desire records what an instance should be, unless that is recorded already.
-func (s *Supervisor) desire(p place, g goal, desired wire.Desired) error {
-	if g.local.Desired == desired {
+// recordDesired records what an instance should be, unless that is recorded already.
+func (s *Supervisor) recordDesired(p place, want desiredState, desired wire.Desired) error {
+	if want.local.Desired == desired {
 		return nil
 	}
 	return s.update(func(d *catalog.Data) error {
 		store := d.Stores[p.store]
-		if store == nil || store.Creation != g.store.Creation {
+		if store == nil || store.Creation != want.store.Creation {
 			return refusal(http.StatusNotFound, wire.CodeStoreNotFound, "store %s has just been removed", p.store)
 		}
 		if store.Local[p.instance] == nil {
@@ -120,9 +120,9 @@ func (s *Supervisor) desire(p place, g goal, desired wire.Desired) error {
 	})
 }
 
-// wanted says whether the instance is meant to run.
-func (s *Supervisor) wanted(p place) bool {
-	return s.goalOf(p).kind == goalRun && !s.closing.Load()
+// shouldRun says whether the instance is meant to run.
+func (s *Supervisor) shouldRun(p place) bool {
+	return s.desiredOf(p).kind == desireRun && !s.closing.Load()
 }
 
 // Remove ends all processes of a store and deletes their folders; the catalog must have dropped the
@@ -130,7 +130,7 @@ func (s *Supervisor) wanted(p place) bool {
 func (s *Supervisor) Remove(ctx context.Context, store string) error {
 	s.refresh()
 	for _, w := range s.workersOf(store) {
-		if s.goalOf(w.place).kind != goalGone {
+		if s.desiredOf(w.place).kind != desireGone {
 			continue
 		}
 		w.order(false, true)
@@ -154,7 +154,7 @@ func (s *Supervisor) StopAll(ctx context.Context) error {
 		served[i] = w.order(false, false)
 	}
 	for i, w := range workers {
-		ended := func(now sight) bool { return now.served >= served[i] && now.pid == 0 }
+		ended := func(now observedStatus) bool { return now.served >= served[i] && now.pid == 0 }
 		if _, err := w.await(ctx, ended); err == nil {
 			continue
 		}

@@ -20,18 +20,18 @@ func TestChangesAmongCrashesConverge(t *testing.T) {
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
 	c := newStore(t, 3, 3)
-	for step := range 6 {
+	for reconcile := range 6 {
 		s := c.servers[random.IntN(3)]
 		if n := len(c.nodes["Orders"]); n < 4 || random.IntN(2) == 0 {
-			c.widen("Orders", wire.DesiredRunning, s.node(fmt.Sprintf("orders-%d", 4+step), 4+step))
+			c.widen("Orders", wire.DesiredRunning, s.node(fmt.Sprintf("orders-%d", 4+reconcile), 4+reconcile))
 		} else {
-			c.dismiss("Orders", c.nodes["Orders"][random.IntN(n)].Name, false)
+			c.removeFromTopology("Orders", c.nodes["Orders"][random.IntN(n)].Name, false)
 		}
 		for range random.IntN(4) {
 			<-time.After(time.Duration(random.Int64N(int64(time.Second)))) // a moment of its own for each fault
 			c.harm(random)
 		}
-		if step%2 == 0 {
+		if reconcile%2 == 0 {
 			continue // the next change comes on top of this one
 		}
 		c.waitSettled("Orders", 2*time.Minute)

@@ -64,8 +64,8 @@ func (c *cluster) widen(store string, desired wire.Desired, added ...wire.Node) 
 	}
 }
 
-// dismiss drops an instance from the topology.
-func (c *cluster) dismiss(store, instance string, loseData bool) {
+// removeFromTopology drops an instance from the topology.
+func (c *cluster) removeFromTopology(store, instance string, discardData bool) {
 	c.t.Helper()
 	gone := c.node(store, instance)
 	nodes := wire.AssignRoles(slices.DeleteFunc(slices.Clone(c.nodes[store]), func(n wire.Node) bool { return n.Name == instance }))
@@ -74,7 +74,7 @@ func (c *cluster) dismiss(store, instance string, loseData bool) {
 		s.change(func(d *catalog.Data) {
 			d.Stores[store].Nodes, d.Stores[store].Digest = nodes, wire.Digest(store, nodes)
 			if local := d.Stores[store].Local[instance]; local != nil {
-				local.Leaving, local.LoseData = &gone, loseData
+				local.Leaving, local.LoseData = &gone, discardData
 			}
 		})
 	}

@@ -32,7 +32,7 @@ func (s *Supervisor) deletions(p place) []catalog.Deletion {
 
 // deleteRemoved ends the process of a removed store's instance, deletes its data, and drops the record.
 // Data of other creating operations in the same folder stays, and so does a process that serves them.
-func (w *worker) deleteRemoved(g goal) (gone bool, err error) {
+func (w *worker) deleteRemoved(want desiredState) (gone bool, err error) {
 	w.poll.Reset()
 	for _, x := range w.s.deletions(w.place) {
 		others, err := hasOtherData(w.dir, x.Operation)
@@ -40,21 +40,21 @@ func (w *worker) deleteRemoved(g goal) (gone bool, err error) {
 			return false, err
 		}
 		serves := w.spec != nil && w.spec.Operation == x.Operation || w.spec == nil && !others
-		if serves && !w.halt(0) {
+		if serves && !w.stopProcess(0) {
 			return false, nil
 		}
 		if err := deleteData(w.dir, x.Operation); err != nil {
 			return false, err
 		}
 		if w.spec != nil && w.spec.Operation == x.Operation {
-			w.life = life{}
+			w.processState = processState{}
 		}
 		w.s.opts.Log.Info("deleted the data of a removed store", "store", w.store, "instance", w.instance, "operation", x.Operation)
 		if err := w.s.dropDeletion(x); err != nil {
 			return false, err
 		}
 	}
-	return g.kind == goalGone, nil
+	return want.kind == desireGone, nil
 }
 
 func (s *Supervisor) dropDeletion(done catalog.Deletion) error {
@@ -100,15 +100,15 @@ func hasOtherData(folder, operation string) (bool, error) {
 
 // unknownFolder refuses to use a folder that another store of the same name has used, where the catalog doesn't
 // know that this store was removed. It returns nil for any other folder.
-func (w *worker) unknownFolder(g goal) error {
-	if g.store == nil || w.spec == nil || w.spec.Operation == g.store.Creation || len(w.s.deletions(w.place)) > 0 {
+func (w *worker) unknownFolder(want desiredState) error {
+	if want.store == nil || w.spec == nil || w.spec.Operation == want.store.Creation || len(w.s.deletions(w.place)) > 0 {
 		return nil
 	}
 	spec, err := readSpec(w.dir) // somebody may have moved the folder away
 	if err != nil {
 		return err
 	}
-	if w.spec = spec; spec == nil || spec.Operation == g.store.Creation {
+	if w.spec = spec; spec == nil || spec.Operation == want.store.Creation {
 		return nil
 	}
 	pid, err := process.Holder(w.dir)
@@ -142,7 +142,7 @@ func (s *Supervisor) unknownFolders() ([]place, error) {
 		}
 		for _, instance := range instances {
 			p := place{store.Name(), instance.Name()}
-			if s.goalOf(p).kind == goalGone && len(s.deletions(p)) == 0 {
+			if s.desiredOf(p).kind == desireGone && len(s.deletions(p)) == 0 {
 				found = append(found, p)
 			}
 		}

@@ -14,62 +14,62 @@ import (
 type goalKind int
 
 const (
-	goalGone  goalKind = iota // the catalog has no such instance: only what its deletions name is ended and deleted
-	goalLeave                 // the topology has dropped it: out of the running store, then gone
-	goalStop
-	goalRun
+	desireGone  goalKind = iota // the catalog has no such instance: only what its deletions name is ended and deleted
+	desireLeave                 // the topology has dropped it: out of the running store, then gone
+	desireStop
+	desireRun
 )
 
-// goal is what the catalog says of one instance.
-type goal struct {
+// desiredState is what the catalog says of one instance.
+type desiredState struct {
 	kind  goalKind
 	store *catalog.Store // nil when the catalog has no such store
 	node  wire.Node
 	local catalog.Local
 }
 
-// goalOf reads the view. Nothing it returns may be written to.
-func (s *Supervisor) goalOf(p place) goal {
+// desiredOf reads the view. Nothing it returns may be written to.
+func (s *Supervisor) desiredOf(p place) desiredState {
 	store := s.view.Load().Stores[p.store]
 	if store == nil {
-		return goal{}
+		return desiredState{}
 	}
-	g := goal{store: store}
+	want := desiredState{store: store}
 	if local := store.Local[p.instance]; local != nil {
-		g.local = *local
+		want.local = *local
 	}
-	if g.local.Leaving != nil {
-		g.kind, g.node = goalLeave, *g.local.Leaving
-		return g
+	if want.local.Leaving != nil {
+		want.kind, want.node = desireLeave, *want.local.Leaving
+		return want
 	}
 	i := slices.IndexFunc(store.Nodes, func(n wire.Node) bool { return n.Name == p.instance })
 	if i < 0 {
-		return g
+		return want
 	}
-	g.kind, g.node = goalStop, store.Nodes[i]
-	if g.local.Desired == wire.DesiredRunning {
-		g.kind = goalRun
+	want.kind, want.node = desireStop, store.Nodes[i]
+	if want.local.Desired == wire.DesiredRunning {
+		want.kind = desireRun
 	}
-	return g
+	return want
 }
 
 // founder says whether the instance is one of those that the store began with.
-func (g goal) founder() bool {
-	return slices.ContainsFunc(g.store.Founders, func(f wire.Founder) bool {
-		return f.Name == g.node.Name && strings.EqualFold(f.Host, g.node.Host) && f.ClustronPort == g.node.ClustronPort
+func (want desiredState) founder() bool {
+	return slices.ContainsFunc(want.store.Founders, func(f wire.Founder) bool {
+		return f.Name == want.node.Name && strings.EqualFold(f.Host, want.node.Host) && f.ClustronPort == want.node.ClustronPort
 	})
 }
 
-// newcomer says whether the instance has yet to be taken into a store that others began.
-func (g goal) newcomer() bool {
-	return g.node.Role == wire.Data && !g.local.Bootstrapped && !g.founder()
+// joiner says whether the instance has yet to be taken into a store that others began.
+func (want desiredState) joiner() bool {
+	return want.node.Role == wire.Data && !want.local.Bootstrapped && !want.founder()
 }
 
 // others are the topology's data nodes but this one.
-func (g goal) others() []wire.Node {
+func (want desiredState) others() []wire.Node {
 	var nodes []wire.Node
-	for _, n := range g.store.Nodes {
-		if n.Role == wire.Data && n.Name != g.node.Name {
+	for _, n := range want.store.Nodes {
+		if n.Role == wire.Data && n.Name != want.node.Name {
 			nodes = append(nodes, n)
 		}
 	}

@@ -32,15 +32,15 @@ func (s *Supervisor) Instances(ctx context.Context, store string) []wire.Instanc
 
 func (s *Supervisor) instance(ctx context.Context, p place, n wire.Node) wire.Instance {
 	s.mu.Lock()
-	g, w := s.goalOf(p), s.workers[p]
+	want, w := s.desiredOf(p), s.workers[p]
 	s.mu.Unlock()
-	in := wire.Instance{Node: n, Own: true, Status: wire.Unknown, Desired: g.local.Desired, Bootstrapped: g.local.Bootstrapped}
+	in := wire.Instance{Node: n, Own: true, Status: wire.Unknown, Desired: want.local.Desired, Bootstrapped: want.local.Bootstrapped}
 	if w == nil { // removed just now
 		return in
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	now, err := w.await(ctx, func(now sight) bool { return now.status != "" })
+	now, err := w.await(ctx, func(now observedStatus) bool { return now.status != "" })
 	if err != nil {
 		return in
 	}
@@ -79,7 +79,7 @@ func (s *Supervisor) Metrics(ctx context.Context, store string, window time.Dura
 	answers := make([][]wire.Metric, len(workers))
 	var asked sync.WaitGroup
 	for i, w := range workers {
-		if w.seen().pid == 0 {
+		if w.lastObserved().pid == 0 {
 			continue
 		}
 		asked.Go(func() {

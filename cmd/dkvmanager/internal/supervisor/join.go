@@ -19,13 +19,13 @@ const (
 	membershipTimeout = 5 * time.Second
 	// membersTimeout bounds the reading alone: a store without its quorum never answers.
 	membersTimeout = 3 * time.Second
-	// changeEvery is the pace of asking a running store for a change of its members. It refuses until
+	// membershipRetry is the pace of asking a running store for a change of its members. It refuses until
 	// a new one has the data, and for some seconds after every other change.
-	changeEvery = 500 * time.Millisecond
-	// rosterRest is how long a store's members must have stayed the same before a new one starts.
-	rosterRest = 300 * time.Millisecond
-	// patience is how long a new member waits for the start of another one.
-	patience = 5 * time.Second
+	membershipRetry = 500 * time.Millisecond
+	// memberListRest is how long a store's members must have stayed the same before a new one starts.
+	memberListRest = 300 * time.Millisecond
+	// otherJoinerTimeout is how long a new member waits for the start of another one.
+	otherJoinerTimeout = 5 * time.Second
 )
 
 // join takes a data instance into its running store as a learner, and plans its start with the members
@@ -35,9 +35,9 @@ const (
 //   - a member that has started once has a name; when its data is gone it is taken out and in anew,
 //     since a voter that forgets what it voted could undo what the store has promised;
 //   - data of an instance that is no member is from an earlier attempt.
-func (w *worker) join(ctx context.Context, g goal, spec *engine.Spec) (*engine.Spec, error) {
+func (w *worker) join(ctx context.Context, want desiredState, spec *engine.Spec) (*engine.Spec, error) {
 	spec.Start = engine.Join
-	if !w.joining(g) {
+	if !w.joining(want) {
 		if err := w.save(spec); err != nil {
 			return nil, err
 		}
@@ -47,27 +47,27 @@ func (w *worker) join(ctx context.Context, g goal, spec *engine.Spec) (*engine.S
 	m, members, err := w.members(ctx, w.known)
 	if err != nil {
 		// What has been started once knows the members itself, should the others not run just now.
-		if peers := w.spec.Peers; len(peers) > 0 && w.hasData(g) {
+		if peers := w.spec.Peers; len(peers) > 0 && w.hasData(want) {
 			spec.Peers = peers
 			return spec, nil
 		}
 		return nil, err
 	}
 	defer m.Close()
-	w.due = time.Now().Add(jitter(changeEvery))
-	address := clusterAddress(g.node)
+	w.due = time.Now().Add(jitter(membershipRetry))
+	address := clusterAddress(want.node)
 	me := memberAt(members, address)
-	if me != nil && me.Name != "" && !w.hasData(g) {
+	if me != nil && me.Name != "" && !w.hasData(want) {
 		if err := m.Remove(ctx, me.ID); err != nil {
 			return nil, fmt.Errorf("waiting to be taken out of the store, as the data is gone: %w", err)
 		}
 		me = nil
 	}
 	if me == nil {
-		if w.giveWay(members) {
+		if w.waitForOtherJoiner(members) {
 			return nil, nil
 		}
-		if err := os.RemoveAll(w.dataFolder(g)); err != nil {
+		if err := os.RemoveAll(w.dataFolder(want)); err != nil {
 			return nil, err
 		}
 		if err := m.Add(ctx, address); err != nil {
@@ -78,58 +78,58 @@ func (w *worker) join(ctx context.Context, g goal, spec *engine.Spec) (*engine.S
 		}
 	}
 	// Others may have been added at the same moment.
-	if roster := fmt.Sprint(members); roster != w.roster {
-		w.roster = roster
-		w.due = time.Now().Add(rosterRest)
+	if memberList := fmt.Sprint(members); memberList != w.memberList {
+		w.memberList = memberList
+		w.due = time.Now().Add(memberListRest)
 		return nil, nil
 	}
-	spec.Peers = peers(g.store, members)
+	spec.Peers = peers(want.store, members)
 	return spec, nil
 }
 
-// giveWay says to wait while another new member is about to start: the engine starts one only with
+// waitForOtherJoiner says to wait while another new member is about to start: the engine starts one only with
 // exactly the members of that moment. One that doesn't start is not waited for any longer.
-func (w *worker) giveWay(members []engine.Member) bool {
+func (w *worker) waitForOtherJoiner(members []engine.Member) bool {
 	starting := slices.ContainsFunc(members, func(m engine.Member) bool { return m.Learner && m.Name == "" })
 	switch {
 	case !starting:
-		w.gaveWay = time.Time{}
+		w.waitingSince = time.Time{}
 		return false
-	case w.gaveWay.IsZero():
-		w.gaveWay = time.Now()
+	case w.waitingSince.IsZero():
+		w.waitingSince = time.Now()
 	}
-	w.due = time.Now().Add(rosterRest)
-	return time.Since(w.gaveWay) < patience
+	w.due = time.Now().Add(memberListRest)
+	return time.Since(w.waitingSince) < otherJoinerTimeout
 }
 
-// settle sees that a running data instance gets its vote, and marks durably that it had part in the
+// completeJoin sees that a running data instance gets its vote, and marks durably that it had part in the
 // store once it has. From then on the instance stands for the topology among the members.
-func (w *worker) settle(ctx context.Context, g goal) error {
+func (w *worker) completeJoin(ctx context.Context, want desiredState) error {
 	if w.state.PID != w.proc.pid {
 		return nil // has not answered yet
 	}
 	if w.state.Bootstrapped && !w.state.Learner {
-		if w.joining(g) {
+		if w.joining(want) {
 			spec := *w.spec
 			spec.Start = engine.Resume
 			if err := w.save(&spec); err != nil {
 				return err
 			}
 		}
-		if !g.local.Bootstrapped {
-			return w.s.mark(w.place, g.store.Creation)
+		if !want.local.Bootstrapped {
+			return w.s.markBootstrapped(w.place, want.store.Creation)
 		}
-		return w.expelStrangers(ctx, g)
+		return w.removeOrphans(ctx, want)
 	}
-	if !w.joining(g) {
+	if !w.joining(want) {
 		return nil
 	}
-	w.due = time.Now().Add(jitter(changeEvery))
-	return w.promote(ctx, g)
+	w.due = time.Now().Add(jitter(membershipRetry))
+	return w.promote(ctx, want)
 }
 
 // promote asks the store to let the instance vote.
-func (w *worker) promote(ctx context.Context, g goal) error {
+func (w *worker) promote(ctx context.Context, want desiredState) error {
 	ctx, cancel := context.WithTimeout(ctx, membershipTimeout)
 	defer cancel()
 	m, members, err := w.members(ctx, w.known)
@@ -137,9 +137,9 @@ func (w *worker) promote(ctx context.Context, g goal) error {
 		return err
 	}
 	defer m.Close()
-	me := memberAt(members, clusterAddress(g.node))
+	me := memberAt(members, clusterAddress(want.node))
 	if me == nil {
-		w.halt(stopGrace)
+		w.stopProcess(stopGrace)
 		return fmt.Errorf("the store has taken the instance out: joining it anew")
 	}
 	if !me.Learner {
@@ -204,8 +204,8 @@ func peers(store *catalog.Store, members []engine.Member) []engine.Peer {
 	return peers
 }
 
-// mark records that an instance has been part of the running store.
-func (s *Supervisor) mark(p place, operation string) error {
+// markBootstrapped records that an instance has been part of the running store.
+func (s *Supervisor) markBootstrapped(p place, operation string) error {
 	return s.update(func(d *catalog.Data) error {
 		if store := d.Stores[p.store]; store != nil && store.Creation == operation && store.Local[p.instance] != nil {
 			store.Local[p.instance].Bootstrapped = true

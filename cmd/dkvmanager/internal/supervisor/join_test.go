@@ -178,7 +178,7 @@ func TestJoinGoesOnAfterACrash(t *testing.T) {
 				pid := s.instance("Orders", "orders-2").PID
 				return pid != 0, "not spawned"
 			})
-			s.drop()
+			s.close()
 		}},
 		{"spawned and killed", func(t *testing.T, c *cluster) {
 			s := c.servers[1]
@@ -189,7 +189,7 @@ func TestJoinGoesOnAfterACrash(t *testing.T) {
 				pid = s.instance("Orders", "orders-2").PID
 				return pid != 0, "not spawned"
 			})
-			s.drop()
+			s.close()
 			kill(t, pid)
 		}},
 	} {
@@ -197,7 +197,7 @@ func TestJoinGoesOnAfterACrash(t *testing.T) {
 			c := newStore(t, 2, 1)
 			s := c.servers[1]
 			c.widen("Orders", wire.DesiredStopped, c.spread("orders", 2, 2)...)
-			s.drop()
+			s.close()
 			test.crash(t, c)
 			s.open()
 			s.change(func(d *catalog.Data) { d.Stores["Orders"].Local["orders-2"].Desired = wire.DesiredRunning })
@@ -216,7 +216,7 @@ func TestFounderThatComesBackJoins(t *testing.T) {
 	t.Parallel()
 	c := newStore(t, 3, 3)
 	back := c.node("Orders", "orders-2")
-	c.dismiss("Orders", "orders-2", false)
+	c.removeFromTopology("Orders", "orders-2", false)
 	c.waitGone(back, 20*time.Second)
 	c.widen("Orders", wire.DesiredStopped, back)
 	s := c.servers[1]

@@ -24,7 +24,7 @@ func TestRemovedDataInstanceIsReplacedFirst(t *testing.T) {
 	}
 	gone := c.node("Orders", "orders-2")
 	pid := c.at(gone).instance("Orders", "orders-2").PID
-	c.dismiss("Orders", "orders-2", false)
+	c.removeFromTopology("Orders", "orders-2", false)
 	if role := c.node("Orders", "orders-4").Role; role != wire.Data {
 		t.Fatalf("orders-4 is %s, want data", role)
 	}
@@ -50,7 +50,7 @@ func TestRemoveLeaderAfterLeaderDownToOne(t *testing.T) {
 		if i < 0 {
 			t.Fatalf("no leader:%s", describe(all))
 		}
-		c.dismiss("Orders", all[i].Name, false)
+		c.removeFromTopology("Orders", all[i].Name, false)
 		c.waitGone(all[i].Node, 20*time.Second)
 		c.waitSettled("Orders", 10*time.Second)
 	}
@@ -63,7 +63,7 @@ func TestGatewayAndNeverStartedInstanceJustGo(t *testing.T) {
 	c.widen("Orders", wire.DesiredStopped, c.servers[0].node("orders-9", 9))
 	for _, name := range []string{"orders-9", "orders-4"} {
 		gone := c.node("Orders", name)
-		c.dismiss("Orders", name, false)
+		c.removeFromTopology("Orders", name, false)
 		c.waitGone(gone, 10*time.Second)
 	}
 	c.waitSettled("Orders", 5*time.Second)
@@ -75,7 +75,7 @@ func TestLoseDataLeavesAtOnce(t *testing.T) {
 	c := newStore(t, 3, 3)
 	gone := c.node("Orders", "orders-3")
 	pid := c.at(gone).instance("Orders", "orders-3").PID
-	c.dismiss("Orders", "orders-3", true)
+	c.removeFromTopology("Orders", "orders-3", true)
 	wait(t, 2*time.Second, func() (bool, string) { return !alive(pid), "runs" })
 	c.waitGone(gone, 15*time.Second)
 	c.waitSettled("Orders", 5*time.Second)
@@ -88,7 +88,7 @@ func TestStoppedInstanceLeavesWhenTheStoreRunsAgain(t *testing.T) {
 	c.servers[0].mustStop("Orders", "orders-1", false)
 	c.servers[1].mustStop("Orders", "orders-2", false)
 	gone := c.node("Orders", "orders-1")
-	c.dismiss("Orders", "orders-1", false)
+	c.removeFromTopology("Orders", "orders-1", false)
 	wait(t, 5*time.Second, func() (bool, string) {
 		in := c.servers[0].instance("Orders", "orders-1")
 		return in.Status == wire.Leaving && in.PID == 0, describe([]wire.Instance{in})
@@ -120,9 +120,9 @@ func TestOnlyDataInstanceHandsOverToAGateway(t *testing.T) {
 	c.start("Orders")
 	c.waitSettled("Orders", 10*time.Second)
 	put(t, nodes[1], "k", "v")
-	c.dismiss("Orders", "orders-1", false)
+	c.removeFromTopology("Orders", "orders-1", false)
 	// The manager forgets what it saw while orders-1 was in the topology.
-	c.servers[1].drop()
+	c.servers[1].close()
 	c.servers[1].open()
 	c.waitGone(nodes[0], 30*time.Second)
 	c.waitSettled("Orders", 10*time.Second)
@@ -163,7 +163,7 @@ func TestLeaveGoesOnAfterACrash(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			c := newStore(t, 2, 2)
 			gone := c.node("Orders", "orders-2")
-			c.servers[1].drop()
+			c.servers[1].close()
 			m, err := c.servers[0].opts.Engine.Dial("", clientEndpoints(c.nodes["Orders"][:1]))
 			if err != nil {
 				t.Fatal(err)
@@ -181,7 +181,7 @@ func TestLeaveGoesOnAfterACrash(t *testing.T) {
 			})
 			test.crash(t, c)
 			c.servers[1].open()
-			c.dismiss("Orders", "orders-2", false)
+			c.removeFromTopology("Orders", "orders-2", false)
 			c.waitGone(gone, 15*time.Second)
 			c.waitSettled("Orders", 5*time.Second)
 			c.holds("Orders", "orders-1")

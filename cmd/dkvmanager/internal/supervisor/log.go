@@ -82,10 +82,10 @@ func tail(folder string, lines int) ([]byte, error) {
 // that were active stand below it.
 const crashTail = 500
 
-// described says how a process ended, with what it last said of a reason.
-func described(exit, folder string) error {
+// exitReason says how a process ended, with what it last said of a reason.
+func exitReason(exit, folder string) error {
 	text, err := tail(folder, crashTail)
-	line := lastWord(string(text))
+	line := lastMessage(string(text))
 	if err != nil || line == "" || strings.HasPrefix(exit, "signal:") { // no process writes that it was killed
 		return fmt.Errorf("the process ended: %s", exit)
 	}
@@ -95,9 +95,9 @@ func described(exit, folder string) error {
 	return fmt.Errorf("the process ended: %s: %s", exit, line)
 }
 
-// lastWord is the last line of a log, or the one that says why where that is the end of a crash's
+// lastMessage is the last line of a log, or the one that says why where that is the end of a crash's
 // list of calls. It is empty where the last entry tells of nothing bad.
-func lastWord(text string) string {
+func lastMessage(text string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	last := len(lines) - 1
 	if strings.HasPrefix(lines[last], "\t") {

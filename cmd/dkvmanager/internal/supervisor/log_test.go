@@ -21,7 +21,7 @@ func TestTheLastWordOfALog(t *testing.T) {
 		"t\tINFO\tready\n":     "", // killed: it had no time to say why
 		"goroutine 1 [running]:\n\t/src/main.go:21 +0xff\n": "/src/main.go:21 +0xff",
 	} {
-		if got := lastWord(text); got != want {
+		if got := lastMessage(text); got != want {
 			t.Errorf("%q: got %q, want %q", text, got, want)
 		}
 	}

@@ -21,7 +21,7 @@ func (c *cluster) lose(instance string) {
 // abandon ends the supervisor of the last server for good; its instances go on until the test ends.
 func (c *cluster) abandon(last int) {
 	gone := c.servers[last]
-	gone.drop()
+	gone.close()
 	c.t.Cleanup(gone.open) // for the server's own cleanup, which ends what runs
 	c.servers = c.servers[:last]
 }
@@ -40,7 +40,7 @@ func TestAMemberWhoseServerIsGoneIsTakenOut(t *testing.T) {
 	t.Parallel()
 	c := newStore(t, 3, 3)
 	c.lose("orders-3")
-	c.dismiss("Orders", "orders-3", false)
+	c.removeFromTopology("Orders", "orders-3", false)
 	c.waitMembers("orders-1 orders-2")
 	c.holds("Orders", "orders-1", "orders-2")
 
@@ -68,7 +68,7 @@ func TestADeadMemberMakesRoomForTheOneThatTakesOver(t *testing.T) {
 		t.Fatalf("orders-4 is %s, want gateway", role)
 	}
 	c.lose("orders-3")
-	c.dismiss("Orders", "orders-3", false)
+	c.removeFromTopology("Orders", "orders-3", false)
 	c.waitMembers("orders-1 orders-2 orders-4")
 	c.waitSettled("Orders", 10*time.Second)
 }
@@ -96,12 +96,12 @@ func TestAMemberThatLivesIsLeftToItsManager(t *testing.T) {
 	t.Parallel()
 	c := newStore(t, 5, 5)
 	c.abandon(4)
-	c.dismiss("Orders", "orders-5", false)
+	c.removeFromTopology("Orders", "orders-5", false)
 	c.lose("orders-4")
-	c.dismiss("Orders", "orders-4", false)
+	c.removeFromTopology("Orders", "orders-4", false)
 	c.waitMembers("orders-1 orders-2 orders-3 orders-5")
 	c.lose("orders-3")
-	c.dismiss("Orders", "orders-3", false)
+	c.removeFromTopology("Orders", "orders-3", false)
 	c.waitMembers("orders-1 orders-2 orders-5")
 	if in := c.servers[0].instance("Orders", "orders-1"); in.LastError != "" {
 		t.Errorf("orders-1 shows %q", in.LastError)
@@ -113,16 +113,16 @@ func TestAMemberStaysWhileItsTopologyIsInDoubt(t *testing.T) {
 	c := newStore(t, 3, 3)
 	c.lose("orders-3")
 	for _, s := range c.servers {
-		s.doubted.Store(true)
+		s.unconfirmed.Store(true)
 	}
-	c.dismiss("Orders", "orders-3", false)
+	c.removeFromTopology("Orders", "orders-3", false)
 	wait(t, 20*time.Second, func() (bool, string) {
 		text := c.servers[0].instance("Orders", "orders-1").LastError
 		return strings.Contains(text, "orders-3 at ") && strings.HasSuffix(text, "has a change under way"), text
 	})
 	c.holds("Orders", "orders-1", "orders-2", "orders-3")
 	for _, s := range c.servers {
-		s.doubted.Store(false)
+		s.unconfirmed.Store(false)
 	}
 	c.waitMembers("orders-1 orders-2")
 }

@@ -17,52 +17,52 @@ func dataDir(operation string) string { return "data-" + operation }
 // plan decides how the instance comes up. For one that has to join, it is taken into the running store
 // first; the error says what that waits for, and a nil spec that it has yet to wait a moment. A
 // *wire.Result says that it can't come up at all.
-func (w *worker) plan(ctx context.Context, g goal) (*engine.Spec, error) {
-	n := g.node
+func (w *worker) plan(ctx context.Context, want desiredState) (*engine.Spec, error) {
+	n := want.node
 	spec := &engine.Spec{
-		Store: g.store.Name, Instance: n.Name, Operation: g.store.Creation, Role: n.Role,
+		Store: want.store.Name, Instance: n.Name, Operation: want.store.Creation, Role: n.Role,
 		Bind: w.s.opts.Bind, Host: n.Host, ClustronPort: n.ClustronPort, ClientPort: n.ClientPort,
-		Start: engine.Resume, Endpoints: w.contacts(g), DataDir: dataDir(g.store.Creation),
+		Start: engine.Resume, Endpoints: w.contacts(want), DataDir: dataDir(want.store.Creation),
 	}
 	switch {
 	case n.Role == wire.Gateway:
 		return spec, nil
-	case w.joining(g):
-		return w.join(ctx, g, spec)
-	case g.local.Bootstrapped && w.hasData(g):
+	case w.joining(want):
+		return w.join(ctx, want, spec)
+	case want.local.Bootstrapped && w.hasData(want):
 		return spec, nil
-	case w.isDataLost(g):
-		return nil, w.dataLost(g)
-	case !g.local.Bootstrapped && g.founder():
+	case w.isDataLost(want):
+		return nil, w.dataLost(want)
+	case !want.local.Bootstrapped && want.founder():
 		spec.Start = engine.Found
-		for _, f := range g.store.Founders {
+		for _, f := range want.store.Founders {
 			spec.Peers = append(spec.Peers, engine.Peer{Name: f.Name, Address: net.JoinHostPort(f.Host, strconv.Itoa(f.ClustronPort))})
 		}
 		return spec, nil
 	default:
-		return w.join(ctx, g, spec)
+		return w.join(ctx, want, spec)
 	}
 }
 
 // contacts are the client endpoints through which the instance finds its store: the other data
 // instances of the topology, or while it has none, the last ones that it had. (An instance that has
 // just been made the only data instance gets its data from one that is leaving.)
-func (w *worker) contacts(g goal) []string {
-	if others := g.others(); len(others) > 0 {
+func (w *worker) contacts(want desiredState) []string {
+	if others := want.others(); len(others) > 0 {
 		w.known = clientEndpoints(others)
 	}
 	return w.known
 }
 
 // isDataLost says whether the instance was part of its store, has no data left, and no other has any.
-func (w *worker) isDataLost(g goal) bool {
-	return g.node.Role == wire.Data && g.local.Bootstrapped && len(g.others()) == 0 && !w.hasData(g)
+func (w *worker) isDataLost(want desiredState) bool {
+	return want.node.Role == wire.Data && want.local.Bootstrapped && len(want.others()) == 0 && !w.hasData(want)
 }
 
 // dataLost refuses to start the only data instance of a store with an empty folder.
-func (w *worker) dataLost(g goal) *wire.Result {
+func (w *worker) dataLost(want desiredState) *wire.Result {
 	r := refusal(http.StatusConflict, wire.CodeDataLost,
-		"the data of %s is gone: there is no %s, and no other instance of the store holds data", g.node.Name, w.dataFolder(g))
+		"the data of %s is gone: there is no %s, and no other instance of the store holds data", want.node.Name, w.dataFolder(want))
 	r.Hint = "bring the folder back from a backup, or remove the store and create it anew"
 	return r
 }

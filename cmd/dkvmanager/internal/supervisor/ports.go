@@ -33,7 +33,7 @@ func (s *Supervisor) CheckPorts(store string, nodes []wire.Node) error {
 	}
 	for _, n := range own {
 		for _, port := range []int{n.ClustronPort, n.ClientPort} {
-			problem := s.taken(store, n, port)
+			problem := s.portProblem(store, n, port)
 			if problem == "" {
 				continue
 			}
@@ -45,8 +45,8 @@ func (s *Supervisor) CheckPorts(store string, nodes []wire.Node) error {
 	return nil
 }
 
-// taken says in words who has a port, or why it can't be had; empty when it is free.
-func (s *Supervisor) taken(store string, n wire.Node, port int) string {
+// portProblem says in words who has a port, or why it can't be had; empty when it is free.
+func (s *Supervisor) portProblem(store string, n wire.Node, port int) string {
 	for _, other := range s.view.Load().Stores {
 		for _, o := range append(other.Nodes[:len(other.Nodes):len(other.Nodes)], leaving(other)...) {
 			same := other.Name == store && o.Name == n.Name
@@ -99,7 +99,7 @@ func (s *Supervisor) freePorts(store string, nodes []wire.Node) string {
 func (s *Supervisor) freeAt(store string, nodes []wire.Node, shift int) bool {
 	for _, n := range nodes {
 		for _, port := range []int{n.ClustronPort + shift, n.ClientPort + shift} {
-			if port > 65535 || s.taken(store, n, port) != "" {
+			if port > 65535 || s.portProblem(store, n, port) != "" {
 				return false
 			}
 		}

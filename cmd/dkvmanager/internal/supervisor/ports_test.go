@@ -93,7 +93,7 @@ func TestPortTakenWhileRestarting(t *testing.T) {
 	c := newCluster(t, 1)
 	s := c.servers[0]
 	c.create("Orders", c.spread("orders", 1, 1))
-	s.drop()
+	s.close()
 	occupy(t, s.host, 7811)
 	s.open()
 	s.change(func(d *catalog.Data) { d.Stores["Orders"].Local["orders-1"].Desired = wire.DesiredRunning })

@@ -36,9 +36,9 @@ func (s *Supervisor) spawn(folder string) (*handle, error) {
 		args = append(args, "--lifeline", "3")
 		files = append(files, s.opts.Lifeline)
 	}
-	if s.opts.Door != nil {
+	if s.opts.Switchboard != nil {
 		args = append(args, "--switchboard", "4")
-		files = append(files, s.opts.Door)
+		files = append(files, s.opts.Switchboard)
 	}
 	cmd := exec.Command(s.opts.Executable, append(args, folder)...)
 	cmd.Stdout, cmd.Stderr = log, log

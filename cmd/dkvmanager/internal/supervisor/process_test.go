@@ -56,7 +56,7 @@ func TestInstancesOutliveTheSupervisorAndAreAdopted(t *testing.T) {
 	c.start("Orders")
 	c.waitSettled("Orders", 10*time.Second)
 	before := s.instance("Orders", "orders-1")
-	s.drop()
+	s.close()
 	if !alive(before.PID) {
 		t.Fatal("the instance ended with its supervisor")
 	}
@@ -85,7 +85,7 @@ func TestDiedWhileNobodyLooked(t *testing.T) {
 	c.start("Orders")
 	c.waitSettled("Orders", 10*time.Second)
 	pid := s.instance("Orders", "orders-1").PID
-	s.drop()
+	s.close()
 	kill(t, pid)
 	wait(t, 5*time.Second, func() (bool, string) { return !alive(pid), "outlives SIGKILL" })
 	s.open()
@@ -112,7 +112,7 @@ func TestStopIsGracefulOrForced(t *testing.T) {
 	if changed, err := s.Stop(context.Background(), "Orders", "orders-1", false); changed || err != nil {
 		t.Errorf("stopping what is stopped: changed %v, error %v", changed, err)
 	}
-	s.drop()
+	s.close()
 	s.open()
 	if now := s.instance("Orders", "orders-1"); now.Status != wire.Stopped {
 		t.Errorf("%s after a restart of the manager, want Stopped", now.Status)
@@ -157,7 +157,7 @@ func TestStopAllLeavesTheCatalogAlone(t *testing.T) {
 			t.Errorf("%s: pid %d, desired %s; want none and Running", in.Name, in.PID, in.Desired)
 		}
 	}
-	s.drop()
+	s.close()
 	s.open()
 	c.waitSettled("Orders", 10*time.Second)
 }
@@ -166,21 +166,21 @@ func TestInstancesHaveTheLifeline(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 1)
 	s := c.servers[0]
-	hold, keep, err := os.Pipe()
+	keepWhileNeeded, ensureRunning, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer hold.Close()
-	defer keep.Close()
-	s.drop()
-	s.lifeline = hold
+	defer keepWhileNeeded.Close()
+	defer ensureRunning.Close()
+	s.close()
+	s.lifeline = keepWhileNeeded
 	s.open()
 	c.create("Orders", c.spread("orders", 1, 1))
 	c.start("Orders")
 	c.waitSettled("Orders", 10*time.Second)
 	pid := s.instance("Orders", "orders-1").PID
-	s.drop()
-	keep.Close()
+	s.close()
+	ensureRunning.Close()
 	wait(t, 5*time.Second, func() (bool, string) { return !alive(pid), "runs on after the end of the lifeline" })
 	s.lifeline = nil
 	s.open()

@@ -25,28 +25,28 @@ const (
 )
 
 // observe looks at what became of the process, finds one that runs unexpectedly, and asks it.
-func (w *worker) observe(ctx context.Context, g goal) error {
+func (w *worker) observe(ctx context.Context, want desiredState) error {
 	if w.proc != nil && w.proc.ended() {
 		exit, up := w.proc.exit, time.Since(w.started)
-		told := !w.halting.IsZero()
-		w.forget()
+		told := !w.stoppingSince.IsZero()
+		w.clearProcess()
 		// One that was refused the lock because another was first has not failed.
 		if err := w.adopt(); err != nil {
 			return err
 		}
-		if w.proc == nil && !told && (g.kind == goalRun || g.kind == goalLeave) {
+		if w.proc == nil && !told && (want.kind == desireRun || want.kind == desireLeave) {
 			if up >= settled {
 				w.deaths = 0
 			}
-			w.died = true
-			w.failed(described(exit, w.dir))
+			w.crashed = true
+			w.recordFailure(exitReason(exit, w.dir))
 		}
 	} else if w.proc == nil {
 		if err := w.adopt(); err != nil {
 			return err
 		}
 	}
-	if w.proc == nil || g.kind == goalStop || g.kind == goalGone {
+	if w.proc == nil || want.kind == desireStop || want.kind == desireGone {
 		return nil
 	}
 	if time.Since(w.started) >= settled {
@@ -59,7 +59,7 @@ func (w *worker) observe(ctx context.Context, g goal) error {
 		if !w.started.Equal(state.StartedAt) {
 			w.started = state.StartedAt
 		}
-		w.up = w.up || w.listens(ctx, g.node)
+		w.up = w.up || w.listens(ctx, want.node)
 	}
 	return nil
 }
@@ -75,21 +75,21 @@ func (w *worker) adopt() error {
 	return nil
 }
 
-// forget clears what was known of a process that has ended.
-func (w *worker) forget() {
-	w.proc, w.up, w.hardly = nil, false, false
-	w.state, w.halting = engine.State{}, time.Time{}
+// clearProcess clears what was known of a process that has ended.
+func (w *worker) clearProcess() {
+	w.proc, w.up, w.force = nil, false, false
+	w.state, w.stoppingSince = engine.State{}, time.Time{}
 }
 
-// failed puts off the next start, the longer the more have failed in a row.
-func (w *worker) failed(err error) {
+// recordFailure puts off the next start, the longer the more have failed in a row.
+func (w *worker) recordFailure(err error) {
 	if w.deaths == 0 {
 		w.restartWait.Reset()
 	}
 	w.deaths++
 	w.failures++
 	w.failure = err
-	w.next = time.Now().Add(w.restartWait.NextBackOff())
+	w.notBefore = time.Now().Add(w.restartWait.NextBackOff())
 }
 
 // listens says whether the instance has taken its client port, which it does after the cluster port.
@@ -130,19 +130,19 @@ func (s *Supervisor) accepts(ctx context.Context, address string) bool {
 	return true
 }
 
-// halt sees that nothing runs: SIGTERM first, SIGKILL after grace. It returns true when nothing does.
-func (w *worker) halt(grace time.Duration) bool {
+// stopProcess sees that nothing runs: SIGTERM first, SIGKILL after grace. It returns true when nothing does.
+func (w *worker) stopProcess(grace time.Duration) bool {
 	if w.proc == nil {
 		return true
 	}
-	if w.hardly {
+	if w.force {
 		grace = 0
 	}
-	if w.halting.IsZero() {
-		w.halting = time.Now()
+	if w.stoppingSince.IsZero() {
+		w.stoppingSince = time.Now()
 		w.proc.signal(syscall.SIGTERM)
 	}
-	w.due = w.halting.Add(grace)
+	w.due = w.stoppingSince.Add(grace)
 	if time.Until(w.due) <= 0 {
 		w.proc.signal(syscall.SIGKILL)
 		w.due = time.Time{}
@@ -150,34 +150,34 @@ func (w *worker) halt(grace time.Duration) bool {
 	return false
 }
 
-// keep sees that the instance runs as what it should be.
-func (w *worker) keep(ctx context.Context, g goal) error {
+// ensureRunning sees that the instance runs as what it should be.
+func (w *worker) ensureRunning(ctx context.Context, want desiredState) error {
 	if w.proc != nil {
-		turned := w.state.PID == w.proc.pid && w.state.Role != g.node.Role
-		if !w.halting.IsZero() || turned {
-			w.halt(stopGrace)
+		changedCh := w.state.PID == w.proc.pid && w.state.Role != want.node.Role
+		if !w.stoppingSince.IsZero() || changedCh {
+			w.stopProcess(stopGrace)
 			return nil
 		}
-		if g.node.Role == wire.Data {
-			return w.settle(ctx, g)
+		if want.node.Role == wire.Data {
+			return w.completeJoin(ctx, want)
 		}
 		return nil
 	}
-	if time.Until(w.next) > 0 {
-		w.due = w.next
+	if time.Until(w.notBefore) > 0 {
+		w.due = w.notBefore
 		return nil
 	}
-	return w.start(ctx, g)
+	return w.start(ctx, want)
 }
 
 // start plans and spawns the process.
-func (w *worker) start(ctx context.Context, g goal) error {
-	spec, err := w.plan(ctx, g)
+func (w *worker) start(ctx context.Context, want desiredState) error {
+	spec, err := w.plan(ctx, want)
 	if err != nil || spec == nil {
 		return err
 	}
-	if err := w.s.CheckPorts(g.store.Name, []wire.Node{g.node}); err != nil {
-		w.failed(err)
+	if err := w.s.CheckPorts(want.store.Name, []wire.Node{want.node}); err != nil {
+		w.recordFailure(err)
 		return nil
 	}
 	if err := w.save(spec); err != nil {
@@ -185,24 +185,24 @@ func (w *worker) start(ctx context.Context, g goal) error {
 	}
 	h, err := w.s.spawn(w.dir)
 	if err != nil {
-		w.failed(err)
+		w.recordFailure(err)
 		return nil
 	}
 	w.proc, w.started = h, time.Now()
-	if w.died {
+	if w.crashed {
 		w.restarts++
-		w.died = false
+		w.crashed = false
 	}
 	w.s.opts.Log.Info("started", "store", w.store, "instance", w.instance, "pid", h.pid, "as", spec.Start)
 	return nil
 }
 
 // hasData says whether there is anything in the instance's data folder.
-func (w *worker) hasData(g goal) bool {
-	entries, err := os.ReadDir(w.dataFolder(g))
+func (w *worker) hasData(want desiredState) bool {
+	entries, err := os.ReadDir(w.dataFolder(want))
 	return err == nil && len(entries) > 0
 }
 
-func (w *worker) dataFolder(g goal) string {
-	return filepath.Join(w.dir, dataDir(g.store.Creation))
+func (w *worker) dataFolder(want desiredState) string {
+	return filepath.Join(w.dir, dataDir(want.store.Creation))
 }

@@ -11,9 +11,9 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Salvage tells from the folders of instances, dir/STORE/INSTANCE, which stores this server has, where its
+// RecoverCatalog tells from the folders of instances, dir/STORE/INSTANCE, which stores this server has, where its
 // catalog can't. It knows of own instances that have run, and takes those for wanted that run now.
-func Salvage(dir, engineName string) (*catalog.Data, error) {
+func RecoverCatalog(dir, engineName string) (*catalog.Data, error) {
 	folders, err := filepath.Glob(filepath.Join(dir, "*", "*", engine.SpecFile))
 	if err != nil {
 		return nil, fmt.Errorf("instances' folder: %w", err)
@@ -36,7 +36,7 @@ func Salvage(dir, engineName string) (*catalog.Data, error) {
 		}
 		s.Nodes = append(s.Nodes, wire.Node{Name: spec.Instance, Host: spec.Host, ClustronPort: spec.ClustronPort, ClientPort: spec.ClientPort, Role: spec.Role})
 		// It is taken to have been part of its store: it never founds one again.
-		s.Local[spec.Instance] = &catalog.Local{Desired: desiredOf(pid), Started: true, Bootstrapped: spec.Role == wire.Data}
+		s.Local[spec.Instance] = &catalog.Local{Desired: desiredByProcess(pid), Started: true, Bootstrapped: spec.Role == wire.Data}
 	}
 	for _, s := range d.Stores {
 		s.Digest = wire.Digest(s.Name, s.Nodes)
@@ -44,23 +44,23 @@ func Salvage(dir, engineName string) (*catalog.Data, error) {
 	return d, nil
 }
 
-func desiredOf(pid int) wire.Desired {
+func desiredByProcess(pid int) wire.Desired {
 	if pid != 0 {
 		return wire.DesiredRunning
 	}
 	return wire.DesiredStopped
 }
 
-// attend keeps up what ran when the catalog was found lost, as far as its folder says all that it takes.
+// reconcileReadOnly keeps up what ran when the catalog was found lost, as far as its folder says all that it takes.
 // Nothing else is started, nothing is stopped and nothing deleted.
-func (w *worker) attend(ctx context.Context, g goal) error {
+func (w *worker) reconcileReadOnly(ctx context.Context, want desiredState) error {
 	switch {
 	case w.s.closing.Load():
-		w.halt(stopGrace)
+		w.stopProcess(stopGrace)
 		return nil
-	case w.proc != nil, g.kind != goalRun, w.joining(g), g.node.Role == wire.Data && !w.hasData(g):
+	case w.proc != nil, want.kind != desireRun, w.joining(want), want.node.Role == wire.Data && !w.hasData(want):
 		return nil
 	}
-	w.contacts(g)
-	return w.keep(ctx, g)
+	w.contacts(want)
+	return w.ensureRunning(ctx, want)
 }

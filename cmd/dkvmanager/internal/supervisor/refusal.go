@@ -18,19 +18,19 @@ func beingRemoved(p place) *wire.Result {
 }
 
 // find looks up an own instance and its worker. The error is a *wire.Result.
-func (s *Supervisor) find(store, instance string) (*worker, goal, error) {
+func (s *Supervisor) find(store, instance string) (*worker, desiredState, error) {
 	p := place{store, instance}
 	s.mu.Lock()
-	g, w := s.goalOf(p), s.workers[p]
+	want, w := s.desiredOf(p), s.workers[p]
 	s.mu.Unlock()
-	if g.store == nil {
-		return nil, g, refusal(http.StatusNotFound, wire.CodeStoreNotFound, "there is no store %s on this manager", store)
+	if want.store == nil {
+		return nil, want, refusal(http.StatusNotFound, wire.CodeStoreNotFound, "there is no store %s on this manager", store)
 	}
-	if g.kind == goalGone {
-		return nil, g, refusal(http.StatusNotFound, wire.CodeInstanceNotFound, "store %s has no instance %s", store, instance)
+	if want.kind == desireGone {
+		return nil, want, refusal(http.StatusNotFound, wire.CodeInstanceNotFound, "store %s has no instance %s", store, instance)
 	}
-	if g.kind != goalLeave && !s.opts.Owns(g.node) {
-		return nil, g, refusal(http.StatusConflict, wire.CodeNotThisHost, "%s is on %s: ask that server's manager", instance, g.node.Host)
+	if want.kind != desireLeave && !s.opts.Owns(want.node) {
+		return nil, want, refusal(http.StatusConflict, wire.CodeNotThisHost, "%s is on %s: ask that server's manager", instance, want.node.Host)
 	}
-	return w, g, nil
+	return w, want, nil
 }

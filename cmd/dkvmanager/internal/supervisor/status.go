@@ -11,7 +11,7 @@ import (
 )
 
 // sight is what a worker lets others see of its instance.
-type sight struct {
+type observedStatus struct {
 	served   int // the last order that this is the outcome of
 	status   wire.Status
 	pid      int
@@ -23,9 +23,9 @@ type sight struct {
 	text    string // of problem
 }
 
-// show lets others see what has become of the instance.
-func (w *worker) show(g goal, served int) {
-	now := sight{served: served, status: w.status(g), restarts: w.restarts, failures: w.failures}
+// publish lets others see what has become of the instance.
+func (w *worker) publish(want desiredState, served int) {
+	now := observedStatus{served: served, status: w.status(want), restarts: w.restarts, failures: w.failures}
 	if w.proc != nil {
 		now.pid, now.started = w.proc.pid, w.started
 	}
@@ -37,8 +37,8 @@ func (w *worker) show(g goal, served int) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	before := w.sight
-	w.sight = now
+	before := w.observed
+	w.observed = now
 	before.problem, now.problem = nil, nil // compared by their texts
 	if before == now {
 		return
@@ -51,23 +51,23 @@ func (w *worker) show(g goal, served int) {
 		w.s.opts.Log.Log(context.Background(), level, now.text, "store", w.store, "instance", w.instance, "status", now.status)
 	}
 	w.poll.Reset()
-	close(w.turned)
-	w.turned = make(chan struct{})
+	close(w.changedCh)
+	w.changedCh = make(chan struct{})
 }
 
 // status sums up what the worker knows.
-func (w *worker) status(g goal) wire.Status {
+func (w *worker) status(want desiredState) wire.Status {
 	var refused *wire.Result
 	switch {
-	case g.kind == goalLeave:
+	case want.kind == desireLeave:
 		return wire.Leaving
-	case w.proc != nil && (!w.halting.IsZero() || g.kind != goalRun):
+	case w.proc != nil && (!w.stoppingSince.IsZero() || want.kind != desireRun):
 		return wire.Stopping
-	case g.kind == goalRun && w.deaths >= crashLoop && !w.state.Ready:
+	case want.kind == desireRun && w.deaths >= crashLoop && !w.state.Ready:
 		return wire.CrashLooping
-	case g.kind != goalGone && (g.newcomer() || g.node.Role == wire.Data && w.joining(g)):
+	case want.kind != desireGone && (want.joiner() || want.node.Role == wire.Data && w.joining(want)):
 		return wire.Joining
-	case g.kind != goalRun:
+	case want.kind != desireRun:
 		return wire.Stopped
 	case w.up:
 		return wire.Running
@@ -79,30 +79,30 @@ func (w *worker) status(g goal) wire.Status {
 }
 
 // joining says whether the instance has begun to join its store and has not been seen to vote yet.
-func (w *worker) joining(g goal) bool {
-	return w.spec != nil && w.spec.Operation == g.store.Creation && w.spec.Start == engine.Join
+func (w *worker) joining(want desiredState) bool {
+	return w.spec != nil && w.spec.Operation == want.store.Creation && w.spec.Start == engine.Join
 }
 
-// seen is the latest sight.
-func (w *worker) seen() sight {
+// lastObserved is the latest sight.
+func (w *worker) lastObserved() observedStatus {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.sight
+	return w.observed
 }
 
 // await returns when enough says so of the worker's sight, or with the error of ctx.
-func (w *worker) await(ctx context.Context, enough func(sight) bool) (sight, error) {
+func (w *worker) await(ctx context.Context, enough func(observedStatus) bool) (observedStatus, error) {
 	for {
 		w.mu.Lock()
-		now, turned := w.sight, w.turned
+		now, changedCh := w.observed, w.changedCh
 		w.mu.Unlock()
 		if enough(now) {
 			return now, nil
 		}
 		select {
-		case <-turned:
+		case <-changedCh:
 		case <-w.finished:
-			return sight{}, nil
+			return observedStatus{}, nil
 		case <-ctx.Done():
 			return now, ctx.Err()
 		}

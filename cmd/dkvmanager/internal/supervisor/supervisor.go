@@ -36,15 +36,15 @@ type Options struct {
 	ExtraArgs  []string
 	// Lifeline, where set, is handed to every instance as file descriptor 3: they end at its end of file.
 	Lifeline *os.File
-	// Door, where set, is handed to every instance of a throw-away cluster as file descriptor 4: over it they
+	// Switchboard, where set, is handed to every instance of a throw-away cluster as file descriptor 4: over it they
 	// hear who is cut off.
-	Door *os.File
-	// Agreed says why it is not certain that all managers of a store have this change as its last one, and
+	Switchboard *os.File
+	// Confirm says why it is not certain that all managers of a store have this change as its last one, and
 	// none under way; nil when it is.
-	Agreed func(ctx context.Context, store, change string) error
-	// StrangerPatience is the constant of that name where it is 0.
-	StrangerPatience time.Duration
-	Log              *slog.Logger
+	Confirm func(ctx context.Context, store, change string) error
+	// OrphanPatience is the constant of that name where it is 0.
+	OrphanPatience time.Duration
+	Log            *slog.Logger
 }
 
 // Supervisor runs the instances of one server.
@@ -75,8 +75,8 @@ func New(opts Options) (*Supervisor, error) {
 		return nil, fmt.Errorf("instances' folder %s: %w", opts.Dir, err)
 	}
 	opts.Dir = dir
-	if opts.StrangerPatience == 0 {
-		opts.StrangerPatience = StrangerPatience
+	if opts.OrphanPatience == 0 {
+		opts.OrphanPatience = OrphanPatience
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("instances' folder: %w", err)
@@ -111,8 +111,8 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	return nil
 }
 
-// Poke says that the catalog has changed: nothing else makes the supervisor look at it.
-func (s *Supervisor) Poke() {
+// Notify says that the catalog has changed: nothing else makes the supervisor look at it.
+func (s *Supervisor) Notify() {
 	s.refresh()
 }
 
@@ -157,7 +157,7 @@ func (s *Supervisor) launch(w *worker) {
 func (s *Supervisor) release(w *worker) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.goalOf(w.place).kind != goalGone || len(s.deletions(w.place)) > 0 {
+	if s.desiredOf(w.place).kind != desireGone || len(s.deletions(w.place)) > 0 {
 		return false
 	}
 	delete(s.workers, w.place)

@@ -56,9 +56,9 @@ type server struct {
 	dir     string
 	catalog *catalog.Catalog
 	*Supervisor
-	drop func() // ends Run and lets the catalog go; instances stay
-	// doubted: other managers do not vouch for what this one has of its stores.
-	doubted atomic.Bool
+	close func() // ends Run and lets the catalog go; instances stay
+	// unconfirmed: other managers do not vouch for what this one has of its stores.
+	unconfirmed atomic.Bool
 
 	lifeline *os.File
 }
@@ -71,7 +71,7 @@ func newCluster(t *testing.T, servers int) *cluster {
 		s := &server{t: t, host: fmt.Sprintf("127.22.%d.%d", block, 11+i), dir: t.TempDir()}
 		s.open()
 		c.servers = append(c.servers, s)
-		t.Cleanup(s.clear)
+		t.Cleanup(s.cleanUp)
 	}
 	return c
 }
@@ -91,7 +91,7 @@ func (s *server) open() {
 		Dir: filepath.Join(s.dir, "instances"), Bind: s.host,
 		Owns:   func(n wire.Node) bool { return n.Host == s.host },
 		Engine: etcd.New(), Catalog: cat, Executable: executable, Lifeline: s.lifeline,
-		Agreed: s.agreed, StrangerPatience: time.Second,
+		Confirm: s.confirm, OrphanPatience: time.Second,
 		Log: slog.New(slog.NewTextHandler(testWriter{s.t, s.host}, nil)),
 	})
 	if err != nil {
@@ -101,7 +101,7 @@ func (s *server) open() {
 	done := make(chan error, 1)
 	go func() { done <- sup.Run(ctx) }()
 	s.catalog, s.Supervisor = cat, sup
-	s.drop = sync.OnceFunc(func() {
+	s.close = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
 			s.t.Errorf("Run: %v", err)
@@ -112,21 +112,21 @@ func (s *server) open() {
 	})
 }
 
-func (s *server) agreed(_ context.Context, _, _ string) error {
-	if s.doubted.Load() {
+func (s *server) confirm(_ context.Context, _, _ string) error {
+	if s.unconfirmed.Load() {
 		return errors.New("another manager has a change under way")
 	}
 	return nil
 }
 
-// clear kills what a test has left running.
-func (s *server) clear() {
+// cleanUp kills what a test has left running.
+func (s *server) cleanUp() {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if err := s.StopAll(ctx); err != nil {
 		s.t.Error(err)
 	}
-	s.drop()
+	s.close()
 	if s.t.Failed() {
 		logs, _ := filepath.Glob(filepath.Join(s.dir, "instances", "*", "*", "log"))
 		for _, path := range logs {
@@ -155,7 +155,7 @@ func (s *server) node(name string, index int) wire.Node {
 // crash ends the supervisor, and changes the catalog without anybody seeing it.
 func (s *server) crash(f func(*catalog.Data)) {
 	s.t.Helper()
-	s.drop()
+	s.close()
 	cat, err := catalog.Open(s.dir)
 	if err != nil {
 		s.t.Fatal(err)
@@ -171,7 +171,7 @@ func (s *server) change(f func(*catalog.Data)) {
 	if err := s.catalog.Update(func(d *catalog.Data) error { f(d); return nil }); err != nil {
 		s.t.Fatal(err)
 	}
-	s.Poke()
+	s.Notify()
 }
 
 func (s *server) mustStart(store, instance string) {

@@ -25,56 +25,56 @@ type worker struct {
 
 	// What follows belongs to the worker's goroutine.
 
-	life
+	processState
 	poll        *backoff.ExponentialBackOff // the waits between two steps; reset by every change
 	restartWait *backoff.ExponentialBackOff // the waits before restarts; reset by the first quick death
 	due         time.Time                   // when something is to be done; zero when nothing is
 
-	mu     sync.Mutex
-	sight  sight
-	turned chan struct{} // closed and replaced at every change of sight
-	orders orders
+	mu        sync.Mutex
+	observed  observedStatus
+	changedCh chan struct{} // closed and replaced at every change of sight
+	orders    orders
 	// interrupt ends what the current step waits for.
 	interrupt context.CancelFunc
 }
 
-// life is what a worker knows of the instance in its folder.
-type life struct {
+// processState is what a worker knows of the instance in its folder.
+type processState struct {
 	spec  *engine.Spec // as on disk; nil when the instance never ran
 	known []string     // client endpoints of the other data instances, as last seen in the topology
 
-	proc    *handle      // nil while nothing runs
-	started time.Time    // when proc was started
-	state   engine.State // as proc last answered
-	up      bool         // proc has answered and taken its ports
-	halting time.Time    // when proc was told to stop; zero when it was not
-	hardly  bool         // the operator doesn't want to wait for a graceful stop
+	proc          *handle      // nil while nothing runs
+	started       time.Time    // when proc was started
+	state         engine.State // as proc last answered
+	up            bool         // proc has answered and taken its ports
+	stoppingSince time.Time    // when proc was told to stop; zero when it was not
+	force         bool         // the operator doesn't want to wait for a graceful stop
 
-	deaths   int  // failed starts and quick deaths in a row
-	failures int  // all of them
-	died     bool // the next start is a restart
-	restarts int
-	next     time.Time // no start before
-	failure  error     // the last of failures, until it is settled
-	problem  error     // what is in the way now
+	deaths    int  // recordFailure starts and quick deaths in a row
+	failures  int  // all of them
+	crashed   bool // the next start is a restart
+	restarts  int
+	notBefore time.Time // no start before
+	failure   error     // the last of failures, until it is settled
+	problem   error     // what is in the way now
 
-	roster  string    // the members when a join last looked
-	gaveWay time.Time // since when a join waits for another one's start; zero when it does not
-	lost    time.Time // when the data of a leaving instance was given up
-	roll    roll
+	memberList      string    // the members when a join last looked
+	waitingSince    time.Time // since when a join waits for another one's start; zero when it does not
+	dataLostSince   time.Time // when the data of a leaving instance was given up
+	membershipCheck membershipCheck
 }
 
 // orders are what an operator wants beside the goal; serial counts them.
 type orders struct {
-	serial int
-	afresh bool // start now, whatever has failed before
-	hardly bool
+	serial       int
+	resetBackoff bool // start now, whatever has failed before
+	force        bool
 }
 
 func newWorker(s *Supervisor, p place) *worker {
 	dir := s.folder(p)
 	return &worker{s: s, place: p, dir: dir, client: process.Dial(dir), wakeup: make(chan struct{}, 1),
-		finished: make(chan struct{}), turned: make(chan struct{}), interrupt: func() {},
+		finished: make(chan struct{}), changedCh: make(chan struct{}), interrupt: func() {},
 		poll: newPollBackoff(), restartWait: newRestartBackoff()}
 }
 
@@ -87,12 +87,12 @@ func (w *worker) wake() {
 }
 
 // order gives the worker orders and makes it follow them now. The serial number tells when it has.
-func (w *worker) order(afresh, hardly bool) int {
+func (w *worker) order(resetBackoff, force bool) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.orders.serial++
-	w.orders.afresh = w.orders.afresh || afresh
-	w.orders.hardly = w.orders.hardly || hardly
+	w.orders.resetBackoff = w.orders.resetBackoff || resetBackoff
+	w.orders.force = w.orders.force || force
 	w.interrupt()
 	w.wake()
 	return w.orders.serial
@@ -108,7 +108,7 @@ func (w *worker) run(ctx context.Context) {
 		w.known = spec.Endpoints
 	}
 	for ctx.Err() == nil {
-		if gone := w.step(ctx); gone && w.s.release(w) {
+		if gone := w.reconcile(ctx); gone && w.s.release(w) {
 			close(w.finished)
 			return
 		}
@@ -116,55 +116,55 @@ func (w *worker) run(ctx context.Context) {
 	}
 }
 
-// step does the next thing that the goal asks for, and says whether the folder is gone as it should.
-func (w *worker) step(ctx context.Context) (gone bool) {
+// reconcile does the next thing that the goal asks for, and says whether the folder is gone as it should.
+func (w *worker) reconcile(ctx context.Context) (gone bool) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	w.mu.Lock()
 	w.interrupt = cancel
 	given := w.orders
-	w.orders.afresh, w.orders.hardly = false, false
+	w.orders.resetBackoff, w.orders.force = false, false
 	w.mu.Unlock()
 
-	if given.afresh {
-		w.deaths, w.next, w.failure = 0, time.Time{}, nil
+	if given.resetBackoff {
+		w.deaths, w.notBefore, w.failure = 0, time.Time{}, nil
 	}
-	w.hardly = given.hardly || w.hardly && w.proc != nil
+	w.force = given.force || w.force && w.proc != nil
 	w.due = time.Time{}
-	g := w.s.goalOf(w.place)
-	if w.s.closing.Load() && g.kind != goalGone {
-		g.kind = goalStop
+	want := w.s.desiredOf(w.place)
+	if w.s.closing.Load() && want.kind != desireGone {
+		want.kind = desireStop
 	}
-	if w.problem = w.unknownFolder(g); w.problem == nil {
-		w.problem = w.observe(ctx, g)
+	if w.problem = w.unknownFolder(want); w.problem == nil {
+		w.problem = w.observe(ctx, want)
 	}
 	if w.problem == nil {
-		gone, w.problem = w.act(ctx, g)
+		gone, w.problem = w.act(ctx, want)
 	}
 	// After an interrupt the next step follows at once, and what this one ran into means nothing.
 	if ctx.Err() == nil {
-		w.show(g, given.serial)
+		w.publish(want, given.serial)
 	}
 	return gone
 }
 
 // act does the next thing for a goal. The error is what is in the way.
-func (w *worker) act(ctx context.Context, g goal) (gone bool, err error) {
+func (w *worker) act(ctx context.Context, want desiredState) (gone bool, err error) {
 	switch {
 	case w.s.opts.Catalog.Lost() != "":
-		err = w.attend(ctx, g)
+		err = w.reconcileReadOnly(ctx, want)
 	case len(w.s.deletions(w.place)) > 0:
-		gone, err = w.deleteRemoved(g)
-	case g.kind == goalGone:
+		gone, err = w.deleteRemoved(want)
+	case want.kind == desireGone:
 		return true, nil // the catalog doesn't know the folder: it stays, and so does what runs in it
-	case g.kind == goalLeave:
-		err = w.leave(ctx, g)
-	case g.kind == goalStop:
-		w.contacts(g)
-		w.halt(stopGrace)
+	case want.kind == desireLeave:
+		err = w.leave(ctx, want)
+	case want.kind == desireStop:
+		w.contacts(want)
+		w.stopProcess(stopGrace)
 	default:
-		w.contacts(g)
-		err = w.keep(ctx, g)
+		w.contacts(want)
+		err = w.ensureRunning(ctx, want)
 	}
 	return gone, err
 }
