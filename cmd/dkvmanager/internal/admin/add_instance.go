@@ -25,7 +25,7 @@ func (a *API) addInstance(req *request) (any, error) {
 	defer release()
 	var result *wire.Result
 	err = a.change(func(d *catalog.Data) error {
-		if err := free(d, req.store); err != nil {
+		if err := checkNoPending(d, req.store); err != nil {
 			return err
 		}
 		if err := twophase.CheckEpoch(d, req.store, body.Epoch); err != nil {
@@ -34,14 +34,14 @@ func (a *API) addInstance(req *request) (any, error) {
 		s := d.Stores[req.store]
 		var err error
 		if s == nil {
-			if s, err = a.learn(d, req.store, body); err == nil {
+			if s, err = a.learnStore(d, req.store, body); err == nil {
 				s.Epoch = max(s.Epoch, d.Name(s.Name).Epoch+1)
 				d.Stores[s.Name] = s
-				result = done("Added %s", list(a.own(s.Nodes)))
+				result = success("Added %s", nodeNames(a.own(s.Nodes)))
 			}
 			return err
 		}
-		result, err = a.widen(d, s, body)
+		result, err = a.addNodes(d, s, body)
 		return err
 	})
 	if err != nil {
@@ -74,13 +74,13 @@ func checkChange(body wire.ChangeInstances) error {
 			return refuse(wire.CodeBadTopology, "founders[%d].clustronPort: %d is not a port: 1 to 65535", i, f.ClustronPort)
 		}
 	}
-	return checkKeepers(body.Operation, body.Managers, body.Coordinator)
+	return checkManagers(body.Operation, body.Managers, body.Coordinator)
 }
 
 // learn makes a store that this manager did not know from what another manager's caller says of it.
-func (a *API) learn(d *catalog.Data, name string, body wire.ChangeInstances) (*catalog.Store, error) {
-	if there := d.Named(name); there != nil {
-		return nil, refuse(wire.CodeStoreExists, "store %s is there already: names that differ only in case can't both exist", there.Name)
+func (a *API) learnStore(d *catalog.Data, name string, body wire.ChangeInstances) (*catalog.Store, error) {
+	if existing := d.Named(name); existing != nil {
+		return nil, refuse(wire.CodeStoreExists, "store %s is there already: names that differ only in case can't both exist", existing.Name)
 	}
 	if body.Operation == "" || len(body.Managers) == 0 || len(body.Founders) == 0 && !body.Founding {
 		return nil, refuse(wire.CodeStoreNotFound, "there is no store %s here; to make it known, give its operation, managers and founders too", name)
@@ -101,20 +101,20 @@ func (a *API) learn(d *catalog.Data, name string, body wire.ChangeInstances) (*c
 		Founders: founders, Nodes: nodes,
 		Local: map[string]*catalog.Local{},
 	}
-	return s, a.takeIn(d, s, nodes, body)
+	return s, a.claimNodes(d, s, nodes, body)
 }
 
 // widen changes s, a copy, into what is asked for.
-func (a *API) widen(d *catalog.Data, s *catalog.Store, body wire.ChangeInstances) (*wire.Result, error) {
+func (a *API) addNodes(d *catalog.Data, s *catalog.Store, body wire.ChangeInstances) (*wire.Result, error) {
 	if body.Operation != "" && body.Operation != s.Creation {
 		return nil, refuse(wire.CodeStoreExists, "store %s is another one here, made by operation %s: remove it, or take another name", s.Name, s.Creation)
 	}
-	nodes, err := widened(s, body)
+	nodes, err := mergedTopology(s, body)
 	if s.Revision == body.BaseRevision+1 && err == nil && wire.Digest(s.Name, nodes) == s.Digest {
 		return unchanged("Already added"), nil
 	}
 	if s.Revision != body.BaseRevision {
-		return nil, stale(s, body.BaseRevision)
+		return nil, staleRevision(s, body.BaseRevision)
 	}
 	if err != nil {
 		return nil, err
@@ -129,7 +129,7 @@ func (a *API) widen(d *catalog.Data, s *catalog.Store, body wire.ChangeInstances
 		}
 		s.Founders = wire.Founders(nodes)
 	}
-	if err := a.takeIn(d, s, added, body); err != nil {
+	if err := a.claimNodes(d, s, added, body); err != nil {
 		return nil, err
 	}
 	s.Nodes = nodes
@@ -143,12 +143,12 @@ func (a *API) widen(d *catalog.Data, s *catalog.Store, body wire.ChangeInstances
 	if s.Coordinator == "" {
 		s.Coordinator = home(body.Coordinator, body.Managers)
 	}
-	return done("Added %s", list(added)), nil
+	return success("Added %s", nodeNames(added)), nil
 }
 
-// widened is the topology that is asked for: what the store has must all be there as it is, but that a
+// mergedTopology is the topology that is asked for: what the store has must all be there as it is, but that a
 // gateway may become data; new nodes get their roles.
-func widened(s *catalog.Store, body wire.ChangeInstances) ([]wire.Node, error) {
+func mergedTopology(s *catalog.Store, body wire.ChangeInstances) ([]wire.Node, error) {
 	nodes := append([]wire.Node(nil), body.Nodes...)
 	for i := range nodes {
 		n := &nodes[i]
@@ -188,8 +188,8 @@ func widened(s *catalog.Store, body wire.ChangeInstances) ([]wire.Node, error) {
 	return nodes, nil
 }
 
-// takeIn makes the own ones of new nodes this server's, once their ports are known to be free.
-func (a *API) takeIn(d *catalog.Data, s *catalog.Store, added []wire.Node, body wire.ChangeInstances) error {
+// claimNodes makes the own ones of new nodes this server's, once their ports are known to be free.
+func (a *API) claimNodes(d *catalog.Data, s *catalog.Store, added []wire.Node, body wire.ChangeInstances) error {
 	own, desired := a.own(added), body.Desired
 	if desired == "" {
 		desired = wire.DesiredStopped
@@ -220,7 +220,7 @@ func isFounder(founders []wire.Founder, n wire.Node) bool {
 	return slices.Contains(founders, wire.Founder{Name: n.Name, Host: n.Host, ClustronPort: n.ClustronPort})
 }
 
-func stale(s *catalog.Store, base uint64) error {
+func staleRevision(s *catalog.Store, base uint64) error {
 	return refuse(wire.CodeStaleRevision, "%s is at revision %d, the change builds on %d: read the store again, then repeat", s.Name, s.Revision, base)
 }
 
@@ -234,14 +234,14 @@ func nodesNotIn(nodes, others []wire.Node) []wire.Node {
 	return out
 }
 
-// listed is how many instances a message names.
-const listed = 3
+// maxNamed is how many instances a message names.
+const maxNamed = 3
 
-func list(nodes []wire.Node) string {
+func nodeNames(nodes []wire.Node) string {
 	if len(nodes) == 0 {
 		return "none of this server's"
 	}
-	if len(nodes) > listed {
+	if len(nodes) > maxNamed {
 		return fmt.Sprintf("%d instances, %s to %s", len(nodes), nodes[0].Name, nodes[len(nodes)-1].Name)
 	}
 	names := make([]string, len(nodes))

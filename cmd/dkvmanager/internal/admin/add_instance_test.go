@@ -8,7 +8,7 @@ import (
 )
 
 func TestWiden(t *testing.T) {
-	b := newBench(t)
+	b := newHarness(t)
 	b.must("POST", wire.StoresPath(), orders(1, ownHost), wire.CodeOK, "Created")
 	founders := b.store("OrdersStore").Founders
 	change := wire.ChangeInstances{BaseRevision: 1, Nodes: nodes(3, ownHost, otherHost)}
@@ -37,7 +37,7 @@ func TestWiden(t *testing.T) {
 }
 
 func TestWidenedInstancesRunWhenTheStoreDoes(t *testing.T) {
-	b := newBench(t)
+	b := newHarness(t)
 	b.must("POST", wire.StoresPath(), orders(1, ownHost), wire.CodeOK, "Created")
 	b.must("POST", wire.InstancePath("OrdersStore", "orders-1")+"/start", nil, wire.CodeOK, "Started")
 	b.must("POST", wire.InstancesPath("OrdersStore"), wire.ChangeInstances{BaseRevision: 1, Nodes: nodes(2, ownHost)}, wire.CodeOK, "Added orders-2")
@@ -49,13 +49,13 @@ func TestWidenedInstancesRunWhenTheStoreDoes(t *testing.T) {
 }
 
 func TestWidenOfManySaysHowMany(t *testing.T) {
-	b := newBench(t)
+	b := newHarness(t)
 	b.must("POST", wire.StoresPath(), orders(1, ownHost), wire.CodeOK, "Created")
 	b.must("POST", wire.InstancesPath("OrdersStore"), wire.ChangeInstances{BaseRevision: 1, Nodes: nodes(6, ownHost)}, wire.CodeOK, "Added 5 instances, orders-2 to orders-6")
 }
 
 func TestWidenPromotesAGateway(t *testing.T) {
-	b := newBench(t)
+	b := newHarness(t)
 	body := orders(2, ownHost)
 	body.Nodes[0].Role, body.Nodes[1].Role = wire.Data, wire.Gateway
 	b.must("POST", wire.StoresPath(), body, wire.CodeOK, "Created")
@@ -68,7 +68,7 @@ func TestWidenPromotesAGateway(t *testing.T) {
 }
 
 func TestWidenRefuses(t *testing.T) {
-	b := newBench(t)
+	b := newHarness(t)
 	b.must("POST", wire.StoresPath(), orders(2, ownHost), wire.CodeOK, "Created")
 	b.sup.taken[17864] = true
 	change := func(f func(*wire.ChangeInstances)) wire.ChangeInstances {
@@ -96,7 +96,7 @@ func TestWidenRefuses(t *testing.T) {
 }
 
 func TestLearn(t *testing.T) {
-	b := newBench(t)
+	b := newHarness(t)
 	all := nodes(4, otherHost, otherHost, ownHost)
 	known := wire.AssignRoles(all[:2])
 	change := wire.ChangeInstances{
@@ -134,7 +134,7 @@ func TestLearn(t *testing.T) {
 }
 
 func TestFoundingChoosesRolesAnew(t *testing.T) {
-	b := newBench(t)
+	b := newHarness(t)
 	b.must("POST", wire.StoresPath(), orders(2, ownHost), wire.CodeOK, "Created")
 	wider := nodes(3, ownHost, ownHost, otherHost)
 	b.must("POST", wire.InstancesPath("OrdersStore"), wire.ChangeInstances{BaseRevision: 1, Nodes: wider, Founding: true}, wire.CodeOK, "Added orders-3")

@@ -69,30 +69,30 @@ type Options struct {
 // API answers the requests of runners and other tools. It is an http.Handler.
 type API struct {
 	Options
-	locks    locks
-	changing sync.Mutex
-	apply    *twophase.Participant
-	large    chan struct{} // a place for each large body
-	bodyTime time.Duration
+	locks      locks
+	changeMu   sync.Mutex
+	apply      *twophase.Participant
+	largeSlots chan struct{} // a place for each large body
+	bodyTime   time.Duration
 }
 
 // New makes the API of one manager.
 func New(o Options) *API {
-	a := &API{Options: o, large: make(chan struct{}, largeAtOnce), bodyTime: bodyTimeout}
+	a := &API{Options: o, largeSlots: make(chan struct{}, maxLargeBodies), bodyTime: bodyTimeout}
 	a.apply = twophase.New(twophase.Options{
-		Catalog: told{a}, Peers: o.Peers, Owns: o.Owns, Ports: o.Supervisor.CheckPorts, Engine: o.Engine, Now: time.Now,
+		Catalog: notifyingCatalog{a}, Peers: o.Peers, Owns: o.Owns, Ports: o.Supervisor.CheckPorts, Engine: o.Engine, Now: time.Now,
 		Suspect:     o.Catalog.Repaired() != "",
 		ExpireAfter: failpoint.Duration("DKV_EXPIRE_AFTER", wire.ExpireAfter),
 	})
 	return a
 }
 
-// told is the catalog whose changes the supervisor is told of.
-type told struct{ *API }
+// notifyingCatalog is the catalog whose changes the supervisor is told of.
+type notifyingCatalog struct{ *API }
 
-func (t told) Snapshot() *catalog.Data                  { return t.Catalog.Snapshot() }
-func (t told) Update(f func(*catalog.Data) error) error { return t.change(f) }
-func (t told) Identity() string                         { return t.Catalog.Identity() }
+func (t notifyingCatalog) Snapshot() *catalog.Data                  { return t.Catalog.Snapshot() }
+func (t notifyingCatalog) Update(f func(*catalog.Data) error) error { return t.change(f) }
+func (t notifyingCatalog) Identity() string                         { return t.Catalog.Identity() }
 
 // Start drops what this manager decided about and nobody renewed across its restart. Serve comes after it.
 func (a *API) Start() error { return a.apply.Start() }
@@ -111,13 +111,13 @@ func (a *API) Confirm(ctx context.Context, store, change string) error {
 // change updates the catalog and tells the supervisor, one change after the other: the ports that one
 // takes are known to be taken when the next one is checked.
 func (a *API) change(f func(*catalog.Data) error) error {
-	a.changing.Lock()
-	defer a.changing.Unlock()
+	a.changeMu.Lock()
+	defer a.changeMu.Unlock()
 	before := a.Catalog.Snapshot()
 	if err := a.Catalog.Update(f); err != nil {
 		return err
 	}
-	journal(a.Log, before, a.Catalog.Snapshot())
+	logChanges(a.Log, before, a.Catalog.Snapshot())
 	a.Supervisor.Notify()
 	return nil
 }

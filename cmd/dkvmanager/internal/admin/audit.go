@@ -6,27 +6,27 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/catalog"
 )
 
-// journal logs what a change of the catalog makes of the stores, with whoever asked for it where that is
+// logChanges logs what a change of the catalog makes of the stores, with whoever asked for it where that is
 // known: a server's log tells later what was done to it.
-func journal(log *slog.Logger, before, after *catalog.Data) {
+func logChanges(log *slog.Logger, before, after *catalog.Data) {
 	for name, s := range after.Stores {
 		was := before.Stores[name]
 		switch {
 		case was == nil:
-			log.Info("store created", append(asked(before, name), "revision", s.Revision, "instances", len(s.Nodes))...)
+			log.Info("store created", append(requestedBy(before, name), "revision", s.Revision, "instances", len(s.Nodes))...)
 		case was.Revision != s.Revision:
-			log.Info("store changed", append(asked(before, name), "revision", s.Revision, "instances", len(s.Nodes))...)
+			log.Info("store changed", append(requestedBy(before, name), "revision", s.Revision, "instances", len(s.Nodes))...)
 		}
 	}
 	for name := range before.Stores {
 		if after.Stores[name] == nil {
-			log.Info("store removed", asked(before, name)...)
+			log.Info("store removed", requestedBy(before, name)...)
 		}
 	}
 }
 
-// asked is the store and, of a change that all managers take together, its operation and its runner.
-func asked(before *catalog.Data, store string) []any {
+// requestedBy is the store and, of a change that all managers take together, its operation and its runner.
+func requestedBy(before *catalog.Data, store string) []any {
 	attributes := []any{"store", store}
 	if p := before.Name(store).Prepared; p != nil {
 		attributes = append(attributes, "operation", p.ID, "by", p.Owner)

@@ -13,7 +13,7 @@ import (
 )
 
 func TestBadBodies(t *testing.T) {
-	b := newBench(t)
+	b := newHarness(t)
 	b.must("POST", wire.StoresPath(), orders(2, ownHost), wire.CodeOK, "Created")
 	node := `{"name":"a-1","host":"127.23.1.11","clustronPort":18811,"clientPort":18861%s}`
 	plain := fmt.Sprintf(node, "")
@@ -94,7 +94,7 @@ func TestBadBodies(t *testing.T) {
 }
 
 func TestBodySize(t *testing.T) {
-	b := newBench(t)
+	b := newHarness(t)
 	space := strings.Repeat(" ", wire.MaxBody)
 	b.refused("POST", wire.StoresPath(), space+"{}", wire.CodeBodyTooLarge, "over 8 MiB")
 
@@ -145,7 +145,7 @@ func zipped(t *testing.T, text string) []byte {
 }
 
 func TestBadPathsAndMethods(t *testing.T) {
-	b := newBench(t)
+	b := newHarness(t)
 	b.must("POST", wire.StoresPath(), orders(1, ownHost), wire.CodeOK, "Created")
 	for _, c := range []struct{ method, path, code, said string }{
 		{"GET", "/", wire.CodeNotFound, `"/" is not a path`},

@@ -18,8 +18,8 @@ const (
 	// largeBody is the size in bytes from which a body takes a place, of which there are largeAtOnce: what
 	// a manager needs to read and decode one is a multiple of its size, and a client sends 8 MiB in 8 KiB
 	// of gzip.
-	largeBody   = 64 << 10
-	largeAtOnce = 8
+	largeBody      = 64 << 10
+	maxLargeBodies = 8
 )
 
 // readBody reads all of a body, at most wire.MaxBody of it before and after it is inflated.
@@ -38,7 +38,7 @@ func (a *API) readBody(w http.ResponseWriter, r *http.Request, into *request) er
 	}
 	var body bytes.Buffer
 	if _, err := io.CopyN(&body, source, largeBody); err == nil {
-		if err := a.takePlace(into); err != nil {
+		if err := a.acquireLargeSlot(into); err != nil {
 			return err
 		}
 		if _, err := body.ReadFrom(io.LimitReader(source, wire.MaxBody+1-largeBody)); err != nil {
@@ -57,16 +57,16 @@ func (a *API) readBody(w http.ResponseWriter, r *http.Request, into *request) er
 	return nil
 }
 
-// takePlace waits until a request may have a large body.
-func (a *API) takePlace(req *request) error {
+// acquireLargeSlot waits until a request may have a large body.
+func (a *API) acquireLargeSlot(req *request) error {
 	timer := time.NewTimer(a.bodyTime)
 	defer timer.Stop()
 	select {
-	case a.large <- struct{}{}:
-		req.done = func() { <-a.large }
+	case a.largeSlots <- struct{}{}:
+		req.release = func() { <-a.largeSlots }
 		return nil
 	case <-timer.C:
-		return refuse(wire.CodeTooBusy, "%d requests as large as this one are being read already: try again later", largeAtOnce)
+		return refuse(wire.CodeTooBusy, "%d requests as large as this one are being read already: try again later", maxLargeBodies)
 	}
 }
 

@@ -26,14 +26,14 @@ func (a *API) createStore(req *request) (any, error) {
 		return nil, err
 	}
 	defer release()
-	result := done("Created")
+	result := success("Created")
 	err = a.change(func(d *catalog.Data) error {
-		if err := free(d, wanted.Name); err != nil {
+		if err := checkNoPending(d, wanted.Name); err != nil {
 			return err
 		}
-		if there := d.Named(wanted.Name); there != nil {
+		if existing := d.Named(wanted.Name); existing != nil {
 			result = unchanged("Already created")
-			return sameStore(there, body)
+			return checkSameStore(existing, body)
 		}
 		if err := a.apply.CheckPorts(d, wanted.Name, wanted.Nodes); err != nil {
 			return err
@@ -59,7 +59,7 @@ func (a *API) newStore(body wire.CreateStore) (*catalog.Store, error) {
 	if err := wire.CheckTopology(body.Nodes); err != nil {
 		return nil, refuse(wire.CodeBadTopology, "%w", err)
 	}
-	if err := checkKeepers(body.Operation, body.Managers, body.Coordinator); err != nil {
+	if err := checkManagers(body.Operation, body.Managers, body.Coordinator); err != nil {
 		return nil, err
 	}
 	nodes := body.Nodes
@@ -82,29 +82,29 @@ func (a *API) newStore(body wire.CreateStore) (*catalog.Store, error) {
 	return s, nil
 }
 
-// sameStore refuses a request for a name that is taken by another store, and says what differs. A
+// checkSameStore refuses a request for a name that is taken by another store, and says what differs. A
 // request without roles left them to the manager: any will do.
-func sameStore(there *catalog.Store, body wire.CreateStore) error {
-	if there.Name != body.Name {
-		return refuse(wire.CodeStoreExists, "store %s is there already: names that differ only in case can't both exist", there.Name)
+func checkSameStore(existing *catalog.Store, body wire.CreateStore) error {
+	if existing.Name != body.Name {
+		return refuse(wire.CodeStoreExists, "store %s is there already: names that differ only in case can't both exist", existing.Name)
 	}
-	nodes, wanted := there.Nodes, body.Nodes
+	nodes, wanted := existing.Nodes, body.Nodes
 	if withoutRoles(wanted) {
 		nodes = stripRoles(nodes)
 	}
 	if wire.Digest(body.Name, nodes) == wire.Digest(body.Name, wanted) {
 		return nil
 	}
-	return refuse(wire.CodeStoreExists, "store %s is there already with another topology: %s", there.Name, twophase.DescribeDifference(nodes, wanted))
+	return refuse(wire.CodeStoreExists, "store %s is there already with another topology: %s", existing.Name, twophase.DescribeDifference(nodes, wanted))
 }
 
-// derived is the form of an operation that a manager made from the digest of a store, because the request
+// derivedID is the form of an operation that a manager made from the digest of a store, because the request
 // that created it named none.
-var derived = regexp.MustCompile(`^d-[0-9a-f]{32}$`)
+var derivedID = regexp.MustCompile(`^d-[0-9a-f]{32}$`)
 
-// checkKeepers checks what a request says about who made the store and who keeps it.
-func checkKeepers(operation string, managers []wire.Manager, home string) error {
-	if operation != "" && !derived.MatchString(operation) {
+// checkManagers checks what a request says about who made the store and who keeps it.
+func checkManagers(operation string, managers []wire.Manager, home string) error {
+	if operation != "" && !derivedID.MatchString(operation) {
 		if !isUUID(operation) {
 			return refuse(wire.CodeBadRequest, "operation: got %s, want a UUID in lower case", quoted(operation))
 		}

@@ -28,23 +28,23 @@ const (
 	otherHost = "127.23.1.12"
 )
 
-// bench is one API over a real catalog and a supervisor that only pretends.
-type bench struct {
+// harness is one API over a real catalog and a supervisor that only pretends.
+type harness struct {
 	t       *testing.T
 	api     *API
 	catalog *catalog.Catalog
-	sup     *pretender
+	sup     *fakeSupervisor
 	server  *httptest.Server
 	doc     *openapi3.T
 }
 
-func newBench(t *testing.T) *bench {
+func newHarness(t *testing.T) *harness {
 	t.Helper()
 	cat, err := catalog.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{t: t, catalog: cat, sup: &pretender{catalog: cat, running: map[string]bool{}, taken: map[int]bool{}}, doc: document3(t)}
+	b := &harness{t: t, catalog: cat, sup: &fakeSupervisor{catalog: cat, running: map[string]bool{}, taken: map[int]bool{}}, doc: document3(t)}
 	b.api = New(Options{
 		Catalog: cat, Supervisor: b.sup,
 		Owns: func(n wire.Node) bool { return n.Host == ownHost },
@@ -66,7 +66,7 @@ func document3(t *testing.T) *openapi3.T {
 }
 
 // file is the catalog's bytes on disk.
-func (b *bench) file() []byte {
+func (b *harness) file() []byte {
 	b.t.Helper()
 	text, err := os.ReadFile(filepath.Join(b.catalog.Dir(), "catalog.json"))
 	if err != nil {
@@ -77,7 +77,7 @@ func (b *bench) file() []byte {
 
 // send makes a request, holds the answer against the description, and sees to it that what was refused
 // changed nothing on disk.
-func (b *bench) send(req *http.Request) (status int, body []byte) {
+func (b *harness) send(req *http.Request) (status int, body []byte) {
 	b.t.Helper()
 	before := b.file()
 	resp, err := b.server.Client().Do(req)
@@ -99,7 +99,7 @@ func (b *bench) send(req *http.Request) (status int, body []byte) {
 
 // conforms holds an answer against the description of its operation, or of any refusal where the
 // request has none.
-func (b *bench) conforms(req *http.Request, resp *http.Response, body []byte) error {
+func (b *harness) conforms(req *http.Request, resp *http.Response, body []byte) error {
 	r, _, _ := match(req.Method, req.URL.EscapedPath())
 	if r == nil {
 		var value any
@@ -121,7 +121,7 @@ func (b *bench) conforms(req *http.Request, resp *http.Response, body []byte) er
 	return openapi3filter.ValidateResponse(context.Background(), input.SetBodyBytes(body))
 }
 
-func (b *bench) request(method, path string, body any) *http.Request {
+func (b *harness) request(method, path string, body any) *http.Request {
 	b.t.Helper()
 	var source io.Reader
 	switch v := body.(type) {
@@ -143,7 +143,7 @@ func (b *bench) request(method, path string, body any) *http.Request {
 }
 
 // do makes a request whose answer is a result. A body that is a string goes as it is.
-func (b *bench) do(method, path string, body any) wire.Result {
+func (b *harness) do(method, path string, body any) wire.Result {
 	b.t.Helper()
 	status, text := b.send(b.request(method, path, body))
 	var result wire.Result
@@ -157,7 +157,7 @@ func (b *bench) do(method, path string, body any) wire.Result {
 }
 
 // must is do for what has to succeed.
-func (b *bench) must(method, path string, body any, code, message string) {
+func (b *harness) must(method, path string, body any, code, message string) {
 	b.t.Helper()
 	got := b.do(method, path, body)
 	if !got.Success || got.Code != code || got.Message != message {
@@ -166,7 +166,7 @@ func (b *bench) must(method, path string, body any, code, message string) {
 }
 
 // refused is do for what has to fail, with a message that has said in it.
-func (b *bench) refused(method, path string, body any, code, said string) {
+func (b *harness) refused(method, path string, body any, code, said string) {
 	b.t.Helper()
 	got := b.do(method, path, body)
 	if got.Success || got.Code != code || !strings.Contains(got.Message, said) {
@@ -174,14 +174,14 @@ func (b *bench) refused(method, path string, body any, code, said string) {
 	}
 }
 
-func (b *bench) store(name string) wire.Store {
+func (b *harness) store(name string) wire.Store {
 	b.t.Helper()
 	var s wire.Store
 	b.get(wire.StorePath(name), &s)
 	return s
 }
 
-func (b *bench) get(path string, into any) {
+func (b *harness) get(path string, into any) {
 	b.t.Helper()
 	status, body := b.send(b.request("GET", path, nil))
 	if status != http.StatusOK {

@@ -46,7 +46,7 @@ func (a *API) getInfo(*request) (any, error) {
 	}, nil
 }
 
-func (a *API) getHealth(*request) (any, error) { return done("Alive"), nil }
+func (a *API) getHealth(*request) (any, error) { return success("Alive"), nil }
 
 //go:generate go run ./openapigen ../../../../docs/openapi.yaml openapi.json
 

@@ -9,7 +9,7 @@ import (
 )
 
 func (a *API) startInstance(req *request) (any, error) {
-	release, err := a.takeOwn(req)
+	release, err := a.lockOwn(req)
 	if err != nil {
 		return nil, err
 	}
@@ -23,9 +23,9 @@ func (a *API) startInstance(req *request) (any, error) {
 	}
 	switch reason := a.joining(req.ctx, req.store, req.instance); {
 	case changed && reason != "":
-		return done("Joining: %s", reason), nil
+		return success("Joining: %s", reason), nil
 	case changed:
-		return done("Started"), nil
+		return success("Started"), nil
 	case reason != "":
 		return unchanged("Already joining: %s", reason), nil
 	default:
@@ -52,7 +52,7 @@ func (a *API) stopInstance(req *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	release, err := a.takeOwn(req)
+	release, err := a.lockOwn(req)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func (a *API) stopInstance(req *request) (any, error) {
 		return unchanged("Already stopped"), nil
 	}
 	a.Log.Info("stopped", "store", req.store, "instance", req.instance, "force", force)
-	return done("Stopped"), nil
+	return success("Stopped"), nil
 }
 
 // logLines are how many lines of a log are given: at most, and where the request does not say.
@@ -89,8 +89,8 @@ func (a *API) getLog(req *request) (any, error) {
 	return text(lines), nil
 }
 
-// takeOwn locks the request's instance, which must be this server's.
-func (a *API) takeOwn(req *request) (release func(), err error) {
+// lockOwn locks the request's instance, which must be this server's.
+func (a *API) lockOwn(req *request) (release func(), err error) {
 	if release, err = a.locks.take(req.store, req.instance); err != nil {
 		return nil, err
 	}

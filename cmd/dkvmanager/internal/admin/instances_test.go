@@ -21,7 +21,7 @@ func blockWrites(t *testing.T, c *catalog.Catalog) {
 }
 
 func TestStartStop(t *testing.T) {
-	b := newBench(t)
+	b := newHarness(t)
 	b.must("POST", wire.StoresPath(), orders(2, ownHost), wire.CodeOK, "Created")
 	start := wire.InstancePath("OrdersStore", "orders-1") + "/start"
 	stop := wire.InstancePath("OrdersStore", "orders-1") + "/stop"
@@ -49,7 +49,7 @@ func TestStartStop(t *testing.T) {
 }
 
 func TestOneChangeAtATime(t *testing.T) {
-	b := newBench(t)
+	b := newHarness(t)
 	b.must("POST", wire.StoresPath(), orders(2, ownHost), wire.CodeOK, "Created")
 	b.sup.enter, b.sup.leave = make(chan struct{}), make(chan struct{})
 	first, second := b.request("POST", wire.InstancePath("OrdersStore", "orders-1")+"/start", nil), b.request("POST", wire.InstancePath("OrdersStore", "orders-2")+"/start", nil)
@@ -86,7 +86,7 @@ func TestOneChangeAtATime(t *testing.T) {
 }
 
 func TestStartOfWhatHasToJoin(t *testing.T) {
-	b := newBench(t)
+	b := newHarness(t)
 	b.must("POST", wire.StoresPath(), orders(1, ownHost), wire.CodeOK, "Created")
 	b.sup.joining = true
 	start := wire.InstancePath("OrdersStore", "orders-1") + "/start"
@@ -95,7 +95,7 @@ func TestStartOfWhatHasToJoin(t *testing.T) {
 }
 
 func TestRemoveInstance(t *testing.T) {
-	b := newBench(t)
+	b := newHarness(t)
 	b.must("POST", wire.StoresPath(), orders(4, ownHost), wire.CodeOK, "Created") // three hold data
 	b.must("POST", wire.InstancePath("OrdersStore", "orders-1")+"/start", nil, wire.CodeOK, "Started")
 	founders := b.store("OrdersStore").Founders
@@ -141,7 +141,7 @@ func TestRemoveBeforeTheFirstStart(t *testing.T) {
 		{"another server's may have run", nodes(2, ownHost, otherHost), 2},
 	} {
 		t.Run(c.said, func(t *testing.T) {
-			b := newBench(t)
+			b := newHarness(t)
 			b.must("POST", wire.StoresPath(), wire.CreateStore{Name: "OrdersStore", Nodes: c.nodes}, wire.CodeOK, "Created")
 			b.must("DELETE", wire.InstancePath("OrdersStore", "orders-2"), nil, wire.CodeOK, "Removed")
 			if s := b.store("OrdersStore"); len(s.Founders) != c.founders {

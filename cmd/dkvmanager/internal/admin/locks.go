@@ -50,9 +50,9 @@ func (l *locks) release(key, instance string) {
 	}
 }
 
-// free refuses a change of a store of which another one is voted for, or that is being repaired. Where the
+// checkNoPending refuses a change of a store of which another one is voted for, or that is being repaired. Where the
 // others go on without this manager, what it holds counts no more.
-func free(d *catalog.Data, store string) error {
+func checkNoPending(d *catalog.Data, store string) error {
 	n := d.Name(store)
 	switch {
 	case n.DeclaredLost:

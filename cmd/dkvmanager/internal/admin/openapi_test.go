@@ -87,7 +87,7 @@ func TestDescribedCodesAreThoseOfTheProtocol(t *testing.T) {
 }
 
 func TestServesItsDescription(t *testing.T) {
-	b := newBench(t)
+	b := newHarness(t)
 	var doc map[string]any
 	b.get(wire.Prefix+"/openapi.json", &doc)
 	if doc["openapi"] != "3.0.3" {

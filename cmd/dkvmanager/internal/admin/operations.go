@@ -9,7 +9,7 @@ import (
 
 // prepare votes for a change of a store, or says in a dry run what would speak against it.
 func (a *API) prepare(req *request) (any, error) {
-	if err := a.checkTo(req); err != nil {
+	if err := a.checkRecipient(req); err != nil {
 		return nil, err
 	}
 	var body wire.Operation
@@ -19,7 +19,7 @@ func (a *API) prepare(req *request) (any, error) {
 	if !isUUID(body.ID) {
 		return nil, refuse(wire.CodeBadRequest, "id: got %s, want a UUID in lower case", quoted(body.ID))
 	}
-	if body.Creation != "" && !derived.MatchString(body.Creation) && !isUUID(body.Creation) {
+	if body.Creation != "" && !derivedID.MatchString(body.Creation) && !isUUID(body.Creation) {
 		return nil, refuse(wire.CodeBadRequest, "creation: got %s, want a UUID in lower case", quoted(body.Creation))
 	}
 	if body.DryRun {
@@ -44,7 +44,7 @@ func (a *API) getOperation(req *request) (any, error) { return a.apply.Operation
 // commit answers for a store that is removed when its processes and folders are gone. What isn't done
 // about them within the request, the supervisor does by itself: the operation stays committed.
 func (a *API) commit(req *request) (any, error) {
-	if err := a.checkTo(req); err != nil {
+	if err := a.checkRecipient(req); err != nil {
 		return nil, err
 	}
 	epoch, err := req.number("epoch", 0, 1, math.MaxUint64)
@@ -64,7 +64,7 @@ func (a *API) commit(req *request) (any, error) {
 }
 
 func (a *API) abort(req *request) (any, error) {
-	if err := a.checkTo(req); err != nil {
+	if err := a.checkRecipient(req); err != nil {
 		return nil, err
 	}
 	var body wire.AbortRequest
@@ -75,7 +75,7 @@ func (a *API) abort(req *request) (any, error) {
 }
 
 func (a *API) renew(req *request) (any, error) {
-	if err := a.checkTo(req); err != nil {
+	if err := a.checkRecipient(req); err != nil {
 		return nil, err
 	}
 	return a.apply.Renew(req.operation)

@@ -12,7 +12,7 @@ import (
 )
 
 // change is an operation that this manager alone takes part in.
-func (b *bench) change(id string) wire.Operation {
+func (b *harness) change(id string) wire.Operation {
 	self := b.catalog.Identity()
 	planned := wire.AssignRoles(nodes(2, ownHost, otherHost))
 	return wire.Operation{
@@ -22,12 +22,12 @@ func (b *bench) change(id string) wire.Operation {
 	}
 }
 
-func (b *bench) to(path string) string {
+func (b *harness) to(path string) string {
 	return path + "?to=" + url.QueryEscape(b.catalog.Identity())
 }
 
 // operation makes a request whose answer is an operation in a state.
-func (b *bench) operation(method, path string, body any, want wire.OperationState) wire.OperationStatus {
+func (b *harness) operation(method, path string, body any, want wire.OperationState) wire.OperationStatus {
 	b.t.Helper()
 	status, text := b.send(b.request(method, path, body))
 	var op wire.OperationStatus
@@ -38,7 +38,7 @@ func (b *bench) operation(method, path string, body any, want wire.OperationStat
 }
 
 func TestOperationCommits(t *testing.T) {
-	b := newBench(t)
+	b := newHarness(t)
 	c := b.change(operation)
 	dry := c
 	dry.DryRun = true
@@ -91,7 +91,7 @@ func TestOperationCommits(t *testing.T) {
 }
 
 func TestOperationAborts(t *testing.T) {
-	b := newBench(t)
+	b := newHarness(t)
 	c := b.change(operation)
 	path := wire.OperationPath(c.ID)
 	b.operation("POST", b.to(wire.OperationsPath()), c, wire.OperationPrepared)
@@ -102,7 +102,7 @@ func TestOperationAborts(t *testing.T) {
 }
 
 func TestOperationsRefuseWhatCantBe(t *testing.T) {
-	b := newBench(t)
+	b := newHarness(t)
 	c := b.change(operation)
 	b.operation("POST", b.to(wire.OperationsPath()), c, wire.OperationPrepared)
 	path := wire.OperationPath(c.ID)
@@ -140,7 +140,7 @@ func TestOperationsRefuseWhatCantBe(t *testing.T) {
 }
 
 func TestRepairRoutes(t *testing.T) {
-	b := newBench(t)
+	b := newHarness(t)
 	c := b.change(operation)
 	c.Managers = append(c.Managers, wire.Manager{Identity: "zz-lost", URL: "http://" + otherHost + ":7801"})
 	b.operation("POST", b.to(wire.OperationsPath()), c, wire.OperationPrepared)

@@ -9,7 +9,7 @@ import (
 )
 
 func TestWebPagesAreRefused(t *testing.T) {
-	b := newBench(t)
+	b := newHarness(t)
 	for name, headers := range map[string]http.Header{
 		"another origin":         {"Origin": {"http://evil.example"}},
 		"no origin":              {"Origin": {"null"}},
@@ -36,7 +36,7 @@ func TestWebPagesAreRefused(t *testing.T) {
 
 // What people and their tools call a manager by.
 func TestNamesOfAManager(t *testing.T) {
-	b := newBench(t)
+	b := newHarness(t)
 	ask := func(host string) int {
 		req := b.request("GET", wire.StoresPath(), nil)
 		req.Host = host

@@ -8,7 +8,7 @@ import (
 
 // lost is what can be asked of a manager whose catalog is lost: what it sees for itself. Other managers
 // are not told what it has of a store, for they would take it for the whole truth.
-var lost = map[string]bool{
+var readOnlyActions = map[string]bool{
 	"GetStores": true, "GetStore": true, "GetLog": true, "GetMetrics": true,
 	"GetInfo": true, "GetHealth": true, "GetOpenAPI": true,
 }
@@ -18,7 +18,7 @@ func (a *API) handle(route *route, req *request) (any, error) {
 	if a.Catalog.Lost() == "" {
 		return route.handle(a, req)
 	}
-	if !lost[route.action] {
+	if !readOnlyActions[route.action] {
 		return nil, a.Catalog.ReadOnly()
 	}
 	value, err := route.handle(a, req)

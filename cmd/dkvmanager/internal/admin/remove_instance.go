@@ -10,7 +10,7 @@ import (
 )
 
 func (a *API) removeInstance(req *request) (any, error) {
-	change := removal{instance: req.instance}
+	change := removeRequest{instance: req.instance}
 	var err error
 	if change.base, err = req.number("baseRevision", 0, 1, math.MaxUint64); err != nil {
 		return nil, err
@@ -28,12 +28,12 @@ func (a *API) removeInstance(req *request) (any, error) {
 	defer release()
 	var result *wire.Result
 	err = a.change(func(d *catalog.Data) error {
-		if err := free(d, req.store); err != nil {
+		if err := checkNoPending(d, req.store); err != nil {
 			return err
 		}
 		s, err := find(d, req.store)
 		if err == nil {
-			result, err = a.drop(s, change)
+			result, err = a.dropInstance(s, change)
 		}
 		return err
 	})
@@ -43,21 +43,21 @@ func (a *API) removeInstance(req *request) (any, error) {
 	return result, nil
 }
 
-// removal is what a caller asks for; base is 0 where any revision will do.
-type removal struct {
+// removeRequest is what a caller asks for; base is 0 where any revision will do.
+type removeRequest struct {
 	instance           string
 	base               uint64
 	loseData, founding bool
 }
 
-// drop changes s, a copy, into the store without the instance.
-func (a *API) drop(s *catalog.Store, r removal) (*wire.Result, error) {
+// dropInstance changes s, a copy, into the store without the instance.
+func (a *API) dropInstance(s *catalog.Store, r removeRequest) (*wire.Result, error) {
 	gone := node(s.Nodes, r.instance)
 	if gone == nil && r.base != 0 && s.Revision == r.base+1 {
 		return unchanged("Already removed"), nil
 	}
 	if r.base != 0 && r.base != s.Revision {
-		return nil, stale(s, r.base)
+		return nil, staleRevision(s, r.base)
 	}
 	if gone == nil {
 		return nil, noInstance(s, r.instance)
@@ -88,7 +88,7 @@ func (a *API) drop(s *catalog.Store, r removal) (*wire.Result, error) {
 	s.Revision++
 	s.LastOperation = ""
 	s.Digest = wire.Digest(s.Name, rest)
-	return done("Removed"), nil
+	return success("Removed"), nil
 }
 
 func noInstance(s *catalog.Store, name string) error {

@@ -29,7 +29,7 @@ func (a *API) removeStore(req *request) (any, error) {
 		return nil, refuse(wire.CodeStoreRunning, "%s: stop %s first", running, s.Name)
 	}
 	err = a.change(func(d *catalog.Data) error {
-		if err := free(d, s.Name); err != nil {
+		if err := checkNoPending(d, s.Name); err != nil {
 			return err
 		}
 		twophase.RemoveStore(d, s.Name, "")
@@ -41,7 +41,7 @@ func (a *API) removeStore(req *request) (any, error) {
 	if err := a.Supervisor.Remove(context.WithoutCancel(req.ctx), s.Name); err != nil {
 		return nil, err
 	}
-	return done("Removed"), nil
+	return success("Removed"), nil
 }
 
 // running says which own instances of a store run or are to run; "" when none. Those that are leaving

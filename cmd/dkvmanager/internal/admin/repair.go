@@ -17,7 +17,7 @@ func (a *API) getState(req *request) (any, error) { return a.apply.State(req.sto
 
 // settle asks the store's home at once about what is pending, and takes what was missed.
 func (a *API) settle(req *request) (any, error) {
-	if err := a.checkTo(req); err != nil {
+	if err := a.checkRecipient(req); err != nil {
 		return nil, err
 	}
 	home := req.query.Get("home")
@@ -47,21 +47,21 @@ func (a *API) decide(req *request) (any, error) {
 	return a.apply.ReplaceCoordinator(req.store, body)
 }
 
-func (a *API) repairBody(req *request, body any, lost *string) error {
-	if err := a.checkTo(req); err != nil {
+func (a *API) repairBody(req *request, body any, readOnlyActions *string) error {
+	if err := a.checkRecipient(req); err != nil {
 		return err
 	}
 	if err := decode(req.body, body); err != nil {
 		return err
 	}
-	if *lost == "" {
+	if *readOnlyActions == "" {
 		return refuse(wire.CodeBadRequest, "lost: is missing: give the identity of the manager that is gone for good")
 	}
 	return nil
 }
 
-// checkTo refuses what is for another manager: one with a new disk may answer under an old address.
-func (a *API) checkTo(req *request) error {
+// checkRecipient refuses what is for another manager: one with a new disk may answer under an old address.
+func (a *API) checkRecipient(req *request) error {
 	if to := req.query.Get("to"); to != a.Catalog.Identity() {
 		return twophase.WrongManager(a.Catalog.Identity())
 	}

@@ -17,8 +17,8 @@ type request struct {
 	store, instance, operation string
 	query                      url.Values
 	body                       []byte
-	// done gives back what the request holds for its body.
-	done func()
+	// release frees what the request holds for its body.
+	release func()
 }
 
 // read checks the form of a request: names, parameters, body. Nothing has happened yet.
@@ -26,7 +26,7 @@ func (a *API) read(w http.ResponseWriter, r *http.Request, route *route, names m
 	if err := a.checkSource(r); err != nil {
 		return nil, err
 	}
-	req := &request{ctx: r.Context(), store: names["store"], instance: names["instance"], operation: names["operation"], done: func() {}}
+	req := &request{ctx: r.Context(), store: names["store"], instance: names["instance"], operation: names["operation"], release: func() {}}
 	for _, field := range []string{"store", "instance"} {
 		if name, has := names[field]; has {
 			if err := wire.CheckName(name); err != nil {
@@ -42,11 +42,11 @@ func (a *API) read(w http.ResponseWriter, r *http.Request, route *route, names m
 		return nil, err
 	}
 	if err = a.readBody(w, r, req); err != nil {
-		req.done()
+		req.release()
 		return nil, err
 	}
 	if !route.body && len(req.body) > 0 {
-		req.done()
+		req.release()
 		return nil, refuse(wire.CodeBadRequest, "%s takes no body: send none", route.action)
 	}
 	return req, nil

@@ -40,8 +40,8 @@ func refuse(code, format string, args ...any) *wire.Result {
 	return &wire.Result{StatusCode: statuses[code], Code: code, Message: fmt.Errorf(format, args...).Error()}
 }
 
-// done is the answer to an action that did what was asked.
-func done(format string, args ...any) *wire.Result {
+// success is the answer to an action that did what was asked.
+func success(format string, args ...any) *wire.Result {
 	return &wire.Result{Success: true, StatusCode: http.StatusOK, Code: wire.CodeOK, Message: fmt.Sprintf(format, args...)}
 }
 
@@ -65,7 +65,7 @@ type text []byte
 type document []byte
 
 // answer writes what a handler returned.
-func (a *API) answer(w http.ResponseWriter, action string, value any, err error) {
+func (a *API) respond(w http.ResponseWriter, action string, value any, err error) {
 	status := http.StatusOK
 	if err != nil {
 		var result *wire.Result

@@ -100,17 +100,17 @@ func matchPath(want, got []string) (map[string]string, bool) {
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// Of a request that is refused the server still wants the rest of its body, before it answers.
 	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(a.bodyTime)); err != nil {
-		a.answer(w, "Request", nil, fmt.Errorf("body timeout: %w", err))
+		a.respond(w, "Request", nil, fmt.Errorf("body timeout: %w", err))
 		return
 	}
 	route, names, methods := match(r.Method, r.URL.EscapedPath())
 	if route == nil {
 		if len(methods) == 0 {
-			a.answer(w, "Request", nil, refuse(wire.CodeNotFound, "%s is not a path of this API: see %s/openapi.json", quoted(r.URL.Path), wire.Prefix))
+			a.respond(w, "Request", nil, refuse(wire.CodeNotFound, "%s is not a path of this API: see %s/openapi.json", quoted(r.URL.Path), wire.Prefix))
 			return
 		}
 		w.Header().Set("Allow", strings.Join(methods, ", "))
-		a.answer(w, "Request", nil, refuse(wire.CodeMethodNotAllowed, "%s is not for %s: use %s", quoted(r.URL.Path), quoted(r.Method), strings.Join(methods, " or ")))
+		a.respond(w, "Request", nil, refuse(wire.CodeMethodNotAllowed, "%s is not for %s: use %s", quoted(r.URL.Path), quoted(r.Method), strings.Join(methods, " or ")))
 		return
 	}
 	action := route.action
@@ -119,10 +119,10 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	req, err := a.read(w, r, route, names)
 	if err != nil {
-		a.answer(w, action, nil, err)
+		a.respond(w, action, nil, err)
 		return
 	}
-	defer req.done()
+	defer req.release()
 	value, err := a.handle(route, req)
-	a.answer(w, action, value, err)
+	a.respond(w, action, value, err)
 }

@@ -17,15 +17,15 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// served is a bench whose API is served as a manager serves it.
-func served(t *testing.T, address string) (*bench, *counted) {
+// serveHarness is a bench whose API is served as a manager serves it.
+func serveHarness(t *testing.T, address string) (*harness, *countingListener) {
 	t.Helper()
-	b := newBench(t)
+	b := newHarness(t)
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	conns := &counted{Listener: listener}
+	conns := &countingListener{Listener: listener}
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- b.api.Serve(ctx, conns, time.Second) }()
@@ -38,13 +38,13 @@ func served(t *testing.T, address string) (*bench, *counted) {
 	return b, conns
 }
 
-// counted is a listener that knows how many of its connections are open.
-type counted struct {
+// countingListener is a listener that knows how many of its connections are open.
+type countingListener struct {
 	net.Listener
 	open, most atomic.Int64
 }
 
-func (l *counted) Accept() (net.Conn, error) {
+func (l *countingListener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
@@ -85,7 +85,7 @@ func say(t *testing.T, l net.Listener, text string) net.Conn {
 
 // A client that announces a body and never sends it is let go, whatever else is wrong with its request.
 func TestNobodyHoldsAConnectionWithItsBody(t *testing.T) {
-	b, l := served(t, "127.48.2.1:0")
+	b, l := serveHarness(t, "127.48.2.1:0")
 	b.api.bodyTime = 100 * time.Millisecond
 	for _, head := range []string{
 		"POST " + wire.StoresPath(), "POST /nowhere", "PUT " + wire.StoresPath(), "POST " + wire.StorePath("1") + "/settle",
@@ -109,7 +109,7 @@ func TestNobodyHoldsAConnectionWithItsBody(t *testing.T) {
 
 // More connections than the manager holds wait their turn; silent ones give theirs up.
 func TestConnectionsAreBounded(t *testing.T) {
-	_, l := served(t, "127.48.2.2:0")
+	_, l := serveHarness(t, "127.48.2.2:0")
 	for range maxConns + 100 {
 		say(t, l, "")
 	}
@@ -143,7 +143,7 @@ func TestConnectionsLeaveFilesForTheRest(t *testing.T) {
 }
 
 func TestLargeBodiesTakeTurns(t *testing.T) {
-	b, l := served(t, "127.48.2.3:0")
+	b, l := serveHarness(t, "127.48.2.3:0")
 	post := func(size int) string {
 		t.Helper()
 		body := strings.Repeat(" ", size) + "{}"
@@ -158,7 +158,7 @@ func TestLargeBodiesTakeTurns(t *testing.T) {
 		}
 		return fmt.Sprintf("%d %s", resp.StatusCode, text)
 	}
-	for range 2 * largeAtOnce { // a place is given back, whatever is wrong with the request
+	for range 2 * maxLargeBodies { // a place is given back, whatever is wrong with the request
 		if got := post(largeBody); !strings.Contains(got, wire.CodeBadName) {
 			t.Fatal(got)
 		}
@@ -166,8 +166,8 @@ func TestLargeBodiesTakeTurns(t *testing.T) {
 			t.Fatal(got)
 		}
 	}
-	for range largeAtOnce {
-		b.api.large <- struct{}{}
+	for range maxLargeBodies {
+		b.api.largeSlots <- struct{}{}
 	}
 	b.api.bodyTime = 200 * time.Millisecond
 	if got := post(largeBody); !strings.HasPrefix(got, "503") || !strings.Contains(got, wire.CodeTooBusy) {

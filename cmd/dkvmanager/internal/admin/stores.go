@@ -15,7 +15,7 @@ func (a *API) listStores(req *request) (any, error) {
 	stores := make([]wire.Store, len(d.Stores))
 	var views sync.WaitGroup
 	for i, name := range slices.Sorted(maps.Keys(d.Stores)) {
-		views.Go(func() { stores[i] = a.view(req.ctx, d, d.Stores[name]) })
+		views.Go(func() { stores[i] = a.storeView(req.ctx, d, d.Stores[name]) })
 	}
 	views.Wait()
 	return stores, nil
@@ -27,7 +27,7 @@ func (a *API) getStore(req *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.view(req.ctx, d, s), nil
+	return a.storeView(req.ctx, d, s), nil
 }
 
 // find returns a store of the catalog, or says that it is not there.
@@ -51,7 +51,7 @@ func node(nodes []wire.Node, name string) *wire.Node {
 }
 
 // view is a store as the API shows it: what the catalog says, and how the own instances are.
-func (a *API) view(ctx context.Context, d *catalog.Data, s *catalog.Store) wire.Store {
+func (a *API) storeView(ctx context.Context, d *catalog.Data, s *catalog.Store) wire.Store {
 	out := wire.Store{
 		Name: s.Name, Engine: s.Engine, Creation: s.Creation,
 		LastOperation: s.LastCommitted(), Revision: s.Revision, Epoch: s.Epoch, Digest: s.Digest, Coordinator: s.Coordinator,

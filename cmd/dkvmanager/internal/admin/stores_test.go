@@ -11,7 +11,7 @@ import (
 const operation = "0198f0a0-5d2e-7c41-9d0f-2f6f8f3f7a11"
 
 func TestCreate(t *testing.T) {
-	b := newBench(t)
+	b := newHarness(t)
 	body := orders(4, ownHost, otherHost)
 	body.Operation = operation
 	body.Managers = []wire.Manager{{Identity: "b", URL: "http://127.23.1.12:7801"}, {Identity: "a", URL: "http://127.23.1.11:7801"}}
@@ -47,7 +47,7 @@ func TestCreate(t *testing.T) {
 }
 
 func TestCreateAgain(t *testing.T) {
-	b := newBench(t)
+	b := newHarness(t)
 	body := orders(3, ownHost)
 	b.must("POST", wire.StoresPath(), body, wire.CodeOK, "Created")
 	before := b.file()
@@ -90,7 +90,7 @@ func TestCreateAgain(t *testing.T) {
 }
 
 func TestCreateWithoutOperationDerivesOne(t *testing.T) {
-	b := newBench(t)
+	b := newHarness(t)
 	b.must("POST", wire.StoresPath(), orders(1, ownHost), wire.CodeOK, "Created")
 	if s := b.store("OrdersStore"); s.Creation != "d-"+s.Digest[:32] {
 		t.Errorf("operation %s of digest %s", s.Creation, s.Digest)
@@ -98,7 +98,7 @@ func TestCreateWithoutOperationDerivesOne(t *testing.T) {
 }
 
 func TestCreateWithRolesKeepsThem(t *testing.T) {
-	b := newBench(t)
+	b := newHarness(t)
 	body := orders(3, ownHost)
 	for i, role := range []wire.Role{wire.Gateway, wire.Data, wire.Gateway} {
 		body.Nodes[i].Role = role
@@ -110,7 +110,7 @@ func TestCreateWithRolesKeepsThem(t *testing.T) {
 }
 
 func TestCreateElsewhereIsKept(t *testing.T) {
-	b := newBench(t)
+	b := newHarness(t)
 	b.sup.taken[17861] = true // another server's port is not this one's matter
 	b.must("POST", wire.StoresPath(), orders(2, otherHost), wire.CodeOK, "Created")
 	if s := b.store("OrdersStore"); s.Status != wire.StoreNoInstances || len(s.Instances) != 2 {
@@ -122,13 +122,13 @@ func TestCreateElsewhereIsKept(t *testing.T) {
 }
 
 func TestCreateOnTakenPorts(t *testing.T) {
-	b := newBench(t)
+	b := newHarness(t)
 	b.sup.taken[17862] = true
 	b.refused("POST", wire.StoresPath(), orders(3, ownHost), wire.CodePortTaken, "127.23.1.11:17862 is taken")
 }
 
 func TestReadOnlyDisk(t *testing.T) {
-	b := newBench(t)
+	b := newHarness(t)
 	b.must("POST", wire.StoresPath(), orders(1, ownHost), wire.CodeOK, "Created")
 	blockWrites(t, b.catalog)
 	b.refused("DELETE", wire.StorePath("OrdersStore"), nil, wire.CodeReadOnly, "can't be written")
@@ -141,7 +141,7 @@ func TestReadOnlyDisk(t *testing.T) {
 }
 
 func TestRemoveStore(t *testing.T) {
-	b := newBench(t)
+	b := newHarness(t)
 	b.refused("DELETE", wire.StorePath("OrdersStore"), nil, wire.CodeStoreNotFound, "no store OrdersStore")
 	b.must("POST", wire.StoresPath(), orders(2, ownHost), wire.CodeOK, "Created")
 	b.must("POST", wire.InstancePath("OrdersStore", "orders-1")+"/start", nil, wire.CodeOK, "Started")
@@ -179,7 +179,7 @@ func TestStoreStatus(t *testing.T) {
 }
 
 func TestInfoHealthMetrics(t *testing.T) {
-	b := newBench(t)
+	b := newHarness(t)
 	var info wire.Info
 	b.get(wire.InfoPath(), &info)
 	if info.Identity != b.catalog.Identity() || info.Host != ownHost || info.Boot != "boot" || info.Version != wire.Version {
@@ -201,7 +201,7 @@ func TestInfoHealthMetrics(t *testing.T) {
 }
 
 func TestLog(t *testing.T) {
-	b := newBench(t)
+	b := newHarness(t)
 	b.must("POST", wire.StoresPath(), orders(1, ownHost), wire.CodeOK, "Created")
 	for path, want := range map[string]string{"/log": "50 lines of orders-1\n", "/log?tail=7": "7 lines of orders-1\n"} {
 		status, body := b.send(b.request("GET", wire.InstancePath("OrdersStore", "orders-1")+path, nil))

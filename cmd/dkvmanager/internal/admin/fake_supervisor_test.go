@@ -11,8 +11,8 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// pretender runs nothing: an instance runs once it has been told so.
-type pretender struct {
+// fakeSupervisor runs nothing: an instance runs once it has been told so.
+type fakeSupervisor struct {
 	catalog *catalog.Catalog
 
 	mu            sync.Mutex
@@ -27,13 +27,13 @@ type pretender struct {
 	err     error
 }
 
-func (p *pretender) Notify() {
+func (p *fakeSupervisor) Notify() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.notifications++
 }
 
-func (p *pretender) Start(_ context.Context, store, instance string) (bool, error) {
+func (p *fakeSupervisor) Start(_ context.Context, store, instance string) (bool, error) {
 	if p.enter != nil {
 		p.enter <- struct{}{}
 		<-p.leave
@@ -41,11 +41,11 @@ func (p *pretender) Start(_ context.Context, store, instance string) (bool, erro
 	return p.set(store, instance, true)
 }
 
-func (p *pretender) Stop(_ context.Context, store, instance string, _ bool) (bool, error) {
+func (p *fakeSupervisor) Stop(_ context.Context, store, instance string, _ bool) (bool, error) {
 	return p.set(store, instance, false)
 }
 
-func (p *pretender) set(store, instance string, run bool) (bool, error) {
+func (p *fakeSupervisor) set(store, instance string, run bool) (bool, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.err != nil {
@@ -59,7 +59,7 @@ func (p *pretender) set(store, instance string, run bool) (bool, error) {
 	})
 }
 
-func (p *pretender) Instances(_ context.Context, store string) []wire.Instance {
+func (p *fakeSupervisor) Instances(_ context.Context, store string) []wire.Instance {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := p.catalog.Snapshot().Stores[store]
@@ -86,14 +86,14 @@ func (p *pretender) Instances(_ context.Context, store string) []wire.Instance {
 	return out
 }
 
-func (p *pretender) Remove(_ context.Context, store string) error {
+func (p *fakeSupervisor) Remove(_ context.Context, store string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.removed = append(p.removed, store)
 	return p.err
 }
 
-func (p *pretender) CheckPorts(_ string, nodes []wire.Node) error {
+func (p *fakeSupervisor) CheckPorts(_ string, nodes []wire.Node) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, n := range nodes {
@@ -104,11 +104,11 @@ func (p *pretender) CheckPorts(_ string, nodes []wire.Node) error {
 	return nil
 }
 
-func (p *pretender) Log(_, instance string, tail int) ([]byte, error) {
+func (p *fakeSupervisor) Log(_, instance string, tail int) ([]byte, error) {
 	return fmt.Appendf(nil, "%d lines of %s\n", tail, instance), nil
 }
 
-func (p *pretender) Metrics(_ context.Context, store string, window time.Duration) []wire.Metric {
+func (p *fakeSupervisor) Metrics(_ context.Context, store string, window time.Duration) []wire.Metric {
 	if store == "" {
 		return nil
 	}
