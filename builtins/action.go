@@ -12,49 +12,48 @@ import (
 )
 
 // step is one request of an action, or, with fixed set, a row that is known without asking.
-type step struct {
+type Request struct {
 	manager  fanout.Endpoint
 	instance string
 	action   string
-	method   string
-	path     string
+	Method   string
+	Path     string
 	body     []byte
 	fixed    *report.Row
-	// accept may turn an answer that counts as a failure elsewhere into what it means here.
-	accept func(*report.Row)
+	// Accept may turn an answer that counts as a failure elsewhere into what it means here.
+	Accept func(*report.Row)
 }
 
-func (s *step) row() report.Row {
+func (s *Request) row() report.Row {
 	return report.Row{Manager: s.manager.String(), Instance: s.instance, Action: s.action}
 }
 
-// action runs steps, one phase after the other, as one action of one call.
-type action struct {
-	run     *Run
-	call    *runtime.Call
+// Action runs steps, one phase after the other, as one action of one call.
+type Action struct {
+	Run     *Run
+	Call    *runtime.Call
 	shown   *report.Action
-	results *Results
-	timeout time.Duration
+	Results *Results
+	Timeout time.Duration
 }
 
-// begin starts an action, unless an earlier failure forbids it.
-func (r *Run) begin(c *runtime.Call, over string) (*action, error) {
-	if err := r.mayAct(c); err != nil {
+// Begin starts an action, unless an earlier failure forbids it.
+func (r *Run) Begin(c *runtime.Call, over string) (*Action, error) {
+	if err := r.MayAct(c); err != nil {
 		return nil, err
 	}
-	a := &action{
-		run: r, call: c, shown: &report.Action{Builtin: c.Name},
-		results: &Results{builtin: c.Name, file: c.File, line: c.Line, over: over},
-		timeout: params.Seconds(c.Float("timeout_sec")),
+	a := &Action{
+		Run: r, Call: c, shown: &report.Action{Builtin: c.Name},
+		Timeout: params.Seconds(c.Float("timeout_sec")),
 	}
-	a.results.again = func(c *runtime.Call, failed *Results) (*Results, error) { return a.retry(c, failed) }
+	a.Results = NewResults(c, over, a.retry)
 	return a, nil
 }
 
-// do sends the steps and shows their rows as they arrive. The rows are kept in the steps' order.
-func (a *action) do(steps []*step) {
+// Do sends the steps and shows their rows as they arrive. The rows are kept in the steps' order.
+func (a *Action) Do(steps []*Request) {
 	first := len(a.shown.Rows) == 0
-	if a.run.dry(a.call) {
+	if a.Run.Planning(a.Call) {
 		steps = a.plan(steps)
 	}
 	for _, s := range steps {
@@ -62,12 +61,12 @@ func (a *action) do(steps []*step) {
 		a.shown.Operations = append(a.shown.Operations, report.Operation(s.action, s.instance))
 	}
 	if first {
-		a.run.beginAction(a.shown)
+		a.Run.beginAction(a.shown)
 	}
 	rows := make([]report.Row, len(steps))
 	show := func(i int, row report.Row) {
 		rows[i] = row
-		a.run.AddRow(a.shown, row)
+		a.Run.AddRow(a.shown, row)
 	}
 	var requests []fanout.Request
 	var asked []int
@@ -77,7 +76,7 @@ func (a *action) do(steps []*step) {
 		switch {
 		case s.fixed != nil:
 			show(i, *s.fixed)
-			stopped = stopped || a.call.Bool("fail_fast") && !s.fixed.Success
+			stopped = stopped || a.Call.Bool("fail_fast") && !s.fixed.Success
 			continue
 		case stopped:
 			row := s.row()
@@ -85,20 +84,20 @@ func (a *action) do(steps []*step) {
 			show(i, row)
 			continue
 		}
-		request := fanout.Request{Endpoint: s.manager, Method: s.method, Path: s.path}
+		request := fanout.Request{Endpoint: s.manager, Method: s.Method, Path: s.Path}
 		request.Body, request.Compressed = packed.of(s.body)
 		requests = append(requests, request)
 		asked = append(asked, i)
 	}
-	ctx, cancel := params.Bounded(a.call)
+	ctx, cancel := params.Bounded(a.Call)
 	defer cancel()
-	a.run.Client.Do(ctx, requests, fanout.Options{
-		Parallel: params.Parallelism(a.call), FailFast: a.call.Bool("fail_fast"), Timeout: a.timeout, ConnectTimeout: params.ConnectTimeout(a.call),
-		Failed:   func(answer fanout.Answer) bool { return !steps[asked[answer.Index]].read(answer).Success },
-		OnAnswer: func(answer fanout.Answer) { i := asked[answer.Index]; show(i, steps[i].read(answer)) },
+	a.Run.Client.Do(ctx, requests, fanout.Options{
+		Parallel: params.Parallelism(a.Call), FailFast: a.Call.Bool("fail_fast"), Timeout: a.Timeout, ConnectTimeout: params.ConnectTimeout(a.Call),
+		Failed:   func(answer fanout.Answer) bool { return !steps[asked[answer.Index]].Read(answer).Success },
+		OnAnswer: func(answer fanout.Answer) { i := asked[answer.Index]; show(i, steps[i].Read(answer)) },
 	})
 	for i, s := range steps {
-		a.results.rows = append(a.results.rows, &resultRow{Row: rows[i], step: s})
+		a.Results.rows = append(a.Results.rows, &resultRow{Row: rows[i], request: s})
 	}
 }
 
@@ -120,75 +119,75 @@ func (b *bodies) of(plain []byte) ([]byte, bool) {
 	return b.sent, b.compressed
 }
 
-// add shows a row that a wait came to, below those of the requests.
-func (a *action) add(row report.Row) {
-	a.run.AddRow(a.shown, row)
-	a.results.rows = append(a.results.rows, &resultRow{Row: row})
+// Add shows a row that a wait came to, below those of the requests.
+func (a *Action) Add(row report.Row) {
+	a.Run.AddRow(a.shown, row)
+	a.Results.rows = append(a.Results.rows, &resultRow{Row: row})
 }
 
-// end closes the action: failures wait to be looked at, or raise at once with --strict.
-func (a *action) end() (*Results, error) {
-	a.run.Reporter.End(a.shown)
-	if err := a.call.Context().Err(); err != nil {
-		a.run.Scope(a.call).unseen.cut(a.results)
+// End closes the action: failures wait to be looked at, or raise at once with --strict.
+func (a *Action) End() (*Results, error) {
+	a.Run.Reporter.End(a.shown)
+	if err := a.Call.Context().Err(); err != nil {
+		a.Run.Scope(a.Call).Checklist.addCancelled(a.Results)
 		return nil, err
 	}
-	failed := a.results.failure()
+	failed := a.Results.failure()
 	if failed == nil {
-		return a.results, nil
+		return a.Results, nil
 	}
-	if a.run.Strict {
-		a.results.all.Store(true)
-		return nil, raise(a.call, failed)
+	if a.Run.Strict {
+		a.Results.checked.Store(true)
+		return nil, Raise(a.Call, failed)
 	}
-	a.run.Scope(a.call).unseen.add(a.results)
-	return a.results, nil
+	a.Run.Scope(a.Call).Checklist.Add(a.Results)
+	return a.Results, nil
 }
 
 // retry does the failed steps again, as the script's call of retry.
-func (a *action) retry(c *runtime.Call, failed *Results) (*Results, error) {
-	next, err := a.run.begin(a.call.From(c), failed.over)
+func (a *Action) retry(c *runtime.Call, failed *Results) (*Results, error) {
+	next, err := a.Run.Begin(a.Call.From(c), failed.over)
 	if err != nil {
 		return nil, err
 	}
-	var steps []*step
+	var steps []*Request
 	for _, row := range failed.rows {
-		if !row.Success && row.step != nil {
-			steps = append(steps, row.step)
+		if !row.Success && row.request != nil {
+			steps = append(steps, row.request)
 		}
 	}
-	next.do(steps)
-	return next.end()
+	next.Do(steps)
+	return next.End()
 }
 
-// read turns an answer into a row.
-func (s *step) read(answer fanout.Answer) report.Row {
-	row := cluster.ReadResult(s.row(), s.method != "", answer)
-	if s.accept != nil {
-		s.accept(&row)
+// Read turns an answer into a row.
+func (s *Request) Read(answer fanout.Answer) report.Row {
+	row := cluster.ReadResult(s.row(), s.Method != "", answer)
+	if s.Accept != nil {
+		s.Accept(&row)
 	}
 	return row
 }
 
-// raise returns e with the caller's place.
-func raise(c *runtime.Call, e *runtime.Error) error {
+// Raise returns e with the caller's place.
+func Raise(c *runtime.Call, e *runtime.Error) error {
 	e.File, e.Line = c.File, c.Line
 	return e
 }
 
-// post is a step that POSTs; body may be nil.
-func post(at fanout.Endpoint, action, instance, path string, body []byte) *step {
-	return &step{manager: at, action: action, instance: instance, method: http.MethodPost, path: path, body: body}
+// Post is a step that POSTs; body may be nil.
+func Post(at fanout.Endpoint, action, instance, path string, body []byte) *Request {
+	return &Request{manager: at, action: action, instance: instance, Method: http.MethodPost, Path: path, body: body}
 }
 
-// remove is a step that DELETEs.
-func remove(at fanout.Endpoint, action, instance, path string) *step {
-	return &step{manager: at, action: action, instance: instance, method: http.MethodDelete, path: path}
+// Delete is a step that DELETEs.
+func Delete(at fanout.Endpoint, action, instance, path string) *Request {
+	return &Request{manager: at, action: action, instance: instance, Method: http.MethodDelete, Path: path}
 }
 
-// known is a step whose row needs no request.
-func known(at fanout.Endpoint, action, instance string, row report.Row) *step {
-	s := &step{manager: at, action: action, instance: instance}
+// Known is a step whose row needs no request.
+func Known(at fanout.Endpoint, action, instance string, row report.Row) *Request {
+	s := &Request{manager: at, action: action, instance: instance}
 	row.Manager, row.Instance, row.Action = at.String(), instance, action
 	s.fixed = &row
 	return s

@@ -15,7 +15,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-var addInstance = runtime.Builtin{
+var AddInstance = runtime.Builtin{
 	Name: "add_instance", Group: "Actions", Positional: 3,
 	Doc: "Widens a store: by one instance, by the nodes given, or by so many on each of some hosts. " +
 		"A server that did not know the store learns it whole. In a running store it returns when the new instances take reads and writes.",
@@ -34,11 +34,12 @@ var addInstance = runtime.Builtin{
 	ReturnType: "results",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
 add_instance{"OrdersStore", hosts = managers()[1]}:check()`,
-	Impl: func(c *runtime.Call) (any, error) { return of(c).addInstance(c) },
+	Impl: addInstance,
 }
 
-func (r *Run) addInstance(c *runtime.Call) (any, error) {
-	s, v, err := r.topologyOf(c)
+func addInstance(c *runtime.Call) (any, error) {
+	r := Of(c)
+	s, v, err := currentTopology(r, c)
 	if err != nil {
 		return nil, err
 	}
@@ -46,77 +47,77 @@ func (r *Run) addInstance(c *runtime.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := r.begin(c, "rows")
+	a, err := r.Begin(c, "rows")
 	if err != nil {
 		return nil, err
 	}
-	a.upcoming("JoinInstance", added)
-	join := func(a *action) error { return a.joined(v.Name, added) }
-	if !c.Bool("atomic") && !r.dry(c) && len(lackingNodes(v, added)) > 0 {
-		if err := a.addEach(s, v, added); err != nil {
+	a.Announce("JoinInstance", added)
+	join := func(a *Action) error { return awaitJoined(a, v.Name, added) }
+	if !c.Bool("atomic") && !r.Planning(c) && len(lackingNodes(v, added)) > 0 {
+		if err := addEach(a, s, v, added); err != nil {
 			return nil, err
 		}
-		if err := a.follow(join); err != nil {
+		if err := a.Follow(join); err != nil {
 			return nil, err
 		}
-		return a.end()
+		return a.End()
 	}
-	a.repeat(r.addInstance)
-	err = a.together(s, func() (proposal, error) {
-		if _, v, err = r.topologyOf(c); err != nil {
-			return proposal{}, err
+	a.OnRetry(addInstance)
+	err = a.RunOperation(s, func() (Operation, error) {
+		if _, v, err = currentTopology(r, c); err != nil {
+			return Operation{}, err
 		}
 		if added, err = newNodes(c, s, v); err != nil {
-			return proposal{}, err
+			return Operation{}, err
 		}
-		return r.addition(c, s, v, added)
+		return addition(r, c, s, v, added)
 	}, join)
 	if err != nil {
 		return nil, err
 	}
-	return a.end()
+	return a.End()
 }
 
 // addition is the change that widens a store by nodes.
-func (r *Run) addition(c *runtime.Call, s *cluster.Session, v *cluster.View, added []wire.Node) (proposal, error) {
+func addition(r *Run, c *runtime.Call, s *cluster.Session, v *cluster.View, added []wire.Node) (Operation, error) {
 	if added = lackingNodes(v, added); len(added) == 0 {
-		p, err := r.propose(s, v, wire.AddInstanceAction)
-		p.unchanged = "Already added"
+		p, err := r.Propose(s, v, wire.AddInstanceAction)
+		p.Unchanged = "Already added"
 		return p, err
 	}
 	wanted := widened(v, s, added)
 	if err := topology.Check(c, wanted.Nodes); err != nil {
-		return proposal{}, err
+		return Operation{}, err
 	}
-	p, err := r.propose(s, v, wire.AddInstanceAction)
-	p.change.Nodes, p.change.Founders = wanted.Nodes, wanted.Founders
-	p.change.Founding, p.change.Desired = wanted.Founding, wanted.Desired
-	p.claimed, p.done = topology.Names(added), "Added "+text.Few(topology.Names(added))
+	p, err := r.Propose(s, v, wire.AddInstanceAction)
+	p.Change.Nodes, p.Change.Founders = wanted.Nodes, wanted.Founders
+	p.Change.Founding, p.Change.Desired = wanted.Founding, wanted.Desired
+	p.Claimed, p.Done = topology.Names(added), "Added "+text.Few(topology.Names(added))
 	return p, err
 }
 
 // addEach has every manager widen the store for itself.
-func (a *action) addEach(s *cluster.Session, v *cluster.View, added []wire.Node) error {
+func addEach(a *Action, s *cluster.Session, v *cluster.View, added []wire.Node) error {
 	change := widened(v, s, lackingNodes(v, added))
-	if err := topology.Check(a.call, change.Nodes); err != nil {
+	if err := topology.Check(a.Call, change.Nodes); err != nil {
 		return err
 	}
 	body, err := json.Marshal(change)
 	if err != nil {
 		return err
 	}
-	steps := make([]*step, len(s.Members()))
+	steps := make([]*Request, len(s.Members()))
 	for i, m := range s.Members() {
-		steps[i] = post(m.Endpoint, "AddInstance", "", wire.InstancesPath(v.Name), body)
+		steps[i] = Post(m.Endpoint, "AddInstance", "", wire.InstancesPath(v.Name), body)
 	}
-	a.do(steps)
+	a.Do(steps)
 	return nil
 }
 
-// topologyOf is what a change of an existing store's topology starts from: the session, with all of
+// currentTopology is what a change of an existing store's topology starts from: the session, with all of
 // its managers, and what they say about the store. A store whose managers differ is refused.
-func (r *Run) topologyOf(c *runtime.Call) (*cluster.Session, *cluster.View, error) {
-	if err := r.mayAct(c); err != nil {
+func currentTopology(r *Run, c *runtime.Call) (*cluster.Session, *cluster.View, error) {
+	if err := r.MayAct(c); err != nil {
 		return nil, nil, err
 	}
 	s, err := r.CompleteSession(c)
@@ -168,24 +169,16 @@ func widened(v *cluster.View, s *cluster.Session, added []wire.Node) *wire.Chang
 	return change
 }
 
-// upcoming announces rows that a wait will add, for the width of the columns.
-func (a *action) upcoming(action string, nodes []wire.Node) {
-	for _, n := range nodes {
-		a.shown.Managers = append(a.shown.Managers, n.Manager)
-		a.shown.Operations = append(a.shown.Operations, report.Operation(action, n.Name))
-	}
-}
-
-// joined waits until new instances take reads and writes, and adds a row for each.
-func (a *action) joined(store string, added []wire.Node) error {
+// awaitJoined waits until new instances take reads and writes, and adds a row for each.
+func awaitJoined(a *Action, store string, added []wire.Node) error {
 	waiting := map[string]wire.Node{}
 	for _, n := range added {
 		waiting[n.Name] = n
 	}
 	began := time.Now()
 	var last *cluster.View
-	err := a.run.poll(a.call, a.timeout, func() (string, bool, error) {
-		v, err := a.run.View(a.call, store)
+	err := a.Run.Poll(a.Call, a.Timeout, func() (string, bool, error) {
+		v, err := a.Run.View(a.Call, store)
 		if err != nil || v.Latest == nil {
 			return "no manager answers", false, err
 		}
@@ -196,10 +189,10 @@ func (a *action) joined(store string, added []wire.Node) error {
 			switch {
 			case !new:
 			case in.Desired == wire.DesiredStopped:
-				a.addJoin(n, began, "Added; it joins when the store is started")
+				addJoined(a, n, began, "Added; it joins when the store is started")
 				delete(waiting, in.Name)
 			case in.Ready:
-				a.addJoin(n, began, fmt.Sprintf("Joined as %s", in.Role))
+				addJoined(a, n, began, fmt.Sprintf("Joined as %s", in.Role))
 				delete(waiting, in.Name)
 			default:
 				names = append(names, in.Name)
@@ -207,7 +200,7 @@ func (a *action) joined(store string, added []wire.Node) error {
 		}
 		return text.Few(names) + " to join", len(waiting) == 0, nil
 	})
-	if err != errWaited {
+	if err != ErrTimeUp {
 		return err
 	}
 	for _, n := range added {
@@ -218,20 +211,13 @@ func (a *action) joined(store string, added []wire.Node) error {
 		if last != nil {
 			why = text.Few(last.NotReady(n.Name))
 		}
-		a.addWait("JoinInstance", n, began, report.Row{
-			Result: report.Failed, Code: "timeout", Message: fmt.Sprintf("not joined after %s: %s; it goes on joining", a.timeout, why),
+		a.AddWait("JoinInstance", n, began, report.Row{
+			Result: report.Failed, Code: "timeout", Message: fmt.Sprintf("not joined after %s: %s; it goes on joining", a.Timeout, why),
 		})
 	}
 	return nil
 }
 
-func (a *action) addJoin(n wire.Node, began time.Time, message string) {
-	a.addWait("JoinInstance", n, began, report.Row{Result: report.Success, Success: true, Changed: true, StatusCode: http.StatusOK, Code: wire.CodeOK, Message: message})
-}
-
-// addWait adds a row that a wait came to.
-func (a *action) addWait(action string, n wire.Node, began time.Time, row report.Row) {
-	row.Manager, row.Instance, row.Action = n.Manager, n.Name, action
-	row.Attempts, row.DurationMS = 1, time.Since(began).Milliseconds()
-	a.add(row)
+func addJoined(a *Action, n wire.Node, began time.Time, message string) {
+	a.AddWait("JoinInstance", n, began, report.Row{Result: report.Success, Success: true, Changed: true, StatusCode: http.StatusOK, Code: wire.CodeOK, Message: message})
 }

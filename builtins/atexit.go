@@ -2,7 +2,7 @@ package builtins
 
 import "dkvrun/runtime"
 
-var atExit = runtime.Builtin{
+var AtExit = runtime.Builtin{
 	Name: "at_exit", Group: "Tasks", Positional: 1,
 	Doc: "Has a function called at the end of the run, however it ends: also after an error, `exit`, `--timeout` or Ctrl-C, which leaves it 4 seconds. " +
 		"The last one given is called first, with the session of now.",
@@ -10,17 +10,17 @@ var atExit = runtime.Builtin{
 	Returns: "nothing",
 	Example: `at_exit(function() print("the end") end)`,
 	Impl: func(c *runtime.Call) (any, error) {
-		r := of(c)
+		r := Of(c)
 		inner := r.Scope(c).ForTask()
 		inner.Depth = 0
-		r.root.unseen.add(&cleanUp{inner.unseen})
+		r.RootChecklist().Add(&cleanUp{inner.Checklist})
 		c.AtExit(inner.Context(c.Context()), c.Func("f"))
 		return nil, nil
 	},
 }
 
 // cleanUp is what a function of at_exit leaves unseen: earlier failures don't keep it from acting.
-type cleanUp struct{ unseen *unseen }
+type cleanUp struct{ checklist *Checklist }
 
-func (c *cleanUp) settled() bool     { return false }
-func (c *cleanUp) problem() *problem { return c.unseen.first() }
+func (c *cleanUp) Settled() bool                { return false }
+func (c *cleanUp) Unchecked() *UncheckedFailure { return c.checklist.First() }

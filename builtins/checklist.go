@@ -1,130 +1,118 @@
 package builtins
 
 import (
-	"fmt"
 	"sync"
 
 	"dkvrun/runtime"
 )
 
-// finding is something that may have failed and that a script has to look at if it did.
-type finding interface {
-	// problem is what nobody has looked at, nil where there is nothing (yet).
-	problem() *problem
-	// settled tells whether nothing can come of it any more.
-	settled() bool
+// Checkable is something that may have failed and that a script has to look at if it did.
+type Checkable interface {
+	// Unchecked is what nobody has looked at, nil where there is nothing (yet).
+	Unchecked() *UncheckedFailure
+	// Settled tells whether nothing can come of it any more.
+	Settled() bool
 }
 
-// problem is a failure that nothing has looked at.
-type problem struct {
-	file string
-	line int
-	// what is "start_store failed on 1 of 3 instances", remedy how to look at it.
-	what, remedy string
+// UncheckedFailure is a failure that nothing has looked at.
+type UncheckedFailure struct {
+	File string
+	Line int
+	// What is "start_store failed on 1 of 3 instances", remedy how to look at it.
+	What, Remedy string
 }
 
-// unseen holds a task's findings, in their order. Other tasks look at them too.
-type unseen struct {
-	mu   sync.Mutex
-	list []finding
-	tidy int      // how many there may be before those that are settled are taken out
-	last *Results // of an action that was cancelled after it had been sent
+// Checklist holds a task's findings, in their order. Other tasks look at them too.
+type Checklist struct {
+	mu        sync.Mutex
+	list      []Checkable
+	threshold int      // how many there may be before those that are settled are taken out
+	cancelled *Results // of an action that was cancelled after it had been sent
 }
 
-func (u *unseen) add(f ...finding) {
+func (u *Checklist) Add(f ...Checkable) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.list = append(u.list, f...)
-	if len(u.list) > u.tidy {
-		u.forget()
-		u.tidy = 2*len(u.list) + 16
+	if len(u.list) > u.threshold {
+		u.dropSettled()
+		u.threshold = 2*len(u.list) + 16
 	}
 }
 
-// cut notes an action that was cancelled. It only counts where the task is cut off with it: a script that
+// addCancelled notes an action that was cancelled. It only counts where the task is cut off with it: a script that
 // sets a deadline gets its error.
-func (u *unseen) cut(r *Results) {
+func (u *Checklist) addCancelled(r *Results) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for _, row := range r.rows {
 		if row.InDoubt {
-			u.last = r
+			u.cancelled = r
 			return
 		}
 	}
 }
 
-// cutOff is the action that was cancelled last, nil where there is none.
-func (u *unseen) cutOff() *Results {
+// Cancelled is the action that was cancelled last, nil where there is none.
+func (u *Checklist) Cancelled() *UncheckedFailure {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.last
+	if u.cancelled == nil {
+		return nil
+	}
+	return &UncheckedFailure{
+		File: u.cancelled.file, Line: u.cancelled.line, What: u.cancelled.builtin + " was cut off with its task",
+	}
 }
 
-// forget takes out what is settled.
-func (u *unseen) forget() {
-	var left []finding
+// dropSettled takes out what is settled.
+func (u *Checklist) dropSettled() {
+	var left []Checkable
 	for _, f := range u.list {
-		if !f.settled() {
+		if !f.Settled() {
 			left = append(left, f)
 		}
 	}
 	u.list = left
 }
 
-// first is the first problem, nil where there is none.
-func (u *unseen) first() *problem {
+// First is the first problem, nil where there is none.
+func (u *Checklist) First() *UncheckedFailure {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.forget()
+	u.dropSettled()
 	for _, f := range u.list {
-		if p := f.problem(); p != nil {
+		if p := f.Unchecked(); p != nil {
 			return p
 		}
 	}
 	return nil
 }
 
-// empty tells whether nothing in it can become a problem any more.
-func (u *unseen) empty() bool {
+// Empty tells whether nothing in it can become a problem any more.
+func (u *Checklist) Empty() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.forget()
+	u.dropSettled()
 	return len(u.list) == 0
 }
 
-// join takes over what another task has left unseen, once it has ended.
-func (u *unseen) join(other *unseen) {
+// Join takes over what another task has left unseen, once it has ended.
+func (u *Checklist) Join(other *Checklist) {
 	other.mu.Lock()
 	left := other.list
 	other.list = nil
 	other.mu.Unlock()
-	u.add(left...)
+	u.Add(left...)
 }
 
-// asOverlooked is the error of a run that ends with a problem, nil where there is none.
-func asOverlooked(p *problem) error {
+// overlooked is the error of a run that ends with a problem, nil where there is none.
+func overlooked(p *UncheckedFailure) error {
 	if p == nil {
 		return nil
 	}
 	return &runtime.Error{
-		File: p.file, Line: p.line, Code: "overlooked", Hint: p.remedy,
-		Message: p.what + ", and nothing looked at it",
-	}
-}
-
-// mayAct refuses an action while an earlier failure stands that nothing has looked at: a script that
-// doesn't look must not go on as if all were well.
-func (r *Run) mayAct(c *runtime.Call) error {
-	if r.KeepGoing {
-		return nil
-	}
-	before := r.Scope(c).unseen.first()
-	if before == nil {
-		return nil
-	}
-	return &runtime.Error{
-		File: before.file, Line: before.line, Code: "overlooked", Hint: before.remedy,
-		Message: fmt.Sprintf("%s, and nothing looked at it: not running %s (line %d)", before.what, c.Name, c.Line),
+		File: p.File, Line: p.Line, Code: "overlooked", Hint: p.Remedy,
+		Message: p.What + ", and nothing looked at it",
 	}
 }

@@ -21,7 +21,7 @@ type localServers struct {
 	store    string // that it came with, empty for none
 }
 
-var localCluster = runtime.Builtin{
+var LocalCluster = runtime.Builtin{
 	Name: "local_cluster", Group: "Tests", Positional: 1,
 	Doc: "Starts managers on this machine, each on a loopback address of its own, and makes them the session; with `instances` there is a store on them that runs. They end, with all their stores, when the test or the block ends that called it. " +
 		"A manager that dies by itself ends the test at once.",
@@ -38,10 +38,11 @@ var localCluster = runtime.Builtin{
   local cluster = local_cluster{servers = 3, instances = 1}
   connect_store(cluster.store):put("key", "value")
 end)`,
-	Impl: func(c *runtime.Call) (any, error) { return of(c).localCluster(c) },
+	Impl: localCluster,
 }
 
-func (r *Run) localCluster(c *runtime.Call) (any, error) {
+func localCluster(c *runtime.Call) (any, error) {
+	r := Of(c)
 	f := r.Fixtures
 	program, err := f.Manager()
 	if err != nil {
@@ -85,19 +86,19 @@ func (r *Run) localCluster(c *runtime.Call) (any, error) {
 		return started, nil
 	}
 	started.store = c.String("store")
-	return started, r.furnish(c, s, started.store, nodes)
+	return started, furnish(r, c, s, started.store, nodes)
 }
 
 // ObjectType makes a cluster visible to scripts.
-func (k *localServers) ObjectType() *runtime.ObjectType { return clusterType }
+func (k *localServers) ObjectType() *runtime.ObjectType { return ClusterType }
 
 // serverParam is the number of a server, from 1.
 var serverParam = runtime.Param{Name: "server", Type: runtime.Integer, Required: true, Min: runtime.Bound(1), Max: runtime.Bound(local.MaxServers), Doc: "its number, from 1"}
 
 // afterParam is for what happens to a server at a moment of its manager's.
-var afterParam = runtime.Param{Name: "after", Type: runtime.String, Enum: moments, Doc: "the moment in an action: its vote, its commit or abort, an instance's start or stop"}
+var afterParam = runtime.Param{Name: "after", Type: runtime.String, Enum: Moments, Doc: "the moment in an action: its vote, its commit or abort, an instance's start or stop"}
 
-var clusterType = &runtime.ObjectType{
+var ClusterType = &runtime.ObjectType{
 	Name: "cluster",
 	Doc:  "A throw-away cluster of a test, from `local_cluster`. Its servers fail when they are told to.",
 	Fields: []runtime.Field{
@@ -122,7 +123,7 @@ var clusterType = &runtime.ObjectType{
   cluster:kill(2)
   assert.are.equal(1, #get_store("OrdersStore").unreachable)
 end)`,
-			Impl: func(c *runtime.Call) (any, error) { return nil, of(c).killServer(c) },
+			Impl: func(c *runtime.Call) (any, error) { return nil, killServer(c) },
 		},
 		{
 			Name: "restart", Positional: 1,
@@ -136,7 +137,7 @@ end)`,
   assert.is_true(get_store().ok)
 end)`,
 			Impl: func(c *runtime.Call) (any, error) {
-				return nil, of(c).toServer(c, "restarted", func(k *localServers, i int) error { return k.Restart(c.Context(), i) })
+				return nil, toServer(Of(c), c, "restarted", func(k *localServers, i int) error { return k.Restart(c.Context(), i) })
 			},
 		},
 		{
@@ -150,7 +151,7 @@ end)`,
   assert.are.equal("timeout", get_store{timeout_sec = 0.5}.unreachable[1].code)
 end)`,
 			Impl: func(c *runtime.Call) (any, error) {
-				return nil, of(c).toServer(c, "paused", func(k *localServers, i int) error { return k.Pause(i) })
+				return nil, toServer(Of(c), c, "paused", func(k *localServers, i int) error { return k.Pause(i) })
 			},
 		},
 		{
@@ -162,7 +163,7 @@ end)`,
   assert.is_true(get_store().ok)
 end)`,
 			Impl: func(c *runtime.Call) (any, error) {
-				return nil, of(c).toServer(c, "resumed", func(k *localServers, i int) error { return k.Resume(i) })
+				return nil, toServer(Of(c), c, "resumed", func(k *localServers, i int) error { return k.Resume(i) })
 			},
 		},
 		{
@@ -178,7 +179,7 @@ end)`,
   assert.eventually(function() store:put("during", "kept") end)
 end)`,
 			Impl: func(c *runtime.Call) (any, error) {
-				return nil, of(c).atMoment(c, "cut off", func(k *localServers, i int) error { return k.Cut(i) })
+				return nil, atMoment(Of(c), c, "cut off", func(k *localServers, i int) error { return k.Cut(i) })
 			},
 		},
 		{
@@ -194,7 +195,7 @@ end)`,
   assert.eventually(function() return #get_store().unreachable == 0 end)
 end)`,
 			Impl: func(c *runtime.Call) (any, error) {
-				return nil, of(c).toServer(c, "healed", func(k *localServers, i int) error { return k.Heal(i) })
+				return nil, toServer(Of(c), c, "healed", func(k *localServers, i int) error { return k.Heal(i) })
 			},
 		},
 	},
@@ -210,7 +211,7 @@ func (k *localServers) hosts() []string {
 }
 
 // toServer does something to the server of a call and notes it among the actions.
-func (r *Run) toServer(c *runtime.Call, what string, do func(k *localServers, i int) error) error {
+func toServer(r *Run, c *runtime.Call, what string, do func(k *localServers, i int) error) error {
 	k, i := c.Self.(*localServers), c.Int("server")-1
 	if i >= len(k.managers) {
 		return c.Misuse("server", "got %d, but there are %d", i+1, len(k.managers))
@@ -222,8 +223,9 @@ func (r *Run) toServer(c *runtime.Call, what string, do func(k *localServers, i 
 	return nil
 }
 
-func (r *Run) killServer(c *runtime.Call) error {
-	return r.atMoment(c, "killed", func(k *localServers, i int) error {
+func killServer(c *runtime.Call) error {
+	r := Of(c)
+	return atMoment(r, c, "killed", func(k *localServers, i int) error {
 		if c.Bool("only_manager") {
 			return k.KillManager(i)
 		}
@@ -232,19 +234,19 @@ func (r *Run) killServer(c *runtime.Call) error {
 }
 
 // atMoment does something to the server of a call, at once or after what the call names.
-func (r *Run) atMoment(c *runtime.Call, what string, do func(k *localServers, i int) error) error {
+func atMoment(r *Run, c *runtime.Call, what string, do func(k *localServers, i int) error) error {
 	if !c.Given("after") {
-		return r.toServer(c, what, do)
+		return toServer(r, c, what, do)
 	}
 	after := c.String("after")
-	return r.toServer(c, "to be "+what+" after its "+after, func(k *localServers, i int) error {
-		a := &awaited{manager: k.managers[i], moment: after, do: func() error { return do(k, i) }}
-		r.Fixtures.await(a)
+	return toServer(r, c, "to be "+what+" after its "+after, func(k *localServers, i int) error {
+		a := &Awaited{Manager: k.managers[i], Moment: after, Do: func() error { return do(k, i) }}
+		r.Fixtures.Await(a)
 		return r.Fixtures.AtEnd(func(context.Context) error {
-			if r.Fixtures.forget(a) {
+			if r.Fixtures.Forget(a) {
 				return c.Errorf("never", "%s: server %d was to be %s after its %s, which never came", c.Name, i+1, what, after)
 			}
-			return a.err
+			return a.Err
 		})
 	})
 }

@@ -9,7 +9,7 @@ import (
 	"dkvrun/runtime/fanout"
 )
 
-var connectManagers = runtime.Builtin{
+var ConnectManagers = runtime.Builtin{
 	Name: "connect_managers", Group: "Session", Positional: 1,
 	Doc: "Asks all managers at once who they are and makes them the session, in this order. Without managers it adopts what `-m`, DKVRUN_MANAGERS or `--local` named. " +
 		"A manager that does not answer makes it raise, after the rows, and the session stays what it was.",
@@ -25,14 +25,15 @@ var connectManagers = runtime.Builtin{
 	Returns:    "results: a Connect row a manager",
 	ReturnType: "results",
 	Example:    `connect_managers()`,
-	Impl:       func(c *runtime.Call) (any, error) { return of(c).connectCall(c) },
+	Impl:       connect,
 }
 
-func (r *Run) connectCall(c *runtime.Call) (any, error) {
-	if err := r.mayAct(c); err != nil {
+func connect(c *runtime.Call) (any, error) {
+	r := Of(c)
+	if err := r.MayAct(c); err != nil {
 		return nil, err
 	}
-	endpoints, err := r.wanted(c)
+	endpoints, err := connectTargets(r, c)
 	if err != nil {
 		return nil, err
 	}
@@ -49,19 +50,18 @@ func (r *Run) connectCall(c *runtime.Call) (any, error) {
 		return nil, err
 	}
 	r.Scope(c).SetSession(s)
-	res := &Results{builtin: c.Name, file: c.File, line: c.Line, over: "managers"}
-	res.all.Store(true)
-	for _, p := range all {
-		res.rows = append(res.rows, &resultRow{Row: p.Row})
-	}
-	res.again = func(c *runtime.Call, _ *Results) (*Results, error) {
+	res := NewResults(c, "managers", func(c *runtime.Call, _ *Results) (*Results, error) {
 		return nil, c.Errorf("usage", "connect_managers can't be retried: call it again with force = true")
+	})
+	res.SetChecked()
+	for _, p := range all {
+		res.Add(p.Row)
 	}
 	return res, nil
 }
 
-// wanted is the list that a connect_managers call means.
-func (r *Run) wanted(c *runtime.Call) ([]fanout.Endpoint, error) {
+// connectTargets is the list that a connect_managers call means.
+func connectTargets(r *Run, c *runtime.Call) ([]fanout.Endpoint, error) {
 	if !c.Has("managers") {
 		if len(r.Preset) == 0 {
 			return nil, c.Errorf("no_managers", "connect_managers: no managers given: pass some, or use -m, DKVRUN_MANAGERS or --local")
@@ -80,14 +80,14 @@ func (r *Run) wanted(c *runtime.Call) ([]fanout.Endpoint, error) {
 	return endpoints, nil
 }
 
-var disconnectManagers = runtime.Builtin{
+var DisconnectManagers = runtime.Builtin{
 	Name: "disconnect_managers", Group: "Session",
 	Doc:     "Ends the session. The managers don't notice; there is no connection to lose.",
 	Returns: "nothing",
 	Example: `connect_managers()
 disconnect_managers()`,
 	Impl: func(c *runtime.Call) (any, error) {
-		r := of(c)
+		r := Of(c)
 		if s := r.Scope(c).Session(); s == nil || !s.Connected() {
 			return nil, c.Errorf("no_managers", "disconnect_managers: no managers connected")
 		}
@@ -96,13 +96,13 @@ disconnect_managers()`,
 	},
 }
 
-var managersBuiltin = runtime.Builtin{
+var Managers = runtime.Builtin{
 	Name: "managers", Group: "Session",
 	Doc:     "Lists the session, in its order; before it is connected, what `-m`, DKVRUN_MANAGERS or `--local` named.",
 	Returns: "a list of `host:port`, empty where there is no session",
 	Example: `for _, manager in ipairs(managers()) do print(manager) end`,
 	Impl: func(c *runtime.Call) (any, error) {
-		r := of(c)
+		r := Of(c)
 		list := runtime.List{}
 		if s := r.Scope(c).Session(); s != nil {
 			for _, e := range s.Endpoints() {
@@ -113,7 +113,7 @@ var managersBuiltin = runtime.Builtin{
 	},
 }
 
-var withManagers = runtime.Builtin{
+var WithManagers = runtime.Builtin{
 	Name: "with_managers", Group: "Session", Positional: 2,
 	Doc: "Runs a function with another session, and restores the session of before, error or not.",
 	Params: []runtime.Param{
@@ -125,7 +125,7 @@ var withManagers = runtime.Builtin{
 	Example: `connect_managers()
 with_managers(managers()[1], function() print(#get_store()) end)`,
 	Impl: func(c *runtime.Call) (any, error) {
-		r := of(c)
+		r := Of(c)
 		endpoints, err := r.Endpoints(c)
 		if err != nil {
 			return nil, err

@@ -11,7 +11,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-var connectStore = runtime.Builtin{
+var ConnectStore = runtime.Builtin{
 	Name: "connect_store", Group: "Store data", Positional: 1,
 	Doc: "Returns an object that reads and writes a store through the client ports of its instances, over HTTP and JSON. " +
 		"Each call goes to the first endpoint that can be reached.",
@@ -27,7 +27,7 @@ wait_ready("OrdersStore")
 local store = connect_store("OrdersStore")
 store:put("order/1", "paid")
 print(store:get("order/1"))`,
-	Impl: func(c *runtime.Call) (any, error) { return of(c).connectStore(c) },
+	Impl: connectStore,
 }
 
 // Store is a store's data as scripts use it.
@@ -38,7 +38,8 @@ type Store struct {
 	timeout   float64
 }
 
-func (r *Run) connectStore(c *runtime.Call) (any, error) {
+func connectStore(c *runtime.Call) (any, error) {
+	r := Of(c)
 	s := &Store{name: c.String("name"), client: r.Client, timeout: c.Float("timeout_sec")}
 	if c.Has("endpoints") {
 		endpoints, err := fanout.ParseEndpoints(c.Strings("endpoints"), wire.DefaultClientPort)
@@ -62,9 +63,9 @@ func (r *Run) connectStore(c *runtime.Call) (any, error) {
 }
 
 // ObjectType makes a store visible to scripts.
-func (s *Store) ObjectType() *runtime.ObjectType { return storeObject }
+func (s *Store) ObjectType() *runtime.ObjectType { return StoreObject }
 
-var storeObject = &runtime.ObjectType{
+var StoreObject = &runtime.ObjectType{
 	Name: "store",
 	Doc:  "A store's data. Keys and values are strings, byte for byte; a missing key is nil, not an error.",
 	Fields: []runtime.Field{

@@ -12,19 +12,27 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// dry says whether an action is only to be planned.
-func (r *Run) dry(c *runtime.Call) bool { return r.DryRun || c.Bool("dry_run") }
+// Planning says whether an action is only to be planned.
+func (r *Run) Planning(c *runtime.Call) bool { return r.DryRun || c.Bool("dry_run") }
+
+// PlannedData returns the data of a store that the dry run has planned; nil where writes are real.
+func (r *Run) PlannedData(store string) *PlannedData {
+	if !r.DryRun && !r.planned.has(store) {
+		return nil
+	}
+	return r.planned.dataOf(store)
+}
 
 // would says what a step does, for the row of a plan.
 var would = map[string]string{"StartInstance": "Would start", "StopInstance": "Would stop"}
 
 // plan has the rows that do would have, without asking anybody.
-func (a *action) plan(steps []*step) []*step {
-	planned := make([]*step, len(steps))
+func (a *Action) plan(steps []*Request) []*Request {
+	planned := make([]*Request, len(steps))
 	for i, s := range steps {
 		planned[i] = s
 		if s.fixed == nil {
-			planned[i] = known(s.manager, s.action, s.instance, report.Row{
+			planned[i] = Known(s.manager, s.action, s.instance, report.Row{
 				Result: report.Planned, Success: true, StatusCode: http.StatusOK, Code: "planned", Message: would[s.action], Attempts: 1,
 			})
 		}
@@ -32,8 +40,8 @@ func (a *action) plan(steps []*step) []*step {
 	return planned
 }
 
-// foreseeChange keeps what starts and stops would have made of a store.
-func (r *Run) foreseeChange(v *cluster.View, instance string, to change) {
+// PlanLifecycle keeps what starts and stops would have made of a store.
+func (r *Run) PlanLifecycle(v *cluster.View, instance string, to Lifecycle) {
 	store := wholeStore(v)
 	for i := range store.Instances {
 		in := &store.Instances[i]
@@ -41,11 +49,11 @@ func (r *Run) foreseeChange(v *cluster.View, instance string, to change) {
 			continue
 		}
 		in.Status, in.Desired, in.Ready = wire.Stopped, wire.DesiredStopped, false
-		if to == starting {
+		if to == Start {
 			in.Status, in.Desired, in.Ready, in.Started = wire.Running, wire.DesiredRunning, true, true
 		}
 	}
-	r.foresee(v.Name, &store)
+	r.planned.set(v.Name, &store)
 }
 
 // wholeStore is the store as its managers together see it.
@@ -64,28 +72,28 @@ func wholeStore(v *cluster.View) wire.Store {
 
 // planned plans a change of topology: checked by the managers, unless the store is one that only the
 // plan has, and kept for what follows in the run.
-func (a *action) planned(s *cluster.Session, p proposal) *commit.Outcome {
-	v := p.view
+func (a *Action) planned(s *cluster.Session, p Operation) *commit.Outcome {
+	v := p.View
 	var out *commit.Outcome
-	if _, only := a.run.foreseen(v.Name); only {
+	if a.Run.planned.has(v.Name) {
 		out = &commit.Outcome{State: commit.DryRun}
 		for range s.Members() {
 			out.Rows = append(out.Rows, commit.Row{Result: commit.Planned, Code: "planned", Status: http.StatusOK})
 		}
 	} else {
-		p.change.DryRun = true
+		p.Change.DryRun = true
 		out, _ = a.attempt(s, p)
 	}
 	if out.State != commit.DryRun {
 		return out
 	}
 	for i, m := range s.Members() {
-		out.Rows[i].Message = wouldChange(m, v, p.change)
+		out.Rows[i].Message = wouldChange(m, v, p.Change)
 	}
-	for _, line := range difference(v, p.change) {
-		a.run.Reporter.Notice("dry run: " + v.Name + ": " + line)
+	for _, line := range difference(v, p.Change) {
+		a.Run.Reporter.Notice("dry run: " + v.Name + ": " + line)
 	}
-	a.run.foresee(v.Name, foreseenBy(v, p.change))
+	a.Run.planned.set(v.Name, plannedStore(v, p.Change))
 	return out
 }
 
@@ -151,8 +159,8 @@ func difference(v *cluster.View, c wire.Operation) []string {
 	return out
 }
 
-// foreseenBy is the store as a change would leave it; nil when it would be gone.
-func foreseenBy(v *cluster.View, c wire.Operation) *wire.Store {
+// plannedStore returns the store as a change would leave it; nil when it would be gone.
+func plannedStore(v *cluster.View, c wire.Operation) *wire.Store {
 	if c.Removes() {
 		return nil
 	}

@@ -12,7 +12,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-var removeStore = runtime.Builtin{
+var RemoveStore = runtime.Builtin{
 	Name: "remove_store", Group: "Actions", Positional: 1,
 	Doc: "Forgets a store and deletes its data on every manager. Without `confirm` it asks on a terminal and refuses elsewhere; `--yes` answers.",
 	Params: params.Join([]runtime.Param{
@@ -25,11 +25,12 @@ var removeStore = runtime.Builtin{
 	ReturnType: "results",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
 remove_store{"OrdersStore", confirm = "OrdersStore"}:check()`,
-	Impl: func(c *runtime.Call) (any, error) { return of(c).removeStore(c) },
+	Impl: removeStore,
 }
 
-func (r *Run) removeStore(c *runtime.Call) (any, error) {
-	if err := r.mayAct(c); err != nil {
+func removeStore(c *runtime.Call) (any, error) {
+	r := Of(c)
+	if err := r.MayAct(c); err != nil {
 		return nil, err
 	}
 	v, err := r.View(c, c.String("name"))
@@ -41,42 +42,42 @@ func (r *Run) removeStore(c *runtime.Call) (any, error) {
 			return nil, CreatePending(c, v, op)
 		}
 	}
-	if err := r.confirm(c, v); err != nil {
+	if err := confirm(r, c, v); err != nil {
 		return nil, err
 	}
 	var s *cluster.Session
-	if (c.Bool("atomic") || r.dry(c)) && v.Latest != nil {
-		if s, err = r.keepersOf(c, v); err != nil {
+	if (c.Bool("atomic") || r.Planning(c)) && v.Latest != nil {
+		if s, err = keepersOf(r, c, v); err != nil {
 			return nil, err
 		}
 	}
-	a, err := r.begin(c, "managers")
+	a, err := r.Begin(c, "managers")
 	if err != nil {
 		return nil, err
 	}
 	if c.Bool("stop_first") && v.Latest != nil {
-		a.do(lifecycleSteps(v, stopping, "", false))
-		if !a.results.OK() {
-			r.Reporter.Notice("not removed: " + a.results.summary())
-			return a.end()
+		a.Do(LifecycleRequests(v, Stop, "", false))
+		if !a.Results.OK() {
+			r.Reporter.Notice("not removed: " + a.Results.Summary())
+			return a.End()
 		}
-		if r.dry(c) {
-			r.foreseeChange(v, "", stopping)
+		if r.Planning(c) {
+			r.PlanLifecycle(v, "", Stop)
 		}
 	}
 	if s == nil {
-		a.removeEach(v)
-		return a.end()
+		removeEach(a, v)
+		return a.End()
 	}
-	a.repeat(r.removeStore)
-	if err := a.together(s, func() (proposal, error) { return r.ending(c, s) }, nil); err != nil {
+	a.OnRetry(removeStore)
+	if err := a.RunOperation(s, func() (Operation, error) { return removal(r, c, s) }, nil); err != nil {
 		return nil, err
 	}
-	return a.end()
+	return a.End()
 }
 
 // keepersOf is the part of the session that keeps a store; all of its managers have to be there.
-func (r *Run) keepersOf(c *runtime.Call, v *cluster.View) (*cluster.Session, error) {
+func keepersOf(r *Run, c *runtime.Call, v *cluster.View) (*cluster.Session, error) {
 	all, err := r.CompleteSession(c)
 	if err != nil {
 		return nil, err
@@ -94,32 +95,32 @@ func (r *Run) keepersOf(c *runtime.Call, v *cluster.View) (*cluster.Session, err
 	return cluster.NewSession(part), nil
 }
 
-// ending is the change that removes a store.
-func (r *Run) ending(c *runtime.Call, s *cluster.Session) (proposal, error) {
+// removal is the change that removes a store.
+func removal(r *Run, c *runtime.Call, s *cluster.Session) (Operation, error) {
 	v, err := r.View(c, c.String("name"))
 	if err != nil {
-		return proposal{}, err
+		return Operation{}, err
 	}
-	p, err := r.propose(s, v, wire.RemoveStoreAction)
-	p.done, p.change.Creation = "Removed", ""
+	p, err := r.Propose(s, v, wire.RemoveStoreAction)
+	p.Done, p.Change.Creation = "Removed", ""
 	return p, err
 }
 
 // removeEach has every manager remove the store for itself.
-func (a *action) removeEach(v *cluster.View) {
-	var steps []*step
+func removeEach(a *Action, v *cluster.View) {
+	var steps []*Request
 	for _, s := range v.Sightings {
 		if v.Latest == nil && s.Row.Success {
-			steps = append(steps, known(s.Endpoint, "RemoveStore", "", report.Row{
+			steps = append(steps, Known(s.Endpoint, "RemoveStore", "", report.Row{
 				Result: report.Success, Success: true, StatusCode: 200, Code: wire.CodeUnchanged, Message: "Was not there",
 			}))
 			continue
 		}
-		st := remove(s.Endpoint, "RemoveStore", "", wire.StorePath(v.Name))
-		st.accept = acceptGone
+		st := Delete(s.Endpoint, "RemoveStore", "", wire.StorePath(v.Name))
+		st.Accept = acceptGone
 		steps = append(steps, st)
 	}
-	a.do(steps)
+	a.Do(steps)
 }
 
 // acceptGone takes "no such store" for done.
@@ -130,7 +131,7 @@ func acceptGone(row *report.Row) {
 	}
 }
 
-func (r *Run) confirm(c *runtime.Call, v *cluster.View) error {
+func confirm(r *Run, c *runtime.Call, v *cluster.View) error {
 	name := v.Name
 	if c.Has("confirm") {
 		if got := c.String("confirm"); got != name {
@@ -138,7 +139,7 @@ func (r *Run) confirm(c *runtime.Call, v *cluster.View) error {
 		}
 		return nil
 	}
-	if r.Yes || r.dry(c) {
+	if r.Yes || r.Planning(c) {
 		return nil
 	}
 	if r.Ask == nil {

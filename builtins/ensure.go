@@ -12,7 +12,7 @@ var ensureParams = params.Join([]runtime.Param{params.Name}, topology.PlanParams
 	{Name: "nodes", Type: runtime.Table, Doc: "the whole topology instead, as `topology` makes it; roles as for `new_store`"},
 }, params.Execution(600))
 
-var ensureStore = runtime.Builtin{
+var EnsureStore = runtime.Builtin{
 	Name: "ensure_store", Group: "Actions", Positional: 2,
 	Doc: "Brings the cluster to the store that is described: creates it, widens it or leaves it alone, and says which. It can run every hour. " +
 		"It never removes or moves an instance: what is beyond the description makes it raise, as every failure does.",
@@ -21,24 +21,25 @@ var ensureStore = runtime.Builtin{
 	ReturnType: "ensured",
 	Example: `ensure_store{"OrdersStore", instance_prefix = "orders"}
 print(ensure_store{"OrdersStore", instance_prefix = "orders"}.result)`,
-	Impl: func(c *runtime.Call) (any, error) { return of(c).ensureStore(c) },
+	Impl: ensureStore,
 }
 
-var ensuredType = &runtime.RecordType{Name: "ensured", Doc: "What ensure_store did.", Fields: []runtime.Field{
+var EnsuredType = &runtime.RecordType{Name: "ensured", Doc: "What ensure_store did.", Fields: []runtime.Field{
 	{Name: "name", Doc: "the store's name"},
 	{Name: "result", Doc: "`unchanged`, `changed` or `planned`"},
 	{Name: "changes", Type: "list of string", Doc: "what was done, a sentence each; empty when unchanged"},
 }}
 
 // ensureStore hands its arguments to the module that does the work, in Lua over the other builtins.
-func (r *Run) ensureStore(c *runtime.Call) (any, error) {
-	if err := r.mayAct(c); err != nil {
+func ensureStore(c *runtime.Call) (any, error) {
+	r := Of(c)
+	if err := r.MayAct(c); err != nil {
 		return nil, err
 	}
 	if !c.Has("nodes") && !c.Has("instance_prefix") {
 		return nil, c.Misuse("instance_prefix", "required, unless nodes = {…} gives the whole topology")
 	}
-	want := map[string]any{"planned": r.dry(c)}
+	want := map[string]any{"planned": r.Planning(c)}
 	for _, p := range ensureParams {
 		if c.Given(p.Name) { // the other builtins have their own defaults
 			want[p.Name] = c.Value(p.Name)
@@ -52,12 +53,12 @@ func (r *Run) ensureStore(c *runtime.Call) (any, error) {
 	if err != nil {
 		var failed *runtime.Error
 		if errors.As(err, &failed) {
-			return nil, raise(c, failed.Because(failed.Message))
+			return nil, Raise(c, failed.Because(failed.Message))
 		}
 		return nil, err
 	}
 	changes, _ := c.Read(values[1]).([]any)
-	return runtime.Record{Type: ensuredType, Values: map[string]any{
+	return runtime.Record{Type: EnsuredType, Values: map[string]any{
 		"name": c.String("name"), "result": c.Read(values[0]), "changes": runtime.List{Items: changes},
 	}}, nil
 }

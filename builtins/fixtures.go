@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 
-	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/wire"
 )
@@ -27,30 +26,19 @@ type Fixtures struct {
 	Abort func(error)
 
 	mu     sync.Mutex
-	awaits []*awaited
+	awaits []*Awaited
 }
 
-// TestBuiltins lists what can be called in tests alone, sorted by name.
-func TestBuiltins() []runtime.Builtin {
-	return []runtime.Builtin{fakeManagers, localCluster, runScript}
+// Awaited is something that is to happen once a manager has answered a certain request.
+type Awaited struct {
+	Manager fanout.Endpoint
+	Moment  string
+	Do      func() error
+	Err     error
 }
 
-// TestObjects lists the objects that they return.
-func TestObjects() []*runtime.ObjectType { return []*runtime.ObjectType{clusterType} }
-
-// TestRecords lists the tables that they return.
-func TestRecords() []*runtime.RecordType { return []*runtime.RecordType{fakesType, scriptRunType} }
-
-// awaited is something that is to happen once a manager has answered a certain request.
-type awaited struct {
-	manager fanout.Endpoint
-	moment  string
-	do      func() error
-	err     error
-}
-
-// moments are the requests that have names, by how their paths end.
-var moments = []string{"prepare", "commit", "abort", "start", "stop"}
+// Moments are the requests that have names, by how their paths end.
+var Moments = []string{"prepare", "commit", "abort", "start", "stop"}
 
 // moment is the name of a request, "" for one that has none.
 func moment(r fanout.Request) string {
@@ -82,15 +70,15 @@ func isDryRun(r fanout.Request) bool {
 	return bytes.Contains(body, []byte(`"dryRun":true`))
 }
 
-// await has do called, once, when the manager has answered the next request of that name.
-func (f *Fixtures) await(a *awaited) {
+// Await has do called, once, when the manager has answered the next request of that name.
+func (f *Fixtures) Await(a *Awaited) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.awaits = append(f.awaits, a)
 }
 
-// forget tells whether a was still waiting, and lets it wait no longer.
-func (f *Fixtures) forget(a *awaited) bool {
+// Forget tells whether a was still waiting, and lets it wait no longer.
+func (f *Fixtures) Forget(a *Awaited) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for i, other := range f.awaits {
@@ -112,16 +100,16 @@ func (f *Fixtures) Answered(r fanout.Request, answer fanout.Answer) {
 	if len(f.awaits) > 0 {
 		name = moment(r)
 	}
-	var now []*awaited
+	var now []*Awaited
 	for _, a := range f.awaits {
-		if a.moment == name && a.manager == r.Endpoint {
+		if a.Moment == name && a.Manager == r.Endpoint {
 			now = append(now, a)
 		}
 	}
 	f.mu.Unlock()
 	for _, a := range now {
-		if f.forget(a) {
-			a.err = a.do()
+		if f.Forget(a) {
+			a.Err = a.Do()
 		}
 	}
 }

@@ -109,15 +109,15 @@ func named(prefix string, nodes []wire.Node) []wire.Node {
 }
 
 // furnish makes a store on the servers of a session, starts it and returns when it is ready.
-func (r *Run) furnish(c *runtime.Call, s *cluster.Session, store string, nodes []wire.Node) error {
+func furnish(r *Run, c *runtime.Call, s *cluster.Session, store string, nodes []wire.Node) error {
 	if err := topology.Check(c, nodes); err != nil {
 		return err
 	}
 	began := time.Now()
 	for _, do := range []func() error{
-		func() error { return r.makeStore(c, s, store, nodes) },
-		func() error { return r.startAll(c, s, store, nodes) },
-		func() error { return r.awaitReady(c, s, store) },
+		func() error { return makeStore(r, c, s, store, nodes) },
+		func() error { return startAll(r, c, s, store, nodes) },
+		func() error { return awaitReady(r, c, s, store) },
 	} {
 		if err := do(); err != nil {
 			return err
@@ -127,48 +127,48 @@ func (r *Run) furnish(c *runtime.Call, s *cluster.Session, store string, nodes [
 	return nil
 }
 
-func (r *Run) makeStore(c *runtime.Call, s *cluster.Session, store string, nodes []wire.Node) error {
-	p, err := r.propose(s, &cluster.View{Name: store}, wire.CreateAction)
+func makeStore(r *Run, c *runtime.Call, s *cluster.Session, store string, nodes []wire.Node) error {
+	p, err := r.Propose(s, &cluster.View{Name: store}, wire.CreateAction)
 	if err != nil {
 		return err
 	}
-	p.change.Nodes, p.change.Desired = wire.AssignRoles(nodes), wire.DesiredStopped
-	p.change.Founders = wire.Founders(p.change.Nodes)
+	p.Change.Nodes, p.Change.Desired = wire.AssignRoles(nodes), wire.DesiredStopped
+	p.Change.Founders = wire.Founders(p.Change.Nodes)
 	runner := &commit.Driver{
-		Transport: transport{client: r.Client, managers: s.Members(), timeout: params.QueryTimeout(c)}, Clock: clock{},
-		Operation: p.change, Claimed: topology.Names(nodes), Verb: "Created", Parallel: true, DecideTimeout: params.QueryTimeout(c),
+		Transport: r.Transport(c, s), Clock: Clock{},
+		Operation: p.Change, Claimed: topology.Names(nodes), Verb: "Created", Parallel: true, DecideTimeout: params.QueryTimeout(c),
 	}
 	for _, m := range s.Members() {
 		runner.Names = append(runner.Names, m.Endpoint.String())
 	}
 	if out := runner.Run(c.Context()); out.State != commit.Committed {
-		return c.Errorf("store_not_made", "local_cluster: %s was not made: %s", store, firstFailure(out))
+		return c.Errorf("store_not_made", "local_cluster: %s was not made: %s", store, FirstFailure(out))
 	}
 	return nil
 }
 
-func (r *Run) startAll(c *runtime.Call, s *cluster.Session, store string, nodes []wire.Node) error {
+func startAll(r *Run, c *runtime.Call, s *cluster.Session, store string, nodes []wire.Node) error {
 	requests := make([]fanout.Request, len(nodes))
-	steps := make([]*step, len(nodes))
+	steps := make([]*Request, len(nodes))
 	for i, n := range nodes {
 		at, err := fanout.ParseEndpoints([]string{n.Manager}, wire.DefaultManagerPort)
 		if err != nil {
 			return err
 		}
-		steps[i] = post(at[0], starting.action, n.Name, wire.InstancePath(store, n.Name)+"/"+starting.verb, nil)
-		requests[i] = fanout.Request{Endpoint: at[0], Method: steps[i].method, Path: steps[i].path}
+		steps[i] = Post(at[0], Start.Action, n.Name, wire.InstancePath(store, n.Name)+"/"+Start.Verb, nil)
+		requests[i] = fanout.Request{Endpoint: at[0], Method: steps[i].Method, Path: steps[i].Path}
 	}
 	for i, answer := range r.Client.Do(c.Context(), requests, fanout.Options{Timeout: params.QueryTimeout(c)}) {
-		if row := steps[i].read(answer); !row.Success {
+		if row := steps[i].Read(answer); !row.Success {
 			return c.Errorf(row.Code, "local_cluster: %s did not start: %s", row.Instance, row.Message)
 		}
 	}
 	return nil
 }
 
-func (r *Run) awaitReady(c *runtime.Call, s *cluster.Session, store string) error {
+func awaitReady(r *Run, c *runtime.Call, s *cluster.Session, store string) error {
 	waiting := "no manager answered"
-	err := r.poll(c, readyTimeout, func() (string, bool, error) {
+	err := r.Poll(c, readyTimeout, func() (string, bool, error) {
 		v, err := r.ViewOf(c, s, store)
 		if err != nil || v.Latest == nil {
 			return waiting, false, err
@@ -176,7 +176,7 @@ func (r *Run) awaitReady(c *runtime.Call, s *cluster.Session, store string) erro
 		waiting = text.Few(v.NotReady(""))
 		return waiting, waiting == "", nil
 	})
-	if err == errWaited {
+	if err == ErrTimeUp {
 		return c.Errorf("timeout", "local_cluster: %s is not ready after %s: %s", store, readyTimeout, waiting)
 	}
 	return err

@@ -106,14 +106,14 @@ func against(t *testing.T, script string, managers ...*hostile) string {
 	for _, m := range managers {
 		config.Preset = append(config.Preset, m.Endpoint)
 	}
-	r := NewRun(config)
+	r := New(config)
 	h := runtime.New(runtime.Options{Builtins: All(), Stdout: &out, App: r, Grace: time.Second})
 	defer h.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	_, err := h.RunSource(ctx, "test.lua", []byte(script))
 	if err == nil {
-		err = r.Overlooked()
+		err = r.UncheckedFailure()
 	}
 	shown.mu.Lock()
 	defer shown.mu.Unlock()

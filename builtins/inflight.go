@@ -11,15 +11,15 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// underWay are the changes of topology that are being made, for an end of the run that waits for nothing. It
+// inFlight are the changes of topology that are being made, for an end of the run that waits for nothing. It
 // has a lock of its own, which is never held for longer than it takes to look.
-type underWay struct {
+type inFlight struct {
 	mu      sync.Mutex
 	changes map[string]string // by operation: what is said of it
 }
 
 // begin notes a change until done is called.
-func (u *underWay) begin(builtin string, s *cluster.Session, c *wire.Operation) (done func()) {
+func (u *inFlight) begin(builtin string, s *cluster.Session, c *wire.Operation) (done func()) {
 	managers := "…"
 	if len(s.Members()) <= 5 {
 		managers = strings.ReplaceAll(cluster.Listed(s.Endpoints()), ", ", ",")
@@ -38,14 +38,13 @@ func (u *underWay) begin(builtin string, s *cluster.Session, c *wire.Operation) 
 	}
 }
 
-// UnderWay names the changes of topology that are being made just now, each with what settles it. It may be
-// called at any time.
-func (r *Run) UnderWay() []string {
-	r.changing.mu.Lock()
-	defer r.changing.mu.Unlock()
+// list returns what is said of each change.
+func (u *inFlight) list() []string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	var out []string
-	for _, id := range slices.Sorted(maps.Keys(r.changing.changes)) { // in the order in which they began
-		out = append(out, r.changing.changes[id])
+	for _, id := range slices.Sorted(maps.Keys(u.changes)) { // in the order in which they began
+		out = append(out, u.changes[id])
 	}
 	return out
 }

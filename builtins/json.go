@@ -2,7 +2,7 @@ package builtins
 
 import "dkvrun/runtime"
 
-var jsonEncode = runtime.Builtin{
+var JSONEncode = runtime.Builtin{
 	Name: "json.encode", Group: "Output", Positional: 1,
 	Doc:     "Writes a value as JSON. An empty table is `[]`; keys are sorted.",
 	Params:  []runtime.Param{{Name: "value", Type: runtime.Any, Doc: "nil, boolean, number, string, table, or anything that a builtin returned"}},
@@ -17,7 +17,7 @@ var jsonEncode = runtime.Builtin{
 	},
 }
 
-var jsonDecode = runtime.Builtin{
+var JSONDecode = runtime.Builtin{
 	Name: "json.decode", Group: "Output", Positional: 1,
 	Doc:     "Reads JSON. null becomes nil, so that a field with null is a field that isn't there.",
 	Params:  []runtime.Param{{Name: "text", Type: runtime.String, Required: true, Doc: "one JSON value"}},

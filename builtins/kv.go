@@ -61,7 +61,7 @@ type deleteAnswer struct {
 // call sends one request to the first endpoint that can be reached, and reads its answer. What may
 // have been carried out is not sent again.
 func (s *Store) call(c *runtime.Call, path string, in, out any) error {
-	if dry := of(c).imagine(s.name); dry != nil && dry.answer(in, out) {
+	if planned := Of(c).PlannedData(s.name); planned != nil && fromPlanned(planned, in, out) {
 		return nil
 	}
 	body, err := json.Marshal(in)
@@ -95,4 +95,34 @@ func (s *Store) call(c *runtime.Call, path string, in, out any) error {
 		return c.Errorf(fanout.Protocol, "%s: the answer is not of a store: is it a client port?", c.Name)
 	}
 	return nil
+}
+
+// fromPlanned answers a request from the data that a dry run has planned. It reports false for a read that only the
+// store can answer.
+func fromPlanned(planned *PlannedData, in, out any) bool {
+	switch out := out.(type) {
+	case *putAnswer:
+		pair := in.(kv)
+		planned.Put(pair.Key, pair.Value)
+	case *deleteAnswer:
+		if planned.Delete(in.(rangeRequest).Key) {
+			out.Deleted = 1
+		}
+	case *rangeAnswer:
+		request := in.(rangeRequest)
+		if request.End == nil {
+			value, known := planned.Get(request.Key)
+			if value != nil {
+				out.KVs = []kv{{request.Key, value}}
+			}
+			return known
+		}
+		pairs, more, known := planned.Range(request.Key, request.End, request.Limit)
+		for _, pair := range pairs {
+			out.KVs = append(out.KVs, kv{pair.Key, pair.Value})
+		}
+		out.More = more
+		return known
+	}
+	return true
 }

@@ -12,7 +12,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-var instanceLog = runtime.Builtin{
+var InstanceLog = runtime.Builtin{
 	Name: "instance_log", Group: "Queries", Positional: 2,
 	Doc: "Reads the end of an instance's own log, through its manager.",
 	Params: params.Join([]runtime.Param{
@@ -22,10 +22,11 @@ var instanceLog = runtime.Builtin{
 	Returns: "a string; empty when the instance never ran",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
 print(instance_log("OrdersStore", "orders-1"))`,
-	Impl: func(c *runtime.Call) (any, error) { return of(c).instanceLog(c) },
+	Impl: instanceLog,
 }
 
-func (r *Run) instanceLog(c *runtime.Call) (any, error) {
+func instanceLog(c *runtime.Call) (any, error) {
+	r := Of(c)
 	name := c.String("instance_name")
 	v, err := r.View(c, c.String("name"))
 	if err != nil {

@@ -97,14 +97,14 @@ func (r *Run) Query(c *runtime.Call, path string) ([]cluster.Response, error) {
 // QuerySession does as Query, for a given session.
 func (r *Run) QuerySession(c *runtime.Call, s *cluster.Session, path string) ([]cluster.Response, error) {
 	all, err := s.Query(c.Context(), r.Caller(c), path)
-	r.overlay(path, all)
+	r.planned.overlay(path, all)
 	return all, err
 }
 
 // QueryMembers does as Query, for given managers.
 func (r *Run) QueryMembers(c *runtime.Call, members []cluster.Member, path string) ([]cluster.Response, error) {
 	all, err := r.Caller(c).QueryMembers(c.Context(), members, path)
-	r.overlay(path, all)
+	r.planned.overlay(path, all)
 	return all, err
 }
 

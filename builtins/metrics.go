@@ -15,7 +15,7 @@ var windowParam = runtime.Param{
 	Name: "window_sec", Type: runtime.Integer, Min: runtime.Bound(1), Max: runtime.Bound(60), Default: 5, Doc: "seconds that rates are taken over",
 }
 
-var storeMetrics = runtime.Builtin{
+var StoreMetrics = runtime.Builtin{
 	Name: "store_metrics", Group: "Queries", Positional: 1,
 	Doc:        "Rates and totals of a store: requests, items, bytes, watches, leases, who leads.",
 	Params:     params.Join([]runtime.Param{params.Name, windowParam}, params.Query()),
@@ -23,10 +23,10 @@ var storeMetrics = runtime.Builtin{
 	ReturnType: "metrics of metric",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
 for _, m in ipairs(store_metrics("OrdersStore")) do print(m.category, m.metric, m.instance, m.total) end`,
-	Impl: func(c *runtime.Call) (any, error) { return of(c).storeMetrics(c) },
+	Impl: storeMetrics,
 }
 
-var metricType = &runtime.RecordType{Name: "metric", Doc: "One figure of one instance, or of the store.", Fields: []runtime.Field{
+var MetricType = &runtime.RecordType{Name: "metric", Doc: "One figure of one instance, or of the store.", Fields: []runtime.Field{
 	{Name: "category", Doc: "`Requests`, `Storage`, `Watch`, `Lease` or `Cluster`"},
 	{Name: "metric", Doc: "`Get`, `Put`, `Remove`, `ItemsCount`, `Bytes`, `Active`, `IsLeader`"},
 	{Name: "instance", Doc: "the instance; nil in the store's own figures"},
@@ -34,12 +34,12 @@ var metricType = &runtime.RecordType{Name: "metric", Doc: "One figure of one ins
 	{Name: "total", Doc: "the count since the instance started, or the present value"},
 }}
 
-var metricsType = &runtime.RecordType{Name: "metrics", Doc: "A store's figures.", Fields: append([]runtime.Field{
+var MetricsType = &runtime.RecordType{Name: "metrics", Doc: "A store's figures.", Fields: append([]runtime.Field{
 	{Name: "store", Doc: "the store's own figures, by `\"Category/Metric\"`"},
-}, answers.Fields...)}
+}, RowsType.Fields...)}
 
-// measured asks all managers for a store's figures.
-func (r *Run) measured(c *runtime.Call) (all []wire.Metric, silent []report.Row, asked int, err error) {
+// measure asks all managers for a store's figures.
+func measure(r *Run, c *runtime.Call) (all []wire.Metric, silent []report.Row, asked int, err error) {
 	query := url.Values{"windowSec": {fmt.Sprint(c.Int("window_sec"))}, "store": {c.String("name")}}
 	heard, err := r.Query(c, wire.MetricsPath()+"?"+query.Encode())
 	if err != nil {
@@ -92,8 +92,9 @@ func (f *figures) take(metrics []wire.Metric) bool {
 	return true
 }
 
-func (r *Run) storeMetrics(c *runtime.Call) (any, error) {
-	all, silent, asked, err := r.measured(c)
+func storeMetrics(c *runtime.Call) (any, error) {
+	r := Of(c)
+	all, silent, asked, err := measure(r, c)
 	if err != nil {
 		return nil, err
 	}
@@ -105,8 +106,8 @@ func (r *Run) storeMetrics(c *runtime.Call) (any, error) {
 	for _, m := range summed(all) {
 		store[m.Category+"/"+m.Name] = metricRecord(m)
 	}
-	list := r.answered(c, items, silent, asked)
-	list.Type, list.Values["store"] = metricsType, store
+	list := rows(r, c, items, silent, asked)
+	list.Type, list.Values["store"] = MetricsType, store
 	return list, nil
 }
 
@@ -115,7 +116,7 @@ func metricRecord(m wire.Metric) runtime.Record {
 	if m.Rate != nil {
 		values["rate"] = *m.Rate
 	}
-	return runtime.Record{Type: metricType, Values: values}
+	return runtime.Record{Type: MetricType, Values: values}
 }
 
 // summed is the store's own figures: what happened at each instance adds up, what each data instance

@@ -7,18 +7,18 @@ import (
 	"dkvrun/runtime"
 )
 
-var sleepBuiltin = runtime.Builtin{
+var Sleep = runtime.Builtin{
 	Name: "sleep", Group: "Time", Positional: 1,
 	Doc:     "Waits. Ctrl-C and `--timeout` end it.",
 	Params:  []runtime.Param{{Name: "sec", Type: runtime.Number, Required: true, Min: runtime.Bound(0), Max: runtime.Bound(1e9), Doc: "seconds"}},
 	Returns: "nothing",
 	Example: `sleep(0.1)`,
 	Impl: func(c *runtime.Call) (any, error) {
-		return nil, pause(c.Context(), params.Seconds(c.Float("sec")))
+		return nil, Pause(c.Context(), params.Seconds(c.Float("sec")))
 	},
 }
 
-var exitBuiltin = runtime.Builtin{
+var Exit = runtime.Builtin{
 	Name: "exit", Group: "Time", Positional: 2,
 	Doc: "Ends the run with a status, also from a task, after the functions of `at_exit`. `pcall` does not stop it.",
 	Params: []runtime.Param{
@@ -32,7 +32,7 @@ var exitBuiltin = runtime.Builtin{
 	},
 }
 
-var showBuiltin = runtime.Builtin{
+var Show = runtime.Builtin{
 	Name: "show", Group: "Output", Positional: 1,
 	Doc:     "Prints values as `-e` shows them: tables in full, lists of rows as a table.",
 	Params:  []runtime.Param{{Name: "values", Type: runtime.Any, Rest: true, Doc: "anything"}},
@@ -41,7 +41,7 @@ var showBuiltin = runtime.Builtin{
 	Impl: func(c *runtime.Call) (any, error) {
 		values, _ := c.Value("values").([]any)
 		for _, v := range values {
-			if _, err := fmt.Fprintln(of(c).Stdout, runtime.Format(v)); err != nil {
+			if _, err := fmt.Fprintln(Of(c).Stdout, runtime.Format(v)); err != nil {
 				return nil, err
 			}
 		}

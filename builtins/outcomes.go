@@ -10,17 +10,17 @@ import (
 
 // outcomes are what parallel returns.
 type outcomes struct {
-	file   string
-	line   int
-	all    []*outcome
-	looked atomic.Bool
+	file    string
+	line    int
+	all     []*outcome
+	checked atomic.Bool
 }
 
 // outcome is what came of one function.
 type outcome struct {
-	values runtime.Values
-	err    error
-	seen   atomic.Bool
+	values  runtime.Values
+	err     error
+	checked atomic.Bool
 }
 
 func (o *outcomes) count() int {
@@ -33,25 +33,25 @@ func (o *outcomes) count() int {
 	return n
 }
 
-func (o *outcomes) settled() bool {
-	if o.looked.Load() {
+func (o *outcomes) Settled() bool {
+	if o.checked.Load() {
 		return true
 	}
 	for _, one := range o.all {
-		if one.err != nil && !one.seen.Load() {
+		if one.err != nil && !one.checked.Load() {
 			return false
 		}
 	}
 	return true
 }
 
-func (o *outcomes) problem() *problem {
-	if o.settled() {
+func (o *outcomes) Unchecked() *UncheckedFailure {
+	if o.Settled() {
 		return nil
 	}
-	return &problem{
-		file: o.file, line: o.line, what: o.summary() + " (" + o.first().Error() + ")",
-		remedy: "look at what parallel returns (ok, failed, check()), or wrap it in assert(…)",
+	return &UncheckedFailure{
+		File: o.file, Line: o.line, What: o.summary() + " (" + o.first().Error() + ")",
+		Remedy: "look at what parallel returns (ok, failed, check()), or wrap it in assert(…)",
 	}
 }
 
@@ -71,7 +71,7 @@ func (o *outcomes) first() error {
 
 // check is the error that check and assert raise: the first failure, and how many there are.
 func (o *outcomes) check() error {
-	o.looked.Store(true)
+	o.checked.Store(true)
 	first := o.first()
 	var e *runtime.Error
 	if n := o.count(); n < 2 || !errors.As(first, &e) {
@@ -81,21 +81,21 @@ func (o *outcomes) check() error {
 }
 
 // ObjectType makes outcomes visible to scripts.
-func (*outcomes) ObjectType() *runtime.ObjectType { return outcomesType }
+func (*outcomes) ObjectType() *runtime.ObjectType { return OutcomesType }
 
 // ObjectType makes an outcome visible to scripts.
-func (*outcome) ObjectType() *runtime.ObjectType { return outcomeType }
+func (*outcome) ObjectType() *runtime.ObjectType { return OutcomeType }
 
-var outcomesType = &runtime.ObjectType{
+var OutcomesType = &runtime.ObjectType{
 	Name: "outcomes",
 	Doc:  "What `parallel` returns: `#outcomes`, `outcomes[i]`, `ipairs(outcomes)`; `assert(outcomes)` raises if any failed.",
 	Fields: []runtime.Field{
 		{Name: "ok", Doc: "true when no function raised", Get: func(o runtime.Object) any {
-			o.(*outcomes).looked.Store(true)
+			o.(*outcomes).checked.Store(true)
 			return o.(*outcomes).count() == 0
 		}},
 		{Name: "failed", Type: "list of outcome", Doc: "the outcomes of those that raised", Get: func(o runtime.Object) any {
-			o.(*outcomes).looked.Store(true)
+			o.(*outcomes).checked.Store(true)
 			list := runtime.List{}
 			for _, one := range o.(*outcomes).all {
 				if one.err != nil {
@@ -120,17 +120,17 @@ var outcomesType = &runtime.ObjectType{
 	Assert: func(o runtime.Object) error { return o.(*outcomes).check() },
 }
 
-var outcomeType = &runtime.ObjectType{
+var OutcomeType = &runtime.ObjectType{
 	Name: "outcome",
 	Doc:  "What came of one of `parallel`'s functions.",
 	Fields: []runtime.Field{
 		{Name: "ok", Doc: "true unless it raised", Get: func(o runtime.Object) any {
-			o.(*outcome).seen.Store(true)
+			o.(*outcome).checked.Store(true)
 			return o.(*outcome).err == nil
 		}},
 		{Name: "value", Doc: "what it returned first", Get: func(o runtime.Object) any { return o.(*outcome).values.First() }},
 		{Name: "error", Doc: "what it raised, nil where it didn't", Get: func(o runtime.Object) any {
-			o.(*outcome).seen.Store(true)
+			o.(*outcome).checked.Store(true)
 			return raisedValue(o.(*outcome).err)
 		}},
 	},

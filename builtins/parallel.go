@@ -8,7 +8,7 @@ import (
 	"dkvrun/runtime"
 )
 
-var parallelBuiltin = runtime.Builtin{
+var Parallel = runtime.Builtin{
 	Name: "parallel", Group: "Tasks", Positional: 1,
 	Doc: "Runs functions at the same time, each as a task, and waits for all of them. One that raises doesn't stop the others; its failure has to be looked at, like that of an action. " +
 		"The session is each task's own: it begins as the caller's.",
@@ -23,7 +23,7 @@ for i, manager in ipairs(managers()) do
   checks[i] = function() return #get_store{managers = manager} end
 end
 for i, outcome in ipairs(parallel(checks, {limit = 10}):check()) do print(i, outcome.value) end`,
-	Impl: func(c *runtime.Call) (any, error) { return of(c).parallel(c) },
+	Impl: parallel,
 }
 
 func checkFunctions(v any) error {
@@ -39,7 +39,8 @@ func checkFunctions(v any) error {
 	return nil
 }
 
-func (r *Run) parallel(c *runtime.Call) (any, error) {
+func parallel(c *runtime.Call) (any, error) {
+	r := Of(c)
 	functions := c.Value("functions").([]any)
 	limit := len(functions)
 	if c.Has("limit") {
@@ -47,34 +48,34 @@ func (r *Run) parallel(c *runtime.Call) (any, error) {
 	}
 	ctx, cancel := context.WithCancel(c.Context())
 	defer cancel()
-	begun, err := r.beginAll(ctx, c, functions, limit)
+	begun, err := beginAll(r, ctx, c, functions, limit)
 	if err != nil {
 		cancel()
 	}
 	out := &outcomes{file: c.File, line: c.Line, all: make([]*outcome, len(begun))}
-	mine := r.Scope(c).unseen
+	mine := r.Scope(c).Checklist
 	for i, b := range begun {
 		out.all[i] = &outcome{}
 		out.all[i].values, out.all[i].err = b.task.Result()
-		mine.join(b.unseen)
+		mine.Join(b.checklist)
 	}
 	if err := cmp.Or(err, c.Context().Err()); err != nil {
 		return nil, err
 	}
 	if out.count() > 0 {
-		mine.add(out)
+		mine.Add(out)
 	}
 	return out, nil
 }
 
 // begun is a task with what it leaves unseen.
 type begun struct {
-	task   *runtime.Task
-	unseen *unseen
+	task      *runtime.Task
+	checklist *Checklist
 }
 
 // beginAll begins a task a function, no more than limit at a time.
-func (r *Run) beginAll(ctx context.Context, c *runtime.Call, functions []any, limit int) ([]begun, error) {
+func beginAll(r *Run, ctx context.Context, c *runtime.Call, functions []any, limit int) ([]begun, error) {
 	free := make(chan struct{}, limit)
 	all := make([]begun, 0, len(functions))
 	for _, f := range functions {
@@ -88,7 +89,7 @@ func (r *Run) beginAll(ctx context.Context, c *runtime.Call, functions []any, li
 		if err != nil {
 			return all, err
 		}
-		all = append(all, begun{task, inner.unseen})
+		all = append(all, begun{task, inner.Checklist})
 		if limit < len(functions) {
 			go func() {
 				<-task.Ended()

@@ -7,74 +7,58 @@ import (
 	"sync"
 )
 
-// imagined is what a dry run would have written to one store: nil for a key that would be gone.
-type imagined struct {
+// PlannedData holds what a dry run would have written to one store.
+type PlannedData struct {
 	mu     sync.Mutex
-	values map[string][]byte
-	// whole says that the store itself is only planned: there is nothing beneath.
+	values map[string][]byte // nil for a key that would be gone
+	// whole is true if the store itself is only planned, so that it holds nothing else.
 	whole bool
 }
 
-// imagine gives the store's writes that the dry run imagines; nil where writes are real.
-func (r *Run) imagine(store string) *imagined {
-	_, planned := r.foreseen(store)
-	if !planned && !r.DryRun {
-		return nil
-	}
-	r.foresight.mu.Lock()
-	defer r.foresight.mu.Unlock()
-	if r.foresight.data == nil {
-		r.foresight.data = map[string]*imagined{}
-	}
-	i := r.foresight.data[store]
-	if i == nil {
-		i = &imagined{values: map[string][]byte{}}
-		r.foresight.data[store] = i
-	}
-	i.whole = i.whole || planned
-	return i
+// KeyValue is one key with its value.
+type KeyValue struct{ Key, Value []byte }
+
+// Put sets a key.
+func (d *PlannedData) Put(key, value []byte) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.values[string(key)] = append([]byte{}, value...)
 }
 
-// answer does what a request would do. done is false for a read of what is beneath.
-func (i *imagined) answer(in, out any) (done bool) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	switch out := out.(type) {
-	case *putAnswer:
-		pair := in.(kv)
-		i.values[string(pair.Key)] = append([]byte{}, pair.Value...)
-	case *deleteAnswer:
-		key := string(in.(rangeRequest).Key)
-		if i.values[key] != nil {
-			out.Deleted = 1
-		}
-		i.values[key] = nil
-	case *rangeAnswer:
-		return i.read(in.(rangeRequest), out)
-	}
-	return true
+// Delete removes a key and reports whether the dry run had set it.
+func (d *PlannedData) Delete(key []byte) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	was := d.values[string(key)] != nil
+	d.values[string(key)] = nil
+	return was
 }
 
-func (i *imagined) read(in rangeRequest, out *rangeAnswer) bool {
-	if in.End == nil {
-		value, known := i.values[string(in.Key)]
-		if known && value != nil {
-			out.KVs = []kv{{in.Key, value}}
-		}
-		return known || i.whole
+// Get returns the value of a key, nil if there is none. It reports false if only the store itself can tell.
+func (d *PlannedData) Get(key []byte) (value []byte, known bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	value, known = d.values[string(key)]
+	return value, known || d.whole
+}
+
+// Range returns the keys from first up to, not including, end, at most limit of them if that is not 0, and whether
+// there are more. An end of one zero byte stands for none. It reports false if the store exists: a scan then shows what
+// is there.
+func (d *PlannedData) Range(first, end []byte, limit int) (pairs []KeyValue, more, known bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.whole {
+		return nil, false, false
 	}
-	if !i.whole {
-		return false // a scan shows what is there
-	}
-	for _, key := range slices.Sorted(maps.Keys(i.values)) {
-		inside := key >= string(in.Key) && (bytes.Equal(in.End, []byte{0}) || key < string(in.End))
-		if value := i.values[key]; inside && value != nil {
-			if in.Limit > 0 && len(out.KVs) == in.Limit {
-				out.More = true
-				break
+	for _, key := range slices.Sorted(maps.Keys(d.values)) {
+		inside := key >= string(first) && (bytes.Equal(end, []byte{0}) || key < string(end))
+		if value := d.values[key]; inside && value != nil {
+			if limit > 0 && len(pairs) == limit {
+				return pairs, true, true
 			}
-			out.KVs = append(out.KVs, kv{[]byte(key), value})
+			pairs = append(pairs, KeyValue{[]byte(key), value})
 		}
 	}
-	return true
+	return pairs, false, true
 }

@@ -15,37 +15,37 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// answers declares the named fields of a query's list.
-var answers = &runtime.RecordType{Name: "rows", Doc: "A list with a word on who answered.", Fields: []runtime.Field{
+// RowsType declares the named fields of a query's list.
+var RowsType = &runtime.RecordType{Name: "rows", Doc: "A list with a word on who answered.", Fields: []runtime.Field{
 	{Name: "ok", Doc: "true when every manager answered"},
 	{Name: "unreachable", Type: "list of silent", Doc: "a list of the managers that did not: `{manager, code, message}`"},
 }}
 
-var silentType = &runtime.RecordType{Name: "silent", Doc: "A manager that did not answer a query.", Fields: []runtime.Field{
+var SilentType = &runtime.RecordType{Name: "silent", Doc: "A manager that did not answer a query.", Fields: []runtime.Field{
 	{Name: "manager", Doc: "host:port"},
 	{Name: "code", Doc: "refused, timeout, …"},
 	{Name: "message", Doc: "a sentence for a person"},
 }}
 
-// answered makes the list that a query returns, and says on the side who was silent.
-func (r *Run) answered(c *runtime.Call, items []any, silent []report.Row, asked int) runtime.List {
+// rows makes the list that a query returns, and says on the side who was silent.
+func rows(r *Run, c *runtime.Call, items []any, silent []report.Row, asked int) runtime.List {
 	unreachable := runtime.List{}
 	for _, row := range silent {
-		unreachable.Items = append(unreachable.Items, runtime.Record{Type: silentType, Values: map[string]any{
+		unreachable.Items = append(unreachable.Items, runtime.Record{Type: SilentType, Values: map[string]any{
 			"manager": row.Manager, "code": row.Code, "message": row.Message,
 		}})
 	}
-	r.noticeSilent(c, silent, asked)
-	return runtime.List{Items: items, Type: answers, Values: map[string]any{"ok": len(silent) == 0, "unreachable": unreachable}}
+	noticeSilent(r, c, silent, asked)
+	return runtime.List{Items: items, Type: RowsType, Values: map[string]any{"ok": len(silent) == 0, "unreachable": unreachable}}
 }
 
-func (r *Run) noticeSilent(c *runtime.Call, silent []report.Row, asked int) {
+func noticeSilent(r *Run, c *runtime.Call, silent []report.Row, asked int) {
 	if len(silent) > 0 {
 		r.Reporter.Notice(fmt.Sprintf("%s: %d of %d managers did not answer: %s: %s", c.Name, len(silent), asked, silent[0].Manager, silent[0].Message))
 	}
 }
 
-var getStore = runtime.Builtin{
+var GetStore = runtime.Builtin{
 	Name: "get_store", Group: "Queries", Positional: 1,
 	Doc:        "Asks every manager about one store, or about all.",
 	Params:     params.Join([]runtime.Param{params.Optional(params.Name)}, params.Query()),
@@ -53,10 +53,11 @@ var getStore = runtime.Builtin{
 	ReturnType: "rows of store row",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
 for _, row in ipairs(get_store()) do print(row.manager, row.store, row.status) end`,
-	Impl: func(c *runtime.Call) (any, error) { return of(c).getStore(c) },
+	Impl: getStore,
 }
 
-func (r *Run) getStore(c *runtime.Call) (any, error) {
+func getStore(c *runtime.Call) (any, error) {
+	r := Of(c)
 	path := wire.StoresPath()
 	if c.Has("name") {
 		path = wire.StorePath(c.String("name"))
@@ -91,10 +92,10 @@ func (r *Run) getStore(c *runtime.Call) (any, error) {
 			silent = append(silent, h.Row)
 		}
 	}
-	return r.answered(c, items, silent, len(all)), nil
+	return rows(r, c, items, silent, len(all)), nil
 }
 
-var storeType = &runtime.RecordType{Name: "store row", Doc: "A store as one manager sees it: counts and status are of its own instances.", Fields: []runtime.Field{
+var StoreType = &runtime.RecordType{Name: "store row", Doc: "A store as one manager sees it: counts and status are of its own instances.", Fields: []runtime.Field{
 	{Name: "manager", Doc: "host:port"},
 	{Name: "store", Doc: "the store's name"},
 	{Name: "status", Doc: "`NoInstances`, `Running`, `Stopped`, `Partial` or `Unknown`"},
@@ -107,7 +108,7 @@ var storeType = &runtime.RecordType{Name: "store row", Doc: "A store as one mana
 }}
 
 func storeRecord(at fanout.Endpoint, s *wire.StoreSummary) runtime.Record {
-	return runtime.Record{Type: storeType, Get: func(field string) any {
+	return runtime.Record{Type: StoreType, Get: func(field string) any {
 		switch field {
 		case "manager":
 			return at.String()
@@ -140,7 +141,7 @@ func storeRecord(at fanout.Endpoint, s *wire.StoreSummary) runtime.Record {
 	}}
 }
 
-var instanceType = &runtime.RecordType{Name: "instance", Doc: "One instance of a store.", Fields: []runtime.Field{
+var InstanceType = &runtime.RecordType{Name: "instance", Doc: "One instance of a store.", Fields: []runtime.Field{
 	{Name: "name", Doc: "its name"},
 	{Name: "host", Doc: "its server"},
 	{Name: "clustron_port", Doc: "its port for the other instances"},
@@ -169,10 +170,10 @@ func instanceRecord(in wire.Instance) runtime.Record {
 	if in.StartedAt != nil {
 		values["started_at"] = in.StartedAt.UTC().Format(time.RFC3339)
 	}
-	return runtime.Record{Type: instanceType, Values: values}
+	return runtime.Record{Type: InstanceType, Values: values}
 }
 
-var storeStatus = runtime.Builtin{
+var StoreStatus = runtime.Builtin{
 	Name: "store_status", Group: "Queries", Positional: 1,
 	Doc:        "One answer for the whole cluster: every instance as its own manager sees it.",
 	Params:     params.Join([]runtime.Param{params.Name}, params.Query()),
@@ -180,10 +181,10 @@ var storeStatus = runtime.Builtin{
 	ReturnType: "status",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
 print(store_status("OrdersStore").status)`,
-	Impl: func(c *runtime.Call) (any, error) { return of(c).storeStatus(c) },
+	Impl: storeStatus,
 }
 
-var statusType = &runtime.RecordType{Name: "status", Doc: "A store, from all managers together.", Fields: []runtime.Field{
+var StatusType = &runtime.RecordType{Name: "status", Doc: "A store, from all managers together.", Fields: []runtime.Field{
 	{Name: "name", Doc: "the store's name"},
 	{Name: "status", Doc: "`NoInstances`, `Running`, `Stopped`, `Partial` or `Unknown`"},
 	{Name: "ready", Doc: "true when every instance takes reads and writes"},
@@ -198,7 +199,8 @@ var statusType = &runtime.RecordType{Name: "status", Doc: "A store, from all man
 	{Name: "unreachable", Type: "list of silent", Doc: "the managers that did not: `{manager, code, message}`"},
 }}
 
-func (r *Run) storeStatus(c *runtime.Call) (any, error) {
+func storeStatus(c *runtime.Call) (any, error) {
+	r := Of(c)
 	v, err := r.View(c, c.String("name"))
 	if err != nil {
 		return nil, err
@@ -219,8 +221,8 @@ func (r *Run) storeStatus(c *runtime.Call) (any, error) {
 		}
 		return out
 	}
-	rows := r.answered(c, nil, silent, len(v.Sightings))
-	return runtime.Record{Type: statusType, Values: map[string]any{
+	rows := rows(r, c, nil, silent, len(v.Sightings))
+	return runtime.Record{Type: StatusType, Values: map[string]any{
 		"name": v.Name, "status": string(v.Status()), "ready": v.Ready(), "consistent": v.Consistent(),
 		"revision": v.Latest.Revision, "topology": topology.List(v.Nodes()),
 		"instances": list(v.Instances), "leaving": list(v.Leaving),
@@ -229,7 +231,7 @@ func (r *Run) storeStatus(c *runtime.Call) (any, error) {
 	}}, nil
 }
 
-var pendingType = &runtime.RecordType{Name: "pending", Doc: "A change of a store that managers have voted for and that is not decided.", Fields: []runtime.Field{
+var PendingType = &runtime.RecordType{Name: "pending", Doc: "A change of a store that managers have voted for and that is not decided.", Fields: []runtime.Field{
 	{Name: "operation", Doc: "its id"},
 	{Name: "action", Doc: "CreateStore, AddInstance, …"},
 	{Name: "owner", Doc: "who makes it: user@host, process"},
@@ -255,10 +257,10 @@ func pendingRecord(v *cluster.View) any {
 		values["since"] = first.Since.UTC().Format(time.RFC3339)
 		values["age_sec"] = max(0, time.Since(*first.Since).Round(time.Second).Seconds())
 	}
-	return runtime.Record{Type: pendingType, Values: values}
+	return runtime.Record{Type: PendingType, Values: values}
 }
 
-var differenceType = &runtime.RecordType{Name: "deviation", Doc: "A manager that keeps another topology than most, or none.", Fields: []runtime.Field{
+var DifferenceType = &runtime.RecordType{Name: "deviation", Doc: "A manager that keeps another topology than most, or none.", Fields: []runtime.Field{
 	{Name: "manager", Doc: "host:port"},
 	{Name: "revision", Doc: "the revision that it keeps, nil where it does not know the store"},
 	{Name: "message", Doc: "what differs, in a sentence"},
@@ -272,7 +274,7 @@ func differenceRecords(v *cluster.View) runtime.List {
 		if d.Revision != 0 {
 			values["revision"] = d.Revision
 		}
-		out.Items = append(out.Items, runtime.Record{Type: differenceType, Values: values})
+		out.Items = append(out.Items, runtime.Record{Type: DifferenceType, Values: values})
 	}
 	return out
 }

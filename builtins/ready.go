@@ -1,8 +1,6 @@
 package builtins
 
 import (
-	"context"
-	"fmt"
 	"time"
 
 	"dkvrun/builtins/internal/cluster"
@@ -12,7 +10,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-var waitReady = runtime.Builtin{
+var WaitReady = runtime.Builtin{
 	Name: "wait_ready", Group: "Queries", Positional: 2,
 	Doc: "Returns when every instance of a store, or the one named, takes reads and writes; a store that is still being created is waited for. Raises with what isn't ready when the time is over, " +
 		"and at once when an instance is stopped and nobody asked it to start.",
@@ -25,10 +23,11 @@ var waitReady = runtime.Builtin{
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
 start_store("OrdersStore"):check()
 wait_ready("OrdersStore")`,
-	Impl: func(c *runtime.Call) (any, error) { return of(c).waitReady(c) },
+	Impl: waitReady,
 }
 
-func (r *Run) waitReady(c *runtime.Call) (any, error) {
+func waitReady(c *runtime.Call) (any, error) {
+	r := Of(c)
 	name, instance := c.String("name"), ""
 	if c.Has("instance_name") {
 		instance = c.String("instance_name")
@@ -36,7 +35,7 @@ func (r *Run) waitReady(c *runtime.Call) (any, error) {
 	began := time.Now()
 	var last *cluster.View
 	missing := "no manager answered"
-	err := r.poll(c, params.Seconds(c.Float("timeout_sec")), func() (string, bool, error) {
+	err := r.Poll(c, params.Seconds(c.Float("timeout_sec")), func() (string, bool, error) {
 		v, err := r.View(c, name)
 		if err != nil {
 			return "", false, err
@@ -69,7 +68,7 @@ func (r *Run) waitReady(c *runtime.Call) (any, error) {
 		}
 		return "not ready: " + text.Few(waiting), false, nil
 	})
-	if err == errWaited {
+	if err == ErrTimeUp {
 		what := missing
 		if last != nil {
 			what = text.Few(last.NotReady(instance))
@@ -90,49 +89,4 @@ func stoppedInstance(v *cluster.View, instance string) string {
 		}
 	}
 	return ""
-}
-
-// errWaited says that a poll's time is over.
-var errWaited = fmt.Errorf("waited long enough")
-
-// pollEvery is how long a poll rests between two looks.
-const pollEvery = 100 * time.Millisecond
-
-// poll looks until done, an error, the time or the run is over; what it waits for is shown meanwhile.
-func (r *Run) poll(c *runtime.Call, timeout time.Duration, look func() (waitingFor string, done bool, err error)) error {
-	defer r.Reporter.Progress("")
-	ctx, cancel := context.WithTimeout(c.Context(), timeout)
-	defer cancel()
-	for {
-		what, done, err := look()
-		if done || err != nil {
-			return err
-		}
-		r.Reporter.Progress(c.Name + ": " + what)
-		if err := pause(ctx, pollEvery); err != nil {
-			if c.Context().Err() != nil {
-				return cutOff(c, what)
-			}
-			return errWaited
-		}
-	}
-}
-
-// cutOff is the error of a call that was ended from outside; waiting says what it was waiting for.
-func cutOff(c *runtime.Call, waiting string) error {
-	err := c.Errorf(runtime.CodeCancelled, "%s: cut off", c.Name)
-	err.Hint, err.Cause = waiting, c.Context().Err()
-	return err
-}
-
-// pause waits, unless ctx is done before.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -15,7 +15,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-var removeInstance = runtime.Builtin{
+var RemoveInstance = runtime.Builtin{
 	Name: "remove_instance", Group: "Actions", Positional: 2,
 	Doc: "Takes one instance out of a store and deletes its data. Refused when the store would lose its quorum, or could not take the instance out because it isn't running; " +
 		"a gateway that is ready takes a removed data instance's place first. It returns when the instance is gone.",
@@ -28,11 +28,12 @@ var removeInstance = runtime.Builtin{
 	ReturnType: "results",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders", instance_count = 2}:check()
 remove_instance("OrdersStore", "orders-2"):check()`,
-	Impl: func(c *runtime.Call) (any, error) { return of(c).removeInstance(c) },
+	Impl: removeInstance,
 }
 
-func (r *Run) removeInstance(c *runtime.Call) (any, error) {
-	s, v, err := r.topologyOf(c)
+func removeInstance(c *runtime.Call) (any, error) {
+	r := Of(c)
+	s, v, err := currentTopology(r, c)
 	if err != nil {
 		return nil, err
 	}
@@ -43,34 +44,34 @@ func (r *Run) removeInstance(c *runtime.Call) (any, error) {
 	} else if err := mayLeave(v, c, in); err != nil {
 		return nil, err
 	}
-	a, err := r.begin(c, "rows")
+	a, err := r.Begin(c, "rows")
 	if err != nil {
 		return nil, err
 	}
-	leave := func(a *action) error { return a.left(v.Name, in) }
+	leave := func(a *Action) error { return awaitLeft(a, v.Name, in) }
 	if known {
-		a.upcoming("LeaveInstance", []wire.Node{in.Node})
+		a.Announce("LeaveInstance", []wire.Node{in.Node})
 	} else if in.Manager == "" {
 		leave = nil
 	}
-	if known && !c.Bool("atomic") && !r.dry(c) {
-		a.dropEach(s, v, name)
-		if err := a.follow(leave); err != nil {
+	if known && !c.Bool("atomic") && !r.Planning(c) {
+		removeEachInstance(a, s, v, name)
+		if err := a.Follow(leave); err != nil {
 			return nil, err
 		}
-		return a.end()
+		return a.End()
 	}
-	a.repeat(r.removeInstance)
-	err = a.together(s, func() (proposal, error) {
-		if _, v, err = r.topologyOf(c); err != nil {
-			return proposal{}, err
+	a.OnRetry(removeInstance)
+	err = a.RunOperation(s, func() (Operation, error) {
+		if _, v, err = currentTopology(r, c); err != nil {
+			return Operation{}, err
 		}
-		return r.narrowing(c, s, v, name)
+		return narrowing(r, c, s, v, name)
 	}, leave)
 	if err != nil {
 		return nil, err
 	}
-	return a.end()
+	return a.End()
 }
 
 // goneInstance is an instance that the topology does not have: one that is still leaving, or nothing but a name.
@@ -85,36 +86,36 @@ func goneInstance(v *cluster.View, name string) cluster.Instance {
 }
 
 // narrowing is the change that takes an instance out of a store.
-func (r *Run) narrowing(c *runtime.Call, s *cluster.Session, v *cluster.View, name string) (proposal, error) {
-	p, err := r.propose(s, v, wire.RemoveInstanceAction)
+func narrowing(r *Run, c *runtime.Call, s *cluster.Session, v *cluster.View, name string) (Operation, error) {
+	p, err := r.Propose(s, v, wire.RemoveInstanceAction)
 	in, known := v.Find(name)
 	if !known {
-		p.unchanged = name + " is not in the store"
+		p.Unchanged = name + " is not in the store"
 		return p, err
 	}
 	if err := mayLeave(v, c, in); err != nil {
 		return p, err
 	}
-	p.change.Founding, p.change.LoseData, p.change.Founders = !v.Ran(), c.Bool("lose_data"), v.Latest.Founders
+	p.Change.Founding, p.Change.LoseData, p.Change.Founders = !v.Ran(), c.Bool("lose_data"), v.Latest.Founders
 	for _, n := range v.Nodes() {
 		if n.Name == name {
 			continue
 		}
-		if p.change.Founding {
+		if p.Change.Founding {
 			n.Role = ""
 		}
-		p.change.Nodes = append(p.change.Nodes, n)
+		p.Change.Nodes = append(p.Change.Nodes, n)
 	}
-	p.done = "Removed"
-	if p.change.Founding {
-		p.change.Nodes = wire.AssignRoles(p.change.Nodes)
-		p.change.Founders = wire.Founders(p.change.Nodes)
+	p.Done = "Removed"
+	if p.Change.Founding {
+		p.Change.Nodes = wire.AssignRoles(p.Change.Nodes)
+		p.Change.Founders = wire.Founders(p.Change.Nodes)
 		return p, err
 	}
-	rest := p.change.Nodes
-	p.change.Nodes = wire.AssignRolesAmong(rest, func(n wire.Node) bool { return canTakeOver(v, n) })
-	if in.Role == wire.Data && !p.change.LoseData {
-		return p, checkReplaced(v, c, in, p.change.Nodes, wire.AssignRoles(rest))
+	rest := p.Change.Nodes
+	p.Change.Nodes = wire.AssignRolesAmong(rest, func(n wire.Node) bool { return canTakeOver(v, n) })
+	if in.Role == wire.Data && !p.Change.LoseData {
+		return p, checkReplaced(v, c, in, p.Change.Nodes, wire.AssignRoles(rest))
 	}
 	return p, err
 }
@@ -142,20 +143,20 @@ func checkReplaced(v *cluster.View, c *runtime.Call, in cluster.Instance, nodes,
 	return nil
 }
 
-// dropEach has every manager take the instance out for itself.
-func (a *action) dropEach(s *cluster.Session, v *cluster.View, name string) {
+// removeEachInstance has every manager take the instance out for itself.
+func removeEachInstance(a *Action, s *cluster.Session, v *cluster.View, name string) {
 	query := url.Values{"baseRevision": {strconv.FormatUint(v.Latest.Revision, 10)}}
-	if a.call.Bool("lose_data") {
+	if a.Call.Bool("lose_data") {
 		query.Set("loseData", "true")
 	}
 	if !v.Ran() {
 		query.Set("founding", "true")
 	}
-	steps := make([]*step, len(s.Members()))
+	steps := make([]*Request, len(s.Members()))
 	for i, m := range s.Members() {
-		steps[i] = remove(m.Endpoint, "RemoveInstance", name, wire.InstancePath(v.Name, name)+"?"+query.Encode())
+		steps[i] = Delete(m.Endpoint, "RemoveInstance", name, wire.InstancePath(v.Name, name)+"?"+query.Encode())
 	}
-	a.do(steps)
+	a.Do(steps)
 }
 
 // mayLeave refuses a removal that the store could not survive, or could not carry out.
@@ -193,14 +194,14 @@ func mayLeave(v *cluster.View, c *runtime.Call, in cluster.Instance) error {
 	return nil
 }
 
-// left waits until an instance is gone from its server, and adds a row for it. Where no manager has it as
+// awaitLeft waits until an instance is gone from its server, and adds a row for it. Where no manager has it as
 // its own there is nothing to wait for: the others take it out of the running store.
-func (a *action) left(store string, in cluster.Instance) error {
+func awaitLeft(a *Action, store string, in cluster.Instance) error {
 	n := in.Node
 	began := time.Now()
 	why := ""
-	err := a.run.poll(a.call, a.timeout, func() (string, bool, error) {
-		v, err := a.run.View(a.call, store)
+	err := a.Run.Poll(a.Call, a.Timeout, func() (string, bool, error) {
+		v, err := a.Run.View(a.Call, store)
 		if err != nil {
 			return "", false, err
 		}
@@ -216,16 +217,16 @@ func (a *action) left(store string, in cluster.Instance) error {
 		why = "a manager does not answer"
 		return why, v.Silent == 0, nil
 	})
-	if err != nil && err != errWaited {
+	if err != nil && err != ErrTimeUp {
 		return err
 	}
 	row := report.Row{Result: report.Success, Success: true, Changed: true, StatusCode: http.StatusOK, Code: wire.CodeOK, Message: "Left; its data is deleted"}
 	if in.Owner == nil {
 		row.Message = "Its manager is not there; the others take it out of the running store by themselves"
 	}
-	if err == errWaited {
-		row = report.Row{Result: report.Failed, Code: "timeout", Message: fmt.Sprintf("not gone after %s: %s; it goes on leaving", a.timeout, why)}
+	if err == ErrTimeUp {
+		row = report.Row{Result: report.Failed, Code: "timeout", Message: fmt.Sprintf("not gone after %s: %s; it goes on leaving", a.Timeout, why)}
 	}
-	a.addWait("LeaveInstance", n, began, row)
+	a.AddWait("LeaveInstance", n, began, row)
 	return nil
 }

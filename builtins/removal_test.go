@@ -22,7 +22,7 @@ func TestRemovalsThatTheStoreCannotSurvive(t *testing.T) {
 		{3, 0, wire.CodeStoreNotReady},
 	} {
 		v := clustertest.View(clustertest.StopFirst(c.stopped))
-		err := mayLeave(v, removal(t), v.Instances[c.remove])
+		err := mayLeave(v, removeCall(t), v.Instances[c.remove])
 		code := ""
 		if e, ok := err.(*runtime.Error); ok {
 			code = e.Code
@@ -33,11 +33,11 @@ func TestRemovalsThatTheStoreCannotSurvive(t *testing.T) {
 	}
 }
 
-// removal is a call of remove_instance as a script makes it, for code that wants one.
-func removal(t *testing.T) *runtime.Call {
+// removeCall returns a call of remove_instance as a script makes it, for code that wants one.
+func removeCall(t *testing.T) *runtime.Call {
 	t.Helper()
 	var call *runtime.Call
-	probe := removeInstance
+	probe := RemoveInstance
 	probe.Impl = func(c *runtime.Call) (any, error) { call = c; return nil, nil }
 	host := runtime.New(runtime.Options{Builtins: []runtime.Builtin{probe}})
 	defer host.Close()

@@ -17,18 +17,29 @@ type Results struct {
 	rows    []*resultRow
 	// over is what the rows count: managers or instances.
 	over string
-	// all is set once the script has looked at the whole.
-	all atomic.Bool
-	// again does the failed part of the action once more.
-	again func(*runtime.Call, *Results) (*Results, error)
+	// checked is set once the script has looked at the whole.
+	checked atomic.Bool
+	// retry does the failed part of the action once more.
+	retry func(*runtime.Call, *Results) (*Results, error)
 }
 
 // resultRow is a row that knows whether the script has looked at it.
 type resultRow struct {
 	report.Row
-	step *step
-	seen atomic.Bool
+	request *Request
+	checked atomic.Bool
 }
+
+// NewResults returns the results of a call, without rows. Over is what they count, again is what results:retry does.
+func NewResults(c *runtime.Call, over string, again func(*runtime.Call, *Results) (*Results, error)) *Results {
+	return &Results{builtin: c.Name, file: c.File, line: c.Line, over: over, retry: again}
+}
+
+// Add adds a row.
+func (r *Results) Add(row report.Row) { r.rows = append(r.rows, &resultRow{Row: row}) }
+
+// SetChecked notes that the script knows of every failure.
+func (r *Results) SetChecked() { r.checked.Store(true) }
 
 // OK says whether every row succeeded.
 func (r *Results) OK() bool { return r.count() == 0 }
@@ -43,32 +54,32 @@ func (r *Results) count() int {
 	return n
 }
 
-func (r *Results) looked() bool {
-	if r.all.Load() {
+func (r *Results) isChecked() bool {
+	if r.checked.Load() {
 		return true
 	}
 	for _, row := range r.rows {
-		if !row.Success && !row.seen.Load() {
+		if !row.Success && !row.checked.Load() {
 			return false
 		}
 	}
 	return true
 }
 
-func (r *Results) settled() bool { return r.looked() }
+func (r *Results) Settled() bool { return r.isChecked() }
 
-func (r *Results) problem() *problem {
-	if r.looked() {
+func (r *Results) Unchecked() *UncheckedFailure {
+	if r.isChecked() {
 		return nil
 	}
-	return &problem{
-		file: r.file, line: r.line, what: r.summary(),
-		remedy: fmt.Sprintf("look at what %s returns (ok, failed, check()), or wrap it in assert(…)", r.builtin),
+	return &UncheckedFailure{
+		File: r.file, Line: r.line, What: r.Summary(),
+		Remedy: fmt.Sprintf("look at what %s returns (ok, failed, check()), or wrap it in assert(…)", r.builtin),
 	}
 }
 
-// summary is "start_store failed on 1 of 3 instances".
-func (r *Results) summary() string {
+// Summary is "start_store failed on 1 of 3 instances".
+func (r *Results) Summary() string {
 	return fmt.Sprintf("%s failed on %d of %d %s", r.builtin, r.count(), len(r.rows), r.over)
 }
 
@@ -84,7 +95,7 @@ func (r *Results) failure() *runtime.Error {
 		}
 		return &runtime.Error{
 			Code: row.Code, Hint: row.Hint,
-			Message: fmt.Sprintf("%s: %s: %s", r.summary(), at, row.Message),
+			Message: fmt.Sprintf("%s: %s: %s", r.Summary(), at, row.Message),
 		}
 	}
 	return nil
@@ -102,21 +113,21 @@ func (r *Results) pick(success bool) runtime.List {
 }
 
 // ObjectType makes results visible to scripts.
-func (r *Results) ObjectType() *runtime.ObjectType { return resultsType }
+func (r *Results) ObjectType() *runtime.ObjectType { return ResultsType }
 
 // ObjectType makes a row visible to scripts.
-func (r *resultRow) ObjectType() *runtime.ObjectType { return rowType }
+func (r *resultRow) ObjectType() *runtime.ObjectType { return RowType }
 
-var resultsType = &runtime.ObjectType{
+var ResultsType = &runtime.ObjectType{
 	Name: "results",
 	Doc:  "What an action returns: `#results` rows, `results[i]`, `ipairs(results)`; `assert(results)` raises if any failed.",
 	Fields: []runtime.Field{
 		{Name: "ok", Doc: "true when every row succeeded", Get: func(o runtime.Object) any {
-			o.(*Results).all.Store(true)
+			o.(*Results).checked.Store(true)
 			return o.(*Results).OK()
 		}},
 		{Name: "failed", Type: "list of row", Doc: "the rows that did not succeed", Get: func(o runtime.Object) any {
-			o.(*Results).all.Store(true)
+			o.(*Results).checked.Store(true)
 			return o.(*Results).pick(false)
 		}},
 		{Name: "succeeded", Type: "list of row", Doc: "the rows that succeeded", Get: func(o runtime.Object) any {
@@ -129,9 +140,9 @@ var resultsType = &runtime.ObjectType{
 			Returns: "the results", ReturnType: "results", Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()`,
 			Impl: func(c *runtime.Call) (any, error) {
 				r := c.Self.(*Results)
-				r.all.Store(true)
+				r.checked.Store(true)
 				if failed := r.failure(); failed != nil {
-					return nil, raise(c, failed)
+					return nil, Raise(c, failed)
 				}
 				return r, nil
 			},
@@ -143,8 +154,8 @@ local started = start_store("OrdersStore")
 if not started.ok then started = started:retry():check() end`,
 			Impl: func(c *runtime.Call) (any, error) {
 				r := c.Self.(*Results)
-				r.all.Store(true)
-				return r.again(c, r)
+				r.checked.Store(true)
+				return r.retry(c, r)
 			},
 		},
 	},
@@ -157,7 +168,7 @@ if not started.ok then started = started:retry():check() end`,
 	},
 	Assert: func(o runtime.Object) error {
 		r := o.(*Results)
-		r.all.Store(true)
+		r.checked.Store(true)
 		if failed := r.failure(); failed != nil {
 			return failed
 		}
@@ -165,36 +176,36 @@ if not started.ok then started = started:retry():check() end`,
 	},
 }
 
-// looking declares a field of a row whose reading counts as having looked at it.
-func looking(name, doc string) runtime.Field {
+// checkedField declares a field of a row whose reading counts as having looked at it.
+func checkedField(name, doc string) runtime.Field {
 	return runtime.Field{Name: name, Doc: doc, Get: func(o runtime.Object) any {
-		o.(*resultRow).seen.Store(true)
+		o.(*resultRow).checked.Store(true)
 		return o.(*resultRow).Field(name)
 	}}
 }
 
-// telling declares a field of a row that only describes it.
-func telling(name, doc string) runtime.Field {
+// field declares a field of a row that only describes it.
+func field(name, doc string) runtime.Field {
 	return runtime.Field{Name: name, Doc: doc, Get: func(o runtime.Object) any { return o.(*resultRow).Field(name) }}
 }
 
-var rowType = &runtime.ObjectType{
+var RowType = &runtime.ObjectType{
 	Name: "row",
 	Doc:  "What one manager answered about one step of an action.",
 	Fields: []runtime.Field{
-		telling("manager", "host:port of the manager"),
-		telling("instance", "the instance's name, nil where the step is about none"),
-		telling("action", "CreateStore, StartInstance, …"),
-		looking("result", "SUCCESS, FAILED, SKIPPED, CANCELLED, ROLLED BACK or PLANNED"),
-		looking("success", "true when result is SUCCESS or PLANNED"),
-		telling("changed", "false when it was so already"),
-		telling("status_code", "the HTTP status, 0 where no answer came"),
-		telling("message", "a sentence for a person"),
-		looking("code", "a stable word: ok, unchanged, port_taken, refused, timeout, …"),
-		telling("hint", "what to do, nil where there is nothing to say"),
-		telling("in_doubt", "true when the request was sent and no answer came: it may have been carried out"),
-		telling("attempts", "how often it was sent"),
-		telling("duration_ms", "how long it took"),
+		field("manager", "host:port of the manager"),
+		field("instance", "the instance's name, nil where the step is about none"),
+		field("action", "CreateStore, StartInstance, …"),
+		checkedField("result", "SUCCESS, FAILED, SKIPPED, CANCELLED, ROLLED BACK or PLANNED"),
+		checkedField("success", "true when result is SUCCESS or PLANNED"),
+		field("changed", "false when it was so already"),
+		field("status_code", "the HTTP status, 0 where no answer came"),
+		field("message", "a sentence for a person"),
+		checkedField("code", "a stable word: ok, unchanged, port_taken, refused, timeout, …"),
+		field("hint", "what to do, nil where there is nothing to say"),
+		field("in_doubt", "true when the request was sent and no answer came: it may have been carried out"),
+		field("attempts", "how often it was sent"),
+		field("duration_ms", "how long it took"),
 	},
 	String: func(o runtime.Object) string {
 		r := o.(*resultRow).Row

@@ -9,7 +9,7 @@ import (
 
 func TestRow_FieldsAreTheReports(t *testing.T) {
 	var names []string
-	for _, f := range rowType.Fields {
+	for _, f := range RowType.Fields {
 		names = append(names, f.Name)
 	}
 	if !slices.Equal(names, report.FieldNames) {

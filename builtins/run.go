@@ -10,6 +10,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"time"
 
 	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/report"
@@ -48,26 +49,26 @@ type Run struct {
 	Config
 	root Scope // of the script itself
 
-	foresight foresight
-	changing  underWay
+	planned  plannedState
+	inFlight inFlight
 
 	mu      sync.Mutex // guards what follows
 	actions []*report.Action
 	steps   []*report.Step
 }
 
-// NewRun makes the state that runtime.Options.App carries.
-func NewRun(c Config) *Run {
+// New makes the state that runtime.Options.App carries.
+func New(c Config) *Run {
 	r := &Run{Config: c}
-	r.root = Scope{session: &holder{r.PresetSession()}, unseen: &unseen{}}
+	r.root = Scope{session: &holder{r.PresetSession()}, Checklist: &Checklist{}}
 	return r
 }
 
-// of is the run that a call belongs to.
-func of(c *runtime.Call) *Run { return c.Host.App().(*Run) }
+// Of is the run that a call belongs to.
+func Of(c *runtime.Call) *Run { return c.Host.App().(*Run) }
 
-// Overlooked returns, at the end of a run, the first failure that the script never looked at, or nil.
-func (r *Run) Overlooked() error { return asOverlooked(r.root.unseen.first()) }
+// UncheckedFailure returns, at the end of a run, the first failure that the script never looked at, or nil.
+func (r *Run) UncheckedFailure() error { return overlooked(r.root.Checklist.First()) }
 
 // PresetSession returns a session of the preset managers, not connected yet; nil where there are none.
 func (r *Run) PresetSession() *cluster.Session {
@@ -102,6 +103,37 @@ func (r *Run) InDoubt() []string {
 				out = append(out, a.Builtin+" on "+row.Manager)
 			}
 		}
+	}
+	return out
+}
+
+// InFlight names the changes of topology that are being made just now, each with what settles it. It may be
+// called at any time.
+func (r *Run) InFlight() []string { return r.inFlight.list() }
+
+// BeginStep notes and shows a step. The caller calls end when the step has ended.
+func (r *Run) BeginStep(name string, depth int) (end func(ok bool)) {
+	s := &report.Step{Name: name, Depth: depth}
+	r.mu.Lock()
+	r.steps = append(r.steps, s)
+	r.mu.Unlock()
+	r.Reporter.Step(*s)
+	began := time.Now()
+	return func(ok bool) {
+		r.mu.Lock()
+		s.Ended, s.OK, s.Seconds = true, ok, time.Since(began).Seconds()
+		r.mu.Unlock()
+		r.Reporter.Step(*s)
+	}
+}
+
+// Steps returns every step of the run, in the order in which they began.
+func (r *Run) Steps() []report.Step {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := make([]report.Step, len(r.steps))
+	for i, s := range r.steps {
+		out[i] = *s
 	}
 	return out
 }

@@ -2,6 +2,7 @@ package builtins
 
 import (
 	"context"
+	"fmt"
 
 	"dkvrun/builtins/internal/cluster"
 	"dkvrun/runtime"
@@ -10,8 +11,8 @@ import (
 // Scope is the state of the task that a call belongs to: its session, and the failures that it has to check. A context
 // carries it, so that a task begins in the scope of the call that began it.
 type Scope struct {
-	session *holder
-	unseen  *unseen
+	session   *holder
+	Checklist *Checklist
 	// Depth counts the steps that enclose the call.
 	Depth int
 }
@@ -29,6 +30,9 @@ func (r *Run) Scope(c *runtime.Call) *Scope {
 	return &r.root
 }
 
+// RootChecklist returns the checklist of the script itself.
+func (r *Run) RootChecklist() *Checklist { return r.root.Checklist }
+
 // Context returns the context of a call in this scope.
 func (s Scope) Context(ctx context.Context) context.Context {
 	return context.WithValue(ctx, scopeKey{}, &s)
@@ -37,7 +41,7 @@ func (s Scope) Context(ctx context.Context) context.Context {
 // ForTask returns the scope that a new task begins with.
 func (s Scope) ForTask() Scope {
 	s.session = &holder{s.session.session}
-	s.unseen = &unseen{}
+	s.Checklist = &Checklist{}
 	return s
 }
 
@@ -52,3 +56,31 @@ func (s Scope) Session() *cluster.Session { return s.session.session }
 
 // SetSession replaces the session of the scope.
 func (s Scope) SetSession(session *cluster.Session) { s.session.session = session }
+
+// TestScope makes ctx that of a test or a hook: unchecked failures, and what a dry run has planned, stay within it.
+// unchecked returns the first of those failures, or nil. With ownSession, the scope begins with a copy of the run's
+// session and leaves that unchanged. Scopes don't overlap.
+func (r *Run) TestScope(ctx context.Context, ownSession bool) (scope context.Context, unchecked func() error) {
+	r.planned.reset()
+	s := r.root.ForTask()
+	if !ownSession {
+		s.session = r.root.session
+	}
+	return s.Context(ctx), (&Run{root: s}).UncheckedFailure
+}
+
+// MayAct refuses an action while an earlier failure stands that nothing has looked at: a script that
+// doesn't look must not go on as if all were well.
+func (r *Run) MayAct(c *runtime.Call) error {
+	if r.KeepGoing {
+		return nil
+	}
+	before := r.Scope(c).Checklist.First()
+	if before == nil {
+		return nil
+	}
+	return &runtime.Error{
+		File: before.File, Line: before.Line, Code: "overlooked", Hint: before.Remedy,
+		Message: fmt.Sprintf("%s, and nothing looked at it: not running %s (line %d)", before.What, c.Name, c.Line),
+	}
+}

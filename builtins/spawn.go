@@ -12,7 +12,7 @@ func funcParam(doc string) runtime.Param {
 	return runtime.Param{Name: "f", Type: runtime.Function, Required: true, Doc: doc}
 }
 
-var spawnBuiltin = runtime.Builtin{
+var Spawn = runtime.Builtin{
 	Name: "spawn", Group: "Tasks", Positional: 2,
 	Doc: "Begins a task: a function that runs beside the script until one of them waits for the other. It is cancelled and waited for when the function that began it ends: " +
 		"the script, another task, or what `step`, `with_managers`, `deadline`, `retry` or `wait_until` run. A task that failed and that nobody waited for fails the run.",
@@ -25,32 +25,32 @@ var spawnBuiltin = runtime.Builtin{
 	Example: `local task = spawn(function(name) return #get_store(name) end, "OrdersStore")
 print(task:wait())`,
 	Impl: func(c *runtime.Call) (any, error) {
-		r := of(c)
+		r := Of(c)
 		arguments, _ := c.Value("arguments").([]any)
 		inner := r.Scope(c).ForTask()
 		t, err := c.Go(inner.Context(c.Context()), c.Func("f"), arguments...)
 		if err != nil {
 			return nil, err
 		}
-		s := &spawned{task: t, file: c.File, line: c.Line, unseen: inner.unseen}
-		r.Scope(c).unseen.add(s)
+		s := &spawned{task: t, file: c.File, line: c.Line, checklist: inner.Checklist}
+		r.Scope(c).Checklist.Add(s)
 		return s, nil
 	},
 }
 
 // spawned is a task in a script's hands.
 type spawned struct {
-	task   *runtime.Task
-	file   string
-	line   int
-	unseen *unseen // its own
-	waited atomic.Bool
+	task      *runtime.Task
+	file      string
+	line      int
+	checklist *Checklist // its own
+	waited    atomic.Bool
 }
 
 // ObjectType makes the task visible to scripts.
-func (*spawned) ObjectType() *runtime.ObjectType { return taskType }
+func (*spawned) ObjectType() *runtime.ObjectType { return TaskType }
 
-var taskType = &runtime.ObjectType{
+var TaskType = &runtime.ObjectType{
 	Name: "task",
 	Doc:  "A function that runs beside the script, begun by `spawn`.",
 	Fields: []runtime.Field{
@@ -63,7 +63,7 @@ var taskType = &runtime.ObjectType{
 print(task:wait())`,
 		Impl: func(c *runtime.Call) (any, error) {
 			s := c.Self.(*spawned)
-			if of(c).Scope(c).unseen == s.unseen {
+			if Of(c).Scope(c).Checklist == s.checklist {
 				return nil, c.Errorf(runtime.CodeUsage, "task:wait: a task can't wait for itself")
 			}
 			select {
@@ -72,7 +72,7 @@ print(task:wait())`,
 				return nil, c.Context().Err()
 			}
 			s.waited.Store(true)
-			of(c).Scope(c).unseen.join(s.unseen)
+			Of(c).Scope(c).Checklist.Join(s.checklist)
 			values, err := s.task.Result()
 			if err != nil {
 				return nil, err
@@ -94,24 +94,25 @@ func (s *spawned) ended() bool {
 // over tells whether the task has ended and whoever began it has what will come of it.
 func (s *spawned) over() bool { return s.ended() && (s.waited.Load() || s.task.Left()) }
 
-func (s *spawned) settled() bool {
-	return s.over() && s.problem() == nil && s.unseen.empty()
+func (s *spawned) Settled() bool {
+	return s.over() && s.Unchecked() == nil && s.checklist.Empty()
 }
 
-func (s *spawned) problem() *problem {
+func (s *spawned) Unchecked() *UncheckedFailure {
 	if !s.over() {
 		return nil
 	}
 	const remedy = "wait() for the task that spawn returns"
 	_, err := s.task.Result()
-	switch cut := s.unseen.cutOff(); {
+	switch cut := s.checklist.Cancelled(); {
 	case err == nil || s.waited.Load():
 	case !isCancelled(err):
-		return &problem{file: s.file, line: s.line, what: "a task failed (" + err.Error() + ")", remedy: remedy}
+		return &UncheckedFailure{File: s.file, Line: s.line, What: "a task failed (" + err.Error() + ")", Remedy: remedy}
 	case cut != nil:
-		return &problem{file: cut.file, line: cut.line, what: cut.builtin + " was cut off with its task", remedy: remedy}
+		cut.Remedy = remedy
+		return cut
 	}
-	return s.unseen.first()
+	return s.checklist.First()
 }
 
 // isCancelled tells whether a function ended because it was told to.

@@ -1,13 +1,10 @@
 package builtins
 
 import (
-	"time"
-
-	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 )
 
-var stepBuiltin = runtime.Builtin{
+var Step = runtime.Builtin{
 	Name: "step", Group: "Tasks", Positional: 2,
 	Doc: "Runs a function as a named step: standard error says when it begins, how it ends and how long it took, and `-o json` lists it. Steps may hold steps.",
 	Params: []runtime.Param{
@@ -16,36 +13,18 @@ var stepBuiltin = runtime.Builtin{
 	},
 	Returns: "what the function returns",
 	Example: `step("look around", function() print(#get_store()) end)`,
-	Impl:    func(c *runtime.Call) (any, error) { return of(c).step(c) },
+	Impl:    step,
 }
 
-func (r *Run) step(c *runtime.Call) (any, error) {
+func step(c *runtime.Call) (any, error) {
+	r := Of(c)
 	inner := *r.Scope(c)
-	s := &report.Step{Name: c.String("name"), Depth: inner.Depth}
+	end := r.BeginStep(c.String("name"), inner.Depth)
 	inner.Depth++
-	r.mu.Lock()
-	r.steps = append(r.steps, s)
-	r.mu.Unlock()
-	r.Reporter.Step(*s)
-	began := time.Now()
 	values, err := c.Func("f").Call(inner.Context(c.Context()), c)
-	r.mu.Lock()
-	s.Ended, s.OK, s.Seconds = true, err == nil, time.Since(began).Seconds()
-	r.mu.Unlock()
-	r.Reporter.Step(*s)
+	end(err == nil)
 	if err != nil {
 		return nil, err
 	}
 	return values, nil
-}
-
-// Steps returns every step of the run, in the order in which they began.
-func (r *Run) Steps() []report.Step {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	out := make([]report.Step, len(r.steps))
-	for i, s := range r.steps {
-		out[i] = *s
-	}
-	return out
 }

@@ -13,7 +13,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-var newStore = runtime.Builtin{
+var NewStore = runtime.Builtin{
 	Name: "new_store", Group: "Actions", Positional: 2,
 	Doc: "Generates the topology of a new store and gives it to every manager: all take it or none does. Nothing runs yet: `start_store` starts it. " +
 		"The same store again is success, and `unchanged`.",
@@ -24,10 +24,11 @@ var newStore = runtime.Builtin{
 	Returns:    "results: a CreateStore row a manager",
 	ReturnType: "results",
 	Example:    `new_store{"OrdersStore", instance_prefix = "orders", instance_count = 2, parallel = true}:check()`,
-	Impl:       func(c *runtime.Call) (any, error) { return of(c).newStore(c) },
+	Impl:       newStore,
 }
 
-func (r *Run) newStore(c *runtime.Call) (any, error) {
+func newStore(c *runtime.Call) (any, error) {
+	r := Of(c)
 	s, err := r.CompleteSession(c)
 	if err != nil {
 		return nil, err
@@ -36,20 +37,20 @@ func (r *Run) newStore(c *runtime.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := r.begin(c, "managers")
+	a, err := r.Begin(c, "managers")
 	if err != nil {
 		return nil, err
 	}
-	if c.Bool("atomic") || r.dry(c) {
-		a.repeat(r.newStore)
-		err = a.together(s, func() (proposal, error) { return r.creation(c, s, nodes) }, nil)
+	if c.Bool("atomic") || r.Planning(c) {
+		a.OnRetry(newStore)
+		err = a.RunOperation(s, func() (Operation, error) { return creation(r, c, s, nodes) }, nil)
 	} else {
-		err = a.createEach(s, nodes)
+		err = createEach(a, s, nodes)
 	}
 	if err != nil {
 		return nil, err
 	}
-	results, err := a.end()
+	results, err := a.End()
 	if err == nil && results.OK() && wire.DataTarget(len(nodes)) == 2 {
 		r.Reporter.Notice(c.String("name") + " has two data instances: it stops writing when either of their servers fails; three survive the loss of one")
 	}
@@ -58,34 +59,34 @@ func (r *Run) newStore(c *runtime.Call) (any, error) {
 
 // creation is the change that makes a store of these nodes. Where managers have that store already, the
 // others are to get it as it is there.
-func (r *Run) creation(c *runtime.Call, s *cluster.Session, nodes []wire.Node) (proposal, error) {
+func creation(r *Run, c *runtime.Call, s *cluster.Session, nodes []wire.Node) (Operation, error) {
 	v, err := r.View(c, c.String("name"))
 	if err != nil {
-		return proposal{}, err
+		return Operation{}, err
 	}
 	same := v.Latest != nil && topology.SamePlan(v.Nodes(), nodes)
 	if v.Latest != nil && !same {
 		v.Latest = nil // another store: the managers refuse, and say what differs
 	}
-	p, err := r.propose(s, v, wire.CreateAction)
+	p, err := r.Propose(s, v, wire.CreateAction)
 	if err != nil {
-		return proposal{}, err
+		return Operation{}, err
 	}
-	p.done = "Created"
+	p.Done = "Created"
 	if !same {
-		p.change.Nodes = wire.AssignRoles(nodes)
-		p.change.Founders, p.change.Desired = wire.Founders(p.change.Nodes), wire.DesiredStopped
-		p.claimed = topology.Names(nodes)
+		p.Change.Nodes = wire.AssignRoles(nodes)
+		p.Change.Founders, p.Change.Desired = wire.Founders(p.Change.Nodes), wire.DesiredStopped
+		p.Claimed = topology.Names(nodes)
 		return p, nil
 	}
 	if keptEverywhere(v) {
-		p.unchanged = "Already created"
+		p.Unchanged = "Already created"
 		return p, nil
 	}
 	if err := v.Missing(c.Name, s); err != nil {
-		return proposal{}, err
+		return Operation{}, err
 	}
-	p.change.Nodes, p.change.Founders = v.Nodes(), v.Latest.Founders
+	p.Change.Nodes, p.Change.Founders = v.Nodes(), v.Latest.Founders
 	return p, nil
 }
 
@@ -100,8 +101,8 @@ func keptEverywhere(v *cluster.View) bool {
 }
 
 // createEach has every manager create the store for itself.
-func (a *action) createEach(s *cluster.Session, nodes []wire.Node) error {
-	create, err := a.run.createRequest(a.call, s, a.call.String("name"), nodes)
+func createEach(a *Action, s *cluster.Session, nodes []wire.Node) error {
+	create, err := createRequest(a.Run, a.Call, s, a.Call.String("name"), nodes)
 	if err != nil {
 		return err
 	}
@@ -109,11 +110,11 @@ func (a *action) createEach(s *cluster.Session, nodes []wire.Node) error {
 	if err != nil {
 		return err
 	}
-	steps := make([]*step, len(s.Members()))
+	steps := make([]*Request, len(s.Members()))
 	for i, m := range s.Members() {
-		steps[i] = post(m.Endpoint, "CreateStore", "", wire.StoresPath(), body)
+		steps[i] = Post(m.Endpoint, "CreateStore", "", wire.StoresPath(), body)
 	}
-	a.do(steps)
+	a.Do(steps)
 	return nil
 }
 
@@ -139,7 +140,7 @@ func wantedNodes(c *runtime.Call, s *cluster.Session) ([]wire.Node, error) {
 
 // createRequest completes a topology with what all managers have to agree on. A store that part of
 // the managers has already keeps the operation id that made it: another id would make two stores.
-func (r *Run) createRequest(c *runtime.Call, s *cluster.Session, name string, nodes []wire.Node) (*wire.CreateStore, error) {
+func createRequest(r *Run, c *runtime.Call, s *cluster.Session, name string, nodes []wire.Node) (*wire.CreateStore, error) {
 	v, err := r.View(c, name)
 	if err != nil {
 		return nil, err

@@ -6,7 +6,7 @@ import (
 	"dkvrun/runtime"
 )
 
-var topologyBuiltin = runtime.Builtin{
+var Topology = runtime.Builtin{
 	Name: "topology", Group: "Queries",
 	Doc: "Generates the topology that `new_store` would, without any network: nodes = servers × instance_count, names counted through the cluster, server by server.",
 	Params: params.Join([]runtime.Param{
@@ -17,7 +17,7 @@ var topologyBuiltin = runtime.Builtin{
 	ReturnType: "list of node",
 	Example:    `print(topology{managers = "10.0.0.11,10.0.0.12", instance_prefix = "orders", instance_count = 2})`,
 	Impl: func(c *runtime.Call) (any, error) {
-		s, err := of(c).CallSession(c)
+		s, err := Of(c).CallSession(c)
 		if err != nil {
 			return nil, err
 		}

@@ -13,7 +13,7 @@ import (
 
 var oneTopology = runtime.Param{Name: "nodes", Type: runtime.Table, Required: true, Doc: "the topology: a list of nodes"}
 
-var topologyValidate = runtime.Builtin{
+var TopologyValidate = runtime.Builtin{
 	Name: "topology.validate", Group: "Queries", Positional: 1,
 	Doc:        "Checks a topology against everything that can be known without a network: names, hosts, ports, doubles.",
 	Params:     []runtime.Param{oneTopology},
@@ -30,16 +30,16 @@ print(topology.validate(t).ok)`,
 		if err != nil {
 			values["problem"] = topology.AsWritten(err)
 		}
-		return runtime.Record{Type: validateType, Values: values}, nil
+		return runtime.Record{Type: ValidationType, Values: values}, nil
 	},
 }
 
-var validateType = &runtime.RecordType{Name: "validation", Doc: "What topology.validate found.", Fields: []runtime.Field{
+var ValidationType = &runtime.RecordType{Name: "validation", Doc: "What topology.validate found.", Fields: []runtime.Field{
 	{Name: "ok", Doc: "true when the topology can be"},
 	{Name: "problem", Doc: "the first thing that can't be, nil when ok"},
 }}
 
-var topologyDiff = runtime.Builtin{
+var TopologyDiff = runtime.Builtin{
 	Name: "topology.diff", Group: "Queries", Positional: 2,
 	Doc: "Compares two topologies by the names of their nodes.",
 	Params: []runtime.Param{
@@ -64,7 +64,7 @@ print(topology.diff(one, two).added[1])`,
 	},
 }
 
-var diffType = &runtime.RecordType{Name: "difference", Doc: "What topology.diff found.", Fields: []runtime.Field{
+var DiffType = &runtime.RecordType{Name: "difference", Doc: "What topology.diff found.", Fields: []runtime.Field{
 	{Name: "same", Doc: "true when nothing differs"},
 	{Name: "added", Doc: "names that only the second has"},
 	{Name: "removed", Doc: "names that only the first has"},
@@ -93,12 +93,12 @@ func diff(from, to []wire.Node) runtime.Record {
 			removed.Items = append(removed.Items, n.Name)
 		}
 	}
-	return runtime.Record{Type: diffType, Values: map[string]any{
+	return runtime.Record{Type: DiffType, Values: map[string]any{
 		"same": len(added.Items)+len(removed.Items)+len(changed.Items) == 0, "added": added, "removed": removed, "changed": changed,
 	}}
 }
 
-var topologyRender = runtime.Builtin{
+var TopologyRender = runtime.Builtin{
 	Name: "topology.render", Group: "Queries", Positional: 2,
 	Doc: "Draws a topology: as a table, as a Mermaid or Graphviz graph, or as JSON.",
 	Params: []runtime.Param{

@@ -49,7 +49,7 @@ func (t transport) Send(ctx context.Context, requests []commit.Request, how comm
 func reply(from cluster.Member, a fanout.Answer) commit.Reply {
 	out := commit.Reply{Status: a.Status, Body: a.Body, Attempts: a.Attempts, Duration: a.Duration}
 	if a.Err != nil {
-		row := (&step{manager: from.Endpoint}).read(a)
+		row := (&Request{manager: from.Endpoint}).Read(a)
 		out.Class, out.Message = row.Code, row.Message
 	} else if wire.CheckElements(a.Body) != nil {
 		row := cluster.Unreadable(from.Endpoint)
@@ -58,17 +58,17 @@ func reply(from cluster.Member, a fanout.Answer) commit.Reply {
 	return out
 }
 
-// clock is the time of this machine.
-type clock struct{}
+// Clock is the time of this machine.
+type Clock struct{}
 
 // Now implements commit.Clock.
-func (clock) Now() time.Time { return time.Now() }
+func (Clock) Now() time.Time { return time.Now() }
 
 // Sleep implements commit.Clock.
-func (clock) Sleep(ctx context.Context, d time.Duration) error { return pause(ctx, d) }
+func (Clock) Sleep(ctx context.Context, d time.Duration) error { return Pause(ctx, d) }
 
 // Every implements commit.Clock.
-func (clock) Every(d time.Duration, f func()) (stop func()) {
+func (Clock) Every(d time.Duration, f func()) (stop func()) {
 	ticker := time.NewTicker(d)
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {

@@ -16,7 +16,7 @@ func secondsParam(name string, least, standard float64, doc string) runtime.Para
 	return runtime.Param{Name: name, Type: runtime.Number, Min: runtime.Bound(least), Max: runtime.Bound(1e9), Default: standard, Doc: doc}
 }
 
-var retryBuiltin = runtime.Builtin{
+var Retry = runtime.Builtin{
 	Name: "retry", Group: "Time", Positional: 1,
 	Doc: "Calls a function until it neither raises nor returns a failed result. What is misused is not tried again: it would fail in the same way.",
 	Params: []runtime.Param{
@@ -28,10 +28,11 @@ var retryBuiltin = runtime.Builtin{
 	Returns: "what the function returns; raises what the last attempt failed with",
 	Example: `local stores = retry{times = 5, delay_sec = 0.1, f = function() return get_store() end}
 print(#stores)`,
-	Impl: func(c *runtime.Call) (any, error) { return of(c).retry(c) },
+	Impl: retry,
 }
 
-func (r *Run) retry(c *runtime.Call) (any, error) {
+func retry(c *runtime.Call) (any, error) {
+	r := Of(c)
 	times := c.Int("times")
 	delays := &backoff.ExponentialBackOff{
 		InitialInterval: params.Seconds(c.Float("delay_sec")), Multiplier: c.Float("backoff"), MaxInterval: params.Seconds(1e9),
@@ -51,7 +52,7 @@ func (r *Run) retry(c *runtime.Call) (any, error) {
 			return nil, e.Because(fmt.Sprintf("retry: %d of %d attempts failed, the last: %s", times, times, e.Message))
 		}
 		r.Reporter.Progress(fmt.Sprintf("retry: attempt %d of %d failed: %s", attempt, times, e.Message))
-		err = pause(c.Context(), delays.NextBackOff())
+		err = Pause(c.Context(), delays.NextBackOff())
 		r.Reporter.Progress("")
 		if err != nil {
 			return nil, err
@@ -75,7 +76,7 @@ func failedResult(c *runtime.Call, values runtime.Values) error {
 	return err
 }
 
-var waitUntil = runtime.Builtin{
+var WaitUntil = runtime.Builtin{
 	Name: "wait_until", Group: "Time", Positional: 1,
 	Doc: "Calls a function again and again until what it returns is neither false nor nil. Raises, with the last value, when the time is over, and what the function raises at once.",
 	Params: []runtime.Param{
@@ -85,10 +86,11 @@ var waitUntil = runtime.Builtin{
 	},
 	Returns: "what the function returned last",
 	Example: `wait_until{timeout_sec = 10, interval_sec = 0.1, f = function() return #get_store() == 0 end}`,
-	Impl:    func(c *runtime.Call) (any, error) { return of(c).waitUntil(c) },
+	Impl:    waitUntil,
 }
 
-func (r *Run) waitUntil(c *runtime.Call) (any, error) {
+func waitUntil(c *runtime.Call) (any, error) {
+	r := Of(c)
 	timeout := params.Seconds(c.Float("timeout_sec"))
 	ctx, cancel := context.WithTimeout(c.Context(), timeout)
 	defer cancel()
@@ -107,7 +109,7 @@ func (r *Run) waitUntil(c *runtime.Call) (any, error) {
 			last = runtime.Format(c.Read(values.First()))
 		}
 		r.Reporter.Progress("wait_until: " + last)
-		if ctx.Err() != nil || pause(ctx, params.Seconds(c.Float("interval_sec"))) != nil {
+		if ctx.Err() != nil || Pause(ctx, params.Seconds(c.Float("interval_sec"))) != nil {
 			if err := c.Context().Err(); err != nil {
 				return nil, err
 			}
@@ -116,7 +118,7 @@ func (r *Run) waitUntil(c *runtime.Call) (any, error) {
 	}
 }
 
-var deadlineBuiltin = runtime.Builtin{
+var Deadline = runtime.Builtin{
 	Name: "deadline", Group: "Time", Positional: 2,
 	Doc: "Runs a function that has to end in time: when the time is over, what it does is cancelled and deadline raises, code `timeout`.",
 	Params: []runtime.Param{

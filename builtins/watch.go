@@ -12,7 +12,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-var watchStoreMetrics = runtime.Builtin{
+var WatchStoreMetrics = runtime.Builtin{
 	Name: "watch_store_metrics", Group: "Queries", Positional: 1,
 	Doc: "Shows a store's figures and renews them until `count` is reached or Ctrl-C: a column an instance, or, where the terminal is too narrow, a line an instance.",
 	Params: params.Join([]runtime.Param{
@@ -23,21 +23,22 @@ var watchStoreMetrics = runtime.Builtin{
 	Returns: "nothing",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
 watch_store_metrics{"OrdersStore", count = 1}`,
-	Impl: func(c *runtime.Call) (any, error) { return of(c).watchStoreMetrics(c) },
+	Impl: watchStoreMetrics,
 }
 
-func (r *Run) watchStoreMetrics(c *runtime.Call) (any, error) {
+func watchStoreMetrics(c *runtime.Call) (any, error) {
+	r := Of(c)
 	for looks := 1; ; looks++ {
-		all, silent, asked, err := r.measured(c)
+		all, silent, asked, err := measure(r, c)
 		if err != nil {
 			return nil, err
 		}
 		r.Reporter.Redraw(metricsPicture(c.String("name"), all, r.Reporter.Width()))
-		r.noticeSilent(c, silent, asked)
+		noticeSilent(r, c, silent, asked)
 		if c.Has("count") && looks == c.Int("count") {
 			return nil, nil
 		}
-		if err := pause(c.Context(), time.Duration(c.Float("refresh_sec")*float64(time.Second))); err != nil {
+		if err := Pause(c.Context(), time.Duration(c.Float("refresh_sec")*float64(time.Second))); err != nil {
 			return nil, err
 		}
 	}

@@ -27,7 +27,7 @@ func runScript(p *process.Process, o *options) int {
 	var changing atomic.Pointer[builtins.Run]
 	force := interrupt.ForceExit{Process: p, InFlight: func() []string {
 		if app := changing.Load(); app != nil && o.local == 0 {
-			return app.UnderWay()
+			return app.InFlight()
 		}
 		return nil
 	}}
@@ -135,7 +135,7 @@ func (r *runner) finish(ctx context.Context, values []any, err error) int {
 	}
 	r.turns.Flush()
 	if err == nil && r.app != nil {
-		err = r.app.Overlooked()
+		err = r.app.UncheckedFailure()
 		if r.isEval {
 			err = firstError(valueFailed(values), err)
 		}
