@@ -92,7 +92,7 @@ func (s *spawned) ended() bool {
 }
 
 // over tells whether the task has ended and whoever began it has what will come of it.
-func (s *spawned) over() bool { return s.ended() && (s.waited.Load() || s.task.Left()) }
+func (s *spawned) over() bool { return s.ended() && (s.waited.Load() || s.task.ScopeEnded()) }
 
 func (s *spawned) Settled() bool {
 	return s.over() && s.Unchecked() == nil && s.checklist.Empty()

@@ -113,7 +113,7 @@ func (b *baseLibrary) assert(L *lua.LState) int {
 		if err := o.ObjectType().Assert(o); err != nil {
 			e := *asError(err)
 			if e.Line == 0 {
-				e.File, e.Line = place(L)
+				e.File, e.Line = position(L)
 			}
 			raise(L, &e)
 		}
@@ -125,7 +125,7 @@ func (b *baseLibrary) assert(L *lua.LState) int {
 	case *lua.LNilType:
 		raiseText(L, "assertion failed!", 1)
 	case lua.LString:
-		if _, line, _ := b.compiler.splitPlace(string(message)); line > 0 {
+		if _, line, _ := b.compiler.splitPosition(string(message)); line > 0 {
 			raiseText(L, string(message), 0)
 		}
 		raiseText(L, string(message), 1)

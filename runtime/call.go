@@ -25,13 +25,13 @@ type Call struct {
 	// Began is when the call was made.
 	Began time.Time
 
-	ctx     context.Context
-	thread  *lua.LState // that made the call
-	current *lua.LState // that the virtual machine takes for the current one
-	origin  *origin     // of the tasks that the call begins
-	params  []Param
-	values  []any // one a parameter; nil where absent
-	given   []string
+	ctx       context.Context
+	thread    *lua.LState // that made the call
+	current   *lua.LState // that the virtual machine takes for the current one
+	spawnSite *callSite   // of the tasks that the call begins
+	params    []Param
+	values    []any // one a parameter; nil where absent
+	given     []string
 }
 
 // Context is done when the run is cancelled or its time is over. What blocks has to watch it.
@@ -46,7 +46,7 @@ func (c *Call) Declares(name string) bool {
 func (c *Call) From(other *Call) *Call {
 	moved := *c
 	moved.File, moved.Line = other.File, other.Line
-	moved.ctx, moved.thread, moved.current, moved.origin = other.ctx, other.thread, other.current, nil
+	moved.ctx, moved.thread, moved.current, moved.spawnSite = other.ctx, other.thread, other.current, nil
 	return &moved
 }
 
@@ -123,7 +123,7 @@ func (c *Call) Errorf(code, format string, args ...any) *Error {
 // after run, never by the builtin itself: other tasks go on meanwhile.
 func (h *Host) invoke(L *lua.LState, b *Builtin, name string, self Object, skip int) int {
 	c := &Call{Host: h, Self: self, Name: name, Began: time.Now(), params: b.Params, thread: L, current: h.main.G.CurrentThread}
-	c.File, c.Line = place(L)
+	c.File, c.Line = position(L)
 	task := taskOf(L)
 	c.ctx = task.context()
 	values, err := h.conv.arguments(L, c, b, skip)
@@ -196,7 +196,7 @@ func (f *Func) Call(ctx context.Context, c *Call, args ...any) (Values, error) {
 	var values Values
 	var err error
 	c.withLock(func() {
-		values, err = taskOf(c.thread).within(ctx, func() (Values, error) { return c.Host.call(c.thread, f.fn, args) })
+		values, err = taskOf(c.thread).inScope(ctx, func() (Values, error) { return c.Host.call(c.thread, f.fn, args) })
 	})
 	return values, err
 }

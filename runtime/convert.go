@@ -101,7 +101,7 @@ func (c *converter) iteratorToLua(next Iterator) *lua.LFunction {
 	busy := false
 	return c.main.NewFunction(func(L *lua.LState) int {
 		call := &Call{Name: "iterator"}
-		call.File, call.Line = place(L)
+		call.File, call.Line = position(L)
 		if busy {
 			raiseUsage(L, "iterator: another task is waiting for its next values: let each task have its own")
 		}

@@ -20,7 +20,7 @@ func asError(err error) *Error {
 // failure turns what a protected call for L gave into the error that Go code gets.
 func (h *Host) failure(L *lua.LState, err error) error {
 	t, e := taskOf(L), h.describe(L, err)
-	switch why := t.scope.stopped(); {
+	switch why := t.scope.err(); {
 	case why == nil:
 		return e
 	case t.scope.fatal != nil:
@@ -58,7 +58,7 @@ func (h *Host) describe(L *lua.LState, err error) *Error {
 	if before := taskOf(L).raised; before != nil && before.raised == e.raised {
 		e.Traceback = before.Traceback
 	}
-	e.File, e.Line, e.Message = h.compiler.splitPlace(h.errorText(L, api.Object))
+	e.File, e.Line, e.Message = h.compiler.splitPosition(h.errorText(L, api.Object))
 	return e
 }
 
@@ -68,7 +68,7 @@ func (h *Host) describePanic(api *lua.ApiError) *Error {
 	if text == "lua callstack overflow" {
 		e := &Error{Message: fmt.Sprintf("stack overflow: calls nest deeper than %d", callStackSize), Traceback: api.StackTrace}
 		for line := range strings.Lines(api.StackTrace) {
-			if e.File, e.Line, _ = h.compiler.splitPlace(strings.TrimSpace(line)); e.Line > 0 {
+			if e.File, e.Line, _ = h.compiler.splitPosition(strings.TrimSpace(line)); e.Line > 0 {
 				break
 			}
 		}

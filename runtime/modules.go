@@ -59,7 +59,7 @@ func (m *modules) module(L *lua.LState, name string) (lua.LValue, error) {
 			}
 		})
 		t.awaits = nil
-		if err := t.scope.stopped(); err != nil {
+		if err := t.scope.err(); err != nil {
 			return nil, err
 		}
 	}

@@ -92,7 +92,7 @@ func (h *Host) protect(L *lua.LState, fn lua.LValue, args []lua.LValue, handler 
 		thread.Parent = nil
 	}()
 	t := taskOf(L)
-	first := t.begun
+	first := t.spawned
 	results, err := h.runOn(thread, fn, args, handler)
 	if err != nil {
 		t.endTasks(first)

@@ -29,12 +29,12 @@ func raiseUsage(L *lua.LState, format string, args ...any) {
 // usageError returns an error of misuse at the place in the script that is running.
 func usageError(L *lua.LState, format string, args ...any) *Error {
 	e := &Error{Message: fmt.Sprintf(format, args...), Code: CodeUsage}
-	e.File, e.Line = place(L)
+	e.File, e.Line = position(L)
 	return e
 }
 
 // place is the innermost place in a script, seen from Go code that it called.
-func place(L *lua.LState) (file string, line int) {
+func position(L *lua.LState) (file string, line int) {
 	task := taskOf(L)
 	for ; L != nil; L = L.Parent {
 		for level := 0; ; level++ {
@@ -47,8 +47,8 @@ func place(L *lua.LState) (file string, line int) {
 			}
 		}
 	}
-	if task.origin != nil {
-		return task.origin.file, task.origin.line
+	if task.spawnedAt != nil {
+		return task.spawnedAt.file, task.spawnedAt.line
 	}
 	return "", 0
 }

@@ -81,7 +81,7 @@ func (h *Host) phase(ctx context.Context, fn *lua.LFunction, args []any) (Values
 	ctx, s.cancel = context.WithCancelCause(ctx)
 	defer s.cancel(nil)
 	s.exit = nil
-	values, err := h.scheduler.root.within(ctx, func() (Values, error) { return h.call(h.main, fn, args) })
+	values, err := h.scheduler.root.inScope(ctx, func() (Values, error) { return h.call(h.main, fn, args) })
 	if s.exit != nil {
 		return nil, s.exit
 	}

@@ -88,7 +88,7 @@ func (t *task) withoutLock(f func()) {
 	defer func() {
 		s.lock.acquire(t)
 		s.main.G.CurrentThread = current
-		t.notice()
+		t.checkContext()
 	}()
 	f()
 }

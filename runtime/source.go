@@ -111,7 +111,7 @@ func stripHeader(src []byte) []byte {
 }
 
 // splitPlace takes "file:line:" off a message where file is a source of this host.
-func (c *compiler) splitPlace(text string) (file string, line int, message string) {
+func (c *compiler) splitPosition(text string) (file string, line int, message string) {
 	for name := range c.sources {
 		rest, ok := strings.CutPrefix(text, name+":")
 		if !ok {

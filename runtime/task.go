@@ -25,9 +25,9 @@ type task struct {
 
 	scheduler *scheduler
 	granted   chan struct{} // receives when the task gets the interpreter lock
-	origin    *origin       // nil for the script itself
+	spawnedAt *callSite     // nil for the script itself
 	depth     int           // how many tasks began each other down to this one
-	begun     int           // how many tasks this one has begun
+	spawned   int           // how many tasks this one has begun
 	random    lualib.Random
 	raised    *Error   // what Go code last raised again for a script: its traceback goes further than the value's
 	loading   []string // the modules being loaded, in the order they were asked for
@@ -41,7 +41,7 @@ type scope struct {
 	fatal error // what ends the scope whatever the script catches: *Exit
 	outer *scope
 	tasks tasks
-	left  atomic.Bool // it has ended
+	ended atomic.Bool // it has ended
 }
 
 var closed = func() *chan struct{} {
@@ -80,7 +80,7 @@ func (t *task) enter(ctx context.Context) (leave func()) {
 			t.scope.fatal = s.fatal
 		}
 		t.done.Store(nil)
-		if t.scope.stopped() != nil {
+		if t.scope.err() != nil {
 			t.done.Store(closed)
 		}
 	}
@@ -88,21 +88,21 @@ func (t *task) enter(ctx context.Context) (leave func()) {
 
 // notice stops the script where its context has ended, before it does anything more: the callback may
 // not have come yet.
-func (t *task) notice() {
+func (t *task) checkContext() {
 	if t.scope.ctx.Err() != nil {
 		t.done.Store(closed)
 	}
 }
 
 // end stops the present scope with err: nothing that the script catches goes on.
-func (t *task) end(err error) {
+func (t *task) stop(err error) {
 	t.scope.fatal = err
 	t.done.Store(closed)
 }
 
 // exit ends the run with the exit that t called: nothing that a script catches goes on.
 func (t *task) exit(exit *Exit) {
-	t.end(exit)
+	t.stop(exit)
 	if t.scheduler.exit == nil {
 		t.scheduler.exit = exit
 	}
@@ -110,7 +110,7 @@ func (t *task) exit(exit *Exit) {
 }
 
 // stopped is why the scope has to end, or nil.
-func (s *scope) stopped() error {
+func (s *scope) err() error {
 	if s.fatal != nil {
 		return s.fatal
 	}
@@ -119,7 +119,7 @@ func (s *scope) stopped() error {
 
 func (t *task) Deadline() (time.Time, bool) { return t.scope.ctx.Deadline() }
 func (t *task) Value(key any) any           { return t.scope.ctx.Value(key) }
-func (t *task) Err() error                  { return t.scope.stopped() }
+func (t *task) Err() error                  { return t.scope.err() }
 func (t *task) Done() <-chan struct{} {
 	if c := t.done.Load(); c != nil {
 		return *c
@@ -167,7 +167,7 @@ func (s *tasks) since(first int) []*Task {
 // endTasks cancels the tasks of t's scope that were begun as number first or later, and waits for
 // them.
 func (t *task) endTasks(first int) {
-	if t.begun == first {
+	if t.spawned == first {
 		return
 	}
 	left := t.scope.tasks.since(first)
@@ -185,11 +185,11 @@ func (t *task) endTasks(first int) {
 }
 
 // within runs f, which holds the interpreter lock, in a scope of ctx.
-func (t *task) within(ctx context.Context, f func() (Values, error)) (Values, error) {
+func (t *task) inScope(ctx context.Context, f func() (Values, error)) (Values, error) {
 	leave := t.enter(ctx)
 	defer leave()
-	s, first := t.scope, t.begun
-	defer s.left.Store(true)
+	s, first := t.scope, t.spawned
+	defer s.ended.Store(true)
 	defer t.endTasks(first)
 	return f()
 }
@@ -202,17 +202,17 @@ const maxTasks = 50_000
 
 // Task is a function of a script that runs beside the one that began it.
 type Task struct {
-	host   *Host
-	task   *task
-	within *scope // the spawner's
-	number int    // among those that the spawner began
-	f      *Func
-	args   []any
-	ctx    context.Context
-	cancel context.CancelFunc
-	ended  chan struct{}
-	values Values
-	err    error
+	host        *Host
+	task        *task
+	parentScope *scope // the spawner's
+	number      int    // among those that the spawner began
+	f           *Func
+	args        []any
+	ctx         context.Context
+	cancel      context.CancelFunc
+	ended       chan struct{}
+	values      Values
+	err         error
 }
 
 // Go begins a task that calls f, in ctx, which bounds it. It is cancelled and waited for when the
@@ -228,16 +228,16 @@ func (c *Call) Go(ctx context.Context, f *Func, args ...any) (*Task, error) {
 		s.alive.Add(-1)
 		return nil, c.Errorf(CodeUsage, "%s: more than %d tasks are alive", c.Name, maxTasks)
 	}
-	if c.origin == nil {
-		c.origin = &origin{file: c.File, line: c.Line, trace: traceback(c.thread, 0), outer: spawner.origin}
+	if c.spawnSite == nil {
+		c.spawnSite = &callSite{file: c.File, line: c.Line, trace: traceback(c.thread, 0), outer: spawner.spawnedAt}
 	}
 	inner := s.newTask()
-	inner.depth, inner.origin = spawner.depth+1, c.origin
+	inner.depth, inner.spawnedAt = spawner.depth+1, c.spawnSite
 	inner.random = spawner.random.Child()
 	inner.loading = slices.Clone(spawner.loading)
-	t := &Task{host: c.Host, task: inner, within: spawner.scope, number: spawner.begun, f: f, args: args, ended: make(chan struct{})}
+	t := &Task{host: c.Host, task: inner, parentScope: spawner.scope, number: spawner.spawned, f: f, args: args, ended: make(chan struct{})}
 	t.ctx, t.cancel = context.WithCancel(ctx)
-	spawner.begun++
+	spawner.spawned++
 	spawner.scope.tasks.add(t)
 	s.lock.enqueue(inner)
 	go t.run()
@@ -251,7 +251,7 @@ func (t *Task) run() {
 	defer t.cancel()
 	s.lock.wait(t.task)
 	defer s.lock.release()
-	t.values, t.err = t.task.within(t.ctx, func() (Values, error) {
+	t.values, t.err = t.task.inScope(t.ctx, func() (Values, error) {
 		thread := t.task.thread()
 		s.main.G.CurrentThread = thread
 		args, err := h.allToLua(t.args)
@@ -261,8 +261,8 @@ func (t *Task) run() {
 		got, err := h.runOn(thread, t.f.fn, args, nil)
 		return h.outcome(thread, got, err)
 	})
-	t.err = t.task.origin.traced(t.err)
-	t.within.tasks.remove(t)
+	t.err = t.task.spawnedAt.addTrace(t.err)
+	t.parentScope.tasks.remove(t)
 }
 
 // Ended is closed when the task has ended.
@@ -276,7 +276,7 @@ func (t *Task) Result() (Values, error) {
 }
 
 // Left tells whether the function that began the task has ended: nobody there will wait for it any more.
-func (t *Task) Left() bool { return t.within.left.Load() }
+func (t *Task) ScopeEnded() bool { return t.parentScope.ended.Load() }
 
 // thread is a Lua thread for t.
 func (t *task) thread() *lua.LState {

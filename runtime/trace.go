@@ -54,16 +54,16 @@ func describeFrame(frame *lua.Debug) string {
 }
 
 // origin is where a task was begun.
-type origin struct {
+type callSite struct {
 	file  string
 	line  int
 	trace string
-	outer *origin
+	outer *callSite
 }
 
 // traced gives a task's error the tracebacks of what began the task, and the place where the error has
 // none.
-func (o *origin) traced(err error) error {
+func (o *callSite) addTrace(err error) error {
 	e, ok := err.(*Error)
 	if !ok {
 		return err
