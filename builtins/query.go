@@ -127,7 +127,7 @@ func storeRecord(at fanout.Endpoint, s *wire.StoreSummary) runtime.Record {
 		case "revision":
 			return s.Revision
 		case "instances":
-			return runtime.Later{Len: s.Instances, Make: func() runtime.List {
+			return runtime.LazyList{Len: s.Instances, Make: func() runtime.List {
 				list := runtime.List{}
 				store := s.Store()
 				cluster.Escape(reflect.ValueOf(&store))

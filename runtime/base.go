@@ -150,7 +150,7 @@ func raiseText(L *lua.LState, text string, level int) {
 	if level > 0 {
 		where := L.Where(level)
 		source, _, _ := strings.Cut(where, ":")
-		if where != "" && !IsOwnSource(source) { // nor Go's, [G]
+		if where != "" && !IsInternalSource(source) { // nor Go's, [G]
 			text = where + " " + text
 		}
 	}

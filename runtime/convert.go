@@ -72,7 +72,7 @@ func (c *converter) toLuaAt(v any, depth int) (lua.LValue, error) {
 		return t, nil
 	case map[string]any:
 		return c.mapToLua(v, depth)
-	case mixed:
+	case mixedTable:
 		return c.mixedToLua(v, depth)
 	case Record:
 		if v.Type == nil {
@@ -152,7 +152,7 @@ func (c *converter) mapToLua(m map[string]any, depth int) (*lua.LTable, error) {
 	return t, nil
 }
 
-func (c *converter) mixedToLua(m mixed, depth int) (*lua.LTable, error) {
+func (c *converter) mixedToLua(m mixedTable, depth int) (*lua.LTable, error) {
 	t, err := c.listToLua(m.items, depth)
 	if err != nil {
 		return nil, err
@@ -190,7 +190,7 @@ func (c *converter) fromLua(v lua.LValue) any {
 
 // show is how a value is shown to people.
 func (c *converter) show(v lua.LValue) string {
-	value, _ := (&reader{conv: c, parts: maxParts - maxShownParts}).read(v)
+	value, _ := (&reader{conv: c, count: maxParts - maxShownParts}).read(v)
 	return Format(value)
 }
 
@@ -204,17 +204,17 @@ func (c *converter) fromLuaPlain(v lua.LValue) (any, error) {
 type opaque string
 
 // mixed is a table with list items and other keys, only to be shown.
-type mixed struct {
+type mixedTable struct {
 	items []any
 	keys  []any
 	rest  []any
 }
 
 type reader struct {
-	conv  *converter // nil for EncodeJSON, which calls no function and fills no record
-	plain bool
-	open  []*lua.LTable // the tables around the present one
-	parts int           // how many values were read
+	conv    *converter // nil for EncodeJSON, which calls no function and fills no record
+	plain   bool
+	parents []*lua.LTable // the tables around the present one
+	count   int           // how many values were read
 }
 
 // maxParts is how many values one value may hold. Tables that share tables have no end of them: thirty
@@ -225,10 +225,10 @@ const maxParts = 2_000_000
 const maxShownParts = 200_000
 
 // leftOut stands for what is nested too deep, or too much.
-const leftOut = opaque("<…>")
+const truncated = opaque("<…>")
 
 func (r *reader) read(v lua.LValue) (any, error) {
-	r.parts++
+	r.count++
 	switch v := v.(type) {
 	case *lua.LNilType:
 		return nil, nil
@@ -258,13 +258,13 @@ func (r *reader) read(v lua.LValue) (any, error) {
 }
 
 func (r *reader) readTable(t *lua.LTable) (any, error) {
-	if record, ok := unfilled(t); ok && !r.plain {
+	if record, ok := lazyRecord(t); ok && !r.plain {
 		return record, nil
 	}
-	if err := r.conv.fill(t); err != nil {
+	if err := r.conv.materialize(t); err != nil {
 		return nil, err
 	}
-	for _, o := range r.open {
+	for _, o := range r.parents {
 		if o != t {
 			continue
 		}
@@ -273,20 +273,20 @@ func (r *reader) readTable(t *lua.LTable) (any, error) {
 		}
 		return nil, fmt.Errorf("a table contains itself")
 	}
-	if r.parts > maxParts {
+	if r.count > maxParts {
 		if !r.plain {
-			return leftOut, nil
+			return truncated, nil
 		}
 		return nil, fmt.Errorf("a table holds more than %d values, those of its tables included", maxParts)
 	}
-	if len(r.open) >= maxDepth {
+	if len(r.parents) >= maxDepth {
 		if !r.plain {
-			return leftOut, nil
+			return truncated, nil
 		}
 		return nil, fmt.Errorf("tables are nested deeper than %d", maxDepth)
 	}
-	r.open = append(r.open, t)
-	defer func() { r.open = r.open[:len(r.open)-1] }()
+	r.parents = append(r.parents, t)
+	defer func() { r.parents = r.parents[:len(r.parents)-1] }()
 
 	shape := shapeOf(t)
 	if list := shape.list; list != nil {
@@ -301,7 +301,7 @@ func (r *reader) readTable(t *lua.LTable) (any, error) {
 		return nil, err
 	}
 	m := map[string]any{}
-	var others mixed
+	var others mixedTable
 	for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
 		if n, ok := k.(lua.LNumber); ok && n >= 1 && int(n) <= len(items) && n == lua.LNumber(int(n)) {
 			continue

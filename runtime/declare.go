@@ -95,7 +95,7 @@ type Record struct {
 }
 
 // Later is a list that is made when more of it is wanted than its length.
-type Later struct {
+type LazyList struct {
 	Len  int
 	Make func() List
 }
@@ -103,7 +103,7 @@ type Later struct {
 // Value is the value of a field; nil for one that it hasn't.
 func (r Record) Value(field string) any {
 	v := r.value(field)
-	if later, is := v.(Later); is {
+	if later, is := v.(LazyList); is {
 		return later.Make()
 	}
 	return v

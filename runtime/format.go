@@ -57,7 +57,7 @@ func showValue(v any, indent string) string {
 		return braces(showNamed(v, sortedKeys(v), indent), indent)
 	case Record:
 		return braces(showNamed(v.Fields(), v.names(), indent), indent)
-	case mixed:
+	case mixedTable:
 		parts := showAll(v.items, indent)
 		for i, k := range v.keys {
 			parts = append(parts, assignment(k, v.rest[i], indent))
@@ -203,7 +203,7 @@ func columns(items []any) (string, bool) {
 				row[i] = v
 			case List:
 				row[i] = fmt.Sprintf("[%d]", len(v.Items)) // itself a table: shown when asked for alone
-			case Later:
+			case LazyList:
 				row[i] = fmt.Sprintf("[%d]", v.Len)
 			default:
 				row[i] = strings.Join(strings.Fields(showValue(v, "")), " ")

@@ -56,12 +56,14 @@ func (h *Host) UndefinedField(library, field string, called bool) string {
 		names = slices.DeleteFunc(names, func(name string) bool { return strings.HasPrefix(name, "__") })
 		slices.Sort(names)
 	}
-	return missing(library, field, names)
+	return noFieldMessage(library, field, names)
 }
 
 // UndefinedMember says what reading a field or method of what a builtin returned raises; names are
 // those it has.
-func UndefinedMember(owner, name string, names []string) string { return missing(owner, name, names) }
+func UndefinedMember(owner, name string, names []string) string {
+	return noFieldMessage(owner, name, names)
+}
 
 // Refusals lists what a call of b as name would raise for sure, in the words of a run. It calls
 // nothing but the parameters' checks.

@@ -46,7 +46,7 @@ func (b *baseLibrary) pairs(L *lua.LState) int {
 	case o != nil:
 		fields := L.CreateTable(0, 0)
 		for _, f := range o.ObjectType().Fields {
-			fields.RawSetString(f.Name, b.conv.mustLua(L, f.Name, f.Get(o)))
+			fields.RawSetString(f.Name, b.conv.mustToLua(L, f.Name, f.Get(o)))
 		}
 		v = fields
 	default:
@@ -63,7 +63,7 @@ func (b *baseLibrary) next(L *lua.LState) int {
 	if !ok {
 		raiseUsage(L, "next: got %s, want a table", typeName(L.Get(1)))
 	}
-	b.conv.mustFill(L, t)
+	b.conv.mustMaterialize(L, t)
 	key := lua.LValue(lua.LNil)
 	if L.GetTop() > 1 {
 		key = L.Get(2)
@@ -110,14 +110,14 @@ func (b *baseLibrary) unpack(L *lua.LState) int {
 
 func (b *baseLibrary) rawget(L *lua.LState) int {
 	t := L.CheckTable(1)
-	b.conv.mustFill(L, t)
+	b.conv.mustMaterialize(L, t)
 	L.Push(t.RawGet(L.CheckAny(2)))
 	return 1
 }
 
 func (b *baseLibrary) rawset(L *lua.LState) int {
 	t := L.CheckTable(1)
-	b.conv.mustFill(L, t)
+	b.conv.mustMaterialize(L, t)
 	L.RawSet(t, L.CheckAny(2), L.CheckAny(3))
 	L.SetTop(1)
 	return 1

@@ -70,10 +70,10 @@ func (e *jsonEncoder) value(v any, depth int) error {
 		return e.value(read, depth)
 	case error:
 		e.text(v.Error())
-	case mixed:
+	case mixedTable:
 		return fmt.Errorf("a table with list items and other keys has no form in JSON")
 	case opaque:
-		if v == leftOut {
+		if v == truncated {
 			return fmt.Errorf("the value is nested deeper than %d, or holds more than %d values", maxDepth, maxParts)
 		}
 		return fmt.Errorf("%s has no form in JSON", string(v))

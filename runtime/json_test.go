@@ -32,7 +32,7 @@ func TestEncodeJSON(t *testing.T) {
 	for range 300 {
 		deep = []any{deep}
 	}
-	for _, v := range []any{math.NaN(), math.Inf(1), make(chan int), &Func{}, deep, []any{opaque("<cycle>")}, mixed{}} {
+	for _, v := range []any{math.NaN(), math.Inf(1), make(chan int), &Func{}, deep, []any{opaque("<cycle>")}, mixedTable{}} {
 		if got, err := encoded(v); err == nil || got != "" {
 			t.Errorf("%v was encoded as %s", v, got)
 		}

@@ -80,7 +80,7 @@ func (c *converter) objectField(L *lua.LState, ot *ObjectType, methods map[strin
 		}
 		for _, f := range ot.Fields {
 			if f.Name == name {
-				return c.mustLua(L, ot.Name+"."+name, f.Get(o))
+				return c.mustToLua(L, ot.Name+"."+name, f.Get(o))
 			}
 		}
 	}
@@ -102,11 +102,11 @@ func (c *converter) objectItem(L *lua.LState, o Object, n lua.LNumber) lua.LValu
 	if lua.LNumber(i) != n || i < 1 || i > ot.Len(o) {
 		return lua.LNil
 	}
-	return c.mustLua(L, ot.Name, ot.At(o, i))
+	return c.mustToLua(L, ot.Name, ot.At(o, i))
 }
 
 // mustLua converts what a declaration gave, or raises.
-func (c *converter) mustLua(L *lua.LState, what string, v any) lua.LValue {
+func (c *converter) mustToLua(L *lua.LState, what string, v any) lua.LValue {
 	lv, err := c.toLua(v)
 	if err != nil {
 		raiseUsage(L, "%s: %v", what, err)

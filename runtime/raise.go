@@ -42,7 +42,7 @@ func position(L *lua.LState) (file string, line int) {
 			if !ok {
 				break
 			}
-			if _, err := L.GetInfo("Sl", frame, lua.LNil); err == nil && frame.CurrentLine > 0 && !IsOwnSource(frame.Source) {
+			if _, err := L.GetInfo("Sl", frame, lua.LNil); err == nil && frame.CurrentLine > 0 && !IsInternalSource(frame.Source) {
 				return frame.Source, frame.CurrentLine
 			}
 		}

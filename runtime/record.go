@@ -10,20 +10,20 @@ import (
 
 // recordMetatables are those of one RecordType. That of an unfilled table is a copy of unfilled,
 // with the Record at recordSlot.
-type recordMetatables struct{ unfilled, filled *lua.LTable }
+type recordMetatables struct{ lazy, plain *lua.LTable }
 
 const recordSlot = 2
 
 func (c *converter) recordToLua(r Record) *lua.LTable {
 	t := c.main.CreateTable(0, 0)
-	mt := *c.recordMetatables(r.Type).unfilled // the names stay shared; the list is full: growing copies it
+	mt := *c.recordMetatables(r.Type).lazy // the names stay shared; the list is full: growing copies it
 	mt.RawSetInt(recordSlot, &lua.LUserData{Value: r, Metatable: lua.LNil})
 	t.Metatable = &mt
 	return t
 }
 
 // unfilled is the record behind an unfilled table.
-func unfilled(t *lua.LTable) (Record, bool) {
+func lazyRecord(t *lua.LTable) (Record, bool) {
 	if mt, ok := t.Metatable.(*lua.LTable); ok {
 		if ud, ok := mt.RawGetInt(recordSlot).(*lua.LUserData); ok {
 			r, ok := ud.Value.(Record)
@@ -34,8 +34,8 @@ func unfilled(t *lua.LTable) (Record, bool) {
 }
 
 // fill makes the table of a record a plain one. It does nothing to others.
-func (c *converter) fill(t *lua.LTable) error {
-	r, ok := unfilled(t)
+func (c *converter) materialize(t *lua.LTable) error {
+	r, ok := lazyRecord(t)
 	if !ok {
 		return nil
 	}
@@ -48,12 +48,12 @@ func (c *converter) fill(t *lua.LTable) error {
 			t.RawSetString(name, v)
 		}
 	}
-	t.Metatable = c.recordMetatables(r.Type).filled
+	t.Metatable = c.recordMetatables(r.Type).plain
 	return nil
 }
 
-func (c *converter) mustFill(L *lua.LState, t *lua.LTable) {
-	if err := c.fill(t); err != nil {
+func (c *converter) mustMaterialize(L *lua.LState, t *lua.LTable) {
+	if err := c.materialize(t); err != nil {
 		e := usageError(L, "%s: bug in dkvrun: %v", typeName(t), err)
 		e.Code, e.Hint = CodeBug, bugHint
 		raise(L, e)
@@ -66,32 +66,32 @@ func (c *converter) recordMetatables(rt *RecordType) *recordMetatables {
 	}
 	L := c.main
 	m := &recordMetatables{
-		unfilled: c.newMetatable(rt.Name, shape{record: rt}),
-		filled:   c.newMetatable(rt.Name, shape{record: rt}),
+		lazy:  c.newMetatable(rt.Name, shape{record: rt}),
+		plain: c.newMetatable(rt.Name, shape{record: rt}),
 	}
 	c.records[rt] = m
-	m.filled.RawSetString("__index", L.NewFunction(func(L *lua.LState) int {
+	m.plain.RawSetString("__index", L.NewFunction(func(L *lua.LState) int {
 		requireField(L, rt, L.Get(2))
 		L.Push(lua.LNil)
 		return 1
 	}))
-	m.unfilled.RawSetString("__index", L.NewFunction(func(L *lua.LState) int {
+	m.lazy.RawSetString("__index", L.NewFunction(func(L *lua.LState) int {
 		L.Push(c.recordField(L, rt, L.CheckTable(1), L.Get(2)))
 		return 1
 	}))
-	m.unfilled.RawSetString("__newindex", L.NewFunction(func(L *lua.LState) int {
+	m.lazy.RawSetString("__newindex", L.NewFunction(func(L *lua.LState) int {
 		t := L.CheckTable(1)
-		c.mustFill(L, t)
+		c.mustMaterialize(L, t)
 		L.RawSet(t, L.Get(2), L.Get(3))
 		return 0
 	}))
-	m.unfilled.Append(lua.LTrue) // fills the list, see recordToLua
+	m.lazy.Append(lua.LTrue) // fills the list, see recordToLua
 	return m
 }
 
 // recordField reads a field of an unfilled table.
 func (c *converter) recordField(L *lua.LState, rt *RecordType, t *lua.LTable, key lua.LValue) lua.LValue {
-	r, _ := unfilled(t)
+	r, _ := lazyRecord(t)
 	name, ok := key.(lua.LString)
 	if !ok {
 		requireField(L, rt, key)
@@ -109,6 +109,6 @@ func (c *converter) recordField(L *lua.LState, rt *RecordType, t *lua.LTable, ke
 	case float64:
 		return lua.LNumber(v)
 	}
-	c.mustFill(L, t)
+	c.mustMaterialize(L, t)
 	return t.RawGet(key)
 }

@@ -16,7 +16,7 @@ func TestFieldsAreGivenLater(t *testing.T) {
 		case "name":
 			return "orders"
 		case "parts":
-			return Later{Len: 2, Make: func() List {
+			return LazyList{Len: 2, Make: func() List {
 				made++
 				return List{Items: []any{"a", "b"}}
 			}}

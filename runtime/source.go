@@ -51,10 +51,10 @@ const TooLarge = "the source is larger than 1 MiB"
 
 // OwnSource is what Lua of the runner's own is called. Traces and the places of errors pass over it, to
 // what called it.
-func OwnSource(name string) string { return "[" + name + "]" }
+func InternalSource(name string) string { return "[" + name + "]" }
 
 // IsOwnSource tells whether OwnSource made a source's name.
-func IsOwnSource(name string) bool {
+func IsInternalSource(name string) bool {
 	return strings.HasPrefix(name, "[") && strings.HasSuffix(name, "]")
 }
 

@@ -87,11 +87,11 @@ func noField(L *lua.LState, owner string, key lua.LValue, names []string) *Error
 	if key.Type() != lua.LTString {
 		return usageError(L, "%s: no field [%s]", owner, textOf(L, key))
 	}
-	return usageError(L, "%s", missing(owner, key.String(), names))
+	return usageError(L, "%s", noFieldMessage(owner, key.String(), names))
 }
 
 // missing says that owner has no such field: why not, what might have been meant, or what there is.
-func missing(owner, field string, names []string) string {
+func noFieldMessage(owner, field string, names []string) string {
 	if why := lualib.ClosedReason(owner + "." + field); why != "" {
 		return owner + "." + field + " is not available in runbooks: " + why
 	}

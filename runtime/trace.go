@@ -28,7 +28,7 @@ func traceback(L *lua.LState, first int) string {
 			if _, err := L.GetInfo("Sln", frame, lua.LNil); err != nil {
 				continue
 			}
-			if line := describeFrame(frame); line != "" && !IsOwnSource(frame.Source) {
+			if line := describeFrame(frame); line != "" && !IsInternalSource(frame.Source) {
 				lines = append(lines, line)
 			}
 			if len(lines) > maxTrace {

@@ -45,7 +45,7 @@ func (f *file) read(ctx context.Context) (*block, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := environment.Host().RunSource(ctx, runtime.OwnSource(start), first); err != nil {
+	if _, err := environment.Host().RunSource(ctx, runtime.InternalSource(start), first); err != nil {
 		return nil, err
 	}
 	err = f.bounded(ctx, func(ctx context.Context) error {

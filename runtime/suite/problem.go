@@ -55,7 +55,7 @@ func (f *file) problem(err error) *Problem {
 	if errors.As(err, &script) {
 		p.Message, p.Hint = script.Message, script.Hint
 		p.File, p.Line, p.Trace = script.File, script.Line, trace(script.Traceback)
-		if runtime.IsOwnSource(p.File) || p.Line == 0 {
+		if runtime.IsInternalSource(p.File) || p.Line == 0 {
 			p.File, p.Line = innermost(p.Trace, "")
 		}
 	}

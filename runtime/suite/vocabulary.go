@@ -24,7 +24,7 @@ func NewVocabulary() *Vocabulary {
 	if err != nil {
 		panic(err)
 	}
-	got, err := v.host.RunSource(context.Background(), runtime.OwnSource(start), first)
+	got, err := v.host.RunSource(context.Background(), runtime.InternalSource(start), first)
 	if err != nil {
 		panic(fmt.Sprintf("%s: %v", start, err))
 	}
