@@ -34,8 +34,8 @@ type binder struct {
 	call   *Call
 	b      *Builtin
 	values []any
-	given  []string // how each parameter was given: "by position", or as which name; "" if not yet
-	judge  *judge   // nil in a run
+	given  []string    // how each parameter was given: "by position", or as which name; "" if not yet
+	static *staticCall // nil in a run
 }
 
 func newBinder(conv *converter, c *Call, b *Builtin) binder {
@@ -55,7 +55,7 @@ func (a *binder) bind(args []lua.LValue) error {
 	if named != nil {
 		n := named.MaxN()
 		if n > 0 && count > 0 {
-			a.judge.at(count, nil)
+			a.static.at(count, nil)
 			return a.refuse(a.misuse("the table of named parameters has list items: give these before it"))
 		}
 		for i := 1; i <= n; i++ {
@@ -75,10 +75,10 @@ func (a *binder) bind(args []lua.LValue) error {
 
 // refuse ends a call with err. Where a call is only judged, it is noted and judging goes on.
 func (a *binder) refuse(err error) error {
-	if a.judge == nil {
+	if a.static == nil {
 		return err
 	}
-	a.judge.note(err)
+	a.static.report(err)
 	return nil
 }
 
@@ -116,7 +116,7 @@ func (a *binder) isNamed(t *lua.LTable, position int) bool {
 
 func (a *binder) bindPositional(args []lua.LValue) error {
 	for i := 0; i < len(args); i++ {
-		a.judge.at(i, nil)
+		a.static.at(i, nil)
 		p := a.at(i)
 		if p == nil {
 			return a.refuse(a.tooMany(len(args)))
@@ -153,7 +153,7 @@ func (a *binder) tooMany(got int) error {
 func (a *binder) bindRest(i int, args []lua.LValue) error {
 	p := &a.b.Params[i]
 	a.given[i] = "by position"
-	if a.judge.cannotTell(i, args...) {
+	if a.static.hasUnknown(i, args...) {
 		return nil
 	}
 	if p.Type == Any || p.Type == Verbatim {
@@ -169,7 +169,7 @@ func (a *binder) bindRest(i int, args []lua.LValue) error {
 	}
 	var all []string
 	for j, v := range args {
-		a.judge.at(i+j, nil)
+		a.static.at(i+j, nil)
 		some, err := a.conv.convert(p, v)
 		if err != nil {
 			return a.refuse(a.call.Misuse(p.Name, "%v", err))
@@ -186,7 +186,7 @@ func (a *binder) bindNamed(t *lua.LTable) error {
 		if n, ok := k.(lua.LNumber); ok && n >= 1 && n <= lua.LNumber(items) && n == lua.LNumber(int(n)) {
 			continue
 		}
-		a.judge.at(0, k)
+		a.static.at(0, k)
 		if err := a.bindName(k, v); err != nil {
 			return err
 		}
@@ -228,7 +228,7 @@ func (a *binder) unknown(name string) error {
 
 func (a *binder) set(i int, v lua.LValue, how string) error {
 	p := &a.b.Params[i]
-	if a.judge.cannotTell(i, v) {
+	if a.static.hasUnknown(i, v) {
 		return nil
 	}
 	if a.given[i] != "" {
@@ -256,10 +256,10 @@ func (a *binder) check(i int) error {
 
 // complete fills in the defaults and requires what has to be there.
 func (a *binder) complete() error {
-	a.judge.at(-1, nil)
+	a.static.at(-1, nil)
 	for i := range a.b.Params {
 		p := &a.b.Params[i]
-		if a.given[i] != "" || a.judge.mayBeGiven(i) {
+		if a.given[i] != "" || a.static.mayBeGiven(i) {
 			continue
 		}
 		if p.Required {

@@ -67,9 +67,9 @@ func UndefinedMember(owner, name string, names []string) string {
 
 // Refusals lists what a call of b as name would raise for sure, in the words of a run. It calls
 // nothing but the parameters' checks.
-func (h *Host) Refusals(b *Builtin, name string, args []any) []Refusal {
+func (h *Host) CheckCall(b *Builtin, name string, args []any) []CallError {
 	a := newBinder(h.conv, &Call{Host: h, Name: name}, b)
-	a.judge = &judge{binder: &a, named: -1, maybe: make([]bool, len(b.Params))}
-	a.bind(a.judge.arguments(args))
-	return a.judge.refusals
+	a.static = &staticCall{binder: &a, named: -1, uncertain: make([]bool, len(b.Params))}
+	a.bind(a.static.arguments(args))
+	return a.static.errors
 }

@@ -50,7 +50,7 @@ func (c *checker) typeOf(args []syntax.Expr) string {
 		return "nil"
 	}
 	value := c.written(args[0], false)
-	if value == runtime.WrittenFunction {
+	if value == runtime.FunctionLiteral {
 		return "function"
 	}
 	switch value.(type) {
@@ -62,7 +62,7 @@ func (c *checker) typeOf(args []syntax.Expr) string {
 		return "number"
 	case string:
 		return "string"
-	case runtime.WrittenTable:
+	case runtime.TableLiteral:
 		return "table"
 	}
 	return ""
@@ -101,13 +101,13 @@ func (c *checker) arguments(b *runtime.Builtin, name string, call *syntax.Call, 
 	for i, a := range args {
 		written[i] = c.written(a, i == len(args)-1)
 	}
-	for _, r := range c.host.Refusals(b, name, written) {
+	for _, r := range c.host.CheckCall(b, name, written) {
 		c.report(refused(r, call, args), Misuse, "%s", r.Message)
 	}
 }
 
 // refused is the place that a refusal is about.
-func refused(r runtime.Refusal, call *syntax.Call, args []syntax.Expr) syntax.Span {
+func refused(r runtime.CallError, call *syntax.Call, args []syntax.Expr) syntax.Span {
 	if r.Argument < 0 || r.Argument >= len(args) {
 		return nameOf(call)
 	}
@@ -169,7 +169,7 @@ func (c *checker) written(e syntax.Expr, last bool) any {
 	case *syntax.String:
 		return e.Value
 	case *syntax.Function:
-		return runtime.WrittenFunction
+		return runtime.FunctionLiteral
 	case *syntax.Paren:
 		return c.written(e.Inner, false)
 	case *syntax.Unary:
@@ -182,7 +182,7 @@ func (c *checker) written(e syntax.Expr, last bool) any {
 		return c.writtenTable(e)
 	}
 	if last && several(e) {
-		return runtime.Unknowns
+		return runtime.UnknownList
 	}
 	return runtime.Unknown
 }
@@ -200,10 +200,10 @@ func (c *checker) constant(n *syntax.Name) any {
 	return runtime.Unknown
 }
 
-func (c *checker) writtenTable(t *syntax.Table) runtime.WrittenTable {
-	written := runtime.WrittenTable{}
+func (c *checker) writtenTable(t *syntax.Table) runtime.TableLiteral {
+	written := runtime.TableLiteral{}
 	for i, f := range t.Fields {
-		field := runtime.WrittenField{Value: c.written(f.Value, f.Key == nil && i == len(t.Fields)-1)}
+		field := runtime.FieldLiteral{Value: c.written(f.Value, f.Key == nil && i == len(t.Fields)-1)}
 		if f.Key != nil {
 			field.Key = runtime.Unknown
 			switch f.Key.(type) {

@@ -17,10 +17,10 @@ func TestRefusals(t *testing.T) {
 		{Name: "f", Type: Function},
 	}}
 	show := Builtin{Name: "show", Positional: 1, Params: []Param{{Name: "values", Type: Any, Rest: true}}}
-	table := func(pairs ...any) WrittenTable {
-		var t WrittenTable
+	table := func(pairs ...any) TableLiteral {
+		var t TableLiteral
 		for i := 0; i < len(pairs); i += 2 {
-			t = append(t, WrittenField{pairs[i], pairs[i+1]})
+			t = append(t, FieldLiteral{pairs[i], pairs[i+1]})
 		}
 		return t
 	}
@@ -33,7 +33,7 @@ func TestRefusals(t *testing.T) {
 		want string // number of argument, of field, k for its key, message
 	}{
 		{"good", mk, []any{"a", table(nil, "x", nil, "y")}, ""},
-		{"good names", mk, []any{table(nil, "a", "count", 3.0, "f", WrittenFunction)}, ""},
+		{"good names", mk, []any{table(nil, "a", "count", 3.0, "f", FunctionLiteral)}, ""},
 		{"missing", mk, []any{table("count", 3.0)}, "-1 -1: make: parameter name: required, but not given"},
 		{"all at once", mk, []any{table("nam", "a", "count", 10.0, "form", "jason", "hosts", true)},
 			"0 0k: make: unknown parameter nam: did you mean name?\n0 1: make: parameter count: 10 is out of range: 1 to 9\n" +
@@ -49,16 +49,16 @@ func TestRefusals(t *testing.T) {
 		{"an unknown table may hold all", mk, []any{Unknown}, ""},
 		{"an unknown value", mk, []any{table("name", Unknown, "cont", 1.0)}, "0 1k: make: unknown parameter cont: did you mean count?"},
 		{"an unknown value may be nil", mk, []any{table(nil, "a", "label", Unknown)}, ""},
-		{"any number of values", mk, []any{Unknowns}, ""},
-		{"a table before values", mk, []any{table("nam", "a"), Unknowns}, ""},
-		{"values at the end of a table", mk, []any{table(nil, "a", nil, "b", nil, Unknowns)}, ""},
+		{"any number of values", mk, []any{UnknownList}, ""},
+		{"a table before values", mk, []any{table("nam", "a"), UnknownList}, ""},
+		{"values at the end of a table", mk, []any{table(nil, "a", nil, "b", nil, UnknownList)}, ""},
 		{"an unknown key", mk, []any{table(Unknown, 1.0, "cont", 1.0)}, ""},
 		{"inside a list", mk, []any{"a", table(nil, Unknown, nil, 5.0)}, ""},
 		{"more than can be placed", mk, []any{"a", "b", Unknown, Unknown}, "2 -1: make: got 3 arguments, takes 2 by position (name, hosts)"},
-		{"anything goes", show, []any{nil, Unknown, table("a", 1.0), Unknowns}, ""},
+		{"anything goes", show, []any{nil, Unknown, table("a", 1.0), UnknownList}, ""},
 	} {
 		var got []string
-		for _, r := range h.Refusals(&c.b, c.b.Name, c.args) {
+		for _, r := range h.CheckCall(&c.b, c.b.Name, c.args) {
 			key := ""
 			if r.Key {
 				key = "k"
