@@ -105,7 +105,7 @@ func readArgs(c *Call) (any, error) {
 		options = append(options, o)
 	}
 	script, args := c.Host.script()
-	if asksForHelp(args) {
+	if wantsHelp(args) {
 		fmt.Fprint(c.Host.Stdout(), usage(script, options))
 		return nil, &Exit{}
 	}
@@ -171,7 +171,7 @@ type commandLine struct {
 	args    []string
 }
 
-func asksForHelp(args []string) bool {
+func wantsHelp(args []string) bool {
 	for _, a := range args {
 		switch a {
 		case "--help", "-h":

@@ -18,8 +18,8 @@ func asError(err error) *Error {
 }
 
 // failure turns what a protected call for L gave into the error that Go code gets.
-func (h *Host) failure(L *lua.LState, err error) error {
-	t, e := taskOf(L), h.describe(L, err)
+func (h *Host) callError(L *lua.LState, err error) error {
+	t, e := taskOf(L), h.vmError(L, err)
 	switch why := t.scope.err(); {
 	case why == nil:
 		return e
@@ -36,13 +36,13 @@ func (h *Host) failure(L *lua.LState, err error) error {
 
 // describe is the *Error for what came out of the virtual machine. L shows values that have a
 // __tostring.
-func (h *Host) describe(L *lua.LState, err error) *Error {
+func (h *Host) vmError(L *lua.LState, err error) *Error {
 	var api *lua.ApiError
 	if !errors.As(err, &api) {
 		return asError(err)
 	}
 	if api.Type == lua.ApiErrorPanic {
-		return h.describePanic(api)
+		return h.panicError(api)
 	}
 	if ud, ok := api.Object.(*lua.LUserData); ok {
 		if e, ok := ud.Value.(*Error); ok {
@@ -63,7 +63,7 @@ func (h *Host) describe(L *lua.LState, err error) *Error {
 }
 
 // describePanic is for what Go code panicked with: the virtual machine's own limits, or a bug.
-func (h *Host) describePanic(api *lua.ApiError) *Error {
+func (h *Host) panicError(api *lua.ApiError) *Error {
 	text := api.Object.String()
 	if text == "lua callstack overflow" {
 		e := &Error{Message: fmt.Sprintf("stack overflow: calls nest deeper than %d", callStackSize), Traceback: api.StackTrace}
@@ -94,7 +94,7 @@ func (h *Host) errorText(L *lua.LState, v lua.LValue) string {
 	shown, err := h.protect(L, tostring, []lua.LValue{v}, nil) // nothing else catches what it raises
 	switch {
 	case err != nil:
-		return fmt.Sprintf("an error value that can't be shown: its __tostring fails: %v", h.describeFailed(err))
+		return fmt.Sprintf("an error value that can't be shown: its __tostring fails: %v", h.nestedErrorText(err))
 	case len(shown) == 0:
 		return "nil"
 	}
@@ -102,7 +102,7 @@ func (h *Host) errorText(L *lua.LState, v lua.LValue) string {
 }
 
 // describeFailed says what a __tostring failed with, which is not shown by another one.
-func (h *Host) describeFailed(err error) string {
+func (h *Host) nestedErrorText(err error) string {
 	var api *lua.ApiError
 	if !errors.As(err, &api) {
 		return err.Error()

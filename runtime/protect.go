@@ -77,7 +77,7 @@ func (h *Host) caught(L *lua.LState, err error) lua.LValue {
 	if errors.As(err, &api) && api.Type != lua.ApiErrorPanic {
 		return api.Object
 	}
-	return errorToLua(L, h.describe(L, err))
+	return errorToLua(L, h.vmError(L, err))
 }
 
 // protect calls fn on a thread of its own. handler, where there is one, replaces what is raised. The

@@ -116,7 +116,7 @@ func (h *Host) outcome(L *lua.LState, got []lua.LValue, err error) (Values, erro
 		err = taskOf(L).Err()
 	}
 	if err != nil {
-		return nil, h.failure(L, err)
+		return nil, h.callError(L, err)
 	}
 	values := make(Values, len(got))
 	for i, v := range got {
@@ -136,7 +136,7 @@ func (h *Host) Invoke(ctx context.Context, f *Func) error {
 }
 
 // Ask does as Invoke, with arguments, and returns what the function returned, as RunFile does.
-func (h *Host) Ask(ctx context.Context, f *Func, args ...any) ([]any, error) {
+func (h *Host) Call(ctx context.Context, f *Func, args ...any) ([]any, error) {
 	return h.run(ctx, f.fn, args)
 }
 

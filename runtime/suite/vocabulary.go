@@ -40,7 +40,7 @@ func (v *Vocabulary) Close() { v.host.Close() }
 
 // ask calls a function that raises nothing.
 func (v *Vocabulary) ask(f *runtime.Func, args ...any) []any {
-	got, err := v.host.Ask(context.Background(), f, args...)
+	got, err := v.host.Call(context.Background(), f, args...)
 	if err != nil {
 		panic(err)
 	}
@@ -49,7 +49,7 @@ func (v *Vocabulary) ask(f *runtime.Func, args ...any) []any {
 
 // Kind judges a kind of what suites register. The problem, "" for none, is what a run raises.
 func (v *Vocabulary) Kind(kind string) (problem string) {
-	_, err := v.host.Ask(context.Background(), v.kind, kind)
+	_, err := v.host.Call(context.Background(), v.kind, kind)
 	return message(err)
 }
 
@@ -67,7 +67,7 @@ func (v *Vocabulary) Register(kind, name string) {
 // many arguments are given at least; nil among them stands for a value that is not known. The problem, ""
 // for none, is what a run raises for sure. On tells whether names may follow the call, as after assert.spy(s).
 func (v *Vocabulary) Call(root, path string, given int, args []any) (on bool, problem string) {
-	got, err := v.host.Ask(context.Background(), v.call, append([]any{root, path, given}, args...)...)
+	got, err := v.host.Call(context.Background(), v.call, append([]any{root, path, given}, args...)...)
 	if err != nil {
 		return false, message(err)
 	}
