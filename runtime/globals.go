@@ -46,7 +46,7 @@ func (h *Host) seal() {
 // undefined says why there is no global of that name; others are names that might have been meant,
 // beside those there are.
 func (h *Host) undefined(name string, others []string) string {
-	if why := lualib.ClosedReason(name); why != "" {
+	if why := lualib.UnavailableReason(name); why != "" {
 		return name + " is not available in runbooks: " + why
 	}
 	if near := Suggest(name, append(stringKeys(h.globals), others...)); near != "" {

@@ -45,8 +45,8 @@ func (h *Host) UndefinedField(library, field string, called bool) string {
 		return ""
 	}
 	names := stringKeys(t)
-	closed := lualib.ClosedReason(library+"."+field) != ""
-	if library == "package" && !closed || !called && lualib.ClosedFunction(library, field) {
+	closed := lualib.UnavailableReason(library+"."+field) != ""
+	if library == "package" && !closed || !called && lualib.IsUnavailable(library, field) {
 		return ""
 	}
 	if t.Metatable == lua.LNil { // reading gives nil: "table.unpack or unpack" is nothing wrong

@@ -198,7 +198,7 @@ func openPackage(L *lua.LState, compiler *compiler, opts Options) *modules {
 	t.RawSetString("preload", m.preload)
 	t.RawSetString("config", lua.LString("/\n;\n?\n!\n-\n"))
 	closed := L.NewFunction(func(L *lua.LState) int {
-		if key, ok := L.Get(2).(lua.LString); ok && lualib.ClosedReason("package."+string(key)) != "" {
+		if key, ok := L.Get(2).(lua.LString); ok && lualib.UnavailableReason("package."+string(key)) != "" {
 			raiseNoField(L, "package", key, nil)
 		}
 		if L.GetTop() == 3 {

@@ -92,7 +92,7 @@ func noField(L *lua.LState, owner string, key lua.LValue, names []string) *Error
 
 // missing says that owner has no such field: why not, what might have been meant, or what there is.
 func noFieldMessage(owner, field string, names []string) string {
-	if why := lualib.ClosedReason(owner + "." + field); why != "" {
+	if why := lualib.UnavailableReason(owner + "." + field); why != "" {
 		return owner + "." + field + " is not available in runbooks: " + why
 	}
 	return owner + ": no field " + field + hint(field, names)

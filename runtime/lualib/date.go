@@ -24,7 +24,7 @@ var dateLayouts = map[byte]string{
 type osLibrary struct{ *Env }
 
 func openOS(L *lua.LState, e *Env) {
-	t, lib := only(L, e, "os", "clock"), osLibrary{e}
+	t, lib := restricted(L, e, "os", "clock"), osLibrary{e}
 	for name, fn := range map[string]lua.LGFunction{"date": lib.date, "difftime": difftime, "time": lib.time} {
 		t.RawSetString(name, L.NewFunction(fn))
 	}

@@ -7,7 +7,7 @@ import (
 // openDebug makes debug.traceback, which shows any raised value before the trace, from a level of the
 // stack on, and debug.getmetatable, which respects __metatable as getmetatable does.
 func openDebug(L *lua.LState, e *Env) {
-	t := only(L, e, "debug")
+	t := restricted(L, e, "debug")
 	t.RawSetString("traceback", L.NewFunction(func(L *lua.LState) int {
 		level := max(0, L.OptInt(2, 1)) // 0 is traceback itself, where it was called and is no handler
 		if frame, ok := L.GetStack(0); ok {

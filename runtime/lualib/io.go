@@ -8,7 +8,7 @@ import (
 
 // openIO makes io: io.write, and the outputs io.stdout and io.stderr.
 func openIO(L *lua.LState, e *Env) {
-	t := only(L, e, "io")
+	t := restricted(L, e, "io")
 	lib := ioLibrary{e}
 	t.RawSetString("write", L.NewFunction(func(L *lua.LState) int {
 		lib.write(L, "io.write", 1, e.Stdout)

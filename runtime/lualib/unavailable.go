@@ -6,7 +6,7 @@ import (
 
 // only makes a library of these functions of the one that was opened; the others say why they are
 // not there, when they are called: modules keep functions that they may never call.
-func only(L *lua.LState, e *Env, name string, functions ...string) *lua.LTable {
+func restricted(L *lua.LState, e *Env, name string, functions ...string) *lua.LTable {
 	t := L.CreateTable(0, 0)
 	for _, function := range functions {
 		t.RawSetString(function, library(L, name).RawGetString(function))
@@ -18,7 +18,7 @@ func only(L *lua.LState, e *Env, name string, functions ...string) *lua.LTable {
 			e.RaiseNoField(L, name, key, stringKeys(t))
 			return 0
 		}
-		if !ClosedFunction(name, key.String()) {
+		if !IsUnavailable(name, key.String()) {
 			return refuse(L)
 		}
 		L.Push(L.NewFunction(refuse))
@@ -31,12 +31,12 @@ func only(L *lua.LState, e *Env, name string, functions ...string) *lua.LTable {
 
 // ClosedFunction tells whether Lua's own library has a function of that name that is refused when it
 // is called.
-func ClosedFunction(library, name string) bool {
-	return library != "package" && name != "stdin" && ClosedReason(library+"."+name) != ""
+func IsUnavailable(library, name string) bool {
+	return library != "package" && name != "stdin" && UnavailableReason(library+"."+name) != ""
 }
 
 // ClosedReason says why a function of Lua's own libraries is not there, "" where it isn't Lua's.
-func ClosedReason(name string) string {
+func UnavailableReason(name string) string {
 	switch name {
 	case "dofile", "loadfile":
 		return "require reads modules"
