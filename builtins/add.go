@@ -8,6 +8,7 @@ import (
 
 	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/run"
 	"dkvrun/builtins/internal/text"
 	"dkvrun/builtins/internal/topology"
 	"dkvrun/builtins/report"
@@ -38,7 +39,7 @@ add_instance{"OrdersStore", hosts = managers()[1]}:check()`,
 }
 
 func addInstance(c *runtime.Call) (any, error) {
-	r := Of(c)
+	r := run.Of(c)
 	s, v, err := currentTopology(r, c)
 	if err != nil {
 		return nil, err
@@ -52,7 +53,7 @@ func addInstance(c *runtime.Call) (any, error) {
 		return nil, err
 	}
 	a.Announce("JoinInstance", added)
-	join := func(a *Action) error { return awaitJoined(a, v.Name, added) }
+	join := func(a *run.Action) error { return awaitJoined(a, v.Name, added) }
 	if !c.Bool("atomic") && !r.Planning(c) && len(lackingNodes(v, added)) > 0 {
 		if err := addEach(a, s, v, added); err != nil {
 			return nil, err
@@ -63,12 +64,12 @@ func addInstance(c *runtime.Call) (any, error) {
 		return a.End()
 	}
 	a.OnRetry(addInstance)
-	err = a.RunOperation(s, func() (Operation, error) {
+	err = a.RunOperation(s, func() (run.Operation, error) {
 		if _, v, err = currentTopology(r, c); err != nil {
-			return Operation{}, err
+			return run.Operation{}, err
 		}
 		if added, err = newNodes(c, s, v); err != nil {
-			return Operation{}, err
+			return run.Operation{}, err
 		}
 		return addition(r, c, s, v, added)
 	}, join)
@@ -79,7 +80,7 @@ func addInstance(c *runtime.Call) (any, error) {
 }
 
 // addition is the change that widens a store by nodes.
-func addition(r *Run, c *runtime.Call, s *cluster.Session, v *cluster.View, added []wire.Node) (Operation, error) {
+func addition(r *run.Run, c *runtime.Call, s *cluster.Session, v *cluster.View, added []wire.Node) (run.Operation, error) {
 	if added = lackingNodes(v, added); len(added) == 0 {
 		p, err := r.Propose(s, v, wire.AddInstanceAction)
 		p.Unchanged = "Already added"
@@ -87,7 +88,7 @@ func addition(r *Run, c *runtime.Call, s *cluster.Session, v *cluster.View, adde
 	}
 	wanted := widened(v, s, added)
 	if err := topology.Check(c, wanted.Nodes); err != nil {
-		return Operation{}, err
+		return run.Operation{}, err
 	}
 	p, err := r.Propose(s, v, wire.AddInstanceAction)
 	p.Change.Nodes, p.Change.Founders = wanted.Nodes, wanted.Founders
@@ -97,7 +98,7 @@ func addition(r *Run, c *runtime.Call, s *cluster.Session, v *cluster.View, adde
 }
 
 // addEach has every manager widen the store for itself.
-func addEach(a *Action, s *cluster.Session, v *cluster.View, added []wire.Node) error {
+func addEach(a *run.Action, s *cluster.Session, v *cluster.View, added []wire.Node) error {
 	change := widened(v, s, lackingNodes(v, added))
 	if err := topology.Check(a.Call, change.Nodes); err != nil {
 		return err
@@ -106,9 +107,9 @@ func addEach(a *Action, s *cluster.Session, v *cluster.View, added []wire.Node) 
 	if err != nil {
 		return err
 	}
-	steps := make([]*Request, len(s.Members()))
+	steps := make([]*run.Request, len(s.Members()))
 	for i, m := range s.Members() {
-		steps[i] = Post(m.Endpoint, "AddInstance", "", wire.InstancesPath(v.Name), body)
+		steps[i] = run.Post(m.Endpoint, "AddInstance", "", wire.InstancesPath(v.Name), body)
 	}
 	a.Do(steps)
 	return nil
@@ -116,7 +117,7 @@ func addEach(a *Action, s *cluster.Session, v *cluster.View, added []wire.Node) 
 
 // currentTopology is what a change of an existing store's topology starts from: the session, with all of
 // its managers, and what they say about the store. A store whose managers differ is refused.
-func currentTopology(r *Run, c *runtime.Call) (*cluster.Session, *cluster.View, error) {
+func currentTopology(r *run.Run, c *runtime.Call) (*cluster.Session, *cluster.View, error) {
 	if err := r.MayAct(c); err != nil {
 		return nil, nil, err
 	}
@@ -170,7 +171,7 @@ func widened(v *cluster.View, s *cluster.Session, added []wire.Node) *wire.Chang
 }
 
 // awaitJoined waits until new instances take reads and writes, and adds a row for each.
-func awaitJoined(a *Action, store string, added []wire.Node) error {
+func awaitJoined(a *run.Action, store string, added []wire.Node) error {
 	waiting := map[string]wire.Node{}
 	for _, n := range added {
 		waiting[n.Name] = n
@@ -200,7 +201,7 @@ func awaitJoined(a *Action, store string, added []wire.Node) error {
 		}
 		return text.Few(names) + " to join", len(waiting) == 0, nil
 	})
-	if err != ErrTimeUp {
+	if err != run.ErrTimeUp {
 		return err
 	}
 	for _, n := range added {
@@ -218,6 +219,6 @@ func awaitJoined(a *Action, store string, added []wire.Node) error {
 	return nil
 }
 
-func addJoined(a *Action, n wire.Node, began time.Time, message string) {
+func addJoined(a *run.Action, n wire.Node, began time.Time, message string) {
 	a.AddWait("JoinInstance", n, began, report.Row{Result: report.Success, Success: true, Changed: true, StatusCode: http.StatusOK, Code: wire.CodeOK, Message: message})
 }

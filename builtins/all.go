@@ -1,6 +1,11 @@
+// Package builtins lists what scripts can call. A builtin is one literal, in the package of its subject.
+//
+// Builtins talk to managers through runtime/fanout and to people through a report.Reporter. They never touch the Lua
+// state: that is runtime's.
 package builtins
 
 import (
+	"dkvrun/builtins/internal/run"
 	"dkvrun/builtins/internal/topology"
 	"dkvrun/runtime"
 )
@@ -52,7 +57,7 @@ func All() []runtime.Builtin {
 
 // Objects lists what builtins return to be used by its methods.
 func Objects() []*runtime.ObjectType {
-	return []*runtime.ObjectType{OutcomesType, OutcomeType, ResultsType, RowType, StoreObject, TaskType}
+	return []*runtime.ObjectType{OutcomesType, OutcomeType, run.ResultsType, run.RowType, StoreObject, TaskType}
 }
 
 // Records lists the tables that builtins return.

@@ -1,6 +1,9 @@
 package builtins
 
-import "dkvrun/runtime"
+import (
+	"dkvrun/builtins/internal/run"
+	"dkvrun/runtime"
+)
 
 var AtExit = runtime.Builtin{
 	Name: "at_exit", Group: "Tasks", Positional: 1,
@@ -10,7 +13,7 @@ var AtExit = runtime.Builtin{
 	Returns: "nothing",
 	Example: `at_exit(function() print("the end") end)`,
 	Impl: func(c *runtime.Call) (any, error) {
-		r := Of(c)
+		r := run.Of(c)
 		inner := r.Scope(c).ForTask()
 		inner.Depth = 0
 		r.RootChecklist().Add(&cleanUp{inner.Checklist})
@@ -20,7 +23,7 @@ var AtExit = runtime.Builtin{
 }
 
 // cleanUp is what a function of at_exit leaves unseen: earlier failures don't keep it from acting.
-type cleanUp struct{ checklist *Checklist }
+type cleanUp struct{ checklist *run.Checklist }
 
-func (c *cleanUp) Settled() bool                { return false }
-func (c *cleanUp) Unchecked() *UncheckedFailure { return c.checklist.First() }
+func (c *cleanUp) Settled() bool                    { return false }
+func (c *cleanUp) Unchecked() *run.UncheckedFailure { return c.checklist.First() }

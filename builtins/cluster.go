@@ -6,7 +6,9 @@ import (
 	"net"
 
 	"dkvrun/builtins/internal/cluster"
+	"dkvrun/builtins/internal/fixtures"
 	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/run"
 	"dkvrun/builtins/internal/text"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
@@ -42,7 +44,7 @@ end)`,
 }
 
 func localCluster(c *runtime.Call) (any, error) {
-	r := Of(c)
+	r := run.Of(c)
 	f := r.Fixtures
 	program, err := f.Manager()
 	if err != nil {
@@ -96,7 +98,7 @@ func (k *localServers) ObjectType() *runtime.ObjectType { return ClusterType }
 var serverParam = runtime.Param{Name: "server", Type: runtime.Integer, Required: true, Min: runtime.Bound(1), Max: runtime.Bound(local.MaxServers), Doc: "its number, from 1"}
 
 // afterParam is for what happens to a server at a moment of its manager's.
-var afterParam = runtime.Param{Name: "after", Type: runtime.String, Enum: Moments, Doc: "the moment in an action: its vote, its commit or abort, an instance's start or stop"}
+var afterParam = runtime.Param{Name: "after", Type: runtime.String, Enum: fixtures.Moments, Doc: "the moment in an action: its vote, its commit or abort, an instance's start or stop"}
 
 var ClusterType = &runtime.ObjectType{
 	Name: "cluster",
@@ -137,7 +139,7 @@ end)`,
   assert.is_true(get_store().ok)
 end)`,
 			Impl: func(c *runtime.Call) (any, error) {
-				return nil, toServer(Of(c), c, "restarted", func(k *localServers, i int) error { return k.Restart(c.Context(), i) })
+				return nil, toServer(run.Of(c), c, "restarted", func(k *localServers, i int) error { return k.Restart(c.Context(), i) })
 			},
 		},
 		{
@@ -151,7 +153,7 @@ end)`,
   assert.are.equal("timeout", get_store{timeout_sec = 0.5}.unreachable[1].code)
 end)`,
 			Impl: func(c *runtime.Call) (any, error) {
-				return nil, toServer(Of(c), c, "paused", func(k *localServers, i int) error { return k.Pause(i) })
+				return nil, toServer(run.Of(c), c, "paused", func(k *localServers, i int) error { return k.Pause(i) })
 			},
 		},
 		{
@@ -163,7 +165,7 @@ end)`,
   assert.is_true(get_store().ok)
 end)`,
 			Impl: func(c *runtime.Call) (any, error) {
-				return nil, toServer(Of(c), c, "resumed", func(k *localServers, i int) error { return k.Resume(i) })
+				return nil, toServer(run.Of(c), c, "resumed", func(k *localServers, i int) error { return k.Resume(i) })
 			},
 		},
 		{
@@ -179,7 +181,7 @@ end)`,
   assert.eventually(function() store:put("during", "kept") end)
 end)`,
 			Impl: func(c *runtime.Call) (any, error) {
-				return nil, atMoment(Of(c), c, "cut off", func(k *localServers, i int) error { return k.Cut(i) })
+				return nil, atMoment(run.Of(c), c, "cut off", func(k *localServers, i int) error { return k.Cut(i) })
 			},
 		},
 		{
@@ -195,7 +197,7 @@ end)`,
   assert.eventually(function() return #get_store().unreachable == 0 end)
 end)`,
 			Impl: func(c *runtime.Call) (any, error) {
-				return nil, toServer(Of(c), c, "healed", func(k *localServers, i int) error { return k.Heal(i) })
+				return nil, toServer(run.Of(c), c, "healed", func(k *localServers, i int) error { return k.Heal(i) })
 			},
 		},
 	},
@@ -211,7 +213,7 @@ func (k *localServers) hosts() []string {
 }
 
 // toServer does something to the server of a call and notes it among the actions.
-func toServer(r *Run, c *runtime.Call, what string, do func(k *localServers, i int) error) error {
+func toServer(r *run.Run, c *runtime.Call, what string, do func(k *localServers, i int) error) error {
 	k, i := c.Self.(*localServers), c.Int("server")-1
 	if i >= len(k.managers) {
 		return c.Misuse("server", "got %d, but there are %d", i+1, len(k.managers))
@@ -224,7 +226,7 @@ func toServer(r *Run, c *runtime.Call, what string, do func(k *localServers, i i
 }
 
 func killServer(c *runtime.Call) error {
-	r := Of(c)
+	r := run.Of(c)
 	return atMoment(r, c, "killed", func(k *localServers, i int) error {
 		if c.Bool("only_manager") {
 			return k.KillManager(i)
@@ -234,13 +236,13 @@ func killServer(c *runtime.Call) error {
 }
 
 // atMoment does something to the server of a call, at once or after what the call names.
-func atMoment(r *Run, c *runtime.Call, what string, do func(k *localServers, i int) error) error {
+func atMoment(r *run.Run, c *runtime.Call, what string, do func(k *localServers, i int) error) error {
 	if !c.Given("after") {
 		return toServer(r, c, what, do)
 	}
 	after := c.String("after")
 	return toServer(r, c, "to be "+what+" after its "+after, func(k *localServers, i int) error {
-		a := &Awaited{Manager: k.managers[i], Moment: after, Do: func() error { return do(k, i) }}
+		a := &fixtures.Awaited{Manager: k.managers[i], Moment: after, Do: func() error { return do(k, i) }}
 		r.Fixtures.Await(a)
 		return r.Fixtures.AtEnd(func(context.Context) error {
 			if r.Fixtures.Forget(a) {

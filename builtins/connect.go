@@ -5,6 +5,7 @@ import (
 
 	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/run"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
 )
@@ -29,7 +30,7 @@ var ConnectManagers = runtime.Builtin{
 }
 
 func connect(c *runtime.Call) (any, error) {
-	r := Of(c)
+	r := run.Of(c)
 	if err := r.MayAct(c); err != nil {
 		return nil, err
 	}
@@ -50,7 +51,7 @@ func connect(c *runtime.Call) (any, error) {
 		return nil, err
 	}
 	r.Scope(c).SetSession(s)
-	res := NewResults(c, "managers", func(c *runtime.Call, _ *Results) (*Results, error) {
+	res := run.NewResults(c, "managers", func(c *runtime.Call, _ *run.Results) (*run.Results, error) {
 		return nil, c.Errorf("usage", "connect_managers can't be retried: call it again with force = true")
 	})
 	res.SetChecked()
@@ -61,7 +62,7 @@ func connect(c *runtime.Call) (any, error) {
 }
 
 // connectTargets is the list that a connect_managers call means.
-func connectTargets(r *Run, c *runtime.Call) ([]fanout.Endpoint, error) {
+func connectTargets(r *run.Run, c *runtime.Call) ([]fanout.Endpoint, error) {
 	if !c.Has("managers") {
 		if len(r.Preset) == 0 {
 			return nil, c.Errorf("no_managers", "connect_managers: no managers given: pass some, or use -m, DKVRUN_MANAGERS or --local")
@@ -87,7 +88,7 @@ var DisconnectManagers = runtime.Builtin{
 	Example: `connect_managers()
 disconnect_managers()`,
 	Impl: func(c *runtime.Call) (any, error) {
-		r := Of(c)
+		r := run.Of(c)
 		if s := r.Scope(c).Session(); s == nil || !s.Connected() {
 			return nil, c.Errorf("no_managers", "disconnect_managers: no managers connected")
 		}
@@ -102,7 +103,7 @@ var Managers = runtime.Builtin{
 	Returns: "a list of `host:port`, empty where there is no session",
 	Example: `for _, manager in ipairs(managers()) do print(manager) end`,
 	Impl: func(c *runtime.Call) (any, error) {
-		r := Of(c)
+		r := run.Of(c)
 		list := runtime.List{}
 		if s := r.Scope(c).Session(); s != nil {
 			for _, e := range s.Endpoints() {
@@ -125,7 +126,7 @@ var WithManagers = runtime.Builtin{
 	Example: `connect_managers()
 with_managers(managers()[1], function() print(#get_store()) end)`,
 	Impl: func(c *runtime.Call) (any, error) {
-		r := Of(c)
+		r := run.Of(c)
 		endpoints, err := r.Endpoints(c)
 		if err != nil {
 			return nil, err

@@ -5,6 +5,7 @@ import (
 
 	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/run"
 	"dkvrun/builtins/internal/text"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
@@ -39,7 +40,7 @@ type Store struct {
 }
 
 func connectStore(c *runtime.Call) (any, error) {
-	r := Of(c)
+	r := run.Of(c)
 	s := &Store{name: c.String("name"), client: r.Client, timeout: c.Float("timeout_sec")}
 	if c.Has("endpoints") {
 		endpoints, err := fanout.ParseEndpoints(c.Strings("endpoints"), wire.DefaultClientPort)

@@ -6,6 +6,7 @@ import (
 
 	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/run"
 	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
@@ -29,7 +30,7 @@ remove_store{"OrdersStore", confirm = "OrdersStore"}:check()`,
 }
 
 func removeStore(c *runtime.Call) (any, error) {
-	r := Of(c)
+	r := run.Of(c)
 	if err := r.MayAct(c); err != nil {
 		return nil, err
 	}
@@ -39,7 +40,7 @@ func removeStore(c *runtime.Call) (any, error) {
 	}
 	if v.Latest == nil {
 		if op := r.PendingCreate(c, v); op != nil {
-			return nil, CreatePending(c, v, op)
+			return nil, run.CreatePending(c, v, op)
 		}
 	}
 	if err := confirm(r, c, v); err != nil {
@@ -56,13 +57,13 @@ func removeStore(c *runtime.Call) (any, error) {
 		return nil, err
 	}
 	if c.Bool("stop_first") && v.Latest != nil {
-		a.Do(LifecycleRequests(v, Stop, "", false))
+		a.Do(run.LifecycleRequests(v, run.Stop, "", false))
 		if !a.Results.OK() {
 			r.Reporter.Notice("not removed: " + a.Results.Summary())
 			return a.End()
 		}
 		if r.Planning(c) {
-			r.PlanLifecycle(v, "", Stop)
+			r.PlanLifecycle(v, "", run.Stop)
 		}
 	}
 	if s == nil {
@@ -70,14 +71,14 @@ func removeStore(c *runtime.Call) (any, error) {
 		return a.End()
 	}
 	a.OnRetry(removeStore)
-	if err := a.RunOperation(s, func() (Operation, error) { return removal(r, c, s) }, nil); err != nil {
+	if err := a.RunOperation(s, func() (run.Operation, error) { return removal(r, c, s) }, nil); err != nil {
 		return nil, err
 	}
 	return a.End()
 }
 
 // keepersOf is the part of the session that keeps a store; all of its managers have to be there.
-func keepersOf(r *Run, c *runtime.Call, v *cluster.View) (*cluster.Session, error) {
+func keepersOf(r *run.Run, c *runtime.Call, v *cluster.View) (*cluster.Session, error) {
 	all, err := r.CompleteSession(c)
 	if err != nil {
 		return nil, err
@@ -96,10 +97,10 @@ func keepersOf(r *Run, c *runtime.Call, v *cluster.View) (*cluster.Session, erro
 }
 
 // removal is the change that removes a store.
-func removal(r *Run, c *runtime.Call, s *cluster.Session) (Operation, error) {
+func removal(r *run.Run, c *runtime.Call, s *cluster.Session) (run.Operation, error) {
 	v, err := r.View(c, c.String("name"))
 	if err != nil {
-		return Operation{}, err
+		return run.Operation{}, err
 	}
 	p, err := r.Propose(s, v, wire.RemoveStoreAction)
 	p.Done, p.Change.Creation = "Removed", ""
@@ -107,16 +108,16 @@ func removal(r *Run, c *runtime.Call, s *cluster.Session) (Operation, error) {
 }
 
 // removeEach has every manager remove the store for itself.
-func removeEach(a *Action, v *cluster.View) {
-	var steps []*Request
+func removeEach(a *run.Action, v *cluster.View) {
+	var steps []*run.Request
 	for _, s := range v.Sightings {
 		if v.Latest == nil && s.Row.Success {
-			steps = append(steps, Known(s.Endpoint, "RemoveStore", "", report.Row{
+			steps = append(steps, run.Known(s.Endpoint, "RemoveStore", "", report.Row{
 				Result: report.Success, Success: true, StatusCode: 200, Code: wire.CodeUnchanged, Message: "Was not there",
 			}))
 			continue
 		}
-		st := Delete(s.Endpoint, "RemoveStore", "", wire.StorePath(v.Name))
+		st := run.Delete(s.Endpoint, "RemoveStore", "", wire.StorePath(v.Name))
 		st.Accept = acceptGone
 		steps = append(steps, st)
 	}
@@ -131,7 +132,7 @@ func acceptGone(row *report.Row) {
 	}
 }
 
-func confirm(r *Run, c *runtime.Call, v *cluster.View) error {
+func confirm(r *run.Run, c *runtime.Call, v *cluster.View) error {
 	name := v.Name
 	if c.Has("confirm") {
 		if got := c.String("confirm"); got != name {

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/run"
 	"dkvrun/builtins/internal/topology"
 	"dkvrun/runtime"
 )
@@ -32,7 +33,7 @@ var EnsuredType = &runtime.RecordType{Name: "ensured", Doc: "What ensure_store d
 
 // ensureStore hands its arguments to the module that does the work, in Lua over the other builtins.
 func ensureStore(c *runtime.Call) (any, error) {
-	r := Of(c)
+	r := run.Of(c)
 	if err := r.MayAct(c); err != nil {
 		return nil, err
 	}
@@ -53,7 +54,7 @@ func ensureStore(c *runtime.Call) (any, error) {
 	if err != nil {
 		var failed *runtime.Error
 		if errors.As(err, &failed) {
-			return nil, Raise(c, failed.Because(failed.Message))
+			return nil, run.Raise(c, failed.Because(failed.Message))
 		}
 		return nil, err
 	}

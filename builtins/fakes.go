@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/run"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fakemanager"
 )
@@ -47,7 +48,7 @@ var FakesType = &runtime.RecordType{Name: "fakes", Doc: "Managers that only pret
 }}
 
 func fakeManagers(c *runtime.Call) (any, error) {
-	r := Of(c)
+	r := run.Of(c)
 	plan := fakemanager.Plan{Count: c.Int("count"), Delay: params.Seconds(c.Float("delay_sec"))}
 	var err error
 	if plan.Faults, err = faultsOf(c, plan.Count); err != nil {

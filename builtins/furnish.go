@@ -6,6 +6,7 @@ import (
 
 	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/run"
 	"dkvrun/builtins/internal/text"
 	"dkvrun/builtins/internal/topology"
 	"dkvrun/runtime"
@@ -109,7 +110,7 @@ func named(prefix string, nodes []wire.Node) []wire.Node {
 }
 
 // furnish makes a store on the servers of a session, starts it and returns when it is ready.
-func furnish(r *Run, c *runtime.Call, s *cluster.Session, store string, nodes []wire.Node) error {
+func furnish(r *run.Run, c *runtime.Call, s *cluster.Session, store string, nodes []wire.Node) error {
 	if err := topology.Check(c, nodes); err != nil {
 		return err
 	}
@@ -127,7 +128,7 @@ func furnish(r *Run, c *runtime.Call, s *cluster.Session, store string, nodes []
 	return nil
 }
 
-func makeStore(r *Run, c *runtime.Call, s *cluster.Session, store string, nodes []wire.Node) error {
+func makeStore(r *run.Run, c *runtime.Call, s *cluster.Session, store string, nodes []wire.Node) error {
 	p, err := r.Propose(s, &cluster.View{Name: store}, wire.CreateAction)
 	if err != nil {
 		return err
@@ -135,27 +136,27 @@ func makeStore(r *Run, c *runtime.Call, s *cluster.Session, store string, nodes 
 	p.Change.Nodes, p.Change.Desired = wire.AssignRoles(nodes), wire.DesiredStopped
 	p.Change.Founders = wire.Founders(p.Change.Nodes)
 	runner := &commit.Driver{
-		Transport: r.Transport(c, s), Clock: Clock{},
+		Transport: r.Transport(c, s), Clock: run.Clock{},
 		Operation: p.Change, Claimed: topology.Names(nodes), Verb: "Created", Parallel: true, DecideTimeout: params.QueryTimeout(c),
 	}
 	for _, m := range s.Members() {
 		runner.Names = append(runner.Names, m.Endpoint.String())
 	}
 	if out := runner.Run(c.Context()); out.State != commit.Committed {
-		return c.Errorf("store_not_made", "local_cluster: %s was not made: %s", store, FirstFailure(out))
+		return c.Errorf("store_not_made", "local_cluster: %s was not made: %s", store, run.FirstFailure(out))
 	}
 	return nil
 }
 
-func startAll(r *Run, c *runtime.Call, s *cluster.Session, store string, nodes []wire.Node) error {
+func startAll(r *run.Run, c *runtime.Call, s *cluster.Session, store string, nodes []wire.Node) error {
 	requests := make([]fanout.Request, len(nodes))
-	steps := make([]*Request, len(nodes))
+	steps := make([]*run.Request, len(nodes))
 	for i, n := range nodes {
 		at, err := fanout.ParseEndpoints([]string{n.Manager}, wire.DefaultManagerPort)
 		if err != nil {
 			return err
 		}
-		steps[i] = Post(at[0], Start.Action, n.Name, wire.InstancePath(store, n.Name)+"/"+Start.Verb, nil)
+		steps[i] = run.Post(at[0], run.Start.Action, n.Name, wire.InstancePath(store, n.Name)+"/"+run.Start.Verb, nil)
 		requests[i] = fanout.Request{Endpoint: at[0], Method: steps[i].Method, Path: steps[i].Path}
 	}
 	for i, answer := range r.Client.Do(c.Context(), requests, fanout.Options{Timeout: params.QueryTimeout(c)}) {
@@ -166,7 +167,7 @@ func startAll(r *Run, c *runtime.Call, s *cluster.Session, store string, nodes [
 	return nil
 }
 
-func awaitReady(r *Run, c *runtime.Call, s *cluster.Session, store string) error {
+func awaitReady(r *run.Run, c *runtime.Call, s *cluster.Session, store string) error {
 	waiting := "no manager answered"
 	err := r.Poll(c, readyTimeout, func() (string, bool, error) {
 		v, err := r.ViewOf(c, s, store)
@@ -176,7 +177,7 @@ func awaitReady(r *Run, c *runtime.Call, s *cluster.Session, store string) error
 		waiting = text.Few(v.NotReady(""))
 		return waiting, waiting == "", nil
 	})
-	if err == ErrTimeUp {
+	if err == run.ErrTimeUp {
 		return c.Errorf("timeout", "local_cluster: %s is not ready after %s: %s", store, readyTimeout, waiting)
 	}
 	return err

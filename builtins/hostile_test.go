@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"dkvrun/builtins/internal/run"
 	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
@@ -102,11 +103,11 @@ func against(t *testing.T, script string, managers ...*hostile) string {
 	shown := &told{}
 	c := fanout.New(fanout.Config{})
 	defer c.Close()
-	config := Config{Reporter: shown, Stdout: &out, Client: c, Owner: func() string { return "tester" }, ManagerPort: wire.DefaultManagerPort}
+	config := run.Config{Reporter: shown, Stdout: &out, Client: c, Owner: func() string { return "tester" }, ManagerPort: wire.DefaultManagerPort}
 	for _, m := range managers {
 		config.Preset = append(config.Preset, m.Endpoint)
 	}
-	r := New(config)
+	r := run.New(config)
 	h := runtime.New(runtime.Options{Builtins: All(), Stdout: &out, App: r, Grace: time.Second})
 	defer h.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/run"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
 )
@@ -61,7 +62,7 @@ type deleteAnswer struct {
 // call sends one request to the first endpoint that can be reached, and reads its answer. What may
 // have been carried out is not sent again.
 func (s *Store) call(c *runtime.Call, path string, in, out any) error {
-	if planned := Of(c).PlannedData(s.name); planned != nil && fromPlanned(planned, in, out) {
+	if planned := run.Of(c).PlannedData(s.name); planned != nil && fromPlanned(planned, in, out) {
 		return nil
 	}
 	body, err := json.Marshal(in)
@@ -99,7 +100,7 @@ func (s *Store) call(c *runtime.Call, path string, in, out any) error {
 
 // fromPlanned answers a request from the data that a dry run has planned. It reports false for a read that only the
 // store can answer.
-func fromPlanned(planned *PlannedData, in, out any) bool {
+func fromPlanned(planned *run.PlannedData, in, out any) bool {
 	switch out := out.(type) {
 	case *putAnswer:
 		pair := in.(kv)

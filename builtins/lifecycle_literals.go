@@ -2,6 +2,7 @@ package builtins
 
 import (
 	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/run"
 	"dkvrun/runtime"
 )
 
@@ -17,7 +18,7 @@ var StartStore = runtime.Builtin{
 	ReturnType: "results",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
 start_store{"OrdersStore", parallel = true}:check()`,
-	Impl: func(c *runtime.Call) (any, error) { return ChangeInstances(c, false, Start) },
+	Impl: func(c *runtime.Call) (any, error) { return run.ChangeInstances(c, false, run.Start) },
 }
 
 var StopStore = runtime.Builtin{
@@ -30,7 +31,7 @@ var StopStore = runtime.Builtin{
 	ReturnType: "results",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
 stop_store("OrdersStore"):check()`,
-	Impl: func(c *runtime.Call) (any, error) { return ChangeInstances(c, c.Bool("force"), Stop) },
+	Impl: func(c *runtime.Call) (any, error) { return run.ChangeInstances(c, c.Bool("force"), run.Stop) },
 }
 
 var StartInstance = runtime.Builtin{
@@ -41,7 +42,7 @@ var StartInstance = runtime.Builtin{
 	ReturnType: "results",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
 start_instance("OrdersStore", "orders-1"):check()`,
-	Impl: func(c *runtime.Call) (any, error) { return ChangeInstances(c, false, Start) },
+	Impl: func(c *runtime.Call) (any, error) { return run.ChangeInstances(c, false, run.Start) },
 }
 
 var StopInstance = runtime.Builtin{
@@ -52,7 +53,7 @@ var StopInstance = runtime.Builtin{
 	ReturnType: "results",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
 stop_instance("OrdersStore", "orders-1"):check()`,
-	Impl: func(c *runtime.Call) (any, error) { return ChangeInstances(c, c.Bool("force"), Stop) },
+	Impl: func(c *runtime.Call) (any, error) { return run.ChangeInstances(c, c.Bool("force"), run.Stop) },
 }
 
 var RestartInstance = runtime.Builtin{
@@ -63,5 +64,7 @@ var RestartInstance = runtime.Builtin{
 	ReturnType: "results",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
 restart_instance("OrdersStore", "orders-1"):check()`,
-	Impl: func(c *runtime.Call) (any, error) { return ChangeInstances(c, c.Bool("force"), Stop, Start) },
+	Impl: func(c *runtime.Call) (any, error) {
+		return run.ChangeInstances(c, c.Bool("force"), run.Stop, run.Start)
+	},
 }

@@ -6,6 +6,7 @@ import (
 
 	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/run"
 	"dkvrun/builtins/internal/text"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
@@ -26,7 +27,7 @@ print(instance_log("OrdersStore", "orders-1"))`,
 }
 
 func instanceLog(c *runtime.Call) (any, error) {
-	r := Of(c)
+	r := run.Of(c)
 	name := c.String("instance_name")
 	v, err := r.View(c, c.String("name"))
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"net/url"
 
 	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/run"
 	"dkvrun/builtins/internal/text"
 	"dkvrun/builtins/report"
 	"dkvrun/runtime"
@@ -39,7 +40,7 @@ var MetricsType = &runtime.RecordType{Name: "metrics", Doc: "A store's figures."
 }, RowsType.Fields...)}
 
 // measure asks all managers for a store's figures.
-func measure(r *Run, c *runtime.Call) (all []wire.Metric, silent []report.Row, asked int, err error) {
+func measure(r *run.Run, c *runtime.Call) (all []wire.Metric, silent []report.Row, asked int, err error) {
 	query := url.Values{"windowSec": {fmt.Sprint(c.Int("window_sec"))}, "store": {c.String("name")}}
 	heard, err := r.Query(c, wire.MetricsPath()+"?"+query.Encode())
 	if err != nil {
@@ -93,7 +94,7 @@ func (f *figures) take(metrics []wire.Metric) bool {
 }
 
 func storeMetrics(c *runtime.Call) (any, error) {
-	r := Of(c)
+	r := run.Of(c)
 	all, silent, asked, err := measure(r, c)
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/run"
 	"dkvrun/runtime"
 )
 
@@ -14,7 +15,7 @@ var Sleep = runtime.Builtin{
 	Returns: "nothing",
 	Example: `sleep(0.1)`,
 	Impl: func(c *runtime.Call) (any, error) {
-		return nil, Pause(c.Context(), params.Seconds(c.Float("sec")))
+		return nil, run.Pause(c.Context(), params.Seconds(c.Float("sec")))
 	},
 }
 
@@ -41,7 +42,7 @@ var Show = runtime.Builtin{
 	Impl: func(c *runtime.Call) (any, error) {
 		values, _ := c.Value("values").([]any)
 		for _, v := range values {
-			if _, err := fmt.Fprintln(Of(c).Stdout, runtime.Format(v)); err != nil {
+			if _, err := fmt.Fprintln(run.Of(c).Stdout, runtime.Format(v)); err != nil {
 				return nil, err
 			}
 		}

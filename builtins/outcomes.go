@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"dkvrun/builtins/internal/run"
 	"dkvrun/runtime"
 )
 
@@ -45,11 +46,11 @@ func (o *outcomes) Settled() bool {
 	return true
 }
 
-func (o *outcomes) Unchecked() *UncheckedFailure {
+func (o *outcomes) Unchecked() *run.UncheckedFailure {
 	if o.Settled() {
 		return nil
 	}
-	return &UncheckedFailure{
+	return &run.UncheckedFailure{
 		File: o.file, Line: o.line, What: o.summary() + " (" + o.first().Error() + ")",
 		Remedy: "look at what parallel returns (ok, failed, check()), or wrap it in assert(…)",
 	}

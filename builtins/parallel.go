@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 
+	"dkvrun/builtins/internal/run"
 	"dkvrun/runtime"
 )
 
@@ -40,7 +41,7 @@ func checkFunctions(v any) error {
 }
 
 func parallel(c *runtime.Call) (any, error) {
-	r := Of(c)
+	r := run.Of(c)
 	functions := c.Value("functions").([]any)
 	limit := len(functions)
 	if c.Has("limit") {
@@ -71,11 +72,11 @@ func parallel(c *runtime.Call) (any, error) {
 // begun is a task with what it leaves unseen.
 type begun struct {
 	task      *runtime.Task
-	checklist *Checklist
+	checklist *run.Checklist
 }
 
 // beginAll begins a task a function, no more than limit at a time.
-func beginAll(r *Run, ctx context.Context, c *runtime.Call, functions []any, limit int) ([]begun, error) {
+func beginAll(r *run.Run, ctx context.Context, c *runtime.Call, functions []any, limit int) ([]begun, error) {
 	free := make(chan struct{}, limit)
 	all := make([]begun, 0, len(functions))
 	for _, f := range functions {

@@ -7,6 +7,7 @@ import (
 
 	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/run"
 	"dkvrun/builtins/internal/text"
 	"dkvrun/builtins/internal/topology"
 	"dkvrun/builtins/report"
@@ -28,7 +29,7 @@ var SilentType = &runtime.RecordType{Name: "silent", Doc: "A manager that did no
 }}
 
 // rows makes the list that a query returns, and says on the side who was silent.
-func rows(r *Run, c *runtime.Call, items []any, silent []report.Row, asked int) runtime.List {
+func rows(r *run.Run, c *runtime.Call, items []any, silent []report.Row, asked int) runtime.List {
 	unreachable := runtime.List{}
 	for _, row := range silent {
 		unreachable.Items = append(unreachable.Items, runtime.Record{Type: SilentType, Values: map[string]any{
@@ -39,7 +40,7 @@ func rows(r *Run, c *runtime.Call, items []any, silent []report.Row, asked int) 
 	return runtime.List{Items: items, Type: RowsType, Values: map[string]any{"ok": len(silent) == 0, "unreachable": unreachable}}
 }
 
-func noticeSilent(r *Run, c *runtime.Call, silent []report.Row, asked int) {
+func noticeSilent(r *run.Run, c *runtime.Call, silent []report.Row, asked int) {
 	if len(silent) > 0 {
 		r.Reporter.Notice(fmt.Sprintf("%s: %d of %d managers did not answer: %s: %s", c.Name, len(silent), asked, silent[0].Manager, silent[0].Message))
 	}
@@ -57,7 +58,7 @@ for _, row in ipairs(get_store()) do print(row.manager, row.store, row.status) e
 }
 
 func getStore(c *runtime.Call) (any, error) {
-	r := Of(c)
+	r := run.Of(c)
 	path := wire.StoresPath()
 	if c.Has("name") {
 		path = wire.StorePath(c.String("name"))
@@ -200,7 +201,7 @@ var StatusType = &runtime.RecordType{Name: "status", Doc: "A store, from all man
 }}
 
 func storeStatus(c *runtime.Call) (any, error) {
-	r := Of(c)
+	r := run.Of(c)
 	v, err := r.View(c, c.String("name"))
 	if err != nil {
 		return nil, err

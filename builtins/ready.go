@@ -5,6 +5,7 @@ import (
 
 	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/run"
 	"dkvrun/builtins/internal/text"
 	"dkvrun/runtime"
 	"dkvrun/runtime/wire"
@@ -27,7 +28,7 @@ wait_ready("OrdersStore")`,
 }
 
 func waitReady(c *runtime.Call) (any, error) {
-	r := Of(c)
+	r := run.Of(c)
 	name, instance := c.String("name"), ""
 	if c.Has("instance_name") {
 		instance = c.String("instance_name")
@@ -43,7 +44,7 @@ func waitReady(c *runtime.Call) (any, error) {
 		if v.Latest == nil {
 			switch op := r.PendingCreate(c, v); {
 			case op != nil:
-				missing = DescribeCreate(name, op)
+				missing = run.DescribeCreate(name, op)
 			case v.Silent > 0:
 				missing = v.Silence()
 			default:
@@ -68,7 +69,7 @@ func waitReady(c *runtime.Call) (any, error) {
 		}
 		return "not ready: " + text.Few(waiting), false, nil
 	})
-	if err == ErrTimeUp {
+	if err == run.ErrTimeUp {
 		what := missing
 		if last != nil {
 			what = text.Few(last.NotReady(instance))

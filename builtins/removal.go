@@ -9,6 +9,7 @@ import (
 
 	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/run"
 	"dkvrun/builtins/internal/text"
 	"dkvrun/builtins/report"
 	"dkvrun/runtime"
@@ -32,7 +33,7 @@ remove_instance("OrdersStore", "orders-2"):check()`,
 }
 
 func removeInstance(c *runtime.Call) (any, error) {
-	r := Of(c)
+	r := run.Of(c)
 	s, v, err := currentTopology(r, c)
 	if err != nil {
 		return nil, err
@@ -48,7 +49,7 @@ func removeInstance(c *runtime.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	leave := func(a *Action) error { return awaitLeft(a, v.Name, in) }
+	leave := func(a *run.Action) error { return awaitLeft(a, v.Name, in) }
 	if known {
 		a.Announce("LeaveInstance", []wire.Node{in.Node})
 	} else if in.Manager == "" {
@@ -62,9 +63,9 @@ func removeInstance(c *runtime.Call) (any, error) {
 		return a.End()
 	}
 	a.OnRetry(removeInstance)
-	err = a.RunOperation(s, func() (Operation, error) {
+	err = a.RunOperation(s, func() (run.Operation, error) {
 		if _, v, err = currentTopology(r, c); err != nil {
-			return Operation{}, err
+			return run.Operation{}, err
 		}
 		return narrowing(r, c, s, v, name)
 	}, leave)
@@ -86,7 +87,7 @@ func goneInstance(v *cluster.View, name string) cluster.Instance {
 }
 
 // narrowing is the change that takes an instance out of a store.
-func narrowing(r *Run, c *runtime.Call, s *cluster.Session, v *cluster.View, name string) (Operation, error) {
+func narrowing(r *run.Run, c *runtime.Call, s *cluster.Session, v *cluster.View, name string) (run.Operation, error) {
 	p, err := r.Propose(s, v, wire.RemoveInstanceAction)
 	in, known := v.Find(name)
 	if !known {
@@ -144,7 +145,7 @@ func checkReplaced(v *cluster.View, c *runtime.Call, in cluster.Instance, nodes,
 }
 
 // removeEachInstance has every manager take the instance out for itself.
-func removeEachInstance(a *Action, s *cluster.Session, v *cluster.View, name string) {
+func removeEachInstance(a *run.Action, s *cluster.Session, v *cluster.View, name string) {
 	query := url.Values{"baseRevision": {strconv.FormatUint(v.Latest.Revision, 10)}}
 	if a.Call.Bool("lose_data") {
 		query.Set("loseData", "true")
@@ -152,9 +153,9 @@ func removeEachInstance(a *Action, s *cluster.Session, v *cluster.View, name str
 	if !v.Ran() {
 		query.Set("founding", "true")
 	}
-	steps := make([]*Request, len(s.Members()))
+	steps := make([]*run.Request, len(s.Members()))
 	for i, m := range s.Members() {
-		steps[i] = Delete(m.Endpoint, "RemoveInstance", name, wire.InstancePath(v.Name, name)+"?"+query.Encode())
+		steps[i] = run.Delete(m.Endpoint, "RemoveInstance", name, wire.InstancePath(v.Name, name)+"?"+query.Encode())
 	}
 	a.Do(steps)
 }
@@ -196,7 +197,7 @@ func mayLeave(v *cluster.View, c *runtime.Call, in cluster.Instance) error {
 
 // awaitLeft waits until an instance is gone from its server, and adds a row for it. Where no manager has it as
 // its own there is nothing to wait for: the others take it out of the running store.
-func awaitLeft(a *Action, store string, in cluster.Instance) error {
+func awaitLeft(a *run.Action, store string, in cluster.Instance) error {
 	n := in.Node
 	began := time.Now()
 	why := ""
@@ -217,14 +218,14 @@ func awaitLeft(a *Action, store string, in cluster.Instance) error {
 		why = "a manager does not answer"
 		return why, v.Silent == 0, nil
 	})
-	if err != nil && err != ErrTimeUp {
+	if err != nil && err != run.ErrTimeUp {
 		return err
 	}
 	row := report.Row{Result: report.Success, Success: true, Changed: true, StatusCode: http.StatusOK, Code: wire.CodeOK, Message: "Left; its data is deleted"}
 	if in.Owner == nil {
 		row.Message = "Its manager is not there; the others take it out of the running store by themselves"
 	}
-	if err == ErrTimeUp {
+	if err == run.ErrTimeUp {
 		row = report.Row{Result: report.Failed, Code: "timeout", Message: fmt.Sprintf("not gone after %s: %s; it goes on leaving", a.Timeout, why)}
 	}
 	a.AddWait("LeaveInstance", n, began, row)

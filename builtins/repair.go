@@ -5,6 +5,7 @@ import (
 
 	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/run"
 	"dkvrun/runtime"
 	"dkvrun/runtime/commit"
 	"dkvrun/runtime/fanout"
@@ -28,7 +29,7 @@ repair_store("OrdersStore"):check()`,
 }
 
 func repairStore(c *runtime.Call) (any, error) {
-	r := Of(c)
+	r := run.Of(c)
 	all, err := r.CallSession(c)
 	if err != nil {
 		return nil, err
@@ -43,7 +44,7 @@ func repairStore(c *runtime.Call) (any, error) {
 	}
 	participants, _ := cluster.Participants(s.Members())
 	repair := &commit.Recovery{
-		Transport: r.Transport(c, s), Clock: Clock{},
+		Transport: r.Transport(c, s), Clock: run.Clock{},
 		Store: c.String("name"), Managers: participants, Timeout: a.Timeout,
 	}
 	for _, m := range s.Members() {
@@ -65,7 +66,7 @@ func repairStore(c *runtime.Call) (any, error) {
 	}
 	if repair.IsCoordinator(lost.Identity) {
 		a.Open(s, wire.RepairAction)
-		a.Keep(s, Operation{Change: wire.Operation{Action: wire.RepairAction}}, repair.ReplaceCoordinator(c.Context(), lost), false)
+		a.Keep(s, run.Operation{Change: wire.Operation{Action: wire.RepairAction}}, repair.ReplaceCoordinator(c.Context(), lost), false)
 		return a.End()
 	}
 	if answers(a, lost) {
@@ -74,26 +75,26 @@ func repairStore(c *runtime.Call) (any, error) {
 	return dropLost(r, c, a, s, lost)
 }
 
-func planRepair(a *Action, s *cluster.Session) {
+func planRepair(a *run.Action, s *cluster.Session) {
 	out := &commit.Outcome{State: commit.DryRun}
 	for range s.Members() {
 		out.Rows = append(out.Rows, commit.Row{Result: commit.Planned, Code: "planned", Message: "Would settle what is pending"})
 	}
 	a.Open(s, wire.RepairAction)
-	a.Keep(s, Operation{Change: wire.Operation{Action: wire.RepairAction}}, out, false)
+	a.Keep(s, run.Operation{Change: wire.Operation{Action: wire.RepairAction}}, out, false)
 }
 
-func resolve(a *Action, s *cluster.Session, repair *commit.Recovery) {
+func resolve(a *run.Action, s *cluster.Session, repair *commit.Recovery) {
 	a.Open(s, wire.RepairAction)
 	out := repair.Resolve(a.Call.Context())
-	a.Keep(s, Operation{Change: wire.Operation{Action: wire.RepairAction}}, out, false)
+	a.Keep(s, run.Operation{Change: wire.Operation{Action: wire.RepairAction}}, out, false)
 	if out.State == commit.Committed {
 		a.Run.Reporter.Notice(fanout.Printable(out.Summary))
 	}
 }
 
 // answers says whether a manager can be reached after all.
-func answers(a *Action, lost wire.Manager) bool {
+func answers(a *run.Action, lost wire.Manager) bool {
 	endpoints, err := fanout.ParseEndpoints([]string{lost.URL}, wire.DefaultManagerPort)
 	if err != nil {
 		return false
@@ -103,14 +104,14 @@ func answers(a *Action, lost wire.Manager) bool {
 }
 
 // dropLost is an ordinary change of the store, at its home, that leaves a manager out.
-func dropLost(r *Run, c *runtime.Call, a *Action, s *cluster.Session, lost wire.Manager) (any, error) {
-	err := a.RunOperation(s, func() (Operation, error) {
+func dropLost(r *run.Run, c *runtime.Call, a *run.Action, s *cluster.Session, lost wire.Manager) (any, error) {
+	err := a.RunOperation(s, func() (run.Operation, error) {
 		v, err := r.ViewOf(c, s, c.String("name"))
 		if err != nil {
-			return Operation{}, err
+			return run.Operation{}, err
 		}
 		if v.Latest == nil {
-			return Operation{}, r.NotFound(c, v)
+			return run.Operation{}, r.NotFound(c, v)
 		}
 		p, err := r.Propose(s, v, wire.RepairAction)
 		p.Change.Drop, p.Change.Nodes, p.Change.Founders = lost.Identity, v.Nodes(), v.Latest.Founders

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"dkvrun/builtins/internal/run"
 	"dkvrun/runtime"
 )
 
@@ -49,7 +50,7 @@ var ScriptRunType = &runtime.RecordType{Name: "script run", Doc: "What came of a
 }}
 
 func runScript(c *runtime.Call) (any, error) {
-	r := Of(c)
+	r := run.Of(c)
 	f := r.Fixtures
 	script := c.String("script")
 	if !filepath.IsAbs(script) {

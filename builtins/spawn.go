@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync/atomic"
 
+	"dkvrun/builtins/internal/run"
 	"dkvrun/runtime"
 )
 
@@ -25,7 +26,7 @@ var Spawn = runtime.Builtin{
 	Example: `local task = spawn(function(name) return #get_store(name) end, "OrdersStore")
 print(task:wait())`,
 	Impl: func(c *runtime.Call) (any, error) {
-		r := Of(c)
+		r := run.Of(c)
 		arguments, _ := c.Value("arguments").([]any)
 		inner := r.Scope(c).ForTask()
 		t, err := c.Go(inner.Context(c.Context()), c.Func("f"), arguments...)
@@ -43,7 +44,7 @@ type spawned struct {
 	task      *runtime.Task
 	file      string
 	line      int
-	checklist *Checklist // its own
+	checklist *run.Checklist // its own
 	waited    atomic.Bool
 }
 
@@ -63,7 +64,7 @@ var TaskType = &runtime.ObjectType{
 print(task:wait())`,
 		Impl: func(c *runtime.Call) (any, error) {
 			s := c.Self.(*spawned)
-			if Of(c).Scope(c).Checklist == s.checklist {
+			if run.Of(c).Scope(c).Checklist == s.checklist {
 				return nil, c.Errorf(runtime.CodeUsage, "task:wait: a task can't wait for itself")
 			}
 			select {
@@ -72,7 +73,7 @@ print(task:wait())`,
 				return nil, c.Context().Err()
 			}
 			s.waited.Store(true)
-			Of(c).Scope(c).Checklist.Join(s.checklist)
+			run.Of(c).Scope(c).Checklist.Join(s.checklist)
 			values, err := s.task.Result()
 			if err != nil {
 				return nil, err
@@ -98,7 +99,7 @@ func (s *spawned) Settled() bool {
 	return s.over() && s.Unchecked() == nil && s.checklist.Empty()
 }
 
-func (s *spawned) Unchecked() *UncheckedFailure {
+func (s *spawned) Unchecked() *run.UncheckedFailure {
 	if !s.over() {
 		return nil
 	}
@@ -107,7 +108,7 @@ func (s *spawned) Unchecked() *UncheckedFailure {
 	switch cut := s.checklist.Cancelled(); {
 	case err == nil || s.waited.Load():
 	case !isCancelled(err):
-		return &UncheckedFailure{File: s.file, Line: s.line, What: "a task failed (" + err.Error() + ")", Remedy: remedy}
+		return &run.UncheckedFailure{File: s.file, Line: s.line, What: "a task failed (" + err.Error() + ")", Remedy: remedy}
 	case cut != nil:
 		cut.Remedy = remedy
 		return cut

@@ -1,6 +1,7 @@
 package builtins
 
 import (
+	"dkvrun/builtins/internal/run"
 	"dkvrun/runtime"
 )
 
@@ -17,7 +18,7 @@ var Step = runtime.Builtin{
 }
 
 func step(c *runtime.Call) (any, error) {
-	r := Of(c)
+	r := run.Of(c)
 	inner := *r.Scope(c)
 	end := r.BeginStep(c.String("name"), inner.Depth)
 	inner.Depth++

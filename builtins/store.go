@@ -8,6 +8,7 @@ import (
 
 	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/run"
 	"dkvrun/builtins/internal/topology"
 	"dkvrun/runtime"
 	"dkvrun/runtime/wire"
@@ -28,7 +29,7 @@ var NewStore = runtime.Builtin{
 }
 
 func newStore(c *runtime.Call) (any, error) {
-	r := Of(c)
+	r := run.Of(c)
 	s, err := r.CompleteSession(c)
 	if err != nil {
 		return nil, err
@@ -43,7 +44,7 @@ func newStore(c *runtime.Call) (any, error) {
 	}
 	if c.Bool("atomic") || r.Planning(c) {
 		a.OnRetry(newStore)
-		err = a.RunOperation(s, func() (Operation, error) { return creation(r, c, s, nodes) }, nil)
+		err = a.RunOperation(s, func() (run.Operation, error) { return creation(r, c, s, nodes) }, nil)
 	} else {
 		err = createEach(a, s, nodes)
 	}
@@ -59,10 +60,10 @@ func newStore(c *runtime.Call) (any, error) {
 
 // creation is the change that makes a store of these nodes. Where managers have that store already, the
 // others are to get it as it is there.
-func creation(r *Run, c *runtime.Call, s *cluster.Session, nodes []wire.Node) (Operation, error) {
+func creation(r *run.Run, c *runtime.Call, s *cluster.Session, nodes []wire.Node) (run.Operation, error) {
 	v, err := r.View(c, c.String("name"))
 	if err != nil {
-		return Operation{}, err
+		return run.Operation{}, err
 	}
 	same := v.Latest != nil && topology.SamePlan(v.Nodes(), nodes)
 	if v.Latest != nil && !same {
@@ -70,7 +71,7 @@ func creation(r *Run, c *runtime.Call, s *cluster.Session, nodes []wire.Node) (O
 	}
 	p, err := r.Propose(s, v, wire.CreateAction)
 	if err != nil {
-		return Operation{}, err
+		return run.Operation{}, err
 	}
 	p.Done = "Created"
 	if !same {
@@ -84,7 +85,7 @@ func creation(r *Run, c *runtime.Call, s *cluster.Session, nodes []wire.Node) (O
 		return p, nil
 	}
 	if err := v.Missing(c.Name, s); err != nil {
-		return Operation{}, err
+		return run.Operation{}, err
 	}
 	p.Change.Nodes, p.Change.Founders = v.Nodes(), v.Latest.Founders
 	return p, nil
@@ -101,7 +102,7 @@ func keptEverywhere(v *cluster.View) bool {
 }
 
 // createEach has every manager create the store for itself.
-func createEach(a *Action, s *cluster.Session, nodes []wire.Node) error {
+func createEach(a *run.Action, s *cluster.Session, nodes []wire.Node) error {
 	create, err := createRequest(a.Run, a.Call, s, a.Call.String("name"), nodes)
 	if err != nil {
 		return err
@@ -110,9 +111,9 @@ func createEach(a *Action, s *cluster.Session, nodes []wire.Node) error {
 	if err != nil {
 		return err
 	}
-	steps := make([]*Request, len(s.Members()))
+	steps := make([]*run.Request, len(s.Members()))
 	for i, m := range s.Members() {
-		steps[i] = Post(m.Endpoint, "CreateStore", "", wire.StoresPath(), body)
+		steps[i] = run.Post(m.Endpoint, "CreateStore", "", wire.StoresPath(), body)
 	}
 	a.Do(steps)
 	return nil
@@ -140,7 +141,7 @@ func wantedNodes(c *runtime.Call, s *cluster.Session) ([]wire.Node, error) {
 
 // createRequest completes a topology with what all managers have to agree on. A store that part of
 // the managers has already keeps the operation id that made it: another id would make two stores.
-func createRequest(r *Run, c *runtime.Call, s *cluster.Session, name string, nodes []wire.Node) (*wire.CreateStore, error) {
+func createRequest(r *run.Run, c *runtime.Call, s *cluster.Session, name string, nodes []wire.Node) (*wire.CreateStore, error) {
 	v, err := r.View(c, name)
 	if err != nil {
 		return nil, err

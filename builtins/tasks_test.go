@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"dkvrun/builtins/internal/run"
 	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 )
@@ -28,7 +29,7 @@ var actionParams = []runtime.Param{{Name: "timeout_sec", Type: runtime.Number, D
 
 // failing is an action that fails without asking anybody.
 var failing = runtime.Builtin{Name: "failing_action", Params: actionParams, Impl: func(c *runtime.Call) (any, error) {
-	a, err := Of(c).Begin(c, "managers")
+	a, err := run.Of(c).Begin(c, "managers")
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +39,7 @@ var failing = runtime.Builtin{Name: "failing_action", Params: actionParams, Impl
 
 // hanging is an action that is sent and that nobody answers.
 var hanging = runtime.Builtin{Name: "hanging_action", Params: actionParams, Impl: func(c *runtime.Call) (any, error) {
-	a, err := Of(c).Begin(c, "managers")
+	a, err := run.Of(c).Begin(c, "managers")
 	if err != nil {
 		return nil, err
 	}
@@ -49,21 +50,21 @@ var hanging = runtime.Builtin{Name: "hanging_action", Params: actionParams, Impl
 
 // checklists collects the checklist of the script.
 var checklists = runtime.Builtin{Name: "checklist", Impl: func(c *runtime.Call) (any, error) {
-	scriptChecklist = Of(c).Scope(c).Checklist
+	scriptChecklist = run.Of(c).Scope(c).Checklist
 	return nil, nil
 }}
 
-var scriptChecklist *Checklist
+var scriptChecklist *run.Checklist
 
 // tasks are the builtins that the scripts call.
 var tasks = []runtime.Builtin{AtExit, Deadline, Parallel, Retry, Sleep, Spawn, Step, WaitUntil}
 
 // runTasks runs a script and returns the run, what was printed, and what it ended with: what was
 // overlooked, too.
-func runTasks(t *testing.T, script string) (*Run, string, error) {
+func runTasks(t *testing.T, script string) (*run.Run, string, error) {
 	t.Helper()
 	var out bytes.Buffer
-	r := New(Config{Reporter: mute{}, Stdout: &out})
+	r := run.New(run.Config{Reporter: mute{}, Stdout: &out})
 	h := runtime.New(runtime.Options{Builtins: append(tasks, failing, hanging, checklists), Stdout: &out, App: r, Grace: time.Second})
 	defer h.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

@@ -2,6 +2,7 @@ package builtins
 
 import (
 	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/run"
 	"dkvrun/builtins/internal/topology"
 	"dkvrun/runtime"
 )
@@ -17,7 +18,7 @@ var Topology = runtime.Builtin{
 	ReturnType: "list of node",
 	Example:    `print(topology{managers = "10.0.0.11,10.0.0.12", instance_prefix = "orders", instance_count = 2})`,
 	Impl: func(c *runtime.Call) (any, error) {
-		s, err := Of(c).CallSession(c)
+		s, err := run.Of(c).CallSession(c)
 		if err != nil {
 			return nil, err
 		}

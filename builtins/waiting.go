@@ -9,6 +9,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/run"
 	"dkvrun/runtime"
 )
 
@@ -32,7 +33,7 @@ print(#stores)`,
 }
 
 func retry(c *runtime.Call) (any, error) {
-	r := Of(c)
+	r := run.Of(c)
 	times := c.Int("times")
 	delays := &backoff.ExponentialBackOff{
 		InitialInterval: params.Seconds(c.Float("delay_sec")), Multiplier: c.Float("backoff"), MaxInterval: params.Seconds(1e9),
@@ -52,7 +53,7 @@ func retry(c *runtime.Call) (any, error) {
 			return nil, e.Because(fmt.Sprintf("retry: %d of %d attempts failed, the last: %s", times, times, e.Message))
 		}
 		r.Reporter.Progress(fmt.Sprintf("retry: attempt %d of %d failed: %s", attempt, times, e.Message))
-		err = Pause(c.Context(), delays.NextBackOff())
+		err = run.Pause(c.Context(), delays.NextBackOff())
 		r.Reporter.Progress("")
 		if err != nil {
 			return nil, err
@@ -90,7 +91,7 @@ var WaitUntil = runtime.Builtin{
 }
 
 func waitUntil(c *runtime.Call) (any, error) {
-	r := Of(c)
+	r := run.Of(c)
 	timeout := params.Seconds(c.Float("timeout_sec"))
 	ctx, cancel := context.WithTimeout(c.Context(), timeout)
 	defer cancel()
@@ -109,7 +110,7 @@ func waitUntil(c *runtime.Call) (any, error) {
 			last = runtime.Format(c.Read(values.First()))
 		}
 		r.Reporter.Progress("wait_until: " + last)
-		if ctx.Err() != nil || Pause(ctx, params.Seconds(c.Float("interval_sec"))) != nil {
+		if ctx.Err() != nil || run.Pause(ctx, params.Seconds(c.Float("interval_sec"))) != nil {
 			if err := c.Context().Err(); err != nil {
 				return nil, err
 			}

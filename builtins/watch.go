@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/run"
 	"dkvrun/builtins/internal/text"
 	"dkvrun/runtime"
 	"dkvrun/runtime/wire"
@@ -27,7 +28,7 @@ watch_store_metrics{"OrdersStore", count = 1}`,
 }
 
 func watchStoreMetrics(c *runtime.Call) (any, error) {
-	r := Of(c)
+	r := run.Of(c)
 	for looks := 1; ; looks++ {
 		all, silent, asked, err := measure(r, c)
 		if err != nil {
@@ -38,7 +39,7 @@ func watchStoreMetrics(c *runtime.Call) (any, error) {
 		if c.Has("count") && looks == c.Int("count") {
 			return nil, nil
 		}
-		if err := Pause(c.Context(), time.Duration(c.Float("refresh_sec")*float64(time.Second))); err != nil {
+		if err := run.Pause(c.Context(), time.Duration(c.Float("refresh_sec")*float64(time.Second))); err != nil {
 			return nil, err
 		}
 	}
