@@ -13,9 +13,9 @@ import (
 	"dkvrun/runtime/check"
 )
 
-// TestSource_AgreesWithARun makes calls of builtins at random, good and bad ones, and holds what is found
-// against what a run raises. Where all is literal they are the same; where a value is hidden from the
-// check, what it finds a run refuses, and it may find less.
+// TestSource_AgreesWithARun compares the findings for random calls of builtins with the errors that a run raises. They
+// are the same if all arguments are literals. If a value is hidden from the check, each finding is still an error of the
+// run, but some errors are not found.
 func TestSource_AgreesWithARun(t *testing.T) {
 	config := config
 	config.Builtins = builtinsWithoutEffect()
@@ -34,11 +34,11 @@ func TestSource_AgreesWithARun(t *testing.T) {
 		problem := ""
 		switch {
 		case len(found) > 0 && raised == "":
-			problem = "a false alarm"
+			problem = "a false positive"
 		case len(found) == 0 && raised != "" && !g.hidden:
 			problem = "not found"
 		case raised != "" && !g.hidden && !strings.Contains("\n"+strings.Join(found, "\n")+"\n", "\n"+raised+"\n"):
-			problem = "found in other words"
+			problem = "found with another message"
 		}
 		if problem != "" {
 			t.Errorf("seed %d: %s\n%s\nfound  %s\nraised %s", seed, problem, src, strings.Join(found, "\n       "), raised)
@@ -56,7 +56,7 @@ func TestSource_AgreesWithARun(t *testing.T) {
 	}
 }
 
-// builtinsWithoutEffect are all builtins, only that they do nothing.
+// builtinsWithoutEffect returns all builtins with an Impl that does nothing.
 func builtinsWithoutEffect() []runtime.Builtin {
 	all := append([]runtime.Builtin(nil), config.Builtins...)
 	for i := range all {
@@ -65,7 +65,7 @@ func builtinsWithoutEffect() []runtime.Builtin {
 	return all
 }
 
-// runs is what a run of src raises, "" for nothing.
+// runs returns the message of the error that a run of src raises, or "".
 func runs(t *testing.T, config check.Config, src string) string {
 	t.Helper()
 	h := runtime.New(runtime.Options{Builtins: config.Builtins})
@@ -81,7 +81,7 @@ func runs(t *testing.T, config check.Config, src string) string {
 	return e.Message
 }
 
-// generator writes calls.
+// generator makes random calls.
 type generator struct {
 	*rand.Rand
 	builtins []runtime.Builtin
@@ -91,7 +91,7 @@ type generator struct {
 
 func (g *generator) one(of ...string) string { return of[g.IntN(len(of))] }
 
-// list ends, where values may be hidden, at times in a call that gives none.
+// list returns random items. If values may be hidden, it sometimes ends with a call that returns nothing.
 func (g *generator) list(most int, item func() string) string {
 	var items []string
 	for range g.IntN(most + 1) {
@@ -160,7 +160,7 @@ func (g *generator) table(b runtime.Builtin, depth int) string {
 	}) + "}"
 }
 
-// fitting is mostly a value that the parameter takes.
+// fitting returns a value that the parameter accepts, in most cases.
 func (g *generator) fitting(p runtime.Param, other string) string {
 	if g.IntN(3) == 0 {
 		return other

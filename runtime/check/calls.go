@@ -8,7 +8,7 @@ import (
 	"dkvrun/runtime/syntax"
 )
 
-// call checks one call: what is called, and with what.
+// call checks the callee and the arguments of a call.
 func (c *checker) call(call *syntax.Call) {
 	c.ambiguous(call)
 	if call.Method != nil {
@@ -44,7 +44,7 @@ func (c *checker) call(call *syntax.Call) {
 	}
 }
 
-// typeOf is the type of the first argument where it is known to be no object.
+// typeOf returns the type of the first argument, or "" if it is unknown or may be an object.
 func (c *checker) typeOf(args []syntax.Expr) string {
 	if len(args) == 0 {
 		return "nil"
@@ -68,8 +68,8 @@ func (c *checker) typeOf(args []syntax.Expr) string {
 	return ""
 }
 
-// returns tells whether the source ends with a return, as modules do. What a module requires is looked
-// for in the folder of the script that requires it, which is not known.
+// returns reports whether the source ends with a return statement, as modules do. require looks in the folder of the
+// script that requires the module, which is not known here.
 func (c *checker) returns() bool {
 	n := len(c.chunk.Stmts)
 	if n == 0 {
@@ -79,7 +79,7 @@ func (c *checker) returns() bool {
 	return ok
 }
 
-// moduleCall reports the call of a function that a module does not have.
+// moduleCall reports a call of a function that a module does not have.
 func (c *checker) moduleCall(call *syntax.Call) {
 	index, ok := call.Callee.(*syntax.Index)
 	if !ok {
@@ -95,7 +95,7 @@ func (c *checker) moduleCall(call *syntax.Call) {
 	}
 }
 
-// arguments reports what a run would refuse of a call's arguments.
+// arguments reports the arguments that a run would refuse.
 func (c *checker) arguments(b *runtime.Builtin, name string, call *syntax.Call, args []syntax.Expr) {
 	written := make([]any, len(args))
 	for i, a := range args {
@@ -106,7 +106,7 @@ func (c *checker) arguments(b *runtime.Builtin, name string, call *syntax.Call, 
 	}
 }
 
-// refused is the place that a refusal is about.
+// refused returns the argument, field or key that a refusal is about.
 func refused(r runtime.CallError, call *syntax.Call, args []syntax.Expr) syntax.Span {
 	if r.Argument < 0 || r.Argument >= len(args) {
 		return nameOf(call)
@@ -122,7 +122,7 @@ func refused(r runtime.CallError, call *syntax.Call, args []syntax.Expr) syntax.
 	return t.Fields[r.Field].Value.Spans()
 }
 
-// nameOf is where a call names what it calls.
+// nameOf returns the span of the name that is called.
 func nameOf(call *syntax.Call) syntax.Span {
 	if call.Method != nil {
 		return call.Method.Span
@@ -130,7 +130,7 @@ func nameOf(call *syntax.Call) syntax.Span {
 	return call.Callee.Spans()
 }
 
-// lastName is where a callee has its last name.
+// lastName returns the span of the last name of a callee such as a.b.c.
 func lastName(callee syntax.Expr) syntax.Span {
 	if index, ok := callee.(*syntax.Index); ok {
 		return index.Key.Spans()
@@ -138,13 +138,13 @@ func lastName(callee syntax.Expr) syntax.Span {
 	return callee.Spans()
 }
 
-// ambiguous reports a bracket that begins a line and calls what the line before ends with.
+// ambiguous reports a parenthesis that begins a line and continues the expression of the line before as a call.
 func (c *checker) ambiguous(call *syntax.Call) {
 	end := nameOf(call).End
 	bracket := len(call.Args) == 0 || call.Args[0].Spans().Start != call.Open
 	if bracket && c.lines.Number(call.Open) > c.lines.Number(end) {
-		c.report(syntax.Span{Start: call.Open, End: call.Open + 1}, Ambiguous, "this ( calls what the line before ends with").Hint =
-			"end that line with a semicolon if a new statement is meant, else pull the ( up"
+		c.report(syntax.Span{Start: call.Open, End: call.Open + 1}, Ambiguous, "this ( continues the line before as a call").Hint =
+			"if a new statement is meant, end the line before with a semicolon; if a call is meant, move the ( to its end"
 	}
 }
 
@@ -156,8 +156,8 @@ func problemOf(err error) string {
 	return err.Error()
 }
 
-// written is an argument or a table's field as runtime.Refusals takes it. Only the last one of a list
-// can give several values.
+// written returns an argument or a table's field in the form that runtime.Refusals takes. Only the last one of a list
+// can have several values.
 func (c *checker) written(e syntax.Expr, last bool) any {
 	switch e := e.(type) {
 	case *syntax.Nil:
@@ -187,7 +187,7 @@ func (c *checker) written(e syntax.Expr, last bool) any {
 	return runtime.Unknown
 }
 
-// constant is the value of a local that is set once, to text, a number or a boolean.
+// constant returns the value of a local that is set once, to a string, a number or a boolean, else Unknown.
 func (c *checker) constant(n *syntax.Name) any {
 	v := c.scopes.locals[n]
 	if v == nil || v.opaque || len(v.values) != 1 {
@@ -216,7 +216,7 @@ func (c *checker) writtenTable(t *syntax.Table) runtime.TableLiteral {
 	return written
 }
 
-// table reports a key that stands twice in a table.
+// table reports a key that a table constructor has twice.
 func (c *checker) table(t *syntax.Table) {
 	seen := map[any]bool{}
 	for i, f := range c.writtenTable(t) {
@@ -224,7 +224,7 @@ func (c *checker) table(t *syntax.Table) {
 			continue
 		}
 		if seen[f.Key] {
-			c.report(t.Fields[i].Key.Spans(), Duplicate, "%v is given twice in this table: the last one counts", f.Key)
+			c.report(t.Fields[i].Key.Spans(), Duplicate, "duplicate key %v: the last value is used", f.Key)
 		}
 		seen[f.Key] = true
 	}

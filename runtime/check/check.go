@@ -1,8 +1,8 @@
-// Package check finds in Lua sources what a run would refuse, and what is certainly a slip, without
-// running anything. It knows the declarations of builtins; what their arguments must be like it asks
-// package runtime, so that a finding has the words of a run.
+// Package check is a linter: it finds errors that a run would raise, and certain mistakes that a run does not notice,
+// without running anything. It knows the declarations of builtins. Package runtime checks their arguments, so that
+// findings have the messages of a run.
 //
-// It speaks only where it is certain: of a value that only a run can tell it says nothing.
+// It has no false positives: it reports nothing about values that are only known in a run.
 package check
 
 import (
@@ -15,20 +15,20 @@ import (
 	"dkvrun/runtime/syntax"
 )
 
-// Config is what sources are checked against.
+// Config says what scripts can call and where require looks.
 type Config struct {
 	Builtins []runtime.Builtin
 	Objects  []*runtime.ObjectType
 	Records  []*runtime.RecordType
-	// Suite is set for the sources of suites: they find the words of package suite.
+	// Suite is set for suites, which can call the functions of package suite.
 	Suite bool
-	// Path and Stdlib are where require looks after the script's folder; see runtime.Options.
+	// Path and Stdlib are searched by require after the script's folder; see runtime.Options.
 	Path   []string
 	Stdlib fs.FS
 }
 
-// Source checks one source. File is what findings call it, and its folder is where require looks first.
-// The findings come in the order of their places.
+// Source checks one source. Findings name it as file, and require looks first in the folder of file. The findings are
+// in the order of their places.
 func Source(config Config, file string, src []byte) []Finding {
 	if config.Suite {
 		config.Builtins = slices.Concat(config.Builtins, suite.Spellings())
@@ -64,7 +64,7 @@ func Source(config Config, file string, src []byte) []Finding {
 	return c.sorted(chunk.Comments)
 }
 
-// close frees what answered questions.
+// close closes the hosts.
 func (c *checker) close() {
 	c.host.Close()
 	if c.vocabulary != nil {
@@ -81,14 +81,14 @@ type checker struct {
 	lines    *syntax.Lines
 	scopes   *scopes
 	globals  *globals
-	modules  map[string]*module   // what require gives, by name
-	loads    bool                 // the source may say itself what require gives
-	named    map[string]*shape    // by the names that declarations use
-	shapes   map[*variable]*shape // those that are known, or being found out
-	raising  []syntax.Span        // functions that are meant to raise
+	modules  map[string]*module   // by the name that require gets
+	loads    bool                 // the source uses package.preload or package.loaded
+	named    map[string]*shape    // by the type's name in declarations
+	shapes   map[*variable]*shape // nil while one is being inferred
+	raising  []syntax.Span        // functions that a suite expects to raise
 	findings []Finding
 
-	vocabulary *suite.Vocabulary // see words
+	vocabulary *suite.Vocabulary // made by words
 }
 
 // compile reports errors that only the compiler finds, such as a goto without its label.
@@ -99,7 +99,7 @@ func (c *checker) compile(src []byte) {
 	}
 }
 
-// walk looks at every expression, outer ones first.
+// walk checks every expression, outer ones first.
 func (c *checker) walk() {
 	written, called := map[syntax.Node]bool{}, map[syntax.Node]bool{}
 	syntax.WalkBlock(&c.chunk.Block, func(n syntax.Node) bool {

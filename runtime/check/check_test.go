@@ -30,8 +30,8 @@ func source(t *testing.T, file string) []byte {
 	return src
 }
 
-// TestSource_Testdata checks the sources in testdata. Each line says in a comment what is to be found on it:
-// "-- want COLUMN-END CODE: MESSAGE", several with " | " between.
+// TestSource_Testdata checks the sources in testdata. The comment of a line has its expected findings:
+// "-- want COLUMN-END CODE: MESSAGE", separated by " | ".
 func TestSource_Testdata(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.lua")
 	if err != nil || len(files) == 0 {
@@ -56,7 +56,7 @@ func TestSource_Testdata(t *testing.T) {
 	}
 }
 
-// A source that is too large is not called broken where reading it ended.
+// A source that is too large is reported as such, not as incomplete where reading it ended.
 func TestSource_TooLarge(t *testing.T) {
 	large := "t = {" + strings.Repeat(" ", runtime.MaxSource) + "}"
 	found := check.Source(config, "large.lua", []byte(large)[:runtime.MaxSource+1])
@@ -65,7 +65,7 @@ func TestSource_TooLarge(t *testing.T) {
 	}
 }
 
-// TestDeclarations_TypesExist holds every type that a declaration names against the objects and records.
+// TestDeclarations_TypesExist checks that every type that a declaration names is an object or a record.
 func TestDeclarations_TypesExist(t *testing.T) {
 	known := map[string]bool{"list": true, "string": true, "integer": true, "number": true, "boolean": true}
 	for _, o := range config.Objects {
@@ -112,7 +112,7 @@ func TestDeclarations_TypesExist(t *testing.T) {
 	}
 }
 
-// TestSource_NoFalsePositives checks what ships: runbooks, modules, and every example of the builtins and the
+// TestSource_NoFalsePositives checks the shipped runbooks and modules, and every example of the builtins and the
 // documentation.
 func TestSource_NoFalsePositives(t *testing.T) {
 	sources := 0

@@ -9,17 +9,16 @@ import (
 	"dkvrun/runtime/syntax"
 )
 
-// The codes of findings. A run would refuse what has the severity error; a warning is a slip that a
-// run does not see.
+// The codes of findings. A run would raise an error; it does not notice a warning.
 const (
-	SyntaxError = "syntax"    // the source can't be compiled
+	SyntaxError = "syntax"    // the source does not compile
 	Undefined   = "undefined" // a global, or a function of a library, that does not exist
-	Module      = "module"    // require finds no such module
-	Misuse      = "misuse"    // a builtin's arguments
-	NoField     = "field"     // a field or method that a value does not have, or that can't be set
-	Unused      = "unused"    // a local that nothing reads
-	Unlooked    = "unlooked"  // results that nothing looks at
-	Duplicate   = "duplicate" // a key given twice in one table
+	Module      = "module"    // require does not find the module
+	Misuse      = "misuse"    // wrong arguments of a builtin
+	NoField     = "field"     // a field or method that a value does not have, or a field that is read-only
+	Unused      = "unused"    // a local that is never read
+	Unchecked   = "unlooked"  // results of an action that are never checked
+	Duplicate   = "duplicate" // a key that a table constructor has twice
 	Ambiguous   = "ambiguous" // a call whose arguments begin on the next line
 )
 
@@ -29,10 +28,10 @@ const (
 	Warning = "warning"
 )
 
-var severities = map[string]string{Unused: Warning, Unlooked: Warning, Duplicate: Warning, Ambiguous: Warning}
+var severities = map[string]string{Unused: Warning, Unchecked: Warning, Duplicate: Warning, Ambiguous: Warning}
 
-// Finding is one thing that is wrong in a source. Lines and columns count from 1, columns in
-// characters; the end is the place after the last character that is meant.
+// Finding is an error or a mistake in a source. Lines and columns count from 1, columns in characters; the end is the
+// place after the last character.
 type Finding struct {
 	File      string `json:"file"`
 	Line      int    `json:"line"`
@@ -42,17 +41,18 @@ type Finding struct {
 	Severity  string `json:"severity"`
 	Code      string `json:"code"`
 	Message   string `json:"message"`
-	// Hint says what to do, where the message does not.
+	// Hint says what to do, if the message does not.
 	Hint string `json:"hint"`
 
 	span syntax.Span
 }
 
-// String is file:line:column: message.
+// String returns file:line:column: message.
 func (f Finding) String() string {
 	return fmt.Sprintf("%s:%d:%d: %s", f.File, f.Line, f.Column, f.Message)
 }
 
+// report adds a finding.
 func (c *checker) report(at syntax.Span, code, format string, args ...any) *Finding {
 	severity := severities[code]
 	if severity == "" {
@@ -66,7 +66,8 @@ func (c *checker) report(at syntax.Span, code, format string, args ...any) *Find
 	return &c.findings[len(c.findings)-1]
 }
 
-// sorted are the findings that no comment silences and that are not meant to be, in the order of their places.
+// sorted returns the findings in the order of their places, without those that a comment silences or that a suite
+// expects.
 func (c *checker) sorted(comments []syntax.Comment) []Finding {
 	silent := c.silenced(comments)
 	kept := slices.DeleteFunc(c.findings, func(f Finding) bool {
@@ -79,8 +80,8 @@ func (c *checker) sorted(comments []syntax.Comment) []Finding {
 	return kept
 }
 
-// silenced are the lines that a comment "check: ignore" speaks of: its own, and the next one where it
-// stands alone. The codes that may follow are all that it silences.
+// silenced returns the codes that comments "check: ignore CODE, …" silence, by line; an empty list means all codes.
+// Such a comment applies to its own line, or to the next line if nothing else is on its own.
 func (c *checker) silenced(comments []syntax.Comment) map[int][]string {
 	lines := map[int][]string{}
 	for _, comment := range comments {

@@ -8,7 +8,7 @@ import (
 	"dkvrun/runtime/check"
 )
 
-// FuzzSource holds that any source can be checked, and that each finding has a place in it.
+// FuzzSource tests that any source can be checked and that each finding has a place in it.
 func FuzzSource(f *testing.F) {
 	for _, pattern := range []string{"testdata/*.lua", "../../scripts/*.lua", "../../stdlib/*.lua"} {
 		files, err := filepath.Glob(pattern)

@@ -8,14 +8,14 @@ import (
 	"dkvrun/runtime/syntax"
 )
 
-// globals are the names that a source and its modules define.
+// globals are the global names and the fields that a source and its modules define.
 type globals struct {
 	names map[string]bool
-	// fields are the names that are ever set as a field, or stand as a key in a table.
+	// fields are the names that are set as a field anywhere, or are a key in a table constructor.
 	fields map[string]bool
-	// open is set where it can't be told what else is defined.
+	// open is set if the source may define more, for example with load.
 	open bool
-	// registered are the names that are registered for assert and match.
+	// registered are the assertions, matchers and modifiers that a suite registers.
 	registered []registration
 }
 
@@ -26,13 +26,13 @@ func (g *globals) add(other *globals) {
 	g.registered = append(g.registered, other.registered...)
 }
 
-// gather finds the globals and fields that a block and the modules it requires define.
+// gather returns the globals and fields that a block and the modules that it requires define.
 func (c *checker) gather(s *scopes, b *syntax.Block) *globals {
 	g := &globals{names: map[string]bool{}, fields: map[string]bool{}}
 	for _, w := range s.writes {
 		g.names[w.Text] = true
 	}
-	closed := map[syntax.Node]bool{} // uses of _G that leave no question
+	closed := map[syntax.Node]bool{} // uses of _G that define nothing unknown
 	syntax.WalkBlock(b, func(n syntax.Node) bool {
 		switch n := n.(type) {
 		case *syntax.Assign:
@@ -64,7 +64,7 @@ func (c *checker) gather(s *scopes, b *syntax.Block) *globals {
 	return g
 }
 
-// set notes an assignment to a field.
+// set adds the field or global that an assignment sets.
 func (g *globals) set(s *scopes, target *syntax.Index) {
 	key, ok := target.Key.(*syntax.String)
 	switch {
@@ -75,7 +75,7 @@ func (g *globals) set(s *scopes, target *syntax.Index) {
 	}
 }
 
-// defines notes what a call may define: that of require, load, rawset and their like.
+// defines adds what a call of require, load, rawset and similar functions may define.
 func (c *checker) defines(g *globals, s *scopes, call *syntax.Call, closed map[syntax.Node]bool) {
 	callee, ok := call.Callee.(*syntax.Name)
 	if !ok || call.Method != nil || s.locals[callee] != nil {
@@ -110,13 +110,13 @@ func (c *checker) defines(g *globals, s *scopes, call *syntax.Call, closed map[s
 	}
 }
 
-// isGlobal tells whether an expression is the global of that name.
+// isGlobal reports whether an expression is the global of that name.
 func isGlobal(s *scopes, e syntax.Expr, text string) bool {
 	n, ok := e.(*syntax.Name)
 	return ok && n.Text == text && s.locals[n] == nil
 }
 
-// undefined reports globals that are read and that nothing defines.
+// undefined reports globals that are read but not defined.
 func (c *checker) undefined() {
 	for _, n := range c.scopes.reads {
 		c.readGlobal(n.Span, n.Text)
@@ -132,7 +132,7 @@ func (c *checker) readGlobal(at syntax.Span, name string) {
 		return
 	}
 	problem := c.host.Undefined(name, names)
-	// Where more may be defined than is seen, only a near miss is certain enough.
+	// If the source may define more, only a near miss of a known name is certain.
 	if problem != "" && !(c.globals.open && problem == "undefined global "+name) {
 		c.report(at, Undefined, "%s", problem)
 	}

@@ -7,15 +7,15 @@ import (
 	"dkvrun/runtime/syntax"
 )
 
-// module is what require gives for a name.
+// module is the result of require for a name.
 type module struct {
-	problem string   // why there is none
-	globals *globals // what it defines; nil where it can't be read
-	// fields are those of the table that it returns, nil where they can't be told.
+	problem string   // why require fails; else empty
+	globals *globals // nil if the module can't be read
+	// fields are the fields of the table that the module returns, nil if they are unknown.
 	fields []string
 }
 
-// require is the module that a call of require names; nil where only a run can tell which.
+// require returns the module that a call of require names, or nil if the name is not a literal.
 func (c *checker) require(call *syntax.Call) *module {
 	if len(call.Args) != 1 {
 		return nil
@@ -51,8 +51,7 @@ func (c *checker) require(call *syntax.Call) *module {
 	return m
 }
 
-// loadsModules tells whether a source may say itself what require gives: it has to do with package.preload
-// or package.loaded.
+// loadsModules reports whether a source may define modules itself: it uses package.preload or package.loaded.
 func loadsModules(b *syntax.Block) bool {
 	found := false
 	syntax.WalkBlock(b, func(node syntax.Node) bool {
@@ -65,8 +64,8 @@ func loadsModules(b *syntax.Block) bool {
 	return found
 }
 
-// exports are the fields of the table that a module returns: of a local that begins as a table and is
-// used for nothing but its fields.
+// exports returns the fields of the table that a module returns, or nil if they are unknown. They are known if the table
+// is a local that is set once, to a table constructor, and only its fields are used.
 func exports(s *scopes, b *syntax.Block) []string {
 	if len(b.Stmts) == 0 {
 		return nil

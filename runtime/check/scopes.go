@@ -2,31 +2,31 @@ package check
 
 import "dkvrun/runtime/syntax"
 
-// variable is a local, a parameter or the variable of a loop.
+// variable is a local, a parameter or a loop variable.
 type variable struct {
 	name *syntax.Name
-	// local is the statement that declares it, where it is no parameter or variable of a loop.
+	// local is the statement that declares it; nil for parameters and loop variables.
 	local syntax.Stmt
-	// values are all that is ever assigned to it; opaque is set where that is not all.
+	// values are all values that are assigned to it; opaque is set if it has others, too.
 	values []value
 	opaque bool
-	// counts is set for the variable of a numeric for, and the first one of ipairs.
+	// counts is set if it is a number: the variable of a numeric for, and the first variable over ipairs.
 	counts bool
-	// loop is what a generic for goes over, where it is the second variable of one.
+	// loop is the iterated expression of a generic for, if this is its second variable.
 	loop  syntax.Expr
 	reads []*syntax.Name
 	// function is set for a local function.
 	function *syntax.Function
 }
 
-// value is an expression that is assigned; nil for nil. Where later is set it is not the expression's
-// first value.
+// value is an assigned expression; expr is nil if no expression is left for the variable. later is set if it is not the
+// expression's first value.
 type value struct {
 	expr  syntax.Expr
 	later bool
 }
 
-// scopes says which names are which variables.
+// scopes maps names to variables.
 type scopes struct {
 	variables []*variable // in the order of the source
 	locals    map[*syntax.Name]*variable
@@ -34,19 +34,20 @@ type scopes struct {
 	reads, writes []*syntax.Name
 }
 
+// resolve finds the variable of each name in a block.
 func resolve(b *syntax.Block) *scopes {
 	r := &resolver{scopes: &scopes{locals: map[*syntax.Name]*variable{}}}
 	r.block(b)
 	return r.scopes
 }
 
-// resolver finds the variable of each name.
+// resolver walks a block and keeps the visible variables.
 type resolver struct {
 	*scopes
 	visible []*variable
 }
 
-// scoped runs f, and forgets what it declared.
+// scoped runs f and removes the variables that f declared from the visible ones.
 func (r *resolver) scoped(f func()) {
 	n := len(r.visible)
 	f()
@@ -144,7 +145,7 @@ func (r *resolver) stmt(s syntax.Stmt) {
 	}
 }
 
-// nth is what the i-th target of an assignment gets.
+// nth returns the value that the i-th target of an assignment gets.
 func nth(values []syntax.Expr, i int) value {
 	if i < len(values) {
 		return value{expr: values[i]}
@@ -155,7 +156,7 @@ func nth(values []syntax.Expr, i int) value {
 	return value{}
 }
 
-// several tells whether an expression may give any number of values.
+// several reports whether an expression can have any number of values.
 func several(e syntax.Expr) bool {
 	switch e.(type) {
 	case *syntax.Call, *syntax.Vararg:

@@ -7,20 +7,20 @@ import (
 	"dkvrun/runtime/syntax"
 )
 
-// shape is what is known of a value: one of these, or items alone for a plain list.
+// shape is the inferred type of a value: one of object, record, builtin, module and root, or items alone for a list.
 type shape struct {
 	object  *runtime.ObjectType
 	record  *runtime.RecordType
-	items   *shape // of a list with or without fields of its own
+	items   *shape // the type of a list's items; the list may have fields, too
 	builtin *runtime.Builtin
-	owner   string // of a builtin that is a method: its object's name
+	owner   string // the object's name, if builtin is a method
 	module  *module
 	name    string // the module's
-	root    string // assert or match, with the names after it
-	path    string
+	root    string // assert or match
+	path    string // the names after root
 }
 
-// shapeNamed is the shape that a declaration names, nil for none.
+// shapeNamed returns the shape for a type's name in declarations, or nil.
 func (c *checker) shapeNamed(name string) *shape {
 	if name == "" {
 		return nil
@@ -47,7 +47,7 @@ func (c *checker) shapeNamed(name string) *shape {
 	return s
 }
 
-// shapeOf is what is known of an expression's value, nil for nothing.
+// shapeOf returns the shape of an expression's value, or nil if it is unknown.
 func (c *checker) shapeOf(e syntax.Expr) *shape {
 	switch e := e.(type) {
 	case *syntax.Paren:
@@ -68,7 +68,7 @@ func (c *checker) shapeOf(e syntax.Expr) *shape {
 	return nil
 }
 
-// builtin is the builtin of a global's name, unless the source sets that global itself.
+// builtin returns the shape of a global builtin, or nil if there is none or the source sets that global.
 func (c *checker) builtin(name string) *shape {
 	space, _, _ := strings.Cut(name, ".")
 	if c.globals.names[space] {
@@ -110,7 +110,7 @@ func (c *checker) shapeOfField(e *syntax.Index) *shape {
 	return nil
 }
 
-// isNumber tells whether an expression is a number for sure.
+// isNumber reports whether an expression is certainly a number.
 func (c *checker) isNumber(e syntax.Expr) bool {
 	switch e := e.(type) {
 	case *syntax.Number:
@@ -174,7 +174,7 @@ func (c *checker) shapeOfCall(call *syntax.Call) *shape {
 	return nil
 }
 
-// scriptOptions is what args{…} gives, where its table says all names.
+// scriptOptions returns the shape of the result of args{…}, or nil if not all names are literals.
 func scriptOptions(call *syntax.Call) *shape {
 	if len(call.Args) != 1 {
 		return nil
@@ -194,7 +194,7 @@ func scriptOptions(call *syntax.Call) *shape {
 	return &shape{record: r}
 }
 
-// method is the declaration of the method that a call names, nil where it is not known.
+// method returns the declaration of the method that is called, or nil if it is unknown.
 func (c *checker) method(call *syntax.Call) *runtime.Builtin {
 	s := c.shapeOf(call.Callee)
 	if s == nil || s.object == nil {
@@ -208,7 +208,7 @@ func (c *checker) method(call *syntax.Call) *runtime.Builtin {
 	return nil
 }
 
-// shapeOfVariable is the shape that all values of a variable have.
+// shapeOfVariable returns the shape that all values of a variable have, or nil.
 func (c *checker) shapeOfVariable(v *variable) *shape {
 	if s, ok := c.shapes[v]; ok {
 		return s
@@ -231,12 +231,12 @@ func (c *checker) shapeOfVariable(v *variable) *shape {
 			return nil
 		}
 		found = s
-		c.shapes[v] = s // for a value that is made from the variable itself
+		c.shapes[v] = s // later values may use the variable itself
 	}
 	return found
 }
 
-// shapeOfItems is the shape of what ipairs(list) or pairs(list) gives second.
+// shapeOfItems returns the shape of the second values that ipairs(list) or pairs(list) yields.
 func (c *checker) shapeOfItems(loop syntax.Expr) *shape {
 	call, ok := loop.(*syntax.Call)
 	if !ok || len(call.Args) != 1 || !isGlobal(c.scopes, call.Callee, "ipairs") && !isGlobal(c.scopes, call.Callee, "pairs") {
@@ -248,7 +248,7 @@ func (c *checker) shapeOfItems(loop syntax.Expr) *shape {
 	return nil
 }
 
-// field reports a field that is read, perhaps to be called, where there is none.
+// field reports a field that is read or called but does not exist.
 func (c *checker) field(e *syntax.Index, called bool) {
 	key, ok := e.Key.(*syntax.String)
 	if !ok {
@@ -261,13 +261,13 @@ func (c *checker) field(e *syntax.Index, called bool) {
 	c.member(c.shapeOf(e.Object), key)
 }
 
-// libraryField is a field of a global that is a library, Lua's own or of builtins.
+// libraryField checks a field of a global that may be a library of Lua or of builtins.
 func (c *checker) libraryField(library string, key *syntax.String, called bool) {
 	switch {
 	case library == "_G":
 		c.readGlobal(key.Span, key.Value)
 	case c.globals.names[library] || c.globals.fields[key.Value]:
-	case library == "assert": // a table in suites, and in the modules that they require
+	case library == "assert": // a table in suites and in the modules that they require
 	default:
 		if problem := c.host.UndefinedField(library, key.Value, called); problem != "" {
 			c.report(key.Span, Undefined, "%s", problem)
@@ -275,7 +275,7 @@ func (c *checker) libraryField(library string, key *syntax.String, called bool) 
 	}
 }
 
-// member reports a field or method that a value of that shape does not have.
+// member reports a field or method that values of a shape do not have.
 func (c *checker) member(s *shape, key *syntax.String) {
 	if s == nil {
 		return
@@ -288,7 +288,7 @@ func (c *checker) member(s *shape, key *syntax.String) {
 	}
 	switch {
 	case s.object != nil:
-	case c.globals.fields[key.Value]: // a script may set fields of its own in all others
+	case c.globals.fields[key.Value]: // only objects are read-only
 		return
 	case s.record == nil && s.items != nil:
 		item, fields := members(s.items)
@@ -304,7 +304,7 @@ func (c *checker) member(s *shape, key *syntax.String) {
 	c.report(key.Span, NoField, "%s", runtime.UndefinedMember(owner, key.Value, names))
 }
 
-// members are the fields and methods of a shape, and what errors call it.
+// members returns the fields and methods of a shape, and its name in errors.
 func members(s *shape) (owner string, names []string) {
 	switch {
 	case s.object != nil:
@@ -324,7 +324,7 @@ func members(s *shape) (owner string, names []string) {
 	return owner, names
 }
 
-// write reports a field that is set in an object.
+// write reports an assignment to a field of an object, which is read-only.
 func (c *checker) write(target syntax.Expr) {
 	e, ok := target.(*syntax.Index)
 	if !ok {

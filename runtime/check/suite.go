@@ -8,19 +8,19 @@ import (
 	"dkvrun/runtime/syntax"
 )
 
-// registration is a name that a suite registers for assert or match, "" for one that only a run can tell.
+// registration is an assertion, matcher or modifier that a suite registers; its name is empty if it is not a literal.
 type registration struct{ kind, name string }
 
-// registrable are the kinds of them.
+// registrable are the kinds of registrations.
 var registrable = []string{"assertion", "matcher", "modifier"}
 
-// words is the vocabulary of the suite with what it registers itself, nil in other scripts.
+// words returns the vocabulary of the suite, with its registrations, or nil if the source is not a suite.
 func (c *checker) words() *suite.Vocabulary {
 	if !c.Suite || c.vocabulary != nil {
 		return c.vocabulary
 	}
 	c.vocabulary = suite.NewVocabulary()
-	if c.globals.open { // what is not seen may register more
+	if c.globals.open { // the suite may register more
 		for _, kind := range registrable {
 			c.vocabulary.Register(kind, "")
 		}
@@ -31,7 +31,7 @@ func (c *checker) words() *suite.Vocabulary {
 	return c.vocabulary
 }
 
-// registers notes the call assert:register(kind, name, …), or assert.register(assert, kind, name, …).
+// registers adds the registration of a call assert:register(kind, name, …) or assert.register(assert, kind, name, …).
 func (g *globals) registers(call *syntax.Call) {
 	args := call.Args
 	switch index, ok := call.Callee.(*syntax.Index); {
@@ -65,7 +65,7 @@ func isString(e syntax.Expr, text string) bool {
 	return ok && s.Value == text
 }
 
-// suiteGlobal is the shape of assert, match, spy, stub or mock in a suite that leaves them as they are.
+// suiteGlobal returns the shape of assert, match, spy, stub or mock in a suite that does not set that global, else nil.
 func (c *checker) suiteGlobal(name string) *shape {
 	if !c.Suite || c.globals.names[name] || !slices.Contains(suite.Globals, name) {
 		return nil
@@ -80,7 +80,7 @@ func (c *checker) suiteGlobal(name string) *shape {
 	return c.named[key]
 }
 
-// suiteModule is what a suite gets of require for one of luassert's modules, nil for another.
+// suiteModule returns the shape of a module of busted or luassert in a suite, or nil for other modules.
 func (c *checker) suiteModule(call *syntax.Call) *shape {
 	if !c.Suite || len(call.Args) != 1 {
 		return nil
@@ -92,7 +92,7 @@ func (c *checker) suiteModule(call *syntax.Call) *shape {
 	return c.suiteGlobal(c.words().Module(name.Value))
 }
 
-// longer is the shape of a name after assert or match, nil where the suite may have set it.
+// longer returns the shape of a name after assert or match, or nil if the suite may have set it.
 func (c *checker) longer(s *shape, key *syntax.String) *shape {
 	if c.globals.fields[key.Value] {
 		return nil
@@ -100,7 +100,7 @@ func (c *checker) longer(s *shape, key *syntax.String) *shape {
 	return &shape{root: s.root, path: strings.TrimPrefix(s.path+"."+key.Value, ".")}
 }
 
-// wordCall judges a call of what stands after assert or match.
+// wordCall checks a call of the names after assert or match; see suite.Vocabulary.Call.
 func (c *checker) wordCall(s *shape, call *syntax.Call) (on bool, problem string) {
 	given := len(call.Args)
 	var args []any
@@ -119,7 +119,7 @@ func (c *checker) wordCall(s *shape, call *syntax.Call) (on bool, problem string
 	return c.words().Call(s.root, s.path, given, args)
 }
 
-// register checks assert:register of a kind that there is not.
+// register reports an unknown kind in assert:register.
 func (c *checker) register(s *shape, call *syntax.Call) {
 	if s == nil || s.root != "assert" || s.path != "" || call.Method.Value != "register" || len(call.Args) == 0 {
 		return
@@ -131,8 +131,8 @@ func (c *checker) register(s *shape, call *syntax.Call) {
 	}
 }
 
-// expected notes the functions that a suite expects to raise, as in assert.has_error(function() … end):
-// what is wrong in them is meant to be.
+// expected notes the functions that a suite expects to raise, as in assert.has_error(function() … end). Errors in them
+// are intended.
 func (c *checker) expected(call *syntax.Call) {
 	if !c.Suite || !c.aboutErrors(call.Callee) {
 		return
@@ -144,7 +144,7 @@ func (c *checker) expected(call *syntax.Call) {
 	}
 }
 
-// aboutErrors tells whether a callee is one of the assertions that something raises.
+// aboutErrors reports whether a callee is an assertion that its argument raises.
 func (c *checker) aboutErrors(callee syntax.Expr) bool {
 	about := false
 	for {
@@ -162,7 +162,7 @@ func (c *checker) aboutErrors(callee syntax.Expr) bool {
 	}
 }
 
-// isExpected tells whether a finding is about what is meant to raise.
+// isExpected reports whether a finding is in a function that is expected to raise.
 func (c *checker) isExpected(f Finding) bool {
 	return f.Severity == Error && f.Code != SyntaxError && slices.ContainsFunc(c.raising, func(s syntax.Span) bool {
 		return s.Contains(f.span.Start)

@@ -7,7 +7,7 @@ import (
 	"dkvrun/runtime/syntax"
 )
 
-// unused reports locals that nothing reads, and results that nothing looks at.
+// unused reports locals that are never read, and results of actions that are never checked.
 func (c *checker) unused() {
 	parents := c.parents()
 	for _, v := range c.scopes.variables {
@@ -15,28 +15,28 @@ func (c *checker) unused() {
 			continue
 		}
 		action := c.action(v)
-		read, looked := false, false
+		read, checked := false, false
 		for _, n := range v.reads {
 			if v.function != nil && v.function.Contains(n.Start) {
-				continue // a function that only calls itself
+				continue // a recursive call does not count
 			}
 			read = true
-			looked = looked || !c.shows(parents[n])
+			checked = checked || !c.shows(parents[n])
 		}
 		switch {
 		case action != "" && !read:
-			c.report(v.name.Span, Unlooked, "nothing looks at the results of %s", action).Hint =
-				"look at " + v.name.Text + ".ok or call :check(); without a variable the next action raises if it failed"
+			c.report(v.name.Span, Unchecked, "the results of %s are never checked", action).Hint =
+				"check " + v.name.Text + ".ok or call :check(); without a variable, the next action raises if this one failed"
 		case !read:
-			c.report(v.name.Span, Unused, "local %s is never used", v.name.Text).Hint = "leave it out, or begin its name with _"
-		case action != "" && !looked:
-			c.report(v.name.Span, Unlooked, "nothing looks at the results of %s: to print them is not to look", action).Hint =
-				"look at " + v.name.Text + ".ok or call :check()"
+			c.report(v.name.Span, Unused, "local %s is never used", v.name.Text).Hint = "remove it, or begin its name with _"
+		case action != "" && !checked:
+			c.report(v.name.Span, Unchecked, "the results of %s are never checked: printing them is not a check", action).Hint =
+				"check " + v.name.Text + ".ok or call :check()"
 		}
 	}
 }
 
-// besideUsed tells whether a variable gets one of several values of a call, of which another is used.
+// besideUsed reports whether a variable gets one of several values of a call and another of these values is read.
 func (c *checker) besideUsed(v *variable) bool {
 	s, ok := v.local.(*syntax.Local)
 	if !ok || len(s.Values) == 0 || len(s.Names) <= len(s.Values) {
@@ -48,7 +48,8 @@ func (c *checker) besideUsed(v *variable) bool {
 	})
 }
 
-// action is the name of the builtin whose results a variable holds: an object that assert can judge.
+// action returns the name of the action whose results a variable holds, or "". Results are an object that assert can
+// check.
 func (c *checker) action(v *variable) string {
 	s := c.shapeOfVariable(v)
 	if s == nil || s.object == nil || s.object.Assert == nil {
@@ -64,7 +65,7 @@ func (c *checker) action(v *variable) string {
 	return ""
 }
 
-// parents is the node around each name that is read.
+// parents returns the call or the unary operator around each name.
 func (c *checker) parents() map[*syntax.Name]syntax.Node {
 	around := map[*syntax.Name]syntax.Node{}
 	note := func(parent syntax.Node, all ...syntax.Expr) {
@@ -86,7 +87,7 @@ func (c *checker) parents() map[*syntax.Name]syntax.Node {
 	return around
 }
 
-// shows tells whether a node only counts or prints what stands in it.
+// shows reports whether a node only counts or prints its operand.
 func (c *checker) shows(n syntax.Node) bool {
 	switch n := n.(type) {
 	case *syntax.Unary:

@@ -143,8 +143,9 @@ type token struct {
 	number float64 // of a number; 0 unless the lexer keeps values
 }
 
-// lexer splits a source into tokens. It accepts the same tokens as gopher-lua's lexer, which differs from
-// Lua's: see docs/check.md. Its methods panic with an *Error, which parse catches.
+// lexer splits a source into tokens. It accepts what gopher-lua's lexer accepts, which differs from Lua: a comment that
+// begins with --[= has to be a long one, and 3x is a number and a name. Its methods panic with an *Error, which parse
+// catches.
 type lexer struct {
 	src      string
 	token    token // the current one

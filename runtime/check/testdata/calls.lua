@@ -1,4 +1,4 @@
--- What a run would refuse of a call, in its words.
+-- Wrong arguments of calls, with the messages of a run.
 new_store{"OrdersStore", instance_prefix = "orders", instance_cout = 2} -- want 54-67 misuse: new_store: unknown parameter instance_cout: did you mean instance_count?
 new_store{"OrdersStore", instance_count = 0} -- want 43-44 misuse: new_store: parameter instance_count: 0 is out of range: 1 to 256
 new_store{"OrdersStore", instance_count = "two", fail_fast = 1} -- want 43-48 misuse: new_store: parameter instance_count: got string, want integer | 62-63 misuse: new_store: parameter fail_fast: got number, want boolean

@@ -1,4 +1,4 @@
--- What only a run can tell is left alone.
+-- Nothing is reported about values that are only known in a run.
 local opt = args{store = "OrdersStore", count = 2, options = {}}
 local function parameters() return {opt.store, parallel = true} end
 

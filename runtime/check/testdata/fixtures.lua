@@ -1,4 +1,4 @@
--- What tests start: the shape of a cluster's instances, and the units of parameters.
+-- Fixtures of tests: the fields of a cluster's instances, and the units of parameters.
 local cluster = local_cluster{servers = 3, instances = {{host = 1}, {host = 2, rol = "data"}}} -- want 56-94 misuse: local_cluster: parameter instances: instances[2].rol: a node has no such field: did you mean role?
 local_cluster{servers = 0, instances = 1} -- want 25-26 misuse: local_cluster: parameter servers: 0 is out of range: 1 to 32
 local_cluster{instances = 51} -- want 27-29 misuse: local_cluster: parameter instances: 51 on each server: want 1 to 50

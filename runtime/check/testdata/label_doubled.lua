@@ -1,4 +1,4 @@
--- A label that is doubled.
+-- A duplicate label.
 ::again::
 print()
 ::again:: -- want 1-71 syntax: label 'again' already defined on line 2

@@ -1,4 +1,4 @@
--- A goto to nowhere is told where it stands, whatever comes after.
+-- A goto without its label is reported on its own line.
 local function f()
   goto nowhere -- want 3-72 syntax: no visible label 'nowhere' for goto
 end

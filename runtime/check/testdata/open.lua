@@ -1,4 +1,4 @@
--- What else is defined only a run can tell: then only near misses are found.
+-- The source may define more globals than are known: only near misses are found.
 local name = arg[1]
 require(name)
 print(from_the_module)

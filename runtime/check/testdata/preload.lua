@@ -1,4 +1,4 @@
--- Modules that no file holds: Lua's own, and those that the script makes.
+-- Modules without a file: Lua's own, and those that the script defines.
 local text = require "string"
 package.preload["made.here"] = function() return {word = "made"} end
 print(text.rep("a", 3), require("made.here").word, package.config, package.searchpath)

@@ -1,4 +1,4 @@
--- What a run doesn't see.
+-- Mistakes that a run does not notice.
 local unused = 5 -- want 7-13 unused: local unused is never used
 local _, second = pcall(print)
 print(second)
@@ -14,21 +14,21 @@ local function parameters(a, b) return a end
 for i = 1, 2 do print(parameters(1)) end
 for i, v in ipairs{} do print(v) end
 
--- Results that nothing looks at. A call without a variable is fine: the next action raises.
+-- Results that are never checked. A call without a variable is fine: the next action raises.
 new_store{"OrdersStore", instance_prefix = "orders"}
-local started = start_store("OrdersStore") -- want 7-14 unlooked: nothing looks at the results of start_store
-local stopped = stop_store("OrdersStore") -- want 7-14 unlooked: nothing looks at the results of stop_store: to print them is not to look
+local started = start_store("OrdersStore") -- want 7-14 unlooked: the results of start_store are never checked
+local stopped = stop_store("OrdersStore") -- want 7-14 unlooked: the results of stop_store are never checked: printing them is not a check
 print(stopped, #stopped)
 local restarted = restart_instance("OrdersStore", "orders-1")
 print(restarted.ok)
 
 -- Keys that stand twice.
-start_store{"OrdersStore", parallel = true, parallel = false} -- want 45-53 duplicate: parallel is given twice in this table: the last one counts
-print{[1] = 1, [2] = 2, ["a"] = 1, a = 2} -- want 36-37 duplicate: a is given twice in this table: the last one counts
+start_store{"OrdersStore", parallel = true, parallel = false} -- want 45-53 duplicate: duplicate key parallel: the last value is used
+print{[1] = 1, [2] = 2, ["a"] = 1, a = 2} -- want 36-37 duplicate: duplicate key a: the last value is used
 
 -- A bracket that begins a line.
 print("one")
-("two"):rep(2) -- want 1-2 ambiguous: this ( calls what the line before ends with
+("two"):rep(2) -- want 1-2 ambiguous: this ( continues the line before as a call
 
 -- What is silenced.
 local quiet = 1 -- check: ignore
