@@ -706,59 +706,59 @@ function local_cluster(servers, instances, store, connect, timeout_sec) end
 ---@overload fun(parameters: table): dkvrun.script_run
 function run_script(script, args, flags) end
 
----Runs a function after each test of the block and of the blocks in it, also when the test failed.
----@param f function what to run
+---Runs a function after each test of the block and of the blocks in it, even if the test failed.
+---@param f function the function to run
 ---@return any # nothing
 ---@overload fun(parameters: table): any
 function after_each(f) end
 
 ---Runs a function before each test of the block and of the blocks in it, the outermost block's first.
----@param f function what to run
+---@param f function the function to run
 ---@return any # nothing
 ---@overload fun(parameters: table): any
 function before_each(f) end
 
----A block of tests with a name, and with hooks of its own. Also spelt `context`, `insulate` and `expose`.
----@param name string what it is about; words that begin with `#` are tags
----@param f function what to run
+---Declares a block of tests, with its own name and hooks. Aliases: `context`, `insulate` and `expose`.
+---@param name string the name; words that begin with `#` are tags
+---@param f function the function to run
 ---@return any # nothing
 ---@overload fun(parameters: table): any
 function describe(name, f) end
 
----Within a test: runs a function when the test ends, in any case.
----@param f function what to run
+---Runs a function when the test ends, in any case. For use in tests.
+---@param f function the function to run
 ---@return any # nothing
 ---@overload fun(parameters: table): any
 function finally(f) end
 
----A test. Without a function it is pending. Also spelt `spec` and `test`.
----@param name string what it is about; words that begin with `#` are tags
----@param f? function what to run
+---Declares a test. Without a function, the test is pending. Aliases: `spec` and `test`.
+---@param name string the name; words that begin with `#` are tags
+---@param f? function the function to run
 ---@return any # nothing
 ---@overload fun(parameters: table): any
 function it(name, f) end
 
----A test that is not to run yet; within a test: ends it as pending.
----@param name? string the test's name; within a test: why it is pending
----@param f? function what to run
+---Declares a test that does not run yet. In a test, ends the test as pending.
+---@param name? string the test's name; in a test, why it is pending
+---@param f? function the function to run
 ---@return any # nothing
 ---@overload fun(parameters: table): any
 function pending(name, f) end
 
----Within a block: its tests and blocks run in an order that the seed decides, without `--shuffle` too; or, with false, in that of the source in any case.
+---Runs the tests and blocks of a block in random order, even without `--shuffle`; with false, in the order of the source, even with `--shuffle`. The seed decides the random order.
 ---@param on? boolean 
 ---@return any # nothing
 ---@overload fun(parameters: table): any
 function randomize(on) end
 
----Runs a function before the first test of the block. Also spelt `lazy_setup` and `strict_setup`.
----@param f function what to run
+---Runs a function before the first test of the block. Aliases: `lazy_setup` and `strict_setup`.
+---@param f function the function to run
 ---@return any # nothing
 ---@overload fun(parameters: table): any
 function setup(f) end
 
----Runs a function after the last test of the block, in any case. Also spelt `lazy_teardown` and `strict_teardown`.
----@param f function what to run
+---Runs a function after the last test of the block, in any case. Aliases: `lazy_teardown` and `strict_teardown`.
+---@param f function the function to run
 ---@return any # nothing
 ---@overload fun(parameters: table): any
 function teardown(f) end

@@ -1,8 +1,8 @@
--- ensure: the body of ensure_store. It brings the cluster to the store that is described, and does
--- nothing where it is there already, so that it can run every hour. It creates and widens; it never
--- removes, moves or stops anything.
+-- ensure: the implementation of ensure_store. It makes the cluster match the described store and does nothing if it
+-- does already, so that it can run every hour. It creates stores and adds instances; it never removes, moves or stops
+-- anything.
 
--- only(t, …): a table with these fields of t, what actions and queries take of the caller's.
+-- only(t, …): a table with these fields of t, such as the caller's options for an action.
 local function only(t, ...)
   local out = {}
   for _, field in ipairs{...} do out[field] = t[field] end
@@ -17,7 +17,7 @@ local function action(want, own)
   return own
 end
 
--- bare(nodes): the nodes without what an operator does not plan.
+-- bare(nodes): the nodes with only the fields that an operator plans.
 local function bare(nodes, roles)
   local out = {}
   for i, n in ipairs(nodes) do
@@ -37,7 +37,7 @@ local function refuse(want, what, hint)
   error("ensure_store: " .. want.name .. ": " .. what .. ": ensure_store creates and widens, it never removes or moves: " .. hint, 0)
 end
 
--- lacking(want, have): the nodes of a topology that was given in full and that the store does not have.
+-- lacking(want, have): the nodes of a complete topology that the store does not have.
 local function lacking(want, have)
   local roles = false
   for _, n in ipairs(want.nodes) do roles = roles or n.role ~= nil end
@@ -56,7 +56,7 @@ local function lacking(want, have)
   return out
 end
 
--- short(want, have): how many instances each host has too few of, in the servers' order.
+-- short(want, have): the number of missing instances on each host, in the order of the servers.
 local function short(want, have)
   local planned = topology(only(want, "managers", "port", "instance_prefix", "instance_count", "clustron_port", "client_port"))
   local count, order = {}, {}

@@ -1,5 +1,5 @@
--- lists: what Lua lacks for lists. Every function takes a list or anything that ipairs goes over (rows,
--- results) and returns a new one; none changes what it is given.
+-- lists: functions for lists. Each takes a list, or anything that ipairs iterates over (rows, results), and returns a
+-- new value; none changes its arguments.
 --
 --   local lists = require "lists"
 --   local hosts = lists.unique(lists.map(get_store("OrdersStore"), function(row) return row.manager end))
@@ -12,7 +12,7 @@ local function need(f, name)
   end
 end
 
--- map(list, f): f(item, i) of each item; items of which it is nil are left out.
+-- map(list, f): the list of f(item, i) for each item, without nil.
 function lists.map(list, f)
   need(f, "map")
   local out = {}
@@ -22,7 +22,7 @@ function lists.map(list, f)
   return out
 end
 
--- filter(list, f): the items of which f(item, i) is true.
+-- filter(list, f): the list of the items for which f(item, i) is true.
 function lists.filter(list, f)
   need(f, "filter")
   local out = {}
@@ -34,7 +34,7 @@ function lists.filter(list, f)
   return out
 end
 
--- find(list, f): the first item of which f(item, i) is true, and its place; nil where there is none.
+-- find(list, f): the first item for which f(item, i) is true, and its index; nil if there is none.
 function lists.find(list, f)
   need(f, "find")
   for i, item in ipairs(list) do
@@ -45,7 +45,7 @@ function lists.find(list, f)
   return nil
 end
 
--- contains(list, value): whether an item equals the value.
+-- contains(list, value): true if an item equals the value.
 function lists.contains(list, value)
   for _, item in ipairs(list) do
     if item == value then
@@ -55,7 +55,7 @@ function lists.contains(list, value)
   return false
 end
 
--- unique(list): each item once, in the order of their first places.
+-- unique(list): each item once, in the order of the first occurrences.
 function lists.unique(list)
   local seen, out = {}, {}
   for _, item in ipairs(list) do
@@ -67,7 +67,7 @@ function lists.unique(list)
   return out
 end
 
--- group(list, f): a table from f(item) to the list of the items that have it.
+-- group(list, f): a table that maps each f(item) to the list of the items with that result.
 function lists.group(list, f)
   need(f, "group")
   local out = {}
@@ -81,7 +81,7 @@ function lists.group(list, f)
   return out
 end
 
--- keys(table): its keys, sorted, numbers before strings.
+-- keys(table): the sorted list of its keys, numbers before strings.
 function lists.keys(t)
   local out = {}
   for key in pairs(t) do

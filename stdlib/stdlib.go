@@ -1,5 +1,5 @@
-// Package stdlib holds the Lua modules that every runbook can require: what scripts over lists of
-// rows and over text need again and again. They are plain Lua; the comments in each say what it offers.
+// Package stdlib has the Lua modules that every runbook can require: functions for lists and for text, and ensure_store.
+// They are plain Lua; comments in each describe its functions.
 package stdlib
 
 import "embed"

@@ -1,4 +1,4 @@
--- text: what Lua lacks for strings. Separators and prefixes are plain text, never patterns.
+-- text: functions for strings. Separators and prefixes are plain text, never patterns.
 --
 --   local text = require "text"
 --   for _, host in ipairs(text.split("10.0.0.11, 10.0.0.12", ",")) do print(text.trim(host)) end
@@ -11,7 +11,7 @@ local function need(s, name, what)
   end
 end
 
--- split(s, separator): the list of the parts between the separators, empty ones included.
+-- split(s, separator): the list of the parts between the separators, including empty ones.
 function text.split(s, separator)
   need(s, "split", "text")
   need(separator, "split", "separator")
@@ -30,7 +30,7 @@ function text.split(s, separator)
   end
 end
 
--- lines(s): the list of its lines, without their ends; a line feed at the end begins no further line.
+-- lines(s): the list of its lines, without line ends; a line feed at the end does not begin another line.
 function text.lines(s)
   need(s, "lines", "text")
   local out = {}
@@ -40,13 +40,13 @@ function text.lines(s)
   return out
 end
 
--- trim(s): without white space at its ends.
+-- trim(s): s without white space at its beginning and end.
 function text.trim(s)
   need(s, "trim", "text")
   return (s:gsub("^%s+", ""):gsub("%s+$", ""))
 end
 
--- starts_with(s, prefix), ends_with(s, suffix)
+-- starts_with(s, prefix), ends_with(s, suffix): true if s begins or ends with it.
 function text.starts_with(s, prefix)
   need(s, "starts_with", "text")
   need(prefix, "starts_with", "prefix")

@@ -12,28 +12,28 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// parts are the Lua that makes assert, spy, stub, mock and match. start.lua runs before each suite and
-// reads the others, most of them when they are wanted.
+// luaFiles define assert, spy, stub, mock and match. start.lua runs before each suite and loads the others, most of them
+// at their first use.
 //
 //go:embed lua/*.lua
-var parts embed.FS
+var luaFiles embed.FS
 
-// start is the part that reads the others.
+// start is the file that loads the others.
 const start = "start"
 
-// part is the source of a part.
-func part(name string) ([]byte, error) { return parts.ReadFile("lua/" + name + ".lua") }
+// luaSource returns the source of a file.
+func luaSource(name string) ([]byte, error) { return luaFiles.ReadFile("lua/" + name + ".lua") }
 
-// sources are those of the parts that start reads, by name.
+// sources returns the sources that start loads, by name.
 func sources() (map[string]any, error) {
-	files, err := parts.ReadDir("lua")
+	files, err := luaFiles.ReadDir("lua")
 	if err != nil {
 		return nil, err
 	}
 	all := map[string]any{}
 	for _, f := range files {
 		name := strings.TrimSuffix(f.Name(), ".lua")
-		src, err := part(name)
+		src, err := luaSource(name)
 		if err != nil {
 			return nil, err
 		}
@@ -43,7 +43,8 @@ func sources() (map[string]any, error) {
 	return all, nil
 }
 
-// primitives are what the parts are made of. They are taken away from the globals before the suite runs.
+// primitives returns the Go functions that the Lua files use. start.lua removes them from the globals before the suite
+// runs.
 func (f *file) primitives() []runtime.Builtin {
 	text := func(name string) runtime.Param {
 		return runtime.Param{Name: name, Type: runtime.String, Required: true}
@@ -96,7 +97,7 @@ func (f *file) primitives() []runtime.Builtin {
 		},
 		{
 			Name: "suite.running",
-			Impl: func(c *runtime.Call) (any, error) { return f.present == nil, nil },
+			Impl: func(c *runtime.Call) (any, error) { return f.building == nil, nil },
 		},
 		{
 			Name: "suite.snapshot", Positional: 1, Params: []runtime.Param{value("value")},
@@ -114,7 +115,7 @@ func (f *file) primitives() []runtime.Builtin {
 	}
 }
 
-// fail raises what an assertion has to say; a message of the suite's own stands above it.
+// fail returns the error of an assertion. The suite's own message comes first.
 func fail(c *runtime.Call) error {
 	e := &failure{message: c.String("sentence")}
 	if m := c.String("message"); m != "" {
@@ -131,7 +132,7 @@ func fail(c *runtime.Call) error {
 	return &runtime.Error{Code: codeAssertion, Message: e.message, Cause: e}
 }
 
-// unknown raises that nothing is registered under a name: its last word, or that with the words before it.
+// unknown returns the error for an unregistered name: its last word alone, or with the words before it.
 func unknown(c *runtime.Call) error {
 	words := c.Strings("words")
 	e := &runtime.Error{Code: runtime.CodeUsage, Message: fmt.Sprintf("%s: there is no %s %s", c.String("key"), c.String("kind"), words[0])}
@@ -144,7 +145,7 @@ func unknown(c *runtime.Call) error {
 	return e
 }
 
-// show is a value in a comparison: a text of several lines stands as it is, a shorter one in quotes.
+// show returns a value as failures show it: a string of several lines as it is, other strings in quotes.
 func show(v any) string {
 	if s, ok := v.(string); ok && !strings.Contains(s, "\n") {
 		return strconv.Quote(s)
@@ -152,7 +153,7 @@ func show(v any) string {
 	return runtime.Format(v)
 }
 
-// eventually calls a function until it neither raises nor returns false or nil.
+// eventually calls a function until it neither raises nor returns false or nil, or until the time is over.
 func eventually(c *runtime.Call) error {
 	limit := time.Duration(c.Float("timeout_sec") * float64(time.Second))
 	tick := time.NewTicker(time.Duration(c.Float("interval_sec") * float64(time.Second)))
@@ -177,9 +178,9 @@ func eventually(c *runtime.Call) error {
 	}
 }
 
-// tooLate is the failure of an eventually, with what it saw last.
+// tooLate returns the failure of eventually, with the last error or values of the function.
 func tooLate(c *runtime.Call, limit time.Duration, values runtime.Values, err error) error {
-	e := &failure{message: fmt.Sprintf("not so within %s", limit)}
+	e := &failure{message: fmt.Sprintf("not true within %s", limit)}
 	var inner *failure
 	switch {
 	case errors.As(err, &inner):

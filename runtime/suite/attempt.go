@@ -12,14 +12,14 @@ import (
 	"dkvrun/runtime"
 )
 
-// maxOutput is how much of what a test prints is kept, in bytes.
+// maxOutput is how much of a test's output is kept, in bytes.
 const maxOutput = 1 << 20
 
-// attempt is a test, or a block's setup or teardown, that runs: it takes what is printed and done.
+// attempt is a running test, setup or teardown. It collects the output and the actions.
 type attempt struct {
 	mu      sync.Mutex
 	output  bytes.Buffer
-	cut     int // bytes of output that were dropped
+	dropped int // bytes of output
 	actions []string
 }
 
@@ -27,7 +27,7 @@ func (a *attempt) Write(b []byte) (int, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	kept := b[:min(len(b), maxOutput-a.output.Len())]
-	a.cut += len(b) - len(kept)
+	a.dropped += len(b) - len(kept)
 	a.output.Write(kept)
 	return len(b), nil
 }
@@ -38,20 +38,20 @@ func (a *attempt) act(line string) {
 	a.actions = append(a.actions, line)
 }
 
-// text is what was printed.
+// text returns the output.
 func (a *attempt) text() string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.cut > 0 {
-		return fmt.Sprintf("%s\n… %d more bytes\n", a.output.String(), a.cut)
+	if a.dropped > 0 {
+		return fmt.Sprintf("%s\n… %d more bytes\n", a.output.String(), a.dropped)
 	}
 	return a.output.String()
 }
 
-// errTimeout is why what took longer than --timeout ended.
+// errTimeout is the cause if something took longer than --timeout.
 var errTimeout = errors.New("timeout")
 
-// bounded runs do with a context that ends at the time limit, or when the test is aborted.
+// bounded runs do with a context that ends at the time limit or when the test is aborted.
 func (f *file) bounded(ctx context.Context, do func(context.Context) error) error {
 	limited, cancel := context.WithTimeoutCause(ctx, f.options.Timeout, errTimeout)
 	defer cancel()
@@ -66,7 +66,7 @@ func (f *file) bounded(ctx context.Context, do func(context.Context) error) erro
 	return err
 }
 
-// ended is the error of something that did not end by itself.
+// ended is the error of a call whose context ended.
 type ended struct {
 	cause, err error
 	limit      time.Duration
@@ -83,7 +83,7 @@ func (e *ended) Error() string {
 	return e.cause.Error()
 }
 
-// cleanUp runs do with a time limit of its own; an interrupt does not end it.
+// cleanUp runs do with a new time limit. An interrupt does not end it.
 func (f *file) cleanUp(ctx context.Context, do func(context.Context) error) error {
 	return f.bounded(context.WithoutCancel(ctx), do)
 }
@@ -100,7 +100,7 @@ func (f *file) attempt(ctx context.Context, t *test) Attempt {
 		}
 	}
 	ctx, unchecked := f.environment.TestScope(ctx, true)
-	f.open() // for what before_each makes: it is still there in after_each
+	f.open() // for before_each and after_each
 	entered := false
 	note(f.bounded(ctx, func(ctx context.Context) error {
 		for _, b := range blocks {
@@ -108,7 +108,7 @@ func (f *file) attempt(ctx context.Context, t *test) Attempt {
 				return err
 			}
 		}
-		f.open() // for what the test makes
+		f.open() // for the test
 		entered = true
 		return f.environment.Host().Invoke(ctx, t.fn)
 	}))
@@ -128,7 +128,7 @@ func (f *file) attempt(ctx context.Context, t *test) Attempt {
 	return f.outcome(a, errs, time.Since(began))
 }
 
-// outcome makes what is told of an attempt.
+// outcome returns the result of an attempt.
 func (f *file) outcome(a *attempt, errs []error, took time.Duration) Attempt {
 	out := Attempt{Status: Passed, Duration: took, Output: a.text(), Actions: a.actions}
 	var script *runtime.Error
@@ -149,7 +149,7 @@ func (f *file) outcome(a *attempt, errs []error, took time.Duration) Attempt {
 	return out
 }
 
-// call calls functions one after the other, up to the first that raises.
+// call calls functions in order, up to the first that raises.
 func (f *file) call(ctx context.Context, functions []*runtime.Func) error {
 	for _, fn := range functions {
 		if err := f.environment.Host().Invoke(ctx, fn); err != nil {

@@ -11,7 +11,7 @@ import (
 	"dkvrun/runtime"
 )
 
-// file is one suite in its run.
+// file is a running suite.
 type file struct {
 	path        string
 	round       int
@@ -19,21 +19,21 @@ type file struct {
 	environment Environment
 	done        func(Result)
 	snapshots   snapshots
-	// present is the block that is being built; nil once tests run.
-	present *block
+	// building is the block whose body runs; nil once tests run.
+	building *block
 
-	mu     sync.Mutex // guards what follows against the tasks of a test
+	mu     sync.Mutex // guards the fields below against the tasks of a test
 	now    *attempt
 	scopes [][]func(context.Context) error
 	abort  context.CancelCauseFunc
-	lost   error // what Abort was called with while nothing ran
+	lost   error // the cause of an Abort between two tests
 }
 
-// read makes the tree of a file's tests.
+// read runs the file and returns the tree of its tests.
 func (f *file) read(ctx context.Context) (*block, error) {
 	root := newBlock("", nil)
-	f.present = root
-	defer func() { f.present = nil }()
+	f.building = root
+	defer func() { f.building = nil }()
 	environment, err := f.options.Open(Setup{
 		File: f.path, Words: append(f.spellings(), f.primitives()...), Stdout: writer{f}, Action: f.act, Seed: f.seed(), Scope: f,
 	})
@@ -41,7 +41,7 @@ func (f *file) read(ctx context.Context) (*block, error) {
 		return nil, err
 	}
 	f.environment = environment
-	first, err := part(start)
+	first, err := luaSource(start)
 	if err != nil {
 		return nil, err
 	}
@@ -55,14 +55,14 @@ func (f *file) read(ctx context.Context) (*block, error) {
 	return root, err
 }
 
-// seed is the file's part of the run's seed.
+// seed returns the seed of the file, made from the run's seed and the path.
 func (f *file) seed() uint64 {
 	h := fnv.New64a()
 	h.Write([]byte(f.path))
 	return f.options.Seed ^ h.Sum64()
 }
 
-// plan reads the file and keeps what is selected. An error is already told as a result.
+// plan reads the file and keeps the selected tests. It reports an error as a result and returns nil.
 func (f *file) plan(ctx context.Context) *block {
 	a := f.begin()
 	began := time.Now()
@@ -76,13 +76,13 @@ func (f *file) plan(ctx context.Context) *block {
 	return root
 }
 
-// arrange keeps of a block what is selected, and puts it in order.
+// arrange keeps the selected tests of a block and shuffles them.
 func (f *file) arrange(b *block) {
 	b.keep(func(t *test) bool { return f.options.Select.allows(f.result(t)) })
 	b.shuffle(rand.New(rand.NewPCG(f.seed(), uint64(f.round))), f.options.Shuffle)
 }
 
-// buildLate runs the body of a block that raised while the file was read. What it raises now is told.
+// buildLate runs the body of a block that raised while the file was read. It reports an error as a result.
 func (f *file) buildLate(ctx context.Context, b *block) {
 	made := f.phase(ctx, func(ctx context.Context) []error {
 		return []error{f.build(b, func() error {
@@ -97,14 +97,14 @@ func (f *file) buildLate(ctx context.Context, b *block) {
 	f.arrange(b)
 }
 
-// result is a test without attempts.
+// result returns the result of a test, without attempts.
 func (f *file) result(t *test) Result {
 	r := Result{File: f.path, Blocks: t.block.names(), Name: t.name, Line: t.line, Round: f.round}
 	r.Tags = tags(r.FullName())
 	return r
 }
 
-// run runs the tests of a block, as long as goOn says so.
+// run runs the tests of a block while goOn returns true.
 func (f *file) run(ctx context.Context, b *block, goOn func() bool) {
 	if len(b.children) == 0 || !goOn() {
 		return
@@ -166,7 +166,7 @@ func (f *file) test(ctx context.Context, t *test) {
 	f.done(r)
 }
 
-// phase runs what stands around the tests of a block.
+// phase runs the setup or teardown of a block.
 func (f *file) phase(ctx context.Context, do func(context.Context) []error) Attempt {
 	began := time.Now()
 	a := f.begin()

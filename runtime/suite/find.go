@@ -11,8 +11,8 @@ import (
 
 const suffix = "_test.lua"
 
-// Find lists the suites in the given paths: a file as it is named, of a folder all *_test.lua at any
-// depth, sorted; hidden folders are left out. No path means the working folder.
+// Find lists the suites in the given paths: each file, and all *_test.lua in each folder at any depth, sorted, except in
+// hidden folders. No path means the working folder.
 func Find(paths []string) ([]string, error) {
 	if len(paths) == 0 {
 		paths = []string{"."}

@@ -12,22 +12,20 @@ import (
 	"dkvrun/runtime"
 )
 
-// Problem is one thing that went wrong in a test.
+// Problem is a failure or an error in a test.
 type Problem struct {
-	// Assertion says that an assertion did not hold; anything else is an error. Timeout: the test's
-	// time was over.
+	// Assertion is set if an assertion failed; everything else is an error. Timeout is set if the time limit ended it.
 	Assertion, Timeout bool
-	// Message is one line or a few. Hint says what to do, where there is something to say.
+	// Message has one or a few lines. Hint says what to do, or is empty.
 	Message, Hint string
-	// Difference compares what was expected with what came, line by line: "-" and "+" before what is
-	// in one of them alone. Empty where there is nothing to compare.
+	// Difference compares the expected with the actual value, line by line: "-" marks lines that only the expected one
+	// has, "+" lines that only the actual one has. It is empty if there is nothing to compare.
 	Difference string
-	// File and Line are the place in the suite, Line 0 where there is none; Source is what stands
-	// around it, with line numbers.
+	// File and Line are the place in the suite; Line is 0 if it is unknown. Source has the lines around it, with numbers.
 	File   string
 	Line   int
 	Source string
-	// Trace lists the calls that were active, the innermost first.
+	// Trace lists the active calls, innermost first.
 	Trace string
 }
 
@@ -42,7 +40,7 @@ func (e *failure) Error() string { return e.message }
 // codeAssertion is the code of the error that an assertion raises.
 const codeAssertion = "assertion"
 
-// problem is what is told of an error.
+// problem returns an error as a Problem.
 func (f *file) problem(err error) *Problem {
 	p := &Problem{Message: err.Error()}
 	var exit *runtime.Exit
@@ -61,7 +59,7 @@ func (f *file) problem(err error) *Problem {
 	}
 	if errors.As(err, &fails) {
 		p.Assertion, p.Difference = true, fails.difference
-		if file, line := innermost(p.Trace, f.path); line > 0 { // helpers make assertions for the suite
+		if file, line := innermost(p.Trace, f.path); line > 0 { // not the place in a helper of the suite
 			p.File, p.Line = file, line
 		}
 	}
@@ -72,7 +70,7 @@ func (f *file) problem(err error) *Problem {
 	return p
 }
 
-// trace is Lua's traceback without its heading and without the frames of Go.
+// trace returns Lua's traceback without its heading and without the frames of Go.
 func trace(traceback string) string {
 	var lines []string
 	for line := range strings.Lines(traceback) {
@@ -85,10 +83,10 @@ func trace(traceback string) string {
 	return strings.Join(lines, "\n")
 }
 
-// Expressions are compiled when they are first wanted: package initialisation is paid by every run.
+// Regular expressions are compiled at their first use: each run pays for the initialization of packages.
 var place = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(.+?):(\d+): `) })
 
-// innermost is the place of the first line of a trace that is in a file, or in any where it is empty.
+// innermost returns the place of the first line of a trace that is in a file, or of the first line if file is empty.
 func innermost(trace, file string) (string, int) {
 	for line := range strings.Lines(trace) {
 		m := place().FindStringSubmatch(line)
@@ -102,10 +100,10 @@ func innermost(trace, file string) (string, int) {
 	return "", 0
 }
 
-// around is how many lines are shown before and after the one that is meant.
-const around = 2
+// contextLines is how many lines are shown before and after the line of a problem.
+const contextLines = 2
 
-// source is what stands around a line of a file, "" where it can't be read.
+// source returns the lines around a line of a file, or "" if the file can't be read.
 func source(path string, line int) string {
 	if line == 0 {
 		return ""
@@ -115,7 +113,7 @@ func source(path string, line int) string {
 		return ""
 	}
 	lines := strings.Split(strings.TrimRight(string(text), "\n"), "\n")
-	first, last := max(1, line-around), min(len(lines), line+around)
+	first, last := max(1, line-contextLines), min(len(lines), line+contextLines)
 	var out strings.Builder
 	for n := first; n <= last; n++ {
 		mark := " "

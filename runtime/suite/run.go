@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// ErrFailFast is why a run was stopped that a failed test has ended.
+// ErrFailFast is Summary.Stopped if a failed test ended the run.
 var ErrFailFast = errors.New("stopped at the first failure")
 
-// ErrInterrupted is why a run was stopped whose context has ended.
+// ErrInterrupted is Summary.Stopped if the context ended.
 var ErrInterrupted = errors.New("interrupted")
 
-// Run runs the suites and tells the reports what comes of each test, then of the whole. Its error is a
-// report's: what tests come to is in the summary.
+// Run runs the suites and passes the result of each test, then the summary, to the reports. Its error comes from a report
+// or from saving snapshots; failed tests are not an error.
 func Run(ctx context.Context, o Options, reports ...Report) (Summary, error) {
 	r := &run{options: &o, reports: slices.Clone(reports), summary: Summary{Seed: o.Seed, Files: len(o.Files)}}
 	began := time.Now()
@@ -38,7 +38,7 @@ func Run(ctx context.Context, o Options, reports ...Report) (Summary, error) {
 // run is one call of Run.
 type run struct {
 	options *Options
-	stop    atomic.Bool // a test failed, and that is enough
+	stop    atomic.Bool // a test failed, with Options.FailFast
 
 	mu      sync.Mutex
 	reports []Report
@@ -92,7 +92,7 @@ func (r *run) file(ctx context.Context, path string, round int) {
 	}
 }
 
-// done counts a test's result and tells the reports.
+// done counts a test's result and passes it to the reports.
 func (r *run) done(result Result) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -103,7 +103,7 @@ func (r *run) done(result Result) {
 	r.tell(func(report Report) error { return report.Test(result) })
 }
 
-// tell tells the reports something; one that fails is told no more.
+// tell calls the reports; it drops a report that returns an error.
 func (r *run) tell(what func(Report) error) {
 	r.reports = slices.DeleteFunc(r.reports, func(report Report) bool {
 		err := what(report)
@@ -118,14 +118,14 @@ func (r *run) fail(err error) {
 	r.err = errors.Join(r.err, err)
 }
 
-// List reads the suites and returns the tests that would run, in their order, without running any. A
-// file that can't be read has a result with its problem.
+// List reads the suites and returns the tests that would run, in their order, without running any. A file that can't be
+// read has a result with the problem.
 func List(ctx context.Context, o Options) []Result {
 	var all []Result
 	for _, path := range o.Files {
 		f := &file{path: path, round: 1, options: &o, done: func(r Result) { all = append(all, r) }}
 		if root := f.plan(ctx); root != nil {
-			for _, b := range root.lateOnes() {
+			for _, b := range root.lateBlocks() {
 				f.buildLate(ctx, b)
 			}
 			for _, t := range root.tests() {

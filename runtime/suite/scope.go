@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// begin makes a the attempt that takes what is printed and done.
+// begin starts an attempt, which collects the output and the actions.
 func (f *file) begin() *attempt {
 	a := &attempt{}
 	f.mu.Lock()
@@ -15,20 +15,21 @@ func (f *file) begin() *attempt {
 	return a
 }
 
+// finish ends the attempt.
 func (f *file) finish() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.now = nil
 }
 
-// running is the present attempt, nil between tests.
+// running returns the current attempt, or nil between tests.
 func (f *file) running() *attempt {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.now
 }
 
-// writer gives what a script prints to the attempt that runs.
+// writer passes the output of a script to the current attempt.
 type writer struct{ file *file }
 
 func (w writer) Write(b []byte) (int, error) {
@@ -38,22 +39,21 @@ func (w writer) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// act takes the line of an action's row.
+// act passes the line of an action's row to the current attempt.
 func (f *file) act(line string) {
 	if a := f.running(); a != nil {
 		a.act(line)
 	}
 }
 
-// open begins a scope within the present one.
+// open begins a scope in the current one.
 func (f *file) open() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.scopes = append(f.scopes, nil)
 }
 
-// close ends the innermost scope: what was to be called at its end is called, the last one first, each
-// with a time limit of its own.
+// close ends the innermost scope. It calls the functions of AtEnd, the last one first, each with a new time limit.
 func (f *file) close(ctx context.Context) []error {
 	f.mu.Lock()
 	ends := f.scopes[len(f.scopes)-1]
@@ -68,19 +68,19 @@ func (f *file) close(ctx context.Context) []error {
 	return errs
 }
 
-// AtEnd is Scope's.
+// AtEnd implements Scope.
 func (f *file) AtEnd(end func(context.Context) error) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.scopes) == 0 {
-		return errors.New("not while a file is read: it belongs into setup, before_each or a test")
+		return errors.New("not allowed while the file is read: call it in setup, before_each or a test")
 	}
 	i := len(f.scopes) - 1
 	f.scopes[i] = append(f.scopes[i], end)
 	return nil
 }
 
-// Abort is Scope's.
+// Abort implements Scope.
 func (f *file) Abort(cause error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -91,7 +91,7 @@ func (f *file) Abort(cause error) {
 	}
 }
 
-// setAbort makes abort end what runs now; what was lost before, between two tests, ends it at once.
+// setAbort makes Abort call abort. If Abort was called before, between two tests, it calls abort at once.
 func (f *file) setAbort(abort context.CancelCauseFunc) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -1,8 +1,8 @@
-// Package suite runs regression suites: Lua files in the words of busted (describe, it, before_each, …)
-// with the assertions of luassert and some for stores and results.
+// Package suite runs regression suites: Lua files with the functions of busted (describe, it, before_each, …), the
+// assertions of luassert, and assertions for stores and results.
 //
-// Each file runs in a Host of its own, files beside each other. The package builds the tree of a file's
-// tests, runs them, and tells Reports what came of each; what a Host can call is its caller's matter.
+// Each file runs in its own Host, several files at once. The package builds the tree of a file's tests, runs them, and
+// passes the results to Reports. The caller decides what a Host can call.
 package suite
 
 import (
@@ -16,58 +16,59 @@ import (
 
 // Options say what to run, and how.
 type Options struct {
-	// Files are the suites, as Find gives them.
+	// Files are the suites, as Find returns them.
 	Files []string
 	// Open makes the environment of one file.
 	Open func(Setup) (Environment, error)
-	// Jobs is how many files run at once, at least 1.
+	// Jobs is how many files run at once; values below 1 mean 1.
 	Jobs int
-	// Shuffle runs files, and the tests of each block, in an order that Seed alone decides. Seed also
-	// starts the random numbers of each file.
+	// Shuffle runs files, and the tests of each block, in an order that depends only on Seed. Seed also seeds the random
+	// numbers of each file.
 	Shuffle bool
 	Seed    uint64
 	// Select decides which tests run.
 	Select Selection
-	// FailFast begins no further test after one that failed.
+	// FailFast begins no test after one has failed.
 	FailFast bool
-	// Repeat runs everything so often, at least once. Retries is how often a failed test is tried again.
+	// Repeat is how often everything runs; values below 1 mean 1. Retries is how often a failed test is retried.
 	Repeat, Retries int
-	// Timeout bounds a test with its before_each, and each other hook, alone.
+	// Timeout limits a test with its before_each, and each other hook alone.
 	Timeout time.Duration
-	// UpdateSnapshots writes snapshots instead of comparing with them.
+	// UpdateSnapshots saves snapshots instead of comparing with them.
 	UpdateSnapshots bool
 }
 
-// Selection says which tests run: those that pass all of its parts. The zero value lets all run.
+// Selection selects the tests that match all of its fields. The zero value selects all tests.
 type Selection struct {
-	// Name has to match somewhere in the full name.
+	// Name matches a part of the full name.
 	Name *regexp.Regexp
-	// Tags: at least one of these; Without: none of these. A tag is a word of a name that begins with #.
+	// Tags selects tests with one of these tags, Without those with none of these. A tag is a word of the name that begins
+	// with #.
 	Tags, Without []string
-	// Only, where not nil, holds the IDs of the tests that run.
+	// Only has the IDs of the tests that run, unless it is nil.
 	Only map[string]bool
 }
 
-// Setup is what a file's environment is made from.
+// Setup has the parameters of a file's environment.
 type Setup struct {
-	// File is the suite's path, Words the globals that it needs beside the others.
+	// File is the suite's path. Words are additional globals of the suite.
 	File  string
 	Words []runtime.Builtin
-	// Stdout takes what the script prints, Action a line for each row of an action.
+	// Stdout gets the output of the script, Action a line for each row of an action.
 	Stdout io.Writer
 	Action func(line string)
-	// Seed starts the file's random numbers.
+	// Seed is the seed of the file's random numbers.
 	Seed uint64
-	// Scope ends what lives no longer than the running test or block.
+	// Scope is that of the running test or block.
 	Scope Scope
 }
 
-// Scope ends what lives no longer than the running test or block.
+// Scope is the running test or block.
 type Scope interface {
-	// AtEnd has end called when the innermost running test or block ends, in any case, the last one
-	// first. Outside of all, while a file is only read, it returns an error and does not call end.
+	// AtEnd registers a function to call when the innermost running test or block ends, in any case; the last one is
+	// called first. While a file is read, it returns an error instead.
 	AtEnd(end func(context.Context) error) error
-	// Abort ends the running test with cause: what it waits for can't come any more.
+	// Abort ends the running test with cause, because the test can't succeed any more.
 	Abort(cause error)
 }
 
@@ -80,7 +81,7 @@ type Environment interface {
 	Close()
 }
 
-// Report is told what came of each test. Calls don't overlap.
+// Report gets the result of each test, then the summary. Calls don't overlap.
 type Report interface {
 	Test(Result) error
 	End(Summary) error

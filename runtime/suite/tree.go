@@ -10,21 +10,21 @@ import (
 	"dkvrun/runtime"
 )
 
-// block is a describe, or the file itself, which has no name.
+// block is a describe, or the file, which has no name.
 type block struct {
 	name  string
 	outer *block
 	line  int
 	body  *runtime.Func
-	// late says that the body has not been run with success yet.
+	// late is set while the body has not run without an error.
 	late bool
-	// shuffled says whether its children run in random order; nil: as --shuffle says.
+	// shuffled is whether its children run in random order; nil means that --shuffle decides.
 	shuffled *bool
-	children []any // *block and *test, in the order of the source
+	children []any // *block or *test, in the order of the source
 	hooks    map[hook][]*runtime.Func
 }
 
-// hook is what runs around tests.
+// hook is the kind of a function that runs before or after tests.
 type hook string
 
 const (
@@ -34,7 +34,7 @@ const (
 	afterEach  hook = "after_each"
 )
 
-// test is an it. Without a function it is pending.
+// test is an it. Without a function, it is pending.
 type test struct {
 	name  string
 	block *block
@@ -46,7 +46,7 @@ func newBlock(name string, outer *block) *block {
 	return &block{name: name, outer: outer, hooks: map[hook][]*runtime.Func{}}
 }
 
-// names lists the blocks' names down to this one.
+// names returns the names of the blocks from the outermost to b, without the file.
 func (b *block) names() []string {
 	if b.outer == nil {
 		return nil
@@ -54,7 +54,7 @@ func (b *block) names() []string {
 	return append(b.outer.names(), b.name)
 }
 
-// path lists the blocks down to this one, the file first.
+// path returns the blocks from the file to b.
 func (b *block) path() []*block {
 	if b == nil {
 		return nil
@@ -62,7 +62,7 @@ func (b *block) path() []*block {
 	return append(b.outer.path(), b)
 }
 
-// tests lists all tests at any depth.
+// tests returns all tests at any depth.
 func (b *block) tests() []*test {
 	var all []*test
 	for _, child := range b.children {
@@ -76,21 +76,21 @@ func (b *block) tests() []*test {
 	return all
 }
 
-// lateOnes lists the blocks at any depth whose body has not been run with success.
-func (b *block) lateOnes() []*block {
+// lateBlocks returns the late blocks at any depth.
+func (b *block) lateBlocks() []*block {
 	var all []*block
 	for _, child := range b.children {
 		if inner, ok := child.(*block); ok {
 			if inner.late {
 				all = append(all, inner)
 			}
-			all = append(all, inner.lateOnes()...)
+			all = append(all, inner.lateBlocks()...)
 		}
 	}
 	return all
 }
 
-// keep drops the tests that are not wanted, and the blocks that are empty then; it counts what is left.
+// keep removes the tests that are not wanted, and blocks without tests. It returns how many tests are left.
 func (b *block) keep(wanted func(*test) bool) int {
 	b.children = slices.DeleteFunc(b.children, func(child any) bool {
 		switch child := child.(type) {
@@ -104,7 +104,7 @@ func (b *block) keep(wanted func(*test) bool) int {
 	return len(b.tests())
 }
 
-// shuffle puts the children of those blocks in random order that want it: all, unless they say otherwise.
+// shuffle shuffles the children of b and of the blocks in it, if their shuffled is true, or nil and all is true.
 func (b *block) shuffle(random *rand.Rand, all bool) {
 	if b.shuffled == nil && all || b.shuffled != nil && *b.shuffled {
 		random.Shuffle(len(b.children), func(i, j int) { b.children[i], b.children[j] = b.children[j], b.children[i] })
@@ -118,7 +118,7 @@ func (b *block) shuffle(random *rand.Rand, all bool) {
 
 var tagPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?:^|\s)#([\w.-]+)`) })
 
-// tags are the words of a name that begin with #, without it.
+// tags returns the words of a name that begin with #, without the #.
 func tags(name string) []string {
 	var out []string
 	for _, m := range tagPattern().FindAllStringSubmatch(name, -1) {
@@ -127,12 +127,12 @@ func tags(name string) []string {
 	return out
 }
 
-// all says whether all tests run.
+// all reports whether all tests are selected.
 func (s Selection) all() bool {
 	return s.Name == nil && len(s.Tags) == 0 && len(s.Without) == 0 && s.Only == nil
 }
 
-// allows says whether a test runs.
+// allows reports whether a test is selected.
 func (s Selection) allows(r Result) bool {
 	has := func(tag string) bool { return slices.Contains(r.Tags, strings.TrimPrefix(tag, "#")) }
 	return (s.Name == nil || s.Name.MatchString(r.FullName())) &&

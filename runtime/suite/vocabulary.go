@@ -8,19 +8,19 @@ import (
 	"dkvrun/runtime"
 )
 
-// Vocabulary answers what a run would say to the names that a suite puts after assert and match, for
-// what reads suites without running them. The answers are those of the Lua that a run looks them up with.
+// Vocabulary checks the names that a suite writes after assert and match, for tools that read suites without running
+// them. It uses the Lua code that looks them up in a run.
 type Vocabulary struct {
 	host *runtime.Host
 	// The functions of reading.lua.
 	kind, register, call, module, fields *runtime.Func
 }
 
-// NewVocabulary makes the vocabulary that a suite begins with.
+// NewVocabulary returns the vocabulary that a suite begins with.
 func NewVocabulary() *Vocabulary {
 	f := &file{}
 	v := &Vocabulary{host: runtime.New(runtime.Options{Builtins: append(f.spellings(), f.primitives()...)})}
-	first, err := part(start)
+	first, err := luaSource(start)
 	if err != nil {
 		panic(err)
 	}
@@ -35,10 +35,10 @@ func NewVocabulary() *Vocabulary {
 	return v
 }
 
-// Close frees it. It can't be used afterwards.
+// Close closes its host. The vocabulary can't be used afterwards.
 func (v *Vocabulary) Close() { v.host.Close() }
 
-// ask calls a function that raises nothing.
+// ask calls a function that does not raise.
 func (v *Vocabulary) ask(f *runtime.Func, args ...any) []any {
 	got, err := v.host.Call(context.Background(), f, args...)
 	if err != nil {
@@ -47,14 +47,14 @@ func (v *Vocabulary) ask(f *runtime.Func, args ...any) []any {
 	return got
 }
 
-// Kind judges a kind of what suites register. The problem, "" for none, is what a run raises.
+// Kind checks the kind in an assert:register. It returns the message that a run raises, or "".
 func (v *Vocabulary) Kind(kind string) (problem string) {
 	_, err := v.host.Call(context.Background(), v.kind, kind)
 	return message(err)
 }
 
-// Register notes that the suite registers an assertion, a matcher or a modifier. An empty name stands
-// for one that only a run can tell: from then on no name of that kind is unknown.
+// Register adds an assertion, a matcher or a modifier that the suite registers. An empty name stands for an unknown one:
+// from then on, every name of that kind is accepted.
 func (v *Vocabulary) Register(kind, name string) {
 	args := []any{kind}
 	if name != "" {
@@ -63,9 +63,9 @@ func (v *Vocabulary) Register(kind, name string) {
 	v.ask(v.register, args...)
 }
 
-// Call judges a call of what stands after assert or match, the root: names with dots between them. So
-// many arguments are given at least; nil among them stands for a value that is not known. The problem, ""
-// for none, is what a run raises for sure. On tells whether names may follow the call, as after assert.spy(s).
+// Call checks a call of a path, names with dots between them, after root, which is assert or match. given is the least
+// number of arguments; nil in args stands for an unknown value. problem is the message that a run certainly raises, or
+// "". on reports whether names may follow the call, as after assert.spy(s).
 func (v *Vocabulary) Call(root, path string, given int, args []any) (on bool, problem string) {
 	got, err := v.host.Call(context.Background(), v.call, append([]any{root, path, given}, args...)...)
 	if err != nil {
@@ -74,7 +74,7 @@ func (v *Vocabulary) Call(root, path string, given int, args []any) (on bool, pr
 	return got[0] == true, ""
 }
 
-// Module is the global that require gives for a module's name, "" for another module.
+// Module returns the name of the global that require returns for a module, or "" if it is another module.
 func (v *Vocabulary) Module(name string) string {
 	for _, global := range v.ask(v.module, name) {
 		if global, ok := global.(string); ok {
@@ -84,7 +84,7 @@ func (v *Vocabulary) Module(name string) string {
 	return ""
 }
 
-// Fields are the functions that spy, stub or mock has.
+// Fields returns the names of the functions of spy, stub or mock.
 func (v *Vocabulary) Fields(global string) []string {
 	var names []string
 	for _, got := range v.ask(v.fields, global) {

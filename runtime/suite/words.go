@@ -7,13 +7,13 @@ import (
 	"dkvrun/runtime"
 )
 
-// Words declares the globals of suites, for their documentation.
+// Words returns the declarations of the globals of suites, for their documentation.
 func Words() []runtime.Builtin { return (&file{}).words() }
 
-// words declares what a suite can call to build its tree, and within a test.
+// words returns the declarations of the globals that build the tree, and of those for tests.
 func (f *file) words() []runtime.Builtin {
-	name := runtime.Param{Name: "name", Type: runtime.String, Required: true, Doc: "what it is about; words that begin with `#` are tags"}
-	body := runtime.Param{Name: "f", Type: runtime.Function, Doc: "what to run"}
+	name := runtime.Param{Name: "name", Type: runtime.String, Required: true, Doc: "the name; words that begin with `#` are tags"}
+	body := runtime.Param{Name: "f", Type: runtime.Function, Doc: "the function to run"}
 	need := body
 	need.Required = true
 	around := func(h hook, doc, example string) runtime.Builtin {
@@ -23,13 +23,13 @@ func (f *file) words() []runtime.Builtin {
 		}
 	}
 	return []runtime.Builtin{
-		around(afterEach, "Runs a function after each test of the block and of the blocks in it, also when the test failed.",
+		around(afterEach, "Runs a function after each test of the block and of the blocks in it, even if the test failed.",
 			`after_each(function() print("after") end)`),
 		around(beforeEach, "Runs a function before each test of the block and of the blocks in it, the outermost block's first.",
 			`before_each(function() print("before") end)`),
 		{
 			Name: "describe", Group: group, Positional: 2,
-			Doc:     "A block of tests with a name, and with hooks of its own. Also spelt `context`, `insulate` and `expose`.",
+			Doc:     "Declares a block of tests, with its own name and hooks. Aliases: `context`, `insulate` and `expose`.",
 			Params:  []runtime.Param{name, need},
 			Returns: "nothing",
 			Example: `describe("a store", function()
@@ -39,7 +39,7 @@ end)`,
 		},
 		{
 			Name: "finally", Group: group, Positional: 1,
-			Doc:     "Within a test: runs a function when the test ends, in any case.",
+			Doc:     "Runs a function when the test ends, in any case. For use in tests.",
 			Params:  []runtime.Param{need},
 			Returns: "nothing",
 			Example: `it("cleans up", function()
@@ -49,7 +49,7 @@ end)`,
 		},
 		{
 			Name: "it", Group: group, Positional: 2,
-			Doc:     "A test. Without a function it is pending. Also spelt `spec` and `test`.",
+			Doc:     "Declares a test. Without a function, the test is pending. Aliases: `spec` and `test`.",
 			Params:  []runtime.Param{name, body},
 			Returns: "nothing",
 			Example: `it("adds up", function() assert.are.equal(4, 2 + 2) end)`,
@@ -57,16 +57,16 @@ end)`,
 		},
 		{
 			Name: "pending", Group: group, Positional: 2,
-			Doc: "A test that is not to run yet; within a test: ends it as pending.",
+			Doc: "Declares a test that does not run yet. In a test, ends the test as pending.",
 			Params: []runtime.Param{
-				{Name: "name", Type: runtime.String, Default: "", Doc: "the test's name; within a test: why it is pending"}, body},
+				{Name: "name", Type: runtime.String, Default: "", Doc: "the test's name; in a test, why it is pending"}, body},
 			Returns: "nothing",
 			Example: `pending("survives the loss of two servers")`,
 			Impl:    func(c *runtime.Call) (any, error) { return nil, f.pending(c) },
 		},
 		{
 			Name: "randomize", Group: group, Positional: 1,
-			Doc:     "Within a block: its tests and blocks run in an order that the seed decides, without `--shuffle` too; or, with false, in that of the source in any case.",
+			Doc:     "Runs the tests and blocks of a block in random order, even without `--shuffle`; with false, in the order of the source, even with `--shuffle`. The seed decides the random order.",
 			Params:  []runtime.Param{{Name: "on", Type: runtime.Boolean, Default: true}},
 			Returns: "nothing",
 			Example: `describe("steps that build on each other", function()
@@ -76,17 +76,17 @@ end)`,
 end)`,
 			Impl: func(c *runtime.Call) (any, error) { return nil, f.randomize(c) },
 		},
-		around(setup, "Runs a function before the first test of the block. Also spelt `lazy_setup` and `strict_setup`.",
+		around(setup, "Runs a function before the first test of the block. Aliases: `lazy_setup` and `strict_setup`.",
 			`setup(function() print("first") end)`),
-		around(teardown, "Runs a function after the last test of the block, in any case. Also spelt `lazy_teardown` and `strict_teardown`.",
+		around(teardown, "Runs a function after the last test of the block, in any case. Aliases: `lazy_teardown` and `strict_teardown`.",
 			`teardown(function() print("last") end)`),
 	}
 }
 
-// group is the heading of the words in the reference.
+// group is the heading of these globals in the reference.
 const group = "Tests"
 
-// otherSpellings are busted's second names of words.
+// otherSpellings are busted's aliases.
 var otherSpellings = map[string][]string{
 	"describe": {"context", "insulate", "expose"},
 	"it":       {"spec", "test"},
@@ -94,14 +94,14 @@ var otherSpellings = map[string][]string{
 	"teardown": {"lazy_teardown", "strict_teardown"},
 }
 
-// Globals are what a suite finds beside the words. assert is a table there.
+// Globals are further globals of suites. assert is a table in suites.
 var Globals = []string{"assert", "match", "mock", "spy", "stub"}
 
-// Modules are what a suite can require without there being a file: what suites for busted name so.
+// Modules are the modules that a suite can require without a file, because suites for busted require them.
 var Modules = []string{"busted", "busted.runner", "luassert", "luassert.assert", "luassert.formatters.binarystring",
 	"luassert.match", "luassert.mock", "luassert.spy", "luassert.stub", "luassert.util", "say"}
 
-// Spellings declares the words in all their spellings, for what reads suites without running them.
+// Spellings returns the declarations of Words under all their names, for tools that read suites without running them.
 func Spellings() []runtime.Builtin { return (&file{}).spellings() }
 
 func (f *file) spellings() []runtime.Builtin {
@@ -115,63 +115,63 @@ func (f *file) spellings() []runtime.Builtin {
 	return all
 }
 
-// building refuses a word that builds the tree while tests run.
-func (f *file) building(c *runtime.Call) error {
-	if f.present == nil {
-		err := c.Errorf(runtime.CodeUsage, "%s within a test or a hook: it belongs into a describe, or beside it", c.Name)
+// mustBuild returns an error if tests run already.
+func (f *file) mustBuild(c *runtime.Call) error {
+	if f.building == nil {
+		err := c.Errorf(runtime.CodeUsage, "%s in a test or a hook: call it in a describe, or outside of all", c.Name)
 		return err
 	}
 	return nil
 }
 
 func (f *file) describe(c *runtime.Call) error {
-	if err := f.building(c); err != nil {
+	if err := f.mustBuild(c); err != nil {
 		return err
 	}
-	inner := newBlock(c.String("name"), f.present)
+	inner := newBlock(c.String("name"), f.building)
 	inner.line, inner.body = c.Line, c.Func("f")
-	f.present.children = append(f.present.children, inner)
+	f.building.children = append(f.building.children, inner)
 	err := f.build(inner, func() error { _, err := inner.body.Call(c.Context(), c); return err })
 	if c.Context().Err() != nil {
 		return err
 	}
-	// Bodies may rely on what hooks and tests before them do. One that raises is run again in its turn.
+	// A body may rely on hooks and tests before it. If it raises, it runs again when its turn comes.
 	if inner.late = err != nil; inner.late {
 		inner.children, inner.hooks = nil, map[hook][]*runtime.Func{}
 	}
 	return nil
 }
 
-// build runs the body of a block, whose words then belong to it.
+// build runs the body of a block and adds to it what the body declares.
 func (f *file) build(b *block, body func() error) error {
-	outer := f.present
-	f.present = b
-	defer func() { f.present = outer }()
+	outer := f.building
+	f.building = b
+	defer func() { f.building = outer }()
 	return body()
 }
 
 func (f *file) it(c *runtime.Call) error {
-	if err := f.building(c); err != nil {
+	if err := f.mustBuild(c); err != nil {
 		return err
 	}
-	f.present.children = append(f.present.children, &test{name: c.String("name"), block: f.present, line: c.Line, fn: c.Func("f")})
+	f.building.children = append(f.building.children, &test{name: c.String("name"), block: f.building, line: c.Line, fn: c.Func("f")})
 	return nil
 }
 
 func (f *file) around(c *runtime.Call, h hook) error {
-	if err := f.building(c); err != nil {
+	if err := f.mustBuild(c); err != nil {
 		return err
 	}
-	f.present.hooks[h] = append(f.present.hooks[h], c.Func("f"))
+	f.building.hooks[h] = append(f.building.hooks[h], c.Func("f"))
 	return nil
 }
 
 func (f *file) randomize(c *runtime.Call) error {
-	if err := f.building(c); err != nil {
+	if err := f.mustBuild(c); err != nil {
 		return err
 	}
 	on := c.Bool("on")
-	f.present.shuffled = &on
+	f.building.shuffled = &on
 	return nil
 }
 
@@ -179,17 +179,17 @@ func (f *file) randomize(c *runtime.Call) error {
 const codePending = "pending"
 
 func (f *file) pending(c *runtime.Call) error {
-	if f.present == nil {
+	if f.building == nil {
 		return c.Errorf(codePending, "%s", c.String("name"))
 	}
-	f.present.children = append(f.present.children, &test{name: c.String("name"), block: f.present, line: c.Line})
+	f.building.children = append(f.building.children, &test{name: c.String("name"), block: f.building, line: c.Line})
 	return nil
 }
 
 func (f *file) finally(c *runtime.Call) error {
 	fn := c.Func("f")
 	if f.running() == nil {
-		return c.Errorf(runtime.CodeUsage, "finally outside of a test: after_each and teardown run after tests")
+		return c.Errorf(runtime.CodeUsage, "finally outside of a test: use after_each or teardown")
 	}
 	return f.AtEnd(func(ctx context.Context) error { return f.environment.Host().Invoke(ctx, fn) })
 }

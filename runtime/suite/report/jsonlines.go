@@ -9,8 +9,8 @@ import (
 
 type jsonLines struct{ w io.Writer }
 
-// JSONLines writes an object a line: one for each test as it ends, type "test", and one of type
-// "summary" at the end. Times are in milliseconds.
+// JSONLines returns a report of one JSON object a line: type "test" when a test ends, type "summary" at the end. Times
+// are in milliseconds.
 func JSONLines(w io.Writer) suite.Report { return jsonLines{w} }
 
 func (j jsonLines) Test(r suite.Result) error {
@@ -60,7 +60,7 @@ func (j jsonLines) write(v any) error {
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// attemptDocument is an attempt as JSON shows it.
+// attemptDocument returns an attempt in the form that JSON shows.
 func attemptDocument(a suite.Attempt) any {
 	type problem struct {
 		Kind       string `json:"kind"`
@@ -86,7 +86,7 @@ func attemptDocument(a suite.Attempt) any {
 	}{a.Status, a.Reason, milliseconds(a.Duration), problems, a.Actions, a.Output}
 }
 
-// kind is the word for what a problem is.
+// kind returns the kind of a problem.
 func kind(p *suite.Problem) string {
 	switch {
 	case p.Assertion:

@@ -11,7 +11,7 @@ import (
 	"dkvrun/runtime/suite"
 )
 
-// junit collects all results, so that the files of a run come into one document.
+// junit collects all results, because all files of a run go into one document.
 type junit struct {
 	w          io.Writer
 	properties []property
@@ -19,9 +19,9 @@ type junit struct {
 	suites     map[string]*testSuite
 }
 
-// JUnit writes JUnit's XML, as Jenkins' schema has it, at the end of the run: a suite a file, a case a
-// test; an assertion that did not hold is a failure, anything else an error. Properties are name and
-// value in turn, and stand in every suite.
+// JUnit returns a report that writes JUnit XML in Jenkins' schema at the end of the run: a suite for each file, a case
+// for each test. A failed assertion is a failure, everything else an error. properties are alternating names and values;
+// every suite has them.
 func JUnit(w io.Writer, properties ...string) suite.Report {
 	j := &junit{w: w, began: time.Now(), suites: map[string]*testSuite{}}
 	for pair := range slices.Chunk(properties, 2) {
@@ -81,8 +81,8 @@ type fault struct {
 	Text    string `xml:",cdata"`
 }
 
-// attempt is one that was followed by another: flakyFailure or flakyError of a test that passed at last,
-// rerunFailure or rerunError of one that did not.
+// attempt is an attempt before the last: flakyFailure or flakyError if the test passed in the end, else rerunFailure or
+// rerunError.
 type attempt struct {
 	XMLName xml.Name
 	fault
@@ -90,7 +90,7 @@ type attempt struct {
 	Log    *text `xml:"system-err"`
 }
 
-// text is an element with text alone.
+// text is an element with only text.
 type text struct {
 	Text string `xml:",cdata"`
 }
@@ -139,17 +139,17 @@ func earlier(a suite.Attempt, flaky bool) attempt {
 	return attempt{XMLName: xml.Name{Local: name}, fault: *faultOf(a), Output: textOf(a.Output), Log: logOf(a)}
 }
 
-// logOf is what a test did.
+// logOf returns the actions of a test.
 func logOf(a suite.Attempt) *text { return textOf(strings.Join(a.Actions, "\n")) }
 
-// className is the file and the blocks, as those who read it group by it.
+// className returns the file and the blocks, because readers group the tests by it.
 func className(r suite.Result) string {
 	return strings.Join(append([]string{strings.TrimSuffix(r.File, ".lua")}, r.Blocks...), ".")
 }
 
 func inSeconds(d time.Duration) string { return fmt.Sprintf("%.3f", d.Seconds()) }
 
-// textOf is nil for no text.
+// textOf returns an element with a text, or nil if there is none.
 func textOf(s string) *text {
 	if s == "" {
 		return nil
@@ -157,7 +157,7 @@ func textOf(s string) *text {
 	return &text{legal(s)}
 }
 
-// legal replaces what XML can't hold: it has no escape for control characters.
+// legal replaces control characters, for which XML has no escape.
 func legal(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == '\ufffe' || r == '\uffff' {
@@ -167,7 +167,7 @@ func legal(s string) string {
 	}, strings.ToValidUTF8(s, "\ufffd"))
 }
 
-// faultOf makes one element of an attempt's problems: the schema allows no more.
+// faultOf returns one element for all problems of an attempt, because the schema allows only one.
 func faultOf(a suite.Attempt) *fault {
 	f := &fault{Message: a.Problems[0].Message, Type: kind(a.Problems[0])}
 	for i, p := range a.Problems {

@@ -1,5 +1,4 @@
-// Package report writes what came of a run of suites in the forms that other programs read: TAP, JUnit's
-// XML, JSON lines.
+// Package report writes the results of suites in formats that other programs read: TAP, JUnit XML, JSON lines.
 package report
 
 import (
@@ -10,7 +9,7 @@ import (
 	"dkvrun/runtime/suite"
 )
 
-// title is a test's name with its file, and its round where there are several.
+// title returns a test's file and name, and its round from the second on.
 func title(r suite.Result) string {
 	name := r.File + ": " + r.FullName()
 	if r.Round > 1 {
@@ -19,31 +18,31 @@ func title(r suite.Result) string {
 	return strings.Join(strings.Fields(name), " ")
 }
 
-// details is all that is said of a problem, below its message.
+// details returns everything about a problem but its message.
 func details(p *suite.Problem) string {
 	var out strings.Builder
-	part := func(text string) {
+	add := func(text string) {
 		if text != "" {
 			out.WriteString(strings.TrimRight(text, "\n") + "\n")
 		}
 	}
-	part(p.Difference)
+	add(p.Difference)
 	if p.Line > 0 {
-		part(fmt.Sprintf("%s:%d", p.File, p.Line))
+		add(fmt.Sprintf("%s:%d", p.File, p.Line))
 	}
-	part(p.Source)
+	add(p.Source)
 	if p.Hint != "" {
-		part("hint: " + p.Hint)
+		add("hint: " + p.Hint)
 	}
-	part(p.Trace)
+	add(p.Trace)
 	return out.String()
 }
 
-// encoded is a value as JSON.
+// encoded returns a value as JSON.
 func encoded(v any) []byte {
 	b, err := json.Marshal(v)
 	if err != nil {
-		panic(err) // the reports' types can all be encoded
+		panic(err) // all types of the reports can be encoded
 	}
 	return b
 }

@@ -8,14 +8,13 @@ import (
 	"dkvrun/runtime/suite"
 )
 
-// tap writes TAP.
+// tap is a report in TAP.
 type tap struct {
 	w     io.Writer
 	count int
 }
 
-// TAP writes the Test Anything Protocol, of version 14, or 13, which older harnesses such as Perl's
-// prove want to see.
+// TAP returns a report in the Test Anything Protocol, version 14, or 13 for older harnesses such as Perl's prove.
 func TAP(w io.Writer, version int) (suite.Report, error) {
 	_, err := fmt.Fprintf(w, "TAP version %d\n", version)
 	return &tap{w: w}, err
@@ -43,7 +42,7 @@ func (t *tap) Test(r suite.Result) error {
 	return err
 }
 
-// diagnose writes the YAML block of a test: each attempt, as YAML's subset that JSON is.
+// diagnose writes the YAML block of a test: each attempt as JSON, which is a subset of YAML.
 func (t *tap) diagnose(out *strings.Builder, r suite.Result) {
 	fmt.Fprintf(out, "  ---\n  duration_ms: %d\n  flaky: %t\n  attempts:\n", r.Duration().Milliseconds(), r.Flaky())
 	for _, a := range r.Attempts {
