@@ -15,7 +15,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Catalog is the one open catalog of a data folder. Its methods may be called from any goroutine.
+// Catalog is the open catalog of a data folder. Its methods may be called from any goroutine.
 type Catalog struct {
 	dir      string
 	identity string
@@ -23,18 +23,18 @@ type Catalog struct {
 	repaired string
 	lost     string
 
-	// data is never changed once it is visible: Update puts a changed copy in its place.
+	// data is immutable once it is visible: Update replaces it with a changed copy.
 	data atomic.Pointer[Data]
 
-	mu         sync.Mutex // one Update at a time
-	generation uint64
-	payload    []byte
+	mu         sync.Mutex // held by the one running Update
+	generation uint64     // of the file on disk
+	payload    []byte     // of the file on disk
 }
 
-// Open takes the data folder dir for this process and loads what it holds; a folder that is empty or
-// not there becomes a new catalog. A catalog that was there and of which no generation is whole opens as
-// Lost: it never starts empty instead. It fails when another process has the folder, when the disk does
-// not give the files, and when a newer version wrote them.
+// Open locks the data folder dir for this process and loads its catalog. An empty or missing folder becomes a
+// new catalog. If a catalog existed and no generation of it can be read, Open returns a lost catalog (see Lost)
+// and never an empty one: an empty one would have forgotten its votes (I1, I4). Open fails when another process
+// holds the folder, when the disk fails to read the files, and when a newer version wrote them.
 func Open(dir string) (*Catalog, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -55,29 +55,30 @@ func Open(dir string) (*Catalog, error) {
 	return c, nil
 }
 
-// Close lets another process open the folder.
+// Close unlocks the folder.
 func (c *Catalog) Close() error { return c.lock.Close() }
 
-// Dir is the data folder's absolute path.
+// Dir returns the absolute path of the data folder.
 func (c *Catalog) Dir() string { return c.dir }
 
-// Identity is the manager's name for life: made with the folder, kept in it.
+// Identity returns the manager's UUID, which is made with the folder and kept in it.
 func (c *Catalog) Identity() string { return c.identity }
 
-// Repaired says in a sentence what Open had to leave behind, or is empty. The last change may be lost
-// then.
+// Repaired returns a sentence about the file that Open could not use, or "". The last change may then be
+// missing, and with it a vote: the manager is suspect until the coordinators have confirmed its stores.
 func (c *Catalog) Repaired() string { return c.repaired }
 
-// Snapshot returns a copy of what is known now.
+// Snapshot returns a copy of the present content.
 func (c *Catalog) Snapshot() *Data { return c.data.Load().clone() }
 
-// Update changes the catalog: f works on a copy, and when it returns nil the copy is made durable and
-// only then visible. An error of f is returned as it is. When the disk refuses, the error is a
-// *wire.Result with code read_only. With any error the catalog is what it was, in memory and on disk.
+// Update changes the catalog: f edits a copy. When f returns nil, the copy is made durable and only then
+// visible, so nobody acts on a vote or a decision that a crash could undo (I1, I4). An error of f is returned
+// unchanged. When the disk fails, the error is a *wire.Result with the code read_only. After any error the
+// catalog is unchanged, in memory and on disk.
 func (c *Catalog) Update(f func(*Data) error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	defer failpoint.Enter("")
+	defer failpoint.Enter("") // the operation that the caller entered ends here
 	next := c.data.Load().clone()
 	if err := f(next); err != nil {
 		return err
@@ -93,12 +94,13 @@ func (c *Catalog) Update(f func(*Data) error) error {
 	if c.lost != "" {
 		return c.ReadOnly()
 	}
+	// The number of promises that this change adds or ends decides about the disk reserve, see save.
 	if err := c.save(payload, next.promises()-c.data.Load().promises()); err != nil {
 		return &wire.Result{
 			StatusCode: 503,
 			Code:       wire.CodeReadOnly,
 			Message:    fmt.Sprintf("the catalog in %s can't be written: %s", c.dir, cause(err)),
-			Hint:       "nothing was changed; make room or repair the disk, then try again",
+			Hint:       "nothing was changed; free disk space or repair the disk, then try again",
 		}
 	}
 	c.generation++
@@ -107,7 +109,7 @@ func (c *Catalog) Update(f func(*Data) error) error {
 	return nil
 }
 
-// markStarted keeps Local.Started, whoever asked for the start.
+// markStarted sets Local.Started for every instance that is asked to run, whoever asked.
 func (d *Data) markStarted() {
 	for _, s := range d.Stores {
 		for _, l := range s.Local {

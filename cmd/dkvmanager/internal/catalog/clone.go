@@ -8,8 +8,8 @@ import (
 	"slices"
 )
 
-// Digest is SHA-256 over the names, operations, revisions and digests of all stores: two managers that
-// keep the same stores have the same one.
+// Digest returns the SHA-256 over the names, operations, revisions and digests of all stores. Two managers with
+// the same stores have the same digest; the state of local instances is not part of it.
 func (d *Data) Digest() string {
 	h := sha256.New()
 	for _, name := range slices.Sorted(maps.Keys(d.Stores)) {
@@ -19,6 +19,8 @@ func (d *Data) Digest() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
+// clone returns a copy that shares nothing that Update's callers may change. The values of Names are shared,
+// because they are immutable.
 func (d *Data) clone() *Data {
 	out := &Data{
 		Stores: make(map[string]*Store, len(d.Stores)),

@@ -1,5 +1,10 @@
-// Package catalog keeps on disk which stores should exist on this server. It is the only memory that
-// survives the manager: what is not in it, or in an instance's folder, is not known after a restart.
+// Package catalog keeps on disk which stores should exist on this server, and the records of two-phase commit:
+// the highest epoch that this manager has voted for, the prepared operation and the decisions of each name.
+//
+// It is the manager's only durable memory beside the instances' folders. The protocol (package twophase) relies
+// on three properties of Update: it is atomic, it is durable before it returns, and a failed Update changes
+// nothing. So a vote is on disk before it is given (I1, I4), and an instance runs only a configuration that was
+// committed here (I3).
 package catalog
 
 import (
@@ -9,31 +14,31 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Data is the whole catalog.
+// Data is the content of the catalog.
 type Data struct {
+	// Stores holds the committed stores, by name.
 	Stores map[string]*Store `json:"stores"`
-	// Names is what operations left behind of each store's name, in lower case: of stores that are there,
-	// of those that were removed, and of those that are only being voted for. What it points to is never
-	// changed once it is visible.
+	// Names holds the protocol's records of each store name, keyed in lower case: of existing stores, of removed
+	// ones, and of stores that are only prepared. A *Name is immutable once it is visible; SetName replaces it.
 	Names map[string]*Name `json:"names,omitempty"`
-	// SuspectStores are the stores, in lower case, about which a vote may be missing: this catalog had to be
-	// taken from an older generation, and their homes have not told how they are since.
+	// SuspectStores lists the stores, in lower case, for which a vote may be missing: the catalog was loaded from
+	// an older generation, and their coordinators have not confirmed the stores since.
 	SuspectStores []string `json:"doubtful,omitempty"`
-	// Deletions are the instance folders that this server has yet to delete. No other folder is ever
-	// deleted: a catalog that doesn't know a folder may be an older copy than the folder.
+	// Deletions lists the instance folders that this server has yet to delete. No other folder is ever
+	// deleted: a catalog that doesn't know a folder may be older than the folder.
 	Deletions []Deletion `json:"deletions,omitempty"`
 }
 
-// Deletion names the folder of one instance of a removed store. Operation is the store's creating
-// operation: the folder of a later store of the same name stays.
+// Deletion names the data of one instance of a removed store. Operation is the id of the store's creating
+// operation, so that the data of a later store of the same name stays.
 type Deletion struct {
 	Store     string `json:"store"`
 	Instance  string `json:"instance"`
 	Operation string `json:"operation"`
 }
 
-// RemoveStore removes a store, and records that the folders of this server's instances are to be deleted.
-// It does nothing where there is no such store.
+// RemoveStore removes a store and records that the folders of this server's instances are to be deleted. Both
+// become durable with the same Update. It does nothing when there is no such store.
 func (d *Data) RemoveStore(name string) {
 	s := d.Stores[name]
 	if s == nil {
@@ -49,35 +54,36 @@ func (d *Data) RemoveStore(name string) {
 type Store struct {
 	Name   string `json:"name"`
 	Engine string `json:"engine"`
-	// Creation is the id of the creating operation: it names the data folders and the engine's cluster.
+	// Creation is the id of the creating operation. It names the data folders and the engine's cluster, so that
+	// two stores of the same name never share data.
 	Creation string `json:"operation"`
-	// LastOperation is the id of the operation that made this revision; empty where none did.
+	// LastOperation is the id of the operation that committed this revision; empty if there was none.
 	LastOperation string `json:"change,omitempty"`
 	Revision      uint64 `json:"revision"`
-	// Epoch is that of the last committed change.
+	// Epoch is the epoch of the last committed operation.
 	Epoch       uint64         `json:"epoch"`
 	Digest      string         `json:"digest"`
 	Coordinator string         `json:"home,omitempty"`
 	Managers    []wire.Manager `json:"managers"`
 	Founders    []wire.Founder `json:"founders"`
-	// Nodes is the topology, every role set.
+	// Nodes is the topology; every node has a role.
 	Nodes []wire.Node `json:"nodes"`
-	// Local is what this server adds for its own instances, by name; those that the topology has
-	// dropped and that are not gone yet included.
+	// Local holds the state of this server's instances, by name. It includes the instances that the topology has
+	// dropped and that have not left yet.
 	Local map[string]*Local `json:"local"`
 }
 
 // Local is the state of one of this server's instances.
 type Local struct {
 	Desired wire.Desired `json:"desired"`
-	// Started is set once the instance has been asked to run, and stays: its folder may hold the
-	// beginnings of a store with the founders of then.
+	// Started is set when the instance is first asked to run, and never cleared: the data folder may then hold
+	// a cluster that was bootstrapped with the founders of that time.
 	Started bool `json:"started,omitempty"`
-	// Bootstrapped is the durable mark outside the data folder that the instance has been part of the
-	// running store: from then on it never founds the store again, whatever its folder looks like.
+	// Bootstrapped records outside the data folder that the instance has been a member of the running store.
+	// From then on it never bootstraps the store again, even with an empty data folder.
 	Bootstrapped bool `json:"bootstrapped"`
 	// Leaving is the node as it was when the topology dropped it; nil while the topology has it.
 	Leaving *wire.Node `json:"leaving,omitempty"`
-	// LoseData: leave at once, without waiting for the store to take the instance out.
+	// LoseData makes the instance leave at once, without waiting until the store has removed it.
 	LoseData bool `json:"loseData,omitempty"`
 }

@@ -13,8 +13,9 @@ import (
 	"dkvrun/runtime/durable"
 )
 
-// Format is the newest form of the catalog's file that this version reads, and the one it writes.
-// 2 added what operations need; a version that does not know them must not forget a vote.
+// Format is the newest format of the catalog's file that this version reads, and the format that it writes.
+// Format 2 added the records of operations. A version that knows only format 1 refuses the file, because it
+// would drop votes (I4).
 const Format = 2
 
 const (
@@ -23,7 +24,7 @@ const (
 	damagedFile  = "catalog.json.damaged"
 )
 
-// file is the form on disk. Checksum is SHA-256 over the bytes of Payload.
+// file is the format on disk. Checksum is the SHA-256 over the bytes of Payload, in hex.
 type file struct {
 	Format     int             `json:"format"`
 	Generation uint64          `json:"generation"`
@@ -31,10 +32,11 @@ type file struct {
 	Payload    json.RawMessage `json:"payload"`
 }
 
-// errNewer is a file that only a newer version can read: whole, so nothing may take its place.
+// errNewer means that a newer version wrote the file. It is whole, so an older generation must not replace it.
 var errNewer = errors.New("newer format")
 
-// read returns a file that is whole. A file that is not there is fs.ErrNotExist.
+// read returns a file whose checksum matches. A missing file is fs.ErrNotExist; other errors that are no
+// *os.PathError mean damage.
 func read(path string) (*file, *Data, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -63,8 +65,8 @@ func read(path string) (*file, *Data, error) {
 	return &f, data, nil
 }
 
-// write makes payload the current file, durably, and keeps the one before as the previous. A crash at any
-// point leaves a current file that is whole. An error leaves the file that was there.
+// write makes payload the current file, durably, and keeps the replaced file as the previous generation. A crash
+// at any point leaves a whole current file, the old or the new one. After an error the old file is current.
 func write(dir string, generation uint64, payload []byte) error {
 	text, err := json.Marshal(file{Format, generation, checksum(payload), payload})
 	if err != nil {

@@ -22,8 +22,8 @@ const (
 	identityFile = "identity"
 )
 
-// makeFolder makes dir with mode 0700, and durably so. A folder that is there is taken when it may be
-// a manager's: nobody's home or temporary folder is closed to others by a slip of the command line.
+// makeFolder creates dir durably with mode 0700. It accepts an existing folder only if that may be a manager's,
+// so that a mistake on the command line doesn't make somebody's home directory unreadable for others.
 func makeFolder(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -54,11 +54,12 @@ func makeFolder(dir string) error {
 	return nil
 }
 
-// lockPatience is how long a held lock is waited for. A process that has just ended may hold it for a
-// moment more: through a child that it was starting, which lets go when it becomes its own program.
+// lockPatience bounds the wait for the lock. A manager that has just ended may hold it a moment longer, through
+// a child that it was starting: the child releases the lock when it executes its program.
 const lockPatience = 2 * time.Second
 
-// lockFolder holds the folder until the file is closed or the process ends, however it ends.
+// lockFolder locks the folder until the returned file is closed or the process ends. Two managers with one
+// catalog could both vote, and for different operations (I6).
 func lockFolder(dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -79,8 +80,8 @@ func lockFolder(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// load reads the newest whole generation and the identity, makes both in a new folder, or finds that the
-// catalog is lost. The catalog is made first, so that an identity without a catalog means that it is lost.
+// load reads the newest whole generation and the identity, and creates both in a new folder. The catalog is
+// created first, so that an identity without a catalog means that the catalog is lost.
 func (c *Catalog) load() error {
 	identity, err := readIdentity(c.dir)
 	if err != nil {
@@ -115,8 +116,8 @@ func (c *Catalog) load() error {
 	return nil
 }
 
-// newest returns the current file, or the previous one when the current is damaged or missing. The
-// damaged file is moved aside: the next write must not keep it in place of the whole one.
+// newest returns the current file, or the previous one when the current file is damaged or missing. It renames a
+// damaged file, because the next write would keep it as the previous generation and so delete the whole one.
 func (c *Catalog) newest() (*file, *Data, error) {
 	current := filepath.Join(c.dir, currentFile)
 	f, data, broken := read(current)
@@ -144,14 +145,14 @@ func (c *Catalog) newest() (*file, *Data, error) {
 	return f, data, nil
 }
 
-// refused tells a disk that does not give the file from a file that is missing or damaged: it may be
-// whole, so nothing older may take its place.
+// refused reports whether the system failed to read an existing file. The file may be whole, so an older
+// generation must not replace it.
 func refused(err error) bool {
 	var path *os.PathError
 	return errors.As(err, &path) && !errors.Is(err, fs.ErrNotExist)
 }
 
-// notFound spells a missing file without the system call's name.
+// notFound returns the text of an error, without the system call's name for a missing file.
 func notFound(err error) string {
 	var path *os.PathError
 	if errors.As(err, &path) && errors.Is(err, fs.ErrNotExist) {
@@ -172,7 +173,7 @@ func create(dir string) (*file, *Data, error) {
 	return &file{Format: Format, Generation: 1, Payload: payload}, data, nil
 }
 
-// readIdentity returns "" when there is none yet.
+// readIdentity returns the manager's UUID, or "" when there is none yet.
 func readIdentity(dir string) (string, error) {
 	path := filepath.Join(dir, identityFile)
 	text, err := os.ReadFile(path)

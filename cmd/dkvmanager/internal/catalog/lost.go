@@ -7,17 +7,18 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// lostError says that a catalog was there and that no generation of it can be read. Nothing empty may
-// take its place.
+// lostError means that a catalog existed and that no generation of it can be read. An empty catalog must not
+// replace it: that would forget votes and decisions (I1, I4).
 type lostError string
 
 func (e lostError) Error() string { return string(e) }
 
-// Lost says in a sentence why this catalog, which was there, can't be read any more; it is empty for all
-// others. A lost catalog is never written: it stays as it is until an operator has put a copy back.
+// Lost returns a sentence that says why the existing catalog can't be read, or "" for any other catalog. A lost
+// catalog is read-only until an operator has restored a copy.
 func (c *Catalog) Lost() string { return c.lost }
 
-// UseRecovered shows in place of a lost catalog what is known from elsewhere. It comes before all other calls.
+// UseRecovered makes a lost catalog show d, which was recovered from elsewhere; nothing is written. It must be
+// called before all other methods.
 func (c *Catalog) UseRecovered(d *Data) error {
 	payload, err := json.Marshal(d)
 	if err != nil {
@@ -28,12 +29,12 @@ func (c *Catalog) UseRecovered(d *Data) error {
 	return nil
 }
 
-// ReadOnly refuses a change of a lost catalog.
+// ReadOnly returns the refusal of a change while the catalog is lost.
 func (c *Catalog) ReadOnly() *wire.Result {
 	return &wire.Result{
 		StatusCode: 503,
 		Code:       wire.CodeReadOnly,
-		Message:    "the manager only shows what runs: " + c.lost,
-		Hint:       "nothing was changed; stop the manager, put back a copy of the catalog, start it again",
+		Message:    "the manager is read-only: " + c.lost,
+		Hint:       "nothing was changed; stop the manager, restore a copy of catalog.json, start it again",
 	}
 }

@@ -8,52 +8,57 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// How much is kept of what is over. The oldest goes first.
+// Limits of the history. The oldest entry is dropped first. Correctness doesn't depend on the history: whether an
+// operation still counts follows from the epochs and from Store.Change.
 const (
-	maxDecisions = 64   // operations a name
-	maxGone      = 1024 // names that are no store
+	maxDecisions = 64   // operations per name
+	maxGone      = 1024 // names without a store
 )
 
-// Name is what operations left behind of a store's name.
+// Name holds the protocol's records of one store name.
 type Name struct {
-	// Epoch is the highest one that this manager has voted for. It never goes down.
+	// Epoch is the highest epoch that this manager has voted for. It never decreases, so that a late or repeated
+	// message of an older operation is refused (I1).
 	Epoch uint64 `json:"epoch,omitempty"`
-	// Removed is the operation that removed the store; empty where there is one, or never was.
+	// Removed is the operation that removed the store; empty if there is a store, or never was one.
 	Removed string `json:"removed,omitempty"`
-	// Prepared is the change that this manager has voted for and that is not decided.
+	// Prepared is the operation that this manager has voted for and that is undecided here. It locks the name and
+	// keeps the ports, so that the vote can be honoured (I4). There is at most one (I6).
 	Prepared *PreparedRecord `json:"pending,omitempty"`
-	// Decisions are the operations whose end this manager has seen, the latest last.
+	// Decisions lists the operations whose outcome this manager has seen, the latest last.
 	Decisions []DecisionRecord `json:"decided,omitempty"`
-	// Fenced are the managers that were declared lost, for as long as the store lives.
+	// Fenced lists the managers that were declared lost, for as long as the store lives. Their messages are
+	// refused, so that a lost coordinator that returns decides nothing (I8).
 	Fenced []string `json:"fenced,omitempty"`
-	// Replacing is a manager that is being declared lost: nothing is decided by its word any more.
+	// Replacing is the coordinator that is being declared lost. This manager has promised not to follow its
+	// decisions any more; the promise is durable before a replacement is decided (I8).
 	Replacing string `json:"repairing,omitempty"`
-	// DeclaredLost says that this manager itself was declared lost.
+	// DeclaredLost means that this manager itself was declared lost. It votes and decides no more (I8).
 	DeclaredLost bool `json:"out,omitempty"`
-	// Touched is when an operation last ended.
+	// Touched is the time at which an operation last ended.
 	Touched time.Time `json:"touched"`
 }
 
-// PreparedRecord is a change that this manager has voted for.
+// PreparedRecord is the durable yes-vote for an operation.
 type PreparedRecord struct {
 	wire.Operation
-	// Digest is Change.Digest().
+	// Digest is Operation.Digest(). A repeated prepare with another content is refused (I7).
 	Digest string `json:"digest"`
-	// Since is when this manager first voted for it.
+	// Since is the time at which this manager first voted for the operation.
 	Since time.Time `json:"since"`
 }
 
-// DecisionRecord is how an operation ended at this manager.
+// DecisionRecord is the outcome of an operation at this manager. An operation never has two outcomes (I1).
 type DecisionRecord struct {
 	ID        string `json:"id"`
 	Store     string `json:"store"`
 	Action    string `json:"action,omitempty"`
 	Epoch     uint64 `json:"epoch,omitempty"`
-	Digest    string `json:"digest,omitempty"` // empty where only the abort came
+	Digest    string `json:"digest,omitempty"` // empty if this manager received only the abort
 	Committed bool   `json:"committed"`
 }
 
-// Named returns the store whose name is the same but for upper and lower case, or nil.
+// Named returns the store with this name, ignoring upper and lower case, or nil.
 func (d *Data) Named(store string) *Store {
 	if s := d.Stores[store]; s != nil {
 		return s
@@ -66,7 +71,8 @@ func (d *Data) Named(store string) *Store {
 	return nil
 }
 
-// Name is what is known of a store's name; the zero value where nothing is.
+// Name returns the records of a store name, or the zero value. The epoch is at least that of the store: a store
+// that this manager learned without a vote must not lower it (I1).
 func (d *Data) Name(store string) Name {
 	n := Name{}
 	if known := d.Names[strings.ToLower(store)]; known != nil {
@@ -78,7 +84,7 @@ func (d *Data) Name(store string) Name {
 	return n
 }
 
-// SetName changes what is known of a store's name.
+// SetName replaces the records of a store name with a copy that change has edited.
 func (d *Data) SetName(store string, change func(*Name)) {
 	n := d.Name(store)
 	change(&n)
@@ -89,7 +95,8 @@ func (d *Data) SetName(store string, change func(*Name)) {
 	d.dropOldest()
 }
 
-// dropOldest bounds how many names are kept that are no store.
+// dropOldest bounds the number of names without a store. A name with a prepared operation or an unfinished
+// replacement is a promise and never dropped (I4, I8).
 func (d *Data) dropOldest() {
 	gone, oldest := 0, ""
 	for key, n := range d.Names {
@@ -106,7 +113,7 @@ func (d *Data) dropOldest() {
 	}
 }
 
-// Prepared finds the change that is not decided of an operation, or returns nil.
+// Prepared returns the prepared record of the operation with this id, or nil.
 func (d *Data) Prepared(id string) *PreparedRecord {
 	for _, n := range d.Names {
 		if n.Prepared != nil && n.Prepared.ID == id {
@@ -116,7 +123,7 @@ func (d *Data) Prepared(id string) *PreparedRecord {
 	return nil
 }
 
-// Decision returns how an operation ended, or nil where that is not known.
+// Decision returns the outcome of the operation with this id, or nil if it is unknown.
 func (d *Data) Decision(id string) *DecisionRecord {
 	for _, n := range d.Names {
 		if i := slices.IndexFunc(n.Decisions, func(x DecisionRecord) bool { return x.ID == id }); i >= 0 {
@@ -126,7 +133,8 @@ func (d *Data) Decision(id string) *DecisionRecord {
 	return nil
 }
 
-// RecordDecision keeps how an operation ended, and drops it where it was pending.
+// RecordDecision records the outcome of an operation and deletes its prepared record, in one step: nobody sees
+// the operation both undecided and decided (I1, I5).
 func (d *Data) RecordDecision(x DecisionRecord, now time.Time) {
 	d.SetName(x.Store, func(n *Name) {
 		if n.Prepared != nil && n.Prepared.ID == x.ID {
@@ -137,8 +145,8 @@ func (d *Data) RecordDecision(x DecisionRecord, now time.Time) {
 	})
 }
 
-// LastCommitted is the operation that made the store's revision; the same at all managers also where it was
-// no operation, but a change at each of them.
+// LastCommitted returns the id of the operation that committed the store's revision. For a revision that each
+// manager made by itself it is derived from the digest, so that it is the same at all managers.
 func (s *Store) LastCommitted() string {
 	if s.LastOperation != "" {
 		return s.LastOperation
@@ -146,7 +154,7 @@ func (s *Store) LastCommitted() string {
 	return "d-" + s.Digest[:min(32, len(s.Digest))]
 }
 
-// Configuration is what all managers of the store keep alike.
+// Configuration returns the part of the store that is the same at all its managers (I5).
 func (s *Store) Configuration() *wire.Configuration {
 	return &wire.Configuration{
 		Creation: s.Creation, LastOperation: s.LastCommitted(), Revision: s.Revision, Epoch: s.Epoch, Digest: s.Digest, Coordinator: s.Coordinator,

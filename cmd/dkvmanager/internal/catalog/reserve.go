@@ -9,14 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The reserve is room on the disk for the end of what this manager has voted for. A vote is a promise: a
-// disk that has become full since must not break it.
+// The reserve is disk space for the outcome of operations that this manager has voted for. A manager that voted
+// must be able to commit (I4), also on a disk that has become full since.
 const (
 	reserveFile = "reserve"
 	reserveSize = 1 << 20 // bytes; a catalog of a hundred stores has about 100 KiB
 )
 
-// keepReserve makes the reserve where it is missing.
+// keepReserve creates the reserve if it is missing.
 func keepReserve(dir string) error {
 	path := filepath.Join(dir, reserveFile)
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
@@ -36,13 +36,13 @@ func keepReserve(dir string) error {
 	return err
 }
 
-// spendReserve gives the reserve's room back to the disk, and says whether there was one.
+// spendReserve deletes the reserve and reports whether there was one.
 func spendReserve(dir string) bool { return os.Remove(filepath.Join(dir, reserveFile)) == nil }
 
-// full says whether a disk, or what this manager may have of it, is.
+// full reports whether the disk or the quota is exhausted.
 func full(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }
 
-// promises counts the changes and repairs that are begun here and not decided.
+// promises counts the prepared operations and the unfinished coordinator replacements.
 func (d *Data) promises() int {
 	count := 0
 	for _, n := range d.Names {
@@ -56,8 +56,8 @@ func (d *Data) promises() int {
 	return count
 }
 
-// save writes payload as the next generation. What makes a promise needs the reserve to be there; what ends
-// one may use it.
+// save writes payload as the next generation. promises is the change in their number: an Update that makes a
+// promise first makes sure that the reserve exists; an Update that ends one may spend it (I4).
 func (c *Catalog) save(payload []byte, promises int) error {
 	if promises > 0 {
 		if err := keepReserve(c.dir); err != nil {
