@@ -10,15 +10,15 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// killWait bounds the wait for the end of processes that were sent SIGKILL.
+// killWait bounds the wait for the end of processes after SIGKILL.
 const killWait = 2 * time.Second
 
-// Start asks durably for a running instance, and returns when its process is up, or, for one that its
-// store has to take in first, at once. changed is false when it was up, or joining, already.
+// Start records durably that an instance is to run. It returns when the process is up, or at once for an instance that
+// its store has to add first. changed is false if it was running or joining before.
 //
-// The error is a *wire.Result: port_taken and data_lost (nothing has changed then, unless the instance
-// was meant to run before), start_failed (the supervisor goes on trying), and what find refuses. When
-// ctx ends first, the instance goes on starting.
+// The error is a *wire.Result: port_taken and data_lost (nothing has changed then, unless the instance was to run
+// before), start_failed (the supervisor goes on trying), and the refusals of find. If ctx ends first, the instance goes
+// on starting.
 func (s *Supervisor) Start(ctx context.Context, store, instance string) (changed bool, err error) {
 	w, served, before, err := s.orderStart(ctx, store, instance)
 	if w == nil {
@@ -77,9 +77,9 @@ func (s *Supervisor) orderStart(ctx context.Context, store, instance string) (w 
 	return w, w.order(true, false), now.failures, nil
 }
 
-// Stop asks durably for a stopped instance, and returns when its process is gone: gracefully within 10 s,
-// with force at once. changed is false when it was stopped already. One that is leaving stops by itself
-// and is refused. The error is a *wire.Result.
+// Stop records durably that an instance is to be stopped. It returns when the process has ended: gracefully within 10
+// s, with force at once. changed is false if it was stopped before. An instance that is leaving stops by itself; Stop
+// refuses it. The error is a *wire.Result.
 func (s *Supervisor) Stop(ctx context.Context, store, instance string, force bool) (changed bool, err error) {
 	w, want, err := s.find(store, instance)
 	if err != nil {
@@ -102,7 +102,7 @@ func (s *Supervisor) Stop(ctx context.Context, store, instance string, force boo
 	return changed, nil
 }
 
-// recordDesired records what an instance should be, unless that is recorded already.
+// recordDesired records the desired state of an instance durably, unless it is recorded already.
 func (s *Supervisor) recordDesired(p place, want desiredState, desired wire.Desired) error {
 	if want.local.Desired == desired {
 		return nil
@@ -120,13 +120,13 @@ func (s *Supervisor) recordDesired(p place, want desiredState, desired wire.Desi
 	})
 }
 
-// shouldRun says whether the instance is meant to run.
+// shouldRun reports whether the instance is to run.
 func (s *Supervisor) shouldRun(p place) bool {
 	return s.desiredOf(p).kind == desireRun && !s.closing.Load()
 }
 
-// Remove ends all processes of a store and deletes their folders; the catalog must have dropped the
-// store before. What it does not get done, the supervisor does by itself, also after a restart.
+// Remove ends all processes of a store and deletes their folders; the store must have been removed from the catalog
+// before. The supervisor completes by itself what is left undone, also after a restart.
 func (s *Supervisor) Remove(ctx context.Context, store string) error {
 	s.refresh()
 	for _, w := range s.workersOf(store) {
@@ -144,8 +144,8 @@ func (s *Supervisor) Remove(ctx context.Context, store string) error {
 	return nil
 }
 
-// StopAll stops every process of this server, gracefully until ctx is done and then by SIGKILL, and
-// starts none any more. What the catalog asks for stays as it is. It needs Run to be running.
+// StopAll stops every process of this server, gracefully until ctx is done and then by SIGKILL, and starts no more. The
+// catalog is not changed. Run must be running.
 func (s *Supervisor) StopAll(ctx context.Context) error {
 	s.closing.Store(true)
 	workers := s.workersOf("")
@@ -169,7 +169,7 @@ func (s *Supervisor) StopAll(ctx context.Context) error {
 	return nil
 }
 
-// workersOf are the workers of a store's folders; of all where store is empty.
+// workersOf returns the workers of a store's folders, or all workers if store is empty.
 func (s *Supervisor) workersOf(store string) []*worker {
 	s.mu.Lock()
 	defer s.mu.Unlock()

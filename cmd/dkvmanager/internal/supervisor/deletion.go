@@ -19,7 +19,7 @@ import (
 // operation, or where its instance has left the store. A folder that the catalog doesn't know stays, and so
 // does the process in it: the catalog may be an older copy that was put back.
 
-// deletions lists what is recorded for one folder.
+// deletions returns the recorded deletions for one folder.
 func (s *Supervisor) deletions(p place) []catalog.Deletion {
 	var found []catalog.Deletion
 	for _, x := range s.view.Load().Deletions {
@@ -30,8 +30,8 @@ func (s *Supervisor) deletions(p place) []catalog.Deletion {
 	return found
 }
 
-// deleteRemoved ends the process of a removed store's instance, deletes its data, and drops the record.
-// Data of other creating operations in the same folder stays, and so does a process that serves them.
+// deleteRemoved ends the process of a removed store's instance, deletes its data, and drops the record. Data of other
+// creating operations in the same folder stays, and so does a process that serves them.
 func (w *worker) deleteRemoved(want desiredState) (gone bool, err error) {
 	w.poll.Reset()
 	for _, x := range w.s.deletions(w.place) {
@@ -64,8 +64,8 @@ func (s *Supervisor) dropDeletion(done catalog.Deletion) error {
 	})
 }
 
-// deleteData deletes an instance's folder, and the store's folder with its last one. Where the folder holds
-// data of another creating operation, only the data of this one is deleted.
+// deleteData deletes an instance's folder, and the store's folder with its last instance. If the folder holds data of
+// another creating operation, only the data of this one is deleted.
 func deleteData(folder, operation string) error {
 	others, err := hasOtherData(folder, operation)
 	if err != nil {
@@ -98,8 +98,8 @@ func hasOtherData(folder, operation string) (bool, error) {
 	}), nil
 }
 
-// unknownFolder refuses to use a folder that another store of the same name has used, where the catalog doesn't
-// know that this store was removed. It returns nil for any other folder.
+// unknownFolder returns a refusal if another store of the same name has used the folder and the catalog doesn't say
+// that this store was removed; else nil.
 func (w *worker) unknownFolder(want desiredState) error {
 	if want.store == nil || w.spec == nil || w.spec.Operation == want.store.Creation || len(w.s.deletions(w.place)) > 0 {
 		return nil
@@ -125,7 +125,7 @@ func (w *worker) unknownFolder(want desiredState) error {
 	return r
 }
 
-// unknownFolders lists the folders that neither belong to an instance of the catalog nor are to be deleted.
+// unknownFolders returns the folders that neither belong to an instance of the catalog nor are to be deleted.
 func (s *Supervisor) unknownFolders() ([]place, error) {
 	stores, err := os.ReadDir(s.opts.Dir)
 	if err != nil {

@@ -10,17 +10,17 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// goalKind is what the catalog asks of one folder.
+// goalKind is what the catalog asks of the instance in one folder.
 type goalKind int
 
 const (
-	desireGone  goalKind = iota // the catalog has no such instance: only what its deletions name is ended and deleted
-	desireLeave                 // the topology has dropped it: out of the running store, then gone
+	desireGone  goalKind = iota // not in the catalog: only what its deletions name is ended and deleted
+	desireLeave                 // dropped by the topology: leave the running store, then be deleted
 	desireStop
 	desireRun
 )
 
-// desiredState is what the catalog says of one instance.
+// desiredState is the desired state of one instance, as the catalog describes it.
 type desiredState struct {
 	kind  goalKind
 	store *catalog.Store // nil when the catalog has no such store
@@ -28,7 +28,8 @@ type desiredState struct {
 	local catalog.Local
 }
 
-// desiredOf reads the view. Nothing it returns may be written to.
+// desiredOf returns the desired state of the instance at p. It shares the catalog's view: callers must not change it.
+// Only committed configurations are in the view (I3).
 func (s *Supervisor) desiredOf(p place) desiredState {
 	store := s.view.Load().Stores[p.store]
 	if store == nil {
@@ -53,19 +54,19 @@ func (s *Supervisor) desiredOf(p place) desiredState {
 	return want
 }
 
-// founder says whether the instance is one of those that the store began with.
+// founder reports whether the instance bootstraps the store together with the other founders.
 func (want desiredState) founder() bool {
 	return slices.ContainsFunc(want.store.Founders, func(f wire.Founder) bool {
 		return f.Name == want.node.Name && strings.EqualFold(f.Host, want.node.Host) && f.ClustronPort == want.node.ClustronPort
 	})
 }
 
-// joiner says whether the instance has yet to be taken into a store that others began.
+// joiner reports whether the instance has yet to join a store that others have bootstrapped.
 func (want desiredState) joiner() bool {
 	return want.node.Role == wire.Data && !want.local.Bootstrapped && !want.founder()
 }
 
-// others are the topology's data nodes but this one.
+// others returns the other data nodes of the topology.
 func (want desiredState) others() []wire.Node {
 	var nodes []wire.Node
 	for _, n := range want.store.Nodes {
@@ -76,7 +77,7 @@ func (want desiredState) others() []wire.Node {
 	return nodes
 }
 
-// leaving lists the nodes that the topology has dropped and that are not gone yet, by name.
+// leaving returns the nodes that the topology has dropped and that have not left yet, by name.
 func leaving(store *catalog.Store) []wire.Node {
 	var nodes []wire.Node
 	for _, local := range store.Local {
@@ -88,12 +89,12 @@ func leaving(store *catalog.Store) []wire.Node {
 	return nodes
 }
 
-// clusterAddress is where the other data instances reach the node.
+// clusterAddress returns the address at which other data instances reach the node.
 func clusterAddress(n wire.Node) string {
 	return net.JoinHostPort(n.Host, strconv.Itoa(n.ClustronPort))
 }
 
-// clientEndpoints is where clients reach the nodes.
+// clientEndpoints returns the addresses at which clients reach the nodes.
 func clientEndpoints(nodes []wire.Node) []string {
 	endpoints := make([]string, len(nodes))
 	for i, n := range nodes {

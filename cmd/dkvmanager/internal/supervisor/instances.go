@@ -13,8 +13,8 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Instances says how this server's instances of a store are, in topology order, then those that are
-// leaving it. What runs is asked, all at once and for at most a second. Without Run all are Unknown.
+// Instances returns the status of this server's instances of a store, in topology order, then of those that are leaving
+// it. It queries the running instances in parallel, for at most a second. Before Run the status of all is Unknown.
 func (s *Supervisor) Instances(ctx context.Context, store string) []wire.Instance {
 	known := s.view.Load().Stores[store]
 	if known == nil {
@@ -67,8 +67,8 @@ func (s *Supervisor) instance(ctx context.Context, p place, n wire.Node) wire.In
 	return in
 }
 
-// Metrics asks this server's running instances, of one store or with an empty name of all, for their
-// figures over a window of 1 to 60 s. Those that don't answer within a second are left out.
+// Metrics returns the metrics of this server's running instances of one store, or of all stores if store is empty, with
+// rates over a window of 1 to 60 s. Instances that don't respond within a second are left out.
 func (s *Supervisor) Metrics(ctx context.Context, store string, window time.Duration) []wire.Metric {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()

@@ -17,24 +17,24 @@ import (
 const (
 	// membershipTimeout bounds one round of reading and changing a store's members.
 	membershipTimeout = 5 * time.Second
-	// membersTimeout bounds the reading alone: a store without its quorum never answers.
+	// membersTimeout bounds the reading alone: a store without its quorum never responds.
 	membersTimeout = 3 * time.Second
-	// membershipRetry is the pace of asking a running store for a change of its members. It refuses until
-	// a new one has the data, and for some seconds after every other change.
+	// membershipRetry is the interval of requests for a membership change. A store refuses a change until a new member
+	// has caught up, and for some seconds after every other change.
 	membershipRetry = 500 * time.Millisecond
-	// memberListRest is how long a store's members must have stayed the same before a new one starts.
+	// memberListRest is the time for which the member list must not have changed before a new member starts.
 	memberListRest = 300 * time.Millisecond
-	// otherJoinerTimeout is how long a new member waits for the start of another one.
+	// otherJoinerTimeout bounds the wait of a joiner for the start of another one.
 	otherJoinerTimeout = 5 * time.Second
 )
 
-// join takes a data instance into its running store as a learner, and plans its start with the members
-// that it has by then. It can be ended at any point and done again:
+// join adds a data instance to its running store as a learner, and plans its start with the members at that time. It
+// can be interrupted at any point and repeated:
 //
-//   - spec.json says Join before the store hears of the instance, and until it votes;
-//   - a member that has started once has a name; when its data is gone it is taken out and in anew,
-//     since a voter that forgets what it voted could undo what the store has promised;
-//   - data of an instance that is no member is from an earlier attempt.
+//   - spec.json says Join before the instance is added to the store, and until it votes;
+//   - a member with a name has started once; if its data is gone it is removed and added again,
+//     because a voter that forgot its votes could undo acknowledged writes;
+//   - data of an instance that is no member is left over from an earlier attempt.
 func (w *worker) join(ctx context.Context, want desiredState, spec *engine.Spec) (*engine.Spec, error) {
 	spec.Start = engine.Join
 	if !w.joining(want) {
@@ -46,7 +46,7 @@ func (w *worker) join(ctx context.Context, want desiredState, spec *engine.Spec)
 	defer cancel()
 	m, members, err := w.members(ctx, w.known)
 	if err != nil {
-		// What has been started once knows the members itself, should the others not run just now.
+		// An instance that has started once knows the members itself, if the others don't run now.
 		if peers := w.spec.Peers; len(peers) > 0 && w.hasData(want) {
 			spec.Peers = peers
 			return spec, nil
@@ -77,7 +77,7 @@ func (w *worker) join(ctx context.Context, want desiredState, spec *engine.Spec)
 			return nil, err
 		}
 	}
-	// Others may have been added at the same moment.
+	// Another instance may have been added at the same moment.
 	if memberList := fmt.Sprint(members); memberList != w.memberList {
 		w.memberList = memberList
 		w.due = time.Now().Add(memberListRest)
@@ -87,8 +87,8 @@ func (w *worker) join(ctx context.Context, want desiredState, spec *engine.Spec)
 	return spec, nil
 }
 
-// waitForOtherJoiner says to wait while another new member is about to start: the engine starts one only with
-// exactly the members of that moment. One that doesn't start is not waited for any longer.
+// waitForOtherJoiner reports whether to wait because another new member is about to start: the engine starts a new
+// member only with exactly the members of that moment. The wait is bounded by otherJoinerTimeout.
 func (w *worker) waitForOtherJoiner(members []engine.Member) bool {
 	starting := slices.ContainsFunc(members, func(m engine.Member) bool { return m.Learner && m.Name == "" })
 	switch {
@@ -102,11 +102,11 @@ func (w *worker) waitForOtherJoiner(members []engine.Member) bool {
 	return time.Since(w.waitingSince) < otherJoinerTimeout
 }
 
-// completeJoin sees that a running data instance gets its vote, and marks durably that it had part in the
-// store once it has. From then on the instance stands for the topology among the members.
+// completeJoin promotes a running data instance to a voter, and then marks durably that it has been part of the store.
+// From then on the instance removes orphan members.
 func (w *worker) completeJoin(ctx context.Context, want desiredState) error {
 	if w.state.PID != w.proc.pid {
-		return nil // has not answered yet
+		return nil // it has not responded yet
 	}
 	if w.state.Bootstrapped && !w.state.Learner {
 		if w.joining(want) {
@@ -128,7 +128,7 @@ func (w *worker) completeJoin(ctx context.Context, want desiredState) error {
 	return w.promote(ctx, want)
 }
 
-// promote asks the store to let the instance vote.
+// promote asks the store to give the instance its vote.
 func (w *worker) promote(ctx context.Context, want desiredState) error {
 	ctx, cancel := context.WithTimeout(ctx, membershipTimeout)
 	defer cancel()
@@ -151,7 +151,7 @@ func (w *worker) promote(ctx context.Context, want desiredState) error {
 	return nil
 }
 
-// members dials a running store and reads its members. The caller closes the membership.
+// members dials a running store and returns its members. The caller closes the membership.
 func (w *worker) members(ctx context.Context, endpoints []string) (engine.Membership, []engine.Member, error) {
 	there := w.s.accepting(ctx, endpoints)
 	if len(there) == 0 {
@@ -174,7 +174,7 @@ func (w *worker) members(ctx context.Context, endpoints []string) (engine.Member
 	return nil, nil, fmt.Errorf("waiting for the running store at %s: %w", strings.Join(there, ", "), err)
 }
 
-// memberAt finds a member by its cluster address.
+// memberAt returns the member with a cluster address, or nil.
 func memberAt(members []engine.Member, address string) *engine.Member {
 	for i := range members {
 		if strings.EqualFold(members[i].Address, address) {
@@ -184,7 +184,7 @@ func memberAt(members []engine.Member, address string) *engine.Member {
 	return nil
 }
 
-// peers names all members. Those that have never started have no name yet: theirs is the topology's.
+// peers returns all members as peers. A member that has never started has no name yet and gets that of the topology.
 func peers(store *catalog.Store, members []engine.Member) []engine.Peer {
 	names := map[string]string{}
 	for _, n := range store.Nodes {
@@ -214,7 +214,7 @@ func (s *Supervisor) markBootstrapped(p place, operation string) error {
 	})
 }
 
-// withoutVote names the nodes that do not vote yet.
+// withoutVote returns the names of the nodes that have no vote yet.
 func withoutVote(nodes []wire.Node, members []engine.Member) []string {
 	var names []string
 	for _, n := range nodes {

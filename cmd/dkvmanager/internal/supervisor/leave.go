@@ -13,12 +13,11 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// removeMemberTimeout is how long an instance whose data was given up stays in the catalog while its store doesn't
-// take it out.
+// removeMemberTimeout bounds the attempts to remove an instance whose data was deleted from the members of its store.
 const removeMemberTimeout = time.Minute
 
-// leave takes an instance that the topology has dropped out of its running store, then stops it, then
-// deletes its folder, then forgets it: each step is found done, or done again, after a crash.
+// leave removes an instance that the topology has dropped from its running store, then stops it, deletes its folder,
+// and drops it from the catalog. After a crash each step is found done or done again.
 func (w *worker) leave(ctx context.Context, want desiredState) error {
 	if !w.mayBeMember(want) {
 		return w.finishLeaving(want)
@@ -52,13 +51,13 @@ func (w *worker) leave(ctx context.Context, want desiredState) error {
 	return nil
 }
 
-// mayBeMember says whether the running store may know the instance.
+// mayBeMember reports whether the instance may be a member of the running store.
 func (w *worker) mayBeMember(want desiredState) bool {
 	return want.node.Role == wire.Data && (want.local.Bootstrapped || want.founder() || w.joining(want))
 }
 
-// keepWhileNeeded keeps a leaving instance running while its store can't let it go. One that is meant to be stopped
-// runs as well while it is needed: others run and can't decide without it.
+// keepWhileNeeded keeps a leaving instance running until its store can remove it. One that should be stopped runs as
+// well while it is needed for the quorum of the others.
 func (w *worker) keepWhileNeeded(ctx context.Context, want desiredState, needed bool) error {
 	shouldRun := needed || want.local.Desired == wire.DesiredRunning
 	switch {
@@ -77,12 +76,13 @@ func (w *worker) keepWhileNeeded(ctx context.Context, want desiredState, needed 
 	}
 }
 
-// discardData ends an instance and its data at once. That the store takes it out is tried for a while.
+// discardData ends an instance and deletes its data at once. It tries for a while to remove it from the store's
+// members.
 func (w *worker) discardData(ctx context.Context, want desiredState, contacts []string) error {
 	if !w.stopProcess(0) {
 		return nil
 	}
-	// The rest of the folder stays until the end: it says whether the store may know the instance.
+	// The rest of the folder stays until the end: it shows whether the instance may be a member.
 	if err := os.RemoveAll(w.dataFolder(want)); err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ func (w *worker) discardData(ctx context.Context, want desiredState, contacts []
 	return w.finishLeaving(want)
 }
 
-// removeMember takes an instance that is no more out of its store's members.
+// removeMember removes an instance without data from its store's members.
 func (w *worker) removeMember(ctx context.Context, want desiredState, contacts []string) error {
 	m, members, err := w.members(ctx, contacts)
 	if err != nil {
@@ -115,7 +115,7 @@ func (w *worker) removeMember(ctx context.Context, want desiredState, contacts [
 	return m.Remove(ctx, me.ID)
 }
 
-// finishLeaving stops what runs, deletes the folder, then drops the instance from the catalog.
+// finishLeaving stops the process, deletes the folder, then drops the instance from the catalog.
 func (w *worker) finishLeaving(want desiredState) error {
 	if !w.stopProcess(stopGrace) {
 		return nil
@@ -134,7 +134,7 @@ func (w *worker) finishLeaving(want desiredState) error {
 			return nil
 		}
 		delete(store.Local, w.instance)
-		// A new instance of the same name begins as the catalog's others do: without a past.
+		// A new instance of the same name starts without the old one's marks.
 		if slices.ContainsFunc(store.Nodes, func(n wire.Node) bool { return n.Name == w.instance }) {
 			store.Local[w.instance] = &catalog.Local{Desired: local.Desired}
 		}

@@ -17,16 +17,16 @@ import (
 )
 
 const (
-	// maxLog is the size in bytes from which the next start begins a new log; one old one is kept.
+	// maxLog is the size in bytes from which the next start begins a new log; one old log is kept.
 	maxLog = 10 << 20
-	// maxTail is the most bytes that Log reads.
+	// maxTail is the largest number of bytes that Log returns.
 	maxTail = 1 << 20
-	// maxLine is the most bytes of a log's last line that are shown with an error.
+	// maxLine is the largest number of bytes of a log line that an error shows.
 	maxLine = 400
 )
 
-// Log returns the last lines of an own instance's log, whole lines and at most 1 MiB of them; nothing
-// when it never ran. lines counts from 1. The error is a *wire.Result.
+// Log returns the last lines of an own instance's log, whole lines and at most 1 MiB; nothing if it never ran. lines is
+// 1 or more. The error is a *wire.Result.
 func (s *Supervisor) Log(store, instance string, lines int) ([]byte, error) {
 	if _, _, err := s.find(store, instance); err != nil {
 		return nil, err
@@ -38,7 +38,7 @@ func (s *Supervisor) Log(store, instance string, lines int) ([]byte, error) {
 	return text, nil
 }
 
-// openLog opens a folder's log for appending. A log that has grown large is set aside first.
+// openLog opens a folder's log for appending. A large log is renamed first.
 func openLog(folder string) (*os.File, error) {
 	path := filepath.Join(folder, engine.LogFile)
 	if info, err := os.Stat(path); err == nil && info.Size() > maxLog {
@@ -49,7 +49,7 @@ func openLog(folder string) (*os.File, error) {
 	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 }
 
-// tail reads the last lines of a folder's log, from its end.
+// tail returns the last lines of a folder's log.
 func tail(folder string, lines int) ([]byte, error) {
 	f, err := os.Open(filepath.Join(folder, engine.LogFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -78,11 +78,10 @@ func tail(folder string, lines int) ([]byte, error) {
 	return text[end+1:], nil
 }
 
-// crashTail is how many lines of a log are looked through for what a crash says of itself: the calls
-// that were active stand below it.
+// crashTail is the number of log lines in which a crash's message is searched: the stack traces follow it.
 const crashTail = 500
 
-// exitReason says how a process ended, with what it last said of a reason.
+// exitReason returns an error that says how a process ended, with the last message of its log.
 func exitReason(exit, folder string) error {
 	text, err := tail(folder, crashTail)
 	line := lastMessage(string(text))
@@ -95,8 +94,8 @@ func exitReason(exit, folder string) error {
 	return fmt.Errorf("the process ended: %s: %s", exit, line)
 }
 
-// lastMessage is the last line of a log, or the one that says why where that is the end of a crash's
-// list of calls. It is empty where the last entry tells of nothing bad.
+// lastMessage returns the last line of a log, or the message of a panic if the log ends with its stack traces. It
+// returns "" if the last entry is no warning or error.
 func lastMessage(text string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	last := len(lines) - 1
@@ -108,7 +107,7 @@ func lastMessage(text string) string {
 			}
 		}
 	}
-	// A panic's own line has the message alone; the entry above it has the error, too.
+	// The panic line has only the message; the log entry above it has the error, too.
 	if last > 0 && strings.HasPrefix(lines[last], "panic: ") {
 		if level, message, ok := logEntry(lines[last-1]); ok && level == "PANIC" {
 			return message
@@ -124,7 +123,7 @@ func lastMessage(text string) string {
 	return message
 }
 
-// logEntry takes an entry of an instance's log apart: time, level, message and fields, with tabs between.
+// logEntry splits an entry of an instance's log: time, level, message and fields, separated by tabs.
 func logEntry(line string) (level, message string, ok bool) {
 	parts := strings.SplitN(line, "\t", 4)
 	if len(parts) < 3 {

@@ -12,25 +12,25 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// OrphanPatience is for how long nobody may have listened at the address of a member that the topology
-// does not have before another instance's manager takes it out.
+// OrphanPatience is the time for which no process must have listened at the address of an orphan member before another
+// instance's manager removes it.
 const OrphanPatience = 30 * time.Second
 
-// membershipCheckEvery is the pace of looking at a store's members while there are strangers among them; without, twice
-// the patience is.
+// membershipCheckEvery is the interval of membership checks while there are orphan members. Without any, it is twice
+// OrphanPatience.
 const membershipCheckEvery = 2 * time.Second
 
-// roll is what a worker knows of the members of its store that the topology does not have.
+// membershipCheck is what a worker knows about the orphan members of its store.
 type membershipCheck struct {
-	clean       string               // the configuration under which none was found at the last look
-	notBefore   time.Time            // no look before
-	silentSince map[uint64]time.Time // by member: since when nobody listens there
-	found       error                // of the last look
+	clean       string               // the operation of the configuration that had no orphans at the last check; else ""
+	notBefore   time.Time            // the earliest time of the next check
+	silentSince map[uint64]time.Time // by member: since when no process listens there
+	found       error                // by the last check
 }
 
-// removeOrphans takes members out of the running store that its topology does not have, where nobody is left
-// to do so: leaving is the own manager's work, and that one may be gone for good. Dead members count for
-// the quorum, and as long as there is one the store takes in no other.
+// removeOrphans removes members from the running store that are no longer in its topology. Normally the instance's own
+// manager does this (see leave); it is needed when that manager is gone for good. A dead member counts for the quorum,
+// and while there is one the store adds no other.
 func (w *worker) removeOrphans(ctx context.Context, want desiredState) error {
 	changed := w.membershipCheck.clean != "" && w.membershipCheck.clean != want.store.LastCommitted()
 	if !changed && time.Until(w.membershipCheck.notBefore) > 0 {
@@ -41,23 +41,23 @@ func (w *worker) removeOrphans(ctx context.Context, want desiredState) error {
 	return w.membershipCheck.found
 }
 
-// checkMembership looks at the members, and takes out those that are due. The error is what is waited for.
+// checkMembership reads the members and removes the orphans that are due. The error says what it waits for.
 func (w *worker) checkMembership(ctx context.Context, want desiredState) error {
 	ctx, cancel := context.WithTimeout(ctx, membershipTimeout)
 	defer cancel()
 	m, members, err := w.members(ctx, clientEndpoints([]wire.Node{want.node}))
 	if err != nil {
-		return nil // it can't decide now, which its state says
+		return nil // without a quorum nothing can be checked; the instance's state says so
 	}
 	defer m.Close()
 	found := orphans(want.store, members)
 	if len(found) == 0 {
-		// A manager that was away may still bring one, before it hears that it is out.
+		// A manager that was away may still add an orphan before it learns that it was declared lost.
 		w.membershipCheck = membershipCheck{clean: want.store.LastCommitted(), notBefore: time.Now().Add(jitter(2 * w.s.opts.OrphanPatience))}
 		return nil
 	}
 	for _, orphan := range w.silentOrphans(ctx, found) {
-		// Asked after the look at the members: whoever was added by then is in the topology by now.
+		// Confirmed after the members were read: whoever was a member by then is in the topology by now.
 		err := w.s.opts.Confirm(ctx, w.store, want.store.LastCommitted())
 		if err == nil {
 			err = m.Remove(ctx, orphan.ID)
@@ -70,10 +70,10 @@ func (w *worker) checkMembership(ctx context.Context, want desiredState) error {
 	return nil
 }
 
-// memberName is a member's name; it has none until it has started once.
+// memberName returns a member's name for messages; a member has none before its first start.
 func memberName(m engine.Member) string { return cmp.Or(m.Name, "a member that never started") }
 
-// silentOrphans are those strangers at whose addresses nobody has listened for long enough.
+// silentOrphans returns the orphans at whose addresses no process has listened for OrphanPatience.
 func (w *worker) silentOrphans(ctx context.Context, found []engine.Member) []engine.Member {
 	silentSince := map[uint64]time.Time{}
 	var due []engine.Member
@@ -94,7 +94,7 @@ func (w *worker) silentOrphans(ctx context.Context, found []engine.Member) []eng
 	return due
 }
 
-// orphans are the members at addresses where the topology has no data instance.
+// orphans returns the members at addresses where the topology has no data instance.
 func orphans(store *catalog.Store, members []engine.Member) []engine.Member {
 	known := map[string]bool{}
 	for _, n := range store.Nodes {

@@ -10,13 +10,13 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// dataDir is the name of an instance's data folder. It holds the creating operation, so that one store
-// never finds another's data.
+// dataDir returns the name of an instance's data folder. It contains the creating operation, so that no store finds the
+// data of another one.
 func dataDir(operation string) string { return "data-" + operation }
 
-// plan decides how the instance comes up. For one that has to join, it is taken into the running store
-// first; the error says what that waits for, and a nil spec that it has yet to wait a moment. A
-// *wire.Result says that it can't come up at all.
+// plan returns the spec for the next start. An instance that has to join is first added to the running store: the error
+// says what that waits for, and a nil spec means to try again shortly. An error that is a *wire.Result means that the
+// instance can't start at all.
 func (w *worker) plan(ctx context.Context, want desiredState) (*engine.Spec, error) {
 	n := want.node
 	spec := &engine.Spec{
@@ -44,9 +44,9 @@ func (w *worker) plan(ctx context.Context, want desiredState) (*engine.Spec, err
 	}
 }
 
-// contacts are the client endpoints through which the instance finds its store: the other data
-// instances of the topology, or while it has none, the last ones that it had. (An instance that has
-// just been made the only data instance gets its data from one that is leaving.)
+// contacts returns the client endpoints through which the instance finds its store: the other data instances of the
+// topology, or the last known ones if it has none. (An instance that has just become the only data instance gets its
+// data from one that is leaving.)
 func (w *worker) contacts(want desiredState) []string {
 	if others := want.others(); len(others) > 0 {
 		w.known = clientEndpoints(others)
@@ -54,12 +54,12 @@ func (w *worker) contacts(want desiredState) []string {
 	return w.known
 }
 
-// isDataLost says whether the instance was part of its store, has no data left, and no other has any.
+// isDataLost reports whether the instance was part of its store, has no data any more, and no other instance has any.
 func (w *worker) isDataLost(want desiredState) bool {
 	return want.node.Role == wire.Data && want.local.Bootstrapped && len(want.others()) == 0 && !w.hasData(want)
 }
 
-// dataLost refuses to start the only data instance of a store with an empty folder.
+// dataLost returns the refusal to start the only data instance of a store with an empty folder.
 func (w *worker) dataLost(want desiredState) *wire.Result {
 	r := refusal(http.StatusConflict, wire.CodeDataLost,
 		"the data of %s is gone: there is no %s, and no other instance of the store holds data", want.node.Name, w.dataFolder(want))

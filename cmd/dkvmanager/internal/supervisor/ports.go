@@ -21,9 +21,9 @@ import (
 // maxShift bounds the search for free ports.
 const maxShift = 1000
 
-// CheckPorts refuses own nodes of a store one of whose ports is another instance's or taken on the
-// system. The error is a *wire.Result, port_taken. Nodes of other servers are not looked at. The ports of
-// running instances count as taken: ask before they are started.
+// CheckPorts refuses own nodes of a store one of whose ports belongs to another instance or is in use on this machine.
+// The error is a *wire.Result, port_taken. Nodes of other servers are ignored. The ports of running instances count as
+// in use, so it must be called before they start.
 func (s *Supervisor) CheckPorts(store string, nodes []wire.Node) error {
 	var own []wire.Node
 	for _, n := range nodes {
@@ -45,7 +45,7 @@ func (s *Supervisor) CheckPorts(store string, nodes []wire.Node) error {
 	return nil
 }
 
-// portProblem says in words who has a port, or why it can't be had; empty when it is free.
+// portProblem returns why a port can't be used, or "" if it is free.
 func (s *Supervisor) portProblem(store string, n wire.Node, port int) string {
 	for _, other := range s.view.Load().Stores {
 		for _, o := range append(other.Nodes[:len(other.Nodes):len(other.Nodes)], leaving(other)...) {
@@ -70,7 +70,7 @@ func (s *Supervisor) portProblem(store string, n wire.Node, port int) string {
 	return "is taken"
 }
 
-// cause is the system's own word in an error of package net.
+// cause returns the system's error number in an error of package net, or the error itself.
 func cause(err error) error {
 	var errno syscall.Errno
 	if errors.As(err, &errno) {
@@ -79,8 +79,8 @@ func cause(err error) error {
 	return err
 }
 
-// freePorts suggests the next ports from which on all the nodes' ports are free, each pair of them
-// moved by the same number; empty when there are none near.
+// freePorts returns a hint with the nearest ports at which all ports of the nodes are free, all shifted by the same
+// number; "" if there are none near.
 func (s *Supervisor) freePorts(store string, nodes []wire.Node) string {
 	for shift := 1; shift <= maxShift; shift++ {
 		if s.freeAt(store, nodes, shift) {
@@ -110,8 +110,8 @@ func (s *Supervisor) freeAt(store string, nodes []wire.Node, shift int) bool {
 // listening is the state of a listening socket in /proc/net/tcp.
 const listening = "0A"
 
-// PortHolder names the process that listens on a port of an IP (of any, where ip is empty), such as
-// "redis-server (pid 4711)"; empty where the system does not tell.
+// PortHolder returns the process that listens on a port of an IP (of any IP if ip is empty), such as "redis-server (pid
+// 4711)", or "" if the system does not tell.
 func PortHolder(ip string, port int) string {
 	inodes := map[string]bool{}
 	for _, table := range []string{"/proc/self/net/tcp", "/proc/self/net/tcp6"} {
@@ -139,8 +139,8 @@ func PortHolder(ip string, port int) string {
 	return ""
 }
 
-// collectListeners adds the sockets that listen on a port, as links of /proc/PID/fd spell them. A row
-// reads: number, local address, remote address, state, five more, inode.
+// collectListeners adds the sockets that listen on a port, in the spelling of the links in /proc/PID/fd. A row has:
+// number, local address, remote address, state, five more columns, inode.
 func collectListeners(table, ip string, port int, inodes map[string]bool) {
 	f, err := os.Open(table)
 	if err != nil {
@@ -160,7 +160,8 @@ func collectListeners(table, ip string, port int, inodes map[string]bool) {
 	}
 }
 
-// parseSocketAddress reads "0B00007F:1E83": words of four bytes in the machine's order, then the port.
+// parseSocketAddress parses an address such as "0B00007F:1E83": words of four bytes in the machine's byte order, then
+// the port.
 func parseSocketAddress(text string) (netip.AddrPort, bool) {
 	host, port, _ := strings.Cut(text, ":")
 	raw, err := hex.DecodeString(host)

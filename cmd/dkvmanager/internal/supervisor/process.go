@@ -12,18 +12,18 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/engine/process"
 )
 
-// handle holds on to one running instance process, a child or an adopted one, by its pidfd: a signal
-// through it never reaches another process that got the same number later.
+// handle refers to one running instance process, a child or an adopted one, by its pidfd: a signal sent through it
+// never reaches another process that later got the same pid.
 type handle struct {
 	pid  int
 	file *os.File
-	// done is closed when the process has ended; exit says how, as far as it is known, and is valid then.
+	// done is closed when the process has ended. exit then describes how, as far as it is known.
 	done chan struct{}
 	exit string
 }
 
-// spawn starts the instance process of a folder in a session of its own, so that it outlives the
-// manager, with its output appended to the folder's log.
+// spawn starts the instance process of a folder in its own session, so that it outlives the manager. Its output is
+// appended to the folder's log.
 func (s *Supervisor) spawn(folder string) (*handle, error) {
 	log, err := openLog(folder)
 	if err != nil {
@@ -60,7 +60,7 @@ func (s *Supervisor) spawn(folder string) (*handle, error) {
 	return h, err
 }
 
-// adopt takes hold of the process that runs in a folder; nil when none does.
+// adopt returns the process that holds the folder's lock, or nil if there is none.
 func adopt(folder string) (*handle, error) {
 	pid, err := process.Holder(folder)
 	if err != nil || pid == 0 {
@@ -70,7 +70,7 @@ func adopt(folder string) (*handle, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The number may have changed hands between the two looks.
+	// The pid may have been reused between reading the lock and opening the pidfd.
 	if again, err := process.Holder(folder); err != nil || again != pid {
 		h.release()
 		return nil, err
@@ -78,7 +78,7 @@ func adopt(folder string) (*handle, error) {
 	return h, nil
 }
 
-// watch waits for the end of a process in the background; reap is called then.
+// watch waits for the end of a process in the background and then calls reap.
 func watch(pid int, reap func() string) (*handle, error) {
 	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
 	if err != nil {
@@ -92,8 +92,8 @@ func watch(pid int, reap func() string) (*handle, error) {
 	}
 	go func() {
 		defer close(h.done)
-		// The descriptor is readable once the process has ended, also while it is a zombie. Go's own
-		// poller waits for it: no thread is held.
+		// The pidfd becomes readable when the process has ended, also while it is a zombie. Go's poller waits for it,
+		// so no thread is blocked.
 		_ = conn.Read(func(fd uintptr) bool {
 			for {
 				n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
@@ -108,10 +108,10 @@ func watch(pid int, reap func() string) (*handle, error) {
 	return h, nil
 }
 
-// release stops watching a process that is not ours after all.
+// release stops watching a process that turned out not to be the instance's.
 func (h *handle) release() { h.file.Close() }
 
-// signal is without effect when the process has ended.
+// signal sends a signal. It has no effect when the process has ended.
 func (h *handle) signal(sig syscall.Signal) {
 	conn, err := h.file.SyscallConn()
 	if err != nil {
@@ -120,7 +120,7 @@ func (h *handle) signal(sig syscall.Signal) {
 	_ = conn.Control(func(fd uintptr) { _ = unix.PidfdSendSignal(int(fd), sig, nil, 0) })
 }
 
-// ended says whether the process has ended and been reaped.
+// ended reports whether the process has ended and been reaped.
 func (h *handle) ended() bool {
 	select {
 	case <-h.done:

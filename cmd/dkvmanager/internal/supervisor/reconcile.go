@@ -16,21 +16,22 @@ import (
 )
 
 const (
-	// stopGrace is how long a process has from SIGTERM to SIGKILL.
+	// stopGrace is the time that a process has between SIGTERM and SIGKILL.
 	stopGrace = 10 * time.Second
-	// askTimeout bounds the wait for an answer over an instance's socket.
+	// askTimeout bounds the wait for a response over an instance's socket.
 	askTimeout = time.Second
-	// dialTimeout bounds the look whether somebody listens on a port.
+	// dialTimeout bounds the check whether a process listens on a port.
 	dialTimeout = 200 * time.Millisecond
 )
 
-// observe looks at what became of the process, finds one that runs unexpectedly, and asks it.
+// observe updates what the worker knows about the process: whether it has ended, whether another one runs in the
+// folder, and its state.
 func (w *worker) observe(ctx context.Context, want desiredState) error {
 	if w.proc != nil && w.proc.ended() {
 		exit, up := w.proc.exit, time.Since(w.started)
 		told := !w.stoppingSince.IsZero()
 		w.clearProcess()
-		// One that was refused the lock because another was first has not failed.
+		// A process that found the folder locked by another one has not failed: that one is adopted.
 		if err := w.adopt(); err != nil {
 			return err
 		}
@@ -64,7 +65,7 @@ func (w *worker) observe(ctx context.Context, want desiredState) error {
 	return nil
 }
 
-// adopt takes on the process that holds the folder's lock, if there is one.
+// adopt adopts the process that holds the folder's lock, if there is one.
 func (w *worker) adopt() error {
 	h, err := adopt(w.dir)
 	if err != nil || h == nil {
@@ -75,13 +76,13 @@ func (w *worker) adopt() error {
 	return nil
 }
 
-// clearProcess clears what was known of a process that has ended.
+// clearProcess clears what was known about a process that has ended.
 func (w *worker) clearProcess() {
 	w.proc, w.up, w.force = nil, false, false
 	w.state, w.stoppingSince = engine.State{}, time.Time{}
 }
 
-// recordFailure puts off the next start, the longer the more have failed in a row.
+// recordFailure delays the next start, with a growing backoff.
 func (w *worker) recordFailure(err error) {
 	if w.deaths == 0 {
 		w.restartWait.Reset()
@@ -92,7 +93,7 @@ func (w *worker) recordFailure(err error) {
 	w.notBefore = time.Now().Add(w.restartWait.NextBackOff())
 }
 
-// listens says whether the instance has taken its client port, which it does after the cluster port.
+// listens reports whether the instance listens on its client port, which it opens after the cluster port.
 func (w *worker) listens(ctx context.Context, n wire.Node) bool {
 	host := w.s.opts.Bind
 	if host == "" {
@@ -101,7 +102,7 @@ func (w *worker) listens(ctx context.Context, n wire.Node) bool {
 	return w.s.accepts(ctx, net.JoinHostPort(host, strconv.Itoa(n.ClientPort)))
 }
 
-// accepting are the addresses at which somebody listens.
+// accepting returns the addresses that accept connections.
 func (s *Supervisor) accepting(ctx context.Context, addresses []string) []string {
 	heard := make([]bool, len(addresses))
 	var asked sync.WaitGroup
@@ -118,7 +119,7 @@ func (s *Supervisor) accepting(ctx context.Context, addresses []string) []string
 	return there
 }
 
-// accepts says whether somebody listens at an address.
+// accepts reports whether a process listens at an address.
 func (s *Supervisor) accepts(ctx context.Context, address string) bool {
 	dialer := hostid.Dialer(s.opts.Bind)
 	dialer.Timeout = dialTimeout
@@ -130,7 +131,7 @@ func (s *Supervisor) accepts(ctx context.Context, address string) bool {
 	return true
 }
 
-// stopProcess sees that nothing runs: SIGTERM first, SIGKILL after grace. It returns true when nothing does.
+// stopProcess stops the process: SIGTERM first, SIGKILL after grace. It reports whether no process is left.
 func (w *worker) stopProcess(grace time.Duration) bool {
 	if w.proc == nil {
 		return true
@@ -150,7 +151,7 @@ func (w *worker) stopProcess(grace time.Duration) bool {
 	return false
 }
 
-// ensureRunning sees that the instance runs as what it should be.
+// ensureRunning starts the instance if it doesn't run, and restarts it if its role has changed.
 func (w *worker) ensureRunning(ctx context.Context, want desiredState) error {
 	if w.proc != nil {
 		changedCh := w.state.PID == w.proc.pid && w.state.Role != want.node.Role
@@ -170,7 +171,7 @@ func (w *worker) ensureRunning(ctx context.Context, want desiredState) error {
 	return w.start(ctx, want)
 }
 
-// start plans and spawns the process.
+// start plans the start and spawns the process.
 func (w *worker) start(ctx context.Context, want desiredState) error {
 	spec, err := w.plan(ctx, want)
 	if err != nil || spec == nil {
@@ -197,7 +198,7 @@ func (w *worker) start(ctx context.Context, want desiredState) error {
 	return nil
 }
 
-// hasData says whether there is anything in the instance's data folder.
+// hasData reports whether the instance's data folder exists and is not empty.
 func (w *worker) hasData(want desiredState) bool {
 	entries, err := os.ReadDir(w.dataFolder(want))
 	return err == nil && len(entries) > 0

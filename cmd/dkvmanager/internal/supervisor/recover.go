@@ -11,8 +11,8 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// RecoverCatalog tells from the folders of instances, dir/STORE/INSTANCE, which stores this server has, where its
-// catalog can't. It knows of own instances that have run, and takes those for wanted that run now.
+// RecoverCatalog reconstructs, for disaster recovery, the stores of this server from the folders of its instances,
+// dir/STORE/INSTANCE. It finds the own instances that have run; those that run now are desired to run.
 func RecoverCatalog(dir, engineName string) (*catalog.Data, error) {
 	folders, err := filepath.Glob(filepath.Join(dir, "*", "*", engine.SpecFile))
 	if err != nil {
@@ -23,7 +23,7 @@ func RecoverCatalog(dir, engineName string) (*catalog.Data, error) {
 		folder := filepath.Dir(path)
 		spec, err := readSpec(folder)
 		if err != nil || spec == nil || spec.Store != filepath.Base(filepath.Dir(folder)) || spec.Instance != filepath.Base(folder) {
-			continue // it stays where it is, and nobody touches it
+			continue // the folder is kept untouched
 		}
 		pid, err := process.Holder(folder)
 		if err != nil {
@@ -35,7 +35,7 @@ func RecoverCatalog(dir, engineName string) (*catalog.Data, error) {
 			d.Stores[spec.Store] = s
 		}
 		s.Nodes = append(s.Nodes, wire.Node{Name: spec.Instance, Host: spec.Host, ClustronPort: spec.ClustronPort, ClientPort: spec.ClientPort, Role: spec.Role})
-		// It is taken to have been part of its store: it never founds one again.
+		// It counts as a former member of its store, so that it never bootstraps one again.
 		s.Local[spec.Instance] = &catalog.Local{Desired: desiredByProcess(pid), Started: true, Bootstrapped: spec.Role == wire.Data}
 	}
 	for _, s := range d.Stores {
@@ -51,8 +51,8 @@ func desiredByProcess(pid int) wire.Desired {
 	return wire.DesiredStopped
 }
 
-// reconcileReadOnly keeps up what ran when the catalog was found lost, as far as its folder says all that it takes.
-// Nothing else is started, nothing is stopped and nothing deleted.
+// reconcileReadOnly keeps running what ran when the catalog was found lost, as far as the folder has all information
+// for that. It starts nothing else, stops nothing and deletes nothing.
 func (w *worker) reconcileReadOnly(ctx context.Context, want desiredState) error {
 	switch {
 	case w.s.closing.Load():

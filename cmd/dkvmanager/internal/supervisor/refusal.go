@@ -7,17 +7,17 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// refusal is a failed result. The caller fills in Operation.
+// refusal returns a failed result. The caller fills in Operation.
 func refusal(status int, code, format string, args ...any) *wire.Result {
 	return &wire.Result{StatusCode: status, Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
-// beingRemoved refuses an action on an instance that is leaving.
+// beingRemoved returns the refusal of an action on an instance that is leaving.
 func beingRemoved(p place) *wire.Result {
 	return refusal(http.StatusNotFound, wire.CodeInstanceNotFound, "%s is being removed from store %s: it stops by itself", p.instance, p.store)
 }
 
-// find looks up an own instance and its worker. The error is a *wire.Result.
+// find returns an own instance's worker and desired state. The error is a *wire.Result.
 func (s *Supervisor) find(store, instance string) (*worker, desiredState, error) {
 	p := place{store, instance}
 	s.mu.Lock()

@@ -16,7 +16,7 @@ func (s *Supervisor) folder(p place) string {
 	return filepath.Join(s.opts.Dir, p.store, p.instance)
 }
 
-// readSpec reads what the instance was last started with; nil when it never was.
+// readSpec returns the spec with which the instance was last started, or nil if it never was.
 func readSpec(folder string) (*engine.Spec, error) {
 	text, err := os.ReadFile(filepath.Join(folder, engine.SpecFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -32,7 +32,7 @@ func readSpec(folder string) (*engine.Spec, error) {
 	return spec, nil
 }
 
-// writeSpec replaces the spec as a whole and durably: its Start remembers a join that is under way.
+// writeSpec replaces the spec durably: its Start records a join in progress.
 func writeSpec(folder string, spec *engine.Spec) error {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return err

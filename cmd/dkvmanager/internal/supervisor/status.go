@@ -10,20 +10,20 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// sight is what a worker lets others see of its instance.
+// observedStatus is the observed status of an instance, as a worker publishes it.
 type observedStatus struct {
-	served   int // the last order that this is the outcome of
+	served   int // the serial number of the last order that has been carried out
 	status   wire.Status
 	pid      int
 	started  time.Time
 	restarts int
 	failures int
-	// problem is what is wrong, or was when the process last ended; nil when all is well.
+	// problem is the present problem, or the last failure; nil if there is none.
 	problem error
 	text    string // of problem
 }
 
-// publish lets others see what has become of the instance.
+// publish publishes the status of the instance.
 func (w *worker) publish(want desiredState, served int) {
 	now := observedStatus{served: served, status: w.status(want), restarts: w.restarts, failures: w.failures}
 	if w.proc != nil {
@@ -45,7 +45,7 @@ func (w *worker) publish(want desiredState, served int) {
 	}
 	if before.text != now.text && now.text != "" {
 		level := slog.LevelWarn
-		if w.problem != nil { // something to wait for, mostly
+		if w.problem != nil { // usually something to wait for
 			level = slog.LevelInfo
 		}
 		w.s.opts.Log.Log(context.Background(), level, now.text, "store", w.store, "instance", w.instance, "status", now.status)
@@ -55,7 +55,7 @@ func (w *worker) publish(want desiredState, served int) {
 	w.changedCh = make(chan struct{})
 }
 
-// status sums up what the worker knows.
+// status derives the status from the desired state and what the worker knows.
 func (w *worker) status(want desiredState) wire.Status {
 	var refused *wire.Result
 	switch {
@@ -78,19 +78,19 @@ func (w *worker) status(want desiredState) wire.Status {
 	}
 }
 
-// joining says whether the instance has begun to join its store and has not been seen to vote yet.
+// joining reports whether the instance has begun to join its store and has no vote yet.
 func (w *worker) joining(want desiredState) bool {
 	return w.spec != nil && w.spec.Operation == want.store.Creation && w.spec.Start == engine.Join
 }
 
-// lastObserved is the latest sight.
+// lastObserved returns the last published status.
 func (w *worker) lastObserved() observedStatus {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.observed
 }
 
-// await returns when enough says so of the worker's sight, or with the error of ctx.
+// await returns the first status for which enough reports true, or the error of ctx.
 func (w *worker) await(ctx context.Context, enough func(observedStatus) bool) (observedStatus, error) {
 	for {
 		w.mu.Lock()

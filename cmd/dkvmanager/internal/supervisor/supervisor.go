@@ -1,8 +1,8 @@
-// Package supervisor makes what runs on this server what the catalog says should run: one process an
-// instance, started, watched, restarted, stopped, and taken into or out of its running store.
+// Package supervisor reconciles the instances of this server with the catalog: it starts, watches, restarts and stops
+// one process for each instance, and lets instances join and leave their running stores.
 //
-// It keeps no state of its own on disk beside the instances' folders. After a crash at any point it
-// looks at the catalog, the folders and the kernel's locks, and goes on from there.
+// Beside the instances' folders it keeps no state on disk. After a crash at any point it compares the catalog, the
+// folders and the kernel's locks again and continues from there.
 package supervisor
 
 import (
@@ -20,29 +20,28 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Options is what a supervisor works with. All but Bind, ExtraArgs, Lifeline, Door and StrangerPatience
-// are required.
+// Options configures a supervisor. All but Bind, ExtraArgs, Lifeline, Switchboard and OrphanPatience are required.
 type Options struct {
-	// Dir holds a folder an instance: Dir/STORE/INSTANCE.
+	// Dir holds the folder of each instance: Dir/STORE/INSTANCE.
 	Dir string
 	// Bind is the IP that the instances' ports are bound to; empty for all.
 	Bind string
-	// Owns says whether a node is this server's.
+	// Owns reports whether a node belongs to this server.
 	Owns    func(wire.Node) bool
 	Engine  engine.Engine
 	Catalog *catalog.Catalog
 	// Executable is run as EXECUTABLE ExtraArgs… instance [--lifeline 3 [--switchboard 4]] FOLDER.
 	Executable string
 	ExtraArgs  []string
-	// Lifeline, where set, is handed to every instance as file descriptor 3: they end at its end of file.
+	// Lifeline, if set, is inherited by every instance as file descriptor 3. Instances stop at its end of file.
 	Lifeline *os.File
-	// Switchboard, where set, is handed to every instance of a throw-away cluster as file descriptor 4: over it they
-	// hear who is cut off.
+	// Switchboard, if set, is inherited by every instance of a throw-away cluster as file descriptor 4. It tells them
+	// which hosts are cut off.
 	Switchboard *os.File
-	// Confirm says why it is not certain that all managers of a store have this change as its last one, and
-	// none under way; nil when it is.
+	// Confirm returns nil if all managers of a store have this change as the last one and none in progress, else an
+	// error that says why that is not certain.
 	Confirm func(ctx context.Context, store, change string) error
-	// OrphanPatience is the constant of that name where it is 0.
+	// OrphanPatience replaces the constant of that name if it is not 0.
 	OrphanPatience time.Duration
 	Log            *slog.Logger
 }
@@ -50,9 +49,9 @@ type Options struct {
 // Supervisor runs the instances of one server.
 type Supervisor struct {
 	opts Options
-	// view is the catalog as last looked at. Nobody writes to it.
+	// view is the last snapshot of the catalog. It is never written to.
 	view atomic.Pointer[catalog.Data]
-	// closing is set by StopAll: everything is to be stopped, whatever the catalog says.
+	// closing is set by StopAll: everything is stopped, whatever the catalog says.
 	closing atomic.Bool
 
 	mu      sync.Mutex
@@ -64,11 +63,11 @@ type Supervisor struct {
 	starting sync.Mutex
 }
 
-// place names the folder of an instance. One worker looks after one folder, so that two stores of one
-// name, one being removed and one new, never meet in it.
+// place identifies the folder of an instance. Each folder has one worker, so that a removed store and a new one of the
+// same name never work in it at the same time.
 type place struct{ store, instance string }
 
-// New makes a supervisor. Nothing is started, stopped or answered before Run.
+// New returns a supervisor. It does nothing before Run.
 func New(opts Options) (*Supervisor, error) {
 	dir, err := filepath.Abs(opts.Dir)
 	if err != nil {
@@ -86,8 +85,8 @@ func New(opts Options) (*Supervisor, error) {
 	return s, nil
 }
 
-// Run adopts the instances that run already, then reconciles until ctx is done. Instances outlive it.
-// It is called once. The error says that the instances' folders can't be read.
+// Run adopts the running instances, then reconciles until ctx is done; the instances go on running. It must be called
+// once. It returns an error when the instances' folders can't be read.
 func (s *Supervisor) Run(ctx context.Context) error {
 	unknown, err := s.unknownFolders()
 	if err != nil {
@@ -105,19 +104,19 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	s.mu.Unlock()
 	<-ctx.Done()
 	s.mu.Lock()
-	s.ctx = nil // nothing is launched any more
+	s.ctx = nil // no worker is started any more
 	s.mu.Unlock()
 	s.running.Wait()
 	return nil
 }
 
-// Notify says that the catalog has changed: nothing else makes the supervisor look at it.
+// Notify must be called after each change of the catalog, which the supervisor does not notice otherwise.
 func (s *Supervisor) Notify() {
 	s.refresh()
 }
 
-// refresh looks at the catalog, sees that every own instance has a worker, and wakes them all. Folders
-// that are to be deleted get a worker as well.
+// refresh takes a new snapshot of the catalog, makes sure that every own instance and every folder to be deleted has a
+// worker, and wakes all workers.
 func (s *Supervisor) refresh() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -136,7 +135,7 @@ func (s *Supervisor) refresh() {
 	}
 }
 
-// ensure sees that a folder has a worker. s.mu is held.
+// ensure makes sure that a folder has a worker. s.mu is held.
 func (s *Supervisor) ensure(p place) {
 	if s.workers[p] != nil {
 		return
@@ -147,13 +146,13 @@ func (s *Supervisor) ensure(p place) {
 	}
 }
 
-// launch lets a worker work. s.mu is held.
+// launch runs a worker. s.mu is held.
 func (s *Supervisor) launch(w *worker) {
 	ctx := s.ctx
 	s.running.Go(func() { w.run(ctx) })
 }
 
-// release forgets a worker that has nothing left to do, unless the catalog has the instance again by now.
+// release drops a worker that has nothing left to do. It reports false if the catalog has the instance again.
 func (s *Supervisor) release(w *worker) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -164,7 +163,7 @@ func (s *Supervisor) release(w *worker) bool {
 	return true
 }
 
-// own lists the nodes of a store that are this server's, in topology order, then the leaving ones.
+// own returns the nodes of a store that belong to this server, in topology order, then the leaving ones.
 func (s *Supervisor) own(store *catalog.Store) []wire.Node {
 	var nodes []wire.Node
 	for _, n := range store.Nodes {
@@ -175,7 +174,7 @@ func (s *Supervisor) own(store *catalog.Store) []wire.Node {
 	return append(nodes, leaving(store)...)
 }
 
-// update changes the catalog durably and looks at it anew.
+// update changes the catalog durably and refreshes the view.
 func (s *Supervisor) update(f func(*catalog.Data) error) error {
 	if err := s.opts.Catalog.Update(f); err != nil {
 		return err

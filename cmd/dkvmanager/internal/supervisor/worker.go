@@ -11,8 +11,8 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/engine/process"
 )
 
-// worker looks after one folder and the one process in it. All it does is done by its own goroutine,
-// a step at a time: read the goal, look at what is, do the next thing, wait.
+// worker manages one folder and the one process in it. All its work is done by one goroutine, in steps: read the
+// desired state, observe the process, do the next thing, wait.
 type worker struct {
 	s *Supervisor
 	place
@@ -20,51 +20,51 @@ type worker struct {
 	client *process.Client
 
 	wakeup chan struct{}
-	// finished is closed when the folder is gone and the worker with it.
+	// finished is closed when the folder is deleted and the worker has ended.
 	finished chan struct{}
 
-	// What follows belongs to the worker's goroutine.
+	// The following fields belong to the worker's goroutine.
 
 	processState
 	poll        *backoff.ExponentialBackOff // the waits between two steps; reset by every change
 	restartWait *backoff.ExponentialBackOff // the waits before restarts; reset by the first quick death
-	due         time.Time                   // when something is to be done; zero when nothing is
+	due         time.Time                   // the time of the next thing to do; zero for none
 
 	mu        sync.Mutex
 	observed  observedStatus
-	changedCh chan struct{} // closed and replaced at every change of sight
+	changedCh chan struct{} // closed and replaced at every change of observed
 	orders    orders
-	// interrupt ends what the current step waits for.
+	// interrupt ends the waits of the current step.
 	interrupt context.CancelFunc
 }
 
-// processState is what a worker knows of the instance in its folder.
+// processState is what a worker knows about the instance in its folder.
 type processState struct {
-	spec  *engine.Spec // as on disk; nil when the instance never ran
+	spec  *engine.Spec // as on disk; nil if the instance never ran
 	known []string     // client endpoints of the other data instances, as last seen in the topology
 
 	proc          *handle      // nil while nothing runs
 	started       time.Time    // when proc was started
-	state         engine.State // as proc last answered
-	up            bool         // proc has answered and taken its ports
-	stoppingSince time.Time    // when proc was told to stop; zero when it was not
-	force         bool         // the operator doesn't want to wait for a graceful stop
+	state         engine.State // the last response of proc
+	up            bool         // proc has responded and listens on its ports
+	stoppingSince time.Time    // when proc was told to stop; zero if it was not
+	force         bool         // kill without a graceful stop
 
-	deaths    int  // recordFailure starts and quick deaths in a row
-	failures  int  // all of them
+	deaths    int  // failed starts and quick deaths in a row
+	failures  int  // the number of all failures
 	crashed   bool // the next start is a restart
 	restarts  int
-	notBefore time.Time // no start before
-	failure   error     // the last of failures, until it is settled
-	problem   error     // what is in the way now
+	notBefore time.Time // the earliest time of the next start
+	failure   error     // the last failure; nil once a process has run long enough
+	problem   error     // what prevents the next thing; nil for nothing
 
-	memberList      string    // the members when a join last looked
-	waitingSince    time.Time // since when a join waits for another one's start; zero when it does not
-	dataLostSince   time.Time // when the data of a leaving instance was given up
+	memberList      string    // the member list at the last step of a join
+	waitingSince    time.Time // when a join began to wait for the start of another joiner; zero if it does not
+	dataLostSince   time.Time // when the data of a leaving instance was deleted
 	membershipCheck membershipCheck
 }
 
-// orders are what an operator wants beside the goal; serial counts them.
+// orders are an operator's requests beside the desired state; serial counts them.
 type orders struct {
 	serial       int
 	resetBackoff bool // start now, whatever has failed before
@@ -78,7 +78,7 @@ func newWorker(s *Supervisor, p place) *worker {
 		poll: newPollBackoff(), restartWait: newRestartBackoff()}
 }
 
-// wake makes the worker look again now.
+// wake makes the worker take its next step now.
 func (w *worker) wake() {
 	select {
 	case w.wakeup <- struct{}{}:
@@ -86,7 +86,8 @@ func (w *worker) wake() {
 	}
 }
 
-// order gives the worker orders and makes it follow them now. The serial number tells when it has.
+// order gives the worker orders and interrupts its current step. It returns the serial number that
+// observedStatus.served reaches when they have been carried out.
 func (w *worker) order(resetBackoff, force bool) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -98,7 +99,7 @@ func (w *worker) order(resetBackoff, force bool) int {
 	return w.orders.serial
 }
 
-// run works until ctx is done or the folder has gone for good. The process goes on running.
+// run takes steps until ctx is done or the folder has been deleted for good. The process goes on running.
 func (w *worker) run(ctx context.Context) {
 	spec, err := readSpec(w.dir)
 	if err != nil {
@@ -116,7 +117,7 @@ func (w *worker) run(ctx context.Context) {
 	}
 }
 
-// reconcile does the next thing that the goal asks for, and says whether the folder is gone as it should.
+// reconcile takes one step towards the desired state. It reports whether there is nothing left to manage.
 func (w *worker) reconcile(ctx context.Context) (gone bool) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -141,14 +142,14 @@ func (w *worker) reconcile(ctx context.Context) (gone bool) {
 	if w.problem == nil {
 		gone, w.problem = w.act(ctx, want)
 	}
-	// After an interrupt the next step follows at once, and what this one ran into means nothing.
+	// After an interrupt the next step follows at once, and the errors of this one mean nothing.
 	if ctx.Err() == nil {
 		w.publish(want, given.serial)
 	}
 	return gone
 }
 
-// act does the next thing for a goal. The error is what is in the way.
+// act does the next thing for the desired state. The error says what prevents it.
 func (w *worker) act(ctx context.Context, want desiredState) (gone bool, err error) {
 	switch {
 	case w.s.opts.Catalog.Lost() != "":
@@ -156,7 +157,7 @@ func (w *worker) act(ctx context.Context, want desiredState) (gone bool, err err
 	case len(w.s.deletions(w.place)) > 0:
 		gone, err = w.deleteRemoved(want)
 	case want.kind == desireGone:
-		return true, nil // the catalog doesn't know the folder: it stays, and so does what runs in it
+		return true, nil // not in the catalog: the folder and its process stay
 	case want.kind == desireLeave:
 		err = w.leave(ctx, want)
 	case want.kind == desireStop:
@@ -169,7 +170,7 @@ func (w *worker) act(ctx context.Context, want desiredState) (gone bool, err err
 	return gone, err
 }
 
-// pause waits for something to happen, or for the time of the next look.
+// pause waits for an event, or until the next step is due.
 func (w *worker) pause(ctx context.Context) {
 	wait := w.poll.NextBackOff()
 	if !w.due.IsZero() {
