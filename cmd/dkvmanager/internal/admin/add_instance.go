@@ -146,8 +146,8 @@ func (a *API) addNodes(d *catalog.Data, s *catalog.Store, body wire.ChangeInstan
 	return success("Added %s", nodeNames(added)), nil
 }
 
-// mergedTopology is the topology that is asked for: what the store has must all be there as it is, but that a
-// gateway may become data; new nodes get their roles.
+// mergedTopology returns the requested topology. It must contain all present instances unchanged, except that a gateway
+// may become data; new nodes get roles.
 func mergedTopology(s *catalog.Store, body wire.ChangeInstances) ([]wire.Node, error) {
 	nodes := append([]wire.Node(nil), body.Nodes...)
 	for i := range nodes {
@@ -188,7 +188,7 @@ func mergedTopology(s *catalog.Store, body wire.ChangeInstances) ([]wire.Node, e
 	return nodes, nil
 }
 
-// claimNodes makes the own ones of new nodes this server's, once their ports are known to be free.
+// claimNodes records the own ones of new nodes as this server's, after it has checked their ports.
 func (a *API) claimNodes(d *catalog.Data, s *catalog.Store, added []wire.Node, body wire.ChangeInstances) error {
 	own, desired := a.own(added), body.Desired
 	if desired == "" {
@@ -208,8 +208,8 @@ func (a *API) claimNodes(d *catalog.Data, s *catalog.Store, added []wire.Node, b
 		return err
 	}
 	for _, n := range own {
-		// A founder that comes back, after its removal or with a wiped disk, finds a store that has run:
-		// it joins like any other, and must not found it again.
+		// A founder that returns, after its removal or with an empty disk, joins the existing store like any other
+		// instance. It must not bootstrap the store again.
 		again := !body.Founding && isFounder(s.Founders, n)
 		s.Local[n.Name] = &catalog.Local{Desired: desired, Bootstrapped: again}
 	}
@@ -234,7 +234,7 @@ func nodesNotIn(nodes, others []wire.Node) []wire.Node {
 	return out
 }
 
-// maxNamed is how many instances a message names.
+// maxNamed is the number of instances that a message names.
 const maxNamed = 3
 
 func nodeNames(nodes []wire.Node) string {

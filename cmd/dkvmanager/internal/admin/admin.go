@@ -1,7 +1,8 @@
-// Package admin is the manager's HTTP API: one visible table of routes (routes.go), a file a subject
-// for what they do, and one form for every result and error.
+// Package admin is the manager's HTTP API: one table of routes (routes.go), the handlers, and one form for all results
+// and errors.
 //
-// It decides what may change and records it in the catalog; making it so is the supervisor's.
+// It decides what may change and records it in the catalog. The protocol of all-or-none changes is in package twophase;
+// the supervisor carries out what the catalog says.
 package admin
 
 import (
@@ -16,67 +17,67 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Catalog is what the API needs of the stores on disk.
+// Catalog is the part of the catalog that the API needs.
 type Catalog interface {
-	// Snapshot is a copy, the caller's own.
+	// Snapshot returns a copy that belongs to the caller.
 	Snapshot() *catalog.Data
-	// Update changes the catalog durably, or not at all and returns an error.
+	// Update changes the catalog durably, or returns an error and changes nothing.
 	Update(func(*catalog.Data) error) error
 	Identity() string
-	// Repaired says what had to be left behind when the catalog was opened, or is empty.
+	// Repaired returns what Open could not use, or "".
 	Repaired() string
-	// Lost says why the stores can't be known; empty when they are. ReadOnly refuses a request then.
+	// Lost returns why the stores can't be known, or "". ReadOnly then returns the refusal of a request.
 	Lost() string
 	ReadOnly() *wire.Result
 }
 
-// Supervisor is what the API needs of the instances that run. An error that is a *wire.Result is the
-// answer as it stands.
+// Supervisor is the part of the supervisor that the API needs. An error that is a *wire.Result is the response as it
+// is.
 type Supervisor interface {
-	// Notify says that the catalog has changed.
+	// Notify must be called after each change of the catalog.
 	Notify()
 	Start(ctx context.Context, store, instance string) (changed bool, err error)
 	Stop(ctx context.Context, store, instance string, force bool) (changed bool, err error)
-	// Instances lists the store's own instances, those that are leaving included.
+	// Instances returns the store's own instances, including those that are leaving.
 	Instances(ctx context.Context, store string) []wire.Instance
-	// Remove returns when no process and no folder of the store, which the catalog has dropped, is left.
+	// Remove returns when no process and no folder is left of the store, which the catalog has dropped.
 	Remove(ctx context.Context, store string) error
-	// CheckPorts refuses nodes of a store, those of this server, whose ports are not free; nil if they are.
+	// CheckPorts returns a refusal if a port of an own node of the store is not free, else nil.
 	CheckPorts(store string, nodes []wire.Node) error
-	// Log is the last lines of an instance's log.
+	// Log returns the last lines of an instance's log.
 	Log(store, instance string, tail int) ([]byte, error)
-	// Metrics asks all own instances of one store, or of all where store is empty.
+	// Metrics returns the metrics of the own instances of one store, or of all if store is empty.
 	Metrics(ctx context.Context, store string, window time.Duration) []wire.Metric
 }
 
-// Options is what the API works with; all are required.
+// Options configures the API; all fields are required.
 type Options struct {
 	Catalog    Catalog
 	Supervisor Supervisor
-	// Peers asks other managers what became of an operation.
+	// Peers queries other managers about operations.
 	Peers twophase.Peers
-	// Owns says whether a node is this manager's.
+	// Owns reports whether a node belongs to this manager.
 	Owns func(wire.Node) bool
-	// Host is what the manager advertises, Listen its host:port.
+	// Host is the advertised host name, Listen the host:port of the API.
 	Host, Listen string
-	// Boot is another one at every start of the manager.
+	// Boot is a new id at every start of the manager.
 	Boot string
 	// Engine is the name of the engine that new stores get.
 	Engine string
 	Log    *slog.Logger
 }
 
-// API answers the requests of runners and other tools. It is an http.Handler.
+// API serves the requests of runners and other tools. It is an http.Handler.
 type API struct {
 	Options
 	locks      locks
 	changeMu   sync.Mutex
 	apply      *twophase.Participant
-	largeSlots chan struct{} // a place for each large body
+	largeSlots chan struct{} // a slot for each large body
 	bodyTime   time.Duration
 }
 
-// New makes the API of one manager.
+// New returns the API of one manager.
 func New(o Options) *API {
 	a := &API{Options: o, largeSlots: make(chan struct{}, maxLargeBodies), bodyTime: bodyTimeout}
 	a.apply = twophase.New(twophase.Options{
@@ -94,22 +95,23 @@ func (t notifyingCatalog) Snapshot() *catalog.Data                  { return t.C
 func (t notifyingCatalog) Update(f func(*catalog.Data) error) error { return t.change(f) }
 func (t notifyingCatalog) Identity() string                         { return t.Catalog.Identity() }
 
-// Start drops what this manager decided about and nobody renewed across its restart. Serve comes after it.
+// Start aborts the undecided operations that this manager coordinates: their leases do not survive a restart. It must
+// be called before Serve.
 func (a *API) Start() error { return a.apply.Start() }
 
-// Resolve ends, until ctx is done, operations whose runner is gone.
+// Resolve resolves, until ctx is done, operations whose driver is gone.
 func (a *API) Resolve(ctx context.Context) {
 	a.apply.Run(ctx, failpoint.Duration("DKV_RESOLVE_EVERY", wire.ResolveEvery), func(err error) { a.Log.Warn("not settled with all managers", "why", err) })
 }
 
-// Confirm says why it is not certain that all managers of a store have this change as its last one, and
-// that none is under way; nil when it is.
+// Confirm returns nil if all managers of a store have this change as the last one and none in progress, else an error
+// that says why that is not certain.
 func (a *API) Confirm(ctx context.Context, store, change string) error {
 	return a.apply.Confirm(ctx, store, change)
 }
 
-// change updates the catalog and tells the supervisor, one change after the other: the ports that one
-// takes are known to be taken when the next one is checked.
+// change updates the catalog and notifies the supervisor, one change at a time: the ports that a change takes count as
+// taken when the next one is checked.
 func (a *API) change(f func(*catalog.Data) error) error {
 	a.changeMu.Lock()
 	defer a.changeMu.Unlock()

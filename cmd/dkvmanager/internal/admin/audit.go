@@ -6,8 +6,7 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/catalog"
 )
 
-// logChanges logs what a change of the catalog makes of the stores, with whoever asked for it where that is
-// known: a server's log tells later what was done to it.
+// logChanges logs how a change of the catalog changed the stores, and who requested it if that is known.
 func logChanges(log *slog.Logger, before, after *catalog.Data) {
 	for name, s := range after.Stores {
 		was := before.Stores[name]
@@ -25,7 +24,7 @@ func logChanges(log *slog.Logger, before, after *catalog.Data) {
 	}
 }
 
-// requestedBy is the store and, of a change that all managers take together, its operation and its runner.
+// requestedBy returns log attributes: the store and, for an operation of all managers, its id and owner.
 func requestedBy(before *catalog.Data, store string) []any {
 	attributes := []any{"store", store}
 	if p := before.Name(store).Prepared; p != nil {

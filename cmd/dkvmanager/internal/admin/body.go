@@ -13,16 +13,15 @@ import (
 )
 
 const (
-	// bodyTimeout bounds how long a client may take to send its body.
+	// bodyTimeout bounds the time in which a client must send its body.
 	bodyTimeout = 30 * time.Second
-	// largeBody is the size in bytes from which a body takes a place, of which there are largeAtOnce: what
-	// a manager needs to read and decode one is a multiple of its size, and a client sends 8 MiB in 8 KiB
-	// of gzip.
+	// largeBody is the size in bytes from which a body needs one of maxLargeBodies slots: decoding one takes a multiple
+	// of its size in memory, and a client can send 8 MiB as 8 KiB of gzip.
 	largeBody      = 64 << 10
 	maxLargeBodies = 8
 )
 
-// readBody reads all of a body, at most wire.MaxBody of it before and after it is inflated.
+// readBody reads the whole body, at most wire.MaxBody before and after decompression.
 func (a *API) readBody(w http.ResponseWriter, r *http.Request, into *request) error {
 	var source io.Reader = http.MaxBytesReader(w, r.Body, wire.MaxBody)
 	switch encoding := r.Header.Get("Content-Encoding"); encoding {
@@ -57,7 +56,7 @@ func (a *API) readBody(w http.ResponseWriter, r *http.Request, into *request) er
 	return nil
 }
 
-// acquireLargeSlot waits until a request may have a large body.
+// acquireLargeSlot waits for a slot for a large body.
 func (a *API) acquireLargeSlot(req *request) error {
 	timer := time.NewTimer(a.bodyTime)
 	defer timer.Stop()

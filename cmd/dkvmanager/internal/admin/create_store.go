@@ -51,7 +51,7 @@ func (a *API) createStore(req *request) (any, error) {
 	return result, nil
 }
 
-// newStore is the store that a request asks for.
+// newStore returns the store that a request describes.
 func (a *API) newStore(body wire.CreateStore) (*catalog.Store, error) {
 	if err := wire.CheckName(body.Name); err != nil {
 		return nil, refuse(wire.CodeBadName, "name: %w", err)
@@ -82,8 +82,8 @@ func (a *API) newStore(body wire.CreateStore) (*catalog.Store, error) {
 	return s, nil
 }
 
-// checkSameStore refuses a request for a name that is taken by another store, and says what differs. A
-// request without roles left them to the manager: any will do.
+// checkSameStore refuses a request for a name that another store has, and says what differs. A request without roles
+// accepts any roles.
 func checkSameStore(existing *catalog.Store, body wire.CreateStore) error {
 	if existing.Name != body.Name {
 		return refuse(wire.CodeStoreExists, "store %s is there already: names that differ only in case can't both exist", existing.Name)
@@ -98,11 +98,11 @@ func checkSameStore(existing *catalog.Store, body wire.CreateStore) error {
 	return refuse(wire.CodeStoreExists, "store %s is there already with another topology: %s", existing.Name, twophase.DescribeDifference(nodes, wanted))
 }
 
-// derivedID is the form of an operation that a manager made from the digest of a store, because the request
-// that created it named none.
+// derivedID matches an operation id that a manager derived from the digest of a store, because the request that created
+// the store had none.
 var derivedID = regexp.MustCompile(`^d-[0-9a-f]{32}$`)
 
-// checkManagers checks what a request says about who made the store and who keeps it.
+// checkManagers checks the operation, the managers and the coordinator of a request.
 func checkManagers(operation string, managers []wire.Manager, home string) error {
 	if operation != "" && !derivedID.MatchString(operation) {
 		if !isUUID(operation) {
@@ -132,7 +132,7 @@ func isUUID(text string) bool {
 	return err == nil && id.String() == text
 }
 
-// home is the manager that decides for the store: the smallest identity where none is given.
+// home returns the store's coordinator: the one given, or the manager with the smallest identity.
 func home(given string, managers []wire.Manager) string {
 	if given != "" || len(managers) == 0 {
 		return given
@@ -140,7 +140,7 @@ func home(given string, managers []wire.Manager) string {
 	return slices.MinFunc(managers, func(a, b wire.Manager) int { return strings.Compare(a.Identity, b.Identity) }).Identity
 }
 
-// own are the nodes that are this manager's.
+// own returns the nodes that belong to this manager.
 func (a *API) own(nodes []wire.Node) []wire.Node {
 	return slices.DeleteFunc(slices.Clone(nodes), func(n wire.Node) bool { return !a.Owns(n) })
 }

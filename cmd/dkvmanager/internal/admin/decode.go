@@ -14,10 +14,9 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// decode reads a body into target, a pointer to a struct of strings, integers, booleans, lists and
-// structs. It is stricter than encoding/json: an unknown field, a key given twice (upper and lower case
-// alike), null, a wrong type and anything after the value are refused, by the field's path. A body
-// can't nest deeper than target's type does.
+// decode decodes a body into target, a pointer to a struct of strings, integers, booleans, lists and structs. It is
+// stricter than encoding/json: it refuses an unknown field, a key given twice (ignoring case), null, a wrong type and
+// anything after the value, and names the field's path. A body can't nest deeper than target's type.
 func decode(body []byte, target any) error {
 	if !utf8.Valid(body) {
 		return refuse(wire.CodeBadRequest, "the body is not UTF-8")
@@ -114,8 +113,8 @@ func decodeObject(d *json.Decoder, path string, v reflect.Value) error {
 	return err
 }
 
-// maxItems is more than any list of the protocol has. An element takes up to a hundred times the bytes in
-// memory that it has in the body.
+// maxItems is more than any list of the protocol needs. An element takes up to a hundred times as much memory as it has
+// bytes in the body.
 const maxItems = 1 << 16
 
 func decodeList(d *json.Decoder, path string, v reflect.Value) error {
@@ -133,7 +132,7 @@ func decodeList(d *json.Decoder, path string, v reflect.Value) error {
 	return err
 }
 
-// number is a token's digits, or nothing that can be parsed.
+// number returns a token's digits, or "" if it is no number.
 func number(token json.Token) string {
 	n, _ := token.(json.Number)
 	return n.String()
@@ -159,7 +158,7 @@ func mismatch(path string, token json.Token, want string) error {
 	return fmt.Errorf("%s: got %s, want %s", path, got, want)
 }
 
-// printable shows a number, or a path whose last key may be anything that a client sent.
+// printable returns a number or path for a message. The last key of a path can be anything that a client sent.
 func printable(text string) string {
 	if strings.IndexFunc(text, func(r rune) bool { return r == '"' || !strconv.IsPrint(r) }) < 0 && len(text) <= 2*wire.MaxName {
 		return text

@@ -7,7 +7,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// The windows that rates can be had for, in seconds.
+// Limits of the window for rates, in seconds.
 const (
 	maxWindow     = 60
 	defaultWindow = 5
@@ -31,7 +31,7 @@ func (a *API) getMetrics(req *request) (any, error) {
 	return wire.Metrics{WindowSec: float64(window), Metrics: append([]wire.Metric{}, metrics...)}, nil
 }
 
-// capabilities are what a runner may count on beyond the first version's routes.
+// capabilities lists the features that a runner may use beyond the first version's routes.
 var capabilities = []string{"gzip"}
 
 func (a *API) getInfo(*request) (any, error) {

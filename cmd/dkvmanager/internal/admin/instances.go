@@ -15,7 +15,7 @@ func (a *API) startInstance(req *request) (any, error) {
 	}
 	defer release()
 	if p := a.Catalog.Snapshot().Name(req.store).Prepared; p != nil && (p.Removes() || p.Founding) {
-		return nil, twophase.Busy(p) // it was voted for because nothing runs
+		return nil, twophase.Busy(p) // the vote relies on that nothing runs
 	}
 	changed, err := a.Supervisor.Start(req.ctx, req.store, req.instance)
 	if err != nil {
@@ -33,7 +33,7 @@ func (a *API) startInstance(req *request) (any, error) {
 	}
 }
 
-// joining says why an instance that is to run does not take part yet, or is empty.
+// joining returns why an instance that is to run does not take part yet, or "".
 func (a *API) joining(ctx context.Context, store, instance string) string {
 	instances := a.Supervisor.Instances(ctx, store)
 	i := slices.IndexFunc(instances, func(in wire.Instance) bool { return in.Name == instance })
@@ -68,7 +68,7 @@ func (a *API) stopInstance(req *request) (any, error) {
 	return success("Stopped"), nil
 }
 
-// logLines are how many lines of a log are given: at most, and where the request does not say.
+// Limits of the lines of a log in one response.
 const (
 	maxLogLines     = 10000
 	defaultLogLines = 50
@@ -89,7 +89,7 @@ func (a *API) getLog(req *request) (any, error) {
 	return text(lines), nil
 }
 
-// lockOwn locks the request's instance, which must be this server's.
+// lockOwn locks the request's instance, which must belong to this server.
 func (a *API) lockOwn(req *request) (release func(), err error) {
 	if release, err = a.locks.take(req.store, req.instance); err != nil {
 		return nil, err
@@ -101,7 +101,7 @@ func (a *API) lockOwn(req *request) (release func(), err error) {
 	return release, nil
 }
 
-// checkOwn says whether the request's instance is there and this server's.
+// checkOwn returns a refusal unless the request's instance exists and belongs to this server.
 func (a *API) checkOwn(req *request) error {
 	s, err := find(a.Catalog.Snapshot(), req.store)
 	if err != nil {

@@ -9,16 +9,15 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// locks sees to it that one change at a time is made to a store. Changes of different instances of one
-// store go side by side; a change of the store itself goes alone. Nobody waits: who comes second is
-// refused with store_busy.
+// locks serialises changes. Changes of different instances of a store may overlap; a change of the store itself
+// excludes all others. Nobody waits: the second change is refused with store_busy.
 type locks struct {
 	mu sync.Mutex
-	// held has the stores, in lower case, and their instances that are being changed; "" is the store itself.
+	// held holds the stores (in lower case) and instances that are being changed; "" stands for the store itself.
 	held map[string]map[string]bool
 }
 
-// take locks an instance, or the whole store where instance is empty.
+// take locks an instance, or the whole store if instance is empty.
 func (l *locks) take(store, instance string) (release func(), err error) {
 	key := strings.ToLower(store)
 	l.mu.Lock()
@@ -50,8 +49,8 @@ func (l *locks) release(key, instance string) {
 	}
 }
 
-// checkNoPending refuses a change of a store of which another one is voted for, or that is being repaired. Where the
-// others go on without this manager, what it holds counts no more.
+// checkNoPending refuses a change of a store that has a prepared operation or an unfinished coordinator replacement.
+// What a manager holds that was declared lost itself no longer counts.
 func checkNoPending(d *catalog.Data, store string) error {
 	n := d.Name(store)
 	switch {

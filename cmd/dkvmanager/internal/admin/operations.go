@@ -7,7 +7,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// prepare votes for a change of a store, or says in a dry run what would speak against it.
+// prepare votes for a change of a store. In a dry run it returns what would prevent the change.
 func (a *API) prepare(req *request) (any, error) {
 	if err := a.checkRecipient(req); err != nil {
 		return nil, err
@@ -28,7 +28,7 @@ func (a *API) prepare(req *request) (any, error) {
 	if err := wire.CheckName(body.Store); err != nil {
 		return nil, refuse(wire.CodeBadName, "store: %w", err)
 	}
-	// An instance that is just being started is not overlooked.
+	// The lock excludes an instance that is just being started.
 	release, err := a.locks.take(body.Store, "")
 	if err != nil {
 		return nil, err
@@ -41,8 +41,8 @@ func (a *API) listOperations(*request) (any, error) { return a.apply.Operations(
 
 func (a *API) getOperation(req *request) (any, error) { return a.apply.Operation(req.operation) }
 
-// commit answers for a store that is removed when its processes and folders are gone. What isn't done
-// about them within the request, the supervisor does by itself: the operation stays committed.
+// commit responds for a removed store when its processes and folders are gone. What the request does not complete, the
+// supervisor completes later: the operation stays committed.
 func (a *API) commit(req *request) (any, error) {
 	if err := a.checkRecipient(req); err != nil {
 		return nil, err

@@ -8,9 +8,9 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// checkSource refuses requests of web pages. None is served here, so that one of this very origin is a
-// stranger's too, whose name was made to point here. Browsers don't say when such a page reads; what only this
-// machine reaches therefore has to be asked by a name that is its own.
+// checkSource refuses requests of web pages. The API serves no page, so a request with this origin comes from a foreign
+// page whose name resolves to this server (DNS rebinding). Browsers don't mark the reads of such a page; on a loopback
+// address the Host must therefore be one of the manager's own names.
 func (a *API) checkSource(r *http.Request) error {
 	if hostid.FromWebPage(r) {
 		return refuse(wire.CodeBadRequest, "web pages may not use this API")

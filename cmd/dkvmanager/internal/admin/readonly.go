@@ -6,14 +6,14 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// lost is what can be asked of a manager whose catalog is lost: what it sees for itself. Other managers
-// are not told what it has of a store, for they would take it for the whole truth.
+// readOnlyActions lists the actions that a manager with a lost catalog serves: they show what it observes. Other
+// managers get no state from it, because they would take it for complete.
 var readOnlyActions = map[string]bool{
 	"GetStores": true, "GetStore": true, "GetLog": true, "GetMetrics": true,
 	"GetInfo": true, "GetHealth": true, "GetOpenAPI": true,
 }
 
-// handle answers a request, or refuses it because the catalog is lost.
+// handle serves a request, or refuses it because the catalog is lost.
 func (a *API) handle(route *route, req *request) (any, error) {
 	if a.Catalog.Lost() == "" {
 		return route.handle(a, req)
@@ -24,7 +24,7 @@ func (a *API) handle(route *route, req *request) (any, error) {
 	value, err := route.handle(a, req)
 	var r *wire.Result
 	if errors.As(err, &r) && (r.Code == wire.CodeStoreNotFound || r.Code == wire.CodeInstanceNotFound) {
-		return nil, a.Catalog.ReadOnly() // it may well be there
+		return nil, a.Catalog.ReadOnly() // it may exist
 	}
 	return value, err
 }

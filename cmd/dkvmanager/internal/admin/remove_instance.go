@@ -43,14 +43,14 @@ func (a *API) removeInstance(req *request) (any, error) {
 	return result, nil
 }
 
-// removeRequest is what a caller asks for; base is 0 where any revision will do.
+// removeRequest is what a caller asks for; base is 0 if any revision is accepted.
 type removeRequest struct {
 	instance           string
 	base               uint64
 	loseData, founding bool
 }
 
-// dropInstance changes s, a copy, into the store without the instance.
+// dropInstance removes the instance from s, which is a copy.
 func (a *API) dropInstance(s *catalog.Store, r removeRequest) (*wire.Result, error) {
 	gone := node(s.Nodes, r.instance)
 	if gone == nil && r.base != 0 && s.Revision == r.base+1 {
@@ -69,8 +69,8 @@ func (a *API) dropInstance(s *catalog.Store, r removeRequest) (*wire.Result, err
 	if r.founding && started != nil {
 		return nil, started
 	}
-	// With all instances its own the manager sees for itself that none has run. To keep the founders then
-	// would be to wait, at the first start, for one that never comes.
+	// If all instances are its own, the manager knows that none has run. Keeping the founders would then make the first
+	// start wait for one that never comes.
 	founding := r.founding || started == nil && len(a.own(s.Nodes)) == len(s.Nodes)
 	leaving := *gone
 	rest := slices.DeleteFunc(slices.Clone(s.Nodes), func(n wire.Node) bool { return n.Name == leaving.Name })

@@ -9,8 +9,8 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// removeStore drops the store first: what a crash leaves behind then belongs to no store, and the
-// supervisor deletes it.
+// removeStore first removes the store from the catalog. What a crash leaves behind is recorded as a deletion, and the
+// supervisor completes it.
 func (a *API) removeStore(req *request) (any, error) {
 	force, err := req.flag("force")
 	if err != nil {
@@ -44,8 +44,8 @@ func (a *API) removeStore(req *request) (any, error) {
 	return success("Removed"), nil
 }
 
-// running says which own instances of a store run or are to run; "" when none. Those that are leaving
-// don't count: they can't be stopped, and go with the store.
+// running returns a text that names the own instances that run or are to run, or "". Leaving instances don't count:
+// they can't be stopped and are removed with the store.
 func (a *API) running(ctx context.Context, s *catalog.Store) string {
 	var names []string
 	for _, in := range a.Supervisor.Instances(ctx, s.Name) {

@@ -9,13 +9,13 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// settleTimeout bounds how long other managers are asked for one request.
+// settleTimeout bounds the queries to other managers for one request.
 const settleTimeout = 5 * time.Second
 
-// getState is for other managers and for repairs: what this one has of a store, even if it has not.
+// getState returns, for other managers and repairs, what this manager has of a store, even if it has no such store.
 func (a *API) getState(req *request) (any, error) { return a.apply.State(req.store) }
 
-// settle asks the store's home at once about what is pending, and takes what was missed.
+// settle resolves at once: it asks the store's coordinator about the prepared operation and takes what was missed.
 func (a *API) settle(req *request) (any, error) {
 	if err := a.checkRecipient(req); err != nil {
 		return nil, err
@@ -60,7 +60,8 @@ func (a *API) repairBody(req *request, body any, readOnlyActions *string) error 
 	return nil
 }
 
-// checkRecipient refuses what is for another manager: one with a new disk may answer under an old address.
+// checkRecipient refuses a request that is meant for another manager: one with a new disk may respond under an old
+// address.
 func (a *API) checkRecipient(req *request) error {
 	if to := req.query.Get("to"); to != a.Catalog.Identity() {
 		return twophase.WrongManager(a.Catalog.Identity())

@@ -11,7 +11,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// request is what is left of an HTTP request once its form has been checked.
+// request is an HTTP request whose form has been checked.
 type request struct {
 	ctx                        context.Context
 	store, instance, operation string
@@ -21,7 +21,7 @@ type request struct {
 	release func()
 }
 
-// read checks the form of a request: names, parameters, body. Nothing has happened yet.
+// read checks the form of a request: names, parameters, body. It has no side effects.
 func (a *API) read(w http.ResponseWriter, r *http.Request, route *route, names map[string]string) (*request, error) {
 	if err := a.checkSource(r); err != nil {
 		return nil, err
@@ -75,7 +75,7 @@ func choices(known []string) string {
 	return ": there is " + strings.Join(known, ", ")
 }
 
-// flag reads a parameter that is true or false; false where it is absent.
+// flag returns a boolean parameter; false if it is absent.
 func (q *request) flag(name string) (bool, error) {
 	switch value := q.query.Get(name); {
 	case !q.query.Has(name), value == "false":
@@ -87,7 +87,7 @@ func (q *request) flag(name string) (bool, error) {
 	}
 }
 
-// number reads a whole number from low to high; standard where it is absent.
+// number returns an integer parameter from low to high; standard if it is absent.
 func (q *request) number(name string, standard, low, high uint64) (uint64, error) {
 	if !q.query.Has(name) {
 		return standard, nil

@@ -10,7 +10,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// statuses is the HTTP status of every code that this package gives.
+// statuses maps every code of this package to its HTTP status.
 var statuses = map[string]int{
 	wire.CodeOK:        http.StatusOK,
 	wire.CodeUnchanged: http.StatusOK,
@@ -35,22 +35,22 @@ var statuses = map[string]int{
 	wire.CodeInternal:         http.StatusInternalServerError,
 }
 
-// refuse makes the error that is answered with code.
+// refuse returns a refusal with a code.
 func refuse(code, format string, args ...any) *wire.Result {
 	return &wire.Result{StatusCode: statuses[code], Code: code, Message: fmt.Errorf(format, args...).Error()}
 }
 
-// success is the answer to an action that did what was asked.
+// success returns the result of an action that was carried out.
 func success(format string, args ...any) *wire.Result {
 	return &wire.Result{Success: true, StatusCode: http.StatusOK, Code: wire.CodeOK, Message: fmt.Sprintf(format, args...)}
 }
 
-// unchanged is the answer to an action that had nothing to do.
+// unchanged returns the result of an action that had nothing to do.
 func unchanged(format string, args ...any) *wire.Result {
 	return &wire.Result{Success: true, StatusCode: http.StatusOK, Code: wire.CodeUnchanged, Message: fmt.Sprintf(format, args...)}
 }
 
-// quoted shows a client's text in a message: escaped, and cut where it is long.
+// quoted returns a client's text for a message: escaped, and shortened if it is long.
 func quoted(text string) string {
 	if len(text) > 2*wire.MaxName {
 		return strconv.Quote(text[:2*wire.MaxName]) + "…"
@@ -58,10 +58,10 @@ func quoted(text string) string {
 	return strconv.Quote(text)
 }
 
-// text is an answer that is not JSON.
+// text is a plain-text response.
 type text []byte
 
-// document is an answer that is JSON already.
+// document is a response that is JSON already.
 type document []byte
 
 // answer writes what a handler returned.
@@ -101,5 +101,5 @@ func (a *API) respond(w http.ResponseWriter, action string, value any, err error
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // a client that has gone does not need its answer
+	_, _ = w.Write(body) // the client may be gone
 }

@@ -11,16 +11,16 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// route is one line of the table.
+// route is one row of the table of routes.
 type route struct {
 	method string
-	// path comes after wire.Prefix; {store}, {instance} and {operation} stand for one name each.
+	// path follows wire.Prefix; {store}, {instance} and {operation} each stand for one name.
 	path string
-	// action is the result's operation; that of an instance gets ":INSTANCE" after it.
+	// action is the result's operation; for an instance, ":INSTANCE" is appended.
 	action string
-	// params are the query parameters that the route knows.
+	// params lists the query parameters that the route accepts.
 	params []string
-	// body says that the request has one, in JSON.
+	// body means that the request has a JSON body.
 	body   bool
 	handle func(*API, *request) (any, error)
 }
@@ -52,8 +52,8 @@ var routes = []route{
 	{"GET", "/openapi.json", "GetOpenAPI", nil, false, (*API).getOpenAPI},
 }
 
-// match finds the route of a path as it came, still escaped, so that no escape can add a segment. The
-// methods are those that the path has; names are the unescaped {…}.
+// match returns the route of a path. The path is still escaped, so that no escape can add a segment. methods lists the
+// methods of the path; names holds the unescaped {…}.
 func match(method, escaped string) (found *route, names map[string]string, methods []string) {
 	path, ok := strings.CutPrefix(escaped, wire.Prefix)
 	if !ok {
@@ -96,9 +96,9 @@ func matchPath(want, got []string) (map[string]string, bool) {
 	return names, true
 }
 
-// ServeHTTP answers one request.
+// ServeHTTP serves one request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	// Of a request that is refused the server still wants the rest of its body, before it answers.
+	// The deadline also covers a refused request, whose rest of the body the server reads before it responds.
 	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(a.bodyTime)); err != nil {
 		a.respond(w, "Request", nil, fmt.Errorf("body timeout: %w", err))
 		return

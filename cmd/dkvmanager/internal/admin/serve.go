@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Limits of the listener. A body's time is bounded where it is read (body.go).
+// Limits of the listener. The time for a body is bounded where it is read (body.go).
 const (
 	maxHeader     = 16 << 10
 	headerTimeout = 5 * time.Second
@@ -21,8 +21,8 @@ const (
 	maxConns      = 1024
 )
 
-// connections is how many clients are served at once: half of the files that this process may open at
-// most, so that the catalog and the instances keep theirs.
+// connections returns the number of clients that are served at once: at most half of the files that this process may
+// open, so that the catalog and the instances keep theirs.
 func connections() int {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
@@ -31,11 +31,11 @@ func connections() int {
 	return int(max(1, min(maxConns, limit.Cur/2)))
 }
 
-// Serve answers requests on listener until ctx is done; those in flight then have grace to end.
+// Serve serves requests on listener until ctx is done. Requests in flight then have grace to complete.
 func (a *API) Serve(ctx context.Context, listener net.Listener, grace time.Duration) error {
 	server := &http.Server{
 		Handler:                      a,
-		DisableGeneralOptionsHandler: true, // it waits for a body without end
+		DisableGeneralOptionsHandler: true, // it would wait for a body without a limit
 		MaxHeaderBytes:               maxHeader,
 		ReadHeaderTimeout:            headerTimeout,
 		WriteTimeout:                 answerTimeout,

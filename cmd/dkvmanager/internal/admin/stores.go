@@ -30,7 +30,7 @@ func (a *API) getStore(req *request) (any, error) {
 	return a.storeView(req.ctx, d, s), nil
 }
 
-// find returns a store of the catalog, or says that it is not there.
+// find returns a store of the catalog, or a refusal that says that it doesn't exist.
 func find(d *catalog.Data, name string) (*catalog.Store, error) {
 	if s := d.Stores[name]; s != nil {
 		return s, nil
@@ -76,7 +76,7 @@ func (a *API) storeView(ctx context.Context, d *catalog.Data, s *catalog.Store) 
 		in.Node, in.Own = n, a.Owns(n)
 		out.Instances = append(out.Instances, in)
 	}
-	// What leaves is the catalog's word: the supervisor may not have looked at it again yet.
+	// The catalog says which instances are leaving: the supervisor may not have noticed yet.
 	for _, name := range slices.Sorted(maps.Keys(s.Local)) {
 		if local := s.Local[name]; local.Leaving != nil {
 			in := seen[name]
@@ -88,7 +88,7 @@ func (a *API) storeView(ctx context.Context, d *catalog.Data, s *catalog.Store) 
 	return out
 }
 
-// status sums up the own instances.
+// status derives the store's status from its own instances.
 func status(instances []wire.Instance) wire.StoreStatus {
 	count := map[wire.Status]int{}
 	own := 0

@@ -18,7 +18,7 @@ func stripRoles(nodes []wire.Node) []wire.Node {
 	return out
 }
 
-// checkRoles demands a role of every node, and data of one.
+// checkRoles refuses nodes unless each has a role, and at least one the role data.
 func checkRoles(nodes []wire.Node) error {
 	for i, n := range nodes {
 		if n.Role == "" {

@@ -1,5 +1,4 @@
-// Command openapigen renders the API's description from YAML, which people edit, to the JSON that the
-// manager serves.
+// Command openapigen converts the API's description from YAML, which people edit, to the JSON that the manager serves.
 package main
 
 import (
