@@ -13,7 +13,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// options are what the command line says, checked.
+// options is the checked command line.
 type options struct {
 	host        *hostid.Host
 	dataDir     string
@@ -22,7 +22,7 @@ type options struct {
 	ephemeral   bool
 }
 
-// parseFlags returns flag.ErrHelp when help is asked for.
+// parseFlags parses the command line. It returns flag.ErrHelp when help is asked for.
 func parseFlags(args []string) (*options, error) {
 	set := flag.NewFlagSet("dkvmanager", flag.ContinueOnError)
 	set.SetOutput(io.Discard)
@@ -67,17 +67,18 @@ func parseFlags(args []string) (*options, error) {
 	return o, nil
 }
 
-// openLifeline takes the read end of a pipe that was inherited.
+// openLifeline returns the inherited read end of a pipe.
 func openLifeline(fd int) (*os.File, error) {
 	return inherited("lifeline", fd, unix.S_IFIFO, "a pipe")
 }
 
-// openSwitchboard takes the door of a switchboard that was inherited.
+// openSwitchboard returns the inherited socket of a switchboard.
 func openSwitchboard(fd int) (*os.File, error) {
 	return inherited("switchboard", fd, unix.S_IFSOCK, "a socket")
 }
 
-// inherited takes an open file of a kind that was given as a flag; nil where the flag wasn't, and fd is below 0.
+// inherited returns the inherited open file of a flag, which must be of one kind; nil if fd is below 0, which means
+// that the flag was not given.
 func inherited(flag string, fd int, kind uint32, what string) (*os.File, error) {
 	if fd < 0 {
 		return nil, nil

@@ -10,7 +10,7 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/engine/process"
 )
 
-// runInstance is the life of one instance process. The supervisor starts it, never a person.
+// runInstance runs one instance process. Only the supervisor starts it, never a person.
 func runInstance(ctx context.Context, args []string, stderr io.Writer) int {
 	set := flag.NewFlagSet("dkvmanager instance", flag.ContinueOnError)
 	set.SetOutput(io.Discard)

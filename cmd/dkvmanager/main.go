@@ -1,5 +1,5 @@
-// Command dkvmanager is the daemon of one server: it keeps the catalog of stores, serves the admin API,
-// and runs and watches the server's instances, each a process of this same binary.
+// Command dkvmanager is the daemon of one server: it keeps the catalog of stores, serves the admin API, and runs the
+// server's instances, each as a process of this same binary.
 package main
 
 import (
@@ -14,7 +14,7 @@ import (
 )
 
 func main() {
-	// A reader of the log that has gone must not end the manager, nor what it has still to clean up.
+	// A closed log pipe must end neither the manager nor its clean-up.
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	context.AfterFunc(ctx, stop) // the second signal ends the process
@@ -28,7 +28,7 @@ const (
 	exitUsage = 2
 )
 
-// run is the command line; it returns the exit status.
+// run executes the command line and returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	command := ""
 	if len(args) > 0 {
@@ -75,7 +75,7 @@ Used by dkvrun --local:
 Exit status: 0 ended by a signal or the lifeline, 1 failed, 2 the command line can't be used.
 `
 
-// fail says why the program ends.
+// fail prints the error and returns the exit status.
 func fail(stderr io.Writer, status int, err error) int {
 	fmt.Fprintln(stderr, "dkvmanager:", err)
 	return status

@@ -27,11 +27,11 @@ import (
 )
 
 const (
-	// graceDaemon is how long requests in flight may take once the manager is to end: a stop of an
-	// instance takes up to 10 s.
+	// graceDaemon bounds the time for requests in flight when the manager ends: the stop of an instance takes up to 10
+	// s.
 	graceDaemon = 15 * time.Second
-	// graceThrowAway and stopThrowAway bound the end of a throw-away manager: its runner has promised
-	// that nothing is left within 10 s.
+	// graceThrowAway and stopThrowAway bound the end of a throw-away manager: its runner has promised that nothing is
+	// left within 10 s.
 	graceThrowAway = time.Second
 	stopThrowAway  = 5 * time.Second
 )
@@ -55,7 +55,7 @@ func runManager(ctx context.Context, args []string, stdout, stderr io.Writer) in
 	return exitOK
 }
 
-// manage is the manager's life, until ctx is done or the lifeline is at its end.
+// manage runs the manager until ctx is done or the lifeline is at its end.
 func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 	cat, err := catalog.Open(o.dataDir)
 	if err != nil {
@@ -137,7 +137,8 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 	return serve(ctx, o, sup, api, listener)
 }
 
-// foreign lists the instances, as STORE/INSTANCE, that the catalog has as this server's and that are not.
+// foreign returns the instances, as STORE/INSTANCE, that the catalog records as this server's but whose host is another
+// one.
 func foreign(data *catalog.Data, owns func(wire.Node) bool) []string {
 	var names []string
 	for _, s := range data.Stores {
@@ -151,7 +152,7 @@ func foreign(data *catalog.Data, owns func(wire.Node) bool) []string {
 	return names
 }
 
-// listenError says who has the port that the API was to be served on.
+// listenError returns an error that names the process that holds the API's port.
 func listenError(me *hostid.Host, err error) error {
 	if !errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("--listen %s can't be used: %w", me.Listen(), err)
@@ -175,7 +176,7 @@ func serve(ctx context.Context, o *options, sup *supervisor.Supervisor, api *adm
 			stop()
 		}()
 	}
-	// The supervisor outlives the requests in flight: they wait for what it does.
+	// The supervisor runs longer than the requests in flight, because they wait for it.
 	supervising, release := context.WithCancel(context.WithoutCancel(ctx))
 	defer release()
 	go api.Resolve(ctx)
@@ -194,7 +195,7 @@ func serve(ctx context.Context, o *options, sup *supervisor.Supervisor, api *adm
 	return errors.Join(err, <-supervised)
 }
 
-// deleteFolder deletes a throw-away data folder, and the folder that it stands in when it was the last.
+// deleteFolder deletes a throw-away data folder, and its parent folder if that is empty then.
 func deleteFolder(dir string) error {
 	if err := os.RemoveAll(dir); err != nil {
 		return fmt.Errorf("the throw-away data folder can't be deleted: %w", err)

@@ -14,13 +14,13 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// peers asks other managers over their admin API.
+// peers queries other managers over their admin API.
 type peers struct{ client *http.Client }
 
-// peerTimeout bounds an answer of another manager.
+// peerTimeout bounds one query.
 const peerTimeout = 3 * time.Second
 
-// newPeers is for a server that is bound to an IP, empty for all.
+// newPeers returns the peers of a server; connections come from bind, empty for all.
 func newPeers(bind string) peers {
 	return peers{&http.Client{
 		Timeout:       peerTimeout,
@@ -32,7 +32,7 @@ func newPeers(bind string) peers {
 	}}
 }
 
-// State is what the manager at url has of a store.
+// State returns what the manager at url has of a store.
 func (p peers) State(ctx context.Context, url, store string) (s wire.StoreState, err error) {
 	err = p.send(ctx, http.MethodGet, url, wire.StatePath(store), &s)
 	return s, err
@@ -44,7 +44,7 @@ func (p peers) Resolve(ctx context.Context, to wire.Manager, store, home string)
 	return p.send(ctx, http.MethodPost, to.URL, wire.ResolvePath(store)+"?"+query.Encode(), &wire.StoreState{})
 }
 
-// send reads the answer of the manager at a URL.
+// send makes a request and decodes the response.
 func (p peers) send(ctx context.Context, method, manager, path string, into any) error {
 	req, err := http.NewRequestWithContext(ctx, method, manager+path, nil)
 	if err != nil {
@@ -52,7 +52,7 @@ func (p peers) send(ctx context.Context, method, manager, path string, into any)
 	}
 	resp, err := p.client.Do(req)
 	if err != nil {
-		var failed *url.Error // it repeats the request
+		var failed *url.Error // its text repeats the request
 		if errors.As(err, &failed) {
 			err = failed.Err
 		}

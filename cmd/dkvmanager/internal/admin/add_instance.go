@@ -77,7 +77,7 @@ func checkChange(body wire.ChangeInstances) error {
 	return checkManagers(body.Operation, body.Managers, body.Coordinator)
 }
 
-// learn makes a store that this manager did not know from what another manager's caller says of it.
+// learnStore returns a store that this manager did not know, as the caller of another manager describes it.
 func (a *API) learnStore(d *catalog.Data, name string, body wire.ChangeInstances) (*catalog.Store, error) {
 	if existing := d.Named(name); existing != nil {
 		return nil, refuse(wire.CodeStoreExists, "store %s is there already: names that differ only in case can't both exist", existing.Name)
@@ -104,7 +104,7 @@ func (a *API) learnStore(d *catalog.Data, name string, body wire.ChangeInstances
 	return s, a.claimNodes(d, s, nodes, body)
 }
 
-// widen changes s, a copy, into what is asked for.
+// addNodes adds the requested instances to s, which is a copy.
 func (a *API) addNodes(d *catalog.Data, s *catalog.Store, body wire.ChangeInstances) (*wire.Result, error) {
 	if body.Operation != "" && body.Operation != s.Creation {
 		return nil, refuse(wire.CodeStoreExists, "store %s is another one here, made by operation %s: remove it, or take another name", s.Name, s.Creation)

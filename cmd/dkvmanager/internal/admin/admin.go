@@ -88,7 +88,7 @@ func New(o Options) *API {
 	return a
 }
 
-// notifyingCatalog is the catalog whose changes the supervisor is told of.
+// notifyingCatalog is the catalog, with changes that notify the supervisor.
 type notifyingCatalog struct{ *API }
 
 func (t notifyingCatalog) Snapshot() *catalog.Data                  { return t.Catalog.Snapshot() }

@@ -64,7 +64,7 @@ type text []byte
 // document is a response that is JSON already.
 type document []byte
 
-// answer writes what a handler returned.
+// respond writes the result of a handler.
 func (a *API) respond(w http.ResponseWriter, action string, value any, err error) {
 	status := http.StatusOK
 	if err != nil {

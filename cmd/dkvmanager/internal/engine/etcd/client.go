@@ -16,8 +16,8 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/hostid"
 )
 
-// dial makes a client of a store that logs nothing, and is back soon after an instance is. It speaks from
-// the IP that its server is bound to.
+// dial returns a client of a store. It logs nothing and reconnects soon after an instance is back. Its connections come
+// from bind, the IP of this server.
 func dial(bind string, endpoints []string, options ...grpc.DialOption) (*clientv3.Client, error) {
 	urls := make([]string, len(endpoints))
 	for i, e := range endpoints {
@@ -41,15 +41,15 @@ func dial(bind string, endpoints []string, options ...grpc.DialOption) (*clientv
 	})
 }
 
-// dialFrom makes connections come from the IP that a server is bound to.
+// dialFrom makes connections come from bind, the IP of this server.
 func dialFrom(bind string) grpc.DialOption {
 	return grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
 		return hostid.Dialer(bind).DialContext(ctx, "tcp", address)
 	})
 }
 
-// followMembers reads the members, which needs the store's quorum, and turns the client to the voters among
-// them: a learner takes no reads and no changes.
+// followMembers reads the members, which needs the store's quorum, and sets the client's endpoints to the voters: a
+// learner serves neither reads nor writes.
 func followMembers(ctx context.Context, client *clientv3.Client) ([]*pb.Member, error) {
 	resp, err := client.MemberList(ctx)
 	if err != nil {
@@ -58,7 +58,7 @@ func followMembers(ctx context.Context, client *clientv3.Client) ([]*pb.Member, 
 	var voters []string
 	for _, member := range resp.Members {
 		if !member.IsLearner {
-			voters = append(voters, member.ClientURLs...) // none before its first start
+			voters = append(voters, member.ClientURLs...) // empty before its first start
 		}
 	}
 	if len(voters) > 0 && !slices.Equal(voters, client.Endpoints()) {

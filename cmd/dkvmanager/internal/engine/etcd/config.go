@@ -17,15 +17,15 @@ import (
 const (
 	quotaBytes      = 2 << 30
 	maxRequestBytes = 3 << 19 // 1.5 MiB
-	snapshotCount   = 10_000  // writes between two snapshots of the log
-	// compactionRetention bounds how much of the quota old versions of keys can take under full load, and how
-	// long a watch can be away and still resume.
+	snapshotCount   = 10_000  // writes between two snapshots of the raft log
+	// compactionRetention bounds how much of the quota old revisions take under full load, and how long a watch can be
+	// disconnected and still resume.
 	compactionRetention = "5m"
-	// maxLearners instances can join at once. All members must agree on it.
+	// maxLearners is the number of instances that can join at once. All members must have the same value.
 	maxLearners = 5
 )
 
-// memberConfig is the configuration of a data instance.
+// memberConfig returns the etcd configuration of a data instance.
 func memberConfig(folder string, spec engine.Spec, logger *zap.Logger) *embed.Config {
 	bind := bindIP(spec.Bind)
 	cfg := embed.NewConfig()
@@ -50,13 +50,13 @@ func memberConfig(folder string, spec engine.Spec, logger *zap.Logger) *embed.Co
 	cfg.MaxLearners = maxLearners
 	cfg.StrictReconfigCheck = true
 	cfg.PreVote = true
-	cfg.EnableGRPCGateway = false // its routes are served without web pages
+	cfg.EnableGRPCGateway = false // json.go serves its routes, without web pages
 	cfg.CORS = map[string]struct{}{noOrigins: {}}
 	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(logger)
 	return cfg
 }
 
-// initialCluster is not looked at once there is data.
+// initialCluster returns etcd's initial-cluster, which etcd ignores once there is data.
 func initialCluster(spec engine.Spec) string {
 	if spec.Start == engine.Resume {
 		self := httpURL(spec.Host, spec.ClustronPort)
@@ -69,7 +69,7 @@ func initialCluster(spec engine.Spec) string {
 	return strings.Join(members, ",")
 }
 
-// bindIP is what etcd binds to, which can't do without an address.
+// bindIP returns the IP to bind to: etcd needs an explicit one for all addresses.
 func bindIP(bind string) string {
 	if bind != "" {
 		return bind

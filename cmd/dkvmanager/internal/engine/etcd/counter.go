@@ -13,16 +13,16 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/engine"
 )
 
-// forwardedKey marks the calls that a gateway makes: they were counted there.
+// forwardedKey marks the calls of a gateway, which has counted them already.
 const forwardedKey = "dkv-forwarded"
 
-// counter counts client operations where they enter the store. It sits in the gRPC server, which the
-// JSON routes also go through.
+// counter counts client operations where they enter the store. It is part of the gRPC server, through which the JSON
+// routes go, too.
 type counter struct {
 	report  *engine.Report
 	watches atomic.Int64
 	ending  context.Context
-	// endStreams ends all streams, so that no watcher holds up a stop. Clients go on elsewhere.
+	// endStreams ends all streams, so that no watch delays a stop. Clients reconnect to other instances.
 	endStreams context.CancelFunc
 }
 
@@ -39,7 +39,7 @@ func (c *counter) unary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, h
 	return resp, err
 }
 
-// count looks at responses: a transaction's says which of its branches was executed.
+// count counts by responses: that of a transaction says which branch was executed.
 func (c *counter) count(resp any) {
 	switch r := resp.(type) {
 	case *pb.RangeResponse:
@@ -81,7 +81,7 @@ func (c *counter) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerI
 	return err
 }
 
-// countedStream counts the watches on one stream.
+// countedStream counts the watches of one stream.
 type countedStream struct {
 	grpc.ServerStream
 	ctx     context.Context

@@ -19,13 +19,13 @@ import (
 )
 
 const (
-	// closeLimit is how long a stop waits for requests in flight and for another leader.
+	// closeLimit bounds the wait of a stop for requests in flight and for a leadership transfer.
 	closeLimit = 1500 * time.Millisecond
-	// turn is more than a founder takes from binding its port to serving it.
+	// staggerDelay is longer than a founder takes from binding its port to serving it.
 	staggerDelay = 100 * time.Millisecond
 )
 
-// runData is the life of a data instance.
+// runData runs a data instance until ctx is done.
 func runData(ctx context.Context, folder string, spec engine.Spec, report *engine.Report, logger *zap.Logger) error {
 	etcdLevel := zap.NewAtomicLevelAt(zap.WarnLevel)
 	cfg := memberConfig(folder, spec, etcdLogger(logger, etcdLevel))
@@ -65,7 +65,7 @@ func runData(ctx context.Context, folder string, spec engine.Spec, report *engin
 		report.Measure(nil)
 		report.OnSever(nil)
 		counter.endStreams()
-		etcdLevel.SetLevel(zap.DPanicLevel) // it calls every connection that a stop closes a failure
+		etcdLevel.SetLevel(zap.DPanicLevel) // it logs every connection that a stop closes as a failure
 		shutdown(member)
 	}()
 
@@ -79,9 +79,9 @@ func runData(ctx context.Context, folder string, spec engine.Spec, report *engin
 	}
 }
 
-// staggerStart lets founders that start together start one after the other. A new founder first asks the
-// others whether it is a member already, and the ones that have bound their port and don't serve it
-// yet, because they are asking too, keep it waiting for a second each.
+// staggerStart makes founders that start together start one after the other. A new founder first asks the others
+// whether it is already a member. A founder that has bound its port and does not serve it yet, because it is asking
+// too, delays it by a second.
 func staggerStart(ctx context.Context, spec engine.Spec) {
 	before := slices.IndexFunc(spec.Peers, func(p engine.Peer) bool { return p.Name == spec.Instance })
 	select {
@@ -90,7 +90,7 @@ func staggerStart(ctx context.Context, spec engine.Spec) {
 	}
 }
 
-// stopCause says why the engine stopped unasked.
+// stopCause returns why the engine stopped by itself.
 func stopCause(member *embed.Etcd, spec engine.Spec, err error) error {
 	if member.Server.IsIDRemoved(uint64(member.Server.MemberID())) {
 		return fmt.Errorf("%s has been removed from the store", spec.Instance)
@@ -98,10 +98,9 @@ func stopCause(member *embed.Etcd, spec engine.Spec, err error) error {
 	return fmt.Errorf("%s can't go on: %w", spec.Instance, err)
 }
 
-// shutdown ends requests in flight, moves the leadership away and stops the server. It returns once all is
-// on disk: embed's Close goes on to wait for the connections of the other members, which end with the
-// process. Its own time limits add up to more than a stop may take, and before the first quorum it
-// never stops the server at all: then, and when it takes too long, the server is stopped under it.
+// shutdown ends requests in flight, transfers the leadership and stops the server. It returns when everything is on
+// disk; embed's Close also waits for the connections of other members, which end with the process. Close can take
+// longer than a stop may, and before the first quorum it never stops the server: in both cases HardStop stops it.
 func shutdown(member *embed.Etcd) {
 	select {
 	case <-member.Server.ReadyNotify():

@@ -1,5 +1,5 @@
-// Package etcd runs stores on embedded etcd: data instances are etcd members, gateways are proxies
-// that hold nothing. The engine's own words end here; the rest of the manager doesn't know them.
+// Package etcd runs stores on embedded etcd: data instances are etcd members, gateways are proxies without data. Only
+// this package uses etcd's types and terms.
 package etcd
 
 import (
@@ -14,7 +14,7 @@ import (
 
 type etcd struct{}
 
-// New returns the engine.
+// New returns the etcd engine.
 func New() engine.Engine { return etcd{} }
 
 func (etcd) Name() string { return "etcd" }

@@ -12,7 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 )
 
-// forwardUnary and forwardStream mark a gateway's calls, and carry over what clients say of theirs.
+// forwardUnary and forwardStream mark a gateway's calls, and forward the clients' metadata.
 
 func forwardUnary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoker grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 	return invoker(forwardContext(ctx), method, req, reply, cc, opts...)
@@ -32,8 +32,8 @@ func forwardContext(ctx context.Context) context.Context {
 	return metadata.AppendToOutgoingContext(ctx, pairs...)
 }
 
-// forwardUnknown forwards the methods that a gateway doesn't look into, unary ones as well. It needn't
-// know the messages: an Empty keeps all fields, as ones that it doesn't know.
+// forwardUnknown forwards the methods that a gateway does not handle itself, unary ones included. It needs no message
+// types: an Empty keeps all fields as unknown ones.
 func forwardUnknown(store grpc.ClientConnInterface) grpc.StreamHandler {
 	desc := &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}
 	return func(_ any, down grpc.ServerStream) error {
@@ -47,25 +47,25 @@ func forwardUnknown(store grpc.ClientConnInterface) grpc.StreamHandler {
 	}
 }
 
-// pump moves messages between a client's stream and the one to the store until either ends.
+// pump copies messages between a client's stream and the store's until either ends.
 func pump[Req, Res any](down grpc.BidiStreamingServer[Req, Res], up grpc.BidiStreamingClient[Req, Res]) error {
 	go func() {
 		for {
 			req, err := down.Recv()
 			if err != nil {
-				// The client has said all, or is gone: then the context of both streams is done.
+				// The client has sent everything, or is gone: then the context of both streams is done.
 				_ = up.CloseSend()
 				return
 			}
 			if up.Send(req) != nil {
-				return // Recv says why
+				return // Recv returns the error
 			}
 		}
 	}()
 	return receive(up, down)
 }
 
-// receive moves answers until the store has given all.
+// receive copies responses until the store has sent all.
 func receive[Res any](up grpc.ServerStreamingClient[Res], down grpc.ServerStreamingServer[Res]) error {
 	for {
 		resp, err := up.Recv()
@@ -81,7 +81,7 @@ func receive[Res any](up grpc.ServerStreamingClient[Res], down grpc.ServerStream
 	}
 }
 
-// gatewayWatch forwards watches, message by message, for the counter to see.
+// gatewayWatch forwards watches message by message, so that the counter sees them.
 type gatewayWatch struct {
 	pb.UnsafeWatchServer
 	store pb.WatchClient
@@ -95,10 +95,10 @@ func (g gatewayWatch) Watch(down pb.Watch_WatchServer) error {
 	return pump(down, up)
 }
 
-// gatewayKV forwards reads and writes, and makes serializable reads linearizable: those may be as old
-// as the data instance that answers, and a gateway's client can't choose that one.
+// gatewayKV forwards reads and writes. It makes serializable reads linearizable: those can be as old as the data
+// instance that serves them, and a client of a gateway can't choose that one.
 type gatewayKV struct {
-	pb.UnsafeKVServer // a method that a later version adds doesn't go unnoticed
+	pb.UnsafeKVServer // a new method of a later version fails to compile
 	store             pb.KVClient
 }
 
@@ -125,7 +125,7 @@ func (g gatewayKV) DeleteRange(ctx context.Context, r *pb.DeleteRangeRequest) (*
 }
 
 func (g gatewayKV) Txn(ctx context.Context, r *pb.TxnRequest) (*pb.TxnResponse, error) {
-	// A transaction is serializable when all of it is; one inside it makes it linearizable anyway.
+	// A transaction is serializable if all its operations are; one linearizable read makes all of it linearizable.
 	for _, branch := range [][]*pb.RequestOp{r.Success, r.Failure} {
 		for _, op := range branch {
 			if read := op.GetRequestRange(); read != nil {

@@ -21,13 +21,13 @@ import (
 )
 
 const (
-	// firstBytesLimit is how long a new connection may stay silent.
+	// firstBytesLimit bounds the time until a new connection sends its first bytes.
 	firstBytesLimit = 30 * time.Second
-	// requestOverhead is what a message may be larger than the largest request; etcd's own figure.
+	// requestOverhead is the largest overhead of a message over its request; etcd's own value.
 	requestOverhead = 512 << 10
 )
 
-// runGateway is the life of a gateway: its client port serves the whole store, and nothing is kept.
+// runGateway runs a gateway until ctx is done: its client port serves the whole store, and it keeps no data.
 func runGateway(ctx context.Context, _ string, spec engine.Spec, report *engine.Report, logger *zap.Logger) error {
 	if len(spec.Endpoints) == 0 {
 		return fmt.Errorf("gateway %s: the spec names no data instance", spec.Instance)
@@ -87,7 +87,7 @@ func runGateway(ctx context.Context, _ string, spec engine.Spec, report *engine.
 	}
 }
 
-// shutdownServers lets requests in flight end.
+// shutdownServers waits for requests in flight, for closeLimit.
 func shutdownServers(httpServer *http.Server, grpcServer *grpc.Server) {
 	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
 	defer cancel()
@@ -96,7 +96,7 @@ func shutdownServers(httpServer *http.Server, grpcServer *grpc.Server) {
 	grpcServer.GracefulStop()
 }
 
-// newGatewayServer serves what a data instance serves.
+// newGatewayServer returns a gRPC server with all services of a data instance.
 func newGatewayServer(client *clientv3.Client, counter *counter) *grpc.Server {
 	server := grpc.NewServer(
 		grpc.ChainUnaryInterceptor(counter.unary),
@@ -112,7 +112,7 @@ func newGatewayServer(client *clientv3.Client, counter *counter) *grpc.Server {
 	return server
 }
 
-// watchGateway reports the condition until ctx is done.
+// watchGateway updates the condition until ctx is done.
 func watchGateway(ctx context.Context, client *clientv3.Client, report *engine.Report, logger *zap.Logger) {
 	maintenance := pb.NewMaintenanceClient(client.ActiveConnection())
 	poll(ctx, func() bool {
@@ -126,8 +126,8 @@ func watchGateway(ctx context.Context, client *clientv3.Client, report *engine.R
 	setCondition(report, logger, engine.Condition{Reason: stopping})
 }
 
-// gatewayReason says why the gateway isn't ready; empty when it is. On the way it follows the member
-// list: that is a linearizable read like any other.
+// gatewayReason returns why the gateway isn't ready, or "". It reads the member list to find out: that is a
+// linearizable read like any other.
 func gatewayReason(ctx context.Context, client *clientv3.Client, maintenance pb.MaintenanceClient) string {
 	ctx, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
@@ -136,7 +136,7 @@ func gatewayReason(ctx context.Context, client *clientv3.Client, maintenance pb.
 	}
 	status, err := maintenance.Status(ctx, &pb.StatusRequest{})
 	if err != nil {
-		return "" // the store has answered, this one of its instances is just going
+		return "" // the store has responded; only this instance of it is stopping
 	}
 	return alarmReason(status.Errors)
 }

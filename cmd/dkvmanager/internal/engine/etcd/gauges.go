@@ -12,7 +12,7 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/engine"
 )
 
-// gauges measures a data instance.
+// gauges measures the metrics of a data instance.
 type gauges struct {
 	server   *etcdserver.EtcdServer
 	counter  *counter
@@ -48,8 +48,8 @@ func watchGauge(c *counter) engine.Gauge {
 	return engine.Gauge{Category: "Watch", Name: "Active", Value: float64(c.watches.Load())}
 }
 
-// Counting visits every key, so the result is kept: at least for keepAtLeast, and for keepFactor times
-// as long as the counting took.
+// Counting visits every key, so the result is cached: at least for cacheMin, and for cacheFactor times the duration of
+// the count.
 const (
 	cacheMin    = time.Second
 	cacheFactor = 50

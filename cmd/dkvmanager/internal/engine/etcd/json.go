@@ -15,8 +15,8 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 )
 
-// jsonRoutes are the routes of HTTP and JSON that every instance has on its client port, over the gRPC server at addr of
-// the server that is bound to an IP.
+// jsonRoutes returns the HTTP/JSON routes that every instance serves on its client port, over the gRPC server at addr.
+// Connections come from bind.
 func jsonRoutes(ctx context.Context, bind string, addr net.Addr) (http.Handler, func() error, error) {
 	conn, err := grpc.NewClient("passthrough:///"+addr.String(),
 		dialFrom(bind),
@@ -25,7 +25,7 @@ func jsonRoutes(ctx context.Context, bind string, addr net.Addr) (http.Handler, 
 	if err != nil {
 		return nil, nil, err
 	}
-	// As etcd's own: field names as in the protocol, unknown fields ignored.
+	// As in etcd's own gateway: field names as in the protocol, unknown fields ignored.
 	mux := runtime.NewServeMux(runtime.WithMarshalerOption(runtime.MIMEWildcard, &runtime.HTTPBodyMarshaler{
 		Marshaler: &runtime.JSONPb{
 			MarshalOptions:   protojson.MarshalOptions{UseProtoNames: true},

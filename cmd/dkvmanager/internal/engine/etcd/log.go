@@ -10,7 +10,7 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/engine"
 )
 
-// newLogger writes lines for people: time, level, message, fields.
+// newLogger returns a logger that writes lines for people: time, level, message, fields.
 func newLogger(w io.Writer) *zap.Logger {
 	config := zap.NewProductionEncoderConfig()
 	config.EncodeTime = zapcore.ISO8601TimeEncoder
@@ -21,15 +21,15 @@ func newLogger(w io.Writer) *zap.Logger {
 	return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(config), sink, zap.InfoLevel))
 }
 
-// etcdLogger is the logger for etcd itself, from level on. Its information is a page a start; what it warns of while
-// another instance is down, it says every few seconds for as long as that takes.
+// etcdLogger returns the logger for etcd itself, from level on. At level info etcd writes a page at each start, and
+// while another instance is down it repeats its warnings every few seconds: they are sampled.
 func etcdLogger(logger *zap.Logger, level zap.AtomicLevel) *zap.Logger {
 	return logger.WithOptions(zap.IncreaseLevel(level), zap.WrapCore(func(core zapcore.Core) zapcore.Core {
 		return zapcore.NewSamplerWithOptions(core, time.Hour, 20, 0)
 	}))
 }
 
-// setCondition reports the condition, and logs it where it is news.
+// setCondition reports the condition, and logs it if it has changed.
 func setCondition(report *engine.Report, logger *zap.Logger, c engine.Condition) {
 	if !report.Set(c) {
 		return

@@ -15,7 +15,7 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/engine"
 )
 
-// leaderLimit is how long to look for the leader, and to wait for one voter to become it.
+// leaderLimit bounds the search for the leader, and the wait for one voter to become it.
 const leaderLimit = time.Second
 
 // membership reads and changes the members of one store.
@@ -53,7 +53,7 @@ func (m membership) Members(ctx context.Context) ([]engine.Member, error) {
 	return members, nil
 }
 
-// leader is the leader's id, or 0 when nobody names one.
+// leader returns the leader's id, or 0 if it is unknown.
 func (m membership) leader(ctx context.Context) uint64 {
 	ctx, cancel := context.WithTimeout(ctx, leaderLimit)
 	defer cancel()
@@ -64,7 +64,7 @@ func (m membership) leader(ctx context.Context) uint64 {
 	return status.Leader
 }
 
-// Add of an instance that is a member already changes nothing.
+// Add changes nothing if the instance is a member already.
 func (m membership) Add(ctx context.Context, address string) error {
 	peerURL := "http://" + address
 	list, err := followMembers(ctx, m.client)
@@ -80,7 +80,7 @@ func (m membership) Add(ctx context.Context, address string) error {
 	return nil
 }
 
-// Promote of a voter changes nothing.
+// Promote changes nothing if the member is a voter.
 func (m membership) Promote(ctx context.Context, id uint64) error {
 	list, err := followMembers(ctx, m.client)
 	if err != nil {
@@ -95,7 +95,7 @@ func (m membership) Promote(ctx context.Context, id uint64) error {
 	return nil
 }
 
-// Remove of one that is no member changes nothing.
+// Remove changes nothing if there is no such member.
 func (m membership) Remove(ctx context.Context, id uint64) error {
 	list, err := followMembers(ctx, m.client)
 	if err != nil {
@@ -118,10 +118,10 @@ func index(list []*pb.Member, id uint64) int {
 	return slices.IndexFunc(list, func(member *pb.Member) bool { return member.ID == id })
 }
 
-// moveLeader hands the leadership to the first other voter that takes it. When none does, the store
-// elects one after the removal, a second or two later.
+// moveLeader transfers the leadership to the first other voter that accepts it. If none does, the store elects a leader
+// after the removal, within a second or two.
 func (m membership) moveLeader(ctx context.Context, list []*pb.Member, leader *pb.Member) {
-	// Only the leader itself takes the request.
+	// Only the leader accepts the request.
 	client, err := clientv3.New(clientv3.Config{Endpoints: leader.ClientURLs, Logger: zap.NewNop(), DialOptions: []grpc.DialOption{dialFrom(m.bind)}})
 	if err != nil {
 		return
@@ -140,7 +140,7 @@ func (m membership) moveLeader(ctx context.Context, list []*pb.Member, leader *p
 	}
 }
 
-// address is host:port of a peer URL.
+// address returns host:port of a peer URL.
 func address(urls []string) string {
 	for _, text := range urls {
 		if u, err := url.Parse(text); err == nil {

@@ -15,7 +15,7 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/hostid"
 )
 
-// How often an instance is looked at, and how long it has for an answer.
+// Intervals of the readiness checks, and their timeouts.
 const (
 	unreadyInterval = 200 * time.Millisecond
 	readyInterval   = time.Second
@@ -23,14 +23,14 @@ const (
 	reachLimit      = 200 * time.Millisecond
 )
 
-// Reasons that both roles can give.
+// Reasons of both roles.
 const (
 	quotaFull = "the store's quota of 2 GiB is full and it takes reads only: remove keys, then compact and defragment it, and disarm the alarm"
 	stopping  = "the instance is stopping"
 	corrupt   = "an instance of the store has found its data corrupt: look into the logs before anything else"
 )
 
-// readiness watches whether a data instance takes reads and writes.
+// readiness checks whether a data instance serves reads and writes.
 type readiness struct {
 	server *etcdserver.EtcdServer
 	spec   engine.Spec
@@ -38,7 +38,7 @@ type readiness struct {
 	logger *zap.Logger
 }
 
-// watch reports the condition until ctx is done.
+// watch updates the condition until ctx is done.
 func (r *readiness) watch(ctx context.Context) {
 	poll(ctx, func() bool {
 		c := r.condition(ctx)
@@ -52,7 +52,7 @@ func (r *readiness) watch(ctx context.Context) {
 	setCondition(r.report, r.logger, c)
 }
 
-// poll calls look until ctx is done, less often while it says that all is well.
+// poll calls look until ctx is done, less often while look reports true.
 func poll(ctx context.Context, look func() (well bool)) {
 	for {
 		interval := unreadyInterval
@@ -78,7 +78,7 @@ func (r *readiness) condition(ctx context.Context) engine.Condition {
 	}
 	select {
 	case <-r.server.ReadyNotify():
-		// It has written its name through the store's log, and applied that.
+		// The instance has written its name through the raft log and applied that entry.
 		c.Bootstrapped = true
 	default:
 	}
@@ -87,7 +87,7 @@ func (r *readiness) condition(ctx context.Context) engine.Condition {
 	return c
 }
 
-// reason says why the instance isn't ready; empty when it is.
+// reason returns why the instance isn't ready, or "".
 func (r *readiness) reason(ctx context.Context, c engine.Condition) string {
 	switch {
 	case r.server.Leader() == 0 && !c.Bootstrapped && r.spec.Start == engine.Found:
@@ -114,7 +114,7 @@ func (r *readiness) reason(ctx context.Context, c engine.Condition) string {
 	return ""
 }
 
-// alarmReason looks into the texts that etcd shows its alarms as.
+// alarmReason returns the reason for a list of etcd's alarms in their text form, or "".
 func alarmReason(alarms []string) string {
 	for _, text := range alarms {
 		switch {
@@ -127,7 +127,7 @@ func alarmReason(alarms []string) string {
 	return ""
 }
 
-// noLeader counts who of the voters, which are called what, is there.
+// noLeader returns a reason with the number of voters that are up. what names the voters.
 func (r *readiness) noLeader(ctx context.Context, what string) string {
 	voters, up := 0, 0
 	for _, m := range r.server.Cluster().Members() {

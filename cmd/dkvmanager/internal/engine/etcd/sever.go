@@ -6,9 +6,9 @@ import (
 	"go.etcd.io/etcd/server/v3/etcdserver"
 )
 
-// sever drops the messages to and from the members on severed hosts, and lets those with all others
-// pass. The packets between them can't be told from those of other members by where they come from: on
-// loopback addresses members speak from whichever the system takes.
+// sever drops the messages to and from the members on severed hosts, and exchanges messages with all others. Packets
+// can't be filtered by their source address: on loopback addresses the system chooses the address from which members
+// connect.
 func sever(server *etcdserver.EtcdServer, severed func(host string) bool) {
 	for _, m := range server.Cluster().Members() {
 		if m.ID == server.MemberID() {

@@ -8,11 +8,11 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/hostid"
 )
 
-// noOrigins is where no web page comes from: etcd takes an empty list of origins for all of them.
+// noOrigins is an origin that no web page has: etcd takes an empty list of origins as all origins.
 const noOrigins = "none"
 
-// rejectWebPages refuses web pages, as the manager does: what any page in a browser can reach is not kept by
-// an address that only this machine reaches.
+// rejectWebPages refuses requests of web pages, as the manager does: a page in a local browser reaches a loopback
+// address too.
 func rejectWebPages(spec engine.Spec, routes http.Handler) http.Handler {
 	ip := net.ParseIP(spec.Bind)
 	local := ip != nil && ip.IsLoopback()

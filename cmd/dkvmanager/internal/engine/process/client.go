@@ -18,13 +18,12 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Client asks the instance in a folder. It keeps no connection and may be used from any number of
-// goroutines.
+// Client queries the instance in a folder over its socket. It keeps no connection and may be used from any goroutine.
 type Client struct {
 	http http.Client
 }
 
-// Dial returns the client of the instance in folder, whether or not that runs.
+// Dial returns the client of the instance in folder, whether or not it runs.
 func Dial(folder string) *Client {
 	return &Client{http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
@@ -34,8 +33,8 @@ func Dial(folder string) *Client {
 	}}}
 }
 
-// dialSocket reaches the socket by way of its folder's descriptor: the address of a unix socket is
-// limited to 108 bytes, a path is not.
+// dialSocket connects to the socket by way of its folder's descriptor: the address of a unix socket is limited to 108
+// bytes, a path is not.
 func dialSocket(ctx context.Context, folder string) (net.Conn, error) {
 	dir, err := os.Open(folder)
 	if err != nil {
@@ -46,14 +45,14 @@ func dialSocket(ctx context.Context, folder string) (net.Conn, error) {
 	return dialer.DialContext(ctx, "unix", fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), engine.SocketFile))
 }
 
-// State is how the instance is. An error says that it doesn't run, or doesn't answer.
+// State returns the instance's state. An error means that it doesn't run, or doesn't respond.
 func (c *Client) State(ctx context.Context) (engine.State, error) {
 	var state engine.State
 	err := c.get(ctx, statePath, &state)
 	return state, err
 }
 
-// Metrics are the instance's figures, rates over window: 1 s to 60 s.
+// Metrics returns the instance's metrics, with rates over window: 1 s to 60 s.
 func (c *Client) Metrics(ctx context.Context, window time.Duration) ([]wire.Metric, error) {
 	query := url.Values{windowParam: {strconv.FormatFloat(window.Seconds(), 'f', -1, 64)}}
 	var metrics []wire.Metric
@@ -68,7 +67,7 @@ func (c *Client) get(ctx context.Context, path string, into any) error {
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		var request *url.Error // its address means nothing outside of here
+		var request *url.Error // its URL means nothing to the caller
 		if errors.As(err, &request) {
 			err = request.Err
 		}

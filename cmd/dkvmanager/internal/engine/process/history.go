@@ -9,23 +9,23 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// The windows that rates can be had for.
+// Limits of the window for rates, and the interval of the samples.
 const (
 	minWindow = time.Second
 	maxWindow = 60 * time.Second
 	interval  = time.Second
 )
 
-// sample is what had been counted at one time.
+// sample holds the counters at one time.
 type sample struct {
 	at     time.Time
 	counts [3]uint64
 }
 
-// operations names the counts of a sample.
+// operations names the counters of a sample.
 var operations = [3]string{"Get", "Put", "Remove"}
 
-// history keeps what was counted during the longest window, a sample a second.
+// history keeps a sample a second for the longest window.
 type history struct {
 	report *engine.Report
 
@@ -58,7 +58,7 @@ func (h *history) add(s sample) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.samples = append(h.samples, s)
-	// One sample before the longest window stays: the window's first operations are counted from it.
+	// One sample older than the longest window is kept: the first operations in the window are counted from it.
 	for len(h.samples) > 2 && s.at.Sub(h.samples[1].at) >= maxWindow {
 		h.samples = h.samples[1:]
 	}
@@ -71,7 +71,7 @@ type count struct {
 	rate  float64
 }
 
-// rates looks back over window, or to the start where that is nearer.
+// rates returns the counts over window, or since the start if that is shorter.
 func (h *history) rates(window time.Duration, at time.Time) []count {
 	last := h.now(at)
 	h.mu.Lock()

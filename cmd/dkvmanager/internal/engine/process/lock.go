@@ -12,9 +12,9 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/engine"
 )
 
-// The lock is a POSIX record lock on the whole file: the kernel drops it with the process, whatever
-// ends that, and tells others who holds it. It is also dropped when the process closes any descriptor
-// of the file, so the holder opens it once and keeps it.
+// The lock is a POSIX record lock on the whole file: the kernel releases it when the process ends, however it ends, and
+// tells others who holds it. It is also released when the process closes any descriptor of the file, so the holder
+// opens the file once and keeps it open.
 
 // acquire locks the working directory, which is folder.
 func acquire(folder string) (*os.File, error) {
@@ -38,8 +38,8 @@ func acquire(folder string) (*os.File, error) {
 	return nil, fmt.Errorf("instance folder %s is in use by process %d: stop that instance first", folder, pid)
 }
 
-// Holder is the process that runs the instance in folder; 0 when there is none. The holder itself must
-// not ask: that would drop its lock.
+// Holder returns the process that runs the instance in folder, or 0. The holder itself must not call it: that would
+// release its lock.
 func Holder(folder string) (pid int, err error) {
 	f, err := os.Open(filepath.Join(folder, engine.LockFile))
 	if errors.Is(err, fs.ErrNotExist) {

@@ -1,7 +1,7 @@
-// Package process is the process around an engine: one instance, alone in its folder.
+// Package process runs an engine as one instance process, alone in its folder.
 //
-// It holds the folder's lock for as long as it lives, answers over a unix socket in the folder how
-// the instance is, and sees to it that every stop ends.
+// It holds the folder's lock while it lives, serves the instance's state over a unix socket in the folder, and bounds
+// the duration of every stop.
 package process
 
 import (
@@ -18,19 +18,18 @@ import (
 	"dkvrun/runtime/netfault"
 )
 
-// How long a stop may take before the process kills itself.
+// Limits of a stop, after which the process kills itself.
 const (
 	stopLimit   = 10 * time.Second
-	orphanLimit = 4 * time.Second // the runner is gone, and promised to leave nothing within seconds
+	orphanLimit = 4 * time.Second // the runner is gone, and promised to leave nothing behind within seconds
 )
 
-// Run is the life of an instance process: it serves the spec in folder until ctx is done or lifeline
-// (nil for none) is at its end, then stops gracefully. A stop that hangs ends in SIGKILL, 10 s after
-// ctx was done or 4 s after the lifeline's end. Run changes the working directory to folder. It
-// returns nil after a graceful stop, and an error when another process holds the folder, the spec
-// can't be read, or the engine failed.
+// Run serves the spec in folder until ctx is done or lifeline (nil for none) is at its end of file, then stops
+// gracefully. A stop that hangs ends in SIGKILL, 10 s after ctx was done or 4 s after the lifeline's end. Run changes
+// the working directory to folder. It returns nil after a graceful stop, and an error when another process holds the
+// folder, the spec can't be read, or the engine failed.
 //
-// switchboard, nil for none, is that of the throw-away cluster's switchboard.
+// switchboard is the socket of the throw-away cluster's switchboard; nil for none.
 func Run(ctx context.Context, eng engine.Engine, folder string, lifeline, switchboard *os.File, log io.Writer) error {
 	if err := os.Chdir(folder); err != nil {
 		return fmt.Errorf("instance folder: %w", err)
@@ -71,7 +70,7 @@ func Run(ctx context.Context, eng engine.Engine, folder string, lifeline, switch
 	return eng.Run(ctx, ".", spec, report, log)
 }
 
-// severed tells of which hosts, by their addresses, nothing is heard.
+// severed returns a function that reports whether the host with an address is cut off.
 func severed(v netfault.View) func(host string) bool {
 	return func(host string) bool {
 		address, err := netip.ParseAddr(host)

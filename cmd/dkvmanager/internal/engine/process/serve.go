@@ -24,10 +24,9 @@ const (
 	windowParam = "windowSec"
 )
 
-// serve answers on the socket in the working directory until stop is called. What a client got wrong
-// goes to log.
+// serve serves the socket in the working directory until stop is called. Errors of clients are logged.
 func serve(spec engine.Spec, report *engine.Report, log io.Writer) (stop func(), err error) {
-	// The lock says that whoever bound it before is gone.
+	// This process holds the lock, so the process that bound the old socket has ended.
 	if err := os.Remove(engine.SocketFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("old socket: %w", err)
 	}
@@ -62,7 +61,7 @@ func serve(spec engine.Spec, report *engine.Report, log io.Writer) (stop func(),
 
 func answer(w http.ResponseWriter, value any) {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(value) // the other side may be gone
+	_ = json.NewEncoder(w).Encode(value) // the client may be gone
 }
 
 func state(spec engine.Spec, c engine.Condition, startedAt time.Time) engine.State {
@@ -81,7 +80,7 @@ func state(spec engine.Spec, c engine.Condition, startedAt time.Time) engine.Sta
 	}
 }
 
-// parseWindow reads seconds from 1 to 60.
+// parseWindow parses seconds from 1 to 60.
 func parseWindow(text string) (time.Duration, error) {
 	sec, err := strconv.ParseFloat(text, 64)
 	window := time.Duration(sec * float64(time.Second))
