@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// ArgsBuiltin is args{…}: it declares the script's own options and reads them from Options.Args.
+// ArgsBuiltin returns the builtin args{…}, which declares the script's options and reads them from Options.Args.
 func ArgsBuiltin() Builtin {
 	return Builtin{
 		Name:  "args",
@@ -31,8 +31,8 @@ func ArgsBuiltin() Builtin {
 type option struct {
 	name     string // in snake_case
 	kind     string // string, integer, number, boolean or list
-	value    any    // the default, later the value
-	required bool   // and not yet given
+	value    any // default, then the value
+	required bool // and not given yet
 	given    bool
 }
 
@@ -64,7 +64,7 @@ func isOptionName(name string) bool {
 	return name != "" && 'a' <= name[0] && name[0] <= 'z' && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
 }
 
-// declareOption makes the option of a type's name or of a default.
+// declareOption returns the option for a type's name or for a default.
 func declareOption(name string, v any) (*option, error) {
 	o := &option{name: name, value: v}
 	switch v := v.(type) {
@@ -133,7 +133,7 @@ func readArgs(c *Call) (any, error) {
 	return List{Items: rest, Type: result, Values: values, String: show}, nil
 }
 
-// usage is what --help prints.
+// usage returns the text that --help prints.
 func usage(script string, options []*option) string {
 	if script == "" {
 		script = "script"
@@ -183,8 +183,7 @@ func wantsHelp(args []string) bool {
 	return false
 }
 
-// read returns what is left beside the options. Arguments and options may mix; all after "--" is
-// left.
+// read returns the arguments that are no options. Both may be mixed; all arguments after "--" are no options.
 func (l *commandLine) read() (rest []any, err error) {
 	for len(l.args) > 0 {
 		arg := l.args[0]
@@ -254,7 +253,7 @@ func (l *commandLine) unknown(flag string) error {
 	return fmt.Errorf("unknown option %s (--help shows all)", flag)
 }
 
-// set takes a value from the command line. A list grows with each, anything else is given once.
+// set sets the value from the command line. A list may be given several times, other options once.
 func (o *option) set(text string) error {
 	if o.given && o.kind != "list" {
 		return fmt.Errorf("%s: given twice", o.flag())
@@ -283,7 +282,7 @@ func (o *option) set(text string) error {
 		o.value = text == "true"
 	case "list":
 		list, _ := o.value.([]any)
-		if first { // the default is replaced, not added to
+		if first { // the first value replaces the default
 			list = []any{}
 		}
 		for _, item := range strings.Split(text, ",") {

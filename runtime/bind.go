@@ -6,8 +6,8 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// bindGlobals makes the globals. A name with a dot is a field of the global before the dot, a table
-// which can be called where that name is declared too.
+// bindGlobals creates the globals. A name with a dot becomes a field of a table. The table is callable if a builtin
+// has its name.
 func (h *Host) bindGlobals(builtins []Builtin) {
 	L := h.main
 	spaces := map[string]*lua.LTable{}
@@ -36,7 +36,7 @@ func (h *Host) bindGlobals(builtins []Builtin) {
 	}
 }
 
-// namespaceMetatable makes a table of builtins refuse fields that it doesn't have.
+// namespaceMetatable returns a metatable that refuses unknown fields of a table of builtins.
 func (h *Host) namespaceMetatable(name string, t *lua.LTable) *lua.LTable {
 	mt := h.main.CreateTable(0, 3)
 	mt.RawSetString("__metatable", lua.LString(name))
@@ -47,7 +47,7 @@ func (h *Host) namespaceMetatable(name string, t *lua.LTable) *lua.LTable {
 	return mt
 }
 
-// bindFunction makes the Lua function of a builtin; the first skip arguments aren't its own.
+// bindFunction returns the Lua function of a builtin. It drops the first skip arguments.
 func (h *Host) bindFunction(b *Builtin, skip int) *lua.LFunction {
 	return h.main.NewFunction(func(L *lua.LState) int {
 		return h.invoke(L, b, b.Name, nil, skip)

@@ -12,37 +12,38 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// Call is one call of a builtin or of an object's method, with its arguments checked and converted.
+// Call is one call of a builtin or of an object's method. Its arguments are checked and converted.
 type Call struct {
 	Host *Host
-	// Self is the object of a method call, nil otherwise.
+	// Self is the object of a method call, or nil.
 	Self Object
-	// Name is what was called, as errors say it: "new_store", "results:check".
+	// Name is the called name as messages show it: "new_store", "results:check".
 	Name string
-	// File and Line are the place in the script that made the call; Line 0 where there is none.
+	// File and Line are the position of the call in the script; Line is 0 if unknown.
 	File string
 	Line int
-	// Began is when the call was made.
+	// Began is the time of the call.
 	Began time.Time
 
 	ctx       context.Context
-	thread    *lua.LState // that made the call
-	current   *lua.LState // that the virtual machine takes for the current one
-	spawnSite *callSite   // of the tasks that the call begins
+	thread    *lua.LState // thread that made the call
+	current   *lua.LState // current thread of the virtual machine
+	spawnSite *callSite // call site of the tasks that this call spawns
 	params    []Param
-	values    []any // one a parameter; nil where absent
+	values    []any // one for each parameter; nil if absent
 	given     []string
 }
 
-// Context is done when the run is cancelled or its time is over. What blocks has to watch it.
+// Context returns a context that ends when the run is cancelled or its time is over. Code that blocks has to watch
+// it.
 func (c *Call) Context() context.Context { return c.ctx }
 
-// Declares tells whether the builtin has such a parameter at all.
+// Declares reports whether the builtin declares the parameter.
 func (c *Call) Declares(name string) bool {
 	return slices.ContainsFunc(c.params, func(p Param) bool { return p.Name == name })
 }
 
-// From is the same call, with its arguments, as if it were made where other is.
+// From returns a copy of the call, with the same arguments, at the position of other.
 func (c *Call) From(other *Call) *Call {
 	moved := *c
 	moved.File, moved.Line = other.File, other.Line
@@ -50,11 +51,11 @@ func (c *Call) From(other *Call) *Call {
 	return &moved
 }
 
-// Has tells whether the parameter was given or has a default. It panics, as all of Call's readers
-// do, when the builtin doesn't declare a parameter of that name.
+// Has reports whether the parameter was given or has a default. Like all readers of Call it panics if the builtin
+// doesn't declare the parameter.
 func (c *Call) Has(name string) bool { return c.Value(name) != nil }
 
-// Given tells whether the caller gave the parameter; a default doesn't count.
+// Given reports whether the caller gave the parameter. A default doesn't count.
 func (c *Call) Given(name string) bool {
 	for i := range c.params {
 		if c.params[i].Name == name {
@@ -64,10 +65,10 @@ func (c *Call) Given(name string) bool {
 	panic(fmt.Sprintf("%s declares no parameter %s", c.Name, name))
 }
 
-// Value is the parameter as it was converted, nil where absent: string, int (Integer), float64
-// (Number), bool, []string (Strings), *Func, []any or map[string]any (Table), Value (Verbatim). Any is each of
-// these as it comes, a whole number as int, and also Record, List, Object, *Error, or something that
-// Format can show and EncodeJSON refuses (a coroutine, a table with list items and other keys).
+// Value returns the converted parameter, or nil if it is absent: string, int (Integer), float64 (Number), bool,
+// []string (Strings), *Func, []any or map[string]any (Table), Value (Verbatim). An Any parameter arrives as one of
+// these (a whole number as int), or as Record, List, Object or *Error. A coroutine, or a table with list items and
+// other keys, arrives as a value that Format shows and EncodeJSON refuses.
 func (c *Call) Value(name string) any {
 	for i := range c.params {
 		if c.params[i].Name == name {
@@ -77,22 +78,22 @@ func (c *Call) Value(name string) any {
 	panic(fmt.Sprintf("%s declares no parameter %s", c.Name, name))
 }
 
-// String is a String parameter, "" where absent.
+// String returns a String parameter, or "" if it is absent.
 func (c *Call) String(name string) string { return typed[string](c, name) }
 
-// Int is an Integer parameter, 0 where absent.
+// Int returns an Integer parameter, or 0 if it is absent.
 func (c *Call) Int(name string) int { return typed[int](c, name) }
 
-// Float is a Number parameter, 0 where absent.
+// Float returns a Number parameter, or 0 if it is absent.
 func (c *Call) Float(name string) float64 { return typed[float64](c, name) }
 
-// Bool is a Boolean parameter, false where absent.
+// Bool returns a Boolean parameter, or false if it is absent.
 func (c *Call) Bool(name string) bool { return typed[bool](c, name) }
 
-// Strings is a Strings parameter, nil where absent.
+// Strings returns a Strings parameter, or nil if it is absent.
 func (c *Call) Strings(name string) []string { return typed[[]string](c, name) }
 
-// Func is a Function parameter, nil where absent.
+// Func returns a Function parameter, or nil if it is absent.
 func (c *Call) Func(name string) *Func { return typed[*Func](c, name) }
 
 func typed[T any](c *Call, name string) T {
@@ -108,19 +109,19 @@ func typed[T any](c *Call, name string) T {
 	return t
 }
 
-// Misuse is the error of a parameter whose value can't be used, at the caller's place:
-// "new_store: parameter name: …", code usage.
+// Misuse returns an error about a parameter's value, at the caller's position: "new_store: parameter name: …", with
+// the code usage.
 func (c *Call) Misuse(param, format string, args ...any) error {
 	return c.Errorf(CodeUsage, "%s: parameter %s: %s", c.Name, param, fmt.Sprintf(format, args...))
 }
 
-// Errorf is an error at the caller's place. The message stands as it is, without the builtin's name.
+// Errorf returns an error at the caller's position. The message is used as it is, without the builtin's name.
 func (c *Call) Errorf(code, format string, args ...any) *Error {
 	return &Error{Message: fmt.Sprintf(format, args...), Code: code, File: c.File, Line: c.Line}
 }
 
-// invoke calls a builtin with what is on the stack of L. All that touches Lua is done before and
-// after run, never by the builtin itself: other tasks go on meanwhile.
+// invoke calls a builtin with the arguments on the stack of L. Only the steps before and after run use Lua: other
+// tasks use it while the builtin runs.
 func (h *Host) invoke(L *lua.LState, b *Builtin, name string, self Object, skip int) int {
 	c := &Call{Host: h, Self: self, Name: name, Began: time.Now(), params: b.Params, thread: L, current: h.main.G.CurrentThread}
 	c.File, c.Line = position(L)
@@ -170,8 +171,8 @@ func (c *Call) bug(what, stack string) *Error {
 	return e
 }
 
-// locate gives an implementation's error the caller's place, and the builtin's name where the error
-// isn't an *Error, which says all itself.
+// locate adds the caller's position to an error of an implementation. It also adds the builtin's name unless the
+// error is an *Error, whose message is complete.
 func (c *Call) locate(err error) error {
 	var exit *Exit
 	if errors.As(err, &exit) {
@@ -189,9 +190,8 @@ func (c *Call) locate(err error) error {
 	return &placed
 }
 
-// Call calls the function from the implementation of c and on its goroutine, in ctx, which bounds it:
-// tasks that it begins end with it. What it raises comes back as *Error, an exit or the end of the
-// context as they are.
+// Call calls the function in ctx. The implementation of c has to call it on its own goroutine. Tasks that the
+// function spawns end with ctx. A raised error comes back as *Error, an exit or the end of the context as it is.
 func (f *Func) Call(ctx context.Context, c *Call, args ...any) (Values, error) {
 	var values Values
 	var err error
@@ -201,27 +201,27 @@ func (f *Func) Call(ctx context.Context, c *Call, args ...any) (Values, error) {
 	return values, err
 }
 
-// Read converts a value as an Any parameter is.
+// Read converts a value as an Any parameter is converted.
 func (c *Call) Read(v Value) any {
 	var out any
 	c.withLock(func() { out = c.Host.conv.fromLua(v.v) })
 	return out
 }
 
-// JSON writes a value as EncodeJSON does. Objects may hold values of Lua, so it holds the interpreter lock meanwhile.
+// JSON returns a value as EncodeJSON writes it. It holds the interpreter lock, since objects may hold Lua values.
 func (c *Call) JSON(v any) (text string, err error) {
 	var b bytes.Buffer
 	c.withLock(func() { err = EncodeJSON(&b, v) })
 	return b.String(), err
 }
 
-// locked runs f, which touches Lua, from an implementation.
+// withLock lets an implementation run f, which uses Lua.
 func (c *Call) withLock(f func()) {
 	taskOf(c.thread).withLock(c.current, f)
 }
 
-// Library is the function that a module of the standard library returns. The module is loaded at its
-// first use, from nowhere else: a script's own module of that name does not take its place.
+// Library returns the function that a module of the standard library returns. The module is loaded at its first use,
+// and only from the standard library: a script's module of the same name is not used.
 func (c *Call) Library(module string) (*Func, error) {
 	var fn *Func
 	var err error

@@ -9,41 +9,41 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// callStackSize is how deep Lua calls may nest.
+// callStackSize limits how deep Lua calls may nest.
 const callStackSize = 256
 
-// registryMaxSize is how many values the calls of one thread may hold between them.
+// registryMaxSize limits the number of values that the calls of one thread hold together.
 const registryMaxSize = 1 << 18
 
-// Options are what a Host is made of. Nothing else of the process is touched.
+// Options configures a Host. A host uses nothing else of the process.
 type Options struct {
-	// Builtins become globals. A later one of the same name wins.
+	// Builtins become globals. Of two with the same name the later one is used.
 	Builtins []Builtin
-	// Stdout gets what print and io.write print. Stderr and Stdin are for the builtins. Nil ones take
-	// everything and give nothing.
+	// Stdout receives the output of print and io.write. Stderr and Stdin are for the builtins. A nil writer discards
+	// its input, a nil reader is empty.
 	Stdout, Stderr io.Writer
 	Stdin          io.Reader
-	// Script is the file that is run; its folder is where require looks first. Empty for a script
-	// that has no file: require then begins in the working folder.
+	// Script is the path of the script. require looks in its folder first. It is empty for a script without a file;
+	// require then begins in the working folder.
 	Script string
-	// Args are the script's own arguments.
+	// Args are the arguments of the script.
 	Args []string
-	// Path lists the folders where require looks after the script's.
+	// Path lists the folders where require looks after the script's folder.
 	Path []string
-	// Stdlib is where require looks last; nil for nowhere.
+	// Stdlib is the last place where require looks; it may be nil.
 	Stdlib fs.FS
-	// Seed starts math.random; scripts with one seed see the same numbers.
+	// Seed seeds math.random. Two runs with the same seed get the same numbers.
 	Seed uint64
-	// Grace is how long the functions of Call.AtExit may take once the run was cancelled.
+	// Grace limits the time of the functions of Call.AtExit after the run was cancelled.
 	Grace time.Duration
-	// App is the builtins' own state: Call.Host.App().
+	// App is the state of the builtins. Host.App returns it.
 	App any
 	// BeforeCall, where set, is called before each call of a builtin. It has to be quick.
 	BeforeCall func()
 }
 
-// Host is one Lua state with the builtins in it. One goroutine at a time may use it; the tasks of
-// scripts have goroutines of the host's own.
+// Host is one Lua state with its builtins. Only one goroutine at a time may call its methods. The tasks of scripts
+// run on goroutines that the host starts.
 type Host struct {
 	opts      Options
 	main      *lua.LState
@@ -57,7 +57,7 @@ type Host struct {
 	conv             *converter
 }
 
-// New makes a host.
+// New returns a host. The caller has to close it.
 func New(opts Options) *Host {
 	if opts.Stdout == nil {
 		opts.Stdout = io.Discard
@@ -93,7 +93,7 @@ func New(opts Options) *Host {
 	return h
 }
 
-// setArg makes the table arg: the script's name at 0, its arguments from 1.
+// setArg sets the global arg: the script's path at 0, its arguments from 1.
 func (h *Host) setArg() {
 	t := h.main.CreateTable(len(h.opts.Args), 0)
 	t.RawSetInt(0, lua.LString(h.opts.Script))
@@ -103,20 +103,20 @@ func (h *Host) setArg() {
 	h.globals.RawSetString("arg", t)
 }
 
-// App is Options.App.
+// App returns Options.App.
 func (h *Host) App() any { return h.opts.App }
 
-// Stdout is Options.Stdout.
+// Stdout returns the writer of Options.Stdout.
 func (h *Host) Stdout() io.Writer { return h.opts.Stdout }
 
-// Stderr is Options.Stderr.
+// Stderr returns the writer of Options.Stderr.
 func (h *Host) Stderr() io.Writer { return h.opts.Stderr }
 
-// Stdin is Options.Stdin.
+// Stdin returns the reader of Options.Stdin.
 func (h *Host) Stdin() io.Reader { return h.opts.Stdin }
 
-// script is the script's file and its arguments.
+// script returns the path of the script and its arguments.
 func (h *Host) script() (file string, args []string) { return h.opts.Script, h.opts.Args }
 
-// Close frees the state. The host can't be used afterwards.
+// Close frees the Lua state. The host can't be used afterwards.
 func (h *Host) Close() { h.main.Close() }

@@ -11,8 +11,8 @@ import (
 	"dkvrun/runtime/syntax"
 )
 
-// RunFile runs a script, then what it left for its end (Call.AtExit), and returns what it returned.
-// Errors are *Error or *Exit; an *Error has the code cancelled or timeout where ctx ended the run.
+// RunFile runs a script and then the functions of Call.AtExit, and returns the script's results. Its errors are
+// *Error or *Exit. An *Error has the code cancelled or timeout if ctx ended the run.
 func (h *Host) RunFile(ctx context.Context, path string) ([]any, error) {
 	src, err := readSource(path)
 	if err != nil {
@@ -21,7 +21,7 @@ func (h *Host) RunFile(ctx context.Context, path string) ([]any, error) {
 	return h.RunSource(ctx, path, src)
 }
 
-// RunSource runs src as the script of that name; otherwise it does as RunFile.
+// RunSource does the same as RunFile for the source src, which it calls name.
 func (h *Host) RunSource(ctx context.Context, name string, src []byte) ([]any, error) {
 	fn, err := h.compiler.compile(name, src)
 	if err != nil {
@@ -30,7 +30,7 @@ func (h *Host) RunSource(ctx context.Context, name string, src []byte) ([]any, e
 	return h.run(ctx, fn, h.scriptArgs())
 }
 
-// scriptArgs are Options.Args as values of Lua.
+// scriptArgs returns Options.Args as arguments of a call.
 func (h *Host) scriptArgs() []any {
 	args := make([]any, len(h.opts.Args))
 	for i, a := range h.opts.Args {
@@ -42,7 +42,7 @@ func (h *Host) scriptArgs() []any {
 // evalName is the name of the chunk that Eval runs.
 const evalName = "-e"
 
-// Eval runs text and returns its values: the text is tried as an expression, then as a chunk.
+// Eval runs text and returns its values. It tries the text as an expression first, then as a chunk.
 func (h *Host) Eval(ctx context.Context, text string) ([]any, error) {
 	fn, asExpression := h.compiler.compile(evalName, []byte("return "+text))
 	if asExpression == nil {
@@ -53,13 +53,13 @@ func (h *Host) Eval(ctx context.Context, text string) ([]any, error) {
 		return h.run(ctx, fn, h.scriptArgs())
 	}
 	var refused *syntax.Error
-	if errors.As(asExpression, &refused) && refused.AtEnd { // the text begins like an expression
+	if errors.As(asExpression, &refused) && refused.AtEnd { // the text is the beginning of an expression
 		return nil, asExpression
 	}
 	return nil, asChunk
 }
 
-// run calls a function, then those of AtExit.
+// run calls a function and then the functions of AtExit.
 func (h *Host) run(ctx context.Context, fn *lua.LFunction, args []any) ([]any, error) {
 	h.scheduler.lock.acquire(h.scheduler.root)
 	defer h.scheduler.lock.release()
@@ -74,8 +74,7 @@ func (h *Host) run(ctx context.Context, fn *lua.LFunction, args []any) ([]any, e
 	return results, nil
 }
 
-// phase calls fn on the main thread and waits for the tasks that it began. An exit in any of them ends
-// them all.
+// phase calls fn on the main thread and waits for the tasks that it spawned. An exit in any of them ends all of them.
 func (h *Host) phase(ctx context.Context, fn *lua.LFunction, args []any) (Values, error) {
 	s := h.scheduler
 	ctx, s.cancel = context.WithCancelCause(ctx)
@@ -88,7 +87,7 @@ func (h *Host) phase(ctx context.Context, fn *lua.LFunction, args []any) (Values
 	return values, err
 }
 
-// call calls a function on a thread of its own below L.
+// call calls a function on a new thread below L.
 func (h *Host) call(L *lua.LState, fn *lua.LFunction, args []any) (Values, error) {
 	values, err := h.allToLua(args)
 	if err != nil {
@@ -109,9 +108,9 @@ func (h *Host) allToLua(args []any) ([]lua.LValue, error) {
 	return values, nil
 }
 
-// outcome is what Go code gets of a protected call that was made for L.
+// outcome converts the result of a protected call for Go code.
 func (h *Host) outcome(L *lua.LState, got []lua.LValue, err error) (Values, error) {
-	// A caught exit, or an end of the context, may have been the last thing that happened.
+	// The script may have caught an exit, or the end of the context, in its last call.
 	if err == nil {
 		err = taskOf(L).Err()
 	}
@@ -125,9 +124,8 @@ func (h *Host) outcome(L *lua.LState, got []lua.LValue, err error) (Values, erro
 	return values, nil
 }
 
-// Invoke calls a function that the script has left behind, after the script has ended, as a run of its
-// own: it waits for the tasks that the function began and calls what it left for the end. Its errors are
-// those of RunFile.
+// Invoke calls a function of a script that has ended, as a separate run: it waits for the tasks that the function
+// spawned and runs the functions of AtExit. Its errors are those of RunFile.
 func (h *Host) Invoke(ctx context.Context, f *Func) error {
 	h.scheduler.lock.acquire(h.scheduler.root)
 	defer h.scheduler.lock.release()
@@ -135,28 +133,28 @@ func (h *Host) Invoke(ctx context.Context, f *Func) error {
 	return h.runAtExit(ctx, err)
 }
 
-// Ask does as Invoke, with arguments, and returns what the function returned, as RunFile does.
+// Call does the same as Invoke, with arguments, and returns the function's results as RunFile does.
 func (h *Host) Call(ctx context.Context, f *Func, args ...any) ([]any, error) {
 	return h.run(ctx, f.fn, args)
 }
 
-// errGrace is why a function of AtExit is ended.
+// errGrace is the cause that ends a function of AtExit.
 var errGrace = errors.New("the time to clean up has passed")
 
-// exitFunc is a function that runs at the end.
+// exitFunc is a function that runs at the end of a run.
 type exitFunc struct {
-	ctx context.Context // for its values
+	ctx context.Context // only its values are used
 	fn  *lua.LFunction
 }
 
-// AtExit has f called at the end of the run, whatever ends it. Functions run in the reverse order, each
-// in a context with ctx's values that ends when Options.Grace has passed since the run's did.
+// AtExit registers f to be called at the end of the run, however the run ends. The functions run in reverse order.
+// Each gets a context with the values of ctx, which ends Options.Grace after the run was cancelled.
 func (c *Call) AtExit(ctx context.Context, f *Func) {
 	c.withLock(func() { c.Host.atExit = append(c.Host.atExit, exitFunc{context.WithoutCancel(ctx), f.fn}) })
 }
 
-// runAtExit calls the functions of AtExit and returns what the run then ends with: err, or the first
-// failure of theirs, where there was none; further failures are said on standard error.
+// runAtExit calls the functions of AtExit and returns the error of the run: err, or else their first error. It prints
+// further errors to standard error.
 func (h *Host) runAtExit(ctx context.Context, err error) error {
 	grace, cancel := afterGrace(ctx, h.opts.Grace)
 	defer cancel()
@@ -175,7 +173,7 @@ func (h *Host) runAtExit(ctx context.Context, err error) error {
 	return err
 }
 
-// afterGrace is a context that ends d after ctx does.
+// afterGrace returns a context that ends d after ctx ends.
 func afterGrace(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	grace, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
@@ -185,7 +183,7 @@ func afterGrace(ctx context.Context, d time.Duration) (context.Context, context.
 	return grace, func() { stop(); cancel(nil) }
 }
 
-// joined has the values of one context and ends with the other.
+// joined returns a context with the values of one context and the end of another.
 func joined(values, end context.Context) context.Context { return &joinedContext{end, values} }
 
 type joinedContext struct {

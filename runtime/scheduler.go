@@ -9,16 +9,16 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// scheduler runs the tasks of one Lua state.
+// scheduler holds the interpreter lock of one Lua state, and the threads and the number of its tasks.
 type scheduler struct {
 	lock     interpreterLock
 	main     *lua.LState
-	root     *task         // the script itself
-	template *lua.LState   // the threads of tasks are made from it
-	spare    []*lua.LState // threads that ended and can run something else
-	alive    atomic.Int64  // the number of tasks that have not ended, without the script itself
+	root     *task // task of the script itself
+	template *lua.LState // threads of tasks are made from it
+	spare    []*lua.LState // free threads
+	alive    atomic.Int64 // number of running tasks, without root
 	cancel   context.CancelCauseFunc
-	exit     *Exit // how a task ended the current phase, or nil
+	exit     *Exit // exit that ended the current phase, or nil
 }
 
 func newScheduler(main *lua.LState, seed uint64) *scheduler {
@@ -30,15 +30,15 @@ func newScheduler(main *lua.LState, seed uint64) *scheduler {
 	return s
 }
 
-// interpreterLock says which task may touch the Lua state. It goes to those who ask in the order in which they
-// ask, so that what tasks do between two waits is the same in every run.
+// interpreterLock lets one task at a time use the Lua state. It is fair: tasks get it in the order of their requests.
+// So the order of what tasks do between two waits is the same in every run.
 type interpreterLock struct {
 	mu      sync.Mutex
 	held    bool
 	waiting []*task
 }
 
-// enqueue puts t into the queue; wait then returns once it is t's turn.
+// enqueue requests the lock for t. wait then blocks until t holds it.
 func (l *interpreterLock) enqueue(t *task) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -52,7 +52,7 @@ func (l *interpreterLock) enqueue(t *task) {
 
 func (l *interpreterLock) wait(t *task) { <-t.granted }
 
-// acquire returns once it is t's turn.
+// acquire blocks until t holds the lock.
 func (l *interpreterLock) acquire(t *task) {
 	l.mu.Lock()
 	if !l.held {
@@ -65,7 +65,7 @@ func (l *interpreterLock) acquire(t *task) {
 	l.wait(t)
 }
 
-// release hands on to the next.
+// release passes the lock to the next task in the queue.
 func (l *interpreterLock) release() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -79,8 +79,8 @@ func (l *interpreterLock) release() {
 	next.granted <- struct{}{}
 }
 
-// withoutLock runs f while other tasks may have the lock. The virtual machine has one current thread for
-// all of them: each finds its own again.
+// withoutLock releases the lock while it runs f. The virtual machine has one current thread for all tasks, so it is
+// restored afterwards.
 func (t *task) withoutLock(f func()) {
 	s := t.scheduler
 	current := s.main.G.CurrentThread
@@ -93,8 +93,7 @@ func (t *task) withoutLock(f func()) {
 	f()
 }
 
-// withLock runs f, which touches Lua, with the lock; current is the thread that the virtual machine takes for
-// the current one.
+// withLock runs f, which uses Lua, with the lock held. It makes current the virtual machine's current thread.
 func (t *task) withLock(current *lua.LState, f func()) {
 	s := t.scheduler
 	s.lock.acquire(t)

@@ -1,11 +1,10 @@
-// Package runtime is the Lua host: it turns declarations of builtins into globals, runs scripts over
-// the streams, arguments and context that it is given, and turns what goes wrong into one line that
-// names the place.
+// Package runtime is the Lua host. It makes globals of declared builtins and runs scripts with the streams, arguments
+// and context that it is given. It reports each failure in one line that names the position in the script.
 //
-// No other package of the runner imports gopher-lua.
+// In the runner only this package, lualib and rewrite import gopher-lua.
 package runtime
 
-// Type is what a parameter accepts.
+// Type is the type of the values that a parameter accepts.
 type Type int
 
 const (
@@ -17,52 +16,52 @@ const (
 	Function      // arrives as *Func
 	Strings       // one string or a list of strings; arrives as []string
 	Table         // a list arrives as []any, anything else as map[string]any
-	Verbatim      // any value; arrives as Value, to be handed on as it is
+	Verbatim // any value; arrives as Value and can be passed on unchanged
 )
 
 // Param declares one parameter of a builtin.
 type Param struct {
 	Name string
-	// Alias is a second name, accepted where the cmdlets had it.
+	// Alias is a second name of the parameter. The cmdlets of earlier versions use it.
 	Alias string
 	Type  Type
 	Doc   string
 	// Required parameters have no Default.
 	Required bool
-	// Default is what an absent parameter arrives as; nil leaves it absent (Call.Has is false).
+	// Default is the value of an absent parameter. A nil Default leaves the parameter absent: Call.Has returns false.
 	Default any
-	// Min and Max bound an Integer or a Number, both included; nil for no bound.
+	// Min and Max bound an Integer or a Number, both inclusive; nil means no bound.
 	Min, Max *float64
-	// Enum lists the only strings that are accepted.
+	// Enum lists the accepted strings; empty means any.
 	Enum []string
-	// Check refuses a converted value; its error completes "new_store: parameter name: …".
+	// Check validates a converted value. Its error completes "new_store: parameter name: …".
 	Check func(any) error
-	// Rest, on a positional Strings, Any or Verbatim parameter: takes all positional values that are
-	// left. An Any or Verbatim with Rest arrives as []any and keeps nils.
+	// Rest makes a positional Strings, Any or Verbatim parameter take all remaining positional values. Any and
+	// Verbatim then arrive as []any and keep nils.
 	Rest bool
 }
 
-// Builtin declares one function that scripts can call, and what every rendering of it says.
+// Builtin declares one function that scripts can call. The help, the reference, the editor stubs, completion and the
+// linter are made from it.
 type Builtin struct {
-	// Name is the global's name; "topology.validate" is a field of the global topology, which may be
-	// callable itself.
+	// Name is the name of the global. "topology.validate" is a field of the global topology, which may itself be
+	// callable.
 	Name string
-	// Group is the heading it stands under in the help: Session, Actions, Queries, …
+	// Group is the builtin's heading in the help: Session, Actions, Queries, …
 	Group string
-	// Doc is one sentence, or one and a few more.
+	// Doc describes the builtin in one or a few sentences.
 	Doc    string
 	Params []Param
-	// Positional is how many of Params, from the first, may also be given by position. A table in the
-	// place of an Any or Verbatim parameter is always its value, in that of a Table or Strings parameter if it has
-	// no names; any other last table holds the named parameters.
+	// Positional is the number of Params, counted from the first, that may also be given by position. A table in the
+	// position of an Any or Verbatim parameter is always that parameter's value. In the position of a Table or
+	// Strings parameter it is the value if it has no string keys. Any other last table holds the named parameters.
 	Positional int
-	// Returns says what comes back, in words.
+	// Returns describes the result in words.
 	Returns string
-	// ReturnType names what comes back: a record or an object that is declared, string, integer, number or
-	// boolean, "list of NAME", or "NAME of NAME" where the list has fields of its own ("rows of store
-	// row"); empty for anything else.
+	// ReturnType names the type of the result: a declared record or object, string, integer, number or boolean, "list
+	// of NAME", or "NAME of NAME" for a list with named fields ("rows of store row"). It is empty for any other type.
 	ReturnType string
-	// Example is a piece of script that runs as it stands against a throw-away cluster.
+	// Example is a piece of a script. A test runs it against a throw-away cluster.
 	Example string
 	Impl    func(*Call) (any, error)
 }
@@ -70,37 +69,37 @@ type Builtin struct {
 // Field declares one field of a record or object.
 type Field struct {
 	Name, Doc string
-	// Type names what the field holds, as Builtin.ReturnType does.
+	// Type names the field's type as Builtin.ReturnType does.
 	Type string
-	// Get reads the field of an object; nil for the fields of records.
+	// Get reads the field of an object. It is nil for the fields of records.
 	Get func(Object) any
 }
 
-// RecordType declares the fields of a record or the named fields of a list. Reading a field that is
-// not declared raises.
+// RecordType declares the fields of a record, or the named fields of a list. A script that reads an undeclared field
+// gets an error.
 type RecordType struct {
 	Name   string
 	Doc    string
 	Fields []Field
 }
 
-// Record becomes a Lua table with Type's fields; what Values lacks is nil. Scripts may change it; the
-// builtin that gave it must not change Values any more, which are read when they are needed.
+// Record becomes a Lua table with the fields of Type. A field that Values lacks is nil. Scripts may change the table.
+// The builtin must not change Values after it returned the record, because fields are read when a script needs them.
 type Record struct {
 	Type   *RecordType
 	Values map[string]any
-	// Get, where set, gives the fields in place of Values, each when it is needed: of thousands of
-	// records a script reads a few fields. It gives the same value each time. A list may be a Later.
+	// Get, where set, returns the fields in place of Values. It is called when a field is needed, since a script
+	// reads few fields of thousands of records. It must return the same value each time. It may return a LazyList.
 	Get func(field string) any
 }
 
-// Later is a list that is made when more of it is wanted than its length.
+// LazyList is a list that is built when a script needs more than its length.
 type LazyList struct {
 	Len  int
 	Make func() List
 }
 
-// Value is the value of a field; nil for one that it hasn't.
+// Value returns the value of a field, or nil if the record lacks it.
 func (r Record) Value(field string) any {
 	v := r.value(field)
 	if later, is := v.(LazyList); is {
@@ -116,7 +115,7 @@ func (r Record) value(field string) any {
 	return r.Values[field]
 }
 
-// Fields are the values of all fields.
+// Fields returns the values of all fields.
 func (r Record) Fields() map[string]any {
 	if r.Get == nil {
 		return r.Values
@@ -128,40 +127,39 @@ func (r Record) Fields() map[string]any {
 	return values
 }
 
-// List becomes a Lua list. Type, where set, declares named fields beside the items (rows.ok), which
-// pairs and json.encode don't show.
+// List becomes a Lua list. Type, where set, declares named fields beside the items (rows.ok). pairs and json.encode
+// leave them out.
 type List struct {
 	Items  []any
 	Type   *RecordType
 	Values map[string]any
-	// String, where set, is what tostring gives; it gets the items as they are by then.
+	// String, where set, returns the text for tostring. It gets the current items, which a script may have changed.
 	String func(items []any) string
 }
 
-// Object is a Go value that scripts hold by reference: read-only fields, methods, perhaps items. It is
-// comparable, as pointers are: == in a script is == of the Go values.
+// Object is a Go value that scripts hold by reference. It has read-only fields, methods and perhaps items. Its
+// dynamic type must be comparable: == in a script compares the Go values.
 type Object interface{ ObjectType() *ObjectType }
 
 // ObjectType declares what scripts can do with an object.
 type ObjectType struct {
 	Name, Doc string
 	Fields    []Field
-	// Methods are called with a colon; Call.Self is the object.
+	// Methods are called with a colon; Call.Self is then the object.
 	Methods []Builtin
-	// Len and At, where set, make #o, o[i], ipairs, unpack and json.encode work; i counts from 1.
+	// Len and At, where set, make #o, o[i], ipairs, unpack and json.encode work. i counts from 1.
 	Len func(Object) int
 	At  func(o Object, i int) any
-	// ItemType names what At gives, as Builtin.ReturnType does.
+	// ItemType names the type of At's results as Builtin.ReturnType does.
 	ItemType string
-	// String is what tostring gives.
+	// String returns the text for tostring.
 	String func(Object) string
-	// Assert, where set, is what assert(o) does: an error raises with it.
+	// Assert, where set, runs when a script calls assert(o). An error that it returns is raised.
 	Assert func(Object) error
 }
 
-// Iterator becomes a Lua function for the generic for: each call gives the next values, and none at
-// the end.
+// Iterator becomes a Lua function for the generic for loop. Each call returns the next values, and none at the end.
 type Iterator func() ([]any, error)
 
-// Bound makes a Min or Max.
+// Bound returns a pointer for Min or Max.
 func Bound(x float64) *float64 { return &x }

@@ -13,35 +13,34 @@ import (
 	"dkvrun/runtime/lualib"
 )
 
-// task is what runs on one chain of Lua threads (a thread and the coroutines that it made), on one
-// goroutine: its present scope, and the context that those threads carry.
+// task is the state of one goroutine that runs Lua: a thread and the coroutines that the thread created.
 //
-// It is itself that context. The virtual machine looks at Done before each instruction; a Done that
-// is nil until there is reason to stop costs much less than the channel of a real context.
+// It is also the context of these threads. The virtual machine reads Done before each instruction. A Done that
+// returns nil until there is a reason to stop is much cheaper than the channel of a real context.
 type task struct {
 	done  atomic.Pointer[chan struct{}]
-	mu    sync.Mutex // guards scope against the callback that ends it
+	mu    sync.Mutex // guards scope against the callback of enter
 	scope *scope
 
 	scheduler *scheduler
 	granted   chan struct{} // receives when the task gets the interpreter lock
-	spawnedAt *callSite     // nil for the script itself
-	depth     int           // how many tasks began each other down to this one
-	spawned   int           // how many tasks this one has begun
+	spawnedAt *callSite // nil for the script itself
+	depth     int // length of the chain of tasks that spawned each other down to this one
+	spawned   int // number of tasks that this one has spawned
 	random    lualib.Random
-	raised    *Error   // what Go code last raised again for a script: its traceback goes further than the value's
-	loading   []string // the modules being loaded, in the order they were asked for
-	awaits    *loading // the module that another task loads
+	raised    *Error // last error that Go code raised again; its traceback is longer than that of the raised value
+	loading   []string // modules that are being loaded, outermost first
+	awaits    *loading // module that another task is loading
 }
 
-// scope is the extent of one context: a run, or a function called with a context of its own. The tasks
-// begun in it end with it.
+// scope is the extent of one context: a run, or a function that is called with a context of its own. Tasks that are
+// spawned in a scope end with it.
 type scope struct {
 	ctx   context.Context
-	fatal error // what ends the scope whatever the script catches: *Exit
+	fatal error // ends the scope even if the script catches it: *Exit
 	outer *scope
 	tasks tasks
-	ended atomic.Bool // it has ended
+	ended atomic.Bool
 }
 
 var closed = func() *chan struct{} {
@@ -54,7 +53,7 @@ func (s *scheduler) newTask() *task {
 	return &task{scheduler: s, scope: &scope{ctx: context.Background()}, granted: make(chan struct{}, 1)}
 }
 
-// enter makes ctx the present context until the returned function is called.
+// enter makes ctx the current context until the returned function is called.
 func (t *task) enter(ctx context.Context) (leave func()) {
 	s := &scope{ctx: ctx, outer: t.scope}
 	t.mu.Lock()
@@ -86,21 +85,20 @@ func (t *task) enter(ctx context.Context) (leave func()) {
 	}
 }
 
-// notice stops the script where its context has ended, before it does anything more: the callback may
-// not have come yet.
+// checkContext stops the script if its context has ended. The callback of enter may still be pending.
 func (t *task) checkContext() {
 	if t.scope.ctx.Err() != nil {
 		t.done.Store(closed)
 	}
 }
 
-// end stops the present scope with err: nothing that the script catches goes on.
+// stop ends the current scope with err. A script cannot catch it and go on.
 func (t *task) stop(err error) {
 	t.scope.fatal = err
 	t.done.Store(closed)
 }
 
-// exit ends the run with the exit that t called: nothing that a script catches goes on.
+// exit ends the run with the exit that t called. A script cannot catch it and go on.
 func (t *task) exit(exit *Exit) {
 	t.stop(exit)
 	if t.scheduler.exit == nil {
@@ -109,7 +107,7 @@ func (t *task) exit(exit *Exit) {
 	t.scheduler.cancel(exit)
 }
 
-// stopped is why the scope has to end, or nil.
+// err returns the reason to end the scope, or nil.
 func (s *scope) err() error {
 	if s.fatal != nil {
 		return s.fatal
@@ -127,16 +125,16 @@ func (t *task) Done() <-chan struct{} {
 	return nil
 }
 
-// context is the context of the present scope.
+// context returns the context of the current scope.
 func (t *task) context() context.Context { return t.scope.ctx }
 
-// randomOf is the generator of the task that L belongs to.
+// randomOf returns the random generator of the task that L belongs to.
 func randomOf(L *lua.LState) *lualib.Random { return &taskOf(L).random }
 
-// taskOf is the task that the thread belongs to.
+// taskOf returns the task that the thread belongs to.
 func taskOf(L *lua.LState) *task { return L.Context().(*task) }
 
-// tasks are those of a scope that have not ended.
+// tasks holds the running tasks of a scope.
 type tasks struct {
 	mu  sync.Mutex
 	all map[*Task]struct{}
@@ -164,8 +162,7 @@ func (s *tasks) since(first int) []*Task {
 	return slices.DeleteFunc(some, func(t *Task) bool { return t.number < first })
 }
 
-// endTasks cancels the tasks of t's scope that were begun as number first or later, and waits for
-// them.
+// endTasks cancels the tasks of t's scope with the numbers from first on, and waits for them.
 func (t *task) endTasks(first int) {
 	if t.spawned == first {
 		return
@@ -184,7 +181,7 @@ func (t *task) endTasks(first int) {
 	})
 }
 
-// within runs f, which holds the interpreter lock, in a scope of ctx.
+// inScope runs f in a new scope of ctx. The caller holds the interpreter lock.
 func (t *task) inScope(ctx context.Context, f func() (Values, error)) (Values, error) {
 	leave := t.enter(ctx)
 	defer leave()
@@ -194,18 +191,18 @@ func (t *task) inScope(ctx context.Context, f func() (Values, error)) (Values, e
 	return f()
 }
 
-// maxTaskDepth is how many tasks may begin one another.
+// maxTaskDepth limits how deep tasks may spawn each other.
 const maxTaskDepth = 100
 
-// maxTasks is how many tasks may be alive.
+// maxTasks limits the number of running tasks.
 const maxTasks = 50_000
 
-// Task is a function of a script that runs beside the one that began it.
+// Task is a function of a script that runs beside the task that spawned it.
 type Task struct {
 	host        *Host
 	task        *task
-	parentScope *scope // the spawner's
-	number      int    // among those that the spawner began
+	parentScope *scope // of the spawner
+	number      int // counted among the tasks of the spawner
 	f           *Func
 	args        []any
 	ctx         context.Context
@@ -215,9 +212,8 @@ type Task struct {
 	err         error
 }
 
-// Go begins a task that calls f, in ctx, which bounds it. It is cancelled and waited for when the
-// function ends that began it: the script, or the one that a Func.Call, or a task, called. It fails
-// where too many tasks are alive.
+// Go spawns a task that calls f in ctx. The task is cancelled and waited for when the spawning function ends: the
+// script, a task, or a function that Func.Call called. Go fails if too many tasks are running.
 func (c *Call) Go(ctx context.Context, f *Func, args ...any) (*Task, error) {
 	spawner := taskOf(c.thread)
 	s := spawner.scheduler
@@ -265,20 +261,21 @@ func (t *Task) run() {
 	t.parentScope.tasks.remove(t)
 }
 
-// Ended is closed when the task has ended.
+// Ended returns a channel that is closed when the task has ended.
 func (t *Task) Ended() <-chan struct{} { return t.ended }
 
-// Result is what the function returned, or what it failed with: *Error, with the traceback of the task
-// and of what began it, or *Exit. It waits for the end.
+// Result waits for the task's end and returns the results of the function or its error: *Exit, or *Error with the
+// traceback of the task and of its spawners.
 func (t *Task) Result() (Values, error) {
 	<-t.ended
 	return t.values, t.err
 }
 
-// Left tells whether the function that began the task has ended: nobody there will wait for it any more.
+// ScopeEnded reports whether the function that spawned the task has ended, so that nothing there can wait for the
+// task any more.
 func (t *Task) ScopeEnded() bool { return t.parentScope.ended.Load() }
 
-// thread is a Lua thread for t.
+// thread returns a Lua thread for t.
 func (t *task) thread() *lua.LState {
 	s := t.scheduler
 	var thread *lua.LState

@@ -4,8 +4,8 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// Value is a Lua value that passes through Go as it is: what a Verbatim parameter arrives as, and what
-// functions of scripts return. A builtin may return it.
+// Value is a Lua value that passes through Go unchanged: a Verbatim parameter or a result of a script's function. A
+// builtin may return it.
 type Value struct{ v lua.LValue }
 
 func (v Value) lua() lua.LValue {
@@ -15,16 +15,16 @@ func (v Value) lua() lua.LValue {
 	return v.v
 }
 
-// Truth tells whether the value is neither false nor nil.
+// Truth reports whether the value is neither false nor nil.
 func (v Value) Truth() bool { return v.v != nil && lua.LVAsBool(v.v) }
 
-// Object is the object that the value is, or nil.
+// Object returns the object behind the value, or nil.
 func (v Value) Object() Object { return objectOf(v.v) }
 
-// Values are several of them; a builtin that returns Values returns each of them to the script.
+// Values are the results of a function. A builtin that returns Values returns all of them to the script.
 type Values []Value
 
-// First is the first value, nil where there is none.
+// First returns the first value, or nil if there is none.
 func (vs Values) First() Value {
 	if len(vs) == 0 {
 		return Value{lua.LNil}
@@ -32,7 +32,7 @@ func (vs Values) First() Value {
 	return vs[0]
 }
 
-// Raised is the table that a script raised, where it raised one: error{code = …}.
+// Raised returns the table that a script raised, as with error{code = …}.
 func (e *Error) Raised() (Value, bool) {
 	if !isTable(e.raised) {
 		return Value{}, false
@@ -45,5 +45,5 @@ func isTable(v any) bool {
 	return ok
 }
 
-// Func is a Lua function that a builtin was given. It may be kept beyond the call.
+// Func is a Lua function that a builtin received. It may be kept after the call.
 type Func struct{ fn *lua.LFunction }
