@@ -31,8 +31,8 @@ func ArgsBuiltin() Builtin {
 type option struct {
 	name     string // in snake_case
 	kind     string // string, integer, number, boolean or list
-	value    any // default, then the value
-	required bool // and not given yet
+	value    any    // default, then the value
+	required bool   // and not given yet
 	given    bool
 }
 

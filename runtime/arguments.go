@@ -11,12 +11,11 @@ import (
 	"dkvrun/runtime/luanum"
 )
 
-// arguments are the values of b's parameters from what is on the stack after the first skip.
+// arguments returns the values of b's parameters from the stack of L, without the first skip values.
 //
-// A call has positional arguments, then perhaps one table of named ones: f("a", {force = true}); or
-// that table alone, whose list items are positional: f{"a", force = true}. A last table is not the
-// named one but an argument itself where its position's parameter takes any value, or takes a list
-// and the table has no names in it.
+// A call has positional arguments and then perhaps one table of named ones: f("a", {force = true}). Or it has that
+// table alone, whose list items are positional: f{"a", force = true}. A last table is a positional argument if the
+// parameter of its position accepts any value, or if the parameter accepts a list and the table has no string keys.
 func (conv *converter) arguments(L *lua.LState, c *Call, b *Builtin, skip int) ([]any, error) {
 	a := newBinder(conv, c, b)
 	args := make([]lua.LValue, 0, 8)
@@ -28,13 +27,13 @@ func (conv *converter) arguments(L *lua.LState, c *Call, b *Builtin, skip int) (
 	return a.values, err
 }
 
-// binder fills the parameters of one call.
+// binder assigns the arguments of one call to its parameters.
 type binder struct {
 	conv   *converter
 	call   *Call
 	b      *Builtin
 	values []any
-	given  []string    // how each parameter was given: "by position", or as which name; "" if not yet
+	given  []string    // "by position" or "as NAME" for each given parameter, else ""
 	static *staticCall // nil in a run
 }
 
@@ -73,7 +72,8 @@ func (a *binder) bind(args []lua.LValue) error {
 	return a.complete()
 }
 
-// refuse ends a call with err. Where a call is only judged, it is noted and judging goes on.
+// refuse returns err, which ends the call. For a static call it records err and returns nil, so that the check goes
+// on.
 func (a *binder) refuse(err error) error {
 	if a.static == nil {
 		return err
@@ -82,12 +82,12 @@ func (a *binder) refuse(err error) error {
 	return nil
 }
 
-// misuse is an error about the whole call.
+// misuse returns an error about the whole call.
 func (a *binder) misuse(format string, args ...any) error {
 	return a.call.Errorf(CodeUsage, "%s: %s", a.call.Name, fmt.Sprintf(format, args...))
 }
 
-// at is the parameter of a position, counted from 0, or nil.
+// at returns the parameter of a position, counted from 0, or nil.
 func (a *binder) at(position int) *Param {
 	for i := 0; i < a.b.Positional && i <= position; i++ {
 		if p := &a.b.Params[i]; i == position || p.Rest {
@@ -149,7 +149,7 @@ func (a *binder) tooMany(got int) error {
 	return a.misuse("got %d arguments, takes %d by position (%s)", got, len(names), strings.Join(names, ", "))
 }
 
-// bindRest gives all that is left to a Rest parameter.
+// bindRest assigns all remaining values to a Rest parameter.
 func (a *binder) bindRest(i int, args []lua.LValue) error {
 	p := &a.b.Params[i]
 	a.given[i] = "by position"
@@ -254,7 +254,7 @@ func (a *binder) check(i int) error {
 	return nil
 }
 
-// complete fills in the defaults and requires what has to be there.
+// complete sets the defaults and refuses a call without its required parameters.
 func (a *binder) complete() error {
 	a.static.at(-1, nil)
 	for i := range a.b.Params {
@@ -272,7 +272,7 @@ func (a *binder) complete() error {
 	return nil
 }
 
-// convert checks one value against its parameter; the error completes "f: parameter p: ".
+// convert checks a value against its parameter and converts it. The error completes "f: parameter p: ".
 func (c *converter) convert(p *Param, v lua.LValue) (any, error) {
 	switch p.Type {
 	case String:
@@ -358,7 +358,7 @@ func mismatch(v lua.LValue, want string) error {
 	return fmt.Errorf("got %s, want %s", typeName(v), want)
 }
 
-// typeName is the type of a value in the script's words.
+// typeName returns the type of a value as messages name it.
 func typeName(v lua.LValue) string {
 	switch v := v.(type) {
 	case *lua.LTable:
@@ -402,7 +402,7 @@ func oneOf(p *Param, s string) error {
 	return fmt.Errorf("got %q, want %s", s, joinWords(p.Enum, "or"))
 }
 
-// joinWords is "a, b or c".
+// joinWords returns "a, b or c" for the last word "or".
 func joinWords(words []string, last string) string {
 	if len(words) < 2 {
 		return strings.Join(words, "")
@@ -410,7 +410,7 @@ func joinWords(words []string, last string) string {
 	return strings.Join(words[:len(words)-1], ", ") + " " + last + " " + words[len(words)-1]
 }
 
-// stringKeys lists the names in a table, in the order of insertion.
+// stringKeys returns the string keys of a table in the order of insertion.
 func stringKeys(t *lua.LTable) []string {
 	var keys []string
 	for k, _ := t.Next(lua.LNil); k != lua.LNil; k, _ = t.Next(k) {

@@ -16,8 +16,8 @@ type baseLibrary struct {
 	conv     *converter
 	compiler *compiler
 	stdout   io.Writer
-	nextItem *lua.LFunction // the iterator of ipairs
-	nextKey  *lua.LFunction // the iterator of pairs
+	nextItem *lua.LFunction // iterator of ipairs
+	nextKey  *lua.LFunction // iterator of pairs
 }
 
 func openBase(L *lua.LState, conv *converter, compiler *compiler, stdout io.Writer) {
@@ -36,7 +36,7 @@ func openBase(L *lua.LState, conv *converter, compiler *compiler, stdout io.Writ
 	}
 }
 
-// textOf is what tostring gives.
+// textOf returns the result of tostring.
 func textOf(L *lua.LState, v lua.LValue) string {
 	if n, ok := v.(lua.LNumber); ok {
 		return luanum.Format(float64(n))
@@ -90,7 +90,7 @@ func tonumber(L *lua.LState) int {
 	return 1
 }
 
-// print shows its arguments as Format does, with tabs between them.
+// print writes its arguments as Format shows them, with tabs between them.
 func (b *baseLibrary) print(L *lua.LState) int {
 	parts := make([]string, L.GetTop())
 	for i := range parts {
@@ -105,8 +105,8 @@ func (b *baseLibrary) print(L *lua.LState) int {
 	return 0
 }
 
-// assert raises its second argument where the first is false or nil, and what an object's own check
-// says.
+// assert raises its second argument if the first is false or nil. For an object it raises the error of the object
+// type's Assert.
 func (b *baseLibrary) assert(L *lua.LState) int {
 	v := L.CheckAny(1)
 	if o := objectOf(v); o != nil && o.ObjectType().Assert != nil {
@@ -135,7 +135,7 @@ func (b *baseLibrary) assert(L *lua.LState) int {
 	return 0
 }
 
-// raiseValue raises any value; text gets the place of the caller's level.
+// raiseValue raises any value. It adds the position of the caller's level to a text.
 func raiseValue(L *lua.LState) int {
 	v, level := L.CheckAny(1), L.OptInt(2, 1)
 	if s, ok := v.(lua.LString); ok {
@@ -145,19 +145,19 @@ func raiseValue(L *lua.LState) int {
 	return 0
 }
 
-// raiseText raises text with the place of a level of the stack; level 0 is no place, 1 the caller.
+// raiseText raises text with the position of a level of the stack: 0 for no position, 1 for the caller.
 func raiseText(L *lua.LState, text string, level int) {
 	if level > 0 {
 		where := L.Where(level)
 		source, _, _ := strings.Cut(where, ":")
-		if where != "" && !IsInternalSource(source) { // nor Go's, [G]
+		if where != "" && !IsInternalSource(source) { // nor a Go source, [G]
 			text = where + " " + text
 		}
 	}
 	L.Error(lua.LString(text), 0)
 }
 
-// load is load and loadstring: text, or a function that gives it piece by piece.
+// load implements load and loadstring. It takes a text, or a function that returns the text in pieces.
 func (b *baseLibrary) load(L *lua.LState) int {
 	var src strings.Builder
 	switch v := L.Get(1).(type) {

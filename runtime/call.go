@@ -28,7 +28,7 @@ type Call struct {
 	ctx       context.Context
 	thread    *lua.LState // thread that made the call
 	current   *lua.LState // current thread of the virtual machine
-	spawnSite *callSite // call site of the tasks that this call spawns
+	spawnSite *callSite   // call site of the tasks that this call spawns
 	params    []Param
 	values    []any // one for each parameter; nil if absent
 	given     []string

@@ -9,18 +9,18 @@ import (
 	"dkvrun/runtime/luanum"
 )
 
-// maxDepth bounds how deep tables may nest when they cross between Lua and Go.
+// maxDepth limits how deep tables nest when they are converted.
 const maxDepth = 200
 
-// converter turns values of Go into values of Lua and back, and keeps the metatables of those that it made.
+// converter converts values between Lua and Go. It keeps the metatables of the values that it makes.
 type converter struct {
 	main         *lua.LState
 	method       func(*ObjectType, *Builtin) *lua.LFunction // makes the method of an object
 	records      map[*RecordType]*recordMetatables
 	objects      map[*ObjectType]*lua.LTable // metatables
-	emptyMap     *lua.LTable                 // the metatable of an empty map, which would else look like a list
-	showFunction *lua.LFunction              // the __tostring of records, lists and objects
-	sameObject   *lua.LFunction              // the __eq of objects
+	emptyMap     *lua.LTable                 // metatable of empty maps, which would else look like lists
+	showFunction *lua.LFunction              // __tostring of records, lists and objects
+	sameObject   *lua.LFunction              // __eq of objects
 }
 
 func newConverter(main *lua.LState, method func(*ObjectType, *Builtin) *lua.LFunction) *converter {
@@ -38,7 +38,7 @@ func newConverter(main *lua.LState, method func(*ObjectType, *Builtin) *lua.LFun
 	return c
 }
 
-// toLua converts what a builtin gives: the types of Call.Value, Value, int32, int64, uint64 and any error.
+// toLua converts a builtin's result: the types of Call.Value, and Value, int32, int64, uint64 and any error.
 func (c *converter) toLua(v any) (lua.LValue, error) { return c.toLuaAt(v, 0) }
 
 func (c *converter) toLuaAt(v any, depth int) (lua.LValue, error) {
@@ -95,8 +95,7 @@ func (c *converter) toLuaAt(v any, depth int) (lua.LValue, error) {
 	return nil, fmt.Errorf("a %T has no form in Lua", v)
 }
 
-// iteratorToLua makes a function for the generic for. What the iterator fails with is raised at the
-// place of the loop.
+// iteratorToLua returns a function for the generic for loop. It raises the iterator's error at the loop's position.
 func (c *converter) iteratorToLua(next Iterator) *lua.LFunction {
 	busy := false
 	return c.main.NewFunction(func(L *lua.LState) int {
@@ -142,7 +141,7 @@ func (c *converter) mapToLua(m map[string]any, depth int) (*lua.LTable, error) {
 		t.Metatable = c.emptyMap
 		return t, nil
 	}
-	for _, k := range sortedKeys(m) { // pairs goes in the order of insertion
+	for _, k := range sortedKeys(m) { // pairs iterates in the order of insertion
 		lv, err := c.toLuaAt(m[k], depth+1)
 		if err != nil {
 			return nil, err
@@ -180,30 +179,29 @@ func sortedKeys(m map[string]any) []string {
 	return keys
 }
 
-// fromLua converts any value; the comment of Call.Value says to what. What has no Go form arrives as
-// opaque, a table that mixes list items and other keys as mixed: both can be shown, and passed on to
-// EncodeJSON, which refuses them.
+// fromLua converts any value to the types that Call.Value lists. A value without a Go form becomes an opaque, a table
+// with list items and other keys a mixedTable. Format shows both; EncodeJSON refuses them.
 func (c *converter) fromLua(v lua.LValue) any {
 	value, _ := (&reader{conv: c}).read(v)
 	return value
 }
 
-// show is how a value is shown to people.
+// show returns a value as people read it.
 func (c *converter) show(v lua.LValue) string {
 	value, _ := (&reader{conv: c, count: maxParts - maxShownParts}).read(v)
 	return Format(value)
 }
 
-// fromLuaPlain converts with records, lists and objects with items, at any depth, as []any and
-// map[string]any. It refuses what a program can't use: cycles, coroutines, mixed tables.
+// fromLuaPlain converts records, lists and objects with items to []any and map[string]any at any depth. It refuses
+// cycles, coroutines and mixed tables.
 func (c *converter) fromLuaPlain(v lua.LValue) (any, error) {
 	return (&reader{conv: c, plain: true}).read(v)
 }
 
-// opaque stands for a value that can only be shown.
+// opaque is the text for a value that can only be shown.
 type opaque string
 
-// mixed is a table with list items and other keys, only to be shown.
+// mixedTable is a table with list items and other keys. It can only be shown.
 type mixedTable struct {
 	items []any
 	keys  []any
@@ -213,18 +211,18 @@ type mixedTable struct {
 type reader struct {
 	conv    *converter // nil for EncodeJSON, which calls no function and fills no record
 	plain   bool
-	parents []*lua.LTable // the tables around the present one
-	count   int           // how many values were read
+	parents []*lua.LTable // tables around the current one
+	count   int           // number of values read
 }
 
-// maxParts is how many values one value may hold. Tables that share tables have no end of them: thirty
-// that hold the next one twice, a billion.
+// maxParts limits the number of values in one value. Tables that share tables can grow without end: thirty tables
+// that each hold the next one twice make a billion values.
 const maxParts = 2_000_000
 
-// maxShownParts is how many of them are shown.
+// maxShownParts limits the number of values that are shown.
 const maxShownParts = 200_000
 
-// leftOut stands for what is nested too deep, or too much.
+// truncated stands for values that are nested too deep, or exceed the limits.
 const truncated = opaque("<…>")
 
 func (r *reader) read(v lua.LValue) (any, error) {
@@ -356,8 +354,8 @@ func (r *reader) items(t *lua.LTable) ([]any, error) {
 	return items, nil
 }
 
-// listLength is how many list items a table has, nils between them included. A table that is mostly
-// gaps, like one with ports as keys, is no list.
+// listLength returns the number of list items in a table, including nils between them. A table with mostly gaps, such
+// as one with ports as keys, is no list.
 func listLength(t *lua.LTable) int {
 	n := t.MaxN()
 	present := 0

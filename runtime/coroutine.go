@@ -9,17 +9,17 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// maxCoroutineDepth is how many coroutines may run one inside the other.
+// maxCoroutineDepth limits how deep coroutines run inside each other.
 const maxCoroutineDepth = 100
 
-// maxCoroutines is how many coroutines may be alive: begun or not, and neither ended nor forgotten.
+// maxCoroutines limits the number of coroutines that have not ended and are still reachable.
 const maxCoroutines = 1000
 
 const activeCoroutine = "can't resume a coroutine that is active: itself, one that runs this one, or another task's"
 
 const yieldInside = "coroutine.yield: can't yield from inside pcall, or another function that isn't Lua's"
 
-// coroutineOf is the coroutine that L is or runs a protected call of; nil outside of coroutines.
+// coroutineOf returns the coroutine that L is, or runs a protected call of, or nil outside of coroutines.
 func (c *coroutines) coroutineOf(L *lua.LState) *lua.LState {
 	for c.protected.running[L] {
 		L = L.Parent
@@ -30,17 +30,17 @@ func (c *coroutines) coroutineOf(L *lua.LState) *lua.LState {
 	return L
 }
 
-// coroutines keeps account of the coroutines of one Lua state.
+// coroutines holds the coroutines of one Lua state.
 type coroutines struct {
 	protected *protectedThreads
-	alive     []weak.Pointer[lua.LState]       // and some that aren't any more: see forgetCoroutines
-	yields    map[weak.Pointer[lua.LState]]int // how many values coroutine.yield is to give, of those that yielded
-	// directYields is whether coroutine.yield may be called from there: see yieldsDirectly.
+	alive     []weak.Pointer[lua.LState]       // may include ended ones: see forgetCoroutines
+	yields    map[weak.Pointer[lua.LState]]int // number of values that coroutine.yield returns, for each suspended coroutine
+	// directYields caches the results of yieldsDirectly.
 	directYields map[calls]bool
 }
 
-// openCoroutines makes coroutines part of the task that resumes them, and refuse to yield where the
-// virtual machine would go on with wrong values.
+// openCoroutines replaces the functions of coroutine. A coroutine then belongs to the task that resumes it. A yield
+// raises an error where the virtual machine would go on with wrong values.
 func openCoroutines(L *lua.LState, protected *protectedThreads) {
 	c := &coroutines{protected: protected, yields: map[weak.Pointer[lua.LState]]int{}, directYields: map[calls]bool{}}
 	t := L.G.Global.RawGetString("coroutine").(*lua.LTable)
@@ -55,7 +55,7 @@ func openCoroutines(L *lua.LState, protected *protectedThreads) {
 	t.RawSetString("wrap", L.NewFunction(func(L *lua.LState) int {
 		c.checkNewCoroutine(L, "wrap")
 		wrap.GFunction(L)
-		wrapped := L.Get(-1).(*lua.LFunction) // it has the thread as its upvalue
+		wrapped := L.Get(-1).(*lua.LFunction) // the thread is its upvalue
 		thread := wrapped.Upvalues[0].Value().(*lua.LState)
 		c.alive = append(c.alive, weak.Make(thread))
 		L.Push(L.NewFunction(func(L *lua.LState) int {
@@ -126,11 +126,11 @@ func openCoroutines(L *lua.LState, protected *protectedThreads) {
 			raiseUsage(L, yieldInside)
 		}
 		c.yields[weak.Make(L)] = wanted(L)
-		return -1 // yields what is on the stack
+		return -1 // yields the values on the stack
 	}))
 }
 
-// checkNewCoroutine raises where L may not make one more.
+// checkNewCoroutine raises an error if L may not create another coroutine.
 func (c *coroutines) checkNewCoroutine(L *lua.LState, name string) {
 	depth := 0
 	for p := L; p != nil; p = p.Parent {
@@ -147,8 +147,7 @@ func (c *coroutines) checkNewCoroutine(L *lua.LState, name string) {
 	}
 }
 
-// forgetCoroutines takes those that aren't alive any more off the list and tells whether there is
-// room for one more.
+// forgetCoroutines drops ended and unreachable coroutines and reports whether another one may be created.
 func (c *coroutines) forgetCoroutines() bool {
 	gone := func(w weak.Pointer[lua.LState]) bool {
 		thread := w.Value()
@@ -157,7 +156,7 @@ func (c *coroutines) forgetCoroutines() bool {
 	c.alive = slices.DeleteFunc(c.alive, gone)
 	maps.DeleteFunc(c.yields, func(w weak.Pointer[lua.LState], _ int) bool { return gone(w) })
 	if len(c.alive) >= maxCoroutines {
-		goruntime.GC() // finds those that nothing refers to
+		goruntime.GC() // finds unreachable ones
 		c.alive = slices.DeleteFunc(c.alive, gone)
 	}
 	return len(c.alive) < maxCoroutines

@@ -9,7 +9,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// asError is err itself where it is an *Error, else one that says the same.
+// asError returns err if it is an *Error, else an *Error with the same text.
 func asError(err error) *Error {
 	if e, ok := err.(*Error); ok {
 		return e
@@ -17,7 +17,7 @@ func asError(err error) *Error {
 	return &Error{Message: err.Error(), Cause: err}
 }
 
-// failure turns what a protected call for L gave into the error that Go code gets.
+// callError returns the error of a protected call on L as Go code gets it.
 func (h *Host) callError(L *lua.LState, err error) error {
 	t, e := taskOf(L), h.vmError(L, err)
 	switch why := t.scope.err(); {
@@ -34,8 +34,7 @@ func (h *Host) callError(L *lua.LState, err error) error {
 	}
 }
 
-// describe is the *Error for what came out of the virtual machine. L shows values that have a
-// __tostring.
+// vmError returns an *Error for an error of the virtual machine. L runs the __tostring of a raised value.
 func (h *Host) vmError(L *lua.LState, err error) *Error {
 	var api *lua.ApiError
 	if !errors.As(err, &api) {
@@ -62,7 +61,7 @@ func (h *Host) vmError(L *lua.LState, err error) *Error {
 	return e
 }
 
-// describePanic is for what Go code panicked with: the virtual machine's own limits, or a bug.
+// panicError returns the error for a panic in Go code: a limit of the virtual machine, or a bug.
 func (h *Host) panicError(api *lua.ApiError) *Error {
 	text := api.Object.String()
 	if text == "lua callstack overflow" {
@@ -79,7 +78,7 @@ func (h *Host) panicError(api *lua.ApiError) *Error {
 
 const bugHint = "this is not the script's fault: please report it with the output of --trace"
 
-// errorText is the text of a raised value: error "text", error{message = …}, or any other.
+// errorText returns the text of a raised value: error "text", error{message = …}, or any other.
 func (h *Host) errorText(L *lua.LState, v lua.LValue) string {
 	if t, ok := v.(*lua.LTable); ok && L.GetMetaField(t, "__tostring") == lua.LNil {
 		if m, ok := t.RawGetString("message").(lua.LString); ok {
@@ -91,7 +90,7 @@ func (h *Host) errorText(L *lua.LState, v lua.LValue) string {
 	if !ok {
 		return textOf(L, v)
 	}
-	shown, err := h.protect(L, tostring, []lua.LValue{v}, nil) // nothing else catches what it raises
+	shown, err := h.protect(L, tostring, []lua.LValue{v}, nil) // nothing else catches what __tostring raises
 	switch {
 	case err != nil:
 		return fmt.Sprintf("an error value that can't be shown: its __tostring fails: %v", h.nestedErrorText(err))
@@ -101,7 +100,7 @@ func (h *Host) errorText(L *lua.LState, v lua.LValue) string {
 	return shown[0].String()
 }
 
-// describeFailed says what a __tostring failed with, which is not shown by another one.
+// nestedErrorText returns the text of an error that a __tostring raised, without calling another __tostring.
 func (h *Host) nestedErrorText(err error) string {
 	var api *lua.ApiError
 	if !errors.As(err, &api) {

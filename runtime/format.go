@@ -10,11 +10,11 @@ import (
 	"dkvrun/runtime/luanum"
 )
 
-// maxInline is the width up to which a table is shown on one line.
+// maxInline is the maximum width of a table on one line.
 const maxInline = 76
 
-// Format shows a value for people: a string as it is, a list of records as a table with columns,
-// other tables as Lua writes them, names sorted.
+// Format returns a value as people read it: a string as it is, a list of records as a table with columns, other
+// tables in Lua's syntax with sorted names.
 func Format(v any) string {
 	if s, ok := v.(string); ok {
 		return s
@@ -27,7 +27,7 @@ func Format(v any) string {
 	return showValue(v, "")
 }
 
-// showValue writes a value as it stands inside a table; indent is that of the line it begins on.
+// showValue returns a value as part of a table. indent is the indent of the line that it begins on.
 func showValue(v any, indent string) string {
 	switch v := v.(type) {
 	case nil:
@@ -71,7 +71,7 @@ func showValue(v any, indent string) string {
 	return fmt.Sprint(v)
 }
 
-// listText is what a list is shown as where it has a text of its own, or its items are records.
+// listText returns the text of a list that has one, or whose items are records.
 func listText(l List) (string, bool) {
 	if l.String != nil {
 		return l.String(l.Items), true
@@ -79,7 +79,7 @@ func listText(l List) (string, bool) {
 	return columns(l.Items)
 }
 
-// below moves a text of several lines under the line that it would begin on.
+// below indents a text of several lines and puts it on new lines.
 func below(text, indent string) string {
 	if !strings.Contains(text, "\n") {
 		return text
@@ -145,7 +145,7 @@ func braces(parts []string, indent string) string {
 	return "{\n" + inner + strings.Join(parts, ",\n"+inner) + ",\n" + indent + "}"
 }
 
-// names lists a record's fields: the declared ones in their order, then what a script added.
+// names returns a record's fields: the declared ones in order, then those that a script added.
 func (r Record) names() []string {
 	if r.Type == nil {
 		return sortedKeys(r.Values)
@@ -170,8 +170,8 @@ func (r Record) names() []string {
 	return names
 }
 
-// columns shows records of one type as a table, without the columns that are empty throughout. A list
-// in a cell is only counted.
+// columns returns records of one type as a table, without the columns that are empty in all rows. It shows a list in
+// a cell as its length.
 func columns(items []any) (string, bool) {
 	if len(items) == 0 {
 		return "", false
@@ -202,7 +202,7 @@ func columns(items []any) (string, bool) {
 			case string:
 				row[i] = v
 			case List:
-				row[i] = fmt.Sprintf("[%d]", len(v.Items)) // itself a table: shown when asked for alone
+				row[i] = fmt.Sprintf("[%d]", len(v.Items)) // a table inside a cell would be unreadable
 			case LazyList:
 				row[i] = fmt.Sprintf("[%d]", v.Len)
 			default:

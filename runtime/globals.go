@@ -6,8 +6,8 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// openLibraries makes Lua's own globals: what reads or changes the machine stays out, what misleads
-// is replaced.
+// openLibraries sets Lua's globals, without functions that access the machine. It replaces functions of gopher-lua
+// that behave wrongly.
 func (h *Host) openLibraries() {
 	L := h.main
 	for _, open := range []lua.LGFunction{lua.OpenBase, lua.OpenCoroutine} {
@@ -32,7 +32,7 @@ func (h *Host) openLibraries() {
 	openCoroutines(L, &h.protected)
 }
 
-// seal makes reading an undefined global an error. Scripts may define globals of their own.
+// seal makes it an error to read an undefined global. Scripts may define globals.
 func (h *Host) seal() {
 	mt := h.main.CreateTable(0, 0)
 	mt.RawSetString("__index", h.main.NewFunction(func(L *lua.LState) int {
@@ -43,8 +43,8 @@ func (h *Host) seal() {
 	h.globals.Metatable = mt
 }
 
-// undefined says why there is no global of that name; others are names that might have been meant,
-// beside those there are.
+// undefined returns the message for a global that doesn't exist. others lists names that are suggested beside the
+// known globals.
 func (h *Host) undefined(name string, others []string) string {
 	if why := lualib.UnavailableReason(name); why != "" {
 		return name + " is not available in runbooks: " + why

@@ -8,24 +8,24 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// What a tool that reads scripts can ask a host, which then runs nothing.
+// The methods here serve tools that read scripts. They run nothing.
 
-// Compiles says why a source can't be run: an *Error with the line, nil where it can.
+// Compiles returns the error of compiling a source, an *Error with the line, or nil.
 func (h *Host) Compiles(name string, src []byte) error {
 	_, err := h.compiler.compile(name, src)
 	return err
 }
 
-// Module finds the file that require would read for a name. Its error is that of require.
+// Module returns the file that require would read for a name. Its error is that of require.
 func (h *Host) Module(name string) (file string, src []byte, err error) {
 	return h.modules.find(h.main, name)
 }
 
-// Loaded tells whether require gives a module of this name without looking for it.
+// Loaded reports whether require returns a module of this name without looking for a file.
 func (h *Host) Loaded(name string) bool { return lua.LVAsBool(h.modules.loaded.RawGetString(name)) }
 
-// Undefined says what reading a global raises; "" where there is one of that name. Others are names
-// that the script defines.
+// Undefined returns the message of the error that reading a global raises, or "" if the global exists. others lists
+// names that the script defines.
 func (h *Host) Undefined(name string, others []string) string {
 	if h.globals.RawGetString(name) != lua.LNil {
 		return ""
@@ -33,8 +33,8 @@ func (h *Host) Undefined(name string, others []string) string {
 	return h.undefined(name, others)
 }
 
-// UndefinedField says what is wrong with reading library.field, or with calling it, where library is
-// one of Lua's own, a table of builtins or a function; "" where nothing is, or there is no such library.
+// UndefinedField returns the message of the error that reading or calling library.field raises, or "" if there is
+// none. library is a library of Lua, a table of builtins or a function; for other names the result is "".
 func (h *Host) UndefinedField(library, field string, called bool) string {
 	global := h.globals.RawGetString(library)
 	if global.Type() == lua.LTFunction {
@@ -49,7 +49,7 @@ func (h *Host) UndefinedField(library, field string, called bool) string {
 	if library == "package" && !closed || !called && lualib.IsUnavailable(library, field) {
 		return ""
 	}
-	if t.Metatable == lua.LNil { // reading gives nil: "table.unpack or unpack" is nothing wrong
+	if t.Metatable == lua.LNil { // reading returns nil: "table.unpack or unpack" is correct
 		if !called {
 			return ""
 		}
@@ -59,14 +59,14 @@ func (h *Host) UndefinedField(library, field string, called bool) string {
 	return noFieldMessage(library, field, names)
 }
 
-// UndefinedMember says what reading a field or method of what a builtin returned raises; names are
-// those it has.
+// UndefinedMember returns the message for an unknown field or method of a builtin's result; names lists the known
+// ones.
 func UndefinedMember(owner, name string, names []string) string {
 	return noFieldMessage(owner, name, names)
 }
 
-// Refusals lists what a call of b as name would raise for sure, in the words of a run. It calls
-// nothing but the parameters' checks.
+// CheckCall returns the errors that a call of b as name is sure to raise, with the messages of a run. It runs only
+// the parameters' checks.
 func (h *Host) CheckCall(b *Builtin, name string, args []any) []CallError {
 	a := newBinder(h.conv, &Call{Host: h, Name: name}, b)
 	a.static = &staticCall{binder: &a, named: -1, uncertain: make([]bool, len(b.Params))}

@@ -6,7 +6,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// ipairs goes over a table's list, or over the items of an object.
+// ipairs iterates over the list of a table, or over the items of an object.
 func (b *baseLibrary) ipairs(L *lua.LState) int {
 	v := L.Get(1)
 	if _, ok := v.(*lua.LTable); !ok && itemsOf(v) == nil {
@@ -35,7 +35,7 @@ func (b *baseLibrary) item(L *lua.LState) int {
 	return 2
 }
 
-// pairs goes over a table, over the items of an object or, where it has none, over its fields.
+// pairs iterates over a table, over the items of an object or, if it has none, over its fields.
 func (b *baseLibrary) pairs(L *lua.LState) int {
 	v := L.Get(1)
 	o := objectOf(v)
@@ -77,7 +77,7 @@ func (b *baseLibrary) next(L *lua.LState) int {
 	return 2
 }
 
-// unpack returns the items of a list or an object, from the first or the one given to the last.
+// unpack returns the items of a list or an object from one position to another.
 func (b *baseLibrary) unpack(L *lua.LState) int {
 	v := L.Get(1)
 	t, ok := v.(*lua.LTable)

@@ -11,10 +11,10 @@ import (
 	"dkvrun/runtime/luanum"
 )
 
-// EncodeJSON writes a value of Call.Value's types as JSON, without a line feed at the end. Lists
-// and objects with items are arrays, [] when empty; records have all their declared fields in
-// order, null where nil, and other tables their names sorted. It refuses functions, numbers that JSON
-// doesn't have and nesting deeper than 200. While tasks run, a builtin calls Call.JSON instead.
+// EncodeJSON writes a value of Call.Value's types as JSON, without a final line feed. Lists and objects with items
+// become arrays, [] if empty. Records have all declared fields in order, null for nil. Other tables have sorted
+// names. EncodeJSON refuses functions, numbers that JSON doesn't have and nesting deeper than 200. A builtin calls
+// Call.JSON instead, since tasks may be running.
 func EncodeJSON(w io.Writer, v any) error {
 	var e jsonEncoder
 	if err := e.value(v, 0); err != nil {
@@ -137,11 +137,11 @@ func (e *jsonEncoder) text(s string) {
 	}
 	encoder := json.NewEncoder(&e.out)
 	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(s) // a string into a buffer can't fail
+	_ = encoder.Encode(s) // encoding a string into a buffer can't fail
 	e.out.Truncate(e.out.Len() - 1)
 }
 
-// plain strings stand in JSON as they are.
+// plain reports whether a string needs no escapes in JSON.
 func plain(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' {
@@ -151,8 +151,8 @@ func plain(s string) bool {
 	return true
 }
 
-// DecodeJSON reads one JSON value: objects as map[string]any, arrays as []any, whole numbers that
-// are exact as int, others as float64.
+// DecodeJSON reads one JSON value. Objects become map[string]any, arrays []any, exact whole numbers int and other
+// numbers float64.
 func DecodeJSON(data []byte) (any, error) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()

@@ -18,14 +18,14 @@ import (
 // modules is the state of require.
 type modules struct {
 	compiler        *compiler
-	folders         []string // where modules are looked for first
+	folders         []string // searched first
 	stdlib          fs.FS
-	loaded, preload *lua.LTable // those of package
+	loaded, preload *lua.LTable // package.loaded and package.preload
 	loading         map[string]*loading
 	libraries       map[string]*Func // see Call.Library
 }
 
-// loading is a module that a task loads.
+// loading is a module that a task is loading.
 type loading struct {
 	by   *task
 	done chan struct{}
@@ -65,7 +65,7 @@ func (m *modules) module(L *lua.LState, name string) (lua.LValue, error) {
 	}
 }
 
-// waitsFor tells whether the module will only be loaded once t has loaded one of its own.
+// waitsFor reports whether the module can only be loaded after t has loaded one of its modules.
 func (l *loading) waitsFor(t *task) bool {
 	for ; l != nil; l = l.by.awaits {
 		if l.by == t {
@@ -95,7 +95,7 @@ func (m *modules) loadModule(L *lua.LState, t *task, name string) (lua.LValue, e
 	v := L.Get(-1)
 	L.Pop(1)
 	if v == lua.LNil {
-		v = m.loaded.RawGetString(name) // a module may set it itself
+		v = m.loaded.RawGetString(name) // a module may set itself
 	}
 	if !lua.LVAsBool(v) {
 		v = lua.LTrue
@@ -104,7 +104,7 @@ func (m *modules) loadModule(L *lua.LState, t *task, name string) (lua.LValue, e
 	return v, nil
 }
 
-// loader is the function that makes a module: that of package.preload, or its source.
+// loader returns the function that makes a module: from package.preload, or from the module's source.
 func (m *modules) loader(L *lua.LState, name string) (*lua.LFunction, error) {
 	if fn, ok := m.preload.RawGetString(name).(*lua.LFunction); ok {
 		return fn, nil
@@ -116,8 +116,8 @@ func (m *modules) loader(L *lua.LState, name string) (*lua.LFunction, error) {
 	return m.compiler.compile(file, src)
 }
 
-// require loads a module once: from the script's folder, the folders of Options.Path or the
-// standard library, where a.b is the file a/b.lua or a/b/init.lua.
+// require loads a module once. It looks in the script's folder, in the folders of Options.Path and in the standard
+// library. The module a.b is the file a/b.lua or a/b/init.lua.
 func (m *modules) require(L *lua.LState) int {
 	name, ok := L.Get(1).(lua.LString)
 	if !ok {
@@ -140,7 +140,7 @@ func isModuleName(name string) bool {
 	return true
 }
 
-// find reads the first file that is there for a module.
+// find reads the first file that exists for a module.
 func (m *modules) find(L *lua.LState, name string) (file string, src []byte, err error) {
 	relative := strings.ReplaceAll(name, ".", "/")
 	var looked []string
@@ -148,7 +148,7 @@ func (m *modules) find(L *lua.LState, name string) (file string, src []byte, err
 		if folder == "" {
 			continue
 		}
-		root, err := os.OpenRoot(folder) // no link leads out of it
+		root, err := os.OpenRoot(folder) // a symbolic link can't lead out of the folder
 		if err != nil {
 			looked = append(looked, folder)
 			continue
@@ -186,8 +186,7 @@ func readModule(folder fs.FS, name, file string) ([]byte, error) {
 	return readLimited(file, f)
 }
 
-// openPackage makes package: what require has loaded, and what loads a module that is no file. Where
-// require looks is not the script's to change.
+// openPackage sets the global package with loaded and preload. A script can't change where require looks.
 func openPackage(L *lua.LState, compiler *compiler, opts Options) *modules {
 	m := &modules{
 		compiler: compiler, folders: append([]string{filepath.Dir(opts.Script)}, opts.Path...), stdlib: opts.Stdlib,

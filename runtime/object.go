@@ -4,7 +4,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// objectToLua makes the userdata that stands for o. Two of them for one object compare equal.
+// objectToLua returns a userdata for o. Two userdata for one object compare equal.
 func (c *converter) objectToLua(o Object) *lua.LUserData {
 	ud := c.main.NewUserData()
 	ud.Value = o
@@ -50,7 +50,7 @@ func sameObject(L *lua.LState) int {
 	return 1
 }
 
-// objectOf is the object behind a value, or nil.
+// objectOf returns the object behind a value, or nil.
 func objectOf(v lua.LValue) Object {
 	if ud, ok := v.(*lua.LUserData); ok {
 		o, _ := ud.Value.(Object)
@@ -59,7 +59,7 @@ func objectOf(v lua.LValue) Object {
 	return nil
 }
 
-// itemsOf is the object behind a value that can be iterated, or nil.
+// itemsOf returns the object behind a value if the object has items, or nil.
 func itemsOf(v lua.LValue) Object {
 	if o := objectOf(v); o != nil && o.ObjectType().Len != nil {
 		return o
@@ -67,7 +67,7 @@ func itemsOf(v lua.LValue) Object {
 	return nil
 }
 
-// objectField reads o[key]: an item, a field or a method.
+// objectField returns o[key]: an item, a field or a method.
 func (c *converter) objectField(L *lua.LState, ot *ObjectType, methods map[string]*lua.LFunction, self, key lua.LValue) lua.LValue {
 	o := objectOf(self)
 	if n, ok := key.(lua.LNumber); ok && ot.At != nil {
@@ -95,7 +95,7 @@ func (c *converter) objectField(L *lua.LState, ot *ObjectType, methods map[strin
 	return nil
 }
 
-// objectItem is o[n], nil beyond its length.
+// objectItem returns o[n], or nil beyond the length.
 func (c *converter) objectItem(L *lua.LState, o Object, n lua.LNumber) lua.LValue {
 	ot := o.ObjectType()
 	i := int(n)
@@ -105,7 +105,7 @@ func (c *converter) objectItem(L *lua.LState, o Object, n lua.LNumber) lua.LValu
 	return c.mustToLua(L, ot.Name, ot.At(o, i))
 }
 
-// mustLua converts what a declaration gave, or raises.
+// mustToLua converts the value of a field or an item, and raises if that fails.
 func (c *converter) mustToLua(L *lua.LState, what string, v any) lua.LValue {
 	lv, err := c.toLua(v)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// raise ends what the script is doing with err. A script can catch anything but an Exit.
+// raise raises err in the script. A script can catch any error but an Exit.
 func raise(L *lua.LState, err error) {
 	var exit *Exit
 	if errors.As(err, &exit) {
@@ -26,14 +26,14 @@ func raiseUsage(L *lua.LState, format string, args ...any) {
 	raise(L, usageError(L, format, args...))
 }
 
-// usageError returns an error of misuse at the place in the script that is running.
+// usageError returns an error of misuse at the script's current position.
 func usageError(L *lua.LState, format string, args ...any) *Error {
 	e := &Error{Message: fmt.Sprintf(format, args...), Code: CodeUsage}
 	e.File, e.Line = position(L)
 	return e
 }
 
-// place is the innermost place in a script, seen from Go code that it called.
+// position returns the innermost position in a script, seen from Go code that the script called.
 func position(L *lua.LState) (file string, line int) {
 	task := taskOf(L)
 	for ; L != nil; L = L.Parent {
@@ -53,8 +53,8 @@ func position(L *lua.LState) (file string, line int) {
 	return "", 0
 }
 
-// errorToLua makes the userdata that a script catches: it has fields, and works as its own text in
-// tostring, in .. and for the methods of strings (err:find("refused")).
+// errorToLua returns the userdata that a script catches. It has fields, and it works as its text in tostring, in ..
+// and with the methods of strings (err:find("refused")).
 func errorToLua(L *lua.LState, e *Error) *lua.LUserData {
 	ud := L.NewUserData()
 	ud.Value = e

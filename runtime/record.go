@@ -4,25 +4,25 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// A record's table begins unfilled: it is empty, and its metatable reads fields from the Go values.
-// Filling a table of ten fields takes 8 µs, and most fields of most records are never read. It is
-// filled as soon as something would see the difference: a write, an iteration, a nested table.
+// The table of a record is lazy at first: it is empty, and its metatable reads fields from the Go values. Filling a
+// table of ten fields takes 8 µs, and scripts never read most fields of most records. The table is filled before an
+// operation that would see the difference: a write, an iteration, a nested table.
 
-// recordMetatables are those of one RecordType. That of an unfilled table is a copy of unfilled,
-// with the Record at recordSlot.
+// recordMetatables holds the metatables of one RecordType. The metatable of a lazy table is a copy of lazy with the
+// Record at recordSlot.
 type recordMetatables struct{ lazy, plain *lua.LTable }
 
 const recordSlot = 2
 
 func (c *converter) recordToLua(r Record) *lua.LTable {
 	t := c.main.CreateTable(0, 0)
-	mt := *c.recordMetatables(r.Type).lazy // the names stay shared; the list is full: growing copies it
+	mt := *c.recordMetatables(r.Type).lazy // the copy shares the names; its list is full, so that growing copies it
 	mt.RawSetInt(recordSlot, &lua.LUserData{Value: r, Metatable: lua.LNil})
 	t.Metatable = &mt
 	return t
 }
 
-// unfilled is the record behind an unfilled table.
+// lazyRecord returns the record behind a lazy table.
 func lazyRecord(t *lua.LTable) (Record, bool) {
 	if mt, ok := t.Metatable.(*lua.LTable); ok {
 		if ud, ok := mt.RawGetInt(recordSlot).(*lua.LUserData); ok {
@@ -33,7 +33,7 @@ func lazyRecord(t *lua.LTable) (Record, bool) {
 	return Record{}, false
 }
 
-// fill makes the table of a record a plain one. It does nothing to others.
+// materialize fills a lazy table with its fields. Other tables stay as they are.
 func (c *converter) materialize(t *lua.LTable) error {
 	r, ok := lazyRecord(t)
 	if !ok {
@@ -85,11 +85,11 @@ func (c *converter) recordMetatables(rt *RecordType) *recordMetatables {
 		L.RawSet(t, L.Get(2), L.Get(3))
 		return 0
 	}))
-	m.lazy.Append(lua.LTrue) // fills the list, see recordToLua
+	m.lazy.Append(lua.LTrue) // fills the list: see recordToLua
 	return m
 }
 
-// recordField reads a field of an unfilled table.
+// recordField returns a field of a lazy table.
 func (c *converter) recordField(L *lua.LState, rt *RecordType, t *lua.LTable, key lua.LValue) lua.LValue {
 	r, _ := lazyRecord(t)
 	name, ok := key.(lua.LString)

@@ -13,10 +13,10 @@ import (
 type scheduler struct {
 	lock     interpreterLock
 	main     *lua.LState
-	root     *task // task of the script itself
-	template *lua.LState // threads of tasks are made from it
+	root     *task         // task of the script itself
+	template *lua.LState   // threads of tasks are made from it
 	spare    []*lua.LState // free threads
-	alive    atomic.Int64 // number of running tasks, without root
+	alive    atomic.Int64  // number of running tasks, without root
 	cancel   context.CancelCauseFunc
 	exit     *Exit // exit that ended the current phase, or nil
 }

@@ -16,7 +16,7 @@ const (
 	Function      // arrives as *Func
 	Strings       // one string or a list of strings; arrives as []string
 	Table         // a list arrives as []any, anything else as map[string]any
-	Verbatim // any value; arrives as Value and can be passed on unchanged
+	Verbatim      // any value; arrives as Value and can be passed on unchanged
 )
 
 // Param declares one parameter of a builtin.

@@ -17,10 +17,10 @@ import (
 	"dkvrun/runtime/syntax"
 )
 
-// MaxSource is the size that a script, a module or a loaded chunk may have, in bytes.
+// MaxSource is the maximum size, in bytes, of a script, a module or a loaded chunk.
 const MaxSource = 1 << 20
 
-// readSource reads a script, no more of it than is allowed.
+// readSource reads a script, but not more than one byte beyond MaxSource.
 func readSource(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -46,14 +46,14 @@ func unreadable(path string, err error) *Error {
 	return &Error{Message: fmt.Sprintf("%s: can't be read: %v", path, err), Code: CodeSource, Cause: err}
 }
 
-// TooLarge is what is said of a source of more than MaxSource bytes.
+// TooLarge is the message for a source of more than MaxSource bytes.
 const TooLarge = "the source is larger than 1 MiB"
 
-// OwnSource is what Lua of the runner's own is called. Traces and the places of errors pass over it, to
-// what called it.
+// InternalSource returns the name of a source for Lua code of the runner. Tracebacks and the positions of errors skip
+// such sources.
 func InternalSource(name string) string { return "[" + name + "]" }
 
-// IsOwnSource tells whether OwnSource made a source's name.
+// IsInternalSource reports whether InternalSource returned the name.
 func IsInternalSource(name string) bool {
 	return strings.HasPrefix(name, "[") && strings.HasSuffix(name, "]")
 }
@@ -61,8 +61,8 @@ func IsInternalSource(name string) bool {
 // compiler compiles the sources of one Lua state.
 type compiler struct {
 	main        *lua.LState
-	concatenate *lua.LFunction  // what .. is compiled to
-	sources     map[string]bool // the names of what was compiled
+	concatenate *lua.LFunction  // .. is compiled to a call of it
+	sources     map[string]bool // names of the compiled sources
 }
 
 // compile checks and compiles a source. Its errors are *Error with the code source.
@@ -97,8 +97,8 @@ func (c *compiler) compile(name string, src []byte) (*lua.LFunction, error) {
 	return nil, &Error{Message: name + ": " + err.Error(), Code: CodeSource}
 }
 
-// stripHeader takes off a byte order mark and a first line that begins with #!, and keeps its line
-// feed so that lines keep their numbers.
+// stripHeader removes a byte order mark and a first line that begins with #!. It keeps the line feed, so that line
+// numbers stay right.
 func stripHeader(src []byte) []byte {
 	src = bytes.TrimPrefix(src, []byte("\xef\xbb\xbf"))
 	if !bytes.HasPrefix(src, []byte("#!")) {
@@ -110,7 +110,7 @@ func stripHeader(src []byte) []byte {
 	return nil
 }
 
-// splitPlace takes "file:line:" off a message where file is a source of this host.
+// splitPosition splits "file:line:" off a message if file is a source of this host.
 func (c *compiler) splitPosition(text string) (file string, line int, message string) {
 	for name := range c.sources {
 		rest, ok := strings.CutPrefix(text, name+":")

@@ -4,57 +4,58 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// A call in a source can be judged without running it. Its arguments are then Go values: nil, bool,
-// string, float64, a WrittenTable, or one of these.
+// CheckCall checks a call in a source without running it. The arguments are Go values: nil, bool, string, float64, a
+// TableLiteral, or one of these.
 type unknownKind struct{ what string }
 
 var (
-	// Unknown is a value that only a run can tell.
+	// Unknown is a value that is known only at run time.
 	Unknown any = &unknownKind{"a value"}
-	// Unknowns are values of which only a run can tell how many there are: those of a last call, or of "...".
+	// UnknownList stands for values whose number is known only at run time: the results of a last call, or "...".
 	UnknownList any = &unknownKind{"values"}
-	// WrittenFunction is a function that the source holds.
+	// FunctionLiteral is a function in the source.
 	FunctionLiteral any = &unknownKind{"a function"}
 )
 
-// WrittenTable is a table constructor: its fields in their order.
+// TableLiteral holds the fields of a table constructor in order.
 type TableLiteral []FieldLiteral
 
-// WrittenField is a field of a table constructor.
+// FieldLiteral is a field of a table constructor.
 type FieldLiteral struct {
 	// Key is nil for a list item.
 	Key, Value any
 }
 
-// Refusal is what a call would raise.
+// CallError is an error that a call would raise.
 type CallError struct {
-	// Message is the error's, without a place.
+	// Message is the message without a position.
 	Message string
-	// Argument is the number, from 0, of the argument that is refused; -1 when it is the call itself.
+	// Argument is the index of the wrong argument, or -1 for an error about the call itself.
 	Argument int
-	// Field is the number of the argument's field, where it is a table and the field is what is refused;
-	// else -1. Key is set when it is the field's key.
+	// Field is the index of the wrong field if the argument is a table, else -1. Key is set if the field's key is
+	// wrong.
 	Field int
 	Key   bool
 }
 
-// judge is what a binder knows of a call that is only judged. Its methods do nothing on nil: in a run.
+// staticCall is the state of a binder that checks a call without running it. In a run it is nil, and its methods do
+// nothing.
 type staticCall struct {
 	binder     *binder
-	named      int          // which argument holds the named parameters, -1 for none
-	fields     TableLiteral // its fields
+	named      int          // index of the argument with the named parameters, or -1
+	fields     TableLiteral // fields of that argument
 	items      bool         // the positional values are its list items
-	incomplete bool         // more may be given than is known
-	uncertain  []bool       // one a parameter: given, but with a value that is not known
-	position   int          // of the value that is bound, -1 for none
-	key        lua.LValue   // of the named value that is bound
+	incomplete bool         // the call may have more arguments than are known
+	uncertain  []bool       // for each parameter: given, but the value is unknown
+	position   int          // of the current value, or -1
+	key        lua.LValue   // of the current named value
 	errors     []CallError
 }
 
-// unknownValue is Unknown in Lua.
+// unknownValue is the Lua form of Unknown.
 var unknownValue = &lua.LUserData{Value: Unknown, Metatable: lua.LNil}
 
-// arguments makes the values that a is judged with, without those that can't be placed.
+// arguments returns the values to check, without those whose position is unknown.
 func (j *staticCall) arguments(args []any) []lua.LValue {
 	a := j.binder
 	values := make([]lua.LValue, 0, len(args))
@@ -66,7 +67,7 @@ func (j *staticCall) arguments(args []any) []lua.LValue {
 			v = a.conv.literal(arg)
 		}
 		if i == len(args)-1 && v == unknownValue && (arg == UnknownList || a.isNamed(names, i)) {
-			j.incomplete = true // it may hold the named parameters
+			j.incomplete = true // the argument may hold the named parameters
 			break
 		}
 		values = append(values, v)
@@ -78,7 +79,7 @@ func (j *staticCall) arguments(args []any) []lua.LValue {
 	t, ok := values[last].(*lua.LTable)
 	switch {
 	case !ok || !a.isNamed(t, last):
-	case j.incomplete: // only without values after it would it hold the named parameters
+	case j.incomplete: // it would hold the named parameters only as the last argument
 		values[last] = unknownValue
 	default:
 		j.named, j.fields = last, args[last].(TableLiteral)
@@ -91,7 +92,7 @@ func (j *staticCall) arguments(args []any) []lua.LValue {
 	return values
 }
 
-// written makes the Lua value of what a source holds.
+// literal returns the Lua value of a literal in a source.
 func (c *converter) literal(v any) lua.LValue {
 	switch v := v.(type) {
 	case nil:
@@ -111,7 +112,7 @@ func (c *converter) literal(v any) lua.LValue {
 	return unknownValue
 }
 
-// writtenTable sets the list items last, as Lua does. It is unknown where keys are.
+// tableLiteral sets the list items last, as Lua does. The result is unknown if a key is.
 func (c *converter) tableLiteral(fields TableLiteral) lua.LValue {
 	t := c.main.NewTable()
 	var items []any
@@ -132,14 +133,14 @@ func (c *converter) tableLiteral(fields TableLiteral) lua.LValue {
 	return t
 }
 
-// at says which value is bound next: that of a position, or of a key.
+// at sets the position or the key of the current value.
 func (j *staticCall) at(position int, key lua.LValue) {
 	if j != nil {
 		j.position, j.key = position, key
 	}
 }
 
-// cannotTell says whether the values of a parameter are not all known.
+// hasUnknown reports whether a parameter has an unknown value.
 func (j *staticCall) hasUnknown(i int, values ...lua.LValue) bool {
 	if j == nil {
 		return false
@@ -165,10 +166,10 @@ func holdsUnknown(v lua.LValue) bool {
 	return false
 }
 
-// mayBeGiven says whether a parameter that was not bound may be given all the same.
+// mayBeGiven reports whether a parameter without a known value may still be given.
 func (j *staticCall) mayBeGiven(i int) bool { return j != nil && (j.incomplete || j.uncertain[i]) }
 
-// note keeps a refusal of the value that is bound.
+// report records an error about the current value.
 func (j *staticCall) report(err error) {
 	r := CallError{Message: asError(err).Message, Argument: j.position, Field: -1}
 	switch {
@@ -184,7 +185,7 @@ func (j *staticCall) report(err error) {
 	j.errors = append(j.errors, r)
 }
 
-// field is the number of the field that is meant, -1 for none; n counts the list items before it.
+// field returns the index of the first field that match accepts, or -1. n counts the list items before the field.
 func (j *staticCall) field(meant func(f FieldLiteral, n int) bool) int {
 	found, n := -1, 0
 	for i, f := range j.fields {

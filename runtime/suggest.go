@@ -2,8 +2,8 @@ package runtime
 
 import "strings"
 
-// Suggest is the candidate that word is most likely a slip of, or else the only one that goes on after it,
-// as delay_sec does after delay; or "". It makes no guesses about a single letter, or between words of two.
+// Suggest returns the candidate that word is most likely a misspelling of, or the only one that word is a prefix of
+// (delay, delay_sec), or "". It suggests nothing for a single letter, or between words of two letters.
 func Suggest(word string, candidates []string) string {
 	best, bestDistance := "", 0
 	for _, c := range candidates {
@@ -23,7 +23,7 @@ func Suggest(word string, candidates []string) string {
 	return best
 }
 
-// continued is the only candidate that goes on after word; or "".
+// continued returns the only candidate that begins with word and "_", or "".
 func continued(word string, candidates []string) string {
 	only := ""
 	for _, c := range candidates {
@@ -38,8 +38,8 @@ func continued(word string, candidates []string) string {
 	return only
 }
 
-// editDistance counts the letters inserted, left out, replaced or swapped with their neighbour
-// between a and b; beyond limit it may give up with any larger number.
+// editDistance returns the number of letters to insert, delete, replace or swap with their neighbour to get from a to
+// b. Beyond limit it may return any larger number.
 func editDistance(a, b string, limit int) int {
 	if len(a)-len(b) > limit || len(b)-len(a) > limit {
 		return limit + 1

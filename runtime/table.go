@@ -7,13 +7,13 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// shape is what a table is on the Go side: a record, a list with a type, or (both nil) any table.
+// shape is the Go form of a table: a record, a list with a type, or any table if both are nil.
 type shape struct {
 	record *RecordType
 	list   *List
 }
 
-// shapeKey is where the metatables of records and lists keep their shape.
+// shapeKey is the key of the shape in the metatables of records and lists.
 const shapeKey = "__shape"
 
 func shapeOf(t *lua.LTable) shape {
@@ -56,7 +56,7 @@ func (c *converter) typedListToLua(l List, depth int) (*lua.LTable, error) {
 var plainList = RecordType{Name: "list"}
 
 func (c *converter) newMetatable(name string, s shape) *lua.LTable {
-	mt := c.main.CreateTable(1, 5) // one item: see recordToLua
+	mt := c.main.CreateTable(1, 5) // one list item: see recordToLua
 	ud := c.main.NewUserData()
 	ud.Value = s
 	mt.RawSetString(shapeKey, ud)
@@ -65,7 +65,7 @@ func (c *converter) newMetatable(name string, s shape) *lua.LTable {
 	return mt
 }
 
-// requireField raises unless rt declares the field.
+// requireField raises an error unless rt declares the field.
 func requireField(L *lua.LState, rt *RecordType, key lua.LValue) {
 	names := make([]string, len(rt.Fields))
 	for i, f := range rt.Fields {
@@ -77,12 +77,12 @@ func requireField(L *lua.LState, rt *RecordType, key lua.LValue) {
 	raise(L, noField(L, rt.Name, key, names))
 }
 
-// raiseNoField raises a noField.
+// raiseNoField raises a noField error.
 func raiseNoField(L *lua.LState, owner string, key lua.LValue, names []string) {
 	raise(L, noField(L, owner, key, names))
 }
 
-// noField is the error of a field that a value doesn't have.
+// noField returns the error for a field that a value doesn't have.
 func noField(L *lua.LState, owner string, key lua.LValue, names []string) *Error {
 	if key.Type() != lua.LTString {
 		return usageError(L, "%s: no field [%s]", owner, textOf(L, key))
@@ -90,7 +90,8 @@ func noField(L *lua.LState, owner string, key lua.LValue, names []string) *Error
 	return usageError(L, "%s", noFieldMessage(owner, key.String(), names))
 }
 
-// missing says that owner has no such field: why not, what might have been meant, or what there is.
+// noFieldMessage returns the message for a field that owner doesn't have. It names the reason, a similar name, or the
+// known names.
 func noFieldMessage(owner, field string, names []string) string {
 	if why := lualib.UnavailableReason(owner + "." + field); why != "" {
 		return owner + "." + field + " is not available in runbooks: " + why
@@ -98,7 +99,7 @@ func noFieldMessage(owner, field string, names []string) string {
 	return owner + ": no field " + field + hint(field, names)
 }
 
-// hint completes a message about an unknown name: the likely one, or all where they are few.
+// hint completes a message about an unknown name. It names a similar name, or all names if they are few.
 func hint(word string, names []string) string {
 	if near := Suggest(word, names); near != "" {
 		return fmt.Sprintf(": did you mean %s?", near)

@@ -24,11 +24,11 @@ type task struct {
 
 	scheduler *scheduler
 	granted   chan struct{} // receives when the task gets the interpreter lock
-	spawnedAt *callSite // nil for the script itself
-	depth     int // length of the chain of tasks that spawned each other down to this one
-	spawned   int // number of tasks that this one has spawned
+	spawnedAt *callSite     // nil for the script itself
+	depth     int           // length of the chain of tasks that spawned each other down to this one
+	spawned   int           // number of tasks that this one has spawned
 	random    lualib.Random
-	raised    *Error // last error that Go code raised again; its traceback is longer than that of the raised value
+	raised    *Error   // last error that Go code raised again; its traceback is longer than that of the raised value
 	loading   []string // modules that are being loaded, outermost first
 	awaits    *loading // module that another task is loading
 }
@@ -202,7 +202,7 @@ type Task struct {
 	host        *Host
 	task        *task
 	parentScope *scope // of the spawner
-	number      int // counted among the tasks of the spawner
+	number      int    // counted among the tasks of the spawner
 	f           *Func
 	args        []any
 	ctx         context.Context

@@ -7,11 +7,11 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// maxTrace is how many lines a traceback has at most.
+// maxTrace is the maximum number of lines in a traceback.
 const maxTrace = 30
 
-// traceback lists the calls that are active in L, from a level on, and in the threads that run it,
-// the innermost first. Tail calls leave no line.
+// traceback lists the active calls of L from a level on, and those of the threads that run L, innermost first. Tail
+// calls have no line.
 func traceback(L *lua.LState, first int) string {
 	lines := []string{"stack traceback:"}
 	for ; L != nil; L, first = L.Parent, 0 {
@@ -39,7 +39,7 @@ func traceback(L *lua.LState, first int) string {
 	return strings.Join(lines, "\n\t")
 }
 
-// describeFrame is a call's line in a traceback, "" for Go code that a script didn't call by name.
+// describeFrame returns the line of a call in a traceback, or "" for Go code that a script didn't call by name.
 func describeFrame(frame *lua.Debug) string {
 	inGo := frame.CurrentLine < 0
 	switch {
@@ -53,7 +53,7 @@ func describeFrame(frame *lua.Debug) string {
 	return fmt.Sprintf("%s:%d: in function %s", frame.Source, frame.CurrentLine, frame.Name)
 }
 
-// origin is where a task was begun.
+// callSite is the position where a task was spawned.
 type callSite struct {
 	file  string
 	line  int
@@ -61,8 +61,7 @@ type callSite struct {
 	outer *callSite
 }
 
-// traced gives a task's error the tracebacks of what began the task, and the place where the error has
-// none.
+// addTrace adds the tracebacks of the spawners to a task's error, and the position if the error has none.
 func (o *callSite) addTrace(err error) error {
 	e, ok := err.(*Error)
 	if !ok {

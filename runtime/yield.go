@@ -9,22 +9,22 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// What gopher-lua 1.1.2 does not tell of a call: its frame, and how many values it is to give.
+// gopher-lua 1.1.2 exports neither the frame of a call nor the number of results that the caller wants.
 var (
 	frameField, _  = reflect.TypeFor[lua.LState]().FieldByName("currentFrame")
 	wantedField, _ = frameField.Type.Elem().FieldByName("NRet")
 )
 
-// wanted is how many values the function that L calls is to give, lua.MultRet for all that there are.
+// wanted returns the number of results that the caller of L's current function wants, or lua.MultRet for all.
 func wanted(L *lua.LState) int {
 	frame := reflect.ValueOf(L).Elem().FieldByIndex(frameField.Index).Elem()
 	return int(frame.FieldByIndex(wantedField.Index).Int())
 }
 
-// goOn prepares a coroutine for the values that it is resumed with, those of L from first on. If it has
-// yielded, they become as many as its coroutine.yield is to give: the virtual machine takes them as they
-// are, and crashes on those that are missing. Where it ended with return coroutine.yield(…), nothing of it
-// is left that could go on: goOn ends it and returns true, and the values are what it returns.
+// goOn prepares a coroutine for the values that it is resumed with, those of L from first on. If the coroutine has
+// yielded, goOn adjusts their number to the results that its coroutine.yield returns: the virtual machine crashes on
+// missing values. A coroutine that ended with return coroutine.yield(…) has no frame left. goOn then ends it and
+// returns true, and the values are its results.
 func (c *coroutines) goOn(L, thread *lua.LState, first int) bool {
 	key := weak.Make(thread)
 	n, yielded := c.yields[key]
@@ -42,12 +42,12 @@ func (c *coroutines) goOn(L, thread *lua.LState, first int) bool {
 	return false
 }
 
-// calls are the innermost calls of Go's stack.
+// calls holds the innermost calls of Go's stack.
 type calls [6]uintptr
 
-// yieldsDirectly tells whether the loop that a coroutine runs in called coroutine.yield. A loop inside
-// it, which runs a metamethod, an iterator or a callback for Go code, would go on with wrong values, or
-// crash; only Go's stack shows which one it is.
+// yieldsDirectly reports whether the coroutine's own loop called coroutine.yield. An inner loop, which runs a
+// metamethod, an iterator or a callback for Go code, would go on with wrong values or crash. Only Go's stack shows
+// which loop it is.
 func (c *coroutines) yieldsDirectly() bool {
 	var stack calls
 	goruntime.Callers(2, stack[:])
