@@ -6,7 +6,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// slice is the part of s from one position to another: from 1, or from the end if negative.
+// slice returns the part of s between two positions, which count from 1, or from the end if negative.
 func slice(s string, from, to int) string {
 	if from < 0 {
 		from += len(s) + 1

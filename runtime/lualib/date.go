@@ -11,7 +11,7 @@ import (
 	"dkvrun/runtime/luanum"
 )
 
-// dateLayouts are the conversions of os.date that a layout of Go's says, in the C locale.
+// dateLayouts maps conversions of os.date to layouts of Go, in the C locale.
 var dateLayouts = map[byte]string{
 	'a': "Mon", 'A': "Monday", 'b': "Jan", 'B': "January", 'c': "Mon Jan _2 15:04:05 2006", 'd': "02", 'D': "01/02/06",
 	'e': "_2", 'F': "2006-01-02", 'h': "Jan", 'H': "15", 'I': "03", 'j': "002", 'm': "01", 'M': "04", 'n': "\n", 'p': "PM",
@@ -19,8 +19,7 @@ var dateLayouts = map[byte]string{
 	'Y': "2006", 'z': "-0700", 'Z': "MST", '%': "%",
 }
 
-// openOS makes os: what tells and shows the time. gopher-lua's own miss conversions and take fields that
-// are missing for others.
+// openOS sets the global os. gopher-lua's own functions lack conversions and mistake missing fields.
 type osLibrary struct{ *Env }
 
 func openOS(L *lua.LState, e *Env) {
@@ -31,8 +30,7 @@ func openOS(L *lua.LState, e *Env) {
 	L.G.Global.RawSetString("os", t)
 }
 
-// date shows a time, now if none is given: as the format says, or as a table for *t. A leading ! means
-// UTC.
+// date formats a time, by default now. The format *t returns a table of fields; a leading ! means UTC.
 func (lib osLibrary) date(L *lua.LState) int {
 	format, t := "%c", time.Now()
 	if L.Get(1) != lua.LNil {
@@ -77,12 +75,12 @@ func (lib osLibrary) date(L *lua.LState) int {
 	return 1
 }
 
-// dateField is what stands for a conversion in t.
+// dateField returns the text of a conversion for t.
 func dateField(t time.Time, conversion byte) (text string, ok bool) {
 	if layout, ok := dateLayouts[conversion]; ok {
 		return t.Format(layout), true
 	}
-	week := func(first time.Weekday) string { // of the year; the first one begins with that day
+	week := func(first time.Weekday) string { // week of the year; the first week begins with the first such day
 		return fmt.Sprintf("%02d", (t.YearDay()+6-(int(t.Weekday())-int(first)+7)%7)/7)
 	}
 	isoYear, isoWeek := t.ISOWeek()
@@ -109,7 +107,7 @@ func dateField(t time.Time, conversion byte) (text string, ok bool) {
 	return "", false
 }
 
-// time is the seconds since 1970: now, or at a date of local time. Fields may be out of their ranges.
+// time returns the seconds since 1970, for now or for a date in local time. Fields may be out of range.
 func (lib osLibrary) time(L *lua.LState) int {
 	if L.Get(1) == lua.LNil {
 		L.Push(lua.LNumber(time.Now().Unix()))
@@ -130,7 +128,7 @@ func (lib osLibrary) time(L *lua.LState) int {
 	}
 	t := time.Date(field("year", -1), time.Month(field("month", -1)), field("day", -1), field("hour", 12), field("min", 0), field("sec", 0), 0, time.Local)
 	if dst, given := fields.RawGetString("isdst").(lua.LBool); given && t.IsDST() != bool(dst) {
-		for _, other := range []time.Time{t.Add(-time.Hour), t.Add(time.Hour)} { // the hour that a night has twice
+		for _, other := range []time.Time{t.Add(-time.Hour), t.Add(time.Hour)} { // the hour that occurs twice in a night
 			if other.IsDST() == bool(dst) && other.Hour() == t.Hour() {
 				t = other
 			}
@@ -140,7 +138,7 @@ func (lib osLibrary) time(L *lua.LState) int {
 	return 1
 }
 
-// difftime is how many seconds there are from the second time to the first.
+// difftime returns the seconds from the second time to the first.
 func difftime(L *lua.LState) int {
 	L.Push(L.CheckNumber(1) - L.OptNumber(2, 0))
 	return 1

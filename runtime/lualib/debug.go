@@ -4,12 +4,12 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// openDebug makes debug.traceback, which shows any raised value before the trace, from a level of the
-// stack on, and debug.getmetatable, which respects __metatable as getmetatable does.
+// openDebug sets the global debug. traceback puts a value before the calls from a level of the stack on. getmetatable
+// respects __metatable, as the global function does.
 func openDebug(L *lua.LState, e *Env) {
 	t := restricted(L, e, "debug")
 	t.RawSetString("traceback", L.NewFunction(func(L *lua.LState) int {
-		level := max(0, L.OptInt(2, 1)) // 0 is traceback itself, where it was called and is no handler
+		level := max(0, L.OptInt(2, 1)) // level 0 is traceback itself, unless it is called as a handler
 		if frame, ok := L.GetStack(0); ok {
 			if fn, err := L.GetInfo("f", frame, lua.LNil); err != nil || fn != t.RawGetString("traceback") {
 				level--

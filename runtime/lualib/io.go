@@ -6,7 +6,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// openIO makes io: io.write, and the outputs io.stdout and io.stderr.
+// openIO sets the global io, with io.write, io.stdout and io.stderr.
 func openIO(L *lua.LState, e *Env) {
 	t := restricted(L, e, "io")
 	lib := ioLibrary{e}
@@ -22,7 +22,7 @@ func openIO(L *lua.LState, e *Env) {
 
 type ioLibrary struct{ *Env }
 
-// output is a file that can be written to, as Lua's own are; nothing of it waits to be flushed.
+// output returns a file that a script can write to. It has no buffer, so flush does nothing.
 func (lib ioLibrary) output(L *lua.LState, name string, w io.Writer) *lua.LUserData {
 	ud := L.NewUserData()
 	own := func(L *lua.LState, method string) {
@@ -62,7 +62,7 @@ func (lib ioLibrary) output(L *lua.LState, name string, w io.Writer) *lua.LUserD
 	return ud
 }
 
-// write writes the arguments from the first one on, texts and numbers.
+// write writes the arguments from first on. They are strings or numbers.
 func (lib ioLibrary) write(L *lua.LState, name string, first int, w io.Writer) {
 	for i := first; i <= L.GetTop(); i++ {
 		v := L.Get(i)

@@ -1,5 +1,5 @@
-// Package lualib holds Lua's standard libraries where the host replaces those of gopher-lua: strings,
-// tables, math, os, io, debug and the operators of text. They need of the host only what Env holds.
+// Package lualib implements those of Lua's standard libraries that replace gopher-lua's: strings, tables, math, os,
+// io, debug and the operators of strings. Env holds all that they need of the host.
 package lualib
 
 import (
@@ -10,16 +10,16 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// Env holds what the library functions need of the host that runs them.
+// Env holds the functions and writers of the host that the libraries need.
 type Env struct {
 	Stdout, Stderr io.Writer
-	// Raise raises an error of misuse at the line of the script that is running.
+	// Raise raises an error of misuse at the script's current position.
 	Raise func(L *lua.LState, format string, args ...any)
 	// RaiseText raises text as error(text, level) does.
 	RaiseText func(L *lua.LState, text string, level int)
-	// RaiseNoField raises the error of a field that owner doesn't have; names are those it has.
+	// RaiseNoField raises the error for a field that owner doesn't have; names lists the known ones.
 	RaiseNoField func(L *lua.LState, owner string, key lua.LValue, names []string)
-	// Text returns what tostring returns.
+	// Text returns the result of tostring.
 	Text func(L *lua.LState, v lua.LValue) string
 	// Show returns a value as print shows it.
 	Show func(v lua.LValue) string
@@ -27,11 +27,11 @@ type Env struct {
 	TypeName func(v lua.LValue) string
 	// Traceback lists the active calls of L from a level on.
 	Traceback func(L *lua.LState, level int) string
-	// Random returns the generator of the task that runs on L.
+	// Random returns the random generator of the task that L belongs to.
 	Random func(L *lua.LState) *Random
 }
 
-// Open makes the libraries globals.
+// Open sets the globals of the libraries.
 func Open(L *lua.LState, e *Env) {
 	for _, open := range []lua.LGFunction{lua.OpenTable, lua.OpenString, lua.OpenMath, lua.OpenOs} {
 		L.Push(L.NewFunction(open))
@@ -45,12 +45,12 @@ func Open(L *lua.LState, e *Env) {
 	openIO(L, e)
 }
 
-// library returns the table of a library that is open.
+// library returns the table of an open library.
 func library(L *lua.LState, name string) *lua.LTable {
 	return L.G.Global.RawGetString(name).(*lua.LTable)
 }
 
-// stringKeys lists the names in a table, in the order of insertion.
+// stringKeys returns the string keys of a table in the order of insertion.
 func stringKeys(t *lua.LTable) []string {
 	var keys []string
 	for k, _ := t.Next(lua.LNil); k != lua.LNil; k, _ = t.Next(k) {
@@ -61,17 +61,17 @@ func stringKeys(t *lua.LTable) []string {
 	return keys
 }
 
-// maxString is the length, in bytes, of the longest string that a library function makes.
+// maxString is the maximum length, in bytes, of a string that a library function makes.
 const maxString = 64 << 20
 
-// limitString raises where a string would be too long.
+// limitString raises an error for a string that would be too long.
 func (e *Env) limitString(L *lua.LState, function string, length int) {
 	if length > maxString {
 		e.Raise(L, "%s: the result is longer than %d MiB", function, maxString>>20)
 	}
 }
 
-// textArgument is a string or number argument; errors and objects count as their text.
+// textArgument returns a string or number argument as text. An error counts as its text.
 func (e *Env) textArgument(L *lua.LState, function string, i int) string {
 	switch v := L.Get(i).(type) {
 	case lua.LString:
@@ -87,18 +87,18 @@ func (e *Env) textArgument(L *lua.LState, function string, i int) string {
 	return ""
 }
 
-// MaxValues is how many values one call gives at most, as in Lua 5.1: the stack holds them all.
+// MaxValues is the maximum number of results of one call, as in Lua 5.1: the stack holds all of them.
 const MaxValues = 8000
 
-// limitValues raises where a call would give too many.
+// limitValues raises an error for a call with too many results.
 func (e *Env) limitValues(L *lua.LState, function string, n int) {
 	if n > MaxValues {
 		e.Raise(L, "%s: more than %d values at once", function, MaxValues)
 	}
 }
 
-// WholeArgument is the whole number at i, fallback where there is none. What no int can hold counts as the
-// largest or the smallest.
+// WholeArgument returns the argument i as a whole number, or fallback if it is absent. Numbers beyond an int become
+// the largest or the smallest one.
 func WholeArgument(L *lua.LState, i, fallback int) int {
 	if L.Get(i) == lua.LNil {
 		return fallback

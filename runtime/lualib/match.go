@@ -8,7 +8,7 @@ import (
 	"dkvrun/runtime/pattern"
 )
 
-// search searches on from an offset, and raises what the search fails with.
+// search continues a search from an offset, and raises its error.
 func (lib stringLibrary) search(L *lua.LState, function string, m *pattern.Matcher, offset int) (from, to int) {
 	from, to, err := m.Find(offset)
 	if err != nil {
@@ -17,7 +17,7 @@ func (lib stringLibrary) search(L *lua.LState, function string, m *pattern.Match
 	return from, to
 }
 
-// start turns a string position of Lua's, from 1 or from the end if negative, into an offset.
+// start converts a string position of Lua (from 1, or from the end if negative) to an offset.
 func start(position, length int) int {
 	switch {
 	case position > 0:
@@ -115,7 +115,7 @@ func (lib stringLibrary) gsub(L *lua.LState) int {
 	return 2
 }
 
-// replacement is what gsub's third argument makes of a match.
+// replacement returns the text that gsub's third argument puts in place of a match.
 func (lib stringLibrary) replacement(L *lua.LState, m *pattern.Matcher, match string) string {
 	var v lua.LValue
 	switch r := L.Get(3).(type) {
@@ -143,7 +143,7 @@ func (lib stringLibrary) replacement(L *lua.LState, m *pattern.Matcher, match st
 	return ""
 }
 
-// expand puts the captures into a replacement text: %0 the match, %1 to %9 the captures, %% itself.
+// expand inserts captures into a replacement text: %0 is the match, %1 to %9 are captures, %% is a percent sign.
 func (lib stringLibrary) expand(L *lua.LState, m *pattern.Matcher, text, match string) string {
 	if !strings.Contains(text, "%") {
 		return text
@@ -167,7 +167,7 @@ func (lib stringLibrary) expand(L *lua.LState, m *pattern.Matcher, text, match s
 	return out.String()
 }
 
-// captured is a capture, counted from 0; the whole match where the pattern has none.
+// captured returns a capture, counted from 0. Capture 0 of a pattern without captures is the whole match.
 func (lib stringLibrary) captured(L *lua.LState, m *pattern.Matcher, i int, match string) lua.LValue {
 	if i >= m.Captures() {
 		if i == 0 {
@@ -192,7 +192,7 @@ func (lib stringLibrary) pushCaptures(L *lua.LState, m *pattern.Matcher) int {
 	return m.Captures()
 }
 
-// pushMatch pushes the captures, or the whole match where there are none.
+// pushMatch pushes the captures, or the whole match if there are none.
 func (lib stringLibrary) pushMatch(L *lua.LState, m *pattern.Matcher, match string) int {
 	if m.Captures() == 0 {
 		L.Push(lua.LString(match))

@@ -6,7 +6,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// openMath gives math generators of the host's own, which the seed alone determines.
+// openMath replaces the generator of math.random with one whose numbers depend on the seed alone.
 func openMath(L *lua.LState, e *Env) {
 	t := library(L, "math")
 	t.RawSetString("huge", lua.LNumber(math.Inf(1)))

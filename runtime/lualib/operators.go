@@ -10,7 +10,7 @@ import (
 	"dkvrun/runtime/luanum"
 )
 
-// Concatenate is .. for two values or more.
+// Concatenate implements .. for two or more values.
 func (e *Env) Concatenate(L *lua.LState) int {
 	n := L.GetTop()
 	right := L.Get(n)
@@ -38,7 +38,7 @@ func (e *Env) Concatenate(L *lua.LState) int {
 	return 1
 }
 
-// plainText is the text of a string or a number.
+// plainText returns the text of a string or a number.
 func plainText(v lua.LValue) string {
 	if n, ok := v.(lua.LNumber); ok {
 		return luanum.Format(float64(n))
@@ -46,7 +46,7 @@ func plainText(v lua.LValue) string {
 	return v.String()
 }
 
-// concatenateOther is .. where one of two values is neither string nor number.
+// concatenateOther implements .. for two values of which one is neither string nor number.
 func (lib stringLibrary) concatenateOther(L *lua.LState, left, right lua.LValue) lua.LValue {
 	for _, v := range []lua.LValue{left, right} {
 		if method := L.GetMetaField(v, "__concat"); method != lua.LNil {
@@ -71,11 +71,11 @@ func call2(L *lua.LState, fn, a, b lua.LValue) lua.LValue {
 	return result
 }
 
-// openOperators gives strings the arithmetic of the numbers that they hold.
+// openOperators gives strings the arithmetic of the numbers in their text.
 func (lib stringLibrary) openOperators(L *lua.LState, t *lua.LTable) {
 	mt := L.CreateTable(0, 0)
 	mt.RawSetString("__index", t)
-	t.RawSetString("__index", lua.LNil) // it was the metatable itself
+	t.RawSetString("__index", lua.LNil) // gopher-lua makes the library itself the metatable
 	for event, operator := range map[string]func(a, b float64) float64{
 		"__add": func(a, b float64) float64 { return a + b },
 		"__sub": func(a, b float64) float64 { return a - b },
@@ -93,7 +93,7 @@ func (lib stringLibrary) openOperators(L *lua.LState, t *lua.LTable) {
 	L.SetMetatable(lua.LString(""), mt)
 }
 
-// modulo is a % b, as the virtual machine has it for numbers: of the sign of b.
+// modulo returns a % b with the sign of b, as the virtual machine does for numbers.
 func modulo(a, b float64) float64 {
 	r := math.Mod(a, b)
 	if b > 0 && r < 0 || b < 0 && r > 0 {
@@ -102,7 +102,7 @@ func modulo(a, b float64) float64 {
 	return r
 }
 
-// stringArithmetic is for operands of which one at least is a string.
+// stringArithmetic computes an operator with at least one string operand.
 func (lib stringLibrary) stringArithmetic(L *lua.LState, event string, operator func(a, b float64) float64) lua.LValue {
 	left, right := L.Get(1), L.Get(2)
 	if event == "__unm" {
@@ -129,7 +129,7 @@ func (lib stringLibrary) stringArithmetic(L *lua.LState, event string, operator 
 	return lua.LNil
 }
 
-// numeric is the number that a value is, or that its text says.
+// numeric returns the number that a value is, or that its text represents.
 func numeric(v lua.LValue) (float64, bool) {
 	if s, ok := v.(lua.LString); ok {
 		return luanum.Parse(strings.TrimSpace(string(s)))

@@ -2,15 +2,15 @@ package lualib
 
 import "math/rand/v2"
 
-// Random is a task's generator of random numbers. Its seed follows from that of the run and from
-// which task it is, not from which one runs first.
+// Random is the random generator of a task. Its numbers depend on the run's seed and on the position of the task
+// among its siblings, not on which task runs first.
 type Random struct {
 	seed, stream uint64
 	children     uint64
 	source       *rand.PCG // nil until the first number
 }
 
-// NewRandom makes the generator of a run's first task.
+// NewRandom returns the generator of a run's first task.
 func NewRandom(seed uint64) Random { return Random{seed: seed} }
 
 func (r *Random) generator() *rand.Rand {
@@ -20,16 +20,17 @@ func (r *Random) generator() *rand.Rand {
 	return rand.New(r.source)
 }
 
-// reseed begins anew, for the task and for those that it begins from here on.
+// reseed restarts the generator of the task and of those that it spawns later.
 func (r *Random) reseed(seed uint64) { *r = Random{seed: seed, stream: r.stream} }
 
-// Child is the generator of the next task begun.
+// Child returns the generator of the next spawned task.
 func (r *Random) Child() Random {
 	r.children++
 	return Random{seed: r.seed, stream: scramble(r.stream + r.children)}
 }
 
-// scramble is the finaliser of splitmix64: near inputs have far outputs, and no two have the same.
+// scramble is the finaliser of splitmix64. It maps near inputs to distant outputs, and no two inputs to the same
+// output.
 func scramble(x uint64) uint64 {
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb

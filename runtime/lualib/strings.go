@@ -43,7 +43,7 @@ func (lib stringLibrary) rep(L *lua.LState) int {
 	return 1
 }
 
-// format is C's printf for Lua's values: %s takes any value as tostring shows it.
+// format implements C's printf for Lua values. %s accepts any value, as tostring shows it.
 func (lib stringLibrary) format(L *lua.LState) int {
 	format := lib.textArgument(L, "string.format", 1)
 	var out strings.Builder
@@ -115,7 +115,7 @@ func (lib stringLibrary) formatOne(L *lua.LState, spec string, verb byte, argume
 	if verb == 'd' || verb == 'i' {
 		return fmt.Sprintf("%"+spec+"d", int64(f))
 	}
-	unsigned := uint64(int64(f)) // of what is negative, as C does
+	unsigned := uint64(int64(f)) // of a negative number, as C does
 	if f >= 1<<63 {
 		unsigned = uint64(f)
 	}
@@ -125,7 +125,7 @@ func (lib stringLibrary) formatOne(L *lua.LState, spec string, verb byte, argume
 	return fmt.Sprintf("%"+spec+string(verb), unsigned)
 }
 
-// Quote writes a string as Lua reads it.
+// Quote returns a string as a Lua literal.
 func Quote(s string) string {
 	out := make([]byte, 0, len(s)+2)
 	out = append(out, '"')

@@ -8,8 +8,8 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// openTable makes those functions of table anew in which gopher-lua takes nils at the end of a list for
-// items, or a position that the list doesn't have for its last one.
+// openTable replaces functions of table. gopher-lua's functions count trailing nils as items, and take a position
+// outside the list for its last one.
 func openTable(L *lua.LState, e *Env) {
 	t, lib := library(L, "table"), tableLibrary{e}
 	for name, fn := range map[string]lua.LGFunction{
@@ -21,7 +21,7 @@ func openTable(L *lua.LState, e *Env) {
 
 type tableLibrary struct{ *Env }
 
-// concat makes one text of the items of a list, with a text between them.
+// concat joins the items of a list, with a separator between them.
 func (lib tableLibrary) concat(L *lua.LState) int {
 	t, sep := L.CheckTable(1), L.OptString(2, "")
 	first, last := L.OptInt(3, 1), L.OptInt(4, t.Len())
@@ -41,7 +41,7 @@ func (lib tableLibrary) concat(L *lua.LState) int {
 	return 1
 }
 
-// insert puts a value at a position from 1 on, or at the end.
+// insert inserts a value at a position from 1 on, or at the end.
 func (lib tableLibrary) insert(L *lua.LState) int {
 	t := L.CheckTable(1)
 	switch L.GetTop() {
@@ -59,8 +59,7 @@ func (lib tableLibrary) insert(L *lua.LState) int {
 	return 0
 }
 
-// remove takes the item at a position out, the last one if none is given; nothing where the list
-// doesn't have it.
+// remove removes the item at a position, by default the last one. It does nothing for a position outside the list.
 func remove(L *lua.LState) int {
 	t := L.CheckTable(1)
 	n := t.Len()
@@ -72,7 +71,7 @@ func remove(L *lua.LState) int {
 	return 1
 }
 
-// maxn is the largest key that is a number, 0 where there is none above.
+// maxn returns the largest numeric key, or 0.
 func maxn(L *lua.LState) int {
 	t := L.CheckTable(1)
 	largest := lua.LNumber(t.MaxN())
@@ -85,7 +84,7 @@ func maxn(L *lua.LState) int {
 	return 1
 }
 
-// sortTable sorts a list, by < or a function that says what comes first.
+// sortTable sorts a list by < or by a function that reports whether its first argument comes first.
 func sortTable(L *lua.LState) int {
 	t := L.CheckTable(1)
 	s := sorter{L: L, run: L.Context(), values: make([]lua.LValue, t.Len())}
@@ -102,7 +101,7 @@ func sortTable(L *lua.LState) int {
 	return 0
 }
 
-// sorter sorts a copy: what the function does to the table meanwhile can't disturb it.
+// sorter sorts a copy, so that the function may change the table.
 type sorter struct {
 	L      *lua.LState
 	run    context.Context

@@ -4,8 +4,8 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// only makes a library of these functions of the one that was opened; the others say why they are
-// not there, when they are called: modules keep functions that they may never call.
+// restricted returns a library with these functions of the open one. Reading an unavailable function succeeds and
+// calling it raises an error, because modules often keep functions that they never call.
 func restricted(L *lua.LState, e *Env, name string, functions ...string) *lua.LTable {
 	t := L.CreateTable(0, 0)
 	for _, function := range functions {
@@ -29,13 +29,12 @@ func restricted(L *lua.LState, e *Env, name string, functions ...string) *lua.LT
 	return t
 }
 
-// ClosedFunction tells whether Lua's own library has a function of that name that is refused when it
-// is called.
+// IsUnavailable reports whether a function of Lua's own library exists but raises an error when it is called.
 func IsUnavailable(library, name string) bool {
 	return library != "package" && name != "stdin" && UnavailableReason(library+"."+name) != ""
 }
 
-// ClosedReason says why a function of Lua's own libraries is not there, "" where it isn't Lua's.
+// UnavailableReason returns why a function of Lua's own libraries is unavailable, or "" if it is not one.
 func UnavailableReason(name string) string {
 	switch name {
 	case "dofile", "loadfile":
