@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestAQuestionEndsWithItsRun(t *testing.T) {
+func TestAsk_EndsWithRun(t *testing.T) {
 	in, typed := io.Pipe()
 	defer typed.Close()
 	asked, out := io.Pipe()

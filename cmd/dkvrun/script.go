@@ -42,7 +42,7 @@ func runScript(p *process.Process, o *options) int {
 	force.InTime(ctx)
 	ctx, out := interrupt.WatchStdout(ctx, p.Stdout)
 	s := output.NewScreen(p, out, output.Options{Table: o.output == "table", Quiet: o.quiet, Verbose: o.verbose, Color: o.color})
-	r := &runner{Process: p, options: o, watch: watch, changing: &changing, written: out, screen: s, turns: output.NewTurns(s, s.Out())}
+	r := &runner{Process: p, options: o, watch: watch, changing: &changing, written: out, screen: s, ordered: output.NewOrdered(s, s.Out())}
 	if o.local > 0 {
 		watch()
 		cluster, err := startLocal(ctx, r)
@@ -71,7 +71,7 @@ type runner struct {
 	changing *atomic.Pointer[builtins.Run] // app, for whoever handles them
 	written  *interrupt.Stdout
 	screen   *output.Screen
-	turns    *output.Turns // the screen, for tasks
+	ordered  *output.Ordered // the screen, for tasks
 	host     *runtime.Host
 	app      *builtins.Run
 }
@@ -99,12 +99,12 @@ func (r *runner) run(ctx context.Context) ([]any, error) {
 	client := fanout.New(fanout.Config{Total: int64(r.maxMemory) << 20})
 	defer client.Close()
 	// With JSON, standard output carries the one document and nothing else.
-	out := io.Writer(r.turns)
+	out := io.Writer(r.ordered)
 	if r.output == "json" {
 		out = r.Stderr
 	}
 	r.app = builtins.NewRun(builtins.Config{
-		Client: client, Reporter: r.turns, Stdout: out,
+		Client: client, Reporter: r.ordered, Stdout: out,
 		Preset: r.session, Source: r.source, ManagerPort: r.managerPort,
 		Owner: process.Owner, DryRun: r.dryRun,
 		Yes: r.yes, AllowDown: r.down, Strict: r.strict, KeepGoing: r.keepGoing, Ask: r.asker(),
@@ -133,7 +133,7 @@ func (r *runner) finish(ctx context.Context, values []any, err error) int {
 	if r.host != nil {
 		defer r.host.Close()
 	}
-	r.turns.Flush()
+	r.ordered.Flush()
 	if err == nil && r.app != nil {
 		err = r.app.UncheckedFailure()
 		if r.isEval {

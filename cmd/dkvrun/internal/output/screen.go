@@ -31,7 +31,7 @@ type Screen struct {
 	redraws        bool
 	paint          map[string]*color.Color
 	widths         [3]int
-	many           bool         // the action has so many rows that they are shown collapsed at its end
+	many           bool         // the action has so many rows that they are shown grouped at its end
 	rows           []report.Row // of such an action, so far
 	failed         int          // of them
 	told           time.Time    // when its progress was shown last
@@ -97,7 +97,7 @@ func (s *Screen) Begin(a *report.Action) {
 	for _, m := range a.Managers {
 		s.widths[0] = max(s.widths[0], utf8.RuneCountInString(m))
 	}
-	s.many, s.rows, s.failed = len(a.Managers) > collapseOver && !s.verbose, nil, 0
+	s.many, s.rows, s.failed = len(a.Managers) > groupOver && !s.verbose, nil, 0
 	for _, op := range a.Operations {
 		if s.many {
 			op, _, _ = strings.Cut(op, ":")
@@ -170,7 +170,7 @@ func (s *Screen) End(a *report.Action) {
 		place[m] = i
 	}
 	slices.SortStableFunc(s.rows, func(x, y report.Row) int { return place[x.Manager] - place[y.Manager] })
-	for _, r := range collapsed(s.rows) {
+	for _, r := range grouped(s.rows) {
 		s.print(r)
 	}
 	s.many, s.rows = false, nil

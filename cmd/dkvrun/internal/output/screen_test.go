@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestAPictureIsDrawnOverTheLast(t *testing.T) {
+func TestScreen_RedrawsOverLastPicture(t *testing.T) {
 	var out, side strings.Builder
 	s := &Screen{err: &side, table: true, live: true, redraws: true, paint: palette(false)}
 	s.out = &afterProgress{s, &out}
@@ -21,7 +21,7 @@ func TestAPictureIsDrawnOverTheLast(t *testing.T) {
 	}
 }
 
-func TestHeight(t *testing.T) {
+func TestScreen_Height(t *testing.T) {
 	for _, c := range []struct {
 		text    string
 		columns int
@@ -37,7 +37,7 @@ func TestHeight(t *testing.T) {
 }
 
 // Where there is no terminal, a log tells of waits that take long, and not of each look.
-func TestLongWaitsAreLogged(t *testing.T) {
+func TestScreen_LogsLongWaits(t *testing.T) {
 	var log strings.Builder
 	s := &Screen{err: &log}
 	look := func() { s.Progress("wait_ready: orders-2 is Joining") }

@@ -8,7 +8,7 @@ import (
 	"dkvrun/runtime/suite"
 )
 
-func TestTheSlowestTestsAreNamed(t *testing.T) {
+func TestSlowest_Order(t *testing.T) {
 	var s slowTests
 	for i, took := range []time.Duration{600, 499, 900, 700, 600, 800, 550} {
 		s.note(suite.Result{

@@ -10,22 +10,22 @@ import (
 )
 
 const (
-	// collapseOver is how many rows a person reads one by one.
-	collapseOver = 20
-	// namedRows are shown each for itself, or named where there are more of a kind.
+	// groupOver is how many rows a person reads one by one.
+	groupOver = 20
+	// namedRows are shown each for itself, or named where there are more of a group.
 	namedRows = 3
-	// mostKinds bounds the lines of an action, however its managers differ.
-	mostKinds = 12
+	// maxGroups bounds the lines of an action, however its managers differ.
+	maxGroups = 12
 )
 
-// kind is the rows of an action that say the same.
-type kind struct {
+// group is the rows of an action that say the same.
+type group struct {
 	rows []report.Row
 }
 
-// kinds puts rows that say the same together: what went well first, then the larger first.
-func kinds(rows []report.Row) []kind {
-	var out []kind
+// groups puts rows that say the same together: what went well first, then the larger first.
+func groups(rows []report.Row) []group {
+	var out []group
 	at := map[[4]string]int{}
 	for _, r := range rows {
 		key := [4]string{r.Action, r.Result, r.Message, r.Hint}
@@ -33,11 +33,11 @@ func kinds(rows []report.Row) []kind {
 		if !known {
 			i = len(out)
 			at[key] = i
-			out = append(out, kind{})
+			out = append(out, group{})
 		}
 		out[i].rows = append(out[i].rows, r)
 	}
-	slices.SortStableFunc(out, func(a, b kind) int {
+	slices.SortStableFunc(out, func(a, b group) int {
 		if a.rows[0].Success != b.rows[0].Success {
 			if a.rows[0].Success {
 				return -1
@@ -49,45 +49,45 @@ func kinds(rows []report.Row) []kind {
 	return out
 }
 
-// collapsed are the rows that stand for many: a few of a kind stay as they are, and more become one
+// grouped are the rows that stand for many: a few of a group stay as they are, and more become one
 // that counts them.
-func collapsed(rows []report.Row) []report.Row {
+func grouped(rows []report.Row) []report.Row {
 	var out []report.Row
-	all := kinds(rows)
-	for i, k := range all {
-		if i == mostKinds && len(all) > mostKinds+1 {
+	all := groups(rows)
+	for i, g := range all {
+		if i == maxGroups && len(all) > maxGroups+1 {
 			return append(out, rest(all[i:]))
 		}
-		if len(k.rows) <= namedRows {
-			out = append(out, k.rows...)
+		if len(g.rows) <= namedRows {
+			out = append(out, g.rows...)
 			continue
 		}
-		out = append(out, k.counted())
+		out = append(out, g.counted())
 	}
 	return out
 }
 
-// counted is one row for all of a kind. What went well names the slowest, for it held up the action;
+// counted is one row for all of a group. What went well names the slowest, for it held up the action;
 // what did not, the first.
-func (k kind) counted() report.Row {
-	row := k.rows[0]
-	row.Manager, row.Instance = many(k.rows), ""
+func (g group) counted() report.Row {
+	row := g.rows[0]
+	row.Manager, row.Instance = many(g.rows), ""
 	if !row.Success {
-		row.Message += ": " + firstNames(k.rows)
+		row.Message += ": " + firstNames(g.rows)
 		return row
 	}
-	slowest := slices.MaxFunc(k.rows, func(a, b report.Row) int { return int(a.DurationMS - b.DurationMS) })
+	slowest := slices.MaxFunc(g.rows, func(a, b report.Row) int { return int(a.DurationMS - b.DurationMS) })
 	if slowest.DurationMS > 0 {
 		row.Message += fmt.Sprintf(" (slowest %s, %s)", nameOf(slowest), time.Duration(slowest.DurationMS)*time.Millisecond)
 	}
 	return row
 }
 
-// rest is one row for the kinds that are too many.
-func rest(all []kind) report.Row {
+// rest is one row for the groups that are too many.
+func rest(all []group) report.Row {
 	var rows []report.Row
-	for _, k := range all {
-		rows = append(rows, k.rows...)
+	for _, g := range all {
+		rows = append(rows, g.rows...)
 	}
 	row := rows[0]
 	row.Manager, row.Instance, row.Hint = many(rows), "", ""

@@ -18,13 +18,13 @@ func row(i int, result, message string) report.Row {
 
 func shown(rows []report.Row) string {
 	var out []string
-	for _, r := range collapsed(rows) {
+	for _, r := range grouped(rows) {
 		out = append(out, fmt.Sprintf("%s|%s|%s|%s", r.Manager, r.Operation(), r.Result, r.Message))
 	}
 	return strings.Join(out, "\n")
 }
 
-func TestCollapsed(t *testing.T) {
+func TestGrouped_Managers(t *testing.T) {
 	var rows []report.Row
 	for i := range 100 {
 		switch {
@@ -44,7 +44,7 @@ func TestCollapsed(t *testing.T) {
 	}
 }
 
-func TestCollapsedInstances(t *testing.T) {
+func TestGrouped_Instances(t *testing.T) {
 	var rows []report.Row
 	for i := range 30 {
 		r := row(7, report.Failed, "no answer")
@@ -57,23 +57,23 @@ func TestCollapsedInstances(t *testing.T) {
 	}
 }
 
-func TestCollapsedIsBounded(t *testing.T) {
+func TestGrouped_Bounded(t *testing.T) {
 	var rows []report.Row
 	for i := range 500 {
 		rows = append(rows, row(i, report.Failed, fmt.Sprintf("error %d", i/2)))
 	}
 	got := strings.Split(shown(rows), "\n")
-	if last := got[len(got)-1]; len(got) != 2*mostKinds+1 || last != fmt.Sprintf("%d managers|CreateStore|FAILED|in %d more ways, which -v shows", 500-2*mostKinds, 250-mostKinds) {
+	if last := got[len(got)-1]; len(got) != 2*maxGroups+1 || last != fmt.Sprintf("%d managers|CreateStore|FAILED|in %d more ways, which -v shows", 500-2*maxGroups, 250-maxGroups) {
 		t.Errorf("%d lines, the last: %s", len(got), last)
 	}
 }
 
 // On a terminal one line says how far an action over many managers is, and is gone at its end; elsewhere
 // there is none.
-func TestProgress(t *testing.T) {
+func TestScreen_Progress(t *testing.T) {
 	a := &report.Action{Builtin: "stop_store", Operations: []string{"StopInstance:a-1"}}
 	var rows []report.Row
-	for i := range collapseOver + 1 {
+	for i := range groupOver + 1 {
 		rows = append(rows, row(i, report.Success, "Stopped"))
 		a.Managers = append(a.Managers, rows[i].Manager)
 	}
