@@ -10,15 +10,15 @@ import (
 	"dkvrun/runtime"
 )
 
-// Document is the one JSON document of a run: {ok, actions, steps, value, error}.
+// Document is the JSON document that -o json prints for a run: {ok, actions, steps, value, error}.
 type Document struct {
 	Actions []*report.Action
 	Steps   []report.Step
 	Value   any
-	Err     error // what the run ended with
+	Err     error // the error that the run ended with, or nil
 }
 
-// Write writes the document. A value that has no form in JSON is null there, and an error.
+// Write writes the document. A value that JSON can't represent is written as null, and Write returns an error.
 func (d Document) Write(w io.Writer) error {
 	actions, steps := []any{}, []any{}
 	for _, a := range d.Actions {
@@ -33,7 +33,7 @@ func (d Document) Write(w io.Writer) error {
 	var document bytes.Buffer
 	unfit := runtime.EncodeJSON(&document, fields)
 	if unfit != nil {
-		// Only the value can be at fault; what was done has to be told all the same.
+		// Only the value can be unfit. The document must still list the actions.
 		unfit = fmt.Errorf("the value is left out: %w", unfit)
 		fields["ok"], fields["value"] = false, nil
 		if fields["error"] == nil {

@@ -10,20 +10,20 @@ import (
 )
 
 const (
-	// groupOver is how many rows a person reads one by one.
+	// groupOver is the largest number of managers whose rows are printed one by one.
 	groupOver = 20
-	// namedRows are shown each for itself, or named where there are more of a group.
+	// namedRows is the largest group that is printed row by row, and the number of names listed for a larger one.
 	namedRows = 3
-	// maxGroups bounds the lines of an action, however its managers differ.
+	// maxGroups bounds the groups that are printed for an action.
 	maxGroups = 12
 )
 
-// group is the rows of an action that say the same.
+// group holds the rows of an action that differ only in their manager, instance and duration.
 type group struct {
 	rows []report.Row
 }
 
-// groups puts rows that say the same together: what went well first, then the larger first.
+// groups returns the groups of rows: successes before failures, then larger groups before smaller ones.
 func groups(rows []report.Row) []group {
 	var out []group
 	at := map[[4]string]int{}
@@ -49,8 +49,7 @@ func groups(rows []report.Row) []group {
 	return out
 }
 
-// grouped are the rows that stand for many: a few of a group stay as they are, and more become one
-// that counts them.
+// grouped returns the rows to print: those of small groups unchanged, and one row with a count for a large group.
 func grouped(rows []report.Row) []report.Row {
 	var out []report.Row
 	all := groups(rows)
@@ -67,8 +66,8 @@ func grouped(rows []report.Row) []report.Row {
 	return out
 }
 
-// counted is one row for all of a group. What went well names the slowest, for it held up the action;
-// what did not, the first.
+// counted returns one row for the group. A success names the slowest manager, which determined the duration of the
+// action; a failure names the first managers.
 func (g group) counted() report.Row {
 	row := g.rows[0]
 	row.Manager, row.Instance = many(g.rows), ""
@@ -83,7 +82,7 @@ func (g group) counted() report.Row {
 	return row
 }
 
-// rest is one row for the groups that are too many.
+// rest returns one row for the groups beyond maxGroups.
 func rest(all []group) report.Row {
 	var rows []report.Row
 	for _, g := range all {
@@ -91,10 +90,11 @@ func rest(all []group) report.Row {
 	}
 	row := rows[0]
 	row.Manager, row.Instance, row.Hint = many(rows), "", ""
-	row.Message = fmt.Sprintf("in %d more ways, which -v shows", len(all))
+	row.Message = fmt.Sprintf("with %d other messages; -v shows them", len(all))
 	return row
 }
 
+// many returns the number of rows and what they are about, for the column of managers.
 func many(rows []report.Row) string {
 	what := "managers"
 	if rows[0].Instance != "" {

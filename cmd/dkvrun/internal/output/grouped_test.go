@@ -63,13 +63,12 @@ func TestGrouped_Bounded(t *testing.T) {
 		rows = append(rows, row(i, report.Failed, fmt.Sprintf("error %d", i/2)))
 	}
 	got := strings.Split(shown(rows), "\n")
-	if last := got[len(got)-1]; len(got) != 2*maxGroups+1 || last != fmt.Sprintf("%d managers|CreateStore|FAILED|in %d more ways, which -v shows", 500-2*maxGroups, 250-maxGroups) {
+	if last := got[len(got)-1]; len(got) != 2*maxGroups+1 || last != fmt.Sprintf("%d managers|CreateStore|FAILED|with %d other messages; -v shows them", 500-2*maxGroups, 250-maxGroups) {
 		t.Errorf("%d lines, the last: %s", len(got), last)
 	}
 }
 
-// On a terminal one line says how far an action over many managers is, and is gone at its end; elsewhere
-// there is none.
+// On a terminal one line shows the progress of an action over many managers until it ends. Elsewhere there is none.
 func TestScreen_Progress(t *testing.T) {
 	a := &report.Action{Builtin: "stop_store", Operations: []string{"StopInstance:a-1"}}
 	var rows []report.Row

@@ -7,25 +7,24 @@ import (
 	"dkvrun/builtins/report"
 )
 
-// Ordered lets tasks that run at the same time share a screen: one action at a time shows its rows, those
-// of the others wait until it has ended.
-//
-// An action begins before its first row and ends once.
+// Ordered is a Reporter for tasks that run at the same time. It shows the rows of one action at a time and buffers
+// those of the others until that action has ended. Begin is called before the first row of an action, End once.
 type Ordered struct {
 	mu      sync.Mutex
 	screen  report.Reporter
 	out     io.Writer
-	running map[*report.Action]*buffered // those that have not ended
-	showing *buffered                    // nil while no action is on the screen
+	running map[*report.Action]*buffered // every action that has not ended
+	showing *buffered                    // nil while the screen shows no action
 	waiting []*buffered
 }
 
-// buffered is an action with what is shown of it: a copy, for the action goes on while it waits.
+// buffered holds a copy of an action with the rows that arrived so far: the action goes on while its output waits.
 type buffered struct {
 	shown report.Action
 	ended bool
 }
 
+// NewOrdered returns an Ordered that shows actions on screen and writes the script's own output to out.
 func NewOrdered(screen report.Reporter, out io.Writer) *Ordered {
 	return &Ordered{screen: screen, out: out, running: map[*report.Action]*buffered{}}
 }
@@ -62,7 +61,8 @@ func (o *Ordered) End(a *report.Action) {
 	}
 }
 
-// advance shows what has waited: all that has ended, up to the first action that goes on.
+// advance shows waiting actions in the order in which they began, up to and including the first that has not ended.
+// The caller holds the lock.
 func (o *Ordered) advance() {
 	for len(o.waiting) > 0 && o.showing == nil {
 		b := o.waiting[0]
@@ -79,7 +79,7 @@ func (o *Ordered) advance() {
 	}
 }
 
-// Flush ends what is shown, and shows what waits, at the end of a run that cut actions off.
+// Flush shows everything that still waits. Call it at the end of a run: actions that were interrupted never end.
 func (o *Ordered) Flush() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -119,7 +119,7 @@ func (o *Ordered) Redraw(picture string) {
 	o.screen.Redraw(picture)
 }
 
-// Write prints what the script prints.
+// Write prints text of the script between two lines of the tables.
 func (o *Ordered) Write(text []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
