@@ -1,0 +1,99 @@
+package output
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"dkvrun/builtins/report"
+)
+
+// The page's table: its columns are as wide as the page has them, or as their content needs.
+var pageWidths = [3]int{20, 12, 7}
+
+// Begin prints the heading of an action's rows.
+func (s *Screen) Begin(a *report.Action) {
+	s.widths = pageWidths
+	for _, m := range a.Managers {
+		s.widths[0] = max(s.widths[0], utf8.RuneCountInString(m))
+	}
+	s.many, s.rows, s.failed = len(a.Managers) > groupOver && !s.verbose, nil, 0
+	for _, op := range a.Operations {
+		if s.many {
+			op, _, _ = strings.Cut(op, ":")
+		}
+		s.widths[1] = max(s.widths[1], utf8.RuneCountInString(op))
+	}
+	if !s.table || s.quiet {
+		return
+	}
+	if s.tables > 0 {
+		fmt.Fprintln(s.out)
+	}
+	s.tables++
+	head := s.line("Manager", "Action", "Result", "Message")
+	fmt.Fprintf(s.out, "%s\n%s\n", head, strings.Repeat("-", utf8.RuneCountInString(head)))
+}
+
+func (s *Screen) line(manager, action, result, message string) string {
+	return fmt.Sprintf("%-*s  %-*s  %-*s  %s", s.widths[0], manager, s.widths[1], action, s.widths[2], result, message)
+}
+
+// Row prints one row, or counts it where there are many.
+func (s *Screen) Row(a *report.Action, r report.Row) {
+	if !s.many {
+		s.print(r)
+		return
+	}
+	s.rows = append(s.rows, r)
+	if !r.Success {
+		s.failed++
+	}
+	if now := time.Now(); now.Sub(s.told) >= progressEvery {
+		s.told = now
+		s.Progress(fmt.Sprintf("%s: %d of %d done, %d failed", a.Builtin, len(s.rows)-s.failed, max(len(s.rows), len(a.Managers)), s.failed))
+	}
+}
+
+// progressEvery keeps a terminal from being the slowest part of a run.
+const progressEvery = 100 * time.Millisecond
+
+func (s *Screen) print(r report.Row) {
+	if !s.table || s.quiet && r.Success {
+		return
+	}
+	message := r.Message
+	if r.Hint != "" {
+		message += " (" + r.Hint + ")"
+	}
+	if s.verbose {
+		message += fmt.Sprintf(" [%s", time.Duration(r.DurationMS)*time.Millisecond)
+		if r.Attempts > 1 {
+			message += fmt.Sprintf(", sent %d times", r.Attempts)
+		}
+		message += "]"
+	}
+	line := s.line(r.Manager, r.Operation(), "\x00", message)
+	painted := s.paint[r.Result].Sprint(r.Result) + strings.Repeat(" ", max(0, s.widths[2]-len(r.Result)))
+	line = strings.Replace(line, fmt.Sprintf("%-*s", s.widths[2], "\x00"), painted, 1)
+	fmt.Fprintln(s.out, strings.TrimRight(line, " "))
+}
+
+// End prints what was counted.
+func (s *Screen) End(a *report.Action) {
+	if !s.many {
+		return
+	}
+	s.Progress("")
+	place := make(map[string]int, len(a.Managers))
+	for i, m := range a.Managers {
+		place[m] = i
+	}
+	slices.SortStableFunc(s.rows, func(x, y report.Row) int { return place[x.Manager] - place[y.Manager] })
+	for _, r := range grouped(s.rows) {
+		s.print(r)
+	}
+	s.many, s.rows = false, nil
+}
