@@ -8,7 +8,7 @@ import (
 	"dkvrun/cmd/dkvrun/internal/process"
 )
 
-// Width is the number of columns that a picture may take now: windows change. 0 is no limit.
+// Width returns the current number of columns of the terminal, which limits a picture, or 0 for no limit.
 func (s *Screen) Width() int {
 	if s.terminal == nil {
 		return 0
@@ -16,20 +16,20 @@ func (s *Screen) Width() int {
 	return process.Width(s.terminal)
 }
 
-// Redraw draws a picture over the last one, or below it where that can't be.
+// Redraw prints a picture over the last one on a terminal, and below it elsewhere.
 func (s *Screen) Redraw(picture string) {
 	over := ""
-	if s.redraws && s.drawn != "" {
-		over = fmt.Sprintf("\x1b[%dA\x1b[J", height(s.drawn, s.Width()))
+	if s.redraws && s.picture != "" {
+		over = fmt.Sprintf("\x1b[%dA\x1b[J", height(s.picture, s.Width()))
 	} else if s.tables > 0 {
 		over = "\n"
 	}
 	s.tables++
 	fmt.Fprintf(s.out, "%s%s\n", over, picture)
-	s.drawn = picture
+	s.picture = picture
 }
 
-// height is how many lines of a terminal a text takes: those that are too wide go on in the next one.
+// height returns how many lines of a terminal text takes; a line that is too wide wraps.
 func height(text string, columns int) int {
 	lines := 0
 	for line := range strings.SplitSeq(text, "\n") {

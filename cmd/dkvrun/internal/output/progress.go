@@ -7,11 +7,11 @@ import (
 	"unicode/utf8"
 )
 
-// Progress keeps one line on the terminal that says what is being waited for. Elsewhere it tells of long
-// waits, now and then.
+// Progress shows text as the last line of the terminal; it replaces the previous one, and an empty text removes it.
+// Without a terminal it logs long waits.
 func (s *Screen) Progress(text string) {
 	if !s.live {
-		s.tell(text)
+		s.logWait(text)
 		return
 	}
 	if text == "" && !s.progress {
@@ -24,27 +24,27 @@ func (s *Screen) Progress(text string) {
 	s.progress = text != ""
 }
 
-// A log says after firstTold what a run waits for, and again every toldEvery.
+// A wait is logged after firstLog, and again every logEvery.
 const (
-	firstTold = 10 * time.Second
-	toldEvery = time.Minute
+	firstLog = 10 * time.Second
+	logEvery = time.Minute
 )
 
-func (s *Screen) tell(text string) {
+func (s *Screen) logWait(text string) {
 	now := time.Now()
 	switch {
 	case s.quiet:
 	case text == "":
-		s.due = time.Time{}
-	case s.due.IsZero():
-		s.due = now.Add(firstTold)
-	case !now.Before(s.due):
-		s.due = now.Add(toldEvery)
+		s.nextLog = time.Time{}
+	case s.nextLog.IsZero():
+		s.nextLog = now.Add(firstLog)
+	case !now.Before(s.nextLog):
+		s.nextLog = now.Add(logEvery)
 		fmt.Fprintf(s.err, "dkvrun: %s\n", text)
 	}
 }
 
-// afterProgress takes the line of progress away before anything is printed.
+// afterProgress removes the progress line before it writes to out.
 type afterProgress struct {
 	screen *Screen
 	out    io.Writer
@@ -52,6 +52,6 @@ type afterProgress struct {
 
 func (w *afterProgress) Write(b []byte) (int, error) {
 	w.screen.Progress("")
-	w.screen.drawn = ""
+	w.screen.picture = ""
 	return w.out.Write(b)
 }

@@ -1,4 +1,4 @@
-// Package output shows a run: rows of actions as tables, or the whole as one JSON document.
+// Package output shows a run: the rows of its actions as tables, or the whole run as one JSON document.
 package output
 
 import (
@@ -14,34 +14,34 @@ import (
 	"dkvrun/cmd/dkvrun/internal/process"
 )
 
-// Screen shows a run on a terminal or in a file: the rows of actions as a table on standard output,
-// what is said on the side on standard error.
+// Screen is a Reporter that prints actions as tables on standard output, and steps, notices and progress on standard
+// error. Both may be a terminal or a file. Its methods must not be called at the same time: see Ordered.
 type Screen struct {
 	out, err       io.Writer
-	table          bool // false with -o json, where the document has the rows
+	table          bool // false with -o json: the document lists the rows
 	quiet, verbose bool
 	live           bool      // standard error is a terminal
-	terminal       *os.File  // of standard output; nil where that is none
-	progress       bool      // a line of progress stands on the terminal
-	due            time.Time // elsewhere, when the wait is told of next; zero where there is none
-	tables         int
-	drawn          string // the last picture, to draw over, and what was said below it
-	redraws        bool
+	terminal       *os.File  // standard output where it is a terminal, or nil
+	progress       bool      // the terminal shows a progress line
+	nextLog        time.Time // without a terminal: when the wait is logged next; zero while nothing waits
+	tables         int       // number of tables and pictures printed
+	picture        string    // the last picture and the notices below it, to draw over; empty for none
+	redraws        bool      // pictures are drawn over each other
 	paint          map[string]*color.Color
 	widths         [3]int
-	many           bool         // the action has so many rows that they are shown grouped at its end
-	rows           []report.Row // of such an action, so far
-	failed         int          // of them
-	told           time.Time    // when its progress was shown last
+	grouping       bool         // the rows of the current action are collected, and printed in groups at its end
+	rows           []report.Row // the rows collected so far
+	failed         int          // the number of failures among rows
+	progressAt     time.Time    // the time of the last progress of the current action
 }
 
-// Options are what the command line says of a screen.
+// Options are the flags of the command line that concern a Screen.
 type Options struct {
 	Table, Quiet, Verbose bool
 	Color                 string // auto, always or never
 }
 
-// NewScreen makes a screen that prints results on out.
+// NewScreen returns a Screen that prints tables on out, which writes to the standard output of p.
 func NewScreen(p *process.Process, out io.Writer, o Options) *Screen {
 	s := &Screen{
 		err: p.Stderr, table: o.Table, quiet: o.Quiet, verbose: o.Verbose,
@@ -55,7 +55,7 @@ func NewScreen(p *process.Process, out io.Writer, o Options) *Screen {
 	return s
 }
 
-// Out is what a script prints on.
+// Out returns the writer for the text that a script prints. It keeps progress and pictures intact.
 func (s *Screen) Out() io.Writer { return s.out }
 
 func palette(colored bool) map[string]*color.Color {
@@ -74,7 +74,7 @@ func palette(colored bool) map[string]*color.Color {
 	return paint
 }
 
-// Step says on the side that a step begins, or how it ended.
+// Step prints on standard error that a step begins, or how it ended.
 func (s *Screen) Step(step report.Step) {
 	if s.quiet {
 		return
@@ -91,13 +91,13 @@ func (s *Screen) Step(step report.Step) {
 	fmt.Fprintln(s.err, line)
 }
 
-// Notice says something on the side.
+// Notice prints text on standard error.
 func (s *Screen) Notice(text string) {
 	if !s.quiet {
 		s.Progress("")
 		fmt.Fprintf(s.err, "dkvrun: %s\n", text)
-		if s.live && s.drawn != "" {
-			s.drawn += "\ndkvrun: " + text
+		if s.live && s.picture != "" {
+			s.picture += "\ndkvrun: " + text
 		}
 	}
 }

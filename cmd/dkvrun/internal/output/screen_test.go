@@ -36,7 +36,7 @@ func TestScreen_Height(t *testing.T) {
 	}
 }
 
-// Where there is no terminal, a log tells of waits that take long, and not of each look.
+// Without a terminal only long waits are logged, not each call of Progress.
 func TestScreen_LogsLongWaits(t *testing.T) {
 	var log strings.Builder
 	s := &Screen{err: &log}
@@ -46,15 +46,15 @@ func TestScreen_LogsLongWaits(t *testing.T) {
 	if log.Len() > 0 {
 		t.Errorf("told at once: %q", log.String())
 	}
-	s.due = s.due.Add(-firstTold)
+	s.nextLog = s.nextLog.Add(-firstLog)
 	look()
 	look()
 	if got := log.String(); got != "dkvrun: wait_ready: orders-2 is Joining\n" {
-		t.Errorf("after %s: %q", firstTold, got)
+		t.Errorf("after %s: %q", firstLog, got)
 	}
 	s.Progress("") // the next wait begins anew
 	look()
-	s.due = s.due.Add(-firstTold)
+	s.nextLog = s.nextLog.Add(-firstLog)
 	look()
 	if got := strings.Count(log.String(), "\n"); got != 2 {
 		t.Errorf("%d lines, want 2", got)

@@ -10,18 +10,18 @@ import (
 	"dkvrun/builtins/report"
 )
 
-// The page's table: its columns are as wide as the page has them, or as their content needs.
+// pageWidths are the widths of the first three columns in the documentation. A column with longer content is wider.
 var pageWidths = [3]int{20, 12, 7}
 
-// Begin prints the heading of an action's rows.
+// Begin prints the heading of the action's table.
 func (s *Screen) Begin(a *report.Action) {
 	s.widths = pageWidths
 	for _, m := range a.Managers {
 		s.widths[0] = max(s.widths[0], utf8.RuneCountInString(m))
 	}
-	s.many, s.rows, s.failed = len(a.Managers) > groupOver && !s.verbose, nil, 0
+	s.grouping, s.rows, s.failed = len(a.Managers) > groupOver && !s.verbose, nil, 0
 	for _, op := range a.Operations {
-		if s.many {
+		if s.grouping {
 			op, _, _ = strings.Cut(op, ":")
 		}
 		s.widths[1] = max(s.widths[1], utf8.RuneCountInString(op))
@@ -41,9 +41,9 @@ func (s *Screen) line(manager, action, result, message string) string {
 	return fmt.Sprintf("%-*s  %-*s  %-*s  %s", s.widths[0], manager, s.widths[1], action, s.widths[2], result, message)
 }
 
-// Row prints one row, or counts it where there are many.
+// Row prints a row, or collects it where the action has many.
 func (s *Screen) Row(a *report.Action, r report.Row) {
-	if !s.many {
+	if !s.grouping {
 		s.print(r)
 		return
 	}
@@ -51,13 +51,13 @@ func (s *Screen) Row(a *report.Action, r report.Row) {
 	if !r.Success {
 		s.failed++
 	}
-	if now := time.Now(); now.Sub(s.told) >= progressEvery {
-		s.told = now
+	if now := time.Now(); now.Sub(s.progressAt) >= progressEvery {
+		s.progressAt = now
 		s.Progress(fmt.Sprintf("%s: %d of %d done, %d failed", a.Builtin, len(s.rows)-s.failed, max(len(s.rows), len(a.Managers)), s.failed))
 	}
 }
 
-// progressEvery keeps a terminal from being the slowest part of a run.
+// progressEvery bounds how often an action's progress is printed, so that a slow terminal does not slow the run down.
 const progressEvery = 100 * time.Millisecond
 
 func (s *Screen) print(r report.Row) {
@@ -81,9 +81,9 @@ func (s *Screen) print(r report.Row) {
 	fmt.Fprintln(s.out, strings.TrimRight(line, " "))
 }
 
-// End prints what was counted.
+// End prints the rows that were collected, in groups.
 func (s *Screen) End(a *report.Action) {
-	if !s.many {
+	if !s.grouping {
 		return
 	}
 	s.Progress("")
@@ -95,5 +95,5 @@ func (s *Screen) End(a *report.Action) {
 	for _, r := range grouped(s.rows) {
 		s.print(r)
 	}
-	s.many, s.rows = false, nil
+	s.grouping, s.rows = false, nil
 }
