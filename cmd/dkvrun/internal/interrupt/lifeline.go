@@ -9,8 +9,8 @@ import (
 	"dkvrun/cmd/dkvrun/internal/process"
 )
 
-// HoldLifeline ends the run, as a signal does, when the process that has started it is gone: a suite
-// whose runner was killed leaves no runbook behind.
+// HoldLifeline ends the run, as SIGTERM does, when the process that started it ends. So no runbook keeps running when
+// the dkvrun test that started it was killed.
 func HoldLifeline(p *process.Process) {
 	if p.Getenv(builtins.LifelineVariable) == "" {
 		return

@@ -1,4 +1,5 @@
-// Package interrupt ends runs early: after signals, at limits of time and memory, and when standard output is closed.
+// Package interrupt ends a run early: after a signal, at the limits of time and memory, and when standard output is
+// closed.
 package interrupt
 
 import (
@@ -13,22 +14,21 @@ import (
 	"dkvrun/cmd/dkvrun/internal/exit"
 )
 
-// GraceTime is how long an interrupted run may take to end by itself.
+// GraceTime is the time that an interrupted run has for its clean-up before the process is forced to exit.
 const GraceTime = 5 * time.Second
 
-// watchFrom is how long a run may compute, without a call of a builtin, before signals are handled: up to
-// then the system ends it, and there is nothing to clean up. Handling them takes a tenth of the time of
-// a start.
+// watchFrom is the time after which signals are handled in a run that has not called a builtin. Before that the
+// system ends the process, and there is nothing to clean up. To handle signals takes 10 % of the time of a start.
 const watchFrom = 2 * time.Millisecond
 
-// errInterrupted is why a run ends that a signal has interrupted.
+// errInterrupted is the cause of a run's end after a signal.
 var errInterrupted = &exit.Error{Status: exit.Interrupted, Message: "interrupted"}
 
-// WatchSignals gives the context of the run. The first signal cancels it; the second one, or the end of
-// the grace time, ends the process at once, and says what is under way (ForceExit). What --local has started ends itself
-// then: it notices.
-// Signals are handled from the call of begin, or from watchFrom on. Nothing is taken back at the end: the
-// process ends with its run.
+// WatchSignals returns the context of the run. The first signal cancels it. The second signal, or the end of the grace
+// time, ends the process through force; processes that --local started notice that and end too.
+//
+// Signals are handled from the call of begin or after watchFrom, whichever is earlier. The handler is never removed:
+// the process ends with its run.
 func WatchSignals(force ForceExit) (ctx context.Context, begin func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	begin = sync.OnceFunc(func() {

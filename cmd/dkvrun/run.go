@@ -23,7 +23,7 @@ import (
 
 // runScript runs a script or an expression from its set-up to its exit status.
 func runScript(p *process.Process, o *options) int {
-	p.Stdout, p.Stderr = interrupt.Spared(p.Stdout), interrupt.Spared(p.Stderr)
+	p.Stdout, p.Stderr = interrupt.WithoutSIGPIPE(p.Stdout), interrupt.WithoutSIGPIPE(p.Stderr)
 	var changing atomic.Pointer[builtins.Run]
 	force := interrupt.ForceExit{Process: p, InFlight: func() []string {
 		if app := changing.Load(); app != nil && o.local == 0 {
@@ -33,13 +33,12 @@ func runScript(p *process.Process, o *options) int {
 	}}
 	ctx, watch := interrupt.WatchSignals(force)
 	if o.timeout > 0 {
-		passed := &exit.Error{Status: exit.Timeout, Message: "stopped: --timeout " + o.timeout.String() + " passed"}
-		limited, cancel := context.WithTimeoutCause(ctx, time.Duration(o.timeout), passed)
+		limited, cancel := interrupt.LimitTime(ctx, time.Duration(o.timeout))
 		defer cancel()
 		ctx = limited
 	}
 	ctx = interrupt.LimitMemory(ctx, o.maxMemory, force)
-	force.InTime(ctx)
+	force.AfterGrace(ctx)
 	ctx, out := interrupt.WatchStdout(ctx, p.Stdout)
 	s := output.NewScreen(p, out, output.Options{Table: o.output == "table", Quiet: o.quiet, Verbose: o.verbose, Color: o.color})
 	r := &runner{Process: p, options: o, watch: watch, changing: &changing, written: out, screen: s, ordered: output.NewOrdered(s, s.Out())}

@@ -1,0 +1,51 @@
+package interrupt
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"dkvrun/cmd/dkvrun/internal/exit"
+)
+
+// LimitTime returns a context that is cancelled after limit, for --timeout.
+func LimitTime(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	passed := &exit.Error{Status: exit.Timeout, Message: fmt.Sprintf("stopped: --timeout %s passed", limit)}
+	return context.WithTimeoutCause(ctx, limit, passed)
+}
+
+// MaxMemoryMiB is the largest value of --max-memory.
+const MaxMemoryMiB = 1 << 20
+
+// memoryInterval is the time between two measurements of the memory in use.
+const memoryInterval = 20 * time.Millisecond
+
+// LimitMemory returns a context that is cancelled when the heap exceeds mib MiB, for --max-memory. When the heap
+// exceeds twice as much nevertheless, force ends the process, before the operating system has to. The measurements
+// never stop: the process ends with its run.
+func LimitMemory(ctx context.Context, mib int, force ForceExit) context.Context {
+	limit := uint64(mib) << 20
+	passed := fmt.Sprintf("--max-memory %d MiB passed", mib)
+	ctx, cancel := context.WithCancelCause(ctx)
+	time.AfterFunc(memoryInterval, func() { // most runs have ended by then
+		debug.SetMemoryLimit(int64(limit)) // has garbage collected before the limit is reached
+		var use runtime.MemStats           // runtime/metrics would make a start 3 % slower
+		over := uint32(0)                  // the collection to wait for since the limit was exceeded; 0 for none
+		for range time.Tick(memoryInterval) {
+			runtime.ReadMemStats(&use)
+			switch {
+			case use.HeapAlloc > 2*limit:
+				force.Now(&exit.Error{Status: exit.Failed, Message: "ended at once: " + passed})
+			case use.HeapAlloc <= limit:
+				over = 0
+			case over == 0:
+				over = use.NumGC + 1
+			case use.NumGC >= over: // it wasn't garbage
+				cancel(&exit.Error{Status: exit.Failed, Message: "stopped: " + passed})
+			}
+		}
+	})
+	return ctx
+}
