@@ -1,7 +1,7 @@
 // Command dkvrun runs runbooks: Lua scripts that provision and operate distributed key-value stores.
 //
-// This folder reads the command line, puts the rooms together, prints and exits; what scripts can do
-// stands in builtins, how they run in runtime.
+// This package reads the command line, composes the other packages and exits. Package builtins declares the functions
+// that scripts can call, and package runtime runs the scripts.
 package main
 
 import (
@@ -24,7 +24,7 @@ func main() {
 	}))
 }
 
-// run does what the command line says and returns the exit status.
+// run carries out the command line and returns the exit status.
 func run(p *process.Process) int {
 	interrupt.HoldLifeline(p)
 	o, err := parse(p.Args, p.Getenv)

@@ -11,48 +11,49 @@ import (
 	"dkvrun/cmd/dkvrun/internal/process"
 )
 
-// questions are put on the terminal, one at a time: tasks may ask at once.
-type questions struct {
+// prompter asks questions on the terminal, one at a time although tasks may ask at the same time.
+type prompter struct {
 	in    io.Reader
 	out   io.Writer
-	turn  chan struct{} // held by the question that stands
+	lock  chan struct{} // held while a question waits for its answer
 	read  sync.Once
 	lines chan string // closed at the end of the input
 }
 
-// asker puts a question; it is nil where standard input is no terminal, or is the script.
-func (r *runner) asker() func(context.Context, string) (string, error) {
+// prompt returns a function that asks a question, or nil where standard input is no terminal or is the script.
+func (r *runner) prompt() func(context.Context, string) (string, error) {
 	if r.script == "-" || !process.IsTerminal(r.Stdin) || !process.IsTerminal(r.Stderr) {
 		return nil
 	}
-	q := &questions{in: r.Stdin, out: r.Stderr, turn: make(chan struct{}, 1), lines: make(chan string)}
-	return q.ask
+	p := &prompter{in: r.Stdin, out: r.Stderr, lock: make(chan struct{}, 1), lines: make(chan string)}
+	return p.ask
 }
 
-// ask returns the line that is typed, without spaces around it: empty at the end of the input. It returns
-// ctx's error when that is done first.
-func (q *questions) ask(ctx context.Context, question string) (string, error) {
+// ask returns the typed line without surrounding spaces, or "" at the end of the input. It returns the error of ctx
+// when ctx ends first.
+func (p *prompter) ask(ctx context.Context, question string) (string, error) {
 	select {
-	case q.turn <- struct{}{}:
-		defer func() { <-q.turn }()
+	case p.lock <- struct{}{}:
+		defer func() { <-p.lock }()
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
-	q.read.Do(func() { go q.readLines() })
-	fmt.Fprint(q.out, question)
+	p.read.Do(func() { go p.readLines() })
+	fmt.Fprint(p.out, question)
 	select {
-	case line := <-q.lines:
+	case line := <-p.lines:
 		return line, nil
 	case <-ctx.Done():
-		fmt.Fprintln(q.out)
+		fmt.Fprintln(p.out)
 		return "", ctx.Err()
 	}
 }
 
-// readLines goes on until the input ends: to read can't be broken off.
-func (q *questions) readLines() {
-	defer close(q.lines)
-	for lines := bufio.NewScanner(q.in); lines.Scan(); {
-		q.lines <- strings.TrimSpace(lines.Text())
+// readLines reads until the input ends, since a read can't be cancelled. A line that nobody waited for answers the
+// next question.
+func (p *prompter) readLines() {
+	defer close(p.lines)
+	for lines := bufio.NewScanner(p.in); lines.Scan(); {
+		p.lines <- strings.TrimSpace(lines.Text())
 	}
 }

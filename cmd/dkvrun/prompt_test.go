@@ -7,11 +7,11 @@ import (
 	"testing"
 )
 
-func TestAsk_EndsWithRun(t *testing.T) {
+func TestPrompt_EndsWithRun(t *testing.T) {
 	in, typed := io.Pipe()
 	defer typed.Close()
 	asked, out := io.Pipe()
-	q := &questions{in: in, out: out, turn: make(chan struct{}, 1), lines: make(chan string)}
+	q := &prompter{in: in, out: out, lock: make(chan struct{}, 1), lines: make(chan string)}
 	ctx, interrupt := context.WithCancel(context.Background())
 	answered := make(chan error, 1)
 	go func() {

@@ -21,12 +21,12 @@ import (
 	"dkvrun/stdlib"
 )
 
-// runScript runs a script or an expression from its set-up to its exit status.
+// runScript runs a script or an expression and returns the exit status.
 func runScript(p *process.Process, o *options) int {
 	p.Stdout, p.Stderr = interrupt.WithoutSIGPIPE(p.Stdout), interrupt.WithoutSIGPIPE(p.Stderr)
-	var changing atomic.Pointer[builtins.Run]
+	var current atomic.Pointer[builtins.Run]
 	force := interrupt.ForceExit{Process: p, InFlight: func() []string {
-		if app := changing.Load(); app != nil && o.local == 0 {
+		if app := current.Load(); app != nil && o.local == 0 {
 			return app.InFlight()
 		}
 		return nil
@@ -41,7 +41,7 @@ func runScript(p *process.Process, o *options) int {
 	force.AfterGrace(ctx)
 	ctx, out := interrupt.WatchStdout(ctx, p.Stdout)
 	s := output.NewScreen(p, out, output.Options{Table: o.output == "table", Quiet: o.quiet, Verbose: o.verbose, Color: o.color})
-	r := &runner{Process: p, options: o, watch: watch, changing: &changing, written: out, screen: s, ordered: output.NewOrdered(s, s.Out())}
+	r := &runner{Process: p, options: o, watch: watch, current: &current, written: out, screen: s, ordered: output.NewOrdered(s, s.Out())}
 	if o.local > 0 {
 		watch()
 		cluster, err := startLocal(ctx, r)
@@ -58,24 +58,24 @@ func runScript(p *process.Process, o *options) int {
 	return r.finish(ctx, values, err)
 }
 
-// maxInput is how much is read of a script on standard input: more than a source may have, so that
-// the host can say so.
+// maxInput bounds the bytes read of a script on standard input. It is larger than the limit of the host for a source,
+// so that the host reports the error.
 const maxInput = 2 << 20
 
-// runner is one run.
+// runner holds the state of one run.
 type runner struct {
 	*process.Process
 	*options
-	watch    func()                        // handles signals from now on
-	changing *atomic.Pointer[builtins.Run] // app, for whoever handles them
-	written  *interrupt.Stdout
-	screen   *output.Screen
-	ordered  *output.Ordered // the screen, for tasks
-	host     *runtime.Host
-	app      *builtins.Run
+	watch   func()                        // starts the handling of signals
+	current *atomic.Pointer[builtins.Run] // app, for the goroutine that forces the exit
+	written *interrupt.Stdout
+	screen  *output.Screen
+	ordered *output.Ordered // the screen, for concurrent tasks
+	host    *runtime.Host
+	app     *builtins.Run
 }
 
-// startLocal starts the throw-away cluster and makes it the session.
+// startLocal starts the throw-away cluster of --local and makes its managers the session.
 func startLocal(ctx context.Context, r *runner) (*local.Cluster, error) {
 	manager, err := local.FindManager(r.Getenv, r.Executable)
 	if err != nil {
@@ -93,11 +93,11 @@ func startLocal(ctx context.Context, r *runner) (*local.Cluster, error) {
 	return cluster, err
 }
 
-// run sets up the host and runs what the command line names.
+// run sets up the Lua host and runs the script or expression of the command line.
 func (r *runner) run(ctx context.Context) ([]any, error) {
 	client := fanout.New(fanout.Config{Total: int64(r.maxMemory) << 20})
 	defer client.Close()
-	// With JSON, standard output carries the one document and nothing else.
+	// With -o json, standard output has the document and nothing else.
 	out := io.Writer(r.ordered)
 	if r.output == "json" {
 		out = r.Stderr
@@ -106,9 +106,9 @@ func (r *runner) run(ctx context.Context) ([]any, error) {
 		Client: client, Reporter: r.ordered, Stdout: out,
 		Preset: r.session, Source: r.source, ManagerPort: r.managerPort,
 		Owner: process.Owner, DryRun: r.dryRun,
-		Yes: r.yes, AllowDown: r.down, Strict: r.strict, KeepGoing: r.keepGoing, Ask: r.asker(),
+		Yes: r.yes, AllowDown: r.down, Strict: r.strict, KeepGoing: r.keepGoing, Ask: r.prompt(),
 	})
-	r.changing.Store(r.app)
+	r.current.Store(r.app)
 	r.host = runtime.New(runtime.Options{
 		Builtins: builtins.All(), BeforeCall: r.watch, Stdout: out, Stderr: r.Stderr, Stdin: r.Stdin,
 		Script: r.script, Args: r.options.args, Path: filepath.SplitList(r.Getenv("DKVRUN_PATH")), Stdlib: stdlib.FS, App: r.app,
@@ -127,7 +127,7 @@ func (r *runner) run(ctx context.Context) ([]any, error) {
 	return r.host.RunFile(ctx, r.script)
 }
 
-// finish shows what came of the run and returns its exit status.
+// finish prints the result of the run and returns its exit status.
 func (r *runner) finish(ctx context.Context, values []any, err error) int {
 	if r.host != nil {
 		defer r.host.Close()
@@ -154,6 +154,7 @@ func (r *runner) finish(ctx context.Context, values []any, err error) int {
 	return status
 }
 
+// document returns the document of -o json.
 func (r *runner) document(values []any, err error) output.Document {
 	d := output.Document{Err: err}
 	if r.app != nil {
@@ -165,7 +166,7 @@ func (r *runner) document(values []any, err error) output.Document {
 	return d
 }
 
-// stopped returns the error of a run that ctx has ended, or err itself.
+// stopped returns an exit.Stopped where ctx ended the run, otherwise err.
 func (r *runner) stopped(ctx context.Context, err error) error {
 	var chosen *runtime.Exit
 	if err == nil || ctx.Err() == nil || errors.As(err, &chosen) {
@@ -178,7 +179,7 @@ func (r *runner) stopped(ctx context.Context, err error) error {
 	return stopped
 }
 
-// errShown is the failure of an expression whose value is a failed result: the rows have said it.
+// errShown is the error of an expression whose value is a failed result. Its rows were printed already.
 var errShown = &exit.Error{Status: exit.Failed, Message: "the expression's value is a failed result", Silent: true}
 
 func valueFailed(values []any) error {
@@ -199,7 +200,7 @@ func firstError(errs ...error) error {
 	return nil
 }
 
-// showValues shows what an expression gave, but not again what an action has printed.
+// showValues prints the values of an expression, except for results, whose rows were printed already.
 func (r *runner) showValues(values []any) {
 	for _, v := range values {
 		if _, printed := v.(*builtins.Results); v != nil && !printed {
