@@ -20,18 +20,18 @@ import (
 	"dkvrun/stdlib"
 )
 
-const checkUsage = `dkvrun check finds what a run would refuse, and what is certainly a slip, without running anything.
+const checkUsage = `dkvrun check finds errors and certain mistakes in scripts, without running anything.
 
   dkvrun check [--json] FILE…        '-' is standard input; NAME_test.lua is checked as a suite
 
-      --json   the findings as one JSON array, for editors
-  -h, --help   show this
+      --json   print the findings as one JSON array, for editors
+  -h, --help   show this help
 
-Exit status: 0 nothing found; 1 findings; 2 a file can't be read, or the command line can't be used.
-A comment "-- check: ignore" silences its line, or the next one where it stands alone.
+Exit status: 0 no findings; 1 findings; 2 a file can't be read, or the command line can't be used.
+A comment "-- check: ignore" suppresses the findings of its line, or of the next line if it is on a line by itself.
 `
 
-// runCheck is dkvrun check.
+// runCheck runs the command dkvrun check.
 func runCheck(p *process.Process, args []string) error {
 	set := pflag.NewFlagSet("check", pflag.ContinueOnError)
 	set.SetOutput(io.Discard)
@@ -44,7 +44,7 @@ func runCheck(p *process.Process, args []string) error {
 	case *help:
 		return p.Print(checkUsage)
 	case set.NArg() == 0:
-		return exit.Misuse("dkvrun check --help says more", "check: nothing to check: give FILE…, or '-' for standard input")
+		return exit.Misuse("see dkvrun check --help", "check: no file to check: give FILE…, or '-' for standard input")
 	}
 	var failed error
 	findings := []check.Finding{}
@@ -65,6 +65,7 @@ func runCheck(p *process.Process, args []string) error {
 	return failed
 }
 
+// checkFile returns the findings of one file; "-" is standard input.
 func checkFile(p *process.Process, file string) ([]check.Finding, error) {
 	in, name := p.Stdin, "stdin"
 	if file != "-" {
@@ -82,15 +83,16 @@ func checkFile(p *process.Process, file string) ([]check.Finding, error) {
 	return check.Source(checkConfig(p, name), name, src), nil
 }
 
+// unreadable returns the error of a file that can't be read, without repeating its name.
 func unreadable(file string, err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {
 		err = path.Err
 	}
-	return exit.Misuse("", "check: %s: can't be read: %v", file, err)
+	return exit.Misuse("", "check: can't read %s: %w", file, err)
 }
 
-// checkConfig is what a script finds in a run, and a suite in a test.
+// checkConfig returns the names and modules that a script can use in a run, or a suite in a test.
 func checkConfig(p *process.Process, file string) check.Config {
 	config := check.Config{
 		Builtins: builtins.All(), Objects: builtins.Objects(), Records: builtins.Records(),
@@ -105,7 +107,7 @@ func checkConfig(p *process.Process, file string) check.Config {
 	return config
 }
 
-// showFindings prints a line a finding, and a second one with its hint; or all as JSON.
+// showFindings prints each finding on one line and its hint on a second, or all findings as JSON.
 func showFindings(w io.Writer, findings []check.Finding, asJSON bool) error {
 	if asJSON {
 		encoder := json.NewEncoder(w)

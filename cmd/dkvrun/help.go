@@ -10,10 +10,10 @@ import (
 	"dkvrun/runtime"
 )
 
-// help shows the reference: all of it in short, or one name in full, or the help of a command.
+// help prints the reference: the index, one entry in full, or the help of a command.
 func help(p *process.Process, args []string) error {
 	set := docs.All()
-	name := strings.Join(args, " ") // some have a blank: store row
+	name := strings.Join(args, " ") // some names have a space, such as "store row"
 	switch name {
 	case "":
 		return p.Print(set.Index())
@@ -22,11 +22,11 @@ func help(p *process.Process, args []string) error {
 	case "check":
 		return runCheck(p, []string{"--help"})
 	case "assert", "spy", "stub", "mock", "match":
-		return exit.Misuse("docs/testing.md lists what it has", "help: %s is a table of suites, not a builtin", name)
+		return exit.Misuse("docs/testing.md describes it", "help: %s is a table that suites have, not a builtin", name)
 	}
 	text := set.Help(name)
 	if text == "" {
-		hint := "dkvrun help lists all"
+		hint := "dkvrun help lists all of them"
 		if near := runtime.Suggest(name, set.Names()); near != "" {
 			hint = "did you mean " + near + "?"
 		}

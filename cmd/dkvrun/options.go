@@ -13,11 +13,11 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// options is the command line, completed from the environment.
+// options holds the command line and what it takes from the environment.
 type options struct {
-	managers    []string          // as they were given
-	session     []fanout.Endpoint // that managers name
-	source      string            // where they come from: -m, DKVRUN_MANAGERS or --local
+	managers    []string          // the values of -m
+	session     []fanout.Endpoint // the endpoints of managers
+	source      string            // where managers came from: -m, DKVRUN_MANAGERS or --local
 	managerPort int
 	local       int
 	keep        string
@@ -34,7 +34,7 @@ type options struct {
 	dryRun                       bool
 	help, version                bool
 
-	// command is help or test, or empty for running something.
+	// command is help, test or check; empty to run a script or an expression.
 	command string
 	// script is a path, or "-" for standard input; empty with -e.
 	script string
@@ -50,29 +50,29 @@ func (o *options) flagSet() *pflag.FlagSet {
 	f.SortFlags = false
 	o.output, o.color = "table", "auto"
 	f.StringVarP(&o.eval, "eval", "e", "", "run `EXPR`, an expression or a chunk, and show its value")
-	f.StringArrayVarP(&o.managers, "managers", "m", nil, "the session: `HOST[:PORT]`, several with commas between, or @FILE with a line each")
-	f.IntVar(&o.managerPort, "manager-port", wire.DefaultManagerPort, "the port of managers given without one")
-	f.IntVar(&o.local, "local", 0, "start `N` managers on this machine, make them the session, delete all at the end")
-	f.StringVar(&o.keep, "keep", "", "with --local: keep the cluster's data in `DIR` for a next run")
-	f.Var(&o.timeout, "timeout", "end the run with status 124 after so many seconds")
-	f.IntVar(&o.maxMemory, "max-memory", 1024, "end the run when its values take more than so many `MIB`")
-	f.Uint64Var(&o.seed, "seed", 0, "`N` starts math.random; runs with one seed see the same numbers")
-	f.VarP(flags.Choice{Value: &o.output, Words: []string{"table", "json"}}, "output", "o", "the form of results; json is one document at the end")
-	f.BoolVarP(&o.quiet, "quiet", "q", false, "show no rows but failures, no notices")
-	f.BoolVarP(&o.verbose, "verbose", "v", false, "show more: how long each row took, how often it was sent")
+	f.StringArrayVarP(&o.managers, "managers", "m", nil, "the session: `HOST[:PORT]`, separated by commas, or @FILE with one per line")
+	f.IntVar(&o.managerPort, "manager-port", wire.DefaultManagerPort, "the port of managers that are given without one")
+	f.IntVar(&o.local, "local", 0, "start `N` managers on this machine as the session; delete them at the end")
+	f.StringVar(&o.keep, "keep", "", "with --local: keep the cluster's data in `DIR` for another run")
+	f.Var(&o.timeout, "timeout", "end the run with status 124 after this time: seconds, or with a unit as in 5m")
+	f.IntVar(&o.maxMemory, "max-memory", 1024, "end the run when it uses more than `MIB` of memory")
+	f.Uint64Var(&o.seed, "seed", 0, "`N` seeds math.random: runs with the same seed get the same numbers")
+	f.VarP(flags.Choice{Value: &o.output, Words: []string{"table", "json"}}, "output", "o", "the format of results; json prints one document at the end")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "show only rows of failures, and no notices")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "show more: duration and attempts of each row")
 	f.Var(flags.Choice{Value: &o.color, Words: []string{"auto", "always", "never"}}, "color", "colour in tables")
-	f.BoolVar(&o.trace, "trace", false, "show Lua's traceback with an error")
-	f.BoolVarP(&o.yes, "yes", "y", false, "answer yes to questions; only from the command line")
-	f.BoolVar(&o.dryRun, "dry-run", false, "check for real and show what would be done; change nothing")
-	f.BoolVar(&o.strict, "strict", false, "raise at every failed result")
-	f.BoolVar(&o.keepGoing, "keep-going", false, "go on after failures that nothing looked at; the run still fails at its end")
-	f.BoolVar(&o.down, "allow-down", false, "go on when some managers don't answer; topology changes still need all")
-	f.BoolVarP(&o.help, "help", "h", false, "show this")
+	f.BoolVar(&o.trace, "trace", false, "show the Lua traceback of an error")
+	f.BoolVarP(&o.yes, "yes", "y", false, "answer yes to all questions; can't be set in the environment")
+	f.BoolVar(&o.dryRun, "dry-run", false, "run all checks and show what would be done; change nothing")
+	f.BoolVar(&o.strict, "strict", false, "raise an error at every failed result")
+	f.BoolVar(&o.keepGoing, "keep-going", false, "go on after failures that the script did not check; the run still fails at its end")
+	f.BoolVar(&o.down, "allow-down", false, "go on when some managers don't answer; topology changes still need all of them")
+	f.BoolVarP(&o.help, "help", "h", false, "show this help")
 	f.BoolVar(&o.version, "version", false, "show the version")
 	return f
 }
 
-// parse reads the command line, then the environment for what it does not say.
+// parse reads the command line, then the environment for flags that were not given.
 func parse(args []string, getenv func(string) string) (*options, error) {
 	o := &options{}
 	o.flags = o.flagSet()
@@ -99,7 +99,7 @@ func parse(args []string, getenv func(string) string) (*options, error) {
 	case rest[0] == "test" || rest[0] == "check":
 		o.command, o.args = rest[0], rest[1:]
 		if o.flags.NFlag() > 0 {
-			return nil, exit.Misuse("dkvrun "+o.command+" --help lists them", "%s has flags of its own: give them after it", o.command)
+			return nil, exit.Misuse("dkvrun "+o.command+" --help lists them", "flags of %[1]s must come after the word %[1]s", o.command)
 		}
 		return o, nil
 	default:
@@ -109,7 +109,7 @@ func parse(args []string, getenv func(string) string) (*options, error) {
 		return o, o.checkLocal()
 	}
 	if o.keep != "" {
-		return nil, exit.Misuse("add --local=N", "--keep keeps a --local cluster, and there is none")
+		return nil, exit.Misuse("add --local=N", "--keep needs --local")
 	}
 	if err := o.environment(getenv); err != nil {
 		return nil, err
@@ -124,10 +124,10 @@ func parse(args []string, getenv func(string) string) (*options, error) {
 	return o, err
 }
 
-// checkLocal holds --local against what it can't go with. The environment has no say in such a run.
+// checkLocal checks the flags of a run with --local. Such a run ignores the environment.
 func (o *options) checkLocal() error {
 	if o.flags.Changed("managers") {
-		return exit.Misuse("leave one of the two out", "-m and --local both name the session")
+		return exit.Misuse("use only one of them", "-m and --local both name the session")
 	}
 	if o.local < 1 || o.local > 32 {
 		return exit.Misuse("", "--local=%d: want 1 to 32 managers", o.local)
@@ -143,20 +143,20 @@ func (o *options) checkRest() error {
 		return exit.Misuse("", "--max-memory %d: want 1 to %d", o.maxMemory, interrupt.MaxMemoryMiB)
 	}
 	if o.strict && o.keepGoing {
-		return exit.Misuse("leave one of the two out", "--strict and --keep-going contradict each other")
+		return exit.Misuse("use only one of them", "--strict and --keep-going exclude each other")
 	}
 	if o.quiet && o.verbose {
-		return exit.Misuse("leave one of the two out", "--quiet and --verbose contradict each other")
+		return exit.Misuse("use only one of them", "--quiet and --verbose exclude each other")
 	}
 	return nil
 }
 
-// fromEnvironment are the flags that the environment may set, as DKVRUN_ and their name. --yes is
-// not among them: it has to be meant.
+// fromEnvironment lists the flags that the environment may set, as variables DKVRUN_ and their name. --yes is left
+// out: the user must give it for each run.
 var fromEnvironment = []string{"managers", "manager-port", "output", "color", "trace", "keep-going", "allow-down"}
 
-// environment takes over what the command line left open. Strictness, dryness and a time limit from the
-// environment can be tightened by flags, never loosened.
+// environment sets flags that were not given from the environment. DKVRUN_STRICT, DKVRUN_DRY_RUN and DKVRUN_TIMEOUT
+// apply even where a flag asks for less: a flag can only be stricter.
 func (o *options) environment(getenv func(string) string) error {
 	if err := flags.FromEnvironment(o.flags, fromEnvironment, &o.source, getenv); err != nil {
 		return err
@@ -164,7 +164,7 @@ func (o *options) environment(getenv func(string) string) error {
 	if value := getenv("DKVRUN_TIMEOUT"); value != "" {
 		var limit flags.Seconds
 		if err := limit.Set(value); err != nil {
-			return exit.Misuse("correct it, or unset it", "DKVRUN_TIMEOUT=%s: %v", value, err)
+			return exit.Misuse("correct or unset it", "DKVRUN_TIMEOUT=%s: %v", value, err)
 		}
 		if o.timeout == 0 || limit < o.timeout {
 			o.timeout = limit
@@ -174,7 +174,7 @@ func (o *options) environment(getenv func(string) string) error {
 		if value := getenv(variable); value != "" {
 			on, err := strconv.ParseBool(value)
 			if err != nil {
-				return exit.Misuse("correct it, or unset it", "%s=%s: want true or false", variable, value)
+				return exit.Misuse("correct or unset it", "%s=%s: want true or false", variable, value)
 			}
 			*flag = *flag || on
 		}

@@ -18,16 +18,16 @@ func usage(o *options) string {
   dkvrun [flags] SCRIPT.lua [ARG…]   run a runbook ('-' reads it from standard input)
   dkvrun [flags] -e EXPR [ARG…]      run an expression and show its value
   dkvrun test [flags] [PATH…]        run regression suites (dkvrun test --help)
-  dkvrun check [--json] FILE…        find what a run would refuse, without running it
-  dkvrun help [BUILTIN|COMMAND]      the reference, offline
+  dkvrun check [--json] FILE…        find mistakes in scripts without running them
+  dkvrun help [BUILTIN|COMMAND]      show the reference
   dkvrun version
 
-Flags end at the script; what follows is the script's.
+Arguments after the script are passed to the script.
 
 ` + flags.Usages(o.flags) + `
-Exit status: 0 done; 1 the script raised, or a failure was never looked at; 2 the command line or the
-script can't be used; 124 --timeout passed; 130 interrupted; exit(n) gives its own.
+Exit status: 0 success; 1 the script raised an error, or did not check a failure; 2 the command line or the script
+can't be used; 124 --timeout passed; 130 interrupted; exit(n) exits with n.
 
-A first try, with nothing running:  dkvrun --local=3 -e 'new_store("OrdersStore", "orders")'
+To try it without any servers:  dkvrun --local=3 -e 'new_store("OrdersStore", "orders")'
 `
 }

@@ -1,4 +1,4 @@
-// Package flags has what the flags of dkvrun and of dkvrun test share.
+// Package flags holds what the flags of dkvrun and of dkvrun test share: types, environment variables and hints.
 package flags
 
 import (
@@ -11,8 +11,8 @@ import (
 	"dkvrun/runtime"
 )
 
-// FromEnvironment sets the named flags that were not given from the environment; source becomes the
-// variable that the managers come from.
+// FromEnvironment sets the named flags that were not given from variables DKVRUN_ and their name. Where that sets the
+// managers, it also sets source to the name of the variable.
 func FromEnvironment(set *pflag.FlagSet, names []string, source *string, getenv func(string) string) error {
 	for _, name := range names {
 		variable := "DKVRUN_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
@@ -21,7 +21,7 @@ func FromEnvironment(set *pflag.FlagSet, names []string, source *string, getenv 
 			continue
 		}
 		if err := set.Set(name, value); err != nil {
-			return exit.Misuse("correct it, or unset it", "%s=%s: %v", variable, value, cause(err))
+			return exit.Misuse("correct or unset it", "%s=%s: %v", variable, value, cause(err))
 		}
 		if name == "managers" {
 			*source = variable
@@ -30,7 +30,7 @@ func FromEnvironment(set *pflag.FlagSet, names []string, source *string, getenv 
 	return nil
 }
 
-// cause is the reason in pflag's account of a bad value, without the flag's name.
+// cause returns the innermost error of pflag's error for a bad value; it does not repeat the flag's name.
 func cause(err error) error {
 	for {
 		inner, ok := err.(interface{ Unwrap() error })
@@ -41,12 +41,12 @@ func cause(err error) error {
 	}
 }
 
-// Usages lists flags; that a switch may also be given a value need not stand at each.
+// Usages returns the list of flags for a help text, without [=true|false] at each switch.
 func Usages(set *pflag.FlagSet) string {
 	return strings.ReplaceAll(set.FlagUsages(), "[=true|false]", "             ")
 }
 
-// Near is the hint for a flag that doesn't exist.
+// Near returns the hint for an error of parsing: the flag with the most similar name, or where the flags are listed.
 func Near(set *pflag.FlagSet, err error, command string) string {
 	var unknown *pflag.NotExistError
 	if errors.As(err, &unknown) {

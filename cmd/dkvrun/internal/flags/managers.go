@@ -9,28 +9,29 @@ import (
 	"dkvrun/runtime/fanout"
 )
 
-// maxList bounds a list of managers, in bytes.
+// maxList bounds a file with managers, in bytes.
 const maxList = 8 << 20
 
-// ReadManagers is the session that a list names, which comes from source: a flag or a variable.
+// ReadManagers returns the endpoints of a list of managers. source is the flag or variable that it came from, for
+// errors; port is the port of managers without one.
 func ReadManagers(list []string, source string, port int) ([]fanout.Endpoint, error) {
-	list, err := unfold(list)
+	list, err := expand(list)
 	if err != nil {
-		return nil, exit.Misuse("", "%s: %v", source, err)
+		return nil, exit.Misuse("", "%s: %w", source, err)
 	}
 	if len(list) == 0 {
-		return nil, exit.Misuse("name at least one server, such as 10.0.0.11 or host:7801", "%s names no managers", source)
+		return nil, exit.Misuse("name at least one server, such as 10.0.0.11 or host:7801", "%s contains no managers", source)
 	}
 	session, err := fanout.ParseEndpoints(list, port)
 	if err != nil {
-		return nil, exit.Misuse("", "%s: %v", source, err)
+		return nil, exit.Misuse("", "%s: %w", source, err)
 	}
 	return session, nil
 }
 
-// unfold puts the contents of files in the place of their names: an element @FILE stands for the
-// managers in it, a line each. Empty lines and what follows a # don't count.
-func unfold(list []string) ([]string, error) {
+// expand replaces each element @FILE by the managers in the file, one a line. It skips empty lines and the text after
+// a #.
+func expand(list []string) ([]string, error) {
 	var out []string
 	for element := range strings.SplitSeq(strings.Join(list, ","), ",") {
 		path, isFile := strings.CutPrefix(strings.TrimSpace(element), "@")
@@ -47,7 +48,7 @@ func unfold(list []string) ([]string, error) {
 			text, err = os.ReadFile(path)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("a list of managers can't be read: %w", err)
+			return nil, fmt.Errorf("can't read the list of managers: %w", err)
 		}
 		for line := range strings.Lines(string(text)) {
 			line, _, _ = strings.Cut(line, "#")

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Seconds is a flag for a length of time: a number of seconds, or one with a unit (90s, 5m).
+// Seconds is the value of a flag for a duration: a number of seconds, or one with a unit (90s, 5m).
 type Seconds time.Duration
 
 func (s *Seconds) String() string {
@@ -31,7 +31,7 @@ func (s *Seconds) Set(text string) error {
 	return nil
 }
 
-// Choice is a flag that takes one of a few words.
+// Choice is the value of a flag that accepts one of a few words.
 type Choice struct {
 	Value *string
 	Words []string
