@@ -19,14 +19,14 @@ import (
 	"dkvrun/stdlib"
 )
 
-// environment is what the tests of one file run in: a host with all builtins and a run of its own.
+// environment is where the tests of one file run: a Lua host with all builtins, and a run.
 type environment struct {
 	*builtins.Run
 	host   *runtime.Host
 	client *fanout.Client
 }
 
-// openEnvironment makes the environment of a file.
+// openEnvironment returns the environment of a file.
 func openEnvironment(p *process.Process, o *testOptions, s suite.Setup) *environment {
 	fixtures := &builtins.Fixtures{
 		Manager: func() (string, error) { return local.FindManager(p.Getenv, p.Executable) }, TempDir: os.TempDir(),
@@ -52,7 +52,7 @@ func (e *environment) Close() {
 	e.client.Close()
 }
 
-// recorder notes the rows of a test's actions. Nobody watches them: progress has no place.
+// recorder is a Reporter that records the rows of a test's actions. It ignores progress, which nobody watches.
 type recorder struct{ note func(line string) }
 
 func (r *recorder) Begin(*report.Action) {}

@@ -14,12 +14,12 @@ import (
 	"dkvrun/cmd/dkvrun/internal/exit"
 )
 
-// failedTests is the list of the tests that failed in the last run in this folder, for --rerun-failed.
-// It stands in the user's cache, a file for each folder.
+// failedTests is the list of tests that failed in the last run in this folder, for --rerun-failed. It is stored in the
+// user's cache, in one file per folder.
 type failedTests struct{ path string }
 
-// failedBefore finds it; its path is empty where there is no place to keep it.
-func failedBefore(getenv func(string) string) failedTests {
+// lastFailedTests returns the list of the working folder. Its path is empty where the user has no cache.
+func lastFailedTests(getenv func(string) string) failedTests {
 	cache := getenv("XDG_CACHE_HOME")
 	if home := getenv("HOME"); cache == "" && home != "" {
 		cache = filepath.Join(home, ".cache")
@@ -33,11 +33,11 @@ func failedBefore(getenv func(string) string) failedTests {
 	return failedTests{filepath.Join(cache, "dkvrun", fmt.Sprintf("failed-%016x", h.Sum64()))}
 }
 
-// read returns the IDs of the tests, and those of their files that are still there.
+// read returns the IDs of the tests, and those of their files that still exist.
 func (f failedTests) read() (files []string, only map[string]bool, err error) {
 	text, err := os.ReadFile(f.path)
 	if f.path == "" || errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, exit.Misuse("run them once without it", "test: --rerun-failed: nothing is known of a run in this folder")
+		return nil, nil, exit.Misuse("run once without it", "test: --rerun-failed: there is no record of a run in this folder")
 	}
 	if err != nil {
 		return nil, nil, err

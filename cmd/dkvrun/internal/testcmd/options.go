@@ -20,11 +20,11 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// testOptions is the command line of dkvrun test.
+// testOptions holds the command line of dkvrun test.
 type testOptions struct {
 	paths       []string
 	managers    []string
-	session     []fanout.Endpoint // that managers name
+	session     []fanout.Endpoint // the endpoints of managers
 	source      string
 	managerPort int
 
@@ -45,7 +45,7 @@ type testOptions struct {
 	flags *pflag.FlagSet
 }
 
-// defaultTestTimeout is how long a test may take where nobody said otherwise.
+// defaultTestTimeout is the time limit of a test without --timeout.
 const defaultTestTimeout = 60 * time.Second
 
 func (o *testOptions) flagSet() *pflag.FlagSet {
@@ -53,30 +53,30 @@ func (o *testOptions) flagSet() *pflag.FlagSet {
 	f.SetOutput(io.Discard)
 	f.SortFlags = false
 	o.timeout, o.color = flags.Seconds(defaultTestTimeout), "auto"
-	f.IntVarP(&o.jobs, "jobs", "j", goruntime.GOMAXPROCS(0), "how many files run at once")
+	f.IntVarP(&o.jobs, "jobs", "j", goruntime.GOMAXPROCS(0), "the number of files that run at the same time")
 	f.BoolVar(&o.shuffle, "shuffle", false, "run files, and the tests in each block, in random order")
-	f.Uint64Var(&o.seed, "seed", 0, "the `NUMBER` that decides the order and all random numbers; a new one by default")
+	f.Uint64Var(&o.seed, "seed", 0, "the `NUMBER` that determines the order and all random numbers; a new one by default")
 	f.StringVarP(&o.filter, "filter", "f", "", "only tests whose full name matches the regular expression `RE`")
-	f.StringSliceVarP(&o.tags, "tags", "t", nil, "only tests with one of these `TAGS`: a tag is a word like #slow in a name")
-	f.StringSliceVar(&o.without, "exclude-tags", nil, "no tests with one of these `TAGS`")
-	f.BoolVar(&o.failFast, "fail-fast", false, "begin no further test after one that failed")
+	f.StringSliceVarP(&o.tags, "tags", "t", nil, "only tests with any of these `TAGS`: a tag is a word like #slow in a name")
+	f.StringSliceVar(&o.without, "exclude-tags", nil, "no tests with any of these `TAGS`")
+	f.BoolVar(&o.failFast, "fail-fast", false, "start no further test after a failure")
 	f.IntVar(&o.repeat, "repeat", 1, "run everything `N` times")
-	f.IntVar(&o.retries, "retries", 0, "try a failed test up to `N` times again; one that then passes is marked flaky")
-	f.Var(&o.timeout, "timeout", "how long each test may take with its before_each, and each other hook")
-	f.BoolVar(&o.rerunFailed, "rerun-failed", false, "only the tests that failed in the last run here")
+	f.IntVar(&o.retries, "retries", 0, "repeat a failed test up to `N` times; if it passes then, it is marked flaky")
+	f.Var(&o.timeout, "timeout", "the time limit of each test with its before_each, and of each other hook")
+	f.BoolVar(&o.rerunFailed, "rerun-failed", false, "only the tests that failed in the last run in this folder")
 	f.BoolVar(&o.update, "update-snapshots", false, "write the snapshots instead of comparing with them")
-	f.BoolVar(&o.list, "list", false, "list the tests, run none")
+	f.BoolVar(&o.list, "list", false, "list the tests without running them")
 	f.BoolVar(&o.watch, "watch", false, "run again when a Lua file in the paths changes")
-	f.StringArrayVarP(&o.reports, "report", "r", nil, "`FORMAT[:FILE]`, as often as wanted: terminal, tap, tap13, junit, json; standard output without a file")
+	f.StringArrayVarP(&o.reports, "report", "r", nil, "`FORMAT[:FILE]`, repeatable: terminal, tap, tap13, junit, json; standard output without a file")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "show a line for each test instead of a dot")
 	f.Var(flags.Choice{Value: &o.color, Words: []string{"auto", "always", "never"}}, "color", "colour on the terminal")
-	f.StringArrayVarP(&o.managers, "managers", "m", nil, "the session of each file: `HOST[:PORT]`, several with commas between, or @FILE with a line each")
-	f.IntVar(&o.managerPort, "manager-port", wire.DefaultManagerPort, "the port of managers given without one")
-	f.BoolVarP(&o.help, "help", "h", false, "show this")
+	f.StringArrayVarP(&o.managers, "managers", "m", nil, "the session of each file: `HOST[:PORT]`, separated by commas, or @FILE with one per line")
+	f.IntVar(&o.managerPort, "manager-port", wire.DefaultManagerPort, "the port of managers that are given without one")
+	f.BoolVarP(&o.help, "help", "h", false, "show this help")
 	return f
 }
 
-// parseTest reads what stands after dkvrun test.
+// parseTest reads the arguments of dkvrun test.
 func parseTest(p *process.Process, args []string) (*testOptions, error) {
 	o := &testOptions{source: "-m"}
 	o.flags = o.flagSet()
@@ -106,7 +106,7 @@ func parseTest(p *process.Process, args []string) (*testOptions, error) {
 	return o, err
 }
 
-// run makes what the suite package takes to run what is in paths.
+// run returns the options of package suite to run the suites in paths.
 func (o *testOptions) run(paths []string) (suite.Options, error) {
 	files, err := suite.Find(paths)
 	if err != nil {
@@ -125,7 +125,7 @@ func (o *testOptions) run(paths []string) (suite.Options, error) {
 	return s, nil
 }
 
-// rerun is the command that repeats the run, as a shell takes it; program is what was typed for it.
+// rerun returns the shell command that repeats the run; program is the name that dkvrun was called by.
 func (o *testOptions) rerun(program string) string {
 	words := []string{quoted(program), "test"}
 	o.flags.Visit(func(f *pflag.Flag) {
@@ -154,7 +154,7 @@ func (o *testOptions) rerun(program string) string {
 	return strings.Join(words, " ")
 }
 
-// quoted is a word as a shell takes it.
+// quoted returns a word as a shell reads it, in quotes where it needs them.
 func quoted(word string) string {
 	if word != "" && !strings.ContainsFunc(word, func(r rune) bool {
 		return !slices.Contains([]rune("/._-+:,@%="), r) && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')

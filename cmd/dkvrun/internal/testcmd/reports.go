@@ -14,17 +14,17 @@ import (
 	"dkvrun/runtime/suite/report"
 )
 
-// reportFormats are what --report takes.
+// reportFormats are the formats of --report.
 var reportFormats = []string{"terminal", "tap", "tap13", "junit", "json"}
 
-// reportList is what --report names, with the files that were opened for it.
+// reportList holds the reports of --report and their open files.
 type reportList struct {
 	reports  []suite.Report
 	files    []*os.File
 	onStdout string // the format that goes to standard output
 }
 
-// openReports opens what --report names: the terminal's report where it names nothing for standard output.
+// openReports opens the reports of --report, and the terminal report where none of them goes to standard output.
 func openReports(p *process.Process, o *testOptions) (*reportList, error) {
 	l := &reportList{}
 	for _, wanted := range o.reports {
@@ -41,7 +41,7 @@ func openReports(p *process.Process, o *testOptions) (*reportList, error) {
 func (l *reportList) open(p *process.Process, o *testOptions, wanted string) error {
 	format, path, toFile := strings.Cut(wanted, ":")
 	if !slices.Contains(reportFormats, format) {
-		return exit.Misuse("", "test: --report %s: want %s, then perhaps :FILE", wanted, strings.Join(reportFormats, ", "))
+		return exit.Misuse("", "test: --report %s: want %s, and optionally :FILE", wanted, strings.Join(reportFormats, ", "))
 	}
 	out, colored := io.Writer(p.Stdout), p.Colored(o.color)
 	switch {
@@ -53,7 +53,7 @@ func (l *reportList) open(p *process.Process, o *testOptions, wanted string) err
 		taken := slices.ContainsFunc(l.files, func(other *os.File) bool { return sameFile(f, other) })
 		l.files = append(l.files, f)
 		if taken {
-			return exit.Misuse("give each report a file of its own", "test: --report %s: another report goes to that file", wanted)
+			return exit.Misuse("give each report a different file", "test: --report %s: another report goes to that file", wanted)
 		}
 		out, colored = f, o.color == "always"
 	case l.onStdout != "":
@@ -66,7 +66,7 @@ func (l *reportList) open(p *process.Process, o *testOptions, wanted string) err
 	return err
 }
 
-// sameFile tells whether two open files are one, which the second would overwrite; devices take what comes.
+// sameFile reports whether two open files are the same regular file, so that one report would overwrite the other.
 func sameFile(a, b *os.File) bool {
 	first, err := a.Stat()
 	second, errSecond := b.Stat()

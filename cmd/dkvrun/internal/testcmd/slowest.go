@@ -9,14 +9,14 @@ import (
 	"dkvrun/runtime/suite"
 )
 
-// slow is from when on a test is named among the slowest, and mostSlow how many of them are.
+// slow is the least duration of a test that is listed among the slowest, and mostSlow the length of that list.
 const (
 	slow     = 500 * time.Millisecond
 	mostSlow = 5
 )
 
-// slowTests are the slowest tests of a run, the slowest first. They hold no more of a result than is
-// shown: what tests print can be much.
+// slowTests holds the slowest tests of a run, the slowest first. It keeps only what is shown of a result, since the
+// output of a test can be large.
 type slowTests []slowTest
 
 type slowTest struct {

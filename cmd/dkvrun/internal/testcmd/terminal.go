@@ -12,19 +12,19 @@ import (
 	"dkvrun/runtime/suite"
 )
 
-// terminal is the report for people: a dot or a line for each test as it ends, then what failed, and
-// last the command that repeats the run.
+// terminal is the report for people: a dot or a line for each test when it ends, then the failures, and at the end the
+// command that repeats the run.
 type terminal struct {
 	w       io.Writer
 	verbose bool
 	rerun   string
 	paint   map[suite.Status]*color.Color
-	shown   int // dots on the present line
-	told    []suite.Result
+	shown   int            // number of dots printed
+	details []suite.Result // the results to describe at the end
 	slowest slowTests
 }
 
-// dotsOnLine is how many dots stand on one line.
+// dotsOnLine is the number of dots on one line.
 const dotsOnLine = 80
 
 func newTerminal(w io.Writer, o *testOptions, colored bool) *terminal {
@@ -44,13 +44,13 @@ func newTerminal(w io.Writer, o *testOptions, colored bool) *terminal {
 
 var dots = map[suite.Status]string{suite.Passed: ".", suite.Failed: "F", suite.Errored: "E", suite.Pending: "p"}
 
-// words are what a line says of a test.
+// words are the names of statuses on a line.
 var words = map[suite.Status]string{suite.Passed: "ok", suite.Failed: "FAILED", suite.Errored: "ERROR", suite.Pending: "pending"}
 
 func (t *terminal) Test(r suite.Result) error {
 	t.slowest.note(r)
 	if r.Bad() || r.Flaky() || r.Status() == suite.Pending {
-		t.told = append(t.told, r)
+		t.details = append(t.details, r)
 	}
 	if t.verbose {
 		line := t.paint[r.Status()].Sprintf("%-7s", words[r.Status()]) + " " + title(r)
@@ -68,7 +68,7 @@ func (t *terminal) Test(r suite.Result) error {
 	return err
 }
 
-// title is a test's place and name, on one line.
+// title returns a test's place and name, on one line.
 func title(r suite.Result) string {
 	name := r.File
 	if r.Line > 0 {
@@ -81,7 +81,7 @@ func title(r suite.Result) string {
 	return fanout.Printable(name)
 }
 
-// short is a duration with as many digits as say something.
+// short returns a duration rounded to three significant digits or so.
 func short(d time.Duration) string {
 	switch {
 	case d < time.Millisecond:
@@ -98,7 +98,7 @@ func (t *terminal) End(s suite.Summary) error {
 		out.WriteByte('\n')
 	}
 	number := 0
-	for _, r := range t.told {
+	for _, r := range t.details {
 		if r.Status() == suite.Pending {
 			fmt.Fprintf(&out, "\n%s %s\n", t.paint[suite.Pending].Sprint("pending"), title(r))
 			below(&out, "  ", r.Last().Reason)
@@ -124,7 +124,7 @@ func (t *terminal) End(s suite.Summary) error {
 	return err
 }
 
-// attempt shows what went wrong, and what came before it.
+// attempt shows the problems of an attempt, and the actions and output before them.
 func (t *terminal) attempt(out *strings.Builder, a suite.Attempt) {
 	for i, p := range a.Problems {
 		message := p.Message
@@ -167,10 +167,10 @@ func (t *terminal) attempt(out *strings.Builder, a suite.Attempt) {
 	}
 }
 
-// mostLines is how much is shown of what a test did or printed; other reports have all of it.
+// mostLines bounds the lines shown of a test's actions and output; other reports contain all of them.
 const mostLines = 200
 
-// lastLines is the end of a text.
+// lastLines returns the last mostLines lines of a text.
 func lastLines(text string) string {
 	lines := strings.SplitAfter(strings.TrimSuffix(text, "\n"), "\n")
 	if more := len(lines) - mostLines; more > 0 {
@@ -179,7 +179,7 @@ func lastLines(text string) string {
 	return text
 }
 
-// below writes a text with each line moved in.
+// below writes a text with each line indented by by.
 func below(out *strings.Builder, by, text string) {
 	for line := range strings.Lines(text) {
 		out.WriteString(strings.TrimRight(by+line, " \n") + "\n")

@@ -1,4 +1,4 @@
-// Package testcmd is dkvrun test.
+// Package testcmd implements the command dkvrun test.
 package testcmd
 
 import (
@@ -13,7 +13,7 @@ import (
 	"dkvrun/runtime/suite"
 )
 
-// Run is dkvrun test: it runs suites once, or again and again with --watch.
+// Run runs the command dkvrun test with its arguments: suites run once, or repeatedly with --watch.
 func Run(p *process.Process, args []string) error {
 	o, err := parseTest(p, args)
 	if err != nil {
@@ -30,18 +30,18 @@ func Run(p *process.Process, args []string) error {
 	return testOnce(ctx, p, o)
 }
 
-// Errors that reports have told of.
+// Errors that the reports have shown already.
 var (
 	errTestsFailed = &exit.Error{Status: exit.Failed, Message: "a test failed", Silent: true}
-	errTestsEnded  = &exit.Error{Status: exit.Interrupted, Message: "interrupted", Silent: true}
+	errInterrupted = &exit.Error{Status: exit.Interrupted, Message: "interrupted", Silent: true}
 )
 
-// testOnce runs or lists the suites. Its error also says that a test failed.
+// testOnce runs or lists the suites. It returns an error also where a test failed.
 func testOnce(ctx context.Context, p *process.Process, o *testOptions) error {
-	memory := failedBefore(p.Getenv)
+	last := lastFailedTests(p.Getenv)
 	paths, only := o.paths, map[string]bool(nil)
 	if o.rerunFailed {
-		files, failed, err := memory.read()
+		files, failed, err := last.read()
 		if err != nil {
 			return err
 		}
@@ -71,14 +71,14 @@ func testOnce(ctx context.Context, p *process.Process, o *testOptions) error {
 	}
 	switch {
 	case errors.Is(summary.Stopped, suite.ErrInterrupted):
-		return errTestsEnded
+		return errInterrupted
 	case summary.Tests() == 0 && o.rerunFailed:
-		return exit.Misuse("run once without it", "test: --rerun-failed: no test that failed in the last run is there any more")
+		return exit.Misuse("run once without it", "test: --rerun-failed: the tests that failed in the last run no longer exist")
 	case summary.Tests() == 0:
 		return errNoMatch
 	}
-	if err := memory.write(summary.Failures); err != nil {
-		fmt.Fprintf(p.Stderr, "dkvrun: test: what failed can't be kept for --rerun-failed: %v\n", err)
+	if err := last.write(summary.Failures); err != nil {
+		fmt.Fprintf(p.Stderr, "dkvrun: test: can't record the failed tests for --rerun-failed: %v\n", err)
 	}
 	if summary.Bad() {
 		return errTestsFailed
@@ -86,9 +86,9 @@ func testOnce(ctx context.Context, p *process.Process, o *testOptions) error {
 	return nil
 }
 
-var errNoMatch = exit.Misuse("dkvrun test --list shows what there is", "test: no test matches")
+var errNoMatch = exit.Misuse("dkvrun test --list shows all tests", "test: no test matches")
 
-// listTests prints the tests that would run.
+// listTests prints the tests that a run would include.
 func listTests(ctx context.Context, p *process.Process, run suite.Options) error {
 	var failed error
 	all := suite.List(ctx, run)
@@ -110,9 +110,9 @@ func listTests(ctx context.Context, p *process.Process, run suite.Options) error
 }
 
 func testUsage(o *testOptions) string {
-	return `dkvrun test runs suites: Lua files with tests in the words of busted, and assertions for stores.
+	return `dkvrun test runs regression suites: Lua files with tests as in busted, and assertions for stores.
 
-  dkvrun test [flags] [PATH…]        a suite is a *_test.lua in PATH (the working folder), or a file named
+  dkvrun test [flags] [PATH…]        run the files named, and *_test.lua in the folders (default: .)
 
 ` + flags.Usages(o.flags) + `
 Exit status: 0 all passed; 1 a test failed; 2 the command line can't be used, or no test matches;

@@ -13,11 +13,11 @@ import (
 	"dkvrun/cmd/dkvrun/internal/process"
 )
 
-// watchInterval is how often --watch looks for changes.
+// watchInterval is the time between two scans of --watch for changes.
 const watchInterval = 300 * time.Millisecond
 
-// watchTests runs the suites, and again whenever a Lua file in their paths has changed, until it is
-// interrupted. Once they have run, that there is nothing to run is a moment of somebody's editing.
+// watchTests runs the suites, and again whenever a Lua file in their paths changes, until it is interrupted. Only in
+// the first round misuse is fatal: later, files may be missing for a moment while somebody edits them.
 func watchTests(ctx context.Context, p *process.Process, o *testOptions) error {
 	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
@@ -33,14 +33,14 @@ func watchTests(ctx context.Context, p *process.Process, o *testOptions) error {
 			select {
 			case <-tick.C:
 			case <-ctx.Done():
-				return errTestsEnded
+				return errInterrupted
 			}
 		}
 	}
 }
 
-// luaFiles are the Lua files in the paths, with when they were changed last. What can't be read is left
-// out: it may be on its way.
+// luaFiles returns the Lua files in the paths with the time of their last change. It skips files that can't be read,
+// which may be about to be replaced.
 func luaFiles(paths []string) map[string]time.Time {
 	if len(paths) == 0 {
 		paths = []string{"."}
