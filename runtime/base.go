@@ -148,13 +148,34 @@ func raiseValue(L *lua.LState) int {
 // raiseText raises text with the position of a level of the stack: 0 for no position, 1 for the caller.
 func raiseText(L *lua.LState, text string, level int) {
 	if level > 0 {
-		where := L.Where(level)
-		source, _, _ := strings.Cut(where, ":")
-		if where != "" && !IsInternalSource(source) { // nor a Go source, [G]
-			text = where + " " + text
-		}
+		text = where(L, level) + text
 	}
 	L.Error(lua.LString(text), 0)
+}
+
+// where returns the place of the first Lua function from a level of the stack on, "" where that is outside the
+// innermost protected call or in a source of the runner's own.
+func where(L *lua.LState, level int) string {
+	guards := taskOf(L).scheduler.guards
+	for i := 1; ; i++ {
+		frame, ok := L.GetStack(i)
+		if !ok {
+			return ""
+		}
+		value, _ := L.GetInfo("f", frame, lua.LNil)
+		fn, ok := value.(*lua.LFunction)
+		// A level that a tail call has left shows the lowest function, which is a guard.
+		if !ok || guards.include(fn) && sharesThreads && depthOf(frame) > 0 {
+			return ""
+		}
+		if i < level || fn.IsG {
+			continue
+		}
+		if _, err := L.GetInfo("Sl", frame, lua.LNil); err != nil || IsInternalSource(frame.Source) {
+			return ""
+		}
+		return fmt.Sprintf("%s:%d: ", frame.Source, frame.CurrentLine)
+	}
 }
 
 // load implements load and loadstring. It takes a text, or a function that returns the text in pieces.

@@ -90,7 +90,7 @@ func (h *Host) errorText(L *lua.LState, v lua.LValue) string {
 	if !ok {
 		return textOf(L, v)
 	}
-	shown, err := h.protect(L, tostring, []lua.LValue{v}, nil) // nothing else catches what __tostring raises
+	shown, err := h.protect(L, tostring, []lua.LValue{v}) // nothing else catches what __tostring raises
 	switch {
 	case err != nil:
 		return fmt.Sprintf("an error value that can't be shown: its __tostring fails: %v", h.nestedErrorText(err))

@@ -10,7 +10,7 @@ import (
 )
 
 // callStackSize limits how deep Lua calls may nest.
-const callStackSize = 256
+const callStackSize = 256 + 64
 
 // registryMaxSize limits the number of values that the calls of one thread hold together.
 const registryMaxSize = 1 << 18

@@ -3,75 +3,257 @@ package runtime
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
+	"unsafe"
 
 	lua "github.com/yuin/gopher-lua"
 )
 
-// gopher-lua 1.1.2 has three traps in its protected calls:
+// gopher-lua 1.1.2 has three defects in protected calls:
 //
-//   - an error closes the captured locals of every function on the thread, also of those outside the
-//     protected call, which then go on with a copy of their own: after local n = 0 and a caught error,
-//     n = n + 1 is no longer seen by the closures that share n;
-//   - with a handler (xpcall) it closes none, not even those whose functions end;
-//   - it writes the stack trace of each error in full, and endless tail calls, each of which is a line,
-//     take gigabytes.
+//   - An error closes the captured locals of every function on the thread (gopher-lua issue #448). The functions
+//     outside the protected call go on with copies: after local n = 0 and a caught error, the closures that share n
+//     don't see n = n + 1.
+//   - An error that has a handler (xpcall) closes none, not even those of the functions that end.
+//   - PCall writes the stack trace of each error in full. Endless tail calls, each of which is a line, take gigabytes.
 //
-// So a protected call runs on a thread of its own, whose functions all end with it, and below a
-// function that sets the thread's Panic, which PCall sets, anew.
+// So a protected call sets the thread's list of open captured locals aside: all of them belong to functions outside
+// the call. What is in the list when an error is raised belongs to functions inside. PCall calls a guard, which
+// replaces the Panic hook that PCall has set.
+//
+// Calls that nest deeply, and those that Go code makes, run on another thread, which has a list and a stack of its own.
 
-// maxProtectedDepth is how deep protected calls may nest: each takes some of Go's stack.
-const maxProtectedDepth = 200
+const (
+	// maxProtectedDepth limits how deep protected calls nest: each takes some of Go's stack.
+	maxProtectedDepth = 200
+	// maxSharedDepth is the number of calls on a thread from which on a protected call runs on another one. The
+	// function that it calls then finds a whole call stack.
+	maxSharedDepth = 60
+	// maxSpare is the number of threads that are kept for the next protected calls and tasks.
+	maxSpare = 64
+)
 
-// maxSpare is how many threads are kept for the next protected calls and tasks.
-const maxSpare = 64
-
-// protectedThreads are those that run protected calls.
+// protectedThreads holds the threads that run protected calls.
 type protectedThreads struct {
 	running map[*lua.LState]bool
 }
 
-// pcall calls a function and returns true and its results, or false and what was raised.
-func (h *Host) pcall(L *lua.LState) int {
-	L.CheckAny(1)
-	return h.protectedCall(L, 2, nil)
+// guards are the functions through which protected calls go.
+type guards struct {
+	plain   *lua.LFunction // plain(f, …)
+	handled *lua.LFunction // handled(f, handlerCall, …)
 }
 
-// xpcall does as pcall, but returns what the handler makes of the raised value while the calls that
-// it was raised in still stand.
+func (g guards) include(fn *lua.LFunction) bool { return fn == g.plain || fn == g.handled }
+
+// handlerCall is the state of an xpcall. Its handler is called at most once: what it raises is not handled again.
+type handlerCall struct {
+	handler *lua.LFunction
+	called  bool
+}
+
+// Private parts of gopher-lua's threads. A test keeps that they are as protected calls need them.
+var (
+	openField, _  = reflect.TypeFor[lua.LState]().FieldByName("uvcache")
+	depthField, _ = frameField.Type.Elem().FieldByName("Idx")
+	callField, _  = reflect.TypeFor[lua.Debug]().FieldByName("frame")
+	// sharesThreads is false where a gopher-lua has other parts. Each protected call then runs on another thread.
+	sharesThreads = openField.Type == reflect.TypeFor[*lua.Upvalue]() && depthField.Type == reflect.TypeFor[int]() &&
+		callField.Type == frameField.Type
+)
+
+// openLocals returns the place where L keeps the list of captured locals of its running functions.
+func openLocals(L *lua.LState) **lua.Upvalue {
+	return (**lua.Upvalue)(unsafe.Add(unsafe.Pointer(L), openField.Offset))
+}
+
+// depth returns how many calls are active on L below the present one.
+func depth(L *lua.LState) int {
+	frame := *(*unsafe.Pointer)(unsafe.Add(unsafe.Pointer(L), frameField.Offset))
+	return *(*int)(unsafe.Add(frame, depthField.Offset))
+}
+
+// depthOf returns how many calls are active below a call.
+func depthOf(call *lua.Debug) int {
+	frame := reflect.ValueOf(call).Elem().FieldByIndex(callField.Index).Elem()
+	return int(frame.FieldByIndex(depthField.Index).Int())
+}
+
+func newGuards(main *lua.LState) guards {
+	return guards{
+		plain: main.NewFunction(func(L *lua.LState) int {
+			return guarded(L, raisePlain)
+		}),
+		handled: main.NewFunction(func(L *lua.LState) int {
+			c := L.CheckUserData(2).Value.(*handlerCall)
+			L.Remove(2)
+			return guarded(L, c.raise)
+		}),
+	}
+}
+
+// guarded calls the function on the stack of L with the arguments above it. raise is called for an error, while the
+// calls that it was raised in are still active.
+func guarded(L *lua.LState, raise func(*lua.LState)) int {
+	L.Panic = raise
+	defer closeLocals(L)
+	L.Call(L.GetTop()-1, lua.MultRet)
+	return L.GetTop()
+}
+
+// closeLocals closes the captured locals of the calls that end. gopher-lua does this itself when a function returns or
+// raises an error, but not when Go code panics or a coroutine.wrap passes an error on.
+func closeLocals(L *lua.LState) {
+	if !sharesThreads || *openLocals(L) == nil {
+		return
+	}
+	L.Panic = func(*lua.LState) {}
+	L.RaiseError("")
+	L.Pop(1)
+}
+
+func raisePlain(L *lua.LState) { panic(raisedIn(L)) }
+
+func (c *handlerCall) raise(L *lua.LState) {
+	e := raisedIn(L)
+	if !c.called {
+		c.called = true
+		e.Object = handle(L, c.handler, e.Object)
+	}
+	panic(e)
+}
+
+// raisedIn returns the error whose value is on the top of L.
+func raisedIn(L *lua.LState) *lua.ApiError {
+	return &lua.ApiError{Type: lua.ApiErrorRun, Object: reworded(L.Get(-1)), StackTrace: traceback(L, 0)}
+}
+
+// handle returns what a handler makes of a raised value.
+func handle(L *lua.LState, handler *lua.LFunction, value lua.LValue) lua.LValue {
+	L.Push(handler)
+	L.Push(value)
+	L.Call(1, 1)
+	result := L.Get(-1)
+	L.Pop(1)
+	return result
+}
+
+// pcall calls a function and returns true and its results, or false and what was raised.
+func (h *Host) pcall(L *lua.LState) int {
+	return h.protectedCall(L, L.CheckAny(1), h.scheduler.guards.plain, nil)
+}
+
+// xpcall does as pcall, but returns what the handler makes of the raised value. The handler is called while the calls
+// that raised the value are still active.
 func (h *Host) xpcall(L *lua.LState) int {
 	handler, ok := L.Get(2).(*lua.LFunction)
 	if !ok {
 		raiseUsage(L, "xpcall: argument 2: got %s, want function", typeName(L.Get(2)))
 	}
-	return h.protectedCall(L, 3, handler)
+	call := &handlerCall{handler: handler}
+	L.Replace(2, &lua.LUserData{Value: call, Metatable: lua.LNil})
+	return h.protectedCall(L, L.Get(1), h.scheduler.guards.handled, call)
 }
 
-// protectedCall calls the function at 1 with the arguments from first on.
-func (h *Host) protectedCall(L *lua.LState, first int, handler *lua.LFunction) int {
-	if fn := L.Get(1); fn.Type() != lua.LTFunction && L.GetMetaField(fn, "__call") == lua.LNil {
+// protectedCall calls fn, which is at 1, through a guard with the arguments after it. call is the handlerCall of an
+// xpcall.
+func (h *Host) protectedCall(L *lua.LState, fn lua.LValue, guard *lua.LFunction, call *handlerCall) int {
+	if _, ok := fn.(*lua.LFunction); !ok && L.GetMetaField(fn, "__call") == lua.LNil {
 		L.Push(lua.LFalse)
 		L.Push(errorToLua(L, usageError(L, "attempt to call a %s value", typeName(fn))))
 		return 2
 	}
-	args := make([]lua.LValue, 0, 8)
-	for i := first; i <= L.GetTop(); i++ {
-		args = append(args, L.Get(i))
+	t := taskOf(L)
+	first := t.spawned
+	t.nest(L)
+	var err error
+	if sharesThreads && depth(L) < maxSharedDepth {
+		err = callHere(L, guard, fn)
+	} else {
+		err = h.callElsewhere(L, guard)
 	}
-	results, err := h.protect(L, L.Get(1), args, handler)
-	if err != nil {
-		L.Push(lua.LFalse)
-		L.Push(h.caught(L, err))
-		return 2
+	t.protected--
+	if err == nil {
+		return L.GetTop()
 	}
-	L.Push(lua.LTrue)
-	for _, v := range results {
-		L.Push(v)
+	t.endTasks(first)
+	value := h.caught(L, err)
+	if call != nil && !call.called { // Go code panicked
+		call.called = true
+		value = h.handleElsewhere(L, call.handler, value)
 	}
-	return 1 + len(results)
+	L.Push(lua.LFalse)
+	L.Push(value)
+	return 2
 }
 
-// caught is the value that a script gets of an error.
+// nest counts one more protected call of t, which L makes.
+func (t *task) nest(L *lua.LState) {
+	if t.protected >= maxProtectedDepth {
+		raiseUsage(L, "pcall: protected calls nest deeper than %d", maxProtectedDepth)
+	}
+	t.protected++
+}
+
+// callHere calls fn, which is at 1 of L, through a guard on L itself. True and the results take the place of all that
+// is on the stack.
+func callHere(L *lua.LState, guard *lua.LFunction, fn lua.LValue) error {
+	nargs := L.GetTop()
+	if nargs == 1 {
+		L.Replace(1, lua.LTrue)
+		L.Push(guard)
+		L.Push(fn)
+	} else {
+		L.Insert(guard, 1)
+		L.Insert(lua.LTrue, 1)
+	}
+	current, open := L.G.CurrentThread, openLocals(L)
+	outer := *open
+	if outer != nil {
+		*open = nil
+	}
+	err := L.PCall(nargs, lua.MultRet, nil)
+	if outer != nil {
+		*open = outer
+	}
+	if err != nil {
+		L.G.CurrentThread = current // the error may come out of a coroutine
+	}
+	return err
+}
+
+// callElsewhere calls the function at 1 of L through a guard, on another thread. True and the results take the place of
+// all that is on the stack.
+func (h *Host) callElsewhere(L *lua.LState, guard *lua.LFunction) error {
+	args := make([]lua.LValue, L.GetTop())
+	for i := range args {
+		args[i] = L.Get(i + 1)
+	}
+	results, err := h.onThread(L, guard, args)
+	if err == nil {
+		L.SetTop(0)
+		L.Push(lua.LTrue)
+		for _, v := range results {
+			L.Push(v)
+		}
+	}
+	return err
+}
+
+// handleElsewhere calls a handler for an error whose calls have ended.
+func (h *Host) handleElsewhere(L *lua.LState, handler *lua.LFunction, value lua.LValue) lua.LValue {
+	results, err := h.onThread(L, h.scheduler.guards.plain, []lua.LValue{handler, value})
+	switch {
+	case err != nil:
+		return h.caught(L, err)
+	case len(results) == 0:
+		return lua.LNil
+	}
+	return results[0]
+}
+
+// caught returns the value that a script gets of an error.
 func (h *Host) caught(L *lua.LState, err error) lua.LValue {
 	var api *lua.ApiError
 	if errors.As(err, &api) && api.Type != lua.ApiErrorPanic {
@@ -80,10 +262,24 @@ func (h *Host) caught(L *lua.LState, err error) lua.LValue {
 	return errorToLua(L, h.vmError(L, err))
 }
 
-// protect calls fn on a thread of its own. handler, where there is one, replaces what is raised. The
-// tasks that fn began don't outlive its failure.
-func (h *Host) protect(L *lua.LState, fn lua.LValue, args []lua.LValue, handler *lua.LFunction) ([]lua.LValue, error) {
-	thread := h.protectedThread(L)
+// protect calls fn on another thread below L. The tasks that fn began end where it fails.
+func (h *Host) protect(L *lua.LState, fn lua.LValue, args []lua.LValue) ([]lua.LValue, error) {
+	t := taskOf(L)
+	first := t.spawned
+	t.nest(L)
+	results, err := h.onThread(L, h.scheduler.guards.plain, append([]lua.LValue{fn}, args...))
+	t.protected--
+	if err != nil {
+		t.endTasks(first)
+	}
+	return results, err
+}
+
+// onThread calls a guard on another thread below L, with the same context.
+func (h *Host) onThread(L *lua.LState, guard *lua.LFunction, args []lua.LValue) ([]lua.LValue, error) {
+	thread := taskOf(L).thread()
+	thread.Parent = L
+	thread.Env = L.Env
 	before := L.G.CurrentThread
 	h.protected.running[thread] = true
 	defer func() {
@@ -91,38 +287,16 @@ func (h *Host) protect(L *lua.LState, fn lua.LValue, args []lua.LValue, handler 
 		L.G.CurrentThread = before
 		thread.Parent = nil
 	}()
-	t := taskOf(L)
-	first := t.spawned
-	results, err := h.runOn(thread, fn, args, handler)
-	if err != nil {
-		t.endTasks(first)
-	}
-	return results, err
+	return runOn(thread, guard, args)
 }
 
-// runOn calls fn on a thread that nothing else runs on, and keeps the thread for others.
-func (h *Host) runOn(thread *lua.LState, fn lua.LValue, args []lua.LValue, handler *lua.LFunction) ([]lua.LValue, error) {
-	handled := false
-	thread.Push(h.main.NewFunction(func(thread *lua.LState) int {
-		thread.Panic = func(L *lua.LState) {
-			e := &lua.ApiError{Type: lua.ApiErrorRun, Object: reworded(L.Get(-1)), StackTrace: traceback(L, 0)}
-			if handler != nil && !handled { // what a handler raises is not handled again
-				handled = true
-				e.Object = handle(L, handler, e.Object)
-			}
-			panic(e)
-		}
-		thread.Call(thread.GetTop()-1, lua.MultRet)
-		return thread.GetTop()
-	}))
-	thread.Push(fn)
+// runOn calls a guard on a thread that nothing else runs on, and keeps the thread for others.
+func runOn(thread *lua.LState, guard *lua.LFunction, args []lua.LValue) ([]lua.LValue, error) {
+	thread.Push(guard)
 	for _, v := range args {
 		thread.Push(v)
 	}
-	if err := thread.PCall(len(args)+1, lua.MultRet, nil); err != nil {
-		if handler != nil && !handled { // Go code panicked
-			err = &lua.ApiError{Type: lua.ApiErrorRun, Object: handle(thread.Parent, handler, h.caught(thread.Parent, err))}
-		}
+	if err := thread.PCall(len(args), lua.MultRet, nil); err != nil {
 		return nil, err
 	}
 	results := make([]lua.LValue, thread.GetTop())
@@ -136,15 +310,15 @@ func (h *Host) runOn(thread *lua.LState, fn lua.LValue, args []lua.LValue, handl
 	return results, nil
 }
 
-// machineTerms are what the virtual machine raises in terms of its own, and what is said instead.
+// machineTerms maps what the virtual machine raises in terms of its own to what is said instead.
 var machineTerms = map[string]string{
 	"registry overflow": fmt.Sprintf("stack overflow: calls hold more than %d values", registryMaxSize),
 	"__len undefined":   "attempt to get the length of a value that has none, such as nil",
 	"__unm undefined":   "attempt to negate a value that is not a number",
 }
 
-// reworded says what the virtual machine raised in the terms of Lua, such as "attempt to index a nil
-// value" instead of "a non-table object(nil)".
+// reworded returns what the virtual machine raised in the terms of Lua, such as "attempt to index a nil value" instead
+// of "a non-table object(nil)".
 func reworded(raised lua.LValue) lua.LValue {
 	text, ok := raised.(lua.LString)
 	if !ok {
@@ -160,28 +334,4 @@ func reworded(raised lua.LValue) lua.LValue {
 		return raised
 	}
 	return lua.LString(before + ": attempt to index a " + strings.Replace(after, ")", " value", 1))
-}
-
-// handle is what a handler makes of a raised value.
-func handle(L *lua.LState, handler *lua.LFunction, value lua.LValue) lua.LValue {
-	L.Push(handler)
-	L.Push(value)
-	L.Call(1, 1)
-	result := L.Get(-1)
-	L.Pop(1)
-	return result
-}
-
-// protectedThread is a thread below L, with the same context.
-func (h *Host) protectedThread(L *lua.LState) *lua.LState {
-	depth := 0
-	for p := L; p != nil; p = p.Parent {
-		if depth++; depth > maxProtectedDepth {
-			raiseUsage(L, "pcall: protected calls nest deeper than %d", maxProtectedDepth)
-		}
-	}
-	thread := taskOf(L).thread()
-	thread.Parent = L
-	thread.Env = L.Env
-	return thread
 }

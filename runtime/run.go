@@ -93,7 +93,7 @@ func (h *Host) call(L *lua.LState, fn *lua.LFunction, args []any) (Values, error
 	if err != nil {
 		return nil, err
 	}
-	got, err := h.protect(L, fn, values, nil)
+	got, err := h.protect(L, fn, values)
 	return h.outcome(L, got, err)
 }
 

@@ -13,8 +13,9 @@ import (
 type scheduler struct {
 	lock     interpreterLock
 	main     *lua.LState
-	root     *task         // task of the script itself
-	template *lua.LState   // threads of tasks are made from it
+	root     *task       // task of the script itself
+	template *lua.LState // threads of tasks are made from it
+	guards   guards
 	spare    []*lua.LState // free threads
 	alive    atomic.Int64  // number of running tasks, without root
 	cancel   context.CancelCauseFunc
@@ -22,7 +23,7 @@ type scheduler struct {
 }
 
 func newScheduler(main *lua.LState, seed uint64) *scheduler {
-	s := &scheduler{main: main}
+	s := &scheduler{main: main, guards: newGuards(main)}
 	s.root = s.newTask()
 	s.root.random = lualib.NewRandom(seed)
 	s.template, _ = main.NewThread()

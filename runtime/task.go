@@ -27,6 +27,7 @@ type task struct {
 	spawnedAt *callSite     // nil for the script itself
 	depth     int           // length of the chain of tasks that spawned each other down to this one
 	spawned   int           // number of tasks that this one has spawned
+	protected int           // number of active protected calls
 	random    lualib.Random
 	raised    *Error   // last error that Go code raised again; its traceback is longer than that of the raised value
 	loading   []string // modules that are being loaded, outermost first
@@ -254,7 +255,7 @@ func (t *Task) run() {
 		if err != nil {
 			return nil, err
 		}
-		got, err := h.runOn(thread, t.f.fn, args, nil)
+		got, err := runOn(thread, h.scheduler.guards.plain, append([]lua.LValue{t.f.fn}, args...))
 		return h.outcome(thread, got, err)
 	})
 	t.err = t.task.spawnedAt.addTrace(t.err)
