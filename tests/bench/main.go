@@ -39,7 +39,7 @@ var parts = []struct {
 	measure func(context.Context, *programs, *report) error
 }{
 	{"startup", startUp}, {"sweeps", sweeps}, {"faults", faulty}, {"shared", shared}, {"conversion", conversion}, {"encoding", encoding},
-	{"tasks", tasks}, {"suites", suites},
+	{"tasks", tasks}, {"suites", suites}, {"lua", luaRepairs},
 	{"store", store}, {"demo", demo},
 }
 
