@@ -76,9 +76,21 @@ func storeOf(host string) string {
 		`{"name":"s-1","host":"` + host + `","clustronPort":7811,"clientPort":7861,"role":"data","own":true,"status":"Running","ready":true}]}`
 }
 
+// silent shows nothing.
+type silent struct{}
+
+func (silent) Begin(*report.Action)           {}
+func (silent) Row(*report.Action, report.Row) {}
+func (silent) End(*report.Action)             {}
+func (silent) Step(report.Step)               {}
+func (silent) Notice(string)                  {}
+func (silent) Progress(string)                {}
+func (silent) Width() int                     { return 0 }
+func (silent) Redraw(string)                  {}
+
 // told is what a run has shown to a person.
 type told struct {
-	mute
+	silent
 	mu   sync.Mutex
 	text strings.Builder
 }

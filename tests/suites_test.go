@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"dkvrun/builtins"
+	"dkvrun/builtins/testkit"
 	"dkvrun/runtime/suite"
 )
 
@@ -47,7 +48,7 @@ func TestSuites_DescribeEverything(t *testing.T) {
 		all.Write(text)
 	}
 	var names []string
-	for _, b := range append(builtins.All(), builtins.TestBuiltins()...) {
+	for _, b := range append(builtins.All(), testkit.Builtins()...) {
 		names = append(names, b.Name)
 	}
 	for _, o := range builtins.Objects() {
@@ -86,13 +87,13 @@ func TestSuites_ExamplesRun(t *testing.T) {
 		examples++
 		fmt.Fprintf(&text, "describe(%q, function()\n%s\nit(\"is read\", function() end)\nend)\n", name, source)
 	}
-	for _, b := range append(suite.Words(), builtins.TestBuiltins()...) {
+	for _, b := range append(suite.Words(), testkit.Builtins()...) {
 		if b.Doc == "" || b.Returns == "" {
 			t.Errorf("%s lacks its doc or its return", b.Name)
 		}
 		example(b.Name, b.Example)
 	}
-	for _, o := range builtins.TestObjects() {
+	for _, o := range testkit.Objects() {
 		for _, m := range o.Methods {
 			example(o.Name+":"+m.Name, m.Example)
 		}

@@ -2,8 +2,6 @@
 // and the stubs that give editors completion (LuaLS). It holds no text of its own about any builtin.
 package docs
 
-//go:generate go run ./render ../../docs
-
 import (
 	"fmt"
 	"slices"
@@ -11,9 +9,12 @@ import (
 	"strings"
 
 	"dkvrun/builtins"
+	"dkvrun/builtins/testkit"
 	"dkvrun/runtime"
 	"dkvrun/runtime/suite"
 )
+
+//go:generate go run ./render ../../docs
 
 // Set is everything that scripts can meet.
 type Set struct {
@@ -25,9 +26,9 @@ type Set struct {
 // All is what there is: for runbooks, and for tests.
 func All() Set {
 	return Set{
-		Builtins: slices.Concat(builtins.All(), builtins.TestBuiltins(), suite.Words()),
-		Objects:  slices.Concat(builtins.Objects(), builtins.TestObjects()),
-		Records:  slices.Concat(builtins.Records(), builtins.TestRecords()),
+		Builtins: slices.Concat(builtins.All(), testkit.Builtins(), suite.Words()),
+		Objects:  slices.Concat(builtins.Objects(), testkit.Objects()),
+		Records:  slices.Concat(builtins.Records(), testkit.Records()),
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"dkvrun/builtins"
+	"dkvrun/builtins/testkit"
 	"dkvrun/cmd/dkvrun/internal/exit"
 	"dkvrun/cmd/dkvrun/internal/process"
 	"dkvrun/runtime/check"
@@ -99,9 +100,9 @@ func checkConfig(p *process.Process, file string) check.Config {
 		Path: filepath.SplitList(p.Getenv("DKVRUN_PATH")), Stdlib: stdlib.FS,
 	}
 	if strings.HasSuffix(file, "_test.lua") {
-		config.Objects = slices.Concat(config.Objects, builtins.TestObjects())
-		config.Records = slices.Concat(config.Records, builtins.TestRecords())
-		config.Builtins = slices.Concat(config.Builtins, builtins.TestBuiltins())
+		config.Objects = slices.Concat(config.Objects, testkit.Objects())
+		config.Records = slices.Concat(config.Records, testkit.Records())
+		config.Builtins = slices.Concat(config.Builtins, testkit.Builtins())
 		config.Suite = true
 	}
 	return config

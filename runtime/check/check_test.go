@@ -9,15 +9,16 @@ import (
 	"testing"
 
 	"dkvrun/builtins"
+	"dkvrun/builtins/testkit"
 	"dkvrun/runtime"
 	"dkvrun/runtime/check"
 	"dkvrun/stdlib"
 )
 
 var config = check.Config{
-	Builtins: slices.Concat(builtins.All(), builtins.TestBuiltins()),
-	Objects:  slices.Concat(builtins.Objects(), builtins.TestObjects()),
-	Records:  slices.Concat(builtins.Records(), builtins.TestRecords()),
+	Builtins: slices.Concat(builtins.All(), testkit.Builtins()),
+	Objects:  slices.Concat(builtins.Objects(), testkit.Objects()),
+	Records:  slices.Concat(builtins.Records(), testkit.Records()),
 	Stdlib:   stdlib.FS,
 }
 

@@ -159,3 +159,8 @@ func QueryTimeout(c *runtime.Call) time.Duration {
 	}
 	return timeout
 }
+
+// Force is the parameter of what stops instances.
+var Force = runtime.Param{
+	Name: "force", Type: runtime.Boolean, Default: false, Doc: "kill at once instead of stopping gracefully",
+}

@@ -9,6 +9,7 @@ import (
 
 	"dkvrun/builtins"
 	"dkvrun/builtins/report"
+	"dkvrun/builtins/testkit"
 	"dkvrun/cmd/dkvrun/internal/interrupt"
 	"dkvrun/cmd/dkvrun/internal/process"
 	"dkvrun/runtime"
@@ -39,7 +40,7 @@ func openEnvironment(p *process.Process, o *testOptions, s suite.Setup) *environ
 		Preset: o.session, Source: o.source, ManagerPort: o.managerPort, Owner: process.Owner, Fixtures: fixtures,
 	})
 	e.host = runtime.New(runtime.Options{
-		Builtins: slices.Concat(builtins.All(), builtins.TestBuiltins(), s.Words), Stdout: s.Stdout, Stderr: s.Stdout,
+		Builtins: slices.Concat(builtins.All(), testkit.Builtins(), s.Words), Stdout: s.Stdout, Stderr: s.Stdout,
 		Script: s.File, Path: filepath.SplitList(p.Getenv("DKVRUN_PATH")), Stdlib: stdlib.FS, Seed: s.Seed, Grace: interrupt.GraceTime - time.Second, App: e.Run,
 	})
 	return e

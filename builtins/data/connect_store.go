@@ -1,0 +1,152 @@
+// Package data declares the builtins that read and write the data of a store.
+package data
+
+import (
+	"fmt"
+
+	"dkvrun/builtins/internal/cluster"
+	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/run"
+	"dkvrun/builtins/internal/text"
+	"dkvrun/runtime"
+	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/wire"
+)
+
+var ConnectStore = runtime.Builtin{
+	Name: "connect_store", Group: "Store data", Positional: 1,
+	Doc: "Returns an object that reads and writes a store through the client ports of its instances, over HTTP and JSON. " +
+		"Each call goes to the first endpoint that can be reached.",
+	Params: params.Join([]runtime.Param{
+		params.Name,
+		{Name: "endpoints", Type: runtime.Strings, Check: params.CheckServers, Doc: "`host:port` of client ports, in the order to try; the topology's where none are given"},
+	}, params.Query()),
+	Returns:    "a store",
+	ReturnType: "store",
+	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
+start_store("OrdersStore"):check()
+wait_ready("OrdersStore")
+local store = connect_store("OrdersStore")
+store:put("order/1", "paid")
+print(store:get("order/1"))`,
+	Impl: connectStore,
+}
+
+// Store is a store's data as scripts use it.
+type Store struct {
+	name      string
+	client    *fanout.Client
+	endpoints []fanout.Endpoint
+	timeout   float64
+}
+
+func connectStore(c *runtime.Call) (any, error) {
+	r := run.Of(c)
+	s := &Store{name: c.String("name"), client: r.Client, timeout: c.Float("timeout_sec")}
+	if c.Has("endpoints") {
+		endpoints, err := fanout.ParseEndpoints(c.Strings("endpoints"), wire.DefaultClientPort)
+		if err != nil {
+			return nil, c.Misuse("endpoints", "%v", err)
+		}
+		s.endpoints = endpoints
+		return s, nil
+	}
+	v, err := r.View(c, s.name)
+	if err != nil {
+		return nil, err
+	}
+	if v.Latest == nil {
+		return nil, r.NotFound(c, v)
+	}
+	for _, n := range v.Nodes() {
+		s.endpoints = append(s.endpoints, fanout.Endpoint{Scheme: "http", Host: n.Host, Port: n.ClientPort})
+	}
+	return s, nil
+}
+
+// ObjectType makes a store visible to scripts.
+func (s *Store) ObjectType() *runtime.ObjectType { return StoreObject }
+
+var StoreObject = &runtime.ObjectType{
+	Name: "store",
+	Doc:  "A store's data. Keys and values are strings, byte for byte; a missing key is nil, not an error.",
+	Fields: []runtime.Field{
+		{Name: "name", Doc: "the store's name", Get: func(o runtime.Object) any { return o.(*Store).name }},
+		{Name: "endpoints", Doc: "the client ports that it tries, in order", Get: func(o runtime.Object) any {
+			list := runtime.List{}
+			for _, e := range o.(*Store).endpoints {
+				list.Items = append(list.Items, e.String())
+			}
+			return list
+		}},
+	},
+	Methods: []runtime.Builtin{storePut, storeGet, storeRemove, storeScan},
+	String: func(o runtime.Object) string {
+		s := o.(*Store)
+		return fmt.Sprintf("store %s at %s", s.name, cluster.Listed(s.endpoints))
+	},
+}
+
+var keyParam = runtime.Param{Name: "key", Type: runtime.String, Required: true, Doc: "the key, not empty", Check: params.Check(func(key string) error {
+	if key == "" {
+		return fmt.Errorf("is empty: a key has at least one byte")
+	}
+	return nil
+})}
+
+// maxValue is the largest value in bytes: the engine takes requests up to 1.5 MiB, key and frame
+// included.
+const maxValue = 1 << 20
+
+func checkValue(value string) error {
+	if len(value) > maxValue {
+		return fmt.Errorf("has %s bytes: a value has at most 1 MiB", text.Grouped(float64(len(value))))
+	}
+	return nil
+}
+
+var storePut = runtime.Builtin{
+	Name: "put", Positional: 2,
+	Doc: "Writes a value.",
+	Params: []runtime.Param{keyParam, {Name: "value", Type: runtime.String, Required: true, Check: params.Check(checkValue),
+		Doc: "the value, at most 1 MiB"}},
+	Returns: "the store's revision after the write",
+	Example: `store:put("order/1", "paid")`,
+	Impl: func(c *runtime.Call) (any, error) {
+		s := c.Self.(*Store)
+		var out putAnswer
+		err := s.call(c, "/v3/kv/put", kv{Key: []byte(c.String("key")), Value: []byte(c.String("value"))}, &out)
+		if err != nil {
+			return nil, err
+		}
+		return int64(out.Header.Revision), nil
+	},
+}
+
+var storeGet = runtime.Builtin{
+	Name: "get", Positional: 1,
+	Doc:     "Reads a value as it is after every write that was answered before.",
+	Params:  []runtime.Param{keyParam},
+	Returns: "the value, nil when there is no such key",
+	Example: `print(store:get("order/1"))`,
+	Impl: func(c *runtime.Call) (any, error) {
+		var out rangeAnswer
+		if err := c.Self.(*Store).call(c, "/v3/kv/range", rangeRequest{Key: []byte(c.String("key"))}, &out); err != nil || len(out.KVs) == 0 {
+			return nil, err
+		}
+		return string(out.KVs[0].Value), nil
+	},
+}
+
+var storeRemove = runtime.Builtin{
+	Name: "remove", Positional: 1,
+	Doc:     "Deletes a key.",
+	Params:  []runtime.Param{keyParam},
+	Returns: "true when there was one",
+	Example: `store:remove("order/1")`,
+	Impl: func(c *runtime.Call) (any, error) {
+		var out deleteAnswer
+		err := c.Self.(*Store).call(c, "/v3/kv/deleterange", rangeRequest{Key: []byte(c.String("key"))}, &out)
+		return out.Deleted > 0, err
+	},
+}

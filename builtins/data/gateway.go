@@ -1,0 +1,129 @@
+package data
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/run"
+	"dkvrun/runtime"
+	"dkvrun/runtime/fanout"
+)
+
+// What the engine's HTTP/JSON gateway speaks: protobuf's JSON, in which bytes are base64 (as []byte
+// is in Go) and 64-bit numbers are strings.
+
+// number is a 64-bit number, as a string or bare.
+type number int64
+
+func (n *number) UnmarshalJSON(text []byte) error {
+	i, err := strconv.ParseInt(strings.Trim(string(text), `"`), 10, 64)
+	*n = number(i)
+	return err
+}
+
+func (n number) MarshalJSON() ([]byte, error) {
+	return []byte(`"` + strconv.FormatInt(int64(n), 10) + `"`), nil
+}
+
+type header struct {
+	Revision number `json:"revision"`
+}
+
+type kv struct {
+	Key   []byte `json:"key"`
+	Value []byte `json:"value"`
+}
+
+type rangeRequest struct {
+	Key      []byte `json:"key"`
+	End      []byte `json:"range_end,omitempty"`
+	Limit    int    `json:"limit,omitempty"`
+	Revision number `json:"revision,omitempty"`
+	KeysOnly bool   `json:"keys_only,omitempty"`
+}
+
+type rangeAnswer struct {
+	Header header `json:"header"`
+	KVs    []kv   `json:"kvs"`
+	More   bool   `json:"more"`
+}
+
+type putAnswer struct {
+	Header header `json:"header"`
+}
+
+type deleteAnswer struct {
+	Deleted number `json:"deleted"`
+}
+
+// call sends one request to the first endpoint that can be reached, and reads its answer. What may
+// have been carried out is not sent again.
+func (s *Store) call(c *runtime.Call, path string, in, out any) error {
+	if planned := run.Of(c).PlannedData(s.name); planned != nil && fromPlanned(planned, in, out) {
+		return nil
+	}
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	var last fanout.Answer
+	for _, e := range s.endpoints {
+		last = s.client.Do(c.Context(), []fanout.Request{{Endpoint: e, Method: http.MethodPost, Path: path, Body: body}},
+			fanout.Options{Timeout: params.Seconds(s.timeout)})[0]
+		if last.Err == nil || last.Err.Sent || c.Context().Err() != nil {
+			break
+		}
+	}
+	if err := c.Context().Err(); err != nil {
+		return err
+	}
+	if last.Err != nil {
+		return c.Errorf(last.Err.Class, "%s: %s", c.Name, last.Err.Message)
+	}
+	if last.Status != http.StatusOK {
+		var failure struct {
+			Message string `json:"message"`
+		}
+		if json.Unmarshal(last.Body, &failure) != nil || failure.Message == "" {
+			failure.Message = "answered " + strconv.Itoa(last.Status)
+		}
+		return c.Errorf("store", "%s: %s refused: %s", c.Name, s.name, fanout.Printable(failure.Message))
+	}
+	if err := json.Unmarshal(last.Body, out); err != nil {
+		return c.Errorf(fanout.Protocol, "%s: the answer is not of a store: is it a client port?", c.Name)
+	}
+	return nil
+}
+
+// fromPlanned answers a request from the data that a dry run has planned. It reports false for a read that only the
+// store can answer.
+func fromPlanned(planned *run.PlannedData, in, out any) bool {
+	switch out := out.(type) {
+	case *putAnswer:
+		pair := in.(kv)
+		planned.Put(pair.Key, pair.Value)
+	case *deleteAnswer:
+		if planned.Delete(in.(rangeRequest).Key) {
+			out.Deleted = 1
+		}
+	case *rangeAnswer:
+		request := in.(rangeRequest)
+		if request.End == nil {
+			value, known := planned.Get(request.Key)
+			if value != nil {
+				out.KVs = []kv{{request.Key, value}}
+			}
+			return known
+		}
+		pairs, more, known := planned.Range(request.Key, request.End, request.Limit)
+		for _, pair := range pairs {
+			out.KVs = append(out.KVs, kv{pair.Key, pair.Value})
+		}
+		out.More = more
+		return known
+	}
+	return true
+}

@@ -1,0 +1,30 @@
+// Package flow declares the builtins that run functions, wait, format values and end a run.
+package flow
+
+import (
+	"dkvrun/builtins/internal/run"
+	"dkvrun/runtime"
+)
+
+var AtExit = runtime.Builtin{
+	Name: "at_exit", Group: "Tasks", Positional: 1,
+	Doc: "Has a function called at the end of the run, however it ends: also after an error, `exit`, `--timeout` or Ctrl-C, which leaves it 4 seconds. " +
+		"The last one given is called first, with the session of now.",
+	Params:  []runtime.Param{funcParam("what to clean up")},
+	Returns: "nothing",
+	Example: `at_exit(function() print("the end") end)`,
+	Impl: func(c *runtime.Call) (any, error) {
+		r := run.Of(c)
+		inner := r.Scope(c).ForTask()
+		inner.Depth = 0
+		r.RootChecklist().Add(&cleanUp{inner.Checklist})
+		c.AtExit(inner.Context(c.Context()), c.Func("f"))
+		return nil, nil
+	},
+}
+
+// cleanUp is what a function of at_exit leaves unseen: earlier failures don't keep it from acting.
+type cleanUp struct{ checklist *run.Checklist }
+
+func (c *cleanUp) Settled() bool                    { return false }
+func (c *cleanUp) Unchecked() *run.UncheckedFailure { return c.checklist.First() }

@@ -1,0 +1,33 @@
+package flow
+
+import "dkvrun/runtime"
+
+var JSONEncode = runtime.Builtin{
+	Name: "json.encode", Group: "Output", Positional: 1,
+	Doc:     "Writes a value as JSON. An empty table is `[]`; keys are sorted.",
+	Params:  []runtime.Param{{Name: "value", Type: runtime.Any, Doc: "nil, boolean, number, string, table, or anything that a builtin returned"}},
+	Returns: "a string",
+	Example: `print(json.encode({name = "OrdersStore", ports = {7861, 7862}}))`,
+	Impl: func(c *runtime.Call) (any, error) {
+		text, err := c.JSON(c.Value("value"))
+		if err != nil {
+			return nil, c.Misuse("value", "%v", err)
+		}
+		return text, nil
+	},
+}
+
+var JSONDecode = runtime.Builtin{
+	Name: "json.decode", Group: "Output", Positional: 1,
+	Doc:     "Reads JSON. null becomes nil, so that a field with null is a field that isn't there.",
+	Params:  []runtime.Param{{Name: "text", Type: runtime.String, Required: true, Doc: "one JSON value"}},
+	Returns: "the value",
+	Example: `print(json.decode('{"ports": [7861, 7862]}').ports[2])`,
+	Impl: func(c *runtime.Call) (any, error) {
+		v, err := runtime.DecodeJSON([]byte(c.String("text")))
+		if err != nil {
+			return nil, c.Misuse("text", "%v", err)
+		}
+		return v, nil
+	},
+}

@@ -1,0 +1,102 @@
+package flow
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+
+	"dkvrun/builtins/internal/run"
+	"dkvrun/runtime"
+)
+
+var Parallel = runtime.Builtin{
+	Name: "parallel", Group: "Tasks", Positional: 1,
+	Doc: "Runs functions at the same time, each as a task, and waits for all of them. One that raises doesn't stop the others; its failure has to be looked at, like that of an action. " +
+		"The session is each task's own: it begins as the caller's.",
+	Params: []runtime.Param{
+		{Name: "functions", Type: runtime.Any, Required: true, Doc: "a list of functions", Check: checkFunctions},
+		{Name: "limit", Type: runtime.Integer, Min: runtime.Bound(1), Doc: "at most so many at a time; all at once where it is left out"},
+	},
+	Returns:    "outcomes: `ok`, `value` and `error` of each function, in their order",
+	ReturnType: "outcomes",
+	Example: `local checks = {}
+for i, manager in ipairs(managers()) do
+  checks[i] = function() return #get_store{managers = manager} end
+end
+for i, outcome in ipairs(parallel(checks, {limit = 10}):check()) do print(i, outcome.value) end`,
+	Impl: parallel,
+}
+
+func checkFunctions(v any) error {
+	list, ok := v.([]any)
+	if !ok {
+		return fmt.Errorf("want a list of functions: parallel({f, g}, {limit = 2})")
+	}
+	for i, f := range list {
+		if _, ok := f.(*runtime.Func); !ok {
+			return fmt.Errorf("item %d: want a function", i+1)
+		}
+	}
+	return nil
+}
+
+func parallel(c *runtime.Call) (any, error) {
+	r := run.Of(c)
+	functions := c.Value("functions").([]any)
+	limit := len(functions)
+	if c.Has("limit") {
+		limit = min(limit, c.Int("limit"))
+	}
+	ctx, cancel := context.WithCancel(c.Context())
+	defer cancel()
+	begun, err := beginAll(r, ctx, c, functions, limit)
+	if err != nil {
+		cancel()
+	}
+	out := &outcomes{file: c.File, line: c.Line, all: make([]*outcome, len(begun))}
+	mine := r.Scope(c).Checklist
+	for i, b := range begun {
+		out.all[i] = &outcome{}
+		out.all[i].values, out.all[i].err = b.task.Result()
+		mine.Join(b.checklist)
+	}
+	if err := cmp.Or(err, c.Context().Err()); err != nil {
+		return nil, err
+	}
+	if out.count() > 0 {
+		mine.Add(out)
+	}
+	return out, nil
+}
+
+// begun is a task with what it leaves unseen.
+type begun struct {
+	task      *runtime.Task
+	checklist *run.Checklist
+}
+
+// beginAll begins a task a function, no more than limit at a time.
+func beginAll(r *run.Run, ctx context.Context, c *runtime.Call, functions []any, limit int) ([]begun, error) {
+	free := make(chan struct{}, limit)
+	all := make([]begun, 0, len(functions))
+	for _, f := range functions {
+		select {
+		case free <- struct{}{}:
+		case <-ctx.Done():
+			return all, ctx.Err()
+		}
+		inner := r.Scope(c).ForTask()
+		task, err := c.Go(inner.Context(ctx), f.(*runtime.Func))
+		if err != nil {
+			return all, err
+		}
+		all = append(all, begun{task, inner.Checklist})
+		if limit < len(functions) {
+			go func() {
+				<-task.Ended()
+				<-free
+			}()
+		}
+	}
+	return all, nil
+}

@@ -1,0 +1,18 @@
+package flow
+
+import (
+	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/run"
+	"dkvrun/runtime"
+)
+
+var Sleep = runtime.Builtin{
+	Name: "sleep", Group: "Time", Positional: 1,
+	Doc:     "Waits. Ctrl-C and `--timeout` end it.",
+	Params:  []runtime.Param{{Name: "sec", Type: runtime.Number, Required: true, Min: runtime.Bound(0), Max: runtime.Bound(1e9), Doc: "seconds"}},
+	Returns: "nothing",
+	Example: `sleep(0.1)`,
+	Impl: func(c *runtime.Call) (any, error) {
+		return nil, run.Pause(c.Context(), params.Seconds(c.Float("sec")))
+	},
+}

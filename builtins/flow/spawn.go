@@ -1,0 +1,124 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+
+	"dkvrun/builtins/internal/run"
+	"dkvrun/runtime"
+)
+
+func funcParam(doc string) runtime.Param {
+	return runtime.Param{Name: "f", Type: runtime.Function, Required: true, Doc: doc}
+}
+
+var Spawn = runtime.Builtin{
+	Name: "spawn", Group: "Tasks", Positional: 2,
+	Doc: "Begins a task: a function that runs beside the script until one of them waits for the other. It is cancelled and waited for when the function that began it ends: " +
+		"the script, another task, or what `step`, `with_managers`, `deadline`, `retry` or `wait_until` run. A task that failed and that nobody waited for fails the run.",
+	Params: []runtime.Param{
+		funcParam("what to run"),
+		{Name: "arguments", Type: runtime.Verbatim, Rest: true, Doc: "handed to the function as they are"},
+	},
+	Returns:    "a task",
+	ReturnType: "task",
+	Example: `local task = spawn(function(name) return #get_store(name) end, "OrdersStore")
+print(task:wait())`,
+	Impl: func(c *runtime.Call) (any, error) {
+		r := run.Of(c)
+		arguments, _ := c.Value("arguments").([]any)
+		inner := r.Scope(c).ForTask()
+		t, err := c.Go(inner.Context(c.Context()), c.Func("f"), arguments...)
+		if err != nil {
+			return nil, err
+		}
+		s := &spawned{task: t, file: c.File, line: c.Line, checklist: inner.Checklist}
+		r.Scope(c).Checklist.Add(s)
+		return s, nil
+	},
+}
+
+// spawned is a task in a script's hands.
+type spawned struct {
+	task      *runtime.Task
+	file      string
+	line      int
+	checklist *run.Checklist // its own
+	waited    atomic.Bool
+}
+
+// ObjectType makes the task visible to scripts.
+func (*spawned) ObjectType() *runtime.ObjectType { return TaskType }
+
+var TaskType = &runtime.ObjectType{
+	Name: "task",
+	Doc:  "A function that runs beside the script, begun by `spawn`.",
+	Fields: []runtime.Field{
+		{Name: "ended", Doc: "true once it has ended", Get: func(o runtime.Object) any { return o.(*spawned).ended() }},
+	},
+	Methods: []runtime.Builtin{{
+		Name: "wait", Doc: "Waits for the task's end and returns what its function returned, or raises what it failed with.",
+		Returns: "what the function returned",
+		Example: `local task = spawn(function() sleep(0.1) return "slept" end)
+print(task:wait())`,
+		Impl: func(c *runtime.Call) (any, error) {
+			s := c.Self.(*spawned)
+			if run.Of(c).Scope(c).Checklist == s.checklist {
+				return nil, c.Errorf(runtime.CodeUsage, "task:wait: a task can't wait for itself")
+			}
+			select {
+			case <-s.task.Ended():
+			case <-c.Context().Done():
+				return nil, c.Context().Err()
+			}
+			s.waited.Store(true)
+			run.Of(c).Scope(c).Checklist.Join(s.checklist)
+			values, err := s.task.Result()
+			if err != nil {
+				return nil, err
+			}
+			return values, nil
+		},
+	}},
+}
+
+func (s *spawned) ended() bool {
+	select {
+	case <-s.task.Ended():
+		return true
+	default:
+		return false
+	}
+}
+
+// over tells whether the task has ended and whoever began it has what will come of it.
+func (s *spawned) over() bool { return s.ended() && (s.waited.Load() || s.task.ScopeEnded()) }
+
+func (s *spawned) Settled() bool {
+	return s.over() && s.Unchecked() == nil && s.checklist.Empty()
+}
+
+func (s *spawned) Unchecked() *run.UncheckedFailure {
+	if !s.over() {
+		return nil
+	}
+	const remedy = "wait() for the task that spawn returns"
+	_, err := s.task.Result()
+	switch cut := s.checklist.Cancelled(); {
+	case err == nil || s.waited.Load():
+	case !isCancelled(err):
+		return &run.UncheckedFailure{File: s.file, Line: s.line, What: "a task failed (" + err.Error() + ")", Remedy: remedy}
+	case cut != nil:
+		cut.Remedy = remedy
+		return cut
+	}
+	return s.checklist.First()
+}
+
+// isCancelled tells whether a function ended because it was told to.
+func isCancelled(err error) bool {
+	var exit *runtime.Exit
+	var e *runtime.Error
+	return errors.As(err, &exit) || errors.Is(err, context.Canceled) || errors.As(err, &e) && e.Code == runtime.CodeCancelled
+}

@@ -1,0 +1,225 @@
+// Package instances declares the builtins that add, remove, start, stop and read instances of a store.
+package instances
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"dkvrun/builtins/internal/cluster"
+	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/run"
+	"dkvrun/builtins/internal/text"
+	"dkvrun/builtins/internal/topology"
+	"dkvrun/builtins/report"
+	"dkvrun/runtime"
+	"dkvrun/runtime/wire"
+)
+
+var AddInstance = runtime.Builtin{
+	Name: "add_instance", Group: "Actions", Positional: 3,
+	Doc: "Widens a store: by one instance, by the nodes given, or by so many on each of some hosts. " +
+		"A server that did not know the store learns it whole. In a running store it returns when the new instances take reads and writes.",
+	Params: params.Join([]runtime.Param{
+		params.Name,
+		params.InstanceName(false, "the new instance's name; the store's prefix and the next index where it is left out"),
+		{Name: "host", Type: runtime.String, Check: params.Check(wire.CheckHost), Doc: "the server of the one new instance"},
+		{Name: "clustron_port", Type: runtime.Integer, Min: runtime.Bound(1), Max: runtime.Bound(65535), Doc: "its cluster port; the next free one of the store on that host where it is left out"},
+		{Name: "client_port", Type: runtime.Integer, Min: runtime.Bound(1), Max: runtime.Bound(65535), Doc: "its client port; likewise"},
+		{Name: "nodes", Type: runtime.Table, Doc: "several new nodes, each `{name, host, clustron_port, client_port}`"},
+		{Name: "hosts", Type: runtime.Strings, Doc: "servers that get `instance_count` new instances each; names and ports go on"},
+		{Name: "instance_count", Type: runtime.Integer, Min: runtime.Bound(1), Max: runtime.Bound(wire.MaxInstances), Doc: "with `hosts`: how many on each; 1 where it is left out"},
+		params.Atomic,
+	}, params.Execution(600)),
+	Returns:    "results: an AddInstance row a manager, then a JoinInstance row a new instance",
+	ReturnType: "results",
+	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
+add_instance{"OrdersStore", hosts = managers()[1]}:check()`,
+	Impl: addInstance,
+}
+
+func addInstance(c *runtime.Call) (any, error) {
+	r := run.Of(c)
+	s, v, err := currentTopology(r, c)
+	if err != nil {
+		return nil, err
+	}
+	added, err := newNodes(c, s, v)
+	if err != nil {
+		return nil, err
+	}
+	a, err := r.Begin(c, "rows")
+	if err != nil {
+		return nil, err
+	}
+	a.Announce("JoinInstance", added)
+	join := func(a *run.Action) error { return awaitJoined(a, v.Name, added) }
+	if !c.Bool("atomic") && !r.Planning(c) && len(lackingNodes(v, added)) > 0 {
+		if err := addEach(a, s, v, added); err != nil {
+			return nil, err
+		}
+		if err := a.Follow(join); err != nil {
+			return nil, err
+		}
+		return a.End()
+	}
+	a.OnRetry(addInstance)
+	err = a.RunOperation(s, func() (run.Operation, error) {
+		if _, v, err = currentTopology(r, c); err != nil {
+			return run.Operation{}, err
+		}
+		if added, err = newNodes(c, s, v); err != nil {
+			return run.Operation{}, err
+		}
+		return addition(r, c, s, v, added)
+	}, join)
+	if err != nil {
+		return nil, err
+	}
+	return a.End()
+}
+
+// addition is the change that widens a store by nodes.
+func addition(r *run.Run, c *runtime.Call, s *cluster.Session, v *cluster.View, added []wire.Node) (run.Operation, error) {
+	if added = lackingNodes(v, added); len(added) == 0 {
+		p, err := r.Propose(s, v, wire.AddInstanceAction)
+		p.Unchanged = "Already added"
+		return p, err
+	}
+	wanted := widened(v, s, added)
+	if err := topology.Check(c, wanted.Nodes); err != nil {
+		return run.Operation{}, err
+	}
+	p, err := r.Propose(s, v, wire.AddInstanceAction)
+	p.Change.Nodes, p.Change.Founders = wanted.Nodes, wanted.Founders
+	p.Change.Founding, p.Change.Desired = wanted.Founding, wanted.Desired
+	p.Claimed, p.Done = topology.Names(added), "Added "+text.Few(topology.Names(added))
+	return p, err
+}
+
+// addEach has every manager widen the store for itself.
+func addEach(a *run.Action, s *cluster.Session, v *cluster.View, added []wire.Node) error {
+	change := widened(v, s, lackingNodes(v, added))
+	if err := topology.Check(a.Call, change.Nodes); err != nil {
+		return err
+	}
+	body, err := json.Marshal(change)
+	if err != nil {
+		return err
+	}
+	steps := make([]*run.Request, len(s.Members()))
+	for i, m := range s.Members() {
+		steps[i] = run.Post(m.Endpoint, "AddInstance", "", wire.InstancesPath(v.Name), body)
+	}
+	a.Do(steps)
+	return nil
+}
+
+// currentTopology is what a change of an existing store's topology starts from: the session, with all of
+// its managers, and what they say about the store. A store whose managers differ is refused.
+func currentTopology(r *run.Run, c *runtime.Call) (*cluster.Session, *cluster.View, error) {
+	if err := r.MayAct(c); err != nil {
+		return nil, nil, err
+	}
+	s, err := r.CompleteSession(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	v, err := r.View(c, c.String("name"))
+	if err != nil {
+		return nil, nil, err
+	}
+	if v.Latest == nil {
+		return nil, nil, r.NotFound(c, v)
+	}
+	if same, asked := v.Consistent().(bool); asked && !same {
+		err := c.Errorf("inconsistent", "%s: the managers keep different topologies of %s", c.Name, v.Name)
+		err.Hint = fmt.Sprintf("compare them with store_status(%q).differences; repair_store(%q) brings them together", v.Name, v.Name)
+		return nil, nil, err
+	}
+	return s, v, v.Missing(c.Name, s)
+}
+
+// widened is the request that adds nodes to what there is.
+func widened(v *cluster.View, s *cluster.Session, added []wire.Node) *wire.ChangeInstances {
+	founding := !v.Ran()
+	nodes := append(v.Nodes(), added...)
+	if founding {
+		for i := range nodes {
+			nodes[i].Role = ""
+		}
+	}
+	change := &wire.ChangeInstances{
+		BaseRevision: v.Latest.Revision, Nodes: wire.AssignRoles(nodes), Founding: founding, Desired: v.Desired(),
+		Operation: v.Latest.Creation, Epoch: v.Latest.Epoch, Coordinator: v.Latest.Coordinator,
+		Managers: v.Latest.Managers, Founders: v.Latest.Founders,
+	}
+	if founding {
+		change.Founders = wire.Founders(change.Nodes)
+	}
+	known := map[string]bool{}
+	for _, m := range change.Managers {
+		known[m.Identity] = true
+	}
+	all, _ := cluster.Participants(s.Members())
+	for _, m := range all {
+		if !known[m.Identity] {
+			change.Managers = append(change.Managers, m)
+		}
+	}
+	return change
+}
+
+// awaitJoined waits until new instances take reads and writes, and adds a row for each.
+func awaitJoined(a *run.Action, store string, added []wire.Node) error {
+	waiting := map[string]wire.Node{}
+	for _, n := range added {
+		waiting[n.Name] = n
+	}
+	began := time.Now()
+	var last *cluster.View
+	err := a.Run.Poll(a.Call, a.Timeout, func() (string, bool, error) {
+		v, err := a.Run.View(a.Call, store)
+		if err != nil || v.Latest == nil {
+			return "no manager answers", false, err
+		}
+		last = v
+		var names []string
+		for _, in := range v.Instances {
+			n, new := waiting[in.Name]
+			switch {
+			case !new:
+			case in.Desired == wire.DesiredStopped:
+				addJoined(a, n, began, "Added; it joins when the store is started")
+				delete(waiting, in.Name)
+			case in.Ready:
+				addJoined(a, n, began, fmt.Sprintf("Joined as %s", in.Role))
+				delete(waiting, in.Name)
+			default:
+				names = append(names, in.Name)
+			}
+		}
+		return text.Few(names) + " to join", len(waiting) == 0, nil
+	})
+	if err != run.ErrTimeUp {
+		return err
+	}
+	for _, n := range added {
+		if _, still := waiting[n.Name]; !still {
+			continue
+		}
+		why := "its manager does not answer"
+		if last != nil {
+			why = text.Few(last.NotReady(n.Name))
+		}
+		a.AddWait("JoinInstance", n, began, report.Row{
+			Result: report.Failed, Code: "timeout", Message: fmt.Sprintf("not joined after %s: %s; it goes on joining", a.Timeout, why),
+		})
+	}
+	return nil
+}
+
+func addJoined(a *run.Action, n wire.Node, began time.Time, message string) {
+	a.AddWait("JoinInstance", n, began, report.Row{Result: report.Success, Success: true, Changed: true, StatusCode: http.StatusOK, Code: wire.CodeOK, Message: message})
+}

@@ -1,0 +1,233 @@
+package instances
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"dkvrun/builtins/internal/cluster"
+	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/run"
+	"dkvrun/builtins/internal/text"
+	"dkvrun/builtins/report"
+	"dkvrun/runtime"
+	"dkvrun/runtime/wire"
+)
+
+var RemoveInstance = runtime.Builtin{
+	Name: "remove_instance", Group: "Actions", Positional: 2,
+	Doc: "Takes one instance out of a store and deletes its data. Refused when the store would lose its quorum, or could not take the instance out because it isn't running; " +
+		"a gateway that is ready takes a removed data instance's place first. It returns when the instance is gone.",
+	Params: params.Join([]runtime.Param{
+		params.Name, params.InstanceName(true, "the instance"),
+		{Name: "lose_data", Type: runtime.Boolean, Default: false, Doc: "do it at once, even if the store stops or loses data by it"},
+		params.Atomic,
+	}, params.Execution(600)),
+	Returns:    "results: a RemoveInstance row a manager, then a LeaveInstance row",
+	ReturnType: "results",
+	Example: `new_store{"OrdersStore", instance_prefix = "orders", instance_count = 2}:check()
+remove_instance("OrdersStore", "orders-2"):check()`,
+	Impl: removeInstance,
+}
+
+func removeInstance(c *runtime.Call) (any, error) {
+	r := run.Of(c)
+	s, v, err := currentTopology(r, c)
+	if err != nil {
+		return nil, err
+	}
+	name := c.String("instance_name")
+	in, known := v.Find(name)
+	if !known {
+		in = goneInstance(v, name)
+	} else if err := mayLeave(v, c, in); err != nil {
+		return nil, err
+	}
+	a, err := r.Begin(c, "rows")
+	if err != nil {
+		return nil, err
+	}
+	leave := func(a *run.Action) error { return awaitLeft(a, v.Name, in) }
+	if known {
+		a.Announce("LeaveInstance", []wire.Node{in.Node})
+	} else if in.Manager == "" {
+		leave = nil
+	}
+	if known && !c.Bool("atomic") && !r.Planning(c) {
+		removeEachInstance(a, s, v, name)
+		if err := a.Follow(leave); err != nil {
+			return nil, err
+		}
+		return a.End()
+	}
+	a.OnRetry(removeInstance)
+	err = a.RunOperation(s, func() (run.Operation, error) {
+		if _, v, err = currentTopology(r, c); err != nil {
+			return run.Operation{}, err
+		}
+		return narrowing(r, c, s, v, name)
+	}, leave)
+	if err != nil {
+		return nil, err
+	}
+	return a.End()
+}
+
+// goneInstance is an instance that the topology does not have: one that is still leaving, or nothing but a name.
+func goneInstance(v *cluster.View, name string) cluster.Instance {
+	for _, in := range v.Leaving {
+		if in.Name == name {
+			in.Manager = in.Owner.Endpoint.String()
+			return in
+		}
+	}
+	return cluster.Instance{Instance: wire.Instance{Node: wire.Node{Name: name}}}
+}
+
+// narrowing is the change that takes an instance out of a store.
+func narrowing(r *run.Run, c *runtime.Call, s *cluster.Session, v *cluster.View, name string) (run.Operation, error) {
+	p, err := r.Propose(s, v, wire.RemoveInstanceAction)
+	in, known := v.Find(name)
+	if !known {
+		p.Unchanged = name + " is not in the store"
+		return p, err
+	}
+	if err := mayLeave(v, c, in); err != nil {
+		return p, err
+	}
+	p.Change.Founding, p.Change.LoseData, p.Change.Founders = !v.Ran(), c.Bool("lose_data"), v.Latest.Founders
+	for _, n := range v.Nodes() {
+		if n.Name == name {
+			continue
+		}
+		if p.Change.Founding {
+			n.Role = ""
+		}
+		p.Change.Nodes = append(p.Change.Nodes, n)
+	}
+	p.Done = "Removed"
+	if p.Change.Founding {
+		p.Change.Nodes = wire.AssignRoles(p.Change.Nodes)
+		p.Change.Founders = wire.Founders(p.Change.Nodes)
+		return p, err
+	}
+	rest := p.Change.Nodes
+	p.Change.Nodes = wire.AssignRolesAmong(rest, func(n wire.Node) bool { return canTakeOver(v, n) })
+	if in.Role == wire.Data && !p.Change.LoseData {
+		return p, checkReplaced(v, c, in, p.Change.Nodes, wire.AssignRoles(rest))
+	}
+	return p, err
+}
+
+// canTakeOver tells whether an instance could hold data now: one that is not ready would keep the removed
+// instance waiting for it.
+func canTakeOver(v *cluster.View, n wire.Node) bool {
+	in, known := v.Find(n.Name)
+	return known && in.Ready
+}
+
+// checkReplaced refuses the removal of a data instance whose place nothing that is ready can take; nodes are
+// without it, and wanted are the same with enough data instances.
+func checkReplaced(v *cluster.View, c *runtime.Call, in cluster.Instance, nodes, wanted []wire.Node) error {
+	if len(wire.Founders(nodes)) == len(wire.Founders(wanted)) {
+		return nil
+	}
+	for i, n := range nodes {
+		if n.Role != wanted[i].Role {
+			err := c.Errorf(wire.CodeStoreNotReady, "remove_instance: %s would take the place of %s, but it is not ready", n.Name, in.Name)
+			err.Hint = fmt.Sprintf("bring %s up or remove it first, or pass lose_data = true", n.Name)
+			return err
+		}
+	}
+	return nil
+}
+
+// removeEachInstance has every manager take the instance out for itself.
+func removeEachInstance(a *run.Action, s *cluster.Session, v *cluster.View, name string) {
+	query := url.Values{"baseRevision": {strconv.FormatUint(v.Latest.Revision, 10)}}
+	if a.Call.Bool("lose_data") {
+		query.Set("loseData", "true")
+	}
+	if !v.Ran() {
+		query.Set("founding", "true")
+	}
+	steps := make([]*run.Request, len(s.Members()))
+	for i, m := range s.Members() {
+		steps[i] = run.Delete(m.Endpoint, "RemoveInstance", name, wire.InstancePath(v.Name, name)+"?"+query.Encode())
+	}
+	a.Do(steps)
+}
+
+// mayLeave refuses a removal that the store could not survive, or could not carry out.
+func mayLeave(v *cluster.View, c *runtime.Call, in cluster.Instance) error {
+	if len(v.Instances) == 1 {
+		return c.Errorf(wire.CodeLastInstance, "remove_instance: %s is the last instance of %s: remove_store removes both", in.Name, v.Name)
+	}
+	if c.Bool("lose_data") || in.Role != wire.Data || !v.Ran() {
+		return nil
+	}
+	data, ready := 0, 0
+	for _, other := range v.Instances {
+		if other.Role != wire.Data || other.Name == in.Name {
+			continue
+		}
+		data++
+		if other.Ready {
+			ready++
+		}
+	}
+	running := ready
+	if in.Ready {
+		running++
+	}
+	if running < (data+1)/2+1 {
+		err := c.Errorf(wire.CodeStoreNotReady, "remove_instance: %s does not run with a quorum, so it can't take %s out: %s", v.Name, in.Name, text.Few(v.NotReady("")))
+		err.Hint = "start_store it first, or pass lose_data = true"
+		return err
+	}
+	if ready < data/2+1 {
+		err := c.Errorf(wire.CodeQuorumLoss, "remove_instance: without %s only %d of %d data instances of %s would be ready: it would stop writing", in.Name, ready, data, v.Name)
+		err.Hint = "bring the others up first, or pass lose_data = true"
+		return err
+	}
+	return nil
+}
+
+// awaitLeft waits until an instance is gone from its server, and adds a row for it. Where no manager has it as
+// its own there is nothing to wait for: the others take it out of the running store.
+func awaitLeft(a *run.Action, store string, in cluster.Instance) error {
+	n := in.Node
+	began := time.Now()
+	why := ""
+	err := a.Run.Poll(a.Call, a.Timeout, func() (string, bool, error) {
+		v, err := a.Run.View(a.Call, store)
+		if err != nil {
+			return "", false, err
+		}
+		for _, in := range v.Leaving {
+			if in.Name == n.Name {
+				why = string(in.Status)
+				if in.LastError != "" {
+					why = in.LastError
+				}
+				return n.Name + " to leave: " + why, false, nil
+			}
+		}
+		why = "a manager does not answer"
+		return why, v.Silent == 0, nil
+	})
+	if err != nil && err != run.ErrTimeUp {
+		return err
+	}
+	row := report.Row{Result: report.Success, Success: true, Changed: true, StatusCode: http.StatusOK, Code: wire.CodeOK, Message: "Left; its data is deleted"}
+	if in.Owner == nil {
+		row.Message = "Its manager is not there; the others take it out of the running store by themselves"
+	}
+	if err == run.ErrTimeUp {
+		row = report.Row{Result: report.Failed, Code: "timeout", Message: fmt.Sprintf("not gone after %s: %s; it goes on leaving", a.Timeout, why)}
+	}
+	a.AddWait("LeaveInstance", n, began, row)
+	return nil
+}

@@ -1,0 +1,83 @@
+// Package session declares the builtins that connect managers.
+package session
+
+import (
+	"slices"
+
+	"dkvrun/builtins/internal/cluster"
+	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/run"
+	"dkvrun/runtime"
+	"dkvrun/runtime/fanout"
+)
+
+var ConnectManagers = runtime.Builtin{
+	Name: "connect_managers", Group: "Session", Positional: 1,
+	Doc: "Asks all managers at once who they are and makes them the session, in this order. Without managers it adopts what `-m`, DKVRUN_MANAGERS or `--local` named. " +
+		"A manager that does not answer makes it raise, after the rows, and the session stays what it was.",
+	Params: params.Join([]runtime.Param{
+		{Name: "managers", Type: runtime.Strings, Rest: true, Check: params.CheckServers,
+			Doc: "`host`, `host:port`, an IPv4 or IPv6 address, or `http(s)://host:port`; one string may hold several with commas between"},
+		params.Port,
+		{Name: "force", Type: runtime.Boolean, Default: false, Doc: "take the place of another session"},
+		{Name: "allow_down", Type: runtime.Boolean, Default: false,
+			Doc: "go on when some don't answer: queries and instance actions work, topology changes still need all; `--allow-down` says the same"},
+		params.Timeout(30),
+	}),
+	Returns:    "results: a Connect row a manager",
+	ReturnType: "results",
+	Example:    `connect_managers()`,
+	Impl:       connect,
+}
+
+func connect(c *runtime.Call) (any, error) {
+	r := run.Of(c)
+	if err := r.MayAct(c); err != nil {
+		return nil, err
+	}
+	endpoints, err := connectTargets(r, c)
+	if err != nil {
+		return nil, err
+	}
+	if s := r.Scope(c).Session(); s != nil && s.Connected() && !c.Bool("force") && !s.Same(endpoints) {
+		err := c.Errorf("connected", "connect_managers: connected to %s already", cluster.Listed(s.Endpoints()))
+		err.Hint = "call disconnect_managers() first, or pass force = true"
+		return nil, err
+	}
+	shown := r.BeginConnect(c, endpoints)
+	all := r.Caller(c).Probe(c.Context(), endpoints, func(p cluster.Probe) { r.AddRow(shown, p.Row) })
+	r.Reporter.End(shown)
+	s, err := cluster.Connect(c.Context(), c.Name, all, r.AllowDown || c.Bool("allow_down"))
+	if err != nil {
+		return nil, err
+	}
+	r.Scope(c).SetSession(s)
+	res := run.NewResults(c, "managers", func(c *runtime.Call, _ *run.Results) (*run.Results, error) {
+		return nil, c.Errorf("usage", "connect_managers can't be retried: call it again with force = true")
+	})
+	res.SetChecked()
+	for _, p := range all {
+		res.Add(p.Row)
+	}
+	return res, nil
+}
+
+// connectTargets is the list that a connect_managers call means.
+func connectTargets(r *run.Run, c *runtime.Call) ([]fanout.Endpoint, error) {
+	if !c.Has("managers") {
+		if len(r.Preset) == 0 {
+			return nil, c.Errorf("no_managers", "connect_managers: no managers given: pass some, or use -m, DKVRUN_MANAGERS or --local")
+		}
+		return r.Preset, nil
+	}
+	endpoints, err := r.Endpoints(c)
+	if err != nil {
+		return nil, err
+	}
+	if len(r.Preset) > 0 && !slices.Equal(r.Preset, endpoints) {
+		err := c.Errorf("other_managers", "connect_managers: the script names %s, but %s named %s", cluster.Listed(endpoints), r.Source, cluster.Listed(r.Preset))
+		err.Hint = "leave one of the two out; connect_managers() without a list takes what " + r.Source + " named"
+		return nil, err
+	}
+	return endpoints, nil
+}

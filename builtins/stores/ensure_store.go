@@ -1,0 +1,66 @@
+// Package stores declares the builtins that create, change, start, stop and read stores.
+package stores
+
+import (
+	"errors"
+
+	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/run"
+	"dkvrun/builtins/internal/topology"
+	"dkvrun/runtime"
+)
+
+var ensureParams = params.Join([]runtime.Param{params.Name}, topology.PlanParams, []runtime.Param{
+	{Name: "nodes", Type: runtime.Table, Doc: "the whole topology instead, as `topology` makes it; roles as for `new_store`"},
+}, params.Execution(600))
+
+var EnsureStore = runtime.Builtin{
+	Name: "ensure_store", Group: "Actions", Positional: 2,
+	Doc: "Brings the cluster to the store that is described: creates it, widens it or leaves it alone, and says which. It can run every hour. " +
+		"It never removes or moves an instance: what is beyond the description makes it raise, as every failure does.",
+	Params:     ensureParams,
+	Returns:    "`{name, result, changes}`: result is `unchanged`, `changed` or, in a dry run, `planned`; changes are sentences",
+	ReturnType: "ensured",
+	Example: `ensure_store{"OrdersStore", instance_prefix = "orders"}
+print(ensure_store{"OrdersStore", instance_prefix = "orders"}.result)`,
+	Impl: ensureStore,
+}
+
+var EnsuredType = &runtime.RecordType{Name: "ensured", Doc: "What ensure_store did.", Fields: []runtime.Field{
+	{Name: "name", Doc: "the store's name"},
+	{Name: "result", Doc: "`unchanged`, `changed` or `planned`"},
+	{Name: "changes", Type: "list of string", Doc: "what was done, a sentence each; empty when unchanged"},
+}}
+
+// ensureStore hands its arguments to the module that does the work, in Lua over the other builtins.
+func ensureStore(c *runtime.Call) (any, error) {
+	r := run.Of(c)
+	if err := r.MayAct(c); err != nil {
+		return nil, err
+	}
+	if !c.Has("nodes") && !c.Has("instance_prefix") {
+		return nil, c.Misuse("instance_prefix", "required, unless nodes = {…} gives the whole topology")
+	}
+	want := map[string]any{"planned": r.Planning(c)}
+	for _, p := range ensureParams {
+		if c.Given(p.Name) { // the other builtins have their own defaults
+			want[p.Name] = c.Value(p.Name)
+		}
+	}
+	body, err := c.Library("ensure")
+	if err != nil {
+		return nil, err
+	}
+	values, err := body.Call(c.Context(), c, want)
+	if err != nil {
+		var failed *runtime.Error
+		if errors.As(err, &failed) {
+			return nil, run.Raise(c, failed.Because(failed.Message))
+		}
+		return nil, err
+	}
+	changes, _ := c.Read(values[1]).([]any)
+	return runtime.Record{Type: EnsuredType, Values: map[string]any{
+		"name": c.String("name"), "result": c.Read(values[0]), "changes": runtime.List{Items: changes},
+	}}, nil
+}

@@ -1,0 +1,174 @@
+package stores
+
+import (
+	"fmt"
+	"reflect"
+	"time"
+
+	"dkvrun/builtins/internal/cluster"
+	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/run"
+	"dkvrun/builtins/internal/text"
+	"dkvrun/builtins/report"
+	"dkvrun/runtime"
+	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/wire"
+)
+
+// RowsType declares the named fields of a query's list.
+var RowsType = &runtime.RecordType{Name: "rows", Doc: "A list with a word on who answered.", Fields: []runtime.Field{
+	{Name: "ok", Doc: "true when every manager answered"},
+	{Name: "unreachable", Type: "list of silent", Doc: "a list of the managers that did not: `{manager, code, message}`"},
+}}
+
+var SilentType = &runtime.RecordType{Name: "silent", Doc: "A manager that did not answer a query.", Fields: []runtime.Field{
+	{Name: "manager", Doc: "host:port"},
+	{Name: "code", Doc: "refused, timeout, …"},
+	{Name: "message", Doc: "a sentence for a person"},
+}}
+
+// rows makes the list that a query returns, and says on the side who was silent.
+func rows(r *run.Run, c *runtime.Call, items []any, silent []report.Row, asked int) runtime.List {
+	unreachable := runtime.List{}
+	for _, row := range silent {
+		unreachable.Items = append(unreachable.Items, runtime.Record{Type: SilentType, Values: map[string]any{
+			"manager": row.Manager, "code": row.Code, "message": row.Message,
+		}})
+	}
+	noticeSilent(r, c, silent, asked)
+	return runtime.List{Items: items, Type: RowsType, Values: map[string]any{"ok": len(silent) == 0, "unreachable": unreachable}}
+}
+
+func noticeSilent(r *run.Run, c *runtime.Call, silent []report.Row, asked int) {
+	if len(silent) > 0 {
+		r.Reporter.Notice(fmt.Sprintf("%s: %d of %d managers did not answer: %s: %s", c.Name, len(silent), asked, silent[0].Manager, silent[0].Message))
+	}
+}
+
+var GetStore = runtime.Builtin{
+	Name: "get_store", Group: "Queries", Positional: 1,
+	Doc:        "Asks every manager about one store, or about all.",
+	Params:     params.Join([]runtime.Param{params.Optional(params.Name)}, params.Query()),
+	Returns:    "a list with a row a manager and store; `rows.ok`, `rows.unreachable`",
+	ReturnType: "rows of store row",
+	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
+for _, row in ipairs(get_store()) do print(row.manager, row.store, row.status) end`,
+	Impl: getStore,
+}
+
+func getStore(c *runtime.Call) (any, error) {
+	r := run.Of(c)
+	path := wire.StoresPath()
+	if c.Has("name") {
+		path = wire.StorePath(c.String("name"))
+	}
+	all, err := r.Query(c, path)
+	if err != nil {
+		return nil, err
+	}
+	glance := wire.ParseStoreSummaries
+	if c.Has("name") {
+		glance = func(description []byte) ([]wire.StoreSummary, error) {
+			store, err := wire.ParseStoreSummary(description)
+			return []wire.StoreSummary{store}, err
+		}
+	}
+	items := make([]any, 0, len(all))
+	var silent []report.Row
+	for i := range all {
+		h := &all[i]
+		switch {
+		case h.Row.Success:
+			stores, err := glance(h.Answer.Body)
+			if err != nil {
+				silent = append(silent, h.Unreadable())
+				continue
+			}
+			for i := range stores {
+				items = append(items, storeRecord(h.Endpoint, &stores[i]))
+			}
+		case h.Answer.Err == nil && h.Row.Code == wire.CodeStoreNotFound:
+		default:
+			silent = append(silent, h.Row)
+		}
+	}
+	return rows(r, c, items, silent, len(all)), nil
+}
+
+var StoreType = &runtime.RecordType{Name: "store row", Doc: "A store as one manager sees it: counts and status are of its own instances.", Fields: []runtime.Field{
+	{Name: "manager", Doc: "host:port"},
+	{Name: "store", Doc: "the store's name"},
+	{Name: "status", Doc: "`NoInstances`, `Running`, `Stopped`, `Partial` or `Unknown`"},
+	{Name: "instance_count", Doc: "the manager's own instances"},
+	{Name: "running_instances", Doc: "those of them that run"},
+	{Name: "stopped_instances", Doc: "those of them that don't"},
+	{Name: "participating_nodes", Doc: "all instances of the topology"},
+	{Name: "revision", Doc: "the topology's revision, from 1"},
+	{Name: "instances", Type: "list of instance", Doc: "the topology, with the state of the manager's own instances"},
+}}
+
+func storeRecord(at fanout.Endpoint, s *wire.StoreSummary) runtime.Record {
+	return runtime.Record{Type: StoreType, Get: func(field string) any {
+		switch field {
+		case "manager":
+			return at.String()
+		case "store":
+			return fanout.Printable(s.Name)
+		case "status":
+			return fanout.Printable(string(s.Status))
+		case "instance_count":
+			return s.Own
+		case "running_instances":
+			return s.Running
+		case "stopped_instances":
+			return s.Own - s.Running
+		case "participating_nodes":
+			return s.Instances
+		case "revision":
+			return s.Revision
+		case "instances":
+			return runtime.LazyList{Len: s.Instances, Make: func() runtime.List {
+				list := runtime.List{}
+				store := s.Store()
+				cluster.Escape(reflect.ValueOf(&store))
+				for _, in := range store.Instances {
+					list.Items = append(list.Items, instanceRecord(in))
+				}
+				return list
+			}}
+		}
+		return nil
+	}}
+}
+
+var InstanceType = &runtime.RecordType{Name: "instance", Doc: "One instance of a store.", Fields: []runtime.Field{
+	{Name: "name", Doc: "its name"},
+	{Name: "host", Doc: "its server"},
+	{Name: "clustron_port", Doc: "its port for the other instances"},
+	{Name: "client_port", Doc: "its port for applications"},
+	{Name: "manager", Doc: "host:port of its manager"},
+	{Name: "role", Doc: "`data` or `gateway`"},
+	{Name: "status", Doc: "`Stopped`, `Starting`, `Running`, `Stopping`, `CrashLooping`, `Joining`, `Leaving` or `Unknown`"},
+	{Name: "desired", Doc: "`Running` or `Stopped`: what it was last told to be; nil where not known"},
+	{Name: "ready", Doc: "true when it takes reads and writes"},
+	{Name: "leader", Doc: "true for the data instance that leads"},
+	{Name: "pid", Doc: "its process, nil when it doesn't run"},
+	{Name: "restarts", Doc: "how often it was started again after it died"},
+	{Name: "started_at", Doc: "when it started, in UTC as RFC 3339; nil when it doesn't run"},
+	{Name: "last_error", Doc: "what went wrong last, nil when nothing did"},
+}}
+
+func instanceRecord(in wire.Instance) runtime.Record {
+	values := map[string]any{
+		"name": in.Name, "host": in.Host, "clustron_port": in.ClustronPort, "client_port": in.ClientPort,
+		"manager": text.OrNil(in.Manager), "role": string(in.Role), "status": string(in.Status), "desired": text.OrNil(string(in.Desired)),
+		"ready": in.Ready, "leader": in.Leader, "restarts": in.Restarts, "last_error": text.OrNil(in.LastError),
+	}
+	if in.PID != 0 {
+		values["pid"] = in.PID
+	}
+	if in.StartedAt != nil {
+		values["started_at"] = in.StartedAt.UTC().Format(time.RFC3339)
+	}
+	return runtime.Record{Type: InstanceType, Values: values}
+}

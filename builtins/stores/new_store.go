@@ -1,0 +1,163 @@
+package stores
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"dkvrun/builtins/internal/cluster"
+	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/run"
+	"dkvrun/builtins/internal/topology"
+	"dkvrun/runtime"
+	"dkvrun/runtime/wire"
+)
+
+var NewStore = runtime.Builtin{
+	Name: "new_store", Group: "Actions", Positional: 2,
+	Doc: "Generates the topology of a new store and gives it to every manager: all take it or none does. Nothing runs yet: `start_store` starts it. " +
+		"The same store again is success, and `unchanged`.",
+	Params: params.Join([]runtime.Param{params.Name}, topology.PlanParams, []runtime.Param{
+		{Name: "nodes", Type: runtime.Table, Doc: "the whole topology instead, as `topology` makes it; a `role` that is given stays, but gateways become data until enough instances hold data: all of one or two, three of three or four, else five"},
+		params.Atomic,
+	}, params.Execution(30)),
+	Returns:    "results: a CreateStore row a manager",
+	ReturnType: "results",
+	Example:    `new_store{"OrdersStore", instance_prefix = "orders", instance_count = 2, parallel = true}:check()`,
+	Impl:       newStore,
+}
+
+func newStore(c *runtime.Call) (any, error) {
+	r := run.Of(c)
+	s, err := r.CompleteSession(c)
+	if err != nil {
+		return nil, err
+	}
+	nodes, err := wantedNodes(c, s)
+	if err != nil {
+		return nil, err
+	}
+	a, err := r.Begin(c, "managers")
+	if err != nil {
+		return nil, err
+	}
+	if c.Bool("atomic") || r.Planning(c) {
+		a.OnRetry(newStore)
+		err = a.RunOperation(s, func() (run.Operation, error) { return creation(r, c, s, nodes) }, nil)
+	} else {
+		err = createEach(a, s, nodes)
+	}
+	if err != nil {
+		return nil, err
+	}
+	results, err := a.End()
+	if err == nil && results.OK() && wire.DataTarget(len(nodes)) == 2 {
+		r.Reporter.Notice(c.String("name") + " has two data instances: it stops writing when either of their servers fails; three survive the loss of one")
+	}
+	return results, err
+}
+
+// creation is the change that makes a store of these nodes. Where managers have that store already, the
+// others are to get it as it is there.
+func creation(r *run.Run, c *runtime.Call, s *cluster.Session, nodes []wire.Node) (run.Operation, error) {
+	v, err := r.View(c, c.String("name"))
+	if err != nil {
+		return run.Operation{}, err
+	}
+	same := v.Latest != nil && topology.SamePlan(v.Nodes(), nodes)
+	if v.Latest != nil && !same {
+		v.Latest = nil // another store: the managers refuse, and say what differs
+	}
+	p, err := r.Propose(s, v, wire.CreateAction)
+	if err != nil {
+		return run.Operation{}, err
+	}
+	p.Done = "Created"
+	if !same {
+		p.Change.Nodes = wire.AssignRoles(nodes)
+		p.Change.Founders, p.Change.Desired = wire.Founders(p.Change.Nodes), wire.DesiredStopped
+		p.Claimed = topology.Names(nodes)
+		return p, nil
+	}
+	if keptEverywhere(v) {
+		p.Unchanged = "Already created"
+		return p, nil
+	}
+	if err := v.Missing(c.Name, s); err != nil {
+		return run.Operation{}, err
+	}
+	p.Change.Nodes, p.Change.Founders = v.Nodes(), v.Latest.Founders
+	return p, nil
+}
+
+// keptEverywhere says whether every manager of the session keeps the store, and the same one.
+func keptEverywhere(v *cluster.View) bool {
+	for _, s := range v.Sightings {
+		if s.Store == nil || s.Store.LastOperation != v.Latest.LastOperation || s.Store.Digest != v.Latest.Digest {
+			return false
+		}
+	}
+	return true
+}
+
+// createEach has every manager create the store for itself.
+func createEach(a *run.Action, s *cluster.Session, nodes []wire.Node) error {
+	create, err := createRequest(a.Run, a.Call, s, a.Call.String("name"), nodes)
+	if err != nil {
+		return err
+	}
+	body, err := json.Marshal(create)
+	if err != nil {
+		return err
+	}
+	steps := make([]*run.Request, len(s.Members()))
+	for i, m := range s.Members() {
+		steps[i] = run.Post(m.Endpoint, "CreateStore", "", wire.StoresPath(), body)
+	}
+	a.Do(steps)
+	return nil
+}
+
+// wantedNodes is the topology that a call of new_store means: its nodes as given, or generated.
+func wantedNodes(c *runtime.Call, s *cluster.Session) ([]wire.Node, error) {
+	if !c.Has("nodes") {
+		if !c.Has("instance_prefix") {
+			return nil, c.Misuse("instance_prefix", "required, unless nodes = {…} gives the whole topology")
+		}
+		return topology.Generate(c, s.Endpoints())
+	}
+	for _, p := range topology.PlanParams {
+		if c.Given(p.Name) {
+			return nil, c.Misuse(p.Name, "can't go with nodes, which is the whole topology already")
+		}
+	}
+	nodes, err := topology.Parse(c, "nodes")
+	if err != nil {
+		return nil, err
+	}
+	return nodes, topology.Check(c, nodes)
+}
+
+// createRequest completes a topology with what all managers have to agree on. A store that part of
+// the managers has already keeps the operation id that made it: another id would make two stores.
+func createRequest(r *run.Run, c *runtime.Call, s *cluster.Session, name string, nodes []wire.Node) (*wire.CreateStore, error) {
+	v, err := r.View(c, name)
+	if err != nil {
+		return nil, err
+	}
+	create := &wire.CreateStore{Name: name, Nodes: nodes}
+	for _, seen := range v.Sightings {
+		if seen.Store != nil && topology.SamePlan(seen.Store.Nodes(), nodes) {
+			create.Operation, create.Managers, create.Coordinator = seen.Store.Creation, seen.Store.Managers, seen.Store.Coordinator
+			return create, nil
+		}
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return nil, fmt.Errorf("no operation id: %w", err)
+	}
+	create.Operation = id.String()
+	create.Managers, create.Coordinator = cluster.Participants(s.Members())
+	return create, nil
+}

@@ -1,0 +1,125 @@
+package stores
+
+import (
+	"fmt"
+
+	"dkvrun/builtins/internal/cluster"
+	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/run"
+	"dkvrun/runtime"
+	"dkvrun/runtime/commit"
+	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/wire"
+)
+
+var RepairStore = runtime.Builtin{
+	Name: "repair_store", Group: "Actions", Positional: 2,
+	Doc: "Settles at once what a change of a store left behind when its runner or a manager went away; managers do so by themselves, later. " +
+		"A change that is still being made is waited for, never undone. With `lost` the store goes on without a manager that is gone for good: " +
+		"all others have to take part, and the lost one is not believed any more when it comes back.",
+	Params: params.Join([]runtime.Param{
+		params.Name,
+		{Name: "lost", Type: runtime.String, Doc: "the host, `host:port` or identity of a manager that will never come back"},
+	}, params.Execution(60)),
+	Returns:    "results: a RepairStore row a manager",
+	ReturnType: "results",
+	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
+repair_store("OrdersStore"):check()`,
+	Impl: repairStore,
+}
+
+func repairStore(c *runtime.Call) (any, error) {
+	r := run.Of(c)
+	all, err := r.CallSession(c)
+	if err != nil {
+		return nil, err
+	}
+	s, err := all.Reachable(c.Context(), r.Caller(c))
+	if err != nil {
+		return nil, err
+	}
+	a, err := r.Begin(c, "managers")
+	if err != nil {
+		return nil, err
+	}
+	participants, _ := cluster.Participants(s.Members())
+	repair := &commit.Recovery{
+		Transport: r.Transport(c, s), Clock: run.Clock{},
+		Store: c.String("name"), Managers: participants, Timeout: a.Timeout,
+	}
+	for _, m := range s.Members() {
+		repair.Names = append(repair.Names, m.Endpoint.String())
+	}
+	repair.Query(c.Context())
+	a.OnRetry(repairStore)
+	if r.Planning(c) {
+		planRepair(a, s)
+		return a.End()
+	}
+	if !c.Has("lost") {
+		resolve(a, s, repair)
+		return a.End()
+	}
+	lost, found := repair.Find(c.String("lost"))
+	if !found {
+		return nil, c.Errorf(wire.CodeMissingManager, "repair_store: no manager that answered knows one on %s to keep %s", c.String("lost"), repair.Store)
+	}
+	if repair.IsCoordinator(lost.Identity) {
+		a.Open(s, wire.RepairAction)
+		a.Keep(s, run.Operation{Change: wire.Operation{Action: wire.RepairAction}}, repair.ReplaceCoordinator(c.Context(), lost), false)
+		return a.End()
+	}
+	if answers(a, lost) {
+		return nil, c.Errorf(wire.CodeCoordinatorAlive, "repair_store: the manager on %s answers: it is not lost", lost.URL)
+	}
+	return dropLost(r, c, a, s, lost)
+}
+
+func planRepair(a *run.Action, s *cluster.Session) {
+	out := &commit.Outcome{State: commit.DryRun}
+	for range s.Members() {
+		out.Rows = append(out.Rows, commit.Row{Result: commit.Planned, Code: "planned", Message: "Would settle what is pending"})
+	}
+	a.Open(s, wire.RepairAction)
+	a.Keep(s, run.Operation{Change: wire.Operation{Action: wire.RepairAction}}, out, false)
+}
+
+func resolve(a *run.Action, s *cluster.Session, repair *commit.Recovery) {
+	a.Open(s, wire.RepairAction)
+	out := repair.Resolve(a.Call.Context())
+	a.Keep(s, run.Operation{Change: wire.Operation{Action: wire.RepairAction}}, out, false)
+	if out.State == commit.Committed {
+		a.Run.Reporter.Notice(fanout.Printable(out.Summary))
+	}
+}
+
+// answers says whether a manager can be reached after all.
+func answers(a *run.Action, lost wire.Manager) bool {
+	endpoints, err := fanout.ParseEndpoints([]string{lost.URL}, wire.DefaultManagerPort)
+	if err != nil {
+		return false
+	}
+	p := a.Run.Caller(a.Call).Probe(a.Call.Context(), endpoints, nil)[0]
+	return p.Info != nil && p.Info.Identity == lost.Identity
+}
+
+// dropLost is an ordinary change of the store, at its home, that leaves a manager out.
+func dropLost(r *run.Run, c *runtime.Call, a *run.Action, s *cluster.Session, lost wire.Manager) (any, error) {
+	err := a.RunOperation(s, func() (run.Operation, error) {
+		v, err := r.ViewOf(c, s, c.String("name"))
+		if err != nil {
+			return run.Operation{}, err
+		}
+		if v.Latest == nil {
+			return run.Operation{}, r.NotFound(c, v)
+		}
+		p, err := r.Propose(s, v, wire.RepairAction)
+		p.Change.Drop, p.Change.Nodes, p.Change.Founders = lost.Identity, v.Nodes(), v.Latest.Founders
+		p.Done = fmt.Sprintf("Goes on without %s", lost.URL)
+		return p, err
+	}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return a.End()
+}

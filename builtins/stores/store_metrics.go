@@ -1,0 +1,152 @@
+package stores
+
+import (
+	"fmt"
+	"net/url"
+
+	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/run"
+	"dkvrun/builtins/internal/text"
+	"dkvrun/builtins/report"
+	"dkvrun/runtime"
+	"dkvrun/runtime/wire"
+)
+
+var windowParam = runtime.Param{
+	Name: "window_sec", Type: runtime.Integer, Min: runtime.Bound(1), Max: runtime.Bound(60), Default: 5, Doc: "seconds that rates are taken over",
+}
+
+var StoreMetrics = runtime.Builtin{
+	Name: "store_metrics", Group: "Queries", Positional: 1,
+	Doc:        "Rates and totals of a store: requests, items, bytes, watches, leases, who leads.",
+	Params:     params.Join([]runtime.Param{params.Name, windowParam}, params.Query()),
+	Returns:    "a list with a row a category, metric and instance: `{category, metric, instance, rate, total}`; `rows.store[\"Requests/Put\"]` sums up the store (items and bytes: the largest of its data instances, each of which holds all)",
+	ReturnType: "metrics of metric",
+	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
+for _, m in ipairs(store_metrics("OrdersStore")) do print(m.category, m.metric, m.instance, m.total) end`,
+	Impl: storeMetrics,
+}
+
+var MetricType = &runtime.RecordType{Name: "metric", Doc: "One figure of one instance, or of the store.", Fields: []runtime.Field{
+	{Name: "category", Doc: "`Requests`, `Storage`, `Watch`, `Lease` or `Cluster`"},
+	{Name: "metric", Doc: "`Get`, `Put`, `Remove`, `ItemsCount`, `Bytes`, `Active`, `IsLeader`"},
+	{Name: "instance", Doc: "the instance; nil in the store's own figures"},
+	{Name: "rate", Doc: "per second over the window, nil where a rate has no meaning"},
+	{Name: "total", Doc: "the count since the instance started, or the present value"},
+}}
+
+var MetricsType = &runtime.RecordType{Name: "metrics", Doc: "A store's figures.", Fields: append([]runtime.Field{
+	{Name: "store", Doc: "the store's own figures, by `\"Category/Metric\"`"},
+}, RowsType.Fields...)}
+
+// measure asks all managers for a store's figures.
+func measure(r *run.Run, c *runtime.Call) (all []wire.Metric, silent []report.Row, asked int, err error) {
+	query := url.Values{"windowSec": {fmt.Sprint(c.Int("window_sec"))}, "store": {c.String("name")}}
+	heard, err := r.Query(c, wire.MetricsPath()+"?"+query.Encode())
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	unknown := 0
+	seen := figures{instances: map[string]bool{}, names: map[[2]string]bool{}}
+	for _, h := range heard {
+		var m wire.Metrics
+		switch {
+		case h.Decode(&m) && seen.take(m.Metrics):
+			all = append(all, m.Metrics...)
+		case h.Row.Success:
+			silent = append(silent, h.Unreadable())
+		case h.Answer.Err == nil && h.Row.Code == wire.CodeStoreNotFound:
+			unknown++
+		default:
+			silent = append(silent, h.Row)
+		}
+	}
+	if unknown == len(heard) {
+		err := c.Errorf(wire.CodeStoreNotFound, "%s: no manager knows a store %s", c.Name, c.String("name"))
+		err.Hint = "get_store() lists the stores there are"
+		return nil, nil, 0, err
+	}
+	return all, silent, len(heard), nil
+}
+
+// maxFigures is more than any instance has.
+const maxFigures = 64
+
+// figures are what the managers tell of, which is as much as one store can have: a picture of them has a
+// cell for every instance and figure.
+type figures struct {
+	instances map[string]bool
+	names     map[[2]string]bool
+}
+
+// take says whether what one manager tells can be.
+func (f *figures) take(metrics []wire.Metric) bool {
+	for _, m := range metrics {
+		f.instances[m.Instance] = true
+		f.names[[2]string{m.Category, m.Name}] = true
+		if len(f.instances) > wire.MaxInstances || len(f.names) > maxFigures {
+			delete(f.instances, m.Instance)
+			delete(f.names, [2]string{m.Category, m.Name})
+			return false
+		}
+	}
+	return true
+}
+
+func storeMetrics(c *runtime.Call) (any, error) {
+	r := run.Of(c)
+	all, silent, asked, err := measure(r, c)
+	if err != nil {
+		return nil, err
+	}
+	var items []any
+	for _, m := range all {
+		items = append(items, metricRecord(m))
+	}
+	store := map[string]any{}
+	for _, m := range summed(all) {
+		store[m.Category+"/"+m.Name] = metricRecord(m)
+	}
+	list := rows(r, c, items, silent, asked)
+	list.Type, list.Values["store"] = MetricsType, store
+	return list, nil
+}
+
+func metricRecord(m wire.Metric) runtime.Record {
+	values := map[string]any{"category": m.Category, "metric": m.Name, "instance": text.OrNil(m.Instance), "total": m.Total}
+	if m.Rate != nil {
+		values["rate"] = *m.Rate
+	}
+	return runtime.Record{Type: MetricType, Values: values}
+}
+
+// summed is the store's own figures: what happened at each instance adds up, what each data instance
+// holds in full does not.
+func summed(all []wire.Metric) []wire.Metric {
+	var out []wire.Metric
+	at := map[[2]string]int{}
+	for _, m := range all {
+		key := [2]string{m.Category, m.Name}
+		i, seen := at[key]
+		if !seen {
+			at[key] = len(out)
+			m.Instance = ""
+			if m.Rate != nil {
+				rate := *m.Rate
+				m.Rate = &rate
+			}
+			out = append(out, m)
+			continue
+		}
+		sum := &out[i]
+		if m.Category == "Storage" || m.Category == "Lease" {
+			sum.Total = max(sum.Total, m.Total)
+			continue
+		}
+		sum.Total += m.Total
+		if sum.Rate != nil && m.Rate != nil {
+			*sum.Rate += *m.Rate
+		}
+	}
+	return out
+}

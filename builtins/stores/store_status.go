@@ -1,0 +1,119 @@
+package stores
+
+import (
+	"time"
+
+	"dkvrun/builtins/internal/cluster"
+	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/run"
+	"dkvrun/builtins/internal/text"
+	"dkvrun/builtins/internal/topology"
+	"dkvrun/builtins/report"
+	"dkvrun/runtime"
+)
+
+var StoreStatus = runtime.Builtin{
+	Name: "store_status", Group: "Queries", Positional: 1,
+	Doc:        "One answer for the whole cluster: every instance as its own manager sees it.",
+	Params:     params.Join([]runtime.Param{params.Name}, params.Query()),
+	Returns:    "one table; raises when no manager knows the store",
+	ReturnType: "status",
+	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
+print(store_status("OrdersStore").status)`,
+	Impl: storeStatus,
+}
+
+var StatusType = &runtime.RecordType{Name: "status", Doc: "A store, from all managers together.", Fields: []runtime.Field{
+	{Name: "name", Doc: "the store's name"},
+	{Name: "status", Doc: "`NoInstances`, `Running`, `Stopped`, `Partial` or `Unknown`"},
+	{Name: "ready", Doc: "true when every instance takes reads and writes"},
+	{Name: "consistent", Doc: "true when all managers keep the same topology, false when they differ, nil while one is silent"},
+	{Name: "revision", Doc: "the topology's revision, from 1"},
+	{Name: "topology", Type: "list of node", Doc: "the topology"},
+	{Name: "instances", Type: "list of instance", Doc: "a list of instances: name, host, status, ready, role, leader, …"},
+	{Name: "leaving", Type: "list of instance", Doc: "instances that the topology has dropped and that are not gone yet"},
+	{Name: "pending", Type: "pending", Doc: "the change that is being made, nil where none is"},
+	{Name: "differences", Type: "list of deviation", Doc: "the managers that keep it otherwise, empty when all agree"},
+	{Name: "ok", Doc: "true when every manager answered"},
+	{Name: "unreachable", Type: "list of silent", Doc: "the managers that did not: `{manager, code, message}`"},
+}}
+
+func storeStatus(c *runtime.Call) (any, error) {
+	r := run.Of(c)
+	v, err := r.View(c, c.String("name"))
+	if err != nil {
+		return nil, err
+	}
+	if v.Latest == nil {
+		return nil, r.NotFound(c, v)
+	}
+	var silent []report.Row
+	for _, s := range v.Sightings {
+		if !s.Row.Success {
+			silent = append(silent, s.Row)
+		}
+	}
+	list := func(seen []cluster.Instance) runtime.List {
+		out := runtime.List{}
+		for _, in := range seen {
+			out.Items = append(out.Items, instanceRecord(in.Instance))
+		}
+		return out
+	}
+	rows := rows(r, c, nil, silent, len(v.Sightings))
+	return runtime.Record{Type: StatusType, Values: map[string]any{
+		"name": v.Name, "status": string(v.Status()), "ready": v.Ready(), "consistent": v.Consistent(),
+		"revision": v.Latest.Revision, "topology": topology.List(v.Nodes()),
+		"instances": list(v.Instances), "leaving": list(v.Leaving),
+		"pending": pendingRecord(v), "differences": differenceRecords(v),
+		"ok": rows.Values["ok"], "unreachable": rows.Values["unreachable"],
+	}}, nil
+}
+
+var PendingType = &runtime.RecordType{Name: "pending", Doc: "A change of a store that managers have voted for and that is not decided.", Fields: []runtime.Field{
+	{Name: "operation", Doc: "its id"},
+	{Name: "action", Doc: "CreateStore, AddInstance, …"},
+	{Name: "owner", Doc: "who makes it: user@host, process"},
+	{Name: "since", Doc: "when the first manager voted, in UTC as RFC 3339, by that manager's clock"},
+	{Name: "age_sec", Doc: "seconds since then"},
+	{Name: "managers", Type: "list of string", Doc: "the managers that hold it, as host:port"},
+}}
+
+// pendingRecord returns the pending operation of a view, or nil.
+func pendingRecord(v *cluster.View) any {
+	first, holders := v.Pending()
+	if first == nil {
+		return nil
+	}
+	managers := runtime.List{}
+	for _, at := range holders {
+		managers.Items = append(managers.Items, at.String())
+	}
+	values := map[string]any{
+		"operation": first.ID, "action": first.Action, "owner": text.OrNil(first.Owner), "managers": managers,
+	}
+	if first.Since != nil {
+		values["since"] = first.Since.UTC().Format(time.RFC3339)
+		values["age_sec"] = max(0, time.Since(*first.Since).Round(time.Second).Seconds())
+	}
+	return runtime.Record{Type: PendingType, Values: values}
+}
+
+var DifferenceType = &runtime.RecordType{Name: "deviation", Doc: "A manager that keeps another topology than most, or none.", Fields: []runtime.Field{
+	{Name: "manager", Doc: "host:port"},
+	{Name: "revision", Doc: "the revision that it keeps, nil where it does not know the store"},
+	{Name: "message", Doc: "what differs, in a sentence"},
+}}
+
+// differenceRecords returns the managers that differ from the latest topology.
+func differenceRecords(v *cluster.View) runtime.List {
+	out := runtime.List{}
+	for _, d := range v.Differences() {
+		values := map[string]any{"manager": d.Manager.String(), "message": d.Message}
+		if d.Revision != 0 {
+			values["revision"] = d.Revision
+		}
+		out.Items = append(out.Items, runtime.Record{Type: DifferenceType, Values: values})
+	}
+	return out
+}

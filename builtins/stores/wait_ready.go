@@ -1,0 +1,93 @@
+package stores
+
+import (
+	"time"
+
+	"dkvrun/builtins/internal/cluster"
+	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/run"
+	"dkvrun/builtins/internal/text"
+	"dkvrun/runtime"
+	"dkvrun/runtime/wire"
+)
+
+var WaitReady = runtime.Builtin{
+	Name: "wait_ready", Group: "Queries", Positional: 2,
+	Doc: "Returns when every instance of a store, or the one named, takes reads and writes; a store that is still being created is waited for. Raises with what isn't ready when the time is over, " +
+		"and at once when an instance is stopped and nobody asked it to start.",
+	Params: []runtime.Param{
+		params.Name, params.InstanceName(false, "only this instance"),
+		params.Managers, params.Port,
+		{Name: "timeout_sec", Type: runtime.Number, Min: runtime.Bound(0.001), Max: runtime.Bound(86400), Default: 60.0, Doc: "seconds to wait"},
+	},
+	Returns: "the seconds that it took",
+	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
+start_store("OrdersStore"):check()
+wait_ready("OrdersStore")`,
+	Impl: waitReady,
+}
+
+func waitReady(c *runtime.Call) (any, error) {
+	r := run.Of(c)
+	name, instance := c.String("name"), ""
+	if c.Has("instance_name") {
+		instance = c.String("instance_name")
+	}
+	began := time.Now()
+	var last *cluster.View
+	missing := "no manager answered"
+	err := r.Poll(c, params.Seconds(c.Float("timeout_sec")), func() (string, bool, error) {
+		v, err := r.View(c, name)
+		if err != nil {
+			return "", false, err
+		}
+		if v.Latest == nil {
+			switch op := r.PendingCreate(c, v); {
+			case op != nil:
+				missing = run.DescribeCreate(name, op)
+			case v.Silent > 0:
+				missing = v.Silence()
+			default:
+				return "", false, v.UnknownStore(c.Name)
+			}
+			return missing, false, nil
+		}
+		last = v
+		if instance != "" {
+			if _, known := v.Find(instance); !known {
+				return "", false, v.UnknownInstance(c.Name, instance)
+			}
+		}
+		if stopped := stoppedInstance(v, instance); stopped != "" {
+			err := c.Errorf("stopped", "wait_ready: %s of %s is stopped, so it won't get ready", stopped, name)
+			err.Hint = "start_store(\"" + name + "\") starts what is stopped"
+			return "", false, err
+		}
+		waiting := v.NotReady(instance)
+		if len(waiting) == 0 {
+			return "", true, nil
+		}
+		return "not ready: " + text.Few(waiting), false, nil
+	})
+	if err == run.ErrTimeUp {
+		what := missing
+		if last != nil {
+			what = text.Few(last.NotReady(instance))
+		}
+		return nil, c.Errorf("timeout", "wait_ready: %s is not ready after %s: %s", name, params.Seconds(c.Float("timeout_sec")), what)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return time.Since(began).Seconds(), nil
+}
+
+// stoppedInstance names an instance that nobody has asked to run.
+func stoppedInstance(v *cluster.View, instance string) string {
+	for _, in := range v.Instances {
+		if in.Own && in.Desired == wire.DesiredStopped && (instance == "" || in.Name == instance) {
+			return in.Name
+		}
+	}
+	return ""
+}

@@ -1,0 +1,122 @@
+package stores
+
+import (
+	"fmt"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/run"
+	"dkvrun/builtins/internal/text"
+	"dkvrun/runtime"
+	"dkvrun/runtime/wire"
+)
+
+var WatchStoreMetrics = runtime.Builtin{
+	Name: "watch_store_metrics", Group: "Queries", Positional: 1,
+	Doc: "Shows a store's figures and renews them until `count` is reached or Ctrl-C: a column an instance, or, where the terminal is too narrow, a line an instance.",
+	Params: params.Join([]runtime.Param{
+		params.Name, windowParam,
+		{Name: "refresh_sec", Type: runtime.Number, Min: runtime.Bound(0.1), Max: runtime.Bound(3600), Default: 1.0, Doc: "seconds between two looks"},
+		{Name: "count", Type: runtime.Integer, Min: runtime.Bound(1), Doc: "how many looks; without it, until Ctrl-C"},
+	}, params.Query()),
+	Returns: "nothing",
+	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
+watch_store_metrics{"OrdersStore", count = 1}`,
+	Impl: watchStoreMetrics,
+}
+
+func watchStoreMetrics(c *runtime.Call) (any, error) {
+	r := run.Of(c)
+	for looks := 1; ; looks++ {
+		all, silent, asked, err := measure(r, c)
+		if err != nil {
+			return nil, err
+		}
+		r.Reporter.Redraw(metricsPicture(c.String("name"), all, r.Reporter.Width()))
+		noticeSilent(r, c, silent, asked)
+		if c.Has("count") && looks == c.Int("count") {
+			return nil, nil
+		}
+		if err := run.Pause(c.Context(), time.Duration(c.Float("refresh_sec")*float64(time.Second))); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// metricsPicture draws figures with a column an instance, or turned by a quarter where that is wider
+// than width; 0 is no limit.
+func metricsPicture(store string, all []wire.Metric, width int) string {
+	var instances []string
+	var names [][2]string
+	cells := map[[2]string]map[string]string{}
+	for _, m := range all {
+		name := [2]string{m.Category, m.Name}
+		if cells[name] == nil {
+			cells[name] = map[string]string{}
+			names = append(names, name)
+		}
+		if !slices.Contains(instances, m.Instance) {
+			instances = append(instances, m.Instance)
+		}
+		cells[name][m.Instance] = metricCell(m)
+	}
+	if len(instances) == 0 {
+		return store + ": no instance is running"
+	}
+	head := []string{"Category", "Metric"}
+	rows := [][]string{append(head, instances...)}
+	for _, name := range names {
+		row := []string{name[0], name[1]}
+		for _, instance := range instances {
+			row = append(row, orDash(cells[name][instance]))
+		}
+		rows = append(rows, row)
+	}
+	picture := text.Columns(rows)
+	if width == 0 || lineWidth(picture) <= width {
+		return picture
+	}
+	head = []string{"Instance"}
+	for _, name := range names {
+		head = append(head, name[0]+"/"+name[1])
+	}
+	rows = [][]string{head}
+	for _, instance := range instances {
+		row := []string{instance}
+		for _, name := range names {
+			row = append(row, orDash(cells[name][instance]))
+		}
+		rows = append(rows, row)
+	}
+	return text.Columns(rows)
+}
+
+// metricCell is 2,341/s (134,223), or - (134,223) where there is no rate.
+func metricCell(m wire.Metric) string {
+	if m.Rate == nil {
+		return "- (" + text.Grouped(m.Total) + ")"
+	}
+	return fmt.Sprintf("%s/s (%s)", text.Grouped(*m.Rate), text.Grouped(m.Total))
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+func lineWidth(s string) int {
+	widest, here := 0, 0
+	for len(s) > 0 {
+		c, size := utf8.DecodeRuneInString(s)
+		s = s[size:]
+		if here++; c == '\n' {
+			here = 0
+		}
+		widest = max(widest, here)
+	}
+	return widest
+}

@@ -1,0 +1,115 @@
+package testkit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"syscall"
+
+	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/run"
+	"dkvrun/runtime"
+	"dkvrun/runtime/fakemanager"
+)
+
+// Fake managers of this process share its open files with their clients. Each fleet has a port of its
+// own: the first one from firstFakePort on that is free at all its addresses.
+const (
+	maxFakes      = 5000
+	firstFakePort = 20001
+	fakePorts     = 4000
+)
+
+var FakeManagers = runtime.Builtin{
+	Name: "fake_managers", Group: "Tests", Positional: 1,
+	Doc: "Starts managers that only pretend, where real ones would be too many: they answer queries, and take part in changes of stores as real ones do, but run no instance and keep nothing on disk. Some can be made to fail. " +
+		"They end with the test or the block that started them.",
+	Params: []runtime.Param{
+		{Name: "count", Type: runtime.Integer, Required: true, Min: runtime.Bound(1), Max: runtime.Bound(maxFakes), Doc: "how many"},
+		{Name: "delay_sec", Type: runtime.Number, Default: 0.0, Min: runtime.Bound(0), Max: runtime.Bound(3600), Doc: "seconds that each waits before it answers"},
+		{Name: "faults", Type: runtime.Table, Doc: "how many of them fail in which way: `{refuse = 2, hang = 1, drip = 1, garbage = 1, reset = 1, slow = 1, stall = 1, stranger = 1}`; they are spread over the list. " +
+			"One that stalls answers questions, and says nothing to what would change something; a stranger is another program's server"},
+	},
+	Returns:    "`{managers, faults}`: a list of `host:port`, and by manager what its fault is",
+	ReturnType: "fakes",
+	Example: `it("finds those that fail", function()
+  local fakes = fake_managers{count = 100, faults = {refuse = 3, garbage = 2}}
+  local rows = get_store{managers = fakes.managers, timeout_sec = 5}
+  assert.are.equal(5, #rows.unreachable)
+end)`,
+	Impl: fakeManagers,
+}
+
+var FakesType = &runtime.RecordType{Name: "fakes", Doc: "Managers that only pretend.", Fields: []runtime.Field{
+	{Name: "managers", Doc: "a list of `host:port`"},
+	{Name: "faults", Doc: "by manager, the fault of those that have one"},
+}}
+
+func fakeManagers(c *runtime.Call) (any, error) {
+	r := run.Of(c)
+	plan := fakemanager.Plan{Count: c.Int("count"), Delay: params.Seconds(c.Float("delay_sec"))}
+	var err error
+	if plan.Faults, err = faultsOf(c, plan.Count); err != nil {
+		return nil, err
+	}
+	stop := func() {}
+	if err := r.Fixtures.AtEnd(func(context.Context) error { stop(); return nil }); err != nil {
+		return nil, err
+	}
+	if stop, err = serveFakes(&plan); err != nil {
+		stop = func() {}
+		return nil, err
+	}
+	r.Reporter.Notice(fmt.Sprintf("%d fake managers from %s on", plan.Count, plan.Address(0)))
+	faults := map[string]any{}
+	for i := range plan.Count {
+		if f := plan.Fault(i); f != "" {
+			faults[plan.Address(i)] = string(f)
+		}
+	}
+	return runtime.Record{Type: FakesType, Values: map[string]any{"managers": plan.Addresses(), "faults": faults}}, nil
+}
+
+// serveFakes runs a plan on the first port that is free for it.
+func serveFakes(plan *fakemanager.Plan) (stop func(), err error) {
+	for plan.Port = firstFakePort; plan.Port < firstFakePort+fakePorts; plan.Port++ {
+		if stop, err = fakemanager.Serve(*plan); !errors.Is(err, syscall.EADDRINUSE) {
+			break
+		}
+	}
+	return stop, err
+}
+
+// faultsOf lists the faults of a call, kinds taking turns.
+func faultsOf(c *runtime.Call, count int) ([]fakemanager.Fault, error) {
+	wanted, _ := c.Value("faults").(map[string]any)
+	left := map[fakemanager.Fault]int{}
+	total := 0
+	for name, n := range wanted {
+		known := slices.Contains(fakemanager.Faults, fakemanager.Fault(name))
+		each, whole := n.(int)
+		switch {
+		case !known:
+			return nil, c.Misuse("faults", "there is no fault %s: want some of %v", name, fakemanager.Faults)
+		case !whole || each < 0:
+			return nil, c.Misuse("faults", "%s: want how many managers", name)
+		}
+		left[fakemanager.Fault(name)] = each
+		total += each
+	}
+	if total > count {
+		return nil, c.Misuse("faults", "%d faults for %d managers", total, count)
+	}
+	var out []fakemanager.Fault
+	for len(out) < total {
+		for _, f := range slices.Sorted(maps.Keys(left)) {
+			if left[f] > 0 {
+				left[f]--
+				out = append(out, f)
+			}
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,15 @@
+// Package testkit declares the builtins that only tests can call: throw-away clusters, fake managers, runs of runbooks.
+package testkit
+
+import "dkvrun/runtime"
+
+// Builtins lists what can be called in tests alone, sorted by name.
+func Builtins() []runtime.Builtin {
+	return []runtime.Builtin{FakeManagers, LocalCluster, RunScript}
+}
+
+// Objects lists the objects that they return.
+func Objects() []*runtime.ObjectType { return []*runtime.ObjectType{ClusterType} }
+
+// Records lists the tables that they return.
+func Records() []*runtime.RecordType { return []*runtime.RecordType{FakesType, ScriptRunType} }
