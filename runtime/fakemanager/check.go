@@ -10,10 +10,10 @@ import (
 // checkForm refuses a store that no manager could keep.
 func checkForm(store string, nodes []wire.Node) *wire.Result {
 	if err := wire.CheckName(store); err != nil {
-		return refuse(wire.CodeBadName, "store: %v", err)
+		return wire.Refuse(wire.CodeBadName, "store: %v", err)
 	}
 	if err := wire.CheckTopology(nodes); err != nil {
-		return refuse(wire.CodeBadTopology, "%v", err)
+		return wire.Refuse(wire.CodeBadTopology, "%v", err)
 	}
 	return nil
 }
@@ -22,9 +22,9 @@ func checkForm(store string, nodes []wire.Node) *wire.Result {
 func checkChange(c *wire.Operation) *wire.Result {
 	switch {
 	case !keeps(c.Managers, c.Coordinator):
-		return refuse(wire.CodeBadRequest, "home: %q is none of the managers", c.Coordinator)
+		return wire.Refuse(wire.CodeBadRequest, "home: %q is none of the managers", c.Coordinator)
 	case c.Removes() != (c.Action == wire.RemoveStoreAction):
-		return refuse(wire.CodeBadTopology, "nodes: %s with %d of them", c.Action, len(c.Nodes))
+		return wire.Refuse(wire.CodeBadTopology, "nodes: %s with %d of them", c.Action, len(c.Nodes))
 	case !c.Removes():
 		return checkForm(c.Store, c.Nodes)
 	}
@@ -34,7 +34,7 @@ func checkChange(c *wire.Operation) *wire.Result {
 // check returns the first thing that speaks against a change on this manager, in a real one's order.
 func (m *manager) check(e *entry, c *wire.Operation) *wire.Result {
 	if !keeps(c.Managers, m.identity) {
-		return wrongManager(m.identity)
+		return wire.RefuseWrongManager.With(m.identity)
 	}
 	if e.Prepared != nil && e.Prepared.ID != c.ID {
 		return busy(e)
@@ -58,18 +58,17 @@ func (m *manager) checkBase(e *entry, c *wire.Operation) *wire.Result {
 	s := e.Configuration
 	switch {
 	case s == nil && c.Removes():
-		return refuse(wire.CodeStoreNotFound, "there is no store %s here", c.Store)
+		return wire.RefuseNothingToRemove.With(c.Store)
 	case s == nil && c.BaseRevision > 0 && c.Coordinator == m.identity:
-		return refuse(wire.CodeStaleRevision, "there is no store %s here, where its changes are decided; the change builds on revision %d: read the store again", c.Store, c.BaseRevision)
+		return wire.RefuseNoBase.With(c.Store, c.BaseRevision)
 	case s == nil:
 		return nil
 	case e.Store != c.Store:
-		return refuse(wire.CodeStoreExists, "store %s is there already: names that differ only in case can't both exist", e.Store)
+		return wire.RefuseNameTaken.With(e.Store)
 	case c.BaseRevision == 0:
-		return refuse(wire.CodeStoreExists, "store %s is there already with another topology", e.Store)
+		return wire.RefuseOtherTopology.With(e.Store, wire.DescribeDifference(s.Nodes, c.Nodes))
 	case s.Revision != c.BaseRevision || s.LastOperation != c.BaseOperation:
-		return refuse(wire.CodeStaleRevision, "%s is at revision %d (operation %s), the change builds on %d (%s): read the store again, then repeat",
-			e.Store, s.Revision, s.LastOperation, c.BaseRevision, c.BaseOperation)
+		return wire.RefuseStaleRevision.With(e.Store, s.Revision, s.LastOperation, c.BaseRevision, c.BaseOperation)
 	}
 	return nil
 }
@@ -84,14 +83,14 @@ func checkCoordinator(s *wire.Configuration, c *wire.Operation) *wire.Result {
 		coordinator = slices.MinFunc(c.Managers, func(a, b wire.Manager) int { return strings.Compare(a.Identity, b.Identity) }).Identity
 	}
 	if c.Coordinator != coordinator {
-		return refuse(wire.CodeWrongCoordinator, "changes of %s are decided by manager %s, not by %s: read the store again, then repeat", c.Store, coordinator, c.Coordinator)
+		return wire.RefuseWrongCoordinator.With(c.Store, coordinator, c.Coordinator)
 	}
 	if s == nil || s.Coordinator == "" {
 		return nil
 	}
 	for _, w := range s.Managers {
 		if !keeps(c.Managers, w.Identity) && w.Identity != c.Drop {
-			return refuse(wire.CodeMissingManager, "manager %s keeps %s too: connect to it as well", w.URL, c.Store)
+			return wire.RefuseMissingManager.With(w.URL, c.Store)
 		}
 	}
 	return nil
@@ -105,12 +104,12 @@ func keeps(managers []wire.Manager, identity string) bool {
 func (m *manager) checkInstances(e *entry, c *wire.Operation) *wire.Result {
 	s := e.Configuration
 	if s != nil && s.Creation != c.Creation {
-		return refuse(wire.CodeStoreExists, "store %s is another one here, made by operation %s: remove it, or take another name", e.Store, s.Creation)
+		return wire.RefuseOtherStore.With(e.Store, s.Creation)
 	}
 	if c.Founding {
 		for name, in := range e.own {
 			if in.Started {
-				return refuse(wire.CodeStoreStarted, "%s has been started: its founders stay as they are; repeat without founding", name)
+				return wire.RefuseStoreStarted.With(name)
 			}
 		}
 	}
@@ -136,7 +135,7 @@ func (m *manager) checkPorts(e *entry, nodes []wire.Node) *wire.Result {
 			}
 			for _, t := range theirs {
 				if port := shared(n, t); port != 0 && m.owns(t) {
-					return refuse(wire.CodePortTaken, "%s:%d belongs to instance %s of store %s", n.Host, port, t.Name, other.Store)
+					return wire.Refuse(wire.CodePortTaken, "%s:%d belongs to instance %s of store %s", n.Host, port, t.Name, other.Store)
 				}
 			}
 		}

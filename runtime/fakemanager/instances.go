@@ -25,7 +25,7 @@ func (m *manager) createStore(r *request) any {
 		if e.Store == create.Name && there.Digest == wire.Digest(create.Name, wire.AssignRoles(nodes)) {
 			return unchanged("Already created")
 		}
-		return refuse(wire.CodeStoreExists, "store %s is there already with another topology", e.Store)
+		return wire.RefuseOtherTopology.With(e.Store, wire.DescribeDifference(there.Nodes, nodes))
 	}
 	if taken := m.checkPorts(e, nodes); taken != nil {
 		return taken
@@ -91,13 +91,13 @@ func (m *manager) ownInstance(r *request) (*entry, *wire.Instance, *wire.Result)
 	}
 	i := slices.IndexFunc(e.Configuration.Nodes, func(n wire.Node) bool { return n.Name == r.instance })
 	if i < 0 {
-		return nil, nil, refuse(wire.CodeInstanceNotFound, "%s has no instance %s: check the name", e.Store, r.instance)
+		return nil, nil, wire.RefuseInstanceNotFound.With(e.Store, r.instance)
 	}
 	if in := e.own[r.instance]; in != nil {
 		return e, in, nil
 	}
 	n := e.Configuration.Nodes[i]
-	return nil, nil, refuse(wire.CodeNotThisHost, "%s is on %s, not on this server (%s): ask the manager there", n.Name, n.Host, m.host)
+	return nil, nil, wire.RefuseNotThisHost.With(n.Name, n.Host, m.host)
 }
 
 func isRunning(e *entry) *wire.Result {
@@ -107,5 +107,5 @@ func isRunning(e *entry) *wire.Result {
 	if len(names) > 1 {
 		is = " are running"
 	}
-	return refuse(wire.CodeStoreRunning, "%s: stop %s first", strings.Join(names, ", ")+is, e.Store)
+	return wire.RefuseStoreRunning.With(strings.Join(names, ", ")+is, e.Store)
 }

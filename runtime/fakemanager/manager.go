@@ -62,7 +62,7 @@ func (m *manager) entry(name string) *entry {
 func (m *manager) find(name string) (*entry, *wire.Result) {
 	e := m.kept[strings.ToLower(name)]
 	if e == nil || e.Configuration == nil || e.Store != name {
-		return nil, refuse(wire.CodeStoreNotFound, "there is no store %s here: check the name, or create it", name)
+		return nil, wire.RefuseStoreNotFound.With(name)
 	}
 	return e, nil
 }
@@ -98,14 +98,14 @@ func (m *manager) getStore(r *request) any {
 func (m *manager) answer(ctx context.Context, r *request) (int, []byte) {
 	route := r.route()
 	if route == nil {
-		return encodeAnswer("Request", refuse(wire.CodeNotFound, "there is nothing for fake managers at %s %s", r.method, r.path))
+		return encodeAnswer("Request", wire.Refuse(wire.CodeNotFound, "there is nothing for fake managers at %s %s", r.method, r.path))
 	}
 	action := route.action
 	if r.instance != "" {
 		action += ":" + r.instance
 	}
 	if to := r.query.Get("to"); route.addressed && to != m.identity {
-		return encodeAnswer(action, wrongManager(m.identity))
+		return encodeAnswer(action, wire.RefuseWrongManager.With(m.identity))
 	}
 	if route.queriesCoordinator {
 		if silent := m.settle(ctx, r.store); silent != nil {

@@ -26,9 +26,9 @@ func (m *manager) prepare(r *request) any {
 	case known == nil:
 		return m.vote(e, c, digest)
 	case known.Digest != "" && known.Digest != digest:
-		return differs(c.ID)
+		return wire.RefuseOperationDiffers.With(c.ID)
 	case known.State == wire.OperationAborted:
-		return aborted(c.ID)
+		return wire.RefuseOperationAborted.With(c.ID)
 	case known.State == wire.OperationPrepared:
 		known.Epoch = max(known.Epoch, c.Epoch)
 		e.Epoch, e.heard = max(e.Epoch, known.Epoch), time.Now()
@@ -42,7 +42,9 @@ func (m *manager) vote(e *entry, c *wire.Operation, digest string) any {
 		return r
 	}
 	if c.Epoch <= e.Epoch {
-		return staleEpoch(c.ID, e.Epoch)
+		r := wire.RefuseStaleEpoch.With(m.identity, e.Epoch, c.Store, c.Epoch)
+		r.Epoch = e.Epoch
+		return r
 	}
 	now := time.Now()
 	since := now.UTC().Round(0)
@@ -88,11 +90,11 @@ func (m *manager) commit(r *request) any {
 	e, op := m.operation(r.operation)
 	switch {
 	case op == nil:
-		return unknown(r.operation)
+		return wire.RefuseOperationNotFound.With(r.operation)
 	case op.State == wire.OperationAborted:
-		return aborted(op.ID)
+		return wire.RefuseOperationAborted.With(op.ID)
 	case op.State == wire.OperationPrepared && op.Epoch != r.number("epoch"):
-		return staleEpoch(op.ID, op.Epoch)
+		return supersededEpoch(op, r.number("epoch"))
 	case op.State == wire.OperationPrepared:
 		return m.end(e, wire.OperationCommitted)
 	}
@@ -111,7 +113,7 @@ func (m *manager) abort(r *request) any {
 		e.Decisions = append(e.Decisions, wire.OperationStatus{ID: r.operation, State: wire.OperationAborted, Manager: m.identity, Store: a.Store, Epoch: a.Epoch})
 		return e.Decisions[len(e.Decisions)-1]
 	case op.State == wire.OperationPrepared && op.Epoch > a.Epoch:
-		return staleEpoch(op.ID, op.Epoch)
+		return supersededEpoch(op, a.Epoch)
 	case op.State == wire.OperationPrepared:
 		return m.end(e, wire.OperationAborted)
 	}
@@ -122,11 +124,11 @@ func (m *manager) renew(r *request) any {
 	e, op := m.operation(r.operation)
 	switch {
 	case op == nil:
-		return unknown(r.operation)
+		return wire.RefuseOperationNotFound.With(r.operation)
 	case op.State == wire.OperationAborted:
-		return aborted(op.ID)
+		return wire.RefuseOperationAborted.With(op.ID)
 	case op.State == wire.OperationPrepared && op.Coordinator != m.identity:
-		return refuse(wire.CodeWrongCoordinator, "operation %s is decided by manager %s: renew it there", op.ID, op.Coordinator)
+		return wire.RefuseRenewElsewhere.With(op.ID, op.Coordinator)
 	case op.State == wire.OperationPrepared:
 		e.heard = time.Now()
 	}

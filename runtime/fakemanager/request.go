@@ -77,12 +77,12 @@ func (r *request) decode(into any) *wire.Result {
 	if r.gzipped {
 		inflate, err := gzip.NewReader(in)
 		if err != nil {
-			return refuse(wire.CodeBadRequest, "the body can't be read: %v", err)
+			return wire.Refuse(wire.CodeBadRequest, "the body can't be read: %v", err)
 		}
 		in = inflate
 	}
 	if err := json.NewDecoder(in).Decode(into); err != nil {
-		return refuse(wire.CodeBadRequest, "the body can't be read: %v", err)
+		return wire.Refuse(wire.CodeBadRequest, "the body can't be read: %v", err)
 	}
 	return nil
 }

@@ -24,9 +24,7 @@ func (m *manager) settle(ctx context.Context, store string) *wire.Result {
 	}
 	there, err := ask(ctx, coordinator, store)
 	if err != nil {
-		r := refuse(wire.CodeCoordinatorSilent, "the manager that decides gives no answer: %v", err)
-		r.Hint = "start it; when it is gone for good, repair_store with lost = its host"
-		return r
+		return wire.RefuseCoordinatorSilent.With(err)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -50,13 +50,13 @@ const (
 	CodeWrongCoordinator      = "wrong_home"          // 409 another manager decides about the store
 	CodeMissingManager        = "missing_manager"     // 409 one that keeps the store is left out
 	CodeStaleEpoch            = "stale_epoch"         // 409 a later operation has been seen
-	CodeOperationAborted      = "operation_aborted"   // 410 it was undone, or its runner was silent for too long
+	CodeOperationAborted      = "operation_aborted"   // 410 it was rolled back or timed out
 	CodeOperationNotFound     = "operation_not_found" // 404
 	CodeOperationDiffers      = "operation_differs"   // 422 the same id with another content
 	CodeFenced                = "fenced"              // 409 a manager that was declared lost
 	CodeReplacementUnfinished = "repair_unfinished"   // 409 a repair has begun and not ended
-	CodeCoordinatorSilent     = "home_silent"         // 409 the manager that decides gives no answer
-	CodeCoordinatorAlive      = "home_alive"          // 409 the home that is said to be lost was heard of
+	CodeCoordinatorSilent     = "home_silent"         // 409 the coordinator does not answer
+	CodeCoordinatorAlive      = "home_alive"          // 409 the coordinator that is said to be lost answered
 	CodeSuspect               = "suspect"             // 503 the catalog may lack its last write
 	CodeReadOnly              = "read_only"           // 503 the catalog's disk refuses
 	CodeInternal              = "internal"            // 500

@@ -168,6 +168,6 @@ func (r *Run) NotFound(c *runtime.Call, v *cluster.View) error {
 // CreatePending returns the error for a store whose create operation is pending.
 func CreatePending(c *runtime.Call, v *cluster.View, op *wire.OperationStatus) error {
 	err := c.Errorf(wire.CodeStoreBusy, "%s: %s", c.Name, DescribeCreate(v.Name, op))
-	err.Hint = fmt.Sprintf("try again when it is done; repair_store(%q) settles what was left behind", v.Name)
+	err.Hint = fmt.Sprintf("try again when it is done; repair_store(%q) resolves what a dead runner left behind", v.Name)
 	return err
 }

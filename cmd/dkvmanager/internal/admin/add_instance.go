@@ -52,26 +52,26 @@ func (a *API) addInstance(req *request) (any, error) {
 
 func checkChange(body wire.ChangeInstances) error {
 	if body.BaseRevision == 0 {
-		return refuse(wire.CodeBadRequest, "baseRevision: is missing: give the store's revision that the change builds on")
+		return wire.Refuse(wire.CodeBadRequest, "baseRevision: is missing: give the store's revision that the change builds on")
 	}
 	if body.BaseRevision >= wire.MaxRevision {
-		return refuse(wire.CodeBadRequest, "baseRevision: %d is more than a store can have", body.BaseRevision)
+		return wire.Refuse(wire.CodeBadRequest, "baseRevision: %d is more than a store can have", body.BaseRevision)
 	}
 	if err := wire.CheckTopology(body.Nodes); err != nil {
-		return refuse(wire.CodeBadTopology, "%w", err)
+		return wire.Refuse(wire.CodeBadTopology, "%w", err)
 	}
 	if body.Desired != "" && body.Desired != wire.DesiredRunning && body.Desired != wire.DesiredStopped {
-		return refuse(wire.CodeBadRequest, "desired: got %s, want %s or %s", quoted(string(body.Desired)), wire.DesiredRunning, wire.DesiredStopped)
+		return wire.Refuse(wire.CodeBadRequest, "desired: got %s, want %s or %s", quoted(string(body.Desired)), wire.DesiredRunning, wire.DesiredStopped)
 	}
 	for i, f := range body.Founders {
 		if err := wire.CheckName(f.Name); err != nil {
-			return refuse(wire.CodeBadTopology, "founders[%d].name: %w", i, err)
+			return wire.Refuse(wire.CodeBadTopology, "founders[%d].name: %w", i, err)
 		}
 		if err := wire.CheckHost(f.Host); err != nil {
-			return refuse(wire.CodeBadTopology, "founders[%d].host: %w", i, err)
+			return wire.Refuse(wire.CodeBadTopology, "founders[%d].host: %w", i, err)
 		}
 		if f.ClustronPort < 1 || f.ClustronPort > 65535 {
-			return refuse(wire.CodeBadTopology, "founders[%d].clustronPort: %d is not a port: 1 to 65535", i, f.ClustronPort)
+			return wire.Refuse(wire.CodeBadTopology, "founders[%d].clustronPort: %d is not a port: 1 to 65535", i, f.ClustronPort)
 		}
 	}
 	return checkManagers(body.Operation, body.Managers, body.Coordinator)
@@ -80,17 +80,17 @@ func checkChange(body wire.ChangeInstances) error {
 // learnStore returns a store that this manager did not know, as the caller of another manager describes it.
 func (a *API) learnStore(d *catalog.Data, name string, body wire.ChangeInstances) (*catalog.Store, error) {
 	if existing := d.Named(name); existing != nil {
-		return nil, refuse(wire.CodeStoreExists, "store %s is there already: names that differ only in case can't both exist", existing.Name)
+		return nil, wire.RefuseNameTaken.With(existing.Name)
 	}
 	if body.Operation == "" || len(body.Managers) == 0 || len(body.Founders) == 0 && !body.Founding {
-		return nil, refuse(wire.CodeStoreNotFound, "there is no store %s here; to make it known, give its operation, managers and founders too", name)
+		return nil, wire.Refuse(wire.CodeStoreNotFound, "there is no store %s here; to make it known, give its operation, managers and founders too", name)
 	}
 	nodes, founders := body.Nodes, body.Founders
 	if body.Founding {
 		nodes = wire.AssignRoles(stripRoles(nodes))
 		founders = wire.Founders(nodes)
 	} else if !hasData(nodes) {
-		return nil, refuse(wire.CodeBadTopology, "nodes: no node has the role data: give the roles that the store's other managers have")
+		return nil, wire.Refuse(wire.CodeBadTopology, "nodes: no node has the role data: give the roles that the store's other managers have")
 	} else if checkRoles(nodes) != nil {
 		nodes = wire.AssignRoles(nodes)
 	}
@@ -107,7 +107,7 @@ func (a *API) learnStore(d *catalog.Data, name string, body wire.ChangeInstances
 // addNodes adds the requested instances to s, which is a copy.
 func (a *API) addNodes(d *catalog.Data, s *catalog.Store, body wire.ChangeInstances) (*wire.Result, error) {
 	if body.Operation != "" && body.Operation != s.Creation {
-		return nil, refuse(wire.CodeStoreExists, "store %s is another one here, made by operation %s: remove it, or take another name", s.Name, s.Creation)
+		return nil, wire.RefuseOtherStore.With(s.Name, s.Creation)
 	}
 	nodes, err := mergedTopology(s, body)
 	if s.Revision == body.BaseRevision+1 && err == nil && wire.Digest(s.Name, nodes) == s.Digest {
@@ -121,7 +121,7 @@ func (a *API) addNodes(d *catalog.Data, s *catalog.Store, body wire.ChangeInstan
 	}
 	added := nodesNotIn(nodes, s.Nodes)
 	if len(added) == 0 {
-		return nil, refuse(wire.CodeBadTopology, "nodes: has no new instance: %s has all of them already", s.Name)
+		return nil, wire.Refuse(wire.CodeBadTopology, "nodes: has no new instance: %s has all of them already", s.Name)
 	}
 	if body.Founding {
 		if started := twophase.CheckNeverStarted(s); started != nil {
@@ -157,7 +157,7 @@ func mergedTopology(s *catalog.Store, body wire.ChangeInstances) ([]wire.Node, e
 			continue
 		}
 		field := func(name string, got, want any) error {
-			return refuse(wire.CodeBadTopology, "nodes[%d].%s: %s has %v, not %v: an instance keeps its place", i, name, n.Name, want, got)
+			return wire.Refuse(wire.CodeBadTopology, "nodes[%d].%s: %s has %v, not %v: an instance keeps its place", i, name, n.Name, want, got)
 		}
 		switch {
 		case !strings.EqualFold(n.Host, old.Host):
@@ -167,7 +167,7 @@ func mergedTopology(s *catalog.Store, body wire.ChangeInstances) ([]wire.Node, e
 		case n.ClientPort != old.ClientPort:
 			return nil, field("clientPort", n.ClientPort, old.ClientPort)
 		case n.Role == wire.Gateway && old.Role == wire.Data && !body.Founding:
-			return nil, refuse(wire.CodeBadTopology, "nodes[%d].role: %s holds data: it can't become a gateway, only be removed", i, n.Name)
+			return nil, wire.Refuse(wire.CodeBadTopology, "nodes[%d].role: %s holds data: it can't become a gateway, only be removed", i, n.Name)
 		}
 		n.Host, n.Manager = old.Host, old.Manager
 		if n.Role == "" {
@@ -176,7 +176,7 @@ func mergedTopology(s *catalog.Store, body wire.ChangeInstances) ([]wire.Node, e
 	}
 	for _, old := range s.Nodes {
 		if node(nodes, old.Name) == nil {
-			return nil, refuse(wire.CodeBadTopology, "nodes: lacks %s, which %s has: instances are removed one by one", old.Name, s.Name)
+			return nil, wire.Refuse(wire.CodeBadTopology, "nodes: lacks %s, which %s has: instances are removed one by one", old.Name, s.Name)
 		}
 	}
 	if body.Founding {
@@ -201,7 +201,7 @@ func (a *API) claimNodes(d *catalog.Data, s *catalog.Store, added []wire.Node, b
 	}
 	for _, n := range own {
 		if s.Local[n.Name] != nil {
-			return refuse(wire.CodeStoreBusy, "%s is still leaving %s: try again when it is gone, or take another name", n.Name, s.Name)
+			return wire.RefuseStillLeaving.With(n.Name, s.Name)
 		}
 	}
 	if err := a.apply.CheckPorts(d, s.Name, own); err != nil {
@@ -221,7 +221,7 @@ func isFounder(founders []wire.Founder, n wire.Node) bool {
 }
 
 func staleRevision(s *catalog.Store, base uint64) error {
-	return refuse(wire.CodeStaleRevision, "%s is at revision %d, the change builds on %d: read the store again, then repeat", s.Name, s.Revision, base)
+	return wire.Refuse(wire.CodeStaleRevision, "%s is at revision %d, the change builds on %d: read the store again, then repeat", s.Name, s.Revision, base)
 }
 
 func nodesNotIn(nodes, others []wire.Node) []wire.Node {

@@ -33,7 +33,7 @@ func (a *API) readBody(w http.ResponseWriter, r *http.Request, into *request) er
 		}
 		source = inflate
 	default:
-		return refuse(wire.CodeBadRequest, "Content-Encoding %s is not known: send gzip or none", quoted(encoding))
+		return wire.Refuse(wire.CodeBadRequest, "Content-Encoding %s is not known: send gzip or none", quoted(encoding))
 	}
 	var body bytes.Buffer
 	if _, err := io.CopyN(&body, source, largeBody); err == nil {
@@ -65,7 +65,7 @@ func (a *API) acquireLargeSlot(req *request) error {
 		req.release = func() { <-a.largeSlots }
 		return nil
 	case <-timer.C:
-		return refuse(wire.CodeTooBusy, "%d requests as large as this one are being read already: try again later", maxLargeBodies)
+		return wire.Refuse(wire.CodeTooBusy, "%d requests as large as this one are being read already: try again later", maxLargeBodies)
 	}
 }
 
@@ -74,9 +74,9 @@ func bodyError(err error) error {
 	if errors.As(err, &limit) {
 		return tooLarge()
 	}
-	return refuse(wire.CodeBadRequest, "the body can't be read: %s", err)
+	return wire.Refuse(wire.CodeBadRequest, "the body can't be read: %s", err)
 }
 
 func tooLarge() error {
-	return refuse(wire.CodeBodyTooLarge, "the body is over %d MiB", wire.MaxBody>>20)
+	return wire.Refuse(wire.CodeBodyTooLarge, "the body is over %d MiB", wire.MaxBody>>20)
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/google/uuid"
 
 	"dkvrun/cmd/dkvmanager/internal/catalog"
-	"dkvrun/cmd/dkvmanager/internal/twophase"
 	"dkvrun/runtime/wire"
 )
 
@@ -54,10 +53,10 @@ func (a *API) createStore(req *request) (any, error) {
 // newStore returns the store that a request describes.
 func (a *API) newStore(body wire.CreateStore) (*catalog.Store, error) {
 	if err := wire.CheckName(body.Name); err != nil {
-		return nil, refuse(wire.CodeBadName, "name: %w", err)
+		return nil, wire.Refuse(wire.CodeBadName, "name: %w", err)
 	}
 	if err := wire.CheckTopology(body.Nodes); err != nil {
-		return nil, refuse(wire.CodeBadTopology, "%w", err)
+		return nil, wire.Refuse(wire.CodeBadTopology, "%w", err)
 	}
 	if err := checkManagers(body.Operation, body.Managers, body.Coordinator); err != nil {
 		return nil, err
@@ -86,7 +85,7 @@ func (a *API) newStore(body wire.CreateStore) (*catalog.Store, error) {
 // accepts any roles.
 func checkSameStore(existing *catalog.Store, body wire.CreateStore) error {
 	if existing.Name != body.Name {
-		return refuse(wire.CodeStoreExists, "store %s is there already: names that differ only in case can't both exist", existing.Name)
+		return wire.RefuseNameTaken.With(existing.Name)
 	}
 	nodes, wanted := existing.Nodes, body.Nodes
 	if withoutRoles(wanted) {
@@ -95,7 +94,7 @@ func checkSameStore(existing *catalog.Store, body wire.CreateStore) error {
 	if wire.Digest(body.Name, nodes) == wire.Digest(body.Name, wanted) {
 		return nil
 	}
-	return refuse(wire.CodeStoreExists, "store %s is there already with another topology: %s", existing.Name, twophase.DescribeDifference(nodes, wanted))
+	return wire.RefuseOtherTopology.With(existing.Name, wire.DescribeDifference(nodes, wanted))
 }
 
 // derivedID matches an operation id that a manager derived from the digest of a store, because the request that created
@@ -106,23 +105,23 @@ var derivedID = regexp.MustCompile(`^d-[0-9a-f]{32}$`)
 func checkManagers(operation string, managers []wire.Manager, home string) error {
 	if operation != "" && !derivedID.MatchString(operation) {
 		if !isUUID(operation) {
-			return refuse(wire.CodeBadRequest, "operation: got %s, want a UUID in lower case", quoted(operation))
+			return wire.Refuse(wire.CodeBadRequest, "operation: got %s, want a UUID in lower case", quoted(operation))
 		}
 	}
 	known := map[string]bool{}
 	for i, m := range managers {
 		switch {
 		case m.Identity == "":
-			return refuse(wire.CodeBadRequest, "managers[%d].identity: is empty", i)
+			return wire.Refuse(wire.CodeBadRequest, "managers[%d].identity: is empty", i)
 		case known[m.Identity]:
-			return refuse(wire.CodeBadRequest, "managers[%d].identity: %s is given twice", i, quoted(m.Identity))
+			return wire.Refuse(wire.CodeBadRequest, "managers[%d].identity: %s is given twice", i, quoted(m.Identity))
 		case !strings.HasPrefix(m.URL, "http://") && !strings.HasPrefix(m.URL, "https://"):
-			return refuse(wire.CodeBadRequest, "managers[%d].url: got %s, want http://HOST:PORT", i, quoted(m.URL))
+			return wire.Refuse(wire.CodeBadRequest, "managers[%d].url: got %s, want http://HOST:PORT", i, quoted(m.URL))
 		}
 		known[m.Identity] = true
 	}
 	if home != "" && len(managers) > 0 && !known[home] {
-		return refuse(wire.CodeBadRequest, "home: %s is none of the managers", quoted(home))
+		return wire.Refuse(wire.CodeBadRequest, "home: %s is none of the managers", quoted(home))
 	}
 	return nil
 }

@@ -19,20 +19,20 @@ import (
 // anything after the value, and names the field's path. A body can't nest deeper than target's type.
 func decode(body []byte, target any) error {
 	if !utf8.Valid(body) {
-		return refuse(wire.CodeBadRequest, "the body is not UTF-8")
+		return wire.Refuse(wire.CodeBadRequest, "the body is not UTF-8")
 	}
 	var syntax *json.SyntaxError
 	if err := json.Unmarshal(body, new(json.RawMessage)); errors.As(err, &syntax) {
 		line := 1 + bytes.Count(body[:syntax.Offset], []byte("\n"))
-		return refuse(wire.CodeBadRequest, "the body is not JSON: line %d: %s", line, syntax)
+		return wire.Refuse(wire.CodeBadRequest, "the body is not JSON: line %d: %s", line, syntax)
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
 	if err := decodeValue(d, "", reflect.ValueOf(target).Elem()); err != nil {
-		return refuse(wire.CodeBadRequest, "%w", err)
+		return wire.Refuse(wire.CodeBadRequest, "%w", err)
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return refuse(wire.CodeBadRequest, "the body goes on after its end")
+		return wire.Refuse(wire.CodeBadRequest, "the body goes on after its end")
 	}
 	return nil
 }

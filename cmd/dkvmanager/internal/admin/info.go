@@ -21,7 +21,7 @@ func (a *API) getMetrics(req *request) (any, error) {
 	store := req.query.Get("store")
 	if req.query.Has("store") {
 		if err := wire.CheckName(store); err != nil {
-			return nil, refuse(wire.CodeBadName, "parameter store: %w", err)
+			return nil, wire.Refuse(wire.CodeBadName, "parameter store: %w", err)
 		}
 		if _, err := find(a.Catalog.Snapshot(), store); err != nil {
 			return nil, err

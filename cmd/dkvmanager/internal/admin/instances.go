@@ -112,7 +112,7 @@ func (a *API) checkOwn(req *request) error {
 		return noInstance(s, req.instance)
 	}
 	if !a.Owns(*n) {
-		return refuse(wire.CodeNotThisHost, "%s is on %s, not on this server (%s): ask the manager there", n.Name, n.Host, a.Host)
+		return wire.RefuseNotThisHost.With(n.Name, n.Host, a.Host)
 	}
 	return nil
 }

@@ -66,9 +66,9 @@ func TestOneChangeAtATime(t *testing.T) {
 		}()
 		<-b.sup.enter // both are under way at once
 	}
-	b.refused("POST", wire.InstancePath("OrdersStore", "orders-1")+"/stop", nil, wire.CodeStoreBusy, "change of orders-1")
-	b.refused("DELETE", wire.StorePath("OrdersStore")+"?force=true", nil, wire.CodeStoreBusy, "change of OrdersStore")
-	b.refused("DELETE", wire.InstancePath("OrdersStore", "orders-2"), nil, wire.CodeStoreBusy, "change of OrdersStore")
+	b.refused("POST", wire.InstancePath("OrdersStore", "orders-1")+"/stop", nil, wire.CodeStoreBusy, "is changing orders-1")
+	b.refused("DELETE", wire.StorePath("OrdersStore")+"?force=true", nil, wire.CodeStoreBusy, "is changing OrdersStore")
+	b.refused("DELETE", wire.InstancePath("OrdersStore", "orders-2"), nil, wire.CodeStoreBusy, "is changing OrdersStore")
 	b.refused("POST", wire.InstancesPath("OrdersStore"), wire.ChangeInstances{BaseRevision: 1, Nodes: nodes(3, ownHost)}, wire.CodeStoreBusy, "")
 	b.refused("POST", wire.StoresPath(), wire.CreateStore{Name: "ORDERSSTORE", Nodes: nodes(1, ownHost)}, wire.CodeStoreBusy, "")
 	other := orders(1, otherHost)

@@ -24,10 +24,10 @@ func (l *locks) take(store, instance string) (release func(), err error) {
 	defer l.mu.Unlock()
 	held := l.held[key]
 	if held[""] || instance == "" && len(held) > 0 {
-		return nil, refuse(wire.CodeStoreBusy, "another change of %s is being made: try again when it is done", store)
+		return nil, wire.RefuseLocked.With(store)
 	}
 	if held[instance] {
-		return nil, refuse(wire.CodeStoreBusy, "another change of %s is being made: try again when it is done", instance)
+		return nil, wire.RefuseLocked.With(instance)
 	}
 	if held == nil {
 		if l.held == nil {
@@ -59,7 +59,7 @@ func checkNoPending(d *catalog.Data, store string) error {
 	case n.Prepared != nil:
 		return twophase.Busy(n.Prepared)
 	case n.Replacing != "":
-		return twophase.ReplacementUnfinished(store, n.Replacing)
+		return wire.RefuseReplacementUnfinished.With(store, n.Replacing)
 	}
 	return nil
 }

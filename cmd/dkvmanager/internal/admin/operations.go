@@ -17,16 +17,16 @@ func (a *API) prepare(req *request) (any, error) {
 		return nil, err
 	}
 	if !isUUID(body.ID) {
-		return nil, refuse(wire.CodeBadRequest, "id: got %s, want a UUID in lower case", quoted(body.ID))
+		return nil, wire.Refuse(wire.CodeBadRequest, "id: got %s, want a UUID in lower case", quoted(body.ID))
 	}
 	if body.Creation != "" && !derivedID.MatchString(body.Creation) && !isUUID(body.Creation) {
-		return nil, refuse(wire.CodeBadRequest, "creation: got %s, want a UUID in lower case", quoted(body.Creation))
+		return nil, wire.Refuse(wire.CodeBadRequest, "creation: got %s, want a UUID in lower case", quoted(body.Creation))
 	}
 	if body.DryRun {
 		return a.apply.Preflight(body)
 	}
 	if err := wire.CheckName(body.Store); err != nil {
-		return nil, refuse(wire.CodeBadName, "store: %w", err)
+		return nil, wire.Refuse(wire.CodeBadName, "store: %w", err)
 	}
 	// The lock excludes an instance that is just being started.
 	release, err := a.locks.take(body.Store, "")

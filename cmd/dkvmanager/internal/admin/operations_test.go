@@ -96,8 +96,8 @@ func TestOperationAborts(t *testing.T) {
 	path := wire.OperationPath(c.ID)
 	b.operation("POST", b.to(wire.OperationsPath()), c, wire.OperationPrepared)
 	b.operation("POST", b.to(path+"/abort"), wire.AbortRequest{Store: c.Store, Epoch: 1}, wire.OperationAborted)
-	b.refused("POST", b.to(path+"/commit")+"&epoch=1", nil, wire.CodeOperationAborted, "undone")
-	b.refused("POST", b.to(path+"/renew"), nil, wire.CodeOperationAborted, "undone")
+	b.refused("POST", b.to(path+"/commit")+"&epoch=1", nil, wire.CodeOperationAborted, "rolled back")
+	b.refused("POST", b.to(path+"/renew"), nil, wire.CodeOperationAborted, "rolled back")
 	b.must("POST", wire.StoresPath(), orders(2, ownHost), wire.CodeOK, "Created")
 }
 
@@ -115,7 +115,7 @@ func TestOperationsRefuseWhatCantBe(t *testing.T) {
 	}
 	another := c
 	another.Owner = "somebody else"
-	b.refused("POST", b.to(wire.OperationsPath()), another, wire.CodeOperationDiffers, "make a new id")
+	b.refused("POST", b.to(wire.OperationsPath()), another, wire.CodeOperationDiffers, "use a new id")
 	b.refused("POST", b.to(wire.OperationPath("0198f0a0-5d2e-7c41-9d0f-2f6f8f3f7a19")+"/commit")+"&epoch=1", nil, wire.CodeOperationNotFound, "not known here")
 	b.refused("GET", wire.OperationPath("x"), nil, wire.CodeBadRequest, "want a UUID")
 	for said, spoil := range map[string]func(*wire.Operation){
@@ -150,7 +150,7 @@ func TestRepairRoutes(t *testing.T) {
 		t.Errorf("settle: %d %s", status, text)
 	}
 	b.refused("POST", b.to(wire.FencePath(c.Store)), wire.FenceRequest{Survivors: []string{}}, wire.CodeBadRequest, "lost")
-	b.refused("POST", b.to(wire.FencePath(c.Store)), wire.FenceRequest{Lost: "zz-lost", Survivors: []string{b.catalog.Identity()}}, wire.CodeWrongCoordinator, "are decided by")
+	b.refused("POST", b.to(wire.FencePath(c.Store)), wire.FenceRequest{Lost: "zz-lost", Survivors: []string{b.catalog.Identity()}}, wire.CodeWrongCoordinator, "coordinates changes of")
 	if err := b.catalog.Update(func(d *catalog.Data) error { d.Stores[c.Store].Coordinator = "zz-lost"; return nil }); err != nil {
 		t.Fatal(err)
 	}

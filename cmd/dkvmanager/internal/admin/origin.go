@@ -13,10 +13,10 @@ import (
 // address the Host must therefore be one of the manager's own names.
 func (a *API) checkSource(r *http.Request) error {
 	if hostid.FromWebPage(r) {
-		return refuse(wire.CodeBadRequest, "web pages may not use this API")
+		return wire.Refuse(wire.CodeBadRequest, "web pages may not use this API")
 	}
 	if listen, _, err := net.SplitHostPort(a.Listen); err == nil && loopback(listen) && !hostid.IsOwnName(r.Host, a.Host) {
-		return refuse(wire.CodeBadRequest, "%s is no name of this manager: use its IP address, or start it with --advertise and that name", quoted(hostid.Hostname(r.Host)))
+		return wire.Refuse(wire.CodeBadRequest, "%s is no name of this manager: use its IP address, or start it with --advertise and that name", quoted(hostid.Hostname(r.Host)))
 	}
 	return nil
 }

@@ -63,7 +63,7 @@ func (a *API) dropInstance(s *catalog.Store, r removeRequest) (*wire.Result, err
 		return nil, noInstance(s, r.instance)
 	}
 	if len(s.Nodes) == 1 {
-		return nil, refuse(wire.CodeLastInstance, "%s is the last instance of %s: it goes with the store (remove_store)", gone.Name, s.Name)
+		return nil, wire.Refuse(wire.CodeLastInstance, "%s is the last instance of %s: it goes with the store (remove_store)", gone.Name, s.Name)
 	}
 	started := twophase.CheckNeverStarted(s)
 	if r.founding && started != nil {
@@ -92,5 +92,5 @@ func (a *API) dropInstance(s *catalog.Store, r removeRequest) (*wire.Result, err
 }
 
 func noInstance(s *catalog.Store, name string) error {
-	return refuse(wire.CodeInstanceNotFound, "%s has no instance %s: check the name", s.Name, name)
+	return wire.RefuseInstanceNotFound.With(s.Name, name)
 }

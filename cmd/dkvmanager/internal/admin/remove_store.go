@@ -26,7 +26,7 @@ func (a *API) removeStore(req *request) (any, error) {
 		return nil, err
 	}
 	if running := a.running(req.ctx, s); running != "" && !force {
-		return nil, refuse(wire.CodeStoreRunning, "%s: stop %s first", running, s.Name)
+		return nil, wire.RefuseStoreRunning.With(running, s.Name)
 	}
 	err = a.change(func(d *catalog.Data) error {
 		if err := checkNoPending(d, s.Name); err != nil {

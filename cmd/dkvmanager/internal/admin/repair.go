@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"dkvrun/cmd/dkvmanager/internal/twophase"
 	"dkvrun/runtime/wire"
 )
 
@@ -22,7 +21,7 @@ func (a *API) settle(req *request) (any, error) {
 	}
 	home := req.query.Get("home")
 	if home != "" && !strings.HasPrefix(home, "http://") && !strings.HasPrefix(home, "https://") {
-		return nil, refuse(wire.CodeBadRequest, "parameter home: got %s, want http://HOST:PORT", quoted(home))
+		return nil, wire.Refuse(wire.CodeBadRequest, "parameter home: got %s, want http://HOST:PORT", quoted(home))
 	}
 	ctx, cancel := context.WithTimeout(req.ctx, settleTimeout)
 	defer cancel()
@@ -55,7 +54,7 @@ func (a *API) repairBody(req *request, body any, readOnlyActions *string) error 
 		return err
 	}
 	if *readOnlyActions == "" {
-		return refuse(wire.CodeBadRequest, "lost: is missing: give the identity of the manager that is gone for good")
+		return wire.Refuse(wire.CodeBadRequest, "lost: is missing: give the identity of the manager that is gone for good")
 	}
 	return nil
 }
@@ -64,7 +63,7 @@ func (a *API) repairBody(req *request, body any, readOnlyActions *string) error 
 // address.
 func (a *API) checkRecipient(req *request) error {
 	if to := req.query.Get("to"); to != a.Catalog.Identity() {
-		return twophase.WrongManager(a.Catalog.Identity())
+		return wire.RefuseWrongManager.With(a.Catalog.Identity())
 	}
 	return nil
 }

@@ -30,12 +30,12 @@ func (a *API) read(w http.ResponseWriter, r *http.Request, route *route, names m
 	for _, field := range []string{"store", "instance"} {
 		if name, has := names[field]; has {
 			if err := wire.CheckName(name); err != nil {
-				return nil, refuse(wire.CodeBadName, "the %s's name in the path %w", field, err)
+				return nil, wire.Refuse(wire.CodeBadName, "the %s's name in the path %w", field, err)
 			}
 		}
 	}
 	if id, has := names["operation"]; has && !isUUID(id) {
-		return nil, refuse(wire.CodeBadRequest, "the operation in the path: got %s, want a UUID in lower case", quoted(id))
+		return nil, wire.Refuse(wire.CodeBadRequest, "the operation in the path: got %s, want a UUID in lower case", quoted(id))
 	}
 	var err error
 	if req.query, err = readQuery(r, route.params); err != nil {
@@ -47,7 +47,7 @@ func (a *API) read(w http.ResponseWriter, r *http.Request, route *route, names m
 	}
 	if !route.body && len(req.body) > 0 {
 		req.release()
-		return nil, refuse(wire.CodeBadRequest, "%s takes no body: send none", route.action)
+		return nil, wire.Refuse(wire.CodeBadRequest, "%s takes no body: send none", route.action)
 	}
 	return req, nil
 }
@@ -55,14 +55,14 @@ func (a *API) read(w http.ResponseWriter, r *http.Request, route *route, names m
 func readQuery(r *http.Request, known []string) (url.Values, error) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return nil, refuse(wire.CodeBadRequest, "the query can't be read: %s", err)
+		return nil, wire.Refuse(wire.CodeBadRequest, "the query can't be read: %s", err)
 	}
 	for name, values := range query {
 		if !slices.Contains(known, name) {
-			return nil, refuse(wire.CodeBadRequest, "parameter %s is not known here%s", quoted(name), choices(known))
+			return nil, wire.Refuse(wire.CodeBadRequest, "parameter %s is not known here%s", quoted(name), choices(known))
 		}
 		if len(values) > 1 {
-			return nil, refuse(wire.CodeBadRequest, "parameter %s is given twice", name)
+			return nil, wire.Refuse(wire.CodeBadRequest, "parameter %s is given twice", name)
 		}
 	}
 	return query, nil
@@ -83,7 +83,7 @@ func (q *request) flag(name string) (bool, error) {
 	case value == "true":
 		return true, nil
 	default:
-		return false, refuse(wire.CodeBadRequest, "parameter %s: got %s, want true or false", name, quoted(value))
+		return false, wire.Refuse(wire.CodeBadRequest, "parameter %s: got %s, want true or false", name, quoted(value))
 	}
 }
 
@@ -95,7 +95,7 @@ func (q *request) number(name string, standard, low, high uint64) (uint64, error
 	value := q.query.Get(name)
 	n, err := strconv.ParseUint(value, 10, 64)
 	if err != nil || n < low || n > high {
-		return 0, refuse(wire.CodeBadRequest, "parameter %s: got %s, want a whole number from %d to %d", name, quoted(value), low, high)
+		return 0, wire.Refuse(wire.CodeBadRequest, "parameter %s: got %s, want a whole number from %d to %d", name, quoted(value), low, high)
 	}
 	return n, nil
 }

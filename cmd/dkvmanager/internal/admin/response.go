@@ -10,36 +10,6 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// statuses maps every code of this package to its HTTP status.
-var statuses = map[string]int{
-	wire.CodeOK:        http.StatusOK,
-	wire.CodeUnchanged: http.StatusOK,
-
-	wire.CodeBadRequest:       http.StatusBadRequest,
-	wire.CodeBadName:          http.StatusBadRequest,
-	wire.CodeBadTopology:      http.StatusBadRequest,
-	wire.CodeBodyTooLarge:     http.StatusRequestEntityTooLarge,
-	wire.CodeNotFound:         http.StatusNotFound,
-	wire.CodeMethodNotAllowed: http.StatusMethodNotAllowed,
-	wire.CodeTooBusy:          http.StatusServiceUnavailable,
-
-	wire.CodeStoreExists:      http.StatusConflict,
-	wire.CodeStoreNotFound:    http.StatusNotFound,
-	wire.CodeStoreBusy:        http.StatusConflict,
-	wire.CodeStoreRunning:     http.StatusConflict,
-	wire.CodeStoreStarted:     http.StatusConflict,
-	wire.CodeInstanceNotFound: http.StatusNotFound,
-	wire.CodeNotThisHost:      http.StatusConflict,
-	wire.CodeStaleRevision:    http.StatusConflict,
-	wire.CodeLastInstance:     http.StatusConflict,
-	wire.CodeInternal:         http.StatusInternalServerError,
-}
-
-// refuse returns a refusal with a code.
-func refuse(code, format string, args ...any) *wire.Result {
-	return &wire.Result{StatusCode: statuses[code], Code: code, Message: fmt.Errorf(format, args...).Error()}
-}
-
 // success returns the result of an action that was carried out.
 func success(format string, args ...any) *wire.Result {
 	return &wire.Result{Success: true, StatusCode: http.StatusOK, Code: wire.CodeOK, Message: fmt.Sprintf(format, args...)}
@@ -71,7 +41,7 @@ func (a *API) respond(w http.ResponseWriter, action string, value any, err error
 		var result *wire.Result
 		if !errors.As(err, &result) {
 			a.Log.Error("request failed", "action", action, "error", err)
-			result = refuse(wire.CodeInternal, "%w", err)
+			result = wire.Refuse(wire.CodeInternal, "%w", err)
 		}
 		value = result
 	}

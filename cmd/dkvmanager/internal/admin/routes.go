@@ -106,11 +106,11 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	route, names, methods := match(r.Method, r.URL.EscapedPath())
 	if route == nil {
 		if len(methods) == 0 {
-			a.respond(w, "Request", nil, refuse(wire.CodeNotFound, "%s is not a path of this API: see %s/openapi.json", quoted(r.URL.Path), wire.Prefix))
+			a.respond(w, "Request", nil, wire.Refuse(wire.CodeNotFound, "%s is not a path of this API: see %s/openapi.json", quoted(r.URL.Path), wire.Prefix))
 			return
 		}
 		w.Header().Set("Allow", strings.Join(methods, ", "))
-		a.respond(w, "Request", nil, refuse(wire.CodeMethodNotAllowed, "%s is not for %s: use %s", quoted(r.URL.Path), quoted(r.Method), strings.Join(methods, " or ")))
+		a.respond(w, "Request", nil, wire.Refuse(wire.CodeMethodNotAllowed, "%s is not for %s: use %s", quoted(r.URL.Path), quoted(r.Method), strings.Join(methods, " or ")))
 		return
 	}
 	action := route.action

@@ -36,9 +36,9 @@ func find(d *catalog.Data, name string) (*catalog.Store, error) {
 		return s, nil
 	}
 	if s := d.Named(name); s != nil {
-		return nil, refuse(wire.CodeStoreNotFound, "there is no store %s here, but %s: names are case-sensitive", name, s.Name)
+		return nil, wire.Refuse(wire.CodeStoreNotFound, "there is no store %s here, but %s: names are case-sensitive", name, s.Name)
 	}
-	return nil, refuse(wire.CodeStoreNotFound, "there is no store %s here: check the name, or create it", name)
+	return nil, wire.RefuseStoreNotFound.With(name)
 }
 
 // node returns a node of the topology by its name, or nil.

@@ -22,11 +22,11 @@ func stripRoles(nodes []wire.Node) []wire.Node {
 func checkRoles(nodes []wire.Node) error {
 	for i, n := range nodes {
 		if n.Role == "" {
-			return refuse(wire.CodeBadTopology, "nodes[%d].role: is missing: give every node a role, or none of them", i)
+			return wire.Refuse(wire.CodeBadTopology, "nodes[%d].role: is missing: give every node a role, or none of them", i)
 		}
 	}
 	if !hasData(nodes) {
-		return refuse(wire.CodeBadTopology, "nodes: no node has the role data: at least one holds the data")
+		return wire.Refuse(wire.CodeBadTopology, "nodes: no node has the role data: at least one holds the data")
 	}
 	return nil
 }

@@ -38,7 +38,7 @@ func (m *Participant) check(d *catalog.Data, c *wire.Operation) []*wire.Result {
 
 func (m *Participant) checkParticipant(c *wire.Operation) *wire.Result {
 	if !hasManager(c.Managers, m.self()) {
-		return WrongManager(m.self())
+		return wire.RefuseWrongManager.With(m.self())
 	}
 	return nil
 }
@@ -47,19 +47,16 @@ func (m *Participant) checkParticipant(c *wire.Operation) *wire.Result {
 // that comes back without the store takes part again like any other.
 func checkFences(n *catalog.Name, c *wire.Operation) *wire.Result {
 	if n.DeclaredLost {
-		r := refuse(wire.CodeFenced, "this manager was declared lost, and %s goes on without it", c.Store)
-		r.Hint = "give it a new data folder, then add it to the store again"
-		return r
+		return wire.RefuseDeclaredLost.With(c.Store)
 	}
 	if n.Replacing != "" {
-		return ReplacementUnfinished(c.Store, n.Replacing)
+		return wire.RefuseReplacementUnfinished.With(c.Store, n.Replacing)
 	}
 	if slices.Contains(n.Fenced, c.Coordinator) {
-		r := refuse(wire.CodeFenced, "manager %s was declared lost: it decides nothing about %s any more", c.Coordinator, c.Store)
-		if c.BaseRevision == 0 { // what it may have sent before it was lost can still be on its way
-			r.Hint = "create the store on the other servers, then add that one"
+		if c.BaseRevision == 0 {
+			return wire.RefuseLostCreator.With(c.Coordinator, c.Store)
 		}
-		return r
+		return wire.RefuseLostCoordinator.With(c.Coordinator, c.Store)
 	}
 	return nil
 }
@@ -77,7 +74,7 @@ func checkCoordinator(s *catalog.Store, c *wire.Operation) *wire.Result {
 	}
 	for _, w := range s.Managers {
 		if !hasManager(c.Managers, w.Identity) && w.Identity != c.Drop {
-			return refuse(wire.CodeMissingManager, "manager %s keeps %s too: connect to it as well", w.URL, s.Name)
+			return wire.RefuseMissingManager.With(w.URL, s.Name)
 		}
 	}
 	return nil
@@ -87,7 +84,7 @@ func wrongCoordinator(c *wire.Operation, coordinator string) *wire.Result {
 	if c.Coordinator == coordinator {
 		return nil
 	}
-	return refuse(wire.CodeWrongCoordinator, "changes of %s are decided by manager %s, not by %s: read the store again, then repeat", c.Store, coordinator, c.Coordinator)
+	return wire.RefuseWrongCoordinator.With(c.Store, coordinator, c.Coordinator)
 }
 
 func smallest(managers []wire.Manager) string {
@@ -104,18 +101,17 @@ func hasManager(managers []wire.Manager, identity string) bool {
 func (m *Participant) checkBase(s *catalog.Store, c *wire.Operation) *wire.Result {
 	switch {
 	case s == nil && c.Removes():
-		return refuse(wire.CodeStoreNotFound, "there is no store %s here", c.Store)
+		return wire.RefuseNothingToRemove.With(c.Store)
 	case s == nil && c.BaseRevision > 0 && c.Coordinator == m.self():
-		return refuse(wire.CodeStaleRevision, "there is no store %s here, where its changes are decided; the change builds on revision %d: read the store again", c.Store, c.BaseRevision)
+		return wire.RefuseNoBase.With(c.Store, c.BaseRevision)
 	case s == nil:
 		return nil
 	case s.Name != c.Store:
-		return refuse(wire.CodeStoreExists, "store %s is there already: names that differ only in case can't both exist", s.Name)
+		return wire.RefuseNameTaken.With(s.Name)
 	case c.BaseRevision == 0:
-		return refuse(wire.CodeStoreExists, "store %s is there already with another topology: %s", s.Name, DescribeDifference(s.Nodes, c.Nodes))
+		return wire.RefuseOtherTopology.With(s.Name, wire.DescribeDifference(s.Nodes, c.Nodes))
 	case s.Revision != c.BaseRevision || s.LastCommitted() != c.BaseOperation:
-		return refuse(wire.CodeStaleRevision, "%s is at revision %d (operation %s), the change builds on %d (%s): read the store again, then repeat",
-			s.Name, s.Revision, s.LastCommitted(), c.BaseRevision, c.BaseOperation)
+		return wire.RefuseStaleRevision.With(s.Name, s.Revision, s.LastCommitted(), c.BaseRevision, c.BaseOperation)
 	}
 	return nil
 }
@@ -139,7 +135,7 @@ func checkStopped(s *catalog.Store, c *wire.Operation) *wire.Result {
 	if len(names) > 1 {
 		is = " are running"
 	}
-	return refuse(wire.CodeStoreRunning, "%s: stop %s first", strings.Join(names, ", ")+is, s.Name)
+	return wire.RefuseStoreRunning.With(strings.Join(names, ", ")+is, s.Name)
 }
 
 // checkInstances holds the topology against what this server has: old instances keep their places, new
@@ -148,7 +144,7 @@ func (m *Participant) checkInstances(d *catalog.Data, s *catalog.Store, c *wire.
 	var problems []*wire.Result
 	if s != nil {
 		if s.Creation != c.Creation {
-			return []*wire.Result{refuse(wire.CodeStoreExists, "store %s is another one here, made by operation %s: remove it, or take another name", s.Name, s.Creation)}
+			return []*wire.Result{wire.RefuseOtherStore.With(s.Name, s.Creation)}
 		}
 		if r := checkKept(s, c); r != nil {
 			problems = append(problems, r)
@@ -162,7 +158,7 @@ func (m *Participant) checkInstances(d *catalog.Data, s *catalog.Store, c *wire.
 	added := m.added(s, c)
 	for _, n := range added {
 		if s != nil && s.Local[n.Name] != nil {
-			problems = append(problems, refuse(wire.CodeStoreBusy, "%s is still leaving %s: try again when it is gone, or take another name", n.Name, s.Name))
+			problems = append(problems, wire.RefuseStillLeaving.With(n.Name, s.Name))
 		}
 	}
 	return append(problems, m.checkPorts(d, c, added)...)
@@ -176,10 +172,10 @@ func checkKept(s *catalog.Store, c *wire.Operation) *wire.Result {
 			continue
 		}
 		if !strings.EqualFold(n.Host, old.Host) || n.ClustronPort != old.ClustronPort || n.ClientPort != old.ClientPort {
-			return refuse(wire.CodeBadTopology, "nodes[%d]: %s is on %s with ports %d and %d: an instance keeps its place", i, n.Name, old.Host, old.ClustronPort, old.ClientPort)
+			return wire.Refuse(wire.CodeBadTopology, "nodes[%d]: %s is on %s with ports %d and %d: an instance keeps its place", i, n.Name, old.Host, old.ClustronPort, old.ClientPort)
 		}
 		if n.Role == wire.Gateway && old.Role == wire.Data && !c.Founding {
-			return refuse(wire.CodeBadTopology, "nodes[%d].role: %s holds data: it can't become a gateway, only be removed", i, n.Name)
+			return wire.Refuse(wire.CodeBadTopology, "nodes[%d].role: %s holds data: it can't become a gateway, only be removed", i, n.Name)
 		}
 	}
 	return nil
@@ -190,7 +186,7 @@ func checkKept(s *catalog.Store, c *wire.Operation) *wire.Result {
 func CheckNeverStarted(s *catalog.Store) *wire.Result {
 	for name, l := range s.Local {
 		if l.Started {
-			return refuse(wire.CodeStoreStarted, "%s has been started: its founders stay as they are; repeat without founding", name)
+			return wire.RefuseStoreStarted.With(name)
 		}
 	}
 	return nil

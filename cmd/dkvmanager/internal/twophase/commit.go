@@ -15,7 +15,7 @@ func (m *Participant) Commit(id string, epoch uint64) (wire.OperationStatus, err
 	end, err := m.decide("commit", id, func(d *catalog.Data, p *catalog.PreparedRecord) error {
 		switch {
 		case p == nil:
-			return unknown(id)
+			return wire.RefuseOperationNotFound.With(id)
 		case !m.coordinates(p) && m.coordinatorFenced(d, p):
 			return decidedByReplacement(p)
 		case m.isSuspect(d, p.Store):
@@ -31,7 +31,7 @@ func (m *Participant) Commit(id string, epoch uint64) (wire.OperationStatus, err
 		return nil
 	})
 	if err == nil && end.State != wire.OperationCommitted {
-		err = aborted(id)
+		err = wire.RefuseOperationAborted.With(id)
 	}
 	return end, err
 }
@@ -40,7 +40,7 @@ func (m *Participant) Commit(id string, epoch uint64) (wire.OperationStatus, err
 // that the operation is committed where it is.
 func (m *Participant) Abort(id string, a wire.AbortRequest) (wire.OperationStatus, error) {
 	if err := wire.CheckName(a.Store); err != nil {
-		return wire.OperationStatus{}, refuse(wire.CodeBadName, "store: %w", err)
+		return wire.OperationStatus{}, wire.Refuse(wire.CodeBadName, "store: %w", err)
 	}
 	return m.decide("abort", id, func(d *catalog.Data, p *catalog.PreparedRecord) error {
 		switch {
@@ -90,7 +90,7 @@ func (m *Participant) Renew(id string) (wire.OperationStatus, error) {
 	d := m.Catalog.Snapshot()
 	if p := d.Prepared(id); p != nil {
 		if !m.coordinates(p) {
-			return wire.OperationStatus{}, refuse(wire.CodeWrongCoordinator, "operation %s is decided by manager %s: renew it there", id, p.Coordinator)
+			return wire.OperationStatus{}, wire.RefuseRenewElsewhere.With(id, p.Coordinator)
 		}
 		m.touch(id)
 		return m.preparedStatus(p), nil
@@ -98,9 +98,9 @@ func (m *Participant) Renew(id string) (wire.OperationStatus, error) {
 	x := d.Decision(id)
 	switch {
 	case x == nil:
-		return wire.OperationStatus{}, unknown(id)
+		return wire.OperationStatus{}, wire.RefuseOperationNotFound.With(id)
 	case !x.Committed:
-		return wire.OperationStatus{}, aborted(id)
+		return wire.OperationStatus{}, wire.RefuseOperationAborted.With(id)
 	}
 	return m.decisionStatus(x), nil
 }
@@ -139,7 +139,7 @@ func (m *Participant) coordinatorFenced(d *catalog.Data, p *catalog.PreparedReco
 }
 
 func decidedByReplacement(p *catalog.PreparedRecord) *wire.Result {
-	return refuse(wire.CodeFenced, "manager %s, which decided about operation %s, was declared lost: repair_store decides now", p.Coordinator, p.ID)
+	return wire.RefuseReplacing.With(p.Coordinator, p.ID)
 }
 
 func decisionOf(p *catalog.PreparedRecord, committed bool) catalog.DecisionRecord {

@@ -61,7 +61,7 @@ func (m *member) open() {
 		Ports: func(_ string, nodes []wire.Node) error {
 			for _, n := range nodes {
 				if m.taken[n.ClientPort] {
-					return refuse(wire.CodePortTaken, "%s:%d is taken", n.Host, n.ClientPort)
+					return wire.Refuse(wire.CodePortTaken, "%s:%d is taken", n.Host, n.ClientPort)
 				}
 			}
 			return nil

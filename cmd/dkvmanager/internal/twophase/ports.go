@@ -17,7 +17,7 @@ func (m *Participant) checkPorts(d *catalog.Data, c *wire.Operation, added []wir
 		if errors.As(err, &r) {
 			problems = append(problems, r)
 		} else if err != nil {
-			problems = append(problems, refuse(wire.CodePortTaken, "%w", err))
+			problems = append(problems, wire.Refuse(wire.CodePortTaken, "%w", err))
 		}
 	}
 	if len(problems) > 1 {
@@ -43,7 +43,7 @@ func (m *Participant) CheckPorts(d *catalog.Data, store string, nodes []wire.Nod
 			}
 			for _, n := range nodes {
 				if port := shared(n, kept); port != 0 && m.Owns(n) {
-					return refuse(wire.CodePortTaken, "%s:%d is kept for instance %s of store %s, operation %s", n.Host, port, kept.Name, p.Store, p.ID)
+					return wire.RefusePortReserved.With(n.Host, port, kept.Name, p.Store, p.ID)
 				}
 			}
 		}

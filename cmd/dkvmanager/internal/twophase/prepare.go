@@ -56,9 +56,9 @@ func (m *Participant) vote(d *catalog.Data, c *wire.Operation) (*catalog.Prepare
 	if x := d.Decision(c.ID); x != nil {
 		switch {
 		case x.Digest != "" && x.Digest != digest:
-			return nil, differs(c.ID)
+			return nil, wire.RefuseOperationDiffers.With(c.ID)
 		case !x.Committed:
-			return nil, aborted(c.ID)
+			return nil, wire.RefuseOperationAborted.With(c.ID)
 		}
 		return nil, nil
 	}
@@ -67,7 +67,7 @@ func (m *Participant) vote(d *catalog.Data, c *wire.Operation) (*catalog.Prepare
 	}
 	p := d.Prepared(c.ID)
 	if p != nil && p.Digest != digest {
-		return nil, differs(c.ID)
+		return nil, wire.RefuseOperationDiffers.With(c.ID)
 	}
 	if p == nil {
 		if problems := m.check(d, c); len(problems) > 0 {
@@ -92,31 +92,19 @@ func (m *Participant) vote(d *catalog.Data, c *wire.Operation) (*catalog.Prepare
 // CheckEpoch refuses an epoch that no change can have come to.
 func CheckEpoch(d *catalog.Data, store string, epoch uint64) error {
 	if seen := d.Name(store).Epoch; epoch > seen && epoch-seen > wire.EpochStep {
-		return refuse(wire.CodeBadRequest, "epoch: %d is too far above %d, the highest one seen here of %s", epoch, seen, store)
+		return wire.Refuse(wire.CodeBadRequest, "epoch: %d is too far above %d, the highest one seen here of %s", epoch, seen, store)
 	}
 	return nil
 }
 
 func (m *Participant) stale(c *wire.Operation, seen uint64) *wire.Result {
-	r := refuse(wire.CodeStaleEpoch, "manager %s has seen epoch %d of %s, the operation has %d: prepare it again everywhere, above that", m.self(), seen, c.Store, c.Epoch)
+	r := wire.RefuseStaleEpoch.With(m.self(), seen, c.Store, c.Epoch)
 	r.Epoch = seen
 	return r
 }
 
-func differs(id string) *wire.Result {
-	return refuse(wire.CodeOperationDiffers, "operation %s is known with another content: make a new id", id)
-}
-
-func aborted(id string) *wire.Result {
-	return refuse(wire.CodeOperationAborted, "operation %s was undone, or its runner was silent for too long: nothing of it stays; repeat it", id)
-}
-
-func unknown(id string) *wire.Result {
-	return refuse(wire.CodeOperationNotFound, "operation %s is not known here", id)
-}
-
 func moved(p *catalog.PreparedRecord, epoch uint64) *wire.Result {
-	r := refuse(wire.CodeStaleEpoch, "operation %s was prepared at epoch %d since: %d is over", p.ID, p.Epoch, epoch)
+	r := wire.RefuseSupersededEpoch.With(p.ID, p.Epoch, epoch)
 	r.Epoch = p.Epoch
 	return r
 }

@@ -136,7 +136,5 @@ func (m *Participant) ResolveStore(ctx context.Context, store, coordinator strin
 }
 
 func coordinatorSilent(err error) *wire.Result {
-	r := refuse(wire.CodeCoordinatorSilent, "the manager that decides gives no answer: %w", err)
-	r.Hint = "start it; when it is gone for good, repair_store with lost = its host"
-	return r
+	return wire.RefuseCoordinatorSilent.With(err)
 }

@@ -25,21 +25,21 @@ func (m *Participant) FenceCoordinator(ctx context.Context, store string, f wire
 		s := d.Named(store)
 		switch {
 		case f.Lost == m.self():
-			return refuse(wire.CodeBadRequest, "lost: this manager is %s, and it answers", m.self())
+			return wire.Refuse(wire.CodeBadRequest, "lost: this manager is %s, and it answers", m.self())
 		case n.DeclaredLost:
-			return refuse(wire.CodeFenced, "this manager was itself declared lost for %s", store)
+			return wire.RefuseLostBefore.With(store)
 		case n.Replacing == f.Lost, slices.Contains(n.Fenced, f.Lost):
 			return nil
 		case n.Replacing != "":
-			return ReplacementUnfinished(store, n.Replacing)
+			return wire.RefuseReplacementUnfinished.With(store, n.Replacing)
 		case s != nil && s.Coordinator != f.Lost && n.Prepared == nil:
-			return refuse(wire.CodeWrongCoordinator, "changes of %s are decided by manager %s, not by %s: that one need not be lost", store, s.Coordinator, f.Lost)
+			return wire.RefuseNotCoordinator.With(store, s.Coordinator, f.Lost)
 		case n.Prepared != nil && n.Prepared.Coordinator != f.Lost:
 			return Busy(n.Prepared)
 		}
 		for _, survivor := range f.Survivors {
 			if slices.Contains(n.Fenced, survivor) {
-				return refuse(wire.CodeFenced, "manager %s was declared lost before: it can't help to repair %s", survivor, store)
+				return wire.RefuseLostSurvivor.With(survivor, store)
 			}
 		}
 		if r := m.checkLastContact(d, store, f.Lost); r != nil {
@@ -67,8 +67,7 @@ func (m *Participant) checkLastContact(d *catalog.Data, store, lost string) *wir
 	if silence >= m.ExpireAfter+coordinatorGrace {
 		return nil
 	}
-	return refuse(wire.CodeCoordinatorAlive, "manager %s was heard of %s ago, and may still decide: it is taken for lost after %s of silence",
-		lost, silence.Round(time.Second), m.ExpireAfter+coordinatorGrace)
+	return wire.RefuseCoordinatorAlive.With(lost, silence.Round(time.Second), m.ExpireAfter+coordinatorGrace)
 }
 
 // ReplaceCoordinator is the second half: what any survivor had committed of the lost home's operations goes forward,
@@ -80,7 +79,7 @@ func (m *Participant) ReplaceCoordinator(store string, f wire.DecideRequest) (wi
 			return nil
 		}
 		if s := d.Named(store); s != nil && !hasManager(s.Managers, f.Coordinator) {
-			return refuse(wire.CodeBadRequest, "home: %q does not keep %s", f.Coordinator, store)
+			return wire.Refuse(wire.CodeBadRequest, "home: %q does not keep %s", f.Coordinator, store)
 		}
 		if p := d.Name(store).Prepared; p != nil && p.Coordinator == f.Lost {
 			committed := slices.Contains(f.Committed, p.ID)

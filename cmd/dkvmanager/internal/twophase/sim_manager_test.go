@@ -79,7 +79,7 @@ func (m *manager) serve(r runner.Request) runner.Reply {
 	id, verb, _ := strings.Cut(strings.TrimPrefix(r.Path, wire.OperationsPath()+"/"), "/")
 	switch {
 	case query.Get("to") != m.disk.identity:
-		err = WrongManager(m.disk.identity)
+		err = wire.RefuseWrongManager.With(m.disk.identity)
 	case r.Path == wire.OperationsPath():
 		op, err = m.prepare(r.Body)
 	case verb == "commit":
@@ -106,7 +106,7 @@ func (m *manager) serveStore(path string, r runner.Request, query url.Values) ru
 	case verb == "state":
 		state, err = m.machine.State(store)
 	case query.Get("to") != m.disk.identity:
-		err = WrongManager(m.disk.identity)
+		err = wire.RefuseWrongManager.With(m.disk.identity)
 	case verb == "settle":
 		state, err = m.machine.ResolveStore(ctx, store, query.Get("home"))
 	case verb == "fence":

@@ -119,7 +119,7 @@ func (n network) several(ctx context.Context, requests []runner.Request, replies
 // silence is what a runner makes of no answer.
 func (n network) silence(request runner.Request) runner.Reply {
 	if n.weak.believeSilence && strings.HasSuffix(request.Path, "/commit") {
-		body, _ := json.Marshal(refuse(wire.CodeOperationAborted, "it will have been undone"))
+		body, _ := json.Marshal(wire.Refuse(wire.CodeOperationAborted, "it will have been undone"))
 		return runner.Reply{Status: 410, Body: body}
 	}
 	return runner.Reply{Class: "timeout", Message: "no answer"}
@@ -134,7 +134,7 @@ func (m *manager) State(_ context.Context, url, store string) (wire.StoreState, 
 func (m *manager) Resolve(ctx context.Context, w wire.Manager, store, coordinator string) error {
 	_, err := m.ask(w.URL, func(to *manager) (wire.StoreState, error) {
 		if w.Identity != to.disk.identity {
-			return wire.StoreState{}, WrongManager(to.disk.identity)
+			return wire.StoreState{}, wire.RefuseWrongManager.With(to.disk.identity)
 		}
 		return to.machine.ResolveStore(ctx, store, coordinator)
 	})

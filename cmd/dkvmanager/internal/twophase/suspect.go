@@ -44,9 +44,7 @@ func (m *Participant) checkSuspect(d *catalog.Data, store string) *wire.Result {
 	if !m.isSuspect(d, store) {
 		return nil
 	}
-	r := refuse(wire.CodeSuspect, "manager %s had to fall back to an older generation of its catalog, and may have forgotten what it voted for of %s", m.self(), store)
-	r.Hint = "it takes the store from the manager that decides about it; when it decides itself, repair_store with lost = its host"
-	return r
+	return wire.RefuseSuspect.With(m.self(), store)
 }
 
 // recoverSuspect takes a store whole from its home, and with it how everything ended that this manager held. One

@@ -11,33 +11,33 @@ import (
 // Validate refuses a change that no manager could vote for.
 func Validate(c *wire.Operation) error {
 	if err := wire.CheckName(c.Store); err != nil {
-		return refuse(wire.CodeBadName, "store: %w", err)
+		return wire.Refuse(wire.CodeBadName, "store: %w", err)
 	}
 	known := map[string]bool{}
 	for i, m := range c.Managers {
 		switch {
 		case m.Identity == "" || known[m.Identity]:
-			return refuse(wire.CodeBadRequest, "managers[%d].identity: is empty or given twice", i)
+			return wire.Refuse(wire.CodeBadRequest, "managers[%d].identity: is empty or given twice", i)
 		case !strings.HasPrefix(m.URL, "http://") && !strings.HasPrefix(m.URL, "https://"):
-			return refuse(wire.CodeBadRequest, "managers[%d].url: want http://HOST:PORT", i)
+			return wire.Refuse(wire.CodeBadRequest, "managers[%d].url: want http://HOST:PORT", i)
 		}
 		known[m.Identity] = true
 	}
 	switch {
 	case !known[c.Coordinator]:
-		return refuse(wire.CodeBadRequest, "home: %q is none of the managers", c.Coordinator)
+		return wire.Refuse(wire.CodeBadRequest, "home: %q is none of the managers", c.Coordinator)
 	case c.Drop != "" && known[c.Drop]:
-		return refuse(wire.CodeBadRequest, "drop: %q is among the managers", c.Drop)
+		return wire.Refuse(wire.CodeBadRequest, "drop: %q is among the managers", c.Drop)
 	case !slices.Contains(actions, c.Action):
-		return refuse(wire.CodeBadRequest, "action: got %q, want one of %s", c.Action, strings.Join(actions, ", "))
+		return wire.Refuse(wire.CodeBadRequest, "action: got %q, want one of %s", c.Action, strings.Join(actions, ", "))
 	case c.Desired != "" && c.Desired != wire.DesiredRunning && c.Desired != wire.DesiredStopped:
-		return refuse(wire.CodeBadRequest, "desired: got %q, want %s or %s", c.Desired, wire.DesiredRunning, wire.DesiredStopped)
+		return wire.Refuse(wire.CodeBadRequest, "desired: got %q, want %s or %s", c.Desired, wire.DesiredRunning, wire.DesiredStopped)
 	case c.BaseRevision >= wire.MaxRevision:
-		return refuse(wire.CodeBadRequest, "baseRevision: %d is more than a store can have", c.BaseRevision)
+		return wire.Refuse(wire.CodeBadRequest, "baseRevision: %d is more than a store can have", c.BaseRevision)
 	case len(c.Owner) > maxOwner:
-		return refuse(wire.CodeBadRequest, "owner: is over %d bytes", maxOwner)
+		return wire.Refuse(wire.CodeBadRequest, "owner: is over %d bytes", maxOwner)
 	case c.Removes() != (c.Action == wire.RemoveStoreAction):
-		return refuse(wire.CodeBadTopology, "nodes: %s with %d of them", c.Action, len(c.Nodes))
+		return wire.Refuse(wire.CodeBadTopology, "nodes: %s with %d of them", c.Action, len(c.Nodes))
 	}
 	return checkNodes(c)
 }
@@ -52,20 +52,20 @@ func checkNodes(c *wire.Operation) error {
 		return nil
 	}
 	if c.Creation == "" {
-		return refuse(wire.CodeBadRequest, "creation: is missing: give the operation that created the store")
+		return wire.Refuse(wire.CodeBadRequest, "creation: is missing: give the operation that created the store")
 	}
 	if err := wire.CheckTopology(c.Nodes); err != nil {
-		return refuse(wire.CodeBadTopology, "%w", err)
+		return wire.Refuse(wire.CodeBadTopology, "%w", err)
 	}
 	data := false
 	for i, n := range c.Nodes {
 		if n.Role == "" {
-			return refuse(wire.CodeBadTopology, "nodes[%d].role: is missing", i)
+			return wire.Refuse(wire.CodeBadTopology, "nodes[%d].role: is missing", i)
 		}
 		data = data || n.Role == wire.Data
 	}
 	if !data || len(c.Founders) == 0 {
-		return refuse(wire.CodeBadTopology, "nodes: no node has the role data, or founders is empty")
+		return wire.Refuse(wire.CodeBadTopology, "nodes: no node has the role data, or founders is empty")
 	}
 	for i, f := range c.Founders {
 		err := wire.CheckName(f.Name)
@@ -76,7 +76,7 @@ func checkNodes(c *wire.Operation) error {
 			err = fmt.Errorf("%d is not a port: 1 to 65535", f.ClustronPort)
 		}
 		if err != nil {
-			return refuse(wire.CodeBadTopology, "founders[%d]: %w", i, err)
+			return wire.Refuse(wire.CodeBadTopology, "founders[%d]: %w", i, err)
 		}
 	}
 	return nil

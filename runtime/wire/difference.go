@@ -1,25 +1,23 @@
-package twophase
+package wire
 
 import (
 	"fmt"
 	"strings"
-
-	"dkvrun/runtime/wire"
 )
 
 // shownDifferences is how many differences a message names.
 const shownDifferences = 3
 
 // DescribeDifference says in words how a topology that is asked for differs from the one that is there.
-func DescribeDifference(there, wanted []wire.Node) string {
+func DescribeDifference(there, wanted []Node) string {
 	var found []string
 	for _, n := range there {
-		if node(wanted, n.Name) == nil {
+		if findNode(wanted, n.Name) == nil {
 			found = append(found, n.Name+" is not in the request")
 		}
 	}
 	for _, w := range wanted {
-		n := node(there, w.Name)
+		n := findNode(there, w.Name)
 		if n == nil {
 			found = append(found, w.Name+" is not in the store")
 			continue
@@ -42,4 +40,14 @@ func DescribeDifference(there, wanted []wire.Node) string {
 		found = append(found[:shownDifferences], fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(found, "; ")
+}
+
+// findNode returns the node of that name, or nil.
+func findNode(nodes []Node, name string) *Node {
+	for i := range nodes {
+		if nodes[i].Name == name {
+			return &nodes[i]
+		}
+	}
+	return nil
 }

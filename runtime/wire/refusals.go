@@ -1,0 +1,174 @@
+package wire
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// RefusalCodes are all codes of failed results.
+var RefusalCodes = []string{
+	CodeBadRequest, CodeBadName, CodeBadTopology, CodeBodyTooLarge, CodeNotFound, CodeMethodNotAllowed, CodeTooBusy,
+	CodeStoreExists, CodeStoreNotFound, CodeStoreBusy, CodeStoreRunning, CodeStoreNotReady, CodeStoreStarted,
+	CodeInstanceNotFound, CodeNotThisHost, CodeStaleRevision, CodePortTaken, CodeLastInstance, CodeQuorumLoss,
+	CodeDataLost, CodeUnknownFolder, CodeStartFailed, CodeStopFailed, CodeWrongManager, CodeWrongCoordinator,
+	CodeMissingManager, CodeStaleEpoch, CodeOperationAborted, CodeOperationNotFound, CodeOperationDiffers,
+	CodeFenced, CodeReplacementUnfinished, CodeCoordinatorSilent, CodeCoordinatorAlive, CodeSuspect, CodeReadOnly,
+	CodeInternal,
+}
+
+// StatusOf returns the HTTP status of a code. A refusal that is about the state of a store or of an operation, and
+// not about the request, is a conflict.
+func StatusOf(code string) int {
+	switch code {
+	case CodeOK, CodeUnchanged:
+		return http.StatusOK
+	case CodeBadRequest, CodeBadName, CodeBadTopology:
+		return http.StatusBadRequest
+	case CodeNotFound, CodeStoreNotFound, CodeInstanceNotFound, CodeOperationNotFound:
+		return http.StatusNotFound
+	case CodeMethodNotAllowed:
+		return http.StatusMethodNotAllowed
+	case CodeOperationAborted:
+		return http.StatusGone
+	case CodeBodyTooLarge:
+		return http.StatusRequestEntityTooLarge
+	case CodeWrongManager:
+		return http.StatusMisdirectedRequest
+	case CodeOperationDiffers:
+		return http.StatusUnprocessableEntity
+	case CodeInternal, CodeStartFailed, CodeStopFailed:
+		return http.StatusInternalServerError
+	case CodeTooBusy, CodeSuspect, CodeReadOnly:
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusConflict
+}
+
+// Refuse returns a failed result with the status of its code. The format is one of fmt.Errorf.
+func Refuse(code, format string, args ...any) *Result {
+	return &Result{StatusCode: StatusOf(code), Code: code, Message: fmt.Errorf(format, args...).Error()}
+}
+
+// Refusal is an entry of the table of refusals. Message is a format; Hint is another one of the same arguments, which
+// it names by their place, as in %[1]q.
+type Refusal struct{ Code, Message, Hint string }
+
+// With returns the refusal with its arguments filled in.
+func (r Refusal) With(args ...any) *Result {
+	result := Refuse(r.Code, r.Message, args...)
+	result.Hint = r.Hint
+	if strings.Contains(r.Hint, "%") {
+		result.Hint = fmt.Sprintf(r.Hint, args...)
+	}
+	return result
+}
+
+// The table of refusals. Managers and fake managers take their refusals from here, so that a fake refuses with the code,
+// the status and the words of a manager. Refusals of a request that can't be read are made by Refuse where it is read.
+var (
+	// RefuseWrongManager: the request names another manager, which may have had this address before.
+	// Argument: this manager's identity.
+	RefuseWrongManager = Refusal{CodeWrongManager, "this manager is %s, the request is for another one: connect again", ""}
+
+	// RefuseStoreBusy: another operation of the store is prepared here.
+	// Arguments: store, owner, since when, action, operation.
+	RefuseStoreBusy = Refusal{CodeStoreBusy, "%s is being changed by %s since %s (%s, operation %s)",
+		"try again when it is done; repair_store(%[1]q) resolves what a dead runner left behind"}
+	// RefuseLocked: another request to this manager changes the store, or the instance. Argument: its name.
+	RefuseLocked = Refusal{CodeStoreBusy, "another request is changing %s: try again when it is done", ""}
+	// RefuseStillLeaving: an instance of this name was removed and is not gone yet. Arguments: instance, store.
+	RefuseStillLeaving = Refusal{CodeStoreBusy, "%s is still leaving %s: try again when it is gone, or take another name", ""}
+
+	// RefuseStoreNotFound: the store is not here. Argument: its name.
+	RefuseStoreNotFound = Refusal{CodeStoreNotFound, "there is no store %s here: check the name, or create it", ""}
+	// RefuseNothingToRemove: an operation removes a store that is not here. Argument: its name.
+	RefuseNothingToRemove = Refusal{CodeStoreNotFound, "there is no store %s here", ""}
+	// RefuseInstanceNotFound: the topology has no such instance. Arguments: store, instance.
+	RefuseInstanceNotFound = Refusal{CodeInstanceNotFound, "%s has no instance %s: check the name", ""}
+	// RefuseNotThisHost: another server runs the instance. Arguments: instance, its host, this host.
+	RefuseNotThisHost = Refusal{CodeNotThisHost, "%s is on %s, not on this server (%s): ask the manager there", ""}
+
+	// RefuseNameTaken: a store has this name in other upper and lower case. Argument: its name.
+	RefuseNameTaken = Refusal{CodeStoreExists, "store %s exists already: names that differ only in case can't both exist", ""}
+	// RefuseOtherTopology: the store to be created exists. Arguments: its name, how the two differ.
+	RefuseOtherTopology = Refusal{CodeStoreExists, "store %s exists already with another topology: %s", ""}
+	// RefuseOtherStore: the store of this name was created by another operation. Arguments: its name, that operation.
+	RefuseOtherStore = Refusal{CodeStoreExists, "store %s is another one here, created by operation %s: remove it, or take another name", ""}
+
+	// RefuseStaleRevision: the operation builds on another configuration (I6).
+	// Arguments: store, revision and operation here, revision and operation of the base.
+	RefuseStaleRevision = Refusal{CodeStaleRevision,
+		"%s is at revision %d (operation %s), the change builds on %d (%s): read the store again, then repeat", ""}
+	// RefuseNoBase: the coordinator does not have the store that the operation builds on (I6).
+	// Arguments: store, revision of the base.
+	RefuseNoBase = Refusal{CodeStaleRevision,
+		"there is no store %s here, at its coordinator; the change builds on revision %d: read the store again", ""}
+
+	// RefuseStoreRunning: a store is removed whose instances run. Arguments: which of them run, store.
+	RefuseStoreRunning = Refusal{CodeStoreRunning, "%s: stop %s first", ""}
+	// RefuseStoreStarted: founders are chosen anew for a store of which an instance was started. Argument: instance.
+	RefuseStoreStarted = Refusal{CodeStoreStarted, "%s has been started: its founders stay as they are; repeat without founding", ""}
+	// RefusePortReserved: a prepared operation of another store has the port.
+	// Arguments: host, port, instance, store, operation.
+	RefusePortReserved = Refusal{CodePortTaken, "%s:%d is reserved for instance %s of store %s, operation %s", ""}
+
+	// RefuseWrongCoordinator: the operation names a manager that does not decide about the store.
+	// Arguments: store, coordinator, the manager that the operation names.
+	RefuseWrongCoordinator = Refusal{CodeWrongCoordinator,
+		"manager %[2]s coordinates changes of %[1]s, not %[3]s: read the store again, then repeat", ""}
+	// RefuseRenewElsewhere: only the coordinator keeps the lease. Arguments: operation, coordinator.
+	RefuseRenewElsewhere = Refusal{CodeWrongCoordinator, "manager %[2]s coordinates operation %[1]s: renew it there", ""}
+	// RefuseMissingManager: the operation leaves out a manager that has the store. Arguments: its URL, store.
+	RefuseMissingManager = Refusal{CodeMissingManager, "manager %s keeps %s too: connect to it as well", ""}
+
+	// RefuseOperationNotFound: no record of the operation. Argument: operation.
+	RefuseOperationNotFound = Refusal{CodeOperationNotFound, "operation %s is not known here", ""}
+	// RefuseOperationAborted: the decision is abort, and final (I1). Argument: operation.
+	RefuseOperationAborted = Refusal{CodeOperationAborted,
+		"operation %s was rolled back or timed out; nothing of it remains; run it again", ""}
+	// RefuseOperationDiffers: the id is known with another digest (I7). Argument: operation.
+	RefuseOperationDiffers = Refusal{CodeOperationDiffers, "operation %s is known with another content: use a new id", ""}
+
+	// RefuseStaleEpoch: the manager has seen the operation's epoch or a higher one.
+	// Arguments: manager, the epoch that it has seen, store, the operation's epoch.
+	RefuseStaleEpoch = Refusal{CodeStaleEpoch,
+		"manager %s has seen epoch %d of %s, the operation has %d: prepare it again on all managers with a higher epoch", ""}
+	// RefuseSupersededEpoch: the operation was prepared again at a higher epoch.
+	// Arguments: operation, epoch of its prepared record, epoch of the request.
+	RefuseSupersededEpoch = Refusal{CodeStaleEpoch, "operation %s was prepared again at epoch %d: epoch %d is over", ""}
+
+	// RefuseSuspect: the manager may have forgotten a vote. Arguments: manager, store.
+	RefuseSuspect = Refusal{CodeSuspect,
+		"manager %s had to fall back to an older generation of its catalog, and may have forgotten a vote about %s",
+		"it takes the store from its coordinator; when it is the coordinator itself, repair_store with lost = its host"}
+
+	// RefuseDeclaredLost: this manager was declared lost. Argument: store.
+	RefuseDeclaredLost = Refusal{CodeFenced, "this manager was declared lost, and %s goes on without it",
+		"give it a new data folder, then add it to the store again"}
+	// RefuseLostCoordinator: the operation's coordinator was declared lost (I8). Arguments: coordinator, store.
+	RefuseLostCoordinator = Refusal{CodeFenced, "manager %s was declared lost: it no longer coordinates changes of %s", ""}
+	// RefuseLostCreator is RefuseLostCoordinator for an operation that creates the store: messages that the lost
+	// manager sent may still arrive, so it can't coordinate the creation.
+	RefuseLostCreator = Refusal{CodeFenced, RefuseLostCoordinator.Message,
+		"create the store on the other servers, then add that one"}
+	// RefuseReplacing: only the coordinator replacement decides now (I8). Arguments: coordinator, operation.
+	RefuseReplacing = Refusal{CodeFenced,
+		"manager %s, the coordinator of operation %s, was declared lost: repair_store decides now", ""}
+	// RefuseLostBefore: this manager can't replace a coordinator, for it was declared lost. Argument: store.
+	RefuseLostBefore = Refusal{CodeFenced, "this manager was itself declared lost for %s", ""}
+	// RefuseLostSurvivor: a survivor of the replacement was declared lost before. Arguments: survivor, store.
+	RefuseLostSurvivor = Refusal{CodeFenced, "manager %s was declared lost before: it can't help to repair %s", ""}
+	// RefuseReplacementUnfinished: a coordinator replacement has begun and not ended. Arguments: store, lost manager.
+	RefuseReplacementUnfinished = Refusal{CodeReplacementUnfinished,
+		"a repair of %s without manager %s has begun and not ended", "call repair_store again with lost = %[2]q"}
+	// RefuseNotCoordinator: only a coordinator has to be replaced. Arguments: store, coordinator, lost manager.
+	RefuseNotCoordinator = Refusal{CodeWrongCoordinator,
+		"manager %[2]s coordinates changes of %[1]s, not %[3]s, which need not be declared lost", ""}
+	// RefuseCoordinatorAlive: the coordinator answered too recently. Arguments: it, how long ago, the silence needed.
+	RefuseCoordinatorAlive = Refusal{CodeCoordinatorAlive,
+		"manager %s answered %s ago, and may still decide: it can be declared lost after %s without an answer", ""}
+	// RefuseCoordinatorSilent: the operation stays in doubt. Argument: the error.
+	RefuseCoordinatorSilent = Refusal{CodeCoordinatorSilent, "the coordinator does not answer: %v",
+		"start it; when it is gone for good, repair_store with lost = its host"}
+)
