@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -66,18 +67,33 @@ func (r *localRun) finish(t *testing.T) (string, int) {
 	return string(out), r.ProcessState.ExitCode()
 }
 
-// processes are those that have the run's folder on their command line.
-func (r *localRun) processes(t *testing.T) []string {
+// commandLines returns the command line of each process of the machine, by its pid.
+func commandLines(t *testing.T) map[int]string {
 	t.Helper()
-	commands, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		t.Fatal(err)
 	}
+	out := map[int]string{}
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		if line, err := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline")); err == nil {
+			out[pid] = string(line)
+		}
+	}
+	return out
+}
+
+// processes returns the command lines that have the run's folder in them.
+func (r *localRun) processes(t *testing.T) []string {
+	t.Helper()
 	var out []string
-	for _, path := range commands {
-		command, err := os.ReadFile(path)
-		if err == nil && bytes.Contains(command, []byte(r.tmp)) {
-			out = append(out, strings.ReplaceAll(string(command), "\x00", " "))
+	for _, line := range commandLines(t) {
+		if strings.Contains(line, r.tmp) {
+			out = append(out, strings.ReplaceAll(line, "\x00", " "))
 		}
 	}
 	return out

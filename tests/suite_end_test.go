@@ -1,11 +1,9 @@
 package tests
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -114,20 +112,11 @@ func TestSuite_HangingEndsAtTimeout(t *testing.T) {
 	r.leavesNothing(t, 0, nil)
 }
 
-// manager is the process of one of the run's managers.
+// manager returns the pid of one of the run's managers.
 func (r *localRun) manager(t *testing.T) int {
 	t.Helper()
-	commands, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range commands {
-		command, _ := os.ReadFile(path)
-		if bytes.Contains(command, []byte("--data-dir\x00"+r.tmp)) {
-			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-			if err != nil {
-				t.Fatal(err)
-			}
+	for pid, line := range commandLines(t) {
+		if strings.Contains(line, "--data-dir\x00"+r.tmp) {
 			return pid
 		}
 	}

@@ -101,9 +101,9 @@ func (l *lane) sameOnDisk(c change, said wire.StoreState) error {
 		if n := d.Names[strings.ToLower(c.store)]; len(n.Pending) > 0 || n.Repairing != "" {
 			return fmt.Errorf("%s: the file holds %s pending, repairing %q", m.ip, n.Pending, n.Repairing)
 		}
-		if running := m.processes(c.store); len(running) > 0 {
-			return fmt.Errorf("%s runs %v of a store that nobody started", m.ip, running)
-		}
+	}
+	for m, instances := range running(c.store, l.managers...) {
+		return fmt.Errorf("%s runs %v of a store that nobody started", m.ip, instances)
 	}
 	return nil
 }

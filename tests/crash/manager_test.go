@@ -135,20 +135,31 @@ func (m *manager) disk() (onDisk, error) {
 	return file.Payload, nil
 }
 
-// processes are the pids of what runs in the folders of a store's instances, by instance: the process
-// table's word. Those of all stores, by STORE/INSTANCE, where store is empty.
-func (m *manager) processes(store string) map[string][]string {
-	all, _ := filepath.Glob("/proc/[0-9]*/cmdline") // the pattern is a good one
-	prefix := filepath.Join(m.dir, "instances", store) + string(filepath.Separator)
-	found := map[string][]string{}
-	for _, path := range all {
-		text, err := os.ReadFile(path)
+// processes returns the pids of what runs in the folders of a store's instances, by instance, from the process
+// table. An empty store stands for all stores; the instances are then STORE/INSTANCE.
+func (m *manager) processes(store string) map[string][]string { return running(store, m)[m] }
+
+// running looks through the process table once for several managers. It lists only managers that have processes.
+func running(store string, managers ...*manager) map[*manager]map[string][]string {
+	entries, _ := os.ReadDir("/proc") // what could be read is enough
+	found := map[*manager]map[string][]string{}
+	for _, e := range entries {
+		if e.Name()[0] < '0' || e.Name()[0] > '9' {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline"))
 		if err != nil {
 			continue // it has ended
 		}
 		args := strings.Split(strings.TrimRight(string(text), "\x00"), "\x00")
-		if name, ours := strings.CutPrefix(args[len(args)-1], prefix); ours {
-			found[name] = append(found[name], filepath.Base(filepath.Dir(path)))
+		for _, m := range managers {
+			prefix := filepath.Join(m.dir, "instances", store) + string(filepath.Separator)
+			if name, ours := strings.CutPrefix(args[len(args)-1], prefix); ours {
+				if found[m] == nil {
+					found[m] = map[string][]string{}
+				}
+				found[m][name] = append(found[m][name], e.Name())
+			}
 		}
 	}
 	return found
