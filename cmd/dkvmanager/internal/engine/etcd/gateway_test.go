@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -12,8 +13,10 @@ import (
 	"testing"
 	"time"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/client/v3/concurrency"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 
 	"dkvrun/cmd/dkvmanager/internal/engine"
@@ -179,14 +182,23 @@ func TestJSONWatch(t *testing.T) {
 	}
 }
 
-// A serializable read on a data instance may be stale; through a gateway it never is.
-func TestGatewayReadsAreFresh(t *testing.T) {
+// A serializable read on a data instance may be stale; through a gateway it never is. Each request has its own
+// time limit: how long all of them take together depends on the machine, and is not what is tested.
+func TestGateway_ReadsAreFresh(t *testing.T) {
 	t.Parallel()
 	store := newStore(t, 3, 1)
 	startAll(store)
 	writer, reader := store[0].client(), store[3].client()
-	ctx, cancel := clientContext(t)
-	defer cancel()
+	do := func(client *clientv3.Client, op clientv3.Op) clientv3.OpResponse {
+		t.Helper()
+		ctx, cancel := clientContext(t)
+		defer cancel()
+		resp, err := client.Do(ctx, op)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp
+	}
 	stale := clientv3.OpGet("k", clientv3.WithSerializable())
 	for name, op := range map[string]clientv3.Op{
 		"a read":        stale,
@@ -194,19 +206,78 @@ func TestGatewayReadsAreFresh(t *testing.T) {
 	} {
 		for i := range 200 {
 			want := fmt.Sprint(i)
-			if _, err := writer.Put(ctx, "k", want); err != nil {
-				t.Fatal(err)
-			}
-			resp, err := reader.Do(ctx, op)
-			if err != nil {
-				t.Fatal(err)
-			}
+			do(writer, clientv3.OpPut("k", want))
+			resp := do(reader, op)
 			read := resp.Get()
 			if txn := resp.Txn(); txn != nil {
 				read = (*clientv3.GetResponse)(txn.Responses[0].GetResponseRange())
 			}
 			if got := string(read.Kvs[0].Value); got != want {
 				t.Fatalf("%s gave %s after %s was written", name, got, want)
+			}
+		}
+	}
+}
+
+// recordingKV keeps the requests that it gets and fails them.
+type recordingKV struct {
+	pb.KVClient
+	ranges []*pb.RangeRequest
+}
+
+var errRecorded = errors.New("recorded")
+
+func (r *recordingKV) Range(_ context.Context, in *pb.RangeRequest, _ ...grpc.CallOption) (*pb.RangeResponse, error) {
+	r.ranges = append(r.ranges, in)
+	return nil, errRecorded
+}
+
+func (r *recordingKV) RangeStream(_ context.Context, in *pb.RangeRequest, _ ...grpc.CallOption) (pb.KV_RangeStreamClient, error) {
+	r.ranges = append(r.ranges, in)
+	return nil, errRecorded
+}
+
+func (r *recordingKV) Txn(_ context.Context, in *pb.TxnRequest, _ ...grpc.CallOption) (*pb.TxnResponse, error) {
+	for _, op := range append(in.Success, in.Failure...) {
+		r.ranges = append(r.ranges, op.GetRequestRange())
+	}
+	return nil, errRecorded
+}
+
+type contextStream struct {
+	pb.KV_RangeStreamServer
+	ctx context.Context
+}
+
+func (s contextStream) Context() context.Context { return s.ctx }
+
+// Every way to read through a gateway makes the read linearizable before it is forwarded.
+func TestGateway_MakesReadsLinearizable(t *testing.T) {
+	stale := func() *pb.RangeRequest { return &pb.RangeRequest{Key: []byte("k"), Serializable: true} }
+	inTxn := func() *pb.RequestOp { return &pb.RequestOp{Request: &pb.RequestOp_RequestRange{RequestRange: stale()}} }
+	for name, c := range map[string]struct {
+		reads int
+		call  func(gatewayKV) error
+	}{
+		"range": {1, func(g gatewayKV) error { _, err := g.Range(t.Context(), stale()); return err }},
+		"range stream": {1, func(g gatewayKV) error {
+			return g.RangeStream(stale(), contextStream{ctx: t.Context()})
+		}},
+		"transaction": {3, func(g gatewayKV) error {
+			_, err := g.Txn(t.Context(), &pb.TxnRequest{Success: []*pb.RequestOp{inTxn(), inTxn()}, Failure: []*pb.RequestOp{inTxn()}})
+			return err
+		}},
+	} {
+		store := &recordingKV{}
+		if err := c.call(gatewayKV{store: store}); !errors.Is(err, errRecorded) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if len(store.ranges) != c.reads {
+			t.Errorf("%s: %d reads were forwarded, want %d", name, len(store.ranges), c.reads)
+		}
+		for _, r := range store.ranges {
+			if r.Serializable {
+				t.Errorf("%s: a serializable read was forwarded", name)
 			}
 		}
 	}
