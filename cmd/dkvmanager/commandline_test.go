@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func TestCommandLine(t *testing.T) {
+func TestCommandLine_Refusals(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	for _, c := range []struct {
 		args     []string
@@ -54,7 +54,7 @@ func TestCommandLine(t *testing.T) {
 	}
 }
 
-func TestListenOnATakenPort(t *testing.T) {
+func TestManager_NamesHolderOfItsPort(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.23.2.11:7801")
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +70,7 @@ func TestListenOnATakenPort(t *testing.T) {
 	}
 }
 
-func TestTwoDaemonsOnOneFolder(t *testing.T) {
+func TestManager_RefusesFolderInUse(t *testing.T) {
 	d := startDaemon(t, "127.23.2.11", filepath.Join(t.TempDir(), "data"))
 	said, err := command("--data-dir", d.dir, "--listen", "127.23.2.12:7801").CombinedOutput()
 	if err == nil || !strings.Contains(string(said), d.dir+" is in use by another dkvmanager") {

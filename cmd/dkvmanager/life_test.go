@@ -13,9 +13,9 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// TestLifeOfAStore creates, starts, uses, widens, narrows, stops and removes a store on two managers, by
+// TestManager_LifeOfAStore creates, starts, uses, widens, narrows, stops and removes a store on two managers, by
 // the calls that any HTTP client makes.
-func TestLifeOfAStore(t *testing.T) {
+func TestManager_LifeOfAStore(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
 	hosts := []string{"127.23.3.11", "127.23.3.12"}
@@ -98,7 +98,7 @@ func checkCounts(t *testing.T, d *daemon, instance string) {
 	}
 }
 
-func TestInstancesOutliveTheManager(t *testing.T) {
+func TestManager_InstancesOutliveIt(t *testing.T) {
 	t.Parallel()
 	const ip = "127.23.4.11"
 	dir := filepath.Join(t.TempDir(), "data")
@@ -138,7 +138,7 @@ func TestInstancesOutliveTheManager(t *testing.T) {
 	}
 }
 
-func TestManagerUnderAnotherNameSaysSo(t *testing.T) {
+func TestManager_ReportsForeignInstances(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	d := startDaemon(t, "127.23.4.12", dir)
 	d.must("POST", wire.StoresPath(), orders(1, "127.23.4.12"), "Created")

@@ -13,9 +13,9 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// TestBadInputChangesNothing sends what no client should to a manager as it is deployed; what the API
+// TestManager_BadInputChangesNothing sends what no client should to a manager as it is deployed; what the API
 // refuses in detail is the admin package's matter.
-func TestBadInputChangesNothing(t *testing.T) {
+func TestManager_BadInputChangesNothing(t *testing.T) {
 	const ip = "127.23.6.11"
 	d := startDaemon(t, ip, filepath.Join(t.TempDir(), "data"))
 	d.must("POST", wire.StoresPath(), orders(1, ip), "Created")
@@ -47,8 +47,8 @@ func TestBadInputChangesNothing(t *testing.T) {
 	}
 }
 
-// TestSlowHeaderIsCutOff: a client that sends its header a byte a second does not keep its connection.
-func TestSlowHeaderIsCutOff(t *testing.T) {
+// TestManager_CutsOffSlowHeader: a client that sends its header a byte a second does not keep its connection.
+func TestManager_CutsOffSlowHeader(t *testing.T) {
 	t.Parallel()
 	const ip = "127.23.6.12"
 	startDaemon(t, ip, filepath.Join(t.TempDir(), "data"))

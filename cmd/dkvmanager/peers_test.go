@@ -12,7 +12,7 @@ import (
 )
 
 // What another manager answers is bounded, also in what it becomes in memory.
-func TestPeersThatCannotBeBelieved(t *testing.T) {
+func TestPeers_RefuseHostileResponses(t *testing.T) {
 	var answer func(http.ResponseWriter, *http.Request)
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { answer(w, r) }))
 	listener, err := net.Listen("tcp", "127.48.6.1:0")
@@ -62,7 +62,7 @@ func TestPeersThatCannotBeBelieved(t *testing.T) {
 }
 
 // An operator reads who is silent and why; the request would only repeat it.
-func TestPeersThatAreSilent(t *testing.T) {
+func TestPeers_SayWhoIsSilent(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.48.6.3:0")
 	if err != nil {
 		t.Fatal(err)

@@ -12,9 +12,9 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// TestLostCatalogServesReadOnly: with both generations of its catalog damaged a manager goes on showing and
+// TestManager_LostCatalogServesReadOnly: with both generations of its catalog damaged a manager goes on showing and
 // keeping up what runs, changes nothing, and is well again once the operator has put a copy back.
-func TestLostCatalogServesReadOnly(t *testing.T) {
+func TestManager_LostCatalogServesReadOnly(t *testing.T) {
 	t.Parallel()
 	const ip = "127.33.250.11"
 	dir := filepath.Join(t.TempDir(), "data")

@@ -40,7 +40,7 @@ func gone(t *testing.T, pids map[string]int) {
 	}
 }
 
-func TestThrowAwayLeavesNothing(t *testing.T) {
+func TestThrowAway_LeavesNothing(t *testing.T) {
 	t.Parallel()
 	ends := map[string]func(d *daemon, held *os.File){
 		"end of the lifeline": func(_ *daemon, held *os.File) { _ = held.Close() },
@@ -68,7 +68,7 @@ func TestThrowAwayLeavesNothing(t *testing.T) {
 	}
 }
 
-func TestThrowAwayManagerKilledFirst(t *testing.T) {
+func TestThrowAway_ManagerKilledFirst(t *testing.T) {
 	t.Parallel()
 	d, held := startThrowAway(t, "127.23.5.12", filepath.Join(t.TempDir(), "server-1"), "--ephemeral")
 	pids := d.pids("OrdersStore")
@@ -77,7 +77,7 @@ func TestThrowAwayManagerKilledFirst(t *testing.T) {
 	gone(t, pids) // each hangs on the lifeline itself
 }
 
-func TestThrowAwaySparesItsNeighbours(t *testing.T) {
+func TestThrowAway_SparesItsNeighbours(t *testing.T) {
 	t.Parallel()
 	parent := t.TempDir()
 	neighbour := filepath.Join(parent, "server-2")
@@ -95,8 +95,8 @@ func TestThrowAwaySparesItsNeighbours(t *testing.T) {
 	}
 }
 
-// TestKeptClusterGoesOn: without --ephemeral the data stays, and what ran runs again at the next start.
-func TestKeptClusterGoesOn(t *testing.T) {
+// TestThrowAway_KeptClusterGoesOn: without --ephemeral the data stays, and what ran runs again at the next start.
+func TestThrowAway_KeptClusterGoesOn(t *testing.T) {
 	t.Parallel()
 	const ip = "127.23.5.14"
 	dir := filepath.Join(t.TempDir(), "server-1")

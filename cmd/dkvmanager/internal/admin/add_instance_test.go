@@ -7,7 +7,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-func TestWiden(t *testing.T) {
+func TestAddInstance_New(t *testing.T) {
 	b := newHarness(t)
 	b.must("POST", wire.StoresPath(), orders(1, ownHost), wire.CodeOK, "Created")
 	founders := b.store("OrdersStore").Founders
@@ -36,7 +36,7 @@ func TestWiden(t *testing.T) {
 	}
 }
 
-func TestWidenedInstancesRunWhenTheStoreDoes(t *testing.T) {
+func TestAddInstance_RunsWhenTheStoreDoes(t *testing.T) {
 	b := newHarness(t)
 	b.must("POST", wire.StoresPath(), orders(1, ownHost), wire.CodeOK, "Created")
 	b.must("POST", wire.InstancePath("OrdersStore", "orders-1")+"/start", nil, wire.CodeOK, "Started")
@@ -48,13 +48,13 @@ func TestWidenedInstancesRunWhenTheStoreDoes(t *testing.T) {
 	}
 }
 
-func TestWidenOfManySaysHowMany(t *testing.T) {
+func TestAddInstance_ManyAreCounted(t *testing.T) {
 	b := newHarness(t)
 	b.must("POST", wire.StoresPath(), orders(1, ownHost), wire.CodeOK, "Created")
 	b.must("POST", wire.InstancesPath("OrdersStore"), wire.ChangeInstances{BaseRevision: 1, Nodes: nodes(6, ownHost)}, wire.CodeOK, "Added 5 instances, orders-2 to orders-6")
 }
 
-func TestWidenPromotesAGateway(t *testing.T) {
+func TestAddInstance_PromotesGateway(t *testing.T) {
 	b := newHarness(t)
 	body := orders(2, ownHost)
 	body.Nodes[0].Role, body.Nodes[1].Role = wire.Data, wire.Gateway
@@ -67,7 +67,7 @@ func TestWidenPromotesAGateway(t *testing.T) {
 	}
 }
 
-func TestWidenRefuses(t *testing.T) {
+func TestAddInstance_Refusals(t *testing.T) {
 	b := newHarness(t)
 	b.must("POST", wire.StoresPath(), orders(2, ownHost), wire.CodeOK, "Created")
 	b.sup.taken[17864] = true
@@ -95,7 +95,7 @@ func TestWidenRefuses(t *testing.T) {
 	b.refused("POST", wire.InstancesPath("Other"), change(func(*wire.ChangeInstances) {}), wire.CodeStoreNotFound, "give its operation, managers and founders")
 }
 
-func TestLearn(t *testing.T) {
+func TestAddInstance_UnknownStore(t *testing.T) {
 	b := newHarness(t)
 	all := nodes(4, otherHost, otherHost, ownHost)
 	known := wire.AssignRoles(all[:2])
@@ -133,7 +133,7 @@ func TestLearn(t *testing.T) {
 	b.must("POST", wire.InstancesPath("Elsewhere"), elsewhere, wire.CodeOK, "Added none of this server's")
 }
 
-func TestFoundingChoosesRolesAnew(t *testing.T) {
+func TestAddInstance_FoundingReassignsRoles(t *testing.T) {
 	b := newHarness(t)
 	b.must("POST", wire.StoresPath(), orders(2, ownHost), wire.CodeOK, "Created")
 	wider := nodes(3, ownHost, ownHost, otherHost)

@@ -12,7 +12,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-func TestBadBodies(t *testing.T) {
+func TestBody_Malformed(t *testing.T) {
 	b := newHarness(t)
 	b.must("POST", wire.StoresPath(), orders(2, ownHost), wire.CodeOK, "Created")
 	node := `{"name":"a-1","host":"127.23.1.11","clustronPort":18811,"clientPort":18861%s}`
@@ -93,7 +93,7 @@ func TestBadBodies(t *testing.T) {
 	b.refused("DELETE", wire.StorePath("OrdersStore"), `{}`, wire.CodeBadRequest, "takes no body")
 }
 
-func TestBodySize(t *testing.T) {
+func TestBody_Size(t *testing.T) {
 	b := newHarness(t)
 	space := strings.Repeat(" ", wire.MaxBody)
 	b.refused("POST", wire.StoresPath(), space+"{}", wire.CodeBodyTooLarge, "over 8 MiB")
@@ -144,7 +144,7 @@ func zipped(t *testing.T, text string) []byte {
 	return out.Bytes()
 }
 
-func TestBadPathsAndMethods(t *testing.T) {
+func TestRoutes_BadPathsAndMethods(t *testing.T) {
 	b := newHarness(t)
 	b.must("POST", wire.StoresPath(), orders(1, ownHost), wire.CodeOK, "Created")
 	for _, c := range []struct{ method, path, code, said string }{

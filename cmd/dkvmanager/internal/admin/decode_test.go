@@ -37,7 +37,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-func TestDecodeReadsEveryFieldOfTheProtocol(t *testing.T) {
+func TestDecode_EveryFieldOfTheProtocol(t *testing.T) {
 	want := wire.ChangeInstances{
 		BaseRevision: 3, Nodes: []wire.Node{{Name: "a", Host: "h", ClustronPort: 1, ClientPort: 2, Role: wire.Data, Manager: "h:1"}},
 		Founding: true, Desired: wire.DesiredRunning, Operation: "o", Epoch: 4,

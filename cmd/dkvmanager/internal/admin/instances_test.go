@@ -20,7 +20,7 @@ func blockWrites(t *testing.T, c *catalog.Catalog) {
 	}
 }
 
-func TestStartStop(t *testing.T) {
+func TestInstance_StartStop(t *testing.T) {
 	b := newHarness(t)
 	b.must("POST", wire.StoresPath(), orders(2, ownHost), wire.CodeOK, "Created")
 	start := wire.InstancePath("OrdersStore", "orders-1") + "/start"
@@ -48,7 +48,7 @@ func TestStartStop(t *testing.T) {
 	b.refused("POST", stop, nil, wire.CodeStopFailed, "it goes on")
 }
 
-func TestOneChangeAtATime(t *testing.T) {
+func TestLocks_OneChangeAtATime(t *testing.T) {
 	b := newHarness(t)
 	b.must("POST", wire.StoresPath(), orders(2, ownHost), wire.CodeOK, "Created")
 	b.sup.enter, b.sup.leave = make(chan struct{}), make(chan struct{})
@@ -85,7 +85,7 @@ func TestOneChangeAtATime(t *testing.T) {
 	b.must("DELETE", wire.StorePath("OrdersStore")+"?force=true", nil, wire.CodeOK, "Removed")
 }
 
-func TestStartOfWhatHasToJoin(t *testing.T) {
+func TestInstance_StartOfJoiner(t *testing.T) {
 	b := newHarness(t)
 	b.must("POST", wire.StoresPath(), orders(1, ownHost), wire.CodeOK, "Created")
 	b.sup.joining = true
@@ -94,7 +94,7 @@ func TestStartOfWhatHasToJoin(t *testing.T) {
 	b.must("POST", start, nil, wire.CodeUnchanged, "Already joining: waiting for the store to take it in")
 }
 
-func TestRemoveInstance(t *testing.T) {
+func TestRemoveInstance_Present(t *testing.T) {
 	b := newHarness(t)
 	b.must("POST", wire.StoresPath(), orders(4, ownHost), wire.CodeOK, "Created") // three hold data
 	b.must("POST", wire.InstancePath("OrdersStore", "orders-1")+"/start", nil, wire.CodeOK, "Started")
@@ -131,7 +131,7 @@ func TestRemoveInstance(t *testing.T) {
 	b.must("DELETE", wire.StorePath("OrdersStore"), nil, wire.CodeOK, "Removed")
 }
 
-func TestRemoveBeforeTheFirstStart(t *testing.T) {
+func TestRemoveInstance_BeforeFirstStart(t *testing.T) {
 	for _, c := range []struct {
 		said     string
 		nodes    []wire.Node

@@ -16,13 +16,13 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-func TestDescriptionIsValidWithItsExamples(t *testing.T) {
+func TestOpenAPI_Valid(t *testing.T) {
 	if err := document3(t).Validate(context.Background(), openapi3.EnableExamplesValidation()); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestServedDescriptionIsCurrent(t *testing.T) {
+func TestOpenAPI_ServedIsCurrent(t *testing.T) {
 	source, err := os.ReadFile("../../../../docs/openapi.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -40,7 +40,7 @@ func TestServedDescriptionIsCurrent(t *testing.T) {
 	}
 }
 
-func TestEveryRouteIsDescribedAndTheReverse(t *testing.T) {
+func TestOpenAPI_DescribesEveryRoute(t *testing.T) {
 	described := map[string]string{}
 	for path, item := range document3(t).Paths.Map() {
 		for method, operation := range item.Operations() {
@@ -77,7 +77,7 @@ func TestEveryRouteIsDescribedAndTheReverse(t *testing.T) {
 	}
 }
 
-func TestDescribedCodesAreThoseOfTheProtocol(t *testing.T) {
+func TestOpenAPI_DescribesEveryCode(t *testing.T) {
 	enum := document3(t).Components.Schemas["Refused"].Value.Properties["code"].Value.Enum
 	for _, code := range wire.RefusalCodes {
 		if !slices.Contains(enum, any(code)) {
@@ -86,7 +86,7 @@ func TestDescribedCodesAreThoseOfTheProtocol(t *testing.T) {
 	}
 }
 
-func TestServesItsDescription(t *testing.T) {
+func TestOpenAPI_IsServed(t *testing.T) {
 	b := newHarness(t)
 	var doc map[string]any
 	b.get(wire.Prefix+"/openapi.json", &doc)

@@ -37,7 +37,7 @@ func (b *harness) operation(method, path string, body any, want wire.OperationSt
 	return op
 }
 
-func TestOperationCommits(t *testing.T) {
+func TestOperation_Commits(t *testing.T) {
 	b := newHarness(t)
 	c := b.change(operation)
 	dry := c
@@ -90,7 +90,7 @@ func TestOperationCommits(t *testing.T) {
 	b.refused("GET", wire.StorePath("OrdersStore"), nil, wire.CodeStoreNotFound, "no store")
 }
 
-func TestOperationAborts(t *testing.T) {
+func TestOperation_Aborts(t *testing.T) {
 	b := newHarness(t)
 	c := b.change(operation)
 	path := wire.OperationPath(c.ID)
@@ -101,7 +101,7 @@ func TestOperationAborts(t *testing.T) {
 	b.must("POST", wire.StoresPath(), orders(2, ownHost), wire.CodeOK, "Created")
 }
 
-func TestOperationsRefuseWhatCantBe(t *testing.T) {
+func TestOperation_Refusals(t *testing.T) {
 	b := newHarness(t)
 	c := b.change(operation)
 	b.operation("POST", b.to(wire.OperationsPath()), c, wire.OperationPrepared)
@@ -139,7 +139,7 @@ func TestOperationsRefuseWhatCantBe(t *testing.T) {
 	}
 }
 
-func TestRepairRoutes(t *testing.T) {
+func TestRepair_Routes(t *testing.T) {
 	b := newHarness(t)
 	c := b.change(operation)
 	c.Managers = append(c.Managers, wire.Manager{Identity: "zz-lost", URL: "http://" + otherHost + ":7801"})

@@ -8,7 +8,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-func TestWebPagesAreRefused(t *testing.T) {
+func TestOrigin_WebPagesAreRefused(t *testing.T) {
 	b := newHarness(t)
 	for name, headers := range map[string]http.Header{
 		"another origin":         {"Origin": {"http://evil.example"}},
@@ -35,7 +35,7 @@ func TestWebPagesAreRefused(t *testing.T) {
 }
 
 // What people and their tools call a manager by.
-func TestNamesOfAManager(t *testing.T) {
+func TestOrigin_NamesOfAManager(t *testing.T) {
 	b := newHarness(t)
 	ask := func(host string) int {
 		req := b.request("GET", wire.StoresPath(), nil)

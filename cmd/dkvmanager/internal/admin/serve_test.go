@@ -84,7 +84,7 @@ func say(t *testing.T, l net.Listener, text string) net.Conn {
 }
 
 // A client that announces a body and never sends it is let go, whatever else is wrong with its request.
-func TestNobodyHoldsAConnectionWithItsBody(t *testing.T) {
+func TestServe_SlowBody(t *testing.T) {
 	b, l := serveHarness(t, "127.48.2.1:0")
 	b.api.bodyTime = 100 * time.Millisecond
 	for _, head := range []string{
@@ -108,7 +108,7 @@ func TestNobodyHoldsAConnectionWithItsBody(t *testing.T) {
 }
 
 // More connections than the manager holds wait their turn; silent ones give theirs up.
-func TestConnectionsAreBounded(t *testing.T) {
+func TestServe_BoundsConnections(t *testing.T) {
 	_, l := serveHarness(t, "127.48.2.2:0")
 	for range maxConns + 100 {
 		say(t, l, "")
@@ -124,7 +124,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 }
 
 // Files that clients use up would be missing for the catalog.
-func TestConnectionsLeaveFilesForTheRest(t *testing.T) {
+func TestServe_LeavesFileDescriptors(t *testing.T) {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
@@ -142,7 +142,7 @@ func TestConnectionsLeaveFilesForTheRest(t *testing.T) {
 	}
 }
 
-func TestLargeBodiesTakeTurns(t *testing.T) {
+func TestServe_LargeBodiesTakeTurns(t *testing.T) {
 	b, l := serveHarness(t, "127.48.2.3:0")
 	post := func(size int) string {
 		t.Helper()

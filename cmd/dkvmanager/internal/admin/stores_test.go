@@ -10,7 +10,7 @@ import (
 
 const operation = "0198f0a0-5d2e-7c41-9d0f-2f6f8f3f7a11"
 
-func TestCreate(t *testing.T) {
+func TestCreateStore_New(t *testing.T) {
 	b := newHarness(t)
 	body := orders(4, ownHost, otherHost)
 	body.Operation = operation
@@ -46,7 +46,7 @@ func TestCreate(t *testing.T) {
 	}
 }
 
-func TestCreateAgain(t *testing.T) {
+func TestCreateStore_Again(t *testing.T) {
 	b := newHarness(t)
 	body := orders(3, ownHost)
 	b.must("POST", wire.StoresPath(), body, wire.CodeOK, "Created")
@@ -89,7 +89,7 @@ func TestCreateAgain(t *testing.T) {
 	}
 }
 
-func TestCreateWithoutOperationDerivesOne(t *testing.T) {
+func TestCreateStore_DerivesOperation(t *testing.T) {
 	b := newHarness(t)
 	b.must("POST", wire.StoresPath(), orders(1, ownHost), wire.CodeOK, "Created")
 	if s := b.store("OrdersStore"); s.Creation != "d-"+s.Digest[:32] {
@@ -97,7 +97,7 @@ func TestCreateWithoutOperationDerivesOne(t *testing.T) {
 	}
 }
 
-func TestCreateWithRolesKeepsThem(t *testing.T) {
+func TestCreateStore_KeepsRoles(t *testing.T) {
 	b := newHarness(t)
 	body := orders(3, ownHost)
 	for i, role := range []wire.Role{wire.Gateway, wire.Data, wire.Gateway} {
@@ -109,7 +109,7 @@ func TestCreateWithRolesKeepsThem(t *testing.T) {
 	}
 }
 
-func TestCreateElsewhereIsKept(t *testing.T) {
+func TestCreateStore_Elsewhere(t *testing.T) {
 	b := newHarness(t)
 	b.sup.taken[17861] = true // another server's port is not this one's matter
 	b.must("POST", wire.StoresPath(), orders(2, otherHost), wire.CodeOK, "Created")
@@ -121,13 +121,13 @@ func TestCreateElsewhereIsKept(t *testing.T) {
 	b.refused("GET", wire.InstancePath("OrdersStore", "orders-1")+"/log", nil, wire.CodeNotThisHost, "")
 }
 
-func TestCreateOnTakenPorts(t *testing.T) {
+func TestCreateStore_TakenPorts(t *testing.T) {
 	b := newHarness(t)
 	b.sup.taken[17862] = true
 	b.refused("POST", wire.StoresPath(), orders(3, ownHost), wire.CodePortTaken, "127.23.1.11:17862 is taken")
 }
 
-func TestReadOnlyDisk(t *testing.T) {
+func TestRemoveStore_ReadOnlyDisk(t *testing.T) {
 	b := newHarness(t)
 	b.must("POST", wire.StoresPath(), orders(1, ownHost), wire.CodeOK, "Created")
 	blockWrites(t, b.catalog)
@@ -140,7 +140,7 @@ func TestReadOnlyDisk(t *testing.T) {
 	}
 }
 
-func TestRemoveStore(t *testing.T) {
+func TestRemoveStore_Removes(t *testing.T) {
 	b := newHarness(t)
 	b.refused("DELETE", wire.StorePath("OrdersStore"), nil, wire.CodeStoreNotFound, "no store OrdersStore")
 	b.must("POST", wire.StoresPath(), orders(2, ownHost), wire.CodeOK, "Created")
@@ -152,7 +152,7 @@ func TestRemoveStore(t *testing.T) {
 	}
 }
 
-func TestStoreStatus(t *testing.T) {
+func TestStores_Status(t *testing.T) {
 	own := func(statuses ...wire.Status) []wire.Instance {
 		out := []wire.Instance{{Status: wire.Unknown}}
 		for _, s := range statuses {
@@ -178,7 +178,7 @@ func TestStoreStatus(t *testing.T) {
 	}
 }
 
-func TestInfoHealthMetrics(t *testing.T) {
+func TestInfo_HealthMetrics(t *testing.T) {
 	b := newHarness(t)
 	var info wire.Info
 	b.get(wire.InfoPath(), &info)
@@ -200,7 +200,7 @@ func TestInfoHealthMetrics(t *testing.T) {
 	}
 }
 
-func TestLog(t *testing.T) {
+func TestInstance_Log(t *testing.T) {
 	b := newHarness(t)
 	b.must("POST", wire.StoresPath(), orders(1, ownHost), wire.CodeOK, "Created")
 	for path, want := range map[string]string{"/log": "50 lines of orders-1\n", "/log?tail=7": "7 lines of orders-1\n"} {

@@ -63,7 +63,7 @@ func add(t *testing.T, c *Catalog, s *Store) {
 	}
 }
 
-func TestKeepsStoresAndIdentity(t *testing.T) {
+func TestCatalog_KeepsStoresAndIdentity(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "deep", "data")
 	c := open(t, dir)
 	add(t, c, orders())
@@ -83,7 +83,7 @@ func TestKeepsStoresAndIdentity(t *testing.T) {
 	}
 }
 
-func TestSnapshotIsTheCallersOwn(t *testing.T) {
+func TestCatalog_SnapshotIsACopy(t *testing.T) {
 	c := open(t, t.TempDir())
 	add(t, c, orders())
 	s := c.Snapshot().Stores["OrdersStore"]
@@ -95,7 +95,7 @@ func TestSnapshotIsTheCallersOwn(t *testing.T) {
 	}
 }
 
-func TestRefusedUpdateChangesNothing(t *testing.T) {
+func TestCatalog_RefusedUpdateChangesNothing(t *testing.T) {
 	c := open(t, t.TempDir())
 	add(t, c, orders())
 	before := files(t, c.Dir())
@@ -107,7 +107,7 @@ func TestRefusedUpdateChangesNothing(t *testing.T) {
 	unchanged(t, c, before)
 }
 
-func TestStartedStays(t *testing.T) {
+func TestCatalog_StartedStays(t *testing.T) {
 	c := open(t, t.TempDir())
 	add(t, c, orders())
 	desire := func(d wire.Desired) *Local {
@@ -127,7 +127,7 @@ func TestStartedStays(t *testing.T) {
 	}
 }
 
-func TestConcurrentUpdatesAllCount(t *testing.T) {
+func TestCatalog_ConcurrentUpdates(t *testing.T) {
 	c := open(t, t.TempDir())
 	add(t, c, orders())
 	var all sync.WaitGroup
@@ -168,7 +168,7 @@ func unchanged(t *testing.T, c *Catalog, before map[string][]byte) {
 	}
 }
 
-func TestSecondProcessIsRefused(t *testing.T) {
+func TestCatalog_RefusesSecondProcess(t *testing.T) {
 	c := open(t, t.TempDir())
 	attempt := exec.Command(os.Args[0])
 	attempt.Env = append(os.Environ(), lockAttempt+"="+c.Dir())
@@ -184,7 +184,7 @@ func TestSecondProcessIsRefused(t *testing.T) {
 	}
 }
 
-func TestDigestCoversWhatStoresAre(t *testing.T) {
+func TestCatalog_DigestCoversStores(t *testing.T) {
 	base := (&Data{Stores: map[string]*Store{"OrdersStore": orders()}}).Digest()
 	for name, change := range map[string]func(*Store){
 		"operation": func(s *Store) { s.Creation = "x" },
@@ -205,7 +205,7 @@ func TestDigestCoversWhatStoresAre(t *testing.T) {
 	}
 }
 
-func TestNewFolderLeavesNoTemporaryFiles(t *testing.T) {
+func TestCatalog_LeavesNoTemporaryFiles(t *testing.T) {
 	c := open(t, t.TempDir())
 	add(t, c, orders())
 	for _, name := range []string{currentFile, previousFile, identityFile} {

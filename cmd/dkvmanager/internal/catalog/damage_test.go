@@ -13,7 +13,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-func TestFailedWriteChangesNothing(t *testing.T) {
+func TestCatalog_FailedWriteChangesNothing(t *testing.T) {
 	faults := map[string]func(t *testing.T, dir string) (heal func()){
 		"temporary file can't be made": func(t *testing.T, dir string) func() {
 			block(t, filepath.Join(dir, currentFile+durable.TempSuffix))
@@ -30,8 +30,8 @@ func TestFailedWriteChangesNothing(t *testing.T) {
 	}
 }
 
-// TestWriteThatEndsInTheMiddle fills the disk, as far as this process goes, after 100 bytes.
-func TestWriteThatEndsInTheMiddle(t *testing.T) {
+// TestCatalog_PartialWriteChangesNothing fills the disk, as far as this process goes, after 100 bytes.
+func TestCatalog_PartialWriteChangesNothing(t *testing.T) {
 	if !alone(t) {
 		return
 	}
@@ -64,7 +64,7 @@ func block(t *testing.T, path string) {
 	}
 }
 
-func TestDamagedCurrentFallsBackToThePrevious(t *testing.T) {
+func TestCatalog_DamagedFallsBackToPrevious(t *testing.T) {
 	damages := map[string]func(text []byte) []byte{
 		"truncated":      func(text []byte) []byte { return text[:len(text)/2] },
 		"empty":          func([]byte) []byte { return nil },
@@ -105,7 +105,7 @@ func TestDamagedCurrentFallsBackToThePrevious(t *testing.T) {
 	}
 }
 
-func TestMissingCurrentFallsBackToThePrevious(t *testing.T) {
+func TestCatalog_MissingFallsBackToPrevious(t *testing.T) {
 	c := open(t, t.TempDir())
 	add(t, c, orders())
 	_ = c.Close()
@@ -118,9 +118,9 @@ func TestMissingCurrentFallsBackToThePrevious(t *testing.T) {
 	}
 }
 
-// TestLostCatalogIsNeverReplaced: with no generation that can be read the catalog opens empty-handed, says
+// TestCatalog_LostIsNeverReplaced: with no generation that can be read the catalog opens empty-handed, says
 // so, and nothing is written in place of what there is.
-func TestLostCatalogIsNeverReplaced(t *testing.T) {
+func TestCatalog_LostIsNeverReplaced(t *testing.T) {
 	cases := map[string]struct {
 		spoil func(dir string) error
 		want  string
@@ -182,7 +182,7 @@ func TestLostCatalogIsNeverReplaced(t *testing.T) {
 	}
 }
 
-func TestRefusesToOpen(t *testing.T) {
+func TestCatalog_RefusesToOpen(t *testing.T) {
 	cases := map[string]struct {
 		spoil func(dir string) error
 		want  string

@@ -32,17 +32,17 @@ func load(t *testing.T, fixture string) *Catalog {
 	return c
 }
 
-// TestFormat1 loads what version 0.1.0 wrote.
-func TestFormat1(t *testing.T) {
+// TestCatalog_ReadsFormat1 loads what version 0.1.0 wrote.
+func TestCatalog_ReadsFormat1(t *testing.T) {
 	c := load(t, "format1.json")
 	if got := c.Snapshot().Stores["OrdersStore"]; !reflect.DeepEqual(got, orders()) {
 		t.Errorf("got %+v, want %+v", got, orders())
 	}
 }
 
-// TestFormat2 loads what the first version with operations wrote: a vote that is not decided, decisions, a
+// TestCatalog_ReadsFormat2 loads what the first version with operations wrote: a vote that is not decided, decisions, a
 // removed store, and a repair that is under way.
-func TestFormat2(t *testing.T) {
+func TestCatalog_ReadsFormat2(t *testing.T) {
 	if got, want := load(t, "format2.json").Snapshot(), operated(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}

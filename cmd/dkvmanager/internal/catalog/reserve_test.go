@@ -33,8 +33,8 @@ func hasReserve(t *testing.T, c *Catalog) bool {
 	return err == nil && info.Size() == reserveSize
 }
 
-// TestFullDiskKeepsItsVotes: on a full disk nothing new is taken, and what was voted for comes to its end.
-func TestFullDiskKeepsItsVotes(t *testing.T) {
+// TestCatalog_FullDiskKeepsVotes: on a full disk nothing new is taken, and what was voted for comes to its end.
+func TestCatalog_FullDiskKeepsVotes(t *testing.T) {
 	c := open(t, t.TempDir())
 	add(t, c, orders())
 	if err := c.Update(vote); err != nil || !hasReserve(t, c) {
@@ -73,8 +73,8 @@ func TestFullDiskKeepsItsVotes(t *testing.T) {
 	}
 }
 
-// TestNoVoteWithoutReserve: a vote that could not be kept on a full disk is not given.
-func TestNoVoteWithoutReserve(t *testing.T) {
+// TestCatalog_NoVoteWithoutReserve: a vote that could not be kept on a full disk is not given.
+func TestCatalog_NoVoteWithoutReserve(t *testing.T) {
 	if !alone(t) {
 		return
 	}

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestReport(t *testing.T) {
+func TestReport_Values(t *testing.T) {
 	report := new(Report)
 	if c := report.Condition(); c.Ready {
 		t.Errorf("a new report says %+v", c)

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-func TestPointsFailAtTheirTime(t *testing.T) {
+func TestFailpoint_FailsAtItsPass(t *testing.T) {
 	points = parse("prepare.written=enospc@2,commit.synced=eio")
 	Enter("prepare")
 	if err := At("written"); err != nil {
@@ -29,7 +29,7 @@ func TestPointsFailAtTheirTime(t *testing.T) {
 	}
 }
 
-func TestDurationsCanBeShortened(t *testing.T) {
+func TestFailpoint_ShortensDurations(t *testing.T) {
 	t.Setenv("DKV_EXPIRE_AFTER", "2s")
 	if d := Duration("DKV_EXPIRE_AFTER", time.Minute); d != 2*time.Second {
 		t.Errorf("got %s", d)

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestDialer(t *testing.T) {
+func TestDialer_SourceAddress(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.41.20.11:0")
 	if err != nil {
 		t.Fatal(err)

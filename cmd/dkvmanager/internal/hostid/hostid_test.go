@@ -9,7 +9,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-func TestNew(t *testing.T) {
+func TestHost_New(t *testing.T) {
 	hostname, err := os.Hostname()
 	if err != nil {
 		t.Fatal(err)
@@ -42,7 +42,7 @@ func TestNew(t *testing.T) {
 	}
 }
 
-func TestNewRefuses(t *testing.T) {
+func TestHost_NewRefuses(t *testing.T) {
 	for _, c := range []struct{ listen, advertise, want string }{
 		{"127.23.0.11", "", "want HOST:PORT"},
 		{"", "", "want HOST:PORT"},
@@ -61,7 +61,7 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-func TestOwns(t *testing.T) {
+func TestHost_Owns(t *testing.T) {
 	one := &Host{Name: "db1.example", Bind: "127.23.0.11", Port: 7801}
 	six := &Host{Name: "::1", Bind: "::1", Port: 7801}
 	all := &Host{Name: "db1", Port: 7802}
@@ -92,7 +92,7 @@ func TestOwns(t *testing.T) {
 	}
 }
 
-func TestListeningOnAllOwnsEveryInterface(t *testing.T) {
+func TestHost_ListeningOnAllOwnsEveryInterface(t *testing.T) {
 	all := &Host{Name: "db1", Port: 7801}
 	addresses, err := net.InterfaceAddrs()
 	if err != nil {

@@ -2,7 +2,7 @@ package hostid
 
 import "testing"
 
-func TestMeans(t *testing.T) {
+func TestWebPage_OwnNames(t *testing.T) {
 	for host, want := range map[string]bool{
 		"": true, "127.0.0.1": true, "10.0.0.11:7801": true, "[::1]:7801": true, "[::1]": true,
 		"localhost:7801": true, "LOCALHOST": true, "db1.example": true, "DB1.example:7801": true,

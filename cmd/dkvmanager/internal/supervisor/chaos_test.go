@@ -14,7 +14,7 @@ import (
 
 // Instances are added and removed while managers crash and processes are killed at any moment. Whatever
 // happens, the store ends as the topology, with its data.
-func TestChangesAmongCrashesConverge(t *testing.T) {
+func TestSupervisor_ConvergesAmongCrashes(t *testing.T) {
 	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)

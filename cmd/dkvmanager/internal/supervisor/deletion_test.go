@@ -47,7 +47,7 @@ func TestSupervisor_DeletesWhatWasRemovedBeforeACrash(t *testing.T) {
 	}
 }
 
-func TestFolderOfAnEarlierStoreOfThatName(t *testing.T) {
+func TestDeletion_FolderOfEarlierStore(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 1)
 	s := c.servers[0]
@@ -72,7 +72,7 @@ func TestFolderOfAnEarlierStoreOfThatName(t *testing.T) {
 	}
 }
 
-func TestRemoveStore(t *testing.T) {
+func TestDeletion_RemovedStore(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 1)
 	s := c.servers[0]
@@ -100,7 +100,7 @@ func TestRemoveStore(t *testing.T) {
 	}
 }
 
-func TestSecondSpawnNeverMakesASecondProcess(t *testing.T) {
+func TestSpawn_SecondNeverRuns(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 1)
 	s := c.servers[0]
@@ -122,7 +122,7 @@ func TestSecondSpawnNeverMakesASecondProcess(t *testing.T) {
 	}
 }
 
-func TestSpecIsWrittenWhole(t *testing.T) {
+func TestSpec_WrittenWhole(t *testing.T) {
 	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "Orders", "orders-1")
 	want := engine.Spec{Store: "Orders", Instance: "orders-1", Start: engine.Join, Peers: []engine.Peer{{Name: "a", Address: "b:1"}}}
@@ -143,7 +143,7 @@ func TestSpecIsWrittenWhole(t *testing.T) {
 }
 
 // The manager crashes between the spawn and anything else; the next one may be faster than the process.
-func TestSpawnedJustBeforeACrash(t *testing.T) {
+func TestSpawn_JustBeforeCrash(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 1)
 	s := c.servers[0]

@@ -12,7 +12,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-func TestInstancesTellWhoTheyAreAndHow(t *testing.T) {
+func TestInstances_Report(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 2)
 	c.create("Orders", c.spread("orders", 1, 4))
@@ -56,7 +56,7 @@ func TestInstancesTellWhoTheyAreAndHow(t *testing.T) {
 	}
 }
 
-func TestMetricsOfAllOwnInstances(t *testing.T) {
+func TestInstances_Metrics(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 1)
 	s := c.servers[0]
@@ -84,7 +84,7 @@ func TestMetricsOfAllOwnInstances(t *testing.T) {
 	}
 }
 
-func TestActionsOnWhatIsNotHere(t *testing.T) {
+func TestInstances_RefuseUnknown(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 2)
 	s := c.servers[0]

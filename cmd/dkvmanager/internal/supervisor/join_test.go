@@ -48,7 +48,7 @@ func (c *cluster) waitGone(n wire.Node, limit time.Duration) {
 	})
 }
 
-func TestFoundersStartInAnyOrderAlsoAfterTheStoreGrew(t *testing.T) {
+func TestJoin_FoundersInAnyOrder(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 3)
 	c.create("Orders", c.spread("orders", 1, 3))
@@ -70,7 +70,7 @@ func TestFoundersStartInAnyOrderAlsoAfterTheStoreGrew(t *testing.T) {
 	c.holds("Orders", "orders-1", "orders-2", "orders-3", "orders-4", "orders-5")
 }
 
-func TestLostFolderIsRejoined(t *testing.T) {
+func TestJoin_LostFolder(t *testing.T) {
 	t.Parallel()
 	c := newStore(t, 3, 3)
 	s := c.servers[1]
@@ -86,7 +86,7 @@ func TestLostFolderIsRejoined(t *testing.T) {
 	c.holds("Orders", "orders-1", "orders-2", "orders-3")
 }
 
-func TestLostFolderOfTheOnlyInstanceIsNotFoundedAgain(t *testing.T) {
+func TestJoin_OnlyInstanceIsNotBootstrappedAgain(t *testing.T) {
 	t.Parallel()
 	c := newStore(t, 1, 1)
 	s := c.servers[0]
@@ -109,7 +109,7 @@ func TestLostFolderOfTheOnlyInstanceIsNotFoundedAgain(t *testing.T) {
 	}
 }
 
-func TestJoinWaitsForAStoppedStore(t *testing.T) {
+func TestJoin_WaitsForStoppedStore(t *testing.T) {
 	t.Parallel()
 	c := newStore(t, 2, 1)
 	c.servers[0].mustStop("Orders", "orders-1", false)
@@ -136,7 +136,7 @@ func TestJoinWaitsForAStoppedStore(t *testing.T) {
 }
 
 // The manager crashes at each point of a join; the next one finds its way.
-func TestJoinGoesOnAfterACrash(t *testing.T) {
+func TestJoin_ContinuesAfterCrash(t *testing.T) {
 	t.Parallel()
 	folder := func(c *cluster) string { return c.servers[1].folder(place{"Orders", "orders-2"}) }
 	add := func(t *testing.T, c *cluster) {
@@ -212,7 +212,7 @@ func TestJoinGoesOnAfterACrash(t *testing.T) {
 }
 
 // A founder that was removed and comes back under its name and ports must join: the admin marks it.
-func TestFounderThatComesBackJoins(t *testing.T) {
+func TestJoin_ReturningFounder(t *testing.T) {
 	t.Parallel()
 	c := newStore(t, 3, 3)
 	back := c.node("Orders", "orders-2")

@@ -14,7 +14,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-func TestRemovedDataInstanceIsReplacedFirst(t *testing.T) {
+func TestLeave_DataIsReplacedFirst(t *testing.T) {
 	t.Parallel()
 	c := newStore(t, 2, 4)
 	for _, n := range c.nodes["Orders"] {
@@ -41,7 +41,7 @@ func TestRemovedDataInstanceIsReplacedFirst(t *testing.T) {
 	c.holds("Orders", "orders-1", "orders-3", "orders-4")
 }
 
-func TestRemoveLeaderAfterLeaderDownToOne(t *testing.T) {
+func TestLeave_LeaderAfterLeader(t *testing.T) {
 	t.Parallel()
 	c := newStore(t, 3, 3)
 	for len(c.nodes["Orders"]) > 1 {
@@ -57,7 +57,7 @@ func TestRemoveLeaderAfterLeaderDownToOne(t *testing.T) {
 	c.holds("Orders", c.nodes["Orders"][0].Name)
 }
 
-func TestGatewayAndNeverStartedInstanceJustGo(t *testing.T) {
+func TestLeave_GatewayAndNeverStarted(t *testing.T) {
 	t.Parallel()
 	c := newStore(t, 1, 4)
 	c.widen("Orders", wire.DesiredStopped, c.servers[0].node("orders-9", 9))
@@ -70,7 +70,7 @@ func TestGatewayAndNeverStartedInstanceJustGo(t *testing.T) {
 	c.holds("Orders", "orders-1", "orders-2", "orders-3")
 }
 
-func TestLoseDataLeavesAtOnce(t *testing.T) {
+func TestLeave_LoseDataAtOnce(t *testing.T) {
 	t.Parallel()
 	c := newStore(t, 3, 3)
 	gone := c.node("Orders", "orders-3")
@@ -82,7 +82,7 @@ func TestLoseDataLeavesAtOnce(t *testing.T) {
 	c.holds("Orders", "orders-1", "orders-2")
 }
 
-func TestStoppedInstanceLeavesWhenTheStoreRunsAgain(t *testing.T) {
+func TestLeave_StoppedWaitsForTheStore(t *testing.T) {
 	t.Parallel()
 	c := newStore(t, 2, 2)
 	c.servers[0].mustStop("Orders", "orders-1", false)
@@ -103,7 +103,7 @@ func TestStoppedInstanceLeavesWhenTheStoreRunsAgain(t *testing.T) {
 	c.holds("Orders", "orders-2")
 }
 
-func TestOnlyDataInstanceHandsOverToAGateway(t *testing.T) {
+func TestLeave_OnlyDataHandsOverToGateway(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 2)
 	nodes := c.spread("orders", 1, 2)
@@ -143,7 +143,7 @@ func makeEnd(t *testing.T, s *server, instance string) {
 }
 
 // The manager crashes at each point of a leave; the next one finishes it.
-func TestLeaveGoesOnAfterACrash(t *testing.T) {
+func TestLeave_ContinuesAfterCrash(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name  string

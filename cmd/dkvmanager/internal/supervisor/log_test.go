@@ -9,7 +9,7 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/engine"
 )
 
-func TestTheLastWordOfALog(t *testing.T) {
+func TestLog_LastMessage(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                    "",
 		"one\ntwo\n":          "two",
@@ -27,7 +27,7 @@ func TestTheLastWordOfALog(t *testing.T) {
 	}
 }
 
-func TestLogGivesTheLastLines(t *testing.T) {
+func TestLog_LastLines(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 1)
 	s := c.servers[0]
@@ -43,7 +43,7 @@ func TestLogGivesTheLastLines(t *testing.T) {
 	}
 }
 
-func TestTail(t *testing.T) {
+func TestLog_Tail(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	path := folder + "/" + engine.LogFile
@@ -78,7 +78,7 @@ func TestTail(t *testing.T) {
 	}
 }
 
-func TestLongLogIsSetAsideAtTheNextStart(t *testing.T) {
+func TestLog_RotatesAtStart(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	path := folder + "/" + engine.LogFile

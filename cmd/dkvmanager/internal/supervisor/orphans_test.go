@@ -36,7 +36,7 @@ func (c *cluster) waitMembers(want string) {
 	})
 }
 
-func TestAMemberWhoseServerIsGoneIsTakenOut(t *testing.T) {
+func TestOrphan_OfLostServerIsRemoved(t *testing.T) {
 	t.Parallel()
 	c := newStore(t, 3, 3)
 	c.lose("orders-3")
@@ -57,7 +57,7 @@ func TestAMemberWhoseServerIsGoneIsTakenOut(t *testing.T) {
 }
 
 // What it waits for is the dead: a gateway can't take over the data while the store takes in no member.
-func TestADeadMemberMakesRoomForTheOneThatTakesOver(t *testing.T) {
+func TestOrphan_MakesRoomForItsReplacement(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 3)
 	nodes := append(c.spread("orders", 1, 3), c.servers[0].node("orders-4", 1))
@@ -74,7 +74,7 @@ func TestADeadMemberMakesRoomForTheOneThatTakesOver(t *testing.T) {
 }
 
 // A manager that was away, and that the others go on without, may have begun to bring an instance in.
-func TestALearnerThatNeverCameIsTakenOut(t *testing.T) {
+func TestOrphan_LearnerThatNeverStarted(t *testing.T) {
 	t.Parallel()
 	c := newStore(t, 1, 1)
 	c.waitMembers("orders-1")
@@ -92,7 +92,7 @@ func TestALearnerThatNeverCameIsTakenOut(t *testing.T) {
 }
 
 // Twice the others take out a dead member that was noticed later than the one that lives.
-func TestAMemberThatLivesIsLeftToItsManager(t *testing.T) {
+func TestOrphan_AliveIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	c := newStore(t, 5, 5)
 	c.abandon(4)
@@ -108,7 +108,7 @@ func TestAMemberThatLivesIsLeftToItsManager(t *testing.T) {
 	}
 }
 
-func TestAMemberStaysWhileItsTopologyIsInDoubt(t *testing.T) {
+func TestOrphan_StaysWhileTopologyIsUnconfirmed(t *testing.T) {
 	t.Parallel()
 	c := newStore(t, 3, 3)
 	c.lose("orders-3")

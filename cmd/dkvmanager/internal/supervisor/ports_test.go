@@ -33,7 +33,7 @@ func occupy(t *testing.T, host string, port int) {
 	t.Cleanup(func() { l.Close() })
 }
 
-func TestTakenPortIsNamedWithHolderAndNextFreePair(t *testing.T) {
+func TestPorts_NameHolderAndNextFreePair(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 1)
 	s := c.servers[0]
@@ -70,7 +70,7 @@ func TestTakenPortIsNamedWithHolderAndNextFreePair(t *testing.T) {
 	s.mustStart("Orders", "orders-1")
 }
 
-func TestPortsOfOtherStoresAreTaken(t *testing.T) {
+func TestPorts_OfOtherStoresAreTaken(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 2)
 	s := c.servers[0]
@@ -88,7 +88,7 @@ func TestPortsOfOtherStoresAreTaken(t *testing.T) {
 	}
 }
 
-func TestPortTakenWhileRestarting(t *testing.T) {
+func TestPorts_TakenWhileRestarting(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 1)
 	s := c.servers[0]
@@ -103,7 +103,7 @@ func TestPortTakenWhileRestarting(t *testing.T) {
 	})
 }
 
-func TestPortHolderOfNobody(t *testing.T) {
+func TestPorts_HolderOfNobody(t *testing.T) {
 	t.Parallel()
 	if h := PortHolder("127.22.250.1", 7999); h != "" {
 		t.Errorf("holder of a free port: %q", h)

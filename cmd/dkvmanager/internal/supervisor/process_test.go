@@ -29,7 +29,7 @@ func alive(pid int) bool {
 	return err == nil && !strings.Contains(string(stat), ") Z ")
 }
 
-func TestKilledInstanceIsRestarted(t *testing.T) {
+func TestSupervisor_RestartsKilledInstance(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 1)
 	c.create("Orders", c.spread("orders", 1, 1))
@@ -48,7 +48,7 @@ func TestKilledInstanceIsRestarted(t *testing.T) {
 	}
 }
 
-func TestInstancesOutliveTheSupervisorAndAreAdopted(t *testing.T) {
+func TestSupervisor_AdoptsRunning(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 1)
 	s := c.servers[0]
@@ -77,7 +77,7 @@ func TestInstancesOutliveTheSupervisorAndAreAdopted(t *testing.T) {
 	})
 }
 
-func TestDiedWhileNobodyLooked(t *testing.T) {
+func TestSupervisor_RestartsInstanceThatDiedMeanwhile(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 1)
 	s := c.servers[0]
@@ -92,7 +92,7 @@ func TestDiedWhileNobodyLooked(t *testing.T) {
 	c.waitSettled("Orders", 10*time.Second)
 }
 
-func TestStopIsGracefulOrForced(t *testing.T) {
+func TestStop_GracefulOrForced(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 1)
 	s := c.servers[0]
@@ -119,7 +119,7 @@ func TestStopIsGracefulOrForced(t *testing.T) {
 	}
 }
 
-func TestHungInstanceIsKilledByForce(t *testing.T) {
+func TestStop_ForceKillsHungInstance(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 1)
 	s := c.servers[0]
@@ -140,7 +140,7 @@ func TestHungInstanceIsKilledByForce(t *testing.T) {
 	s.mustStop("Orders", "orders-1", true)
 }
 
-func TestStopAllLeavesTheCatalogAlone(t *testing.T) {
+func TestStop_AllLeavesTheCatalogAlone(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 1)
 	s := c.servers[0]
@@ -162,7 +162,7 @@ func TestStopAllLeavesTheCatalogAlone(t *testing.T) {
 	c.waitSettled("Orders", 10*time.Second)
 }
 
-func TestInstancesHaveTheLifeline(t *testing.T) {
+func TestSupervisor_InstancesInheritLifeline(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 1)
 	s := c.servers[0]
@@ -186,7 +186,7 @@ func TestInstancesHaveTheLifeline(t *testing.T) {
 	s.open()
 }
 
-func TestCrashLoop(t *testing.T) {
+func TestSupervisor_CrashLoop(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 1)
 	s := c.servers[0]

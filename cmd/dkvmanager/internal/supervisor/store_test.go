@@ -7,7 +7,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-func TestStoreOnThreeServersTakesWritesSoon(t *testing.T) {
+func TestStore_ThreeServersTakeWritesSoon(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 3)
 	c.create("Orders", c.spread("orders", 1, 6))
@@ -26,7 +26,7 @@ func TestStoreOnThreeServersTakesWritesSoon(t *testing.T) {
 	}
 }
 
-func TestWidenFromOneToSix(t *testing.T) {
+func TestStore_GrowsFromOneToSix(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 3)
 	c.create("Orders", c.spread("orders", 1, 1))

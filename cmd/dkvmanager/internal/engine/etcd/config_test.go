@@ -8,7 +8,7 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/engine"
 )
 
-func TestMemberConfig(t *testing.T) {
+func TestConfig_Member(t *testing.T) {
 	spec := engine.Spec{Store: "orders", Instance: "orders-2", Operation: "op", Start: engine.Join, DataDir: "data-op",
 		Bind: "::1", Host: "fd00::2", ClustronPort: 7811, ClientPort: 7861,
 		Peers: []engine.Peer{{Name: "orders-1", Address: "[fd00::1]:7811"}, {Name: "orders-2", Address: "[fd00::2]:7811"}}}

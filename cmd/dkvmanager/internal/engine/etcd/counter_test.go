@@ -30,7 +30,7 @@ func wantRequests(t *testing.T, in *instance, gets, puts, removes float64) {
 	}
 }
 
-func TestOperationsCountWhereTheyEnter(t *testing.T) {
+func TestCounter_CountsWhereOperationsEnter(t *testing.T) {
 	t.Parallel()
 	store := newStore(t, 1, 1)
 	voter, gateway := store[0], store[1]
@@ -71,7 +71,7 @@ func TestOperationsCountWhereTheyEnter(t *testing.T) {
 	wantRequests(t, gateway, 1, 7, 0)
 }
 
-func TestGauges(t *testing.T) {
+func TestGauges_Measure(t *testing.T) {
 	t.Parallel()
 	store := newStore(t, 1, 1)
 	voter, gateway := store[0], store[1]

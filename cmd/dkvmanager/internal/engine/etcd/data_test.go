@@ -11,7 +11,7 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/engine"
 )
 
-func TestFoundersStartInAnyOrder(t *testing.T) {
+func TestFounders_StartInAnyOrder(t *testing.T) {
 	t.Parallel()
 	store := newStore(t, 3, 0)
 	store[2].start()
@@ -44,7 +44,7 @@ func TestFoundersStartInAnyOrder(t *testing.T) {
 	}
 }
 
-func TestFoundersTakeTurns(t *testing.T) {
+func TestFounders_StartStaggered(t *testing.T) {
 	t.Parallel()
 	spec := engine.Spec{Peers: []engine.Peer{{Name: "t-1"}, {Name: "t-2"}, {Name: "t-3"}}}
 	for before, p := range spec.Peers {
@@ -65,7 +65,7 @@ func TestFoundersTakeTurns(t *testing.T) {
 	}
 }
 
-func TestStopBeforeQuorumIsQuick(t *testing.T) {
+func TestData_StopBeforeQuorum(t *testing.T) {
 	t.Parallel()
 	store := newStore(t, 3, 0)
 	store[0].start()
@@ -75,7 +75,7 @@ func TestStopBeforeQuorumIsQuick(t *testing.T) {
 	}
 }
 
-func TestStoppedStoreKeepsItsData(t *testing.T) {
+func TestData_StoppedStoreKeepsData(t *testing.T) {
 	t.Parallel()
 	all := newStore(t, 3, 1)
 	store, gateway := all[:3], all[3]
@@ -111,7 +111,7 @@ func TestStoppedStoreKeepsItsData(t *testing.T) {
 	}
 }
 
-func TestLeaderStopsWithoutAGap(t *testing.T) {
+func TestData_LeaderStopsWithoutGap(t *testing.T) {
 	t.Parallel()
 	store := newStore(t, 3, 0)
 	startAll(store)
@@ -138,7 +138,7 @@ func TestLeaderStopsWithoutAGap(t *testing.T) {
 	}
 }
 
-func TestResumeWithoutData(t *testing.T) {
+func TestData_ResumeWithoutData(t *testing.T) {
 	t.Parallel()
 	in := newStore(t, 1, 0)[0]
 	in.spec.Start = engine.Resume
@@ -154,7 +154,7 @@ func TestResumeWithoutData(t *testing.T) {
 	}
 }
 
-func TestTakenPort(t *testing.T) {
+func TestData_TakenPort(t *testing.T) {
 	t.Parallel()
 	first, second := newStore(t, 1, 0)[0], newStore(t, 1, 0)[0]
 	second.spec.Host, second.spec.Bind = first.spec.Host, first.spec.Bind
@@ -205,7 +205,7 @@ func split(store []*instance) (leader *instance, others []*instance) {
 }
 
 // A store whose quota is full takes reads only, and says so everywhere.
-func TestFullQuotaIsSaid(t *testing.T) {
+func TestData_FullQuota(t *testing.T) {
 	t.Parallel()
 	store := newStore(t, 1, 1)
 	startAll(store)

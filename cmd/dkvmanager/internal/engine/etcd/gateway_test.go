@@ -29,7 +29,7 @@ func clientContext(t *testing.T) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(t.Context(), clientLimit)
 }
 
-func TestGatewayStartsFirst(t *testing.T) {
+func TestGateway_StartsFirst(t *testing.T) {
 	t.Parallel()
 	store := newStore(t, 1, 1)
 	voter, gateway := store[0], store[1]
@@ -52,7 +52,7 @@ func TestGatewayStartsFirst(t *testing.T) {
 	}
 }
 
-func TestGatewayServesEverything(t *testing.T) {
+func TestGateway_ServesEverything(t *testing.T) {
 	t.Parallel()
 	store := newStore(t, 1, 1)
 	gateway := store[1]
@@ -116,7 +116,7 @@ func TestGatewayServesEverything(t *testing.T) {
 	gateway.ready()
 }
 
-func TestRequestSize(t *testing.T) {
+func TestGateway_RequestSize(t *testing.T) {
 	t.Parallel()
 	store := newStore(t, 1, 1)
 	startAll(store)
@@ -133,7 +133,7 @@ func TestRequestSize(t *testing.T) {
 	}
 }
 
-func TestForwardContext(t *testing.T) {
+func TestGateway_ForwardsMetadata(t *testing.T) {
 	client := metadata.NewIncomingContext(t.Context(), metadata.Pairs("hasleader", "true", "token", "secret", "other", "x"))
 	got, _ := metadata.FromOutgoingContext(forwardContext(client))
 	want := metadata.Pairs(forwardedKey, "1", "hasleader", "true", "token", "secret")
@@ -142,7 +142,7 @@ func TestForwardContext(t *testing.T) {
 	}
 }
 
-func TestJSONWatch(t *testing.T) {
+func TestGateway_JSONWatch(t *testing.T) {
 	t.Parallel()
 	store := newStore(t, 1, 1)
 	startAll(store)

@@ -10,7 +10,7 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/engine"
 )
 
-func TestLog(t *testing.T) {
+func TestLog_Format(t *testing.T) {
 	var out bytes.Buffer
 	logger := newLogger(&out)
 	level := zap.NewAtomicLevelAt(zap.WarnLevel)

@@ -88,7 +88,7 @@ func memberAt(t *testing.T, m engine.Membership, in *instance) engine.Member {
 	return engine.Member{}
 }
 
-func TestOneGrowsToThree(t *testing.T) {
+func TestMembership_OneGrowsToThree(t *testing.T) {
 	t.Parallel()
 	store := newStore(t, 3, 0)
 	store[0].spec.Peers = store[0].spec.Peers[:1]
@@ -127,7 +127,7 @@ func TestOneGrowsToThree(t *testing.T) {
 	}
 }
 
-func TestRemoveLeader(t *testing.T) {
+func TestMembership_RemoveLeader(t *testing.T) {
 	t.Parallel()
 	store := newStore(t, 3, 0)
 	startAll(store)
@@ -157,7 +157,7 @@ func TestRemoveLeader(t *testing.T) {
 	}
 }
 
-func TestGatewayFollowsTheMembers(t *testing.T) {
+func TestGateway_FollowsMembers(t *testing.T) {
 	t.Parallel()
 	store := newStore(t, 2, 1)
 	first, second, gateway := store[0], store[1], store[2]
@@ -197,7 +197,7 @@ func TestGatewayFollowsTheMembers(t *testing.T) {
 }
 
 // A server reaches the store from the address that it listens on.
-func TestDialSpeaksFromItsServer(t *testing.T) {
+func TestMembership_DialsFromItsServer(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.41.21.11:0")
 	if err != nil {
 		t.Fatal(err)

@@ -44,7 +44,7 @@ func isolatedMember(t *testing.T) (board *netfault.Switchboard, off, other *inst
 
 // A member that starts while it is cut off connects to others, whom it can't be told from; nothing comes of
 // that, and it catches up once it is healed.
-func TestMemberStartsCutOff(t *testing.T) {
+func TestSever_MemberStartsCutOff(t *testing.T) {
 	board, off, other := isolatedMember(t)
 	off.kill()
 	other.put("during", "kept")
@@ -69,7 +69,7 @@ func TestMemberStartsCutOff(t *testing.T) {
 }
 
 // A new leader is followed, and who was cut off follows it once healed.
-func TestMemberIsCutOff(t *testing.T) {
+func TestSever_MemberIsCutOff(t *testing.T) {
 	board, off, other := isolatedMember(t)
 	off.state("alone", func(s engine.State) bool { return !s.Ready && !s.Leader })
 	other.put("during", "kept")

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestWebPagesCannotUseAStore(t *testing.T) {
+func TestWebPages_AreRejected(t *testing.T) {
 	t.Parallel()
 	store := newStore(t, 1, 1)
 	startAll(store)

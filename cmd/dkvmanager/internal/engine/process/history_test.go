@@ -7,7 +7,7 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/engine"
 )
 
-func TestRates(t *testing.T) {
+func TestHistory_Rates(t *testing.T) {
 	start := time.Now()
 	report := new(engine.Report)
 	h := newHistory(report, start)

@@ -15,7 +15,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-func TestStateAndMetrics(t *testing.T) {
+func TestProcess_StateAndMetrics(t *testing.T) {
 	t.Parallel()
 	in := start(t, t.TempDir(), "t-1")
 	state := in.up()
@@ -49,7 +49,7 @@ func TestStateAndMetrics(t *testing.T) {
 	}
 }
 
-func TestOneProcessAFolder(t *testing.T) {
+func TestProcess_OnePerFolder(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	wantHolder(t, folder, 0)
@@ -85,7 +85,7 @@ func wantHolder(t *testing.T, folder string, want int) {
 	}
 }
 
-func TestGracefulStop(t *testing.T) {
+func TestProcess_GracefulStop(t *testing.T) {
 	t.Parallel()
 	in := start(t, t.TempDir(), "t-1")
 	in.up()
@@ -101,7 +101,7 @@ func TestGracefulStop(t *testing.T) {
 	}
 }
 
-func TestEngineFailure(t *testing.T) {
+func TestProcess_EngineFailure(t *testing.T) {
 	t.Parallel()
 	in := start(t, t.TempDir(), "fails")
 	in.up()
@@ -111,7 +111,7 @@ func TestEngineFailure(t *testing.T) {
 	}
 }
 
-func TestLifelineEnds(t *testing.T) {
+func TestProcess_LifelineEnds(t *testing.T) {
 	t.Parallel()
 	in := start(t, t.TempDir(), "t-1")
 	in.up()
@@ -121,7 +121,7 @@ func TestLifelineEnds(t *testing.T) {
 	}
 }
 
-func TestHangingStopIsKilled(t *testing.T) {
+func TestProcess_HangingStopIsKilled(t *testing.T) {
 	t.Parallel()
 	orphan, stopped := start(t, t.TempDir(), "hangs"), start(t, t.TempDir(), "hangs")
 	orphan.up()
@@ -147,7 +147,7 @@ func TestHangingStopIsKilled(t *testing.T) {
 	}
 }
 
-func TestDeepFolder(t *testing.T) {
+func TestProcess_DeepFolder(t *testing.T) {
 	t.Parallel()
 	folder := filepath.Join(t.TempDir(), strings.Repeat("deep/", 40))
 	if err := os.MkdirAll(folder, 0o700); err != nil {
@@ -156,7 +156,7 @@ func TestDeepFolder(t *testing.T) {
 	start(t, folder, "t-1").up()
 }
 
-func TestBadFolders(t *testing.T) {
+func TestProcess_BadFolders(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		spec string // none where empty
