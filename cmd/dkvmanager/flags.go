@@ -40,7 +40,7 @@ func parseFlags(args []string) (*options, error) {
 		return nil, fmt.Errorf("%q is not a command: version, help, or flags alone", set.Arg(0))
 	}
 	if *dataDir == "" {
-		return nil, errors.New("--data-dir DIR is missing: say where the catalog and the stores' data are to be kept")
+		return nil, errors.New("--data-dir DIR is missing: name the folder for the catalog and the stores' data")
 	}
 	o := &options{dataDir: *dataDir, ephemeral: *ephemeral}
 	var err error
@@ -48,12 +48,12 @@ func parseFlags(args []string) (*options, error) {
 		return nil, err
 	}
 	if !o.host.Loopback() && !*insecure {
-		return nil, fmt.Errorf("--listen %s can be reached from other machines, and nothing is encrypted or asks who is there yet: "+
+		return nil, fmt.Errorf("--listen %s can be reached from other machines, and there is no encryption and no authentication yet: "+
 			"whoever reaches this port, or the instances' ports, can read, change and delete every store; "+
 			"listen on 127.0.0.1, or add --insecure where the network itself is trusted", *listen)
 	}
 	if o.ephemeral && *lifeline < 0 {
-		return nil, errors.New("--ephemeral needs --lifeline FD: its end of file is when the data folder is deleted")
+		return nil, errors.New("--ephemeral needs --lifeline FD: the data folder is deleted at its end of file")
 	}
 	if *switchboard >= 0 && *lifeline < 0 {
 		return nil, errors.New("--switchboard needs --lifeline FD: only the servers of a throw-away cluster are cut off")

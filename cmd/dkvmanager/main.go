@@ -56,23 +56,23 @@ Usage:
   dkvmanager help
 
 Flags:
-  --data-dir DIR      where the catalog and the instances' data are kept; made with mode 0700
-  --listen HOST:PORT  where the admin API is served, and on whose address the instances' ports are
-                      (default 127.0.0.1:7801; without HOST, on all addresses)
-  --advertise HOST    the name or address that other servers know this one by (default: the listen
-                      host; listening on all addresses, this machine's host name)
-  --insecure          allow an address that other machines can reach, although nothing is encrypted
-                      and nobody is asked who he is, on the instances' ports neither
-  -h, --help          this text
+  --data-dir DIR      the folder of the catalog and the instances' data; created with mode 0700
+  --listen HOST:PORT  the address of the admin API; the instances' ports are bound to the same HOST
+                      (default 127.0.0.1:7801; without HOST, all addresses)
+  --advertise HOST    the name or address by which other servers reach this one (default: the listen
+                      host; when listening on all addresses, this machine's host name)
+  --insecure          allow an address that other machines can reach, although neither the admin API
+                      nor the instances' ports have encryption or authentication
+  -h, --help          show this text
 
-Instances go on running when the manager ends, and the next start of the manager takes them over.
+Instances go on running when the manager ends, and the next start of the manager adopts them.
 
 Used by dkvrun --local:
   --lifeline FD       stop all instances and exit at the end of file of this descriptor, or at a signal
-  --ephemeral         with --lifeline: delete the data folder then
-  --switchboard FD    with --lifeline: hear over this socket which servers are cut off the network
+  --ephemeral         with --lifeline: delete the data folder on exit
+  --switchboard FD    with --lifeline: receive network faults over this socket
 
-Exit status: 0 ended by a signal or the lifeline, 1 failed, 2 the command line can't be used.
+Exit status: 0 ended by a signal or the lifeline, 1 failed, 2 usage error.
 `
 
 // fail prints the error and returns the exit status.

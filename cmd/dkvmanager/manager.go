@@ -66,10 +66,10 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 		defer func() { err = errors.Join(err, deleteFolder(cat.Dir())) }()
 	}
 	if cat.Repaired() != "" {
-		log.Warn("catalog repaired", "what", cat.Repaired())
+		log.Warn("catalog damaged, loaded the older generation", "what", cat.Repaired())
 	}
 	for _, name := range foreign(cat.Snapshot(), o.host.Owns) {
-		log.Warn("an instance is of this folder and, by its host, not of this manager: give --listen or --advertise as before", "instance", name)
+		log.Warn("the catalog has an instance whose host is not this manager's: start with the same --listen and --advertise as before", "instance", name)
 	}
 	if o.switchboard != nil {
 		if err := netfault.Follow(o.switchboard, o.host.Bind, nil); err != nil {
@@ -92,7 +92,7 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 	engine := etcd.New()
 	instances := filepath.Join(cat.Dir(), "instances")
 	if cat.Lost() != "" {
-		log.Error("serving read-only, adopting what runs", "why", cat.Lost())
+		log.Error("catalog lost, serving read-only and adopting running instances", "why", cat.Lost())
 		recovered, err := supervisor.RecoverCatalog(instances, engine.Name())
 		if err == nil {
 			err = cat.UseRecovered(recovered)

@@ -101,7 +101,7 @@ func (a *API) Start() error { return a.apply.Start() }
 
 // Resolve resolves, until ctx is done, operations whose driver is gone.
 func (a *API) Resolve(ctx context.Context) {
-	a.apply.Run(ctx, failpoint.Duration("DKV_RESOLVE_EVERY", wire.ResolveEvery), func(err error) { a.Log.Warn("not settled with all managers", "why", err) })
+	a.apply.Run(ctx, failpoint.Duration("DKV_RESOLVE_EVERY", wire.ResolveEvery), func(err error) { a.Log.Warn("not resolved with all managers", "why", err) })
 }
 
 // Confirm returns nil if all managers of a store have this change as the last one and none in progress, else an error

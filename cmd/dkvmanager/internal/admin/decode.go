@@ -32,7 +32,7 @@ func decode(body []byte, target any) error {
 		return wire.Refuse(wire.CodeBadRequest, "%w", err)
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return wire.Refuse(wire.CodeBadRequest, "the body goes on after its end")
+		return wire.Refuse(wire.CodeBadRequest, "the body has more after its end")
 	}
 	return nil
 }

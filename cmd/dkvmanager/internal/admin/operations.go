@@ -57,7 +57,7 @@ func (a *API) commit(req *request) (any, error) {
 	}
 	if op.Action == wire.RemoveStoreAction && a.Catalog.Snapshot().Stores[op.Store] == nil {
 		if err := a.Supervisor.Remove(context.WithoutCancel(req.ctx), op.Store); err != nil {
-			a.Log.Warn("a removed store's folders stay for now", "store", op.Store, "error", err)
+			a.Log.Warn("the folders of a removed store are not deleted yet", "store", op.Store, "error", err)
 		}
 	}
 	return op, nil

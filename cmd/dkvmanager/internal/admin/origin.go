@@ -16,7 +16,7 @@ func (a *API) checkSource(r *http.Request) error {
 		return wire.Refuse(wire.CodeBadRequest, "web pages may not use this API")
 	}
 	if listen, _, err := net.SplitHostPort(a.Listen); err == nil && loopback(listen) && !hostid.IsOwnName(r.Host, a.Host) {
-		return wire.Refuse(wire.CodeBadRequest, "%s is no name of this manager: use its IP address, or start it with --advertise and that name", quoted(hostid.Hostname(r.Host)))
+		return wire.Refuse(wire.CodeBadRequest, "%s is not a name of this manager: use its IP address, or start it with --advertise and that name", quoted(hostid.Hostname(r.Host)))
 	}
 	return nil
 }

@@ -56,7 +56,7 @@ func read(path string) (*file, *Data, error) {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if f.Checksum != checksum(f.Payload) {
-		return nil, nil, fmt.Errorf("%s: the checksum does not fit its payload", path)
+		return nil, nil, fmt.Errorf("%s: the checksum does not match the payload", path)
 	}
 	data := &Data{}
 	if err := json.Unmarshal(f.Payload, data); err != nil {

@@ -134,11 +134,11 @@ func (c *Catalog) newest() (*file, *Data, error) {
 		}
 		return nil, nil, lostError(fmt.Sprintf("the catalog is damaged and is not replaced by an empty one: %s; %s", notFound(broken), notFound(err)))
 	}
-	c.repaired = fmt.Sprintf("%s; going on with generation %d from %s", notFound(broken), f.Generation, previousFile)
+	c.repaired = fmt.Sprintf("%s; loaded generation %d from %s", notFound(broken), f.Generation, previousFile)
 	if !errors.Is(broken, fs.ErrNotExist) {
 		damaged := filepath.Join(c.dir, damagedFile)
 		if err := os.Rename(current, damaged); err != nil {
-			return nil, nil, fmt.Errorf("the damaged %s can't be moved aside: %w", current, err)
+			return nil, nil, fmt.Errorf("the damaged %s can't be renamed: %w", current, err)
 		}
 		c.repaired += "; the damaged file is kept as " + damagedFile
 	}
@@ -185,7 +185,7 @@ func readIdentity(dir string) (string, error) {
 	}
 	id, err := uuid.Parse(strings.TrimSpace(string(text)))
 	if err != nil {
-		return "", fmt.Errorf("%s holds no identity (%w): put it back, or give an empty folder", path, err)
+		return "", fmt.Errorf("%s holds no identity (%w): restore the file, or give an empty folder", path, err)
 	}
 	return id.String(), nil
 }

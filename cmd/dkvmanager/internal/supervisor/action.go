@@ -32,7 +32,7 @@ func (s *Supervisor) Start(ctx context.Context, store, instance string) (changed
 	switch {
 	case err != nil:
 		return true, refusal(http.StatusInternalServerError, wire.CodeStartFailed,
-			"%s is not up yet: the manager goes on; see the instance's log", instance)
+			"%s is not up yet: the manager goes on starting it; see the instance's log", instance)
 	case !s.shouldRun(w.place):
 		return true, refusal(http.StatusConflict, wire.CodeStartFailed, "%s was stopped while it started", instance)
 	case now.status == wire.Running, now.status == wire.Joining:
@@ -41,7 +41,7 @@ func (s *Supervisor) Start(ctx context.Context, store, instance string) (changed
 		return true, refused
 	default:
 		return true, refusal(http.StatusInternalServerError, wire.CodeStartFailed,
-			"%s can't start: %s; the manager goes on trying: stop the instance to end that", instance, now.text)
+			"%s can't start: %s; the manager keeps trying until the instance is stopped", instance, now.text)
 	}
 }
 
@@ -138,7 +138,7 @@ func (s *Supervisor) Remove(ctx context.Context, store string) error {
 		case <-w.finished:
 		case <-ctx.Done():
 			return refusal(http.StatusInternalServerError, wire.CodeStopFailed,
-				"the folder of %s is not deleted yet: the manager goes on", w.instance)
+				"the folder of %s is not deleted yet: the manager keeps trying", w.instance)
 		}
 	}
 	return nil

@@ -59,7 +59,7 @@ func (w *worker) join(ctx context.Context, want desiredState, spec *engine.Spec)
 	me := memberAt(members, address)
 	if me != nil && me.Name != "" && !w.hasData(want) {
 		if err := m.Remove(ctx, me.ID); err != nil {
-			return nil, fmt.Errorf("waiting to be taken out of the store, as the data is gone: %w", err)
+			return nil, fmt.Errorf("waiting to be removed from the store, because its data is gone: %w", err)
 		}
 		me = nil
 	}
@@ -71,7 +71,7 @@ func (w *worker) join(ctx context.Context, want desiredState, spec *engine.Spec)
 			return nil, err
 		}
 		if err := m.Add(ctx, address); err != nil {
-			return nil, fmt.Errorf("waiting to be taken into the store: %w", err)
+			return nil, fmt.Errorf("waiting to be added to the store: %w", err)
 		}
 		if members, err = m.Members(ctx); err != nil {
 			return nil, err
@@ -140,13 +140,13 @@ func (w *worker) promote(ctx context.Context, want desiredState) error {
 	me := memberAt(members, clusterAddress(want.node))
 	if me == nil {
 		w.stopProcess(stopGrace)
-		return fmt.Errorf("the store has taken the instance out: joining it anew")
+		return fmt.Errorf("the store has removed the instance: it joins again")
 	}
 	if !me.Learner {
 		return nil
 	}
 	if err := m.Promote(ctx, me.ID); err != nil {
-		return fmt.Errorf("learning the data: %w", err)
+		return fmt.Errorf("copying the data: %w", err)
 	}
 	return nil
 }
@@ -169,7 +169,7 @@ func (w *worker) members(ctx context.Context, endpoints []string) (engine.Member
 	}
 	m.Close()
 	if ctx.Err() != nil {
-		err = errors.New("it does not answer, too few of its data instances run")
+		err = errors.New("it does not respond: too few of its data instances run")
 	}
 	return nil, nil, fmt.Errorf("waiting for the running store at %s: %w", strings.Join(there, ", "), err)
 }

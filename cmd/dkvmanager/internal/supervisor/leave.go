@@ -40,11 +40,11 @@ func (w *worker) leave(ctx context.Context, want desiredState) error {
 		return w.finishLeaving(want)
 	}
 	if missing := withoutVote(want.others(), members); !me.Learner && len(missing) > 0 {
-		waiting := fmt.Errorf("leaves once %s has taken over the data", strings.Join(missing, ", "))
+		waiting := fmt.Errorf("leaves when %s has taken over the data", strings.Join(missing, ", "))
 		return cmp.Or(w.keepWhileNeeded(ctx, want, w.proc != nil), waiting)
 	}
 	if err := m.Remove(round, me.ID); err != nil {
-		return fmt.Errorf("waiting to be taken out of the store: %w", err)
+		return fmt.Errorf("waiting to be removed from the store: %w", err)
 	}
 	w.stopProcess(stopGrace)
 	w.poll.Reset()
@@ -96,7 +96,7 @@ func (w *worker) discardData(ctx context.Context, want desiredState, contacts []
 	if time.Since(w.dataLostSince) < removeMemberTimeout {
 		return err
 	}
-	w.s.opts.Log.Warn("gave up taking the instance out of its store, which still counts it as a member",
+	w.s.opts.Log.Warn("could not remove the instance from its store, which still counts it as a member",
 		"store", w.store, "instance", w.instance, "error", err)
 	return w.finishLeaving(want)
 }

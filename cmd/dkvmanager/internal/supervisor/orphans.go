@@ -65,7 +65,7 @@ func (w *worker) checkMembership(ctx context.Context, want desiredState) error {
 		if err != nil {
 			return fmt.Errorf("%s at %s is not in the topology, does not answer, and is still a member: %w", memberName(orphan), orphan.Address, err)
 		}
-		w.s.opts.Log.Info("took a member out whose server is gone", "store", w.store, "member", memberName(orphan), "address", orphan.Address)
+		w.s.opts.Log.Info("removed an orphan member: its server is gone", "store", w.store, "member", memberName(orphan), "address", orphan.Address)
 	}
 	return nil
 }

@@ -103,7 +103,7 @@ func (w *worker) order(resetBackoff, force bool) int {
 func (w *worker) run(ctx context.Context) {
 	spec, err := readSpec(w.dir)
 	if err != nil {
-		w.s.opts.Log.Warn("what the instance was started with is not readable", "store", w.store, "instance", w.instance, "error", err)
+		w.s.opts.Log.Warn("the instance's spec.json can't be read", "store", w.store, "instance", w.instance, "error", err)
 	}
 	if w.spec = spec; spec != nil {
 		w.known = spec.Endpoints

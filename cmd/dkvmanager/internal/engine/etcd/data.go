@@ -31,7 +31,7 @@ func runData(ctx context.Context, folder string, spec engine.Spec, report *engin
 	cfg := memberConfig(folder, spec, etcdLogger(logger, etcdLevel))
 	switch hasData := wal.Exist(filepath.Join(cfg.Dir, "member", "wal")); {
 	case spec.Start == engine.Resume && !hasData:
-		return fmt.Errorf("the data of %s is gone: %s holds none; the instance must join its store anew", spec.Instance, cfg.Dir)
+		return fmt.Errorf("the data of %s is gone: %s holds none; the instance must join its store again", spec.Instance, cfg.Dir)
 	case spec.Start == engine.Found && !hasData:
 		staggerStart(ctx, spec)
 	}

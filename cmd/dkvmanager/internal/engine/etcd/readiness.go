@@ -27,7 +27,7 @@ const (
 const (
 	quotaFull = "the store's quota of 2 GiB is full and it takes reads only: remove keys, then compact and defragment it, and disarm the alarm"
 	stopping  = "the instance is stopping"
-	corrupt   = "an instance of the store has found its data corrupt: look into the logs before anything else"
+	corrupt   = "an instance of the store has found its data corrupt: read the instances' logs first"
 )
 
 // readiness checks whether a data instance serves reads and writes.
@@ -97,7 +97,7 @@ func (r *readiness) reason(ctx context.Context, c engine.Condition) string {
 	case !c.Bootstrapped:
 		return "the instance is announcing itself to the store"
 	case c.Learner:
-		return "the instance is learning the store's data and has no vote yet"
+		return "the instance is copying the store's data and has no vote yet"
 	}
 	var alarms []string
 	for _, a := range r.server.Alarms() {
@@ -140,9 +140,9 @@ func (r *readiness) noLeader(ctx context.Context, what string) string {
 		}
 	}
 	if up > voters/2 {
-		return fmt.Sprintf("the store is choosing a leader: %d of %d %s are there", up, voters, what)
+		return fmt.Sprintf("the store is electing a leader: %d of %d %s are up", up, voters, what)
 	}
-	return fmt.Sprintf("waiting for the other %s: %d of %d are there, %d are needed", what, up, voters, voters/2+1)
+	return fmt.Sprintf("waiting for the other %s: %d of %d are up, %d are needed", what, up, voters, voters/2+1)
 }
 
 func reachable(ctx context.Context, bind string, urls []string) bool {

@@ -51,7 +51,7 @@ func TestSever_MemberStartsCutOff(t *testing.T) {
 	off.spec.Start = engine.Resume
 	off.start()
 	off.state("alone", func(s engine.State) bool {
-		return strings.HasPrefix(s.Reason, "waiting for the other data instances: 1 of 3 are there")
+		return strings.HasPrefix(s.Reason, "waiting for the other data instances: 1 of 3 are up")
 	})
 	for range 40 {
 		if keyCount := off.metrics()["Storage/ItemsCount"]; keyCount != 0 {

@@ -21,7 +21,7 @@ func rejectWebPages(spec engine.Spec, routes http.Handler) http.Handler {
 		case hostid.FromWebPage(r):
 			http.Error(w, `{"code":7,"message":"web pages may not use this store"}`, http.StatusForbidden)
 		case local && !hostid.IsOwnName(r.Host, spec.Host):
-			http.Error(w, `{"code":7,"message":"this is no name of the instance: use its IP address"}`, http.StatusForbidden)
+			http.Error(w, `{"code":7,"message":"the Host is not a name of this instance: use its IP address"}`, http.StatusForbidden)
 		default:
 			routes.ServeHTTP(w, r)
 		}
