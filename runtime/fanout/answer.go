@@ -11,9 +11,10 @@ import (
 )
 
 const (
-	// maxInterim is more interim answers than a server has reason to send.
+	// maxInterim bounds the interim (1xx) answers before the final one.
 	maxInterim = 8
-	// smallBody is read at once, into as many bytes as are announced; a larger one takes memory as it comes.
+	// smallBody is the largest body that is read into a buffer of the announced length. A larger body allocates memory
+	// as its bytes arrive.
 	smallBody = 64 << 10
 )
 
@@ -22,7 +23,7 @@ var (
 	errTotal = errors.New("all answers together are too large")
 )
 
-// readAnswer reads one answer. Its body is taken from left, which is what all answers together may still have.
+// readAnswer reads one answer. It subtracts the size of the body from left, the bytes left for all answers together.
 func readAnswer(in *bufio.Reader, resp *fasthttp.Response, left *atomic.Int64) ([]byte, error) {
 	if err := skipInterim(in, resp); err != nil {
 		return nil, err
@@ -61,7 +62,7 @@ func readLarge(in *bufio.Reader, resp *fasthttp.Response, left *atomic.Int64) ([
 	return body.Bytes(), resp.CloseBodyStream()
 }
 
-// counted takes what it reads from left.
+// counted is a Reader that subtracts the bytes it reads from left.
 type counted struct {
 	io.Reader
 	left *atomic.Int64
@@ -75,8 +76,8 @@ func (c counted) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// skipInterim passes over interim answers, and wants a version and a status where the real one begins:
-// fasthttp skips empty lines before it, and takes status 000 for 200.
+// skipInterim skips interim answers and checks that the final one begins with a version and a status. fasthttp would
+// skip empty lines before it and read status 000 as 200.
 func skipInterim(in *bufio.Reader, resp *fasthttp.Response) error {
 	for range maxInterim {
 		start, err := in.Peek(len("HTTP/1.1 200"))

@@ -11,7 +11,7 @@ import (
 )
 
 // Bodies that are read at once, and those that are read as they come, with every form of length.
-func TestBodiesOfEverySize(t *testing.T) {
+func TestAnswer_BodiesOfEverySize(t *testing.T) {
 	noLeaks(t)
 	for _, size := range []int{0, 1, smallBody - 1, smallBody, smallBody + 1, 1 << 20, MaxBody} {
 		body := strings.Repeat("x", size)
@@ -36,7 +36,7 @@ func chunked(body string) string {
 }
 
 // What all answers of a call take together is bounded, whatever each of them may have.
-func TestAnswersTogetherAreBounded(t *testing.T) {
+func TestAnswer_TotalBounded(t *testing.T) {
 	const most = 20
 	s := serve(t, "127.48.5.2", text(strings.Repeat("x", 1<<20)))
 	list := make([]Request, most+10)
@@ -50,7 +50,7 @@ func TestAnswersTogetherAreBounded(t *testing.T) {
 		switch {
 		case a.Err == nil:
 			whole++
-		case a.Err.Class == Protocol && strings.Contains(a.Err.Message, "larger than 20 MiB together"):
+		case a.Err.Class == Protocol && strings.Contains(a.Err.Message, "answers together are larger than 20 MiB"):
 			refused++
 		default:
 			t.Error(a.Err)
@@ -62,7 +62,7 @@ func TestAnswersTogetherAreBounded(t *testing.T) {
 }
 
 // An announcement takes no memory: the bytes that come do.
-func TestAnnouncedBodiesTakeNoMemory(t *testing.T) {
+func TestAnswer_AnnouncedLengthAllocatesNothing(t *testing.T) {
 	const n = 64
 	begun := make(chan struct{}, n)
 	hold := make(chan struct{})
@@ -95,7 +95,7 @@ func TestAnnouncedBodiesTakeNoMemory(t *testing.T) {
 }
 
 // Bytes that come after an answer are not the next one, also when they come while the connection is idle.
-func TestPlantedAnswersAreNotTaken(t *testing.T) {
+func TestAnswer_UnrequestedBytesIgnored(t *testing.T) {
 	noLeaks(t)
 	planted := make(chan struct{})
 	s := serve(t, "127.48.5.4", func(c net.Conn) {
@@ -117,7 +117,7 @@ func TestPlantedAnswersAreNotTaken(t *testing.T) {
 }
 
 // Interim answers are passed over, a few of them.
-func TestInterimAnswers(t *testing.T) {
+func TestAnswer_Interim(t *testing.T) {
 	const hint = "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
 	end := "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 	s := serve(t, "127.48.5.5", raw("HTTP/1.1 100 Continue\r\n\r\n"+strings.Repeat(hint, maxInterim-2)+end))

@@ -5,18 +5,18 @@ import (
 	"compress/gzip"
 )
 
-// compressFrom is the size in bytes from which a body is worth compressing, which takes as long as
-// sending some hundred times as much over a fast network.
+// compressFrom is the least size in bytes of a body that is compressed. To compress takes as long as to send about a
+// hundred times as much over a fast network.
 const compressFrom = 16 << 10
 
-// Compress makes a large body small, once for all servers that get it. It says whether it did: a small
-// body, or one that grows, comes back as it is.
+// Compress compresses a body, once for all servers that it is sent to. It returns a small body, or one that would grow,
+// unchanged, and false.
 func Compress(body []byte) ([]byte, bool) {
 	if len(body) < compressFrom {
 		return body, false
 	}
 	var out bytes.Buffer
-	w, _ := gzip.NewWriterLevel(&out, gzip.BestSpeed) // a level that there is, and a buffer takes everything
+	w, _ := gzip.NewWriterLevel(&out, gzip.BestSpeed) // none of these calls can fail: the level exists, and a buffer grows
 	_, _ = w.Write(body)
 	_ = w.Close()
 	if out.Len() >= len(body) {

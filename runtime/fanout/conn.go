@@ -11,17 +11,17 @@ import (
 	"time"
 )
 
-// conn is one connection to one server.
+// conn is a connection to a server.
 type conn struct {
 	endpoint Endpoint
 	// raw is the socket; stream is raw or TLS over it.
 	raw       net.Conn
 	stream    net.Conn
 	sent      int   // bytes of the current request that the socket has taken
-	broken    error // what the last read ended with
+	broken    error // the error of the last read, or nil
 	reused    bool
 	idleSince time.Time
-	idle      *list.Element // its place in the pool
+	idle      *list.Element // its position in the pool
 }
 
 func (cn *conn) Read(p []byte) (int, error) {
@@ -36,10 +36,10 @@ func (cn *conn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// close doesn't say goodbye in TLS: that could wait for a peer that doesn't read.
+// close closes the socket without TLS's closing message, which could block on a peer that doesn't read.
 func (cn *conn) close() { cn.raw.Close() }
 
-// until sets the deadline of what comes next on the connection.
+// until sets the deadline of the next reads and writes.
 func (cn *conn) until(deadline time.Time) *failure {
 	if err := cn.raw.SetDeadline(deadline); err != nil {
 		cn.close()
@@ -48,8 +48,8 @@ func (cn *conn) until(deadline time.Time) *failure {
 	return nil
 }
 
-// alive sets the deadline of the next request and says whether the server has left the connection
-// open. Bytes that nobody asked for make it unusable too; in TLS they may be session tickets.
+// alive sets the deadline of the next request and reports whether the server has kept the connection open. Unread bytes
+// make it unusable too, except with TLS, where they may be session tickets.
 func (cn *conn) alive(deadline time.Time) bool {
 	if cn.raw.SetDeadline(deadline) != nil {
 		return false
@@ -68,14 +68,14 @@ func (cn *conn) alive(deadline time.Time) bool {
 	return err == nil && open
 }
 
-// flight is what one worker has open, so that it can be cut off from outside.
+// flight holds the connection of one worker, so that another goroutine can close it.
 type flight struct {
 	mu      sync.Mutex
 	conn    net.Conn
 	aborted bool
 }
 
-// hold makes the connection closable by abort. False: abort came first, and the connection is closed.
+// hold lets abort close the connection. It closes it and returns false if abort was called before.
 func (f *flight) hold(raw net.Conn) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -102,8 +102,7 @@ func (f *flight) abort() {
 	}
 }
 
-// dial opens a connection until the deadline, by trying the host's addresses in turn. It is held by the
-// flight.
+// dial opens a connection before the deadline. It tries the host's addresses in turn. The flight holds the connection.
 func (c *Client) dial(ctx context.Context, f *flight, e Endpoint, deadline time.Time) (*conn, *failure) {
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()

@@ -13,7 +13,7 @@ import (
 )
 
 // Control sees every connection before it is made, and can prevent it.
-func TestControl(t *testing.T) {
+func TestClient_Control(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer server.Close()
 	endpoints, err := ParseEndpoints([]string{strings.TrimPrefix(server.URL, "http://")}, 7801)

@@ -10,21 +10,21 @@ import (
 
 var errFailFast = errors.New("another request failed")
 
-// Do works off the requests and gives their answers in the same order. It returns when every answer is
-// there. When ctx ends, what is in flight is cut off at once and the rest is skipped.
+// Do sends the requests and returns their answers in the same order, when all are complete. When ctx ends, requests in
+// flight are cancelled at once and the others are skipped.
 func (c *Client) Do(ctx context.Context, requests []Request, options Options) []Answer {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	s := &sweep{
+	s := &batch{
 		client: c, requests: requests, options: options, cancel: cancel,
 		answers: make([]Answer, len(requests)), drained: make(chan struct{}),
 	}
 	s.left.Store(c.total)
-	most := options.Parallel
-	if most <= 0 {
-		most = carried()
+	parallel := options.Parallel
+	if parallel <= 0 {
+		parallel = maxParallel()
 	}
-	s.flights = make([]flight, max(1, min(most, len(requests))))
+	s.flights = make([]flight, max(1, min(parallel, len(requests))))
 	stop := context.AfterFunc(ctx, func() {
 		for i := range s.flights {
 			s.flights[i].abort()
@@ -47,23 +47,23 @@ func (c *Client) Do(ctx context.Context, requests []Request, options Options) []
 	return s.answers
 }
 
-// sweep is one call of Do.
-type sweep struct {
+// batch is one call of Do.
+type batch struct {
 	client   *Client
 	requests []Request
 	options  Options
 	cancel   context.CancelCauseFunc
-	flights  []flight // one a worker
+	flights  []flight // one per worker
 	wg       sync.WaitGroup
 	next     atomic.Int64
-	left     atomic.Int64  // bytes of body that may still come
-	drained  chan struct{} // closed when every request has its worker
+	left     atomic.Int64  // bytes of body that the remaining answers may have together
+	drained  chan struct{} // closed when a worker has taken the last request
 
-	mu      sync.Mutex // held while an answer is taken down
+	mu      sync.Mutex // held while an answer is recorded
 	answers []Answer
 }
 
-func (s *sweep) work(ctx context.Context, f *flight) {
+func (s *batch) work(ctx context.Context, f *flight) {
 	for {
 		i := int(s.next.Add(1)) - 1
 		if i >= len(s.requests) {
@@ -72,11 +72,11 @@ func (s *sweep) work(ctx context.Context, f *flight) {
 			}
 			return
 		}
-		s.take(s.answer(ctx, f, i))
+		s.record(s.answer(ctx, f, i))
 	}
 }
 
-func (s *sweep) answer(ctx context.Context, f *flight, i int) Answer {
+func (s *batch) answer(ctx context.Context, f *flight, i int) Answer {
 	r := &s.requests[i]
 	if ctx.Err() != nil {
 		return Answer{Index: i, Err: skipped(r.Endpoint, context.Cause(ctx))}
@@ -85,20 +85,20 @@ func (s *sweep) answer(ctx context.Context, f *flight, i int) Answer {
 	a := s.client.exchange(ctx, f, r, s.limits(r))
 	a.Index = i
 	a.Duration = time.Since(began)
-	if s.client.told != nil {
-		s.client.told(*r, a)
+	if s.client.answered != nil {
+		s.client.answered(*r, a)
 	}
 	return a
 }
 
-// limits are the times that one request may take, and the bytes of body that all may have and still have.
+// limits are the time limits of one request, and the limit in bytes of all bodies together with what is left of it.
 type limits struct {
 	answer, connect time.Duration
 	total           int64
 	left            *atomic.Int64
 }
 
-func (s *sweep) limits(r *Request) limits {
+func (s *batch) limits(r *Request) limits {
 	l := limits{r.Timeout, s.options.ConnectTimeout, s.client.total, &s.left}
 	if l.answer <= 0 {
 		l.answer = s.options.Timeout
@@ -113,9 +113,9 @@ func (s *sweep) limits(r *Request) limits {
 	return l
 }
 
-// take keeps an answer. With FailFast the work is stopped before this worker looks for its next
-// request, so that one by one means: nothing is sent after a failure.
-func (s *sweep) take(a Answer) {
+// record stores an answer. With FailFast it cancels the batch before this worker takes its next request, so that with
+// Parallel 1 nothing is sent after a failure.
+func (s *batch) record(a Answer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.answers[a.Index] = a

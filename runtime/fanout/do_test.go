@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-func TestAnswersAreInRequestOrder(t *testing.T) {
+func TestDo_AnswersInRequestOrder(t *testing.T) {
 	noLeaks(t)
 	first := make(chan struct{})
 	var list []Request
@@ -44,7 +44,7 @@ func TestAnswersAreInRequestOrder(t *testing.T) {
 	}
 }
 
-func TestOneByOne(t *testing.T) {
+func TestDo_OneByOne(t *testing.T) {
 	noLeaks(t)
 	var inFlight, most atomic.Int32
 	var list []Request
@@ -65,7 +65,7 @@ func TestOneByOne(t *testing.T) {
 	}
 }
 
-func TestParallelIsBounded(t *testing.T) {
+func TestDo_ParallelBounded(t *testing.T) {
 	noLeaks(t)
 	var inFlight, asked atomic.Int32
 	full := make(chan struct{})
@@ -91,13 +91,13 @@ func TestParallelIsBounded(t *testing.T) {
 	}
 }
 
-func TestNoRequests(t *testing.T) {
+func TestDo_NoRequests(t *testing.T) {
 	if got := client(t).Do(context.Background(), nil, Options{}); len(got) != 0 {
 		t.Errorf("got %v", got)
 	}
 }
 
-func TestFailFastOneByOneSendsNothingMore(t *testing.T) {
+func TestDo_FailFastOneByOne(t *testing.T) {
 	noLeaks(t)
 	good := serve(t, "127.24.0.1", text("ok"))
 	bad := serve(t, "127.24.0.2", requests(func(c net.Conn, _ *http.Request, _ []byte) { reply(c, 409, "no") }))
@@ -120,7 +120,7 @@ func TestFailFastOneByOneSendsNothingMore(t *testing.T) {
 	}
 }
 
-func TestFailFastCutsOffWhatIsInFlight(t *testing.T) {
+func TestDo_FailFastCancelsInFlight(t *testing.T) {
 	noLeaks(t)
 	arrived := make(chan struct{}, 8)
 	hang := serve(t, "127.24.0.1", func(c net.Conn) {
@@ -152,7 +152,7 @@ func TestFailFastCutsOffWhatIsInFlight(t *testing.T) {
 	}
 }
 
-func TestFailedDecidesWhatStops(t *testing.T) {
+func TestDo_FailedDecides(t *testing.T) {
 	gone := serve(t, "127.24.0.1", requests(func(c net.Conn, _ *http.Request, _ []byte) { reply(c, 404, "") }))
 	list := []Request{get(gone.Endpoint), get(gone.Endpoint)}
 	answers := client(t).Do(context.Background(), list, Options{
@@ -163,7 +163,7 @@ func TestFailedDecidesWhatStops(t *testing.T) {
 	}
 }
 
-func TestCancelClosesConnections(t *testing.T) {
+func TestDo_CancelClosesConnections(t *testing.T) {
 	noLeaks(t)
 	const n = 200
 	arrived := make(chan struct{}, n)
@@ -205,7 +205,7 @@ func TestCancelClosesConnections(t *testing.T) {
 	}
 }
 
-func TestDeadlineOfTheWhole(t *testing.T) {
+func TestDo_Deadline(t *testing.T) {
 	s := serve(t, "127.24.0.1", func(c net.Conn) { c.Read(make([]byte, 4096)); c.Read(make([]byte, 1)) })
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
@@ -213,12 +213,12 @@ func TestDeadlineOfTheWhole(t *testing.T) {
 	if a.Err == nil || a.Err.Class != Cancelled || !errors.Is(a.Err, context.DeadlineExceeded) {
 		t.Fatalf("%+v", a)
 	}
-	if want := s.String() + ": cut off before the answer came: the time for the whole was up"; a.Err.Message != want {
+	if want := s.String() + ": cancelled before the answer arrived: the time limit has passed"; a.Err.Message != want {
 		t.Errorf("got %q", a.Err.Message)
 	}
 }
 
-func TestBodyIsShared(t *testing.T) {
+func TestDo_SharedBody(t *testing.T) {
 	const n = 50
 	body := bytes.Repeat([]byte("x"), 1<<20)
 	want := bytes.Clone(body)

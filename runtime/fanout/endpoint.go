@@ -11,7 +11,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Endpoint is where a server is reached. It is comparable.
+// Endpoint is the address of a server. It is comparable.
 type Endpoint struct {
 	// Scheme is http or https; empty means http.
 	Scheme string
@@ -20,10 +20,10 @@ type Endpoint struct {
 	Port int
 }
 
-// String is host:port, an IPv6 address in brackets.
+// String returns host:port, with brackets around an IPv6 address.
 func (e Endpoint) String() string { return net.JoinHostPort(e.Host, strconv.Itoa(e.Port)) }
 
-// URL is scheme://host:port, without a slash at the end.
+// URL returns scheme://host:port, without a trailing slash.
 func (e Endpoint) URL() string {
 	if e.Scheme == "" {
 		return "http://" + e.String()
@@ -31,10 +31,9 @@ func (e Endpoint) URL() string {
 	return e.Scheme + "://" + e.String()
 }
 
-// ParseEndpoints reads a list of servers. An element is host, host:port, an IP address (IPv6 bare or
-// in brackets), scheme://host:port, or several of these with commas between. Refused are an empty list
-// or element, an address that means "all", a port outside 1–65535, a path, user and password, and an
-// endpoint that is there twice.
+// ParseEndpoints parses a list of servers. An element is host, host:port, an IP address (IPv6 with or without brackets),
+// scheme://host:port, or several of these separated by commas. It refuses an empty list or element, the unspecified
+// address, a port outside 1–65535, a path, user or password, and duplicates.
 func ParseEndpoints(list []string, defaultPort int) ([]Endpoint, error) {
 	seen := make(map[Endpoint]string, len(list))
 	return parseEndpoints(list, defaultPort, func(part string, e Endpoint) error {
@@ -47,8 +46,7 @@ func ParseEndpoints(list []string, defaultPort int) ([]Endpoint, error) {
 	})
 }
 
-// CheckEndpoints refuses what ParseEndpoints refuses with every default port: all but a server that is
-// there twice.
+// CheckEndpoints returns the error of ParseEndpoints for a list, except for duplicates, which depend on the default port.
 func CheckEndpoints(list []string) error {
 	_, err := parseEndpoints(list, wire.DefaultManagerPort, func(string, Endpoint) error { return nil })
 	return err
@@ -82,7 +80,7 @@ func emptyElement(text string) error {
 	if strings.TrimSpace(text) == "" {
 		return errors.New("an element is empty: give host or host:port")
 	}
-	return fmt.Errorf("%q has nothing between two commas or at an end: take out the comma", text)
+	return fmt.Errorf("%q has an empty element: remove the comma", text)
 }
 
 func parseEndpoint(text string, defaultPort int) (Endpoint, error) {
@@ -91,11 +89,11 @@ func parseEndpoint(text string, defaultPort int) (Endpoint, error) {
 	if scheme, after, found := strings.Cut(text, "://"); found {
 		e.Scheme, rest = strings.ToLower(scheme), after
 		if e.Scheme != "http" && e.Scheme != "https" {
-			return e, fmt.Errorf("%q has the scheme %q: only http and https are spoken", redacted(text), scheme)
+			return e, fmt.Errorf("%q has the scheme %q: only http and https are supported", redacted(text), scheme)
 		}
 	}
 	if strings.Contains(rest, "@") {
-		return e, fmt.Errorf("%q carries a user or password: leave it out, an address is host:port", redacted(text))
+		return e, fmt.Errorf("%q contains a user or password: remove it, an address is host:port", redacted(text))
 	}
 	if i := strings.IndexAny(rest, "/?#\\"); i >= 0 {
 		return e, fmt.Errorf("%q has %q after its address: an address is host:port, without a path", text, rest[i:])
@@ -118,7 +116,7 @@ func parseEndpoint(text string, defaultPort int) (Endpoint, error) {
 	return e, nil
 }
 
-// redacted hides what stands before an @, which may be a password.
+// redacted replaces the text before an @, which may be a password.
 func redacted(text string) string {
 	at := strings.LastIndexByte(text, '@')
 	if at < 0 {
@@ -131,7 +129,7 @@ func redacted(text string) string {
 	return scheme + "://***" + text[at:]
 }
 
-// splitPort takes host:port apart. More than one colon without brackets is an IPv6 address alone.
+// splitPort splits host:port. Text with more than one colon and no brackets is an IPv6 address without a port.
 func splitPort(s string) (host, port string, hasPort bool, err error) {
 	if strings.HasPrefix(s, "[") {
 		end := strings.IndexByte(s, ']')
@@ -143,7 +141,7 @@ func splitPort(s string) (host, port string, hasPort bool, err error) {
 			return s[1:end], "", false, nil
 		}
 		if after[0] != ':' {
-			return "", "", false, fmt.Errorf("has %q after the ']': only :port can stand there", after)
+			return "", "", false, fmt.Errorf("has %q after the ']': only :port may follow it", after)
 		}
 		return s[1:end], after[1:], true, nil
 	}
@@ -154,10 +152,10 @@ func splitPort(s string) (host, port string, hasPort bool, err error) {
 	return s, "", false, nil
 }
 
-// parsePort takes digits alone: no sign, no space, no name of a service.
+// parsePort accepts only digits: no sign, space or service name.
 func parsePort(s string) (int, error) {
 	if s == "" {
-		return 0, errors.New("ends with a colon: give the port after it, or leave the colon out")
+		return 0, errors.New("ends with a colon: add the port, or remove the colon")
 	}
 	if strings.Trim(s, "0123456789") != "" {
 		return 0, fmt.Errorf("has the port %q: a port is a number from 1 to 65535", s)
@@ -169,16 +167,16 @@ func parsePort(s string) (int, error) {
 	return port, nil
 }
 
-// checkHost gives an IP address in its one canonical form, and a name as it was written.
+// checkHost returns an IP address in canonical form, and a name unchanged.
 func checkHost(host string, bracketed bool) (string, error) {
 	if ip, err := netip.ParseAddr(host); err == nil {
 		switch {
 		case ip.Zone() != "":
 			return "", fmt.Errorf("has the zone %q, which other servers can't use: give an address without one", ip.Zone())
 		case bracketed && !ip.Is6():
-			return "", errors.New("has brackets, which only an IPv6 address has")
+			return "", errors.New("has brackets, which are only for IPv6 addresses")
 		case ip.Unmap().IsUnspecified():
-			return "", errors.New("means every address of a machine: name the server's own")
+			return "", errors.New("is the unspecified address: give the server's address")
 		}
 		return ip.Unmap().String(), nil
 	}

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestParseEndpoints(t *testing.T) {
+func TestParseEndpoints_Accepted(t *testing.T) {
 	for _, test := range []struct {
 		list []string
 		want string
@@ -41,19 +41,19 @@ func TestParseEndpoints(t *testing.T) {
 	}
 }
 
-func TestParseEndpointsRefuses(t *testing.T) {
+func TestParseEndpoints_Refused(t *testing.T) {
 	for _, test := range []struct{ list, want string }{
 		{"", "an element is empty"},
 		{" ", "an element is empty"},
-		{"a,,b", "nothing between two commas"},
-		{"a,", "nothing between two commas or at an end"},
-		{"0.0.0.0", "every address of a machine"},
-		{"0.0.0.0:7801", "every address of a machine"},
-		{"::", "every address of a machine"},
-		{"::0", "every address of a machine"},
-		{"[::]:7801", "every address of a machine"},
-		{"0:0:0:0:0:0:0:0", "every address of a machine"},
-		{"::ffff:0.0.0.0", "every address of a machine"},
+		{"a,,b", "has an empty element"},
+		{"a,", "has an empty element"},
+		{"0.0.0.0", "the unspecified address"},
+		{"0.0.0.0:7801", "the unspecified address"},
+		{"::", "the unspecified address"},
+		{"::0", "the unspecified address"},
+		{"[::]:7801", "the unspecified address"},
+		{"0:0:0:0:0:0:0:0", "the unspecified address"},
+		{"::ffff:0.0.0.0", "the unspecified address"},
 		{"0", "not an IPv4 address"},
 		{"0x0", "not an IPv4 address"},
 		{"000.000.000.000", "not an IPv4 address"},
@@ -74,8 +74,8 @@ func TestParseEndpointsRefuses(t *testing.T) {
 		{"a#b", "without a path"},
 		{"ftp://a", `has the scheme "ftp"`},
 		{"[::1", "'[' without its ']'"},
-		{"[::1]7801", "only :port can stand there"},
-		{"[10.0.0.11]:7801", "only an IPv6 address has"},
+		{"[::1]7801", "only :port may follow it"},
+		{"[10.0.0.11]:7801", "only for IPv6 addresses"},
 		{"[a]", "not an IPv6 address"},
 		{"1:2:3", "not an IPv6 address"},
 		{"fe80::1%eth0", "has the zone \"eth0\""},
@@ -103,7 +103,7 @@ func TestParseEndpointsRefuses(t *testing.T) {
 	}
 }
 
-func TestParseEndpointsHidesPasswords(t *testing.T) {
+func TestParseEndpoints_HidesPasswords(t *testing.T) {
 	for _, text := range []string{"http://joe:secret@a:7801", "joe:secret@a", "ftp://joe:secret@a", "http://joe:sec@secret@a/x"} {
 		_, err := ParseEndpoints([]string{text}, 7801)
 		if err == nil || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), "***@a") {

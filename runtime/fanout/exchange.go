@@ -24,9 +24,9 @@ var (
 	writers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 4<<10) }}
 )
 
-// exchange sends a request and reads its answer within its time. A connection from an earlier request
-// may be dead without a sign; then the request is sent once more over a new one, if nothing of it was
-// sent or it may be. Where no connection comes about at first, it is tried again.
+// exchange sends a request and reads its answer within the limits. The server may have closed a reused connection; then
+// the request is sent again over a new one, if none of it was sent or it is idempotent. A connection that can't be made
+// is tried again.
 func (c *Client) exchange(ctx context.Context, f *flight, r *Request, limits limits) Answer {
 	defer f.release()
 	if strings.ContainsFunc(r.Path+r.Query, func(c rune) bool { return c <= ' ' || c == 0x7f }) || !strings.HasPrefix(r.Path, "/") {
@@ -51,7 +51,7 @@ func (c *Client) exchange(ctx context.Context, f *flight, r *Request, limits lim
 				if pauses == nil {
 					pauses = newBackoff()
 				}
-				if a.Attempts < maxAttempts && failed.passing() && pause(ctx, pauses.NextBackOff(), deadline) {
+				if a.Attempts < maxAttempts && failed.transient() && pause(ctx, pauses.NextBackOff(), deadline) {
 					continue
 				}
 				a.Err = explain(ctx, r.Endpoint, failed, false, limits)
@@ -79,15 +79,16 @@ func (c *Client) exchange(ctx context.Context, f *flight, r *Request, limits lim
 	}
 }
 
-// roundTrip does one request; keep says that the connection can take another. The body is taken from left.
+// roundTrip sends one request and reads its answer. keep reports whether the connection can be reused. The size of the
+// body is subtracted from left.
 func (cn *conn) roundTrip(r *Request, left *atomic.Int64) (status int, body []byte, keep bool, failed *failure) {
 	cn.sent = 0
 	sendErr := cn.send(r)
 	if sendErr != nil && cn.sent == 0 {
 		return 0, nil, false, &failure{sending, sendErr}
 	}
-	// A server that refuses a large body answers and closes before it has read all of it, so there may
-	// be an answer even when sending failed.
+	// A server that refuses a large body answers and closes before it has read the whole body, so there may be an
+	// answer although sending failed.
 	in := readers.Get().(*bufio.Reader)
 	in.Reset(cn)
 	defer func() {
@@ -104,11 +105,11 @@ func (cn *conn) roundTrip(r *Request, left *atomic.Int64) (status int, body []by
 	defer fasthttp.ReleaseResponse(resp)
 	resp.SkipBody = r.Method == fasthttp.MethodHead
 	body, err := readAnswer(in, resp, left)
-	if err == nil && cn.broken != nil && resp.Header.ContentLength() == -1 { // chunked, without its last line
+	if err == nil && cn.broken != nil && resp.Header.ContentLength() == -1 { // chunked, without the last line
 		err = cn.broken
 	}
 	if err != nil {
-		if cn.broken != nil { // the parser can hide a timeout in an error of its own
+		if cn.broken != nil { // the parser's error may hide a timeout
 			err = cn.broken
 		}
 		return 0, nil, false, &failure{reading, err}
@@ -126,7 +127,7 @@ func (cn *conn) send(r *Request) error {
 	req.Header.SetMethod(r.Method)
 	req.Header.SetHost(r.Endpoint.String())
 	req.Header.SetUserAgent("dkvrun/" + wire.Version)
-	// As the header's own field the path is never parsed nor normalised: %2e%2e stays a name.
+	// SetRequestURI of the header neither parses nor normalises the path: %2e%2e is sent as it is.
 	if r.Query == "" {
 		req.Header.SetRequestURI(r.Path)
 	} else {

@@ -1,10 +1,10 @@
-// Package fanout asks many servers at once over HTTP and gives each one's answer, or what went wrong
-// with it, in the order of the questions.
+// Package fanout sends HTTP requests to many servers at the same time and returns the answer or the error of each, in
+// the order of the requests.
 //
-// It speaks HTTP/1.1 in fasthttp's requests and responses, over connections of its own: fasthttp's
-// clients neither tell whether a request left the machine nor can be stopped, and a connection that
-// the caller holds can be closed. What comes back isn't trusted: its size and its time are bounded,
-// redirects are not followed, and nothing is inflated. It knows nothing of scripts.
+// It speaks HTTP/1.1 with fasthttp's request and response types, but opens the connections itself. fasthttp's clients
+// don't report whether a request left the machine, and their requests can't be cancelled; this package cancels a request
+// by closing its connection. Answers are not trusted: their size and time are bounded, redirects are not followed, and
+// bodies are not decompressed. The package knows nothing of scripts.
 package fanout
 
 import (
@@ -16,107 +16,105 @@ import (
 	"time"
 )
 
-// Bounds on what a server may answer, and the defaults of Options.
+// Bounds of an answer, and the defaults of Options.
 const (
 	MaxHeader      = 16 << 10 // bytes of status line and headers
 	MaxBody        = 16 << 20 // bytes of body
 	DefaultTotal   = 1 << 30  // bytes of body of all answers to one call of Do
 	DefaultTimeout = 30 * time.Second
-	// DefaultConnectTimeout is enough for a second try of a lost packet.
+	// DefaultConnectTimeout allows for one retransmission of a lost packet.
 	DefaultConnectTimeout = 5 * time.Second
 )
 
-// Request is one question to one server.
+// Request is one HTTP request to one server.
 type Request struct {
 	Endpoint Endpoint
 	Method   string
-	// Path begins with a slash, is escaped already, and is sent byte for byte.
+	// Path begins with a slash and is escaped. It is sent unchanged.
 	Path string
-	// Query is encoded already; empty for none.
+	// Query is encoded; empty for none.
 	Query string
-	// Body is JSON and may be shared by many requests: it is never copied nor changed. Nil for none.
+	// Body is JSON, or nil for none. Many requests may share it: it is neither copied nor changed.
 	Body []byte
-	// Compressed says that Body is what Compress made.
+	// Compressed is true where Body is a result of Compress.
 	Compressed bool
-	// Idempotent says that the request does no harm if the server gets it twice; GET and HEAD always are.
+	// Idempotent allows the request to be sent twice. GET and HEAD are always idempotent.
 	Idempotent bool
-	// Timeout is for the whole answer, from the name's look-up to the last byte; 0 takes Options.Timeout.
+	// Timeout bounds the request from the look-up of the name to the last byte; 0 means Options.Timeout.
 	Timeout time.Duration
 }
 
-// Answer is what became of one request.
+// Answer is the result of one request.
 type Answer struct {
-	// Index is the request's place in the list.
+	// Index is the index of the request.
 	Index int
-	// Status is HTTP's; 0 where Err is set.
+	// Status is the HTTP status; 0 where Err is set.
 	Status int
 	Body   []byte
-	// Err is nil when HTTP came back, whatever the status.
+	// Err is nil when an HTTP response was received, whatever its status.
 	Err *Error
-	// Attempts counts how often the request was begun: 0 for one that was skipped, more than 1 where a
-	// connection kept from an earlier request turned out to be dead or none came about at first.
+	// Attempts is the number of attempts: 0 for a skipped request, more than 1 where a reused connection was closed or
+	// a connection could not be made at first.
 	Attempts int
 	Duration time.Duration
 }
 
-// Options say how a list of requests is worked off.
+// Options configure one call of Do.
 type Options struct {
-	// Parallel is the most requests in flight: 1 for one after the other, 0 for as many as this machine
-	// can carry.
+	// Parallel bounds the requests in flight: 1 sends one after the other, 0 as many as this machine allows.
 	Parallel int
-	// FailFast ends the work at the first failure: what is in flight is cancelled, the rest skipped.
+	// FailFast stops at the first failure: requests in flight are cancelled, the others skipped.
 	FailFast bool
-	// Timeout bounds each answer that has none of its own; 0 for DefaultTimeout.
+	// Timeout bounds each request without a Timeout; 0 means DefaultTimeout.
 	Timeout time.Duration
-	// ConnectTimeout is how much of it may pass until there is a connection; 0 for
-	// DefaultConnectTimeout.
+	// ConnectTimeout bounds the part of that time until the connection is made; 0 means DefaultConnectTimeout.
 	ConnectTimeout time.Duration
-	// Failed decides what FailFast stops at; nil stops at an Err and at every status but 2xx.
+	// Failed reports whether FailFast stops at an answer; nil stops at an Err and at every status except 2xx.
 	Failed func(Answer) bool
-	// OnAnswer is called once for each request as its answer arrives, skipped ones included, never by
-	// two goroutines at a time. It holds up the work while it runs.
+	// OnAnswer is called once for each answer when it arrives, also for skipped requests, by one goroutine at a time. A
+	// slow OnAnswer delays other requests.
 	OnAnswer func(Answer)
 }
 
-// Config is what all requests of a client share.
+// Config holds what all requests of a client share.
 type Config struct {
-	// TLS is for https endpoints; nil trusts the system's roots. ServerName is set for each endpoint.
+	// TLS configures https endpoints; nil trusts the system's roots. The client sets ServerName.
 	TLS *tls.Config
-	// Answered, where set, is called with each answer before Do hands it on; several at a time.
+	// Answered, if not nil, is called with each answer before OnAnswer, by several goroutines at a time.
 	Answered func(Request, Answer)
-	// Total is how many bytes of body all answers to one call of Do may have together; 0 means DefaultTotal.
+	// Total bounds the bytes of all bodies in one call of Do together; 0 means DefaultTotal.
 	Total int64
-	// Control, where set, is the net.Dialer's for every connection.
+	// Control, if not nil, is the net.Dialer's Control for every connection.
 	Control func(network, address string, socket syscall.RawConn) error
 }
 
-// Client keeps connections between requests. It is safe for concurrent use.
+// Client sends requests and reuses connections. It is safe for concurrent use.
 type Client struct {
-	tls     *tls.Config
-	told    func(Request, Answer)
-	control func(network, address string, socket syscall.RawConn) error
-	names   resolver
-	idle    pool
-	stop    context.CancelFunc
-	total   int64
+	tls      *tls.Config
+	answered func(Request, Answer)
+	control  func(network, address string, socket syscall.RawConn) error
+	names    resolver
+	idle     pool
+	stop     context.CancelFunc
+	total    int64
 }
 
-// New makes a client. It opens nothing yet.
+// New returns a client without connections.
 func New(config Config) *Client {
 	ctx, stop := context.WithCancel(context.Background())
 	return &Client{
-		tls:     config.TLS,
-		told:    config.Answered,
-		control: config.Control,
-		names:   resolver{ctx: ctx, lookup: net.DefaultResolver.LookupNetIP, names: map[string]*name{}},
-		idle:    pool{conns: map[Endpoint][]*conn{}},
-		stop:    stop,
-		total:   cmp.Or(config.Total, DefaultTotal),
+		tls:      config.TLS,
+		answered: config.Answered,
+		control:  config.Control,
+		names:    resolver{ctx: ctx, lookup: net.DefaultResolver.LookupNetIP, names: map[string]*name{}},
+		idle:     pool{conns: map[Endpoint][]*conn{}},
+		stop:     stop,
+		total:    cmp.Or(config.Total, DefaultTotal),
 	}
 }
 
-// Close closes the connections that are kept and ends look-ups of names; those in use are closed as
-// their requests end. Requests after it still work, but keep no connection.
+// Close closes idle connections and cancels look-ups of names. Connections in use are closed when their requests end.
+// Later requests work, but don't keep their connections.
 func (c *Client) Close() {
 	c.stop()
 	c.idle.close()

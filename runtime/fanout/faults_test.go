@@ -16,7 +16,7 @@ func one(t *testing.T, r Request) Answer {
 	return client(t).Do(context.Background(), []Request{r}, Options{})[0]
 }
 
-func TestFaults(t *testing.T) {
+func TestExchange_Faults(t *testing.T) {
 	chunk := fmt.Sprintf("%x\r\n%s\r\n", 1<<20, strings.Repeat("x", 1<<20))
 	for _, test := range []struct {
 		name    string
@@ -32,11 +32,11 @@ func TestFaults(t *testing.T) {
 		{"bad length", raw("HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n"), Protocol, "the answer is not HTTP"},
 		{"two lengths", raw("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx"), Protocol, "the answer is not HTTP"},
 		{"no answer", raw(""), Reset, "closed the connection without an answer"},
-		{"end in the headers", raw("HTTP/1.1 200 OK\r\nContent-"), Reset, "broke off in the middle of its answer"},
-		{"end in the body", raw("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"), Reset, "broke off in the middle"},
-		{"end in a chunk", raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nhalf"), Reset, "broke off in the middle"},
+		{"end in the headers", raw("HTTP/1.1 200 OK\r\nContent-"), Reset, "closed the connection in the middle of its answer"},
+		{"end in the body", raw("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"), Reset, "closed the connection in the middle"},
+		{"end in a chunk", raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nhalf"), Reset, "closed the connection in the middle"},
 		{"reset before", reset(""), Reset, "closed the connection without an answer"},
-		{"reset in the body", reset("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"), Reset, "broke off in the middle"},
+		{"reset in the body", reset("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"), Reset, "closed the connection in the middle"},
 		{"long body announced", raw("HTTP/1.1 200 OK\r\nContent-Length: 16777217\r\n\r\n"), Protocol, "larger than 16 MiB"},
 		{"long body in chunks", raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + strings.Repeat(chunk, 17)), Protocol, "larger than 16 MiB"},
 		{"long body to the end", raw("HTTP/1.1 200 OK\r\n\r\n" + strings.Repeat("x", 17<<20)), Protocol, "larger than 16 MiB"},
@@ -86,7 +86,7 @@ func reset(answer string) func(net.Conn) {
 	}
 }
 
-func TestRefused(t *testing.T) {
+func TestExchange_Refused(t *testing.T) {
 	noLeaks(t)
 	s := serve(t, "127.24.1.2", text(""))
 	s.stop()
@@ -100,7 +100,7 @@ func TestRefused(t *testing.T) {
 }
 
 // A listener whose queue is full drops what comes next: the connection is never made.
-func TestConnectTimeout(t *testing.T) {
+func TestExchange_ConnectTimeout(t *testing.T) {
 	noLeaks(t)
 	e := fullListener(t)
 	r := get(e)
@@ -111,7 +111,7 @@ func TestConnectTimeout(t *testing.T) {
 	}
 }
 
-func TestCancelWhileConnecting(t *testing.T) {
+func TestExchange_CancelWhileConnecting(t *testing.T) {
 	noLeaks(t)
 	e := fullListener(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
@@ -122,7 +122,7 @@ func TestCancelWhileConnecting(t *testing.T) {
 	}
 }
 
-func TestRedirectsAreAnswers(t *testing.T) {
+func TestExchange_Redirects(t *testing.T) {
 	target := serve(t, "127.24.1.4", text("secret"))
 	s := serve(t, "127.24.1.3", requests(func(c net.Conn, _ *http.Request, _ []byte) {
 		fmt.Fprintf(c, "HTTP/1.1 307 Temporary Redirect\r\nLocation: %s/x\r\nContent-Length: 0\r\n\r\n", target.URL())
@@ -132,7 +132,7 @@ func TestRedirectsAreAnswers(t *testing.T) {
 	}
 }
 
-func TestBadPathIsNotSent(t *testing.T) {
+func TestExchange_BadPath(t *testing.T) {
 	s := serve(t, "127.24.1.5", text(""))
 	for _, path := range []string{"", "x", "/a b", "/a\r\nX: y", "/\x00", "/\x7f"} {
 		a := one(t, Request{Endpoint: s.Endpoint, Method: "GET", Path: path})
@@ -146,7 +146,7 @@ func TestBadPathIsNotSent(t *testing.T) {
 }
 
 // A manager refuses a large body without reading it; its reason must get through.
-func TestEarlyAnswer(t *testing.T) {
+func TestExchange_EarlyAnswer(t *testing.T) {
 	s := serve(t, "127.24.1.6", func(c net.Conn) {
 		c.Read(make([]byte, 4096))
 		reply(c, 413, "too large")

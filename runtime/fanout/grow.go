@@ -6,26 +6,26 @@ import (
 	"time"
 )
 
-// How many requests are in flight where the caller leaves it open. More than the first keep no
-// processor busier, only memory; they pay where servers take long to answer.
+// Requests in flight where Options.Parallel is 0: firstParallel at first, and as many more every growInterval up to
+// parallelLimit. More requests don't use the processors better and cost memory; they help where servers answer slowly.
 const (
 	firstParallel = 512
-	mostParallel  = 2048
-	growEvery     = 10 * time.Millisecond
+	parallelLimit = 2048
+	growInterval  = 10 * time.Millisecond
 )
 
-// carried is the most requests in flight: a part of the files that this process may open.
-func carried() int {
+// maxParallel returns the limit of requests in flight: half of the files that this process may open.
+func maxParallel() int {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return firstParallel
 	}
-	return int(max(1, min(mostParallel, limit.Cur/2)))
+	return int(max(1, min(parallelLimit, limit.Cur/2)))
 }
 
-// grow starts more workers, beginning with number first, for as long as this process mostly waits.
-func (s *sweep) grow(ctx context.Context, first int) {
-	ticker := time.NewTicker(growEvery)
+// grow starts more workers, from index first on, while this process uses less than half of a processor.
+func (s *batch) grow(ctx context.Context, first int) {
+	ticker := time.NewTicker(growInterval)
 	defer ticker.Stop()
 	cpu, at := processorTime(), time.Now()
 	for first < len(s.flights) {
@@ -48,7 +48,7 @@ func (s *sweep) grow(ctx context.Context, first int) {
 	}
 }
 
-// processorTime is what this process has used of its processors; 0 where the system doesn't say.
+// processorTime returns the processor time that this process has used, or 0 where the system doesn't report it.
 func processorTime() time.Duration {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {

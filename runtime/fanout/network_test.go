@@ -44,7 +44,7 @@ func fullListener(t *testing.T) Endpoint {
 	}
 }
 
-func TestNamesAreLookedUpOnce(t *testing.T) {
+func TestResolver_LooksUpOnce(t *testing.T) {
 	noLeaks(t)
 	s := serve(t, "127.24.3.2", text("ok"))
 	c := client(t)
@@ -67,7 +67,7 @@ func TestNamesAreLookedUpOnce(t *testing.T) {
 	}
 }
 
-func TestNameWithoutAddress(t *testing.T) {
+func TestResolver_NoAddress(t *testing.T) {
 	c := client(t)
 	var lookups atomic.Int32
 	c.names.lookup = func(context.Context, string, string) ([]netip.Addr, error) {
@@ -85,7 +85,7 @@ func TestNameWithoutAddress(t *testing.T) {
 	}
 }
 
-func TestSilentNameService(t *testing.T) {
+func TestResolver_SilentDNS(t *testing.T) {
 	noLeaks(t)
 	c := client(t)
 	c.names.lookup = func(ctx context.Context, _, _ string) ([]netip.Addr, error) {
@@ -93,13 +93,13 @@ func TestSilentNameService(t *testing.T) {
 		return nil, ctx.Err()
 	}
 	a := c.Do(context.Background(), []Request{get(Endpoint{Host: "db1", Port: 7801})}, Options{Timeout: 50 * time.Millisecond})[0]
-	if a.Err == nil || a.Err.Class != Timeout || !strings.Contains(a.Err.Message, "the name service gave no answer within 50ms") {
+	if a.Err == nil || a.Err.Class != Timeout || !strings.Contains(a.Err.Message, "no answer from DNS within 50ms") {
 		t.Errorf("%v", a.Err)
 	}
 	c.Close()
 }
 
-func TestTLS(t *testing.T) {
+func TestClient_TLS(t *testing.T) {
 	noLeaks(t)
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("ok")) }))
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -132,12 +132,12 @@ func TestTLS(t *testing.T) {
 	silent := serve(t, "127.24.3.5", func(c net.Conn) { c.Read(make([]byte, 4096)); c.Read(make([]byte, 1)) })
 	r := get(silent.Endpoint)
 	r.Endpoint.Scheme, r.Timeout = "https", 100*time.Millisecond
-	if a := one(t, r); a.Err == nil || a.Err.Class != Timeout || !strings.Contains(a.Err.Message, "no secure connection") {
+	if a := one(t, r); a.Err == nil || a.Err.Class != Timeout || !strings.Contains(a.Err.Message, "no TLS connection") {
 		t.Errorf("a silent handshake: %v", a.Err)
 	}
 }
 
-func TestTooManyDescriptors(t *testing.T) {
+func TestClient_TooManyDescriptors(t *testing.T) {
 	s := serve(t, "127.24.3.6", text("ok"))
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
@@ -158,7 +158,7 @@ func TestTooManyDescriptors(t *testing.T) {
 }
 
 // Calls share a client without cutting off each other's requests.
-func TestCallsSideBySide(t *testing.T) {
+func TestClient_ConcurrentCalls(t *testing.T) {
 	noLeaks(t)
 	hang := serve(t, "127.24.3.7", func(c net.Conn) { c.Read(make([]byte, 4096)); c.Read(make([]byte, 1)) })
 	good := serve(t, "127.24.3.8", text("ok"))

@@ -8,21 +8,21 @@ import (
 )
 
 const (
-	// maxIdle bounds the descriptors that connections without a request hold.
+	// maxIdle bounds the idle connections, each of which holds a descriptor.
 	maxIdle = 1024
-	// maxIdleTime stays under the minute after which a manager closes a silent connection.
+	// maxIdleTime is less than the minute after which a manager closes an idle connection.
 	maxIdleTime = 45 * time.Second
 )
 
-// pool keeps connections between requests, the latest used first.
+// pool holds idle connections. The connection used last is reused first.
 type pool struct {
 	mu     sync.Mutex
 	conns  map[Endpoint][]*conn
-	order  list.List // the same, those that have been idle the longest first
+	order  list.List // the same connections, the longest idle first
 	closed bool
 }
 
-// take gives a connection that is still alive, or nil. Its deadline is set.
+// take returns a connection that is still open, with its deadline set, or nil.
 func (p *pool) take(e Endpoint, deadline time.Time) *conn {
 	for {
 		cn := p.pop(e)
@@ -45,7 +45,7 @@ func (p *pool) pop(e Endpoint) *conn {
 	return cn
 }
 
-// remove takes out the connection at a place of its endpoint's list. The caller holds mu.
+// remove removes the connection at an index of its endpoint's list. The caller holds mu.
 func (p *pool) remove(cn *conn, at int) {
 	p.order.Remove(cn.idle)
 	list := p.conns[cn.endpoint]
@@ -56,7 +56,7 @@ func (p *pool) remove(cn *conn, at int) {
 	}
 }
 
-// put keeps a connection whose answer was read to its end.
+// put adds a connection whose answer was read completely.
 func (p *pool) put(cn *conn) {
 	cn.idleSince, cn.reused = time.Now(), true
 	p.mu.Lock()
@@ -70,7 +70,7 @@ func (p *pool) put(cn *conn) {
 	cn.idle = p.order.PushBack(cn)
 }
 
-// expire drops what has been idle since before t. The caller holds mu.
+// expire closes connections that became idle before t. The caller holds mu.
 func (p *pool) expire(t time.Time) {
 	for e := p.order.Front(); e != nil; e = p.order.Front() {
 		cn := e.Value.(*conn)

@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// Printable shows text from a server safely on a terminal and in a log line: control characters,
-// escape sequences, line breaks, bidi and invisible marks and broken UTF-8 come out as \x1b or \u202e.
+// Printable escapes text from a server for a terminal or a log line: control characters, escape sequences, line breaks,
+// bidi and invisible marks and invalid UTF-8 become escapes such as \x1b or \u202e.
 func Printable(s string) string {
 	i := 0
 	for i < len(s) {

@@ -2,7 +2,7 @@ package fanout
 
 import "testing"
 
-func TestPrintable(t *testing.T) {
+func TestPrintable_Escapes(t *testing.T) {
 	for in, want := range map[string]string{
 		"":                         "",
 		"port 7811 is taken":       "port 7811 is taken",

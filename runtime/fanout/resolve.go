@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// nameTime is how long an answer of the name service is used again.
+// nameTime is the time for which the addresses of a name are cached.
 const nameTime = time.Minute
 
-// resolver looks each name up once, however many requests want it.
+// resolver looks up each name once for all requests.
 type resolver struct {
-	ctx    context.Context // ends with the client; a look-up serves more requests than the one that began it
+	ctx    context.Context // ends with the client: a look-up serves other requests than the one that started it
 	lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
 	mu     sync.Mutex
 	names  map[string]*name
@@ -25,7 +25,7 @@ type name struct {
 	err   error
 }
 
-// resolve gives the addresses of a host, in the order in which to try them.
+// resolve returns the addresses of a host, in the order in which to try them.
 func (r *resolver) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{ip}, nil
@@ -56,7 +56,7 @@ func (r *resolver) find(host string) *name {
 	r.names[host] = n
 	go func() {
 		n.addrs, n.err = r.lookup(r.ctx, "ip", host)
-		if n.err == nil { // a failure is told to those who wait for it, and asked anew by the next
+		if n.err == nil { // a failure goes to the requests that wait for it, and is not cached
 			n.until = time.Now().Add(nameTime)
 		}
 		close(n.done)

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// maxAttempts is how often a connection is tried for one request.
+	// maxAttempts bounds the attempts to connect for one request.
 	maxAttempts = 3
 	// firstPause is the longest wait before the second attempt; each further wait is twice as long.
 	firstPause = 50 * time.Millisecond
@@ -25,10 +25,9 @@ func newBackoff() *backoff.ExponentialBackOff {
 	}
 }
 
-// passing says whether a failure to connect may be over in a moment: a manager that restarts, a burst
-// that its queue refused, a name service that is busy. Nothing was sent, so that any request may be
-// tried again. What waited in vain for its whole time has had its chance.
-func (f *failure) passing() bool {
+// transient reports whether a failure to connect may be over in a moment: the manager restarts, its queue of connections
+// was full, DNS is busy. Nothing was sent, so any request may be tried again. A timeout is not transient.
+func (f *failure) transient() bool {
 	var dns *net.DNSError
 	if f.phase > connecting || timedOut(f.err) {
 		return false

@@ -16,7 +16,7 @@ import (
 
 // A manager that restarts while it is asked is there a moment later; nothing was sent, so that even a
 // POST is tried again. When exactly it comes back the machine decides: one try in many has to see it.
-func TestConnectIsTriedAgain(t *testing.T) {
+func TestRetry_Connect(t *testing.T) {
 	noLeaks(t)
 	for _, method := range []string{"GET", "POST"} {
 		again := false
@@ -39,7 +39,7 @@ func TestConnectIsTriedAgain(t *testing.T) {
 	}
 }
 
-func TestRefusedIsCountedAndTimed(t *testing.T) {
+func TestRetry_RefusedCountedAndTimed(t *testing.T) {
 	s := serve(t, "127.24.4.2", text(""))
 	s.stop()
 	a := one(t, get(s.Endpoint))
@@ -58,7 +58,7 @@ func TestRefusedIsCountedAndTimed(t *testing.T) {
 	}
 }
 
-func TestTimeToConnect(t *testing.T) {
+func TestRetry_TimeToConnect(t *testing.T) {
 	noLeaks(t)
 	e := fullListener(t)
 	began := time.Now()
@@ -80,7 +80,7 @@ func TestTimeToConnect(t *testing.T) {
 	}
 }
 
-func TestCompress(t *testing.T) {
+func TestCompress_LargeBodies(t *testing.T) {
 	small := []byte(strings.Repeat("a", compressFrom-1))
 	if out, did := Compress(small); did || &out[0] != &small[0] {
 		t.Error("a small body came back changed")
@@ -120,7 +120,7 @@ func TestCompress(t *testing.T) {
 }
 
 // Where servers take their time, more requests are in flight than at the beginning.
-func TestGrows(t *testing.T) {
+func TestDo_Grows(t *testing.T) {
 	noLeaks(t)
 	const n = firstParallel + 300
 	var asked atomic.Int32

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func TestConnectionsAreKept(t *testing.T) {
+func TestPool_Reuse(t *testing.T) {
 	noLeaks(t)
 	s := serve(t, "127.24.2.1", text("ok"))
 	c := client(t)
@@ -23,7 +23,7 @@ func TestConnectionsAreKept(t *testing.T) {
 	}
 }
 
-func TestConnectionsAreNotKeptWhenTheServerSaysSo(t *testing.T) {
+func TestPool_ServerCloses(t *testing.T) {
 	for name, answer := range map[string]string{
 		"close":      "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok",
 		"1.0":        "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok",
@@ -47,7 +47,7 @@ func TestConnectionsAreNotKeptWhenTheServerSaysSo(t *testing.T) {
 }
 
 // A connection that the server has closed in the meantime costs nothing: not even a POST fails.
-func TestStaleConnectionIsReplaced(t *testing.T) {
+func TestPool_StaleReplaced(t *testing.T) {
 	noLeaks(t)
 	s := serve(t, "127.24.2.3", text("ok"))
 	c := client(t)
@@ -61,7 +61,7 @@ func TestStaleConnectionIsReplaced(t *testing.T) {
 }
 
 // A server that closes on receipt leaves open whether it acted: only what does no harm goes out again.
-func TestRetryOnceOnlyWhenSafe(t *testing.T) {
+func TestRetry_OnlyWhenSafe(t *testing.T) {
 	for _, test := range []struct {
 		request  Request
 		attempts int
@@ -103,14 +103,14 @@ func TestRetryOnceOnlyWhenSafe(t *testing.T) {
 	}
 }
 
-func TestNewConnectionIsNotRetried(t *testing.T) {
+func TestRetry_NotOnNewConnection(t *testing.T) {
 	s := serve(t, "127.24.2.5", raw(""))
 	if a := one(t, get(s.Endpoint)); a.Attempts != 1 || s.accepted() != 1 {
 		t.Errorf("%d attempts, %d connections", a.Attempts, s.accepted())
 	}
 }
 
-func TestIdleConnectionsAreBounded(t *testing.T) {
+func TestPool_IdleBounded(t *testing.T) {
 	noLeaks(t)
 	s := serve(t, "127.24.2.6", func(c net.Conn) { c.Read(make([]byte, 1)) })
 	p := pool{conns: map[Endpoint][]*conn{}}

@@ -14,7 +14,7 @@ managers(1) -- want 10-11 misuse: managers: takes only named parameters: manager
 sleep(-1) -- want 7-9 misuse: sleep: parameter sec: -1 is out of range: 0 to 1000000000
 print(topology.render({}, "mermayd")) -- want 27-36 misuse: topology.render: parameter format: got "mermayd": did you mean "mermaid"?
 with_managers("10.0.0.11", "get_store") -- want 28-39 misuse: with_managers: parameter f: got string, want function
-connect_managers("10.0.0.11,0.0.0.0") -- want 18-37 misuse: connect_managers: parameter managers: "0.0.0.0" means every address of a machine: name the server's own
+connect_managers("10.0.0.11,0.0.0.0") -- want 18-37 misuse: connect_managers: parameter managers: "0.0.0.0" is the unspecified address: give the server's address
 start_store{"OrdersStore", managers = {"10.0.0.11:70000"}} -- want 39-58 misuse: start_store: parameter managers: "10.0.0.11:70000" has port 70000: ports go from 1 to 65535
 print(topology{managers = {}}) -- want 27-29 misuse: topology: parameter managers: the list is empty: name at least one server, such as 10.0.0.11 or host:7801
 
