@@ -1,7 +1,3 @@
-// Package commit is the runner's part in bringing one configuration to all managers of a store or to none:
-// it looks, has all of them vote, has the home decide, and tells the others what was decided.
-//
-// It is pure logic over a transport and a clock. It knows no scripts and no HTTP client.
 package commit
 
 import (

@@ -15,7 +15,7 @@ func (r *Driver) runPhases(ctx context.Context) *Outcome {
 	})
 	defer stop()
 	votes, all := r.collectVotes(ctx)
-	if all && ctx.Err() == nil {
+	if all && ctx.Err() == nil { // I1, I4: commit only with every vote, all of one epoch
 		return r.commitPhase(ctx, votes)
 	}
 	return r.abortPhase(ctx, votes)

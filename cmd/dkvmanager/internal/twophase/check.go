@@ -22,6 +22,7 @@ func (m *Participant) check(d *catalog.Data, c *wire.Operation) []*wire.Result {
 	if n.Prepared != nil && n.Prepared.ID != c.ID {
 		problems = append(problems, Busy(n.Prepared))
 	}
+	// I6: an operation builds on the configuration that its driver has seen, at the store's own coordinator.
 	for _, r := range []*wire.Result{m.checkBase(s, c), checkCoordinator(s, c)} {
 		if r != nil {
 			return append(problems, r) // what follows would be held against another topology
@@ -52,7 +53,7 @@ func checkFences(n *catalog.Name, c *wire.Operation) *wire.Result {
 	if n.Replacing != "" {
 		return wire.RefuseReplacementUnfinished.With(c.Store, n.Replacing)
 	}
-	if slices.Contains(n.Fenced, c.Coordinator) {
+	if slices.Contains(n.Fenced, c.Coordinator) { // I8
 		if c.BaseRevision == 0 {
 			return wire.RefuseLostCreator.With(c.Coordinator, c.Store)
 		}

@@ -20,12 +20,17 @@ func (m *Participant) Commit(id string, epoch uint64) (wire.OperationStatus, err
 			return decidedByReplacement(p)
 		case m.isSuspect(d, p.Store):
 			return m.checkSuspect(d, p.Store)
+		// I8: the coordinator looks at the clock in the step that decides, so that it commits nothing once it may
+		// have been declared lost.
 		case m.leaseExpired(p):
 			d.RecordDecision(decisionOf(p, false), m.Now())
 			return nil
+		// I1: a commit counts for the epoch that all have voted for; an older one may have been aborted.
 		case p.Epoch != epoch:
 			return moved(p, epoch)
 		}
+		// I4: a prepared operation is never refused by its content; the checks came before the vote. Record and
+		// configuration change in one durable write, which is the commit point at the coordinator.
 		m.installOperation(d, p)
 		d.RecordDecision(decisionOf(p, true), m.Now())
 		return nil
@@ -45,6 +50,7 @@ func (m *Participant) Abort(id string, a wire.AbortRequest) (wire.OperationStatu
 	return m.decide("abort", id, func(d *catalog.Data, p *catalog.PreparedRecord) error {
 		switch {
 		case p == nil:
+			// I1: the record refuses a prepare that arrives after this abort.
 			d.RecordDecision(catalog.DecisionRecord{ID: id, Store: a.Store, Epoch: a.Epoch}, m.Now())
 			return nil
 		case !m.coordinates(p) && m.coordinatorFenced(d, p):
@@ -65,7 +71,7 @@ func (m *Participant) decide(verb, id string, f func(*catalog.Data, *catalog.Pre
 	var end catalog.DecisionRecord
 	err := m.Catalog.Update(func(d *catalog.Data) error {
 		failpoint.Enter(verb)
-		if d.Decision(id) == nil {
+		if d.Decision(id) == nil { // I1: a decision is final
 			if err := f(d, d.Prepared(id)); err != nil {
 				return err
 			}

@@ -15,6 +15,7 @@ func (m *Participant) installOperation(d *catalog.Data, p *catalog.PreparedRecor
 		RemoveStore(d, p.Store, p.ID)
 		return
 	}
+	// I2 and I3: the store has one configuration, and it is a committed one; the supervisor runs no other.
 	m.installConfiguration(d, p.Store, &wire.Configuration{
 		Creation: p.Creation, LastOperation: p.ID, Revision: p.BaseRevision + 1, Epoch: p.Epoch, Coordinator: p.Coordinator,
 		Managers: p.Managers, Founders: p.Founders, Nodes: p.Nodes,

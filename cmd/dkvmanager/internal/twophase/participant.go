@@ -1,9 +1,3 @@
-// Package twophase is a manager's part in bringing one configuration to all managers of a store or to none:
-// it votes, commits and aborts as the runner asks, decides as the home of an operation, and finds out by
-// itself what became of an operation whose runner is gone.
-//
-// It is a state machine over the catalog, a clock and a way to ask other managers. It serves no HTTP and
-// runs no process.
 package twophase
 
 import (

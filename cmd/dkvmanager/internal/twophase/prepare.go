@@ -53,6 +53,7 @@ func (m *Participant) Prepare(c wire.Operation) (wire.OperationStatus, error) {
 // vote is the pending change that a prepare makes or finds; nil where the operation is committed.
 func (m *Participant) vote(d *catalog.Data, c *wire.Operation) (*catalog.PreparedRecord, error) {
 	digest := c.Digest()
+	// I1 and I7: an operation that has ended is not prepared again, and one id stands for one content.
 	if x := d.Decision(c.ID); x != nil {
 		switch {
 		case x.Digest != "" && x.Digest != digest:
@@ -66,13 +67,15 @@ func (m *Participant) vote(d *catalog.Data, c *wire.Operation) (*catalog.Prepare
 		return nil, err
 	}
 	p := d.Prepared(c.ID)
-	if p != nil && p.Digest != digest {
+	if p != nil && p.Digest != digest { // I7
 		return nil, wire.RefuseOperationDiffers.With(c.ID)
 	}
 	if p == nil {
+		// I4: all that can speak against the operation is checked before the vote.
 		if problems := m.check(d, c); len(problems) > 0 {
 			return nil, mergeRefusals(problems)
 		}
+		// I1: a late or repeated prepare is not above the epoch that was seen, and can't begin an aborted operation again.
 		if seen := d.Name(c.Store).Epoch; c.Epoch <= seen {
 			return nil, m.stale(c, seen)
 		}

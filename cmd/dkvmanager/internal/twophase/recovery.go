@@ -49,6 +49,7 @@ func (m *Participant) followCoordinator(ctx context.Context, p *catalog.Prepared
 		// What it held may be long superseded there: its vote stays, and the store goes on without it.
 		return m.Catalog.Update(func(d *catalog.Data) error { return markDeclaredLost(d, p.Store) })
 	}
+	// I1 and I5: a participant in doubt takes the coordinator's decision and takes none itself.
 	switch coordinator.Of(p.ID) {
 	case wire.OperationPrepared:
 		return nil

@@ -45,6 +45,7 @@ func (m *Participant) FenceCoordinator(ctx context.Context, store string, f wire
 		if r := m.checkLastContact(d, store, f.Lost); r != nil {
 			return r
 		}
+		// I8: from this durable write on no decision of the lost coordinator counts here.
 		d.SetName(store, func(n *catalog.Name) { n.Replacing = f.Lost })
 		return nil
 	})
@@ -82,6 +83,7 @@ func (m *Participant) ReplaceCoordinator(store string, f wire.DecideRequest) (wi
 			return wire.Refuse(wire.CodeBadRequest, "home: %q does not keep %s", f.Coordinator, store)
 		}
 		if p := d.Name(store).Prepared; p != nil && p.Coordinator == f.Lost {
+			// I1 and I5: what any survivor has committed is committed on all, everything else is aborted on all.
 			committed := slices.Contains(f.Committed, p.ID)
 			if committed {
 				m.installOperation(d, p)
