@@ -62,10 +62,16 @@ func All() []runtime.Builtin {
 
 // Objects lists what builtins return to be used by its methods.
 func Objects() []*runtime.ObjectType {
-	return []*runtime.ObjectType{flow.OutcomesType, flow.OutcomeType, run.ResultsType, run.RowType, data.StoreObject, flow.TaskType}
+	return []*runtime.ObjectType{
+		flow.OutcomesType, flow.OutcomeType, run.ResultsType, run.RowType, data.StoreObject, flow.TaskType,
+	}
 }
 
 // Records lists the tables that builtins return.
 func Records() []*runtime.RecordType {
-	return []*runtime.RecordType{stores.StoreType, stores.InstanceType, stores.StatusType, topology.NodeType, stores.RowsType, stores.SilentType, stores.MetricsType, stores.MetricType, stores.ValidationType, stores.DiffType, stores.PendingType, stores.DifferenceType, stores.EnsuredType}
+	return []*runtime.RecordType{
+		stores.StoreType, stores.InstanceType, stores.StatusType, topology.NodeType, stores.RowsType, stores.SilentType,
+		stores.MetricsType, stores.MetricType, stores.ValidationType, stores.DiffType, stores.PendingType,
+		stores.DifferenceType, stores.EnsuredType,
+	}
 }

@@ -32,8 +32,8 @@ print(store:get("order/1"))`,
 	Impl: connectStore,
 }
 
-// Store is a store's data as scripts use it.
-type Store struct {
+// store is a store's data as scripts use it.
+type store struct {
 	name      string
 	client    *fanout.Client
 	endpoints []fanout.Endpoint
@@ -42,7 +42,7 @@ type Store struct {
 
 func connectStore(c *runtime.Call) (any, error) {
 	r := run.Of(c)
-	s := &Store{name: c.String("name"), client: r.Client, timeout: c.Float("timeout_sec")}
+	s := &store{name: c.String("name"), client: r.Client, timeout: c.Float("timeout_sec")}
 	if c.Has("endpoints") {
 		endpoints, err := fanout.ParseEndpoints(c.Strings("endpoints"), wire.DefaultClientPort)
 		if err != nil {
@@ -65,16 +65,16 @@ func connectStore(c *runtime.Call) (any, error) {
 }
 
 // ObjectType makes a store visible to scripts.
-func (s *Store) ObjectType() *runtime.ObjectType { return StoreObject }
+func (s *store) ObjectType() *runtime.ObjectType { return StoreObject }
 
 var StoreObject = &runtime.ObjectType{
 	Name: "store",
 	Doc:  "A store's data. Keys and values are strings, byte for byte; a missing key is nil, not an error.",
 	Fields: []runtime.Field{
-		{Name: "name", Doc: "the store's name", Get: func(o runtime.Object) any { return o.(*Store).name }},
+		{Name: "name", Doc: "the store's name", Get: func(o runtime.Object) any { return o.(*store).name }},
 		{Name: "endpoints", Doc: "the client ports that it tries, in order", Get: func(o runtime.Object) any {
 			list := runtime.List{}
-			for _, e := range o.(*Store).endpoints {
+			for _, e := range o.(*store).endpoints {
 				list.Items = append(list.Items, e.String())
 			}
 			return list
@@ -82,17 +82,19 @@ var StoreObject = &runtime.ObjectType{
 	},
 	Methods: []runtime.Builtin{storePut, storeGet, storeRemove, storeScan},
 	String: func(o runtime.Object) string {
-		s := o.(*Store)
+		s := o.(*store)
 		return fmt.Sprintf("store %s at %s", s.name, cluster.Listed(s.endpoints))
 	},
 }
 
-var keyParam = runtime.Param{Name: "key", Type: runtime.String, Required: true, Doc: "the key, not empty", Check: params.Check(func(key string) error {
+var keyParam = runtime.Param{Name: "key", Type: runtime.String, Required: true, Doc: "the key, not empty", Check: params.Check(checkKey)}
+
+func checkKey(key string) error {
 	if key == "" {
 		return fmt.Errorf("is empty: a key has at least one byte")
 	}
 	return nil
-})}
+}
 
 // maxValue is the largest value in bytes: the engine takes requests up to 1.5 MiB, key and frame
 // included.
@@ -113,7 +115,7 @@ var storePut = runtime.Builtin{
 	Returns: "the store's revision after the write",
 	Example: `store:put("order/1", "paid")`,
 	Impl: func(c *runtime.Call) (any, error) {
-		s := c.Self.(*Store)
+		s := c.Self.(*store)
 		var out putAnswer
 		err := s.call(c, "/v3/kv/put", kv{Key: []byte(c.String("key")), Value: []byte(c.String("value"))}, &out)
 		if err != nil {
@@ -131,7 +133,7 @@ var storeGet = runtime.Builtin{
 	Example: `print(store:get("order/1"))`,
 	Impl: func(c *runtime.Call) (any, error) {
 		var out rangeAnswer
-		if err := c.Self.(*Store).call(c, "/v3/kv/range", rangeRequest{Key: []byte(c.String("key"))}, &out); err != nil || len(out.KVs) == 0 {
+		if err := c.Self.(*store).call(c, "/v3/kv/range", rangeRequest{Key: []byte(c.String("key"))}, &out); err != nil || len(out.KVs) == 0 {
 			return nil, err
 		}
 		return string(out.KVs[0].Value), nil
@@ -146,7 +148,7 @@ var storeRemove = runtime.Builtin{
 	Example: `store:remove("order/1")`,
 	Impl: func(c *runtime.Call) (any, error) {
 		var out deleteAnswer
-		err := c.Self.(*Store).call(c, "/v3/kv/deleterange", rangeRequest{Key: []byte(c.String("key"))}, &out)
+		err := c.Self.(*store).call(c, "/v3/kv/deleterange", rangeRequest{Key: []byte(c.String("key"))}, &out)
 		return out.Deleted > 0, err
 	},
 }

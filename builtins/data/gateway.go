@@ -61,7 +61,7 @@ type deleteAnswer struct {
 
 // call sends one request to the first endpoint that can be reached, and reads its answer. What may
 // have been carried out is not sent again.
-func (s *Store) call(c *runtime.Call, path string, in, out any) error {
+func (s *store) call(c *runtime.Call, path string, in, out any) error {
 	if planned := run.Of(c).PlannedData(s.name); planned != nil && fromPlanned(planned, in, out) {
 		return nil
 	}

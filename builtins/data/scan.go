@@ -16,7 +16,7 @@ var storeScan = runtime.Builtin{
 	Returns: "an iterator that gives key and value, or with `keys_only` the key",
 	Example: `for key, value in store:scan{prefix = "order/"} do print(key, value) end`,
 	Impl: func(c *runtime.Call) (any, error) {
-		sc := &scan{store: c.Self.(*Store), call: c, keysOnly: c.Bool("keys_only"), left: -1}
+		sc := &scan{store: c.Self.(*store), call: c, keysOnly: c.Bool("keys_only"), left: -1}
 		prefix := []byte(c.String("prefix"))
 		sc.request = rangeRequest{Key: prefix, End: after(prefix), KeysOnly: sc.keysOnly}
 		if len(prefix) == 0 {
@@ -43,7 +43,7 @@ func after(prefix []byte) []byte {
 
 // scan is a walk through a store's keys.
 type scan struct {
-	store    *Store
+	store    *store
 	call     *runtime.Call
 	request  rangeRequest
 	keysOnly bool

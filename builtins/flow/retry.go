@@ -12,7 +12,9 @@ import (
 )
 
 func secondsParam(name string, least, standard float64, doc string) runtime.Param {
-	return runtime.Param{Name: name, Type: runtime.Number, Min: runtime.Bound(least), Max: runtime.Bound(1e9), Default: standard, Doc: doc}
+	return runtime.Param{
+		Name: name, Type: runtime.Number, Min: runtime.Bound(least), Max: runtime.Bound(1e9), Default: standard, Doc: doc,
+	}
 }
 
 var Retry = runtime.Builtin{

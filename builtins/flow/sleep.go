@@ -8,8 +8,10 @@ import (
 
 var Sleep = runtime.Builtin{
 	Name: "sleep", Group: "Time", Positional: 1,
-	Doc:     "Waits. Ctrl-C and `--timeout` end it.",
-	Params:  []runtime.Param{{Name: "sec", Type: runtime.Number, Required: true, Min: runtime.Bound(0), Max: runtime.Bound(1e9), Doc: "seconds"}},
+	Doc: "Waits. Ctrl-C and `--timeout` end it.",
+	Params: []runtime.Param{
+		{Name: "sec", Type: runtime.Number, Required: true, Min: runtime.Bound(0), Max: runtime.Bound(1e9), Doc: "seconds"},
+	},
 	Returns: "nothing",
 	Example: `sleep(0.1)`,
 	Impl: func(c *runtime.Call) (any, error) {

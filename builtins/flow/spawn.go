@@ -120,5 +120,6 @@ func (s *spawned) Unchecked() *run.UncheckedFailure {
 func isCancelled(err error) bool {
 	var exit *runtime.Exit
 	var e *runtime.Error
-	return errors.As(err, &exit) || errors.Is(err, context.Canceled) || errors.As(err, &e) && e.Code == runtime.CodeCancelled
+	return errors.As(err, &exit) || errors.Is(err, context.Canceled) ||
+		errors.As(err, &e) && e.Code == runtime.CodeCancelled
 }

@@ -81,7 +81,9 @@ func addInstance(c *runtime.Call) (any, error) {
 }
 
 // addition is the change that widens a store by nodes.
-func addition(r *run.Run, c *runtime.Call, s *cluster.Session, v *cluster.View, added []wire.Node) (run.Operation, error) {
+func addition(
+	r *run.Run, c *runtime.Call, s *cluster.Session, v *cluster.View, added []wire.Node,
+) (run.Operation, error) {
 	if added = lackingNodes(v, added); len(added) == 0 {
 		p, err := r.Propose(s, v, wire.AddInstanceAction)
 		p.Unchanged = "Already added"
@@ -221,5 +223,7 @@ func awaitJoined(a *run.Action, store string, added []wire.Node) error {
 }
 
 func addJoined(a *run.Action, n wire.Node, began time.Time, message string) {
-	a.AddWait("JoinInstance", n, began, report.Row{Result: report.Success, Success: true, Changed: true, StatusCode: http.StatusOK, Code: wire.CodeOK, Message: message})
+	a.AddWait("JoinInstance", n, began, report.Row{
+		Result: report.Success, Success: true, Changed: true, StatusCode: http.StatusOK, Code: wire.CodeOK, Message: message,
+	})
 }

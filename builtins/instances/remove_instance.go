@@ -221,7 +221,10 @@ func awaitLeft(a *run.Action, store string, in cluster.Instance) error {
 	if err != nil && err != run.ErrTimeUp {
 		return err
 	}
-	row := report.Row{Result: report.Success, Success: true, Changed: true, StatusCode: http.StatusOK, Code: wire.CodeOK, Message: "Left; its data is deleted"}
+	row := report.Row{
+		Result: report.Success, Success: true, Changed: true, StatusCode: http.StatusOK, Code: wire.CodeOK,
+		Message: "Left; its data is deleted",
+	}
 	if in.Owner == nil {
 		row.Message = "Its manager is not there; the others take it out of the running store by themselves"
 	}

@@ -141,7 +141,9 @@ func wantedNodes(c *runtime.Call, s *cluster.Session) ([]wire.Node, error) {
 
 // createRequest completes a topology with what all managers have to agree on. A store that part of
 // the managers has already keeps the operation id that made it: another id would make two stores.
-func createRequest(r *run.Run, c *runtime.Call, s *cluster.Session, name string, nodes []wire.Node) (*wire.CreateStore, error) {
+func createRequest(
+	r *run.Run, c *runtime.Call, s *cluster.Session, name string, nodes []wire.Node,
+) (*wire.CreateStore, error) {
 	v, err := r.View(c, name)
 	if err != nil {
 		return nil, err
@@ -149,7 +151,8 @@ func createRequest(r *run.Run, c *runtime.Call, s *cluster.Session, name string,
 	create := &wire.CreateStore{Name: name, Nodes: nodes}
 	for _, seen := range v.Sightings {
 		if seen.Store != nil && topology.SamePlan(seen.Store.Nodes(), nodes) {
-			create.Operation, create.Managers, create.Coordinator = seen.Store.Creation, seen.Store.Managers, seen.Store.Coordinator
+			create.Operation, create.Managers = seen.Store.Creation, seen.Store.Managers
+			create.Coordinator = seen.Store.Coordinator
 			return create, nil
 		}
 	}

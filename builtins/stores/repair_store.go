@@ -66,7 +66,8 @@ func repairStore(c *runtime.Call) (any, error) {
 	}
 	if repair.IsCoordinator(lost.Identity) {
 		a.Open(s, wire.RepairAction)
-		a.Keep(s, run.Operation{Change: wire.Operation{Action: wire.RepairAction}}, repair.ReplaceCoordinator(c.Context(), lost), false)
+		out := repair.ReplaceCoordinator(c.Context(), lost)
+		a.Keep(s, run.Operation{Change: wire.Operation{Action: wire.RepairAction}}, out, false)
 		return a.End()
 	}
 	if answers(a, lost) {

@@ -22,7 +22,7 @@ const (
 	fakePorts     = 4000
 )
 
-var FakeManagers = runtime.Builtin{
+var fakeManagers = runtime.Builtin{
 	Name: "fake_managers", Group: "Tests", Positional: 1,
 	Doc: "Starts managers that only pretend, where real ones would be too many: they answer queries, and take part in changes of stores as real ones do, but run no instance and keep nothing on disk. Some can be made to fail. " +
 		"They end with the test or the block that started them.",
@@ -39,15 +39,15 @@ var FakeManagers = runtime.Builtin{
   local rows = get_store{managers = fakes.managers, timeout_sec = 5}
   assert.are.equal(5, #rows.unreachable)
 end)`,
-	Impl: fakeManagers,
+	Impl: startFakes,
 }
 
-var FakesType = &runtime.RecordType{Name: "fakes", Doc: "Managers that only pretend.", Fields: []runtime.Field{
+var fakesType = &runtime.RecordType{Name: "fakes", Doc: "Managers that only pretend.", Fields: []runtime.Field{
 	{Name: "managers", Doc: "a list of `host:port`"},
 	{Name: "faults", Doc: "by manager, the fault of those that have one"},
 }}
 
-func fakeManagers(c *runtime.Call) (any, error) {
+func startFakes(c *runtime.Call) (any, error) {
 	r := run.Of(c)
 	plan := fakemanager.Plan{Count: c.Int("count"), Delay: params.Seconds(c.Float("delay_sec"))}
 	var err error
@@ -69,7 +69,7 @@ func fakeManagers(c *runtime.Call) (any, error) {
 			faults[plan.Address(i)] = string(f)
 		}
 	}
-	return runtime.Record{Type: FakesType, Values: map[string]any{"managers": plan.Addresses(), "faults": faults}}, nil
+	return runtime.Record{Type: fakesType, Values: map[string]any{"managers": plan.Addresses(), "faults": faults}}, nil
 }
 
 // serveFakes runs a plan on the first port that is free for it.

@@ -47,7 +47,11 @@ func checkInstances(v any) error {
 func wantedInstances(c *runtime.Call, servers []fanout.Endpoint) ([]wire.Node, error) {
 	switch instances := c.Value("instances").(type) {
 	case int:
-		return topology.Plan{Prefix: c.String("store"), Count: instances, ClustronPort: wire.DefaultClustronPort, ClientPort: wire.DefaultClientPort}.Nodes(c, servers)
+		plan := topology.Plan{
+			Prefix: c.String("store"), Count: instances,
+			ClustronPort: wire.DefaultClustronPort, ClientPort: wire.DefaultClientPort,
+		}
+		return plan.Nodes(c, servers)
 	case []any:
 		nodes, err := placed(instances, servers)
 		if err != nil {

@@ -23,7 +23,7 @@ type localServers struct {
 	store    string // that it came with, empty for none
 }
 
-var LocalCluster = runtime.Builtin{
+var localCluster = runtime.Builtin{
 	Name: "local_cluster", Group: "Tests", Positional: 1,
 	Doc: "Starts managers on this machine, each on a loopback address of its own, and makes them the session; with `instances` there is a store on them that runs. They end, with all their stores, when the test or the block ends that called it. " +
 		"A manager that dies by itself ends the test at once.",
@@ -40,10 +40,10 @@ var LocalCluster = runtime.Builtin{
   local cluster = local_cluster{servers = 3, instances = 1}
   connect_store(cluster.store):put("key", "value")
 end)`,
-	Impl: localCluster,
+	Impl: startCluster,
 }
 
-func localCluster(c *runtime.Call) (any, error) {
+func startCluster(c *runtime.Call) (any, error) {
 	r := run.Of(c)
 	f := r.Fixtures
 	program, err := f.Manager()
@@ -62,7 +62,9 @@ func localCluster(c *runtime.Call) (any, error) {
 	}); err != nil {
 		return nil, err
 	}
-	started.Cluster, err = local.Start(c.Context(), local.Options{Servers: c.Int("servers"), Manager: program, TempDir: f.TempDir, Died: f.Abort})
+	started.Cluster, err = local.Start(c.Context(), local.Options{
+		Servers: c.Int("servers"), Manager: program, TempDir: f.TempDir, Died: f.Abort,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +94,7 @@ func localCluster(c *runtime.Call) (any, error) {
 }
 
 // ObjectType makes a cluster visible to scripts.
-func (k *localServers) ObjectType() *runtime.ObjectType { return ClusterType }
+func (k *localServers) ObjectType() *runtime.ObjectType { return clusterType }
 
 // serverParam is the number of a server, from 1.
 var serverParam = runtime.Param{Name: "server", Type: runtime.Integer, Required: true, Min: runtime.Bound(1), Max: runtime.Bound(local.MaxServers), Doc: "its number, from 1"}
@@ -100,7 +102,7 @@ var serverParam = runtime.Param{Name: "server", Type: runtime.Integer, Required:
 // afterParam is for what happens to a server at a moment of its manager's.
 var afterParam = runtime.Param{Name: "after", Type: runtime.String, Enum: fixtures.Moments, Doc: "the moment in an action: its vote, its commit or abort, an instance's start or stop"}
 
-var ClusterType = &runtime.ObjectType{
+var clusterType = &runtime.ObjectType{
 	Name: "cluster",
 	Doc:  "A throw-away cluster of a test, from `local_cluster`. Its servers fail when they are told to.",
 	Fields: []runtime.Field{

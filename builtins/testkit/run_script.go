@@ -25,7 +25,7 @@ const (
 	LifelineFD       = 3
 )
 
-var RunScript = runtime.Builtin{
+var runScript = runtime.Builtin{
 	Name: "run_script", Group: "Tests", Positional: 1,
 	Doc: "Runs a runbook as the command line does, in a process of its own with the session's managers, and returns what came of it.",
 	Params: []runtime.Param{
@@ -39,17 +39,17 @@ var RunScript = runtime.Builtin{
   local_cluster{servers = 2}
   assert.are.equal(2, run_script{"missing.lua"}.status)
 end)`,
-	Impl: runScript,
+	Impl: execute,
 }
 
-var ScriptRunType = &runtime.RecordType{Name: "script run", Doc: "What came of a runbook that a test has run.", Fields: []runtime.Field{
+var scriptRunType = &runtime.RecordType{Name: "script run", Doc: "What came of a runbook that a test has run.", Fields: []runtime.Field{
 	{Name: "ok", Doc: "true when its exit status is 0"},
 	{Name: "status", Doc: "its exit status"},
 	{Name: "stdout", Doc: "its standard output"},
 	{Name: "stderr", Doc: "its standard error"},
 }}
 
-func runScript(c *runtime.Call) (any, error) {
+func execute(c *runtime.Call) (any, error) {
 	r := run.Of(c)
 	f := r.Fixtures
 	script := c.String("script")
@@ -87,7 +87,7 @@ func runScript(c *runtime.Call) (any, error) {
 	}
 	status := cmd.ProcessState.ExitCode()
 	r.Reporter.Notice(fmt.Sprintf("%s ended with status %d", script, status))
-	return runtime.Record{Type: ScriptRunType, Values: map[string]any{
+	return runtime.Record{Type: scriptRunType, Values: map[string]any{
 		"ok": status == 0, "status": status, "stdout": stdout.String(), "stderr": stderr.String(),
 	}}, nil
 }

@@ -5,11 +5,11 @@ import "dkvrun/runtime"
 
 // Builtins lists what can be called in tests alone, sorted by name.
 func Builtins() []runtime.Builtin {
-	return []runtime.Builtin{FakeManagers, LocalCluster, RunScript}
+	return []runtime.Builtin{fakeManagers, localCluster, runScript}
 }
 
 // Objects lists the objects that they return.
-func Objects() []*runtime.ObjectType { return []*runtime.ObjectType{ClusterType} }
+func Objects() []*runtime.ObjectType { return []*runtime.ObjectType{clusterType} }
 
 // Records lists the tables that they return.
-func Records() []*runtime.RecordType { return []*runtime.RecordType{FakesType, ScriptRunType} }
+func Records() []*runtime.RecordType { return []*runtime.RecordType{fakesType, scriptRunType} }

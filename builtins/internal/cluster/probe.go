@@ -28,12 +28,15 @@ func (call Caller) Probe(ctx context.Context, endpoints []fanout.Endpoint, on fu
 		requests[i] = fanout.Request{Endpoint: e, Method: http.MethodGet, Path: wire.InfoPath(), Idempotent: true}
 	}
 	all := make([]Probe, len(endpoints))
-	call.Client.Do(ctx, requests, fanout.Options{Timeout: call.Timeout, ConnectTimeout: call.ConnectTimeout, OnAnswer: func(answer fanout.Answer) {
+	read := func(answer fanout.Answer) {
 		all[answer.Index] = readInfo(endpoints[answer.Index], answer)
 		if on != nil {
 			on(all[answer.Index])
 		}
-	}})
+	}
+	call.Client.Do(ctx, requests, fanout.Options{
+		Timeout: call.Timeout, ConnectTimeout: call.ConnectTimeout, OnAnswer: read,
+	})
 	return all
 }
 
@@ -52,7 +55,8 @@ func readInfo(at fanout.Endpoint, answer fanout.Answer) Probe {
 
 func connectedRow(at fanout.Endpoint, answer fanout.Answer) report.Row {
 	return report.Row{
-		Manager: at.String(), Action: ConnectAction, Result: report.Success, Success: true, Changed: true, Code: wire.CodeOK, Message: "Connected",
+		Manager: at.String(), Action: ConnectAction, Result: report.Success, Success: true, Changed: true,
+		Code: wire.CodeOK, Message: "Connected",
 		StatusCode: answer.Status, Attempts: answer.Attempts, DurationMS: answer.Duration.Milliseconds(),
 	}
 }
@@ -78,7 +82,7 @@ func connectable(ctx context.Context, builtin string, probes []Probe, allowDown 
 		return nil, noResponse(ctx, builtin, waiting)
 	}
 	if n := silent(probes); n > 0 && (!allowDown || n == len(probes)) {
-		return nil, NotConnected(probes, n)
+		return nil, notConnected(probes, n)
 	}
 	if err := distinct(probes); err != nil {
 		return nil, err
@@ -125,9 +129,9 @@ func distinct(probes []Probe) error {
 	return nil
 }
 
-// NotConnected returns the error of a connection that n managers did not answer. It says why the first of them did
+// notConnected returns the error of a connection that n managers did not answer. It says why the first of them did
 // not, because rows are not shown everywhere.
-func NotConnected(probes []Probe, n int) error {
+func notConnected(probes []Probe, n int) error {
 	var names []fanout.Endpoint
 	var first report.Row
 	for _, p := range probes {

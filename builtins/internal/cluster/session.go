@@ -129,8 +129,8 @@ func (s *Session) Query(ctx context.Context, call Caller, path string) ([]Respon
 	return responses, s.connect(ctx, call, probes, false)
 }
 
-// Identify asks the managers for their identity, unless the session has done so or belongs to one call.
-func (s *Session) Identify(ctx context.Context, call Caller) error {
+// identify asks the managers for their identity, unless the session has done so or belongs to one call.
+func (s *Session) identify(ctx context.Context, call Caller) error {
 	if !s.lazy || s.known.Load().identified {
 		return nil
 	}
@@ -161,7 +161,7 @@ func (s *Session) connect(ctx context.Context, call Caller, probes []Probe, iden
 // Complete returns an error unless every manager of the session is connected and its identity known: a change of a
 // topology needs all of them.
 func (s *Session) Complete(ctx context.Context, call Caller) error {
-	if err := s.Identify(ctx, call); err != nil {
+	if err := s.identify(ctx, call); err != nil {
 		return err
 	}
 	known := s.known.Load()
@@ -171,7 +171,7 @@ func (s *Session) Complete(ctx context.Context, call Caller) error {
 			return err
 		}
 		if n := silent(probes); n > 0 {
-			return NotConnected(probes, n)
+			return notConnected(probes, n)
 		}
 		if err := distinct(probes); err != nil {
 			return err
@@ -193,7 +193,7 @@ func (s *Session) Complete(ctx context.Context, call Caller) error {
 
 // Reachable returns the session of those managers that answer now. It is an error if none does.
 func (s *Session) Reachable(ctx context.Context, call Caller) (*Session, error) {
-	if err := s.Identify(ctx, call); err != nil {
+	if err := s.identify(ctx, call); err != nil {
 		return nil, err
 	}
 	probes := call.Probe(ctx, s.Endpoints(), nil)
@@ -207,7 +207,7 @@ func (s *Session) Reachable(ctx context.Context, call Caller) (*Session, error) 
 		}
 	}
 	if len(there) == 0 {
-		return nil, NotConnected(probes, len(probes))
+		return nil, notConnected(probes, len(probes))
 	}
 	return NewSession(there), nil
 }

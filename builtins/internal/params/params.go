@@ -58,8 +58,8 @@ var connectTimeoutParam = runtime.Param{
 
 func Seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
-// Deadline is when the whole call has to be over; false where it has no such bound.
-func Deadline(c *runtime.Call) (time.Time, bool) {
+// deadline is when the whole call has to be over; false where it has no such bound.
+func deadline(c *runtime.Call) (time.Time, bool) {
 	if !c.Declares("deadline") || !c.Has("deadline") {
 		return time.Time{}, false
 	}
@@ -68,7 +68,7 @@ func Deadline(c *runtime.Call) (time.Time, bool) {
 
 // Bounded is the call's context, which ends with its deadline too.
 func Bounded(c *runtime.Call) (context.Context, context.CancelFunc) {
-	if end, has := Deadline(c); has {
+	if end, has := deadline(c); has {
 		return context.WithDeadline(c.Context(), end)
 	}
 	return c.Context(), func() {}
@@ -154,7 +154,7 @@ const defaultTimeout = 30 * time.Second
 // asks quickly, and no longer than it may take as a whole.
 func QueryTimeout(c *runtime.Call) time.Duration {
 	timeout := min(defaultTimeout, Seconds(c.Float("timeout_sec")))
-	if end, has := Deadline(c); has {
+	if end, has := deadline(c); has {
 		timeout = max(time.Millisecond, min(timeout, time.Until(end)))
 	}
 	return timeout

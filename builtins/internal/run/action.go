@@ -92,7 +92,8 @@ func (a *Action) Do(steps []*Request) {
 	ctx, cancel := params.Bounded(a.Call)
 	defer cancel()
 	a.Run.Client.Do(ctx, requests, fanout.Options{
-		Parallel: params.Parallelism(a.Call), FailFast: a.Call.Bool("fail_fast"), Timeout: a.Timeout, ConnectTimeout: params.ConnectTimeout(a.Call),
+		Parallel: params.Parallelism(a.Call), FailFast: a.Call.Bool("fail_fast"),
+		Timeout: a.Timeout, ConnectTimeout: params.ConnectTimeout(a.Call),
 		Failed:   func(answer fanout.Answer) bool { return !steps[asked[answer.Index]].Read(answer).Success },
 		OnAnswer: func(answer fanout.Answer) { i := asked[answer.Index]; show(i, steps[i].Read(answer)) },
 	})

@@ -168,7 +168,8 @@ func plannedStore(v *cluster.View, c wire.Operation) *wire.Store {
 	if v.Latest != nil {
 		store = *v.Latest
 	}
-	store.Creation, store.LastOperation, store.Revision, store.Coordinator = c.Creation, c.ID, c.BaseRevision+1, c.Coordinator
+	store.Creation, store.LastOperation = c.Creation, c.ID
+	store.Revision, store.Coordinator = c.BaseRevision+1, c.Coordinator
 	store.Managers, store.Founders, store.Digest = c.Managers, c.Founders, wire.Digest(c.Store, c.Nodes)
 	store.Instances, store.Leaving = nil, nil
 	for _, n := range c.Nodes {

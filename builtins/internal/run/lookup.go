@@ -91,11 +91,11 @@ func (r *Run) Query(c *runtime.Call, path string) ([]cluster.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.QuerySession(c, s, path)
+	return r.querySession(c, s, path)
 }
 
-// QuerySession does as Query, for a given session.
-func (r *Run) QuerySession(c *runtime.Call, s *cluster.Session, path string) ([]cluster.Response, error) {
+// querySession does as Query, for a given session.
+func (r *Run) querySession(c *runtime.Call, s *cluster.Session, path string) ([]cluster.Response, error) {
 	all, err := s.Query(c.Context(), r.Caller(c), path)
 	r.planned.overlay(path, all)
 	return all, err
@@ -119,7 +119,7 @@ func (r *Run) View(c *runtime.Call, name string) (*cluster.View, error) {
 
 // ViewOf queries the managers of a session about a store.
 func (r *Run) ViewOf(c *runtime.Call, s *cluster.Session, name string) (*cluster.View, error) {
-	all, err := r.QuerySession(c, s, wire.StorePath(name))
+	all, err := r.querySession(c, s, wire.StorePath(name))
 	if err != nil {
 		return nil, err
 	}

@@ -35,8 +35,11 @@ func (r *Run) Propose(s *cluster.Session, v *cluster.View, action string) (Opera
 	if err != nil {
 		return Operation{}, fmt.Errorf("no operation id: %w", err)
 	}
-	managers, home := cluster.Participants(s.Members())
-	c := wire.Operation{ID: id.String(), Action: action, Store: v.Name, Owner: r.Owner(), Coordinator: home, Managers: managers, Creation: id.String()}
+	managers, coordinator := cluster.Participants(s.Members())
+	c := wire.Operation{
+		ID: id.String(), Action: action, Store: v.Name, Owner: r.Owner(), Creation: id.String(),
+		Coordinator: coordinator, Managers: managers,
+	}
 	if v.Latest != nil {
 		c.Creation, c.BaseRevision, c.BaseOperation = v.Latest.Creation, v.Latest.Revision, v.Latest.LastOperation
 		if v.Latest.Coordinator != "" {
@@ -141,7 +144,10 @@ func (r *Run) Transport(c *runtime.Call, s *cluster.Session) commit.Transport {
 
 // transport keeps to the number of requests at once that the call gives, also where a change asks all.
 func (a *Action) transport(s *cluster.Session) transport {
-	t := transport{client: a.Run.Client, managers: s.Members(), timeout: params.QueryTimeout(a.Call), connect: params.ConnectTimeout(a.Call)}
+	t := transport{
+		client: a.Run.Client, managers: s.Members(),
+		timeout: params.QueryTimeout(a.Call), connect: params.ConnectTimeout(a.Call),
+	}
 	if n := params.Parallelism(a.Call); n > 1 {
 		t.parallel = n
 	}
@@ -169,7 +175,9 @@ func (a *Action) Keep(s *cluster.Session, p Operation, out *commit.Outcome, show
 func (a *Action) unchanged(s *cluster.Session, p Operation) {
 	out := &commit.Outcome{State: commit.Committed}
 	for range s.Members() {
-		out.Rows = append(out.Rows, commit.Row{Result: commit.Done, Code: wire.CodeUnchanged, Message: p.Unchanged, Status: 200, Attempts: 1})
+		out.Rows = append(out.Rows, commit.Row{
+			Result: commit.Done, Code: wire.CodeUnchanged, Message: p.Unchanged, Status: 200, Attempts: 1,
+		})
 	}
 	a.Keep(s, p, out, false)
 }
@@ -190,7 +198,9 @@ func (a *Action) row(at fanout.Endpoint, p Operation, row commit.Row) report.Row
 }
 
 // recommit makes the retry of a change that is committed: only those are told that did not say so.
-func (a *Action) recommit(s *cluster.Session, p Operation, r *commit.Driver, after func(*Action) error) func(*runtime.Call, *Results) (*Results, error) {
+func (a *Action) recommit(
+	s *cluster.Session, p Operation, r *commit.Driver, after func(*Action) error,
+) func(*runtime.Call, *Results) (*Results, error) {
 	return func(c *runtime.Call, failed *Results) (*Results, error) {
 		next, err := a.Run.Begin(a.Call.From(c), failed.over)
 		if err != nil {

@@ -92,7 +92,10 @@ func overlayStore(r *cluster.Response, store *wire.Store) {
 	}
 	if store == nil {
 		r.Answer.Status = http.StatusNotFound
-		r.Row = report.Row{Manager: r.Endpoint.String(), Result: report.Failed, StatusCode: http.StatusNotFound, Code: wire.CodeStoreNotFound, Message: "the store would be gone"}
+		r.Row = report.Row{
+			Manager: r.Endpoint.String(), Result: report.Failed, StatusCode: http.StatusNotFound,
+			Code: wire.CodeStoreNotFound, Message: "the store would be gone",
+		}
 		return
 	}
 	r.Answer.Status, r.Answer.Body = http.StatusOK, encoded(storeAt(r, store))

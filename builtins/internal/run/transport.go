@@ -25,16 +25,21 @@ func (t transport) Send(ctx context.Context, requests []commit.Request, how comm
 	var packed bodies
 	for i, r := range requests {
 		// Managers take every message of an operation twice, and the second time change nothing.
-		out[i] = fanout.Request{Endpoint: t.managers[r.To].Endpoint, Method: r.Method, Path: r.Path, Query: r.Query, Idempotent: true}
+		out[i] = fanout.Request{
+			Endpoint: t.managers[r.To].Endpoint, Method: r.Method, Path: r.Path, Query: r.Query, Idempotent: true,
+		}
 		out[i].Body, out[i].Compressed = packed.of(r.Body)
 	}
 	replies := make([]commit.Reply, len(requests))
-	options := fanout.Options{Parallel: 1, FailFast: how.FailFast, Timeout: t.timeout, ConnectTimeout: t.connect, OnAnswer: func(a fanout.Answer) {
+	read := func(a fanout.Answer) {
 		replies[a.Index] = reply(t.managers[requests[a.Index].To], a)
 		if how.Each != nil {
 			how.Each(a.Index, replies[a.Index])
 		}
-	}}
+	}
+	options := fanout.Options{
+		Parallel: 1, FailFast: how.FailFast, Timeout: t.timeout, ConnectTimeout: t.connect, OnAnswer: read,
+	}
 	if how.Parallel {
 		options.Parallel = t.parallel
 	}

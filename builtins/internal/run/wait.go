@@ -18,7 +18,9 @@ var ErrTimeUp = fmt.Errorf("waited long enough")
 const pollInterval = 100 * time.Millisecond
 
 // Poll looks until done, an error, the time or the run is over; what it waits for is shown meanwhile.
-func (r *Run) Poll(c *runtime.Call, timeout time.Duration, look func() (waitingFor string, done bool, err error)) error {
+func (r *Run) Poll(
+	c *runtime.Call, timeout time.Duration, look func() (waitingFor string, done bool, err error),
+) error {
 	defer r.Reporter.Progress("")
 	ctx, cancel := context.WithTimeout(c.Context(), timeout)
 	defer cancel()

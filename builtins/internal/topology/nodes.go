@@ -15,15 +15,15 @@ func Parse(c *runtime.Call, param string) ([]wire.Node, error) {
 	if !ok {
 		return nil, c.Misuse(param, "got a table of named fields, want a list of nodes")
 	}
-	nodes, err := From(items)
+	nodes, err := fromItems(items)
 	if err != nil {
 		return nil, c.Misuse(param, "%v", err)
 	}
 	return nodes, nil
 }
 
-// From reads nodes as a script has built them. A field that no node has is refused.
-func From(items []any) ([]wire.Node, error) {
+// fromItems reads nodes as a script has built them. A field that no node has is refused.
+func fromItems(items []any) ([]wire.Node, error) {
 	nodes := make([]wire.Node, len(items))
 	for i, item := range items {
 		var fields map[string]any

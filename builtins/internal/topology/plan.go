@@ -22,8 +22,10 @@ type Plan struct {
 var PlanParams = []runtime.Param{
 	{Name: "instance_prefix", Type: runtime.String, Check: params.Check(wire.CheckName), Doc: "names are `<prefix>-<index>`, counted from 1 through the whole cluster"},
 	{Name: "instance_count", Type: runtime.Integer, Min: runtime.Bound(1), Max: runtime.Bound(wire.MaxInstances), Default: 1, Doc: "instances a server"},
-	{Name: "clustron_port", Type: runtime.Integer, Min: runtime.Bound(1), Max: runtime.Bound(65535), Default: wire.DefaultClustronPort, Doc: "first cluster port on each server; one more for each further instance there"},
-	{Name: "client_port", Type: runtime.Integer, Min: runtime.Bound(1), Max: runtime.Bound(65535), Default: wire.DefaultClientPort, Doc: "first client port on each server; one more for each further instance there"},
+	{Name: "clustron_port", Type: runtime.Integer, Min: runtime.Bound(1), Max: runtime.Bound(65535),
+		Default: wire.DefaultClustronPort, Doc: "first cluster port on each server; one more for each further instance there"},
+	{Name: "client_port", Type: runtime.Integer, Min: runtime.Bound(1), Max: runtime.Bound(65535),
+		Default: wire.DefaultClientPort, Doc: "first client port on each server; one more for each further instance there"},
 }
 
 func planOf(c *runtime.Call) Plan {

@@ -46,7 +46,7 @@ func nodeRecord(n wire.Node) runtime.Record {
 // List is a topology as scripts see it.
 func List(nodes []wire.Node) runtime.List {
 	list := runtime.List{Items: make([]any, 0, len(nodes)), String: func(items []any) string {
-		nodes, err := From(items)
+		nodes, err := fromItems(items)
 		if err != nil {
 			return "not a topology: " + err.Error()
 		}
