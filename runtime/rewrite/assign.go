@@ -2,73 +2,216 @@ package rewrite
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/yuin/gopher-lua/ast"
 )
 
-// gopher-lua 1.1.2 compiles these assignments wrongly:
+// gopher-lua 1.1.2 compiles these assignments wrongly (issue #440):
 //
-//   - g, t.k = x, y for a global g and locals x and y: g gets the register below its value's;
+//   - a, b = b, a for locals a and b: both get the value of b;
+//   - g, t.k = x, y for a global g and locals x and y: g gets the register below that of its value;
 //   - v, v.k = {}, 1 for a local v: the field is set in the new table;
 //   - v = x.y and z for a local v: v keeps its value where x.y is false or nil;
 //   - v = 1, f(v) for a local v: f gets the new value;
 //   - v = (f(v)) for a parameter v, the last one: f gets itself;
 //   - v = (...) for a local v: the locals after it are lost.
 //
-// So every value goes by way of a new local, and then alone into its variable or field. The tables and
-// keys of fields are evaluated first, as Lua does.
+// Such an assignment becomes a block. Its locals take first the tables and keys of fields, then the values. Then each
+// variable and field gets its value by itself, from the last to the first, as in Lua 5.1. A constant needs no local,
+// nor does the last value, which is assigned first.
 
-// wronglyAssigned tells whether an assignment may be one of those.
-func wronglyAssigned(s *ast.AssignStmt) bool {
-	if len(s.Lhs) > 1 || len(s.Rhs) > 1 {
+// maxNames limits the locals of a function, those of the block included. Where there would be more, the block has one
+// local, a table that holds what the others would. gopher-lua has 200 registers a function.
+const maxNames = 190
+
+// compilesWrongly reports whether gopher-lua may compile an assignment wrongly.
+func (m *rewriter) compilesWrongly(s *ast.AssignStmt) bool {
+	if len(s.Lhs) != len(s.Rhs) {
 		return true
 	}
-	_, variable := s.Lhs[0].(*ast.IdentExpr)
-	_, condition := s.Rhs[0].(*ast.LogicalOpExpr)
-	return variable && (condition || isCutToOne(s.Rhs[0])) // as calls that .. has become are
+	if len(s.Lhs) == 1 {
+		return m.isLocal(s.Lhs[0]) && (isLogical(s.Rhs[0]) || isCutToOne(s.Rhs[0])) // the operator .. is cut to one
+	}
+	variable := false
+	for i, target := range s.Lhs {
+		if _, ok := target.(*ast.IdentExpr); ok {
+			variable = true
+		} else if variable {
+			return true
+		}
+		if m.isLocal(target) || isLogical(s.Rhs[i]) || isCutToOne(s.Rhs[i]) || mayGiveSeveral(s.Rhs[i]) {
+			return true
+		}
+	}
+	return false
 }
 
-// byWayOfLocals is do local t1, k2, … = tables and keys local v1, v2 = RHS LHS2 = v2 LHS1 = v1 end.
-func byWayOfLocals(s *ast.AssignStmt) ast.Stmt {
-	at := func(node ast.PositionHolder) {
-		node.SetLine(s.Line())
-		node.SetLastLine(s.LastLine())
-	}
-	local := func(to *ast.LocalAssignStmt, what string, i int) *ast.IdentExpr {
-		ident := &ast.IdentExpr{Value: fmt.Sprintf("(%s %d)", what, i+1)} // no name of a script
-		at(ident)
-		to.Names = append(to.Names, ident.Value)
-		return ident
-	}
-	targets, values := &ast.LocalAssignStmt{}, &ast.LocalAssignStmt{Exprs: s.Rhs}
-	assigns := make([]ast.Stmt, len(s.Lhs))
-	for i, target := range s.Lhs {
+// isLocal reports whether an expression is a local of the current function.
+func (m *rewriter) isLocal(e ast.Expr) bool {
+	ident, ok := e.(*ast.IdentExpr)
+	return ok && slices.Contains(m.locals, ident.Value)
+}
+
+func isLogical(e ast.Expr) bool {
+	_, ok := e.(*ast.LogicalOpExpr)
+	return ok
+}
+
+// block collects what an assignment evaluates before it assigns anything.
+type block struct {
+	assign  *ast.AssignStmt
+	targets []ast.Expr  // the tables and keys of fields
+	values  []ast.Expr  // the values; the last may give several
+	places  []*ast.Expr // where the targets and the values are used, in this order
+}
+
+// inBlock returns the block that replaces an assignment.
+func (m *rewriter) inBlock(s *ast.AssignStmt) ast.Stmt {
+	b := block{assign: s}
+	for _, target := range s.Lhs {
 		if field, ok := target.(*ast.AttrGetExpr); ok {
-			targets.Exprs = append(targets.Exprs, cutToOne(field.Object))
-			field.Object = local(targets, "table", i)
+			m.evaluate(&b, &field.Object)
 			if !isConstant(field.Key) {
-				targets.Exprs = append(targets.Exprs, cutToOne(field.Key))
-				field.Key = local(targets, "key", i)
+				m.evaluate(&b, &field.Key)
 			}
 		}
-		assign := &ast.AssignStmt{Lhs: []ast.Expr{target}, Rhs: []ast.Expr{local(values, "value", i)}}
-		at(assign)
-		assigns[len(s.Lhs)-1-i] = assign
 	}
-	block := &ast.DoBlockStmt{}
-	if len(targets.Names) > 0 {
-		at(targets)
-		block.Stmts = append(block.Stmts, targets)
+	n := len(s.Lhs)
+	paired := len(s.Rhs) == n
+	assigned := make([]ast.Stmt, n)
+	for i, target := range s.Lhs {
+		stmt := &ast.AssignStmt{Lhs: []ast.Expr{target}, Rhs: []ast.Expr{nil}}
+		if paired && (isConstant(s.Rhs[i]) || i == n-1 && !m.compilesWrongly(&ast.AssignStmt{Lhs: s.Lhs[i:], Rhs: s.Rhs[i:]})) {
+			stmt.Rhs[0] = s.Rhs[i]
+		} else {
+			b.places = append(b.places, &stmt.Rhs[0])
+			if paired {
+				b.values = append(b.values, cutUnlessLast(s.Rhs, i))
+			}
+		}
+		b.at(stmt)
+		assigned[n-1-i] = stmt
 	}
-	at(values)
-	block.Stmts = append(append(block.Stmts, values), assigns...)
-	at(block)
-	return block
+	if !paired {
+		b.values = s.Rhs
+	}
+	var before []ast.Stmt
+	if len(m.locals)+len(b.places) > maxNames {
+		before = b.inTable()
+	} else {
+		before = b.inLocals()
+	}
+	do := &ast.DoBlockStmt{Stmts: append(before, assigned...)}
+	b.at(do)
+	return do
 }
 
+// cutUnlessLast returns the value at i as one value, unless it is the last: one is taken of that anyway.
+func cutUnlessLast(values []ast.Expr, i int) ast.Expr {
+	if i == len(values)-1 {
+		return values[i]
+	}
+	return cutToOne(values[i])
+}
+
+// evaluate has b evaluate a table or key first. A local that is not assigned stays where it is.
+func (m *rewriter) evaluate(b *block, place *ast.Expr) {
+	if m.isLocal(*place) && !b.assigns((*place).(*ast.IdentExpr).Value) {
+		return
+	}
+	b.targets = append(b.targets, cutToOne(*place))
+	b.places = append(b.places, place)
+}
+
+func (b *block) assigns(name string) bool {
+	return slices.ContainsFunc(b.assign.Lhs, func(target ast.Expr) bool {
+		ident, ok := target.(*ast.IdentExpr)
+		return ok && ident.Value == name
+	})
+}
+
+// at gives nodes the place of the assignment.
+func (b *block) at(nodes ...ast.PositionHolder) {
+	for _, node := range nodes {
+		node.SetLine(b.assign.Line())
+		node.SetLastLine(b.assign.LastLine())
+	}
+}
+
+// inLocals returns local (target 1), … = targets and local (value 1), … = values.
+func (b *block) inLocals() []ast.Stmt {
+	var stmts []ast.Stmt
+	take := func(what string, places []*ast.Expr, exprs []ast.Expr) {
+		if len(places) == 0 && len(exprs) == 0 {
+			return
+		}
+		local := &ast.LocalAssignStmt{Exprs: exprs}
+		for i, place := range places {
+			ident := &ast.IdentExpr{Value: fmt.Sprintf("(%s %d)", what, i+1)} // no name of a script
+			b.at(ident)
+			local.Names = append(local.Names, ident.Value)
+			*place = ident
+		}
+		b.at(local)
+		stmts = append(stmts, local)
+	}
+	take("target", b.places[:len(b.targets)], b.targets)
+	take("value", b.places[len(b.targets):], b.values)
+	return stmts
+}
+
+// inTable returns local (values) = {["target 1"] = …, ["value 1"] = …}. What the last value gives stands at 1, 2, …
+func (b *block) inTable() []ast.Stmt {
+	table := &ast.TableExpr{}
+	key := func(what string, i int) *ast.StringExpr {
+		key := &ast.StringExpr{Value: fmt.Sprintf("%s %d", what, i+1)}
+		b.at(key)
+		return key
+	}
+	use := func(place *ast.Expr, key ast.Expr) {
+		values := &ast.IdentExpr{Value: "(values)"} // no name of a script
+		get := &ast.AttrGetExpr{Object: values, Key: key}
+		b.at(values, get)
+		*place = get
+	}
+	places := b.places
+	for i, target := range b.targets {
+		table.Fields = append(table.Fields, &ast.Field{Key: key("target", i), Value: target})
+		use(places[i], key("target", i))
+	}
+	places = places[len(b.targets):]
+	several := 0 // the values that the last one gives
+	if n := len(b.values); n > 0 && mayGiveSeveral(b.values[n-1]) {
+		several = max(0, len(places)-n+1)
+	}
+	for i, value := range b.values {
+		field := &ast.Field{Value: value}
+		if i < len(b.values)-1 || several == 0 {
+			field.Key = key("value", i)
+			cutToOne(value)
+		}
+		table.Fields = append(table.Fields, field)
+	}
+	for i, place := range places {
+		if item := i - len(places) + several + 1; item > 0 {
+			number := &ast.NumberExpr{Value: fmt.Sprint(item)}
+			b.at(number)
+			use(place, number)
+		} else {
+			use(place, key("value", i))
+		}
+	}
+	b.at(table)
+	local := &ast.LocalAssignStmt{Names: []string{"(values)"}, Exprs: []ast.Expr{table}}
+	b.at(local)
+	return []ast.Stmt{local}
+}
+
+// isConstant reports whether an expression is the same whenever it is evaluated.
 func isConstant(e ast.Expr) bool {
 	switch e.(type) {
-	case *ast.StringExpr, *ast.NumberExpr:
+	case *ast.StringExpr, *ast.NumberExpr, *ast.NilExpr, *ast.TrueExpr, *ast.FalseExpr:
 		return true
 	}
 	return false

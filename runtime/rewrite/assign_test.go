@@ -2,13 +2,14 @@ package rewrite_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"dkvrun/runtime"
 )
 
 // Each of these is true in Lua.
-func TestAssignments(t *testing.T) {
+func TestCompile_Assignments(t *testing.T) {
 	for _, source := range []string{
 		`local p, q, t = 1, 2, {} g, t.k = p, q return g == 1 and t.k == 2`,
 		`local p, q, t = 1, 2, {} t.k, g = p, q return g == 2 and t.k == 1`,
@@ -37,6 +38,25 @@ func TestAssignments(t *testing.T) {
 		got, err := h.RunSource(context.Background(), "test", []byte(source))
 		if err != nil || len(got) != 1 || got[0] != true {
 			t.Errorf("%s gives %v (%v)", source, got, err)
+		}
+		h.Close()
+	}
+}
+
+func TestCompile_AssignsAmongManyLocals(t *testing.T) {
+	locals := repeated(194, "local l%d=%d ")
+	for source, want := range map[string]string{
+		locals + "l0,l1,l2,l3,l4,l5,l6=l6,l5,l4,l3,l2,l1,l0 return l0,l1,l6":                                "[6 5 0]",
+		locals + "l0,l1,l2,l3,l4,l5,l6=7,(function() return 8,9,10 end)() return l0,l1,l3,l4":               "[7 8 10 <nil>]",
+		locals + "local t = {} l0,t.a,t[l1],l2,l3,l4,l1=1,2,3,4,5,6,7 return l0,t.a,t[1],l1":                "[1 2 3 7]",
+		locals + "l0,l1,l2,l3,l4,l5,l6=l1 and l0,(l2),...\nreturn l0,l1,l2,l6 == nil":                       "[0 2 <nil> true]",
+		locals + "l193 = l193 and l0 return l193":                                                           "[0]",
+		locals + "local function f(...) l0,l1,l2,l3,l4,l5,l6=...,... return l0,l1,l2 end return f(1, 2, 3)": "[1 1 2]",
+	} {
+		h := runtime.New(runtime.Options{})
+		got, err := h.RunSource(context.Background(), "test", []byte(source))
+		if err != nil || fmt.Sprint(got) != want {
+			t.Errorf("%s gives %v (%v), want %s", source[len(locals):], got, err, want)
 		}
 		h.Close()
 	}

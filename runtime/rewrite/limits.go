@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
+	"github.com/yuin/gopher-lua/ast"
 )
 
 const (
@@ -46,14 +47,20 @@ func (m *rewriter) constant(line int, text string) {
 	}
 }
 
-// function mends the body of a function, which has constants of its own.
-func (m *rewriter) function(body func()) {
-	outer := m.constants
-	if outer != nil {
-		m.constants = constants{}
+// function rewrites the body of a function, which has constants and locals of its own. hidden names those of its
+// parameters that don't stand in the list.
+func (m *rewriter) function(f *ast.FunctionExpr, hidden ...string) {
+	constants, locals := m.constants, m.locals
+	if constants != nil {
+		m.constants = map[string]int{}
 	}
-	body()
-	m.constants = outer
+	m.locals = nil
+	names := append(hidden, f.ParList.Names...)
+	if f.ParList.HasVargs {
+		names = append(names, "arg")
+	}
+	m.all(f.Stmts, names...)
+	m.constants, m.locals = constants, locals
 }
 
 // overlong is the line of the first function that has too many instructions, 0 for none.

@@ -26,13 +26,14 @@ import (
 // rewriter rewrites the parsed source so that none is met: it cuts a value with a key down to one, as
 // parentheses do, puts fields with keys before a list that is so long, notes where the third kind
 // stands, which has to be refused, and gives such loops the three names for which all that they keep is
-// set. mendassign.go and mendtext.go say what it does to assignments, to .. and to numbers.
+// set. assign.go and concat.go say what it does to assignments, to .. and to numbers.
 type rewriter struct {
 	refused int    // the line of the first thing that can't be mended, 0 for none
 	why     string // what to say of it
 
 	concatenate string // the constant that .. calls: see concatConstant
 
+	locals    []string  // of the present function, as far as they are visible
 	constants constants // of the present function, where they are counted
 	lookups   int
 }
@@ -77,14 +78,26 @@ const fieldsPerFlush = 50
 
 const refusedList = "a list of 50, 100, … items can't end in a call or ... that may give several values: put it in parentheses to take one"
 
-func (m *rewriter) all(stmts []ast.Stmt) {
+// all rewrites the statements of a block, in which the locals of these names are visible too.
+func (m *rewriter) all(stmts []ast.Stmt, names ...string) {
+	outer := len(m.locals)
+	m.locals = append(m.locals, names...)
 	for i, s := range stmts {
 		m.stmt(s)
-		if assign, ok := s.(*ast.AssignStmt); ok && wronglyAssigned(assign) {
-			stmts[i] = byWayOfLocals(assign)
+		switch s := s.(type) {
+		case *ast.AssignStmt:
+			if m.compilesWrongly(s) {
+				stmts[i] = m.inBlock(s)
+			}
+		case *ast.LocalAssignStmt:
+			m.locals = append(m.locals, s.Names...)
 		}
 	}
+	m.locals = m.locals[:outer]
 }
+
+// loopLocals stand for what a loop keeps in registers, beside its variables.
+var loopLocals = []string{"(loop)", "(loop)", "(loop)"}
 
 func (m *rewriter) stmt(s ast.Stmt) {
 	switch s := s.(type) {
@@ -109,7 +122,7 @@ func (m *rewriter) stmt(s ast.Stmt) {
 		m.all(s.Else)
 	case *ast.NumberForStmt:
 		m.exprs(&s.Init, &s.Limit, &s.Step)
-		m.all(s.Stmts)
+		m.all(s.Stmts, append(loopLocals[:3:3], s.Name)...)
 	case *ast.GenericForStmt:
 		m.list(s.Exprs)
 		if !(len(s.Exprs) == 1 && mayGiveSeveral(s.Exprs[0])) {
@@ -117,10 +130,14 @@ func (m *rewriter) stmt(s ast.Stmt) {
 				s.Names = append(s.Names, fmt.Sprintf("(name %d)", n)) // no name of a script
 			}
 		}
-		m.all(s.Stmts)
+		m.all(s.Stmts, append(loopLocals[:3:3], s.Names...)...)
 	case *ast.FuncDefStmt:
 		m.exprs(&s.Name.Func, &s.Name.Receiver)
-		m.function(func() { m.all(s.Func.Stmts) })
+		if s.Name.Receiver != nil {
+			m.function(s.Func, "self")
+		} else {
+			m.function(s.Func)
+		}
 	case *ast.ReturnStmt:
 		m.list(s.Exprs)
 	}
@@ -150,7 +167,7 @@ func (m *rewriter) exprs(places ...*ast.Expr) {
 			m.constant(e.Line(), e.Method)
 			m.list(e.Args)
 		case *ast.FunctionExpr:
-			m.function(func() { m.all(e.Stmts) })
+			m.function(e)
 		case *ast.AttrGetExpr:
 			m.exprs(&e.Object, &e.Key)
 		case *ast.LogicalOpExpr:
