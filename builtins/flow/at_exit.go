@@ -23,7 +23,7 @@ var AtExit = runtime.Builtin{
 	},
 }
 
-// cleanUp is what a function of at_exit leaves unseen: earlier failures don't keep it from acting.
+// cleanUp is the checklist of an at_exit function: earlier unchecked failures do not prevent its actions.
 type cleanUp struct{ checklist *run.Checklist }
 
 func (c *cleanUp) Settled() bool                    { return false }

@@ -9,7 +9,7 @@ import (
 	"dkvrun/runtime"
 )
 
-// outcomes are what parallel returns.
+// outcomes is the result of parallel.
 type outcomes struct {
 	file    string
 	line    int
@@ -17,7 +17,7 @@ type outcomes struct {
 	checked atomic.Bool
 }
 
-// outcome is what came of one function.
+// outcome is the result of one function.
 type outcome struct {
 	values  runtime.Values
 	err     error
@@ -143,7 +143,7 @@ var OutcomeType = &runtime.ObjectType{
 	},
 }
 
-// raisedValue is what a script gets of an error: the table that it raised, or the error.
+// raisedValue returns an error as scripts see it: the value that was raised, or the error.
 func raisedValue(err error) any {
 	var e *runtime.Error
 	if errors.As(err, &e) {

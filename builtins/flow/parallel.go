@@ -69,7 +69,7 @@ func parallel(c *runtime.Call) (any, error) {
 	return out, nil
 }
 
-// begun is a task with what it leaves unseen.
+// begun is a task with its checklist.
 type begun struct {
 	task      *runtime.Task
 	checklist *run.Checklist

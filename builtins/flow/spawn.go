@@ -39,7 +39,7 @@ print(task:wait())`,
 	},
 }
 
-// spawned is a task in a script's hands.
+// spawned is a task as scripts use it.
 type spawned struct {
 	task      *runtime.Task
 	file      string
@@ -92,7 +92,7 @@ func (s *spawned) ended() bool {
 	}
 }
 
-// over tells whether the task has ended and whoever began it has what will come of it.
+// over reports whether the task has ended and its result can still only be unchecked.
 func (s *spawned) over() bool { return s.ended() && (s.waited.Load() || s.task.ScopeEnded()) }
 
 func (s *spawned) Settled() bool {
@@ -116,7 +116,7 @@ func (s *spawned) Unchecked() *run.UncheckedFailure {
 	return s.checklist.First()
 }
 
-// isCancelled tells whether a function ended because it was told to.
+// isCancelled reports whether a function ended because of a cancellation or of exit.
 func isCancelled(err error) bool {
 	var exit *runtime.Exit
 	var e *runtime.Error

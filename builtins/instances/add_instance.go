@@ -80,7 +80,7 @@ func addInstance(c *runtime.Call) (any, error) {
 	return a.End()
 }
 
-// addition is the change that widens a store by nodes.
+// addition returns the operation that adds nodes to a store.
 func addition(
 	r *run.Run, c *runtime.Call, s *cluster.Session, v *cluster.View, added []wire.Node,
 ) (run.Operation, error) {
@@ -100,7 +100,7 @@ func addition(
 	return p, err
 }
 
-// addEach has every manager widen the store for itself.
+// addEach sends the new topology to each manager on its own (atomic = false).
 func addEach(a *run.Action, s *cluster.Session, v *cluster.View, added []wire.Node) error {
 	change := widened(v, s, lackingNodes(v, added))
 	if err := topology.Check(a.Call, change.Nodes); err != nil {
@@ -118,8 +118,8 @@ func addEach(a *run.Action, s *cluster.Session, v *cluster.View, added []wire.No
 	return nil
 }
 
-// currentTopology is what a change of an existing store's topology starts from: the session, with all of
-// its managers, and what they say about the store. A store whose managers differ is refused.
+// currentTopology returns the session, complete, and its view of an existing store. It is an error if the managers keep
+// different topologies.
 func currentTopology(r *run.Run, c *runtime.Call) (*cluster.Session, *cluster.View, error) {
 	if err := r.MayAct(c); err != nil {
 		return nil, nil, err
@@ -143,7 +143,7 @@ func currentTopology(r *run.Run, c *runtime.Call) (*cluster.Session, *cluster.Vi
 	return s, v, v.Missing(c.Name, s)
 }
 
-// widened is the request that adds nodes to what there is.
+// widened returns the request that adds nodes to a store.
 func widened(v *cluster.View, s *cluster.Session, added []wire.Node) *wire.ChangeInstances {
 	founding := !v.Ran()
 	nodes := append(v.Nodes(), added...)

@@ -11,7 +11,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// newNodes are the nodes that an add_instance call means.
+// newNodes returns the nodes that an add_instance call adds.
 func newNodes(c *runtime.Call, s *cluster.Session, v *cluster.View) ([]wire.Node, error) {
 	var nodes []wire.Node
 	switch {
@@ -94,7 +94,7 @@ func splitHosts(list []string) []string {
 	return out
 }
 
-// managerOn is the first manager of the session on a host, or empty.
+// managerOn returns the address of the first manager of the session on a host, or "".
 func managerOn(s *cluster.Session, host string) string {
 	for _, m := range s.Members() {
 		if strings.EqualFold(m.Endpoint.Host, host) || m.Info != nil && strings.EqualFold(m.Info.Host, host) {
@@ -104,8 +104,8 @@ func managerOn(s *cluster.Session, host string) string {
 	return ""
 }
 
-// nextNode is the node that would come after the store's own and those already planned: the prefix with
-// the next index, and on its host the ports after the last, or the store's first ones.
+// nextNode returns the node after those of the store and those already planned: the prefix with the next index, and on
+// its host the ports after the last ones, or the first ports of the store.
 func nextNode(v *cluster.View, host string, planned []wire.Node) wire.Node {
 	all := append(v.Nodes(), planned...)
 	n := wire.Node{Host: host, ClustronPort: all[0].ClustronPort, ClientPort: all[0].ClientPort}
@@ -132,12 +132,12 @@ func nextNode(v *cluster.View, host string, planned []wire.Node) wire.Node {
 	return n
 }
 
-// samePlace says whether two nodes are planned for one host and its same ports.
+// samePlace reports whether two nodes have the same host and ports.
 func samePlace(a, b wire.Node) bool {
 	return strings.EqualFold(a.Host, b.Host) && a.ClustronPort == b.ClustronPort && a.ClientPort == b.ClientPort
 }
 
-// lackingNodes are those of the nodes that the store does not have: a call that is made again adds the rest.
+// lackingNodes returns the nodes that the store does not have: a call that is repeated adds only the rest.
 func lackingNodes(v *cluster.View, nodes []wire.Node) []wire.Node {
 	var out []wire.Node
 	for _, n := range nodes {

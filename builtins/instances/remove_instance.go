@@ -75,7 +75,7 @@ func removeInstance(c *runtime.Call) (any, error) {
 	return a.End()
 }
 
-// goneInstance is an instance that the topology does not have: one that is still leaving, or nothing but a name.
+// goneInstance returns an instance that the topology does not have: one that is still leaving, or only its name.
 func goneInstance(v *cluster.View, name string) cluster.Instance {
 	for _, in := range v.Leaving {
 		if in.Name == name {
@@ -86,7 +86,7 @@ func goneInstance(v *cluster.View, name string) cluster.Instance {
 	return cluster.Instance{Instance: wire.Instance{Node: wire.Node{Name: name}}}
 }
 
-// narrowing is the change that takes an instance out of a store.
+// narrowing returns the operation that removes an instance from a store.
 func narrowing(r *run.Run, c *runtime.Call, s *cluster.Session, v *cluster.View, name string) (run.Operation, error) {
 	p, err := r.Propose(s, v, wire.RemoveInstanceAction)
 	in, known := v.Find(name)
@@ -121,15 +121,15 @@ func narrowing(r *run.Run, c *runtime.Call, s *cluster.Session, v *cluster.View,
 	return p, err
 }
 
-// canTakeOver tells whether an instance could hold data now: one that is not ready would keep the removed
-// instance waiting for it.
+// canTakeOver reports whether an instance can be a data instance now. If it is not ready, the removed instance would
+// wait for it.
 func canTakeOver(v *cluster.View, n wire.Node) bool {
 	in, known := v.Find(n.Name)
 	return known && in.Ready
 }
 
-// checkReplaced refuses the removal of a data instance whose place nothing that is ready can take; nodes are
-// without it, and wanted are the same with enough data instances.
+// checkReplaced returns an error if no ready gateway can replace a removed data instance. Nodes are the rest of the
+// topology, and wanted are the same nodes with enough data instances.
 func checkReplaced(v *cluster.View, c *runtime.Call, in cluster.Instance, nodes, wanted []wire.Node) error {
 	if len(wire.Founders(nodes)) == len(wire.Founders(wanted)) {
 		return nil
@@ -144,7 +144,7 @@ func checkReplaced(v *cluster.View, c *runtime.Call, in cluster.Instance, nodes,
 	return nil
 }
 
-// removeEachInstance has every manager take the instance out for itself.
+// removeEachInstance asks each manager on its own to remove the instance (atomic = false).
 func removeEachInstance(a *run.Action, s *cluster.Session, v *cluster.View, name string) {
 	query := url.Values{"baseRevision": {strconv.FormatUint(v.Latest.Revision, 10)}}
 	if a.Call.Bool("lose_data") {
@@ -160,7 +160,7 @@ func removeEachInstance(a *run.Action, s *cluster.Session, v *cluster.View, name
 	a.Do(steps)
 }
 
-// mayLeave refuses a removal that the store could not survive, or could not carry out.
+// mayLeave returns an error if the store would lose its quorum by a removal, or cannot carry it out.
 func mayLeave(v *cluster.View, c *runtime.Call, in cluster.Instance) error {
 	if len(v.Instances) == 1 {
 		return c.Errorf(wire.CodeLastInstance, "remove_instance: %s is the last instance of %s: remove_store removes both", in.Name, v.Name)

@@ -58,8 +58,8 @@ func newStore(c *runtime.Call) (any, error) {
 	return results, err
 }
 
-// creation is the change that makes a store of these nodes. Where managers have that store already, the
-// others are to get it as it is there.
+// creation returns the operation that creates a store. If some managers have that store already, the others get it as
+// it is there.
 func creation(r *run.Run, c *runtime.Call, s *cluster.Session, nodes []wire.Node) (run.Operation, error) {
 	v, err := r.View(c, c.String("name"))
 	if err != nil {
@@ -91,7 +91,7 @@ func creation(r *run.Run, c *runtime.Call, s *cluster.Session, nodes []wire.Node
 	return p, nil
 }
 
-// keptEverywhere says whether every manager of the session keeps the store, and the same one.
+// keptEverywhere reports whether every manager of the session keeps the store, and the same one.
 func keptEverywhere(v *cluster.View) bool {
 	for _, s := range v.Sightings {
 		if s.Store == nil || s.Store.LastOperation != v.Latest.LastOperation || s.Store.Digest != v.Latest.Digest {
@@ -101,7 +101,7 @@ func keptEverywhere(v *cluster.View) bool {
 	return true
 }
 
-// createEach has every manager create the store for itself.
+// createEach asks each manager on its own to create the store (atomic = false).
 func createEach(a *run.Action, s *cluster.Session, nodes []wire.Node) error {
 	create, err := createRequest(a.Run, a.Call, s, a.Call.String("name"), nodes)
 	if err != nil {
@@ -119,7 +119,7 @@ func createEach(a *run.Action, s *cluster.Session, nodes []wire.Node) error {
 	return nil
 }
 
-// wantedNodes is the topology that a call of new_store means: its nodes as given, or generated.
+// wantedNodes returns the topology of a new_store call: the given nodes, or generated ones.
 func wantedNodes(c *runtime.Call, s *cluster.Session) ([]wire.Node, error) {
 	if !c.Has("nodes") {
 		if !c.Has("instance_prefix") {

@@ -77,7 +77,7 @@ func removeStore(c *runtime.Call) (any, error) {
 	return a.End()
 }
 
-// keepersOf is the part of the session that keeps a store; all of its managers have to be there.
+// keepersOf returns the session of the managers that keep a store. It is an error if one of them is missing.
 func keepersOf(r *run.Run, c *runtime.Call, v *cluster.View) (*cluster.Session, error) {
 	all, err := r.CompleteSession(c)
 	if err != nil {
@@ -96,7 +96,7 @@ func keepersOf(r *run.Run, c *runtime.Call, v *cluster.View) (*cluster.Session, 
 	return cluster.NewSession(part), nil
 }
 
-// removal is the change that removes a store.
+// removal returns the operation that removes a store.
 func removal(r *run.Run, c *runtime.Call, s *cluster.Session) (run.Operation, error) {
 	v, err := r.View(c, c.String("name"))
 	if err != nil {
@@ -107,7 +107,7 @@ func removal(r *run.Run, c *runtime.Call, s *cluster.Session) (run.Operation, er
 	return p, err
 }
 
-// removeEach has every manager remove the store for itself.
+// removeEach asks each manager on its own to remove the store (atomic = false).
 func removeEach(a *run.Action, v *cluster.View) {
 	var steps []*run.Request
 	for _, s := range v.Sightings {
@@ -124,7 +124,7 @@ func removeEach(a *run.Action, v *cluster.View) {
 	a.Do(steps)
 }
 
-// acceptGone takes "no such store" for done.
+// acceptGone makes "no such store" a success.
 func acceptGone(row *report.Row) {
 	if row.Code == wire.CodeStoreNotFound {
 		row.Success, row.Result, row.Code, row.Hint = true, report.Success, wire.CodeUnchanged, ""

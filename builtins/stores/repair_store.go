@@ -94,7 +94,7 @@ func resolve(a *run.Action, s *cluster.Session, repair *commit.Recovery) {
 	}
 }
 
-// answers says whether a manager can be reached after all.
+// answers reports whether a manager answers after all.
 func answers(a *run.Action, lost wire.Manager) bool {
 	endpoints, err := fanout.ParseEndpoints([]string{lost.URL}, wire.DefaultManagerPort)
 	if err != nil {
@@ -104,7 +104,7 @@ func answers(a *run.Action, lost wire.Manager) bool {
 	return p.Info != nil && p.Info.Identity == lost.Identity
 }
 
-// dropLost is an ordinary change of the store, at its home, that leaves a manager out.
+// dropLost runs an operation, at the coordinator, that removes a lost manager from the participants.
 func dropLost(r *run.Run, c *runtime.Call, a *run.Action, s *cluster.Session, lost wire.Manager) (any, error) {
 	err := a.RunOperation(s, func() (run.Operation, error) {
 		v, err := r.ViewOf(c, s, c.String("name"))

@@ -69,7 +69,7 @@ func measure(r *run.Run, c *runtime.Call) (all []wire.Metric, silent []report.Ro
 	return all, silent, len(heard), nil
 }
 
-// maxFigures is more than any instance has.
+// maxFigures limits the metrics of an instance; real instances have fewer.
 const maxFigures = 64
 
 // figures are what the managers tell of, which is as much as one store can have: a picture of them has a
@@ -79,7 +79,7 @@ type figures struct {
 	names     map[[2]string]bool
 }
 
-// take says whether what one manager tells can be.
+// take adds the figures of one manager and reports whether a store can have that many.
 func (f *figures) take(metrics []wire.Metric) bool {
 	for _, m := range metrics {
 		f.instances[m.Instance] = true

@@ -82,7 +82,7 @@ func waitReady(c *runtime.Call) (any, error) {
 	return time.Since(began).Seconds(), nil
 }
 
-// stoppedInstance names an instance that nobody has asked to run.
+// stoppedInstance returns the name of an instance whose desired state is stopped, or "".
 func stoppedInstance(v *cluster.View, instance string) string {
 	for _, in := range v.Instances {
 		if in.Own && in.Desired == wire.DesiredStopped && (instance == "" || in.Name == instance) {

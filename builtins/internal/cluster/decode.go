@@ -8,8 +8,8 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// decode reads what a manager answered. What it holds of text is safe to show, and what it tells of
-// stores could be.
+// decode reads the body of an answer. Its strings are then safe to show, and its values are within the limits of the
+// protocol.
 func decode(body []byte, to any) error {
 	if err := wire.CheckElements(body); err != nil {
 		return err
@@ -26,7 +26,7 @@ func decode(body []byte, to any) error {
 	return nil
 }
 
-// plain says that no string of the answer can hold what isn't shown as it is.
+// plain reports whether every string of the body can be shown as it is.
 func plain(body []byte) bool {
 	for _, c := range body {
 		if c == '\\' || c >= 0x7f {

@@ -10,14 +10,14 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Sighting is one manager's view of one store.
+// Sighting is what one manager reports about one store.
 type Sighting struct {
 	Member
 	Store *wire.Store // nil when the manager does not know it, or did not answer
 	Row   report.Row  // why it did not answer; Success when it did
 }
 
-// View is what all managers together say about one store.
+// View joins what all managers report about one store.
 type View struct {
 	Name      string
 	Sightings []Sighting
@@ -30,14 +30,14 @@ type View struct {
 	Silent  int
 }
 
-// Instance is an instance as its owner sees it; owner is nil when nobody owns it or its owner is
-// silent.
+// Instance is an instance as its own manager reports it. Owner is nil if no manager owns it, or its manager did not
+// answer.
 type Instance struct {
 	wire.Instance
 	Owner *Member
 }
 
-// NewView is the view that the managers' answers make.
+// NewView returns the view that joins the managers' responses.
 func NewView(name string, all []Response) *View {
 	v := &View{Name: name}
 	for _, h := range all {
@@ -94,10 +94,10 @@ func (v *View) merge() {
 	}
 }
 
-// Nodes is the latest topology.
+// Nodes returns the latest topology.
 func (v *View) Nodes() []wire.Node { return v.Latest.Nodes() }
 
-// Ran says whether any instance has run, or is meant to: then roles and founders are not chosen anew.
+// Ran reports whether any instance has run, or should run: roles and founders then stay as they are.
 func (v *View) Ran() bool {
 	for _, in := range v.Instances {
 		if in.Bootstrapped || in.Started || in.Desired == wire.DesiredRunning {
@@ -107,7 +107,7 @@ func (v *View) Ran() bool {
 	return false
 }
 
-// Desired is what the store's instances are meant to be: running when any of them is.
+// Desired returns the desired state of the instances: running if any of them should run.
 func (v *View) Desired() wire.Desired {
 	for _, in := range v.Instances {
 		if in.Desired == wire.DesiredRunning {
@@ -117,7 +117,7 @@ func (v *View) Desired() wire.Desired {
 	return wire.DesiredStopped
 }
 
-// Status sums up all instances.
+// Status returns the status of the store, from the status of all instances.
 func (v *View) Status() wire.StoreStatus {
 	if v.Latest == nil || len(v.Instances) == 0 {
 		return wire.StoreNoInstances
@@ -155,10 +155,10 @@ func (v *View) idle() bool {
 	return true
 }
 
-// Ready says whether every instance takes reads and writes.
+// Ready reports whether every instance takes reads and writes.
 func (v *View) Ready() bool { return v.Latest != nil && len(v.NotReady("")) == 0 }
 
-// NotReady lists the instances (the one named, or all) that don't take reads and writes, and why.
+// NotReady lists the instances that don't take reads and writes, and why: all of them, or only the named one.
 func (v *View) NotReady(instance string) []string {
 	var out []string
 	for _, in := range v.Instances {
@@ -177,7 +177,8 @@ func (v *View) NotReady(instance string) []string {
 	return out
 }
 
-// Consistent is true when all managers that keep the store keep the same one; nil while one is silent.
+// Consistent returns true if all managers that keep the store keep the same revision of it, false if they differ, and
+// nil while a manager does not answer.
 func (v *View) Consistent() any {
 	if v.Silent > 0 {
 		return nil
@@ -200,7 +201,7 @@ func (v *View) Find(instance string) (Instance, bool) {
 	return Instance{}, false
 }
 
-// UnknownInstance is the error for a name that the topology doesn't have.
+// UnknownInstance returns the error for an instance that the topology does not have.
 func (v *View) UnknownInstance(builtin, instance string) error {
 	var names []string
 	for _, in := range v.Instances {
@@ -215,7 +216,7 @@ func (v *View) UnknownInstance(builtin, instance string) error {
 	return err
 }
 
-// UnknownStore is the error for a store that no manager knows; with a manager silent it says so.
+// UnknownStore returns the error for a store that no manager has. It tells of managers that did not answer.
 func (v *View) UnknownStore(builtin string) error {
 	if v.Silent == len(v.Sightings) {
 		err := failure(v.Sightings[0].Row.Code, "%s: no manager answered: %s: %s", builtin, v.Sightings[0].Endpoint, v.Sightings[0].Row.Message)
@@ -230,7 +231,7 @@ func (v *View) UnknownStore(builtin string) error {
 	return err
 }
 
-// Silence says that nobody who knows the store has answered, and what the first of those who did not said.
+// Silence returns a message for a store that no answering manager has: the first manager that did not answer, and why.
 func (v *View) Silence() string {
 	for _, s := range v.Sightings {
 		if !s.Row.Success {
@@ -286,7 +287,7 @@ func (v *View) Differences() []Difference {
 	return out
 }
 
-// keptBy says whether the store names a manager as one that keeps it.
+// keptBy reports whether the store lists a manager as a participant.
 func (v *View) keptBy(m Member) bool {
 	for _, k := range v.Latest.Managers {
 		if m.Info != nil && k.Identity == m.Info.Identity || m.Info == nil && k.URL == m.Endpoint.URL() {
@@ -296,7 +297,7 @@ func (v *View) keptBy(m Member) bool {
 	return false
 }
 
-// Missing refuses a session that lacks one of the store's managers.
+// Missing returns an error if the session lacks one of the store's managers.
 func (v *View) Missing(builtin string, s *Session) error {
 	if v.Latest == nil {
 		return nil

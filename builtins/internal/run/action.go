@@ -20,7 +20,7 @@ type Request struct {
 	Path     string
 	body     []byte
 	fixed    *report.Row
-	// Accept may turn an answer that counts as a failure elsewhere into what it means here.
+	// Accept, unless nil, may change the row, for instance a failure that counts as success for this action.
 	Accept func(*report.Row)
 }
 
@@ -37,7 +37,7 @@ type Action struct {
 	Timeout time.Duration
 }
 
-// Begin starts an action, unless an earlier failure forbids it.
+// Begin begins an action. It is an error if an earlier failure is unchecked.
 func (r *Run) Begin(c *runtime.Call, over string) (*Action, error) {
 	if err := r.MayAct(c); err != nil {
 		return nil, err
@@ -102,13 +102,13 @@ func (a *Action) Do(steps []*Request) {
 	}
 }
 
-// bodies compresses each body once, however many managers get it.
+// bodies compresses a body once, however many managers get it.
 type bodies struct {
 	plain, sent []byte
 	compressed  bool
 }
 
-// of gives what is sent for a body, which is that of the step before it as a rule.
+// of returns the bytes to send for a body, which usually is the body of the request before.
 func (b *bodies) of(plain []byte) ([]byte, bool) {
 	if len(plain) == 0 {
 		return plain, false
@@ -120,13 +120,13 @@ func (b *bodies) of(plain []byte) ([]byte, bool) {
 	return b.sent, b.compressed
 }
 
-// Add shows a row that a wait came to, below those of the requests.
+// Add shows the row of a wait, below the rows of the requests.
 func (a *Action) Add(row report.Row) {
 	a.Run.AddRow(a.shown, row)
 	a.Results.rows = append(a.Results.rows, &resultRow{Row: row})
 }
 
-// End closes the action: failures wait to be looked at, or raise at once with --strict.
+// End ends the action. A failure has to be checked by the script, or raises at once with --strict.
 func (a *Action) End() (*Results, error) {
 	a.Run.Reporter.End(a.shown)
 	if err := a.Call.Context().Err(); err != nil {
@@ -145,7 +145,7 @@ func (a *Action) End() (*Results, error) {
 	return a.Results, nil
 }
 
-// retry does the failed steps again, as the script's call of retry.
+// retry sends the failed requests again, for results:retry.
 func (a *Action) retry(c *runtime.Call, failed *Results) (*Results, error) {
 	next, err := a.Run.Begin(a.Call.From(c), failed.over)
 	if err != nil {
@@ -161,7 +161,7 @@ func (a *Action) retry(c *runtime.Call, failed *Results) (*Results, error) {
 	return next.End()
 }
 
-// Read turns an answer into a row.
+// Read returns the row of an answer.
 func (s *Request) Read(answer fanout.Answer) report.Row {
 	row := cluster.ReadResult(s.row(), s.Method != "", answer)
 	if s.Accept != nil {
@@ -170,23 +170,23 @@ func (s *Request) Read(answer fanout.Answer) report.Row {
 	return row
 }
 
-// Raise returns e with the caller's place.
+// Raise returns e with the place of the call.
 func Raise(c *runtime.Call, e *runtime.Error) error {
 	e.File, e.Line = c.File, c.Line
 	return e
 }
 
-// Post is a step that POSTs; body may be nil.
+// Post returns a POST request; body may be nil.
 func Post(at fanout.Endpoint, action, instance, path string, body []byte) *Request {
 	return &Request{manager: at, action: action, instance: instance, Method: http.MethodPost, Path: path, body: body}
 }
 
-// Delete is a step that DELETEs.
+// Delete returns a DELETE request.
 func Delete(at fanout.Endpoint, action, instance, path string) *Request {
 	return &Request{manager: at, action: action, instance: instance, Method: http.MethodDelete, Path: path}
 }
 
-// Known is a step whose row needs no request.
+// Known returns a request whose row is known, so that nothing is sent.
 func Known(at fanout.Endpoint, action, instance string, row report.Row) *Request {
 	s := &Request{manager: at, action: action, instance: instance}
 	row.Manager, row.Instance, row.Action = at.String(), instance, action

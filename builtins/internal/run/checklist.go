@@ -6,15 +6,15 @@ import (
 	"dkvrun/runtime"
 )
 
-// Checkable is something that may have failed and that a script has to look at if it did.
+// Checkable is a result that the script has to check if it failed.
 type Checkable interface {
-	// Unchecked is what nobody has looked at, nil where there is nothing (yet).
+	// Unchecked returns the failure that the script has not checked, or nil.
 	Unchecked() *UncheckedFailure
-	// Settled tells whether nothing can come of it any more.
+	// Settled reports whether Unchecked will return nil from now on.
 	Settled() bool
 }
 
-// UncheckedFailure is a failure that nothing has looked at.
+// UncheckedFailure describes a failure that the script has not checked.
 type UncheckedFailure struct {
 	File string
 	Line int
@@ -22,7 +22,7 @@ type UncheckedFailure struct {
 	What, Remedy string
 }
 
-// Checklist holds a task's findings, in their order. Other tasks look at them too.
+// Checklist holds the results of a task that have to be checked, in their order. Several tasks use it.
 type Checklist struct {
 	mu        sync.Mutex
 	list      []Checkable
@@ -40,8 +40,8 @@ func (u *Checklist) Add(f ...Checkable) {
 	}
 }
 
-// addCancelled notes an action that was cancelled. It only counts where the task is cut off with it: a script that
-// sets a deadline gets its error.
+// addCancelled notes an action that was cancelled. It counts only if the task is cancelled with it: a script that sets
+// a deadline gets the error.
 func (u *Checklist) addCancelled(r *Results) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -53,7 +53,7 @@ func (u *Checklist) addCancelled(r *Results) {
 	}
 }
 
-// Cancelled is the action that was cancelled last, nil where there is none.
+// Cancelled returns the failure of the action that was cancelled last, or nil.
 func (u *Checklist) Cancelled() *UncheckedFailure {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -65,7 +65,7 @@ func (u *Checklist) Cancelled() *UncheckedFailure {
 	}
 }
 
-// dropSettled takes out what is settled.
+// dropSettled removes the results that are settled.
 func (u *Checklist) dropSettled() {
 	var left []Checkable
 	for _, f := range u.list {
@@ -76,7 +76,7 @@ func (u *Checklist) dropSettled() {
 	u.list = left
 }
 
-// First is the first problem, nil where there is none.
+// First returns the first unchecked failure, or nil.
 func (u *Checklist) First() *UncheckedFailure {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -89,7 +89,7 @@ func (u *Checklist) First() *UncheckedFailure {
 	return nil
 }
 
-// Empty tells whether nothing in it can become a problem any more.
+// Empty reports whether none of the results can become an unchecked failure any more.
 func (u *Checklist) Empty() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -97,7 +97,7 @@ func (u *Checklist) Empty() bool {
 	return len(u.list) == 0
 }
 
-// Join takes over what another task has left unseen, once it has ended.
+// Join takes over the results that another task has left, once it has ended.
 func (u *Checklist) Join(other *Checklist) {
 	other.mu.Lock()
 	left := other.list
@@ -106,7 +106,7 @@ func (u *Checklist) Join(other *Checklist) {
 	u.Add(left...)
 }
 
-// overlooked is the error of a run that ends with a problem, nil where there is none.
+// overlooked returns the error of a run that ends with an unchecked failure; nil if p is nil.
 func overlooked(p *UncheckedFailure) error {
 	if p == nil {
 		return nil

@@ -12,7 +12,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Planning says whether an action is only to be planned.
+// Planning reports whether an action is only to be planned.
 func (r *Run) Planning(c *runtime.Call) bool { return r.DryRun || c.Bool("dry_run") }
 
 // PlannedData returns the data of a store that the dry run has planned; nil where writes are real.
@@ -23,10 +23,10 @@ func (r *Run) PlannedData(store string) *PlannedData {
 	return r.planned.dataOf(store)
 }
 
-// would says what a step does, for the row of a plan.
+// would is the message of a planned row, by action.
 var would = map[string]string{"StartInstance": "Would start", "StopInstance": "Would stop"}
 
-// plan has the rows that do would have, without asking anybody.
+// plan returns the requests with PLANNED rows, so that nothing is sent.
 func (a *Action) plan(steps []*Request) []*Request {
 	planned := make([]*Request, len(steps))
 	for i, s := range steps {
@@ -40,7 +40,7 @@ func (a *Action) plan(steps []*Request) []*Request {
 	return planned
 }
 
-// PlanLifecycle keeps what starts and stops would have made of a store.
+// PlanLifecycle adds the effect of a start or stop to the planned state.
 func (r *Run) PlanLifecycle(v *cluster.View, instance string, to Lifecycle) {
 	store := wholeStore(v)
 	for i := range store.Instances {
@@ -56,7 +56,7 @@ func (r *Run) PlanLifecycle(v *cluster.View, instance string, to Lifecycle) {
 	r.planned.set(v.Name, &store)
 }
 
-// wholeStore is the store as its managers together see it.
+// wholeStore returns the store as its managers together report it.
 func wholeStore(v *cluster.View) wire.Store {
 	store := *v.Latest
 	store.Instances, store.Leaving = nil, nil
@@ -97,7 +97,7 @@ func (a *Action) planned(s *cluster.Session, p Operation) *commit.Outcome {
 	return out
 }
 
-// wouldChange says what a change does at one manager.
+// wouldChange returns the message of a planned operation at one manager.
 func wouldChange(m cluster.Member, v *cluster.View, c wire.Operation) string {
 	if c.Removes() {
 		return "Would remove the store and its data"
@@ -136,7 +136,7 @@ func hasNode(nodes []wire.Node, name string) bool {
 	return false
 }
 
-// difference is a line an instance that comes, goes or gets another role.
+// difference returns a line for each instance that is added, removed or gets another role.
 func difference(v *cluster.View, c wire.Operation) []string {
 	var out []string
 	line := func(sign string, n wire.Node) {

@@ -11,14 +11,14 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// inFlight are the changes of topology that are being made, for an end of the run that waits for nothing. It
-// has a lock of its own, which is never held for longer than it takes to look.
+// inFlight holds the operations in flight, for a run that is forced to exit. It has its own lock, which is held only
+// briefly, so that a signal handler can read it at any time.
 type inFlight struct {
 	mu      sync.Mutex
 	changes map[string]string // by operation: what is said of it
 }
 
-// begin notes a change until done is called.
+// begin notes an operation until done is called.
 func (u *inFlight) begin(builtin string, s *cluster.Session, c *wire.Operation) (done func()) {
 	managers := "…"
 	if len(s.Members()) <= 5 {
@@ -38,7 +38,7 @@ func (u *inFlight) begin(builtin string, s *cluster.Session, c *wire.Operation) 
 	}
 }
 
-// list returns what is said of each change.
+// list returns the description of each operation.
 func (u *inFlight) list() []string {
 	u.mu.Lock()
 	defer u.mu.Unlock()

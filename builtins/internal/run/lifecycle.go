@@ -10,7 +10,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Lifecycle is one of the things that can be done to a running or stopped instance.
+// Lifecycle is the start or the stop of an instance.
 type Lifecycle struct {
 	Action      string // StartInstance
 	Verb        string // the last part of the path
@@ -22,7 +22,7 @@ var (
 	Stop  = Lifecycle{"StopInstance", "stop", "StopStore"}
 )
 
-// ChangeInstances does one thing, or one after the other, to the instances that a call means.
+// ChangeInstances starts or stops the instances that a call names, one change after the other.
 func ChangeInstances(c *runtime.Call, force bool, changes ...Lifecycle) (any, error) {
 	r := Of(c)
 	if err := r.MayAct(c); err != nil {

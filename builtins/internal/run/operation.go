@@ -16,20 +16,20 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Operation is a change of topology that all managers are to take.
+// Operation is an all-or-none change of a store, and how it is shown.
 type Operation struct {
 	Change wire.Operation
-	// Claimed are the new nodes.
+	// Claimed lists the names of the new nodes.
 	Claimed []string
-	// View is what the change was planned on.
+	// View is the state that the operation was planned on.
 	View *cluster.View
-	// unchanged, where set, says that there is nothing to do: "Already created".
+	// Unchanged, unless empty, says that there is nothing to do: "Already created".
 	Unchanged string
-	// Done says what has been done: "Created".
+	// Done is the message of a manager that has committed: "Created".
 	Done string
 }
 
-// Propose begins a change of a store: what it builds on, who takes part and who decides.
+// Propose returns a new operation on a store: its base, its participants and its coordinator.
 func (r *Run) Propose(s *cluster.Session, v *cluster.View, action string) (Operation, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
@@ -49,9 +49,9 @@ func (r *Run) Propose(s *cluster.Session, v *cluster.View, action string) (Opera
 	return Operation{Change: c, View: v}, nil
 }
 
-// RunOperation has all managers of the session take a change, or none. plan is asked for the change, and
-// again when another change of the store came first: the call then waits for its turn as long as each
-// answer may take. after, where set, waits for what follows from a change that all have taken.
+// RunOperation brings an operation to all managers of the session, or to none. It calls plan for the operation, and
+// again if another operation of the store came first: it then waits for its turn, up to the timeout of the action.
+// After, unless nil, waits for the effects of an operation that is committed.
 func (a *Action) RunOperation(s *cluster.Session, plan func() (Operation, error), after func(*Action) error) error {
 	limit := time.Now().Add(a.Timeout)
 	defer a.Run.Reporter.Progress("")
@@ -95,7 +95,7 @@ func (a *Action) RunOperation(s *cluster.Session, plan func() (Operation, error)
 	}
 }
 
-// Follow waits for what follows from a change that all have taken.
+// Follow calls after, unless nil, if all rows so far succeeded.
 func (a *Action) Follow(after func(*Action) error) error {
 	if after == nil || !a.Results.OK() || a.Call.Context().Err() != nil {
 		return nil
@@ -103,7 +103,7 @@ func (a *Action) Follow(after func(*Action) error) error {
 	return after(a)
 }
 
-// Open shows the head of the table.
+// Open begins the table of an operation.
 func (a *Action) Open(s *cluster.Session, name string) {
 	for _, m := range s.Members() {
 		a.shown.Managers = append(a.shown.Managers, m.Endpoint.String())
@@ -116,7 +116,7 @@ func (a *Action) Open(s *cluster.Session, name string) {
 // the managers settle the rest.
 const maxSettle = time.Minute
 
-// attempt brings one change to the managers. Rows are shown as they are known.
+// attempt brings an operation to the managers once. It shows rows as they arrive.
 func (a *Action) attempt(s *cluster.Session, p Operation) (*commit.Outcome, *commit.Driver) {
 	r := &commit.Driver{
 		Transport: a.transport(s), Clock: Clock{},
@@ -154,8 +154,8 @@ func (a *Action) transport(s *cluster.Session) transport {
 	return t
 }
 
-// Keep takes the rows of an outcome into the results, shows them unless that was done as they came, and
-// says where the cluster stands unless all went well.
+// Keep adds the rows of an outcome to the results. It shows them unless that was done as they arrived, and a summary
+// unless all managers succeeded.
 func (a *Action) Keep(s *cluster.Session, p Operation, out *commit.Outcome, shown bool) {
 	bad := false
 	for i, row := range out.Rows {
@@ -171,7 +171,7 @@ func (a *Action) Keep(s *cluster.Session, p Operation, out *commit.Outcome, show
 	}
 }
 
-// unchanged is the outcome of a change that had been made before.
+// unchanged keeps the outcome of an operation that has nothing to do.
 func (a *Action) unchanged(s *cluster.Session, p Operation) {
 	out := &commit.Outcome{State: commit.Committed}
 	for range s.Members() {
@@ -197,7 +197,7 @@ func (a *Action) row(at fanout.Endpoint, p Operation, row commit.Row) report.Row
 	return out
 }
 
-// recommit makes the retry of a change that is committed: only those are told that did not say so.
+// recommit returns the retry of a committed operation: it sends the commit again to managers that did not confirm it.
 func (a *Action) recommit(
 	s *cluster.Session, p Operation, r *commit.Driver, after func(*Action) error,
 ) func(*runtime.Call, *Results) (*Results, error) {
@@ -217,7 +217,7 @@ func (a *Action) recommit(
 	}
 }
 
-// FirstFailure is what stands in the way.
+// FirstFailure returns the message of the first manager that failed.
 func FirstFailure(out *commit.Outcome) string {
 	for _, row := range out.Rows {
 		if row.Result == commit.Failed {
@@ -227,7 +227,7 @@ func FirstFailure(out *commit.Outcome) string {
 	return ""
 }
 
-// OnRetry is the retry of an action that was undone: the whole call once more.
+// OnRetry makes results:retry repeat the whole call, for an action that was rolled back.
 func (a *Action) OnRetry(whole func(*runtime.Call) (any, error)) {
 	a.Results.retry = func(c *runtime.Call, _ *Results) (*Results, error) {
 		value, err := whole(a.Call.From(c))

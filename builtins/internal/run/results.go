@@ -17,13 +17,13 @@ type Results struct {
 	rows    []*resultRow
 	// over is what the rows count: managers or instances.
 	over string
-	// checked is set once the script has looked at the whole.
+	// checked is set once the script has checked the results as a whole.
 	checked atomic.Bool
 	// retry does the failed part of the action once more.
 	retry func(*runtime.Call, *Results) (*Results, error)
 }
 
-// resultRow is a row that knows whether the script has looked at it.
+// resultRow is a row, and whether the script has checked it.
 type resultRow struct {
 	report.Row
 	request *Request
@@ -41,7 +41,7 @@ func (r *Results) Add(row report.Row) { r.rows = append(r.rows, &resultRow{Row: 
 // SetChecked notes that the script knows of every failure.
 func (r *Results) SetChecked() { r.checked.Store(true) }
 
-// OK says whether every row succeeded.
+// OK reports whether every row succeeded.
 func (r *Results) OK() bool { return r.count() == 0 }
 
 func (r *Results) count() int {
@@ -78,12 +78,12 @@ func (r *Results) Unchecked() *UncheckedFailure {
 	}
 }
 
-// Summary is "start_store failed on 1 of 3 instances".
+// Summary returns "start_store failed on 1 of 3 instances".
 func (r *Results) Summary() string {
 	return fmt.Sprintf("%s failed on %d of %d %s", r.builtin, r.count(), len(r.rows), r.over)
 }
 
-// failure is the error that check and assert raise; nil when all went well.
+// failure returns the error that check and assert raise; nil if every row succeeded.
 func (r *Results) failure() *runtime.Error {
 	for _, row := range r.rows {
 		if row.Success {
@@ -101,7 +101,7 @@ func (r *Results) failure() *runtime.Error {
 	return nil
 }
 
-// pick lists the rows that did, or did not, succeed.
+// pick returns the rows that succeeded, or those that failed.
 func (r *Results) pick(success bool) runtime.List {
 	list := runtime.List{}
 	for _, row := range r.rows {
@@ -176,7 +176,7 @@ if not started.ok then started = started:retry():check() end`,
 	},
 }
 
-// checkedField declares a field of a row whose reading counts as having looked at it.
+// checkedField declares a field of a row; to read it counts as a check of the row.
 func checkedField(name, doc string) runtime.Field {
 	return runtime.Field{Name: name, Doc: doc, Get: func(o runtime.Object) any {
 		o.(*resultRow).checked.Store(true)

@@ -16,20 +16,20 @@ import (
 	"dkvrun/runtime/fanout"
 )
 
-// Config is what a run is started with.
+// Config is the configuration of a run.
 type Config struct {
 	Client   *fanout.Client
 	Reporter report.Reporter
 	Stdout   io.Writer
-	// Preset is the session that a flag, the environment or --local named; Source says which.
+	// Preset lists the managers that a flag, the environment or --local names; Source says which of them.
 	Preset []fanout.Endpoint
 	Source string
-	// ManagerPort stands for managers given without one.
+	// ManagerPort is the port of managers that are given without one.
 	ManagerPort int
-	// Owner says who holds the operations of this run, for people: user@host, process. It is asked only
-	// when there is one.
+	// Owner returns the owner of this run's operations, for people: user@host, process. It is called only for an
+	// operation.
 	Owner func() string
-	// DryRun only plans: nothing is changed anywhere.
+	// DryRun plans all actions and changes nothing.
 	DryRun bool
 	// Yes answers remove_store's question; AllowDown accepts managers that don't answer.
 	Yes, AllowDown bool
@@ -54,17 +54,17 @@ type Run struct {
 	steps   []*report.Step
 }
 
-// New makes the state that runtime.Options.App carries.
+// New returns the state that runtime.Options.App carries.
 func New(c Config) *Run {
 	r := &Run{Config: c}
 	r.root = Scope{session: &holder{r.PresetSession()}, Checklist: &Checklist{}}
 	return r
 }
 
-// Of is the run that a call belongs to.
+// Of returns the run that a call belongs to.
 func Of(c *runtime.Call) *Run { return c.Host.App().(*Run) }
 
-// UncheckedFailure returns, at the end of a run, the first failure that the script never looked at, or nil.
+// UncheckedFailure returns, at the end of a run, the first failure that the script did not check, or nil.
 func (r *Run) UncheckedFailure() error { return overlooked(r.root.Checklist.First()) }
 
 // PresetSession returns a session of the preset managers, not connected yet; nil where there are none.
@@ -90,8 +90,8 @@ func (r *Run) Actions() []*report.Action {
 	return slices.Clone(r.actions)
 }
 
-// InDoubt names what the end of the run cut off after it was sent, or before it was decided, so that
-// nobody knows what became of it: "start_store on 10.0.0.11:7801".
+// InDoubt lists the requests whose outcome is unknown, because the run ended after they were sent or before they were
+// decided: "start_store on 10.0.0.11:7801".
 func (r *Run) InDoubt() []string {
 	var out []string
 	for _, a := range r.Actions() {
@@ -104,8 +104,8 @@ func (r *Run) InDoubt() []string {
 	return out
 }
 
-// InFlight names the changes of topology that are being made just now, each with what settles it. It may be
-// called at any time.
+// InFlight lists the operations that are in flight, each with the command that resolves it. It may be called at any
+// time.
 func (r *Run) InFlight() []string { return r.inFlight.list() }
 
 // BeginStep notes and shows a step. The caller calls end when the step has ended.

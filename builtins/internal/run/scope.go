@@ -69,8 +69,8 @@ func (r *Run) TestScope(ctx context.Context, ownSession bool) (scope context.Con
 	return s.Context(ctx), (&Run{root: s}).UncheckedFailure
 }
 
-// MayAct refuses an action while an earlier failure stands that nothing has looked at: a script that
-// doesn't look must not go on as if all were well.
+// MayAct returns an error if an earlier failure is unchecked: a script that does not check its results must not go on
+// as if all were well.
 func (r *Run) MayAct(c *runtime.Call) error {
 	if r.KeepGoing {
 		return nil

@@ -63,7 +63,7 @@ func reply(from cluster.Member, a fanout.Answer) commit.Reply {
 	return out
 }
 
-// Clock is the time of this machine.
+// Clock is the clock of this machine.
 type Clock struct{}
 
 // Now implements commit.Clock.

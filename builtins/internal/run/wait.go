@@ -11,13 +11,13 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// ErrTimeUp says that a poll's time is over.
+// ErrTimeUp is the error of a poll whose timeout has passed.
 var ErrTimeUp = fmt.Errorf("waited long enough")
 
-// pollInterval is how long a poll rests between two looks.
+// pollInterval is the time between two queries of a poll.
 const pollInterval = 100 * time.Millisecond
 
-// Poll looks until done, an error, the time or the run is over; what it waits for is shown meanwhile.
+// Poll calls look until it is done or fails, or until the timeout passes or the run ends. It shows what it waits for.
 func (r *Run) Poll(
 	c *runtime.Call, timeout time.Duration, look func() (waitingFor string, done bool, err error),
 ) error {
@@ -39,7 +39,7 @@ func (r *Run) Poll(
 	}
 }
 
-// Pause waits, unless ctx is done before.
+// Pause waits for d. It returns the error of ctx if that is done before.
 func Pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -51,7 +51,7 @@ func Pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Announce announces rows that a wait will add, for the width of the columns.
+// Announce adds the names of rows that a wait will add, for the width of the columns.
 func (a *Action) Announce(action string, nodes []wire.Node) {
 	for _, n := range nodes {
 		a.shown.Managers = append(a.shown.Managers, n.Manager)
@@ -59,7 +59,7 @@ func (a *Action) Announce(action string, nodes []wire.Node) {
 	}
 }
 
-// AddWait adds a row that a wait came to.
+// AddWait adds the row of a wait.
 func (a *Action) AddWait(action string, n wire.Node, began time.Time, row report.Row) {
 	row.Manager, row.Instance, row.Action = n.Manager, n.Name, action
 	row.Attempts, row.DurationMS = 1, time.Since(began).Milliseconds()
