@@ -11,7 +11,7 @@ import (
 )
 
 // What a manager says never reaches the terminal as anything but text.
-func TestNothingAManagerSaysIsATerminalsCommand(t *testing.T) {
+func TestHostileManager_TextIsPrintable(t *testing.T) {
 	const bad = "\x1b]0;owned\a\x00\u202e\u009b2J\u2028evil"
 	text, err := json.Marshal(bad)
 	if err != nil {
@@ -58,7 +58,7 @@ func TestNothingAManagerSaysIsATerminalsCommand(t *testing.T) {
 }
 
 // Wrong types, missing fields, numbers and nesting beyond all measure: a line a manager, and never a success.
-func TestAnswersThatCannotBe(t *testing.T) {
+func TestHostileManager_ImpossibleAnswers(t *testing.T) {
 	var mutants []string
 	var walk func(v any, set func(any))
 	good := storeOf("127.48.3.2")
@@ -110,7 +110,7 @@ func TestAnswersThatCannotBe(t *testing.T) {
 }
 
 // A store of no instances isn't a ready one, and to start all of none isn't done.
-func TestNoInstancesAreNotReady(t *testing.T) {
+func TestHostileManager_NoInstances(t *testing.T) {
 	h := newHostile(t, "127.48.3.3", map[string]string{"/stores/S": `{"name":"S","revision":1,"instances":[]}`})
 	for _, call := range []string{`wait_ready{"S", timeout_sec = 0.3}`, `start_store("S"):check()`, `print(store_status("S").ready)`, `add_instance{"S", host = "127.48.3.3"}:check()`} {
 		if shown := against(t, call, h); !strings.Contains(shown, "error: ") || !strings.Contains(shown, "127.48.3.3:7801") {
@@ -120,7 +120,7 @@ func TestNoInstancesAreNotReady(t *testing.T) {
 }
 
 // An answer to something else is none, even when it is a success.
-func TestAnswerToAnotherQuestion(t *testing.T) {
+func TestHostileManager_OtherOperation(t *testing.T) {
 	h := newHostile(t, "127.48.3.4", map[string]string{"/start": `{"operation":"StartInstance:s-9","success":true,"statusCode":200,"code":"ok","message":"Started"}`})
 	shown := against(t, `print(start_store("S").ok)`, h)
 	if !strings.Contains(shown, "answered about StartInstance:s-9, which was not asked") || !strings.Contains(shown, "false\n") {
@@ -133,7 +133,7 @@ func TestAnswerToAnotherQuestion(t *testing.T) {
 }
 
 // Of an instance that two managers claim, the one counts that it was planned for.
-func TestTwoManagersClaimOneInstance(t *testing.T) {
+func TestHostileManager_InstanceClaimedTwice(t *testing.T) {
 	planned := strings.Replace(storeOf("127.48.3.5"), `"role"`, `"manager":"127.48.3.5:7801","role"`, 1)
 	a := newHostile(t, "127.48.3.5", map[string]string{"/stores/S": strings.Replace(strings.Replace(planned, `"ready":true`, `"ready":false`, 1), `"Running","ready"`, `"Starting","ready"`, 1)})
 	b := newHostile(t, "127.48.3.6", map[string]string{"/stores/S": planned})
@@ -145,7 +145,7 @@ func TestTwoManagersClaimOneInstance(t *testing.T) {
 }
 
 // However much of nothing an answer holds, it is small in memory.
-func TestAnswersDoNotGrow(t *testing.T) {
+func TestHostileManager_MemoryBounded(t *testing.T) {
 	const size = 16<<20 - 1000
 	fill := func(head, item, tail string) string {
 		n := (size - len(head) - len(tail)) / (len(item) + 1)

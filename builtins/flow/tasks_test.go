@@ -76,7 +76,7 @@ func runTasks(t *testing.T, script string) (*run.Run, string, error) {
 	return r, out.String(), err
 }
 
-func TestTasksOfScripts(t *testing.T) {
+func TestTasks_Scripts(t *testing.T) {
 	for _, test := range []struct{ script, want, problem string }{
 		{"local t = {} print(spawn(function(a, b) return a == t, b end, t, nil):wait())", "true\tnil\n", ""},
 		{"local go local task = spawn(wait_until, {interval_sec = 0.001, f = function() return go end}) print(task.ended) go = true task:wait() print(task.ended)", "false\ntrue\n", ""},
@@ -106,7 +106,7 @@ func TestTasksOfScripts(t *testing.T) {
 	}
 }
 
-func TestOverlookedByTasks(t *testing.T) {
+func TestTasks_UncheckedFailures(t *testing.T) {
 	const overlooked = "failing_action failed on 1 of 1 managers, and nothing looked at it"
 	for _, test := range []struct{ script, want, problem string }{
 		{"spawn(failing_action):wait()", "", overlooked},
@@ -150,7 +150,7 @@ func TestChecklist_DropsWhatIsChecked(t *testing.T) {
 	}
 }
 
-func TestStepsOfARun(t *testing.T) {
+func TestStep_Nested(t *testing.T) {
 	_, _, err := runTasks(t, `step("a", function() parallel{function() step("b", sleep, 1) end}:check() end)`)
 	if err == nil {
 		t.Fatal("misuse of step went unseen")

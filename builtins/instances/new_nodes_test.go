@@ -7,7 +7,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-func TestNewNodesGoOn(t *testing.T) {
+func TestNewNodes_Continue(t *testing.T) {
 	v := clustertest.View(nil)
 	v.Latest.Instances = []wire.Instance{
 		{Node: wire.Node{Name: "orders-1", Host: "a", ClustronPort: 7811, ClientPort: 7861}},

@@ -9,7 +9,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-func TestRemovalsThatTheStoreCannotSurvive(t *testing.T) {
+func TestRemoveInstance_KeepsQuorum(t *testing.T) {
 	for _, c := range []struct {
 		stopped int // of the first instances
 		remove  int

@@ -17,7 +17,7 @@ func TestRow_Fields(t *testing.T) {
 	}
 }
 
-func TestOperation(t *testing.T) {
+func TestRow_Operation(t *testing.T) {
 	if got := Operation("StartInstance", "orders-1"); got != "StartInstance:orders-1" {
 		t.Error(got)
 	}

@@ -6,7 +6,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-func TestFiguresOfAStore(t *testing.T) {
+func TestStoreMetrics_SumsAndPicture(t *testing.T) {
 	rate := func(x float64) *float64 { return &x }
 	all := []wire.Metric{
 		{Instance: "a", Category: "Requests", Name: "Put", Rate: rate(10), Total: 100},

@@ -2,7 +2,7 @@ package text
 
 import "testing"
 
-func TestGroupedNumbers(t *testing.T) {
+func TestGrouped_Numbers(t *testing.T) {
 	for x, want := range map[float64]string{0: "0", 999: "999", 1000: "1,000", 134223: "134,223", 2340122: "2,340,122", -1234: "-1,234"} {
 		if got := Grouped(x); got != want {
 			t.Errorf("%v: %s", x, got)
