@@ -18,7 +18,7 @@ func runWithArgs(script string, args ...string) (string, error) {
 	return out.String(), err
 }
 
-func TestArgs(t *testing.T) {
+func TestHost_Args(t *testing.T) {
 	for _, c := range []struct {
 		args []string
 		want string
@@ -41,7 +41,7 @@ func TestArgs(t *testing.T) {
 	}
 }
 
-func TestArgsRefused(t *testing.T) {
+func TestHost_ArgsRefused(t *testing.T) {
 	for _, c := range []struct {
 		args []string
 		want string
@@ -81,7 +81,7 @@ func TestArgsRefused(t *testing.T) {
 	}
 }
 
-func TestArgsHelp(t *testing.T) {
+func TestHost_ArgsHelp(t *testing.T) {
 	for _, flag := range []string{"--help", "-h"} {
 		got, err := runWithArgs(`args{store = "string", count = 2, checks = true, envs = {"a", "b"}}`, "--count", "1", flag)
 		var exit *Exit

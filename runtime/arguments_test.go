@@ -58,7 +58,7 @@ var declared = []Builtin{
 		Impl: func(c *Call) (any, error) { return nil, c.Misuse("name", "%q is taken", c.String("name")) }},
 }
 
-func TestArgumentForms(t *testing.T) {
+func TestHost_ArgumentForms(t *testing.T) {
 	const rest = " instance_count=1 atomic=true timeout_sec=30\n"
 	checkSnippets(t, []snippet{
 		{`print(new_store("S"))`, `name="S"` + rest},
@@ -94,7 +94,7 @@ func TestArgumentForms(t *testing.T) {
 	}, declared...)
 }
 
-func TestArgumentErrors(t *testing.T) {
+func TestHost_ArgumentErrors(t *testing.T) {
 	checkSnippets(t, []snippet{
 		{"\n\nnew_store{'S', instance_cout = 2}", "error: test.lua:3: new_store: unknown parameter instance_cout: did you mean instance_count?"},
 		{"new_store{'S', zzz = 2}", "error: test.lua:1: new_store: unknown parameter zzz: there is name, instance_prefix, instance_count, nodes, atomic, timeout_sec and form"},
@@ -144,7 +144,7 @@ func TestArgumentErrors(t *testing.T) {
 	}, append(giving(), declared...)...)
 }
 
-func TestReadingAParameterThatIsNotDeclaredPanics(t *testing.T) {
+func TestHost_ReadingAParameterThatIsNotDeclaredPanics(t *testing.T) {
 	c := &Call{Name: "f", params: []Param{{Name: "a"}}, values: []any{5}}
 	for _, read := range []func(){func() { c.Value("b") }, func() { c.String("a") }} {
 		func() {

@@ -22,7 +22,7 @@ func manyBuiltins() []Builtin {
 	return builtins
 }
 
-func BenchmarkNew(b *testing.B) {
+func BenchmarkHost_New(b *testing.B) {
 	builtins := manyBuiltins()
 	b.ReportAllocs()
 	for b.Loop() {
@@ -30,7 +30,7 @@ func BenchmarkNew(b *testing.B) {
 	}
 }
 
-func BenchmarkCall(b *testing.B) {
+func BenchmarkHost_Call(b *testing.B) {
 	h, _ := testHost(b, declared...)
 	fn, err := h.compiler.compile("bench", []byte(`for _ = 1, 1000 do new_store{"S", instance_count = 2} end`))
 	if err != nil {
@@ -47,7 +47,7 @@ func BenchmarkCall(b *testing.B) {
 var resultType = &RecordType{Name: "row", Fields: []Field{{Name: "manager"}, {Name: "instance"}, {Name: "action"}, {Name: "result"}, {Name: "success"},
 	{Name: "changed"}, {Name: "status_code"}, {Name: "message"}, {Name: "code"}, {Name: "attempts"}, {Name: "duration_ms"}}}
 
-func BenchmarkThousandRecords(b *testing.B) {
+func BenchmarkHost_ThousandRecords(b *testing.B) {
 	items := make([]any, 1000)
 	for i := range items {
 		items[i] = Record{Type: resultType, Values: map[string]any{"manager": "10.0.0.11:7801", "action": "CreateStore", "result": "SUCCESS",
@@ -62,7 +62,7 @@ func BenchmarkThousandRecords(b *testing.B) {
 	}
 }
 
-func BenchmarkThousandItemsOfAnObject(b *testing.B) {
+func BenchmarkHost_ThousandItemsOfAnObject(b *testing.B) {
 	names := make([]string, 1000)
 	h, _ := testHost(b, given("rows", &fleet{names: names}))
 	fn, err := h.compiler.compile("bench", []byte(`local n = 0 for _, r in ipairs(rows()) do n = n + r.port end`))
@@ -77,8 +77,8 @@ func BenchmarkThousandItemsOfAnObject(b *testing.B) {
 	}
 }
 
-// BenchmarkLoop compares what looking for cancellation costs.
-func BenchmarkLoop(b *testing.B) {
+// BenchmarkHost_Loop compares what looking for cancellation costs.
+func BenchmarkHost_Loop(b *testing.B) {
 	const src = `local x = 0 for i = 1, 100000 do x = x + i % 7 end return x`
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

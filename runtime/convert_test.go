@@ -73,7 +73,7 @@ func giving() []Builtin {
 	}
 }
 
-func TestRecordsAndLists(t *testing.T) {
+func TestHost_RecordsAndLists(t *testing.T) {
 	checkSnippets(t, []snippet{
 		{`local r = record() print(r.name, r.port, r.tags, r)`, "a\t7001\tnil\t{name = \"a\", port = 7001}\n"},
 		{`local r = record() r.extra = 1 r.name = "b" print(r, tostring(r), encode(r))`,
@@ -102,7 +102,7 @@ func TestRecordsAndLists(t *testing.T) {
 	}, giving()...)
 }
 
-func TestObjects(t *testing.T) {
+func TestHost_Objects(t *testing.T) {
 	checkSnippets(t, []snippet{
 		{`local f = fleet() print(f, tostring(f), f.ok, #f, f[2].name, f[3], f[0])`, "fleet of 2\tfleet of 2\ttrue\t2\tb\tnil\tnil\n"},
 		{`print(fleet():check(), fleet():check("is"), fleet():check{word = "w"})`, "fine2\tis2\tw2\n"},
@@ -130,7 +130,7 @@ func TestObjects(t *testing.T) {
 }
 
 // Tables that hold each other twice have billions of parts.
-func TestTablesThatShareTables(t *testing.T) {
+func TestHost_TablesThatShareTables(t *testing.T) {
 	const shared = `local t = {1} for i = 1, 40 do t = {t, t} end `
 	h, out := testHost(t)
 	if got := output(t, h, out, shared+`print(t) print(#tostring(t) > 0)`); len(got) > 50<<20 || !strings.Contains(got, "<…>") {

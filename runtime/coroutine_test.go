@@ -2,7 +2,7 @@ package runtime
 
 import "testing"
 
-func TestCoroutines(t *testing.T) {
+func TestHost_Coroutines(t *testing.T) {
 	checkSnippets(t, []snippet{
 		{`local co = coroutine.wrap(function(a) local b = coroutine.yield(a + 1) return b * 2 end) print(co(1), co(5))`, "2\t10\n"},
 		{`local co = coroutine.create(function() error("x") end) print(coroutine.resume(co)) print(coroutine.status(co))`, "false\ttest.lua:1: x\ndead\n"},
@@ -21,7 +21,7 @@ func TestCoroutines(t *testing.T) {
 	})
 }
 
-func TestYieldsThatWouldGoOnWrongly(t *testing.T) {
+func TestHost_YieldsThatWouldGoOnWrongly(t *testing.T) {
 	for _, body := range []string{
 		`setmetatable({}, {__index = function(t, k) return coroutine.yield(k) end}).x = nil return (setmetatable({}, {__index = function(t, k) return coroutine.yield(k) end}).x)`,
 		`setmetatable({}, {__newindex = function(t, k, v) coroutine.yield(k) end}).x = 1`,
@@ -39,7 +39,7 @@ func TestYieldsThatWouldGoOnWrongly(t *testing.T) {
 }
 
 // coroutine.yield gives as many values as are wanted of it, whatever a coroutine is resumed with.
-func TestValuesOfYield(t *testing.T) {
+func TestHost_ValuesOfYield(t *testing.T) {
 	for body, want := range map[string]string{
 		`local a, b = coroutine.yield() local c = 5 return a, b, c`:                                         "7\t8\t5",
 		`local a, b, c, d = coroutine.yield() return d, c, b, a`:                                            "nil\tnil\t8\t7",
@@ -60,7 +60,7 @@ func TestValuesOfYield(t *testing.T) {
 	})
 }
 
-func TestYieldAsTheLastCall(t *testing.T) {
+func TestHost_YieldAsTheLastCall(t *testing.T) {
 	checkSnippets(t, []snippet{
 		{`local c = coroutine.create(function() return coroutine.yield(1) end)
 		print(coroutine.resume(c)) print(coroutine.status(c)) print(coroutine.resume(c, 5, nil)) print(coroutine.status(c)) print(coroutine.resume(c))`,

@@ -34,7 +34,7 @@ var failing = []Builtin{
 		}},
 }
 
-func TestErrors(t *testing.T) {
+func TestHost_Errors(t *testing.T) {
 	checkSnippets(t, []snippet{
 		{"\nrefuse()", "error: test.lua:2: 10.0.0.11:7801: connection refused"},
 		{"fail()", "error: test.lua:1: fail: disk full"},
@@ -87,7 +87,7 @@ func TestErrors(t *testing.T) {
 	}, failing...)
 }
 
-func TestExitPassesThroughEverything(t *testing.T) {
+func TestHost_ExitPassesThroughEverything(t *testing.T) {
 	for _, script := range []string{
 		"exit(3)",
 		"return pcall(exit, 3)",
@@ -111,7 +111,7 @@ func TestExitPassesThroughEverything(t *testing.T) {
 	}
 }
 
-func TestCancellation(t *testing.T) {
+func TestHost_Cancellation(t *testing.T) {
 	for _, script := range []string{
 		"while true do end",
 		"while true do pcall(function() while true do end end) end",
@@ -154,7 +154,7 @@ var bounded = Builtin{Name: "bounded", Params: []Param{{Name: "f", Type: Functio
 		return c.Func("f").Call(ctx, c)
 	}}
 
-func TestBoundedFunctions(t *testing.T) {
+func TestHost_BoundedFunctions(t *testing.T) {
 	h, out := testHost(t, append(failing, bounded)...)
 	got := output(t, h, out, `local ok, e = pcall(bounded, function() while true do end end) print(ok, e.code) print("goes on")`)
 	if got != "false\ttimeout\ngoes on\n" {
@@ -168,7 +168,7 @@ func TestBoundedFunctions(t *testing.T) {
 	}
 }
 
-func TestTracebacks(t *testing.T) {
+func TestHost_Tracebacks(t *testing.T) {
 	h, _ := testHost(t, failing...)
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 	defer cancel()
@@ -194,7 +194,7 @@ func TestTracebacks(t *testing.T) {
 }
 
 // What can't be shown doesn't end the run in another way than the error itself would.
-func TestErrorValuesThatCannotBeShown(t *testing.T) {
+func TestHost_ErrorValuesThatCannotBeShown(t *testing.T) {
 	checkSnippets(t, []snippet{
 		{`error(setmetatable({}, {__tostring = function() error("inner") end}))`,
 			"error: an error value that can't be shown: its __tostring fails: test.lua:1: inner"},
@@ -208,7 +208,7 @@ func TestErrorValuesThatCannotBeShown(t *testing.T) {
 }
 
 // The folder of a script may have any name; only the runner's own Lua has no place.
-func TestPlacesInFoldersWithBrackets(t *testing.T) {
+func TestHost_PlacesInFoldersWithBrackets(t *testing.T) {
 	h, out := testHost(t)
 	_, err := h.RunSource(context.Background(), "[a]/b.lua", []byte("print(pcall(error, 'x'))\nprint(pcall(function() error('y') end))\nerror('z')"))
 	if want := "false\tx\nfalse\t[a]/b.lua:2: y\n"; out.String() != want {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestFormat(t *testing.T) {
+func TestHost_Format(t *testing.T) {
 	long := strings.Repeat("x", 40)
 	for _, c := range []struct {
 		v    any

@@ -2,7 +2,7 @@ package runtime
 
 import "testing"
 
-func TestGlobals(t *testing.T) {
+func TestHost_Globals(t *testing.T) {
 	checkSnippets(t, []snippet{
 		{`print("a", 1, nil, true)`, "a\t1\tnil\ttrue\n"},
 		{`print(1/0, -1/0, 0/0, 1e15, 0.1, 1/3, -0.5, 1e100)`, "inf\t-inf\tnan\t1000000000000000\t0.1\t0.33333333333333\t-0.5\t1e+100\n"},
@@ -53,7 +53,7 @@ func TestGlobals(t *testing.T) {
 }
 
 // Places and traces pass over Lua of the runner's own.
-func TestOwnSourcesAreNoPlaces(t *testing.T) {
+func TestHost_OwnSourcesAreNoPlaces(t *testing.T) {
 	checkSnippets(t, []snippet{
 		{"local own = load('return function(f) f() end', '[own]')()\nown(function() string.rep() end)",
 			"error: test.lua:2: string.rep: argument 1: got nil, want string"},

@@ -38,7 +38,7 @@ func checkSnippets(t *testing.T, snippets []snippet, builtins ...Builtin) {
 	}
 }
 
-func TestHostGivesWhatItWasMadeOf(t *testing.T) {
+func TestHost_GivesWhatItWasMadeOf(t *testing.T) {
 	var out, diagnostics bytes.Buffer
 	in := bytes.NewReader([]byte("typed"))
 	h := New(Options{Stdout: &out, Stderr: &diagnostics, Stdin: in, App: 7})

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestInspectionSaysWhatARunRaises asks a host about names, and holds the answer against a run.
-func TestInspectionSaysWhatARunRaises(t *testing.T) {
+// TestHost_InspectionSaysWhatARunRaises asks a host about names, and holds the answer against a run.
+func TestHost_InspectionSaysWhatARunRaises(t *testing.T) {
 	h := New(Options{Builtins: declared})
 	defer h.Close()
 	for _, c := range []struct{ src, want string }{
@@ -50,7 +50,7 @@ func TestInspectionSaysWhatARunRaises(t *testing.T) {
 	}
 }
 
-func TestCompilesAndModuleRunNothing(t *testing.T) {
+func TestHost_CompilesAndModuleRunNothing(t *testing.T) {
 	folder := t.TempDir()
 	h := New(Options{Script: filepath.Join(folder, "main.lua")})
 	defer h.Close()

@@ -13,7 +13,7 @@ func encoded(v any) (string, error) {
 	return out.String(), err
 }
 
-func TestEncodeJSON(t *testing.T) {
+func TestHost_EncodeJSON(t *testing.T) {
 	for _, c := range []struct {
 		v    any
 		want string
@@ -39,7 +39,7 @@ func TestEncodeJSON(t *testing.T) {
 	}
 }
 
-func TestDecodeJSON(t *testing.T) {
+func TestHost_DecodeJSON(t *testing.T) {
 	v, err := DecodeJSON([]byte(` {"a": [1, 2.5, 1e3, 12345678901234567890, null], "b": {}} `))
 	want := map[string]any{"a": []any{1, 2.5, 1000, 12345678901234567890.0, nil}, "b": map[string]any{}}
 	if err != nil || !reflect.DeepEqual(v, want) {
@@ -52,7 +52,7 @@ func TestDecodeJSON(t *testing.T) {
 	}
 }
 
-func FuzzDecodeJSON(f *testing.F) {
+func FuzzHost_DecodeJSON(f *testing.F) {
 	f.Add([]byte(`{"a":[1,2.5,"x",null,true]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		v, err := DecodeJSON(data)

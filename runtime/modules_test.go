@@ -26,7 +26,7 @@ func tree(t *testing.T, files map[string]string) string {
 	return dir
 }
 
-func TestRequire(t *testing.T) {
+func TestHost_Require(t *testing.T) {
 	dir := tree(t, map[string]string{
 		"own/one.lua":       `n = (rawget(_G, "n") or 0) + 1 return {name = ..., n = n}`,
 		"own/a/b.lua":       `return "a.b"`,
@@ -92,7 +92,7 @@ func TestRequire(t *testing.T) {
 	}
 }
 
-func TestLibraryIsTheStandardLibrarysOwn(t *testing.T) {
+func TestHost_LibraryIsTheStandardLibrarysOwn(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "double.lua"), []byte(`return function() return "the script's" end`), 0o600); err != nil {
 		t.Fatal(err)

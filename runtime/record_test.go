@@ -7,7 +7,7 @@ import (
 
 // A record's fields are asked for when they are needed, and a list in one is made only when its items
 // are: a table counts it.
-func TestFieldsAreGivenLater(t *testing.T) {
+func TestHost_FieldsAreGivenLater(t *testing.T) {
 	asked, made := map[string]int{}, 0
 	rt := &RecordType{Name: "row", Fields: []Field{{Name: "name"}, {Name: "parts"}, {Name: "none"}}}
 	record := Record{Type: rt, Get: func(field string) any {

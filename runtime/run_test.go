@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-func TestAtExit(t *testing.T) {
+func TestHost_AtExit(t *testing.T) {
 	checkSnippets(t, []snippet{
 		{"at_exit(function() print('first given') end) at_exit(function() print('last given') end) print('script')", "script\nlast given\nfirst given\n"},
 		{"at_exit(function() at_exit(function() print('inner') end) print('outer') end)", "outer\ninner\n"},
@@ -19,7 +19,7 @@ func TestAtExit(t *testing.T) {
 	}, tasking...)
 }
 
-func TestAtExitAfterAllThatEndsARun(t *testing.T) {
+func TestHost_AtExitAfterAllThatEndsARun(t *testing.T) {
 	for _, test := range []struct{ script, want, said string }{
 		{"error('x')", "test.lua:2: x", ""},
 		{"exit(3)", "exit 3", ""},
@@ -44,7 +44,7 @@ func TestAtExitAfterAllThatEndsARun(t *testing.T) {
 	}
 }
 
-func TestAtExitHasTheGraceTime(t *testing.T) {
+func TestHost_AtExitHasTheGraceTime(t *testing.T) {
 	for _, clean := range []string{"while true do pcall(nap, 60) end", "all{function() while true do end end, function() nap(60) end}"} {
 		ctx, cancel := context.WithCancel(context.Background())
 		stop := Builtin{Name: "stop", Impl: func(*Call) (any, error) { cancel(); return nil, nil }}

@@ -100,7 +100,7 @@ func TestEval_ExpressionOrChunk(t *testing.T) {
 	}
 }
 
-func FuzzCompile(f *testing.F) {
+func FuzzHost_Compile(f *testing.F) {
 	f.Add("local t = {[1] = \"a\\\"b\", 'c'} --[==[ x ]==] if x then do end end return f(1)..2")
 	f.Fuzz(func(t *testing.T, src string) {
 		if len(src) > 1<<16 {

@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// TestRefusals judges calls as sources write them, and holds what is refused against the words of a
+// TestHost_Refusals judges calls as sources write them, and holds what is refused against the words of a
 // run (TestArguments has these) and the place.
-func TestRefusals(t *testing.T) {
+func TestHost_Refusals(t *testing.T) {
 	mk := Builtin{Name: "make", Positional: 2, Params: []Param{
 		{Name: "name", Alias: "label", Type: String, Required: true},
 		{Name: "hosts", Type: Strings},

@@ -2,7 +2,7 @@ package runtime
 
 import "testing"
 
-func TestSuggest(t *testing.T) {
+func TestHost_Suggest(t *testing.T) {
 	names := []string{"name", "instance_count", "instance_prefix", "port", "id"}
 	for word, want := range map[string]string{
 		"instance_cout": "instance_count", "Name": "name", "nmae": "name", "prt": "port", "instance": "", "xyz": "",
@@ -14,7 +14,7 @@ func TestSuggest(t *testing.T) {
 	}
 }
 
-func TestHintNamesTheOnlyOneThatGoesOn(t *testing.T) {
+func TestHost_HintNamesTheOnlyOneThatGoesOn(t *testing.T) {
 	for word, want := range map[string]string{
 		"delay": ": did you mean delay_sec?", "Delay": ": did you mean delay_sec?", "dely_sec": ": did you mean delay_sec?",
 		"instance": ": there is delay_sec, instance_count and instance_prefix", "": ": there is delay_sec, instance_count and instance_prefix",

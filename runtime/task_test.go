@@ -53,7 +53,7 @@ var tasking = []Builtin{
 	bounded,
 }
 
-func TestTasks(t *testing.T) {
+func TestHost_Tasks(t *testing.T) {
 	checkSnippets(t, []snippet{
 		{"for _, v in ipairs(all{function() nap(0.02) return 1 end, function() return 2 end}) do print(v) end", "1\n2\n"},
 		{"all{function() print('a') nap(0.02) print('c') end, function() print('b') end}", "a\nb\nc\n"},
@@ -72,7 +72,7 @@ func TestTasks(t *testing.T) {
 	}, tasking...)
 }
 
-func TestTasksFail(t *testing.T) {
+func TestHost_TasksFail(t *testing.T) {
 	checkSnippets(t, []snippet{
 		{"local r = all{function() nap() error('one') end, function() return 'two' end} print(r[1], r[2])", "test.lua:1: one\ttwo\n"},
 		{"print(all{function() local x = nil; x.y = 1 end}[1])", "test.lua:1: attempt to index a nil value with key 'y'\n"},
@@ -82,7 +82,7 @@ func TestTasksFail(t *testing.T) {
 	}, tasking...)
 }
 
-func TestTooManyTasks(t *testing.T) {
+func TestHost_TooManyTasks(t *testing.T) {
 	h, out := testHost(t, tasking...)
 	h.scheduler.alive.Store(maxTasks - 1)
 	got := output(t, h, out, "begin(nap, 60)\nprint(pcall(begin, nap))")
@@ -94,7 +94,7 @@ func TestTooManyTasks(t *testing.T) {
 	}
 }
 
-func TestTracebackOfATask(t *testing.T) {
+func TestHost_TracebackOfATask(t *testing.T) {
 	h, _ := testHost(t, tasking...)
 	_, err := h.RunSource(context.Background(), "test.lua", []byte(`
 local function inner() error("deep") end
@@ -116,7 +116,7 @@ spawner()`))
 	}
 }
 
-func TestLeavingAScopeEndsItsTasks(t *testing.T) {
+func TestHost_LeavingAScopeEndsItsTasks(t *testing.T) {
 	checkSnippets(t, []snippet{
 		{"begin(function() print('begun') nap(60) print('never') end) nap() print('end')", "begun\nend\n"},
 		{"bounded(function() begin(function() pcall(nap, 60) print('never') end) return 1 end, {sec = 60}) print('after')", "after\n"},
@@ -131,7 +131,7 @@ func TestLeavingAScopeEndsItsTasks(t *testing.T) {
 	}, tasking...)
 }
 
-func TestARunStopsItsTasks(t *testing.T) {
+func TestHost_RunStopsItsTasks(t *testing.T) {
 	for _, script := range []string{
 		"all{function() while true do pcall(function() while true do end end) end end, function() nap(60) end, function() while true do pcall(nap, 60) end end}",
 		"local f = {} for i = 1, 500 do f[i] = function() all{function() nap(60) end, nap} nap(60) end end all(f)",
@@ -152,7 +152,7 @@ func TestARunStopsItsTasks(t *testing.T) {
 	}
 }
 
-func TestExitInATaskEndsTheRun(t *testing.T) {
+func TestHost_ExitInATaskEndsTheRun(t *testing.T) {
 	for _, script := range []string{
 		"all{function() nap() exit(3) end, function() nap(60) end} print('no')",
 		"begin(function() nap() pcall(exit, 3) end) while true do pcall(nap, 60) end",
@@ -167,7 +167,7 @@ func TestExitInATaskEndsTheRun(t *testing.T) {
 	}
 }
 
-func TestCoroutinesOfTasks(t *testing.T) {
+func TestHost_CoroutinesOfTasks(t *testing.T) {
 	checkSnippets(t, []snippet{
 		{"print(unpack(all{function() return tostring(coroutine.running()) end}))", "nil\n"},
 		{"all{function() local co co = coroutine.create(function() nap() print(coroutine.running() == co, coroutine.status(co)) end) coroutine.resume(co) print(coroutine.status(co)) end, nap, nap}",
@@ -195,7 +195,7 @@ var ticks = Builtin{Name: "ticks", Impl: func(c *Call) (any, error) {
 	}), nil
 }}
 
-func TestIteratorsLetOtherTasksRun(t *testing.T) {
+func TestHost_IteratorsLetOtherTasksRun(t *testing.T) {
 	checkSnippets(t, []snippet{
 		{"all{function() for i in ticks() do print(i) end end, function() print('beside') end}", "beside\n1\n2\n3\n"},
 		{"local next = ticks() local r = all{next, next} print(r[1], r[2])",
@@ -203,8 +203,8 @@ func TestIteratorsLetOtherTasksRun(t *testing.T) {
 	}, append(tasking, ticks)...)
 }
 
-// TestRandomNumbersFollowTheTask looks whether numbers depend on which task is how quick.
-func TestRandomNumbersFollowTheTask(t *testing.T) {
+// TestHost_RandomNumbersFollowTheTask looks whether numbers depend on which task is how quick.
+func TestHost_RandomNumbersFollowTheTask(t *testing.T) {
 	const script = `
 local naps = {%s}
 local f = {}
@@ -244,7 +244,7 @@ print(math.random(1e6), table.concat(all(f), " "), math.random(1e6))`
 	}, tasking...)
 }
 
-func TestModulesOfTasks(t *testing.T) {
+func TestHost_ModulesOfTasks(t *testing.T) {
 	dir := t.TempDir()
 	for name, source := range map[string]string{
 		"slow":  "nap(0.02) loads = (rawget(_G, 'loads') or 0) + 1 return {}",

@@ -8,8 +8,8 @@ import (
 	"dkvrun/runtime/check"
 )
 
-// FuzzSource tests that any source can be checked and that each finding has a place in it.
-func FuzzSource(f *testing.F) {
+// FuzzCheck_Source tests that any source can be checked and that each finding has a place in it.
+func FuzzCheck_Source(f *testing.F) {
 	for _, pattern := range []string{"testdata/*.lua", "../../scripts/*.lua", "../../stdlib/*.lua"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil || len(files) == 0 {

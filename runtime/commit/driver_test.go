@@ -8,7 +8,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-func TestOutcomes(t *testing.T) {
+func TestDriver_Outcomes(t *testing.T) {
 	full := refuses(503, wire.CodeReadOnly, 0)
 	gone := refuses(410, wire.CodeOperationAborted, 0)
 	cases := map[string]struct {
@@ -88,7 +88,7 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
-func TestNothingIsToldWhileTheHomeIsSilent(t *testing.T) {
+func TestDriver_NothingIsToldWhileTheHomeIsSilent(t *testing.T) {
 	w := newWorld(t, 3)
 	w.answers["1 commit"] = []Reply{silent()}
 	out := w.runner().Run(context.Background())
@@ -108,7 +108,7 @@ func TestNothingIsToldWhileTheHomeIsSilent(t *testing.T) {
 	}
 }
 
-func TestPreflightRefusesBeforeAnythingIsWritten(t *testing.T) {
+func TestDriver_PreflightRefusesBeforeAnythingIsWritten(t *testing.T) {
 	w := newWorld(t, 3)
 	w.answers["0 preflight"] = []Reply{refuses(409, wire.CodePortTaken, 0)}
 	w.answers["2 preflight"] = []Reply{silent()}
@@ -118,7 +118,7 @@ func TestPreflightRefusesBeforeAnythingIsWritten(t *testing.T) {
 	}
 }
 
-func TestPreflightDemandsOneManagerANode(t *testing.T) {
+func TestDriver_PreflightDemandsOneManagerANode(t *testing.T) {
 	for _, claims := range [][]string{{"orders-2"}, {}} {
 		w := newWorld(t, 2)
 		w.answers["0 preflight"] = []Reply{says(wire.OperationStatus{State: wire.OperationUnknown, Claims: claims})}
@@ -129,7 +129,7 @@ func TestPreflightDemandsOneManagerANode(t *testing.T) {
 	}
 }
 
-func TestBusyIsForTheCallerToWait(t *testing.T) {
+func TestDriver_BusyIsForTheCallerToWait(t *testing.T) {
 	busy := refuses(409, wire.CodeStoreBusy, 0)
 	for message, want := range map[string]State{"0 preflight": Refused, "1 prepare": Aborted, "2 prepare": Aborted} {
 		w := newWorld(t, 3)
@@ -142,7 +142,7 @@ func TestBusyIsForTheCallerToWait(t *testing.T) {
 	}
 }
 
-func TestADryRunEndsAfterThePreflight(t *testing.T) {
+func TestDriver_DryRunEndsAfterThePreflight(t *testing.T) {
 	w := newWorld(t, 2)
 	r := w.runner()
 	r.Operation.DryRun = true
@@ -151,7 +151,7 @@ func TestADryRunEndsAfterThePreflight(t *testing.T) {
 	}
 }
 
-func TestFailFastAsksNobodyAfterANo(t *testing.T) {
+func TestDriver_FailFastAsksNobodyAfterANo(t *testing.T) {
 	w := newWorld(t, 3)
 	w.answers["0 prepare"] = []Reply{refuses(409, wire.CodePortTaken, 0)}
 	r := w.runner()
@@ -162,7 +162,7 @@ func TestFailFastAsksNobodyAfterANo(t *testing.T) {
 	}
 }
 
-func TestAnInterruptedRunUndoesWhatItDid(t *testing.T) {
+func TestDriver_InterruptedRunUndoesWhatItDid(t *testing.T) {
 	w := newWorld(t, 3)
 	ctx, cancel := context.WithCancel(context.Background())
 	r := w.runner()
@@ -187,7 +187,7 @@ func (i interrupt) Send(ctx context.Context, requests []Request, how Send) []Rep
 	return replies
 }
 
-func TestRowsComeInTheManagersOrderOneByOne(t *testing.T) {
+func TestDriver_RowsComeInTheManagersOrderOneByOne(t *testing.T) {
 	for _, parallel := range []bool{false, true} {
 		w := newWorld(t, 3)
 		r := w.runner()
@@ -201,7 +201,7 @@ func TestRowsComeInTheManagersOrderOneByOne(t *testing.T) {
 	}
 }
 
-func TestRetellTellsWhoMissedIt(t *testing.T) {
+func TestDriver_RetellTellsWhoMissedIt(t *testing.T) {
 	w := newWorld(t, 3)
 	w.answers["2 commit"] = []Reply{silent(), says(wire.OperationStatus{State: wire.OperationCommitted})}
 	r := w.runner()

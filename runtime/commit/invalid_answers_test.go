@@ -10,7 +10,7 @@ import (
 )
 
 // Managers that lie, or proxies that mix up their answers, are taken for managers that don't do their part.
-func TestLies(t *testing.T) {
+func TestDriver_Lies(t *testing.T) {
 	op := func(state wire.OperationState, change func(*wire.OperationStatus)) Reply {
 		o := wire.OperationStatus{State: state, Epoch: 1}
 		if change != nil {

@@ -45,7 +45,7 @@ func (w *world) script(answers map[string][]Reply) *world {
 	return w
 }
 
-func TestSettle(t *testing.T) {
+func TestDriver_Settle(t *testing.T) {
 	done := func(s *wire.StoreState) {
 		s.Decisions = []wire.OperationStatus{{ID: "op-9", State: wire.OperationAborted}}
 	}
@@ -109,7 +109,7 @@ func (w *world) sentAny(verb string) bool {
 	return strings.Contains(strings.Join(w.sent, ", "), " "+verb)
 }
 
-func TestALostHomeIsDoneWithoutWhenAllThatAreLeftHaveFencedIt(t *testing.T) {
+func TestDriver_LostHomeIsDoneWithoutWhenAllThatAreLeftHaveFencedIt(t *testing.T) {
 	w, out := lose(t, nil)
 	if out.State != Committed || results(out) != "SKIPPED, SUCCESS, SUCCESS" || !strings.Contains(out.Summary, "on all of 2 managers") {
 		t.Errorf("%+v", out)
@@ -123,7 +123,7 @@ func TestALostHomeIsDoneWithoutWhenAllThatAreLeftHaveFencedIt(t *testing.T) {
 	}
 }
 
-func TestASuspectManagerIsNotTheNewHome(t *testing.T) {
+func TestDriver_SuspectManagerIsNotTheNewHome(t *testing.T) {
 	w, out := lose(t, map[string][]Reply{"1 fence": {has("b", "op-3", func(s *wire.StoreState) { s.Suspect = true })}})
 	var verdict wire.DecideRequest
 	if err := json.Unmarshal(w.last.Body, &verdict); err != nil || verdict.Coordinator != "c" || out.State != Committed {
@@ -131,7 +131,7 @@ func TestASuspectManagerIsNotTheNewHome(t *testing.T) {
 	}
 }
 
-func TestNothingIsDecidedWithoutAllThatAreLeft(t *testing.T) {
+func TestDriver_NothingIsDecidedWithoutAllThatAreLeft(t *testing.T) {
 	alive := refuses(409, wire.CodeCoordinatorAlive, 0)
 	for name, answers := range map[string]map[string][]Reply{
 		"one is silent":                    {"2 fence": {silent()}},
@@ -146,7 +146,7 @@ func TestNothingIsDecidedWithoutAllThatAreLeft(t *testing.T) {
 	}
 }
 
-func TestAHomeThatAnyoneReachesIsNotFenced(t *testing.T) {
+func TestDriver_HomeThatAnyoneReachesIsNotFenced(t *testing.T) {
 	for name, answers := range map[string]map[string][]Reply{
 		"this runner":                   {"0 state": {has("a", "op-2", nil)}},
 		"the manager on 10.0.0.13:7801": {"2 settle": {has("c", "op-2", nil)}},
@@ -158,7 +158,7 @@ func TestAHomeThatAnyoneReachesIsNotFenced(t *testing.T) {
 }
 
 // c has made another store of the name, with another home, while b still waits for the lost one.
-func TestWhoIsWithAnotherHomeTakesNoPart(t *testing.T) {
+func TestDriver_WhoIsWithAnotherHomeTakesNoPart(t *testing.T) {
 	waits := func(s *wire.StoreState) {
 		forgotten(s)
 		holding("op-3")(s)
@@ -176,7 +176,7 @@ func TestWhoIsWithAnotherHomeTakesNoPart(t *testing.T) {
 	}
 }
 
-func TestWithoutAStoreASuspectManagerCanEndARepair(t *testing.T) {
+func TestDriver_WithoutAStoreASuspectManagerCanEndARepair(t *testing.T) {
 	suspect := func(s *wire.StoreState) {
 		forgotten(s)
 		s.Suspect = true
@@ -190,7 +190,7 @@ func TestWithoutAStoreASuspectManagerCanEndARepair(t *testing.T) {
 	}
 }
 
-func TestARepairNeedsSomebodyWhoIsLeft(t *testing.T) {
+func TestDriver_RepairNeedsSomebodyWhoIsLeft(t *testing.T) {
 	w := newWorld(t, 1).script(map[string][]Reply{
 		"0 state": {has("a", "op-2", func(s *wire.StoreState) { s.Suspect, s.Configuration.Managers = true, keepers[:1] })},
 	})
@@ -201,7 +201,7 @@ func TestARepairNeedsSomebodyWhoIsLeft(t *testing.T) {
 	}
 }
 
-func TestAManagerThatIsLeftHasToBeConnected(t *testing.T) {
+func TestDriver_ManagerThatIsLeftHasToBeConnected(t *testing.T) {
 	w := newWorld(t, 2).script(map[string][]Reply{"0 state": {silent()}, "1 state": {has("b", "op-2", nil)}})
 	r := w.repair()
 	r.Query(context.Background())

@@ -197,7 +197,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-func TestMakeFolder(t *testing.T) {
+func TestDurable_MakeFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "b")
 	for range 2 {
 		if err := MakeFolder(dir, 0o700); err != nil {

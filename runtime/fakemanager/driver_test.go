@@ -141,7 +141,7 @@ func (n *network) count(c wire.Operation) (committed, pending int) {
 	return committed, pending
 }
 
-func TestRunnerMakesAStoreOnAll(t *testing.T) {
+func TestFakeManager_RunnerMakesAStoreOnAll(t *testing.T) {
 	n := serve(t, Plan{Count: 50, Port: 7923})
 	c := n.creation(1, 50)
 	if out := n.run(c); out.State != commit.Committed {
@@ -164,7 +164,7 @@ func TestRunnerMakesAStoreOnAll(t *testing.T) {
 	}
 }
 
-func TestNothingStaysWhereOneStalls(t *testing.T) {
+func TestFakeManager_NothingStaysWhereOneStalls(t *testing.T) {
 	n := serve(t, Plan{Count: 12, Port: 7924, Faults: []Fault{Stall}}) // the first stalls, the tenth is the home
 	c := n.creation(1, 12)
 	if out := n.run(c); out.State != commit.Aborted || out.Rows[0].Code != fanout.Timeout || out.Rows[5].Result != commit.RolledBack {
@@ -178,7 +178,7 @@ func TestNothingStaysWhereOneStalls(t *testing.T) {
 	}
 }
 
-func TestLostCommitIsFound(t *testing.T) {
+func TestFakeManager_LostCommitIsFound(t *testing.T) {
 	n := serve(t, Plan{Count: 5, Port: 7925})
 	c := n.creation(1, 5)
 	n.loses = func(i int, verb string) bool { return i >= 3 && verb == "commit" }
@@ -194,7 +194,7 @@ func TestLostCommitIsFound(t *testing.T) {
 	})
 }
 
-func TestRepairSettlesWhatIsPending(t *testing.T) {
+func TestFakeManager_RepairSettlesWhatIsPending(t *testing.T) {
 	n := serve(t, Plan{Count: 5, Port: 7926})
 	c := n.creation(1, 5)
 	n.loses = func(i int, verb string) bool { return i != 0 && verb == "commit" }
@@ -217,7 +217,7 @@ func TestRepairSettlesWhatIsPending(t *testing.T) {
 }
 
 // A change that nobody has decided is in the way of others; the next one goes above its epoch.
-func TestUndecidedChangeIsInTheWay(t *testing.T) {
+func TestFakeManager_UndecidedChangeIsInTheWay(t *testing.T) {
 	n := serve(t, Plan{Count: 3, Port: 7927})
 	earlier := n.creation(1, 3)
 	n.loses = func(i int, verb string) bool { return verb == "commit" }

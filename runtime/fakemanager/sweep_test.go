@@ -52,7 +52,7 @@ var classes = map[Fault]string{
 
 // Ten thousand managers, four hundred of which do what managers should not: each failure is classed
 // rightly, the others are not disturbed, and nothing is left open.
-func TestSweepOverManyFaults(t *testing.T) {
+func TestFakeManager_SweepOverManyFaults(t *testing.T) {
 	const timeout = 8 * time.Second
 	f := start(t, Plan{Count: 10000, Port: 7921, Faults: Mix(100, Refuse, Hang, Drip, Garbage)})
 	endpoints, err := fanout.ParseEndpoints(f.Addresses(), wire.DefaultManagerPort)
@@ -114,7 +114,7 @@ func poll(t *testing.T, what string, ok func() bool) {
 }
 
 // Every other fault, and the life of a store on fake managers as the runner leads it.
-func TestManagersSpeakTheProtocol(t *testing.T) {
+func TestFakeManager_ManagersSpeakTheProtocol(t *testing.T) {
 	f := start(t, Plan{Count: 3, Port: 7922, Faults: []Fault{Slow, Reset}})
 	ask := func(i int, method, path, body string) fanout.Answer {
 		t.Helper()
@@ -171,7 +171,7 @@ func faulty(p Plan, fault Fault) int {
 	return -1
 }
 
-func TestPlan(t *testing.T) {
+func TestFakeManager_Plan(t *testing.T) {
 	p := Plan{Count: 1000, Faults: Mix(20, Refuse, Hang)}
 	counts := map[Fault]int{}
 	for i := range p.Count {

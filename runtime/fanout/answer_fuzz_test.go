@@ -25,9 +25,9 @@ func (s scripted) Close() error                { return nil }
 // oddHeader is a header that net/http, unlike fasthttp, knows under no name.
 var oddHeader = regexp.MustCompile(`[ \t]+:`)
 
-// FuzzAnswer reads whatever a server can send. A connection is used again only after an answer that
+// FuzzFanout_Answer reads whatever a server can send. A connection is used again only after an answer that
 // net/http reads in the same way and to the same end: what follows would be taken for the next answer.
-func FuzzAnswer(f *testing.F) {
+func FuzzFanout_Answer(f *testing.F) {
 	for _, seed := range []string{
 		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
 		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nplanted",

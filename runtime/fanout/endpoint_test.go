@@ -112,7 +112,7 @@ func TestParseEndpoints_HidesPasswords(t *testing.T) {
 	}
 }
 
-func FuzzParseEndpoints(f *testing.F) {
+func FuzzFanout_ParseEndpoints(f *testing.F) {
 	for _, s := range []string{"a:1,b", "[::1]:7801", "http://a", "::", "@", "[", "a\x00b"} {
 		f.Add(s)
 	}

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestBlocks(t *testing.T) {
+func TestLocal_Blocks(t *testing.T) {
 	all := blocks(2)
 	if first := all[0]; !slices.Equal(first, []string{"127.3.0.11:7801", "127.3.0.12:7801"}) {
 		t.Errorf("the first block is %v", first)
@@ -28,7 +28,7 @@ func TestBlocks(t *testing.T) {
 	}
 }
 
-func TestBlockIsTakenOnce(t *testing.T) {
+func TestLocal_BlockIsTakenOnce(t *testing.T) {
 	block := []string{"127.24.4.11:7801", "127.24.4.12:7801"}
 	lock, err := takeBlock(block)
 	if err != nil {
@@ -45,7 +45,7 @@ func TestBlockIsTakenOnce(t *testing.T) {
 }
 
 // An address that another program listens on rules its block out, and leaves no lock behind.
-func TestBlockWithForeignListener(t *testing.T) {
+func TestLocal_BlockWithForeignListener(t *testing.T) {
 	block := []string{"127.24.4.13:7801", "127.24.4.14:7801"}
 	other, err := net.Listen("tcp", block[1])
 	if err != nil {

@@ -70,7 +70,7 @@ func healServer(t *testing.T, c *Cluster, i int) {
 }
 
 // The leader's server goes on by itself and changes nothing any more; the others go on without it.
-func TestCutLeader(t *testing.T) {
+func TestLocal_CutLeader(t *testing.T) {
 	t.Parallel()
 	c := start(t, Options{Servers: 3})
 	s := runStore(t, c.Endpoints(), 1)
@@ -119,7 +119,7 @@ func TestCutLeader(t *testing.T) {
 }
 
 // Of several servers that are cut off each is alone.
-func TestCutSeveral(t *testing.T) {
+func TestLocal_CutSeveral(t *testing.T) {
 	t.Parallel()
 	c := start(t, Options{Servers: 3})
 	s := runStore(t, c.Endpoints(), 1)
@@ -141,7 +141,7 @@ func TestCutSeveral(t *testing.T) {
 	poll(t, 30*time.Second, "the third catches up", func() bool { return s.at(2).get("two") == "kept" })
 }
 
-func TestCutOutlivesARestart(t *testing.T) {
+func TestLocal_CutOutlivesARestart(t *testing.T) {
 	t.Parallel()
 	c := start(t, Options{Servers: 3})
 	s := runStore(t, c.Endpoints(), 1)
@@ -163,7 +163,7 @@ func TestCutOutlivesARestart(t *testing.T) {
 	poll(t, 30*time.Second, "the restarted server catches up", func() bool { return s.at(1).get("during") == "kept" })
 }
 
-func TestCutAndPause(t *testing.T) {
+func TestLocal_CutAndPause(t *testing.T) {
 	t.Parallel()
 	c := start(t, Options{Servers: 2})
 	refused := func(err error, want string) {
@@ -203,7 +203,7 @@ func TestCutAndPause(t *testing.T) {
 }
 
 // Where servers share an address they can't be told apart.
-func TestCutNeedsAddresses(t *testing.T) {
+func TestLocal_CutNeedsAddresses(t *testing.T) {
 	c := &Cluster{endpoints: []string{"127.0.0.1:17801", "127.0.0.1:17802"}, cut: map[int]bool{}}
 	if err := c.Cut(0); err == nil || !strings.Contains(err.Error(), "where all have the one address 127.0.0.1") {
 		t.Errorf("got %v", err)
@@ -214,7 +214,8 @@ func TestCutNeedsAddresses(t *testing.T) {
 }
 
 // A cut server whose runner is killed ends like the others.
-func TestRunnerKilledDuringACut(t *testing.T) {
+func TestLocal_RunnerKilledDuringACut(t *testing.T) {
+	t.Parallel()
 	temp := t.TempDir()
 	cmd, endpoints := startRunner(t, temp, "")
 	runStore(t, endpoints, 1)
@@ -227,7 +228,7 @@ func TestRunnerKilledDuringACut(t *testing.T) {
 }
 
 // A cluster one of whose servers is cut off ends in its time.
-func TestCloseDuringACut(t *testing.T) {
+func TestLocal_CloseDuringACut(t *testing.T) {
 	t.Parallel()
 	temp := t.TempDir()
 	c := start(t, Options{Servers: 3, TempDir: temp})

@@ -23,7 +23,8 @@ func answers(endpoint string) bool {
 	return resp.StatusCode == 200
 }
 
-func TestKillAndRestart(t *testing.T) {
+func TestLocal_KillAndRestart(t *testing.T) {
+	t.Parallel()
 	died := make(chan error, 3)
 	c := start(t, Options{Servers: 3, Died: func(err error) { died <- err }})
 	s := runStore(t, c.Endpoints(), 1)
@@ -54,7 +55,8 @@ func TestKillAndRestart(t *testing.T) {
 	}
 }
 
-func TestPause(t *testing.T) {
+func TestLocal_Pause(t *testing.T) {
+	t.Parallel()
 	c := start(t, Options{Servers: 2})
 	if err := c.Pause(0); err != nil {
 		t.Fatal(err)
@@ -81,7 +83,8 @@ func TestPause(t *testing.T) {
 }
 
 // A server that is paused when its runner is killed does not stay.
-func TestRunnerKilledDuringAPause(t *testing.T) {
+func TestLocal_RunnerKilledDuringAPause(t *testing.T) {
+	t.Parallel()
 	temp := t.TempDir()
 	cmd, endpoints := startRunner(t, temp, pausedRunner)
 	if answers(endpoints[0]) {
@@ -91,7 +94,8 @@ func TestRunnerKilledDuringAPause(t *testing.T) {
 	gone(t, 10*time.Second, temp, endpoints)
 }
 
-func TestAnAccidentIsTold(t *testing.T) {
+func TestLocal_AccidentIsTold(t *testing.T) {
+	t.Parallel()
 	died := make(chan error, 1)
 	c := start(t, Options{Servers: 1, Died: func(err error) { died <- err }})
 	if err := syscall.Kill(c.managers[0].process.Pid, syscall.SIGKILL); err != nil {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestFindManager(t *testing.T) {
+func TestLocal_FindManager(t *testing.T) {
 	place := func(folder string, mode os.FileMode) string {
 		path := filepath.Join(folder, "dkvmanager")
 		if err := os.WriteFile(path, nil, mode); err != nil {

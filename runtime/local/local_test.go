@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-func TestDescribe(t *testing.T) {
+func TestLocal_Describe(t *testing.T) {
 	for _, test := range []struct {
 		endpoints []string
 		keep      string
@@ -29,7 +29,8 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
-func TestServersOutOfRange(t *testing.T) {
+func TestLocal_ServersOutOfRange(t *testing.T) {
+	t.Parallel()
 	for _, n := range []int{-1, 0, 33} {
 		if _, err := Start(context.Background(), Options{Servers: n, Manager: built}); err == nil || !strings.Contains(err.Error(), "1 to 32") {
 			t.Errorf("%d servers: %v", n, err)
@@ -37,7 +38,8 @@ func TestServersOutOfRange(t *testing.T) {
 	}
 }
 
-func TestManagerThatEndsAtItsStart(t *testing.T) {
+func TestLocal_ManagerThatEndsAtItsStart(t *testing.T) {
+	t.Parallel()
 	temp := t.TempDir()
 	_, err := Start(context.Background(), Options{Servers: 2, TempDir: temp, Manager: script(t, "echo the disk is full >&2; exit 3")})
 	if err == nil || !strings.Contains(err.Error(), "ended at its start (exit status 3); its last words:\n    the disk is full") {
@@ -48,7 +50,8 @@ func TestManagerThatEndsAtItsStart(t *testing.T) {
 	}
 }
 
-func TestManagerThatCannotRun(t *testing.T) {
+func TestLocal_ManagerThatCannotRun(t *testing.T) {
+	t.Parallel()
 	temp := t.TempDir()
 	_, err := Start(context.Background(), Options{Servers: 1, TempDir: temp, Manager: "/nowhere/dkvmanager"})
 	if !errors.Is(err, os.ErrNotExist) {
@@ -59,7 +62,8 @@ func TestManagerThatCannotRun(t *testing.T) {
 	}
 }
 
-func TestStartIsCancelled(t *testing.T) {
+func TestLocal_StartIsCancelled(t *testing.T) {
+	t.Parallel()
 	temp := t.TempDir()
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel()
@@ -75,7 +79,7 @@ func TestStartIsCancelled(t *testing.T) {
 
 // A manager that does not end by itself is killed, with what it has started in its group: at once where its
 // data is deleted, else when it has had time to end.
-func TestStubbornManagerIsKilled(t *testing.T) {
+func TestLocal_StubbornManagerIsKilled(t *testing.T) {
 	for _, keep := range []string{"", filepath.Join(t.TempDir(), "kept")} {
 		t.Run("kept in "+keep, func(t *testing.T) {
 			t.Parallel()
@@ -98,7 +102,7 @@ func stubborn(t *testing.T, keep string) {
 	}
 }
 
-func TestClusterLeavesNothing(t *testing.T) {
+func TestLocal_ClusterLeavesNothing(t *testing.T) {
 	temp := t.TempDir()
 	c := start(t, Options{Servers: 3, TempDir: temp})
 	if n := len(c.Endpoints()); n != 3 {
@@ -125,6 +129,7 @@ func TestClusterLeavesNothing(t *testing.T) {
 }
 
 func TestLocal_RunsSideBySide(t *testing.T) {
+	t.Parallel()
 	a, b := start(t, Options{Servers: 1}), start(t, Options{Servers: 1})
 	if a.Endpoints()[0] == b.Endpoints()[0] {
 		t.Errorf("both on %s", a.Endpoints()[0])
@@ -132,7 +137,7 @@ func TestLocal_RunsSideBySide(t *testing.T) {
 }
 
 // The instances of a manager that was killed go with the cluster all the same.
-func TestManagerKilled(t *testing.T) {
+func TestLocal_ManagerKilled(t *testing.T) {
 	temp := t.TempDir()
 	c := start(t, Options{Servers: 1, TempDir: temp})
 	runStore(t, c.Endpoints(), 1)
@@ -147,7 +152,8 @@ func TestManagerKilled(t *testing.T) {
 	gone(t, time.Second, temp, c.Endpoints())
 }
 
-func TestRunnerKilled(t *testing.T) {
+func TestLocal_RunnerKilled(t *testing.T) {
+	t.Parallel()
 	temp := t.TempDir()
 	cmd, endpoints := startRunner(t, temp, "")
 	runStore(t, endpoints, 2)
@@ -184,7 +190,8 @@ func startRunner(t *testing.T, temp, keep string) (*exec.Cmd, []string) {
 	return cmd, strings.Fields(string(line[:n]))
 }
 
-func TestKeep(t *testing.T) {
+func TestLocal_Keep(t *testing.T) {
+	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "lab")
 	c := start(t, Options{Servers: 2, Keep: folder})
 	s := runStore(t, c.Endpoints(), 1)
@@ -218,7 +225,8 @@ func TestKeep(t *testing.T) {
 	poll(t, 20*time.Second, "what was written is there again", func() bool { return s.get("orders") == "kept" })
 }
 
-func TestKeepRefuses(t *testing.T) {
+func TestLocal_KeepRefuses(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct{ file, content, want string }{
 		{"thesis.txt", "", "holds thesis.txt but no cluster.json: give a new or empty folder"},
 		{"cluster.json", "{", "is damaged"},

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-func TestDates(t *testing.T) {
+func TestLua_Dates(t *testing.T) {
 	checkSnippets(t, []snippet{
 		{`print(os.date("!%Y-%m-%d %H:%M:%S|%c|%x|%X|%D|%R|%T|%F|%r", 1e9))`,
 			"2001-09-09 01:46:40|Sun Sep  9 01:46:40 2001|09/09/01|01:46:40|09/09/01|01:46|01:46:40|2001-09-09|01:46:40 AM\n"},
@@ -27,7 +27,7 @@ func TestDates(t *testing.T) {
 }
 
 // Local time is tried in a zone that has summers.
-func TestLocalDates(t *testing.T) {
+func TestLua_LocalDates(t *testing.T) {
 	berlin, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {
 		t.Fatal(err)

@@ -2,7 +2,7 @@ package lualib_test
 
 import "testing"
 
-func TestStringLibrary(t *testing.T) {
+func TestLua_StringLibrary(t *testing.T) {
 	checkSnippets(t, []snippet{
 		{`print(("hello world"):find("o w"), ("hello"):find("l+"), ("hello"):find(""), ("a.b"):find(".", 1, true), ("abc"):find("b", -2))`, "5\t3\t1\t2\t2\t2\n"},
 		{`print(("hello"):find("l+"))`, "3\t4\n"},
@@ -42,7 +42,7 @@ func TestStringLibrary(t *testing.T) {
 	})
 }
 
-func TestStringFormat(t *testing.T) {
+func TestLua_StringFormat(t *testing.T) {
 	checkSnippets(t, []snippet{
 		{`print(("%d %5d|%-5d|%05d %i %u %x %X %o %c"):format(1, 2, 3, 4, 5, 6, 255, 255, 8, 65))`, "1     2|3    |00004 5 6 ff FF 10 A\n"},
 		{`print(("%5.2f %e %g %g %.3g %f"):format(3.14159, 1000, 0.1, 1e20, 2/3, 1/0))`, " 3.14 1.000000e+03 0.1 1e+20 0.667 inf\n"},

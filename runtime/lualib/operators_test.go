@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestConcatenation(t *testing.T) {
+func TestLua_Concatenation(t *testing.T) {
 	checkSnippets(t, []snippet{
 		{`print(0.1 + 0.2 .. "|" .. 1/0 .. "|" .. -1/0 .. "|" .. 2^53 .. "|" .. 1/3 == "0.3|inf|-inf|9007199254740992|0.33333333333333")`, "true\n"},
 		{`local x = 1/3 print(x .. "" == tostring(x), 1 .. 2)`, "true\t12\n"},
@@ -26,7 +26,7 @@ func TestConcatenation(t *testing.T) {
 	})
 }
 
-func TestArithmeticOfStrings(t *testing.T) {
+func TestLua_ArithmeticOfStrings(t *testing.T) {
 	checkSnippets(t, []snippet{
 		{`print("010" + 1, "0012" * 1, -"010", "0x10" + 0, " 5 " + 1, "10" / "4", "7" % "4", "2" ^ "3", 10 - "1")`, "11\t12\t-10\t16\t6\t2.5\t3\t8\t9\n"},
 		{`print(0012, 0x10, 010, 0xffffffffffffffff, .5, 5., 3e2, -0x10)`, "12\t16\t10\t1.844674407371e+19\t0.5\t5\t300\t-16\n"},
@@ -42,7 +42,7 @@ func TestArithmeticOfStrings(t *testing.T) {
 	})
 }
 
-func TestMalformedNumbersAreRefused(t *testing.T) {
+func TestLua_MalformedNumbersAreRefused(t *testing.T) {
 	h := runtime.New(runtime.Options{})
 	defer h.Close()
 	for _, source := range []string{"x = 1e", "x = 1e+"} {

@@ -2,7 +2,7 @@ package lualib_test
 
 import "testing"
 
-func TestRandomIsSeeded(t *testing.T) {
+func TestLua_RandomIsSeeded(t *testing.T) {
 	const script = `math.randomseed(42) local a, b = math.random(), math.random(10)
 		math.randomseed(42) print(a == math.random(), b == math.random(10), b >= 1 and b <= 10)`
 	checkSnippets(t, []snippet{

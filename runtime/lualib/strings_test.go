@@ -2,7 +2,7 @@ package lualib_test
 
 import "testing"
 
-func TestStringFunctions(t *testing.T) {
+func TestLua_StringFunctions(t *testing.T) {
 	checkSnippets(t, []snippet{
 		{`print(("ÄBc\255"):lower() == "Äbc\255", ("äbC\255"):upper() == "äBC\255")`, "true\ttrue\n"},
 		{`print(("hello"):sub(2), ("hello"):sub(-3, -2), ("hello"):sub(-100, 100), ("hello"):sub(4, 2), ("hello"):sub(0))`, "ello\tll\thello\t\thello\n"},
@@ -21,7 +21,7 @@ func TestStringFunctions(t *testing.T) {
 	})
 }
 
-func TestTooManyValuesAtOnce(t *testing.T) {
+func TestLua_TooManyValuesAtOnce(t *testing.T) {
 	checkSnippets(t, []snippet{
 		{`print(select("#", unpack({}, 1, 8000)), select("#", unpack({}, 2, 1)))`, "8000\t0\n"},
 		{`unpack({}, 1, 8001)`, "error: test.lua:1: unpack: more than 8000 values at once"},

@@ -2,7 +2,7 @@ package lualib_test
 
 import "testing"
 
-func TestTableFunctions(t *testing.T) {
+func TestLua_TableFunctions(t *testing.T) {
 	checkSnippets(t, []snippet{
 		{`local t = {1, 2, 3} t[3] = nil print(table.remove(t), #t)`, "2\t1\n"},
 		{`local t = {1, 2, 3} print(table.remove(t, 1), table.concat(t, ","))`, "1\t2,3\n"},

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-func TestSevered(t *testing.T) {
+func TestNetFault_Severed(t *testing.T) {
 	at := netip.MustParseAddr
 	a, b, c := at("127.41.0.11"), at("127.41.0.12"), at("127.41.0.13")
 	for _, test := range []struct {
@@ -104,7 +104,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-func TestCutAndHeal(t *testing.T) {
+func TestNetFault_CutAndHeal(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 1)
 	c.expect(t)
@@ -113,7 +113,7 @@ func TestCutAndHeal(t *testing.T) {
 	c.healed(t)
 }
 
-func TestSeveralAreEachAlone(t *testing.T) {
+func TestNetFault_SeveralAreEachAlone(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 2)
 	c.expect(t)
@@ -127,7 +127,7 @@ func TestSeveralAreEachAlone(t *testing.T) {
 }
 
 // What either side sends does not arrive: it isn't just that the answer gets lost.
-func TestBothDirections(t *testing.T) {
+func TestNetFault_BothDirections(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 3)
 	cut, other := c.servers[0], c.servers[1]
@@ -148,7 +148,7 @@ func TestBothDirections(t *testing.T) {
 	}
 }
 
-func TestServerThatStartsDuringTheCut(t *testing.T) {
+func TestNetFault_ServerThatStartsDuringTheCut(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 4)
 	cutOff(t, c.Switchboard, c.servers[0])
@@ -162,7 +162,7 @@ func TestServerThatStartsDuringTheCut(t *testing.T) {
 }
 
 // The sockets of a runner are one set: what is healed in one cluster stays cut in another.
-func TestTwoClusters(t *testing.T) {
+func TestNetFault_TwoClusters(t *testing.T) {
 	t.Parallel()
 	a, b := newCluster(t, 5), newCluster(t, 6)
 	a.expect(t)
@@ -177,7 +177,7 @@ func TestTwoClusters(t *testing.T) {
 }
 
 // A cut that a process can't carry out fails, and one of a process that has ended does not.
-func TestProcessThatDoesNotAnswer(t *testing.T) {
+func TestNetFault_ProcessThatDoesNotAnswer(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 7)
 	stopped := c.servers[2].cmd.Process
@@ -206,7 +206,7 @@ func TestProcessThatDoesNotAnswer(t *testing.T) {
 	c.healed(t)
 }
 
-func TestServerWithoutAnAddress(t *testing.T) {
+func TestNetFault_ServerWithoutAnAddress(t *testing.T) {
 	s := switchboard(t)
 	for _, own := range []string{"", "localhost", "::1"} {
 		if err := Follow(s.Door(), own, nil); err == nil || !strings.Contains(err.Error(), "needs an IPv4 address") {

@@ -28,7 +28,7 @@ func (*late) Read(func(uintptr) bool) error  { return errors.ErrUnsupported }
 func (*late) Write(func(uintptr) bool) error { return errors.ErrUnsupported }
 
 // A connection that is made while its server is healed is not left with the filter: no sweep follows.
-func TestConnectionDuringAHealing(t *testing.T) {
+func TestNetFault_ConnectionDuringAHealing(t *testing.T) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)

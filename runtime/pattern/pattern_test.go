@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestCostlyPatternsEnd(t *testing.T) {
+func TestPattern_CostlyPatternsEnd(t *testing.T) {
 	for _, c := range []struct{ text, pattern string }{
 		{strings.Repeat("x", 30000) + "y", ".-.-b"},
 		{strings.Repeat("x", 300), ".-.-.-.-b"},
@@ -38,7 +38,7 @@ func cancelled() context.Context {
 	return ctx
 }
 
-func FuzzPattern(f *testing.F) {
+func FuzzPattern_Pattern(f *testing.F) {
 	f.Add("hello", "^(h)(.-)%1?[^a-c%d]+%f[%w]()$")
 	f.Add("f(a(b))", "%b()")
 	f.Fuzz(func(t *testing.T, text, pattern string) {

@@ -9,7 +9,7 @@ import (
 	"dkvrun/runtime"
 )
 
-func TestTableConstructorsKeepTheirFields(t *testing.T) {
+func TestRewrite_TableConstructorsKeepTheirFields(t *testing.T) {
 	items := make([]string, 50)
 	for i := range items {
 		items[i] = fmt.Sprint(i + 1)
@@ -42,7 +42,7 @@ return build("one", "two")`
 }
 
 // A condition that is false or nil is assigned like any other value.
-func TestConditionsAreAssigned(t *testing.T) {
+func TestRewrite_ConditionsAreAssigned(t *testing.T) {
 	for _, source := range []string{
 		`local a = {} a = a.b and a.b.c return a == nil`,
 		`local a = {b = false} a = a.b and 1 return a == false`,
@@ -69,7 +69,7 @@ func TestConditionsAreAssigned(t *testing.T) {
 }
 
 // An error within one keeps its line.
-func TestConditionsKeepTheirLines(t *testing.T) {
+func TestRewrite_ConditionsKeepTheirLines(t *testing.T) {
 	h := runtime.New(runtime.Options{})
 	defer h.Close()
 	_, err := h.RunSource(context.Background(), "test", []byte("local a = 1\n\na = a and\n  a.b.c"))
@@ -79,7 +79,7 @@ func TestConditionsKeepTheirLines(t *testing.T) {
 }
 
 // A loop begins at the beginning, whatever an earlier one has left behind.
-func TestLoopsBeginAtTheBeginning(t *testing.T) {
+func TestRewrite_LoopsBeginAtTheBeginning(t *testing.T) {
 	for _, loop := range []string{
 		`for k, v in next, t do n = n + 1 end`,
 		`for k in next, t do n = n + 1 end`,
@@ -105,7 +105,7 @@ return count({7, 8, 9})`
 	}
 }
 
-func TestAListThatCannotBeCompiledIsRefused(t *testing.T) {
+func TestRewrite_ListThatCannotBeCompiledIsRefused(t *testing.T) {
 	h := runtime.New(runtime.Options{})
 	defer h.Close()
 	_, err := h.RunSource(context.Background(), "test", []byte("local t\nt = {"+strings.Repeat("1, ", 50)+"f()}"))

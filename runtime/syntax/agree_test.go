@@ -136,7 +136,7 @@ func mutated(random *rand.Rand) []byte {
 	return []byte(src)
 }
 
-func FuzzParse(f *testing.F) {
+func FuzzSyntax_Parse(f *testing.F) {
 	for _, seed := range seeds {
 		f.Add([]byte(seed))
 	}

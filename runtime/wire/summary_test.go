@@ -22,7 +22,7 @@ func described() Store {
 	}
 }
 
-func TestGlance(t *testing.T) {
+func TestWire_Glance(t *testing.T) {
 	store := described()
 	for _, indent := range []string{"", "  "} {
 		list, err := json.MarshalIndent([]Store{store, {Name: "Empty"}}, "", indent)
@@ -47,7 +47,7 @@ func TestGlance(t *testing.T) {
 	}
 }
 
-func TestGlanceAtOne(t *testing.T) {
+func TestWire_GlanceAtOne(t *testing.T) {
 	b, err := json.Marshal(described())
 	if err != nil {
 		t.Fatal(err)
@@ -60,7 +60,7 @@ func TestGlanceAtOne(t *testing.T) {
 	}
 }
 
-func TestGlanceRefuses(t *testing.T) {
+func TestWire_GlanceRefuses(t *testing.T) {
 	for _, text := range []string{
 		"", "null", "{}", `"a"`, "[1]", "[", "[{]", "[{}", "[{}]", "[" + strings.Repeat(`{"name":"a"},`, maxStores) + `{"name":"a"}]`, "[{},]", "[{}]x", `[{"name":1}]`, `[{"status":null}]`, `[{"revision":1.5}]`,
 		`[{"revision":-1}]`, `[{"a":01}]`, `[{"a":1.}]`, `[{"a":1e}]`, `[{"a":-}]`, `[{"a":+1}]`, `[{"a":.1}]`, `[{"a":tru}]`, `[{"a"}]`,
@@ -74,7 +74,7 @@ func TestGlanceRefuses(t *testing.T) {
 }
 
 // Of what another version writes otherwise the rest is kept.
-func TestGlanceOfAnotherType(t *testing.T) {
+func TestWire_GlanceOfAnotherType(t *testing.T) {
 	g, err := ParseStoreSummary([]byte(`{"name":"A","managers":7,"instances":[{"name":"a-1","pid":"none","own":true,"more":[]}]}`))
 	if err != nil {
 		t.Fatal(err)
@@ -84,9 +84,9 @@ func TestGlanceOfAnotherType(t *testing.T) {
 	}
 }
 
-// FuzzGlance holds the scanner against encoding/json: it takes nothing that is not JSON, and finds in
+// FuzzWire_Glance holds the scanner against encoding/json: it takes nothing that is not JSON, and finds in
 // a description what decoding it finds.
-func FuzzGlance(f *testing.F) {
+func FuzzWire_Glance(f *testing.F) {
 	whole, err := json.Marshal([]Store{described()})
 	if err != nil {
 		f.Fatal(err)

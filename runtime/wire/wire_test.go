@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestNames(t *testing.T) {
+func TestWire_Names(t *testing.T) {
 	for _, good := range []string{"a", "OrdersStore", "a-1_b", strings.Repeat("x", 63)} {
 		if err := CheckName(good); err != nil {
 			t.Errorf("%q is refused: %v", good, err)
@@ -20,7 +20,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-func TestHosts(t *testing.T) {
+func TestWire_Hosts(t *testing.T) {
 	for _, good := range []string{"10.0.0.11", "::1", "fe80::1", "db-1.example.com", "localhost"} {
 		if err := CheckHost(good); err != nil {
 			t.Errorf("%q is refused: %v", good, err)
@@ -44,7 +44,7 @@ func plan(n int, hosts ...string) []Node {
 	return out
 }
 
-func TestTopologiesThatCannotBe(t *testing.T) {
+func TestWire_TopologiesThatCannotBe(t *testing.T) {
 	for field, spoil := range map[string]func([]Node) []Node{
 		"nodes":                 func(n []Node) []Node { return nil },
 		"nodes[1].name":         func(n []Node) []Node { n[1].Name = "N-1"; return n },
@@ -78,7 +78,7 @@ func roles(nodes []Node) string {
 	return b.String()
 }
 
-func TestRolesAreSpreadOverHosts(t *testing.T) {
+func TestWire_RolesAreSpreadOverHosts(t *testing.T) {
 	for _, c := range []struct {
 		nodes []Node
 		want  string
@@ -98,7 +98,7 @@ func TestRolesAreSpreadOverHosts(t *testing.T) {
 	}
 }
 
-func TestRolesAreSticky(t *testing.T) {
+func TestWire_RolesAreSticky(t *testing.T) {
 	nodes := AssignRoles(plan(1, "a", "b", "c", "d"))
 	if roles(nodes) != "dddg" {
 		t.Fatal(roles(nodes))
@@ -119,7 +119,7 @@ func TestRolesAreSticky(t *testing.T) {
 }
 
 // Those that may not become data leave the store with fewer data instances than it should have.
-func TestRolesAmongSome(t *testing.T) {
+func TestWire_RolesAmongSome(t *testing.T) {
 	nodes := AssignRoles(plan(1, "a", "b", "c", "d"))
 	not := func(name string) func(Node) bool { return func(n Node) bool { return n.Name != name } }
 	if got := roles(AssignRolesAmong(nodes[1:], not(nodes[3].Name))); got != "ddg" {
@@ -130,7 +130,7 @@ func TestRolesAmongSome(t *testing.T) {
 	}
 }
 
-func TestDataTarget(t *testing.T) {
+func TestWire_DataTarget(t *testing.T) {
 	for n, want := range map[int]int{1: 1, 2: 2, 3: 3, 4: 3, 5: 5, 6: 5, 7: 5, 256: 5} {
 		if got := DataTarget(n); got != want {
 			t.Errorf("of %d: %d, want %d", n, got, want)
@@ -139,7 +139,7 @@ func TestDataTarget(t *testing.T) {
 }
 
 // The digest is kept on disks and compared between versions: it must never change.
-func TestDigestIsGolden(t *testing.T) {
+func TestWire_DigestIsGolden(t *testing.T) {
 	nodes := AssignRoles(plan(2, "10.0.0.11", "10.0.0.12"))
 	const want = "e6629e63f44a9411bb618217102065535897e25cc929191cb7463c6bdfe3644d"
 	if got := Digest("OrdersStore", nodes); got != want {
@@ -162,7 +162,7 @@ func TestDigestIsGolden(t *testing.T) {
 	}
 }
 
-func TestPathsKeepWhatIsInNames(t *testing.T) {
+func TestWire_PathsKeepWhatIsInNames(t *testing.T) {
 	if got := InstancePath("a/b", "../c"); got != "/admin/v1/stores/a%2Fb/instances/..%2Fc" {
 		t.Error(got)
 	}

@@ -9,8 +9,8 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// FuzzDecode holds decode against encoding/json: what decode accepts means the same to both.
-func FuzzDecode(f *testing.F) {
+// FuzzAdmin_Decode holds decode against encoding/json: what decode accepts means the same to both.
+func FuzzAdmin_Decode(f *testing.F) {
 	for _, seed := range []string{
 		`{"baseRevision":3,"nodes":[{"name":"a","host":"h","clustronPort":1,"clientPort":2,"role":"data"}],"founding":true,"founders":[]}`,
 		`{"baseRevision":18446744073709551615}`, `{"baseRevision":1e0}`, `{"nodes":[{"clientPort":-9223372036854775808}]}`,

@@ -9,9 +9,9 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// FuzzMatch holds routes to their segments: what a path names leads, escaped again, to the same route with the
+// FuzzAdmin_Match holds routes to their segments: what a path names leads, escaped again, to the same route with the
 // same names, and no escape adds or takes away a segment.
-func FuzzMatch(f *testing.F) {
+func FuzzAdmin_Match(f *testing.F) {
 	for _, path := range []string{
 		"/stores", "/stores/S", "/stores/%2e%2e", "/stores/..%2f..", "/stores//instances", "/stores/S/instances/a%2Fb/start", "/stores/%00/state",
 		"/stores/S/", "/stores/%", "/stores/%zz", "/operations/x/commit", "/info", "//info", "/./info", "/stores/S/instances/%2e/log", "",

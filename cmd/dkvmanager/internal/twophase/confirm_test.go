@@ -16,7 +16,7 @@ func (m *member) named(change func(*catalog.Name)) {
 	}
 }
 
-func TestAgreedIsOnlyWhatAllManagersHave(t *testing.T) {
+func TestParticipant_AgreedIsOnlyWhatAllManagersHave(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		with func(f *fleet)

@@ -27,6 +27,6 @@
 //	fenced         managers that were declared lost  they decide nothing about the name until added again
 //	declared lost  this manager was declared lost    its instances stop; the store is removed here by hand
 //
-// The invariants I1 to I8 are those of docs/guarantees.md, tests/model and the simulation (TestSim). Comments name them
+// The invariants I1 to I8 are those of docs/guarantees.md, tests/model and the simulation (TestSim_RandomRuns). Comments name them
 // at the lines that keep them.
 package twophase

@@ -29,7 +29,7 @@ func (f *fleet) narrowed() wire.Operation {
 	return c
 }
 
-func TestWhatGoesLeavesItsStore(t *testing.T) {
+func TestParticipant_WhatGoesLeavesItsStore(t *testing.T) {
 	f := newFleet(t)
 	f.made()
 	c := f.narrowed()
@@ -50,7 +50,7 @@ func TestWhatGoesLeavesItsStore(t *testing.T) {
 	f.refused(err, wire.CodeStoreBusy)
 }
 
-func TestWhatNeverRanIsGoneAtOnce(t *testing.T) {
+func TestParticipant_WhatNeverRanIsGoneAtOnce(t *testing.T) {
 	f := newFleet(t)
 	f.made()
 	c := f.narrowed()
@@ -65,7 +65,7 @@ func TestWhatNeverRanIsGoneAtOnce(t *testing.T) {
 	}
 }
 
-func TestNothingIsFoundedAnewThatRan(t *testing.T) {
+func TestParticipant_NothingIsFoundedAnewThatRan(t *testing.T) {
 	f := newFleet(t)
 	f.made()
 	if err := f.all[0].Catalog.Update(startAll); err != nil {
@@ -77,7 +77,7 @@ func TestNothingIsFoundedAnewThatRan(t *testing.T) {
 	f.refused(err, wire.CodeStoreStarted)
 }
 
-func TestAFounderThatComesBackJoins(t *testing.T) {
+func TestParticipant_FounderThatComesBackJoins(t *testing.T) {
 	f := newFleet(t)
 	c := f.made()
 	if err := f.all[0].Catalog.Update(func(d *catalog.Data) error {

@@ -14,7 +14,7 @@ func forgetStore(d *catalog.Data) error {
 	return nil
 }
 
-func TestAForgottenStoreIsTakenFromItsHome(t *testing.T) {
+func TestParticipant_ForgottenStoreIsTakenFromItsHome(t *testing.T) {
 	f := newFleet(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
@@ -46,7 +46,7 @@ func TestAForgottenStoreIsTakenFromItsHome(t *testing.T) {
 	f.commit(next)
 }
 
-func TestWhatIsNotForgottenStaysAway(t *testing.T) {
+func TestParticipant_WhatIsNotForgottenStaysAway(t *testing.T) {
 	for name, with := range map[string]func(f *fleet){
 		"removed here": func(f *fleet) {
 			_ = f.all[2].Catalog.Update(func(d *catalog.Data) error { RemoveStore(d, "OrdersStore", ""); return nil })
@@ -101,7 +101,7 @@ func TestWhatIsNotForgottenStaysAway(t *testing.T) {
 	}
 }
 
-func TestAHomeThatIsSilentIsSaidToBe(t *testing.T) {
+func TestParticipant_HomeThatIsSilentIsSaidToBe(t *testing.T) {
 	f := newFleet(t)
 	f.made()
 	f.all[2].doubt(forgetStore)
@@ -111,7 +111,7 @@ func TestAHomeThatIsSilentIsSaidToBe(t *testing.T) {
 }
 
 // What the home has decided holds without the log of how changes ended, which is bounded.
-func TestWhatIsForgottenStillHolds(t *testing.T) {
+func TestParticipant_WhatIsForgottenStillHolds(t *testing.T) {
 	f := newFleet(t)
 	dropped := f.create(id(1), 1)
 	f.prepare(dropped)

@@ -8,7 +8,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-func TestCommitMakesOneStoreEverywhere(t *testing.T) {
+func TestParticipant_CommitMakesOneStoreEverywhere(t *testing.T) {
 	f := newFleet(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
@@ -44,7 +44,7 @@ func (f *fleet) prepareAgain(c wire.Operation) {
 	}
 }
 
-func TestAbortLeavesNothing(t *testing.T) {
+func TestParticipant_AbortLeavesNothing(t *testing.T) {
 	f := newFleet(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
@@ -63,7 +63,7 @@ func TestAbortLeavesNothing(t *testing.T) {
 	f.prepare(f.create(id(2), 2)) // names and ports are free again
 }
 
-func TestAbortBeforeThePrepare(t *testing.T) {
+func TestParticipant_AbortBeforeThePrepare(t *testing.T) {
 	f := newFleet(t)
 	c := f.create(id(1), 1)
 	if _, err := f.all[1].Abort(c.ID, wire.AbortRequest{Store: c.Store, Epoch: 1}); err != nil {
@@ -73,7 +73,7 @@ func TestAbortBeforeThePrepare(t *testing.T) {
 	f.refused(err, wire.CodeOperationAborted)
 }
 
-func TestAbortAfterTheCommitSaysSo(t *testing.T) {
+func TestParticipant_AbortAfterTheCommitSaysSo(t *testing.T) {
 	f := newFleet(t)
 	c := f.made()
 	if op, err := f.all[0].Abort(c.ID, wire.AbortRequest{Store: c.Store}); err != nil || op.State != wire.OperationCommitted {
@@ -84,7 +84,7 @@ func TestAbortAfterTheCommitSaysSo(t *testing.T) {
 	}
 }
 
-func TestSameIDWithAnotherContent(t *testing.T) {
+func TestParticipant_SameIDWithAnotherContent(t *testing.T) {
 	f := newFleet(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
@@ -98,7 +98,7 @@ func TestSameIDWithAnotherContent(t *testing.T) {
 	f.refused(err, wire.CodeOperationDiffers)
 }
 
-func TestEpochs(t *testing.T) {
+func TestParticipant_Epochs(t *testing.T) {
 	f := newFleet(t)
 	f.made()
 	c := f.create(id(2), 1)
@@ -119,7 +119,7 @@ func TestEpochs(t *testing.T) {
 	}
 }
 
-func TestOneChangeAtATime(t *testing.T) {
+func TestParticipant_OneChangeAtATime(t *testing.T) {
 	f := newFleet(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
@@ -140,7 +140,7 @@ func TestOneChangeAtATime(t *testing.T) {
 	}
 }
 
-func TestPreflightSaysEverythingAndWritesNothing(t *testing.T) {
+func TestParticipant_PreflightSaysEverythingAndWritesNothing(t *testing.T) {
 	f := newFleet(t)
 	m := f.all[0]
 	m.taken[7861], m.taken[7862] = true, true
@@ -163,7 +163,7 @@ func TestPreflightSaysEverythingAndWritesNothing(t *testing.T) {
 	}
 }
 
-func TestExpiryAtTheHomeAlone(t *testing.T) {
+func TestParticipant_ExpiryAtTheHomeAlone(t *testing.T) {
 	f := newFleet(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
@@ -191,7 +191,7 @@ func TestExpiryAtTheHomeAlone(t *testing.T) {
 	}
 }
 
-func TestOthersFollowTheHomesCommit(t *testing.T) {
+func TestParticipant_OthersFollowTheHomesCommit(t *testing.T) {
 	f := newFleet(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
@@ -207,7 +207,7 @@ func TestOthersFollowTheHomesCommit(t *testing.T) {
 	}
 }
 
-func TestARestartedHomeDropsWhatItHeld(t *testing.T) {
+func TestParticipant_RestartedHomeDropsWhatItHeld(t *testing.T) {
 	f := newFleet(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
@@ -220,7 +220,7 @@ func TestARestartedHomeDropsWhatItHeld(t *testing.T) {
 	}
 }
 
-func TestAnotherManagerUnderTheHomesAddressIsNotBelieved(t *testing.T) {
+func TestParticipant_AnotherManagerUnderTheHomesAddressIsNotBelieved(t *testing.T) {
 	f := newFleet(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
@@ -233,7 +233,7 @@ func TestAnotherManagerUnderTheHomesAddressIsNotBelieved(t *testing.T) {
 	}
 }
 
-func TestWhatNoChangeMayLeaveOut(t *testing.T) {
+func TestParticipant_WhatNoChangeMayLeaveOut(t *testing.T) {
 	f := newFleet(t)
 	f.made()
 	next := f.create(id(2), 2)
@@ -260,7 +260,7 @@ func TestWhatNoChangeMayLeaveOut(t *testing.T) {
 	f.prepare(next)
 }
 
-func TestRemoveAndMakeAgain(t *testing.T) {
+func TestParticipant_RemoveAndMakeAgain(t *testing.T) {
 	f := newFleet(t)
 	f.made()
 	gone := wire.Operation{
@@ -283,7 +283,7 @@ func TestRemoveAndMakeAgain(t *testing.T) {
 	}
 }
 
-func TestWhatRunsIsNotRemoved(t *testing.T) {
+func TestParticipant_WhatRunsIsNotRemoved(t *testing.T) {
 	f := newFleet(t)
 	f.made()
 	m := f.all[0]

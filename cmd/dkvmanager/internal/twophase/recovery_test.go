@@ -28,7 +28,7 @@ func among(t *testing.T) (*fleet, *member) {
 	return f, f.all[0]
 }
 
-func TestSilentManagersAreToldOfOnce(t *testing.T) {
+func TestParticipant_SilentManagersAreToldOfOnce(t *testing.T) {
 	f, m := among(t)
 	running, stop := context.WithCancel(ctx)
 	defer stop()
@@ -47,7 +47,7 @@ func TestSilentManagersAreToldOfOnce(t *testing.T) {
 }
 
 // What is pending expires in its time, however long the others are silent.
-func TestAComparisonDoesNotHoldUpTheRest(t *testing.T) {
+func TestParticipant_ComparisonDoesNotHoldUpTheRest(t *testing.T) {
 	f, m := among(t)
 	running, stop := context.WithTimeout(ctx, 10*time.Second)
 	defer stop()

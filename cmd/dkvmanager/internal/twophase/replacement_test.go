@@ -32,7 +32,7 @@ func (f *fleet) decide(committed ...string) {
 	}
 }
 
-func TestALostHomeIsReplaced(t *testing.T) {
+func TestParticipant_LostHomeIsReplaced(t *testing.T) {
 	f := newFleet(t)
 	f.made()
 	f.down[f.all[0].host] = true
@@ -65,7 +65,7 @@ func TestALostHomeIsReplaced(t *testing.T) {
 	f.refused(err, wire.CodeFenced)
 }
 
-func TestARepairTakesWhatASurvivorHasCommitted(t *testing.T) {
+func TestParticipant_RepairTakesWhatASurvivorHasCommitted(t *testing.T) {
 	f := newFleet(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
@@ -85,7 +85,7 @@ func TestARepairTakesWhatASurvivorHasCommitted(t *testing.T) {
 	}
 }
 
-func TestARepairDropsWhatNobodyHasCommitted(t *testing.T) {
+func TestParticipant_RepairDropsWhatNobodyHasCommitted(t *testing.T) {
 	f := newFleet(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
@@ -102,7 +102,7 @@ func TestARepairDropsWhatNobodyHasCommitted(t *testing.T) {
 	}
 }
 
-func TestALostHomeJoinsTheStoreThatIsMadeWithoutIt(t *testing.T) {
+func TestParticipant_LostHomeJoinsTheStoreThatIsMadeWithoutIt(t *testing.T) {
 	f := newFleet(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
@@ -146,7 +146,7 @@ func TestALostHomeJoinsTheStoreThatIsMadeWithoutIt(t *testing.T) {
 	}
 }
 
-func TestAHomeThatAnswersIsNotLost(t *testing.T) {
+func TestParticipant_HomeThatAnswersIsNotLost(t *testing.T) {
 	f := newFleet(t)
 	f.prepare(f.create(id(1), 1))
 	f.now = f.now.Add(20 * time.Second)
@@ -158,7 +158,7 @@ func TestAHomeThatAnswersIsNotLost(t *testing.T) {
 
 // What answers at the home's address does not speak for it: a new server there, or one that may have forgotten
 // what it decided.
-func TestAHomeThatOnlySeemsToAnswerIsLost(t *testing.T) {
+func TestParticipant_HomeThatOnlySeemsToAnswerIsLost(t *testing.T) {
 	for name, lose := range map[string]func(*member){
 		"another manager": func(m *member) { m.dir = m.fleet.t.TempDir(); m.open() },
 		"a suspect one":   func(m *member) { m.doubt(forgetNames) },
@@ -182,7 +182,7 @@ func TestAHomeThatOnlySeemsToAnswerIsLost(t *testing.T) {
 	}
 }
 
-func TestAManagerTakesWhatItMissed(t *testing.T) {
+func TestParticipant_ManagerTakesWhatItMissed(t *testing.T) {
 	f := newFleet(t)
 	f.made()
 	c := f.narrowed()
@@ -205,7 +205,7 @@ func TestAManagerTakesWhatItMissed(t *testing.T) {
 	}
 }
 
-func TestSettleAsksAtOnce(t *testing.T) {
+func TestParticipant_SettleAsksAtOnce(t *testing.T) {
 	f := newFleet(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)

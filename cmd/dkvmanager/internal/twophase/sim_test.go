@@ -149,8 +149,8 @@ func isCode(err error, code string) bool {
 	return errors.As(err, &r) && r.Code == code
 }
 
-// TestSim drives the managers' state machine and the runner's coordinator through seeded disorder.
-func TestSim(t *testing.T) {
+// TestSim_RandomRuns drives the managers' state machine and the runner's coordinator through seeded disorder.
+func TestSim_RandomRuns(t *testing.T) {
 	if *seedFlag != 0 {
 		if s := simulate(*seedFlag, weakness{}); s.broken != "" {
 			t.Fatal(s.broken)
@@ -159,7 +159,7 @@ func TestSim(t *testing.T) {
 	}
 	bad, outcomes := search(*seedsFlag, weakness{})
 	if bad != nil {
-		t.Fatalf("seed %d: %s\nreplay: go test ./cmd/dkvmanager/internal/twophase -run 'TestSim$' -seed %d", bad.seed, bad.what, bad.seed)
+		t.Fatalf("seed %d: %s\nreplay: go test ./cmd/dkvmanager/internal/twophase -run 'TestSim_RandomRuns$' -seed %d", bad.seed, bad.what, bad.seed)
 	}
 	t.Logf("%d seeds; runners were told: %d made, %d undone, %d refused, %d undecided; %d stores went on without their home", *seedsFlag,
 		outcomes[runner.Committed], outcomes[runner.Aborted], outcomes[runner.Refused], outcomes[runner.Unknown], outcomes[repaired])
@@ -170,8 +170,8 @@ func TestSim(t *testing.T) {
 	}
 }
 
-// TestSimReplays: the same seed gives the same run, or a seed that was printed would be worth nothing.
-func TestSimReplays(t *testing.T) {
+// TestSim_Replays: the same seed gives the same run, or a seed that was printed would be worth nothing.
+func TestSim_Replays(t *testing.T) {
 	for seed := uint64(1); seed <= 100; seed++ {
 		a, b := simulate(seed, weakness{}), simulate(seed, weakness{})
 		if a.order != b.order {
@@ -185,8 +185,8 @@ func TestSimReplays(t *testing.T) {
 	}
 }
 
-// TestSimFindsWeaknesses takes one rule after the other away: the simulation has to notice.
-func TestSimFindsWeaknesses(t *testing.T) {
+// TestSim_FindsWeaknesses takes one rule after the other away: the simulation has to notice.
+func TestSim_FindsWeaknesses(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		weak weakness

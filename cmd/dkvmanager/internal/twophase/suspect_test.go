@@ -22,7 +22,7 @@ func (m *member) doubt(change func(*catalog.Data) error) {
 	}
 }
 
-func TestASuspectManagerIsSilentUntilItsHomeHasSpoken(t *testing.T) {
+func TestParticipant_SuspectManagerIsSilentUntilItsHomeHasSpoken(t *testing.T) {
 	f := newFleet(t)
 	f.made()
 	c := f.narrowed()
@@ -58,7 +58,7 @@ func TestASuspectManagerIsSilentUntilItsHomeHasSpoken(t *testing.T) {
 	}
 }
 
-func TestASuspectHomeDecidesNothingAndIsNotBelieved(t *testing.T) {
+func TestParticipant_SuspectHomeDecidesNothingAndIsNotBelieved(t *testing.T) {
 	f := newFleet(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
@@ -72,7 +72,7 @@ func TestASuspectHomeDecidesNothingAndIsNotBelieved(t *testing.T) {
 	f.refused(err, wire.CodeSuspect)
 }
 
-func TestASuspectSurvivorFencesOnlyASilentHome(t *testing.T) {
+func TestParticipant_SuspectSurvivorFencesOnlyASilentHome(t *testing.T) {
 	f := newFleet(t)
 	f.made()
 	f.all[1].doubt(func(*catalog.Data) error { return nil })
@@ -86,7 +86,7 @@ func TestASuspectSurvivorFencesOnlyASilentHome(t *testing.T) {
 	}
 }
 
-func TestSuspicionOutlivesARestart(t *testing.T) {
+func TestParticipant_SuspicionOutlivesARestart(t *testing.T) {
 	f := newFleet(t)
 	f.made()
 	c := f.narrowed()
@@ -108,7 +108,7 @@ func TestSuspicionOutlivesARestart(t *testing.T) {
 	}
 }
 
-func TestAVoteThatWasLeftIsDoubtfulToo(t *testing.T) {
+func TestParticipant_VoteThatWasLeftIsDoubtfulToo(t *testing.T) {
 	f := newFleet(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
@@ -126,7 +126,7 @@ func TestAVoteThatWasLeftIsDoubtfulToo(t *testing.T) {
 }
 
 // One that has nothing but a vote for a store does what the home did with it.
-func TestASuspectVoterFollowsTheHome(t *testing.T) {
+func TestParticipant_SuspectVoterFollowsTheHome(t *testing.T) {
 	for _, committed := range []bool{true, false} {
 		f := newFleet(t)
 		c := f.create(id(1), 1)
@@ -154,7 +154,7 @@ func TestASuspectVoterFollowsTheHome(t *testing.T) {
 	}
 }
 
-func TestWithTheStoreItsDoubtGoes(t *testing.T) {
+func TestParticipant_WithTheStoreItsDoubtGoes(t *testing.T) {
 	f := newFleet(t)
 	f.made()
 	away := f.all[2]
@@ -170,7 +170,7 @@ func TestWithTheStoreItsDoubtGoes(t *testing.T) {
 	}
 }
 
-func TestASuspectHomeLetsGoOfWhatTheOthersHaveDropped(t *testing.T) {
+func TestParticipant_SuspectHomeLetsGoOfWhatTheOthersHaveDropped(t *testing.T) {
 	f := newFleet(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
@@ -193,7 +193,7 @@ func TestASuspectHomeLetsGoOfWhatTheOthersHaveDropped(t *testing.T) {
 	}
 }
 
-func TestAManagerThatIsOutCanRemoveWhatItHeld(t *testing.T) {
+func TestParticipant_ManagerThatIsOutCanRemoveWhatItHeld(t *testing.T) {
 	f := newFleet(t)
 	f.made()
 	f.prepare(f.narrowed())
@@ -205,7 +205,7 @@ func TestAManagerThatIsOutCanRemoveWhatItHeld(t *testing.T) {
 	}
 }
 
-func TestASuspectHomeCanBeReplaced(t *testing.T) {
+func TestParticipant_SuspectHomeCanBeReplaced(t *testing.T) {
 	f := newFleet(t)
 	f.made()
 	f.all[0].doubt(func(*catalog.Data) error { return nil })
