@@ -28,7 +28,7 @@ func TestCommandLine_Refusals(t *testing.T) {
 		{[]string{"--data-dir", dir, "--listen", "127.23.2.11"}, 2, "", "want HOST:PORT"},
 		{[]string{"--data-dir", dir, "--listen", "0.0.0.0:7801"}, 2, "", "add --insecure where the network itself is trusted"},
 		{[]string{"--data-dir", dir, "--listen", ":7801"}, 2, "", "can be reached from other machines"},
-		{[]string{"--data-dir", dir, "--listen", "192.0.2.1:7801"}, 2, "", "nothing is encrypted"},
+		{[]string{"--data-dir", dir, "--listen", "192.0.2.1:7801"}, 2, "", "there is no encryption"},
 		{[]string{"--data-dir", dir, "--listen", "192.0.2.1:7801", "--insecure"}, 1, "", "--listen 192.0.2.1:7801 can't be used"},
 		{[]string{"--data-dir", dir, "--advertise", "::"}, 2, "", "means every address"},
 		{[]string{"--data-dir", dir, "--ephemeral"}, 2, "", "--ephemeral needs --lifeline"},
