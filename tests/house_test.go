@@ -127,6 +127,55 @@ func packageComment(p *packages.Package) string {
 	return ""
 }
 
+// layoutDocument is the page whose section "Packages" lists the packages in their order.
+const layoutDocument = "../docs/development.md"
+
+// layoutStart and layoutEnd enclose what is made from the list and the packages' comments.
+const (
+	layoutStart = "<!-- made by go test ./tests -run House_Layout -update -->\n"
+	layoutEnd   = "<!-- end -->\n"
+)
+
+func TestHouse_Layout(t *testing.T) {
+	page, err := os.ReadFile(layoutDocument)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, begins := strings.Cut(string(page), layoutStart)
+	_, after, ends := strings.Cut(rest, layoutEnd)
+	if !begins || !ends {
+		t.Fatalf("%s has no section between %q and %q", layoutDocument, layoutStart, layoutEnd)
+	}
+	want := before + layoutStart + layoutSection(loadTree(t)) + layoutEnd + after
+	if *update {
+		if err := os.WriteFile(layoutDocument, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if want != string(page) {
+		t.Errorf("%s is not what the list and the comments of the packages say: go test ./tests -run House_Layout -update", layoutDocument)
+	}
+}
+
+// layoutSection lists the packages, the lowest first, each with the first sentence of its comment.
+func layoutSection(all []*packages.Package) string {
+	comments := map[string]string{}
+	for _, p := range all {
+		sentence := strings.Join(strings.Fields(packageComment(p)), " ")
+		sentence, _, _ = strings.Cut(sentence, ". ")
+		sentence = regexp.MustCompile(`^(Package|Command) \w+ `).ReplaceAllString(sentence, "")
+		comments[p.PkgPath] = strings.TrimSuffix(sentence, ".")
+	}
+	var out strings.Builder
+	for _, path := range layout {
+		comment := comments["dkvrun/"+path]
+		if comment == "" { // its files are tests
+			comment = "tests"
+		}
+		fmt.Fprintf(&out, "- `%s` %s\n", path, comment)
+	}
+	return out.String()
+}
+
 func TestHouse_Order(t *testing.T) { report(t, orderViolations(loadTree(t), "dkvrun", layout)) }
 
 func TestHouse_Reach(t *testing.T) { later(t); report(t, reachViolations(loadTree(t), maxReach)) }
@@ -134,7 +183,7 @@ func TestHouse_Reach(t *testing.T) { later(t); report(t, reachViolations(loadTre
 func TestHouse_Exports(t *testing.T) { later(t); report(t, exportViolations(loadTree(t))) }
 
 func TestHouse_Files(t *testing.T) {
-	later(t)
+	t.Parallel()
 	report(t, fileViolations(loadTree(t), "dkvrun", maxFiles))
 }
 
@@ -150,7 +199,7 @@ func TestHouse_Columns(t *testing.T) {
 }
 
 func TestHouse_TestNames(t *testing.T) {
-	later(t)
+	t.Parallel()
 	for _, path := range goFiles(t) {
 		if !strings.HasSuffix(path, "_test.go") {
 			continue
