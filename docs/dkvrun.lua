@@ -54,7 +54,7 @@
 ---@field role any `data` or `gateway`; nil until the store is made
 ---@field manager any host:port of the manager it is planned for
 
----A list with a word on who answered.
+---A list, with the managers that did not answer.
 ---@class dkvrun.rows
 ---@field ok any true when every manager answered
 ---@field unreachable dkvrun.silent[] a list of the managers that did not: `{manager, code, message}`
@@ -91,7 +91,7 @@
 ---@field removed any names that only the first has
 ---@field changed any names that both have with another host, port or role
 
----A change of a store that managers have voted for and that is not decided.
+---An operation on a store that managers have prepared and that is not decided.
 ---@class dkvrun.pending
 ---@field operation any its id
 ---@field action any CreateStore, AddInstance, …
@@ -100,7 +100,7 @@
 ---@field age_sec any seconds since then
 ---@field managers string[] the managers that hold it, as host:port
 
----A manager that keeps another topology than most, or none.
+---A manager whose topology differs from the latest one, or that has none.
 ---@class dkvrun.deviation
 ---@field manager any host:port
 ---@field revision any the revision that it keeps, nil where it does not know the store
@@ -112,7 +112,7 @@
 ---@field result any `unchanged`, `changed` or `planned`
 ---@field changes string[] what was done, a sentence each; empty when unchanged
 
----Managers that only pretend.
+---Fake managers.
 ---@class dkvrun.fakes
 ---@field managers any a list of `host:port`
 ---@field faults any by manager, the fault of those that have one
@@ -154,12 +154,12 @@ local results = {}
 ---@overload fun(parameters: table): dkvrun.results
 function results:check() end
 
----Does again what failed, and after a change that was undone the whole of it; the rows of the retry come back.
+---Repeats the failed steps, or the whole action if it was rolled back, and returns the rows of the retry.
 ---@return dkvrun.results # results
 ---@overload fun(parameters: table): dkvrun.results
 function results:retry() end
 
----What one manager answered about one step of an action.
+---The answer of one manager to one step of an action.
 ---@class dkvrun.row
 ---@field manager any host:port of the manager
 ---@field instance any the instance's name, nil where the step is about none
@@ -189,7 +189,7 @@ local store = {}
 ---@overload fun(parameters: table): any
 function store:put(key, value) end
 
----Reads a value as it is after every write that was answered before.
+---Reads a value. The read is linearizable: it sees every write that was answered before.
 ---@param key string the key, not empty
 ---@return any # the value, nil when there is no such key
 ---@overload fun(parameters: table): any
@@ -201,8 +201,8 @@ function store:get(key) end
 ---@overload fun(parameters: table): any
 function store:remove(key) end
 
----Goes through the keys in order, a page at a time, all pages of one and the same moment: `for key, value in store:scan{prefix = "order/"} do … end`.
----@param prefix? string only keys that begin so
+---Iterates over the keys in order, a page at a time; all pages are read at the same revision: `for key, value in store:scan{prefix = "order/"} do … end`.
+---@param prefix? string only keys with this prefix
 ---@param limit? integer at most so many; all where it is left out
 ---@param keys_only? boolean without the values
 ---@return any # an iterator that gives key and value, or with `keys_only` the key
@@ -226,7 +226,7 @@ function task:wait() end
 ---@field store any the name of the store that it came with, nil where it came with none
 local cluster = {}
 
----Ends a server as the loss of its power would: its manager, and its instances, get no time to say goodbye. With `after` it returns at once, and the server ends when its manager has answered the next such request, before anybody gets the answer; the test fails if that never comes.
+---Ends a server as the loss of its power would: its manager, and its instances, get no time to shut down. With `after` it returns at once, and the server ends when its manager has answered the next such request, before anybody gets the answer; the test fails if that never comes.
 ---@param server integer its number, from 1
 ---@param only_manager? boolean leave its instances running
 ---@param after? "prepare"|"commit"|"abort"|"start"|"stop" the moment in an action: its vote, its commit or abort, an instance's start or stop
@@ -265,7 +265,7 @@ function cluster:cut(server, after) end
 ---@overload fun(parameters: table): any
 function cluster:heal(server) end
 
----Widens a store: by one instance, by the nodes given, or by so many on each of some hosts. A server that did not know the store learns it whole. In a running store it returns when the new instances take reads and writes.
+---Adds instances to a store: one instance, the given nodes, or a number of instances on each of several hosts. A server without the store gets the whole topology. In a running store the call returns when the new instances take reads and writes.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param instance_name? string the new instance's name; the store's prefix and the next index where it is left out
 ---@param host? string the server of the one new instance
@@ -274,15 +274,15 @@ function cluster:heal(server) end
 ---@param nodes? table several new nodes, each `{name, host, clustron_port, client_port}`
 ---@param hosts? string|string[] servers that get `instance_count` new instances each; names and ports go on
 ---@param instance_count? integer with `hosts`: how many on each; 1 where it is left out
----@param atomic? boolean all managers take the change or none does; with `false` each manager does for itself, and those that fail stay behind
----@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
----@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
----@param parallel? any ask all managers at once instead of one after the other; a number is how many at once
----@param fail_fast? boolean stop at the first failure: what was not begun is SKIPPED, what was under way is cut off and CANCELLED
----@param dry_run? boolean check for real, show what would be done as PLANNED rows, and change nothing; what follows in the run sees the planned state. `--dry-run` says it for all actions
----@param timeout_sec? number seconds for each manager's answer
+---@param atomic? boolean apply the change on all managers or on none; with `false` each manager applies it on its own, and managers that fail lag behind
+---@param managers? string|string[] managers to use instead of the session: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
+---@param parallel? any contact all managers at once instead of one after the other; a number limits how many at once
+---@param fail_fast? boolean stop at the first failure: requests that were not sent are SKIPPED, requests in flight are CANCELLED
+---@param dry_run? boolean check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does so for all actions
+---@param timeout_sec? number seconds for the answer of each manager
 ---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
----@param deadline? number seconds for the whole action; what is not done by then is cut off or skipped
+---@param deadline? number seconds for the whole action; requests that are not done by then are cancelled or skipped
 ---@return dkvrun.results # results: an AddInstance row a manager, then a JoinInstance row a new instance
 ---@overload fun(parameters: table): dkvrun.results
 function add_instance(name, instance_name, host, clustron_port, client_port, nodes, hosts, instance_count, atomic, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
@@ -299,12 +299,12 @@ function args(options) end
 ---@overload fun(parameters: table): any
 function at_exit(f) end
 
----Asks all managers at once who they are and makes them the session, in this order. Without managers it adopts what `-m`, DKVRUN_MANAGERS or `--local` named. A manager that does not answer makes it raise, after the rows, and the session stays what it was.
+---Connects to all managers at once and makes them the session, in this order. Without managers it uses those of `-m`, DKVRUN_MANAGERS or `--local`. If a manager does not answer, it raises after the rows, and the session does not change.
 ---@param managers? string|string[] `host`, `host:port`, an IPv4 or IPv6 address, or `http(s)://host:port`; one string may hold several with commas between
----@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
----@param force? boolean take the place of another session
----@param allow_down? boolean go on when some don't answer: queries and instance actions work, topology changes still need all; `--allow-down` says the same
----@param timeout_sec? number seconds for each manager's answer
+---@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
+---@param force? boolean replace another session
+---@param allow_down? boolean connect even if some managers don't answer: queries and instance actions work, topology changes still need all; same as `--allow-down`
+---@param timeout_sec? number seconds for the answer of each manager
 ---@return dkvrun.results # results: a Connect row a manager
 ---@overload fun(parameters: table): dkvrun.results
 function connect_managers(managers, port, force, allow_down, timeout_sec) end
@@ -312,41 +312,41 @@ function connect_managers(managers, port, force, allow_down, timeout_sec) end
 ---Returns an object that reads and writes a store through the client ports of its instances, over HTTP and JSON. Each call goes to the first endpoint that can be reached.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param endpoints? string|string[] `host:port` of client ports, in the order to try; the topology's where none are given
----@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
----@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
----@param timeout_sec? number seconds for each manager's answer
+---@param managers? string|string[] managers to use instead of the session: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
+---@param timeout_sec? number seconds for the answer of each manager
 ---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
 ---@return dkvrun.store # a store
 ---@overload fun(parameters: table): dkvrun.store
 function connect_store(name, endpoints, managers, port, timeout_sec, connect_timeout_sec) end
 
----Runs a function that has to end in time: when the time is over, what it does is cancelled and deadline raises, code `timeout`.
+---Runs a function with a time limit: when the time is over, the function is cancelled and deadline raises, code `timeout`.
 ---@param sec number seconds
 ---@param f function what to run
 ---@return any # what the function returns
 ---@overload fun(parameters: table): any
 function deadline(sec, f) end
 
----Ends the session. The managers don't notice; there is no connection to lose.
+---Ends the session. The managers are not contacted.
 ---@return any # nothing
 ---@overload fun(parameters: table): any
 function disconnect_managers() end
 
----Brings the cluster to the store that is described: creates it, widens it or leaves it alone, and says which. It can run every hour. It never removes or moves an instance: what is beyond the description makes it raise, as every failure does.
+---Makes the cluster match the description of a store: creates it, adds instances, or changes nothing, and says which. It can run every hour. It never removes or moves an instance: it raises if that would be needed, as for every failure.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param instance_prefix? string names are `<prefix>-<index>`, counted from 1 through the whole cluster
 ---@param instance_count? integer instances a server
 ---@param clustron_port? integer first cluster port on each server; one more for each further instance there
 ---@param client_port? integer first client port on each server; one more for each further instance there
 ---@param nodes? table the whole topology instead, as `topology` makes it; roles as for `new_store`
----@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
----@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
----@param parallel? any ask all managers at once instead of one after the other; a number is how many at once
----@param fail_fast? boolean stop at the first failure: what was not begun is SKIPPED, what was under way is cut off and CANCELLED
----@param dry_run? boolean check for real, show what would be done as PLANNED rows, and change nothing; what follows in the run sees the planned state. `--dry-run` says it for all actions
----@param timeout_sec? number seconds for each manager's answer
+---@param managers? string|string[] managers to use instead of the session: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
+---@param parallel? any contact all managers at once instead of one after the other; a number limits how many at once
+---@param fail_fast? boolean stop at the first failure: requests that were not sent are SKIPPED, requests in flight are CANCELLED
+---@param dry_run? boolean check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does so for all actions
+---@param timeout_sec? number seconds for the answer of each manager
 ---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
----@param deadline? number seconds for the whole action; what is not done by then is cut off or skipped
+---@param deadline? number seconds for the whole action; requests that are not done by then are cancelled or skipped
 ---@return dkvrun.ensured # `{name, result, changes}`: result is `unchanged`, `changed` or, in a dry run, `planned`; changes are sentences
 ---@overload fun(parameters: table): dkvrun.ensured
 function ensure_store(name, instance_prefix, instance_count, clustron_port, client_port, nodes, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
@@ -358,11 +358,11 @@ function ensure_store(name, instance_prefix, instance_count, clustron_port, clie
 ---@overload fun(parameters: table): any
 function exit(status, message) end
 
----Asks every manager about one store, or about all.
+---Queries every manager about one store, or about all stores.
 ---@param name? string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
----@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
----@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
----@param timeout_sec? number seconds for each manager's answer
+---@param managers? string|string[] managers to use instead of the session: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
+---@param timeout_sec? number seconds for the answer of each manager
 ---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
 ---@return dkvrun.rows|dkvrun.store_row[] # a list with a row a manager and store; `rows.ok`, `rows.unreachable`
 ---@overload fun(parameters: table): dkvrun.rows|dkvrun.store_row[]
@@ -372,9 +372,9 @@ function get_store(name, managers, port, timeout_sec, connect_timeout_sec) end
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param instance_name string the instance
 ---@param tail? integer how many lines
----@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
----@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
----@param timeout_sec? number seconds for each manager's answer
+---@param managers? string|string[] managers to use instead of the session: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
+---@param timeout_sec? number seconds for the answer of each manager
 ---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
 ---@return any # a string; empty when the instance never ran
 ---@overload fun(parameters: table): any
@@ -382,7 +382,7 @@ function instance_log(name, instance_name, tail, managers, port, timeout_sec, co
 
 json = {}
 
----Reads JSON. null becomes nil, so that a field with null is a field that isn't there.
+---Reads JSON. null becomes nil, so a field with null is absent.
 ---@param text string one JSON value
 ---@return any # the value
 ---@overload fun(parameters: table): any
@@ -394,108 +394,108 @@ function json.decode(text) end
 ---@overload fun(parameters: table): any
 function json.encode(value) end
 
----Lists the session, in its order; before it is connected, what `-m`, DKVRUN_MANAGERS or `--local` named.
+---Lists the managers of the session, in its order; before it is connected, those of `-m`, DKVRUN_MANAGERS or `--local`.
 ---@return any # a list of `host:port`, empty where there is no session
 ---@overload fun(parameters: table): any
 function managers() end
 
----Generates the topology of a new store and gives it to every manager: all take it or none does. Nothing runs yet: `start_store` starts it. The same store again is success, and `unchanged`.
+---Generates the topology of a new store and creates it on all managers or on none. Nothing runs yet: `start_store` starts it. If the same store exists already, the call succeeds with the code `unchanged`.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param instance_prefix? string names are `<prefix>-<index>`, counted from 1 through the whole cluster
 ---@param instance_count? integer instances a server
 ---@param clustron_port? integer first cluster port on each server; one more for each further instance there
 ---@param client_port? integer first client port on each server; one more for each further instance there
 ---@param nodes? table the whole topology instead, as `topology` makes it; a `role` that is given stays, but gateways become data until enough instances hold data: all of one or two, three of three or four, else five
----@param atomic? boolean all managers take the change or none does; with `false` each manager does for itself, and those that fail stay behind
----@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
----@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
----@param parallel? any ask all managers at once instead of one after the other; a number is how many at once
----@param fail_fast? boolean stop at the first failure: what was not begun is SKIPPED, what was under way is cut off and CANCELLED
----@param dry_run? boolean check for real, show what would be done as PLANNED rows, and change nothing; what follows in the run sees the planned state. `--dry-run` says it for all actions
----@param timeout_sec? number seconds for each manager's answer
+---@param atomic? boolean apply the change on all managers or on none; with `false` each manager applies it on its own, and managers that fail lag behind
+---@param managers? string|string[] managers to use instead of the session: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
+---@param parallel? any contact all managers at once instead of one after the other; a number limits how many at once
+---@param fail_fast? boolean stop at the first failure: requests that were not sent are SKIPPED, requests in flight are CANCELLED
+---@param dry_run? boolean check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does so for all actions
+---@param timeout_sec? number seconds for the answer of each manager
 ---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
----@param deadline? number seconds for the whole action; what is not done by then is cut off or skipped
+---@param deadline? number seconds for the whole action; requests that are not done by then are cancelled or skipped
 ---@return dkvrun.results # results: a CreateStore row a manager
 ---@overload fun(parameters: table): dkvrun.results
 function new_store(name, instance_prefix, instance_count, clustron_port, client_port, nodes, atomic, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
 
----Runs functions at the same time, each as a task, and waits for all of them. One that raises doesn't stop the others; its failure has to be looked at, like that of an action. The session is each task's own: it begins as the caller's.
+---Runs functions at the same time, each as a task, and waits for all of them. A function that raises doesn't stop the others; its failure has to be checked, like that of an action. Each task has its own session, which begins as the caller's.
 ---@param functions any a list of functions
----@param limit? integer at most so many at a time; all at once where it is left out
+---@param limit? integer the largest number at a time; without it, all at once
 ---@return dkvrun.outcomes # outcomes: `ok`, `value` and `error` of each function, in their order
 ---@overload fun(parameters: table): dkvrun.outcomes
 function parallel(functions, limit) end
 
----Takes one instance out of a store and deletes its data. Refused when the store would lose its quorum, or could not take the instance out because it isn't running; a gateway that is ready takes a removed data instance's place first. It returns when the instance is gone.
+---Removes one instance from a store and deletes its data. Refused if the store would lose its quorum, or cannot remove the instance because it isn't running; a ready gateway replaces a removed data instance first. The call returns when the instance is gone.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param instance_name string the instance
----@param lose_data? boolean do it at once, even if the store stops or loses data by it
----@param atomic? boolean all managers take the change or none does; with `false` each manager does for itself, and those that fail stay behind
----@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
----@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
----@param parallel? any ask all managers at once instead of one after the other; a number is how many at once
----@param fail_fast? boolean stop at the first failure: what was not begun is SKIPPED, what was under way is cut off and CANCELLED
----@param dry_run? boolean check for real, show what would be done as PLANNED rows, and change nothing; what follows in the run sees the planned state. `--dry-run` says it for all actions
----@param timeout_sec? number seconds for each manager's answer
+---@param lose_data? boolean remove it at once, even if the store stops or loses data
+---@param atomic? boolean apply the change on all managers or on none; with `false` each manager applies it on its own, and managers that fail lag behind
+---@param managers? string|string[] managers to use instead of the session: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
+---@param parallel? any contact all managers at once instead of one after the other; a number limits how many at once
+---@param fail_fast? boolean stop at the first failure: requests that were not sent are SKIPPED, requests in flight are CANCELLED
+---@param dry_run? boolean check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does so for all actions
+---@param timeout_sec? number seconds for the answer of each manager
 ---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
----@param deadline? number seconds for the whole action; what is not done by then is cut off or skipped
+---@param deadline? number seconds for the whole action; requests that are not done by then are cancelled or skipped
 ---@return dkvrun.results # results: a RemoveInstance row a manager, then a LeaveInstance row
 ---@overload fun(parameters: table): dkvrun.results
 function remove_instance(name, instance_name, lose_data, atomic, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
 
----Forgets a store and deletes its data on every manager. Without `confirm` it asks on a terminal and refuses elsewhere; `--yes` answers.
+---Removes a store and deletes its data on every manager. Without `confirm` it asks on a terminal and is refused elsewhere; `--yes` confirms.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param confirm? string the store's name once more
----@param stop_first? boolean stop what runs before; without it a running store is refused
----@param atomic? boolean all managers take the change or none does; with `false` each manager does for itself, and those that fail stay behind
----@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
----@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
----@param parallel? any ask all managers at once instead of one after the other; a number is how many at once
----@param fail_fast? boolean stop at the first failure: what was not begun is SKIPPED, what was under way is cut off and CANCELLED
----@param dry_run? boolean check for real, show what would be done as PLANNED rows, and change nothing; what follows in the run sees the planned state. `--dry-run` says it for all actions
----@param timeout_sec? number seconds for each manager's answer
+---@param stop_first? boolean stop running instances first; without it a running store is refused
+---@param atomic? boolean apply the change on all managers or on none; with `false` each manager applies it on its own, and managers that fail lag behind
+---@param managers? string|string[] managers to use instead of the session: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
+---@param parallel? any contact all managers at once instead of one after the other; a number limits how many at once
+---@param fail_fast? boolean stop at the first failure: requests that were not sent are SKIPPED, requests in flight are CANCELLED
+---@param dry_run? boolean check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does so for all actions
+---@param timeout_sec? number seconds for the answer of each manager
 ---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
----@param deadline? number seconds for the whole action; what is not done by then is cut off or skipped
+---@param deadline? number seconds for the whole action; requests that are not done by then are cancelled or skipped
 ---@return dkvrun.results # results: a RemoveStore row a manager, after a StopInstance row an instance with stop_first
 ---@overload fun(parameters: table): dkvrun.results
 function remove_store(name, confirm, stop_first, atomic, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
 
----Settles at once what a change of a store left behind when its runner or a manager went away; managers do so by themselves, later. A change that is still being made is waited for, never undone. With `lost` the store goes on without a manager that is gone for good: all others have to take part, and the lost one is not believed any more when it comes back.
+---Resolves at once an operation that was left in doubt when its runner or a manager went away; the managers do so by themselves later. An operation that is still in flight is waited for, never rolled back. With `lost` the store continues without a manager that is gone for good: all other managers must take part, and the lost manager is fenced if it comes back.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param lost? string the host, `host:port` or identity of a manager that will never come back
----@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
----@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
----@param parallel? any ask all managers at once instead of one after the other; a number is how many at once
----@param fail_fast? boolean stop at the first failure: what was not begun is SKIPPED, what was under way is cut off and CANCELLED
----@param dry_run? boolean check for real, show what would be done as PLANNED rows, and change nothing; what follows in the run sees the planned state. `--dry-run` says it for all actions
----@param timeout_sec? number seconds for each manager's answer
+---@param managers? string|string[] managers to use instead of the session: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
+---@param parallel? any contact all managers at once instead of one after the other; a number limits how many at once
+---@param fail_fast? boolean stop at the first failure: requests that were not sent are SKIPPED, requests in flight are CANCELLED
+---@param dry_run? boolean check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does so for all actions
+---@param timeout_sec? number seconds for the answer of each manager
 ---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
----@param deadline? number seconds for the whole action; what is not done by then is cut off or skipped
+---@param deadline? number seconds for the whole action; requests that are not done by then are cancelled or skipped
 ---@return dkvrun.results # results: a RepairStore row a manager
 ---@overload fun(parameters: table): dkvrun.results
 function repair_store(name, lost, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
 
----Stops one instance and starts it again. When the stop fails it is not started.
+---Stops one instance and starts it again. If the stop fails, it is not started.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param instance_name string the instance
 ---@param force? boolean kill at once instead of stopping gracefully
----@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
----@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
----@param parallel? any ask all managers at once instead of one after the other; a number is how many at once
----@param fail_fast? boolean stop at the first failure: what was not begun is SKIPPED, what was under way is cut off and CANCELLED
----@param dry_run? boolean check for real, show what would be done as PLANNED rows, and change nothing; what follows in the run sees the planned state. `--dry-run` says it for all actions
----@param timeout_sec? number seconds for each manager's answer
+---@param managers? string|string[] managers to use instead of the session: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
+---@param parallel? any contact all managers at once instead of one after the other; a number limits how many at once
+---@param fail_fast? boolean stop at the first failure: requests that were not sent are SKIPPED, requests in flight are CANCELLED
+---@param dry_run? boolean check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does so for all actions
+---@param timeout_sec? number seconds for the answer of each manager
 ---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
----@param deadline? number seconds for the whole action; what is not done by then is cut off or skipped
+---@param deadline? number seconds for the whole action; requests that are not done by then are cancelled or skipped
 ---@return dkvrun.results # results: a StopInstance row and a StartInstance row
 ---@overload fun(parameters: table): dkvrun.results
 function restart_instance(name, instance_name, force, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
 
----Calls a function until it neither raises nor returns a failed result. What is misused is not tried again: it would fail in the same way.
+---Calls a function until it neither raises nor returns a failed result. An error of misuse is not retried: it would occur again.
 ---@param f function what to try; it gets the number of the attempt
----@param times? integer how often, at most
+---@param times? integer the largest number of attempts
 ---@param delay_sec? number seconds before the second attempt
----@param backoff? number by what the delay grows each time
+---@param backoff? number the factor by which the delay grows each time
 ---@return any # what the function returns; raises what the last attempt failed with
 ---@overload fun(parameters: table): any
 function retry(f, times, delay_sec, backoff) end
@@ -522,29 +522,29 @@ function spawn(f, arguments) end
 ---Starts one instance.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param instance_name string the instance
----@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
----@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
----@param parallel? any ask all managers at once instead of one after the other; a number is how many at once
----@param fail_fast? boolean stop at the first failure: what was not begun is SKIPPED, what was under way is cut off and CANCELLED
----@param dry_run? boolean check for real, show what would be done as PLANNED rows, and change nothing; what follows in the run sees the planned state. `--dry-run` says it for all actions
----@param timeout_sec? number seconds for each manager's answer
+---@param managers? string|string[] managers to use instead of the session: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
+---@param parallel? any contact all managers at once instead of one after the other; a number limits how many at once
+---@param fail_fast? boolean stop at the first failure: requests that were not sent are SKIPPED, requests in flight are CANCELLED
+---@param dry_run? boolean check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does so for all actions
+---@param timeout_sec? number seconds for the answer of each manager
 ---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
----@param deadline? number seconds for the whole action; what is not done by then is cut off or skipped
+---@param deadline? number seconds for the whole action; requests that are not done by then are cancelled or skipped
 ---@return dkvrun.results # results with one StartInstance row
 ---@overload fun(parameters: table): dkvrun.results
 function start_instance(name, instance_name, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
 
----Starts every instance of a store, each through its own manager. It answers when the processes are up; `wait_ready` waits until the store takes writes.
+---Starts every instance of a store, each through its own manager. It returns when the processes run; `wait_ready` waits until the store takes writes.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param instance_name? string only this instance
----@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
----@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
----@param parallel? any ask all managers at once instead of one after the other; a number is how many at once
----@param fail_fast? boolean stop at the first failure: what was not begun is SKIPPED, what was under way is cut off and CANCELLED
----@param dry_run? boolean check for real, show what would be done as PLANNED rows, and change nothing; what follows in the run sees the planned state. `--dry-run` says it for all actions
----@param timeout_sec? number seconds for each manager's answer
+---@param managers? string|string[] managers to use instead of the session: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
+---@param parallel? any contact all managers at once instead of one after the other; a number limits how many at once
+---@param fail_fast? boolean stop at the first failure: requests that were not sent are SKIPPED, requests in flight are CANCELLED
+---@param dry_run? boolean check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does so for all actions
+---@param timeout_sec? number seconds for the answer of each manager
 ---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
----@param deadline? number seconds for the whole action; what is not done by then is cut off or skipped
+---@param deadline? number seconds for the whole action; requests that are not done by then are cancelled or skipped
 ---@return dkvrun.results # results: a StartInstance row an instance
 ---@overload fun(parameters: table): dkvrun.results
 function start_store(name, instance_name, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
@@ -556,18 +556,18 @@ function start_store(name, instance_name, managers, port, parallel, fail_fast, d
 ---@overload fun(parameters: table): any
 function step(name, f) end
 
----Stops one instance; a leader hands over first.
+---Stops one instance; a leader transfers its leadership first.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param instance_name string the instance
 ---@param force? boolean kill at once instead of stopping gracefully
----@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
----@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
----@param parallel? any ask all managers at once instead of one after the other; a number is how many at once
----@param fail_fast? boolean stop at the first failure: what was not begun is SKIPPED, what was under way is cut off and CANCELLED
----@param dry_run? boolean check for real, show what would be done as PLANNED rows, and change nothing; what follows in the run sees the planned state. `--dry-run` says it for all actions
----@param timeout_sec? number seconds for each manager's answer
+---@param managers? string|string[] managers to use instead of the session: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
+---@param parallel? any contact all managers at once instead of one after the other; a number limits how many at once
+---@param fail_fast? boolean stop at the first failure: requests that were not sent are SKIPPED, requests in flight are CANCELLED
+---@param dry_run? boolean check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does so for all actions
+---@param timeout_sec? number seconds for the answer of each manager
 ---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
----@param deadline? number seconds for the whole action; what is not done by then is cut off or skipped
+---@param deadline? number seconds for the whole action; requests that are not done by then are cancelled or skipped
 ---@return dkvrun.results # results with one StopInstance row
 ---@overload fun(parameters: table): dkvrun.results
 function stop_instance(name, instance_name, force, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
@@ -576,14 +576,14 @@ function stop_instance(name, instance_name, force, managers, port, parallel, fai
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param instance_name? string only this instance
 ---@param force? boolean kill at once instead of stopping gracefully
----@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
----@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
----@param parallel? any ask all managers at once instead of one after the other; a number is how many at once
----@param fail_fast? boolean stop at the first failure: what was not begun is SKIPPED, what was under way is cut off and CANCELLED
----@param dry_run? boolean check for real, show what would be done as PLANNED rows, and change nothing; what follows in the run sees the planned state. `--dry-run` says it for all actions
----@param timeout_sec? number seconds for each manager's answer
+---@param managers? string|string[] managers to use instead of the session: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
+---@param parallel? any contact all managers at once instead of one after the other; a number limits how many at once
+---@param fail_fast? boolean stop at the first failure: requests that were not sent are SKIPPED, requests in flight are CANCELLED
+---@param dry_run? boolean check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does so for all actions
+---@param timeout_sec? number seconds for the answer of each manager
 ---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
----@param deadline? number seconds for the whole action; what is not done by then is cut off or skipped
+---@param deadline? number seconds for the whole action; requests that are not done by then are cancelled or skipped
 ---@return dkvrun.results # results: a StopInstance row an instance
 ---@overload fun(parameters: table): dkvrun.results
 function stop_store(name, instance_name, force, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
@@ -591,19 +591,19 @@ function stop_store(name, instance_name, force, managers, port, parallel, fail_f
 ---Rates and totals of a store: requests, items, bytes, watches, leases, who leads.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param window_sec? integer seconds that rates are taken over
----@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
----@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
----@param timeout_sec? number seconds for each manager's answer
+---@param managers? string|string[] managers to use instead of the session: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
+---@param timeout_sec? number seconds for the answer of each manager
 ---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
 ---@return dkvrun.metrics|dkvrun.metric[] # a list with a row a category, metric and instance: `{category, metric, instance, rate, total}`; `rows.store["Requests/Put"]` sums up the store (items and bytes: the largest of its data instances, each of which holds all)
 ---@overload fun(parameters: table): dkvrun.metrics|dkvrun.metric[]
 function store_metrics(name, window_sec, managers, port, timeout_sec, connect_timeout_sec) end
 
----One answer for the whole cluster: every instance as its own manager sees it.
+---Returns one status for the whole cluster: every instance as its own manager reports it.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
----@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
----@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
----@param timeout_sec? number seconds for each manager's answer
+---@param managers? string|string[] managers to use instead of the session: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
+---@param timeout_sec? number seconds for the answer of each manager
 ---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
 ---@return dkvrun.status # one table; raises when no manager knows the store
 ---@overload fun(parameters: table): dkvrun.status
@@ -611,7 +611,7 @@ function store_status(name, managers, port, timeout_sec, connect_timeout_sec) en
 
 ---Generates the topology that `new_store` would, without any network: nodes = servers × instance_count, names counted through the cluster, server by server.
 ---@param managers? string|string[] the servers; the session's where none are given
----@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
+---@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
 ---@param instance_prefix? string names are `<prefix>-<index>`, counted from 1 through the whole cluster
 ---@param instance_count? integer instances a server
 ---@param clustron_port? integer first cluster port on each server; one more for each further instance there
@@ -643,14 +643,14 @@ function topology.validate(nodes) end
 ---Returns when every instance of a store, or the one named, takes reads and writes; a store that is still being created is waited for. Raises with what isn't ready when the time is over, and at once when an instance is stopped and nobody asked it to start.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param instance_name? string only this instance
----@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
----@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
+---@param managers? string|string[] managers to use instead of the session: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
 ---@param timeout_sec? number seconds to wait
 ---@return any # the seconds that it took
 ---@overload fun(parameters: table): any
 function wait_ready(name, instance_name, managers, port, timeout_sec) end
 
----Calls a function again and again until what it returns is neither false nor nil. Raises, with the last value, when the time is over, and what the function raises at once.
+---Calls a function repeatedly until it returns neither false nor nil. Raises with the last value when the timeout has passed; an error of the function is raised at once.
 ---@param f function what to ask; the time's end cuts it off
 ---@param timeout_sec? number seconds to wait
 ---@param interval_sec? number seconds between two calls
@@ -663,24 +663,24 @@ function wait_until(f, timeout_sec, interval_sec) end
 ---@param window_sec? integer seconds that rates are taken over
 ---@param refresh_sec? number seconds between two looks
 ---@param count? integer how many looks; without it, until Ctrl-C
----@param managers? string|string[] these managers instead of the session's: `host`, `host:port`, several in one string with commas between
----@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
----@param timeout_sec? number seconds for each manager's answer
+---@param managers? string|string[] managers to use instead of the session: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
+---@param timeout_sec? number seconds for the answer of each manager
 ---@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
 ---@return any # nothing
 ---@overload fun(parameters: table): any
 function watch_store_metrics(name, window_sec, refresh_sec, count, managers, port, timeout_sec, connect_timeout_sec) end
 
----Runs a function with another session, and restores the session of before, error or not.
+---Runs a function with another session, then restores the previous session, also after an error.
 ---@param managers string|string[] as for `connect_managers`
 ---@param f function what to run
----@param port? integer the port of managers that are given without one: 7801, or what `--manager-port` says
----@param timeout_sec? number seconds for each manager's answer
+---@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
+---@param timeout_sec? number seconds for the answer of each manager
 ---@return any # what the function returns
 ---@overload fun(parameters: table): any
 function with_managers(managers, f, port, timeout_sec) end
 
----Starts managers that only pretend, where real ones would be too many: they answer queries, and take part in changes of stores as real ones do, but run no instance and keep nothing on disk. Some can be made to fail. They end with the test or the block that started them.
+---Starts fake managers, for tests with more managers than a machine can run: they answer queries and take part in operations as real ones do, but run no instance and keep nothing on disk. Some can be made to fail. They end with the test or the block that started them.
 ---@param count integer how many
 ---@param delay_sec? number seconds that each waits before it answers
 ---@param faults? table how many of them fail in which way: `{refuse = 2, hang = 1, drip = 1, garbage = 1, reset = 1, slow = 1, stall = 1, stranger = 1}`; they are spread over the list. One that stalls answers questions, and says nothing to what would change something; a stranger is another program's server
@@ -693,7 +693,7 @@ function fake_managers(count, delay_sec, faults) end
 ---@param instances? any makes a store on it, started and ready: so many instances on each server, or a list of them in the form of `new_store`'s `nodes`, where `host` is the number of a server and the rest may be left out: `{{host = 1}, {host = 2}, {host = 2}}`
 ---@param store? string with `instances`: the store's name, and the prefix of theirs
 ---@param connect? boolean make them the session
----@param timeout_sec? number seconds for each manager's answer
+---@param timeout_sec? number seconds for the answer of each manager
 ---@return dkvrun.cluster # the cluster
 ---@overload fun(parameters: table): dkvrun.cluster
 function local_cluster(servers, instances, store, connect, timeout_sec) end

@@ -127,7 +127,7 @@ var storePut = runtime.Builtin{
 
 var storeGet = runtime.Builtin{
 	Name: "get", Positional: 1,
-	Doc:     "Reads a value as it is after every write that was answered before.",
+	Doc:     "Reads a value. The read is linearizable: it sees every write that was answered before.",
 	Params:  []runtime.Param{keyParam},
 	Returns: "the value, nil when there is no such key",
 	Example: `print(store:get("order/1"))`,

@@ -7,9 +7,9 @@ const scanPage = 500
 
 var storeScan = runtime.Builtin{
 	Name: "scan", Positional: 1,
-	Doc: "Goes through the keys in order, a page at a time, all pages of one and the same moment: `for key, value in store:scan{prefix = \"order/\"} do … end`.",
+	Doc: "Iterates over the keys in order, a page at a time; all pages are read at the same revision: `for key, value in store:scan{prefix = \"order/\"} do … end`.",
 	Params: []runtime.Param{
-		{Name: "prefix", Type: runtime.String, Default: "", Doc: "only keys that begin so"},
+		{Name: "prefix", Type: runtime.String, Default: "", Doc: "only keys with this prefix"},
 		{Name: "limit", Type: runtime.Integer, Min: runtime.Bound(1), Doc: "at most so many; all where it is left out"},
 		{Name: "keys_only", Type: runtime.Boolean, Default: false, Doc: "without the values"},
 	},

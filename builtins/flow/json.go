@@ -19,7 +19,7 @@ var JSONEncode = runtime.Builtin{
 
 var JSONDecode = runtime.Builtin{
 	Name: "json.decode", Group: "Output", Positional: 1,
-	Doc:     "Reads JSON. null becomes nil, so that a field with null is a field that isn't there.",
+	Doc:     "Reads JSON. null becomes nil, so a field with null is absent.",
 	Params:  []runtime.Param{{Name: "text", Type: runtime.String, Required: true, Doc: "one JSON value"}},
 	Returns: "the value",
 	Example: `print(json.decode('{"ports": [7861, 7862]}').ports[2])`,

@@ -11,11 +11,11 @@ import (
 
 var Parallel = runtime.Builtin{
 	Name: "parallel", Group: "Tasks", Positional: 1,
-	Doc: "Runs functions at the same time, each as a task, and waits for all of them. One that raises doesn't stop the others; its failure has to be looked at, like that of an action. " +
-		"The session is each task's own: it begins as the caller's.",
+	Doc: "Runs functions at the same time, each as a task, and waits for all of them. A function that raises doesn't stop the others; its failure has to be checked, like that of an action. " +
+		"Each task has its own session, which begins as the caller's.",
 	Params: []runtime.Param{
 		{Name: "functions", Type: runtime.Any, Required: true, Doc: "a list of functions", Check: checkFunctions},
-		{Name: "limit", Type: runtime.Integer, Min: runtime.Bound(1), Doc: "at most so many at a time; all at once where it is left out"},
+		{Name: "limit", Type: runtime.Integer, Min: runtime.Bound(1), Doc: "the largest number at a time; without it, all at once"},
 	},
 	Returns:    "outcomes: `ok`, `value` and `error` of each function, in their order",
 	ReturnType: "outcomes",

@@ -19,12 +19,12 @@ func secondsParam(name string, least, standard float64, doc string) runtime.Para
 
 var Retry = runtime.Builtin{
 	Name: "retry", Group: "Time", Positional: 1,
-	Doc: "Calls a function until it neither raises nor returns a failed result. What is misused is not tried again: it would fail in the same way.",
+	Doc: "Calls a function until it neither raises nor returns a failed result. An error of misuse is not retried: it would occur again.",
 	Params: []runtime.Param{
 		funcParam("what to try; it gets the number of the attempt"),
-		{Name: "times", Type: runtime.Integer, Min: runtime.Bound(1), Max: runtime.Bound(1e6), Default: 3, Doc: "how often, at most"},
+		{Name: "times", Type: runtime.Integer, Min: runtime.Bound(1), Max: runtime.Bound(1e6), Default: 3, Doc: "the largest number of attempts"},
 		secondsParam("delay_sec", 0, 1, "seconds before the second attempt"),
-		{Name: "backoff", Type: runtime.Number, Min: runtime.Bound(1), Max: runtime.Bound(100), Default: 2.0, Doc: "by what the delay grows each time"},
+		{Name: "backoff", Type: runtime.Number, Min: runtime.Bound(1), Max: runtime.Bound(100), Default: 2.0, Doc: "the factor by which the delay grows each time"},
 	},
 	Returns: "what the function returns; raises what the last attempt failed with",
 	Example: `local stores = retry{times = 5, delay_sec = 0.1, f = function() return get_store() end}

@@ -10,7 +10,7 @@ import (
 
 var WaitUntil = runtime.Builtin{
 	Name: "wait_until", Group: "Time", Positional: 1,
-	Doc: "Calls a function again and again until what it returns is neither false nor nil. Raises, with the last value, when the time is over, and what the function raises at once.",
+	Doc: "Calls a function repeatedly until it returns neither false nor nil. Raises with the last value when the timeout has passed; an error of the function is raised at once.",
 	Params: []runtime.Param{
 		funcParam("what to ask; the time's end cuts it off"),
 		secondsParam("timeout_sec", 0.001, 60, "seconds to wait"),

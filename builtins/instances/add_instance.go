@@ -19,8 +19,8 @@ import (
 
 var AddInstance = runtime.Builtin{
 	Name: "add_instance", Group: "Actions", Positional: 3,
-	Doc: "Widens a store: by one instance, by the nodes given, or by so many on each of some hosts. " +
-		"A server that did not know the store learns it whole. In a running store it returns when the new instances take reads and writes.",
+	Doc: "Adds instances to a store: one instance, the given nodes, or a number of instances on each of several hosts. " +
+		"A server without the store gets the whole topology. In a running store the call returns when the new instances take reads and writes.",
 	Params: params.Join([]runtime.Param{
 		params.Name,
 		params.InstanceName(false, "the new instance's name; the store's prefix and the next index where it is left out"),

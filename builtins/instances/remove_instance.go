@@ -18,11 +18,11 @@ import (
 
 var RemoveInstance = runtime.Builtin{
 	Name: "remove_instance", Group: "Actions", Positional: 2,
-	Doc: "Takes one instance out of a store and deletes its data. Refused when the store would lose its quorum, or could not take the instance out because it isn't running; " +
-		"a gateway that is ready takes a removed data instance's place first. It returns when the instance is gone.",
+	Doc: "Removes one instance from a store and deletes its data. Refused if the store would lose its quorum, or cannot remove the instance because it isn't running; " +
+		"a ready gateway replaces a removed data instance first. The call returns when the instance is gone.",
 	Params: params.Join([]runtime.Param{
 		params.Name, params.InstanceName(true, "the instance"),
-		{Name: "lose_data", Type: runtime.Boolean, Default: false, Doc: "do it at once, even if the store stops or loses data by it"},
+		{Name: "lose_data", Type: runtime.Boolean, Default: false, Doc: "remove it at once, even if the store stops or loses data"},
 		params.Atomic,
 	}, params.Execution(600)),
 	Returns:    "results: a RemoveInstance row a manager, then a LeaveInstance row",

@@ -8,7 +8,7 @@ import (
 
 var RestartInstance = runtime.Builtin{
 	Name: "restart_instance", Group: "Actions", Positional: 2,
-	Doc:        "Stops one instance and starts it again. When the stop fails it is not started.",
+	Doc:        "Stops one instance and starts it again. If the stop fails, it is not started.",
 	Params:     params.Join([]runtime.Param{params.Name, params.InstanceName(true, "the instance"), params.Force}, params.Execution(30)),
 	Returns:    "results: a StopInstance row and a StartInstance row",
 	ReturnType: "results",

@@ -8,7 +8,7 @@ import (
 
 var StopInstance = runtime.Builtin{
 	Name: "stop_instance", Group: "Actions", Positional: 2,
-	Doc:        "Stops one instance; a leader hands over first.",
+	Doc:        "Stops one instance; a leader transfers its leadership first.",
 	Params:     params.Join([]runtime.Param{params.Name, params.InstanceName(true, "the instance"), params.Force}, params.Execution(30)),
 	Returns:    "results with one StopInstance row",
 	ReturnType: "results",

@@ -13,15 +13,15 @@ import (
 
 var ConnectManagers = runtime.Builtin{
 	Name: "connect_managers", Group: "Session", Positional: 1,
-	Doc: "Asks all managers at once who they are and makes them the session, in this order. Without managers it adopts what `-m`, DKVRUN_MANAGERS or `--local` named. " +
-		"A manager that does not answer makes it raise, after the rows, and the session stays what it was.",
+	Doc: "Connects to all managers at once and makes them the session, in this order. Without managers it uses those of `-m`, DKVRUN_MANAGERS or `--local`. " +
+		"If a manager does not answer, it raises after the rows, and the session does not change.",
 	Params: params.Join([]runtime.Param{
 		{Name: "managers", Type: runtime.Strings, Rest: true, Check: params.CheckServers,
 			Doc: "`host`, `host:port`, an IPv4 or IPv6 address, or `http(s)://host:port`; one string may hold several with commas between"},
 		params.Port,
-		{Name: "force", Type: runtime.Boolean, Default: false, Doc: "take the place of another session"},
+		{Name: "force", Type: runtime.Boolean, Default: false, Doc: "replace another session"},
 		{Name: "allow_down", Type: runtime.Boolean, Default: false,
-			Doc: "go on when some don't answer: queries and instance actions work, topology changes still need all; `--allow-down` says the same"},
+			Doc: "connect even if some managers don't answer: queries and instance actions work, topology changes still need all; same as `--allow-down`"},
 		params.Timeout(30),
 	}),
 	Returns:    "results: a Connect row a manager",

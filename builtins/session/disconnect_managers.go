@@ -7,7 +7,7 @@ import (
 
 var DisconnectManagers = runtime.Builtin{
 	Name: "disconnect_managers", Group: "Session",
-	Doc:     "Ends the session. The managers don't notice; there is no connection to lose.",
+	Doc:     "Ends the session. The managers are not contacted.",
 	Returns: "nothing",
 	Example: `connect_managers()
 disconnect_managers()`,

@@ -9,7 +9,7 @@ import (
 
 var WithManagers = runtime.Builtin{
 	Name: "with_managers", Group: "Session", Positional: 2,
-	Doc: "Runs a function with another session, and restores the session of before, error or not.",
+	Doc: "Runs a function with another session, then restores the previous session, also after an error.",
 	Params: []runtime.Param{
 		{Name: "managers", Type: runtime.Strings, Required: true, Check: params.CheckServers, Doc: "as for `connect_managers`"},
 		{Name: "f", Type: runtime.Function, Required: true, Doc: "what to run"},

@@ -16,8 +16,8 @@ var ensureParams = params.Join([]runtime.Param{params.Name}, topology.PlanParams
 
 var EnsureStore = runtime.Builtin{
 	Name: "ensure_store", Group: "Actions", Positional: 2,
-	Doc: "Brings the cluster to the store that is described: creates it, widens it or leaves it alone, and says which. It can run every hour. " +
-		"It never removes or moves an instance: what is beyond the description makes it raise, as every failure does.",
+	Doc: "Makes the cluster match the description of a store: creates it, adds instances, or changes nothing, and says which. It can run every hour. " +
+		"It never removes or moves an instance: it raises if that would be needed, as for every failure.",
 	Params:     ensureParams,
 	Returns:    "`{name, result, changes}`: result is `unchanged`, `changed` or, in a dry run, `planned`; changes are sentences",
 	ReturnType: "ensured",

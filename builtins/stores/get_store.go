@@ -16,7 +16,7 @@ import (
 )
 
 // RowsType declares the named fields of a query's list.
-var RowsType = &runtime.RecordType{Name: "rows", Doc: "A list with a word on who answered.", Fields: []runtime.Field{
+var RowsType = &runtime.RecordType{Name: "rows", Doc: "A list, with the managers that did not answer.", Fields: []runtime.Field{
 	{Name: "ok", Doc: "true when every manager answered"},
 	{Name: "unreachable", Type: "list of silent", Doc: "a list of the managers that did not: `{manager, code, message}`"},
 }}
@@ -47,7 +47,7 @@ func noticeSilent(r *run.Run, c *runtime.Call, silent []report.Row, asked int) {
 
 var GetStore = runtime.Builtin{
 	Name: "get_store", Group: "Queries", Positional: 1,
-	Doc:        "Asks every manager about one store, or about all.",
+	Doc:        "Queries every manager about one store, or about all stores.",
 	Params:     params.Join([]runtime.Param{params.Optional(params.Name)}, params.Query()),
 	Returns:    "a list with a row a manager and store; `rows.ok`, `rows.unreachable`",
 	ReturnType: "rows of store row",

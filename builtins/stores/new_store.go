@@ -16,8 +16,8 @@ import (
 
 var NewStore = runtime.Builtin{
 	Name: "new_store", Group: "Actions", Positional: 2,
-	Doc: "Generates the topology of a new store and gives it to every manager: all take it or none does. Nothing runs yet: `start_store` starts it. " +
-		"The same store again is success, and `unchanged`.",
+	Doc: "Generates the topology of a new store and creates it on all managers or on none. Nothing runs yet: `start_store` starts it. " +
+		"If the same store exists already, the call succeeds with the code `unchanged`.",
 	Params: params.Join([]runtime.Param{params.Name}, topology.PlanParams, []runtime.Param{
 		{Name: "nodes", Type: runtime.Table, Doc: "the whole topology instead, as `topology` makes it; a `role` that is given stays, but gateways become data until enough instances hold data: all of one or two, three of three or four, else five"},
 		params.Atomic,

@@ -15,11 +15,11 @@ import (
 
 var RemoveStore = runtime.Builtin{
 	Name: "remove_store", Group: "Actions", Positional: 1,
-	Doc: "Forgets a store and deletes its data on every manager. Without `confirm` it asks on a terminal and refuses elsewhere; `--yes` answers.",
+	Doc: "Removes a store and deletes its data on every manager. Without `confirm` it asks on a terminal and is refused elsewhere; `--yes` confirms.",
 	Params: params.Join([]runtime.Param{
 		params.Name,
 		{Name: "confirm", Type: runtime.String, Doc: "the store's name once more"},
-		{Name: "stop_first", Type: runtime.Boolean, Default: false, Doc: "stop what runs before; without it a running store is refused"},
+		{Name: "stop_first", Type: runtime.Boolean, Default: false, Doc: "stop running instances first; without it a running store is refused"},
 		params.Atomic,
 	}, params.Execution(30)),
 	Returns:    "results: a RemoveStore row a manager, after a StopInstance row an instance with stop_first",

@@ -14,9 +14,9 @@ import (
 
 var RepairStore = runtime.Builtin{
 	Name: "repair_store", Group: "Actions", Positional: 2,
-	Doc: "Settles at once what a change of a store left behind when its runner or a manager went away; managers do so by themselves, later. " +
-		"A change that is still being made is waited for, never undone. With `lost` the store goes on without a manager that is gone for good: " +
-		"all others have to take part, and the lost one is not believed any more when it comes back.",
+	Doc: "Resolves at once an operation that was left in doubt when its runner or a manager went away; the managers do so by themselves later. " +
+		"An operation that is still in flight is waited for, never rolled back. With `lost` the store continues without a manager that is gone for good: " +
+		"all other managers must take part, and the lost manager is fenced if it comes back.",
 	Params: params.Join([]runtime.Param{
 		params.Name,
 		{Name: "lost", Type: runtime.String, Doc: "the host, `host:port` or identity of a manager that will never come back"},

@@ -8,7 +8,7 @@ import (
 
 var StartStore = runtime.Builtin{
 	Name: "start_store", Group: "Actions", Positional: 1,
-	Doc: "Starts every instance of a store, each through its own manager. It answers when the processes are up; `wait_ready` waits until the store takes writes.",
+	Doc: "Starts every instance of a store, each through its own manager. It returns when the processes run; `wait_ready` waits until the store takes writes.",
 	Params: params.Join([]runtime.Param{
 		params.Name, params.InstanceName(false, "only this instance"),
 	}, params.Execution(30)),

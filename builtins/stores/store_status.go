@@ -14,7 +14,7 @@ import (
 
 var StoreStatus = runtime.Builtin{
 	Name: "store_status", Group: "Queries", Positional: 1,
-	Doc:        "One answer for the whole cluster: every instance as its own manager sees it.",
+	Doc:        "Returns one status for the whole cluster: every instance as its own manager reports it.",
 	Params:     params.Join([]runtime.Param{params.Name}, params.Query()),
 	Returns:    "one table; raises when no manager knows the store",
 	ReturnType: "status",
@@ -70,7 +70,7 @@ func storeStatus(c *runtime.Call) (any, error) {
 	}}, nil
 }
 
-var PendingType = &runtime.RecordType{Name: "pending", Doc: "A change of a store that managers have voted for and that is not decided.", Fields: []runtime.Field{
+var PendingType = &runtime.RecordType{Name: "pending", Doc: "An operation on a store that managers have prepared and that is not decided.", Fields: []runtime.Field{
 	{Name: "operation", Doc: "its id"},
 	{Name: "action", Doc: "CreateStore, AddInstance, …"},
 	{Name: "owner", Doc: "who makes it: user@host, process"},
@@ -99,7 +99,7 @@ func pendingRecord(v *cluster.View) any {
 	return runtime.Record{Type: PendingType, Values: values}
 }
 
-var DifferenceType = &runtime.RecordType{Name: "deviation", Doc: "A manager that keeps another topology than most, or none.", Fields: []runtime.Field{
+var DifferenceType = &runtime.RecordType{Name: "deviation", Doc: "A manager whose topology differs from the latest one, or that has none.", Fields: []runtime.Field{
 	{Name: "manager", Doc: "host:port"},
 	{Name: "revision", Doc: "the revision that it keeps, nil where it does not know the store"},
 	{Name: "message", Doc: "what differs, in a sentence"},

@@ -24,7 +24,7 @@ const (
 
 var fakeManagers = runtime.Builtin{
 	Name: "fake_managers", Group: "Tests", Positional: 1,
-	Doc: "Starts managers that only pretend, where real ones would be too many: they answer queries, and take part in changes of stores as real ones do, but run no instance and keep nothing on disk. Some can be made to fail. " +
+	Doc: "Starts fake managers, for tests with more managers than a machine can run: they answer queries and take part in operations as real ones do, but run no instance and keep nothing on disk. Some can be made to fail. " +
 		"They end with the test or the block that started them.",
 	Params: []runtime.Param{
 		{Name: "count", Type: runtime.Integer, Required: true, Min: runtime.Bound(1), Max: runtime.Bound(maxFakes), Doc: "how many"},
@@ -42,7 +42,7 @@ end)`,
 	Impl: startFakes,
 }
 
-var fakesType = &runtime.RecordType{Name: "fakes", Doc: "Managers that only pretend.", Fields: []runtime.Field{
+var fakesType = &runtime.RecordType{Name: "fakes", Doc: "Fake managers.", Fields: []runtime.Field{
 	{Name: "managers", Doc: "a list of `host:port`"},
 	{Name: "faults", Doc: "by manager, the fault of those that have one"},
 }}

@@ -113,7 +113,7 @@ var clusterType = &runtime.ObjectType{
 	Methods: []runtime.Builtin{
 		{
 			Name: "kill", Positional: 1,
-			Doc: "Ends a server as the loss of its power would: its manager, and its instances, get no time to say goodbye. " +
+			Doc: "Ends a server as the loss of its power would: its manager, and its instances, get no time to shut down. " +
 				"With `after` it returns at once, and the server ends when its manager has answered the next such request, before anybody gets the answer; the test fails if that never comes.",
 			Params: []runtime.Param{
 				serverParam,

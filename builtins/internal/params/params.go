@@ -36,18 +36,18 @@ func InstanceName(required bool, doc string) runtime.Param {
 
 var Managers = runtime.Param{
 	Name: "managers", Type: runtime.Strings, Check: CheckServers,
-	Doc: "these managers instead of the session's: `host`, `host:port`, several in one string with commas between",
+	Doc: "managers to use instead of the session: `host` or `host:port`; one string may hold several, separated by commas",
 }
 
 var Port = runtime.Param{
 	Name: "port", Type: runtime.Integer, Min: runtime.Bound(1), Max: runtime.Bound(65535),
-	Doc: "the port of managers that are given without one: 7801, or what `--manager-port` says",
+	Doc: "the port of managers that are given without one: 7801, or that of `--manager-port`",
 }
 
 func Timeout(sec float64) runtime.Param {
 	return runtime.Param{
 		Name: "timeout_sec", Type: runtime.Number, Min: runtime.Bound(0.001), Max: runtime.Bound(math.MaxInt32), Default: sec,
-		Doc: "seconds for each manager's answer",
+		Doc: "seconds for the answer of each manager",
 	}
 }
 
@@ -84,12 +84,12 @@ func ConnectTimeout(c *runtime.Call) time.Duration {
 
 var Atomic = runtime.Param{
 	Name: "atomic", Type: runtime.Boolean, Default: true,
-	Doc: "all managers take the change or none does; with `false` each manager does for itself, and those that fail stay behind",
+	Doc: "apply the change on all managers or on none; with `false` each manager applies it on its own, and managers that fail lag behind",
 }
 
 var dryRunParam = runtime.Param{
 	Name: "dry_run", Type: runtime.Boolean, Default: false,
-	Doc: "check for real, show what would be done as PLANNED rows, and change nothing; what follows in the run sees the planned state. `--dry-run` says it for all actions",
+	Doc: "check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does so for all actions",
 }
 
 // Execution are the parameters of every action.
@@ -97,13 +97,13 @@ func Execution(timeoutSec float64) []runtime.Param {
 	return []runtime.Param{
 		Managers, Port,
 		{Name: "parallel", Type: runtime.Any, Default: false, Check: checkParallel,
-			Doc: "ask all managers at once instead of one after the other; a number is how many at once"},
+			Doc: "contact all managers at once instead of one after the other; a number limits how many at once"},
 		{Name: "fail_fast", Type: runtime.Boolean, Default: false,
-			Doc: "stop at the first failure: what was not begun is SKIPPED, what was under way is cut off and CANCELLED"},
+			Doc: "stop at the first failure: requests that were not sent are SKIPPED, requests in flight are CANCELLED"},
 		dryRunParam,
 		Timeout(timeoutSec), connectTimeoutParam,
 		{Name: "deadline", Type: runtime.Number, Min: runtime.Bound(0.001), Max: runtime.Bound(math.MaxInt32),
-			Doc: "seconds for the whole action; what is not done by then is cut off or skipped"},
+			Doc: "seconds for the whole action; requests that are not done by then are cancelled or skipped"},
 	}
 }
 

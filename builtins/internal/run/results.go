@@ -148,7 +148,7 @@ var ResultsType = &runtime.ObjectType{
 			},
 		},
 		{
-			Name: "retry", Doc: "Does again what failed, and after a change that was undone the whole of it; the rows of the retry come back.",
+			Name: "retry", Doc: "Repeats the failed steps, or the whole action if it was rolled back, and returns the rows of the retry.",
 			Returns: "results", ReturnType: "results", Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
 local started = start_store("OrdersStore")
 if not started.ok then started = started:retry():check() end`,
@@ -191,7 +191,7 @@ func field(name, doc string) runtime.Field {
 
 var RowType = &runtime.ObjectType{
 	Name: "row",
-	Doc:  "What one manager answered about one step of an action.",
+	Doc:  "The answer of one manager to one step of an action.",
 	Fields: []runtime.Field{
 		field("manager", "host:port of the manager"),
 		field("instance", "the instance's name, nil where the step is about none"),
