@@ -218,3 +218,14 @@ var exchanges = []exchange{
 	prepare("stale_epoch", 11, epoch(7)),
 	get("code:not_found", wire.Prefix+"/nowhere"),
 }
+
+// suspectExchanges go to managers that may have forgotten a vote.
+var suspectExchanges = []exchange{
+	get("suspect:true", wire.StatePath("OrdersStore")),
+	preflight("code:suspect", 1),
+	prepare("code:suspect", 1),
+	commit("operation_not_found", 1, 1),
+	renew("operation_not_found", 1),
+	abort("state:aborted", 1, 1),
+	prepare("operation_aborted", 1),
+}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -135,12 +136,58 @@ func TestFakeManager_AnswersLikeManagers(t *testing.T) {
 	host, _, _ := strings.Cut(last, ":")
 	real, fake := &party{t: t, host: "127.43.1.1", address: "127.43.1.1:7801"}, &party{t: t, host: host, address: last}
 	for _, p := range []*party{real, fake} {
-		var info wire.Info
-		if _, text := p.send("GET", wire.InfoPath(), nil, nil); json.Unmarshal(text, &info) != nil || info.Identity == "" {
-			t.Fatalf("%s says of itself %s", p.address, text)
-		}
-		p.identity = info.Identity
+		p.identify()
 	}
+	compareAnswers(t, exchanges, real, fake)
+}
+
+// TestFakes_SuspectAnswersLikeManager compares a manager that fell back to an older catalog with a suspect fake.
+func TestFakes_SuspectAnswersLikeManager(t *testing.T) {
+	const host = "127.43.1.2"
+	f := &fleet{dir: filepath.Join(t.TempDir(), "managers")}
+	t.Cleanup(f.close)
+	if err := f.start([]string{host}); err != nil {
+		t.Fatal(err)
+	}
+	real := &party{t: t, host: host, address: host + ":7801"}
+	real.identify()
+	for _, x := range []exchange{create("code:ok", "UsersStore", 1), remove("code:ok", wire.StorePath("UsersStore"))} {
+		x.with(real) // each writes a generation of the catalog
+	}
+	if err := f.kill([]string{host}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(filepath.Join(f.dir, host, "catalog.json"), 100); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.start([]string{host}); err != nil {
+		t.Fatal(err)
+	}
+	plan := fakes.Plan{Count: 1, Port: 7944, Faults: []fakes.Fault{fakes.Suspect}}
+	stop, err := fakes.Serve(plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	fakeHost, _, _ := strings.Cut(plan.Address(0), ":")
+	fake := &party{t: t, host: fakeHost, address: plan.Address(0)}
+	fake.identify()
+	compareAnswers(t, suspectExchanges, real, fake)
+}
+
+// identify asks the manager for its identity.
+func (p *party) identify() {
+	p.t.Helper()
+	var info wire.Info
+	if _, text := p.send("GET", wire.InfoPath(), nil, nil); json.Unmarshal(text, &info) != nil || info.Identity == "" {
+		p.t.Fatalf("%s answers %s to GET info", p.address, text)
+	}
+	p.identity = info.Identity
+}
+
+// compareAnswers sends exchanges to a manager and to a fake: both have to answer alike, and as the exchange says.
+func compareAnswers(t *testing.T, exchanges []exchange, real, fake *party) {
+	t.Helper()
 	for _, x := range exchanges {
 		title := x.method + " " + x.path + ", " + x.says
 		status, want := x.with(real)

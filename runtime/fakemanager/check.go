@@ -36,6 +36,9 @@ func (m *manager) check(e *entry, c *wire.Operation) *wire.Result {
 	if !keeps(c.Managers, m.identity) {
 		return wire.RefuseWrongManager.With(m.identity)
 	}
+	if m.suspect {
+		return wire.RefuseSuspect.With(m.identity, c.Store)
+	}
 	if e.Prepared != nil && e.Prepared.ID != c.ID {
 		return busy(e)
 	}

@@ -19,6 +19,9 @@ type manager struct {
 	// identity is "fake-" and the address, its host:port.
 	identity, address, host, port string
 
+	// suspect: the manager may have forgotten a vote, as one that fell back to an older catalog.
+	suspect bool
+
 	mu   sync.Mutex
 	kept map[string]*entry // by name in lower case
 	list []byte            // all stores as JSON; nil when they have changed since
@@ -39,6 +42,7 @@ type entry struct {
 func newManager(p *part, i int) *manager {
 	m := &manager{part: p, address: p.plan.Address(i), kept: map[string]*entry{}}
 	m.identity = "fake-" + m.address
+	m.suspect = p.plan.Fault(i) == Suspect
 	m.host, m.port, _ = net.SplitHostPort(m.address)
 	m.kept[strings.ToLower(Seeded)] = m.seed(i)
 	return m

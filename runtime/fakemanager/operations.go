@@ -83,6 +83,7 @@ func (m *manager) getState(r *request) any {
 	if state.Store != r.store {
 		state.Store, state.Configuration = r.store, nil // names are case-sensitive
 	}
+	state.Suspect = m.suspect
 	return state
 }
 

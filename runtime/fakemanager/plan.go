@@ -29,12 +29,14 @@ const (
 	Reset   Fault = "reset"   // breaks the connection off when it has the request
 	Slow    Fault = "slow"    // answers after SlowDelay
 	Stall   Fault = "stall"   // answers questions, and says nothing to what would change something
+	// Suspect answers like a manager that fell back to an older catalog: it neither votes nor decides.
+	Suspect Fault = "suspect"
 	// Stranger is another program's server: it speaks HTTP, but not the admin API.
 	Stranger Fault = "stranger"
 )
 
 // Faults lists them all.
-var Faults = []Fault{Refuse, Hang, Drip, Garbage, Reset, Slow, Stall, Stranger}
+var Faults = []Fault{Refuse, Hang, Drip, Garbage, Reset, Slow, Stall, Suspect, Stranger}
 
 // SlowDelay is how long a slow manager takes.
 const SlowDelay = time.Second

@@ -29,6 +29,12 @@ func (m *manager) settle(ctx context.Context, store string) *wire.Result {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e := m.entry(store)
+	if there.Suspect { // it may have forgotten what it decided
+		if c := e.Configuration; c != nil && c.Coordinator == there.Manager {
+			return wire.RefuseCoordinatorSilent.With(coordinator.URL + " had to fall back to an older catalog, and decides nothing")
+		}
+		return nil
+	}
 	if e.Prepared == nil || e.Prepared.Coordinator != there.Manager {
 		return nil
 	}
