@@ -45,7 +45,7 @@ func runManager(ctx context.Context, args []string, stdout, stderr io.Writer) in
 	if err != nil {
 		return fail(stderr, exitUsage, fmt.Errorf("%w (see dkvmanager --help)", err))
 	}
-	if o.lifeline != nil { // a stopped process whose starter dies gets it: the lifeline's end is what counts
+	if o.lifeline != nil { // a stopped process gets SIGHUP when its starter dies; only the lifeline counts
 		signal.Ignore(syscall.SIGHUP)
 	}
 	log := slog.New(slog.NewTextHandler(stderr, nil))

@@ -38,7 +38,7 @@ func (p peers) State(ctx context.Context, url, store string) (s wire.StoreState,
 	return s, err
 }
 
-// Resolve tells a manager to settle a store whose home is at a URL.
+// Resolve makes a manager resolve a store whose coordinator is at a URL.
 func (p peers) Resolve(ctx context.Context, to wire.Manager, store, home string) error {
 	query := url.Values{"to": {to.Identity}, "home": {home}}
 	return p.send(ctx, http.MethodPost, to.URL, wire.ResolvePath(store)+"?"+query.Encode(), &wire.StoreState{})

@@ -43,7 +43,7 @@ func (a *API) removeInstance(req *request) (any, error) {
 	return result, nil
 }
 
-// removeRequest is what a caller asks for; base is 0 if any revision is accepted.
+// removeRequest holds the parameters of a request; base is 0 if any revision is accepted.
 type removeRequest struct {
 	instance           string
 	base               uint64

@@ -10,11 +10,11 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// goalKind is what the catalog asks of the instance in one folder.
-type goalKind int
+// desiredKind is the kind of desired state of the instance in one folder.
+type desiredKind int
 
 const (
-	desireGone  goalKind = iota // not in the catalog: only what its deletions name is ended and deleted
+	desireGone  desiredKind = iota // not in the catalog: only what its deletions name is ended and deleted
 	desireLeave                 // dropped by the topology: leave the running store, then be deleted
 	desireStop
 	desireRun
@@ -22,7 +22,7 @@ const (
 
 // desiredState is the desired state of one instance, as the catalog describes it.
 type desiredState struct {
-	kind  goalKind
+	kind  desiredKind
 	store *catalog.Store // nil when the catalog has no such store
 	node  wire.Node
 	local catalog.Local

@@ -20,7 +20,7 @@ const OrphanPatience = 30 * time.Second
 // OrphanPatience.
 const membershipCheckEvery = 2 * time.Second
 
-// membershipCheck is what a worker knows about the orphan members of its store.
+// membershipCheck holds what a worker knows about the orphan members of its store.
 type membershipCheck struct {
 	clean       string               // the operation of the configuration that had no orphans at the last check; else ""
 	notBefore   time.Time            // the earliest time of the next check

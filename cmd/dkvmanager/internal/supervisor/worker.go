@@ -38,7 +38,7 @@ type worker struct {
 	interrupt context.CancelFunc
 }
 
-// processState is what a worker knows about the instance in its folder.
+// processState holds what a worker knows about the instance in its folder.
 type processState struct {
 	spec  *engine.Spec // as on disk; nil if the instance never ran
 	known []string     // client endpoints of the other data instances, as last seen in the topology
