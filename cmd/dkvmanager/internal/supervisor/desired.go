@@ -15,7 +15,7 @@ type desiredKind int
 
 const (
 	desireGone  desiredKind = iota // not in the catalog: only what its deletions name is ended and deleted
-	desireLeave                 // dropped by the topology: leave the running store, then be deleted
+	desireLeave                    // dropped by the topology: leave the running store, then be deleted
 	desireStop
 	desireRun
 )
