@@ -70,7 +70,7 @@ const (
 	Planned    Result = "PLANNED"
 )
 
-// CodeUnknownOutcome is the code of a row whose manager waits for the word of a home that is silent.
+// CodeUnknownOutcome is the code of a row whose manager waits for the word of a coordinator that is silent.
 const CodeUnknownOutcome = "undecided"
 
 // Row says what has become of the change at one manager.
@@ -92,9 +92,9 @@ const (
 	Refused State = iota
 	// Aborted: it was undone, nothing of it stays.
 	Aborted
-	// Committed: its home has committed it. Managers that have not said so follow by themselves.
+	// Committed: its coordinator has committed it. Managers that have not said so follow by themselves.
 	Committed
-	// Unknown: the home does not say. The managers settle it by themselves when it does.
+	// Unknown: the coordinator does not say. The managers settle it by themselves when it does.
 	Unknown
 	// DryRun: it could be made; a dry run ends here.
 	DryRun
@@ -126,7 +126,7 @@ type Driver struct {
 	Verb string
 	// Parallel asks the others at once, FailFast stops at the first no.
 	Parallel, FailFast bool
-	// DecideTimeout is how long an answer of the home is waited for when it is to decide.
+	// DecideTimeout is how long an answer of the coordinator is waited for when it is to decide.
 	DecideTimeout time.Duration
 	// OnRow, where set, is called when a manager's row is known, never twice at a time.
 	OnRow func(i int, row Row)

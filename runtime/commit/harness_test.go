@@ -130,7 +130,7 @@ func refuses(status int, code string, epoch uint64) Reply {
 
 func silent() Reply { return Reply{Class: "timeout", Message: "no answer", Attempts: 1} }
 
-// runner makes a store with an instance a manager; the second manager is its home.
+// runner makes a store with an instance a manager; the second manager is its coordinator.
 func (w *world) runner() *Driver {
 	r := &Driver{Transport: w, Clock: w, Verb: "Created", Names: w.names, DecideTimeout: 30 * time.Second}
 	r.Operation = wire.Operation{ID: "op", Action: wire.CreateAction, Store: "OrdersStore", Coordinator: identity(1)}

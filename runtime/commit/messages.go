@@ -108,7 +108,7 @@ func (r *Driver) encode(dry bool) {
 	r.body, _ = json.Marshal(change) // strings, numbers and lists of them: it can't fail
 }
 
-// others are the requests to all managers but the home.
+// others are the requests to all managers but the coordinator.
 func (r *Driver) others(make func(int) Request) []Request {
 	var out []Request
 	for i := range r.Operation.Managers {

@@ -7,7 +7,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// runPhases has all managers vote, the home first, and then the home decide.
+// runPhases has all managers vote, the coordinator first, and then the coordinator decide.
 func (r *Driver) runPhases(ctx context.Context) *Outcome {
 	stop := r.Clock.Every(wire.RenewEvery, func() {
 		// Whether it still stands is what the commit says.
@@ -55,12 +55,12 @@ func (r *Driver) collectVotes(ctx context.Context) (collectVotes []answer, all b
 	return collectVotes, all
 }
 
-// isYes says whether an answer is a vote for the change as it stands.
+// isYes reports whether an answer is a vote for the change as it stands.
 func (r *Driver) isYes(a answer) bool {
 	return a.refusal == nil && a.op.State == wire.OperationPrepared && a.op.Epoch == r.Operation.Epoch
 }
 
-// commitPhase has the home commit. Whatever it answers then holds.
+// commitPhase has the coordinator commit. Whatever it answers then holds.
 func (r *Driver) commitPhase(ctx context.Context, votes []answer) *Outcome {
 	a, known := r.askCoordinator(ctx, r.commit(r.coordinator))
 	switch {
@@ -74,11 +74,11 @@ func (r *Driver) commitPhase(ctx context.Context, votes []answer) *Outcome {
 	case a.code() == wire.CodeOperationNotFound: // it had voted
 		return r.outcomeForgotten(votes)
 	}
-	votes[r.coordinator] = a // it can't: its disk refuses, or it is no longer the home
+	votes[r.coordinator] = a // it can't: its disk refuses, or it is no longer the coordinator
 	return r.abortPhase(ctx, votes)
 }
 
-// abortPhase has the home drop the change, unless it has committed it after all.
+// abortPhase has the coordinator drop the change, unless it has committed it after all.
 func (r *Driver) abortPhase(ctx context.Context, votes []answer) *Outcome {
 	a, known := r.askCoordinator(ctx, r.abort(r.coordinator))
 	switch {
@@ -88,7 +88,7 @@ func (r *Driver) abortPhase(ctx context.Context, votes []answer) *Outcome {
 		return r.finishAbort(ctx, votes)
 	case !r.coordinatorVoted && votes[r.coordinator].Class == "" && votes[r.coordinator].code() != "protocol":
 		// It never voted, so nobody else was asked. Even where its disk failed in the middle of the vote and
-		// shows it after a restart, a home drops then what it holds.
+		// shows it after a restart, a coordinator drops then what it holds.
 		return r.finishAbort(ctx, votes)
 	}
 	return r.outcomeUnknown(a, votes)
@@ -169,7 +169,7 @@ func (r *Driver) finishAbort(ctx context.Context, votes []answer) *Outcome {
 		}
 	}
 	live := context.WithoutCancel(ctx)
-	later := map[int]bool{} // dropped when they have asked the home
+	later := map[int]bool{} // dropped when they have asked the coordinator
 	for i, reply := range r.Transport.Send(live, requests, Send{Parallel: true}) {
 		if a := r.read(requests[i], reply); a.refusal != nil {
 			later[requests[i].To] = true
@@ -212,7 +212,7 @@ func (r *Driver) abortedRow(v answer) Row {
 	return v.failure()
 }
 
-// outcomeForgotten ends without knowing: the change is over, and its home has forgotten how it ended.
+// outcomeForgotten ends without knowing: the change is over, and its coordinator has forgotten how it ended.
 func (r *Driver) outcomeForgotten(votes []answer) *Outcome {
 	for i, v := range votes {
 		r.rows[i] = v.row(Failed, CodeUnknownOutcome, "whether the change was made is not known any more: many others of the store came after it, or the home's disk has lost it")
@@ -223,7 +223,7 @@ func (r *Driver) outcomeForgotten(votes []answer) *Outcome {
 		"%s: not known whether changed: %s, which decides, does not remember the change", r.Operation.Store, r.Names[r.coordinator])}
 }
 
-// outcomeUnknown ends without knowing. Nobody was told anything but the home.
+// outcomeUnknown ends without knowing. Nobody was told anything but the coordinator.
 func (r *Driver) outcomeUnknown(coordinator answer, votes []answer) *Outcome {
 	for i, v := range votes {
 		row := v.row(Failed, CodeUnknownOutcome, "whether the change is made is not known: the managers settle it when "+r.Names[r.coordinator]+" answers")

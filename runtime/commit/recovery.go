@@ -69,7 +69,7 @@ func (r *Recovery) ask(ctx context.Context, to []int, method, path string, body 
 	return out
 }
 
-// coordinatorURL is where the store's home is, as far as any answer names it.
+// coordinatorURL is where the store's coordinator is, as far as any answer names it.
 func (r *Recovery) coordinatorURL() string {
 	c := latest(r.responses)
 	if c == nil {
@@ -96,7 +96,7 @@ func (r *Recovery) Query(ctx context.Context) {
 	r.responses = r.ask(ctx, r.all(), "GET", wire.StatePath(r.Store), nil)
 }
 
-// Resolve makes the home let go of what is overdue, and all others do what it decided. A change that is
+// Resolve makes the coordinator let go of what is overdue, and all others do what it decided. A change that is
 // still being renewed is waited for.
 func (r *Recovery) Resolve(ctx context.Context) *Outcome {
 	limit := r.Clock.Now().Add(r.Timeout)
@@ -140,7 +140,7 @@ func anyPrepared(all map[int]stateReply) bool {
 	return false
 }
 
-// latest is the configuration that the others are held against: the home's, else the one with the highest
+// latest is the configuration that the others are held against: the coordinator's, else the one with the highest
 // epoch and revision; nil where nobody has the store.
 func latest(all map[int]stateReply) *wire.Configuration {
 	var best *wire.Configuration
@@ -239,7 +239,7 @@ func (r *Recovery) knownManagers() []wire.Manager {
 	return out
 }
 
-// IsCoordinator says whether a manager decides about the store, or about a change that is pending.
+// IsCoordinator reports whether a manager decides about the store, or about a change that is pending.
 func (r *Recovery) IsCoordinator(identity string) bool {
 	for _, s := range r.responses {
 		c, p := s.state.Configuration, s.state.Prepared

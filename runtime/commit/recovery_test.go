@@ -9,7 +9,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// repair is that of OrdersStore, which managers a, b and c keep; a is its home.
+// repair is that of OrdersStore, which managers a, b and c keep; a is its coordinator.
 func (w *world) repair() *Recovery {
 	r := &Recovery{Transport: w, Clock: w, Store: "OrdersStore", Names: w.names, Timeout: 60e9}
 	r.Managers = keepers[:len(w.votes)]
@@ -157,7 +157,7 @@ func TestDriver_HomeThatAnyoneReachesIsNotFenced(t *testing.T) {
 	}
 }
 
-// c has made another store of the name, with another home, while b still waits for the lost one.
+// c has made another store of the name, with another coordinator, while b still waits for the lost one.
 func TestDriver_WhoIsWithAnotherHomeTakesNoPart(t *testing.T) {
 	waits := func(s *wire.StoreState) {
 		forgotten(s)

@@ -8,7 +8,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// ReplaceCoordinator lets a store go on whose home is gone for good: all that are left fence it, and when all
+// ReplaceCoordinator lets a store go on whose coordinator is gone for good: all that are left fence it, and when all
 // have, they decide. Nothing is done while one that is left is not connected.
 func (r *Recovery) ReplaceCoordinator(ctx context.Context, lost wire.Manager) *Outcome {
 	left, missing := r.survivors(lost.Identity)
@@ -46,7 +46,7 @@ func (r *Recovery) ReplaceCoordinator(ctx context.Context, lost wire.Manager) *O
 	return r.replaced(done, left, lost)
 }
 
-// keepsStore says whether a manager keeps the store after the repair: by the latest of what those that are
+// keepsStore reports whether a manager keeps the store after the repair: by the latest of what those that are
 // left have, or, where none has it, by what they hold.
 func (r *Recovery) keepsStore(all map[int]stateReply, identity string) bool {
 	var best *wire.Configuration
@@ -59,7 +59,7 @@ func (r *Recovery) keepsStore(all map[int]stateReply, identity string) bool {
 }
 
 // survivors are the places of the managers that are left, and those among them that are not connected. One
-// that is with another home by now waits for nothing that the lost one decides.
+// that is with another coordinator by now waits for nothing that the lost one decides.
 func (r *Recovery) survivors(lost string) (left []int, missing []wire.Manager) {
 	for _, m := range r.knownManagers() {
 		if m.Identity == lost {
@@ -77,7 +77,7 @@ func (r *Recovery) survivors(lost string) (left []int, missing []wire.Manager) {
 	return left, missing
 }
 
-// hasOtherCoordinator says whether all that a manager has of the name is another home's.
+// hasOtherCoordinator reports whether all that a manager has of the name is another coordinator's.
 func hasOtherCoordinator(s wire.StoreState, lost string) bool {
 	c, p := s.Configuration, s.Prepared
 	return (c != nil || p != nil) && (c == nil || c.Coordinator != lost) && (p == nil || p.Coordinator != lost) &&
@@ -106,7 +106,7 @@ func (r *Recovery) reachedBy(ctx context.Context, left []int, lost string) strin
 	return ""
 }
 
-// fence has all that are left fence the lost home. One that has heard of it lately is asked again.
+// fence has all that are left fence the lost coordinator. One that has heard of it lately is asked again.
 func (r *Recovery) fence(ctx context.Context, left []int, lost string) map[int]stateReply {
 	body := wire.FenceRequest{Lost: lost, Survivors: []string{}}
 	for _, i := range left {

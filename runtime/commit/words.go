@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// How long the home is left alone between two questions.
+// How long the coordinator is left alone between two questions.
 const (
 	firstWait = 200 * time.Millisecond
 	lastWait  = 2 * time.Second

@@ -76,7 +76,7 @@ func (m *manager) checkBase(e *entry, c *wire.Operation) *wire.Result {
 	return nil
 }
 
-// checkCoordinator says whether the change names the manager that decides, and all that keep the store.
+// checkCoordinator reports whether the change names the manager that decides, and all that keep the store.
 func checkCoordinator(s *wire.Configuration, c *wire.Operation) *wire.Result {
 	coordinator := c.Coordinator
 	switch {

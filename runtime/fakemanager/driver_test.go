@@ -20,7 +20,7 @@ type network struct {
 	plan      Plan
 	client    *fanout.Client
 	endpoints []fanout.Endpoint
-	// loses says whether a message to manager i gets lost.
+	// loses reports whether a message to manager i gets lost.
 	loses func(i int, verb string) bool
 }
 
@@ -165,7 +165,7 @@ func TestFakeManager_RunnerMakesAStoreOnAll(t *testing.T) {
 }
 
 func TestFakeManager_NothingStaysWhereOneStalls(t *testing.T) {
-	n := serve(t, Plan{Count: 12, Port: 7924, Faults: []Fault{Stall}}) // the first stalls, the tenth is the home
+	n := serve(t, Plan{Count: 12, Port: 7924, Faults: []Fault{Stall}}) // the first stalls, the tenth is the coordinator
 	c := n.creation(1, 12)
 	if out := n.run(c); out.State != commit.Aborted || out.Rows[0].Code != fanout.Timeout || out.Rows[5].Result != commit.RolledBack {
 		t.Fatalf("state %d: %+v", out.State, out.Rows)

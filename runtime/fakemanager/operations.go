@@ -156,7 +156,7 @@ func (m *manager) end(e *entry, state wire.OperationState) wire.OperationStatus 
 	return op
 }
 
-// expire lets go of what this manager is the home of and nobody has renewed in time.
+// expire ends what this manager is the coordinator of and nobody has renewed in time.
 func (m *manager) expire() {
 	for _, e := range m.kept {
 		if e.Prepared != nil && e.Prepared.Coordinator == m.identity && time.Since(e.heard) > wire.ExpireAfter {

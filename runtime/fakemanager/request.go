@@ -113,7 +113,7 @@ func (k *changes) read(r *request) (*wire.Operation, string, *wire.Result) {
 	return c, k.digest, nil
 }
 
-// asks says whether the request changes nothing.
+// asks reports whether the request changes nothing.
 func (p *part) asks(r *request) bool {
 	if r.method != http.MethodPost || r.path != wire.OperationsPath() && !strings.HasPrefix(r.path, wire.OperationsPath()+"?") {
 		return r.method == http.MethodGet

@@ -15,8 +15,8 @@ import (
 // coordinatorClient asks the managers that decide. A home is a fake of this or another process, or a real manager.
 var coordinatorClient = http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 
-// settle asks a store's home, where that is another manager, what became of the change that is pending here,
-// and does the same. The refusal says that the home gave no answer.
+// settle asks a store's coordinator, where that is another manager, what became of the change that is pending here,
+// and does the same. The refusal says that the coordinator gave no answer.
 func (m *manager) settle(ctx context.Context, store string) *wire.Result {
 	coordinator := m.coordinatorOf(store)
 	if coordinator.URL == "" || coordinator.Identity == m.identity {
@@ -42,7 +42,7 @@ func (m *manager) settle(ctx context.Context, store string) *wire.Result {
 	case wire.OperationPrepared:
 	case wire.OperationCommitted:
 		m.end(e, wire.OperationCommitted)
-	default: // the home voted first: one that does not know the operation has undone it
+	default: // the coordinator voted first: one that does not know the operation has undone it
 		m.end(e, wire.OperationAborted)
 	}
 	return nil
@@ -67,7 +67,7 @@ func (m *manager) coordinatorOf(store string) wire.Manager {
 	return wire.Manager{}
 }
 
-// ask is what a home has of a store.
+// ask is what a coordinator has of a store.
 func ask(ctx context.Context, coordinator wire.Manager, store string) (wire.StoreState, error) {
 	var state wire.StoreState
 	question, err := http.NewRequestWithContext(ctx, http.MethodGet, coordinator.URL+wire.StatePath(store), nil)
@@ -98,7 +98,7 @@ func (p *part) resolve(ctx context.Context) {
 		var round sync.WaitGroup
 		for _, m := range p.managers {
 			for _, store := range m.pending() {
-				round.Go(func() { m.settle(ctx, store) }) // a home that is silent is asked again
+				round.Go(func() { m.settle(ctx, store) }) // a coordinator that is silent is asked again
 			}
 		}
 		round.Wait()

@@ -17,7 +17,7 @@ type route struct {
 	action string
 	// addressed: the request names the manager that it is for.
 	addressed bool
-	// queriesCoordinator: the manager asks the store's home before it answers.
+	// queriesCoordinator: the manager asks the store's coordinator before it answers.
 	queriesCoordinator bool
 	handle             func(*manager, *request) any
 }
@@ -70,7 +70,7 @@ func (r *request) route() *route {
 	return nil
 }
 
-// matches says whether a path is of a pattern, and takes the names from it.
+// matches reports whether a path is of a pattern, and takes the names from it.
 func (r *request) matches(words, pattern []string) bool {
 	if len(words) != len(pattern) {
 		return false

@@ -45,7 +45,7 @@ func (m *manager) seed(i int) *entry {
 	return e
 }
 
-// owns says whether a node is this manager's.
+// owns reports whether a node is this manager's.
 func (m *manager) owns(n wire.Node) bool {
 	if !strings.EqualFold(n.Host, m.host) {
 		return false

@@ -28,11 +28,11 @@ func DecidePath(store string) string { return StorePath(store) + "/decide" }
 
 // Times of the protocol.
 const (
-	// RenewEvery is how often the runner renews its operation at the home.
+	// RenewEvery is how often the runner renews its operation at the coordinator.
 	RenewEvery = 5 * time.Second
-	// ExpireAfter is how long after the last renewal the home lets a pending operation go.
+	// ExpireAfter is how long after the last renewal the coordinator lets a pending operation go.
 	ExpireAfter = 30 * time.Second
-	// ResolveEvery is how often a manager asks the home about what stays pending.
+	// ResolveEvery is how often a manager asks the coordinator about what stays pending.
 	ResolveEvery = 5 * time.Second
 )
 
@@ -67,7 +67,7 @@ type Operation struct {
 	Coordinator string `json:"home"`
 	// Managers take part, and keep the store afterwards: all that keep it now, but Drop, and newcomers.
 	Managers []Manager `json:"managers"`
-	// Drop is the identity of a manager that is gone for good. It is not the home.
+	// Drop is the identity of a manager that is gone for good. It is not the coordinator.
 	Drop string `json:"drop,omitempty"`
 	// BaseRevision and BaseOperation are those of the configuration that the change builds on; 0 and empty
 	// where there is none.
@@ -142,7 +142,7 @@ type AbortRequest struct {
 	Epoch uint64 `json:"epoch,omitempty"`
 }
 
-// FenceRequest is the body of the first half of a repair: the identities of the home that is lost, and of all
+// FenceRequest is the body of the first half of a repair: the identities of the coordinator that is lost, and of all
 // managers that are left.
 type FenceRequest struct {
 	Lost      string   `json:"lost"`

@@ -56,7 +56,7 @@ func AssignRolesAmong(nodes []Node, may func(Node) bool) []Node {
 	return out
 }
 
-// better says whether a is rather to hold data than b, which comes before it in the topology.
+// better reports whether a is rather to hold data than b, which comes before it in the topology.
 func better(a, b Node, perHost map[string]int) bool {
 	if x, y := perHost[a.Host], perHost[b.Host]; x != y {
 		return x < y

@@ -39,7 +39,7 @@ func InstancePath(store, instance string) string {
 // InfoPath says who the manager is.
 func InfoPath() string { return Prefix + "/info" }
 
-// HealthPath says whether the manager lives.
+// HealthPath reports whether the manager lives.
 func HealthPath() string { return Prefix + "/health" }
 
 // MetricsPath gives rates and totals.

@@ -38,8 +38,8 @@ func (s *state) silent() (silent set) {
 	return silent
 }
 
-// settle does to a state what managers and repair do when nothing else goes on: homes drop what is
-// pending, others ask them, repair decides where the home is lost, and who missed something catches up.
+// settle does to a state what managers and repair do when nothing else goes on: coordinators drop what is
+// pending, others ask them, repair decides where the coordinator is lost, and who missed something catches up.
 func (w *walk) settle(t *state) {
 	if w.noCommitPoint || w.naive {
 		return
@@ -87,7 +87,7 @@ func (w *walk) settle(t *state) {
 	w.allCatchUp(t, silent)
 }
 
-// repairWithout begins a repair at all that are left of a home's managers, or goes on with it.
+// repairWithout begins a repair at all that are left of a coordinator's managers, or goes on with it.
 func (s *state) repairWithout(coordinator int, silent set) {
 	for i := range s.managers {
 		m := &s.managers[i]
@@ -97,7 +97,7 @@ func (s *state) repairWithout(coordinator int, silent set) {
 	}
 }
 
-// allCatchUp lets those that lost a write follow their homes, where they still take their word.
+// allCatchUp lets those that lost a write follow their coordinators, where they still take their word.
 func (w *walk) allCatchUp(t *state, silent set) {
 	for i := range t.managers {
 		m := &t.managers[i]
@@ -118,7 +118,7 @@ func (s *state) records(without set) (committed uint8) {
 	return committed
 }
 
-// suspects are the managers that a repair passes over when it looks for a new home.
+// suspects are the managers that a repair passes over when it looks for a new coordinator.
 func (w *walk) suspects(s *state) (suspect set) {
 	for i := range s.managers {
 		if s.managers[i].suspect && !w.suspectCoordinator {

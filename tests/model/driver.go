@@ -110,7 +110,7 @@ func (w *walk) toAll(o op, next phase, what string, kind int) {
 	w.emit(t, label{what, -1, o})
 }
 
-// toOthers sends to all but the home; the epoch counts for prepare only.
+// toOthers sends to all but the coordinator; the epoch counts for prepare only.
 func (w *walk) toOthers(o op, coordinator int, next phase, what string, kind int, epoch uint8) {
 	t := w.from
 	t.runners[o-1].phase = next

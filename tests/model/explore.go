@@ -13,9 +13,9 @@ type result struct {
 // outcomes are the ends that were reached: a model in which nothing ever happens proves nothing.
 type outcomes struct {
 	done     uint8 // operations committed at every participant
-	dropped  uint8 // operations aborted by their home
+	dropped  uint8 // operations aborted by their coordinator
 	repaired bool  // a repair ended at every survivor
-	undone   bool  // a commit that only the lost home had
+	undone   bool  // a commit that only the lost coordinator had
 	carried  bool  // a commit that the repair took forward
 }
 

@@ -79,7 +79,7 @@ func (w *walk) comeBack(i int) {
 	w.emit(t, label{"restarts and drops its pending change", i, m.prepared})
 }
 
-// weakDisk emits the faults that the protocol takes for silence and only a weakened one for a home.
+// weakDisk emits the faults that the protocol takes for silence and only a weakened one for a coordinator.
 func (w *walk) weakDisk(i int) {
 	m := &w.from.managers[i]
 	if w.wipedCoordinatorBelieved {

@@ -80,7 +80,7 @@ func (w *walk) accepts(m *manager, i int, o op) bool {
 		(w.absent(m) || int(m.coordinator) == w.coordinatorOf(o) || w.revisionOnly || w.noBase)
 }
 
-// receiveCommit obeys at the others and decides at the home.
+// receiveCommit obeys at the others and decides at the coordinator.
 func (w *walk) receiveCommit(o op, i int) {
 	t := w.from
 	m := &t.managers[i]
@@ -113,14 +113,14 @@ func (w *walk) receiveCommit(o op, i int) {
 	}
 }
 
-// acknowledge tells the runner. What others than the home say changes nothing that it does.
+// acknowledge tells the runner. What others than the coordinator say changes nothing that it does.
 func (w *walk) acknowledge(t *state, i int, o op) {
 	if i == w.coordinatorOf(o) {
 		t.sent[o-1].add(committed)
 	}
 }
 
-// closed says whether i no longer takes the word of the operation's home.
+// closed reports whether i no longer takes the word of the operation's coordinator.
 func (w *walk) closed(m *manager, i int, o op) bool {
 	coordinator := w.coordinatorOf(o)
 	return i != coordinator && (m.fenced | m.repairing).has(coordinator)
@@ -166,7 +166,7 @@ func drop(m *manager) {
 	m.prepared, m.preparedEpoch, m.late = 0, 0, false
 }
 
-// receiveAbort is the runner's wish at the home, and the home's word at the others.
+// receiveAbort is the runner's wish at the coordinator, and the coordinator's word at the others.
 func (w *walk) receiveAbort(o op, i int) {
 	t := w.from
 	m := &t.managers[i]

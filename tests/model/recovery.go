@@ -29,7 +29,7 @@ func (w *walk) alone(i int) {
 	w.ask(o, i, coordinator)
 }
 
-// expire is the home's: the deadline passes, then the change is dropped.
+// expire is the coordinator's: the deadline passes, then the change is dropped.
 func (w *walk) expire(i int) {
 	t := w.from
 	m := &t.managers[i]
@@ -70,7 +70,7 @@ func (w *walk) ask(o op, i, coordinator int) {
 	}
 }
 
-// receiveAnswer is the home's "aborted" about one epoch, as it arrives.
+// receiveAnswer is the coordinator's "aborted" about one epoch, as it arrives.
 func (w *walk) receiveAnswer(o op, i int, epoch uint8) {
 	t := w.from
 	m := &t.managers[i]
@@ -81,7 +81,7 @@ func (w *walk) receiveAnswer(o op, i int, epoch uint8) {
 	w.emit(t, label{"hears from the home: aborted", i, o})
 }
 
-// catchUp follows the home, and gives the manager its vote back.
+// catchUp follows the coordinator, and gives the manager its vote back.
 func (w *walk) catchUp(i int) {
 	t := w.from
 	m := &t.managers[i]
@@ -94,8 +94,8 @@ func (w *walk) catchUp(i int) {
 	}
 }
 
-// leader is the home that manager i follows, -1 where it follows none. One that lost its vote for a new
-// store does not know of it: the home, whose store it keeps, tells it.
+// leader is the coordinator that manager i follows, -1 where it follows none. One that lost its vote for a new
+// store does not know of it: the coordinator, whose store it keeps, tells it.
 func (w *walk) leader(s *state, i int) int {
 	m := &s.managers[i]
 	coordinator := int(m.coordinator)
@@ -113,8 +113,8 @@ func (w *walk) leader(s *state, i int) int {
 	return coordinator
 }
 
-// follow copies the record of home h to m, which has lost a write, once nothing is pending there; what m
-// holds ends as it did at the home.
+// follow copies the record of coordinator h to m, which has lost a write, once nothing is pending there; what m
+// holds ends as it did at the coordinator.
 func (w *walk) follow(h, m *manager, i int) bool {
 	record := h.members.has(i) || h.committed != 0 && w.of(h.committed).kind == remove
 	if h.silent || h.prepared != 0 || h.repairing != 0 || !record && m.prepared == 0 {

@@ -29,16 +29,16 @@ func (w *walk) repair(r int) {
 	}
 }
 
-// fence makes survivor i deaf to the lost home, and tells the repair what it has.
+// fence makes survivor i deaf to the lost coordinator, and tells the repair what it has.
 func (w *walk) fence(r, i int) {
 	m := &w.from.managers[i]
 	if m.prepared != 0 && w.coordinatorOf(m.prepared) != w.lost {
-		return // busy: to be settled with that home first
+		return // busy: to be settled with that coordinator first
 	}
 	h := &w.from.managers[w.lost]
 	holds := m.prepared != 0 || m.suspect && !w.suspectFences
 	if holds && !w.falseWord && !w.silenceNotNeeded && !w.gone(h) {
-		return // the home was heard too lately
+		return // the coordinator was heard too lately
 	}
 	t := w.from
 	v := &t.managers[i]
@@ -59,12 +59,12 @@ func (w *walk) fence(r, i int) {
 	w.emit(t, label{"is fenced", i, m.prepared})
 }
 
-// gone says whether the home has been silent for longer than a change of its own stays pending.
+// gone reports whether the coordinator has been silent for longer than a change of its own stays pending.
 func (w *walk) gone(h *manager) bool {
 	return h.silent && (h.prepared == 0 || w.coordinatorOf(h.prepared) != w.lost || h.late)
 }
 
-// decide ends the repair at survivor i: forward what a survivor has committed, else back. The new home
+// decide ends the repair at survivor i: forward what a survivor has committed, else back. The new coordinator
 // is the smallest identity that has not lost a write.
 func (w *walk) decide(t *state, i, lost int, committed uint8, suspect set) {
 	m := &t.managers[i]

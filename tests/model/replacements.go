@@ -1,6 +1,6 @@
 package model
 
-// losses are about homes that fall silent, wake, restart or stay away, and their repair.
+// losses are about coordinators that fall silent, wake, restart or stay away, and their repair.
 func losses() []scenario {
 	alone := []operation{widening(3, 0, 1, 2), {}, founding(0, 1, 2)}
 	all := outcomes{done: 2, dropped: 2, repaired: true, undone: true, carried: true}

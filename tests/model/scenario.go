@@ -17,9 +17,9 @@ type operation struct {
 	base    op    // what the runner saw as the store's last operation; 0 where it saw none
 	// coordinator is the stored one that the runner saw; a create has the one that the rule gives.
 	coordinator    int
-	newCoordinator int  // home+1 of the store afterwards, where the operation moves it
+	newCoordinator int  // coordinator+1 of the store afterwards, where the operation moves it
 	revision       int  // the revision that it makes
-	lost           set  // not the home: declared lost, left out and fenced by this operation
+	lost           set  // not the coordinator: declared lost, left out and fenced by this operation
 	sameID         bool // carries operation 1's id with another digest
 }
 
@@ -39,7 +39,7 @@ type scenario struct {
 	falseWord bool   // lost may be alive, and nobody looks
 	patient   bool   // runners give up only when refused, and nothing expires
 	epochs    uint8  // the highest that a runner tries; 2 if 0, 3 where the store is there
-	slow      bool   // the home's answers to other managers can be late
+	slow      bool   // the coordinator's answers to other managers can be late
 }
 
 // weakness takes one rule out of the protocol.
@@ -47,39 +47,39 @@ type weakness struct {
 	naive                       bool // apply at each manager, no prepare
 	expiryAnywhere              bool // any manager drops a vote after a while
 	noEpoch                     bool // prepare whatever its epoch
-	parallelCoordinator         bool // prepare the home together with the others
+	parallelCoordinator         bool // prepare the coordinator together with the others
 	noCommitPoint               bool // commit everywhere at once
 	noBase                      bool // no comparison with what the runner saw
 	voteBeforeSync              bool // a crash loses the vote
 	commitEarly                 bool // before the last vote
-	oldVotesCount               bool // votes of an epoch that was given up
-	lateAnswerCounts            bool // the home's word about an epoch that was given up
+	oldVotesCount               bool // votes of an epoch that was aborted
+	lateAnswerCounts            bool // the coordinator's word about an epoch that was aborted
 	renewalRevives              bool // a renewal after the expiry takes the change up again
-	commitAfterExpiry           bool // the home looks at its timer, not at the clock
-	restartKeeps                bool // a home that restarts goes on with its pending change
-	sessionOrder                bool // the home is the first of the session
+	commitAfterExpiry           bool // the coordinator looks at its timer, not at the clock
+	restartKeeps                bool // a coordinator that restarts goes on with its pending change
+	sessionOrder                bool // the coordinator is the first of the session
 	revisionOnly                bool // the base is compared by its revision alone
 	idOnly                      bool // the digest of a known operation is not compared
-	absentAccepts               bool // a home that has no such store takes a change of it
+	absentAccepts               bool // a coordinator that has no such store takes a change of it
 	anyParticipants             bool // a runner may leave out a manager of the store
 	noFence                     bool // repair asks and decides without fencing
 	someSurvivors               bool // repair decides when one survivor has answered
 	recordedSurvivors           bool // repair asks whom the record names, not whom the pending change names
-	fencedCoordinatorBelieved   bool // a manager that has fenced the home still asks it
-	fencedCoordinatorTakesPart  bool // a fenced home may be the home of new operations
-	fencedAsks                  bool // the home answers a manager that it has fenced
+	fencedCoordinatorBelieved   bool // a manager that has fenced the coordinator still asks it
+	fencedCoordinatorTakesPart  bool // a fenced coordinator may be the coordinator of new operations
+	fencedAsks                  bool // the coordinator answers a manager that it has fenced
 	removalUnfences             bool // with the store its list of lost managers goes
 	nothingUnfences             bool // a repair that leaves no store forgets who was declared lost
 	votesWhileFencing           bool // a manager votes between the fence and the decision
-	wipedCoordinatorBelieved    bool // whoever answers at the home's address is the home
-	rolledBackCoordinatorServes bool // a home whose disk lost the last write goes on
+	wipedCoordinatorBelieved    bool // whoever answers at the coordinator's address is the coordinator
+	rolledBackCoordinatorServes bool // a coordinator whose disk lost the last write goes on
 	suspectVotes                bool // a manager whose disk lost the last write goes on
-	suspectCoordinator          bool // repair may choose such a manager for the new home
-	suspectFences               bool // such a manager fences a home that it may have voted for, and hears
+	suspectCoordinator          bool // repair may choose such a manager for the new coordinator
+	suspectFences               bool // such a manager fences a coordinator that it may have voted for, and hears
 	noCatchUp                   bool // a manager that missed a commit is left as it is
 	forgottenStay               bool // a manager that lost its vote for a new store is not told of it
-	fencedTells                 bool // a manager takes what it lost also from a home that it has fenced
-	silenceNotNeeded            bool // survivors fence a home that they hear
+	fencedTells                 bool // a manager takes what it lost also from a coordinator that it has fenced
+	silenceNotNeeded            bool // survivors fence a coordinator that they hear
 }
 
 // system is a scenario under a protocol.
@@ -124,12 +124,12 @@ func (y *system) coordinatorOf(o op) int {
 	return p.participants().first()
 }
 
-// absent says whether m has no such store: never, or not any more.
+// absent reports whether m has no such store: never, or not any more.
 func (y *system) absent(m *manager) bool {
 	return m.committed == 0 || y.of(m.committed).kind == remove
 }
 
-// based says whether manager i stands where the operation's runner saw it.
+// based reports whether manager i stands where the operation's runner saw it.
 func (y *system) based(m *manager, i int, o op) bool {
 	p := y.of(o)
 	if y.absent(m) {

@@ -9,7 +9,7 @@ func stored(s *state, o op, coordinator int, members set) {
 	}
 }
 
-// three puts operation 3's store on managers 0 to 2, with home 0.
+// three puts operation 3's store on managers 0 to 2, with coordinator 0.
 func three(s *state) { stored(s, 3, 0, of(0, 1, 2)) }
 
 // founding is a create that is long done.
@@ -17,7 +17,7 @@ func founding(members ...int) operation {
 	return operation{kind: create, session: members, revision: 1}
 }
 
-// widening is a change of what operation base left, with home 0.
+// widening is a change of what operation base left, with coordinator 0.
 func widening(base op, members ...int) operation {
 	return operation{kind: change, session: members, base: base, revision: 2}
 }

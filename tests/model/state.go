@@ -41,7 +41,7 @@ type manager struct {
 	repairing            set // the lost manager while fenced and not yet decided
 
 	silent  bool // answers nobody: dead, stalled or cut off
-	late    bool // the home's deadline for the pending change has passed
+	late    bool // the coordinator's deadline for the pending change has passed
 	wiped   bool // silent for good: what answers at its address is another manager
 	suspect bool // its disk lost the last write
 
@@ -58,10 +58,10 @@ const (
 	idle phase = iota
 	preparingCoordinator
 	preparingOthers
-	committing // commit was sent to the home
-	aborting   // abort was sent to the home
-	forward    // the home said committed
-	backward   // the home said aborted
+	committing // commit was sent to the coordinator
+	aborting   // abort was sent to the coordinator
+	forward    // the coordinator said committed
+	backward   // the coordinator said aborted
 )
 
 type runner struct {
@@ -74,7 +74,7 @@ type repairer struct {
 	deciding        bool
 	asked, answered set
 	committed       uint8 // operations that a survivor has as its record
-	suspect         set   // survivors that may have lost a vote: none of them becomes the home
+	suspect         set   // survivors that may have lost a vote: none of them becomes the coordinator
 }
 
 // state is everything. Messages that were sent stay: each can come at any later time, again, or never.
@@ -82,7 +82,7 @@ type state struct {
 	managers  [managers]manager
 	runners   [runs]runner
 	sent      [runs]messages
-	answers   [runs]uint16 // "aborted", said by the home to a manager about an epoch
+	answers   [runs]uint16 // "aborted", said by the coordinator to a manager about an epoch
 	repairers [2]repairer
 }
 
@@ -91,7 +91,7 @@ type messages uint64
 
 // Kinds of messages by their first bit. Prepare and vote have a bit a manager and epoch, stale one an
 // epoch (the highest that the refusing manager had accepted), commit and abort one a manager; the last
-// three are the home's answers and anybody's refusal.
+// three are the coordinator's answers and anybody's refusal.
 const (
 	prepare   = 0
 	vote      = 16

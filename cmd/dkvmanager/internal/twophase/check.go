@@ -44,7 +44,7 @@ func (m *Participant) checkParticipant(c *wire.Operation) *wire.Result {
 	return nil
 }
 
-// checkFences refuses the word of a home that was declared lost, and everything while a repair is on. One
+// checkFences refuses the word of a coordinator that was declared lost, and everything while a repair is on. One
 // that comes back without the store takes part again like any other.
 func checkFences(n *catalog.Name, c *wire.Operation) *wire.Result {
 	if n.DeclaredLost {
@@ -62,7 +62,7 @@ func checkFences(n *catalog.Name, c *wire.Operation) *wire.Result {
 	return nil
 }
 
-// checkCoordinator says whether the change names the manager that decides, and all that keep the store.
+// checkCoordinator reports whether the change names the manager that decides, and all that keep the store.
 func checkCoordinator(s *catalog.Store, c *wire.Operation) *wire.Result {
 	if s == nil || s.Coordinator == "" {
 		if smallest := smallest(c.Managers); s != nil || c.BaseRevision == 0 && c.Coordinator != smallest {
@@ -98,7 +98,7 @@ func hasManager(managers []wire.Manager, identity string) bool {
 
 // checkBase holds the configuration that the change builds on against the store's: by its revision and
 // by who made it, since a store that was removed and made again has the same revisions. A manager that
-// does not have the store takes it whole: the home, which has it, vouches for it.
+// does not have the store takes it whole: the coordinator, which has it, vouches for it.
 func (m *Participant) checkBase(s *catalog.Store, c *wire.Operation) *wire.Result {
 	switch {
 	case s == nil && c.Removes():

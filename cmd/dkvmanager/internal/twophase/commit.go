@@ -8,8 +8,8 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Commit makes a pending change the store's configuration, durably; at the home that is what decides the
-// operation. Only the home refuses, and only an operation that it let go. Epoch is the one that all have
+// Commit makes a pending change the store's configuration, durably; at the coordinator that is what decides the
+// operation. Only the coordinator refuses, and only an operation that it let go. Epoch is the one that all have
 // voted for.
 func (m *Participant) Commit(id string, epoch uint64) (wire.OperationStatus, error) {
 	end, err := m.decide("commit", id, func(d *catalog.Data, p *catalog.PreparedRecord) error {
@@ -87,7 +87,7 @@ func (m *Participant) decide(verb, id string, f func(*catalog.Data, *catalog.Pre
 	return m.decisionStatus(&end), nil
 }
 
-// Renew says that the runner of a pending operation is alive. This manager has to be its home. It never
+// Renew says that the runner of a pending operation is alive. This manager has to be its coordinator. It never
 // brings an operation back.
 func (m *Participant) Renew(id string) (wire.OperationStatus, error) {
 	if err := m.ExpireLeases(); err != nil {
@@ -111,7 +111,7 @@ func (m *Participant) Renew(id string) (wire.OperationStatus, error) {
 	return m.decisionStatus(x), nil
 }
 
-// ExpireLeases lets go, durably, of what this manager is the home of and nobody has renewed in time.
+// ExpireLeases lets go, durably, of what this manager is the coordinator of and nobody has renewed in time.
 func (m *Participant) ExpireLeases() error {
 	var late []string
 	d := m.Catalog.Snapshot()
@@ -131,14 +131,14 @@ func (m *Participant) ExpireLeases() error {
 	})
 }
 
-// expireLease ends the pending change of a store where this manager is its home and it was not renewed in time.
+// expireLease ends the pending change of a store where this manager is its coordinator and it was not renewed in time.
 func (m *Participant) expireLease(d *catalog.Data, store string) {
 	if p := d.Name(store).Prepared; p != nil && m.leaseExpired(p) && !m.isSuspect(d, store) {
 		d.RecordDecision(decisionOf(p, false), m.Now())
 	}
 }
 
-// coordinatorFenced says that the home of a pending change decides nothing any more.
+// coordinatorFenced says that the coordinator of a pending change decides nothing any more.
 func (m *Participant) coordinatorFenced(d *catalog.Data, p *catalog.PreparedRecord) bool {
 	n := d.Name(p.Store)
 	return n.DeclaredLost || n.Replacing != "" || slices.Contains(n.Fenced, p.Coordinator)

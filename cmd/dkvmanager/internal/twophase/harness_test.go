@@ -115,7 +115,7 @@ func (f *fleet) create(id string, epoch uint64) wire.Operation {
 	}
 }
 
-// prepare has all managers vote, the home first.
+// prepare has all managers vote, the coordinator first.
 func (f *fleet) prepare(c wire.Operation) {
 	f.t.Helper()
 	for _, m := range f.all {
@@ -125,7 +125,7 @@ func (f *fleet) prepare(c wire.Operation) {
 	}
 }
 
-// commit commits at all managers, the home first.
+// commit commits at all managers, the coordinator first.
 func (f *fleet) commit(c wire.Operation) {
 	f.t.Helper()
 	for _, m := range f.all {
@@ -172,6 +172,6 @@ func (m *member) store() *catalog.Store { return m.Catalog.Snapshot().Stores["Or
 // resolve lets every manager look for itself.
 func (f *fleet) resolve() {
 	for _, m := range f.all {
-		_ = m.Resolve(context.Background()) // a home that is down is part of the tests
+		_ = m.Resolve(context.Background()) // a coordinator that is down is part of the tests
 	}
 }

@@ -10,9 +10,9 @@ import (
 )
 
 // A manager whose catalog lost its vote for a new store does not know the name, so it has nobody to ask. The
-// store's home finds it in its list, and tells it where to ask.
+// store's coordinator finds it in its list, and tells it where to ask.
 
-// notifyLostVote tells a manager of a store, of which this one is the home, that it has forgotten it.
+// notifyLostVote tells a manager of a store, of which this one is the coordinator, that it has forgotten it.
 func (m *Participant) notifyLostVote(ctx context.Context, w wire.Manager, store string, there *wire.StoreState) error {
 	d := m.Catalog.Snapshot()
 	n, s := d.Name(store), d.Stores[store]
@@ -25,7 +25,7 @@ func (m *Participant) notifyLostVote(ctx context.Context, w wire.Manager, store 
 	return m.Peers.Resolve(ctx, w, store, urlOf(s.Managers, m.self()))
 }
 
-// recoverLostVote takes a store that this manager has forgotten from its home, where that is at a URL.
+// recoverLostVote takes a store that this manager has forgotten from its coordinator, where that is at a URL.
 func (m *Participant) recoverLostVote(ctx context.Context, store, coordinator string) error {
 	if coordinator == "" || m.Catalog.Snapshot().Named(store) != nil {
 		return nil
@@ -56,6 +56,6 @@ func (m *Participant) hasLostVote(d *catalog.Data, store string, there *wire.Sto
 	return c.Coordinator == there.Manager && hasManager(c.Managers, m.self()) && n.Epoch < c.Epoch && votedByAll(c.LastOperation)
 }
 
-// votedByAll says whether all managers have voted for a change: those that each of them makes for itself take their
+// votedByAll reports whether all managers have voted for a change: those that each of them makes for itself take their
 // names from what they lead to.
 func votedByAll(change string) bool { return !strings.HasPrefix(change, "d-") }

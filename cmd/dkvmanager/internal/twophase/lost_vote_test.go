@@ -110,7 +110,7 @@ func TestParticipant_HomeThatIsSilentIsSaidToBe(t *testing.T) {
 	f.refused(err, wire.CodeCoordinatorSilent)
 }
 
-// What the home has decided holds without the log of how changes ended, which is bounded.
+// What the coordinator has decided holds without the log of how changes ended, which is bounded.
 func TestParticipant_WhatIsForgottenStillHolds(t *testing.T) {
 	f := newFleet(t)
 	dropped := f.create(id(1), 1)

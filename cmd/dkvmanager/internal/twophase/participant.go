@@ -22,7 +22,7 @@ type Catalog interface {
 type Peers interface {
 	// State is what the manager at url has of a store. An error says that no answer came that can be used.
 	State(ctx context.Context, url, store string) (wire.StoreState, error)
-	// Resolve tells a manager to settle a store whose home is at a URL. An error says that it is not told.
+	// Resolve tells a manager to settle a store whose coordinator is at a URL. An error says that it is not told.
 	Resolve(ctx context.Context, to wire.Manager, store, coordinator string) error
 }
 
@@ -30,7 +30,7 @@ type Peers interface {
 type Options struct {
 	Catalog Catalog
 	Peers   Peers
-	// Owns says whether a node is this manager's.
+	// Owns reports whether a node is this manager's.
 	Owns func(wire.Node) bool
 	// Ports refuses own nodes of a store whose ports are not free on this server; nil if they are.
 	Ports func(store string, nodes []wire.Node) error
@@ -48,8 +48,8 @@ type Options struct {
 type Participant struct {
 	Options
 	mu sync.Mutex
-	// lastContact is when a pending operation was last heard of: at its home from its runner, elsewhere from its
-	// home.
+	// lastContact is when a pending operation was last heard of: at its coordinator from its runner, elsewhere from its
+	// coordinator.
 	lastContact map[string]time.Time
 }
 
@@ -61,8 +61,8 @@ func New(o Options) *Participant {
 	return &Participant{Options: o, lastContact: map[string]time.Time{}}
 }
 
-// Start drops, durably, what this manager held pending as its home: no clock survives a restart, and a
-// home that comes back from the dead must not take up what others may have settled.
+// Start drops, durably, what this manager held pending as its coordinator: no clock survives a restart, and a
+// coordinator that comes back from the dead must not take up what others may have settled.
 func (m *Participant) Start() error {
 	return m.Catalog.Update(func(d *catalog.Data) error {
 		if m.Suspect {
@@ -80,10 +80,10 @@ func (m *Participant) Start() error {
 // self is this manager's identity.
 func (m *Participant) self() string { return m.Catalog.Identity() }
 
-// coordinates says whether this manager decides about a pending change.
+// coordinates reports whether this manager decides about a pending change.
 func (m *Participant) coordinates(p *catalog.PreparedRecord) bool { return p.Coordinator == m.self() }
 
-// leaseExpired says that a pending change, of which this manager is the home, was not renewed in time.
+// leaseExpired says that a pending change, of which this manager is the coordinator, was not renewed in time.
 func (m *Participant) leaseExpired(p *catalog.PreparedRecord) bool {
 	return m.coordinates(p) && m.sinceContact(p.ID) > m.ExpireAfter
 }

@@ -12,8 +12,8 @@ import (
 )
 
 // Reconcile compares this manager's stores with what the other managers have: it takes what it missed from a
-// store's home, learns when it was declared lost while it was away, and reminds those that have forgotten a
-// store of which it is the home. The error says who gave no answer.
+// store's coordinator, learns when it was declared lost while it was away, and reminds those that have forgotten a
+// store of which it is the coordinator. The error says who gave no answer.
 func (m *Participant) Reconcile(ctx context.Context) error {
 	silent := map[string]error{} // by URL: one that does not answer is asked once a round
 	stores := m.Catalog.Snapshot().Stores
@@ -77,7 +77,7 @@ func (m *Participant) reconcileStore(store string, there *wire.StoreState) error
 	})
 }
 
-// isBehind says whether a store's home has another configuration, which this manager is to take.
+// isBehind reports whether a store's coordinator has another configuration, which this manager is to take.
 func (m *Participant) isBehind(n *catalog.Name, s *catalog.Store, there *wire.StoreState) bool {
 	switch {
 	case there.Manager != s.Coordinator, n.Prepared != nil, n.Replacing != "", n.DeclaredLost, slices.Contains(n.Fenced, s.Coordinator):
@@ -103,7 +103,7 @@ func markDeclaredLost(d *catalog.Data, store string) error {
 	return nil
 }
 
-// ResolveStore ends what can be ended of one store, at once: what has expired here, and what its home has
+// ResolveStore ends what can be ended of one store, at once: what has expired here, and what its coordinator has
 // decided. It takes what was missed. Home is the URL of the store's home, for a manager that has forgotten
 // the store; it may be empty.
 func (m *Participant) ResolveStore(ctx context.Context, store, coordinator string) (wire.StoreState, error) {

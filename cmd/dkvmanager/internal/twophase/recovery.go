@@ -10,8 +10,8 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Resolve ends what can be ended: it lets go of what expired here, and asks the homes about everything
-// else that is pending. The error says which homes gave no answer; what they decide stays pending.
+// Resolve ends what can be ended: it ends what expired here, and asks the coordinators about everything
+// else that is pending. The error says which coordinators gave no answer; what they decide stays pending.
 func (m *Participant) Resolve(ctx context.Context) error {
 	all := []error{m.ExpireLeases()}
 	names := m.Catalog.Snapshot().Names
@@ -60,7 +60,7 @@ func (m *Participant) followCoordinator(ctx context.Context, p *catalog.Prepared
 	}
 	var refused *wire.Result
 	if errors.As(err, &refused) && refused.Code != wire.CodeReadOnly {
-		return nil // it ended while the home was asked
+		return nil // it ended while the coordinator was asked
 	}
 	return err
 }

@@ -9,16 +9,16 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// coordinatorGrace is how much longer than an operation lives its home has to have been silent before it may be
+// coordinatorGrace is how much longer than an operation lives its coordinator has to have been silent before it may be
 // declared lost.
 const coordinatorGrace = 10 * time.Second
 
 // FenceCoordinator is the first half of a repair: from now on nothing is decided by the word of a home that is lost.
-// The answer, what this manager has of the store, stays true until Decide. It refuses while the home
+// The answer, what this manager has of the store, stays true until Decide. It refuses while the coordinator
 // gives signs of life. Again it is the same.
 func (m *Participant) FenceCoordinator(ctx context.Context, store string, f wire.FenceRequest) (wire.StoreState, error) {
 	if p := m.Catalog.Snapshot().Name(store).Prepared; p != nil && p.Coordinator == f.Lost && !m.coordinates(p) {
-		_ = m.followCoordinator(ctx, p) // a home that answers settles it, and is heard
+		_ = m.followCoordinator(ctx, p) // a coordinator that answers settles it, and is heard
 	}
 	err := m.Catalog.Update(func(d *catalog.Data) error {
 		n := d.Name(store)
@@ -55,7 +55,7 @@ func (m *Participant) FenceCoordinator(ctx context.Context, store string, f wire
 	return m.State(store)
 }
 
-// checkLastContact refuses to take a home for lost that may have decided, not long ago, about something that
+// checkLastContact refuses to take a coordinator for lost that may have decided, not long ago, about something that
 // this manager voted for, or may have voted for.
 func (m *Participant) checkLastContact(d *catalog.Data, store, lost string) *wire.Result {
 	silence := m.ExpireAfter + coordinatorGrace
@@ -72,7 +72,7 @@ func (m *Participant) checkLastContact(d *catalog.Data, store, lost string) *wir
 }
 
 // ReplaceCoordinator is the second half: what any survivor had committed of the lost home's operations goes forward,
-// the rest is dropped; the store gets another home and goes on without the lost one. What comes late, or
+// the rest is dropped; the store gets another coordinator and goes on without the lost one. What comes late, or
 // again, changes nothing.
 func (m *Participant) ReplaceCoordinator(store string, f wire.DecideRequest) (wire.StoreState, error) {
 	err := m.Catalog.Update(func(d *catalog.Data) error {

@@ -156,7 +156,7 @@ func TestParticipant_HomeThatAnswersIsNotLost(t *testing.T) {
 	f.refused(err, wire.CodeBadRequest)
 }
 
-// What answers at the home's address does not speak for it: a new server there, or one that may have forgotten
+// What answers at the coordinator's address does not speak for it: a new server there, or one that may have forgotten
 // what it decided.
 func TestParticipant_HomeThatOnlySeemsToAnswerIsLost(t *testing.T) {
 	for name, lose := range map[string]func(*member){

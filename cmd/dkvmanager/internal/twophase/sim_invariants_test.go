@@ -24,7 +24,7 @@ func (s *simulation) decode(text []byte, into any) {
 	}
 }
 
-// decided says that the home of an operation has committed it: the commit point has passed.
+// decided says that the coordinator of an operation has committed it: the commit point has passed.
 func (s *simulation) decided(id string) bool {
 	for _, m := range s.managers {
 		if m.disk.identity == s.changes[id].Coordinator {
@@ -61,7 +61,7 @@ func (s *simulation) look(m *manager) {
 	s.agree()
 }
 
-// hasCommitted notes a commit. At the home it has to build on the commit before it (I6).
+// hasCommitted notes a commit. At the coordinator it has to build on the commit before it (I6).
 func (s *simulation) hasCommitted(m *manager, id string) {
 	if m.committed[id] {
 		return
@@ -86,7 +86,7 @@ func (s *simulation) hasCommitted(m *manager, id string) {
 	}
 }
 
-// givenUp notes that a home was declared lost, with what the survivors go on from. What only it had
+// givenUp notes that a coordinator was declared lost, with what the survivors go on from. What only it had
 // committed is gone.
 func (s *simulation) givenUp(d *catalog.Data, store string) {
 	for _, identity := range d.Name(store).Fenced {
@@ -107,7 +107,7 @@ func (s *simulation) givenUp(d *catalog.Data, store string) {
 	}
 }
 
-// headIsLeft says whether a manager that was not declared lost has the last commit of a store: then all go on
+// headIsLeft reports whether a manager that was not declared lost has the last commit of a store: then all go on
 // from it.
 func (s *simulation) headIsLeft(store string) bool {
 	for m, c := range s.configurations(store) {

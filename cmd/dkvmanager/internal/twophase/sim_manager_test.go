@@ -45,7 +45,7 @@ func (m *manager) start() {
 			return
 		}
 		for round := 0; ; round++ {
-			_ = m.machine.Resolve(context.Background()) // a home that is silent is part of the game
+			_ = m.machine.Resolve(context.Background()) // a coordinator that is silent is part of the game
 			if round%reconcileEvery == 0 {
 				_ = m.machine.Reconcile(context.Background())
 			}
@@ -57,7 +57,7 @@ func (m *manager) start() {
 	})
 }
 
-// dropOld is a weakening: every manager lets go of what it heard nothing of.
+// dropOld is a weakening: every manager ends what it heard nothing of.
 func (m *manager) dropOld() {
 	for _, n := range m.disk.Snapshot().Names {
 		if p := n.Prepared; p != nil && m.s.now.Sub(p.Since) > wire.ExpireAfter {
@@ -153,7 +153,7 @@ func (m *manager) prepare(body []byte) (wire.OperationStatus, error) {
 	return m.machine.Prepare(c)
 }
 
-// commit sees to it that a vote is kept: once the home has committed, nobody who voted refuses (I4), unless its
+// commit sees to it that a vote is kept: once the coordinator has committed, nobody who voted refuses (I4), unless its
 // disk has failed.
 func (m *manager) commit(id, epoch string) (wire.OperationStatus, error) {
 	number, err := strconv.ParseUint(epoch, 10, 64)

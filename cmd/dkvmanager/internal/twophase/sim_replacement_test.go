@@ -13,9 +13,9 @@ func (s *simulation) loseCoordinator() {
 	if !s.chance(0.4) {
 		return
 	}
-	m := s.managers[s.rng.IntN(2)] // small identities are homes
+	m := s.managers[s.rng.IntN(2)] // small identities are coordinators
 	if s.victim == s.managers[0] || s.victim == s.managers[1] {
-		s.victim = m // two homes that are lost at once are one too many for a name
+		s.victim = m // two coordinators that are lost at once are one too many for a name
 	}
 	s.after(s.upTo(90*time.Second), func() {
 		m.gone = true
@@ -44,7 +44,7 @@ func (s *simulation) loseCoordinator() {
 	}
 }
 
-// repair does what repair_store{store, lost} does where the lost manager is the store's home.
+// repair does what repair_store{store, lost} does where the lost manager is the store's coordinator.
 func (s *simulation) repair(store, lost string) {
 	n := network{s, s.managers}
 	r := &runner.Recovery{Transport: n, Clock: n, Store: store, Timeout: 20 * time.Second}

@@ -30,15 +30,15 @@ type simulation struct {
 	victim   *manager // whose disk may be damaged by a crash
 	changes  map[string]*wire.Operation
 	undone   map[string]bool            // what runners were told of
-	heads    map[string]string          // the last operation that was committed at its home, by store
-	lost     map[string]map[string]bool // by store: the homes that were declared lost
+	heads    map[string]string          // the last operation that was committed at its coordinator, by store
+	lost     map[string]map[string]bool // by store: the coordinators that were declared lost
 	outcomes map[runner.State]int
 	made     int
 	ports    int
 	broken   broken
 }
 
-// repaired counts, among the outcomes, repairs without a home.
+// repaired counts, among the outcomes, repairs without a coordinator.
 const repaired runner.State = -1
 
 // weakness takes a rule of the protocol away.

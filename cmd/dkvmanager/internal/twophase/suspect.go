@@ -11,10 +11,10 @@ import (
 )
 
 // A manager whose catalog had to be taken from an older generation may have forgotten a vote. It takes no
-// part in what is decided about a store until the store's home has told it how the store is; where it is
-// the home itself it decides nothing, and counts as lost.
+// part in what is decided about a store until the store's coordinator has told it how the store is; where it is
+// the coordinator itself it decides nothing, and counts as lost.
 
-// isSuspect says whether this manager may have forgotten a vote about a store. About names that it does
+// isSuspect reports whether this manager may have forgotten a vote about a store. About names that it does
 // not know it can ask nobody: there it is suspect until it is started with a whole catalog.
 func (m *Participant) isSuspect(d *catalog.Data, store string) bool {
 	return slices.Contains(d.SuspectStores, strings.ToLower(store)) || m.Suspect && d.Named(store) == nil
@@ -47,7 +47,7 @@ func (m *Participant) checkSuspect(d *catalog.Data, store string) *wire.Result {
 	return wire.RefuseSuspect.With(m.self(), store)
 }
 
-// recoverSuspect takes a store whole from its home, and with it how everything ended that this manager held. One
+// recoverSuspect takes a store whole from its coordinator, and with it how everything ended that this manager held. One
 // that has no more of the store than a vote may not be to keep it.
 func (m *Participant) recoverSuspect(store string, there *wire.StoreState) error {
 	err := m.Catalog.Update(func(d *catalog.Data) error {
@@ -79,7 +79,7 @@ func (m *Participant) recoverSuspect(store string, there *wire.StoreState) error
 	return err
 }
 
-// dropReplaced drops a change of a new store that this manager, as its home, can't decide about, once the others
+// dropReplaced drops a change of a new store that this manager, as its coordinator, can't decide about, once the others
 // have decided without it. They decide when it was declared lost.
 func (m *Participant) dropReplaced(ctx context.Context, p *catalog.PreparedRecord) error {
 	d := m.Catalog.Snapshot()
@@ -104,5 +104,5 @@ func (m *Participant) dropReplaced(ctx context.Context, p *catalog.PreparedRecor
 	return errors.Join(all...)
 }
 
-// suspectKey is what the silence of a suspect store's home is measured under.
+// suspectKey is what the silence of a suspect store's coordinator is measured under.
 func suspectKey(store string) string { return "suspect " + strings.ToLower(store) }

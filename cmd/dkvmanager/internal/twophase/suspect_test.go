@@ -36,7 +36,7 @@ func TestParticipant_SuspectManagerIsSilentUntilItsHomeHasSpoken(t *testing.T) {
 	_, err = away.Prepare(later)
 	f.refused(err, wire.CodeSuspect)
 
-	if err := away.Reconcile(ctx); err != nil { // its home still holds the change: what it will be is not known
+	if err := away.Reconcile(ctx); err != nil { // its coordinator still holds the change: what it will be is not known
 		t.Fatal(err)
 	}
 	_, err = away.Prepare(later)
@@ -125,7 +125,7 @@ func TestParticipant_VoteThatWasLeftIsDoubtfulToo(t *testing.T) {
 	}
 }
 
-// One that has nothing but a vote for a store does what the home did with it.
+// One that has nothing but a vote for a store does what the coordinator did with it.
 func TestParticipant_SuspectVoterFollowsTheHome(t *testing.T) {
 	for _, committed := range []bool{true, false} {
 		f := newFleet(t)
