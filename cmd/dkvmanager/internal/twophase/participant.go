@@ -9,24 +9,24 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Catalog is the memory that survives this manager.
+// Catalog is the durable state of this manager.
 type Catalog interface {
-	// Snapshot is a copy, the caller's own.
+	// Snapshot returns a copy that the caller may change.
 	Snapshot() *catalog.Data
-	// Update changes the catalog durably, or not at all and returns an error.
+	// Update changes the catalog durably, or returns an error and changes nothing.
 	Update(func(*catalog.Data) error) error
 	Identity() string
 }
 
-// Peers asks other managers.
+// Peers queries other managers.
 type Peers interface {
-	// State is what the manager at url has of a store. An error says that no answer came that can be used.
+	// State returns the state of a store at the manager at url. An error means that no usable answer came.
 	State(ctx context.Context, url, store string) (wire.StoreState, error)
-	// Resolve tells a manager to settle a store whose coordinator is at a URL. An error says that it is not told.
+	// Resolve tells a manager to resolve a store whose coordinator is at a URL. An error means that it may not know.
 	Resolve(ctx context.Context, to wire.Manager, store, coordinator string) error
 }
 
-// Options is what a machine works with; all but ExpireAfter are required.
+// Options configures a Participant; all but ExpireAfter are required.
 type Options struct {
 	Catalog Catalog
 	Peers   Peers
@@ -38,22 +38,22 @@ type Options struct {
 	Engine string
 	// Now is a clock that never goes back while the process lives.
 	Now func() time.Time
-	// Suspect says that the catalog had to be taken from an older generation: a vote may be missing.
+	// Suspect: the catalog was loaded from an older generation, and may lack a vote.
 	Suspect bool
-	// ExpireAfter is wire.ExpireAfter where it is 0.
+	// ExpireAfter is the length of a lease; 0 means wire.ExpireAfter.
 	ExpireAfter time.Duration
 }
 
-// Participant is one manager's part. Its methods may be called from any goroutine.
+// Participant is one manager's half of the protocol. Its methods may be called from any goroutine.
 type Participant struct {
 	Options
 	mu sync.Mutex
-	// lastContact is when a pending operation was last heard of: at its coordinator from its runner, elsewhere from its
-	// coordinator.
+	// lastContact is the time of the last sign of life, by operation: at the coordinator the driver's, elsewhere the
+	// coordinator's.
 	lastContact map[string]time.Time
 }
 
-// New makes the machine of one manager. Start comes before all else.
+// New returns the participant of one manager. Call Start before any other method.
 func New(o Options) *Participant {
 	if o.ExpireAfter == 0 {
 		o.ExpireAfter = wire.ExpireAfter
@@ -61,8 +61,8 @@ func New(o Options) *Participant {
 	return &Participant{Options: o, lastContact: map[string]time.Time{}}
 }
 
-// Start drops, durably, what this manager held pending as its coordinator: no clock survives a restart, and a
-// coordinator that comes back from the dead must not take up what others may have settled.
+// Start durably aborts every prepared operation that this manager coordinates. No clock survives a restart, so the
+// lease counts as expired (I8): the others may have replaced this coordinator meanwhile.
 func (m *Participant) Start() error {
 	return m.Catalog.Update(func(d *catalog.Data) error {
 		if m.Suspect {
@@ -77,18 +77,18 @@ func (m *Participant) Start() error {
 	})
 }
 
-// self is this manager's identity.
+// self returns this manager's identity.
 func (m *Participant) self() string { return m.Catalog.Identity() }
 
-// coordinates reports whether this manager decides about a pending change.
+// coordinates reports whether this manager coordinates a prepared operation.
 func (m *Participant) coordinates(p *catalog.PreparedRecord) bool { return p.Coordinator == m.self() }
 
-// leaseExpired says that a pending change, of which this manager is the coordinator, was not renewed in time.
+// leaseExpired reports whether this manager coordinates a prepared operation that was not renewed in time.
 func (m *Participant) leaseExpired(p *catalog.PreparedRecord) bool {
 	return m.coordinates(p) && m.sinceContact(p.ID) > m.ExpireAfter
 }
 
-// sinceContact is how long nothing was heard of a pending operation; it counts from the first question.
+// sinceContact returns the time since the last sign of life of a prepared operation. It counts from the first call.
 func (m *Participant) sinceContact(id string) time.Duration {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -100,6 +100,7 @@ func (m *Participant) sinceContact(id string) time.Duration {
 	return m.Now().Sub(last)
 }
 
+// touch notes a sign of life of an operation.
 func (m *Participant) touch(id string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
