@@ -11,8 +11,8 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Blocks of addresses: 127.3.0.11, .12, … to 127.254.0.11, …, each with the managers' usual port.
-// Where a system has no more than 127.0.0.1, ports take the place of addresses.
+// Blocks of addresses: 127.3.0.11, .12, … to 127.254.0.11, …, with the default port of managers. On a system that has
+// only 127.0.0.1, ports are used instead of addresses.
 const (
 	firstBlock, lastBlock = 3, 254
 	firstHost             = 11
@@ -20,7 +20,7 @@ const (
 	portBlocks            = 100
 )
 
-// freeBlock finds addresses that no other run and no other program uses, and locks them.
+// freeBlock finds and locks addresses that no other run and no other program uses.
 func freeBlock(servers int) ([]string, *os.File, error) {
 	var last error
 	for _, block := range blocks(servers) {
@@ -55,7 +55,7 @@ func blocks(servers int) [][]string {
 	return out
 }
 
-// takeBlock locks a block and makes sure that all its managers can listen.
+// takeBlock locks a block and checks that all its managers can listen.
 func takeBlock(endpoints []string) (*os.File, error) {
 	lock, err := lockBlock(endpoints[0])
 	if err != nil {
@@ -72,9 +72,9 @@ func takeBlock(endpoints []string) (*os.File, error) {
 	return lock, nil
 }
 
-// lockBlock locks a block by binding the UDP port of its first manager, which nothing else uses. The
-// lock is where the addresses are, so that runs exclude each other exactly where they would collide;
-// the system frees it with the last process that holds it, and no file stays.
+// lockBlock locks a block by binding the UDP port of its first manager, which nothing else uses. So runs exclude each
+// other exactly where their addresses collide. The system releases the lock with the last process that holds it, and no
+// file is left.
 func lockBlock(first string) (*os.File, error) {
 	address, err := net.ResolveUDPAddr("udp", first)
 	if err != nil {

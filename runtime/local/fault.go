@@ -15,11 +15,10 @@ import (
 
 // What happens to servers, counted from 0. Each call returns when it has happened.
 
-// Kill ends a server as the loss of its power would: the manager, and its instances, get no time to say
-// goodbye. What is on its disk stays for Restart.
+// Kill ends a server like a power failure: its manager and instances are killed. Its data stays for Restart.
 func (c *Cluster) Kill(i int) error { return c.kill(i, true) }
 
-// KillManager ends the manager of a server in the same way, and leaves its instances running.
+// KillManager kills the manager of a server and leaves its instances running.
 func (c *Cluster) KillManager(i int) error { return c.kill(i, false) }
 
 func (c *Cluster) kill(i int, instances bool) error {
@@ -27,7 +26,7 @@ func (c *Cluster) kill(i int, instances bool) error {
 	defer c.mu.Unlock()
 	m := c.managers[i]
 	m.meant.Store(true)
-	if err := c.resume(i); err != nil { // whose guard would outlive it
+	if err := c.resume(i); err != nil { // otherwise the guard would outlive the server
 		return err
 	}
 	if err := m.process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
@@ -40,8 +39,8 @@ func (c *Cluster) kill(i int, instances bool) error {
 	return c.killInstances(i)
 }
 
-// Restart starts the manager of a server again, ending it first where it runs, and returns when it
-// answers. It starts those instances again that should run.
+// Restart ends the manager of a server if it runs, starts it again, and returns when it answers. The manager starts the
+// instances that should run.
 func (c *Cluster) Restart(ctx context.Context, i int) error {
 	if err := c.KillManager(i); err != nil {
 		return err
@@ -60,13 +59,13 @@ func (c *Cluster) Restart(ctx context.Context, i int) error {
 	return healthy(ctx, []*manager{m})
 }
 
-// paused is a server whose processes are stopped.
+// paused holds the stopped processes of a paused server.
 type paused struct {
 	pids  []int
 	guard *exec.Cmd
 }
 
-// Pause stops all processes of a server until Resume: connections to it stay open, and get no answer.
+// Pause stops all processes of a server until Resume: connections to it stay open but get no answers.
 func (c *Cluster) Pause(i int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -90,7 +89,7 @@ func (c *Cluster) Pause(i int) error {
 	return until(context.Background(), exitTime, func() bool { return !slices.ContainsFunc(p.pids, runs) })
 }
 
-// runs tells whether a thread of a process isn't stopped: the signal takes a moment to reach them all.
+// runs reports whether any thread of a process is not stopped yet: the signal takes a moment to reach all of them.
 func runs(pid int) bool {
 	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
 	if err != nil {
@@ -106,8 +105,8 @@ func runs(pid int) bool {
 	return false
 }
 
-// guard starts a process that lets the others go on when the lifeline breaks: stopped ones would not
-// notice that the runner is gone, and stay.
+// guard starts a process that resumes the stopped processes when the lifeline breaks. Otherwise they would not notice
+// that the runner has ended, and remain.
 func guard(lifeline *os.File, pids []int) (*exec.Cmd, error) {
 	args := []string{"-c", `read -r _ <&3; kill -CONT "$@"`, "guard"}
 	for _, pid := range pids {
@@ -119,7 +118,7 @@ func guard(lifeline *os.File, pids []int) (*exec.Cmd, error) {
 	return cmd, cmd.Start()
 }
 
-// Resume lets a paused server go on.
+// Resume lets the processes of a paused server continue.
 func (c *Cluster) Resume(i int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -134,15 +133,15 @@ func (c *Cluster) resume(i int) error {
 	}
 	delete(c.paused, i)
 	var errs []error
-	for _, pid := range slices.Backward(p.pids) { // the instances first: their manager would find them silent
+	for _, pid := range slices.Backward(p.pids) { // instances first: otherwise their manager would get no answer from them
 		errs = append(errs, signal(pid, syscall.SIGCONT))
 	}
 	errs = append(errs, p.guard.Process.Kill())
-	p.guard.Wait() // its status says that it was killed
+	p.guard.Wait() // the error only says that it was killed
 	return errors.Join(errs...)
 }
 
-// signal is without effect when the process has ended.
+// signal sends a signal to a process. It does nothing when the process has ended.
 func signal(pid int, s syscall.Signal) error {
 	if err := syscall.Kill(pid, s); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("process %d: %w", pid, err)
@@ -164,8 +163,8 @@ func (c *Cluster) killInstances(i int) error {
 	return errors.Join(failed, late)
 }
 
-// killAll kills all servers: what is deleted needs no time to hand its leaders over. The managers go first,
-// since they start again what dies.
+// killAll kills all servers: their data is deleted, so leaders need not be transferred. Managers are killed first, since
+// they restart instances that die.
 func (c *Cluster) killAll() error {
 	var errs []error
 	for _, m := range c.managers {
@@ -177,8 +176,7 @@ func (c *Cluster) killAll() error {
 	return errors.Join(errs...)
 }
 
-// instances are the instance processes of a server: those that name a folder within the server's as
-// an argument.
+// instances returns the instance processes of a server: those with an argument that is a folder within the server's.
 func (c *Cluster) instances(i int) ([]int, error) {
 	commands, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	if err != nil {

@@ -12,13 +12,12 @@ const (
 	variable = "DKVRUN_MANAGER"
 )
 
-// FindManager gives the path of the manager's program: the one that DKVRUN_MANAGER names, else the one
-// beside the running executable, else the first on the PATH. A DKVRUN_MANAGER that can't be run is an
-// error: something else would not be what was asked for.
+// FindManager returns the path of the dkvmanager program: the value of DKVRUN_MANAGER, or the program beside the running
+// executable, or the first on the PATH. It returns an error when DKVRUN_MANAGER is set and can't be run.
 func FindManager(getenv func(string) string, executable string) (string, error) {
 	if path := getenv(variable); path != "" {
 		if !runnable(path) {
-			return "", fmt.Errorf("%s names %s, which is not a program that can be run: correct or unset it", variable, path)
+			return "", fmt.Errorf("%s=%s is not an executable program: correct or unset it", variable, path)
 		}
 		return path, nil
 	}
@@ -28,7 +27,7 @@ func FindManager(getenv func(string) string, executable string) (string, error) 
 	}
 	tried := []string{beside}
 	for _, folder := range filepath.SplitList(getenv("PATH")) {
-		if filepath.IsAbs(folder) { // a relative one would make it depend on where the runner stands
+		if filepath.IsAbs(folder) { // a relative folder would make the result depend on the working folder
 			tried = append(tried, folder)
 		}
 	}

@@ -20,20 +20,20 @@ const (
 	clusterFormat = 1
 )
 
-// kept is what a kept folder remembers: the hosts are part of every store's topology, so a next run
-// must have the same.
+// kept is the content of the cluster's file in a kept folder. Hosts are part of every store's topology, so another run
+// must use the same addresses.
 type kept struct {
 	Format    int      `json:"format"`
 	Endpoints []string `json:"endpoints"`
 }
 
-// reopen locks the kept folder and takes the addresses that it remembers, or new ones the first time.
+// reopen locks the kept folder and the addresses recorded in it, or new ones the first time.
 func (c *Cluster) reopen(ctx context.Context, o Options) (err error) {
 	if c.root, err = filepath.Abs(o.Keep); err != nil {
 		return err
 	}
 	if err = os.MkdirAll(c.root, 0o700); err != nil {
-		return fmt.Errorf("the cluster can't be kept there: %w", err)
+		return fmt.Errorf("can't keep the cluster there: %w", err)
 	}
 	remembered, err := readKept(c.root)
 	if err != nil {
@@ -59,8 +59,8 @@ func (c *Cluster) reopen(ctx context.Context, o Options) (err error) {
 	return writeKept(c.root, kept{clusterFormat, c.endpoints})
 }
 
-// retake locks the remembered addresses. The folder is ours, so what still holds them may be the
-// instances of a run that was killed, on their way out.
+// retake locks the recorded addresses. This run has locked the folder, so the addresses may still be held by instances
+// of a killed run that are about to end.
 func (c *Cluster) retake(ctx context.Context) error {
 	var err error
 	late := until(ctx, remainsTime, func() bool {
@@ -69,14 +69,14 @@ func (c *Cluster) retake(ctx context.Context) error {
 	})
 	switch {
 	case errors.Is(late, errLate):
-		return fmt.Errorf("the cluster kept in %s needs %s, which another run or program uses: end that first (%w)", c.root, span(c.endpoints), err)
+		return fmt.Errorf("the cluster kept in %s needs %s, which another run or program uses: end it first (%w)", c.root, span(c.endpoints), err)
 	case late != nil:
 		return late
 	}
 	return err
 }
 
-// readKept gives nil where nothing is kept yet.
+// readKept returns nil where nothing is kept yet.
 func readKept(folder string) (*kept, error) {
 	path := filepath.Join(folder, clusterFile)
 	b, err := os.ReadFile(path)
@@ -105,7 +105,7 @@ func readKept(folder string) (*kept, error) {
 	return k, nil
 }
 
-// writeKept replaces the file durably: after a crash it is whole or not there.
+// writeKept replaces the file durably: after a crash it is complete or does not exist.
 func writeKept(folder string, k kept) error {
 	b, err := json.MarshalIndent(k, "", "  ")
 	if err != nil {
@@ -114,7 +114,7 @@ func writeKept(folder string, k kept) error {
 	return durable.Replace(filepath.Join(folder, clusterFile), append(b, '\n'), durable.Options{Mode: 0o600})
 }
 
-// checkEmpty keeps data of other kinds out of reach.
+// checkEmpty refuses a folder with other data, which the cluster might overwrite.
 func checkEmpty(folder string) error {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
@@ -128,7 +128,7 @@ func checkEmpty(folder string) error {
 	return nil
 }
 
-// lockFolder holds off a second run. The managers don't inherit this lock.
+// lockFolder locks the folder against a second run. Managers don't inherit the lock.
 func lockFolder(folder string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(folder, lockFile), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -136,7 +136,7 @@ func lockFolder(folder string) (*os.File, error) {
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		f.Close()
-		return nil, fmt.Errorf("another run uses the cluster kept in %s: wait for its end, or use another folder", folder)
+		return nil, fmt.Errorf("another run uses the cluster kept in %s: wait until it ends, or use another folder", folder)
 	}
 	return f, nil
 }

@@ -1,8 +1,7 @@
-// Package local starts a cluster of managers on this machine, each on a loopback address of its own,
-// for one run of the runner.
+// Package local starts a cluster of managers on this machine for one run, each on a different loopback address.
 //
-// Nothing outlives the run. Every manager and instance holds the read end of a pipe whose only write
-// end is the runner's: when that closes, however the runner ended, they stop and delete their data.
+// Nothing outlives the run. Every manager and instance holds the read end of a pipe, and the runner its only write end:
+// when that closes, however the runner ended, they stop and delete their data.
 package local
 
 import (
@@ -20,21 +19,21 @@ import (
 	"dkvrun/runtime/netfault"
 )
 
-// MaxServers is the most managers of one cluster.
+// MaxServers bounds the managers of one cluster.
 const MaxServers = 32
 
-// Options say what to start.
+// Options configure a cluster.
 type Options struct {
-	// Servers is how many managers, 1 to MaxServers.
+	// Servers is the number of managers, 1 to MaxServers.
 	Servers int
 	// Manager is the path of the dkvmanager program; see FindManager.
 	Manager string
-	// Keep is a folder that keeps the cluster's data and addresses for a next run; empty for a cluster
-	// that is deleted at the end.
+	// Keep is the folder that keeps the cluster's data and addresses for another run; empty to delete the cluster at
+	// the end.
 	Keep string
-	// TempDir is where data that isn't kept goes.
+	// TempDir is the folder for data that is not kept.
 	TempDir string
-	// Died, where set, is called when a manager ends by itself, not by Kill, Restart or Close.
+	// Died, if not nil, is called when a manager ends by itself, not through Kill, Restart or Close.
 	Died func(error)
 }
 
@@ -44,13 +43,13 @@ type Cluster struct {
 	keep      string
 	root      string
 	folder    *os.File // lock on the kept folder; nil without Keep
-	block     *os.File // lock on the addresses, which managers and instances hold too
-	lifeline  *os.File // the pipe's write end
-	reads     *os.File // its read end, for managers that are started later
+	block     *os.File // lock on the addresses, held by managers and instances too
+	lifeline  *os.File // the write end of the pipe
+	reads     *os.File // the read end, for managers that are started later
 	program   string
 	died      func(error)
 	close     func() error
-	// switchboard is what all managers and instances hear of cuts over.
+	// switchboard tells all managers and instances which servers are cut off.
 	switchboard *netfault.Switchboard
 
 	mu       sync.Mutex // guards what follows
@@ -59,11 +58,11 @@ type Cluster struct {
 	cut      map[int]bool
 }
 
-// Start starts the managers and returns when each answers. On an error, and when ctx ends before,
-// everything is taken down again.
+// Start starts the managers and returns when each answers. On an error, and when ctx ends first, it stops and deletes
+// everything.
 func Start(ctx context.Context, o Options) (*Cluster, error) {
 	if o.Servers < 1 || o.Servers > MaxServers {
-		return nil, fmt.Errorf("a local cluster of %d servers can't be: 1 to %d", o.Servers, MaxServers)
+		return nil, fmt.Errorf("a local cluster can't have %d servers: want 1 to %d", o.Servers, MaxServers)
 	}
 	c := &Cluster{keep: o.Keep, died: o.Died, paused: map[int]*paused{}, cut: map[int]bool{}}
 	c.close = sync.OnceValue(c.end)
@@ -96,7 +95,7 @@ func (c *Cluster) start(ctx context.Context, o Options) (err error) {
 	return healthy(ctx, c.managers)
 }
 
-// spawn starts the manager of a server, counted from 0.
+// spawn starts the manager of a server. Servers are counted from 0.
 func (c *Cluster) spawn(i int) (*manager, error) {
 	data := c.data(i)
 	args := []string{"--listen", c.endpoints[i], "--data-dir", data, "--lifeline", "3", "--switchboard", "4"}
@@ -106,10 +105,10 @@ func (c *Cluster) spawn(i int) (*manager, error) {
 	return spawn(c.program, args, data, c.endpoints[i], []*os.File{c.reads, c.switchboard.Door(), c.block}, c.died)
 }
 
-// data is the folder of a server.
+// data returns the data folder of a server.
 func (c *Cluster) data(i int) string { return filepath.Join(c.root, "server-"+strconv.Itoa(i+1)) }
 
-// reserve finds the addresses and the folder.
+// reserve locks addresses and creates the folder.
 func (c *Cluster) reserve(ctx context.Context, o Options) (err error) {
 	if o.Keep != "" {
 		return c.reopen(ctx, o)
@@ -118,15 +117,15 @@ func (c *Cluster) reserve(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	if c.root, err = os.MkdirTemp(o.TempDir, "dkvrun-local-"); err != nil {
-		return fmt.Errorf("the throw-away cluster has no place for its data (%w): set TMPDIR to a folder that can be written", err)
+		return fmt.Errorf("can't create a folder for the throw-away cluster (%w): set TMPDIR to a writable folder", err)
 	}
 	return nil
 }
 
-// Endpoints are the managers' host:port, in order.
+// Endpoints returns the managers' host:port, in order.
 func (c *Cluster) Endpoints() []string { return c.endpoints }
 
-// Describe says in a line what was started and what becomes of it.
+// Describe returns a line for the user: the managers, and whether their data is kept.
 func (c *Cluster) Describe() string {
 	managers := strconv.Itoa(len(c.endpoints)) + " managers"
 	if len(c.endpoints) == 1 {
@@ -138,7 +137,7 @@ func (c *Cluster) Describe() string {
 	return fmt.Sprintf("throw-away cluster: %s on %s, deleted at exit", managers, span(c.endpoints))
 }
 
-// span shortens 127.3.0.11:7801 … 127.3.0.13:7801 to 127.3.0.11–13, and ports alike.
+// span shortens 127.3.0.11:7801 … 127.3.0.13:7801 to 127.3.0.11–13, and ports in the same way.
 func span(endpoints []string) string {
 	first, port, _ := net.SplitHostPort(endpoints[0])
 	last, lastPort, _ := net.SplitHostPort(endpoints[len(endpoints)-1])
@@ -152,15 +151,14 @@ func span(endpoints []string) string {
 }
 
 const (
-	// exitTime is how long managers may take to stop their instances and go.
+	// exitTime is the time limit for managers to stop their instances and end.
 	exitTime = 10 * time.Second
-	// remainsTime is how long instances may take that their manager could not stop.
+	// remainsTime is the time limit for instances that their manager could not stop.
 	remainsTime = 12 * time.Second
 )
 
-// Close stops all managers and instances and, unless they are kept, deletes their data. It returns
-// within about 20 seconds, normally much sooner, and with an error if something stayed behind. More
-// calls give the same answer.
+// Close stops all managers and instances and deletes their data unless it is kept. It returns within about 20 seconds,
+// normally much sooner, and with an error if anything is left. Further calls return the same error.
 func (c *Cluster) Close() error { return c.close() }
 
 func (c *Cluster) end() error {
@@ -170,7 +168,7 @@ func (c *Cluster) end() error {
 	for _, m := range c.managers {
 		m.meant.Store(true)
 	}
-	for i := range c.paused { // who is stopped doesn't notice the end
+	for i := range c.paused { // a stopped process doesn't notice the end
 		errs = append(errs, c.resume(i))
 	}
 	if c.keep == "" {
@@ -203,7 +201,7 @@ func (c *Cluster) end() error {
 	return errors.Join(errs...)
 }
 
-// released waits until no process holds the addresses any more: then all instances are gone too.
+// released waits until no process holds the lock on the addresses: then all instances have ended too.
 func (c *Cluster) released() bool {
 	return until(context.Background(), remainsTime, func() bool {
 		lock, err := lockBlock(c.endpoints[0])
@@ -217,7 +215,7 @@ func (c *Cluster) released() bool {
 
 var errLate = errors.New("the time is up")
 
-// until looks every 10 ms whether ok, until the limit (errLate) or the end of ctx.
+// until polls ok every 10 ms. It returns errLate after the limit, and the cause of ctx when that ends.
 func until(ctx context.Context, limit time.Duration, ok func() bool) error {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()

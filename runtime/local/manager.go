@@ -17,7 +17,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// startTime is how long managers may take until they answer.
+// startTime is the time limit for managers to answer after their start.
 const startTime = 15 * time.Second
 
 // manager is one dkvmanager process.
@@ -25,14 +25,14 @@ type manager struct {
 	endpoint string
 	process  *os.Process
 	log      *os.File
-	meant    atomic.Bool   // it is told to end
-	done     chan struct{} // closed when the process has ended; err is set then
+	meant    atomic.Bool   // the process was told to end
+	done     chan struct{} // closed when the process has ended and err is set
 	err      error
 }
 
-// spawn starts a manager that inherits files from descriptor 3 on: the lifeline, the switchboard's door, and
-// the lock, which it leaves open to its instances. It is in a process group of its own: a Ctrl-C on the
-// terminal is the runner's. died, where set, is called when it ends without being told to.
+// spawn starts a manager. From descriptor 3 on it inherits the lifeline, the switchboard's door, and the lock on the
+// addresses, which its instances inherit too. It gets a new process group, so that Ctrl-C on the terminal reaches only
+// the runner. died, if not nil, is called when it ends without being told to.
 func spawn(program string, args []string, data, endpoint string, inherited []*os.File, died func(error)) (*manager, error) {
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ func spawn(program string, args []string, data, endpoint string, inherited []*os
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		log.Close()
-		return nil, fmt.Errorf("the manager can't be started: %w", err)
+		return nil, fmt.Errorf("can't start the manager: %w", err)
 	}
 	m := &manager{endpoint: endpoint, process: cmd.Process, log: log, done: make(chan struct{})}
 	go func() {
@@ -61,8 +61,7 @@ func spawn(program string, args []string, data, endpoint string, inherited []*os
 	return m, nil
 }
 
-// healthy returns when every manager answers; with an error when one ends before, or none of it
-// happens in time.
+// healthy returns when every manager answers. It returns an error when one ends first or the time limit passes.
 func healthy(ctx context.Context, managers []*manager) error {
 	endpoints := make([]string, len(managers))
 	for i, m := range managers {
@@ -114,7 +113,7 @@ func (m *manager) outcome() string {
 	return m.err.Error()
 }
 
-// lastWords are the last three lines of the log, each on a line of its own.
+// lastWords returns the last three lines of the manager's log.
 func (m *manager) lastWords() string {
 	size, err := m.log.Seek(0, io.SeekEnd)
 	if err != nil || size == 0 {
@@ -130,7 +129,7 @@ func (m *manager) lastWords() string {
 	return out
 }
 
-// end waits until the process has gone, and kills it at the limit.
+// end waits until the process has ended, and kills it at the limit.
 func (m *manager) end(limit context.Context) error {
 	defer m.log.Close()
 	select {
@@ -141,15 +140,15 @@ func (m *manager) end(limit context.Context) error {
 	}
 }
 
-// kill ends the process at once, with what it has started in its group.
+// kill kills the process and the other processes of its group.
 func (m *manager) kill() error {
 	select {
-	case <-m.done: // its number may be another's by now
+	case <-m.done: // another process may have its number by now
 		return nil
 	default:
 	}
 	if err := syscall.Kill(-m.process.Pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
-		return fmt.Errorf("the manager on %s (pid %d) does not end and can't be killed: %w", m.endpoint, m.process.Pid, err)
+		return fmt.Errorf("can't kill the manager on %s (pid %d), which does not end: %w", m.endpoint, m.process.Pid, err)
 	}
 	<-m.done
 	return nil
