@@ -7,7 +7,7 @@ import (
 	"github.com/yuin/gopher-lua/ast"
 )
 
-// gopher-lua 1.1.2 compiles these assignments wrongly (issue #440):
+// gopher-lua 1.1.2 compiles these assignments wrongly (issue #440, and #280 for conditions):
 //
 //   - a, b = b, a for locals a and b: both get the value of b;
 //   - g, t.k = x, y for a global g and locals x and y: g gets the register below that of its value;

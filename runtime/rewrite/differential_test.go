@@ -91,7 +91,7 @@ func runCompiled(t *testing.T, source string, compile func(*lua.LState) (*lua.Fu
 	if err := L.PCall(0, 1, nil); err != nil {
 		return err.Error()
 	}
-	return L.ToString(-1)
+	return L.ToStringMeta(L.Get(-1)).String()
 }
 
 // runRewritten runs a program as this package compiles it.

@@ -20,7 +20,9 @@ import (
 // and a third kind, 50, 100, … list items and then a call or "..." that may give several values: they
 // take the place of earlier items.
 //
-// And it compiles for k, v in next, t so that the loop begins after whatever key was left where it keeps
+// Lists of more than 511 × 50 items lose items (pull request #537); limits.go refuses them.
+//
+// And it compiles for k, v in next, t (issue #514, pull request #528) so that the loop begins after whatever key was left where it keeps
 // the last one.
 //
 // rewriter rewrites the parsed source so that none is met: it cuts a value with a key down to one, as
