@@ -156,7 +156,7 @@ func problemOf(err error) string {
 	return err.Error()
 }
 
-// written returns an argument or a table's field in the form that runtime.Refusals takes. Only the last one of a list
+// written returns an argument or a table's field in the form that Host.CheckCall takes. Only the last one of a list
 // can have several values.
 func (c *checker) written(e syntax.Expr, last bool) any {
 	switch e := e.(type) {

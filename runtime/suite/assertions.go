@@ -52,7 +52,7 @@ func (f *file) primitives() []runtime.Builtin {
 	value := func(name string) runtime.Param { return runtime.Param{Name: name, Type: runtime.Any} }
 	return []runtime.Builtin{
 		{
-			Name: "suite.parts",
+			Name: "suite.sources",
 			Impl: func(*runtime.Call) (any, error) { return sources() },
 		},
 		{

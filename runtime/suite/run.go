@@ -87,7 +87,7 @@ func (r *run) file(ctx context.Context, path string, round int) {
 		return
 	}
 	f.run(ctx, root, func() bool { return r.goOn(ctx) })
-	if err := f.keepSnapshots(r.goOn(ctx)); err != nil {
+	if err := f.saveSnapshots(r.goOn(ctx)); err != nil {
 		r.fail(err)
 	}
 }

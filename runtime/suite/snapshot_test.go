@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Any text comes back as it was kept, whatever its lines look like.
+// Any text is loaded as it was saved, whatever its lines are.
 func TestSnapshots_SaveAndLoad(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a_test.lua")
 	values := []string{"", "one line", "two\nlines", "ends with a line\n", "=== like a heading", `\ like an escape`, "\\=== both\n\n", "\n"}
@@ -30,11 +30,11 @@ func TestSnapshots_SaveAndLoad(t *testing.T) {
 		}
 	}
 	if _, _, known, _ := again.next(); known {
-		t.Error("a value is known that was never kept")
+		t.Error("a value is known that was never saved")
 	}
 }
 
-// What has not changed is not written.
+// An unchanged value is not written.
 func TestSnapshots_WrittenOnDemand(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a_test.lua")
 	s := snapshots{}

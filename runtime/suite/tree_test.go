@@ -61,7 +61,7 @@ func TestBlock_Keep(t *testing.T) {
 	}
 }
 
-// A block that says so is shuffled, or not, whatever --shuffle says.
+// The shuffled of a block has precedence over --shuffle.
 func TestBlock_Shuffle(t *testing.T) {
 	yes, no := true, false
 	var tests [20]test

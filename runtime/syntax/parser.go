@@ -8,10 +8,10 @@ import (
 // The compiler is recursive and has no limits, and the end of Go's stack ends the process. So each source is
 // parsed here first, and refused where it exceeds these.
 const (
-	// MaxNesting is how deep blocks and brackets may nest.
-	MaxNesting = 200
-	// MaxParts is how many names, values, operators and brackets an expression may have up to the next separator.
-	MaxParts = 5000
+	// maxNesting is how deep blocks and brackets may nest.
+	maxNesting = 200
+	// maxParts is how many names, values, operators and brackets an expression may have up to the next separator.
+	maxParts = 5000
 )
 
 // Parse reads a source. It skips a byte order mark and a first line that begins with #!. Its error is an
@@ -112,8 +112,8 @@ func (p *parser) advance() Span {
 	at := p.token.Span
 	switch k := p.token.kind; {
 	case isPart[k]:
-		if p.parts++; p.parts > MaxParts {
-			p.fail(at.Start, at.End, fmt.Sprintf("an expression has more than %d parts: split it", MaxParts))
+		if p.parts++; p.parts > maxParts {
+			p.fail(at.Start, at.End, fmt.Sprintf("an expression has more than %d parts: split it", maxParts))
 		}
 	case k != tRightParen && k != tRightBrace && k != tRightBracket:
 		p.parts = 0
@@ -125,8 +125,8 @@ func (p *parser) advance() Span {
 // open advances over a keyword or bracket that something closes.
 func (p *parser) open() opener {
 	o := opener{p.token.kind, p.token.Start}
-	if p.depth++; p.depth > MaxNesting {
-		p.fail(o.start, p.token.End, fmt.Sprintf("blocks and brackets are nested deeper than %d", MaxNesting))
+	if p.depth++; p.depth > maxNesting {
+		p.fail(o.start, p.token.End, fmt.Sprintf("blocks and brackets are nested deeper than %d", maxNesting))
 	}
 	p.advance()
 	return o

@@ -1,4 +1,4 @@
--- luassert's assertions.
+-- The assertions of luassert.
 
 local suite = ...
 
@@ -23,7 +23,7 @@ for _, name in ipairs{"boolean", "number", "string", "table", "function", "userd
   end)
 end
 
--- An argument as a number.
+-- Returns an argument as a number.
 local function number(name, a, i)
   return tonumber(a[i]) or suite.misuse(("assert.%s: argument %d: got %s, want a number"):format(name, i, shown(a[i])))
 end
@@ -52,14 +52,15 @@ define("unique", 1, 3, function(a, n)
   return true, "a list with duplicates"
 end)
 
--- Finds a pattern, from a place on, perhaps as plain text: whether it is there, and what was captured.
+-- Finds a pattern or a plain text from an index on. Returns whether it is there, and the captures.
 local function find(got, pattern, from, is_plain)
   if is_plain then return got:find(pattern, from, true) ~= nil, suite.pack(pattern) end
   local captures = suite.pack(got:match(pattern, from))
   return captures[1] ~= nil, captures
 end
 
--- The arguments after the pattern: from where, whether plain, and a message, which may stand before either.
+-- Returns the arguments after the pattern: the index, whether it is plain text, and a message, which may be anywhere
+-- among them.
 local function options(name, a, n)
   for i = 3, n do
     if a[i] and type(a[i]) ~= "boolean" and not tonumber(a[i]) then
@@ -80,8 +81,8 @@ define("match matches", 2, 4, function(a, n)
   return holds, "a text that matches the pattern", true, pattern, got
 end)
 
--- Calls what is to raise: whether it did, and what; of text without the place in front of it. Returns of the assertion are
--- what was raised, or returned, and the other arguments.
+-- Calls a function. Returns whether it raised, and the error, without the place at the beginning if it is a string. The
+-- assertion returns the error, or the values of the function, and its other arguments.
 local function raises(name, a, n)
   if not suite.callable(a[1]) then suite.misuse(("assert.%s: got %s, want a function"):format(name, shown(a[1]))) end
   local ok, err = pcall(a[1])
@@ -90,7 +91,7 @@ local function raises(name, a, n)
   return not ok, err
 end
 
--- The text of what was raised, nil where it has none.
+-- Returns the text of an error, or nil if it has none.
 local function text_of(err)
   err = suite.raised(err)
   if type(err) == "boolean" then return tostring(err) end
@@ -143,7 +144,7 @@ suite.registered.modifier.message = {callback = function(state, arguments)
   state.failure_message = arguments and arguments[1]
 end}
 
--- assert.array(list).has.holes(): an index up to the highest one, or the one given, has no value.
+-- assert.array(list).has.holes(n): an index up to n, by default the highest one, has no value.
 suite.registered.modifier.array = {callback = function(state, arguments)
   if arguments == nil or arguments.n == 0 then suite.misuse("assert.array: got no list") end
   if state.array ~= nil then suite.misuse("assert.array: it has a list already") end

@@ -1,5 +1,5 @@
--- What stands after assert and match: names, in any spelling (assert.are.equal, assert.is_not_nil,
--- assert.has_no.errors), up to an assertion or a matcher, which takes the arguments.
+-- The names after assert and match, in any spelling (assert.are.equal, assert.is_not_nil, assert.has_no.errors), up to an
+-- assertion or a matcher, which gets the arguments.
 
 local suite = ...
 
@@ -7,12 +7,12 @@ local plain = assert
 local getmetatable, ipairs, pairs, pcall, rawset, select, setmetatable, type, unpack =
   getmetatable, ipairs, pairs, pcall, rawset, select, setmetatable, type, unpack
 
--- What is registered, by kind and name. A modifier has callback, or negates, or does nothing.
+-- The registrations by kind and name. A modifier has a callback, or negates, or does nothing.
 local registered = {assertion = {}, matcher = {}, modifier = {["not"] = {negates = true}, no = {negates = true}}}
 for word in ("is are was were has have does a an the"):gmatch("%a+") do registered.modifier[word] = {} end
 suite.registered = registered
 
--- Counts registrations: what names stood for before them is not taken for granted afterwards.
+-- The number of registrations: each makes the cached meanings of names invalid.
 local version = 0
 
 function suite.check_kind(kind)
@@ -27,7 +27,7 @@ function suite.register(kind, name, entry)
   registered[kind][name:lower()] = entry
 end
 
--- The longest name that ends with word i, and the word that it begins with.
+-- Returns the longest name that ends with word i, and the index of its first word.
 local function ending(kind, words, i)
   for first = 1, i do
     local name = table.concat(words, "_", first, i)
@@ -36,9 +36,9 @@ local function ending(kind, words, i)
   end
 end
 
--- What refuses a name that nothing stands for. The assertions of spies are read now.
+-- Raises for an unknown name. The assertions about spies are loaded first.
 local function unknown(kind, path, words, i)
-  suite.part("spies")
+  suite.load("spies")
   if ending(kind, words, i) then return end
   local known, wanted = {}, {}
   for other in pairs(registered[kind]) do known[#known + 1] = other end
@@ -46,7 +46,7 @@ local function unknown(kind, path, words, i)
   suite.unknown((kind == "matcher" and "match." or "assert.") .. path, kind, wanted, known)
 end
 
--- What a path of names means: found is the assertion or matcher, positive whether it is to hold.
+-- Returns the meaning of a path of names: found is the assertion or matcher, positive is false if it is negated.
 local function plan(kind, path)
   local words = {}
   for word in path:lower():gmatch("[^_.]+") do words[#words + 1] = word end
@@ -73,15 +73,15 @@ end
 
 suite.plan = plan
 
--- Refuses to call a path that consists of modifiers without a use for arguments.
+-- Raises if a path is called that has only modifiers without a callback.
 function suite.names_none(kind, path)
   suite.misuse(("%s.%s: it names no %s"):format(kind == "matcher" and "match" or "assert", path, kind))
 end
 
--- Where a path has got to: the names, and the state that modifiers with arguments have made.
+-- The names of a path, and the state that modifiers with arguments have set.
 local PATH, STATE = 1, 2
 
--- The state that modifiers work on: mod is false for what is not to hold.
+-- The state that modifiers change: mod is false if the assertion is negated.
 local function modified(state, p, arguments)
   local new = {mod = true}
   for k, v in pairs(state or {}) do new[k] = v end
@@ -90,8 +90,8 @@ local function modified(state, p, arguments)
   return new
 end
 
--- Makes a root. run gets what a call gives to a name: what is registered for it, whether it is to hold, the state and
--- the arguments; called is for a call of the root itself.
+-- Makes a root. run gets a call: the registration, whether it is positive, the state and the arguments. called gets a
+-- call of the root itself.
 function suite.chain(kind, root, run, called)
   local mt, plans = {}, {}
   local function at(path, state) return setmetatable({path, state}, mt) end
@@ -121,7 +121,7 @@ function suite.chain(kind, root, run, called)
   return setmetatable(root, mt)
 end
 
--- How a failure says what was expected: wanted is words for it, or a function that gives the sentence.
+-- Returns the sentence of a failure: wanted is the expectation, or a function that returns the sentence.
 local function explained(positive, wanted, compare, expected, got)
   if type(wanted) == "function" then return wanted(positive) end
   return (positive and "expected " or "expected not: ") .. wanted, compare and positive, expected, got
@@ -133,7 +133,7 @@ local function fail(message, sentence, compare, expected, got)
 end
 suite.failing = fail
 
--- An assertion that a suite has registered: callback gets the state and the arguments.
+-- An assertion that a suite registered: callback gets the state and the arguments.
 local function judge(entry, positive, state, ...)
   state = state or {mod = positive}
   local arguments = suite.pack(...)
@@ -145,12 +145,12 @@ local function judge(entry, positive, state, ...)
   return ...
 end
 
--- Refuses a call with too few arguments.
+-- Raises if a call has too few arguments.
 function suite.too_few(root, entry, n)
   suite.misuse(("%s.%s: got %d argument%s, want at least %d"):format(root, entry.name, n, n == 1 and "" or "s", entry.least))
 end
 
--- Runs an assertion: returns its arguments, or what it says, or raises.
+-- Runs an assertion. It returns its arguments, or the values that the assertion sets, or raises.
 local function run(entry, positive, state, ...)
   if entry.callback then return judge(entry, positive, state, ...) end
   local n, arguments = select("#", ...), {...}
@@ -168,7 +168,7 @@ local function run(entry, positive, state, ...)
   fail(message, explained(positive, wanted, compare, expected, got))
 end
 
--- assert(value, message): what else than text is raised is raised as it is.
+-- assert(value, message): a message that is not a string is raised unchanged.
 local function call(...)
   local ok, err = pcall(plain, ...)
   if ok then return ... end
@@ -178,21 +178,21 @@ end
 
 assert = suite.chain("assertion", {}, run, call)
 
--- An assertion of ours: holds gets the arguments and their number, and the state. It returns whether it holds; what was
--- expected, in words; and where there is something to compare, true, the expected value and the one that came. The
--- arguments are at least so many, and arity before the message; arguments.message and arguments.returns may be set.
--- refuse, where given, raises what is wrong with arguments whatever holds; one that isn't known yet is nil there.
+-- Declares a built-in assertion. holds gets the arguments, their number and the state. It returns whether the assertion
+-- holds; the expectation as text; and, if there is something to compare, true, the expected and the actual value. A call
+-- needs at least the given number of arguments; the message is the argument after arity. holds may set arguments.message
+-- and arguments.returns. refuse, if given, raises for wrong arguments; arguments that are not known yet are nil there.
 function suite.define(names, least, arity, holds, refuse)
   for name in names:gmatch("%S+") do
     registered.assertion[name] = {name = name, least = least, arity = arity, holds = holds, refuse = refuse}
   end
 end
 
--- assert:register and its like are read when they are wanted.
+-- assert:register and similar methods are loaded at their first use.
 for _, name in ipairs{"register", "unregister", "snapshot", "add_formatter", "remove_formatter", "format", "set_parameter",
   "get_parameter", "add_spy", "level", "get_level"} do
   assert[name] = function(...)
-    suite.part("extensions")
+    suite.load("extensions")
     return assert[name](...)
   end
 end

@@ -1,22 +1,22 @@
--- What a suite adds of its own: assertions, matchers, modifiers, formatters, parameters; and snapshots, which
--- take all of it but what is registered back.
+-- The assertions, matchers, modifiers, formatters and parameters that a suite adds; and snapshots, which revert all of
+-- these but the registrations.
 
 local suite = ...
 
 local error, ipairs, pairs, setmetatable, type = error, ipairs, pairs, setmetatable, type
 
-suite.part("modules")
+suite.load("modules")
 local say = require "say"
 
 function assert.register(_, kind, name, callback, positive, negative)
   if not suite.callable(callback) then suite.misuse("assert:register: got " .. suite.shown(callback) .. ", want a function") end
-  if kind == "matcher" then suite.part("matchers") end
+  if kind == "matcher" then suite.load("matchers") end
   suite.register(kind, name, {name = name:lower(), callback = callback, positive = positive, negative = negative})
 end
 
 function assert.unregister(_, kind, name) suite.register(kind, name, nil) end
 
--- What is said when a registered assertion fails: its text of say, or its text, with the arguments in it.
+-- Returns the message of a registered assertion: its text in say, or the text itself, with the arguments.
 function suite.saying(entry, positive, arguments)
   local key = positive and entry.positive or not positive and entry.negative
   if not key then return "expected " .. (positive and "" or "not: ") .. entry.name .. suite.listed(arguments) end
@@ -27,7 +27,7 @@ function suite.saying(entry, positive, arguments)
   return ok and text or key
 end
 
--- A snapshot holds what was set since it was made; the first one is what there is without any.
+-- A snapshot has the settings since it was made. The first one has those without any snapshot.
 local present
 local snapshots = {}
 snapshots.__index = snapshots
@@ -53,13 +53,13 @@ function assert.snapshot()
 end
 assert.snapshot()
 
--- Spies are noted once there is a snapshot that can be reverted.
+-- Spies are recorded while there is a snapshot that can be reverted.
 function suite.note_spy(s)
   if present.previous then table.insert(present.spies, s) end
 end
 function assert.add_spy(_, s) suite.note_spy(s) end
 
--- A formatter gives the text of a value, or nil where another one is to.
+-- A formatter returns the text of a value, or nil to leave it to another one.
 function assert.add_formatter(_, f) table.insert(present.formatters, 1, f) end
 
 function assert.remove_formatter(_, f)
@@ -83,7 +83,7 @@ function suite.formatted(value, options)
   end
 end
 
--- Makes texts of arguments, in their place, but for those of arguments.nofmt.
+-- Replaces arguments by their texts, except those in arguments.nofmt.
 function assert.format(_, arguments)
   local nofmt, options = arguments.nofmt or {}, arguments.fmtargs or {}
   for i = 1, arguments.n or #arguments do
@@ -107,7 +107,7 @@ function assert.get_parameter(_, name)
   end
 end
 
--- A level of the stack as luassert's functions pass it. Failures here have their own way to the place.
+-- A stack level, as luassert's functions pass it. It has no effect: failures find their place in another way.
 local levels = {}
 function assert.level(_, n) return setmetatable({level = n}, levels) end
 function assert.get_level(_, x) return type(x) == "table" and getmetatable(x) == levels and x.level or nil end

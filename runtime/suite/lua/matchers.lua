@@ -1,4 +1,4 @@
--- Matchers: they stand for an argument or a returned value in called_with, returned_with and on_call_with.
+-- Matchers, for arguments and returned values in called_with, returned_with and on_call_with.
 
 local suite = ...
 
@@ -31,7 +31,8 @@ suite.chain("matcher", match, function(entry, positive, state, ...)
   return make(entry.name, positive, entry.callback(state or {mod = positive}, arguments, 2), arguments)
 end, function() suite.misuse("match: it names no matcher: match._ stands for anything") end)
 
--- A matcher of ours: make gets the arguments, at least so many, and returns what tells whether a value fits.
+-- Declares a built-in matcher. make gets the arguments, at least the given number, and returns a function that reports
+-- whether a value matches.
 local function define(names, least, make_test)
   for name in names:gmatch("%S+") do
     registered[name] = {name = name, least = least, callback = function(_, arguments) return make_test(arguments) end}
@@ -88,7 +89,8 @@ define("unique", 0, function(a)
   end
 end)
 
--- Matchers of matchers: count tells from how many of them fit, and how many there are, whether the value does.
+-- Declares a matcher of matchers. count gets how many of them match and how many there are, and returns whether the
+-- value matches.
 local function composed(name, count)
   define(name, 1, function(a)
     for i = 1, a.n do

@@ -1,16 +1,16 @@
--- Mocks: tables all of whose functions, at any depth, are spies or stubs.
+-- Mocks: tables whose functions, at any depth, are spies or stubs.
 
 local suite = ...
 
 local next, pairs, setmetatable, type = next, pairs, setmetatable, type
 
-suite.part("spies")
+suite.load("spies")
 
--- Calls visit(table, key, value) for all that a table holds at any depth, but not within spies.
+-- Calls visit(table, key, value) for everything in a table at any depth, except in spies.
 local function each(t, visit, seen)
   seen[t] = true
   local values = {}
-  for k, v in next, t do values[k] = v end -- visiting may replace what it sees
+  for k, v in next, t do values[k] = v end -- visit may replace the values
   for k, v in next, values do
     visit(t, k, v)
     if type(v) == "table" and not spy.is_spy(v) and not seen[v] then each(v, visit, seen) end

@@ -1,4 +1,4 @@
--- The modules of busted and luassert, by name, that are not assert, spy, stub, mock and match themselves.
+-- The modules of busted and luassert by name, except assert, spy, stub, mock and match.
 
 local suite = ...
 
@@ -50,7 +50,7 @@ suite.modules["luassert.util"] = function()
     make_arglist = suite.pack,
     is_arglist = function(x) return type(x) == "table" and getmetatable(x) == suite.arguments end,
     errorlevel = function() return 1 end,
-    -- table.insert and table.remove for lists with an n, nil among their values.
+    -- table.insert and table.remove for lists with a field n, which can have nil values.
     tinsert = function(t, ...)
       local at, value = (t.n or #t) + 1, ...
       if select("#", ...) > 1 then at, value = ... end
@@ -73,7 +73,7 @@ suite.modules["luassert.util"] = function()
   }
 end
 
--- A formatter that shows texts as bytes.
+-- A formatter that shows strings as bytes.
 suite.modules["luassert.formatters.binarystring"] = function()
   return function(text)
     if type(text) ~= "string" then return nil end
@@ -87,7 +87,7 @@ suite.modules["luassert.formatters.binarystring"] = function()
   end
 end
 
--- busted: the words as fields. What reaches into its runner is not there.
+-- busted: the functions of suites as fields, without the internals of its runner.
 function suite.modules.busted()
   local words = {assert = assert, spy = spy, stub = stub, mock = mock, match = match, sleep = sleep}
   for _, name in ipairs(suite.words()) do words[name] = _G[name] end
@@ -97,5 +97,5 @@ function suite.modules.busted()
   end})
 end
 
--- busted.runner makes a file run itself; here it does.
+-- busted.runner makes a file run itself. Here it has no effect.
 suite.modules["busted.runner"] = function() return function() end end

@@ -1,26 +1,26 @@
--- What can be told of a suite's use of assert, match and their like without running the suite.
+-- Checks the use of assert, match and similar tables in a suite without running the suite; see vocabulary.go.
 
 local suite = ...
 
 local ipairs, pairs, pcall, type = ipairs, pairs, pcall, type
 
-for _, part in ipairs{"spies", "stubs", "mocks", "matchers"} do suite.part(part) end
+for _, file in ipairs{"spies", "stubs", "mocks", "matchers"} do suite.load(file) end
 
 local globals = {assert = assert, match = match, spy = spy, stub = stub, mock = mock}
 local kinds = {assert = "assertion", match = "matcher"}
 
--- What suites may have registered under names that can't be told, by kind.
+-- The kinds of which a suite registers unknown names.
 local open = {}
 
 local reading = {}
 
--- Notes that the suite registers a name; nil for one that can't be told.
+-- Adds a name that the suite registers; nil stands for an unknown name.
 function reading.register(kind, name)
   if name then suite.register(kind, name, {name = name:lower(), callback = function() end}) else open[kind] = true end
 end
 
--- What a call of root.path would raise is raised: n arguments are given, those that are known with their values.
--- Returns whether what the call gives goes on as the root does.
+-- Raises the error of a call of root.path with n arguments, of which unknown ones are nil. Returns whether names may
+-- follow the call.
 function reading.call(root, path, n, ...)
   if path == "" or rawget(globals[root], path) ~= nil then return false end
   local kind = kinds[root]
@@ -39,7 +39,7 @@ function reading.call(root, path, n, ...)
   return false
 end
 
--- The global that a module's name gives; nil for another module.
+-- Returns the name of the global that a module is, or nil for other modules.
 function reading.module(name)
   local ok, value = pcall(require, name)
   for global, given in pairs(globals) do
@@ -47,7 +47,7 @@ function reading.module(name)
   end
 end
 
--- The fields of a global that stand for nothing but themselves.
+-- Returns the fields of a global.
 function reading.fields(global)
   local names = {}
   for name in pairs(globals[global]) do

@@ -1,4 +1,4 @@
--- Assertions for results of actions, and for stores.
+-- Assertions about results of actions and about stores.
 
 local suite = ...
 
@@ -45,10 +45,10 @@ end, function(a)
 end)
 define("matches_snapshot match_snapshot", 1, 1, function(a)
   local value = suite.snapshot(a[1])
-  if not value.kept then
-    return false, "a snapshot, but none is kept yet: run with --update-snapshots", true, text(""), text(value.got)
+  if not value.saved then
+    return false, "a snapshot, but none is saved yet: run with --update-snapshots", true, text(""), text(value.got)
   end
-  return value.kept == value.got, "the kept snapshot", true, text(value.kept), text(value.got)
+  return value.saved == value.got, "the saved snapshot", true, text(value.saved), text(value.got)
 end)
 define("eventually", 1, 2, function(a)
   local call = {a[1]}

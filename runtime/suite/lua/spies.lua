@@ -1,5 +1,5 @@
--- Spies: functions that remember how they were called, and what they returned. What took the place of
--- a function gives it back when the test ends.
+-- Spies: functions that record their calls and the values that they returned. When the test ends, a spy that replaced a
+-- function restores it.
 
 local suite = ...
 
@@ -8,14 +8,14 @@ local finally, getmetatable, ipairs, pairs, setmetatable, type, unpack = finally
 
 local pack = suite.pack
 
--- A list of values as it is kept: vals as they were, refs as they are.
-local function kept(list)
+-- A recorded list of values: vals are copies, refs the values themselves.
+local function recorded(list)
   local vals = pack()
   vals.n = list.n
   for i = 1, list.n do vals[i] = suite.copied(list[i]) end
   return {vals = vals, refs = list}
 end
-suite.kept = kept
+suite.recorded = recorded
 
 local function alike(got, ref, wanted)
   if getmetatable(wanted) == suite.matchers then
@@ -25,7 +25,7 @@ local function alike(got, ref, wanted)
   return got == wanted or same(got, wanted)
 end
 
--- Whether a kept list is what is wanted, matchers among it.
+-- Returns whether a recorded list is equal to the wanted one, which may have matchers.
 local function fits(one, wanted)
   if one.vals.n ~= wanted.n then return false end
   for i = 1, wanted.n do
@@ -35,7 +35,7 @@ local function fits(one, wanted)
 end
 suite.fits = fits
 
--- The last of the kept lists that is as wanted.
+-- Returns the last recorded list that is equal to the wanted one.
 local function find(all, wanted)
   for i = #all, 1, -1 do
     if fits(all[i], wanted) then return all[i].vals end
@@ -77,9 +77,9 @@ end
 suite.spies.__index = methods
 
 function suite.spies.__call(self, ...)
-  self.calls[#self.calls + 1] = kept(pack(...))
+  self.calls[#self.calls + 1] = recorded(pack(...))
   local results = pack(self.callback(...))
-  self.returnvals[#self.returnvals + 1] = kept(results)
+  self.returnvals[#self.returnvals + 1] = recorded(results)
   return unpack(results, 1, results.n)
 end
 
@@ -91,7 +91,7 @@ local function new(f)
   return s
 end
 
--- Puts a spy that calls f in the place of t[key].
+-- Replaces t[key] by a spy that calls f.
 function suite.replace(t, key, f)
   local s = new(f)
   s.target_table, s.target_key, s.original = t, key, t[key]
@@ -109,7 +109,7 @@ end
 function spy.is_spy(x) return type(x) == "table" and getmetatable(x) == suite.spies end
 setmetatable(spy, {__call = function(_, f) return new(f) end})
 
--- assert.spy(s) and assert.stub(s) say of which spy the assertion is; they take a message too.
+-- assert.spy(s, message) and assert.stub(s, message) set the spy of the assertion.
 for _, word in ipairs{"spy", "stub"} do
   suite.registered.modifier[word] = {callback = function(state, arguments)
     local s = arguments and arguments[1]
@@ -119,7 +119,7 @@ for _, word in ipairs{"spy", "stub"} do
   end}
 end
 
--- An assertion about the spy of assert.spy(s).
+-- Declares an assertion about the spy of assert.spy(s).
 local function of_spy(name, least, arity, holds)
   define(name, least, arity, function(a, n, state)
     local s = state and state.payload
@@ -150,7 +150,7 @@ counted("called_at_most", "at most", function(count, wanted) return count <= wan
 counted("called_more_than", "more than", function(count, wanted) return count > wanted end)
 counted("called_less_than", "less than", function(count, wanted) return count < wanted end)
 
--- Shows kept lists one below the other.
+-- Shows recorded lists, each on a line.
 local function lines(all)
   local out = {}
   for i, one in ipairs(all) do out[i] = listed(one.vals) end

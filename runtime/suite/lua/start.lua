@@ -1,27 +1,27 @@
--- What runs before each suite: it makes assert, spy, stub, mock and match. suite holds what the runner
--- gives, and what the parts below share; those that few suites want are read when they are wanted.
+-- Runs before each suite and makes assert, spy, stub, mock and match. suite has the functions of the runner and those that
+-- the files below share. Files that few suites need are loaded at their first use.
 
 local given, suite = suite, {}
 _G.suite = nil
 for name, f in pairs(given) do suite[name] = f end
 
-local parts = suite.parts()
+local sources = suite.sources()
 
--- Reads a part, once, and returns what it returns; no other task comes between.
-function suite.part(name)
-  local source = parts[name]
+-- Loads a file once and returns its value. No other task runs meanwhile.
+function suite.load(name)
+  local source = sources[name]
   if source then
-    parts[name] = false
+    sources[name] = false
     return assert(load(source, "[" .. name .. "]"))(suite)
   end
 end
 
--- A table that a part fills at the first use of it.
-local function filled_by(part)
+-- A table that a file fills at its first use.
+local function filled_by(file)
   local t = {}
   local function fill()
     setmetatable(t, nil)
-    suite.part(part)
+    suite.load(file)
     return t
   end
   return setmetatable(t, {
@@ -32,9 +32,9 @@ end
 
 spy, stub, mock, match = filled_by "spies", filled_by "stubs", filled_by "mocks", filled_by "matchers"
 
-for _, part in ipairs{"values", "chain", "assertions", "results"} do suite.part(part) end
+for _, file in ipairs{"values", "chain", "assertions", "results"} do suite.load(file) end
 
--- Suites name them as modules too.
+-- Suites require them as modules, too.
 local function give(name, value) package.preload[name] = function() return value end end
 
 give("luassert", assert)
@@ -45,9 +45,9 @@ give("luassert.mock", mock)
 give("luassert.match", match)
 for _, name in ipairs{"say", "luassert.util", "luassert.formatters.binarystring", "busted", "busted.runner"} do
   package.preload[name] = function()
-    suite.part("modules")
+    suite.load("modules")
     return suite.modules[name]()
   end
 end
 
-return suite.part
+return suite.load

@@ -1,4 +1,4 @@
--- Stubs: spies that return what they are told to instead of calling the function in whose place they are.
+-- Stubs: spies that return given values instead of calling the function that they replace.
 
 local suite = ...
 
@@ -6,7 +6,7 @@ local ipairs, pairs, select, setmetatable, type, unpack = ipairs, pairs, select,
 
 local pack = suite.pack
 
-suite.part("spies")
+suite.load("spies")
 
 local function returning(...)
   local values = pack(...)
@@ -26,7 +26,7 @@ function stub.new(t, key, ...)
   end
   local default = returning(...)
   if select("#", ...) == 1 and suite.callable((...)) then default = ... end
-  local cases = {} -- {wanted, f}, the first that fits is called
+  local cases = {} -- {wanted, f}: the first that matches is called
   local s = suite.replace(t, key, function(...)
     local got = pack(...)
     for _, case in ipairs(cases) do
@@ -38,7 +38,7 @@ function stub.new(t, key, ...)
   s.invokes = function(f) default = wanting("stub.invokes", f) return s end
   s.by_default = {returns = s.returns, invokes = s.invokes}
   s.on_call_with = function(...)
-    local wanted = suite.kept(pack(...)).vals
+    local wanted = suite.recorded(pack(...)).vals
     local function case(f)
       cases[#cases + 1] = {wanted = wanted, f = f}
       return s

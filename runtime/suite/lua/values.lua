@@ -1,19 +1,19 @@
--- What assertions know of values: whether two hold the same, how they are copied, shown and called.
+-- Values in assertions: comparing, copying, showing and calling them.
 
 local suite = ...
 
 local getmetatable, next, pcall, rawequal, rawget, rawset, select, setmetatable, type =
   getmetatable, next, pcall, rawequal, rawget, rawset, select, setmetatable, type
 
--- The metatables of what is told apart by them.
+-- The metatables that identify kinds of values.
 suite.spies, suite.matchers, suite.texts, suite.arguments = {}, {}, {}, {}
 
--- A list that knows how many values it holds, nil among them.
+-- A list with its length n, so that it can have nil values.
 function suite.pack(...) return setmetatable({n = select("#", ...), ...}, suite.arguments) end
 
 local function read(t, key) return t[key] end
 
--- What t has for a key, also by way of its metatable; nil where that refuses.
+-- Returns t[key], or nil if its metatable raises.
 local function member(t, key)
   local value = rawget(t, key)
   if value == nil and getmetatable(t) ~= nil then
@@ -23,7 +23,7 @@ local function member(t, key)
   return value
 end
 
--- A metamethod of a value, nil where it has none or hides it.
+-- Returns a metamethod of a value, or nil if it has none or hides it.
 local function metamethod(value, event)
   local mt = getmetatable(value)
   return type(mt) == "table" and rawget(mt, event) or nil
@@ -33,7 +33,7 @@ local function decide_themselves(a, b)
   return getmetatable(a) == getmetatable(b) and metamethod(a, "__eq") ~= nil
 end
 
--- Whether two values are the same: tables by what they hold, all else by ==. Tables within them that
+-- Returns whether two values are the same: tables are compared by their contents, other values by ==. Tables inside that
 -- share an __eq are compared by it.
 function suite.same(a, b)
   if type(a) ~= "table" or type(b) ~= "table" then return a == b end
@@ -61,7 +61,7 @@ function suite.same(a, b)
   return true
 end
 
--- A copy that later changes don't reach: tables at any depth, but for spies and matchers.
+-- Returns a deep copy, without copying spies and matchers.
 function suite.copied(value)
   local copies, pending = {}, {}
   local function begin(t)
@@ -86,12 +86,12 @@ function suite.callable(value)
   return type(value) == "function" or metamethod(value, "__call") ~= nil
 end
 
--- A value's own text, nil where it has none.
+-- Returns the text of a string, a number or a value with __tostring, else nil.
 function suite.own_text(value)
   if type(value) == "string" or type(value) == "number" or metamethod(value, "__tostring") then return tostring(value) end
 end
 
--- What was raised, without the place in front of it; of an error with fields the message.
+-- Returns an error without the place at its beginning; of an error with fields, the message.
 function suite.raised(err)
   if type(err) == "string" then return (err:gsub("^[^\n]-:%d+: ", "", 1)) end
   if type(err) == "table" and rawget(err, "message") ~= nil then return err.message end
@@ -102,10 +102,10 @@ function suite.raised(err)
   return err
 end
 
--- A text to be shown as it is.
+-- A text that is shown unchanged.
 function suite.text(text) return setmetatable({text = text}, suite.texts) end
 
--- How a value is shown in a failure.
+-- Returns a value as failures show it.
 function suite.shown(value)
   if type(value) == "table" then
     local mt = getmetatable(value)
@@ -119,7 +119,7 @@ function suite.shown(value)
   return suite.show(value)
 end
 
--- The values of a list that knows their number, as they stand in a call.
+-- Returns the values of a list with a length, as call arguments are written.
 function suite.listed(list)
   local out = {}
   for i = 1, list.n do out[i] = suite.shown(list[i]) end
