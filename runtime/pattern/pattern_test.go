@@ -38,7 +38,7 @@ func cancelled() context.Context {
 	return ctx
 }
 
-func FuzzMatcher_Find_Pattern(f *testing.F) {
+func FuzzMatcher_Find(f *testing.F) {
 	f.Add("hello", "^(h)(.-)%1?[^a-c%d]+%f[%w]()$")
 	f.Add("f(a(b))", "%b()")
 	f.Fuzz(func(t *testing.T, text, pattern string) {
