@@ -7,13 +7,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"dkvrun/cmd/dkvmanager/internal/engine"
-	"dkvrun/runtime/wire"
 )
 
 const (
@@ -24,19 +22,6 @@ const (
 	// maxLine is the largest number of bytes of a log line that an error shows.
 	maxLine = 400
 )
-
-// Log returns the last lines of an own instance's log, whole lines and at most 1 MiB; nothing if it never ran. lines is
-// 1 or more. The error is a *wire.Result.
-func (s *Supervisor) Log(store, instance string, lines int) ([]byte, error) {
-	if _, _, err := s.find(store, instance); err != nil {
-		return nil, err
-	}
-	text, err := tail(s.folder(place{store, instance}), lines)
-	if err != nil {
-		return nil, refusal(http.StatusInternalServerError, wire.CodeInternal, "the log of %s can't be read: %v", instance, err)
-	}
-	return text, nil
-}
 
 // openLog opens a folder's log for appending. A large log is renamed first.
 func openLog(folder string) (*os.File, error) {

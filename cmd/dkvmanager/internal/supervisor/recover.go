@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"context"
 	"fmt"
 	"path/filepath"
 
@@ -49,18 +48,4 @@ func desiredByProcess(pid int) wire.Desired {
 		return wire.DesiredRunning
 	}
 	return wire.DesiredStopped
-}
-
-// reconcileReadOnly keeps running what ran when the catalog was found lost, as far as the folder has all information
-// for that. It starts nothing else, stops nothing and deletes nothing.
-func (w *worker) reconcileReadOnly(ctx context.Context, want desiredState) error {
-	switch {
-	case w.s.closing.Load():
-		w.stopProcess(stopGrace)
-		return nil
-	case w.proc != nil, want.kind != desireRun, w.joining(want), want.node.Role == wire.Data && !w.hasData(want):
-		return nil
-	}
-	w.contacts(want)
-	return w.ensureRunning(ctx, want)
 }

@@ -43,3 +43,7 @@ func writeSpec(folder string, spec *engine.Spec) error {
 	}
 	return durable.Replace(filepath.Join(folder, engine.SpecFile), append(text, '\n'), durable.Options{Mode: 0o600})
 }
+
+// dataDir returns the name of an instance's data folder. It contains the creating operation, so that no store finds the
+// data of another one.
+func dataDir(operation string) string { return "data-" + operation }
