@@ -49,7 +49,7 @@ func (w *worker) deleteRemoved(want desiredState) (gone bool, err error) {
 		if w.spec != nil && w.spec.Operation == x.Operation {
 			w.processState = processState{}
 		}
-		w.s.opts.Log.Info("deleted the data of a removed store", "store", w.store, "instance", w.instance, "operation", x.Operation)
+		w.log.Info("deleted the data of a removed store", "operation", x.Operation)
 		if err := w.s.dropDeletion(x); err != nil {
 			return false, err
 		}
@@ -142,7 +142,7 @@ func (s *Supervisor) unknownFolders() ([]place, error) {
 		}
 		for _, instance := range instances {
 			p := place{store.Name(), instance.Name()}
-			if s.desiredOf(p).kind == desireGone && len(s.deletions(p)) == 0 {
+			if !s.manages(p) {
 				found = append(found, p)
 			}
 		}

@@ -108,7 +108,7 @@ func TestSpawn_SecondNeverRuns(t *testing.T) {
 	c.start("Orders")
 	before := s.instance("Orders", "orders-1")
 	// As after a crash between the spawn and anything else: another process for the same folder.
-	second, err := s.spawn(s.folder(place{"Orders", "orders-1"}))
+	second, err := s.opts.spawn(s.folder(place{"Orders", "orders-1"}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +157,7 @@ func TestSpawn_JustBeforeCrash(t *testing.T) {
 	if err := writeSpec(folder, spec); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.spawn(folder); err != nil {
+	if _, err := s.opts.spawn(folder); err != nil {
 		t.Fatal(err)
 	}
 	s.open()

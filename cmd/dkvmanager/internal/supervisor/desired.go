@@ -54,6 +54,12 @@ func (s *Supervisor) desiredOf(p place) desiredState {
 	return want
 }
 
+// manages reports whether there is anything to do at p: the catalog has the instance, or records that its folder is to be
+// deleted. The folder of any other place stays as it is.
+func (s *Supervisor) manages(p place) bool {
+	return s.desiredOf(p).kind != desireGone || len(s.deletions(p)) > 0
+}
+
 // founder reports whether the instance bootstraps the store together with the other founders.
 func (want desiredState) founder() bool {
 	return slices.ContainsFunc(want.store.Founders, func(f wire.Founder) bool {

@@ -154,7 +154,7 @@ func (w *worker) promote(ctx context.Context, want desiredState) error {
 
 // members dials a running store and returns its members. The caller closes the membership.
 func (w *worker) members(ctx context.Context, endpoints []string) (engine.Membership, []engine.Member, error) {
-	there := w.s.accepting(ctx, endpoints)
+	there := accepting(ctx, w.s.opts.Bind, endpoints)
 	if len(there) == 0 {
 		return nil, nil, fmt.Errorf("waiting for the running store: no data instance of it is up at %s", strings.Join(endpoints, ", "))
 	}
@@ -243,7 +243,7 @@ func (w *worker) leave(ctx context.Context, want desiredState) error {
 	}
 	m, members, err := w.members(round, contacts)
 	if err != nil {
-		needed := len(w.s.accepting(ctx, contacts)) > 0
+		needed := len(accepting(ctx, w.s.opts.Bind, contacts)) > 0
 		return cmp.Or(w.keepWhileNeeded(ctx, want, needed), err)
 	}
 	defer m.Close()
@@ -309,8 +309,7 @@ func (w *worker) discardData(ctx context.Context, want desiredState, contacts []
 	if time.Since(w.dataLostSince) < removeMemberTimeout {
 		return err
 	}
-	w.s.opts.Log.Warn("could not remove the instance from its store, which still counts it as a member",
-		"store", w.store, "instance", w.instance, "error", err)
+	w.log.Warn("could not remove the instance from its store, which still counts it as a member", "error", err)
 	return w.finishLeaving(want)
 }
 
@@ -421,7 +420,7 @@ func (w *worker) silentOrphans(ctx context.Context, found []engine.Member) []eng
 	silentSince := map[uint64]time.Time{}
 	var due []engine.Member
 	for _, orphan := range found {
-		if w.s.accepts(ctx, orphan.Address) {
+		if accepts(ctx, w.s.opts.Bind, orphan.Address) {
 			continue
 		}
 		since, known := w.membershipCheck.silentSince[orphan.ID]

@@ -15,48 +15,55 @@ import (
 	"strings"
 	"syscall"
 
+	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/runtime/wire"
 )
 
 // maxShift bounds the search for free ports.
 const maxShift = 1000
 
-// CheckPorts refuses own nodes of a store one of whose ports belongs to another instance or is in use on this machine.
-// The error is a *wire.Result, port_taken. Nodes of other servers are ignored. The ports of running instances count as
-// in use, so it must be called before they start.
-func (s *Supervisor) CheckPorts(store string, nodes []wire.Node) error {
+// portCheck finds out whether this server's instances can have their ports.
+type portCheck struct {
+	stores map[string]*catalog.Store // of the catalog
+	bind   string                    // the IP that ports are bound to; empty for all
+	owns   func(wire.Node) bool
+}
+
+// refusal returns the refusal port_taken if a port of an own node of a store belongs to another instance or is in use on
+// this machine, else nil.
+func (c portCheck) refusal(store string, nodes []wire.Node) *wire.Result {
 	var own []wire.Node
 	for _, n := range nodes {
-		if s.opts.Owns(n) {
+		if c.owns(n) {
 			own = append(own, n)
 		}
 	}
 	for _, n := range own {
 		for _, port := range []int{n.ClustronPort, n.ClientPort} {
-			problem := s.portProblem(store, n, port)
+			problem := c.problem(store, n, port)
 			if problem == "" {
 				continue
 			}
 			r := refusal(http.StatusConflict, wire.CodePortTaken, "%s %s", net.JoinHostPort(n.Host, strconv.Itoa(port)), problem)
-			r.Hint = s.freePorts(store, own)
+			r.Hint = c.freePorts(store, own)
 			return r
 		}
 	}
 	return nil
 }
 
-// portProblem returns why a port can't be used, or "" if it is free.
-func (s *Supervisor) portProblem(store string, n wire.Node, port int) string {
-	for _, other := range s.view.Load().Stores {
+// problem returns why a port can't be used, or "" if it is free.
+func (c portCheck) problem(store string, n wire.Node, port int) string {
+	for _, other := range c.stores {
 		for _, o := range append(other.Nodes[:len(other.Nodes):len(other.Nodes)], leaving(other)...) {
 			same := other.Name == store && o.Name == n.Name
-			here := strings.EqualFold(o.Host, n.Host) || s.opts.Owns(o)
+			here := strings.EqualFold(o.Host, n.Host) || c.owns(o)
 			if !same && here && (o.ClustronPort == port || o.ClientPort == port) {
 				return fmt.Sprintf("belongs to instance %s of store %s", o.Name, other.Name)
 			}
 		}
 	}
-	l, err := net.Listen("tcp", net.JoinHostPort(s.opts.Bind, strconv.Itoa(port)))
+	l, err := net.Listen("tcp", net.JoinHostPort(c.bind, strconv.Itoa(port)))
 	if err == nil {
 		l.Close()
 		return ""
@@ -64,7 +71,7 @@ func (s *Supervisor) portProblem(store string, n wire.Node, port int) string {
 	if !errors.Is(err, syscall.EADDRINUSE) {
 		return "can't be used: " + cause(err).Error()
 	}
-	if holder := PortHolder(s.opts.Bind, port); holder != "" {
+	if holder := PortHolder(c.bind, port); holder != "" {
 		return "is taken by " + holder
 	}
 	return "is taken"
@@ -81,9 +88,9 @@ func cause(err error) error {
 
 // freePorts returns a hint with the nearest ports at which all ports of the nodes are free, all shifted by the same
 // number; "" if there are none near.
-func (s *Supervisor) freePorts(store string, nodes []wire.Node) string {
+func (c portCheck) freePorts(store string, nodes []wire.Node) string {
 	for shift := 1; shift <= maxShift; shift++ {
-		if s.freeAt(store, nodes, shift) {
+		if c.freeAt(store, nodes, shift) {
 			first := nodes[0]
 			for _, n := range nodes {
 				first.ClustronPort = min(first.ClustronPort, n.ClustronPort)
@@ -96,10 +103,10 @@ func (s *Supervisor) freePorts(store string, nodes []wire.Node) string {
 	return ""
 }
 
-func (s *Supervisor) freeAt(store string, nodes []wire.Node, shift int) bool {
+func (c portCheck) freeAt(store string, nodes []wire.Node, shift int) bool {
 	for _, n := range nodes {
 		for _, port := range []int{n.ClustronPort + shift, n.ClientPort + shift} {
-			if port > 65535 || s.portProblem(store, n, port) != "" {
+			if port > 65535 || c.problem(store, n, port) != "" {
 				return false
 			}
 		}

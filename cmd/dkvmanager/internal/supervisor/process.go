@@ -24,23 +24,23 @@ type handle struct {
 
 // spawn starts the instance process of a folder in its own session, so that it outlives the manager. Its output is
 // appended to the folder's log.
-func (s *Supervisor) spawn(folder string) (*handle, error) {
+func (o Options) spawn(folder string) (*handle, error) {
 	log, err := openLog(folder)
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close()
-	args := append(slices.Clone(s.opts.ExtraArgs), "instance")
+	args := append(slices.Clone(o.ExtraArgs), "instance")
 	var files []*os.File
-	if s.opts.Lifeline != nil {
+	if o.Lifeline != nil {
 		args = append(args, "--lifeline", "3")
-		files = append(files, s.opts.Lifeline)
+		files = append(files, o.Lifeline)
 	}
-	if s.opts.Switchboard != nil {
+	if o.Switchboard != nil {
 		args = append(args, "--switchboard", "4")
-		files = append(files, s.opts.Switchboard)
+		files = append(files, o.Switchboard)
 	}
-	cmd := exec.Command(s.opts.Executable, append(args, folder)...)
+	cmd := exec.Command(o.Executable, append(args, folder)...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.ExtraFiles = files
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

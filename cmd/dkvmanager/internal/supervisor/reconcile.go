@@ -73,7 +73,7 @@ func (w *worker) adopt() error {
 		return err
 	}
 	w.proc, w.started = h, time.Now()
-	w.s.opts.Log.Info("adopted", "store", w.store, "instance", w.instance, "pid", h.pid)
+	w.log.Info("adopted", "pid", h.pid)
 	return nil
 }
 
@@ -100,15 +100,15 @@ func (w *worker) listens(ctx context.Context, n wire.Node) bool {
 	if host == "" {
 		host = "localhost"
 	}
-	return w.s.accepts(ctx, net.JoinHostPort(host, strconv.Itoa(n.ClientPort)))
+	return accepts(ctx, w.s.opts.Bind, net.JoinHostPort(host, strconv.Itoa(n.ClientPort)))
 }
 
 // accepting returns the addresses that accept connections.
-func (s *Supervisor) accepting(ctx context.Context, addresses []string) []string {
+func accepting(ctx context.Context, bind string, addresses []string) []string {
 	heard := make([]bool, len(addresses))
 	var asked sync.WaitGroup
 	for i, address := range addresses {
-		asked.Go(func() { heard[i] = s.accepts(ctx, address) })
+		asked.Go(func() { heard[i] = accepts(ctx, bind, address) })
 	}
 	asked.Wait()
 	var there []string
@@ -120,9 +120,9 @@ func (s *Supervisor) accepting(ctx context.Context, addresses []string) []string
 	return there
 }
 
-// accepts reports whether a process listens at an address.
-func (s *Supervisor) accepts(ctx context.Context, address string) bool {
-	dialer := hostid.Dialer(s.opts.Bind)
+// accepts reports whether a process listens at an address. The connection comes from bind, if that is not empty.
+func accepts(ctx context.Context, bind, address string) bool {
+	dialer := hostid.Dialer(bind)
 	dialer.Timeout = dialTimeout
 	conn, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {
@@ -185,7 +185,7 @@ func (w *worker) start(ctx context.Context, want desiredState) error {
 	if err := w.save(spec); err != nil {
 		return err
 	}
-	h, err := w.s.spawn(w.dir)
+	h, err := w.s.opts.spawn(w.dir)
 	if err != nil {
 		w.recordFailure(err)
 		return nil
@@ -195,7 +195,7 @@ func (w *worker) start(ctx context.Context, want desiredState) error {
 		w.restarts++
 		w.crashed = false
 	}
-	w.s.opts.Log.Info("started", "store", w.store, "instance", w.instance, "pid", h.pid, "as", spec.Start)
+	w.log.Info("started", "pid", h.pid, "as", spec.Start)
 	return nil
 }
 

@@ -12,10 +12,6 @@ import (
 	"dkvrun/runtime/durable"
 )
 
-func (s *Supervisor) folder(p place) string {
-	return filepath.Join(s.opts.Dir, p.store, p.instance)
-}
-
 // readSpec returns the spec with which the instance was last started, or nil if it never was.
 func readSpec(folder string) (*engine.Spec, error) {
 	text, err := os.ReadFile(filepath.Join(folder, engine.SpecFile))

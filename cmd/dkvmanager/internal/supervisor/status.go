@@ -54,7 +54,7 @@ func (w *worker) publish(want desiredState, served int) {
 		if w.problem != nil { // usually something to wait for
 			level = slog.LevelInfo
 		}
-		w.s.opts.Log.Log(context.Background(), level, now.text, "store", w.store, "instance", w.instance, "status", now.status)
+		w.log.Log(context.Background(), level, now.text, "status", now.status)
 	}
 	w.poll.Reset()
 	close(w.changedCh)

@@ -156,7 +156,7 @@ func (s *Supervisor) launch(w *worker) {
 func (s *Supervisor) release(w *worker) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.desiredOf(w.place).kind != desireGone || len(s.deletions(w.place)) > 0 {
+	if s.manages(w.place) {
 		return false
 	}
 	delete(s.workers, w.place)
@@ -182,3 +182,17 @@ func (s *Supervisor) update(f func(*catalog.Data) error) error {
 	s.refresh()
 	return nil
 }
+
+// CheckPorts refuses own nodes of a store one of whose ports belongs to another instance or is in use on this machine.
+// The error is a *wire.Result, port_taken. Nodes of other servers are ignored. The ports of running instances count as
+// in use, so it must be called before they start.
+func (s *Supervisor) CheckPorts(store string, nodes []wire.Node) error {
+	check := portCheck{stores: s.view.Load().Stores, bind: s.opts.Bind, owns: s.opts.Owns}
+	if r := check.refusal(store, nodes); r != nil {
+		return r
+	}
+	return nil
+}
+
+// folder returns the path of the folder at p.
+func (s *Supervisor) folder(p place) string { return filepath.Join(s.opts.Dir, p.store, p.instance) }

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -18,6 +19,7 @@ type worker struct {
 	place
 	dir    string
 	client *process.Client
+	log    *slog.Logger // with the store and the instance
 
 	wakeup chan struct{}
 	// finished is closed when the folder is deleted and the worker has ended.
@@ -73,7 +75,8 @@ type orders struct {
 
 func newWorker(s *Supervisor, p place) *worker {
 	dir := s.folder(p)
-	return &worker{s: s, place: p, dir: dir, client: process.Dial(dir), wakeup: make(chan struct{}, 1),
+	log := s.opts.Log.With("store", p.store, "instance", p.instance)
+	return &worker{s: s, place: p, dir: dir, client: process.Dial(dir), log: log, wakeup: make(chan struct{}, 1),
 		finished: make(chan struct{}), changedCh: make(chan struct{}), interrupt: func() {},
 		poll: newPollBackoff(), restartWait: newRestartBackoff()}
 }
@@ -103,7 +106,7 @@ func (w *worker) order(resetBackoff, force bool) int {
 func (w *worker) run(ctx context.Context) {
 	spec, err := readSpec(w.dir)
 	if err != nil {
-		w.s.opts.Log.Warn("the instance's spec.json can't be read", "store", w.store, "instance", w.instance, "error", err)
+		w.log.Warn("the instance's spec.json can't be read", "error", err)
 	}
 	if w.spec = spec; spec != nil {
 		w.known = spec.Endpoints
