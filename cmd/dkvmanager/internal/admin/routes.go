@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -125,4 +126,27 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer req.release()
 	value, err := a.handle(route, req)
 	a.respond(w, action, value, err)
+}
+
+// readOnlyActions lists the actions that a manager with a lost catalog serves: they show what it observes. Other
+// managers get no state from it, because they would take it for complete.
+var readOnlyActions = map[string]bool{
+	"GetStores": true, "GetStore": true, "GetLog": true, "GetMetrics": true,
+	"GetInfo": true, "GetHealth": true, "GetOpenAPI": true,
+}
+
+// handle serves a request, or refuses it because the catalog is lost.
+func (a *API) handle(route *route, req *request) (any, error) {
+	if a.Catalog.Lost() == "" {
+		return route.handle(a, req)
+	}
+	if !readOnlyActions[route.action] {
+		return nil, a.Catalog.ReadOnly()
+	}
+	value, err := route.handle(a, req)
+	var r *wire.Result
+	if errors.As(err, &r) && (r.Code == wire.CodeStoreNotFound || r.Code == wire.CodeInstanceNotFound) {
+		return nil, a.Catalog.ReadOnly() // it may exist
+	}
+	return value, err
 }

@@ -2,112 +2,201 @@ package admin
 
 import (
 	"context"
-	"maps"
+	"regexp"
 	"slices"
-	"sync"
+	"strings"
+
+	"github.com/google/uuid"
 
 	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/cmd/dkvmanager/internal/twophase"
 	"dkvrun/runtime/wire"
 )
 
-func (a *API) listStores(req *request) (any, error) {
-	d := a.Catalog.Snapshot()
-	stores := make([]wire.Store, len(d.Stores))
-	var views sync.WaitGroup
-	for i, name := range slices.Sorted(maps.Keys(d.Stores)) {
-		views.Go(func() { stores[i] = a.storeView(req.ctx, d, d.Stores[name]) })
+func (a *API) createStore(req *request) (any, error) {
+	var body wire.CreateStore
+	if err := decode(req.body, &body); err != nil {
+		return nil, err
 	}
-	views.Wait()
-	return stores, nil
-}
-
-func (a *API) getStore(req *request) (any, error) {
-	d := a.Catalog.Snapshot()
-	s, err := find(d, req.store)
+	wanted, err := a.newStore(body)
 	if err != nil {
 		return nil, err
 	}
-	return a.storeView(req.ctx, d, s), nil
+	release, err := a.locks.take(wanted.Name, "")
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	result := success("Created")
+	err = a.change(func(d *catalog.Data) error {
+		if err := checkNoPending(d, wanted.Name); err != nil {
+			return err
+		}
+		if existing := d.Named(wanted.Name); existing != nil {
+			result = unchanged("Already created")
+			return checkSameStore(existing, body)
+		}
+		if err := a.apply.CheckPorts(d, wanted.Name, wanted.Nodes); err != nil {
+			return err
+		}
+		for _, n := range a.own(wanted.Nodes) {
+			wanted.Local[n.Name] = &catalog.Local{Desired: wire.DesiredStopped}
+		}
+		wanted.Epoch = d.Name(wanted.Name).Epoch + 1
+		d.Stores[wanted.Name] = wanted
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return result, nil
 }
 
-// find returns a store of the catalog, or a refusal that says that it doesn't exist.
-func find(d *catalog.Data, name string) (*catalog.Store, error) {
-	if s := d.Stores[name]; s != nil {
-		return s, nil
+// newStore returns the store that a request describes.
+func (a *API) newStore(body wire.CreateStore) (*catalog.Store, error) {
+	if err := wire.CheckName(body.Name); err != nil {
+		return nil, wire.Refuse(wire.CodeBadName, "name: %w", err)
 	}
-	if s := d.Named(name); s != nil {
-		return nil, wire.Refuse(wire.CodeStoreNotFound, "there is no store %s here, but %s: names are case-sensitive", name, s.Name)
+	if err := wire.CheckTopology(body.Nodes); err != nil {
+		return nil, wire.Refuse(wire.CodeBadTopology, "%w", err)
 	}
-	return nil, wire.RefuseStoreNotFound.With(name)
+	if err := checkManagers(body.Operation, body.Managers, body.Coordinator); err != nil {
+		return nil, err
+	}
+	nodes := body.Nodes
+	if withoutRoles(nodes) {
+		nodes = wire.AssignRoles(nodes)
+	}
+	if err := checkRoles(nodes); err != nil {
+		return nil, err
+	}
+	s := &catalog.Store{
+		Name: body.Name, Engine: a.Engine, Creation: body.Operation,
+		Revision: 1, Digest: wire.Digest(body.Name, nodes),
+		Coordinator: home(body.Coordinator, body.Managers), Managers: body.Managers,
+		Founders: wire.Founders(nodes), Nodes: nodes,
+		Local: map[string]*catalog.Local{},
+	}
+	if s.Creation == "" {
+		s.Creation = "d-" + s.Digest[:32]
+	}
+	return s, nil
 }
 
-// node returns a node of the topology by its name, or nil.
-func node(nodes []wire.Node, name string) *wire.Node {
-	i := slices.IndexFunc(nodes, func(n wire.Node) bool { return n.Name == name })
-	if i < 0 {
+// checkSameStore refuses a request for a name that another store has, and says what differs. A request without roles
+// accepts any roles.
+func checkSameStore(existing *catalog.Store, body wire.CreateStore) error {
+	if existing.Name != body.Name {
+		return wire.RefuseNameTaken.With(existing.Name)
+	}
+	nodes, wanted := existing.Nodes, body.Nodes
+	if withoutRoles(wanted) {
+		nodes = stripRoles(nodes)
+	}
+	if wire.Digest(body.Name, nodes) == wire.Digest(body.Name, wanted) {
 		return nil
 	}
-	return &nodes[i]
+	return wire.RefuseOtherTopology.With(existing.Name, wire.DescribeDifference(nodes, wanted))
 }
 
-// storeView returns a store as the API shows it: the catalog's content and the state of the own instances.
-func (a *API) storeView(ctx context.Context, d *catalog.Data, s *catalog.Store) wire.Store {
-	out := wire.Store{
-		Name: s.Name, Engine: s.Engine, Creation: s.Creation,
-		LastOperation: s.LastCommitted(), Revision: s.Revision, Epoch: s.Epoch, Digest: s.Digest, Coordinator: s.Coordinator,
-		Managers:  append([]wire.Manager{}, s.Managers...),
-		Founders:  append([]wire.Founder{}, s.Founders...),
-		Instances: make([]wire.Instance, 0, len(s.Nodes)),
-		Prepared:  a.apply.PreparedOf(d, s.Name),
+// derivedID matches an operation id that a manager derived from the digest of a store, because the request that created
+// the store had none.
+var derivedID = regexp.MustCompile(`^d-[0-9a-f]{32}$`)
+
+// checkManagers checks the operation, the managers and the coordinator of a request.
+func checkManagers(operation string, managers []wire.Manager, home string) error {
+	if operation != "" && !derivedID.MatchString(operation) {
+		if !isUUID(operation) {
+			return wire.Refuse(wire.CodeBadRequest, "operation: got %s, want a UUID in lower case", quoted(operation))
+		}
 	}
-	seen := map[string]wire.Instance{}
+	known := map[string]bool{}
+	for i, m := range managers {
+		switch {
+		case m.Identity == "":
+			return wire.Refuse(wire.CodeBadRequest, "managers[%d].identity: is empty", i)
+		case known[m.Identity]:
+			return wire.Refuse(wire.CodeBadRequest, "managers[%d].identity: %s is given twice", i, quoted(m.Identity))
+		case !strings.HasPrefix(m.URL, "http://") && !strings.HasPrefix(m.URL, "https://"):
+			return wire.Refuse(wire.CodeBadRequest, "managers[%d].url: got %s, want http://HOST:PORT", i, quoted(m.URL))
+		}
+		known[m.Identity] = true
+	}
+	if home != "" && len(managers) > 0 && !known[home] {
+		return wire.Refuse(wire.CodeBadRequest, "home: %s is none of the managers", quoted(home))
+	}
+	return nil
+}
+
+func isUUID(text string) bool {
+	id, err := uuid.Parse(text)
+	return err == nil && id.String() == text
+}
+
+// home returns the store's coordinator: the one given, or the manager with the smallest identity.
+func home(given string, managers []wire.Manager) string {
+	if given != "" || len(managers) == 0 {
+		return given
+	}
+	return slices.MinFunc(managers, func(a, b wire.Manager) int { return strings.Compare(a.Identity, b.Identity) }).Identity
+}
+
+// own returns the nodes that belong to this manager.
+func (a *API) own(nodes []wire.Node) []wire.Node {
+	return slices.DeleteFunc(slices.Clone(nodes), func(n wire.Node) bool { return !a.Owns(n) })
+}
+
+// removeStore first removes the store from the catalog. What a crash leaves behind is recorded as a deletion, and the
+// supervisor completes it.
+func (a *API) removeStore(req *request) (any, error) {
+	force, err := req.flag("force")
+	if err != nil {
+		return nil, err
+	}
+	release, err := a.locks.take(req.store, "")
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	s, err := find(a.Catalog.Snapshot(), req.store)
+	if err != nil {
+		return nil, err
+	}
+	if running := a.running(req.ctx, s); running != "" && !force {
+		return nil, wire.RefuseStoreRunning.With(running, s.Name)
+	}
+	err = a.change(func(d *catalog.Data) error {
+		if err := checkNoPending(d, s.Name); err != nil {
+			return err
+		}
+		twophase.RemoveStore(d, s.Name, "")
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := a.Supervisor.Remove(context.WithoutCancel(req.ctx), s.Name); err != nil {
+		return nil, err
+	}
+	return success("Removed"), nil
+}
+
+// running returns a text that names the own instances that run or are to run, or "". Leaving instances don't count:
+// they can't be stopped and are removed with the store.
+func (a *API) running(ctx context.Context, s *catalog.Store) string {
+	var names []string
 	for _, in := range a.Supervisor.Instances(ctx, s.Name) {
-		seen[in.Name] = in
-	}
-	for _, n := range s.Nodes {
-		local := s.Local[n.Name]
-		in := wire.Instance{Status: wire.Unknown}
-		if local != nil && local.Leaving == nil {
-			if now, found := seen[n.Name]; found {
-				in = now
-			}
-			in.Started = local.Started
-		}
-		in.Node, in.Own = n, a.Owns(n)
-		out.Instances = append(out.Instances, in)
-	}
-	// The catalog says which instances are leaving: the supervisor may not have noticed yet.
-	for _, name := range slices.Sorted(maps.Keys(s.Local)) {
-		if local := s.Local[name]; local.Leaving != nil {
-			in := seen[name]
-			in.Node, in.Own, in.Status, in.Started = *local.Leaving, true, wire.Leaving, local.Started
-			out.Leaving = append(out.Leaving, in)
+		inStore := s.Local[in.Name] != nil && s.Local[in.Name].Leaving == nil
+		if inStore && (in.PID != 0 || in.Desired == wire.DesiredRunning) {
+			names = append(names, in.Name)
 		}
 	}
-	out.Status = status(out.Instances)
-	return out
-}
-
-// status derives the store's status from its own instances.
-func status(instances []wire.Instance) wire.StoreStatus {
-	count := map[wire.Status]int{}
-	own := 0
-	for _, in := range instances {
-		if in.Own {
-			own++
-			count[in.Status]++
-		}
-	}
-	switch {
-	case own == 0:
-		return wire.StoreNoInstances
-	case count[wire.Running] == own:
-		return wire.StoreRunning
-	case count[wire.Stopped] == own:
-		return wire.StoreStopped
-	case count[wire.Unknown] == own:
-		return wire.StoreUnknown
+	switch len(names) {
+	case 0:
+		return ""
+	case 1:
+		return names[0] + " is running"
 	default:
-		return wire.StorePartial
+		return strings.Join(names, ", ") + " are running"
 	}
 }

@@ -1,0 +1,97 @@
+package admin
+
+import (
+	"context"
+	"slices"
+
+	"dkvrun/cmd/dkvmanager/internal/twophase"
+	"dkvrun/runtime/wire"
+)
+
+func (a *API) startInstance(req *request) (any, error) {
+	release, err := a.lockOwn(req)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if p := a.Catalog.Snapshot().Name(req.store).Prepared; p != nil && (p.Removes() || p.Founding) {
+		return nil, twophase.Busy(p) // the vote relies on that nothing runs
+	}
+	changed, err := a.Supervisor.Start(req.ctx, req.store, req.instance)
+	if err != nil {
+		return nil, err
+	}
+	switch reason := a.joining(req.ctx, req.store, req.instance); {
+	case changed && reason != "":
+		return success("Joining: %s", reason), nil
+	case changed:
+		return success("Started"), nil
+	case reason != "":
+		return unchanged("Already joining: %s", reason), nil
+	default:
+		return unchanged("Already running"), nil
+	}
+}
+
+// joining returns why an instance that is to run does not take part yet, or "".
+func (a *API) joining(ctx context.Context, store, instance string) string {
+	instances := a.Supervisor.Instances(ctx, store)
+	i := slices.IndexFunc(instances, func(in wire.Instance) bool { return in.Name == instance })
+	switch {
+	case i < 0 || instances[i].Status != wire.Joining:
+		return ""
+	case instances[i].LastError != "":
+		return instances[i].LastError
+	default:
+		return "waiting for the store to take it in"
+	}
+}
+
+func (a *API) stopInstance(req *request) (any, error) {
+	force, err := req.flag("force")
+	if err != nil {
+		return nil, err
+	}
+	release, err := a.lockOwn(req)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	changed, err := a.Supervisor.Stop(req.ctx, req.store, req.instance, force)
+	if err != nil {
+		return nil, err
+	}
+	if !changed {
+		return unchanged("Already stopped"), nil
+	}
+	a.Log.Info("stopped", "store", req.store, "instance", req.instance, "force", force)
+	return success("Stopped"), nil
+}
+
+// lockOwn locks the request's instance, which must belong to this server.
+func (a *API) lockOwn(req *request) (release func(), err error) {
+	if release, err = a.locks.take(req.store, req.instance); err != nil {
+		return nil, err
+	}
+	if err = a.checkOwn(req); err != nil {
+		release()
+		return nil, err
+	}
+	return release, nil
+}
+
+// checkOwn returns a refusal unless the request's instance exists and belongs to this server.
+func (a *API) checkOwn(req *request) error {
+	s, err := find(a.Catalog.Snapshot(), req.store)
+	if err != nil {
+		return err
+	}
+	n := node(s.Nodes, req.instance)
+	if n == nil {
+		return noInstance(s, req.instance)
+	}
+	if !a.Owns(*n) {
+		return wire.RefuseNotThisHost.With(n.Name, n.Host, a.Host)
+	}
+	return nil
+}

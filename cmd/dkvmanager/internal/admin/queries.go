@@ -1,0 +1,187 @@
+package admin
+
+import (
+	"context"
+	_ "embed"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/runtime/wire"
+)
+
+func (a *API) listStores(req *request) (any, error) {
+	d := a.Catalog.Snapshot()
+	stores := make([]wire.Store, len(d.Stores))
+	var views sync.WaitGroup
+	for i, name := range slices.Sorted(maps.Keys(d.Stores)) {
+		views.Go(func() { stores[i] = a.storeView(req.ctx, d, d.Stores[name]) })
+	}
+	views.Wait()
+	return stores, nil
+}
+
+func (a *API) getStore(req *request) (any, error) {
+	d := a.Catalog.Snapshot()
+	s, err := find(d, req.store)
+	if err != nil {
+		return nil, err
+	}
+	return a.storeView(req.ctx, d, s), nil
+}
+
+// find returns a store of the catalog, or a refusal that says that it doesn't exist.
+func find(d *catalog.Data, name string) (*catalog.Store, error) {
+	if s := d.Stores[name]; s != nil {
+		return s, nil
+	}
+	if s := d.Named(name); s != nil {
+		return nil, wire.Refuse(wire.CodeStoreNotFound, "there is no store %s here, but %s: names are case-sensitive", name, s.Name)
+	}
+	return nil, wire.RefuseStoreNotFound.With(name)
+}
+
+// node returns a node of the topology by its name, or nil.
+func node(nodes []wire.Node, name string) *wire.Node {
+	i := slices.IndexFunc(nodes, func(n wire.Node) bool { return n.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &nodes[i]
+}
+
+// storeView returns a store as the API shows it: the catalog's content and the state of the own instances.
+func (a *API) storeView(ctx context.Context, d *catalog.Data, s *catalog.Store) wire.Store {
+	out := wire.Store{
+		Name: s.Name, Engine: s.Engine, Creation: s.Creation,
+		LastOperation: s.LastCommitted(), Revision: s.Revision, Epoch: s.Epoch, Digest: s.Digest, Coordinator: s.Coordinator,
+		Managers:  append([]wire.Manager{}, s.Managers...),
+		Founders:  append([]wire.Founder{}, s.Founders...),
+		Instances: make([]wire.Instance, 0, len(s.Nodes)),
+		Prepared:  a.apply.PreparedOf(d, s.Name),
+	}
+	seen := map[string]wire.Instance{}
+	for _, in := range a.Supervisor.Instances(ctx, s.Name) {
+		seen[in.Name] = in
+	}
+	for _, n := range s.Nodes {
+		local := s.Local[n.Name]
+		in := wire.Instance{Status: wire.Unknown}
+		if local != nil && local.Leaving == nil {
+			if now, found := seen[n.Name]; found {
+				in = now
+			}
+			in.Started = local.Started
+		}
+		in.Node, in.Own = n, a.Owns(n)
+		out.Instances = append(out.Instances, in)
+	}
+	// The catalog says which instances are leaving: the supervisor may not have noticed yet.
+	for _, name := range slices.Sorted(maps.Keys(s.Local)) {
+		if local := s.Local[name]; local.Leaving != nil {
+			in := seen[name]
+			in.Node, in.Own, in.Status, in.Started = *local.Leaving, true, wire.Leaving, local.Started
+			out.Leaving = append(out.Leaving, in)
+		}
+	}
+	out.Status = status(out.Instances)
+	return out
+}
+
+// status derives the store's status from its own instances.
+func status(instances []wire.Instance) wire.StoreStatus {
+	count := map[wire.Status]int{}
+	own := 0
+	for _, in := range instances {
+		if in.Own {
+			own++
+			count[in.Status]++
+		}
+	}
+	switch {
+	case own == 0:
+		return wire.StoreNoInstances
+	case count[wire.Running] == own:
+		return wire.StoreRunning
+	case count[wire.Stopped] == own:
+		return wire.StoreStopped
+	case count[wire.Unknown] == own:
+		return wire.StoreUnknown
+	default:
+		return wire.StorePartial
+	}
+}
+
+// Limits of the window for rates, in seconds.
+const (
+	maxWindow     = 60
+	defaultWindow = 5
+)
+
+func (a *API) getMetrics(req *request) (any, error) {
+	window, err := req.number("windowSec", defaultWindow, 1, maxWindow)
+	if err != nil {
+		return nil, err
+	}
+	store := req.query.Get("store")
+	if req.query.Has("store") {
+		if err := wire.CheckName(store); err != nil {
+			return nil, wire.Refuse(wire.CodeBadName, "parameter store: %w", err)
+		}
+		if _, err := find(a.Catalog.Snapshot(), store); err != nil {
+			return nil, err
+		}
+	}
+	metrics := a.Supervisor.Metrics(req.ctx, store, time.Duration(window)*time.Second)
+	return wire.Metrics{WindowSec: float64(window), Metrics: append([]wire.Metric{}, metrics...)}, nil
+}
+
+// capabilities lists the features that a runner may use beyond the first version's routes.
+var capabilities = []string{"gzip"}
+
+func (a *API) getInfo(*request) (any, error) {
+	return wire.Info{
+		Identity:      a.Catalog.Identity(),
+		Host:          a.Host,
+		Listen:        a.Listen,
+		Version:       wire.Version,
+		Boot:          a.Boot,
+		CatalogDigest: a.Catalog.Snapshot().Digest(),
+		Capabilities:  capabilities,
+	}, nil
+}
+
+func (a *API) getHealth(*request) (any, error) { return success("Alive"), nil }
+
+//go:generate go run ./openapigen ../../../../docs/openapi.yaml openapi.json
+
+//go:embed openapi.json
+var openAPI []byte
+
+func (a *API) getOpenAPI(*request) (any, error) { return document(openAPI), nil }
+
+// getState returns, for other managers and repairs, what this manager has of a store, even if it has no such store.
+func (a *API) getState(req *request) (any, error) { return a.apply.State(req.store) }
+
+// Limits of the lines of a log in one response.
+const (
+	maxLogLines     = 10000
+	defaultLogLines = 50
+)
+
+func (a *API) getLog(req *request) (any, error) {
+	tail, err := req.number("tail", defaultLogLines, 1, maxLogLines)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.checkOwn(req); err != nil {
+		return nil, err
+	}
+	lines, err := a.Supervisor.Log(req.store, req.instance, int(tail))
+	if err != nil {
+		return nil, err
+	}
+	return text(lines), nil
+}
