@@ -76,16 +76,15 @@ type Options struct {
 // API serves the requests of runners and other tools. It is an http.Handler.
 type API struct {
 	Options
-	locks      locks
-	changeMu   sync.Mutex
-	apply      *twophase.Participant
-	largeSlots chan struct{} // a slot for each large body
-	bodyTime   time.Duration
+	locks    locks
+	changeMu sync.Mutex
+	apply    *twophase.Participant
+	bodies   *bodies
 }
 
 // New returns the API of one manager.
 func New(o Options) *API {
-	a := &API{Options: o, largeSlots: make(chan struct{}, maxLargeBodies), bodyTime: bodyTimeout}
+	a := &API{Options: o, bodies: newBodies()}
 	a.apply = twophase.New(twophase.Options{
 		Catalog: notifyingCatalog{a}, Peers: o.Peers, Owns: o.Owns, Ports: o.Supervisor.CheckPorts, Engine: o.Engine, Now: time.Now,
 		Suspect:     o.Catalog.Repaired() != "",

@@ -21,48 +21,64 @@ const (
 	maxLargeBodies = 8
 )
 
-// readBody reads the whole body, at most wire.MaxBody before and after decompression.
-func (a *API) readBody(w http.ResponseWriter, r *http.Request, into *request) error {
+// bodies reads the bodies of requests. It bounds the memory that they take together.
+type bodies struct {
+	timeout    time.Duration
+	largeSlots chan struct{} // a slot for each large body
+}
+
+func newBodies() *bodies {
+	return &bodies{timeout: bodyTimeout, largeSlots: make(chan struct{}, maxLargeBodies)}
+}
+
+// read returns the whole body, at most wire.MaxBody before and after decompression. Without an error the caller calls
+// release when it needs the body no more.
+func (b *bodies) read(w http.ResponseWriter, r *http.Request) (body []byte, release func(), err error) {
+	release = func() {}
+	defer func() {
+		if err != nil {
+			release()
+		}
+	}()
 	var source io.Reader = http.MaxBytesReader(w, r.Body, wire.MaxBody)
 	switch encoding := r.Header.Get("Content-Encoding"); encoding {
 	case "", "identity":
 	case "gzip":
 		inflate, err := gzip.NewReader(source)
 		if err != nil {
-			return bodyError(err)
+			return nil, release, bodyError(err)
 		}
 		source = inflate
 	default:
-		return wire.Refuse(wire.CodeBadRequest, "Content-Encoding %s is not known: send gzip or none", quoted(encoding))
+		return nil, release, wire.Refuse(wire.CodeBadRequest, "Content-Encoding %s is not known: send gzip or none", quoted(encoding))
 	}
-	var body bytes.Buffer
-	if _, err := io.CopyN(&body, source, largeBody); err == nil {
-		if err := a.acquireLargeSlot(into); err != nil {
-			return err
+	var text bytes.Buffer
+	if _, err := io.CopyN(&text, source, largeBody); err == nil {
+		if err := b.acquireLargeSlot(); err != nil {
+			return nil, release, err
 		}
-		if _, err := body.ReadFrom(io.LimitReader(source, wire.MaxBody+1-largeBody)); err != nil {
-			return bodyError(err)
+		release = func() { <-b.largeSlots }
+		if _, err := text.ReadFrom(io.LimitReader(source, wire.MaxBody+1-largeBody)); err != nil {
+			return nil, release, bodyError(err)
 		}
 	} else if err != io.EOF {
-		return bodyError(err)
+		return nil, release, bodyError(err)
 	}
-	if body.Len() > wire.MaxBody {
-		return tooLarge()
+	if text.Len() > wire.MaxBody {
+		return nil, release, tooLarge()
 	}
 	if err := http.NewResponseController(w).SetReadDeadline(time.Time{}); err != nil {
-		return fmt.Errorf("body timeout: %w", err)
+		return nil, release, fmt.Errorf("body timeout: %w", err)
 	}
-	into.body = body.Bytes()
-	return nil
+	return text.Bytes(), release, nil
 }
 
 // acquireLargeSlot waits for a slot for a large body.
-func (a *API) acquireLargeSlot(req *request) error {
-	timer := time.NewTimer(a.bodyTime)
+func (b *bodies) acquireLargeSlot() error {
+	timer := time.NewTimer(b.timeout)
 	defer timer.Stop()
 	select {
-	case a.largeSlots <- struct{}{}:
-		req.release = func() { <-a.largeSlots }
+	case b.largeSlots <- struct{}{}:
 		return nil
 	case <-timer.C:
 		return wire.Refuse(wire.CodeTooBusy, "%d requests as large as this one are being read already: try again later", maxLargeBodies)

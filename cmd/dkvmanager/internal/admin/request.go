@@ -23,10 +23,10 @@ type request struct {
 
 // read checks the form of a request: names, parameters, body. It has no side effects.
 func (a *API) read(w http.ResponseWriter, r *http.Request, route *route, names map[string]string) (*request, error) {
-	if err := a.checkSource(r); err != nil {
+	if err := checkSource(r, a.Host, a.Listen); err != nil {
 		return nil, err
 	}
-	req := &request{ctx: r.Context(), store: names["store"], instance: names["instance"], operation: names["operation"], release: func() {}}
+	req := &request{ctx: r.Context(), store: names["store"], instance: names["instance"], operation: names["operation"]}
 	for _, field := range []string{"store", "instance"} {
 		if name, has := names[field]; has {
 			if err := wire.CheckName(name); err != nil {
@@ -41,8 +41,7 @@ func (a *API) read(w http.ResponseWriter, r *http.Request, route *route, names m
 	if req.query, err = readQuery(r, route.params); err != nil {
 		return nil, err
 	}
-	if err = a.readBody(w, r, req); err != nil {
-		req.release()
+	if req.body, req.release, err = a.bodies.read(w, r); err != nil {
 		return nil, err
 	}
 	if !route.body && len(req.body) > 0 {

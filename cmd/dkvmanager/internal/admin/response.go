@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strconv"
 
@@ -34,13 +35,13 @@ type text []byte
 // document is a response that is JSON already.
 type document []byte
 
-// respond writes the result of a handler.
-func (a *API) respond(w http.ResponseWriter, action string, value any, err error) {
+// respond writes the result of a handler. It logs errors that the client did not cause.
+func respond(log *slog.Logger, w http.ResponseWriter, action string, value any, err error) {
 	status := http.StatusOK
 	if err != nil {
 		var result *wire.Result
 		if !errors.As(err, &result) {
-			a.Log.Error("request failed", "action", action, "error", err)
+			log.Error("request failed", "action", action, "error", err)
 			result = wire.Refuse(wire.CodeInternal, "%w", err)
 		}
 		value = result
@@ -59,7 +60,7 @@ func (a *API) respond(w http.ResponseWriter, action string, value any, err error
 		body = v
 	default:
 		if body, err = json.Marshal(v); err != nil {
-			a.Log.Error("answer can't be encoded", "action", action, "error", err)
+			log.Error("answer can't be encoded", "action", action, "error", err)
 			w.WriteHeader(http.StatusInternalServerError)
 			return
 		}

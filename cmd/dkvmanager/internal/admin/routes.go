@@ -100,18 +100,18 @@ func matchPath(want, got []string) (map[string]string, bool) {
 // ServeHTTP serves one request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// The deadline also covers a refused request, whose rest of the body the server reads before it responds.
-	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(a.bodyTime)); err != nil {
-		a.respond(w, "Request", nil, fmt.Errorf("body timeout: %w", err))
+	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(a.bodies.timeout)); err != nil {
+		respond(a.Log, w, "Request", nil, fmt.Errorf("body timeout: %w", err))
 		return
 	}
 	route, names, methods := match(r.Method, r.URL.EscapedPath())
 	if route == nil {
 		if len(methods) == 0 {
-			a.respond(w, "Request", nil, wire.Refuse(wire.CodeNotFound, "%s is not a path of this API: see %s/openapi.json", quoted(r.URL.Path), wire.Prefix))
+			respond(a.Log, w, "Request", nil, wire.Refuse(wire.CodeNotFound, "%s is not a path of this API: see %s/openapi.json", quoted(r.URL.Path), wire.Prefix))
 			return
 		}
 		w.Header().Set("Allow", strings.Join(methods, ", "))
-		a.respond(w, "Request", nil, wire.Refuse(wire.CodeMethodNotAllowed, "%s is not for %s: use %s", quoted(r.URL.Path), quoted(r.Method), strings.Join(methods, " or ")))
+		respond(a.Log, w, "Request", nil, wire.Refuse(wire.CodeMethodNotAllowed, "%s is not for %s: use %s", quoted(r.URL.Path), quoted(r.Method), strings.Join(methods, " or ")))
 		return
 	}
 	action := route.action
@@ -120,12 +120,12 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	req, err := a.read(w, r, route, names)
 	if err != nil {
-		a.respond(w, action, nil, err)
+		respond(a.Log, w, action, nil, err)
 		return
 	}
 	defer req.release()
 	value, err := a.handle(route, req)
-	a.respond(w, action, value, err)
+	respond(a.Log, w, action, value, err)
 }
 
 // readOnlyActions lists the actions that a manager with a lost catalog serves: they show what it observes. Other

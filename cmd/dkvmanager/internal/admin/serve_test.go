@@ -86,7 +86,7 @@ func say(t *testing.T, l net.Listener, text string) net.Conn {
 // A client that announces a body and never sends it is let go, whatever else is wrong with its request.
 func TestServe_SlowBody(t *testing.T) {
 	b, l := serveHarness(t, "127.48.2.1:0")
-	b.api.bodyTime = 100 * time.Millisecond
+	b.api.bodies.timeout = 100 * time.Millisecond
 	for _, head := range []string{
 		"POST " + wire.StoresPath(), "POST /nowhere", "PUT " + wire.StoresPath(), "POST " + wire.StorePath("1") + "/settle",
 		"POST " + wire.StoresPath() + "?x=1", "OPTIONS *", "POST " + wire.StoresPath() + " HTTP/1.1\r\nOrigin: http://evil.example",
@@ -167,9 +167,9 @@ func TestServe_LargeBodiesTakeTurns(t *testing.T) {
 		}
 	}
 	for range maxLargeBodies {
-		b.api.largeSlots <- struct{}{}
+		b.api.bodies.largeSlots <- struct{}{}
 	}
-	b.api.bodyTime = 200 * time.Millisecond
+	b.api.bodies.timeout = 200 * time.Millisecond
 	if got := post(largeBody); !strings.HasPrefix(got, "503") || !strings.Contains(got, wire.CodeTooBusy) {
 		t.Errorf("more large bodies than there are places: %s", got)
 	}
