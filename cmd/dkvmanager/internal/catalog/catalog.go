@@ -19,7 +19,9 @@ import (
 type Catalog struct {
 	dir      string
 	identity string
-	lock     *os.File
+	lock     *os.File // held while the catalog is open, see lockFolder
+	// repaired and lost are the outcomes of load that are not the usual one; at most one of them is set. They stay
+	// until the manager restarts: neither a later Update nor a repaired disk brings back a vote that is missing.
 	repaired string
 	lost     string
 
@@ -28,7 +30,7 @@ type Catalog struct {
 
 	mu         sync.Mutex // held by the one running Update
 	generation uint64     // of the file on disk
-	payload    []byte     // of the file on disk
+	payload    []byte     // of the file on disk, to recognise an Update that changes nothing
 }
 
 // Open locks the data folder dir for this process and loads its catalog. An empty or missing folder becomes a
@@ -43,6 +45,7 @@ func Open(dir string) (*Catalog, error) {
 	if err := makeFolder(dir); err != nil {
 		return nil, err
 	}
+	// The lock comes before the reading: another manager could replace the files in between.
 	lock, err := lockFolder(dir)
 	if err != nil {
 		return nil, err
@@ -61,14 +64,15 @@ func (c *Catalog) Close() error { return c.lock.Close() }
 // Dir returns the absolute path of the data folder.
 func (c *Catalog) Dir() string { return c.dir }
 
-// Identity returns the manager's UUID, which is made with the folder and kept in it.
+// Identity returns the manager's UUID, which is made with the folder and kept in it. Votes belong to the identity, not
+// to the address: a manager with an empty disk is another participant and can't answer for the votes of the first.
 func (c *Catalog) Identity() string { return c.identity }
 
 // Repaired returns a sentence about the file that Open could not use, or "". The last change may then be
 // missing, and with it a vote: the manager is suspect until the coordinators have confirmed its stores.
 func (c *Catalog) Repaired() string { return c.repaired }
 
-// Snapshot returns a copy of the present content.
+// Snapshot returns a copy of the present content. All of it comes from one generation, and that generation is on disk.
 func (c *Catalog) Snapshot() *Data { return c.data.Load().clone() }
 
 // Update changes the catalog: f edits a copy. When f returns nil, the copy is made durable and only then
@@ -79,6 +83,8 @@ func (c *Catalog) Update(f func(*Data) error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	defer failpoint.Enter("") // the operation that the caller entered ends here
+	// f checks and edits in one step. Nothing comes between the check that an operation may be prepared and the record
+	// of the vote, so two operations can't both pass it (I6).
 	next := c.data.Load().clone()
 	if err := f(next); err != nil {
 		return err
@@ -89,8 +95,9 @@ func (c *Catalog) Update(f func(*Data) error) error {
 		return fmt.Errorf("catalog: %w", err)
 	}
 	if bytes.Equal(payload, c.payload) {
-		return nil
+		return nil // a repeated message, for example: what it asks for is durable already
 	}
+	// A write would replace the files from which an operator may still restore votes and decisions (I1, I4).
 	if c.lost != "" {
 		return c.ReadOnly()
 	}
@@ -103,13 +110,15 @@ func (c *Catalog) Update(f func(*Data) error) error {
 			Hint:       "nothing was changed; free disk space or repair the disk, then try again",
 		}
 	}
+	// Only now may others see the change and answer for it: it is on disk.
 	c.generation++
 	c.payload = payload
 	c.data.Store(next)
 	return nil
 }
 
-// markStarted sets Local.Started for every instance that is asked to run, whoever asked.
+// markStarted sets Local.Started for every instance that is asked to run, whoever asked. Update calls it, so that no
+// caller can order a start without the mark: the supervisor sees the order only after both are durable.
 func (d *Data) markStarted() {
 	for _, s := range d.Stores {
 		for _, l := range s.Local {

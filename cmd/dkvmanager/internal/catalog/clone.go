@@ -9,7 +9,8 @@ import (
 )
 
 // Digest returns the SHA-256 over the names, operations, revisions and digests of all stores. Two managers with
-// the same stores have the same digest; the state of local instances is not part of it.
+// the same stores have the same digest; the state of local instances is not part of it. GET /info
+// shows it, so that a tool sees without reading all stores whether managers agree (I5).
 func (d *Data) Digest() string {
 	h := sha256.New()
 	for _, name := range slices.Sorted(maps.Keys(d.Stores)) {
@@ -20,7 +21,8 @@ func (d *Data) Digest() string {
 }
 
 // clone returns a copy that shares nothing that Update's callers may change. The values of Names are shared,
-// because they are immutable.
+// because they are immutable. A shared value that f edits would be visible before it is durable, and would stay when
+// the write fails (I1, I4).
 func (d *Data) clone() *Data {
 	out := &Data{
 		Stores: make(map[string]*Store, len(d.Stores)),

@@ -16,7 +16,8 @@ import (
 
 // Data is the content of the catalog.
 type Data struct {
-	// Stores holds the committed stores, by name.
+	// Stores holds the committed stores, by name: one configuration for each name (I2), and only committed ones (I3).
+	// What is merely prepared is in Names.
 	Stores map[string]*Store `json:"stores"`
 	// Names holds the protocol's records of each store name, keyed in lower case: of existing stores, of removed
 	// ones, and of stores that are only prepared. A *Name is immutable once it is visible; SetName replaces it.
@@ -31,6 +32,9 @@ type Data struct {
 
 // Deletion names the data of one instance of a removed store. Operation is the id of the store's creating
 // operation, so that the data of a later store of the same name stays.
+//
+// The record is written with the removal, before anything is deleted, and dropped after the data is gone. A supervisor
+// that finds it after a crash deletes what is left; deleting twice does no harm.
 type Deletion struct {
 	Store     string `json:"store"`
 	Instance  string `json:"instance"`
@@ -57,15 +61,23 @@ type Store struct {
 	// Creation is the id of the creating operation. It names the data folders and the engine's cluster, so that
 	// two stores of the same name never share data.
 	Creation string `json:"operation"`
-	// LastOperation is the id of the operation that committed this revision; empty if there was none.
+	// LastOperation is the id of the operation that committed this revision; empty if there was none. With Revision it
+	// is what an operation builds on (I6): a store that was removed and created again has the same revisions.
 	LastOperation string `json:"change,omitempty"`
-	Revision      uint64 `json:"revision"`
+	// Revision is 1 for a new store and grows by 1 with every change of the topology.
+	Revision uint64 `json:"revision"`
 	// Epoch is the epoch of the last committed operation.
-	Epoch       uint64         `json:"epoch"`
-	Digest      string         `json:"digest"`
-	Coordinator string         `json:"home,omitempty"`
-	Managers    []wire.Manager `json:"managers"`
-	Founders    []wire.Founder `json:"founders"`
+	Epoch uint64 `json:"epoch"`
+	// Digest is the digest of the name and the topology. Managers compare it to see that they are alike (I5).
+	Digest string `json:"digest"`
+	// Coordinator is the identity of the manager whose decision counts. Only a coordinator replacement changes it (I8).
+	Coordinator string `json:"home,omitempty"`
+	// Managers lists the participants of every operation of this store, the coordinator included. A manager in doubt
+	// finds the coordinator's address here, without a runner.
+	Managers []wire.Manager `json:"managers"`
+	// Founders lists the data instances that bootstrap the engine's cluster together. All of them must start with the
+	// same list, also when the topology has changed before the first start.
+	Founders []wire.Founder `json:"founders"`
 	// Nodes is the topology; every node has a role.
 	Nodes []wire.Node `json:"nodes"`
 	// Local holds the state of this server's instances, by name. It includes the instances that the topology has
@@ -75,6 +87,7 @@ type Store struct {
 
 // Local is the state of one of this server's instances.
 type Local struct {
+	// Desired is durable so that a restarted manager starts what ran, and nothing that was stopped.
 	Desired wire.Desired `json:"desired"`
 	// Started is set when the instance is first asked to run, and never cleared: the data folder may then hold
 	// a cluster that was bootstrapped with the founders of that time.

@@ -18,18 +18,32 @@ import (
 // would drop votes (I4).
 const Format = 2
 
+// The files of a catalog. A crash at any step of write leaves one of these states:
+//
+//	temporary file written, in part or whole    current file: generation n,   previous: n-1 (or n)
+//	current file renamed, folder not synced     current file: n or n+1,       previous: n-1 or n
+//	folder synced                               current file: n+1,            previous: n
+//
+// In the first two Update has not returned: nobody was told of n+1, and finding n or n+1 is both correct. A file that
+// is not whole is none of these states; it means a damaged disk or an edit by hand (see newest).
 const (
 	currentFile  = "catalog.json"
-	previousFile = "catalog.json.1"
-	damagedFile  = "catalog.json.damaged"
+	previousFile = "catalog.json.1"       // the generation before; read only if the current file is damaged or missing
+	damagedFile  = "catalog.json.damaged" // kept for the operator, and never read
 )
 
-// file is the format on disk. Checksum is the SHA-256 over the bytes of Payload, in hex.
+// file is the format on disk.
 type file struct {
-	Format     int             `json:"format"`
-	Generation uint64          `json:"generation"`
-	Checksum   string          `json:"checksum"`
-	Payload    json.RawMessage `json:"payload"`
+	// Format is read before everything else, so that a newer file is recognised whatever else it has.
+	Format int `json:"format"`
+	// Generation counts the writes of this folder, from 1. It is for messages and operators: which of two files is
+	// newer follows from their names.
+	Generation uint64 `json:"generation"`
+	// Checksum is the SHA-256 over the bytes of Payload, in hex. Without it a flipped bit could turn one valid epoch or
+	// decision into another, and nobody would notice.
+	Checksum string `json:"checksum"`
+	// Payload is a Data. It stays as bytes until its checksum has been compared.
+	Payload json.RawMessage `json:"payload"`
 }
 
 // errNewer means that a newer version wrote the file. It is whole, so an older generation must not replace it.
@@ -48,6 +62,7 @@ func read(path string) (*file, *Data, error) {
 	if err := json.Unmarshal(text, &head); err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
+	// The format comes before the checksum: a newer version may have changed what the checksum covers.
 	if head.Format > Format {
 		return nil, nil, fmt.Errorf("%s has format %d, this dkvmanager reads up to %d: start a newer dkvmanager (%w)", path, head.Format, Format, errNewer)
 	}
@@ -58,6 +73,7 @@ func read(path string) (*file, *Data, error) {
 	if f.Checksum != checksum(f.Payload) {
 		return nil, nil, fmt.Errorf("%s: the checksum does not match the payload", path)
 	}
+	// Formats 1 and 2 are read by the same structure: what format 1 lacks is empty.
 	data := &Data{}
 	if err := json.Unmarshal(f.Payload, data); err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)

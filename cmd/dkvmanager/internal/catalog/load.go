@@ -18,7 +18,9 @@ import (
 )
 
 const (
-	lockFile     = "lock"
+	lockFile = "lock"
+	// identityFile is written last in a new folder and never again. Its presence shows that a catalog existed: a
+	// folder with an identity and without a catalog is no new folder, its catalog is lost.
 	identityFile = "identity"
 )
 
@@ -82,6 +84,15 @@ func lockFolder(dir string) (*os.File, error) {
 
 // load reads the newest whole generation and the identity, and creates both in a new folder. The catalog is
 // created first, so that an identity without a catalog means that the catalog is lost.
+//
+//	identity  catalog           result
+//	none      none              a new folder: an empty catalog, then an identity
+//	none      whole             a crash between these two: an identity is made
+//	none      damaged           an error: there is nothing to go on from
+//	present   current whole     the usual case
+//	present   previous whole    the previous generation; Repaired says why, and the manager is suspect
+//	present   none or damaged   a lost catalog: read-only, never an empty one (I1, I4)
+//	any       unreadable        an error of Open: the files may be whole, so nothing is replaced
 func (c *Catalog) load() error {
 	identity, err := readIdentity(c.dir)
 	if err != nil {
@@ -108,7 +119,7 @@ func (c *Catalog) load() error {
 			return err
 		}
 	}
-	if data.Stores == nil {
+	if data.Stores == nil { // a lost catalog has none
 		data.Stores = map[string]*Store{}
 	}
 	c.identity, c.generation, c.payload = identity, f.Generation, f.Payload
@@ -128,6 +139,7 @@ func (c *Catalog) newest() (*file, *Data, error) {
 	if errors.Is(err, errNewer) || refused(err) {
 		return nil, nil, err
 	}
+	// A folder without both files is a new one, unless load finds an identity. Everything else had a catalog.
 	if err != nil {
 		if errors.Is(broken, fs.ErrNotExist) && errors.Is(err, fs.ErrNotExist) {
 			return nil, nil, fs.ErrNotExist
@@ -161,6 +173,7 @@ func notFound(err error) string {
 	return err.Error()
 }
 
+// create writes generation 1 of an empty catalog. It is called only for a folder that never had one.
 func create(dir string) (*file, *Data, error) {
 	data := &Data{Stores: map[string]*Store{}}
 	payload, err := json.Marshal(data)
@@ -173,7 +186,8 @@ func create(dir string) (*file, *Data, error) {
 	return &file{Format: Format, Generation: 1, Payload: payload}, data, nil
 }
 
-// readIdentity returns the manager's UUID, or "" when there is none yet.
+// readIdentity returns the manager's UUID, or "" when there is none yet. A damaged file is an error: with a new
+// identity the manager would deny its own votes.
 func readIdentity(dir string) (string, error) {
 	path := filepath.Join(dir, identityFile)
 	text, err := os.ReadFile(path)
@@ -190,6 +204,7 @@ func readIdentity(dir string) (string, error) {
 	return id.String(), nil
 }
 
+// makeIdentity gives the folder a new UUID, durably. No manager has voted under it, so it owes nothing.
 func makeIdentity(dir string) (string, error) {
 	id, err := uuid.NewV7()
 	if err != nil {

@@ -9,52 +9,62 @@ import (
 )
 
 // Limits of the history. The oldest entry is dropped first. Correctness doesn't depend on the history: whether an
-// operation still counts follows from the epochs and from Store.Change.
+// operation still counts follows from the epochs and from Store.LastOperation.
 const (
 	maxDecisions = 64   // operations per name
 	maxGone      = 1024 // names without a store
 )
 
-// Name holds the protocol's records of one store name.
+// Name holds the protocol's records of one store name. They outlive the store: a message that is still on its way may
+// name a store that was removed meanwhile, and must find the epoch and the decision.
 type Name struct {
 	// Epoch is the highest epoch that this manager has voted for. It never decreases, so that a late or repeated
 	// message of an older operation is refused (I1).
 	Epoch uint64 `json:"epoch,omitempty"`
-	// Removed is the operation that removed the store; empty if there is a store, or never was one.
+	// Removed is the operation that removed the store; empty if there is a store, or never was one. A participant that
+	// was away learns from it that its store was removed and not merely unknown here (I5).
 	Removed string `json:"removed,omitempty"`
 	// Prepared is the operation that this manager has voted for and that is undecided here. It locks the name and
-	// keeps the ports, so that the vote can be honoured (I4). There is at most one (I6).
+	// keeps the ports, so that the vote can be honoured (I4). There is at most one (I6). After a crash a participant
+	// keeps it and asks the coordinator; the coordinator itself aborts it, because its lease did not survive.
 	Prepared *PreparedRecord `json:"pending,omitempty"`
 	// Decisions lists the operations whose outcome this manager has seen, the latest last.
 	Decisions []DecisionRecord `json:"decided,omitempty"`
-	// Fenced lists the managers that were declared lost, for as long as the store lives. Their messages are
-	// refused, so that a lost coordinator that returns decides nothing (I8).
+	// Fenced lists the managers that were declared lost. Their messages are refused, so that a lost coordinator that
+	// returns decides nothing (I8). An entry ends when a committed operation has that manager as a participant again.
 	Fenced []string `json:"fenced,omitempty"`
 	// Replacing is the coordinator that is being declared lost. This manager has promised not to follow its
-	// decisions any more; the promise is durable before a replacement is decided (I8).
+	// decisions any more; the promise is durable before a replacement is decided (I8). A replacement that was
+	// interrupted is found here, and the name stays locked until it is completed.
 	Replacing string `json:"repairing,omitempty"`
-	// DeclaredLost means that this manager itself was declared lost. It votes and decides no more (I8).
+	// DeclaredLost means that this manager itself was declared lost. It votes and decides no more (I8). It stops its
+	// instances of the store and keeps their data until the store is removed here.
 	DeclaredLost bool `json:"out,omitempty"`
-	// Touched is the time at which an operation last ended.
+	// Touched is the time at which an operation last ended. Only dropOldest uses it: no decision depends on a clock.
 	Touched time.Time `json:"touched"`
 }
 
 // PreparedRecord is the durable yes-vote for an operation.
 type PreparedRecord struct {
+	// Operation has everything that the commit needs: after a crash nobody else has to be asked for the content (I4).
 	wire.Operation
 	// Digest is Operation.Digest(). A repeated prepare with another content is refused (I7).
 	Digest string `json:"digest"`
-	// Since is the time at which this manager first voted for the operation.
+	// Since is the time at which this manager first voted for the operation. Refusals show it to other drivers.
 	Since time.Time `json:"since"`
 }
 
-// DecisionRecord is the outcome of an operation at this manager. An operation never has two outcomes (I1).
+// DecisionRecord is the outcome of an operation at this manager. An operation never has two outcomes (I1). At the
+// coordinator, the durable write of a record with Committed set is the commit point of the operation.
 type DecisionRecord struct {
-	ID        string `json:"id"`
-	Store     string `json:"store"`
-	Action    string `json:"action,omitempty"`
-	Epoch     uint64 `json:"epoch,omitempty"`
-	Digest    string `json:"digest,omitempty"` // empty if this manager received only the abort
+	ID     string `json:"id"`
+	Store  string `json:"store"`
+	Action string `json:"action,omitempty"`
+	// Epoch is the epoch that was voted for. A commit for another epoch is not the one that was decided (I1).
+	Epoch uint64 `json:"epoch,omitempty"`
+	// Digest is that of the prepared record, so that the id can't be used again with another content (I7). It is empty
+	// if this manager received only the abort.
+	Digest    string `json:"digest,omitempty"`
 	Committed bool   `json:"committed"`
 }
 
@@ -63,6 +73,7 @@ func (d *Data) Named(store string) *Store {
 	if s := d.Stores[store]; s != nil {
 		return s
 	}
+	// Two stores whose names differ only in case would share a record in Names, so they count as one (I2).
 	for _, s := range d.Stores {
 		if strings.EqualFold(s.Name, store) {
 			return s
@@ -84,7 +95,8 @@ func (d *Data) Name(store string) Name {
 	return n
 }
 
-// SetName replaces the records of a store name with a copy that change has edited.
+// SetName replaces the records of a store name with a copy that change has edited. The old value stays as it is, for
+// the snapshots that share it; change must replace slices instead of editing them.
 func (d *Data) SetName(store string, change func(*Name)) {
 	n := d.Name(store)
 	change(&n)
@@ -123,7 +135,8 @@ func (d *Data) Prepared(id string) *PreparedRecord {
 	return nil
 }
 
-// Decision returns the outcome of the operation with this id, or nil if it is unknown.
+// Decision returns the outcome of the operation with this id, or nil if it is unknown. Unknown is not aborted: the
+// record may have been dropped, or the operation may be prepared elsewhere.
 func (d *Data) Decision(id string) *DecisionRecord {
 	for _, n := range d.Names {
 		if i := slices.IndexFunc(n.Decisions, func(x DecisionRecord) bool { return x.ID == id }); i >= 0 {

@@ -16,7 +16,7 @@ const (
 	reserveSize = 1 << 20 // bytes; a catalog of a hundred stores has about 100 KiB
 )
 
-// keepReserve creates the reserve if it is missing.
+// keepReserve creates the reserve if it is missing. The blocks must be allocated: a sparse file would free nothing.
 func keepReserve(dir string) error {
 	path := filepath.Join(dir, reserveFile)
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
@@ -36,13 +36,15 @@ func keepReserve(dir string) error {
 	return err
 }
 
-// spendReserve deletes the reserve and reports whether there was one.
+// spendReserve deletes the reserve and reports whether there was one. The deletion is not synced: if a crash brings the
+// file back, the reserve is there again, and no content of it matters.
 func spendReserve(dir string) bool { return os.Remove(filepath.Join(dir, reserveFile)) == nil }
 
 // full reports whether the disk or the quota is exhausted.
 func full(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }
 
-// promises counts the prepared operations and the unfinished coordinator replacements.
+// promises counts the prepared operations and the unfinished coordinator replacements: the records whose end must be
+// written even on a full disk.
 func (d *Data) promises() int {
 	count := 0
 	for _, n := range d.Names {
@@ -61,10 +63,11 @@ func (d *Data) promises() int {
 func (c *Catalog) save(payload []byte, promises int) error {
 	if promises > 0 {
 		if err := keepReserve(c.dir); err != nil {
-			return err
+			return err // without the reserve the manager does not vote
 		}
 	}
 	err := write(c.dir, c.generation+1, payload)
+	// The next promise creates the reserve again, or is refused.
 	if full(err) && promises < 0 && spendReserve(c.dir) {
 		err = write(c.dir, c.generation+1, payload)
 	}
