@@ -55,3 +55,131 @@ func (w *walk) converges() string {
 	}
 	return quiet.broken
 }
+
+// lost are the wiped managers and those that a manager has fenced which is not lost itself.
+func (s *state) lost() (lost set) {
+	var fencers [managers]set
+	for i := range s.managers {
+		m := &s.managers[i]
+		for j := range s.managers {
+			if m.declared.has(j) {
+				fencers[j] |= of(i)
+			}
+		}
+		if m.wiped {
+			lost |= of(i)
+		}
+	}
+	var counted set
+	for again := true; again; {
+		again = false
+		for i := range s.managers {
+			if !(lost | counted).has(i) && fencers[i]&^lost == 0 {
+				counted |= of(i)
+				lost |= s.managers[i].declared
+				again = true
+			}
+		}
+	}
+	return lost
+}
+
+// silent are the managers that answer nobody.
+func (s *state) silent() (silent set) {
+	for i := range s.managers {
+		if s.managers[i].silent {
+			silent |= of(i)
+		}
+	}
+	return silent
+}
+
+// settle does to a state what managers and repair do when nothing else goes on: coordinators drop what is
+// pending, others ask them, repair decides where the coordinator is lost, and who missed something catches up.
+func (w *walk) settle(t *state) {
+	if w.noCommitPoint || w.naive {
+		return
+	}
+	silent := t.silent()
+	prepared := func(f func(i, coordinator int, m *manager)) {
+		for i := range t.managers {
+			if m := &t.managers[i]; m.prepared != 0 && !silent.has(i) {
+				f(i, w.coordinatorOf(m.prepared), m)
+			}
+		}
+	}
+	prepared(func(i, coordinator int, m *manager) {
+		if i == coordinator {
+			drop(m)
+		}
+	})
+	prepared(func(i, coordinator int, m *manager) {
+		switch {
+		case silent.has(coordinator) || w.closed(m, i, m.prepared):
+		case t.managers[coordinator].committed == m.prepared:
+			w.apply(t, i, m.prepared)
+		default:
+			drop(m)
+		}
+	})
+	w.allCatchUp(t, silent)
+	for i := range t.managers {
+		m := &t.managers[i]
+		if coordinator := w.leader(t, i); m.suspect && coordinator >= 0 && silent.has(coordinator) {
+			t.repairWithout(coordinator, silent)
+		} else if m.repairing != 0 && !silent.has(i) {
+			t.repairWithout(m.repairing.first(), silent)
+		}
+	}
+	prepared(func(i, coordinator int, _ *manager) {
+		w.decide(t, i, coordinator, t.records(silent|t.lost()|of(coordinator)), w.suspects(t))
+	})
+	for i := range t.managers {
+		m := &t.managers[i]
+		if m.repairing != 0 && !silent.has(i) {
+			w.decide(t, i, m.repairing.first(), 0, w.suspects(t))
+		}
+	}
+	w.allCatchUp(t, silent)
+}
+
+// repairWithout begins a repair at all that are left of a coordinator's managers, or goes on with it.
+func (s *state) repairWithout(coordinator int, silent set) {
+	for i := range s.managers {
+		m := &s.managers[i]
+		if i != coordinator && !silent.has(i) && (int(m.coordinator) == coordinator || m.coordinator < 0 && s.managers[coordinator].members.has(i)) {
+			m.repairing = of(coordinator)
+		}
+	}
+}
+
+// allCatchUp lets those that lost a write follow their coordinators, where they still take their word.
+func (w *walk) allCatchUp(t *state, silent set) {
+	for i := range t.managers {
+		m := &t.managers[i]
+		coordinator := w.leader(t, i)
+		if m.suspect && coordinator >= 0 && !silent.has(i) && !w.noCatchUp {
+			w.follow(&t.managers[coordinator], m, i)
+		}
+	}
+}
+
+// records are the operations that managers other than these have as their last.
+func (s *state) records(without set) (committed uint8) {
+	for i := range s.managers {
+		if !without.has(i) {
+			committed |= 1 << s.managers[i].committed
+		}
+	}
+	return committed
+}
+
+// suspects are the managers that a repair passes over when it looks for a new coordinator.
+func (w *walk) suspects(s *state) (suspect set) {
+	for i := range s.managers {
+		if s.managers[i].suspect && !w.suspectCoordinator {
+			suspect |= of(i)
+		}
+	}
+	return suspect
+}
