@@ -80,11 +80,12 @@ type API struct {
 	changeMu sync.Mutex
 	apply    *twophase.Participant
 	bodies   *bodies
+	limits   limits
 }
 
 // New returns the API of one manager.
 func New(o Options) *API {
-	a := &API{Options: o, bodies: newBodies()}
+	a := &API{Options: o, bodies: newBodies(), limits: standardLimits()}
 	a.apply = twophase.New(twophase.Options{
 		Catalog: notifyingCatalog{a}, Peers: o.Peers, Owns: o.Owns, Ports: o.Supervisor.CheckPorts, Engine: o.Engine, Now: time.Now,
 		Suspect:     o.Catalog.Repaired() != "",
@@ -129,14 +130,22 @@ func (a *API) change(f func(*catalog.Data) error) error {
 	return nil
 }
 
-// Limits of the listener. The time for a body is bounded where it is read (body.go).
-const (
-	maxHeader     = 16 << 10
-	headerTimeout = 5 * time.Second
-	answerTimeout = 2 * time.Minute
-	idleTimeout   = time.Minute
-	maxConns      = 1024
-)
+// limits are the limits of the listener. The time for a body is bounded where it is read (body.go).
+type limits struct {
+	header                     int // bytes
+	headerTime, response, idle time.Duration
+	connections                int
+}
+
+// maxConns is the largest number of clients that are served at once.
+const maxConns = 1024
+
+func standardLimits() limits {
+	return limits{
+		header: 16 << 10, headerTime: 5 * time.Second, response: 2 * time.Minute, idle: time.Minute,
+		connections: connections(),
+	}
+}
 
 // connections returns the number of clients that are served at once: at most half of the files that this process may
 // open, so that the catalog and the instances keep theirs.
@@ -153,14 +162,14 @@ func (a *API) Serve(ctx context.Context, listener net.Listener, grace time.Durat
 	server := &http.Server{
 		Handler:                      a,
 		DisableGeneralOptionsHandler: true, // it would wait for a body without a limit
-		MaxHeaderBytes:               maxHeader,
-		ReadHeaderTimeout:            headerTimeout,
-		WriteTimeout:                 answerTimeout,
-		IdleTimeout:                  idleTimeout,
+		MaxHeaderBytes:               a.limits.header,
+		ReadHeaderTimeout:            a.limits.headerTime,
+		WriteTimeout:                 a.limits.response,
+		IdleTimeout:                  a.limits.idle,
 		ErrorLog:                     slog.NewLogLogger(a.Log.Handler(), slog.LevelDebug),
 	}
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(netutil.LimitListener(listener, connections())) }()
+	go func() { served <- server.Serve(netutil.LimitListener(listener, a.limits.connections)) }()
 	select {
 	case err := <-served:
 		return err

@@ -13,25 +13,28 @@ import (
 )
 
 const (
-	// bodyTimeout bounds the time in which a client must send its body.
-	bodyTimeout = 30 * time.Second
-	// largeBody is the size in bytes from which a body needs one of maxLargeBodies slots: decoding one takes a multiple
-	// of its size in memory, and a client can send 8 MiB as 8 KiB of gzip.
+	bodyTimeout    = 30 * time.Second
 	largeBody      = 64 << 10
 	maxLargeBodies = 8
 )
 
 // bodies reads the bodies of requests. It bounds the memory that they take together.
 type bodies struct {
-	timeout    time.Duration
-	largeSlots chan struct{} // a slot for each large body
+	// timeout bounds the time in which a client must send its body.
+	timeout time.Duration
+	// most is the largest size in bytes of a body, before and after decompression.
+	most int64
+	// large is the size in bytes from which a body needs one of largeSlots: decoding one takes a multiple of its size
+	// in memory, and a client can send 8 MiB as 8 KiB of gzip.
+	large      int64
+	largeSlots chan struct{}
 }
 
 func newBodies() *bodies {
-	return &bodies{timeout: bodyTimeout, largeSlots: make(chan struct{}, maxLargeBodies)}
+	return &bodies{timeout: bodyTimeout, most: wire.MaxBody, large: largeBody, largeSlots: make(chan struct{}, maxLargeBodies)}
 }
 
-// read returns the whole body, at most wire.MaxBody before and after decompression. Without an error the caller calls
+// read returns the whole body. Without an error the caller calls
 // release when it needs the body no more.
 func (b *bodies) read(w http.ResponseWriter, r *http.Request) (body []byte, release func(), err error) {
 	release = func() {}
@@ -40,7 +43,7 @@ func (b *bodies) read(w http.ResponseWriter, r *http.Request) (body []byte, rele
 			release()
 		}
 	}()
-	var source io.Reader = http.MaxBytesReader(w, r.Body, wire.MaxBody)
+	var source io.Reader = http.MaxBytesReader(w, r.Body, b.most)
 	switch encoding := r.Header.Get("Content-Encoding"); encoding {
 	case "", "identity":
 	case "gzip":
@@ -53,18 +56,18 @@ func (b *bodies) read(w http.ResponseWriter, r *http.Request) (body []byte, rele
 		return nil, release, wire.Refuse(wire.CodeBadRequest, "Content-Encoding %s is not known: send gzip or none", quoted(encoding))
 	}
 	var text bytes.Buffer
-	if _, err := io.CopyN(&text, source, largeBody); err == nil {
+	if _, err := io.CopyN(&text, source, b.large); err == nil {
 		if err := b.acquireLargeSlot(); err != nil {
 			return nil, release, err
 		}
 		release = func() { <-b.largeSlots }
-		if _, err := text.ReadFrom(io.LimitReader(source, wire.MaxBody+1-largeBody)); err != nil {
+		if _, err := text.ReadFrom(io.LimitReader(source, b.most+1-b.large)); err != nil {
 			return nil, release, bodyError(err)
 		}
 	} else if err != io.EOF {
 		return nil, release, bodyError(err)
 	}
-	if text.Len() > wire.MaxBody {
+	if int64(text.Len()) > b.most {
 		return nil, release, tooLarge()
 	}
 	if err := http.NewResponseController(w).SetReadDeadline(time.Time{}); err != nil {
@@ -81,7 +84,7 @@ func (b *bodies) acquireLargeSlot() error {
 	case b.largeSlots <- struct{}{}:
 		return nil
 	case <-timer.C:
-		return wire.Refuse(wire.CodeTooBusy, "%d requests as large as this one are being read already: try again later", maxLargeBodies)
+		return wire.Refuse(wire.CodeTooBusy, "%d requests as large as this one are being read already: try again later", cap(b.largeSlots))
 	}
 }
 

@@ -17,10 +17,11 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// serveHarness is a bench whose API is served as a manager serves it.
-func serveHarness(t *testing.T, address string) (*harness, *countingListener) {
+// serveHarness returns a harness whose API is served as a manager serves it, with limits that change may make small.
+func serveHarness(t *testing.T, address string, change func(*API)) (*harness, *countingListener) {
 	t.Helper()
 	b := newHarness(t)
+	change(b.api)
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
@@ -83,10 +84,9 @@ func say(t *testing.T, l net.Listener, text string) net.Conn {
 	return c
 }
 
-// A client that announces a body and never sends it is let go, whatever else is wrong with its request.
+// A client that announces a body and never sends it loses its connection, whatever else is wrong with its request.
 func TestServe_SlowBody(t *testing.T) {
-	b, l := serveHarness(t, "127.48.2.1:0")
-	b.api.bodies.timeout = 100 * time.Millisecond
+	_, l := serveHarness(t, "127.48.2.1:0", func(a *API) { a.bodies.timeout = 50 * time.Millisecond })
 	for _, head := range []string{
 		"POST " + wire.StoresPath(), "POST /nowhere", "PUT " + wire.StoresPath(), "POST " + wire.StorePath("1") + "/settle",
 		"POST " + wire.StoresPath() + "?x=1", "OPTIONS *", "POST " + wire.StoresPath() + " HTTP/1.1\r\nOrigin: http://evil.example",
@@ -107,19 +107,35 @@ func TestServe_SlowBody(t *testing.T) {
 	}
 }
 
-// More connections than the manager holds wait their turn; silent ones give theirs up.
+// A client that begins a header and does not complete it in time loses its connection.
+func TestServe_SlowHeader(t *testing.T) {
+	_, l := serveHarness(t, "127.48.2.4:0", func(a *API) { a.limits.headerTime = 50 * time.Millisecond })
+	c := say(t, l, "GET "+wire.HealthPath()+" HTTP/1.1\r\nHost:")
+	if err := c.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(c); err != nil {
+		t.Errorf("still open after %q: %v", got, err)
+	}
+	if limit := standardLimits().headerTime; limit != 5*time.Second {
+		t.Errorf("a manager waits %s for a header", limit)
+	}
+}
+
+// More connections than the manager holds wait their turn; silent ones lose theirs.
 func TestServe_BoundsConnections(t *testing.T) {
-	_, l := serveHarness(t, "127.48.2.2:0")
-	for range maxConns + 100 {
+	const most = 16
+	_, l := serveHarness(t, "127.48.2.2:0", func(a *API) { a.limits.connections, a.limits.headerTime = most, 500*time.Millisecond })
+	for range most + 10 {
 		say(t, l, "")
 	}
-	resp, err := (&http.Client{Timeout: 6 * headerTimeout}).Get("http://" + l.Addr().String() + wire.HealthPath())
+	resp, err := (&http.Client{Timeout: 10 * time.Second}).Get("http://" + l.Addr().String() + wire.HealthPath())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK || l.most.Load() != maxConns {
-		t.Errorf("status %d with up to %d connections, want 200 with %d", resp.StatusCode, l.most.Load(), maxConns)
+	if resp.StatusCode != http.StatusOK || l.most.Load() != most {
+		t.Errorf("status %d with up to %d connections, want 200 with %d", resp.StatusCode, l.most.Load(), most)
 	}
 }
 
@@ -143,7 +159,10 @@ func TestServe_LeavesFileDescriptors(t *testing.T) {
 }
 
 func TestServe_LargeBodiesTakeTurns(t *testing.T) {
-	b, l := serveHarness(t, "127.48.2.3:0")
+	const most, large, slots = 64 << 10, 4 << 10, 3
+	b, l := serveHarness(t, "127.48.2.3:0", func(a *API) {
+		a.bodies.most, a.bodies.large, a.bodies.largeSlots = most, large, make(chan struct{}, slots)
+	})
 	post := func(size int) string {
 		t.Helper()
 		body := strings.Repeat(" ", size) + "{}"
@@ -158,20 +177,20 @@ func TestServe_LargeBodiesTakeTurns(t *testing.T) {
 		}
 		return fmt.Sprintf("%d %s", resp.StatusCode, text)
 	}
-	for range 2 * maxLargeBodies { // a place is given back, whatever is wrong with the request
-		if got := post(largeBody); !strings.Contains(got, wire.CodeBadName) {
+	for range 2 * slots { // a slot is released, whatever is wrong with the request
+		if got := post(large); !strings.Contains(got, wire.CodeBadName) {
 			t.Fatal(got)
 		}
-		if got := post(wire.MaxBody); !strings.Contains(got, wire.CodeBodyTooLarge) {
+		if got := post(most); !strings.Contains(got, wire.CodeBodyTooLarge) {
 			t.Fatal(got)
 		}
 	}
-	for range maxLargeBodies {
+	for range slots {
 		b.api.bodies.largeSlots <- struct{}{}
 	}
-	b.api.bodies.timeout = 200 * time.Millisecond
-	if got := post(largeBody); !strings.HasPrefix(got, "503") || !strings.Contains(got, wire.CodeTooBusy) {
-		t.Errorf("more large bodies than there are places: %s", got)
+	b.api.bodies.timeout = 100 * time.Millisecond
+	if got := post(large); !strings.HasPrefix(got, "503") || !strings.Contains(got, wire.CodeTooBusy) {
+		t.Errorf("more large bodies than there are slots: %s", got)
 	}
 	if got := post(100); !strings.Contains(got, wire.CodeBadName) {
 		t.Errorf("a small body beside large ones: %s", got)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"dkvrun/cmd/dkvmanager/internal/failpoint"
 	"dkvrun/runtime/durable"
@@ -37,7 +38,10 @@ type Catalog struct {
 // new catalog. If a catalog existed and no generation of it can be read, Open returns a lost catalog (see Lost)
 // and never an empty one: an empty one would have forgotten its votes (I1, I4). Open fails when another process
 // holds the folder, when the disk fails to read the files, and when a newer version wrote them.
-func Open(dir string) (*Catalog, error) {
+func Open(dir string) (*Catalog, error) { return openWithin(dir, lockPatience) }
+
+// openWithin is Open with another bound for the wait for the lock.
+func openWithin(dir string, patience time.Duration) (*Catalog, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("data folder %s: %w", dir, err)
@@ -46,7 +50,7 @@ func Open(dir string) (*Catalog, error) {
 		return nil, err
 	}
 	// The lock comes before the reading: another manager could replace the files in between.
-	lock, err := lockFolder(dir)
+	lock, err := lockFolder(dir, patience)
 	if err != nil {
 		return nil, err
 	}

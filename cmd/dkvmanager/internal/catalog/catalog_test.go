@@ -11,17 +11,18 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"dkvrun/runtime/durable"
 	"dkvrun/runtime/wire"
 )
 
-// lockAttempt makes the test binary try to open the folder that it names.
+// lockAttempt makes the test binary try to open the folder that the variable names, and exit.
 const lockAttempt = "DKV_TEST_OPEN"
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(lockAttempt); dir != "" {
-		if _, err := Open(dir); err != nil {
+		if _, err := openWithin(dir, 100*time.Millisecond); err != nil {
 			os.Stderr.WriteString(err.Error())
 			os.Exit(1)
 		}

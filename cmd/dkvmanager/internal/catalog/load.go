@@ -60,15 +60,15 @@ func makeFolder(dir string) error {
 // a child that it was starting: the child releases the lock when it executes its program.
 const lockPatience = 2 * time.Second
 
-// lockFolder locks the folder until the returned file is closed or the process ends. Two managers with one
-// catalog could both vote, and for different operations (I6).
-func lockFolder(dir string) (*os.File, error) {
+// lockFolder locks the folder until the returned file is closed or the process ends. It waits for at most patience. Two
+// managers with one catalog could both vote, and for different operations (I6).
+func lockFolder(dir string, patience time.Duration) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("data folder %s can't be used: %w", dir, err)
 	}
 	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	for end := time.Now().Add(lockPatience); errors.Is(err, unix.EWOULDBLOCK) && time.Now().Before(end); {
+	for end := time.Now().Add(patience); errors.Is(err, unix.EWOULDBLOCK) && time.Now().Before(end); {
 		time.Sleep(20 * time.Millisecond)
 		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	}
