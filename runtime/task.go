@@ -255,7 +255,7 @@ func (t *Task) run() {
 		if err != nil {
 			return nil, err
 		}
-		got, err := runOn(thread, h.scheduler.guards.plain, append([]lua.LValue{t.f.fn}, args...))
+		got, err := runOn(thread, s.guards.plain, append([]lua.LValue{t.f.fn}, args...))
 		return h.outcome(thread, got, err)
 	})
 	t.err = t.task.spawnedAt.addTrace(t.err)
