@@ -8,29 +8,44 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Commit makes a pending change the store's configuration, durably; at the coordinator that is what decides the
-// operation. Only the coordinator refuses, and only an operation that it let go. Epoch is the one that all have
-// voted for.
+// Commit durably makes a prepared operation the store's configuration. Epoch is the epoch that all managers have voted
+// for.
+//
+// At the coordinator this write is the decision, the commit point of two-phase commit: the driver sends the commit to
+// the other participants only after the coordinator has confirmed it, so those apply a decision and take none. A crash
+// before the write leaves the operation prepared, and Start aborts it at the coordinator; a participant stays in doubt
+// and asks. A crash after the write leaves it committed, and the participants learn it from the coordinator's state.
+// A repeated commit finds the decision record and gets the same answer.
 func (m *Participant) Commit(id string, epoch uint64) (wire.OperationStatus, error) {
 	end, err := m.decide("commit", id, func(d *catalog.Data, p *catalog.PreparedRecord) error {
 		switch {
 		case p == nil:
+			// Never voted for here, or forgotten. There is nothing to commit, and no vote is broken by refusing (I4).
 			return wire.RefuseOperationNotFound.With(id)
+		// I8: this manager has promised to ignore the coordinator, which may have committed before it was declared
+		// lost. Whether the operation counts is decided by the replacement, alike on all survivors.
 		case !m.coordinates(p) && m.coordinatorFenced(d, p):
 			return decidedByReplacement(p)
+		// A suspect coordinator may have aborted the operation in the generation that it lost (I1). A suspect
+		// participant may have an older configuration of the store than the operation builds on; recoverSuspect takes
+		// the whole store from the coordinator instead.
 		case m.isSuspect(d, p.Store):
 			return m.checkSuspect(d, p.Store)
-		// I8: the coordinator looks at the clock in the step that decides, so that it commits nothing once it may
-		// have been declared lost.
+		// I8: the lease is checked inside the update that would commit. Expiry and commit can't race: updates of the
+		// catalog run one after the other, and whichever comes first leaves a decision that the other finds. A
+		// coordinator that was suspended longer than the lease therefore aborts when it wakes up, before the survivors
+		// may have fenced it: they wait for coordinatorGrace beyond the lease.
 		case m.leaseExpired(p):
 			d.RecordDecision(decisionOf(p, false), m.Now())
 			return nil
-		// I1: a commit counts for the epoch that all have voted for; an older one may have been aborted.
+		// I1: the commit must be for the epoch of this vote. A late commit of a lower epoch belongs to a round in which
+		// not every manager's vote was counted at this epoch.
 		case p.Epoch != epoch:
 			return moved(p, epoch)
 		}
-		// I4: a prepared operation is never refused by its content; the checks came before the vote. Record and
-		// configuration change in one durable write, which is the commit point at the coordinator.
+		// I4: nothing about the operation's content is checked any more; the vote has promised that it can be applied.
+		// I2: the configuration and the decision record change in one durable write. No crash leaves one without
+		// the other.
 		m.installOperation(d, p)
 		d.RecordDecision(decisionOf(p, true), m.Now())
 		return nil
@@ -41,8 +56,12 @@ func (m *Participant) Commit(id string, epoch uint64) (wire.OperationStatus, err
 	return end, err
 }
 
-// Abort drops a pending change, durably, or sees to it that it is never voted for here. The answer says
-// that the operation is committed where it is.
+// Abort durably aborts an operation, or records that it must not be prepared here. If the operation is committed here,
+// the answer says so and nothing changes (I1).
+//
+// The driver asks the coordinator first, and its answer is the decision. A crash before the write changes nothing: the
+// coordinator aborts the operation at its restart, a participant stays in doubt. A crash after it leaves the record,
+// which answers a repeated abort and refuses a late commit.
 func (m *Participant) Abort(id string, a wire.AbortRequest) (wire.OperationStatus, error) {
 	if err := wire.CheckName(a.Store); err != nil {
 		return wire.OperationStatus{}, wire.Refuse(wire.CodeBadName, "store: %w", err)
@@ -50,14 +69,17 @@ func (m *Participant) Abort(id string, a wire.AbortRequest) (wire.OperationStatu
 	return m.decide("abort", id, func(d *catalog.Data, p *catalog.PreparedRecord) error {
 		switch {
 		case p == nil:
-			// I1: the record refuses a prepare that arrives after this abort.
+			// I1: the abort may have overtaken the prepare on the network. The record refuses that prepare.
 			d.RecordDecision(catalog.DecisionRecord{ID: id, Store: a.Store, Epoch: a.Epoch}, m.Now())
 			return nil
+		// I8: a survivor may have committed the operation, and the replacement then commits it here as well.
 		case !m.coordinates(p) && m.coordinatorFenced(d, p):
 			return decidedByReplacement(p)
+		// A suspect coordinator may have committed in the generation that it lost (I1). A suspect participant may abort:
+		// that follows a decision of the coordinator, and only ends its own vote.
 		case m.coordinates(p) && m.isSuspect(d, p.Store):
 			return m.checkSuspect(d, p.Store)
-		case p.Epoch > a.Epoch: // it was prepared anew since
+		case p.Epoch > a.Epoch: // a late abort: the operation was prepared again at a higher epoch
 			return moved(p, a.Epoch)
 		}
 		d.RecordDecision(decisionOf(p, false), m.Now())
@@ -65,13 +87,14 @@ func (m *Participant) Abort(id string, a wire.AbortRequest) (wire.OperationStatu
 	})
 }
 
-// decide lets f end an operation, unless it has ended before, and answers how it ended.
+// decide calls f to decide an operation, unless it is already decided, and returns the outcome. All of it happens in
+// one update: two requests for one operation run one after the other, and the second finds the decision of the first.
 func (m *Participant) decide(verb, id string, f func(*catalog.Data, *catalog.PreparedRecord) error) (wire.OperationStatus, error) {
 	_ = failpoint.At(verb + ".received")
 	var end catalog.DecisionRecord
 	err := m.Catalog.Update(func(d *catalog.Data) error {
 		failpoint.Enter(verb)
-		if d.Decision(id) == nil { // I1: a decision is final
+		if d.Decision(id) == nil { // I1: a decision is final; a late or repeated request only reads it
 			if err := f(d, d.Prepared(id)); err != nil {
 				return err
 			}
@@ -82,22 +105,27 @@ func (m *Participant) decide(verb, id string, f func(*catalog.Data, *catalog.Pre
 	if err != nil {
 		return wire.OperationStatus{}, err
 	}
-	m.dropContact(id)
+	m.dropContact(id) // a decided operation has no lease
 	_ = failpoint.At(verb + ".durable")
 	return m.decisionStatus(&end), nil
 }
 
-// Renew says that the runner of a pending operation is alive. This manager has to be its coordinator. It never
-// brings an operation back.
+// Renew extends the lease of a prepared operation that this manager coordinates. It writes nothing, so a renewal costs
+// no disk access and none survives a restart; Start takes that into account. It never revives an operation: expired
+// leases are ended first, and an operation that is decided while this runs stays decided, since Commit looks for a
+// decision before it looks at the lease.
 func (m *Participant) Renew(id string) (wire.OperationStatus, error) {
 	if err := m.ExpireLeases(); err != nil {
 		return wire.OperationStatus{}, err
 	}
 	d := m.Catalog.Snapshot()
 	if p := d.Prepared(id); p != nil {
+		// The lease exists at the coordinator alone. Accepting a renewal here would let the driver believe that it holds.
 		if !m.coordinates(p) {
 			return wire.OperationStatus{}, wire.RefuseRenewElsewhere.With(id, p.Coordinator)
 		}
+		// The operation may have been decided since the snapshot. That stands (I1): touch changes the clock only, and
+		// the driver learns the decision from its commit or its next renewal.
 		m.touch(id)
 		return m.preparedStatus(p), nil
 	}
@@ -111,7 +139,9 @@ func (m *Participant) Renew(id string) (wire.OperationStatus, error) {
 	return m.decisionStatus(x), nil
 }
 
-// ExpireLeases lets go, durably, of what this manager is the coordinator of and nobody has renewed in time.
+// ExpireLeases durably aborts the operations that this manager coordinates and whose lease was not renewed in time.
+// Only the coordinator may: the vote of another participant never expires, since the operation may be committed (I1,
+// I4). A suspect coordinator does not either: it may have committed in the generation that it lost.
 func (m *Participant) ExpireLeases() error {
 	var late []string
 	d := m.Catalog.Snapshot()
@@ -123,6 +153,8 @@ func (m *Participant) ExpireLeases() error {
 	if len(late) == 0 {
 		return nil
 	}
+	// Between the snapshot and this update the operation may have been renewed, or committed, or replaced by the next
+	// one. expireLease checks everything again with the data of this update.
 	return m.Catalog.Update(func(d *catalog.Data) error {
 		for _, store := range late {
 			m.expireLease(d, store)
@@ -131,23 +163,27 @@ func (m *Participant) ExpireLeases() error {
 	})
 }
 
-// expireLease ends the pending change of a store where this manager is its coordinator and it was not renewed in time.
+// expireLease records the abort of a store's prepared operation in d if this manager coordinates it, is not suspect,
+// and the lease has expired.
 func (m *Participant) expireLease(d *catalog.Data, store string) {
 	if p := d.Name(store).Prepared; p != nil && m.leaseExpired(p) && !m.isSuspect(d, store) {
 		d.RecordDecision(decisionOf(p, false), m.Now())
 	}
 }
 
-// coordinatorFenced says that the coordinator of a pending change decides nothing any more.
+// coordinatorFenced reports whether decisions of a prepared operation's coordinator no longer count here (I8): it is
+// fenced, being replaced, or this manager itself was declared lost, so that its store may have moved on without it.
 func (m *Participant) coordinatorFenced(d *catalog.Data, p *catalog.PreparedRecord) bool {
 	n := d.Name(p.Store)
 	return n.DeclaredLost || n.Replacing != "" || slices.Contains(n.Fenced, p.Coordinator)
 }
 
+// decidedByReplacement refuses to decide an operation that only a coordinator replacement may decide.
 func decidedByReplacement(p *catalog.PreparedRecord) *wire.Result {
 	return wire.RefuseReplacing.With(p.Coordinator, p.ID)
 }
 
+// decisionOf returns the decision record of a prepared operation. It keeps the digest, so that I7 holds afterwards too.
 func decisionOf(p *catalog.PreparedRecord, committed bool) catalog.DecisionRecord {
 	return catalog.DecisionRecord{ID: p.ID, Store: p.Store, Action: p.Action, Epoch: p.Epoch, Digest: p.Digest, Committed: committed}
 }

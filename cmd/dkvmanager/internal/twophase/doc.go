@@ -7,7 +7,7 @@
 //
 //	state      recorded as             entered by                                  left by
 //	unknown    nothing                 -                                           Prepare (prepared), Abort (aborted)
-//	prepared   catalog.PreparedRecord  the driver's prepare                        see below; never by a timeout of its own
+//	prepared   catalog.PreparedRecord  the driver's prepare                        commit, abort, recovery (see below)
 //	committed  Store.LastOperation,    coordinator: the driver's commit, within    never: final (I1)
 //	           DecisionRecord          the lease; the others: commit, or recovery
 //	                                   from the coordinator's state
@@ -17,7 +17,18 @@
 //
 // A prepared participant other than the coordinator is in doubt until it learns the decision: from the driver, from the
 // coordinator's state (Resolve, every 5 s), or, when the coordinator is gone for good, from a coordinator replacement
-// (FenceCoordinator, then ReplaceCoordinator). A decision record is kept for the last 64 operations of a name.
+// (FenceCoordinator, then ReplaceCoordinator). Its vote never expires. A decision record is kept for the last 64
+// operations of a name.
+//
+// Every transition is one catalog.Update. Updates run one after the other, and each is durable before it is visible, so
+// two things hold everywhere in this package. A condition that is checked inside an update can't change before its
+// write; where a condition is also checked on a snapshot, that only saves an update. And a crash leaves the state
+// before the update or the one after it, never a part. Messages may be lost, late, repeated and reordered: a transition
+// is guarded by the epoch, the decision records and the digest, so that such a message finds nothing to change.
+//
+// Files: prepare.go (votes and the checks before them), commit.go (decisions and leases), install.go (what a commit
+// changes), recovery.go (participants that are in doubt or behind), replacement.go (a coordinator that is gone for
+// good), suspect.go (a catalog that may lack a vote), status.go (states for other managers), validate.go.
 //
 // States of a store's name, beside its operations:
 //
@@ -27,6 +38,6 @@
 //	fenced         managers that were declared lost  they decide nothing about the name until added again
 //	declared lost  this manager was declared lost    its instances stop; the store is removed here by hand
 //
-// The invariants I1 to I8 are those of docs/guarantees.md, tests/model and the simulation (TestSim_RandomRuns). Comments name them
-// at the lines that keep them.
+// The invariants I1 to I8 are those of docs/guarantees.md, tests/model and the simulation (TestSim_RandomRuns).
+// Comments name them at the lines that keep them.
 package twophase

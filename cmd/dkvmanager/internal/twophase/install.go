@@ -8,14 +8,16 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// installOperation makes a pending change the store's configuration. It can't fail: all that could speak against
-// it was looked at before the vote.
+// installOperation makes a prepared operation the store's configuration, in the caller's update, together with the
+// decision record. It can't fail (I4): everything that could prevent the operation was checked before the vote, and the
+// prepared record has kept the name and the ports since. It is called for committed operations only.
 func (m *Participant) installOperation(d *catalog.Data, p *catalog.PreparedRecord) {
 	if p.Removes() {
 		RemoveStore(d, p.Store, p.ID)
 		return
 	}
-	// I2 and I3: the store has one configuration, and it is a committed one; the supervisor runs no other.
+	// I2 and I3: the new configuration replaces the old one as a whole, and it is a committed one. The supervisor runs
+	// what is in Stores; a prepared operation is kept apart from it, so that nothing of it can run.
 	m.installConfiguration(d, p.Store, &wire.Configuration{
 		Creation: p.Creation, LastOperation: p.ID, Revision: p.BaseRevision + 1, Epoch: p.Epoch, Coordinator: p.Coordinator,
 		Managers: p.Managers, Founders: p.Founders, Nodes: p.Nodes,
@@ -24,16 +26,19 @@ func (m *Participant) installOperation(d *catalog.Data, p *catalog.PreparedRecor
 		if p.Drop != "" {
 			n.Fenced = append(slices.Clone(n.Fenced), p.Drop)
 		}
+		// I8: all managers have voted for an operation in which the lost manager takes part, so it counts again. Its
+		// old messages are refused by their epochs, which are below this one.
 		n.Fenced = slices.DeleteFunc(slices.Clone(n.Fenced), func(lost string) bool { return hasManager(p.Managers, lost) })
 	})
 }
 
-// RemoveStore drops a store, with what was doubtful about it, and keeps its epoch, who was declared lost, and the
-// operation that removed it, which is empty where none did.
+// RemoveStore deletes a store from d, and with it the mark that it is suspect. The name's records stay: the epoch
+// refuses late messages (I1), the fenced managers stay fenced (I8), and Removed answers participants in doubt. The
+// operation that removed the store is empty if none did.
 func RemoveStore(d *catalog.Data, store, operation string) {
 	clearSuspect(d, store)
 	d.SetName(store, func(n *catalog.Name) {
-		if n.DeclaredLost { // the others have ended what it held
+		if n.DeclaredLost { // the replacement has decided the prepared operation without this manager
 			n.Prepared = nil
 		}
 		n.Removed, n.DeclaredLost = operation, false
@@ -43,16 +48,20 @@ func RemoveStore(d *catalog.Data, store, operation string) {
 	}
 }
 
-// installOptions says what becomes of the own instances that come and go with a configuration.
+// installOptions controls what happens to own instances that a configuration adds or removes.
 type installOptions struct {
-	// desired is what new ones start as; what the store's own are meant to be where it is empty.
+	// desired is the desired state of new instances; if it is empty, that of the store's existing own instances.
 	desired wire.Desired
-	// founding: those that go have never run and leave nothing behind.
+	// founding means that no instance of the store ever ran, so removed ones need not leave the running store.
 	founding bool
+	// loseData lets removed instances go at once, without waiting for the running store.
 	loseData bool
 }
 
-// installConfiguration makes a configuration that of the store.
+// installConfiguration replaces the configuration of a store in d, and creates the store if it is missing (I2). A
+// removed own instance is not deleted here: it is marked as leaving, and the supervisor takes it out of the running
+// store first. A crash in between repeats that, since the mark is durable. Calling it again with the same configuration
+// changes nothing.
 func (m *Participant) installConfiguration(d *catalog.Data, name string, c *wire.Configuration, h installOptions) {
 	s := d.Named(name)
 	if s == nil {
@@ -65,7 +74,7 @@ func (m *Participant) installConfiguration(d *catalog.Data, name string, c *wire
 	for _, old := range s.Nodes {
 		local := s.Local[old.Name]
 		if n := node(c.Nodes, old.Name); local == nil || local.Leaving != nil || n != nil && sameAddress(*n, old) {
-			continue
+			continue // another server's instance, one that is leaving already, or one that stays
 		}
 		if h.founding {
 			delete(s.Local, old.Name)
@@ -75,7 +84,8 @@ func (m *Participant) installConfiguration(d *catalog.Data, name string, c *wire
 	}
 	for _, n := range c.Nodes {
 		if m.Owns(n) && s.Local[n.Name] == nil {
-			// A founder that comes back finds a store that has run: it must not found it again.
+			// A founder that was removed and is added again must join: the store has run, and an instance that founded
+			// it a second time would form a cluster beside it. Bootstrapped prevents that.
 			again := !h.founding && slices.Contains(c.Founders, wire.Founder{Name: n.Name, Host: n.Host, ClustronPort: n.ClustronPort})
 			s.Local[n.Name] = &catalog.Local{Desired: h.desired, Bootstrapped: again}
 		}
@@ -83,10 +93,11 @@ func (m *Participant) installConfiguration(d *catalog.Data, name string, c *wire
 	s.LastOperation, s.Revision, s.Epoch = c.LastOperation, c.Revision, c.Epoch
 	s.Coordinator, s.Managers, s.Founders, s.Nodes = c.Coordinator, c.Managers, c.Founders, c.Nodes
 	s.Digest = wire.Digest(s.Name, c.Nodes)
+	// I1: the name's epoch is raised with the store's. A store that was learned without a vote refuses late messages, too.
 	d.SetName(name, func(n *catalog.Name) { n.Removed, n.Epoch = "", max(n.Epoch, c.Epoch) })
 }
 
-// desiredState is what the store's own instances are meant to be: running when any of them is.
+// desiredState returns the desired state of the store's own instances: Running if any of them has it.
 func desiredState(s *catalog.Store) wire.Desired {
 	for _, l := range s.Local {
 		if l.Desired == wire.DesiredRunning && l.Leaving == nil {
@@ -96,6 +107,7 @@ func desiredState(s *catalog.Store) wire.Desired {
 	return wire.DesiredStopped
 }
 
+// sameAddress reports whether two nodes have the same host and ports.
 func sameAddress(a, b wire.Node) bool {
 	return strings.EqualFold(a.Host, b.Host) && a.ClustronPort == b.ClustronPort && a.ClientPort == b.ClientPort
 }

@@ -18,7 +18,8 @@ type Catalog interface {
 	Identity() string
 }
 
-// Peers queries other managers.
+// Peers queries other managers. Answers may be late and lost, and come from another manager that has the address now,
+// so callers compare the identity in the answer.
 type Peers interface {
 	// State returns the state of a store at the manager at url. An error means that no usable answer came.
 	State(ctx context.Context, url, store string) (wire.StoreState, error)
@@ -38,7 +39,7 @@ type Options struct {
 	Engine string
 	// Now is a clock that never goes back while the process lives.
 	Now func() time.Time
-	// Suspect: the catalog was loaded from an older generation, and may lack a vote.
+	// Suspect means that the catalog was loaded from an older generation, and may lack a vote.
 	Suspect bool
 	// ExpireAfter is the length of a lease; 0 means wire.ExpireAfter.
 	ExpireAfter time.Duration
@@ -49,7 +50,8 @@ type Participant struct {
 	Options
 	mu sync.Mutex
 	// lastContact is the time of the last sign of life, by operation: at the coordinator the driver's, elsewhere the
-	// coordinator's.
+	// coordinator's. It is not durable, and need not be: at the coordinator Start aborts what it held, and elsewhere a
+	// restart only makes the manager wait longer before it may fence a silent coordinator.
 	lastContact map[string]time.Time
 }
 
@@ -62,12 +64,17 @@ func New(o Options) *Participant {
 }
 
 // Start durably aborts every prepared operation that this manager coordinates. No clock survives a restart, so the
-// lease counts as expired (I8): the others may have replaced this coordinator meanwhile.
+// lease counts as expired (I8): the others may have replaced this coordinator meanwhile. Aborting is safe, since only
+// this manager could have committed the operation, and a commit would have left a decision instead of a prepared record
+// (I1). Operations with another coordinator stay prepared: their outcome is not for this manager to decide.
+//
+// A crash during Start repeats it. If the update fails, the manager must not serve requests.
 func (m *Participant) Start() error {
 	return m.Catalog.Update(func(d *catalog.Data) error {
 		if m.Suspect {
 			markAllSuspect(d)
 		}
+		// A suspect coordinator aborts nothing: the generation that it lost may hold a commit.
 		for _, n := range d.Names {
 			if n.Prepared != nil && m.coordinates(n.Prepared) && !m.isSuspect(d, n.Prepared.Store) {
 				d.RecordDecision(decisionOf(n.Prepared, false), m.Now())
@@ -83,12 +90,14 @@ func (m *Participant) self() string { return m.Catalog.Identity() }
 // coordinates reports whether this manager coordinates a prepared operation.
 func (m *Participant) coordinates(p *catalog.PreparedRecord) bool { return p.Coordinator == m.self() }
 
-// leaseExpired reports whether this manager coordinates a prepared operation that was not renewed in time.
+// leaseExpired reports whether this manager coordinates a prepared operation that was not renewed in time. It is false
+// for every other participant: votes don't expire (I4).
 func (m *Participant) leaseExpired(p *catalog.PreparedRecord) bool {
 	return m.coordinates(p) && m.sinceContact(p.ID) > m.ExpireAfter
 }
 
-// sinceContact returns the time since the last sign of life of a prepared operation. It counts from the first call.
+// sinceContact returns the time since the last sign of life of a prepared operation. If there was none since the start
+// of the process, it counts from the first call: a silence that nobody measured is not assumed.
 func (m *Participant) sinceContact(id string) time.Duration {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -100,13 +109,14 @@ func (m *Participant) sinceContact(id string) time.Duration {
 	return m.Now().Sub(last)
 }
 
-// touch notes a sign of life of an operation.
+// touch records a sign of life of an operation.
 func (m *Participant) touch(id string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.lastContact[id] = m.Now()
 }
 
+// dropContact forgets the last sign of life of an operation that is decided.
 func (m *Participant) dropContact(id string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -10,14 +10,18 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Preflight says what would speak against a change, everything at once, and writes nothing. The answer
-// has the highest epoch seen and names the nodes that this manager takes for its own.
+// Preflight checks an operation without voting: it reports all problems at once and writes nothing. The answer holds
+// the highest epoch that this manager has seen, from which the driver chooses a higher one, and the names of the nodes
+// that this manager owns.
+//
+// The result is advisory. It promises nothing, since another operation may be prepared right after it; Prepare runs
+// the same checks again, in the update that records the vote.
 func (m *Participant) Preflight(c wire.Operation) (wire.OperationStatus, error) {
 	if err := Validate(&c); err != nil {
 		return wire.OperationStatus{}, err
 	}
 	d := m.Catalog.Snapshot()
-	m.expireLease(d, c.Store)
+	m.expireLease(d, c.Store) // in the copy only: an expired operation must not be reported as an obstacle
 	if problems := m.check(d, &c); len(problems) > 0 {
 		return wire.OperationStatus{}, mergeRefusals(problems)
 	}
@@ -27,8 +31,12 @@ func (m *Participant) Preflight(c wire.Operation) (wire.OperationStatus, error) 
 	}, nil
 }
 
-// Prepare votes for a change, and has made the vote durable when it returns without an error. The same
-// change again gets the same answer; with a higher epoch it raises that of the vote.
+// Prepare votes for an operation. When it returns without an error, the vote is durable.
+//
+// It is idempotent: the same operation gets the same answer, and a higher epoch raises the epoch of the vote. If the
+// operation was already committed here, the answer is its decision. A crash before the write leaves no vote, and the
+// driver gets no answer, so it can't count one. A crash after the write leaves the prepared record: the vote holds
+// after the restart, and the driver's repeated prepare finds it.
 func (m *Participant) Prepare(c wire.Operation) (wire.OperationStatus, error) {
 	if err := Validate(&c); err != nil {
 		return wire.OperationStatus{}, err
@@ -37,9 +45,12 @@ func (m *Participant) Prepare(c wire.Operation) (wire.OperationStatus, error) {
 	var answer wire.OperationStatus
 	err := m.Catalog.Update(func(d *catalog.Data) error {
 		failpoint.Enter("prepare")
+		// An operation whose lease has expired is aborted in the same durable write that records the new vote, so
+		// there is no moment with two prepared operations of a name (I6).
 		m.expireLease(d, c.Store)
 		p, err := m.vote(d, &c)
 		if err == nil && p != nil {
+			// I1: the epoch never decreases, so that older messages of the name stay refused.
 			d.SetName(c.Store, func(n *catalog.Name) { n.Prepared, n.Epoch = p, max(n.Epoch, p.Epoch) })
 			answer = m.preparedStatus(p)
 		} else if err == nil {
@@ -48,16 +59,20 @@ func (m *Participant) Prepare(c wire.Operation) (wire.OperationStatus, error) {
 		return err
 	})
 	if err == nil && answer.State == wire.OperationPrepared {
+		// The lease begins after the vote is durable. Should it be read before this line, it begins at that moment.
 		m.touch(c.ID)
 	}
 	_ = failpoint.At("prepare.durable")
 	return answer, err
 }
 
-// vote is the pending change that a prepare makes or finds; nil where the operation is committed.
+// vote returns the prepared record that a prepare creates, finds or raises. It returns nil without an error if the
+// operation is already committed here.
 func (m *Participant) vote(d *catalog.Data, c *wire.Operation) (*catalog.PreparedRecord, error) {
 	digest := c.Digest()
-	// I1 and I7: an operation that has ended is not prepared again, and one id stands for one content.
+	// I1 and I7: a decision is final, so a late or repeated prepare never reopens the operation. The digest is compared
+	// first: an id that is used again with another content must not be answered with the old outcome. A record that
+	// was made by an abort alone has no digest; it refuses every content.
 	if x := d.Decision(c.ID); x != nil {
 		switch {
 		case x.Digest != "" && x.Digest != digest:
@@ -71,23 +86,31 @@ func (m *Participant) vote(d *catalog.Data, c *wire.Operation) (*catalog.Prepare
 		return nil, err
 	}
 	p := d.Prepared(c.ID)
-	if p != nil && p.Digest != digest { // I7
+	if p != nil && p.Digest != digest { // I7: the prepared record is found by its id, also under another store's name
 		return nil, wire.RefuseOperationDiffers.With(c.ID)
 	}
 	if p == nil {
-		// I4: all that can speak against the operation is checked before the vote.
+		// I4: everything that could prevent the operation is checked here, before the vote. After it the prepared
+		// record locks the name and reserves the ports, so nothing that was checked can change until the decision,
+		// and Commit needs no checks.
 		if problems := m.check(d, c); len(problems) > 0 {
 			return nil, mergeRefusals(problems)
 		}
-		// I1: a late or repeated prepare is not above the epoch that was seen, and can't begin an aborted operation again.
+		// I1: a late or repeated prepare has an epoch that was already seen, so it can't start an aborted operation
+		// again, not even one whose decision record was dropped. The driver chooses epochs, never a manager: a manager
+		// that raised a late prepare's epoch would defeat this check.
 		if seen := d.Name(c.Store).Epoch; c.Epoch <= seen {
 			return nil, m.stale(c, seen)
 		}
 		return &catalog.PreparedRecord{Operation: *c, Digest: digest, Since: m.Now().UTC().Round(0)}, nil
 	}
+	// I8: the vote exists, but a replacement of the coordinator may have begun since. A survivor that has promised to
+	// ignore the coordinator must not confirm the vote: the driver would count it.
 	if n := d.Name(c.Store); checkFences(&n, c) != nil {
 		return nil, checkFences(&n, c)
 	}
+	// The driver prepares again with a higher epoch if some manager had seen a higher one. Only raising is allowed: a
+	// late prepare with the lower epoch gets the vote as it stands, and I1 holds since Commit compares the epochs.
 	if c.Epoch > p.Epoch {
 		raised := *p
 		raised.Epoch = c.Epoch
@@ -96,7 +119,8 @@ func (m *Participant) vote(d *catalog.Data, c *wire.Operation) (*catalog.Prepare
 	return p, nil
 }
 
-// CheckEpoch refuses an epoch that no change can have come to.
+// CheckEpoch refuses an epoch that is too far above the highest one seen here. A single bad request with the largest
+// epoch would otherwise make every later operation of the name impossible.
 func CheckEpoch(d *catalog.Data, store string, epoch uint64) error {
 	if seen := d.Name(store).Epoch; epoch > seen && epoch-seen > wire.EpochStep {
 		return wire.Refuse(wire.CodeBadRequest, "epoch: %d is too far above %d, the highest one seen here of %s", epoch, seen, store)
@@ -104,38 +128,46 @@ func CheckEpoch(d *catalog.Data, store string, epoch uint64) error {
 	return nil
 }
 
+// stale refuses an epoch that is not above the highest one seen. The result carries that one for the driver's retry.
 func (m *Participant) stale(c *wire.Operation, seen uint64) *wire.Result {
 	r := wire.RefuseStaleEpoch.With(m.self(), seen, c.Store, c.Epoch)
 	r.Epoch = seen
 	return r
 }
 
+// moved refuses a commit or an abort whose epoch is not the epoch of the vote.
 func moved(p *catalog.PreparedRecord, epoch uint64) *wire.Result {
 	r := wire.RefuseSupersededEpoch.With(p.ID, p.Epoch, epoch)
 	r.Epoch = p.Epoch
 	return r
 }
 
-// check returns everything that speaks against a change on this manager, as the catalog stands. The first
-// is what has to be settled first.
+// check returns all problems that this manager has with an operation, given the catalog d, or nothing. The caller
+// takes the code of the first one. Prepare calls it within the update that records the vote, so no other update can
+// come between the checks and the vote.
 func (m *Participant) check(d *catalog.Data, c *wire.Operation) []*wire.Result {
 	n := d.Name(c.Store)
 	s := d.Named(c.Store)
+	// Each of these makes all other checks meaningless: the operation is for another manager, its coordinator does not
+	// count (I8), or this catalog may lack votes, so that what it shows as free may be promised (I4).
 	for _, r := range []*wire.Result{m.checkParticipant(c), checkFences(&n, c), m.checkSuspect(d, c.Store)} {
 		if r != nil {
 			return []*wire.Result{r}
 		}
 	}
 	var problems []*wire.Result
+	// I6: at most one prepared operation per name. Of two drivers that have a manager in common, at most one gets all
+	// the votes that it needs.
 	if n.Prepared != nil && n.Prepared.ID != c.ID {
 		problems = append(problems, Busy(n.Prepared))
 	}
-	// I6: an operation builds on the configuration that its driver has seen, at the store's own coordinator.
+	// I6: the operation must build on the configuration that is here, and name the store's own coordinator.
 	for _, r := range []*wire.Result{m.checkBase(s, c), checkCoordinator(s, c)} {
 		if r != nil {
-			return append(problems, r) // what follows would be held against another topology
+			return append(problems, r) // the remaining checks would compare with another topology
 		}
 	}
+	// A new topology must be able to run here. A removal needs only that nothing of the store is to run any more.
 	if !c.Removes() {
 		return append(problems, m.checkInstances(d, s, c)...)
 	}
@@ -145,6 +177,7 @@ func (m *Participant) check(d *catalog.Data, c *wire.Operation) []*wire.Result {
 	return problems
 }
 
+// checkParticipant refuses an operation that this manager takes no part in. Another manager may have had its address.
 func (m *Participant) checkParticipant(c *wire.Operation) *wire.Result {
 	if !hasManager(c.Managers, m.self()) {
 		return wire.RefuseWrongManager.With(m.self())
@@ -152,16 +185,20 @@ func (m *Participant) checkParticipant(c *wire.Operation) *wire.Result {
 	return nil
 }
 
-// checkFences refuses the word of a coordinator that was declared lost, and everything while a repair is on. One
-// that comes back without the store takes part again like any other.
+// checkFences refuses an operation if this manager was declared lost, if a coordinator replacement is in progress, or
+// if the operation's coordinator was declared lost (I8).
 func checkFences(n *catalog.Name, c *wire.Operation) *wire.Result {
 	if n.DeclaredLost {
 		return wire.RefuseDeclaredLost.With(c.Store)
 	}
+	// The state that FenceCoordinator has answered must stay true until ReplaceCoordinator decides by it. A new vote
+	// would change it.
 	if n.Replacing != "" {
 		return wire.RefuseReplacementUnfinished.With(c.Store, n.Replacing)
 	}
-	if slices.Contains(n.Fenced, c.Coordinator) { // I8
+	// I8: messages that the lost coordinator sent before it was replaced may still arrive, and a late vote would allow it
+	// to commit. This holds also if no store is left of the name.
+	if slices.Contains(n.Fenced, c.Coordinator) {
 		if c.BaseRevision == 0 {
 			return wire.RefuseLostCreator.With(c.Coordinator, c.Store)
 		}
@@ -170,7 +207,9 @@ func checkFences(n *catalog.Name, c *wire.Operation) *wire.Result {
 	return nil
 }
 
-// checkCoordinator reports whether the change names the manager that decides, and all that keep the store.
+// checkCoordinator refuses an operation that names another coordinator than the store's, or leaves out a manager that
+// keeps the store. All operations of a store are thus decided by one manager, one after the other (I6). A store that is
+// created has no coordinator yet; drivers with the same managers agree on the one with the smallest identity.
 func checkCoordinator(s *catalog.Store, c *wire.Operation) *wire.Result {
 	if s == nil || s.Coordinator == "" {
 		if smallest := smallest(c.Managers); s != nil || c.BaseRevision == 0 && c.Coordinator != smallest {
@@ -189,6 +228,7 @@ func checkCoordinator(s *catalog.Store, c *wire.Operation) *wire.Result {
 	return nil
 }
 
+// wrongCoordinator refuses an operation whose coordinator is not the given one.
 func wrongCoordinator(c *wire.Operation, coordinator string) *wire.Result {
 	if c.Coordinator == coordinator {
 		return nil
@@ -196,17 +236,20 @@ func wrongCoordinator(c *wire.Operation, coordinator string) *wire.Result {
 	return wire.RefuseWrongCoordinator.With(c.Store, coordinator, c.Coordinator)
 }
 
+// smallest returns the smallest identity of the managers.
 func smallest(managers []wire.Manager) string {
 	return slices.MinFunc(managers, func(a, b wire.Manager) int { return strings.Compare(a.Identity, b.Identity) }).Identity
 }
 
+// hasManager reports whether a manager with this identity is in the list.
 func hasManager(managers []wire.Manager, identity string) bool {
 	return slices.ContainsFunc(managers, func(w wire.Manager) bool { return w.Identity == identity })
 }
 
-// checkBase holds the configuration that the change builds on against the store's: by its revision and
-// by who made it, since a store that was removed and made again has the same revisions. A manager that
-// does not have the store takes it whole: the coordinator, which has it, vouches for it.
+// checkBase refuses an operation that does not build on the store's present configuration (I6). It compares the
+// revision and the operation that made it, since a store that was removed and created again counts the same revisions.
+// A manager without the store accepts any base: it receives the whole configuration, and the coordinator, whose vote
+// is needed too, has the store and compares the base.
 func (m *Participant) checkBase(s *catalog.Store, c *wire.Operation) *wire.Result {
 	switch {
 	case s == nil && c.Removes():
@@ -225,7 +268,7 @@ func (m *Participant) checkBase(s *catalog.Store, c *wire.Operation) *wire.Resul
 	return nil
 }
 
-// checkStopped refuses to remove a store that is to run here.
+// checkStopped refuses to remove a store that has instances here whose desired state is Running.
 func checkStopped(s *catalog.Store, c *wire.Operation) *wire.Result {
 	if s == nil || c.LoseData {
 		return nil
@@ -247,14 +290,15 @@ func checkStopped(s *catalog.Store, c *wire.Operation) *wire.Result {
 	return wire.RefuseStoreRunning.With(strings.Join(names, ", ")+is, s.Name)
 }
 
-// checkInstances holds the topology against what this server has: old instances keep their places, new
-// ones find their names and ports free.
+// checkInstances compares the topology with the instances of this server. Existing instances must keep their address;
+// the names and ports of new ones must be free, so that the committed configuration can run here (I4).
 func (m *Participant) checkInstances(d *catalog.Data, s *catalog.Store, c *wire.Operation) []*wire.Result {
 	var problems []*wire.Result
 	if s != nil {
 		if s.Creation != c.Creation {
 			return []*wire.Result{wire.RefuseOtherStore.With(s.Name, s.Creation)}
 		}
+		// The name may belong to a store that was removed and created anew meanwhile: its revisions look alike.
 		if r := checkKept(s, c); r != nil {
 			problems = append(problems, r)
 		}
@@ -273,7 +317,8 @@ func (m *Participant) checkInstances(d *catalog.Data, s *catalog.Store, c *wire.
 	return append(problems, m.checkPorts(d, c, added)...)
 }
 
-// checkKept refuses a change that moves an instance, or takes data from one that stays.
+// checkKept refuses an operation that moves an existing instance to another address, or makes a gateway of an
+// instance that holds data.
 func checkKept(s *catalog.Store, c *wire.Operation) *wire.Result {
 	for i, n := range c.Nodes {
 		old := node(s.Nodes, n.Name)
@@ -290,8 +335,8 @@ func checkKept(s *catalog.Store, c *wire.Operation) *wire.Result {
 	return nil
 }
 
-// CheckNeverStarted refuses to found a store anew when an own instance has been started: its folder may hold the
-// beginnings of a store with the old founders.
+// CheckNeverStarted refuses to choose new founders for a store if an own instance of it was ever started. Its data
+// folder may already hold a cluster that was formed by the old founders.
 func CheckNeverStarted(s *catalog.Store) *wire.Result {
 	for name, l := range s.Local {
 		if l.Started {
@@ -301,7 +346,7 @@ func CheckNeverStarted(s *catalog.Store) *wire.Result {
 	return nil
 }
 
-// added are the own nodes that the store does not have.
+// added returns the own nodes of an operation that the store does not have yet.
 func (m *Participant) added(s *catalog.Store, c *wire.Operation) []wire.Node {
 	var out []wire.Node
 	for _, n := range c.Nodes {
@@ -312,7 +357,8 @@ func (m *Participant) added(s *catalog.Store, c *wire.Operation) []wire.Node {
 	return out
 }
 
-// claims are the names of the nodes that this manager takes for its own.
+// claims returns the names of the nodes that this manager owns. The driver compares them, so that a node that two
+// managers own, or none, is found before anything is written.
 func (m *Participant) claims(c *wire.Operation) []string {
 	var names []string
 	for _, n := range c.Nodes {
@@ -323,6 +369,7 @@ func (m *Participant) claims(c *wire.Operation) []string {
 	return names
 }
 
+// node returns the node of that name, or nil.
 func node(nodes []wire.Node, name string) *wire.Node {
 	i := slices.IndexFunc(nodes, func(n wire.Node) bool { return n.Name == name })
 	if i < 0 {
@@ -331,7 +378,7 @@ func node(nodes []wire.Node, name string) *wire.Node {
 	return &nodes[i]
 }
 
-// checkPorts looks at each of the new nodes, so that all ports that are taken are named.
+// checkPorts checks the ports of each new node by itself, so that one answer names every port that is taken.
 func (m *Participant) checkPorts(d *catalog.Data, c *wire.Operation, added []wire.Node) []*wire.Result {
 	var problems []*wire.Result
 	for _, n := range added {
@@ -344,7 +391,7 @@ func (m *Participant) checkPorts(d *catalog.Data, c *wire.Operation, added []wir
 		}
 	}
 	if len(problems) > 1 {
-		var all *wire.Result // its hint is a pair that is free for all of the nodes
+		var all *wire.Result // the hint of the joint check names ports that are free for all of these nodes
 		if errors.As(m.Ports(c.Store, added), &all) {
 			problems[0].Hint = all.Hint
 		}
@@ -352,13 +399,13 @@ func (m *Participant) checkPorts(d *catalog.Data, c *wire.Operation, added []wir
 	return problems
 }
 
-// CheckPorts refuses own nodes of a store one of whose ports is taken on this server, or kept for another
-// store's pending change.
+// CheckPorts refuses own nodes of a store whose ports are in use on this server, or reserved by a prepared operation of
+// another store. The reservation is part of the vote (I4): its commit must find the ports free.
 func (m *Participant) CheckPorts(d *catalog.Data, store string, nodes []wire.Node) error {
 	for _, name := range d.Names {
 		p := name.Prepared
 		if p == nil || strings.EqualFold(p.Store, store) {
-			continue
+			continue // the store's own operation reserves the ports for these nodes
 		}
 		for _, kept := range p.Nodes {
 			if !m.Owns(kept) {
@@ -374,7 +421,7 @@ func (m *Participant) CheckPorts(d *catalog.Data, store string, nodes []wire.Nod
 	return m.Ports(store, nodes)
 }
 
-// shared is a port that both nodes use, or 0.
+// shared returns a port that both nodes use, or 0.
 func shared(a, b wire.Node) int {
 	for _, port := range []int{a.ClustronPort, a.ClientPort} {
 		if port == b.ClustronPort || port == b.ClientPort {

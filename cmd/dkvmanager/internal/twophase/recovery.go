@@ -13,15 +13,17 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Resolve ends what can be ended: it ends what expired here, and asks the coordinators about everything
-// else that is pending. The error says which coordinators gave no answer; what they decide stays pending.
+// Resolve brings this manager's undecided operations to their decisions. It aborts those that it coordinates and whose
+// lease has expired, and asks the coordinators about all others. The error names the coordinators that did not answer;
+// their operations stay prepared, however long it takes: a participant in doubt that decided by itself could contradict
+// a commit (I1).
 func (m *Participant) Resolve(ctx context.Context) error {
 	all := []error{m.ExpireLeases()}
 	names := m.Catalog.Snapshot().Names
 	for _, key := range slices.Sorted(maps.Keys(names)) {
 		n := names[key]
 		switch p := n.Prepared; {
-		case p == nil, n.Replacing != "", n.DeclaredLost:
+		case p == nil, n.Replacing != "", n.DeclaredLost: // I8: only the coordinator replacement decides these
 		case !m.coordinates(p):
 			all = append(all, m.followCoordinator(ctx, p))
 		default:
@@ -31,28 +33,35 @@ func (m *Participant) Resolve(ctx context.Context) error {
 	return errors.Join(all...)
 }
 
-// followCoordinator does with a pending change what its home did. A home that does not know the operation has
-// undone it: it voted first, and no later operation passes while anyone still holds this one.
+// followCoordinator applies the coordinator's decision to a prepared operation of this participant.
+//
+// A coordinator that does not know the operation has aborted it: the driver prepares there first, so the coordinator's
+// prepared record was durable before this vote, and only a decision removes it. A commit would still be visible even if
+// its decision record was dropped, as the store's last operation: no later operation can be committed without this
+// manager's vote, and this vote blocks the name.
 func (m *Participant) followCoordinator(ctx context.Context, p *catalog.PreparedRecord) error {
 	coordinator, err := m.Peers.State(ctx, urlOf(p.Managers, p.Coordinator), p.Store)
 	if err != nil {
 		return err
 	}
 	if coordinator.Manager != p.Coordinator {
-		return nil // another manager under that address: its word counts for nothing
+		return nil // another manager has this address now: it knows nothing of the operation, which proves nothing
 	}
 	if coordinator.Suspect {
-		return nil // it may have forgotten what it decided
+		return nil // I1: it may have forgotten what it decided, and its "unknown" could be a commit
 	}
+	// The coordinator is alive: it must not be declared lost now (see checkLastContact).
 	m.touch(p.ID)
 	if m.isSuspect(m.Catalog.Snapshot(), p.Store) {
 		return m.recoverSuspect(p.Store, &coordinator)
 	}
 	if slices.Contains(coordinator.Fenced, m.self()) {
-		// What it held may be long superseded there: its vote stays, and the store goes on without it.
+		// I8: the coordinator has another configuration of managers, in which this one is declared lost. What it voted
+		// for may be superseded, so it neither commits nor aborts; its instances stop.
 		return m.Catalog.Update(func(d *catalog.Data) error { return markDeclaredLost(d, p.Store) })
 	}
-	// I1 and I5: a participant in doubt takes the coordinator's decision and takes none itself.
+	// I1 and I5: a participant in doubt applies the coordinator's decision and makes none of its own. It passes the epoch
+	// of the vote that it asked about, so that a vote that was raised meanwhile stays for the next round.
 	switch coordinator.Of(p.ID) {
 	case wire.OperationPrepared:
 		return nil
@@ -63,11 +72,12 @@ func (m *Participant) followCoordinator(ctx context.Context, p *catalog.Prepared
 	}
 	var refused *wire.Result
 	if errors.As(err, &refused) && refused.Code != wire.CodeReadOnly {
-		return nil // it ended while the coordinator was asked
+		return nil // it was decided, or prepared again, while the coordinator answered; the next round looks again
 	}
 	return err
 }
 
+// urlOf returns the URL of the manager with this identity, or an empty string.
 func urlOf(managers []wire.Manager, identity string) string {
 	for _, w := range managers {
 		if w.Identity == identity {
@@ -77,11 +87,11 @@ func urlOf(managers []wire.Manager, identity string) string {
 	return ""
 }
 
-// Reconcile compares this manager's stores with what the other managers have: it takes what it missed from a
-// store's coordinator, learns when it was declared lost while it was away, and reminds those that have forgotten a
-// store of which it is the coordinator. The error says who gave no answer.
+// Reconcile compares this manager's stores with those of the other managers. It takes a configuration that it missed
+// from the store's coordinator, notices that it was declared lost, and notifies managers that have lost a vote for a
+// store that this manager coordinates. The error names the managers that did not answer.
 func (m *Participant) Reconcile(ctx context.Context) error {
-	silent := map[string]error{} // by URL: one that does not answer is asked once a round
+	silent := map[string]error{} // by URL: a manager that does not answer is asked once a round, not once a store
 	stores := m.Catalog.Snapshot().Stores
 	for _, name := range slices.Sorted(maps.Keys(stores)) {
 		s := stores[name]
@@ -95,7 +105,7 @@ func (m *Participant) Reconcile(ctx context.Context) error {
 				continue
 			}
 			if there.Manager != w.Identity {
-				continue // another manager under that address
+				continue // another manager has this address now
 			}
 			if err := m.reconcileStore(name, &there); err != nil {
 				return err
@@ -112,7 +122,8 @@ func (m *Participant) Reconcile(ctx context.Context) error {
 	return errors.Join(all...)
 }
 
-// reconcileStore does what another manager's state of a store calls for.
+// reconcileStore updates a store by another manager's state of it. Only two kinds of states change anything: the
+// coordinator's, which this manager then follows (I5), and one that shows that this manager was declared lost (I8).
 func (m *Participant) reconcileStore(store string, there *wire.StoreState) error {
 	d := m.Catalog.Snapshot()
 	n, s := d.Name(store), d.Stores[store]
@@ -120,14 +131,16 @@ func (m *Participant) reconcileStore(store string, there *wire.StoreState) error
 	case s == nil || n.DeclaredLost:
 		return nil
 	case slices.Contains(there.Fenced, m.self()):
+		// I8: the others have promised not to follow this manager any more, and don't take that back.
 		return m.Catalog.Update(func(d *catalog.Data) error { return markDeclaredLost(d, store) })
-	case there.Suspect:
+	case there.Suspect: // what it shows may be older than what was decided
 		return nil
 	case m.isSuspect(d, store):
 		return m.recoverSuspect(store, there)
 	case !m.isBehind(&n, s, there):
 		return nil
 	}
+	// Checked again within the update: an operation may have been prepared or committed since the snapshot.
 	return m.Catalog.Update(func(d *catalog.Data) error {
 		n, s := d.Name(store), d.Stores[store]
 		if s == nil || !m.isBehind(&n, s, there) {
@@ -143,13 +156,16 @@ func (m *Participant) reconcileStore(store string, there *wire.StoreState) error
 	})
 }
 
-// isBehind reports whether a store's coordinator has another configuration, which this manager is to take.
+// isBehind reports whether a state is that of the store's coordinator and has another configuration than this manager.
+// While an operation is prepared on either side, the answer is no: its decision will bring the configuration.
 func (m *Participant) isBehind(n *catalog.Name, s *catalog.Store, there *wire.StoreState) bool {
 	switch {
 	case there.Manager != s.Coordinator, n.Prepared != nil, n.Replacing != "", n.DeclaredLost, slices.Contains(n.Fenced, s.Coordinator):
 		return false
+	// An answer with a lower epoch is older than what this manager knows: it was delayed, and must not undo anything.
 	case there.Prepared != nil, there.Replacing != "", there.Epoch < n.Epoch:
 		return false
+	// A missing store is taken as removed only if the coordinator names the operation, and has seen a later epoch.
 	case there.Configuration == nil:
 		return there.Removed != "" && there.Epoch > s.Epoch
 	}
@@ -157,8 +173,9 @@ func (m *Participant) isBehind(n *catalog.Name, s *catalog.Store, there *wire.St
 	return hasManager(c.Managers, m.self()) && c.Creation == s.Creation && (c.Revision != s.Revision || c.LastOperation != s.LastCommitted())
 }
 
-// markDeclaredLost keeps, durably, that this manager was declared lost: the store goes on without it, so its own
-// instances stop. Their data stays until the store is removed here.
+// markDeclaredLost records in d that this manager was declared lost (I8). The store goes on without it, so its own
+// instances stop: they would run a configuration that is no longer the committed one (I3). Their data stays until the
+// store is removed here.
 func markDeclaredLost(d *catalog.Data, store string) error {
 	d.SetName(store, func(n *catalog.Name) { n.DeclaredLost = true })
 	if s := d.Stores[store]; s != nil {
@@ -169,9 +186,9 @@ func markDeclaredLost(d *catalog.Data, store string) error {
 	return nil
 }
 
-// ResolveStore ends what can be ended of one store, at once: what has expired here, and what its coordinator has
-// decided. It takes what was missed. Home is the URL of the store's home, for a manager that has forgotten
-// the store; it may be empty.
+// ResolveStore does for one store, at once, what Resolve and Reconcile do in their rounds, and returns the state that
+// results. Coordinator is the URL of the store's coordinator, for a manager that has lost its vote and does not know
+// the store; it may be empty. The error says that the coordinator did not answer: then nothing is decided here (I1).
 func (m *Participant) ResolveStore(ctx context.Context, store, coordinator string) (wire.StoreState, error) {
 	if err := m.ExpireLeases(); err != nil {
 		return wire.StoreState{}, err
@@ -181,6 +198,7 @@ func (m *Participant) ResolveStore(ctx context.Context, store, coordinator strin
 	}
 	d := m.Catalog.Snapshot()
 	n := d.Name(store)
+	// The decision comes first: while the operation is prepared, isBehind takes no configuration.
 	if n.Prepared != nil && !m.coordinates(n.Prepared) && n.Replacing == "" {
 		if err := m.followCoordinator(ctx, n.Prepared); err != nil {
 			return wire.StoreState{}, coordinatorSilent(err)
@@ -191,6 +209,7 @@ func (m *Participant) ResolveStore(ctx context.Context, store, coordinator strin
 		if err != nil {
 			return wire.StoreState{}, coordinatorSilent(err)
 		}
+		// To the caller that is the same as silence: the decision is not to be had from this coordinator.
 		if there.Suspect {
 			return wire.StoreState{}, coordinatorSilent(fmt.Errorf("%s had to fall back to an older catalog, and decides nothing", urlOf(s.Managers, s.Coordinator)))
 		}
@@ -201,6 +220,7 @@ func (m *Participant) ResolveStore(ctx context.Context, store, coordinator strin
 	return m.State(store)
 }
 
+// coordinatorSilent refuses to report a state while the coordinator's decision is not known.
 func coordinatorSilent(err error) *wire.Result {
 	return wire.RefuseCoordinatorSilent.With(err)
 }
@@ -208,9 +228,11 @@ func coordinatorSilent(err error) *wire.Result {
 // reconcileEvery is how many rounds lie between two comparisons with the other managers.
 const reconcileEvery = 12
 
-// Run resolves what is pending every so often, and compares its stores with the other managers' at once
-// and every twelfth time, until ctx is done. Neither waits for the other: a comparison takes long where many
-// managers are silent. Failed hears of those, once until they are others; it may be called by both at a time.
+// Run calls Resolve at the given interval and Reconcile at twelve times the interval, both of them first at once, until
+// ctx is done. Neither waits for the other: reconciling takes long if many managers are silent, and an expired lease or
+// a decision must not wait for that. Both may run at the same time, since each changes the catalog in updates that
+// check their conditions again. Failed is called with an error, and not again until the error changes; it must allow
+// concurrent calls.
 func (m *Participant) Run(ctx context.Context, every time.Duration, failed func(error)) {
 	var both sync.WaitGroup
 	both.Go(func() { repeat(ctx, every, m.Resolve, failed) })
@@ -218,7 +240,7 @@ func (m *Participant) Run(ctx context.Context, every time.Duration, failed func(
 	both.Wait()
 }
 
-// repeat does something at once and every so often, until ctx is done.
+// repeat calls do at once and at the given interval, until ctx is done.
 func repeat(ctx context.Context, every time.Duration, do func(context.Context) error, failed func(error)) {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()

@@ -9,12 +9,14 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Busy refuses an operation while another one of the store is prepared. It names the owner, and since when.
+// Busy refuses an operation while another one of the store is prepared (I6). It names the owner and the time, so that a
+// person can tell a running driver from one that has died.
 func Busy(p *catalog.PreparedRecord) *wire.Result {
 	return wire.RefuseStoreBusy.With(p.Store, cmp.Or(p.Owner, "a runner"), p.Since.UTC().Format(time.RFC3339), p.Action, p.ID)
 }
 
-// mergeRefusals makes one refusal of several: the first one's code, and what all of them say.
+// mergeRefusals returns one refusal with the code of the first, the first hint, the messages of all, and the highest
+// epoch.
 func mergeRefusals(problems []*wire.Result) *wire.Result {
 	if len(problems) == 1 {
 		return problems[0]

@@ -11,8 +11,8 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Operation says what has become of an operation here. Without trace of it the state is unknown. What
-// has expired is let go first: others follow this answer, so it has to be durable.
+// Operation returns the state of an operation at this manager; it is unknown if there is no record of it. Expired
+// leases are ended first, durably: others act on this answer, so it must not change after a crash (I1).
 func (m *Participant) Operation(id string) (wire.OperationStatus, error) {
 	if err := m.ExpireLeases(); err != nil {
 		return wire.OperationStatus{}, err
@@ -27,7 +27,7 @@ func (m *Participant) Operation(id string) (wire.OperationStatus, error) {
 	return wire.OperationStatus{ID: id, State: wire.OperationUnknown, Manager: m.self()}, nil
 }
 
-// Operations lists by store what is pending and what was decided.
+// Operations returns the prepared and the decided operations, sorted by store.
 func (m *Participant) Operations() []wire.OperationStatus {
 	d := m.Catalog.Snapshot()
 	out := []wire.OperationStatus{}
@@ -43,7 +43,10 @@ func (m *Participant) Operations() []wire.OperationStatus {
 	return out
 }
 
-// State says what this manager has of a store. What has expired is let go first.
+// State returns what this manager has of a store: its configuration, the prepared operation, and the decisions. Other
+// managers decide by it (followCoordinator, reconcileStore) and so does a replacement, so it is one consistent snapshot
+// of durable data. Expired leases are ended first: an operation that is shown as prepared by its coordinator can still
+// be committed, and one whose lease is over must be shown as aborted.
 func (m *Participant) State(store string) (wire.StoreState, error) {
 	if err := m.ExpireLeases(); err != nil {
 		return wire.StoreState{}, err
@@ -63,7 +66,7 @@ func (m *Participant) State(store string) (wire.StoreState, error) {
 	return out, nil
 }
 
-// PreparedOf is the change of a store that is not decided, or nil.
+// PreparedOf returns the status of a store's prepared operation in d, or nil.
 func (m *Participant) PreparedOf(d *catalog.Data, store string) *wire.OperationStatus {
 	p := d.Name(store).Prepared
 	if p == nil {
@@ -73,6 +76,7 @@ func (m *Participant) PreparedOf(d *catalog.Data, store string) *wire.OperationS
 	return &op
 }
 
+// preparedStatus returns a vote as an answer. The driver counts it only at the epoch that it carries.
 func (m *Participant) preparedStatus(p *catalog.PreparedRecord) wire.OperationStatus {
 	since := p.Since
 	return wire.OperationStatus{
@@ -81,6 +85,7 @@ func (m *Participant) preparedStatus(p *catalog.PreparedRecord) wire.OperationSt
 	}
 }
 
+// decisionStatus returns a decision as an answer.
 func (m *Participant) decisionStatus(x *catalog.DecisionRecord) wire.OperationStatus {
 	state := wire.OperationAborted
 	if x.Committed {
@@ -91,13 +96,18 @@ func (m *Participant) decisionStatus(x *catalog.DecisionRecord) wire.OperationSt
 	}
 }
 
-// Confirm says why it is not certain that all managers of a store have this change as its last one, and
-// that none is under way; nil when it is certain. What has been changed since, this manager has voted for.
+// Confirm returns nil if every manager of a store has the given operation as its last one and none in progress, else an
+// error that names a manager that does not. It is asked before an engine member is removed for good because the
+// topology lacks it: that must follow from a configuration that is committed on all managers, not from one that is
+// about to be superseded (I3).
+//
+// The answers come one after the other, yet a positive result describes one moment: every operation of the store needs
+// this manager's vote, so none was committed in between unless this manager has voted for it.
 func (m *Participant) Confirm(ctx context.Context, store, change string) error {
 	d := m.Catalog.Snapshot()
 	s := d.Stores[store]
 	if s == nil || d.Name(store).DeclaredLost || !hasManager(s.Managers, m.self()) {
-		return fmt.Errorf("this manager is none of those that keep %s", store)
+		return fmt.Errorf("this manager does not keep %s", store)
 	}
 	var all sync.WaitGroup
 	slots := make(chan struct{}, maxConfirmQueries)
@@ -118,10 +128,12 @@ func (m *Participant) Confirm(ctx context.Context, store, change string) error {
 	return nil
 }
 
-// maxConfirmQueries lets Agreed end in time where thousands of managers keep a store.
+// maxConfirmQueries bounds the queries at a time, while allowing Confirm to end in time if thousands of managers keep a
+// store.
 const maxConfirmQueries = 32
 
-// confirmOne is nil when a manager has this change as its last one.
+// confirmOne returns nil if a manager has the operation as the store's last one. No answer is an error: a silent
+// manager may have voted for another operation.
 func (m *Participant) confirmOne(ctx context.Context, w wire.Manager, store, change string) error {
 	var there wire.StoreState
 	var err error
@@ -139,7 +151,7 @@ func (m *Participant) confirmOne(ctx context.Context, w wire.Manager, store, cha
 	return nil
 }
 
-// mismatch says what keeps a manager's state from vouching for a change as the last one.
+// mismatch returns why a manager's state does not confirm an operation as the store's last one, or an empty string.
 func (m *Participant) mismatch(w wire.Manager, there *wire.StoreState, change string) string {
 	switch {
 	case there.Manager != w.Identity:

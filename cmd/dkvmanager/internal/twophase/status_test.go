@@ -51,7 +51,7 @@ func TestParticipant_AgreedIsOnlyWhatAllManagersHave(t *testing.T) {
 		}, "is another one by now"},
 		{"this one knows that it is out", func(f *fleet) {
 			f.all[0].named(func(n *catalog.Name) { n.DeclaredLost = true })
-		}, "is none of those"},
+		}, "does not keep"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFleet(t)

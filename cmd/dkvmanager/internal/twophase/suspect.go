@@ -10,17 +10,26 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// A manager whose catalog had to be taken from an older generation may have forgotten a vote. It takes no
-// part in what is decided about a store until the store's coordinator has told it how the store is; where it is
-// the coordinator itself it decides nothing, and counts as lost.
+// A manager whose catalog was loaded from an older generation is suspect: the generation that is lost may have held a
+// vote or a decision. Each of these could be contradicted by what it would do now:
+//
+//   - If it lost a vote, the others may have committed the operation. Voting for another one, with the name and the
+//     ports apparently free, would break I4 and I6.
+//   - If it lost a decision as the coordinator, aborting the operation after its commit, or the reverse, would break
+//     I1.
+//
+// So it is mute: it neither votes nor commits, it expires no lease, and the others ignore its state. As a participant
+// it stays so until it has taken the whole store from the coordinator, which knows every decision. As the coordinator
+// it counts as lost: nobody else knows its decisions, so the others replace it. The instances that run go on meanwhile.
 
-// isSuspect reports whether this manager may have forgotten a vote about a store. About names that it does
-// not know it can ask nobody: there it is suspect until it is started with a whole catalog.
+// isSuspect reports whether this manager may have lost a vote or a decision about a store. For a name without a store
+// it knows no coordinator to ask, so it is suspect there until it is started with an undamaged catalog.
 func (m *Participant) isSuspect(d *catalog.Data, store string) bool {
 	return slices.Contains(d.SuspectStores, strings.ToLower(store)) || m.Suspect && d.Named(store) == nil
 }
 
-// markAllSuspect keeps, also for the starts to come, that every store is doubtful, and all that is being voted for.
+// markAllSuspect marks every store and every prepared operation's name as suspect in d. The mark is durable: the next
+// write makes the older generation the latest, so after another restart nothing else would show that one was lost.
 func markAllSuspect(d *catalog.Data) {
 	for name := range d.Stores {
 		d.SuspectStores = append(d.SuspectStores, strings.ToLower(name))
@@ -34,12 +43,13 @@ func markAllSuspect(d *catalog.Data) {
 	d.SuspectStores = slices.Compact(d.SuspectStores)
 }
 
-// clearSuspect ends the doubt about a store.
+// clearSuspect removes a store's mark in d. Callers do it in the update that completes this manager's records of the
+// store, or removes the store.
 func clearSuspect(d *catalog.Data, store string) {
 	d.SuspectStores = slices.DeleteFunc(d.SuspectStores, func(key string) bool { return key == strings.ToLower(store) })
 }
 
-// checkSuspect refuses to vote, and to decide, by a memory that may have a gap.
+// checkSuspect refuses to vote or to decide about a store that is suspect here.
 func (m *Participant) checkSuspect(d *catalog.Data, store string) *wire.Result {
 	if !m.isSuspect(d, store) {
 		return nil
@@ -47,8 +57,12 @@ func (m *Participant) checkSuspect(d *catalog.Data, store string) *wire.Result {
 	return wire.RefuseSuspect.With(m.self(), store)
 }
 
-// recoverSuspect takes a store whole from its coordinator, and with it how everything ended that this manager held. One
-// that has no more of the store than a vote may not be to keep it.
+// recoverSuspect takes a store from its coordinator's state, together with the decision of this manager's prepared
+// operation, and removes the suspect mark: all in one update, so a crash leaves the store suspect or recovered.
+//
+// It waits while the coordinator has a prepared operation. This manager may have voted for it and lost the vote; then
+// it would look free to vote again although the coordinator counts on the old vote (I4). Once that one is decided, the
+// coordinator's configuration includes the outcome of every vote that can have been lost (I5).
 func (m *Participant) recoverSuspect(store string, there *wire.StoreState) error {
 	err := m.Catalog.Update(func(d *catalog.Data) error {
 		n, s := d.Name(store), d.Stores[store]
@@ -57,6 +71,7 @@ func (m *Participant) recoverSuspect(store string, there *wire.StoreState) error
 			return nil
 		}
 		switch c := there.Configuration; {
+		// The coordinator's configuration is the committed one (I3). It replaces whatever is here (I2).
 		case c != nil && hasManager(c.Managers, m.self()):
 			if s != nil && s.Creation != c.Creation { // removed and created anew since the older generation
 				d.RemoveStore(store)
@@ -65,25 +80,33 @@ func (m *Participant) recoverSuspect(store string, there *wire.StoreState) error
 			m.installConfiguration(d, store, c, installOptions{founding: s == nil && c.Revision == 1})
 		case s != nil && c == nil && there.Removed != "":
 			RemoveStore(d, store, there.Removed)
+		// The coordinator keeps the store without this manager, or shows no store and no removal: nothing can be
+		// concluded about the store here, so it stays suspect. With a vote alone there is nothing to keep.
 		case s != nil:
 			return nil
 		}
+		// I1: the lost generation can't have held another outcome than the coordinator's.
 		if n.Prepared != nil {
 			d.RecordDecision(decisionOf(n.Prepared, there.Of(n.Prepared.ID) == wire.OperationCommitted), m.Now())
 		}
+		// I1: a message up to the coordinator's epoch is a late one from now on, whatever this catalog remembers of it.
 		d.SetName(store, func(n *catalog.Name) { n.Epoch = max(n.Epoch, there.Epoch) })
 		clearSuspect(d, store)
 		return nil
 	})
+	// This counts as a sign of life even if the coordinator had nothing to give yet: it may still decide about a vote
+	// that was lost here. An answer of another manager counts, too; it can only delay fencing.
 	m.touch(suspectKey(store))
 	return err
 }
 
-// dropReplaced drops a change of a new store that this manager, as its coordinator, can't decide about, once the others
-// have decided without it. They decide when it was declared lost.
+// dropReplaced aborts a prepared operation that creates a store, of which this suspect manager is the coordinator, once
+// one of the others shows that it was declared lost for the name. It can't decide the operation itself, since it may
+// have committed it (I1). The replacement has decided it, and the outcome can't involve this manager any more (I8), so
+// here the record only has to go, for the name and the ports to be free.
 func (m *Participant) dropReplaced(ctx context.Context, p *catalog.PreparedRecord) error {
 	d := m.Catalog.Snapshot()
-	if !m.isSuspect(d, p.Store) || d.Named(p.Store) != nil { // with a store, Tend learns it
+	if !m.isSuspect(d, p.Store) || d.Named(p.Store) != nil { // if it has the store, Reconcile finds out
 		return nil
 	}
 	var all []error
@@ -91,6 +114,7 @@ func (m *Participant) dropReplaced(ctx context.Context, p *catalog.PreparedRecor
 		if w.Identity == m.self() {
 			continue
 		}
+		// One survivor suffices: it lists this manager as fenced only after all had promised to ignore it.
 		there, err := m.Peers.State(ctx, w.URL, p.Store)
 		if err == nil && there.Manager == w.Identity && slices.Contains(there.Fenced, m.self()) {
 			return m.Catalog.Update(func(d *catalog.Data) error {
@@ -104,26 +128,32 @@ func (m *Participant) dropReplaced(ctx context.Context, p *catalog.PreparedRecor
 	return errors.Join(all...)
 }
 
-// suspectKey is what the silence of a suspect store's coordinator is measured under.
+// suspectKey returns the key in lastContact of a suspect store's coordinator. The space tells it from
+// operation ids, which are UUIDs.
 func suspectKey(store string) string { return "suspect " + strings.ToLower(store) }
 
-// A manager whose catalog lost its vote for a new store does not know the name, so it has nobody to ask. The
-// store's coordinator finds it in its list, and tells it where to ask.
+// A manager that lost its vote for a new store does not know the store's name, so it can't ask anybody about it. The
+// store's coordinator, which has it in its list of managers, notices that and sends it its own URL. What it then does
+// rests on the coordinator's state alone, so that a notification that is late, repeated or false changes nothing.
 
-// notifyLostVote tells a manager of a store, of which this one is the coordinator, that it has forgotten it.
+// notifyLostVote asks a manager to resolve a store that this manager coordinates, if the manager's state shows that it
+// has lost its vote for the store. A coordinator whose own view is not certain notifies nobody.
 func (m *Participant) notifyLostVote(ctx context.Context, w wire.Manager, store string, there *wire.StoreState) error {
 	d := m.Catalog.Snapshot()
 	n, s := d.Name(store), d.Stores[store]
 	if s == nil || s.Coordinator != m.self() || n.DeclaredLost || n.Prepared != nil || n.Replacing != "" || m.isSuspect(d, store) || !hasManager(s.Managers, w.Identity) {
 		return nil
 	}
+	// A manager that has voted has seen the store's epoch, even if it has removed the store since.
 	if there.Configuration != nil || there.Prepared != nil || there.Replacing != "" || there.Epoch >= s.Epoch || !votedByAll(s.LastCommitted()) {
 		return nil
 	}
 	return m.Peers.Resolve(ctx, w, store, urlOf(s.Managers, m.self()))
 }
 
-// recoverLostVote takes a store that this manager has forgotten from its coordinator, where that is at a URL.
+// recoverLostVote installs a store for which this manager has lost its vote, from the coordinator at the given URL. It
+// is the commit that this manager missed (I5): it had voted for the store, or the coordinator could not have committed
+// it.
 func (m *Participant) recoverLostVote(ctx context.Context, store, coordinator string) error {
 	if coordinator == "" || m.Catalog.Snapshot().Named(store) != nil {
 		return nil
@@ -132,6 +162,7 @@ func (m *Participant) recoverLostVote(ctx context.Context, store, coordinator st
 	if err != nil {
 		return coordinatorSilent(err)
 	}
+	// hasLostVote runs within the update: the store may have been prepared or installed while the coordinator answered.
 	return m.Catalog.Update(func(d *catalog.Data) error {
 		if m.hasLostVote(d, store, &there) {
 			m.installConfiguration(d, store, there.Configuration, installOptions{founding: there.Configuration.Revision == 1})
@@ -141,19 +172,22 @@ func (m *Participant) recoverLostVote(ctx context.Context, store, coordinator st
 	})
 }
 
-// hasLostVote says whether a store's home shows that this manager has lost its vote for the store: it is among those that
-// keep it, at an epoch that it has never voted for. What was removed here, or never wanted, has no such epoch.
+// hasLostVote reports whether the state of a store's coordinator proves that this manager has lost its vote for the
+// store: it is one of the store's managers, at an epoch above every one that it remembers. A commit needs all votes at
+// its epoch, and a vote raises the voter's epoch durably; a store that was removed here has left its epoch behind.
 func (m *Participant) hasLostVote(d *catalog.Data, store string, there *wire.StoreState) bool {
 	c, n := there.Configuration, d.Name(store)
 	switch {
+	// This manager knows the name after all, or must not follow that coordinator (I8).
 	case d.Named(store) != nil, n.Prepared != nil, n.Replacing != "", slices.Contains(n.Fenced, there.Manager):
 		return false
+	// The coordinator's state is not final, or not to be relied on, or excludes this manager.
 	case c == nil, there.Prepared != nil, there.Replacing != "", there.Suspect, slices.Contains(there.Fenced, m.self()):
 		return false
 	}
 	return c.Coordinator == there.Manager && hasManager(c.Managers, m.self()) && n.Epoch < c.Epoch && votedByAll(c.LastOperation)
 }
 
-// votedByAll reports whether all managers have voted for a change: those that each of them makes for itself take their
-// names from what they lead to.
+// votedByAll reports whether a configuration was made by an operation that all managers voted for. With atomic = false
+// each manager makes it for itself; the id is then derived from the digest, and the epochs prove nothing.
 func votedByAll(change string) bool { return !strings.HasPrefix(change, "d-") }

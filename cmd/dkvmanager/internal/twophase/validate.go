@@ -8,11 +8,14 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Validate refuses a change that no manager could vote for.
+// Validate refuses an operation that no manager could vote for, whatever its catalog holds. It is called before the
+// operation touches the catalog: everything after it may rely on names that are safe as paths, on a coordinator that
+// takes part, and on a topology with data instances.
 func Validate(c *wire.Operation) error {
 	if err := wire.CheckName(c.Store); err != nil {
 		return wire.Refuse(wire.CodeBadName, "store: %w", err)
 	}
+	// An identity that is given twice would be counted as two votes.
 	known := map[string]bool{}
 	for i, m := range c.Managers {
 		switch {
@@ -24,6 +27,7 @@ func Validate(c *wire.Operation) error {
 		known[m.Identity] = true
 	}
 	switch {
+	// I1: the coordinator's vote is one of those that the commit needs.
 	case !known[c.Coordinator]:
 		return wire.Refuse(wire.CodeBadRequest, "home: %q is none of the managers", c.Coordinator)
 	case c.Drop != "" && known[c.Drop]:
@@ -32,6 +36,7 @@ func Validate(c *wire.Operation) error {
 		return wire.Refuse(wire.CodeBadRequest, "action: got %q, want one of %s", c.Action, strings.Join(actions, ", "))
 	case c.Desired != "" && c.Desired != wire.DesiredRunning && c.Desired != wire.DesiredStopped:
 		return wire.Refuse(wire.CodeBadRequest, "desired: got %q, want %s or %s", c.Desired, wire.DesiredRunning, wire.DesiredStopped)
+	// The next revision must still be a number that every reader of JSON holds exactly.
 	case c.BaseRevision >= wire.MaxRevision:
 		return wire.Refuse(wire.CodeBadRequest, "baseRevision: %d is more than a store can have", c.BaseRevision)
 	case len(c.Owner) > maxOwner:
@@ -42,11 +47,14 @@ func Validate(c *wire.Operation) error {
 	return checkNodes(c)
 }
 
+// actions lists the valid actions of operations.
 var actions = []string{wire.CreateAction, wire.AddInstanceAction, wire.RemoveInstanceAction, wire.RemoveStoreAction, wire.RepairAction}
 
-// maxOwner is the most bytes that name an operation's owner.
+// maxOwner is the maximum length of an operation's owner, in bytes.
 const maxOwner = 200
 
+// checkNodes refuses a topology that can't be run, or that lacks roles or founders. An operation that removes the store
+// has none. Creation tells a store from an earlier one of the same name, so every topology needs it.
 func checkNodes(c *wire.Operation) error {
 	if c.Removes() {
 		return nil
