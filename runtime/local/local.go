@@ -49,8 +49,8 @@ type Cluster struct {
 	program   string
 	died      func(error)
 	close     func() error
-	// switchboard tells all managers and instances which servers are cut off.
-	switchboard *netfault.Switchboard
+	// controller tells all managers and instances which servers are isolated.
+	controller *netfault.Controller
 
 	mu       sync.Mutex // guards what follows
 	managers []*manager
@@ -82,7 +82,7 @@ func (c *Cluster) start(ctx context.Context, o Options) (err error) {
 	if c.reads, c.lifeline, err = os.Pipe(); err != nil {
 		return err
 	}
-	if c.switchboard, err = netfault.New(); err != nil {
+	if c.controller, err = netfault.New(); err != nil {
 		return err
 	}
 	for i := range c.endpoints {
@@ -102,7 +102,7 @@ func (c *Cluster) spawn(i int) (*manager, error) {
 	if c.keep == "" {
 		args = append(args, "--ephemeral")
 	}
-	return spawn(c.program, args, data, c.endpoints[i], []*os.File{c.reads, c.switchboard.Door(), c.block}, c.died)
+	return spawn(c.program, args, data, c.endpoints[i], []*os.File{c.reads, c.controller.File(), c.block}, c.died)
 }
 
 // data returns the data folder of a server.
@@ -178,8 +178,8 @@ func (c *Cluster) end() error {
 		c.lifeline.Close()
 		c.reads.Close()
 	}
-	if c.switchboard != nil {
-		errs = append(errs, c.switchboard.Close())
+	if c.controller != nil {
+		errs = append(errs, c.controller.Close())
 	}
 	limit, cancel := context.WithTimeout(context.Background(), exitTime)
 	defer cancel()

@@ -30,9 +30,9 @@ type manager struct {
 	err      error
 }
 
-// spawn starts a manager. From descriptor 3 on it inherits the lifeline, the switchboard's door, and the lock on the
-// addresses, which its instances inherit too. It gets a new process group, so that Ctrl-C on the terminal reaches only
-// the runner. died, if not nil, is called when it ends without being told to.
+// spawn starts a manager. From descriptor 3 on it inherits the lifeline, the socket for network faults, and the lock on
+// the addresses, which its instances inherit too. It gets a new process group, so that Ctrl-C on the terminal reaches
+// only the runner. died, if not nil, is called when it ends without being told to.
 func spawn(program string, args []string, data, endpoint string, inherited []*os.File, died func(error)) (*manager, error) {
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return nil, err

@@ -24,7 +24,7 @@ func (c *Cluster) Cut(i int) error {
 		return err
 	}
 	c.cut = servers // also after an error: Heal undoes what was done by then
-	return c.switchboard.Set(addresses)
+	return c.controller.Set(addresses)
 }
 
 // Heal brings a server that was cut off back. What was sent meanwhile over connections that are open
@@ -41,7 +41,7 @@ func (c *Cluster) Heal(i int) error {
 	if err != nil {
 		return err
 	}
-	if err := c.switchboard.Set(addresses); err != nil {
+	if err := c.controller.Set(addresses); err != nil {
 		return err
 	}
 	c.cut = servers

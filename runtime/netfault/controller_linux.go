@@ -11,130 +11,129 @@ import (
 	"time"
 )
 
-// answerLimit is how long a process may take to carry out an order.
-const answerLimit = 10 * time.Second
+// ackTimeout is how long a process may take to apply an update.
+const ackTimeout = 10 * time.Second
 
-// Switchboard tells the processes of one cluster who is cut off. It may be used from any number of
-// goroutines.
-type Switchboard struct {
-	door   *os.File // what processes inherit
-	inside *net.UnixConn
+// Controller tells the processes of one cluster which servers are isolated. It is safe for concurrent use.
+type Controller struct {
+	file   *os.File // inherited by the processes
+	socket *net.UnixConn
 
-	mu     sync.Mutex
-	closed bool
-	number int // of the last order
-	cut    []netip.Addr
-	lines  map[*net.UnixConn]int // to the process's id
+	mu       sync.Mutex
+	closed   bool
+	number   int // of the last update
+	isolated []netip.Addr
+	pids     map[*net.UnixConn]int // the process at the other end of each connection
 }
 
-// New makes a switchboard on which nobody is cut off. Close it.
-func New() (*Switchboard, error) {
-	inside, door, err := pair()
+// New returns a controller with no server isolated. The caller must close it.
+func New() (*Controller, error) {
+	socket, file, err := socketPair()
 	if err != nil {
 		return nil, err
 	}
-	conn, err := connection(inside)
+	conn, err := toConn(socket)
 	if err != nil {
-		door.Close()
+		file.Close()
 		return nil, err
 	}
-	s := &Switchboard{door: door, inside: conn, lines: map[*net.UnixConn]int{}}
-	go s.listen()
-	return s, nil
+	c := &Controller{file: file, socket: conn, pids: map[*net.UnixConn]int{}}
+	go c.listen()
+	return c, nil
 }
 
-// Door is what a process of the cluster has to inherit: Follow takes it.
-func (s *Switchboard) Door() *os.File { return s.door }
+// File returns the socket that each process of the cluster inherits and passes to Follow.
+func (c *Controller) File() *os.File { return c.file }
 
-// listen takes calls until the switchboard is closed. A caller is told at once who is cut off.
-func (s *Switchboard) listen() {
+// listen accepts connections until the controller is closed, and sends each of them the current update at once.
+func (c *Controller) listen() {
 	for {
-		line, pid, err := accept(s.inside)
+		conn, pid, err := accept(c.socket)
 		if err != nil {
 			return
 		}
-		if line == nil {
+		if conn == nil {
 			continue
 		}
-		s.mu.Lock()
-		if s.closed || send(line, order{s.number, s.cut}) != nil {
-			line.Close()
+		c.mu.Lock()
+		if c.closed || send(conn, update{c.number, c.isolated}) != nil {
+			conn.Close()
 		} else {
-			s.lines[line] = pid
+			c.pids[conn] = pid
 		}
-		s.mu.Unlock()
+		c.mu.Unlock()
 	}
 }
 
-// Set cuts off the servers at these addresses and no other ones. It returns when all processes of the
-// cluster, and this one, drop what comes from where it can't come from any more. After an error some do.
-func (s *Switchboard) Set(addresses []netip.Addr) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
+// Set isolates the servers at these addresses and no others. It returns when all processes of the cluster, and this
+// process, drop the packets concerned. After an error, some of them may not.
+func (c *Controller) Set(addresses []netip.Addr) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
 		return net.ErrClosed
 	}
-	s.number++
-	s.cut = slices.Clone(addresses)
+	c.number++
+	c.isolated = slices.Clone(addresses)
 	type outcome struct {
-		line *net.UnixConn
+		conn *net.UnixConn
 		err  error
 	}
-	outcomes := make(chan outcome, len(s.lines))
-	for line, pid := range s.lines {
-		go func() { outcomes <- outcome{line, s.tell(line, pid)} }()
+	outcomes := make(chan outcome, len(c.pids))
+	for conn, pid := range c.pids {
+		go func() { outcomes <- outcome{conn, c.notify(conn, pid)} }()
 	}
 	var errs []error
-	for range len(s.lines) {
+	for range len(c.pids) {
 		o := <-outcomes
-		if gone(o.err) {
-			o.line.Close()
-			delete(s.lines, o.line)
+		if disconnected(o.err) {
+			o.conn.Close()
+			delete(c.pids, o.conn)
 			continue
 		}
 		errs = append(errs, o.err)
 	}
-	// Last: nobody takes a new connection of this process by now that isn't to be.
-	return errors.Join(append(errs, here.set(s, s.cut))...)
+	// This process comes last: by now no isolated server accepts a new connection from it.
+	return errors.Join(append(errs, thisProcess.set(c, c.isolated))...)
 }
 
-// tell gives the last order to one process and waits for its answer.
-func (s *Switchboard) tell(line *net.UnixConn, pid int) error {
-	if err := line.SetDeadline(time.Now().Add(answerLimit)); err != nil {
+// notify sends the current update to a process and waits until it is acknowledged.
+func (c *Controller) notify(conn *net.UnixConn, pid int) error {
+	if err := conn.SetDeadline(time.Now().Add(ackTimeout)); err != nil {
 		return err
 	}
-	if err := send(line, order{s.number, s.cut}); err != nil {
-		return s.untold(pid, err)
+	if err := send(conn, update{c.number, c.isolated}); err != nil {
+		return notifyError(pid, err)
 	}
 	for {
-		var a answer
-		if err := receive(line, &a); err != nil {
-			return s.untold(pid, err)
+		var a ack
+		if err := receive(conn, &a); err != nil {
+			return notifyError(pid, err)
 		}
 		switch {
-		case a.Number != s.number: // to an earlier order
+		case a.Number != c.number: // of an earlier update
 		case a.Error != "":
-			return s.untold(pid, errors.New(a.Error))
+			return notifyError(pid, errors.New(a.Error))
 		default:
 			return nil
 		}
 	}
 }
 
-func (s *Switchboard) untold(pid int, err error) error {
+func notifyError(pid int, err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		err = fmt.Errorf("it does not answer within %s", answerLimit)
+		err = fmt.Errorf("no answer within %s", ackTimeout)
 	}
-	return fmt.Errorf("process %d of the cluster can't be told who is cut off: %w", pid, err)
+	return fmt.Errorf("process %d of the cluster did not apply the network fault: %w", pid, err)
 }
 
-// Close makes this process hear everybody again. The cluster's processes stay as they are.
-func (s *Switchboard) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.closed = true
-	for line := range s.lines {
-		line.Close()
+// Close ends the isolation for the sockets of this process. The cluster's processes keep their filters.
+func (c *Controller) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	for conn := range c.pids {
+		conn.Close()
 	}
-	return errors.Join(s.door.Close(), s.inside.Close(), here.set(s, nil))
+	return errors.Join(c.file.Close(), c.socket.Close(), thisProcess.set(c, nil))
 }

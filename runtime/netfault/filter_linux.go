@@ -14,17 +14,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Where a filter finds what it looks at (linux/filter.h), and what it answers.
+// The offsets from which a filter loads (linux/filter.h), and the values that it returns.
 const (
 	protocolOffset = 0xfffff000      // SKF_AD_OFF + SKF_AD_PROTOCOL
-	sourceOffset   = 0xfff00000 + 12 // SKF_NET_OFF, and the source in an IPv4 header
+	sourceOffset   = 0xfff00000 + 12 // SKF_NET_OFF, and the source address in an IPv4 header
 	drop, pass     = 0, 0xffffffff
 )
 
-// filter is the program that drops what comes from severed addresses; nil where nobody is cut off. It
-// passes all that isn't IPv4: a descriptor may be another socket by the time it is attached.
+// filter returns the BPF program that drops packets from blocked addresses, or nil if no server is isolated. It passes
+// everything but IPv4, because a descriptor may have become another socket by the time the program is attached.
 func filter(v View) []unix.SockFilter {
-	if len(v.Cut) == 0 {
+	if len(v.Isolated) == 0 {
 		return nil
 	}
 	program := []unix.SockFilter{
@@ -33,32 +33,34 @@ func filter(v View) []unix.SockFilter {
 		{Code: unix.BPF_RET | unix.BPF_K, K: pass},
 		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: sourceOffset},
 	}
-	if slices.Contains(v.Cut, v.Own) {
-		program = append(program, unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: number(v.Own), Jt: 1},
+	if slices.Contains(v.Isolated, v.Own) {
+		program = append(program,
+			unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: number(v.Own), Jt: 1},
 			unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: drop})
 	} else {
-		for _, address := range v.Cut {
-			program = append(program, unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: number(address), Jf: 1},
+		for _, address := range v.Isolated {
+			program = append(program,
+				unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: number(address), Jf: 1},
 				unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: drop})
 		}
 	}
 	return append(program, unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: pass})
 }
 
-// number is an IPv4 address as a filter loads it.
+// number returns an IPv4 address in the form in which a filter loads it.
 func number(address netip.Addr) uint32 {
 	bytes := address.As4()
 	return binary.BigEndian.Uint32(bytes[:])
 }
 
-// current is the filter of this process.
+// current is the filter of this process; nil, or a pointer to nil, if there is none.
 var current atomic.Pointer[[]unix.SockFilter]
 
-// Control is for net.Dialer. A connection made with it hears no severed server; others do until the next
-// sweep.
+// Control is for net.Dialer: it attaches the filter before the socket connects. Sockets made without it get the filter
+// only at the next rescan.
 func Control(_, _ string, socket syscall.RawConn) error {
 	given := current.Load()
-	if given == nil || *given == nil { // a sweep to come finds the socket
+	if given == nil || *given == nil { // a later call of filterSockets finds the socket
 		return nil
 	}
 	for {
@@ -67,7 +69,7 @@ func Control(_, _ string, socket syscall.RawConn) error {
 		if err = errors.Join(err, failed); err != nil {
 			return err
 		}
-		// The filter was given to a socket that a sweep may have been at before.
+		// The filter may have changed, and filterSockets may have visited this socket before it got the old one.
 		now := current.Load()
 		if now == given {
 			return nil
@@ -76,9 +78,9 @@ func Control(_, _ string, socket syscall.RawConn) error {
 	}
 }
 
-// sweep gives all TCP sockets of this process the filter, or takes it from them where there is none.
-// Listeners come first: what they accept from then on has it too.
-func sweep(program []unix.SockFilter) error {
+// filterSockets attaches the program to all TCP sockets of this process, or detaches their filters if it is nil.
+// Listeners come first: connections that they accept from then on inherit the filter.
+func filterSockets(program []unix.SockFilter) error {
 	current.Store(&program)
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
@@ -90,7 +92,7 @@ func sweep(program []unix.SockFilter) error {
 		if err != nil {
 			continue
 		}
-		// It fails where the descriptor is closed by now, or no socket.
+		// This fails if the descriptor is closed by now or is not a socket.
 		protocol, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PROTOCOL)
 		if err != nil || protocol != unix.IPPROTO_TCP && protocol != unix.IPPROTO_MPTCP {
 			continue
@@ -103,7 +105,7 @@ func sweep(program []unix.SockFilter) error {
 	}
 	for _, fd := range append(listening, others...) {
 		if err := set(fd, program); err != nil {
-			return fmt.Errorf("packets can't be filtered at a socket: %w", err)
+			return fmt.Errorf("attach a packet filter to a socket: %w", err)
 		}
 	}
 	return nil
@@ -113,14 +115,14 @@ func set(fd int, program []unix.SockFilter) error {
 	var err error
 	if program == nil {
 		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0)
-		if errors.Is(err, unix.ENOENT) { // it had none
+		if errors.Is(err, unix.ENOENT) { // it had no filter
 			return nil
 		}
 	} else {
 		err = unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER,
 			&unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]})
 	}
-	if errors.Is(err, unix.EBADF) || errors.Is(err, unix.ENOTSOCK) { // closed meanwhile
+	if errors.Is(err, unix.EBADF) || errors.Is(err, unix.ENOTSOCK) { // closed since the directory was read
 		return nil
 	}
 	return err

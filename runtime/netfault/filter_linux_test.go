@@ -9,32 +9,32 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// late is a socket at which a sweep comes while a connection's filter is on its way.
-type late struct {
-	fd    int
-	sweep func()
+// racingConn calls a function once, just before Control attaches the filter to the socket.
+type racingConn struct {
+	fd     int
+	before func()
 }
 
-func (l *late) Control(f func(fd uintptr)) error {
-	if sweep := l.sweep; sweep != nil {
-		l.sweep = nil
-		sweep()
+func (c *racingConn) Control(f func(fd uintptr)) error {
+	if before := c.before; before != nil {
+		c.before = nil
+		before()
 	}
-	f(uintptr(l.fd))
+	f(uintptr(c.fd))
 	return nil
 }
 
-func (*late) Read(func(uintptr) bool) error  { return errors.ErrUnsupported }
-func (*late) Write(func(uintptr) bool) error { return errors.ErrUnsupported }
+func (*racingConn) Read(func(uintptr) bool) error  { return errors.ErrUnsupported }
+func (*racingConn) Write(func(uintptr) bool) error { return errors.ErrUnsupported }
 
-// A connection that is made while its server is healed is not left with the filter: no sweep follows.
-func TestNetFault_ConnectionDuringAHealing(t *testing.T) {
+// A connection that is made while its server is healed must not keep the filter: no rescan follows.
+func TestNetFault_ConnectDuringHeal(t *testing.T) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer unix.Close(fd)
-	program := filter(View{Cut: []netip.Addr{netip.MustParseAddr("127.50.0.11")}})
+	program := filter(View{Isolated: []netip.Addr{netip.MustParseAddr("127.50.0.11")}})
 	filtered := func() bool {
 		err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0)
 		if err != nil && !errors.Is(err, syscall.ENOENT) {
@@ -42,17 +42,18 @@ func TestNetFault_ConnectionDuringAHealing(t *testing.T) {
 		}
 		return err == nil
 	}
-	swept := func(program []unix.SockFilter) {
-		if err := sweep(program); err != nil {
+	apply := func(program []unix.SockFilter) {
+		if err := filterSockets(program); err != nil {
 			t.Error(err)
 		}
 	}
-	swept(program)
-	defer swept(nil)
-	if err := Control("", "", &late{fd: fd}); err != nil || !filtered() {
-		t.Fatalf("a connection during a cut has no filter: %v", err)
+	apply(program)
+	defer apply(nil)
+	if err := Control("", "", &racingConn{fd: fd}); err != nil || !filtered() {
+		t.Fatalf("a connection made while a server is isolated has no filter: %v", err)
 	}
-	if err := Control("", "", &late{fd: fd, sweep: func() { swept(nil) }}); err != nil || filtered() {
-		t.Errorf("a connection during a healing keeps the filter: %v", err)
+	racing := &racingConn{fd: fd, before: func() { apply(nil) }}
+	if err := Control("", "", racing); err != nil || filtered() {
+		t.Errorf("a connection made while a server is healed keeps the filter: %v", err)
 	}
 }

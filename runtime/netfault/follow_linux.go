@@ -9,51 +9,51 @@ import (
 	"time"
 )
 
-// sweepEvery is the pace of looking for sockets that a process has opened since, while anybody is cut off.
-const sweepEvery = 50 * time.Millisecond
+// rescanInterval is how often a process looks for new sockets while any server is isolated.
+const rescanInterval = 50 * time.Millisecond
 
-// Follow opens a line to the switchboard behind an inherited door, and does what it says until the process
-// ends. It returns once the first order is carried out: call it before the process listens. own is the
-// process's address. Where changed isn't nil, it is called with every order, and once a sweep while
-// anybody is cut off, always before packets are filtered.
-func Follow(door *os.File, own string, changed func(View)) error {
+// Follow connects to the controller behind an inherited socket, and applies its updates until the process ends. It
+// returns when the first update is applied: call it before the process listens. own is the address of the process's
+// server. If changed isn't nil, it is called at every update, and at every rescan while any server is isolated, always
+// before packets are filtered.
+func Follow(controller *os.File, own string, changed func(View)) error {
 	f := &follower{changed: changed}
 	var err error
 	if f.view.Own, err = netip.ParseAddr(own); err != nil || !f.view.Own.Is4() {
-		return fmt.Errorf("a server of a cluster that can be cut needs an IPv4 address to listen on, not %q", own)
+		return fmt.Errorf("network faults need an IPv4 address to listen on, not %q", own)
 	}
-	if f.line, err = call(door); err != nil {
-		return fmt.Errorf("the runner doesn't take the call of its cluster's process: %w", err)
+	if f.conn, err = dial(controller); err != nil {
+		return fmt.Errorf("connect to the runner for network faults: %w", err)
 	}
 	if err := f.next(); err != nil {
-		f.line.Close()
-		return fmt.Errorf("the runner doesn't say which servers are cut off: %w", err)
+		f.conn.Close()
+		return fmt.Errorf("receive network faults from the runner: %w", err)
 	}
 	if f.failed != nil {
-		f.line.Close()
+		f.conn.Close()
 		return f.failed
 	}
 	go f.run()
 	return nil
 }
 
-// follower is the process's end of a line.
+// follower is a process's end of the connection to the controller.
 type follower struct {
-	line    *net.UnixConn
+	conn    *net.UnixConn
 	view    View
 	changed func(View)
-	failed  error // a sweep's: from then on the process can't be relied on
+	failed  error // of apply; it stays, because from then on some socket may lack the filter
 }
 
-// run ends with the runner, which is the end of the process as well.
+// run ends when the runner ends; the process then ends as well.
 func (f *follower) run() {
-	defer f.line.Close()
+	defer f.conn.Close()
 	for {
-		var until time.Time // for ever
-		if len(f.view.Cut) > 0 {
-			until = time.Now().Add(sweepEvery)
+		var until time.Time // no deadline
+		if len(f.view.Isolated) > 0 {
+			until = time.Now().Add(rescanInterval)
 		}
-		if f.line.SetReadDeadline(until) != nil {
+		if f.conn.SetReadDeadline(until) != nil {
 			return
 		}
 		switch err := f.next(); {
@@ -65,26 +65,26 @@ func (f *follower) run() {
 	}
 }
 
-// next carries out an order and answers it.
+// next receives an update, applies it and acknowledges it.
 func (f *follower) next() error {
-	var o order
-	if err := receive(f.line, &o); err != nil {
+	var u update
+	if err := receive(f.conn, &u); err != nil {
 		return err
 	}
-	f.view.Cut = o.Cut
+	f.view.Isolated = u.Isolated
 	f.apply()
-	a := answer{Number: o.Number}
+	a := ack{Number: u.Number}
 	if f.failed != nil {
 		a.Error = f.failed.Error()
 	}
-	return send(f.line, a)
+	return send(f.conn, a)
 }
 
 func (f *follower) apply() {
 	if f.changed != nil {
 		f.changed(f.view)
 	}
-	if err := sweep(filter(f.view)); err != nil {
+	if err := filterSockets(filter(f.view)); err != nil {
 		f.failed = err
 	}
 }

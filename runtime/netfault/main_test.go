@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// serverVariable makes the test binary a server of a cluster, with the address that it names.
-const serverVariable = "CUT_TEST_SERVER"
+// serverVariable makes the test binary run as the server of a cluster with this address.
+const serverVariable = "NETFAULT_TEST_SERVER"
 
 func TestMain(m *testing.M) {
 	if own := os.Getenv(serverVariable); own != "" {
@@ -26,16 +26,17 @@ func TestMain(m *testing.M) {
 
 const port = ":7801"
 
-// How long a question may go without its answer: one that is to be answered, and one that isn't.
+// How long to wait for a response: when one is expected, and when none is.
 const (
-	patience = 5 * time.Second
-	glance   = 150 * time.Millisecond
+	responseTimeout = 5 * time.Second
+	blockedTimeout  = 150 * time.Millisecond
 )
 
-// serve answers questions at its port until standard input is at its end; a line there is "new ADDRESS
-// PATIENCE" or "kept ADDRESS PATIENCE", whom to ask over which connection, or "heard". It says what came of it.
+// serve responds to requests at its port until the end of standard input. A line there is "new ADDRESS TIMEOUT" or
+// "kept ADDRESS TIMEOUT", which sends a request over a new or a kept connection, or "received". Each gets one line of
+// output, the result.
 func serve(own string) {
-	if err := Follow(os.NewFile(3, "door"), own, nil); err != nil {
+	if err := Follow(os.NewFile(3, "netfault"), own, nil); err != nil {
 		fmt.Println("error:", err)
 		os.Exit(1)
 	}
@@ -44,22 +45,22 @@ func serve(own string) {
 		fmt.Println("error:", err)
 		os.Exit(1)
 	}
-	var heard atomic.Int64
+	var received atomic.Int64
 	go func() {
 		for {
 			conn, err := listener.Accept()
 			if err != nil {
 				return
 			}
-			go reply(conn, &heard)
+			go reply(conn, &received)
 		}
 	}()
 	fmt.Println("listening")
-	a := asker{own: own, kept: map[string]*question{}}
+	c := client{own: own, kept: map[string]*connection{}}
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 		words := strings.Fields(lines.Text())
-		if words[0] == "heard" {
-			fmt.Println(heard.Load())
+		if words[0] == "received" {
+			fmt.Println(received.Load())
 			continue
 		}
 		limit, err := time.ParseDuration(words[2])
@@ -67,66 +68,66 @@ func serve(own string) {
 			fmt.Println("error:", err)
 			continue
 		}
-		fmt.Println(a.ask(words[1], words[0] == "kept", limit))
+		fmt.Println(c.request(words[1], words[0] == "kept", limit))
 	}
 	os.Exit(0)
 }
 
-// reply gives every line back.
-func reply(conn net.Conn, heard *atomic.Int64) {
+// reply sends every line back.
+func reply(conn net.Conn, received *atomic.Int64) {
 	for lines := bufio.NewScanner(conn); lines.Scan(); {
-		heard.Add(1)
+		received.Add(1)
 		if _, err := fmt.Fprintln(conn, lines.Text()); err != nil {
 			return
 		}
 	}
 }
 
-// asker asks servers from its own address.
-type asker struct {
+// client sends requests to servers from its own address.
+type client struct {
 	own  string
-	kept map[string]*question
+	kept map[string]*connection
 }
 
-// question is a connection over which things are asked.
-type question struct {
+// connection is a connection to a server, with the number of its last request.
+type connection struct {
 	conn   net.Conn
 	lines  *bufio.Reader
 	number int
 }
 
-// ask returns "yes" when the server has answered.
-func (a *asker) ask(address string, keep bool, limit time.Duration) string {
-	q := a.kept[address]
-	if !keep || q == nil {
+// request returns "yes" if the server has responded, else the error.
+func (c *client) request(address string, keep bool, limit time.Duration) string {
+	to := c.kept[address]
+	if !keep || to == nil {
 		dialer := net.Dialer{Timeout: limit, Control: Control}
-		if a.own != "" {
-			dialer.LocalAddr = &net.TCPAddr{IP: net.ParseIP(a.own)}
+		if c.own != "" {
+			dialer.LocalAddr = &net.TCPAddr{IP: net.ParseIP(c.own)}
 		}
 		conn, err := dialer.Dial("tcp", address+port)
 		if err != nil {
 			return err.Error()
 		}
-		q = &question{conn: conn, lines: bufio.NewReader(conn)}
+		to = &connection{conn: conn, lines: bufio.NewReader(conn)}
 		if !keep {
 			defer conn.Close()
 		} else {
-			a.kept[address] = q
+			c.kept[address] = to
 		}
 	}
-	q.number++
-	if err := q.conn.SetDeadline(time.Now().Add(limit)); err != nil {
+	to.number++
+	if err := to.conn.SetDeadline(time.Now().Add(limit)); err != nil {
 		return err.Error()
 	}
-	if _, err := fmt.Fprintln(q.conn, q.number); err != nil {
+	if _, err := fmt.Fprintln(to.conn, to.number); err != nil {
 		return err.Error()
 	}
 	for {
-		line, err := q.lines.ReadString('\n')
+		line, err := to.lines.ReadString('\n')
 		if err != nil {
 			return err.Error()
 		}
-		if line == fmt.Sprintln(q.number) { // not one to an earlier question
+		if line == fmt.Sprintln(to.number) { // else the response to an earlier request
 			return "yes"
 		}
 	}
@@ -142,11 +143,11 @@ type server struct {
 }
 
 // startServer starts a server that ends with the test.
-func startServer(t *testing.T, s *Switchboard, own string) *server {
+func startServer(t *testing.T, c *Controller, own string) *server {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), serverVariable+"="+own)
-	cmd.ExtraFiles = []*os.File{s.Door()}
+	cmd.ExtraFiles = []*os.File{c.File()}
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -164,13 +165,13 @@ func startServer(t *testing.T, s *Switchboard, own string) *server {
 		_ = cmd.Wait()
 	})
 	p := &server{t, own, cmd, in, bufio.NewReader(out)}
-	if said := p.said(); said != "listening" {
-		t.Fatalf("the server on %s: %s", own, said)
+	if line := p.line(); line != "listening" {
+		t.Fatalf("the server on %s: %s", own, line)
 	}
 	return p
 }
 
-func (p *server) said() string {
+func (p *server) line() string {
 	p.t.Helper()
 	line, err := p.lines.ReadString('\n')
 	if err != nil {
@@ -179,49 +180,49 @@ func (p *server) said() string {
 	return strings.TrimSpace(line)
 }
 
-// ask asks another server over a connection that is "kept" or "new".
-func (p *server) ask(other *server, kind string, limit time.Duration) string {
+// request sends a request to another server over a connection that is "kept" or "new".
+func (p *server) request(other *server, kind string, limit time.Duration) string {
 	p.t.Helper()
 	return p.do(kind, other.own, limit)
 }
 
-// heard is how many questions have reached the server.
-func (p *server) heard() string {
+// received returns how many requests have reached the server.
+func (p *server) received() string {
 	p.t.Helper()
-	return p.do("heard")
+	return p.do("received")
 }
 
-func (p *server) do(order ...any) string {
+func (p *server) do(words ...any) string {
 	p.t.Helper()
-	if _, err := fmt.Fprintln(p.in, order...); err != nil {
+	if _, err := fmt.Fprintln(p.in, words...); err != nil {
 		p.t.Fatal(err)
 	}
-	return p.said()
+	return p.line()
 }
 
-// switchboard is closed with the test.
-func switchboard(t *testing.T) *Switchboard {
+// newController returns a controller that is closed when the test ends.
+func newController(t *testing.T) *Controller {
 	t.Helper()
-	s, err := New()
+	c, err := New()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
+		if err := c.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return s
+	return c
 }
 
-// cutOff cuts servers off.
-func cutOff(t *testing.T, s *Switchboard, servers ...*server) {
+// isolate isolates these servers and no others.
+func isolate(t *testing.T, c *Controller, servers ...*server) {
 	t.Helper()
 	var addresses []netip.Addr
 	for _, p := range servers {
 		addresses = append(addresses, netip.MustParseAddr(p.own))
 	}
-	if err := s.Set(addresses); err != nil {
+	if err := c.Set(addresses); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -1,10 +1,9 @@
-// Package netfault takes servers of a throw-away cluster off the network, without the rights of a system's
-// administrator: each process of the cluster has the kernel drop, at its own TCP sockets, the packets
-// that a firewall would.
+// Package netfault isolates servers of a throw-away cluster from the network, without root: each process of the
+// cluster attaches a filter to its own TCP sockets, with which the kernel drops packets as a firewall would.
 //
-// The runner has a Switchboard, to which every process is connected from before it listens. Both
-// directions of a connection are dropped, each by the process that it comes in at; so a server has to
-// be told apart by the address that it speaks from.
+// The runner has a Controller. Every process of the cluster connects to it before it listens. Both directions of a
+// connection are dropped, each by the process that receives the packets. The filter knows a server by the source
+// address of its packets, so each server needs a different address, and has to connect from it.
 package netfault
 
 import (
@@ -14,18 +13,17 @@ import (
 
 // View is the network as one process sees it.
 type View struct {
-	// Own is the address of the process's server; the zero value for the runner, which is of none.
+	// Own is the address of the process's server; the zero value in the runner, which belongs to no server.
 	Own netip.Addr
-	// Cut are the addresses of the servers that are cut off.
-	Cut []netip.Addr
+	// Isolated has the addresses of the isolated servers.
+	Isolated []netip.Addr
 }
 
-// Severed tells whether nothing passes between the process and an address. A server that is cut off
-// reaches itself alone.
-func (v View) Severed(address netip.Addr) bool {
+// Blocked reports whether no packets pass between the process and an address. An isolated server reaches only itself.
+func (v View) Blocked(address netip.Addr) bool {
 	address = address.Unmap()
 	if address == v.Own {
 		return false
 	}
-	return slices.Contains(v.Cut, address) || slices.Contains(v.Cut, v.Own)
+	return slices.Contains(v.Isolated, address) || slices.Contains(v.Isolated, v.Own)
 }

@@ -7,62 +7,63 @@ import (
 	"time"
 )
 
-// here is this process where it is a runner: however many clusters it has, its sockets are one set.
-var here runner
+// thisProcess filters the sockets of the runner's process. It is one for all clusters, because a filter applies to
+// sockets whichever cluster they belong to.
+var thisProcess runner
 
 type runner struct {
-	mu      sync.Mutex
-	cut     map[*Switchboard][]netip.Addr // those on which anybody is cut off
-	running bool                          // run is
-	failed  error                         // a sweep's since the last order
+	mu       sync.Mutex
+	isolated map[*Controller][]netip.Addr // without controllers that isolate no server
+	running  bool                         // whether run runs
+	failed   error                        // of rescans since the last call of set
 }
 
-// set says who is cut off on one switchboard.
-func (r *runner) set(s *Switchboard, addresses []netip.Addr) error {
+// set replaces the addresses that a controller isolates.
+func (r *runner) set(c *Controller, addresses []netip.Addr) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
 	case len(addresses) > 0:
-		if r.cut == nil {
-			r.cut = map[*Switchboard][]netip.Addr{}
+		if r.isolated == nil {
+			r.isolated = map[*Controller][]netip.Addr{}
 		}
-		r.cut[s] = addresses
+		r.isolated[c] = addresses
 		if !r.running {
 			r.running = true
 			go r.run()
 		}
-	case r.cut[s] == nil:
+	case r.isolated[c] == nil:
 		return nil
 	default:
-		delete(r.cut, s)
+		delete(r.isolated, c)
 	}
-	err := errors.Join(r.failed, r.sweep())
+	err := errors.Join(r.failed, r.apply())
 	r.failed = nil
 	return err
 }
 
-// run sweeps until nobody is cut off any more.
+// run applies the filter again and again, to new sockets too, until no server is isolated.
 func (r *runner) run() {
-	tick := time.NewTicker(sweepEvery)
+	tick := time.NewTicker(rescanInterval)
 	defer tick.Stop()
 	for range tick.C {
 		r.mu.Lock()
-		if len(r.cut) == 0 {
+		if len(r.isolated) == 0 {
 			r.running = false
 			r.mu.Unlock()
 			return
 		}
-		if err := r.sweep(); err != nil {
+		if err := r.apply(); err != nil {
 			r.failed = err
 		}
 		r.mu.Unlock()
 	}
 }
 
-func (r *runner) sweep() error {
+func (r *runner) apply() error {
 	var v View
-	for _, addresses := range r.cut {
-		v.Cut = append(v.Cut, addresses...)
+	for _, addresses := range r.isolated {
+		v.Isolated = append(v.Isolated, addresses...)
 	}
-	return sweep(filter(v))
+	return filterSockets(filter(v))
 }

@@ -9,25 +9,25 @@ import (
 	"syscall"
 )
 
-var errSystem = errors.New("a cut needs Linux")
+var errSystem = errors.New("network faults need Linux")
 
-// Switchboard can't cut anybody off on this system.
-type Switchboard struct{}
+// Controller can't isolate servers on this system.
+type Controller struct{}
 
-// New makes a switchboard.
-func New() (*Switchboard, error) { return &Switchboard{}, nil }
+// New returns a controller.
+func New() (*Controller, error) { return &Controller{}, nil }
 
-// Door is nil: there is nothing to inherit.
-func (*Switchboard) Door() *os.File { return nil }
+// File returns nil: there is nothing to inherit.
+func (*Controller) File() *os.File { return nil }
 
 // Set returns an error.
-func (*Switchboard) Set([]netip.Addr) error { return errSystem }
+func (*Controller) Set([]netip.Addr) error { return errSystem }
 
 // Close does nothing.
-func (*Switchboard) Close() error { return nil }
+func (*Controller) Close() error { return nil }
 
 // Follow returns an error.
 func Follow(*os.File, string, func(View)) error { return errSystem }
 
-// Control does nothing: nobody is cut off.
+// Control does nothing: no server is isolated.
 func Control(_, _ string, _ syscall.RawConn) error { return nil }

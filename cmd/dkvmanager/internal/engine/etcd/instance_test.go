@@ -21,11 +21,11 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// instanceEnv makes the test binary an instance process of the folder that it names, and doorEnv gives it
-// descriptor 3 as its switchboard's door.
+// instanceEnv makes the test binary an instance process of the folder that it names. With switchboardEnv, descriptor 3
+// is its socket for network faults.
 const (
 	instanceEnv    = "DKV_TEST_INSTANCE"
-	switchboardEnv = "DKV_TEST_DOOR"
+	switchboardEnv = "DKV_TEST_SWITCHBOARD"
 )
 
 func TestMain(m *testing.M) {
@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 	}
 	var switchboard *os.File
 	if os.Getenv(switchboardEnv) != "" {
-		switchboard = os.NewFile(3, "door")
+		switchboard = os.NewFile(3, "netfault")
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	err := process.Run(ctx, New(), folder, nil, switchboard, os.Stderr)
@@ -65,7 +65,7 @@ type instance struct {
 	t           *testing.T
 	folder      string
 	spec        engine.Spec
-	switchboard *os.File // of a switchboard; nil for none
+	switchboard *os.File // the socket for network faults; nil for none
 	cmd         *exec.Cmd
 	exited      chan error
 }

@@ -11,20 +11,20 @@ import (
 )
 
 // isolatedMember is a store of three members one of whom, that does not lead, is cut off.
-func isolatedMember(t *testing.T) (board *netfault.Switchboard, off, other *instance) {
+func isolatedMember(t *testing.T) (controller *netfault.Controller, off, other *instance) {
 	t.Helper()
-	board, err := netfault.New()
+	controller, err := netfault.New()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := board.Close(); err != nil {
+		if err := controller.Close(); err != nil {
 			t.Error(err)
 		}
 	})
 	store := newStore(t, 3, 0)
 	for _, in := range store {
-		in.switchboard = board.Door()
+		in.switchboard = controller.File()
 		in.start()
 	}
 	for _, in := range store {
@@ -36,16 +36,16 @@ func isolatedMember(t *testing.T) (board *netfault.Switchboard, off, other *inst
 			other = in
 		}
 	}
-	if err := board.Set([]netip.Addr{netip.MustParseAddr(off.spec.Host)}); err != nil {
+	if err := controller.Set([]netip.Addr{netip.MustParseAddr(off.spec.Host)}); err != nil {
 		t.Fatal(err)
 	}
-	return board, off, other
+	return controller, off, other
 }
 
 // A member that starts while it is cut off connects to others, whom it can't be told from; nothing comes of
 // that, and it catches up once it is healed.
 func TestSever_MemberStartsCutOff(t *testing.T) {
-	board, off, other := isolatedMember(t)
+	controller, off, other := isolatedMember(t)
 	off.kill()
 	other.put("during", "kept")
 	off.spec.Start = engine.Resume
@@ -59,7 +59,7 @@ func TestSever_MemberStartsCutOff(t *testing.T) {
 		}
 		time.Sleep(25 * time.Millisecond) // there is nothing to wait for
 	}
-	if err := board.Set(nil); err != nil {
+	if err := controller.Set(nil); err != nil {
 		t.Fatal(err)
 	}
 	off.ready()
@@ -70,13 +70,13 @@ func TestSever_MemberStartsCutOff(t *testing.T) {
 
 // A new leader is followed, and who was cut off follows it once healed.
 func TestSever_MemberIsCutOff(t *testing.T) {
-	board, off, other := isolatedMember(t)
+	controller, off, other := isolatedMember(t)
 	off.state("alone", func(s engine.State) bool { return !s.Ready && !s.Leader })
 	other.put("during", "kept")
 	if keyCount := off.metrics()["Storage/ItemsCount"]; keyCount != 0 {
 		t.Errorf("the member that is cut off holds %v items that were written meanwhile", keyCount)
 	}
-	if err := board.Set(nil); err != nil {
+	if err := controller.Set(nil); err != nil {
 		t.Fatal(err)
 	}
 	off.ready()

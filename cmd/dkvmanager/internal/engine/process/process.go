@@ -74,7 +74,7 @@ func Run(ctx context.Context, eng engine.Engine, folder string, lifeline, switch
 func severed(v netfault.View) func(host string) bool {
 	return func(host string) bool {
 		address, err := netip.ParseAddr(host)
-		return err == nil && v.Severed(address)
+		return err == nil && v.Blocked(address)
 	}
 }
 
