@@ -15,13 +15,13 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// askerVariable makes the test binary send one request from the server that it names: a process of a
-// server reaches that one also when it is cut off, and isn't told of cuts.
-const askerVariable = "LOCAL_TEST_ASKER"
+// clientVariable makes the test binary send one request from the address of the server that it names. It has no packet
+// filter and uses the server's own address, so it reaches that server also while it is cut off.
+const clientVariable = "LOCAL_TEST_CLIENT"
 
-// asker sends its standard input, if there is any, to a URL, and gives back the answer. A path of the engine's
-// gRPC service, which members serve to themselves also when nobody else gets through, is spoken to in that.
-func asker(own, url string) {
+// requestFrom sends its standard input, if there is any, to a URL, and prints the response. It uses gRPC for the paths
+// of the engine's gRPC service.
+func requestFrom(own, url string) {
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(own)}}
 	transport := &http.Transport{DialContext: dialer.DialContext}
 	client := http.Client{Timeout: 2 * time.Second, Transport: transport}
@@ -43,35 +43,35 @@ func asker(own, url string) {
 		request.Header.Set("Content-Type", "application/grpc")
 		request.Header.Set("TE", "trailers")
 	}
-	answer, err := client.Do(request)
+	response, err := client.Do(request)
 	if err != nil {
 		fail(err)
 	}
-	if _, err := io.Copy(os.Stdout, answer.Body); err != nil {
+	if _, err := io.Copy(os.Stdout, response.Body); err != nil {
 		fail(err)
 	}
-	if answer.StatusCode != http.StatusOK || grpc && answer.Trailer.Get("Grpc-Status") != "0" {
-		fail(answer.Status, answer.Trailer)
+	if response.StatusCode != http.StatusOK || grpc && response.Trailer.Get("Grpc-Status") != "0" {
+		fail(response.Status, response.Trailer)
 	}
 	os.Exit(0)
 }
 
-func fail(why ...any) {
-	fmt.Println(why...)
+func fail(reason ...any) {
+	fmt.Println(reason...)
 	os.Exit(1)
 }
 
-// putFrom writes through an instance, asked from its own server.
+// putFrom writes a key through an instance, with a request from the server of that instance.
 func putFrom(n wire.Node, key, value string) (string, error) {
 	message := fmt.Appendf(nil, "\n%c%s\x12%c%s", len(key), key, len(value), value)
 	frame := append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(message))), message...)
 	return askFrom(n.Host, fmt.Sprintf("http://%s:%d/etcdserverpb.KV/Put", n.Host, n.ClientPort), string(frame))
 }
 
-// askFrom asks from a server itself.
+// askFrom sends a request from the address of a server, and returns the response or the error.
 func askFrom(own, url, body string) (string, error) {
 	cmd := exec.Command(os.Args[0], url)
-	cmd.Env = append(os.Environ(), askerVariable+"="+own)
+	cmd.Env = append(os.Environ(), clientVariable+"="+own)
 	cmd.Stdin = strings.NewReader(body)
 	out, err := cmd.CombinedOutput()
 	return string(out), err

@@ -13,7 +13,7 @@ func TestLocal_Blocks(t *testing.T) {
 	if first := all[0]; !slices.Equal(first, []string{"127.3.0.11:7801", "127.3.0.12:7801"}) {
 		t.Errorf("the first block is %v", first)
 	}
-	// Where there is only 127.0.0.1, blocks don't overlap even with the most servers.
+	// The blocks of 127.0.0.1 don't overlap even with the maximum number of servers.
 	seen := map[string]bool{}
 	for _, block := range blocks(MaxServers) {
 		for _, endpoint := range block {
@@ -44,7 +44,7 @@ func TestLocal_BlockIsTakenOnce(t *testing.T) {
 	lock.Close()
 }
 
-// An address that another program listens on rules its block out, and leaves no lock behind.
+// A block is not taken while another program listens on one of its addresses, and no lock remains after the attempt.
 func TestLocal_BlockWithForeignListener(t *testing.T) {
 	block := []string{"127.24.4.13:7801", "127.24.4.14:7801"}
 	other, err := net.Listen("tcp", block[1])

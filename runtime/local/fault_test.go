@@ -11,7 +11,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// answers tells whether a manager answers within a second.
+// answers reports whether a manager answers within a second.
 func answers(endpoint string) bool {
 	client := &http.Client{Timeout: time.Second}
 	defer client.CloseIdleConnections()
@@ -32,25 +32,25 @@ func TestLocal_KillAndRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	if answers(c.Endpoints()[1]) || len(processes(t, c.data(1))) != 0 {
-		t.Error("something of the killed server is left")
+		t.Error("the killed server still answers or has processes")
 	}
 	poll(t, 20*time.Second, "two of three servers take a write", func() bool { return s.put("orders", "without one") == nil })
 	if err := c.Restart(context.Background(), 1); err != nil {
 		t.Fatal(err)
 	}
 	if !answers(c.Endpoints()[1]) {
-		t.Error("the restarted server doesn't answer")
+		t.Error("the restarted server does not answer")
 	}
 	poll(t, 20*time.Second, "its instance runs again", func() bool { return len(processes(t, c.data(1))) == 2 })
 	if err := c.KillManager(1); err != nil {
 		t.Fatal(err)
 	}
 	if n := len(processes(t, c.data(1))); n != 1 {
-		t.Errorf("%d processes live on without their manager, want the instance", n)
+		t.Errorf("%d processes run without their manager, want 1, the instance", n)
 	}
 	select {
 	case err := <-died:
-		t.Errorf("what was meant is told as an accident: %v", err)
+		t.Errorf("an end that was requested is reported as a failure: %v", err)
 	default:
 	}
 }
@@ -78,11 +78,11 @@ func TestLocal_Pause(t *testing.T) {
 		t.Error(err)
 	}
 	if took := time.Since(began); took > exitTime {
-		t.Errorf("a paused server held up the end for %s", took)
+		t.Errorf("with a paused server Close took %s", took)
 	}
 }
 
-// A server that is paused when its runner is killed does not stay.
+// The processes of a paused server end when the runner is killed.
 func TestLocal_RunnerKilledDuringAPause(t *testing.T) {
 	t.Parallel()
 	temp := t.TempDir()
@@ -94,7 +94,7 @@ func TestLocal_RunnerKilledDuringAPause(t *testing.T) {
 	gone(t, 10*time.Second, temp, endpoints)
 }
 
-func TestLocal_AccidentIsTold(t *testing.T) {
+func TestLocal_UnexpectedEndIsReported(t *testing.T) {
 	t.Parallel()
 	died := make(chan error, 1)
 	c := start(t, Options{Servers: 1, Died: func(err error) { died <- err }})
@@ -104,9 +104,9 @@ func TestLocal_AccidentIsTold(t *testing.T) {
 	select {
 	case err := <-died:
 		if !strings.HasPrefix(err.Error(), "the manager on "+c.Endpoints()[0]+" ended (signal: killed)") {
-			t.Errorf("told: %v", err)
+			t.Errorf("reported: %v", err)
 		}
 	case <-time.After(5 * time.Second):
-		t.Error("nobody was told of the manager's end")
+		t.Error("the end of the manager was not reported")
 	}
 }

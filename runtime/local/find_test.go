@@ -51,7 +51,7 @@ func TestLocal_FindManager(t *testing.T) {
 		t.Errorf("named: %s, %v", got, err)
 	}
 	for _, wrong := range []string{"/nowhere/dkvmanager", other, filepath.Join(first, "dkvmanager")} {
-		if _, err := find(wrong, path, executable); err == nil || !strings.HasPrefix(err.Error(), "DKVRUN_MANAGER names "+wrong) {
+		if _, err := find(wrong, path, executable); err == nil || !strings.HasPrefix(err.Error(), "DKVRUN_MANAGER="+wrong+" is not an executable program") {
 			t.Errorf("%s: %v", wrong, err)
 		}
 	}

@@ -38,11 +38,12 @@ func TestLocal_ServersOutOfRange(t *testing.T) {
 	}
 }
 
-func TestLocal_ManagerThatEndsAtItsStart(t *testing.T) {
+func TestLocal_ManagerExitsAtStart(t *testing.T) {
 	t.Parallel()
 	temp := t.TempDir()
 	_, err := Start(context.Background(), Options{Servers: 2, TempDir: temp, Manager: script(t, "echo the disk is full >&2; exit 3")})
-	if err == nil || !strings.Contains(err.Error(), "ended at its start (exit status 3); its last words:\n    the disk is full") {
+	if err == nil ||
+		!strings.Contains(err.Error(), "ended at its start (exit status 3); the last lines of its log:\n    the disk is full") {
 		t.Errorf("got %v", err)
 	}
 	if list, _ := os.ReadDir(temp); len(list) != 0 {
@@ -50,7 +51,7 @@ func TestLocal_ManagerThatEndsAtItsStart(t *testing.T) {
 	}
 }
 
-func TestLocal_ManagerThatCannotRun(t *testing.T) {
+func TestLocal_ManagerCannotRun(t *testing.T) {
 	t.Parallel()
 	temp := t.TempDir()
 	_, err := Start(context.Background(), Options{Servers: 1, TempDir: temp, Manager: "/nowhere/dkvmanager"})
@@ -77,18 +78,18 @@ func TestLocal_StartIsCancelled(t *testing.T) {
 	}
 }
 
-// A manager that does not end by itself is killed, with what it has started in its group: at once where its
-// data is deleted, else when it has had time to end.
+// A manager that does not exit is killed with the processes of its group: at once if its data is deleted, otherwise
+// after a grace period.
 func TestLocal_StubbornManagerIsKilled(t *testing.T) {
 	for _, keep := range []string{"", filepath.Join(t.TempDir(), "kept")} {
 		t.Run("kept in "+keep, func(t *testing.T) {
 			t.Parallel()
-			stubborn(t, keep)
+			testStubborn(t, keep)
 		})
 	}
 }
 
-func stubborn(t *testing.T, keep string) {
+func testStubborn(t *testing.T, keep string) {
 	temp := t.TempDir()
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel()
@@ -102,7 +103,7 @@ func stubborn(t *testing.T, keep string) {
 	}
 }
 
-func TestLocal_ClusterLeavesNothing(t *testing.T) {
+func TestLocal_CloseRemovesEverything(t *testing.T) {
 	temp := t.TempDir()
 	c := start(t, Options{Servers: 3, TempDir: temp})
 	if n := len(c.Endpoints()); n != 3 {
@@ -110,7 +111,7 @@ func TestLocal_ClusterLeavesNothing(t *testing.T) {
 	}
 	for _, m := range c.managers {
 		if group, err := syscall.Getpgid(m.process.Pid); err != nil || group != m.process.Pid {
-			t.Errorf("the manager %d is in process group %d: a Ctrl-C would reach it (%v)", m.process.Pid, group, err)
+			t.Errorf("the manager %d is in process group %d, so Ctrl-C would reach it (%v)", m.process.Pid, group, err)
 		}
 	}
 	runStore(t, c.Endpoints(), 1)
@@ -128,7 +129,7 @@ func TestLocal_ClusterLeavesNothing(t *testing.T) {
 	}
 }
 
-func TestLocal_RunsSideBySide(t *testing.T) {
+func TestLocal_ConcurrentClusters(t *testing.T) {
 	t.Parallel()
 	a, b := start(t, Options{Servers: 1}), start(t, Options{Servers: 1})
 	if a.Endpoints()[0] == b.Endpoints()[0] {
@@ -136,7 +137,7 @@ func TestLocal_RunsSideBySide(t *testing.T) {
 	}
 }
 
-// The instances of a manager that was killed go with the cluster all the same.
+// Close ends the instances of a manager that was killed.
 func TestLocal_ManagerKilled(t *testing.T) {
 	temp := t.TempDir()
 	c := start(t, Options{Servers: 1, TempDir: temp})
@@ -166,7 +167,7 @@ func TestLocal_RunnerKilled(t *testing.T) {
 	t.Logf("all gone within %s", time.Since(began))
 }
 
-// startRunner runs a runner of its own process, and gives its endpoints.
+// startRunner starts a runner as a separate process, and returns its endpoints.
 func startRunner(t *testing.T, temp, keep string) (*exec.Cmd, []string) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], built, temp)
@@ -185,7 +186,7 @@ func startRunner(t *testing.T, temp, keep string) (*exec.Cmd, []string) {
 	line := make([]byte, 4096)
 	n, err := out.Read(line)
 	if err != nil || strings.HasPrefix(string(line), "error:") {
-		t.Fatalf("the runner said %q, %v", line[:n], err)
+		t.Fatalf("the runner printed %q, %v", line[:n], err)
 	}
 	return cmd, strings.Fields(string(line[:n]))
 }
@@ -212,7 +213,7 @@ func TestLocal_Keep(t *testing.T) {
 		t.Errorf("another number of servers: %v", err)
 	}
 
-	// A run that is killed leaves the data, and the next one waits until it has let go.
+	// A run that is killed leaves the data, and the next run waits until its processes have ended.
 	cmd, again := startRunner(t, "", folder)
 	kill(t, cmd.Process.Pid)
 	cmd.Wait()
@@ -222,7 +223,7 @@ func TestLocal_Keep(t *testing.T) {
 			t.Errorf("endpoint %s was %s", e, endpoints[i])
 		}
 	}
-	poll(t, 20*time.Second, "what was written is there again", func() bool { return s.get("orders") == "kept" })
+	poll(t, 20*time.Second, "the store has the data written before", func() bool { return s.get("orders") == "kept" })
 }
 
 func TestLocal_KeepRefuses(t *testing.T) {

@@ -15,18 +15,18 @@ import (
 	"dkvrun/tests/programs"
 )
 
-// built is the real manager; its path tells its processes from all others.
+// built is the path of the real manager. No other process has this executable.
 var built string
 
-// runnerVariable makes the test binary a runner with a cluster, for tests that kill one.
+// runnerVariable makes the test binary run as a runner with a cluster, for tests that kill the runner.
 const runnerVariable = "LOCAL_TEST_RUNNER"
 
 func TestMain(m *testing.M) {
 	if keep, ok := os.LookupEnv(runnerVariable); ok {
 		runner(os.Args[1], os.Args[2], keep)
 	}
-	if own := os.Getenv(askerVariable); own != "" {
-		asker(own, os.Args[1])
+	if own := os.Getenv(clientVariable); own != "" {
+		requestFrom(own, os.Args[1])
 	}
 	folder, err := os.MkdirTemp("", "local-test-")
 	if err == nil {
@@ -43,11 +43,11 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// pausedRunner, in the place of a folder to keep, makes a runner pause its first server.
+// pausedRunner, instead of a folder to keep, makes a runner pause its first server.
 const pausedRunner = "paused"
 
-// runner starts a cluster of two, says where, and waits to be killed. SIGUSR1 has it cut the first server
-// off.
+// runner starts a cluster of two managers, prints their endpoints, and waits to be killed. SIGUSR1 makes it cut off the
+// first server.
 func runner(manager, temp, keep string) {
 	signals := make(chan os.Signal, 1)
 	ossignal.Notify(signals, syscall.SIGUSR1)
@@ -72,7 +72,7 @@ func runner(manager, temp, keep string) {
 	}
 }
 
-// start starts a cluster of the real manager that is closed with the test.
+// start starts a cluster of real managers, which is closed when the test ends.
 func start(t *testing.T, o Options) *Cluster {
 	t.Helper()
 	o.Manager = built
@@ -91,7 +91,7 @@ func start(t *testing.T, o Options) *Cluster {
 	return c
 }
 
-// processes are the ids of all processes of the real manager's binary whose command line has a word.
+// processes returns the ids of all processes of the real manager's executable whose command line contains a word.
 func processes(t *testing.T, word string) []int {
 	t.Helper()
 	entries, err := os.ReadDir("/proc")
@@ -115,15 +115,15 @@ func processes(t *testing.T, word string) []int {
 	return out
 }
 
-// poll looks until ok, at most for the limit.
+// poll calls ok until it returns true, and fails the test after the limit.
 func poll(t *testing.T, limit time.Duration, what string, ok func() bool) {
 	t.Helper()
 	if until(context.Background(), limit, ok) != nil {
-		t.Fatalf("not so within %s: %s", limit, what)
+		t.Fatalf("not within %s: %s", limit, what)
 	}
 }
 
-// gone checks that nothing of a cluster is left: no process, no folder, no address.
+// gone checks that no process, folder or address of a cluster remains.
 func gone(t *testing.T, limit time.Duration, temp string, endpoints []string) {
 	t.Helper()
 	poll(t, limit, "all processes have ended", func() bool { return len(processes(t, temp)) == 0 })
@@ -141,7 +141,7 @@ func gone(t *testing.T, limit time.Duration, temp string, endpoints []string) {
 	})
 }
 
-// script is a program in place of the manager.
+// script writes a shell script that can run instead of the manager, and returns its path.
 func script(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "dkvmanager")

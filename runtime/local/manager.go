@@ -54,7 +54,7 @@ func spawn(program string, args []string, data, endpoint string, inherited []*os
 	go func() {
 		m.err = cmd.Wait()
 		if died != nil && !m.meant.Load() {
-			died(fmt.Errorf("the manager on %s ended (%s)%s", m.endpoint, m.outcome(), m.lastWords()))
+			died(fmt.Errorf("the manager on %s ended (%s)%s", m.endpoint, m.outcome(), m.logTail()))
 		}
 		close(m.done)
 	}()
@@ -97,13 +97,13 @@ func healthy(ctx context.Context, managers []*manager) error {
 	case ended != nil:
 		return ended.endedAtStart()
 	case errors.Is(err, errLate):
-		return fmt.Errorf("the manager on %s did not answer within %s%s", silent.endpoint, startTime, silent.lastWords())
+		return fmt.Errorf("the manager on %s did not answer within %s%s", silent.endpoint, startTime, silent.logTail())
 	}
 	return err
 }
 
 func (m *manager) endedAtStart() error {
-	return fmt.Errorf("the manager on %s ended at its start (%s)%s", m.endpoint, m.outcome(), m.lastWords())
+	return fmt.Errorf("the manager on %s ended at its start (%s)%s", m.endpoint, m.outcome(), m.logTail())
 }
 
 func (m *manager) outcome() string {
@@ -113,16 +113,16 @@ func (m *manager) outcome() string {
 	return m.err.Error()
 }
 
-// lastWords returns the last three lines of the manager's log.
-func (m *manager) lastWords() string {
+// logTail returns the last three lines of the manager's log, as the end of an error message.
+func (m *manager) logTail() string {
 	size, err := m.log.Seek(0, io.SeekEnd)
 	if err != nil || size == 0 {
-		return ", without a word in its log"
+		return "; its log is empty"
 	}
 	b := make([]byte, min(size, 4<<10))
 	n, _ := m.log.ReadAt(b, size-int64(len(b)))
 	lines := strings.Split(strings.TrimSpace(string(b[:n])), "\n")
-	out := "; its last words:"
+	out := "; the last lines of its log:"
 	for _, line := range lines[max(0, len(lines)-3):] {
 		out += "\n    " + fanout.Printable(line)
 	}

@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// Cut takes a server off the network until Heal: it goes on running, and everything that it sends to the
-// others and to this process is lost, as is all that is sent to it. Servers that are cut off don't reach
-// each other either. It stays cut off when it is killed and restarted.
+// Cut isolates a server from the network until Heal. The server keeps running, but all packets between it and the other
+// servers or this process are dropped, also if the other server is cut off as well. It stays cut off when it is killed
+// and restarted.
 func (c *Cluster) Cut(i int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -23,12 +23,12 @@ func (c *Cluster) Cut(i int) error {
 	if err != nil {
 		return err
 	}
-	c.cut = servers // also after an error: Heal undoes what was done by then
+	c.cut = servers // also after an error, so that Heal removes the filters that were attached
 	return c.controller.Set(addresses)
 }
 
-// Heal brings a server that was cut off back. What was sent meanwhile over connections that are open
-// still arrives, as the system sends it again; that can take as long as the cut took.
+// Heal ends the isolation of a server. The system retransmits on connections that stayed open, which can take as long
+// as the cut took.
 func (c *Cluster) Heal(i int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -48,11 +48,12 @@ func (c *Cluster) Heal(i int) error {
 	return nil
 }
 
-// addresses are those of servers that are to be cut off. It refuses where that can't be done now. The
-// caller holds the lock.
+// addresses returns the addresses of servers, or an error if the filters can't be changed now: a paused process can't
+// apply them, and servers with the same address can't be told apart by it. what is the verb for the error. The caller
+// holds the lock.
 func (c *Cluster) addresses(what string, servers map[int]bool) ([]netip.Addr, error) {
 	for paused := range c.paused {
-		return nil, fmt.Errorf("no server can be %s while server %d is paused, whose processes can't be told: resume it first", what, paused+1)
+		return nil, fmt.Errorf("no server can be %s while server %d is paused: resume it first", what, paused+1)
 	}
 	known := map[string]bool{}
 	var addresses []netip.Addr
@@ -62,7 +63,8 @@ func (c *Cluster) addresses(what string, servers map[int]bool) ([]netip.Addr, er
 			return nil, err
 		}
 		if known[host] {
-			return nil, fmt.Errorf("no server can be %s where all have the one address %s: this system has no other loopback addresses", what, host)
+			return nil, fmt.Errorf("no server can be %s: all servers have the same address %s, because this system has no other loopback addresses",
+				what, host)
 		}
 		known[host] = true
 		if !servers[i] {
@@ -77,11 +79,11 @@ func (c *Cluster) addresses(what string, servers map[int]bool) ([]netip.Addr, er
 	return addresses, nil
 }
 
-// dialTime is how long to wait for a server that is cut off to refuse a connection.
+// dialTime is how long to wait until a server that is cut off refuses a connection.
 const dialTime = 100 * time.Millisecond
 
-// listens returns when the manager of a server that is cut off listens. Nobody can ask it, but the system
-// refuses connections to a port where nobody does, and lets those to it go unanswered.
+// listens returns when the manager of a server that is cut off listens. It can't answer requests, but the system
+// refuses connections only to ports on which no process listens; a connection to this manager times out.
 func listens(ctx context.Context, m *manager) error {
 	dialer := net.Dialer{Timeout: dialTime}
 	ended := false
@@ -102,7 +104,7 @@ func listens(ctx context.Context, m *manager) error {
 	case ended:
 		return m.endedAtStart()
 	case errors.Is(err, errLate):
-		return fmt.Errorf("the manager on %s did not listen within %s%s", m.endpoint, startTime, m.lastWords())
+		return fmt.Errorf("the manager on %s did not listen within %s%s", m.endpoint, startTime, m.logTail())
 	}
 	return err
 }

@@ -18,7 +18,7 @@ import (
 // store is the store "orders" on a cluster.
 type store struct{ nodes []wire.Node }
 
-// client keeps no connection: a next cluster may have the addresses of this one.
+// client keeps no connections, because the next cluster may use the same addresses.
 var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
 // runStore creates the store with n instances a server, starts all, and returns when it takes a write.
@@ -72,7 +72,7 @@ func (s *store) put(key, value string) error {
 	return s.kv("put", map[string]string{"key": encode(key), "value": encode(value)}, &struct{}{})
 }
 
-// get gives the empty string where there is nothing, or no answer.
+// get returns the empty string if the key does not exist or the store does not answer.
 func (s *store) get(key string) string {
 	var answer struct {
 		KVs []struct {
@@ -87,9 +87,9 @@ func (s *store) get(key string) string {
 
 func encode(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
 
-// kv asks the first instance of the store over the engine's own HTTP gateway.
-func (s *store) kv(route string, question map[string]string, answer any) error {
-	b, err := json.Marshal(question)
+// kv sends a request to the first instance of the store, over the HTTP gateway of the engine.
+func (s *store) kv(route string, request map[string]string, answer any) error {
+	b, err := json.Marshal(request)
 	if err != nil {
 		return err
 	}
