@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// shownDifferences is how many differences a message names.
+// shownDifferences is the maximum number of differences that a message names.
 const shownDifferences = 3
 
-// DescribeDifference says in words how a topology that is asked for differs from the one that is there.
+// DescribeDifference returns text that describes how the wanted topology differs from the existing one.
 func DescribeDifference(there, wanted []Node) string {
 	var found []string
 	for _, n := range there {

@@ -6,9 +6,9 @@ import (
 	"strconv"
 )
 
-// Digest is SHA-256 over the canonical form of a store's configuration: a line for the store, then a
-// line a node in topology order, fields in quotes. Manager is left out: it is where a node was
-// planned, spelled as one runner knew it, not what the store is.
+// Digest returns the SHA-256, in hexadecimal, of the canonical form of a store's configuration: one line for the store,
+// then one line per node in topology order, with quoted strings. Node.Manager is left out, since runners may write the
+// address of one manager in different ways.
 func Digest(store string, nodes []Node) string {
 	b := strconv.AppendQuote([]byte("store "), store)
 	b = append(b, '\n')

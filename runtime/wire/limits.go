@@ -5,14 +5,13 @@ import (
 	"errors"
 )
 
-// maxElements is more elements than an answer about one store has, whatever the number of its managers.
+// maxElements is above the number of elements of any valid answer about one store, whatever its number of managers.
 const maxElements = 1 << 18
 
 var errElements = errors.New("more elements than any answer has")
 
-// CheckElements refuses an answer before it is decoded that has more elements, counted by its commas, than
-// any answer about one store. An element takes up to a hundred times the bytes in memory that it has in
-// the answer.
+// CheckElements refuses an answer with more elements than any valid answer about one store has. It counts commas,
+// before the answer is decoded: decoded, an element can take a hundred times the memory that it takes in the answer.
 func CheckElements(answer []byte) error {
 	if bytes.Count(answer, []byte(",")) > maxElements {
 		return errElements

@@ -8,40 +8,41 @@ import (
 	"time"
 )
 
-// OperationsPath takes prepares, and shows what is pending and what was decided.
+// OperationsPath returns the path that takes prepares and lists prepared and decided operations.
 func OperationsPath() string { return Prefix + "/operations" }
 
-// OperationPath is one operation; its commit, abort and renew stand below it.
+// OperationPath returns the path of one operation; commit, abort and renew are below it.
 func OperationPath(id string) string { return OperationsPath() + "/" + url.PathEscape(id) }
 
-// StatePath is what one manager holds of a store's configuration, for other managers and repairs.
+// StatePath returns the path of a manager's StoreState, which other managers and coordinator replacements read.
 func StatePath(store string) string { return StorePath(store) + "/state" }
 
-// ResolvePath makes a manager resolve a store's pending change, and take what it missed, at once.
+// ResolvePath returns the path that makes a manager resolve a store's prepared operation, and take a configuration that
+// it missed, at once.
 func ResolvePath(store string) string { return StorePath(store) + "/settle" }
 
-// FencePath is the first half of a repair, DecidePath the second.
+// FencePath returns the path of the first phase of a coordinator replacement.
 func FencePath(store string) string { return StorePath(store) + "/fence" }
 
-// DecidePath is the second half of a repair.
+// DecidePath returns the path of the second phase of a coordinator replacement.
 func DecidePath(store string) string { return StorePath(store) + "/decide" }
 
 // Times of the protocol.
 const (
-	// RenewEvery is how often the runner renews its operation at the coordinator.
+	// RenewEvery is the interval at which the driver renews the lease of its operation at the coordinator.
 	RenewEvery = 5 * time.Second
-	// ExpireAfter is how long after the last renewal the coordinator lets a pending operation go.
+	// ExpireAfter is the length of a lease: the coordinator aborts a prepared operation that long after the last renewal.
 	ExpireAfter = 30 * time.Second
-	// ResolveEvery is how often a manager asks the coordinator about what stays pending.
+	// ResolveEvery is the interval at which a participant in doubt asks the coordinator for the decision.
 	ResolveEvery = 5 * time.Second
 )
 
-// Bounds on what counts up.
+// Bounds of counters.
 const (
-	// EpochStep is how far above the highest epoch seen a new one can be. A change raises it by one; with
-	// the largest number that there is a store could never be changed again.
+	// EpochStep is the maximum distance of a new epoch from the highest one seen. An operation normally raises it by
+	// one; after an epoch of the largest number a store could never be changed again.
 	EpochStep = 1 << 32
-	// MaxRevision is the highest revision of a store: every reader of JSON has this number whole.
+	// MaxRevision is the highest revision of a store, the largest integer that every JSON reader represents exactly.
 	MaxRevision = 1<<53 - 1
 )
 
@@ -54,48 +55,49 @@ const (
 	RepairAction         = "RepairStore"
 )
 
-// Operation is the body of POST /operations: the configuration that a store is to have, and on what it
-// builds. It is the same for every manager; the query parameter to names the one that it is sent to.
+// Operation is the body of POST /operations: the configuration that a store gets, and the one that it builds on. It is
+// the same for every manager; the query parameter "to" names the manager that it is sent to.
 type Operation struct {
-	// ID is a UUIDv7 that the runner made. The same ID with another content is refused.
+	// ID is a UUIDv7 made by the runner. The same ID with another content is refused (I7).
 	ID     string `json:"id"`
 	Action string `json:"action"`
 	Store  string `json:"store"`
-	// Owner says who asks, for people: user@host, process.
+	// Owner names the driver for people: user@host, process.
 	Owner string `json:"owner,omitempty"`
-	// Coordinator is the identity of the manager whose commit decides: the store's, or the smallest of Managers.
+	// Coordinator is the identity of the store's coordinator; for a new store the smallest identity of Managers.
 	Coordinator string `json:"home"`
-	// Managers take part, and keep the store afterwards: all that keep it now, but Drop, and newcomers.
+	// Managers lists the participants, which keep the store afterwards: the present ones without Drop, and new ones.
 	Managers []Manager `json:"managers"`
-	// Drop is the identity of a manager that is gone for good. It is not the coordinator.
+	// Drop is the identity of a manager that is gone for good. It can't be the coordinator.
 	Drop string `json:"drop,omitempty"`
-	// BaseRevision and BaseOperation are those of the configuration that the change builds on; 0 and empty
-	// where there is none.
+	// BaseRevision and BaseOperation identify the configuration that the operation builds on (I6); 0 and empty if
+	// there is none.
 	BaseRevision  uint64 `json:"baseRevision,omitempty"`
 	BaseOperation string `json:"baseOperation,omitempty"`
-	// Epoch is above the highest one that any of the managers has seen of the store.
+	// Epoch is higher than any epoch of the store that the managers have seen (I1).
 	Epoch uint64 `json:"epoch,omitempty"`
 
 	// Creation is the id of the operation that created the store.
 	Creation string `json:"creation,omitempty"`
-	// Nodes is the whole topology with every role set; empty when the store is to be removed.
+	// Nodes is the whole topology with every role set; empty if the operation removes the store.
 	Nodes    []Node    `json:"nodes,omitempty"`
 	Founders []Founder `json:"founders,omitempty"`
-	// Founding says that no instance has ever run: roles and founders are chosen anew.
+	// Founding means that no instance ever ran: roles and founders are chosen anew.
 	Founding bool `json:"founding,omitempty"`
-	// Desired is what new instances start as.
+	// Desired is the desired state of new instances.
 	Desired Desired `json:"desired,omitempty"`
-	// LoseData lets an instance that goes go at once, and a store that runs be removed.
+	// LoseData removes an instance at once, without taking it out of the running store first, and allows removing a
+	// running store.
 	LoseData bool `json:"loseData,omitempty"`
 
-	// DryRun checks and changes nothing.
+	// DryRun runs the checks and changes nothing.
 	DryRun bool `json:"dryRun,omitempty"`
 }
 
-// Removes says that the change ends the store.
+// Removes reports whether the operation removes the store.
 func (c *Operation) Removes() bool { return len(c.Nodes) == 0 }
 
-// Digest is SHA-256 over all but the epoch, which may be raised while the operation is prepared.
+// Digest returns the SHA-256 of the operation without the epoch, which may be raised while it is prepared, and DryRun.
 func (c *Operation) Digest() string {
 	same := *c
 	same.Epoch, same.DryRun = 0, false
@@ -104,23 +106,23 @@ func (c *Operation) Digest() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// OperationState is what has become of an operation at one manager.
+// OperationState is the state of an operation at one manager.
 type OperationState string
 
 const (
-	// OperationUnknown: this manager has never heard of it, or has forgotten it.
+	// OperationUnknown: this manager has no record of it, or no longer has one.
 	OperationUnknown OperationState = "unknown"
-	// OperationPrepared: voted yes and not decided.
+	// OperationPrepared: this manager has voted yes, and has no decision.
 	OperationPrepared  OperationState = "pending"
 	OperationCommitted OperationState = "committed"
 	OperationAborted   OperationState = "aborted"
 )
 
-// OperationStatus is what one manager says of an operation.
+// OperationStatus is the answer of one manager about an operation.
 type OperationStatus struct {
 	ID    string         `json:"id"`
 	State OperationState `json:"state"`
-	// Manager is the identity of the one that says so.
+	// Manager is the identity of the manager that answers.
 	Manager     string `json:"manager"`
 	Action      string `json:"action,omitempty"`
 	Store       string `json:"store,omitempty"`
@@ -128,38 +130,39 @@ type OperationStatus struct {
 	Digest      string `json:"digest,omitempty"`
 	Owner       string `json:"owner,omitempty"`
 	Coordinator string `json:"home,omitempty"`
-	// Managers take part; given while it is pending.
+	// Managers lists the participants; set while the operation is prepared.
 	Managers []Manager `json:"managers,omitempty"`
-	// Since is when this manager voted, by its own clock.
+	// Since is the time at which this manager voted, by its own clock.
 	Since *time.Time `json:"since,omitempty"`
-	// Claims, in the answer to a dry run, are the names of the nodes that this manager takes for its own.
+	// Claims lists the names of the nodes that this manager owns; set in the answer to a dry run.
 	Claims []string `json:"claims,omitempty"`
 }
 
-// AbortRequest is the body of an abort: what a manager that has not seen the prepare has to refuse later.
+// AbortRequest is the body of an abort. It identifies the operation for a manager that has not received the prepare,
+// and must refuse it later (I1).
 type AbortRequest struct {
 	Store string `json:"store"`
 	Epoch uint64 `json:"epoch,omitempty"`
 }
 
-// FenceRequest is the body of the first half of a repair: the identities of the coordinator that is lost, and of all
-// managers that are left.
+// FenceRequest is the body of the first phase of a coordinator replacement: the identities of the lost coordinator and
+// of all survivors.
 type FenceRequest struct {
 	Lost      string   `json:"lost"`
 	Survivors []string `json:"survivors"`
 }
 
-// DecideRequest is the body of the second half: what any of those left has as its configuration.
+// DecideRequest is the body of the second phase. Committed lists the last operations of all survivors' configurations.
 type DecideRequest struct {
 	Lost      string   `json:"lost"`
 	Committed []string `json:"committed,omitempty"`
-	// Coordinator is the manager that decides from now on: one that keeps the store and is not suspect.
+	// Coordinator is the new coordinator: a manager that keeps the store and is not suspect.
 	Coordinator string `json:"home"`
 }
 
-// Configuration is what all managers of a store keep alike.
+// Configuration is the part of a store that is the same at all its managers (I5).
 type Configuration struct {
-	// Creation created the store; Change made this revision.
+	// Creation is the operation that created the store; LastOperation made this revision.
 	Creation      string    `json:"operation"`
 	LastOperation string    `json:"change"`
 	Revision      uint64    `json:"revision"`
@@ -171,27 +174,28 @@ type Configuration struct {
 	Nodes         []Node    `json:"nodes"`
 }
 
-// StoreState is what one manager has of a store's configuration, whether it has the store or not.
+// StoreState is the state of a store at one manager, which may not have the store.
 type StoreState struct {
-	// Manager is the identity of the one that says so.
+	// Manager is the identity of the manager that answers.
 	Manager string `json:"manager"`
 	Store   string `json:"store"`
-	// Epoch is the highest one that it has seen.
+	// Epoch is the highest epoch that the manager has seen.
 	Epoch         uint64         `json:"epoch"`
 	Configuration *Configuration `json:"configuration,omitempty"`
 	// Removed is the operation that removed the store here.
 	Removed  string           `json:"removed,omitempty"`
 	Prepared *OperationStatus `json:"pending,omitempty"`
-	// Decisions are the operations of the store whose end it has seen, the latest last.
+	// Decisions lists the decided operations of the store, the latest last.
 	Decisions []OperationStatus `json:"decided,omitempty"`
-	// Fenced are managers that were declared lost; Repairing is one that is being.
+	// Fenced lists the managers that were declared lost; Replacing is the coordinator whose replacement is in progress.
 	Fenced    []string `json:"fenced,omitempty"`
 	Replacing string   `json:"repairing,omitempty"`
-	// Suspect: its catalog may lack its last write, and with it a vote.
+	// Suspect means that the manager's catalog may lack its last write, and with it a vote.
 	Suspect bool `json:"suspect,omitempty"`
 }
 
-// Of is what the manager says of one operation of the store.
+// Of returns the state of one operation of the store. An operation whose decision record was dropped still counts as
+// committed while it is the store's last one.
 func (s *StoreState) Of(id string) OperationState {
 	switch {
 	case s.Prepared != nil && s.Prepared.ID == id:

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// RefusalCodes are all codes of failed results.
+// RefusalCodes lists all codes of failed results.
 var RefusalCodes = []string{
 	CodeBadRequest, CodeBadName, CodeBadTopology, CodeBodyTooLarge, CodeNotFound, CodeMethodNotAllowed, CodeTooBusy,
 	CodeStoreExists, CodeStoreNotFound, CodeStoreBusy, CodeStoreRunning, CodeStoreNotReady, CodeStoreStarted,
@@ -64,8 +64,9 @@ func (r Refusal) With(args ...any) *Result {
 	return result
 }
 
-// The table of refusals. Managers and fake managers take their refusals from here, so that a fake refuses with the code,
-// the status and the words of a manager. Refusals of a request that can't be read are made by Refuse where it is read.
+// The table of refusals. Managers and fake managers take their refusals from here, so that a fake refuses with the
+// code, the status and the words of a manager. Refusals of a request that can't be read are made by Refuse where it is
+// read.
 var (
 	// RefuseWrongManager: the request names another manager, which may have had this address before.
 	// Argument: this manager's identity.

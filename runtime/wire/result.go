@@ -2,25 +2,25 @@ package wire
 
 import "fmt"
 
-// Result is the answer to every action, and the body of every error.
+// Result is the answer to an action, and the body of every error.
 type Result struct {
-	// Action is the action and, where it has one, the instance: CreateStore, StartInstance:orders-1.
+	// Action is the action, with the instance if there is one: CreateStore, StartInstance:orders-1.
 	Action     string `json:"operation"`
 	Success    bool   `json:"success"`
 	StatusCode int    `json:"statusCode"`
-	// Code is one of the Code constants: stable, for programs.
+	// Code is one of the Code constants, which programs may rely on.
 	Code string `json:"code"`
-	// Message is a sentence for a person and says what to do.
+	// Message tells a person what was wrong and what to do.
 	Message string `json:"message"`
 	Hint    string `json:"hint,omitempty"`
-	// Epoch goes with stale_epoch: the highest one that the manager has seen.
+	// Epoch is the highest epoch that the manager has seen; set with stale_epoch.
 	Epoch uint64 `json:"epoch,omitempty"`
 }
 
 // Codes of results. They never change their meaning.
 const (
 	CodeOK        = "ok"
-	CodeUnchanged = "unchanged" // success: it was so already
+	CodeUnchanged = "unchanged" // success: nothing had to change
 
 	CodeBadRequest       = "bad_request"        // 400 not JSON, unknown field, wrong type, duplicate key
 	CodeBadName          = "bad_name"           // 400
@@ -32,37 +32,37 @@ const (
 
 	CodeStoreExists           = "store_exists"        // 409 with another topology
 	CodeStoreNotFound         = "store_not_found"     // 404
-	CodeStoreBusy             = "store_busy"          // 409 another change is being made
+	CodeStoreBusy             = "store_busy"          // 409 another change is in progress
 	CodeStoreRunning          = "store_running"       // 409 stop it first
 	CodeStoreNotReady         = "store_not_ready"     // 409 needs the store's quorum
-	CodeStoreStarted          = "store_started"       // 409 founding was asked of a store that has run
+	CodeStoreStarted          = "store_started"       // 409 founders can't be chosen anew: the store has run
 	CodeInstanceNotFound      = "instance_not_found"  // 404
 	CodeNotThisHost           = "not_this_host"       // 409 another server's instance
 	CodeStaleRevision         = "stale_revision"      // 409
 	CodePortTaken             = "port_taken"          // 409
-	CodeLastInstance          = "last_instance"       // 409 goes with the store
+	CodeLastInstance          = "last_instance"       // 409 it can only be removed with the store
 	CodeQuorumLoss            = "quorum_loss"         // 409 the store would stop or lose data
 	CodeDataLost              = "data_lost"           // 409 the folder is gone and no other instance has the data
 	CodeUnknownFolder         = "unknown_folder"      // 409 the folder holds another store's data, which the catalog doesn't know
 	CodeStartFailed           = "start_failed"        // 500 the process ended at once
 	CodeStopFailed            = "stop_failed"         // 500
 	CodeWrongManager          = "wrong_manager"       // 421 the request is for another manager
-	CodeWrongCoordinator      = "wrong_home"          // 409 another manager decides about the store
-	CodeMissingManager        = "missing_manager"     // 409 one that keeps the store is left out
+	CodeWrongCoordinator      = "wrong_home"          // 409 another manager is the store's coordinator
+	CodeMissingManager        = "missing_manager"     // 409 a manager that keeps the store is left out
 	CodeStaleEpoch            = "stale_epoch"         // 409 a later operation has been seen
 	CodeOperationAborted      = "operation_aborted"   // 410 it was rolled back or timed out
 	CodeOperationNotFound     = "operation_not_found" // 404
 	CodeOperationDiffers      = "operation_differs"   // 422 the same id with another content
-	CodeFenced                = "fenced"              // 409 a manager that was declared lost
+	CodeFenced                = "fenced"              // 409 a manager was declared lost
 	CodeReplacementUnfinished = "repair_unfinished"   // 409 a repair has begun and not ended
 	CodeCoordinatorSilent     = "home_silent"         // 409 the coordinator does not answer
-	CodeCoordinatorAlive      = "home_alive"          // 409 the coordinator that is said to be lost answered
+	CodeCoordinatorAlive      = "home_alive"          // 409 the coordinator to be declared lost answered recently
 	CodeSuspect               = "suspect"             // 503 the catalog may lack its last write
-	CodeReadOnly              = "read_only"           // 503 the catalog's disk refuses
+	CodeReadOnly              = "read_only"           // 503 the catalog can't be written
 	CodeInternal              = "internal"            // 500
 )
 
-// Error makes a failed result usable as an error.
+// Error returns the message, with the hint in parentheses if there is one.
 func (r *Result) Error() string {
 	if r.Hint == "" {
 		return r.Message

@@ -1,10 +1,10 @@
 package wire
 
-// MaxInstances is the most instances that a store can have on this engine.
+// MaxInstances is the maximum number of instances of a store on this engine.
 const MaxInstances = 256
 
-// DataTarget is how many of n instances hold data: all of one or two, else the largest odd number
-// that is at most n and at most 5. An even number of votes survives no more failures than one less.
+// DataTarget returns the number of instances out of n that hold data: all if n is 1 or 2, else the largest odd number
+// that is at most n and at most 5. An even number of voters tolerates no more failures than the odd number below it.
 func DataTarget(n int) int {
 	if n <= 2 {
 		return n
@@ -15,15 +15,15 @@ func DataTarget(n int) int {
 	return n - 1 + n%2
 }
 
-// AssignRoles returns the nodes with every role set. Roles that are set stay; data roles are then
-// added until DataTarget is met: on the host with the fewest data instances, there to an instance
-// without a role before a gateway, else in topology order. Data is never turned into gateway.
+// AssignRoles returns a copy of the nodes with every role set. Roles that are set stay. Then data roles are assigned
+// until DataTarget is reached: on the host with the fewest data instances, there to an instance without a role before a
+// gateway, else in topology order. A data instance never becomes a gateway.
 func AssignRoles(nodes []Node) []Node {
 	return AssignRolesAmong(nodes, func(Node) bool { return true })
 }
 
-// AssignRolesAmong is AssignRoles where only some may become data: fewer hold data than DataTarget says
-// when there are not enough of them.
+// AssignRolesAmong is like AssignRoles, but assigns data roles only to nodes for which may returns true. If there are
+// too few of them, fewer than DataTarget hold data.
 func AssignRolesAmong(nodes []Node, may func(Node) bool) []Node {
 	out := append([]Node(nil), nodes...)
 	perHost := map[string]int{}
@@ -56,7 +56,7 @@ func AssignRolesAmong(nodes []Node, may func(Node) bool) []Node {
 	return out
 }
 
-// better reports whether a is rather to hold data than b, which comes before it in the topology.
+// better reports whether a is preferred to b for a data role; b comes before a in the topology.
 func better(a, b Node, perHost map[string]int) bool {
 	if x, y := perHost[a.Host], perHost[b.Host]; x != y {
 		return x < y
@@ -64,7 +64,7 @@ func better(a, b Node, perHost map[string]int) bool {
 	return a.Role == "" && b.Role == Gateway
 }
 
-// Founders are the data instances of a store that has never run.
+// Founders returns the data instances of a topology as the founders of a store that never ran.
 func Founders(nodes []Node) []Founder {
 	var out []Founder
 	for _, n := range nodes {

@@ -6,16 +6,16 @@ import (
 	"fmt"
 )
 
-// scanner walks over JSON without building anything of it: of thousands of answers a few fields are
-// wanted, and encoding/json takes longer over one than the network does. It holds what it passes to
-// the grammar, so that whatever is kept of it can be decoded later.
+// scanner reads JSON without decoding it. The runner needs a few fields of thousands of answers, and encoding/json
+// takes longer for one than the network does. The scanner checks the grammar of everything it passes, so that parts
+// that are kept can be decoded later.
 type scanner struct {
 	in    []byte
 	at    int
 	depth int
 }
 
-// maxNesting is deeper than the protocol's types nest.
+// maxNesting is above the nesting depth of the protocol's types.
 const maxNesting = 100
 
 var errJSON = errors.New("not JSON")
@@ -24,7 +24,7 @@ func (s *scanner) fail(want string) error {
 	return fmt.Errorf("%w: want %s at byte %d", errJSON, want, s.at)
 }
 
-// next skips white space and gives the byte after it, 0 at the end.
+// next skips white space and returns the byte after it without passing it, or 0 at the end.
 func (s *scanner) next() byte {
 	for ; s.at < len(s.in); s.at++ {
 		switch c := s.in[s.at]; c {
@@ -44,7 +44,7 @@ func (s *scanner) take(c byte, want string) error {
 	return nil
 }
 
-// text passes a string and gives what stands between its quotes, escapes included.
+// text passes a string and returns the bytes between its quotes, with escapes as they are.
 func (s *scanner) text() ([]byte, error) {
 	if err := s.take('"', "a string"); err != nil {
 		return nil, err
@@ -81,7 +81,7 @@ func (s *scanner) escape() error {
 	return s.fail("an escape")
 }
 
-// object calls field at each value, which has to pass it.
+// object calls field at each value of an object; field must pass the value.
 func (s *scanner) object(field func(name []byte) error) error {
 	return s.items('{', '}', "an object", func() error {
 		name, err := s.text()
@@ -95,7 +95,7 @@ func (s *scanner) object(field func(name []byte) error) error {
 	})
 }
 
-// array calls item at each value, which has to pass it.
+// array calls item at each value of an array; item must pass the value.
 func (s *scanner) array(item func() error) error { return s.items('[', ']', "an array", item) }
 
 func (s *scanner) items(begin, end byte, what string, item func() error) error {
@@ -147,7 +147,7 @@ func (s *scanner) value() error {
 	return s.fail("a value")
 }
 
-// word passes true, false or null, if it is the next.
+// word passes the given word (true, false or null) if it is next, and reports whether it was.
 func (s *scanner) word(word string) bool {
 	s.next()
 	if !bytes.HasPrefix(s.in[s.at:], []byte(word)) {
@@ -192,7 +192,7 @@ func (s *scanner) digits() int {
 	return s.at - first
 }
 
-// end refuses what stands after the value.
+// end returns an error if anything but white space follows.
 func (s *scanner) end() error {
 	if s.next(); s.at < len(s.in) {
 		return s.fail("nothing more")

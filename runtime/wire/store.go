@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Role is what an instance does for its store.
+// Role is the role of an instance in its store.
 type Role string
 
 const (
@@ -15,20 +15,20 @@ const (
 	Gateway Role = "gateway"
 )
 
-// Node is one instance of a store as the topology plans it.
+// Node is one instance of a store in its topology.
 type Node struct {
 	Name         string `json:"name"`
 	Host         string `json:"host"`
 	ClustronPort int    `json:"clustronPort"`
 	ClientPort   int    `json:"clientPort"`
-	// Role is empty where the caller leaves the choice to AssignRoles.
+	// Role is empty if the caller leaves the choice to AssignRoles.
 	Role Role `json:"role,omitempty"`
 	// Manager is the endpoint (host:port) of the manager that the node was planned for.
 	Manager string `json:"manager,omitempty"`
 }
 
-// Founder is an instance of the first start. The list is frozen once the store has run: a founder
-// that starts late must still name all of them, also those that have been removed since.
+// Founder is an instance of the store's first start. The list does not change once the store has run: a founder that
+// starts late must name all founders, including removed ones.
 type Founder struct {
 	Name         string `json:"name"`
 	Host         string `json:"host"`
@@ -37,13 +37,13 @@ type Founder struct {
 
 // Manager is one of the managers that keep a store's configuration.
 type Manager struct {
-	// Identity is made once and kept on the manager's disk.
+	// Identity is created at the manager's first start and kept on its disk.
 	Identity string `json:"identity"`
-	// URL is where the runner reached it, for example http://10.0.0.11:7801.
+	// URL is the URL at which the runner reached it, for example http://10.0.0.11:7801.
 	URL string `json:"url"`
 }
 
-// Status of an instance.
+// Status is the status of an instance.
 type Status string
 
 const (
@@ -52,15 +52,15 @@ const (
 	Running      Status = "Running"
 	Stopping     Status = "Stopping"
 	CrashLooping Status = "CrashLooping"
-	// Joining: a new data instance that the store has not taken in yet.
+	// Joining: a new data instance that is not a voting member of the store yet.
 	Joining Status = "Joining"
-	// Leaving: removed from the topology, still to be taken out of the running store.
+	// Leaving: removed from the topology, and not yet from the running store.
 	Leaving Status = "Leaving"
-	// Unknown: another server's instance, which this manager has not asked.
+	// Unknown: another server's instance, whose status this manager does not know.
 	Unknown Status = "Unknown"
 )
 
-// StoreStatus sums up the instances that somebody knows of.
+// StoreStatus summarizes the statuses of a set of instances.
 type StoreStatus string
 
 const (
@@ -71,10 +71,10 @@ const (
 	StoreUnknown     StoreStatus = "Unknown"
 )
 
-// StoreStatuses are all of them.
+// StoreStatuses lists all values of StoreStatus.
 var StoreStatuses = []StoreStatus{StoreNoInstances, StoreRunning, StoreStopped, StorePartial, StoreUnknown}
 
-// Desired is what an operator last asked an instance to be.
+// Desired is the desired state of an instance, as an operator last set it.
 type Desired string
 
 const (
@@ -82,8 +82,8 @@ const (
 	DesiredStopped Desired = "Stopped"
 )
 
-// Instance is one instance as a manager sees it. Own tells its own from other servers', of which it
-// knows the plan only.
+// Instance is one instance as a manager reports it. Own is true for the manager's own instances; of others it knows the
+// topology only.
 type Instance struct {
 	Node
 	Own       bool       `json:"own"`
@@ -93,25 +93,25 @@ type Instance struct {
 	Leader    bool       `json:"leader"`
 	PID       int        `json:"pid,omitempty"`
 	StartedAt *time.Time `json:"startedAt,omitempty"`
-	// Restarts counts how often the supervisor started it again after it died.
+	// Restarts is the number of times the supervisor restarted it after it ended unexpectedly.
 	Restarts  int    `json:"restarts"`
 	LastError string `json:"lastError,omitempty"`
-	// Started is set once the instance has been asked to run, and stays: from then on its store is not
-	// founded anew.
+	// Started is set once the desired state was Running, and stays set: from then on the founders of its store can't
+	// be chosen anew.
 	Started bool `json:"started,omitempty"`
-	// Bootstrapped is set once the instance has been part of the running store.
+	// Bootstrapped is set once the instance was a member of the running store, and stays set.
 	Bootstrapped bool `json:"bootstrapped"`
 }
 
-// Store is one store as a manager sees it. Status sums up its own instances only.
+// Store is one store as a manager reports it. Status summarizes the manager's own instances only.
 type Store struct {
 	Name   string      `json:"name"`
 	Status StoreStatus `json:"status"`
-	// Engine names what runs inside the instances.
+	// Engine is the name of the engine that the instances run.
 	Engine string `json:"engine"`
 	// Creation is the id of the operation that created the store.
 	Creation string `json:"operation"`
-	// LastOperation is the id of the operation that made this revision; empty where none did.
+	// LastOperation is the id of the operation that made this revision; empty if none did.
 	LastOperation string `json:"change,omitempty"`
 	// Revision counts the store's topologies from 1.
 	Revision uint64 `json:"revision"`
@@ -122,14 +122,14 @@ type Store struct {
 	Managers    []Manager  `json:"managers"`
 	Founders    []Founder  `json:"founders"`
 	Instances   []Instance `json:"instances"`
-	// Leaving are own instances that the topology has dropped and that still run or hold data.
+	// Leaving lists own instances that are no longer in the topology and still run or hold data.
 	Leaving []Instance `json:"leaving,omitempty"`
-	// Prepared is a change that the manager has voted for and that is not decided.
+	// Prepared is an operation that the manager has voted for and that is not decided.
 	Prepared *OperationStatus `json:"pending,omitempty"`
 }
 
-// Check refuses a description that no store has. Who reads one from a manager builds paths, addresses and
-// conclusions on it: of no instances all are ready.
+// Check refuses a description that no valid store has. Readers derive paths, addresses and results from it, and a store
+// without instances, for example, would count as ready.
 func (s *Store) Check() error {
 	if err := CheckName(s.Name); err != nil {
 		return fmt.Errorf("name: %w", err)
@@ -148,7 +148,7 @@ func (s *Store) Check() error {
 	return nil
 }
 
-// Nodes is the topology of the store.
+// Nodes returns the topology of the store.
 func (s Store) Nodes() []Node {
 	nodes := make([]Node, len(s.Instances))
 	for i, in := range s.Instances {
@@ -157,33 +157,33 @@ func (s Store) Nodes() []Node {
 	return nodes
 }
 
-// Info says who a manager is.
+// Info identifies a manager.
 type Info struct {
 	Identity string `json:"identity"`
 	// Host is the name that the manager advertises.
 	Host    string `json:"host"`
 	Listen  string `json:"listen"`
 	Version string `json:"version"`
-	// Boot changes with every start of the manager.
+	// Boot is another value after every start of the manager.
 	Boot string `json:"boot"`
-	// CatalogDigest covers every store that the manager keeps.
+	// CatalogDigest is a digest of all stores that the manager keeps.
 	CatalogDigest string   `json:"catalogDigest"`
 	Capabilities  []string `json:"capabilities"`
 }
 
-// Metric is one figure of one instance.
+// Metric is one metric of one instance.
 type Metric struct {
 	Store    string `json:"store"`
 	Instance string `json:"instance"`
-	// Category and Name as in Requests/Get, Storage/ItemsCount, Cluster/IsLeader.
+	// Category and Name form names such as Requests/Get, Storage/ItemsCount, Cluster/IsLeader.
 	Category string `json:"category"`
 	Name     string `json:"metric"`
-	// Rate is per second over the window; nil where a rate has no meaning.
+	// Rate is the rate per second over the window; nil if the metric has no rate.
 	Rate  *float64 `json:"rate"`
 	Total float64  `json:"total"`
 }
 
-// Metrics is the answer of the metrics route.
+// Metrics is the body of the answer of MetricsPath.
 type Metrics struct {
 	WindowSec float64  `json:"windowSec"`
 	Metrics   []Metric `json:"metrics"`

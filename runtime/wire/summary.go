@@ -6,17 +6,17 @@ import (
 	"strconv"
 )
 
-// StoreSummary is what a list of stores shows of a store before anybody asks for its instances.
+// StoreSummary holds the fields of a store that are read from a list of stores without decoding it.
 type StoreSummary struct {
 	Name     string
 	Status   StoreStatus
 	Revision uint64
-	// Instances of the topology; Own are the manager's, and Running those of Own that run.
+	// Instances counts the topology's instances, Own the manager's among them, Running the running ones among Own.
 	Instances, Own, Running int
 	description             []byte
 }
 
-// ParseStoreSummary reads the description of one store.
+// ParseStoreSummary parses the description of one store, and keeps a reference to it.
 func ParseStoreSummary(description []byte) (StoreSummary, error) {
 	s := scanner{in: description}
 	g, err := s.summary()
@@ -26,10 +26,10 @@ func ParseStoreSummary(description []byte) (StoreSummary, error) {
 	return g, err
 }
 
-// maxStores bounds a list of stores: in memory one takes many times what it takes in a list of empty ones.
+// maxStores bounds the length of a list: a summary takes many times the memory of an empty entry in the list.
 const maxStores = 1 << 17
 
-// ParseStoreSummaries reads a list of stores. The list is kept by what comes back.
+// ParseStoreSummaries parses a list of stores. The summaries keep references to the list.
 func ParseStoreSummaries(list []byte) ([]StoreSummary, error) {
 	s := scanner{in: list}
 	var out []StoreSummary
@@ -50,10 +50,10 @@ func ParseStoreSummaries(list []byte) ([]StoreSummary, error) {
 	return out, err
 }
 
-// Store is the whole description. A field that is not of the type it should be is left empty.
+// Store decodes the whole description. A field of a wrong type is left empty.
 func (g StoreSummary) Store() Store {
 	var s Store
-	_ = json.Unmarshal(g.description, &s) // its grammar was checked, and of a wrong type it keeps the rest
+	_ = json.Unmarshal(g.description, &s) // the grammar was checked; fields after one of a wrong type are still decoded
 	return s
 }
 
@@ -80,7 +80,7 @@ func (s *scanner) summary() (g StoreSummary, err error) {
 	return g, err
 }
 
-// instance counts one instance.
+// instance passes one instance and counts it in g.
 func (s *scanner) instance(g *StoreSummary) error {
 	own, running := false, false
 	err := s.object(func(name []byte) error {

@@ -7,16 +7,15 @@ import (
 	"strings"
 )
 
-// TopologyError says which part of a topology can't be. Field is its path, such as nodes[2].host.
+// TopologyError is the error of an invalid topology. Field is the path of the invalid part, such as nodes[2].host.
 type TopologyError struct {
 	Field, Problem string
 }
 
 func (e *TopologyError) Error() string { return e.Field + ": " + e.Problem }
 
-// CheckTopology refuses what no manager could run: no node or too many, a bad name, host, role or
-// port, two nodes with one name (upper and lower case alike) or one host:port, a port of a node that
-// is its own manager's.
+// CheckTopology returns a TopologyError for a topology that no manager could run: no node or too many, an invalid name,
+// host, role or port, two nodes with one name (ignoring case) or one host:port, or a node with its manager's port.
 func CheckTopology(nodes []Node) error {
 	if len(nodes) == 0 {
 		return &TopologyError{"nodes", "is empty: a store has at least one instance"}
@@ -69,8 +68,8 @@ func CheckTopology(nodes []Node) error {
 	return nil
 }
 
-// CheckHost refuses what can't be the host of one server: empty, an address that means "all", or
-// characters that no host name or IP address has.
+// CheckHost refuses a host that can't be one server's: empty, an unspecified address such as 0.0.0.0, or characters
+// that no host name or IP address has.
 func CheckHost(host string) error {
 	if host == "" {
 		return fmt.Errorf("is empty: give the server's name or IP address")

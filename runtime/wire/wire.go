@@ -1,46 +1,46 @@
 // Package wire is the admin protocol between the runner and the managers: paths, types, codes, and
 // the rules that both sides must apply alike (names, topologies, roles, digests).
 //
-// It imports the standard library only, so that either side can use it at no cost.
+// It imports the standard library only, since both programs link it.
 package wire
 
 import "net/url"
 
-// Version of dkvrun and dkvmanager; both are built from one tree and carry one version.
+// Version is the version of dkvrun and dkvmanager, which are built from one tree.
 const Version = "0.1.0"
 
-// Defaults of the original page.
+// Default ports.
 const (
 	DefaultManagerPort  = 7801
 	DefaultClustronPort = 7811
 	DefaultClientPort   = 7861
 )
 
-// Prefix stands before every path of the admin API.
+// Prefix is the prefix of every path of the admin API.
 const Prefix = "/admin/v1"
 
-// MaxBody is the most bytes that a manager reads of a request, also after it is inflated.
+// MaxBody is the maximum size of a request's body in bytes, before and after decompression.
 const MaxBody = 8 << 20
 
-// StoresPath lists or creates stores.
+// StoresPath returns the path that lists and creates stores.
 func StoresPath() string { return Prefix + "/stores" }
 
-// StorePath is one store.
+// StorePath returns the path of one store.
 func StorePath(store string) string { return Prefix + "/stores/" + url.PathEscape(store) }
 
-// InstancesPath widens a store.
+// InstancesPath returns the path that adds instances to a store.
 func InstancesPath(store string) string { return StorePath(store) + "/instances" }
 
-// InstancePath is one instance.
+// InstancePath returns the path of one instance.
 func InstancePath(store, instance string) string {
 	return InstancesPath(store) + "/" + url.PathEscape(instance)
 }
 
-// InfoPath says who the manager is.
+// InfoPath returns the path of the manager's Info.
 func InfoPath() string { return Prefix + "/info" }
 
-// HealthPath reports whether the manager lives.
+// HealthPath returns the path of the health check.
 func HealthPath() string { return Prefix + "/health" }
 
-// MetricsPath gives rates and totals.
+// MetricsPath returns the path of rates and totals.
 func MetricsPath() string { return Prefix + "/metrics" }
