@@ -11,9 +11,9 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// fleet is three managers a, b and c, in the order of their identities, in one process: a's is the
-// smallest. Their clock is the test's.
-type fleet struct {
+// cluster holds three managers a, b and c in one process, in the order of their identities; a has the smallest. The
+// test sets their clock.
+type cluster struct {
 	t    *testing.T
 	now  time.Time
 	all  []*member
@@ -23,17 +23,17 @@ type fleet struct {
 // member is one manager with its disk.
 type member struct {
 	*Participant
-	fleet *fleet
-	dir   string
-	host  string
-	taken map[int]bool
+	cluster *cluster
+	dir     string
+	host    string
+	taken   map[int]bool
 }
 
-func newFleet(t *testing.T) *fleet {
+func newCluster(t *testing.T) *cluster {
 	t.Helper()
-	f := &fleet{t: t, now: time.Date(2026, 1, 31, 8, 0, 0, 0, time.UTC), down: map[string]bool{}}
+	f := &cluster{t: t, now: time.Date(2026, 1, 31, 8, 0, 0, 0, time.UTC), down: map[string]bool{}}
 	for range 3 {
-		m := &member{fleet: f, dir: t.TempDir(), taken: map[int]bool{}}
+		m := &member{cluster: f, dir: t.TempDir(), taken: map[int]bool{}}
 		m.open()
 		f.all = append(f.all, m)
 	}
@@ -45,7 +45,7 @@ func newFleet(t *testing.T) *fleet {
 
 // open starts the manager on its disk, as after a crash.
 func (m *member) open() {
-	t := m.fleet.t
+	t := m.cluster.t
 	t.Helper()
 	if m.Participant != nil {
 		_ = m.Catalog.(*catalog.Catalog).Close()
@@ -56,7 +56,7 @@ func (m *member) open() {
 	}
 	t.Cleanup(func() { _ = cat.Close() })
 	m.Participant = New(Options{
-		Catalog: cat, Peers: m.fleet, Engine: "etcd",
+		Catalog: cat, Peers: m.cluster, Engine: "etcd",
 		Owns: func(n wire.Node) bool { return n.Host == m.host },
 		Ports: func(_ string, nodes []wire.Node) error {
 			for _, n := range nodes {
@@ -66,7 +66,7 @@ func (m *member) open() {
 			}
 			return nil
 		},
-		Now: func() time.Time { return m.fleet.now },
+		Now: func() time.Time { return m.cluster.now },
 	})
 	if err := m.Start(); err != nil {
 		t.Fatal(err)
@@ -75,8 +75,8 @@ func (m *member) open() {
 
 func (m *member) url() string { return "http://" + m.host + ":7801" }
 
-// State makes the fleet its own network.
-func (f *fleet) State(_ context.Context, url, store string) (wire.StoreState, error) {
+// State implements Peers by a direct call.
+func (f *cluster) State(_ context.Context, url, store string) (wire.StoreState, error) {
 	for _, m := range f.all {
 		if m.url() == url && !f.down[m.host] {
 			return m.State(store)
@@ -85,7 +85,7 @@ func (f *fleet) State(_ context.Context, url, store string) (wire.StoreState, er
 	return wire.StoreState{}, fmt.Errorf("%s does not answer", url)
 }
 
-func (f *fleet) Resolve(ctx context.Context, to wire.Manager, store, coordinator string) error {
+func (f *cluster) Resolve(ctx context.Context, to wire.Manager, store, coordinator string) error {
 	for _, m := range f.all {
 		if m.url() == to.URL && m.self() == to.Identity && !f.down[m.host] {
 			_, err := m.ResolveStore(ctx, store, coordinator)
@@ -95,7 +95,7 @@ func (f *fleet) Resolve(ctx context.Context, to wire.Manager, store, coordinator
 	return fmt.Errorf("%s does not answer", to.URL)
 }
 
-func (f *fleet) managers() []wire.Manager {
+func (f *cluster) managers() []wire.Manager {
 	var out []wire.Manager
 	for _, m := range f.all {
 		out = append(out, wire.Manager{Identity: m.self(), URL: m.url()})
@@ -103,8 +103,8 @@ func (f *fleet) managers() []wire.Manager {
 	return out
 }
 
-// create is the operation that makes OrdersStore with an instance on each server.
-func (f *fleet) create(id string, epoch uint64) wire.Operation {
+// create returns the operation that creates OrdersStore with an instance on each server.
+func (f *cluster) create(id string, epoch uint64) wire.Operation {
 	var nodes []wire.Node
 	for i, m := range f.all {
 		nodes = append(nodes, wire.Node{Name: fmt.Sprintf("orders-%d", i+1), Host: m.host, ClustronPort: 7811, ClientPort: 7861, Role: wire.Data})
@@ -116,7 +116,7 @@ func (f *fleet) create(id string, epoch uint64) wire.Operation {
 }
 
 // prepare has all managers vote, the coordinator first.
-func (f *fleet) prepare(c wire.Operation) {
+func (f *cluster) prepare(c wire.Operation) {
 	f.t.Helper()
 	for _, m := range f.all {
 		if op, err := m.Prepare(c); err != nil || op.State != wire.OperationPrepared || op.Epoch != c.Epoch {
@@ -126,7 +126,7 @@ func (f *fleet) prepare(c wire.Operation) {
 }
 
 // commit commits at all managers, the coordinator first.
-func (f *fleet) commit(c wire.Operation) {
+func (f *cluster) commit(c wire.Operation) {
 	f.t.Helper()
 	for _, m := range f.all {
 		if op, err := m.Commit(c.ID, c.Epoch); err != nil || op.State != wire.OperationCommitted {
@@ -135,8 +135,8 @@ func (f *fleet) commit(c wire.Operation) {
 	}
 }
 
-// made is the store as all three have it.
-func (f *fleet) made() wire.Operation {
+// made creates the store on all three managers and returns the operation.
+func (f *cluster) made() wire.Operation {
 	f.t.Helper()
 	c := f.create(id(1), 1)
 	f.prepare(c)
@@ -146,8 +146,8 @@ func (f *fleet) made() wire.Operation {
 
 func id(n int) string { return fmt.Sprintf("0198f0a0-0000-7000-8000-%012d", n) }
 
-// refused says that err is a refusal with this code.
-func (f *fleet) refused(err error, code string) *wire.Result {
+// refused fails the test unless err is a refusal with this code.
+func (f *cluster) refused(err error, code string) *wire.Result {
 	f.t.Helper()
 	var r *wire.Result
 	if !errors.As(err, &r) || r.Code != code {
@@ -157,20 +157,20 @@ func (f *fleet) refused(err error, code string) *wire.Result {
 	return r
 }
 
-// state is what an operation has come to at a manager.
+// state returns the state of an operation at a manager.
 func (m *member) state(id string) wire.OperationState {
-	m.fleet.t.Helper()
+	m.cluster.t.Helper()
 	op, err := m.Operation(id)
 	if err != nil {
-		m.fleet.t.Fatal(err)
+		m.cluster.t.Fatal(err)
 	}
 	return op.State
 }
 
 func (m *member) store() *catalog.Store { return m.Catalog.Snapshot().Stores["OrdersStore"] }
 
-// resolve lets every manager look for itself.
-func (f *fleet) resolve() {
+// resolve calls Resolve on every manager.
+func (f *cluster) resolve() {
 	for _, m := range f.all {
 		_ = m.Resolve(context.Background()) // a coordinator that is down is part of the tests
 	}

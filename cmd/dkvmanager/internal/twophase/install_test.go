@@ -22,7 +22,7 @@ func forgetNames(d *catalog.Data) error {
 }
 
 // narrowed is the operation that takes orders-1 out.
-func (f *fleet) narrowed() wire.Operation {
+func (f *cluster) narrowed() wire.Operation {
 	c := f.create(id(2), 2)
 	c.Action, c.Creation, c.BaseRevision, c.BaseOperation = wire.RemoveInstanceAction, id(1), 1, id(1)
 	c.Nodes = c.Nodes[1:]
@@ -30,7 +30,7 @@ func (f *fleet) narrowed() wire.Operation {
 }
 
 func TestParticipant_WhatGoesLeavesItsStore(t *testing.T) {
-	f := newFleet(t)
+	f := newCluster(t)
 	f.made()
 	c := f.narrowed()
 	f.prepare(c)
@@ -51,7 +51,7 @@ func TestParticipant_WhatGoesLeavesItsStore(t *testing.T) {
 }
 
 func TestParticipant_WhatNeverRanIsGoneAtOnce(t *testing.T) {
-	f := newFleet(t)
+	f := newCluster(t)
 	f.made()
 	c := f.narrowed()
 	c.Founding, c.Founders = true, wire.Founders(c.Nodes)
@@ -66,7 +66,7 @@ func TestParticipant_WhatNeverRanIsGoneAtOnce(t *testing.T) {
 }
 
 func TestParticipant_NothingIsFoundedAnewThatRan(t *testing.T) {
-	f := newFleet(t)
+	f := newCluster(t)
 	f.made()
 	if err := f.all[0].Catalog.Update(startAll); err != nil {
 		t.Fatal(err)
@@ -78,7 +78,7 @@ func TestParticipant_NothingIsFoundedAnewThatRan(t *testing.T) {
 }
 
 func TestParticipant_FounderThatComesBackJoins(t *testing.T) {
-	f := newFleet(t)
+	f := newCluster(t)
 	c := f.made()
 	if err := f.all[0].Catalog.Update(func(d *catalog.Data) error {
 		delete(d.Stores["OrdersStore"].Local, "orders-1") // it left, and is gone

@@ -9,7 +9,7 @@ import (
 )
 
 func TestParticipant_CommitMakesOneStoreEverywhere(t *testing.T) {
-	f := newFleet(t)
+	f := newCluster(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
 	for _, m := range f.all {
@@ -35,7 +35,7 @@ func TestParticipant_CommitMakesOneStoreEverywhere(t *testing.T) {
 }
 
 // prepareAgain is a prepare that comes late or twice.
-func (f *fleet) prepareAgain(c wire.Operation) {
+func (f *cluster) prepareAgain(c wire.Operation) {
 	f.t.Helper()
 	for _, m := range f.all {
 		if op, err := m.Prepare(c); err != nil || op.State != wire.OperationCommitted {
@@ -45,7 +45,7 @@ func (f *fleet) prepareAgain(c wire.Operation) {
 }
 
 func TestParticipant_AbortLeavesNothing(t *testing.T) {
-	f := newFleet(t)
+	f := newCluster(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
 	for _, m := range f.all {
@@ -64,7 +64,7 @@ func TestParticipant_AbortLeavesNothing(t *testing.T) {
 }
 
 func TestParticipant_AbortBeforeThePrepare(t *testing.T) {
-	f := newFleet(t)
+	f := newCluster(t)
 	c := f.create(id(1), 1)
 	if _, err := f.all[1].Abort(c.ID, wire.AbortRequest{Store: c.Store, Epoch: 1}); err != nil {
 		t.Fatal(err)
@@ -74,7 +74,7 @@ func TestParticipant_AbortBeforeThePrepare(t *testing.T) {
 }
 
 func TestParticipant_AbortAfterTheCommitSaysSo(t *testing.T) {
-	f := newFleet(t)
+	f := newCluster(t)
 	c := f.made()
 	if op, err := f.all[0].Abort(c.ID, wire.AbortRequest{Store: c.Store}); err != nil || op.State != wire.OperationCommitted {
 		t.Errorf("%+v, %v", op, err)
@@ -85,7 +85,7 @@ func TestParticipant_AbortAfterTheCommitSaysSo(t *testing.T) {
 }
 
 func TestParticipant_SameIDWithAnotherContent(t *testing.T) {
-	f := newFleet(t)
+	f := newCluster(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
 	f.prepare(c)
@@ -99,7 +99,7 @@ func TestParticipant_SameIDWithAnotherContent(t *testing.T) {
 }
 
 func TestParticipant_Epochs(t *testing.T) {
-	f := newFleet(t)
+	f := newCluster(t)
 	f.made()
 	c := f.create(id(2), 1)
 	c.Action, c.Creation, c.BaseRevision, c.BaseOperation = wire.AddInstanceAction, id(1), 1, id(1)
@@ -120,7 +120,7 @@ func TestParticipant_Epochs(t *testing.T) {
 }
 
 func TestParticipant_OneChangeAtATime(t *testing.T) {
-	f := newFleet(t)
+	f := newCluster(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
 	second := f.create(id(2), 2)
@@ -141,7 +141,7 @@ func TestParticipant_OneChangeAtATime(t *testing.T) {
 }
 
 func TestParticipant_PreflightSaysEverythingAndWritesNothing(t *testing.T) {
-	f := newFleet(t)
+	f := newCluster(t)
 	m := f.all[0]
 	m.taken[7861], m.taken[7862] = true, true
 	c := f.create(id(1), 1)
@@ -164,7 +164,7 @@ func TestParticipant_PreflightSaysEverythingAndWritesNothing(t *testing.T) {
 }
 
 func TestParticipant_ExpiryAtTheHomeAlone(t *testing.T) {
-	f := newFleet(t)
+	f := newCluster(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
 	coordinator, other := f.all[0], f.all[1]
@@ -192,7 +192,7 @@ func TestParticipant_ExpiryAtTheHomeAlone(t *testing.T) {
 }
 
 func TestParticipant_OthersFollowTheHomesCommit(t *testing.T) {
-	f := newFleet(t)
+	f := newCluster(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
 	if _, err := f.all[0].Commit(c.ID, 1); err != nil {
@@ -208,7 +208,7 @@ func TestParticipant_OthersFollowTheHomesCommit(t *testing.T) {
 }
 
 func TestParticipant_RestartedHomeDropsWhatItHeld(t *testing.T) {
-	f := newFleet(t)
+	f := newCluster(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
 	f.all[0].open()
@@ -221,7 +221,7 @@ func TestParticipant_RestartedHomeDropsWhatItHeld(t *testing.T) {
 }
 
 func TestParticipant_AnotherManagerUnderTheHomesAddressIsNotBelieved(t *testing.T) {
-	f := newFleet(t)
+	f := newCluster(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
 	wiped := f.all[0]
@@ -234,7 +234,7 @@ func TestParticipant_AnotherManagerUnderTheHomesAddressIsNotBelieved(t *testing.
 }
 
 func TestParticipant_WhatNoChangeMayLeaveOut(t *testing.T) {
-	f := newFleet(t)
+	f := newCluster(t)
 	f.made()
 	next := f.create(id(2), 2)
 	next.Action, next.Creation, next.BaseRevision, next.BaseOperation = wire.AddInstanceAction, id(1), 1, id(1)
@@ -261,7 +261,7 @@ func TestParticipant_WhatNoChangeMayLeaveOut(t *testing.T) {
 }
 
 func TestParticipant_RemoveAndMakeAgain(t *testing.T) {
-	f := newFleet(t)
+	f := newCluster(t)
 	f.made()
 	gone := wire.Operation{
 		ID: id(2), Action: wire.RemoveStoreAction, Store: "OrdersStore", Coordinator: f.all[0].self(), Managers: f.managers(),
@@ -284,7 +284,7 @@ func TestParticipant_RemoveAndMakeAgain(t *testing.T) {
 }
 
 func TestParticipant_WhatRunsIsNotRemoved(t *testing.T) {
-	f := newFleet(t)
+	f := newCluster(t)
 	f.made()
 	m := f.all[0]
 	err := m.Catalog.Update(startAll)

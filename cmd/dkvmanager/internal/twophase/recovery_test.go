@@ -20,8 +20,8 @@ func (p mute) State(ctx context.Context, url, _ string) (wire.StoreState, error)
 func (mute) Resolve(context.Context, wire.Manager, string, string) error { return nil }
 
 // among is a manager that keeps a store with two others.
-func among(t *testing.T) (*fleet, *member) {
-	f := newFleet(t)
+func among(t *testing.T) (*cluster, *member) {
+	f := newCluster(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
 	f.commit(c)

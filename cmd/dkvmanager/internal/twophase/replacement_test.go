@@ -12,7 +12,7 @@ import (
 var ctx = context.Background()
 
 // fence has the survivors b and c fence a; all of them answer.
-func (f *fleet) fence() {
+func (f *cluster) fence() {
 	f.t.Helper()
 	lost := wire.FenceRequest{Lost: f.all[0].self(), Survivors: []string{f.all[1].self(), f.all[2].self()}}
 	for _, m := range f.all[1:] {
@@ -22,7 +22,7 @@ func (f *fleet) fence() {
 	}
 }
 
-func (f *fleet) decide(committed ...string) {
+func (f *cluster) decide(committed ...string) {
 	f.t.Helper()
 	for _, m := range f.all[1:] {
 		s, err := m.ReplaceCoordinator("OrdersStore", wire.DecideRequest{Lost: f.all[0].self(), Committed: committed, Coordinator: f.all[1].self()})
@@ -33,7 +33,7 @@ func (f *fleet) decide(committed ...string) {
 }
 
 func TestParticipant_LostHomeIsReplaced(t *testing.T) {
-	f := newFleet(t)
+	f := newCluster(t)
 	f.made()
 	f.down[f.all[0].host] = true
 	f.fence()
@@ -66,7 +66,7 @@ func TestParticipant_LostHomeIsReplaced(t *testing.T) {
 }
 
 func TestParticipant_RepairTakesWhatASurvivorHasCommitted(t *testing.T) {
-	f := newFleet(t)
+	f := newCluster(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
 	for _, m := range f.all[:2] {
@@ -86,7 +86,7 @@ func TestParticipant_RepairTakesWhatASurvivorHasCommitted(t *testing.T) {
 }
 
 func TestParticipant_RepairDropsWhatNobodyHasCommitted(t *testing.T) {
-	f := newFleet(t)
+	f := newCluster(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
 	f.down[f.all[0].host] = true
@@ -103,7 +103,7 @@ func TestParticipant_RepairDropsWhatNobodyHasCommitted(t *testing.T) {
 }
 
 func TestParticipant_LostHomeJoinsTheStoreThatIsMadeWithoutIt(t *testing.T) {
-	f := newFleet(t)
+	f := newCluster(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
 	f.down[f.all[0].host] = true
@@ -147,7 +147,7 @@ func TestParticipant_LostHomeJoinsTheStoreThatIsMadeWithoutIt(t *testing.T) {
 }
 
 func TestParticipant_HomeThatAnswersIsNotLost(t *testing.T) {
-	f := newFleet(t)
+	f := newCluster(t)
 	f.prepare(f.create(id(1), 1))
 	f.now = f.now.Add(20 * time.Second)
 	_, err := f.all[1].FenceCoordinator(ctx, "OrdersStore", wire.FenceRequest{Lost: f.all[0].self()})
@@ -160,11 +160,11 @@ func TestParticipant_HomeThatAnswersIsNotLost(t *testing.T) {
 // what it decided.
 func TestParticipant_HomeThatOnlySeemsToAnswerIsLost(t *testing.T) {
 	for name, lose := range map[string]func(*member){
-		"another manager": func(m *member) { m.dir = m.fleet.t.TempDir(); m.open() },
+		"another manager": func(m *member) { m.dir = m.cluster.t.TempDir(); m.open() },
 		"a suspect one":   func(m *member) { m.doubt(forgetNames) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFleet(t)
+			f := newCluster(t)
 			c := f.create(id(1), 1)
 			f.prepare(c)
 			lost := wire.FenceRequest{Lost: f.all[0].self(), Survivors: []string{f.all[1].self(), f.all[2].self()}}
@@ -183,7 +183,7 @@ func TestParticipant_HomeThatOnlySeemsToAnswerIsLost(t *testing.T) {
 }
 
 func TestParticipant_ManagerTakesWhatItMissed(t *testing.T) {
-	f := newFleet(t)
+	f := newCluster(t)
 	f.made()
 	c := f.narrowed()
 	f.prepare(c)
@@ -206,7 +206,7 @@ func TestParticipant_ManagerTakesWhatItMissed(t *testing.T) {
 }
 
 func TestParticipant_SettleAsksAtOnce(t *testing.T) {
-	f := newFleet(t)
+	f := newCluster(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
 	if _, err := f.all[0].Commit(c.ID, 1); err != nil {

@@ -177,7 +177,7 @@ func (s *simulation) differentContent(m *manager) {
 			if digest == "" {
 				continue // only its abort came here
 			}
-			if _, err := m.machine.Prepare(c); !isCode(err, wire.CodeOperationDiffers) {
+			if _, err := m.participant.Prepare(c); !isCode(err, wire.CodeOperationDiffers) {
 				s.fail("I7: %s takes %s with another content: %v", m.host, id, err)
 			}
 		}

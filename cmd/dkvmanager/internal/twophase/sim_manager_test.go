@@ -14,14 +14,14 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// manager is one simulated dkvmanager: the machine under test over a simulated disk.
+// manager is one simulated dkvmanager: the participant under test over a simulated disk.
 type manager struct {
 	process
-	s       *simulation
-	disk    *disk
-	host    string
-	machine *Participant
-	gone    bool // it does not come back
+	s           *simulation
+	disk        *disk
+	host        string
+	participant *Participant
+	gone        bool // it does not come back
 	// committed and aborted are what became of operations here; nothing is ever taken out.
 	committed, aborted map[string]bool
 }
@@ -32,7 +32,7 @@ func (m *manager) url() string { return "http://" + m.host }
 func (m *manager) start() {
 	m.down = false
 	m.disk.visible = m.disk.durable
-	m.machine = New(Options{
+	m.participant = New(Options{
 		Catalog: m.disk, Peers: m, Engine: "etcd",
 		Owns:    func(n wire.Node) bool { return n.Host == m.host },
 		Ports:   func(string, []wire.Node) error { return nil },
@@ -40,14 +40,14 @@ func (m *manager) start() {
 		Suspect: m.disk.damaged && !m.s.weak.trustDisk,
 	})
 	m.s.spawn(&m.process, func() {
-		if m.machine.Start() != nil { // the disk refuses: the daemon ends, and is started again
+		if m.participant.Start() != nil { // the disk refuses: the daemon ends, and is started again
 			m.s.crash(m)
 			return
 		}
 		for round := 0; ; round++ {
-			_ = m.machine.Resolve(context.Background()) // a coordinator that is silent is part of the game
+			_ = m.participant.Resolve(context.Background()) // a coordinator that is silent is part of the game
 			if round%reconcileEvery == 0 {
-				_ = m.machine.Reconcile(context.Background())
+				_ = m.participant.Reconcile(context.Background())
 			}
 			if m.s.weak.expireAnywhere {
 				m.dropOld()
@@ -66,7 +66,7 @@ func (m *manager) dropOld() {
 	}
 }
 
-// serve is the HTTP surface of the machine.
+// serve is the HTTP surface of the participant.
 func (m *manager) serve(r runner.Request) runner.Reply {
 	query, err := url.ParseQuery(r.Query)
 	if err != nil {
@@ -87,9 +87,9 @@ func (m *manager) serve(r runner.Request) runner.Reply {
 	case verb == "abort":
 		var body wire.AbortRequest
 		m.s.decode(r.Body, &body)
-		op, err = m.machine.Abort(id, body)
+		op, err = m.participant.Abort(id, body)
 	case verb == "renew":
-		op, err = m.machine.Renew(id)
+		op, err = m.participant.Renew(id)
 	default:
 		m.s.fail("a path that no manager has: %s", r.Path)
 	}
@@ -104,19 +104,19 @@ func (m *manager) serveStore(path string, r runner.Request, query url.Values) ru
 	var err error
 	switch {
 	case verb == "state":
-		state, err = m.machine.State(store)
+		state, err = m.participant.State(store)
 	case query.Get("to") != m.disk.identity:
 		err = wire.RefuseWrongManager.With(m.disk.identity)
 	case verb == "settle":
-		state, err = m.machine.ResolveStore(ctx, store, query.Get("home"))
+		state, err = m.participant.ResolveStore(ctx, store, query.Get("home"))
 	case verb == "fence":
 		var body wire.FenceRequest
 		m.s.decode(r.Body, &body)
-		state, err = m.machine.FenceCoordinator(ctx, store, body)
+		state, err = m.participant.FenceCoordinator(ctx, store, body)
 	case verb == "decide":
 		var body wire.DecideRequest
 		m.s.decode(r.Body, &body)
-		state, err = m.machine.ReplaceCoordinator(store, body)
+		state, err = m.participant.ReplaceCoordinator(store, body)
 	default:
 		m.s.fail("a path that no manager has: %s", r.Path)
 	}
@@ -148,9 +148,9 @@ func (m *manager) prepare(body []byte) (wire.OperationStatus, error) {
 		}
 	}
 	if c.DryRun {
-		return m.machine.Preflight(c)
+		return m.participant.Preflight(c)
 	}
-	return m.machine.Prepare(c)
+	return m.participant.Prepare(c)
 }
 
 // commit sees to it that a vote is kept: once the coordinator has committed, nobody who voted refuses (I4), unless its
@@ -161,7 +161,7 @@ func (m *manager) commit(id, epoch string) (wire.OperationStatus, error) {
 		m.s.fail("an epoch that is no number: %q", epoch)
 	}
 	p := m.disk.Snapshot().Prepared(id)
-	op, err := m.machine.Commit(id, number)
+	op, err := m.participant.Commit(id, number)
 	var refusal *wire.Result
 	if p != nil && p.Epoch == number && m.s.decided(id) && errors.As(err, &refusal) &&
 		refusal.Code != wire.CodeReadOnly && refusal.Code != wire.CodeFenced && refusal.Code != wire.CodeSuspect {

@@ -127,7 +127,7 @@ func (n network) silence(request runner.Request) runner.Reply {
 
 // State asks on behalf of a manager.
 func (m *manager) State(_ context.Context, url, store string) (wire.StoreState, error) {
-	return m.ask(url, func(to *manager) (wire.StoreState, error) { return to.machine.State(store) })
+	return m.ask(url, func(to *manager) (wire.StoreState, error) { return to.participant.State(store) })
 }
 
 // Resolve tells on behalf of a manager.
@@ -136,7 +136,7 @@ func (m *manager) Resolve(ctx context.Context, w wire.Manager, store, coordinato
 		if w.Identity != to.disk.identity {
 			return wire.StoreState{}, wire.RefuseWrongManager.With(to.disk.identity)
 		}
-		return to.machine.ResolveStore(ctx, store, coordinator)
+		return to.participant.ResolveStore(ctx, store, coordinator)
 	})
 	return err
 }

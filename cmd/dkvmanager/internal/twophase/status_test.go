@@ -9,27 +9,27 @@ import (
 
 // named changes what a manager knows of the store's name.
 func (m *member) named(change func(*catalog.Name)) {
-	m.fleet.t.Helper()
+	m.cluster.t.Helper()
 	err := m.Catalog.Update(func(d *catalog.Data) error { d.SetName("OrdersStore", change); return nil })
 	if err != nil {
-		m.fleet.t.Fatal(err)
+		m.cluster.t.Fatal(err)
 	}
 }
 
 func TestParticipant_AgreedIsOnlyWhatAllManagersHave(t *testing.T) {
 	for _, test := range []struct {
 		name string
-		with func(f *fleet)
+		with func(f *cluster)
 		want string // empty: certain
 	}{
-		{"all have it", func(*fleet) {}, ""},
-		{"one is silent", func(f *fleet) { f.down[f.all[2].host] = true }, "does not answer"},
-		{"this one has voted for another", func(f *fleet) {
+		{"all have it", func(*cluster) {}, ""},
+		{"one is silent", func(f *cluster) { f.down[f.all[2].host] = true }, "does not answer"},
+		{"this one has voted for another", func(f *cluster) {
 			if _, err := f.all[0].Prepare(f.narrowed()); err != nil {
 				f.t.Fatal(err)
 			}
 		}, "has a change under way"},
-		{"one is ahead", func(f *fleet) {
+		{"one is ahead", func(f *cluster) {
 			c := f.narrowed()
 			f.prepare(c)
 			for _, m := range f.all[:2] {
@@ -38,23 +38,23 @@ func TestParticipant_AgreedIsOnlyWhatAllManagersHave(t *testing.T) {
 				}
 			}
 		}, "has another configuration"},
-		{"one is suspect", func(f *fleet) { f.all[1].doubt(func(*catalog.Data) error { return nil }) }, "older catalog"},
-		{"one goes on without this one", func(f *fleet) {
+		{"one is suspect", func(f *cluster) { f.all[1].doubt(func(*catalog.Data) error { return nil }) }, "older catalog"},
+		{"one goes on without this one", func(f *cluster) {
 			f.all[1].named(func(n *catalog.Name) { n.Fenced = []string{f.all[0].self()} })
 		}, "goes on without this one"},
-		{"one is repaired", func(f *fleet) {
+		{"one is repaired", func(f *cluster) {
 			f.all[2].named(func(n *catalog.Name) { n.Replacing = f.all[1].self() })
 		}, "has a change under way"},
-		{"one has a new disk", func(f *fleet) {
+		{"one has a new disk", func(f *cluster) {
 			f.all[2].dir = f.t.TempDir()
 			f.all[2].open()
 		}, "is another one by now"},
-		{"this one knows that it is out", func(f *fleet) {
+		{"this one knows that it is out", func(f *cluster) {
 			f.all[0].named(func(n *catalog.Name) { n.DeclaredLost = true })
 		}, "does not keep"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			f := newFleet(t)
+			f := newCluster(t)
 			c := f.made()
 			test.with(f)
 			err := f.all[0].Confirm(ctx, c.Store, c.ID)

@@ -11,19 +11,19 @@ import (
 // doubt makes a manager one that had to fall back to an older generation of its catalog, in which change
 // had not happened.
 func (m *member) doubt(change func(*catalog.Data) error) {
-	m.fleet.t.Helper()
+	m.cluster.t.Helper()
 	if err := m.Catalog.Update(change); err != nil {
-		m.fleet.t.Fatal(err)
+		m.cluster.t.Fatal(err)
 	}
 	m.open()
 	m.Suspect = true
 	if err := m.Start(); err != nil {
-		m.fleet.t.Fatal(err)
+		m.cluster.t.Fatal(err)
 	}
 }
 
 func TestParticipant_SuspectManagerIsSilentUntilItsHomeHasSpoken(t *testing.T) {
-	f := newFleet(t)
+	f := newCluster(t)
 	f.made()
 	c := f.narrowed()
 	f.prepare(c)
@@ -59,7 +59,7 @@ func TestParticipant_SuspectManagerIsSilentUntilItsHomeHasSpoken(t *testing.T) {
 }
 
 func TestParticipant_SuspectHomeDecidesNothingAndIsNotBelieved(t *testing.T) {
-	f := newFleet(t)
+	f := newCluster(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
 	coordinator := f.all[0]
@@ -73,7 +73,7 @@ func TestParticipant_SuspectHomeDecidesNothingAndIsNotBelieved(t *testing.T) {
 }
 
 func TestParticipant_SuspectSurvivorFencesOnlyASilentHome(t *testing.T) {
-	f := newFleet(t)
+	f := newCluster(t)
 	f.made()
 	f.all[1].doubt(func(*catalog.Data) error { return nil })
 	lost := wire.FenceRequest{Lost: f.all[0].self()}
@@ -87,7 +87,7 @@ func TestParticipant_SuspectSurvivorFencesOnlyASilentHome(t *testing.T) {
 }
 
 func TestParticipant_SuspicionOutlivesARestart(t *testing.T) {
-	f := newFleet(t)
+	f := newCluster(t)
 	f.made()
 	c := f.narrowed()
 	f.prepare(c)
@@ -109,7 +109,7 @@ func TestParticipant_SuspicionOutlivesARestart(t *testing.T) {
 }
 
 func TestParticipant_VoteThatWasLeftIsDoubtfulToo(t *testing.T) {
-	f := newFleet(t)
+	f := newCluster(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
 	coordinator := f.all[0]
@@ -128,7 +128,7 @@ func TestParticipant_VoteThatWasLeftIsDoubtfulToo(t *testing.T) {
 // One that has nothing but a vote for a store does what the coordinator did with it.
 func TestParticipant_SuspectVoterFollowsTheHome(t *testing.T) {
 	for _, committed := range []bool{true, false} {
-		f := newFleet(t)
+		f := newCluster(t)
 		c := f.create(id(1), 1)
 		f.prepare(c)
 		away := f.all[2]
@@ -155,7 +155,7 @@ func TestParticipant_SuspectVoterFollowsTheHome(t *testing.T) {
 }
 
 func TestParticipant_WithTheStoreItsDoubtGoes(t *testing.T) {
-	f := newFleet(t)
+	f := newCluster(t)
 	f.made()
 	away := f.all[2]
 	away.doubt(func(*catalog.Data) error { return nil })
@@ -171,7 +171,7 @@ func TestParticipant_WithTheStoreItsDoubtGoes(t *testing.T) {
 }
 
 func TestParticipant_SuspectHomeLetsGoOfWhatTheOthersHaveDropped(t *testing.T) {
-	f := newFleet(t)
+	f := newCluster(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
 	coordinator := f.all[0]
@@ -194,7 +194,7 @@ func TestParticipant_SuspectHomeLetsGoOfWhatTheOthersHaveDropped(t *testing.T) {
 }
 
 func TestParticipant_ManagerThatIsOutCanRemoveWhatItHeld(t *testing.T) {
-	f := newFleet(t)
+	f := newCluster(t)
 	f.made()
 	f.prepare(f.narrowed())
 	away := f.all[2]
@@ -206,7 +206,7 @@ func TestParticipant_ManagerThatIsOutCanRemoveWhatItHeld(t *testing.T) {
 }
 
 func TestParticipant_SuspectHomeCanBeReplaced(t *testing.T) {
-	f := newFleet(t)
+	f := newCluster(t)
 	f.made()
 	f.all[0].doubt(func(*catalog.Data) error { return nil })
 	_, err := f.all[1].ResolveStore(ctx, "OrdersStore", "")
@@ -224,7 +224,7 @@ func TestParticipant_SuspectHomeCanBeReplaced(t *testing.T) {
 // A manager falls back to a generation in which the store is an earlier one of the same name. It follows the home,
 // and only the earlier store's folder is to be deleted.
 func TestSuspect_TakesTheStoreThatWasCreatedAnew(t *testing.T) {
-	f := newFleet(t)
+	f := newCluster(t)
 	f.made()
 	away := f.all[2]
 	earlier := away.store().Creation
@@ -262,7 +262,7 @@ func forgetStore(d *catalog.Data) error {
 }
 
 func TestParticipant_ForgottenStoreIsTakenFromItsHome(t *testing.T) {
-	f := newFleet(t)
+	f := newCluster(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
 	away := f.all[2]
@@ -294,33 +294,33 @@ func TestParticipant_ForgottenStoreIsTakenFromItsHome(t *testing.T) {
 }
 
 func TestParticipant_WhatIsNotForgottenStaysAway(t *testing.T) {
-	for name, with := range map[string]func(f *fleet){
-		"removed here": func(f *fleet) {
+	for name, with := range map[string]func(f *cluster){
+		"removed here": func(f *cluster) {
 			_ = f.all[2].Catalog.Update(func(d *catalog.Data) error { RemoveStore(d, "OrdersStore", ""); return nil })
 		},
-		"made by each for itself": func(f *fleet) {
+		"made by each for itself": func(f *cluster) {
 			f.all[2].doubt(forgetStore)
 			_ = f.all[0].Catalog.Update(func(d *catalog.Data) error { d.Stores["OrdersStore"].LastOperation = ""; return nil })
 		},
-		"the home was declared lost here": func(f *fleet) {
+		"the home was declared lost here": func(f *cluster) {
 			f.all[2].doubt(forgetStore)
 			f.all[2].named(func(n *catalog.Name) { n.Fenced = []string{f.all[0].self()} })
 		},
-		"a repair is on here": func(f *fleet) {
+		"a repair is on here": func(f *cluster) {
 			f.all[2].doubt(forgetStore)
 			f.all[2].named(func(n *catalog.Name) { n.Replacing = f.all[0].self() })
 		},
-		"the home has another change under way": func(f *fleet) {
+		"the home has another change under way": func(f *cluster) {
 			f.all[2].doubt(forgetStore)
 			if _, err := f.all[0].Prepare(f.narrowed()); err != nil {
 				f.t.Fatal(err)
 			}
 		},
-		"the home is suspect": func(f *fleet) {
+		"the home is suspect": func(f *cluster) {
 			f.all[2].doubt(forgetStore)
 			f.all[0].doubt(func(*catalog.Data) error { return nil })
 		},
-		"another store of that name": func(f *fleet) {
+		"another store of that name": func(f *cluster) {
 			_ = f.all[2].Catalog.Update(func(d *catalog.Data) error {
 				d.Names = nil
 				s := d.Stores["OrdersStore"]
@@ -332,7 +332,7 @@ func TestParticipant_WhatIsNotForgottenStaysAway(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFleet(t)
+			f := newCluster(t)
 			f.made()
 			with(f)
 			if err := f.all[0].Reconcile(ctx); err != nil {
@@ -349,7 +349,7 @@ func TestParticipant_WhatIsNotForgottenStaysAway(t *testing.T) {
 }
 
 func TestParticipant_HomeThatIsSilentIsSaidToBe(t *testing.T) {
-	f := newFleet(t)
+	f := newCluster(t)
 	f.made()
 	f.all[2].doubt(forgetStore)
 	f.down[f.all[0].host] = true
@@ -359,7 +359,7 @@ func TestParticipant_HomeThatIsSilentIsSaidToBe(t *testing.T) {
 
 // What the coordinator has decided holds without the log of how changes ended, which is bounded.
 func TestParticipant_WhatIsForgottenStillHolds(t *testing.T) {
-	f := newFleet(t)
+	f := newCluster(t)
 	dropped := f.create(id(1), 1)
 	f.prepare(dropped)
 	for _, m := range f.all {
