@@ -144,6 +144,13 @@ var (
 		"manager %s had to fall back to an older generation of its catalog, and may have forgotten a vote about %s",
 		"it takes the store from its coordinator; when it is the coordinator itself, repair_store with lost = its host"}
 
+	// RefuseCatalogLost: both generations of the catalog are damaged. Argument: what is wrong with them.
+	RefuseCatalogLost = Refusal{CodeReadOnly, "the manager is read-only: %s",
+		"nothing was changed; stop the manager, restore a copy of catalog.json, start it again"}
+	// RefuseCatalogUnwritable: the disk refuses the catalog. Arguments: its folder, the cause.
+	RefuseCatalogUnwritable = Refusal{CodeReadOnly, "the catalog in %s can't be written: %s",
+		"nothing was changed; free disk space or repair the disk, then try again"}
+
 	// RefuseDeclaredLost: this manager was declared lost. Argument: store.
 	RefuseDeclaredLost = Refusal{CodeFenced, "this manager was declared lost, and %s goes on without it",
 		"give it a new data folder, then add it to the store again"}

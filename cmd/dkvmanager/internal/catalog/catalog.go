@@ -107,12 +107,7 @@ func (c *Catalog) Update(f func(*Data) error) error {
 	}
 	// The number of promises that this change adds or ends decides about the disk reserve, see save.
 	if err := c.save(payload, next.promises()-c.data.Load().promises()); err != nil {
-		return &wire.Result{
-			StatusCode: 503,
-			Code:       wire.CodeReadOnly,
-			Message:    fmt.Sprintf("the catalog in %s can't be written: %s", c.dir, cause(err)),
-			Hint:       "nothing was changed; free disk space or repair the disk, then try again",
-		}
+		return wire.RefuseCatalogUnwritable.With(c.dir, cause(err))
 	}
 	// Only now may others see the change and answer for it: it is on disk.
 	c.generation++

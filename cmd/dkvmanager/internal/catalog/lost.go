@@ -32,10 +32,5 @@ func (c *Catalog) UseRecovered(d *Data) error {
 
 // ReadOnly returns the refusal of a change while the catalog is lost.
 func (c *Catalog) ReadOnly() *wire.Result {
-	return &wire.Result{
-		StatusCode: 503,
-		Code:       wire.CodeReadOnly,
-		Message:    "the manager is read-only: " + c.lost,
-		Hint:       "nothing was changed; stop the manager, restore a copy of catalog.json, start it again",
-	}
+	return wire.RefuseCatalogLost.With(c.lost)
 }
