@@ -1,12 +1,10 @@
 package rewrite
 
 import (
-	"strconv"
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
 
-	"dkvrun/runtime/luanum"
 	"github.com/yuin/gopher-lua/ast"
 )
 
@@ -39,15 +37,6 @@ func (m *rewriter) concat(e *ast.StringConcatOpExpr) ast.Expr {
 		node.SetLastLine(e.LastLine())
 	}
 	return call
-}
-
-// number writes a number as gopher-lua reads it rightly.
-func (m *rewriter) number(e *ast.NumberExpr) {
-	n, ok := luanum.Parse(e.Value)
-	if !ok {
-		m.refuse(e.Line(), "malformed number near '%s'", e.Value)
-	}
-	e.Value = strconv.FormatFloat(n, 'g', -1, 64)
 }
 
 // setConcat puts Host.concatenate where the functions of a source have the constant that stands for it.

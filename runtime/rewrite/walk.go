@@ -1,0 +1,159 @@
+package rewrite
+
+import (
+	"fmt"
+
+	"github.com/yuin/gopher-lua/ast"
+)
+
+// all rewrites the statements of a block, in which the locals of these names are visible too.
+func (m *rewriter) all(stmts []ast.Stmt, names ...string) {
+	outer := len(m.locals)
+	m.locals = append(m.locals, names...)
+	for i, s := range stmts {
+		m.stmt(s)
+		switch s := s.(type) {
+		case *ast.AssignStmt:
+			if m.compilesWrongly(s) {
+				stmts[i] = m.inBlock(s)
+			}
+		case *ast.LocalAssignStmt:
+			m.locals = append(m.locals, s.Names...)
+		}
+	}
+	m.locals = m.locals[:outer]
+}
+
+func (m *rewriter) stmt(s ast.Stmt) {
+	switch s := s.(type) {
+	case *ast.AssignStmt:
+		m.list(s.Lhs)
+		m.list(s.Rhs)
+	case *ast.LocalAssignStmt:
+		m.list(s.Exprs)
+	case *ast.FuncCallStmt:
+		m.exprs(&s.Expr)
+	case *ast.DoBlockStmt:
+		m.all(s.Stmts)
+	case *ast.WhileStmt:
+		m.exprs(&s.Condition)
+		m.all(s.Stmts)
+	case *ast.RepeatStmt:
+		m.exprs(&s.Condition)
+		m.all(s.Stmts)
+	case *ast.IfStmt:
+		m.exprs(&s.Condition)
+		m.all(s.Then)
+		m.all(s.Else)
+	case *ast.NumberForStmt:
+		m.exprs(&s.Init, &s.Limit, &s.Step)
+		m.all(s.Stmts, append(loopLocals[:3:3], s.Name)...)
+	case *ast.GenericForStmt:
+		m.list(s.Exprs)
+		if !(len(s.Exprs) == 1 && mayGiveSeveral(s.Exprs[0])) {
+			for n := len(s.Names) + 1; n <= 3; n++ {
+				s.Names = append(s.Names, fmt.Sprintf("(name %d)", n)) // no name of a script
+			}
+		}
+		m.all(s.Stmts, append(loopLocals[:3:3], s.Names...)...)
+	case *ast.FuncDefStmt:
+		m.exprs(&s.Name.Func, &s.Name.Receiver)
+		if s.Name.Receiver != nil {
+			m.function(s.Func, "self")
+		} else {
+			m.function(s.Func)
+		}
+	case *ast.ReturnStmt:
+		m.list(s.Exprs)
+	}
+}
+
+func (m *rewriter) list(exprs []ast.Expr) {
+	for i := range exprs {
+		m.exprs(&exprs[i])
+	}
+}
+
+// exprs mends the expressions at these places.
+func (m *rewriter) exprs(places ...*ast.Expr) {
+	for _, place := range places {
+		switch e := (*place).(type) {
+		case *ast.IdentExpr:
+			m.constant(e.Line(), e.Value)
+		case *ast.StringExpr:
+			m.constant(e.Line(), e.Value)
+		case *ast.NumberExpr:
+			m.number(e)
+			m.constant(e.Line(), e.Value)
+		case *ast.TableExpr:
+			m.table(e)
+		case *ast.FuncCallExpr:
+			m.exprs(&e.Func, &e.Receiver)
+			m.constant(e.Line(), e.Method)
+			m.list(e.Args)
+		case *ast.FunctionExpr:
+			m.function(e)
+		case *ast.AttrGetExpr:
+			m.exprs(&e.Object, &e.Key)
+		case *ast.LogicalOpExpr:
+			m.exprs(&e.Lhs, &e.Rhs)
+		case *ast.RelationalOpExpr:
+			m.exprs(&e.Lhs, &e.Rhs)
+		case *ast.StringConcatOpExpr:
+			*place = m.concat(e)
+		case *ast.ArithmeticOpExpr:
+			m.exprs(&e.Lhs, &e.Rhs)
+		case *ast.UnaryMinusOpExpr:
+			m.exprs(&e.Expr)
+		case *ast.UnaryNotOpExpr:
+			m.exprs(&e.Expr)
+		case *ast.UnaryLenOpExpr:
+			m.exprs(&e.Expr)
+		}
+	}
+}
+
+// function rewrites the body of a function, which has constants and locals of its own. hidden names those of its
+// parameters that don't stand in the list.
+func (m *rewriter) function(f *ast.FunctionExpr, hidden ...string) {
+	constants, locals := m.constants, m.locals
+	if constants != nil {
+		m.constants = map[string]int{}
+	}
+	m.locals = nil
+	names := append(hidden, f.ParList.Names...)
+	if f.ParList.HasVargs {
+		names = append(names, "arg")
+	}
+	m.all(f.Stmts, names...)
+	m.constants, m.locals = constants, locals
+}
+
+// cutToOne makes e one value, as parentheses do, and returns it.
+func cutToOne(e ast.Expr) ast.Expr {
+	switch e := e.(type) {
+	case *ast.FuncCallExpr:
+		e.AdjustRet = true
+	case *ast.Comma3Expr:
+		e.AdjustRet = true
+	}
+	return e
+}
+
+func mayGiveSeveral(e ast.Expr) bool {
+	switch e.(type) {
+	case *ast.FuncCallExpr, *ast.Comma3Expr:
+		return !isCutToOne(e)
+	}
+	return false
+}
+
+func isCutToOne(e ast.Expr) bool {
+	switch e := e.(type) {
+	case *ast.FuncCallExpr:
+		return e.AdjustRet
+	case *ast.Comma3Expr:
+		return e.AdjustRet
+	}
+	return false
+}
