@@ -7,7 +7,8 @@ import (
 	"github.com/yuin/gopher-lua/ast"
 )
 
-// gopher-lua 1.1.2 compiles these assignments wrongly (issue #440, and #280 for conditions):
+// gopher-lua 1.1.2 compiles these assignments wrongly. Issue #440 is about several targets, #280 about conditions; no
+// issue is known for values in parentheses. Examples:
 //
 //   - a, b = b, a for locals a and b: both get the value of b;
 //   - g, t.k = x, y for a global g and locals x and y: g gets the register below that of its value;
@@ -17,12 +18,12 @@ import (
 //   - v = (f(v)) for a parameter v, the last one: f gets itself;
 //   - v = (...) for a local v: the locals after it are lost.
 //
-// Such an assignment becomes a block. Its locals take first the tables and keys of fields, then the values. Then each
-// variable and field gets its value by itself, from the last to the first, as in Lua 5.1. A constant needs no local,
-// nor does the last value, which is assigned first.
+// The rewriter replaces such an assignment with a block. The block first stores the tables and keys of fields in
+// locals, then the values. It then assigns to one variable or field at a time, from the last to the first, as Lua 5.1
+// does. Constants need no local. The last value needs none either, because it is assigned first.
 
-// maxNames limits the locals of a function, those of the block included. Where there would be more, the block has one
-// local, a table that holds what the others would. gopher-lua has 200 registers a function.
+// maxNames limits the locals of a function including those of the block. Above the limit the block stores everything in
+// one table instead. A function has 200 registers in gopher-lua.
 const maxNames = 190
 
 // compilesWrongly reports whether gopher-lua may compile an assignment wrongly.
@@ -30,8 +31,8 @@ func (m *rewriter) compilesWrongly(s *ast.AssignStmt) bool {
 	if len(s.Lhs) != len(s.Rhs) {
 		return true
 	}
-	if len(s.Lhs) == 1 {
-		return m.isLocal(s.Lhs[0]) && (isLogical(s.Rhs[0]) || isCutToOne(s.Rhs[0])) // the operator .. is cut to one
+	if len(s.Lhs) == 1 { // the operator .. has become a call that is cut to one value
+		return m.isLocal(s.Lhs[0]) && (isLogical(s.Rhs[0]) || isCutToOne(s.Rhs[0]))
 	}
 	variable := false
 	for i, target := range s.Lhs {
@@ -53,17 +54,24 @@ func (m *rewriter) isLocal(e ast.Expr) bool {
 	return ok && slices.Contains(m.locals, ident.Value)
 }
 
+// isLogical reports whether an expression is an "and" or "or".
 func isLogical(e ast.Expr) bool {
 	_, ok := e.(*ast.LogicalOpExpr)
 	return ok
 }
 
-// block collects what an assignment evaluates before it assigns anything.
+// block collects the expressions that an assignment evaluates before it assigns anything.
 type block struct {
 	assign  *ast.AssignStmt
 	targets []ast.Expr  // the tables and keys of fields
-	values  []ast.Expr  // the values; the last may give several
-	places  []*ast.Expr // where the targets and the values are used, in this order
+	values  []ast.Expr  // the values; the last can be several
+	places  []*ast.Expr // the places that use the targets and then the values, in this order
+}
+
+// compilesLast reports whether gopher-lua compiles the assignment of the last value to the last target correctly.
+func (m *rewriter) compilesLast(s *ast.AssignStmt) bool {
+	i := len(s.Lhs) - 1
+	return !m.compilesWrongly(&ast.AssignStmt{Lhs: s.Lhs[i:], Rhs: s.Rhs[i:]})
 }
 
 // inBlock returns the block that replaces an assignment.
@@ -82,7 +90,7 @@ func (m *rewriter) inBlock(s *ast.AssignStmt) ast.Stmt {
 	assigned := make([]ast.Stmt, n)
 	for i, target := range s.Lhs {
 		stmt := &ast.AssignStmt{Lhs: []ast.Expr{target}, Rhs: []ast.Expr{nil}}
-		if paired && (isConstant(s.Rhs[i]) || i == n-1 && !m.compilesWrongly(&ast.AssignStmt{Lhs: s.Lhs[i:], Rhs: s.Rhs[i:]})) {
+		if paired && (isConstant(s.Rhs[i]) || i == n-1 && m.compilesLast(s)) {
 			stmt.Rhs[0] = s.Rhs[i]
 		} else {
 			b.places = append(b.places, &stmt.Rhs[0])
@@ -107,7 +115,8 @@ func (m *rewriter) inBlock(s *ast.AssignStmt) ast.Stmt {
 	return do
 }
 
-// cutUnlessLast returns the value at i as one value, unless it is the last: one is taken of that anyway.
+// cutUnlessLast returns the value at i and cuts it to one value unless it is the last: only one value of the last is
+// used anyway.
 func cutUnlessLast(values []ast.Expr, i int) ast.Expr {
 	if i == len(values)-1 {
 		return values[i]
@@ -115,7 +124,8 @@ func cutUnlessLast(values []ast.Expr, i int) ast.Expr {
 	return cutToOne(values[i])
 }
 
-// evaluate has b evaluate a table or key first. A local that is not assigned stays where it is.
+// evaluate adds a table or key to the expressions that b evaluates first. A local that the assignment doesn't change
+// stays in its place.
 func (m *rewriter) evaluate(b *block, place *ast.Expr) {
 	if m.isLocal(*place) && !b.assigns((*place).(*ast.IdentExpr).Value) {
 		return
@@ -124,6 +134,7 @@ func (m *rewriter) evaluate(b *block, place *ast.Expr) {
 	b.places = append(b.places, place)
 }
 
+// assigns reports whether the assignment changes a variable.
 func (b *block) assigns(name string) bool {
 	return slices.ContainsFunc(b.assign.Lhs, func(target ast.Expr) bool {
 		ident, ok := target.(*ast.IdentExpr)
@@ -131,7 +142,7 @@ func (b *block) assigns(name string) bool {
 	})
 }
 
-// at gives nodes the place of the assignment.
+// at sets the lines of nodes to those of the assignment.
 func (b *block) at(nodes ...ast.PositionHolder) {
 	for _, node := range nodes {
 		node.SetLine(b.assign.Line())
@@ -148,7 +159,7 @@ func (b *block) inLocals() []ast.Stmt {
 		}
 		local := &ast.LocalAssignStmt{Exprs: exprs}
 		for i, place := range places {
-			ident := &ast.IdentExpr{Value: fmt.Sprintf("(%s %d)", what, i+1)} // no name of a script
+			ident := &ast.IdentExpr{Value: fmt.Sprintf("(%s %d)", what, i+1)} // can't be a name in a script
 			b.at(ident)
 			local.Names = append(local.Names, ident.Value)
 			*place = ident
@@ -161,7 +172,8 @@ func (b *block) inLocals() []ast.Stmt {
 	return stmts
 }
 
-// inTable returns local (values) = {["target 1"] = …, ["value 1"] = …}. What the last value gives stands at 1, 2, …
+// inTable returns local (values) = {["target 1"] = …, ["value 1"] = …}. If the last value can be several, they are the
+// items 1, 2, … of the table.
 func (b *block) inTable() []ast.Stmt {
 	table := &ast.TableExpr{}
 	key := func(what string, i int) *ast.StringExpr {
@@ -170,7 +182,7 @@ func (b *block) inTable() []ast.Stmt {
 		return key
 	}
 	use := func(place *ast.Expr, key ast.Expr) {
-		values := &ast.IdentExpr{Value: "(values)"} // no name of a script
+		values := &ast.IdentExpr{Value: "(values)"} // can't be a name in a script
 		get := &ast.AttrGetExpr{Object: values, Key: key}
 		b.at(values, get)
 		*place = get
@@ -181,7 +193,7 @@ func (b *block) inTable() []ast.Stmt {
 		use(places[i], key("target", i))
 	}
 	places = places[len(b.targets):]
-	several := 0 // the values that the last one gives
+	several := 0 // number of values taken from the last expression
 	if n := len(b.values); n > 0 && mayGiveSeveral(b.values[n-1]) {
 		several = max(0, len(places)-n+1)
 	}
@@ -208,7 +220,7 @@ func (b *block) inTable() []ast.Stmt {
 	return []ast.Stmt{local}
 }
 
-// isConstant reports whether an expression is the same whenever it is evaluated.
+// isConstant reports whether an expression is a literal text, number, nil, true or false.
 func isConstant(e ast.Expr) bool {
 	switch e.(type) {
 	case *ast.StringExpr, *ast.NumberExpr, *ast.NilExpr, *ast.TrueExpr, *ast.FalseExpr:

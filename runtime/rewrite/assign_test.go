@@ -8,7 +8,7 @@ import (
 	"dkvrun/runtime"
 )
 
-// Each of these is true in Lua.
+// Each program returns true in Lua 5.1.
 func TestCompile_Assignments(t *testing.T) {
 	for _, source := range []string{
 		`local p, q, t = 1, 2, {} g, t.k = p, q return g == 1 and t.k == 2`,

@@ -4,20 +4,20 @@ import (
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
-
 	"github.com/yuin/gopher-lua/ast"
 )
 
-// Where gopher-lua 1.1.2 makes text of a number, or a number of text, it does not do as Lua does: .. writes
-// 0.1 + 0.2 as 0.30000000000000004 and 1/0 as +Inf, where tostring gives 0.3 and inf; "010" + 1 and the
-// number 0012 are read as octal. It also puts no bounds to what .. makes. So .. becomes a call of
-// Host.concatenate, which is a constant of the function that holds it; numbers in the source are written
-// anew; and strings have a metatable with Lua's arithmetic.
+// The operator .. of gopher-lua 1.1.2 formats numbers differently from Lua 5.1: 0.1 + 0.2 as 0.30000000000000004
+// instead of 0.3, and 1/0 as +Inf instead of inf. It also doesn't limit the size of its result. No upstream issue is known.
+//
+// The rewriter replaces each chain a .. b .. c with a call of a Go function (the concat argument of Compile). Scripts
+// can't replace the function, because it is a constant of the compiled code and not a variable.
 
-// concatConstant stands for Host.concatenate until a source is compiled. No text in the source is as long.
+// concatConstant returns the text that stands for the function until the source is compiled. The text is longer than
+// the source, so no constant of the source equals it.
 func concatConstant(size int) string { return strings.Repeat(" ", size+1) }
 
-// concat is concatenate(a, b, c) for a .. b .. c.
+// concat returns the call that replaces a .. b .. c.
 func (m *rewriter) concat(e *ast.StringConcatOpExpr) ast.Expr {
 	operands := []ast.Expr{e.Lhs}
 	rest := e.Rhs
@@ -39,7 +39,7 @@ func (m *rewriter) concat(e *ast.StringConcatOpExpr) ast.Expr {
 	return call
 }
 
-// setConcat puts Host.concatenate where the functions of a source have the constant that stands for it.
+// setConcat replaces the constant of each function in proto with concat.
 func setConcat(proto *lua.FunctionProto, constant string, concat *lua.LFunction) {
 	for i, c := range proto.Constants {
 		if c == lua.LValue(lua.LString(constant)) {

@@ -8,8 +8,8 @@ import (
 	"dkvrun/runtime"
 )
 
-// A condition that is false or nil is assigned like any other value.
-func TestRewrite_ConditionsAreAssigned(t *testing.T) {
+// A condition that is false or nil is assigned like any other value. Each program returns true in Lua 5.1.
+func TestCompile_AssignsConditions(t *testing.T) {
 	for _, source := range []string{
 		`local a = {} a = a.b and a.b.c return a == nil`,
 		`local a = {b = false} a = a.b and 1 return a == false`,
@@ -35,8 +35,7 @@ func TestRewrite_ConditionsAreAssigned(t *testing.T) {
 	}
 }
 
-// An error within one keeps its line.
-func TestRewrite_ConditionsKeepTheirLines(t *testing.T) {
+func TestCompile_ErrorsInConditionsKeepLine(t *testing.T) {
 	h := runtime.New(runtime.Options{})
 	defer h.Close()
 	_, err := h.RunSource(context.Background(), "test", []byte("local a = 1\n\na = a and\n  a.b.c"))

@@ -1,6 +1,6 @@
 package rewrite
 
-// What the tests in package rewrite_test, which run scripts in a host, expect of refusals.
+// Texts and limits of refusals, for the tests in package rewrite_test. Those tests run scripts in a host.
 const (
 	TooManyLookups  = tooManyLookups
 	TooManyItems    = tooManyItems
@@ -8,3 +8,6 @@ const (
 	TooManyValues   = tooManyValues
 	MaxInstructions = maxInstructions
 )
+
+// RunRaw runs a program as gopher-lua compiles it, without this package.
+var RunRaw = runRaw

@@ -10,7 +10,7 @@ import (
 	"dkvrun/runtime/rewrite"
 )
 
-// repeated is a source of n pieces; each is made from its number, where it holds a %d.
+// repeated returns n copies of piece, in which %d is replaced with the number of the copy, from 0.
 func repeated(n int, piece string) string {
 	var out strings.Builder
 	for i := range n {
@@ -19,7 +19,7 @@ func repeated(n int, piece string) string {
 	return out.String()
 }
 
-func TestRewrite_SourcesThatCannotBeCompiledAreRefused(t *testing.T) {
+func TestCompile_RefusesTooLarge(t *testing.T) {
 	for source, want := range map[string]string{
 		repeated(30_000, "g%d=1\n"):                        rewrite.TooManyLookups,
 		"t={" + repeated(30_000, "k%d=1,") + "}":           rewrite.TooManyLookups,
@@ -39,8 +39,7 @@ func TestRewrite_SourcesThatCannotBeCompiledAreRefused(t *testing.T) {
 	}
 }
 
-// What is not more than the compiler can do is compiled rightly.
-func TestRewrite_LargeSources(t *testing.T) {
+func TestCompile_LargeSources(t *testing.T) {
 	for source, want := range map[string]string{
 		"local t={0," + repeated(25_548, "1,") + "2} return #t, t[1], t[25550]":                   "[25550 0 2]",
 		"n=0 for i=1,3 do n=n+1 " + repeated(60_000, "x=1 ") + "end return n":                     "[3]",

@@ -7,8 +7,8 @@ import (
 	"dkvrun/runtime"
 )
 
-// A loop begins at the beginning, whatever an earlier one has left behind.
-func TestRewrite_LoopsBeginAtTheBeginning(t *testing.T) {
+// A loop starts with the first key, whatever earlier code left in its registers.
+func TestCompile_LoopsStartAtFirstKey(t *testing.T) {
 	for _, loop := range []string{
 		`for k, v in next, t do n = n + 1 end`,
 		`for k in next, t do n = n + 1 end`,

@@ -2,7 +2,6 @@ package rewrite
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -11,28 +10,40 @@ import (
 
 const tooManyValues = "too many local variables in a function, or parts in an expression: divide it"
 
-// ofGoto is where the compiler's words about a goto name its line.
-var ofGoto = regexp.MustCompile(` at line (\d+)`)
-
-// compileProblem says what the compiler's limits are for, and puts what it finds wrong with a goto or a label
-// at the line of that.
+// compileProblem turns an error of gopher-lua's compiler into a Refusal. It rewords errors about the compiler's limits,
+// and reports errors about goto and labels at their own lines: gopher-lua gives the line where the function ends, or
+// the line after the label.
 func compileProblem(err error) error {
 	e, ok := err.(*lua.CompileError)
 	if !ok {
 		return err
 	}
 	line, problem := e.Line, e.Message
-	at := ofGoto.FindStringSubmatch(e.Message)
 	switch {
 	case strings.HasPrefix(e.Message, "register overflow"), e.Message == "too many local variables":
 		problem = tooManyValues
 	case e.Message == "too long to jump.":
 		problem = fmt.Sprintf(tooLong, maxInstructions)
-	case at != nil && strings.Contains(e.Message, "<goto"):
-		line, _ = strconv.Atoi(at[1])
-		problem = strings.NewReplacer(at[0], "", "<", "", ">", "").Replace(e.Message)
+	case strings.Contains(e.Message, "<goto"):
+		line, problem = cutLine(line, problem)
+		problem = strings.NewReplacer("<", "", ">", "").Replace(problem)
 	case strings.HasPrefix(e.Message, "label '"):
 		line--
 	}
 	return &Refusal{max(1, line), problem}
+}
+
+// cutLine removes the first " at line N" from an error message and returns N with the rest. It returns line and the
+// whole message if the message names no line.
+func cutLine(line int, message string) (int, string) {
+	before, after, ok := strings.Cut(message, " at line ")
+	if !ok {
+		return line, message
+	}
+	rest := strings.TrimLeft(after, "0123456789")
+	n, err := strconv.Atoi(after[:len(after)-len(rest)])
+	if err != nil {
+		return line, message
+	}
+	return n, before + rest
 }

@@ -1,5 +1,5 @@
-// Package rewrite compiles parsed Lua with gopher-lua. It first rewrites the syntax tree where gopher-lua would
-// compile it wrongly, and refuses what can't be rewritten.
+// Package rewrite compiles parsed Lua with gopher-lua. Where gopher-lua would compile a syntax tree wrongly, it rewrites
+// the tree first, or refuses it.
 package rewrite
 
 import (
@@ -9,46 +9,38 @@ import (
 	"github.com/yuin/gopher-lua/ast"
 )
 
-// gopher-lua 1.1.2 compiles these table constructors wrongly:
+// rewriter rewrites a syntax tree. The files of this package describe one defect of gopher-lua 1.1.2 each, with its
+// upstream issue, and repair it or refuse what can't be repaired:
 //
-//   - {"a", k = f()}: when the last field has a key and its value is a call or "...", all that is on
-//     the stack is stored as list items, the value itself among them;
-//   - 50 list items and then a field with a key: the item list is stored once more, with the key or
-//     value in the place of its first item;
+//   - assign.go: assignments;
+//   - concat.go, number.go: the operator .. and numbers;
+//   - loop.go: generic for loops;
+//   - table_keyed.go, table_flush.go, table_size.go: table constructors;
+//   - constants.go, jump.go: the size of a function.
 //
-// and a third kind, 50, 100, … list items and then a call or "..." that may give several values: they
-// take the place of earlier items.
-//
-// Lists of more than 511 × 50 items lose items (pull request #537); limits.go refuses them.
-//
-// And it compiles for k, v in next, t (issue #514, pull request #528) so that the loop begins after whatever key was left where it keeps
-// the last one.
-//
-// rewriter rewrites the parsed source so that none is met: it cuts a value with a key down to one, as
-// parentheses do, puts fields with keys before a list that is so long, notes where the third kind
-// stands, which has to be refused, and gives such loops the three names for which all that they keep is
-// set. assign.go and concat.go say what it does to assignments, to .. and to numbers.
+// walk.go visits the tree.
 type rewriter struct {
-	refused int    // the line of the first thing that can't be mended, 0 for none
-	why     string // what to say of it
+	refused int    // line of the first refusal, or 0
+	why     string // its message
 
 	concatenate string // the constant that .. calls: see concatConstant
 
-	locals    []string  // of the present function, as far as they are visible
-	constants constants // of the present function, where they are counted
-	lookups   int
+	locals    []string  // the visible locals of the current function
+	constants constants // of the current function; nil where they aren't counted
+	lookups   int       // comparisons of constants so far
 }
 
 // Refusal is the error of a source that can't be compiled.
 type Refusal struct {
-	// Line is where the problem is, from 1.
+	// Line is the line of the problem, counted from 1.
 	Line    int
 	Message string
 }
 
 func (r *Refusal) Error() string { return r.Message }
 
-// Compile rewrites and compiles the chunk of a source of size bytes. The compiled code calls concat for the operator "..".
+// Compile rewrites and compiles a chunk. size is the length of its source in bytes. The compiled code calls concat for
+// the operator ..
 func Compile(chunk []ast.Stmt, name string, size int, concat *lua.LFunction) (*lua.FunctionProto, error) {
 	m := rewriter{concatenate: concatConstant(size)}
 	if size > lookupsFrom {
@@ -68,6 +60,7 @@ func Compile(chunk []ast.Stmt, name string, size int, concat *lua.LFunction) (*l
 	return proto, nil
 }
 
+// refuse records a refusal. The first one counts.
 func (m *rewriter) refuse(line int, format string, args ...any) {
 	if m.refused == 0 {
 		m.refused, m.why = line, fmt.Sprintf(format, args...)

@@ -9,7 +9,7 @@ import (
 	"dkvrun/runtime"
 )
 
-func TestRewrite_TableConstructorsKeepTheirFields(t *testing.T) {
+func TestCompile_TableConstructors(t *testing.T) {
 	items := make([]string, 50)
 	for i := range items {
 		items[i] = fmt.Sprint(i + 1)
@@ -41,7 +41,7 @@ return build("one", "two")`
 	}
 }
 
-func TestRewrite_ListThatCannotBeCompiledIsRefused(t *testing.T) {
+func TestCompile_RefusesListThatEndsInCall(t *testing.T) {
 	h := runtime.New(runtime.Options{})
 	defer h.Close()
 	_, err := h.RunSource(context.Background(), "test", []byte("local t\nt = {"+strings.Repeat("1, ", 50)+"f()}"))

@@ -1,12 +1,10 @@
 package rewrite
 
 import (
-	"fmt"
-
 	"github.com/yuin/gopher-lua/ast"
 )
 
-// all rewrites the statements of a block, in which the locals of these names are visible too.
+// all rewrites the statements of a block. names are the locals that the block begins with.
 func (m *rewriter) all(stmts []ast.Stmt, names ...string) {
 	outer := len(m.locals)
 	m.locals = append(m.locals, names...)
@@ -24,6 +22,7 @@ func (m *rewriter) all(stmts []ast.Stmt, names ...string) {
 	m.locals = m.locals[:outer]
 }
 
+// stmt rewrites what a statement contains. all replaces the statement itself.
 func (m *rewriter) stmt(s ast.Stmt) {
 	switch s := s.(type) {
 	case *ast.AssignStmt:
@@ -50,11 +49,7 @@ func (m *rewriter) stmt(s ast.Stmt) {
 		m.all(s.Stmts, append(loopLocals[:3:3], s.Name)...)
 	case *ast.GenericForStmt:
 		m.list(s.Exprs)
-		if !(len(s.Exprs) == 1 && mayGiveSeveral(s.Exprs[0])) {
-			for n := len(s.Names) + 1; n <= 3; n++ {
-				s.Names = append(s.Names, fmt.Sprintf("(name %d)", n)) // no name of a script
-			}
-		}
+		initLoop(s)
 		m.all(s.Stmts, append(loopLocals[:3:3], s.Names...)...)
 	case *ast.FuncDefStmt:
 		m.exprs(&s.Name.Func, &s.Name.Receiver)
@@ -68,13 +63,14 @@ func (m *rewriter) stmt(s ast.Stmt) {
 	}
 }
 
+// list rewrites a list of expressions.
 func (m *rewriter) list(exprs []ast.Expr) {
 	for i := range exprs {
 		m.exprs(&exprs[i])
 	}
 }
 
-// exprs mends the expressions at these places.
+// exprs rewrites the expressions at these places.
 func (m *rewriter) exprs(places ...*ast.Expr) {
 	for _, place := range places {
 		switch e := (*place).(type) {
@@ -113,8 +109,22 @@ func (m *rewriter) exprs(places ...*ast.Expr) {
 	}
 }
 
-// function rewrites the body of a function, which has constants and locals of its own. hidden names those of its
-// parameters that don't stand in the list.
+// table rewrites a table constructor.
+func (m *rewriter) table(t *ast.TableExpr) {
+	items := 0
+	for _, f := range t.Fields {
+		m.exprs(&f.Key, &f.Value)
+		if f.Key == nil {
+			items++
+		}
+	}
+	cutValues(t.Fields)
+	m.checkSize(t, items)
+	m.repairBatches(t, items)
+}
+
+// function rewrites the body of a function. It starts with no locals and no constants. hidden are the names of
+// parameters that aren't in the parameter list.
 func (m *rewriter) function(f *ast.FunctionExpr, hidden ...string) {
 	constants, locals := m.constants, m.locals
 	if constants != nil {
@@ -129,7 +139,7 @@ func (m *rewriter) function(f *ast.FunctionExpr, hidden ...string) {
 	m.constants, m.locals = constants, locals
 }
 
-// cutToOne makes e one value, as parentheses do, and returns it.
+// cutToOne limits e to one value, as parentheses do, and returns it.
 func cutToOne(e ast.Expr) ast.Expr {
 	switch e := e.(type) {
 	case *ast.FuncCallExpr:
@@ -140,6 +150,7 @@ func cutToOne(e ast.Expr) ast.Expr {
 	return e
 }
 
+// mayGiveSeveral reports whether an expression can have several values or none.
 func mayGiveSeveral(e ast.Expr) bool {
 	switch e.(type) {
 	case *ast.FuncCallExpr, *ast.Comma3Expr:
@@ -148,6 +159,7 @@ func mayGiveSeveral(e ast.Expr) bool {
 	return false
 }
 
+// isCutToOne reports whether an expression is a call or "..." in parentheses.
 func isCutToOne(e ast.Expr) bool {
 	switch e := e.(type) {
 	case *ast.FuncCallExpr:
