@@ -79,7 +79,7 @@ func repairStore(c *runtime.Call) (any, error) {
 func planRepair(a *run.Action, s *cluster.Session) {
 	out := &commit.Outcome{State: commit.DryRun}
 	for range s.Members() {
-		out.Rows = append(out.Rows, commit.Row{Result: commit.Planned, Code: "planned", Message: "Would settle what is pending"})
+		out.Rows = append(out.Rows, commit.Row{Result: commit.Planned, Code: "planned", Message: "Would resolve what is in doubt"})
 	}
 	a.Open(s, wire.RepairAction)
 	a.Keep(s, run.Operation{Change: wire.Operation{Action: wire.RepairAction}}, out, false)

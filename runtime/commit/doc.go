@@ -1,7 +1,7 @@
 // Package commit is the driver, the runner's half of the protocol that brings one configuration to all managers of a
 // store or to none. It sends preflight, prepare, commit, abort and renew, and decides nothing: the store's coordinator
-// does (dkvrun/cmd/dkvmanager/internal/twophase). Package commit is pure logic over a transport and a clock; it knows no
-// scripts and no HTTP client.
+// does (dkvrun/cmd/dkvmanager/internal/twophase). Package commit is pure logic over a transport and a clock; it knows
+// no scripts and no HTTP client.
 //
 // Phases of a Driver, and what ends them:
 //

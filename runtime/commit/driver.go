@@ -9,18 +9,20 @@ import (
 
 // Request is one message to one manager.
 type Request struct {
-	// To is the manager's place in Change.Managers.
+	// To is the index of the manager in Operation.Managers.
 	To     int
 	Method string
 	Path   string
 	Query  string
 	// Body may be shared by several requests; nil for none.
-	Body        []byte
-	validStates []wire.OperationState // what the operation can have come to when this is answered; nil for anything
+	Body []byte
+	// validStates are the states that the answer may report; nil for any. Another state contradicts the protocol and
+	// counts as no answer.
+	validStates []wire.OperationState
 }
 
-// Reply is what came back. Class and Message say what went wrong where no HTTP answer came; Class is
-// empty where one did.
+// Reply is the result of one request. Class is empty when an HTTP answer arrived; otherwise Class and Message describe
+// the failure. A Reply with a Class tells nothing about whether the manager received the request.
 type Reply struct {
 	Status   int
 	Body     []byte
@@ -30,36 +32,37 @@ type Reply struct {
 	Duration time.Duration
 }
 
-// Send says how requests are worked off.
+// Send describes how a Transport sends several requests.
 type Send struct {
-	// Parallel sends all at once, otherwise one after the other.
+	// Parallel sends all at once; otherwise one after the other.
 	Parallel bool
-	// FailFast sends nothing more after a reply that Failed says is one.
+	// FailFast sends no further request after a reply for which Failed returns true.
 	FailFast bool
 	Failed   func(Reply) bool
-	// Each, where set, is called once a reply, never twice at a time, as they arrive.
+	// Each, if set, is called for each reply as it arrives, never concurrently.
 	Each func(i int, reply Reply)
 }
 
-// Transport carries messages. The replies are in the requests' order; one that was not sent has the class
-// NotSent. When ctx ends, what is in flight is cut off.
+// Transport sends requests and returns their replies in the order of the requests. A request that was not sent gets a
+// reply of class NotSent. When ctx ends, requests in flight are cancelled; a manager may have received them. A
+// transport may deliver a request late or more than once: ids and epochs make that harmless (I1, I7).
 type Transport interface {
 	Send(ctx context.Context, requests []Request, how Send) []Reply
 }
 
-// NotSent is the class of a reply to a request that was not begun.
+// NotSent is the class of a reply to a request that was not started: the manager has certainly not received it.
 const NotSent = "skipped"
 
-// Clock is the time, and the chance, that the runner works with.
+// Clock is the time that the driver works with; tests replace it.
 type Clock interface {
 	Now() time.Time
-	// Sleep returns early, with its error, when ctx ends.
+	// Sleep waits for d. It returns early with the error of ctx when ctx ends.
 	Sleep(ctx context.Context, d time.Duration) error
-	// Every calls f each time d has passed, until stop is called; f may run beside what goes on.
+	// Every calls f each time d has passed, until stop is called. f may run concurrently with the caller.
 	Every(d time.Duration, f func()) (stop func())
 }
 
-// Result of a row.
+// Result is the result of one manager's row.
 type Result string
 
 const (
@@ -70,10 +73,10 @@ const (
 	Planned    Result = "PLANNED"
 )
 
-// CodeUnknownOutcome is the code of a row whose manager waits for the word of a coordinator that is silent.
+// CodeUnknownOutcome is the code of a row whose operation may be committed or aborted: the driver does not know it.
 const CodeUnknownOutcome = "undecided"
 
-// Row says what has become of the change at one manager.
+// Row is the result of the operation at one manager.
 type Row struct {
 	Result   Result
 	Code     string
@@ -84,69 +87,73 @@ type Row struct {
 	Duration time.Duration
 }
 
-// State is what has become of the change as a whole.
+// State is the result of the operation as a whole.
 type State int
 
 const (
-	// Refused: something spoke against it before anything was written.
+	// Refused: the preflight found an objection; no manager has written anything.
 	Refused State = iota
-	// Aborted: it was undone, nothing of it stays.
+	// Aborted: the coordinator has aborted it, or never voted for it. It will not be committed anywhere (I1).
 	Aborted
-	// Committed: its coordinator has committed it. Managers that have not said so follow by themselves.
+	// Committed: the coordinator has committed it. It will be committed at every manager (I4); managers that have not
+	// confirmed it follow by themselves.
 	Committed
-	// Unknown: the coordinator does not say. The managers settle it by themselves when it does.
+	// Unknown: the coordinator does not answer, or has no record. Reporting Committed or Aborted could be wrong. The
+	// managers resolve the operation by themselves when the coordinator answers (I5).
 	Unknown
-	// DryRun: it could be made; a dry run ends here.
+	// DryRun: no manager objects; a dry run ends here.
 	DryRun
 )
 
-// Outcome is how a change ended.
+// Outcome is the end of an operation, as the driver knows it.
 type Outcome struct {
 	State State
-	// Rows are in the order of Change.Managers.
+	// Rows are in the order of Operation.Managers.
 	Rows []Row
-	// Busy is set when all that spoke against the change is another one of the store.
+	// Busy is set when another operation of the store is the only objection.
 	Busy bool
-	// Stale is set when the store has another configuration by now.
+	// Stale is set when the store's configuration is no longer the base of the operation (I6): the caller has to plan
+	// anew.
 	Stale bool
-	// Summary says in one sentence where the cluster stands.
+	// Summary describes the state of the managers in one sentence.
 	Summary string
 }
 
-// Driver brings one change to its managers. It is used once.
+// Driver carries out one operation at its managers. It is used once.
 type Driver struct {
 	Transport Transport
 	Clock     Clock
 	Operation wire.Operation
-	// Names are the managers' as people know them, in the order of Change.Managers.
+	// Names are the managers' names for messages, in the order of Operation.Managers.
 	Names []string
-	// Claimed are the nodes each of which exactly one manager has to take for its own.
+	// Claimed are the names of the new nodes. Exactly one manager has to claim each as a node of its host.
 	Claimed []string
-	// Verb is what has been done to the store, for the rows and the summary: "Created".
+	// Verb is the participle for rows and summary: "Created".
 	Verb string
-	// Parallel asks the others at once, FailFast stops at the first no.
+	// Parallel asks the managers after the coordinator all at once. FailFast stops at the first vote that is not yes.
 	Parallel, FailFast bool
-	// DecideTimeout is how long an answer of the coordinator is waited for when it is to decide.
+	// DecideTimeout bounds the wait for the coordinator's decision. After it the outcome is unknown.
 	DecideTimeout time.Duration
-	// OnRow, where set, is called when a manager's row is known, never twice at a time.
+	// OnRow, if set, is called when a manager's row is final, never concurrently.
 	OnRow func(i int, row Row)
 
 	coordinator      int
-	coordinatorVoted bool // the home has voted yes: from then on it holds the change until it says that it doesn't
+	coordinatorVoted bool // the coordinator has voted yes: only its own decision ends the operation from then on (I1)
 	body             []byte
 	rows             []Row
-	seen             []bool // the rows that are fixed
-	// shown is how many rows OnRow was called for, where they come in order.
+	seen             []bool // whether a row is final
+	// shown counts the rows passed to OnRow, when they are passed in order.
 	shown int
 }
 
-// cancelGrace is how long the change is settled for once ctx has ended.
+// cancelGrace bounds the wait for the coordinator's decision after ctx has ended.
 const cancelGrace = 10 * time.Second
 
-// maxPrepareRounds bounds how often a change is prepared anew with a higher epoch.
+// maxPrepareRounds bounds how often prepare is repeated with a higher epoch.
 const maxPrepareRounds = 3
 
-// Run looks, votes and decides. It returns early when ctx ends, once the change is undone.
+// Run carries out all phases. When ctx ends it aborts the operation, and returns when the coordinator has answered or
+// cancelGrace is over.
 func (r *Driver) Run(ctx context.Context) *Outcome {
 	r.start()
 	epoch, refused := r.preflight(ctx)
@@ -156,10 +163,11 @@ func (r *Driver) Run(ctx context.Context) *Outcome {
 	if r.Operation.DryRun {
 		return r.planned()
 	}
-	r.Operation.Epoch = epoch + 1
+	r.Operation.Epoch = epoch + 1 // above every epoch seen: late messages of earlier rounds do not apply to it (I1)
 	return r.runPhases(ctx)
 }
 
+// start prepares the rows and finds the coordinator among the managers.
 func (r *Driver) start() {
 	r.rows = make([]Row, len(r.Operation.Managers))
 	r.seen = make([]bool, len(r.rows))
@@ -170,7 +178,8 @@ func (r *Driver) start() {
 	}
 }
 
-// show fixes a manager's row. One by one, rows come in the managers' order, whoever was first.
+// show makes a manager's row final and passes it to OnRow. Unless Parallel is set, rows are passed in the order of the
+// managers, whichever answered first.
 func (r *Driver) show(i int, row Row) {
 	if r.seen[i] {
 		return

@@ -24,15 +24,15 @@ func TestDriver_Outcomes(t *testing.T) {
 		},
 		"the home says no": {
 			map[string][]Reply{"1 prepare": {refuses(409, wire.CodePortTaken, 0)}}, Aborted, "SKIPPED, FAILED, SKIPPED",
-			"1 prepare, 1 abort", "nothing stays changed on any of 3",
+			"1 prepare, 1 abort", "nothing remains changed on any of 3",
 		},
 		"another says no": {
 			map[string][]Reply{"2 prepare": {full}}, Aborted, "ROLLED BACK, ROLLED BACK, FAILED",
-			"1 prepare, 0 prepare, 2 prepare, 1 abort, 0 abort, 2 abort", "nothing stays changed",
+			"1 prepare, 0 prepare, 2 prepare, 1 abort, 0 abort, 2 abort", "nothing remains changed",
 		},
 		"another is silent": {
 			map[string][]Reply{"0 prepare": {silent()}, "0 abort": {silent()}}, Aborted, "FAILED, ROLLED BACK, ROLLED BACK",
-			"1 prepare, 0 prepare, 2 prepare, 1 abort, 0 abort, 2 abort", "nothing stays changed",
+			"1 prepare, 0 prepare, 2 prepare, 1 abort, 0 abort, 2 abort", "nothing remains changed",
 		},
 		"the reply to the commit is lost": {
 			map[string][]Reply{"1 commit": {silent(), says(wire.OperationStatus{State: wire.OperationCommitted})}}, Committed, "SUCCESS, SUCCESS, SUCCESS",
@@ -40,15 +40,15 @@ func TestDriver_Outcomes(t *testing.T) {
 		},
 		"the home let it go": {
 			map[string][]Reply{"1 commit": {gone}}, Aborted, "ROLLED BACK, FAILED, ROLLED BACK",
-			"1 prepare, 0 prepare, 2 prepare, 1 commit, 0 abort, 2 abort", "nothing stays changed",
+			"1 prepare, 0 prepare, 2 prepare, 1 commit, 0 abort, 2 abort", "nothing remains changed",
 		},
 		"the home has forgotten it": {
 			map[string][]Reply{"1 commit": {refuses(404, wire.CodeOperationNotFound, 0)}}, Unknown, "FAILED, FAILED, FAILED",
-			"1 prepare, 0 prepare, 2 prepare, 1 commit", "does not remember the change",
+			"1 prepare, 0 prepare, 2 prepare, 1 commit", "has no record of the operation",
 		},
 		"the home can't write the commit": {
 			map[string][]Reply{"1 commit": {full}}, Aborted, "ROLLED BACK, FAILED, ROLLED BACK",
-			"1 prepare, 0 prepare, 2 prepare, 1 commit, 1 abort, 0 abort, 2 abort", "nothing stays changed",
+			"1 prepare, 0 prepare, 2 prepare, 1 commit, 1 abort, 0 abort, 2 abort", "nothing remains changed",
 		},
 		"the abort comes too late": {
 			map[string][]Reply{"2 prepare": {full}, "1 abort": {says(wire.OperationStatus{State: wire.OperationCommitted})}}, Committed, "SUCCESS, SUCCESS, SUCCESS",
@@ -65,7 +65,7 @@ func TestDriver_Outcomes(t *testing.T) {
 		},
 		"all votes but for another epoch": {
 			map[string][]Reply{"0 prepare": {says(wire.OperationStatus{State: wire.OperationPrepared, Epoch: 9})}}, Aborted, "ROLLED BACK, ROLLED BACK, ROLLED BACK",
-			"1 prepare, 0 prepare, 2 prepare, 1 abort, 0 abort, 2 abort", "nothing stays changed",
+			"1 prepare, 0 prepare, 2 prepare, 1 abort, 0 abort, 2 abort", "nothing remains changed",
 		},
 	}
 	for name, test := range cases {
@@ -103,7 +103,7 @@ func TestDriver_NothingIsToldWhileTheHomeIsSilent(t *testing.T) {
 	if waited := w.now.Sub(newWorld(t, 1).now); waited < 25e9 || waited > 30e9 {
 		t.Errorf("asked the home for %s", waited)
 	}
-	if !strings.Contains(out.Summary, "10.0.0.12:7801, which decides, does not answer") {
+	if !strings.Contains(out.Summary, "the coordinator 10.0.0.12:7801 does not answer") {
 		t.Error(out.Summary)
 	}
 }

@@ -10,14 +10,15 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// answer is a reply, read.
+// answer is a decoded reply: an operation's status, or a refusal.
 type answer struct {
 	Reply
 	op      wire.OperationStatus
 	refusal *wire.Result // nil when the reply is an operation
 }
 
-// read takes a reply for an operation or a refusal; what is neither is a refusal with class protocol.
+// read decodes a reply. Silence becomes a refusal whose code is the class of the failure; an answer that is neither a
+// status nor a refusal becomes a refusal with code "protocol". Neither of the two decides anything.
 func read(reply Reply) answer {
 	a := answer{Reply: reply}
 	switch {
@@ -25,20 +26,21 @@ func read(reply Reply) answer {
 		a.refusal = &wire.Result{Code: reply.Class, Message: reply.Message}
 	case reply.Status == 200:
 		if json.Unmarshal(reply.Body, &a.op) != nil || a.op.State == "" {
-			a.refusal = &wire.Result{StatusCode: 200, Code: "protocol", Message: "answered with something that is not of the admin API"}
+			a.refusal = &wire.Result{StatusCode: 200, Code: "protocol", Message: "the answer is not one of the admin API"}
 		}
 	default:
 		a.refusal = &wire.Result{}
 		if json.Unmarshal(reply.Body, a.refusal) != nil || a.refusal.Code == "" {
 			*a.refusal = wire.Result{StatusCode: reply.Status, Code: "protocol",
-				Message: "answered " + strconv.Itoa(reply.Status) + " with something that is no result of the admin API: is a dkvmanager of this version listening there?"}
+				Message: "answered " + strconv.Itoa(reply.Status) + " with something that is not a result of the admin API: is a dkvmanager of this version listening there?"}
 		}
 	}
 	return a
 }
 
-// read takes the reply to one of the change's own messages. What is said of another operation, by another
-// manager, or that can't be the answer to this message, is no answer.
+// read decodes the reply to a request of this operation. An answer about another operation (I7), from another manager,
+// or with a state that this request can't lead to, contradicts the protocol. It becomes a refusal with code "protocol",
+// which counts as silence: neither a vote nor a decision.
 func (r *Driver) read(q Request, reply Reply) answer {
 	a := read(reply)
 	if a.refusal != nil {
@@ -51,7 +53,7 @@ func (r *Driver) read(q Request, reply Reply) answer {
 	case a.op.Manager != to:
 		message = fmt.Sprintf("answered as manager %s, not as %s", a.op.Manager, to)
 	case len(q.validStates) > 0 && !slices.Contains(q.validStates, a.op.State):
-		message = fmt.Sprintf("says that the operation is %s, which is no answer to what it was told", a.op.State)
+		message = fmt.Sprintf("reports the operation as %s, which is not a valid answer to this request", a.op.State)
 	}
 	if message != "" {
 		a.op, a.refusal = wire.OperationStatus{}, &wire.Result{StatusCode: reply.Status, Code: "protocol", Message: message}
@@ -59,6 +61,7 @@ func (r *Driver) read(q Request, reply Reply) answer {
 	return a
 }
 
+// code returns the code of the refusal, or "" for an operation's status.
 func (a answer) code() string {
 	if a.refusal == nil {
 		return ""
@@ -66,7 +69,7 @@ func (a answer) code() string {
 	return a.refusal.Code
 }
 
-// failure is the row of a manager that did not do its part.
+// failure returns the row of a manager that refused or did not answer.
 func (a answer) failure() Row {
 	return Row{
 		Result: Failed, Code: a.refusal.Code, Message: a.refusal.Message, Hint: a.refusal.Hint,
@@ -74,12 +77,13 @@ func (a answer) failure() Row {
 	}
 }
 
-// row is one of a manager that answered.
+// row returns a row with the given result.
 func (a answer) row(result Result, code, message string) Row {
 	return Row{Result: result, Code: code, Message: message, Status: a.Status, Attempts: a.Attempts, Duration: a.Duration}
 }
 
-// The messages to manager i.
+// The requests to manager i follow. Each names the manager by identity: a server that answers at the same address but
+// is another manager refuses it.
 
 func (r *Driver) to(i int) string { return "to=" + url.QueryEscape(r.Operation.Managers[i].Identity) }
 
@@ -87,28 +91,31 @@ func (r *Driver) prepare(i int) Request {
 	return Request{To: i, Method: "POST", Path: wire.OperationsPath(), Query: r.to(i), Body: r.body}
 }
 
+// commit carries the epoch: a commit of an earlier round does not apply to a later vote (I1).
 func (r *Driver) commit(i int) Request {
 	query := r.to(i) + "&epoch=" + strconv.FormatUint(r.Operation.Epoch, 10)
 	return Request{To: i, Method: "POST", Path: wire.OperationPath(r.Operation.ID) + "/commit", Query: query, validStates: []wire.OperationState{wire.OperationCommitted}}
 }
 
+// abort carries the epoch for the same reason. The answer may be "committed": an abort never undoes a commit (I1).
 func (r *Driver) abort(i int) Request {
 	body, _ := json.Marshal(wire.AbortRequest{Store: r.Operation.Store, Epoch: r.Operation.Epoch}) // two plain fields: it can't fail
 	return Request{To: i, Method: "POST", Path: wire.OperationPath(r.Operation.ID) + "/abort", Query: r.to(i), Body: body, validStates: []wire.OperationState{wire.OperationAborted, wire.OperationCommitted}}
 }
 
+// renew goes to the coordinator only: no other manager has a lease.
 func (r *Driver) renew() Request {
 	return Request{To: r.coordinator, Method: "POST", Path: wire.OperationPath(r.Operation.ID) + "/renew", Query: r.to(r.coordinator)}
 }
 
-// encode makes the body that all managers get.
+// encode sets the body of the prepare requests. All managers get the same bytes (I7: one id, one content).
 func (r *Driver) encode(dry bool) {
-	change := r.Operation
-	change.DryRun = dry
-	r.body, _ = json.Marshal(change) // strings, numbers and lists of them: it can't fail
+	operation := r.Operation
+	operation.DryRun = dry
+	r.body, _ = json.Marshal(operation) // strings, numbers and lists of them: it can't fail
 }
 
-// others are the requests to all managers but the coordinator.
+// others returns the requests to all managers but the coordinator.
 func (r *Driver) others(make func(int) Request) []Request {
 	var out []Request
 	for i := range r.Operation.Managers {

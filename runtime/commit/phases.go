@@ -3,46 +3,69 @@ package commit
 import (
 	"context"
 	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
 
 	"dkvrun/runtime/wire"
 )
 
-// runPhases has all managers vote, the coordinator first, and then the coordinator decide.
+// The waits between two requests for the coordinator's decision: firstWait, then doubled up to lastWait.
+const (
+	firstWait = 200 * time.Millisecond
+	lastWait  = 2 * time.Second
+)
+
+// newBackoff returns the waits between two requests for the coordinator's decision. They are not randomized: one
+// driver asks one manager.
+func newBackoff() *backoff.ExponentialBackOff {
+	return &backoff.ExponentialBackOff{InitialInterval: firstWait, Multiplier: 2, MaxInterval: lastWait}
+}
+
+// runPhases collects the votes and then asks the coordinator for the decision. It renews the lease throughout.
 func (r *Driver) runPhases(ctx context.Context) *Outcome {
 	stop := r.Clock.Every(wire.RenewEvery, func() {
-		// Whether it still stands is what the commit says.
+		// The reply is ignored. A lease that has ended shows in the answer to the commit: the coordinator checks it
+		// in the same step as the decision, so a lost or late renewal can abort the operation but never split it.
 		r.Transport.Send(ctx, []Request{r.renew()}, Send{})
 	})
 	defer stop()
 	votes, all := r.collectVotes(ctx)
-	if all && ctx.Err() == nil { // I1, I4: commit only with every vote, all of one epoch
+	// I1: a commit needs every vote, and all of them at one epoch. A vote of an earlier epoch may be aborted already.
+	// I4: from its vote on, a participant can't refuse the commit, so the decision is carried out everywhere.
+	if all && ctx.Err() == nil {
 		return r.commitPhase(ctx, votes)
 	}
 	return r.abortPhase(ctx, votes)
 }
 
-// collectVotes asks for every vote. When a manager has seen a higher epoch all are asked again, above that.
-func (r *Driver) collectVotes(ctx context.Context) (collectVotes []answer, all bool) {
+// collectVotes sends prepare to all managers and returns their votes in the order of the managers, and whether all
+// voted yes. When a manager has seen a higher epoch, all are asked again above that epoch, at most
+// maxPrepareRounds times.
+func (r *Driver) collectVotes(ctx context.Context) (votes []answer, all bool) {
 	for range maxPrepareRounds {
 		r.encode(false)
-		collectVotes = make([]answer, len(r.Operation.Managers))
-		for i := range collectVotes {
-			collectVotes[i] = read(Reply{Class: NotSent, Message: "not asked: the change was given up before it"})
+		votes = make([]answer, len(r.Operation.Managers))
+		for i := range votes {
+			votes[i] = read(Reply{Class: NotSent, Message: "not asked: the operation was stopped before"})
 		}
+		// I6: the coordinator votes first. Its vote locks the store, so of two drivers with the same managers the
+		// one that locks it wins, and the other has asked nobody else for a vote.
 		first := r.prepare(r.coordinator)
-		collectVotes[r.coordinator] = r.read(first, r.Transport.Send(ctx, []Request{first}, Send{})[0])
-		if r.isYes(collectVotes[r.coordinator]) {
+		votes[r.coordinator] = r.read(first, r.Transport.Send(ctx, []Request{first}, Send{})[0])
+		if r.isYes(votes[r.coordinator]) {
 			r.coordinatorVoted = true
 			requests := r.others(r.prepare)
 			how := Send{Parallel: r.Parallel, FailFast: r.FailFast, Failed: func(reply Reply) bool { return !r.isYes(read(reply)) }}
 			for i, reply := range r.Transport.Send(ctx, requests, how) {
-				collectVotes[requests[i].To] = r.read(requests[i], reply)
+				votes[requests[i].To] = r.read(requests[i], reply)
 			}
 		}
 		all = true
 		higher := uint64(0)
-		for _, v := range collectVotes {
+		for _, v := range votes {
 			all = all && r.isYes(v)
+			// The bound keeps one faulty manager from pushing the epoch so high that all others refuse it.
 			if v.code() == wire.CodeStaleEpoch && v.refusal.Epoch < r.Operation.Epoch+wire.EpochStep {
 				higher = max(higher, v.refusal.Epoch)
 			}
@@ -50,35 +73,45 @@ func (r *Driver) collectVotes(ctx context.Context) (collectVotes []answer, all b
 		if all || higher == 0 {
 			break
 		}
+		// I1: the next round is above every epoch seen. A late copy of a prepare or an abort of this round does not
+		// apply to it.
 		r.Operation.Epoch = higher + 1
 	}
-	return collectVotes, all
+	return votes, all
 }
 
-// isYes reports whether an answer is a vote for the change as it stands.
+// isYes reports whether an answer is a yes-vote at the current epoch. A refusal, silence, an invalid answer and a vote
+// of another epoch all count as no; the participant may be prepared nevertheless, so it is sent the abort.
 func (r *Driver) isYes(a answer) bool {
 	return a.refusal == nil && a.op.State == wire.OperationPrepared && a.op.Epoch == r.Operation.Epoch
 }
 
-// commitPhase has the coordinator commit. Whatever it answers then holds.
+// commitPhase asks the coordinator to commit. Its durable write is the commit point: until its answer is here, the
+// driver tells no participant anything (I1).
 func (r *Driver) commitPhase(ctx context.Context, votes []answer) *Outcome {
 	a, known := r.askCoordinator(ctx, r.commit(r.coordinator))
 	switch {
 	case !known:
+		// The coordinator may have committed and its answer may be lost. Neither commit nor abort is safe.
 		return r.outcomeUnknown(a, votes)
 	case a.refusal == nil && a.op.State == wire.OperationCommitted:
 		return r.finishCommit(ctx, a)
 	case a.code() == wire.CodeOperationAborted:
+		// The lease had expired, or somebody else aborted the operation. This decision is final.
 		votes[r.coordinator] = a
 		return r.finishAbort(ctx, votes)
-	case a.code() == wire.CodeOperationNotFound: // it had voted
+	case a.code() == wire.CodeOperationNotFound:
+		// It had voted, so the operation is decided, but its decision record is gone: both decisions are possible.
 		return r.outcomeForgotten(votes)
 	}
-	votes[r.coordinator] = a // it can't: its disk refuses, or it is no longer the coordinator
+	// It refuses without having decided: its disk fails, or it is no longer the coordinator (I8). A refused commit
+	// leaves it prepared, so it can still be asked to abort.
+	votes[r.coordinator] = a
 	return r.abortPhase(ctx, votes)
 }
 
-// abortPhase has the coordinator drop the change, unless it has committed it after all.
+// abortPhase asks the coordinator to abort. Its answer counts: it may have committed already (I1), for example when an
+// earlier commit arrived and its answer was lost.
 func (r *Driver) abortPhase(ctx context.Context, votes []answer) *Outcome {
 	a, known := r.askCoordinator(ctx, r.abort(r.coordinator))
 	switch {
@@ -87,23 +120,26 @@ func (r *Driver) abortPhase(ctx context.Context, votes []answer) *Outcome {
 	case known && a.refusal == nil:
 		return r.finishAbort(ctx, votes)
 	case !r.coordinatorVoted && votes[r.coordinator].Class == "" && votes[r.coordinator].code() != "protocol":
-		// It never voted, so nobody else was asked. Even where its disk failed in the middle of the vote and
-		// shows it after a restart, a coordinator drops then what it holds.
+		// I1: the coordinator refused the vote, so no other manager was asked and no commit was sent to anybody. Even
+		// if its disk failed during the vote and shows it after a restart: a coordinator that restarts aborts what it
+		// had not decided.
 		return r.finishAbort(ctx, votes)
 	}
 	return r.outcomeUnknown(a, votes)
 }
 
-// askCoordinator repeats a message to the home until it is answered: what it says decides, and nothing else does.
-// Once ctx has ended, it has a short while left.
+// askCoordinator repeats a request until the coordinator answers, and reports whether it did. Silence and answers that
+// contradict the protocol decide nothing, so both are asked again. Commit and abort can be repeated: the coordinator
+// answers a repeated one with its decision. The time is bounded by DecideTimeout, and by cancelGrace once ctx has
+// ended.
 func (r *Driver) askCoordinator(ctx context.Context, request Request) (answer, bool) {
 	limit := r.Clock.Now().Add(r.DecideTimeout)
 	ending := ctx.Err() != nil
-	live := context.WithoutCancel(ctx)
+	live := context.WithoutCancel(ctx) // a cancelled run still has to learn how the operation ended
 	if ending {
 		limit = r.Clock.Now().Add(min(cancelGrace, r.DecideTimeout))
 	}
-	for wait := firstWait; ; wait = min(2*wait, lastWait) {
+	for waits := newBackoff(); ; {
 		a := r.read(request, r.Transport.Send(live, []Request{request}, Send{})[0])
 		if a.Class == "" && a.code() != "protocol" {
 			return a, true
@@ -111,19 +147,20 @@ func (r *Driver) askCoordinator(ctx context.Context, request Request) (answer, b
 		if !ending && ctx.Err() != nil {
 			ending, limit = true, earlier(limit, r.Clock.Now().Add(cancelGrace))
 		}
+		wait := waits.NextBackOff()
 		if !r.Clock.Now().Add(wait).Before(limit) || r.Clock.Sleep(live, wait) != nil {
 			return a, false
 		}
 	}
 }
 
-// finishCommit tells the others that the change is committed.
+// finishCommit sends the commit to the other managers, after the coordinator has committed.
 func (r *Driver) finishCommit(ctx context.Context, coordinator answer) *Outcome {
 	r.show(r.coordinator, coordinator.row(Done, wire.CodeOK, r.Verb))
 	return r.sendCommits(ctx)
 }
 
-// ResendCommit tells a change that is Made to those that have not said that they took it.
+// ResendCommit repeats the commit of a Committed operation to the managers that have not confirmed it.
 func (r *Driver) ResendCommit(ctx context.Context) *Outcome {
 	r.shown = 0
 	for i, row := range r.rows {
@@ -132,6 +169,8 @@ func (r *Driver) ResendCommit(ctx context.Context) *Outcome {
 	return r.sendCommits(ctx)
 }
 
+// sendCommits sends the commit to every manager whose row is not fixed. The operation is committed whatever they
+// answer: a silent participant stays prepared and asks the coordinator every 5 s (I4, I5).
 func (r *Driver) sendCommits(ctx context.Context) *Outcome {
 	var requests []Request
 	for i, done := range r.seen {
@@ -139,29 +178,31 @@ func (r *Driver) sendCommits(ctx context.Context) *Outcome {
 			requests = append(requests, r.commit(i))
 		}
 	}
-	follow := 0
+	unconfirmed := 0
 	r.Transport.Send(context.WithoutCancel(ctx), requests, Send{Parallel: true, Each: func(i int, reply Reply) {
 		a := r.read(requests[i], reply)
 		if a.refusal == nil {
 			r.show(requests[i].To, a.row(Done, wire.CodeOK, r.Verb))
 			return
 		}
-		follow++
+		unconfirmed++
 		row := a.failure()
-		row.Hint = "the change is committed: this manager follows by itself"
+		row.Hint = "the operation is committed: this manager follows by itself"
 		r.show(requests[i].To, row)
 	}})
 	out := &Outcome{State: Committed, Rows: r.rows}
 	out.Summary = fmt.Sprintf("%s: %s on all of %d managers", r.Operation.Store, lower(r.Verb), len(r.rows))
-	if follow > 0 {
+	if unconfirmed > 0 {
 		out.Summary = fmt.Sprintf("%s: committed, and %s on %d of %d managers; %s when they answer again",
-			r.Operation.Store, lower(r.Verb), len(r.rows)-follow, len(r.rows), r.named(Failed, "follows by itself", "follow by themselves"))
+			r.Operation.Store, lower(r.Verb), len(r.rows)-unconfirmed, len(r.rows), r.named(Failed, "follows by itself", "follow by themselves"))
 	}
 	return out
 }
 
-// finishAbort tells the others that the change is dropped.
+// finishAbort sends the abort to the other managers, after the coordinator has aborted.
 func (r *Driver) finishAbort(ctx context.Context, votes []answer) *Outcome {
+	// Also managers that refused or did not answer get the abort: their vote may be on their disk. Managers that were
+	// not asked hold nothing.
 	var requests []Request
 	for i, v := range votes {
 		if i != r.coordinator && v.Class != NotSent {
@@ -169,10 +210,10 @@ func (r *Driver) finishAbort(ctx context.Context, votes []answer) *Outcome {
 		}
 	}
 	live := context.WithoutCancel(ctx)
-	later := map[int]bool{} // dropped when they have asked the coordinator
+	unconfirmed := map[int]bool{} // they abort when they have asked the coordinator (I5)
 	for i, reply := range r.Transport.Send(live, requests, Send{Parallel: true}) {
 		if a := r.read(requests[i], reply); a.refusal != nil {
-			later[requests[i].To] = true
+			unconfirmed[requests[i].To] = true
 		}
 	}
 	out := &Outcome{State: Aborted, Busy: true}
@@ -183,59 +224,62 @@ func (r *Driver) finishAbort(ctx context.Context, votes []answer) *Outcome {
 		case row.Result == Failed:
 			causes++
 			out.Busy = out.Busy && row.Code == wire.CodeStoreBusy
-		case row.Result == RolledBack && later[i]:
-			row.Message = "Does not answer any more; it drops the change when it has asked its home"
+		case row.Result == RolledBack && unconfirmed[i]:
+			row.Message = "Does not answer any more; it rolls back when it has asked the coordinator"
 		}
 		r.rows[i] = row
 	}
 	if causes == 0 {
 		out.Busy = false
 	}
-	if !out.Busy {
+	if !out.Busy { // a busy store is tried again by the caller, so its rows are not final
 		r.showAll()
 	}
 	out.Rows = r.rows
-	out.Summary = fmt.Sprintf("%s: nothing stays changed on any of %d managers", r.Operation.Store, len(r.rows))
+	out.Summary = fmt.Sprintf("%s: rolled back, nothing remains changed on any of %d managers", r.Operation.Store, len(r.rows))
 	return out
 }
 
-// abortedRow is the row of a manager after the change was dropped.
+// abortedRow returns the row of a manager after an abort: the cause of the abort for a manager that refused or was
+// silent, RolledBack for the others.
 func (r *Driver) abortedRow(v answer) Row {
 	switch {
 	case r.isYes(v):
-		return v.row(RolledBack, "rolled_back", "Nothing of it stays")
+		return v.row(RolledBack, "rolled_back", "Nothing of it remains")
 	case v.Class == NotSent:
 		return v.row(Skipped, NotSent, v.Message)
 	case v.refusal == nil || v.code() == wire.CodeStaleEpoch:
-		return v.row(RolledBack, "rolled_back", "Nothing of it stays")
+		return v.row(RolledBack, "rolled_back", "Nothing of it remains")
 	}
 	return v.failure()
 }
 
-// outcomeForgotten ends without knowing: the change is over, and its coordinator has forgotten how it ended.
+// outcomeForgotten returns the outcome for a coordinator that no longer has the decision record. The operation is
+// decided, but reporting either decision could be wrong (I1), so the outcome is unknown.
 func (r *Driver) outcomeForgotten(votes []answer) *Outcome {
 	for i, v := range votes {
-		r.rows[i] = v.row(Failed, CodeUnknownOutcome, "whether the change was made is not known any more: many others of the store came after it, or the home's disk has lost it")
-		r.rows[i].Hint = fmt.Sprintf("look with store_status(%q), then make what is missing", r.Operation.Store)
+		r.rows[i] = v.row(Failed, CodeUnknownOutcome, "unknown outcome: the coordinator has no record of the operation any more: many others of the store came after it, or its disk has lost it")
+		r.rows[i].Hint = fmt.Sprintf("look with store_status(%q), then repeat what is missing", r.Operation.Store)
 	}
 	r.showAll()
 	return &Outcome{State: Unknown, Rows: r.rows, Summary: fmt.Sprintf(
-		"%s: not known whether changed: %s, which decides, does not remember the change", r.Operation.Store, r.Names[r.coordinator])}
+		"%s: unknown outcome: the coordinator %s has no record of the operation", r.Operation.Store, r.Names[r.coordinator])}
 }
 
-// outcomeUnknown ends without knowing. Nobody was told anything but the coordinator.
+// outcomeUnknown returns the outcome for a coordinator that does not answer. No participant was told anything (I1): the
+// coordinator may have decided either way, and the participants follow its decision when they reach it (I5).
 func (r *Driver) outcomeUnknown(coordinator answer, votes []answer) *Outcome {
 	for i, v := range votes {
-		row := v.row(Failed, CodeUnknownOutcome, "whether the change is made is not known: the managers settle it when "+r.Names[r.coordinator]+" answers")
+		row := v.row(Failed, CodeUnknownOutcome, "unknown outcome: the managers resolve the operation when the coordinator "+r.Names[r.coordinator]+" answers")
 		if i == r.coordinator && coordinator.refusal != nil {
 			row = coordinator.failure()
 			row.Code = CodeUnknownOutcome
-			row.Hint = "it decides by itself within 30 s, and the others follow; look with store_status"
+			row.Hint = "the coordinator decides by itself within 30 s, and the others follow; look with store_status"
 		}
 		r.rows[i] = row
 	}
 	r.showAll()
 	return &Outcome{State: Unknown, Rows: r.rows, Summary: fmt.Sprintf(
-		"%s: not known whether changed: %s, which decides, does not answer; all managers follow it when it does, and repair_store settles it when it never does",
+		"%s: unknown outcome: the coordinator %s does not answer; all managers follow it when it does, and repair_store resolves the operation when it never does",
 		r.Operation.Store, r.Names[r.coordinator])}
 }

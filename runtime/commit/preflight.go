@@ -10,8 +10,9 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// preflight asks all managers at once what speaks against the change, and writes nothing. It returns the
-// highest epoch that any of them has seen.
+// preflight sends a dry-run prepare to all managers at once, which writes nothing. It returns the highest epoch that
+// any of them has seen, or an outcome with all objections. It is no vote: managers check everything again at prepare
+// (I6).
 func (r *Driver) preflight(ctx context.Context) (epoch uint64, refused *Outcome) {
 	r.encode(true)
 	var requests []Request
@@ -54,8 +55,8 @@ func (r *Driver) preflight(ctx context.Context) (epoch uint64, refused *Outcome)
 	return 0, out
 }
 
-// highestEpoch is the highest epoch of the answers. Those that no change can have come to, by what the others
-// have seen, are taken for refusals: to go above them would be refused by all others.
+// highestEpoch returns the highest epoch of the answers. An answer whose epoch is wire.EpochStep or more above the
+// lowest becomes a refusal: no operation can have reached it, and the other managers would refuse an epoch above it.
 func highestEpoch(answers []answer) (epoch uint64) {
 	lowest := uint64(math.MaxUint64)
 	for _, a := range answers {
@@ -68,7 +69,7 @@ func highestEpoch(answers []answer) (epoch uint64) {
 		switch {
 		case a.refusal != nil:
 		case a.op.Epoch-lowest >= wire.EpochStep:
-			a.refusal = &wire.Result{StatusCode: a.Status, Code: "protocol", Message: fmt.Sprintf("claims epoch %d, which no change can have come to: others have seen %d", a.op.Epoch, lowest)}
+			a.refusal = &wire.Result{StatusCode: a.Status, Code: "protocol", Message: fmt.Sprintf("reports epoch %d, which no operation can have reached: others have seen %d", a.op.Epoch, lowest)}
 		default:
 			epoch = max(epoch, a.op.Epoch)
 		}
@@ -76,14 +77,14 @@ func highestEpoch(answers []answer) (epoch uint64) {
 	return epoch
 }
 
-// showAll calls OnRow for the rows as they stand.
+// showAll makes all rows final and passes them to OnRow.
 func (r *Driver) showAll() {
 	for i := range r.rows {
 		r.show(i, r.rows[i])
 	}
 }
 
-// refusers names who refused, or was silent.
+// refusers names the managers that refused or did not answer.
 func (r *Driver) refusers(failed map[int]Row) string {
 	var names []string
 	for i, name := range r.Names {
@@ -97,7 +98,7 @@ func (r *Driver) refusers(failed map[int]Row) string {
 	return strings.Join(names, " and ") + " did not agree"
 }
 
-// checkClaims finds new nodes that no manager takes for its own, or more than one.
+// checkClaims returns a failed row for each new node that no manager claims as a node of its host, or more than one.
 func (r *Driver) checkClaims(answers []answer) map[int]Row {
 	failed := map[int]Row{}
 	for _, name := range r.Claimed {
@@ -113,23 +114,24 @@ func (r *Driver) checkClaims(answers []answer) map[int]Row {
 			n := r.node(name)
 			i := max(0, slices.Index(r.Names, n.Manager))
 			failed[i] = answers[i].row(Failed, wire.CodeNotThisHost,
-				fmt.Sprintf("%s is on %s, which no manager takes for its own host: name the server as its manager does (--advertise)", name, n.Host))
+				fmt.Sprintf("%s is on %s, which no manager has as its host: name the server as its manager does (--advertise)", name, n.Host))
 		default:
 			for _, i := range by {
 				failed[i] = answers[i].row(Failed, wire.CodeNotThisHost,
-					fmt.Sprintf("%s on %s is taken for their own by %s and %s: name each server by an address of its own", name, r.node(name).Host, r.Names[by[0]], r.Names[by[1]]))
+					fmt.Sprintf("both %s and %s have the host of %s (%s) as theirs: name each server by a different address", r.Names[by[0]], r.Names[by[1]], name, r.node(name).Host))
 			}
 		}
 	}
 	return failed
 }
 
+// node returns the node with a name, which is one of the operation's.
 func (r *Driver) node(name string) wire.Node {
 	i := slices.IndexFunc(r.Operation.Nodes, func(n wire.Node) bool { return n.Name == name })
 	return r.Operation.Nodes[i]
 }
 
-// planned is the outcome of a dry run that nothing speaks against.
+// planned returns the outcome of a dry run without objections.
 func (r *Driver) planned() *Outcome {
 	for i := range r.rows {
 		r.show(i, Row{Result: Planned, Code: "planned", Status: 200, Attempts: 1})

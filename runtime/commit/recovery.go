@@ -12,27 +12,30 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Recovery settles what an operation left behind at a store's managers. It is used once; Look comes first.
+// Recovery resolves the operations that other drivers left behind at a store's managers, and replaces a lost
+// coordinator. It is used once; Query comes first. It decides nothing (I1): it makes the coordinator decide, and the
+// others follow.
 type Recovery struct {
 	Transport Transport
 	Clock     Clock
 	Store     string
-	// Managers are all that are connected, with their identities; Names are theirs as people know them.
+	// Managers are all connected managers; Names are their names for messages, in the same order.
 	Managers []wire.Manager
 	Names    []string
-	// Timeout is how long a change is waited for that is still being made.
+	// Timeout bounds the wait for an operation whose driver still renews it.
 	Timeout time.Duration
 
-	responses map[int]stateReply // by Look
+	responses map[int]stateReply // set by Query; keyed by the index in Managers
 }
 
-// stateReply is what one manager has of the store, or why that is not known.
+// stateReply is a decoded reply to a state request: a manager's state of the store, or a refusal.
 type stateReply struct {
 	Reply
 	state   wire.StoreState
 	refusal *wire.Result
 }
 
+// readState decodes a reply. Silence, and an answer that is not a state, become a refusal.
 func readState(reply Reply) stateReply {
 	s := stateReply{Reply: reply}
 	if reply.Class == "" && reply.Status == 200 && json.Unmarshal(reply.Body, &s.state) == nil && s.state.Manager != "" {
@@ -40,12 +43,12 @@ func readState(reply Reply) stateReply {
 	}
 	s.refusal = read(reply).refusal
 	if s.refusal == nil {
-		s.refusal = &wire.Result{Code: "protocol", Message: "answered with something that is not of the admin API"}
+		s.refusal = &wire.Result{Code: "protocol", Message: "the answer is not one of the admin API"}
 	}
 	return s
 }
 
-// ask sends one request to each of the managers named by their places, all at once.
+// ask sends one request to each manager in to, all at once, and returns the replies by index.
 func (r *Recovery) ask(ctx context.Context, to []int, method, path string, body any) map[int]stateReply {
 	var text []byte
 	if body != nil {
@@ -58,7 +61,7 @@ func (r *Recovery) ask(ctx context.Context, to []int, method, path string, body 
 			request.Query = "to=" + url.QueryEscape(r.Managers[i].Identity)
 		}
 		if coordinator := r.coordinatorURL(); path == wire.ResolvePath(r.Store) && coordinator != "" {
-			request.Query += "&home=" + url.QueryEscape(coordinator) // for one that has forgotten the store
+			request.Query += "&home=" + url.QueryEscape(coordinator) // for a manager that has lost its vote for a new store
 		}
 		requests = append(requests, request)
 	}
@@ -69,7 +72,7 @@ func (r *Recovery) ask(ctx context.Context, to []int, method, path string, body 
 	return out
 }
 
-// coordinatorURL is where the store's coordinator is, as far as any answer names it.
+// coordinatorURL returns the URL of the store's coordinator, or "" if no response names it.
 func (r *Recovery) coordinatorURL() string {
 	c := latest(r.responses)
 	if c == nil {
@@ -83,6 +86,7 @@ func (r *Recovery) coordinatorURL() string {
 	return ""
 }
 
+// all returns the indexes of all managers.
 func (r *Recovery) all() []int {
 	out := make([]int, len(r.Managers))
 	for i := range out {
@@ -91,13 +95,14 @@ func (r *Recovery) all() []int {
 	return out
 }
 
-// Query asks all managers what they have of the store.
+// Query reads the state of the store at all managers.
 func (r *Recovery) Query(ctx context.Context) {
 	r.responses = r.ask(ctx, r.all(), "GET", wire.StatePath(r.Store), nil)
 }
 
-// Resolve makes the coordinator let go of what is overdue, and all others do what it decided. A change that is
-// still being renewed is waited for.
+// Resolve asks all managers to resolve: the coordinator aborts an operation whose lease has expired, and the others
+// follow its decision (I5). It waits up to Timeout for an operation that is still renewed, since only its driver or the
+// end of its lease may end it.
 func (r *Recovery) Resolve(ctx context.Context) *Outcome {
 	limit := r.Clock.Now().Add(r.Timeout)
 	var now map[int]stateReply
@@ -122,15 +127,17 @@ func (r *Recovery) Resolve(ctx context.Context) *Outcome {
 	switch {
 	case bad > 0:
 		out.State = Unknown
-		out.Summary = fmt.Sprintf("%s: not settled at %d of %d managers", r.Store, bad, len(r.Managers))
+		// A manager that is silent, or has another configuration, may follow later: the outcome is unknown.
+		out.Summary = fmt.Sprintf("%s: not resolved at %d of %d managers", r.Store, bad, len(r.Managers))
 	case changed == 0:
-		out.Summary = fmt.Sprintf("%s: nothing was pending, and all of %d managers agree", r.Store, len(r.Managers))
+		out.Summary = fmt.Sprintf("%s: nothing was in doubt, and all of %d managers agree", r.Store, len(r.Managers))
 	default:
-		out.Summary = fmt.Sprintf("%s: settled; all of %d managers agree", r.Store, len(r.Managers))
+		out.Summary = fmt.Sprintf("%s: resolved; all of %d managers agree", r.Store, len(r.Managers))
 	}
 	return out
 }
 
+// anyPrepared reports whether a manager still has a prepared record.
 func anyPrepared(all map[int]stateReply) bool {
 	for _, s := range all {
 		if s.refusal == nil && s.state.Prepared != nil {
@@ -140,8 +147,8 @@ func anyPrepared(all map[int]stateReply) bool {
 	return false
 }
 
-// latest is the configuration that the others are held against: the coordinator's, else the one with the highest
-// epoch and revision; nil where nobody has the store.
+// latest returns the configuration to compare the others with: the coordinator's, or without an answer of the
+// coordinator the one with the highest epoch and revision. It returns nil if no manager has the store.
 func latest(all map[int]stateReply) *wire.Configuration {
 	var best *wire.Configuration
 	for _, s := range all {
@@ -159,40 +166,40 @@ func latest(all map[int]stateReply) *wire.Configuration {
 	return best
 }
 
-// resolvedRow is the row of a manager after it was asked to settle.
+// resolvedRow returns the row of a manager from its states before and after the resolve request.
 func (r *Recovery) resolvedRow(before, now stateReply, coordinator *wire.Configuration) Row {
-	row := Row{Result: Done, Code: wire.CodeUnchanged, Message: "Nothing was pending", Status: now.Status, Attempts: now.Attempts, Duration: now.Duration}
+	row := Row{Result: Done, Code: wire.CodeUnchanged, Message: "Nothing was in doubt", Status: now.Status, Attempts: now.Attempts, Duration: now.Duration}
 	mine := now.state.Configuration
 	switch was := before.state.Prepared; {
 	case now.refusal != nil:
 		return answer{Reply: now.Reply, refusal: now.refusal}.failure()
 	case now.state.Replacing != "":
 		row.Result, row.Code = Failed, wire.CodeReplacementUnfinished
-		row.Message = "a repair without manager " + now.state.Replacing + " has begun and not ended"
-		row.Hint = fmt.Sprintf("repair_store{%q, lost = %q} ends it", r.Store, now.state.Replacing)
+		row.Message = "a repair without manager " + now.state.Replacing + " has started and is not finished"
+		row.Hint = fmt.Sprintf("repair_store{%q, lost = %q} finishes it", r.Store, now.state.Replacing)
 	case now.state.Prepared != nil:
 		p := now.state.Prepared
 		row.Result, row.Code = Failed, wire.CodeStoreBusy
-		row.Message = fmt.Sprintf("%s is still being made by %s (operation %s)", p.Action, p.Owner, p.ID)
+		row.Message = fmt.Sprintf("%s by %s is still in progress (operation %s)", p.Action, p.Owner, p.ID)
 	case coordinator != nil && mine != nil && mine.LastOperation != coordinator.LastOperation:
 		row.Result, row.Code = Failed, wire.CodeStaleRevision
-		row.Message = fmt.Sprintf("has revision %d (%s), the home %d (%s)", mine.Revision, mine.LastOperation, coordinator.Revision, coordinator.LastOperation)
+		row.Message = fmt.Sprintf("has revision %d (%s), the coordinator %d (%s)", mine.Revision, mine.LastOperation, coordinator.Revision, coordinator.LastOperation)
 	case mine == nil && coordinator != nil && slices.ContainsFunc(coordinator.Managers, func(m wire.Manager) bool { return m.Identity == now.state.Manager }):
 		row.Result, row.Code = Failed, wire.CodeStoreNotFound
-		row.Message = "does not have the store, which it is to keep by the home's word"
-		row.Hint = "create the store once more, as it is: whoever lacks it takes it"
+		row.Message = "does not have the store, but the coordinator lists it as a manager of the store"
+		row.Hint = "create the store again with the same instances: managers that lack it take it"
 	case was != nil:
 		row.Code, row.Message = wire.CodeOK, fmt.Sprintf("%s: %s", was.Action, now.state.Of(was.ID))
 	case before.state.Configuration == nil && mine != nil:
-		row.Code, row.Message = wire.CodeOK, fmt.Sprintf("Had forgotten the store; took revision %d from the home", mine.Revision)
+		row.Code, row.Message = wire.CodeOK, fmt.Sprintf("Had lost the store; took revision %d from the coordinator", mine.Revision)
 	case before.state.Configuration != nil && mine != nil && before.state.Configuration.LastOperation != mine.LastOperation:
-		row.Code, row.Message = wire.CodeOK, fmt.Sprintf("Took revision %d from the home", mine.Revision)
+		row.Code, row.Message = wire.CodeOK, fmt.Sprintf("Took revision %d from the coordinator", mine.Revision)
 	}
 	return row
 }
 
-// Find resolves a host, host:port, URL or identity to a manager that keeps the store, or takes part in a
-// pending change of it.
+// Find returns the manager with a host, host:port, URL or identity among those that keep the store or take part in a
+// prepared operation of it.
 func (r *Recovery) Find(lost string) (wire.Manager, bool) {
 	for _, m := range r.knownManagers() {
 		at, err := url.Parse(m.URL)
@@ -203,7 +210,7 @@ func (r *Recovery) Find(lost string) (wire.Manager, bool) {
 	return wire.Manager{}, false
 }
 
-// connected is the manager with an identity; without a URL where it is not connected.
+// connected returns the manager with an identity; without a URL if it is not connected.
 func (r *Recovery) connected(identity string) wire.Manager {
 	for _, m := range r.Managers {
 		if m.Identity == identity {
@@ -213,7 +220,8 @@ func (r *Recovery) connected(identity string) wire.Manager {
 	return wire.Manager{Identity: identity}
 }
 
-// knownManagers are all managers that any answer names.
+// knownManagers returns all managers that any response names. All of them have to take part in a replacement, so a
+// manager that only one response names is included.
 func (r *Recovery) knownManagers() []wire.Manager {
 	var out []wire.Manager
 	add := func(list []wire.Manager) {
@@ -231,7 +239,7 @@ func (r *Recovery) knownManagers() []wire.Manager {
 			add(p.Managers)
 		}
 	}
-	for i := range r.Managers { // one may be the only one left that knows of a repair
+	for i := range r.Managers { // a single manager may be left that knows of a started repair
 		if lost := r.responses[i].state.Replacing; lost != "" {
 			add([]wire.Manager{r.Managers[i], r.connected(lost)})
 		}
@@ -239,7 +247,8 @@ func (r *Recovery) knownManagers() []wire.Manager {
 	return out
 }
 
-// IsCoordinator reports whether a manager decides about the store, or about a change that is pending.
+// IsCoordinator reports whether a manager is the coordinator of the store or of a prepared operation, or is being
+// replaced as such.
 func (r *Recovery) IsCoordinator(identity string) bool {
 	for _, s := range r.responses {
 		c, p := s.state.Configuration, s.state.Prepared

@@ -56,17 +56,17 @@ func TestDriver_Settle(t *testing.T) {
 		message string
 		summary string
 	}{
-		"nothing was pending": {[]Reply{has("b", "op-2", nil), has("b", "op-2", nil)}, Committed, Done, "Nothing was pending", "all of 2 managers agree"},
-		"a change ended":      {[]Reply{has("b", "op-2", holding("op-9")), has("b", "op-2", done)}, Committed, Done, "AddInstance: aborted", "settled"},
+		"nothing was pending": {[]Reply{has("b", "op-2", nil), has("b", "op-2", nil)}, Committed, Done, "Nothing was in doubt", "all of 2 managers agree"},
+		"a change ended":      {[]Reply{has("b", "op-2", holding("op-9")), has("b", "op-2", done)}, Committed, Done, "AddInstance: aborted", "resolved"},
 		"a change went on for a while": {
-			[]Reply{has("b", "op-2", holding("op-9")), has("b", "op-2", holding("op-9")), has("b", "op-2", done)}, Committed, Done, "AddInstance: aborted", "settled",
+			[]Reply{has("b", "op-2", holding("op-9")), has("b", "op-2", holding("op-9")), has("b", "op-2", done)}, Committed, Done, "AddInstance: aborted", "resolved",
 		},
-		"a change goes on":        {[]Reply{has("b", "op-2", holding("op-9")), has("b", "op-2", holding("op-9"))}, Unknown, Failed, "still being made by alice", "not settled at 1 of 2"},
-		"one took what it missed": {[]Reply{has("b", "op-1", nil), has("b", "op-2", nil)}, Committed, Done, "Took revision 2 from the home", "settled"},
-		"one had forgotten it":    {[]Reply{has("b", "", forgotten), has("b", "op-2", nil)}, Committed, Done, "Had forgotten the store; took revision 2", "settled"},
-		"one does not want it":    {[]Reply{has("b", "", forgotten), has("b", "", forgotten)}, Unknown, Failed, "does not have the store", "not settled"},
-		"one stays behind":        {[]Reply{has("b", "op-1", nil), has("b", "op-1", nil)}, Unknown, Failed, "the home 2 (op-2)", "not settled"},
-		"its home is silent":      {[]Reply{has("b", "op-2", nil), refuses(409, wire.CodeCoordinatorSilent, 0)}, Unknown, Failed, "because of home_silent", "not settled"},
+		"a change goes on":        {[]Reply{has("b", "op-2", holding("op-9")), has("b", "op-2", holding("op-9"))}, Unknown, Failed, "by alice is still in progress", "not resolved at 1 of 2"},
+		"one took what it missed": {[]Reply{has("b", "op-1", nil), has("b", "op-2", nil)}, Committed, Done, "Took revision 2 from the coordinator", "resolved"},
+		"one had forgotten it":    {[]Reply{has("b", "", forgotten), has("b", "op-2", nil)}, Committed, Done, "Had lost the store; took revision 2", "resolved"},
+		"one does not want it":    {[]Reply{has("b", "", forgotten), has("b", "", forgotten)}, Unknown, Failed, "does not have the store", "not resolved"},
+		"one stays behind":        {[]Reply{has("b", "op-1", nil), has("b", "op-1", nil)}, Unknown, Failed, "the coordinator 2 (op-2)", "not resolved"},
+		"its home is silent":      {[]Reply{has("b", "op-2", nil), refuses(409, wire.CodeCoordinatorSilent, 0)}, Unknown, Failed, "because of home_silent", "not resolved"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, 2).script(map[string][]Reply{

@@ -8,15 +8,20 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// ReplaceCoordinator lets a store go on whose coordinator is gone for good: all that are left fence it, and when all
-// have, they decide. Nothing is done while one that is left is not connected.
+// ReplaceCoordinator replaces a coordinator that is gone for good. First all survivors fence it; when all have, all get
+// the same decision. It changes nothing unless every survivor is connected:
+//
+//   - A survivor that has not fenced the lost coordinator would still follow a late commit of it (I8).
+//   - A survivor that was not asked may have the only copy of a commit, which has to be carried forward (I1).
+//
+// Both steps can be repeated, so a replacement that was interrupted is finished by calling it again (I5).
 func (r *Recovery) ReplaceCoordinator(ctx context.Context, lost wire.Manager) *Outcome {
 	left, missing := r.survivors(lost.Identity)
 	if len(missing) > 0 {
-		return r.refused(left, fmt.Sprintf("%s keeps the store too, and is not connected: all that are left have to take part", missing[0].URL))
+		return r.refused(left, fmt.Sprintf("%s keeps the store too, and is not connected: all remaining managers have to take part", missing[0].URL))
 	}
 	if len(left) == 0 {
-		return r.refused(left, "no other manager keeps it, or waits for what "+lost.URL+" decides")
+		return r.refused(left, "no other manager keeps it, or waits for a decision of "+lost.URL)
 	}
 	if by := r.reachedBy(ctx, left, lost.Identity); by != "" {
 		return r.refused(left, fmt.Sprintf("%s answers %s: it is not lost", lost.URL, by))
@@ -26,28 +31,31 @@ func (r *Recovery) ReplaceCoordinator(ctx context.Context, lost wire.Manager) *O
 	coordinator := ""
 	for _, i := range left {
 		s := fenced[i]
-		if s.refusal != nil {
+		if s.refusal != nil { // I8: without every promise nothing is decided
 			return r.unfinished(fenced, left)
 		}
-		if s.state.Configuration != nil {
+		if s.state.Configuration != nil { // I1: what one survivor has committed is committed at all
 			committed = append(committed, s.state.Configuration.LastOperation)
 		}
+		// The smallest identity, so that a repeated replacement names the same coordinator. A suspect manager may have
+		// lost a vote or a decision (I5), so it can't be the one whose decision counts.
 		if me := r.Managers[i].Identity; !s.state.Suspect && (coordinator == "" || me < coordinator) && r.keepsStore(fenced, me) {
 			coordinator = me
 		}
 	}
-	if len(committed) == 0 { // no store comes of it
+	if len(committed) == 0 { // all prepared operations are aborted, and there is no store
 		coordinator = r.Managers[left[0]].Identity
 	}
 	if coordinator == "" {
-		return r.refused(left, "every manager that is left had to fall back to an older catalog: none of them can decide")
+		return r.refused(left, "every remaining manager had to fall back to an older catalog: none of them can decide")
 	}
+	// From here the decision must not stop half way for a cancelled run.
 	done := r.ask(context.WithoutCancel(ctx), left, "POST", wire.DecidePath(r.Store), wire.DecideRequest{Lost: lost.Identity, Committed: committed, Coordinator: coordinator})
 	return r.replaced(done, left, lost)
 }
 
-// keepsStore reports whether a manager keeps the store after the repair: by the latest of what those that are
-// left have, or, where none has it, by what they hold.
+// keepsStore reports whether a manager keeps the store after the replacement, by the latest configuration of the
+// survivors. If no survivor has a configuration, every manager may be the coordinator.
 func (r *Recovery) keepsStore(all map[int]stateReply, identity string) bool {
 	var best *wire.Configuration
 	for _, s := range all {
@@ -58,8 +66,8 @@ func (r *Recovery) keepsStore(all map[int]stateReply, identity string) bool {
 	return best == nil || slices.ContainsFunc(best.Managers, func(m wire.Manager) bool { return m.Identity == identity })
 }
 
-// survivors are the places of the managers that are left, and those among them that are not connected. One
-// that is with another coordinator by now waits for nothing that the lost one decides.
+// survivors returns the indexes of the managers other than the lost one, and the managers that are not connected.
+// Managers that follow another coordinator are left out: the lost coordinator decides nothing for them.
 func (r *Recovery) survivors(lost string) (left []int, missing []wire.Manager) {
 	for _, m := range r.knownManagers() {
 		if m.Identity == lost {
@@ -77,15 +85,17 @@ func (r *Recovery) survivors(lost string) (left []int, missing []wire.Manager) {
 	return left, missing
 }
 
-// hasOtherCoordinator reports whether all that a manager has of the name is another coordinator's.
+// hasOtherCoordinator reports whether a manager's configuration and prepared operation of the name both belong to
+// another coordinator than the lost one.
 func hasOtherCoordinator(s wire.StoreState, lost string) bool {
 	c, p := s.Configuration, s.Prepared
 	return (c != nil || p != nil) && (c == nil || c.Coordinator != lost) && (p == nil || p.Coordinator != lost) &&
 		s.Replacing == "" && !slices.Contains(s.Fenced, lost)
 }
 
-// reachedBy says who gets an answer of a manager that is said to be lost. Once any manager has fenced it,
-// the repair is to be finished whatever it answers.
+// reachedBy returns who can reach the manager that is declared lost, or "" if nobody can: the runner itself, or a
+// manager whose resolve request it answers. Once any manager has fenced it, reachedBy returns "": the replacement has
+// to be finished whatever it answers.
 func (r *Recovery) reachedBy(ctx context.Context, left []int, lost string) string {
 	for _, s := range r.responses {
 		if s.state.Replacing == lost || slices.Contains(s.state.Fenced, lost) {
@@ -93,7 +103,7 @@ func (r *Recovery) reachedBy(ctx context.Context, left []int, lost string) strin
 		}
 	}
 	for i, s := range r.responses {
-		if s.refusal == nil && r.Managers[i].Identity == lost && !s.state.Suspect { // that one can't decide
+		if s.refusal == nil && r.Managers[i].Identity == lost && !s.state.Suspect { // a suspect coordinator can't decide
 			return "this runner"
 		}
 	}
@@ -106,7 +116,8 @@ func (r *Recovery) reachedBy(ctx context.Context, left []int, lost string) strin
 	return ""
 }
 
-// fence has all that are left fence the lost coordinator. One that has heard of it lately is asked again.
+// fence asks all survivors to fence the lost coordinator: to follow no decision of it any more (I8). A survivor that
+// had an answer of it less than 40 s ago refuses and is asked again until Timeout.
 func (r *Recovery) fence(ctx context.Context, left []int, lost string) map[int]stateReply {
 	body := wire.FenceRequest{Lost: lost, Survivors: []string{}}
 	for _, i := range left {
@@ -115,21 +126,21 @@ func (r *Recovery) fence(ctx context.Context, left []int, lost string) map[int]s
 	limit := r.Clock.Now().Add(r.Timeout)
 	for {
 		all := r.ask(ctx, left, "POST", wire.FencePath(r.Store), body)
-		heard := false
+		alive := false
 		for _, s := range all {
-			heard = heard || s.refusal != nil && s.refusal.Code == wire.CodeCoordinatorAlive
+			alive = alive || s.refusal != nil && s.refusal.Code == wire.CodeCoordinatorAlive
 		}
-		if !heard || !r.Clock.Now().Add(lastWait).Before(limit) || r.Clock.Sleep(ctx, lastWait) != nil {
+		if !alive || !r.Clock.Now().Add(lastWait).Before(limit) || r.Clock.Sleep(ctx, lastWait) != nil {
 			return all
 		}
 	}
 }
 
-// rows has a row for every manager: row's for those that are left, and one that says that it is not asked.
+// rows returns a row for every manager: row(i) for the survivors, a skipped one for the others.
 func (r *Recovery) rows(left []int, row func(i int) Row) []Row {
 	rows := make([]Row, len(r.Managers))
 	for i := range rows {
-		rows[i] = Row{Result: Skipped, Code: NotSent, Message: "not asked: it has no part in this repair"}
+		rows[i] = Row{Result: Skipped, Code: NotSent, Message: "not asked: it takes no part in this repair"}
 		if slices.Contains(left, i) {
 			rows[i] = row(i)
 		}
@@ -137,21 +148,26 @@ func (r *Recovery) rows(left []int, row func(i int) Row) []Row {
 	return rows
 }
 
+// refused returns the outcome of a replacement that was not started.
 func (r *Recovery) refused(left []int, why string) *Outcome {
 	return &Outcome{State: Refused, Summary: fmt.Sprintf("%s: nothing was changed: %s", r.Store, why), Rows: r.rows(left, func(i int) Row {
 		return answer{Reply: r.responses[i].Reply}.row(Failed, wire.CodeCoordinatorAlive, why)
 	})}
 }
 
+// unfinished returns the outcome when not all survivors have fenced the lost coordinator. Those that have take no
+// operation until the replacement is finished. The outcome of prepared operations is still unknown.
 func (r *Recovery) unfinished(fenced map[int]stateReply, left []int) *Outcome {
 	return &Outcome{State: Unknown, Rows: r.rows(left, func(i int) Row {
 		if fenced[i].refusal != nil {
 			return answer{Reply: fenced[i].Reply, refusal: fenced[i].refusal}.failure()
 		}
-		return answer{Reply: fenced[i].Reply}.row(Failed, wire.CodeReplacementUnfinished, "takes no changes until the repair is ended")
-	}), Summary: fmt.Sprintf("%s: nothing is decided yet: not all managers that are left take part; call repair_store again", r.Store)}
+		return answer{Reply: fenced[i].Reply}.row(Failed, wire.CodeReplacementUnfinished, "takes no changes until the repair is finished")
+	}), Summary: fmt.Sprintf("%s: nothing is decided yet: not all remaining managers take part; call repair_store again", r.Store)}
 }
 
+// replaced returns the outcome after the decision was sent. It is unknown unless all survivors have confirmed the
+// decision; the fenced ones can only follow the same one later (I5).
 func (r *Recovery) replaced(done map[int]stateReply, left []int, lost wire.Manager) *Outcome {
 	out := &Outcome{State: Committed}
 	bad := 0
@@ -170,7 +186,7 @@ func (r *Recovery) replaced(done map[int]stateReply, left []int, lost wire.Manag
 	out.Summary = fmt.Sprintf("%s: goes on without %s on all of %d managers", r.Store, lost.URL, len(left))
 	if bad > 0 {
 		out.State = Unknown
-		out.Summary = fmt.Sprintf("%s: decided at %d of %d managers: call repair_store again to end it", r.Store, len(left)-bad, len(left))
+		out.Summary = fmt.Sprintf("%s: decided at %d of %d managers: call repair_store again to finish it", r.Store, len(left)-bad, len(left))
 	}
 	return out
 }

@@ -6,12 +6,7 @@ import (
 	"time"
 )
 
-// How long the coordinator is left alone between two questions.
-const (
-	firstWait = 200 * time.Millisecond
-	lastWait  = 2 * time.Second
-)
-
+// earlier returns the earlier of two times.
 func earlier(a, b time.Time) time.Time {
 	if b.Before(a) {
 		return b
@@ -19,7 +14,7 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// lower makes the first word of a row fit into a sentence: "created".
+// lower returns a verb with a small first letter, as it stands within a sentence: "created".
 func lower(verb string) string {
 	if verb == "" {
 		return verb
@@ -27,7 +22,7 @@ func lower(verb string) string {
 	return strings.ToLower(verb[:1]) + verb[1:]
 }
 
-// named is who has a row like that, with the verb that fits one or several.
+// named returns the names of the managers with a result, at most three, followed by the verb for one or for several.
 func (r *Driver) named(result Result, one, many string) string {
 	var names []string
 	for i, row := range r.rows {
