@@ -50,6 +50,7 @@ var layout = []string{
 	"cmd/dkvmanager/internal/engine",
 	"cmd/dkvmanager/internal/engine/process",
 	"cmd/dkvmanager/internal/engine/etcd",
+	"cmd/dkvmanager/internal/storetest",
 	"cmd/dkvmanager/internal/supervisor",
 	"cmd/dkvmanager/internal/admin",
 	"cmd/dkvmanager/internal/admin/openapigen",

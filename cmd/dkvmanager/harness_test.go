@@ -11,17 +11,17 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"dkvrun/cmd/dkvmanager/internal/engine/process"
+	"dkvrun/cmd/dkvmanager/internal/storetest"
 	"dkvrun/runtime/wire"
 )
 
-// asDaemon makes the test binary be dkvmanager; the instances that it starts inherit it.
+// asDaemon makes the test binary run as dkvmanager. The instances that it starts inherit the variable.
 const asDaemon = "DKV_TEST_DAEMON"
 
 func TestMain(m *testing.M) {
@@ -37,24 +37,17 @@ const patience = 20 * time.Second
 // eventually waits until ok is true.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		if ok() {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %s: %s", patience, what)
-		}
-	}
+	storetest.Wait(t, patience, func() (bool, string) { return ok(), "not yet: " + what })
 }
 
-// command is dkvmanager with args, not started.
+// command returns the command that runs dkvmanager with args; it is not started.
 func command(args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], args...)
 	cmd.Env = append(os.Environ(), asDaemon+"=1")
 	return cmd
 }
 
-// daemon is a manager that runs as a process of its own.
+// daemon is a manager that runs as a separate process.
 type daemon struct {
 	t    *testing.T
 	ip   string
@@ -64,7 +57,7 @@ type daemon struct {
 	done chan struct{}
 }
 
-// output may be written and read at once.
+// output is a buffer that may be written and read at the same time.
 type output struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -82,8 +75,8 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// startDaemon starts a manager on ip:7801 with its data in dir, and returns when it answers. What it
-// runs ends with the test.
+// startDaemon starts a manager on ip:7801 with its data in dir, and returns when it responds. The manager and its
+// instances end with the test.
 func startDaemon(t *testing.T, ip, dir string, more ...string) *daemon {
 	t.Helper()
 	return startWith(t, ip, dir, nil, more...)
@@ -128,7 +121,7 @@ func startWith(t *testing.T, ip, dir string, lifeline *os.File, more ...string) 
 	return d
 }
 
-// holders are the processes that hold the folders of the manager's instances.
+// holders returns the processes that hold the folders of the manager's instances.
 func (d *daemon) holders() []int {
 	folders, err := filepath.Glob(filepath.Join(d.dir, "instances", "*", "*"))
 	if err != nil {
@@ -197,7 +190,7 @@ func roundTrip(method, url string, body any) (int, []byte, error) {
 	return resp.StatusCode, text, errors.Join(err, resp.Body.Close())
 }
 
-// must makes a request that has to succeed with a message.
+// must makes a request that must succeed with a message.
 func (d *daemon) must(method, path string, body any, message string) {
 	d.t.Helper()
 	_, text := d.call(method, path, body)
@@ -238,7 +231,7 @@ func (d *daemon) ready(name string) {
 	})
 }
 
-// pids are the processes of a store's own instances, by name.
+// pids returns the processes of a store's own instances, by name.
 func (d *daemon) pids(name string) map[string]int {
 	d.t.Helper()
 	pids := map[string]int{}
@@ -250,7 +243,7 @@ func (d *daemon) pids(name string) map[string]int {
 	return pids
 }
 
-// orders is a store of count instances on hosts in turn, each host's ports counted from the base.
+// orders returns a store of count instances. They are on hosts in turn; the ports of each host count up from the default ports.
 func orders(count int, hosts ...string) wire.CreateStore {
 	store := wire.CreateStore{Name: "OrdersStore"}
 	for i := range count {
@@ -262,19 +255,15 @@ func orders(count int, hosts ...string) wire.CreateStore {
 	return store
 }
 
-// put writes k=v through an instance's client port, and get reads it through another's.
+// put writes k=v through an instance's client port, and get expects to read it through another's.
 func put(t *testing.T, n wire.Node) {
 	t.Helper()
-	status, text, err := roundTrip("POST", fmt.Sprintf("http://%s:%d/v3/kv/put", n.Host, n.ClientPort), map[string]string{"key": "aw==", "value": "dg=="})
-	if err != nil || status != http.StatusOK {
-		t.Fatalf("put through %s: %d %s %v", n.Name, status, text, err)
-	}
+	storetest.Put(t, n, "k", "v")
 }
 
 func get(t *testing.T, n wire.Node) {
 	t.Helper()
-	status, text, err := roundTrip("POST", fmt.Sprintf("http://%s:%d/v3/kv/range", n.Host, n.ClientPort), map[string]string{"key": "aw=="})
-	if err != nil || status != http.StatusOK || !strings.Contains(string(text), `"dg=="`) {
-		t.Fatalf("get through %s: %d %s %v", n.Name, status, text, err)
+	if got := storetest.Get(t, n, "k"); got != "v" {
+		t.Fatalf("%s reads %q, want v", n.Name, got)
 	}
 }

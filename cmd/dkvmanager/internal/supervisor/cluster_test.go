@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/cmd/dkvmanager/internal/storetest"
 	"dkvrun/runtime/wire"
 )
 
@@ -122,7 +123,7 @@ func (c *cluster) settled(store string) bool {
 
 func (c *cluster) waitSettled(store string, limit time.Duration) {
 	c.t.Helper()
-	wait(c.t, limit, func() (bool, string) {
+	storetest.Wait(c.t, limit, func() (bool, string) {
 		return c.settled(store), fmt.Sprintf("store %s is not settled: %s", store, describe(c.instances(store)))
 	})
 }

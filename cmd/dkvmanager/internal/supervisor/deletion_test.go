@@ -14,6 +14,7 @@ import (
 
 	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/cmd/dkvmanager/internal/engine"
+	"dkvrun/cmd/dkvmanager/internal/storetest"
 	"dkvrun/runtime/wire"
 )
 
@@ -33,7 +34,7 @@ func TestSupervisor_DeletesWhatWasRemovedBeforeACrash(t *testing.T) {
 	// The manager crashes after the catalog has dropped the store, before the supervisor hears of it.
 	s.crash(func(d *catalog.Data) { d.RemoveStore("Orders") })
 	s.open()
-	wait(t, 10*time.Second, func() (bool, string) {
+	storetest.Wait(t, 10*time.Second, func() (bool, string) {
 		_, err := os.Stat(filepath.Join(s.opts.Dir, "Orders"))
 		return os.IsNotExist(err), "the folder of the dropped store is there"
 	})
@@ -54,7 +55,7 @@ func TestDeletion_FolderOfEarlierStore(t *testing.T) {
 	c.create("Orders", c.spread("orders", 1, 1))
 	c.start("Orders")
 	c.waitSettled("Orders", 10*time.Second)
-	put(t, c.node("Orders", "orders-1"), "k", "old")
+	storetest.Put(t, c.node("Orders", "orders-1"), "k", "old")
 	pid := s.instance("Orders", "orders-1").PID
 	s.change(func(d *catalog.Data) {
 		again := *d.Stores["Orders"]
@@ -63,11 +64,11 @@ func TestDeletion_FolderOfEarlierStore(t *testing.T) {
 		d.RemoveStore("Orders")
 		d.Stores["Orders"] = &again
 	})
-	wait(t, 10*time.Second, func() (bool, string) {
+	storetest.Wait(t, 10*time.Second, func() (bool, string) {
 		now := s.instance("Orders", "orders-1")
 		return now.Ready && now.PID != pid, describe([]wire.Instance{now})
 	})
-	if v := get(t, c.node("Orders", "orders-1"), "k"); v != "" {
+	if v := storetest.Get(t, c.node("Orders", "orders-1"), "k"); v != "" {
 		t.Errorf("the new store has the old one's value %q", v)
 	}
 }
@@ -163,7 +164,7 @@ func TestSpawn_JustBeforeCrash(t *testing.T) {
 	s.open()
 	c.waitSettled("Orders", 10*time.Second)
 	pid := s.instance("Orders", "orders-1").PID
-	wait(t, 10*time.Second, func() (bool, string) {
+	storetest.Wait(t, 10*time.Second, func() (bool, string) {
 		pids := processesOf(t, folder)
 		return slices.Equal(pids, []int{pid}), fmt.Sprintf("processes %v for one instance, which is %d", pids, pid)
 	})
@@ -218,26 +219,26 @@ func TestSupervisor_KeepsFoldersThatTheCatalogDoesNotKnow(t *testing.T) {
 		c.create("Orders", c.spread("orders", 1, 1))
 		c.start("Orders")
 		c.waitSettled("Orders", 10*time.Second)
-		put(t, c.node("Orders", "orders-1"), "k", "v")
+		storetest.Put(t, c.node("Orders", "orders-1"), "k", "v")
 		before = s.instance("Orders", "orders-1")
 		endLater(t, before.PID)
 	})
 	// Everything that made the manager delete such folders before: a start, a change, a removal, a stop.
 	s.mustStart("Stock", "stock-1")
 	s.change(func(d *catalog.Data) { d.RemoveStore("Stock") })
-	wait(t, 10*time.Second, func() (bool, string) {
+	storetest.Wait(t, 10*time.Second, func() (bool, string) {
 		_, err := os.Stat(s.folder(place{"Stock", "stock-1"}))
 		return os.IsNotExist(err), "the folder of the removed store is there"
 	})
 	if !alive(before.PID) {
 		t.Fatal("the process of a store that the catalog doesn't know was ended")
 	}
-	if v := get(t, c.node("Orders", "orders-1"), "k"); v != "v" {
+	if v := storetest.Get(t, c.node("Orders", "orders-1"), "k"); v != "v" {
 		t.Errorf("the store has %q, want v", v)
 	}
 	// Once the catalog knows the store again, the process is adopted.
 	c.createAs("Orders", "op-Orders", catalog.Local{Desired: wire.DesiredRunning, Bootstrapped: true}, c.spread("orders", 1, 1))
-	wait(t, 10*time.Second, func() (bool, string) {
+	storetest.Wait(t, 10*time.Second, func() (bool, string) {
 		now := s.instance("Orders", "orders-1")
 		return now.Ready && now.PID == before.PID, describe([]wire.Instance{now})
 	})
@@ -253,7 +254,7 @@ func TestSupervisor_KeepsTheFolderOfAnotherStoreOfThatName(t *testing.T) {
 		c.create("Orders", c.spread("orders", 1, 1))
 		c.start("Orders")
 		c.waitSettled("Orders", 10*time.Second)
-		put(t, c.node("Orders", "orders-1"), "k", "old")
+		storetest.Put(t, c.node("Orders", "orders-1"), "k", "old")
 		before = s.instance("Orders", "orders-1")
 		endLater(t, before.PID)
 	})
@@ -267,17 +268,17 @@ func TestSupervisor_KeepsTheFolderOfAnotherStoreOfThatName(t *testing.T) {
 	if now := s.instance("Orders", "orders-1"); now.PID != 0 || now.Status != wire.Stopped {
 		t.Errorf("status in another store's folder: %s", describe([]wire.Instance{now}))
 	}
-	if v := get(t, old, "k"); v != "old" {
+	if v := storetest.Get(t, old, "k"); v != "old" {
 		t.Errorf("the other store has %q, want old", v)
 	}
 	if _, err := s.Stop(context.Background(), "Orders", "orders-1", true); err != nil {
 		t.Errorf("stop: %v", err)
 	}
 	s.change(func(d *catalog.Data) { d.RemoveStore("Orders") })
-	wait(t, 10*time.Second, func() (bool, string) {
+	storetest.Wait(t, 10*time.Second, func() (bool, string) {
 		return len(s.catalog.Snapshot().Deletions) == 0, "the removal is not over"
 	})
-	if v := get(t, old, "k"); v != "old" {
+	if v := storetest.Get(t, old, "k"); v != "old" {
 		t.Errorf("after the removal of its namesake the other store has %q, want old", v)
 	}
 	// Moved away by hand, the folder is no longer in the way.
@@ -292,6 +293,6 @@ func TestSupervisor_KeepsTheFolderOfAnotherStoreOfThatName(t *testing.T) {
 func endLater(t *testing.T, pid int) {
 	t.Cleanup(func() {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
-		wait(t, 10*time.Second, func() (bool, string) { return !alive(pid), "the process is still there" })
+		storetest.Wait(t, 10*time.Second, func() (bool, string) { return !alive(pid), "the process is still there" })
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"dkvrun/cmd/dkvmanager/internal/storetest"
 	"dkvrun/runtime/wire"
 )
 
@@ -41,7 +42,7 @@ func TestInstances_Report(t *testing.T) {
 	}
 	var all []wire.Instance
 	var took time.Duration
-	wait(t, 10*time.Second, func() (bool, string) { // it may have answered once more
+	storetest.Wait(t, 10*time.Second, func() (bool, string) { // it may have answered once more
 		began := time.Now()
 		all = c.servers[0].Instances(context.Background(), "Orders")
 		took = time.Since(began)
@@ -66,7 +67,7 @@ func TestInstances_Metrics(t *testing.T) {
 	s.mustStart("Stock", "stock-1")
 	c.waitSettled("Orders", 10*time.Second)
 	for i := range 3 {
-		put(t, c.node("Orders", "orders-2"), fmt.Sprint(i), "v")
+		storetest.Put(t, c.node("Orders", "orders-2"), fmt.Sprint(i), "v")
 	}
 	puts := map[string]float64{}
 	for _, m := range s.Metrics(context.Background(), "", 5*time.Second) {

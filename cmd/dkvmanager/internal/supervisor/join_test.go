@@ -10,6 +10,7 @@ import (
 
 	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/cmd/dkvmanager/internal/engine"
+	"dkvrun/cmd/dkvmanager/internal/storetest"
 	"dkvrun/runtime/wire"
 )
 
@@ -20,18 +21,18 @@ func newStore(t *testing.T, servers, n int) *cluster {
 	c.create("Orders", c.spread("orders", 1, n))
 	c.start("Orders")
 	c.waitSettled("Orders", 15*time.Second)
-	put(t, c.node("Orders", "orders-1"), "k", "v")
+	storetest.Put(t, c.node("Orders", "orders-1"), "k", "v")
 	return c
 }
 
 // holds checks that a store has exactly these members and that all its instances read what was put.
 func (c *cluster) holds(store string, want ...string) {
 	c.t.Helper()
-	if got := members(c.t, c.nodes[store][0]); got != strings.Join(want, " ") {
+	if got := storetest.Members(c.t, c.nodes[store][0]); got != strings.Join(want, " ") {
 		c.t.Errorf("members %s, want %s", got, strings.Join(want, " "))
 	}
 	for _, n := range c.nodes[store] {
-		if v := get(c.t, n, "k"); v != "v" {
+		if v := storetest.Get(c.t, n, "k"); v != "v" {
 			c.t.Errorf("%s reads %q, want v", n.Name, v)
 		}
 	}
@@ -41,7 +42,7 @@ func (c *cluster) holds(store string, want ...string) {
 func (c *cluster) waitGone(n wire.Node, limit time.Duration) {
 	c.t.Helper()
 	s := c.at(n)
-	wait(c.t, limit, func() (bool, string) {
+	storetest.Wait(c.t, limit, func() (bool, string) {
 		_, err := os.Stat(s.folder(place{"Orders", n.Name}))
 		return os.IsNotExist(err) && s.catalog.Snapshot().Stores["Orders"].Local[n.Name] == nil,
 			n.Name + " has not gone:" + describe(c.instances("Orders"))
@@ -55,13 +56,13 @@ func TestJoin_FoundersInAnyOrder(t *testing.T) {
 	for _, name := range []string{"orders-3", "orders-1"} {
 		c.at(c.node("Orders", name)).mustStart("Orders", name)
 	}
-	wait(t, 10*time.Second, func() (bool, string) {
+	storetest.Wait(t, 10*time.Second, func() (bool, string) {
 		all := c.instances("Orders")
 		return all[0].Ready && all[2].Ready, describe(all)
 	})
-	put(t, c.node("Orders", "orders-1"), "k", "v")
+	storetest.Put(t, c.node("Orders", "orders-1"), "k", "v")
 	c.widen("Orders", wire.DesiredRunning, c.spread("orders", 4, 5)...)
-	wait(t, 10*time.Second, func() (bool, string) {
+	storetest.Wait(t, 10*time.Second, func() (bool, string) {
 		in := c.at(c.node("Orders", "orders-5")).instance("Orders", "orders-5")
 		return in.Status == wire.Joining && in.LastError != "", describe(c.instances("Orders"))
 	})
@@ -100,7 +101,7 @@ func TestJoin_OnlyInstanceIsNotBootstrappedAgain(t *testing.T) {
 	}
 	// Also when it was meant to run all the time.
 	s.change(func(d *catalog.Data) { d.Stores["Orders"].Local["orders-1"].Desired = wire.DesiredRunning })
-	wait(t, 5*time.Second, func() (bool, string) {
+	storetest.Wait(t, 5*time.Second, func() (bool, string) {
 		in := s.instance("Orders", "orders-1")
 		return in.Status == wire.Stopped && strings.Contains(in.LastError, "the data of orders-1 is gone"), describe([]wire.Instance{in})
 	})
@@ -119,7 +120,7 @@ func TestJoin_WaitsForStoppedStore(t *testing.T) {
 		t.Errorf("in the stopped store: %s, want Joining without a process", describe([]wire.Instance{in}))
 	}
 	s.mustStart("Orders", "orders-2")
-	wait(t, 10*time.Second, func() (bool, string) {
+	storetest.Wait(t, 10*time.Second, func() (bool, string) {
 		in := s.instance("Orders", "orders-2")
 		return in.Status == wire.Joining && strings.Contains(in.LastError, "no data instance of it is up"), describe([]wire.Instance{in})
 	})
@@ -174,7 +175,7 @@ func TestJoin_ContinuesAfterCrash(t *testing.T) {
 			s := c.servers[1]
 			s.open()
 			s.change(func(d *catalog.Data) { d.Stores["Orders"].Local["orders-2"].Desired = wire.DesiredRunning })
-			wait(t, 10*time.Second, func() (bool, string) {
+			storetest.Wait(t, 10*time.Second, func() (bool, string) {
 				pid := s.instance("Orders", "orders-2").PID
 				return pid != 0, "not spawned"
 			})
@@ -185,7 +186,7 @@ func TestJoin_ContinuesAfterCrash(t *testing.T) {
 			s.open()
 			s.change(func(d *catalog.Data) { d.Stores["Orders"].Local["orders-2"].Desired = wire.DesiredRunning })
 			pid := 0
-			wait(t, 10*time.Second, func() (bool, string) {
+			storetest.Wait(t, 10*time.Second, func() (bool, string) {
 				pid = s.instance("Orders", "orders-2").PID
 				return pid != 0, "not spawned"
 			})

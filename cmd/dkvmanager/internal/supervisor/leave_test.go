@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/cmd/dkvmanager/internal/storetest"
 	"dkvrun/runtime/wire"
 )
 
@@ -28,8 +29,8 @@ func TestLeave_DataIsReplacedFirst(t *testing.T) {
 	if role := c.node("Orders", "orders-4").Role; role != wire.Data {
 		t.Fatalf("orders-4 is %s, want data", role)
 	}
-	wait(t, 30*time.Second, func() (bool, string) {
-		if voters := len(strings.Fields(members(t, c.node("Orders", "orders-1")))); voters < 3 {
+	storetest.Wait(t, 30*time.Second, func() (bool, string) {
+		if voters := len(strings.Fields(storetest.Members(t, c.node("Orders", "orders-1")))); voters < 3 {
 			t.Fatalf("%d members while one is replaced, want 3 at any time", voters)
 		}
 		return c.settled("Orders"), describe(c.instances("Orders"))
@@ -76,7 +77,7 @@ func TestLeave_LoseDataAtOnce(t *testing.T) {
 	gone := c.node("Orders", "orders-3")
 	pid := c.at(gone).instance("Orders", "orders-3").PID
 	c.removeFromTopology("Orders", "orders-3", true)
-	wait(t, 2*time.Second, func() (bool, string) { return !alive(pid), "runs" })
+	storetest.Wait(t, 2*time.Second, func() (bool, string) { return !alive(pid), "runs" })
 	c.waitGone(gone, 15*time.Second)
 	c.waitSettled("Orders", 5*time.Second)
 	c.holds("Orders", "orders-1", "orders-2")
@@ -89,7 +90,7 @@ func TestLeave_StoppedWaitsForTheStore(t *testing.T) {
 	c.servers[1].mustStop("Orders", "orders-2", false)
 	gone := c.node("Orders", "orders-1")
 	c.removeFromTopology("Orders", "orders-1", false)
-	wait(t, 5*time.Second, func() (bool, string) {
+	storetest.Wait(t, 5*time.Second, func() (bool, string) {
 		in := c.servers[0].instance("Orders", "orders-1")
 		return in.Status == wire.Leaving && in.PID == 0, describe([]wire.Instance{in})
 	})
@@ -119,7 +120,7 @@ func TestLeave_OnlyDataHandsOverToGateway(t *testing.T) {
 	c.nodes["Orders"] = nodes
 	c.start("Orders")
 	c.waitSettled("Orders", 10*time.Second)
-	put(t, nodes[1], "k", "v")
+	storetest.Put(t, nodes[1], "k", "v")
 	c.removeFromTopology("Orders", "orders-1", false)
 	// The manager forgets what it saw while orders-1 was in the topology.
 	c.servers[1].close()
@@ -139,7 +140,7 @@ func makeEnd(t *testing.T, s *server, instance string) {
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && err != syscall.ESRCH {
 		t.Fatal(err)
 	}
-	wait(t, 10*time.Second, func() (bool, string) { return !alive(pid), fmt.Sprintf("process %d is still there", pid) })
+	storetest.Wait(t, 10*time.Second, func() (bool, string) { return !alive(pid), fmt.Sprintf("process %d is still there", pid) })
 }
 
 // The manager crashes at each point of a leave; the next one finishes it.
@@ -175,7 +176,7 @@ func TestLeave_ContinuesAfterCrash(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			wait(t, 10*time.Second, func() (bool, string) { // until the store takes the change
+			storetest.Wait(t, 10*time.Second, func() (bool, string) { // until the store takes the change
 				err := m.Remove(ctx, memberAt(list, clusterAddress(gone)).ID)
 				return err == nil, "remove"
 			})

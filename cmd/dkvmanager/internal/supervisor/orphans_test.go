@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"dkvrun/cmd/dkvmanager/internal/storetest"
 	"dkvrun/runtime/wire"
 )
 
@@ -30,8 +31,8 @@ func (c *cluster) abandon(last int) {
 func (c *cluster) waitMembers(want string) {
 	c.t.Helper()
 	first := c.node("Orders", "orders-1")
-	wait(c.t, 30*time.Second, func() (bool, string) {
-		got := members(c.t, first)
+	storetest.Wait(c.t, 30*time.Second, func() (bool, string) {
+		got := storetest.Members(c.t, first)
 		return got == want, "members " + got + describe(c.instances("Orders"))
 	})
 }
@@ -50,8 +51,8 @@ func TestOrphan_OfLostServerIsRemoved(t *testing.T) {
 	c.waitSettled("Orders", 10*time.Second)
 	c.servers[0].mustStop("Orders", "orders-1", true)
 	first := c.node("Orders", "orders-2")
-	wait(t, 20*time.Second, func() (bool, string) {
-		err := call(first, "/v3/kv/put", map[string]string{"key": b64("later"), "value": b64("v")}, &struct{}{})
+	storetest.Wait(t, 20*time.Second, func() (bool, string) {
+		err := storetest.TryPut(first, "later", "v")
 		return err == nil, "no write" + describe(c.instances("Orders"))
 	})
 }
@@ -116,7 +117,7 @@ func TestOrphan_StaysWhileTopologyIsUnconfirmed(t *testing.T) {
 		s.unconfirmed.Store(true)
 	}
 	c.removeFromTopology("Orders", "orders-3", false)
-	wait(t, 20*time.Second, func() (bool, string) {
+	storetest.Wait(t, 20*time.Second, func() (bool, string) {
 		text := c.servers[0].instance("Orders", "orders-1").LastError
 		return strings.Contains(text, "orders-3 at ") && strings.HasSuffix(text, "has a change under way"), text
 	})

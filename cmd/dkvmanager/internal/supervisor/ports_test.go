@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/cmd/dkvmanager/internal/storetest"
 	"dkvrun/runtime/wire"
 )
 
@@ -97,7 +98,7 @@ func TestPorts_TakenWhileRestarting(t *testing.T) {
 	occupy(t, s.host, 7811)
 	s.open()
 	s.change(func(d *catalog.Data) { d.Stores["Orders"].Local["orders-1"].Desired = wire.DesiredRunning })
-	wait(t, 10*time.Second, func() (bool, string) {
+	storetest.Wait(t, 10*time.Second, func() (bool, string) {
 		now := s.instance("Orders", "orders-1")
 		return strings.Contains(now.LastError, s.host+":7811 is taken by"), describe([]wire.Instance{now})
 	})

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"dkvrun/cmd/dkvmanager/internal/storetest"
 	"dkvrun/runtime/wire"
 )
 
@@ -35,15 +36,15 @@ func TestSupervisor_RestartsKilledInstance(t *testing.T) {
 	c.create("Orders", c.spread("orders", 1, 1))
 	c.start("Orders")
 	c.waitSettled("Orders", 10*time.Second)
-	put(t, c.node("Orders", "orders-1"), "k", "v")
+	storetest.Put(t, c.node("Orders", "orders-1"), "k", "v")
 	before := c.servers[0].instance("Orders", "orders-1")
 	kill(t, before.PID)
-	wait(t, 10*time.Second, func() (bool, string) {
+	storetest.Wait(t, 10*time.Second, func() (bool, string) {
 		now := c.servers[0].instance("Orders", "orders-1")
 		return now.Ready && now.PID != before.PID && now.Restarts == 1 && strings.Contains(now.LastError, "killed"),
 			describe([]wire.Instance{now})
 	})
-	if v := get(t, c.node("Orders", "orders-1"), "k"); v != "v" {
+	if v := storetest.Get(t, c.node("Orders", "orders-1"), "k"); v != "v" {
 		t.Errorf("reads %q after the restart, want v", v)
 	}
 }
@@ -71,7 +72,7 @@ func TestSupervisor_AdoptsRunning(t *testing.T) {
 
 	// An adopted one is watched as well.
 	kill(t, before.PID)
-	wait(t, 10*time.Second, func() (bool, string) {
+	storetest.Wait(t, 10*time.Second, func() (bool, string) {
 		now := s.instance("Orders", "orders-1")
 		return now.Ready && now.PID != before.PID, describe([]wire.Instance{now})
 	})
@@ -87,7 +88,7 @@ func TestSupervisor_RestartsInstanceThatDiedMeanwhile(t *testing.T) {
 	pid := s.instance("Orders", "orders-1").PID
 	s.close()
 	kill(t, pid)
-	wait(t, 5*time.Second, func() (bool, string) { return !alive(pid), "outlives SIGKILL" })
+	storetest.Wait(t, 5*time.Second, func() (bool, string) { return !alive(pid), "outlives SIGKILL" })
 	s.open()
 	c.waitSettled("Orders", 10*time.Second)
 }
@@ -181,7 +182,7 @@ func TestSupervisor_InstancesInheritLifeline(t *testing.T) {
 	pid := s.instance("Orders", "orders-1").PID
 	s.close()
 	ensureRunning.Close()
-	wait(t, 5*time.Second, func() (bool, string) { return !alive(pid), "runs on after the end of the lifeline" })
+	storetest.Wait(t, 5*time.Second, func() (bool, string) { return !alive(pid), "runs on after the end of the lifeline" })
 	s.lifeline = nil
 	s.open()
 }
@@ -206,7 +207,7 @@ func TestSupervisor_CrashLoop(t *testing.T) {
 	if err == nil || code(err) != wire.CodeStartFailed || !strings.Contains(err.Error(), "exit status 1") || !strings.Contains(err.Error(), "not a directory") {
 		t.Errorf("start: %v, want start_failed with the exit status and the log's last line", err)
 	}
-	wait(t, 30*time.Second, func() (bool, string) {
+	storetest.Wait(t, 30*time.Second, func() (bool, string) {
 		now := s.instance("Orders", "orders-1")
 		return now.Status == wire.CrashLooping && now.Restarts >= crashLoop-1, describe([]wire.Instance{now})
 	})

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"dkvrun/cmd/dkvmanager/internal/storetest"
 	"dkvrun/runtime/wire"
 )
 
@@ -15,13 +16,13 @@ func TestStore_ThreeServersTakeWritesSoon(t *testing.T) {
 	c.start("Orders")
 	c.waitSettled("Orders", 15*time.Second)
 	t.Logf("6 instances on 3 servers started and ready after %v", time.Since(began))
-	put(t, c.node("Orders", "orders-6"), "k", "v")
+	storetest.Put(t, c.node("Orders", "orders-6"), "k", "v")
 	for _, n := range c.nodes["Orders"] {
-		if v := get(t, n, "k"); v != "v" {
+		if v := storetest.Get(t, n, "k"); v != "v" {
 			t.Errorf("%s reads %q, want v", n.Name, v)
 		}
 	}
-	if got, want := members(t, c.node("Orders", "orders-1")), "orders-1 orders-2 orders-3 orders-4 orders-5"; got != want {
+	if got, want := storetest.Members(t, c.node("Orders", "orders-1")), "orders-1 orders-2 orders-3 orders-4 orders-5"; got != want {
 		t.Errorf("members %s, want %s", got, want)
 	}
 }
@@ -32,7 +33,7 @@ func TestStore_GrowsFromOneToSix(t *testing.T) {
 	c.create("Orders", c.spread("orders", 1, 1))
 	c.start("Orders")
 	c.waitSettled("Orders", 10*time.Second)
-	put(t, c.node("Orders", "orders-1"), "k", "v")
+	storetest.Put(t, c.node("Orders", "orders-1"), "k", "v")
 	began := time.Now()
 	for _, to := range []int{2, 3, 6} {
 		have := len(c.nodes["Orders"])
@@ -41,11 +42,11 @@ func TestStore_GrowsFromOneToSix(t *testing.T) {
 		t.Logf("%d instances after %v", to, time.Since(began))
 	}
 	for _, n := range c.nodes["Orders"] {
-		if v := get(t, n, "k"); v != "v" {
+		if v := storetest.Get(t, n, "k"); v != "v" {
 			t.Errorf("%s reads %q, want v", n.Name, v)
 		}
 	}
-	if got, want := members(t, c.node("Orders", "orders-6")), "orders-1 orders-2 orders-3 orders-4 orders-5"; got != want {
+	if got, want := storetest.Members(t, c.node("Orders", "orders-6")), "orders-1 orders-2 orders-3 orders-4 orders-5"; got != want {
 		t.Errorf("members %s, want %s", got, want)
 	}
 	for _, in := range c.instances("Orders") {

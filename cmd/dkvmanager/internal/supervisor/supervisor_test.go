@@ -201,19 +201,3 @@ func (s *server) instance(store, instance string) wire.Instance {
 	}
 	return wire.Instance{}
 }
-
-// wait looks until a condition holds.
-func wait(t *testing.T, limit time.Duration, look func() (ok bool, otherwise string)) {
-	t.Helper()
-	end := time.Now().Add(limit)
-	for {
-		ok, otherwise := look()
-		if ok {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatalf("after %v: %s", limit, otherwise)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-}
