@@ -255,7 +255,7 @@ func orders(count int, hosts ...string) wire.CreateStore {
 	return store
 }
 
-// put writes k=v through an instance's client port, and get expects to read it through another's.
+// put writes k=v through the client port of an instance. get expects to read it through another.
 func put(t *testing.T, n wire.Node) {
 	t.Helper()
 	storetest.Put(t, n, "k", "v")

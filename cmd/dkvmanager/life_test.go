@@ -13,8 +13,8 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// TestManager_LifeOfAStore creates, starts, uses, widens, narrows, stops and removes a store on two managers, by
-// the calls that any HTTP client makes.
+// TestManager_LifeOfAStore creates, starts, uses, grows, shrinks, stops and removes a store on two managers, with plain
+// HTTP requests.
 func TestManager_LifeOfAStore(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
@@ -85,7 +85,7 @@ func TestManager_LifeOfAStore(t *testing.T) {
 	}
 }
 
-// checkCounts demands that the put through one instance was counted there.
+// checkCounts checks that the metrics of an instance count the put through it.
 func checkCounts(t *testing.T, d *daemon, instance string) {
 	t.Helper()
 	var m wire.Metrics

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// What another manager answers is bounded, also in what it becomes in memory.
+// Responses of other managers are bounded, also after decompression.
 func TestPeers_RefuseHostileResponses(t *testing.T) {
 	var answer func(http.ResponseWriter, *http.Request)
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { answer(w, r) }))
@@ -61,7 +61,7 @@ func TestPeers_RefuseHostileResponses(t *testing.T) {
 	}
 }
 
-// An operator reads who is silent and why; the request would only repeat it.
+// The error names the manager that does not respond and the cause, without the request's URL twice.
 func TestPeers_SayWhoIsSilent(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.48.6.3:0")
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// TestManager_LostCatalogServesReadOnly: with both generations of its catalog damaged a manager goes on showing and
-// keeping up what runs, changes nothing, and is well again once the operator has put a copy back.
+// TestManager_LostCatalogServesReadOnly damages both generations of the catalog: the manager shows and keeps running
+// what runs, changes nothing, and works again when a copy of the catalog has been restored.
 func TestManager_LostCatalogServesReadOnly(t *testing.T) {
 	t.Parallel()
 	const ip = "127.33.250.11"

@@ -11,8 +11,8 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// TestManager_KeepsStoresThatARestoredCatalogDoesNotKnow puts a copy of the catalog back that is older than a store,
-// as docs/manager.md allows, and as a fallback to the older generation does: the store runs on with its data.
+// TestManager_KeepsStoresThatARestoredCatalogDoesNotKnow restores a copy of the catalog that is older than a store, as
+// docs/manager.md allows and as a fallback to the older generation does: the store goes on running with its data.
 func TestManager_KeepsStoresThatARestoredCatalogDoesNotKnow(t *testing.T) {
 	t.Parallel()
 	const ip = "127.33.251.11"
@@ -44,7 +44,7 @@ func TestManager_KeepsStoresThatARestoredCatalogDoesNotKnow(t *testing.T) {
 	}
 	d = startDaemon(t, ip, dir)
 	folder := filepath.Join(dir, "instances", "OrdersStore", "orders-1")
-	// A change and a removal make the manager look at its folders; both come after the start has.
+	// A change and a removal make the manager look at its folders again.
 	d.must("POST", wire.InstancePath("OtherStore", "other-1")+"/start", nil, "Started")
 	d.must("DELETE", wire.StorePath("OtherStore")+"?force=true", nil, "Removed")
 	if holder, err := process.Holder(folder); err != nil || holder != pid {
@@ -58,7 +58,7 @@ func TestManager_KeepsStoresThatARestoredCatalogDoesNotKnow(t *testing.T) {
 		t.Errorf("the folder of the removed store is still there: %v", err)
 	}
 
-	// The newest catalog, put back in turn, finds the store as it was.
+	// When the newest catalog is restored, it finds the store unchanged.
 	d.end(syscall.SIGKILL)
 	if err := os.WriteFile(path, newest, 0o600); err != nil {
 		t.Fatal(err)

@@ -12,10 +12,10 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// runnersPatience is within which a throw-away cluster has to be gone.
+// runnersPatience is the time in which a throw-away cluster must have ended.
 const runnersPatience = 10 * time.Second
 
-// startThrowAway starts a manager with a running store that hangs on the returned pipe's write end.
+// startThrowAway starts a manager with a running store. Both end when the returned pipe is closed.
 func startThrowAway(t *testing.T, ip, dir string, more ...string) (*daemon, *os.File) {
 	t.Helper()
 	lifeline, held, err := os.Pipe()
@@ -32,7 +32,7 @@ func startThrowAway(t *testing.T, ip, dir string, more ...string) (*daemon, *os.
 	return d, held
 }
 
-// gone waits for the end of processes.
+// gone waits until the processes have ended.
 func gone(t *testing.T, pids map[string]int) {
 	t.Helper()
 	for name, pid := range pids {
@@ -95,7 +95,8 @@ func TestThrowAway_SparesItsNeighbours(t *testing.T) {
 	}
 }
 
-// TestThrowAway_KeptClusterGoesOn: without --ephemeral the data stays, and what ran runs again at the next start.
+// TestThrowAway_KeptClusterGoesOn checks that without --ephemeral the data stays, and that the instances run again after
+// the next start.
 func TestThrowAway_KeptClusterGoesOn(t *testing.T) {
 	t.Parallel()
 	const ip = "127.23.5.14"

@@ -9,7 +9,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// FuzzAdmin_Decode holds decode against encoding/json: what decode accepts means the same to both.
+// FuzzAdmin_Decode compares decode with encoding/json: both decode to the same value what decode accepts.
 func FuzzAdmin_Decode(f *testing.F) {
 	for _, seed := range []string{
 		`{"baseRevision":3,"nodes":[{"name":"a","host":"h","clustronPort":1,"clientPort":2,"role":"data"}],"founding":true,"founders":[]}`,
@@ -28,7 +28,7 @@ func FuzzAdmin_Decode(f *testing.F) {
 		if err := d.Decode(&want); err != nil {
 			t.Fatalf("accepted, and encoding/json says %v: %q", err, body)
 		}
-		// An empty list may be nil in one and not in the other.
+		// An empty list may be nil in one result and not in the other.
 		a, errA := json.Marshal(got)
 		b, errB := json.Marshal(want)
 		if errA != nil || errB != nil || !bytes.Equal(bytes.ReplaceAll(a, []byte(":null"), []byte(":[]")), bytes.ReplaceAll(b, []byte(":null"), []byte(":[]"))) {

@@ -11,7 +11,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// fakeSupervisor runs nothing: an instance runs once it has been told so.
+// fakeSupervisor runs no process: an instance counts as running when it has been started.
 type fakeSupervisor struct {
 	catalog *catalog.Catalog
 
@@ -20,9 +20,9 @@ type fakeSupervisor struct {
 	taken         map[int]bool
 	removed       []string
 	notifications int
-	// enter, where set, gets a value when a start begins; it goes on after another.
+	// enter, if set, receives a value when a start begins; the start goes on after a second one.
 	enter, leave chan struct{}
-	// joining: what is started has to be taken in by its store.
+	// joining makes started instances wait to be added to their store.
 	joining bool
 	err     error
 }
@@ -74,7 +74,7 @@ func (p *fakeSupervisor) Instances(_ context.Context, store string) []wire.Insta
 			in.Status, in.PID, in.Ready, in.StartedAt = wire.Running, 4711, true, &started
 		}
 		if l.Leaving != nil {
-			in.Node = *l.Leaving // its status is as it was: the supervisor has not looked yet
+			in.Node = *l.Leaving // the status is the old one: the supervisor has not noticed yet
 		} else if n := node(s.Nodes, name); n != nil {
 			in.Node = *n
 			if l.Desired == wire.DesiredRunning && (p.joining || !p.running[store+"/"+name]) {

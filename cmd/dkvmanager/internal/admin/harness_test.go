@@ -22,13 +22,13 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// ownHost is the manager's host; otherHost is another server's.
+// ownHost is the manager's host, otherHost that of another server.
 const (
 	ownHost   = "127.23.1.11"
 	otherHost = "127.23.1.12"
 )
 
-// harness is one API over a real catalog and a supervisor that only pretends.
+// harness is an API over a real catalog and a fake supervisor.
 type harness struct {
 	t       *testing.T
 	api     *API
@@ -65,7 +65,7 @@ func document3(t *testing.T) *openapi3.T {
 	return doc
 }
 
-// file is the catalog's bytes on disk.
+// file returns the catalog's file.
 func (b *harness) file() []byte {
 	b.t.Helper()
 	text, err := os.ReadFile(filepath.Join(b.catalog.Dir(), "catalog.json"))
@@ -75,7 +75,7 @@ func (b *harness) file() []byte {
 	return text
 }
 
-// send makes a request, holds the answer against the description, and sees to it that what was refused
+// send makes a request, checks the response against the API's description, and checks that a refused request
 // changed nothing on disk.
 func (b *harness) send(req *http.Request) (status int, body []byte) {
 	b.t.Helper()
@@ -97,8 +97,8 @@ func (b *harness) send(req *http.Request) (status int, body []byte) {
 	return resp.StatusCode, body
 }
 
-// conforms holds an answer against the description of its operation, or of any refusal where the
-// request has none.
+// conforms checks a response against the description of its route, or against that of refusals if the request has no
+// route.
 func (b *harness) conforms(req *http.Request, resp *http.Response, body []byte) error {
 	r, _, _ := match(req.Method, req.URL.EscapedPath())
 	if r == nil {
@@ -142,7 +142,7 @@ func (b *harness) request(method, path string, body any) *http.Request {
 	return req
 }
 
-// do makes a request whose answer is a result. A body that is a string goes as it is.
+// do makes a request whose response is a result. A body that is a string is sent as it is.
 func (b *harness) do(method, path string, body any) wire.Result {
 	b.t.Helper()
 	status, text := b.send(b.request(method, path, body))
@@ -156,7 +156,7 @@ func (b *harness) do(method, path string, body any) wire.Result {
 	return result
 }
 
-// must is do for what has to succeed.
+// must is do for a request that must succeed.
 func (b *harness) must(method, path string, body any, code, message string) {
 	b.t.Helper()
 	got := b.do(method, path, body)
@@ -165,7 +165,7 @@ func (b *harness) must(method, path string, body any, code, message string) {
 	}
 }
 
-// refused is do for what has to fail, with a message that has said in it.
+// refused is do for a request that must fail, with a message that contains said.
 func (b *harness) refused(method, path string, body any, code, said string) {
 	b.t.Helper()
 	got := b.do(method, path, body)
@@ -192,7 +192,7 @@ func (b *harness) get(path string, into any) {
 	}
 }
 
-// nodes plans count instances orders-1… on hosts in turn, without roles.
+// nodes returns count nodes orders-1… on hosts in turn, without roles.
 func nodes(count int, hosts ...string) []wire.Node {
 	out := make([]wire.Node, count)
 	for i := range out {

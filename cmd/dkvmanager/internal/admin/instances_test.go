@@ -12,7 +12,7 @@ func TestAddInstance_New(t *testing.T) {
 	b.must("POST", wire.StoresPath(), orders(1, ownHost), wire.CodeOK, "Created")
 	founders := b.store("OrdersStore").Founders
 	change := wire.ChangeInstances{BaseRevision: 1, Nodes: nodes(3, ownHost, otherHost)}
-	change.Nodes[0].Manager = "127.23.1.11:9999" // the store's own word on that stays
+	change.Nodes[0].Manager = "127.23.1.11:9999" // the store's value stays
 	b.must("POST", wire.InstancesPath("OrdersStore"), change, wire.CodeOK, "Added orders-2, orders-3")
 	before := b.file()
 	b.must("POST", wire.InstancesPath("OrdersStore"), change, wire.CodeUnchanged, "Already added")
@@ -152,7 +152,7 @@ func TestAddInstance_FoundingReassignsRoles(t *testing.T) {
 		wider := append(slices.Clone(s.Nodes()), wire.Node{Name: "orders-9", Host: ownHost, ClustronPort: 18000, ClientPort: 18001})
 		b.refused("POST", wire.InstancesPath("OrdersStore"), wire.ChangeInstances{BaseRevision: 3, Nodes: wider, Founding: true}, wire.CodeStoreStarted, "orders-2 has been started")
 		b.refused("DELETE", wire.InstancePath("OrdersStore", "orders-2")+"?founding=true", nil, wire.CodeStoreStarted, "orders-2")
-		// Once it has been started, that it is stopped again does not help.
+		// The mark of the first start stays after a stop.
 		b.do("POST", wire.InstancePath("OrdersStore", "orders-2")+"/stop", nil)
 	}
 }

@@ -64,7 +64,7 @@ func TestLocks_OneChangeAtATime(t *testing.T) {
 			_ = resp.Body.Close()
 			done <- resp.StatusCode
 		}()
-		<-b.sup.enter // both are under way at once
+		<-b.sup.enter // both are in progress at once
 	}
 	b.refused("POST", wire.InstancePath("OrdersStore", "orders-1")+"/stop", nil, wire.CodeStoreBusy, "is changing orders-1")
 	b.refused("DELETE", wire.StorePath("OrdersStore")+"?force=true", nil, wire.CodeStoreBusy, "is changing OrdersStore")
@@ -96,7 +96,7 @@ func TestInstance_StartOfJoiner(t *testing.T) {
 
 func TestRemoveInstance_Present(t *testing.T) {
 	b := newHarness(t)
-	b.must("POST", wire.StoresPath(), orders(4, ownHost), wire.CodeOK, "Created") // three hold data
+	b.must("POST", wire.StoresPath(), orders(4, ownHost), wire.CodeOK, "Created") // three have the role data
 	b.must("POST", wire.InstancePath("OrdersStore", "orders-1")+"/start", nil, wire.CodeOK, "Started")
 	founders := b.store("OrdersStore").Founders
 	b.refused("DELETE", wire.InstancePath("OrdersStore", "orders-9"), nil, wire.CodeInstanceNotFound, "no instance orders-9")
@@ -127,7 +127,7 @@ func TestRemoveInstance_Present(t *testing.T) {
 	}
 	b.must("DELETE", wire.InstancePath("OrdersStore", "orders-3"), nil, wire.CodeOK, "Removed")
 	b.refused("DELETE", wire.InstancePath("OrdersStore", "orders-4"), nil, wire.CodeLastInstance, "goes with the store")
-	// orders-1 still runs, and nobody can stop it any more: it must not hold up the store's end.
+	// orders-1 still runs and can't be stopped by a request: it must not prevent the removal of the store.
 	b.must("DELETE", wire.StorePath("OrdersStore"), nil, wire.CodeOK, "Removed")
 }
 

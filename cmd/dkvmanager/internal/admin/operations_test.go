@@ -11,7 +11,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// change is an operation that this manager alone takes part in.
+// change returns an operation whose only participant is this manager.
 func (b *harness) change(id string) wire.Operation {
 	self := b.catalog.Identity()
 	planned := wire.AssignRoles(nodes(2, ownHost, otherHost))
@@ -26,7 +26,7 @@ func (b *harness) to(path string) string {
 	return path + "?to=" + url.QueryEscape(b.catalog.Identity())
 }
 
-// operation makes a request whose answer is an operation in a state.
+// operation makes a request whose response must be an operation in the given state.
 func (b *harness) operation(method, path string, body any, want wire.OperationState) wire.OperationStatus {
 	b.t.Helper()
 	status, text := b.send(b.request(method, path, body))
@@ -55,7 +55,7 @@ func TestOperation_Commits(t *testing.T) {
 		t.Errorf("%+v", all)
 	}
 
-	// The plain routes take the same lock.
+	// The routes that change one manager take the same lock.
 	b.refused("POST", wire.StoresPath(), orders(2, ownHost), wire.CodeStoreBusy, "tester")
 	other := wire.CreateStore{Name: "CartStore", Nodes: nodes(1, ownHost)}
 	b.refused("POST", wire.StoresPath(), other, wire.CodePortTaken, "OrdersStore")
@@ -70,7 +70,7 @@ func TestOperation_Commits(t *testing.T) {
 	}
 	b.operation("POST", b.to(path+"/abort"), wire.AbortRequest{Store: c.Store}, wire.OperationCommitted)
 
-	// While the store is to go, none of its instances starts; then its folders go too.
+	// While the removal is prepared, no instance starts; after the commit the folders are deleted too.
 	gone := wire.Operation{
 		ID: "0198f0a0-5d2e-7c41-9d0f-2f6f8f3f7a12", Action: wire.RemoveStoreAction, Store: c.Store, Coordinator: c.Coordinator, Managers: c.Managers,
 		BaseRevision: 1, BaseOperation: c.ID, Epoch: 2,

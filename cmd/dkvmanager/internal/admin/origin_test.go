@@ -34,7 +34,7 @@ func TestOrigin_WebPagesAreRefused(t *testing.T) {
 	}
 }
 
-// What people and their tools call a manager by.
+// The names by which people and tools address a manager are accepted.
 func TestOrigin_NamesOfAManager(t *testing.T) {
 	b := newHarness(t)
 	ask := func(host string) int {
@@ -55,7 +55,7 @@ func TestOrigin_NamesOfAManager(t *testing.T) {
 	if status := ask("db2.example.com:7801"); status != http.StatusBadRequest {
 		t.Errorf("another name: got %d", status)
 	}
-	b.api.Listen = "10.0.0.11:7801" // other machines reach it by whatever name it has for them
+	b.api.Listen = "10.0.0.11:7801" // other machines may know it by any name
 	if status := ask("db2.example.com:7801"); status != http.StatusOK {
 		t.Errorf("another name beyond loopback: got %d", status)
 	}

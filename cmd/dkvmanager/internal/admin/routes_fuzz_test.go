@@ -9,8 +9,8 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// FuzzAdmin_Match holds routes to their segments: what a path names leads, escaped again, to the same route with the
-// same names, and no escape adds or takes away a segment.
+// FuzzAdmin_Match checks that the names of a matched path, escaped again, lead to the same route with the same names,
+// and that no escape adds or removes a segment.
 func FuzzAdmin_Match(f *testing.F) {
 	for _, path := range []string{
 		"/stores", "/stores/S", "/stores/%2e%2e", "/stores/..%2f..", "/stores//instances", "/stores/S/instances/a%2Fb/start", "/stores/%00/state",

@@ -39,7 +39,7 @@ func serveHarness(t *testing.T, address string, change func(*API)) (*harness, *c
 	return b, conns
 }
 
-// countingListener is a listener that knows how many of its connections are open.
+// countingListener counts its open connections.
 type countingListener struct {
 	net.Listener
 	open, most atomic.Int64
@@ -70,7 +70,7 @@ func (c *countedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// say sends bytes over a connection of its own, which ends with the test.
+// say sends bytes over a new connection, which ends with the test.
 func say(t *testing.T, l net.Listener, text string) net.Conn {
 	t.Helper()
 	c, err := net.Dial("tcp", l.Addr().String())
@@ -139,7 +139,7 @@ func TestServe_BoundsConnections(t *testing.T) {
 	}
 }
 
-// Files that clients use up would be missing for the catalog.
+// Clients must leave file descriptors for the catalog.
 func TestServe_LeavesFileDescriptors(t *testing.T) {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {

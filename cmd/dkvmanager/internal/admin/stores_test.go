@@ -111,7 +111,7 @@ func TestCreateStore_KeepsRoles(t *testing.T) {
 
 func TestCreateStore_Elsewhere(t *testing.T) {
 	b := newHarness(t)
-	b.sup.taken[17861] = true // another server's port is not this one's matter
+	b.sup.taken[17861] = true // the ports of other servers are not checked
 	b.must("POST", wire.StoresPath(), orders(2, otherHost), wire.CodeOK, "Created")
 	if s := b.store("OrdersStore"); s.Status != wire.StoreNoInstances || len(s.Instances) != 2 {
 		t.Errorf("got %+v", s)

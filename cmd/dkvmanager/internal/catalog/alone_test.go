@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// alone runs a test that limits its whole process in a process of its own: the one that runs all tests
-// writes files beside them. It says whether this is that process; the other has the result already.
+// alone runs a test that sets limits of its process in a separate process, because other tests write files at the same
+// time. It reports whether this is that process; the other process has the result already.
 func alone(t *testing.T) bool {
 	t.Helper()
 	const mark = "DKV_TEST_ALONE"
@@ -31,7 +31,7 @@ func alone(t *testing.T) bool {
 	return false
 }
 
-// limitFiles lets no file of this process grow over so many bytes, until the returned function is called.
+// limitFiles limits the size of files that this process writes, until the returned function is called.
 func limitFiles(t *testing.T, bytes uint64) (heal func()) {
 	t.Helper()
 	signal.Ignore(unix.SIGXFSZ)

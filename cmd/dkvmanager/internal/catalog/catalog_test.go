@@ -146,7 +146,7 @@ func TestCatalog_ConcurrentUpdates(t *testing.T) {
 	}
 }
 
-// files is the text of both generations.
+// files returns the files of both generations.
 func files(t *testing.T, dir string) map[string][]byte {
 	t.Helper()
 	out := map[string][]byte{}

@@ -30,7 +30,7 @@ func TestCatalog_FailedWriteChangesNothing(t *testing.T) {
 	}
 }
 
-// TestCatalog_PartialWriteChangesNothing fills the disk, as far as this process goes, after 100 bytes.
+// TestCatalog_PartialWriteChangesNothing makes writes fail after 100 bytes, as a full disk does.
 func TestCatalog_PartialWriteChangesNothing(t *testing.T) {
 	if !alone(t) {
 		return
@@ -38,7 +38,7 @@ func TestCatalog_PartialWriteChangesNothing(t *testing.T) {
 	refusesAndRecovers(t, func(t *testing.T, _ string) func() { return limitFiles(t, 100) })
 }
 
-// refusesAndRecovers holds that a failed write changes nothing, and that the next one goes through.
+// refusesAndRecovers checks that a failed write changes nothing, and that the next write succeeds.
 func refusesAndRecovers(t *testing.T, fault func(t *testing.T, dir string) (heal func())) {
 	c := open(t, t.TempDir())
 	add(t, c, orders())
@@ -56,7 +56,7 @@ func refusesAndRecovers(t *testing.T, fault func(t *testing.T, dir string) (heal
 	}
 }
 
-// block puts a folder that is not empty where a file is to go; that stops root too.
+// block puts a folder that is not empty in place of a file; root can't replace it either.
 func block(t *testing.T, path string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Join(path, "x"), 0o700); err != nil {
@@ -118,8 +118,8 @@ func TestCatalog_MissingFallsBackToPrevious(t *testing.T) {
 	}
 }
 
-// TestCatalog_LostIsNeverReplaced: with no generation that can be read the catalog opens empty-handed, says
-// so, and nothing is written in place of what there is.
+// TestCatalog_LostIsNeverReplaced checks that a catalog without a readable generation opens as lost, and that its files
+// are not overwritten.
 func TestCatalog_LostIsNeverReplaced(t *testing.T) {
 	cases := map[string]struct {
 		spoil func(dir string) error
@@ -170,7 +170,7 @@ func TestCatalog_LostIsNeverReplaced(t *testing.T) {
 			}
 			_ = c.Close()
 
-			for name, text := range whole { // a copy is put back
+			for name, text := range whole { // an operator restores a copy
 				if err := os.WriteFile(filepath.Join(c.Dir(), name), text, 0o600); err != nil {
 					t.Fatal(err)
 				}

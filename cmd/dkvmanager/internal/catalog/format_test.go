@@ -12,8 +12,8 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// load opens a folder that holds a fixture, as it was written by some version. Fixtures are never written
-// anew: another format gets another file.
+// load opens a folder that holds a fixture as a released version wrote it. Fixtures never change: a new format gets
+// a new file.
 func load(t *testing.T, fixture string) *Catalog {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", fixture))
@@ -32,7 +32,7 @@ func load(t *testing.T, fixture string) *Catalog {
 	return c
 }
 
-// TestCatalog_ReadsFormat1 loads what version 0.1.0 wrote.
+// TestCatalog_ReadsFormat1 loads a catalog that version 0.1.0 wrote.
 func TestCatalog_ReadsFormat1(t *testing.T) {
 	c := load(t, "format1.json")
 	if got := c.Snapshot().Stores["OrdersStore"]; !reflect.DeepEqual(got, orders()) {
@@ -40,16 +40,16 @@ func TestCatalog_ReadsFormat1(t *testing.T) {
 	}
 }
 
-// TestCatalog_ReadsFormat2 loads what the first version with operations wrote: a vote that is not decided, decisions, a
-// removed store, and a repair that is under way.
+// TestCatalog_ReadsFormat2 loads a catalog that the first version with operations wrote: an undecided vote, decisions, a
+// removed store, and an unfinished coordinator replacement.
 func TestCatalog_ReadsFormat2(t *testing.T) {
 	if got, want := load(t, "format2.json").Snapshot(), operated(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
 
-// TestFormat_Lived loads the catalog of a manager that made one store and removed another, widened the first one
-// while it ran, and stopped an instance. Its doubtful store was added by hand.
+// TestFormat_Lived loads the catalog of a manager that created one store and removed another, added instances to the
+// first while it ran, and stopped an instance. The suspect store was added by hand.
 func TestFormat_Lived(t *testing.T) {
 	data := load(t, "lived.json").Snapshot()
 	s, gone := data.Stores["Stays"], data.Names["gone"]
@@ -64,7 +64,7 @@ func TestFormat_Lived(t *testing.T) {
 	}
 }
 
-// operated is a catalog with everything that operations leave behind.
+// operated returns a catalog with all kinds of records that operations leave.
 func operated() *Data {
 	when := time.Date(2026, 1, 31, 8, 0, 0, 0, time.UTC)
 	s := orders()

@@ -12,7 +12,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// fill makes the disk full for the next write: the temporary file takes nothing, as the system says it.
+// fill makes the next write fail with the error of a full disk.
 func fill(t *testing.T, c *Catalog) {
 	t.Helper()
 	if err := os.Symlink("/dev/full", filepath.Join(c.Dir(), currentFile+durable.TempSuffix)); err != nil {
@@ -33,7 +33,7 @@ func hasReserve(t *testing.T, c *Catalog) bool {
 	return err == nil && info.Size() == reserveSize
 }
 
-// TestCatalog_FullDiskKeepsVotes: on a full disk nothing new is taken, and what was voted for comes to its end.
+// TestCatalog_FullDiskKeepsVotes checks that on a full disk new operations are refused, and prepared ones are completed.
 func TestCatalog_FullDiskKeepsVotes(t *testing.T) {
 	c := open(t, t.TempDir())
 	add(t, c, orders())
@@ -73,7 +73,7 @@ func TestCatalog_FullDiskKeepsVotes(t *testing.T) {
 	}
 }
 
-// TestCatalog_NoVoteWithoutReserve: a vote that could not be kept on a full disk is not given.
+// TestCatalog_NoVoteWithoutReserve checks that no vote is given without the reserve that its commit may need.
 func TestCatalog_NoVoteWithoutReserve(t *testing.T) {
 	if !alone(t) {
 		return

@@ -12,8 +12,8 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Instances are added and removed while managers crash and processes are killed at any moment. Whatever
-// happens, the store ends as the topology, with its data.
+// Instances are added and removed while managers crash and processes are killed at any moment. In the end the store has
+// the members of its topology, and its data.
 func TestSupervisor_ConvergesAmongCrashes(t *testing.T) {
 	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
@@ -28,7 +28,7 @@ func TestSupervisor_ConvergesAmongCrashes(t *testing.T) {
 			c.removeFromTopology("Orders", c.nodes["Orders"][random.IntN(n)].Name, false)
 		}
 		for range random.IntN(4) {
-			<-time.After(time.Duration(random.Int64N(int64(time.Second)))) // a moment of its own for each fault
+			<-time.After(time.Duration(random.Int64N(int64(time.Second)))) // each fault at another moment
 			c.harm(random)
 		}
 		if reconcile%2 == 0 {
@@ -58,6 +58,6 @@ func (c *cluster) harm(random *rand.Rand) {
 	all := c.instances("Orders")
 	if in := all[random.IntN(len(all))]; in.PID != 0 {
 		c.t.Logf("SIGKILL for %s", in.Name)
-		_ = syscall.Kill(in.PID, syscall.SIGKILL) // it may have ended by itself just now
+		_ = syscall.Kill(in.PID, syscall.SIGKILL) // it may have ended just now
 	}
 }

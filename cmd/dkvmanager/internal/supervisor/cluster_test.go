@@ -12,7 +12,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// spread plans instances in turn on all servers.
+// spread returns the nodes from to to, on the servers in turn.
 func (c *cluster) spread(prefix string, from, to int) []wire.Node {
 	var nodes []wire.Node
 	for i := from; i <= to; i++ {
@@ -22,13 +22,13 @@ func (c *cluster) spread(prefix string, from, to int) []wire.Node {
 	return nodes
 }
 
-// create puts a store into every catalog, as stopped.
+// create puts a stopped store into every catalog.
 func (c *cluster) create(store string, nodes []wire.Node) {
 	c.t.Helper()
 	c.createAs(store, "op-"+store, catalog.Local{Desired: wire.DesiredStopped}, nodes)
 }
 
-// createAs is create with the creating operation, and with what every instance begins as.
+// createAs is create with another creating operation, and with local as the first state of every instance.
 func (c *cluster) createAs(store, operation string, local catalog.Local, nodes []wire.Node) {
 	c.t.Helper()
 	nodes = wire.AssignRoles(nodes)
@@ -48,7 +48,7 @@ func (c *cluster) createAs(store, operation string, local catalog.Local, nodes [
 	}
 }
 
-// widen adds nodes to a store, wanted as given.
+// widen adds nodes to a store, with the given desired state.
 func (c *cluster) widen(store string, desired wire.Desired, added ...wire.Node) {
 	c.t.Helper()
 	nodes := wire.AssignRoles(append(slices.Clone(c.nodes[store]), added...))
@@ -90,12 +90,12 @@ func (c *cluster) node(store, instance string) wire.Node {
 	return c.nodes[store][i]
 }
 
-// at is the server of a node.
+// at returns the server of a node.
 func (c *cluster) at(n wire.Node) *server {
 	return c.servers[slices.IndexFunc(c.servers, func(s *server) bool { return s.host == n.Host })]
 }
 
-// start starts all of a store, one after the other.
+// start starts all instances of a store, one after the other.
 func (c *cluster) start(store string) {
 	c.t.Helper()
 	for _, n := range c.nodes[store] {
@@ -103,7 +103,7 @@ func (c *cluster) start(store string) {
 	}
 }
 
-// instances are all servers' instances of a store, leaving ones included.
+// instances returns the instances of a store on all servers, including those that are leaving.
 func (c *cluster) instances(store string) []wire.Instance {
 	var all []wire.Instance
 	for _, s := range c.servers {
@@ -112,8 +112,8 @@ func (c *cluster) instances(store string) []wire.Instance {
 	return all
 }
 
-// settled says whether all instances of a store are Running and ready, none is leaving, and all data
-// instances are marked.
+// settled reports whether all instances of a store are Running and ready, none is leaving, and all data
+// instances are recorded as bootstrapped.
 func (c *cluster) settled(store string) bool {
 	all := c.instances(store)
 	return len(all) == len(c.nodes[store]) && !slices.ContainsFunc(all, func(in wire.Instance) bool {

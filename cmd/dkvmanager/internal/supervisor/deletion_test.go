@@ -31,7 +31,7 @@ func TestSupervisor_DeletesWhatWasRemovedBeforeACrash(t *testing.T) {
 	all := c.instances("Orders")
 	stock := s.instance("Stock", "stock-1")
 
-	// The manager crashes after the catalog has dropped the store, before the supervisor hears of it.
+	// The manager crashes after the catalog has dropped the store, before the supervisor is notified.
 	s.crash(func(d *catalog.Data) { d.RemoveStore("Orders") })
 	s.open()
 	storetest.Wait(t, 10*time.Second, func() (bool, string) {
@@ -108,7 +108,7 @@ func TestSpawn_SecondNeverRuns(t *testing.T) {
 	c.create("Orders", c.spread("orders", 1, 1))
 	c.start("Orders")
 	before := s.instance("Orders", "orders-1")
-	// As after a crash between the spawn and anything else: another process for the same folder.
+	// The state after a crash directly after the spawn: a second process for the same folder.
 	second, err := s.opts.spawn(s.folder(place{"Orders", "orders-1"}))
 	if err != nil {
 		t.Fatal(err)
@@ -143,7 +143,7 @@ func TestSpec_WrittenWhole(t *testing.T) {
 	}
 }
 
-// The manager crashes between the spawn and anything else; the next one may be faster than the process.
+// The manager crashes directly after the spawn; the next manager may look before the process has taken the lock.
 func TestSpawn_JustBeforeCrash(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 1)
@@ -170,7 +170,7 @@ func TestSpawn_JustBeforeCrash(t *testing.T) {
 	})
 }
 
-// processesOf are the processes that were started for a folder.
+// processesOf returns the processes that were started for a folder.
 func processesOf(t *testing.T, folder string) []int {
 	t.Helper()
 	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -192,7 +192,7 @@ func processesOf(t *testing.T, folder string) []int {
 	return pids
 }
 
-// restoredCopy lets the manager crash, and puts back the catalog that the server had before f.
+// restoredCopy crashes the manager and restores the catalog that the server had before f.
 func (s *server) restoredCopy(f func()) {
 	s.t.Helper()
 	path := filepath.Join(s.dir, "catalog.json")
@@ -223,7 +223,7 @@ func TestSupervisor_KeepsFoldersThatTheCatalogDoesNotKnow(t *testing.T) {
 		before = s.instance("Orders", "orders-1")
 		endLater(t, before.PID)
 	})
-	// Everything that made the manager delete such folders before: a start, a change, a removal, a stop.
+	// A start, a change, a removal and a stop must all leave the folder.
 	s.mustStart("Stock", "stock-1")
 	s.change(func(d *catalog.Data) { d.RemoveStore("Stock") })
 	storetest.Wait(t, 10*time.Second, func() (bool, string) {
@@ -244,7 +244,7 @@ func TestSupervisor_KeepsFoldersThatTheCatalogDoesNotKnow(t *testing.T) {
 	})
 }
 
-// A store of the same name that the catalog doesn't know to be removed keeps its folder, and its process runs on.
+// A store of the same name whose removal the catalog doesn't record keeps its folder, and its process goes on running.
 func TestSupervisor_KeepsTheFolderOfAnotherStoreOfThatName(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 1)
@@ -281,7 +281,7 @@ func TestSupervisor_KeepsTheFolderOfAnotherStoreOfThatName(t *testing.T) {
 	if v := storetest.Get(t, old, "k"); v != "old" {
 		t.Errorf("after the removal of its namesake the other store has %q, want old", v)
 	}
-	// Moved away by hand, the folder is no longer in the way.
+	// When an operator moves the folder away, the new store starts.
 	c.createAs("Orders", "op-3", stopped, []wire.Node{s.node("orders-1", 3)})
 	if err := os.Rename(s.folder(place{"Orders", "orders-1"}), filepath.Join(t.TempDir(), "orders-1")); err != nil {
 		t.Fatal(err)
@@ -289,7 +289,7 @@ func TestSupervisor_KeepsTheFolderOfAnotherStoreOfThatName(t *testing.T) {
 	s.mustStart("Orders", "orders-1")
 }
 
-// endLater ends a process at the end of the test that no supervisor may know by then.
+// endLater ends a process at the end of the test, when no supervisor may know it.
 func endLater(t *testing.T, pid int) {
 	t.Cleanup(func() {
 		_ = syscall.Kill(pid, syscall.SIGKILL)

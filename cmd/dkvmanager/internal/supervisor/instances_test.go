@@ -35,14 +35,14 @@ func TestInstances_Report(t *testing.T) {
 		t.Errorf("instances of no store: %v", got)
 	}
 
-	// A process that hangs is told of as one, and holds up nobody for long.
+	// A process that hangs is reported, and delays the response by a second at most.
 	hung := c.servers[0].instance("Orders", "orders-1")
 	if err := syscall.Kill(hung.PID, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
 	var all []wire.Instance
 	var took time.Duration
-	storetest.Wait(t, 10*time.Second, func() (bool, string) { // it may have answered once more
+	storetest.Wait(t, 10*time.Second, func() (bool, string) { // it may have responded once more
 		began := time.Now()
 		all = c.servers[0].Instances(context.Background(), "Orders")
 		took = time.Since(began)

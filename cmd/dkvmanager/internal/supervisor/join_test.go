@@ -14,7 +14,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// newStore creates and starts a store of n instances on servers, and waits until all is settled.
+// newStore creates and starts a store of n instances on servers, and waits until it is settled.
 func newStore(t *testing.T, servers, n int) *cluster {
 	t.Helper()
 	c := newCluster(t, servers)
@@ -25,7 +25,7 @@ func newStore(t *testing.T, servers, n int) *cluster {
 	return c
 }
 
-// holds checks that a store has exactly these members and that all its instances read what was put.
+// holds checks that a store has exactly these members and that all its instances read the value that was put.
 func (c *cluster) holds(store string, want ...string) {
 	c.t.Helper()
 	if got := storetest.Members(c.t, c.nodes[store][0]); got != strings.Join(want, " ") {
@@ -38,7 +38,7 @@ func (c *cluster) holds(store string, want ...string) {
 	}
 }
 
-// waitGone waits until nothing is left of an instance.
+// waitGone waits until an instance has no process, no folder and no record.
 func (c *cluster) waitGone(n wire.Node, limit time.Duration) {
 	c.t.Helper()
 	s := c.at(n)
@@ -99,7 +99,7 @@ func TestJoin_OnlyInstanceIsNotBootstrappedAgain(t *testing.T) {
 	if code(err) != wire.CodeDataLost {
 		t.Errorf("start without data: %v, want data_lost", err)
 	}
-	// Also when it was meant to run all the time.
+	// The same holds when its desired state was running all the time.
 	s.change(func(d *catalog.Data) { d.Stores["Orders"].Local["orders-1"].Desired = wire.DesiredRunning })
 	storetest.Wait(t, 5*time.Second, func() (bool, string) {
 		in := s.instance("Orders", "orders-1")
@@ -124,7 +124,7 @@ func TestJoin_WaitsForStoppedStore(t *testing.T) {
 		in := s.instance("Orders", "orders-2")
 		return in.Status == wire.Joining && strings.Contains(in.LastError, "no data instance of it is up"), describe([]wire.Instance{in})
 	})
-	// The wait doesn't hold up a stop.
+	// The wait doesn't delay a stop.
 	began := time.Now()
 	s.mustStop("Orders", "orders-2", false)
 	if took := time.Since(began); took > time.Second {
@@ -136,7 +136,7 @@ func TestJoin_WaitsForStoppedStore(t *testing.T) {
 	c.holds("Orders", "orders-1", "orders-2")
 }
 
-// The manager crashes at each point of a join; the next one finds its way.
+// The manager crashes at each point of a join; the next manager completes the join.
 func TestJoin_ContinuesAfterCrash(t *testing.T) {
 	t.Parallel()
 	folder := func(c *cluster) string { return c.servers[1].folder(place{"Orders", "orders-2"}) }
@@ -212,7 +212,8 @@ func TestJoin_ContinuesAfterCrash(t *testing.T) {
 	}
 }
 
-// A founder that was removed and comes back under its name and ports must join: the admin marks it.
+// A founder that was removed and is added again with its name and ports must join: package admin marks it as
+// bootstrapped.
 func TestJoin_ReturningFounder(t *testing.T) {
 	t.Parallel()
 	c := newStore(t, 3, 3)

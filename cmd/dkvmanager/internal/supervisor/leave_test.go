@@ -97,7 +97,7 @@ func TestLeave_StoppedWaitsForTheStore(t *testing.T) {
 	if _, err := c.servers[0].Stop(context.Background(), "Orders", "orders-1", false); code(err) != wire.CodeInstanceNotFound {
 		t.Errorf("stopping what leaves: %v", err)
 	}
-	// orders-2 can't decide without orders-1, which therefore runs once more.
+	// orders-2 has no quorum without orders-1, which is therefore started again.
 	c.servers[1].mustStart("Orders", "orders-2")
 	c.waitGone(gone, 30*time.Second)
 	c.waitSettled("Orders", 10*time.Second)
@@ -110,7 +110,7 @@ func TestLeave_OnlyDataHandsOverToGateway(t *testing.T) {
 	nodes := c.spread("orders", 1, 2)
 	nodes[0].Role, nodes[1].Role = wire.Data, wire.Gateway
 	c.create("Orders", nodes)
-	// AssignRoles would make both data; the catalog may have less.
+	// AssignRoles would give both the role data; the catalog may have fewer data instances.
 	for _, s := range c.servers {
 		s.change(func(d *catalog.Data) {
 			d.Stores["Orders"].Nodes = nodes
@@ -122,7 +122,7 @@ func TestLeave_OnlyDataHandsOverToGateway(t *testing.T) {
 	c.waitSettled("Orders", 10*time.Second)
 	storetest.Put(t, nodes[1], "k", "v")
 	c.removeFromTopology("Orders", "orders-1", false)
-	// The manager forgets what it saw while orders-1 was in the topology.
+	// A restarted manager has not seen orders-1 in the topology.
 	c.servers[1].close()
 	c.servers[1].open()
 	c.waitGone(nodes[0], 30*time.Second)
@@ -130,7 +130,7 @@ func TestLeave_OnlyDataHandsOverToGateway(t *testing.T) {
 	c.holds("Orders", "orders-2")
 }
 
-// makeEnd kills an instance that the store has let go, unless it has noticed that and ended already.
+// makeEnd kills an instance that the store has removed, unless it has ended by itself.
 func makeEnd(t *testing.T, s *server, instance string) {
 	t.Helper()
 	pid := s.instance("Orders", instance).PID
@@ -143,7 +143,7 @@ func makeEnd(t *testing.T, s *server, instance string) {
 	storetest.Wait(t, 10*time.Second, func() (bool, string) { return !alive(pid), fmt.Sprintf("process %d is still there", pid) })
 }
 
-// The manager crashes at each point of a leave; the next one finishes it.
+// The manager crashes at each point of a leave; the next manager completes the leave.
 func TestLeave_ContinuesAfterCrash(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -176,7 +176,7 @@ func TestLeave_ContinuesAfterCrash(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			storetest.Wait(t, 10*time.Second, func() (bool, string) { // until the store takes the change
+			storetest.Wait(t, 10*time.Second, func() (bool, string) { // until the store accepts the change
 				err := m.Remove(ctx, memberAt(list, clusterAddress(gone)).ID)
 				return err == nil, "remove"
 			})

@@ -18,7 +18,7 @@ func TestLog_LastMessage(t *testing.T) {
 		"t\tPANIC\tfailed to create WAL\t{\"error\": \"no space left on device\"}\npanic: failed to create WAL\n\ngoroutine 1 [running]:\n\t/src/main.go:21 +0xff\n": "failed to create WAL: no space left on device",
 		"t\tERROR\tlistening\t{\"error\": \"address already in use\", \"n\": 1}\n":                                                                                   "listening: address already in use",
 		"t\tWARN\tslow disk\n": "slow disk",
-		"t\tINFO\tready\n":     "", // killed: it had no time to say why
+		"t\tINFO\tready\n":     "", // killed: the log has no reason
 		"goroutine 1 [running]:\n\t/src/main.go:21 +0xff\n": "/src/main.go:21 +0xff",
 	} {
 		if got := lastMessage(text); got != want {
@@ -85,7 +85,7 @@ func TestLog_RotatesAtStart(t *testing.T) {
 	if err := os.WriteFile(path, make([]byte, maxLog+1), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for range 2 { // the second time it is short
+	for range 2 { // the second log is short
 		f, err := openLog(folder)
 		if err != nil {
 			t.Fatal(err)

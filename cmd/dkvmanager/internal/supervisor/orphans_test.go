@@ -10,7 +10,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// lose ends the last server for good: its supervisor, and its instance of the store.
+// lose ends the last server: its supervisor and its instance of the store.
 func (c *cluster) lose(instance string) {
 	c.t.Helper()
 	last := len(c.servers) - 1
@@ -19,11 +19,11 @@ func (c *cluster) lose(instance string) {
 	kill(c.t, pid)
 }
 
-// abandon ends the supervisor of the last server for good; its instances go on until the test ends.
+// abandon ends the supervisor of the last server; its instances go on running until the test ends.
 func (c *cluster) abandon(last int) {
 	gone := c.servers[last]
 	gone.close()
-	c.t.Cleanup(gone.open) // for the server's own cleanup, which ends what runs
+	c.t.Cleanup(gone.open) // the server's cleanup needs a supervisor to end the instances
 	c.servers = c.servers[:last]
 }
 
@@ -45,7 +45,7 @@ func TestOrphan_OfLostServerIsRemoved(t *testing.T) {
 	c.waitMembers("orders-1 orders-2")
 	c.holds("Orders", "orders-1", "orders-2")
 
-	// The store takes in others again, and one of three can be away.
+	// The store adds members again, and survives the loss of one of three.
 	c.widen("Orders", wire.DesiredRunning, c.servers[1].node("orders-4", 3))
 	c.waitMembers("orders-1 orders-2 orders-4")
 	c.waitSettled("Orders", 10*time.Second)
@@ -57,7 +57,7 @@ func TestOrphan_OfLostServerIsRemoved(t *testing.T) {
 	})
 }
 
-// What it waits for is the dead: a gateway can't take over the data while the store takes in no member.
+// The dead member must be removed first: a gateway can't take over the data while the store adds no member.
 func TestOrphan_MakesRoomForItsReplacement(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 3)
@@ -74,7 +74,7 @@ func TestOrphan_MakesRoomForItsReplacement(t *testing.T) {
 	c.waitSettled("Orders", 10*time.Second)
 }
 
-// A manager that was away, and that the others go on without, may have begun to bring an instance in.
+// A manager that was away and was declared lost may have begun to add an instance.
 func TestOrphan_LearnerThatNeverStarted(t *testing.T) {
 	t.Parallel()
 	c := newStore(t, 1, 1)
@@ -92,7 +92,7 @@ func TestOrphan_LearnerThatNeverStarted(t *testing.T) {
 	c.waitMembers("orders-1")
 }
 
-// Twice the others take out a dead member that was noticed later than the one that lives.
+// Twice the other managers remove a dead member that they noticed later than the living orphan.
 func TestOrphan_AliveIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	c := newStore(t, 5, 5)

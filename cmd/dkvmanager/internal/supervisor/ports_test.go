@@ -15,7 +15,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// code is the stable word of a refusal.
+// code returns the code of a refusal.
 func code(err error) string {
 	var r *wire.Result
 	if !errors.As(err, &r) {
@@ -60,7 +60,7 @@ func TestPorts_NameHolderAndNextFreePair(t *testing.T) {
 		t.Errorf("status %d, want 409", r.StatusCode)
 	}
 
-	// The start is refused, records nothing, and leaves the holder alone.
+	// The start is refused, records nothing, and does not touch the holder.
 	c.create("Orders", nodes)
 	if _, err := s.Start(context.Background(), "Orders", "orders-2"); code(err) != wire.CodePortTaken {
 		t.Errorf("start: %v, want port_taken", err)

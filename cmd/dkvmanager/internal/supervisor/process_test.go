@@ -24,7 +24,7 @@ func kill(t *testing.T, pid int) {
 	}
 }
 
-// alive says whether a process is there and not a zombie.
+// alive reports whether a process exists and is no zombie.
 func alive(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	return err == nil && !strings.Contains(string(stat), ") Z ")
@@ -70,7 +70,7 @@ func TestSupervisor_AdoptsRunning(t *testing.T) {
 		t.Errorf("starting what runs: changed %v, error %v", changed, err)
 	}
 
-	// An adopted one is watched as well.
+	// An adopted process is watched as well.
 	kill(t, before.PID)
 	storetest.Wait(t, 10*time.Second, func() (bool, string) {
 		now := s.instance("Orders", "orders-1")
@@ -192,7 +192,7 @@ func TestSupervisor_CrashLoop(t *testing.T) {
 	c := newCluster(t, 1)
 	s := c.servers[0]
 	c.create("Orders", c.spread("orders", 1, 1))
-	// A file where the data folder should be: the engine ends at once.
+	// With a file in place of the data folder the engine ends at once.
 	folder := s.folder(place{"Orders", "orders-1"})
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		t.Fatal(err)

@@ -21,7 +21,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// TestMain makes the test binary an instance process when it is called as the supervisor calls one.
+// TestMain runs an instance process if the test binary is called like one.
 func TestMain(m *testing.M) {
 	if len(os.Args) < 3 || os.Args[1] != "instance" {
 		os.Exit(m.Run())
@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 // blocks counts the address blocks 127.22.x that tests have taken.
 var blocks atomic.Int32
 
-// cluster is a few servers, each with a catalog and a supervisor of its own.
+// cluster is a group of servers, each with its catalog and its supervisor.
 type cluster struct {
 	t       *testing.T
 	servers []*server
@@ -56,8 +56,8 @@ type server struct {
 	dir     string
 	catalog *catalog.Catalog
 	*Supervisor
-	close func() // ends Run and lets the catalog go; instances stay
-	// unconfirmed: other managers do not vouch for what this one has of its stores.
+	close func() // ends Run and closes the catalog; instances go on running
+	// unconfirmed makes Confirm fail, as if another manager had an operation in progress.
 	unconfirmed atomic.Bool
 
 	lifeline *os.File
@@ -119,7 +119,7 @@ func (s *server) confirm(_ context.Context, _, _ string) error {
 	return nil
 }
 
-// cleanUp kills what a test has left running.
+// cleanUp kills the instances that a test has left running.
 func (s *server) cleanUp() {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -136,7 +136,7 @@ func (s *server) cleanUp() {
 	}
 }
 
-// testWriter logs to a test.
+// testWriter writes to the log of a test.
 type testWriter struct {
 	t    *testing.T
 	host string
@@ -147,12 +147,12 @@ func (w testWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// node plans a node; ports grow with the index.
+// node returns a node of this server; its ports grow with the index.
 func (s *server) node(name string, index int) wire.Node {
 	return wire.Node{Name: name, Host: s.host, ClustronPort: 7811 + index, ClientPort: 7861 + index}
 }
 
-// crash ends the supervisor, and changes the catalog without anybody seeing it.
+// crash ends the supervisor and changes the catalog without a notification.
 func (s *server) crash(f func(*catalog.Data)) {
 	s.t.Helper()
 	s.close()
@@ -192,7 +192,7 @@ func (s *server) mustStop(store, instance string, force bool) {
 	}
 }
 
-// instance is how a server sees one of its instances; its zero value when it has none of that name.
+// instance returns the status of one of the server's instances, or the zero value if it has none of that name.
 func (s *server) instance(store, instance string) wire.Instance {
 	for _, in := range s.Instances(context.Background(), store) {
 		if in.Name == instance {
