@@ -115,7 +115,8 @@ func against(t *testing.T, script string, managers ...*hostile) string {
 	shown := &told{}
 	c := fanout.New(fanout.Config{})
 	defer c.Close()
-	config := run.Config{Reporter: shown, Stdout: &out, Client: c, Owner: func() string { return "tester" }, ManagerPort: wire.DefaultManagerPort}
+	config := run.Config{Reporter: shown, Stdout: &out, Client: c, Owner: func() string { return "tester" },
+		ManagerPort: wire.DefaultManagerPort}
 	for _, m := range managers {
 		config.Preset = append(config.Preset, m.Endpoint)
 	}

@@ -123,7 +123,8 @@ func (c *Call) Errorf(code, format string, args ...any) *Error {
 // invoke calls a builtin with the arguments on the stack of L. Only the steps before and after run use Lua: other
 // tasks use it while the builtin runs.
 func (h *Host) invoke(L *lua.LState, b *Builtin, name string, self Object, skip int) int {
-	c := &Call{Host: h, Self: self, Name: name, Began: time.Now(), params: b.Params, thread: L, current: h.main.G.CurrentThread}
+	c := &Call{Host: h, Self: self, Name: name, Began: time.Now(), params: b.Params, thread: L,
+		current: h.main.G.CurrentThread}
 	c.File, c.Line = position(L)
 	task := taskOf(L)
 	c.ctx = task.context()
@@ -226,7 +227,8 @@ func (c *Call) Library(module string) (*Func, error) {
 	var fn *Func
 	var err error
 	c.withLock(func() {
-		fn, err = c.Host.modules.library(module, func(chunk *lua.LFunction) (Values, error) { return c.Host.call(c.thread, chunk, nil) })
+		fn, err = c.Host.modules.library(module,
+			func(chunk *lua.LFunction) (Values, error) { return c.Host.call(c.thread, chunk, nil) })
 	})
 	return fn, err
 }

@@ -25,8 +25,9 @@ var fleetType = &ObjectType{Name: "fleet"}
 
 func init() {
 	*fleetType = ObjectType{
-		Name:   "fleet",
-		Fields: []Field{{Name: "ok", Get: func(o Object) any { return o.(*fleet).ok }}, {Name: "self", Get: func(o Object) any { return o }}},
+		Name: "fleet",
+		Fields: []Field{{Name: "ok", Get: func(o Object) any { return o.(*fleet).ok }},
+			{Name: "self", Get: func(o Object) any { return o }}},
 		Methods: []Builtin{{Name: "check", Positional: 1, Params: []Param{{Name: "word", Type: String, Default: "fine"}},
 			Impl: func(c *Call) (any, error) { return c.String("word") + fmt.Sprint(len(c.Self.(*fleet).names)), nil }}},
 		Len:    func(o Object) int { return len(o.(*fleet).names) },
@@ -46,7 +47,8 @@ func (*fleet) ObjectType() *ObjectType { return fleetType }
 // ticket is an object without items.
 type ticket struct{}
 
-var ticketType = &ObjectType{Name: "ticket", Fields: []Field{{Name: "id", Get: func(Object) any { return 7 }}, {Name: "note", Get: func(Object) any { return nil }}}}
+var ticketType = &ObjectType{Name: "ticket",
+	Fields: []Field{{Name: "id", Get: func(Object) any { return 7 }}, {Name: "note", Get: func(Object) any { return nil }}}}
 
 func (ticket) ObjectType() *ObjectType { return ticketType }
 
@@ -67,9 +69,12 @@ func giving() []Builtin {
 		given("down", down),
 		given("ticket", ticket{}),
 		given("data", map[string]any{"list": []any{1, "x", nil, true}, "none": []any{}, "empty": map[string]any{}, "words": []string{"p", "q"}}),
-		{Name: "encode", Positional: 1, Params: []Param{{Name: "value", Type: Any}}, Impl: func(c *Call) (any, error) { return encoded(c.Value("value")) }},
-		{Name: "plain", Positional: 1, Params: []Param{{Name: "value", Type: Table}}, Impl: func(c *Call) (any, error) { return fmt.Sprintf("%#v", c.Value("value")), nil }},
-		{Name: "pass", Positional: 1, Params: []Param{{Name: "value", Type: Any}}, Impl: func(c *Call) (any, error) { return c.Value("value"), nil }},
+		{Name: "encode", Positional: 1, Params: []Param{{Name: "value", Type: Any}},
+			Impl: func(c *Call) (any, error) { return encoded(c.Value("value")) }},
+		{Name: "plain", Positional: 1, Params: []Param{{Name: "value", Type: Table}},
+			Impl: func(c *Call) (any, error) { return fmt.Sprintf("%#v", c.Value("value")), nil }},
+		{Name: "pass", Positional: 1, Params: []Param{{Name: "value", Type: Any}},
+			Impl: func(c *Call) (any, error) { return c.Value("value"), nil }},
 	}
 }
 

@@ -34,7 +34,7 @@ func (c *coroutines) coroutineOf(L *lua.LState) *lua.LState {
 type coroutines struct {
 	protected *protectedThreads
 	alive     []weak.Pointer[lua.LState]       // may include ended ones: see forgetCoroutines
-	yields    map[weak.Pointer[lua.LState]]int // number of values that coroutine.yield returns, for each suspended coroutine
+	yields    map[weak.Pointer[lua.LState]]int // how many values coroutine.yield returns, by suspended coroutine
 	// directYields caches the results of yieldsDirectly.
 	directYields map[calls]bool
 }

@@ -147,7 +147,8 @@ func TestHost_Cancellation(t *testing.T) {
 }
 
 // bounded calls a function for so long.
-var bounded = Builtin{Name: "bounded", Params: []Param{{Name: "f", Type: Function, Required: true}, {Name: "sec", Type: Number, Default: 0.01}}, Positional: 1,
+var bounded = Builtin{Name: "bounded",
+	Params: []Param{{Name: "f", Type: Function, Required: true}, {Name: "sec", Type: Number, Default: 0.01}}, Positional: 1,
 	Impl: func(c *Call) (any, error) {
 		ctx, cancel := context.WithTimeout(c.Context(), time.Duration(c.Float("sec")*float64(time.Second)))
 		defer cancel()

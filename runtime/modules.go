@@ -190,7 +190,8 @@ func readModule(folder fs.FS, name, file string) ([]byte, error) {
 func openPackage(L *lua.LState, compiler *compiler, opts Options) *modules {
 	m := &modules{
 		compiler: compiler, folders: append([]string{filepath.Dir(opts.Script)}, opts.Path...), stdlib: opts.Stdlib,
-		loaded: L.CreateTable(0, 0), preload: L.CreateTable(0, 0), loading: map[string]*loading{}, libraries: map[string]*Func{},
+		loaded: L.CreateTable(0, 0), preload: L.CreateTable(0, 0), loading: map[string]*loading{},
+		libraries: map[string]*Func{},
 	}
 	t := L.CreateTable(0, 0)
 	t.RawSetString("loaded", m.loaded)

@@ -102,13 +102,14 @@ func TestHost_LibraryIsTheStandardLibrarysOwn(t *testing.T) {
 		"broken.lua": {Data: []byte(`return 5`)},
 	}
 	call := func(module string) Builtin {
-		return Builtin{Name: module, Params: []Param{{Name: "x", Type: Integer}}, Positional: 1, Impl: func(c *Call) (any, error) {
-			f, err := c.Library(module)
-			if err != nil {
-				return nil, err
-			}
-			return f.Call(c.Context(), c, c.Int("x"))
-		}}
+		return Builtin{Name: module, Params: []Param{{Name: "x", Type: Integer}}, Positional: 1,
+			Impl: func(c *Call) (any, error) {
+				f, err := c.Library(module)
+				if err != nil {
+					return nil, err
+				}
+				return f.Call(c.Context(), c, c.Int("x"))
+			}}
 	}
 	for script, want := range map[string]string{
 		`print(double(2), double(3), require("double")())`: "loaded\n4\t6\tthe script's\n",

@@ -68,7 +68,8 @@ func itemsOf(v lua.LValue) Object {
 }
 
 // objectField returns o[key]: an item, a field or a method.
-func (c *converter) objectField(L *lua.LState, ot *ObjectType, methods map[string]*lua.LFunction, self, key lua.LValue) lua.LValue {
+func (c *converter) objectField(L *lua.LState, ot *ObjectType, methods map[string]*lua.LFunction,
+	self, key lua.LValue) lua.LValue {
 	o := objectOf(self)
 	if n, ok := key.(lua.LNumber); ok && ot.At != nil {
 		return c.objectItem(L, o, n)

@@ -232,7 +232,8 @@ func (c *Call) Go(ctx context.Context, f *Func, args ...any) (*Task, error) {
 	inner.depth, inner.spawnedAt = spawner.depth+1, c.spawnSite
 	inner.random = spawner.random.Child()
 	inner.loading = slices.Clone(spawner.loading)
-	t := &Task{host: c.Host, task: inner, parentScope: spawner.scope, number: spawner.spawned, f: f, args: args, ended: make(chan struct{})}
+	t := &Task{host: c.Host, task: inner, parentScope: spawner.scope, number: spawner.spawned, f: f, args: args,
+		ended: make(chan struct{})}
 	t.ctx, t.cancel = context.WithCancel(ctx)
 	spawner.spawned++
 	spawner.scope.tasks.add(t)

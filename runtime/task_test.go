@@ -33,7 +33,8 @@ var tasking = []Builtin{
 			}
 			return List{Items: out}, c.Context().Err()
 		}},
-	{Name: "begin", Positional: 2, Params: []Param{{Name: "f", Type: Function, Required: true}, {Name: "args", Type: Verbatim, Rest: true}},
+	{Name: "begin", Positional: 2,
+		Params: []Param{{Name: "f", Type: Function, Required: true}, {Name: "args", Type: Verbatim, Rest: true}},
 		Impl: func(c *Call) (any, error) {
 			args, _ := c.Value("args").([]any)
 			_, err := c.Go(c.Context(), c.Func("f"), args...)

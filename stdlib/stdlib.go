@@ -1,5 +1,5 @@
-// Package stdlib has the Lua modules that every runbook can require: functions for lists and for text, and ensure_store.
-// They are plain Lua; comments in each describe its functions.
+// Package stdlib has the Lua modules that every runbook can require: functions for lists and for text, and
+// ensure_store. They are plain Lua; comments in each describe its functions.
 package stdlib
 
 import "embed"

@@ -96,7 +96,8 @@ var (
 var (
 	orders, farOrders = wire.StorePath("OrdersStore"), wire.StorePath("FarStore")
 	first             = wire.InstancePath("OrdersStore", "orders-1")
-	far               = []edit{store("FarStore"), kept(elsewhere, further), func(p *party, c *wire.Operation) { c.Nodes = p.nodes("far", 1, 17831) }}
+	far               = []edit{store("FarStore"), kept(elsewhere, further),
+		func(p *party, c *wire.Operation) { c.Nodes = p.nodes("far", 1, 17831) }}
 )
 
 func farther(more ...edit) []edit { return append(append([]edit(nil), far...), more...) }
@@ -196,7 +197,8 @@ var exchanges = []exchange{
 	commit("state:committed", 8, 1),
 	get("status:Stopped", farOrders),
 	to("home_silent", wire.ResolvePath("FarStore")),
-	preflight("missing_manager", 9, farther(kept(elsewhere), widening(1, 8, 2), func(p *party, c *wire.Operation) { c.Creation = opID(8) })...),
+	preflight("missing_manager", 9,
+		farther(kept(elsewhere), widening(1, 8, 2), func(p *party, c *wire.Operation) { c.Creation = opID(8) })...),
 
 	// For one manager alone.
 	create("code:ok", "UsersStore", 1),

@@ -51,7 +51,8 @@ func (p *party) nodes(prefix string, count, port int) []wire.Node {
 	nodes := []wire.Node{}
 	for i := range count {
 		nodes = append(nodes, wire.Node{
-			Name: fmt.Sprintf("%s-%d", prefix, i+1), Host: p.host, ClustronPort: port + i, ClientPort: port + 50 + i, Role: wire.Data, Manager: p.address,
+			Name: fmt.Sprintf("%s-%d", prefix, i+1), Host: p.host, ClustronPort: port + i, ClientPort: port + 50 + i, Role: wire.Data,
+			Manager: p.address,
 		})
 	}
 	return nodes

@@ -218,7 +218,8 @@ func shapeOf(s *types.Struct) string {
 
 // kindOf returns how JSON writes a type.
 func kindOf(t types.Type) string {
-	if named, is := types.Unalias(t).(*types.Named); is && named.Obj().Pkg() != nil && !within(named.Obj().Pkg().Path(), "dkvrun") {
+	if named, is := types.Unalias(t).(*types.Named); is && named.Obj().Pkg() != nil &&
+		!within(named.Obj().Pkg().Path(), "dkvrun") {
 		return named.Obj().Pkg().Name() + "." + named.Obj().Name()
 	}
 	switch u := t.Underlying().(type) {

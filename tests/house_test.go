@@ -188,7 +188,7 @@ func TestHouse_Files(t *testing.T) {
 }
 
 func TestHouse_Columns(t *testing.T) {
-	later(t)
+	t.Parallel()
 	for _, path := range goFiles(t) {
 		text, err := os.ReadFile(filepath.Join("..", path))
 		if err != nil {
@@ -453,7 +453,8 @@ func interfaceMethods(p *types.Package, asked map[string]bool, seen map[*types.P
 func fileViolations(all []*packages.Package, module string, most int) []string {
 	var out []string
 	for _, p := range all {
-		if n := len(p.GoFiles) + len(p.IgnoredFiles); n > most && !slices.Contains(declarations, strings.TrimPrefix(p.PkgPath, module+"/")) {
+		if n := len(p.GoFiles) + len(p.IgnoredFiles); n > most &&
+			!slices.Contains(declarations, strings.TrimPrefix(p.PkgPath, module+"/")) {
 			out = append(out, fmt.Sprintf("%s has %d files, at most %d", p.PkgPath, n, most))
 		}
 	}

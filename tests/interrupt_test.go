@@ -130,7 +130,8 @@ func TestInterrupt_SecondNamesOperationInDoubt(t *testing.T) {
 		case r.Method == http.MethodGet:
 			answer(w, 404, wire.Result{StatusCode: 404, Code: wire.CodeStoreNotFound, Message: "there is no such store"})
 		case json.NewDecoder(r.Body).Decode(&change) == nil && change.DryRun:
-			answer(w, 200, wire.OperationStatus{ID: change.ID, State: wire.OperationUnknown, Manager: "m1", Store: change.Store, Claims: []string{"orders-1"}})
+			answer(w, 200, wire.OperationStatus{ID: change.ID, State: wire.OperationUnknown, Manager: "m1", Store: change.Store,
+				Claims: []string{"orders-1"}})
 		case strings.HasSuffix(r.URL.Path, "/renew"):
 			<-over
 		default:

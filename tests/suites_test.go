@@ -69,7 +69,8 @@ func TestSuites_DescribeEverything(t *testing.T) {
 	}
 	for _, name := range names {
 		numbered := strings.TrimRight(name, "0123456789")
-		if !strings.Contains(all.String(), fmt.Sprintf("describe(%q", name)) && (numbered == name || !strings.Contains(all.String(), fmt.Sprintf("describe(%q ..", numbered))) {
+		if !strings.Contains(all.String(), fmt.Sprintf("describe(%q", name)) &&
+			(numbered == name || !strings.Contains(all.String(), fmt.Sprintf("describe(%q ..", numbered))) {
 			t.Errorf("no suite describes %s", name)
 		}
 	}

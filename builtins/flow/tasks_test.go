@@ -65,7 +65,8 @@ func runTasks(t *testing.T, script string) (*run.Run, string, error) {
 	t.Helper()
 	var out bytes.Buffer
 	r := run.New(run.Config{Reporter: mute{}, Stdout: &out})
-	h := runtime.New(runtime.Options{Builtins: append(tasks, failing, hanging, checklists), Stdout: &out, App: r, Grace: time.Second})
+	h := runtime.New(runtime.Options{Builtins: append(tasks, failing, hanging, checklists), Stdout: &out, App: r,
+		Grace: time.Second})
 	defer h.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -165,7 +166,8 @@ func TestStep_Nested(t *testing.T) {
 	}
 	for i, want := range []report.Step{{Name: "a", OK: true}, {Name: "b", Depth: 1}, {Name: "c", OK: true}} {
 		got := steps[i]
-		if got.Name != want.Name || got.Depth != want.Depth || !got.Ended || got.OK != want.OK || i < 2 && got.Seconds < 0.01 {
+		if got.Name != want.Name || got.Depth != want.Depth || !got.Ended || got.OK != want.OK ||
+			i < 2 && got.Seconds < 0.01 {
 			t.Errorf("step %d: %+v", i, got)
 		}
 	}

@@ -97,7 +97,8 @@ func startCluster(c *runtime.Call) (any, error) {
 func (k *localServers) ObjectType() *runtime.ObjectType { return clusterType }
 
 // serverParam is the number of a server, from 1.
-var serverParam = runtime.Param{Name: "server", Type: runtime.Integer, Required: true, Min: runtime.Bound(1), Max: runtime.Bound(local.MaxServers), Doc: "its number, from 1"}
+var serverParam = runtime.Param{Name: "server", Type: runtime.Integer, Required: true, Min: runtime.Bound(1),
+	Max: runtime.Bound(local.MaxServers), Doc: "its number, from 1"}
 
 // afterParam is for what happens to a server at a moment of its manager's.
 var afterParam = runtime.Param{Name: "after", Type: runtime.String, Enum: fixtures.Moments, Doc: "the moment in an action: its vote, its commit or abort, an instance's start or stop"}

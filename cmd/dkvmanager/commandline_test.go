@@ -45,7 +45,8 @@ func TestCommandLine_Refusals(t *testing.T) {
 		var out, err bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &err
 		_ = cmd.Run()
-		if status := cmd.ProcessState.ExitCode(); status != c.status || !strings.Contains(out.String(), c.out) || !strings.Contains(err.String(), c.err) {
+		if status := cmd.ProcessState.ExitCode(); status != c.status || !strings.Contains(out.String(), c.out) ||
+			!strings.Contains(err.String(), c.err) {
 			t.Errorf("dkvmanager %s: status %d, out %q, err %q; want %d, %q, %q", c.args, status, &out, &err, c.status, c.out, c.err)
 		}
 		if c.status == 2 && strings.Count(err.String(), "\n") != 1 {

@@ -128,7 +128,8 @@ func TestManager_InstancesOutliveIt(t *testing.T) {
 			t.Errorf("after %s: %+v, want %+v", signal, after, before)
 		}
 		again := info
-		if d.get(wire.InfoPath(), &again); again.Identity != info.Identity || again.Boot == info.Boot || again.CatalogDigest != info.CatalogDigest {
+		if d.get(wire.InfoPath(), &again); again.Identity != info.Identity || again.Boot == info.Boot ||
+			again.CatalogDigest != info.CatalogDigest {
 			t.Errorf("after %s: %+v, want the same manager as %+v, started anew", signal, again, info)
 		}
 	}

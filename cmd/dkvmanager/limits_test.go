@@ -13,8 +13,8 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// TestManager_BadInputChangesNothing sends malformed requests to a manager as it is deployed. The tests of package admin
-// cover what the API refuses in detail, and the limits of slow and many clients.
+// TestManager_BadInputChangesNothing sends malformed requests to a manager as it is deployed. The tests of package
+// admin cover what the API refuses in detail, and the limits of slow and many clients.
 func TestManager_BadInputChangesNothing(t *testing.T) {
 	const ip = "127.23.6.11"
 	d := startDaemon(t, ip, filepath.Join(t.TempDir(), "data"))

@@ -68,7 +68,8 @@ func TestManager_LostCatalogServesReadOnly(t *testing.T) {
 	} {
 		status, text := d.call(request.method, request.path, request.body)
 		var result wire.Result
-		if err := json.Unmarshal(text, &result); err != nil || status != http.StatusServiceUnavailable || result.Code != wire.CodeReadOnly {
+		if err := json.Unmarshal(text, &result); err != nil || status != http.StatusServiceUnavailable ||
+			result.Code != wire.CodeReadOnly {
 			t.Errorf("%s %s: %d %s, want read_only", request.method, request.path, status, text)
 		}
 	}

@@ -95,8 +95,8 @@ func TestThrowAway_SparesItsNeighbours(t *testing.T) {
 	}
 }
 
-// TestThrowAway_KeptClusterGoesOn checks that without --ephemeral the data stays, and that the instances run again after
-// the next start.
+// TestThrowAway_KeptClusterGoesOn checks that without --ephemeral the data stays, and that the instances run again
+// after the next start.
 func TestThrowAway_KeptClusterGoesOn(t *testing.T) {
 	t.Parallel()
 	const ip = "127.23.5.14"

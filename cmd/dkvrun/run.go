@@ -41,7 +41,8 @@ func runScript(p *process.Process, o *options) int {
 	force.AfterGrace(ctx)
 	ctx, out := interrupt.WatchStdout(ctx, p.Stdout)
 	s := output.NewScreen(p, out, output.Options{Table: o.output == "table", Quiet: o.quiet, Verbose: o.verbose, Color: o.color})
-	r := &runner{Process: p, options: o, watch: watch, current: &current, written: out, screen: s, ordered: output.NewOrdered(s, s.Out())}
+	r := &runner{Process: p, options: o, watch: watch, current: &current, written: out, screen: s,
+		ordered: output.NewOrdered(s, s.Out())}
 	if o.local > 0 {
 		watch()
 		cluster, err := startLocal(ctx, r)
@@ -82,7 +83,8 @@ func startLocal(ctx context.Context, r *runner) (*local.Cluster, error) {
 		return nil, exit.Misuse("", "%v", err)
 	}
 	r.screen.Progress(fmt.Sprintf("starting %d managers", r.options.local))
-	cluster, err := local.Start(ctx, local.Options{Servers: r.options.local, Keep: r.keep, Manager: manager, TempDir: os.TempDir()})
+	cluster, err := local.Start(ctx,
+		local.Options{Servers: r.options.local, Keep: r.keep, Manager: manager, TempDir: os.TempDir()})
 	r.screen.Progress("")
 	if err != nil {
 		return nil, err

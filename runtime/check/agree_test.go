@@ -14,8 +14,8 @@ import (
 )
 
 // TestSource_AgreesWithARun compares the findings for random calls of builtins with the errors that a run raises. They
-// are the same if all arguments are literals. If a value is hidden from the check, each finding is still an error of the
-// run, but some errors are not found.
+// are the same if all arguments are literals. If a value is hidden from the check, each finding is still an error of
+// the run, but some errors are not found.
 func TestSource_AgreesWithARun(t *testing.T) {
 	config := config
 	config.Builtins = builtinsWithoutEffect()

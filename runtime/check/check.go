@@ -37,7 +37,8 @@ func Source(config Config, file string, src []byte) []Finding {
 		Config: config, file: file, modules: map[string]*module{},
 		named: map[string]*shape{}, shapes: map[*variable]*shape{},
 	}
-	c.host = runtime.New(runtime.Options{Builtins: config.Builtins, Script: file, Path: config.Path, Stdlib: config.Stdlib})
+	c.host = runtime.New(runtime.Options{Builtins: config.Builtins, Script: file, Path: config.Path,
+		Stdlib: config.Stdlib})
 	defer c.close()
 	if len(src) > runtime.MaxSource {
 		c.lines = syntax.NewLines(string(src))

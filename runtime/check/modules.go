@@ -64,8 +64,8 @@ func loadsModules(b *syntax.Block) bool {
 	return found
 }
 
-// exports returns the fields of the table that a module returns, or nil if they are unknown. They are known if the table
-// is a local that is set once, to a table constructor, and only its fields are used.
+// exports returns the fields of the table that a module returns, or nil if they are unknown. They are known if the
+// table is a local that is set once, to a table constructor, and only its fields are used.
 func exports(s *scopes, b *syntax.Block) []string {
 	if len(b.Stmts) == 0 {
 		return nil

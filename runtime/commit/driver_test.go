@@ -59,7 +59,8 @@ func TestDriver_Outcomes(t *testing.T) {
 			"1 prepare, 0 prepare, 2 prepare, 1 commit, 0 commit, 2 commit", "10.0.0.13:7801 follows by itself",
 		},
 		"a higher epoch was seen": {
-			map[string][]Reply{"2 prepare": {refuses(409, wire.CodeStaleEpoch, 7), says(wire.OperationStatus{State: wire.OperationPrepared, Epoch: 8})}},
+			map[string][]Reply{"2 prepare": {refuses(409, wire.CodeStaleEpoch, 7),
+				says(wire.OperationStatus{State: wire.OperationPrepared, Epoch: 8})}},
 			Committed, "SUCCESS, SUCCESS, SUCCESS",
 			"1 prepare, 0 prepare, 2 prepare, 1 prepare, 0 prepare, 2 prepare, 1 commit, 0 commit, 2 commit", "created on all of 3",
 		},

@@ -94,13 +94,16 @@ func (r *Driver) prepare(i int) Request {
 // commit carries the epoch: a commit of an earlier round does not apply to a later vote (I1).
 func (r *Driver) commit(i int) Request {
 	query := r.to(i) + "&epoch=" + strconv.FormatUint(r.Operation.Epoch, 10)
-	return Request{To: i, Method: "POST", Path: wire.OperationPath(r.Operation.ID) + "/commit", Query: query, validStates: []wire.OperationState{wire.OperationCommitted}}
+	return Request{To: i, Method: "POST", Path: wire.OperationPath(r.Operation.ID) + "/commit", Query: query,
+		validStates: []wire.OperationState{wire.OperationCommitted}}
 }
 
 // abort carries the epoch for the same reason. The answer may be "committed": an abort never undoes a commit (I1).
 func (r *Driver) abort(i int) Request {
-	body, _ := json.Marshal(wire.AbortRequest{Store: r.Operation.Store, Epoch: r.Operation.Epoch}) // two plain fields: it can't fail
-	return Request{To: i, Method: "POST", Path: wire.OperationPath(r.Operation.ID) + "/abort", Query: r.to(i), Body: body, validStates: []wire.OperationState{wire.OperationAborted, wire.OperationCommitted}}
+	// Two plain fields: encoding can't fail.
+	body, _ := json.Marshal(wire.AbortRequest{Store: r.Operation.Store, Epoch: r.Operation.Epoch})
+	return Request{To: i, Method: "POST", Path: wire.OperationPath(r.Operation.ID) + "/abort", Query: r.to(i), Body: body,
+		validStates: []wire.OperationState{wire.OperationAborted, wire.OperationCommitted}}
 }
 
 // renew goes to the coordinator only: no other manager has a lease.

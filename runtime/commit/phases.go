@@ -56,7 +56,8 @@ func (r *Driver) collectVotes(ctx context.Context) (votes []answer, all bool) {
 		if r.isYes(votes[r.coordinator]) {
 			r.coordinatorVoted = true
 			requests := r.others(r.prepare)
-			how := Send{Parallel: r.Parallel, FailFast: r.FailFast, Failed: func(reply Reply) bool { return !r.isYes(read(reply)) }}
+			how := Send{Parallel: r.Parallel, FailFast: r.FailFast,
+				Failed: func(reply Reply) bool { return !r.isYes(read(reply)) }}
 			for i, reply := range r.Transport.Send(ctx, requests, how) {
 				votes[requests[i].To] = r.read(requests[i], reply)
 			}

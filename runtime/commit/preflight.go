@@ -43,7 +43,8 @@ func (r *Driver) preflight(ctx context.Context) (epoch uint64, refused *Outcome)
 			row = a.row(Skipped, NotSent, fmt.Sprintf("nothing was changed, since %s", r.refusers(failed)))
 		} else {
 			out.Busy = out.Busy && row.Code == wire.CodeStoreBusy
-			out.Stale = out.Stale && (row.Code == wire.CodeStaleRevision || row.Code == wire.CodeStoreExists || row.Code == wire.CodeStoreBusy)
+			out.Stale = out.Stale && (row.Code == wire.CodeStaleRevision || row.Code == wire.CodeStoreExists ||
+				row.Code == wire.CodeStoreBusy)
 		}
 		r.rows[i] = row
 	}

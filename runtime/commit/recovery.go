@@ -168,7 +168,8 @@ func latest(all map[int]stateReply) *wire.Configuration {
 
 // resolvedRow returns the row of a manager from its states before and after the resolve request.
 func (r *Recovery) resolvedRow(before, now stateReply, coordinator *wire.Configuration) Row {
-	row := Row{Result: Done, Code: wire.CodeUnchanged, Message: "Nothing was in doubt", Status: now.Status, Attempts: now.Attempts, Duration: now.Duration}
+	row := Row{Result: Done, Code: wire.CodeUnchanged, Message: "Nothing was in doubt", Status: now.Status, Attempts: now.Attempts,
+		Duration: now.Duration}
 	mine := now.state.Configuration
 	switch was := before.state.Prepared; {
 	case now.refusal != nil:
@@ -184,7 +185,8 @@ func (r *Recovery) resolvedRow(before, now stateReply, coordinator *wire.Configu
 	case coordinator != nil && mine != nil && mine.LastOperation != coordinator.LastOperation:
 		row.Result, row.Code = Failed, wire.CodeStaleRevision
 		row.Message = fmt.Sprintf("has revision %d (%s), the coordinator %d (%s)", mine.Revision, mine.LastOperation, coordinator.Revision, coordinator.LastOperation)
-	case mine == nil && coordinator != nil && slices.ContainsFunc(coordinator.Managers, func(m wire.Manager) bool { return m.Identity == now.state.Manager }):
+	case mine == nil && coordinator != nil &&
+		slices.ContainsFunc(coordinator.Managers, func(m wire.Manager) bool { return m.Identity == now.state.Manager }):
 		row.Result, row.Code = Failed, wire.CodeStoreNotFound
 		row.Message = "does not have the store, but the coordinator lists it as a manager of the store"
 		row.Hint = "create the store again with the same instances: managers that lack it take it"
@@ -192,7 +194,8 @@ func (r *Recovery) resolvedRow(before, now stateReply, coordinator *wire.Configu
 		row.Code, row.Message = wire.CodeOK, fmt.Sprintf("%s: %s", was.Action, now.state.Of(was.ID))
 	case before.state.Configuration == nil && mine != nil:
 		row.Code, row.Message = wire.CodeOK, fmt.Sprintf("Had lost the store; took revision %d from the coordinator", mine.Revision)
-	case before.state.Configuration != nil && mine != nil && before.state.Configuration.LastOperation != mine.LastOperation:
+	case before.state.Configuration != nil && mine != nil &&
+		before.state.Configuration.LastOperation != mine.LastOperation:
 		row.Code, row.Message = wire.CodeOK, fmt.Sprintf("Took revision %d from the coordinator", mine.Revision)
 	}
 	return row

@@ -32,7 +32,8 @@ func has(identity, change string, f func(*wire.StoreState)) Reply {
 
 func holding(id string) func(*wire.StoreState) {
 	return func(s *wire.StoreState) {
-		s.Prepared = &wire.OperationStatus{ID: id, State: wire.OperationPrepared, Action: wire.AddInstanceAction, Owner: "alice", Coordinator: "a", Managers: keepers}
+		s.Prepared = &wire.OperationStatus{ID: id, State: wire.OperationPrepared, Action: wire.AddInstanceAction, Owner: "alice",
+			Coordinator: "a", Managers: keepers}
 	}
 }
 
@@ -75,7 +76,8 @@ func TestDriver_Settle(t *testing.T) {
 			r := w.repair()
 			r.Query(context.Background())
 			out := r.Resolve(context.Background())
-			if row := out.Rows[1]; out.State != test.state || row.Result != test.row || !strings.Contains(row.Message, test.message) {
+			if row := out.Rows[1]; out.State != test.state || row.Result != test.row ||
+				!strings.Contains(row.Message, test.message) {
 				t.Errorf("state %d, %+v", out.State, row)
 			}
 			if !strings.Contains(out.Summary, test.summary) {
@@ -118,7 +120,8 @@ func TestDriver_LostHomeIsDoneWithoutWhenAllThatAreLeftHaveFencedIt(t *testing.T
 		t.Errorf("sent %v", w.sent)
 	}
 	var verdict wire.DecideRequest
-	if err := json.Unmarshal(w.last.Body, &verdict); err != nil || verdict.Lost != "a" || verdict.Coordinator != "b" || strings.Join(verdict.Committed, " ") != "op-3 op-2" {
+	if err := json.Unmarshal(w.last.Body, &verdict); err != nil || verdict.Lost != "a" || verdict.Coordinator != "b" ||
+		strings.Join(verdict.Committed, " ") != "op-3 op-2" {
 		t.Errorf("%+v, %v", verdict, err)
 	}
 }
@@ -196,7 +199,8 @@ func TestDriver_RepairNeedsSomebodyWhoIsLeft(t *testing.T) {
 	})
 	r := w.repair()
 	r.Query(context.Background())
-	if out := r.ReplaceCoordinator(context.Background(), keepers[0]); out.State != Refused || !strings.Contains(out.Summary, "no other manager keeps it") || w.sentAny("fence") {
+	if out := r.ReplaceCoordinator(context.Background(), keepers[0]); out.State != Refused ||
+		!strings.Contains(out.Summary, "no other manager keeps it") || w.sentAny("fence") {
 		t.Errorf("%+v", out)
 	}
 }
@@ -205,7 +209,8 @@ func TestDriver_ManagerThatIsLeftHasToBeConnected(t *testing.T) {
 	w := newWorld(t, 2).script(map[string][]Reply{"0 state": {silent()}, "1 state": {has("b", "op-2", nil)}})
 	r := w.repair()
 	r.Query(context.Background())
-	if out := r.ReplaceCoordinator(context.Background(), keepers[0]); out.State != Refused || !strings.Contains(out.Summary, "10.0.0.13:7801 keeps the store too") || w.sentAny("fence") {
+	if out := r.ReplaceCoordinator(context.Background(), keepers[0]); out.State != Refused ||
+		!strings.Contains(out.Summary, "10.0.0.13:7801 keeps the store too") || w.sentAny("fence") {
 		t.Errorf("%+v", out)
 	}
 }

@@ -39,7 +39,8 @@ func (r *Recovery) ReplaceCoordinator(ctx context.Context, lost wire.Manager) *O
 		}
 		// The smallest identity, so that a repeated replacement names the same coordinator. A suspect manager may have
 		// lost a vote or a decision (I5), so it can't be the one whose decision counts.
-		if me := r.Managers[i].Identity; !s.state.Suspect && (coordinator == "" || me < coordinator) && r.keepsStore(fenced, me) {
+		if me := r.Managers[i].Identity; !s.state.Suspect && (coordinator == "" || me < coordinator) &&
+			r.keepsStore(fenced, me) {
 			coordinator = me
 		}
 	}
@@ -50,7 +51,8 @@ func (r *Recovery) ReplaceCoordinator(ctx context.Context, lost wire.Manager) *O
 		return r.refused(left, "every remaining manager had to fall back to an older catalog: none of them can decide")
 	}
 	// From here the decision must not stop half way for a cancelled run.
-	done := r.ask(context.WithoutCancel(ctx), left, "POST", wire.DecidePath(r.Store), wire.DecideRequest{Lost: lost.Identity, Committed: committed, Coordinator: coordinator})
+	done := r.ask(context.WithoutCancel(ctx), left, "POST", wire.DecidePath(r.Store),
+		wire.DecideRequest{Lost: lost.Identity, Committed: committed, Coordinator: coordinator})
 	return r.replaced(done, left, lost)
 }
 
@@ -59,7 +61,8 @@ func (r *Recovery) ReplaceCoordinator(ctx context.Context, lost wire.Manager) *O
 func (r *Recovery) keepsStore(all map[int]stateReply, identity string) bool {
 	var best *wire.Configuration
 	for _, s := range all {
-		if c := s.state.Configuration; c != nil && (best == nil || c.Epoch > best.Epoch || c.Epoch == best.Epoch && c.Revision > best.Revision) {
+		if c := s.state.Configuration; c != nil &&
+			(best == nil || c.Epoch > best.Epoch || c.Epoch == best.Epoch && c.Revision > best.Revision) {
 			best = c
 		}
 	}

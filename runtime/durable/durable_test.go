@@ -138,7 +138,8 @@ func TestReplace_WithoutPreviousFailsLate(t *testing.T) {
 		return nil
 	}
 	var failed *Error
-	if err := Replace(path, []byte("new"), Options{Mode: 0o600, Failpoint: fail}); !errors.As(err, &failed) || failed.Step != StepSyncFolder {
+	if err := Replace(path, []byte("new"), Options{Mode: 0o600, Failpoint: fail}); !errors.As(err, &failed) ||
+		failed.Step != StepSyncFolder {
 		t.Errorf("got %v", err)
 	}
 }
@@ -169,7 +170,8 @@ func TestReplace_SystemRefuses(t *testing.T) {
 			path := filepath.Join(dir, "f")
 			before := read(t, path)
 			var failed *Error
-			if err := Replace(path, []byte("new"), Options{Mode: 0o600, Previous: path + ".1"}); !errors.As(err, &failed) || failed.Step != c.step {
+			if err := Replace(path, []byte("new"), Options{Mode: 0o600, Previous: path + ".1"}); !errors.As(err, &failed) ||
+				failed.Step != c.step {
 				t.Errorf("got %v, want a failed %s", err, c.step)
 			}
 			if got := read(t, path); got != before {

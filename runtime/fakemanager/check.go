@@ -83,7 +83,8 @@ func checkCoordinator(s *wire.Configuration, c *wire.Operation) *wire.Result {
 	case s != nil && s.Coordinator != "":
 		coordinator = s.Coordinator
 	case s != nil || c.BaseRevision == 0:
-		coordinator = slices.MinFunc(c.Managers, func(a, b wire.Manager) int { return strings.Compare(a.Identity, b.Identity) }).Identity
+		coordinator = slices.MinFunc(c.Managers,
+			func(a, b wire.Manager) int { return strings.Compare(a.Identity, b.Identity) }).Identity
 	}
 	if c.Coordinator != coordinator {
 		return wire.RefuseWrongCoordinator.With(c.Store, coordinator, c.Coordinator)

@@ -99,9 +99,11 @@ func (n *network) creation(id, instances int) wire.Operation {
 		Managers: n.managers(), Desired: wire.DesiredStopped,
 	}
 	c.Creation = c.ID
-	c.Coordinator = slices.MinFunc(c.Managers, func(a, b wire.Manager) int { return strings.Compare(a.Identity, b.Identity) }).Identity
+	c.Coordinator = slices.MinFunc(c.Managers,
+		func(a, b wire.Manager) int { return strings.Compare(a.Identity, b.Identity) }).Identity
 	for i := range instances {
-		c.Nodes = append(c.Nodes, wire.Node{Name: fmt.Sprintf("orders-%d", i+1), Host: n.endpoints[i].Host, ClustronPort: 7811, ClientPort: 7861})
+		c.Nodes = append(c.Nodes, wire.Node{Name: fmt.Sprintf("orders-%d", i+1), Host: n.endpoints[i].Host, ClustronPort: 7811,
+			ClientPort: 7861})
 	}
 	c.Nodes = wire.AssignRoles(c.Nodes)
 	c.Founders = wire.Founders(c.Nodes)
@@ -110,7 +112,8 @@ func (n *network) creation(id, instances int) wire.Operation {
 
 // run brings a change to all.
 func (n *network) run(c wire.Operation) *commit.Outcome {
-	r := &commit.Driver{Transport: n, Clock: n, Operation: c, Names: n.plan.Addresses(), Verb: "Created", Parallel: true, DecideTimeout: time.Second}
+	r := &commit.Driver{Transport: n, Clock: n, Operation: c, Names: n.plan.Addresses(), Verb: "Created", Parallel: true,
+		DecideTimeout: time.Second}
 	for _, node := range c.Nodes {
 		r.Claimed = append(r.Claimed, node.Name)
 	}
@@ -167,7 +170,8 @@ func TestFakeManager_RunnerMakesAStoreOnAll(t *testing.T) {
 func TestFakeManager_NothingStaysWhereOneStalls(t *testing.T) {
 	n := serve(t, Plan{Count: 12, Port: 7924, Faults: []Fault{Stall}}) // the first stalls, the tenth is the coordinator
 	c := n.creation(1, 12)
-	if out := n.run(c); out.State != commit.Aborted || out.Rows[0].Code != fanout.Timeout || out.Rows[5].Result != commit.RolledBack {
+	if out := n.run(c); out.State != commit.Aborted || out.Rows[0].Code != fanout.Timeout ||
+		out.Rows[5].Result != commit.RolledBack {
 		t.Fatalf("state %d: %+v", out.State, out.Rows)
 	}
 	if committed, pending := n.count(c); committed+pending != 0 {
@@ -182,7 +186,8 @@ func TestFakeManager_LostCommitIsFound(t *testing.T) {
 	n := serve(t, Plan{Count: 5, Port: 7925})
 	c := n.creation(1, 5)
 	n.loses = func(i int, verb string) bool { return i >= 3 && verb == "commit" }
-	if out := n.run(c); out.State != commit.Committed || out.Rows[2].Result != commit.Done || out.Rows[3].Result != commit.Failed {
+	if out := n.run(c); out.State != commit.Committed || out.Rows[2].Result != commit.Done ||
+		out.Rows[3].Result != commit.Failed {
 		t.Fatalf("state %d: %+v", out.State, out.Rows)
 	}
 	if committed, pending := n.count(c); committed != 3 || pending != 2 {
@@ -206,7 +211,8 @@ func TestFakeManager_RepairSettlesWhatIsPending(t *testing.T) {
 	if out := n.run(busy); out.State != commit.Refused || out.Rows[1].Code != wire.CodeStoreBusy {
 		t.Errorf("another change meanwhile: state %d: %s", out.State, out.Summary)
 	}
-	r := &commit.Recovery{Transport: n, Clock: n, Store: c.Store, Managers: c.Managers, Names: n.plan.Addresses(), Timeout: time.Second}
+	r := &commit.Recovery{Transport: n, Clock: n, Store: c.Store, Managers: c.Managers, Names: n.plan.Addresses(),
+		Timeout: time.Second}
 	r.Query(context.Background())
 	if out := r.Resolve(context.Background()); out.State != commit.Committed || out.Rows[4].Message != "CreateStore: committed" {
 		t.Errorf("state %d: %+v", out.State, out.Rows)
@@ -231,7 +237,8 @@ func TestFakeManager_UndecidedChangeIsInTheWay(t *testing.T) {
 	if out := n.run(n.creation(2, 3)); out.State != commit.Refused || !out.Busy {
 		t.Errorf("state %d: %+v", out.State, out.Rows)
 	}
-	abort := commit.Request{Method: "POST", Path: wire.OperationPath(earlier.ID) + "/abort", Body: encode(wire.AbortRequest{Store: earlier.Store, Epoch: 1})}
+	abort := commit.Request{Method: "POST", Path: wire.OperationPath(earlier.ID) + "/abort",
+		Body: encode(wire.AbortRequest{Store: earlier.Store, Epoch: 1})}
 	for i, m := range earlier.Managers {
 		abort.To, abort.Query = i, "to="+url.QueryEscape(m.Identity)
 		n.Send(context.Background(), []commit.Request{abort}, commit.Send{})

@@ -18,7 +18,8 @@ func (m *manager) prepare(r *request) any {
 			return r
 		}
 		return wire.OperationStatus{
-			ID: c.ID, State: wire.OperationUnknown, Manager: m.identity, Action: c.Action, Store: c.Store, Epoch: e.Epoch, Claims: m.claims(c),
+			ID: c.ID, State: wire.OperationUnknown, Manager: m.identity, Action: c.Action, Store: c.Store, Epoch: e.Epoch,
+			Claims: m.claims(c),
 		}
 	}
 	_, known := m.operation(c.ID)
@@ -50,8 +51,9 @@ func (m *manager) vote(e *entry, c *wire.Operation, digest string) any {
 	since := now.UTC().Round(0)
 	e.change, e.heard, e.Epoch = c, now, c.Epoch
 	e.Prepared = &wire.OperationStatus{
-		ID: c.ID, State: wire.OperationPrepared, Manager: m.identity, Action: c.Action, Store: c.Store, Epoch: c.Epoch, Digest: digest,
-		Owner: c.Owner, Coordinator: c.Coordinator, Managers: c.Managers, Since: &since,
+		ID: c.ID, State: wire.OperationPrepared, Manager: m.identity, Action: c.Action, Store: c.Store, Epoch: c.Epoch,
+		Digest: digest,
+		Owner:  c.Owner, Coordinator: c.Coordinator, Managers: c.Managers, Since: &since,
 	}
 	return *e.Prepared
 }
@@ -111,7 +113,8 @@ func (m *manager) abort(r *request) any {
 	switch {
 	case op == nil:
 		e = m.entry(a.Store)
-		e.Decisions = append(e.Decisions, wire.OperationStatus{ID: r.operation, State: wire.OperationAborted, Manager: m.identity, Store: a.Store, Epoch: a.Epoch})
+		e.Decisions = append(e.Decisions, wire.OperationStatus{ID: r.operation, State: wire.OperationAborted,
+			Manager: m.identity, Store: a.Store, Epoch: a.Epoch})
 		return e.Decisions[len(e.Decisions)-1]
 	case op.State == wire.OperationPrepared && op.Epoch > a.Epoch:
 		return supersededEpoch(op, a.Epoch)
@@ -147,11 +150,13 @@ func (m *manager) end(e *entry, state wire.OperationState) wire.OperationStatus 
 	default:
 		e.Store = c.Store
 		m.take(e, &wire.Configuration{
-			Creation: c.Creation, LastOperation: c.ID, Revision: c.BaseRevision + 1, Epoch: p.Epoch, Digest: wire.Digest(c.Store, c.Nodes),
+			Creation: c.Creation, LastOperation: c.ID, Revision: c.BaseRevision + 1, Epoch: p.Epoch,
+			Digest:      wire.Digest(c.Store, c.Nodes),
 			Coordinator: c.Coordinator, Managers: c.Managers, Founders: c.Founders, Nodes: c.Nodes,
 		}, c.Desired)
 	}
-	op := wire.OperationStatus{ID: p.ID, State: state, Manager: m.identity, Action: p.Action, Store: p.Store, Epoch: p.Epoch, Digest: p.Digest}
+	op := wire.OperationStatus{ID: p.ID, State: state, Manager: m.identity, Action: p.Action, Store: p.Store,
+		Epoch: p.Epoch, Digest: p.Digest}
 	e.Decisions = append(e.Decisions, op)
 	return op
 }

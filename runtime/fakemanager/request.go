@@ -115,7 +115,8 @@ func (k *changes) read(r *request) (*wire.Operation, string, *wire.Result) {
 
 // asks reports whether the request changes nothing.
 func (p *part) asks(r *request) bool {
-	if r.method != http.MethodPost || r.path != wire.OperationsPath() && !strings.HasPrefix(r.path, wire.OperationsPath()+"?") {
+	if r.method != http.MethodPost || r.path != wire.OperationsPath() &&
+		!strings.HasPrefix(r.path, wire.OperationsPath()+"?") {
 		return r.method == http.MethodGet
 	}
 	c, _, bad := p.changes.read(r)

@@ -44,7 +44,8 @@ func (p *part) listen(first, last int) error {
 	var ctx context.Context
 	ctx, p.stop = context.WithCancel(context.Background())
 	p.seeded = seededConfiguration(p.plan)
-	p.list = encode([]*wire.Store{(&manager{}).view(&entry{StoreState: wire.StoreState{Store: Seeded, Configuration: p.seeded}, seeded: true})})
+	p.list = encode([]*wire.Store{(&manager{}).view(&entry{StoreState: wire.StoreState{Store: Seeded,
+		Configuration: p.seeded}, seeded: true})})
 	for i := first; i < last; i++ {
 		fault := p.plan.Fault(i)
 		if fault == Refuse {

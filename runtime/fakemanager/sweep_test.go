@@ -47,7 +47,8 @@ func start(t *testing.T, plan Plan) *Fleet {
 
 // classes are how the faults look from outside.
 var classes = map[Fault]string{
-	"": "", Refuse: fanout.Refused, Hang: fanout.Timeout, Drip: fanout.Timeout, Garbage: fanout.Protocol, Reset: fanout.Reset, Slow: "",
+	"": "", Refuse: fanout.Refused, Hang: fanout.Timeout, Drip: fanout.Timeout, Garbage: fanout.Protocol,
+	Reset: fanout.Reset, Slow: "",
 }
 
 // Ten thousand managers, four hundred of which do what managers should not: each failure is classed

@@ -33,7 +33,8 @@ func TestClient_Control(t *testing.T) {
 	}})
 	defer client.Close()
 	get := func() Answer {
-		return client.Do(context.Background(), []Request{{Endpoint: endpoints[0], Method: http.MethodGet, Path: "/"}}, Options{})[0]
+		return client.Do(context.Background(), []Request{{Endpoint: endpoints[0], Method: http.MethodGet, Path: "/"}},
+			Options{})[0]
 	}
 	if a := get(); a.Err != nil || seen.Load() != 1 {
 		t.Fatalf("asked %d times: %v", seen.Load(), a.Err)

@@ -59,7 +59,8 @@ func TestDo_OneByOne(t *testing.T) {
 		list = append(list, get(s.Endpoint))
 	}
 	var order []int
-	client(t).Do(context.Background(), list, Options{Parallel: 1, OnAnswer: func(a Answer) { order = append(order, a.Index) }})
+	client(t).Do(context.Background(), list,
+		Options{Parallel: 1, OnAnswer: func(a Answer) { order = append(order, a.Index) }})
 	if fmt.Sprint(order) != "[0 1 2 3 4 5 6 7]" || most.Load() != 1 {
 		t.Errorf("order %v, up to %d in flight", order, most.Load())
 	}
@@ -104,7 +105,8 @@ func TestDo_FailFastOneByOne(t *testing.T) {
 	rest := serve(t, "127.24.0.3", text("ok"))
 	list := []Request{get(good.Endpoint), get(bad.Endpoint), get(rest.Endpoint), get(rest.Endpoint)}
 	seen := 0
-	answers := client(t).Do(context.Background(), list, Options{Parallel: 1, FailFast: true, OnAnswer: func(Answer) { seen++ }})
+	answers := client(t).Do(context.Background(), list,
+		Options{Parallel: 1, FailFast: true, OnAnswer: func(Answer) { seen++ }})
 	if answers[0].Status != 200 || answers[1].Status != 409 || answers[1].Err != nil {
 		t.Errorf("the first two: %+v", answers[:2])
 	}

@@ -31,9 +31,9 @@ func (e Endpoint) URL() string {
 	return e.Scheme + "://" + e.String()
 }
 
-// ParseEndpoints parses a list of servers. An element is host, host:port, an IP address (IPv6 with or without brackets),
-// scheme://host:port, or several of these separated by commas. It refuses an empty list or element, the unspecified
-// address, a port outside 1–65535, a path, user or password, and duplicates.
+// ParseEndpoints parses a list of servers. An element is host, host:port, an IP address (IPv6 with or without
+// brackets), scheme://host:port, or several of these separated by commas. It refuses an empty list or element, the
+// unspecified address, a port outside 1–65535, a path, user or password, and duplicates.
 func ParseEndpoints(list []string, defaultPort int) ([]Endpoint, error) {
 	seen := make(map[Endpoint]string, len(list))
 	return parseEndpoints(list, defaultPort, func(part string, e Endpoint) error {
@@ -46,7 +46,8 @@ func ParseEndpoints(list []string, defaultPort int) ([]Endpoint, error) {
 	})
 }
 
-// CheckEndpoints returns the error of ParseEndpoints for a list, except for duplicates, which depend on the default port.
+// CheckEndpoints returns the error of ParseEndpoints for a list, except for duplicates, which depend on the default
+// port.
 func CheckEndpoints(list []string) error {
 	_, err := parseEndpoints(list, wire.DefaultManagerPort, func(string, Endpoint) error { return nil })
 	return err

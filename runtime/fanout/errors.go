@@ -80,8 +80,8 @@ func timedOut(err error) bool {
 	return errors.As(err, &t) && t.Timeout()
 }
 
-// explain returns the Error for a failure. It checks first whether ctx has ended: that closes connections, and f is then
-// only a consequence.
+// explain returns the Error for a failure. It checks first whether ctx has ended: that closes connections, and f is
+// then only a consequence.
 func explain(ctx context.Context, e Endpoint, f *failure, sent bool, limits limits) *Error {
 	out := &Error{Sent: sent, cause: f.err}
 	say := func(class, format string, args ...any) *Error {

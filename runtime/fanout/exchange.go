@@ -29,7 +29,8 @@ var (
 // is tried again.
 func (c *Client) exchange(ctx context.Context, f *flight, r *Request, limits limits) Answer {
 	defer f.release()
-	if strings.ContainsFunc(r.Path+r.Query, func(c rune) bool { return c <= ' ' || c == 0x7f }) || !strings.HasPrefix(r.Path, "/") {
+	if strings.ContainsFunc(r.Path+r.Query, func(c rune) bool { return c <= ' ' || c == 0x7f }) ||
+		!strings.HasPrefix(r.Path, "/") {
 		return Answer{Err: &Error{Class: Protocol, Message: fmt.Sprintf("%s: %q can't be the path of a request", r.Endpoint, r.Path)}}
 	}
 	deadline := time.Now().Add(limits.answer)

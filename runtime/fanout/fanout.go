@@ -2,9 +2,9 @@
 // the order of the requests.
 //
 // It speaks HTTP/1.1 with fasthttp's request and response types, but opens the connections itself. fasthttp's clients
-// don't report whether a request left the machine, and their requests can't be cancelled; this package cancels a request
-// by closing its connection. Answers are not trusted: their size and time are bounded, redirects are not followed, and
-// bodies are not decompressed. The package knows nothing of scripts.
+// don't report whether a request left the machine, and their requests can't be cancelled; this package cancels a
+// request by closing its connection. Answers are not trusted: their size and time are bounded, redirects are not
+// followed, and bodies are not decompressed. The package knows nothing of scripts.
 package fanout
 
 import (

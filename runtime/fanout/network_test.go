@@ -27,7 +27,8 @@ func fullListener(t *testing.T) Endpoint {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { syscall.Close(fd) })
-	if err := errors.Join(syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 24, 3, 1}}), syscall.Listen(fd, 0)); err != nil {
+	if err := errors.Join(syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 24, 3, 1}}),
+		syscall.Listen(fd, 0)); err != nil {
 		t.Fatal(err)
 	}
 	name, err := syscall.Getsockname(fd)
@@ -92,7 +93,8 @@ func TestResolver_SilentDNS(t *testing.T) {
 		<-ctx.Done() // until the client is closed
 		return nil, ctx.Err()
 	}
-	a := c.Do(context.Background(), []Request{get(Endpoint{Host: "db1", Port: 7801})}, Options{Timeout: 50 * time.Millisecond})[0]
+	a := c.Do(context.Background(), []Request{get(Endpoint{Host: "db1", Port: 7801})},
+		Options{Timeout: 50 * time.Millisecond})[0]
 	if a.Err == nil || a.Err.Class != Timeout || !strings.Contains(a.Err.Message, "no answer from DNS within 50ms") {
 		t.Errorf("%v", a.Err)
 	}

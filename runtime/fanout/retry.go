@@ -25,8 +25,8 @@ func newBackoff() *backoff.ExponentialBackOff {
 	}
 }
 
-// transient reports whether a failure to connect may be over in a moment: the manager restarts, its queue of connections
-// was full, DNS is busy. Nothing was sent, so any request may be tried again. A timeout is not transient.
+// transient reports whether a failure to connect may be over in a moment: the manager restarts, its queue of
+// connections was full, DNS is busy. Nothing was sent, so any request may be tried again. A timeout is not transient.
 func (f *failure) transient() bool {
 	var dns *net.DNSError
 	if f.phase > connecting || timedOut(f.err) {
@@ -36,7 +36,8 @@ func (f *failure) transient() bool {
 		return dns.IsTemporary && !dns.IsNotFound
 	}
 	for _, number := range []syscall.Errno{
-		syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EAGAIN, syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL,
+		syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EAGAIN, syscall.EMFILE, syscall.ENFILE,
+		syscall.EADDRNOTAVAIL,
 	} {
 		if errors.Is(f.err, number) {
 			return true

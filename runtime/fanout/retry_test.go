@@ -53,7 +53,8 @@ func TestRetry_RefusedCountedAndTimed(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), firstPause/4)
 	defer cancel()
-	if a := client(t).Do(ctx, []Request{get(s.Endpoint)}, Options{})[0]; a.Err == nil || a.Err.Class != Cancelled || a.Attempts != 1 {
+	if a := client(t).Do(ctx, []Request{get(s.Endpoint)}, Options{})[0]; a.Err == nil || a.Err.Class != Cancelled ||
+		a.Attempts != 1 {
 		t.Errorf("cut off in a pause: %+v, error %v", a, a.Err)
 	}
 }
@@ -62,7 +63,8 @@ func TestRetry_TimeToConnect(t *testing.T) {
 	noLeaks(t)
 	e := fullListener(t)
 	began := time.Now()
-	a := client(t).Do(context.Background(), []Request{get(e)}, Options{Timeout: time.Minute, ConnectTimeout: 100 * time.Millisecond})[0]
+	a := client(t).Do(context.Background(), []Request{get(e)},
+		Options{Timeout: time.Minute, ConnectTimeout: 100 * time.Millisecond})[0]
 	if a.Err == nil || a.Err.Class != Timeout || a.Err.Sent || !strings.Contains(a.Err.Message, "no connection within 100ms") {
 		t.Errorf("%+v, error %v", a, a.Err)
 	}
@@ -74,7 +76,8 @@ func TestRetry_TimeToConnect(t *testing.T) {
 		time.Sleep(150 * time.Millisecond)
 		reply(c, 200, "slow")
 	}))
-	a = client(t).Do(context.Background(), []Request{get(slow.Endpoint)}, Options{ConnectTimeout: 100 * time.Millisecond})[0]
+	a = client(t).Do(context.Background(), []Request{get(slow.Endpoint)},
+		Options{ConnectTimeout: 100 * time.Millisecond})[0]
 	if a.Err != nil || string(a.Body) != "slow" {
 		t.Errorf("%+v, error %v", a, a.Err)
 	}

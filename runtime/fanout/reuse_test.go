@@ -35,7 +35,8 @@ func TestPool_ServerCloses(t *testing.T) {
 			s := serve(t, "127.24.2.2", raw(answer))
 			c := client(t)
 			for range 3 {
-				if a := c.Do(context.Background(), []Request{get(s.Endpoint)}, Options{})[0]; a.Err != nil || a.Status != 200 || string(a.Body) != "ok" {
+				if a := c.Do(context.Background(), []Request{get(s.Endpoint)}, Options{})[0]; a.Err != nil || a.Status != 200 ||
+					string(a.Body) != "ok" {
 					t.Fatalf("%+v, error %v", a, a.Err)
 				}
 			}
@@ -93,7 +94,8 @@ func TestRetry_OnlyWhenSafe(t *testing.T) {
 			r := test.request
 			r.Endpoint, r.Path = s.Endpoint, "/"
 			a := c.Do(context.Background(), []Request{r}, Options{})[0]
-			if a.Attempts != test.attempts || (a.Err == nil) != (test.class == "") || a.Err != nil && (a.Err.Class != test.class || !a.Err.Sent) {
+			if a.Attempts != test.attempts || (a.Err == nil) != (test.class == "") ||
+				a.Err != nil && (a.Err.Class != test.class || !a.Err.Sent) {
 				t.Errorf("%+v, error %v", a, a.Err)
 			}
 			if got := received.Load(); got != int32(1+test.attempts) {

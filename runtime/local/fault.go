@@ -163,8 +163,8 @@ func (c *Cluster) killInstances(i int) error {
 	return errors.Join(failed, late)
 }
 
-// killAll kills all servers: their data is deleted, so leaders need not be transferred. Managers are killed first, since
-// they restart instances that die.
+// killAll kills all servers: their data is deleted, so leaders need not be transferred. Managers are killed first,
+// since they restart instances that die.
 func (c *Cluster) killAll() error {
 	var errs []error
 	for _, m := range c.managers {

@@ -12,8 +12,8 @@ const (
 	variable = "DKVRUN_MANAGER"
 )
 
-// FindManager returns the path of the dkvmanager program: the value of DKVRUN_MANAGER, or the program beside the running
-// executable, or the first on the PATH. It returns an error when DKVRUN_MANAGER is set and can't be run.
+// FindManager returns the path of the dkvmanager program: the value of DKVRUN_MANAGER, or the program beside the
+// running executable, or the first on the PATH. It returns an error when DKVRUN_MANAGER is set and can't be run.
 func FindManager(getenv func(string) string, executable string) (string, error) {
 	if path := getenv(variable); path != "" {
 		if !runnable(path) {

@@ -32,7 +32,8 @@ func TestLocal_Describe(t *testing.T) {
 func TestLocal_ServersOutOfRange(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{-1, 0, 33} {
-		if _, err := Start(context.Background(), Options{Servers: n, Manager: built}); err == nil || !strings.Contains(err.Error(), "1 to 32") {
+		if _, err := Start(context.Background(), Options{Servers: n, Manager: built}); err == nil ||
+			!strings.Contains(err.Error(), "1 to 32") {
 			t.Errorf("%d servers: %v", n, err)
 		}
 	}
@@ -199,7 +200,8 @@ func TestLocal_Keep(t *testing.T) {
 	if err := s.put("orders", "kept"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Start(context.Background(), Options{Servers: 2, Manager: built, Keep: folder}); err == nil || !strings.Contains(err.Error(), "another run uses the cluster kept in") {
+	if _, err := Start(context.Background(), Options{Servers: 2, Manager: built, Keep: folder}); err == nil ||
+		!strings.Contains(err.Error(), "another run uses the cluster kept in") {
 		t.Errorf("a second run: %v", err)
 	}
 	endpoints := c.Endpoints()
@@ -209,7 +211,8 @@ func TestLocal_Keep(t *testing.T) {
 	if n := len(processes(t, folder)); n != 0 {
 		t.Errorf("%d processes after the end", n)
 	}
-	if _, err := Start(context.Background(), Options{Servers: 3, Manager: built, Keep: folder}); err == nil || !strings.Contains(err.Error(), "keeps a cluster of 2 servers, not 3: use --local=2") {
+	if _, err := Start(context.Background(), Options{Servers: 3, Manager: built, Keep: folder}); err == nil ||
+		!strings.Contains(err.Error(), "keeps a cluster of 2 servers, not 3: use --local=2") {
 		t.Errorf("another number of servers: %v", err)
 	}
 

@@ -33,7 +33,8 @@ type manager struct {
 // spawn starts a manager. From descriptor 3 on it inherits the lifeline, the socket for network faults, and the lock on
 // the addresses, which its instances inherit too. It gets a new process group, so that Ctrl-C on the terminal reaches
 // only the runner. died, if not nil, is called when it ends without being told to.
-func spawn(program string, args []string, data, endpoint string, inherited []*os.File, died func(error)) (*manager, error) {
+func spawn(program string, args []string, data, endpoint string, inherited []*os.File,
+	died func(error)) (*manager, error) {
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return nil, err
 	}
@@ -83,7 +84,8 @@ func healthy(ctx context.Context, managers []*manager) error {
 				return true
 			default:
 			}
-			requests = append(requests, fanout.Request{Endpoint: servers[i], Method: "GET", Path: wire.HealthPath(), Timeout: time.Second})
+			requests = append(requests,
+				fanout.Request{Endpoint: servers[i], Method: "GET", Path: wire.HealthPath(), Timeout: time.Second})
 		}
 		silent = nil
 		for _, a := range client.Do(ctx, requests, fanout.Options{}) {

@@ -8,7 +8,8 @@ import (
 )
 
 // The operator .. of gopher-lua 1.1.2 formats numbers differently from Lua 5.1: 0.1 + 0.2 as 0.30000000000000004
-// instead of 0.3, and 1/0 as +Inf instead of inf. It also doesn't limit the size of its result. No upstream issue is known.
+// instead of 0.3, and 1/0 as +Inf instead of inf. It also doesn't limit the size of its result. No upstream issue is
+// known.
 //
 // The rewriter replaces each chain a .. b .. c with a call of a Go function (the concat argument of Compile). Scripts
 // can't replace the function, because it is a constant of the compiled code and not a variable.

@@ -16,8 +16,8 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/assignments.txt again, with lua5.1")
 
-// randomCount is the number of programs with a stored result. Where lua5.1 is installed, the same number of new programs
-// is compared too.
+// randomCount is the number of programs with a stored result. Where lua5.1 is installed, the same number of new
+// programs is compared too.
 const randomCount = 1500
 
 var (

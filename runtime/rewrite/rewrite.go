@@ -1,5 +1,5 @@
-// Package rewrite compiles parsed Lua with gopher-lua. Where gopher-lua would compile a syntax tree wrongly, it rewrites
-// the tree first, or refuses it.
+// Package rewrite compiles parsed Lua with gopher-lua. Where gopher-lua would compile a syntax tree wrongly, it
+// rewrites the tree first, or refuses it.
 package rewrite
 
 import (

@@ -12,8 +12,8 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// luaFiles define assert, spy, stub, mock and match. start.lua runs before each suite and loads the others, most of them
-// at their first use.
+// luaFiles define assert, spy, stub, mock and match. start.lua runs before each suite and loads the others, most of
+// them at their first use.
 //
 //go:embed lua/*.lua
 var luaFiles embed.FS
@@ -86,8 +86,9 @@ func (f *file) primitives() []runtime.Builtin {
 		},
 		{
 			Name: "suite.unknown", Positional: 4,
-			Params: []runtime.Param{text("key"), text("kind"), {Name: "words", Type: runtime.Strings, Required: true}, {Name: "known", Type: runtime.Strings, Required: true}},
-			Impl:   func(c *runtime.Call) (any, error) { return nil, unknown(c) },
+			Params: []runtime.Param{text("key"), text("kind"), {Name: "words", Type: runtime.Strings, Required: true},
+				{Name: "known", Type: runtime.Strings, Required: true}},
+			Impl: func(c *runtime.Call) (any, error) { return nil, unknown(c) },
 		},
 		{
 			Name: "suite.misuse", Positional: 1, Params: []runtime.Param{text("message")},

@@ -35,7 +35,8 @@ func (f *file) read(ctx context.Context) (*block, error) {
 	f.building = root
 	defer func() { f.building = nil }()
 	environment, err := f.options.Open(Setup{
-		File: f.path, Words: append(f.spellings(), f.primitives()...), Stdout: writer{f}, Action: f.act, Seed: f.seed(), Scope: f,
+		File: f.path, Words: append(f.spellings(), f.primitives()...), Stdout: writer{f}, Action: f.act,
+		Seed: f.seed(), Scope: f,
 	})
 	if err != nil {
 		return nil, err
@@ -69,7 +70,8 @@ func (f *file) plan(ctx context.Context) *block {
 	root, err := f.read(ctx)
 	f.finish()
 	if err != nil {
-		f.done(Result{File: f.path, Name: "(reading the file)", Round: f.round, Attempts: []Attempt{f.outcome(a, []error{err}, time.Since(began))}})
+		f.done(Result{File: f.path, Name: "(reading the file)", Round: f.round,
+			Attempts: []Attempt{f.outcome(a, []error{err}, time.Since(began))}})
 		return nil
 	}
 	f.arrange(root)

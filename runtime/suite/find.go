@@ -11,8 +11,8 @@ import (
 
 const suffix = "_test.lua"
 
-// Find lists the suites in the given paths: each file, and all *_test.lua in each folder at any depth, sorted, except in
-// hidden folders. No path means the working folder.
+// Find lists the suites in the given paths: each file, and all *_test.lua in each folder at any depth, sorted, except
+// in hidden folders. No path means the working folder.
 func Find(paths []string) ([]string, error) {
 	if len(paths) == 0 {
 		paths = []string{"."}

@@ -120,7 +120,8 @@ func source(path string, line int) string {
 		if n == line {
 			mark = ">"
 		}
-		fmt.Fprintf(&out, "%s\n", strings.TrimRight(fmt.Sprintf("%s %*d  %s", mark, len(strconv.Itoa(last)), n, strings.TrimRight(lines[n-1], "\r")), " "))
+		fmt.Fprintf(&out,
+			"%s\n", strings.TrimRight(fmt.Sprintf("%s %*d  %s", mark, len(strconv.Itoa(last)), n, strings.TrimRight(lines[n-1], "\r")), " "))
 	}
 	return out.String()
 }

@@ -16,8 +16,8 @@ var ErrFailFast = errors.New("stopped at the first failure")
 // ErrInterrupted is Summary.Stopped if the context ended.
 var ErrInterrupted = errors.New("interrupted")
 
-// Run runs the suites and passes the result of each test, then the summary, to the reports. Its error comes from a report
-// or from saving snapshots; failed tests are not an error.
+// Run runs the suites and passes the result of each test, then the summary, to the reports. Its error comes from a
+// report or from saving snapshots; failed tests are not an error.
 func Run(ctx context.Context, o Options, reports ...Report) (Summary, error) {
 	r := &run{options: &o, reports: slices.Clone(reports), summary: Summary{Seed: o.Seed, Files: len(o.Files)}}
 	began := time.Now()

@@ -171,8 +171,8 @@ func (f *file) snapshot(c *runtime.Call) (any, error) {
 	return values, nil
 }
 
-// saveSnapshots writes the snapshots that have changed. If whole is set, the whole file has run, and it removes those of
-// tests that no longer exist.
+// saveSnapshots writes the snapshots that have changed. If whole is set, the whole file has run, and it removes those
+// of tests that no longer exist.
 func (f *file) saveSnapshots(whole bool) error {
 	if f.options.UpdateSnapshots && whole && f.options.Select.all() {
 		if err := f.snapshots.drop(f.path); err != nil {

@@ -53,8 +53,8 @@ func (v *Vocabulary) Kind(kind string) (problem string) {
 	return message(err)
 }
 
-// Register adds an assertion, a matcher or a modifier that the suite registers. An empty name stands for an unknown one:
-// from then on, every name of that kind is accepted.
+// Register adds an assertion, a matcher or a modifier that the suite registers. An empty name stands for an unknown
+// one: from then on, every name of that kind is accepted.
 func (v *Vocabulary) Register(kind, name string) {
 	args := []any{kind}
 	if name != "" {

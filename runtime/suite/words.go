@@ -154,7 +154,8 @@ func (f *file) it(c *runtime.Call) error {
 	if err := f.mustBuild(c); err != nil {
 		return err
 	}
-	f.building.children = append(f.building.children, &test{name: c.String("name"), block: f.building, line: c.Line, fn: c.Func("f")})
+	f.building.children = append(f.building.children,
+		&test{name: c.String("name"), block: f.building, line: c.Line, fn: c.Func("f")})
 	return nil
 }
 

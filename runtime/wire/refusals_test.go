@@ -25,7 +25,8 @@ func TestRefusal_FillsInMessageAndHint(t *testing.T) {
 		if r.StatusCode != c.status || r.Code != c.refusal.Code || r.Success {
 			t.Errorf("%s: got %+v", c.refusal.Code, r)
 		}
-		if !strings.Contains(r.Message, c.message) || !strings.Contains(r.Hint, c.hint) || strings.Contains(r.Message+r.Hint, "%!") {
+		if !strings.Contains(r.Message, c.message) || !strings.Contains(r.Hint, c.hint) ||
+			strings.Contains(r.Message+r.Hint, "%!") {
 			t.Errorf("%s: got %q, hint %q", c.refusal.Code, r.Message, r.Hint)
 		}
 	}

@@ -38,7 +38,8 @@ func TestWire_Glance(t *testing.T) {
 			t.Errorf("the whole description: %+v, want %+v", g.Store(), store)
 		}
 		g.description = nil
-		if want := (StoreSummary{Name: store.Name, Status: StorePartial, Revision: 7, Instances: 3, Own: 2, Running: 1}); !reflect.DeepEqual(g, want) {
+		if want := (StoreSummary{Name: store.Name, Status: StorePartial, Revision: 7, Instances: 3, Own: 2,
+			Running: 1}); !reflect.DeepEqual(g, want) {
 			t.Errorf("got %+v, want %+v", g, want)
 		}
 		if got[1].Name != "Empty" || got[1].Instances != 0 {
@@ -67,7 +68,8 @@ func TestWire_GlanceRefuses(t *testing.T) {
 		`[{"a":}]`, `[{a:1}]`, `[{"a":"` + "\n" + `"}]`, `[{"a":"\x"}]`, `[{"a":"\u12g4"}]`, `[{"a":"\u12"}]`, `[{"a":"`, `[{"a":"\`,
 		`[{"instances":{}}]`, `[{"instances":[1]}]`, `[{"a":` + strings.Repeat("[", 1<<20), "SSH-2.0-OpenSSH_9.9\r\n",
 	} {
-		if got, err := ParseStoreSummaries([]byte(text)); !errors.Is(err, errJSON) && !strings.Contains(text, "revision") || err == nil {
+		if got, err := ParseStoreSummaries([]byte(text)); !errors.Is(err, errJSON) && !strings.Contains(text, "revision") ||
+			err == nil {
 			t.Errorf("%.40q: got %+v, error %v", text, got, err)
 		}
 	}
@@ -79,7 +81,8 @@ func TestWire_GlanceOfAnotherType(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s := g.Store(); s.Name != "A" || len(s.Instances) != 1 || s.Instances[0].Name != "a-1" || !s.Instances[0].Own || s.Instances[0].PID != 0 {
+	if s := g.Store(); s.Name != "A" || len(s.Instances) != 1 || s.Instances[0].Name != "a-1" || !s.Instances[0].Own ||
+		s.Instances[0].PID != 0 {
 		t.Errorf("%+v", s)
 	}
 }
@@ -102,14 +105,16 @@ func FuzzWire_Glance(f *testing.F) {
 		}
 		var stores []Store
 		nameless := func(s Store) bool { return s.Name == "" } // which is refused
-		if json.Unmarshal(text, &stores) != nil || slices.ContainsFunc(stores, nameless) || bytes.Contains(text, []byte(`\`)) || !utf8.Valid(text) || odd(text) {
+		if json.Unmarshal(text, &stores) != nil || slices.ContainsFunc(stores, nameless) || bytes.Contains(text, []byte(`\`)) ||
+			!utf8.Valid(text) || odd(text) {
 			return
 		}
 		if err != nil || len(all) != len(stores) {
 			t.Fatalf("%q: %d stores, decoded %d, error %v", text, len(all), len(stores), err)
 		}
 		for i, g := range all {
-			if g.Name != stores[i].Name || g.Status != stores[i].Status || g.Revision != stores[i].Revision || g.Instances != len(stores[i].Instances) {
+			if g.Name != stores[i].Name || g.Status != stores[i].Status || g.Revision != stores[i].Revision ||
+				g.Instances != len(stores[i].Instances) {
 				t.Errorf("%q: got %+v, decoded %+v", text, g, stores[i])
 			}
 		}

@@ -30,7 +30,8 @@ return table.concat(said, ", ")`
 // faulty sweeps over a fleet of which four in a hundred do what managers should not: it takes as long
 // as the time that an answer may take, and no longer than twice that.
 func faulty(ctx context.Context, p *programs, r *report) (err error) {
-	plan := fakemanager.Plan{Count: 10000, Faults: fakemanager.Mix(100, fakemanager.Refuse, fakemanager.Hang, fakemanager.Drip, fakemanager.Garbage)}
+	plan := fakemanager.Plan{Count: 10000,
+		Faults: fakemanager.Mix(100, fakemanager.Refuse, fakemanager.Hang, fakemanager.Drip, fakemanager.Garbage)}
 	f, err := fakemanager.Start(ctx, p.managers, plan)
 	if err != nil {
 		return err

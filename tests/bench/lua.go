@@ -14,7 +14,8 @@ import (
 
 const (
 	luaRuns = 9
-	// luaTarget limits the processor time of what the host does otherwise than gopher-lua, against gopher-lua with a context.
+	// luaTarget limits the processor time of what the host does otherwise than gopher-lua, against gopher-lua with a
+	// context.
 	luaTarget = 1.15
 )
 

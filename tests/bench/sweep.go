@@ -182,7 +182,8 @@ func judge(r *report, title string, took map[string][]usage, managers int, delay
 func slope(r *report, cpu map[int]float64) {
 	first, middle, last := sizes[0].managers, 1000, sizes[len(sizes)-1].managers
 	r.add("dkvrun: CPU for one more manager", "µs", []float64{(cpu[last] - cpu[first]) / float64(last-first) * 1000}, 0)
-	growth := math.Log((cpu[last]-cpu[first])/(cpu[middle]-cpu[first])) / math.Log(float64(last-first)/float64(middle-first))
+	cost := (cpu[last] - cpu[first]) / (cpu[middle] - cpu[first])
+	growth := math.Log(cost) / math.Log(float64(last-first)/float64(middle-first))
 	r.add(fmt.Sprintf("dkvrun: CPU grows with the managers to the power of (%d to %d)", middle, last), "", []float64{growth}, growthLimit)
 }
 

@@ -166,7 +166,8 @@ func carry(m *manager, r *http.Request, body []byte) (int, http.Header, []byte) 
 }
 
 // raw changes nothing of what it carries.
-var raw = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DisableCompression: true}, Timeout: 20 * time.Second}
+var raw = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DisableCompression: true},
+	Timeout: 20 * time.Second}
 
 func verb(r *http.Request, body []byte) string {
 	path := strings.TrimPrefix(r.URL.Path, wire.Prefix)

@@ -33,7 +33,8 @@ func (w *walk) runner(o op) {
 	if r.phase == preparingCoordinator || r.phase == preparingOthers {
 		w.raise(o, coordinator)
 	}
-	if r.phase >= preparingCoordinator && r.phase <= committing && (!w.patient || sent.has(refused) && r.phase != committing) {
+	if r.phase >= preparingCoordinator && r.phase <= committing &&
+		(!w.patient || sent.has(refused) && r.phase != committing) {
 		if w.noCommitPoint && r.phase != committing {
 			w.toAll(o, backward, "abort everywhere", abort)
 		} else {

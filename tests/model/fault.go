@@ -87,7 +87,8 @@ func (w *walk) weakDisk(i int) {
 		t.managers[i].silent, t.managers[i].wiped = true, true
 		w.emit(t, label{"is wiped", i, 0})
 	}
-	if o := m.committed; w.rolledBackCoordinatorServes && o != 0 && o <= runs && w.coordinatorOf(o) == i && m.prepared == 0 {
+	if o := m.committed; w.rolledBackCoordinatorServes && o != 0 && o <= runs && w.coordinatorOf(o) == i &&
+		m.prepared == 0 {
 		t := w.from
 		v := &t.managers[i]
 		v.committed, v.members, v.coordinator = w.of(o).base, 0, -1

@@ -147,7 +147,8 @@ func (w *walk) settle(t *state) {
 func (s *state) repairWithout(coordinator int, silent set) {
 	for i := range s.managers {
 		m := &s.managers[i]
-		if i != coordinator && !silent.has(i) && (int(m.coordinator) == coordinator || m.coordinator < 0 && s.managers[coordinator].members.has(i)) {
+		if i != coordinator && !silent.has(i) &&
+			(int(m.coordinator) == coordinator || m.coordinator < 0 && s.managers[coordinator].members.has(i)) {
 			m.repairing = of(coordinator)
 		}
 	}

@@ -74,7 +74,8 @@ func (w *walk) ask(o op, i, coordinator int) {
 func (w *walk) receiveAnswer(o op, i int, epoch uint8) {
 	t := w.from
 	m := &t.managers[i]
-	if m.prepared != o || m.preparedEpoch != epoch && !w.lateAnswerCounts || w.closed(m, i, o) && !w.fencedCoordinatorBelieved {
+	if m.prepared != o || m.preparedEpoch != epoch && !w.lateAnswerCounts || w.closed(m, i, o) &&
+		!w.fencedCoordinatorBelieved {
 		return
 	}
 	drop(m)

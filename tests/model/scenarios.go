@@ -142,7 +142,8 @@ func (y *system) based(m *manager, i int, o op) bool {
 func stored(s *state, o op, coordinator int, members set) {
 	for i := range s.managers {
 		if members.has(i) {
-			s.managers[i] = manager{committed: o, epoch: 1, coordinator: int8(coordinator), members: members, everCommitted: 1 << o}
+			s.managers[i] = manager{committed: o, epoch: 1, coordinator: int8(coordinator), members: members,
+				everCommitted: 1 << o}
 		}
 	}
 }

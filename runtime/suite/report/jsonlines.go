@@ -50,7 +50,8 @@ func (j jsonLines) End(s suite.Summary) error {
 		Stopped  string  `json:"stopped,omitempty"`
 		Seed     uint64  `json:"seed"`
 		Duration float64 `json:"duration_ms"`
-	}{"summary", !s.Bad(), s.Files, s.Tests(), s.Passed, s.Failed, s.Errors, s.Pending, s.Flaky, stopped, s.Seed, milliseconds(s.Duration)})
+	}{"summary", !s.Bad(), s.Files, s.Tests(), s.Passed, s.Failed, s.Errors, s.Pending, s.Flaky, stopped, s.Seed,
+		milliseconds(s.Duration)})
 }
 
 func (j jsonLines) write(v any) error {

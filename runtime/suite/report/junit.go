@@ -20,8 +20,8 @@ type junit struct {
 }
 
 // JUnit returns a report that writes JUnit XML in Jenkins' schema at the end of the run: a suite for each file, a case
-// for each test. A failed assertion is a failure, everything else an error. properties are alternating names and values;
-// every suite has them.
+// for each test. A failed assertion is a failure, everything else an error. properties are alternating names and
+// values; every suite has them.
 func JUnit(w io.Writer, properties ...string) suite.Report {
 	j := &junit{w: w, began: time.Now(), suites: map[string]*testSuite{}}
 	for pair := range slices.Chunk(properties, 2) {
@@ -104,7 +104,8 @@ func (j *junit) Test(r suite.Result) error {
 	s.Tests++
 	s.took += r.Duration()
 	last := r.Last()
-	c := testCase{Name: r.FullName(), ClassName: className(r), Time: inSeconds(r.Duration()), Output: textOf(last.Output), Log: logOf(last)}
+	c := testCase{Name: r.FullName(), ClassName: className(r), Time: inSeconds(r.Duration()), Output: textOf(last.Output),
+		Log: logOf(last)}
 	if r.Round > 1 {
 		c.Name += fmt.Sprintf(" (round %d)", r.Round)
 	}

@@ -20,7 +20,8 @@ func results() []suite.Result {
 		{File: "b_test.lua", Blocks: []string{"orders"}, Name: "pass", Round: 1, Attempts: []suite.Attempt{{Status: suite.Passed}}},
 		{File: "b_test.lua", Blocks: []string{"orders"}, Name: "fail #tag", Round: 1, Tags: []string{"tag"}, Attempts: []suite.Attempt{failed}},
 		{File: "a_test.lua", Name: "flaky", Round: 2, Attempts: []suite.Attempt{failed, {Status: suite.Passed}}},
-		{File: "a_test.lua", Name: "hangs", Round: 1, Attempts: []suite.Attempt{{Status: suite.Errored, Problems: []*suite.Problem{{Timeout: true, Message: "not done after 1s"}}}}},
+		{File: "a_test.lua", Name: "hangs", Round: 1,
+			Attempts: []suite.Attempt{{Status: suite.Errored, Problems: []*suite.Problem{{Timeout: true, Message: "not done after 1s"}}}}},
 		{File: "a_test.lua", Name: "waits", Round: 1, Attempts: []suite.Attempt{{Status: suite.Pending, Reason: "not\ntoday"}}},
 	}
 }
@@ -71,7 +72,8 @@ func TestJUnit_Report(t *testing.T) {
 	r := JUnit(&out, "seed", "7")
 	failed, errored := results()[1].Last(), results()[3].Last()
 	errored.Output = "printed by the first"
-	if err := r.Test(suite.Result{File: "a_test.lua", Name: "fails again", Round: 1, Attempts: []suite.Attempt{errored, failed, errored}}); err != nil {
+	if err := r.Test(suite.Result{File: "a_test.lua", Name: "fails again", Round: 1,
+		Attempts: []suite.Attempt{errored, failed, errored}}); err != nil {
 		t.Fatal(err)
 	}
 	tell(t, r)

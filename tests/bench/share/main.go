@@ -44,7 +44,8 @@ func run() error {
 	packed, compressed := fanout.Compress(body.Bytes()[:size])
 	requests := make([]fanout.Request, len(endpoints))
 	for i, e := range endpoints {
-		requests[i] = fanout.Request{Endpoint: e, Method: "POST", Path: wire.InstancePath(fakemanager.Seeded, "nobody") + "/start", Body: packed, Compressed: compressed}
+		requests[i] = fanout.Request{Endpoint: e, Method: "POST", Path: wire.InstancePath(fakemanager.Seeded, "nobody") + "/start", Body: packed,
+			Compressed: compressed}
 	}
 	client := fanout.New(fanout.Config{})
 	defer client.Close()

@@ -87,7 +87,8 @@ type API struct {
 func New(o Options) *API {
 	a := &API{Options: o, bodies: newBodies(), limits: standardLimits()}
 	a.apply = twophase.New(twophase.Options{
-		Catalog: notifyingCatalog{a}, Peers: o.Peers, Owns: o.Owns, Ports: o.Supervisor.CheckPorts, Engine: o.Engine, Now: time.Now,
+		Catalog: notifyingCatalog{a}, Peers: o.Peers, Owns: o.Owns, Ports: o.Supervisor.CheckPorts, Engine: o.Engine,
+		Now:         time.Now,
 		Suspect:     o.Catalog.Repaired() != "",
 		ExpireAfter: failpoint.Duration("DKV_EXPIRE_AFTER", wire.ExpireAfter),
 	})

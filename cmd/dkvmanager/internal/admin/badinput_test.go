@@ -75,7 +75,8 @@ func TestBody_Malformed(t *testing.T) {
 	}
 	many := wire.CreateStore{Name: "S"}
 	for i := range wire.MaxInstances + 1 {
-		many.Nodes = append(many.Nodes, wire.Node{Name: fmt.Sprintf("a-%d", i), Host: ownHost, ClustronPort: 20000 + i, ClientPort: 30000 + i})
+		many.Nodes = append(many.Nodes,
+			wire.Node{Name: fmt.Sprintf("a-%d", i), Host: ownHost, ClustronPort: 20000 + i, ClientPort: 30000 + i})
 	}
 	b.refused("POST", wire.StoresPath(), many, wire.CodeBadTopology, "at most 256")
 	b.refused("POST", wire.InstancesPath("OrdersStore"), `{"nodes":[`+plain+`]}`, wire.CodeBadRequest, "baseRevision: is missing")

@@ -31,7 +31,8 @@ type bodies struct {
 }
 
 func newBodies() *bodies {
-	return &bodies{timeout: bodyTimeout, most: wire.MaxBody, large: largeBody, largeSlots: make(chan struct{}, maxLargeBodies)}
+	return &bodies{timeout: bodyTimeout, most: wire.MaxBody, large: largeBody,
+		largeSlots: make(chan struct{}, maxLargeBodies)}
 }
 
 // read returns the whole body. Without an error the caller calls

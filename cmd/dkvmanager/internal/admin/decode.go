@@ -160,7 +160,8 @@ func mismatch(path string, token json.Token, want string) error {
 
 // printable returns a number or path for a message. The last key of a path can be anything that a client sent.
 func printable(text string) string {
-	if strings.IndexFunc(text, func(r rune) bool { return r == '"' || !strconv.IsPrint(r) }) < 0 && len(text) <= 2*wire.MaxName {
+	if strings.IndexFunc(text, func(r rune) bool { return r == '"' || !strconv.IsPrint(r) }) < 0 &&
+		len(text) <= 2*wire.MaxName {
 		return text
 	}
 	return quoted(text)

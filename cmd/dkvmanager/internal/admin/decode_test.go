@@ -31,7 +31,8 @@ func FuzzAdmin_Decode(f *testing.F) {
 		// An empty list may be nil in one result and not in the other.
 		a, errA := json.Marshal(got)
 		b, errB := json.Marshal(want)
-		if errA != nil || errB != nil || !bytes.Equal(bytes.ReplaceAll(a, []byte(":null"), []byte(":[]")), bytes.ReplaceAll(b, []byte(":null"), []byte(":[]"))) {
+		if errA != nil || errB != nil ||
+			!bytes.Equal(bytes.ReplaceAll(a, []byte(":null"), []byte(":[]")), bytes.ReplaceAll(b, []byte(":null"), []byte(":[]"))) {
 			t.Fatalf("%q: got %s, want %s", body, a, b)
 		}
 	})

@@ -54,7 +54,8 @@ func (p *fakeSupervisor) set(store, instance string, run bool) (bool, error) {
 	changed := p.running[store+"/"+instance] != run
 	p.running[store+"/"+instance] = run
 	return changed, p.catalog.Update(func(d *catalog.Data) error {
-		d.Stores[store].Local[instance].Desired = map[bool]wire.Desired{true: wire.DesiredRunning, false: wire.DesiredStopped}[run]
+		d.Stores[store].Local[instance].Desired = map[bool]wire.Desired{true: wire.DesiredRunning,
+			false: wire.DesiredStopped}[run]
 		return nil
 	})
 }
@@ -98,7 +99,8 @@ func (p *fakeSupervisor) CheckPorts(_ string, nodes []wire.Node) error {
 	defer p.mu.Unlock()
 	for _, n := range nodes {
 		if n.Host == ownHost && p.taken[n.ClientPort] {
-			return &wire.Result{StatusCode: http.StatusConflict, Code: wire.CodePortTaken, Message: fmt.Sprintf("%s:%d is taken", n.Host, n.ClientPort), Hint: "take another"}
+			return &wire.Result{StatusCode: http.StatusConflict, Code: wire.CodePortTaken,
+				Message: fmt.Sprintf("%s:%d is taken", n.Host, n.ClientPort), Hint: "take another"}
 		}
 	}
 	return nil

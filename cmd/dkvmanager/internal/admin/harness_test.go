@@ -44,7 +44,8 @@ func newHarness(t *testing.T) *harness {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &harness{t: t, catalog: cat, sup: &fakeSupervisor{catalog: cat, running: map[string]bool{}, taken: map[int]bool{}}, doc: document3(t)}
+	b := &harness{t: t, catalog: cat,
+		sup: &fakeSupervisor{catalog: cat, running: map[string]bool{}, taken: map[int]bool{}}, doc: document3(t)}
 	b.api = New(Options{
 		Catalog: cat, Supervisor: b.sup,
 		Owns: func(n wire.Node) bool { return n.Host == ownHost },
@@ -113,7 +114,8 @@ func (b *harness) conforms(req *http.Request, resp *http.Response, body []byte) 
 	input := &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: &openapi3filter.RequestValidationInput{
 			Request: req,
-			Route:   &routers.Route{Spec: b.doc, Path: path, PathItem: item, Method: req.Method, Operation: item.GetOperation(req.Method)},
+			Route: &routers.Route{Spec: b.doc, Path: path, PathItem: item, Method: req.Method,
+				Operation: item.GetOperation(req.Method)},
 		},
 		Status: resp.StatusCode, Header: resp.Header,
 		Options: &openapi3filter.Options{IncludeResponseStatus: true},
@@ -196,7 +198,8 @@ func (b *harness) get(path string, into any) {
 func nodes(count int, hosts ...string) []wire.Node {
 	out := make([]wire.Node, count)
 	for i := range out {
-		out[i] = wire.Node{Name: fmt.Sprintf("orders-%d", i+1), Host: hosts[i%len(hosts)], ClustronPort: 17811 + i, ClientPort: 17861 + i}
+		out[i] = wire.Node{Name: fmt.Sprintf("orders-%d", i+1), Host: hosts[i%len(hosts)], ClustronPort: 17811 + i,
+			ClientPort: 17861 + i}
 	}
 	return out
 }

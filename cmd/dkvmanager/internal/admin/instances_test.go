@@ -20,7 +20,8 @@ func TestAddInstance_New(t *testing.T) {
 		t.Error("the same change again changed the catalog")
 	}
 	s := b.store("OrdersStore")
-	if s.Revision != 2 || len(s.Instances) != 3 || s.Digest != wire.Digest(s.Name, s.Nodes()) || s.Instances[0].Manager != "" {
+	if s.Revision != 2 || len(s.Instances) != 3 || s.Digest != wire.Digest(s.Name, s.Nodes()) ||
+		s.Instances[0].Manager != "" {
 		t.Errorf("got %+v", s)
 	}
 	if !slices.Equal(s.Founders, founders) {
@@ -41,7 +42,8 @@ func TestAddInstance_RunsWhenTheStoreDoes(t *testing.T) {
 	b.must("POST", wire.StoresPath(), orders(1, ownHost), wire.CodeOK, "Created")
 	b.must("POST", wire.InstancePath("OrdersStore", "orders-1")+"/start", nil, wire.CodeOK, "Started")
 	b.must("POST", wire.InstancesPath("OrdersStore"), wire.ChangeInstances{BaseRevision: 1, Nodes: nodes(2, ownHost)}, wire.CodeOK, "Added orders-2")
-	b.must("POST", wire.InstancesPath("OrdersStore"), wire.ChangeInstances{BaseRevision: 2, Nodes: nodes(3, ownHost), Desired: wire.DesiredStopped}, wire.CodeOK, "Added orders-3")
+	b.must("POST", wire.InstancesPath("OrdersStore"),
+		wire.ChangeInstances{BaseRevision: 2, Nodes: nodes(3, ownHost), Desired: wire.DesiredStopped}, wire.CodeOK, "Added orders-3")
 	local := b.catalog.Snapshot().Stores["OrdersStore"].Local
 	if local["orders-2"].Desired != wire.DesiredRunning || local["orders-3"].Desired != wire.DesiredStopped {
 		t.Errorf("orders-2 %+v, orders-3 %+v", local["orders-2"], local["orders-3"])
@@ -113,7 +115,8 @@ func TestAddInstance_UnknownStore(t *testing.T) {
 
 	b.must("POST", wire.InstancesPath("OrdersStore"), change, wire.CodeOK, "Added orders-3")
 	s := b.store("OrdersStore")
-	if s.Revision != 6 || s.Epoch != 3 || s.Creation != operation || s.Coordinator != "a" || !slices.Equal(s.Founders, change.Founders) {
+	if s.Revision != 6 || s.Epoch != 3 || s.Creation != operation || s.Coordinator != "a" ||
+		!slices.Equal(s.Founders, change.Founders) {
 		t.Errorf("got %+v", s)
 	}
 	if !slices.Equal(s.Nodes(), wire.AssignRoles(change.Nodes)) {
@@ -150,7 +153,8 @@ func TestAddInstance_FoundingReassignsRoles(t *testing.T) {
 	b.must("POST", wire.InstancePath("OrdersStore", "orders-2")+"/start", nil, wire.CodeOK, "Started")
 	for range 2 {
 		wider := append(slices.Clone(s.Nodes()), wire.Node{Name: "orders-9", Host: ownHost, ClustronPort: 18000, ClientPort: 18001})
-		b.refused("POST", wire.InstancesPath("OrdersStore"), wire.ChangeInstances{BaseRevision: 3, Nodes: wider, Founding: true}, wire.CodeStoreStarted, "orders-2 has been started")
+		b.refused("POST", wire.InstancesPath("OrdersStore"), wire.ChangeInstances{BaseRevision: 3, Nodes: wider, Founding: true},
+			wire.CodeStoreStarted, "orders-2 has been started")
 		b.refused("DELETE", wire.InstancePath("OrdersStore", "orders-2")+"?founding=true", nil, wire.CodeStoreStarted, "orders-2")
 		// The mark of the first start stays after a stop.
 		b.do("POST", wire.InstancePath("OrdersStore", "orders-2")+"/stop", nil)

@@ -69,7 +69,8 @@ func TestLocks_OneChangeAtATime(t *testing.T) {
 	b.refused("POST", wire.InstancePath("OrdersStore", "orders-1")+"/stop", nil, wire.CodeStoreBusy, "is changing orders-1")
 	b.refused("DELETE", wire.StorePath("OrdersStore")+"?force=true", nil, wire.CodeStoreBusy, "is changing OrdersStore")
 	b.refused("DELETE", wire.InstancePath("OrdersStore", "orders-2"), nil, wire.CodeStoreBusy, "is changing OrdersStore")
-	b.refused("POST", wire.InstancesPath("OrdersStore"), wire.ChangeInstances{BaseRevision: 1, Nodes: nodes(3, ownHost)}, wire.CodeStoreBusy, "")
+	b.refused("POST", wire.InstancesPath("OrdersStore"), wire.ChangeInstances{BaseRevision: 1, Nodes: nodes(3, ownHost)},
+		wire.CodeStoreBusy, "")
 	b.refused("POST", wire.StoresPath(), wire.CreateStore{Name: "ORDERSSTORE", Nodes: nodes(1, ownHost)}, wire.CodeStoreBusy, "")
 	other := orders(1, otherHost)
 	other.Name = "Other"
@@ -107,7 +108,8 @@ func TestRemoveInstance_Present(t *testing.T) {
 	b.refused("DELETE", wire.InstancePath("OrdersStore", "orders-1"), nil, wire.CodeInstanceNotFound, "no instance orders-1")
 
 	s := b.store("OrdersStore")
-	if s.Revision != 2 || len(s.Instances) != 3 || s.Digest != wire.Digest(s.Name, s.Nodes()) || !slices.Equal(s.Founders, founders) {
+	if s.Revision != 2 || len(s.Instances) != 3 || s.Digest != wire.Digest(s.Name, s.Nodes()) ||
+		!slices.Equal(s.Founders, founders) {
 		t.Errorf("got %+v", s)
 	}
 	for _, n := range s.Nodes() {
@@ -118,7 +120,8 @@ func TestRemoveInstance_Present(t *testing.T) {
 	if len(s.Leaving) != 1 || s.Leaving[0].Name != "orders-1" || s.Leaving[0].Status != wire.Leaving {
 		t.Errorf("leaving %+v", s.Leaving)
 	}
-	b.refused("POST", wire.InstancesPath("OrdersStore"), wire.ChangeInstances{BaseRevision: 2, Nodes: nodes(4, ownHost)}, wire.CodeStoreBusy, "orders-1 is still leaving")
+	b.refused("POST", wire.InstancesPath("OrdersStore"), wire.ChangeInstances{BaseRevision: 2, Nodes: nodes(4, ownHost)},
+		wire.CodeStoreBusy, "orders-1 is still leaving")
 	b.refused("POST", wire.InstancePath("OrdersStore", "orders-1")+"/start", nil, wire.CodeInstanceNotFound, "no instance orders-1")
 
 	b.must("DELETE", wire.InstancePath("OrdersStore", "orders-2")+"?loseData=true", nil, wire.CodeOK, "Removed")

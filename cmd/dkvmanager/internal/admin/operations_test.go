@@ -42,7 +42,8 @@ func TestOperation_Commits(t *testing.T) {
 	c := b.change(operation)
 	dry := c
 	dry.DryRun = true
-	if op := b.operation("POST", b.to(wire.OperationsPath()), dry, wire.OperationUnknown); len(op.Claims) != 1 || op.Claims[0] != "orders-1" {
+	if op := b.operation("POST", b.to(wire.OperationsPath()), dry, wire.OperationUnknown); len(op.Claims) != 1 ||
+		op.Claims[0] != "orders-1" {
 		t.Errorf("claims %v", op.Claims)
 	}
 	path := wire.OperationPath(c.ID)
@@ -146,11 +147,13 @@ func TestRepair_Routes(t *testing.T) {
 	b.operation("POST", b.to(wire.OperationsPath()), c, wire.OperationPrepared)
 	b.operation("POST", b.to(wire.OperationPath(c.ID)+"/commit")+"&epoch=1", nil, wire.OperationCommitted)
 	var state wire.StoreState
-	if status, text := b.send(b.request("POST", b.to(wire.ResolvePath(c.Store)), nil)); status != 200 || json.Unmarshal(text, &state) != nil || state.Configuration == nil {
+	if status, text := b.send(b.request("POST", b.to(wire.ResolvePath(c.Store)), nil)); status != 200 ||
+		json.Unmarshal(text, &state) != nil || state.Configuration == nil {
 		t.Errorf("settle: %d %s", status, text)
 	}
 	b.refused("POST", b.to(wire.FencePath(c.Store)), wire.FenceRequest{Survivors: []string{}}, wire.CodeBadRequest, "lost")
-	b.refused("POST", b.to(wire.FencePath(c.Store)), wire.FenceRequest{Lost: "zz-lost", Survivors: []string{b.catalog.Identity()}}, wire.CodeWrongCoordinator, "coordinates changes of")
+	b.refused("POST", b.to(wire.FencePath(c.Store)), wire.FenceRequest{Lost: "zz-lost", Survivors: []string{b.catalog.Identity()}},
+		wire.CodeWrongCoordinator, "coordinates changes of")
 	if err := b.catalog.Update(func(d *catalog.Data) error { d.Stores[c.Store].Coordinator = "zz-lost"; return nil }); err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +166,8 @@ func TestRepair_Routes(t *testing.T) {
 		{wire.DecidePath(c.Store), wire.DecideRequest{Lost: "zz-lost", Coordinator: b.catalog.Identity()}, ""},
 	} {
 		state = wire.StoreState{}
-		if status, text := b.send(b.request("POST", b.to(step.path), step.body)); status != 200 || json.Unmarshal(text, &state) != nil || state.Replacing != step.want {
+		if status, text := b.send(b.request("POST", b.to(step.path), step.body)); status != 200 ||
+			json.Unmarshal(text, &state) != nil || state.Replacing != step.want {
 			t.Errorf("%s: %d %s", step.path, status, text)
 		}
 		if step.want != "" {

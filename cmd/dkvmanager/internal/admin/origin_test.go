@@ -27,7 +27,8 @@ func TestOrigin_WebPagesAreRefused(t *testing.T) {
 			req := b.request(method, wire.StoresPath(), body)
 			req.Header, req.Host = headers.Clone(), headers.Get("Host")
 			status, text := b.send(req)
-			if from := strings.Contains(string(text), "web pages") || strings.Contains(string(text), "is not a name of this manager"); status != http.StatusBadRequest || !from {
+			if from := strings.Contains(string(text), "web pages") || strings.Contains(string(text), "is not a name of this manager"); status != http.StatusBadRequest ||
+				!from {
 				t.Errorf("%s, %s: got %d %s", name, method, status, text)
 			}
 		}

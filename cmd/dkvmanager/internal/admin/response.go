@@ -18,7 +18,8 @@ func success(format string, args ...any) *wire.Result {
 
 // unchanged returns the result of an action that had nothing to do.
 func unchanged(format string, args ...any) *wire.Result {
-	return &wire.Result{Success: true, StatusCode: http.StatusOK, Code: wire.CodeUnchanged, Message: fmt.Sprintf(format, args...)}
+	return &wire.Result{Success: true, StatusCode: http.StatusOK, Code: wire.CodeUnchanged,
+		Message: fmt.Sprintf(format, args...)}
 }
 
 // quoted returns a client's text for a message: escaped, and shortened if it is long.

@@ -111,7 +111,8 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		w.Header().Set("Allow", strings.Join(methods, ", "))
-		respond(a.Log, w, "Request", nil, wire.Refuse(wire.CodeMethodNotAllowed, "%s is not for %s: use %s", quoted(r.URL.Path), quoted(r.Method), strings.Join(methods, " or ")))
+		respond(a.Log, w, "Request", nil, wire.Refuse(wire.CodeMethodNotAllowed, "%s is not for %s: use %s", quoted(r.URL.Path), quoted(r.Method),
+			strings.Join(methods, " or ")))
 		return
 	}
 	action := route.action

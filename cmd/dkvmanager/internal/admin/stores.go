@@ -138,7 +138,8 @@ func home(given string, managers []wire.Manager) string {
 	if given != "" || len(managers) == 0 {
 		return given
 	}
-	return slices.MinFunc(managers, func(a, b wire.Manager) int { return strings.Compare(a.Identity, b.Identity) }).Identity
+	return slices.MinFunc(managers,
+		func(a, b wire.Manager) int { return strings.Compare(a.Identity, b.Identity) }).Identity
 }
 
 // own returns the nodes that belong to this manager.

@@ -28,12 +28,14 @@ func TestCreateStore_New(t *testing.T) {
 		t.Errorf("managers %v", s.Managers)
 	}
 	want := wire.AssignRoles(body.Nodes)
-	if !slices.Equal(s.Nodes(), want) || s.Digest != wire.Digest("OrdersStore", want) || !slices.Equal(s.Founders, wire.Founders(want)) {
+	if !slices.Equal(s.Nodes(), want) || s.Digest != wire.Digest("OrdersStore", want) ||
+		!slices.Equal(s.Founders, wire.Founders(want)) {
 		t.Errorf("nodes %+v, founders %v, want %+v", s.Nodes(), s.Founders, want)
 	}
 	for i, in := range s.Instances {
 		own := i%2 == 0
-		if in.Own != own || own && (in.Status != wire.Stopped || in.Desired != wire.DesiredStopped) || !own && in.Status != wire.Unknown {
+		if in.Own != own || own && (in.Status != wire.Stopped || in.Desired != wire.DesiredStopped) ||
+			!own && in.Status != wire.Unknown {
 			t.Errorf("instance %+v", in)
 		}
 	}

@@ -126,7 +126,8 @@ func TestCatalog_LostIsNeverReplaced(t *testing.T) {
 		want  string
 	}{
 		"both generations damaged": {func(dir string) error {
-			return errors.Join(os.Truncate(filepath.Join(dir, currentFile), 20), os.Truncate(filepath.Join(dir, previousFile), 20))
+			return errors.Join(os.Truncate(filepath.Join(dir, currentFile), 20),
+				os.Truncate(filepath.Join(dir, previousFile), 20))
 		}, "damaged and is not replaced by an empty one"},
 		"current damaged, previous missing": {func(dir string) error {
 			return errors.Join(os.Truncate(filepath.Join(dir, currentFile), 20), os.Remove(filepath.Join(dir, previousFile)))
@@ -159,7 +160,8 @@ func TestCatalog_LostIsNeverReplaced(t *testing.T) {
 			}
 			err := c.Update(func(d *Data) error { delete(d.Stores, "OrdersStore"); return nil })
 			var refusal *wire.Result
-			if !errors.As(err, &refusal) || refusal.Code != wire.CodeReadOnly || refusal.StatusCode != 503 || !strings.Contains(refusal.Message, test.want) {
+			if !errors.As(err, &refusal) || refusal.Code != wire.CodeReadOnly || refusal.StatusCode != 503 ||
+				!strings.Contains(refusal.Message, test.want) {
 				t.Errorf("a change: %v", err)
 			}
 			if got := c.Snapshot().Stores["OrdersStore"]; !reflect.DeepEqual(got, orders()) {
@@ -198,7 +200,8 @@ func TestCatalog_RefusesToOpen(t *testing.T) {
 			return errors.Join(os.Remove(current), os.Mkdir(current, 0o700))
 		}, "is a directory"},
 		"somebody's own folder": {func(dir string) error {
-			return errors.Join(os.Remove(filepath.Join(dir, currentFile)), os.Remove(filepath.Join(dir, identityFile)), os.Mkdir(filepath.Join(dir, "photos"), 0o700))
+			return errors.Join(os.Remove(filepath.Join(dir, currentFile)), os.Remove(filepath.Join(dir, identityFile)),
+				os.Mkdir(filepath.Join(dir, "photos"), 0o700))
 		}, "holds photos and no catalog"},
 	}
 	for name, test := range cases {

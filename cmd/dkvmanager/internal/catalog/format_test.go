@@ -40,8 +40,8 @@ func TestCatalog_ReadsFormat1(t *testing.T) {
 	}
 }
 
-// TestCatalog_ReadsFormat2 loads a catalog that the first version with operations wrote: an undecided vote, decisions, a
-// removed store, and an unfinished coordinator replacement.
+// TestCatalog_ReadsFormat2 loads a catalog that the first version with operations wrote: an undecided vote, decisions,
+// a removed store, and an unfinished coordinator replacement.
 func TestCatalog_ReadsFormat2(t *testing.T) {
 	if got, want := load(t, "format2.json").Snapshot(), operated(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
@@ -53,7 +53,8 @@ func TestCatalog_ReadsFormat2(t *testing.T) {
 func TestFormat_Lived(t *testing.T) {
 	data := load(t, "lived.json").Snapshot()
 	s, gone := data.Stores["Stays"], data.Names["gone"]
-	if s == nil || s.Revision != 2 || len(s.Nodes) != 3 || len(s.Founders) != 2 || s.Local["s-3"].Desired != wire.DesiredStopped {
+	if s == nil || s.Revision != 2 || len(s.Nodes) != 3 || len(s.Founders) != 2 ||
+		s.Local["s-3"].Desired != wire.DesiredStopped {
 		t.Errorf("got the store %+v", s)
 	}
 	if gone == nil || gone.Removed != gone.Decisions[1].ID || !gone.Decisions[1].Committed || gone.Epoch != 2 {

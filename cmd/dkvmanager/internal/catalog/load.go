@@ -210,7 +210,8 @@ func makeIdentity(dir string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("the manager's identity can't be made: %w", err)
 	}
-	err = durable.Replace(filepath.Join(dir, identityFile), []byte(id.String()+"\n"), durable.Options{Mode: 0o600, Failpoint: failpoint.At})
+	err = durable.Replace(filepath.Join(dir, identityFile), []byte(id.String()+"\n"),
+		durable.Options{Mode: 0o600, Failpoint: failpoint.At})
 	if err != nil {
 		return "", fmt.Errorf("the manager's identity can't be written: %w", err)
 	}

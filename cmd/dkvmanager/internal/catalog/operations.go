@@ -170,7 +170,8 @@ func (s *Store) LastCommitted() string {
 // Configuration returns the part of the store that is the same at all its managers (I5).
 func (s *Store) Configuration() *wire.Configuration {
 	return &wire.Configuration{
-		Creation: s.Creation, LastOperation: s.LastCommitted(), Revision: s.Revision, Epoch: s.Epoch, Digest: s.Digest, Coordinator: s.Coordinator,
-		Managers: s.Managers, Founders: s.Founders, Nodes: s.Nodes,
+		Creation: s.Creation, LastOperation: s.LastCommitted(), Revision: s.Revision, Epoch: s.Epoch, Digest: s.Digest,
+		Coordinator: s.Coordinator,
+		Managers:    s.Managers, Founders: s.Founders, Nodes: s.Nodes,
 	}
 }

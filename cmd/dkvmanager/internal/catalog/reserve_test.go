@@ -33,7 +33,8 @@ func hasReserve(t *testing.T, c *Catalog) bool {
 	return err == nil && info.Size() == reserveSize
 }
 
-// TestCatalog_FullDiskKeepsVotes checks that on a full disk new operations are refused, and prepared ones are completed.
+// TestCatalog_FullDiskKeepsVotes checks that on a full disk new operations are refused, and prepared ones are
+// completed.
 func TestCatalog_FullDiskKeepsVotes(t *testing.T) {
 	c := open(t, t.TempDir())
 	add(t, c, orders())

@@ -47,7 +47,8 @@ func (s *Supervisor) Start(ctx context.Context, store, instance string) (changed
 }
 
 // orderStart checks and records a start. The worker is nil when there is nothing to wait for.
-func (s *Supervisor) orderStart(ctx context.Context, store, instance string) (w *worker, served, failures int, err error) {
+func (s *Supervisor) orderStart(ctx context.Context, store, instance string) (
+	w *worker, served, failures int, err error) {
 	s.starting.Lock()
 	defer s.starting.Unlock()
 	w, want, err := s.find(store, instance)

@@ -69,7 +69,8 @@ func (c *cluster) widen(store string, desired wire.Desired, added ...wire.Node) 
 func (c *cluster) removeFromTopology(store, instance string, discardData bool) {
 	c.t.Helper()
 	gone := c.node(store, instance)
-	nodes := wire.AssignRoles(slices.DeleteFunc(slices.Clone(c.nodes[store]), func(n wire.Node) bool { return n.Name == instance }))
+	nodes := wire.AssignRoles(slices.DeleteFunc(slices.Clone(c.nodes[store]),
+		func(n wire.Node) bool { return n.Name == instance }))
 	c.nodes[store] = nodes
 	for _, s := range c.servers {
 		s.change(func(d *catalog.Data) {

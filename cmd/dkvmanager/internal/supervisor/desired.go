@@ -54,8 +54,8 @@ func (s *Supervisor) desiredOf(p place) desiredState {
 	return want
 }
 
-// manages reports whether there is anything to do at p: the catalog has the instance, or records that its folder is to be
-// deleted. The folder of any other place stays as it is.
+// manages reports whether there is anything to do at p: the catalog has the instance, or records that its folder is to
+// be deleted. The folder of any other place stays as it is.
 func (s *Supervisor) manages(p place) bool {
 	return s.desiredOf(p).kind != desireGone || len(s.deletions(p)) > 0
 }
@@ -63,7 +63,8 @@ func (s *Supervisor) manages(p place) bool {
 // founder reports whether the instance bootstraps the store together with the other founders.
 func (want desiredState) founder() bool {
 	return slices.ContainsFunc(want.store.Founders, func(f wire.Founder) bool {
-		return f.Name == want.node.Name && strings.EqualFold(f.Host, want.node.Host) && f.ClustronPort == want.node.ClustronPort
+		return f.Name == want.node.Name && strings.EqualFold(f.Host, want.node.Host) &&
+			f.ClustronPort == want.node.ClustronPort
 	})
 }
 

@@ -21,7 +21,8 @@ func TestInstances_Report(t *testing.T) {
 	c.waitSettled("Orders", 10*time.Second)
 	leaders := 0
 	for _, in := range c.instances("Orders") {
-		if !in.Own || in.PID == 0 || in.StartedAt == nil || time.Since(*in.StartedAt) > time.Minute || in.Desired != wire.DesiredRunning {
+		if !in.Own || in.PID == 0 || in.StartedAt == nil || time.Since(*in.StartedAt) > time.Minute ||
+			in.Desired != wire.DesiredRunning {
 			t.Errorf("%+v", in)
 		}
 		if in.Leader {

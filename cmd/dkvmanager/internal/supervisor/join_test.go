@@ -155,7 +155,8 @@ func TestJoin_ContinuesAfterCrash(t *testing.T) {
 	}
 	begin := func(t *testing.T, c *cluster) {
 		t.Helper()
-		if err := writeSpec(folder(c), &engine.Spec{Store: "Orders", Instance: "orders-2", Operation: "op-Orders", Role: wire.Data, Start: engine.Join}); err != nil {
+		if err := writeSpec(folder(c),
+			&engine.Spec{Store: "Orders", Instance: "orders-2", Operation: "op-Orders", Role: wire.Data, Start: engine.Join}); err != nil {
 			t.Fatal(err)
 		}
 	}

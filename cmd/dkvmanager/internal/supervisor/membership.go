@@ -395,7 +395,8 @@ func (w *worker) checkMembership(ctx context.Context, want desiredState) error {
 	found := orphans(want.store, members)
 	if len(found) == 0 {
 		// A manager that was away may still add an orphan before it learns that it was declared lost.
-		w.membershipCheck = membershipCheck{clean: want.store.LastCommitted(), notBefore: time.Now().Add(jitter(2 * w.s.opts.OrphanPatience))}
+		w.membershipCheck = membershipCheck{clean: want.store.LastCommitted(),
+			notBefore: time.Now().Add(jitter(2 * w.s.opts.OrphanPatience))}
 		return nil
 	}
 	for _, orphan := range w.silentOrphans(ctx, found) {

@@ -204,7 +204,8 @@ func TestSupervisor_CrashLoop(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	_, err := s.Start(ctx, "Orders", "orders-1")
-	if err == nil || code(err) != wire.CodeStartFailed || !strings.Contains(err.Error(), "exit status 1") || !strings.Contains(err.Error(), "not a directory") {
+	if err == nil || code(err) != wire.CodeStartFailed || !strings.Contains(err.Error(), "exit status 1") ||
+		!strings.Contains(err.Error(), "not a directory") {
 		t.Errorf("start: %v, want start_failed with the exit status and the log's last line", err)
 	}
 	storetest.Wait(t, 30*time.Second, func() (bool, string) {

@@ -221,7 +221,8 @@ func (w *worker) plan(ctx context.Context, want desiredState) (*engine.Spec, err
 	case !want.local.Bootstrapped && want.founder():
 		spec.Start = engine.Found
 		for _, f := range want.store.Founders {
-			spec.Peers = append(spec.Peers, engine.Peer{Name: f.Name, Address: net.JoinHostPort(f.Host, strconv.Itoa(f.ClustronPort))})
+			spec.Peers = append(spec.Peers,
+				engine.Peer{Name: f.Name, Address: net.JoinHostPort(f.Host, strconv.Itoa(f.ClustronPort))})
 		}
 		return spec, nil
 	default:

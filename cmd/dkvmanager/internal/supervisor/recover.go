@@ -21,7 +21,8 @@ func RecoverCatalog(dir, engineName string) (*catalog.Data, error) {
 	for _, path := range folders {
 		folder := filepath.Dir(path)
 		spec, err := readSpec(folder)
-		if err != nil || spec == nil || spec.Store != filepath.Base(filepath.Dir(folder)) || spec.Instance != filepath.Base(folder) {
+		if err != nil || spec == nil || spec.Store != filepath.Base(filepath.Dir(folder)) ||
+			spec.Instance != filepath.Base(folder) {
 			continue // the folder is kept untouched
 		}
 		pid, err := process.Holder(folder)
@@ -30,12 +31,15 @@ func RecoverCatalog(dir, engineName string) (*catalog.Data, error) {
 		}
 		s := d.Stores[spec.Store]
 		if s == nil {
-			s = &catalog.Store{Name: spec.Store, Engine: engineName, Creation: spec.Operation, Local: map[string]*catalog.Local{}}
+			s = &catalog.Store{Name: spec.Store, Engine: engineName, Creation: spec.Operation,
+				Local: map[string]*catalog.Local{}}
 			d.Stores[spec.Store] = s
 		}
-		s.Nodes = append(s.Nodes, wire.Node{Name: spec.Instance, Host: spec.Host, ClustronPort: spec.ClustronPort, ClientPort: spec.ClientPort, Role: spec.Role})
+		s.Nodes = append(s.Nodes, wire.Node{Name: spec.Instance, Host: spec.Host, ClustronPort: spec.ClustronPort,
+			ClientPort: spec.ClientPort, Role: spec.Role})
 		// It counts as a former member of its store, so that it never bootstraps one again.
-		s.Local[spec.Instance] = &catalog.Local{Desired: desiredByProcess(pid), Started: true, Bootstrapped: spec.Role == wire.Data}
+		s.Local[spec.Instance] = &catalog.Local{Desired: desiredByProcess(pid), Started: true,
+			Bootstrapped: spec.Role == wire.Data}
 	}
 	for _, s := range d.Stores {
 		s.Digest = wire.Digest(s.Name, s.Nodes)

@@ -136,7 +136,8 @@ func (s *Supervisor) instance(ctx context.Context, p place, n wire.Node) wire.In
 	s.mu.Lock()
 	want, w := s.desiredOf(p), s.workers[p]
 	s.mu.Unlock()
-	in := wire.Instance{Node: n, Own: true, Status: wire.Unknown, Desired: want.local.Desired, Bootstrapped: want.local.Bootstrapped}
+	in := wire.Instance{Node: n, Own: true, Status: wire.Unknown, Desired: want.local.Desired,
+		Bootstrapped: want.local.Bootstrapped}
 	if w == nil { // removed just now
 		return in
 	}

@@ -89,7 +89,8 @@ func (m *Participant) Abort(id string, a wire.AbortRequest) (wire.OperationStatu
 
 // decide calls f to decide an operation, unless it is already decided, and returns the outcome. All of it happens in
 // one update: two requests for one operation run one after the other, and the second finds the decision of the first.
-func (m *Participant) decide(verb, id string, f func(*catalog.Data, *catalog.PreparedRecord) error) (wire.OperationStatus, error) {
+func (m *Participant) decide(verb, id string,
+	f func(*catalog.Data, *catalog.PreparedRecord) error) (wire.OperationStatus, error) {
 	_ = failpoint.At(verb + ".received")
 	var end catalog.DecisionRecord
 	err := m.Catalog.Update(func(d *catalog.Data) error {
@@ -185,5 +186,6 @@ func decidedByReplacement(p *catalog.PreparedRecord) *wire.Result {
 
 // decisionOf returns the decision record of a prepared operation. It keeps the digest, so that I7 holds afterwards too.
 func decisionOf(p *catalog.PreparedRecord, committed bool) catalog.DecisionRecord {
-	return catalog.DecisionRecord{ID: p.ID, Store: p.Store, Action: p.Action, Epoch: p.Epoch, Digest: p.Digest, Committed: committed}
+	return catalog.DecisionRecord{ID: p.ID, Store: p.Store, Action: p.Action, Epoch: p.Epoch, Digest: p.Digest,
+		Committed: committed}
 }

@@ -107,7 +107,8 @@ func (f *cluster) managers() []wire.Manager {
 func (f *cluster) create(id string, epoch uint64) wire.Operation {
 	var nodes []wire.Node
 	for i, m := range f.all {
-		nodes = append(nodes, wire.Node{Name: fmt.Sprintf("orders-%d", i+1), Host: m.host, ClustronPort: 7811, ClientPort: 7861, Role: wire.Data})
+		nodes = append(nodes, wire.Node{Name: fmt.Sprintf("orders-%d", i+1), Host: m.host, ClustronPort: 7811, ClientPort: 7861,
+			Role: wire.Data})
 	}
 	return wire.Operation{
 		ID: id, Action: wire.CreateAction, Store: "OrdersStore", Owner: "tester", Coordinator: f.all[0].self(), Managers: f.managers(),

@@ -86,7 +86,8 @@ func (m *Participant) installConfiguration(d *catalog.Data, name string, c *wire
 		if m.Owns(n) && s.Local[n.Name] == nil {
 			// A founder that was removed and is added again must join: the store has run, and an instance that founded
 			// it a second time would form a cluster beside it. Bootstrapped prevents that.
-			again := !h.founding && slices.Contains(c.Founders, wire.Founder{Name: n.Name, Host: n.Host, ClustronPort: n.ClustronPort})
+			again := !h.founding &&
+				slices.Contains(c.Founders, wire.Founder{Name: n.Name, Host: n.Host, ClustronPort: n.ClustronPort})
 			s.Local[n.Name] = &catalog.Local{Desired: h.desired, Bootstrapped: again}
 		}
 	}

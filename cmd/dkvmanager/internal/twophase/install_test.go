@@ -88,7 +88,8 @@ func TestParticipant_FounderThatComesBackJoins(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := f.create(id(2), 2)
-	again.Action, again.Creation, again.BaseRevision, again.BaseOperation, again.Desired = wire.AddInstanceAction, id(1), 1, id(1), wire.DesiredRunning
+	again.Action, again.Creation, again.BaseRevision, again.BaseOperation, again.Desired = wire.AddInstanceAction, id(1),
+		1, id(1), wire.DesiredRunning
 	f.prepare(again)
 	f.commit(again)
 	local := f.all[0].store().Local["orders-1"]

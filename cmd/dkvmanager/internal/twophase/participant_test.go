@@ -20,7 +20,8 @@ func TestParticipant_CommitMakesOneStoreEverywhere(t *testing.T) {
 	f.commit(c)
 	for i, m := range f.all {
 		s := m.store()
-		if s == nil || s.Revision != 1 || s.Epoch != 1 || s.LastCommitted() != c.ID || s.Coordinator != f.all[0].self() || s.Digest != wire.Digest(c.Store, c.Nodes) {
+		if s == nil || s.Revision != 1 || s.Epoch != 1 || s.LastCommitted() != c.ID || s.Coordinator != f.all[0].self() ||
+			s.Digest != wire.Digest(c.Store, c.Nodes) {
 			t.Fatalf("%s has %+v", m.host, s)
 		}
 		if len(s.Local) != 1 || s.Local[c.Nodes[i].Name] == nil {
@@ -49,7 +50,8 @@ func TestParticipant_AbortLeavesNothing(t *testing.T) {
 	c := f.create(id(1), 1)
 	f.prepare(c)
 	for _, m := range f.all {
-		if op, err := m.Abort(c.ID, wire.AbortRequest{Store: c.Store, Epoch: 1}); err != nil || op.State != wire.OperationAborted {
+		if op, err := m.Abort(c.ID, wire.AbortRequest{Store: c.Store, Epoch: 1}); err != nil ||
+			op.State != wire.OperationAborted {
 			t.Fatalf("%+v, %v", op, err)
 		}
 		_, err := m.Prepare(c)
@@ -76,7 +78,8 @@ func TestParticipant_AbortBeforeThePrepare(t *testing.T) {
 func TestParticipant_AbortAfterTheCommitSaysSo(t *testing.T) {
 	f := newCluster(t)
 	c := f.made()
-	if op, err := f.all[0].Abort(c.ID, wire.AbortRequest{Store: c.Store}); err != nil || op.State != wire.OperationCommitted {
+	if op, err := f.all[0].Abort(c.ID, wire.AbortRequest{Store: c.Store}); err != nil ||
+		op.State != wire.OperationCommitted {
 		t.Errorf("%+v, %v", op, err)
 	}
 	if f.all[0].store() == nil {
@@ -248,8 +251,10 @@ func TestParticipant_WhatNoChangeMayLeaveOut(t *testing.T) {
 		{wire.CodeStoreExists, func(c *wire.Operation) { c.Creation = id(9) }},
 		{wire.CodeWrongCoordinator, func(c *wire.Operation) { c.Coordinator = f.all[1].self() }},
 		{wire.CodeMissingManager, func(c *wire.Operation) { c.Managers = c.Managers[:2] }},
-		{wire.CodeWrongManager, func(c *wire.Operation) { c.Managers, c.Coordinator = c.Managers[1:], c.Managers[1].Identity }},
-		{wire.CodeBadTopology, func(c *wire.Operation) { c.Nodes = append([]wire.Node{}, c.Nodes...); c.Nodes[0].ClientPort++ }},
+		{wire.CodeWrongManager,
+			func(c *wire.Operation) { c.Managers, c.Coordinator = c.Managers[1:], c.Managers[1].Identity }},
+		{wire.CodeBadTopology,
+			func(c *wire.Operation) { c.Nodes = append([]wire.Node{}, c.Nodes...); c.Nodes[0].ClientPort++ }},
 		{wire.CodeBadRequest, func(c *wire.Operation) { c.Coordinator = "nobody" }},
 	} {
 		c := next

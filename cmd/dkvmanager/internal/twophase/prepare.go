@@ -238,7 +238,8 @@ func wrongCoordinator(c *wire.Operation, coordinator string) *wire.Result {
 
 // smallest returns the smallest identity of the managers.
 func smallest(managers []wire.Manager) string {
-	return slices.MinFunc(managers, func(a, b wire.Manager) int { return strings.Compare(a.Identity, b.Identity) }).Identity
+	return slices.MinFunc(managers,
+		func(a, b wire.Manager) int { return strings.Compare(a.Identity, b.Identity) }).Identity
 }
 
 // hasManager reports whether a manager with this identity is in the list.

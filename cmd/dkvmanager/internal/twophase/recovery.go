@@ -160,7 +160,8 @@ func (m *Participant) reconcileStore(store string, there *wire.StoreState) error
 // While an operation is prepared on either side, the answer is no: its decision will bring the configuration.
 func (m *Participant) isBehind(n *catalog.Name, s *catalog.Store, there *wire.StoreState) bool {
 	switch {
-	case there.Manager != s.Coordinator, n.Prepared != nil, n.Replacing != "", n.DeclaredLost, slices.Contains(n.Fenced, s.Coordinator):
+	case there.Manager != s.Coordinator, n.Prepared != nil, n.Replacing != "", n.DeclaredLost,
+		slices.Contains(n.Fenced, s.Coordinator):
 		return false
 	// An answer with a lower epoch is older than what this manager knows: it was delayed, and must not undo anything.
 	case there.Prepared != nil, there.Replacing != "", there.Epoch < n.Epoch:
@@ -170,7 +171,8 @@ func (m *Participant) isBehind(n *catalog.Name, s *catalog.Store, there *wire.St
 		return there.Removed != "" && there.Epoch > s.Epoch
 	}
 	c := there.Configuration
-	return hasManager(c.Managers, m.self()) && c.Creation == s.Creation && (c.Revision != s.Revision || c.LastOperation != s.LastCommitted())
+	return hasManager(c.Managers, m.self()) && c.Creation == s.Creation &&
+		(c.Revision != s.Revision || c.LastOperation != s.LastCommitted())
 }
 
 // markDeclaredLost records in d that this manager was declared lost (I8). The store goes on without it, so its own

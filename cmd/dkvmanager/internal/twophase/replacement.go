@@ -26,7 +26,8 @@ const coordinatorGrace = 10 * time.Second
 // the lost coordinator from now on. The answer is this manager's state of the store, and stays true until
 // ReplaceCoordinator: prepare, commit, abort and recovery all refuse or skip the name while Replacing is set. It
 // refuses while the coordinator shows signs of life. Repeating it changes nothing.
-func (m *Participant) FenceCoordinator(ctx context.Context, store string, f wire.FenceRequest) (wire.StoreState, error) {
+func (m *Participant) FenceCoordinator(ctx context.Context, store string,
+	f wire.FenceRequest) (wire.StoreState, error) {
 	if p := m.Catalog.Snapshot().Name(store).Prepared; p != nil && p.Coordinator == f.Lost && !m.coordinates(p) {
 		// If the coordinator answers after all, this applies its decision and notes its sign of life.
 		_ = m.followCoordinator(ctx, p)

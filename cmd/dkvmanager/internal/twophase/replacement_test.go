@@ -25,7 +25,8 @@ func (f *cluster) fence() {
 func (f *cluster) decide(committed ...string) {
 	f.t.Helper()
 	for _, m := range f.all[1:] {
-		s, err := m.ReplaceCoordinator("OrdersStore", wire.DecideRequest{Lost: f.all[0].self(), Committed: committed, Coordinator: f.all[1].self()})
+		s, err := m.ReplaceCoordinator("OrdersStore",
+			wire.DecideRequest{Lost: f.all[0].self(), Committed: committed, Coordinator: f.all[1].self()})
 		if err != nil || s.Replacing != "" || s.Prepared != nil || len(s.Fenced) != 1 {
 			f.t.Fatalf("decide at %s: %+v, %v", m.host, s, err)
 		}
@@ -132,7 +133,8 @@ func TestParticipant_LostHomeJoinsTheStoreThatIsMadeWithoutIt(t *testing.T) {
 		}
 	}
 	with := f.create(id(4), 3)
-	with.Action, with.Creation, with.BaseRevision, with.BaseOperation, with.Coordinator = wire.AddInstanceAction, without.ID, 1, without.ID, without.Coordinator
+	with.Action, with.Creation, with.BaseRevision, with.BaseOperation, with.Coordinator = wire.AddInstanceAction,
+		without.ID, 1, without.ID, without.Coordinator
 	f.prepare(with)
 	for _, m := range []*member{f.all[1], f.all[0], f.all[2]} {
 		if _, err := m.Commit(with.ID, 3); err != nil {

@@ -113,7 +113,8 @@ func (s *simulation) create(c *wire.Operation) (*wire.Operation, []*manager) {
 // node is a new instance on a manager's server, with ports that no other one has.
 func (s *simulation) node(m *manager) wire.Node {
 	s.ports++
-	return wire.Node{Name: fmt.Sprintf("n-%d", s.ports), Host: m.host, ClustronPort: 10000 + s.ports, ClientPort: 30000 + s.ports}
+	return wire.Node{Name: fmt.Sprintf("n-%d", s.ports), Host: m.host, ClustronPort: 10000 + s.ports,
+		ClientPort: 30000 + s.ports}
 }
 
 func (s *simulation) participants(c *wire.Operation) []*manager {

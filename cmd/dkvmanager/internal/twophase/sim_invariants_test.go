@@ -155,7 +155,8 @@ func (s *simulation) settled() {
 			}
 			for _, w := range c.Managers {
 				for _, other := range s.managers {
-					if o := all[other]; other.disk.identity == w.Identity && (o == nil || o.LastOperation != c.LastOperation || o.Digest != c.Digest || o.Revision != c.Revision) {
+					if o := all[other]; other.disk.identity == w.Identity &&
+						(o == nil || o.LastOperation != c.LastOperation || o.Digest != c.Digest || o.Revision != c.Revision) {
 						s.fail("I5: %s has %s by %s, %s has %+v", m.host, store, c.LastOperation, other.host, o)
 					}
 				}

@@ -86,8 +86,10 @@ func (s *simulation) suspectCoordinator(store string) string {
 		d := m.disk.read(m.disk.durable)
 		p, c := d.Name(store).Prepared, d.Stores[store]
 		for _, coordinator := range s.managers {
-			decides := p != nil && p.Coordinator == coordinator.disk.identity || c != nil && c.Coordinator == coordinator.disk.identity
-			if decides && !s.lost[store][m.disk.identity] && coordinator.participant.isSuspect(coordinator.disk.Snapshot(), store) {
+			decides := p != nil && p.Coordinator == coordinator.disk.identity ||
+				c != nil && c.Coordinator == coordinator.disk.identity
+			if decides && !s.lost[store][m.disk.identity] &&
+				coordinator.participant.isSuspect(coordinator.disk.Snapshot(), store) {
 				return coordinator.disk.identity
 			}
 		}

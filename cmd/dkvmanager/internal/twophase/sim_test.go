@@ -162,7 +162,8 @@ func TestSim_RandomRuns(t *testing.T) {
 		t.Fatalf("seed %d: %s\nreplay: go test ./cmd/dkvmanager/internal/twophase -run 'TestSim_RandomRuns$' -seed %d", bad.seed, bad.what, bad.seed)
 	}
 	t.Logf("%d seeds; runners were told: %d made, %d undone, %d refused, %d undecided; %d stores went on without their home", *seedsFlag,
-		outcomes[runner.Committed], outcomes[runner.Aborted], outcomes[runner.Refused], outcomes[runner.Unknown], outcomes[repaired])
+		outcomes[runner.Committed], outcomes[runner.Aborted], outcomes[runner.Refused], outcomes[runner.Unknown],
+		outcomes[repaired])
 	for _, state := range []runner.State{runner.Committed, runner.Aborted, runner.Refused, runner.Unknown, repaired} {
 		if outcomes[state] == 0 {
 			t.Errorf("no run ended in state %d: the simulation is too tame", state)

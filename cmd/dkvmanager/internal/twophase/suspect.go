@@ -66,7 +66,8 @@ func (m *Participant) checkSuspect(d *catalog.Data, store string) *wire.Result {
 func (m *Participant) recoverSuspect(store string, there *wire.StoreState) error {
 	err := m.Catalog.Update(func(d *catalog.Data) error {
 		n, s := d.Name(store), d.Stores[store]
-		coordinator := s != nil && there.Manager == s.Coordinator || s == nil && n.Prepared != nil && there.Manager == n.Prepared.Coordinator
+		coordinator := s != nil && there.Manager == s.Coordinator || s == nil && n.Prepared != nil &&
+			there.Manager == n.Prepared.Coordinator
 		if !coordinator || there.Prepared != nil || there.Replacing != "" {
 			return nil
 		}
@@ -141,11 +142,13 @@ func suspectKey(store string) string { return "suspect " + strings.ToLower(store
 func (m *Participant) notifyLostVote(ctx context.Context, w wire.Manager, store string, there *wire.StoreState) error {
 	d := m.Catalog.Snapshot()
 	n, s := d.Name(store), d.Stores[store]
-	if s == nil || s.Coordinator != m.self() || n.DeclaredLost || n.Prepared != nil || n.Replacing != "" || m.isSuspect(d, store) || !hasManager(s.Managers, w.Identity) {
+	if s == nil || s.Coordinator != m.self() || n.DeclaredLost || n.Prepared != nil || n.Replacing != "" ||
+		m.isSuspect(d, store) || !hasManager(s.Managers, w.Identity) {
 		return nil
 	}
 	// A manager that has voted has seen the store's epoch, even if it has removed the store since.
-	if there.Configuration != nil || there.Prepared != nil || there.Replacing != "" || there.Epoch >= s.Epoch || !votedByAll(s.LastCommitted()) {
+	if there.Configuration != nil || there.Prepared != nil || there.Replacing != "" || there.Epoch >= s.Epoch ||
+		!votedByAll(s.LastCommitted()) {
 		return nil
 	}
 	return m.Peers.Resolve(ctx, w, store, urlOf(s.Managers, m.self()))
@@ -185,7 +188,8 @@ func (m *Participant) hasLostVote(d *catalog.Data, store string, there *wire.Sto
 	case c == nil, there.Prepared != nil, there.Replacing != "", there.Suspect, slices.Contains(there.Fenced, m.self()):
 		return false
 	}
-	return c.Coordinator == there.Manager && hasManager(c.Managers, m.self()) && n.Epoch < c.Epoch && votedByAll(c.LastOperation)
+	return c.Coordinator == there.Manager && hasManager(c.Managers, m.self()) && n.Epoch < c.Epoch &&
+		votedByAll(c.LastOperation)
 }
 
 // votedByAll reports whether a configuration was made by an operation that all managers voted for. With atomic = false

@@ -48,7 +48,8 @@ func Validate(c *wire.Operation) error {
 }
 
 // actions lists the valid actions of operations.
-var actions = []string{wire.CreateAction, wire.AddInstanceAction, wire.RemoveInstanceAction, wire.RemoveStoreAction, wire.RepairAction}
+var actions = []string{wire.CreateAction, wire.AddInstanceAction, wire.RemoveInstanceAction, wire.RemoveStoreAction,
+	wire.RepairAction}
 
 // maxOwner is the maximum length of an operation's owner, in bytes.
 const maxOwner = 200

@@ -88,7 +88,8 @@ func TestScreen_Progress(t *testing.T) {
 		if live {
 			want = "\r\x1b[Kstop_store: 1 of 21 done, 0 failed\r\x1b[K"
 		}
-		if got := side.String(); got != want && !(live && strings.HasPrefix(got, want[:len(want)-4]) && strings.HasSuffix(got, "\r\x1b[K")) {
+		if got := side.String(); got != want &&
+			!(live && strings.HasPrefix(got, want[:len(want)-4]) && strings.HasSuffix(got, "\r\x1b[K")) {
 			t.Errorf("live %v: %q, want %q", live, got, want)
 		}
 		if lines := strings.Count(out.String(), "\n"); lines != 3 || !strings.Contains(out.String(), "21 managers") {

@@ -41,7 +41,8 @@ func openEnvironment(p *process.Process, o *testOptions, s suite.Setup) *environ
 	})
 	e.host = runtime.New(runtime.Options{
 		Builtins: slices.Concat(builtins.All(), testkit.Builtins(), s.Words), Stdout: s.Stdout, Stderr: s.Stdout,
-		Script: s.File, Path: filepath.SplitList(p.Getenv("DKVRUN_PATH")), Stdlib: stdlib.FS, Seed: s.Seed, Grace: interrupt.GraceTime - time.Second, App: e.Run,
+		Script: s.File, Path: filepath.SplitList(p.Getenv("DKVRUN_PATH")), Stdlib: stdlib.FS, Seed: s.Seed,
+		Grace: interrupt.GraceTime - time.Second, App: e.Run,
 	})
 	return e
 }

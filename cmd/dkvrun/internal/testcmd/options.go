@@ -113,7 +113,8 @@ func (o *testOptions) run(paths []string) (suite.Options, error) {
 		return suite.Options{}, exit.Misuse("name files, or folders with *_test.lua in them", "test: %v", err)
 	}
 	s := suite.Options{
-		Files: files, Jobs: o.jobs, Shuffle: o.shuffle, Seed: o.seed, FailFast: o.failFast, Repeat: o.repeat, Retries: o.retries,
+		Files: files, Jobs: o.jobs, Shuffle: o.shuffle, Seed: o.seed, FailFast: o.failFast, Repeat: o.repeat,
+		Retries: o.retries,
 		Timeout: time.Duration(o.timeout), UpdateSnapshots: o.update,
 		Select: suite.Selection{Tags: o.tags, Without: o.without},
 	}

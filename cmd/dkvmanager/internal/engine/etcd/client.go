@@ -31,7 +31,8 @@ func dial(bind string, endpoints []string, options ...grpc.DialOption) (*clientv
 		DialOptions: append(options,
 			dialFrom(bind),
 			grpc.WithConnectParams(grpc.ConnectParams{
-				Backoff:           backoff.Config{BaseDelay: 200 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second},
+				Backoff: backoff.Config{BaseDelay: 200 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2,
+					MaxDelay: 2 * time.Second},
 				MinConnectTimeout: 3 * time.Second,
 			}),
 			grpc.WithDefaultCallOptions(

@@ -40,7 +40,8 @@ func runData(ctx context.Context, folder string, spec engine.Spec, report *engin
 		grpc.ChainUnaryInterceptor(counter.unary),
 		grpc.ChainStreamInterceptor(counter.stream),
 	}
-	routes, closeRoutes, err := jsonRoutes(ctx, spec.Bind, &net.TCPAddr{IP: net.ParseIP(bindIP(spec.Bind)), Port: spec.ClientPort})
+	routes, closeRoutes, err := jsonRoutes(ctx, spec.Bind,
+		&net.TCPAddr{IP: net.ParseIP(bindIP(spec.Bind)), Port: spec.ClientPort})
 	if err != nil {
 		return fmt.Errorf("start of %s: %w", spec.Instance, err)
 	}

@@ -54,7 +54,8 @@ func runGateway(ctx context.Context, _ string, spec engine.Spec, report *engine.
 		return fmt.Errorf("start of %s: %w", spec.Instance, err)
 	}
 	defer closeRoutes()
-	httpServer := &http.Server{Handler: rejectWebPages(spec, handler), ReadHeaderTimeout: firstBytesLimit, ErrorLog: zap.NewStdLog(logger)}
+	httpServer := &http.Server{Handler: rejectWebPages(spec, handler), ReadHeaderTimeout: firstBytesLimit,
+		ErrorLog: zap.NewStdLog(logger)}
 
 	split := cmux.New(listener)
 	split.SetReadTimeout(firstBytesLimit)

@@ -232,7 +232,8 @@ func (r *recordingKV) Range(_ context.Context, in *pb.RangeRequest, _ ...grpc.Ca
 	return nil, errRecorded
 }
 
-func (r *recordingKV) RangeStream(_ context.Context, in *pb.RangeRequest, _ ...grpc.CallOption) (pb.KV_RangeStreamClient, error) {
+func (r *recordingKV) RangeStream(_ context.Context, in *pb.RangeRequest,
+	_ ...grpc.CallOption) (pb.KV_RangeStreamClient, error) {
 	r.ranges = append(r.ranges, in)
 	return nil, errRecorded
 }
@@ -264,7 +265,8 @@ func TestGateway_MakesReadsLinearizable(t *testing.T) {
 			return g.RangeStream(stale(), contextStream{ctx: t.Context()})
 		}},
 		"transaction": {3, func(g gatewayKV) error {
-			_, err := g.Txn(t.Context(), &pb.TxnRequest{Success: []*pb.RequestOp{inTxn(), inTxn()}, Failure: []*pb.RequestOp{inTxn()}})
+			_, err := g.Txn(t.Context(),
+				&pb.TxnRequest{Success: []*pb.RequestOp{inTxn(), inTxn()}, Failure: []*pb.RequestOp{inTxn()}})
 			return err
 		}},
 	} {

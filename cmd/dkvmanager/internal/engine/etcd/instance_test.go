@@ -82,7 +82,8 @@ func newStore(t *testing.T, data, gateways int) []*instance {
 		spec.Host = newHost()
 		spec.Bind = spec.Host
 		if i < data {
-			peers = append(peers, engine.Peer{Name: spec.Instance, Address: net.JoinHostPort(spec.Host, strconv.Itoa(clustronPort))})
+			peers = append(peers,
+				engine.Peer{Name: spec.Instance, Address: net.JoinHostPort(spec.Host, strconv.Itoa(clustronPort))})
 			endpoints = append(endpoints, net.JoinHostPort(spec.Host, strconv.Itoa(clientPort)))
 		} else {
 			spec.Role = wire.Gateway

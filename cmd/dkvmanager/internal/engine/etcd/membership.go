@@ -122,7 +122,8 @@ func index(list []*pb.Member, id uint64) int {
 // after the removal, within a second or two.
 func (m membership) moveLeader(ctx context.Context, list []*pb.Member, leader *pb.Member) {
 	// Only the leader accepts the request.
-	client, err := clientv3.New(clientv3.Config{Endpoints: leader.ClientURLs, Logger: zap.NewNop(), DialOptions: []grpc.DialOption{dialFrom(m.bind)}})
+	client, err := clientv3.New(clientv3.Config{Endpoints: leader.ClientURLs, Logger: zap.NewNop(),
+		DialOptions: []grpc.DialOption{dialFrom(m.bind)}})
 	if err != nil {
 		return
 	}
