@@ -7,7 +7,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-func TestCompileProblem(t *testing.T) {
+func TestCompile_ReportsProblem(t *testing.T) {
 	for message, want := range map[string]Refusal{
 		"no visible label 'x' for <goto> at line 12":           {12, "no visible label 'x' for goto"},
 		"<goto x> at line 3 jumps into the scope of local 'v'": {3, "goto x jumps into the scope of local 'v'"},
