@@ -7,7 +7,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// checkForm refuses a store that no manager could keep.
+// checkForm refuses a store whose name or topology is invalid for every manager.
 func checkForm(store string, nodes []wire.Node) *wire.Result {
 	if err := wire.CheckName(store); err != nil {
 		return wire.Refuse(wire.CodeBadName, "store: %v", err)
@@ -18,7 +18,7 @@ func checkForm(store string, nodes []wire.Node) *wire.Result {
 	return nil
 }
 
-// checkChange refuses a change that no manager could vote for.
+// checkChange refuses an operation that is invalid for every manager.
 func checkChange(c *wire.Operation) *wire.Result {
 	switch {
 	case !keeps(c.Managers, c.Coordinator):
@@ -31,7 +31,8 @@ func checkChange(c *wire.Operation) *wire.Result {
 	return nil
 }
 
-// check returns the first thing that speaks against a change on this manager, in a real one's order.
+// check returns the first objection of this manager to an operation, or nil. The checks stand in the order of a real
+// manager, so that both refuse with the same code.
 func (m *manager) check(e *entry, c *wire.Operation) *wire.Result {
 	if !keeps(c.Managers, m.identity) {
 		return wire.RefuseWrongManager.With(m.identity)
@@ -56,7 +57,7 @@ func (m *manager) check(e *entry, c *wire.Operation) *wire.Result {
 	return nil
 }
 
-// checkBase holds what the change builds on against what is there.
+// checkBase refuses an operation whose base is not the current configuration (I6).
 func (m *manager) checkBase(e *entry, c *wire.Operation) *wire.Result {
 	s := e.Configuration
 	switch {
@@ -76,7 +77,8 @@ func (m *manager) checkBase(e *entry, c *wire.Operation) *wire.Result {
 	return nil
 }
 
-// checkCoordinator reports whether the change names the manager that decides, and all that keep the store.
+// checkCoordinator refuses an operation that names another coordinator than the store has, or leaves out a manager of
+// the store.
 func checkCoordinator(s *wire.Configuration, c *wire.Operation) *wire.Result {
 	coordinator := c.Coordinator
 	switch {
@@ -100,11 +102,12 @@ func checkCoordinator(s *wire.Configuration, c *wire.Operation) *wire.Result {
 	return nil
 }
 
+// keeps reports whether a manager is among managers.
 func keeps(managers []wire.Manager, identity string) bool {
 	return slices.ContainsFunc(managers, func(w wire.Manager) bool { return w.Identity == identity })
 }
 
-// checkInstances holds the topology against what this manager has.
+// checkInstances refuses a topology that contradicts the instances of this manager.
 func (m *manager) checkInstances(e *entry, c *wire.Operation) *wire.Result {
 	s := e.Configuration
 	if s != nil && s.Creation != c.Creation {
@@ -120,7 +123,8 @@ func (m *manager) checkInstances(e *entry, c *wire.Operation) *wire.Result {
 	return m.checkPorts(e, c.Nodes)
 }
 
-// checkPorts refuses new own nodes one of whose ports is another store's, or kept for one.
+// checkPorts refuses new nodes of this manager with a port that belongs to another store, or is reserved for one by a
+// vote.
 func (m *manager) checkPorts(e *entry, nodes []wire.Node) *wire.Result {
 	for _, other := range m.kept {
 		if other == e {
@@ -147,7 +151,7 @@ func (m *manager) checkPorts(e *entry, nodes []wire.Node) *wire.Result {
 	return nil
 }
 
-// shared is a port that both nodes use, or 0.
+// shared returns a port that both nodes use, or 0.
 func shared(a, b wire.Node) int {
 	for _, port := range []int{a.ClustronPort, a.ClientPort} {
 		if port == b.ClustronPort || port == b.ClientPort {
@@ -157,7 +161,7 @@ func shared(a, b wire.Node) int {
 	return 0
 }
 
-// claims are the names of the nodes that this manager takes for its own.
+// claims returns the names of the nodes that this manager owns.
 func (m *manager) claims(c *wire.Operation) []string {
 	var names []string
 	for _, n := range c.Nodes {

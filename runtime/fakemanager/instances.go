@@ -7,7 +7,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// createStore makes a store on this manager alone.
+// createStore creates a store on this manager only.
 func (m *manager) createStore(r *request) any {
 	var create wire.CreateStore
 	if bad := r.decode(&create); bad != nil {
@@ -83,7 +83,7 @@ func (m *manager) stopInstance(r *request) any {
 	return done("Stopped")
 }
 
-// ownInstance is the request's instance, which must be this manager's.
+// ownInstance returns the request's instance, or a refusal if it is not one of this manager.
 func (m *manager) ownInstance(r *request) (*entry, *wire.Instance, *wire.Result) {
 	e, missing := m.find(r.store)
 	if missing != nil {

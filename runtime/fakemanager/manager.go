@@ -13,42 +13,43 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// manager is one fake. What it keeps is in memory alone.
+// manager is one fake manager. It keeps its state in memory only, so a vote does not survive the process.
 type manager struct {
-	part *part
+	group *group
 	// identity is "fake-" and the address, its host:port.
 	identity, address, host, port string
 
-	// suspect: the manager may have forgotten a vote, as one that fell back to an older catalog.
+	// suspect: the manager may have forgotten a vote, like a real one that fell back to an older catalog. It refuses to
+	// vote.
 	suspect bool
 
 	mu   sync.Mutex
-	kept map[string]*entry // by name in lower case
-	list []byte            // all stores as JSON; nil when they have changed since
+	kept map[string]*entry // by lower-case name
+	list []byte            // all stores as JSON; nil after a request that may have changed them
 }
 
-// entry is what a manager has under one name, upper and lower case alike.
+// entry is the state of a manager for one store name. Names that differ only in case share an entry.
 type entry struct {
 	wire.StoreState
-	// change is the pending one, heard when a sign of life came from its runner.
-	change *wire.Operation
-	heard  time.Time
-	// own are the store's instances of this manager.
+	// change is the prepared operation; lastContact is the time of its driver's last sign of life.
+	change      *wire.Operation
+	lastContact time.Time
+	// own holds the instances of this manager by name.
 	own map[string]*wire.Instance
-	// seeded: also those that run none of its instances say that they run.
+	// seeded: the store is reported as running even by managers without an instance of it.
 	seeded bool
 }
 
-func newManager(p *part, i int) *manager {
-	m := &manager{part: p, address: p.plan.Address(i), kept: map[string]*entry{}}
+func newManager(g *group, i int) *manager {
+	m := &manager{group: g, address: g.plan.Address(i), kept: map[string]*entry{}}
 	m.identity = "fake-" + m.address
-	m.suspect = p.plan.Fault(i) == Suspect
+	m.suspect = g.plan.Fault(i) == Suspect
 	m.host, m.port, _ = net.SplitHostPort(m.address)
 	m.kept[strings.ToLower(Seeded)] = m.seed(i)
 	return m
 }
 
-// entry is what there is under a name, made where there is nothing yet.
+// entry returns the entry of a name, and creates it if there is none.
 func (m *manager) entry(name string) *entry {
 	key := strings.ToLower(name)
 	e := m.kept[key]
@@ -62,7 +63,7 @@ func (m *manager) entry(name string) *entry {
 	return e
 }
 
-// find is a store that is there, under exactly this name.
+// find returns the existing store with exactly this name, or a refusal.
 func (m *manager) find(name string) (*entry, *wire.Result) {
 	e := m.kept[strings.ToLower(name)]
 	if e == nil || e.Configuration == nil || e.Store != name {
@@ -98,7 +99,7 @@ func (m *manager) getStore(r *request) any {
 	return m.view(e)
 }
 
-// answer gives the status and the body of a manager's answer.
+// answer returns the HTTP status and the body of the answer to a request.
 func (m *manager) answer(ctx context.Context, r *request) (int, []byte) {
 	route := r.route()
 	if route == nil {

@@ -6,9 +6,9 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// prepare votes for a change of a store, or says in a dry run what would speak against it.
+// prepare votes for an operation. In a dry run it only returns the first objection, or the epoch and the claims.
 func (m *manager) prepare(r *request) any {
-	c, digest, bad := m.part.changes.read(r)
+	c, digest, bad := m.group.changes.read(r)
 	if bad != nil {
 		return bad
 	}
@@ -32,12 +32,13 @@ func (m *manager) prepare(r *request) any {
 		return wire.RefuseOperationAborted.With(c.ID)
 	case known.State == wire.OperationPrepared:
 		known.Epoch = max(known.Epoch, c.Epoch)
-		e.Epoch, e.heard = max(e.Epoch, known.Epoch), time.Now()
+		e.Epoch, e.lastContact = max(e.Epoch, known.Epoch), time.Now()
 	}
 	return *known
 }
 
-// vote keeps a change, unless something speaks against it.
+// vote stores the prepared record of an operation, unless this manager objects or has seen its epoch (I1). From then on
+// it does not refuse the commit (I4).
 func (m *manager) vote(e *entry, c *wire.Operation, digest string) any {
 	if r := m.check(e, c); r != nil {
 		return r
@@ -49,7 +50,7 @@ func (m *manager) vote(e *entry, c *wire.Operation, digest string) any {
 	}
 	now := time.Now()
 	since := now.UTC().Round(0)
-	e.change, e.heard, e.Epoch = c, now, c.Epoch
+	e.change, e.lastContact, e.Epoch = c, now, c.Epoch
 	e.Prepared = &wire.OperationStatus{
 		ID: c.ID, State: wire.OperationPrepared, Manager: m.identity, Action: c.Action, Store: c.Store, Epoch: c.Epoch,
 		Digest: digest,
@@ -58,7 +59,7 @@ func (m *manager) vote(e *entry, c *wire.Operation, digest string) any {
 	return *e.Prepared
 }
 
-// operation finds what is known of an operation, and under which name; nil where nothing is.
+// operation returns the prepared or decision record of an operation and its entry, or nil.
 func (m *manager) operation(id string) (*entry, *wire.OperationStatus) {
 	for _, e := range m.kept {
 		if e.Prepared != nil && e.Prepared.ID == id {
@@ -134,12 +135,12 @@ func (m *manager) renew(r *request) any {
 	case op.State == wire.OperationPrepared && op.Coordinator != m.identity:
 		return wire.RefuseRenewElsewhere.With(op.ID, op.Coordinator)
 	case op.State == wire.OperationPrepared:
-		e.heard = time.Now()
+		e.lastContact = time.Now()
 	}
 	return *op
 }
 
-// end does with the pending change what was decided.
+// end carries out the decision about the prepared operation and records it.
 func (m *manager) end(e *entry, state wire.OperationState) wire.OperationStatus {
 	c, p := e.change, e.Prepared
 	e.change, e.Prepared, m.list = nil, nil, nil
@@ -161,10 +162,11 @@ func (m *manager) end(e *entry, state wire.OperationState) wire.OperationStatus 
 	return op
 }
 
-// expire ends what this manager is the coordinator of and nobody has renewed in time.
+// expire aborts prepared operations whose lease has ended. Only the coordinator does so: the vote of another
+// participant never expires (I1).
 func (m *manager) expire() {
 	for _, e := range m.kept {
-		if e.Prepared != nil && e.Prepared.Coordinator == m.identity && time.Since(e.heard) > wire.ExpireAfter {
+		if e.Prepared != nil && e.Prepared.Coordinator == m.identity && time.Since(e.lastContact) > wire.ExpireAfter {
 			m.end(e, wire.OperationAborted)
 		}
 	}

@@ -1,7 +1,7 @@
-// Package fakemanager is thousands of fake managers on loopback addresses, to measure and to try the runner
-// against: each speaks enough of the admin API to be queried, and to vote, commit, abort and settle like a real
-// one, and some do what managers should not. They run no instance and keep nothing on disk; repairs without a home
-// (fence, decide) and changes of instances with atomic = false are not theirs.
+// Package fakemanager runs thousands of fake managers on loopback addresses, to measure and test the runner. Each
+// implements enough of the admin API to be queried, and to vote, commit, abort and resolve like a real manager; some
+// are faulty on purpose. They run no instance and keep nothing on disk. Coordinator replacement (fence, decide) and
+// changes of instances with atomic = false are not implemented.
 package fakemanager
 
 import (
@@ -15,45 +15,45 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// MaxCount is how many managers there are addresses for.
+// MaxCount is the number of managers for which there are addresses.
 const MaxCount = 250 * 250
 
-// Fault is what a manager does instead of answering; empty for one that answers.
+// Fault is the misbehaviour of a manager; empty for none.
 type Fault string
 
 const (
 	Refuse  Fault = "refuse"  // nothing listens
-	Hang    Fault = "hang"    // takes the request and says nothing
-	Drip    Fault = "drip"    // answers a byte at a time, without an end in sight
+	Hang    Fault = "hang"    // reads the request and never answers
+	Drip    Fault = "drip"    // answers a byte at a time and never ends
 	Garbage Fault = "garbage" // answers something that is not HTTP
-	Reset   Fault = "reset"   // breaks the connection off when it has the request
+	Reset   Fault = "reset"   // resets the connection after the request
 	Slow    Fault = "slow"    // answers after SlowDelay
-	Stall   Fault = "stall"   // answers questions, and says nothing to what would change something
+	Stall   Fault = "stall"   // answers reads, and hangs on requests that change something
 	// Suspect answers like a manager that fell back to an older catalog: it neither votes nor decides.
 	Suspect Fault = "suspect"
-	// Stranger is another program's server: it speaks HTTP, but not the admin API.
+	// Stranger answers like a server of another program: HTTP, but not the admin API.
 	Stranger Fault = "stranger"
 )
 
-// Faults lists them all.
+// Faults lists all faults.
 var Faults = []Fault{Refuse, Hang, Drip, Garbage, Reset, Slow, Stall, Suspect, Stranger}
 
-// SlowDelay is how long a slow manager takes.
+// SlowDelay is the delay of each answer of a slow manager.
 const SlowDelay = time.Second
 
-// Plan says what the managers of a fleet are like. Its Addresses are fixed by the plan alone.
+// Plan describes the managers of a fleet. Their addresses depend on the plan only.
 type Plan struct {
 	// Count of managers, 1 to MaxCount.
 	Count int
-	// Port of all; 0 for the managers' usual one. Fleets at the same time need ports of their own.
+	// Port of all managers; 0 for the default port. Fleets that run at the same time need different ports.
 	Port int
-	// Delay is what each waits before it answers.
+	// Delay is the wait of each manager before it answers.
 	Delay time.Duration
-	// Faults are the managers' that don't answer as they should; they are spread over the fleet.
+	// Faults are the faults of single managers, spread over the fleet.
 	Faults []Fault
 }
 
-// Address of a manager, from 0: 127.27.0.1:7801, 127.27.0.2:7801, …
+// Address returns the address of manager i, from 0: 127.27.0.1:7801, 127.27.0.2:7801, …
 func (p Plan) Address(i int) string {
 	port := p.Port
 	if port == 0 {
@@ -62,7 +62,7 @@ func (p Plan) Address(i int) string {
 	return net.JoinHostPort(fmt.Sprintf("127.27.%d.%d", i/250, i%250+1), strconv.Itoa(port))
 }
 
-// Addresses of all managers, in their order.
+// Addresses returns the addresses of all managers in order.
 func (p Plan) Addresses() []string {
 	out := make([]string, p.Count)
 	for i := range out {
@@ -71,7 +71,7 @@ func (p Plan) Addresses() []string {
 	return out
 }
 
-// Fault of a manager.
+// Fault returns the fault of manager i.
 func (p Plan) Fault(i int) Fault {
 	k := i * len(p.Faults) / p.Count
 	if len(p.Faults) > 0 && (i == 0 || (i-1)*len(p.Faults)/p.Count != k) {
@@ -80,7 +80,7 @@ func (p Plan) Fault(i int) Fault {
 	return ""
 }
 
-// Mix makes the list of faults of a plan: so many of each, in turn.
+// Mix returns a list with the given number of each fault, in turn.
 func Mix(each int, faults ...Fault) []Fault {
 	var out []Fault
 	for range each {
@@ -89,7 +89,7 @@ func Mix(each int, faults ...Fault) []Fault {
 	return out
 }
 
-// words and parseFaults carry a list of faults over a command line.
+// words and parseFaults encode and decode a list of faults for a command line.
 func words(faults []Fault) string {
 	list := make([]string, len(faults))
 	for i, f := range faults {

@@ -15,11 +15,11 @@ import (
 	"syscall"
 )
 
-// Main is the program that runs part of a fleet: it says "ready" when all listen and ends with its
-// standard input, so that it can't outlive who started it.
+// Main is the program that runs a group of a fleet's managers. It prints "ready" when all listen, and ends when its
+// standard input closes, so that it can't outlive its parent.
 func Main(args []string, stdin io.Reader, stdout io.Writer) error {
 	flags := flag.NewFlagSet("managers", flag.ContinueOnError)
-	var p part
+	var p group
 	first := flags.Int("first", 0, "the first manager of the plan to run")
 	last := flags.Int("last", 0, "the manager after the last to run")
 	faults := flags.String("faults", "", "the plan's faults, with commas between")
@@ -44,7 +44,7 @@ func Main(args []string, stdin io.Reader, stdout io.Writer) error {
 	return err
 }
 
-// Fleet is a fleet that runs.
+// Fleet is a running fleet.
 type Fleet struct {
 	Plan
 	processes []*process
@@ -54,12 +54,12 @@ type process struct {
 	cmd   *exec.Cmd
 	stdin io.Closer
 	said  strings.Builder
-	// listeners of the managers that don't refuse.
+	// listeners counts the managers that listen.
 	listeners int
 }
 
-// Start runs a plan with the built program of tests/fakemanager, in as many processes as the limit
-// of open files asks for, and returns when all managers listen.
+// Start runs a plan with the built program of tests/fakemanager, in as many processes as the limit of open files
+// requires. It returns when all managers listen.
 func Start(ctx context.Context, program string, plan Plan) (*Fleet, error) {
 	if plan.Count < 1 || plan.Count > MaxCount {
 		return nil, fmt.Errorf("a fleet of %d managers: want 1 to %d", plan.Count, MaxCount)
@@ -77,7 +77,7 @@ func Start(ctx context.Context, program string, plan Plan) (*Fleet, error) {
 	return f, nil
 }
 
-// perProcess is how many managers one process can run: each needs a listener and a connection.
+// perProcess returns the number of managers that one process can run: each needs a listener and a connection.
 func perProcess() (int, error) {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
@@ -127,8 +127,8 @@ func (f *Fleet) Close() error {
 	return errors.Join(errs...)
 }
 
-// Connections counts the connections that the managers have open, those to clients that have gone
-// without a word included.
+// Connections returns the number of open connections of the managers, including half-open ones whose client has
+// vanished.
 func (f *Fleet) Connections() (int, error) {
 	n := 0
 	for _, p := range f.processes {
@@ -149,7 +149,7 @@ func sockets(pid int) (int, error) {
 	}
 	n := 0
 	for _, file := range list {
-		// What was closed since the list was made is no socket any more.
+		// A descriptor that was closed since the listing is no socket any more.
 		if target, err := os.Readlink(filepath.Join(dir, file.Name())); err == nil && strings.HasPrefix(target, "socket:") {
 			n++
 		}

@@ -16,18 +16,18 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// request is what a fake manager takes notice of.
+// request holds the parts of an HTTP request that a fake manager reads.
 type request struct {
 	method, path string
 	gzipped      bool
 	body         []byte
-	// by its route
+	// set by route
 	store, instance, operation string
 	query                      url.Values
 }
 
-// readRequest reads the requests of the clients at hand: HTTP/1.1 with lines under 2 KB and bodies of
-// a known length. net/http would take as long over each as the client that is measured.
+// readRequest reads the requests of the runner and of managers: HTTP/1.1 with lines under 2 KB and bodies of known
+// length. net/http would use as much time for each as the client that is measured.
 func readRequest(in *bufio.Reader) (*request, error) {
 	line, err := in.ReadSlice('\n')
 	if err != nil {
@@ -65,13 +65,13 @@ func readRequest(in *bufio.Reader) (*request, error) {
 	return r, err
 }
 
-// number is a parameter of the query, 0 where there is none.
+// number returns a query parameter as a number, 0 if it is missing.
 func (r *request) number(name string) uint64 {
 	n, _ := strconv.ParseUint(r.query.Get(name), 10, 64)
 	return n
 }
 
-// decode reads the body into what it points to.
+// decode unmarshals the body, or returns a refusal.
 func (r *request) decode(into any) *wire.Result {
 	var in io.Reader = bytes.NewReader(r.body)
 	if r.gzipped {
@@ -87,8 +87,7 @@ func (r *request) decode(into any) *wire.Result {
 	return nil
 }
 
-// changes reads bodies of prepares. All managers get the same one: it is read once, and what it holds is
-// kept once.
+// changes decodes the bodies of prepare requests. All managers get the same body, so it is decoded and stored once.
 type changes struct {
 	mu     sync.Mutex
 	body   []byte
@@ -114,11 +113,10 @@ func (k *changes) read(r *request) (*wire.Operation, string, *wire.Result) {
 }
 
 // asks reports whether the request changes nothing.
-func (p *part) asks(r *request) bool {
-	if r.method != http.MethodPost || r.path != wire.OperationsPath() &&
-		!strings.HasPrefix(r.path, wire.OperationsPath()+"?") {
+func (g *group) asks(r *request) bool {
+	if r.method != http.MethodPost || r.path != wire.OperationsPath() && !strings.HasPrefix(r.path, wire.OperationsPath()+"?") {
 		return r.method == http.MethodGet
 	}
-	c, _, bad := p.changes.read(r)
+	c, _, bad := g.changes.read(r)
 	return bad == nil && c.DryRun
 }

@@ -12,11 +12,12 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// coordinatorClient asks the managers that decide. A home is a fake of this or another process, or a real manager.
+// coordinatorClient queries coordinators: fakes of this or another process, or real managers.
 var coordinatorClient = http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 
-// settle asks a store's coordinator, where that is another manager, what became of the change that is pending here,
-// and does the same. The refusal says that the coordinator gave no answer.
+// settle asks the store's coordinator, if it is another manager, for its decision about the operation that is prepared
+// here, and follows it (I5). It returns a refusal if the coordinator does not answer: silence decides nothing, so the
+// operation stays prepared (I1).
 func (m *manager) settle(ctx context.Context, store string) *wire.Result {
 	coordinator := m.coordinatorOf(store)
 	if coordinator.URL == "" || coordinator.Identity == m.identity {
@@ -29,7 +30,7 @@ func (m *manager) settle(ctx context.Context, store string) *wire.Result {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e := m.entry(store)
-	if there.Suspect { // it may have forgotten what it decided
+	if there.Suspect { // it may have lost its decision
 		if c := e.Configuration; c != nil && c.Coordinator == there.Manager {
 			return wire.RefuseCoordinatorSilent.With(coordinator.URL + " had to fall back to an older catalog, and decides nothing")
 		}
@@ -42,13 +43,13 @@ func (m *manager) settle(ctx context.Context, store string) *wire.Result {
 	case wire.OperationPrepared:
 	case wire.OperationCommitted:
 		m.end(e, wire.OperationCommitted)
-	default: // the coordinator voted first: one that does not know the operation has undone it
+	default: // the coordinator votes first: if it does not know the operation, it has aborted it
 		m.end(e, wire.OperationAborted)
 	}
 	return nil
 }
 
-// coordinatorOf is the manager that decides what is pending of a store, or what becomes of the store.
+// coordinatorOf returns the coordinator of a store's prepared operation, or else of the store.
 func (m *manager) coordinatorOf(store string) wire.Manager {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -67,7 +68,7 @@ func (m *manager) coordinatorOf(store string) wire.Manager {
 	return wire.Manager{}
 }
 
-// ask is what a coordinator has of a store.
+// ask returns a coordinator's state of a store.
 func ask(ctx context.Context, coordinator wire.Manager, store string) (wire.StoreState, error) {
 	var state wire.StoreState
 	question, err := http.NewRequestWithContext(ctx, http.MethodGet, coordinator.URL+wire.StatePath(store), nil)
@@ -85,8 +86,8 @@ func ask(ctx context.Context, coordinator wire.Manager, store string) (wire.Stor
 	return state, nil
 }
 
-// resolve settles every so often what stays pending, until ctx ends.
-func (p *part) resolve(ctx context.Context) {
+// resolve settles all prepared operations every wire.ResolveEvery, until ctx ends.
+func (g *group) resolve(ctx context.Context) {
 	ticker := time.NewTicker(wire.ResolveEvery)
 	defer ticker.Stop()
 	for {
@@ -96,16 +97,16 @@ func (p *part) resolve(ctx context.Context) {
 		case <-ticker.C:
 		}
 		var round sync.WaitGroup
-		for _, m := range p.managers {
+		for _, m := range g.managers {
 			for _, store := range m.pending() {
-				round.Go(func() { m.settle(ctx, store) }) // a coordinator that is silent is asked again
+				round.Go(func() { m.settle(ctx, store) }) // a silent coordinator is asked again in the next round
 			}
 		}
 		round.Wait()
 	}
 }
 
-// pending are the stores of which a change is pending, once what has expired is gone.
+// pending returns the stores with a prepared operation, after expired ones were aborted.
 func (m *manager) pending() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()

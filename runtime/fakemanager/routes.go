@@ -9,20 +9,20 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// route is one of a manager's routes.
+// route is a route of the admin API.
 type route struct {
 	method string
-	// path comes after wire.Prefix; {store}, {instance} and {operation} stand for one name each.
+	// path follows wire.Prefix; {store}, {instance} and {operation} each stand for one path segment.
 	path   string
 	action string
-	// addressed: the request names the manager that it is for.
+	// addressed: the request carries the identity of the manager it is meant for.
 	addressed bool
 	// queriesCoordinator: the manager asks the store's coordinator before it answers.
 	queriesCoordinator bool
 	handle             func(*manager, *request) any
 }
 
-// routes are those that fake managers have, the most asked for first.
+// routes are the routes of fake managers, the most frequent first.
 var routes = []route{
 	{"GET", "/stores", "GetStores", false, false, (*manager).listStores},
 	{"GET", "/info", "GetInfo", false, false, (*manager).getInfo},
@@ -50,8 +50,7 @@ var patterns = func() [][]string {
 	return out
 }()
 
-// route finds the request's route, nil where there is none, and takes the names and the query from its
-// path.
+// route returns the request's route, or nil, and sets the names and the query from its path.
 func (r *request) route() *route {
 	path, query, _ := strings.Cut(r.path, "?")
 	path, ok := strings.CutPrefix(path, wire.Prefix)
@@ -62,7 +61,7 @@ func (r *request) route() *route {
 	for i := range routes {
 		if routes[i].method == r.method && r.matches(words, patterns[i]) {
 			if query != "" {
-				r.query, _ = url.ParseQuery(query) // what can't be read is not there
+				r.query, _ = url.ParseQuery(query) // a malformed parameter counts as missing
 			}
 			return &routes[i]
 		}
@@ -70,7 +69,7 @@ func (r *request) route() *route {
 	return nil
 }
 
-// matches reports whether a path is of a pattern, and takes the names from it.
+// matches reports whether a path matches a pattern, and sets the names from it.
 func (r *request) matches(words, pattern []string) bool {
 	if len(words) != len(pattern) {
 		return false
@@ -91,10 +90,10 @@ func (r *request) matches(words, pattern []string) bool {
 	return true
 }
 
-// document is an answer that is JSON already.
+// document is an answer already encoded as JSON.
 type document []byte
 
-// encodeAnswer writes the answer to an action: a result, or anything else of the protocol.
+// encodeAnswer returns status and body of an answer: a result, or another value of the protocol.
 func encodeAnswer(action string, value any) (int, []byte) {
 	switch v := value.(type) {
 	case document:
@@ -106,7 +105,7 @@ func encodeAnswer(action string, value any) (int, []byte) {
 	return http.StatusOK, encode(value)
 }
 
-// encode writes the protocol's types, which can all be written.
+// encode marshals a value of the protocol, which can't fail.
 func encode(v any) []byte {
 	b, err := json.Marshal(v)
 	if err != nil {

@@ -14,91 +14,90 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// part is the managers of a plan that one process runs.
-type part struct {
+// group runs those managers of a plan that live in this process.
+type group struct {
 	plan      Plan
 	seeded    *wire.Configuration
-	list      []byte // the answer of a manager that has no more than the seeded store, and nothing of it
+	list      []byte // the stores as seen by a manager that has only the seeded store, without an instance
 	changes   changes
 	managers  []*manager
 	listeners []net.Listener
 	resolving sync.WaitGroup
 	stop      context.CancelFunc
 
-	mu    sync.Mutex // guards what follows
+	mu    sync.Mutex // guards the fields below
 	ended bool
 	conns map[net.Conn]struct{}
 }
 
-// Serve runs a whole plan within this process until stop is called, which closes all connections.
+// Serve runs all managers of a plan in this process until stop is called, which closes all connections.
 func Serve(plan Plan) (stop func(), err error) {
-	p := &part{plan: plan}
-	if err := p.listen(0, plan.Count); err != nil {
+	g := &group{plan: plan}
+	if err := g.listen(0, plan.Count); err != nil {
 		return nil, err
 	}
-	return p.close, nil
+	return g.close, nil
 }
 
-// listen opens the listeners of the managers from first to last, last not included.
-func (p *part) listen(first, last int) error {
+// listen opens the listeners of the managers from first up to, not including, last.
+func (g *group) listen(first, last int) error {
 	var ctx context.Context
-	ctx, p.stop = context.WithCancel(context.Background())
-	p.seeded = seededConfiguration(p.plan)
-	p.list = encode([]*wire.Store{(&manager{}).view(&entry{StoreState: wire.StoreState{Store: Seeded,
-		Configuration: p.seeded}, seeded: true})})
+	ctx, g.stop = context.WithCancel(context.Background())
+	g.seeded = seededConfiguration(g.plan)
+	g.list = encode([]*wire.Store{(&manager{}).view(&entry{StoreState: wire.StoreState{Store: Seeded, Configuration: g.seeded}, seeded: true})})
 	for i := first; i < last; i++ {
-		fault := p.plan.Fault(i)
+		fault := g.plan.Fault(i)
 		if fault == Refuse {
 			continue
 		}
-		listener, err := net.Listen("tcp", p.plan.Address(i))
+		listener, err := net.Listen("tcp", g.plan.Address(i))
 		if err != nil {
-			p.close()
-			return fmt.Errorf("manager %d of %d: %w", i+1, p.plan.Count, err)
+			g.close()
+			return fmt.Errorf("manager %d of %d: %w", i+1, g.plan.Count, err)
 		}
-		m := newManager(p, i)
-		p.listeners, p.managers = append(p.listeners, listener), append(p.managers, m)
-		go p.accept(ctx, listener, m, fault)
+		m := newManager(g, i)
+		g.listeners, g.managers = append(g.listeners, listener), append(g.managers, m)
+		go g.accept(ctx, listener, m, fault)
 	}
-	p.resolving.Go(func() { p.resolve(ctx) })
+	g.resolving.Go(func() { g.resolve(ctx) })
 	return nil
 }
 
-func (p *part) close() {
-	p.stop()
-	for _, l := range p.listeners {
+func (g *group) close() {
+	g.stop()
+	for _, l := range g.listeners {
 		l.Close()
 	}
-	p.mu.Lock()
-	p.ended = true
-	for c := range p.conns {
+	g.mu.Lock()
+	g.ended = true
+	for c := range g.conns {
 		c.Close()
 	}
-	p.mu.Unlock()
-	p.resolving.Wait()
+	g.mu.Unlock()
+	g.resolving.Wait()
 }
 
-// keep remembers a connection; it is false when all is over.
-func (p *part) keep(c net.Conn) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.conns == nil {
-		p.conns = map[net.Conn]struct{}{}
+// keep registers a connection. It returns false when the group is closed.
+func (g *group) keep(c net.Conn) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.conns == nil {
+		g.conns = map[net.Conn]struct{}{}
 	}
-	p.conns[c] = struct{}{}
-	return !p.ended
+	g.conns[c] = struct{}{}
+	return !g.ended
 }
 
-func (p *part) drop(c net.Conn) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.conns, c)
+func (g *group) drop(c net.Conn) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.conns, c)
 	c.Close()
 }
 
-// accept serves a manager's connections. One process runs thousands of managers, so it can be out of
-// descriptors for a moment; it goes on when clients have closed some.
-func (p *part) accept(ctx context.Context, listener net.Listener, m *manager, fault Fault) {
+// accept serves a manager's connections. One process runs thousands of managers, so it can run out of descriptors for a
+// moment; accept tries again until clients have closed some.
+func (g *group) accept(ctx context.Context, listener net.Listener, m *manager, fault Fault) {
 	for {
 		c, err := listener.Accept()
 		switch {
@@ -109,23 +108,23 @@ func (p *part) accept(ctx context.Context, listener net.Listener, m *manager, fa
 			continue
 		}
 		go func() {
-			defer p.drop(c)
-			if p.keep(c) {
-				p.converse(ctx, c, m, fault)
+			defer g.drop(c)
+			if g.keep(c) {
+				g.converse(ctx, c, m, fault)
 			}
 		}()
 	}
 }
 
-// converse answers request after request until the client hangs up.
-func (p *part) converse(ctx context.Context, c net.Conn, m *manager, fault Fault) {
+// converse answers the requests of a connection until the client closes it.
+func (g *group) converse(ctx context.Context, c net.Conn, m *manager, fault Fault) {
 	in := bufio.NewReaderSize(c, 2<<10)
 	for {
 		r, err := readRequest(in)
 		if err != nil {
 			return
 		}
-		if fault == Stall && !p.asks(r) {
+		if fault == Stall && !g.asks(r) {
 			fault = Hang
 		}
 		switch fault {
@@ -147,7 +146,7 @@ func (p *part) converse(ctx context.Context, c net.Conn, m *manager, fault Fault
 		case Slow:
 			time.Sleep(SlowDelay)
 		default:
-			time.Sleep(p.plan.Delay)
+			time.Sleep(g.plan.Delay)
 		}
 		status, body := m.answer(ctx, r)
 		head := "HTTP/1.1 " + strconv.Itoa(status) + " .\r\nContent-Type: application/json\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n"
@@ -157,7 +156,7 @@ func (p *part) converse(ctx context.Context, c net.Conn, m *manager, fault Fault
 	}
 }
 
-// drip answers faster than any single read times out, and never comes to an end.
+// drip sends bytes faster than any single read times out, and never ends.
 func drip(c net.Conn) {
 	_, err := io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
 	for err == nil {

@@ -8,20 +8,19 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Seeded is the store that every manager has from the beginning: with an instance on each of the first
-// six, seeded-1 to seeded-6. Its description is about 2 KB.
+// Seeded is the store that every manager has from the start, with an instance on each of the first six managers:
+// seeded-1 to seeded-6. Its JSON is about 2 KB.
 const Seeded = "SeededStore"
 
 const seededInstances = 6
 
-// engine is the engine's name.
+// engine is the name of the engine in answers.
 const engine = "etcd"
 
-// running is an instance that runs.
-var running = wire.Instance{Status: wire.Running, Desired: wire.DesiredRunning, Ready: true, PID: 4711, Started: true,
-	Bootstrapped: true}
+// running is the template of a running instance.
+var running = wire.Instance{Status: wire.Running, Desired: wire.DesiredRunning, Ready: true, PID: 4711, Started: true, Bootstrapped: true}
 
-// seededConfiguration is the seeded store's. Its ports are below those that new stores get.
+// seededConfiguration returns the configuration of the seeded store. Its ports are below those that new stores get.
 func seededConfiguration(p Plan) *wire.Configuration {
 	c := &wire.Configuration{Creation: "0199f3a0-0000-7000-8000-000000000000", Revision: 1}
 	for i := range min(seededInstances, p.Count) {
@@ -34,20 +33,19 @@ func seededConfiguration(p Plan) *wire.Configuration {
 	return c
 }
 
-// seed is what manager i has from the beginning.
+// seed returns the entry of the seeded store at manager i.
 func (m *manager) seed(i int) *entry {
-	e := &entry{StoreState: wire.StoreState{Manager: m.identity, Store: Seeded, Configuration: m.part.seeded},
-		seeded: true}
+	e := &entry{StoreState: wire.StoreState{Manager: m.identity, Store: Seeded, Configuration: m.group.seeded}, seeded: true}
 	if i < seededInstances {
 		in := running
 		e.own = map[string]*wire.Instance{e.Configuration.Nodes[i].Name: &in}
 	} else {
-		m.list = m.part.list
+		m.list = m.group.list
 	}
 	return e
 }
 
-// owns reports whether a node is this manager's.
+// owns reports whether a node is on the host of this manager and meant for its port.
 func (m *manager) owns(n wire.Node) bool {
 	if !strings.EqualFold(n.Host, m.host) {
 		return false
@@ -56,14 +54,12 @@ func (m *manager) owns(n wire.Node) bool {
 	return n.Manager == "" || err == nil && port == m.port
 }
 
-// view is a store as the manager shows it.
+// view returns a store as the manager shows it.
 func (m *manager) view(e *entry) *wire.Store {
 	c := e.Configuration
 	s := &wire.Store{
-		Name: e.Store, Engine: engine, Creation: c.Creation, LastOperation: c.LastOperation, Revision: c.Revision,
-		Epoch: c.Epoch, Digest: c.Digest,
-		Coordinator: c.Coordinator, Managers: c.Managers, Founders: c.Founders,
-		Instances: make([]wire.Instance, len(c.Nodes)), Prepared: e.Prepared,
+		Name: e.Store, Engine: engine, Creation: c.Creation, LastOperation: c.LastOperation, Revision: c.Revision, Epoch: c.Epoch, Digest: c.Digest,
+		Coordinator: c.Coordinator, Managers: c.Managers, Founders: c.Founders, Instances: make([]wire.Instance, len(c.Nodes)), Prepared: e.Prepared,
 	}
 	for i, n := range c.Nodes {
 		in := &s.Instances[i]
@@ -83,7 +79,7 @@ func (m *manager) view(e *entry) *wire.Store {
 	return s
 }
 
-// status sums up the own instances.
+// status summarizes the instances of this manager.
 func (e *entry) status() wire.StoreStatus {
 	up := 0
 	for _, in := range e.own {
@@ -104,8 +100,8 @@ func (e *entry) status() wire.StoreStatus {
 	return wire.StorePartial
 }
 
-// take makes a configuration that of the store. Instances that it does not have are gone at once; new ones
-// become desired, or what the others are where that is empty.
+// take installs a configuration (I2). Instances that it does not contain are removed at once. New instances get the
+// desired state, or that of the other instances if desired is empty.
 func (m *manager) take(e *entry, c *wire.Configuration, desired wire.Desired) {
 	if desired == "" {
 		desired = wire.DesiredStopped
@@ -130,12 +126,12 @@ func (m *manager) take(e *entry, c *wire.Configuration, desired wire.Desired) {
 	e.own, e.Configuration, e.Removed, e.Epoch = own, c, "", max(e.Epoch, c.Epoch)
 }
 
-// drop removes the store; operation is the one that did so.
+// drop removes the store; operation is the id of the removal.
 func (e *entry) drop(operation string) {
 	e.own, e.Configuration, e.Removed, e.seeded = nil, nil, operation, false
 }
 
-// wanted are the own instances that are to run.
+// wanted returns the names of the instances whose desired state is running.
 func (e *entry) wanted() []string {
 	var names []string
 	for name, in := range e.own {
