@@ -59,14 +59,14 @@ var scriptChecklist *run.Checklist
 // tasks are the builtins that the scripts call.
 var tasks = []runtime.Builtin{AtExit, Deadline, Parallel, Retry, Sleep, Spawn, Step, WaitUntil}
 
-// runTasks runs a script and returns the run, what was printed, and what it ended with: what was
-// overlooked, too.
+// runTasks runs a script. It returns the run, the output, and the error of the script or of an unchecked failure.
 func runTasks(t *testing.T, script string) (*run.Run, string, error) {
 	t.Helper()
 	var out bytes.Buffer
 	r := run.New(run.Config{Reporter: mute{}, Stdout: &out})
-	h := runtime.New(runtime.Options{Builtins: append(tasks, failing, hanging, checklists), Stdout: &out, App: r,
-		Grace: time.Second})
+	h := runtime.New(runtime.Options{
+		Builtins: append(tasks, failing, hanging, checklists), Stdout: &out, App: r, Grace: time.Second,
+	})
 	defer h.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -108,24 +108,24 @@ func TestTasks_Scripts(t *testing.T) {
 }
 
 func TestTasks_UncheckedFailures(t *testing.T) {
-	const overlooked = "failing_action failed on 1 of 1 managers, and nothing looked at it"
+	const unchecked = "failing_action failed on 1 of 1 managers and its result was never checked"
 	for _, test := range []struct{ script, want, problem string }{
-		{"spawn(failing_action):wait()", "", overlooked},
-		{"spawn(failing_action) sleep(0.01)", "", overlooked},
-		{"parallel{failing_action}", "", overlooked},
+		{"spawn(failing_action):wait()", "", unchecked},
+		{"spawn(failing_action) sleep(0.01)", "", unchecked},
+		{"parallel{failing_action}", "", unchecked},
 		{"print(parallel({function() return failing_action().ok end})[1].value)", "false\n", ""},
 		{"print(parallel({failing_action})[1].value.ok)", "false\n", ""},
-		{"at_exit(failing_action)", "", overlooked},
-		{"at_exit(function() print(failing_action().ok) end) failing_action()", "false\n", overlooked},
-		{"print(parallel({function() failing_action() failing_action() end})[1].error.code)", "overlooked\n", overlooked},
-		{"local t = spawn(failing_action) sleep(0.01) print(failing_action().ok) t:wait() failing_action()", "false\n", overlooked + ": not running failing_action"},
-		{"parallel{function() failing_action() sleep(0.02) end, function() sleep(0.01) print(failing_action().ok) end}", "false\n", overlooked},
-		{"step('s', function() spawn(error, 'x') sleep(0.01) end) print('on') failing_action()", "on\n", "a task failed (test.lua:1: x), and nothing looked at it: not running failing_action"},
+		{"at_exit(failing_action)", "", unchecked},
+		{"at_exit(function() print(failing_action().ok) end) failing_action()", "false\n", unchecked},
+		{"print(parallel({function() failing_action() failing_action() end})[1].error.code)", "overlooked\n", unchecked},
+		{"local t = spawn(failing_action) sleep(0.01) print(failing_action().ok) t:wait() failing_action()", "false\n", unchecked + ": not running failing_action"},
+		{"parallel{function() failing_action() sleep(0.02) end, function() sleep(0.01) print(failing_action().ok) end}", "false\n", unchecked},
+		{"step('s', function() spawn(error, 'x') sleep(0.01) end) print('on') failing_action()", "on\n", "a task failed (test.lua:1: x) and its result was never checked: not running failing_action"},
 		{"step('s', function() spawn(sleep, 60) end) print(failing_action().ok)", "false\n", ""},
-		{"spawn(hanging_action)", "", "test.lua:1: hanging_action was cut off with its task, and nothing looked at it"},
+		{"spawn(hanging_action)", "", "test.lua:1: hanging_action was cut off with its task and its result was never checked"},
 		{"spawn(function() pcall(deadline, 0.01, function() hanging_action() end) end) sleep(0.05)", "", ""},
 		{"pcall(deadline, 0.01, function() hanging_action() end) print(failing_action().ok)", "false\n", ""},
-		{"pcall(deadline, 0.01, function() parallel{failing_action, hanging_action} end)", "", overlooked},
+		{"pcall(deadline, 0.01, function() parallel{failing_action, hanging_action} end)", "", unchecked},
 		{"print(assert(parallel{sleep, sleep}))", "", "parallel: 2 of 2 functions failed, the first: sleep: parameter sec: required, but not given"},
 		{"local o = parallel({error, error}) print(o[1].ok)", "false\n", "parallel: 2 of 2 functions failed"},
 		{"for _, o in ipairs(parallel({function() error('x', 0) end, function() end})) do print(o.error) end", "test.lua:1: x\nnil\n", ""},
@@ -154,7 +154,7 @@ func TestChecklist_DropsWhatIsChecked(t *testing.T) {
 func TestStep_Nested(t *testing.T) {
 	_, _, err := runTasks(t, `step("a", function() parallel{function() step("b", sleep, 1) end}:check() end)`)
 	if err == nil {
-		t.Fatal("misuse of step went unseen")
+		t.Fatal("misuse of step was not reported")
 	}
 	r, out, err := runTasks(t, `print(step("a", function() pcall(step, "b", function() sleep(0.01) error("x") end) return 1, nil, 3 end)) step("c", function() end)`)
 	if err != nil || out != "1\tnil\t3\n" {

@@ -18,7 +18,7 @@ type Checkable interface {
 type UncheckedFailure struct {
 	File string
 	Line int
-	// What is "start_store failed on 1 of 3 instances", remedy how to look at it.
+	// What is "start_store failed on 1 of 3 instances", Remedy how to check it.
 	What, Remedy string
 }
 
@@ -106,13 +106,13 @@ func (u *Checklist) Join(other *Checklist) {
 	u.Add(left...)
 }
 
-// overlooked returns the error of a run that ends with an unchecked failure; nil if p is nil.
-func overlooked(p *UncheckedFailure) error {
+// uncheckedError returns the error of a run that ends with an unchecked failure; nil if p is nil.
+func uncheckedError(p *UncheckedFailure) error {
 	if p == nil {
 		return nil
 	}
 	return &runtime.Error{
 		File: p.File, Line: p.Line, Code: "overlooked", Hint: p.Remedy,
-		Message: p.What + ", and nothing looked at it",
+		Message: p.What + " and its result was never checked",
 	}
 }

@@ -65,7 +65,7 @@ func New(c Config) *Run {
 func Of(c *runtime.Call) *Run { return c.Host.App().(*Run) }
 
 // UncheckedFailure returns, at the end of a run, the first failure that the script did not check, or nil.
-func (r *Run) UncheckedFailure() error { return overlooked(r.root.Checklist.First()) }
+func (r *Run) UncheckedFailure() error { return uncheckedError(r.root.Checklist.First()) }
 
 // PresetSession returns a session of the preset managers, not connected yet; nil where there are none.
 func (r *Run) PresetSession() *cluster.Session {

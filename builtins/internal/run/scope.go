@@ -81,6 +81,6 @@ func (r *Run) MayAct(c *runtime.Call) error {
 	}
 	return &runtime.Error{
 		File: before.File, Line: before.Line, Code: "overlooked", Hint: before.Remedy,
-		Message: fmt.Sprintf("%s, and nothing looked at it: not running %s (line %d)", before.What, c.Name, c.Line),
+		Message: fmt.Sprintf("%s and its result was never checked: not running %s (line %d)", before.What, c.Name, c.Line),
 	}
 }
