@@ -5,9 +5,11 @@ import (
 	"flag"
 	"fmt"
 	"go/ast"
+	"go/parser"
 	"go/scanner"
 	"go/token"
 	"go/types"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -180,7 +182,10 @@ func TestHouse_Order(t *testing.T) { report(t, orderViolations(loadTree(t), "dkv
 
 func TestHouse_Reach(t *testing.T) { later(t); report(t, reachViolations(loadTree(t), maxReach)) }
 
-func TestHouse_Exports(t *testing.T) { later(t); report(t, exportViolations(loadTree(t))) }
+func TestHouse_Exports(t *testing.T) {
+	later(t)
+	report(t, exportViolations(loadTree(t), usedByTests(t, "dkvrun")))
+}
 
 func TestHouse_Files(t *testing.T) {
 	t.Parallel()
@@ -370,8 +375,10 @@ func keys(m map[string]bool) []string {
 }
 
 // exportViolations finds exported functions, types, variables, constants and methods that no other package uses,
-// in packages that can be imported. A method that an interface asks for is used through it.
-func exportViolations(all []*packages.Package) []string {
+// in packages that can be imported. A method that an interface asks for is used through it. A type that a used name
+// hands out or takes is part of what other packages use, although they need not write its name. inTests holds what
+// tests of other packages use, as usedByTests returns it.
+func exportViolations(all []*packages.Package, inTests map[string]bool) []string {
 	used := map[types.Object]bool{}
 	asked := map[string]bool{} // methods of the interfaces that the module sees
 	seen := map[*types.Package]bool{}
@@ -391,7 +398,13 @@ func exportViolations(all []*packages.Package) []string {
 		for _, imported := range p.Types.Imports() {
 			interfaceMethods(imported, asked, seen)
 		}
+		for _, name := range p.Types.Scope().Names() {
+			if inTests[p.PkgPath+"."+name] {
+				used[p.Types.Scope().Lookup(name)] = true
+			}
+		}
 	}
+	useTypes(used)
 	var out []string
 	unused := func(p *packages.Package, object types.Object, name string) {
 		if object.Exported() && !used[object] {
@@ -417,6 +430,94 @@ func exportViolations(all []*packages.Package) []string {
 		}
 	}
 	sort.Strings(out)
+	return out
+}
+
+// useTypes adds the named types that the types of used objects mention.
+func useTypes(used map[types.Object]bool) {
+	visited := map[types.Type]bool{}
+	var visit func(t types.Type)
+	visit = func(t types.Type) {
+		if visited[t] {
+			return
+		}
+		visited[t] = true
+		switch t := t.(type) {
+		case *types.Named:
+			used[t.Origin().Obj()] = true
+			for a := range t.TypeArgs().Types() {
+				visit(a)
+			}
+		case *types.Alias:
+			used[t.Obj()] = true
+			visit(t.Rhs())
+		case *types.Pointer:
+			visit(t.Elem())
+		case *types.Slice:
+			visit(t.Elem())
+		case *types.Array:
+			visit(t.Elem())
+		case *types.Chan:
+			visit(t.Elem())
+		case *types.Map:
+			visit(t.Key())
+			visit(t.Elem())
+		case *types.Signature:
+			visit(t.Params())
+			visit(t.Results())
+		case *types.Tuple:
+			for v := range t.Variables() {
+				visit(v.Type())
+			}
+		}
+	}
+	objects := slices.Collect(maps.Keys(used)) // without the types that are added
+	for _, object := range objects {
+		switch o := object.(type) {
+		case *types.Func, *types.Var, *types.Const:
+			visit(o.Type())
+		case *types.TypeName:
+			if !o.IsAlias() {
+				continue
+			}
+			visit(types.Unalias(o.Type()))
+		}
+	}
+}
+
+// usedByTests returns the exported names, as "path.Name", that the tests of other packages use.
+func usedByTests(t *testing.T, module string) map[string]bool {
+	t.Helper()
+	out := map[string]bool{}
+	for _, path := range goFiles(t) {
+		if !strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), filepath.Join("..", path), nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		own := module + "/" + strings.TrimSuffix(path[:strings.LastIndex(path, "/")+1], "/")
+		imported := map[string]string{}
+		for _, i := range f.Imports {
+			from := strings.Trim(i.Path.Value, `"`)
+			name := from[strings.LastIndex(from, "/")+1:]
+			if i.Name != nil {
+				name = i.Name.Name
+			}
+			if within(from, module) && from != own {
+				imported[name] = from
+			}
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			if s, is := n.(*ast.SelectorExpr); is {
+				if x, is := s.X.(*ast.Ident); is && imported[x.Name] != "" {
+					out[imported[x.Name]+"."+s.Sel.Name] = true
+				}
+			}
+			return true
+		})
+	}
 	return out
 }
 

@@ -4,3 +4,5 @@ package high
 import "house/low"
 
 var _ low.Number = low.Number(low.Used())
+
+var _ = low.Parts()

@@ -4,6 +4,12 @@ package low
 // Used is used by package high.
 func Used() int { return counter{}.n }
 
+// Parts is used by package high, and with it the type of its results.
+func Parts() map[string][]*Part { return nil }
+
+// Part is returned by Parts; no other package writes its name.
+type Part struct{}
+
 // Unused is exported and nobody uses it.
 func Unused() {}
 
