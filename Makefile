@@ -11,7 +11,7 @@ export GOFLAGS := $(filter-out -trimpath,$(shell $(GO) env GOFLAGS)) -trimpath
 # Tests mostly wait for processes: more of them than processors run side by side.
 TEST := DKVRUN_TEST_PROGRAMS=$(CURDIR)/bin/test $(GO) test -parallel 6
 
-.PHONY: build programs test matrix race bench check gen demo install clean
+.PHONY: build programs test crash matrix race bench check gen demo install clean
 
 build: ## both programs into bin/
 	$(GO) build -o bin/ ./cmd/dkvrun ./cmd/dkvmanager
@@ -27,9 +27,12 @@ demo: build ## the main job on three throw-away managers of this machine
 
 test: programs ## unit tests, command line transcripts, end to end on loopback
 	$(TEST) $$($(GO) list ./... | grep -v /tests/crash)
-	@$(MAKE) --no-print-directory matrix
+	@$(MAKE) --no-print-directory crash
 
-matrix: programs ## crashes at every point of a change, with real processes; prints the number of cases
+matrix: crash ## the same crashes, and 3,000 seeds of the simulation instead of 500
+	$(TEST) -count=1 ./cmd/dkvmanager/internal/twophase -run 'TestSim_RandomRuns$$' -seeds 3000
+
+crash: programs ## crashes at every point of an operation, with real processes; prints the number of cases
 	@log=$$(mktemp); trap 'rm -f $$log' EXIT; $(TEST) -count=1 -v ./tests/crash >$$log 2>&1 || { cat $$log; exit 1; }; \
 	grep -E '^(crash matrix|killed runners|ok)' $$log
 

@@ -183,8 +183,8 @@ func shapeLines(t *testing.T) []string {
 	for _, p := range loadTree(t) {
 		side := "runner"
 		switch {
-		case within(p.PkgPath, "dkvrun/tests"):
-			continue
+		case within(p.PkgPath, "dkvrun/tests"), within(p.PkgPath, "dkvrun/cmd/dkvmanager/internal/storetest"):
+			continue // only tests use it
 		case p.PkgPath == "dkvrun/runtime/wire":
 			side = "wire"
 		case within(p.PkgPath, "dkvrun/cmd/dkvmanager"):

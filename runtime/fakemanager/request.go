@@ -114,7 +114,8 @@ func (k *changes) read(r *request) (*wire.Operation, string, *wire.Result) {
 
 // asks reports whether the request changes nothing.
 func (g *group) asks(r *request) bool {
-	if r.method != http.MethodPost || r.path != wire.OperationsPath() && !strings.HasPrefix(r.path, wire.OperationsPath()+"?") {
+	operations := wire.OperationsPath()
+	if r.method != http.MethodPost || r.path != operations && !strings.HasPrefix(r.path, operations+"?") {
 		return r.method == http.MethodGet
 	}
 	c, _, bad := g.changes.read(r)

@@ -44,7 +44,8 @@ func (g *group) listen(first, last int) error {
 	var ctx context.Context
 	ctx, g.stop = context.WithCancel(context.Background())
 	g.seeded = seededConfiguration(g.plan)
-	g.list = encode([]*wire.Store{(&manager{}).view(&entry{StoreState: wire.StoreState{Store: Seeded, Configuration: g.seeded}, seeded: true})})
+	seeded := &entry{StoreState: wire.StoreState{Store: Seeded, Configuration: g.seeded}, seeded: true}
+	g.list = encode([]*wire.Store{(&manager{}).view(seeded)})
 	for i := first; i < last; i++ {
 		fault := g.plan.Fault(i)
 		if fault == Refuse {

@@ -18,7 +18,9 @@ const seededInstances = 6
 const engine = "etcd"
 
 // running is the template of a running instance.
-var running = wire.Instance{Status: wire.Running, Desired: wire.DesiredRunning, Ready: true, PID: 4711, Started: true, Bootstrapped: true}
+var running = wire.Instance{
+	Status: wire.Running, Desired: wire.DesiredRunning, Ready: true, PID: 4711, Started: true, Bootstrapped: true,
+}
 
 // seededConfiguration returns the configuration of the seeded store. Its ports are below those that new stores get.
 func seededConfiguration(p Plan) *wire.Configuration {
@@ -35,7 +37,8 @@ func seededConfiguration(p Plan) *wire.Configuration {
 
 // seed returns the entry of the seeded store at manager i.
 func (m *manager) seed(i int) *entry {
-	e := &entry{StoreState: wire.StoreState{Manager: m.identity, Store: Seeded, Configuration: m.group.seeded}, seeded: true}
+	state := wire.StoreState{Manager: m.identity, Store: Seeded, Configuration: m.group.seeded}
+	e := &entry{StoreState: state, seeded: true}
 	if i < seededInstances {
 		in := running
 		e.own = map[string]*wire.Instance{e.Configuration.Nodes[i].Name: &in}
@@ -58,8 +61,9 @@ func (m *manager) owns(n wire.Node) bool {
 func (m *manager) view(e *entry) *wire.Store {
 	c := e.Configuration
 	s := &wire.Store{
-		Name: e.Store, Engine: engine, Creation: c.Creation, LastOperation: c.LastOperation, Revision: c.Revision, Epoch: c.Epoch, Digest: c.Digest,
-		Coordinator: c.Coordinator, Managers: c.Managers, Founders: c.Founders, Instances: make([]wire.Instance, len(c.Nodes)), Prepared: e.Prepared,
+		Name: e.Store, Engine: engine, Creation: c.Creation, LastOperation: c.LastOperation, Revision: c.Revision,
+		Epoch: c.Epoch, Digest: c.Digest, Coordinator: c.Coordinator, Managers: c.Managers, Founders: c.Founders,
+		Instances: make([]wire.Instance, len(c.Nodes)), Prepared: e.Prepared,
 	}
 	for i, n := range c.Nodes {
 		in := &s.Instances[i]

@@ -18,7 +18,7 @@ import (
 
 var (
 	seedFlag  = flag.Uint64("seed", 0, "replay this seed of the simulation alone")
-	seedsFlag = flag.Uint64("seeds", 3000, "how many seeds to simulate")
+	seedsFlag = flag.Uint64("seeds", 500, "how many seeds to simulate")
 )
 
 // simulation is a few managers and runners with everything that can go wrong between them.
