@@ -106,7 +106,7 @@ func readArgs(c *Call) (any, error) {
 	}
 	script, args := c.Host.script()
 	if wantsHelp(args) {
-		fmt.Fprint(c.Host.Stdout(), usage(script, options))
+		fmt.Fprint(c.Host.stdout(), usage(script, options))
 		return nil, &Exit{}
 	}
 	line := commandLine{options: options, args: args}

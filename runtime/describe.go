@@ -26,7 +26,7 @@ func (h *Host) callError(L *lua.LState, err error) error {
 	case t.scope.fatal != nil:
 		return why
 	case errors.Is(why, context.DeadlineExceeded):
-		return &Error{Message: "the time given has passed", Hint: e.Hint, Code: CodeTimeout, Cause: context.Cause(t.scope.ctx),
+		return &Error{Message: "the time given has passed", Hint: e.Hint, Code: codeTimeout, Cause: context.Cause(t.scope.ctx),
 			File: e.File, Line: e.Line, Traceback: e.Traceback}
 	default:
 		return &Error{Message: "cancelled", Hint: e.Hint, Code: CodeCancelled, Cause: context.Cause(t.scope.ctx),

@@ -65,6 +65,6 @@ const (
 	CodeUsageArgs = "usage_args" // the script was started with arguments that it doesn't take
 	CodeSource    = "source"     // a script or module can't be read, is too large or doesn't compile
 	CodeCancelled = "cancelled"  // the run's context was cancelled
-	CodeTimeout   = "timeout"    // the run's context passed its deadline
+	codeTimeout   = "timeout"    // the run's context passed its deadline
 	CodeBug       = "bug"        // Go code panicked
 )

@@ -129,7 +129,7 @@ func TestHost_Cancellation(t *testing.T) {
 		_, err := h.RunSource(ctx, "test.lua", []byte(script))
 		cancel()
 		var e *Error
-		if !errors.As(err, &e) || e.Code != CodeTimeout || !errors.Is(err, context.DeadlineExceeded) {
+		if !errors.As(err, &e) || e.Code != codeTimeout || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s: got %v", script, err)
 		}
 		if got := output(t, h, out, "print('clean-up')"); got != "clean-up\n" {

@@ -3,7 +3,6 @@ package runtime
 import (
 	"io"
 	"io/fs"
-	"strings"
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
@@ -19,10 +18,9 @@ const registryMaxSize = 1 << 18
 type Options struct {
 	// Builtins become globals. Of two with the same name the later one is used.
 	Builtins []Builtin
-	// Stdout receives the output of print and io.write. Stderr and Stdin are for the builtins. A nil writer discards
-	// its input, a nil reader is empty.
+	// Stdout receives the output of print and io.write, Stderr what a script writes to io.stderr and the errors of
+	// at_exit. A nil writer discards its input.
 	Stdout, Stderr io.Writer
-	Stdin          io.Reader
 	// Script is the path of the script. require looks in its folder first. It is empty for a script without a file;
 	// require then begins in the working folder.
 	Script string
@@ -65,9 +63,6 @@ func New(opts Options) *Host {
 	if opts.Stderr == nil {
 		opts.Stderr = io.Discard
 	}
-	if opts.Stdin == nil {
-		opts.Stdin = strings.NewReader("")
-	}
 	L := lua.NewState(lua.Options{
 		CallStackSize:       callStackSize,
 		RegistrySize:        256,
@@ -106,14 +101,8 @@ func (h *Host) setArg() {
 // App returns Options.App.
 func (h *Host) App() any { return h.opts.App }
 
-// Stdout returns the writer of Options.Stdout.
-func (h *Host) Stdout() io.Writer { return h.opts.Stdout }
-
-// Stderr returns the writer of Options.Stderr.
-func (h *Host) Stderr() io.Writer { return h.opts.Stderr }
-
-// Stdin returns the reader of Options.Stdin.
-func (h *Host) Stdin() io.Reader { return h.opts.Stdin }
+// stdout returns the writer of Options.Stdout.
+func (h *Host) stdout() io.Writer { return h.opts.Stdout }
 
 // script returns the path of the script and its arguments.
 func (h *Host) script() (file string, args []string) { return h.opts.Script, h.opts.Args }

@@ -40,11 +40,13 @@ func checkSnippets(t *testing.T, snippets []snippet, builtins ...Builtin) {
 
 func TestHost_GivesWhatItWasMadeOf(t *testing.T) {
 	var out, diagnostics bytes.Buffer
-	in := bytes.NewReader([]byte("typed"))
-	h := New(Options{Stdout: &out, Stderr: &diagnostics, Stdin: in, App: 7})
+	h := New(Options{Stdout: &out, Stderr: &diagnostics, App: 7})
 	defer h.Close()
-	if h.Stdout() != &out || h.Stderr() != &diagnostics || h.Stdin() != in || h.App() != 7 {
-		t.Error("the host has other streams or another state")
+	if _, err := h.Eval(context.Background(), `io.stdout:write("result"); io.stderr:write("problem")`); err != nil {
+		t.Error(err)
+	}
+	if out.String() != "result" || diagnostics.String() != "problem" || h.App() != 7 {
+		t.Errorf("the host has written %q and %q, and has the state %v", out.String(), diagnostics.String(), h.App())
 	}
 	bare := New(Options{})
 	defer bare.Close()

@@ -171,7 +171,7 @@ func TestProtect_EndsWhenCancelled(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 		_, err := h.RunSource(ctx, "test.lua", []byte(source))
 		cancel()
-		if e := asError(err); e == nil || e.Code != CodeTimeout {
+		if e := asError(err); e == nil || e.Code != codeTimeout {
 			t.Errorf("%s ends with %v", source, err)
 		}
 	}

@@ -141,7 +141,7 @@ func TestHost_RunStopsItsTasks(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 		_, err := h.RunSource(ctx, "test.lua", []byte(script))
 		cancel()
-		if e := asError(err); err == nil || e.Code != CodeTimeout && e.Code != CodeCancelled {
+		if e := asError(err); err == nil || e.Code != codeTimeout && e.Code != CodeCancelled {
 			t.Errorf("%s: ended with %v", script, err)
 		}
 		if n := h.scheduler.alive.Load(); n != 0 {

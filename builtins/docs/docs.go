@@ -47,8 +47,8 @@ func (s Set) grouped(group string) []runtime.Builtin {
 	return out
 }
 
-// Find returns the builtin of that name, or the method given as object:method.
-func (s Set) Find(name string) (runtime.Builtin, bool) {
+// find returns the builtin of that name, or the method given as object:method.
+func (s Set) find(name string) (runtime.Builtin, bool) {
 	for _, b := range s.Builtins {
 		if b.Name == name {
 			return b, true

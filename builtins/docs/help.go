@@ -53,7 +53,7 @@ func (s Set) tables() []*runtime.ObjectType {
 // returns. It is empty where there is none of that name.
 func (s Set) Help(name string) string {
 	var parts []string
-	if b, known := s.Find(name); known {
+	if b, known := s.find(name); known {
 		parts = append(parts, builtinHelp(b))
 	}
 	for _, t := range s.tables() {

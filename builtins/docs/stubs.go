@@ -30,7 +30,7 @@ func (s Set) Stubs() string {
 	for _, builtin := range s.Builtins {
 		if table, _, nested := strings.Cut(builtin.Name, "."); nested && !made[table] {
 			made[table] = true
-			if _, callable := s.Find(table); !callable {
+			if _, callable := s.find(table); !callable {
 				fmt.Fprintf(&b, "\n%s = {}\n", table)
 			}
 		}

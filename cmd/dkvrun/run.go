@@ -112,7 +112,7 @@ func (r *runner) run(ctx context.Context) ([]any, error) {
 	})
 	r.current.Store(r.app)
 	r.host = runtime.New(runtime.Options{
-		Builtins: builtins.All(), BeforeCall: r.watch, Stdout: out, Stderr: r.Stderr, Stdin: r.Stdin,
+		Builtins: builtins.All(), BeforeCall: r.watch, Stdout: out, Stderr: r.Stderr,
 		Script: r.script, Args: r.options.args, Path: filepath.SplitList(r.Getenv("DKVRUN_PATH")), Stdlib: stdlib.FS, App: r.app,
 		Seed: r.seed, Grace: interrupt.GraceTime - time.Second,
 	})

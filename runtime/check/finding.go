@@ -9,38 +9,44 @@ import (
 	"dkvrun/runtime/syntax"
 )
 
+// Code is the kind of a finding.
+type Code string
+
 // The codes of findings. A run would raise an error; it does not notice a warning.
 const (
-	SyntaxError = "syntax"    // the source does not compile
-	Undefined   = "undefined" // a global, or a function of a library, that does not exist
-	Module      = "module"    // require does not find the module
-	Misuse      = "misuse"    // wrong arguments of a builtin
-	NoField     = "field"     // a field or method that a value does not have, or a field that is read-only
-	Unused      = "unused"    // a local that is never read
-	Unchecked   = "unlooked"  // results of an action that are never checked
-	Duplicate   = "duplicate" // a key that a table constructor has twice
-	Ambiguous   = "ambiguous" // a call whose arguments begin on the next line
+	SyntaxError Code = "syntax"    // the source does not compile
+	Undefined   Code = "undefined" // a global, or a function of a library, that does not exist
+	Module      Code = "module"    // require does not find the module
+	Misuse      Code = "misuse"    // wrong arguments of a builtin
+	NoField     Code = "field"     // a field or method that a value does not have, or a field that is read-only
+	Unused      Code = "unused"    // a local that is never read
+	Unchecked   Code = "unlooked"  // results of an action that are never checked
+	Duplicate   Code = "duplicate" // a key that a table constructor has twice
+	Ambiguous   Code = "ambiguous" // a call whose arguments begin on the next line
 )
+
+// Severity tells errors from warnings.
+type Severity string
 
 // The severities of findings.
 const (
-	Error   = "error"
-	Warning = "warning"
+	Error   Severity = "error"
+	Warning Severity = "warning"
 )
 
-var severities = map[string]string{Unused: Warning, Unchecked: Warning, Duplicate: Warning, Ambiguous: Warning}
+var severities = map[Code]Severity{Unused: Warning, Unchecked: Warning, Duplicate: Warning, Ambiguous: Warning}
 
 // Finding is an error or a mistake in a source. Lines and columns count from 1, columns in characters; the end is the
 // place after the last character.
 type Finding struct {
-	File      string `json:"file"`
-	Line      int    `json:"line"`
-	Column    int    `json:"column"`
-	EndLine   int    `json:"end_line"`
-	EndColumn int    `json:"end_column"`
-	Severity  string `json:"severity"`
-	Code      string `json:"code"`
-	Message   string `json:"message"`
+	File      string   `json:"file"`
+	Line      int      `json:"line"`
+	Column    int      `json:"column"`
+	EndLine   int      `json:"end_line"`
+	EndColumn int      `json:"end_column"`
+	Severity  Severity `json:"severity"`
+	Code      Code     `json:"code"`
+	Message   string   `json:"message"`
 	// Hint says what to do, if the message does not.
 	Hint string `json:"hint"`
 
@@ -53,7 +59,7 @@ func (f Finding) String() string {
 }
 
 // report adds a finding.
-func (c *checker) report(at syntax.Span, code, format string, args ...any) *Finding {
+func (c *checker) report(at syntax.Span, code Code, format string, args ...any) *Finding {
 	severity := severities[code]
 	if severity == "" {
 		severity = Error
@@ -72,7 +78,7 @@ func (c *checker) sorted(comments []syntax.Comment) []Finding {
 	silent := c.silenced(comments)
 	kept := slices.DeleteFunc(c.findings, func(f Finding) bool {
 		codes, ok := silent[f.Line]
-		return c.isExpected(f) || ok && f.Code != SyntaxError && (len(codes) == 0 || slices.Contains(codes, f.Code))
+		return c.isExpected(f) || ok && f.Code != SyntaxError && (len(codes) == 0 || slices.Contains(codes, string(f.Code)))
 	})
 	slices.SortStableFunc(kept, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))

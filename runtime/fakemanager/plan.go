@@ -15,8 +15,8 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// MaxCount is the number of managers for which there are addresses.
-const MaxCount = 250 * 250
+// maxCount is the number of managers for which there are addresses.
+const maxCount = 250 * 250
 
 // Fault is the misbehaviour of a manager; empty for none.
 type Fault string
@@ -27,7 +27,7 @@ const (
 	Drip    Fault = "drip"    // answers a byte at a time and never ends
 	Garbage Fault = "garbage" // answers something that is not HTTP
 	Reset   Fault = "reset"   // resets the connection after the request
-	Slow    Fault = "slow"    // answers after SlowDelay
+	Slow    Fault = "slow"    // answers after slowDelay
 	Stall   Fault = "stall"   // answers reads, and hangs on requests that change something
 	// Suspect answers like a manager that fell back to an older catalog: it neither votes nor decides.
 	Suspect Fault = "suspect"
@@ -38,12 +38,12 @@ const (
 // Faults lists all faults.
 var Faults = []Fault{Refuse, Hang, Drip, Garbage, Reset, Slow, Stall, Suspect, Stranger}
 
-// SlowDelay is the delay of each answer of a slow manager.
-const SlowDelay = time.Second
+// slowDelay is the delay of each answer of a slow manager.
+const slowDelay = time.Second
 
 // Plan describes the managers of a fleet. Their addresses depend on the plan only.
 type Plan struct {
-	// Count of managers, 1 to MaxCount.
+	// Count of managers, 1 to maxCount.
 	Count int
 	// Port of all managers; 0 for the default port. Fleets that run at the same time need different ports.
 	Port int

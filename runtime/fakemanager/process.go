@@ -61,8 +61,8 @@ type process struct {
 // Start runs a plan with the built program of tests/fakemanager, in as many processes as the limit of open files
 // requires. It returns when all managers listen.
 func Start(ctx context.Context, program string, plan Plan) (*Fleet, error) {
-	if plan.Count < 1 || plan.Count > MaxCount {
-		return nil, fmt.Errorf("a fleet of %d managers: want 1 to %d", plan.Count, MaxCount)
+	if plan.Count < 1 || plan.Count > maxCount {
+		return nil, fmt.Errorf("a fleet of %d managers: want 1 to %d", plan.Count, maxCount)
 	}
 	size, err := perProcess()
 	if err != nil {
@@ -127,9 +127,9 @@ func (f *Fleet) Close() error {
 	return errors.Join(errs...)
 }
 
-// Connections returns the number of open connections of the managers, including half-open ones whose client has
+// connections returns the number of open connections of the managers, including half-open ones whose client has
 // vanished.
-func (f *Fleet) Connections() (int, error) {
+func (f *Fleet) connections() (int, error) {
 	n := 0
 	for _, p := range f.processes {
 		sockets, err := sockets(p.cmd.Process.Pid)

@@ -145,7 +145,7 @@ func (g *group) converse(ctx context.Context, c net.Conn, m *manager, fault Faul
 			io.WriteString(c, "HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\nContent-Length: 10\r\n\r\nNo page.\r\n")
 			continue
 		case Slow:
-			time.Sleep(SlowDelay)
+			time.Sleep(slowDelay)
 		default:
 			time.Sleep(g.plan.Delay)
 		}

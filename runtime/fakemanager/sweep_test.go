@@ -99,7 +99,7 @@ func TestFakeManager_SweepOverManyFaults(t *testing.T) {
 	t.Logf("%d managers in %s", len(answers), took.Round(time.Millisecond))
 	poll(t, "no goroutine is left", func() bool { return goruntime.NumGoroutine() <= goroutines })
 	poll(t, "no connection is left", func() bool {
-		n, err := f.Connections()
+		n, err := f.connections()
 		return err == nil && n <= 0
 	})
 }
@@ -131,7 +131,7 @@ func TestFakeManager_ManagersSpeakTheProtocol(t *testing.T) {
 		defer client.Close()
 		return client.Do(context.Background(), []fanout.Request{r}, fanout.Options{})[0]
 	}
-	if a := ask(0, "GET", wire.InfoPath(), ""); a.Err != nil || a.Duration < SlowDelay {
+	if a := ask(0, "GET", wire.InfoPath(), ""); a.Err != nil || a.Duration < slowDelay {
 		t.Errorf("slow: %+v, error %v", a, a.Err)
 	}
 	if a := ask(faulty(f.Plan, Reset), "GET", wire.InfoPath(), ""); a.Err == nil || a.Err.Class != fanout.Reset {

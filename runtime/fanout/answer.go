@@ -35,7 +35,7 @@ func readAnswer(in *bufio.Reader, resp *fasthttp.Response, left *atomic.Int64) (
 	switch {
 	case resp.SkipBody, status == fasthttp.StatusNoContent, status == fasthttp.StatusNotModified:
 		return nil, nil
-	case length > MaxBody:
+	case length > maxBody:
 		return nil, fasthttp.ErrBodyTooLarge
 	case length < 0 || length > smallBody:
 		return readLarge(in, resp, left)
@@ -48,12 +48,12 @@ func readAnswer(in *bufio.Reader, resp *fasthttp.Response, left *atomic.Int64) (
 
 func readLarge(in *bufio.Reader, resp *fasthttp.Response, left *atomic.Int64) ([]byte, error) {
 	resp.StreamBody = true
-	if err := resp.ReadBody(in, MaxBody); err != nil {
+	if err := resp.ReadBody(in, maxBody); err != nil {
 		return nil, err
 	}
 	var body bytes.Buffer
-	_, err := body.ReadFrom(io.LimitReader(counted{resp.BodyStream(), left}, MaxBody+1))
-	if err == nil && body.Len() > MaxBody {
+	_, err := body.ReadFrom(io.LimitReader(counted{resp.BodyStream(), left}, maxBody+1))
+	if err == nil && body.Len() > maxBody {
 		err = fasthttp.ErrBodyTooLarge
 	}
 	if err != nil {

@@ -60,7 +60,7 @@ func FuzzFanout_Answer(f *testing.F) {
 		s := scripted{in: bytes.NewReader(sent)}
 		cn := &conn{raw: s, stream: s}
 		var left atomic.Int64
-		left.Store(MaxBody)
+		left.Store(maxBody)
 		status, body, keep, failed := cn.roundTrip(&Request{Method: "GET", Path: "/"}, &left)
 		if failed != nil {
 			if keep || status != 0 || body != nil {
@@ -68,7 +68,7 @@ func FuzzFanout_Answer(f *testing.F) {
 			}
 			return
 		}
-		if len(body) > MaxBody || len(body) > len(sent) {
+		if len(body) > maxBody || len(body) > len(sent) {
 			t.Errorf("%d bytes of body from %d bytes", len(body), len(sent))
 		}
 		if !keep || oddHeader.Match(sent) {

@@ -13,7 +13,7 @@ import (
 // Bodies that are read at once, and those that are read as they come, with every form of length.
 func TestAnswer_BodiesOfEverySize(t *testing.T) {
 	noLeaks(t)
-	for _, size := range []int{0, 1, smallBody - 1, smallBody, smallBody + 1, 1 << 20, MaxBody} {
+	for _, size := range []int{0, 1, smallBody - 1, smallBody, smallBody + 1, 1 << 20, maxBody} {
 		body := strings.Repeat("x", size)
 		for name, answer := range map[string]string{
 			"length": fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", size, body),
@@ -68,9 +68,9 @@ func TestAnswer_AnnouncedLengthAllocatesNothing(t *testing.T) {
 	hold := make(chan struct{})
 	s := serve(t, "127.48.5.3", func(c net.Conn) {
 		_, _ = c.Read(make([]byte, 4096))
-		head := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\nx", MaxBody)
+		head := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\nx", maxBody)
 		if len(begun)%2 == 1 {
-			head = fmt.Sprintf("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\nx", MaxBody)
+			head = fmt.Sprintf("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\nx", maxBody)
 		}
 		_, _ = fmt.Fprint(c, head)
 		begun <- struct{}{}

@@ -104,7 +104,7 @@ func (s *batch) limits(r *Request) limits {
 		l.answer = s.options.Timeout
 	}
 	if l.answer <= 0 {
-		l.answer = DefaultTimeout
+		l.answer = defaultTimeout
 	}
 	if l.connect <= 0 {
 		l.connect = DefaultConnectTimeout

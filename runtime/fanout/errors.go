@@ -126,11 +126,11 @@ func explain(ctx context.Context, e Endpoint, f *failure, sent bool, limits limi
 	case f.phase == waiting:
 		return say(Reset, "closed the connection without an answer: see its log")
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
-		return say(Protocol, "the answer is larger than %d MiB and was not read", MaxBody>>20)
+		return say(Protocol, "the answer is larger than %d MiB and was not read", maxBody>>20)
 	case errors.Is(err, errTotal):
 		return say(Protocol, "all answers together are larger than %d MiB, and this one was not read: query fewer servers at a time, or raise --max-memory", limits.total>>20)
 	case errors.As(err, &record):
-		return say(Protocol, "the headers of the answer are larger than %d KiB", MaxHeader>>10)
+		return say(Protocol, "the headers of the answer are larger than %d KiB", maxHeader>>10)
 	case errors.Is(err, errCoding):
 		return say(Protocol, "the answer is compressed although the request did not allow it: is there a proxy in between?")
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):

@@ -20,7 +20,7 @@ import (
 var errCoding = errors.New("content coding")
 
 var (
-	readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, MaxHeader) }}
+	readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, maxHeader) }}
 	writers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 4<<10) }}
 )
 

@@ -18,10 +18,10 @@ import (
 
 // Bounds of an answer, and the defaults of Options.
 const (
-	MaxHeader      = 16 << 10 // bytes of status line and headers
-	MaxBody        = 16 << 20 // bytes of body
-	DefaultTotal   = 1 << 30  // bytes of body of all answers to one call of Do
-	DefaultTimeout = 30 * time.Second
+	maxHeader      = 16 << 10 // bytes of status line and headers
+	maxBody        = 16 << 20 // bytes of body
+	defaultTotal   = 1 << 30  // bytes of body of all answers to one call of Do
+	defaultTimeout = 30 * time.Second
 	// DefaultConnectTimeout allows for one retransmission of a lost packet.
 	DefaultConnectTimeout = 5 * time.Second
 )
@@ -65,7 +65,7 @@ type Options struct {
 	Parallel int
 	// FailFast stops at the first failure: requests in flight are cancelled, the others skipped.
 	FailFast bool
-	// Timeout bounds each request without a Timeout; 0 means DefaultTimeout.
+	// Timeout bounds each request without a Timeout; 0 means defaultTimeout.
 	Timeout time.Duration
 	// ConnectTimeout bounds the part of that time until the connection is made; 0 means DefaultConnectTimeout.
 	ConnectTimeout time.Duration
@@ -82,7 +82,7 @@ type Config struct {
 	TLS *tls.Config
 	// Answered, if not nil, is called with each answer before OnAnswer, by several goroutines at a time.
 	Answered func(Request, Answer)
-	// Total bounds the bytes of all bodies in one call of Do together; 0 means DefaultTotal.
+	// Total bounds the bytes of all bodies in one call of Do together; 0 means defaultTotal.
 	Total int64
 	// Control, if not nil, is the net.Dialer's Control for every connection.
 	Control func(network, address string, socket syscall.RawConn) error
@@ -109,7 +109,7 @@ func New(config Config) *Client {
 		names:    resolver{ctx: ctx, lookup: net.DefaultResolver.LookupNetIP, names: map[string]*name{}},
 		idle:     pool{conns: map[Endpoint][]*conn{}},
 		stop:     stop,
-		total:    cmp.Or(config.Total, DefaultTotal),
+		total:    cmp.Or(config.Total, defaultTotal),
 	}
 }
 

@@ -40,7 +40,7 @@ func TestExchange_Faults(t *testing.T) {
 		{"long body announced", raw("HTTP/1.1 200 OK\r\nContent-Length: 16777217\r\n\r\n"), Protocol, "larger than 16 MiB"},
 		{"long body in chunks", raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + strings.Repeat(chunk, 17)), Protocol, "larger than 16 MiB"},
 		{"long body to the end", raw("HTTP/1.1 200 OK\r\n\r\n" + strings.Repeat("x", 17<<20)), Protocol, "larger than 16 MiB"},
-		{"long headers", raw("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", MaxHeader) + "\r\n\r\n"), Protocol, "headers of the answer are larger than 16 KiB"},
+		{"long headers", raw("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", maxHeader) + "\r\n\r\n"), Protocol, "headers of the answer are larger than 16 KiB"},
 		{"compressed", raw("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx"), Protocol, "the answer is compressed"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// ErrFailFast is Summary.Stopped if a failed test ended the run.
-var ErrFailFast = errors.New("stopped at the first failure")
+// errFailFast is Summary.Stopped if a failed test ended the run.
+var errFailFast = errors.New("stopped at the first failure")
 
 // ErrInterrupted is Summary.Stopped if the context ended.
 var ErrInterrupted = errors.New("interrupted")
@@ -28,7 +28,7 @@ func Run(ctx context.Context, o Options, reports ...Report) (Summary, error) {
 	case ctx.Err() != nil:
 		r.summary.Stopped = ErrInterrupted
 	case r.stop.Load():
-		r.summary.Stopped = ErrFailFast
+		r.summary.Stopped = errFailFast
 	}
 	r.summary.Duration = time.Since(began)
 	r.tell(func(report Report) error { return report.End(r.summary) })

@@ -17,9 +17,9 @@ var RefusalCodes = []string{
 	CodeInternal,
 }
 
-// StatusOf returns the HTTP status of a code. A refusal that is about the state of a store or of an operation, and
+// statusOf returns the HTTP status of a code. A refusal that is about the state of a store or of an operation, and
 // not about the request, is a conflict.
-func StatusOf(code string) int {
+func statusOf(code string) int {
 	switch code {
 	case CodeOK, CodeUnchanged:
 		return http.StatusOK
@@ -47,7 +47,7 @@ func StatusOf(code string) int {
 
 // Refuse returns a failed result with the status of its code. The format is one of fmt.Errorf.
 func Refuse(code, format string, args ...any) *Result {
-	return &Result{StatusCode: StatusOf(code), Code: code, Message: fmt.Errorf(format, args...).Error()}
+	return &Result{StatusCode: statusOf(code), Code: code, Message: fmt.Errorf(format, args...).Error()}
 }
 
 // Refusal is an entry of the table of refusals. Message is a format; Hint is another one of the same arguments, which

@@ -7,21 +7,21 @@ import (
 	"strings"
 )
 
-// TopologyError is the error of an invalid topology. Field is the path of the invalid part, such as nodes[2].host.
-type TopologyError struct {
+// topologyError is the error of an invalid topology. Field is the path of the invalid part, such as nodes[2].host.
+type topologyError struct {
 	Field, Problem string
 }
 
-func (e *TopologyError) Error() string { return e.Field + ": " + e.Problem }
+func (e *topologyError) Error() string { return e.Field + ": " + e.Problem }
 
-// CheckTopology returns a TopologyError for a topology that no manager could run: no node or too many, an invalid name,
+// CheckTopology returns a topologyError for a topology that no manager could run: no node or too many, an invalid name,
 // host, role or port, two nodes with one name (ignoring case) or one host:port, or a node with its manager's port.
 func CheckTopology(nodes []Node) error {
 	if len(nodes) == 0 {
-		return &TopologyError{"nodes", "is empty: a store has at least one instance"}
+		return &topologyError{"nodes", "is empty: a store has at least one instance"}
 	}
 	if len(nodes) > MaxInstances {
-		return &TopologyError{"nodes", fmt.Sprintf("has %d instances: a store has at most %d on this engine", len(nodes), MaxInstances)}
+		return &topologyError{"nodes", fmt.Sprintf("has %d instances: a store has at most %d on this engine", len(nodes), MaxInstances)}
 	}
 	names := make(map[string]int, len(nodes))
 	type address struct {
@@ -36,32 +36,32 @@ func CheckTopology(nodes []Node) error {
 	for i, n := range nodes {
 		field := func(name string) string { return fmt.Sprintf("nodes[%d].%s", i, name) }
 		if err := CheckName(n.Name); err != nil {
-			return &TopologyError{field("name"), err.Error()}
+			return &topologyError{field("name"), err.Error()}
 		}
 		if j, taken := names[strings.ToLower(n.Name)]; taken {
-			return &TopologyError{field("name"), fmt.Sprintf("%q is the name of nodes[%d] too", n.Name, j)}
+			return &topologyError{field("name"), fmt.Sprintf("%q is the name of nodes[%d] too", n.Name, j)}
 		}
 		names[strings.ToLower(n.Name)] = i
 		if err := CheckHost(n.Host); err != nil {
-			return &TopologyError{field("host"), err.Error()}
+			return &topologyError{field("host"), err.Error()}
 		}
 		if n.Role != "" && n.Role != Data && n.Role != Gateway {
-			return &TopologyError{field("role"), fmt.Sprintf("%q is not a role: data or gateway", n.Role)}
+			return &topologyError{field("role"), fmt.Sprintf("%q is not a role: data or gateway", n.Role)}
 		}
 		for _, p := range []struct {
 			field string
 			port  int
 		}{{"clustronPort", n.ClustronPort}, {"clientPort", n.ClientPort}} {
 			if p.port < 1 || p.port > 65535 {
-				return &TopologyError{field(p.field), fmt.Sprintf("%d is not a port: 1 to 65535", p.port)}
+				return &topologyError{field(p.field), fmt.Sprintf("%d is not a port: 1 to 65535", p.port)}
 			}
 			at := address{strings.ToLower(n.Host), p.port}
 			if other, taken := ports[at]; taken {
-				return &TopologyError{field(p.field), fmt.Sprintf("%s:%d is nodes[%d].%s too", n.Host, p.port, other.node, other.field)}
+				return &topologyError{field(p.field), fmt.Sprintf("%s:%d is nodes[%d].%s too", n.Host, p.port, other.node, other.field)}
 			}
 			ports[at] = place{i, p.field}
 			if n.Manager != "" && n.Manager == net.JoinHostPort(n.Host, strconv.Itoa(p.port)) {
-				return &TopologyError{field(p.field), fmt.Sprintf("%s is its manager's port", n.Manager)}
+				return &topologyError{field(p.field), fmt.Sprintf("%s is its manager's port", n.Manager)}
 			}
 		}
 	}

@@ -57,7 +57,7 @@ func TestWire_TopologiesThatCannotBe(t *testing.T) {
 		"nodes[0].clientPort":   func(n []Node) []Node { n[0].Manager = "a:7861"; return n },
 	} {
 		err := CheckTopology(spoil(plan(2, "a", "b")))
-		var problem *TopologyError
+		var problem *topologyError
 		if !errors.As(err, &problem) || problem.Field != field {
 			t.Errorf("%s: got %v", field, err)
 		}

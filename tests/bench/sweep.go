@@ -206,3 +206,85 @@ func ratios(a, b []usage, of func(usage) float64) []float64 {
 	}
 	return out
 }
+
+// shared measures what giving one body to 10,000 managers holds in memory, for a small and a large one.
+func shared(ctx context.Context, p *programs, r *report) (err error) {
+	plan := fakemanager.Plan{Count: 10000}
+	f, err := fakemanager.Start(ctx, p.managers, plan)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	folder, err := os.MkdirTemp("", "dkvrun-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(folder)
+	list, err := writeList(folder, plan.Addresses())
+	if err != nil {
+		return err
+	}
+	for _, size := range []int{2 << 10, 1 << 20} {
+		u, err := measure(ctx, list, p.share, strconv.Itoa(size))
+		if err != nil {
+			return err
+		}
+		if u.said != strconv.Itoa(plan.Count) {
+			return fmt.Errorf("a body of %d bytes was read by %q of %d managers", size, u.said, plan.Count)
+		}
+		r.add(fmt.Sprintf("a body of %d KB for 10000 managers, peak memory", size>>10), "MB", []float64{u.peak}, peakTarget)
+	}
+	return nil
+}
+
+const (
+	faultRuns    = 3
+	faultTimeout = 5 * time.Second
+)
+
+// classed counts the failures of a query by their class, as a script sees them.
+const classed = `local rows = get_store{timeout_sec = %g}
+local counts, names = {}, {}
+for _, row in ipairs(rows.unreachable) do
+  if not counts[row.code] then counts[row.code] = 0; names[#names + 1] = row.code end
+  counts[row.code] = counts[row.code] + 1
+end
+table.sort(names)
+local said = {#rows .. " answered"}
+for _, name in ipairs(names) do said[#said + 1] = counts[name] .. " " .. name end
+return table.concat(said, ", ")`
+
+// faulty sweeps over a fleet of which four in a hundred do what managers should not: it takes as long
+// as the time that an answer may take, and no longer than twice that.
+func faulty(ctx context.Context, p *programs, r *report) (err error) {
+	plan := fakemanager.Plan{Count: 10000,
+		Faults: fakemanager.Mix(100, fakemanager.Refuse, fakemanager.Hang, fakemanager.Drip, fakemanager.Garbage)}
+	f, err := fakemanager.Start(ctx, p.managers, plan)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	folder, err := os.MkdirTemp("", "dkvrun-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(folder)
+	list, err := writeList(folder, plan.Addresses())
+	if err != nil {
+		return err
+	}
+	const want = "9600 answered, 100 protocol, 100 refused, 200 timeout"
+	var walls []float64
+	for range faultRuns {
+		u, err := measure(ctx, "", p.dkvrun, "-q", "--allow-down", "-m", "@"+list, "-e", fmt.Sprintf(classed, faultTimeout.Seconds()))
+		if err != nil {
+			return err
+		}
+		if lines := lastLine(u.said); lines != want {
+			return fmt.Errorf("a fleet with faults: got %q, want %q", lines, want)
+		}
+		walls = append(walls, u.wall/1000)
+	}
+	r.add("10000 managers, 400 of them with faults", "s", walls, 2*faultTimeout.Seconds())
+	return nil
+}

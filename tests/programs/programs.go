@@ -10,9 +10,9 @@ import (
 	"path/filepath"
 )
 
-// Variable names the folder with the programs that make has built: each package's under its own name, that of
+// variable names the folder with the programs that make has built: each package's under its own name, that of
 // the manager with failpoints as dkvmanager-failpoints.
-const Variable = "DKVRUN_TEST_PROGRAMS"
+const variable = "DKVRUN_TEST_PROGRAMS"
 
 // packages are the packages of the programs that tests start.
 var packages = map[string][]string{
@@ -26,7 +26,7 @@ var packages = map[string][]string{
 // Put puts programs into a folder. Each run of a test has files of its own, so that their paths tell its processes
 // from those of other tests.
 func Put(folder string, names ...string) error {
-	built := os.Getenv(Variable)
+	built := os.Getenv(variable)
 	for _, name := range names {
 		path := filepath.Join(folder, name)
 		if built != "" {

@@ -13,10 +13,10 @@ import (
 	"dkvrun/runtime/durable"
 )
 
-// Format is the newest format of the catalog's file that this version reads, and the format that it writes.
+// newestFormat is the newest format of the catalog's file that this version reads, and the format that it writes.
 // Format 2 added the records of operations. A version that knows only format 1 refuses the file, because it
 // would drop votes (I4).
-const Format = 2
+const newestFormat = 2
 
 // The files of a catalog. A crash at any step of write leaves one of these states:
 //
@@ -63,8 +63,8 @@ func read(path string) (*file, *Data, error) {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	// The format comes before the checksum: a newer version may have changed what the checksum covers.
-	if head.Format > Format {
-		return nil, nil, fmt.Errorf("%s has format %d, this dkvmanager reads up to %d: start a newer dkvmanager (%w)", path, head.Format, Format, errNewer)
+	if head.Format > newestFormat {
+		return nil, nil, fmt.Errorf("%s has format %d, this dkvmanager reads up to %d: start a newer dkvmanager (%w)", path, head.Format, newestFormat, errNewer)
 	}
 	var f file
 	if err := json.Unmarshal(text, &f); err != nil {
@@ -84,7 +84,7 @@ func read(path string) (*file, *Data, error) {
 // write makes payload the current file, durably, and keeps the replaced file as the previous generation. A crash
 // at any point leaves a whole current file, the old or the new one. After an error the old file is current.
 func write(dir string, generation uint64, payload []byte) error {
-	text, err := json.Marshal(file{Format, generation, checksum(payload), payload})
+	text, err := json.Marshal(file{newestFormat, generation, checksum(payload), payload})
 	if err != nil {
 		return err
 	}

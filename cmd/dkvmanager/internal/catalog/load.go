@@ -183,7 +183,7 @@ func create(dir string) (*file, *Data, error) {
 	if err := write(dir, 1, payload); err != nil {
 		return nil, nil, fmt.Errorf("data folder %s can't be written: %w", dir, err)
 	}
-	return &file{Format: Format, Generation: 1, Payload: payload}, data, nil
+	return &file{Format: newestFormat, Generation: 1, Payload: payload}, data, nil
 }
 
 // readIdentity returns the manager's UUID, or "" when there is none yet. A damaged file is an error: with a new

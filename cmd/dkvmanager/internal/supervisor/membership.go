@@ -354,12 +354,12 @@ func (w *worker) finishLeaving(want desiredState) error {
 	})
 }
 
-// OrphanPatience is the time for which no process must have listened at the address of an orphan member before another
+// orphanPatience is the time for which no process must have listened at the address of an orphan member before another
 // instance's manager removes it.
-const OrphanPatience = 30 * time.Second
+const orphanPatience = 30 * time.Second
 
 // membershipCheckEvery is the interval of membership checks while there are orphan members. Without any, it is twice
-// OrphanPatience.
+// orphanPatience.
 const membershipCheckEvery = 2 * time.Second
 
 // membershipCheck holds what a worker knows about the orphan members of its store.
@@ -416,7 +416,7 @@ func (w *worker) checkMembership(ctx context.Context, want desiredState) error {
 // memberName returns a member's name for messages; a member has none before its first start.
 func memberName(m engine.Member) string { return cmp.Or(m.Name, "a member that never started") }
 
-// silentOrphans returns the orphans at whose addresses no process has listened for OrphanPatience.
+// silentOrphans returns the orphans at whose addresses no process has listened for orphanPatience.
 func (w *worker) silentOrphans(ctx context.Context, found []engine.Member) []engine.Member {
 	silentSince := map[uint64]time.Time{}
 	var due []engine.Member

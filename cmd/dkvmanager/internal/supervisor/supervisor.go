@@ -41,7 +41,7 @@ type Options struct {
 	// Confirm returns nil if all managers of a store have this change as the last one and none in progress, else an
 	// error that says why that is not certain.
 	Confirm func(ctx context.Context, store, change string) error
-	// OrphanPatience replaces the constant of that name if it is not 0.
+	// OrphanPatience replaces orphanPatience if it is not 0.
 	OrphanPatience time.Duration
 	Log            *slog.Logger
 }
@@ -75,7 +75,7 @@ func New(opts Options) (*Supervisor, error) {
 	}
 	opts.Dir = dir
 	if opts.OrphanPatience == 0 {
-		opts.OrphanPatience = OrphanPatience
+		opts.OrphanPatience = orphanPatience
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("instances' folder: %w", err)

@@ -116,7 +116,7 @@ func (m *Participant) decide(verb, id string,
 // leases are ended first, and an operation that is decided while this runs stays decided, since Commit looks for a
 // decision before it looks at the lease.
 func (m *Participant) Renew(id string) (wire.OperationStatus, error) {
-	if err := m.ExpireLeases(); err != nil {
+	if err := m.expireLeases(); err != nil {
 		return wire.OperationStatus{}, err
 	}
 	d := m.Catalog.Snapshot()
@@ -140,10 +140,10 @@ func (m *Participant) Renew(id string) (wire.OperationStatus, error) {
 	return m.decisionStatus(x), nil
 }
 
-// ExpireLeases durably aborts the operations that this manager coordinates and whose lease was not renewed in time.
+// expireLeases durably aborts the operations that this manager coordinates and whose lease was not renewed in time.
 // Only the coordinator may: the vote of another participant never expires, since the operation may be committed (I1,
 // I4). A suspect coordinator does not either: it may have committed in the generation that it lost.
-func (m *Participant) ExpireLeases() error {
+func (m *Participant) expireLeases() error {
 	var late []string
 	d := m.Catalog.Snapshot()
 	for _, n := range d.Names {

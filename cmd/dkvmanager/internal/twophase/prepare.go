@@ -17,7 +17,7 @@ import (
 // The result is advisory. It promises nothing, since another operation may be prepared right after it; Prepare runs
 // the same checks again, in the update that records the vote.
 func (m *Participant) Preflight(c wire.Operation) (wire.OperationStatus, error) {
-	if err := Validate(&c); err != nil {
+	if err := validate(&c); err != nil {
 		return wire.OperationStatus{}, err
 	}
 	d := m.Catalog.Snapshot()
@@ -38,7 +38,7 @@ func (m *Participant) Preflight(c wire.Operation) (wire.OperationStatus, error) 
 // driver gets no answer, so it can't count one. A crash after the write leaves the prepared record: the vote holds
 // after the restart, and the driver's repeated prepare finds it.
 func (m *Participant) Prepare(c wire.Operation) (wire.OperationStatus, error) {
-	if err := Validate(&c); err != nil {
+	if err := validate(&c); err != nil {
 		return wire.OperationStatus{}, err
 	}
 	_ = failpoint.At("prepare.received")

@@ -18,7 +18,7 @@ import (
 // their operations stay prepared, however long it takes: a participant in doubt that decided by itself could contradict
 // a commit (I1).
 func (m *Participant) Resolve(ctx context.Context) error {
-	all := []error{m.ExpireLeases()}
+	all := []error{m.expireLeases()}
 	names := m.Catalog.Snapshot().Names
 	for _, key := range slices.Sorted(maps.Keys(names)) {
 		n := names[key]
@@ -87,10 +87,10 @@ func urlOf(managers []wire.Manager, identity string) string {
 	return ""
 }
 
-// Reconcile compares this manager's stores with those of the other managers. It takes a configuration that it missed
+// reconcile compares this manager's stores with those of the other managers. It takes a configuration that it missed
 // from the store's coordinator, notices that it was declared lost, and notifies managers that have lost a vote for a
 // store that this manager coordinates. The error names the managers that did not answer.
-func (m *Participant) Reconcile(ctx context.Context) error {
+func (m *Participant) reconcile(ctx context.Context) error {
 	silent := map[string]error{} // by URL: a manager that does not answer is asked once a round, not once a store
 	stores := m.Catalog.Snapshot().Stores
 	for _, name := range slices.Sorted(maps.Keys(stores)) {
@@ -188,11 +188,11 @@ func markDeclaredLost(d *catalog.Data, store string) error {
 	return nil
 }
 
-// ResolveStore does for one store, at once, what Resolve and Reconcile do in their rounds, and returns the state that
+// ResolveStore does for one store, at once, what Resolve and reconcile do in their rounds, and returns the state that
 // results. Coordinator is the URL of the store's coordinator, for a manager that has lost its vote and does not know
 // the store; it may be empty. The error says that the coordinator did not answer: then nothing is decided here (I1).
 func (m *Participant) ResolveStore(ctx context.Context, store, coordinator string) (wire.StoreState, error) {
-	if err := m.ExpireLeases(); err != nil {
+	if err := m.expireLeases(); err != nil {
 		return wire.StoreState{}, err
 	}
 	if err := m.recoverLostVote(ctx, store, coordinator); err != nil {
@@ -230,7 +230,7 @@ func coordinatorSilent(err error) *wire.Result {
 // reconcileEvery is how many rounds lie between two comparisons with the other managers.
 const reconcileEvery = 12
 
-// Run calls Resolve at the given interval and Reconcile at twelve times the interval, both of them first at once, until
+// Run calls Resolve at the given interval and reconcile at twelve times the interval, both of them first at once, until
 // ctx is done. Neither waits for the other: reconciling takes long if many managers are silent, and an expired lease or
 // a decision must not wait for that. Both may run at the same time, since each changes the catalog in updates that
 // check their conditions again. Failed is called with an error, and not again until the error changes; it must allow
@@ -238,7 +238,7 @@ const reconcileEvery = 12
 func (m *Participant) Run(ctx context.Context, every time.Duration, failed func(error)) {
 	var both sync.WaitGroup
 	both.Go(func() { repeat(ctx, every, m.Resolve, failed) })
-	both.Go(func() { repeat(ctx, reconcileEvery*every, m.Reconcile, failed) })
+	both.Go(func() { repeat(ctx, reconcileEvery*every, m.reconcile, failed) })
 	both.Wait()
 }
 

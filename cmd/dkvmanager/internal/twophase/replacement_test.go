@@ -56,7 +56,7 @@ func TestParticipant_LostHomeIsReplaced(t *testing.T) {
 	if err := back.Catalog.Update(startAll); err != nil {
 		t.Fatal(err)
 	}
-	if err := back.Reconcile(ctx); err != nil {
+	if err := back.reconcile(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if local := back.store().Local["orders-1"]; local.Desired != wire.DesiredStopped {
@@ -199,7 +199,7 @@ func TestParticipant_ManagerTakesWhatItMissed(t *testing.T) {
 	if err := away.Catalog.Update(forgetNames); err != nil {
 		t.Fatal(err)
 	}
-	if err := away.Reconcile(ctx); err != nil {
+	if err := away.reconcile(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if s := away.store(); s.Revision != 2 || s.LastCommitted() != c.ID || len(s.Nodes) != 2 || s.Local["orders-3"] == nil {

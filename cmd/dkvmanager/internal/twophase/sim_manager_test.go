@@ -47,7 +47,7 @@ func (m *manager) start() {
 		for round := 0; ; round++ {
 			_ = m.participant.Resolve(context.Background()) // a coordinator that is silent is part of the game
 			if round%reconcileEvery == 0 {
-				_ = m.participant.Reconcile(context.Background())
+				_ = m.participant.reconcile(context.Background())
 			}
 			if m.s.weak.expireAnywhere {
 				m.dropOld()

@@ -14,7 +14,7 @@ import (
 // Operation returns the state of an operation at this manager; it is unknown if there is no record of it. Expired
 // leases are ended first, durably: others act on this answer, so it must not change after a crash (I1).
 func (m *Participant) Operation(id string) (wire.OperationStatus, error) {
-	if err := m.ExpireLeases(); err != nil {
+	if err := m.expireLeases(); err != nil {
 		return wire.OperationStatus{}, err
 	}
 	d := m.Catalog.Snapshot()
@@ -48,7 +48,7 @@ func (m *Participant) Operations() []wire.OperationStatus {
 // of durable data. Expired leases are ended first: an operation that is shown as prepared by its coordinator can still
 // be committed, and one whose lease is over must be shown as aborted.
 func (m *Participant) State(store string) (wire.StoreState, error) {
-	if err := m.ExpireLeases(); err != nil {
+	if err := m.expireLeases(); err != nil {
 		return wire.StoreState{}, err
 	}
 	d := m.Catalog.Snapshot()

@@ -107,7 +107,7 @@ func (m *Participant) recoverSuspect(store string, there *wire.StoreState) error
 // here the record only has to go, for the name and the ports to be free.
 func (m *Participant) dropReplaced(ctx context.Context, p *catalog.PreparedRecord) error {
 	d := m.Catalog.Snapshot()
-	if !m.isSuspect(d, p.Store) || d.Named(p.Store) != nil { // if it has the store, Reconcile finds out
+	if !m.isSuspect(d, p.Store) || d.Named(p.Store) != nil { // if it has the store, reconcile finds out
 		return nil
 	}
 	var all []error

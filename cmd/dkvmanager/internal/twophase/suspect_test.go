@@ -36,7 +36,7 @@ func TestParticipant_SuspectManagerIsSilentUntilItsHomeHasSpoken(t *testing.T) {
 	_, err = away.Prepare(later)
 	f.refused(err, wire.CodeSuspect)
 
-	if err := away.Reconcile(ctx); err != nil { // its coordinator still holds the change: what it will be is not known
+	if err := away.reconcile(ctx); err != nil { // its coordinator still holds the change: what it will be is not known
 		t.Fatal(err)
 	}
 	_, err = away.Prepare(later)
@@ -46,7 +46,7 @@ func TestParticipant_SuspectManagerIsSilentUntilItsHomeHasSpoken(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := away.Reconcile(ctx); err != nil {
+	if err := away.reconcile(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if s := away.store(); s.LastCommitted() != c.ID {
@@ -213,7 +213,7 @@ func TestParticipant_SuspectHomeCanBeReplaced(t *testing.T) {
 	f.refused(err, wire.CodeCoordinatorSilent)
 	f.fence()
 	f.decide()
-	if err := f.all[0].Reconcile(ctx); err != nil {
+	if err := f.all[0].reconcile(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if !f.all[0].Catalog.Snapshot().Name("OrdersStore").DeclaredLost {
@@ -242,7 +242,7 @@ func TestSuspect_TakesTheStoreThatWasCreatedAnew(t *testing.T) {
 		s.Epoch = 1
 		return nil
 	})
-	if err := away.Reconcile(ctx); err != nil {
+	if err := away.reconcile(ctx); err != nil {
 		t.Fatal(err)
 	}
 	d := away.Catalog.Snapshot()
@@ -267,7 +267,7 @@ func TestParticipant_ForgottenStoreIsTakenFromItsHome(t *testing.T) {
 	f.prepare(c)
 	away := f.all[2]
 	away.doubt(forgetStore)
-	if err := f.all[0].Reconcile(ctx); err != nil || away.store() != nil {
+	if err := f.all[0].reconcile(ctx); err != nil || away.store() != nil {
 		t.Errorf("before the home has decided it has %+v, %v", away.store(), err)
 	}
 	for _, m := range f.all[:2] {
@@ -275,10 +275,10 @@ func TestParticipant_ForgottenStoreIsTakenFromItsHome(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := f.all[1].Reconcile(ctx); err != nil || away.store() != nil {
+	if err := f.all[1].reconcile(ctx); err != nil || away.store() != nil {
 		t.Errorf("from one that is not the home it took %+v, %v", away.store(), err)
 	}
-	if err := f.all[0].Reconcile(ctx); err != nil {
+	if err := f.all[0].reconcile(ctx); err != nil {
 		t.Fatal(err)
 	}
 	s := away.store()
@@ -335,7 +335,7 @@ func TestParticipant_WhatIsNotForgottenStaysAway(t *testing.T) {
 			f := newCluster(t)
 			f.made()
 			with(f)
-			if err := f.all[0].Reconcile(ctx); err != nil {
+			if err := f.all[0].reconcile(ctx); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := f.all[2].ResolveStore(ctx, "OrdersStore", f.all[0].url()); err != nil {

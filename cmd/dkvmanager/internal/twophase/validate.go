@@ -8,10 +8,10 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Validate refuses an operation that no manager could vote for, whatever its catalog holds. It is called before the
+// validate refuses an operation that no manager could vote for, whatever its catalog holds. It is called before the
 // operation touches the catalog: everything after it may rely on names that are safe as paths, on a coordinator that
 // takes part, and on a topology with data instances.
-func Validate(c *wire.Operation) error {
+func validate(c *wire.Operation) error {
 	if err := wire.CheckName(c.Store); err != nil {
 		return wire.Refuse(wire.CodeBadName, "store: %w", err)
 	}
