@@ -1,7 +1,7 @@
 // Package fakemanager runs thousands of fake managers on loopback addresses, to measure and test the runner. Each
 // implements enough of the admin API to be queried, and to vote, commit, abort and resolve like a real manager; some
-// are faulty on purpose. They run no instance and keep nothing on disk. Coordinator replacement (fence, decide) and
-// changes of instances with atomic = false are not implemented.
+// are faulty on purpose. They run no instance and keep nothing on disk. They refuse coordinator replacement (fence,
+// decide) and changes of instances with atomic = false: tests of these take real managers.
 package fakemanager
 
 import (
