@@ -13,7 +13,6 @@ import (
 
 	"dkvrun/runtime/wire"
 
-	"github.com/cenkalti/backoff/v5"
 	"github.com/valyala/fasthttp"
 )
 
@@ -39,7 +38,7 @@ func (c *Client) exchange(ctx context.Context, f *flight, r *Request, limits lim
 		cn = nil
 	}
 	a := Answer{}
-	var pauses *backoff.ExponentialBackOff // made when the first attempt fails
+	var again retries
 	for {
 		a.Attempts++
 		var failed *failure
@@ -49,10 +48,7 @@ func (c *Client) exchange(ctx context.Context, f *flight, r *Request, limits lim
 				failed = cn.until(deadline)
 			}
 			if failed != nil {
-				if pauses == nil {
-					pauses = newBackoff()
-				}
-				if a.Attempts < maxAttempts && failed.transient() && pause(ctx, pauses.NextBackOff(), deadline) {
+				if again.dial(ctx, failed, a.Attempts, deadline) {
 					continue
 				}
 				a.Err = explain(ctx, r.Endpoint, failed, false, limits)
@@ -70,9 +66,7 @@ func (c *Client) exchange(ctx context.Context, f *flight, r *Request, limits lim
 			return a
 		}
 		cn.close()
-		safe := cn.sent == 0 || r.Idempotent || r.Method == fasthttp.MethodGet || r.Method == fasthttp.MethodHead
-		stale := cn.reused && (failed.phase == sending || failed.phase == waiting) && !timedOut(failed.err)
-		if !stale || !safe || ctx.Err() != nil {
+		if !again.send(ctx, cn, r, failed) {
 			a.Err = explain(ctx, r.Endpoint, failed, cn.sent > 0, limits)
 			return a
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+	"github.com/valyala/fasthttp"
 )
 
 const (
@@ -23,6 +24,32 @@ func newBackoff() *backoff.ExponentialBackOff {
 	return &backoff.ExponentialBackOff{
 		InitialInterval: firstPause * 3 / 4, RandomizationFactor: 1.0 / 3, Multiplier: 2, MaxInterval: time.Minute,
 	}
+}
+
+// retries decides which failures of one request are tried again. The waits are made when the first attempt fails.
+type retries struct {
+	waits *backoff.ExponentialBackOff
+}
+
+// dial reports whether to connect once more, and waits before it does: after a transient failure, if there are
+// attempts and time left.
+func (t *retries) dial(ctx context.Context, failed *failure, attempts int, deadline time.Time) bool {
+	if attempts >= maxAttempts || !failed.transient() {
+		return false
+	}
+	if t.waits == nil {
+		t.waits = newBackoff()
+	}
+	return pause(ctx, t.waits.NextBackOff(), deadline)
+}
+
+// send reports whether to send the request again over a new connection: the server closed a reused connection before
+// it answered, and either nothing was sent or the request is idempotent. A request that may have been carried out is
+// never repeated.
+func (*retries) send(ctx context.Context, cn *conn, r *Request, failed *failure) bool {
+	safe := cn.sent == 0 || r.Idempotent || r.Method == fasthttp.MethodGet || r.Method == fasthttp.MethodHead
+	stale := cn.reused && (failed.phase == sending || failed.phase == waiting) && !timedOut(failed.err)
+	return stale && safe && ctx.Err() == nil
 }
 
 // transient reports whether a failure to connect may be over in a moment: the manager restarts, its queue of
