@@ -34,7 +34,7 @@ func (w *walk) allGaveUp() bool {
 func (w *walk) converges() string {
 	quiet := *w
 	t := quiet.from
-	quiet.settle(&t)
+	quiet.resolveAll(&t)
 	lost := t.lost() | t.silent()
 	for i := range t.managers {
 		m := &t.managers[i]
@@ -94,9 +94,9 @@ func (s *state) silent() (silent set) {
 	return silent
 }
 
-// settle does to a state what managers and repair do when nothing else goes on: coordinators drop what is
+// resolveAll does to a state what managers and repair do when nothing else goes on: coordinators drop what is
 // pending, others ask them, repair decides where the coordinator is lost, and who missed something catches up.
-func (w *walk) settle(t *state) {
+func (w *walk) resolveAll(t *state) {
 	if w.noCommitPoint || w.naive {
 		return
 	}
