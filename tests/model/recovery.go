@@ -136,13 +136,13 @@ func (w *walk) follow(h, m *manager, i int) bool {
 	return true
 }
 
-// repair emits what repairer r can do: fence every survivor, then decide at each of them.
+// repair emits what replacement r can do: fence every survivor, then decide at each of them.
 func (w *walk) repair(r int) {
-	p := w.from.repairers[r]
+	p := w.from.replacements[r]
 	lost := of(w.lost)
 	if p.asked == 0 {
 		t := w.from
-		t.repairers[r].asked = w.sessions[r]
+		t.replacements[r].asked = w.sessions[r]
 		w.emit(t, label{"repair begins", r, 0})
 		return
 	}
@@ -160,7 +160,7 @@ func (w *walk) repair(r int) {
 	}
 	if !p.deciding && (p.asked == p.answered || w.someSurvivors && p.answered != 0) {
 		t := w.from
-		t.repairers[r].deciding = true
+		t.replacements[r].deciding = true
 		w.emit(t, label{"repair decides", r, 0})
 	}
 }
@@ -182,7 +182,7 @@ func (w *walk) fence(r, i int) {
 		v.repairing = of(w.lost)
 		v.declared |= of(w.lost)
 	}
-	p := &t.repairers[r]
+	p := &t.replacements[r]
 	p.answered |= of(i)
 	if v.suspect && !w.suspectCoordinator {
 		p.suspect |= of(i)

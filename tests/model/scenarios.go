@@ -33,8 +33,8 @@ type scenario struct {
 
 	lossy     set    // managers that may fall silent, wake and restart
 	victim    set    // managers whose disk may lose a vote
-	sessions  [2]set // what each repairer's session reaches of the survivors; none: no repair
-	lost      int    // whom the repairers declare lost
+	sessions  [2]set // what each replacement's session reaches of the survivors; none: no repair
+	lost      int    // whom the replacements declare lost
 	cleaned   set    // managers on which somebody may remove the old store alone
 	falseWord bool   // lost may be alive, and nobody looks
 	patient   bool   // runners give up only when refused, and nothing expires

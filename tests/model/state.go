@@ -69,8 +69,8 @@ type runner struct {
 	epoch uint8
 }
 
-// repairer is one run of repair_store{lost}.
-type repairer struct {
+// replacement is one run of repair_store{lost}.
+type replacement struct {
 	deciding        bool
 	asked, answered set
 	committed       uint8 // operations that a survivor has as its record
@@ -79,11 +79,11 @@ type repairer struct {
 
 // state is everything. Messages that were sent stay: each can come at any later time, again, or never.
 type state struct {
-	managers  [managers]manager
-	runners   [runs]runner
-	sent      [runs]messages
-	answers   [runs]uint16 // "aborted", said by the coordinator to a manager about an epoch
-	repairers [2]repairer
+	managers     [managers]manager
+	runners      [runs]runner
+	sent         [runs]messages
+	answers      [runs]uint16 // "aborted", said by the coordinator to a manager about an epoch
+	replacements [2]replacement
 }
 
 // messages is the set of an operation's messages ever sent.
