@@ -14,11 +14,11 @@ type result struct {
 
 // outcomes are the ends that were reached: a model in which nothing ever happens proves nothing.
 type outcomes struct {
-	done     uint8 // operations committed at every participant
-	dropped  uint8 // operations aborted by their coordinator
-	repaired bool  // a repair ended at every survivor
-	undone   bool  // a commit that only the lost coordinator had
-	carried  bool  // a commit that the repair took forward
+	done      uint8 // operations committed at every participant
+	dropped   uint8 // operations aborted by their coordinator
+	repaired  bool  // a repair ended at every survivor
+	discarded bool  // a commit that only the lost coordinator had
+	carried   bool  // a commit that the repair took forward
 }
 
 // explore visits every state of the system, breadth first, until an invariant breaks.
@@ -82,7 +82,7 @@ func (w *walk) note(seen *outcomes) {
 		seen.repaired = true
 		here := w.from.managers[w.sessions[0].first()].everCommitted&2 != 0
 		there := w.from.managers[w.lost].everCommitted&2 != 0
-		seen.undone = seen.undone || there && !here
+		seen.discarded = seen.discarded || there && !here
 		seen.carried = seen.carried || there && here
 	}
 }
