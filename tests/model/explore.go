@@ -16,7 +16,7 @@ type result struct {
 type outcomes struct {
 	done      uint8 // operations committed at every participant
 	dropped   uint8 // operations aborted by their coordinator
-	repaired  bool  // a repair ended at every survivor
+	replaced  bool  // a repair ended at every survivor
 	discarded bool  // a commit that only the lost coordinator had
 	carried   bool  // a commit that the repair took forward
 }
@@ -79,7 +79,7 @@ func (w *walk) note(seen *outcomes) {
 		}
 	}
 	if ended {
-		seen.repaired = true
+		seen.replaced = true
 		here := w.from.managers[w.sessions[0].first()].everCommitted&2 != 0
 		there := w.from.managers[w.lost].everCommitted&2 != 0
 		seen.discarded = seen.discarded || there && !here

@@ -283,7 +283,7 @@ func races() []scenario {
 // losses are about coordinators that fall silent, wake, restart or stay away, and their repair.
 func losses() []scenario {
 	alone := []operation{widening(3, 0, 1, 2), {}, founding(0, 1, 2)}
-	all := outcomes{done: 2, dropped: 2, repaired: true, discarded: true, carried: true}
+	all := outcomes{done: 2, dropped: 2, replaced: true, discarded: true, carried: true}
 	return []scenario{
 		{
 			name:       "a lost home, two repairs at once",
@@ -313,14 +313,14 @@ func losses() []scenario {
 				{kind: change, session: []int{1, 2}, base: 3, coordinator: 1},
 				founding(0, 1, 2),
 			},
-			runners: 2, reaches: outcomes{done: 6, dropped: 6, repaired: true, discarded: true, carried: true},
+			runners: 2, reaches: outcomes{done: 6, dropped: 6, replaced: true, discarded: true, carried: true},
 			start: three,
 			lossy: of(0), sessions: [2]set{of(1, 2)},
 		},
 		{
 			name:       "a lost home, and two changes that it decided",
 			operations: []operation{widening(3, 0, 1, 2), widening(1, 0, 1, 2), founding(0, 1, 2)},
-			runners:    2, reaches: outcomes{done: 6, dropped: 6, repaired: true, discarded: true, carried: true},
+			runners:    2, reaches: outcomes{done: 6, dropped: 6, replaced: true, discarded: true, carried: true},
 			start: three,
 			lossy: of(0), sessions: [2]set{of(1, 2)},
 		},
@@ -338,7 +338,7 @@ func losses() []scenario {
 				{kind: remove, session: []int{1, 2}, base: 3, coordinator: 1},
 				founding(0, 1, 2),
 			},
-			runners: 2, reaches: outcomes{done: 6, dropped: 6, repaired: true, discarded: true, carried: true},
+			runners: 2, reaches: outcomes{done: 6, dropped: 6, replaced: true, discarded: true, carried: true},
 			start: three,
 			lossy: of(0), sessions: [2]set{of(1, 2)},
 		},
