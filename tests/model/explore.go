@@ -14,11 +14,11 @@ type result struct {
 
 // outcomes are the ends that were reached: a model in which nothing ever happens proves nothing.
 type outcomes struct {
-	done      uint8 // operations committed at every participant
-	dropped   uint8 // operations aborted by their coordinator
+	committed uint8 // operations committed at every participant
+	aborted   uint8 // operations aborted by their coordinator
 	replaced  bool  // a repair ended at every survivor
 	discarded bool  // a commit that only the lost coordinator had
-	carried   bool  // a commit that the repair took forward
+	forwarded bool  // a commit that the repair took forward
 }
 
 // explore visits every state of the system, breadth first, until an invariant breaks.
@@ -63,10 +63,10 @@ func (w *walk) note(seen *outcomes) {
 			all = all && w.from.managers[i].everCommitted>>o&1 == 1
 		}
 		if all {
-			seen.done |= 1 << o
+			seen.committed |= 1 << o
 		}
 		if w.from.sent[o-1].has(aborted) {
-			seen.dropped |= 1 << o
+			seen.aborted |= 1 << o
 		}
 	}
 	if w.sessions[0] == 0 {
@@ -83,7 +83,7 @@ func (w *walk) note(seen *outcomes) {
 		here := w.from.managers[w.sessions[0].first()].everCommitted&2 != 0
 		there := w.from.managers[w.lost].everCommitted&2 != 0
 		seen.discarded = seen.discarded || there && !here
-		seen.carried = seen.carried || there && here
+		seen.forwarded = seen.forwarded || there && here
 	}
 }
 

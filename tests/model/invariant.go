@@ -5,14 +5,14 @@ package model
 func (w *walk) check() string {
 	s := &w.from
 	lost := s.lost()
-	var did, dropped uint8
+	var didCommit, didAbort uint8
 	for i := range s.managers {
 		if !lost.has(i) {
-			did |= s.managers[i].committedAttempts
-			dropped |= s.managers[i].abortedAttempts
+			didCommit |= s.managers[i].committedAttempts
+			didAbort |= s.managers[i].abortedAttempts
 		}
 	}
-	if did&dropped != 0 {
+	if didCommit&didAbort != 0 {
 		return "I1: an operation is committed at one manager and aborted at another"
 	}
 	if w.patient && w.allGaveUp() {

@@ -168,7 +168,7 @@ func scenarios() []scenario {
 
 // races are about runners that meet, and what was there before them.
 func races() []scenario {
-	both := outcomes{done: 6, dropped: 6}
+	both := outcomes{committed: 6, aborted: 6}
 	return []scenario{
 		{
 			name:       "a new name, the same managers in another order",
@@ -194,7 +194,7 @@ func races() []scenario {
 		{
 			name:       "answers of the home come late",
 			operations: []operation{{session: []int{0, 1, 2}}},
-			runners:    1, reaches: outcomes{done: 2, dropped: 2},
+			runners:    1, reaches: outcomes{committed: 2, aborted: 2},
 			slow: true, epochs: 3,
 		},
 		{
@@ -223,7 +223,7 @@ func races() []scenario {
 				{kind: change, session: []int{0, 1}, members: of(0, 1, 2), base: 3},
 				widening(3, 0, 1, 2), founding(0, 1, 2),
 			},
-			runners: 2, reaches: outcomes{done: 4, dropped: 6},
+			runners: 2, reaches: outcomes{committed: 4, aborted: 6},
 			start: three,
 		},
 		{
@@ -252,13 +252,13 @@ func races() []scenario {
 		{
 			name:       "a runner sleeps through a removal and a new life",
 			operations: []operation{widening(4, 0, 1), widening(3, 0, 1), founding(0, 1), founding(0, 1)},
-			runners:    2, reaches: outcomes{done: 4, dropped: 6},
+			runners:    2, reaches: outcomes{committed: 4, aborted: 6},
 			start: func(s *state) { stored(s, 3, 0, of(0, 1)) },
 		},
 		{
 			name:       "two stores of one name, made apart",
 			operations: []operation{widening(3, 0, 1, 2), {}, founding(0, 1), founding(2)},
-			runners:    1, reaches: outcomes{dropped: 2},
+			runners:    1, reaches: outcomes{aborted: 2},
 			start: func(s *state) {
 				stored(s, 4, 2, of(2))
 				stored(s, 3, 0, of(0, 1))
@@ -283,7 +283,7 @@ func races() []scenario {
 // losses are about coordinators that fall silent, wake, restart or stay away, and their repair.
 func losses() []scenario {
 	alone := []operation{widening(3, 0, 1, 2), {}, founding(0, 1, 2)}
-	all := outcomes{done: 2, dropped: 2, replaced: true, discarded: true, carried: true}
+	all := outcomes{committed: 2, aborted: 2, replaced: true, discarded: true, forwarded: true}
 	return []scenario{
 		{
 			name:       "a lost home, two repairs at once",
@@ -313,14 +313,14 @@ func losses() []scenario {
 				{kind: change, session: []int{1, 2}, base: 3, coordinator: 1},
 				founding(0, 1, 2),
 			},
-			runners: 2, reaches: outcomes{done: 6, dropped: 6, replaced: true, discarded: true, carried: true},
+			runners: 2, reaches: outcomes{committed: 6, aborted: 6, replaced: true, discarded: true, forwarded: true},
 			start: three,
 			lossy: of(0), sessions: [2]set{of(1, 2)},
 		},
 		{
 			name:       "a lost home, and two changes that it decided",
 			operations: []operation{widening(3, 0, 1, 2), widening(1, 0, 1, 2), founding(0, 1, 2)},
-			runners:    2, reaches: outcomes{done: 6, dropped: 6, replaced: true, discarded: true, carried: true},
+			runners:    2, reaches: outcomes{committed: 6, aborted: 6, replaced: true, discarded: true, forwarded: true},
 			start: three,
 			lossy: of(0), sessions: [2]set{of(1, 2)},
 		},
@@ -338,7 +338,7 @@ func losses() []scenario {
 				{kind: remove, session: []int{1, 2}, base: 3, coordinator: 1},
 				founding(0, 1, 2),
 			},
-			runners: 2, reaches: outcomes{done: 6, dropped: 6, replaced: true, discarded: true, carried: true},
+			runners: 2, reaches: outcomes{committed: 6, aborted: 6, replaced: true, discarded: true, forwarded: true},
 			start: three,
 			lossy: of(0), sessions: [2]set{of(1, 2)},
 		},
@@ -378,7 +378,7 @@ func losses() []scenario {
 				{kind: change, session: []int{0, 1, 2}, base: 3, coordinator: 1},
 				founding(0, 1, 2),
 			},
-			runners: 2, reaches: outcomes{done: 4, dropped: 6},
+			runners: 2, reaches: outcomes{committed: 4, aborted: 6},
 			start: takenBack,
 			lossy: of(0), cleaned: of(0),
 		},
@@ -389,7 +389,7 @@ func losses() []scenario {
 				{kind: change, session: []int{0, 1}, base: 1, lost: of(2)},
 				founding(0, 1, 2),
 			},
-			runners: 2, reaches: outcomes{done: 6, dropped: 6},
+			runners: 2, reaches: outcomes{committed: 6, aborted: 6},
 			start: three,
 			lossy: of(2),
 		},
