@@ -127,8 +127,8 @@ func (w *walk) resolveAll(t *state) {
 		m := &t.managers[i]
 		if coordinator := w.leader(t, i); m.suspect && coordinator >= 0 && silent.has(coordinator) {
 			t.repairWithout(coordinator, silent)
-		} else if m.repairing != 0 && !silent.has(i) {
-			t.repairWithout(m.repairing.first(), silent)
+		} else if m.replacing != 0 && !silent.has(i) {
+			t.repairWithout(m.replacing.first(), silent)
 		}
 	}
 	prepared(func(i, coordinator int, _ *manager) {
@@ -136,8 +136,8 @@ func (w *walk) resolveAll(t *state) {
 	})
 	for i := range t.managers {
 		m := &t.managers[i]
-		if m.repairing != 0 && !silent.has(i) {
-			w.decide(t, i, m.repairing.first(), 0, w.suspects(t))
+		if m.replacing != 0 && !silent.has(i) {
+			w.decide(t, i, m.replacing.first(), 0, w.suspects(t))
 		}
 	}
 	w.allCatchUp(t, silent)
@@ -149,7 +149,7 @@ func (s *state) repairWithout(coordinator int, silent set) {
 		m := &s.managers[i]
 		if i != coordinator && !silent.has(i) &&
 			(int(m.coordinator) == coordinator || m.coordinator < 0 && s.managers[coordinator].members.has(i)) {
-			m.repairing = of(coordinator)
+			m.replacing = of(coordinator)
 		}
 	}
 }

@@ -68,13 +68,13 @@ func (w *walk) accepts(m *manager, i int, o op) bool {
 	if w.absent(m) && p.kind == change {
 		based = based || w.absentAccepts
 	}
-	lost := m.fenced | m.repairing
+	lost := m.fenced | m.replacing
 	if w.fencedCoordinatorTakesPart {
 		lost = 0
 	}
 	return m.prepared == 0 &&
 		(based || w.noBase) &&
-		(m.repairing == 0 || w.votesWhileFencing) &&
+		(m.replacing == 0 || w.votesWhileFencing) &&
 		!lost.has(w.coordinatorOf(o)) &&
 		(w.absent(m) || w.anyParticipants || m.members&^p.participants()&^p.lost == 0) &&
 		(w.absent(m) || int(m.coordinator) == w.coordinatorOf(o) || w.revisionOnly || w.noBase)
@@ -108,7 +108,7 @@ func (w *walk) receiveCommit(o op, i int) {
 	case w.idOnly && m.everCommitted&2 != 0 && w.of(o).sameID:
 		w.acknowledge(&t, i, o)
 		w.emit(t, label{"committed before, taken for the other digest", i, o})
-	case i != coordinator && (m.fenced|m.repairing)&of(coordinator) == 0:
+	case i != coordinator && (m.fenced|m.replacing)&of(coordinator) == 0:
 		w.breaks("I4: a manager that voted yes refuses the commit")
 	}
 }
@@ -123,7 +123,7 @@ func (w *walk) acknowledge(t *state, i int, o op) {
 // closed reports whether i no longer takes the word of the operation's coordinator.
 func (w *walk) closed(m *manager, i int, o op) bool {
 	coordinator := w.coordinatorOf(o)
-	return i != coordinator && (m.fenced | m.repairing).has(coordinator)
+	return i != coordinator && (m.fenced | m.replacing).has(coordinator)
 }
 
 // apply makes the pending change the record.

@@ -108,7 +108,7 @@ func (w *walk) leader(s *state, i int) int {
 			coordinator = j
 		}
 	}
-	if coordinator < 0 || (m.repairing|m.fenced).has(coordinator) && !w.fencedTells {
+	if coordinator < 0 || (m.replacing|m.fenced).has(coordinator) && !w.fencedTells {
 		return -1
 	}
 	return coordinator
@@ -118,7 +118,7 @@ func (w *walk) leader(s *state, i int) int {
 // holds ends as it did at the coordinator.
 func (w *walk) follow(h, m *manager, i int) bool {
 	record := h.members.has(i) || h.committed != 0 && w.of(h.committed).kind == remove
-	if h.silent || h.prepared != 0 || h.repairing != 0 || !record && m.prepared == 0 {
+	if h.silent || h.prepared != 0 || h.replacing != 0 || !record && m.prepared == 0 {
 		return false
 	}
 	if m.prepared != 0 && h.everCommitted>>m.prepared&1 == 1 {
@@ -151,7 +151,7 @@ func (w *walk) repair(r int) {
 			if !p.deciding && !p.answered.has(i) {
 				w.fence(r, i)
 			}
-			if p.deciding && (m.repairing == lost || w.noFence && !m.fenced.has(w.lost)) {
+			if p.deciding && (m.replacing == lost || w.noFence && !m.fenced.has(w.lost)) {
 				t := w.from
 				w.decide(&t, i, w.lost, p.committed, p.suspect)
 				w.emit(t, label{"is decided by the repair", i, m.prepared})
@@ -179,7 +179,7 @@ func (w *walk) fence(r, i int) {
 	t := w.from
 	v := &t.managers[i]
 	if !v.fenced.has(w.lost) && !w.noFence {
-		v.repairing = of(w.lost)
+		v.replacing = of(w.lost)
 		v.declared |= of(w.lost)
 	}
 	p := &t.replacements[r]
@@ -206,7 +206,7 @@ func (w *walk) decide(t *state, i, lost int, committed uint8, suspect set) {
 	m := &t.managers[i]
 	m.fenced |= of(lost)
 	m.declared |= of(lost)
-	m.repairing = 0
+	m.replacing = 0
 	if m.prepared != 0 && w.coordinatorOf(m.prepared) == lost {
 		if committed>>m.prepared&1 == 1 {
 			w.apply(t, i, m.prepared)

@@ -38,7 +38,7 @@ type manager struct {
 	coordinator          int8  // -1 where the store is absent
 	members              set
 	fenced               set
-	repairing            set // the lost manager while fenced and not yet decided
+	replacing            set // the lost manager while fenced and not yet decided
 
 	silent  bool // answers nobody: dead, stalled or cut off
 	late    bool // the coordinator's deadline for the pending change has passed
