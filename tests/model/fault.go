@@ -65,13 +65,13 @@ func (w *walk) comeBack(i int) {
 	if m.prepared == 0 || w.coordinatorOf(m.prepared) != i {
 		return
 	}
-	if !m.late {
+	if !m.expired {
 		t := w.from
-		t.managers[i].late = true
+		t.managers[i].expired = true
 		w.emit(t, label{"its deadline passes", i, m.prepared})
 	}
 	if w.restartKeeps {
-		t.managers[i].late = false
+		t.managers[i].expired = false
 		w.emit(t, label{"restarts and keeps the pending change", i, m.prepared})
 		return
 	}

@@ -27,7 +27,7 @@ func (w *walk) receivePrepare(o op, i int, epoch uint8) {
 	t := w.from
 	m := &t.managers[i]
 	switch {
-	case m.suspect || m.late && m.prepared == o || m.committed == o:
+	case m.suspect || m.expired && m.prepared == o || m.committed == o:
 		return // a deadline that has passed is acted on first
 	case m.prepared == o && w.closed(m, i, o) && !w.votesWhileFencing:
 		return // nor is the epoch raised
@@ -51,7 +51,7 @@ func (w *walk) receivePrepare(o op, i int, epoch uint8) {
 			w.emit(t, label{"prepared: stale epoch", i, o})
 		}
 	default:
-		m.prepared, m.preparedEpoch, m.late = o, epoch, false
+		m.prepared, m.preparedEpoch, m.expired = o, epoch, false
 		m.epoch = max(m.epoch, epoch)
 		t.sent[o-1].add(vote + at(i, epoch))
 		w.emit(t, label{"prepared: yes", i, o})
@@ -89,7 +89,7 @@ func (w *walk) receiveCommit(o op, i int) {
 	case m.suspect:
 		return // not prepared: it catches up
 	case m.prepared == o && m.preparedEpoch == t.runners[o-1].epoch:
-		if i == coordinator && m.late && !w.commitAfterExpiry || w.closed(m, i, o) {
+		if i == coordinator && m.expired && !w.commitAfterExpiry || w.closed(m, i, o) {
 			return
 		}
 		w.apply(&t, i, o)
@@ -157,13 +157,13 @@ func (w *walk) apply(t *state, i int, o op) {
 	}
 	m.everCommitted |= 1 << o
 	m.committedAttempts |= attempt(o, max(m.preparedEpoch, 1))
-	m.prepared, m.preparedEpoch, m.late = 0, 0, false
+	m.prepared, m.preparedEpoch, m.expired = 0, 0, false
 }
 
 // drop forgets the pending change.
 func drop(m *manager) {
 	m.abortedAttempts |= attempt(m.prepared, m.preparedEpoch)
-	m.prepared, m.preparedEpoch, m.late = 0, 0, false
+	m.prepared, m.preparedEpoch, m.expired = 0, 0, false
 }
 
 // receiveAbort is the runner's wish at the coordinator, and the coordinator's word at the others.

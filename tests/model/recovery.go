@@ -34,8 +34,8 @@ func (w *walk) expire(i int) {
 	t := w.from
 	m := &t.managers[i]
 	o := m.prepared
-	if !m.late && w.lossy.has(i) {
-		m.late = true
+	if !m.expired && w.lossy.has(i) {
+		m.expired = true
 		w.emit(t, label{"its deadline passes", i, o})
 		return
 	}
@@ -124,7 +124,7 @@ func (w *walk) follow(h, m *manager, i int) bool {
 	if m.prepared != 0 && h.everCommitted>>m.prepared&1 == 1 {
 		m.everCommitted |= 1 << m.prepared
 		m.committedAttempts |= attempt(m.prepared, m.preparedEpoch)
-		m.prepared, m.preparedEpoch, m.late = 0, 0, false
+		m.prepared, m.preparedEpoch, m.expired = 0, 0, false
 	} else if m.prepared != 0 {
 		drop(m)
 	}
@@ -197,7 +197,7 @@ func (w *walk) fence(r, i int) {
 
 // gone reports whether the coordinator has been silent for longer than a change of its own stays pending.
 func (w *walk) gone(h *manager) bool {
-	return h.silent && (h.prepared == 0 || w.coordinatorOf(h.prepared) != w.lost || h.late)
+	return h.silent && (h.prepared == 0 || w.coordinatorOf(h.prepared) != w.lost || h.expired)
 }
 
 // decide ends the repair at survivor i: forward what a survivor has committed, else back. The new coordinator

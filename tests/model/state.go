@@ -41,7 +41,7 @@ type manager struct {
 	replacing            set // the lost manager while fenced and not yet decided
 
 	silent  bool // answers nobody: dead, stalled or cut off
-	late    bool // the coordinator's deadline for the pending change has passed
+	expired bool // the coordinator's deadline for the pending change has passed
 	wiped   bool // silent for good: what answers at its address is another manager
 	suspect bool // its disk lost the last write
 
