@@ -115,7 +115,7 @@ func (w *walk) resolveAll(t *state) {
 	})
 	prepared(func(i, coordinator int, m *manager) {
 		switch {
-		case silent.has(coordinator) || w.closed(m, i, m.prepared):
+		case silent.has(coordinator) || w.ignoresCoordinator(m, i, m.prepared):
 		case t.managers[coordinator].committed == m.prepared:
 			w.apply(t, i, m.prepared)
 		default:

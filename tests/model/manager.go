@@ -29,7 +29,7 @@ func (w *walk) receivePrepare(o op, i int, epoch uint8) {
 	switch {
 	case m.suspect || m.expired && m.prepared == o || m.committed == o:
 		return // a deadline that has passed is acted on first
-	case m.prepared == o && w.closed(m, i, o) && !w.votesWhileFencing:
+	case m.prepared == o && w.ignoresCoordinator(m, i, o) && !w.votesWhileFencing:
 		return // nor is the epoch raised
 	case m.prepared == o:
 		if epoch > m.preparedEpoch {
@@ -89,7 +89,7 @@ func (w *walk) receiveCommit(o op, i int) {
 	case m.suspect:
 		return // not prepared: it catches up
 	case m.prepared == o && m.preparedEpoch == t.runners[o-1].epoch:
-		if i == coordinator && m.expired && !w.commitAfterExpiry || w.closed(m, i, o) {
+		if i == coordinator && m.expired && !w.commitAfterExpiry || w.ignoresCoordinator(m, i, o) {
 			return
 		}
 		w.apply(&t, i, o)
@@ -120,8 +120,8 @@ func (w *walk) acknowledge(t *state, i int, o op) {
 	}
 }
 
-// closed reports whether i no longer takes the word of the operation's coordinator.
-func (w *walk) closed(m *manager, i int, o op) bool {
+// ignoresCoordinator reports whether i no longer takes the word of the operation's coordinator.
+func (w *walk) ignoresCoordinator(m *manager, i int, o op) bool {
 	coordinator := w.coordinatorOf(o)
 	return i != coordinator && (m.fenced | m.replacing).has(coordinator)
 }
@@ -183,7 +183,7 @@ func (w *walk) receiveAbort(o op, i int) {
 		w.emit(t, label{"aborted by the home", i, o})
 		return
 	}
-	if m.prepared == o && !w.closed(m, i, o) {
+	if m.prepared == o && !w.ignoresCoordinator(m, i, o) {
 		drop(m)
 		w.emit(t, label{"aborted", i, o})
 	}

@@ -23,7 +23,7 @@ func (w *walk) alone(i int) {
 		t.managers[i].prepared = 0
 		w.emit(t, label{"crashes before its vote was durable", i, o})
 	}
-	if w.closed(m, i, o) && !w.fencedCoordinatorBelieved {
+	if w.ignoresCoordinator(m, i, o) && !w.fencedCoordinatorBelieved {
 		return
 	}
 	w.ask(o, i, coordinator)
@@ -74,7 +74,7 @@ func (w *walk) ask(o op, i, coordinator int) {
 func (w *walk) receiveAnswer(o op, i int, epoch uint8) {
 	t := w.from
 	m := &t.managers[i]
-	if m.prepared != o || m.preparedEpoch != epoch && !w.lateAnswerCounts || w.closed(m, i, o) &&
+	if m.prepared != o || m.preparedEpoch != epoch && !w.lateAnswerCounts || w.ignoresCoordinator(m, i, o) &&
 		!w.fencedCoordinatorBelieved {
 		return
 	}
