@@ -26,7 +26,7 @@ func (w *walk) alone(i int) {
 	if w.ignoresCoordinator(m, i, o) && !w.fencedCoordinatorBelieved {
 		return
 	}
-	w.ask(o, i, coordinator)
+	w.queryCoordinator(o, i, coordinator)
 }
 
 // expire is the coordinator's: the deadline passes, then the change is dropped.
@@ -43,9 +43,9 @@ func (w *walk) expire(i int) {
 	w.emit(t, label{"expires", i, o})
 }
 
-// ask is the resolver of manager i. "Pending" changes nothing, "committed" is final whenever it
+// queryCoordinator is the resolver of manager i. "Pending" changes nothing, "committed" is final whenever it
 // arrives; "aborted" is a message of its own because it can be late.
-func (w *walk) ask(o op, i, coordinator int) {
+func (w *walk) queryCoordinator(o op, i, coordinator int) {
 	h := &w.from.managers[coordinator]
 	m := &w.from.managers[i]
 	wiped := h.wiped && w.wipedCoordinatorBelieved
