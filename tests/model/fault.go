@@ -75,7 +75,7 @@ func (w *walk) comeBack(i int) {
 		w.emit(t, label{"restarts and keeps the pending change", i, m.prepared})
 		return
 	}
-	drop(&t.managers[i])
+	abortPrepared(&t.managers[i])
 	w.emit(t, label{"restarts and drops its pending change", i, m.prepared})
 }
 

@@ -110,7 +110,7 @@ func (w *walk) resolveAll(t *state) {
 	}
 	prepared(func(i, coordinator int, m *manager) {
 		if i == coordinator {
-			drop(m)
+			abortPrepared(m)
 		}
 	})
 	prepared(func(i, coordinator int, m *manager) {
@@ -119,7 +119,7 @@ func (w *walk) resolveAll(t *state) {
 		case t.managers[coordinator].committed == m.prepared:
 			w.apply(t, i, m.prepared)
 		default:
-			drop(m)
+			abortPrepared(m)
 		}
 	})
 	w.allCatchUp(t, silent)

@@ -160,8 +160,8 @@ func (w *walk) apply(t *state, i int, o op) {
 	m.prepared, m.preparedEpoch, m.expired = 0, 0, false
 }
 
-// drop forgets the pending change.
-func drop(m *manager) {
+// abortPrepared forgets the pending change.
+func abortPrepared(m *manager) {
 	m.abortedAttempts |= attempt(m.prepared, m.preparedEpoch)
 	m.prepared, m.preparedEpoch, m.expired = 0, 0, false
 }
@@ -177,14 +177,14 @@ func (w *walk) receiveAbort(o op, i int) {
 			w.emit(t, label{"abort comes after the commit", i, o})
 			return
 		case m.prepared == o:
-			drop(m)
+			abortPrepared(m)
 		}
 		t.sent[o-1].add(aborted)
 		w.emit(t, label{"aborted by the home", i, o})
 		return
 	}
 	if m.prepared == o && !w.ignoresCoordinator(m, i, o) {
-		drop(m)
+		abortPrepared(m)
 		w.emit(t, label{"aborted", i, o})
 	}
 }

@@ -39,7 +39,7 @@ func (w *walk) expire(i int) {
 		w.emit(t, label{"its deadline passes", i, o})
 		return
 	}
-	drop(m)
+	abortPrepared(m)
 	w.emit(t, label{"expires", i, o})
 }
 
@@ -59,7 +59,7 @@ func (w *walk) queryCoordinator(o op, i, coordinator int) {
 		return
 	}
 	if !w.slow {
-		drop(&t.managers[i])
+		abortPrepared(&t.managers[i])
 		w.emit(t, label{"hears from the home: aborted", i, o})
 		return
 	}
@@ -78,7 +78,7 @@ func (w *walk) receiveAnswer(o op, i int, epoch uint8) {
 		!w.fencedCoordinatorBelieved {
 		return
 	}
-	drop(m)
+	abortPrepared(m)
 	w.emit(t, label{"hears from the home: aborted", i, o})
 }
 
@@ -126,7 +126,7 @@ func (w *walk) follow(h, m *manager, i int) bool {
 		m.committedAttempts |= attempt(m.prepared, m.preparedEpoch)
 		m.prepared, m.preparedEpoch, m.expired = 0, 0, false
 	} else if m.prepared != 0 {
-		drop(m)
+		abortPrepared(m)
 	}
 	if record && h.committed != m.committed {
 		m.committed, m.members, m.coordinator = h.committed, h.members, h.coordinator
@@ -211,7 +211,7 @@ func (w *walk) decide(t *state, i, lost int, committed uint8, suspect set) {
 		if committed>>m.prepared&1 == 1 {
 			w.apply(t, i, m.prepared)
 		} else {
-			drop(m)
+			abortPrepared(m)
 		}
 	}
 	if w.nothingUnfences && w.absent(m) {
