@@ -11,7 +11,7 @@ func TestModel_EveryWeaknessBreaks(t *testing.T) {
 		order     = "a new name, the same managers in another order"
 		lost      = "a lost home, two repairs at once"
 		forgetful = "a lost home, and a survivor that has lost its vote"
-		newcomer  = "a lost home, and a newcomer that no record names"
+		joiner    = "a lost home, and a newcomer that no record names"
 	)
 	for _, c := range []struct {
 		name      string
@@ -45,7 +45,7 @@ func TestModel_EveryWeaknessBreaks(t *testing.T) {
 		{"repair without fence", weakness{noFence: true}, lost, "I8"},
 		{"repair without fence, among survivors", weakness{noFence: true}, "a home that is declared lost and is not", "I5"},
 		{"repair without all survivors", weakness{someSurvivors: true}, lost, "I5"},
-		{"repair asks whom the record names", weakness{recordedSurvivors: true}, newcomer, "I5"},
+		{"repair asks whom the record names", weakness{recordedSurvivors: true}, joiner, "I5"},
 		{"a home that was heard can be declared lost", weakness{silenceNotNeeded: true}, lost, "I8"},
 		{"repair makes who lost a vote the home", weakness{suspectCoordinator: true}, forgetful, "I5"},
 		{"who lost a vote fences a home that it hears", weakness{suspectFences: true}, forgetful, "I8"},
