@@ -139,7 +139,7 @@ func (w *walk) next() {
 	}
 	for i := range managers {
 		if !w.from.managers[i].silent {
-			w.alone(i)
+			w.ownSteps(i)
 		}
 		w.fault(i)
 	}

@@ -1,7 +1,7 @@
 package model
 
-// alone emits what manager i does without a runner.
-func (w *walk) alone(i int) {
+// ownSteps emits what manager i does without a runner.
+func (w *walk) ownSteps(i int) {
 	m := &w.from.managers[i]
 	if m.suspect {
 		w.catchUp(i)
