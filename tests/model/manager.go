@@ -133,7 +133,7 @@ func (w *walk) apply(t *state, i int, o op) {
 		w.breaks("I6: an operation overwrites what its runner had not seen")
 	}
 	coordinator := w.coordinatorOf(o)
-	if i == coordinator && !w.falseWord {
+	if i == coordinator && !w.falselyDeclared {
 		for _, j := range w.of(o).session {
 			if t.managers[j].declared.has(coordinator) {
 				w.breaks("I8: a home that was declared lost commits")

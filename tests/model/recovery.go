@@ -173,7 +173,7 @@ func (w *walk) fence(r, i int) {
 	}
 	h := &w.from.managers[w.lost]
 	holds := m.prepared != 0 || m.suspect && !w.suspectFences
-	if holds && !w.falseWord && !w.silenceNotNeeded && !w.gone(h) {
+	if holds && !w.falselyDeclared && !w.silenceNotNeeded && !w.gone(h) {
 		return // the coordinator was heard too lately
 	}
 	t := w.from

@@ -31,15 +31,15 @@ type scenario struct {
 	start      func(*state)
 	reaches    outcomes
 
-	lossy     set    // managers that may fall silent, wake and restart
-	victim    set    // managers whose disk may lose a vote
-	sessions  [2]set // what each replacement's session reaches of the survivors; none: no repair
-	lost      int    // whom the replacements declare lost
-	cleaned   set    // managers on which somebody may remove the old store alone
-	falseWord bool   // lost may be alive, and nobody looks
-	patient   bool   // runners give up only when refused, and nothing expires
-	epochs    uint8  // the highest that a runner tries; 2 if 0, 3 where the store is there
-	slow      bool   // the coordinator's answers to other managers can be late
+	lossy           set    // managers that may fall silent, wake and restart
+	victim          set    // managers whose disk may lose a vote
+	sessions        [2]set // what each replacement's session reaches of the survivors; none: no repair
+	lost            int    // whom the replacements declare lost
+	cleaned         set    // managers on which somebody may remove the old store alone
+	falselyDeclared bool   // lost may be alive, and nobody looks
+	patient         bool   // runners give up only when refused, and nothing expires
+	epochs          uint8  // the highest that a runner tries; 2 if 0, 3 where the store is there
+	slow            bool   // the coordinator's answers to other managers can be late
 }
 
 // weakness takes one rule out of the protocol.
@@ -304,7 +304,7 @@ func losses() []scenario {
 			operations: alone,
 			runners:    1, reaches: all,
 			start: three,
-			lossy: of(0), sessions: [2]set{of(1), of(1, 2)}, falseWord: true,
+			lossy: of(0), sessions: [2]set{of(1), of(1, 2)}, falselyDeclared: true,
 		},
 		{
 			name: "a lost home, the next change with the new one",
