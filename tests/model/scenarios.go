@@ -151,13 +151,13 @@ func stored(s *state, o op, coordinator int, members set) {
 // three puts operation 3's store on managers 0 to 2, with coordinator 0.
 func three(s *state) { stored(s, 3, 0, of(0, 1, 2)) }
 
-// founding is a create that is long done.
-func founding(members ...int) operation {
+// createOp is a create that is long done.
+func createOp(members ...int) operation {
 	return operation{kind: create, session: members, revision: 1}
 }
 
-// widening is a change of what operation base left, with coordinator 0.
-func widening(base op, members ...int) operation {
+// changeOp is a change of what operation base left, with coordinator 0.
+func changeOp(base op, members ...int) operation {
 	return operation{kind: change, session: members, base: base, revision: 2}
 }
 
@@ -202,7 +202,7 @@ func races() []scenario {
 			operations: []operation{
 				{kind: change, session: []int{0, 1, 2}, base: 3, coordinator: 1},
 				{kind: change, session: []int{0, 1}, base: 3, coordinator: 1},
-				founding(0, 1),
+				createOp(0, 1),
 			},
 			runners: 2, reaches: both,
 			start: func(s *state) { stored(s, 3, 1, of(0, 1)) },
@@ -212,7 +212,7 @@ func races() []scenario {
 			operations: []operation{
 				{kind: change, session: []int{0, 1, 2}, base: 3, coordinator: 0, newCoordinator: 2 + 1},
 				{kind: change, session: []int{0, 1, 2}, base: 1, coordinator: 2},
-				founding(0, 1, 2),
+				createOp(0, 1, 2),
 			},
 			runners: 2, reaches: both,
 			start: three,
@@ -221,7 +221,7 @@ func races() []scenario {
 			name: "a runner leaves out a manager of the store",
 			operations: []operation{
 				{kind: change, session: []int{0, 1}, members: of(0, 1, 2), base: 3},
-				widening(3, 0, 1, 2), founding(0, 1, 2),
+				changeOp(3, 0, 1, 2), createOp(0, 1, 2),
 			},
 			runners: 2, reaches: outcomes{committed: 4, aborted: 6},
 			start: three,
@@ -231,33 +231,33 @@ func races() []scenario {
 			operations: []operation{
 				{kind: remove, session: []int{0, 1}, base: 3, coordinator: 1},
 				{session: []int{0, 1, 2}},
-				founding(0, 1),
+				createOp(0, 1),
 			},
 			runners: 2, reaches: both,
 			start: func(s *state) { stored(s, 3, 1, of(0, 1)) },
 		},
 		{
 			name:       "removed while another runner changes it",
-			operations: []operation{widening(3, 0, 1), {kind: remove, session: []int{0, 1}, base: 3}, founding(0, 1)},
+			operations: []operation{changeOp(3, 0, 1), {kind: remove, session: []int{0, 1}, base: 3}, createOp(0, 1)},
 			runners:    2, reaches: both,
 			start: func(s *state) { stored(s, 3, 0, of(0, 1)) },
 		},
 		{
 			name:       "removed, and a disk loses its last write",
-			operations: []operation{widening(3, 0, 1), {kind: remove, session: []int{0, 1}, base: 3}, founding(0, 1)},
+			operations: []operation{changeOp(3, 0, 1), {kind: remove, session: []int{0, 1}, base: 3}, createOp(0, 1)},
 			runners:    2, reaches: both,
 			start:  func(s *state) { stored(s, 3, 0, of(0, 1)) },
 			victim: of(1),
 		},
 		{
 			name:       "a runner sleeps through a removal and a new life",
-			operations: []operation{widening(4, 0, 1), widening(3, 0, 1), founding(0, 1), founding(0, 1)},
+			operations: []operation{changeOp(4, 0, 1), changeOp(3, 0, 1), createOp(0, 1), createOp(0, 1)},
 			runners:    2, reaches: outcomes{committed: 4, aborted: 6},
 			start: func(s *state) { stored(s, 3, 0, of(0, 1)) },
 		},
 		{
 			name:       "two stores of one name, made apart",
-			operations: []operation{widening(3, 0, 1, 2), {}, founding(0, 1), founding(2)},
+			operations: []operation{changeOp(3, 0, 1, 2), {}, createOp(0, 1), createOp(2)},
 			runners:    1, reaches: outcomes{aborted: 2},
 			start: func(s *state) {
 				stored(s, 4, 2, of(2))
@@ -266,13 +266,13 @@ func races() []scenario {
 		},
 		{
 			name:       "a disk loses its vote for a new store, and the next change",
-			operations: []operation{{session: []int{0, 1, 2}}, widening(1, 0, 1, 2)},
+			operations: []operation{{session: []int{0, 1, 2}}, changeOp(1, 0, 1, 2)},
 			runners:    2, reaches: both,
 			victim: of(1),
 		},
 		{
 			name:       "a disk loses its vote, and the next change",
-			operations: []operation{widening(3, 0, 1, 2), widening(1, 0, 1, 2), founding(0, 1, 2)},
+			operations: []operation{changeOp(3, 0, 1, 2), changeOp(1, 0, 1, 2), createOp(0, 1, 2)},
 			runners:    2, reaches: both,
 			start:  three,
 			victim: of(1),
@@ -282,7 +282,7 @@ func races() []scenario {
 
 // losses are about coordinators that fall silent, wake, restart or stay away, and their repair.
 func losses() []scenario {
-	alone := []operation{widening(3, 0, 1, 2), {}, founding(0, 1, 2)}
+	alone := []operation{changeOp(3, 0, 1, 2), {}, createOp(0, 1, 2)}
 	all := outcomes{committed: 2, aborted: 2, replaced: true, discarded: true, forwarded: true}
 	return []scenario{
 		{
@@ -309,9 +309,9 @@ func losses() []scenario {
 		{
 			name: "a lost home, the next change with the new one",
 			operations: []operation{
-				widening(3, 0, 1, 2),
+				changeOp(3, 0, 1, 2),
 				{kind: change, session: []int{1, 2}, base: 3, coordinator: 1},
-				founding(0, 1, 2),
+				createOp(0, 1, 2),
 			},
 			runners: 2, reaches: outcomes{committed: 6, aborted: 6, replaced: true, discarded: true, forwarded: true},
 			start: three,
@@ -319,7 +319,7 @@ func losses() []scenario {
 		},
 		{
 			name:       "a lost home, and two changes that it decided",
-			operations: []operation{widening(3, 0, 1, 2), widening(1, 0, 1, 2), founding(0, 1, 2)},
+			operations: []operation{changeOp(3, 0, 1, 2), changeOp(1, 0, 1, 2), createOp(0, 1, 2)},
 			runners:    2, reaches: outcomes{committed: 6, aborted: 6, replaced: true, discarded: true, forwarded: true},
 			start: three,
 			lossy: of(0), sessions: [2]set{of(1, 2)},
@@ -334,9 +334,9 @@ func losses() []scenario {
 		{
 			name: "a lost home, then the store is removed",
 			operations: []operation{
-				widening(3, 0, 1, 2),
+				changeOp(3, 0, 1, 2),
 				{kind: remove, session: []int{1, 2}, base: 3, coordinator: 1},
-				founding(0, 1, 2),
+				createOp(0, 1, 2),
 			},
 			runners: 2, reaches: outcomes{committed: 6, aborted: 6, replaced: true, discarded: true, forwarded: true},
 			start: three,
@@ -344,7 +344,7 @@ func losses() []scenario {
 		},
 		{
 			name:       "a lost home, and a newcomer that no record names",
-			operations: []operation{widening(3, 0, 1, 2, 3), {}, founding(0, 1, 2)},
+			operations: []operation{changeOp(3, 0, 1, 2, 3), {}, createOp(0, 1, 2)},
 			runners:    1, reaches: all,
 			start: three,
 			lossy: of(0), sessions: [2]set{of(1, 2)},
@@ -365,7 +365,7 @@ func losses() []scenario {
 			name: "a home is declared lost while it drops another manager",
 			operations: []operation{
 				{kind: change, session: []int{0, 1}, base: 3, lost: of(2)},
-				{}, founding(0, 1, 2),
+				{}, createOp(0, 1, 2),
 			},
 			runners: 1, reaches: all,
 			start: three,
@@ -374,9 +374,9 @@ func losses() []scenario {
 		{
 			name: "a lost home is taken back",
 			operations: []operation{
-				widening(3, 0, 1, 2),
+				changeOp(3, 0, 1, 2),
 				{kind: change, session: []int{0, 1, 2}, base: 3, coordinator: 1},
-				founding(0, 1, 2),
+				createOp(0, 1, 2),
 			},
 			runners: 2, reaches: outcomes{committed: 4, aborted: 6},
 			start: takenBack,
@@ -385,9 +385,9 @@ func losses() []scenario {
 		{
 			name: "a lost manager that is not the home",
 			operations: []operation{
-				widening(3, 0, 1, 2),
+				changeOp(3, 0, 1, 2),
 				{kind: change, session: []int{0, 1}, base: 1, lost: of(2)},
-				founding(0, 1, 2),
+				createOp(0, 1, 2),
 			},
 			runners: 2, reaches: outcomes{committed: 6, aborted: 6},
 			start: three,
