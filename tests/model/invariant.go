@@ -15,13 +15,13 @@ func (w *walk) check() string {
 	if didCommit&didAbort != 0 {
 		return "I1: an operation is committed at one manager and aborted at another"
 	}
-	if w.patient && w.allGaveUp() {
+	if w.patient && w.allAborted() {
 		return "I6: of two runners with the same managers neither wins"
 	}
 	return w.converges()
 }
 
-func (w *walk) allGaveUp() bool {
+func (w *walk) allAborted() bool {
 	for o := range w.runners {
 		if p := w.from.runners[o].phase; p != aborting && p != backward {
 			return false
