@@ -19,13 +19,13 @@ func (w *walk) fault(i int) {
 		w.emit(t, label{"its store is removed alone", i, 0})
 	}
 	// A disk loses the last write: a vote, where no fence came after it.
-	if m := w.from.managers[i]; w.victim.has(i) && m.prepared != 0 && m.replacing == 0 && !m.suspect {
+	if m := w.from.managers[i]; w.losesWrites.has(i) && m.prepared != 0 && m.replacing == 0 && !m.suspect {
 		t := w.from
 		v := &t.managers[i]
 		v.prepared, v.preparedEpoch, v.epoch, v.suspect = 0, 0, v.epoch-1, !w.suspectVotes
 		w.emit(t, label{"its disk loses the vote", i, m.prepared})
 	}
-	if m := w.from.managers[i]; w.victim.has(i) && m.prepared == 0 && m.replacing == 0 && !m.suspect {
+	if m := w.from.managers[i]; w.losesWrites.has(i) && m.prepared == 0 && m.replacing == 0 && !m.suspect {
 		w.loseEnd(i)
 	}
 }

@@ -32,7 +32,7 @@ type scenario struct {
 	reaches    outcomes
 
 	lossy           set    // managers that may fall silent, wake and restart
-	victim          set    // managers whose disk may lose a vote
+	losesWrites     set    // managers whose disk may lose a vote
 	sessions        [2]set // what each replacement's session reaches of the survivors; none: no repair
 	lost            int    // whom the replacements declare lost
 	cleaned         set    // managers on which somebody may remove the old store alone
@@ -246,8 +246,8 @@ func races() []scenario {
 			name:       "removed, and a disk loses its last write",
 			operations: []operation{changeOp(3, 0, 1), {kind: remove, session: []int{0, 1}, base: 3}, createOp(0, 1)},
 			runners:    2, reaches: both,
-			start:  func(s *state) { stored(s, 3, 0, of(0, 1)) },
-			victim: of(1),
+			start:       func(s *state) { stored(s, 3, 0, of(0, 1)) },
+			losesWrites: of(1),
 		},
 		{
 			name:       "a runner sleeps through a removal and a new life",
@@ -268,14 +268,14 @@ func races() []scenario {
 			name:       "a disk loses its vote for a new store, and the next change",
 			operations: []operation{{session: []int{0, 1, 2}}, changeOp(1, 0, 1, 2)},
 			runners:    2, reaches: both,
-			victim: of(1),
+			losesWrites: of(1),
 		},
 		{
 			name:       "a disk loses its vote, and the next change",
 			operations: []operation{changeOp(3, 0, 1, 2), changeOp(1, 0, 1, 2), createOp(0, 1, 2)},
 			runners:    2, reaches: both,
-			start:  three,
-			victim: of(1),
+			start:       three,
+			losesWrites: of(1),
 		},
 	}
 }
@@ -329,7 +329,7 @@ func losses() []scenario {
 			operations: alone,
 			runners:    1, reaches: all,
 			start: three,
-			lossy: of(0), victim: of(1), sessions: [2]set{of(1, 2)},
+			lossy: of(0), losesWrites: of(1), sessions: [2]set{of(1, 2)},
 		},
 		{
 			name: "a lost home, then the store is removed",
@@ -359,7 +359,7 @@ func losses() []scenario {
 			name:       "a home is lost while its store is created, and a survivor that has lost its vote",
 			operations: []operation{{session: []int{0, 1, 2}}},
 			runners:    1, reaches: all,
-			lossy: of(0), victim: of(1), sessions: [2]set{of(1, 2)},
+			lossy: of(0), losesWrites: of(1), sessions: [2]set{of(1, 2)},
 		},
 		{
 			name: "a home is declared lost while it drops another manager",
