@@ -12,7 +12,7 @@ func (w *walk) fault(i int) {
 		}
 		w.weakDisk(i)
 	}
-	if m := &w.from.managers[i]; w.cleaned.has(i) && m.prepared == 0 && m.committed > runs && !m.silent {
+	if m := &w.from.managers[i]; w.removedAlone.has(i) && m.prepared == 0 && m.committed > runs && !m.silent {
 		t := w.from
 		v := &t.managers[i]
 		v.committed, v.members, v.coordinator = 0, 0, -1

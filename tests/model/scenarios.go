@@ -35,7 +35,7 @@ type scenario struct {
 	losesWrites     set    // managers whose disk may lose a vote
 	sessions        [2]set // what each replacement's session reaches of the survivors; none: no repair
 	lost            int    // whom the replacements declare lost
-	cleaned         set    // managers on which somebody may remove the old store alone
+	removedAlone    set    // managers on which somebody may remove the old store alone
 	falselyDeclared bool   // lost may be alive, and nobody looks
 	patient         bool   // runners give up only when refused, and nothing expires
 	epochs          uint8  // the highest that a runner tries; 2 if 0, 3 where the store is there
@@ -380,7 +380,7 @@ func losses() []scenario {
 			},
 			runners: 2, reaches: outcomes{committed: 4, aborted: 6},
 			start: takenBack,
-			lossy: of(0), cleaned: of(0),
+			lossy: of(0), removedAlone: of(0),
 		},
 		{
 			name: "a lost manager that is not the home",
