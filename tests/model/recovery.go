@@ -104,7 +104,7 @@ func (w *walk) leader(s *state, i int) int {
 		coordinator = w.coordinatorOf(m.prepared)
 	}
 	for j := range s.managers {
-		if h := &s.managers[j]; m.coordinator < 0 && int(h.coordinator) == j && h.members.has(i) && !w.forgottenStay {
+		if h := &s.managers[j]; m.coordinator < 0 && int(h.coordinator) == j && h.members.has(i) && !w.lostVotesStay {
 			coordinator = j
 		}
 	}

@@ -77,7 +77,7 @@ type weakness struct {
 	suspectCoordinator          bool // repair may choose such a manager for the new coordinator
 	suspectFences               bool // such a manager fences a coordinator that it may have voted for, and hears
 	noCatchUp                   bool // a manager that missed a commit is left as it is
-	forgottenStay               bool // a manager that lost its vote for a new store is not told of it
+	lostVotesStay               bool // a manager that lost its vote for a new store is not told of it
 	fencedTells                 bool // a manager takes what it lost also from a coordinator that it has fenced
 	silenceNotNeeded            bool // survivors fence a coordinator that they hear
 }

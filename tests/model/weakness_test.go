@@ -8,10 +8,10 @@ import (
 // Each rule of the protocol is there for a reason: without it the scenario breaks the invariant.
 func TestModel_EveryWeaknessBreaks(t *testing.T) {
 	const (
-		order     = "a new name, the same managers in another order"
-		lost      = "a lost home, two repairs at once"
-		forgetful = "a lost home, and a survivor that has lost its vote"
-		joiner    = "a lost home, and a newcomer that no record names"
+		order    = "a new name, the same managers in another order"
+		lost     = "a lost home, two repairs at once"
+		lostVote = "a lost home, and a survivor that has lost its vote"
+		joiner   = "a lost home, and a newcomer that no record names"
 	)
 	for _, c := range []struct {
 		name      string
@@ -37,7 +37,7 @@ func TestModel_EveryWeaknessBreaks(t *testing.T) {
 		{"the digest of a known id is not compared", weakness{idOnly: true}, "one id, two digests", "I5"},
 		{"a runner may leave out a manager", weakness{anyParticipants: true}, "a runner leaves out a manager of the store", "I5"},
 		{"who missed a commit is left behind", weakness{noCatchUp: true}, "a disk loses its vote, and the next change", "I5"},
-		{"who lost a vote for a new store is left behind", weakness{forgottenStay: true}, "a disk loses its vote for a new store, and the next change", "I5"},
+		{"who lost a vote for a new store is left behind", weakness{lostVotesStay: true}, "a disk loses its vote for a new store, and the next change", "I5"},
 		{"who lost a vote takes the store from a fenced home", weakness{fencedTells: true}, "a home is lost while its store is created, and a survivor that has lost its vote", "I5"},
 		{"who lost a vote goes on", weakness{suspectVotes: true}, "a disk loses its vote, and the next change", "I5"},
 		{"commit after the expiry", weakness{commitAfterExpiry: true}, lost, "I8"},
@@ -47,8 +47,8 @@ func TestModel_EveryWeaknessBreaks(t *testing.T) {
 		{"repair without all survivors", weakness{someSurvivors: true}, lost, "I5"},
 		{"repair asks whom the record names", weakness{recordedSurvivors: true}, joiner, "I5"},
 		{"a home that was heard can be declared lost", weakness{silenceNotNeeded: true}, lost, "I8"},
-		{"repair makes who lost a vote the home", weakness{suspectCoordinator: true}, forgetful, "I5"},
-		{"who lost a vote fences a home that it hears", weakness{suspectFences: true}, forgetful, "I8"},
+		{"repair makes who lost a vote the home", weakness{suspectCoordinator: true}, lostVote, "I5"},
+		{"who lost a vote fences a home that it hears", weakness{suspectFences: true}, lostVote, "I8"},
 		{"a fenced home is asked", weakness{fencedCoordinatorBelieved: true}, lost, "I1"},
 		{"a fenced manager is answered", weakness{fencedAsks: true}, "a lost manager that is not the home", "I4"},
 		{"removal forgets who was declared lost", weakness{removalUnfences: true}, "a lost home, then the store is removed", "I8"},
