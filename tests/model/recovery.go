@@ -173,7 +173,7 @@ func (w *walk) fence(r, i int) {
 	}
 	h := &w.from.managers[w.lost]
 	holds := m.prepared != 0 || m.suspect && !w.suspectFences
-	if holds && !w.falselyDeclared && !w.silenceNotNeeded && !w.gone(h) {
+	if holds && !w.falselyDeclared && !w.silenceNotNeeded && !w.silentPastLease(h) {
 		return // the coordinator was heard too lately
 	}
 	t := w.from
@@ -195,8 +195,8 @@ func (w *walk) fence(r, i int) {
 	w.emit(t, label{"is fenced", i, m.prepared})
 }
 
-// gone reports whether the coordinator has been silent for longer than a change of its own stays pending.
-func (w *walk) gone(h *manager) bool {
+// silentPastLease reports whether the coordinator has been silent for longer than a change of its own stays pending.
+func (w *walk) silentPastLease(h *manager) bool {
 	return h.silent && (h.prepared == 0 || w.coordinatorOf(h.prepared) != w.lost || h.expired)
 }
 
