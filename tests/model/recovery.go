@@ -49,7 +49,7 @@ func (w *walk) queryCoordinator(o op, i, coordinator int) {
 	h := &w.from.managers[coordinator]
 	m := &w.from.managers[i]
 	wiped := h.wiped && w.wipedCoordinatorBelieved
-	if (h.silent || h.prepared == o || h.fenced.has(i) && !w.fencedAsks) && !wiped {
+	if (h.silent || h.prepared == o || h.fenced.has(i) && !w.fencedManagerAnswered) && !wiped {
 		return // one that is fenced is told no more than that
 	}
 	t := w.from
@@ -108,7 +108,7 @@ func (w *walk) leader(s *state, i int) int {
 			coordinator = j
 		}
 	}
-	if coordinator < 0 || (m.replacing|m.fenced).has(coordinator) && !w.fencedTells {
+	if coordinator < 0 || (m.replacing|m.fenced).has(coordinator) && !w.fencedCoordinatorFollowed {
 		return -1
 	}
 	return coordinator

@@ -67,7 +67,7 @@ type weakness struct {
 	recordedSurvivors           bool // repair asks whom the record names, not whom the pending change names
 	fencedCoordinatorBelieved   bool // a manager that has fenced the coordinator still asks it
 	fencedCoordinatorTakesPart  bool // a fenced coordinator may be the coordinator of new operations
-	fencedAsks                  bool // the coordinator answers a manager that it has fenced
+	fencedManagerAnswered       bool // the coordinator answers a manager that it has fenced
 	removalUnfences             bool // with the store its list of lost managers goes
 	nothingUnfences             bool // a repair that leaves no store forgets who was declared lost
 	votesWhileFencing           bool // a manager votes between the fence and the decision
@@ -78,7 +78,7 @@ type weakness struct {
 	suspectFences               bool // such a manager fences a coordinator that it may have voted for, and hears
 	noCatchUp                   bool // a manager that missed a commit is left as it is
 	lostVotesStay               bool // a manager that lost its vote for a new store is not told of it
-	fencedTells                 bool // a manager takes what it lost also from a coordinator that it has fenced
+	fencedCoordinatorFollowed   bool // a manager takes what it lost also from a coordinator that it has fenced
 	silenceNotNeeded            bool // survivors fence a coordinator that they hear
 }
 
