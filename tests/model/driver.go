@@ -19,7 +19,7 @@ func (w *walk) runner(o op) {
 			if w.noCommitPoint {
 				w.toAll(o, forward, "commit everywhere", commit)
 			} else {
-				w.toCoordinator(o, coordinator, committing, "commit at the home", commit)
+				w.toCoordinator(o, coordinator, committing, "commit at the coordinator", commit)
 			}
 		}
 	case committing, aborting:
@@ -38,7 +38,7 @@ func (w *walk) runner(o op) {
 		if w.noCommitPoint && r.phase != committing {
 			w.toAll(o, backward, "abort everywhere", abort)
 		} else {
-			w.toCoordinator(o, coordinator, aborting, "abort at the home", abort)
+			w.toCoordinator(o, coordinator, aborting, "abort at the coordinator", abort)
 		}
 	}
 }
@@ -65,7 +65,7 @@ func (w *walk) start(o op, coordinator int) {
 			t.sent[o-1].add(prepare + at(i, epoch))
 		}
 	}
-	w.emit(t, label{"prepare the home", coordinator, o})
+	w.emit(t, label{"prepare the coordinator", coordinator, o})
 }
 
 // raise begins again above the epoch that a manager named in its refusal.
@@ -75,7 +75,7 @@ func (w *walk) raise(o op, coordinator int) {
 			t := w.from
 			t.runners[o-1] = runner{preparingCoordinator, last + 1}
 			t.sent[o-1].add(prepare + at(coordinator, last+1))
-			w.emit(t, label{"prepare the home again, epoch raised", coordinator, o})
+			w.emit(t, label{"prepare the coordinator again, epoch raised", coordinator, o})
 		}
 	}
 }

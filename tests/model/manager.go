@@ -136,7 +136,7 @@ func (w *walk) apply(t *state, i int, o op) {
 	if i == coordinator && !w.falselyDeclared {
 		for _, j := range w.of(o).session {
 			if t.managers[j].declared.has(coordinator) {
-				w.breaks("I8: a home that was declared lost commits")
+				w.breaks("I8: a coordinator that was declared lost commits")
 			}
 		}
 	}
@@ -180,7 +180,7 @@ func (w *walk) receiveAbort(o op, i int) {
 			abortPrepared(m)
 		}
 		t.sent[o-1].add(aborted)
-		w.emit(t, label{"aborted by the home", i, o})
+		w.emit(t, label{"aborted by the coordinator", i, o})
 		return
 	}
 	if m.prepared == o && !w.ignoresCoordinator(m, i, o) {

@@ -55,18 +55,18 @@ func (w *walk) queryCoordinator(o op, i, coordinator int) {
 	t := w.from
 	if h.committed == o && !wiped {
 		w.apply(&t, i, o)
-		w.emit(t, label{"hears from the home: committed", i, o})
+		w.emit(t, label{"hears from the coordinator: committed", i, o})
 		return
 	}
 	if !w.slow {
 		abortPrepared(&t.managers[i])
-		w.emit(t, label{"hears from the home: aborted", i, o})
+		w.emit(t, label{"hears from the coordinator: aborted", i, o})
 		return
 	}
 	bit := uint16(1) << at(i, m.preparedEpoch)
 	if t.answers[o-1]&bit == 0 {
 		t.answers[o-1] |= bit
-		w.emit(t, label{"asks, and the home says aborted", i, o})
+		w.emit(t, label{"asks, and the coordinator says aborted", i, o})
 	}
 }
 
@@ -79,7 +79,7 @@ func (w *walk) receiveAnswer(o op, i int, epoch uint8) {
 		return
 	}
 	abortPrepared(m)
-	w.emit(t, label{"hears from the home: aborted", i, o})
+	w.emit(t, label{"hears from the coordinator: aborted", i, o})
 }
 
 // catchUp follows the coordinator, and gives the manager its vote back.
@@ -91,7 +91,7 @@ func (w *walk) catchUp(i int) {
 		return
 	}
 	if w.follow(&w.from.managers[coordinator], m, i) {
-		w.emit(t, label{"catches up with the home", i, m.committed})
+		w.emit(t, label{"catches up with the coordinator", i, m.committed})
 	}
 }
 

@@ -133,7 +133,7 @@ func (y *system) absent(m *manager) bool {
 func (y *system) based(m *manager, i int, o op) bool {
 	p := y.of(o)
 	if y.absent(m) {
-		return p.kind == create || p.kind == change && i != p.coordinator // a newcomer: the home vouches for the base
+		return p.kind == create || p.kind == change && i != p.coordinator // a newcomer: the coordinator vouches for the base
 	}
 	return p.kind != create && m.committed == p.base
 }
@@ -182,7 +182,7 @@ func races() []scenario {
 			patient: true,
 		},
 		{
-			name:       "a new name, other managers and another home",
+			name:       "a new name, other managers and another coordinator",
 			operations: []operation{{session: []int{0, 1}}, {session: []int{1, 2}}},
 			runners:    2, reaches: both,
 		},
@@ -192,7 +192,7 @@ func races() []scenario {
 			runners:    2, reaches: both,
 		},
 		{
-			name:       "answers of the home come late",
+			name:       "answers of the coordinator come late",
 			operations: []operation{{session: []int{0, 1, 2}}},
 			runners:    1, reaches: outcomes{committed: 2, aborted: 2},
 			slow: true, epochs: 3,
@@ -208,7 +208,7 @@ func races() []scenario {
 			start: func(s *state) { stored(s, 3, 1, of(0, 1)) },
 		},
 		{
-			name: "the home moves, the next change builds on that",
+			name: "the coordinator moves, the next change builds on that",
 			operations: []operation{
 				{kind: change, session: []int{0, 1, 2}, base: 3, coordinator: 0, newCoordinator: 2 + 1},
 				{kind: change, session: []int{0, 1, 2}, base: 1, coordinator: 2},
@@ -286,28 +286,28 @@ func losses() []scenario {
 	all := outcomes{committed: 2, aborted: 2, replaced: true, discarded: true, forwarded: true}
 	return []scenario{
 		{
-			name:       "a lost home, two repairs at once",
+			name:       "a lost coordinator, two repairs at once",
 			operations: alone,
 			runners:    1, reaches: all,
 			start: three,
 			lossy: of(0), sessions: [2]set{of(1), of(1, 2)},
 		},
 		{
-			name:       "a lost home, and a survivor that comes and goes",
+			name:       "a lost coordinator, and a survivor that comes and goes",
 			operations: alone,
 			runners:    1, reaches: all,
 			start: three,
 			lossy: of(0, 2), sessions: [2]set{of(1)},
 		},
 		{
-			name:       "a home that is declared lost and is not",
+			name:       "a coordinator that is declared lost and is not",
 			operations: alone,
 			runners:    1, reaches: all,
 			start: three,
 			lossy: of(0), sessions: [2]set{of(1), of(1, 2)}, falselyDeclared: true,
 		},
 		{
-			name: "a lost home, the next change with the new one",
+			name: "a lost coordinator, the next change with the new one",
 			operations: []operation{
 				changeOp(3, 0, 1, 2),
 				{kind: change, session: []int{1, 2}, base: 3, coordinator: 1},
@@ -318,21 +318,21 @@ func losses() []scenario {
 			lossy: of(0), sessions: [2]set{of(1, 2)},
 		},
 		{
-			name:       "a lost home, and two changes that it decided",
+			name:       "a lost coordinator, and two changes that it decided",
 			operations: []operation{changeOp(3, 0, 1, 2), changeOp(1, 0, 1, 2), createOp(0, 1, 2)},
 			runners:    2, reaches: outcomes{committed: 6, aborted: 6, replaced: true, discarded: true, forwarded: true},
 			start: three,
 			lossy: of(0), sessions: [2]set{of(1, 2)},
 		},
 		{
-			name:       "a lost home, and a survivor that has lost its vote",
+			name:       "a lost coordinator, and a survivor that has lost its vote",
 			operations: alone,
 			runners:    1, reaches: all,
 			start: three,
 			lossy: of(0), losesWrites: of(1), sessions: [2]set{of(1, 2)},
 		},
 		{
-			name: "a lost home, then the store is removed",
+			name: "a lost coordinator, then the store is removed",
 			operations: []operation{
 				changeOp(3, 0, 1, 2),
 				{kind: remove, session: []int{1, 2}, base: 3, coordinator: 1},
@@ -343,26 +343,26 @@ func losses() []scenario {
 			lossy: of(0), sessions: [2]set{of(1, 2)},
 		},
 		{
-			name:       "a lost home, and a newcomer that no record names",
+			name:       "a lost coordinator, and a newcomer that no record names",
 			operations: []operation{changeOp(3, 0, 1, 2, 3), {}, createOp(0, 1, 2)},
 			runners:    1, reaches: all,
 			start: three,
 			lossy: of(0), sessions: [2]set{of(1, 2)},
 		},
 		{
-			name:       "a home is lost while its store is created",
+			name:       "a coordinator is lost while its store is created",
 			operations: []operation{{session: []int{0, 1, 2}}},
 			runners:    1, reaches: all,
 			lossy: of(0), sessions: [2]set{of(1, 2), of(1, 2)},
 		},
 		{
-			name:       "a home is lost while its store is created, and a survivor that has lost its vote",
+			name:       "a coordinator is lost while its store is created, and a survivor that has lost its vote",
 			operations: []operation{{session: []int{0, 1, 2}}},
 			runners:    1, reaches: all,
 			lossy: of(0), losesWrites: of(1), sessions: [2]set{of(1, 2)},
 		},
 		{
-			name: "a home is declared lost while it drops another manager",
+			name: "a coordinator is declared lost while it drops another manager",
 			operations: []operation{
 				{kind: change, session: []int{0, 1}, base: 3, lost: of(2)},
 				{}, createOp(0, 1, 2),
@@ -372,7 +372,7 @@ func losses() []scenario {
 			lossy: of(0), sessions: [2]set{of(1, 2)},
 		},
 		{
-			name: "a lost home is taken back",
+			name: "a lost coordinator is taken back",
 			operations: []operation{
 				changeOp(3, 0, 1, 2),
 				{kind: change, session: []int{0, 1, 2}, base: 3, coordinator: 1},
@@ -383,7 +383,7 @@ func losses() []scenario {
 			lossy: of(0), removedAlone: of(0),
 		},
 		{
-			name: "a lost manager that is not the home",
+			name: "a lost manager that is not the coordinator",
 			operations: []operation{
 				changeOp(3, 0, 1, 2),
 				{kind: change, session: []int{0, 1}, base: 1, lost: of(2)},
