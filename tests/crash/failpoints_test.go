@@ -73,7 +73,7 @@ func loseManager(l *lane, verb, place string, who int, way string) {
 }
 
 // wantedOf is how a change ends whose manager was lost there: as the disk of the home says.
-func wantedOf(verb, place string, who int, way string) end {
+func wantedOf(verb, place string, who int, way string) outcome {
 	if verb != commit {
 		return undone
 	}

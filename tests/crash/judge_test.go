@@ -8,13 +8,13 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// end is what has become of a change.
-type end string
+// outcome is what has become of a change.
+type outcome string
 
 const (
-	made   end = "committed"
-	undone end = "aborted"
-	either end = "committed or aborted"
+	made   outcome = "committed"
+	undone outcome = "aborted"
+	either outcome = "committed or aborted"
 )
 
 // settleWithin is how long managers have to agree. It stands for the 40 s of a manager with the real times,
@@ -22,7 +22,7 @@ const (
 const settleWithin = 15 * time.Second
 
 // settled is settle, where not to settle fails the case.
-func (l *lane) settled(c change, within time.Duration) end {
+func (l *lane) settled(c change, within time.Duration) outcome {
 	l.t.Helper()
 	got, err := l.settle(c, within)
 	if err != nil {
@@ -33,7 +33,7 @@ func (l *lane) settled(c change, within time.Duration) end {
 
 // settle waits until all managers say the same and none holds anything back, by their answers and by their
 // files, and says which it is.
-func (l *lane) settle(c change, within time.Duration) (end, error) {
+func (l *lane) settle(c change, within time.Duration) (outcome, error) {
 	there, err := l.agree(c)
 	for deadline := time.Now().Add(within); err != nil; there, err = l.agree(c) {
 		if time.Now().After(deadline) {
@@ -72,7 +72,7 @@ func (l *lane) agree(c change) (*wire.Configuration, error) {
 	return first.Configuration, l.sameOnDisk(c, first)
 }
 
-func ended(committed bool) end {
+func ended(committed bool) outcome {
 	if committed {
 		return made
 	}
@@ -110,7 +110,7 @@ func (l *lane) sameOnDisk(c change, said wire.StoreState) error {
 
 // verify holds the end of a change against what it has to be, and repeats the change: after a commit
 // that changes nothing, after an abort it succeeds, since neither names nor ports stay reserved.
-func (l *lane) verify(c change, want end, r *runner) {
+func (l *lane) verify(c change, want outcome, r *runner) {
 	l.t.Helper()
 	l.network.set(nil)
 	got := l.settled(c, settleWithin)

@@ -36,7 +36,7 @@ func TestCrash_KilledRunner(t *testing.T) {
 	}
 	var mu sync.Mutex
 	var took []time.Duration
-	ends := map[end]int{}
+	ends := map[outcome]int{}
 	var all sync.WaitGroup
 	for i, moment := range moments {
 		c := change{kind: "create", store: fmt.Sprintf("K%d", i), port: 20000 + 4*i}

@@ -36,7 +36,7 @@ type hit struct {
 type row struct {
 	name string
 	at   hit
-	want end
+	want outcome
 	// refusing: the votes of the last manager get lost, so that the runner aborts.
 	refusing bool
 }
@@ -120,7 +120,7 @@ func lose(l *lane, row row, way, kind string) {
 
 // wanted is how the change ends. A runner that stood still before anything was prepared may have been too
 // late for its own time limit, or goes on and does its work.
-func (r row) wanted(way string) end {
+func (r row) wanted(way string) outcome {
 	prepared := r.at.verb != info && r.at.verb != preflight
 	if way == "stop" && !prepared {
 		return either

@@ -88,7 +88,7 @@ func disturb(l *lane, verb string, who int, what verdict, answer bool) {
 
 // wantedAfter is how a change ends one message of which was disturbed. A runner that has no answer to a
 // question gives up; the one that decides it repeats.
-func wantedAfter(verb string, what verdict) end {
+func wantedAfter(verb string, what verdict) outcome {
 	switch {
 	case verb == abort:
 		return undone
