@@ -20,8 +20,8 @@ const agreeWithin = 40 * time.Second
 // real times. All five agree within 40 s each time, and no port or name stays reserved.
 func TestCrash_KilledRunner(t *testing.T) {
 	lanes.mu.Lock()
-	lanes.made++
-	l := &lane{block: lanes.made, times: realTimes, t: t}
+	lanes.count++
+	l := &lane{block: lanes.count, times: realTimes, t: t}
 	lanes.mu.Unlock()
 	l.open(5)
 	t.Cleanup(l.close)

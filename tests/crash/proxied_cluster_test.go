@@ -30,9 +30,9 @@ var (
 )
 
 var lanes struct {
-	mu   sync.Mutex
-	free map[string][]*lane // by their times
-	made int
+	mu    sync.Mutex
+	free  map[string][]*lane // by their times
+	count int
 }
 
 // enter gives a case a lane that works, until the case ends. A lane on which a case has failed is not
@@ -51,8 +51,8 @@ func enter(t *testing.T, keep ...string) *lane {
 	if last := len(lanes.free[kind]) - 1; last >= 0 {
 		l, lanes.free[kind] = lanes.free[kind][last], lanes.free[kind][:last]
 	} else {
-		lanes.made++
-		l = &lane{block: lanes.made, times: keep}
+		lanes.count++
+		l = &lane{block: lanes.count, times: keep}
 	}
 	lanes.mu.Unlock()
 	l.t = t
