@@ -78,11 +78,11 @@ func wantedOf(verb, place string, who int, way string) outcome {
 		return undone
 	}
 	if who != 0 {
-		return made // the home has committed
+		return outcomeCommitted // the home has committed
 	}
 	switch {
 	case place == "durable", place == "renamed" && way == "kill":
-		return made
+		return outcomeCommitted
 	case way == "enospc", way == "eio":
 		return either // the runner may try again within the time that it has
 	}

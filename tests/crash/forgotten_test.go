@@ -22,7 +22,7 @@ func TestCrash_LostVote(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.start(t, l.times, "")
-	l.verify(c, made, nil)
+	l.verify(c, outcomeCommitted, nil)
 	m.kill() // for the next case: it trusts its memory again
 	m.start(t, l.times, "")
 }

@@ -12,9 +12,9 @@ import (
 type outcome string
 
 const (
-	made   outcome = "committed"
-	undone outcome = "aborted"
-	either outcome = "committed or aborted"
+	outcomeCommitted outcome = "committed"
+	undone           outcome = "aborted"
+	either           outcome = "committed or aborted"
 )
 
 // settleWithin is how long managers have to agree. It stands for the 40 s of a manager with the real times,
@@ -74,7 +74,7 @@ func (l *lane) agree(c change) (*wire.Configuration, error) {
 
 func ended(committed bool) outcome {
 	if committed {
-		return made
+		return outcomeCommitted
 	}
 	return undone
 }
@@ -117,7 +117,7 @@ func (l *lane) verify(c change, want outcome, r *runner) {
 	if want != either && got != want {
 		l.t.Errorf("%s of %s is %s, want %s", c.kind, c.store, got, want)
 	}
-	if r != nil && r.status() == 0 && got != made {
+	if r != nil && r.status() == 0 && got != outcomeCommitted {
 		l.t.Errorf("the runner says done, and it is %s:\n%s", got, r.out)
 	}
 	before := l.revision(c)
@@ -126,10 +126,10 @@ func (l *lane) verify(c change, want outcome, r *runner) {
 	} else {
 		<-l.run(c.script()).done // it is told that the instance is there, or that the store is not
 	}
-	if l.settled(c, settleWithin) != made {
-		l.t.Errorf("repeated, %s of %s is not made", c.kind, c.store)
+	if l.settled(c, settleWithin) != outcomeCommitted {
+		l.t.Errorf("repeated, %s of %s is not committed", c.kind, c.store)
 	}
-	if got == made && l.revision(c) != before {
+	if got == outcomeCommitted && l.revision(c) != before {
 		l.t.Errorf("repeated, %s of %s went from revision %d to %d", c.kind, c.store, before, l.revision(c))
 	}
 }

@@ -83,7 +83,7 @@ func disturb(l *lane, verb string, who int, what verdict, answer bool) {
 	}
 	l.verify(c, wantedAfter(verb, what), r)
 	l.network.behind.Wait()
-	l.verify(c, made, nil) // what came late has changed nothing
+	l.verify(c, outcomeCommitted, nil) // what came late has changed nothing
 }
 
 // wantedAfter is how a change ends one message of which was disturbed. A runner that has no answer to a
@@ -95,5 +95,5 @@ func wantedAfter(verb string, what verdict) outcome {
 	case what != twice && what != again && (verb == preflight || verb == prepare):
 		return either
 	}
-	return made
+	return outcomeCommitted
 }

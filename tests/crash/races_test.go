@@ -50,7 +50,7 @@ func sameStore(l *lane, rng *rand.Rand) {
 	if a.status() != 0 && b.status() != 0 {
 		l.t.Errorf("neither is done:\n%s\n%s", a.out, b.out)
 	}
-	l.verify(c, made, nil)
+	l.verify(c, outcomeCommitted, nil)
 }
 
 func anotherTopology(l *lane, rng *rand.Rand) {
@@ -64,7 +64,7 @@ func anotherTopology(l *lane, rng *rand.Rand) {
 	if a.status() != 0 {
 		c = other
 	}
-	l.verify(c, made, nil)
+	l.verify(c, outcomeCommitted, nil)
 }
 
 func overlappingPorts(l *lane, rng *rand.Rand) {
@@ -79,7 +79,7 @@ func overlappingPorts(l *lane, rng *rand.Rand) {
 		change
 		r *runner
 	}{{c, a}, {other, b}} {
-		if got := l.settled(x.change, settleWithin); (got == made) != (x.r.status() == 0) {
+		if got := l.settled(x.change, settleWithin); (got == outcomeCommitted) != (x.r.status() == 0) {
 			l.t.Errorf("%s is %s, its runner ended with %d:\n%s", x.store, got, x.r.status(), x.r.out)
 		}
 	}
@@ -92,7 +92,7 @@ func widenAgainstRemove(l *lane, rng *rand.Rand) {
 	gone.kind = "remove"
 	_, b := both(l, rng, c.script(), gone.script())
 	got := l.settled(gone, settleWithin)
-	if b.status() == 0 && got != made {
+	if b.status() == 0 && got != outcomeCommitted {
 		l.t.Errorf("the store was removed and is there:\n%s", b.out)
 	}
 }
@@ -106,7 +106,7 @@ func repairAgainstRunner(l *lane, rng *rand.Rand) {
 	if a.status() != 0 || b.status() != 0 {
 		l.t.Errorf("the runner ended with %d, the repair with %d:\n%s\n%s", a.status(), b.status(), a.out, b.out)
 	}
-	l.verify(c, made, a)
+	l.verify(c, outcomeCommitted, a)
 }
 
 // stall has a runner stand still for some time, once all have voted.
@@ -127,7 +127,7 @@ func stall(l *lane, still time.Duration) {
 	close(ready)
 	<-r.done
 	got := l.settled(c, settleWithin)
-	if (got == made) != (r.status() == 0) {
+	if (got == outcomeCommitted) != (r.status() == 0) {
 		l.t.Errorf("it is %s, the runner ended with %d:\n%s", got, r.status(), r.out)
 	}
 	l.verify(c, either, r)
@@ -160,5 +160,5 @@ func wakes(l *lane, rng *rand.Rand) {
 	if first.status() == 0 {
 		l.t.Errorf("the first runner says that it is done:\n%s", first.out)
 	}
-	l.verify(other, made, second)
+	l.verify(other, outcomeCommitted, second)
 }
