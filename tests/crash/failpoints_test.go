@@ -75,7 +75,7 @@ func loseManager(l *lane, verb, place string, who int, way string) {
 // wantedOf is how a change ends whose manager was lost there: as the disk of the home says.
 func wantedOf(verb, place string, who int, way string) outcome {
 	if verb != commit {
-		return undone
+		return outcomeAborted
 	}
 	if who != 0 {
 		return outcomeCommitted // the home has committed
@@ -86,7 +86,7 @@ func wantedOf(verb, place string, who int, way string) outcome {
 	case way == "enospc", way == "eio":
 		return either // the runner may try again within the time that it has
 	}
-	return undone
+	return outcomeAborted
 }
 
 // forget takes from a dead manager's disk what was not synced when it died.

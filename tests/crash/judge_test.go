@@ -13,7 +13,7 @@ type outcome string
 
 const (
 	outcomeCommitted outcome = "committed"
-	undone           outcome = "aborted"
+	outcomeAborted   outcome = "aborted"
 	either           outcome = "committed or aborted"
 )
 
@@ -76,7 +76,7 @@ func ended(committed bool) outcome {
 	if committed {
 		return outcomeCommitted
 	}
-	return undone
+	return outcomeAborted
 }
 
 // digest is what two managers with the same configuration have in common.
@@ -121,7 +121,7 @@ func (l *lane) verify(c change, want outcome, r *runner) {
 		l.t.Errorf("the runner says done, and it is %s:\n%s", got, r.out)
 	}
 	before := l.revision(c)
-	if got == undone || c.kind == "create" {
+	if got == outcomeAborted || c.kind == "create" {
 		l.must(c.script())
 	} else {
 		<-l.run(c.script()).done // it is told that the instance is there, or that the store is not

@@ -63,11 +63,11 @@ func TestCrash_KilledRunner(t *testing.T) {
 		ends[l.settled(c, agreeWithin)]++ // for good: what was on its way at the kill has arrived
 		l.must(c.script())                // neither a name nor a port is reserved
 	}
-	if ends[outcomeCommitted] == 0 || ends[undone] == 0 {
+	if ends[outcomeCommitted] == 0 || ends[outcomeAborted] == 0 {
 		t.Errorf("all runners died on one side of the commit: %v", ends)
 	}
 	fmt.Fprintf(os.Stderr, "killed runners: %d of %d, %d committed, %d aborted; all five managers agreed after at most %s\n",
-		len(took), kills, ends[outcomeCommitted], ends[undone], slices.Max(took).Round(time.Millisecond))
+		len(took), kills, ends[outcomeCommitted], ends[outcomeAborted], slices.Max(took).Round(time.Millisecond))
 }
 
 // measure is how long a new_store takes that nobody disturbs.

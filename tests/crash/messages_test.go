@@ -91,7 +91,7 @@ func disturb(l *lane, verb string, who int, what verdict, answer bool) {
 func wantedAfter(verb string, what verdict) outcome {
 	switch {
 	case verb == abort:
-		return undone
+		return outcomeAborted
 	case what != twice && what != again && (verb == preflight || verb == prepare):
 		return either
 	}
