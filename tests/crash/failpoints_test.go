@@ -84,7 +84,7 @@ func wantedOf(verb, place string, who int, way string) outcome {
 	case place == "durable", place == "renamed" && way == "kill":
 		return outcomeCommitted
 	case way == "enospc", way == "eio":
-		return either // the runner may try again within the time that it has
+		return eitherOutcome // the runner may try again within the time that it has
 	}
 	return outcomeAborted
 }

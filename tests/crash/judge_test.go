@@ -14,7 +14,7 @@ type outcome string
 const (
 	outcomeCommitted outcome = "committed"
 	outcomeAborted   outcome = "aborted"
-	either           outcome = "committed or aborted"
+	eitherOutcome    outcome = "committed or aborted"
 )
 
 // settleWithin is how long managers have to agree. It stands for the 40 s of a manager with the real times,
@@ -114,7 +114,7 @@ func (l *lane) verify(c change, want outcome, r *runner) {
 	l.t.Helper()
 	l.network.set(nil)
 	got := l.settled(c, settleWithin)
-	if want != either && got != want {
+	if want != eitherOutcome && got != want {
 		l.t.Errorf("%s of %s is %s, want %s", c.kind, c.store, got, want)
 	}
 	if r != nil && r.status() == 0 && got != outcomeCommitted {

@@ -123,7 +123,7 @@ func lose(l *lane, row row, way, kind string) {
 func (r row) wanted(way string) outcome {
 	prepared := r.at.verb != info && r.at.verb != preflight
 	if way == "stop" && !prepared {
-		return either
+		return eitherOutcome
 	}
 	return r.want
 }

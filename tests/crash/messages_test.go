@@ -93,7 +93,7 @@ func wantedAfter(verb string, what verdict) outcome {
 	case verb == abort:
 		return outcomeAborted
 	case what != twice && what != again && (verb == preflight || verb == prepare):
-		return either
+		return eitherOutcome
 	}
 	return outcomeCommitted
 }

@@ -130,7 +130,7 @@ func stall(l *lane, still time.Duration) {
 	if (got == outcomeCommitted) != (r.status() == 0) {
 		l.t.Errorf("it is %s, the runner ended with %d:\n%s", got, r.status(), r.out)
 	}
-	l.verify(c, either, r)
+	l.verify(c, eitherOutcome, r)
 }
 
 // wakes has a second runner do the work while the first one, which had begun it, stands still.
