@@ -21,19 +21,19 @@ const (
 // and leaves room for a busy machine.
 const settleWithin = 15 * time.Second
 
-// settled is settle, where not to settle fails the case.
+// settled is awaitOutcome, where not to settle fails the case.
 func (l *lane) settled(c change, within time.Duration) outcome {
 	l.t.Helper()
-	got, err := l.settle(c, within)
+	got, err := l.awaitOutcome(c, within)
 	if err != nil {
 		l.t.Fatal(err)
 	}
 	return got
 }
 
-// settle waits until all managers say the same and none holds anything back, by their answers and by their
+// awaitOutcome waits until all managers say the same and none holds anything back, by their answers and by their
 // files, and says which it is.
-func (l *lane) settle(c change, within time.Duration) (outcome, error) {
+func (l *lane) awaitOutcome(c change, within time.Duration) (outcome, error) {
 	there, err := l.agree(c)
 	for deadline := time.Now().Add(within); err != nil; there, err = l.agree(c) {
 		if time.Now().After(deadline) {

@@ -49,7 +49,7 @@ func TestCrash_KilledRunner(t *testing.T) {
 		r.kill()
 		killed := time.Now()
 		all.Go(func() {
-			if _, err := l.settle(c, agreeWithin); err != nil {
+			if _, err := l.awaitOutcome(c, agreeWithin); err != nil {
 				t.Error(err)
 			}
 			mu.Lock()
