@@ -21,8 +21,8 @@ const (
 // and leaves room for a busy machine.
 const settleWithin = 15 * time.Second
 
-// settled is awaitOutcome, where not to settle fails the case.
-func (l *lane) settled(c change, within time.Duration) outcome {
+// mustAgree is awaitOutcome, where not to settle fails the case.
+func (l *lane) mustAgree(c change, within time.Duration) outcome {
 	l.t.Helper()
 	got, err := l.awaitOutcome(c, within)
 	if err != nil {
@@ -113,7 +113,7 @@ func (l *lane) sameOnDisk(c change, said wire.StoreState) error {
 func (l *lane) verify(c change, want outcome, r *runner) {
 	l.t.Helper()
 	l.network.set(nil)
-	got := l.settled(c, settleWithin)
+	got := l.mustAgree(c, settleWithin)
 	if want != eitherOutcome && got != want {
 		l.t.Errorf("%s of %s is %s, want %s", c.kind, c.store, got, want)
 	}
@@ -126,7 +126,7 @@ func (l *lane) verify(c change, want outcome, r *runner) {
 	} else {
 		<-l.run(c.script()).done // it is told that the instance is there, or that the store is not
 	}
-	if l.settled(c, settleWithin) != outcomeCommitted {
+	if l.mustAgree(c, settleWithin) != outcomeCommitted {
 		l.t.Errorf("repeated, %s of %s is not committed", c.kind, c.store)
 	}
 	if got == outcomeCommitted && l.revision(c) != before {

@@ -60,8 +60,8 @@ func TestCrash_KilledRunner(t *testing.T) {
 	all.Wait()
 	for i := range kills {
 		c := change{kind: "create", store: fmt.Sprintf("K%d", i), port: 20000 + 4*i}
-		ends[l.settled(c, agreeWithin)]++ // for good: what was on its way at the kill has arrived
-		l.must(c.script())                // neither a name nor a port is reserved
+		ends[l.mustAgree(c, agreeWithin)]++ // for good: what was on its way at the kill has arrived
+		l.must(c.script())                  // neither a name nor a port is reserved
 	}
 	if ends[outcomeCommitted] == 0 || ends[outcomeAborted] == 0 {
 		t.Errorf("all runners died on one side of the commit: %v", ends)
