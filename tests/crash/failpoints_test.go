@@ -52,7 +52,7 @@ func loseManager(l *lane, verb, place string, who int, way string) {
 	r := l.run(c.script())
 	<-r.done
 	if killed {
-		eventually(l.t, "the manager reaches the place", settleWithin, func() bool {
+		eventually(l.t, "the manager reaches the place", resolveWithin, func() bool {
 			select {
 			case <-m.done:
 				return true

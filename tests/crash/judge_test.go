@@ -17,9 +17,9 @@ const (
 	eitherOutcome    outcome = "committed or aborted"
 )
 
-// settleWithin is how long managers have to agree. It stands for the 40 s of a manager with the real times,
+// resolveWithin is how long managers have to agree. It stands for the 40 s of a manager with the real times,
 // and leaves room for a busy machine.
-const settleWithin = 15 * time.Second
+const resolveWithin = 15 * time.Second
 
 // mustAgree is awaitOutcome, where not to settle fails the case.
 func (l *lane) mustAgree(c change, within time.Duration) outcome {
@@ -113,7 +113,7 @@ func (l *lane) sameOnDisk(c change, said wire.StoreState) error {
 func (l *lane) verify(c change, want outcome, r *runner) {
 	l.t.Helper()
 	l.network.set(nil)
-	got := l.mustAgree(c, settleWithin)
+	got := l.mustAgree(c, resolveWithin)
 	if want != eitherOutcome && got != want {
 		l.t.Errorf("%s of %s is %s, want %s", c.kind, c.store, got, want)
 	}
@@ -126,7 +126,7 @@ func (l *lane) verify(c change, want outcome, r *runner) {
 	} else {
 		<-l.run(c.script()).done // it is told that the instance is there, or that the store is not
 	}
-	if l.mustAgree(c, settleWithin) != outcomeCommitted {
+	if l.mustAgree(c, resolveWithin) != outcomeCommitted {
 		l.t.Errorf("repeated, %s of %s is not committed", c.kind, c.store)
 	}
 	if got == outcomeCommitted && l.revision(c) != before {

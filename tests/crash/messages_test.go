@@ -78,7 +78,7 @@ func disturb(l *lane, verb string, who int, what verdict, answer bool) {
 	r = l.run(script)
 	close(ready)
 	<-r.done
-	if eventually(l.t, verb+" passes", settleWithin, reached.Load); verb == renew && r.status() != 0 {
+	if eventually(l.t, verb+" passes", resolveWithin, reached.Load); verb == renew && r.status() != 0 {
 		l.t.Errorf("one renewal was disturbed, and the runner ends with %d:\n%s", r.status(), r.out)
 	}
 	l.verify(c, wantedAfter(verb, what), r)

@@ -79,7 +79,7 @@ func overlappingPorts(l *lane, rng *rand.Rand) {
 		change
 		r *runner
 	}{{c, a}, {other, b}} {
-		if got := l.mustAgree(x.change, settleWithin); (got == outcomeCommitted) != (x.r.status() == 0) {
+		if got := l.mustAgree(x.change, resolveWithin); (got == outcomeCommitted) != (x.r.status() == 0) {
 			l.t.Errorf("%s is %s, its runner ended with %d:\n%s", x.store, got, x.r.status(), x.r.out)
 		}
 	}
@@ -91,7 +91,7 @@ func widenAgainstRemove(l *lane, rng *rand.Rand) {
 	gone := c
 	gone.kind = "remove"
 	_, b := both(l, rng, c.script(), gone.script())
-	got := l.mustAgree(gone, settleWithin)
+	got := l.mustAgree(gone, resolveWithin)
 	if b.status() == 0 && got != outcomeCommitted {
 		l.t.Errorf("the store was removed and is there:\n%s", b.out)
 	}
@@ -126,7 +126,7 @@ func stall(l *lane, still time.Duration) {
 	r = l.run(c.script())
 	close(ready)
 	<-r.done
-	got := l.mustAgree(c, settleWithin)
+	got := l.mustAgree(c, resolveWithin)
 	if (got == outcomeCommitted) != (r.status() == 0) {
 		l.t.Errorf("it is %s, the runner ended with %d:\n%s", got, r.status(), r.out)
 	}
