@@ -33,7 +33,7 @@ func managerRows(t *testing.T) {
 }
 
 // loseManager loses one manager, the home or another one, while it writes.
-func loseManager(l *lane, verb, place string, who int, way string) {
+func loseManager(l *cluster, verb, place string, who int, way string) {
 	c := l.change("create")
 	m := l.managers[who]
 	m.kill()
@@ -90,7 +90,7 @@ func wantedOf(verb, place string, who int, way string) outcome {
 }
 
 // forget takes from a dead manager's disk what was not synced when it died.
-func (l *lane) forget(m *manager, place string) {
+func (l *cluster) forget(m *manager, place string) {
 	l.t.Helper()
 	temp := filepath.Join(m.dir, "catalog.json.tmp")
 	current := filepath.Join(m.dir, "catalog.json")

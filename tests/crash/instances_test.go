@@ -78,7 +78,7 @@ func instanceRows(t *testing.T) {
 }
 
 // ready waits until the store's instance takes reads and writes.
-func (l *lane) ready(m *manager, c change) {
+func (l *cluster) ready(m *manager, c change) {
 	l.t.Helper()
 	eventually(l.t, "p-1 is ready", patience, func() bool {
 		var s wire.Store

@@ -22,7 +22,7 @@ const (
 const resolveWithin = 15 * time.Second
 
 // mustAgree is awaitOutcome, where not to settle fails the case.
-func (l *lane) mustAgree(c change, within time.Duration) outcome {
+func (l *cluster) mustAgree(c change, within time.Duration) outcome {
 	l.t.Helper()
 	got, err := l.awaitOutcome(c, within)
 	if err != nil {
@@ -33,7 +33,7 @@ func (l *lane) mustAgree(c change, within time.Duration) outcome {
 
 // awaitOutcome waits until all managers say the same and none holds anything back, by their answers and by their
 // files, and says which it is.
-func (l *lane) awaitOutcome(c change, within time.Duration) (outcome, error) {
+func (l *cluster) awaitOutcome(c change, within time.Duration) (outcome, error) {
 	there, err := l.agree(c)
 	for deadline := time.Now().Add(within); err != nil; there, err = l.agree(c) {
 		if time.Now().After(deadline) {
@@ -52,7 +52,7 @@ func (l *lane) awaitOutcome(c change, within time.Duration) (outcome, error) {
 }
 
 // agree is what all managers have of the store, nil for nothing; the error says why they do not agree.
-func (l *lane) agree(c change) (*wire.Configuration, error) {
+func (l *cluster) agree(c change) (*wire.Configuration, error) {
 	var first wire.StoreState
 	for i, m := range l.managers {
 		var s wire.StoreState
@@ -88,7 +88,7 @@ func digest(s wire.StoreState) string {
 }
 
 // sameOnDisk holds every manager's file against what it says, and sees that nothing of the store runs.
-func (l *lane) sameOnDisk(c change, said wire.StoreState) error {
+func (l *cluster) sameOnDisk(c change, said wire.StoreState) error {
 	for _, m := range l.managers {
 		d, err := m.disk()
 		if err != nil {
@@ -110,7 +110,7 @@ func (l *lane) sameOnDisk(c change, said wire.StoreState) error {
 
 // verify holds the end of a change against what it has to be, and repeats the change: after a commit
 // that changes nothing, after an abort it succeeds, since neither names nor ports stay reserved.
-func (l *lane) verify(c change, want outcome, r *runner) {
+func (l *cluster) verify(c change, want outcome, r *runner) {
 	l.t.Helper()
 	l.network.set(nil)
 	got := l.mustAgree(c, resolveWithin)
@@ -135,7 +135,7 @@ func (l *lane) verify(c change, want outcome, r *runner) {
 }
 
 // revision of the store, 0 where it is not.
-func (l *lane) revision(c change) uint64 {
+func (l *cluster) revision(c change) uint64 {
 	l.t.Helper()
 	d, err := l.managers[0].disk()
 	if err != nil {

@@ -19,10 +19,10 @@ const agreeWithin = 40 * time.Second
 // TestCrash_KilledRunner kills runners with SIGKILL at random moments of new_store on five managers that keep the
 // real times. All five agree within 40 s each time, and no port or name stays reserved.
 func TestCrash_KilledRunner(t *testing.T) {
-	lanes.mu.Lock()
-	lanes.count++
-	l := &lane{block: lanes.count, times: realTimes, t: t}
-	lanes.mu.Unlock()
+	clusters.mu.Lock()
+	clusters.count++
+	l := &cluster{block: clusters.count, times: realTimes, t: t}
+	clusters.mu.Unlock()
 	l.open(5)
 	t.Cleanup(l.close)
 	whole := l.measure()
@@ -71,7 +71,7 @@ func TestCrash_KilledRunner(t *testing.T) {
 }
 
 // measure is how long a new_store takes that nobody disturbs.
-func (l *lane) measure() time.Duration {
+func (l *cluster) measure() time.Duration {
 	l.t.Helper()
 	began := time.Now()
 	const times = 3

@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
-		defer closeLanes()
+		defer closeClusters()
 		return m.Run()
 	}())
 }

@@ -74,7 +74,7 @@ func runnerRows(t *testing.T) {
 const outage = 3 * time.Second
 
 // lose loses the runner of a change at one point, in one way.
-func lose(l *lane, row row, way, kind string) {
+func lose(l *cluster, row row, way, kind string) {
 	c := l.change(kind)
 	l.begin(c)
 	var started sync.WaitGroup

@@ -40,7 +40,7 @@ func messageRows(t *testing.T) {
 }
 
 // enterFor gives a case about renewals managers that keep the real times: a runner renews every 5 s.
-func enterFor(t *testing.T, verb string) *lane {
+func enterFor(t *testing.T, verb string) *cluster {
 	if verb == renew {
 		return enter(t, realTimes...)
 	}
@@ -48,7 +48,7 @@ func enterFor(t *testing.T, verb string) *lane {
 }
 
 // disturb does something to the first message of a kind to a manager, and to no other.
-func disturb(l *lane, verb string, who int, what verdict, answer bool) {
+func disturb(l *cluster, verb string, who int, what verdict, answer bool) {
 	c := l.change("create")
 	var reached atomic.Bool
 	var r *runner

@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// lane is a cluster of three managers behind proxies, on a block of addresses of its own. One case at a
+// cluster is a cluster of three managers behind proxies, on a block of addresses of its own. One case at a
 // time uses it; stores are named anew for each.
-type lane struct {
+type cluster struct {
 	t        testing.TB // of the case
 	block    int
 	dir      string
@@ -29,32 +29,32 @@ var (
 	realTimes = []string{"DKV_EXPIRE_AFTER=", "DKV_RESOLVE_EVERY="}
 )
 
-var lanes struct {
+var clusters struct {
 	mu    sync.Mutex
-	free  map[string][]*lane // by their times
+	free  map[string][]*cluster // by their times
 	count int
 }
 
-// enter gives a case a lane that works, until the case ends. A lane on which a case has failed is not
+// enter gives a case a cluster that works, until the case ends. A cluster on which a case has failed is not
 // used again. Its managers have the shortened times where none are given.
-func enter(t *testing.T, keep ...string) *lane {
+func enter(t *testing.T, keep ...string) *cluster {
 	t.Helper()
 	if keep == nil {
 		keep = times
 	}
 	kind := strings.Join(keep, " ")
-	lanes.mu.Lock()
-	if lanes.free == nil {
-		lanes.free = map[string][]*lane{}
+	clusters.mu.Lock()
+	if clusters.free == nil {
+		clusters.free = map[string][]*cluster{}
 	}
-	var l *lane
-	if last := len(lanes.free[kind]) - 1; last >= 0 {
-		l, lanes.free[kind] = lanes.free[kind][last], lanes.free[kind][:last]
+	var l *cluster
+	if last := len(clusters.free[kind]) - 1; last >= 0 {
+		l, clusters.free[kind] = clusters.free[kind][last], clusters.free[kind][:last]
 	} else {
-		lanes.count++
-		l = &lane{block: lanes.count, times: keep}
+		clusters.count++
+		l = &cluster{block: clusters.count, times: keep}
 	}
-	lanes.mu.Unlock()
+	clusters.mu.Unlock()
 	l.t = t
 	t.Cleanup(func() {
 		l.network.set(nil)
@@ -66,9 +66,9 @@ func enter(t *testing.T, keep ...string) *lane {
 			l.close()
 			return
 		}
-		lanes.mu.Lock()
-		defer lanes.mu.Unlock()
-		lanes.free[kind] = append(lanes.free[kind], l)
+		clusters.mu.Lock()
+		defer clusters.mu.Unlock()
+		clusters.free[kind] = append(clusters.free[kind], l)
 	})
 	if l.dir == "" {
 		l.open(3)
@@ -79,8 +79,8 @@ func enter(t *testing.T, keep ...string) *lane {
 
 // open starts count managers, one after the other: the first has the smallest identity, and is the home
 // of every store.
-func (l *lane) open(count int) {
-	dir, err := os.MkdirTemp("", "dkvrun-lane-")
+func (l *cluster) open(count int) {
+	dir, err := os.MkdirTemp("", "dkvrun-crash-cluster-")
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func (l *lane) open(count int) {
 	}
 }
 
-func (l *lane) close() {
+func (l *cluster) close() {
 	for _, p := range l.proxies {
 		_ = p.Close()
 	}
@@ -107,9 +107,9 @@ func (l *lane) close() {
 	_ = os.RemoveAll(l.dir)
 }
 
-// closeLanes ends what the cases have left for the next ones.
-func closeLanes() {
-	for _, kind := range lanes.free {
+// closeClusters ends what the cases have left for the next ones.
+func closeClusters() {
+	for _, kind := range clusters.free {
 		for _, l := range kind {
 			l.close()
 		}
@@ -117,7 +117,7 @@ func closeLanes() {
 }
 
 // list names the managers for -m.
-func (l *lane) list() string {
+func (l *cluster) list() string {
 	list := ""
 	for i, m := range l.managers {
 		if i > 0 {

@@ -11,12 +11,12 @@ import (
 // races: two runners at once, and a runner against the clock. Each is run several times, with other
 // moments.
 func races(t *testing.T) {
-	for name, race := range map[string]func(*lane, *rand.Rand){
+	for name, race := range map[string]func(*cluster, *rand.Rand){
 		"the same store":       sameStore,
 		"another topology":     anotherTopology,
 		"ports that overlap":   overlappingPorts,
 		"widen against remove": widenAgainstRemove,
-		"expiry against commit": func(l *lane, rng *rand.Rand) {
+		"expiry against commit": func(l *cluster, rng *rand.Rand) {
 			stall(l, 2*time.Second+time.Duration(rng.IntN(400)-200)*time.Millisecond)
 		},
 		"a runner that wakes":   wakes,
@@ -33,7 +33,7 @@ func races(t *testing.T) {
 }
 
 // both runs two scripts, the second up to some milliseconds after the first.
-func both(l *lane, rng *rand.Rand, one, two string) (a, b *runner) {
+func both(l *cluster, rng *rand.Rand, one, two string) (a, b *runner) {
 	l.t.Helper()
 	a = l.run(one)
 	later := time.NewTimer(time.Duration(rng.IntN(60)) * time.Millisecond)
@@ -44,7 +44,7 @@ func both(l *lane, rng *rand.Rand, one, two string) (a, b *runner) {
 	return a, b
 }
 
-func sameStore(l *lane, rng *rand.Rand) {
+func sameStore(l *cluster, rng *rand.Rand) {
 	c := l.change("create")
 	a, b := both(l, rng, c.script(), c.script())
 	if a.status() != 0 && b.status() != 0 {
@@ -53,7 +53,7 @@ func sameStore(l *lane, rng *rand.Rand) {
 	l.verify(c, outcomeCommitted, nil)
 }
 
-func anotherTopology(l *lane, rng *rand.Rand) {
+func anotherTopology(l *cluster, rng *rand.Rand) {
 	c := l.change("create")
 	other := c
 	other.port += 100
@@ -67,7 +67,7 @@ func anotherTopology(l *lane, rng *rand.Rand) {
 	l.verify(c, outcomeCommitted, nil)
 }
 
-func overlappingPorts(l *lane, rng *rand.Rand) {
+func overlappingPorts(l *cluster, rng *rand.Rand) {
 	c := l.change("create")
 	other := c
 	other.store += "b"
@@ -85,7 +85,7 @@ func overlappingPorts(l *lane, rng *rand.Rand) {
 	}
 }
 
-func widenAgainstRemove(l *lane, rng *rand.Rand) {
+func widenAgainstRemove(l *cluster, rng *rand.Rand) {
 	c := l.change("add")
 	l.begin(c)
 	gone := c
@@ -99,7 +99,7 @@ func widenAgainstRemove(l *lane, rng *rand.Rand) {
 
 // repairAgainstRunner settles a store while a runner still changes it: a repair waits, and aborts nothing
 // that is alive.
-func repairAgainstRunner(l *lane, rng *rand.Rand) {
+func repairAgainstRunner(l *cluster, rng *rand.Rand) {
 	c := l.change("add")
 	l.begin(c)
 	a, b := both(l, rng, c.script(), fmt.Sprintf("repair_store(%q):check()", c.store))
@@ -110,7 +110,7 @@ func repairAgainstRunner(l *lane, rng *rand.Rand) {
 }
 
 // stall has a runner stand still for some time, once all have voted.
-func stall(l *lane, still time.Duration) {
+func stall(l *cluster, still time.Duration) {
 	c := l.change("create")
 	var r *runner
 	var stopped atomic.Bool
@@ -134,7 +134,7 @@ func stall(l *lane, still time.Duration) {
 }
 
 // wakes has a second runner do the work while the first one, which had begun it, stands still.
-func wakes(l *lane, rng *rand.Rand) {
+func wakes(l *cluster, rng *rand.Rand) {
 	c := l.change("create")
 	other := c
 	other.port += 100

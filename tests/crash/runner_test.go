@@ -21,7 +21,7 @@ type change struct {
 }
 
 // change makes one that nothing else knows of.
-func (l *lane) change(kind string) change {
+func (l *cluster) change(kind string) change {
 	return change{kind: kind, store: fmt.Sprintf("S%dx%d", l.block, l.cases), port: 20000 + 4*l.cases, host: l.managers[1].adv}
 }
 
@@ -50,7 +50,7 @@ type runner struct {
 }
 
 // run starts a runner on a script.
-func (l *lane) run(script string) *runner {
+func (l *cluster) run(script string) *runner {
 	l.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	r := &runner{cmd: exec.CommandContext(ctx, dkvrun, "-m", l.list(), "-e", script), out: &output{}, done: make(chan struct{})}
@@ -97,7 +97,7 @@ func (r *runner) status() int {
 }
 
 // must runs a script that has to succeed.
-func (l *lane) must(script string) {
+func (l *cluster) must(script string) {
 	l.t.Helper()
 	if r := l.run(script); r.status() != 0 {
 		l.t.Fatalf("%s\nexit status %d:\n%s", script, r.status(), r.out)
@@ -105,7 +105,7 @@ func (l *lane) must(script string) {
 }
 
 // begin does what has to be there before the change.
-func (l *lane) begin(c change) {
+func (l *cluster) begin(c change) {
 	l.t.Helper()
 	if c.kind != "create" {
 		first := c
