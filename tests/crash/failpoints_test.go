@@ -15,7 +15,7 @@ var places = []string{"received", "written", "synced", "renamed", "durable"}
 func managerRows(t *testing.T) {
 	for _, verb := range []string{prepare, commit, abort} {
 		for i, place := range places {
-			for who, name := range []string{"home", "other"} {
+			for who, name := range []string{"coordinator", "other"} {
 				ways := []string{"kill", "lost page cache"}
 				if i >= 1 && i <= 3 { // at the others there is no disk to fail
 					ways = append(ways, "enospc", "eio")
@@ -32,7 +32,7 @@ func managerRows(t *testing.T) {
 	}
 }
 
-// loseManager loses one manager, the home or another one, while it writes.
+// loseManager loses one manager, the coordinator or another one, while it writes.
 func loseManager(l *cluster, verb, place string, who int, way string) {
 	c := l.change("create")
 	m := l.managers[who]
@@ -72,13 +72,13 @@ func loseManager(l *cluster, verb, place string, who int, way string) {
 	}
 }
 
-// wantedOf is how a change ends whose manager was lost there: as the disk of the home says.
+// wantedOf is how a change ends whose manager was lost there: as the disk of the coordinator says.
 func wantedOf(verb, place string, who int, way string) outcome {
 	if verb != commit {
 		return outcomeAborted
 	}
 	if who != 0 {
-		return outcomeCommitted // the home has committed
+		return outcomeCommitted // the coordinator has committed
 	}
 	switch {
 	case place == "durable", place == "renamed" && way == "kill":

@@ -7,7 +7,7 @@ import (
 )
 
 // TestCrash_LostVote: a manager's disk loses its vote for a new store, which the others then make. It gets the
-// store from the store's home, without anybody's help.
+// store from the store's coordinator, without anybody's help.
 func TestCrash_LostVote(t *testing.T) {
 	t.Parallel()
 	l := enter(t)

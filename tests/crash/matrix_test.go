@@ -44,16 +44,16 @@ type row struct {
 var runnerTable = []row{
 	{"1 before the id", hit{0, info, false}, outcomeAborted, false},
 	{"2 just after the id", hit{0, preflight, false}, outcomeAborted, false},
-	{"3 home prepared", hit{0, prepare, true}, outcomeAborted, false},
+	{"3 coordinator prepared", hit{0, prepare, true}, outcomeAborted, false},
 	{"4 one other prepared", hit{1, prepare, true}, outcomeAborted, false},
 	{"5 all prepared", hit{2, prepare, true}, outcomeAborted, false},
-	{"6 home committed, reply lost", hit{0, commit, true}, outcomeCommitted, false},
-	{"7 home committed, reply seen", hit{1, commit, false}, outcomeCommitted, false},
+	{"6 coordinator committed, reply lost", hit{0, commit, true}, outcomeCommitted, false},
+	{"7 coordinator committed, reply seen", hit{1, commit, false}, outcomeCommitted, false},
 	{"8 one other told", hit{1, commit, true}, outcomeCommitted, false},
 	{"9 all committed", hit{2, commit, true}, outcomeCommitted, false},
 	{"11 abort not applied", hit{0, abort, false}, outcomeAborted, true},
-	{"12 home aborted", hit{0, abort, true}, outcomeAborted, true},
-	{"12 home and one other aborted", hit{1, abort, true}, outcomeAborted, true},
+	{"12 coordinator aborted", hit{0, abort, true}, outcomeAborted, true},
+	{"12 coordinator and one other aborted", hit{1, abort, true}, outcomeAborted, true},
 }
 
 func runnerRows(t *testing.T) {

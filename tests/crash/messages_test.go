@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// messageRows: each message of the protocol is lost, late, doubled or broken off, at the home and at
+// messageRows: each message of the protocol is lost, late, doubled or broken off, at the coordinator and at
 // another manager.
 func messageRows(t *testing.T) {
 	kinds := []string{preflight, prepare, commit, abort, state, renew}
@@ -24,9 +24,9 @@ func messageRows(t *testing.T) {
 		{"reset inside the body", half, true},
 	}
 	for _, verb := range kinds {
-		for who, name := range []string{"home", "other"} {
+		for who, name := range []string{"coordinator", "other"} {
 			if who != 0 && (verb == state || verb == renew) {
-				continue // only the home is asked
+				continue // only the coordinator is asked
 			}
 			for _, f := range faults {
 				t.Run(fmt.Sprintf("%s/%s/%s", verb, name, f.name), func(t *testing.T) {
@@ -60,7 +60,7 @@ func disturb(l *cluster, verb string, who int, what verdict, answer bool) {
 			return drop // the vote that is missing makes the runner abort
 		case verb == state && m.verb == commit && m.manager != 0:
 			if !m.answer && m.manager == 1 {
-				r.kill() // the others have to ask the home
+				r.kill() // the others have to ask the coordinator
 			}
 			return drop
 		case verb == renew && m.verb == prepare && m.manager == 1 && m.answer:

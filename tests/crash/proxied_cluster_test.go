@@ -77,7 +77,7 @@ func enter(t *testing.T, keep ...string) *cluster {
 	return l
 }
 
-// open starts count managers, one after the other: the first has the smallest identity, and is the home
+// open starts count managers, one after the other: the first has the smallest identity, and is the coordinator
 // of every store.
 func (l *cluster) open(count int) {
 	dir, err := os.MkdirTemp("", "dkvrun-crash-cluster-")
