@@ -80,14 +80,14 @@ func lose(l *cluster, row row, way, kind string) {
 	var started sync.WaitGroup
 	var r *runner
 	var reached atomic.Bool
-	var deaf atomic.Bool // the runner is heard no more
+	var isolated atomic.Bool // the runner is heard no more
 	started.Add(1)
 	l.network.set(func(m message) verdict {
 		started.Wait()
 		switch {
 		case m.verb == state:
 			return pass
-		case deaf.Load():
+		case isolated.Load():
 			return drop
 		case row.refusing && m.verb == prepare && m.manager == 2:
 			return drop
@@ -97,15 +97,15 @@ func lose(l *cluster, row row, way, kind string) {
 		reached.Store(true)
 		switch way {
 		case "kill":
-			deaf.Store(true)
+			isolated.Store(true)
 			r.kill()
 		case "stop":
 			r.stop()
 			time.AfterFunc(outage, r.wake)
 			return pass
 		case "cut":
-			deaf.Store(true)
-			time.AfterFunc(outage, func() { deaf.Store(false) })
+			isolated.Store(true)
+			time.AfterFunc(outage, func() { isolated.Store(false) })
 		}
 		return drop
 	})
