@@ -25,8 +25,8 @@ func TestCrash_Matrix(t *testing.T) {
 	t.Run("race", races)
 }
 
-// hit is a point of a runner's life, by a message that passes then.
-type hit struct {
+// point is a point of a runner's life, by a message that passes then.
+type point struct {
 	manager int
 	verb    string
 	answer  bool
@@ -35,25 +35,25 @@ type hit struct {
 // row is a point at which the runner is lost, and how the change has to end.
 type row struct {
 	name string
-	at   hit
+	at   point
 	want outcome
 	// refusing: the votes of the last manager get lost, so that the runner aborts.
 	refusing bool
 }
 
 var runnerTable = []row{
-	{"1 before the id", hit{0, info, false}, outcomeAborted, false},
-	{"2 just after the id", hit{0, preflight, false}, outcomeAborted, false},
-	{"3 coordinator prepared", hit{0, prepare, true}, outcomeAborted, false},
-	{"4 one other prepared", hit{1, prepare, true}, outcomeAborted, false},
-	{"5 all prepared", hit{2, prepare, true}, outcomeAborted, false},
-	{"6 coordinator committed, reply lost", hit{0, commit, true}, outcomeCommitted, false},
-	{"7 coordinator committed, reply seen", hit{1, commit, false}, outcomeCommitted, false},
-	{"8 one other told", hit{1, commit, true}, outcomeCommitted, false},
-	{"9 all committed", hit{2, commit, true}, outcomeCommitted, false},
-	{"11 abort not applied", hit{0, abort, false}, outcomeAborted, true},
-	{"12 coordinator aborted", hit{0, abort, true}, outcomeAborted, true},
-	{"12 coordinator and one other aborted", hit{1, abort, true}, outcomeAborted, true},
+	{"1 before the id", point{0, info, false}, outcomeAborted, false},
+	{"2 just after the id", point{0, preflight, false}, outcomeAborted, false},
+	{"3 coordinator prepared", point{0, prepare, true}, outcomeAborted, false},
+	{"4 one other prepared", point{1, prepare, true}, outcomeAborted, false},
+	{"5 all prepared", point{2, prepare, true}, outcomeAborted, false},
+	{"6 coordinator committed, reply lost", point{0, commit, true}, outcomeCommitted, false},
+	{"7 coordinator committed, reply seen", point{1, commit, false}, outcomeCommitted, false},
+	{"8 one other told", point{1, commit, true}, outcomeCommitted, false},
+	{"9 all committed", point{2, commit, true}, outcomeCommitted, false},
+	{"11 abort not applied", point{0, abort, false}, outcomeAborted, true},
+	{"12 coordinator aborted", point{0, abort, true}, outcomeAborted, true},
+	{"12 coordinator and one other aborted", point{1, abort, true}, outcomeAborted, true},
 }
 
 func runnerRows(t *testing.T) {
@@ -91,7 +91,7 @@ func lose(l *cluster, row row, way, kind string) {
 			return drop
 		case row.refusing && m.verb == prepare && m.manager == 2:
 			return drop
-		case reached.Load() || (hit{m.manager, m.verb, m.answer}) != row.at:
+		case reached.Load() || (point{m.manager, m.verb, m.answer}) != row.at:
 			return pass
 		}
 		reached.Store(true)

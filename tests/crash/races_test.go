@@ -138,13 +138,13 @@ func wakes(l *cluster, rng *rand.Rand) {
 	c := l.change("create")
 	other := c
 	other.port += 100
-	at := hit{rng.IntN(3), prepare, true}
+	at := point{rng.IntN(3), prepare, true}
 	var first *runner
 	var stopped atomic.Bool
 	ready := make(chan struct{})
 	l.network.set(func(m message) verdict {
 		<-ready
-		if (hit{m.manager, m.verb, m.answer}) == at && stopped.CompareAndSwap(false, true) {
+		if (point{m.manager, m.verb, m.answer}) == at && stopped.CompareAndSwap(false, true) {
 			first.stop()
 		}
 		return pass
