@@ -113,7 +113,7 @@ func (m *manager) answer(ctx context.Context, r *request) (int, []byte) {
 		return encodeAnswer(action, wire.RefuseWrongManager.With(m.identity))
 	}
 	if route.queriesCoordinator {
-		if silent := m.settle(ctx, r.store); silent != nil {
+		if silent := m.resolveStore(ctx, r.store); silent != nil {
 			return encodeAnswer(action, silent)
 		}
 	}

@@ -15,10 +15,10 @@ import (
 // coordinatorClient queries coordinators: fakes of this or another process, or real managers.
 var coordinatorClient = http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 
-// settle asks the store's coordinator, if it is another manager, for its decision about the operation that is prepared
+// resolveStore asks the store's coordinator, if it is another manager, for its decision about the operation that is prepared
 // here, and follows it (I5). It returns a refusal if the coordinator does not answer: silence decides nothing, so the
 // operation stays prepared (I1).
-func (m *manager) settle(ctx context.Context, store string) *wire.Result {
+func (m *manager) resolveStore(ctx context.Context, store string) *wire.Result {
 	coordinator := m.coordinatorOf(store)
 	if coordinator.URL == "" || coordinator.Identity == m.identity {
 		return nil
@@ -99,7 +99,7 @@ func (g *group) resolve(ctx context.Context) {
 		var round sync.WaitGroup
 		for _, m := range g.managers {
 			for _, store := range m.pending() {
-				round.Go(func() { m.settle(ctx, store) }) // a silent coordinator is asked again in the next round
+				round.Go(func() { m.resolveStore(ctx, store) }) // a silent coordinator is asked again in the next round
 			}
 		}
 		round.Wait()
