@@ -136,8 +136,8 @@ func (f *cluster) commit(c wire.Operation) {
 	}
 }
 
-// made creates the store on all three managers and returns the operation.
-func (f *cluster) made() wire.Operation {
+// createStore creates the store on all three managers and returns the operation.
+func (f *cluster) createStore() wire.Operation {
 	f.t.Helper()
 	c := f.create(id(1), 1)
 	f.prepare(c)

@@ -31,7 +31,7 @@ func (f *cluster) narrowed() wire.Operation {
 
 func TestParticipant_WhatGoesLeavesItsStore(t *testing.T) {
 	f := newCluster(t)
-	f.made()
+	f.createStore()
 	c := f.narrowed()
 	f.prepare(c)
 	f.commit(c)
@@ -52,7 +52,7 @@ func TestParticipant_WhatGoesLeavesItsStore(t *testing.T) {
 
 func TestParticipant_WhatNeverRanIsGoneAtOnce(t *testing.T) {
 	f := newCluster(t)
-	f.made()
+	f.createStore()
 	c := f.narrowed()
 	c.Founding, c.Founders = true, wire.Founders(c.Nodes)
 	f.prepare(c)
@@ -67,7 +67,7 @@ func TestParticipant_WhatNeverRanIsGoneAtOnce(t *testing.T) {
 
 func TestParticipant_NothingIsFoundedAnewThatRan(t *testing.T) {
 	f := newCluster(t)
-	f.made()
+	f.createStore()
 	if err := f.all[0].Catalog.Update(startAll); err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func TestParticipant_NothingIsFoundedAnewThatRan(t *testing.T) {
 
 func TestParticipant_FounderThatComesBackJoins(t *testing.T) {
 	f := newCluster(t)
-	c := f.made()
+	c := f.createStore()
 	if err := f.all[0].Catalog.Update(func(d *catalog.Data) error {
 		delete(d.Stores["OrdersStore"].Local, "orders-1") // it left, and is gone
 		d.Stores["OrdersStore"].Nodes = c.Nodes[1:]

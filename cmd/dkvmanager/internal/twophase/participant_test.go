@@ -77,7 +77,7 @@ func TestParticipant_AbortBeforeThePrepare(t *testing.T) {
 
 func TestParticipant_AbortAfterTheCommitSaysSo(t *testing.T) {
 	f := newCluster(t)
-	c := f.made()
+	c := f.createStore()
 	if op, err := f.all[0].Abort(c.ID, wire.AbortRequest{Store: c.Store}); err != nil ||
 		op.State != wire.OperationCommitted {
 		t.Errorf("%+v, %v", op, err)
@@ -103,7 +103,7 @@ func TestParticipant_SameIDWithAnotherContent(t *testing.T) {
 
 func TestParticipant_Epochs(t *testing.T) {
 	f := newCluster(t)
-	f.made()
+	f.createStore()
 	c := f.create(id(2), 1)
 	c.Action, c.Creation, c.BaseRevision, c.BaseOperation = wire.AddInstanceAction, id(1), 1, id(1)
 	_, err := f.all[0].Prepare(c)
@@ -238,7 +238,7 @@ func TestParticipant_AnotherManagerUnderTheHomesAddressIsNotBelieved(t *testing.
 
 func TestParticipant_WhatNoChangeMayLeaveOut(t *testing.T) {
 	f := newCluster(t)
-	f.made()
+	f.createStore()
 	next := f.create(id(2), 2)
 	next.Action, next.Creation, next.BaseRevision, next.BaseOperation = wire.AddInstanceAction, id(1), 1, id(1)
 	for _, test := range []struct {
@@ -267,7 +267,7 @@ func TestParticipant_WhatNoChangeMayLeaveOut(t *testing.T) {
 
 func TestParticipant_RemoveAndMakeAgain(t *testing.T) {
 	f := newCluster(t)
-	f.made()
+	f.createStore()
 	gone := wire.Operation{
 		ID: id(2), Action: wire.RemoveStoreAction, Store: "OrdersStore", Coordinator: f.all[0].self(), Managers: f.managers(),
 		BaseRevision: 1, BaseOperation: id(1), Epoch: 2,
@@ -290,7 +290,7 @@ func TestParticipant_RemoveAndMakeAgain(t *testing.T) {
 
 func TestParticipant_WhatRunsIsNotRemoved(t *testing.T) {
 	f := newCluster(t)
-	f.made()
+	f.createStore()
 	m := f.all[0]
 	err := m.Catalog.Update(startAll)
 	if err != nil {

@@ -35,7 +35,7 @@ func (f *cluster) decide(committed ...string) {
 
 func TestParticipant_LostHomeIsReplaced(t *testing.T) {
 	f := newCluster(t)
-	f.made()
+	f.createStore()
 	f.down[f.all[0].host] = true
 	f.fence()
 	next := f.create(id(2), 2)
@@ -186,7 +186,7 @@ func TestParticipant_HomeThatOnlySeemsToAnswerIsLost(t *testing.T) {
 
 func TestParticipant_ManagerTakesWhatItMissed(t *testing.T) {
 	f := newCluster(t)
-	f.made()
+	f.createStore()
 	c := f.narrowed()
 	f.prepare(c)
 	for _, m := range f.all[:2] {

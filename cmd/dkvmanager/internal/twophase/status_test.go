@@ -55,7 +55,7 @@ func TestParticipant_AgreedIsOnlyWhatAllManagersHave(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := newCluster(t)
-			c := f.made()
+			c := f.createStore()
 			test.with(f)
 			err := f.all[0].Confirm(ctx, c.Store, c.ID)
 			switch {

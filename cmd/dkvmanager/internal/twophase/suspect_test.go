@@ -24,7 +24,7 @@ func (m *member) doubt(change func(*catalog.Data) error) {
 
 func TestParticipant_SuspectManagerIsSilentUntilItsHomeHasSpoken(t *testing.T) {
 	f := newCluster(t)
-	f.made()
+	f.createStore()
 	c := f.narrowed()
 	f.prepare(c)
 	away := f.all[2]
@@ -74,7 +74,7 @@ func TestParticipant_SuspectHomeDecidesNothingAndIsNotBelieved(t *testing.T) {
 
 func TestParticipant_SuspectSurvivorFencesOnlyASilentHome(t *testing.T) {
 	f := newCluster(t)
-	f.made()
+	f.createStore()
 	f.all[1].doubt(func(*catalog.Data) error { return nil })
 	lost := wire.FenceRequest{Lost: f.all[0].self()}
 	f.down[f.all[0].host] = true
@@ -88,7 +88,7 @@ func TestParticipant_SuspectSurvivorFencesOnlyASilentHome(t *testing.T) {
 
 func TestParticipant_SuspicionOutlivesARestart(t *testing.T) {
 	f := newCluster(t)
-	f.made()
+	f.createStore()
 	c := f.narrowed()
 	f.prepare(c)
 	coordinator := f.all[0]
@@ -156,7 +156,7 @@ func TestParticipant_SuspectVoterFollowsTheHome(t *testing.T) {
 
 func TestParticipant_WithTheStoreItsDoubtGoes(t *testing.T) {
 	f := newCluster(t)
-	f.made()
+	f.createStore()
 	away := f.all[2]
 	away.doubt(func(*catalog.Data) error { return nil })
 	err := away.Catalog.Update(func(d *catalog.Data) error { RemoveStore(d, "OrdersStore", ""); return nil })
@@ -195,7 +195,7 @@ func TestParticipant_SuspectHomeLetsGoOfWhatTheOthersHaveDropped(t *testing.T) {
 
 func TestParticipant_ManagerThatIsOutCanRemoveWhatItHeld(t *testing.T) {
 	f := newCluster(t)
-	f.made()
+	f.createStore()
 	f.prepare(f.narrowed())
 	away := f.all[2]
 	away.named(func(n *catalog.Name) { n.DeclaredLost = true })
@@ -207,7 +207,7 @@ func TestParticipant_ManagerThatIsOutCanRemoveWhatItHeld(t *testing.T) {
 
 func TestParticipant_SuspectHomeCanBeReplaced(t *testing.T) {
 	f := newCluster(t)
-	f.made()
+	f.createStore()
 	f.all[0].doubt(func(*catalog.Data) error { return nil })
 	_, err := f.all[1].ResolveStore(ctx, "OrdersStore", "")
 	f.refused(err, wire.CodeCoordinatorSilent)
@@ -225,7 +225,7 @@ func TestParticipant_SuspectHomeCanBeReplaced(t *testing.T) {
 // and only the earlier store's folder is to be deleted.
 func TestSuspect_TakesTheStoreThatWasCreatedAnew(t *testing.T) {
 	f := newCluster(t)
-	f.made()
+	f.createStore()
 	away := f.all[2]
 	earlier := away.store().Creation
 	away.doubt(func(d *catalog.Data) error {
@@ -333,7 +333,7 @@ func TestParticipant_WhatIsNotForgottenStaysAway(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newCluster(t)
-			f.made()
+			f.createStore()
 			with(f)
 			if err := f.all[0].reconcile(ctx); err != nil {
 				t.Fatal(err)
@@ -350,7 +350,7 @@ func TestParticipant_WhatIsNotForgottenStaysAway(t *testing.T) {
 
 func TestParticipant_HomeThatIsSilentIsSaidToBe(t *testing.T) {
 	f := newCluster(t)
-	f.made()
+	f.createStore()
 	f.all[2].doubt(forgetStore)
 	f.down[f.all[0].host] = true
 	_, err := f.all[2].ResolveStore(ctx, "OrdersStore", f.all[0].url())
