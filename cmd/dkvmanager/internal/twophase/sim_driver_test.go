@@ -50,7 +50,7 @@ func (s *simulation) judge(c *wire.Operation, participants []*manager, out *runn
 			s.fail("a runner says that %s is made, and its home has not committed it", c.ID)
 		}
 	case runner.Aborted, runner.Refused:
-		s.undone[c.ID] = true
+		s.reportedAborted[c.ID] = true
 		if s.decided(c.ID) {
 			s.fail("a runner says that nothing stays of %s, and its home has committed it", c.ID)
 		}

@@ -74,7 +74,7 @@ func (s *simulation) hasCommitted(m *manager, id string) {
 	if s.lost[c.Store][m.disk.identity] {
 		s.fail("I8: %s was declared lost, and commits %s", m.host, id)
 	}
-	if s.undone[id] {
+	if s.reportedAborted[id] {
 		s.fail("%s commits %s, of which a runner has said that nothing stays", m.host, id)
 	}
 	if head := s.heads[c.Store]; head != c.BaseOperation {

@@ -119,7 +119,7 @@ func (n network) several(ctx context.Context, requests []runner.Request, replies
 // silence is what a runner makes of no answer.
 func (n network) silence(request runner.Request) runner.Reply {
 	if n.weak.believeSilence && strings.HasSuffix(request.Path, "/commit") {
-		body, _ := json.Marshal(wire.Refuse(wire.CodeOperationAborted, "it will have been undone"))
+		body, _ := json.Marshal(wire.Refuse(wire.CodeOperationAborted, "it will have been aborted"))
 		return runner.Reply{Status: 410, Body: body}
 	}
 	return runner.Reply{Class: "timeout", Message: "no answer"}

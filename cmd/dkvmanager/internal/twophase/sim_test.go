@@ -24,18 +24,18 @@ var (
 // simulation is a few managers and runners with everything that can go wrong between them.
 type simulation struct {
 	*world
-	weak     weakness
-	faults   faults
-	managers []*manager
-	victim   *manager // whose disk may be damaged by a crash
-	changes  map[string]*wire.Operation
-	undone   map[string]bool            // what runners were told of
-	heads    map[string]string          // the last operation that was committed at its coordinator, by store
-	lost     map[string]map[string]bool // by store: the coordinators that were declared lost
-	outcomes map[runner.State]int
-	made     int
-	ports    int
-	broken   broken
+	weak            weakness
+	faults          faults
+	managers        []*manager
+	victim          *manager // whose disk may be damaged by a crash
+	changes         map[string]*wire.Operation
+	reportedAborted map[string]bool            // what runners were told of
+	heads           map[string]string          // the last operation that was committed at its coordinator, by store
+	lost            map[string]map[string]bool // by store: the coordinators that were declared lost
+	outcomes        map[runner.State]int
+	made            int
+	ports           int
+	broken          broken
 }
 
 // repaired counts, among the outcomes, repairs without a coordinator.
@@ -52,7 +52,7 @@ const syncLate = 5 * time.Second
 // simulate runs one seed to its end, and says what broke.
 func simulate(seed uint64, weak weakness) (s *simulation) {
 	s = &simulation{
-		world: newWorld(seed), weak: weak, changes: map[string]*wire.Operation{}, undone: map[string]bool{},
+		world: newWorld(seed), weak: weak, changes: map[string]*wire.Operation{}, reportedAborted: map[string]bool{},
 		heads: map[string]string{}, lost: map[string]map[string]bool{}, outcomes: map[runner.State]int{},
 	}
 	defer s.close()
@@ -161,7 +161,7 @@ func TestSim_RandomRuns(t *testing.T) {
 	if bad != nil {
 		t.Fatalf("seed %d: %s\nreplay: go test ./cmd/dkvmanager/internal/twophase -run 'TestSim_RandomRuns$' -seed %d", bad.seed, bad.what, bad.seed)
 	}
-	t.Logf("%d seeds; runners were told: %d made, %d undone, %d refused, %d undecided; %d stores went on without their home", *seedsFlag,
+	t.Logf("%d seeds; runners were told: %d made, %d aborted, %d refused, %d undecided; %d stores went on without their home", *seedsFlag,
 		outcomes[runner.Committed], outcomes[runner.Aborted], outcomes[runner.Refused], outcomes[runner.Unknown],
 		outcomes[repaired])
 	for _, state := range []runner.State{runner.Committed, runner.Aborted, runner.Refused, runner.Unknown, repaired} {
