@@ -70,8 +70,8 @@ func (s *simulation) plan() (*wire.Operation, []*manager) {
 	store := stores[s.rng.IntN(len(stores))]
 	seen := s.managers[s.rng.IntN(len(s.managers))]
 	there := seen.disk.read(seen.disk.durable).Stores[store]
-	s.made++
-	c := &wire.Operation{ID: fmt.Sprintf("op-%d", s.made), Store: store, Owner: "sim"}
+	s.planned++
+	c := &wire.Operation{ID: fmt.Sprintf("op-%d", s.planned), Store: store, Owner: "sim"}
 	if there == nil {
 		return s.create(c)
 	}

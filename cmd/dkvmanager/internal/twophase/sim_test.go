@@ -33,7 +33,7 @@ type simulation struct {
 	heads           map[string]string          // the last operation that was committed at its coordinator, by store
 	lost            map[string]map[string]bool // by store: the coordinators that were declared lost
 	outcomes        map[runner.State]int
-	made            int
+	planned         int
 	ports           int
 	broken          broken
 }
