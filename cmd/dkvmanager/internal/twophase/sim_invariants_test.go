@@ -132,8 +132,8 @@ func (s *simulation) agree() {
 	}
 }
 
-// settled says, once all is well again, that nothing stays pending and all have the same (I5).
-func (s *simulation) settled() {
+// converged says, once all is well again, that nothing stays pending and all have the same (I5).
+func (s *simulation) converged() {
 	for _, m := range s.managers {
 		for _, n := range m.disk.read(m.disk.durable).Names {
 			if n.Replacing != "" {

@@ -138,7 +138,7 @@ func (s *simulation) heal() {
 	}
 	s.finishRepairs()
 	s.run(150 * time.Second)
-	s.settled()
+	s.converged()
 	for _, m := range s.managers {
 		s.differentContent(m)
 	}
