@@ -58,7 +58,7 @@ func (s *simulation) repair(store, lost string) {
 		return
 	}
 	if out := r.ReplaceCoordinator(ctx, w); out.State == runner.Committed {
-		s.outcomes[repaired]++
+		s.outcomes[replaced]++
 	}
 }
 

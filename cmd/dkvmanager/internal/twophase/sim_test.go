@@ -38,8 +38,8 @@ type simulation struct {
 	broken          broken
 }
 
-// repaired counts, among the outcomes, repairs without a coordinator.
-const repaired runner.State = -1
+// replaced counts, among the outcomes, repairs without a coordinator.
+const replaced runner.State = -1
 
 // weakness takes a rule of the protocol away.
 type weakness struct {
@@ -163,8 +163,8 @@ func TestSim_RandomRuns(t *testing.T) {
 	}
 	t.Logf("%d seeds; runners were told: %d made, %d aborted, %d refused, %d undecided; %d stores went on without their home", *seedsFlag,
 		outcomes[runner.Committed], outcomes[runner.Aborted], outcomes[runner.Refused], outcomes[runner.Unknown],
-		outcomes[repaired])
-	for _, state := range []runner.State{runner.Committed, runner.Aborted, runner.Refused, runner.Unknown, repaired} {
+		outcomes[replaced])
+	for _, state := range []runner.State{runner.Committed, runner.Aborted, runner.Refused, runner.Unknown, replaced} {
 		if outcomes[state] == 0 {
 			t.Errorf("no run ended in state %d: the simulation is too tame", state)
 		}
