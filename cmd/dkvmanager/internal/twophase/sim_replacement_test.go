@@ -68,7 +68,7 @@ func (s *simulation) finishRepairs() {
 	s.spawn(operator, func() {
 		for range 4 {
 			for _, store := range stores {
-				if lost := s.repairing(store); lost != "" {
+				if lost := s.replacing(store); lost != "" {
 					s.repair(store, lost)
 				} else if lost := s.suspectCoordinator(store); lost != "" {
 					s.repair(store, lost)
@@ -97,8 +97,8 @@ func (s *simulation) suspectCoordinator(store string) string {
 	return ""
 }
 
-// repairing is the manager that any other has begun to give up.
-func (s *simulation) repairing(store string) string {
+// replacing is the manager that any other has begun to give up.
+func (s *simulation) replacing(store string) string {
 	for _, m := range s.managers {
 		if n := m.disk.read(m.disk.durable).Name(store); n.Replacing != "" {
 			return n.Replacing
