@@ -38,7 +38,7 @@ func (s *simulation) decided(id string) bool {
 func (s *simulation) look(m *manager) {
 	d := m.disk.read(m.disk.durable)
 	for _, store := range stores {
-		s.givenUp(d, store)
+		s.recordLost(d, store)
 	}
 	for _, n := range d.Names {
 		for _, x := range n.Decisions {
@@ -86,9 +86,9 @@ func (s *simulation) hasCommitted(m *manager, id string) {
 	}
 }
 
-// givenUp notes that a coordinator was declared lost, with what the survivors go on from. What only it had
+// recordLost notes that a coordinator was declared lost, with what the survivors go on from. What only it had
 // committed is gone.
-func (s *simulation) givenUp(d *catalog.Data, store string) {
+func (s *simulation) recordLost(d *catalog.Data, store string) {
 	for _, identity := range d.Name(store).Fenced {
 		if s.lost[store][identity] {
 			continue
