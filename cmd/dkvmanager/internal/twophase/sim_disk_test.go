@@ -51,7 +51,7 @@ func (d *disk) Update(f func(*catalog.Data) error) error {
 	if d.s.chance(d.s.faults.crashInWrite) {
 		if d.s.chance(0.5) { // it was renamed in time
 			d.keep(text)
-			d.s.look(d.m)
+			d.s.checkWrite(d.m)
 		}
 		d.s.crash(d.m)
 		runtime.Goexit()
@@ -66,7 +66,7 @@ func (d *disk) Update(f func(*catalog.Data) error) error {
 	} else {
 		d.keep(text)
 	}
-	d.s.look(d.m)
+	d.s.checkWrite(d.m)
 	return nil
 }
 

@@ -34,8 +34,8 @@ func (s *simulation) decided(id string) bool {
 	return false
 }
 
-// look holds what a manager has just made durable against what all have ever done.
-func (s *simulation) look(m *manager) {
+// checkWrite holds what a manager has just made durable against what all have ever done.
+func (s *simulation) checkWrite(m *manager) {
 	d := m.disk.read(m.disk.durable)
 	for _, store := range stores {
 		s.recordLost(d, store)
