@@ -58,7 +58,7 @@ func (s *simulation) checkWrite(m *manager) {
 			s.fail("I3: %s has %s at revision %d by %s, which its home has not committed", m.host, there.Name, there.Revision, there.LastOperation)
 		}
 	}
-	s.agree()
+	s.checkAgreement()
 }
 
 // hasCommitted notes a commit. At the coordinator it has to build on the commit before it (I6).
@@ -118,8 +118,8 @@ func (s *simulation) headIsLeft(store string) bool {
 	return false
 }
 
-// agree says that no operation has ended in both ways (I1), but for managers that were declared lost.
-func (s *simulation) agree() {
+// checkAgreement says that no operation has ended in both ways (I1), but for managers that were declared lost.
+func (s *simulation) checkAgreement() {
 	for _, a := range s.managers {
 		for id := range a.aborted {
 			for _, b := range s.managers {
