@@ -36,13 +36,13 @@ func (s *simulation) script(p *process) {
 			Transport: n, Clock: n, Operation: *c, Names: names, Verb: "Changed",
 			Parallel: s.chance(0.7), FailFast: s.chance(0.3), DecideTimeout: 20 * time.Second,
 		}
-		s.judge(c, participants, r.Run(ctx))
+		s.checkOutcome(c, participants, r.Run(ctx))
 		cancel()
 	}
 }
 
-// judge holds what a runner said against what the managers did.
-func (s *simulation) judge(c *wire.Operation, participants []*manager, out *runner.Outcome) {
+// checkOutcome holds what a runner said against what the managers did.
+func (s *simulation) checkOutcome(c *wire.Operation, participants []*manager, out *runner.Outcome) {
 	s.outcomes[out.State]++
 	switch out.State {
 	case runner.Committed:
