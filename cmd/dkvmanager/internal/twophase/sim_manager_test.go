@@ -50,15 +50,15 @@ func (m *manager) start() {
 				_ = m.participant.reconcile(context.Background())
 			}
 			if m.s.weak.expireAnywhere {
-				m.dropOld()
+				m.expireVotes()
 			}
 			m.s.sleep(wire.ResolveEvery)
 		}
 	})
 }
 
-// dropOld is a weakening: every manager ends what it heard nothing of.
-func (m *manager) dropOld() {
+// expireVotes is a weakening: every manager ends what it heard nothing of.
+func (m *manager) expireVotes() {
 	for _, n := range m.disk.Snapshot().Names {
 		if p := n.Prepared; p != nil && m.s.now.Sub(p.Since) > wire.ExpireAfter {
 			_ = m.disk.Update(func(d *catalog.Data) error { d.RecordDecision(decisionOf(p, false), m.s.now); return nil })
