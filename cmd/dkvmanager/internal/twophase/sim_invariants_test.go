@@ -43,7 +43,7 @@ func (s *simulation) checkWrite(m *manager) {
 	for _, n := range d.Names {
 		for _, x := range n.Decisions {
 			if x.Committed {
-				s.hasCommitted(m, x.ID)
+				s.recordCommit(m, x.ID)
 			} else {
 				m.aborted[x.ID] = true
 			}
@@ -53,7 +53,7 @@ func (s *simulation) checkWrite(m *manager) {
 		}
 	}
 	for _, there := range d.Stores {
-		s.hasCommitted(m, there.LastOperation)
+		s.recordCommit(m, there.LastOperation)
 		if !s.decided(there.LastOperation) {
 			s.fail("I3: %s has %s at revision %d by %s, which its home has not committed", m.host, there.Name, there.Revision, there.LastOperation)
 		}
@@ -61,8 +61,8 @@ func (s *simulation) checkWrite(m *manager) {
 	s.checkAgreement()
 }
 
-// hasCommitted notes a commit. At the coordinator it has to build on the commit before it (I6).
-func (s *simulation) hasCommitted(m *manager, id string) {
+// recordCommit notes a commit. At the coordinator it has to build on the commit before it (I6).
+func (s *simulation) recordCommit(m *manager, id string) {
 	if m.committed[id] {
 		return
 	}
