@@ -97,7 +97,7 @@ func (s *simulation) recordLost(d *catalog.Data, store string) {
 			s.lost[store] = map[string]bool{}
 		}
 		s.lost[store][identity] = true
-		if s.headIsLeft(store) {
+		if s.headSurvives(store) {
 			continue
 		}
 		s.heads[store] = ""
@@ -107,9 +107,9 @@ func (s *simulation) recordLost(d *catalog.Data, store string) {
 	}
 }
 
-// headIsLeft reports whether a manager that was not declared lost has the last commit of a store: then all go on
+// headSurvives reports whether a manager that was not declared lost has the last commit of a store: then all go on
 // from it.
-func (s *simulation) headIsLeft(store string) bool {
+func (s *simulation) headSurvives(store string) bool {
 	for m, c := range s.configurations(store) {
 		if c.LastOperation == s.heads[store] && !s.lost[store][m.disk.identity] {
 			return true
