@@ -46,12 +46,12 @@ func (s *simulation) checkOutcome(c *wire.Operation, participants []*manager, ou
 	s.outcomes[out.State]++
 	switch out.State {
 	case runner.Committed:
-		if !s.decided(c.ID) {
+		if !s.passedCommitPoint(c.ID) {
 			s.fail("a runner says that %s is made, and its home has not committed it", c.ID)
 		}
 	case runner.Aborted, runner.Refused:
 		s.reportedAborted[c.ID] = true
-		if s.decided(c.ID) {
+		if s.passedCommitPoint(c.ID) {
 			s.fail("a runner says that nothing stays of %s, and its home has committed it", c.ID)
 		}
 	}

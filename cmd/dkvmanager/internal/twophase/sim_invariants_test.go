@@ -24,8 +24,8 @@ func (s *simulation) decode(text []byte, into any) {
 	}
 }
 
-// decided says that the coordinator of an operation has committed it: the commit point has passed.
-func (s *simulation) decided(id string) bool {
+// passedCommitPoint says that the coordinator of an operation has committed it: the commit point has passed.
+func (s *simulation) passedCommitPoint(id string) bool {
 	for _, m := range s.managers {
 		if m.disk.identity == s.changes[id].Coordinator {
 			return m.committed[id]
@@ -54,7 +54,7 @@ func (s *simulation) checkWrite(m *manager) {
 	}
 	for _, there := range d.Stores {
 		s.recordCommit(m, there.LastOperation)
-		if !s.decided(there.LastOperation) {
+		if !s.passedCommitPoint(there.LastOperation) {
 			s.fail("I3: %s has %s at revision %d by %s, which its home has not committed", m.host, there.Name, there.Revision, there.LastOperation)
 		}
 	}

@@ -163,7 +163,7 @@ func (m *manager) commit(id, epoch string) (wire.OperationStatus, error) {
 	p := m.disk.Snapshot().Prepared(id)
 	op, err := m.participant.Commit(id, number)
 	var refusal *wire.Result
-	if p != nil && p.Epoch == number && m.s.decided(id) && errors.As(err, &refusal) &&
+	if p != nil && p.Epoch == number && m.s.passedCommitPoint(id) && errors.As(err, &refusal) &&
 		refusal.Code != wire.CodeReadOnly && refusal.Code != wire.CodeFenced && refusal.Code != wire.CodeSuspect {
 		m.s.fail("I4: %s voted for %s and refuses the commit: %v", m.host, id, err)
 	}
