@@ -179,7 +179,7 @@ func TestParticipant_ExpiryAtTheHomeAlone(t *testing.T) {
 	f.down[coordinator.host] = true
 	f.resolve()
 	if got := other.state(c.ID); got != wire.OperationPrepared {
-		t.Errorf("without its home's word it became %s", got)
+		t.Errorf("without its coordinator's word it became %s", got)
 	}
 	_, err := coordinator.Commit(c.ID, 1)
 	f.refused(err, wire.CodeOperationAborted)

@@ -46,7 +46,7 @@ func TestParticipant_LostHomeIsReplaced(t *testing.T) {
 	f.decide() // again changes nothing
 	for _, m := range f.all[1:] {
 		if s := m.store(); s.Coordinator != f.all[1].self() || len(s.Managers) != 2 {
-			t.Errorf("%s: home %s of %v", m.host, s.Coordinator, s.Managers)
+			t.Errorf("%s: coordinator %s of %v", m.host, s.Coordinator, s.Managers)
 		}
 	}
 

@@ -47,12 +47,12 @@ func (s *simulation) checkOutcome(c *wire.Operation, participants []*manager, ou
 	switch out.State {
 	case runner.Committed:
 		if !s.passedCommitPoint(c.ID) {
-			s.fail("a runner says that %s is made, and its home has not committed it", c.ID)
+			s.fail("a runner says that %s is made, and its coordinator has not committed it", c.ID)
 		}
 	case runner.Aborted, runner.Refused:
 		s.reportedAborted[c.ID] = true
 		if s.passedCommitPoint(c.ID) {
-			s.fail("a runner says that nothing stays of %s, and its home has committed it", c.ID)
+			s.fail("a runner says that nothing stays of %s, and its coordinator has committed it", c.ID)
 		}
 	}
 	for i, row := range out.Rows {

@@ -55,7 +55,7 @@ func (s *simulation) checkWrite(m *manager) {
 	for _, there := range d.Stores {
 		s.recordCommit(m, there.LastOperation)
 		if !s.passedCommitPoint(there.LastOperation) {
-			s.fail("I3: %s has %s at revision %d by %s, which its home has not committed", m.host, there.Name, there.Revision, there.LastOperation)
+			s.fail("I3: %s has %s at revision %d by %s, which its coordinator has not committed", m.host, there.Name, there.Revision, there.LastOperation)
 		}
 	}
 	s.checkAgreement()

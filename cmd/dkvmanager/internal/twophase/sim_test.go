@@ -161,7 +161,7 @@ func TestSim_RandomRuns(t *testing.T) {
 	if bad != nil {
 		t.Fatalf("seed %d: %s\nreplay: go test ./cmd/dkvmanager/internal/twophase -run 'TestSim_RandomRuns$' -seed %d", bad.seed, bad.what, bad.seed)
 	}
-	t.Logf("%d seeds; runners were told: %d made, %d aborted, %d refused, %d undecided; %d stores went on without their home", *seedsFlag,
+	t.Logf("%d seeds; runners were told: %d made, %d aborted, %d refused, %d undecided; %d stores went on without their coordinator", *seedsFlag,
 		outcomes[runner.Committed], outcomes[runner.Aborted], outcomes[runner.Refused], outcomes[runner.Unknown],
 		outcomes[replaced])
 	for _, state := range []runner.State{runner.Committed, runner.Aborted, runner.Refused, runner.Unknown, replaced} {
@@ -193,11 +193,11 @@ func TestSim_FindsWeaknesses(t *testing.T) {
 		weak weakness
 		want string
 	}{
-		{"a vote is answered before it is on the disk", weakness{voteBeforeSync: true}, "is made, and its home has not committed it"},
+		{"a vote is answered before it is on the disk", weakness{voteBeforeSync: true}, "is made, and its coordinator has not committed it"},
 		{"any manager lets a vote expire", weakness{expireAnywhere: true}, "I1: "},
 		{"the base is not checked", weakness{noBase: true}, "I6: "},
 		{"a manager trusts a catalog that it fell back to", weakness{trustDisk: true}, "I1: "},
-		{"silence of the home counts as its no", weakness{believeSilence: true}, "nothing stays"},
+		{"silence of the coordinator counts as its no", weakness{believeSilence: true}, "nothing stays"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			const seeds = 3000

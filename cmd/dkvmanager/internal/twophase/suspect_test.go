@@ -134,7 +134,7 @@ func TestParticipant_SuspectVoterFollowsTheHome(t *testing.T) {
 		away := f.all[2]
 		away.doubt(func(*catalog.Data) error { return nil })
 		if err := away.Resolve(ctx); err != nil || away.state(c.ID) != wire.OperationPrepared {
-			t.Errorf("before the home has decided: %s, %v", away.state(c.ID), err)
+			t.Errorf("before the coordinator has decided: %s, %v", away.state(c.ID), err)
 		}
 		want := wire.OperationAborted
 		if committed {
@@ -217,11 +217,11 @@ func TestParticipant_SuspectHomeCanBeReplaced(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !f.all[0].Catalog.Snapshot().Name("OrdersStore").DeclaredLost {
-		t.Error("the old home does not know that it is out")
+		t.Error("the old coordinator does not know that it is out")
 	}
 }
 
-// A manager falls back to a generation in which the store is an earlier one of the same name. It follows the home,
+// A manager falls back to a generation in which the store is an earlier one of the same name. It follows the coordinator,
 // and only the earlier store's folder is to be deleted.
 func TestSuspect_TakesTheStoreThatWasCreatedAnew(t *testing.T) {
 	f := newCluster(t)
@@ -268,7 +268,7 @@ func TestParticipant_ForgottenStoreIsTakenFromItsHome(t *testing.T) {
 	away := f.all[2]
 	away.doubt(forgetStore)
 	if err := f.all[0].reconcile(ctx); err != nil || away.store() != nil {
-		t.Errorf("before the home has decided it has %+v, %v", away.store(), err)
+		t.Errorf("before the coordinator has decided it has %+v, %v", away.store(), err)
 	}
 	for _, m := range f.all[:2] {
 		if _, err := m.Commit(c.ID, c.Epoch); err != nil {
@@ -276,7 +276,7 @@ func TestParticipant_ForgottenStoreIsTakenFromItsHome(t *testing.T) {
 		}
 	}
 	if err := f.all[1].reconcile(ctx); err != nil || away.store() != nil {
-		t.Errorf("from one that is not the home it took %+v, %v", away.store(), err)
+		t.Errorf("from one that is not the coordinator it took %+v, %v", away.store(), err)
 	}
 	if err := f.all[0].reconcile(ctx); err != nil {
 		t.Fatal(err)
@@ -302,7 +302,7 @@ func TestParticipant_WhatIsNotForgottenStaysAway(t *testing.T) {
 			f.all[2].doubt(forgetStore)
 			_ = f.all[0].Catalog.Update(func(d *catalog.Data) error { d.Stores["OrdersStore"].LastOperation = ""; return nil })
 		},
-		"the home was declared lost here": func(f *cluster) {
+		"the coordinator was declared lost here": func(f *cluster) {
 			f.all[2].doubt(forgetStore)
 			f.all[2].named(func(n *catalog.Name) { n.Fenced = []string{f.all[0].self()} })
 		},
@@ -310,13 +310,13 @@ func TestParticipant_WhatIsNotForgottenStaysAway(t *testing.T) {
 			f.all[2].doubt(forgetStore)
 			f.all[2].named(func(n *catalog.Name) { n.Replacing = f.all[0].self() })
 		},
-		"the home has another change under way": func(f *cluster) {
+		"the coordinator has another change under way": func(f *cluster) {
 			f.all[2].doubt(forgetStore)
 			if _, err := f.all[0].Prepare(f.narrowed()); err != nil {
 				f.t.Fatal(err)
 			}
 		},
-		"the home is suspect": func(f *cluster) {
+		"the coordinator is suspect": func(f *cluster) {
 			f.all[2].doubt(forgetStore)
 			f.all[0].doubt(func(*catalog.Data) error { return nil })
 		},
