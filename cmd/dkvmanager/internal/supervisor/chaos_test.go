@@ -34,7 +34,7 @@ func TestSupervisor_ConvergesAmongCrashes(t *testing.T) {
 		if reconcile%2 == 0 {
 			continue // the next change comes on top of this one
 		}
-		c.waitSettled("Orders", 2*time.Minute)
+		c.waitAllReady("Orders", 2*time.Minute)
 		var data []string
 		for _, n := range c.nodes["Orders"] {
 			if n.Role == wire.Data {

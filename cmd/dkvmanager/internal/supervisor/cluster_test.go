@@ -113,19 +113,19 @@ func (c *cluster) instances(store string) []wire.Instance {
 	return all
 }
 
-// settled reports whether all instances of a store are Running and ready, none is leaving, and all data
+// allReady reports whether all instances of a store are Running and ready, none is leaving, and all data
 // instances are recorded as bootstrapped.
-func (c *cluster) settled(store string) bool {
+func (c *cluster) allReady(store string) bool {
 	all := c.instances(store)
 	return len(all) == len(c.nodes[store]) && !slices.ContainsFunc(all, func(in wire.Instance) bool {
 		return in.Status != wire.Running || !in.Ready || in.Role == wire.Data && !in.Bootstrapped
 	})
 }
 
-func (c *cluster) waitSettled(store string, limit time.Duration) {
+func (c *cluster) waitAllReady(store string, limit time.Duration) {
 	c.t.Helper()
 	storetest.Wait(c.t, limit, func() (bool, string) {
-		return c.settled(store), fmt.Sprintf("store %s is not settled: %s", store, describe(c.instances(store)))
+		return c.allReady(store), fmt.Sprintf("store %s is not ready: %s", store, describe(c.instances(store)))
 	})
 }
 

@@ -26,8 +26,8 @@ func TestSupervisor_DeletesWhatWasRemovedBeforeACrash(t *testing.T) {
 	c.create("Stock", []wire.Node{s.node("stock-1", 5)})
 	c.start("Orders")
 	c.start("Stock")
-	c.waitSettled("Orders", 10*time.Second)
-	c.waitSettled("Stock", 10*time.Second)
+	c.waitAllReady("Orders", 10*time.Second)
+	c.waitAllReady("Stock", 10*time.Second)
 	all := c.instances("Orders")
 	stock := s.instance("Stock", "stock-1")
 
@@ -54,7 +54,7 @@ func TestDeletion_FolderOfEarlierStore(t *testing.T) {
 	s := c.servers[0]
 	c.create("Orders", c.spread("orders", 1, 1))
 	c.start("Orders")
-	c.waitSettled("Orders", 10*time.Second)
+	c.waitAllReady("Orders", 10*time.Second)
 	storetest.Put(t, c.node("Orders", "orders-1"), "k", "old")
 	pid := s.instance("Orders", "orders-1").PID
 	s.change(func(d *catalog.Data) {
@@ -162,7 +162,7 @@ func TestSpawn_JustBeforeCrash(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.open()
-	c.waitSettled("Orders", 10*time.Second)
+	c.waitAllReady("Orders", 10*time.Second)
 	pid := s.instance("Orders", "orders-1").PID
 	storetest.Wait(t, 10*time.Second, func() (bool, string) {
 		pids := processesOf(t, folder)
@@ -218,7 +218,7 @@ func TestSupervisor_KeepsFoldersThatTheCatalogDoesNotKnow(t *testing.T) {
 	s.restoredCopy(func() {
 		c.create("Orders", c.spread("orders", 1, 1))
 		c.start("Orders")
-		c.waitSettled("Orders", 10*time.Second)
+		c.waitAllReady("Orders", 10*time.Second)
 		storetest.Put(t, c.node("Orders", "orders-1"), "k", "v")
 		before = s.instance("Orders", "orders-1")
 		endLater(t, before.PID)
@@ -253,7 +253,7 @@ func TestSupervisor_KeepsTheFolderOfAnotherStoreOfThatName(t *testing.T) {
 	s.restoredCopy(func() {
 		c.create("Orders", c.spread("orders", 1, 1))
 		c.start("Orders")
-		c.waitSettled("Orders", 10*time.Second)
+		c.waitAllReady("Orders", 10*time.Second)
 		storetest.Put(t, c.node("Orders", "orders-1"), "k", "old")
 		before = s.instance("Orders", "orders-1")
 		endLater(t, before.PID)

@@ -18,7 +18,7 @@ func TestInstances_Report(t *testing.T) {
 	c := newCluster(t, 2)
 	c.create("Orders", c.spread("orders", 1, 4))
 	c.start("Orders")
-	c.waitSettled("Orders", 10*time.Second)
+	c.waitAllReady("Orders", 10*time.Second)
 	leaders := 0
 	for _, in := range c.instances("Orders") {
 		if !in.Own || in.PID == 0 || in.StartedAt == nil || time.Since(*in.StartedAt) > time.Minute ||
@@ -66,7 +66,7 @@ func TestInstances_Metrics(t *testing.T) {
 	c.create("Stock", []wire.Node{s.node("stock-1", 5), s.node("stock-2", 6)})
 	c.start("Orders")
 	s.mustStart("Stock", "stock-1")
-	c.waitSettled("Orders", 10*time.Second)
+	c.waitAllReady("Orders", 10*time.Second)
 	for i := range 3 {
 		storetest.Put(t, c.node("Orders", "orders-2"), fmt.Sprint(i), "v")
 	}

@@ -14,13 +14,13 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// newStore creates and starts a store of n instances on servers, and waits until it is settled.
+// newStore creates and starts a store of n instances on servers, and waits until all are ready.
 func newStore(t *testing.T, servers, n int) *cluster {
 	t.Helper()
 	c := newCluster(t, servers)
 	c.create("Orders", c.spread("orders", 1, n))
 	c.start("Orders")
-	c.waitSettled("Orders", 15*time.Second)
+	c.waitAllReady("Orders", 15*time.Second)
 	storetest.Put(t, c.node("Orders", "orders-1"), "k", "v")
 	return c
 }
@@ -67,7 +67,7 @@ func TestJoin_FoundersInAnyOrder(t *testing.T) {
 		return in.Status == wire.Joining && in.LastError != "", describe(c.instances("Orders"))
 	})
 	c.servers[1].mustStart("Orders", "orders-2")
-	c.waitSettled("Orders", 40*time.Second)
+	c.waitAllReady("Orders", 40*time.Second)
 	c.holds("Orders", "orders-1", "orders-2", "orders-3", "orders-4", "orders-5")
 }
 
@@ -83,7 +83,7 @@ func TestJoin_LostFolder(t *testing.T) {
 	if in := s.instance("Orders", "orders-2"); in.Status != wire.Joining {
 		t.Errorf("status %s, want Joining", in.Status)
 	}
-	c.waitSettled("Orders", 20*time.Second)
+	c.waitAllReady("Orders", 20*time.Second)
 	c.holds("Orders", "orders-1", "orders-2", "orders-3")
 }
 
@@ -132,7 +132,7 @@ func TestJoin_WaitsForStoppedStore(t *testing.T) {
 	}
 	s.mustStart("Orders", "orders-2")
 	c.servers[0].mustStart("Orders", "orders-1")
-	c.waitSettled("Orders", 15*time.Second)
+	c.waitAllReady("Orders", 15*time.Second)
 	c.holds("Orders", "orders-1", "orders-2")
 }
 
@@ -203,7 +203,7 @@ func TestJoin_ContinuesAfterCrash(t *testing.T) {
 			test.crash(t, c)
 			s.open()
 			s.change(func(d *catalog.Data) { d.Stores["Orders"].Local["orders-2"].Desired = wire.DesiredRunning })
-			c.waitSettled("Orders", 25*time.Second)
+			c.waitAllReady("Orders", 25*time.Second)
 			c.holds("Orders", "orders-1", "orders-2")
 			spec, err := readSpec(folder(c))
 			if err != nil || spec.Start != engine.Resume {
@@ -225,6 +225,6 @@ func TestJoin_ReturningFounder(t *testing.T) {
 	s := c.servers[1]
 	s.change(func(d *catalog.Data) { d.Stores["Orders"].Local["orders-2"].Bootstrapped = true })
 	s.mustStart("Orders", "orders-2")
-	c.waitSettled("Orders", 20*time.Second)
+	c.waitAllReady("Orders", 20*time.Second)
 	c.holds("Orders", "orders-1", "orders-2", "orders-3")
 }

@@ -33,7 +33,7 @@ func TestLeave_DataIsReplacedFirst(t *testing.T) {
 		if voters := len(strings.Fields(storetest.Members(t, c.node("Orders", "orders-1")))); voters < 3 {
 			t.Fatalf("%d members while one is replaced, want 3 at any time", voters)
 		}
-		return c.settled("Orders"), describe(c.instances("Orders"))
+		return c.allReady("Orders"), describe(c.instances("Orders"))
 	})
 	c.waitGone(gone, 10*time.Second)
 	if alive(pid) {
@@ -53,7 +53,7 @@ func TestLeave_LeaderAfterLeader(t *testing.T) {
 		}
 		c.removeFromTopology("Orders", all[i].Name, false)
 		c.waitGone(all[i].Node, 20*time.Second)
-		c.waitSettled("Orders", 10*time.Second)
+		c.waitAllReady("Orders", 10*time.Second)
 	}
 	c.holds("Orders", c.nodes["Orders"][0].Name)
 }
@@ -67,7 +67,7 @@ func TestLeave_GatewayAndNeverStarted(t *testing.T) {
 		c.removeFromTopology("Orders", name, false)
 		c.waitGone(gone, 10*time.Second)
 	}
-	c.waitSettled("Orders", 5*time.Second)
+	c.waitAllReady("Orders", 5*time.Second)
 	c.holds("Orders", "orders-1", "orders-2", "orders-3")
 }
 
@@ -79,7 +79,7 @@ func TestLeave_LoseDataAtOnce(t *testing.T) {
 	c.removeFromTopology("Orders", "orders-3", true)
 	storetest.Wait(t, 2*time.Second, func() (bool, string) { return !alive(pid), "runs" })
 	c.waitGone(gone, 15*time.Second)
-	c.waitSettled("Orders", 5*time.Second)
+	c.waitAllReady("Orders", 5*time.Second)
 	c.holds("Orders", "orders-1", "orders-2")
 }
 
@@ -100,7 +100,7 @@ func TestLeave_StoppedWaitsForTheStore(t *testing.T) {
 	// orders-2 has no quorum without orders-1, which is therefore started again.
 	c.servers[1].mustStart("Orders", "orders-2")
 	c.waitGone(gone, 30*time.Second)
-	c.waitSettled("Orders", 10*time.Second)
+	c.waitAllReady("Orders", 10*time.Second)
 	c.holds("Orders", "orders-2")
 }
 
@@ -119,14 +119,14 @@ func TestLeave_OnlyDataHandsOverToGateway(t *testing.T) {
 	}
 	c.nodes["Orders"] = nodes
 	c.start("Orders")
-	c.waitSettled("Orders", 10*time.Second)
+	c.waitAllReady("Orders", 10*time.Second)
 	storetest.Put(t, nodes[1], "k", "v")
 	c.removeFromTopology("Orders", "orders-1", false)
 	// A restarted manager has not seen orders-1 in the topology.
 	c.servers[1].close()
 	c.servers[1].open()
 	c.waitGone(nodes[0], 30*time.Second)
-	c.waitSettled("Orders", 10*time.Second)
+	c.waitAllReady("Orders", 10*time.Second)
 	c.holds("Orders", "orders-2")
 }
 
@@ -184,7 +184,7 @@ func TestLeave_ContinuesAfterCrash(t *testing.T) {
 			c.servers[1].open()
 			c.removeFromTopology("Orders", "orders-2", false)
 			c.waitGone(gone, 15*time.Second)
-			c.waitSettled("Orders", 5*time.Second)
+			c.waitAllReady("Orders", 5*time.Second)
 			c.holds("Orders", "orders-1")
 		})
 	}

@@ -36,7 +36,7 @@ func TestLog_LastLines(t *testing.T) {
 		t.Errorf("log before the first start: %q, %v", text, err)
 	}
 	c.start("Orders")
-	c.waitSettled("Orders", 10*time.Second)
+	c.waitAllReady("Orders", 10*time.Second)
 	text, err := s.Log("Orders", "orders-1", 1)
 	if err != nil || strings.Count(string(text), "\n") != 1 || !strings.Contains(string(text), "ready") {
 		t.Errorf("last line %q, %v", text, err)

@@ -48,7 +48,7 @@ func TestOrphan_OfLostServerIsRemoved(t *testing.T) {
 	// The store adds members again, and survives the loss of one of three.
 	c.widen("Orders", wire.DesiredRunning, c.servers[1].node("orders-4", 3))
 	c.waitMembers("orders-1 orders-2 orders-4")
-	c.waitSettled("Orders", 10*time.Second)
+	c.waitAllReady("Orders", 10*time.Second)
 	c.servers[0].mustStop("Orders", "orders-1", true)
 	first := c.node("Orders", "orders-2")
 	storetest.Wait(t, 20*time.Second, func() (bool, string) {
@@ -64,14 +64,14 @@ func TestOrphan_MakesRoomForItsReplacement(t *testing.T) {
 	nodes := append(c.spread("orders", 1, 3), c.servers[0].node("orders-4", 1))
 	c.create("Orders", nodes)
 	c.start("Orders")
-	c.waitSettled("Orders", 15*time.Second)
+	c.waitAllReady("Orders", 15*time.Second)
 	if role := c.node("Orders", "orders-4").Role; role != wire.Gateway {
 		t.Fatalf("orders-4 is %s, want gateway", role)
 	}
 	c.lose("orders-3")
 	c.removeFromTopology("Orders", "orders-3", false)
 	c.waitMembers("orders-1 orders-2 orders-4")
-	c.waitSettled("Orders", 10*time.Second)
+	c.waitAllReady("Orders", 10*time.Second)
 }
 
 // A manager that was away and was declared lost may have begun to add an instance.

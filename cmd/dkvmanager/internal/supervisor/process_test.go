@@ -35,7 +35,7 @@ func TestSupervisor_RestartsKilledInstance(t *testing.T) {
 	c := newCluster(t, 1)
 	c.create("Orders", c.spread("orders", 1, 1))
 	c.start("Orders")
-	c.waitSettled("Orders", 10*time.Second)
+	c.waitAllReady("Orders", 10*time.Second)
 	storetest.Put(t, c.node("Orders", "orders-1"), "k", "v")
 	before := c.servers[0].instance("Orders", "orders-1")
 	kill(t, before.PID)
@@ -55,7 +55,7 @@ func TestSupervisor_AdoptsRunning(t *testing.T) {
 	s := c.servers[0]
 	c.create("Orders", c.spread("orders", 1, 1))
 	c.start("Orders")
-	c.waitSettled("Orders", 10*time.Second)
+	c.waitAllReady("Orders", 10*time.Second)
 	before := s.instance("Orders", "orders-1")
 	s.close()
 	if !alive(before.PID) {
@@ -84,13 +84,13 @@ func TestSupervisor_RestartsInstanceThatDiedMeanwhile(t *testing.T) {
 	s := c.servers[0]
 	c.create("Orders", c.spread("orders", 1, 1))
 	c.start("Orders")
-	c.waitSettled("Orders", 10*time.Second)
+	c.waitAllReady("Orders", 10*time.Second)
 	pid := s.instance("Orders", "orders-1").PID
 	s.close()
 	kill(t, pid)
 	storetest.Wait(t, 5*time.Second, func() (bool, string) { return !alive(pid), "outlives SIGKILL" })
 	s.open()
-	c.waitSettled("Orders", 10*time.Second)
+	c.waitAllReady("Orders", 10*time.Second)
 }
 
 func TestStop_GracefulOrForced(t *testing.T) {
@@ -100,7 +100,7 @@ func TestStop_GracefulOrForced(t *testing.T) {
 	c.create("Orders", c.spread("orders", 1, 1))
 	for _, force := range []bool{false, true} {
 		c.start("Orders")
-		c.waitSettled("Orders", 10*time.Second)
+		c.waitAllReady("Orders", 10*time.Second)
 		pid := s.instance("Orders", "orders-1").PID
 		s.mustStop("Orders", "orders-1", force)
 		if alive(pid) {
@@ -147,7 +147,7 @@ func TestStop_AllLeavesTheCatalogAlone(t *testing.T) {
 	s := c.servers[0]
 	c.create("Orders", c.spread("orders", 1, 2))
 	c.start("Orders")
-	c.waitSettled("Orders", 10*time.Second)
+	c.waitAllReady("Orders", 10*time.Second)
 	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
 	defer cancel()
 	if err := s.StopAll(ctx); err != nil {
@@ -160,7 +160,7 @@ func TestStop_AllLeavesTheCatalogAlone(t *testing.T) {
 	}
 	s.close()
 	s.open()
-	c.waitSettled("Orders", 10*time.Second)
+	c.waitAllReady("Orders", 10*time.Second)
 }
 
 func TestSupervisor_InstancesInheritLifeline(t *testing.T) {
@@ -178,7 +178,7 @@ func TestSupervisor_InstancesInheritLifeline(t *testing.T) {
 	s.open()
 	c.create("Orders", c.spread("orders", 1, 1))
 	c.start("Orders")
-	c.waitSettled("Orders", 10*time.Second)
+	c.waitAllReady("Orders", 10*time.Second)
 	pid := s.instance("Orders", "orders-1").PID
 	s.close()
 	ensureRunning.Close()
@@ -217,5 +217,5 @@ func TestSupervisor_CrashLoop(t *testing.T) {
 	}
 	// An operator's start doesn't wait for the backoff.
 	s.mustStart("Orders", "orders-1")
-	c.waitSettled("Orders", 5*time.Second)
+	c.waitAllReady("Orders", 5*time.Second)
 }

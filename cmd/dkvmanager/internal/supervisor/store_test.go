@@ -14,7 +14,7 @@ func TestStore_ThreeServersTakeWritesSoon(t *testing.T) {
 	c.create("Orders", c.spread("orders", 1, 6))
 	began := time.Now()
 	c.start("Orders")
-	c.waitSettled("Orders", 15*time.Second)
+	c.waitAllReady("Orders", 15*time.Second)
 	t.Logf("6 instances on 3 servers started and ready after %v", time.Since(began))
 	storetest.Put(t, c.node("Orders", "orders-6"), "k", "v")
 	for _, n := range c.nodes["Orders"] {
@@ -32,13 +32,13 @@ func TestStore_GrowsFromOneToSix(t *testing.T) {
 	c := newCluster(t, 3)
 	c.create("Orders", c.spread("orders", 1, 1))
 	c.start("Orders")
-	c.waitSettled("Orders", 10*time.Second)
+	c.waitAllReady("Orders", 10*time.Second)
 	storetest.Put(t, c.node("Orders", "orders-1"), "k", "v")
 	began := time.Now()
 	for _, to := range []int{2, 3, 6} {
 		have := len(c.nodes["Orders"])
 		c.widen("Orders", wire.DesiredRunning, c.spread("orders", have+1, to)...)
-		c.waitSettled("Orders", 40*time.Second)
+		c.waitAllReady("Orders", 40*time.Second)
 		t.Logf("%d instances after %v", to, time.Since(began))
 	}
 	for _, n := range c.nodes["Orders"] {
