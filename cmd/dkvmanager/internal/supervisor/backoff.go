@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// settled is how long a process must run for its earlier failures to be forgotten.
-	settled = 60 * time.Second
+	// resetBackoffAfter is how long a process must run for its earlier failures to be forgotten.
+	resetBackoffAfter = 60 * time.Second
 	// crashLoop is the number of quick deaths in a row from which the status is CrashLooping.
 	crashLoop = 5
 	// randomization is the share by which waits vary either way, so that instances that wait for the same thing

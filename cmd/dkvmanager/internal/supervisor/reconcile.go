@@ -37,7 +37,7 @@ func (w *worker) observe(ctx context.Context, want desiredState) error {
 			return err
 		}
 		if w.proc == nil && !told && (want.kind == desireRun || want.kind == desireLeave) {
-			if up >= settled {
+			if up >= resetBackoffAfter {
 				w.deaths = 0
 			}
 			w.crashed = true
@@ -51,7 +51,7 @@ func (w *worker) observe(ctx context.Context, want desiredState) error {
 	if w.proc == nil || want.kind == desireStop || want.kind == desireGone {
 		return nil
 	}
-	if time.Since(w.started) >= settled {
+	if time.Since(w.started) >= resetBackoffAfter {
 		w.deaths, w.failure = 0, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
