@@ -35,15 +35,15 @@ func (c *cluster) createAs(store, operation string, local catalog.Local, nodes [
 	c.nodes[store] = nodes
 	for _, s := range c.servers {
 		s.change(func(d *catalog.Data) {
-			made := &catalog.Store{Name: store, Engine: "etcd", Creation: operation, Revision: 1, Epoch: 1,
+			created := &catalog.Store{Name: store, Engine: "etcd", Creation: operation, Revision: 1, Epoch: 1,
 				Digest: wire.Digest(store, nodes), Founders: wire.Founders(nodes), Nodes: nodes, Local: map[string]*catalog.Local{}}
 			for _, n := range nodes {
 				if n.Host == s.host {
 					own := local
-					made.Local[n.Name] = &own
+					created.Local[n.Name] = &own
 				}
 			}
-			d.Stores[store] = made
+			d.Stores[store] = created
 		})
 	}
 }
