@@ -106,7 +106,7 @@ func TestInterrupt_NamesActionInDoubt(t *testing.T) {
 	}
 }
 
-// TestInterrupt_SecondNamesOperationInDoubt interrupts a change twice while its home has been asked for its vote and
+// TestInterrupt_SecondNamesOperationInDoubt interrupts a change twice while its coordinator has been asked for its vote and
 // doesn't answer: nothing is waited for, and what settles the change is said.
 func TestInterrupt_SecondNamesOperationInDoubt(t *testing.T) {
 	t.Parallel()

@@ -29,7 +29,7 @@ func hold(t *testing.T, block int) *held {
 	f := &fleet{dir: t.TempDir()}
 	t.Cleanup(f.close)
 	h := &held{t: t, hosts: []string{fmt.Sprintf("127.28.%d.11", block), fmt.Sprintf("127.28.%d.12", block)}}
-	for _, host := range h.hosts { // one after the other: the first is the home
+	for _, host := range h.hosts { // one after the other: the first is the coordinator
 		if err := f.start([]string{host}); err != nil {
 			t.Fatal(err)
 		}
@@ -84,7 +84,7 @@ func (h *held) call(method string, i int, path string, body, into any) {
 	}
 }
 
-// drop aborts the operation, the home first.
+// drop aborts the operation, the coordinator first.
 func (h *held) drop() {
 	h.t.Helper()
 	for i := range h.hosts {

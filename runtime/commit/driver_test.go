@@ -22,7 +22,7 @@ func TestDriver_Outcomes(t *testing.T) {
 			nil, Committed, "SUCCESS, SUCCESS, SUCCESS",
 			"1 prepare, 0 prepare, 2 prepare, 1 commit, 0 commit, 2 commit", "created on all of 3",
 		},
-		"the home says no": {
+		"the coordinator says no": {
 			map[string][]Reply{"1 prepare": {refuses(409, wire.CodePortTaken, 0)}}, Aborted, "SKIPPED, FAILED, SKIPPED",
 			"1 prepare, 1 abort", "nothing remains changed on any of 3",
 		},
@@ -38,15 +38,15 @@ func TestDriver_Outcomes(t *testing.T) {
 			map[string][]Reply{"1 commit": {silent(), says(wire.OperationStatus{State: wire.OperationCommitted})}}, Committed, "SUCCESS, SUCCESS, SUCCESS",
 			"1 prepare, 0 prepare, 2 prepare, 1 commit, 1 commit, 0 commit, 2 commit", "created on all of 3",
 		},
-		"the home let it go": {
+		"the coordinator let it go": {
 			map[string][]Reply{"1 commit": {gone}}, Aborted, "ROLLED BACK, FAILED, ROLLED BACK",
 			"1 prepare, 0 prepare, 2 prepare, 1 commit, 0 abort, 2 abort", "nothing remains changed",
 		},
-		"the home has forgotten it": {
+		"the coordinator has forgotten it": {
 			map[string][]Reply{"1 commit": {refuses(404, wire.CodeOperationNotFound, 0)}}, Unknown, "FAILED, FAILED, FAILED",
 			"1 prepare, 0 prepare, 2 prepare, 1 commit", "has no record of the operation",
 		},
-		"the home can't write the commit": {
+		"the coordinator can't write the commit": {
 			map[string][]Reply{"1 commit": {full}}, Aborted, "ROLLED BACK, FAILED, ROLLED BACK",
 			"1 prepare, 0 prepare, 2 prepare, 1 commit, 1 abort, 0 abort, 2 abort", "nothing remains changed",
 		},
@@ -98,11 +98,11 @@ func TestDriver_NothingIsToldWhileTheHomeIsSilent(t *testing.T) {
 	}
 	for _, message := range w.sent {
 		if strings.HasSuffix(message, "commit") && !strings.HasPrefix(message, "1 ") || strings.HasSuffix(message, "abort") {
-			t.Errorf("sent %s, and the home had not decided", message)
+			t.Errorf("sent %s, and the coordinator had not decided", message)
 		}
 	}
 	if waited := w.now.Sub(newWorld(t, 1).now); waited < 25e9 || waited > 30e9 {
-		t.Errorf("asked the home for %s", waited)
+		t.Errorf("asked the coordinator for %s", waited)
 	}
 	if !strings.Contains(out.Summary, "the coordinator 10.0.0.12:7801 does not answer") {
 		t.Error(out.Summary)

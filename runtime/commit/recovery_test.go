@@ -62,12 +62,12 @@ func TestDriver_Settle(t *testing.T) {
 		"a change went on for a while": {
 			[]Reply{has("b", "op-2", holding("op-9")), has("b", "op-2", holding("op-9")), has("b", "op-2", done)}, Committed, Done, "AddInstance: aborted", "resolved",
 		},
-		"a change goes on":        {[]Reply{has("b", "op-2", holding("op-9")), has("b", "op-2", holding("op-9"))}, Unknown, Failed, "by alice is still in progress", "not resolved at 1 of 2"},
-		"one took what it missed": {[]Reply{has("b", "op-1", nil), has("b", "op-2", nil)}, Committed, Done, "Took revision 2 from the coordinator", "resolved"},
-		"one had forgotten it":    {[]Reply{has("b", "", forgotten), has("b", "op-2", nil)}, Committed, Done, "Had lost the store; took revision 2", "resolved"},
-		"one does not want it":    {[]Reply{has("b", "", forgotten), has("b", "", forgotten)}, Unknown, Failed, "does not have the store", "not resolved"},
-		"one stays behind":        {[]Reply{has("b", "op-1", nil), has("b", "op-1", nil)}, Unknown, Failed, "the coordinator 2 (op-2)", "not resolved"},
-		"its home is silent":      {[]Reply{has("b", "op-2", nil), refuses(409, wire.CodeCoordinatorSilent, 0)}, Unknown, Failed, "because of home_silent", "not resolved"},
+		"a change goes on":          {[]Reply{has("b", "op-2", holding("op-9")), has("b", "op-2", holding("op-9"))}, Unknown, Failed, "by alice is still in progress", "not resolved at 1 of 2"},
+		"one took what it missed":   {[]Reply{has("b", "op-1", nil), has("b", "op-2", nil)}, Committed, Done, "Took revision 2 from the coordinator", "resolved"},
+		"one had forgotten it":      {[]Reply{has("b", "", forgotten), has("b", "op-2", nil)}, Committed, Done, "Had lost the store; took revision 2", "resolved"},
+		"one does not want it":      {[]Reply{has("b", "", forgotten), has("b", "", forgotten)}, Unknown, Failed, "does not have the store", "not resolved"},
+		"one stays behind":          {[]Reply{has("b", "op-1", nil), has("b", "op-1", nil)}, Unknown, Failed, "the coordinator 2 (op-2)", "not resolved"},
+		"its coordinator is silent": {[]Reply{has("b", "op-2", nil), refuses(409, wire.CodeCoordinatorSilent, 0)}, Unknown, Failed, "because of home_silent", "not resolved"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, 2).script(map[string][]Reply{
@@ -137,15 +137,15 @@ func TestDriver_SuspectManagerIsNotTheNewHome(t *testing.T) {
 func TestDriver_NothingIsDecidedWithoutAllThatAreLeft(t *testing.T) {
 	alive := refuses(409, wire.CodeCoordinatorAlive, 0)
 	for name, answers := range map[string]map[string][]Reply{
-		"one is silent":                    {"2 fence": {silent()}},
-		"one has heard of the home lately": {"2 fence": {alive}},
+		"one is silent": {"2 fence": {silent()}},
+		"one has heard of the coordinator lately": {"2 fence": {alive}},
 	} {
 		if w, out := lose(t, answers); out.State != Unknown || w.sentAny("decide") {
 			t.Errorf("%s: %+v, sent %v", name, out, w.sent)
 		}
 	}
 	if w, out := lose(t, map[string][]Reply{"2 fence": {alive, has("c", "op-2", holding("op-3"))}}); out.State != Committed || w.now.Unix() == 0 {
-		t.Errorf("one had heard of the home lately: %+v", out)
+		t.Errorf("one had heard of the coordinator lately: %+v", out)
 	}
 }
 

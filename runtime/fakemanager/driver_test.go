@@ -193,7 +193,7 @@ func TestFakeManager_LostCommitIsFound(t *testing.T) {
 	if committed, pending := n.count(c); committed != 3 || pending != 2 {
 		t.Fatalf("committed at %d, pending at %d", committed, pending)
 	}
-	poll(t, "those that missed the commit ask their home", func() bool {
+	poll(t, "those that missed the commit ask their coordinator", func() bool {
 		committed, _ := n.count(c)
 		return committed == 5
 	})
