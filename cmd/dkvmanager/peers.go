@@ -39,8 +39,8 @@ func (p peers) State(ctx context.Context, url, store string) (s wire.StoreState,
 }
 
 // Resolve makes a manager resolve a store whose coordinator is at a URL.
-func (p peers) Resolve(ctx context.Context, to wire.Manager, store, home string) error {
-	query := url.Values{"to": {to.Identity}, "home": {home}}
+func (p peers) Resolve(ctx context.Context, to wire.Manager, store, coordinator string) error {
+	query := url.Values{"to": {to.Identity}, "home": {coordinator}}
 	return p.send(ctx, http.MethodPost, to.URL, wire.ResolvePath(store)+"?"+query.Encode(), &wire.StoreState{})
 }
 
