@@ -98,7 +98,7 @@ func (a *API) learnStore(d *catalog.Data, name string, body wire.ChangeInstances
 	s := &catalog.Store{
 		Name: name, Engine: a.Engine, Creation: body.Operation,
 		Revision: body.BaseRevision + 1, Epoch: max(body.Epoch, 1), Digest: wire.Digest(name, nodes),
-		Coordinator: home(body.Coordinator, body.Managers), Managers: body.Managers,
+		Coordinator: chooseCoordinator(body.Coordinator, body.Managers), Managers: body.Managers,
 		Founders: founders, Nodes: nodes,
 		Local: map[string]*catalog.Local{},
 	}
@@ -142,7 +142,7 @@ func (a *API) addNodes(d *catalog.Data, s *catalog.Store, body wire.ChangeInstan
 		s.Managers = body.Managers
 	}
 	if s.Coordinator == "" {
-		s.Coordinator = home(body.Coordinator, body.Managers)
+		s.Coordinator = chooseCoordinator(body.Coordinator, body.Managers)
 	}
 	return success("Added %s", nodeNames(added)), nil
 }

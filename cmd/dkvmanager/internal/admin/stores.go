@@ -73,7 +73,7 @@ func (a *API) newStore(body wire.CreateStore) (*catalog.Store, error) {
 	s := &catalog.Store{
 		Name: body.Name, Engine: a.Engine, Creation: body.Operation,
 		Revision: 1, Digest: wire.Digest(body.Name, nodes),
-		Coordinator: home(body.Coordinator, body.Managers), Managers: body.Managers,
+		Coordinator: chooseCoordinator(body.Coordinator, body.Managers), Managers: body.Managers,
 		Founders: wire.Founders(nodes), Nodes: nodes,
 		Local: map[string]*catalog.Local{},
 	}
@@ -133,8 +133,8 @@ func isUUID(text string) bool {
 	return err == nil && id.String() == text
 }
 
-// home returns the store's coordinator: the one given, or the manager with the smallest identity.
-func home(given string, managers []wire.Manager) string {
+// chooseCoordinator returns the store's coordinator: the one given, or the manager with the smallest identity.
+func chooseCoordinator(given string, managers []wire.Manager) string {
 	if given != "" || len(managers) == 0 {
 		return given
 	}
