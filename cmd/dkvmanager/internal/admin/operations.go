@@ -91,13 +91,13 @@ func (a *API) settle(req *request) (any, error) {
 	if err := a.checkRecipient(req); err != nil {
 		return nil, err
 	}
-	home := req.query.Get("home")
-	if home != "" && !strings.HasPrefix(home, "http://") && !strings.HasPrefix(home, "https://") {
-		return nil, wire.Refuse(wire.CodeBadRequest, "parameter home: got %s, want http://HOST:PORT", quoted(home))
+	coordinator := req.query.Get("home")
+	if coordinator != "" && !strings.HasPrefix(coordinator, "http://") && !strings.HasPrefix(coordinator, "https://") {
+		return nil, wire.Refuse(wire.CodeBadRequest, "parameter home: got %s, want http://HOST:PORT", quoted(coordinator))
 	}
 	ctx, cancel := context.WithTimeout(req.ctx, settleTimeout)
 	defer cancel()
-	return a.apply.ResolveStore(ctx, req.store, home)
+	return a.apply.ResolveStore(ctx, req.store, coordinator)
 }
 
 func (a *API) fence(req *request) (any, error) {

@@ -104,7 +104,7 @@ func checkSameStore(existing *catalog.Store, body wire.CreateStore) error {
 var derivedID = regexp.MustCompile(`^d-[0-9a-f]{32}$`)
 
 // checkManagers checks the operation, the managers and the coordinator of a request.
-func checkManagers(operation string, managers []wire.Manager, home string) error {
+func checkManagers(operation string, managers []wire.Manager, coordinator string) error {
 	if operation != "" && !derivedID.MatchString(operation) {
 		if !isUUID(operation) {
 			return wire.Refuse(wire.CodeBadRequest, "operation: got %s, want a UUID in lower case", quoted(operation))
@@ -122,8 +122,8 @@ func checkManagers(operation string, managers []wire.Manager, home string) error
 		}
 		known[m.Identity] = true
 	}
-	if home != "" && len(managers) > 0 && !known[home] {
-		return wire.Refuse(wire.CodeBadRequest, "home: %s is none of the managers", quoted(home))
+	if coordinator != "" && len(managers) > 0 && !known[coordinator] {
+		return wire.Refuse(wire.CodeBadRequest, "home: %s is none of the managers", quoted(coordinator))
 	}
 	return nil
 }
