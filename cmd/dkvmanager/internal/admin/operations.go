@@ -83,11 +83,11 @@ func (a *API) renew(req *request) (any, error) {
 	return a.apply.Renew(req.operation)
 }
 
-// settleTimeout bounds the queries to other managers for one request.
-const settleTimeout = 5 * time.Second
+// resolveTimeout bounds the queries to other managers for one request.
+const resolveTimeout = 5 * time.Second
 
-// settle resolves at once: it asks the store's coordinator about the prepared operation and takes what was missed.
-func (a *API) settle(req *request) (any, error) {
+// resolve resolves at once: it asks the store's coordinator about the prepared operation and takes what was missed.
+func (a *API) resolve(req *request) (any, error) {
 	if err := a.checkRecipient(req); err != nil {
 		return nil, err
 	}
@@ -95,7 +95,7 @@ func (a *API) settle(req *request) (any, error) {
 	if coordinator != "" && !strings.HasPrefix(coordinator, "http://") && !strings.HasPrefix(coordinator, "https://") {
 		return nil, wire.Refuse(wire.CodeBadRequest, "parameter home: got %s, want http://HOST:PORT", quoted(coordinator))
 	}
-	ctx, cancel := context.WithTimeout(req.ctx, settleTimeout)
+	ctx, cancel := context.WithTimeout(req.ctx, resolveTimeout)
 	defer cancel()
 	return a.apply.ResolveStore(ctx, req.store, coordinator)
 }
@@ -105,7 +105,7 @@ func (a *API) fence(req *request) (any, error) {
 	if err := a.repairBody(req, &body, &body.Lost); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(req.ctx, settleTimeout)
+	ctx, cancel := context.WithTimeout(req.ctx, resolveTimeout)
 	defer cancel()
 	return a.apply.FenceCoordinator(ctx, req.store, body)
 }

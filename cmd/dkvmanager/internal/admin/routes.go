@@ -37,7 +37,7 @@ var routes = []route{
 	{"POST", "/stores/{store}/instances/{instance}/start", "StartInstance", nil, false, (*API).startInstance},
 	{"POST", "/stores/{store}/instances/{instance}/stop", "StopInstance", []string{"force"}, false, (*API).stopInstance},
 	{"GET", "/stores/{store}/state", "GetState", nil, false, (*API).getState},
-	{"POST", "/stores/{store}/settle", "Settle", []string{"to", "home"}, false, (*API).settle},
+	{"POST", "/stores/{store}/settle", "Settle", []string{"to", "home"}, false, (*API).resolve},
 	{"POST", "/stores/{store}/fence", "Fence", []string{"to"}, true, (*API).fence},
 	{"POST", "/stores/{store}/decide", "Decide", []string{"to"}, true, (*API).decide},
 	{"POST", "/operations", "Prepare", []string{"to"}, true, (*API).prepare},
