@@ -106,8 +106,8 @@ func TestInterrupt_NamesActionInDoubt(t *testing.T) {
 	}
 }
 
-// TestInterrupt_SecondNamesOperationInDoubt interrupts a change twice while its coordinator has been asked for its vote and
-// doesn't answer: nothing is waited for, and what settles the change is said.
+// TestInterrupt_SecondNamesOperationInDoubt interrupts a change twice while its coordinator has been asked for its vote
+// and doesn't answer: the runner exits at once, and says which command resolves the change.
 func TestInterrupt_SecondNamesOperationInDoubt(t *testing.T) {
 	t.Parallel()
 	const host = "127.44.0.11"

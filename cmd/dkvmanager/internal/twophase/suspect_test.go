@@ -221,8 +221,8 @@ func TestParticipant_SuspectHomeCanBeReplaced(t *testing.T) {
 	}
 }
 
-// A manager falls back to a generation in which the store is an earlier one of the same name. It follows the coordinator,
-// and only the earlier store's folder is to be deleted.
+// A manager falls back to a generation in which the store is an earlier one of the same name. It follows the
+// coordinator, and only the earlier store's folder is deleted.
 func TestSuspect_TakesTheStoreThatWasCreatedAnew(t *testing.T) {
 	f := newCluster(t)
 	f.createStore()
