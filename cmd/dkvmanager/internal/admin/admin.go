@@ -76,17 +76,17 @@ type Options struct {
 // API serves the requests of runners and other tools. It is an http.Handler.
 type API struct {
 	Options
-	locks    locks
-	changeMu sync.Mutex
-	apply    *twophase.Participant
-	bodies   *bodies
-	limits   limits
+	locks       locks
+	changeMu    sync.Mutex
+	participant *twophase.Participant
+	bodies      *bodies
+	limits      limits
 }
 
 // New returns the API of one manager.
 func New(o Options) *API {
 	a := &API{Options: o, bodies: newBodies(), limits: standardLimits()}
-	a.apply = twophase.New(twophase.Options{
+	a.participant = twophase.New(twophase.Options{
 		Catalog: notifyingCatalog{a}, Peers: o.Peers, Owns: o.Owns, Ports: o.Supervisor.CheckPorts, Engine: o.Engine,
 		Now:         time.Now,
 		Suspect:     o.Catalog.Repaired() != "",
@@ -104,17 +104,17 @@ func (t notifyingCatalog) Identity() string                         { return t.C
 
 // Start aborts the undecided operations that this manager coordinates: their leases do not survive a restart. It must
 // be called before Serve.
-func (a *API) Start() error { return a.apply.Start() }
+func (a *API) Start() error { return a.participant.Start() }
 
 // Resolve resolves, until ctx is done, operations whose driver is gone.
 func (a *API) Resolve(ctx context.Context) {
-	a.apply.Run(ctx, failpoint.Duration("DKV_RESOLVE_EVERY", wire.ResolveEvery), func(err error) { a.Log.Warn("not resolved with all managers", "why", err) })
+	a.participant.Run(ctx, failpoint.Duration("DKV_RESOLVE_EVERY", wire.ResolveEvery), func(err error) { a.Log.Warn("not resolved with all managers", "why", err) })
 }
 
 // Confirm returns nil if all managers of a store have this change as the last one and none in progress, else an error
 // that says why that is not certain.
 func (a *API) Confirm(ctx context.Context, store, change string) error {
-	return a.apply.Confirm(ctx, store, change)
+	return a.participant.Confirm(ctx, store, change)
 }
 
 // change updates the catalog and notifies the supervisor, one change at a time: the ports that a change takes count as

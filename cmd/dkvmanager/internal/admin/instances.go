@@ -205,7 +205,7 @@ func (a *API) claimNodes(d *catalog.Data, s *catalog.Store, added []wire.Node, b
 			return wire.RefuseStillLeaving.With(n.Name, s.Name)
 		}
 	}
-	if err := a.apply.CheckPorts(d, s.Name, own); err != nil {
+	if err := a.participant.CheckPorts(d, s.Name, own); err != nil {
 		return err
 	}
 	for _, n := range own {

@@ -25,7 +25,7 @@ func (a *API) prepare(req *request) (any, error) {
 		return nil, wire.Refuse(wire.CodeBadRequest, "creation: got %s, want a UUID in lower case", quoted(body.Creation))
 	}
 	if body.DryRun {
-		return a.apply.Preflight(body)
+		return a.participant.Preflight(body)
 	}
 	if err := wire.CheckName(body.Store); err != nil {
 		return nil, wire.Refuse(wire.CodeBadName, "store: %w", err)
@@ -36,12 +36,12 @@ func (a *API) prepare(req *request) (any, error) {
 		return nil, err
 	}
 	defer release()
-	return a.apply.Prepare(body)
+	return a.participant.Prepare(body)
 }
 
-func (a *API) listOperations(*request) (any, error) { return a.apply.Operations(), nil }
+func (a *API) listOperations(*request) (any, error) { return a.participant.Operations(), nil }
 
-func (a *API) getOperation(req *request) (any, error) { return a.apply.Operation(req.operation) }
+func (a *API) getOperation(req *request) (any, error) { return a.participant.Operation(req.operation) }
 
 // commit responds for a removed store when its processes and folders are gone. What the request does not complete, the
 // supervisor completes later: the operation stays committed.
@@ -53,7 +53,7 @@ func (a *API) commit(req *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	op, err := a.apply.Commit(req.operation, epoch)
+	op, err := a.participant.Commit(req.operation, epoch)
 	if err != nil {
 		return nil, err
 	}
@@ -73,14 +73,14 @@ func (a *API) abort(req *request) (any, error) {
 	if err := decode(req.body, &body); err != nil {
 		return nil, err
 	}
-	return a.apply.Abort(req.operation, body)
+	return a.participant.Abort(req.operation, body)
 }
 
 func (a *API) renew(req *request) (any, error) {
 	if err := a.checkRecipient(req); err != nil {
 		return nil, err
 	}
-	return a.apply.Renew(req.operation)
+	return a.participant.Renew(req.operation)
 }
 
 // resolveTimeout bounds the queries to other managers for one request.
@@ -97,7 +97,7 @@ func (a *API) resolve(req *request) (any, error) {
 	}
 	ctx, cancel := context.WithTimeout(req.ctx, resolveTimeout)
 	defer cancel()
-	return a.apply.ResolveStore(ctx, req.store, coordinator)
+	return a.participant.ResolveStore(ctx, req.store, coordinator)
 }
 
 func (a *API) fence(req *request) (any, error) {
@@ -107,7 +107,7 @@ func (a *API) fence(req *request) (any, error) {
 	}
 	ctx, cancel := context.WithTimeout(req.ctx, resolveTimeout)
 	defer cancel()
-	return a.apply.FenceCoordinator(ctx, req.store, body)
+	return a.participant.FenceCoordinator(ctx, req.store, body)
 }
 
 func (a *API) decide(req *request) (any, error) {
@@ -115,7 +115,7 @@ func (a *API) decide(req *request) (any, error) {
 	if err := a.repairBody(req, &body, &body.Lost); err != nil {
 		return nil, err
 	}
-	return a.apply.ReplaceCoordinator(req.store, body)
+	return a.participant.ReplaceCoordinator(req.store, body)
 }
 
 func (a *API) repairBody(req *request, body any, readOnlyActions *string) error {

@@ -60,7 +60,7 @@ func (a *API) storeView(ctx context.Context, d *catalog.Data, s *catalog.Store) 
 		Managers:  append([]wire.Manager{}, s.Managers...),
 		Founders:  append([]wire.Founder{}, s.Founders...),
 		Instances: make([]wire.Instance, 0, len(s.Nodes)),
-		Prepared:  a.apply.PreparedOf(d, s.Name),
+		Prepared:  a.participant.PreparedOf(d, s.Name),
 	}
 	seen := map[string]wire.Instance{}
 	for _, in := range a.Supervisor.Instances(ctx, s.Name) {
@@ -163,7 +163,7 @@ var openAPI []byte
 func (a *API) getOpenAPI(*request) (any, error) { return document(openAPI), nil }
 
 // getState returns, for other managers and repairs, what this manager has of a store, even if it has no such store.
-func (a *API) getState(req *request) (any, error) { return a.apply.State(req.store) }
+func (a *API) getState(req *request) (any, error) { return a.participant.State(req.store) }
 
 // Limits of the lines of a log in one response.
 const (

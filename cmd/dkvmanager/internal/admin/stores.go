@@ -36,7 +36,7 @@ func (a *API) createStore(req *request) (any, error) {
 			result = unchanged("Already created")
 			return checkSameStore(existing, body)
 		}
-		if err := a.apply.CheckPorts(d, wanted.Name, wanted.Nodes); err != nil {
+		if err := a.participant.CheckPorts(d, wanted.Name, wanted.Nodes); err != nil {
 			return err
 		}
 		for _, n := range a.own(wanted.Nodes) {
