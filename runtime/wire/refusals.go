@@ -90,6 +90,45 @@ var (
 	// RefuseNotThisHost: another server runs the instance. Arguments: instance, its host, this host.
 	RefuseNotThisHost = Refusal{CodeNotThisHost, "%s is on %s, not on this server (%s): ask the manager there", ""}
 
+	// RefuseStoreRemoved: the store was removed while the request was handled. Argument: its name.
+	RefuseStoreRemoved = Refusal{CodeStoreNotFound, "store %s has just been removed", ""}
+	// RefuseInstanceLeaving: the instance is no longer in the topology, and has not left the running store yet.
+	// Arguments: instance, store.
+	RefuseInstanceLeaving = Refusal{CodeInstanceNotFound, "%s is being removed from store %s: it stops by itself", ""}
+	// RefuseInstanceElsewhere is RefuseNotThisHost where this server's name is not known. Arguments: instance, its host.
+	RefuseInstanceElsewhere = Refusal{CodeNotThisHost, "%s is on %s: ask the manager there", ""}
+
+	// RefuseStartUnfinished: the process is not up within the time of the request. Argument: instance.
+	RefuseStartUnfinished = Refusal{CodeStartFailed,
+		"%s is not up yet: the manager goes on starting it; see the instance's log", ""}
+	// RefuseStartStopped: another request stopped the instance before its process was up. Argument: instance.
+	RefuseStartStopped = Refusal{CodeStartFailed, "%s was stopped while it started", ""}
+	// RefuseStartFails: the process ended before it was up. Arguments: instance, why.
+	RefuseStartFails = Refusal{CodeStartFailed,
+		"%s can't start: %s; the manager keeps trying until the instance is stopped", ""}
+	// RefuseStillStopping: the process of an earlier stop has not ended. Argument: instance.
+	RefuseStillStopping = Refusal{CodeStartFailed, "%s is still stopping: start it again", ""}
+	// RefuseStopUnfinished: the process has not ended within the time of the request. Arguments: instance, pid.
+	RefuseStopUnfinished = Refusal{CodeStopFailed, "%s (pid %d) has not ended yet: the manager goes on stopping it", ""}
+	// RefuseKillFailed: the process lives on after SIGKILL. Arguments: instance, pid.
+	RefuseKillFailed = Refusal{CodeStopFailed, "%s (pid %d) did not end", ""}
+	// RefuseDeletionUnfinished: the folder of a removed instance is still there. Argument: instance.
+	RefuseDeletionUnfinished = Refusal{CodeStopFailed, "the folder of %s is not deleted yet: the manager keeps trying", ""}
+
+	// RefuseDataLost: the store's only data instance would start with an empty folder. Arguments: instance, folder.
+	RefuseDataLost = Refusal{CodeDataLost,
+		"the data of %s is gone: there is no %s, and no other instance of the store holds data",
+		"bring the folder back from a backup, or remove the store and create it anew"}
+	// RefuseUnknownFolder: the folder holds data that the catalog doesn't know. Arguments: folder, store.
+	RefuseUnknownFolder = Refusal{CodeUnknownFolder,
+		"%s holds data of another store named %s, and the catalog doesn't say that it was removed: it is kept",
+		"move the folder elsewhere, or delete it if its data is not needed"}
+	// RefuseUnknownFolderInUse is RefuseUnknownFolder for a folder in which a process runs. Arguments: folder, store, pid.
+	RefuseUnknownFolderInUse = Refusal{CodeUnknownFolder, RefuseUnknownFolder.Message + "; process %d runs in it",
+		"end process %[3]d, then move the folder elsewhere, or delete it if its data is not needed"}
+	// RefuseLogUnreadable: the instance's log can't be read. Arguments: instance, why.
+	RefuseLogUnreadable = Refusal{CodeInternal, "the log of %s can't be read: %v", ""}
+
 	// RefuseNameTaken: a store has this name in other upper and lower case. Argument: its name.
 	RefuseNameTaken = Refusal{CodeStoreExists, "store %s exists already: names that differ only in case can't both exist", ""}
 	// RefuseOtherTopology: the store to be created exists. Arguments: its name, how the two differ.
@@ -110,6 +149,8 @@ var (
 	RefuseStoreRunning = Refusal{CodeStoreRunning, "%s: stop %s first", ""}
 	// RefuseStoreStarted: founders are chosen anew for a store of which an instance was started. Argument: instance.
 	RefuseStoreStarted = Refusal{CodeStoreStarted, "%s has been started: its founders stay as they are; repeat without founding", ""}
+	// RefusePortTaken: a node's port can't be used on this server. Arguments: address, why, which ports are free.
+	RefusePortTaken = Refusal{CodePortTaken, "%[1]s %[2]s", "%[3]s"}
 	// RefusePortReserved: a prepared operation of another store has the port.
 	// Arguments: host, port, instance, store, operation.
 	RefusePortReserved = Refusal{CodePortTaken, "%s:%d is reserved for instance %s of store %s, operation %s", ""}

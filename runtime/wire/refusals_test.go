@@ -19,6 +19,10 @@ func TestRefusal_FillsInMessageAndHint(t *testing.T) {
 		{RefuseSuspect, []any{"m1", "Orders"}, 503, "manager m1 had to fall back", "from its coordinator"},
 		{RefuseReplacementUnfinished, []any{"Orders", "m1"}, 409, "without manager m1", `lost = "m1"`},
 		{RefuseWrongCoordinator, []any{"Orders", "m1", "m2"}, 409, "manager m1 coordinates changes of Orders, not m2", ""},
+		{RefuseStartStopped, []any{"orders-1"}, 500, "orders-1 was stopped while it started", ""},
+		{RefuseStartFails, []any{"orders-1", "exit status 1"}, 500, "can't start: exit status 1", ""},
+		{RefusePortTaken, []any{"10.0.0.11:7861", "is in use", "7862 is free"}, 409, "10.0.0.11:7861 is in use", "7862 is free"},
+		{RefuseUnknownFolderInUse, []any{"/data/a", "Orders", 12}, 409, "process 12 runs in it", "end process 12, then"},
 		{RefuseCoordinatorAlive, []any{"m1", time.Second, time.Minute}, 409, "answered 1s ago", ""},
 	} {
 		r := c.refusal.With(c.args...)

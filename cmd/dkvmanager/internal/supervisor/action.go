@@ -3,8 +3,6 @@ package supervisor
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net/http"
 	"time"
 
 	"dkvrun/cmd/dkvmanager/internal/catalog"
@@ -32,17 +30,15 @@ func (s *Supervisor) Start(ctx context.Context, store, instance string) (changed
 	var refused *wire.Result
 	switch {
 	case err != nil:
-		return true, refusal(http.StatusInternalServerError, wire.CodeStartFailed,
-			"%s is not up yet: the manager goes on starting it; see the instance's log", instance)
+		return true, wire.RefuseStartUnfinished.With(instance)
 	case !s.shouldRun(w.place):
-		return true, refusal(http.StatusConflict, wire.CodeStartFailed, "%s was stopped while it started", instance)
+		return true, wire.RefuseStartStopped.With(instance)
 	case now.status == wire.Running, now.status == wire.Joining:
 		return true, nil
 	case errors.As(now.problem, &refused):
 		return true, refused
 	default:
-		return true, refusal(http.StatusInternalServerError, wire.CodeStartFailed,
-			"%s can't start: %s; the manager keeps trying until the instance is stopped", instance, now.text)
+		return true, wire.RefuseStartFails.With(instance, now.text)
 	}
 }
 
@@ -56,7 +52,7 @@ func (s *Supervisor) orderStart(ctx context.Context, store, instance string) (
 		return nil, 0, 0, err
 	}
 	if want.kind == desireLeave {
-		return nil, 0, 0, beingRemoved(w.place)
+		return nil, 0, 0, wire.RefuseInstanceLeaving.With(instance, store)
 	}
 	now := w.lastObserved()
 	if want.kind == desireRun && (now.status == wire.Running || now.status == wire.Joining) {
@@ -67,7 +63,7 @@ func (s *Supervisor) orderStart(ctx context.Context, store, instance string) (
 			return nil, 0, 0, w.dataLost(want)
 		}
 		if _, err := w.await(ctx, func(now observedStatus) bool { return now.pid == 0 }); err != nil {
-			return nil, 0, 0, refusal(http.StatusInternalServerError, wire.CodeStartFailed, "%s is still stopping: start it again", instance)
+			return nil, 0, 0, wire.RefuseStillStopping.With(instance)
 		}
 		if err := s.CheckPorts(store, []wire.Node{want.node}); err != nil {
 			return nil, 0, 0, err
@@ -88,7 +84,7 @@ func (s *Supervisor) Stop(ctx context.Context, store, instance string, force boo
 		return false, err
 	}
 	if want.kind == desireLeave {
-		return false, beingRemoved(w.place)
+		return false, wire.RefuseInstanceLeaving.With(instance, store)
 	}
 	before := w.lastObserved()
 	changed = want.local.Desired == wire.DesiredRunning || before.pid != 0
@@ -98,8 +94,7 @@ func (s *Supervisor) Stop(ctx context.Context, store, instance string, force boo
 	served := w.order(true, force)
 	now, err := w.await(ctx, func(now observedStatus) bool { return now.served >= served && now.pid == 0 })
 	if err != nil {
-		return changed, refusal(http.StatusInternalServerError, wire.CodeStopFailed,
-			"%s (pid %d) has not ended yet: the manager goes on stopping it", instance, now.pid)
+		return changed, wire.RefuseStopUnfinished.With(instance, now.pid)
 	}
 	return changed, nil
 }
@@ -112,7 +107,7 @@ func (s *Supervisor) recordDesired(p place, want desiredState, desired wire.Desi
 	return s.update(func(d *catalog.Data) error {
 		store := d.Stores[p.store]
 		if store == nil || store.Creation != want.store.Creation {
-			return refusal(http.StatusNotFound, wire.CodeStoreNotFound, "store %s has just been removed", p.store)
+			return wire.RefuseStoreRemoved.With(p.store)
 		}
 		if store.Local[p.instance] == nil {
 			store.Local[p.instance] = &catalog.Local{}
@@ -139,8 +134,7 @@ func (s *Supervisor) Remove(ctx context.Context, store string) error {
 		select {
 		case <-w.finished:
 		case <-ctx.Done():
-			return refusal(http.StatusInternalServerError, wire.CodeStopFailed,
-				"the folder of %s is not deleted yet: the manager keeps trying", w.instance)
+			return wire.RefuseDeletionUnfinished.With(w.instance)
 		}
 	}
 	return nil
@@ -165,7 +159,7 @@ func (s *Supervisor) StopAll(ctx context.Context) error {
 		now, err := w.await(killed, ended)
 		cancel()
 		if err != nil {
-			return refusal(http.StatusInternalServerError, wire.CodeStopFailed, "%s (pid %d) did not end", w.instance, now.pid)
+			return wire.RefuseKillFailed.With(w.instance, now.pid)
 		}
 	}
 	return nil
@@ -184,16 +178,6 @@ func (s *Supervisor) workersOf(store string) []*worker {
 	return found
 }
 
-// refusal returns a failed result. The caller fills in Operation.
-func refusal(status int, code, format string, args ...any) *wire.Result {
-	return &wire.Result{StatusCode: status, Code: code, Message: fmt.Sprintf(format, args...)}
-}
-
-// beingRemoved returns the refusal of an action on an instance that is leaving.
-func beingRemoved(p place) *wire.Result {
-	return refusal(http.StatusNotFound, wire.CodeInstanceNotFound, "%s is being removed from store %s: it stops by itself", p.instance, p.store)
-}
-
 // find returns an own instance's worker and desired state. The error is a *wire.Result.
 func (s *Supervisor) find(store, instance string) (*worker, desiredState, error) {
 	p := place{store, instance}
@@ -201,13 +185,13 @@ func (s *Supervisor) find(store, instance string) (*worker, desiredState, error)
 	want, w := s.desiredOf(p), s.workers[p]
 	s.mu.Unlock()
 	if want.store == nil {
-		return nil, want, refusal(http.StatusNotFound, wire.CodeStoreNotFound, "there is no store %s on this manager", store)
+		return nil, want, wire.RefuseStoreNotFound.With(store)
 	}
 	if want.kind == desireGone {
-		return nil, want, refusal(http.StatusNotFound, wire.CodeInstanceNotFound, "store %s has no instance %s", store, instance)
+		return nil, want, wire.RefuseInstanceNotFound.With(store, instance)
 	}
 	if want.kind != desireLeave && !s.opts.Owns(want.node) {
-		return nil, want, refusal(http.StatusConflict, wire.CodeNotThisHost, "%s is on %s: ask that server's manager", instance, want.node.Host)
+		return nil, want, wire.RefuseInstanceElsewhere.With(instance, want.node.Host)
 	}
 	return w, want, nil
 }

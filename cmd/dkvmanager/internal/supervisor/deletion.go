@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -115,14 +114,10 @@ func (w *worker) unknownFolder(want desiredState) error {
 	if err != nil {
 		return err
 	}
-	r := refusal(http.StatusConflict, wire.CodeUnknownFolder,
-		"%s holds data of another store named %s, and the catalog doesn't say that it was removed: it is kept", w.dir, w.store)
-	r.Hint = "move the folder elsewhere, or delete it if its data is not needed"
 	if pid != 0 {
-		r.Message += fmt.Sprintf("; process %d runs in it", pid)
-		r.Hint = fmt.Sprintf("end process %d, then move the folder elsewhere, or delete it if its data is not needed", pid)
+		return wire.RefuseUnknownFolderInUse.With(w.dir, w.store, pid)
 	}
-	return r
+	return wire.RefuseUnknownFolder.With(w.dir, w.store)
 }
 
 // unknownFolders returns the folders that neither belong to an instance of the catalog nor are to be deleted.

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -44,9 +43,8 @@ func (c portCheck) refusal(store string, nodes []wire.Node) *wire.Result {
 			if problem == "" {
 				continue
 			}
-			r := refusal(http.StatusConflict, wire.CodePortTaken, "%s %s", net.JoinHostPort(n.Host, strconv.Itoa(port)), problem)
-			r.Hint = c.freePorts(store, own)
-			return r
+			address := net.JoinHostPort(n.Host, strconv.Itoa(port))
+			return wire.RefusePortTaken.With(address, problem, c.freePorts(store, own))
 		}
 	}
 	return nil

@@ -3,7 +3,6 @@ package supervisor
 import (
 	"context"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -247,10 +246,7 @@ func (w *worker) isDataLost(want desiredState) bool {
 
 // dataLost returns the refusal to start the only data instance of a store with an empty folder.
 func (w *worker) dataLost(want desiredState) *wire.Result {
-	r := refusal(http.StatusConflict, wire.CodeDataLost,
-		"the data of %s is gone: there is no %s, and no other instance of the store holds data", want.node.Name, w.dataFolder(want))
-	r.Hint = "bring the folder back from a backup, or remove the store and create it anew"
-	return r
+	return wire.RefuseDataLost.With(want.node.Name, w.dataFolder(want))
 }
 
 // save writes the spec to disk.

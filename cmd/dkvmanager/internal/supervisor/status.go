@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -203,7 +202,7 @@ func (s *Supervisor) Log(store, instance string, lines int) ([]byte, error) {
 	}
 	text, err := tail(s.folder(place{store, instance}), lines)
 	if err != nil {
-		return nil, refusal(http.StatusInternalServerError, wire.CodeInternal, "the log of %s can't be read: %v", instance, err)
+		return nil, wire.RefuseLogUnreadable.With(instance, err)
 	}
 	return text, nil
 }
