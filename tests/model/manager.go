@@ -1,5 +1,7 @@
 package model
 
+import "dkvrun/runtime/wire"
+
 // receive emits how manager i takes each message of o that was ever sent to it.
 func (w *walk) receive(o op, i int) {
 	sent := w.from.sent[o-1]
@@ -40,15 +42,15 @@ func (w *walk) receivePrepare(o op, i int, epoch uint8) {
 	case w.idOnly && m.prepared != 0 && w.of(o).sameID:
 		t.sent[o-1].add(vote + at(i, epoch))
 		w.emit(t, label{"prepared: yes, taken for the other digest", i, o})
-	case !w.accepts(m, i, o):
+	case w.refusal(m, i, o) != "":
 		if w.patient && !t.sent[o-1].has(refused) {
 			t.sent[o-1].add(refused)
-			w.emit(t, label{"prepared: refused", i, o})
+			w.emit(t, label{"prepared: " + w.refusal(m, i, o), i, o})
 		}
 	case epoch <= m.epoch && !w.noEpoch:
 		if bit := stale + int(m.epoch) - 1; !t.sent[o-1].has(bit) {
 			t.sent[o-1].add(bit)
-			w.emit(t, label{"prepared: stale epoch", i, o})
+			w.emit(t, label{"prepared: " + wire.RefuseStaleEpoch.Code, i, o})
 		}
 	default:
 		m.prepared, m.preparedEpoch, m.expired = o, epoch, false
@@ -58,8 +60,9 @@ func (w *walk) receivePrepare(o op, i int, epoch uint8) {
 	}
 }
 
-// accepts holds o against all rules but the epoch.
-func (w *walk) accepts(m *manager, i int, o op) bool {
+// refusal returns the code with which manager i refuses to vote for o, or "" if it votes. The epoch is compared by
+// receivePrepare. The rules stand in the order of the managers' checks.
+func (w *walk) refusal(m *manager, i int, o op) string {
 	p := w.of(o)
 	based := w.based(m, i, o)
 	if w.revisionOnly && !w.absent(m) && p.kind == change {
@@ -72,12 +75,27 @@ func (w *walk) accepts(m *manager, i int, o op) bool {
 	if w.fencedCoordinatorTakesPart {
 		lost = 0
 	}
-	return m.prepared == 0 &&
-		(based || w.noBase) &&
-		(m.replacing == 0 || w.votesWhileFencing) &&
-		!lost.has(w.coordinatorOf(o)) &&
-		(w.absent(m) || w.anyParticipants || m.members&^p.participants()&^p.lost == 0) &&
-		(w.absent(m) || int(m.coordinator) == w.coordinatorOf(o) || w.revisionOnly || w.noBase)
+	switch {
+	case m.replacing != 0 && !w.votesWhileFencing:
+		return wire.RefuseReplacementUnfinished.Code
+	case lost.has(w.coordinatorOf(o)):
+		return wire.RefuseLostCoordinator.Code
+	case m.prepared != 0:
+		return wire.RefuseStoreBusy.Code
+	case !based && !w.noBase && w.absent(m) && p.kind == remove:
+		return wire.RefuseNothingToRemove.Code
+	case !based && !w.noBase && w.absent(m):
+		return wire.RefuseNoBase.Code
+	case !based && !w.noBase && p.kind == create:
+		return wire.RefuseOtherTopology.Code
+	case !based && !w.noBase:
+		return wire.RefuseStaleRevision.Code
+	case !w.absent(m) && int(m.coordinator) != w.coordinatorOf(o) && !w.revisionOnly && !w.noBase:
+		return wire.RefuseWrongCoordinator.Code
+	case !w.absent(m) && !w.anyParticipants && m.members&^p.participants()&^p.lost != 0:
+		return wire.RefuseMissingManager.Code
+	}
+	return ""
 }
 
 // receiveCommit obeys at the others and decides at the coordinator.
