@@ -35,11 +35,20 @@ func Wait(t *testing.T, limit time.Duration, look func() (ok bool, otherwise str
 	}
 }
 
+// Eventually polls until try succeeds. After limit the test fails with what was waited for and the last error.
+func Eventually(t *testing.T, limit time.Duration, what string, try func() error) {
+	t.Helper()
+	Wait(t, limit, func() (bool, string) {
+		err := try()
+		return err == nil, fmt.Sprintf("not yet: %s: %v", what, err)
+	})
+}
+
 // client keeps no connections: instances come and go under the same address.
 var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second}
 
-// call posts to the engine's JSON API of a node.
-func call(n wire.Node, path string, body, answer any) error {
+// Call posts to the engine's JSON API of a node, and decodes the answer.
+func Call(n wire.Node, path string, body, answer any) error {
 	text, err := json.Marshal(body)
 	if err != nil {
 		return err
@@ -65,7 +74,7 @@ func call(n wire.Node, path string, body, answer any) error {
 
 // TryPut writes a key through an instance, or returns why that is not possible now.
 func TryPut(n wire.Node, key, value string) error {
-	return call(n, "/v3/kv/put", map[string][]byte{"key": []byte(key), "value": []byte(value)}, &struct{}{})
+	return Call(n, "/v3/kv/put", map[string][]byte{"key": []byte(key), "value": []byte(value)}, &struct{}{})
 }
 
 // Put writes a key through an instance.
@@ -82,7 +91,7 @@ func Get(t *testing.T, n wire.Node, key string) string {
 	var answer struct {
 		KVs []struct{ Value []byte } `json:"kvs"`
 	}
-	if err := call(n, "/v3/kv/range", map[string][]byte{"key": []byte(key)}, &answer); err != nil {
+	if err := Call(n, "/v3/kv/range", map[string][]byte{"key": []byte(key)}, &answer); err != nil {
 		t.Fatalf("get through %s: %v", n.Name, err)
 	}
 	if len(answer.KVs) == 0 {
@@ -100,7 +109,7 @@ func Members(t *testing.T, n wire.Node) string {
 			IsLearner bool   `json:"isLearner"`
 		} `json:"members"`
 	}
-	if err := call(n, "/v3/cluster/member/list", struct{}{}, &answer); err != nil {
+	if err := Call(n, "/v3/cluster/member/list", struct{}{}, &answer); err != nil {
 		t.Fatal(err)
 	}
 	var names []string

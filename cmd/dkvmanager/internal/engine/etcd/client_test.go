@@ -1,17 +1,14 @@
 package etcd
 
 import (
-	"bytes"
 	"encoding/base64"
-	"encoding/json"
-	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"strconv"
-	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"dkvrun/cmd/dkvmanager/internal/storetest"
+	"dkvrun/runtime/wire"
 )
 
 func (in *instance) endpoint() string {
@@ -29,31 +26,18 @@ func (in *instance) client() *clientv3.Client {
 	return client
 }
 
-// post calls a JSON route.
-func (in *instance) post(path string, body any) (map[string]any, error) {
-	data, err := json.Marshal(body)
-	if err != nil {
-		return nil, err
-	}
-	client := http.Client{Timeout: 5 * time.Second}
-	defer client.CloseIdleConnections()
-	resp, err := client.Post("http://"+in.endpoint()+path, "application/json", bytes.NewReader(data))
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return nil, err
-	}
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s: %s: %s", path, resp.Status, text)
-	}
-	var out map[string]any
-	return out, json.Unmarshal(text, &out)
+// node returns the instance as a node of a topology, for package storetest.
+func (in *instance) node() wire.Node {
+	return wire.Node{Name: in.spec.Instance, Host: in.spec.Host, ClientPort: clientPort}
 }
 
-// mustPost is post where it must work.
+// post calls a JSON route and returns the answer, decoded.
+func (in *instance) post(path string, body any) (answer map[string]any, err error) {
+	err = storetest.Call(in.node(), path, body, &answer)
+	return answer, err
+}
+
+// mustPost calls post and fails the test on an error.
 func (in *instance) mustPost(path string, body any) map[string]any {
 	in.t.Helper()
 	out, err := in.post(path, body)
@@ -65,22 +49,12 @@ func (in *instance) mustPost(path string, body any) map[string]any {
 
 func (in *instance) put(key, value string) {
 	in.t.Helper()
-	in.mustPost("/v3/kv/put", map[string]any{"key": b64(key), "value": b64(value)})
+	storetest.Put(in.t, in.node(), key, value)
 }
 
-// get is empty for a key that isn't there.
 func (in *instance) get(key string) string {
 	in.t.Helper()
-	out := in.mustPost("/v3/kv/range", map[string]any{"key": b64(key)})
-	kvs, _ := out["kvs"].([]any)
-	if len(kvs) == 0 {
-		return ""
-	}
-	value, err := base64.StdEncoding.DecodeString(kvs[0].(map[string]any)["value"].(string))
-	if err != nil {
-		in.t.Fatal(err)
-	}
-	return string(value)
+	return storetest.Get(in.t, in.node(), key)
 }
 
 func b64(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }

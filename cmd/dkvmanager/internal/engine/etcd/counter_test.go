@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"dkvrun/cmd/dkvmanager/internal/storetest"
 )
 
 // wantMetric holds a total of an instance against want.
@@ -89,14 +91,14 @@ func TestGauges_Measure(t *testing.T) {
 	voter.client().Watch(t.Context(), "key-1")
 
 	for name, want := range map[string]float64{"Storage/ItemsCount": 2, "Lease/Active": 1, "Cluster/IsLeader": 1, "Watch/Active": 1} {
-		eventually(t, name+" is right", func() error { return wantMetric(voter, name, want) })
+		storetest.Eventually(t, startLimit, name+" is right", func() error { return wantMetric(voter, name, want) })
 	}
 	if bytes := voter.metrics()["Storage/Bytes"]; bytes < 1024 {
 		t.Errorf("Storage/Bytes is %v", bytes)
 	}
-	eventually(t, "the gateway counts its watch", func() error { return wantMetric(gateway, "Watch/Active", 1) })
+	storetest.Eventually(t, startLimit, "the gateway counts its watch", func() error { return wantMetric(gateway, "Watch/Active", 1) })
 	cancel()
-	eventually(t, "the watch is gone", func() error { return wantMetric(gateway, "Watch/Active", 0) })
+	storetest.Eventually(t, startLimit, "the watch is gone", func() error { return wantMetric(gateway, "Watch/Active", 0) })
 	for _, name := range []string{"Storage/ItemsCount", "Storage/Bytes", "Lease/Active", "Cluster/IsLeader"} {
 		if value, ok := gateway.metrics()[name]; ok {
 			t.Errorf("a gateway reports %s: %v", name, value)

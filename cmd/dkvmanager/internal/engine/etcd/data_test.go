@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"dkvrun/cmd/dkvmanager/internal/engine"
+	"dkvrun/cmd/dkvmanager/internal/storetest"
 )
 
 func TestFounders_StartInAnyOrder(t *testing.T) {
@@ -119,7 +120,7 @@ func TestData_LeaderStopsWithoutGap(t *testing.T) {
 	store[0].put("k", "v")
 	// A watch must not hold up the stop.
 	watch := leader.client().Watch(t.Context(), "k")
-	eventually(t, "the watch is counted", func() error { return wantMetric(leader, "Watch/Active", 1) })
+	storetest.Eventually(t, startLimit, "the watch is counted", func() error { return wantMetric(leader, "Watch/Active", 1) })
 
 	if took := leader.stop(); took > 3*time.Second {
 		t.Errorf("the leader took %v to stop", took)

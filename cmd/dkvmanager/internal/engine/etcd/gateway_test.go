@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"dkvrun/cmd/dkvmanager/internal/engine"
+	"dkvrun/cmd/dkvmanager/internal/storetest"
 )
 
 // clientLimit is enough for anything that must happen.
@@ -147,7 +148,7 @@ func TestGateway_JSONWatch(t *testing.T) {
 	store := newStore(t, 1, 1)
 	startAll(store)
 	for _, in := range store {
-		eventually(t, "the store answers", func() error {
+		storetest.Eventually(t, startLimit, "the store answers", func() error {
 			_, err := in.post("/v3/kv/range", map[string]any{"key": b64("w")})
 			return err
 		})

@@ -18,6 +18,7 @@ import (
 
 	"dkvrun/cmd/dkvmanager/internal/engine"
 	"dkvrun/cmd/dkvmanager/internal/engine/process"
+	"dkvrun/cmd/dkvmanager/internal/storetest"
 	"dkvrun/runtime/wire"
 )
 
@@ -51,6 +52,9 @@ const (
 	clustronPort = 7811
 	clientPort   = 7861
 )
+
+// startLimit bounds the waits for what a running store does by itself.
+const startLimit = 15 * time.Second
 
 // hosts counts the addresses that tests of this process have taken.
 var hosts atomic.Int32
@@ -195,7 +199,7 @@ func (in *instance) kill() {
 func (in *instance) state(what string, ok func(engine.State) bool) engine.State {
 	in.t.Helper()
 	var state engine.State
-	eventually(in.t, in.spec.Instance+" is "+what, func() (err error) {
+	storetest.Eventually(in.t, startLimit, in.spec.Instance+" is "+what, func() (err error) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		if state, err = process.Dial(in.folder).State(ctx); err == nil && !ok(state) {
@@ -243,19 +247,4 @@ func (in *instance) rss() int {
 		in.t.Fatal(err)
 	}
 	return kib / 1024
-}
-
-// eventually waits up to 15 s until try succeeds.
-func eventually(t *testing.T, what string, try func() error) {
-	t.Helper()
-	for deadline := time.Now().Add(15 * time.Second); ; {
-		err := try()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain until %s: %v", what, err)
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
 }

@@ -12,6 +12,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"dkvrun/cmd/dkvmanager/internal/engine"
+	"dkvrun/cmd/dkvmanager/internal/storetest"
 )
 
 // dialStore reaches the store by way of its first instances.
@@ -61,7 +62,7 @@ func join(t *testing.T, m engine.Membership, in *instance) {
 // try repeats what the store may refuse for the moment.
 func try(t *testing.T, what string, f func(context.Context) error) {
 	t.Helper()
-	eventually(t, what, func() error {
+	storetest.Eventually(t, startLimit, what, func() error {
 		ctx, cancel := clientContext(t)
 		defer cancel()
 		return f(ctx)
@@ -176,7 +177,7 @@ func TestGateway_FollowsMembers(t *testing.T) {
 	id := memberAt(t, m, first).ID
 	try(t, "remove the first", func(ctx context.Context) error { return m.Remove(ctx, id) })
 	_ = first.wait(clientLimit)
-	eventually(t, "the gateway has found the other", func() error {
+	storetest.Eventually(t, startLimit, "the gateway has found the other", func() error {
 		_, err := gateway.post("/v3/kv/range", map[string]any{"key": b64("k")})
 		return err
 	})

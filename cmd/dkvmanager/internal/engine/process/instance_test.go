@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"dkvrun/cmd/dkvmanager/internal/engine"
+	"dkvrun/cmd/dkvmanager/internal/storetest"
 	"dkvrun/runtime/wire"
 )
 
@@ -127,19 +128,15 @@ func (in *instance) wait(limit time.Duration) error {
 	}
 }
 
-// up waits until the socket answers.
-func (in *instance) up() engine.State {
+// up waits until the instance answers on its socket that it is ready.
+func (in *instance) up() (state engine.State) {
 	in.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; {
-		state, err := Dial(in.folder).State(in.t.Context())
-		if err == nil && state.Ready {
-			return state
-		}
-		if time.Now().After(deadline) {
-			in.t.Fatalf("the instance doesn't come up: %+v, %v", state, err)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+	storetest.Wait(in.t, 10*time.Second, func() (bool, string) {
+		var err error
+		state, err = Dial(in.folder).State(in.t.Context())
+		return err == nil && state.Ready, fmt.Sprintf("the instance doesn't come up: %+v, %v", state, err)
+	})
+	return state
 }
 
 func (in *instance) terminate() {
