@@ -112,16 +112,16 @@ func (a *Action) Open(s *cluster.Session, name string) {
 	a.Run.beginAction(a.shown)
 }
 
-// maxSettle bounds how long the home is asked what it has decided: by then it has let the change go, and
+// maxDecideTimeout bounds how long the home is asked what it has decided: by then it has let the change go, and
 // the managers settle the rest.
-const maxSettle = time.Minute
+const maxDecideTimeout = time.Minute
 
 // attempt brings an operation to the managers once. It shows rows as they arrive.
 func (a *Action) attempt(s *cluster.Session, p Operation) (*commit.Outcome, *commit.Driver) {
 	r := &commit.Driver{
 		Transport: a.transport(s), Clock: Clock{},
 		Operation: p.Change, Claimed: p.Claimed, Verb: p.Done,
-		Parallel: params.Parallelism(a.Call) != 1, FailFast: a.Call.Bool("fail_fast"), DecideTimeout: min(a.Timeout, maxSettle),
+		Parallel: params.Parallelism(a.Call) != 1, FailFast: a.Call.Bool("fail_fast"), DecideTimeout: min(a.Timeout, maxDecideTimeout),
 	}
 	if !p.Change.DryRun {
 		r.OnRow = func(i int, row commit.Row) { a.Run.AddRow(a.shown, a.row(s.Members()[i].Endpoint, p, row)) }
