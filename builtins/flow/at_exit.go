@@ -26,5 +26,5 @@ var AtExit = runtime.Builtin{
 // cleanUp is the checklist of an at_exit function: earlier unchecked failures do not prevent its actions.
 type cleanUp struct{ checklist *run.Checklist }
 
-func (c *cleanUp) Settled() bool                    { return false }
+func (c *cleanUp) Checked() bool                    { return false }
 func (c *cleanUp) Unchecked() *run.UncheckedFailure { return c.checklist.First() }

@@ -34,7 +34,7 @@ func (o *outcomes) count() int {
 	return n
 }
 
-func (o *outcomes) Settled() bool {
+func (o *outcomes) Checked() bool {
 	if o.checked.Load() {
 		return true
 	}
@@ -47,7 +47,7 @@ func (o *outcomes) Settled() bool {
 }
 
 func (o *outcomes) Unchecked() *run.UncheckedFailure {
-	if o.Settled() {
+	if o.Checked() {
 		return nil
 	}
 	return &run.UncheckedFailure{

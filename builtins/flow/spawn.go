@@ -95,7 +95,7 @@ func (s *spawned) ended() bool {
 // over reports whether the task has ended and its result can still only be unchecked.
 func (s *spawned) over() bool { return s.ended() && (s.waited.Load() || s.task.ScopeEnded()) }
 
-func (s *spawned) Settled() bool {
+func (s *spawned) Checked() bool {
 	return s.over() && s.Unchecked() == nil && s.checklist.Empty()
 }
 

@@ -10,8 +10,8 @@ import (
 type Checkable interface {
 	// Unchecked returns the failure that the script has not checked, or nil.
 	Unchecked() *UncheckedFailure
-	// Settled reports whether Unchecked will return nil from now on.
-	Settled() bool
+	// Checked reports whether Unchecked will return nil from now on.
+	Checked() bool
 }
 
 // UncheckedFailure describes a failure that the script has not checked.
@@ -69,7 +69,7 @@ func (u *Checklist) Cancelled() *UncheckedFailure {
 func (u *Checklist) dropSettled() {
 	var left []Checkable
 	for _, f := range u.list {
-		if !f.Settled() {
+		if !f.Checked() {
 			left = append(left, f)
 		}
 	}

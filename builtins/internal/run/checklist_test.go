@@ -5,7 +5,7 @@ import "testing"
 // result is a result that can be checked.
 type result struct{ checked bool }
 
-func (r *result) Settled() bool { return r.checked }
+func (r *result) Checked() bool { return r.checked }
 
 func (r *result) Unchecked() *UncheckedFailure {
 	if r.checked {

@@ -66,7 +66,7 @@ func (r *Results) isChecked() bool {
 	return true
 }
 
-func (r *Results) Settled() bool { return r.isChecked() }
+func (r *Results) Checked() bool { return r.isChecked() }
 
 func (r *Results) Unchecked() *UncheckedFailure {
 	if r.isChecked() {
