@@ -35,7 +35,7 @@ func (u *Checklist) Add(f ...Checkable) {
 	defer u.mu.Unlock()
 	u.list = append(u.list, f...)
 	if len(u.list) > u.threshold {
-		u.dropSettled()
+		u.dropChecked()
 		u.threshold = 2*len(u.list) + 16
 	}
 }
@@ -65,8 +65,8 @@ func (u *Checklist) Cancelled() *UncheckedFailure {
 	}
 }
 
-// dropSettled removes the results that are settled.
-func (u *Checklist) dropSettled() {
+// dropChecked removes the results that are settled.
+func (u *Checklist) dropChecked() {
 	var left []Checkable
 	for _, f := range u.list {
 		if !f.Checked() {
@@ -80,7 +80,7 @@ func (u *Checklist) dropSettled() {
 func (u *Checklist) First() *UncheckedFailure {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.dropSettled()
+	u.dropChecked()
 	for _, f := range u.list {
 		if p := f.Unchecked(); p != nil {
 			return p
@@ -93,7 +93,7 @@ func (u *Checklist) First() *UncheckedFailure {
 func (u *Checklist) Empty() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.dropSettled()
+	u.dropChecked()
 	return len(u.list) == 0
 }
 

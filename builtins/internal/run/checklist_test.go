@@ -14,7 +14,7 @@ func (r *result) Unchecked() *UncheckedFailure {
 	return &UncheckedFailure{What: "it failed"}
 }
 
-func TestChecklist_DropsSettled(t *testing.T) {
+func TestChecklist_DropsChecked(t *testing.T) {
 	var c Checklist
 	for range 10000 {
 		c.Add(&result{checked: true})
