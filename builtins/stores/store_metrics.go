@@ -42,13 +42,13 @@ var MetricsType = &runtime.RecordType{Name: "metrics", Doc: "A store's figures."
 // measure asks all managers for a store's figures.
 func measure(r *run.Run, c *runtime.Call) (all []wire.Metric, silent []report.Row, asked int, err error) {
 	query := url.Values{"windowSec": {fmt.Sprint(c.Int("window_sec"))}, "store": {c.String("name")}}
-	heard, err := r.Query(c, wire.MetricsPath()+"?"+query.Encode())
+	responses, err := r.Query(c, wire.MetricsPath()+"?"+query.Encode())
 	if err != nil {
 		return nil, nil, 0, err
 	}
 	unknown := 0
 	seen := figures{instances: map[string]bool{}, names: map[[2]string]bool{}}
-	for _, h := range heard {
+	for _, h := range responses {
 		var m wire.Metrics
 		switch {
 		case h.Decode(&m) && seen.take(m.Metrics):
@@ -61,12 +61,12 @@ func measure(r *run.Run, c *runtime.Call) (all []wire.Metric, silent []report.Ro
 			silent = append(silent, h.Row)
 		}
 	}
-	if unknown == len(heard) {
+	if unknown == len(responses) {
 		err := c.Errorf(wire.CodeStoreNotFound, "%s: no manager knows a store %s", c.Name, c.String("name"))
 		err.Hint = "get_store() lists the stores there are"
 		return nil, nil, 0, err
 	}
-	return all, silent, len(heard), nil
+	return all, silent, len(responses), nil
 }
 
 // maxFigures limits the metrics of an instance; real instances have fewer.
