@@ -90,7 +90,7 @@ func startCluster(c *runtime.Call) (any, error) {
 		return started, nil
 	}
 	started.store = c.String("store")
-	return started, furnish(r, c, s, started.store, nodes)
+	return started, createReadyStore(r, c, s, started.store, nodes)
 }
 
 // ObjectType makes a cluster visible to scripts.

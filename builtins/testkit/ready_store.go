@@ -113,8 +113,8 @@ func named(prefix string, nodes []wire.Node) []wire.Node {
 	return nodes
 }
 
-// furnish makes a store on the servers of a session, starts it and returns when it is ready.
-func furnish(r *run.Run, c *runtime.Call, s *cluster.Session, store string, nodes []wire.Node) error {
+// createReadyStore makes a store on the servers of a session, starts it and returns when it is ready.
+func createReadyStore(r *run.Run, c *runtime.Call, s *cluster.Session, store string, nodes []wire.Node) error {
 	if err := topology.Check(c, nodes); err != nil {
 		return err
 	}
