@@ -7,8 +7,8 @@
 ---@field store any the store's name
 ---@field status any `NoInstances`, `Running`, `Stopped`, `Partial` or `Unknown`
 ---@field instance_count any the manager's own instances
----@field running_instances any those of them that run
----@field stopped_instances any those of them that don't
+---@field running_instances any those of them that are running
+---@field stopped_instances any those of them that are not running
 ---@field participating_nodes any all instances of the topology
 ---@field revision any the topology's revision, from 1
 ---@field instances dkvrun.instance[] the topology, with the state of the manager's own instances
@@ -22,26 +22,26 @@
 ---@field manager any host:port of its manager
 ---@field role any `data` or `gateway`
 ---@field status any `Stopped`, `Starting`, `Running`, `Stopping`, `CrashLooping`, `Joining`, `Leaving` or `Unknown`
----@field desired any `Running` or `Stopped`: what it was last told to be; nil where not known
+---@field desired any the desired state, `Running` or `Stopped`; nil if it is not known
 ---@field ready any true when it takes reads and writes
 ---@field leader any true for the data instance that leads
----@field pid any its process, nil when it doesn't run
----@field restarts any how often it was started again after it died
----@field started_at any when it started, in UTC as RFC 3339; nil when it doesn't run
----@field last_error any what went wrong last, nil when nothing did
+---@field pid any its process id, nil if it isn't running
+---@field restarts any the number of restarts after a crash
+---@field started_at any the time of its start, in UTC as RFC 3339; nil if it isn't running
+---@field last_error any the last error, or nil
 
----A store, from all managers together.
+---The state of a store, joined from the answers of all managers.
 ---@class dkvrun.status
 ---@field name any the store's name
 ---@field status any `NoInstances`, `Running`, `Stopped`, `Partial` or `Unknown`
 ---@field ready any true when every instance takes reads and writes
----@field consistent any true when all managers keep the same topology, false when they differ, nil while one is silent
+---@field consistent any true if all managers have the same topology, false if they differ, nil if one does not answer
 ---@field revision any the topology's revision, from 1
 ---@field topology dkvrun.node[] the topology
 ---@field instances dkvrun.instance[] a list of instances: name, host, status, ready, role, leader, …
----@field leaving dkvrun.instance[] instances that the topology has dropped and that are not gone yet
----@field pending dkvrun.pending the change that is being made, nil where none is
----@field differences dkvrun.deviation[] the managers that keep it otherwise, empty when all agree
+---@field leaving dkvrun.instance[] instances that were removed from the topology and are still leaving the store
+---@field pending dkvrun.pending the operation that is not decided yet, or nil
+---@field differences dkvrun.deviation[] the managers whose topology differs; empty if all agree
 ---@field ok any true when every manager answered
 ---@field unreachable dkvrun.silent[] the managers that did not: `{manager, code, message}`
 
@@ -51,8 +51,8 @@
 ---@field host any the server
 ---@field clustron_port any port for the other instances
 ---@field client_port any port for applications
----@field role any `data` or `gateway`; nil until the store is made
----@field manager any host:port of the manager it is planned for
+---@field role any `data` or `gateway`; nil until the store is created
+---@field manager any host:port of the manager that will run it
 
 ---A list, with the managers that did not answer.
 ---@class dkvrun.rows
@@ -65,59 +65,59 @@
 ---@field code any refused, timeout, …
 ---@field message any a sentence for a person
 
----A store's figures.
+---The metrics of a store.
 ---@class dkvrun.metrics
----@field store any the store's own figures, by `"Category/Metric"`
+---@field store any the metrics of the store as a whole, by `"Category/Metric"`
 ---@field ok any true when every manager answered
 ---@field unreachable dkvrun.silent[] a list of the managers that did not: `{manager, code, message}`
 
----One figure of one instance, or of the store.
+---One metric of one instance, or of the store.
 ---@class dkvrun.metric
 ---@field category any `Requests`, `Storage`, `Watch`, `Lease` or `Cluster`
 ---@field metric any `Get`, `Put`, `Remove`, `ItemsCount`, `Bytes`, `Active`, `IsLeader`
----@field instance any the instance; nil in the store's own figures
----@field rate any per second over the window, nil where a rate has no meaning
----@field total any the count since the instance started, or the present value
+---@field instance any the instance; nil for the store as a whole
+---@field rate any per second, averaged over the window; nil if the metric has no rate
+---@field total any the count since the instance started, or the current value
 
----What topology.validate found.
+---The result of `topology.validate`.
 ---@class dkvrun.validation
----@field ok any true when the topology can be
----@field problem any the first thing that can't be, nil when ok
+---@field ok any true if the topology is valid
+---@field problem any the first problem, or nil
 
----What topology.diff found.
+---The result of `topology.diff`.
 ---@class dkvrun.difference
 ---@field same any true when nothing differs
 ---@field added any names that only the second has
 ---@field removed any names that only the first has
----@field changed any names that both have with another host, port or role
+---@field changed any names that both have, with a different host, port or role
 
----An operation on a store that managers have prepared and that is not decided.
+---An operation on a store that managers have prepared and that is not decided yet.
 ---@class dkvrun.pending
 ---@field operation any its id
 ---@field action any CreateStore, AddInstance, …
----@field owner any who makes it: user@host, process
+---@field owner any the runner that started it: user@host, process
 ---@field since any when the first manager voted, in UTC as RFC 3339, by that manager's clock
 ---@field age_sec any seconds since then
----@field managers string[] the managers that hold it, as host:port
+---@field managers string[] the managers that have prepared it, as host:port
 
 ---A manager whose topology differs from the latest one, or that has none.
 ---@class dkvrun.deviation
 ---@field manager any host:port
----@field revision any the revision that it keeps, nil where it does not know the store
+---@field revision any the revision of its topology, nil if it does not know the store
 ---@field message any what differs, in a sentence
 
----What ensure_store did.
+---The result of `ensure_store`.
 ---@class dkvrun.ensured
 ---@field name any the store's name
 ---@field result any `unchanged`, `changed` or `planned`
----@field changes string[] what was done, a sentence each; empty when unchanged
+---@field changes string[] the changes, one sentence each; empty if unchanged
 
 ---Fake managers.
 ---@class dkvrun.fakes
 ---@field managers any a list of `host:port`
----@field faults any by manager, the fault of those that have one
+---@field faults any the fault of each manager that has one, by manager
 
----What came of a runbook that a test has run.
+---The result of a runbook that a test has run.
 ---@class dkvrun.script_run
 ---@field ok any true when its exit status is 0
 ---@field status any its exit status
@@ -127,7 +127,7 @@
 ---What `parallel` returns: `#outcomes`, `outcomes[i]`, `ipairs(outcomes)`; `assert(outcomes)` raises if any failed.
 ---@class dkvrun.outcomes
 ---@field ok any true when no function raised
----@field failed dkvrun.outcome[] the outcomes of those that raised
+---@field failed dkvrun.outcome[] the outcomes of the functions that raised
 local outcomes = {}
 
 ---Raises if any function raised; returns the outcomes otherwise.
@@ -135,11 +135,11 @@ local outcomes = {}
 ---@overload fun(parameters: table): dkvrun.outcomes
 function outcomes:check() end
 
----What came of one of `parallel`'s functions.
+---The result of one of `parallel`'s functions.
 ---@class dkvrun.outcome
 ---@field ok any true unless it raised
----@field value any what it returned first
----@field error any what it raised, nil where it didn't
+---@field value any its first result
+---@field error any the error that it raised, or nil
 local outcome = {}
 
 ---What an action returns: `#results` rows, `results[i]`, `ipairs(results)`; `assert(results)` raises if any failed.
@@ -162,18 +162,18 @@ function results:retry() end
 ---The answer of one manager to one step of an action.
 ---@class dkvrun.row
 ---@field manager any host:port of the manager
----@field instance any the instance's name, nil where the step is about none
+---@field instance any the instance's name, nil if the step doesn't concern one
 ---@field action any CreateStore, StartInstance, …
 ---@field result any SUCCESS, FAILED, SKIPPED, CANCELLED, ROLLED BACK or PLANNED
 ---@field success any true when result is SUCCESS or PLANNED
----@field changed any false when it was so already
----@field status_code any the HTTP status, 0 where no answer came
+---@field changed any false if there was nothing to change
+---@field status_code any the HTTP status, 0 if there was no answer
 ---@field message any a sentence for a person
 ---@field code any a stable word: ok, unchanged, port_taken, refused, timeout, …
----@field hint any what to do, nil where there is nothing to say
----@field in_doubt any true when the request was sent and no answer came: it may have been carried out
----@field attempts any how often it was sent
----@field duration_ms any how long it took
+---@field hint any what to do about it, or nil
+---@field in_doubt any true if the request was sent and not answered: it may have been carried out
+---@field attempts any the number of times that it was sent
+---@field duration_ms any its duration in milliseconds
 local row = {}
 
 ---A store's data. Keys and values are strings, byte for byte; a missing key is nil, not an error.
@@ -197,19 +197,19 @@ function store:get(key) end
 
 ---Deletes a key.
 ---@param key string the key, not empty
----@return any # true when there was one
+---@return any # true if the key existed
 ---@overload fun(parameters: table): any
 function store:remove(key) end
 
 ---Iterates over the keys in order, a page at a time; all pages are read at the same revision: `for key, value in store:scan{prefix = "order/"} do … end`.
 ---@param prefix? string only keys with this prefix
----@param limit? integer at most so many; all where it is left out
+---@param limit? integer the largest number of keys; all by default
 ---@param keys_only? boolean without the values
----@return any # an iterator that gives key and value, or with `keys_only` the key
+---@return any # an iterator over keys and values, or with `keys_only` over keys
 ---@overload fun(parameters: table): any
 function store:scan(prefix, limit, keys_only) end
 
----A function that runs beside the script, begun by `spawn`.
+---A function that runs concurrently with the script, started by `spawn`.
 ---@class dkvrun.task
 ---@field ended any true once it has ended
 local task = {}
@@ -219,47 +219,47 @@ local task = {}
 ---@overload fun(parameters: table): any
 function task:wait() end
 
----A throw-away cluster of a test, from `local_cluster`. Its servers fail when they are told to.
+---A throw-away cluster of a test, from `local_cluster`. Its methods make servers fail and recover.
 ---@class dkvrun.cluster
 ---@field managers any a list of `host:port`
 ---@field hosts any a list of the servers' addresses
----@field store any the name of the store that it came with, nil where it came with none
+---@field store any the name of the store that `local_cluster` created, or nil
 local cluster = {}
 
----Ends a server as the loss of its power would: its manager, and its instances, get no time to shut down. With `after` it returns at once, and the server ends when its manager has answered the next such request, before anybody gets the answer; the test fails if that never comes.
+---Kills the manager and the instances of a server, as a power failure would: none of them shuts down cleanly. With `after` it returns at once, and kills the server when its manager has answered the next request of that kind, before the answer is delivered; the test fails if there is no such request.
 ---@param server integer its number, from 1
 ---@param only_manager? boolean leave its instances running
----@param after? "prepare"|"commit"|"abort"|"start"|"stop" the moment in an action: its vote, its commit or abort, an instance's start or stop
+---@param after? "prepare"|"commit"|"abort"|"start"|"stop" the request to wait for: the prepare, commit or abort of an operation, or the start or stop of an instance
 ---@return any # nothing
 ---@overload fun(parameters: table): any
 function cluster:kill(server, only_manager, after) end
 
----Starts the manager of a server again, ending it first where it runs, and returns when it answers. It starts those instances again that should run.
+---Restarts the manager of a server, or starts it if it doesn't run, and returns when it answers. The manager starts the instances that should run.
 ---@param server integer its number, from 1
 ---@return any # nothing
 ---@overload fun(parameters: table): any
 function cluster:restart(server) end
 
----Stops all processes of a server: connections to it stay open and get no answer, and it does nothing by itself either. One that is `cut` off goes on.
+---Suspends all processes of a server until `resume`: connections to it stay open but get no answer. Unlike a server that is `cut` off, it does nothing meanwhile.
 ---@param server integer its number, from 1
 ---@return any # nothing
 ---@overload fun(parameters: table): any
 function cluster:pause(server) end
 
----Lets a paused server go on.
+---Resumes a paused server.
 ---@param server integer its number, from 1
 ---@return any # nothing
 ---@overload fun(parameters: table): any
 function cluster:resume(server) end
 
----Takes a server off the network: it goes on running, and nothing passes between it and the other servers or the test, in either direction, until `heal`; nor between two servers that are cut off. Who asks it waits until the time is over. Killed and restarted it is still cut off. Refused while a server is paused; needs Linux. With `after` it returns at once, as `kill` does.
+---Disconnects a server from the network until `heal`: it keeps running, but no packets pass between it and the other servers or the test, also if the other server is cut off as well. Requests to it time out. It stays cut off when it is killed and restarted. The call is refused while a server is paused, and it needs Linux. With `after` it returns at once, as `kill` does.
 ---@param server integer its number, from 1
----@param after? "prepare"|"commit"|"abort"|"start"|"stop" the moment in an action: its vote, its commit or abort, an instance's start or stop
+---@param after? "prepare"|"commit"|"abort"|"start"|"stop" the request to wait for: the prepare, commit or abort of an operation, or the start or stop of an instance
 ---@return any # nothing
 ---@overload fun(parameters: table): any
 function cluster:cut(server, after) end
 
----Brings a server that was cut off back. What was sent over open connections meanwhile is sent again by and by: wait for what should come of it.
+---Reconnects a server that was cut off. Connections that stayed open retransmit only after a while, so tests should wait for the expected effect, for example with `assert.eventually`.
 ---@param server integer its number, from 1
 ---@return any # nothing
 ---@overload fun(parameters: table): any
@@ -267,62 +267,62 @@ function cluster:heal(server) end
 
 ---Adds instances to a store: one instance, the given nodes, or a number of instances on each of several hosts. A server without the store gets the whole topology. In a running store the call returns when the new instances take reads and writes.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
----@param instance_name? string the new instance's name; the store's prefix and the next index where it is left out
+---@param instance_name? string the new instance's name; by default the store's prefix with the next index
 ---@param host? string the server of the one new instance
----@param clustron_port? integer its cluster port; the next free one of the store on that host where it is left out
----@param client_port? integer its client port; likewise
+---@param clustron_port? integer its cluster port; by default the next free one of the store on that host
+---@param client_port? integer its client port; by default the next free one of the store on that host
 ---@param nodes? table several new nodes, each `{name, host, clustron_port, client_port}`
----@param hosts? string|string[] servers that get `instance_count` new instances each; names and ports go on
----@param instance_count? integer with `hosts`: how many on each; 1 where it is left out
----@param atomic? boolean apply the change on all managers or on none; with `false` each manager applies it on its own, and managers that fail lag behind
----@param managers? string|string[] managers to use instead of the session: `host` or `host:port`; one string may hold several, separated by commas
----@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
+---@param hosts? string|string[] servers that get `instance_count` new instances each; their names and ports continue those of the store
+---@param instance_count? integer with `hosts`: the number of new instances on each server; 1 by default
+---@param atomic? boolean apply the change on all managers or on none; with `false` each manager applies it on its own, and a manager that fails keeps the old topology
+---@param managers? string|string[] the managers to use instead of the session's: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one; the default is 7801 or the value of `--manager-port`
 ---@param parallel? any contact all managers at once instead of one after the other; a number limits how many at once
 ---@param fail_fast? boolean stop at the first failure: requests that were not sent are SKIPPED, requests in flight are CANCELLED
----@param dry_run? boolean check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does so for all actions
+---@param dry_run? boolean check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does this for all actions
 ---@param timeout_sec? number seconds for the answer of each manager
----@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
----@param deadline? number seconds for the whole action; requests that are not done by then are cancelled or skipped
----@return dkvrun.results # results: an AddInstance row a manager, then a JoinInstance row a new instance
+---@param connect_timeout_sec? number seconds for the connection to be made, as part of `timeout_sec`
+---@param deadline? number seconds for the whole action; requests that are not finished by then are cancelled or skipped
+---@return dkvrun.results # results: one AddInstance row per manager, then one JoinInstance row per new instance
 ---@overload fun(parameters: table): dkvrun.results
 function add_instance(name, instance_name, host, clustron_port, client_port, nodes, hosts, instance_count, atomic, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
 
----Declares the script's own options and reads them from its command line. Each name has a type ("string", "integer", "number", "boolean", "list"), which makes it required, or a default, which gives it a type. The script then takes --name VALUE and --name=VALUE, --name and --no-name for a boolean, commas or repetition for a list, and --help.
+---Declares the script's own options and reads them from its command line. Each name has a type ("string", "integer", "number", "boolean", "list"), which makes it required, or a default, which gives it a type. The script then accepts `--name VALUE` and `--name=VALUE`, `--name` and `--no-name` for a boolean, commas or a repeated option for a list, and `--help`.
 ---@param options any a table of the options: their names, in snake_case, and their types or defaults
----@return any # the options' values by name, and what else was on the command line as a list
+---@return any # a table with the options' values by name and the other arguments of the command line as list items
 ---@overload fun(parameters: table): any
 function args(options) end
 
----Has a function called at the end of the run, however it ends: also after an error, `exit`, `--timeout` or Ctrl-C, which leaves it 4 seconds. The last one given is called first, with the session of now.
----@param f function what to clean up
+---Registers a function to be called when the run ends, also after an error, `exit`, `--timeout` or Ctrl-C; after these last two it has 4 seconds. The functions run in reverse order, each with the session that was current when it was registered.
+---@param f function the function to call
 ---@return any # nothing
 ---@overload fun(parameters: table): any
 function at_exit(f) end
 
 ---Connects to all managers at once and makes them the session, in this order. Without managers it uses those of `-m`, DKVRUN_MANAGERS or `--local`. If a manager does not answer, it raises after the rows, and the session does not change.
----@param managers? string|string[] `host`, `host:port`, an IPv4 or IPv6 address, or `http(s)://host:port`; one string may hold several with commas between
----@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
+---@param managers? string|string[] `host`, `host:port`, an IPv4 or IPv6 address, or `http(s)://host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one; the default is 7801 or the value of `--manager-port`
 ---@param force? boolean replace another session
 ---@param allow_down? boolean connect even if some managers don't answer: queries and instance actions work, topology changes still need all; same as `--allow-down`
 ---@param timeout_sec? number seconds for the answer of each manager
----@return dkvrun.results # results: a Connect row a manager
+---@return dkvrun.results # results: one Connect row per manager
 ---@overload fun(parameters: table): dkvrun.results
 function connect_managers(managers, port, force, allow_down, timeout_sec) end
 
 ---Returns an object that reads and writes a store through the client ports of its instances, over HTTP and JSON. Each call goes to the first endpoint that can be reached.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
----@param endpoints? string|string[] `host:port` of client ports, in the order to try; the topology's where none are given
----@param managers? string|string[] managers to use instead of the session: `host` or `host:port`; one string may hold several, separated by commas
----@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
+---@param endpoints? string|string[] `host:port` of client ports, in the order to try; by default those of the topology
+---@param managers? string|string[] the managers to use instead of the session's: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one; the default is 7801 or the value of `--manager-port`
 ---@param timeout_sec? number seconds for the answer of each manager
----@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
+---@param connect_timeout_sec? number seconds for the connection to be made, as part of `timeout_sec`
 ---@return dkvrun.store # a store
 ---@overload fun(parameters: table): dkvrun.store
 function connect_store(name, endpoints, managers, port, timeout_sec, connect_timeout_sec) end
 
----Runs a function with a time limit: when the time is over, the function is cancelled and deadline raises, code `timeout`.
+---Runs a function with a time limit: when the time is over, the function is cancelled and `deadline` raises an error with the code `timeout`.
 ---@param sec number seconds
----@param f function what to run
+---@param f function the function to run
 ---@return any # what the function returns
 ---@overload fun(parameters: table): any
 function deadline(sec, f) end
@@ -332,50 +332,50 @@ function deadline(sec, f) end
 ---@overload fun(parameters: table): any
 function disconnect_managers() end
 
----Makes the cluster match the description of a store: creates it, adds instances, or changes nothing, and says which. It can run every hour. It never removes or moves an instance: it raises if that would be needed, as for every failure.
+---Makes the cluster match the description of a store: it creates the store, adds instances, or changes nothing, and reports which. It is safe to run repeatedly, for example every hour. It never removes or moves an instance: if that would be needed, or if anything fails, it raises an error.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
----@param instance_prefix? string names are `<prefix>-<index>`, counted from 1 through the whole cluster
----@param instance_count? integer instances a server
----@param clustron_port? integer first cluster port on each server; one more for each further instance there
----@param client_port? integer first client port on each server; one more for each further instance there
----@param nodes? table the whole topology instead, as `topology` makes it; roles as for `new_store`
----@param managers? string|string[] managers to use instead of the session: `host` or `host:port`; one string may hold several, separated by commas
----@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
+---@param instance_prefix? string names are `<prefix>-<index>`; the index counts from 1 through the whole cluster
+---@param instance_count? integer the number of instances on each server
+---@param clustron_port? integer cluster port of the first instance on each server; each further instance there gets the next port
+---@param client_port? integer client port of the first instance on each server; each further instance there gets the next port
+---@param nodes? table the whole topology in place of the generated one, in the form that `topology` returns; roles as for `new_store`
+---@param managers? string|string[] the managers to use instead of the session's: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one; the default is 7801 or the value of `--manager-port`
 ---@param parallel? any contact all managers at once instead of one after the other; a number limits how many at once
 ---@param fail_fast? boolean stop at the first failure: requests that were not sent are SKIPPED, requests in flight are CANCELLED
----@param dry_run? boolean check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does so for all actions
+---@param dry_run? boolean check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does this for all actions
 ---@param timeout_sec? number seconds for the answer of each manager
----@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
----@param deadline? number seconds for the whole action; requests that are not done by then are cancelled or skipped
----@return dkvrun.ensured # `{name, result, changes}`: result is `unchanged`, `changed` or, in a dry run, `planned`; changes are sentences
+---@param connect_timeout_sec? number seconds for the connection to be made, as part of `timeout_sec`
+---@param deadline? number seconds for the whole action; requests that are not finished by then are cancelled or skipped
+---@return dkvrun.ensured # `{name, result, changes}`: result is `unchanged`, `changed` or, in a dry run, `planned`; changes is a list of sentences
 ---@overload fun(parameters: table): dkvrun.ensured
 function ensure_store(name, instance_prefix, instance_count, clustron_port, client_port, nodes, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
 
 ---Ends the run with a status, also from a task, after the functions of `at_exit`. `pcall` does not stop it.
 ---@param status? integer the exit status
----@param message? string said on standard error
+---@param message? string printed on standard error
 ---@return any # never
 ---@overload fun(parameters: table): any
 function exit(status, message) end
 
 ---Queries every manager about one store, or about all stores.
 ---@param name? string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
----@param managers? string|string[] managers to use instead of the session: `host` or `host:port`; one string may hold several, separated by commas
----@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
+---@param managers? string|string[] the managers to use instead of the session's: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one; the default is 7801 or the value of `--manager-port`
 ---@param timeout_sec? number seconds for the answer of each manager
----@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
----@return dkvrun.rows|dkvrun.store_row[] # a list with a row a manager and store; `rows.ok`, `rows.unreachable`
+---@param connect_timeout_sec? number seconds for the connection to be made, as part of `timeout_sec`
+---@return dkvrun.rows|dkvrun.store_row[] # a list with one row per manager and store, and the fields `ok` and `unreachable`
 ---@overload fun(parameters: table): dkvrun.rows|dkvrun.store_row[]
 function get_store(name, managers, port, timeout_sec, connect_timeout_sec) end
 
----Reads the end of an instance's own log, through its manager.
+---Reads the last lines of an instance's log, through its manager.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param instance_name string the instance
 ---@param tail? integer how many lines
----@param managers? string|string[] managers to use instead of the session: `host` or `host:port`; one string may hold several, separated by commas
----@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
+---@param managers? string|string[] the managers to use instead of the session's: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one; the default is 7801 or the value of `--manager-port`
 ---@param timeout_sec? number seconds for the answer of each manager
----@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
+---@param connect_timeout_sec? number seconds for the connection to be made, as part of `timeout_sec`
 ---@return any # a string; empty when the instance never ran
 ---@overload fun(parameters: table): any
 function instance_log(name, instance_name, tail, managers, port, timeout_sec, connect_timeout_sec) end
@@ -394,84 +394,84 @@ function json.decode(text) end
 ---@overload fun(parameters: table): any
 function json.encode(value) end
 
----Lists the managers of the session, in its order; before it is connected, those of `-m`, DKVRUN_MANAGERS or `--local`.
+---Lists the managers of the session, in its order; before the session is connected, those of `-m`, DKVRUN_MANAGERS or `--local`.
 ---@return any # a list of `host:port`, empty where there is no session
 ---@overload fun(parameters: table): any
 function managers() end
 
 ---Generates the topology of a new store and creates it on all managers or on none. Nothing runs yet: `start_store` starts it. If the same store exists already, the call succeeds with the code `unchanged`.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
----@param instance_prefix? string names are `<prefix>-<index>`, counted from 1 through the whole cluster
----@param instance_count? integer instances a server
----@param clustron_port? integer first cluster port on each server; one more for each further instance there
----@param client_port? integer first client port on each server; one more for each further instance there
----@param nodes? table the whole topology instead, as `topology` makes it; a `role` that is given stays, but gateways become data until enough instances hold data: all of one or two, three of three or four, else five
----@param atomic? boolean apply the change on all managers or on none; with `false` each manager applies it on its own, and managers that fail lag behind
----@param managers? string|string[] managers to use instead of the session: `host` or `host:port`; one string may hold several, separated by commas
----@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
+---@param instance_prefix? string names are `<prefix>-<index>`; the index counts from 1 through the whole cluster
+---@param instance_count? integer the number of instances on each server
+---@param clustron_port? integer cluster port of the first instance on each server; each further instance there gets the next port
+---@param client_port? integer client port of the first instance on each server; each further instance there gets the next port
+---@param nodes? table the whole topology in place of the generated one, in the form that `topology` returns. A given `role` is kept, but gateways become data instances until enough instances hold data: all of up to three instances, three of four, five of five or more
+---@param atomic? boolean apply the change on all managers or on none; with `false` each manager applies it on its own, and a manager that fails keeps the old topology
+---@param managers? string|string[] the managers to use instead of the session's: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one; the default is 7801 or the value of `--manager-port`
 ---@param parallel? any contact all managers at once instead of one after the other; a number limits how many at once
 ---@param fail_fast? boolean stop at the first failure: requests that were not sent are SKIPPED, requests in flight are CANCELLED
----@param dry_run? boolean check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does so for all actions
+---@param dry_run? boolean check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does this for all actions
 ---@param timeout_sec? number seconds for the answer of each manager
----@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
----@param deadline? number seconds for the whole action; requests that are not done by then are cancelled or skipped
----@return dkvrun.results # results: a CreateStore row a manager
+---@param connect_timeout_sec? number seconds for the connection to be made, as part of `timeout_sec`
+---@param deadline? number seconds for the whole action; requests that are not finished by then are cancelled or skipped
+---@return dkvrun.results # results: one CreateStore row per manager
 ---@overload fun(parameters: table): dkvrun.results
 function new_store(name, instance_prefix, instance_count, clustron_port, client_port, nodes, atomic, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
 
----Runs functions at the same time, each as a task, and waits for all of them. A function that raises doesn't stop the others; its failure has to be checked, like that of an action. Each task has its own session, which begins as the caller's.
+---Runs functions at the same time, each as a task, and waits for all of them. A function that raises doesn't stop the others; the script has to check its failure, like that of an action. Each task starts with the caller's session and can replace it for itself.
 ---@param functions any a list of functions
 ---@param limit? integer the largest number at a time; without it, all at once
 ---@return dkvrun.outcomes # outcomes: `ok`, `value` and `error` of each function, in their order
 ---@overload fun(parameters: table): dkvrun.outcomes
 function parallel(functions, limit) end
 
----Removes one instance from a store and deletes its data. Refused if the store would lose its quorum, or cannot remove the instance because it isn't running; a ready gateway replaces a removed data instance first. The call returns when the instance is gone.
+---Removes one instance from a store and deletes its data. The call is refused if the store would lose its quorum, or can't remove the instance because the store isn't running. A data instance is first replaced by a ready gateway, if there is one. The call returns when the instance is gone.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param instance_name string the instance
 ---@param lose_data? boolean remove it at once, even if the store stops or loses data
----@param atomic? boolean apply the change on all managers or on none; with `false` each manager applies it on its own, and managers that fail lag behind
----@param managers? string|string[] managers to use instead of the session: `host` or `host:port`; one string may hold several, separated by commas
----@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
+---@param atomic? boolean apply the change on all managers or on none; with `false` each manager applies it on its own, and a manager that fails keeps the old topology
+---@param managers? string|string[] the managers to use instead of the session's: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one; the default is 7801 or the value of `--manager-port`
 ---@param parallel? any contact all managers at once instead of one after the other; a number limits how many at once
 ---@param fail_fast? boolean stop at the first failure: requests that were not sent are SKIPPED, requests in flight are CANCELLED
----@param dry_run? boolean check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does so for all actions
+---@param dry_run? boolean check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does this for all actions
 ---@param timeout_sec? number seconds for the answer of each manager
----@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
----@param deadline? number seconds for the whole action; requests that are not done by then are cancelled or skipped
----@return dkvrun.results # results: a RemoveInstance row a manager, then a LeaveInstance row
+---@param connect_timeout_sec? number seconds for the connection to be made, as part of `timeout_sec`
+---@param deadline? number seconds for the whole action; requests that are not finished by then are cancelled or skipped
+---@return dkvrun.results # results: one RemoveInstance row per manager, then a LeaveInstance row
 ---@overload fun(parameters: table): dkvrun.results
 function remove_instance(name, instance_name, lose_data, atomic, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
 
----Removes a store and deletes its data on every manager. Without `confirm` it asks on a terminal and is refused elsewhere; `--yes` confirms.
+---Removes a store and deletes its data on every manager. Without `confirm` the run asks the user on the terminal; without a terminal the call is refused. `--yes` confirms in advance.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
----@param confirm? string the store's name once more
+---@param confirm? string the store's name again, as a confirmation
 ---@param stop_first? boolean stop running instances first; without it a running store is refused
----@param atomic? boolean apply the change on all managers or on none; with `false` each manager applies it on its own, and managers that fail lag behind
----@param managers? string|string[] managers to use instead of the session: `host` or `host:port`; one string may hold several, separated by commas
----@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
+---@param atomic? boolean apply the change on all managers or on none; with `false` each manager applies it on its own, and a manager that fails keeps the old topology
+---@param managers? string|string[] the managers to use instead of the session's: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one; the default is 7801 or the value of `--manager-port`
 ---@param parallel? any contact all managers at once instead of one after the other; a number limits how many at once
 ---@param fail_fast? boolean stop at the first failure: requests that were not sent are SKIPPED, requests in flight are CANCELLED
----@param dry_run? boolean check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does so for all actions
+---@param dry_run? boolean check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does this for all actions
 ---@param timeout_sec? number seconds for the answer of each manager
----@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
----@param deadline? number seconds for the whole action; requests that are not done by then are cancelled or skipped
----@return dkvrun.results # results: a RemoveStore row a manager, after a StopInstance row an instance with stop_first
+---@param connect_timeout_sec? number seconds for the connection to be made, as part of `timeout_sec`
+---@param deadline? number seconds for the whole action; requests that are not finished by then are cancelled or skipped
+---@return dkvrun.results # results: with `stop_first`, one StopInstance row per instance; then one RemoveStore row per manager
 ---@overload fun(parameters: table): dkvrun.results
 function remove_store(name, confirm, stop_first, atomic, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
 
----Resolves at once an operation that was left in doubt when its runner or a manager went away; the managers do so by themselves later. An operation that is still in flight is waited for, never rolled back. With `lost` the store continues without a manager that is gone for good: all other managers must take part, and the lost manager is fenced if it comes back.
+---Resolves now an operation that was left in doubt when its runner or a manager failed; without this call the managers resolve it by themselves later. An operation that is still in flight is waited for, never rolled back. With `lost` the store continues without a manager that is gone for good: all other managers must take part, and the lost manager is fenced if it comes back.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param lost? string the host, `host:port` or identity of a manager that will never come back
----@param managers? string|string[] managers to use instead of the session: `host` or `host:port`; one string may hold several, separated by commas
----@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
+---@param managers? string|string[] the managers to use instead of the session's: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one; the default is 7801 or the value of `--manager-port`
 ---@param parallel? any contact all managers at once instead of one after the other; a number limits how many at once
 ---@param fail_fast? boolean stop at the first failure: requests that were not sent are SKIPPED, requests in flight are CANCELLED
----@param dry_run? boolean check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does so for all actions
+---@param dry_run? boolean check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does this for all actions
 ---@param timeout_sec? number seconds for the answer of each manager
----@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
----@param deadline? number seconds for the whole action; requests that are not done by then are cancelled or skipped
----@return dkvrun.results # results: a RepairStore row a manager
+---@param connect_timeout_sec? number seconds for the connection to be made, as part of `timeout_sec`
+---@param deadline? number seconds for the whole action; requests that are not finished by then are cancelled or skipped
+---@return dkvrun.results # results: one RepairStore row per manager
 ---@overload fun(parameters: table): dkvrun.results
 function repair_store(name, lost, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
 
@@ -479,14 +479,14 @@ function repair_store(name, lost, managers, port, parallel, fail_fast, dry_run, 
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param instance_name string the instance
 ---@param force? boolean kill at once instead of stopping gracefully
----@param managers? string|string[] managers to use instead of the session: `host` or `host:port`; one string may hold several, separated by commas
----@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
+---@param managers? string|string[] the managers to use instead of the session's: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one; the default is 7801 or the value of `--manager-port`
 ---@param parallel? any contact all managers at once instead of one after the other; a number limits how many at once
 ---@param fail_fast? boolean stop at the first failure: requests that were not sent are SKIPPED, requests in flight are CANCELLED
----@param dry_run? boolean check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does so for all actions
+---@param dry_run? boolean check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does this for all actions
 ---@param timeout_sec? number seconds for the answer of each manager
----@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
----@param deadline? number seconds for the whole action; requests that are not done by then are cancelled or skipped
+---@param connect_timeout_sec? number seconds for the connection to be made, as part of `timeout_sec`
+---@param deadline? number seconds for the whole action; requests that are not finished by then are cancelled or skipped
 ---@return dkvrun.results # results: a StopInstance row and a StartInstance row
 ---@overload fun(parameters: table): dkvrun.results
 function restart_instance(name, instance_name, force, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
@@ -506,15 +506,15 @@ function retry(f, times, delay_sec, backoff) end
 ---@overload fun(parameters: table): any
 function show(values) end
 
----Waits. Ctrl-C and `--timeout` end it.
+---Waits for a number of seconds. Ctrl-C and `--timeout` interrupt it.
 ---@param sec number seconds
 ---@return any # nothing
 ---@overload fun(parameters: table): any
 function sleep(sec) end
 
----Begins a task: a function that runs beside the script until one of them waits for the other. It is cancelled and waited for when the function that began it ends: the script, another task, or what `step`, `with_managers`, `deadline`, `retry` or `wait_until` run. A task that failed and that nobody waited for fails the run.
----@param f function what to run
----@param arguments? any handed to the function as they are
+---Starts a task: a function that runs concurrently with the script. It is cancelled and waited for when the function that started it ends: the script, another task, or a function that `step`, `with_managers`, `deadline`, `retry` or `wait_until` runs. If a task fails and the script did not wait for it, the run fails.
+---@param f function the function to run
+---@param arguments? any passed to the function unchanged
 ---@return dkvrun.task # a task
 ---@overload fun(parameters: table): dkvrun.task
 function spawn(f, arguments) end
@@ -522,14 +522,14 @@ function spawn(f, arguments) end
 ---Starts one instance.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param instance_name string the instance
----@param managers? string|string[] managers to use instead of the session: `host` or `host:port`; one string may hold several, separated by commas
----@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
+---@param managers? string|string[] the managers to use instead of the session's: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one; the default is 7801 or the value of `--manager-port`
 ---@param parallel? any contact all managers at once instead of one after the other; a number limits how many at once
 ---@param fail_fast? boolean stop at the first failure: requests that were not sent are SKIPPED, requests in flight are CANCELLED
----@param dry_run? boolean check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does so for all actions
+---@param dry_run? boolean check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does this for all actions
 ---@param timeout_sec? number seconds for the answer of each manager
----@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
----@param deadline? number seconds for the whole action; requests that are not done by then are cancelled or skipped
+---@param connect_timeout_sec? number seconds for the connection to be made, as part of `timeout_sec`
+---@param deadline? number seconds for the whole action; requests that are not finished by then are cancelled or skipped
 ---@return dkvrun.results # results with one StartInstance row
 ---@overload fun(parameters: table): dkvrun.results
 function start_instance(name, instance_name, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
@@ -537,21 +537,21 @@ function start_instance(name, instance_name, managers, port, parallel, fail_fast
 ---Starts every instance of a store, each through its own manager. It returns when the processes run; `wait_ready` waits until the store takes writes.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param instance_name? string only this instance
----@param managers? string|string[] managers to use instead of the session: `host` or `host:port`; one string may hold several, separated by commas
----@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
+---@param managers? string|string[] the managers to use instead of the session's: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one; the default is 7801 or the value of `--manager-port`
 ---@param parallel? any contact all managers at once instead of one after the other; a number limits how many at once
 ---@param fail_fast? boolean stop at the first failure: requests that were not sent are SKIPPED, requests in flight are CANCELLED
----@param dry_run? boolean check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does so for all actions
+---@param dry_run? boolean check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does this for all actions
 ---@param timeout_sec? number seconds for the answer of each manager
----@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
----@param deadline? number seconds for the whole action; requests that are not done by then are cancelled or skipped
----@return dkvrun.results # results: a StartInstance row an instance
+---@param connect_timeout_sec? number seconds for the connection to be made, as part of `timeout_sec`
+---@param deadline? number seconds for the whole action; requests that are not finished by then are cancelled or skipped
+---@return dkvrun.results # results: one StartInstance row per instance
 ---@overload fun(parameters: table): dkvrun.results
 function start_store(name, instance_name, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
 
----Runs a function as a named step: standard error says when it begins, how it ends and how long it took, and `-o json` lists it. Steps may hold steps.
----@param name string what the step does, for people
----@param f function what to run
+---Runs a function as a named step: standard error shows when it begins, how it ends and how long it took, and `-o json` lists it. Steps can be nested.
+---@param name string the step's name, as it is shown
+---@param f function the function to run
 ---@return any # what the function returns
 ---@overload fun(parameters: table): any
 function step(name, f) end
@@ -560,14 +560,14 @@ function step(name, f) end
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param instance_name string the instance
 ---@param force? boolean kill at once instead of stopping gracefully
----@param managers? string|string[] managers to use instead of the session: `host` or `host:port`; one string may hold several, separated by commas
----@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
+---@param managers? string|string[] the managers to use instead of the session's: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one; the default is 7801 or the value of `--manager-port`
 ---@param parallel? any contact all managers at once instead of one after the other; a number limits how many at once
 ---@param fail_fast? boolean stop at the first failure: requests that were not sent are SKIPPED, requests in flight are CANCELLED
----@param dry_run? boolean check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does so for all actions
+---@param dry_run? boolean check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does this for all actions
 ---@param timeout_sec? number seconds for the answer of each manager
----@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
----@param deadline? number seconds for the whole action; requests that are not done by then are cancelled or skipped
+---@param connect_timeout_sec? number seconds for the connection to be made, as part of `timeout_sec`
+---@param deadline? number seconds for the whole action; requests that are not finished by then are cancelled or skipped
 ---@return dkvrun.results # results with one StopInstance row
 ---@overload fun(parameters: table): dkvrun.results
 function stop_instance(name, instance_name, force, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
@@ -576,105 +576,105 @@ function stop_instance(name, instance_name, force, managers, port, parallel, fai
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param instance_name? string only this instance
 ---@param force? boolean kill at once instead of stopping gracefully
----@param managers? string|string[] managers to use instead of the session: `host` or `host:port`; one string may hold several, separated by commas
----@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
+---@param managers? string|string[] the managers to use instead of the session's: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one; the default is 7801 or the value of `--manager-port`
 ---@param parallel? any contact all managers at once instead of one after the other; a number limits how many at once
 ---@param fail_fast? boolean stop at the first failure: requests that were not sent are SKIPPED, requests in flight are CANCELLED
----@param dry_run? boolean check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does so for all actions
+---@param dry_run? boolean check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does this for all actions
 ---@param timeout_sec? number seconds for the answer of each manager
----@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
----@param deadline? number seconds for the whole action; requests that are not done by then are cancelled or skipped
----@return dkvrun.results # results: a StopInstance row an instance
+---@param connect_timeout_sec? number seconds for the connection to be made, as part of `timeout_sec`
+---@param deadline? number seconds for the whole action; requests that are not finished by then are cancelled or skipped
+---@return dkvrun.results # results: one StopInstance row per instance
 ---@overload fun(parameters: table): dkvrun.results
 function stop_store(name, instance_name, force, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
 
----Rates and totals of a store: requests, items, bytes, watches, leases, who leads.
+---Returns the metrics of a store, with rates and totals: requests, items, bytes, watches, leases, and which instance leads.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
----@param window_sec? integer seconds that rates are taken over
----@param managers? string|string[] managers to use instead of the session: `host` or `host:port`; one string may hold several, separated by commas
----@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
+---@param window_sec? integer the period, in seconds, over which rates are averaged
+---@param managers? string|string[] the managers to use instead of the session's: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one; the default is 7801 or the value of `--manager-port`
 ---@param timeout_sec? number seconds for the answer of each manager
----@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
----@return dkvrun.metrics|dkvrun.metric[] # a list with a row a category, metric and instance: `{category, metric, instance, rate, total}`; `rows.store["Requests/Put"]` sums up the store (items and bytes: the largest of its data instances, each of which holds all)
+---@param connect_timeout_sec? number seconds for the connection to be made, as part of `timeout_sec`
+---@return dkvrun.metrics|dkvrun.metric[] # a list with one row per category, metric and instance: `{category, metric, instance, rate, total}`; `rows.store["Requests/Put"]` is the sum over the store (for items and bytes the largest value of a data instance, because each of them holds all data)
 ---@overload fun(parameters: table): dkvrun.metrics|dkvrun.metric[]
 function store_metrics(name, window_sec, managers, port, timeout_sec, connect_timeout_sec) end
 
----Returns one status for the whole cluster: every instance as its own manager reports it.
+---Returns the state of a store in the whole cluster, with every instance as its own manager reports it.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
----@param managers? string|string[] managers to use instead of the session: `host` or `host:port`; one string may hold several, separated by commas
----@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
+---@param managers? string|string[] the managers to use instead of the session's: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one; the default is 7801 or the value of `--manager-port`
 ---@param timeout_sec? number seconds for the answer of each manager
----@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
+---@param connect_timeout_sec? number seconds for the connection to be made, as part of `timeout_sec`
 ---@return dkvrun.status # one table; raises when no manager knows the store
 ---@overload fun(parameters: table): dkvrun.status
 function store_status(name, managers, port, timeout_sec, connect_timeout_sec) end
 
----Generates the topology that `new_store` would, without any network: nodes = servers × instance_count, names counted through the cluster, server by server.
----@param managers? string|string[] the servers; the session's where none are given
----@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
----@param instance_prefix? string names are `<prefix>-<index>`, counted from 1 through the whole cluster
----@param instance_count? integer instances a server
----@param clustron_port? integer first cluster port on each server; one more for each further instance there
----@param client_port? integer first client port on each server; one more for each further instance there
----@return dkvrun.node[] # a list of `{name, host, clustron_port, client_port, manager}`; `tostring` prints a line a node
+---Generates the topology that `new_store` would create, without using the network: `instance_count` nodes on each server, with names that count through the cluster, server by server.
+---@param managers? string|string[] the servers; by default those of the session
+---@param port? integer the port of managers that are given without one; the default is 7801 or the value of `--manager-port`
+---@param instance_prefix? string names are `<prefix>-<index>`; the index counts from 1 through the whole cluster
+---@param instance_count? integer the number of instances on each server
+---@param clustron_port? integer cluster port of the first instance on each server; each further instance there gets the next port
+---@param client_port? integer client port of the first instance on each server; each further instance there gets the next port
+---@return dkvrun.node[] # a list of `{name, host, clustron_port, client_port, manager}`; `tostring` prints one line per node
 ---@overload fun(parameters: table): dkvrun.node[]
 function topology(managers, port, instance_prefix, instance_count, clustron_port, client_port) end
 
 ---Compares two topologies by the names of their nodes.
 ---@param from table a topology
 ---@param to table another
----@return dkvrun.difference # `{same, added, removed, changed}`: lists of node names; `tostring` prints a line a difference
+---@return dkvrun.difference # `{same, added, removed, changed}`: lists of node names; `tostring` prints one line per difference
 ---@overload fun(parameters: table): dkvrun.difference
 function topology.diff(from, to) end
 
 ---Draws a topology: as a table, as a Mermaid or Graphviz graph, or as JSON.
 ---@param nodes table the topology: a list of nodes
----@param format? "table"|"mermaid"|"dot"|"json" which picture
+---@param format? "table"|"mermaid"|"dot"|"json" the output format
 ---@return any # a string
 ---@overload fun(parameters: table): any
 function topology.render(nodes, format) end
 
----Checks a topology against everything that can be known without a network: names, hosts, ports, doubles.
+---Checks a topology for everything that can be checked without a network: names, hosts, ports and duplicates.
 ---@param nodes table the topology: a list of nodes
----@return dkvrun.validation # `{ok, problem}`; problem is nil when ok
+---@return dkvrun.validation # `{ok, problem}`; problem is nil if the topology is valid
 ---@overload fun(parameters: table): dkvrun.validation
 function topology.validate(nodes) end
 
----Returns when every instance of a store, or the one named, takes reads and writes; a store that is still being created is waited for. Raises with what isn't ready when the time is over, and at once when an instance is stopped and nobody asked it to start.
+---Returns when every instance of a store, or the one named, takes reads and writes. It also waits for a store that is still being created. When the timeout passes, it raises an error that lists what isn't ready, and at once if an instance is stopped and was not told to start.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param instance_name? string only this instance
----@param managers? string|string[] managers to use instead of the session: `host` or `host:port`; one string may hold several, separated by commas
----@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
+---@param managers? string|string[] the managers to use instead of the session's: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one; the default is 7801 or the value of `--manager-port`
 ---@param timeout_sec? number seconds to wait
----@return any # the seconds that it took
+---@return any # the seconds that it waited
 ---@overload fun(parameters: table): any
 function wait_ready(name, instance_name, managers, port, timeout_sec) end
 
 ---Calls a function repeatedly until it returns neither false nor nil. Raises with the last value when the timeout has passed; an error of the function is raised at once.
----@param f function what to ask; the time's end cuts it off
+---@param f function the condition to wait for; it is cancelled when the timeout passes
 ---@param timeout_sec? number seconds to wait
 ---@param interval_sec? number seconds between two calls
 ---@return any # what the function returned last
 ---@overload fun(parameters: table): any
 function wait_until(f, timeout_sec, interval_sec) end
 
----Shows a store's figures and renews them until `count` is reached or Ctrl-C: a column an instance, or, where the terminal is too narrow, a line an instance.
+---Shows the metrics of a store and refreshes them until `count` is reached or you press Ctrl-C: one column per instance or, if the terminal is too narrow, one line per instance.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
----@param window_sec? integer seconds that rates are taken over
----@param refresh_sec? number seconds between two looks
----@param count? integer how many looks; without it, until Ctrl-C
----@param managers? string|string[] managers to use instead of the session: `host` or `host:port`; one string may hold several, separated by commas
----@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
+---@param window_sec? integer the period, in seconds, over which rates are averaged
+---@param refresh_sec? number seconds between two refreshes
+---@param count? integer the number of refreshes; by default until Ctrl-C
+---@param managers? string|string[] the managers to use instead of the session's: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one; the default is 7801 or the value of `--manager-port`
 ---@param timeout_sec? number seconds for the answer of each manager
----@param connect_timeout_sec? number seconds until there is a connection, within `timeout_sec`
+---@param connect_timeout_sec? number seconds for the connection to be made, as part of `timeout_sec`
 ---@return any # nothing
 ---@overload fun(parameters: table): any
 function watch_store_metrics(name, window_sec, refresh_sec, count, managers, port, timeout_sec, connect_timeout_sec) end
 
 ---Runs a function with another session, then restores the previous session, also after an error.
 ---@param managers string|string[] as for `connect_managers`
----@param f function what to run
----@param port? integer the port of managers that are given without one: 7801, or that of `--manager-port`
+---@param f function the function to run
+---@param port? integer the port of managers that are given without one; the default is 7801 or the value of `--manager-port`
 ---@param timeout_sec? number seconds for the answer of each manager
 ---@return any # what the function returns
 ---@overload fun(parameters: table): any
@@ -682,24 +682,24 @@ function with_managers(managers, f, port, timeout_sec) end
 
 ---Starts fake managers, for tests with more managers than a machine can run: they answer queries and take part in operations as real ones do, but run no instance and keep nothing on disk. Some can be made to fail. They end with the test or the block that started them.
 ---@param count integer how many
----@param delay_sec? number seconds that each waits before it answers
----@param faults? table how many of them fail in which way: `{refuse = 2, hang = 1, drip = 1, garbage = 1, reset = 1, slow = 1, stall = 1, stranger = 1}`; they are spread over the list. One that stalls answers questions, and says nothing to what would change something; a stranger is another program's server
----@return dkvrun.fakes # `{managers, faults}`: a list of `host:port`, and by manager what its fault is
+---@param delay_sec? number the delay of each answer in seconds
+---@param faults? table the number of managers with each fault: `{refuse = 2, hang = 1, drip = 1, garbage = 1, reset = 1, slow = 1, stall = 1, stranger = 1}`; they are spread over the list. A manager with the fault `stall` answers queries but no requests that change something; a `stranger` is the server of another program
+---@return dkvrun.fakes # `{managers, faults}`: a list of `host:port`, and the faults by manager
 ---@overload fun(parameters: table): dkvrun.fakes
 function fake_managers(count, delay_sec, faults) end
 
----Starts managers on this machine, each on a loopback address of its own, and makes them the session; with `instances` there is a store on them that runs. They end, with all their stores, when the test or the block ends that called it. A manager that dies by itself ends the test at once.
+---Starts managers on this machine, each on a different loopback address, and makes them the session. With `instances` it also creates and starts a store on them. The managers and their stores end with the test or block that called it. If a manager exits unexpectedly, the test fails at once.
 ---@param servers? integer how many
----@param instances? any makes a store on it, started and ready: so many instances on each server, or a list of them in the form of `new_store`'s `nodes`, where `host` is the number of a server and the rest may be left out: `{{host = 1}, {host = 2}, {host = 2}}`
----@param store? string with `instances`: the store's name, and the prefix of theirs
+---@param instances? any creates a store, starts it and waits until it is ready: the number of instances on each server, or a list of instances in the form of `new_store`'s `nodes`, where `host` is the number of a server and the other fields are optional: `{{host = 1}, {host = 2}, {host = 2}}`
+---@param store? string with `instances`: the store's name, and the prefix of its instances' names
 ---@param connect? boolean make them the session
 ---@param timeout_sec? number seconds for the answer of each manager
 ---@return dkvrun.cluster # the cluster
 ---@overload fun(parameters: table): dkvrun.cluster
 function local_cluster(servers, instances, store, connect, timeout_sec) end
 
----Runs a runbook as the command line does, in a process of its own with the session's managers, and returns what came of it.
----@param script string its path, seen from the suite's folder
+---Runs a runbook as the command line does, in a separate process with the session's managers, and returns its exit status and output.
+---@param script string its path, relative to the suite's folder
 ---@param args? string|string[] the script's own arguments
 ---@param flags? string|string[] flags of dkvrun before the script: `--strict`, `-o json`, …
 ---@return dkvrun.script_run # `{ok, status, stdout, stderr}`

@@ -14,14 +14,14 @@ func ArgsBuiltin() Builtin {
 		Group: "Script",
 		Doc: "Declares the script's own options and reads them from its command line. Each name has a type (\"string\", \"integer\", " +
 			"\"number\", \"boolean\", \"list\"), which makes it required, or a default, which gives it a type. " +
-			"The script then takes --name VALUE and --name=VALUE, --name and --no-name for a boolean, commas or repetition for a list, and --help.",
+			"The script then accepts `--name VALUE` and `--name=VALUE`, `--name` and `--no-name` for a boolean, commas or a repeated option for a list, and `--help`.",
 		Params: []Param{{
 			Name: "options", Type: Any, Required: true,
 			Doc:   "a table of the options: their names, in snake_case, and their types or defaults",
 			Check: checkOptions,
 		}},
 		Positional: 1,
-		Returns:    "the options' values by name, and what else was on the command line as a list",
+		Returns:    "a table with the options' values by name and the other arguments of the command line as list items",
 		Example:    "local opt = args{store = \"OrdersStore\", count = 2, verbose = false}\nprint(opt.store, opt.count, #opt)",
 		Impl:       readArgs,
 	}

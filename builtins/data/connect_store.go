@@ -19,7 +19,7 @@ var ConnectStore = runtime.Builtin{
 		"Each call goes to the first endpoint that can be reached.",
 	Params: params.Join([]runtime.Param{
 		params.Name,
-		{Name: "endpoints", Type: runtime.Strings, Check: params.CheckServers, Doc: "`host:port` of client ports, in the order to try; the topology's where none are given"},
+		{Name: "endpoints", Type: runtime.Strings, Check: params.CheckServers, Doc: "`host:port` of client ports, in the order to try; by default those of the topology"},
 	}, params.Query()),
 	Returns:    "a store",
 	ReturnType: "store",
@@ -144,7 +144,7 @@ var storeRemove = runtime.Builtin{
 	Name: "remove", Positional: 1,
 	Doc:     "Deletes a key.",
 	Params:  []runtime.Param{keyParam},
-	Returns: "true when there was one",
+	Returns: "true if the key existed",
 	Example: `store:remove("order/1")`,
 	Impl: func(c *runtime.Call) (any, error) {
 		var out deleteAnswer

@@ -10,10 +10,10 @@ var storeScan = runtime.Builtin{
 	Doc: "Iterates over the keys in order, a page at a time; all pages are read at the same revision: `for key, value in store:scan{prefix = \"order/\"} do … end`.",
 	Params: []runtime.Param{
 		{Name: "prefix", Type: runtime.String, Default: "", Doc: "only keys with this prefix"},
-		{Name: "limit", Type: runtime.Integer, Min: runtime.Bound(1), Doc: "at most so many; all where it is left out"},
+		{Name: "limit", Type: runtime.Integer, Min: runtime.Bound(1), Doc: "the largest number of keys; all by default"},
 		{Name: "keys_only", Type: runtime.Boolean, Default: false, Doc: "without the values"},
 	},
-	Returns: "an iterator that gives key and value, or with `keys_only` the key",
+	Returns: "an iterator over keys and values, or with `keys_only` over keys",
 	Example: `for key, value in store:scan{prefix = "order/"} do print(key, value) end`,
 	Impl: func(c *runtime.Call) (any, error) {
 		sc := &scan{store: c.Self.(*store), call: c, keysOnly: c.Bool("keys_only"), left: -1}

@@ -8,9 +8,9 @@ import (
 
 var AtExit = runtime.Builtin{
 	Name: "at_exit", Group: "Tasks", Positional: 1,
-	Doc: "Has a function called at the end of the run, however it ends: also after an error, `exit`, `--timeout` or Ctrl-C, which leaves it 4 seconds. " +
-		"The last one given is called first, with the session of now.",
-	Params:  []runtime.Param{funcParam("what to clean up")},
+	Doc: "Registers a function to be called when the run ends, also after an error, `exit`, `--timeout` or Ctrl-C; after these last two it has 4 seconds. " +
+		"The functions run in reverse order, each with the session that was current when it was registered.",
+	Params:  []runtime.Param{funcParam("the function to call")},
 	Returns: "nothing",
 	Example: `at_exit(function() print("the end") end)`,
 	Impl: func(c *runtime.Call) (any, error) {

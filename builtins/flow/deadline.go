@@ -12,10 +12,10 @@ import (
 
 var Deadline = runtime.Builtin{
 	Name: "deadline", Group: "Time", Positional: 2,
-	Doc: "Runs a function with a time limit: when the time is over, the function is cancelled and deadline raises, code `timeout`.",
+	Doc: "Runs a function with a time limit: when the time is over, the function is cancelled and `deadline` raises an error with the code `timeout`.",
 	Params: []runtime.Param{
 		{Name: "sec", Type: runtime.Number, Required: true, Min: runtime.Bound(0.001), Max: runtime.Bound(1e9), Doc: "seconds"},
-		funcParam("what to run"),
+		funcParam("the function to run"),
 	},
 	Returns: "what the function returns",
 	Example: `deadline(30, function() print(#get_store()) end)`,

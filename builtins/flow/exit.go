@@ -7,7 +7,7 @@ var Exit = runtime.Builtin{
 	Doc: "Ends the run with a status, also from a task, after the functions of `at_exit`. `pcall` does not stop it.",
 	Params: []runtime.Param{
 		{Name: "status", Type: runtime.Integer, Min: runtime.Bound(0), Max: runtime.Bound(255), Default: 0, Doc: "the exit status"},
-		{Name: "message", Type: runtime.String, Doc: "said on standard error"},
+		{Name: "message", Type: runtime.String, Doc: "printed on standard error"},
 	},
 	Returns: "never",
 	Example: `if #managers() > 99 then exit(3, "too many managers") end`,

@@ -95,7 +95,7 @@ var OutcomesType = &runtime.ObjectType{
 			o.(*outcomes).checked.Store(true)
 			return o.(*outcomes).count() == 0
 		}},
-		{Name: "failed", Type: "list of outcome", Doc: "the outcomes of those that raised", Get: func(o runtime.Object) any {
+		{Name: "failed", Type: "list of outcome", Doc: "the outcomes of the functions that raised", Get: func(o runtime.Object) any {
 			o.(*outcomes).checked.Store(true)
 			list := runtime.List{}
 			for _, one := range o.(*outcomes).all {
@@ -123,14 +123,14 @@ var OutcomesType = &runtime.ObjectType{
 
 var OutcomeType = &runtime.ObjectType{
 	Name: "outcome",
-	Doc:  "What came of one of `parallel`'s functions.",
+	Doc:  "The result of one of `parallel`'s functions.",
 	Fields: []runtime.Field{
 		{Name: "ok", Doc: "true unless it raised", Get: func(o runtime.Object) any {
 			o.(*outcome).checked.Store(true)
 			return o.(*outcome).err == nil
 		}},
-		{Name: "value", Doc: "what it returned first", Get: func(o runtime.Object) any { return o.(*outcome).values.First() }},
-		{Name: "error", Doc: "what it raised, nil where it didn't", Get: func(o runtime.Object) any {
+		{Name: "value", Doc: "its first result", Get: func(o runtime.Object) any { return o.(*outcome).values.First() }},
+		{Name: "error", Doc: "the error that it raised, or nil", Get: func(o runtime.Object) any {
 			o.(*outcome).checked.Store(true)
 			return raisedValue(o.(*outcome).err)
 		}},

@@ -11,8 +11,8 @@ import (
 
 var Parallel = runtime.Builtin{
 	Name: "parallel", Group: "Tasks", Positional: 1,
-	Doc: "Runs functions at the same time, each as a task, and waits for all of them. A function that raises doesn't stop the others; its failure has to be checked, like that of an action. " +
-		"Each task has its own session, which begins as the caller's.",
+	Doc: "Runs functions at the same time, each as a task, and waits for all of them. A function that raises doesn't stop the others; the script has to check its failure, like that of an action. " +
+		"Each task starts with the caller's session and can replace it for itself.",
 	Params: []runtime.Param{
 		{Name: "functions", Type: runtime.Any, Required: true, Doc: "a list of functions", Check: checkFunctions},
 		{Name: "limit", Type: runtime.Integer, Min: runtime.Bound(1), Doc: "the largest number at a time; without it, all at once"},

@@ -8,7 +8,7 @@ import (
 
 var Sleep = runtime.Builtin{
 	Name: "sleep", Group: "Time", Positional: 1,
-	Doc: "Waits. Ctrl-C and `--timeout` end it.",
+	Doc: "Waits for a number of seconds. Ctrl-C and `--timeout` interrupt it.",
 	Params: []runtime.Param{
 		{Name: "sec", Type: runtime.Number, Required: true, Min: runtime.Bound(0), Max: runtime.Bound(1e9), Doc: "seconds"},
 	},

@@ -15,11 +15,11 @@ func funcParam(doc string) runtime.Param {
 
 var Spawn = runtime.Builtin{
 	Name: "spawn", Group: "Tasks", Positional: 2,
-	Doc: "Begins a task: a function that runs beside the script until one of them waits for the other. It is cancelled and waited for when the function that began it ends: " +
-		"the script, another task, or what `step`, `with_managers`, `deadline`, `retry` or `wait_until` run. A task that failed and that nobody waited for fails the run.",
+	Doc: "Starts a task: a function that runs concurrently with the script. It is cancelled and waited for when the function that started it ends: " +
+		"the script, another task, or a function that `step`, `with_managers`, `deadline`, `retry` or `wait_until` runs. If a task fails and the script did not wait for it, the run fails.",
 	Params: []runtime.Param{
-		funcParam("what to run"),
-		{Name: "arguments", Type: runtime.Verbatim, Rest: true, Doc: "handed to the function as they are"},
+		funcParam("the function to run"),
+		{Name: "arguments", Type: runtime.Verbatim, Rest: true, Doc: "passed to the function unchanged"},
 	},
 	Returns:    "a task",
 	ReturnType: "task",
@@ -53,7 +53,7 @@ func (*spawned) ObjectType() *runtime.ObjectType { return TaskType }
 
 var TaskType = &runtime.ObjectType{
 	Name: "task",
-	Doc:  "A function that runs beside the script, begun by `spawn`.",
+	Doc:  "A function that runs concurrently with the script, started by `spawn`.",
 	Fields: []runtime.Field{
 		{Name: "ended", Doc: "true once it has ended", Get: func(o runtime.Object) any { return o.(*spawned).ended() }},
 	},

@@ -7,10 +7,10 @@ import (
 
 var Step = runtime.Builtin{
 	Name: "step", Group: "Tasks", Positional: 2,
-	Doc: "Runs a function as a named step: standard error says when it begins, how it ends and how long it took, and `-o json` lists it. Steps may hold steps.",
+	Doc: "Runs a function as a named step: standard error shows when it begins, how it ends and how long it took, and `-o json` lists it. Steps can be nested.",
 	Params: []runtime.Param{
-		{Name: "name", Type: runtime.String, Required: true, Doc: "what the step does, for people"},
-		funcParam("what to run"),
+		{Name: "name", Type: runtime.String, Required: true, Doc: "the step's name, as it is shown"},
+		funcParam("the function to run"),
 	},
 	Returns: "what the function returns",
 	Example: `step("look around", function() print(#get_store()) end)`,

@@ -12,7 +12,7 @@ var WaitUntil = runtime.Builtin{
 	Name: "wait_until", Group: "Time", Positional: 1,
 	Doc: "Calls a function repeatedly until it returns neither false nor nil. Raises with the last value when the timeout has passed; an error of the function is raised at once.",
 	Params: []runtime.Param{
-		funcParam("what to ask; the time's end cuts it off"),
+		funcParam("the condition to wait for; it is cancelled when the timeout passes"),
 		secondsParam("timeout_sec", 0.001, 60, "seconds to wait"),
 		secondsParam("interval_sec", 0.001, 1, "seconds between two calls"),
 	},

@@ -15,7 +15,7 @@ import (
 
 var InstanceLog = runtime.Builtin{
 	Name: "instance_log", Group: "Queries", Positional: 2,
-	Doc: "Reads the end of an instance's own log, through its manager.",
+	Doc: "Reads the last lines of an instance's log, through its manager.",
 	Params: params.Join([]runtime.Param{
 		params.Name, params.InstanceName(true, "the instance"),
 		{Name: "tail", Type: runtime.Integer, Min: runtime.Bound(1), Max: runtime.Bound(10000), Default: 50, Doc: "how many lines"},

@@ -18,14 +18,14 @@ import (
 
 var RemoveInstance = runtime.Builtin{
 	Name: "remove_instance", Group: "Actions", Positional: 2,
-	Doc: "Removes one instance from a store and deletes its data. Refused if the store would lose its quorum, or cannot remove the instance because it isn't running; " +
-		"a ready gateway replaces a removed data instance first. The call returns when the instance is gone.",
+	Doc: "Removes one instance from a store and deletes its data. The call is refused if the store would lose its quorum, or can't remove the instance because the store isn't running. " +
+		"A data instance is first replaced by a ready gateway, if there is one. The call returns when the instance is gone.",
 	Params: params.Join([]runtime.Param{
 		params.Name, params.InstanceName(true, "the instance"),
 		{Name: "lose_data", Type: runtime.Boolean, Default: false, Doc: "remove it at once, even if the store stops or loses data"},
 		params.Atomic,
 	}, params.Execution(600)),
-	Returns:    "results: a RemoveInstance row a manager, then a LeaveInstance row",
+	Returns:    "results: one RemoveInstance row per manager, then a LeaveInstance row",
 	ReturnType: "results",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders", instance_count = 2}:check()
 remove_instance("OrdersStore", "orders-2"):check()`,

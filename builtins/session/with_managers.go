@@ -12,7 +12,7 @@ var WithManagers = runtime.Builtin{
 	Doc: "Runs a function with another session, then restores the previous session, also after an error.",
 	Params: []runtime.Param{
 		{Name: "managers", Type: runtime.Strings, Required: true, Check: params.CheckServers, Doc: "as for `connect_managers`"},
-		{Name: "f", Type: runtime.Function, Required: true, Doc: "what to run"},
+		{Name: "f", Type: runtime.Function, Required: true, Doc: "the function to run"},
 		params.Port, params.Timeout(30),
 	},
 	Returns: "what the function returns",

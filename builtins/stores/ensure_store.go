@@ -11,25 +11,25 @@ import (
 )
 
 var ensureParams = params.Join([]runtime.Param{params.Name}, topology.PlanParams, []runtime.Param{
-	{Name: "nodes", Type: runtime.Table, Doc: "the whole topology instead, as `topology` makes it; roles as for `new_store`"},
+	{Name: "nodes", Type: runtime.Table, Doc: "the whole topology in place of the generated one, in the form that `topology` returns; roles as for `new_store`"},
 }, params.Execution(600))
 
 var EnsureStore = runtime.Builtin{
 	Name: "ensure_store", Group: "Actions", Positional: 2,
-	Doc: "Makes the cluster match the description of a store: creates it, adds instances, or changes nothing, and says which. It can run every hour. " +
-		"It never removes or moves an instance: it raises if that would be needed, as for every failure.",
+	Doc: "Makes the cluster match the description of a store: it creates the store, adds instances, or changes nothing, and reports which. It is safe to run repeatedly, for example every hour. " +
+		"It never removes or moves an instance: if that would be needed, or if anything fails, it raises an error.",
 	Params:     ensureParams,
-	Returns:    "`{name, result, changes}`: result is `unchanged`, `changed` or, in a dry run, `planned`; changes are sentences",
+	Returns:    "`{name, result, changes}`: result is `unchanged`, `changed` or, in a dry run, `planned`; changes is a list of sentences",
 	ReturnType: "ensured",
 	Example: `ensure_store{"OrdersStore", instance_prefix = "orders"}
 print(ensure_store{"OrdersStore", instance_prefix = "orders"}.result)`,
 	Impl: ensureStore,
 }
 
-var EnsuredType = &runtime.RecordType{Name: "ensured", Doc: "What ensure_store did.", Fields: []runtime.Field{
+var EnsuredType = &runtime.RecordType{Name: "ensured", Doc: "The result of `ensure_store`.", Fields: []runtime.Field{
 	{Name: "name", Doc: "the store's name"},
 	{Name: "result", Doc: "`unchanged`, `changed` or `planned`"},
-	{Name: "changes", Type: "list of string", Doc: "what was done, a sentence each; empty when unchanged"},
+	{Name: "changes", Type: "list of string", Doc: "the changes, one sentence each; empty if unchanged"},
 }}
 
 // ensureStore hands its arguments to the module that does the work, in Lua over the other builtins.

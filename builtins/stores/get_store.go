@@ -49,7 +49,7 @@ var GetStore = runtime.Builtin{
 	Name: "get_store", Group: "Queries", Positional: 1,
 	Doc:        "Queries every manager about one store, or about all stores.",
 	Params:     params.Join([]runtime.Param{params.Optional(params.Name)}, params.Query()),
-	Returns:    "a list with a row a manager and store; `rows.ok`, `rows.unreachable`",
+	Returns:    "a list with one row per manager and store, and the fields `ok` and `unreachable`",
 	ReturnType: "rows of store row",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
 for _, row in ipairs(get_store()) do print(row.manager, row.store, row.status) end`,
@@ -100,8 +100,8 @@ var StoreType = &runtime.RecordType{Name: "store row", Doc: "A store as one mana
 	{Name: "store", Doc: "the store's name"},
 	{Name: "status", Doc: "`NoInstances`, `Running`, `Stopped`, `Partial` or `Unknown`"},
 	{Name: "instance_count", Doc: "the manager's own instances"},
-	{Name: "running_instances", Doc: "those of them that run"},
-	{Name: "stopped_instances", Doc: "those of them that don't"},
+	{Name: "running_instances", Doc: "those of them that are running"},
+	{Name: "stopped_instances", Doc: "those of them that are not running"},
 	{Name: "participating_nodes", Doc: "all instances of the topology"},
 	{Name: "revision", Doc: "the topology's revision, from 1"},
 	{Name: "instances", Type: "list of instance", Doc: "the topology, with the state of the manager's own instances"},
@@ -149,13 +149,13 @@ var InstanceType = &runtime.RecordType{Name: "instance", Doc: "One instance of a
 	{Name: "manager", Doc: "host:port of its manager"},
 	{Name: "role", Doc: "`data` or `gateway`"},
 	{Name: "status", Doc: "`Stopped`, `Starting`, `Running`, `Stopping`, `CrashLooping`, `Joining`, `Leaving` or `Unknown`"},
-	{Name: "desired", Doc: "`Running` or `Stopped`: what it was last told to be; nil where not known"},
+	{Name: "desired", Doc: "the desired state, `Running` or `Stopped`; nil if it is not known"},
 	{Name: "ready", Doc: "true when it takes reads and writes"},
 	{Name: "leader", Doc: "true for the data instance that leads"},
-	{Name: "pid", Doc: "its process, nil when it doesn't run"},
-	{Name: "restarts", Doc: "how often it was started again after it died"},
-	{Name: "started_at", Doc: "when it started, in UTC as RFC 3339; nil when it doesn't run"},
-	{Name: "last_error", Doc: "what went wrong last, nil when nothing did"},
+	{Name: "pid", Doc: "its process id, nil if it isn't running"},
+	{Name: "restarts", Doc: "the number of restarts after a crash"},
+	{Name: "started_at", Doc: "the time of its start, in UTC as RFC 3339; nil if it isn't running"},
+	{Name: "last_error", Doc: "the last error, or nil"},
 }}
 
 func instanceRecord(in wire.Instance) runtime.Record {

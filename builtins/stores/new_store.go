@@ -19,10 +19,10 @@ var NewStore = runtime.Builtin{
 	Doc: "Generates the topology of a new store and creates it on all managers or on none. Nothing runs yet: `start_store` starts it. " +
 		"If the same store exists already, the call succeeds with the code `unchanged`.",
 	Params: params.Join([]runtime.Param{params.Name}, topology.PlanParams, []runtime.Param{
-		{Name: "nodes", Type: runtime.Table, Doc: "the whole topology instead, as `topology` makes it; a `role` that is given stays, but gateways become data until enough instances hold data: all of one or two, three of three or four, else five"},
+		{Name: "nodes", Type: runtime.Table, Doc: "the whole topology in place of the generated one, in the form that `topology` returns. A given `role` is kept, but gateways become data instances until enough instances hold data: all of up to three instances, three of four, five of five or more"},
 		params.Atomic,
 	}, params.Execution(30)),
-	Returns:    "results: a CreateStore row a manager",
+	Returns:    "results: one CreateStore row per manager",
 	ReturnType: "results",
 	Example:    `new_store{"OrdersStore", instance_prefix = "orders", instance_count = 2, parallel = true}:check()`,
 	Impl:       newStore,

@@ -15,14 +15,14 @@ import (
 
 var RemoveStore = runtime.Builtin{
 	Name: "remove_store", Group: "Actions", Positional: 1,
-	Doc: "Removes a store and deletes its data on every manager. Without `confirm` it asks on a terminal and is refused elsewhere; `--yes` confirms.",
+	Doc: "Removes a store and deletes its data on every manager. Without `confirm` the run asks the user on the terminal; without a terminal the call is refused. `--yes` confirms in advance.",
 	Params: params.Join([]runtime.Param{
 		params.Name,
-		{Name: "confirm", Type: runtime.String, Doc: "the store's name once more"},
+		{Name: "confirm", Type: runtime.String, Doc: "the store's name again, as a confirmation"},
 		{Name: "stop_first", Type: runtime.Boolean, Default: false, Doc: "stop running instances first; without it a running store is refused"},
 		params.Atomic,
 	}, params.Execution(30)),
-	Returns:    "results: a RemoveStore row a manager, after a StopInstance row an instance with stop_first",
+	Returns:    "results: with `stop_first`, one StopInstance row per instance; then one RemoveStore row per manager",
 	ReturnType: "results",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
 remove_store{"OrdersStore", confirm = "OrdersStore"}:check()`,

@@ -14,14 +14,14 @@ import (
 
 var RepairStore = runtime.Builtin{
 	Name: "repair_store", Group: "Actions", Positional: 2,
-	Doc: "Resolves at once an operation that was left in doubt when its runner or a manager went away; the managers do so by themselves later. " +
+	Doc: "Resolves now an operation that was left in doubt when its runner or a manager failed; without this call the managers resolve it by themselves later. " +
 		"An operation that is still in flight is waited for, never rolled back. With `lost` the store continues without a manager that is gone for good: " +
 		"all other managers must take part, and the lost manager is fenced if it comes back.",
 	Params: params.Join([]runtime.Param{
 		params.Name,
 		{Name: "lost", Type: runtime.String, Doc: "the host, `host:port` or identity of a manager that will never come back"},
 	}, params.Execution(60)),
-	Returns:    "results: a RepairStore row a manager",
+	Returns:    "results: one RepairStore row per manager",
 	ReturnType: "results",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
 repair_store("OrdersStore"):check()`,

@@ -12,7 +12,7 @@ var StartStore = runtime.Builtin{
 	Params: params.Join([]runtime.Param{
 		params.Name, params.InstanceName(false, "only this instance"),
 	}, params.Execution(30)),
-	Returns:    "results: a StartInstance row an instance",
+	Returns:    "results: one StartInstance row per instance",
 	ReturnType: "results",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
 start_store{"OrdersStore", parallel = true}:check()`,

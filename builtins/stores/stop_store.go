@@ -12,7 +12,7 @@ var StopStore = runtime.Builtin{
 	Params: params.Join([]runtime.Param{
 		params.Name, params.InstanceName(false, "only this instance"), params.Force,
 	}, params.Execution(30)),
-	Returns:    "results: a StopInstance row an instance",
+	Returns:    "results: one StopInstance row per instance",
 	ReturnType: "results",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
 stop_store("OrdersStore"):check()`,

@@ -13,30 +13,30 @@ import (
 )
 
 var windowParam = runtime.Param{
-	Name: "window_sec", Type: runtime.Integer, Min: runtime.Bound(1), Max: runtime.Bound(60), Default: 5, Doc: "seconds that rates are taken over",
+	Name: "window_sec", Type: runtime.Integer, Min: runtime.Bound(1), Max: runtime.Bound(60), Default: 5, Doc: "the period, in seconds, over which rates are averaged",
 }
 
 var StoreMetrics = runtime.Builtin{
 	Name: "store_metrics", Group: "Queries", Positional: 1,
-	Doc:        "Rates and totals of a store: requests, items, bytes, watches, leases, who leads.",
+	Doc:        "Returns the metrics of a store, with rates and totals: requests, items, bytes, watches, leases, and which instance leads.",
 	Params:     params.Join([]runtime.Param{params.Name, windowParam}, params.Query()),
-	Returns:    "a list with a row a category, metric and instance: `{category, metric, instance, rate, total}`; `rows.store[\"Requests/Put\"]` sums up the store (items and bytes: the largest of its data instances, each of which holds all)",
+	Returns:    "a list with one row per category, metric and instance: `{category, metric, instance, rate, total}`; `rows.store[\"Requests/Put\"]` is the sum over the store (for items and bytes the largest value of a data instance, because each of them holds all data)",
 	ReturnType: "metrics of metric",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
 for _, m in ipairs(store_metrics("OrdersStore")) do print(m.category, m.metric, m.instance, m.total) end`,
 	Impl: storeMetrics,
 }
 
-var MetricType = &runtime.RecordType{Name: "metric", Doc: "One figure of one instance, or of the store.", Fields: []runtime.Field{
+var MetricType = &runtime.RecordType{Name: "metric", Doc: "One metric of one instance, or of the store.", Fields: []runtime.Field{
 	{Name: "category", Doc: "`Requests`, `Storage`, `Watch`, `Lease` or `Cluster`"},
 	{Name: "metric", Doc: "`Get`, `Put`, `Remove`, `ItemsCount`, `Bytes`, `Active`, `IsLeader`"},
-	{Name: "instance", Doc: "the instance; nil in the store's own figures"},
-	{Name: "rate", Doc: "per second over the window, nil where a rate has no meaning"},
-	{Name: "total", Doc: "the count since the instance started, or the present value"},
+	{Name: "instance", Doc: "the instance; nil for the store as a whole"},
+	{Name: "rate", Doc: "per second, averaged over the window; nil if the metric has no rate"},
+	{Name: "total", Doc: "the count since the instance started, or the current value"},
 }}
 
-var MetricsType = &runtime.RecordType{Name: "metrics", Doc: "A store's figures.", Fields: append([]runtime.Field{
-	{Name: "store", Doc: "the store's own figures, by `\"Category/Metric\"`"},
+var MetricsType = &runtime.RecordType{Name: "metrics", Doc: "The metrics of a store.", Fields: append([]runtime.Field{
+	{Name: "store", Doc: "the metrics of the store as a whole, by `\"Category/Metric\"`"},
 }, RowsType.Fields...)}
 
 // measure asks all managers for a store's figures.

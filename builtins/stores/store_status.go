@@ -14,7 +14,7 @@ import (
 
 var StoreStatus = runtime.Builtin{
 	Name: "store_status", Group: "Queries", Positional: 1,
-	Doc:        "Returns one status for the whole cluster: every instance as its own manager reports it.",
+	Doc:        "Returns the state of a store in the whole cluster, with every instance as its own manager reports it.",
 	Params:     params.Join([]runtime.Param{params.Name}, params.Query()),
 	Returns:    "one table; raises when no manager knows the store",
 	ReturnType: "status",
@@ -23,17 +23,17 @@ print(store_status("OrdersStore").status)`,
 	Impl: storeStatus,
 }
 
-var StatusType = &runtime.RecordType{Name: "status", Doc: "A store, from all managers together.", Fields: []runtime.Field{
+var StatusType = &runtime.RecordType{Name: "status", Doc: "The state of a store, joined from the answers of all managers.", Fields: []runtime.Field{
 	{Name: "name", Doc: "the store's name"},
 	{Name: "status", Doc: "`NoInstances`, `Running`, `Stopped`, `Partial` or `Unknown`"},
 	{Name: "ready", Doc: "true when every instance takes reads and writes"},
-	{Name: "consistent", Doc: "true when all managers keep the same topology, false when they differ, nil while one is silent"},
+	{Name: "consistent", Doc: "true if all managers have the same topology, false if they differ, nil if one does not answer"},
 	{Name: "revision", Doc: "the topology's revision, from 1"},
 	{Name: "topology", Type: "list of node", Doc: "the topology"},
 	{Name: "instances", Type: "list of instance", Doc: "a list of instances: name, host, status, ready, role, leader, …"},
-	{Name: "leaving", Type: "list of instance", Doc: "instances that the topology has dropped and that are not gone yet"},
-	{Name: "pending", Type: "pending", Doc: "the change that is being made, nil where none is"},
-	{Name: "differences", Type: "list of deviation", Doc: "the managers that keep it otherwise, empty when all agree"},
+	{Name: "leaving", Type: "list of instance", Doc: "instances that were removed from the topology and are still leaving the store"},
+	{Name: "pending", Type: "pending", Doc: "the operation that is not decided yet, or nil"},
+	{Name: "differences", Type: "list of deviation", Doc: "the managers whose topology differs; empty if all agree"},
 	{Name: "ok", Doc: "true when every manager answered"},
 	{Name: "unreachable", Type: "list of silent", Doc: "the managers that did not: `{manager, code, message}`"},
 }}
@@ -70,13 +70,13 @@ func storeStatus(c *runtime.Call) (any, error) {
 	}}, nil
 }
 
-var PendingType = &runtime.RecordType{Name: "pending", Doc: "An operation on a store that managers have prepared and that is not decided.", Fields: []runtime.Field{
+var PendingType = &runtime.RecordType{Name: "pending", Doc: "An operation on a store that managers have prepared and that is not decided yet.", Fields: []runtime.Field{
 	{Name: "operation", Doc: "its id"},
 	{Name: "action", Doc: "CreateStore, AddInstance, …"},
-	{Name: "owner", Doc: "who makes it: user@host, process"},
+	{Name: "owner", Doc: "the runner that started it: user@host, process"},
 	{Name: "since", Doc: "when the first manager voted, in UTC as RFC 3339, by that manager's clock"},
 	{Name: "age_sec", Doc: "seconds since then"},
-	{Name: "managers", Type: "list of string", Doc: "the managers that hold it, as host:port"},
+	{Name: "managers", Type: "list of string", Doc: "the managers that have prepared it, as host:port"},
 }}
 
 // pendingRecord returns the pending operation of a view, or nil.
@@ -101,7 +101,7 @@ func pendingRecord(v *cluster.View) any {
 
 var DifferenceType = &runtime.RecordType{Name: "deviation", Doc: "A manager whose topology differs from the latest one, or that has none.", Fields: []runtime.Field{
 	{Name: "manager", Doc: "host:port"},
-	{Name: "revision", Doc: "the revision that it keeps, nil where it does not know the store"},
+	{Name: "revision", Doc: "the revision of its topology, nil if it does not know the store"},
 	{Name: "message", Doc: "what differs, in a sentence"},
 }}
 

@@ -9,12 +9,12 @@ import (
 
 var Topology = runtime.Builtin{
 	Name: "topology", Group: "Queries",
-	Doc: "Generates the topology that `new_store` would, without any network: nodes = servers × instance_count, names counted through the cluster, server by server.",
+	Doc: "Generates the topology that `new_store` would create, without using the network: `instance_count` nodes on each server, with names that count through the cluster, server by server.",
 	Params: params.Join([]runtime.Param{
-		{Name: "managers", Type: runtime.Strings, Check: params.CheckServers, Doc: "the servers; the session's where none are given"},
+		{Name: "managers", Type: runtime.Strings, Check: params.CheckServers, Doc: "the servers; by default those of the session"},
 		params.Port,
 	}, topology.PlanParams),
-	Returns:    "a list of `{name, host, clustron_port, client_port, manager}`; `tostring` prints a line a node",
+	Returns:    "a list of `{name, host, clustron_port, client_port, manager}`; `tostring` prints one line per node",
 	ReturnType: "list of node",
 	Example:    `print(topology{managers = "10.0.0.11,10.0.0.12", instance_prefix = "orders", instance_count = 2})`,
 	Impl: func(c *runtime.Call) (any, error) {

@@ -13,7 +13,7 @@ var TopologyDiff = runtime.Builtin{
 		{Name: "from", Type: runtime.Table, Required: true, Doc: "a topology"},
 		{Name: "to", Type: runtime.Table, Required: true, Doc: "another"},
 	},
-	Returns:    "`{same, added, removed, changed}`: lists of node names; `tostring` prints a line a difference",
+	Returns:    "`{same, added, removed, changed}`: lists of node names; `tostring` prints one line per difference",
 	ReturnType: "difference",
 	Example: `local one = topology{managers = "10.0.0.11", instance_prefix = "orders"}
 local two = topology{managers = "10.0.0.11,10.0.0.12", instance_prefix = "orders"}
@@ -31,11 +31,11 @@ print(topology.diff(one, two).added[1])`,
 	},
 }
 
-var DiffType = &runtime.RecordType{Name: "difference", Doc: "What topology.diff found.", Fields: []runtime.Field{
+var DiffType = &runtime.RecordType{Name: "difference", Doc: "The result of `topology.diff`.", Fields: []runtime.Field{
 	{Name: "same", Doc: "true when nothing differs"},
 	{Name: "added", Doc: "names that only the second has"},
 	{Name: "removed", Doc: "names that only the first has"},
-	{Name: "changed", Doc: "names that both have with another host, port or role"},
+	{Name: "changed", Doc: "names that both have, with a different host, port or role"},
 }}
 
 func diff(from, to []wire.Node) runtime.Record {

@@ -16,7 +16,7 @@ var TopologyRender = runtime.Builtin{
 	Doc: "Draws a topology: as a table, as a Mermaid or Graphviz graph, or as JSON.",
 	Params: []runtime.Param{
 		oneTopology,
-		{Name: "format", Type: runtime.String, Enum: []string{"table", "mermaid", "dot", "json"}, Default: "table", Doc: "which picture"},
+		{Name: "format", Type: runtime.String, Enum: []string{"table", "mermaid", "dot", "json"}, Default: "table", Doc: "the output format"},
 	},
 	Returns: "a string",
 	Example: `print(topology.render(topology{managers = "10.0.0.11", instance_prefix = "orders"}, "mermaid"))`,

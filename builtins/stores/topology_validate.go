@@ -10,9 +10,9 @@ var oneTopology = runtime.Param{Name: "nodes", Type: runtime.Table, Required: tr
 
 var TopologyValidate = runtime.Builtin{
 	Name: "topology.validate", Group: "Queries", Positional: 1,
-	Doc:        "Checks a topology against everything that can be known without a network: names, hosts, ports, doubles.",
+	Doc:        "Checks a topology for everything that can be checked without a network: names, hosts, ports and duplicates.",
 	Params:     []runtime.Param{oneTopology},
-	Returns:    "`{ok, problem}`; problem is nil when ok",
+	Returns:    "`{ok, problem}`; problem is nil if the topology is valid",
 	ReturnType: "validation",
 	Example: `local t = topology{managers = "10.0.0.11", instance_prefix = "orders"}
 print(topology.validate(t).ok)`,
@@ -29,7 +29,7 @@ print(topology.validate(t).ok)`,
 	},
 }
 
-var ValidationType = &runtime.RecordType{Name: "validation", Doc: "What topology.validate found.", Fields: []runtime.Field{
-	{Name: "ok", Doc: "true when the topology can be"},
-	{Name: "problem", Doc: "the first thing that can't be, nil when ok"},
+var ValidationType = &runtime.RecordType{Name: "validation", Doc: "The result of `topology.validate`.", Fields: []runtime.Field{
+	{Name: "ok", Doc: "true if the topology is valid"},
+	{Name: "problem", Doc: "the first problem, or nil"},
 }}

@@ -13,14 +13,14 @@ import (
 
 var WaitReady = runtime.Builtin{
 	Name: "wait_ready", Group: "Queries", Positional: 2,
-	Doc: "Returns when every instance of a store, or the one named, takes reads and writes; a store that is still being created is waited for. Raises with what isn't ready when the time is over, " +
-		"and at once when an instance is stopped and nobody asked it to start.",
+	Doc: "Returns when every instance of a store, or the one named, takes reads and writes. It also waits for a store that is still being created. When the timeout passes, it raises an error that lists what isn't ready, " +
+		"and at once if an instance is stopped and was not told to start.",
 	Params: []runtime.Param{
 		params.Name, params.InstanceName(false, "only this instance"),
 		params.Managers, params.Port,
 		{Name: "timeout_sec", Type: runtime.Number, Min: runtime.Bound(0.001), Max: runtime.Bound(86400), Default: 60.0, Doc: "seconds to wait"},
 	},
-	Returns: "the seconds that it took",
+	Returns: "the seconds that it waited",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
 start_store("OrdersStore"):check()
 wait_ready("OrdersStore")`,

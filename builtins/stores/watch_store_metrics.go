@@ -15,11 +15,11 @@ import (
 
 var WatchStoreMetrics = runtime.Builtin{
 	Name: "watch_store_metrics", Group: "Queries", Positional: 1,
-	Doc: "Shows a store's figures and renews them until `count` is reached or Ctrl-C: a column an instance, or, where the terminal is too narrow, a line an instance.",
+	Doc: "Shows the metrics of a store and refreshes them until `count` is reached or you press Ctrl-C: one column per instance or, if the terminal is too narrow, one line per instance.",
 	Params: params.Join([]runtime.Param{
 		params.Name, windowParam,
-		{Name: "refresh_sec", Type: runtime.Number, Min: runtime.Bound(0.1), Max: runtime.Bound(3600), Default: 1.0, Doc: "seconds between two looks"},
-		{Name: "count", Type: runtime.Integer, Min: runtime.Bound(1), Doc: "how many looks; without it, until Ctrl-C"},
+		{Name: "refresh_sec", Type: runtime.Number, Min: runtime.Bound(0.1), Max: runtime.Bound(3600), Default: 1.0, Doc: "seconds between two refreshes"},
+		{Name: "count", Type: runtime.Integer, Min: runtime.Bound(1), Doc: "the number of refreshes; by default until Ctrl-C"},
 	}, params.Query()),
 	Returns: "nothing",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()

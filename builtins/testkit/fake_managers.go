@@ -28,11 +28,11 @@ var fakeManagers = runtime.Builtin{
 		"They end with the test or the block that started them.",
 	Params: []runtime.Param{
 		{Name: "count", Type: runtime.Integer, Required: true, Min: runtime.Bound(1), Max: runtime.Bound(maxFakes), Doc: "how many"},
-		{Name: "delay_sec", Type: runtime.Number, Default: 0.0, Min: runtime.Bound(0), Max: runtime.Bound(3600), Doc: "seconds that each waits before it answers"},
-		{Name: "faults", Type: runtime.Table, Doc: "how many of them fail in which way: `{refuse = 2, hang = 1, drip = 1, garbage = 1, reset = 1, slow = 1, stall = 1, stranger = 1}`; they are spread over the list. " +
-			"One that stalls answers questions, and says nothing to what would change something; a stranger is another program's server"},
+		{Name: "delay_sec", Type: runtime.Number, Default: 0.0, Min: runtime.Bound(0), Max: runtime.Bound(3600), Doc: "the delay of each answer in seconds"},
+		{Name: "faults", Type: runtime.Table, Doc: "the number of managers with each fault: `{refuse = 2, hang = 1, drip = 1, garbage = 1, reset = 1, slow = 1, stall = 1, stranger = 1}`; they are spread over the list. " +
+			"A manager with the fault `stall` answers queries but no requests that change something; a `stranger` is the server of another program"},
 	},
-	Returns:    "`{managers, faults}`: a list of `host:port`, and by manager what its fault is",
+	Returns:    "`{managers, faults}`: a list of `host:port`, and the faults by manager",
 	ReturnType: "fakes",
 	Example: `it("finds those that fail", function()
   local fakes = fake_managers{count = 100, faults = {refuse = 3, garbage = 2}}
@@ -44,7 +44,7 @@ end)`,
 
 var fakesType = &runtime.RecordType{Name: "fakes", Doc: "Fake managers.", Fields: []runtime.Field{
 	{Name: "managers", Doc: "a list of `host:port`"},
-	{Name: "faults", Doc: "by manager, the fault of those that have one"},
+	{Name: "faults", Doc: "the fault of each manager that has one, by manager"},
 }}
 
 func startFakes(c *runtime.Call) (any, error) {

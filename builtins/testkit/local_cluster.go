@@ -25,12 +25,12 @@ type localServers struct {
 
 var localCluster = runtime.Builtin{
 	Name: "local_cluster", Group: "Tests", Positional: 1,
-	Doc: "Starts managers on this machine, each on a loopback address of its own, and makes them the session; with `instances` there is a store on them that runs. They end, with all their stores, when the test or the block ends that called it. " +
-		"A manager that dies by itself ends the test at once.",
+	Doc: "Starts managers on this machine, each on a different loopback address, and makes them the session. With `instances` it also creates and starts a store on them. The managers and their stores end with the test or block that called it. " +
+		"If a manager exits unexpectedly, the test fails at once.",
 	Params: []runtime.Param{
 		{Name: "servers", Type: runtime.Integer, Default: 3, Min: runtime.Bound(1), Max: runtime.Bound(local.MaxServers), Doc: "how many"},
 		instancesParam,
-		{Name: "store", Type: runtime.String, Default: "TestStore", Check: params.Check(wire.CheckName), Doc: "with `instances`: the store's name, and the prefix of theirs"},
+		{Name: "store", Type: runtime.String, Default: "TestStore", Check: params.Check(wire.CheckName), Doc: "with `instances`: the store's name, and the prefix of its instances' names"},
 		{Name: "connect", Type: runtime.Boolean, Default: true, Doc: "make them the session"},
 		params.Timeout(30),
 	},
@@ -101,21 +101,21 @@ var serverParam = runtime.Param{Name: "server", Type: runtime.Integer, Required:
 	Max: runtime.Bound(local.MaxServers), Doc: "its number, from 1"}
 
 // afterParam is for what happens to a server at a moment of its manager's.
-var afterParam = runtime.Param{Name: "after", Type: runtime.String, Enum: fixtures.Moments, Doc: "the moment in an action: its vote, its commit or abort, an instance's start or stop"}
+var afterParam = runtime.Param{Name: "after", Type: runtime.String, Enum: fixtures.Moments, Doc: "the request to wait for: the prepare, commit or abort of an operation, or the start or stop of an instance"}
 
 var clusterType = &runtime.ObjectType{
 	Name: "cluster",
-	Doc:  "A throw-away cluster of a test, from `local_cluster`. Its servers fail when they are told to.",
+	Doc:  "A throw-away cluster of a test, from `local_cluster`. Its methods make servers fail and recover.",
 	Fields: []runtime.Field{
 		{Name: "managers", Doc: "a list of `host:port`", Get: func(o runtime.Object) any { return o.(*localServers).Endpoints() }},
 		{Name: "hosts", Doc: "a list of the servers' addresses", Get: func(o runtime.Object) any { return o.(*localServers).hosts() }},
-		{Name: "store", Doc: "the name of the store that it came with, nil where it came with none", Get: func(o runtime.Object) any { return text.OrNil(o.(*localServers).store) }},
+		{Name: "store", Doc: "the name of the store that `local_cluster` created, or nil", Get: func(o runtime.Object) any { return text.OrNil(o.(*localServers).store) }},
 	},
 	Methods: []runtime.Builtin{
 		{
 			Name: "kill", Positional: 1,
-			Doc: "Ends a server as the loss of its power would: its manager, and its instances, get no time to shut down. " +
-				"With `after` it returns at once, and the server ends when its manager has answered the next such request, before anybody gets the answer; the test fails if that never comes.",
+			Doc: "Kills the manager and the instances of a server, as a power failure would: none of them shuts down cleanly. " +
+				"With `after` it returns at once, and kills the server when its manager has answered the next request of that kind, before the answer is delivered; the test fails if there is no such request.",
 			Params: []runtime.Param{
 				serverParam,
 				{Name: "only_manager", Type: runtime.Boolean, Default: false, Doc: "leave its instances running"},
@@ -132,7 +132,7 @@ end)`,
 		},
 		{
 			Name: "restart", Positional: 1,
-			Doc:     "Starts the manager of a server again, ending it first where it runs, and returns when it answers. It starts those instances again that should run.",
+			Doc:     "Restarts the manager of a server, or starts it if it doesn't run, and returns when it answers. The manager starts the instances that should run.",
 			Params:  []runtime.Param{serverParam},
 			Returns: "nothing",
 			Example: `it("comes back", function()
@@ -147,7 +147,7 @@ end)`,
 		},
 		{
 			Name: "pause", Positional: 1,
-			Doc:     "Stops all processes of a server: connections to it stay open and get no answer, and it does nothing by itself either. One that is `cut` off goes on.",
+			Doc:     "Suspends all processes of a server until `resume`: connections to it stay open but get no answer. Unlike a server that is `cut` off, it does nothing meanwhile.",
 			Params:  []runtime.Param{serverParam},
 			Returns: "nothing",
 			Example: `it("does not wait for ever", function()
@@ -160,7 +160,7 @@ end)`,
 			},
 		},
 		{
-			Name: "resume", Positional: 1, Doc: "Lets a paused server go on.", Params: []runtime.Param{serverParam}, Returns: "nothing",
+			Name: "resume", Positional: 1, Doc: "Resumes a paused server.", Params: []runtime.Param{serverParam}, Returns: "nothing",
 			Example: `it("goes on", function()
   local cluster = local_cluster{servers = 2}
   cluster:pause(2)
@@ -173,8 +173,8 @@ end)`,
 		},
 		{
 			Name: "cut", Positional: 1,
-			Doc: "Takes a server off the network: it goes on running, and nothing passes between it and the other servers or the test, in either direction, until `heal`; nor between two servers that are cut off. " +
-				"Who asks it waits until the time is over. Killed and restarted it is still cut off. Refused while a server is paused; needs Linux. With `after` it returns at once, as `kill` does.",
+			Doc: "Disconnects a server from the network until `heal`: it keeps running, but no packets pass between it and the other servers or the test, also if the other server is cut off as well. " +
+				"Requests to it time out. It stays cut off when it is killed and restarted. The call is refused while a server is paused, and it needs Linux. With `after` it returns at once, as `kill` does.",
 			Params:  []runtime.Param{serverParam, afterParam},
 			Returns: "nothing",
 			Example: `it("goes on without the server", function()
@@ -189,7 +189,7 @@ end)`,
 		},
 		{
 			Name: "heal", Positional: 1,
-			Doc:     "Brings a server that was cut off back. What was sent over open connections meanwhile is sent again by and by: wait for what should come of it.",
+			Doc:     "Reconnects a server that was cut off. Connections that stayed open retransmit only after a while, so tests should wait for the expected effect, for example with `assert.eventually`.",
 			Params:  []runtime.Param{serverParam},
 			Returns: "nothing",
 			Example: `it("answers again", function()

@@ -25,7 +25,7 @@ const readyTimeout = time.Minute
 
 var instancesParam = runtime.Param{
 	Name: "instances", Type: runtime.Any, Check: checkInstances,
-	Doc: "makes a store on it, started and ready: so many instances on each server, or a list of them in the form of `new_store`'s `nodes`, where `host` is the number of a server and the rest may be left out: `{{host = 1}, {host = 2}, {host = 2}}`",
+	Doc: "creates a store, starts it and waits until it is ready: the number of instances on each server, or a list of instances in the form of `new_store`'s `nodes`, where `host` is the number of a server and the other fields are optional: `{{host = 1}, {host = 2}, {host = 2}}`",
 }
 
 // checkInstances refuses what can't be the instances of any cluster.

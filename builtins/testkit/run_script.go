@@ -27,9 +27,9 @@ const (
 
 var runScript = runtime.Builtin{
 	Name: "run_script", Group: "Tests", Positional: 1,
-	Doc: "Runs a runbook as the command line does, in a process of its own with the session's managers, and returns what came of it.",
+	Doc: "Runs a runbook as the command line does, in a separate process with the session's managers, and returns its exit status and output.",
 	Params: []runtime.Param{
-		{Name: "script", Type: runtime.String, Required: true, Doc: "its path, seen from the suite's folder"},
+		{Name: "script", Type: runtime.String, Required: true, Doc: "its path, relative to the suite's folder"},
 		{Name: "args", Type: runtime.Strings, Doc: "the script's own arguments"},
 		{Name: "flags", Type: runtime.Strings, Doc: "flags of dkvrun before the script: `--strict`, `-o json`, …"},
 	},
@@ -42,7 +42,7 @@ end)`,
 	Impl: execute,
 }
 
-var scriptRunType = &runtime.RecordType{Name: "script run", Doc: "What came of a runbook that a test has run.", Fields: []runtime.Field{
+var scriptRunType = &runtime.RecordType{Name: "script run", Doc: "The result of a runbook that a test has run.", Fields: []runtime.Field{
 	{Name: "ok", Doc: "true when its exit status is 0"},
 	{Name: "status", Doc: "its exit status"},
 	{Name: "stdout", Doc: "its standard output"},

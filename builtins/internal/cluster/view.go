@@ -25,7 +25,7 @@ type View struct {
 	Latest *wire.Store
 	// Instances are the latest topology's, each as its own manager sees it.
 	Instances []Instance
-	// Leaving are instances that the topology has dropped and that are not gone yet.
+	// Leaving are instances that were removed from the topology and are still leaving the store.
 	Leaving []Instance
 	Silent  int
 }

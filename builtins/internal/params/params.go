@@ -36,12 +36,12 @@ func InstanceName(required bool, doc string) runtime.Param {
 
 var Managers = runtime.Param{
 	Name: "managers", Type: runtime.Strings, Check: CheckServers,
-	Doc: "managers to use instead of the session: `host` or `host:port`; one string may hold several, separated by commas",
+	Doc: "the managers to use instead of the session's: `host` or `host:port`; one string may hold several, separated by commas",
 }
 
 var Port = runtime.Param{
 	Name: "port", Type: runtime.Integer, Min: runtime.Bound(1), Max: runtime.Bound(65535),
-	Doc: "the port of managers that are given without one: 7801, or that of `--manager-port`",
+	Doc: "the port of managers that are given without one; the default is 7801 or the value of `--manager-port`",
 }
 
 func Timeout(sec float64) runtime.Param {
@@ -53,7 +53,7 @@ func Timeout(sec float64) runtime.Param {
 
 var connectTimeoutParam = runtime.Param{
 	Name: "connect_timeout_sec", Type: runtime.Number, Min: runtime.Bound(0.001), Max: runtime.Bound(math.MaxInt32),
-	Default: fanout.DefaultConnectTimeout.Seconds(), Doc: "seconds until there is a connection, within `timeout_sec`",
+	Default: fanout.DefaultConnectTimeout.Seconds(), Doc: "seconds for the connection to be made, as part of `timeout_sec`",
 }
 
 func Seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
@@ -84,12 +84,12 @@ func ConnectTimeout(c *runtime.Call) time.Duration {
 
 var Atomic = runtime.Param{
 	Name: "atomic", Type: runtime.Boolean, Default: true,
-	Doc: "apply the change on all managers or on none; with `false` each manager applies it on its own, and managers that fail lag behind",
+	Doc: "apply the change on all managers or on none; with `false` each manager applies it on its own, and a manager that fails keeps the old topology",
 }
 
 var dryRunParam = runtime.Param{
 	Name: "dry_run", Type: runtime.Boolean, Default: false,
-	Doc: "check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does so for all actions",
+	Doc: "check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does this for all actions",
 }
 
 // Execution are the parameters of every action.
@@ -103,7 +103,7 @@ func Execution(timeoutSec float64) []runtime.Param {
 		dryRunParam,
 		Timeout(timeoutSec), connectTimeoutParam,
 		{Name: "deadline", Type: runtime.Number, Min: runtime.Bound(0.001), Max: runtime.Bound(math.MaxInt32),
-			Doc: "seconds for the whole action; requests that are not done by then are cancelled or skipped"},
+			Doc: "seconds for the whole action; requests that are not finished by then are cancelled or skipped"},
 	}
 }
 

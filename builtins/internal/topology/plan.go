@@ -20,12 +20,12 @@ type Plan struct {
 }
 
 var PlanParams = []runtime.Param{
-	{Name: "instance_prefix", Type: runtime.String, Check: params.Check(wire.CheckName), Doc: "names are `<prefix>-<index>`, counted from 1 through the whole cluster"},
-	{Name: "instance_count", Type: runtime.Integer, Min: runtime.Bound(1), Max: runtime.Bound(wire.MaxInstances), Default: 1, Doc: "instances a server"},
+	{Name: "instance_prefix", Type: runtime.String, Check: params.Check(wire.CheckName), Doc: "names are `<prefix>-<index>`; the index counts from 1 through the whole cluster"},
+	{Name: "instance_count", Type: runtime.Integer, Min: runtime.Bound(1), Max: runtime.Bound(wire.MaxInstances), Default: 1, Doc: "the number of instances on each server"},
 	{Name: "clustron_port", Type: runtime.Integer, Min: runtime.Bound(1), Max: runtime.Bound(65535),
-		Default: wire.DefaultClustronPort, Doc: "first cluster port on each server; one more for each further instance there"},
+		Default: wire.DefaultClustronPort, Doc: "cluster port of the first instance on each server; each further instance there gets the next port"},
 	{Name: "client_port", Type: runtime.Integer, Min: runtime.Bound(1), Max: runtime.Bound(65535),
-		Default: wire.DefaultClientPort, Doc: "first client port on each server; one more for each further instance there"},
+		Default: wire.DefaultClientPort, Doc: "client port of the first instance on each server; each further instance there gets the next port"},
 }
 
 func planOf(c *runtime.Call) Plan {

@@ -18,8 +18,8 @@ var NodeType = &runtime.RecordType{
 		{Name: "host", Doc: "the server"},
 		{Name: "clustron_port", Doc: "port for the other instances"},
 		{Name: "client_port", Doc: "port for applications"},
-		{Name: "role", Doc: "`data` or `gateway`; nil until the store is made"},
-		{Name: "manager", Doc: "host:port of the manager it is planned for"},
+		{Name: "role", Doc: "`data` or `gateway`; nil until the store is created"},
+		{Name: "manager", Doc: "host:port of the manager that will run it"},
 	},
 }
 
