@@ -1,7 +1,8 @@
-// Package builtins lists what scripts can call. A builtin is one literal, in the package of its subject.
+// Package builtins lists the builtins that scripts can call. Each builtin is declared by one literal, in the package of
+// its subject.
 //
-// Builtins talk to managers through runtime/fanout and to people through a report.Reporter. They never touch the Lua
-// state: that is runtime's.
+// Builtins send requests through runtime/fanout and show results through a report.Reporter. They never use the Lua
+// state, which belongs to package runtime.
 package builtins
 
 import (
@@ -60,14 +61,14 @@ func All() []runtime.Builtin {
 	}
 }
 
-// Objects lists what builtins return to be used by its methods.
+// Objects lists the objects with methods that builtins return.
 func Objects() []*runtime.ObjectType {
 	return []*runtime.ObjectType{
 		flow.OutcomesType, flow.OutcomeType, run.ResultsType, run.RowType, data.StoreObject, flow.TaskType,
 	}
 }
 
-// Records lists the tables that builtins return.
+// Records lists the records that builtins return.
 func Records() []*runtime.RecordType {
 	return []*runtime.RecordType{
 		stores.StoreType, stores.InstanceType, stores.StatusType, topology.NodeType, stores.RowsType, stores.SilentType,

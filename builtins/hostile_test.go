@@ -19,15 +19,15 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// hostile is a server that answers as the test says, to every path that ends so; to the rest as a manager
-// of one store with one instance.
+// hostile is a server that gives the answers that a test sets, by the end of the path. All other paths it answers like
+// a manager of one store with one instance.
 type hostile struct {
 	fanout.Endpoint
 	mu      sync.Mutex
 	answers map[string]string
 }
 
-// say changes what it answers.
+// say sets the answer for a path.
 func (h *hostile) say(answers map[string]string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -68,7 +68,7 @@ func (h *hostile) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// store is a good description.
+// store is a valid description of a store.
 func (h *hostile) store() string { return storeOf(h.Host) }
 
 func storeOf(host string) string {
@@ -76,7 +76,7 @@ func storeOf(host string) string {
 		`{"name":"s-1","host":"` + host + `","clustronPort":7811,"clientPort":7861,"role":"data","own":true,"status":"Running","ready":true}]}`
 }
 
-// silent shows nothing.
+// silent is a Reporter that shows nothing.
 type silent struct{}
 
 func (silent) Begin(*report.Action)           {}
@@ -88,7 +88,7 @@ func (silent) Progress(string)                {}
 func (silent) Width() int                     { return 0 }
 func (silent) Redraw(string)                  {}
 
-// told is what a run has shown to a person.
+// told is a Reporter that records all that a run shows.
 type told struct {
 	silent
 	mu   sync.Mutex
@@ -108,7 +108,7 @@ func (o *told) Notice(text string)    { o.write("%s", text) }
 func (o *told) Progress(text string)  { o.write("%s", text) }
 func (o *told) Redraw(picture string) { o.write("%s", picture) }
 
-// against runs a script and returns all that it shows, what it prints and its error included.
+// against runs a script and returns its whole output: actions, printed text and its error.
 func against(t *testing.T, script string, managers ...*hostile) string {
 	t.Helper()
 	var out bytes.Buffer
@@ -138,7 +138,7 @@ func against(t *testing.T, script string, managers ...*hostile) string {
 	return text
 }
 
-// everything reads, shows and changes what it can, whatever fails.
+// everything is a script that calls every builtin that reads, shows or changes something, even if others fail.
 const everything = `
 local function try(f, ...) local ok, v = pcall(f, ...) if not ok then print(v, type(v) == "table" and v.hint) end return ok and v or nil end
 local function all(v, depth)

@@ -10,7 +10,7 @@ import (
 	"dkvrun/runtime/fanout"
 )
 
-// What a manager says never reaches the terminal as anything but text.
+// Texts of a manager reach the terminal only as printable text.
 func TestHostileManager_TextIsPrintable(t *testing.T) {
 	const bad = "\x1b]0;owned\a\x00\u202e\u009b2J\u2028evil"
 	text, err := json.Marshal(bad)
@@ -57,7 +57,7 @@ func TestHostileManager_TextIsPrintable(t *testing.T) {
 	}
 }
 
-// Wrong types, missing fields, numbers and nesting beyond all measure: a line a manager, and never a success.
+// Wrong types, missing fields, huge numbers and deep nesting give one error line per manager and never a success.
 func TestHostileManager_ImpossibleAnswers(t *testing.T) {
 	var mutants []string
 	var walk func(v any, set func(any))
@@ -109,7 +109,7 @@ func TestHostileManager_ImpossibleAnswers(t *testing.T) {
 	t.Logf("%d answers", len(mutants))
 }
 
-// A store of no instances isn't a ready one, and to start all of none isn't done.
+// A store without instances is not ready, and starting it is not a success.
 func TestHostileManager_NoInstances(t *testing.T) {
 	h := newHostile(t, "127.48.3.3", map[string]string{"/stores/S": `{"name":"S","revision":1,"instances":[]}`})
 	for _, call := range []string{`wait_ready{"S", timeout_sec = 0.3}`, `start_store("S"):check()`, `print(store_status("S").ready)`, `add_instance{"S", host = "127.48.3.3"}:check()`} {
@@ -119,7 +119,7 @@ func TestHostileManager_NoInstances(t *testing.T) {
 	}
 }
 
-// An answer to something else is none, even when it is a success.
+// An answer to another request is not accepted, even if it reports success.
 func TestHostileManager_OtherOperation(t *testing.T) {
 	h := newHostile(t, "127.48.3.4", map[string]string{"/start": `{"operation":"StartInstance:s-9","success":true,"statusCode":200,"code":"ok","message":"Started"}`})
 	shown := against(t, `print(start_store("S").ok)`, h)
@@ -132,7 +132,7 @@ func TestHostileManager_OtherOperation(t *testing.T) {
 	}
 }
 
-// Of an instance that two managers claim, the one counts that it was planned for.
+// If two managers claim an instance, the one that the topology names counts.
 func TestHostileManager_InstanceClaimedTwice(t *testing.T) {
 	planned := strings.Replace(storeOf("127.48.3.5"), `"role"`, `"manager":"127.48.3.5:7801","role"`, 1)
 	a := newHostile(t, "127.48.3.5", map[string]string{"/stores/S": strings.Replace(strings.Replace(planned, `"ready":true`, `"ready":false`, 1), `"Running","ready"`, `"Starting","ready"`, 1)})
@@ -144,7 +144,7 @@ func TestHostileManager_InstanceClaimedTwice(t *testing.T) {
 	}
 }
 
-// However much of nothing an answer holds, it is small in memory.
+// An answer with a huge number of empty values takes little memory.
 func TestHostileManager_MemoryBounded(t *testing.T) {
 	const size = 16<<20 - 1000
 	fill := func(head, item, tail string) string {

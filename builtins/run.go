@@ -5,7 +5,7 @@ import (
 	"dkvrun/builtins/internal/run"
 )
 
-// What a program needs to start a run and to read what came of it.
+// The types that a program needs to start a run and to read its results.
 type (
 	// Run is the state of one run.
 	Run = run.Run
@@ -13,7 +13,7 @@ type (
 	Config = run.Config
 	// Results is the value of an action.
 	Results = run.Results
-	// Fixtures is what tests can start and break.
+	// Fixtures holds what the builtins for tests need.
 	Fixtures = fixtures.Fixtures
 )
 

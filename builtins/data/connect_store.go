@@ -32,7 +32,7 @@ print(store:get("order/1"))`,
 	Impl: connectStore,
 }
 
-// store is a store's data as scripts use it.
+// store is the object through which scripts read and write the data of a store.
 type store struct {
 	name      string
 	client    *fanout.Client
@@ -96,8 +96,8 @@ func checkKey(key string) error {
 	return nil
 }
 
-// maxValue is the largest value in bytes: the engine takes requests up to 1.5 MiB, key and frame
-// included.
+// maxValue is the maximum size of a value in bytes. The engine accepts requests of up to 1.5 MiB, including the key
+// and the encoding.
 const maxValue = 1 << 20
 
 func checkValue(value string) error {

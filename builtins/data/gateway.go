@@ -12,10 +12,10 @@ import (
 	"dkvrun/runtime/fanout"
 )
 
-// What the engine's HTTP/JSON gateway speaks: protobuf's JSON, in which bytes are base64 (as []byte
-// is in Go) and 64-bit numbers are strings.
+// The engine's HTTP/JSON gateway uses the JSON form of protobuf: bytes are base64, as []byte is in Go's JSON, and
+// 64-bit numbers are strings.
 
-// number is a 64-bit number, as a string or bare.
+// number is a 64-bit number, in JSON a string or a number.
 type number int64
 
 func (n *number) UnmarshalJSON(text []byte) error {
@@ -59,8 +59,8 @@ type deleteAnswer struct {
 	Deleted number `json:"deleted"`
 }
 
-// call sends one request to the first endpoint that can be reached, and reads its answer. What may
-// have been carried out is not sent again.
+// call sends a request to the first endpoint that can be reached and reads its answer. A request that may have been
+// carried out is not sent again.
 func (s *store) call(c *runtime.Call, path string, in, out any) error {
 	if planned := run.Of(c).PlannedData(s.name); planned != nil && fromPlanned(planned, in, out) {
 		return nil
@@ -98,8 +98,8 @@ func (s *store) call(c *runtime.Call, path string, in, out any) error {
 	return nil
 }
 
-// fromPlanned answers a request from the data that a dry run has planned. It reports false for a read that only the
-// store can answer.
+// fromPlanned answers a request from the planned data of a dry run. It returns false for a read that only the store
+// can answer.
 func fromPlanned(planned *run.PlannedData, in, out any) bool {
 	switch out := out.(type) {
 	case *putAnswer:

@@ -2,7 +2,7 @@ package data
 
 import "dkvrun/runtime"
 
-// scanPage is how many keys one request of a scan asks for.
+// scanPage is the number of keys that a scan reads with one request.
 const scanPage = 500
 
 var storeScan = runtime.Builtin{
@@ -29,7 +29,7 @@ var storeScan = runtime.Builtin{
 	},
 }
 
-// after is the first key behind all that begin with prefix: \x00 stands for "no end".
+// after returns the first key after all keys with the prefix, or \x00 for "no end".
 func after(prefix []byte) []byte {
 	end := append([]byte(nil), prefix...)
 	for i := len(end) - 1; i >= 0; i-- {
@@ -41,7 +41,7 @@ func after(prefix []byte) []byte {
 	return []byte{0}
 }
 
-// scan is a walk through a store's keys.
+// scan iterates over the keys of a store.
 type scan struct {
 	store    *store
 	call     *runtime.Call
@@ -52,7 +52,7 @@ type scan struct {
 	done     bool
 }
 
-// nextNode gives a key and its value; nothing at the end.
+// nextNode returns a key and its value, or nothing at the end.
 func (s *scan) next() ([]any, error) {
 	if s.left == 0 {
 		return nil, nil
@@ -74,7 +74,7 @@ func (s *scan) next() ([]any, error) {
 	return []any{string(kv.Key), string(kv.Value)}, nil
 }
 
-// fetch reads the next page, of the revision that the first page had.
+// fetch reads the next page, at the revision of the first page.
 func (s *scan) fetch() error {
 	s.request.Limit = scanPage
 	if s.left > 0 {

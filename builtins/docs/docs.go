@@ -1,5 +1,5 @@
 // Package docs renders the declarations of builtins: help on the terminal, the Markdown reference,
-// and the stubs that give editors completion (LuaLS). It holds no text of its own about any builtin.
+// and the stubs that give editors completion (LuaLS). All texts about builtins come from their declarations.
 package docs
 
 import (
@@ -16,14 +16,14 @@ import (
 
 //go:generate go run ./render ../../docs
 
-// Set is everything that scripts can meet.
+// Set holds the declarations of everything that scripts can use.
 type Set struct {
 	Builtins []runtime.Builtin
 	Objects  []*runtime.ObjectType
 	Records  []*runtime.RecordType
 }
 
-// All is what there is: for runbooks, and for tests.
+// All returns all declarations, those for runbooks and those for tests.
 func All() Set {
 	return Set{
 		Builtins: slices.Concat(builtins.All(), testkit.Builtins(), suite.Words()),
@@ -32,10 +32,10 @@ func All() Set {
 	}
 }
 
-// groups are the headings, in the order in which they are read.
+// groups are the headings, in the order of the reference.
 var groups = []string{"Session", "Actions", "Queries", "Store data", "Time", "Tasks", "Output", "Script", "Tests"}
 
-// grouped lists the builtins of one heading, sorted by name.
+// grouped returns the builtins under one heading, sorted by name.
 func (s Set) grouped(group string) []runtime.Builtin {
 	var out []runtime.Builtin
 	for _, b := range s.Builtins {
@@ -47,7 +47,7 @@ func (s Set) grouped(group string) []runtime.Builtin {
 	return out
 }
 
-// find returns the builtin of that name, or the method given as object:method.
+// find returns the builtin with a name, or the method with a name of the form object:method.
 func (s Set) find(name string) (runtime.Builtin, bool) {
 	for _, b := range s.Builtins {
 		if b.Name == name {
@@ -65,7 +65,7 @@ func (s Set) find(name string) (runtime.Builtin, bool) {
 	return runtime.Builtin{}, false
 }
 
-// Names lists what there is help for.
+// Names lists the names for which there is help.
 func (s Set) Names() []string {
 	var out []string
 	for _, b := range s.Builtins {
@@ -87,7 +87,7 @@ var typeNames = map[runtime.Type]string{
 	runtime.Boolean: "boolean", runtime.Function: "function", runtime.Strings: "string or list", runtime.Table: "table",
 }
 
-// rule says what a parameter accepts and what it is when left out: "integer 1–256, default 1".
+// rule describes the values that a parameter accepts, and its default: "integer 1–256, default 1".
 func rule(p runtime.Param) string {
 	parts := []string{typeNames[p.Type]}
 	if len(p.Enum) > 0 {
@@ -115,7 +115,7 @@ func bound(x float64) string {
 	return strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.3f", x), "0"), ".")
 }
 
-// signature is new_store{name, instance_prefix, …}: what may stand by position comes first, in order.
+// signature returns the form of a call, such as new_store{name, instance_prefix, …}. Positional parameters come first.
 func signature(b runtime.Builtin) string {
 	var names []string
 	for _, p := range b.Params {

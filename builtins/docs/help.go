@@ -8,10 +8,10 @@ import (
 	"dkvrun/runtime"
 )
 
-// textWidth is how wide help is set.
+// textWidth is the width of the help texts in columns.
 const textWidth = 90
 
-// Index lists everything with its first sentence.
+// Index returns the list of all names, each with the first sentence of its description.
 func (s Set) Index() string {
 	var b strings.Builder
 	for _, group := range groups {
@@ -40,7 +40,7 @@ func (s Set) Index() string {
 	return b.String()
 }
 
-// tables are the objects, and the tables that builtins return as objects without methods.
+// tables returns the objects, and the records as objects without methods.
 func (s Set) tables() []*runtime.ObjectType {
 	all := slices.Clone(s.Objects)
 	for _, r := range s.Records {
@@ -49,8 +49,8 @@ func (s Set) tables() []*runtime.ObjectType {
 	return all
 }
 
-// Help is all about one name: a builtin's, a method's as object:method, or that of what a builtin
-// returns. It is empty where there is none of that name.
+// Help returns the full help text for the name of a builtin, method (object:method), object or record, or "" if there
+// is none with that name.
 func (s Set) Help(name string) string {
 	var parts []string
 	if b, known := s.find(name); known {
@@ -107,12 +107,12 @@ func firstSentence(doc string) string {
 	return doc
 }
 
-// plain takes Markdown's code marks out.
+// plain removes Markdown's code marks.
 func plain(s string) string { return strings.ReplaceAll(s, "`", "") }
 
 func indent(s, by string) string { return by + strings.ReplaceAll(s, "\n", "\n"+by) }
 
-// wrap breaks a paragraph into lines; those after the first begin with by.
+// wrap breaks a paragraph into lines and indents all but the first with by.
 func wrap(s, by string) string {
 	lead := s[:len(s)-len(strings.TrimLeft(s, " "))]
 	line := lead

@@ -7,7 +7,7 @@ import (
 	"dkvrun/runtime"
 )
 
-// Markdown is the reference, docs/builtins.md.
+// Markdown returns the reference, docs/builtins.md.
 func (s Set) Markdown() string {
 	var b strings.Builder
 	b.WriteString("# Builtins\n\nRendered from the declarations in `builtins/` by `make gen`; `dkvrun help NAME` shows the same offline.\n\n" +
@@ -58,5 +58,5 @@ func fields(b *strings.Builder, list []runtime.Field) {
 	}
 }
 
-// cell keeps a text inside a cell of a Markdown table.
+// cell escapes a text for a cell of a Markdown table.
 func cell(s string) string { return strings.ReplaceAll(s, "|", "\\|") }

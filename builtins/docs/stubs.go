@@ -12,7 +12,7 @@ var stubTypes = map[runtime.Type]string{
 	runtime.Boolean: "boolean", runtime.Function: "function", runtime.Strings: "string|string[]", runtime.Table: "table",
 }
 
-// Stubs is the file that tells the Lua language server (LuaLS) what scripts can call.
+// Stubs returns the file that declares the builtins for the Lua language server (LuaLS), docs/dkvrun.lua.
 func (s Set) Stubs() string {
 	var b strings.Builder
 	b.WriteString("---@meta\n-- Rendered from the declarations by make gen, for the Lua language server: name this folder in workspace.library.\n")
@@ -65,7 +65,7 @@ func function(b *strings.Builder, name string, builtin runtime.Builtin) {
 		class(builtin.ReturnType), builtin.Returns, name, strings.Join(names, ", "))
 }
 
-// class is what the language server calls a type that a declaration names.
+// class returns the language server's name for a type that a declaration names.
 func class(name string) string {
 	list, item, isList := strings.Cut(name, " of ")
 	switch {

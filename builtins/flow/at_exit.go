@@ -23,7 +23,8 @@ var AtExit = runtime.Builtin{
 	},
 }
 
-// cleanUp is the checklist of an at_exit function: earlier unchecked failures do not prevent its actions.
+// cleanUp is the checklist of an at_exit function. It is separate, so that earlier unchecked failures do not prevent
+// the function's actions.
 type cleanUp struct{ checklist *run.Checklist }
 
 func (c *cleanUp) Checked() bool                    { return false }

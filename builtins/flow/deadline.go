@@ -35,7 +35,7 @@ var Deadline = runtime.Builtin{
 	},
 }
 
-// late is the error of a deadline that has passed, with the place where the function was.
+// late returns the error for a deadline that has passed, with the position where the function was interrupted.
 func late(c *runtime.Call, limit time.Duration, at *runtime.Error) error {
 	err := c.Errorf("timeout", "deadline: not done after %s", limit)
 	if at.Line > 0 && (at.File != c.File || at.Line != c.Line) {

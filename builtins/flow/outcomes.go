@@ -60,7 +60,7 @@ func (o *outcomes) summary() string {
 	return fmt.Sprintf("parallel: %d of %d functions failed", o.count(), len(o.all))
 }
 
-// first is the first failure.
+// first returns the first failure.
 func (o *outcomes) first() error {
 	for _, one := range o.all {
 		if one.err != nil {
@@ -70,7 +70,7 @@ func (o *outcomes) first() error {
 	return nil
 }
 
-// check is the error that check and assert raise: the first failure, and how many there are.
+// check returns the error that check and assert raise: the first failure and the number of failures.
 func (o *outcomes) check() error {
 	o.checked.Store(true)
 	first := o.first()
@@ -143,7 +143,7 @@ var OutcomeType = &runtime.ObjectType{
 	},
 }
 
-// raisedValue returns an error as scripts see it: the value that was raised, or the error.
+// raisedValue returns an error in the form for scripts: the raised value, or the error.
 func raisedValue(err error) any {
 	var e *runtime.Error
 	if errors.As(err, &e) {

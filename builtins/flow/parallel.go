@@ -69,13 +69,13 @@ func parallel(c *runtime.Call) (any, error) {
 	return out, nil
 }
 
-// begun is a task with its checklist.
+// begun is a running task with its checklist.
 type begun struct {
 	task      *runtime.Task
 	checklist *run.Checklist
 }
 
-// beginAll begins a task a function, no more than limit at a time.
+// beginAll starts a task for each function, at most limit at a time.
 func beginAll(r *run.Run, ctx context.Context, c *runtime.Call, functions []any, limit int) ([]begun, error) {
 	free := make(chan struct{}, limit)
 	all := make([]begun, 0, len(functions))

@@ -61,7 +61,7 @@ func retry(c *runtime.Call) (any, error) {
 	}
 }
 
-// failedResult is the failure of results that a function returned; this is looking at them.
+// failedResult returns the failure of the results that a function returned. It marks them as checked.
 func failedResult(c *runtime.Call, values runtime.Values) error {
 	o := values.First().Object()
 	if o == nil || o.ObjectType().Assert == nil {

@@ -39,12 +39,12 @@ print(task:wait())`,
 	},
 }
 
-// spawned is a task as scripts use it.
+// spawned is the object through which scripts use a task.
 type spawned struct {
 	task      *runtime.Task
 	file      string
 	line      int
-	checklist *run.Checklist // its own
+	checklist *run.Checklist // of the task
 	waited    atomic.Bool
 }
 
@@ -92,7 +92,7 @@ func (s *spawned) ended() bool {
 	}
 }
 
-// over reports whether the task has ended and its result can still only be unchecked.
+// over reports whether the task has ended and the script has waited for it or can't wait for it any more.
 func (s *spawned) over() bool { return s.ended() && (s.waited.Load() || s.task.ScopeEnded()) }
 
 func (s *spawned) Checked() bool {

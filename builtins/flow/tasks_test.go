@@ -12,7 +12,7 @@ import (
 	"dkvrun/runtime"
 )
 
-// mute shows nothing.
+// mute is a Reporter that shows nothing.
 type mute struct{}
 
 func (mute) Begin(*report.Action)           {}
@@ -24,10 +24,10 @@ func (mute) Progress(string)                {}
 func (mute) Width() int                     { return 0 }
 func (mute) Redraw(string)                  {}
 
-// actionParams are those that every action has.
+// actionParams are the parameters of every action.
 var actionParams = []runtime.Param{{Name: "timeout_sec", Type: runtime.Number, Default: 1.0}}
 
-// failing is an action that fails without asking anybody.
+// failing is an action that fails without sending a request.
 var failing = runtime.Builtin{Name: "failing_action", Params: actionParams, Impl: func(c *runtime.Call) (any, error) {
 	a, err := run.Of(c).Begin(c, "managers")
 	if err != nil {
@@ -37,7 +37,7 @@ var failing = runtime.Builtin{Name: "failing_action", Params: actionParams, Impl
 	return a.End()
 }}
 
-// hanging is an action that is sent and that nobody answers.
+// hanging is an action whose request is sent and never answered.
 var hanging = runtime.Builtin{Name: "hanging_action", Params: actionParams, Impl: func(c *runtime.Call) (any, error) {
 	a, err := run.Of(c).Begin(c, "managers")
 	if err != nil {
@@ -48,7 +48,7 @@ var hanging = runtime.Builtin{Name: "hanging_action", Params: actionParams, Impl
 	return a.End()
 }}
 
-// checklists collects the checklist of the script.
+// checklists records the checklist of the script.
 var checklists = runtime.Builtin{Name: "checklist", Impl: func(c *runtime.Call) (any, error) {
 	scriptChecklist = run.Of(c).Scope(c).Checklist
 	return nil, nil
@@ -56,7 +56,7 @@ var checklists = runtime.Builtin{Name: "checklist", Impl: func(c *runtime.Call) 
 
 var scriptChecklist *run.Checklist
 
-// tasks are the builtins that the scripts call.
+// tasks are the builtins that the scripts of these tests call.
 var tasks = []runtime.Builtin{AtExit, Deadline, Parallel, Retry, Sleep, Spawn, Step, WaitUntil}
 
 // runTasks runs a script. It returns the run, the output, and the error of the script or of an unchecked failure.

@@ -118,8 +118,8 @@ func addEach(a *run.Action, s *cluster.Session, v *cluster.View, added []wire.No
 	return nil
 }
 
-// currentTopology returns the session, complete, and its view of an existing store. It is an error if the managers keep
-// different topologies.
+// currentTopology returns the complete session and its view of an existing store. It returns an error if the managers
+// have different topologies.
 func currentTopology(r *run.Run, c *runtime.Call) (*cluster.Session, *cluster.View, error) {
 	if err := r.MayAct(c); err != nil {
 		return nil, nil, err

@@ -78,8 +78,7 @@ func newNodes(c *runtime.Call, s *cluster.Session, v *cluster.View) ([]wire.Node
 	return nodes, nil
 }
 
-// splitHosts takes hosts, also several in one string, and the host of a host:port that is a manager's
-// name.
+// splitHosts returns the hosts of a list. An element may hold several hosts, and may be the host:port of a manager.
 func splitHosts(list []string) []string {
 	var out []string
 	for _, entry := range list {
@@ -137,7 +136,7 @@ func samePlace(a, b wire.Node) bool {
 	return strings.EqualFold(a.Host, b.Host) && a.ClustronPort == b.ClustronPort && a.ClientPort == b.ClientPort
 }
 
-// lackingNodes returns the nodes that the store does not have: a call that is repeated adds only the rest.
+// lackingNodes returns the nodes that the store does not have yet, so that a repeated call adds only those.
 func lackingNodes(v *cluster.View, nodes []wire.Node) []wire.Node {
 	var out []wire.Node
 	for _, n := range nodes {

@@ -75,7 +75,7 @@ func removeInstance(c *runtime.Call) (any, error) {
 	return a.End()
 }
 
-// goneInstance returns an instance that the topology does not have: one that is still leaving, or only its name.
+// goneInstance returns an instance that is not in the topology: one that is still leaving, or only the name.
 func goneInstance(v *cluster.View, name string) cluster.Instance {
 	for _, in := range v.Leaving {
 		if in.Name == name {
@@ -128,8 +128,8 @@ func canTakeOver(v *cluster.View, n wire.Node) bool {
 	return known && in.Ready
 }
 
-// checkReplaced returns an error if no ready gateway can replace a removed data instance. Nodes are the rest of the
-// topology, and wanted are the same nodes with enough data instances.
+// checkReplaced returns an error if no ready gateway can replace a removed data instance. nodes are the other nodes of
+// the topology, and wanted are the same nodes with enough data instances.
 func checkReplaced(v *cluster.View, c *runtime.Call, in cluster.Instance, nodes, wanted []wire.Node) error {
 	if len(wire.Founders(nodes)) == len(wire.Founders(wanted)) {
 		return nil
@@ -160,7 +160,7 @@ func removeEachInstance(a *run.Action, s *cluster.Session, v *cluster.View, name
 	a.Do(steps)
 }
 
-// mayLeave returns an error if the store would lose its quorum by a removal, or cannot carry it out.
+// mayLeave returns an error if the store would lose its quorum by the removal, or can't carry it out.
 func mayLeave(v *cluster.View, c *runtime.Call, in cluster.Instance) error {
 	if len(v.Instances) == 1 {
 		return c.Errorf(wire.CodeLastInstance, "remove_instance: %s is the last instance of %s: remove_store removes both", in.Name, v.Name)
@@ -195,8 +195,8 @@ func mayLeave(v *cluster.View, c *runtime.Call, in cluster.Instance) error {
 	return nil
 }
 
-// awaitLeft waits until an instance is gone from its server, and adds a row for it. Where no manager has it as
-// its own there is nothing to wait for: the others take it out of the running store.
+// awaitLeft waits until an instance is gone from its server, and adds a row for it. If no manager owns the instance,
+// there is nothing to wait for: the other managers remove the member from the running store.
 func awaitLeft(a *run.Action, store string, in cluster.Instance) error {
 	n := in.Node
 	began := time.Now()

@@ -11,13 +11,13 @@ import (
 
 func TestRemoveInstance_KeepsQuorum(t *testing.T) {
 	for _, c := range []struct {
-		stopped int // of the first instances
+		stopped int // how many of the first instances are stopped
 		remove  int
 		code    string
 	}{
 		{0, 2, ""},
 		{1, 2, wire.CodeQuorumLoss},
-		{1, 0, ""}, // the one that is away anyway
+		{1, 0, ""}, // the stopped instance
 		{2, 2, wire.CodeStoreNotReady},
 		{3, 0, wire.CodeStoreNotReady},
 	} {
@@ -33,7 +33,7 @@ func TestRemoveInstance_KeepsQuorum(t *testing.T) {
 	}
 }
 
-// removeCall returns a call of remove_instance as a script makes it, for code that wants one.
+// removeCall returns the call that remove_instance gets from a script.
 func removeCall(t *testing.T) *runtime.Call {
 	t.Helper()
 	var call *runtime.Call

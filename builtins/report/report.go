@@ -1,31 +1,31 @@
-// Package report is what a run shows of its actions: rows, actions, steps, and the interface of whoever shows
-// them. It imports nothing of this program.
+// Package report defines the rows, actions and steps that a run shows, and the interface Reporter of the code that
+// shows them. It imports nothing of this program.
 package report
 
-// Reporter shows a run's actions to a person or to a program. Tasks call it at the same time.
+// Reporter shows a run's actions to a person or a program. It has to be safe for concurrent use, because tasks call it.
 type Reporter interface {
-	// Begin is called before the first row of an action, Row as each arrives, one at a time, and End
-	// after the last.
+	// Begin is called before the first row of an action, Row for each row as it arrives, one at a time, and End after
+	// the last row.
 	Begin(*Action)
 	Row(*Action, Row)
 	End(*Action)
 	// Step is called when a step begins and once more when it has ended.
 	Step(Step)
-	// Notice says something on the side: where a session came from, who did not answer.
+	// Notice prints additional information: where a session came from, which managers did not answer.
 	Notice(text string)
-	// Progress shows what a wait is about; the next call replaces it and an empty text takes it away.
+	// Progress shows what a call is waiting for. The next call replaces the text; an empty text removes it.
 	Progress(text string)
-	// Width is the terminal's number of columns, 0 where there is none.
+	// Width returns the number of columns of the terminal, or 0 without a terminal.
 	Width() int
-	// Redraw shows a picture in place of the last one on a terminal, below it elsewhere.
+	// Redraw prints a picture over the last one on a terminal, and below it elsewhere.
 	Redraw(picture string)
 }
 
-// Action is one call that changes something, as it is shown.
+// Action is one call of a builtin that changes something.
 type Action struct {
 	// Builtin is the name that the script called.
 	Builtin string
-	// Managers and Operations are all that its rows can name, for the width of the columns.
+	// Managers and Operations are the names that its rows can contain, for the width of the columns.
 	Managers, Operations []string
 	Rows                 []Row
 }
@@ -33,14 +33,14 @@ type Action struct {
 // Step is a named part of a run.
 type Step struct {
 	Name string
-	// Depth is how many steps it is in.
+	// Depth is the number of steps around it.
 	Depth int
 	// Ended, OK and Seconds are set once it has ended.
 	Ended, OK bool
 	Seconds   float64
 }
 
-// Row is what one manager answered about one step of an action.
+// Row is the answer of one manager to one step of an action.
 type Row struct {
 	Manager  string
 	Instance string
@@ -54,7 +54,7 @@ type Row struct {
 	Message    string
 	Code       string
 	Hint       string
-	// InDoubt says that the request was sent and no answer came: what it did isn't known.
+	// InDoubt is true if the request was sent and not answered, so that its effect is unknown.
 	InDoubt    bool
 	Attempts   int
 	DurationMS int64
@@ -66,16 +66,16 @@ const (
 	Failed    = "FAILED"
 	Skipped   = "SKIPPED"
 	Cancelled = "CANCELLED"
-	// RolledBack was voted for and undone, because another manager could not take it.
+	// RolledBack: the manager voted for the operation, which was then aborted because another manager refused it.
 	RolledBack = "ROLLED BACK"
-	// Planned would be done: a dry run.
+	// Planned: a dry run would have done it.
 	Planned = "PLANNED"
 )
 
-// Operation is the action with its instance, as the table shows it: StartInstance:orders-1.
+// Operation returns the action with its instance in the form of the table: StartInstance:orders-1.
 func (r Row) Operation() string { return Operation(r.Action, r.Instance) }
 
-// Operation is an action with the instance that it is about, where there is one: StartInstance:orders-1.
+// Operation returns an action with the instance that it is about, if any: StartInstance:orders-1.
 func Operation(action, instance string) string {
 	if instance == "" {
 		return action
@@ -83,13 +83,13 @@ func Operation(action, instance string) string {
 	return action + ":" + instance
 }
 
-// FieldNames are the fields of a row as scripts and documents name them, in their order.
+// FieldNames lists the fields of a row in order, under their names in scripts and documents.
 var FieldNames = []string{
 	"manager", "instance", "action", "result", "success", "changed", "status_code", "message", "code", "hint",
 	"in_doubt", "attempts", "duration_ms",
 }
 
-// Field returns the value of a field as scripts and documents see it: nil for text that is empty by nature.
+// Field returns the value of a field for scripts and documents. It is nil for an optional text that is empty.
 func (r Row) Field(name string) any {
 	switch name {
 	case "manager":

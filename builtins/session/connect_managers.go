@@ -62,7 +62,7 @@ func connect(c *runtime.Call) (any, error) {
 	return res, nil
 }
 
-// connectTargets is the list that a connect_managers call means.
+// connectTargets returns the managers of a connect_managers call: those that it names, or the preset ones.
 func connectTargets(r *run.Run, c *runtime.Call) ([]fanout.Endpoint, error) {
 	if !c.Has("managers") {
 		if len(r.Preset) == 0 {

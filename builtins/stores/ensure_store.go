@@ -32,7 +32,7 @@ var EnsuredType = &runtime.RecordType{Name: "ensured", Doc: "The result of `ensu
 	{Name: "changes", Type: "list of string", Doc: "the changes, one sentence each; empty if unchanged"},
 }}
 
-// ensureStore hands its arguments to the module that does the work, in Lua over the other builtins.
+// ensureStore passes its arguments to the Lua module ensure, which calls other builtins.
 func ensureStore(c *runtime.Call) (any, error) {
 	r := run.Of(c)
 	if err := r.MayAct(c); err != nil {

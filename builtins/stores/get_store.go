@@ -27,7 +27,7 @@ var SilentType = &runtime.RecordType{Name: "silent", Doc: "A manager that did no
 	{Name: "message", Doc: "a sentence for a person"},
 }}
 
-// rows makes the list that a query returns, and says on the side who was silent.
+// rows returns the list that a query returns, and prints a notice about managers that did not answer.
 func rows(r *run.Run, c *runtime.Call, items []any, silent []report.Row, asked int) runtime.List {
 	unreachable := runtime.List{}
 	for _, row := range silent {

@@ -58,8 +58,8 @@ func newStore(c *runtime.Call) (any, error) {
 	return results, err
 }
 
-// creation returns the operation that creates a store. If some managers have that store already, the others get it as
-// it is there.
+// creation returns the operation that creates a store. If some managers have the store already, the others get the
+// existing store.
 func creation(r *run.Run, c *runtime.Call, s *cluster.Session, nodes []wire.Node) (run.Operation, error) {
 	v, err := r.View(c, c.String("name"))
 	if err != nil {
@@ -67,7 +67,7 @@ func creation(r *run.Run, c *runtime.Call, s *cluster.Session, nodes []wire.Node
 	}
 	same := v.Latest != nil && topology.SamePlan(v.Nodes(), nodes)
 	if v.Latest != nil && !same {
-		v.Latest = nil // another store: the managers refuse, and say what differs
+		v.Latest = nil // a different store: the managers refuse the operation and report the difference
 	}
 	p, err := r.Propose(s, v, wire.CreateAction)
 	if err != nil {
@@ -91,7 +91,7 @@ func creation(r *run.Run, c *runtime.Call, s *cluster.Session, nodes []wire.Node
 	return p, nil
 }
 
-// keptEverywhere reports whether every manager of the session keeps the store, and the same one.
+// keptEverywhere reports whether all managers of the session have the same store.
 func keptEverywhere(v *cluster.View) bool {
 	for _, s := range v.Sightings {
 		if s.Store == nil || s.Store.LastOperation != v.Latest.LastOperation || s.Store.Digest != v.Latest.Digest {
@@ -139,8 +139,8 @@ func wantedNodes(c *runtime.Call, s *cluster.Session) ([]wire.Node, error) {
 	return nodes, topology.Check(c, nodes)
 }
 
-// createRequest completes a topology with what all managers have to agree on. A store that part of
-// the managers has already keeps the operation id that made it: another id would make two stores.
+// createRequest returns a request with the topology and what must be the same on all managers. If some managers have
+// the store already, it keeps the id of the operation that created it: another id would mean another store.
 func createRequest(
 	r *run.Run, c *runtime.Call, s *cluster.Session, name string, nodes []wire.Node,
 ) (*wire.CreateStore, error) {

@@ -77,7 +77,7 @@ func removeStore(c *runtime.Call) (any, error) {
 	return a.End()
 }
 
-// keepersOf returns the session of the managers that keep a store. It is an error if one of them is missing.
+// keepersOf returns the session of the store's participants. It returns an error if one of them is missing.
 func keepersOf(r *run.Run, c *runtime.Call, v *cluster.View) (*cluster.Session, error) {
 	all, err := r.CompleteSession(c)
 	if err != nil {
@@ -124,7 +124,7 @@ func removeEach(a *run.Action, v *cluster.View) {
 	a.Do(steps)
 }
 
-// acceptGone makes "no such store" a success.
+// acceptGone turns the answer "no such store" into a success.
 func acceptGone(row *report.Row) {
 	if row.Code == wire.CodeStoreNotFound {
 		row.Success, row.Result, row.Code, row.Hint = true, report.Success, wire.CodeUnchanged, ""

@@ -94,7 +94,7 @@ func resolve(a *run.Action, s *cluster.Session, repair *commit.Recovery) {
 	}
 }
 
-// answers reports whether a manager answers after all.
+// answers reports whether the manager that is declared lost answers nevertheless.
 func answers(a *run.Action, lost wire.Manager) bool {
 	endpoints, err := fanout.ParseEndpoints([]string{lost.URL}, wire.DefaultManagerPort)
 	if err != nil {

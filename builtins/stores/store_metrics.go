@@ -39,7 +39,7 @@ var MetricsType = &runtime.RecordType{Name: "metrics", Doc: "The metrics of a st
 	{Name: "store", Doc: "the metrics of the store as a whole, by `\"Category/Metric\"`"},
 }, RowsType.Fields...)}
 
-// measure asks all managers for a store's figures.
+// measure queries all managers for the metrics of a store.
 func measure(r *run.Run, c *runtime.Call) (all []wire.Metric, silent []report.Row, asked int, err error) {
 	query := url.Values{"windowSec": {fmt.Sprint(c.Int("window_sec"))}, "store": {c.String("name")}}
 	responses, err := r.Query(c, wire.MetricsPath()+"?"+query.Encode())
@@ -72,14 +72,14 @@ func measure(r *run.Run, c *runtime.Call) (all []wire.Metric, silent []report.Ro
 // maxFigures limits the metrics of an instance; real instances have fewer.
 const maxFigures = 64
 
-// figures are what the managers tell of, which is as much as one store can have: a picture of them has a
-// cell for every instance and figure.
+// figures holds the metrics that the managers reported, within the limits of one store: a picture of them has a cell
+// for every instance and metric.
 type figures struct {
 	instances map[string]bool
 	names     map[[2]string]bool
 }
 
-// take adds the figures of one manager and reports whether a store can have that many.
+// take adds the metrics of one manager. It reports false if there are more than a store can have.
 func (f *figures) take(metrics []wire.Metric) bool {
 	for _, m := range metrics {
 		f.instances[m.Instance] = true
@@ -120,8 +120,8 @@ func metricRecord(m wire.Metric) runtime.Record {
 	return runtime.Record{Type: MetricType, Values: values}
 }
 
-// summed is the store's own figures: what happened at each instance adds up, what each data instance
-// holds in full does not.
+// summed returns the metrics of the store as a whole: the sum over its instances or, for data that each data instance
+// holds in full, the largest value.
 func summed(all []wire.Metric) []wire.Metric {
 	var out []wire.Metric
 	at := map[[2]string]int{}

@@ -39,7 +39,7 @@ var TopologyRender = runtime.Builtin{
 	},
 }
 
-// graph draws a box a host with its nodes in it.
+// graph draws a box for each host, with its nodes in it.
 func graph(nodes []wire.Node, head, open, node, shut, tail string) string {
 	var b strings.Builder
 	b.WriteString(head)

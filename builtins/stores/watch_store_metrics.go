@@ -45,8 +45,8 @@ func watchStoreMetrics(c *runtime.Call) (any, error) {
 	}
 }
 
-// metricsPicture draws figures with a column an instance, or turned by a quarter where that is wider
-// than width; 0 is no limit.
+// metricsPicture draws metrics with one column per instance or, if that is wider than width, with one line per
+// instance. A width of 0 means no limit.
 func metricsPicture(store string, all []wire.Metric, width int) string {
 	var instances []string
 	var names [][2]string
@@ -93,7 +93,7 @@ func metricsPicture(store string, all []wire.Metric, width int) string {
 	return text.Columns(rows)
 }
 
-// metricCell is 2,341/s (134,223), or - (134,223) where there is no rate.
+// metricCell returns a rate and a total: 2,341/s (134,223), or - (134,223) without a rate.
 func metricCell(m wire.Metric) string {
 	if m.Rate == nil {
 		return "- (" + text.Grouped(m.Total) + ")"

@@ -14,8 +14,8 @@ import (
 	"dkvrun/runtime/fakemanager"
 )
 
-// Fake managers of this process share its open files with their clients. Each fleet has a port of its
-// own: the first one from firstFakePort on that is free at all its addresses.
+// Fake managers run in this process, so they share the limit of open files with their clients. The managers of one call
+// listen on the first port from firstFakePort on that is free at all their addresses.
 const (
 	maxFakes      = 5000
 	firstFakePort = 20001
@@ -72,7 +72,7 @@ func startFakes(c *runtime.Call) (any, error) {
 	return runtime.Record{Type: fakesType, Values: map[string]any{"managers": plan.Addresses(), "faults": faults}}, nil
 }
 
-// serveFakes runs a plan on the first port that is free for it.
+// serveFakes starts the fake managers of a plan on the first free port.
 func serveFakes(plan *fakemanager.Plan) (stop func(), err error) {
 	for plan.Port = firstFakePort; plan.Port < firstFakePort+fakePorts; plan.Port++ {
 		if stop, err = fakemanager.Serve(*plan); !errors.Is(err, syscall.EADDRINUSE) {
@@ -82,7 +82,7 @@ func serveFakes(plan *fakemanager.Plan) (stop func(), err error) {
 	return stop, err
 }
 
-// faultsOf lists the faults of a call, kinds taking turns.
+// faultsOf lists the faults of a call. The kinds alternate.
 func faultsOf(c *runtime.Call, count int) ([]fakemanager.Fault, error) {
 	wanted, _ := c.Value("faults").(map[string]any)
 	left := map[fakemanager.Fault]int{}

@@ -20,7 +20,7 @@ import (
 type localServers struct {
 	*local.Cluster
 	managers []fanout.Endpoint
-	store    string // that it came with, empty for none
+	store    string // the store that local_cluster created; empty for none
 }
 
 var localCluster = runtime.Builtin{
@@ -100,7 +100,7 @@ func (k *localServers) ObjectType() *runtime.ObjectType { return clusterType }
 var serverParam = runtime.Param{Name: "server", Type: runtime.Integer, Required: true, Min: runtime.Bound(1),
 	Max: runtime.Bound(local.MaxServers), Doc: "its number, from 1"}
 
-// afterParam is for what happens to a server at a moment of its manager's.
+// afterParam is the request after whose answer a fault is injected.
 var afterParam = runtime.Param{Name: "after", Type: runtime.String, Enum: fixtures.Moments, Doc: "the request to wait for: the prepare, commit or abort of an operation, or the start or stop of an instance"}
 
 var clusterType = &runtime.ObjectType{
@@ -215,7 +215,7 @@ func (k *localServers) hosts() []string {
 	return hosts
 }
 
-// toServer does something to the server of a call and notes it among the actions.
+// toServer calls do with the server of a call, and prints a notice.
 func toServer(r *run.Run, c *runtime.Call, what string, do func(k *localServers, i int) error) error {
 	k, i := c.Self.(*localServers), c.Int("server")-1
 	if i >= len(k.managers) {
@@ -238,7 +238,7 @@ func killServer(c *runtime.Call) error {
 	})
 }
 
-// atMoment does something to the server of a call, at once or after what the call names.
+// atMoment calls do with the server of a call, at once or after the request that the call names.
 func atMoment(r *run.Run, c *runtime.Call, what string, do func(k *localServers, i int) error) error {
 	if !c.Given("after") {
 		return toServer(r, c, what, do)

@@ -15,12 +15,10 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// A test's cluster can come with a store that runs.
-
-// maxPerServer keeps the cluster ports of a server below its client ports.
+// maxPerServer is the maximum number of instances on a server: cluster ports must stay below the client ports.
 const maxPerServer = wire.DefaultClientPort - wire.DefaultClustronPort
 
-// readyTimeout is how long the store of a cluster may take until it is ready.
+// readyTimeout is the time limit for the store of a cluster to become ready.
 const readyTimeout = time.Minute
 
 var instancesParam = runtime.Param{
@@ -28,7 +26,7 @@ var instancesParam = runtime.Param{
 	Doc: "creates a store, starts it and waits until it is ready: the number of instances on each server, or a list of instances in the form of `new_store`'s `nodes`, where `host` is the number of a server and the other fields are optional: `{{host = 1}, {host = 2}, {host = 2}}`",
 }
 
-// checkInstances refuses what can't be the instances of any cluster.
+// checkInstances checks the parameter instances as far as possible without the cluster.
 func checkInstances(v any) error {
 	if n, whole := v.(int); whole && (n < 1 || n > maxPerServer) {
 		return fmt.Errorf("%d on each server: want 1 to %d", n, maxPerServer)
@@ -43,7 +41,8 @@ func checkInstances(v any) error {
 	return err
 }
 
-// wantedInstances are the nodes of a call's store, on the servers of a cluster; none where it wants none.
+// wantedInstances returns the nodes of the store that a call describes, on the servers of a cluster, or nil if the
+// call describes none.
 func wantedInstances(c *runtime.Call, servers []fanout.Endpoint) ([]wire.Node, error) {
 	switch instances := c.Value("instances").(type) {
 	case int:
@@ -65,7 +64,7 @@ func wantedInstances(c *runtime.Call, servers []fanout.Endpoint) ([]wire.Node, e
 	return nil, nil
 }
 
-// placed reads a list of instances whose hosts are numbers of servers. Without servers any number will do.
+// placed reads a list of instances whose hosts are numbers of servers. Without servers it accepts any number.
 func placed(items []any, servers []fanout.Endpoint) ([]wire.Node, error) {
 	nodes := make([]wire.Node, len(items))
 	for i, item := range items {
@@ -94,7 +93,7 @@ func placed(items []any, servers []fanout.Endpoint) ([]wire.Node, error) {
 	return nodes, nil
 }
 
-// named gives nodes the names and ports that they lack: those that a generated topology would have.
+// named sets missing names and ports of nodes, as in a generated topology.
 func named(prefix string, nodes []wire.Node) []wire.Node {
 	onHost := map[string]int{}
 	for i := range nodes {
@@ -113,7 +112,7 @@ func named(prefix string, nodes []wire.Node) []wire.Node {
 	return nodes
 }
 
-// createReadyStore makes a store on the servers of a session, starts it and returns when it is ready.
+// createReadyStore creates a store on the servers of a session, starts it and waits until it is ready.
 func createReadyStore(r *run.Run, c *runtime.Call, s *cluster.Session, store string, nodes []wire.Node) error {
 	if err := topology.Check(c, nodes); err != nil {
 		return err

@@ -15,11 +15,11 @@ import (
 	"dkvrun/runtime"
 )
 
-// endTime is how long a script may take to end once its test is over.
+// endTime is the time limit for a script to end when its test is over.
 const endTime = 6 * time.Second
 
-// A runbook that a test runs finds the read end of a pipe at LifelineFD, where LifelineVariable is set in
-// its environment: when that is at its end, the runner of the test is gone.
+// A runbook that a test runs inherits the read end of a pipe as descriptor LifelineFD, and LifelineVariable is set in
+// its environment. When the pipe is closed, the runner of the test has ended.
 const (
 	LifelineVariable = "DKVRUN_LIFELINE"
 	LifelineFD       = 3

@@ -3,13 +3,13 @@ package testkit
 
 import "dkvrun/runtime"
 
-// Builtins lists what can be called in tests alone, sorted by name.
+// Builtins lists the builtins that only tests can call, sorted by name.
 func Builtins() []runtime.Builtin {
 	return []runtime.Builtin{fakeManagers, localCluster, runScript}
 }
 
-// Objects lists the objects that they return.
+// Objects lists the objects that these builtins return.
 func Objects() []*runtime.ObjectType { return []*runtime.ObjectType{clusterType} }
 
-// Records lists the tables that they return.
+// Records lists the records that these builtins return.
 func Records() []*runtime.RecordType { return []*runtime.RecordType{fakesType, scriptRunType} }

@@ -8,7 +8,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// decode reads the body of an answer. Its strings are then safe to show, and its values are within the limits of the
+// decode reads the body of an answer. It makes the strings safe to show, and refuses values beyond the limits of the
 // protocol.
 func decode(body []byte, to any) error {
 	if err := wire.CheckElements(body); err != nil {
@@ -26,7 +26,7 @@ func decode(body []byte, to any) error {
 	return nil
 }
 
-// plain reports whether every string of the body can be shown as it is.
+// plain reports whether all strings of the body can be shown unchanged.
 func plain(body []byte) bool {
 	for _, c := range body {
 		if c == '\\' || c >= 0x7f {

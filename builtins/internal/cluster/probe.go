@@ -11,17 +11,17 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// ConnectAction is the action of the rows that a connection shows.
+// ConnectAction is the action of the rows that are shown for a connection.
 const ConnectAction = "Connect"
 
-// Probe is the first response of a manager, and what it says about the manager. Row.Success reports whether the manager
+// Probe is the first response of a manager, with the manager's identity. Row.Success reports whether the manager
 // answered.
 type Probe struct {
 	Member
 	Row report.Row
 }
 
-// Probe asks managers for their identity, all at once. The function on, unless nil, gets each probe as it arrives.
+// Probe asks managers for their identity, all at once. on, unless nil, is called with each probe when it arrives.
 func (call Caller) Probe(ctx context.Context, endpoints []fanout.Endpoint, on func(Probe)) []Probe {
 	requests := make([]fanout.Request, len(endpoints))
 	for i, e := range endpoints {
@@ -61,8 +61,8 @@ func connectedRow(at fanout.Endpoint, answer fanout.Answer) report.Row {
 	}
 }
 
-// Connect returns the session of managers that were probed. It is an error if some did not answer, unless allowDown,
-// if none did, or if two of them are the same manager.
+// Connect returns the session of the probed managers. It returns an error if some did not answer, unless allowDown is
+// set; if none answered; or if two endpoints are the same manager.
 func Connect(ctx context.Context, builtin string, probes []Probe, allowDown bool) (*Session, error) {
 	members, err := connectable(ctx, builtin, probes, allowDown)
 	if err != nil {
@@ -110,7 +110,7 @@ func answering(probes []Probe) []fanout.Endpoint {
 	return there
 }
 
-// distinct returns an error if one manager is listed twice, under two names.
+// distinct returns an error if a manager is listed twice under different names.
 func distinct(probes []Probe) error {
 	seen := make(map[string]fanout.Endpoint, len(probes))
 	for _, p := range probes {
@@ -129,8 +129,8 @@ func distinct(probes []Probe) error {
 	return nil
 }
 
-// notConnected returns the error of a connection that n managers did not answer. It says why the first of them did
-// not, because rows are not shown everywhere.
+// notConnected returns the error for n managers that did not answer. It includes the reason of the first of them,
+// because rows are not shown everywhere.
 func notConnected(probes []Probe, n int) error {
 	var names []fanout.Endpoint
 	var first report.Row

@@ -11,15 +11,15 @@ import (
 	"dkvrun/runtime/fanout"
 )
 
-// Caller is the call of a builtin as queries need it: its limits, and where it shows what goes on.
+// Caller holds what queries need of a builtin's call: its limits, and how to show notices and progress.
 type Caller struct {
-	// Builtin is the name that errors and progress begin with.
+	// Builtin is the builtin's name, with which errors and progress begin.
 	Builtin string
 	Client  *fanout.Client
-	// Timeout limits each response, ConnectTimeout the connection within it.
+	// Timeout limits each response, ConnectTimeout the part of that time until the connection is made.
 	Timeout, ConnectTimeout time.Duration
-	// Notice tells people something, Progress shows how far a query is, and ShowProbes shows a table of managers
-	// of which some did not answer.
+	// Notice prints a notice, Progress shows the progress of a query, and ShowProbes shows a table of the managers if
+	// some of them did not answer.
 	Notice, Progress func(text string)
 	ShowProbes       func([]Probe)
 }
@@ -64,12 +64,12 @@ func (call Caller) QueryMembers(ctx context.Context, managers []Member, path str
 	return out, nil
 }
 
-// noResponse returns the error of a query that was cut off.
+// noResponse returns the error of a query that was cancelled.
 func noResponse(ctx context.Context, builtin string, waiting []fanout.Endpoint) error {
 	return CutOff(ctx, builtin, "no answer yet from "+Listed(waiting))
 }
 
-// CutOff returns the error of a call that ctx has ended. Waiting says what the call was waiting for.
+// CutOff returns the error of a call that was cancelled because ctx ended. waiting says what the call was waiting for.
 func CutOff(ctx context.Context, builtin, waiting string) error {
 	return &runtime.Error{
 		Code: runtime.CodeCancelled, Message: builtin + ": cut off", Hint: waiting, Cause: ctx.Err(),
@@ -77,12 +77,12 @@ func CutOff(ctx context.Context, builtin, waiting string) error {
 }
 
 const (
-	// manyManagers answer slowly enough, as a whole, that people want to see how far they are.
+	// manyManagers is the number of managers from which on a query shows its progress.
 	manyManagers  = 20
 	countingEvery = 100 * time.Millisecond
 )
 
-// counting returns a function that shows how many of many managers have answered; nil for a few managers.
+// counting returns a function that shows how many managers have answered, or nil for a small number of managers.
 func (call Caller) counting(all int) func(fanout.Answer) {
 	if all <= manyManagers {
 		return nil

@@ -10,12 +10,12 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// doubtHint goes with a change that was sent and that nobody answered.
+// doubtHint is the hint for a request that was sent and not answered.
 const doubtHint = "it may have been carried out: look before you repeat it"
 
-// ReadResult completes a row, whose manager, action and instance are known, with a manager's answer. With changes the
-// request was to change something: then it is in doubt if no answer came, and a success has to name the same
-// operation.
+// ReadResult completes a row with a manager's answer. The manager, action and instance of the row are set already.
+// changes is true for a request that changes something: such a request is in doubt if it was not answered, and a
+// successful answer must name the same operation.
 func ReadResult(row report.Row, changes bool, answer fanout.Answer) report.Row {
 	row.Attempts, row.DurationMS = answer.Attempts, answer.Duration.Milliseconds()
 	row.StatusCode = answer.Status

@@ -13,8 +13,8 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Session is an ordered list of managers. It connects them and queries them: whoever holds a session need not know
-// whether its managers have been contacted yet.
+// Session is an ordered list of managers, which it connects and queries. Its users need not know whether the managers
+// have been contacted yet.
 type Session struct {
 	// connecting is held while managers are contacted for the first time. Of several tasks that share the session,
 	// one contacts them and the others wait.
@@ -48,8 +48,8 @@ func NewSession(members []Member) *Session {
 	return s
 }
 
-// DirectSession returns a session of the managers that one call names. It queries them as they are and never
-// requires that all of them answer, except for Complete.
+// DirectSession returns a session of the managers that one call names. It does not require that all of them answer,
+// except in Complete.
 func DirectSession(endpoints []fanout.Endpoint) *Session {
 	s := &Session{}
 	s.known.Store(&membership{members: unidentified(endpoints), connected: true})
@@ -110,7 +110,7 @@ func (s *Session) Query(ctx context.Context, call Caller, path string) ([]Respon
 		s.connecting.Lock()
 		defer s.connecting.Unlock()
 	}
-	if s.Connected() { // by another task, where it was not before
+	if s.Connected() { // by another task in the meantime
 		return call.QueryMembers(ctx, s.Members(), path)
 	}
 	responses, err := call.QueryMembers(ctx, s.Members(), path)
@@ -142,7 +142,7 @@ func (s *Session) identify(ctx context.Context, call Caller) error {
 	return s.connect(ctx, call, call.Probe(ctx, s.Endpoints(), nil), true)
 }
 
-// connect stores who answered. It shows rows only if some managers did not answer. The caller holds s.connecting.
+// connect stores which managers answered. It shows rows only if some did not answer. The caller holds s.connecting.
 func (s *Session) connect(ctx context.Context, call Caller, probes []Probe, identified bool) error {
 	if silent(probes) > 0 {
 		call.ShowProbes(probes)
@@ -158,8 +158,8 @@ func (s *Session) connect(ctx context.Context, call Caller, probes []Probe, iden
 	return nil
 }
 
-// Complete returns an error unless every manager of the session is connected and its identity known: a change of a
-// topology needs all of them.
+// Complete returns an error unless every manager of the session is connected and its identity is known. A topology
+// change needs all managers.
 func (s *Session) Complete(ctx context.Context, call Caller) error {
 	if err := s.identify(ctx, call); err != nil {
 		return err
@@ -212,8 +212,8 @@ func (s *Session) Reachable(ctx context.Context, call Caller) (*Session, error) 
 	return NewSession(there), nil
 }
 
-// Participants returns the managers that keep a store, of those whose identity is known, and its coordinator: the one
-// with the smallest identity.
+// Participants returns the members whose identity is known as the participants of an operation, and the coordinator
+// of a new store: the participant with the smallest identity.
 func Participants(members []Member) (list []wire.Manager, coordinator string) {
 	for _, m := range members {
 		if m.Info == nil {
@@ -227,7 +227,7 @@ func Participants(members []Member) (list []wire.Manager, coordinator string) {
 	return list, coordinator
 }
 
-// Listed names a few managers and counts many.
+// Listed returns the names of a few managers, or the number of many.
 func Listed(endpoints []fanout.Endpoint) string {
 	if len(endpoints) > 5 {
 		return fmt.Sprintf("%d managers, %s to %s", len(endpoints), endpoints[0], endpoints[len(endpoints)-1])

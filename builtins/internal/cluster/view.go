@@ -14,16 +14,16 @@ import (
 type Sighting struct {
 	Member
 	Store *wire.Store // nil when the manager does not know it, or did not answer
-	Row   report.Row  // why it did not answer; Success when it did
+	Row   report.Row  // Success if it answered, otherwise the reason why not
 }
 
 // View joins what all managers report about one store.
 type View struct {
 	Name      string
 	Sightings []Sighting
-	// Latest is the store with the highest revision; nil when nobody knows it.
+	// Latest is the store with the highest revision; nil if no manager knows it.
 	Latest *wire.Store
-	// Instances are the latest topology's, each as its own manager sees it.
+	// Instances are those of the latest topology, each as its own manager reports it.
 	Instances []Instance
 	// Leaving are instances that were removed from the topology and are still leaving the store.
 	Leaving []Instance
@@ -52,7 +52,7 @@ func NewView(name string, all []Response) *View {
 		case h.Answer.Err == nil && h.Row.Code == wire.CodeStoreNotFound:
 			s.Row = report.Row{Success: true}
 		default:
-			if h.Row.Success { // it told of another store
+			if h.Row.Success { // an answer about another store
 				h.Row = h.Unreadable()
 			}
 			s.Row = h.Row
@@ -97,7 +97,7 @@ func (v *View) merge() {
 // Nodes returns the latest topology.
 func (v *View) Nodes() []wire.Node { return v.Latest.Nodes() }
 
-// Ran reports whether any instance has run, or should run: roles and founders then stay as they are.
+// Ran reports whether any instance has run or should run. The roles and founders of such a store don't change.
 func (v *View) Ran() bool {
 	for _, in := range v.Instances {
 		if in.Bootstrapped || in.Started || in.Desired == wire.DesiredRunning {
@@ -107,7 +107,7 @@ func (v *View) Ran() bool {
 	return false
 }
 
-// Desired returns the desired state of the instances: running if any of them should run.
+// Desired returns the desired state of new instances: running if any instance of the store should run.
 func (v *View) Desired() wire.Desired {
 	for _, in := range v.Instances {
 		if in.Desired == wire.DesiredRunning {
@@ -216,7 +216,7 @@ func (v *View) UnknownInstance(builtin, instance string) error {
 	return err
 }
 
-// UnknownStore returns the error for a store that no manager has. It tells of managers that did not answer.
+// UnknownStore returns the error for a store that no manager has. It mentions managers that did not answer.
 func (v *View) UnknownStore(builtin string) error {
 	if v.Silent == len(v.Sightings) {
 		err := failure(v.Sightings[0].Row.Code, "%s: no manager answered: %s: %s", builtin, v.Sightings[0].Endpoint, v.Sightings[0].Row.Message)
@@ -241,8 +241,7 @@ func (v *View) Silence() string {
 	return "no manager knows " + v.Name
 }
 
-// Pending returns the operation that any manager holds prepared, and the managers that do; nil where there is none. Of
-// several it is the oldest.
+// Pending returns the oldest operation that managers have prepared, and these managers; nil if there is none.
 func (v *View) Pending() (oldest *wire.OperationStatus, holders []fanout.Endpoint) {
 	for _, s := range v.Sightings {
 		if s.Store == nil || s.Store.Prepared == nil {
@@ -257,14 +256,14 @@ func (v *View) Pending() (oldest *wire.OperationStatus, holders []fanout.Endpoin
 	return oldest, holders
 }
 
-// Difference is a manager that keeps a store otherwise than the latest that any manager has.
+// Difference is a manager whose topology of the store differs from the latest one.
 type Difference struct {
 	Manager  fanout.Endpoint
-	Revision uint64 // that it keeps, 0 where it does not have the store
+	Revision uint64 // of its topology; 0 if it does not have the store
 	Message  string
 }
 
-// Differences lists the managers that keep the store otherwise than the latest that any manager has.
+// Differences lists the managers whose topology of the store differs from the latest one.
 func (v *View) Differences() []Difference {
 	var out []Difference
 	add := func(s Sighting, revision uint64, format string, args ...any) {
@@ -287,7 +286,7 @@ func (v *View) Differences() []Difference {
 	return out
 }
 
-// keptBy reports whether the store lists a manager as a participant.
+// keptBy reports whether a manager is one of the store's participants.
 func (v *View) keptBy(m Member) bool {
 	for _, k := range v.Latest.Managers {
 		if m.Info != nil && k.Identity == m.Info.Identity || m.Info == nil && k.URL == m.Endpoint.URL() {

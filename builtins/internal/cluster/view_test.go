@@ -41,7 +41,7 @@ func TestView_Consistent(t *testing.T) {
 	}
 }
 
-// silent makes the responses of clustertest those of a cluster whose manager b refuses connections.
+// silent returns the responses of clustertest, except that manager b refuses connections.
 func silent() []cluster.Response {
 	all := clustertest.Responses(nil)
 	all[1].Answer = fanout.Answer{Err: &fanout.Error{Class: "refused"}}
@@ -59,7 +59,7 @@ func TestView_SilentManager(t *testing.T) {
 	}
 }
 
-// A response about another store is unreadable, one that knows no store is an answer.
+// A response about another store counts as unreadable. A response that the store is not known is valid.
 func TestView_OtherStore(t *testing.T) {
 	v := cluster.NewView("Other", clustertest.Responses(nil))
 	if v.Latest != nil || v.Silent != 3 || v.Sightings[0].Row.Code != fanout.Protocol {

@@ -58,7 +58,7 @@ var connectTimeoutParam = runtime.Param{
 
 func Seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
-// deadline is when the whole call has to be over; false where it has no such bound.
+// deadline returns the time limit of the whole call, and false if it has none.
 func deadline(c *runtime.Call) (time.Time, bool) {
 	if !c.Declares("deadline") || !c.Has("deadline") {
 		return time.Time{}, false
@@ -66,7 +66,7 @@ func deadline(c *runtime.Call) (time.Time, bool) {
 	return c.Began.Add(Seconds(c.Float("deadline"))), true
 }
 
-// Bounded is the call's context, which ends with its deadline too.
+// Bounded returns the call's context with its deadline, if it has one.
 func Bounded(c *runtime.Call) (context.Context, context.CancelFunc) {
 	if end, has := deadline(c); has {
 		return context.WithDeadline(c.Context(), end)
@@ -74,7 +74,7 @@ func Bounded(c *runtime.Call) (context.Context, context.CancelFunc) {
 	return c.Context(), func() {}
 }
 
-// ConnectTimeout is 0 where the call has no such parameter.
+// ConnectTimeout returns the parameter connect_timeout_sec, or 0 if the builtin has no such parameter.
 func ConnectTimeout(c *runtime.Call) time.Duration {
 	if !c.Declares(connectTimeoutParam.Name) {
 		return 0
@@ -92,7 +92,7 @@ var dryRunParam = runtime.Param{
 	Doc: "check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does this for all actions",
 }
 
-// Execution are the parameters of every action.
+// Execution returns the parameters of every action.
 func Execution(timeoutSec float64) []runtime.Param {
 	return []runtime.Param{
 		Managers, Port,
@@ -107,7 +107,7 @@ func Execution(timeoutSec float64) []runtime.Param {
 	}
 }
 
-// checkParallel takes true, false and how many at once.
+// checkParallel accepts true, false, and a number of requests at once.
 func checkParallel(v any) error {
 	switch v := v.(type) {
 	case bool:
@@ -120,7 +120,8 @@ func checkParallel(v any) error {
 	return errors.New("want true, false, or how many at once: a whole number from 1")
 }
 
-// Parallelism is the parameter as the fan-out takes it: 1 for one after the other, 0 for all.
+// Parallelism returns the parameter parallel in the form of fanout.Options: 1 for one request after the other, 0 for
+// all at once.
 func Parallelism(c *runtime.Call) int {
 	switch v := c.Value("parallel").(type) {
 	case int:
@@ -133,12 +134,12 @@ func Parallelism(c *runtime.Call) int {
 	return 1
 }
 
-// Query are the parameters of every query.
+// Query returns the parameters of every query.
 func Query() []runtime.Param {
 	return []runtime.Param{Managers, Port, Timeout(30), connectTimeoutParam}
 }
 
-// Join joins a builtin's own parameters with shared ones.
+// Join returns a builtin's own parameters followed by shared ones.
 func Join(own []runtime.Param, shared ...[]runtime.Param) []runtime.Param {
 	out := append([]runtime.Param(nil), own...)
 	for _, s := range shared {
@@ -147,11 +148,11 @@ func Join(own []runtime.Param, shared ...[]runtime.Param) []runtime.Param {
 	return out
 }
 
-// defaultTimeout is how long a manager may take to answer where nobody said otherwise.
+// defaultTimeout is the time limit for the answer of a manager if neither the call nor the builtin sets one.
 const defaultTimeout = 30 * time.Second
 
-// QueryTimeout bounds each answer to a question. An action that waits long for its own answers still
-// asks quickly, and no longer than it may take as a whole.
+// QueryTimeout returns the time limit of each query of a call. For an action with a longer timeout it is
+// defaultTimeout, and it never exceeds the time limit of the whole call.
 func QueryTimeout(c *runtime.Call) time.Duration {
 	timeout := min(defaultTimeout, Seconds(c.Float("timeout_sec")))
 	if end, has := deadline(c); has {
@@ -160,7 +161,7 @@ func QueryTimeout(c *runtime.Call) time.Duration {
 	return timeout
 }
 
-// Force is the parameter of what stops instances.
+// Force is the parameter of builtins that stop instances.
 var Force = runtime.Param{
 	Name: "force", Type: runtime.Boolean, Default: false, Doc: "kill at once instead of stopping gracefully",
 }

@@ -11,7 +11,7 @@ import (
 	"dkvrun/runtime/fanout"
 )
 
-// step is one request of an action, or, with fixed set, a row that is known without asking.
+// step is one request of an action or, with fixed set, a row that is known without a request.
 type Request struct {
 	manager  fanout.Endpoint
 	instance string
@@ -37,7 +37,7 @@ type Action struct {
 	Timeout time.Duration
 }
 
-// Begin begins an action. It is an error if an earlier failure is unchecked.
+// Begin begins an action. It returns an error if an earlier failure is unchecked.
 func (r *Run) Begin(c *runtime.Call, over string) (*Action, error) {
 	if err := r.MayAct(c); err != nil {
 		return nil, err
@@ -102,13 +102,13 @@ func (a *Action) Do(steps []*Request) {
 	}
 }
 
-// bodies compresses a body once, however many managers get it.
+// bodies compresses each body once for all managers that get it.
 type bodies struct {
 	plain, sent []byte
 	compressed  bool
 }
 
-// of returns the bytes to send for a body, which usually is the body of the request before.
+// of returns the bytes to send for a body. Usually the body is that of the previous request.
 func (b *bodies) of(plain []byte) ([]byte, bool) {
 	if len(plain) == 0 {
 		return plain, false
@@ -120,13 +120,13 @@ func (b *bodies) of(plain []byte) ([]byte, bool) {
 	return b.sent, b.compressed
 }
 
-// Add shows the row of a wait, below the rows of the requests.
+// Add shows a row below the rows of the requests, for something that the action has waited for.
 func (a *Action) Add(row report.Row) {
 	a.Run.AddRow(a.shown, row)
 	a.Results.rows = append(a.Results.rows, &resultRow{Row: row})
 }
 
-// End ends the action. A failure has to be checked by the script, or raises at once with --strict.
+// End ends the action. The script has to check a failure; with --strict a failure raises at once.
 func (a *Action) End() (*Results, error) {
 	a.Run.Reporter.End(a.shown)
 	if err := a.Call.Context().Err(); err != nil {
@@ -161,7 +161,7 @@ func (a *Action) retry(c *runtime.Call, failed *Results) (*Results, error) {
 	return next.End()
 }
 
-// Read returns the row of an answer.
+// Read returns the row for an answer.
 func (s *Request) Read(answer fanout.Answer) report.Row {
 	row := cluster.ReadResult(s.row(), s.Method != "", answer)
 	if s.Accept != nil {
@@ -170,7 +170,7 @@ func (s *Request) Read(answer fanout.Answer) report.Row {
 	return row
 }
 
-// Raise returns e with the place of the call.
+// Raise returns e with the position of the call.
 func Raise(c *runtime.Call, e *runtime.Error) error {
 	e.File, e.Line = c.File, c.Line
 	return e

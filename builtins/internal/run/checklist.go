@@ -10,7 +10,7 @@ import (
 type Checkable interface {
 	// Unchecked returns the failure that the script has not checked, or nil.
 	Unchecked() *UncheckedFailure
-	// Checked reports whether Unchecked will return nil from now on.
+	// Checked reports whether the result needs no check any more: Unchecked returns nil from now on.
 	Checked() bool
 }
 
@@ -18,16 +18,16 @@ type Checkable interface {
 type UncheckedFailure struct {
 	File string
 	Line int
-	// What is "start_store failed on 1 of 3 instances", Remedy how to check it.
+	// What describes the failure: "start_store failed on 1 of 3 instances". Remedy says how the script checks it.
 	What, Remedy string
 }
 
-// Checklist holds the results of a task that have to be checked, in their order. Several tasks use it.
+// Checklist holds the results of a task that the script has to check, in order. It is safe for concurrent use.
 type Checklist struct {
 	mu        sync.Mutex
 	list      []Checkable
-	threshold int      // how many there may be before those that are settled are taken out
-	cancelled *Results // of an action that was cancelled after it had been sent
+	threshold int      // the length from which on Add drops checked results
+	cancelled *Results // of the last action that was cancelled after it was sent; nil if there is none
 }
 
 func (u *Checklist) Add(f ...Checkable) {
@@ -40,8 +40,8 @@ func (u *Checklist) Add(f ...Checkable) {
 	}
 }
 
-// addCancelled notes an action that was cancelled. It counts only if the task is cancelled with it: a script that sets
-// a deadline gets the error.
+// addCancelled records an action that was cancelled. It counts only if its task is cancelled too: a script that set a
+// deadline itself gets an error instead.
 func (u *Checklist) addCancelled(r *Results) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -65,7 +65,7 @@ func (u *Checklist) Cancelled() *UncheckedFailure {
 	}
 }
 
-// dropChecked removes the results that are settled.
+// dropChecked removes the results that need no check any more.
 func (u *Checklist) dropChecked() {
 	var left []Checkable
 	for _, f := range u.list {
@@ -89,7 +89,7 @@ func (u *Checklist) First() *UncheckedFailure {
 	return nil
 }
 
-// Empty reports whether none of the results can become an unchecked failure any more.
+// Empty reports whether no result can be an unchecked failure any more.
 func (u *Checklist) Empty() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -97,7 +97,7 @@ func (u *Checklist) Empty() bool {
 	return len(u.list) == 0
 }
 
-// Join takes over the results that another task has left, once it has ended.
+// Join moves the results of another task, which has ended, into this list.
 func (u *Checklist) Join(other *Checklist) {
 	other.mu.Lock()
 	left := other.list

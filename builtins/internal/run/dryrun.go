@@ -15,7 +15,7 @@ import (
 // Planning reports whether an action is only to be planned.
 func (r *Run) Planning(c *runtime.Call) bool { return r.DryRun || c.Bool("dry_run") }
 
-// PlannedData returns the data of a store that the dry run has planned; nil where writes are real.
+// PlannedData returns the planned data of a store in a dry run; nil if writes are carried out.
 func (r *Run) PlannedData(store string) *PlannedData {
 	if !r.DryRun && !r.planned.has(store) {
 		return nil
@@ -23,7 +23,7 @@ func (r *Run) PlannedData(store string) *PlannedData {
 	return r.planned.dataOf(store)
 }
 
-// would is the message of a planned row, by action.
+// would holds the message of a planned row, by action.
 var would = map[string]string{"StartInstance": "Would start", "StopInstance": "Would stop"}
 
 // plan returns the requests with PLANNED rows, so that nothing is sent.
@@ -56,7 +56,7 @@ func (r *Run) PlanLifecycle(v *cluster.View, instance string, to Lifecycle) {
 	r.planned.set(v.Name, &store)
 }
 
-// wholeStore returns the store as its managers together report it.
+// wholeStore returns the store with the state of every instance, joined from the reports of all managers.
 func wholeStore(v *cluster.View) wire.Store {
 	store := *v.Latest
 	store.Instances, store.Leaving = nil, nil
@@ -70,8 +70,8 @@ func wholeStore(v *cluster.View) wire.Store {
 	return store
 }
 
-// planned plans a change of topology: checked by the managers, unless the store is one that only the
-// plan has, and kept for what follows in the run.
+// planned plans an operation: the managers check it, unless the store exists only in the planned state. The effect is
+// added to the planned state.
 func (a *Action) planned(s *cluster.Session, p Operation) *commit.Outcome {
 	v := p.View
 	var out *commit.Outcome
@@ -159,7 +159,7 @@ func difference(v *cluster.View, c wire.Operation) []string {
 	return out
 }
 
-// plannedStore returns the store as a change would leave it; nil when it would be gone.
+// plannedStore returns the store as it would be after an operation, or nil if the operation would remove it.
 func plannedStore(v *cluster.View, c wire.Operation) *wire.Store {
 	if c.Removes() {
 		return nil

@@ -15,10 +15,10 @@ import (
 // briefly, so that a signal handler can read it at any time.
 type inFlight struct {
 	mu      sync.Mutex
-	changes map[string]string // by operation: what is said of it
+	changes map[string]string // the description of each operation, by its id
 }
 
-// begin notes an operation until done is called.
+// begin adds an operation; done removes it.
 func (u *inFlight) begin(builtin string, s *cluster.Session, c *wire.Operation) (done func()) {
 	managers := "…"
 	if len(s.Members()) <= 5 {
@@ -29,7 +29,7 @@ func (u *inFlight) begin(builtin string, s *cluster.Session, c *wire.Operation) 
 	if u.changes == nil {
 		u.changes = map[string]string{}
 	}
-	u.changes[c.ID] = fmt.Sprintf("%s of %s, operation %s: the managers settle it within a minute; at once: dkvrun -m %s -e 'repair_store(%q)'",
+	u.changes[c.ID] = fmt.Sprintf("%s of %s, operation %s: the managers resolve it within a minute; to resolve it now: dkvrun -m %s -e 'repair_store(%q)'",
 		builtin, c.Store, c.ID, managers, c.Store)
 	return func() {
 		u.mu.Lock()

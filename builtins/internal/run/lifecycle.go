@@ -14,7 +14,7 @@ import (
 type Lifecycle struct {
 	Action      string // StartInstance
 	Verb        string // the last part of the path
-	storeAction string // StartStore: the row of a manager that can't say which instances it has
+	storeAction string // StartStore: the action of a row about a manager whose instances are not known
 }
 
 var (
@@ -22,7 +22,7 @@ var (
 	Stop  = Lifecycle{"StopInstance", "stop", "StopStore"}
 )
 
-// ChangeInstances starts or stops the instances that a call names, one change after the other.
+// ChangeInstances carries out lifecycle changes of the instances that a call names, one change after the other.
 func ChangeInstances(c *runtime.Call, force bool, changes ...Lifecycle) (any, error) {
 	r := Of(c)
 	if err := r.MayAct(c); err != nil {
@@ -57,8 +57,8 @@ func ChangeInstances(c *runtime.Call, force bool, changes ...Lifecycle) (any, er
 	return a.End()
 }
 
-// LifecycleRequests are the requests that change a store's instances, in topology order, and a failed row for
-// whatever can't be reached.
+// LifecycleRequests returns the requests that change a store's instances, in the order of the topology, and failed rows
+// for instances that can't be reached.
 func LifecycleRequests(v *cluster.View, ch Lifecycle, instance string, force bool) []*Request {
 	var out []*Request
 	if v.Latest == nil {
@@ -88,7 +88,7 @@ func LifecycleRequests(v *cluster.View, ch Lifecycle, instance string, force boo
 	return out
 }
 
-// unownedRequest is the row of an instance whose manager did not answer, or is not in the session.
+// unownedRequest returns the failed row for an instance whose manager did not answer or is not in the session.
 func unownedRequest(v *cluster.View, in cluster.Instance, ch Lifecycle) *Request {
 	for _, s := range v.Sightings {
 		if s.Endpoint.String() == in.Manager || s.Endpoint.Host == in.Host && in.Manager == "" {

@@ -13,7 +13,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// CallSession returns the session that a call goes to: the managers that the call names, or the session of its task.
+// CallSession returns the session of a call: the managers that the call names, or the session of its task.
 func (r *Run) CallSession(c *runtime.Call) (*cluster.Session, error) {
 	if c.Has("managers") {
 		endpoints, err := r.Endpoints(c)
@@ -28,7 +28,8 @@ func (r *Run) CallSession(c *runtime.Call) (*cluster.Session, error) {
 	return nil, c.Errorf("no_managers", "no managers connected: call connect_managers{…} or pass managers = {…}")
 }
 
-// CompleteSession returns the session of a call that changes a topology: every manager is needed, with its identity.
+// CompleteSession returns the session of a call that changes a topology. It returns an error unless every manager
+// answers and its identity is known.
 func (r *Run) CompleteSession(c *runtime.Call) (*cluster.Session, error) {
 	s, err := r.CallSession(c)
 	if err != nil {
@@ -50,7 +51,7 @@ func (r *Run) Endpoints(c *runtime.Call) ([]fanout.Endpoint, error) {
 	return endpoints, nil
 }
 
-// Caller returns a call as sessions need it.
+// Caller returns what sessions need of a call.
 func (r *Run) Caller(c *runtime.Call) cluster.Caller {
 	return cluster.Caller{
 		Builtin: c.Name, Client: r.Client, Timeout: params.QueryTimeout(c), ConnectTimeout: params.ConnectTimeout(c),
@@ -94,14 +95,14 @@ func (r *Run) Query(c *runtime.Call, path string) ([]cluster.Response, error) {
 	return r.querySession(c, s, path)
 }
 
-// querySession does as Query, for a given session.
+// querySession does the same as Query for a given session.
 func (r *Run) querySession(c *runtime.Call, s *cluster.Session, path string) ([]cluster.Response, error) {
 	all, err := s.Query(c.Context(), r.Caller(c), path)
 	r.planned.overlay(path, all)
 	return all, err
 }
 
-// QueryMembers does as Query, for given managers.
+// QueryMembers does the same as Query for given managers.
 func (r *Run) QueryMembers(c *runtime.Call, members []cluster.Member, path string) ([]cluster.Response, error) {
 	all, err := r.Caller(c).QueryMembers(c.Context(), members, path)
 	r.planned.overlay(path, all)
@@ -148,7 +149,7 @@ func (r *Run) PendingCreate(c *runtime.Call, v *cluster.View) *wire.OperationSta
 	return nil
 }
 
-// DescribeCreate says who creates a store, and since when.
+// DescribeCreate describes a pending create operation: which runner creates the store, and since when.
 func DescribeCreate(store string, op *wire.OperationStatus) string {
 	text := fmt.Sprintf("%s is still being created by %s", store, cmp.Or(op.Owner, "a runner"))
 	if op.Since != nil {
@@ -157,7 +158,7 @@ func DescribeCreate(store string, op *wire.OperationStatus) string {
 	return text + fmt.Sprintf(" (operation %s)", op.ID)
 }
 
-// NotFound returns the error for a store that no manager has. It tells of a pending create operation.
+// NotFound returns the error for a store that no manager has. It mentions a pending create operation.
 func (r *Run) NotFound(c *runtime.Call, v *cluster.View) error {
 	if op := r.PendingCreate(c, v); op != nil {
 		return CreatePending(c, v, op)

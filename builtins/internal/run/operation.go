@@ -112,8 +112,8 @@ func (a *Action) Open(s *cluster.Session, name string) {
 	a.Run.beginAction(a.shown)
 }
 
-// maxDecideTimeout bounds how long the home is asked what it has decided: by then it has let the change go, and
-// the managers settle the rest.
+// maxDecideTimeout bounds how long the driver asks the coordinator for its decision. By then the lease has expired, so
+// the coordinator has aborted the operation or committed it, and the managers resolve what is left.
 const maxDecideTimeout = time.Minute
 
 // attempt brings an operation to the managers once. It shows rows as they arrive.
@@ -142,7 +142,8 @@ func (r *Run) Transport(c *runtime.Call, s *cluster.Session) commit.Transport {
 	return transport{client: r.Client, managers: s.Members(), timeout: params.QueryTimeout(c)}
 }
 
-// transport keeps to the number of requests at once that the call gives, also where a change asks all.
+// transport returns the transport of the action. It respects the call's limit of requests in flight, also in phases
+// that contact all managers.
 func (a *Action) transport(s *cluster.Session) transport {
 	t := transport{
 		client: a.Run.Client, managers: s.Members(),
@@ -154,8 +155,8 @@ func (a *Action) transport(s *cluster.Session) transport {
 	return t
 }
 
-// Keep adds the rows of an outcome to the results. It shows them unless that was done as they arrived, and a summary
-// unless all managers succeeded.
+// Keep adds the rows of an outcome to the results. It shows them unless they were shown as they arrived (shown), and
+// prints a summary unless all managers succeeded.
 func (a *Action) Keep(s *cluster.Session, p Operation, out *commit.Outcome, shown bool) {
 	bad := false
 	for i, row := range out.Rows {
@@ -171,7 +172,7 @@ func (a *Action) Keep(s *cluster.Session, p Operation, out *commit.Outcome, show
 	}
 }
 
-// unchanged keeps the outcome of an operation that has nothing to do.
+// unchanged adds the rows of an operation that has nothing to do.
 func (a *Action) unchanged(s *cluster.Session, p Operation) {
 	out := &commit.Outcome{State: commit.Committed}
 	for range s.Members() {

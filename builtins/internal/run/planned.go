@@ -12,8 +12,8 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// plannedState holds the effects of a dry run: stores by name, nil for a store that would be gone. Responses are shown
-// with these effects, so that a script which creates, starts and reads a store runs to its end.
+// plannedState holds the effects of a dry run: stores by name, with nil for a store that would be removed. Responses
+// are shown with these effects, so that a script that creates, starts and reads a store runs to its end.
 type plannedState struct {
 	mu     sync.Mutex
 	stores map[string]*wire.Store
@@ -85,10 +85,10 @@ func (p *plannedState) overlay(path string, responses []cluster.Response) {
 	}
 }
 
-// overlayStore makes a response describe the planned store, or say that there is none.
+// overlayStore replaces the store of a response with the planned one, or with the answer that the store doesn't exist.
 func overlayStore(r *cluster.Response, store *wire.Store) {
 	if r.Answer.Err != nil {
-		return // it did not answer, and would not have
+		return // no answer, and the plan does not change that
 	}
 	if store == nil {
 		r.Answer.Status = http.StatusNotFound
@@ -102,7 +102,7 @@ func overlayStore(r *cluster.Response, store *wire.Store) {
 	r.Row = report.Row{Success: true}
 }
 
-// overlayList does so in a list of stores.
+// overlayList does the same in a list of stores.
 func overlayList(r *cluster.Response, name string, store *wire.Store) {
 	var list []wire.Store
 	if json.Unmarshal(r.Answer.Body, &list) != nil {
@@ -115,7 +115,7 @@ func overlayList(r *cluster.Response, name string, store *wire.Store) {
 	r.Answer.Body = encoded(list)
 }
 
-// storeAt returns the store as this manager would show it.
+// storeAt returns the store as this manager would report it.
 func storeAt(r *cluster.Response, store *wire.Store) wire.Store {
 	out := *store
 	out.Instances = slices.Clone(store.Instances)
@@ -148,7 +148,7 @@ func storeAt(r *cluster.Response, store *wire.Store) wire.Store {
 func encoded(v any) []byte {
 	text, err := json.Marshal(v)
 	if err != nil {
-		panic(err) // plain fields of the protocol: a mistake in this program
+		panic(err) // all fields of the protocol can be encoded
 	}
 	return text
 }

@@ -7,11 +7,11 @@ import (
 	"sync"
 )
 
-// PlannedData holds what a dry run would have written to one store.
+// PlannedData holds the writes of a dry run to one store.
 type PlannedData struct {
 	mu     sync.Mutex
-	values map[string][]byte // nil for a key that would be gone
-	// whole is true if the store itself is only planned, so that it holds nothing else.
+	values map[string][]byte // nil for a key that would be deleted
+	// whole is true if the store itself is only planned, so that it has no other keys.
 	whole bool
 }
 
@@ -34,7 +34,7 @@ func (d *PlannedData) Delete(key []byte) bool {
 	return was
 }
 
-// Get returns the value of a key, nil if there is none. It reports false if only the store itself can tell.
+// Get returns the value of a key, nil if there is none. It returns false if the store itself has to be read.
 func (d *PlannedData) Get(key []byte) (value []byte, known bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -42,9 +42,9 @@ func (d *PlannedData) Get(key []byte) (value []byte, known bool) {
 	return value, known || d.whole
 }
 
-// Range returns the keys from first up to, not including, end, at most limit of them if that is not 0, and whether
-// there are more. An end of one zero byte stands for none. It reports false if the store exists: a scan then shows what
-// is there.
+// Range returns the keys from first up to but not including end, and whether there are more. It returns at most limit
+// keys, or all if limit is 0. An end of one zero byte means no end. Range returns false if the store exists: a scan
+// then reads the store and does not show planned writes.
 func (d *PlannedData) Range(first, end []byte, limit int) (pairs []KeyValue, more, known bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

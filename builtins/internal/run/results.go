@@ -8,29 +8,30 @@ import (
 	"dkvrun/runtime"
 )
 
-// Results is what an action returns: its rows in the order of the managers or instances, not of
-// their arrival.
+// Results is the value that an action returns: its rows in the order of the managers or instances, not of their
+// arrival.
 type Results struct {
 	builtin string
 	file    string
 	line    int
 	rows    []*resultRow
-	// over is what the rows count: managers or instances.
+	// over names what the rows are about: managers or instances.
 	over string
 	// checked is set once the script has checked the results as a whole.
 	checked atomic.Bool
-	// retry does the failed part of the action once more.
+	// retry repeats the failed part of the action.
 	retry func(*runtime.Call, *Results) (*Results, error)
 }
 
-// resultRow is a row, and whether the script has checked it.
+// resultRow is a row with the information whether the script has checked it.
 type resultRow struct {
 	report.Row
 	request *Request
 	checked atomic.Bool
 }
 
-// NewResults returns the results of a call, without rows. Over is what they count, again is what results:retry does.
+// NewResults returns the results of a call, without rows. over names what the rows are about, and results:retry calls
+// again.
 func NewResults(c *runtime.Call, over string, again func(*runtime.Call, *Results) (*Results, error)) *Results {
 	return &Results{builtin: c.Name, file: c.File, line: c.Line, over: over, retry: again}
 }
@@ -38,7 +39,7 @@ func NewResults(c *runtime.Call, over string, again func(*runtime.Call, *Results
 // Add adds a row.
 func (r *Results) Add(row report.Row) { r.rows = append(r.rows, &resultRow{Row: row}) }
 
-// SetChecked notes that the script knows of every failure.
+// SetChecked marks all failures as checked.
 func (r *Results) SetChecked() { r.checked.Store(true) }
 
 // OK reports whether every row succeeded.
@@ -176,7 +177,7 @@ if not started.ok then started = started:retry():check() end`,
 	},
 }
 
-// checkedField declares a field of a row; to read it counts as a check of the row.
+// checkedField declares a field of a row. Reading it counts as a check of the row.
 func checkedField(name, doc string) runtime.Field {
 	return runtime.Field{Name: name, Doc: doc, Get: func(o runtime.Object) any {
 		o.(*resultRow).checked.Store(true)
@@ -184,7 +185,7 @@ func checkedField(name, doc string) runtime.Field {
 	}}
 }
 
-// field declares a field of a row that only describes it.
+// field declares a field of a row. Reading it does not count as a check.
 func field(name, doc string) runtime.Field {
 	return runtime.Field{Name: name, Doc: doc, Get: func(o runtime.Object) any { return o.(*resultRow).Field(name) }}
 }

@@ -21,7 +21,7 @@ type Config struct {
 	Client   *fanout.Client
 	Reporter report.Reporter
 	Stdout   io.Writer
-	// Preset lists the managers that a flag, the environment or --local names; Source says which of them.
+	// Preset lists the managers that were given by a flag, the environment or --local; Source names where.
 	Preset []fanout.Endpoint
 	Source string
 	// ManagerPort is the port of managers that are given without one.
@@ -31,13 +31,14 @@ type Config struct {
 	Owner func() string
 	// DryRun plans all actions and changes nothing.
 	DryRun bool
-	// Yes answers remove_store's question; AllowDown accepts managers that don't answer.
+	// Yes confirms remove_store in advance; AllowDown accepts managers that don't answer.
 	Yes, AllowDown bool
-	// Strict raises at a failure itself; KeepGoing only ever fails the run at its end.
+	// Strict makes every failure raise an error at once. With KeepGoing an unchecked failure fails the run only at its
+	// end.
 	Strict, KeepGoing bool
-	// Ask puts a question on the terminal and returns the answer, or ctx's error; nil where there is no terminal.
+	// Ask asks the user on the terminal and returns the answer, or the error of ctx. It is nil without a terminal.
 	Ask func(ctx context.Context, question string) (string, error)
-	// Fixtures are what tests can start; nil outside of tests.
+	// Fixtures starts clusters and runbooks for tests; nil outside of tests.
 	Fixtures *fixtures.Fixtures
 }
 
@@ -49,12 +50,12 @@ type Run struct {
 	planned  plannedState
 	inFlight inFlight
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	actions []*report.Action
 	steps   []*report.Step
 }
 
-// New returns the state that runtime.Options.App carries.
+// New returns the state of a run, for runtime.Options.App.
 func New(c Config) *Run {
 	r := &Run{Config: c}
 	r.root = Scope{session: &holder{r.PresetSession()}, Checklist: &Checklist{}}
@@ -64,10 +65,11 @@ func New(c Config) *Run {
 // Of returns the run that a call belongs to.
 func Of(c *runtime.Call) *Run { return c.Host.App().(*Run) }
 
-// UncheckedFailure returns, at the end of a run, the first failure that the script did not check, or nil.
+// UncheckedFailure returns the error for the first failure that the script did not check, or nil. It is called at the
+// end of a run.
 func (r *Run) UncheckedFailure() error { return uncheckedError(r.root.Checklist.First()) }
 
-// PresetSession returns a session of the preset managers, not connected yet; nil where there are none.
+// PresetSession returns a session of the preset managers that is not connected yet, or nil if there are none.
 func (r *Run) PresetSession() *cluster.Session {
 	if len(r.Preset) == 0 {
 		return nil
@@ -75,7 +77,7 @@ func (r *Run) PresetSession() *cluster.Session {
 	return cluster.LazySession(r.Preset, r.Source, r.AllowDown)
 }
 
-// beginAction notes an action of the run and begins to show it.
+// beginAction records an action of the run and begins to show it.
 func (r *Run) beginAction(a *report.Action) {
 	r.mu.Lock()
 	r.actions = append(r.actions, a)
@@ -90,8 +92,8 @@ func (r *Run) Actions() []*report.Action {
 	return slices.Clone(r.actions)
 }
 
-// InDoubt lists the requests whose outcome is unknown, because the run ended after they were sent or before they were
-// decided: "start_store on 10.0.0.11:7801".
+// InDoubt lists the requests whose outcome is unknown because the run ended before they were answered or decided:
+// "start_store on 10.0.0.11:7801".
 func (r *Run) InDoubt() []string {
 	var out []string
 	for _, a := range r.Actions() {
@@ -108,7 +110,7 @@ func (r *Run) InDoubt() []string {
 // time.
 func (r *Run) InFlight() []string { return r.inFlight.list() }
 
-// BeginStep notes and shows a step. The caller calls end when the step has ended.
+// BeginStep records and shows a step. The caller calls end when the step has ended.
 func (r *Run) BeginStep(name string, depth int) (end func(ok bool)) {
 	s := &report.Step{Name: name, Depth: depth}
 	r.mu.Lock()

@@ -8,16 +8,16 @@ import (
 	"dkvrun/runtime"
 )
 
-// Scope is the state of the task that a call belongs to: its session, and the failures that it has to check. A context
-// carries it, so that a task begins in the scope of the call that began it.
+// Scope is the state of the task that a call belongs to: its session and its checklist. It is stored in the context,
+// so a task begins in the scope of the call that started it.
 type Scope struct {
 	session   *holder
 	Checklist *Checklist
-	// Depth counts the steps that enclose the call.
+	// Depth is the number of steps around the call.
 	Depth int
 }
 
-// holder holds the session of a task. A function that a task calls with another session has its own.
+// holder holds the session of a task, or of a function that runs with another session.
 type holder struct{ session *cluster.Session }
 
 type scopeKey struct{}
@@ -57,9 +57,9 @@ func (s Scope) Session() *cluster.Session { return s.session.session }
 // SetSession replaces the session of the scope.
 func (s Scope) SetSession(session *cluster.Session) { s.session.session = session }
 
-// TestScope makes ctx that of a test or a hook: unchecked failures, and what a dry run has planned, stay within it.
-// unchecked returns the first of those failures, or nil. With ownSession, the scope begins with a copy of the run's
-// session and leaves that unchanged. Scopes don't overlap.
+// TestScope returns the context of a test or a hook. Its unchecked failures and planned state don't affect other tests.
+// unchecked returns the first of these failures, or nil. With ownSession the scope begins with a copy of the run's
+// session and leaves the original unchanged. Test scopes must not overlap.
 func (r *Run) TestScope(ctx context.Context, ownSession bool) (scope context.Context, unchecked func() error) {
 	r.planned.reset()
 	s := r.root.ForTask()

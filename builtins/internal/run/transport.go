@@ -10,12 +10,12 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// transport carries the messages of a change of topology through the fan-out.
+// transport sends the messages of an operation through the fan-out.
 type transport struct {
 	client   *fanout.Client
 	managers []cluster.Member
-	parallel int           // how many at once where it isn't one after the other; 0 for all
-	timeout  time.Duration // for each answer
+	parallel int           // maximum number of requests at once, where they are sent in parallel; 0 for all
+	timeout  time.Duration // of each answer
 	connect  time.Duration
 }
 
@@ -24,7 +24,7 @@ func (t transport) Send(ctx context.Context, requests []commit.Request, how comm
 	out := make([]fanout.Request, len(requests))
 	var packed bodies
 	for i, r := range requests {
-		// Managers take every message of an operation twice, and the second time change nothing.
+		// All messages of an operation are idempotent.
 		out[i] = fanout.Request{
 			Endpoint: t.managers[r.To].Endpoint, Method: r.Method, Path: r.Path, Query: r.Query, Idempotent: true,
 		}
@@ -50,7 +50,7 @@ func (t transport) Send(ctx context.Context, requests []commit.Request, how comm
 	return replies
 }
 
-// reply is an answer as the coordinator takes it, with what is printable of it.
+// reply converts an answer for the driver. An answer beyond the limits of the protocol becomes a failure.
 func reply(from cluster.Member, a fanout.Answer) commit.Reply {
 	out := commit.Reply{Status: a.Status, Body: a.Body, Attempts: a.Attempts, Duration: a.Duration}
 	if a.Err != nil {

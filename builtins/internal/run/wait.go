@@ -11,13 +11,14 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// ErrTimeUp is the error of a poll whose timeout has passed.
+// ErrTimeUp is the error of a Poll whose timeout has passed.
 var ErrTimeUp = fmt.Errorf("waited long enough")
 
 // pollInterval is the time between two queries of a poll.
 const pollInterval = 100 * time.Millisecond
 
-// Poll calls look until it is done or fails, or until the timeout passes or the run ends. It shows what it waits for.
+// Poll calls look until look reports that it is done or returns an error, the timeout passes, or the run ends. The text
+// that look returns is shown as progress.
 func (r *Run) Poll(
 	c *runtime.Call, timeout time.Duration, look func() (waitingFor string, done bool, err error),
 ) error {
@@ -39,7 +40,7 @@ func (r *Run) Poll(
 	}
 }
 
-// Pause waits for d. It returns the error of ctx if that is done before.
+// Pause waits for d. It returns the error of ctx if ctx is done earlier.
 func Pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -51,7 +52,7 @@ func Pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Announce adds the names of rows that a wait will add, for the width of the columns.
+// Announce adds the names that the rows of a later wait will have, for the width of the columns.
 func (a *Action) Announce(action string, nodes []wire.Node) {
 	for _, n := range nodes {
 		a.shown.Managers = append(a.shown.Managers, n.Manager)

@@ -9,7 +9,7 @@ import (
 	"dkvrun/runtime/fanout"
 )
 
-// PrintableLines makes text from elsewhere safe to show and keeps its lines and tabs.
+// PrintableLines makes text of other programs safe to show. It keeps line breaks and tabs.
 func PrintableLines(s string) string {
 	lines := strings.Split(strings.TrimSuffix(s, "\n"), "\n")
 	for i, line := range lines {
@@ -22,7 +22,7 @@ func PrintableLines(s string) string {
 	return strings.Join(lines, "\n")
 }
 
-// Grouped writes a number without fraction and with commas: 134,223.
+// Grouped formats a number without fraction and with commas: 134,223.
 func Grouped(x float64) string {
 	s := fmt.Sprintf("%.0f", x)
 	sign := ""
@@ -35,7 +35,7 @@ func Grouped(x float64) string {
 	return sign + s
 }
 
-// Few joins names, and counts what is over ten.
+// Few joins names. Of more than ten it shows the first ten and the number of the others.
 func Few(names []string) string {
 	if len(names) > 10 {
 		return strings.Join(names[:10], ", ") + fmt.Sprintf(" and %d more", len(names)-10)
@@ -50,7 +50,7 @@ func OrNil(s string) any {
 	return s
 }
 
-// Columns aligns rows of cells; the first row is the heading. Lines carry no trailing blanks.
+// Columns aligns rows of cells; the first row is the heading. Lines have no trailing spaces.
 func Columns(rows [][]string) string {
 	var widths []int
 	for _, row := range rows {

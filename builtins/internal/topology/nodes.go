@@ -22,7 +22,7 @@ func Parse(c *runtime.Call, param string) ([]wire.Node, error) {
 	return nodes, nil
 }
 
-// fromItems reads nodes as a script has built them. A field that no node has is refused.
+// fromItems reads nodes from the tables of a script. It refuses unknown fields.
 func fromItems(items []any) ([]wire.Node, error) {
 	nodes := make([]wire.Node, len(items))
 	for i, item := range items {
@@ -99,7 +99,8 @@ func Names(nodes []wire.Node) []string {
 	return names
 }
 
-// SamePlan compares topologies by what an operator plans, which roles and managers are not.
+// SamePlan reports whether two topologies have the same nodes. It ignores roles and managers, which operators don't
+// plan.
 func SamePlan(a, b []wire.Node) bool {
 	return slices.EqualFunc(a, b, func(x, y wire.Node) bool {
 		x.Role, x.Manager, y.Role, y.Manager = "", "", "", ""

@@ -12,7 +12,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Plan is what new_store and topology generate nodes from.
+// Plan holds the parameters from which new_store and topology generate nodes.
 type Plan struct {
 	Prefix                   string
 	Count                    int
@@ -35,8 +35,8 @@ func planOf(c *runtime.Call) Plan {
 	}
 }
 
-// Nodes generates the topology: server by server in the order given, ports from the base on each
-// host. Two managers on one host share its ports: there the count goes on.
+// Nodes generates the topology, server by server in the given order. On each host, ports count from the first port of
+// the plan. Managers on the same host share its ports, so the second one continues the count.
 func (p Plan) Nodes(c *runtime.Call, servers []fanout.Endpoint) ([]wire.Node, error) {
 	onHost := make(map[string]int, len(servers))
 	for _, s := range servers {
@@ -62,8 +62,8 @@ func (p Plan) Nodes(c *runtime.Call, servers []fanout.Endpoint) ([]wire.Node, er
 	return nodes, nil
 }
 
-// checkPorts holds the two ranges of n ports on a server against each other, the manager's port and
-// the last port there is.
+// checkPorts returns an error if the two ranges of n ports on a server overlap, contain the manager's port, or exceed
+// 65535.
 func (p Plan) checkPorts(c *runtime.Call, s fanout.Endpoint, n int) error {
 	for _, r := range []struct {
 		param string
@@ -84,7 +84,7 @@ func (p Plan) checkPorts(c *runtime.Call, s fanout.Endpoint, n int) error {
 	return nil
 }
 
-// Generate is the topology that a call's plan gives over the servers.
+// Generate returns the topology that a call describes, over the servers.
 func Generate(c *runtime.Call, servers []fanout.Endpoint) ([]wire.Node, error) {
 	nodes, err := planOf(c).Nodes(c, servers)
 	if err != nil {
@@ -100,10 +100,10 @@ func Check(c *runtime.Call, nodes []wire.Node) error {
 	return nil
 }
 
-// AsWritten tells of a topology in a script's words, which counts nodes from 1.
+// AsWritten returns an error about a topology with the indexes that scripts use, which count from 1.
 func AsWritten(err error) string {
 	text := regexp.MustCompile(`\bnodes\[\d+`).ReplaceAllStringFunc(err.Error(), func(at string) string {
-		i, _ := strconv.Atoi(strings.TrimPrefix(at, "nodes[")) // it is an index of the nodes that there are
+		i, _ := strconv.Atoi(strings.TrimPrefix(at, "nodes[")) // always an index
 		return fmt.Sprintf("nodes[%d", i+1)
 	})
 	return strings.NewReplacer(".clustronPort", ".clustron_port", ".clientPort", ".client_port").Replace(text)

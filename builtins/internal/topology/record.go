@@ -43,7 +43,7 @@ func nodeRecord(n wire.Node) runtime.Record {
 	}}
 }
 
-// List is a topology as scripts see it.
+// List returns a topology in the form for scripts.
 func List(nodes []wire.Node) runtime.List {
 	list := runtime.List{Items: make([]any, 0, len(nodes)), String: func(items []any) string {
 		nodes, err := fromItems(items)
@@ -58,7 +58,7 @@ func List(nodes []wire.Node) runtime.List {
 	return list
 }
 
-// lines renders nodes as the original page does: orders-1   10.0.0.11:7811   client:7861.
+// lines renders each node as a line: orders-1   10.0.0.11:7811   client:7861.
 func lines(nodes []wire.Node) string {
 	nameWidth, atWidth := 0, 0
 	at := make([]string, len(nodes))

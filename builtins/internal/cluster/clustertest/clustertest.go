@@ -1,4 +1,4 @@
-// Package clustertest makes the responses of a small cluster, for tests of what is derived from them.
+// Package clustertest makes the responses of a small cluster, for tests of code that reads responses.
 package clustertest
 
 import (
@@ -14,8 +14,8 @@ import (
 // Store is the name of the store that the responses describe.
 const Store = "OrdersStore"
 
-// Responses returns what the managers a, b and c answer about a store with one running instance on each. The function
-// change, unless nil, changes the instance that manager i reports as its own.
+// Responses returns the responses of the managers a, b and c about a store with one running instance on each. change,
+// unless nil, modifies the instance that manager i reports as its own.
 func Responses(change func(i int, in *wire.Instance)) []cluster.Response {
 	hosts := []string{"a", "b", "c"}
 	var out []cluster.Response
@@ -48,7 +48,7 @@ func Responses(change func(i int, in *wire.Instance)) []cluster.Response {
 	return out
 }
 
-// View returns the view that Responses make.
+// View returns the view of the responses that Responses returns.
 func View(change func(i int, in *wire.Instance)) *cluster.View {
 	return cluster.NewView(Store, Responses(change))
 }
