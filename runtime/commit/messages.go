@@ -18,7 +18,8 @@ type answer struct {
 }
 
 // read decodes a reply. Silence becomes a refusal whose code is the class of the failure; an answer that is neither a
-// status nor a refusal becomes a refusal with code "protocol". Neither of the two decides anything.
+// status nor a refusal becomes a refusal with code "protocol". Neither of the two decides anything: the manager may
+// have received the request, voted or decided, and only the answer is missing.
 func read(reply Reply) answer {
 	a := answer{Reply: reply}
 	switch {
@@ -41,12 +42,17 @@ func read(reply Reply) answer {
 // read decodes the reply to a request of this operation. An answer about another operation (I7), from another manager,
 // or with a state that this request can't lead to, contradicts the protocol. It becomes a refusal with code "protocol",
 // which counts as silence: neither a vote nor a decision.
+//
+// The identity is compared although the request names its recipient. The address may have been given to another
+// manager, or to one with an empty disk, between two messages; whatever that one knows is not what was voted for.
 func (r *Driver) read(q Request, reply Reply) answer {
 	a := read(reply)
 	if a.refusal != nil {
 		return a
 	}
 	message := ""
+	// validStates excludes answers that no manager gives: a commit that is carried out reports committed, and an abort
+	// is reported by a refusal. Taking anything else for a decision could contradict the coordinator's record (I1).
 	switch to := r.Operation.Managers[q.To].Identity; {
 	case a.op.ID != r.Operation.ID:
 		message = "answered about another operation"
@@ -87,6 +93,8 @@ func (a answer) row(result Result, code, message string) Row {
 
 func (r *Driver) to(i int) string { return "to=" + url.QueryEscape(r.Operation.Managers[i].Identity) }
 
+// prepare allows every state in the answer: a manager that has decided the operation already answers with its decision,
+// which isYes does not count as a vote.
 func (r *Driver) prepare(i int) Request {
 	return Request{To: i, Method: "POST", Path: wire.OperationsPath(), Query: r.to(i), Body: r.body}
 }
@@ -106,7 +114,8 @@ func (r *Driver) abort(i int) Request {
 		validStates: []wire.OperationState{wire.OperationAborted, wire.OperationCommitted}}
 }
 
-// renew goes to the coordinator only: no other manager has a lease.
+// renew goes to the coordinator only: no other manager has a lease. It carries no epoch. A late renewal can only extend
+// the lease of an operation that is still prepared, and never revives one that has expired.
 func (r *Driver) renew() Request {
 	return Request{To: r.coordinator, Method: "POST", Path: wire.OperationPath(r.Operation.ID) + "/renew", Query: r.to(r.coordinator)}
 }

@@ -24,6 +24,9 @@ func newBackoff() *backoff.ExponentialBackOff {
 
 // runPhases collects the votes and then asks the coordinator for the decision. It renews the lease throughout.
 func (r *Driver) runPhases(ctx context.Context) *Outcome {
+	// Renewals go on until the decision is known, not only until all have voted: an operation whose commit is asked for
+	// must not expire because the coordinator is slow. A renewal that arrives before the coordinator's vote is refused
+	// as unknown, which does no harm.
 	stop := r.Clock.Every(wire.RenewEvery, func() {
 		// The reply is ignored. A lease that has ended shows in the answer to the commit: the coordinator checks it
 		// in the same step as the decision, so a lost or late renewal can abort the operation but never split it.
@@ -44,6 +47,8 @@ func (r *Driver) runPhases(ctx context.Context) *Outcome {
 // maxPrepareRounds times.
 func (r *Driver) collectVotes(ctx context.Context) (votes []answer, all bool) {
 	for range maxPrepareRounds {
+		// The epoch is part of the body, so that every round has another one. The digest that is voted for leaves the
+		// epoch out: it is the same operation (I7).
 		r.encode(false)
 		votes = make([]answer, len(r.Operation.Managers))
 		for i := range votes {
@@ -55,6 +60,9 @@ func (r *Driver) collectVotes(ctx context.Context) (votes []answer, all bool) {
 		votes[r.coordinator] = r.read(first, r.Transport.Send(ctx, []Request{first}, Send{})[0])
 		if r.isYes(votes[r.coordinator]) {
 			r.coordinatorVoted = true
+			// The others are asked only now: while the coordinator refuses, no participant holds a vote that has to be
+			// aborted. In which order they vote does not matter. None of them decides, and all are locked by the
+			// coordinator's vote.
 			requests := r.others(r.prepare)
 			how := Send{Parallel: r.Parallel, FailFast: r.FailFast,
 				Failed: func(reply Reply) bool { return !r.isYes(read(reply)) }}
@@ -62,6 +70,8 @@ func (r *Driver) collectVotes(ctx context.Context) (votes []answer, all bool) {
 				votes[requests[i].To] = r.read(requests[i], reply)
 			}
 		}
+		// Any other no ends the operation. It is about the operation's content or the manager's state, and the same
+		// prepare would get it again.
 		all = true
 		higher := uint64(0)
 		for _, v := range votes {
@@ -75,7 +85,8 @@ func (r *Driver) collectVotes(ctx context.Context) (votes []answer, all bool) {
 			break
 		}
 		// I1: the next round is above every epoch seen. A late copy of a prepare or an abort of this round does not
-		// apply to it.
+		// apply to it. Participants that are prepared at the old epoch are not aborted in between: the next prepare
+		// raises their votes, and the store stays locked (I6).
 		r.Operation.Epoch = higher + 1
 	}
 	return votes, all
@@ -88,7 +99,8 @@ func (r *Driver) isYes(a answer) bool {
 }
 
 // commitPhase asks the coordinator to commit. Its durable write is the commit point: until its answer is here, the
-// driver tells no participant anything (I1).
+// driver tells no participant anything (I1). A participant that committed first could not take that back if the
+// coordinator's disk failed, or if its lease had expired.
 func (r *Driver) commitPhase(ctx context.Context, votes []answer) *Outcome {
 	a, known := r.askCoordinator(ctx, r.commit(r.coordinator))
 	switch {
@@ -112,12 +124,17 @@ func (r *Driver) commitPhase(ctx context.Context, votes []answer) *Outcome {
 }
 
 // abortPhase asks the coordinator to abort. Its answer counts: it may have committed already (I1), for example when an
-// earlier commit arrived and its answer was lost.
+// earlier commit arrived and its answer was lost. Participants are told after it has answered. One that aborted while
+// the coordinator commits would break I1.
+//
+// Before the commit point an abort is always safe. So every failure before it ends here: a missing vote, a cancelled
+// run, a coordinator that can't write.
 func (r *Driver) abortPhase(ctx context.Context, votes []answer) *Outcome {
 	a, known := r.askCoordinator(ctx, r.abort(r.coordinator))
 	switch {
 	case known && a.refusal == nil && a.op.State == wire.OperationCommitted:
 		return r.finishCommit(ctx, a)
+	// The abort is durable at the coordinator, also if it never had a vote: a late prepare finds the record.
 	case known && a.refusal == nil:
 		return r.finishAbort(ctx, votes)
 	case !r.coordinatorVoted && votes[r.coordinator].Class == "" && votes[r.coordinator].code() != "protocol":
@@ -133,6 +150,9 @@ func (r *Driver) abortPhase(ctx context.Context, votes []answer) *Outcome {
 // contradict the protocol decide nothing, so both are asked again. Commit and abort can be repeated: the coordinator
 // answers a repeated one with its decision. The time is bounded by DecideTimeout, and by cancelGrace once ctx has
 // ended.
+//
+// Prepare is not repeated like this. A vote that did not arrive in time counts as no, and the abort that follows finds
+// it if it is on the disk.
 func (r *Driver) askCoordinator(ctx context.Context, request Request) (answer, bool) {
 	limit := r.Clock.Now().Add(r.DecideTimeout)
 	ending := ctx.Err() != nil
@@ -142,9 +162,12 @@ func (r *Driver) askCoordinator(ctx context.Context, request Request) (answer, b
 	}
 	for waits := newBackoff(); ; {
 		a := r.read(request, r.Transport.Send(live, []Request{request}, Send{})[0])
+		// A refusal is an answer too. What it means depends on the request, so the caller decides.
 		if a.Class == "" && a.code() != "protocol" {
 			return a, true
 		}
+		// The run was cancelled while the coordinator was silent. The request may have arrived, so the driver does not
+		// stop at once; it waits a little longer for the answer, and reports an unknown outcome without one.
 		if !ending && ctx.Err() != nil {
 			ending, limit = true, earlier(limit, r.Clock.Now().Add(cancelGrace))
 		}
@@ -161,7 +184,8 @@ func (r *Driver) finishCommit(ctx context.Context, coordinator answer) *Outcome 
 	return r.sendCommits(ctx)
 }
 
-// ResendCommit repeats the commit of a Committed operation to the managers that have not confirmed it.
+// ResendCommit repeats the commit of a Committed operation to the managers that have not confirmed it. Nothing depends
+// on it: they follow by themselves (I5). It lets a caller that can wait report them as done.
 func (r *Driver) ResendCommit(ctx context.Context) *Outcome {
 	r.shown = 0
 	for i, row := range r.rows {
@@ -180,12 +204,16 @@ func (r *Driver) sendCommits(ctx context.Context) *Outcome {
 		}
 	}
 	unconfirmed := 0
+	// All at once, whatever Parallel says, and also for a cancelled run: the decision stands, and every manager that
+	// hears of it now is not in doubt any longer.
 	r.Transport.Send(context.WithoutCancel(ctx), requests, Send{Parallel: true, Each: func(i int, reply Reply) {
 		a := r.read(requests[i], reply)
 		if a.refusal == nil {
 			r.show(requests[i].To, a.row(Done, wire.CodeOK, r.Verb))
 			return
 		}
+		// Not even a refusal changes the outcome. A participant that voted refuses only if its disk fails, or if it has
+		// fenced the coordinator meanwhile (I4); what it then does follows from the coordinator's state.
 		unconfirmed++
 		row := a.failure()
 		row.Hint = "the operation is committed: this manager follows by itself"
@@ -200,7 +228,8 @@ func (r *Driver) sendCommits(ctx context.Context) *Outcome {
 	return out
 }
 
-// finishAbort sends the abort to the other managers, after the coordinator has aborted.
+// finishAbort sends the abort to the other managers, after the coordinator has aborted, or has refused to vote. Those
+// that do not receive it are in doubt until they ask the coordinator.
 func (r *Driver) finishAbort(ctx context.Context, votes []answer) *Outcome {
 	// Also managers that refused or did not answer get the abort: their vote may be on their disk. Managers that were
 	// not asked hold nothing.
@@ -249,6 +278,8 @@ func (r *Driver) abortedRow(v answer) Row {
 		return v.row(RolledBack, "rolled_back", "Nothing of it remains")
 	case v.Class == NotSent:
 		return v.row(Skipped, NotSent, v.Message)
+	// It voted at another epoch, or had only seen a higher one. That is no cause: the abort has reached it like those
+	// that voted yes.
 	case v.refusal == nil || v.code() == wire.CodeStaleEpoch:
 		return v.row(RolledBack, "rolled_back", "Nothing of it remains")
 	}

@@ -13,6 +13,9 @@ import (
 // preflight sends a dry-run prepare to all managers at once, which writes nothing. It returns the highest epoch that
 // any of them has seen, or an outcome with all objections. It is no vote: managers check everything again at prepare
 // (I6).
+//
+// It is there for people, who get all objections at once, and for the epoch. Without it the protocol would be as safe:
+// an operation that a manager objects to would be aborted, after votes had locked the store for a moment.
 func (r *Driver) preflight(ctx context.Context) (epoch uint64, refused *Outcome) {
 	r.encode(true)
 	var requests []Request
@@ -23,6 +26,8 @@ func (r *Driver) preflight(ctx context.Context) (epoch uint64, refused *Outcome)
 	for i, reply := range r.Transport.Send(ctx, requests, Send{Parallel: true}) {
 		answers[i] = r.read(requests[i], reply)
 	}
+	// Nothing reserves this epoch. Another driver may choose the same one; the manager that sees it second refuses it
+	// as stale, and collectVotes goes on above it.
 	epoch = highestEpoch(answers)
 	failed := map[int]Row{}
 	for i, a := range answers {
@@ -30,12 +35,15 @@ func (r *Driver) preflight(ctx context.Context) (epoch uint64, refused *Outcome)
 			failed[i] = a.failure()
 		}
 	}
+	// Claims are compared only if all have answered: a node that a silent manager owns would look unclaimed.
 	if len(failed) == 0 {
 		failed = r.checkClaims(answers)
 	}
 	if len(failed) == 0 {
 		return epoch, nil
 	}
+	// Nothing is written anywhere, so nothing has to be aborted. Busy and Stale stay set if all objections are of that
+	// kind: then the caller may try again, later or on the store's present configuration.
 	out := &Outcome{State: Refused, Busy: true, Stale: true}
 	for i, a := range answers {
 		row, bad := failed[i]
@@ -60,6 +68,7 @@ func (r *Driver) preflight(ctx context.Context) (epoch uint64, refused *Outcome)
 // lowest becomes a refusal: no operation can have reached it, and the other managers would refuse an epoch above it.
 func highestEpoch(answers []answer) (epoch uint64) {
 	lowest := uint64(math.MaxUint64)
+	// Distances are measured from the lowest: one faulty manager can push the highest up as far as it likes.
 	for _, a := range answers {
 		if a.refusal == nil {
 			lowest = min(lowest, a.op.Epoch)
@@ -100,6 +109,9 @@ func (r *Driver) refusers(failed map[int]Row) string {
 }
 
 // checkClaims returns a failed row for each new node that no manager claims as a node of its host, or more than one.
+// Each manager decides by itself which nodes are its own, and sees no claims but these, so only the driver can find
+// that. Committed, a node without an owner would run nowhere, and one with two owners would run twice as the same
+// member.
 func (r *Driver) checkClaims(answers []answer) map[int]Row {
 	failed := map[int]Row{}
 	for _, name := range r.Claimed {
@@ -112,6 +124,7 @@ func (r *Driver) checkClaims(answers []answer) map[int]Row {
 		switch len(by) {
 		case 1:
 		case 0:
+			// The row of the manager that the node was planned for, or the first one.
 			n := r.node(name)
 			i := max(0, slices.Index(r.Names, n.Manager))
 			failed[i] = answers[i].row(Failed, wire.CodeNotThisHost,

@@ -15,6 +15,10 @@ import (
 // Recovery resolves the operations that other drivers left behind at a store's managers, and replaces a lost
 // coordinator. It is used once; Query comes first. It decides nothing (I1): it makes the coordinator decide, and the
 // others follow.
+//
+// Several may run at once, and beside a driver. Each of their requests can be repeated. None of them ends an operation
+// whose driver renews it, or replaces a coordinator that answers: Resolve waits for the end of the lease, and fencing
+// is refused while the coordinator shows signs of life (I8).
 type Recovery struct {
 	Transport Transport
 	Clock     Clock
@@ -57,6 +61,7 @@ func (r *Recovery) ask(ctx context.Context, to []int, method, path string, body 
 	var requests []Request
 	for _, i := range to {
 		request := Request{To: i, Method: method, Path: path, Body: text}
+		// A request that changes something names its recipient: a server that is another manager by now refuses it.
 		if method != "GET" {
 			request.Query = "to=" + url.QueryEscape(r.Managers[i].Identity)
 		}
@@ -95,7 +100,8 @@ func (r *Recovery) all() []int {
 	return out
 }
 
-// Query reads the state of the store at all managers.
+// Query reads the state of the store at all managers, and changes nothing. The later steps take from it which managers
+// there are, and Resolve reports what has changed since.
 func (r *Recovery) Query(ctx context.Context) {
 	r.responses = r.ask(ctx, r.all(), "GET", wire.StatePath(r.Store), nil)
 }
@@ -106,6 +112,8 @@ func (r *Recovery) Query(ctx context.Context) {
 func (r *Recovery) Resolve(ctx context.Context) *Outcome {
 	limit := r.Clock.Now().Add(r.Timeout)
 	var now map[int]stateReply
+	// All are asked at once. A participant that asks the coordinator in the same moment may still hear that the
+	// operation is prepared; then it has the decision in the next round, or by itself within 5 s.
 	for {
 		now = r.ask(ctx, r.all(), "POST", wire.ResolvePath(r.Store), nil)
 		if !anyPrepared(now) || !r.Clock.Now().Add(lastWait).Before(limit) || r.Clock.Sleep(ctx, lastWait) != nil {
@@ -113,6 +121,8 @@ func (r *Recovery) Resolve(ctx context.Context) *Outcome {
 		}
 	}
 	out := &Outcome{State: Committed, Rows: make([]Row, len(r.Managers))}
+	// I5: the coordinator's configuration is what all others must have. It commits first, so that a manager which
+	// follows it is never ahead of it.
 	coordinator := latest(now)
 	changed, bad := 0, 0
 	for i, s := range now {
@@ -148,7 +158,8 @@ func anyPrepared(all map[int]stateReply) bool {
 }
 
 // latest returns the configuration to compare the others with: the coordinator's, or without an answer of the
-// coordinator the one with the highest epoch and revision. It returns nil if no manager has the store.
+// coordinator the one with the highest epoch and revision. It returns nil if no manager has the store. Epochs of a name
+// only grow, also when the store is removed and created again; revisions begin anew then, so they come second.
 func latest(all map[int]stateReply) *wire.Configuration {
 	var best *wire.Configuration
 	for _, s := range all {
@@ -166,7 +177,8 @@ func latest(all map[int]stateReply) *wire.Configuration {
 	return best
 }
 
-// resolvedRow returns the row of a manager from its states before and after the resolve request.
+// resolvedRow returns the row of a manager from its states before and after the resolve request. The cases that say
+// that something is still open come before those that say what was done.
 func (r *Recovery) resolvedRow(before, now stateReply, coordinator *wire.Configuration) Row {
 	row := Row{Result: Done, Code: wire.CodeUnchanged, Message: "Nothing was in doubt", Status: now.Status, Attempts: now.Attempts,
 		Duration: now.Duration}
@@ -224,7 +236,8 @@ func (r *Recovery) connected(identity string) wire.Manager {
 }
 
 // knownManagers returns all managers that any response names. All of them have to take part in a replacement, so a
-// manager that only one response names is included.
+// manager that only one response names is included. The managers of prepared operations count too: a manager that an
+// operation adds has voted, and may have committed, while the configurations of the others do not name it yet (I1).
 func (r *Recovery) knownManagers() []wire.Manager {
 	var out []wire.Manager
 	add := func(list []wire.Manager) {
@@ -251,7 +264,8 @@ func (r *Recovery) knownManagers() []wire.Manager {
 }
 
 // IsCoordinator reports whether a manager is the coordinator of the store or of a prepared operation, or is being
-// replaced as such.
+// replaced as such. Only such a manager can have decisions that nobody else knows; any other one that is lost is
+// dropped by an ordinary operation.
 func (r *Recovery) IsCoordinator(identity string) bool {
 	for _, s := range r.responses {
 		c, p := s.state.Configuration, s.state.Prepared

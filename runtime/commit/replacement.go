@@ -16,6 +16,8 @@ import (
 //
 // Both steps can be repeated, so a replacement that was interrupted is finished by calling it again (I5).
 func (r *Recovery) ReplaceCoordinator(ctx context.Context, lost wire.Manager) *Outcome {
+	// The three refusals before the first fence change nothing, so the operator can connect the missing manager, or
+	// start the lost one, and call again.
 	left, missing := r.survivors(lost.Identity)
 	if len(missing) > 0 {
 		return r.refused(left, fmt.Sprintf("%s keeps the store too, and is not connected: all remaining managers have to take part", missing[0].URL))
@@ -26,7 +28,11 @@ func (r *Recovery) ReplaceCoordinator(ctx context.Context, lost wire.Manager) *O
 	if by := r.reachedBy(ctx, left, lost.Identity); by != "" {
 		return r.refused(left, fmt.Sprintf("%s answers %s: it is not lost", lost.URL, by))
 	}
+	// A driver that dies from here on leaves some survivors fenced. They take no operation and follow no decision of
+	// the lost coordinator, until a repeated call finds their promises and completes the replacement.
 	fenced := r.fence(ctx, left, lost.Identity)
+	// The states that decide are those in the answers to the fence, not those of Query: before its promise a survivor
+	// could still have taken a commit of the lost coordinator (I1).
 	var committed []string
 	coordinator := ""
 	for _, i := range left {
@@ -50,14 +56,17 @@ func (r *Recovery) ReplaceCoordinator(ctx context.Context, lost wire.Manager) *O
 	if coordinator == "" {
 		return r.refused(left, "every remaining manager had to fall back to an older catalog: none of them can decide")
 	}
-	// From here the decision must not stop half way for a cancelled run.
+	// From here the decision must not stop half way for a cancelled run. Should the runner die between two messages, a
+	// repeated call finds the same decision: survivors that have it show the commit as their last operation, or have
+	// aborted what nobody had committed, and no later operation can be committed without the votes of the fenced ones.
 	done := r.ask(context.WithoutCancel(ctx), left, "POST", wire.DecidePath(r.Store),
 		wire.DecideRequest{Lost: lost.Identity, Committed: committed, Coordinator: coordinator})
 	return r.replaced(done, left, lost)
 }
 
 // keepsStore reports whether a manager keeps the store after the replacement, by the latest configuration of the
-// survivors. If no survivor has a configuration, every manager may be the coordinator.
+// survivors. If no survivor has a configuration, every manager may be the coordinator. A coordinator without the store
+// could not compare the base of the next operation (I6).
 func (r *Recovery) keepsStore(all map[int]stateReply, identity string) bool {
 	var best *wire.Configuration
 	for _, s := range all {
@@ -70,7 +79,8 @@ func (r *Recovery) keepsStore(all map[int]stateReply, identity string) bool {
 }
 
 // survivors returns the indexes of the managers other than the lost one, and the managers that are not connected.
-// Managers that follow another coordinator are left out: the lost coordinator decides nothing for them.
+// Managers that follow another coordinator are left out: the lost coordinator decides nothing for them. There are such
+// managers where two stores of one name were created apart.
 func (r *Recovery) survivors(lost string) (left []int, missing []wire.Manager) {
 	for _, m := range r.knownManagers() {
 		if m.Identity == lost {
@@ -99,6 +109,9 @@ func hasOtherCoordinator(s wire.StoreState, lost string) bool {
 // reachedBy returns who can reach the manager that is declared lost, or "" if nobody can: the runner itself, or a
 // manager whose resolve request it answers. Once any manager has fenced it, reachedBy returns "": the replacement has
 // to be finished whatever it answers.
+//
+// It spares an operator a mistake, and is no proof: a coordinator may be alive and unreachable. What makes a
+// replacement safe then is the lease. The survivors wait until the coordinator must have found its lease expired (I8).
 func (r *Recovery) reachedBy(ctx context.Context, left []int, lost string) string {
 	for _, s := range r.responses {
 		if s.state.Replacing == lost || slices.Contains(s.state.Fenced, lost) {
@@ -128,6 +141,7 @@ func (r *Recovery) fence(ctx context.Context, left []int, lost string) map[int]s
 	}
 	limit := r.Clock.Now().Add(r.Timeout)
 	for {
+		// Survivors that have promised already promise the same again; only the others can refuse.
 		all := r.ask(ctx, left, "POST", wire.FencePath(r.Store), body)
 		alive := false
 		for _, s := range all {
@@ -159,7 +173,8 @@ func (r *Recovery) refused(left []int, why string) *Outcome {
 }
 
 // unfinished returns the outcome when not all survivors have fenced the lost coordinator. Those that have take no
-// operation until the replacement is finished. The outcome of prepared operations is still unknown.
+// operation until the replacement is finished. The outcome of prepared operations is still unknown. Promises are not
+// taken back: between two messages nobody could tell whether another survivor has acted on them.
 func (r *Recovery) unfinished(fenced map[int]stateReply, left []int) *Outcome {
 	return &Outcome{State: Unknown, Rows: r.rows(left, func(i int) Row {
 		if fenced[i].refusal != nil {
