@@ -77,6 +77,9 @@ func (c *Catalog) Identity() string { return c.identity }
 func (c *Catalog) Repaired() string { return c.repaired }
 
 // Snapshot returns a copy of the present content. All of it comes from one generation, and that generation is on disk.
+// It takes no lock, so reading does not wait for an Update that waits for the disk; by the time the caller looks at the
+// copy the catalog may have changed. Whoever changes the catalog by what a snapshot shows checks it again within
+// Update.
 func (c *Catalog) Snapshot() *Data { return c.data.Load().clone() }
 
 // Update changes the catalog: f edits a copy. When f returns nil, the copy is made durable and only then

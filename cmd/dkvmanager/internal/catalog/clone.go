@@ -34,6 +34,8 @@ func (d *Data) clone() *Data {
 	return out
 }
 
+// clone returns a copy of a store. Its lists are copied too, so that no function of an Update can edit what a snapshot
+// shares.
 func (s *Store) clone() *Store {
 	out := *s
 	out.Managers = slices.Clone(s.Managers)

@@ -114,6 +114,8 @@ func (c *Catalog) load() error {
 	if err != nil {
 		return err
 	}
+	// The identity is written after the catalog. A crash in between leaves a catalog without votes and no identity,
+	// which the next start completes. The reverse order would leave what looks like a lost catalog.
 	if identity == "" {
 		if identity, err = makeIdentity(c.dir); err != nil {
 			return err
@@ -132,6 +134,8 @@ func (c *Catalog) load() error {
 func (c *Catalog) newest() (*file, *Data, error) {
 	current := filepath.Join(c.dir, currentFile)
 	f, data, broken := read(current)
+	// A file that a newer version wrote, or that the system does not read now, may be whole. The previous generation
+	// lacks its last change, perhaps a vote (I4), so it takes the place of a damaged or missing file only.
 	if broken == nil || errors.Is(broken, errNewer) || refused(broken) {
 		return f, data, broken
 	}
