@@ -6,14 +6,24 @@
 // runs no process. Its states of one operation, and who may move it:
 //
 //	state      recorded as             entered by                                  left by
-//	unknown    nothing                 -                                           Prepare (prepared), Abort (aborted)
-//	prepared   catalog.PreparedRecord  the driver's prepare                        commit, abort, recovery (see below)
-//	committed  Store.LastOperation,    coordinator: the driver's commit, within    never: final (I1)
-//	           DecisionRecord          the lease; the others: commit, or recovery
-//	                                   from the coordinator's state
+//	unknown    nothing                 -                                           Prepare (prepared), Abort (aborted),
+//	                                                                               a configuration taken from the
+//	                                                                               coordinator (committed)
+//	prepared   catalog.PreparedRecord  the driver's prepare                        Prepare (raises the epoch), commit,
+//	                                                                               abort, recovery (see below)
+//	committed  Store.LastOperation or  coordinator: the driver's commit, within    never: final (I1)
+//	           Name.Removed, and a     the lease; the others: commit, recovery
+//	           DecisionRecord          from the coordinator's state, replacement
 //	aborted    DecisionRecord          coordinator: the driver's abort, the end    never: final (I1)
 //	                                   of the lease, a restart; the others:
-//	                                   abort, or recovery from the coordinator
+//	                                   abort, recovery, replacement
+//
+// A configuration that is taken from the coordinator leaves no decision record.
+//
+// Three things look like other transitions. A decision record is dropped after 64 later ones of the name: the operation
+// is unknown again, and refused by its epoch. A damaged disk may return the previous generation of the catalog: the
+// manager is suspect then (suspect.go). A manager that was declared lost drops its prepared record when the store is
+// removed there: the others have decided it without this manager.
 //
 // A prepared participant other than the coordinator is in doubt until it learns the decision: from the driver, from the
 // coordinator's state (Resolve, every 5 s), or, when the coordinator is gone for good, from a coordinator replacement

@@ -68,6 +68,14 @@ func (m *Participant) Prepare(c wire.Operation) (wire.OperationStatus, error) {
 
 // vote returns the prepared record that a prepare creates, finds or raises. It returns nil without an error if the
 // operation is already committed here.
+//
+// The order of its checks matters:
+//
+//  1. A decision comes first, because it is final whatever else has changed since (I1).
+//  2. An existing vote is confirmed without the checks of a new one, but for a fence. It passed them, and what they read
+//     is locked since then (I4); repeated now they could refuse what the vote has promised.
+//  3. The epoch of a new vote is compared last. A driver that is told of a higher epoch prepares again, which would be
+//     in vain while another problem stands.
 func (m *Participant) vote(d *catalog.Data, c *wire.Operation) (*catalog.PreparedRecord, error) {
 	digest := c.Digest()
 	// I1 and I7: a decision is final, so a late or repeated prepare never reopens the operation. The digest is compared
@@ -177,7 +185,8 @@ func (m *Participant) check(d *catalog.Data, c *wire.Operation) []*wire.Result {
 	return problems
 }
 
-// checkParticipant refuses an operation that this manager takes no part in. Another manager may have had its address.
+// checkParticipant refuses an operation that this manager takes no part in. Another manager may have had its address. A
+// vote of this one would be counted for that one, which holds no prepared record (I4).
 func (m *Participant) checkParticipant(c *wire.Operation) *wire.Result {
 	if !hasManager(c.Managers, m.self()) {
 		return wire.RefuseWrongManager.With(m.self())
@@ -196,8 +205,8 @@ func checkFences(n *catalog.Name, c *wire.Operation) *wire.Result {
 	if n.Replacing != "" {
 		return wire.RefuseReplacementUnfinished.With(c.Store, n.Replacing)
 	}
-	// I8: messages that the lost coordinator sent before it was replaced may still arrive, and a late vote would allow it
-	// to commit. This holds also if no store is left of the name.
+	// I8: messages that the lost coordinator sent before it was replaced may still arrive, and a late vote would allow
+	// it to commit. This holds also if no store is left of the name.
 	if slices.Contains(n.Fenced, c.Coordinator) {
 		if c.BaseRevision == 0 {
 			return wire.RefuseLostCreator.With(c.Coordinator, c.Store)
@@ -211,6 +220,9 @@ func checkFences(n *catalog.Name, c *wire.Operation) *wire.Result {
 // keeps the store. All operations of a store are thus decided by one manager, one after the other (I6). A store that is
 // created has no coordinator yet; drivers with the same managers agree on the one with the smallest identity.
 func checkCoordinator(s *catalog.Store, c *wire.Operation) *wire.Result {
+	// A store that each manager created by itself, with atomic = false, may have no coordinator either. Its first
+	// operation names one, by the same rule. A manager that joins a store has nothing to compare: the coordinator and
+	// the other managers, whose votes are needed too, do it.
 	if s == nil || s.Coordinator == "" {
 		if smallest := smallest(c.Managers); s != nil || c.BaseRevision == 0 && c.Coordinator != smallest {
 			return wrongCoordinator(c, smallest)
@@ -220,6 +232,8 @@ func checkCoordinator(s *catalog.Store, c *wire.Operation) *wire.Result {
 	if s.Coordinator != c.Coordinator {
 		return wrongCoordinator(c, s.Coordinator)
 	}
+	// I5: a manager that is left out would keep the old configuration for good: the new one does not list it, so it
+	// takes nothing from the coordinator. A manager that is gone is dropped by name, and fenced with the commit.
 	for _, w := range s.Managers {
 		if !hasManager(c.Managers, w.Identity) && w.Identity != c.Drop {
 			return wire.RefuseMissingManager.With(w.URL, s.Name)
@@ -269,7 +283,8 @@ func (m *Participant) checkBase(s *catalog.Store, c *wire.Operation) *wire.Resul
 	return nil
 }
 
-// checkStopped refuses to remove a store that has instances here whose desired state is Running.
+// checkStopped refuses to remove a store that has instances here whose desired state is Running. An instance that is
+// leaving does not count: it stops by itself. With LoseData the caller has allowed it.
 func checkStopped(s *catalog.Store, c *wire.Operation) *wire.Result {
 	if s == nil || c.LoseData {
 		return nil
@@ -311,6 +326,8 @@ func (m *Participant) checkInstances(d *catalog.Data, s *catalog.Store, c *wire.
 	}
 	added := m.added(s, c)
 	for _, n := range added {
+		// The instance of that name has left the topology, but not yet the running store: its folder and its membership
+		// are still there, and the new one would find both.
 		if s != nil && s.Local[n.Name] != nil {
 			problems = append(problems, wire.RefuseStillLeaving.With(n.Name, s.Name))
 		}
@@ -319,7 +336,7 @@ func (m *Participant) checkInstances(d *catalog.Data, s *catalog.Store, c *wire.
 }
 
 // checkKept refuses an operation that moves an existing instance to another address, or makes a gateway of an
-// instance that holds data.
+// instance that holds data. The running store knows its members by their addresses, and data does not move with a node.
 func checkKept(s *catalog.Store, c *wire.Operation) *wire.Result {
 	for i, n := range c.Nodes {
 		old := node(s.Nodes, n.Name)
@@ -359,7 +376,9 @@ func (m *Participant) added(s *catalog.Store, c *wire.Operation) []wire.Node {
 }
 
 // claims returns the names of the nodes that this manager owns. The driver compares them, so that a node that two
-// managers own, or none, is found before anything is written.
+// managers own, or none, is found before anything is written. Only the dry run carries claims: they follow from the
+// host and not from the catalog, so nothing can change them between preflight and prepare but a restart under another
+// name.
 func (m *Participant) claims(c *wire.Operation) []string {
 	var names []string
 	for _, n := range c.Nodes {

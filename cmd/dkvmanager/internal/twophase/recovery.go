@@ -13,11 +13,24 @@ import (
 	"dkvrun/runtime/wire"
 )
 
+// Recovery needs no driver, and no majority either: in two-phase commit one participant has the decision, and the
+// others take it from there, however long that participant is silent. A manager can lack a decision in three ways:
+//
+//   - It is in doubt: it has voted and was told nothing since. Resolve asks the coordinator, every 5 s.
+//   - It is behind: it has no prepared record, and another configuration than the coordinator. That happens when an
+//     operator restores an older copy of its catalog. reconcile compares the stores, once a minute.
+//   - It is suspect: its disk lost the last write. See suspect.go.
+//
+// Each of them reads another manager's state without holding anything locked, and then checks within the update whether
+// its own records still are what the state was read for.
+
 // Resolve brings this manager's undecided operations to their decisions. It aborts those that it coordinates and whose
 // lease has expired, and asks the coordinators about all others. The error names the coordinators that did not answer;
 // their operations stay prepared, however long it takes: a participant in doubt that decided by itself could contradict
 // a commit (I1).
 func (m *Participant) Resolve(ctx context.Context) error {
+	// Its own leases come first: a participant that asks in the meantime finds the abort. An error does not stop the
+	// round, since one silent coordinator must not keep the operations of the others undecided.
 	all := []error{m.expireLeases()}
 	names := m.Catalog.Snapshot().Names
 	for _, key := range slices.Sorted(maps.Keys(names)) {
@@ -60,11 +73,11 @@ func (m *Participant) followCoordinator(ctx context.Context, p *catalog.Prepared
 		// for may be superseded, so it neither commits nor aborts; its instances stop.
 		return m.Catalog.Update(func(d *catalog.Data) error { return markDeclaredLost(d, p.Store) })
 	}
-	// I1 and I5: a participant in doubt applies the coordinator's decision and makes none of its own. It passes the epoch
-	// of the vote that it asked about, so that a vote that was raised meanwhile stays for the next round.
+	// I1 and I5: a participant in doubt applies the coordinator's decision and makes none of its own. It passes the
+	// epoch of the vote that it asked about, so that a vote that was raised meanwhile stays for the next round.
 	switch coordinator.Of(p.ID) {
 	case wire.OperationPrepared:
-		return nil
+		return nil // State ends expired leases, so this one still runs
 	case wire.OperationCommitted:
 		_, err = m.Commit(p.ID, p.Epoch)
 	default:
@@ -90,6 +103,9 @@ func urlOf(managers []wire.Manager, identity string) string {
 // reconcile compares this manager's stores with those of the other managers. It takes a configuration that it missed
 // from the store's coordinator, notices that it was declared lost, and notifies managers that have lost a vote for a
 // store that this manager coordinates. The error names the managers that did not answer.
+//
+// All managers of a store are asked, not only its coordinator. If this manager is a coordinator that was replaced while
+// it was away, only the survivors can tell it so (I8).
 func (m *Participant) reconcile(ctx context.Context) error {
 	silent := map[string]error{} // by URL: a manager that does not answer is asked once a round, not once a store
 	stores := m.Catalog.Snapshot().Stores
@@ -136,7 +152,7 @@ func (m *Participant) reconcileStore(store string, there *wire.StoreState) error
 	case there.Suspect: // what it shows may be older than what was decided
 		return nil
 	case m.isSuspect(d, store):
-		return m.recoverSuspect(store, there)
+		return m.recoverSuspect(store, there) // does nothing unless the state is the coordinator's
 	case !m.isBehind(&n, s, there):
 		return nil
 	}
@@ -170,6 +186,8 @@ func (m *Participant) isBehind(n *catalog.Name, s *catalog.Store, there *wire.St
 	case there.Configuration == nil:
 		return there.Removed != "" && there.Epoch > s.Epoch
 	}
+	// A coordinator that keeps the store without this manager does not tell it what to run. Another creation is another
+	// store: its data must not be mixed with what is here, so an operator has to remove one of the two.
 	c := there.Configuration
 	return hasManager(c.Managers, m.self()) && c.Creation == s.Creation &&
 		(c.Revision != s.Revision || c.LastOperation != s.LastCommitted())
@@ -200,6 +218,7 @@ func (m *Participant) ResolveStore(ctx context.Context, store, coordinator strin
 	}
 	d := m.Catalog.Snapshot()
 	n := d.Name(store)
+	// A replacement that has begun is left alone (I8): it decides both the operation and the configuration.
 	// The decision comes first: while the operation is prepared, isBehind takes no configuration.
 	if n.Prepared != nil && !m.coordinates(n.Prepared) && n.Replacing == "" {
 		if err := m.followCoordinator(ctx, n.Prepared); err != nil {

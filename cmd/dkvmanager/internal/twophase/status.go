@@ -12,7 +12,8 @@ import (
 )
 
 // Operation returns the state of an operation at this manager; it is unknown if there is no record of it. Expired
-// leases are ended first, durably: others act on this answer, so it must not change after a crash (I1).
+// leases are ended first, durably: others act on this answer, so it must not change after a crash (I1). Unknown is no
+// outcome: the operation may never have come here, or its record may have been dropped.
 func (m *Participant) Operation(id string) (wire.OperationStatus, error) {
 	if err := m.expireLeases(); err != nil {
 		return wire.OperationStatus{}, err
@@ -51,6 +52,9 @@ func (m *Participant) State(store string) (wire.StoreState, error) {
 	if err := m.expireLeases(); err != nil {
 		return wire.StoreState{}, err
 	}
+	// Fenced, Replacing and Suspect tell the reader how far the rest can be relied on. They come from the same
+	// snapshot: the configuration from before a replacement with the marks from after it would be a state that never
+	// existed.
 	d := m.Catalog.Snapshot()
 	n := d.Name(store)
 	out := wire.StoreState{
@@ -85,7 +89,8 @@ func (m *Participant) preparedStatus(p *catalog.PreparedRecord) wire.OperationSt
 	}
 }
 
-// decisionStatus returns a decision as an answer.
+// decisionStatus returns a decision as an answer. It carries the epoch that was voted for and the digest, so that a
+// reader can tell whether it is about the content that it knows (I7).
 func (m *Participant) decisionStatus(x *catalog.DecisionRecord) wire.OperationStatus {
 	state := wire.OperationAborted
 	if x.Committed {
@@ -105,6 +110,7 @@ func (m *Participant) decisionStatus(x *catalog.DecisionRecord) wire.OperationSt
 // this manager's vote, so none was committed in between unless this manager has voted for it.
 func (m *Participant) Confirm(ctx context.Context, store, change string) error {
 	d := m.Catalog.Snapshot()
+	// A manager that keeps no such store, or was declared lost, has no say in what its members are.
 	s := d.Stores[store]
 	if s == nil || d.Name(store).DeclaredLost || !hasManager(s.Managers, m.self()) {
 		return fmt.Errorf("this manager does not keep %s", store)
@@ -154,12 +160,16 @@ func (m *Participant) confirmOne(ctx context.Context, w wire.Manager, store, cha
 // mismatch returns why a manager's state does not confirm an operation as the store's last one, or an empty string.
 func (m *Participant) mismatch(w wire.Manager, there *wire.StoreState, change string) string {
 	switch {
+	// The address belongs to somebody else: the manager that was asked has said nothing.
 	case there.Manager != w.Identity:
 		return "is another one by now"
+	// It may lack the operation that comes after the one that it shows.
 	case there.Suspect:
 		return "had to fall back to an older catalog"
+	// I8: this manager was declared lost. Its configuration is out of date whatever the others have.
 	case slices.Contains(there.Fenced, m.self()):
 		return "goes on without this one"
+	// The undecided operation may bring the instance back into the topology.
 	case there.Prepared != nil || there.Replacing != "":
 		return "has a change under way"
 	case there.Configuration == nil || there.Configuration.LastOperation != change:

@@ -30,6 +30,7 @@ func validate(c *wire.Operation) error {
 	// I1: the coordinator's vote is one of those that the commit needs.
 	case !known[c.Coordinator]:
 		return wire.Refuse(wire.CodeBadRequest, "home: %q is none of the managers", c.Coordinator)
+	// I8: the commit fences the dropped manager, so its vote can't be among those that the commit needs.
 	case c.Drop != "" && known[c.Drop]:
 		return wire.Refuse(wire.CodeBadRequest, "drop: %q is among the managers", c.Drop)
 	case !slices.Contains(actions, c.Action):
@@ -41,6 +42,8 @@ func validate(c *wire.Operation) error {
 		return wire.Refuse(wire.CodeBadRequest, "baseRevision: %d is more than a store can have", c.BaseRevision)
 	case len(c.Owner) > maxOwner:
 		return wire.Refuse(wire.CodeBadRequest, "owner: is over %d bytes", maxOwner)
+	// Whether an operation removes the store follows from its nodes; the action is what people are shown. Both have to
+	// say the same.
 	case c.Removes() != (c.Action == wire.RemoveStoreAction):
 		return wire.Refuse(wire.CodeBadTopology, "nodes: %s with %d of them", c.Action, len(c.Nodes))
 	}
