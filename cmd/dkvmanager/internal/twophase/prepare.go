@@ -72,8 +72,8 @@ func (m *Participant) Prepare(c wire.Operation) (wire.OperationStatus, error) {
 // The order of its checks matters:
 //
 //  1. A decision comes first, because it is final whatever else has changed since (I1).
-//  2. An existing vote is confirmed without the checks of a new one, but for a fence. It passed them, and what they read
-//     is locked since then (I4); repeated now they could refuse what the vote has promised.
+//  2. An existing vote is confirmed without the checks of a new one, but for a fence. It passed them, and what they
+//     read is locked since then (I4); repeated now they could refuse what the vote has promised.
 //  3. The epoch of a new vote is compared last. A driver that is told of a higher epoch prepares again, which would be
 //     in vain while another problem stands.
 func (m *Participant) vote(d *catalog.Data, c *wire.Operation) (*catalog.PreparedRecord, error) {
