@@ -1,7 +1,7 @@
 package model
 
-// runner emits what the runner of o can do next. Doing nothing, for a while or for ever, needs no
-// transition: none is forced.
+// runner emits the next steps of the runner of o. No step is forced, so a runner that stalls or dies needs no
+// transition.
 func (w *walk) runner(o op) {
 	s := &w.from
 	r := s.runners[o-1]
@@ -17,7 +17,7 @@ func (w *walk) runner(o op) {
 	case preparingOthers:
 		if w.allVoted(o, coordinator) {
 			if w.noCommitPoint {
-				w.toAll(o, forward, "commit everywhere", commit)
+				w.toAll(o, forward, "commit at all", commit)
 			} else {
 				w.toCoordinator(o, coordinator, committing, "commit at the coordinator", commit)
 			}
@@ -36,17 +36,17 @@ func (w *walk) runner(o op) {
 	if r.phase >= preparingCoordinator && r.phase <= committing &&
 		(!w.patient || sent.has(refused) && r.phase != committing) {
 		if w.noCommitPoint && r.phase != committing {
-			w.toAll(o, backward, "abort everywhere", abort)
+			w.toAll(o, backward, "abort at all", abort)
 		} else {
 			w.toCoordinator(o, coordinator, aborting, "abort at the coordinator", abort)
 		}
 	}
 }
 
-// start is the preflight, which proposes an epoch, and the first message.
+// start emits the preflight, which chooses an epoch, together with the first prepare.
 func (w *walk) start(o op, coordinator int) {
 	if w.naive {
-		w.toAll(o, forward, "apply everywhere", commit)
+		w.toAll(o, forward, "apply at all", commit)
 		return
 	}
 	t := w.from
@@ -68,7 +68,7 @@ func (w *walk) start(o op, coordinator int) {
 	w.emit(t, label{"prepare the coordinator", coordinator, o})
 }
 
-// raise begins again above the epoch that a manager named in its refusal.
+// raise emits a prepare above the epoch that a manager gave in its refusal.
 func (w *walk) raise(o op, coordinator int) {
 	for last := w.from.runners[o-1].epoch; last < w.lastEpoch(); last++ {
 		if w.from.sent[o-1].has(stale + int(last) - 1) {
@@ -111,7 +111,7 @@ func (w *walk) toAll(o op, next phase, what string, kind int) {
 	w.emit(t, label{what, -1, o})
 }
 
-// toOthers sends to all but the coordinator; the epoch counts for prepare only.
+// toOthers emits messages to all participants but the coordinator. The epoch is used for prepare only.
 func (w *walk) toOthers(o op, coordinator int, next phase, what string, kind int, epoch uint8) {
 	t := w.from
 	t.runners[o-1].phase = next

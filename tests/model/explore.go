@@ -4,21 +4,21 @@ import (
 	"fmt"
 )
 
-// result is what an exploration saw.
+// result is the result of an exploration.
 type result struct {
 	states, transitions int
-	broken              string   // the invariant, or empty
-	trace               []string // the shortest way there
+	broken              string   // the invariant that broke, or ""
+	trace               []string // the shortest sequence of steps to the state that breaks it
 	seen                outcomes
 }
 
-// outcomes are the ends that were reached: a model in which nothing ever happens proves nothing.
+// outcomes records which ends an exploration reached. A model in which nothing can happen proves nothing.
 type outcomes struct {
 	committed uint8 // operations committed at every participant
 	aborted   uint8 // operations aborted by their coordinator
-	replaced  bool  // a repair ended at every survivor
-	discarded bool  // a commit that only the lost coordinator had
-	forwarded bool  // a commit that the repair took forward
+	replaced  bool  // a replacement completed at every survivor
+	discarded bool  // a replacement aborted an operation that only the lost coordinator had committed
+	forwarded bool  // a replacement committed at all an operation that some had committed
 }
 
 // explore visits every state of the system, breadth first, until an invariant breaks.
@@ -55,7 +55,7 @@ func explore(y system) result {
 	return r
 }
 
-// note adds what w.from shows to the outcomes.
+// note adds the outcomes that w.from shows.
 func (w *walk) note(seen *outcomes) {
 	for o := op(1); int(o) <= w.runners; o++ {
 		all := true
@@ -87,7 +87,7 @@ func (w *walk) note(seen *outcomes) {
 	}
 }
 
-// path names the steps from the start to state at.
+// path returns the labels of the steps from the start to the state with index at.
 func (y *system) path(states []state, parents []int32, at int) (trace []string) {
 	for parents[at] >= 0 {
 		from := parents[at]
@@ -105,15 +105,15 @@ func (y *system) path(states []state, parents []int32, at int) (trace []string) 
 	return trace
 }
 
-// label names a transition: what happened, at which manager (-1: none), of which operation (0: none).
+// label describes a transition: what happened, at which manager (-1 for none), in which operation (0 for none).
 type label struct {
 	what    string
 	manager int
 	op      op
 }
 
-// walk collects what can follow one state. A transition copies the state, changes the copy and emits
-// it; what must never happen is reported as broken.
+// walk enumerates the successors of one state. A transition copies the state, changes the copy and emits it. A
+// transition that breaks an invariant by itself sets broken.
 type walk struct {
 	*system
 	from   state
@@ -127,7 +127,7 @@ func (w *walk) breaks(invariant string) {
 	}
 }
 
-// next emits every state that can follow w.from.
+// next emits all successors of w.from.
 func (w *walk) next() {
 	for o := op(1); int(o) <= w.runners; o++ {
 		w.runner(o)

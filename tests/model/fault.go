@@ -1,6 +1,6 @@
 package model
 
-// fault emits what can befall manager i.
+// fault emits the faults that can happen at manager i.
 func (w *walk) fault(i int) {
 	if m := &w.from.managers[i]; w.lossy.has(i) && !m.wiped {
 		if m.silent {
@@ -16,9 +16,9 @@ func (w *walk) fault(i int) {
 		t := w.from
 		v := &t.managers[i]
 		v.committed, v.members, v.coordinator = 0, 0, -1
-		w.emit(t, label{"its store is removed alone", i, 0})
+		w.emit(t, label{"its store is removed separately", i, 0})
 	}
-	// A disk loses the last write: a vote, where no fence came after it.
+	// A disk loses the last write, here a vote. If a fence was written after it, the fence would be the last one.
 	if m := w.from.managers[i]; w.losesWrites.has(i) && m.prepared != 0 && m.replacing == 0 && !m.suspect {
 		t := w.from
 		v := &t.managers[i]
@@ -30,7 +30,8 @@ func (w *walk) fault(i int) {
 	}
 }
 
-// loseEnd emits the loss of the last write, where that ended a change that manager i had voted for.
+// loseEnd emits the loss of the last write, if that was the commit or the abort of an operation that manager i had
+// voted for.
 func (w *walk) loseEnd(i int) {
 	m := &w.from.managers[i]
 	if o := m.committed; o != 0 && int(o) <= w.runners && w.coordinatorOf(o) != i {
@@ -56,36 +57,36 @@ func (w *walk) loseEnd(i int) {
 	}
 }
 
-// comeBack wakes a silent manager, or starts it anew. While it is silent its deadlines pass.
+// comeBack emits that a silent manager continues, with or without an expired lease, and that it restarts.
 func (w *walk) comeBack(i int) {
 	m := &w.from.managers[i]
 	t := w.from
 	t.managers[i].silent = false
-	w.emit(t, label{"wakes", i, 0})
+	w.emit(t, label{"continues", i, 0})
 	if m.prepared == 0 || w.coordinatorOf(m.prepared) != i {
 		return
 	}
 	if !m.expired {
 		t := w.from
 		t.managers[i].expired = true
-		w.emit(t, label{"its deadline passes", i, m.prepared})
+		w.emit(t, label{"its lease expires", i, m.prepared})
 	}
 	if w.restartKeeps {
 		t.managers[i].expired = false
-		w.emit(t, label{"restarts and keeps the pending change", i, m.prepared})
+		w.emit(t, label{"restarts and keeps the prepared operation", i, m.prepared})
 		return
 	}
 	abortPrepared(&t.managers[i])
-	w.emit(t, label{"restarts and drops its pending change", i, m.prepared})
+	w.emit(t, label{"restarts and aborts its prepared operation", i, m.prepared})
 }
 
-// weakDisk emits the faults that the protocol takes for silence and only a weakened one for a coordinator.
+// weakDisk emits faults after which the protocol treats a coordinator as silent. A weakened protocol does not.
 func (w *walk) weakDisk(i int) {
 	m := &w.from.managers[i]
 	if w.wipedCoordinatorBelieved {
 		t := w.from
 		t.managers[i].silent, t.managers[i].wiped = true, true
-		w.emit(t, label{"is wiped", i, 0})
+		w.emit(t, label{"is replaced by an empty manager", i, 0})
 	}
 	if o := m.committed; w.rolledBackCoordinatorServes && o != 0 && o <= runs && w.coordinatorOf(o) == i &&
 		m.prepared == 0 {

@@ -1,7 +1,6 @@
 package model
 
-// check holds the invariants that are about one state; those about one step are in the steps
-// themselves. It returns what is broken, or nothing.
+// check returns the invariant that w.from breaks, or "". Invariants about a transition are checked in the transitions.
 func (w *walk) check() string {
 	s := &w.from
 	lost := s.lost()
@@ -30,7 +29,7 @@ func (w *walk) allAborted() bool {
 	return true
 }
 
-// converges settles a copy of the state and says where the managers of a store then differ.
+// converges resolves a copy of the state, and returns I5 if managers of a store differ then (I5).
 func (w *walk) converges() string {
 	quiet := *w
 	t := quiet.from
@@ -49,14 +48,15 @@ func (w *walk) converges() string {
 			}
 			if p.kind == remove && p.participants().has(j) && other == p.base ||
 				p.kind != remove && p.result().has(j) && other != m.committed {
-				return "I5: managers of one store differ after the repair"
+				return "I5: managers of one store differ after recovery"
 			}
 		}
 	}
 	return quiet.broken
 }
 
-// lost are the wiped managers and those that a manager has fenced which is not lost itself.
+// lost returns the managers that were wiped or declared lost. A declaration counts only if it comes from a manager that
+// is not lost itself.
 func (s *state) lost() (lost set) {
 	var fencers [managers]set
 	for i := range s.managers {
@@ -84,7 +84,7 @@ func (s *state) lost() (lost set) {
 	return lost
 }
 
-// silent are the managers that answer nobody.
+// silent returns the managers that don't answer.
 func (s *state) silent() (silent set) {
 	for i := range s.managers {
 		if s.managers[i].silent {
@@ -94,8 +94,9 @@ func (s *state) silent() (silent set) {
 	return silent
 }
 
-// resolveAll does to a state what managers and repair do when nothing else goes on: coordinators drop what is
-// pending, others ask them, repair decides where the coordinator is lost, and who missed something catches up.
+// resolveAll applies to a state what the managers and a replacement do once nothing else happens: coordinators abort
+// their prepared operations, participants ask them, a replacement decides where the coordinator is lost, and managers
+// that lost a write take the configuration from the coordinator.
 func (w *walk) resolveAll(t *state) {
 	if w.noCommitPoint || w.naive {
 		return
@@ -143,7 +144,7 @@ func (w *walk) resolveAll(t *state) {
 	w.allCatchUp(t, silent)
 }
 
-// repairWithout begins a repair at all that are left of a coordinator's managers, or goes on with it.
+// repairWithout fences a lost coordinator at all remaining managers of its store.
 func (s *state) repairWithout(coordinator int, silent set) {
 	for i := range s.managers {
 		m := &s.managers[i]
@@ -154,7 +155,7 @@ func (s *state) repairWithout(coordinator int, silent set) {
 	}
 }
 
-// allCatchUp lets those that lost a write follow their coordinators, where they still take their word.
+// allCatchUp lets managers that lost a write follow their coordinators, unless they have fenced them.
 func (w *walk) allCatchUp(t *state, silent set) {
 	for i := range t.managers {
 		m := &t.managers[i]

@@ -2,7 +2,7 @@ package model
 
 import "dkvrun/runtime/wire"
 
-// receive emits how manager i takes each message of o that was ever sent to it.
+// receive emits how manager i handles each message of o that was ever sent to it.
 func (w *walk) receive(o op, i int) {
 	sent := w.from.sent[o-1]
 	for e := uint8(1); e <= maxEpoch; e++ {
@@ -24,15 +24,15 @@ func (w *walk) receive(o op, i int) {
 	}
 }
 
-// receivePrepare is the vote.
+// receivePrepare emits the vote or the refusal.
 func (w *walk) receivePrepare(o op, i int, epoch uint8) {
 	t := w.from
 	m := &t.managers[i]
 	switch {
 	case m.suspect || m.expired && m.prepared == o || m.committed == o:
-		return // a deadline that has passed is acted on first
+		return // an expired lease is ended first, and a decided operation is not prepared again
 	case m.prepared == o && w.ignoresCoordinator(m, i, o) && !w.votesWhileFencing:
-		return // nor is the epoch raised
+		return // the vote is not confirmed, and its epoch is not raised
 	case m.prepared == o:
 		if epoch > m.preparedEpoch {
 			m.epoch, m.preparedEpoch = epoch, epoch
@@ -41,7 +41,7 @@ func (w *walk) receivePrepare(o op, i int, epoch uint8) {
 		w.emit(t, label{"prepared: yes again", i, o})
 	case w.idOnly && m.prepared != 0 && w.of(o).sameID:
 		t.sent[o-1].add(vote + at(i, epoch))
-		w.emit(t, label{"prepared: yes, taken for the other digest", i, o})
+		w.emit(t, label{"prepared: yes, digest not compared", i, o})
 	case w.refusal(m, i, o) != "":
 		if w.patient && !t.sent[o-1].has(refused) {
 			t.sent[o-1].add(refused)
@@ -98,14 +98,14 @@ func (w *walk) refusal(m *manager, i int, o op) string {
 	return ""
 }
 
-// receiveCommit obeys at the others and decides at the coordinator.
+// receiveCommit emits the commit: at the coordinator it is the decision, at the others they follow it.
 func (w *walk) receiveCommit(o op, i int) {
 	t := w.from
 	m := &t.managers[i]
 	coordinator := w.coordinatorOf(o)
 	switch {
 	case m.suspect:
-		return // not prepared: it catches up
+		return // it takes the configuration from the coordinator instead
 	case m.prepared == o && m.preparedEpoch == t.runners[o-1].epoch:
 		if i == coordinator && m.expired && !w.commitAfterExpiry || w.ignoresCoordinator(m, i, o) {
 			return
@@ -122,29 +122,29 @@ func (w *walk) receiveCommit(o op, i int) {
 	case w.idOnly && m.prepared != 0 && w.of(o).sameID:
 		w.apply(&t, i, m.prepared)
 		w.acknowledge(&t, i, o)
-		w.emit(t, label{"committed, taken for the other digest", i, o})
+		w.emit(t, label{"committed, digest not compared", i, o})
 	case w.idOnly && m.everCommitted&2 != 0 && w.of(o).sameID:
 		w.acknowledge(&t, i, o)
-		w.emit(t, label{"committed before, taken for the other digest", i, o})
+		w.emit(t, label{"committed before, digest not compared", i, o})
 	case i != coordinator && (m.fenced|m.replacing)&of(coordinator) == 0:
 		w.breaks("I4: a manager that voted yes refuses the commit")
 	}
 }
 
-// acknowledge tells the runner. What others than the coordinator say changes nothing that it does.
+// acknowledge sends the runner the coordinator's answer. Answers of other managers don't change what the runner does.
 func (w *walk) acknowledge(t *state, i int, o op) {
 	if i == w.coordinatorOf(o) {
 		t.sent[o-1].add(committed)
 	}
 }
 
-// ignoresCoordinator reports whether i no longer takes the word of the operation's coordinator.
+// ignoresCoordinator reports whether i has fenced the operation's coordinator.
 func (w *walk) ignoresCoordinator(m *manager, i int, o op) bool {
 	coordinator := w.coordinatorOf(o)
 	return i != coordinator && (m.fenced | m.replacing).has(coordinator)
 }
 
-// apply makes the pending change the record.
+// apply installs the configuration of an operation.
 func (w *walk) apply(t *state, i int, o op) {
 	m := &t.managers[i]
 	if !w.based(m, i, o) && !w.naive {
@@ -158,7 +158,7 @@ func (w *walk) apply(t *state, i int, o op) {
 			}
 		}
 	}
-	taken := w.of(o).participants() // a lost manager that votes has nothing left of the store
+	taken := w.of(o).participants() // a manager that was declared lost and votes again has removed the store before
 	m.fenced = m.fenced&^taken | w.of(o).lost
 	m.declared = m.declared&^taken | w.of(o).lost
 	m.committed, m.members = o, w.of(o).result()&^m.fenced
@@ -178,13 +178,14 @@ func (w *walk) apply(t *state, i int, o op) {
 	m.prepared, m.preparedEpoch, m.expired = 0, 0, false
 }
 
-// abortPrepared forgets the pending change.
+// abortPrepared aborts the prepared operation.
 func abortPrepared(m *manager) {
 	m.abortedAttempts |= attempt(m.prepared, m.preparedEpoch)
 	m.prepared, m.preparedEpoch, m.expired = 0, 0, false
 }
 
-// receiveAbort is the runner's wish at the coordinator, and the coordinator's word at the others.
+// receiveAbort emits the abort: at the coordinator it is the decision, unless the operation is committed; at the others
+// they follow it.
 func (w *walk) receiveAbort(o op, i int) {
 	t := w.from
 	m := &t.managers[i]
@@ -192,7 +193,7 @@ func (w *walk) receiveAbort(o op, i int) {
 		switch {
 		case m.everCommitted>>o&1 == 1:
 			t.sent[o-1].add(committed)
-			w.emit(t, label{"abort comes after the commit", i, o})
+			w.emit(t, label{"abort arrives after the commit", i, o})
 			return
 		case m.prepared == o:
 			abortPrepared(m)
@@ -207,13 +208,13 @@ func (w *walk) receiveAbort(o op, i int) {
 	}
 }
 
-// revive is the weakness of a renewal that is accepted after the expiry.
+// revive emits the weakness that a renewal is accepted after the lease has expired.
 func (w *walk) revive(o op, i int) {
 	t := w.from
 	m := &t.managers[i]
 	epoch := t.runners[o-1].epoch
 	if m.prepared == 0 && m.epoch == epoch && m.everCommitted>>o&1 == 0 && w.based(m, i, o) {
 		m.prepared, m.preparedEpoch = o, epoch
-		w.emit(t, label{"renewed after the expiry", i, o})
+		w.emit(t, label{"renewed after the end of the lease", i, o})
 	}
 }

@@ -1,6 +1,6 @@
 package model
 
-// ownSteps emits what manager i does without a runner.
+// ownSteps emits the steps that manager i takes without a runner.
 func (w *walk) ownSteps(i int) {
 	m := &w.from.managers[i]
 	if m.suspect {
@@ -29,48 +29,48 @@ func (w *walk) ownSteps(i int) {
 	w.queryCoordinator(o, i, coordinator)
 }
 
-// expire is the coordinator's: the deadline passes, then the change is dropped.
+// expire emits the end of the lease, and then the abort. Without a weakness only the coordinator gets here.
 func (w *walk) expire(i int) {
 	t := w.from
 	m := &t.managers[i]
 	o := m.prepared
 	if !m.expired && w.lossy.has(i) {
 		m.expired = true
-		w.emit(t, label{"its deadline passes", i, o})
+		w.emit(t, label{"its lease expires", i, o})
 		return
 	}
 	abortPrepared(m)
-	w.emit(t, label{"expires", i, o})
+	w.emit(t, label{"aborts at the end of the lease", i, o})
 }
 
-// queryCoordinator is the resolver of manager i. "Pending" changes nothing, "committed" is final whenever it
-// arrives; "aborted" is a message of its own because it can be late.
+// queryCoordinator emits the query of a participant in doubt. The answer "prepared" changes nothing, and "committed" is
+// final whenever it arrives. "Aborted" is a separate message, since it can arrive late.
 func (w *walk) queryCoordinator(o op, i, coordinator int) {
 	h := &w.from.managers[coordinator]
 	m := &w.from.managers[i]
 	wiped := h.wiped && w.wipedCoordinatorBelieved
 	if (h.silent || h.prepared == o || h.fenced.has(i) && !w.fencedManagerAnswered) && !wiped {
-		return // one that is fenced is told no more than that
+		return // a manager that the coordinator has fenced learns only that
 	}
 	t := w.from
 	if h.committed == o && !wiped {
 		w.apply(&t, i, o)
-		w.emit(t, label{"hears from the coordinator: committed", i, o})
+		w.emit(t, label{"learns from the coordinator: committed", i, o})
 		return
 	}
 	if !w.slow {
 		abortPrepared(&t.managers[i])
-		w.emit(t, label{"hears from the coordinator: aborted", i, o})
+		w.emit(t, label{"learns from the coordinator: aborted", i, o})
 		return
 	}
 	bit := uint16(1) << at(i, m.preparedEpoch)
 	if t.answers[o-1]&bit == 0 {
 		t.answers[o-1] |= bit
-		w.emit(t, label{"asks, and the coordinator says aborted", i, o})
+		w.emit(t, label{"queries the coordinator: aborted", i, o})
 	}
 }
 
-// receiveAnswer is the coordinator's "aborted" about one epoch, as it arrives.
+// receiveAnswer emits the arrival of the coordinator's answer "aborted" about one epoch.
 func (w *walk) receiveAnswer(o op, i int, epoch uint8) {
 	t := w.from
 	m := &t.managers[i]
@@ -79,10 +79,10 @@ func (w *walk) receiveAnswer(o op, i int, epoch uint8) {
 		return
 	}
 	abortPrepared(m)
-	w.emit(t, label{"hears from the coordinator: aborted", i, o})
+	w.emit(t, label{"learns from the coordinator: aborted", i, o})
 }
 
-// catchUp follows the coordinator, and gives the manager its vote back.
+// catchUp emits that a manager that lost a write takes the configuration from the coordinator. It may vote again then.
 func (w *walk) catchUp(i int) {
 	t := w.from
 	m := &t.managers[i]
@@ -91,12 +91,12 @@ func (w *walk) catchUp(i int) {
 		return
 	}
 	if w.follow(&w.from.managers[coordinator], m, i) {
-		w.emit(t, label{"catches up with the coordinator", i, m.committed})
+		w.emit(t, label{"takes the configuration from the coordinator", i, m.committed})
 	}
 }
 
-// leader is the coordinator that manager i follows, -1 where it follows none. One that lost its vote for a new
-// store does not know of it: the coordinator, whose store it keeps, tells it.
+// leader returns the coordinator that manager i follows, or -1. A manager that lost its vote for a new store does not
+// know the store; the store's coordinator, which lists it as a participant, notifies it.
 func (w *walk) leader(s *state, i int) int {
 	m := &s.managers[i]
 	coordinator := int(m.coordinator)
@@ -114,8 +114,8 @@ func (w *walk) leader(s *state, i int) int {
 	return coordinator
 }
 
-// follow copies the record of coordinator h to m, which has lost a write, once nothing is pending there; what m
-// holds ends as it did at the coordinator.
+// follow copies the configuration of coordinator h to m, which has lost a write, and ends m's prepared operation as it
+// ended at h. It does nothing and returns false while h has a prepared operation.
 func (w *walk) follow(h, m *manager, i int) bool {
 	record := h.members.has(i) || h.committed != 0 && w.of(h.committed).kind == remove
 	if h.silent || h.prepared != 0 || h.replacing != 0 || !record && m.prepared == 0 {
@@ -136,14 +136,14 @@ func (w *walk) follow(h, m *manager, i int) bool {
 	return true
 }
 
-// repair emits what replacement r can do: fence every survivor, then decide at each of them.
+// repair emits the steps of replacement r: it fences every survivor, then sends each of them the decision.
 func (w *walk) repair(r int) {
 	p := w.from.replacements[r]
 	lost := of(w.lost)
 	if p.asked == 0 {
 		t := w.from
 		t.replacements[r].asked = w.sessions[r]
-		w.emit(t, label{"repair begins", r, 0})
+		w.emit(t, label{"replacement begins", r, 0})
 		return
 	}
 	for i := range managers {
@@ -154,27 +154,27 @@ func (w *walk) repair(r int) {
 			if p.deciding && (m.replacing == lost || w.noFence && !m.fenced.has(w.lost)) {
 				t := w.from
 				w.decide(&t, i, w.lost, p.committed, p.suspect)
-				w.emit(t, label{"is decided by the repair", i, m.prepared})
+				w.emit(t, label{"gets the decision of the replacement", i, m.prepared})
 			}
 		}
 	}
 	if !p.deciding && (p.asked == p.answered || w.someSurvivors && p.answered != 0) {
 		t := w.from
 		t.replacements[r].deciding = true
-		w.emit(t, label{"repair decides", r, 0})
+		w.emit(t, label{"replacement decides", r, 0})
 	}
 }
 
-// fence makes survivor i deaf to the lost coordinator, and tells the repair what it has.
+// fence emits that survivor i promises to ignore the lost coordinator, and answers with its state.
 func (w *walk) fence(r, i int) {
 	m := &w.from.managers[i]
 	if m.prepared != 0 && w.coordinatorOf(m.prepared) != w.lost {
-		return // busy: to be settled with that coordinator first
+		return // busy: the other coordinator has to decide that operation first
 	}
 	h := &w.from.managers[w.lost]
 	holds := m.prepared != 0 || m.suspect && !w.suspectFences
 	if holds && !w.falselyDeclared && !w.silenceNotNeeded && !w.silentPastLease(h) {
-		return // the coordinator was heard too lately
+		return // the coordinator's last sign of life is too recent
 	}
 	t := w.from
 	v := &t.managers[i]
@@ -195,13 +195,13 @@ func (w *walk) fence(r, i int) {
 	w.emit(t, label{"is fenced", i, m.prepared})
 }
 
-// silentPastLease reports whether the coordinator has been silent for longer than a change of its own stays pending.
+// silentPastLease reports whether the coordinator has been silent for longer than the lease of its prepared operation.
 func (w *walk) silentPastLease(h *manager) bool {
 	return h.silent && (h.prepared == 0 || w.coordinatorOf(h.prepared) != w.lost || h.expired)
 }
 
-// decide ends the repair at survivor i: forward what a survivor has committed, else back. The new coordinator
-// is the smallest identity that has not lost a write.
+// decide completes the replacement at survivor i: it commits the prepared operation if any survivor has committed it,
+// else it aborts it. The new coordinator is the smallest identity that has not lost a write.
 func (w *walk) decide(t *state, i, lost int, committed uint8, suspect set) {
 	m := &t.managers[i]
 	m.fenced |= of(lost)

@@ -1,6 +1,6 @@
 package model
 
-// kind of an operation.
+// kind is the kind of an operation.
 type kind uint8
 
 const (
@@ -9,80 +9,80 @@ const (
 	remove
 )
 
-// operation is one change of the store's topology as one runner planned it.
+// operation is a change of the store's topology, as its runner planned it.
 type operation struct {
 	kind    kind
-	session []int // the managers in the order in which the runner knows them: the participants
-	members set   // the managers that the store has afterwards; the session's if 0
-	base    op    // what the runner saw as the store's last operation; 0 where it saw none
-	// coordinator is the stored one that the runner saw; a create has the one that the rule gives.
+	session []int // the participants, in the order of the runner's session
+	members set   // the managers that keep the store afterwards; 0 means the session's
+	base    op    // the store's last operation when the runner read it; 0 if there was no store
+	// coordinator is the store's coordinator when the runner read it. A create has the smallest identity instead.
 	coordinator    int
-	newCoordinator int  // coordinator+1 of the store afterwards, where the operation moves it
-	revision       int  // the revision that it makes
-	lost           set  // not the coordinator: declared lost, left out and fenced by this operation
-	sameID         bool // carries operation 1's id with another digest
+	newCoordinator int  // the new coordinator plus 1 if the operation changes it
+	revision       int  // the store's revision afterwards
+	lost           set  // participants that this operation drops and fences; never the coordinator
+	sameID         bool // has the id of operation 1 and another digest
 }
 
-// scenario is one situation to explore.
+// scenario is one initial situation, with the faults that can happen in it.
 type scenario struct {
 	name       string
-	operations []operation // numbers from 1; the first runs of them have a runner
-	runners    int         // how many of them have one
+	operations []operation // numbered from 1; the first ones have a runner
+	runners    int         // the number of operations that have a runner
 	start      func(*state)
 	reaches    outcomes
 
-	lossy           set    // managers that may fall silent, wake and restart
-	losesWrites     set    // managers whose disk may lose a vote
-	sessions        [2]set // what each replacement's session reaches of the survivors; none: no repair
-	lost            int    // whom the replacements declare lost
-	removedAlone    set    // managers on which somebody may remove the old store alone
-	falselyDeclared bool   // lost may be alive, and nobody looks
-	patient         bool   // runners give up only when refused, and nothing expires
-	epochs          uint8  // the highest that a runner tries; 2 if 0, 3 where the store is there
-	slow            bool   // the coordinator's answers to other managers can be late
+	lossy           set    // managers that may fall silent, continue and restart
+	losesWrites     set    // managers whose disk may lose the last write
+	sessions        [2]set // the survivors that each replacement is connected to; empty for no replacement
+	lost            int    // the coordinator that the replacements declare lost
+	removedAlone    set    // managers on which the store may be removed separately (atomic = false)
+	falselyDeclared bool   // the lost coordinator may be alive, and its silence is not checked
+	patient         bool   // runners abort only when refused, and no lease expires
+	epochs          uint8  // the highest epoch of a runner; 0 means 2, or 3 if the store exists at the start
+	slow            bool   // the coordinator's answers to participants can be late
 }
 
-// weakness takes one rule out of the protocol.
+// weakness removes one rule from the protocol.
 type weakness struct {
-	naive                       bool // apply at each manager, no prepare
-	expiryAnywhere              bool // any manager drops a vote after a while
-	noEpoch                     bool // prepare whatever its epoch
-	parallelCoordinator         bool // prepare the coordinator together with the others
-	noCommitPoint               bool // commit everywhere at once
-	noBase                      bool // no comparison with what the runner saw
-	voteBeforeSync              bool // a crash loses the vote
-	commitEarly                 bool // before the last vote
-	oldVotesCount               bool // votes of an epoch that was aborted
-	lateAnswerCounts            bool // the coordinator's word about an epoch that was aborted
-	renewalRevives              bool // a renewal after the expiry takes the change up again
-	commitAfterExpiry           bool // the coordinator looks at its timer, not at the clock
-	restartKeeps                bool // a coordinator that restarts goes on with its pending change
+	naive                       bool // each manager applies the operation without prepare
+	expiryAnywhere              bool // the vote of any participant expires
+	noEpoch                     bool // epochs are not compared
+	parallelCoordinator         bool // the coordinator is asked for its vote together with the others
+	noCommitPoint               bool // commit is sent to all at once
+	noBase                      bool // the base is not compared
+	voteBeforeSync              bool // the vote is sent before it is durable
+	commitEarly                 bool // the runner does not wait for the last vote
+	oldVotesCount               bool // votes of an aborted epoch count
+	lateAnswerCounts            bool // the coordinator's answer about an aborted epoch counts
+	renewalRevives              bool // a renewal after the end of the lease prepares the operation again
+	commitAfterExpiry           bool // the coordinator does not check the lease when it commits
+	restartKeeps                bool // a coordinator that restarts keeps its prepared operation
 	sessionOrder                bool // the coordinator is the first of the session
-	revisionOnly                bool // the base is compared by its revision alone
+	revisionOnly                bool // only the revision of the base is compared
 	idOnly                      bool // the digest of a known operation is not compared
-	absentAccepts               bool // a coordinator that has no such store takes a change of it
-	anyParticipants             bool // a runner may leave out a manager of the store
-	noFence                     bool // repair asks and decides without fencing
-	someSurvivors               bool // repair decides when one survivor has answered
-	recordedSurvivors           bool // repair asks whom the record names, not whom the pending change names
-	fencedCoordinatorBelieved   bool // a manager that has fenced the coordinator still asks it
-	fencedCoordinatorTakesPart  bool // a fenced coordinator may be the coordinator of new operations
+	absentAccepts               bool // a coordinator without the store votes for a change of it
+	anyParticipants             bool // an operation may leave out a manager of the store
+	noFence                     bool // a replacement reads states and decides without fencing
+	someSurvivors               bool // a replacement decides when one survivor has answered
+	recordedSurvivors           bool // a replacement takes the survivors from configurations, not from prepared operations
+	fencedCoordinatorBelieved   bool // a manager that has fenced the coordinator still follows it
+	fencedCoordinatorTakesPart  bool // a fenced coordinator may coordinate new operations
 	fencedManagerAnswered       bool // the coordinator answers a manager that it has fenced
-	removalUnfences             bool // with the store its list of lost managers goes
-	nothingUnfences             bool // a repair that leaves no store forgets who was declared lost
+	removalUnfences             bool // removing the store clears its list of fenced managers
+	nothingUnfences             bool // a replacement that leaves no store clears the list of fenced managers
 	votesWhileFencing           bool // a manager votes between the fence and the decision
-	wipedCoordinatorBelieved    bool // whoever answers at the coordinator's address is the coordinator
-	rolledBackCoordinatorServes bool // a coordinator whose disk lost the last write goes on
-	suspectVotes                bool // a manager whose disk lost the last write goes on
-	suspectCoordinator          bool // repair may choose such a manager for the new coordinator
-	suspectFences               bool // such a manager fences a coordinator that it may have voted for, and hears
-	noCatchUp                   bool // a manager that missed a commit is left as it is
-	lostVotesStay               bool // a manager that lost its vote for a new store is not told of it
-	fencedCoordinatorFollowed   bool // a manager takes what it lost also from a coordinator that it has fenced
-	silenceNotNeeded            bool // survivors fence a coordinator that they hear
+	wipedCoordinatorBelieved    bool // the identity in the coordinator's answer is not compared
+	rolledBackCoordinatorServes bool // a coordinator whose disk lost the last write is not suspect
+	suspectVotes                bool // a manager whose disk lost the last write is not suspect
+	suspectCoordinator          bool // a suspect manager may become the new coordinator
+	suspectFences               bool // a suspect manager fences a coordinator that is alive and may count on its lost vote
+	noCatchUp                   bool // a manager that missed a commit does not take it from the coordinator
+	lostVotesStay               bool // a manager that lost its vote for a new store is not notified
+	fencedCoordinatorFollowed   bool // a suspect manager recovers also from a coordinator that it has fenced
+	silenceNotNeeded            bool // survivors fence a coordinator that is alive
 }
 
-// system is a scenario under a protocol.
+// system is a scenario with a protocol, which is weakened or not.
 type system struct {
 	scenario
 	weakness
@@ -112,7 +112,7 @@ func (p *operation) result() set {
 	return p.participants()
 }
 
-// coordinatorOf is where the operation is decided.
+// coordinatorOf returns the manager that decides the operation.
 func (y *system) coordinatorOf(o op) int {
 	p := y.of(o)
 	if p.kind != create {
@@ -124,21 +124,21 @@ func (y *system) coordinatorOf(o op) int {
 	return p.participants().first()
 }
 
-// absent reports whether m has no such store: never, or not any more.
+// absent reports whether m does not have the store: it never had it, or it was removed.
 func (y *system) absent(m *manager) bool {
 	return m.committed == 0 || y.of(m.committed).kind == remove
 }
 
-// based reports whether manager i stands where the operation's runner saw it.
+// based reports whether the operation builds on manager i's present configuration.
 func (y *system) based(m *manager, i int, o op) bool {
 	p := y.of(o)
 	if y.absent(m) {
-		return p.kind == create || p.kind == change && i != p.coordinator // a newcomer: the coordinator vouches for the base
+		return p.kind == create || p.kind == change && i != p.coordinator // a joiner has no base; the coordinator compares it
 	}
 	return p.kind != create && m.committed == p.base
 }
 
-// stored puts a store on its managers as operation o left it at epoch 1.
+// stored puts a store on its managers, as committed by operation o at epoch 1.
 func stored(s *state, o op, coordinator int, members set) {
 	for i := range s.managers {
 		if members.has(i) {
@@ -151,22 +151,22 @@ func stored(s *state, o op, coordinator int, members set) {
 // three puts operation 3's store on managers 0 to 2, with coordinator 0.
 func three(s *state) { stored(s, 3, 0, of(0, 1, 2)) }
 
-// createOp is a create that is long done.
+// createOp returns a create operation that was committed before the start.
 func createOp(members ...int) operation {
 	return operation{kind: create, session: members, revision: 1}
 }
 
-// changeOp is a change of what operation base left, with coordinator 0.
+// changeOp returns a change that builds on operation base, with coordinator 0.
 func changeOp(base op, members ...int) operation {
 	return operation{kind: change, session: members, base: base, revision: 2}
 }
 
-// scenarios are what is explored, with what must be reached in each.
+// scenarios returns all scenarios, with the outcomes that each must reach.
 func scenarios() []scenario {
 	return append(races(), losses()...)
 }
 
-// races are about runners that meet, and what was there before them.
+// races returns the scenarios in which runners compete.
 func races() []scenario {
 	both := outcomes{committed: 6, aborted: 6}
 	return []scenario{
@@ -182,7 +182,7 @@ func races() []scenario {
 			patient: true,
 		},
 		{
-			name:       "a new name, other managers and another coordinator",
+			name:       "a new name, other participants and another coordinator",
 			operations: []operation{{session: []int{0, 1}}, {session: []int{1, 2}}},
 			runners:    2, reaches: both,
 		},
@@ -192,13 +192,13 @@ func races() []scenario {
 			runners:    2, reaches: both,
 		},
 		{
-			name:       "answers of the coordinator come late",
+			name:       "the coordinator's answers arrive late",
 			operations: []operation{{session: []int{0, 1, 2}}},
 			runners:    1, reaches: outcomes{committed: 2, aborted: 2},
 			slow: true, epochs: 3,
 		},
 		{
-			name: "a newcomer, and another change at the same time",
+			name: "a joiner, and another change at the same time",
 			operations: []operation{
 				{kind: change, session: []int{0, 1, 2}, base: 3, coordinator: 1},
 				{kind: change, session: []int{0, 1}, base: 3, coordinator: 1},
@@ -208,7 +208,7 @@ func races() []scenario {
 			start: func(s *state) { stored(s, 3, 1, of(0, 1)) },
 		},
 		{
-			name: "the coordinator moves, the next change builds on that",
+			name: "the coordinator changes, and the next change builds on that",
 			operations: []operation{
 				{kind: change, session: []int{0, 1, 2}, base: 3, coordinator: 0, newCoordinator: 2 + 1},
 				{kind: change, session: []int{0, 1, 2}, base: 1, coordinator: 2},
@@ -243,20 +243,20 @@ func races() []scenario {
 			start: func(s *state) { stored(s, 3, 0, of(0, 1)) },
 		},
 		{
-			name:       "removed, and a disk loses its last write",
+			name:       "removed, and a disk loses the last write",
 			operations: []operation{changeOp(3, 0, 1), {kind: remove, session: []int{0, 1}, base: 3}, createOp(0, 1)},
 			runners:    2, reaches: both,
 			start:       func(s *state) { stored(s, 3, 0, of(0, 1)) },
 			losesWrites: of(1),
 		},
 		{
-			name:       "a runner sleeps through a removal and a new life",
+			name:       "a runner stalls while the store is removed and created again",
 			operations: []operation{changeOp(4, 0, 1), changeOp(3, 0, 1), createOp(0, 1), createOp(0, 1)},
 			runners:    2, reaches: outcomes{committed: 4, aborted: 6},
 			start: func(s *state) { stored(s, 3, 0, of(0, 1)) },
 		},
 		{
-			name:       "two stores of one name, made apart",
+			name:       "two stores of one name, created separately",
 			operations: []operation{changeOp(3, 0, 1, 2), {}, createOp(0, 1), createOp(2)},
 			runners:    1, reaches: outcomes{aborted: 2},
 			start: func(s *state) {
@@ -265,13 +265,13 @@ func races() []scenario {
 			},
 		},
 		{
-			name:       "a disk loses its vote for a new store, and the next change",
+			name:       "a disk loses the vote for a new store, then the next change",
 			operations: []operation{{session: []int{0, 1, 2}}, changeOp(1, 0, 1, 2)},
 			runners:    2, reaches: both,
 			losesWrites: of(1),
 		},
 		{
-			name:       "a disk loses its vote, and the next change",
+			name:       "a disk loses the vote, then the next change",
 			operations: []operation{changeOp(3, 0, 1, 2), changeOp(1, 0, 1, 2), createOp(0, 1, 2)},
 			runners:    2, reaches: both,
 			start:       three,
@@ -280,13 +280,13 @@ func races() []scenario {
 	}
 }
 
-// losses are about coordinators that fall silent, wake, restart or stay away, and their repair.
+// losses returns the scenarios in which a coordinator falls silent, continues, restarts or is replaced.
 func losses() []scenario {
 	alone := []operation{changeOp(3, 0, 1, 2), {}, createOp(0, 1, 2)}
 	all := outcomes{committed: 2, aborted: 2, replaced: true, discarded: true, forwarded: true}
 	return []scenario{
 		{
-			name:       "a lost coordinator, two repairs at once",
+			name:       "a lost coordinator, two replacements at once",
 			operations: alone,
 			runners:    1, reaches: all,
 			start: three,
@@ -300,14 +300,14 @@ func losses() []scenario {
 			lossy: of(0, 2), sessions: [2]set{of(1)},
 		},
 		{
-			name:       "a coordinator that is declared lost and is not",
+			name:       "a coordinator that is declared lost and is alive",
 			operations: alone,
 			runners:    1, reaches: all,
 			start: three,
 			lossy: of(0), sessions: [2]set{of(1), of(1, 2)}, falselyDeclared: true,
 		},
 		{
-			name: "a lost coordinator, the next change with the new one",
+			name: "a lost coordinator, then a change with the new one",
 			operations: []operation{
 				changeOp(3, 0, 1, 2),
 				{kind: change, session: []int{1, 2}, base: 3, coordinator: 1},
@@ -325,7 +325,7 @@ func losses() []scenario {
 			lossy: of(0), sessions: [2]set{of(1, 2)},
 		},
 		{
-			name:       "a lost coordinator, and a survivor that has lost its vote",
+			name:       "a lost coordinator, and a survivor that lost its vote",
 			operations: alone,
 			runners:    1, reaches: all,
 			start: three,
@@ -343,7 +343,7 @@ func losses() []scenario {
 			lossy: of(0), sessions: [2]set{of(1, 2)},
 		},
 		{
-			name:       "a lost coordinator, and a newcomer that no record names",
+			name:       "a lost coordinator, and a joiner that no configuration names",
 			operations: []operation{changeOp(3, 0, 1, 2, 3), {}, createOp(0, 1, 2)},
 			runners:    1, reaches: all,
 			start: three,
@@ -356,13 +356,13 @@ func losses() []scenario {
 			lossy: of(0), sessions: [2]set{of(1, 2), of(1, 2)},
 		},
 		{
-			name:       "a coordinator is lost while its store is created, and a survivor that has lost its vote",
+			name:       "a coordinator is lost while its store is created, and a survivor that lost its vote",
 			operations: []operation{{session: []int{0, 1, 2}}},
 			runners:    1, reaches: all,
 			lossy: of(0), losesWrites: of(1), sessions: [2]set{of(1, 2)},
 		},
 		{
-			name: "a coordinator is declared lost while it drops another manager",
+			name: "a coordinator is declared lost while it drops a participant",
 			operations: []operation{
 				{kind: change, session: []int{0, 1}, base: 3, lost: of(2)},
 				{}, createOp(0, 1, 2),
@@ -372,7 +372,7 @@ func losses() []scenario {
 			lossy: of(0), sessions: [2]set{of(1, 2)},
 		},
 		{
-			name: "a lost coordinator is taken back",
+			name: "a lost coordinator joins again",
 			operations: []operation{
 				changeOp(3, 0, 1, 2),
 				{kind: change, session: []int{0, 1, 2}, base: 3, coordinator: 1},
@@ -383,7 +383,7 @@ func losses() []scenario {
 			lossy: of(0), removedAlone: of(0),
 		},
 		{
-			name: "a lost manager that is not the coordinator",
+			name: "a lost participant",
 			operations: []operation{
 				changeOp(3, 0, 1, 2),
 				{kind: change, session: []int{0, 1}, base: 1, lost: of(2)},
@@ -396,7 +396,7 @@ func losses() []scenario {
 	}
 }
 
-// takenBack is what a repair without manager 0 has left, which has not heard of it.
+// takenBack is the state after manager 0 was replaced as the coordinator, and does not know it.
 func takenBack(s *state) {
 	three(s)
 	stored(s, 3, 1, of(1, 2))

@@ -3,12 +3,12 @@ package model
 import "math/bits"
 
 const (
-	managers = 4 // the most that a scenario has
-	runs     = 2 // operations with a runner: numbers 1 and 2
+	managers = 4 // the largest number in a scenario
+	runs     = 2 // operations that have a runner: numbers 1 and 2
 	maxEpoch = 4
 )
 
-// op is the number of an operation; 0 is none. Those above runs made what was there at the start.
+// op is the number of an operation; 0 means none. Operations above runs were committed before the scenario starts.
 type op uint8
 
 // set is a set of managers.
@@ -23,7 +23,7 @@ func of(members ...int) (s set) {
 
 func (s set) has(i int) bool { return s>>i&1 == 1 }
 
-// first is the smallest identity in s, or -1.
+// first returns the smallest identity in s, or -1 if s is empty.
 func (s set) first() int {
 	if s == 0 {
 		return -1
@@ -31,25 +31,25 @@ func (s set) first() int {
 	return bits.TrailingZeros8(uint8(s))
 }
 
-// manager is what one manager keeps for the one store that the model is about.
+// manager holds one manager's records of the model's only store.
 type manager struct {
 	committed, prepared  op
-	epoch, preparedEpoch uint8 // epoch is the highest accepted
-	coordinator          int8  // -1 where the store is absent
+	epoch, preparedEpoch uint8 // epoch is the highest one seen
+	coordinator          int8  // -1 if the manager does not have the store
 	members              set
 	fenced               set
-	replacing            set // the lost manager while fenced and not yet decided
+	replacing            set // the lost coordinator between fence and decision
 
-	silent  bool // answers nobody: dead, stalled or cut off
-	expired bool // the coordinator's deadline for the pending change has passed
-	wiped   bool // silent for good: what answers at its address is another manager
+	silent  bool // does not answer: crashed, suspended or unreachable
+	expired bool // the lease of the prepared operation has expired; at the coordinator only
+	wiped   bool // silent for good; another manager answers at its address
 	suspect bool // its disk lost the last write
 
-	// What happened, for the invariants and as the log of decided operations.
-	everCommitted     uint8 // operations ever committed
-	committedAttempts uint8 // attempts (operation and epoch) committed
-	abortedAttempts   uint8 // attempts aborted
-	declared          set   // managers ever fenced
+	// The history, for the invariants and as the decision records.
+	everCommitted     uint8 // set of operations
+	committedAttempts uint8 // set of attempts: operation and epoch
+	abortedAttempts   uint8 // set of attempts
+	declared          set   // all managers that this one has ever fenced
 }
 
 type phase uint8
@@ -58,10 +58,10 @@ const (
 	idle phase = iota
 	preparingCoordinator
 	preparingOthers
-	committing // commit was sent to the coordinator
-	aborting   // abort was sent to the coordinator
-	forward    // the coordinator said committed
-	backward   // the coordinator said aborted
+	committing // has sent commit to the coordinator
+	aborting   // has sent abort to the coordinator
+	forward    // the coordinator has answered committed
+	backward   // the coordinator has answered aborted
 )
 
 type runner struct {
@@ -73,25 +73,26 @@ type runner struct {
 type replacement struct {
 	deciding        bool
 	asked, answered set
-	committed       uint8 // operations that a survivor has as its record
-	suspect         set   // survivors that may have lost a vote: none of them becomes the coordinator
+	committed       uint8 // the last operations of the survivors' configurations
+	suspect         set   // survivors that may have lost a vote, and can't become the coordinator
 }
 
-// state is everything. Messages that were sent stay: each can come at any later time, again, or never.
+// state is the state of the whole system. Messages are never removed: each can arrive at any later time, repeatedly, or
+// never.
 type state struct {
 	managers     [managers]manager
 	runners      [runs]runner
 	sent         [runs]messages
-	answers      [runs]uint16 // "aborted", said by the coordinator to a manager about an epoch
+	answers      [runs]uint16 // the coordinator's answers "aborted", by manager and epoch
 	replacements [2]replacement
 }
 
-// messages is the set of an operation's messages ever sent.
+// messages is the set of all messages of an operation that were ever sent.
 type messages uint64
 
-// Kinds of messages by their first bit. Prepare and vote have a bit a manager and epoch, stale one an
-// epoch (the highest that the refusing manager had accepted), commit and abort one a manager; the last
-// three are the coordinator's answers and anybody's refusal.
+// The kinds of messages, by their first bit in messages. Prepare and vote have one bit for each manager and epoch;
+// stale has one for each epoch, the highest that the refusing manager has seen; commit and abort have one for each
+// manager. Committed and aborted are answers of the coordinator; refused is the refusal of any manager.
 const (
 	prepare   = 0
 	vote      = 16
@@ -106,10 +107,10 @@ const (
 func (m messages) has(bit int) bool { return m>>bit&1 == 1 }
 func (m *messages) add(bit int)     { *m |= 1 << bit }
 
-// at is the offset of a manager and epoch within a kind.
+// at returns the offset of a manager and epoch within a kind.
 func at(manager int, epoch uint8) int { return manager*maxEpoch + int(epoch) - 1 }
 
-// attempt is the bit of an operation and epoch; operations without a runner have none.
+// attempt returns the bit of an operation and epoch, or 0 for an operation without a runner.
 func attempt(o op, epoch uint8) uint8 {
 	if o > runs {
 		return 0
