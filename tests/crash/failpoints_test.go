@@ -7,17 +7,17 @@ import (
 	"testing"
 )
 
-// places of a write, in their order: received, temporary file written, synced, renamed, and the folder
-// synced but nothing answered.
+// places are the failpoints of a write, in order: request received, temporary file written, synced, renamed, and folder
+// synced but not answered.
 var places = []string{"received", "written", "synced", "renamed", "durable"}
 
-// managerRows are rows 13 to 27: a manager is lost at each place of each of its writes.
+// managerRows runs rows 13 to 27: a manager fails at each place of each of its writes.
 func managerRows(t *testing.T) {
 	for _, verb := range []string{prepare, commit, abort} {
 		for i, place := range places {
 			for who, name := range []string{"coordinator", "other"} {
 				ways := []string{"kill", "lost page cache"}
-				if i >= 1 && i <= 3 { // at the others there is no disk to fail
+				if i >= 1 && i <= 3 { // the other places don't use the disk
 					ways = append(ways, "enospc", "eio")
 				}
 				for _, way := range ways {
@@ -32,7 +32,7 @@ func managerRows(t *testing.T) {
 	}
 }
 
-// loseManager loses one manager, the coordinator or another one, while it writes.
+// loseManager makes the coordinator or another manager fail while it writes.
 func loseManager(l *cluster, verb, place string, who int, way string) {
 	c := l.change("create")
 	m := l.managers[who]
@@ -40,12 +40,12 @@ func loseManager(l *cluster, verb, place string, who int, way string) {
 	killed := way == "kill" || way == "lost page cache"
 	action := "kill"
 	if !killed {
-		action = way + "@1" // later writes of this kind go well
+		action = way + "@1" // later writes of this kind succeed
 	}
 	m.start(l.t, l.times, verb+"."+place+"="+action)
 	l.network.set(func(msg message) verdict {
 		if verb == abort && msg.verb == prepare && msg.manager == 2 {
-			return drop // the vote that is missing makes the runner abort
+			return drop // the runner aborts without this vote
 		}
 		return pass
 	})
@@ -67,12 +67,12 @@ func loseManager(l *cluster, verb, place string, who int, way string) {
 	}
 	l.verify(c, wantedOf(verb, place, who, way), r)
 	if !killed {
-		m.kill() // the next case finds no failpoint
+		m.kill() // the next case must not run into the failpoint
 		m.start(l.t, l.times, "")
 	}
 }
 
-// wantedOf is how a change ends whose manager was lost there: as the disk of the coordinator says.
+// wantedOf returns the outcome of a change during which a manager failed there: the one on the coordinator's disk.
 func wantedOf(verb, place string, who int, way string) outcome {
 	if verb != commit {
 		return outcomeAborted
@@ -84,23 +84,23 @@ func wantedOf(verb, place string, who int, way string) outcome {
 	case place == "durable", place == "renamed" && way == "kill":
 		return outcomeCommitted
 	case way == "enospc", way == "eio":
-		return eitherOutcome // the runner may try again within the time that it has
+		return eitherOutcome // the runner repeats the commit while it has time
 	}
 	return outcomeAborted
 }
 
-// forget takes from a dead manager's disk what was not synced when it died.
+// forget reverts what a killed manager had not synced to its disk at the given place.
 func (l *cluster) forget(m *manager, place string) {
 	l.t.Helper()
 	temp := filepath.Join(m.dir, "catalog.json.tmp")
 	current := filepath.Join(m.dir, "catalog.json")
 	var err error
 	switch place {
-	case "written": // the file has its length and not its content
+	case "written": // the file may be incomplete
 		err = os.Truncate(temp, 100)
-	case "synced": // the folder does not know the file
+	case "synced": // the file has no entry in the folder
 		err = os.Remove(temp)
-	case "renamed": // the rename is undone; the generation before has its old name
+	case "renamed": // the rename is lost: the previous generation is the current one again
 		err = os.Rename(current+".1", current)
 	}
 	if err != nil {

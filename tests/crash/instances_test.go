@@ -7,15 +7,15 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// instanceRows are rows 28 to 30: a manager dies around the start of an instance. There is exactly one
-// process then, or none until it is started again.
+// instanceRows runs rows 28 to 30: a manager crashes while it starts an instance. Afterwards there must be exactly one
+// process, or none until the instance is started again.
 func instanceRows(t *testing.T) {
 	for _, row := range []struct {
 		name      string
-		failpoint string // of the manager's own writes: the first records the start, the second that it has run
+		failpoint string // in the manager's own writes: the first records the start, the second that the instance has run
 		lost      bool
-		with      bool // the instance dies too
-		want      int  // processes before it is started again
+		with      bool // the instance is killed too
+		want      int  // number of processes before the next start
 	}{
 		{"28 start recorded, not spawned/kill", ".renamed=kill@1", false, false, 1},
 		{"28 start recorded, not spawned/lost page cache", ".renamed=kill@1", true, false, 0},
@@ -77,7 +77,7 @@ func instanceRows(t *testing.T) {
 	}
 }
 
-// ready waits until the store's instance takes reads and writes.
+// ready waits until the store's instance serves reads and writes.
 func (l *cluster) ready(m *manager, c change) {
 	l.t.Helper()
 	eventually(l.t, "p-1 is ready", patience, func() bool {

@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// kills is how many runners die at random moments.
+// kills is the number of runners that are killed.
 const kills = 100
 
-// agreeWithin is what is promised with the real times.
+// agreeWithin is the time within which all managers agree, as docs/guarantees.md promises for the real times.
 const agreeWithin = 40 * time.Second
 
-// TestCrash_KilledRunner kills runners with SIGKILL at random moments of new_store on five managers that keep the
-// real times. All five agree within 40 s each time, and no port or name stays reserved.
+// TestCrash_KilledRunner kills runners with SIGKILL at random moments of new_store on five managers with the real
+// times. All five must agree within 40 s each time, and no port or name may stay reserved.
 func TestCrash_KilledRunner(t *testing.T) {
 	clusters.mu.Lock()
 	clusters.count++
@@ -32,7 +32,7 @@ func TestCrash_KilledRunner(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	moments := make([]time.Duration, kills)
 	for i := range moments {
-		moments[i] = time.Duration(rng.Int64N(int64(2 * whole))) // beside other work it takes longer
+		moments[i] = time.Duration(rng.Int64N(int64(2 * whole))) // beside other runners it takes longer than measured
 	}
 	var mu sync.Mutex
 	var took []time.Duration
@@ -60,7 +60,7 @@ func TestCrash_KilledRunner(t *testing.T) {
 	all.Wait()
 	for i := range kills {
 		c := change{kind: "create", store: fmt.Sprintf("K%d", i), port: 20000 + 4*i}
-		ends[l.mustAgree(c, agreeWithin)]++ // for good: what was on its way at the kill has arrived
+		ends[l.mustAgree(c, agreeWithin)]++ // again: messages that were in flight at the kill have arrived since
 		l.must(c.script())                  // neither a name nor a port is reserved
 	}
 	if ends[outcomeCommitted] == 0 || ends[outcomeAborted] == 0 {
@@ -70,7 +70,7 @@ func TestCrash_KilledRunner(t *testing.T) {
 		len(took), kills, ends[outcomeCommitted], ends[outcomeAborted], slices.Max(took).Round(time.Millisecond))
 }
 
-// measure is how long a new_store takes that nobody disturbs.
+// measure returns the average duration of an undisturbed new_store.
 func (l *cluster) measure() time.Duration {
 	l.t.Helper()
 	began := time.Now()

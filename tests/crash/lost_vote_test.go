@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestCrash_LostVote: a manager's disk loses its vote for a new store, which the others then make. It gets the
-// store from the store's coordinator, without anybody's help.
+// TestCrash_LostVote makes a manager's disk lose its vote for a new store, which the others commit. The manager must
+// get the store from the store's coordinator, without a runner.
 func TestCrash_LostVote(t *testing.T) {
 	t.Parallel()
 	l := enter(t)
@@ -23,6 +23,6 @@ func TestCrash_LostVote(t *testing.T) {
 	}
 	m.start(t, l.times, "")
 	l.verify(c, outcomeCommitted, nil)
-	m.kill() // for the next case: it trusts its memory again
+	m.kill() // for the next case: a restart with an undamaged catalog ends the suspicion
 	m.start(t, l.times, "")
 }

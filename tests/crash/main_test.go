@@ -13,7 +13,7 @@ import (
 // dkvrun and dkvmanager are the programs under test. The manager is built with its failpoints.
 var dkvrun, dkvmanager string
 
-// atOnce is how many cases run at a time, each on a cluster of its own. They mostly wait.
+// atOnce is the number of cases that run at a time, each on a separate cluster. They mostly wait.
 const atOnce = 8
 
 func TestMain(m *testing.M) {

@@ -32,10 +32,10 @@ func eventually(t testing.TB, what string, within time.Duration, ok func() bool)
 	}
 }
 
-// manager is one dkvmanager process after the other on one data folder.
+// manager is a dkvmanager with a data folder. Its process is restarted by the cases.
 type manager struct {
-	ip  string // where it listens itself, always on port 7801
-	adv string // where others reach it: its proxy
+	ip  string // where it listens, always on port 7801
+	adv string // where others reach it: the address of its proxy
 	dir string
 	log *output
 	cmd *exec.Cmd
@@ -43,7 +43,7 @@ type manager struct {
 	done chan struct{}
 }
 
-// output may be written and read at once.
+// output is a buffer that may be written and read concurrently.
 type output struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -61,7 +61,7 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// start begins a life of the manager, with a failpoint where one is given, and returns when it answers.
+// start starts the manager, with a failpoint unless that is empty, and returns when it answers.
 func (m *manager) start(t testing.TB, times []string, failpoint string) {
 	t.Helper()
 	m.cmd = exec.Command(dkvmanager, "--listen", m.ip+":7801", "--advertise", m.adv, "--data-dir", m.dir)
@@ -88,10 +88,10 @@ func (m *manager) kill() {
 	<-m.done
 }
 
-// direct reaches managers past their proxies, and keeps no connections: they come and go.
+// direct is a client that bypasses the proxies. It keeps no connections, since managers are restarted.
 var direct = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second}
 
-// get reads an answer of the admin API.
+// get decodes an answer of the admin API into a value.
 func (m *manager) get(path string, into any) error {
 	resp, err := direct.Get("http://" + m.ip + ":7801" + path)
 	if err != nil {
@@ -108,7 +108,7 @@ func (m *manager) get(path string, into any) error {
 	return json.Unmarshal(body, into)
 }
 
-// onDisk is the part of the catalog's file that the cases are judged by.
+// onDisk is the part of the catalog's file that the cases check.
 type onDisk struct {
 	Stores map[string]struct {
 		Change   string `json:"change"`
@@ -165,7 +165,7 @@ func running(store string, managers ...*manager) map[*manager]map[string][]strin
 	return found
 }
 
-// end kills instances.
+// end kills the processes of instances.
 func (m *manager) end(running map[string][]string) {
 	for _, pids := range running {
 		for _, pid := range pids {

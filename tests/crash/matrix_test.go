@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// cases counts what the matrix has run.
+// cases counts the cases of the matrix that have run.
 var cases atomic.Int64
 
-// TestCrash_Matrix drives every row of the crash matrix, in each way that it can happen.
+// TestCrash_Matrix runs every row of the crash matrix, in each variant.
 func TestCrash_Matrix(t *testing.T) {
 	began := time.Now()
 	t.Cleanup(func() {
@@ -25,19 +25,19 @@ func TestCrash_Matrix(t *testing.T) {
 	t.Run("race", races)
 }
 
-// point is a point of a runner's life, by a message that passes then.
+// point is a moment in a change, identified by a message.
 type point struct {
 	manager int
 	verb    string
 	answer  bool
 }
 
-// row is a point at which the runner is lost, and how the change has to end.
+// row is a point at which the runner fails, and the outcome that the change must have.
 type row struct {
 	name string
 	at   point
 	want outcome
-	// refusing: the votes of the last manager get lost, so that the runner aborts.
+	// refusing drops the prepare to the last manager, so that the runner aborts.
 	refusing bool
 }
 
@@ -70,17 +70,18 @@ func runnerRows(t *testing.T) {
 	}
 }
 
-// outage is how long a runner stands still or is cut off: longer than its operation lives.
+// outage is how long a runner is suspended or disconnected: longer than the lease.
 const outage = 3 * time.Second
 
-// lose loses the runner of a change at one point, in one way.
+// lose makes the runner of a change fail at a point: it is killed, suspended for some time, or disconnected for some
+// time.
 func lose(l *cluster, row row, way, kind string) {
 	c := l.change(kind)
 	l.begin(c)
 	var started sync.WaitGroup
 	var r *runner
 	var reached atomic.Bool
-	var isolated atomic.Bool // the runner is heard no more
+	var isolated atomic.Bool // no message of the runner arrives any more
 	started.Add(1)
 	l.network.set(func(m message) verdict {
 		started.Wait()
@@ -118,8 +119,8 @@ func lose(l *cluster, row row, way, kind string) {
 	l.verify(c, row.wanted(way), r)
 }
 
-// wanted is how the change ends. A runner that stood still before anything was prepared may have been too
-// late for its own time limit, or goes on and does its work.
+// wanted returns the outcome that the change must have. A runner that was suspended before anything was prepared may
+// find its own time limit exceeded, or complete the change.
 func (r row) wanted(way string) outcome {
 	prepared := r.at.verb != info && r.at.verb != preflight
 	if way == "stop" && !prepared {

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// messageRows: each message of the protocol is lost, late, doubled or broken off, at the coordinator and at
-// another manager.
+// messageRows loses, delays, repeats and truncates each message of the protocol, to the coordinator and to another
+// manager.
 func messageRows(t *testing.T) {
 	kinds := []string{preflight, prepare, commit, abort, state, renew}
 	faults := []struct {
@@ -26,7 +26,7 @@ func messageRows(t *testing.T) {
 	for _, verb := range kinds {
 		for who, name := range []string{"coordinator", "other"} {
 			if who != 0 && (verb == state || verb == renew) {
-				continue // only the coordinator is asked
+				continue // these go to the coordinator only
 			}
 			for _, f := range faults {
 				t.Run(fmt.Sprintf("%s/%s/%s", verb, name, f.name), func(t *testing.T) {
@@ -39,7 +39,7 @@ func messageRows(t *testing.T) {
 	}
 }
 
-// enterFor gives a case about renewals managers that keep the real times: a runner renews every 5 s.
+// enterFor returns a cluster for cases of a message. Cases of renewals need the real times: a runner renews every 5 s.
 func enterFor(t *testing.T, verb string) *cluster {
 	if verb == renew {
 		return enter(t, realTimes...)
@@ -47,7 +47,7 @@ func enterFor(t *testing.T, verb string) *cluster {
 	return enter(t)
 }
 
-// disturb does something to the first message of a kind to a manager, and to no other.
+// disturb applies a verdict to the first message of a kind to a manager, and to no other message.
 func disturb(l *cluster, verb string, who int, what verdict, answer bool) {
 	c := l.change("create")
 	var reached atomic.Bool
@@ -57,14 +57,14 @@ func disturb(l *cluster, verb string, who int, what verdict, answer bool) {
 		<-ready
 		switch {
 		case verb == abort && m.verb == prepare && m.manager == 2:
-			return drop // the vote that is missing makes the runner abort
+			return drop // the runner aborts without this vote
 		case verb == state && m.verb == commit && m.manager != 0:
 			if !m.answer && m.manager == 1 {
-				r.kill() // the others have to ask the coordinator
+				r.kill() // so the others must ask the coordinator
 			}
 			return drop
 		case verb == renew && m.verb == prepare && m.manager == 1 && m.answer:
-			return slow // until the runner has renewed
+			return slow // so that the runner renews meanwhile
 		case m.verb == verb && m.manager == who && m.answer == answer && m.nth == 1:
 			reached.Store(true)
 			return what
@@ -83,11 +83,11 @@ func disturb(l *cluster, verb string, who int, what verdict, answer bool) {
 	}
 	l.verify(c, wantedAfter(verb, what), r)
 	l.network.behind.Wait()
-	l.verify(c, outcomeCommitted, nil) // what came late has changed nothing
+	l.verify(c, outcomeCommitted, nil) // late messages must change nothing
 }
 
-// wantedAfter is how a change ends one message of which was disturbed. A runner that has no answer to a
-// question gives up; the one that decides it repeats.
+// wantedAfter returns the outcome of a change of which one message was disturbed. The runner aborts if a preflight or a
+// vote gets no answer, and repeats commit and abort.
 func wantedAfter(verb string, what verdict) outcome {
 	switch {
 	case verb == abort:

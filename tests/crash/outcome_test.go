@@ -8,7 +8,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// outcome is what has become of a change.
+// outcome is how a change ended.
 type outcome string
 
 const (
@@ -17,11 +17,11 @@ const (
 	eitherOutcome    outcome = "committed or aborted"
 )
 
-// resolveWithin is how long managers have to agree. It stands for the 40 s of a manager with the real times,
-// and leaves room for a busy machine.
+// resolveWithin bounds the wait until all managers agree. It corresponds to the 40 s of managers with the real times,
+// with a margin for a busy machine.
 const resolveWithin = 15 * time.Second
 
-// mustAgree is awaitOutcome, where not to settle fails the case.
+// mustAgree calls awaitOutcome, and fails the case on an error.
 func (l *cluster) mustAgree(c change, within time.Duration) outcome {
 	l.t.Helper()
 	got, err := l.awaitOutcome(c, within)
@@ -31,13 +31,13 @@ func (l *cluster) mustAgree(c change, within time.Duration) outcome {
 	return got
 }
 
-// awaitOutcome waits until all managers say the same and none holds anything back, by their answers and by their
-// files, and says which it is.
+// awaitOutcome waits until all managers agree and none has a prepared operation, both by their answers and by their
+// files, and returns the outcome.
 func (l *cluster) awaitOutcome(c change, within time.Duration) (outcome, error) {
 	there, err := l.agree(c)
 	for deadline := time.Now().Add(within); err != nil; there, err = l.agree(c) {
 		if time.Now().After(deadline) {
-			return "", fmt.Errorf("%s of %s: not settled within %s: %w", c.kind, c.store, within, err)
+			return "", fmt.Errorf("%s of %s: not resolved within %s: %w", c.kind, c.store, within, err)
 		}
 		time.Sleep(within / 300)
 	}
@@ -51,7 +51,8 @@ func (l *cluster) awaitOutcome(c change, within time.Duration) (outcome, error) 
 	}
 }
 
-// agree is what all managers have of the store, nil for nothing; the error says why they do not agree.
+// agree returns the configuration that all managers have of the store, or nil if none has it. The error says how they
+// differ.
 func (l *cluster) agree(c change) (*wire.Configuration, error) {
 	var first wire.StoreState
 	for i, m := range l.managers {
@@ -79,7 +80,7 @@ func ended(committed bool) outcome {
 	return outcomeAborted
 }
 
-// digest is what two managers with the same configuration have in common.
+// digest returns a text that is the same for two managers with the same configuration.
 func digest(s wire.StoreState) string {
 	if s.Configuration == nil {
 		return ""
@@ -87,7 +88,8 @@ func digest(s wire.StoreState) string {
 	return s.Configuration.LastOperation + " " + s.Configuration.Digest
 }
 
-// sameOnDisk holds every manager's file against what it says, and sees that nothing of the store runs.
+// sameOnDisk returns an error unless every manager's file has what the manager answered, and no instance of the store
+// runs.
 func (l *cluster) sameOnDisk(c change, said wire.StoreState) error {
 	for _, m := range l.managers {
 		d, err := m.disk()
@@ -108,8 +110,8 @@ func (l *cluster) sameOnDisk(c change, said wire.StoreState) error {
 	return nil
 }
 
-// verify holds the end of a change against what it has to be, and repeats the change: after a commit
-// that changes nothing, after an abort it succeeds, since neither names nor ports stay reserved.
+// verify checks the outcome of a change, and repeats the change. After a commit that must change nothing; after an
+// abort it must succeed, since no name and no port may stay reserved.
 func (l *cluster) verify(c change, want outcome, r *runner) {
 	l.t.Helper()
 	l.network.set(nil)
@@ -124,7 +126,7 @@ func (l *cluster) verify(c change, want outcome, r *runner) {
 	if got == outcomeAborted || c.kind == "create" {
 		l.must(c.script())
 	} else {
-		<-l.run(c.script()).done // it is told that the instance is there, or that the store is not
+		<-l.run(c.script()).done // it fails: the instance exists already, or the store is gone
 	}
 	if l.mustAgree(c, resolveWithin) != outcomeCommitted {
 		l.t.Errorf("repeated, %s of %s is not committed", c.kind, c.store)
@@ -134,7 +136,7 @@ func (l *cluster) verify(c change, want outcome, r *runner) {
 	}
 }
 
-// revision of the store, 0 where it is not.
+// revision returns the store's revision at the coordinator, or 0 if there is no store.
 func (l *cluster) revision(c change) uint64 {
 	l.t.Helper()
 	d, err := l.managers[0].disk()

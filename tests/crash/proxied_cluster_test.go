@@ -10,10 +10,10 @@ import (
 	"testing"
 )
 
-// cluster is a cluster of three managers behind proxies, on a block of addresses of its own. One case at a
-// time uses it; stores are named anew for each.
+// cluster is a cluster of managers behind proxies, in a separate block of addresses. One case at a time uses it, with a
+// store that no other case uses.
 type cluster struct {
-	t        testing.TB // of the case
+	t        testing.TB // the test of the present case
 	block    int
 	dir      string
 	times    []string
@@ -23,7 +23,8 @@ type cluster struct {
 	cases    int
 }
 
-// times shorten the protocol's, so that a matrix of cases that wait for them takes minutes; realTimes don't.
+// times shorten the protocol's timeouts, so that a matrix of cases that wait for them takes minutes. realTimes leave
+// them as they are.
 var (
 	times     = []string{"DKV_EXPIRE_AFTER=2s", "DKV_RESOLVE_EVERY=250ms"}
 	realTimes = []string{"DKV_EXPIRE_AFTER=", "DKV_RESOLVE_EVERY="}
@@ -31,12 +32,12 @@ var (
 
 var clusters struct {
 	mu    sync.Mutex
-	free  map[string][]*cluster // by their times
+	free  map[string][]*cluster // keyed by their times
 	count int
 }
 
-// enter gives a case a cluster that works, until the case ends. A cluster on which a case has failed is not
-// used again. Its managers have the shortened times where none are given.
+// enter returns a working cluster, which the case has until it ends. A cluster on which a case has failed is not used
+// again. Without keep its managers have the shortened times.
 func enter(t *testing.T, keep ...string) *cluster {
 	t.Helper()
 	if keep == nil {
@@ -77,8 +78,8 @@ func enter(t *testing.T, keep ...string) *cluster {
 	return l
 }
 
-// open starts count managers, one after the other: the first has the smallest identity, and is the coordinator
-// of every store.
+// open starts count managers, one after the other, so that the first has the smallest identity and coordinates every
+// store.
 func (l *cluster) open(count int) {
 	dir, err := os.MkdirTemp("", "dkvrun-crash-cluster-")
 	if err != nil {
@@ -107,7 +108,7 @@ func (l *cluster) close() {
 	_ = os.RemoveAll(l.dir)
 }
 
-// closeClusters ends what the cases have left for the next ones.
+// closeClusters ends the clusters that no case uses.
 func closeClusters() {
 	for _, kind := range clusters.free {
 		for _, l := range kind {
@@ -116,7 +117,7 @@ func closeClusters() {
 	}
 }
 
-// list names the managers for -m.
+// list returns the managers' addresses as the value of -m.
 func (l *cluster) list() string {
 	list := ""
 	for i, m := range l.managers {

@@ -15,7 +15,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// What a message is, by its path and body.
+// Kinds of messages, derived from path and body.
 const (
 	info      = "info"
 	preflight = "preflight"
@@ -23,24 +23,24 @@ const (
 	commit    = "commit"
 	abort     = "abort"
 	renew     = "renew"
-	state     = "state" // of one manager to another
+	state     = "state" // sent by one manager to another
 	other     = "other"
 )
 
-// verdict is what the network does to a message.
+// verdict is the fault that the network applies to a message.
 type verdict int
 
 const (
 	pass  verdict = iota
 	drop          // the connection is reset
-	twice         // it arrives twice
-	half          // the answer breaks off inside the body
-	late          // it arrives when its sender has given up
-	again         // it arrives, and once more long after
-	slow          // the answer takes longer than the pace of renewals
+	twice         // the request arrives twice
+	half          // the connection is reset inside the answer's body
+	late          // it arrives after its sender's timeout
+	again         // it arrives, and a second time much later
+	slow          // the answer takes longer than the interval of renewals
 )
 
-// message is one request on its way to a manager, or its answer on the way back.
+// message is a request to a manager, or its answer.
 type message struct {
 	manager int
 	verb    string
@@ -49,15 +49,15 @@ type message struct {
 	nth int
 }
 
-// network is the proxies of one cluster, through which all messages go, and what it does to them.
+// network is the network of one cluster: all messages pass its proxies, which apply the rule.
 type network struct {
 	mu     sync.Mutex
 	rule   func(message) verdict
 	seen   map[message]int
-	behind sync.WaitGroup // messages that arrive late
+	behind sync.WaitGroup // late messages in flight
 }
 
-// set makes a rule, and counts from 1 again. It is called for one message at a time.
+// set replaces the rule and resets the counters. The rule is called for one message at a time.
 func (n *network) set(rule func(message) verdict) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -75,10 +75,10 @@ func (n *network) judge(m message) verdict {
 	return n.rule(m)
 }
 
-// lateBy is beyond the patience of the runners under test.
+// lateBy is longer than the timeout of the runners under test.
 const lateBy = 2500 * time.Millisecond
 
-// serve stands before a manager until the test run ends.
+// serve runs the proxy of a manager until the server is closed.
 func (n *network) serve(t testing.TB, i int, m *manager) *http.Server {
 	t.Helper()
 	listener, err := net.Listen("tcp", m.adv+":7801")
@@ -138,7 +138,7 @@ func (n *network) serve(t testing.TB, i int, m *manager) *http.Server {
 func cut(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		return // the other end was quicker
+		return // the other end closed it first
 	}
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
@@ -146,7 +146,7 @@ func cut(w http.ResponseWriter) {
 	_ = conn.Close()
 }
 
-// carry brings a request to the manager. The status is 0 when no answer came.
+// carry forwards a request to the manager and returns the answer. The status is 0 if there is none.
 func carry(m *manager, r *http.Request, body []byte) (int, http.Header, []byte) {
 	request, err := http.NewRequest(r.Method, "http://"+m.ip+":7801"+r.URL.RequestURI(), bytes.NewReader(body))
 	if err != nil {
@@ -165,7 +165,7 @@ func carry(m *manager, r *http.Request, body []byte) (int, http.Header, []byte) 
 	return response.StatusCode, response.Header, answer
 }
 
-// raw changes nothing of what it carries.
+// raw is a client that doesn't change requests and answers.
 var raw = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DisableCompression: true},
 	Timeout: 20 * time.Second}
 

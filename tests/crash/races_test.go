@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// races: two runners at once, and a runner against the clock. Each is run several times, with other
-// moments.
+// races runs two runners at a time, and a runner against the end of its lease. Each race runs several times with
+// different delays.
 func races(t *testing.T) {
 	for name, race := range map[string]func(*cluster, *rand.Rand){
 		"the same store":       sameStore,
@@ -32,7 +32,7 @@ func races(t *testing.T) {
 	}
 }
 
-// both runs two scripts, the second up to some milliseconds after the first.
+// both runs two scripts, the second up to 60 ms after the first, and waits for both.
 func both(l *cluster, rng *rand.Rand, one, two string) (a, b *runner) {
 	l.t.Helper()
 	a = l.run(one)
@@ -97,8 +97,8 @@ func widenAgainstRemove(l *cluster, rng *rand.Rand) {
 	}
 }
 
-// repairAgainstRunner settles a store while a runner still changes it: a repair waits, and aborts nothing
-// that is alive.
+// repairAgainstRunner calls repair_store while a runner changes the store. The repair must wait, and must not abort an
+// operation whose lease is renewed.
 func repairAgainstRunner(l *cluster, rng *rand.Rand) {
 	c := l.change("add")
 	l.begin(c)
@@ -109,7 +109,7 @@ func repairAgainstRunner(l *cluster, rng *rand.Rand) {
 	l.verify(c, outcomeCommitted, a)
 }
 
-// stall has a runner stand still for some time, once all have voted.
+// stall suspends a runner for some time once all managers have voted.
 func stall(l *cluster, still time.Duration) {
 	c := l.change("create")
 	var r *runner
@@ -133,7 +133,7 @@ func stall(l *cluster, still time.Duration) {
 	l.verify(c, eitherOutcome, r)
 }
 
-// wakes has a second runner do the work while the first one, which had begun it, stands still.
+// wakes suspends a runner in the middle of a change, lets a second one change the store, and then resumes the first.
 func wakes(l *cluster, rng *rand.Rand) {
 	c := l.change("create")
 	other := c

@@ -11,21 +11,21 @@ import (
 	"time"
 )
 
-// change is what a case does to a store.
+// change is the change of a store that a case makes.
 type change struct {
 	kind  string // create, add or remove
 	store string
-	// port is the first of a block that no other case uses.
+	// port is the first port of a block that no other case uses.
 	port int
-	host string // of the instance that is added
+	host string // host of the added instance
 }
 
-// change makes one that nothing else knows of.
+// change returns a change of a store that no other case uses.
 func (l *cluster) change(kind string) change {
 	return change{kind: kind, store: fmt.Sprintf("S%dx%d", l.block, l.cases), port: 20000 + 4*l.cases, host: l.managers[1].adv}
 }
 
-// script is the runbook. One manager after the other is asked, so that a point between two is one.
+// script returns the runbook. It prepares the managers one after the other, so that there are points in between.
 func (c change) script() string {
 	switch c.kind {
 	case "create":
@@ -37,7 +37,7 @@ func (c change) script() string {
 	}
 }
 
-// patient makes a script wait longer for each answer.
+// patient returns the script with a longer timeout for each answer.
 func patient(script string) string {
 	return strings.Replace(script, "timeout_sec = 2", "timeout_sec = 10", 1)
 }
@@ -64,19 +64,19 @@ func (l *cluster) run(script string) *runner {
 	return r
 }
 
-// kill ends the runner where it stands.
+// kill ends the runner by SIGKILL.
 func (r *runner) kill() {
 	_ = r.cmd.Process.Kill()
 	<-r.done
 }
 
-// stop has the runner stand still, and returns when all of its threads do.
+// stop suspends the runner, and returns when all its threads are stopped.
 func (r *runner) stop() {
 	_ = r.cmd.Process.Signal(syscall.SIGSTOP)
 	threads := fmt.Sprintf("/proc/%d/task/*/stat", r.cmd.Process.Pid)
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		still := true
-		paths, _ := filepath.Glob(threads) // the pattern is a good one
+		paths, _ := filepath.Glob(threads) // the pattern is valid
 		for _, path := range paths {
 			text, err := os.ReadFile(path)
 			_, after, _ := strings.Cut(string(text), ") ") // PID (NAME) STATE …
@@ -90,13 +90,13 @@ func (r *runner) stop() {
 
 func (r *runner) wake() { _ = r.cmd.Process.Signal(syscall.SIGCONT) }
 
-// status is the exit status once the runner has ended; -1 when a signal ended it.
+// status waits for the end of the runner and returns its exit status; -1 if a signal ended it.
 func (r *runner) status() int {
 	<-r.done
 	return r.cmd.ProcessState.ExitCode()
 }
 
-// must runs a script that has to succeed.
+// must runs a script, and fails the case unless it succeeds.
 func (l *cluster) must(script string) {
 	l.t.Helper()
 	if r := l.run(script); r.status() != 0 {
@@ -104,7 +104,7 @@ func (l *cluster) must(script string) {
 	}
 }
 
-// begin does what has to be there before the change.
+// begin creates the store, unless the change does that.
 func (l *cluster) begin(c change) {
 	l.t.Helper()
 	if c.kind != "create" {
