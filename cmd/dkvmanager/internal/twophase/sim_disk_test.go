@@ -8,15 +8,15 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// disk is a manager's catalog. What the writer of the real one promises is what it does: a crash in the
-// middle of a write leaves the old generation or the new one, and a write that returned stays.
+// disk is a simulated catalog. It has the properties of the real one: a crash during a write leaves the old generation
+// or the new one, and a write that has returned is durable.
 type disk struct {
 	s        *simulation
 	m        *manager
 	identity string
-	// durable survives a crash; visible is what the manager works with.
+	// durable is the content that survives a crash; visible is the content that the manager reads.
 	durable, visible []byte
-	// previous is the generation before; damaged says that the latest one can't be read.
+	// previous is the previous generation; damaged means that the latest one can't be read.
 	previous []byte
 	damaged  bool
 }
@@ -49,7 +49,7 @@ func (d *disk) Update(f func(*catalog.Data) error) error {
 		return &wire.Result{StatusCode: 503, Code: wire.CodeReadOnly, Message: "no space left on device"}
 	}
 	if d.s.chance(d.s.faults.crashInWrite) {
-		if d.s.chance(0.5) { // it was renamed in time
+		if d.s.chance(0.5) { // the rename came before the crash
 			d.keep(text)
 			d.s.checkWrite(d.m)
 		}
@@ -70,7 +70,7 @@ func (d *disk) Update(f func(*catalog.Data) error) error {
 	return nil
 }
 
-// keep makes a generation durable. What was damaged is not kept as the one before.
+// keep makes a generation durable. A damaged generation does not become the previous one.
 func (d *disk) keep(text []byte) {
 	if !d.damaged {
 		d.previous = d.durable
@@ -78,7 +78,7 @@ func (d *disk) keep(text []byte) {
 	d.durable, d.damaged = text, false
 }
 
-// damage loses the latest generation: the manager falls back to the one before.
+// damage loses the latest generation: the manager falls back to the previous one.
 func (d *disk) damage() {
 	if d.previous != nil && !d.damaged {
 		d.durable, d.damaged = d.previous, true

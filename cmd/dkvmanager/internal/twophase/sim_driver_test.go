@@ -10,7 +10,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// script is what one runner does: a few changes, each planned on what it saw some time before.
+// script runs one runner: a few changes, each planned on a configuration that may be out of date.
 func (s *simulation) script(p *process) {
 	for range 1 + s.rng.IntN(4) {
 		s.sleep(s.upTo(15 * time.Second))
@@ -18,7 +18,7 @@ func (s *simulation) script(p *process) {
 		if c == nil {
 			continue
 		}
-		if s.chance(0.3) { // what it saw gets old
+		if s.chance(0.3) { // the plan gets out of date
 			s.sleep(s.upTo(20 * time.Second))
 		}
 		s.changes[c.ID] = c
@@ -41,18 +41,18 @@ func (s *simulation) script(p *process) {
 	}
 }
 
-// checkOutcome holds what a runner said against what the managers did.
+// checkOutcome compares the outcome that a runner reported with what the managers have done.
 func (s *simulation) checkOutcome(c *wire.Operation, participants []*manager, out *runner.Outcome) {
 	s.outcomes[out.State]++
 	switch out.State {
 	case runner.Committed:
 		if !s.passedCommitPoint(c.ID) {
-			s.fail("a runner says that %s is made, and its coordinator has not committed it", c.ID)
+			s.fail("%s is reported as committed, and its coordinator has not committed it", c.ID)
 		}
 	case runner.Aborted, runner.Refused:
 		s.reportedAborted[c.ID] = true
 		if s.passedCommitPoint(c.ID) {
-			s.fail("a runner says that nothing stays of %s, and its coordinator has committed it", c.ID)
+			s.fail("%s is reported as aborted, and its coordinator has committed it", c.ID)
 		}
 	}
 	for i, row := range out.Rows {
@@ -62,10 +62,10 @@ func (s *simulation) checkOutcome(c *wire.Operation, participants []*manager, ou
 	}
 }
 
-// stores are the names that runners fight for.
+// stores are the names that the runners compete for.
 var stores = []string{"OrdersStore", "CartStore"}
 
-// plan makes a change that builds on what one of the managers has; nil where there is nothing to do.
+// plan returns a change that builds on the configuration of one of the managers, with its participants.
 func (s *simulation) plan() (*wire.Operation, []*manager) {
 	store := stores[s.rng.IntN(len(stores))]
 	seen := s.managers[s.rng.IntN(len(s.managers))]
@@ -99,7 +99,7 @@ func (s *simulation) plan() (*wire.Operation, []*manager) {
 func (s *simulation) create(c *wire.Operation) (*wire.Operation, []*manager) {
 	some := slices.Clone(s.managers)
 	s.rng.Shuffle(len(some), func(i, j int) { some[i], some[j] = some[j], some[i] })
-	some = some[:len(some)/2+1+s.rng.IntN(len(some)-len(some)/2)] // any two sets of them meet
+	some = some[:len(some)/2+1+s.rng.IntN(len(some)-len(some)/2)] // any two of these sets have a manager in common
 	for _, m := range some {
 		c.Managers = append(c.Managers, m.keeper())
 		c.Nodes = append(c.Nodes, s.node(m))
@@ -110,7 +110,7 @@ func (s *simulation) create(c *wire.Operation) (*wire.Operation, []*manager) {
 	return c, some
 }
 
-// node is a new instance on a manager's server, with ports that no other one has.
+// node returns a new instance on a manager's server, with ports that no other instance has.
 func (s *simulation) node(m *manager) wire.Node {
 	s.ports++
 	return wire.Node{Name: fmt.Sprintf("n-%d", s.ports), Host: m.host, ClustronPort: 10000 + s.ports,
@@ -128,7 +128,7 @@ func (s *simulation) participants(c *wire.Operation) []*manager {
 
 func (m *manager) keeper() wire.Manager { return wire.Manager{Identity: m.disk.identity, URL: m.url()} }
 
-// configurations of a store at all managers, by host, those without it left out.
+// configurations returns the configurations of a store by manager. Managers without the store are left out.
 func (s *simulation) configurations(store string) map[*manager]*wire.Configuration {
 	out := map[*manager]*wire.Configuration{}
 	for _, m := range s.managers {

@@ -8,10 +8,10 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// broken is what ends a simulation: something that must never be.
+// broken describes what broke in a simulation; empty if nothing did.
 type broken string
 
-// fail ends the simulation. In a task it is carried to the one who runs it.
+// fail records the first failure, which ends the simulation.
 func (s *simulation) fail(format string, args ...any) {
 	if s.broken == "" {
 		s.broken = broken(fmt.Sprintf(format, args...))
@@ -24,7 +24,7 @@ func (s *simulation) decode(text []byte, into any) {
 	}
 }
 
-// passedCommitPoint says that the coordinator of an operation has committed it: the commit point has passed.
+// passedCommitPoint reports whether the coordinator of an operation has committed it.
 func (s *simulation) passedCommitPoint(id string) bool {
 	for _, m := range s.managers {
 		if m.disk.identity == s.changes[id].Coordinator {
@@ -34,7 +34,7 @@ func (s *simulation) passedCommitPoint(id string) bool {
 	return false
 }
 
-// checkWrite holds what a manager has just made durable against what all have ever done.
+// checkWrite checks what a manager has just made durable against the history of all managers.
 func (s *simulation) checkWrite(m *manager) {
 	d := m.disk.read(m.disk.durable)
 	for _, store := range stores {
@@ -49,7 +49,7 @@ func (s *simulation) checkWrite(m *manager) {
 			}
 		}
 		if n.Prepared != nil && d.Decision(n.Prepared.ID) != nil {
-			s.fail("%s has %s pending and decided", m.host, n.Prepared.ID)
+			s.fail("%s has %s prepared and decided", m.host, n.Prepared.ID)
 		}
 	}
 	for _, there := range d.Stores {
@@ -61,7 +61,7 @@ func (s *simulation) checkWrite(m *manager) {
 	s.checkAgreement()
 }
 
-// recordCommit notes a commit. At the coordinator it has to build on the commit before it (I6).
+// recordCommit records a commit. At the coordinator the operation must build on the previous commit (I6).
 func (s *simulation) recordCommit(m *manager, id string) {
 	if m.committed[id] {
 		return
@@ -75,7 +75,7 @@ func (s *simulation) recordCommit(m *manager, id string) {
 		s.fail("I8: %s was declared lost, and commits %s", m.host, id)
 	}
 	if s.reportedAborted[id] {
-		s.fail("%s commits %s, of which a runner has said that nothing stays", m.host, id)
+		s.fail("%s commits %s, which a runner has reported as aborted", m.host, id)
 	}
 	if head := s.heads[c.Store]; head != c.BaseOperation {
 		s.fail("I6: %s commits %s, which builds on %q, while the store is at %q", m.host, id, c.BaseOperation, head)
@@ -86,8 +86,8 @@ func (s *simulation) recordCommit(m *manager, id string) {
 	}
 }
 
-// recordLost notes that a coordinator was declared lost, with what the survivors go on from. What only it had
-// committed is gone.
+// recordLost records that a coordinator was declared lost, and the last commit that the survivors continue from. An
+// operation that only the lost coordinator had committed is no longer the last commit.
 func (s *simulation) recordLost(d *catalog.Data, store string) {
 	for _, identity := range d.Name(store).Fenced {
 		if s.lost[store][identity] {
@@ -107,7 +107,7 @@ func (s *simulation) recordLost(d *catalog.Data, store string) {
 	}
 }
 
-// headSurvives reports whether a manager that was not declared lost has the last commit of a store: then all go on
+// headSurvives reports whether a manager that was not declared lost has the last commit of a store. Then all continue
 // from it.
 func (s *simulation) headSurvives(store string) bool {
 	for m, c := range s.configurations(store) {
@@ -118,7 +118,8 @@ func (s *simulation) headSurvives(store string) bool {
 	return false
 }
 
-// checkAgreement says that no operation has ended in both ways (I1), but for managers that were declared lost.
+// checkAgreement checks that no operation is both committed and aborted (I1), except at managers that were declared
+// lost.
 func (s *simulation) checkAgreement() {
 	for _, a := range s.managers {
 		for id := range a.aborted {
@@ -132,15 +133,16 @@ func (s *simulation) checkAgreement() {
 	}
 }
 
-// converged says, once all is well again, that nothing stays pending and all have the same (I5).
+// converged checks, once the faults have ended, that nothing is prepared and all managers have the same configuration
+// (I5).
 func (s *simulation) converged() {
 	for _, m := range s.managers {
 		for _, n := range m.disk.read(m.disk.durable).Names {
 			if n.Replacing != "" {
-				s.fail("I5: %s is still repairing without %s", m.host, n.Replacing)
+				s.fail("I5: %s has not completed the replacement of %s", m.host, n.Replacing)
 			}
 			if n.Prepared != nil && !s.lost[n.Prepared.Store][m.disk.identity] {
-				s.fail("I5: %s still has %s of %s pending", m.host, n.Prepared.ID, n.Prepared.Store)
+				s.fail("I5: %s still has %s of %s prepared", m.host, n.Prepared.ID, n.Prepared.Store)
 			}
 		}
 	}
@@ -163,12 +165,12 @@ func (s *simulation) converged() {
 			}
 		}
 		if s.heads[store] != "" && len(all) == 0 {
-			s.fail("I5: %s was made by %s, and nobody has it", store, s.heads[store])
+			s.fail("I5: %s was committed by %s, and no manager has it", store, s.heads[store])
 		}
 	}
 }
 
-// differentContent sends a known operation with another content: it is refused wherever it is known (I7).
+// differentContent sends a manager the operations that it knows with another content: it must refuse them (I7).
 func (s *simulation) differentContent(m *manager) {
 	d := m.disk.Snapshot()
 	for _, n := range d.Names {
@@ -176,7 +178,7 @@ func (s *simulation) differentContent(m *manager) {
 			c := *s.changes[id]
 			c.Owner += " somebody else"
 			if digest == "" {
-				continue // only its abort came here
+				continue // the manager has received only the abort
 			}
 			if _, err := m.participant.Prepare(c); !isCode(err, wire.CodeOperationDiffers) {
 				s.fail("I7: %s takes %s with another content: %v", m.host, id, err)
@@ -185,7 +187,7 @@ func (s *simulation) differentContent(m *manager) {
 	}
 }
 
-// known are the operations of a name, with their digests.
+// known returns the digests of a name's operations, by operation.
 func known(n *catalog.Name) map[string]string {
 	out := map[string]string{}
 	for _, x := range n.Decisions {

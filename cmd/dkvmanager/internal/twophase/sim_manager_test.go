@@ -21,14 +21,14 @@ type manager struct {
 	disk        *disk
 	host        string
 	participant *Participant
-	gone        bool // it does not come back
-	// committed and aborted are what became of operations here; nothing is ever taken out.
+	gone        bool // it is not restarted
+	// committed and aborted are all operations that ended so at this manager. Entries are never removed.
 	committed, aborted map[string]bool
 }
 
 func (m *manager) url() string { return "http://" + m.host }
 
-// start begins a life of the manager on its disk.
+// start starts the manager on its disk.
 func (m *manager) start() {
 	m.down = false
 	m.disk.visible = m.disk.durable
@@ -40,12 +40,12 @@ func (m *manager) start() {
 		Suspect: m.disk.damaged && !m.s.weak.trustDisk,
 	})
 	m.s.spawn(&m.process, func() {
-		if m.participant.Start() != nil { // the disk refuses: the daemon ends, and is started again
+		if m.participant.Start() != nil { // the write failed: the daemon exits, and is restarted
 			m.s.crash(m)
 			return
 		}
 		for round := 0; ; round++ {
-			_ = m.participant.Resolve(context.Background()) // a coordinator that is silent is part of the game
+			_ = m.participant.Resolve(context.Background()) // a silent coordinator is one of the simulated faults
 			if round%reconcileEvery == 0 {
 				_ = m.participant.reconcile(context.Background())
 			}
@@ -57,7 +57,7 @@ func (m *manager) start() {
 	})
 }
 
-// expireVotes is a weakening: every manager ends what it heard nothing of.
+// expireVotes is a weakness: any participant aborts an operation whose decision it does not learn in time.
 func (m *manager) expireVotes() {
 	for _, n := range m.disk.Snapshot().Names {
 		if p := n.Prepared; p != nil && m.s.now.Sub(p.Since) > wire.ExpireAfter {
@@ -66,7 +66,7 @@ func (m *manager) expireVotes() {
 	}
 }
 
-// serve is the HTTP surface of the participant.
+// serve handles a request to the participant, as the admin API does.
 func (m *manager) serve(r runner.Request) runner.Reply {
 	query, err := url.ParseQuery(r.Query)
 	if err != nil {
@@ -96,7 +96,7 @@ func (m *manager) serve(r runner.Request) runner.Reply {
 	return m.answer(op, err)
 }
 
-// serveStore is the part of the surface that repairs use.
+// serveStore handles the requests of a replacement.
 func (m *manager) serveStore(path string, r runner.Request, query url.Values) runner.Reply {
 	store, verb, _ := strings.Cut(path, "/")
 	ctx := context.Background()
@@ -153,8 +153,8 @@ func (m *manager) prepare(body []byte) (wire.OperationStatus, error) {
 	return m.participant.Prepare(c)
 }
 
-// commit sees to it that a vote is kept: once the coordinator has committed, nobody who voted refuses (I4), unless its
-// disk has failed.
+// commit calls Commit, and checks that a participant that voted does not refuse it once the coordinator has committed
+// (I4), unless its disk has failed.
 func (m *manager) commit(id, epoch string) (wire.OperationStatus, error) {
 	number, err := strconv.ParseUint(epoch, 10, 64)
 	if err != nil {

@@ -11,16 +11,16 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// replyTimeout is how long an answer is waited for.
+// replyTimeout bounds the wait for an answer.
 const replyTimeout = 8 * time.Second
 
-// faults is how bad the network and the disks are, as probabilities a message or a write.
+// faults are the probabilities of faults, per message or per write.
 type faults struct {
 	lostRequest, lostReply, doubled, slow, broken float64
 	diskFull, crashInWrite, damage                float64
 }
 
-// latency of one message, one way.
+// latency returns the latency of a message in one direction.
 func (s *simulation) latency() time.Duration {
 	if s.chance(s.faults.slow) {
 		return s.upTo(40 * time.Second)
@@ -28,7 +28,7 @@ func (s *simulation) latency() time.Duration {
 	return time.Millisecond + s.upTo(20*time.Millisecond)
 }
 
-// exchange carries a request to a manager and what it answers back; back is called once at most.
+// exchange delivers a request to a manager and its answer to back, which is called at most once.
 func (s *simulation) exchange(to *manager, handle func() runner.Reply, back func(runner.Reply)) {
 	answer := func(reply runner.Reply) {
 		switch {
@@ -54,7 +54,7 @@ func (s *simulation) exchange(to *manager, handle func() runner.Reply, back func
 	}
 }
 
-// network is what one runner sends with.
+// network is a runner's Transport and Clock.
 type network struct {
 	*simulation
 	participants []*manager
@@ -116,7 +116,7 @@ func (n network) several(ctx context.Context, requests []runner.Request, replies
 	}
 }
 
-// silence is what a runner makes of no answer.
+// silence returns the reply of a request that got no answer.
 func (n network) silence(request runner.Request) runner.Reply {
 	if n.weak.believeSilence && strings.HasSuffix(request.Path, "/commit") {
 		body, _ := json.Marshal(wire.Refuse(wire.CodeOperationAborted, "it will have been aborted"))
@@ -125,12 +125,12 @@ func (n network) silence(request runner.Request) runner.Reply {
 	return runner.Reply{Class: "timeout", Message: "no answer"}
 }
 
-// State asks on behalf of a manager.
+// State implements Peers.
 func (m *manager) State(_ context.Context, url, store string) (wire.StoreState, error) {
 	return m.ask(url, func(to *manager) (wire.StoreState, error) { return to.participant.State(store) })
 }
 
-// Resolve tells on behalf of a manager.
+// Resolve implements Peers.
 func (m *manager) Resolve(ctx context.Context, w wire.Manager, store, coordinator string) error {
 	_, err := m.ask(w.URL, func(to *manager) (wire.StoreState, error) {
 		if w.Identity != to.disk.identity {
@@ -141,7 +141,7 @@ func (m *manager) Resolve(ctx context.Context, w wire.Manager, store, coordinato
 	return err
 }
 
-// ask has another manager do something, and brings its answer.
+// ask calls a function at another manager through the network, and returns its answer.
 func (m *manager) ask(url string, what func(*manager) (wire.StoreState, error)) (wire.StoreState, error) {
 	s, t := m.s, m.s.current
 	var state wire.StoreState
@@ -173,7 +173,7 @@ func (m *manager) ask(url string, what func(*manager) (wire.StoreState, error)) 
 	return state, err
 }
 
-// Now, Sleep and Every make the simulation a runner's clock.
+// Now, Sleep and Every implement the driver's Clock.
 func (n network) Now() time.Time { return n.now }
 
 func (n network) Sleep(ctx context.Context, d time.Duration) error {

@@ -7,15 +7,15 @@ import (
 	runner "dkvrun/runtime/commit"
 )
 
-// loseCoordinator takes, in some runs, a manager away for good, and has an operator repair the stores that it
-// decided about. It may come back all the same, with its old disk.
+// loseCoordinator kills a manager for good in some runs, and lets an operator replace it in the stores that it
+// coordinates. In some of them it returns all the same, with its old disk.
 func (s *simulation) loseCoordinator() {
 	if !s.chance(0.4) {
 		return
 	}
 	m := s.managers[s.rng.IntN(2)] // small identities are coordinators
 	if s.victim == s.managers[0] || s.victim == s.managers[1] {
-		s.victim = m // two coordinators that are lost at once are one too many for a name
+		s.victim = m // a name does not survive the loss of two coordinators at once
 	}
 	s.after(s.upTo(90*time.Second), func() {
 		m.gone = true
@@ -31,7 +31,7 @@ func (s *simulation) loseCoordinator() {
 			s.sleep(s.upTo(20 * time.Second))
 		}
 	})
-	if s.chance(0.3) { // half way
+	if s.chance(0.3) { // in the middle of the replacement
 		s.after(60*time.Second+s.upTo(120*time.Second), operator.kill)
 	}
 	if s.chance(0.5) {
@@ -44,7 +44,7 @@ func (s *simulation) loseCoordinator() {
 	}
 }
 
-// repair does what repair_store{store, lost} does where the lost manager is the store's coordinator.
+// repair does what repair_store{store, lost} does if the lost manager is the store's coordinator.
 func (s *simulation) repair(store, lost string) {
 	n := network{s, s.managers}
 	r := &runner.Recovery{Transport: n, Clock: n, Store: store, Timeout: 20 * time.Second}
@@ -62,7 +62,7 @@ func (s *simulation) repair(store, lost string) {
 	}
 }
 
-// finishRepairs has an operator end what was begun, as store_status tells him to.
+// finishRepairs lets an operator complete the replacements that have begun, as store_status advises.
 func (s *simulation) finishRepairs() {
 	operator := &process{}
 	s.spawn(operator, func() {
@@ -79,8 +79,8 @@ func (s *simulation) finishRepairs() {
 	})
 }
 
-// suspectCoordinator is a manager that decides about a store, or about a change of it, and may have forgotten what it
-// decided: it counts as lost.
+// suspectCoordinator returns a suspect manager that coordinates the store or a prepared operation of it, or "". Such a
+// manager counts as lost.
 func (s *simulation) suspectCoordinator(store string) string {
 	for _, m := range s.managers {
 		d := m.disk.read(m.disk.durable)
@@ -97,7 +97,7 @@ func (s *simulation) suspectCoordinator(store string) string {
 	return ""
 }
 
-// replacing is the manager that any other has begun to give up.
+// replacing returns the coordinator that any manager has fenced and not yet replaced, or "".
 func (s *simulation) replacing(store string) string {
 	for _, m := range s.managers {
 		if n := m.disk.read(m.disk.durable).Name(store); n.Replacing != "" {

@@ -21,15 +21,15 @@ var (
 	seedsFlag = flag.Uint64("seeds", 500, "how many seeds to simulate")
 )
 
-// simulation is a few managers and runners with everything that can go wrong between them.
+// simulation is a simulated cluster: a few managers and runners, with faults of processes, network and disks.
 type simulation struct {
 	*world
 	weak            weakness
 	faults          faults
 	managers        []*manager
-	victim          *manager // whose disk may be damaged by a crash
+	victim          *manager // the manager whose disk a crash may damage
 	changes         map[string]*wire.Operation
-	reportedAborted map[string]bool            // what runners were told of
+	reportedAborted map[string]bool            // operations that a runner reported as aborted or refused
 	heads           map[string]string          // the last operation that was committed at its coordinator, by store
 	lost            map[string]map[string]bool // by store: the coordinators that were declared lost
 	outcomes        map[runner.State]int
@@ -38,18 +38,18 @@ type simulation struct {
 	broken          broken
 }
 
-// replaced counts, among the outcomes, repairs without a coordinator.
+// replaced is the key in outcomes of completed coordinator replacements.
 const replaced runner.State = -1
 
-// weakness takes a rule of the protocol away.
+// weakness removes a rule from the protocol.
 type weakness struct {
 	voteBeforeSync, expireAnywhere, noBase, believeSilence, trustDisk bool
 }
 
-// syncLate is the most by which the disk of a weak manager is behind.
+// syncLate is the longest delay after which the write of a weakened manager is durable.
 const syncLate = 5 * time.Second
 
-// simulate runs one seed to its end, and says what broke.
+// simulate runs one seed to its end. The result's broken says what broke.
 func simulate(seed uint64, weak weakness) (s *simulation) {
 	s = &simulation{
 		world: newWorld(seed), weak: weak, changes: map[string]*wire.Operation{}, reportedAborted: map[string]bool{},
@@ -78,7 +78,7 @@ func simulate(seed uint64, weak weakness) (s *simulation) {
 	return s
 }
 
-// trouble chooses how bad this run is, and when managers crash.
+// trouble chooses the probabilities of faults, and when managers crash and are suspended.
 func (s *simulation) trouble() {
 	some := func(most float64) float64 {
 		if s.chance(0.4) {
@@ -101,7 +101,7 @@ func (s *simulation) trouble() {
 	}
 }
 
-// spoil has a runner die, or stand still for longer than its operation lives.
+// spoil kills some runners, and suspends others, possibly for longer than the lease.
 func (s *simulation) spoil(p *process) {
 	switch s.rng.IntN(4) {
 	case 0:
@@ -111,7 +111,7 @@ func (s *simulation) spoil(p *process) {
 	}
 }
 
-// crash ends a manager; some time later it is back.
+// crash kills a manager, and restarts it some time later.
 func (s *simulation) crash(m *manager) {
 	if m.down {
 		return
@@ -127,7 +127,7 @@ func (s *simulation) crash(m *manager) {
 	})
 }
 
-// heal ends all trouble, and gives the managers the time that they are promised to need.
+// heal ends all faults, lets the managers resolve everything within the promised time, and checks the result.
 func (s *simulation) heal() {
 	s.faults = faults{}
 	for _, m := range s.managers {
@@ -149,7 +149,7 @@ func isCode(err error, code string) bool {
 	return errors.As(err, &r) && r.Code == code
 }
 
-// TestSim_RandomRuns drives the managers' state machine and the runner's coordinator through seeded disorder.
+// TestSim_RandomRuns simulates managers and drivers with random faults, one run per seed.
 func TestSim_RandomRuns(t *testing.T) {
 	if *seedFlag != 0 {
 		if s := simulate(*seedFlag, weakness{}); s.broken != "" {
@@ -161,17 +161,17 @@ func TestSim_RandomRuns(t *testing.T) {
 	if bad != nil {
 		t.Fatalf("seed %d: %s\nreplay: go test ./cmd/dkvmanager/internal/twophase -run 'TestSim_RandomRuns$' -seed %d", bad.seed, bad.what, bad.seed)
 	}
-	t.Logf("%d seeds; runners were told: %d made, %d aborted, %d refused, %d undecided; %d stores went on without their coordinator", *seedsFlag,
+	t.Logf("%d seeds; runners reported: %d committed, %d aborted, %d refused, %d unknown; %d coordinators were replaced", *seedsFlag,
 		outcomes[runner.Committed], outcomes[runner.Aborted], outcomes[runner.Refused], outcomes[runner.Unknown],
 		outcomes[replaced])
 	for _, state := range []runner.State{runner.Committed, runner.Aborted, runner.Refused, runner.Unknown, replaced} {
 		if outcomes[state] == 0 {
-			t.Errorf("no run ended in state %d: the simulation is too tame", state)
+			t.Errorf("no operation ended in state %d: the faults are too rare", state)
 		}
 	}
 }
 
-// TestSim_Replays: the same seed gives the same run, or a seed that was printed would be worth nothing.
+// TestSim_Replays checks that the same seed gives the same run, so that a printed seed can be replayed.
 func TestSim_Replays(t *testing.T) {
 	for seed := uint64(1); seed <= 100; seed++ {
 		a, b := simulate(seed, weakness{}), simulate(seed, weakness{})
@@ -186,18 +186,18 @@ func TestSim_Replays(t *testing.T) {
 	}
 }
 
-// TestSim_FindsWeaknesses takes one rule after the other away: the simulation has to notice.
+// TestSim_FindsWeaknesses removes one rule after the other. The simulation must find what breaks.
 func TestSim_FindsWeaknesses(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		weak weakness
 		want string
 	}{
-		{"a vote is answered before it is on the disk", weakness{voteBeforeSync: true}, "is made, and its coordinator has not committed it"},
-		{"any manager lets a vote expire", weakness{expireAnywhere: true}, "I1: "},
+		{"a vote is answered before it is on the disk", weakness{voteBeforeSync: true}, "reported as committed"},
+		{"any vote expires", weakness{expireAnywhere: true}, "I1: "},
 		{"the base is not checked", weakness{noBase: true}, "I6: "},
 		{"a manager trusts a catalog that it fell back to", weakness{trustDisk: true}, "I1: "},
-		{"silence of the coordinator counts as its no", weakness{believeSilence: true}, "nothing stays"},
+		{"silence of the coordinator counts as abort", weakness{believeSilence: true}, "reported as aborted"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			const seeds = 3000

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// world is simulated time. One goroutine runs at any moment, and everything that is left to chance comes
-// from one source: the same seed gives the same run.
+// world is a scheduler with simulated time. One goroutine runs at a time, and all randomness comes from one source, so
+// that the same seed gives the same run.
 type world struct {
 	rng     *rand.Rand
 	now     time.Time
@@ -25,10 +25,10 @@ func newWorld(seed uint64) *world {
 	}
 }
 
-// chance is true with probability p.
+// chance returns true with probability p.
 func (w *world) chance(p float64) bool { return w.rng.Float64() < p }
 
-// upTo is a time from 0 to d.
+// upTo returns a random time from 0 to d.
 func (w *world) upTo(d time.Duration) time.Duration { return time.Duration(w.rng.Int64N(int64(d) + 1)) }
 
 // after calls f, which must not block, when d has passed.
@@ -37,7 +37,7 @@ func (w *world) after(d time.Duration, f func()) {
 	heap.Push(&w.queue, event{w.now.Add(d), w.order, f})
 }
 
-// run lets d pass.
+// run runs all events of the next d.
 func (w *world) run(d time.Duration) {
 	end := w.now.Add(d)
 	for len(w.queue) > 0 && !w.queue[0].at.After(end) {
@@ -48,7 +48,7 @@ func (w *world) run(d time.Duration) {
 	w.now = end
 }
 
-// close ends all tasks that still wait for something.
+// close ends all tasks that still wait.
 func (w *world) close() {
 	for _, t := range w.tasks {
 		t.p.kill()
@@ -76,7 +76,7 @@ func (e events) Less(i, j int) bool {
 	return e[i].at.Before(e[j].at) || e[i].at.Equal(e[j].at) && e[i].order < e[j].order
 }
 
-// process is a program that can die and stand still. What it was doing ends with it.
+// process is a program that can crash and be suspended. A crash ends its tasks.
 type process struct {
 	life   int
 	down   bool
@@ -93,7 +93,7 @@ type task struct {
 	ended  bool
 }
 
-// spawn begins f as a task of p as soon as the present one waits.
+// spawn starts f as a task of p. It runs once the present task waits.
 func (w *world) spawn(p *process, f func()) {
 	t := &task{p: p, life: p.life, resume: make(chan struct{})}
 	w.tasks = append(w.tasks, t)
@@ -110,7 +110,7 @@ func (w *world) spawn(p *process, f func()) {
 	w.wake(t, 0)
 }
 
-// wake lets a waiting task look again at what it waits for.
+// wake resumes a waiting task after d, so that it checks its condition again.
 func (w *world) wake(t *task, d time.Duration) {
 	w.after(d, func() {
 		if rest := t.p.frozen.Sub(w.now); rest > 0 && t.life == t.p.life {
@@ -121,7 +121,7 @@ func (w *world) wake(t *task, d time.Duration) {
 	})
 }
 
-// step lets a task run until it waits.
+// step runs a task until it waits.
 func (w *world) step(t *task) {
 	if t.ended {
 		return
@@ -132,7 +132,7 @@ func (w *world) step(t *task) {
 	w.current = nil
 }
 
-// wait gives way until the present task is woken. A task whose process has died does not come back.
+// wait suspends the present task until it is woken. If its process has crashed since, it ends the task.
 func (w *world) wait() {
 	t := w.current
 	w.yielded <- struct{}{}
