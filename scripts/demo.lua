@@ -1,5 +1,5 @@
 #!/usr/bin/env dkvrun
--- The main job from end to end: create, start, use, widen, stop and remove a store.
+-- The life of a store from end to end: create, start, use, extend, stop and remove it.
 --
 --   dkvrun --local=3 scripts/demo.lua                        on three managers that live as long as the script
 --   dkvrun -m 10.0.0.11,10.0.0.12,10.0.0.13 scripts/demo.lua on real ones
@@ -8,7 +8,7 @@ local opt = args{store = "OrdersStore", prefix = "orders"}
 
 connect_managers():check()
 
-print("\n-- Create: two instances a server")
+print("\n-- Create: two instances on each server")
 new_store{opt.store, instance_prefix = opt.prefix, instance_count = 2, parallel = true}:check()
 print("\n" .. tostring(store_status(opt.store).topology))
 
@@ -25,12 +25,12 @@ for i = 1, 3 do first:put("order/" .. i, "item " .. i) end
 for key, value in last:scan{prefix = "order/"} do
   print(key, value)
 end
-assert(last:get("order/2") == "item 2", "what one instance wrote, another does not read")
+assert(last:get("order/2") == "item 2", "the last instance does not return the value written through the first")
 
-print("\n-- Widen it by one instance on the first server")
+print("\n-- Add an instance on the first server")
 add_instance{opt.store, hosts = nodes[1].host}:check()
 
-print("\n-- How it stands")
+print("\n-- Status")
 local status = store_status(opt.store)
 print(status.name, status.status, status.ready and "ready" or "not ready")
 for _, node in ipairs(status.instances) do

@@ -1,5 +1,5 @@
 #!/usr/bin/env dkvrun
--- A store with one instance a server.
+-- A store with one instance on each server.
 --
 --   dkvrun -m 127.0.0.11,127.0.0.12 scripts/new_store_1.lua     or with --local=2 instead of -m
 

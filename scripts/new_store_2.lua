@@ -1,5 +1,5 @@
 #!/usr/bin/env dkvrun
--- A store with two instances a server: names count through the cluster, ports grow on each server.
+-- A store with two instances on each server: names count through the cluster, ports count on each server.
 --
 --   dkvrun -m 127.0.0.11,127.0.0.12 scripts/new_store_2.lua     or with --local=2 instead of -m
 

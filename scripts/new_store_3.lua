@@ -1,5 +1,5 @@
 #!/usr/bin/env dkvrun
--- The same store, all managers asked at once.
+-- The same store, with all managers contacted at once.
 --
 --   dkvrun -m 127.0.0.11,127.0.0.12 scripts/new_store_3.lua     or with --local=2 instead of -m
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env dkvrun
--- The same store, stopping at the first manager that reports an error: those not tried are SKIPPED.
+-- The same store, stopping at the first manager that reports an error; managers not yet contacted are SKIPPED.
 --
 --   dkvrun -m 127.0.0.11,127.0.0.12 scripts/new_store_4.lua     or with --local=2 instead of -m
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env dkvrun
--- Restarts every instance of a running store, one after the other, the leader last: never two down.
+-- Restarts every instance of a running store, one after the other and the leader last, so that at most one is down.
 --
 --   dkvrun -m 10.0.0.11,10.0.0.12,10.0.0.13 scripts/rolling_restart.lua --store OrdersStore
 
