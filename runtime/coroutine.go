@@ -65,7 +65,7 @@ func openCoroutines(L *lua.LState, protected *protectedThreads) {
 			if thread.Dead {
 				raiseUsage(L, "coroutine.wrap: the coroutine has ended")
 			}
-			if c.goOn(L, thread, 1) {
+			if c.prepareResume(L, thread, 1) {
 				return L.GetTop()
 			}
 			thread.SetContext(L.Context())
@@ -82,7 +82,7 @@ func openCoroutines(L *lua.LState, protected *protectedThreads) {
 			L.Push(lua.LString(activeCoroutine))
 			return 2
 		}
-		if c.goOn(L, thread, 2) {
+		if c.prepareResume(L, thread, 2) {
 			L.Replace(1, lua.LTrue)
 			return L.GetTop()
 		}

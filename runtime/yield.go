@@ -21,11 +21,11 @@ func wanted(L *lua.LState) int {
 	return int(frame.FieldByIndex(wantedField.Index).Int())
 }
 
-// goOn prepares a coroutine for the values that it is resumed with, those of L from first on. If the coroutine has
-// yielded, goOn adjusts their number to the results that its coroutine.yield returns: the virtual machine crashes on
-// missing values. A coroutine that ended with return coroutine.yield(…) has no frame left. goOn then ends it and
+// prepareResume prepares a coroutine for the values that it is resumed with, those of L from first on. If the coroutine has
+// yielded, prepareResume adjusts their number to the results that its coroutine.yield returns: the virtual machine crashes on
+// missing values. A coroutine that ended with return coroutine.yield(…) has no frame left. prepareResume then ends it and
 // returns true, and the values are its results.
-func (c *coroutines) goOn(L, thread *lua.LState, first int) bool {
+func (c *coroutines) prepareResume(L, thread *lua.LState, first int) bool {
 	key := weak.Make(thread)
 	n, yielded := c.yields[key]
 	if !yielded {
