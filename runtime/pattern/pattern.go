@@ -13,8 +13,8 @@ const (
 	// maxMatchSteps bounds the work of one search, a second or two: some patterns take exponential
 	// time.
 	maxMatchSteps = 100_000_000
-	// stepsBetweenLooks is how many steps a match does before it looks whether it was cancelled.
-	stepsBetweenLooks = 1 << 16
+	// stepsBetweenChecks is how many steps a match does before it looks whether it was cancelled.
+	stepsBetweenChecks = 1 << 16
 )
 
 const (
@@ -101,7 +101,7 @@ func (m *Matcher) find(start int) (from, to int) {
 func (m *Matcher) fail(text string) { panic(problem{errors.New(text)}) }
 
 func (m *Matcher) step() {
-	if m.steps++; m.steps%stepsBetweenLooks != 0 {
+	if m.steps++; m.steps%stepsBetweenChecks != 0 {
 		return
 	}
 	if m.steps > maxMatchSteps {
