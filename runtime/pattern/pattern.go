@@ -145,7 +145,7 @@ func (m *Matcher) match(s, p int) int {
 			if p+1 < len(m.pat) {
 				switch c := m.pat[p+1]; {
 				case c == 'b':
-					if s = m.balance(s, p+2); s < 0 {
+					if s = m.matchBalance(s, p+2); s < 0 {
 						return -1
 					}
 					p += 4
@@ -169,7 +169,7 @@ func (m *Matcher) match(s, p int) int {
 					p = end
 					continue
 				case '0' <= c && c <= '9':
-					if s = m.back(s, c); s < 0 {
+					if s = m.matchCapture(s, c); s < 0 {
 						return -1
 					}
 					p += 2
@@ -264,8 +264,8 @@ func (m *Matcher) close(s, p int) int {
 	return -1
 }
 
-// balance is %bxy.
-func (m *Matcher) balance(s, p int) int {
+// matchBalance is %bxy.
+func (m *Matcher) matchBalance(s, p int) int {
 	if p+1 >= len(m.pat) {
 		m.fail("the pattern's %b needs two characters")
 	}
@@ -287,8 +287,8 @@ func (m *Matcher) balance(s, p int) int {
 	return -1
 }
 
-// back is %1 to %9.
-func (m *Matcher) back(s int, digit byte) int {
+// matchCapture is %1 to %9.
+func (m *Matcher) matchCapture(s int, digit byte) int {
 	i := int(digit) - '1'
 	if i < 0 || i >= m.level || m.captures[i].len == captureUnfinished {
 		m.fail("the pattern refers to a capture that it doesn't have")
