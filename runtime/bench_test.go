@@ -77,7 +77,7 @@ func BenchmarkHost_ThousandItemsOfAnObject(b *testing.B) {
 	}
 }
 
-// BenchmarkHost_Loop compares what looking for cancellation costs.
+// BenchmarkHost_Loop measures the cost of checking for cancellation.
 func BenchmarkHost_Loop(b *testing.B) {
 	const src = `local x = 0 for i = 1, 100000 do x = x + i % 7 end return x`
 	ctx, cancel := context.WithCancel(context.Background())

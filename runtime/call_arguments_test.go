@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// shown gives back what a call's parameters arrived as.
+// shown is a builtin that returns its converted parameters as text.
 func shown(c *Call) (any, error) {
 	parts := make([]string, 0, len(c.params))
 	for _, p := range c.params {

@@ -134,7 +134,7 @@ func TestHost_Objects(t *testing.T) {
 	}, giving()...)
 }
 
-// Tables that hold each other twice have billions of parts.
+// Tables of which each holds the next one twice have billions of parts.
 func TestHost_TablesThatShareTables(t *testing.T) {
 	const shared = `local t = {1} for i = 1, 40 do t = {t, t} end `
 	h, out := testHost(t)

@@ -19,7 +19,7 @@ const activeCoroutine = "can't resume a coroutine that is active: itself, one th
 
 const yieldInside = "coroutine.yield: can't yield from inside pcall, or another function that isn't Lua's"
 
-// coroutineOf returns the coroutine that L is, or runs a protected call of, or nil outside of coroutines.
+// coroutineOf returns the coroutine that L is, or whose protected call L runs. Outside of coroutines it returns nil.
 func (c *coroutines) coroutineOf(L *lua.LState) *lua.LState {
 	for c.protected.running[L] {
 		L = L.Parent
@@ -33,14 +33,14 @@ func (c *coroutines) coroutineOf(L *lua.LState) *lua.LState {
 // coroutines holds the coroutines of one Lua state.
 type coroutines struct {
 	protected *protectedThreads
-	alive     []weak.Pointer[lua.LState]       // may include ended ones: see forgetCoroutines
+	alive     []weak.Pointer[lua.LState]       // may include ended coroutines: see forgetCoroutines
 	yields    map[weak.Pointer[lua.LState]]int // how many values coroutine.yield returns, by suspended coroutine
 	// directYields caches the results of yieldsDirectly.
 	directYields map[calls]bool
 }
 
-// openCoroutines replaces the functions of coroutine. A coroutine then belongs to the task that resumes it. A yield
-// raises an error where the virtual machine would go on with wrong values.
+// openCoroutines replaces the functions of the library coroutine. With the replacements a coroutine belongs to the task
+// that resumes it, and a yield raises an error where the virtual machine would continue with wrong values.
 func openCoroutines(L *lua.LState, protected *protectedThreads) {
 	c := &coroutines{protected: protected, yields: map[weak.Pointer[lua.LState]]int{}, directYields: map[calls]bool{}}
 	t := L.G.Global.RawGetString("coroutine").(*lua.LTable)

@@ -38,7 +38,7 @@ func TestHost_YieldsThatWouldGoOnWrongly(t *testing.T) {
 	}
 }
 
-// coroutine.yield gives as many values as are wanted of it, whatever a coroutine is resumed with.
+// coroutine.yield returns as many values as its caller wants, whatever the coroutine is resumed with.
 func TestHost_ValuesOfYield(t *testing.T) {
 	for body, want := range map[string]string{
 		`local a, b = coroutine.yield() local c = 5 return a, b, c`:                                         "7\t8\t5",

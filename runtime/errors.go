@@ -2,27 +2,27 @@ package runtime
 
 import "fmt"
 
-// Error is what a script ends with, or catches, when something was misused or failed.
+// Error is an error of a script: something was misused or failed. The script can catch it; otherwise it ends the run.
 type Error struct {
-	// Message is one line without position.
+	// Message is one line without a position.
 	Message string
-	// Hint says what to do, where there is something to say.
+	// Hint says what to do about the error; it may be empty.
 	Hint string
-	// File and Line are the script's place; Line 0 where there is none.
+	// File and Line are the position in the script; Line is 0 if it is unknown.
 	File string
 	Line int
-	// Traceback is Lua's, for --trace.
+	// Traceback is Lua's traceback, for --trace.
 	Traceback string
-	// Code is a stable word for programs: usage, refused, timeout, … or empty.
+	// Code is a stable word for programs, such as usage, refused or timeout; it may be empty.
 	Code string
-	// Cause is the Go error behind it, or nil.
+	// Cause is the Go error that caused it, or nil.
 	Cause error
 
-	// raised is the Lua value that a script raised, where that wasn't an *Error.
+	// raised is the Lua value that a script raised, unless that was an *Error.
 	raised any
 }
 
-// Error is the short form: file:line: message.
+// Error returns file:line: message.
 func (e *Error) Error() string {
 	if e.Line == 0 {
 		return e.Message
@@ -32,8 +32,8 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Cause }
 
-// ExitStatus returns the exit status of a program whose run ended with the error: 2 where the script, or what it was
-// started with, can't be used, otherwise 1.
+// ExitStatus returns the exit status of a program whose run ended with the error: 2 if the script or its arguments
+// can't be used, otherwise 1.
 func (e *Error) ExitStatus() int {
 	if e.Code == CodeSource || e.Code == CodeUsageArgs {
 		return 2
@@ -41,7 +41,7 @@ func (e *Error) ExitStatus() int {
 	return 1
 }
 
-// Because is the same error with a message of more words.
+// Because returns a copy of the error with another message.
 func (e *Error) Because(message string) *Error {
 	more := *e
 	more.Message, more.raised = message, nil
@@ -59,10 +59,10 @@ func (e *Exit) Error() string { return fmt.Sprintf("exit %d", e.Status) }
 // ExitStatus returns the status that the script chose.
 func (e *Exit) ExitStatus() int { return e.Status }
 
-// The codes that the host itself gives; builtins add their own.
+// The codes of errors of the host. Builtins have further codes.
 const (
 	CodeUsage     = "usage"      // a builtin was misused
-	CodeUsageArgs = "usage_args" // the script was started with arguments that it doesn't take
+	CodeUsageArgs = "usage_args" // the script doesn't accept its arguments
 	CodeSource    = "source"     // a script or module can't be read, is too large or doesn't compile
 	CodeCancelled = "cancelled"  // the run's context was cancelled
 	codeTimeout   = "timeout"    // the run's context passed its deadline

@@ -146,7 +146,7 @@ func TestHost_Cancellation(t *testing.T) {
 	}
 }
 
-// bounded calls a function for so long.
+// bounded calls a function in a context with a time limit.
 var bounded = Builtin{Name: "bounded",
 	Params: []Param{{Name: "f", Type: Function, Required: true}, {Name: "sec", Type: Number, Default: 0.01}}, Positional: 1,
 	Impl: func(c *Call) (any, error) {
@@ -194,7 +194,7 @@ func TestHost_Tracebacks(t *testing.T) {
 	}
 }
 
-// What can't be shown doesn't end the run in another way than the error itself would.
+// An error whose text can't be shown ends the run in the same way as any other error.
 func TestHost_ErrorValuesThatCannotBeShown(t *testing.T) {
 	checkSnippets(t, []snippet{
 		{`error(setmetatable({}, {__tostring = function() error("inner") end}))`,
@@ -208,7 +208,7 @@ func TestHost_ErrorValuesThatCannotBeShown(t *testing.T) {
 	})
 }
 
-// The folder of a script may have any name; only the runner's own Lua has no place.
+// A script's folder may have any name. Only the runner's internal Lua code has no position in errors.
 func TestHost_PlacesInFoldersWithBrackets(t *testing.T) {
 	h, out := testHost(t)
 	_, err := h.RunSource(context.Background(), "[a]/b.lua", []byte("print(pcall(error, 'x'))\nprint(pcall(function() error('y') end))\nerror('z')"))

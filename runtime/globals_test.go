@@ -52,7 +52,7 @@ func TestHost_Globals(t *testing.T) {
 	})
 }
 
-// Places and traces pass over Lua of the runner's own.
+// Positions and tracebacks skip the runner's internal Lua code.
 func TestHost_OwnSourcesAreNoPlaces(t *testing.T) {
 	checkSnippets(t, []snippet{
 		{"local own = load('return function(f) f() end', '[own]')()\nown(function() string.rep() end)",

@@ -14,7 +14,7 @@ const callStackSize = 256 + 64
 // registryMaxSize limits the number of values that the calls of one thread hold together.
 const registryMaxSize = 1 << 18
 
-// Options configures a Host. A host uses nothing else of the process.
+// Options configures a Host. A host does not use the streams, arguments or environment of the process.
 type Options struct {
 	// Builtins become globals. Of two with the same name the later one is used.
 	Builtins []Builtin

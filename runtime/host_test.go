@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// testHost makes a host over builtins, with what it prints.
+// testHost returns a host with these builtins, and the buffer that receives its output.
 func testHost(t testing.TB, builtins ...Builtin) (*Host, *bytes.Buffer) {
 	t.Helper()
 	var out bytes.Buffer
@@ -15,7 +15,7 @@ func testHost(t testing.TB, builtins ...Builtin) (*Host, *bytes.Buffer) {
 	return h, &out
 }
 
-// output runs a script and returns what it printed, or how it failed.
+// output runs a script and returns its output, or the text of its error.
 func output(t testing.TB, h *Host, out *bytes.Buffer, script string) string {
 	t.Helper()
 	out.Reset()
@@ -25,7 +25,7 @@ func output(t testing.TB, h *Host, out *bytes.Buffer, script string) string {
 	return out.String()
 }
 
-// snippet is a script and what it prints, or "error: " and how it fails.
+// snippet is a script with its expected output, or "error: " with the expected error.
 type snippet struct{ script, want string }
 
 func checkSnippets(t *testing.T, snippets []snippet, builtins ...Builtin) {

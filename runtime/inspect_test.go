@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestHost_InspectionSaysWhatARunRaises asks a host about names, and holds the answer against a run.
+// TestHost_InspectionSaysWhatARunRaises compares the host's answers about names with the errors of a run.
 func TestHost_InspectionSaysWhatARunRaises(t *testing.T) {
 	h := New(Options{Builtins: declared})
 	defer h.Close()

@@ -61,7 +61,7 @@ func FuzzHost_DecodeJSON(f *testing.F) {
 		}
 		text, err := encoded(v)
 		if err != nil {
-			return // deeper than is encoded
+			return // nested too deep to be encoded
 		}
 		again, err := DecodeJSON([]byte(text))
 		if err != nil || !reflect.DeepEqual(v, again) {

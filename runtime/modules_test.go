@@ -10,7 +10,7 @@ import (
 	"testing/fstest"
 )
 
-// tree writes files, by their path, into a folder of the test's own.
+// tree writes files, given by path, into a temporary folder.
 func tree(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -18,19 +18,20 @@ import (
 //   - An error that has a handler (xpcall) closes none, not even those of the functions that end.
 //   - PCall writes the stack trace of each error in full. Endless tail calls, each of which is a line, take gigabytes.
 //
-// So a protected call sets the thread's list of open captured locals aside: all of them belong to functions outside
-// the call. What is in the list when an error is raised belongs to functions inside. PCall calls a guard, which
-// replaces the Panic hook that PCall has set.
+// So a protected call saves the thread's list of open captured locals and empties it, because all of them belong to
+// functions outside the call. When an error is raised, the list holds only those of functions inside the call. PCall
+// calls a guard, which replaces the Panic hook that PCall has set.
 //
-// Calls that nest deeply, and those that Go code makes, run on another thread, which has a list and a stack of its own.
+// Protected calls that nest deeply, and those that Go code makes, run on another thread, which has a separate list and
+// stack.
 
 const (
-	// maxProtectedDepth limits how deep protected calls nest: each takes some of Go's stack.
+	// maxProtectedDepth limits how deep protected calls nest, because each uses some of Go's stack.
 	maxProtectedDepth = 200
-	// maxSharedDepth is the number of calls on a thread from which on a protected call runs on another one. The
-	// function that it calls then finds a whole call stack.
+	// maxSharedDepth is the number of active calls on a thread above which a protected call runs on another thread, so
+	// that the called function has an empty call stack.
 	maxSharedDepth = 60
-	// maxSpare is the number of threads that are kept for the next protected calls and tasks.
+	// maxSpare is the maximum number of threads that are kept for later protected calls and tasks.
 	maxSpare = 64
 )
 
@@ -39,7 +40,7 @@ type protectedThreads struct {
 	running map[*lua.LState]bool
 }
 
-// guards are the functions through which protected calls go.
+// guards are the functions that PCall calls in place of the function of a protected call. They call that function.
 type guards struct {
 	plain   *lua.LFunction // plain(f, …)
 	handled *lua.LFunction // handled(f, handlerCall, …)
@@ -47,34 +48,35 @@ type guards struct {
 
 func (g guards) include(fn *lua.LFunction) bool { return fn == g.plain || fn == g.handled }
 
-// handlerCall is the state of an xpcall. Its handler is called at most once: what it raises is not handled again.
+// handlerCall is the state of an xpcall. Its handler is called at most once: an error of the handler is not handled.
 type handlerCall struct {
 	handler *lua.LFunction
 	called  bool
 }
 
-// Private parts of gopher-lua's threads. A test keeps that they are as protected calls need them.
+// Unexported fields of gopher-lua that protected calls use. A test checks their types and meaning.
 var (
 	openField, _  = reflect.TypeFor[lua.LState]().FieldByName("uvcache")
 	depthField, _ = frameField.Type.Elem().FieldByName("Idx")
 	callField, _  = reflect.TypeFor[lua.Debug]().FieldByName("frame")
-	// sharesThreads is false where a gopher-lua has other parts. Each protected call then runs on another thread.
+	// sharesThreads is false for a version of gopher-lua with other fields. Every protected call then runs on another
+	// thread.
 	sharesThreads = openField.Type == reflect.TypeFor[*lua.Upvalue]() && depthField.Type == reflect.TypeFor[int]() &&
 		callField.Type == frameField.Type
 )
 
-// openLocals returns the place where L keeps the list of captured locals of its running functions.
+// openLocals returns a pointer to L's list of the captured locals of running functions.
 func openLocals(L *lua.LState) **lua.Upvalue {
 	return (**lua.Upvalue)(unsafe.Add(unsafe.Pointer(L), openField.Offset))
 }
 
-// depth returns how many calls are active on L below the present one.
+// depth returns the number of active calls on L below the current one.
 func depth(L *lua.LState) int {
 	frame := *(*unsafe.Pointer)(unsafe.Add(unsafe.Pointer(L), frameField.Offset))
 	return *(*int)(unsafe.Add(frame, depthField.Offset))
 }
 
-// depthOf returns how many calls are active below a call.
+// depthOf returns the number of active calls below a call.
 func depthOf(call *lua.Debug) int {
 	frame := reflect.ValueOf(call).Elem().FieldByIndex(callField.Index).Elem()
 	return int(frame.FieldByIndex(depthField.Index).Int())
@@ -93,8 +95,8 @@ func newGuards(main *lua.LState) guards {
 	}
 }
 
-// guarded calls the function on the stack of L with the arguments above it. raise is called for an error, while the
-// calls that it was raised in are still active.
+// guarded calls the function on the stack of L with the arguments above it. If an error is raised, it calls raise while
+// the calls that raised the error are still active.
 func guarded(L *lua.LState, raise func(*lua.LState)) int {
 	L.Panic = raise
 	defer closeLocals(L)
@@ -102,8 +104,8 @@ func guarded(L *lua.LState, raise func(*lua.LState)) int {
 	return L.GetTop()
 }
 
-// closeLocals closes the captured locals of the calls that end. gopher-lua does this itself when a function returns or
-// raises an error, but not when Go code panics or a coroutine.wrap passes an error on.
+// closeLocals closes the captured locals of the calls that end. gopher-lua does this when a function returns or raises
+// an error, but not when Go code panics or a function of coroutine.wrap propagates an error.
 func closeLocals(L *lua.LState) {
 	if !sharesThreads || *openLocals(L) == nil {
 		return
@@ -124,12 +126,12 @@ func (c *handlerCall) raise(L *lua.LState) {
 	panic(e)
 }
 
-// raisedIn returns the error whose value is on the top of L.
+// raisedIn returns the error whose value is on top of the stack of L.
 func raisedIn(L *lua.LState) *lua.ApiError {
 	return &lua.ApiError{Type: lua.ApiErrorRun, Object: reworded(L.Get(-1)), StackTrace: traceback(L, 0)}
 }
 
-// handle returns what a handler makes of a raised value.
+// handle calls a handler with a raised value and returns its result.
 func handle(L *lua.LState, handler *lua.LFunction, value lua.LValue) lua.LValue {
 	L.Push(handler)
 	L.Push(value)
@@ -144,8 +146,8 @@ func (h *Host) pcall(L *lua.LState) int {
 	return h.protectedCall(L, L.CheckAny(1), h.scheduler.guards.plain, nil)
 }
 
-// xpcall does as pcall, but returns what the handler makes of the raised value. The handler is called while the calls
-// that raised the value are still active.
+// xpcall does the same as pcall, but returns the handler's result in place of the raised value. It calls the handler
+// while the calls that raised the value are still active.
 func (h *Host) xpcall(L *lua.LState) int {
 	handler, ok := L.Get(2).(*lua.LFunction)
 	if !ok {
@@ -156,8 +158,8 @@ func (h *Host) xpcall(L *lua.LState) int {
 	return h.protectedCall(L, L.Get(1), h.scheduler.guards.handled, call)
 }
 
-// protectedCall calls fn, which is at 1, through a guard with the arguments after it. call is the handlerCall of an
-// xpcall.
+// protectedCall calls fn, which is at position 1 of the stack, through a guard with the arguments after it. call is the
+// handlerCall of an xpcall, or nil.
 func (h *Host) protectedCall(L *lua.LState, fn lua.LValue, guard *lua.LFunction, call *handlerCall) int {
 	if _, ok := fn.(*lua.LFunction); !ok && L.GetMetaField(fn, "__call") == lua.LNil {
 		L.Push(lua.LFalse)
@@ -188,7 +190,7 @@ func (h *Host) protectedCall(L *lua.LState, fn lua.LValue, guard *lua.LFunction,
 	return 2
 }
 
-// nest counts one more protected call of t, which L makes.
+// nest counts another active protected call of t. It raises an error on L if there are too many.
 func (t *task) nest(L *lua.LState) {
 	if t.protected >= maxProtectedDepth {
 		raiseUsage(L, "pcall: protected calls nest deeper than %d", maxProtectedDepth)
@@ -196,8 +198,8 @@ func (t *task) nest(L *lua.LState) {
 	t.protected++
 }
 
-// callHere calls fn, which is at 1 of L, through a guard on L itself. True and the results take the place of all that
-// is on the stack.
+// callHere calls fn, which is at position 1 of the stack of L, through a guard on L itself. It replaces the whole stack
+// with true and the results.
 func callHere(L *lua.LState, guard *lua.LFunction, fn lua.LValue) error {
 	nargs := L.GetTop()
 	if nargs == 1 {
@@ -218,13 +220,13 @@ func callHere(L *lua.LState, guard *lua.LFunction, fn lua.LValue) error {
 		*open = outer
 	}
 	if err != nil {
-		L.G.CurrentThread = current // the error may come out of a coroutine
+		L.G.CurrentThread = current // the error may have been raised in a coroutine
 	}
 	return err
 }
 
-// callElsewhere calls the function at 1 of L through a guard, on another thread. True and the results take the place of
-// all that is on the stack.
+// callElsewhere calls the function at position 1 of the stack of L through a guard, on another thread. It replaces the
+// whole stack of L with true and the results.
 func (h *Host) callElsewhere(L *lua.LState, guard *lua.LFunction) error {
 	args := make([]lua.LValue, L.GetTop())
 	for i := range args {
@@ -241,7 +243,7 @@ func (h *Host) callElsewhere(L *lua.LState, guard *lua.LFunction) error {
 	return err
 }
 
-// handleElsewhere calls a handler for an error whose calls have ended.
+// handleElsewhere calls a handler on another thread, for an error whose calls have ended.
 func (h *Host) handleElsewhere(L *lua.LState, handler *lua.LFunction, value lua.LValue) lua.LValue {
 	results, err := h.onThread(L, h.scheduler.guards.plain, []lua.LValue{handler, value})
 	switch {
@@ -253,7 +255,7 @@ func (h *Host) handleElsewhere(L *lua.LState, handler *lua.LFunction, value lua.
 	return results[0]
 }
 
-// caught returns the value that a script gets of an error.
+// caught returns the value of an error for the script that caught it.
 func (h *Host) caught(L *lua.LState, err error) lua.LValue {
 	var api *lua.ApiError
 	if errors.As(err, &api) && api.Type != lua.ApiErrorPanic {
@@ -262,7 +264,7 @@ func (h *Host) caught(L *lua.LState, err error) lua.LValue {
 	return errorToLua(L, h.vmError(L, err))
 }
 
-// protect calls fn on another thread below L. The tasks that fn began end where it fails.
+// protect calls fn on another thread below L. If fn fails, the tasks that it spawned end.
 func (h *Host) protect(L *lua.LState, fn lua.LValue, args []lua.LValue) ([]lua.LValue, error) {
 	t := taskOf(L)
 	first := t.spawned
@@ -290,7 +292,7 @@ func (h *Host) onThread(L *lua.LState, guard *lua.LFunction, args []lua.LValue) 
 	return runOn(thread, guard, args)
 }
 
-// runOn calls a guard on a thread that nothing else runs on, and keeps the thread for others.
+// runOn calls a guard on an idle thread, and keeps the thread for later calls.
 func runOn(thread *lua.LState, guard *lua.LFunction, args []lua.LValue) ([]lua.LValue, error) {
 	thread.Push(guard)
 	for _, v := range args {
@@ -310,14 +312,14 @@ func runOn(thread *lua.LState, guard *lua.LFunction, args []lua.LValue) ([]lua.L
 	return results, nil
 }
 
-// machineTerms maps what the virtual machine raises in terms of its own to what is said instead.
+// machineTerms maps errors in terms of the virtual machine to texts in terms of Lua.
 var machineTerms = map[string]string{
 	"registry overflow": fmt.Sprintf("stack overflow: calls hold more than %d values", registryMaxSize),
 	"__len undefined":   "attempt to get the length of a value that has none, such as nil",
 	"__unm undefined":   "attempt to negate a value that is not a number",
 }
 
-// reworded returns what the virtual machine raised in the terms of Lua, such as "attempt to index a nil value" instead
+// reworded returns an error of the virtual machine in the terms of Lua, such as "attempt to index a nil value" instead
 // of "a non-table object(nil)".
 func reworded(raised lua.LValue) lua.LValue {
 	text, ok := raised.(lua.LString)

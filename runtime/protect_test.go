@@ -34,7 +34,7 @@ func TestProtect_Calls(t *testing.T) {
 	}, failing...)
 }
 
-// Each of these is true in Lua 5.1.
+// Each program returns true in Lua 5.1.
 var protectedLocals = []string{
 	`local n = 0 local function up() n = n + 1 end pcall(error) up() n = n + 1 return n == 2`,
 	`local n = 0 local function up() n = n + 1 end local ok = pcall(function() up() error("x") end) n = n + 1 up() return not ok and n == 3`,
@@ -56,7 +56,7 @@ func TestProtect_LocalsStayShared(t *testing.T) {
 	}
 }
 
-// A gopher-lua that keeps locals shared needs no guards: this fails then.
+// The test fails when gopher-lua keeps captured locals shared after an error. The guards are not needed then.
 func TestProtect_GopherLuaClosesOuterLocals(t *testing.T) {
 	for _, source := range protectedLocals[:2] {
 		L := lua.NewState()
@@ -70,7 +70,7 @@ func TestProtect_GopherLuaClosesOuterLocals(t *testing.T) {
 	}
 }
 
-// What callHere and depth read and write of a thread. Where it has moved or means something else, they have to follow.
+// Checks the unexported fields of a thread that callHere and depth use. If the test fails, they have to be adapted.
 func TestProtect_PrivateParts(t *testing.T) {
 	if !sharesThreads {
 		t.Fatal("gopher-lua's threads have no uvcache, currentFrame and Idx of the types that protected calls need")
@@ -150,7 +150,7 @@ func TestProtect_Handlers(t *testing.T) {
 	})
 }
 
-// A level that lies outside the protected call gives no place.
+// A level outside of the protected call has no position.
 func TestProtect_Levels(t *testing.T) {
 	checkSnippets(t, []snippet{
 		{"print(pcall(error, 'x'))", "false\tx\n"},

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// A record's fields are asked for when they are needed, and a list in one is made only when its items
-// are: a table counts it.
+// A record's fields are read when they are needed. A list in a field is built only when its items are needed: the table
+// of a record shows its length.
 func TestHost_FieldsAreGivenLater(t *testing.T) {
 	asked, made := map[string]int{}, 0
 	rt := &RecordType{Name: "row", Fields: []Field{{Name: "name"}, {Name: "parts"}, {Name: "none"}}}

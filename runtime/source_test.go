@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Errors about a goto or a label have its line.
+// Errors about a goto or a label have the line of the goto or label.
 func TestCompiles_LinesOfLabels(t *testing.T) {
 	h := New(Options{})
 	defer h.Close()
@@ -22,7 +22,7 @@ func TestCompiles_LinesOfLabels(t *testing.T) {
 	}
 }
 
-// The compiler survives the largest sources that are within the limits.
+// The compiler doesn't crash on the largest sources within the limits.
 func TestCompile_LargestSources(t *testing.T) {
 	for _, src := range []string{
 		"return " + strings.Repeat("#", 4990) + "x",
@@ -108,6 +108,6 @@ func FuzzHost_Compile(f *testing.F) {
 		}
 		h := New(Options{})
 		defer h.Close()
-		h.compiler.compile("fuzz", []byte(src)) // must end, without a crash
+		h.compiler.compile("fuzz", []byte(src)) // must return without a crash
 	})
 }

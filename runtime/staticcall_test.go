@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestHost_Refusals judges calls as sources write them, and holds what is refused against the words of a
-// run (TestArguments has these) and the place.
+// TestHost_Refusals checks calls in sources. The errors must have the messages of a run, which TestArguments tests, and
+// the right argument or field.
 func TestHost_Refusals(t *testing.T) {
 	mk := Builtin{Name: "make", Positional: 2, Params: []Param{
 		{Name: "name", Alias: "label", Type: String, Required: true},
@@ -30,7 +30,7 @@ func TestHost_Refusals(t *testing.T) {
 		what string
 		b    Builtin
 		args []any
-		want string // number of argument, of field, k for its key, message
+		want string // index of the argument, index of the field, "k" if its key is wrong, message
 	}{
 		{"good", mk, []any{"a", table(nil, "x", nil, "y")}, ""},
 		{"good names", mk, []any{table(nil, "a", "count", 3.0, "f", FunctionLiteral)}, ""},

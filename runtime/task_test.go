@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// tasking are builtins that begin tasks: all runs functions beside each other and returns what each
-// returned or raised, begin only begins one, nap waits.
+// tasking are builtins for tasks: all runs functions concurrently and returns the result or error of each, begin starts
+// a task without waiting, and nap sleeps.
 var tasking = []Builtin{
 	{Name: "all", Positional: 1, Params: []Param{{Name: "functions", Type: Any, Required: true}},
 		Impl: func(c *Call) (any, error) {
@@ -184,14 +184,14 @@ func TestHost_CoroutinesOfTasks(t *testing.T) {
 	}, tasking...)
 }
 
-// ticks gives 1, 2, 3, each after a while.
+// ticks iterates over 1, 2, 3 with a pause before each.
 var ticks = Builtin{Name: "ticks", Impl: func(c *Call) (any, error) {
 	i := 0
 	return Iterator(func() ([]any, error) {
 		if i++; i > 3 {
 			return nil, nil
 		}
-		time.Sleep(10 * time.Millisecond) // stands for a slow answer
+		time.Sleep(10 * time.Millisecond) // simulates a slow answer
 		return []any{i}, nil
 	}), nil
 }}
@@ -204,7 +204,7 @@ func TestHost_IteratorsLetOtherTasksRun(t *testing.T) {
 	}, append(tasking, ticks)...)
 }
 
-// TestHost_RandomNumbersFollowTheTask looks whether numbers depend on which task is how quick.
+// TestHost_RandomNumbersFollowTheTask tests that the random numbers of tasks don't depend on their speed.
 func TestHost_RandomNumbersFollowTheTask(t *testing.T) {
 	const script = `
 local naps = {%s}

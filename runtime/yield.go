@@ -21,10 +21,10 @@ func wanted(L *lua.LState) int {
 	return int(frame.FieldByIndex(wantedField.Index).Int())
 }
 
-// prepareResume prepares a coroutine for the values that it is resumed with, those of L from first on. If the coroutine has
-// yielded, prepareResume adjusts their number to the results that its coroutine.yield returns: the virtual machine crashes on
-// missing values. A coroutine that ended with return coroutine.yield(…) has no frame left. prepareResume then ends it and
-// returns true, and the values are its results.
+// prepareResume prepares a coroutine for the values that it is resumed with, those on the stack of L from first on. If
+// the coroutine has yielded, it adjusts their number to the number of results of that coroutine.yield, because the
+// virtual machine crashes on missing values. A coroutine that ended with return coroutine.yield(…) has no frame left.
+// prepareResume then marks it as dead and returns true, and the values are its results.
 func (c *coroutines) prepareResume(L, thread *lua.LState, first int) bool {
 	key := weak.Make(thread)
 	n, yielded := c.yields[key]
@@ -42,12 +42,12 @@ func (c *coroutines) prepareResume(L, thread *lua.LState, first int) bool {
 	return false
 }
 
-// calls holds the innermost calls of Go's stack.
+// calls holds the innermost calls of a Go stack.
 type calls [6]uintptr
 
-// yieldsDirectly reports whether the coroutine's own loop called coroutine.yield. An inner loop, which runs a
-// metamethod, an iterator or a callback for Go code, would go on with wrong values or crash. Only Go's stack shows
-// which loop it is.
+// yieldsDirectly reports whether the outermost interpreter loop of the coroutine called coroutine.yield. An inner loop,
+// which runs a metamethod, an iterator or a callback for Go code, would continue with wrong values or crash. Only Go's
+// stack shows which loop made the call.
 func (c *coroutines) yieldsDirectly() bool {
 	var stack calls
 	goruntime.Callers(2, stack[:])

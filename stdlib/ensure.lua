@@ -1,6 +1,6 @@
--- ensure: the implementation of ensure_store. It makes the cluster match the described store and does nothing if it
--- does already, so that it can run every hour. It creates stores and adds instances; it never removes, moves or stops
--- anything.
+-- ensure: the implementation of ensure_store. It makes the cluster match the description of a store. If the cluster
+-- matches already, it changes nothing, so it is safe to run repeatedly. It creates stores and adds instances; it never
+-- removes, moves or stops anything.
 
 -- only(t, …): a table with these fields of t, such as the caller's options for an action.
 local function only(t, ...)

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// lua runs a piece of script on N throw-away managers and returns what it prints.
+// lua runs Lua code with N throw-away managers and returns its output.
 func lua(t *testing.T, servers, script string) string {
 	t.Helper()
 	cmd := exec.Command(program("dkvrun"), "-q", "--local="+servers, "-e", script)

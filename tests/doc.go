@@ -1,3 +1,3 @@
-// Package tests holds what crosses rooms: transcripts of the command line, whole lives of clusters on
-// loopback addresses, and the rules of the house. What belongs to one room is tested beside its code.
+// Package tests has the tests that involve several packages: transcripts of the command line, clusters on loopback
+// addresses, and the rules for the source tree. Tests of one package are beside its code.
 package tests

@@ -11,8 +11,8 @@ import (
 	"dkvrun/builtins"
 )
 
-// TestBuiltins_ExamplesRun runs the example of every declaration as it stands, each as a chunk of its own
-// against one throw-away cluster, and removes the stores it made.
+// TestBuiltins_ExamplesRun runs the example of every declaration unchanged, each as a separate chunk on a shared
+// throw-away cluster, and removes the stores that the example created.
 func TestBuiltins_ExamplesRun(t *testing.T) {
 	t.Parallel()
 	var script strings.Builder
@@ -71,7 +71,7 @@ store = connect_store("OrdersStore")
 	t.Logf("%d examples ran", examples)
 }
 
-// TestBuiltins_AreDocumented holds each declaration against what its renderings need.
+// TestBuiltins_AreDocumented tests that each declaration has the texts that help and reference need.
 func TestBuiltins_AreDocumented(t *testing.T) {
 	t.Parallel()
 	for _, b := range builtins.All() {

@@ -8,10 +8,10 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// exchange is a request that both managers get. Says is a piece of the answer: a code or a state.
+// exchange is a request that both managers get. says is a part of the expected answer: a code or a state.
 type exchange struct {
 	says, method, path string
-	query              url.Values // <identity> stands for the manager's
+	query              url.Values // <identity> is replaced by the manager's identity
 	body               func(*party) any
 }
 
@@ -21,14 +21,14 @@ func post(says, path string) exchange { return exchange{says: says, method: "POS
 
 func remove(says, path string) exchange { return exchange{says: says, method: "DELETE", path: path} }
 
-// create makes a store at one manager alone.
+// create returns a request that creates a store on one manager.
 func create(says, name string, count int) exchange {
 	x := post(says, wire.StoresPath())
 	x.body = func(p *party) any { return wire.CreateStore{Name: name, Nodes: p.nodes("users", count, 17821)} }
 	return x
 }
 
-// to is a POST that names the manager that it is for.
+// to returns a POST request that names the manager that it is for.
 func to(says, path string) exchange {
 	return exchange{says: says, method: "POST", path: path, query: url.Values{"to": {"<identity>"}}}
 }
@@ -58,7 +58,7 @@ func abort(says string, n int, epoch uint64) exchange {
 
 func renew(says string, n int) exchange { return to(says, wire.OperationPath(opID(n))+"/renew") }
 
-// Edits.
+// Functions that change an operation.
 
 func store(name string) edit { return func(_ *party, c *wire.Operation) { c.Store = name } }
 
@@ -66,7 +66,7 @@ func epoch(e uint64) edit { return func(_ *party, c *wire.Operation) { c.Epoch =
 
 func founding(_ *party, c *wire.Operation) { c.Founding = true }
 
-// widening builds on a revision of the store that operation 1 made, and gives it so many instances.
+// widening makes the operation build on a revision of the store that operation 1 created, with a number of instances.
 func widening(revision uint64, base, count int) edit {
 	return func(p *party, c *wire.Operation) {
 		c.Action, c.Creation, c.BaseRevision, c.BaseOperation = wire.AddInstanceAction, opID(1), revision, opID(base)
@@ -80,14 +80,14 @@ func narrowing(_ *party, c *wire.Operation) {
 
 func removing(_ *party, c *wire.Operation) { c.Action, c.Nodes = wire.RemoveStoreAction, nil }
 
-// kept has other managers keep the store too, of which the first decides.
+// kept adds other managers as participants. The first of them is the coordinator.
 func kept(by ...wire.Manager) edit {
 	return func(p *party, c *wire.Operation) {
 		c.Coordinator, c.Managers = by[0].Identity, append([]wire.Manager{p.self()}, by...)
 	}
 }
 
-// elsewhere and further are managers that nobody reaches, with the smallest identity and the largest.
+// elsewhere and further are unreachable managers with the smallest and the largest identity.
 var (
 	elsewhere = wire.Manager{Identity: "00000000-0000-7000-8000-000000000000", URL: "http://127.43.1.99:7801"}
 	further   = wire.Manager{Identity: "ffffffff-0000-7000-8000-000000000000", URL: "http://127.43.1.98:7801"}
@@ -103,7 +103,7 @@ var (
 func farther(more ...edit) []edit { return append(append([]edit(nil), far...), more...) }
 
 var exchanges = []exchange{
-	// A vote, raised and held.
+	// A vote at a higher epoch, repeated.
 	get("store_not_found", orders),
 	get("<identity>", wire.StatePath("OrdersStore")),
 	preflight("state:unknown", 1),
@@ -122,7 +122,7 @@ var exchanges = []exchange{
 	abort("stale_epoch", 1, 1),
 	renew("state:pending", 1),
 
-	// Committed, and so it stays.
+	// A committed operation stays committed.
 	commit("state:committed", 1, 3),
 	commit("state:committed", 1, 3),
 	commit("state:committed", 1, 1),
@@ -133,7 +133,7 @@ var exchanges = []exchange{
 	get("status:Stopped", orders),
 	get("revision:1", wire.StatePath("OrdersStore")),
 
-	// What a change builds on.
+	// The base of an operation.
 	preflight("store_exists", 2),
 	preflight("store_exists", 2, store("ordersstore")),
 	preflight("stale_revision", 2, widening(2, 1, 2)),
@@ -152,7 +152,7 @@ var exchanges = []exchange{
 	post("wrong_manager", wire.OperationsPath()),
 	post("wrong_manager", wire.ResolvePath("OrdersStore")),
 
-	// Undone, and so it stays.
+	// An aborted operation stays aborted.
 	prepare("stale_epoch", 2, widening(1, 1, 2), epoch(3)),
 	prepare("state:pending", 2, widening(1, 1, 2), epoch(4)),
 	get("state:pending", orders),
@@ -167,7 +167,7 @@ var exchanges = []exchange{
 	renew("operation_not_found", 4),
 	get("state:unknown", wire.OperationPath(opID(4))),
 
-	// Wider and narrower.
+	// More and fewer instances.
 	prepare("state:pending", 5, widening(1, 1, 3), founding, epoch(5)),
 	commit("state:committed", 5, 5),
 	get("revision:2", orders),
@@ -176,7 +176,7 @@ var exchanges = []exchange{
 	commit("state:committed", 6, 6),
 	get("revision:3", orders),
 
-	// An instance that runs.
+	// A running instance.
 	post("instance_not_found", wire.InstancePath("OrdersStore", "orders-9")+"/start"),
 	post("code:ok", first+"/start"),
 	post("unchanged", first+"/start"),
@@ -188,7 +188,7 @@ var exchanges = []exchange{
 	post("unchanged", first+"/stop"),
 	preflight("store_started", 7, widening(3, 6, 2), narrowing, founding),
 
-	// Decided elsewhere.
+	// Operations with another coordinator.
 	prepare("wrong_home", 8, store("FarStore"), func(p *party, c *wire.Operation) { c.Managers = append(c.Managers, elsewhere) }),
 	prepare("state:pending", 8, far...),
 	renew("wrong_home", 8),
@@ -200,7 +200,7 @@ var exchanges = []exchange{
 	preflight("missing_manager", 9,
 		farther(kept(elsewhere), widening(1, 8, 2), func(p *party, c *wire.Operation) { c.Creation = opID(8) })...),
 
-	// For one manager alone.
+	// Operations on one manager.
 	create("code:ok", "UsersStore", 1),
 	create("unchanged", "UsersStore", 1),
 	create("store_exists", "UsersStore", 2),
@@ -210,7 +210,7 @@ var exchanges = []exchange{
 	remove("code:ok", wire.StorePath("UsersStore")),
 	remove("store_not_found", wire.StorePath("UsersStore")),
 
-	// The end.
+	// Removal of the store.
 	to("revision:3", wire.ResolvePath("OrdersStore")),
 	prepare("state:pending", 10, widening(3, 6, 2), removing, epoch(7)),
 	remove("store_busy", orders),
@@ -221,7 +221,7 @@ var exchanges = []exchange{
 	get("code:not_found", wire.Prefix+"/nowhere"),
 }
 
-// suspectExchanges go to managers that may have forgotten a vote.
+// suspectExchanges are requests to suspect managers, which may have forgotten a vote.
 var suspectExchanges = []exchange{
 	get("suspect:true", wire.StatePath("OrdersStore")),
 	preflight("code:suspect", 1),

@@ -18,7 +18,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// party is one of two managers, a real one and a fake, that are asked the same.
+// party is one of the two managers, a real one and a fake, that get the same requests.
 type party struct {
 	t                       *testing.T
 	host, address, identity string
@@ -30,10 +30,10 @@ func (p *party) self() wire.Manager {
 	return wire.Manager{Identity: p.identity, URL: "http://" + p.address}
 }
 
-// edit makes another change of one.
+// edit modifies an operation.
 type edit func(*party, *wire.Operation)
 
-// change is operation n: it makes a store with one instance, kept by this manager alone, unless it is edited.
+// change returns operation n. Unless edits change it, it creates a store with one instance on this manager only.
 func (p *party) change(n int, edits ...edit) wire.Operation {
 	c := wire.Operation{
 		ID: opID(n), Action: wire.CreateAction, Store: "OrdersStore", Owner: "tester", Coordinator: p.identity, Managers: []wire.Manager{p.self()},
@@ -46,7 +46,7 @@ func (p *party) change(n int, edits ...edit) wire.Operation {
 	return c
 }
 
-// nodes are so many instances on the manager's server, with ports from one on.
+// nodes returns a number of instances on the manager's server, with consecutive ports.
 func (p *party) nodes(prefix string, count, port int) []wire.Node {
 	nodes := []wire.Node{}
 	for i := range count {
@@ -58,7 +58,7 @@ func (p *party) nodes(prefix string, count, port int) []wire.Node {
 	return nodes
 }
 
-// send sends a request and returns the answer's status and body.
+// send sends a request and returns the status and the body of the answer.
 func (p *party) send(method, path string, query url.Values, body any) (int, []byte) {
 	p.t.Helper()
 	var text []byte
@@ -80,10 +80,10 @@ func (p *party) send(method, path string, query url.Values, body any) (int, []by
 	return answer.StatusCode, text
 }
 
-// own are the fields that differ by who answers and when, or are for people.
+// own are the fields that depend on the manager or the time, or are texts for people.
 var own = []string{"message", "hint", "since", "digest", "pid", "startedAt", "leader", "ready", "lastError", "restarts", "boot", "capabilities", "catalogDigest", "version"}
 
-// plain is a value of an answer without what is the manager's own, and without what is empty.
+// plain returns a value of an answer without the fields of own and without empty values.
 func (p *party) plain(value any) any {
 	switch v := value.(type) {
 	case map[string]any:
@@ -106,7 +106,7 @@ func (p *party) plain(value any) any {
 		}
 	case string:
 		v = strings.NewReplacer(p.identity, "<identity>", p.address, "<address>", p.host, "<host>").Replace(v)
-		if strings.HasPrefix(v, "d-") { // made of a digest
+		if strings.HasPrefix(v, "d-") { // contains a digest
 			return "d-"
 		}
 		return v
@@ -118,8 +118,8 @@ func (p *party) plain(value any) any {
 	return value
 }
 
-// TestFakeManager_AnswersLikeManagers asks a real manager and a fake the same, one request after the other. Both have
-// to answer alike, and as the request says.
+// TestFakeManager_AnswersLikeManagers sends the same requests to a real manager and a fake. Both have to give the same
+// answer, and the expected one.
 func TestFakeManager_AnswersLikeManagers(t *testing.T) {
 	t.Parallel()
 	f := &fleet{dir: filepath.Join(t.TempDir(), "managers")}
@@ -133,7 +133,7 @@ func TestFakeManager_AnswersLikeManagers(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(stop)
-	last := plan.Address(plan.Count - 1) // the first ones have a store from the beginning
+	last := plan.Address(plan.Count - 1) // the first fakes start with a store
 	host, _, _ := strings.Cut(last, ":")
 	real, fake := &party{t: t, host: "127.43.1.1", address: "127.43.1.1:7801"}, &party{t: t, host: host, address: last}
 	for _, p := range []*party{real, fake} {
@@ -153,7 +153,7 @@ func TestFakes_SuspectAnswersLikeManager(t *testing.T) {
 	real := &party{t: t, host: host, address: host + ":7801"}
 	real.identify()
 	for _, x := range []exchange{create("code:ok", "UsersStore", 1), remove("code:ok", wire.StorePath("UsersStore"))} {
-		x.with(real) // each writes a generation of the catalog
+		x.with(real) // each request writes a generation of the catalog
 	}
 	if err := f.kill([]string{host}); err != nil {
 		t.Fatal(err)
@@ -176,7 +176,7 @@ func TestFakes_SuspectAnswersLikeManager(t *testing.T) {
 	compareAnswers(t, suspectExchanges, real, fake)
 }
 
-// identify asks the manager for its identity.
+// identify queries the manager's identity.
 func (p *party) identify() {
 	p.t.Helper()
 	var info wire.Info
@@ -186,7 +186,7 @@ func (p *party) identify() {
 	p.identity = info.Identity
 }
 
-// compareAnswers sends exchanges to a manager and to a fake: both have to answer alike, and as the exchange says.
+// compareAnswers sends exchanges to a manager and to a fake. Both have to give the same answer, and the expected one.
 func compareAnswers(t *testing.T, exchanges []exchange, real, fake *party) {
 	t.Helper()
 	for _, x := range exchanges {
@@ -202,7 +202,7 @@ func compareAnswers(t *testing.T, exchanges []exchange, real, fake *party) {
 	}
 }
 
-// with has a manager answer the request.
+// with sends the request to a manager and returns its answer.
 func (x exchange) with(p *party) (int, any) {
 	p.t.Helper()
 	query := url.Values{}

@@ -32,12 +32,12 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files of tests instead of comparing with them")
 
-// frozenFile lists what users, scripts, other versions and files on disk depend on. It holds names, types and
-// numbers; texts for people are free. A line that disappears from it breaks somebody. A line that is new belongs
-// to a new feature, and is added with -update.
+// frozenFile lists the names, types and numbers that users, scripts, other versions and files on disk depend on. Texts
+// for people are not listed. A missing line means an incompatible change. A new line belongs to a new feature, and is
+// added with -update.
 const frozenFile = "testdata/frozen.txt"
 
-// TestFrozen_Surface compares everything that is visible from outside with the golden file.
+// TestFrozen_Surface compares everything that is visible to users and other versions with the golden file.
 func TestFrozen_Surface(t *testing.T) {
 	t.Parallel()
 	var got bytes.Buffer
@@ -78,7 +78,7 @@ func TestFrozen_Surface(t *testing.T) {
 	}
 }
 
-// typeNames are the types of parameters as the golden file spells them.
+// typeNames are the names of parameter types in the golden file.
 var typeNames = map[runtime.Type]string{
 	runtime.Any: "any", runtime.Verbatim: "verbatim", runtime.String: "string", runtime.Integer: "integer", runtime.Number: "number",
 	runtime.Boolean: "boolean", runtime.Function: "function", runtime.Strings: "strings", runtime.Table: "table",
@@ -94,7 +94,7 @@ func builtinLines(*testing.T) []string {
 	return out
 }
 
-// builtinLine is one builtin or method: a line for itself, and one for each parameter.
+// builtinLine returns a line for a builtin or method and one line for each of its parameters.
 func builtinLine(name string, b runtime.Builtin) []string {
 	out := []string{fmt.Sprintf("%s (%s), %d positional, returns %q", name, b.Group, b.Positional, b.ReturnType)}
 	for _, p := range b.Params {
@@ -176,15 +176,15 @@ func valueLines(t *testing.T) []string {
 	return wireConstants(t, func(name string) bool { return !isCode(name) && name != "Version" })
 }
 
-// shapeLines lists the structures with JSON tags of the programs: their keys and types, not their Go names, and
-// the side that they belong to.
+// shapeLines lists the structures with JSON tags: their keys and types, without their Go names, and the program that
+// they belong to.
 func shapeLines(t *testing.T) []string {
 	var out []string
 	for _, p := range loadTree(t) {
 		side := "runner"
 		switch {
 		case within(p.PkgPath, "dkvrun/tests"), within(p.PkgPath, "dkvrun/cmd/dkvmanager/internal/storetest"):
-			continue // only tests use it
+			continue // used only by tests
 		case p.PkgPath == "dkvrun/runtime/wire":
 			side = "wire"
 		case within(p.PkgPath, "dkvrun/cmd/dkvmanager"):
@@ -216,7 +216,7 @@ func shapeOf(s *types.Struct) string {
 	return strings.Join(keys, "; ")
 }
 
-// kindOf returns how JSON writes a type.
+// kindOf returns the JSON form of a type.
 func kindOf(t types.Type) string {
 	if named, is := types.Unalias(t).(*types.Named); is && named.Obj().Pkg() != nil &&
 		!within(named.Obj().Pkg().Path(), "dkvrun") {
@@ -237,7 +237,7 @@ func kindOf(t types.Type) string {
 	return "any"
 }
 
-// apiLines reads the description of the API from a running manager.
+// apiLines returns lines for the description of the API, which it reads from a running manager.
 func apiLines(t *testing.T) []string {
 	f := &fleet{dir: filepath.Join(t.TempDir(), "managers")}
 	t.Cleanup(f.close)
@@ -270,7 +270,7 @@ func apiLines(t *testing.T) []string {
 			}
 		case []any:
 			for i, item := range v {
-				if text, is := item.(string); is { // the order of an enumeration is free
+				if text, is := item.(string); is { // the order of an enumeration doesn't matter
 					out = append(out, fmt.Sprintf("%s has %s", strings.TrimPrefix(path, "/"), text))
 				} else {
 					leaves(path+"/"+strconv.Itoa(i), item)
@@ -292,7 +292,7 @@ func apiLines(t *testing.T) []string {
 	return out
 }
 
-// failpointLines lists the texts that calls of the failpoint package have: the points' names, or parts of them.
+// failpointLines lists the string arguments of calls of the failpoint package: the names of the points or parts of them.
 func failpointLines(t *testing.T) []string {
 	return literals(t, func(file string, call *ast.CallExpr) bool {
 		if strings.Contains(file, "/runtime/durable/") {
@@ -308,7 +308,7 @@ func failpointLines(t *testing.T) []string {
 	}, func(text string) bool { return text != "" })
 }
 
-// literals lists the text literals in the calls that are wanted, of the programs' code.
+// literals lists the string literals in the wanted calls, in the code of the programs.
 func literals(t *testing.T, wanted func(file string, call *ast.CallExpr) bool, fits func(string) bool) []string {
 	t.Helper()
 	var out []string
@@ -342,7 +342,7 @@ func literals(t *testing.T, wanted func(file string, call *ast.CallExpr) bool, f
 	return slices.Compact(out)
 }
 
-// variableLines lists the environment variables that the programs read by their whole name.
+// variableLines lists the environment variables whose full name is in the code of the programs.
 func variableLines(t *testing.T) []string {
 	return literals(t, func(_ string, call *ast.CallExpr) bool {
 		switch f := call.Fun.(type) {
@@ -372,11 +372,11 @@ func helpFlags(t *testing.T, args ...string) []string {
 	for line := range strings.Lines(string(out)) {
 		if m := flagLine.FindStringSubmatch(line); m != nil {
 			flags = append(flags, strings.TrimSpace(strings.TrimSuffix("-"+m[1], "-")+" --"+m[2]))
-		} else if !strings.HasPrefix(line, "     ") { // no continuation of a flag's text
+		} else if !strings.HasPrefix(line, "     ") { // not a continuation of a flag's text
 			continue
 		}
 		m := flagDefault.FindStringSubmatch(line)
-		// The default of --jobs is the number of processors.
+		// The default of --jobs depends on the machine: it is the number of processors.
 		if m != nil && len(flags) > 0 && !strings.HasSuffix(flags[len(flags)-1], "--jobs") {
 			flags[len(flags)-1] += " default " + m[1]
 		}
@@ -394,8 +394,8 @@ func flagLines(t *testing.T) []string {
 	return out
 }
 
-// environmentLines tries DKVRUN_FLAG for each flag of a run, with a value that no flag takes: where it is read,
-// the run ends with a status of its own.
+// environmentLines sets DKVRUN_FLAG for each flag of a run to a value that no flag accepts. If the variable is read, the
+// exit status shows it.
 func environmentLines(t *testing.T) []string {
 	var out []string
 	for _, f := range helpFlags(t, "dkvrun", "--help") {
@@ -451,8 +451,8 @@ func statusLines(t *testing.T) []string {
 	return out
 }
 
-// folderLines lists the files of a cluster in whose life a store was made, started, widened, shrunk and removed,
-// and another one stayed.
+// folderLines lists the files of a cluster after one store was created, started, extended, shrunk and removed, while
+// another one remains.
 func folderLines(t *testing.T) []string {
 	dir := filepath.Join(t.TempDir(), "kept")
 	cmd := exec.Command(program("dkvrun"), "-q", "-y", "--local=2", "--keep", dir, "-e", `

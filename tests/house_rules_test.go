@@ -8,7 +8,7 @@ import (
 	"golang.org/x/tools/go/packages"
 )
 
-// sample loads the packages of testdata/house, which break the rules.
+// sample loads the packages in testdata/house, which break the rules.
 func sample(t *testing.T) []*packages.Package {
 	t.Helper()
 	all, err := packages.Load(&packages.Config{Mode: packages.LoadSyntax | packages.NeedFiles, Dir: "testdata/house"}, "./...")

@@ -21,18 +21,18 @@ import (
 	"golang.org/x/tools/go/packages"
 )
 
-// The limits that the tree keeps.
+// The limits for the source tree.
 const (
-	maxReach   = 8   // files in which a type's methods stand and its unexported fields are used
+	maxReach   = 8   // files that contain methods of a type or use its unexported fields
 	maxFiles   = 40  // files of a package, without tests
 	maxColumns = 120 // of a line of code or of a comment; a tab counts as one
 )
 
-// declarations are the packages that consist of literals, a file for each thing that is declared. The number of
-// their files is the number of these things.
+// declarations are the packages that consist of literals, with one file for each declared builtin. Their number of
+// files is not limited.
 var declarations []string
 
-// imports say what the packages within a folder may import, beyond the order.
+// imports limits the imports of the packages within a folder further than the order does.
 var imports = []struct {
 	folder  string
 	why     string
@@ -76,7 +76,7 @@ var imports = []struct {
 
 func notAdmin(i string) bool { return !within(i, "dkvrun/cmd/dkvmanager/internal/admin") }
 
-// only lists the folders that alone may import something.
+// only lists, for certain packages, the folders that may import them.
 var only = []struct {
 	imported string
 	folders  []string
@@ -88,7 +88,7 @@ var only = []struct {
 	{"go.etcd.io", []string{"dkvrun/cmd/dkvmanager/internal/engine/etcd"}},
 }
 
-// within reports whether a package stands in a folder or below it.
+// within reports whether a package is in a folder or below it.
 func within(path, folder string) bool { return path == folder || strings.HasPrefix(path, folder+"/") }
 
 func TestHouse_Imports(t *testing.T) {
@@ -128,10 +128,10 @@ func packageComment(p *packages.Package) string {
 	return ""
 }
 
-// layoutDocument is the page whose section "Packages" lists the packages in their order.
+// layoutDocument is the page whose section "Packages" lists the packages in order.
 const layoutDocument = "../docs/development.md"
 
-// layoutStart and layoutEnd enclose what is made from the list and the packages' comments.
+// layoutStart and layoutEnd enclose the generated part, which is made from the list and the packages' comments.
 const (
 	layoutStart = "<!-- made by go test ./tests -run House_Layout -update -->\n"
 	layoutEnd   = "<!-- end -->\n"
@@ -169,7 +169,7 @@ func layoutSection(all []*packages.Package) string {
 	var out strings.Builder
 	for _, path := range layout {
 		comment := comments["dkvrun/"+path]
-		if comment == "" { // its files are tests
+		if comment == "" { // a package of tests
 			comment = "tests"
 		}
 		fmt.Fprintf(&out, "- `%s` %s\n", path, comment)
@@ -243,8 +243,8 @@ func goFiles(t *testing.T) []string {
 	return out
 }
 
-// orderViolations finds packages that the list lacks or has in vain, and imports of packages that don't come
-// before in it.
+// orderViolations finds packages that are missing in the list, list entries without a package, and imports of packages
+// that are not earlier in the list.
 func orderViolations(all []*packages.Package, module string, order []string) []string {
 	var out []string
 	place := map[string]int{}
@@ -273,8 +273,7 @@ func orderViolations(all []*packages.Package, module string, order []string) []s
 	return out
 }
 
-// reachViolations finds types whose methods, and the uses of whose unexported fields, stand in more than most
-// files.
+// reachViolations finds types whose methods and uses of unexported fields are spread over more than most files.
 func reachViolations(all []*packages.Package, most int) []string {
 	var out []string
 	for _, p := range all {
@@ -314,7 +313,7 @@ func reachViolations(all []*packages.Package, most int) []string {
 	return out
 }
 
-// ownFields notes the unexported fields of a structure, those of structures without a name in it too.
+// ownFields records the unexported fields of a structure, including those of anonymous structures in it.
 func ownFields(t types.Type, owner *types.TypeName, owners map[*types.Var]*types.TypeName) {
 	switch t := t.(type) {
 	case *types.Struct:
@@ -338,7 +337,7 @@ func ownFields(t types.Type, owner *types.TypeName, owners map[*types.Var]*types
 	}
 }
 
-// receiver returns the type that a method belongs to.
+// receiver returns the type of a method's receiver.
 func receiver(p *packages.Package, fn *ast.FuncDecl) *types.TypeName {
 	f, is := p.TypesInfo.Defs[fn.Name].(*types.Func)
 	if !is {
@@ -363,13 +362,13 @@ func keys(m map[string]bool) []string {
 	return out
 }
 
-// exportViolations finds exported functions, types, variables, constants and methods that no other package uses,
-// in packages that can be imported. A method that an interface asks for is used through it. A type that a used name
-// hands out or takes is part of what other packages use, although they need not write its name. inTests holds what
-// tests of other packages use, as usedByTests returns it.
+// exportViolations finds exported functions, types, variables, constants and methods that no other package uses, in
+// packages that can be imported. A method of an interface counts as used. So does a type in the signature of a used
+// function, although other packages need not write its name. inTests holds the names that tests of other packages use,
+// as usedByTests returns them.
 func exportViolations(all []*packages.Package, inTests map[string]bool) []string {
 	used := map[types.Object]bool{}
-	asked := map[string]bool{} // methods of the interfaces that the module sees
+	asked := map[string]bool{} // methods of the interfaces that the module uses
 	seen := map[*types.Package]bool{}
 	for _, p := range all {
 		for _, object := range p.TypesInfo.Uses {
@@ -423,7 +422,7 @@ func exportViolations(all []*packages.Package, inTests map[string]bool) []string
 	return out
 }
 
-// useGroup adds the constants of one declaration if one of them is used: together they are the values of one thing.
+// useGroup adds all constants of a declaration if one of them is used: together they are the values of an enumeration.
 func useGroup(p *packages.Package, group *ast.GenDecl, used map[types.Object]bool) {
 	var members []types.Object
 	for _, spec := range group.Specs {
@@ -439,7 +438,7 @@ func useGroup(p *packages.Package, group *ast.GenDecl, used map[types.Object]boo
 }
 
 // useMembers adds the constants of used types and of used groups, and the types that implement a used interface of
-// their own package: each is a value that other packages may have to tell from the rest.
+// their own package: other packages may have to distinguish these values.
 func useMembers(all []*packages.Package, used map[types.Object]bool) {
 	for _, p := range all {
 		for _, f := range p.Syntax {
@@ -512,7 +511,7 @@ func useTypes(used map[types.Object]bool) {
 			}
 		}
 	}
-	objects := slices.Collect(maps.Keys(used)) // without the types that are added
+	objects := slices.Collect(maps.Keys(used)) // without the types that are added below
 	for _, object := range objects {
 		switch o := object.(type) {
 		case *types.Func, *types.Var, *types.Const:
@@ -562,7 +561,7 @@ func usedByTests(t *testing.T, module string) map[string]bool {
 	return out
 }
 
-// origin returns the declared object of one that belongs to an instance of a generic type or function.
+// origin returns the declared object of an object in an instance of a generic type or function.
 func origin(object types.Object) types.Object {
 	switch o := object.(type) {
 	case *types.Func:
@@ -573,7 +572,7 @@ func origin(object types.Object) types.Object {
 	return object
 }
 
-// interfaceMethods notes the methods of the interfaces that a package of another module declares.
+// interfaceMethods records the methods of the interfaces that a package of another module declares.
 func interfaceMethods(p *types.Package, asked map[string]bool, seen map[*types.Package]bool) {
 	if seen[p] {
 		return
@@ -591,7 +590,7 @@ func interfaceMethods(p *types.Package, asked map[string]bool, seen map[*types.P
 	}
 }
 
-// fileViolations finds packages with more than most files, those of other systems and build tags included.
+// fileViolations finds packages with more than most files, including files for other systems and build tags.
 func fileViolations(all []*packages.Package, module string, most int) []string {
 	var out []string
 	for _, p := range all {
@@ -604,11 +603,11 @@ func fileViolations(all []*packages.Package, module string, most int) []string {
 	return out
 }
 
-// columnViolations finds lines that are too long. What texts take of a line does not count.
+// columnViolations finds lines that are too long. String literals don't count.
 func columnViolations(path string, text []byte) []string {
 	files := token.NewFileSet()
 	file := files.AddFile(path, -1, len(text))
-	spared := map[int]int{} // columns that texts take, by line
+	spared := map[int]int{} // columns of string literals, by line
 	var s scanner.Scanner
 	s.Init(file, text, nil, 0)
 	for {
@@ -632,7 +631,7 @@ func columnViolations(path string, text []byte) []string {
 	return out
 }
 
-// testName is Subject_Case.
+// testName matches TestSubject_Case.
 var testName = regexp.MustCompile(`^(Test|Fuzz|Benchmark)[A-Z][A-Za-z0-9]*_[A-Z0-9][A-Za-z0-9]*$`)
 
 // nameViolations finds test functions that are not named TestSubject_Case.

@@ -37,7 +37,7 @@ print("never")`)
 	}
 }
 
-// endlessCleanUp can only be ended from outside.
+// endlessCleanUp is a script whose at_exit function never returns.
 const endlessCleanUp = `
 at_exit(function() print("cleaning up") while true do pcall(sleep, 60) end end)
 print("begun")
@@ -106,8 +106,8 @@ func TestInterrupt_NamesActionInDoubt(t *testing.T) {
 	}
 }
 
-// TestInterrupt_SecondNamesOperationInDoubt interrupts a change twice while its coordinator has been asked for its vote
-// and doesn't answer: the runner exits at once, and says which command resolves the change.
+// TestInterrupt_SecondNamesOperationInDoubt interrupts an operation twice while its coordinator doesn't answer the
+// prepare request: the runner exits at once and prints the command that resolves the operation.
 func TestInterrupt_SecondNamesOperationInDoubt(t *testing.T) {
 	t.Parallel()
 	const host = "127.44.0.11"

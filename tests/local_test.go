@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// localRun is a run of dkvrun whose remains are looked for: everything that --local starts has the
-// run's own temporary folder on its command line.
+// localRun is a run of dkvrun with --local. The test looks for processes that are left: all that --local starts have the
+// run's temporary folder on their command lines.
 type localRun struct {
 	*exec.Cmd
 	tmp    string
@@ -42,7 +42,7 @@ func startLocal(t *testing.T, args ...string) *localRun {
 	return r
 }
 
-// until reads standard output up to a line that holds text.
+// until reads standard output up to a line that contains text.
 func (r *localRun) until(t *testing.T, text string) {
 	t.Helper()
 	for {
@@ -67,7 +67,7 @@ func (r *localRun) finish(t *testing.T) (string, int) {
 	return string(out), r.ProcessState.ExitCode()
 }
 
-// commandLines returns the command line of each process of the machine, by its pid.
+// commandLines returns the command lines of all processes of the machine, by pid.
 func commandLines(t *testing.T) map[int]string {
 	t.Helper()
 	entries, err := os.ReadDir("/proc")
@@ -87,7 +87,7 @@ func commandLines(t *testing.T) map[int]string {
 	return out
 }
 
-// processes returns the command lines that have the run's folder in them.
+// processes returns the command lines that contain the run's folder.
 func (r *localRun) processes(t *testing.T) []string {
 	t.Helper()
 	var out []string
@@ -99,7 +99,7 @@ func (r *localRun) processes(t *testing.T) []string {
 	return out
 }
 
-// leavesNothing waits until no process, folder or port of the run is left.
+// leavesNothing waits until no process, folder or used port of the run is left.
 func (r *localRun) leavesNothing(t *testing.T, within time.Duration, ports []string) {
 	t.Helper()
 	err := poll(within, func() error {
@@ -127,7 +127,7 @@ func (r *localRun) leavesNothing(t *testing.T, within time.Duration, ports []str
 	}
 }
 
-// running is a script that has a store of three running instances, says so, and waits.
+// running is a script that starts a store of three instances, prints their ports, and waits.
 const running = `
 new_store("OrdersStore", "orders"):check()
 start_store{"OrdersStore", parallel = true}:check()
@@ -139,7 +139,7 @@ end
 print("running")
 `
 
-// ports reads the lines that running prints.
+// ports reads the ports that the script running prints.
 func (r *localRun) ports(t *testing.T) []string {
 	t.Helper()
 	var out []string

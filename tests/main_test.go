@@ -17,7 +17,7 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// built are the programs under test, in a folder that is made when a test needs the first one.
+// built holds the programs under test. They are put into a folder when a test needs the first one.
 var built struct {
 	once   sync.Once
 	folder string

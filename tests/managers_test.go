@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// fleet is a set of managers that a test has started, each with a folder of its own. They run on a
-// lifeline: when the test's process ends, however it ends, they and their instances end too.
+// fleet is a set of managers that a test has started, each with a separate data folder. They hold the lifeline of the
+// test's process: when that process ends, they and their instances end too.
 type fleet struct {
 	dir     string
 	mu      sync.Mutex
@@ -67,7 +67,7 @@ func (f *fleet) start(hosts []string) error {
 	return nil
 }
 
-// answering waits until the manager on host answers, or has ended.
+// answering waits until the manager on host answers or has ended.
 func (f *fleet) answering(host string) error {
 	m := f.running[host]
 	client := http.Client{Timeout: time.Second}
@@ -90,10 +90,10 @@ func (f *fleet) answering(host string) error {
 	})
 }
 
-// kill ends managers as a crash would; their instances go on.
+// kill kills managers, like a crash; their instances keep running.
 func (f *fleet) kill(hosts []string) error { return f.end(hosts, syscall.SIGKILL) }
 
-// stop ends managers as an operator would.
+// stop ends managers with SIGTERM, like an operator.
 func (f *fleet) stop(hosts []string) error { return f.end(hosts, syscall.SIGTERM) }
 
 func (f *fleet) end(hosts []string, sig syscall.Signal) error {
@@ -117,7 +117,7 @@ func (f *fleet) end(hosts []string, sig syscall.Signal) error {
 	return nil
 }
 
-// close ends all managers and instances: the lifeline breaks.
+// close ends all managers and instances by closing the lifeline.
 func (f *fleet) close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -136,10 +136,10 @@ func (f *fleet) close() {
 	}
 }
 
-// final is an error that no further look can mend.
+// final is an error after which poll stops at once.
 type final struct{ error }
 
-// poll looks until there is no error, and returns the last one when the time is over.
+// poll calls a function until it returns no error. It returns the last error when the time is over.
 func poll(timeout time.Duration, look func() error) error {
 	for deadline := time.Now().Add(timeout); ; time.Sleep(20 * time.Millisecond) {
 		err := look()

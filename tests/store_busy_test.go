@@ -14,8 +14,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// held is a store's name that an operation holds at two managers, as a runner leaves it that is in the
-// midst of its work.
+// held is the state of two managers at which a runner has prepared an operation that is still in flight.
 type held struct {
 	t       *testing.T
 	hosts   []string
@@ -23,13 +22,13 @@ type held struct {
 	change  wire.Operation
 }
 
-// hold prepares the making of OrdersStore at two managers of its own.
+// hold starts two managers and prepares the creation of OrdersStore on them.
 func hold(t *testing.T, block int) *held {
 	t.Helper()
 	f := &fleet{dir: t.TempDir()}
 	t.Cleanup(f.close)
 	h := &held{t: t, hosts: []string{fmt.Sprintf("127.28.%d.11", block), fmt.Sprintf("127.28.%d.12", block)}}
-	for _, host := range h.hosts { // one after the other: the first is the coordinator
+	for _, host := range h.hosts { // the first one is the coordinator, so it is prepared first
 		if err := f.start([]string{host}); err != nil {
 			t.Fatal(err)
 		}
@@ -122,7 +121,7 @@ func TestStoreBusy_WaitsForHolder(t *testing.T) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- second.Wait() }()
-	select { // it is refused at once, so it has been by now, and waits
+	select { // the prepare was refused by now, and the runner waits
 	case err := <-ended:
 		t.Fatalf("it did not wait: %v\n%s", err, out.String())
 	case <-time.After(time.Second):

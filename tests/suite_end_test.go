@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// startSuite runs a suite whose test has a store of three running instances and does not end, and
-// returns when all of it is up.
+// startSuite runs a suite whose test starts a store of three instances and does not end. It returns when the instances
+// run.
 func startSuite(t *testing.T, then string, flags ...string) *localRun {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "long_test.lua")
@@ -55,7 +55,7 @@ func TestSuite_RemovesAllAfterKill(t *testing.T) {
 	t.Logf("all gone within %s", time.Since(began))
 }
 
-// A runbook that a test runs, with a cluster of its own, goes with the runner.
+// A runbook that a test runs with a separate cluster ends with the runner.
 func TestSuite_EndsRunbooksAfterKill(t *testing.T) {
 	t.Parallel()
 	runbook := filepath.Join(t.TempDir(), "long.lua")
@@ -137,7 +137,7 @@ func TestSuite_DyingManagerEndsTest(t *testing.T) {
 	r.leavesNothing(t, 0, nil)
 }
 
-// A suite that is watched runs again when a file of it changes.
+// With --watch a suite runs again when one of its files changes.
 func TestSuite_WatchedRunsAgain(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()

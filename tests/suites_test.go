@@ -13,7 +13,7 @@ import (
 	"dkvrun/runtime/suite"
 )
 
-// dkvrunTest runs suites and returns what it printed; it fails t where they fail.
+// dkvrunTest runs suites and returns the output. It fails t if they fail.
 func dkvrunTest(t *testing.T, args ...string) string {
 	t.Helper()
 	cmd := exec.Command(program("dkvrun"), append([]string{"test"}, args...)...)
@@ -25,14 +25,14 @@ func dkvrunTest(t *testing.T, args ...string) string {
 	return string(out)
 }
 
-// TestSuites_Pass runs the product's own suites.
+// TestSuites_Pass runs the suites in tests/suites.
 func TestSuites_Pass(t *testing.T) {
 	t.Parallel()
 	out := dkvrunTest(t, "--shuffle", "--jobs", "6", "suites")
 	t.Log(out[strings.LastIndex(out, "PASSED"):])
 }
 
-// TestSuites_DescribeEverything: each builtin, method, module and runbook has a block of its name.
+// TestSuites_DescribeEverything tests that each builtin, method, module and runbook has a block with its name.
 func TestSuites_DescribeEverything(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("suites/*_test.lua")
@@ -76,7 +76,7 @@ func TestSuites_DescribeEverything(t *testing.T) {
 	}
 }
 
-// TestSuites_ExamplesRun runs the examples of what is there in tests alone, each in a block of its own.
+// TestSuites_ExamplesRun runs the examples of the builtins for tests, each in a separate block.
 func TestSuites_ExamplesRun(t *testing.T) {
 	t.Parallel()
 	var text strings.Builder

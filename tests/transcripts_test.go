@@ -17,12 +17,12 @@ import (
 	fakes "dkvrun/runtime/fakemanager"
 )
 
-// blocks counts the loopback networks given out: each transcript has servers of its own.
+// blocks counts the loopback networks in use: each transcript has separate servers.
 var blocks atomic.Int32
 
-// TestTranscripts_Run runs what a person would type. In a transcript $H1 to $H4 are hosts of its own;
-// `managers HOST…` starts a manager on each, `managers -stop HOST` and `-kill HOST` end one, and
-// `exits STATUS COMMAND…` runs a command that ends with that status; `fleet PORT COUNT FAULT…` starts fake
+// TestTranscripts_Run runs the transcripts of command lines. In a transcript, $H1 to $H4 are hosts that no other
+// transcript uses. `managers HOST…` starts a manager on each host; `managers -stop HOST` and `-kill HOST` end one.
+// `exits STATUS COMMAND…` runs a command that has to exit with the status. `fleet PORT COUNT FAULT…` starts fake
 // managers, the first ones with these faults, and lists them in fleet.list.
 func TestTranscripts_Run(t *testing.T) {
 	t.Parallel()

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/tools/go/packages"
 )
 
-// tree loads every package of the module with its types, once. Types of other modules come from export data.
+// tree loads all packages of the module with their types, once. Types of other modules come from export data.
 var tree = sync.OnceValues(func() ([]*packages.Package, error) {
 	return packages.Load(&packages.Config{Mode: packages.LoadSyntax | packages.NeedFiles, Dir: ".."}, "dkvrun/...")
 })

@@ -27,7 +27,7 @@ const (
 // Error is a failed step. It unwraps to the cause that the system gave, for example syscall.ENOSPC.
 type Error struct {
 	Step Step
-	Path string // the file that was to be replaced
+	Path string // the file to replace
 	Err  error
 }
 
@@ -115,8 +115,8 @@ func writeSynced(path string, data []byte, o Options) (Step, error) {
 	return step, errors.Join(err, f.Close())
 }
 
-// keep gives the file at path, if there is one, the second name previous. It makes a hard link and renames
-// that, so that neither name is without a whole file at any moment.
+// keep gives the file at path, if it exists, the second name previous. It makes a hard link and renames the link, so
+// that a complete file exists under each name at any moment.
 func keep(path, previous string) error {
 	link := previous + TempSuffix
 	if err := os.Remove(link); err != nil && !errors.Is(err, fs.ErrNotExist) {

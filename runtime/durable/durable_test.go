@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// read returns a file's content, or "" where there is none.
+// read returns the content of a file, or "" if it does not exist.
 func read(t *testing.T, path string) string {
 	t.Helper()
 	text, err := os.ReadFile(path)
@@ -20,7 +20,7 @@ func read(t *testing.T, path string) string {
 	return string(text)
 }
 
-// names lists a folder.
+// names returns the names in a folder.
 func names(t *testing.T, dir string) string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -70,7 +70,7 @@ func TestReplace_WithoutPrevious(t *testing.T) {
 	}
 }
 
-// The temporary files of a crash are overwritten.
+// Replace overwrites temporary files that a crash left behind.
 func TestReplace_AfterCrash(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "f")
@@ -144,7 +144,7 @@ func TestReplace_WithoutPreviousFailsLate(t *testing.T) {
 	}
 }
 
-// What the system itself refuses at each step.
+// The system can refuse each of the steps.
 func TestReplace_SystemRefuses(t *testing.T) {
 	for _, c := range []struct {
 		name  string

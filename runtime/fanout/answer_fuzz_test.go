@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// scripted is a connection whose server says the same whatever it is asked, and then closes.
+// scripted is a connection whose server sends fixed bytes and then closes.
 type scripted struct {
 	net.Conn
 	in io.Reader
@@ -22,11 +22,12 @@ func (s scripted) Read(p []byte) (int, error)  { return s.in.Read(p) }
 func (s scripted) Write(p []byte) (int, error) { return len(p), nil }
 func (s scripted) Close() error                { return nil }
 
-// oddHeader is a header that net/http, unlike fasthttp, knows under no name.
+// oddHeader matches a header with white space before the colon. net/http ignores the name of such a header, but
+// fasthttp doesn't.
 var oddHeader = regexp.MustCompile(`[ \t]+:`)
 
-// FuzzFanout_Answer reads whatever a server can send. A connection is used again only after an answer that
-// net/http reads in the same way and to the same end: what follows would be taken for the next answer.
+// FuzzFanout_Answer reads arbitrary bytes of a server. A connection may be reused only after an answer that net/http
+// reads in the same way and up to the same byte: otherwise the rest would be taken for the next answer.
 func FuzzFanout_Answer(f *testing.F) {
 	for _, seed := range []string{
 		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",

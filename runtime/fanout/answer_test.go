@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Bodies that are read at once, and those that are read as they come, with every form of length.
+// Bodies that are read at once and in pieces, with every way to announce the length.
 func TestAnswer_BodiesOfEverySize(t *testing.T) {
 	noLeaks(t)
 	for _, size := range []int{0, 1, smallBody - 1, smallBody, smallBody + 1, 1 << 20, maxBody} {
@@ -35,7 +35,7 @@ func chunked(body string) string {
 	return fmt.Sprintf("%x\r\n%s\r\n", len(body), body)
 }
 
-// What all answers of a call take together is bounded, whatever each of them may have.
+// The size of all answers to one call of Do together is limited, in addition to that of each answer.
 func TestAnswer_TotalBounded(t *testing.T) {
 	const most = 20
 	s := serve(t, "127.48.5.2", text(strings.Repeat("x", 1<<20)))
@@ -61,7 +61,7 @@ func TestAnswer_TotalBounded(t *testing.T) {
 	}
 }
 
-// An announcement takes no memory: the bytes that come do.
+// An announced length allocates no memory; only received bytes do.
 func TestAnswer_AnnouncedLengthAllocatesNothing(t *testing.T) {
 	const n = 64
 	begun := make(chan struct{}, n)
@@ -94,7 +94,7 @@ func TestAnswer_AnnouncedLengthAllocatesNothing(t *testing.T) {
 	}
 }
 
-// Bytes that come after an answer are not the next one, also when they come while the connection is idle.
+// Bytes after an answer are not taken for the next answer, also if they arrive while the connection is idle.
 func TestAnswer_UnrequestedBytesIgnored(t *testing.T) {
 	noLeaks(t)
 	planted := make(chan struct{})
@@ -116,7 +116,7 @@ func TestAnswer_UnrequestedBytesIgnored(t *testing.T) {
 	}
 }
 
-// Interim answers are passed over, a few of them.
+// A few interim answers are skipped.
 func TestAnswer_Interim(t *testing.T) {
 	const hint = "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
 	end := "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// Control sees every connection before it is made, and can prevent it.
+// Control is called before each connection is made, and can prevent it.
 func TestClient_Control(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer server.Close()
@@ -39,7 +39,7 @@ func TestClient_Control(t *testing.T) {
 	if a := get(); a.Err != nil || seen.Load() != 1 {
 		t.Fatalf("asked %d times: %v", seen.Load(), a.Err)
 	}
-	if a := get(); a.Err != nil || seen.Load() != 1 { // the connection was kept
+	if a := get(); a.Err != nil || seen.Load() != 1 { // the connection is reused
 		t.Fatalf("asked %d times: %v", seen.Load(), a.Err)
 	}
 	server.CloseClientConnections()

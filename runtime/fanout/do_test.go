@@ -19,7 +19,7 @@ func TestDo_AnswersInRequestOrder(t *testing.T) {
 	for i := range 40 {
 		s := serve(t, fmt.Sprintf("127.24.0.%d", i+1), requests(func(c net.Conn, r *http.Request, body []byte) {
 			if i == 0 {
-				<-first // the first to be asked answers last
+				<-first // the first server answers last
 			}
 			reply(c, 200+i, fmt.Sprintf("%s %s %s", r.Method, r.URL, body))
 		}))
@@ -77,7 +77,7 @@ func TestDo_ParallelBounded(t *testing.T) {
 		if asked.Add(1) == 4 {
 			close(full)
 		}
-		<-full // until four are there together
+		<-full // until four requests are in flight
 		inFlight.Add(-1)
 		reply(c, 200, "")
 	}))

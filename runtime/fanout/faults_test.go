@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// one asks one server one thing.
+// one sends one request and returns its answer.
 func one(t *testing.T, r Request) Answer {
 	t.Helper()
 	return client(t).Do(context.Background(), []Request{r}, Options{})[0]
@@ -66,7 +66,7 @@ func TestExchange_Faults(t *testing.T) {
 	}
 }
 
-// drip begins to answer and goes on byte by byte, faster than any read times out.
+// drip sends an answer byte by byte, so fast that no single read times out.
 func drip(start string) func(net.Conn) {
 	return func(c net.Conn) {
 		c.Read(make([]byte, 4096))
@@ -77,7 +77,7 @@ func drip(start string) func(net.Conn) {
 	}
 }
 
-// reset answers and then breaks the connection off hard.
+// reset begins to answer and then resets the connection.
 func reset(answer string) func(net.Conn) {
 	return func(c net.Conn) {
 		c.Read(make([]byte, 4096))
@@ -99,7 +99,7 @@ func TestExchange_Refused(t *testing.T) {
 	}
 }
 
-// A listener whose queue is full drops what comes next: the connection is never made.
+// A listener with a full queue drops further connection attempts: the connection is never made.
 func TestExchange_ConnectTimeout(t *testing.T) {
 	noLeaks(t)
 	e := fullListener(t)
@@ -145,7 +145,7 @@ func TestExchange_BadPath(t *testing.T) {
 	}
 }
 
-// A manager refuses a large body without reading it; its reason must get through.
+// A manager refuses a large body without reading it. The client must receive the reason.
 func TestExchange_EarlyAnswer(t *testing.T) {
 	s := serve(t, "127.24.1.6", func(c net.Conn) {
 		c.Read(make([]byte, 4096))

@@ -19,7 +19,7 @@ import (
 	"time"
 )
 
-// fullListener gives an endpoint that takes no connection: its queue of one is full.
+// fullListener returns an endpoint that accepts no connection, because its queue of one is full.
 func fullListener(t *testing.T) Endpoint {
 	t.Helper()
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
@@ -75,7 +75,7 @@ func TestResolver_NoAddress(t *testing.T) {
 		lookups.Add(1)
 		return nil, &net.DNSError{Err: "no such host", Name: "db1", IsNotFound: true}
 	}
-	for range 2 { // a failure is not remembered
+	for range 2 { // a failure is not cached
 		a := c.Do(context.Background(), []Request{get(Endpoint{Host: "db1", Port: 7801})}, Options{})[0]
 		if a.Err == nil || a.Err.Class != DNS || !strings.Contains(a.Err.Message, "db1:7801: the name db1 has no address (no such host)") {
 			t.Errorf("%v", a.Err)
@@ -90,7 +90,7 @@ func TestResolver_SilentDNS(t *testing.T) {
 	noLeaks(t)
 	c := client(t)
 	c.names.lookup = func(ctx context.Context, _, _ string) ([]netip.Addr, error) {
-		<-ctx.Done() // until the client is closed
+		<-ctx.Done() // when the client is closed
 		return nil, ctx.Err()
 	}
 	a := c.Do(context.Background(), []Request{get(Endpoint{Host: "db1", Port: 7801})},
@@ -122,7 +122,7 @@ func TestClient_TLS(t *testing.T) {
 		t.Errorf("%d connections kept, want 1", c.idle.order.Len())
 	}
 
-	a := one(t, get(e)) // with the system's roots
+	a := one(t, get(e)) // with the certificate authorities of the system
 	if a.Err == nil || a.Err.Class != TLS || !strings.Contains(a.Err.Message, "certificate") {
 		t.Errorf("an unknown certificate: %v", a.Err)
 	}
@@ -159,7 +159,7 @@ func TestClient_TooManyDescriptors(t *testing.T) {
 	}
 }
 
-// Calls share a client without cutting off each other's requests.
+// Concurrent calls share a client without cancelling each other's requests.
 func TestClient_ConcurrentCalls(t *testing.T) {
 	noLeaks(t)
 	hang := serve(t, "127.24.3.7", func(c net.Conn) { c.Read(make([]byte, 4096)); c.Read(make([]byte, 1)) })

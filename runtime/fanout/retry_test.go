@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// A manager that restarts while it is asked is there a moment later; nothing was sent, so that even a
-// POST is tried again. When exactly it comes back the machine decides: one try in many has to see it.
+// A request to a restarting manager is tried again, even a POST, because nothing was sent. The time of the restart
+// varies, so the test needs only one success in many attempts.
 func TestRetry_Connect(t *testing.T) {
 	noLeaks(t)
 	for _, method := range []string{"GET", "POST"} {
@@ -47,7 +47,7 @@ func TestRetry_RefusedCountedAndTimed(t *testing.T) {
 		t.Errorf("%+v, error %v", a, a.Err)
 	}
 	r := get(s.Endpoint)
-	r.Timeout = firstPause / 4 // there is no time for a second attempt
+	r.Timeout = firstPause / 4 // too short for a second attempt
 	if a := one(t, r); a.Err == nil || a.Err.Class != Refused || a.Attempts != 1 {
 		t.Errorf("%+v, error %v", a, a.Err)
 	}
@@ -71,7 +71,7 @@ func TestRetry_TimeToConnect(t *testing.T) {
 	if d := time.Since(began); d > 20*time.Second {
 		t.Errorf("took %s", d)
 	}
-	// It is no bound for an answer that takes longer.
+	// It does not limit the time of the answer.
 	slow := serve(t, "127.24.4.4", requests(func(c net.Conn, _ *http.Request, _ []byte) {
 		time.Sleep(150 * time.Millisecond)
 		reply(c, 200, "slow")
@@ -122,7 +122,7 @@ func TestCompress_LargeBodies(t *testing.T) {
 	}
 }
 
-// Where servers take their time, more requests are in flight than at the beginning.
+// With slow servers the number of requests in flight grows.
 func TestDo_Grows(t *testing.T) {
 	noLeaks(t)
 	const n = firstParallel + 300
@@ -132,7 +132,7 @@ func TestDo_Grows(t *testing.T) {
 		if asked.Add(1) == n {
 			close(all)
 		}
-		<-all // until all are there together
+		<-all // until all requests are in flight
 		reply(c, 200, "")
 	}))
 	list := make([]Request, n)

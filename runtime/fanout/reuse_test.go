@@ -47,7 +47,7 @@ func TestPool_ServerCloses(t *testing.T) {
 	}
 }
 
-// A connection that the server has closed in the meantime costs nothing: not even a POST fails.
+// If the server has closed an idle connection, the request is sent over a new one. Not even a POST fails.
 func TestPool_StaleReplaced(t *testing.T) {
 	noLeaks(t)
 	s := serve(t, "127.24.2.3", text("ok"))
@@ -61,7 +61,8 @@ func TestPool_StaleReplaced(t *testing.T) {
 	}
 }
 
-// A server that closes on receipt leaves open whether it acted: only what does no harm goes out again.
+// If a server closes the connection after it received a request, it may have carried out the request. Only idempotent
+// requests are sent again.
 func TestRetry_OnlyWhenSafe(t *testing.T) {
 	for _, test := range []struct {
 		request  Request

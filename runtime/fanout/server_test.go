@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// fake is a server of the test's own on a loopback address.
+// fake is a test server on a loopback address.
 type fake struct {
 	Endpoint
 	listener net.Listener
@@ -22,7 +22,7 @@ type fake struct {
 	wg       sync.WaitGroup
 }
 
-// serve gives every connection to handle and closes it afterwards.
+// serve starts a server that calls handle for each connection and closes it afterwards.
 func serve(t *testing.T, address string, handle func(net.Conn)) *fake {
 	t.Helper()
 	f := serveAt(t, net.JoinHostPort(address, "0"), handle)
@@ -30,7 +30,7 @@ func serve(t *testing.T, address string, handle func(net.Conn)) *fake {
 	return f
 }
 
-// serveAt does so on a port of the test's choice, and leaves the stop to the test.
+// serveAt starts a server on a given port. The caller has to stop it.
 func serveAt(t *testing.T, address string, handle func(net.Conn)) *fake {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
@@ -86,7 +86,7 @@ func endpointOf(a net.Addr) Endpoint {
 	return Endpoint{Scheme: "http", Host: host, Port: n}
 }
 
-// requests reads request after request and hands each to answer, until the client hangs up.
+// requests reads requests and calls answer for each, until the client closes the connection.
 func requests(answer func(net.Conn, *http.Request, []byte)) func(net.Conn) {
 	return func(c net.Conn) {
 		in := bufio.NewReader(c)
@@ -116,7 +116,7 @@ func reply(c net.Conn, status int, body string) {
 	fmt.Fprintf(c, "HTTP/1.1 %d %s\r\nContent-Length: %d\r\n\r\n%s", status, http.StatusText(status), len(body), body)
 }
 
-// raw waits for the first bytes of a request and answers with bytes of the test's choice.
+// raw waits for the first bytes of a request and answers with given bytes.
 func raw(answer string) func(net.Conn) {
 	return func(c net.Conn) {
 		c.Read(make([]byte, 4096))
@@ -132,7 +132,7 @@ func client(t *testing.T) *Client {
 	return c
 }
 
-// poll looks until ok or a deadline that no healthy machine reaches.
+// poll calls ok until it returns true. It fails the test after a generous time limit.
 func poll(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
@@ -142,7 +142,7 @@ func poll(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// noLeaks fails the test if goroutines or descriptors are left at its end. Call it first.
+// noLeaks fails the test if goroutines or descriptors remain at its end. A test calls it first.
 func noLeaks(t *testing.T) {
 	t.Helper()
 	goroutines, files := goruntime.NumGoroutine(), descriptors(t)

@@ -21,7 +21,7 @@ type store struct{ nodes []wire.Node }
 // client keeps no connections, because the next cluster may use the same addresses.
 var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
-// runStore creates the store with n instances a server, starts all, and returns when it takes a write.
+// runStore creates the store with n instances on each server, starts it, and returns when it takes a write.
 func runStore(t *testing.T, endpoints []string, n int) *store {
 	t.Helper()
 	var nodes []wire.Node

@@ -26,7 +26,7 @@ func TestLua_Dates(t *testing.T) {
 	})
 }
 
-// Local time is tried in a zone that has summers.
+// Local time is tested in a time zone with daylight saving time.
 func TestLua_LocalDates(t *testing.T) {
 	berlin, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"dkvrun/runtime"
 )
 
-// output runs a script on a host of its own and returns what it printed, or "error: " and how it failed.
+// output runs a script on a new host and returns its output, or "error: " with the error.
 func output(t *testing.T, script string) string {
 	t.Helper()
 	var out bytes.Buffer

@@ -21,9 +21,9 @@ func TestLua_Concatenation(t *testing.T) {
 		{`local x = {} .. "b"`, "error: test.lua:1: attempt to concatenate a table value"},
 		{`local s = ("x"):rep(2^26) assert(#(s .. "") == 2^26) s = s .. 1`, "error: test.lua:1: ..: the result is longer than 64 MiB"},
 		{`local function name() return "0" end local s = name() .. name() .. coroutine.wrap(function() coroutine.yield("y") end)() print(s)`, "00y\n"},
-		// What .. is compiled to is longer than any text.
+		// The operator .. is compiled to a call of a constant that is longer than any text of the source.
 		{"print(#(\"" + strings.Repeat(" ", 1000) + "\"..1))", "1001\n"},
-		{`getmetatable("").__tostring = function() return "not this" end print("a" .. "b" .. 1)`, "not this\n"}, // what print shows
+		{`getmetatable("").__tostring = function() return "not this" end print("a" .. "b" .. 1)`, "not this\n"}, // by print
 	})
 }
 

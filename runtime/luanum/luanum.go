@@ -22,16 +22,16 @@ func Format(f float64) string {
 	return strconv.FormatFloat(f, 'g', 14, 64)
 }
 
-// Parse reads a number as Lua's sources write it, and reports whether s is one.
+// Parse reads a number in the syntax of Lua, and reports whether s is one.
 func Parse(s string) (float64, bool) {
-	if strings.Trim(s, "0123456789abcdefABCDEFxX.+-") != "" { // Go reads inf, nan and 1_000 too
+	if strings.Trim(s, "0123456789abcdefABCDEFxX.+-") != "" { // Go's parser accepts inf, nan and 1_000, too
 		return 0, false
 	}
 	if n, err := strconv.ParseInt(s, 0, 64); err == nil && strings.ContainsAny(s, "xX") {
 		return float64(n), true
 	}
 	if digits, hex := strings.CutPrefix(strings.ToLower(s), "0x"); hex {
-		s = "0x" + digits + "p0" // more than an integer holds
+		s = "0x" + digits + "p0" // too large for an integer
 	}
 	f, err := strconv.ParseFloat(s, 64)
 	if err != nil && !math.IsInf(f, 0) {
@@ -40,7 +40,7 @@ func Parse(s string) (float64, bool) {
 	return f, true
 }
 
-// ToGo returns the Go form of a Lua number: int where it is whole and exact, else float64.
+// ToGo returns the Go form of a Lua number: an int if it is whole and exact, else a float64.
 func ToGo(f float64) any {
 	if f == math.Trunc(f) && math.Abs(f) <= 1<<53 {
 		return int(f)

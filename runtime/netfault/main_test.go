@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 
 const port = ":7801"
 
-// How long to wait for a response: when one is expected, and when none is.
+// The time limits for a response that is expected, and for one that is not.
 const (
 	responseTimeout = 5 * time.Second
 	blockedTimeout  = 150 * time.Millisecond

@@ -10,10 +10,9 @@ const (
 	maxCaptures = 32
 	// maxMatchDepth bounds the recursion of one match.
 	maxMatchDepth = 200_000
-	// maxMatchSteps bounds the work of one search, a second or two: some patterns take exponential
-	// time.
+	// maxMatchSteps bounds the work of one search to one or two seconds. Some patterns take exponential time.
 	maxMatchSteps = 100_000_000
-	// stepsBetweenChecks is how many steps a match does before it looks whether it was cancelled.
+	// stepsBetweenChecks is the number of steps between two checks for cancellation.
 	stepsBetweenChecks = 1 << 16
 )
 
@@ -28,13 +27,13 @@ var (
 	errUnfinished = errors.New("the pattern has a ( without its )")
 )
 
-// problem is what a match panics with; Find returns its error.
+// problem is the value with which a failing match panics. Find returns its error.
 type problem struct{ error }
 
 // Matcher searches a text for a pattern. It holds the captures of the last match.
 type Matcher struct {
 	src, pat string
-	level    int // captures so far, finished or not
+	level    int // number of captures so far, including unfinished ones
 	captures [maxCaptures]struct{ start, len int }
 	depth    int
 	steps    int
@@ -46,7 +45,7 @@ func New(stop context.Context, text, pattern string) *Matcher {
 	return &Matcher{src: text, pat: pattern, stop: stop}
 }
 
-// Find returns the bounds of the first match that begins at start or later; from is -1 where there is none.
+// Find returns the bounds of the first match that begins at start or later; from is -1 if there is none.
 func (m *Matcher) Find(start int) (from, to int, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -62,7 +61,7 @@ func (m *Matcher) Find(start int) (from, to int, err error) {
 	return from, to, nil
 }
 
-// Captures returns how many captures the last match has.
+// Captures returns the number of captures of the last match.
 func (m *Matcher) Captures() int { return m.level }
 
 // Capture returns a capture of the last match, counted from 0: its text, or for () the position, counted from 1.
@@ -77,8 +76,8 @@ func (m *Matcher) Capture(i int) (text string, position int, err error) {
 	return m.src[c.start : c.start+c.len], 0, nil
 }
 
-// find is the first match that begins at start or later: its bounds, or from < 0. The captures stay
-// in m. Patterns that begin with ^ match at start alone.
+// find returns the bounds of the first match that begins at start or later, or from < 0. It leaves the captures in m. A
+// pattern that begins with ^ can only match at start.
 func (m *Matcher) find(start int) (from, to int) {
 	p := 0
 	anchored := m.pat != "" && m.pat[0] == '^'
@@ -114,7 +113,7 @@ func (m *Matcher) step() {
 	}
 }
 
-// match matches the pattern from p at s and returns where the match ends, or -1.
+// match matches the pattern from p on with the text from s on. It returns the end of the match, or -1.
 func (m *Matcher) match(s, p int) int {
 	m.depth++
 	defer func() { m.depth-- }()
@@ -264,7 +263,7 @@ func (m *Matcher) close(s, p int) int {
 	return -1
 }
 
-// matchBalance is %bxy.
+// matchBalance matches %bxy at s and returns the end of the match, or -1. The character x is at p.
 func (m *Matcher) matchBalance(s, p int) int {
 	if p+1 >= len(m.pat) {
 		m.fail("the pattern's %b needs two characters")
@@ -287,7 +286,7 @@ func (m *Matcher) matchBalance(s, p int) int {
 	return -1
 }
 
-// matchCapture is %1 to %9.
+// matchCapture matches %1 to %9, a repeated capture, at s. It returns the end of the match, or -1.
 func (m *Matcher) matchCapture(s int, digit byte) int {
 	i := int(digit) - '1'
 	if i < 0 || i >= m.level || m.captures[i].len == captureUnfinished {
@@ -300,7 +299,7 @@ func (m *Matcher) matchCapture(s int, digit byte) int {
 	return s + c.len
 }
 
-// classEnd is where the single-character class that begins at p ends.
+// classEnd returns the end of the single-character class that begins at p.
 func (m *Matcher) classEnd(p int) int {
 	c := m.pat[p]
 	p++
@@ -330,7 +329,7 @@ func (m *Matcher) classEnd(p int) int {
 	return p
 }
 
-// single tells whether the character at s is of the class between p and end.
+// single reports whether the character at s belongs to the class between p and end.
 func (m *Matcher) single(s, p, end int) bool {
 	if s >= len(m.src) {
 		return false
@@ -347,7 +346,7 @@ func (m *Matcher) single(s, p, end int) bool {
 	}
 }
 
-// inSet tells whether c is in the set whose [ is at p and whose ] is at end.
+// inSet reports whether c is in the set whose [ is at p and whose ] is at end.
 func (m *Matcher) inSet(c byte, p, end int) bool {
 	in := true
 	p++
@@ -374,7 +373,7 @@ func (m *Matcher) inSet(c byte, p, end int) bool {
 	return !in
 }
 
-// inClass is %a, %d and the like; any other letter stands for itself.
+// inClass reports whether c belongs to the class %a, %d and so on. Any other class character matches only itself.
 func inClass(c, class byte) bool {
 	var in bool
 	switch class | 0x20 {

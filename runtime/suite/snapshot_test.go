@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Any text is loaded as it was saved, whatever its lines are.
+// Any text is loaded unchanged, whatever its lines contain.
 func TestSnapshots_SaveAndLoad(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a_test.lua")
 	values := []string{"", "one line", "two\nlines", "ends with a line\n", "=== like a heading", `\ like an escape`, "\\=== both\n\n", "\n"}

@@ -38,7 +38,7 @@ func NewVocabulary() *Vocabulary {
 // Close closes its host. The vocabulary can't be used afterwards.
 func (v *Vocabulary) Close() { v.host.Close() }
 
-// ask calls a function that does not raise.
+// ask calls a function of reading.lua that does not raise errors.
 func (v *Vocabulary) ask(f *runtime.Func, args ...any) []any {
 	got, err := v.host.Call(context.Background(), f, args...)
 	if err != nil {

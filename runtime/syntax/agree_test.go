@@ -46,7 +46,7 @@ func withoutHeader(src []byte) []byte {
 	return append([]byte("\n"), rest...)
 }
 
-// seeds are sources at the edges of the grammar, most of them where gopher-lua differs from Lua.
+// seeds are sources for corner cases of the grammar, most of them cases in which gopher-lua differs from Lua.
 var seeds = []string{
 	"", "return", "return;", "return;;", "break;", "f()\n(g)()", "a.b['c'].d = 3..2", "x = 0x1F + .5e3",
 	"local function f(...) return ... end", "goto a ::a::", "x = [[a]] .. [=[b]=] --[[c]]",
@@ -62,7 +62,7 @@ var seeds = []string{
 	"x = -\n-1", "x = - -1", "x = 2^-3", "a = b\n\r\n\rc = d\re = f", "x\x00 = 1", "\xff", "x = '\xff'", "do end;", "while a do until b",
 }
 
-// shipped returns the sources that ship, and those that the linter is tested with.
+// shipped returns the runbooks and modules of the repository, and the test sources of the linter.
 func shipped(t testing.TB) [][]byte {
 	var all [][]byte
 	for _, pattern := range []string{"../../s*/*.lua", "../suite/lua/*.lua", "../check/testdata/*.lua"} {
@@ -111,11 +111,11 @@ func TestParse_AgreesOnMutations(t *testing.T) {
 	}
 }
 
-// pieces are what mutations put into sources.
+// pieces are the texts that mutations insert into sources.
 var pieces = strings.Split("x|f|a.b|1|0x1|3.|.5|1e5|'s'|\"t\"|[[l]]|[=[|]]|nil|...|..|(|)|{|}|[|]|+|-|^|==|~=|=|,|;|:|::|.|\n|\r| |--|--[[|--c\n|"+
 	"and|or|not|#|do|end|if|then|else|elseif|while|repeat|until|for|in|function|local|return|break|goto|f()|x = |\\|'|\"", "|")
 
-// mutated returns one or two of the seeds with a few pieces put in, taken out or repeated.
+// mutated returns one or two of the seeds with a few pieces inserted, removed or repeated.
 func mutated(random *rand.Rand) []byte {
 	src := seeds[random.IntN(len(seeds))]
 	if random.IntN(2) == 0 {

@@ -1,13 +1,13 @@
-// Package syntax parses Lua 5.1 sources, as package runtime runs them. It compiles and runs nothing.
+// Package syntax parses the Lua 5.1 sources that package runtime runs. It compiles and runs nothing.
 package syntax
 
-// Span is a piece of a source, from byte Start up to byte End.
+// Span is a range of bytes of a source, from Start up to but not including End.
 type Span struct{ Start, End int }
 
-// Spans returns the span; a type that embeds Span becomes a Node.
+// Spans returns the span. It makes each type that embeds Span a Node.
 func (s Span) Spans() Span { return s }
 
-// Contains reports whether a byte is in s.
+// Contains reports whether a byte offset is in s.
 func (s Span) Contains(offset int) bool { return s.Start <= offset && offset < s.End }
 
 // Node is an expression or a statement.
@@ -43,7 +43,7 @@ type (
 		isExpr
 		Text string
 	}
-	// Index is Object.Key or Object[Key]; the Key of the first is a String.
+	// Index is Object.Key or Object[Key]. In the first form, Key is a String.
 	Index struct {
 		isExpr
 		Object, Key Expr
@@ -54,10 +54,10 @@ type (
 		Callee Expr
 		Method *String
 		Args   []Expr
-		Open   int // where the arguments begin
+		Open   int // offset of the arguments
 	}
-	// Function is a function's parameters and body. Method is set where it was written with a colon and
-	// has a parameter self that the source doesn't show.
+	// Function is the parameters and the body of a function. Method is set if the function was defined with a colon; it
+	// then has a parameter self that isn't in the source.
 	Function struct {
 		isExpr
 		Params   []*Name
@@ -75,7 +75,7 @@ type (
 		Operator string
 		Operand  Expr
 	}
-	// Paren is an expression in parentheses, which cut several values down to one.
+	// Paren is an expression in parentheses, which reduce several values to one.
 	Paren struct {
 		isExpr
 		Inner Expr
@@ -99,7 +99,7 @@ type isStmt struct{ Span }
 
 func (isStmt) stmt() {}
 
-// Block is a list of statements with a scope of its own.
+// Block is a list of statements that forms a scope.
 type Block struct{ Stmts []Stmt }
 
 // The statements.
@@ -140,12 +140,12 @@ type (
 	If struct {
 		isStmt
 		Conditions []Expr   // of if and each elseif
-		Blocks     []*Block // one a condition, and perhaps that of else
+		Blocks     []*Block // one for each condition, then that of else, if there is one
 	}
 	NumericFor struct {
 		isStmt
 		Name  *Name
-		Range []Expr // from, to, and perhaps the step
+		Range []Expr // from, to and, if given, the step
 		Body  *Block
 	}
 	GenericFor struct {
@@ -173,11 +173,11 @@ type (
 type Comment struct {
 	Span
 	Text string
-	// Alone is set where nothing stands before it on its line.
+	// Alone is set if nothing precedes the comment on its line.
 	Alone bool
 }
 
-// Chunk is a whole source.
+// Chunk is the tree of a whole source.
 type Chunk struct {
 	Block
 	Comments []Comment
@@ -189,7 +189,7 @@ type Error struct {
 	Span
 	From, To Place // of the span
 	Message  string
-	// AtEnd is set where the source ends too early: more text could make it right.
+	// AtEnd is set if the source ends too early, so that more text could make it valid.
 	AtEnd bool
 }
 

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// kind is the kind of a token: a keyword or sign has one of its own.
+// kind is the kind of a token. Each keyword and each sign is a separate kind.
 type kind uint8
 
 const (
@@ -67,10 +67,10 @@ const (
 	tComma
 	tDot
 
-	kinds // how many there are
+	kinds // the number of kinds
 )
 
-// kindNames are the keywords and signs as sources write them.
+// kindNames are the keywords and signs in the form of sources.
 var kindNames = [kinds]string{
 	tEnd: "end of the source", tName: "a name", tNumber: "a number", tString: "a string",
 	tAnd: "and", tBreak: "break", tDo: "do", tElse: "else", tElseif: "elseif", tEndWord: "end", tFalse: "false",
@@ -84,7 +84,7 @@ var kindNames = [kinds]string{
 
 func (k kind) String() string { return kindNames[k] }
 
-// keyword returns the kind of a word: a keyword's, or tName.
+// keyword returns the kind of a word: that of a keyword, or tName.
 func keyword(word string) kind {
 	switch word {
 	case "and":
@@ -149,8 +149,8 @@ type token struct {
 type lexer struct {
 	src      string
 	token    token // the current one
-	last     int   // where the one before it ended
-	keep     bool  // values and comments are kept
+	last     int   // the end of the token before it
+	keep     bool  // whether values and comments are kept
 	comments []Comment
 }
 
@@ -279,7 +279,7 @@ func (lx *lexer) sign(i int) (kind, int) {
 	return tEnd, i
 }
 
-// comment reads a comment and returns where it ends.
+// comment reads a comment and returns its end.
 func (lx *lexer) comment(start int) (end int) {
 	var body string
 	i := start + 2
@@ -291,14 +291,14 @@ func (lx *lexer) comment(start int) (end int) {
 		body = lx.src[i:end]
 	}
 	if lx.keep {
-		noToken := lx.token.kind == tEnd // of the whole source so far
+		noToken := lx.token.kind == tEnd // no token in the source so far
 		alone := noToken || strings.ContainsAny(lx.src[lx.last:start], "\n\r")
 		lx.comments = append(lx.comments, Comment{Span{start, end}, body, alone})
 	}
 	return end
 }
 
-// long reads [[…]] or [==[…]==] and returns where it ends. What names it in errors.
+// long reads [[…]] or [==[…]==] and returns its end. what is its name in errors.
 func (lx *lexer) long(start int, what string) (body string, end int) {
 	i := start + 1
 	for lx.at(i) == '=' {
@@ -321,7 +321,8 @@ func (lx *lexer) long(start int, what string) (body string, end int) {
 	return body, end
 }
 
-// skipLineBreak returns the position after a line break at i, else i. "\r\n", "\n\r", "\n" and "\r" are one each.
+// skipLineBreak returns the position after a line break at i, or i if there is none. Each of "\r\n", "\n\r", "\n" and
+// "\r" is one line break.
 func skipLineBreak(src string, i int) int {
 	if i == len(src) || src[i] != '\n' && src[i] != '\r' {
 		return i
@@ -396,8 +397,8 @@ func unescape(s string) string {
 	return out.String()
 }
 
-// number reads 3, 3.5, .5, 3e-2 and 0xff. As in gopher-lua, it ends where it can't go on: 3x is a number and
-// a name.
+// number reads 3, 3.5, .5, 3e-2 and 0xff. As in gopher-lua, a number ends before the first character that can't belong
+// to it: 3x is a number and a name.
 func (lx *lexer) number(start int) {
 	src, i := lx.src, start
 	digits := func() {
@@ -442,7 +443,7 @@ func (lx *lexer) number(start int) {
 	}
 	literal := src[start:i]
 	if hex {
-		literal += "p0" // ParseFloat wants an exponent
+		literal += "p0" // ParseFloat requires an exponent
 	}
 	var err error
 	if t.number, err = strconv.ParseFloat(literal, 64); err != nil && !math.IsInf(t.number, 0) {
@@ -450,7 +451,8 @@ func (lx *lexer) number(start int) {
 	}
 }
 
-// malformed fails at a number that begins at start, up to the end of its letters, digits and dots.
+// malformed panics with an error about the number that begins at start and includes all letters, digits and dots after
+// it.
 func (lx *lexer) malformed(start, end int) {
 	for end < len(lx.src) && (isLetter(lx.src[end]) || isDigit(lx.src[end]) || lx.src[end] == '.') {
 		end++

@@ -6,18 +6,18 @@ import (
 	"unicode/utf8"
 )
 
-// Place is a place in a source. Lines and columns count from 1, columns in characters.
+// Place is a position in a source. Lines and columns count from 1, columns in characters.
 type Place struct{ Line, Column int }
 
-// Lines finds the lines and columns of a source.
+// Lines converts byte offsets in a source to lines and columns.
 type Lines struct {
 	src    string
 	starts []int // of the lines
-	// at and column are those of the last answer: characters are counted on from there.
+	// at and column are the offset and the column of the last result. Counting continues from there.
 	at, column int
 }
 
-// NewLines splits a source into lines, which "\r\n", "\n\r", "\n" and "\r" end.
+// NewLines splits a source into lines, which end with "\r\n", "\n\r", "\n" or "\r".
 func NewLines(src string) *Lines {
 	l := &Lines{src: src, starts: []int{0}, column: 1}
 	if strings.HasPrefix(src, byteOrderMark) {
@@ -34,10 +34,10 @@ func NewLines(src string) *Lines {
 	return l
 }
 
-// Number returns the number of the line that a byte is on.
+// Number returns the line number of a byte offset.
 func (l *Lines) Number(offset int) int { return max(1, sort.SearchInts(l.starts, offset+1)) }
 
-// Place returns the place of a byte.
+// Place returns the position of a byte offset.
 func (l *Lines) Place(offset int) Place {
 	line := l.Number(offset)
 	from, column := l.starts[line-1], 1
@@ -61,5 +61,5 @@ func (l *Lines) Line(number int) Span {
 	return Span{start + len(line) - len(strings.TrimLeft(line, " \t")), start + len(line)}
 }
 
-// Len returns how many lines there are.
+// Len returns the number of lines.
 func (l *Lines) Len() int { return len(l.starts) }

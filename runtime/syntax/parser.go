@@ -5,17 +5,17 @@ import (
 	"strings"
 )
 
-// The compiler is recursive and has no limits, and the end of Go's stack ends the process. So each source is
-// parsed here first, and refused where it exceeds these.
+// The compiler is recursive and has no limits, and a stack overflow in Go ends the process. So each source is parsed by
+// this package first, and refused if it exceeds these limits.
 const (
-	// maxNesting is how deep blocks and brackets may nest.
+	// maxNesting limits how deep blocks and brackets nest.
 	maxNesting = 200
-	// maxParts is how many names, values, operators and brackets an expression may have up to the next separator.
+	// maxParts limits the number of names, values, operators and brackets in an expression up to the next separator.
 	maxParts = 5000
 )
 
-// Parse reads a source. It skips a byte order mark and a first line that begins with #!. Its error is an
-// *Error; the chunk then has the comments before it.
+// Parse parses a source. It skips a byte order mark and a first line that begins with #!. Its error is an *Error; the
+// chunk then has the comments before the error.
 func Parse(src []byte) (*Chunk, error) {
 	text := string(src)
 	p := newParser(text)
@@ -26,28 +26,28 @@ func Parse(src []byte) (*Chunk, error) {
 	return chunk, err
 }
 
-// Validate reports why a source is refused: it returns the *Error of Parse, but makes no tree.
+// Validate returns the error of Parse without building a tree.
 func Validate(src []byte) error {
 	p := newParser(string(src))
 	return p.parse(nil)
 }
 
-// parser reads by recursive descent, one token ahead. Unless the lexer keeps values, its methods return no
-// nodes. It panics with an *Error, which parse catches.
+// parser is a recursive descent parser with one token of lookahead. Unless the lexer keeps values, its methods return
+// no nodes. It panics with an *Error, which parse catches.
 type parser struct {
 	lexer
-	form  form // of the expression read last
-	depth int  // of blocks and brackets that are open
-	parts int  // of the present expression
+	form  form // of the last expression
+	depth int  // number of open blocks and brackets
+	parts int  // of the current expression
 }
 
-// form is what can become of an expression.
+// form describes how an expression can be used.
 type form uint8
 
 const (
 	isValue  form = iota
-	isCall        // it can stand as a statement; parentheses don't matter, as in gopher-lua
-	isTarget      // a name or a field: values can be assigned to it
+	isCall        // it can be a statement; parentheses don't matter, as in gopher-lua
+	isTarget      // a name or a field: it can be assigned to
 )
 
 func newParser(src string) *parser {
@@ -56,7 +56,7 @@ func newParser(src string) *parser {
 	return p
 }
 
-// header returns how many bytes stand before the Lua of a source.
+// header returns the number of bytes before the Lua code of a source.
 func header(src string) int {
 	start := 0
 	if strings.HasPrefix(src, byteOrderMark) {
@@ -73,7 +73,7 @@ func header(src string) int {
 
 const byteOrderMark = "\ufeff"
 
-// parse reads the whole source into a block, where there is one.
+// parse reads the whole source. It stores the block in into, unless that is nil.
 func (p *parser) parse(into *Block) (err error) {
 	defer func() {
 		if caught := recover(); caught != nil {
@@ -97,8 +97,8 @@ func (p *parser) parse(into *Block) (err error) {
 	return nil
 }
 
-// isPart lists the kinds that count as parts of an expression. Closing brackets don't; the others begin another
-// expression.
+// isPart lists the kinds that count as parts of an expression. Closing brackets don't count, and all other kinds begin
+// another expression.
 var isPart = [kinds]bool{
 	tName: true, tNumber: true, tString: true, tNil: true, tTrue: true, tFalse: true, tDots: true,
 	tAnd: true, tOr: true, tNot: true, tConcat: true, tEqual: true, tNotEqual: true, tLessEqual: true,
@@ -107,7 +107,7 @@ var isPart = [kinds]bool{
 	tDot: true,
 }
 
-// advance goes on to the next token and returns the span of the present one.
+// advance reads the next token and returns the span of the current one.
 func (p *parser) advance() Span {
 	at := p.token.Span
 	switch k := p.token.kind; {
@@ -122,7 +122,7 @@ func (p *parser) advance() Span {
 	return at
 }
 
-// open advances over a keyword or bracket that something closes.
+// open advances over an opening keyword or bracket.
 func (p *parser) open() opener {
 	o := opener{p.token.kind, p.token.Start}
 	if p.depth++; p.depth > maxNesting {
@@ -132,13 +132,13 @@ func (p *parser) open() opener {
 	return o
 }
 
-// opener is a keyword or bracket that something closes.
+// opener is an opening keyword or bracket.
 type opener struct {
 	kind  kind
 	start int
 }
 
-// close takes the keyword or bracket that closes what o opened.
+// close advances over the keyword or bracket that closes o.
 func (p *parser) close(k kind, o opener) {
 	if p.token.kind != k {
 		line := NewLines(p.src).Number(o.start)
@@ -164,7 +164,7 @@ func (p *parser) unexpected(expected string) {
 	p.refuse(p.token.Span, message)
 }
 
-// refuse fails at a span, with another message where it begins right after a number, as in 3x.
+// refuse panics with an error about a span. The message differs if the span follows a number directly, as in 3x.
 func (p *parser) refuse(at Span, message string) {
 	start := at.Start
 	for start > 0 && (isLetter(p.src[start-1]) || isDigit(p.src[start-1]) || p.src[start-1] == '.') {
@@ -176,7 +176,7 @@ func (p *parser) refuse(at Span, message string) {
 	p.fail(at.Start, at.End, message)
 }
 
-// accept advances over the next token if it is of that kind.
+// accept advances over the next token if it has that kind.
 func (p *parser) accept(k kind) bool {
 	if p.token.kind != k {
 		return false
@@ -185,7 +185,7 @@ func (p *parser) accept(k kind) bool {
 	return true
 }
 
-// expect advances over the next token, which has to be of that kind.
+// expect advances over the next token, which must have that kind.
 func (p *parser) expect(k kind) {
 	if p.token.kind != k {
 		p.unexpected("'" + k.String() + "'")
@@ -193,7 +193,7 @@ func (p *parser) expect(k kind) {
 	p.advance()
 }
 
-// span returns the span from start to the end of the token read last.
+// span returns the span from start to the end of the last token.
 func (p *parser) span(start int) Span { return Span{start, p.last} }
 
 func (p *parser) name() *Name {
@@ -215,7 +215,7 @@ func (p *parser) key() *String {
 	return nil
 }
 
-// names reads names and returns them and how many there are.
+// names reads a list of names and returns it with its length.
 func (p *parser) names() (all []*Name, n int) {
 	for {
 		name := p.name()
@@ -255,7 +255,7 @@ func (p *parser) block() *Block {
 	}
 }
 
-// noBlock stands for each block where no nodes are made.
+// noBlock is used for every block if no nodes are made.
 var noBlock Block
 
 func (p *parser) statement() Stmt {
@@ -306,7 +306,7 @@ func (p *parser) statement() Stmt {
 	return p.callOrAssignment()
 }
 
-// doBlock reads "do … end". What it closes, in errors, is the statement that begins with o.
+// doBlock reads "do … end". Errors about a missing end name o, the first keyword of the statement.
 func (p *parser) doBlock(o opener) *Block {
 	if p.token.kind != tDo {
 		p.unexpected("'do'")
@@ -491,7 +491,7 @@ func (p *parser) callOrAssignment() Stmt {
 	return &Assign{isStmt{Span{targets[0].Spans().Start, p.last}}, targets, values}
 }
 
-// binding is how strongly an operator binds what stands on its left and right; 0 for other kinds.
+// binding is the precedence of an operator on its left and right side; 0 for other kinds.
 var binding = [kinds]struct{ left, right uint8 }{
 	tOr: {1, 1}, tAnd: {2, 2},
 	tLess: {3, 3}, tGreater: {3, 3}, tLessEqual: {3, 3}, tGreaterEqual: {3, 3}, tNotEqual: {3, 3}, tEqual: {3, 3},
@@ -502,7 +502,7 @@ const unaryBinding = 8
 
 func (p *parser) expr() Expr { return p.operation(0) }
 
-// exprs reads expressions and returns them and how many there are.
+// exprs reads a list of expressions and returns it with its length.
 func (p *parser) exprs() (all []Expr, n int) {
 	for {
 		e := p.expr()
@@ -515,7 +515,7 @@ func (p *parser) exprs() (all []Expr, n int) {
 	}
 }
 
-// operation reads an operand and the operators after it that bind stronger than limit.
+// operation reads an operand and the operators after it whose precedence is higher than limit.
 func (p *parser) operation(limit uint8) Expr {
 	start := p.token.Start
 	var left Expr
@@ -679,7 +679,7 @@ func (p *parser) table() *Table {
 			fields = append(fields, f)
 		}
 		separated := false
-		for p.accept(tComma) || p.accept(tSemicolon) { // several, as gopher-lua accepts
+		for p.accept(tComma) || p.accept(tSemicolon) { // gopher-lua accepts several, too
 			separated = true
 		}
 		if !separated {
@@ -713,7 +713,7 @@ func (p *parser) field() Field {
 	return Field{key, p.expr()}
 }
 
-// function reads a function from its parameters on; the keyword function is read, and begins at o.
+// function reads a function from its parameters on. The keyword function has been read; o is its opener.
 func (p *parser) function(o opener, method bool) *Function {
 	if p.token.kind != tLeftParen {
 		p.unexpected("'('")

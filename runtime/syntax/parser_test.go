@@ -53,7 +53,7 @@ func TestParse_Errors(t *testing.T) {
 	}
 }
 
-// The spans of nodes are where they stand in the source.
+// The spans of nodes are their positions in the source.
 func TestParse_Spans(t *testing.T) {
 	src := "\ufeff#!/usr/bin/env dkvrun\r\n" + `local one, two = 'ä', ({three = [[
 four]],

@@ -1,7 +1,7 @@
 package syntax
 
-// Walk calls visit for n and for all within it, in the order of the source, outer ones first. Where
-// visit returns false, it does not go into the node.
+// Walk calls visit for n and for all nodes in it, in the order of the source, outer nodes first. If visit returns
+// false, Walk skips the nodes inside of the visited one.
 func Walk(n Node, visit func(Node) bool) {
 	if !visit(n) {
 		return

@@ -6,8 +6,8 @@ import (
 	"os"
 )
 
-// compare prints the figures of an earlier run beside those of this one. A difference counts where
-// neither median lies within what the other run has seen; ~ stands for the others.
+// compare prints the figures of an earlier run beside those of this run. A difference is significant if neither median
+// is within the range of the other run; ~ marks the other differences.
 func (r *report) compare(path string) error {
 	b, err := os.ReadFile(path)
 	if err != nil {

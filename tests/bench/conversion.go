@@ -16,7 +16,7 @@ const (
 	encodingTarget   = 10.0 // ms for 10,000 nodes
 )
 
-// conversion measures how long 1,000 results of a builtin take to be Lua's.
+// conversion measures the conversion of 1,000 results of a builtin to Lua.
 func conversion(ctx context.Context, _ *programs, r *report) error {
 	fields := []runtime.Field{{Name: "manager"}, {Name: "store"}, {Name: "status"}, {Name: "instance_count"}, {Name: "revision"}}
 	rowType := &runtime.RecordType{Name: "row", Fields: fields}
@@ -41,8 +41,8 @@ func conversion(ctx context.Context, _ *programs, r *report) error {
 	return nil
 }
 
-// encodingScript makes topologies of as many nodes as a store may have, 10,000 in all, and encodes
-// them; it says how many milliseconds of processor time that took.
+// encodingScript generates and encodes topologies of the maximum size, 10,000 nodes in all, and prints the processor
+// time in milliseconds.
 const encodingScript = `local hosts = {}
 for i = 1, 125 do hosts[i] = "10.0.0." .. i end
 local began, bytes = os.clock(), 0
@@ -53,7 +53,7 @@ return (os.clock() - began) * 1000`
 
 const encodingRuns = 9
 
-// encoding measures how long topologies of 10,000 nodes take to be generated and encoded.
+// encoding measures the generation and encoding of topologies of 10,000 nodes.
 func encoding(ctx context.Context, p *programs, r *report) error {
 	var took []float64
 	for range encodingRuns {

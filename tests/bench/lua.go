@@ -14,12 +14,12 @@ import (
 
 const (
 	luaRuns = 9
-	// luaTarget limits the processor time of what the host does otherwise than gopher-lua, against gopher-lua with a
-	// context.
+	// luaTarget limits the processor time of programs whose execution the host has changed, as a multiple of that of
+	// gopher-lua with a context.
 	luaTarget = 1.15
 )
 
-// luaPrograms hold what the host does otherwise than gopher-lua because gopher-lua does it wrongly.
+// luaPrograms use the features that the host executes in another way, because gopher-lua executes them wrongly.
 var luaPrograms = []struct {
 	name, source string
 	target       float64
@@ -32,7 +32,7 @@ var luaPrograms = []struct {
 	{"1,000,000 assignments of a condition", `local v = 1 for i = 1, 1000000 do v = i > 5 and i or v end`, luaTarget},
 }
 
-// luaRepairs compares programs in the host with the same in gopher-lua, in turns.
+// luaRepairs runs programs in the host and in gopher-lua alternately, and compares the times.
 func luaRepairs(ctx context.Context, _ *programs, r *report) error {
 	for _, p := range luaPrograms {
 		var ratios []float64
@@ -70,7 +70,7 @@ func timeHost(ctx context.Context, source string) (time.Duration, error) {
 	})
 }
 
-// processorTime returns the processor time that f takes, with what it leaves to collect.
+// processorTime returns the processor time of f, including the collection of its garbage.
 func processorTime(f func() error) (time.Duration, error) {
 	goruntime.GC()
 	began := processorTimeSoFar()

@@ -1,7 +1,6 @@
-// Command bench measures what the project promises, on the machine where it runs: times against bare
-// programs that run beside it, or against the clock where the promise is in seconds, and memory. It
-// runs the built programs in bin/ as a user would, against fake managers on loopback addresses where
-// there are to be thousands.
+// Command bench measures the project's performance targets on this machine: times, as ratios to minimal programs that
+// run alternately, or in seconds, and memory. It runs the built programs in bin/ as a user does, and uses fake managers
+// on loopback addresses for large numbers of managers.
 package main
 
 import (
@@ -33,7 +32,7 @@ func main() {
 
 type options struct{ bin, out, compare, only string }
 
-// parts are what is measured, in this order.
+// parts are the measurements, in this order.
 var parts = []struct {
 	name    string
 	measure func(context.Context, *programs, *report) error
@@ -43,8 +42,8 @@ var parts = []struct {
 	{"store", store}, {"demo", demo},
 }
 
-// run measures everything and prints each figure as it is known. It fails only where something could
-// not be measured: a target that is missed is a result.
+// run does all measurements and prints each figure when it is known. It returns an error only if a measurement fails; a
+// missed target is not an error.
 func run(ctx context.Context, o options, w io.Writer) error {
 	only, err := regexp.Compile(o.only)
 	if err != nil {

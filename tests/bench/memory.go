@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// residents adds up what the managers and instances below a runner hold in memory, in MB, by role.
+// residents returns the resident memory, in MB, of the managers and instances that a runner started, by role.
 func residents(runner int, roles map[string]string, memory map[string][]float64) error {
 	managers, err := children(runner)
 	if err != nil {
@@ -47,7 +47,7 @@ func residents(runner int, roles map[string]string, memory map[string][]float64)
 	return nil
 }
 
-// children are the ids of a process's own processes.
+// children returns the ids of the child processes of a process.
 func children(parent int) ([]int, error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -61,9 +61,9 @@ func children(parent int) ([]int, error) {
 		}
 		stat, err := os.ReadFile("/proc/" + e.Name() + "/stat")
 		if err != nil {
-			continue // it has ended in the meantime
+			continue // the process has ended
 		}
-		// pid (name) state parent …; the name may hold anything.
+		// The format is: pid (name) state parent …; the name may contain any characters.
 		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 		if len(fields) > 1 && fields[1] == strconv.Itoa(parent) {
 			out = append(out, pid)

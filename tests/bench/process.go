@@ -11,15 +11,15 @@ import (
 	"time"
 )
 
-// usage is what one run of a program took.
+// usage holds the resources that one run of a program used.
 type usage struct {
 	wall, cpu float64 // milliseconds
 	peak      float64 // MB resident
 	said      string
 }
 
-// measure runs a command to its end; input is a file for its standard input, empty for none. It fails
-// where the command does.
+// measure runs a command to its end. input is a file for its standard input, or empty. It returns an error if the
+// command fails.
 func measure(ctx context.Context, input string, command ...string) (usage, error) {
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	if input != "" {

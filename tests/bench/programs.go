@@ -8,15 +8,14 @@ import (
 	"path/filepath"
 )
 
-// programs are what is measured and what it is measured against, built once.
+// programs holds the paths of the measured programs and of the baselines, which are built once.
 type programs struct {
 	dkvrun string
-	// Bare programs, the fake managers, and curl where it is installed.
+	// The baselines, the fake managers, and curl if it is installed.
 	luahttp, fasthttp, nethttp, share, managers, curl string
 }
 
-// build builds the programs that are not the project's product, from the project's folder, into a
-// folder.
+// build builds the baselines and the fake managers, from the project's folder, into a folder.
 func build(ctx context.Context, dkvrun, into string) (*programs, error) {
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", into+string(os.PathSeparator),
 		"./tests/bench/bare/luahttp", "./tests/bench/bare/fasthttp", "./tests/bench/bare/nethttp", "./tests/bench/share", "./tests/fakemanager")

@@ -9,10 +9,10 @@ import (
 	"slices"
 )
 
-// nameWidth is that of the column of names.
+// nameWidth is the width of the column with the names.
 const nameWidth = 66
 
-// figure is one measured quantity, smaller being better.
+// figure is a measured quantity. Smaller values are better.
 type figure struct {
 	Name   string  `json:"name"`
 	Unit   string  `json:"unit"`
@@ -20,12 +20,12 @@ type figure struct {
 	Min    float64 `json:"min"`
 	Max    float64 `json:"max"`
 	Runs   int     `json:"runs"`
-	// Target is the most that the median may be; nil for a figure that others are compared with.
+	// Target is the maximum of the median; nil for a figure without a target.
 	Target *float64 `json:"target"`
 	Met    *bool    `json:"met"`
 }
 
-// document is a run as it is kept.
+// document is a run in the form of the JSON file.
 type document struct {
 	System  string   `json:"system"`
 	CPUs    int      `json:"cpus"`
@@ -39,7 +39,7 @@ type report struct {
 	figures []figure
 }
 
-// add takes the samples of a figure and prints it; a target of 0 means none.
+// add adds a figure with its samples and prints it. A target of 0 means none.
 func (r *report) add(name, unit string, samples []float64, target float64) {
 	if len(r.figures) == 0 {
 		fmt.Fprintf(r.w, "%-*s %8s %8s %8s %-5s %8s\n", nameWidth, "", "median", "min", "max", "", "target")
@@ -52,7 +52,7 @@ func (r *report) add(name, unit string, samples []float64, target float64) {
 	fmt.Fprintln(r.w)
 }
 
-// keep takes the samples of a figure that is printed elsewhere.
+// keep adds a figure with its samples without printing it.
 func (r *report) keep(name, unit string, samples []float64, target float64) figure {
 	samples = sorted(samples)
 	f := figure{
@@ -67,7 +67,7 @@ func (r *report) keep(name, unit string, samples []float64, target float64) figu
 	return f
 }
 
-// sweep prints what each contestant took, a line each, and keeps all of it.
+// sweep prints one line with the usage of each contestant, and keeps the figures.
 func (r *report) sweep(title string, all []contestant, took map[string][]usage) {
 	fmt.Fprintf(r.w, "\n%-*s %8s %8s %8s\n", nameWidth, title, "wall ms", "CPU ms", "peak MB")
 	for _, c := range all {
@@ -85,13 +85,13 @@ func sorted(samples []float64) []float64 {
 	return out
 }
 
-// median of sorted samples.
+// median returns the median of sorted samples.
 func median(sorted []float64) float64 {
 	n := len(sorted)
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
-// missed counts the targets that are not met.
+// missed returns the number of missed targets.
 func (r *report) missed() int {
 	n := 0
 	for _, f := range r.figures {

@@ -9,12 +9,12 @@ import (
 
 const (
 	startRuns = 101
-	// startRatio is the most that the runner's start may take of the bare program's.
+	// startRatio limits the time of the runner's start, as a multiple of that of the bare program.
 	startRatio = 1.3
 )
 
-// startUp compares `dkvrun -e 'return 1'` with the bare program. The two take turns, so that what else
-// the machine does falls on both; the ratio is of neighbours.
+// startUp compares `dkvrun -e 'return 1'` with the bare program. The two run alternately, so that other load on the
+// machine affects both, and each ratio is of consecutive runs.
 func startUp(ctx context.Context, p *programs, r *report) error {
 	var bare, ours []usage
 	for i := range startRuns + 3 {
@@ -29,7 +29,7 @@ func startUp(ctx context.Context, p *programs, r *report) error {
 		if a.said != "1" || b.said != "1" {
 			return fmt.Errorf("start-up: printed %q and %q, not 1", a.said, b.said)
 		}
-		if i >= 3 { // the first bring the files into memory
+		if i >= 3 { // the first runs load the files into the page cache
 			bare, ours = append(bare, a), append(ours, b)
 		}
 	}
@@ -42,11 +42,11 @@ func startUp(ctx context.Context, p *programs, r *report) error {
 
 const (
 	demoRuns = 3
-	// demoTarget is in seconds, start and end of the cluster included.
+	// demoTarget is in seconds, including the start and the end of the cluster.
 	demoTarget = 60
 )
 
-// demo times what `make demo` runs once the programs are built.
+// demo measures the time of `make demo` without building the programs.
 func demo(ctx context.Context, p *programs, r *report) error {
 	var seconds []float64
 	for range demoRuns {

@@ -13,7 +13,7 @@ import (
 
 const (
 	storeRuns = 5
-	// Targets: from the call of new_store to the first write, in seconds; resident memory in MB.
+	// Targets: the time from the call of new_store to the first write, in seconds, and resident memory in MB.
 	writableTarget = 6
 	instanceTarget = 60
 	managerTarget  = 40
@@ -22,8 +22,8 @@ const (
 //go:embed store.lua
 var storeScript string
 
-// store measures how soon a new store of 6 instances on 3 local servers takes writes, and what its
-// processes hold in memory at rest.
+// store measures how soon a new store of 6 instances on 3 local servers takes writes, and the memory of its processes
+// when they are idle.
 func store(ctx context.Context, p *programs, r *report) error {
 	var seconds []float64
 	memory := map[string][]float64{}
@@ -41,8 +41,8 @@ func store(ctx context.Context, p *programs, r *report) error {
 	return nil
 }
 
-// storeRun runs the script once, which says where it is in lines of its own: the times are of these
-// lines' arrival, and at rest the memory is read before the script goes on to its end.
+// storeRun runs the script once. The script prints a line at each stage; the arrival of the lines determines the times.
+// When the store is idle, storeRun reads the memory and then lets the script continue.
 func storeRun(ctx context.Context, dkvrun string, memory map[string][]float64) (seconds float64, err error) {
 	cmd := exec.CommandContext(ctx, dkvrun, "-q", "--local=3", "-")
 	cmd.Stdin = strings.NewReader(storeScript)

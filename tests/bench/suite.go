@@ -12,11 +12,11 @@ import (
 const (
 	suiteRuns    = 5
 	trivialTests = 1000
-	// suiteRatio is the most that a suite may take of what busted takes for it.
+	// suiteRatio limits the time of a suite, as a multiple of the time that busted takes for it.
 	suiteRatio = 1.5
 )
 
-// suites times a file of trivial tests, against busted where that is installed. The two take turns.
+// suites measures the time of a file of trivial tests. If busted is installed, it runs alternately for comparison.
 func suites(ctx context.Context, p *programs, r *report) error {
 	folder, err := os.MkdirTemp("", "dkvrun-bench-suite-")
 	if err != nil {

@@ -16,11 +16,11 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// sizes are the numbers of managers, and how often each is measured.
+// sizes are the numbers of managers, with the number of measurements of each.
 var sizes = []struct{ managers, runs int }{{1, 11}, {10, 11}, {100, 11}, {1000, 9}, {10000, 3}}
 
-// The runner against the bare fasthttp program, and against every other that does the same; what it
-// may take where managers wait, as a multiple of the wait; and its memory in MB.
+// Targets of the runner: ratios to the bare fasthttp program and to curl; the time with managers that wait, as a
+// multiple of the wait; and memory in MB.
 const (
 	bareRatio   = 1.15
 	peerRatio   = 1.0
@@ -31,17 +31,17 @@ const (
 
 var waitRatios = map[int]float64{10: 1.3, 100: 1.3, 1000: 3}
 
-// counting asks all managers for their stores, and looks at each answer as a script does.
+// counting is a script that queries the stores of all managers and reads a field of each row.
 const counting = `local n = 0
 for _, row in ipairs(get_store()) do if row.status == "Running" then n = n + 1 end end
 return n`
 
-// contestant is a way to ask all managers of a list.
+// contestant is a program that sends a request to all managers of a list.
 type contestant struct {
 	name    string
 	command func(list string) (input string, command []string)
-	silent  bool // it does not say how many answered
-	waits   int  // the most managers that it is given where they wait; 0 for any number
+	silent  bool // it does not print the number of answers
+	waits   int  // the maximum number of managers that wait; 0 for any number
 }
 
 func contestants(p *programs) []contestant {
@@ -63,8 +63,8 @@ func contestants(p *programs) []contestant {
 	return all
 }
 
-// sweeps measures whole processes that ask fleets of growing size. All take turns, so that what else
-// the machine does falls on all; ratios are of neighbours.
+// sweeps measures whole processes that send requests to growing numbers of managers. The processes run alternately, so
+// that other load on the machine affects all of them, and each ratio is of consecutive runs.
 func sweeps(ctx context.Context, p *programs, r *report) error {
 	for _, delay := range []time.Duration{0, wait} {
 		if err := sweepsAt(ctx, p, r, delay); err != nil {
@@ -117,8 +117,7 @@ func sweepsAt(ctx context.Context, p *programs, r *report, delay time.Duration) 
 	return nil
 }
 
-// writeList writes the addresses for the runner and the bare programs, and beside them as curl takes
-// them.
+// writeList writes a file with the addresses for the runner and the bare programs, and another one for curl.
 func writeList(folder string, addresses []string) (string, error) {
 	path := filepath.Join(folder, strconv.Itoa(len(addresses)))
 	var curl strings.Builder
@@ -141,9 +140,9 @@ func turns(ctx context.Context, all []contestant, list string, managers, runs in
 				return nil, err
 			}
 			if !c.silent && u.said != strconv.Itoa(managers) {
-				return nil, fmt.Errorf("%s heard %q of %d managers", c.name, u.said, managers)
+				return nil, fmt.Errorf("%s reports %q answers of %d managers", c.name, u.said, managers)
 			}
-			if i > 0 { // the first bring the files into memory
+			if i > 0 { // the first run loads the files into the page cache
 				took[c.name] = append(took[c.name], u)
 			}
 		}
@@ -151,7 +150,7 @@ func turns(ctx context.Context, all []contestant, list string, managers, runs in
 	return took, nil
 }
 
-// judge holds the runner against the others and against its targets.
+// judge compares the runner with the other programs and with its targets.
 func judge(r *report, title string, took map[string][]usage, managers int, delay time.Duration) {
 	ours, bare := took["dkvrun"], took["bare fasthttp"]
 	target := 0.0
@@ -160,7 +159,7 @@ func judge(r *report, title string, took map[string][]usage, managers int, delay
 	}
 	r.add(title+": dkvrun / bare fasthttp, wall", "x", ratios(ours, bare, wallOf), target)
 	r.add(title+": dkvrun / bare fasthttp, CPU", "x", ratios(ours, bare, cpuOf), target)
-	if managers >= 100 { // of fewer the start-up decides, which is measured for itself
+	if managers >= 100 { // with fewer the start-up dominates, which is measured separately
 		r.add(title+": dkvrun / bare net/http, wall", "x", ratios(ours, took["bare net/http"], wallOf), peerRatio)
 	}
 	if curl := took["curl --parallel"]; curl != nil {
@@ -178,7 +177,7 @@ func judge(r *report, title string, took map[string][]usage, managers int, delay
 	}
 }
 
-// slope says what one more manager costs, and how the cost grows: 1 is in proportion.
+// slope computes the cost of one more manager, and the growth of the cost: 1 means proportional growth.
 func slope(r *report, cpu map[int]float64) {
 	first, middle, last := sizes[0].managers, 1000, sizes[len(sizes)-1].managers
 	r.add("dkvrun: CPU for one more manager", "µs", []float64{(cpu[last] - cpu[first]) / float64(last-first) * 1000}, 0)
@@ -207,7 +206,7 @@ func ratios(a, b []usage, of func(usage) float64) []float64 {
 	return out
 }
 
-// shared measures what giving one body to 10,000 managers holds in memory, for a small and a large one.
+// shared measures the memory of sending one body to 10,000 managers, for a small and a large body.
 func shared(ctx context.Context, p *programs, r *report) (err error) {
 	plan := fakemanager.Plan{Count: 10000}
 	f, err := fakemanager.Start(ctx, p.managers, plan)
@@ -242,7 +241,7 @@ const (
 	faultTimeout = 5 * time.Second
 )
 
-// classed counts the failures of a query by their class, as a script sees them.
+// classed is a script that counts the failures of a query by class.
 const classed = `local rows = get_store{timeout_sec = %g}
 local counts, names = {}, {}
 for _, row in ipairs(rows.unreachable) do
@@ -254,8 +253,8 @@ local said = {#rows .. " answered"}
 for _, name in ipairs(names) do said[#said + 1] = counts[name] .. " " .. name end
 return table.concat(said, ", ")`
 
-// faulty sweeps over a fleet of which four in a hundred do what managers should not: it takes as long
-// as the time that an answer may take, and no longer than twice that.
+// faulty measures a query of managers of which 4 % misbehave. It should take as long as the time limit of an answer, and
+// at most twice as long.
 func faulty(ctx context.Context, p *programs, r *report) (err error) {
 	plan := fakemanager.Plan{Count: 10000,
 		Faults: fakemanager.Mix(100, fakemanager.Refuse, fakemanager.Hang, fakemanager.Drip, fakemanager.Garbage)}

@@ -11,8 +11,7 @@ import (
 const (
 	taskRuns  = 5
 	manyTasks = 10_000
-	// taskCPU and taskMemory are the most that one of so many tasks may take: µs of CPU time, KB of
-	// resident memory.
+	// taskCPU and taskMemory limit the cost of each of many tasks: µs of CPU time and KB of resident memory.
 	taskCPU    = 100
 	taskMemory = 25
 )
@@ -20,8 +19,7 @@ const (
 //go:embed tasks.lua
 var tasksScript []byte
 
-// tasks compares a script of many tasks that wait with one of a single task: the difference is what the
-// tasks take.
+// tasks compares a script with many waiting tasks with a script with one task. The difference is the cost of the tasks.
 func tasks(ctx context.Context, p *programs, r *report) error {
 	folder, err := os.MkdirTemp("", "dkvrun-bench-tasks-")
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package programs gives tests the programs under test. make builds them once for all packages; a test that runs
-// by itself builds its own.
+// Package programs provides the programs under test. make builds them once for all packages; a test that is run without
+// make builds them itself.
 package programs
 
 import (
@@ -10,11 +10,11 @@ import (
 	"path/filepath"
 )
 
-// variable names the folder with the programs that make has built: each package's under its own name, that of
-// the manager with failpoints as dkvmanager-failpoints.
+// variable is the environment variable with the folder of the programs that make has built, each under the name of its
+// package. The manager with failpoints is dkvmanager-failpoints.
 const variable = "DKVRUN_TEST_PROGRAMS"
 
-// packages are the packages of the programs that tests start.
+// packages maps the programs that tests start to their packages.
 var packages = map[string][]string{
 	"dkvrun":                {"dkvrun/cmd/dkvrun"},
 	"dkvmanager":            {"dkvrun/cmd/dkvmanager"},
@@ -23,7 +23,7 @@ var packages = map[string][]string{
 	"etcdctl":               {"go.etcd.io/etcd/etcdctl/v3"},
 }
 
-// Put puts programs into a folder. Each run of a test has files of its own, so that their paths tell its processes
+// Put puts programs into a folder. Each run of a test has separate files, so that their paths distinguish its processes
 // from those of other tests.
 func Put(folder string, names ...string) error {
 	built := os.Getenv(variable)
@@ -45,7 +45,7 @@ func Put(folder string, names ...string) error {
 
 // link gives a program a second name, or copies it to another file system.
 func link(from, to string) error {
-	// go test notes the look at the file: a result in its cache is good for this program only.
+	// go test records that the file is read, so cached results are only valid for this version of the program.
 	if _, err := os.Stat(from); err != nil {
 		return err
 	}

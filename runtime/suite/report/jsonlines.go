@@ -9,8 +9,8 @@ import (
 
 type jsonLines struct{ w io.Writer }
 
-// JSONLines returns a report of one JSON object a line: type "test" when a test ends, type "summary" at the end. Times
-// are in milliseconds.
+// JSONLines returns a report that writes one JSON object per line: type "test" when a test ends, type "summary" at the
+// end. Times are in milliseconds.
 func JSONLines(w io.Writer) suite.Report { return jsonLines{w} }
 
 func (j jsonLines) Test(r suite.Result) error {

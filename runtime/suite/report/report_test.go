@@ -12,7 +12,7 @@ import (
 	"dkvrun/runtime/suite"
 )
 
-// results are one of each kind.
+// results has a result of each kind.
 func results() []suite.Result {
 	failed := suite.Attempt{Status: suite.Failed, Duration: 2 * time.Millisecond, Output: "printed \x1b[1m]]> here", Actions: []string{"start_store: a FAILED"},
 		Problems: []*suite.Problem{{Assertion: true, Message: "expected <1>", Difference: "- 1\n+ 2\n", File: "b_test.lua", Line: 3, Source: "> 3  x\n"}, {Message: "and then"}}}
@@ -66,7 +66,7 @@ func TestTAP_Report(t *testing.T) {
 	}
 }
 
-// The document holds to the elements and their order that Jenkins' schema allows.
+// The document has only the elements, and their order, that Jenkins' schema allows.
 func TestJUnit_Report(t *testing.T) {
 	var out bytes.Buffer
 	r := JUnit(&out, "seed", "7")

@@ -1,6 +1,6 @@
-// Command share gives one large body to every address on its standard input, as an action does, and
-// says how many read it: what it holds in memory must not grow with their number. The managers don't unpack
-// it, which would take them longer than all else: they are asked to start an instance that nobody has.
+// Command share sends one large body to every address on its standard input, as an action does, and prints the number
+// of managers that read it. Its memory must not grow with that number. The request starts an instance that no manager
+// has, so that the managers don't decompress the body, which would dominate the time.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Command fasthttp is the yardstick for a fan-out: it asks every address on its standard input for one
-// path at once and counts the answers, with fasthttp as it comes and nothing of its own.
+// Command fasthttp is the baseline for fan-outs: it requests one path from every address on its standard input at once,
+// with an unmodified fasthttp client, and counts the answers.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Command luahttp is the yardstick for the runner's start-up: the two libraries that the runner can't
-// do without, and nothing else.
+// Command luahttp is the baseline for the runner's start-up: it links gopher-lua and fasthttp, which the runner needs,
+// and nothing else.
 package main
 
 import (
@@ -9,7 +9,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// client is linked in and left alone, as the runner's is by a script that asks no manager.
+// client is linked but not used, like that of a runner whose script contacts no manager.
 var client fasthttp.Client
 
 func main() {
