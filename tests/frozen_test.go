@@ -292,7 +292,7 @@ func apiLines(t *testing.T) []string {
 	return out
 }
 
-// failpointLines lists the string arguments of calls of the failpoint package: the names of the points or parts of them.
+// failpointLines lists the string arguments of calls of the failpoint package: names of the points or parts of them.
 func failpointLines(t *testing.T) []string {
 	return literals(t, func(file string, call *ast.CallExpr) bool {
 		if strings.Contains(file, "/runtime/durable/") {
@@ -394,8 +394,8 @@ func flagLines(t *testing.T) []string {
 	return out
 }
 
-// environmentLines sets DKVRUN_FLAG for each flag of a run to a value that no flag accepts. If the variable is read, the
-// exit status shows it.
+// environmentLines sets DKVRUN_FLAG for each flag of a run to a value that no flag accepts. If the variable is read,
+// the exit status shows it.
 func environmentLines(t *testing.T) []string {
 	var out []string
 	for _, f := range helpFlags(t, "dkvrun", "--help") {

@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// localRun is a run of dkvrun with --local. The test looks for processes that are left: all that --local starts have the
-// run's temporary folder on their command lines.
+// localRun is a run of dkvrun with --local. The test looks for processes that are left: all that --local starts have
+// the run's temporary folder on their command lines.
 type localRun struct {
 	*exec.Cmd
 	tmp    string

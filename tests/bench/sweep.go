@@ -253,8 +253,8 @@ local said = {#rows .. " answered"}
 for _, name in ipairs(names) do said[#said + 1] = counts[name] .. " " .. name end
 return table.concat(said, ", ")`
 
-// faulty measures a query of managers of which 4 % misbehave. It should take as long as the time limit of an answer, and
-// at most twice as long.
+// faulty measures a query of managers of which 4 % misbehave. It should take as long as the time limit of an answer,
+// and at most twice as long.
 func faulty(ctx context.Context, p *programs, r *report) (err error) {
 	plan := fakemanager.Plan{Count: 10000,
 		Faults: fakemanager.Mix(100, fakemanager.Refuse, fakemanager.Hang, fakemanager.Drip, fakemanager.Garbage)}
