@@ -174,7 +174,7 @@ func TestDriver_InterruptedRunUndoesWhatItDid(t *testing.T) {
 	}
 }
 
-// interrupt ends the run when all have voted.
+// interrupt cancels the run when all have voted.
 type interrupt struct {
 	*world
 	cancel context.CancelFunc

@@ -11,13 +11,13 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// world is managers that answer by a script, and a clock that goes on when somebody sleeps.
+// world implements Transport and Clock: scripted managers, and a clock that advances when the driver sleeps.
 type world struct {
 	t     *testing.T
 	now   time.Time
-	epoch uint64 // the highest that the managers have seen
-	votes []bool // who holds the change
-	// answers overrules what a manager answers to a message, such as "1 commit"; the last of a list stays.
+	epoch uint64 // the highest epoch that the managers have seen
+	votes []bool // which managers have the operation prepared
+	// answers overrides the answers of a manager to a message, such as "1 commit". The last one is repeated.
 	answers map[string][]Reply
 	sent    []string
 	last    Request
@@ -59,8 +59,8 @@ func (w *world) Send(ctx context.Context, requests []Request, how Send) []Reply 
 	return replies
 }
 
-// answer is what a manager replies: under its own name, and about the operation that it was asked about,
-// unless the script says otherwise.
+// answer returns a manager's reply. Unless the script says otherwise, it has the manager's identity and the operation
+// of the request.
 func (w *world) answer(r Request) Reply {
 	reply := w.reply(r)
 	var op wire.OperationStatus
@@ -117,7 +117,7 @@ func (w *world) reply(r Request) Reply {
 	return says(wire.OperationStatus{State: wire.OperationAborted})
 }
 
-// says is the reply with an operation, refuses that with a refusal, silent none at all.
+// says returns a reply with an operation, refuses one with a refusal, and silent the result of no reply.
 func says(op wire.OperationStatus) Reply {
 	text, _ := json.Marshal(op)
 	return Reply{Status: 200, Body: text, Attempts: 1}
@@ -130,7 +130,7 @@ func refuses(status int, code string, epoch uint64) Reply {
 
 func silent() Reply { return Reply{Class: "timeout", Message: "no answer", Attempts: 1} }
 
-// runner makes a store with an instance a manager; the second manager is its coordinator.
+// runner returns a driver that creates a store with an instance on each manager. The second one is the coordinator.
 func (w *world) runner() *Driver {
 	r := &Driver{Transport: w, Clock: w, Verb: "Created", Names: w.names, DecideTimeout: 30 * time.Second}
 	r.Operation = wire.Operation{ID: "op", Action: wire.CreateAction, Store: "OrdersStore", Coordinator: identity(1)}
@@ -143,7 +143,7 @@ func (w *world) runner() *Driver {
 	return r
 }
 
-// results are the rows' results in one line.
+// results returns the rows' results in one line.
 func results(out *Outcome) string {
 	var all []string
 	for _, row := range out.Rows {
@@ -152,7 +152,7 @@ func results(out *Outcome) string {
 	return strings.Join(all, ", ")
 }
 
-// after are the messages that were sent once all were looked at.
+// after returns the messages that were sent after the preflight.
 func (w *world) after() string {
 	return strings.Join(w.sent[min(len(w.votes), len(w.sent)):], ", ")
 }

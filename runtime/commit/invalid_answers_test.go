@@ -9,7 +9,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Managers that lie, or proxies that mix up their answers, are taken for managers that don't do their part.
+// Answers that contradict the protocol, from faulty managers or proxies, count as no answers.
 func TestDriver_Lies(t *testing.T) {
 	op := func(state wire.OperationState, change func(*wire.OperationStatus)) Reply {
 		o := wire.OperationStatus{State: state, Epoch: 1}

@@ -9,7 +9,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// repair is that of OrdersStore, which managers a, b and c keep; a is its coordinator.
+// repair returns a Recovery of OrdersStore, which managers a, b and c keep. Manager a is the coordinator.
 func (w *world) repair() *Recovery {
 	r := &Recovery{Transport: w, Clock: w, Store: "OrdersStore", Names: w.names, Timeout: 60e9}
 	r.Managers = keepers[:len(w.votes)]
@@ -18,7 +18,7 @@ func (w *world) repair() *Recovery {
 
 var keepers = []wire.Manager{{Identity: "a", URL: "http://10.0.0.11:7801"}, {Identity: "b", URL: "http://10.0.0.12:7801"}, {Identity: "c", URL: "http://10.0.0.13:7801"}}
 
-// has is what a manager has of the store, changed by f.
+// has returns a reply with a manager's state of the store, changed by f.
 func has(identity, change string, f func(*wire.StoreState)) Reply {
 	s := wire.StoreState{Manager: identity, Store: "OrdersStore", Epoch: 3, Configuration: &wire.Configuration{
 		Creation: "op-1", LastOperation: change, Revision: 2, Epoch: 3, Coordinator: "a", Managers: keepers,
@@ -51,7 +51,7 @@ func TestDriver_Settle(t *testing.T) {
 		s.Decisions = []wire.OperationStatus{{ID: "op-9", State: wire.OperationAborted}}
 	}
 	for name, test := range map[string]struct {
-		b       []Reply // b's answers to settle; the first is what it had
+		b       []Reply // b's first state, then its answers to /settle
 		state   State
 		row     Result
 		message string
@@ -90,7 +90,7 @@ func TestDriver_Settle(t *testing.T) {
 	}
 }
 
-// lose has a's store go on without it; b and c have answered as given.
+// lose replaces coordinator a. Managers b and c have answered as given.
 func lose(t *testing.T, answers map[string][]Reply) (*world, *Outcome) {
 	w := newWorld(t, 3).script(map[string][]Reply{
 		"0 state": {silent()}, "1 state": {has("b", "op-2", nil)}, "2 state": {has("c", "op-2", holding("op-3"))},
@@ -160,7 +160,7 @@ func TestDriver_HomeThatAnyoneReachesIsNotFenced(t *testing.T) {
 	}
 }
 
-// c has made another store of the name, with another coordinator, while b still waits for the lost one.
+// Manager c has created another store of the name, with another coordinator, while b is in doubt about the lost one.
 func TestDriver_WhoIsWithAnotherHomeTakesNoPart(t *testing.T) {
 	waits := func(s *wire.StoreState) {
 		forgotten(s)

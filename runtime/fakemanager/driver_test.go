@@ -14,17 +14,17 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// network carries the runner's messages to fakes, but those that it loses.
+// network is a Transport to fake managers that can lose messages.
 type network struct {
 	t         *testing.T
 	plan      Plan
 	client    *fanout.Client
 	endpoints []fanout.Endpoint
-	// loses reports whether a message to manager i gets lost.
+	// loses reports whether to lose a message to manager i.
 	loses func(i int, verb string) bool
 }
 
-// serve runs a plan and gives the network to it.
+// serve runs a plan and returns a network to its managers.
 func serve(t *testing.T, plan Plan) *network {
 	t.Helper()
 	stop, err := Serve(plan)
@@ -83,7 +83,7 @@ func (n *network) Sleep(ctx context.Context, d time.Duration) error {
 
 func (n *network) Every(time.Duration, func()) func() { return func() {} }
 
-// managers are all of the fleet as a change names them.
+// managers returns all managers of the plan, as an operation lists them.
 func (n *network) managers() []wire.Manager {
 	var out []wire.Manager
 	for _, e := range n.endpoints {
@@ -92,7 +92,7 @@ func (n *network) managers() []wire.Manager {
 	return out
 }
 
-// creation is the operation that makes OrdersStore with an instance on each of the first managers.
+// creation returns the operation that creates OrdersStore with an instance on each of the first managers.
 func (n *network) creation(id, instances int) wire.Operation {
 	c := wire.Operation{
 		ID: fmt.Sprintf("0198f0a0-0000-7000-8000-%012d", id), Action: wire.CreateAction, Store: "OrdersStore", Owner: "tester",
@@ -110,7 +110,7 @@ func (n *network) creation(id, instances int) wire.Operation {
 	return c
 }
 
-// run brings a change to all.
+// run runs a driver with an operation.
 func (n *network) run(c wire.Operation) *commit.Outcome {
 	r := &commit.Driver{Transport: n, Clock: n, Operation: c, Names: n.plan.Addresses(), Verb: "Created", Parallel: true,
 		DecideTimeout: time.Second}
@@ -120,7 +120,7 @@ func (n *network) run(c wire.Operation) *commit.Outcome {
 	return r.Run(context.Background())
 }
 
-// state is what a manager has of OrdersStore.
+// state returns a manager's state of OrdersStore.
 func (n *network) state(i int) wire.StoreState {
 	n.t.Helper()
 	state, err := ask(context.Background(), n.managers()[i], "OrdersStore")
@@ -130,7 +130,7 @@ func (n *network) state(i int) wire.StoreState {
 	return state
 }
 
-// count is at how many managers a change is committed, and pending.
+// count returns at how many managers an operation is committed, and at how many it is prepared.
 func (n *network) count(c wire.Operation) (committed, pending int) {
 	n.t.Helper()
 	for i := range n.endpoints {
@@ -222,7 +222,7 @@ func TestFakeManager_RepairSettlesWhatIsPending(t *testing.T) {
 	}
 }
 
-// A change that nobody has decided is in the way of others; the next one goes above its epoch.
+// A prepared operation blocks others until it is decided; the next one has a higher epoch.
 func TestFakeManager_UndecidedChangeIsInTheWay(t *testing.T) {
 	n := serve(t, Plan{Count: 3, Port: 7927})
 	earlier := n.creation(1, 3)

@@ -41,7 +41,7 @@ var Faults = []Fault{Refuse, Hang, Drip, Garbage, Reset, Slow, Stall, Suspect, S
 // slowDelay is the delay of each answer of a slow manager.
 const slowDelay = time.Second
 
-// Plan describes the managers of a fleet. Their addresses depend on the plan only.
+// Plan describes a fleet of fake managers. Their addresses depend on the plan only.
 type Plan struct {
 	// Count of managers, 1 to maxCount.
 	Count int

@@ -86,7 +86,7 @@ func ask(ctx context.Context, coordinator wire.Manager, store string) (wire.Stor
 	return state, nil
 }
 
-// resolve settles all prepared operations every wire.ResolveEvery, until ctx ends.
+// resolve resolves all prepared operations every wire.ResolveEvery, until ctx ends.
 func (g *group) resolve(ctx context.Context) {
 	ticker := time.NewTicker(wire.ResolveEvery)
 	defer ticker.Stop()

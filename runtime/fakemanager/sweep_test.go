@@ -45,14 +45,14 @@ func start(t *testing.T, plan Plan) *Fleet {
 	return f
 }
 
-// classes are how the faults look from outside.
+// classes are the classes of failures that the faults lead to.
 var classes = map[Fault]string{
 	"": "", Refuse: fanout.Refused, Hang: fanout.Timeout, Drip: fanout.Timeout, Garbage: fanout.Protocol,
 	Reset: fanout.Reset, Slow: "",
 }
 
-// Ten thousand managers, four hundred of which do what managers should not: each failure is classed
-// rightly, the others are not disturbed, and nothing is left open.
+// A query of ten thousand managers, four hundred of them faulty: each failure has the right class, the others answer,
+// and no connection stays open.
 func TestFakeManager_SweepOverManyFaults(t *testing.T) {
 	const timeout = 8 * time.Second
 	f := start(t, Plan{Count: 10000, Port: 7921, Faults: Mix(100, Refuse, Hang, Drip, Garbage)})
@@ -92,7 +92,7 @@ func TestFakeManager_SweepOverManyFaults(t *testing.T) {
 	if good != 9600 || bad != 400 {
 		t.Errorf("%d answers and %d failures, want 9600 and 400", good, bad)
 	}
-	// The last of those that never answer may have begun late; nothing waits longer than its time.
+	// Requests that get no answer may start late, but none takes longer than its timeout.
 	if took > 2*timeout {
 		t.Errorf("took %s with a timeout of %s", took, timeout)
 	}
@@ -104,7 +104,7 @@ func TestFakeManager_SweepOverManyFaults(t *testing.T) {
 	})
 }
 
-// poll looks until ok or a deadline that no healthy machine reaches.
+// poll waits until ok returns true. Its limit is far beyond the time of any healthy machine.
 func poll(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
@@ -114,7 +114,7 @@ func poll(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// Every other fault, and the life of a store on fake managers as the runner leads it.
+// The remaining faults, and the life of a store on fake managers.
 func TestFakeManager_ManagersSpeakTheProtocol(t *testing.T) {
 	f := start(t, Plan{Count: 3, Port: 7922, Faults: []Fault{Slow, Reset}})
 	ask := func(i int, method, path, body string) fanout.Answer {
@@ -162,7 +162,7 @@ func TestFakeManager_ManagersSpeakTheProtocol(t *testing.T) {
 	}
 }
 
-// faulty is the first manager with a fault.
+// faulty returns the first manager with a fault.
 func faulty(p Plan, fault Fault) int {
 	for i := range p.Count {
 		if p.Fault(i) == fault {

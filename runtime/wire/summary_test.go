@@ -75,7 +75,7 @@ func TestWire_GlanceRefuses(t *testing.T) {
 	}
 }
 
-// Of what another version writes otherwise the rest is kept.
+// A field that another version writes differently does not affect the other fields.
 func TestWire_GlanceOfAnotherType(t *testing.T) {
 	g, err := ParseStoreSummary([]byte(`{"name":"A","managers":7,"instances":[{"name":"a-1","pid":"none","own":true,"more":[]}]}`))
 	if err != nil {
@@ -87,8 +87,8 @@ func TestWire_GlanceOfAnotherType(t *testing.T) {
 	}
 }
 
-// FuzzWire_Glance holds the scanner against encoding/json: it takes nothing that is not JSON, and finds in
-// a description what decoding it finds.
+// FuzzWire_Glance compares the scanner with encoding/json: it accepts nothing that is not JSON, and finds the same
+// values in a description.
 func FuzzWire_Glance(f *testing.F) {
 	whole, err := json.Marshal([]Store{described()})
 	if err != nil {
@@ -104,7 +104,7 @@ func FuzzWire_Glance(f *testing.F) {
 			t.Errorf("%q was taken", text)
 		}
 		var stores []Store
-		nameless := func(s Store) bool { return s.Name == "" } // which is refused
+		nameless := func(s Store) bool { return s.Name == "" } // refused by the scanner
 		if json.Unmarshal(text, &stores) != nil || slices.ContainsFunc(stores, nameless) || bytes.Contains(text, []byte(`\`)) ||
 			!utf8.Valid(text) || odd(text) {
 			return
@@ -121,8 +121,8 @@ func FuzzWire_Glance(f *testing.F) {
 	})
 }
 
-// odd is JSON that encoding/json takes more of than the protocol has: names in another case or twice,
-// and null for what is no list.
+// odd matches JSON that encoding/json accepts and that is not part of the protocol: names in another case or repeated,
+// and null for a value that is no list.
 func odd(text []byte) bool {
 	if bytes.Contains(text, []byte("null")) {
 		return true

@@ -33,7 +33,7 @@ func TestWire_Hosts(t *testing.T) {
 	}
 }
 
-// plan is n nodes on each of some hosts.
+// plan returns n nodes on each of the hosts.
 func plan(n int, hosts ...string) []Node {
 	var out []Node
 	for _, host := range hosts {
@@ -103,12 +103,12 @@ func TestWire_RolesAreSticky(t *testing.T) {
 	if roles(nodes) != "dddg" {
 		t.Fatal(roles(nodes))
 	}
-	// The fifth and the gateway make five; hosts without data come first.
+	// The new node and the gateway become data instances; hosts without data come first.
 	nodes = AssignRoles(append(nodes, Node{Name: "new", Host: "a"}))
 	if roles(nodes) != "ddddd" {
 		t.Error(roles(nodes))
 	}
-	// One data instance less, and the target is three again: data is not turned into gateway.
+	// With one data instance less the target is three again: data instances don't become gateways.
 	nodes = AssignRoles(nodes[1:])
 	if roles(nodes) != "dddd" {
 		t.Error(roles(nodes))
@@ -118,7 +118,7 @@ func TestWire_RolesAreSticky(t *testing.T) {
 	}
 }
 
-// Those that may not become data leave the store with fewer data instances than it should have.
+// If some nodes may not become data instances, the store has fewer of them than the target.
 func TestWire_RolesAmongSome(t *testing.T) {
 	nodes := AssignRoles(plan(1, "a", "b", "c", "d"))
 	not := func(name string) func(Node) bool { return func(n Node) bool { return n.Name != name } }

@@ -37,7 +37,7 @@ func newCluster(t *testing.T) *cluster {
 		m.open()
 		f.all = append(f.all, m)
 	}
-	for i := range f.all { // identities are made in the order of time, so they are sorted already
+	for i := range f.all { // identities are created in the order of time, so they are sorted
 		f.all[i].host = fmt.Sprintf("127.28.0.%d", 11+i)
 	}
 	return f
@@ -116,7 +116,7 @@ func (f *cluster) create(id string, epoch uint64) wire.Operation {
 	}
 }
 
-// prepare has all managers vote, the coordinator first.
+// prepare prepares an operation at all managers, the coordinator first.
 func (f *cluster) prepare(c wire.Operation) {
 	f.t.Helper()
 	for _, m := range f.all {
@@ -173,6 +173,6 @@ func (m *member) store() *catalog.Store { return m.Catalog.Snapshot().Stores["Or
 // resolve calls Resolve on every manager.
 func (f *cluster) resolve() {
 	for _, m := range f.all {
-		_ = m.Resolve(context.Background()) // a coordinator that is down is part of the tests
+		_ = m.Resolve(context.Background()) // in some tests the coordinator is down
 	}
 }

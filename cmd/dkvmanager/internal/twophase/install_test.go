@@ -21,7 +21,7 @@ func forgetNames(d *catalog.Data) error {
 	return nil
 }
 
-// narrowed is the operation that takes orders-1 out.
+// narrowed returns the operation that removes orders-1 from the topology.
 func (f *cluster) narrowed() wire.Operation {
 	c := f.create(id(2), 2)
 	c.Action, c.Creation, c.BaseRevision, c.BaseOperation = wire.RemoveInstanceAction, id(1), 1, id(1)
@@ -43,7 +43,7 @@ func TestParticipant_WhatGoesLeavesItsStore(t *testing.T) {
 		t.Errorf("another server has %v", f.all[1].store().Local)
 	}
 
-	// As long as it leaves, nothing of its name can come.
+	// While it is leaving, no instance of its name can be added.
 	again := f.create(id(3), 3)
 	again.Action, again.Creation, again.BaseRevision, again.BaseOperation = wire.AddInstanceAction, id(1), 2, id(2)
 	_, err := f.all[0].Prepare(again)
@@ -81,7 +81,7 @@ func TestParticipant_FounderThatComesBackJoins(t *testing.T) {
 	f := newCluster(t)
 	c := f.createStore()
 	if err := f.all[0].Catalog.Update(func(d *catalog.Data) error {
-		delete(d.Stores["OrdersStore"].Local, "orders-1") // it left, and is gone
+		delete(d.Stores["OrdersStore"].Local, "orders-1") // it has left the running store
 		d.Stores["OrdersStore"].Nodes = c.Nodes[1:]
 		return nil
 	}); err != nil {

@@ -31,11 +31,11 @@ func TestParticipant_CommitMakesOneStoreEverywhere(t *testing.T) {
 			t.Errorf("%s still holds the change", m.host)
 		}
 	}
-	f.commit(c) // again is the same
+	f.commit(c) // a repeated commit gets the same answer
 	f.prepareAgain(c)
 }
 
-// prepareAgain is a prepare that comes late or twice.
+// prepareAgain sends a prepare that is late or repeated.
 func (f *cluster) prepareAgain(c wire.Operation) {
 	f.t.Helper()
 	for _, m := range f.all {
@@ -112,7 +112,7 @@ func TestParticipant_Epochs(t *testing.T) {
 	}
 	c.Epoch = 2
 	f.prepare(c)
-	c.Epoch = 5 // somebody had seen 4
+	c.Epoch = 5 // some manager had seen epoch 4
 	f.prepare(c)
 	_, err = f.all[0].Commit(c.ID, 2)
 	f.refused(err, wire.CodeStaleEpoch)

@@ -9,7 +9,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// mute are peers that give no answer.
+// mute implements Peers without answers.
 type mute struct{ asked func(ctx context.Context) }
 
 func (p mute) State(ctx context.Context, url, _ string) (wire.StoreState, error) {
@@ -19,7 +19,7 @@ func (p mute) State(ctx context.Context, url, _ string) (wire.StoreState, error)
 
 func (mute) Resolve(context.Context, wire.Manager, string, string) error { return nil }
 
-// among is a manager that keeps a store with two others.
+// among returns a manager that keeps a store with two others.
 func among(t *testing.T) (*cluster, *member) {
 	f := newCluster(t)
 	c := f.create(id(1), 1)
@@ -32,7 +32,7 @@ func TestParticipant_SilentManagersAreToldOfOnce(t *testing.T) {
 	f, m := among(t)
 	running, stop := context.WithCancel(ctx)
 	defer stop()
-	left := 20 // ten comparisons with the two others
+	left := 20 // ten rounds with two others
 	m.Peers = mute{func(context.Context) {
 		if left--; left == 0 {
 			stop()
@@ -46,7 +46,7 @@ func TestParticipant_SilentManagersAreToldOfOnce(t *testing.T) {
 	}
 }
 
-// What is pending expires in its time, however long the others are silent.
+// A lease expires in time, however long the other managers are silent.
 func TestParticipant_ComparisonDoesNotHoldUpTheRest(t *testing.T) {
 	f, m := among(t)
 	running, stop := context.WithTimeout(ctx, 10*time.Second)

@@ -11,7 +11,7 @@ import (
 
 var ctx = context.Background()
 
-// fence has the survivors b and c fence a; all of them answer.
+// fence makes the survivors b and c fence a, and returns their answers.
 func (f *cluster) fence() {
 	f.t.Helper()
 	lost := wire.FenceRequest{Lost: f.all[0].self(), Survivors: []string{f.all[1].self(), f.all[2].self()}}
@@ -43,14 +43,14 @@ func TestParticipant_LostHomeIsReplaced(t *testing.T) {
 	_, err := f.all[1].Prepare(next)
 	f.refused(err, wire.CodeReplacementUnfinished)
 	f.decide()
-	f.decide() // again changes nothing
+	f.decide() // a repeated decision changes nothing
 	for _, m := range f.all[1:] {
 		if s := m.store(); s.Coordinator != f.all[1].self() || len(s.Managers) != 2 {
 			t.Errorf("%s: coordinator %s of %v", m.host, s.Coordinator, s.Managers)
 		}
 	}
 
-	// It comes back, and learns it: its word counts for nothing, its instances stop.
+	// The lost coordinator returns, and learns that it was declared lost: nobody follows it, and its instances stop.
 	back := f.all[0]
 	f.down[back.host] = false
 	if err := back.Catalog.Update(startAll); err != nil {
@@ -78,7 +78,7 @@ func TestParticipant_RepairTakesWhatASurvivorHasCommitted(t *testing.T) {
 	f.down[f.all[0].host] = true
 	f.now = f.now.Add(wire.ExpireAfter + coordinatorGrace + time.Second)
 	f.fence()
-	_, err := f.all[2].Commit(c.ID, 1) // the runner's, late: the repair decides now
+	_, err := f.all[2].Commit(c.ID, 1) // a late commit of the runner; only the replacement decides now
 	f.refused(err, wire.CodeFenced)
 	f.decide(c.ID)
 	if s := f.all[2].store(); s == nil || s.LastCommitted() != c.ID || s.Coordinator != f.all[1].self() {
@@ -112,7 +112,7 @@ func TestParticipant_LostHomeJoinsTheStoreThatIsMadeWithoutIt(t *testing.T) {
 	f.fence()
 	f.decide()
 	f.down[f.all[0].host] = false
-	f.all[0].open() // it comes back, and knows nothing of a repair
+	f.all[0].open() // it returns, and does not know of the replacement
 
 	again := f.create(id(2), 2)
 	_, err := f.all[1].Prepare(again)
@@ -158,8 +158,8 @@ func TestParticipant_HomeThatAnswersIsNotLost(t *testing.T) {
 	f.refused(err, wire.CodeBadRequest)
 }
 
-// What answers at the coordinator's address does not speak for it: a new server there, or one that may have forgotten
-// what it decided.
+// An answer from the coordinator's address is not always the coordinator's: another manager may have the address, or
+// the coordinator may be suspect.
 func TestParticipant_HomeThatOnlySeemsToAnswerIsLost(t *testing.T) {
 	for name, lose := range map[string]func(*member){
 		"another manager": func(m *member) { m.dir = m.cluster.t.TempDir(); m.open() },
@@ -173,7 +173,7 @@ func TestParticipant_HomeThatOnlySeemsToAnswerIsLost(t *testing.T) {
 			lose(f.all[0])
 			f.now = f.now.Add(20 * time.Second)
 			_, err := f.all[1].FenceCoordinator(ctx, "OrdersStore", lost)
-			f.refused(err, wire.CodeCoordinatorAlive) // not long enough
+			f.refused(err, wire.CodeCoordinatorAlive) // the silence is too short
 			f.now = f.now.Add(coordinatorGrace + 20*time.Second)
 			for _, m := range f.all[1:] {
 				if s, err := m.FenceCoordinator(ctx, "OrdersStore", lost); err != nil || s.Replacing != lost.Lost {
@@ -194,7 +194,7 @@ func TestParticipant_ManagerTakesWhatItMissed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// The third has lost its vote with its disk's last write.
+	// The third manager's disk has lost its last write, the vote.
 	away := f.all[2]
 	if err := away.Catalog.Update(forgetNames); err != nil {
 		t.Fatal(err)

@@ -7,7 +7,7 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/catalog"
 )
 
-// named changes what a manager knows of the store's name.
+// named changes a manager's records of the store's name.
 func (m *member) named(change func(*catalog.Name)) {
 	m.cluster.t.Helper()
 	err := m.Catalog.Update(func(d *catalog.Data) error { d.SetName("OrdersStore", change); return nil })
@@ -20,7 +20,7 @@ func TestParticipant_AgreedIsOnlyWhatAllManagersHave(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		with func(f *cluster)
-		want string // empty: certain
+		want string // empty: confirmed
 	}{
 		{"all have it", func(*cluster) {}, ""},
 		{"one is silent", func(f *cluster) { f.down[f.all[2].host] = true }, "does not answer"},

@@ -8,8 +8,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// doubt makes a manager one that had to fall back to an older generation of its catalog, in which change
-// had not happened.
+// doubt makes a manager suspect. change edits its catalog to the older generation that it restarts on.
 func (m *member) doubt(change func(*catalog.Data) error) {
 	m.cluster.t.Helper()
 	if err := m.Catalog.Update(change); err != nil {
@@ -36,7 +35,7 @@ func TestParticipant_SuspectManagerIsSilentUntilItsHomeHasSpoken(t *testing.T) {
 	_, err = away.Prepare(later)
 	f.refused(err, wire.CodeSuspect)
 
-	if err := away.reconcile(ctx); err != nil { // its coordinator still holds the change: what it will be is not known
+	if err := away.reconcile(ctx); err != nil { // the operation is still prepared at the coordinator, so its outcome is not known
 		t.Fatal(err)
 	}
 	_, err = away.Prepare(later)
@@ -95,7 +94,7 @@ func TestParticipant_SuspicionOutlivesARestart(t *testing.T) {
 	if err := coordinator.Catalog.Update(func(d *catalog.Data) error { markAllSuspect(d); return nil }); err != nil {
 		t.Fatal(err)
 	}
-	coordinator.open() // with a whole catalog by now
+	coordinator.open() // with an undamaged catalog
 	f.now = f.now.Add(wire.ExpireAfter + time.Second)
 	f.resolve()
 	if got := coordinator.state(c.ID); got != wire.OperationPrepared {
@@ -125,7 +124,7 @@ func TestParticipant_VoteThatWasLeftIsDoubtfulToo(t *testing.T) {
 	}
 }
 
-// One that has nothing but a vote for a store does what the coordinator did with it.
+// A suspect manager with only a vote for a store follows the decision of the coordinator.
 func TestParticipant_SuspectVoterFollowsTheHome(t *testing.T) {
 	for _, committed := range []bool{true, false} {
 		f := newCluster(t)
@@ -165,7 +164,7 @@ func TestParticipant_WithTheStoreItsDoubtGoes(t *testing.T) {
 	}
 	away.open()
 	next := f.narrowed()
-	if _, err := away.Prepare(next); err != nil { // as a newcomer
+	if _, err := away.Prepare(next); err != nil { // as a joiner
 		t.Error(err)
 	}
 }
@@ -254,7 +253,7 @@ func TestSuspect_TakesTheStoreThatWasCreatedAnew(t *testing.T) {
 	}
 }
 
-// forgetStore is a catalog from before the store's first vote.
+// forgetStore returns the catalog to a state from before the vote for the store.
 func forgetStore(d *catalog.Data) error {
 	d.Names = nil
 	delete(d.Stores, "OrdersStore")
@@ -357,7 +356,7 @@ func TestParticipant_HomeThatIsSilentIsSaidToBe(t *testing.T) {
 	f.refused(err, wire.CodeCoordinatorSilent)
 }
 
-// What the coordinator has decided holds without the log of how changes ended, which is bounded.
+// The coordinator's decision stands even if its decision record was dropped, since their number is bounded.
 func TestParticipant_WhatIsForgottenStillHolds(t *testing.T) {
 	f := newCluster(t)
 	dropped := f.create(id(1), 1)

@@ -15,7 +15,7 @@ func (in *instance) endpoint() string {
 	return net.JoinHostPort(in.spec.Host, strconv.Itoa(clientPort))
 }
 
-// client speaks gRPC to this instance alone.
+// client returns a gRPC client of this instance only.
 func (in *instance) client() *clientv3.Client {
 	in.t.Helper()
 	client, err := dial("", []string{in.endpoint()})

@@ -9,7 +9,7 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/storetest"
 )
 
-// wantMetric holds a total of an instance against want.
+// wantMetric returns an error unless the instance reports this total.
 func wantMetric(in *instance, name string, want float64) error {
 	metrics := in.metrics()
 	got, ok := metrics[name]
@@ -22,7 +22,7 @@ func wantMetric(in *instance, name string, want float64) error {
 	return nil
 }
 
-// wantRequests holds what an instance has counted against want.
+// wantRequests checks the requests that an instance has counted.
 func wantRequests(t *testing.T, in *instance, gets, puts, removes float64) {
 	t.Helper()
 	for name, want := range map[string]float64{"Get": gets, "Put": puts, "Remove": removes} {
@@ -53,7 +53,7 @@ func TestCounter_CountsWhereOperationsEnter(t *testing.T) {
 	voter.mustPost("/v3/kv/deleterange", map[string]any{"key": b64("key-4")})
 	wantRequests(t, voter, 1, 1, 1)
 
-	// The branch that is executed counts, with the transactions in it; the other doesn't.
+	// Operations of the executed branch count, nested transactions included; those of the other branch don't.
 	client := gateway.client()
 	_, err := client.Txn(t.Context()).
 		If(clientv3.Compare(clientv3.Value("key-0"), "=", "w")).
@@ -66,7 +66,7 @@ func TestCounter_CountsWhereOperationsEnter(t *testing.T) {
 	wantRequests(t, gateway, 1, 7, 0)
 	wantRequests(t, voter, 1, 1, 1)
 
-	// What fails doesn't count.
+	// A failed request doesn't count.
 	if _, err := client.Put(t.Context(), "", "no key"); err == nil {
 		t.Error("a put without a key worked")
 	}

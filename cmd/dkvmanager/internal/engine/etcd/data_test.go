@@ -118,7 +118,7 @@ func TestData_LeaderStopsWithoutGap(t *testing.T) {
 	startAll(store)
 	leader, others := split(store)
 	store[0].put("k", "v")
-	// A watch must not hold up the stop.
+	// A watch must not delay the stop.
 	watch := leader.client().Watch(t.Context(), "k")
 	storetest.Eventually(t, startLimit, "the watch is counted", func() error { return wantMetric(leader, "Watch/Active", 1) })
 
@@ -189,7 +189,7 @@ func resumeAll(store []*instance) {
 	startAll(store)
 }
 
-// split finds the leader.
+// split returns the leader and the other instances.
 func split(store []*instance) (leader *instance, others []*instance) {
 	store[0].t.Helper()
 	for _, in := range store {
@@ -205,7 +205,7 @@ func split(store []*instance) (leader *instance, others []*instance) {
 	return leader, others
 }
 
-// A store whose quota is full takes reads only, and says so everywhere.
+// A store whose quota is full serves reads only, and every instance reports that.
 func TestData_FullQuota(t *testing.T) {
 	t.Parallel()
 	store := newStore(t, 1, 1)

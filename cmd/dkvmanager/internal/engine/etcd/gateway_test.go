@@ -23,7 +23,7 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/storetest"
 )
 
-// clientLimit is enough for anything that must happen.
+// clientLimit bounds each request of a test.
 const clientLimit = 10 * time.Second
 
 func clientContext(t *testing.T) (context.Context, context.CancelFunc) {
@@ -183,8 +183,8 @@ func TestGateway_JSONWatch(t *testing.T) {
 	}
 }
 
-// A serializable read on a data instance may be stale; through a gateway it never is. Each request has its own
-// time limit: how long all of them take together depends on the machine, and is not what is tested.
+// A serializable read on a data instance may be stale; through a gateway it never is. Each request has a separate time
+// limit, since the total time depends on the machine.
 func TestGateway_ReadsAreFresh(t *testing.T) {
 	t.Parallel()
 	store := newStore(t, 3, 1)
@@ -220,7 +220,7 @@ func TestGateway_ReadsAreFresh(t *testing.T) {
 	}
 }
 
-// recordingKV keeps the requests that it gets and fails them.
+// recordingKV records the requests that it receives, and fails them.
 type recordingKV struct {
 	pb.KVClient
 	ranges []*pb.RangeRequest

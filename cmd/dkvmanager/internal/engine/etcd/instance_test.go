@@ -22,8 +22,8 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// instanceEnv makes the test binary an instance process of the folder that it names. With switchboardEnv, descriptor 3
-// is its socket for network faults.
+// instanceEnv makes the test binary run as the instance process of the folder that it names. With switchboardEnv,
+// descriptor 3 is its socket for network faults.
 const (
 	instanceEnv    = "DKV_TEST_INSTANCE"
 	switchboardEnv = "DKV_TEST_SWITCHBOARD"
@@ -53,18 +53,18 @@ const (
 	clientPort   = 7861
 )
 
-// startLimit bounds the waits for what a running store does by itself.
+// startLimit bounds the waits for states that a running store reaches by itself.
 const startLimit = 15 * time.Second
 
-// hosts counts the addresses that tests of this process have taken.
+// hosts counts the addresses that this process has used.
 var hosts atomic.Int32
 
-// newHost is an address that no other test uses.
+// newHost returns an address that no other test uses.
 func newHost() string {
 	return fmt.Sprintf("127.21.%d.%d", os.Getpid()%250+1, hosts.Add(1))
 }
 
-// instance is one instance of a test's store, whether or not its process runs.
+// instance is an instance of a test's store. Its process need not run.
 type instance struct {
 	t           *testing.T
 	folder      string
@@ -74,7 +74,7 @@ type instance struct {
 	exited      chan error
 }
 
-// newStore plans instances: data first, then gateways.
+// newStore returns the instances of a new store, not started: data instances first, then gateways.
 func newStore(t *testing.T, data, gateways int) []*instance {
 	store := strings.NewReplacer("/", "-").Replace(t.Name())
 	all := make([]*instance, data+gateways)
@@ -100,7 +100,7 @@ func newStore(t *testing.T, data, gateways int) []*instance {
 	return all
 }
 
-// start starts the process; the test's end kills it.
+// start starts the process, and kills it at the end of the test.
 func (in *instance) start() {
 	in.t.Helper()
 	data, err := json.Marshal(in.spec)
@@ -150,7 +150,7 @@ func (in *instance) log() string {
 	return string(text)
 }
 
-// wait is the process's end, within limit.
+// wait waits for the end of the process, at most for limit, and returns its error.
 func (in *instance) wait(limit time.Duration) error {
 	in.t.Helper()
 	select {
@@ -163,7 +163,7 @@ func (in *instance) wait(limit time.Duration) error {
 	}
 }
 
-// stop stops gracefully and says how long that took.
+// stop stops the instance gracefully and returns how long that took.
 func (in *instance) stop() time.Duration {
 	in.t.Helper()
 	begin := time.Now()
@@ -195,7 +195,7 @@ func (in *instance) kill() {
 	_ = in.wait(5 * time.Second)
 }
 
-// state waits until ok holds.
+// state waits until ok returns true for the state, and returns the state.
 func (in *instance) state(what string, ok func(engine.State) bool) engine.State {
 	in.t.Helper()
 	var state engine.State
@@ -215,7 +215,7 @@ func (in *instance) ready() engine.State {
 	return in.state("ready", func(s engine.State) bool { return s.Ready })
 }
 
-// metrics are totals by Category/Name.
+// metrics returns the totals of the metrics by Category/Name.
 func (in *instance) metrics() map[string]float64 {
 	in.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -234,7 +234,7 @@ func (in *instance) metrics() map[string]float64 {
 	return totals
 }
 
-// rss is the process's resident memory in MiB.
+// rss returns the process's resident memory in MiB.
 func (in *instance) rss() int {
 	in.t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", in.cmd.Process.Pid))

@@ -15,7 +15,7 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/storetest"
 )
 
-// dialStore reaches the store by way of its first instances.
+// dialStore connects to the store through the given instances.
 func dialStore(t *testing.T, store []*instance) engine.Membership {
 	t.Helper()
 	var endpoints []string
@@ -34,7 +34,7 @@ func (in *instance) address() string {
 	return net.JoinHostPort(in.spec.Host, strconv.Itoa(clustronPort))
 }
 
-// join takes an instance into a running store, as the supervisor does it.
+// join adds an instance to a running store, as the supervisor does.
 func join(t *testing.T, m engine.Membership, in *instance) {
 	t.Helper()
 	try(t, "add "+in.spec.Instance, func(ctx context.Context) error { return m.Add(ctx, in.address()) })
@@ -59,7 +59,7 @@ func join(t *testing.T, m engine.Membership, in *instance) {
 	in.ready()
 }
 
-// try repeats what the store may refuse for the moment.
+// try repeats a call that the store may refuse temporarily.
 func try(t *testing.T, what string, f func(context.Context) error) {
 	t.Helper()
 	storetest.Eventually(t, startLimit, what, func() error {
@@ -104,7 +104,7 @@ func TestMembership_OneGrowsToThree(t *testing.T) {
 		}
 	}
 
-	// Everything can be asked for again.
+	// Each call can be repeated.
 	last := memberAt(t, m, store[2])
 	ctx, cancel := clientContext(t)
 	defer cancel()
@@ -147,7 +147,7 @@ func TestMembership_RemoveLeader(t *testing.T) {
 	for i, in := range others {
 		in.put("after", fmt.Sprint(i))
 	}
-	// Its data can't bring it back.
+	// Restarting it on its data doesn't make it a member again.
 	leader.spec.Start = engine.Resume
 	leader.start()
 	if err := leader.wait(clientLimit); err == nil {
@@ -171,7 +171,7 @@ func TestGateway_FollowsMembers(t *testing.T) {
 	watch := gateway.client().Watch(t.Context(), "later", clientv3.WithCreatedNotify())
 	<-watch
 
-	// The only data instance that the gateway was told of is replaced.
+	// The only data instance in the endpoints of the gateway is replaced.
 	m := dialStore(t, store[:2])
 	join(t, m, second)
 	id := memberAt(t, m, first).ID
@@ -197,7 +197,7 @@ func TestGateway_FollowsMembers(t *testing.T) {
 	}
 }
 
-// A server reaches the store from the address that it listens on.
+// A server dials the store from the address that it listens on.
 func TestMembership_DialsFromItsServer(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.41.21.11:0")
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"dkvrun/runtime/netfault"
 )
 
-// isolatedMember is a store of three members one of whom, that does not lead, is cut off.
+// isolatedMember returns a store of three members of which one that does not lead is disconnected from the others.
 func isolatedMember(t *testing.T) (controller *netfault.Controller, off, other *instance) {
 	t.Helper()
 	controller, err := netfault.New()
@@ -42,8 +42,8 @@ func isolatedMember(t *testing.T) (controller *netfault.Controller, off, other *
 	return controller, off, other
 }
 
-// A member that starts while it is cut off connects to others, whom it can't be told from; nothing comes of
-// that, and it catches up once it is healed.
+// A member that starts while it is disconnected opens connections that the others accept but that carry nothing. It
+// catches up when the network is healed.
 func TestSever_MemberStartsCutOff(t *testing.T) {
 	controller, off, other := isolatedMember(t)
 	off.kill()
@@ -57,7 +57,7 @@ func TestSever_MemberStartsCutOff(t *testing.T) {
 		if keyCount := off.metrics()["Storage/ItemsCount"]; keyCount != 0 {
 			t.Fatalf("the member that is cut off holds %v items that were written meanwhile", keyCount)
 		}
-		time.Sleep(25 * time.Millisecond) // there is nothing to wait for
+		time.Sleep(25 * time.Millisecond) // no condition shows that nothing arrives
 	}
 	if err := controller.Set(nil); err != nil {
 		t.Fatal(err)
@@ -68,7 +68,7 @@ func TestSever_MemberStartsCutOff(t *testing.T) {
 	}
 }
 
-// A new leader is followed, and who was cut off follows it once healed.
+// The others elect a leader, and the disconnected member follows it when the network is healed.
 func TestSever_MemberIsCutOff(t *testing.T) {
 	controller, off, other := isolatedMember(t)
 	off.state("alone", func(s engine.State) bool { return !s.Ready && !s.Leader })

@@ -22,9 +22,9 @@ func TestHistory_Rates(t *testing.T) {
 
 	want(5*time.Second, 0, 0, 0)
 	report.Puts.Add(10)
-	want(5*time.Second, 2, 10, 5) // as far back as there is something
+	want(5*time.Second, 2, 10, 5) // from the oldest sample on
 
-	// 10 a second for 100 seconds, then nothing.
+	// 10 requests a second for 100 seconds, then none.
 	for sec := 2; sec <= 100; sec++ {
 		report.Puts.Add(10)
 		h.add(h.now(at(sec)))

@@ -20,8 +20,8 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// folderEnv makes the test binary an instance process of the folder that it names, and lifelineEnv
-// gives it descriptor 3 as its lifeline.
+// folderEnv makes the test binary run as the instance process of the folder that it names. With lifelineEnv, descriptor
+// 3 is its lifeline.
 const (
 	folderEnv   = "DKV_TEST_INSTANCE"
 	lifelineEnv = "DKV_TEST_LIFELINE"
@@ -46,7 +46,7 @@ func TestMain(m *testing.M) {
 	os.Exit(0)
 }
 
-// fake is an engine that does what the instance's name says.
+// fake is an engine that hangs or fails at the stop if the instance is named so.
 type fake struct{}
 
 func (fake) Name() string { return "fake" }
@@ -77,12 +77,12 @@ type instance struct {
 	t        *testing.T
 	cmd      *exec.Cmd
 	folder   string
-	lifeline *os.File // its other end
+	lifeline *os.File // the write end
 	exited   chan error
 	output   strings.Builder
 }
 
-// start runs an instance in folder; the test's end kills it.
+// start starts an instance in folder, and kills it at the end of the test.
 func start(t *testing.T, folder, name string) *instance {
 	t.Helper()
 	in := &instance{t: t, folder: folder, exited: make(chan error, 1)}
@@ -115,7 +115,7 @@ func start(t *testing.T, folder, name string) *instance {
 	return in
 }
 
-// wait is the process's end, within limit.
+// wait waits for the end of the process, at most for limit, and returns its error.
 func (in *instance) wait(limit time.Duration) error {
 	in.t.Helper()
 	select {

@@ -74,7 +74,7 @@ func TestProcess_OnePerFolder(t *testing.T) {
 	}
 	_ = first.wait(5 * time.Second)
 	wantHolder(t, folder, 0)
-	// It left its socket behind.
+	// The killed process left its socket behind.
 	start(t, folder, "t-1").up()
 }
 
@@ -159,7 +159,7 @@ func TestProcess_DeepFolder(t *testing.T) {
 func TestProcess_BadFolders(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		spec string // none where empty
+		spec string // empty for no file
 		want string
 	}{
 		"no spec":  {"", "spec.json: no such file"},
