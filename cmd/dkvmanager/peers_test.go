@@ -62,7 +62,7 @@ func TestPeers_RefuseHostileResponses(t *testing.T) {
 }
 
 // The error names the manager that does not respond and the cause, without the request's URL twice.
-func TestPeers_SayWhoIsSilent(t *testing.T) {
+func TestPeers_NameTheSilentManager(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.48.6.3:0")
 	if err != nil {
 		t.Fatal(err)

@@ -89,7 +89,7 @@ func TestDriver_Outcomes(t *testing.T) {
 	}
 }
 
-func TestDriver_NothingIsToldWhileTheHomeIsSilent(t *testing.T) {
+func TestDriver_SilentCoordinatorMeansUnknown(t *testing.T) {
 	w := newWorld(t, 3)
 	w.answers["1 commit"] = []Reply{silent()}
 	out := w.runner().Run(context.Background())
@@ -119,7 +119,7 @@ func TestDriver_PreflightRefusesBeforeAnythingIsWritten(t *testing.T) {
 	}
 }
 
-func TestDriver_PreflightDemandsOneManagerANode(t *testing.T) {
+func TestDriver_PreflightChecksClaims(t *testing.T) {
 	for _, claims := range [][]string{{"orders-2"}, {}} {
 		w := newWorld(t, 2)
 		w.answers["0 preflight"] = []Reply{says(wire.OperationStatus{State: wire.OperationUnknown, Claims: claims})}
@@ -130,7 +130,7 @@ func TestDriver_PreflightDemandsOneManagerANode(t *testing.T) {
 	}
 }
 
-func TestDriver_BusyIsForTheCallerToWait(t *testing.T) {
+func TestDriver_BusyRowsAreNotFinal(t *testing.T) {
 	busy := refuses(409, wire.CodeStoreBusy, 0)
 	for message, want := range map[string]State{"0 preflight": Refused, "1 prepare": Aborted, "2 prepare": Aborted} {
 		w := newWorld(t, 3)
@@ -152,7 +152,7 @@ func TestDriver_DryRunEndsAfterThePreflight(t *testing.T) {
 	}
 }
 
-func TestDriver_FailFastAsksNobodyAfterANo(t *testing.T) {
+func TestDriver_FailFastStopsAtTheFirstNo(t *testing.T) {
 	w := newWorld(t, 3)
 	w.answers["0 prepare"] = []Reply{refuses(409, wire.CodePortTaken, 0)}
 	r := w.runner()
@@ -163,7 +163,7 @@ func TestDriver_FailFastAsksNobodyAfterANo(t *testing.T) {
 	}
 }
 
-func TestDriver_InterruptedRunUndoesWhatItDid(t *testing.T) {
+func TestDriver_CancelledRunAborts(t *testing.T) {
 	w := newWorld(t, 3)
 	ctx, cancel := context.WithCancel(context.Background())
 	r := w.runner()
@@ -188,7 +188,7 @@ func (i interrupt) Send(ctx context.Context, requests []Request, how Send) []Rep
 	return replies
 }
 
-func TestDriver_RowsComeInTheManagersOrderOneByOne(t *testing.T) {
+func TestDriver_RowsComeInTheManagersOrder(t *testing.T) {
 	for _, parallel := range []bool{false, true} {
 		w := newWorld(t, 3)
 		r := w.runner()
@@ -202,7 +202,7 @@ func TestDriver_RowsComeInTheManagersOrderOneByOne(t *testing.T) {
 	}
 }
 
-func TestDriver_RetellTellsWhoMissedIt(t *testing.T) {
+func TestDriver_ResendsCommits(t *testing.T) {
 	w := newWorld(t, 3)
 	w.answers["2 commit"] = []Reply{silent(), says(wire.OperationStatus{State: wire.OperationCommitted})}
 	r := w.runner()

@@ -10,7 +10,7 @@ import (
 )
 
 // Answers that contradict the protocol, from faulty managers or proxies, count as no answers.
-func TestDriver_Lies(t *testing.T) {
+func TestDriver_InvalidAnswers(t *testing.T) {
 	op := func(state wire.OperationState, change func(*wire.OperationStatus)) Reply {
 		o := wire.OperationStatus{State: state, Epoch: 1}
 		if change != nil {

@@ -46,7 +46,7 @@ func (w *world) script(answers map[string][]Reply) *world {
 	return w
 }
 
-func TestDriver_Settle(t *testing.T) {
+func TestRecovery_Resolve(t *testing.T) {
 	done := func(s *wire.StoreState) {
 		s.Decisions = []wire.OperationStatus{{ID: "op-9", State: wire.OperationAborted}}
 	}
@@ -111,7 +111,7 @@ func (w *world) sentAny(verb string) bool {
 	return strings.Contains(strings.Join(w.sent, ", "), " "+verb)
 }
 
-func TestDriver_LostHomeIsDoneWithoutWhenAllThatAreLeftHaveFencedIt(t *testing.T) {
+func TestRecovery_ReplacesWhenAllSurvivorsHaveFenced(t *testing.T) {
 	w, out := lose(t, nil)
 	if out.State != Committed || results(out) != "SKIPPED, SUCCESS, SUCCESS" || !strings.Contains(out.Summary, "on all of 2 managers") {
 		t.Errorf("%+v", out)
@@ -126,7 +126,7 @@ func TestDriver_LostHomeIsDoneWithoutWhenAllThatAreLeftHaveFencedIt(t *testing.T
 	}
 }
 
-func TestDriver_SuspectManagerIsNotTheNewHome(t *testing.T) {
+func TestRecovery_SuspectManagerIsNotTheNewCoordinator(t *testing.T) {
 	w, out := lose(t, map[string][]Reply{"1 fence": {has("b", "op-3", func(s *wire.StoreState) { s.Suspect = true })}})
 	var verdict wire.DecideRequest
 	if err := json.Unmarshal(w.last.Body, &verdict); err != nil || verdict.Coordinator != "c" || out.State != Committed {
@@ -134,7 +134,7 @@ func TestDriver_SuspectManagerIsNotTheNewHome(t *testing.T) {
 	}
 }
 
-func TestDriver_NothingIsDecidedWithoutAllThatAreLeft(t *testing.T) {
+func TestRecovery_DecidesNothingWithoutAllSurvivors(t *testing.T) {
 	alive := refuses(409, wire.CodeCoordinatorAlive, 0)
 	for name, answers := range map[string]map[string][]Reply{
 		"one is silent": {"2 fence": {silent()}},
@@ -149,7 +149,7 @@ func TestDriver_NothingIsDecidedWithoutAllThatAreLeft(t *testing.T) {
 	}
 }
 
-func TestDriver_HomeThatAnyoneReachesIsNotFenced(t *testing.T) {
+func TestRecovery_ReachableCoordinatorIsNotFenced(t *testing.T) {
 	for name, answers := range map[string]map[string][]Reply{
 		"this runner":                   {"0 state": {has("a", "op-2", nil)}},
 		"the manager on 10.0.0.13:7801": {"2 settle": {has("c", "op-2", nil)}},
@@ -161,7 +161,7 @@ func TestDriver_HomeThatAnyoneReachesIsNotFenced(t *testing.T) {
 }
 
 // Manager c has created another store of the name, with another coordinator, while b is in doubt about the lost one.
-func TestDriver_WhoIsWithAnotherHomeTakesNoPart(t *testing.T) {
+func TestRecovery_FollowersOfAnotherCoordinatorTakeNoPart(t *testing.T) {
 	waits := func(s *wire.StoreState) {
 		forgotten(s)
 		holding("op-3")(s)
@@ -179,7 +179,7 @@ func TestDriver_WhoIsWithAnotherHomeTakesNoPart(t *testing.T) {
 	}
 }
 
-func TestDriver_WithoutAStoreASuspectManagerCanEndARepair(t *testing.T) {
+func TestRecovery_SuspectManagerMayCoordinateANameWithoutStore(t *testing.T) {
 	suspect := func(s *wire.StoreState) {
 		forgotten(s)
 		s.Suspect = true
@@ -193,7 +193,7 @@ func TestDriver_WithoutAStoreASuspectManagerCanEndARepair(t *testing.T) {
 	}
 }
 
-func TestDriver_RepairNeedsSomebodyWhoIsLeft(t *testing.T) {
+func TestRecovery_NeedsASurvivor(t *testing.T) {
 	w := newWorld(t, 1).script(map[string][]Reply{
 		"0 state": {has("a", "op-2", func(s *wire.StoreState) { s.Suspect, s.Configuration.Managers = true, keepers[:1] })},
 	})
@@ -205,7 +205,7 @@ func TestDriver_RepairNeedsSomebodyWhoIsLeft(t *testing.T) {
 	}
 }
 
-func TestDriver_ManagerThatIsLeftHasToBeConnected(t *testing.T) {
+func TestRecovery_SurvivorMustBeConnected(t *testing.T) {
 	w := newWorld(t, 2).script(map[string][]Reply{"0 state": {silent()}, "1 state": {has("b", "op-2", nil)}})
 	r := w.repair()
 	r.Query(context.Background())

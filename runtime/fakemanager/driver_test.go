@@ -144,7 +144,7 @@ func (n *network) count(c wire.Operation) (committed, pending int) {
 	return committed, pending
 }
 
-func TestFakeManager_RunnerMakesAStoreOnAll(t *testing.T) {
+func TestFakeManager_CreatesAStoreOnAll(t *testing.T) {
 	n := serve(t, Plan{Count: 50, Port: 7923})
 	c := n.creation(1, 50)
 	if out := n.run(c); out.State != commit.Committed {
@@ -167,7 +167,7 @@ func TestFakeManager_RunnerMakesAStoreOnAll(t *testing.T) {
 	}
 }
 
-func TestFakeManager_NothingStaysWhereOneStalls(t *testing.T) {
+func TestFakeManager_StalledManagerCausesAbort(t *testing.T) {
 	n := serve(t, Plan{Count: 12, Port: 7924, Faults: []Fault{Stall}}) // the first stalls, the tenth is the coordinator
 	c := n.creation(1, 12)
 	if out := n.run(c); out.State != commit.Aborted || out.Rows[0].Code != fanout.Timeout ||
@@ -199,7 +199,7 @@ func TestFakeManager_LostCommitIsFound(t *testing.T) {
 	})
 }
 
-func TestFakeManager_RepairSettlesWhatIsPending(t *testing.T) {
+func TestFakeManager_RecoveryResolves(t *testing.T) {
 	n := serve(t, Plan{Count: 5, Port: 7926})
 	c := n.creation(1, 5)
 	n.loses = func(i int, verb string) bool { return i != 0 && verb == "commit" }
@@ -223,7 +223,7 @@ func TestFakeManager_RepairSettlesWhatIsPending(t *testing.T) {
 }
 
 // A prepared operation blocks others until it is decided; the next one has a higher epoch.
-func TestFakeManager_UndecidedChangeIsInTheWay(t *testing.T) {
+func TestFakeManager_PreparedOperationBlocksOthers(t *testing.T) {
 	n := serve(t, Plan{Count: 3, Port: 7927})
 	earlier := n.creation(1, 3)
 	n.loses = func(i int, verb string) bool { return verb == "commit" }

@@ -115,7 +115,7 @@ func poll(t *testing.T, what string, ok func() bool) {
 }
 
 // The remaining faults, and the life of a store on fake managers.
-func TestFakeManager_ManagersSpeakTheProtocol(t *testing.T) {
+func TestFakeManager_LifeOfAStore(t *testing.T) {
 	f := start(t, Plan{Count: 3, Port: 7922, Faults: []Fault{Slow, Reset}})
 	ask := func(i int, method, path, body string) fanout.Answer {
 		t.Helper()

@@ -22,7 +22,7 @@ func described() Store {
 	}
 }
 
-func TestWire_Glance(t *testing.T) {
+func TestWire_Summary(t *testing.T) {
 	store := described()
 	for _, indent := range []string{"", "  "} {
 		list, err := json.MarshalIndent([]Store{store, {Name: "Empty"}}, "", indent)
@@ -48,7 +48,7 @@ func TestWire_Glance(t *testing.T) {
 	}
 }
 
-func TestWire_GlanceAtOne(t *testing.T) {
+func TestWire_SummaryOfOneStore(t *testing.T) {
 	b, err := json.Marshal(described())
 	if err != nil {
 		t.Fatal(err)
@@ -61,7 +61,7 @@ func TestWire_GlanceAtOne(t *testing.T) {
 	}
 }
 
-func TestWire_GlanceRefuses(t *testing.T) {
+func TestWire_SummaryRefuses(t *testing.T) {
 	for _, text := range []string{
 		"", "null", "{}", `"a"`, "[1]", "[", "[{]", "[{}", "[{}]", "[" + strings.Repeat(`{"name":"a"},`, maxStores) + `{"name":"a"}]`, "[{},]", "[{}]x", `[{"name":1}]`, `[{"status":null}]`, `[{"revision":1.5}]`,
 		`[{"revision":-1}]`, `[{"a":01}]`, `[{"a":1.}]`, `[{"a":1e}]`, `[{"a":-}]`, `[{"a":+1}]`, `[{"a":.1}]`, `[{"a":tru}]`, `[{"a"}]`,
@@ -76,7 +76,7 @@ func TestWire_GlanceRefuses(t *testing.T) {
 }
 
 // A field that another version writes differently does not affect the other fields.
-func TestWire_GlanceOfAnotherType(t *testing.T) {
+func TestWire_SummaryOfAnotherType(t *testing.T) {
 	g, err := ParseStoreSummary([]byte(`{"name":"A","managers":7,"instances":[{"name":"a-1","pid":"none","own":true,"more":[]}]}`))
 	if err != nil {
 		t.Fatal(err)
@@ -87,9 +87,9 @@ func TestWire_GlanceOfAnotherType(t *testing.T) {
 	}
 }
 
-// FuzzWire_Glance compares the scanner with encoding/json: it accepts nothing that is not JSON, and finds the same
+// FuzzWire_Summary compares the scanner with encoding/json: it accepts nothing that is not JSON, and finds the same
 // values in a description.
-func FuzzWire_Glance(f *testing.F) {
+func FuzzWire_Summary(f *testing.F) {
 	whole, err := json.Marshal([]Store{described()})
 	if err != nil {
 		f.Fatal(err)

@@ -44,7 +44,7 @@ func plan(n int, hosts ...string) []Node {
 	return out
 }
 
-func TestWire_TopologiesThatCannotBe(t *testing.T) {
+func TestWire_InvalidTopologies(t *testing.T) {
 	for field, spoil := range map[string]func([]Node) []Node{
 		"nodes":                 func(n []Node) []Node { return nil },
 		"nodes[1].name":         func(n []Node) []Node { n[1].Name = "N-1"; return n },
@@ -119,7 +119,7 @@ func TestWire_RolesAreSticky(t *testing.T) {
 }
 
 // If some nodes may not become data instances, the store has fewer of them than the target.
-func TestWire_RolesAmongSome(t *testing.T) {
+func TestWire_RolesAmongEligibleNodes(t *testing.T) {
 	nodes := AssignRoles(plan(1, "a", "b", "c", "d"))
 	not := func(name string) func(Node) bool { return func(n Node) bool { return n.Name != name } }
 	if got := roles(AssignRolesAmong(nodes[1:], not(nodes[3].Name))); got != "ddg" {
@@ -162,7 +162,7 @@ func TestWire_DigestIsGolden(t *testing.T) {
 	}
 }
 
-func TestWire_PathsKeepWhatIsInNames(t *testing.T) {
+func TestWire_PathsEscapeNames(t *testing.T) {
 	if got := InstancePath("a/b", "../c"); got != "/admin/v1/stores/a%2Fb/instances/..%2Fc" {
 		t.Error(got)
 	}

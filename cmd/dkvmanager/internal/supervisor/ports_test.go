@@ -104,7 +104,7 @@ func TestPorts_TakenWhileRestarting(t *testing.T) {
 	})
 }
 
-func TestPorts_HolderOfNobody(t *testing.T) {
+func TestPorts_PortWithoutAnOwner(t *testing.T) {
 	t.Parallel()
 	if h := PortHolder("127.22.250.1", 7999); h != "" {
 		t.Errorf("holder of a free port: %q", h)

@@ -29,7 +29,7 @@ func (f *cluster) narrowed() wire.Operation {
 	return c
 }
 
-func TestParticipant_WhatGoesLeavesItsStore(t *testing.T) {
+func TestInstall_RemovedInstanceLeaves(t *testing.T) {
 	f := newCluster(t)
 	f.createStore()
 	c := f.narrowed()
@@ -50,7 +50,7 @@ func TestParticipant_WhatGoesLeavesItsStore(t *testing.T) {
 	f.refused(err, wire.CodeStoreBusy)
 }
 
-func TestParticipant_WhatNeverRanIsGoneAtOnce(t *testing.T) {
+func TestInstall_NeverStartedInstanceIsRemovedAtOnce(t *testing.T) {
 	f := newCluster(t)
 	f.createStore()
 	c := f.narrowed()
@@ -65,7 +65,7 @@ func TestParticipant_WhatNeverRanIsGoneAtOnce(t *testing.T) {
 	}
 }
 
-func TestParticipant_NothingIsFoundedAnewThatRan(t *testing.T) {
+func TestInstall_StartedStoreIsNotFoundedAgain(t *testing.T) {
 	f := newCluster(t)
 	f.createStore()
 	if err := f.all[0].Catalog.Update(startAll); err != nil {
@@ -77,7 +77,7 @@ func TestParticipant_NothingIsFoundedAnewThatRan(t *testing.T) {
 	f.refused(err, wire.CodeStoreStarted)
 }
 
-func TestParticipant_FounderThatComesBackJoins(t *testing.T) {
+func TestParticipant_RemovedFounderJoins(t *testing.T) {
 	f := newCluster(t)
 	c := f.createStore()
 	if err := f.all[0].Catalog.Update(func(d *catalog.Data) error {

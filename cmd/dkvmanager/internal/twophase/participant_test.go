@@ -8,7 +8,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-func TestParticipant_CommitMakesOneStoreEverywhere(t *testing.T) {
+func TestParticipant_CommitInstallsTheConfiguration(t *testing.T) {
 	f := newCluster(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
@@ -75,7 +75,7 @@ func TestParticipant_AbortBeforeThePrepare(t *testing.T) {
 	f.refused(err, wire.CodeOperationAborted)
 }
 
-func TestParticipant_AbortAfterTheCommitSaysSo(t *testing.T) {
+func TestParticipant_AbortAfterCommitReportsCommitted(t *testing.T) {
 	f := newCluster(t)
 	c := f.createStore()
 	if op, err := f.all[0].Abort(c.ID, wire.AbortRequest{Store: c.Store}); err != nil ||
@@ -122,7 +122,7 @@ func TestParticipant_Epochs(t *testing.T) {
 	}
 }
 
-func TestParticipant_OneChangeAtATime(t *testing.T) {
+func TestParticipant_OneOperationAtATime(t *testing.T) {
 	f := newCluster(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
@@ -143,7 +143,7 @@ func TestParticipant_OneChangeAtATime(t *testing.T) {
 	}
 }
 
-func TestParticipant_PreflightSaysEverythingAndWritesNothing(t *testing.T) {
+func TestParticipant_PreflightReportsAllAndWritesNothing(t *testing.T) {
 	f := newCluster(t)
 	m := f.all[0]
 	m.taken[7861], m.taken[7862] = true, true
@@ -166,7 +166,7 @@ func TestParticipant_PreflightSaysEverythingAndWritesNothing(t *testing.T) {
 	}
 }
 
-func TestParticipant_ExpiryAtTheHomeAlone(t *testing.T) {
+func TestParticipant_OnlyTheCoordinatorExpires(t *testing.T) {
 	f := newCluster(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
@@ -194,7 +194,7 @@ func TestParticipant_ExpiryAtTheHomeAlone(t *testing.T) {
 	}
 }
 
-func TestParticipant_OthersFollowTheHomesCommit(t *testing.T) {
+func TestParticipant_InDoubtFollowsTheCommit(t *testing.T) {
 	f := newCluster(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
@@ -210,7 +210,7 @@ func TestParticipant_OthersFollowTheHomesCommit(t *testing.T) {
 	}
 }
 
-func TestParticipant_RestartedHomeDropsWhatItHeld(t *testing.T) {
+func TestParticipant_RestartedCoordinatorAborts(t *testing.T) {
 	f := newCluster(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
@@ -223,7 +223,7 @@ func TestParticipant_RestartedHomeDropsWhatItHeld(t *testing.T) {
 	}
 }
 
-func TestParticipant_AnotherManagerUnderTheHomesAddressIsNotBelieved(t *testing.T) {
+func TestParticipant_ComparesTheCoordinatorsIdentity(t *testing.T) {
 	f := newCluster(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
@@ -236,7 +236,7 @@ func TestParticipant_AnotherManagerUnderTheHomesAddressIsNotBelieved(t *testing.
 	}
 }
 
-func TestParticipant_WhatNoChangeMayLeaveOut(t *testing.T) {
+func TestParticipant_ChecksBaseAndManagers(t *testing.T) {
 	f := newCluster(t)
 	f.createStore()
 	next := f.create(id(2), 2)
@@ -265,7 +265,7 @@ func TestParticipant_WhatNoChangeMayLeaveOut(t *testing.T) {
 	f.prepare(next)
 }
 
-func TestParticipant_RemoveAndMakeAgain(t *testing.T) {
+func TestParticipant_RemovesAndCreatesAgain(t *testing.T) {
 	f := newCluster(t)
 	f.createStore()
 	gone := wire.Operation{
@@ -288,7 +288,7 @@ func TestParticipant_RemoveAndMakeAgain(t *testing.T) {
 	}
 }
 
-func TestParticipant_WhatRunsIsNotRemoved(t *testing.T) {
+func TestParticipant_RefusesToRemoveARunningStore(t *testing.T) {
 	f := newCluster(t)
 	f.createStore()
 	m := f.all[0]

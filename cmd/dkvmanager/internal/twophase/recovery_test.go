@@ -28,7 +28,7 @@ func among(t *testing.T) (*cluster, *member) {
 	return f, f.all[0]
 }
 
-func TestParticipant_SilentManagersAreToldOfOnce(t *testing.T) {
+func TestParticipant_ReportsSilentManagersOnce(t *testing.T) {
 	f, m := among(t)
 	running, stop := context.WithCancel(ctx)
 	defer stop()
@@ -47,7 +47,7 @@ func TestParticipant_SilentManagersAreToldOfOnce(t *testing.T) {
 }
 
 // A lease expires in time, however long the other managers are silent.
-func TestParticipant_ComparisonDoesNotHoldUpTheRest(t *testing.T) {
+func TestParticipant_ReconcileDoesNotDelayResolve(t *testing.T) {
 	f, m := among(t)
 	running, stop := context.WithTimeout(ctx, 10*time.Second)
 	defer stop()

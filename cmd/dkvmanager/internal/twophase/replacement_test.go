@@ -33,7 +33,7 @@ func (f *cluster) decide(committed ...string) {
 	}
 }
 
-func TestParticipant_LostHomeIsReplaced(t *testing.T) {
+func TestReplacement_NamesANewCoordinator(t *testing.T) {
 	f := newCluster(t)
 	f.createStore()
 	f.down[f.all[0].host] = true
@@ -66,7 +66,7 @@ func TestParticipant_LostHomeIsReplaced(t *testing.T) {
 	f.refused(err, wire.CodeFenced)
 }
 
-func TestParticipant_RepairTakesWhatASurvivorHasCommitted(t *testing.T) {
+func TestReplacement_CommitsWhatASurvivorHasCommitted(t *testing.T) {
 	f := newCluster(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
@@ -86,7 +86,7 @@ func TestParticipant_RepairTakesWhatASurvivorHasCommitted(t *testing.T) {
 	}
 }
 
-func TestParticipant_RepairDropsWhatNobodyHasCommitted(t *testing.T) {
+func TestReplacement_AbortsWhatNobodyHasCommitted(t *testing.T) {
 	f := newCluster(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
@@ -103,7 +103,7 @@ func TestParticipant_RepairDropsWhatNobodyHasCommitted(t *testing.T) {
 	}
 }
 
-func TestParticipant_LostHomeJoinsTheStoreThatIsMadeWithoutIt(t *testing.T) {
+func TestReplacement_LostCoordinatorJoinsAgain(t *testing.T) {
 	f := newCluster(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
@@ -148,7 +148,7 @@ func TestParticipant_LostHomeJoinsTheStoreThatIsMadeWithoutIt(t *testing.T) {
 	}
 }
 
-func TestParticipant_HomeThatAnswersIsNotLost(t *testing.T) {
+func TestReplacement_AliveCoordinatorIsNotFenced(t *testing.T) {
 	f := newCluster(t)
 	f.prepare(f.create(id(1), 1))
 	f.now = f.now.Add(20 * time.Second)
@@ -160,7 +160,7 @@ func TestParticipant_HomeThatAnswersIsNotLost(t *testing.T) {
 
 // An answer from the coordinator's address is not always the coordinator's: another manager may have the address, or
 // the coordinator may be suspect.
-func TestParticipant_HomeThatOnlySeemsToAnswerIsLost(t *testing.T) {
+func TestReplacement_ImpostorIsNoSignOfLife(t *testing.T) {
 	for name, lose := range map[string]func(*member){
 		"another manager": func(m *member) { m.dir = m.cluster.t.TempDir(); m.open() },
 		"a suspect one":   func(m *member) { m.doubt(forgetNames) },
@@ -184,7 +184,7 @@ func TestParticipant_HomeThatOnlySeemsToAnswerIsLost(t *testing.T) {
 	}
 }
 
-func TestParticipant_ManagerTakesWhatItMissed(t *testing.T) {
+func TestParticipant_ReconcilesWithTheCoordinator(t *testing.T) {
 	f := newCluster(t)
 	f.createStore()
 	c := f.narrowed()
@@ -207,7 +207,7 @@ func TestParticipant_ManagerTakesWhatItMissed(t *testing.T) {
 	}
 }
 
-func TestParticipant_SettleAsksAtOnce(t *testing.T) {
+func TestParticipant_ResolveStoreAsksAtOnce(t *testing.T) {
 	f := newCluster(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)

@@ -16,7 +16,7 @@ func (m *member) named(change func(*catalog.Name)) {
 	}
 }
 
-func TestParticipant_AgreedIsOnlyWhatAllManagersHave(t *testing.T) {
+func TestParticipant_ConfirmNeedsAllManagers(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		with func(f *cluster)

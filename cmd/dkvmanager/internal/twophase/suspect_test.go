@@ -21,7 +21,7 @@ func (m *member) doubt(change func(*catalog.Data) error) {
 	}
 }
 
-func TestParticipant_SuspectManagerIsSilentUntilItsHomeHasSpoken(t *testing.T) {
+func TestSuspect_RecoversFromTheCoordinator(t *testing.T) {
 	f := newCluster(t)
 	f.createStore()
 	c := f.narrowed()
@@ -57,7 +57,7 @@ func TestParticipant_SuspectManagerIsSilentUntilItsHomeHasSpoken(t *testing.T) {
 	}
 }
 
-func TestParticipant_SuspectHomeDecidesNothingAndIsNotBelieved(t *testing.T) {
+func TestSuspect_CoordinatorDecidesNothing(t *testing.T) {
 	f := newCluster(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
@@ -71,7 +71,7 @@ func TestParticipant_SuspectHomeDecidesNothingAndIsNotBelieved(t *testing.T) {
 	f.refused(err, wire.CodeSuspect)
 }
 
-func TestParticipant_SuspectSurvivorFencesOnlyASilentHome(t *testing.T) {
+func TestSuspect_SurvivorFencesOnlyASilentCoordinator(t *testing.T) {
 	f := newCluster(t)
 	f.createStore()
 	f.all[1].doubt(func(*catalog.Data) error { return nil })
@@ -85,7 +85,7 @@ func TestParticipant_SuspectSurvivorFencesOnlyASilentHome(t *testing.T) {
 	}
 }
 
-func TestParticipant_SuspicionOutlivesARestart(t *testing.T) {
+func TestSuspect_StaysAfterARestart(t *testing.T) {
 	f := newCluster(t)
 	f.createStore()
 	c := f.narrowed()
@@ -107,7 +107,7 @@ func TestParticipant_SuspicionOutlivesARestart(t *testing.T) {
 	}
 }
 
-func TestParticipant_VoteThatWasLeftIsDoubtfulToo(t *testing.T) {
+func TestSuspect_RemainingVoteIsSuspect(t *testing.T) {
 	f := newCluster(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
@@ -125,7 +125,7 @@ func TestParticipant_VoteThatWasLeftIsDoubtfulToo(t *testing.T) {
 }
 
 // A suspect manager with only a vote for a store follows the decision of the coordinator.
-func TestParticipant_SuspectVoterFollowsTheHome(t *testing.T) {
+func TestSuspect_VoteFollowsTheCoordinator(t *testing.T) {
 	for _, committed := range []bool{true, false} {
 		f := newCluster(t)
 		c := f.create(id(1), 1)
@@ -153,7 +153,7 @@ func TestParticipant_SuspectVoterFollowsTheHome(t *testing.T) {
 	}
 }
 
-func TestParticipant_WithTheStoreItsDoubtGoes(t *testing.T) {
+func TestSuspect_RemovalClearsTheMark(t *testing.T) {
 	f := newCluster(t)
 	f.createStore()
 	away := f.all[2]
@@ -169,7 +169,7 @@ func TestParticipant_WithTheStoreItsDoubtGoes(t *testing.T) {
 	}
 }
 
-func TestParticipant_SuspectHomeLetsGoOfWhatTheOthersHaveDropped(t *testing.T) {
+func TestSuspect_CoordinatorDropsWhatWasReplaced(t *testing.T) {
 	f := newCluster(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
@@ -192,7 +192,7 @@ func TestParticipant_SuspectHomeLetsGoOfWhatTheOthersHaveDropped(t *testing.T) {
 	}
 }
 
-func TestParticipant_ManagerThatIsOutCanRemoveWhatItHeld(t *testing.T) {
+func TestReplacement_LostManagerCanRemoveItsStore(t *testing.T) {
 	f := newCluster(t)
 	f.createStore()
 	f.prepare(f.narrowed())
@@ -204,7 +204,7 @@ func TestParticipant_ManagerThatIsOutCanRemoveWhatItHeld(t *testing.T) {
 	}
 }
 
-func TestParticipant_SuspectHomeCanBeReplaced(t *testing.T) {
+func TestSuspect_CoordinatorCanBeReplaced(t *testing.T) {
 	f := newCluster(t)
 	f.createStore()
 	f.all[0].doubt(func(*catalog.Data) error { return nil })
@@ -260,7 +260,7 @@ func forgetStore(d *catalog.Data) error {
 	return nil
 }
 
-func TestParticipant_ForgottenStoreIsTakenFromItsHome(t *testing.T) {
+func TestParticipant_RecoversALostVote(t *testing.T) {
 	f := newCluster(t)
 	c := f.create(id(1), 1)
 	f.prepare(c)
@@ -292,7 +292,7 @@ func TestParticipant_ForgottenStoreIsTakenFromItsHome(t *testing.T) {
 	f.commit(next)
 }
 
-func TestParticipant_WhatIsNotForgottenStaysAway(t *testing.T) {
+func TestSuspect_InstallsNothingWithoutALostVote(t *testing.T) {
 	for name, with := range map[string]func(f *cluster){
 		"removed here": func(f *cluster) {
 			_ = f.all[2].Catalog.Update(func(d *catalog.Data) error { RemoveStore(d, "OrdersStore", ""); return nil })
@@ -347,7 +347,7 @@ func TestParticipant_WhatIsNotForgottenStaysAway(t *testing.T) {
 	}
 }
 
-func TestParticipant_HomeThatIsSilentIsSaidToBe(t *testing.T) {
+func TestParticipant_ReportsASilentCoordinator(t *testing.T) {
 	f := newCluster(t)
 	f.createStore()
 	f.all[2].doubt(forgetStore)
@@ -357,7 +357,7 @@ func TestParticipant_HomeThatIsSilentIsSaidToBe(t *testing.T) {
 }
 
 // The coordinator's decision stands even if its decision record was dropped, since their number is bounded.
-func TestParticipant_WhatIsForgottenStillHolds(t *testing.T) {
+func TestSuspect_DecisionStandsWithoutItsRecord(t *testing.T) {
 	f := newCluster(t)
 	dropped := f.create(id(1), 1)
 	f.prepare(dropped)

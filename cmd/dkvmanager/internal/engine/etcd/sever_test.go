@@ -44,7 +44,7 @@ func isolatedMember(t *testing.T) (controller *netfault.Controller, off, other *
 
 // A member that starts while it is disconnected opens connections that the others accept but that carry nothing. It
 // catches up when the network is healed.
-func TestSever_MemberStartsCutOff(t *testing.T) {
+func TestSever_MemberStartsDisconnected(t *testing.T) {
 	controller, off, other := isolatedMember(t)
 	off.kill()
 	other.put("during", "kept")
@@ -69,7 +69,7 @@ func TestSever_MemberStartsCutOff(t *testing.T) {
 }
 
 // The others elect a leader, and the disconnected member follows it when the network is healed.
-func TestSever_MemberIsCutOff(t *testing.T) {
+func TestSever_MemberIsDisconnected(t *testing.T) {
 	controller, off, other := isolatedMember(t)
 	off.state("alone", func(s engine.State) bool { return !s.Ready && !s.Leader })
 	other.put("during", "kept")
