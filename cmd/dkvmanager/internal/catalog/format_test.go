@@ -48,8 +48,8 @@ func TestCatalog_ReadsFormat2(t *testing.T) {
 	}
 }
 
-// TestFormat_CatalogOfALongLife loads the catalog of a manager that created one store and removed another, added instances to the
-// first while it ran, and stopped an instance. The suspect store was added by hand.
+// TestFormat_CatalogOfALongLife loads the catalog of a manager that created one store and removed another, added
+// instances to the first while it ran, and stopped an instance. The suspect store was added by hand.
 func TestFormat_CatalogOfALongLife(t *testing.T) {
 	data := load(t, "lived.json").Snapshot()
 	s, gone := data.Stores["Stays"], data.Names["gone"]

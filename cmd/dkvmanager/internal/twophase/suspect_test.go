@@ -35,7 +35,8 @@ func TestSuspect_RecoversFromTheCoordinator(t *testing.T) {
 	_, err = away.Prepare(later)
 	f.refused(err, wire.CodeSuspect)
 
-	if err := away.reconcile(ctx); err != nil { // the operation is still prepared at the coordinator, so its outcome is not known
+	// The operation is still prepared at the coordinator, so its outcome is not known.
+	if err := away.reconcile(ctx); err != nil {
 		t.Fatal(err)
 	}
 	_, err = away.Prepare(later)
