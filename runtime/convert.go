@@ -21,7 +21,18 @@ type converter struct {
 	emptyMap     *lua.LTable                 // metatable of empty maps, which would else look like lists
 	showFunction *lua.LFunction              // __tostring of records, lists and objects
 	sameObject   *lua.LFunction              // __eq of objects
+	limits       valueLimits
 }
+
+// valueLimits are the limits of the number of values in one value. Tables that share tables can grow without end:
+// thirty tables that each hold the next one twice make a billion values.
+type valueLimits struct {
+	parts int // values that are converted
+	shown int // values that are shown, at most parts
+}
+
+// defaultLimits are the limits of a host.
+var defaultLimits = valueLimits{parts: 2_000_000, shown: 200_000}
 
 func newConverter(main *lua.LState, method func(*ObjectType, *Builtin) *lua.LFunction) *converter {
 	c := &converter{
@@ -30,6 +41,7 @@ func newConverter(main *lua.LState, method func(*ObjectType, *Builtin) *lua.LFun
 		objects:    map[*ObjectType]*lua.LTable{},
 		emptyMap:   main.CreateTable(0, 0),
 		sameObject: main.NewFunction(sameObject),
+		limits:     defaultLimits,
 	}
 	c.showFunction = main.NewFunction(func(L *lua.LState) int {
 		L.Push(lua.LString(c.show(L.Get(1))))
@@ -182,20 +194,20 @@ func sortedKeys(m map[string]any) []string {
 // fromLua converts any value to the types that Call.Value lists. A value without a Go form becomes an opaque, a table
 // with list items and other keys a mixedTable. Format shows both; EncodeJSON refuses them.
 func (c *converter) fromLua(v lua.LValue) any {
-	value, _ := (&reader{conv: c}).read(v)
+	value, _ := (&reader{conv: c, limit: c.limits.parts}).read(v)
 	return value
 }
 
 // show returns a value as people read it.
 func (c *converter) show(v lua.LValue) string {
-	value, _ := (&reader{conv: c, count: maxParts - maxShownParts}).read(v)
+	value, _ := (&reader{conv: c, limit: c.limits.shown}).read(v)
 	return Format(value)
 }
 
 // fromLuaPlain converts records, lists and objects with items to []any and map[string]any at any depth. It refuses
 // cycles, coroutines and mixed tables.
 func (c *converter) fromLuaPlain(v lua.LValue) (any, error) {
-	return (&reader{conv: c, plain: true}).read(v)
+	return (&reader{conv: c, plain: true, limit: c.limits.parts}).read(v)
 }
 
 // opaque is the text for a value that can only be shown.
@@ -213,14 +225,8 @@ type reader struct {
 	plain   bool
 	parents []*lua.LTable // tables around the current one
 	count   int           // number of values read
+	limit   int           // of count
 }
-
-// maxParts limits the number of values in one value. Tables that share tables can grow without end: thirty tables
-// that each hold the next one twice make a billion values.
-const maxParts = 2_000_000
-
-// maxShownParts limits the number of values that are shown.
-const maxShownParts = 200_000
 
 // truncated stands for values that are nested too deep, or exceed the limits.
 const truncated = opaque("<…>")
@@ -271,11 +277,11 @@ func (r *reader) readTable(t *lua.LTable) (any, error) {
 		}
 		return nil, fmt.Errorf("a table contains itself")
 	}
-	if r.count > maxParts {
+	if r.count > r.limit {
 		if !r.plain {
 			return truncated, nil
 		}
-		return nil, fmt.Errorf("a table holds more than %d values, those of its tables included", maxParts)
+		return nil, fmt.Errorf("a table holds more than %d values, those of its tables included", r.limit)
 	}
 	if len(r.parents) >= maxDepth {
 		if !r.plain {

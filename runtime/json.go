@@ -16,7 +16,7 @@ import (
 // names. EncodeJSON refuses functions, numbers that JSON doesn't have and nesting deeper than 200. A builtin calls
 // Call.JSON instead, since tasks may be running.
 func EncodeJSON(w io.Writer, v any) error {
-	var e jsonEncoder
+	e := jsonEncoder{limit: defaultLimits.parts}
 	if err := e.value(v, 0); err != nil {
 		return err
 	}
@@ -24,7 +24,10 @@ func EncodeJSON(w io.Writer, v any) error {
 	return err
 }
 
-type jsonEncoder struct{ out bytes.Buffer }
+type jsonEncoder struct {
+	out   bytes.Buffer
+	limit int // of the number of values in a table
+}
 
 func (e *jsonEncoder) value(v any, depth int) error {
 	if depth > maxDepth {
@@ -63,7 +66,7 @@ func (e *jsonEncoder) value(v any, depth int) error {
 	case Object:
 		return e.goObject(v, depth)
 	case Value:
-		read, err := (&reader{}).read(v.lua())
+		read, err := (&reader{limit: e.limit}).read(v.lua())
 		if err != nil {
 			return err
 		}
@@ -74,7 +77,7 @@ func (e *jsonEncoder) value(v any, depth int) error {
 		return fmt.Errorf("a table with list items and other keys has no form in JSON")
 	case opaque:
 		if v == truncated {
-			return fmt.Errorf("the value is nested deeper than %d, or holds more than %d values", maxDepth, maxParts)
+			return fmt.Errorf("the value is nested deeper than %d, or holds more than %d values", maxDepth, e.limit)
 		}
 		return fmt.Errorf("%s has no form in JSON", string(v))
 	case *Func:
