@@ -76,16 +76,16 @@ var imports = []struct {
 
 func notAdmin(i string) bool { return !within(i, "dkvrun/cmd/dkvmanager/internal/admin") }
 
-// only lists, for certain packages, the folders that may import them.
+// only lists, for certain packages, the folders that may import them. A folder without "/..." is one package.
 var only = []struct {
 	imported string
 	folders  []string
 }{
-	{"github.com/yuin/gopher-lua", []string{"dkvrun/runtime", "dkvrun/tests/bench"}},
-	{"github.com/spf13/pflag", []string{"dkvrun/cmd/dkvrun"}},
-	{"github.com/fatih/color", []string{"dkvrun/cmd/dkvrun"}},
-	{"github.com/valyala/fasthttp", []string{"dkvrun/runtime/fanout", "dkvrun/tests/bench"}},
-	{"go.etcd.io", []string{"dkvrun/cmd/dkvmanager/internal/engine/etcd"}},
+	{"github.com/yuin/gopher-lua", []string{"dkvrun/runtime", "dkvrun/runtime/lualib", "dkvrun/runtime/rewrite", "dkvrun/tests/bench/..."}},
+	{"github.com/spf13/pflag", []string{"dkvrun/cmd/dkvrun/..."}},
+	{"github.com/fatih/color", []string{"dkvrun/cmd/dkvrun/..."}},
+	{"github.com/valyala/fasthttp", []string{"dkvrun/runtime/fanout", "dkvrun/tests/bench/..."}},
+	{"go.etcd.io", []string{"dkvrun/cmd/dkvmanager/internal/engine/etcd/..."}},
 }
 
 // within reports whether a package is in a folder or below it.
@@ -101,7 +101,10 @@ func TestHouse_Imports(t *testing.T) {
 				}
 			}
 			for _, o := range only {
-				inside := func(folder string) bool { return within(p.PkgPath, folder) }
+				inside := func(folder string) bool {
+					tree, found := strings.CutSuffix(folder, "/...")
+					return p.PkgPath == folder || found && within(p.PkgPath, tree)
+				}
 				if within(imported, o.imported) && !slices.ContainsFunc(o.folders, inside) {
 					t.Errorf("%s imports %s: only %s may", p.PkgPath, imported, strings.Join(o.folders, " and "))
 				}
