@@ -52,8 +52,8 @@ func TestPlanned_StoreAfterAnOperation(t *testing.T) {
 	}
 	c.Desired = wire.DesiredRunning
 	store = plannedStore(v, c)
-	if i := slices.IndexFunc(store.Instances, func(in wire.Instance) bool { return in.Name == "orders-c2" }); !store.Instances[i].Ready {
-		t.Errorf("a new instance that is to run: %+v", store.Instances[i])
+	if added := store.Instances[len(store.Instances)-1]; added.Name != "orders-c2" || !added.Ready {
+		t.Errorf("a new instance that is to run: %+v", added)
 	}
 	if store := plannedStore(v, wire.Operation{Store: clustertest.Store, BaseRevision: 1}); store != nil {
 		t.Errorf("a removal plans %+v", store)
