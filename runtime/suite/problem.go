@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"dkvrun/runtime"
+	"dkvrun/runtime/syntax"
 )
 
 // Problem is a failure or an error in a test.
@@ -100,10 +101,15 @@ func innermost(trace, file string) (string, int) {
 	return "", 0
 }
 
-// contextLines is how many lines are shown before and after the line of a problem.
-const contextLines = 2
+// contextLines is how many lines are shown before and after the line of a problem, statementLines how many lines a
+// statement may have to be shown whole.
+const (
+	contextLines   = 2
+	statementLines = 12
+)
 
-// source returns the lines around a line of a file, or "" if the file can't be read.
+// source returns the lines around a line of a file, with the whole statement that the line belongs to, or "" if the
+// file can't be read.
 func source(path string, line int) string {
 	if line == 0 {
 		return ""
@@ -113,7 +119,8 @@ func source(path string, line int) string {
 		return ""
 	}
 	lines := strings.Split(strings.TrimRight(string(text), "\n"), "\n")
-	first, last := max(1, line-contextLines), min(len(lines), line+contextLines)
+	first, last := statement(text, line)
+	first, last = max(1, min(first, line-contextLines)), min(len(lines), max(last, line+contextLines))
 	var out strings.Builder
 	for n := first; n <= last; n++ {
 		mark := " "
@@ -124,4 +131,31 @@ func source(path string, line int) string {
 			"%s\n", strings.TrimRight(fmt.Sprintf("%s %*d  %s", mark, len(strconv.Itoa(last)), n, strings.TrimRight(lines[n-1], "\r")), " "))
 	}
 	return out.String()
+}
+
+// statement returns the first and the last line of the innermost statement that a line belongs to. It returns the line
+// alone for a statement that contains others, for a long one, and if the source is not Lua.
+func statement(text []byte, line int) (first, last int) {
+	chunk, err := syntax.Parse(text)
+	if err != nil {
+		return line, line
+	}
+	first, last = line, line
+	syntax.WalkBlock(&chunk.Block, func(n syntax.Node) bool {
+		span := n.Spans()
+		from, to := chunk.Lines.Number(span.Start), chunk.Lines.Number(max(span.Start, span.End-1))
+		if line < from || to < line {
+			return false
+		}
+		switch n.(type) {
+		case *syntax.Local, *syntax.Assign, *syntax.CallStmt, *syntax.Return:
+			if first, last = from, to; last-first >= statementLines {
+				first, last = line, line
+			}
+		case syntax.Stmt:
+			first, last = line, line
+		}
+		return true
+	})
+	return first, last
 }
