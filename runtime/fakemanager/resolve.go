@@ -98,7 +98,7 @@ func (g *group) resolve(ctx context.Context) {
 		}
 		var round sync.WaitGroup
 		for _, m := range g.managers {
-			for _, store := range m.pending() {
+			for _, store := range m.preparedStores() {
 				round.Go(func() { m.resolveStore(ctx, store) }) // a silent coordinator is asked again in the next round
 			}
 		}
@@ -106,8 +106,8 @@ func (g *group) resolve(ctx context.Context) {
 	}
 }
 
-// pending returns the stores with a prepared operation, after expired ones were aborted.
-func (m *manager) pending() []string {
+// preparedStores returns the stores with a prepared operation, after expired ones were aborted.
+func (m *manager) preparedStores() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.expire()
