@@ -41,7 +41,7 @@ func (m *Participant) Commit(id string, epoch uint64) (wire.OperationStatus, err
 		// I1: the commit must be for the epoch of this vote. A late commit of a lower epoch belongs to a round in which
 		// not every manager's vote was counted at this epoch.
 		case p.Epoch != epoch:
-			return moved(p, epoch)
+			return supersededEpoch(p, epoch)
 		}
 		// I4: nothing about the operation's content is checked any more; the vote has promised that it can be applied.
 		// I2: the configuration and the decision record change in one durable write. No crash leaves one without
@@ -80,7 +80,7 @@ func (m *Participant) Abort(id string, a wire.AbortRequest) (wire.OperationStatu
 		case m.coordinates(p) && m.isSuspect(d, p.Store):
 			return m.checkSuspect(d, p.Store)
 		case p.Epoch > a.Epoch: // a late abort: the operation was prepared again at a higher epoch
-			return moved(p, a.Epoch)
+			return supersededEpoch(p, a.Epoch)
 		}
 		d.RecordDecision(decisionOf(p, false), m.Now())
 		return nil

@@ -143,8 +143,8 @@ func (m *Participant) stale(c *wire.Operation, seen uint64) *wire.Result {
 	return r
 }
 
-// moved refuses a commit or an abort whose epoch is not the epoch of the vote.
-func moved(p *catalog.PreparedRecord, epoch uint64) *wire.Result {
+// supersededEpoch refuses a commit or an abort whose epoch is not the epoch of the vote.
+func supersededEpoch(p *catalog.PreparedRecord, epoch uint64) *wire.Result {
 	r := wire.RefuseSupersededEpoch.With(p.ID, p.Epoch, epoch)
 	r.Epoch = p.Epoch
 	return r
