@@ -22,7 +22,7 @@ type options struct {
 	ephemeral   bool
 }
 
-// parseFlags parses the command line. It returns flag.ErrHelp when help is asked for.
+// parseFlags parses the command line. It returns flag.ErrHelp if the command line asks for help.
 func parseFlags(args []string) (*options, error) {
 	set := flag.NewFlagSet("dkvmanager", flag.ContinueOnError)
 	set.SetOutput(io.Discard)

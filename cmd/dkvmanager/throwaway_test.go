@@ -74,7 +74,7 @@ func TestThrowAway_ManagerKilledFirst(t *testing.T) {
 	pids := d.pids("OrdersStore")
 	d.end(syscall.SIGKILL)
 	_ = held.Close()
-	gone(t, pids) // each hangs on the lifeline itself
+	gone(t, pids) // each of them holds the lifeline
 }
 
 func TestThrowAway_SparesItsNeighbours(t *testing.T) {

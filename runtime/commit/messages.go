@@ -44,7 +44,7 @@ func read(reply Reply) answer {
 // which counts as silence: neither a vote nor a decision.
 //
 // The identity is compared although the request names its recipient. The address may have been given to another
-// manager, or to one with an empty disk, between two messages; whatever that one knows is not what was voted for.
+// manager, or to one with an empty disk, between two messages; that one has not voted for this operation.
 func (r *Driver) read(q Request, reply Reply) answer {
 	a := read(reply)
 	if a.refusal != nil {

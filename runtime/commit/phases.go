@@ -139,8 +139,8 @@ func (r *Driver) abortPhase(ctx context.Context, votes []answer) *Outcome {
 		return r.finishAbort(ctx, votes)
 	case !r.coordinatorVoted && votes[r.coordinator].Class == "" && votes[r.coordinator].code() != "protocol":
 		// I1: the coordinator refused the vote, so no other manager was asked and no commit was sent to anybody. Even
-		// if its disk failed during the vote and shows it after a restart: a coordinator that restarts aborts what it
-		// had not decided.
+		// if its disk failed during the vote and shows it after a restart: a coordinator that restarts aborts its
+		// undecided operations.
 		return r.finishAbort(ctx, votes)
 	}
 	return r.outcomeUnknown(a, votes)
@@ -205,7 +205,7 @@ func (r *Driver) sendCommits(ctx context.Context) *Outcome {
 	}
 	unconfirmed := 0
 	// All at once, whatever Parallel says, and also for a cancelled run: the decision stands, and every manager that
-	// hears of it now is not in doubt any longer.
+	// learns it now is no longer in doubt.
 	r.Transport.Send(context.WithoutCancel(ctx), requests, Send{Parallel: true, Each: func(i int, reply Reply) {
 		a := r.read(requests[i], reply)
 		if a.refusal == nil {
@@ -213,7 +213,7 @@ func (r *Driver) sendCommits(ctx context.Context) *Outcome {
 			return
 		}
 		// Not even a refusal changes the outcome. A participant that voted refuses only if its disk fails, or if it has
-		// fenced the coordinator meanwhile (I4); what it then does follows from the coordinator's state.
+		// fenced the coordinator meanwhile (I4); it then follows the coordinator's state.
 		unconfirmed++
 		row := a.failure()
 		row.Hint = "the operation is committed: this manager follows by itself"

@@ -112,7 +112,7 @@ func (r *Recovery) Query(ctx context.Context) {
 func (r *Recovery) Resolve(ctx context.Context) *Outcome {
 	limit := r.Clock.Now().Add(r.Timeout)
 	var now map[int]stateReply
-	// All are asked at once. A participant that asks the coordinator in the same moment may still hear that the
+	// All are asked at once. A participant that asks the coordinator in the same moment may still learn that the
 	// operation is prepared; then it has the decision in the next round, or by itself within 5 s.
 	for {
 		now = r.ask(ctx, r.all(), "POST", wire.ResolvePath(r.Store), nil)
@@ -178,7 +178,7 @@ func latest(all map[int]stateReply) *wire.Configuration {
 }
 
 // resolvedRow returns the row of a manager from its states before and after the resolve request. The cases that say
-// that something is still open come before those that say what was done.
+// that something is still open come before those that describe a result.
 func (r *Recovery) resolvedRow(before, now stateReply, coordinator *wire.Configuration) Row {
 	row := Row{Result: Done, Code: wire.CodeUnchanged, Message: "Nothing was in doubt", Status: now.Status, Attempts: now.Attempts,
 		Duration: now.Duration}

@@ -65,8 +65,8 @@ func (r Refusal) With(args ...any) *Result {
 }
 
 // The table of refusals. Managers and fake managers take their refusals from here, so that a fake refuses with the
-// code, the status and the words of a manager. Refusals of a request that can't be read are made by Refuse where it is
-// read.
+// code, the status and the words of a manager. Refusals of a request that can't be read are created by Refuse where the
+// request is read.
 var (
 	// RefuseWrongManager: the request names another manager, which may have had this address before.
 	// Argument: this manager's identity.
@@ -95,7 +95,8 @@ var (
 	// RefuseInstanceLeaving: the instance is no longer in the topology, and has not left the running store yet.
 	// Arguments: instance, store.
 	RefuseInstanceLeaving = Refusal{CodeInstanceNotFound, "%s is being removed from store %s: it stops by itself", ""}
-	// RefuseInstanceElsewhere is RefuseNotThisHost where this server's name is not known. Arguments: instance, its host.
+	// RefuseInstanceElsewhere is RefuseNotThisHost where this server's name is not known. Arguments: instance, its
+	// host.
 	RefuseInstanceElsewhere = Refusal{CodeNotThisHost, "%s is on %s: ask the manager there", ""}
 
 	// RefuseStartUnfinished: the process is not up within the time of the request. Argument: instance.
@@ -123,7 +124,8 @@ var (
 	RefuseUnknownFolder = Refusal{CodeUnknownFolder,
 		"%s holds data of another store named %s, and the catalog doesn't say that it was removed: it is kept",
 		"move the folder elsewhere, or delete it if its data is not needed"}
-	// RefuseUnknownFolderInUse is RefuseUnknownFolder for a folder in which a process runs. Arguments: folder, store, pid.
+	// RefuseUnknownFolderInUse is RefuseUnknownFolder for a folder in which a process runs. Arguments: folder, store,
+	// pid.
 	RefuseUnknownFolderInUse = Refusal{CodeUnknownFolder, RefuseUnknownFolder.Message + "; process %d runs in it",
 		"end process %[3]d, then move the folder elsewhere, or delete it if its data is not needed"}
 	// RefuseLogUnreadable: the instance's log can't be read. Arguments: instance, why.
@@ -185,7 +187,7 @@ var (
 		"manager %s had to fall back to an older generation of its catalog, and may have forgotten a vote about %s",
 		"it takes the store from its coordinator; when it is the coordinator itself, repair_store with lost = its host"}
 
-	// RefuseCatalogLost: both generations of the catalog are damaged. Argument: what is wrong with them.
+	// RefuseCatalogLost: both generations of the catalog are damaged. Argument: the errors.
 	RefuseCatalogLost = Refusal{CodeReadOnly, "the manager is read-only: %s",
 		"nothing was changed; stop the manager, restore a copy of catalog.json, start it again"}
 	// RefuseCatalogUnwritable: the disk refuses the catalog. Arguments: its folder, the cause.

@@ -10,7 +10,7 @@ type Result struct {
 	StatusCode int    `json:"statusCode"`
 	// Code is one of the Code constants, which programs may rely on.
 	Code string `json:"code"`
-	// Message tells a person what was wrong and what to do.
+	// Message tells a person the problem and the remedy.
 	Message string `json:"message"`
 	Hint    string `json:"hint,omitempty"`
 	// Epoch is the highest epoch that the manager has seen; set with stale_epoch.

@@ -5,7 +5,7 @@
 //
 //	I1  no operation is committed at one manager and aborted at another
 //	I4  a manager that voted yes never refuses the commit, unless the coordinator was declared lost
-//	I5  from every state, resolving what is prepared leaves all managers of a store alike
+//	I5  from every state, resolving prepared operations leaves all managers of a store alike
 //	I6  no operation overwrites what its runner had not seen; of two runners on the same managers one wins
 //	I8  a coordinator that was declared lost commits nothing
 //

@@ -1,8 +1,8 @@
 // Package admin is the manager's HTTP API: one table of routes (routes.go), the handlers, and one form for all results
 // and errors.
 //
-// It decides what may change and records it in the catalog. The protocol of all-or-none changes is in package twophase;
-// the supervisor carries out what the catalog says.
+// It checks changes and records them in the catalog. The protocol of all-or-none changes is in package twophase;
+// the supervisor brings the instances to the state in the catalog.
 package admin
 
 import (

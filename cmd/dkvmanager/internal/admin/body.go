@@ -36,7 +36,7 @@ func newBodies() *bodies {
 }
 
 // read returns the whole body. Without an error the caller calls
-// release when it needs the body no more.
+// release when it no longer needs the body.
 func (b *bodies) read(w http.ResponseWriter, r *http.Request) (body []byte, release func(), err error) {
 	release = func() {}
 	defer func() {

@@ -167,7 +167,7 @@ func (b *harness) must(method, path string, body any, code, message string) {
 	}
 }
 
-// refused is do for a request that must fail, with a message that contains said.
+// refused makes a request that must fail with a message that contains said.
 func (b *harness) refused(method, path string, body any, code, said string) {
 	b.t.Helper()
 	got := b.do(method, path, body)

@@ -43,8 +43,8 @@ func (a *API) listOperations(*request) (any, error) { return a.participant.Opera
 
 func (a *API) getOperation(req *request) (any, error) { return a.participant.Operation(req.operation) }
 
-// commit responds for a removed store when its processes and folders are gone. What the request does not complete, the
-// supervisor completes later: the operation stays committed.
+// commit responds for a removed store when its processes and folders are gone. If the request ends before that, the
+// supervisor completes the removal later: the operation stays committed.
 func (a *API) commit(req *request) (any, error) {
 	if err := a.checkRecipient(req); err != nil {
 		return nil, err
@@ -86,7 +86,8 @@ func (a *API) renew(req *request) (any, error) {
 // resolveTimeout bounds the queries to other managers for one request.
 const resolveTimeout = 5 * time.Second
 
-// resolve resolves at once: it asks the store's coordinator about the prepared operation and takes what was missed.
+// resolve resolves at once: it asks the store's coordinator about the prepared operation, and takes a configuration
+// that it missed.
 func (a *API) resolve(req *request) (any, error) {
 	if err := a.checkRecipient(req); err != nil {
 		return nil, err

@@ -129,7 +129,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	respond(a.Log, w, action, value, err)
 }
 
-// readOnlyActions lists the actions that a manager with a lost catalog serves: they show what it observes. Other
+// readOnlyActions lists the actions that a manager with a lost catalog serves: they show the observed status. Other
 // managers get no state from it, because they would take it for complete.
 var readOnlyActions = map[string]bool{
 	"GetStores": true, "GetStore": true, "GetLog": true, "GetMetrics": true,

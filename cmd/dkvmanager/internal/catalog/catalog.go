@@ -102,7 +102,7 @@ func (c *Catalog) Update(f func(*Data) error) error {
 		return fmt.Errorf("catalog: %w", err)
 	}
 	if bytes.Equal(payload, c.payload) {
-		return nil // a repeated message, for example: what it asks for is durable already
+		return nil // a repeated message, for example: its effect is durable already
 	}
 	// A write would replace the files from which an operator may still restore votes and decisions (I1, I4).
 	if c.lost != "" {
@@ -129,7 +129,7 @@ func (d *Data) markStarted() {
 	}
 }
 
-// cause returns what the system said, without the folder's path, which the message has already.
+// cause returns the system's error, without the folder's path, which the message has already.
 func cause(err error) error {
 	var step *durable.Error
 	if errors.As(err, &step) {

@@ -17,7 +17,7 @@ import (
 // Data is the content of the catalog.
 type Data struct {
 	// Stores holds the committed stores, by name: one configuration for each name (I2), and only committed ones (I3).
-	// What is merely prepared is in Names.
+	// Prepared operations are in Names.
 	Stores map[string]*Store `json:"stores"`
 	// Names holds the protocol's records of each store name, keyed in lower case: of existing stores, of removed
 	// ones, and of stores that are only prepared. A *Name is immutable once it is visible; SetName replaces it.
@@ -34,7 +34,7 @@ type Data struct {
 // operation, so that the data of a later store of the same name stays.
 //
 // The record is written with the removal, before anything is deleted, and dropped after the data is gone. A supervisor
-// that finds it after a crash deletes what is left; deleting twice does no harm.
+// that finds it after a crash completes the deletion; repeating it does no harm.
 type Deletion struct {
 	Store     string `json:"store"`
 	Instance  string `json:"instance"`

@@ -88,7 +88,7 @@ func lockFolder(dir string, patience time.Duration) (*os.File, error) {
 //	identity  catalog           result
 //	none      none              a new folder: an empty catalog, then an identity
 //	none      whole             a crash between these two: an identity is made
-//	none      damaged           an error: there is nothing to go on from
+//	none      damaged           an error: no generation can be used
 //	present   current whole     the usual case
 //	present   previous whole    the previous generation; Repaired says why, and the manager is suspect
 //	present   none or damaged   a lost catalog: read-only, never an empty one (I1, I4)

@@ -13,9 +13,9 @@ type lostError string
 
 func (e lostError) Error() string { return string(e) }
 
-// Lost returns a sentence that says why the existing catalog can't be read, or "" for any other catalog. A lost
-// catalog is read-only until an operator has restored a copy. The manager then shows and keeps running what it finds in
-// the instances' folders, but neither votes nor decides.
+// Lost returns a sentence that says why the existing catalog can't be read, or "" for any other catalog. A lost catalog
+// is read-only until an operator has restored a copy. The manager then shows and keeps running the instances whose
+// folders it finds, but neither votes nor decides.
 func (c *Catalog) Lost() string { return c.lost }
 
 // UseRecovered makes a lost catalog show d, which was recovered from elsewhere; nothing is written. It must be

@@ -46,7 +46,8 @@ type Name struct {
 
 // PreparedRecord is the durable yes-vote for an operation.
 type PreparedRecord struct {
-	// Operation has everything that the commit needs: after a crash nobody else has to be asked for the content (I4).
+	// Operation has everything that the commit needs: after a crash this manager needs the content from nobody else
+	// (I4).
 	wire.Operation
 	// Digest is Operation.Digest(). A repeated prepare with another content is refused (I7).
 	Digest string `json:"digest"`

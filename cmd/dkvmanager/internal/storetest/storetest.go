@@ -35,7 +35,8 @@ func Wait(t *testing.T, limit time.Duration, look func() (ok bool, otherwise str
 	}
 }
 
-// Eventually polls until try succeeds. After limit the test fails with what was waited for and the last error.
+// Eventually polls until try succeeds. After limit the test fails with the description of the condition and the last
+// error.
 func Eventually(t *testing.T, limit time.Duration, what string, try func() error) {
 	t.Helper()
 	Wait(t, limit, func() (bool, string) {

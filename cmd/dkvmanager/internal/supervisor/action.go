@@ -123,7 +123,7 @@ func (s *Supervisor) shouldRun(p place) bool {
 }
 
 // Remove ends all processes of a store and deletes their folders; the store must have been removed from the catalog
-// before. The supervisor completes by itself what is left undone, also after a restart.
+// before. The supervisor completes an interrupted removal by itself, also after a restart.
 func (s *Supervisor) Remove(ctx context.Context, store string) error {
 	s.refresh()
 	for _, w := range s.workersOf(store) {
@@ -140,8 +140,8 @@ func (s *Supervisor) Remove(ctx context.Context, store string) error {
 	return nil
 }
 
-// StopAll stops every process of this server, gracefully until ctx is done and then by SIGKILL, and starts no more. The
-// catalog is not changed. Run must be running.
+// StopAll stops every process of this server, gracefully until ctx is done and then by SIGKILL, and starts none
+// afterwards. The catalog is not changed. Run must be running.
 func (s *Supervisor) StopAll(ctx context.Context) error {
 	s.closing.Store(true)
 	workers := s.workersOf("")

@@ -103,7 +103,7 @@ func (w *worker) unknownFolder(want desiredState) error {
 	if want.store == nil || w.spec == nil || w.spec.Operation == want.store.Creation || len(w.s.deletions(w.place)) > 0 {
 		return nil
 	}
-	spec, err := readSpec(w.dir) // somebody may have moved the folder away
+	spec, err := readSpec(w.dir) // an operator may have moved the folder
 	if err != nil {
 		return err
 	}

@@ -129,7 +129,7 @@ func (w *worker) completeJoin(ctx context.Context, want desiredState) error {
 	return w.promote(ctx, want)
 }
 
-// promote asks the store to give the instance its vote.
+// promote asks the store to make the instance a voting member.
 func (w *worker) promote(ctx context.Context, want desiredState) error {
 	ctx, cancel := context.WithTimeout(ctx, membershipTimeout)
 	defer cancel()
@@ -383,7 +383,7 @@ func (w *worker) removeOrphans(ctx context.Context, want desiredState) error {
 	return w.membershipCheck.found
 }
 
-// checkMembership reads the members and removes the orphans that are due. The error says what it waits for.
+// checkMembership reads the members and removes the orphans that are due. The error describes what is missing.
 func (w *worker) checkMembership(ctx context.Context, want desiredState) error {
 	ctx, cancel := context.WithTimeout(ctx, membershipTimeout)
 	defer cancel()

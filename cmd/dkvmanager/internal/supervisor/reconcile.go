@@ -76,7 +76,7 @@ func (w *worker) adopt() error {
 	return nil
 }
 
-// clearProcess clears what was known about a process that has ended.
+// clearProcess clears the record of a process that has ended.
 func (w *worker) clearProcess() {
 	w.proc, w.up, w.force = nil, false, false
 	w.state, w.stoppingSince = engine.State{}, time.Time{}

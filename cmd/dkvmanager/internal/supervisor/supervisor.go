@@ -51,7 +51,7 @@ type Supervisor struct {
 	opts Options
 	// view is the last snapshot of the catalog. It is never written to.
 	view atomic.Pointer[catalog.Data]
-	// closing is set by StopAll: everything is stopped, whatever the catalog says.
+	// closing is set by StopAll: everything is stopped, whatever the desired state is.
 	closing atomic.Bool
 
 	mu      sync.Mutex

@@ -152,7 +152,7 @@ func (w *worker) reconcile(ctx context.Context) (gone bool) {
 	return gone
 }
 
-// act does the next thing for the desired state. The error says what prevents it.
+// act takes the next step towards the desired state. The error describes what prevents it.
 func (w *worker) act(ctx context.Context, want desiredState) (gone bool, err error) {
 	switch {
 	case w.s.opts.Catalog.Lost() != "":

@@ -17,7 +17,7 @@ func (m *Participant) installOperation(d *catalog.Data, p *catalog.PreparedRecor
 		return
 	}
 	// I2 and I3: the new configuration replaces the old one as a whole, and it is a committed one. The supervisor runs
-	// what is in Stores; a prepared operation is kept apart from it, so that nothing of it can run.
+	// the stores in Stores; a prepared operation is stored elsewhere, so that nothing of it can run.
 	m.installConfiguration(d, p.Store, &wire.Configuration{
 		Creation: p.Creation, LastOperation: p.ID, Revision: p.BaseRevision + 1, Epoch: p.Epoch, Coordinator: p.Coordinator,
 		Managers: p.Managers, Founders: p.Founders, Nodes: p.Nodes,
@@ -94,7 +94,8 @@ func (m *Participant) installConfiguration(d *catalog.Data, name string, c *wire
 	s.LastOperation, s.Revision, s.Epoch = c.LastOperation, c.Revision, c.Epoch
 	s.Coordinator, s.Managers, s.Founders, s.Nodes = c.Coordinator, c.Managers, c.Founders, c.Nodes
 	s.Digest = wire.Digest(s.Name, c.Nodes)
-	// I1: the name's epoch is raised with the store's. A store that was learned without a vote refuses late messages, too.
+	// I1: the name's epoch is raised with the store's. A store that was learned without a vote refuses late messages,
+	// too.
 	d.SetName(name, func(n *catalog.Name) { n.Removed, n.Epoch = "", max(n.Epoch, c.Epoch) })
 }
 

@@ -50,8 +50,8 @@ type Participant struct {
 	Options
 	mu sync.Mutex
 	// lastContact is the time of the last sign of life, by operation: at the coordinator the driver's, elsewhere the
-	// coordinator's. It is not durable, and need not be: at the coordinator Start aborts what it held, and elsewhere a
-	// restart only makes the manager wait longer before it may fence a silent coordinator.
+	// coordinator's. It is not durable, and need not be: at the coordinator Start aborts its operations, and elsewhere
+	// a restart only makes the manager wait longer before it may fence a silent coordinator.
 	lastContact map[string]time.Time
 }
 

@@ -80,7 +80,7 @@ func (m *Participant) vote(d *catalog.Data, c *wire.Operation) (*catalog.Prepare
 	digest := c.Digest()
 	// I1 and I7: a decision is final, so a late or repeated prepare never reopens the operation. The digest is compared
 	// first: an id that is used again with another content must not be answered with the old outcome. A record that
-	// was made by an abort alone has no digest; it refuses every content.
+	// was made by an abort without a prepare has no digest; it refuses every content.
 	if x := d.Decision(c.ID); x != nil {
 		switch {
 		case x.Digest != "" && x.Digest != digest:
@@ -157,7 +157,7 @@ func (m *Participant) check(d *catalog.Data, c *wire.Operation) []*wire.Result {
 	n := d.Name(c.Store)
 	s := d.Named(c.Store)
 	// Each of these makes all other checks meaningless: the operation is for another manager, its coordinator does not
-	// count (I8), or this catalog may lack votes, so that what it shows as free may be promised (I4).
+	// count (I8), or this catalog may lack votes, so a name or port that it shows as free may be promised (I4).
 	for _, r := range []*wire.Result{m.checkParticipant(c), checkFences(&n, c), m.checkSuspect(d, c.Store)} {
 		if r != nil {
 			return []*wire.Result{r}

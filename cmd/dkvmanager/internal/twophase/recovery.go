@@ -61,7 +61,7 @@ func (m *Participant) followCoordinator(ctx context.Context, p *catalog.Prepared
 		return nil // another manager has this address now: it knows nothing of the operation, which proves nothing
 	}
 	if coordinator.Suspect {
-		return nil // I1: it may have forgotten what it decided, and its "unknown" could be a commit
+		return nil // I1: it may have lost a decision, and its "unknown" could be a commit
 	}
 	// The coordinator is alive: it must not be declared lost now (see checkLastContact).
 	m.touch(p.ID)
@@ -149,7 +149,7 @@ func (m *Participant) reconcileStore(store string, there *wire.StoreState) error
 	case slices.Contains(there.Fenced, m.self()):
 		// I8: the others have promised not to follow this manager any more, and don't take that back.
 		return m.Catalog.Update(func(d *catalog.Data) error { return markDeclaredLost(d, store) })
-	case there.Suspect: // what it shows may be older than what was decided
+	case there.Suspect: // its state may be older than the last decision
 		return nil
 	case m.isSuspect(d, store):
 		return m.recoverSuspect(store, there) // does nothing unless the state is the coordinator's
@@ -187,7 +187,7 @@ func (m *Participant) isBehind(n *catalog.Name, s *catalog.Store, there *wire.St
 		return there.Removed != "" && there.Epoch > s.Epoch
 	}
 	// A coordinator that keeps the store without this manager does not tell it what to run. Another creation is another
-	// store: its data must not be mixed with what is here, so an operator has to remove one of the two.
+	// store: its data must not be mixed with the data here, so an operator has to remove one of the two.
 	c := there.Configuration
 	return hasManager(c.Managers, m.self()) && c.Creation == s.Creation &&
 		(c.Revision != s.Revision || c.LastOperation != s.LastCommitted())
@@ -206,9 +206,9 @@ func markDeclaredLost(d *catalog.Data, store string) error {
 	return nil
 }
 
-// ResolveStore does for one store, at once, what Resolve and reconcile do in their rounds, and returns the state that
-// results. Coordinator is the URL of the store's coordinator, for a manager that has lost its vote and does not know
-// the store; it may be empty. The error says that the coordinator did not answer: then nothing is decided here (I1).
+// ResolveStore runs Resolve and reconcile for one store immediately, and returns the resulting state. Coordinator is
+// the URL of the store's coordinator, for a manager that has lost its vote and does not know the store; it may be
+// empty. The error says that the coordinator did not answer: then nothing is decided here (I1).
 func (m *Participant) ResolveStore(ctx context.Context, store, coordinator string) (wire.StoreState, error) {
 	if err := m.expireLeases(); err != nil {
 		return wire.StoreState{}, err

@@ -95,7 +95,7 @@ func (m *Participant) checkLastContact(d *catalog.Data, store, lost string) *wir
 // it is one durable write: a crash leaves the promise of the first phase, or the completed replacement.
 func (m *Participant) ReplaceCoordinator(store string, f wire.DecideRequest) (wire.StoreState, error) {
 	err := m.Catalog.Update(func(d *catalog.Data) error {
-		// A late or repeated request finds the promise gone, and must not undo what was changed since.
+		// A late or repeated request finds the promise gone, and must not undo later changes.
 		if d.Name(store).Replacing != f.Lost {
 			return nil
 		}
@@ -106,7 +106,7 @@ func (m *Participant) ReplaceCoordinator(store string, f wire.DecideRequest) (wi
 		if p := d.Name(store).Prepared; p != nil && p.Coordinator == f.Lost {
 			// I1 and I5: what any survivor has committed is committed on all, everything else is aborted on all. The
 			// list comes from states that can't change any more, since every survivor is fenced. A commit that only
-			// the lost coordinator has made is undone; that is the exception in I4, and no driver reported it as
+			// the lost coordinator has made is discarded; that is the exception in I4, and no driver reported it as
 			// committed on all managers.
 			committed := slices.Contains(f.Committed, p.ID)
 			if committed {
@@ -120,8 +120,8 @@ func (m *Participant) ReplaceCoordinator(store string, f wire.DecideRequest) (wi
 			s.Managers = slices.DeleteFunc(slices.Clone(s.Managers), func(w wire.Manager) bool { return w.Identity == f.Lost })
 			s.Coordinator = f.Coordinator
 		}
-		// I8: the promise becomes permanent. It is kept for the name even without a store, since a prepare from the lost
-		// coordinator's time may arrive later.
+		// I8: the promise becomes permanent. It is kept for the name even without a store, since a prepare from the
+		// lost coordinator's time may arrive later.
 		d.SetName(store, func(n *catalog.Name) {
 			n.Replacing, n.Fenced = "", append(slices.Clone(n.Fenced), f.Lost)
 		})

@@ -34,7 +34,7 @@ func (s *simulation) passedCommitPoint(id string) bool {
 	return false
 }
 
-// checkWrite checks what a manager has just made durable against the history of all managers.
+// checkWrite checks a manager's durable catalog against the history of all managers, after each write.
 func (s *simulation) checkWrite(m *manager) {
 	d := m.disk.read(m.disk.durable)
 	for _, store := range stores {

@@ -49,7 +49,7 @@ type weakness struct {
 // syncLate is the longest delay after which the write of a weakened manager is durable.
 const syncLate = 5 * time.Second
 
-// simulate runs one seed to its end. The result's broken says what broke.
+// simulate runs one seed to its end. The field broken of the result describes a failure.
 func simulate(seed uint64, weak weakness) (s *simulation) {
 	s = &simulation{
 		world: newWorld(seed), weak: weak, changes: map[string]*wire.Operation{}, reportedAborted: map[string]bool{},

@@ -160,7 +160,7 @@ func (m *Participant) confirmOne(ctx context.Context, w wire.Manager, store, cha
 // mismatch returns why a manager's state does not confirm an operation as the store's last one, or an empty string.
 func (m *Participant) mismatch(w wire.Manager, there *wire.StoreState, change string) string {
 	switch {
-	// The address belongs to somebody else: the manager that was asked has said nothing.
+	// The address belongs to somebody else: the answer is not from the manager that was asked.
 	case there.Manager != w.Identity:
 		return "is another one by now"
 	// It may lack the operation that comes after the one that it shows.

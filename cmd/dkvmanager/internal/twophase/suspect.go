@@ -11,7 +11,7 @@ import (
 )
 
 // A manager whose catalog was loaded from an older generation is suspect: the generation that is lost may have held a
-// vote or a decision. Each of these could be contradicted by what it would do now:
+// vote or a decision. Anything that it does now could contradict them:
 //
 //   - If it lost a vote, the others may have committed the operation. Voting for another one, with the name and the
 //     ports apparently free, would break I4 and I6.
@@ -134,8 +134,8 @@ func (m *Participant) dropReplaced(ctx context.Context, p *catalog.PreparedRecor
 func suspectKey(store string) string { return "suspect " + strings.ToLower(store) }
 
 // A manager that lost its vote for a new store does not know the store's name, so it can't ask anybody about it. The
-// store's coordinator, which has it in its list of managers, notices that and sends it its own URL. What it then does
-// rests on the coordinator's state alone, so that a notification that is late, repeated or false changes nothing.
+// store's coordinator, which has it in its list of managers, notices that and sends it its own URL. The manager then
+// acts on the coordinator's state alone, so that a notification that is late, repeated or false changes nothing.
 
 // notifyLostVote asks a manager to resolve a store that this manager coordinates, if the manager's state shows that it
 // has lost its vote for the store. A coordinator whose own view is not certain notifies nobody.
