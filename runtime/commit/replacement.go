@@ -80,7 +80,7 @@ func (r *Recovery) keepsStore(all map[int]stateReply, identity string) bool {
 
 // survivors returns the indexes of the managers other than the lost one, and the managers that are not connected.
 // Managers that follow another coordinator are left out: the lost coordinator decides nothing for them. There are such
-// managers where two stores of one name were created apart.
+// managers where two stores of one name were created separately.
 func (r *Recovery) survivors(lost string) (left []int, missing []wire.Manager) {
 	for _, m := range r.knownManagers() {
 		if m.Identity == lost {

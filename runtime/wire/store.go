@@ -164,7 +164,7 @@ type Info struct {
 	Host    string `json:"host"`
 	Listen  string `json:"listen"`
 	Version string `json:"version"`
-	// Boot is another value after every start of the manager.
+	// Boot differs after every start of the manager.
 	Boot string `json:"boot"`
 	// CatalogDigest is a digest of all stores that the manager keeps.
 	CatalogDigest string   `json:"catalogDigest"`

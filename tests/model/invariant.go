@@ -166,7 +166,7 @@ func (w *walk) allCatchUp(t *state, silent set) {
 	}
 }
 
-// records are the operations that managers other than these have as their last.
+// records returns the last operations of all managers but these.
 func (s *state) records(without set) (committed uint8) {
 	for i := range s.managers {
 		if !without.has(i) {
@@ -176,7 +176,7 @@ func (s *state) records(without set) (committed uint8) {
 	return committed
 }
 
-// suspects are the managers that a repair passes over when it looks for a new coordinator.
+// suspects returns the managers that a replacement must not make the coordinator.
 func (w *walk) suspects(s *state) (suspect set) {
 	for i := range s.managers {
 		if s.managers[i].suspect && !w.suspectCoordinator {

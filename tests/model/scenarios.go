@@ -396,7 +396,7 @@ func losses() []scenario {
 	}
 }
 
-// takenBack is the state after manager 0 was replaced as the coordinator, and does not know it.
+// takenBack sets the state after manager 0 was replaced as the coordinator without learning of it.
 func takenBack(s *state) {
 	three(s)
 	stored(s, 3, 1, of(1, 2))

@@ -158,7 +158,7 @@ func (b *harness) do(method, path string, body any) wire.Result {
 	return result
 }
 
-// must is do for a request that must succeed.
+// must makes a request that must succeed.
 func (b *harness) must(method, path string, body any, code, message string) {
 	b.t.Helper()
 	got := b.do(method, path, body)

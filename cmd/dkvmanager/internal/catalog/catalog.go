@@ -40,7 +40,7 @@ type Catalog struct {
 // holds the folder, when the disk fails to read the files, and when a newer version wrote them.
 func Open(dir string) (*Catalog, error) { return openWithin(dir, lockPatience) }
 
-// openWithin is Open with another bound for the wait for the lock.
+// openWithin is like Open, with a given bound for the wait for the lock.
 func openWithin(dir string, patience time.Duration) (*Catalog, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {

@@ -28,7 +28,7 @@ func (c *cluster) create(store string, nodes []wire.Node) {
 	c.createAs(store, "op-"+store, catalog.Local{Desired: wire.DesiredStopped}, nodes)
 }
 
-// createAs is create with another creating operation, and with local as the first state of every instance.
+// createAs is like create, with another creating operation, and with local as the first state of every instance.
 func (c *cluster) createAs(store, operation string, local catalog.Local, nodes []wire.Node) {
 	c.t.Helper()
 	nodes = wire.AssignRoles(nodes)

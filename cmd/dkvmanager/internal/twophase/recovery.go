@@ -230,7 +230,7 @@ func (m *Participant) ResolveStore(ctx context.Context, store, coordinator strin
 		if err != nil {
 			return wire.StoreState{}, coordinatorSilent(err)
 		}
-		// To the caller that is the same as silence: the decision is not to be had from this coordinator.
+		// To the caller that is the same as silence: this coordinator does not give the decision.
 		if there.Suspect {
 			return wire.StoreState{}, coordinatorSilent(fmt.Errorf("%s had to fall back to an older catalog, and decides nothing", urlOf(s.Managers, s.Coordinator)))
 		}

@@ -95,8 +95,8 @@ func (m *Participant) recoverSuspect(store string, there *wire.StoreState) error
 		clearSuspect(d, store)
 		return nil
 	})
-	// This counts as a sign of life even if the coordinator had nothing to give yet: it may still decide about a vote
-	// that was lost here. An answer of another manager counts, too; it can only delay fencing.
+	// This counts as a sign of life even if the coordinator's state could not be used yet: it may still decide about a
+	// vote that was lost here. An answer of another manager counts, too; it can only delay fencing.
 	m.touch(suspectKey(store))
 	return err
 }
