@@ -61,7 +61,7 @@ func (r *Driver) collectVotes(ctx context.Context) (votes []answer, all bool) {
 		if r.isYes(votes[r.coordinator]) {
 			r.coordinatorVoted = true
 			// The others are asked only now: while the coordinator refuses, no participant holds a vote that has to be
-			// aborted. In which order they vote does not matter. None of them decides, and all are locked by the
+			// aborted. The order of their votes does not matter. None of them decides, and all are locked by the
 			// coordinator's vote.
 			requests := r.others(r.prepare)
 			how := Send{Parallel: r.Parallel, FailFast: r.FailFast,

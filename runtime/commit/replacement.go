@@ -56,7 +56,7 @@ func (r *Recovery) ReplaceCoordinator(ctx context.Context, lost wire.Manager) *O
 	if coordinator == "" {
 		return r.refused(left, "every remaining manager had to fall back to an older catalog: none of them can decide")
 	}
-	// From here the decision must not stop half way for a cancelled run. Should the runner die between two messages, a
+	// From here the decision must not stop half way for a cancelled run. If the runner dies between two messages, a
 	// repeated call finds the same decision: survivors that have it show the commit as their last operation, or have
 	// aborted what nobody had committed, and no later operation can be committed without the votes of the fenced ones.
 	done := r.ask(context.WithoutCancel(ctx), left, "POST", wire.DecidePath(r.Store),

@@ -400,7 +400,7 @@ func (w *worker) checkMembership(ctx context.Context, want desiredState) error {
 		return nil
 	}
 	for _, orphan := range w.silentOrphans(ctx, found) {
-		// Confirmed after the members were read: whoever was a member by then is in the topology by now.
+		// Confirmed after the members were read: every member of that time is in the topology by now.
 		err := w.s.opts.Confirm(ctx, w.store, want.store.LastCommitted())
 		if err == nil {
 			err = m.Remove(ctx, orphan.ID)

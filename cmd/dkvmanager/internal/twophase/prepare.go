@@ -59,7 +59,7 @@ func (m *Participant) Prepare(c wire.Operation) (wire.OperationStatus, error) {
 		return err
 	})
 	if err == nil && answer.State == wire.OperationPrepared {
-		// The lease begins after the vote is durable. Should it be read before this line, it begins at that moment.
+		// The lease begins after the vote is durable. If it is read before this line, it begins then.
 		m.touch(c.ID)
 	}
 	_ = failpoint.At("prepare.durable")
