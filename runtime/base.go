@@ -153,8 +153,8 @@ func raiseText(L *lua.LState, text string, level int) {
 	L.Error(lua.LString(text), 0)
 }
 
-// where returns the place of the first Lua function from a level of the stack on, "" where that is outside the
-// innermost protected call or in a source of the runner's own.
+// where returns the position of the first Lua function from a level of the stack on, or "" if that is outside of the
+// innermost protected call or in the runner's internal Lua code.
 func where(L *lua.LState, level int) string {
 	guards := taskOf(L).scheduler.guards
 	for i := 1; ; i++ {

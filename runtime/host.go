@@ -36,7 +36,7 @@ type Options struct {
 	Grace time.Duration
 	// App is the state of the builtins. Host.App returns it.
 	App any
-	// BeforeCall, where set, is called before each call of a builtin. It has to be quick.
+	// BeforeCall, unless nil, is called before each call of a builtin. It has to be quick.
 	BeforeCall func()
 }
 

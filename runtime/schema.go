@@ -88,7 +88,7 @@ type RecordType struct {
 type Record struct {
 	Type   *RecordType
 	Values map[string]any
-	// Get, where set, returns the fields in place of Values. It is called when a field is needed, since a script
+	// Get, unless nil, returns the fields in place of Values. It is called when a field is needed, since a script
 	// reads few fields of thousands of records. It must return the same value each time. It may return a LazyList.
 	Get func(field string) any
 }
@@ -127,13 +127,13 @@ func (r Record) Fields() map[string]any {
 	return values
 }
 
-// List becomes a Lua list. Type, where set, declares named fields beside the items (rows.ok). pairs and json.encode
+// List becomes a Lua list. Type, unless nil, declares named fields beside the items (rows.ok). pairs and json.encode
 // leave them out.
 type List struct {
 	Items  []any
 	Type   *RecordType
 	Values map[string]any
-	// String, where set, returns the text for tostring. It gets the current items, which a script may have changed.
+	// String, unless nil, returns the text for tostring. It gets the current items, which a script may have changed.
 	String func(items []any) string
 }
 
@@ -147,14 +147,14 @@ type ObjectType struct {
 	Fields    []Field
 	// Methods are called with a colon; Call.Self is then the object.
 	Methods []Builtin
-	// Len and At, where set, make #o, o[i], ipairs, unpack and json.encode work. i counts from 1.
+	// Len and At, unless nil, make #o, o[i], ipairs, unpack and json.encode work. i counts from 1.
 	Len func(Object) int
 	At  func(o Object, i int) any
 	// ItemType names the type of At's results as Builtin.ReturnType does.
 	ItemType string
 	// String returns the text for tostring.
 	String func(Object) string
-	// Assert, where set, runs when a script calls assert(o). An error that it returns is raised.
+	// Assert, unless nil, runs when a script calls assert(o). An error that it returns is raised.
 	Assert func(Object) error
 }
 

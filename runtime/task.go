@@ -34,7 +34,7 @@ type task struct {
 	awaits    *loading // module that another task is loading
 }
 
-// scope is the extent of one context: a run, or a function that is called with a context of its own. Tasks that are
+// scope is the extent of one context: a run, or a function that is called with a separate context. Tasks that are
 // spawned in a scope end with it.
 type scope struct {
 	ctx   context.Context

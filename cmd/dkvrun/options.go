@@ -65,8 +65,8 @@ func (o *options) flagSet() *pflag.FlagSet {
 	f.BoolVarP(&o.yes, "yes", "y", false, "answer yes to all questions; can't be set in the environment")
 	f.BoolVar(&o.dryRun, "dry-run", false, "run all checks and show what would be done; change nothing")
 	f.BoolVar(&o.strict, "strict", false, "raise an error at every failed result")
-	f.BoolVar(&o.keepGoing, "keep-going", false, "go on after failures that the script did not check; the run still fails at its end")
-	f.BoolVar(&o.down, "allow-down", false, "go on when some managers don't answer; topology changes still need all of them")
+	f.BoolVar(&o.keepGoing, "keep-going", false, "continue after failures that the script did not check; the run still fails at its end")
+	f.BoolVar(&o.down, "allow-down", false, "continue if some managers don't answer; topology changes still need all of them")
 	f.BoolVarP(&o.help, "help", "h", false, "show this help")
 	f.BoolVar(&o.version, "version", false, "show the version")
 	return f
@@ -156,7 +156,7 @@ func (o *options) checkRest() error {
 var fromEnvironment = []string{"managers", "manager-port", "output", "color", "trace", "keep-going", "allow-down"}
 
 // environment sets flags that were not given from the environment. DKVRUN_STRICT, DKVRUN_DRY_RUN and DKVRUN_TIMEOUT
-// apply even where a flag asks for less: a flag can only be stricter.
+// apply even if a flag is less strict: a flag can only make a run stricter.
 func (o *options) environment(getenv func(string) string) error {
 	if err := flags.FromEnvironment(o.flags, fromEnvironment, &o.source, getenv); err != nil {
 		return err

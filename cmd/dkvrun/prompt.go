@@ -20,7 +20,7 @@ type prompter struct {
 	lines chan string // closed at the end of the input
 }
 
-// prompt returns a function that asks a question, or nil where standard input is no terminal or is the script.
+// prompt returns a function that asks a question, or nil if standard input is not a terminal or is the script.
 func (r *runner) prompt() func(context.Context, string) (string, error) {
 	if r.script == "-" || !process.IsTerminal(r.Stdin) || !process.IsTerminal(r.Stderr) {
 		return nil
@@ -49,7 +49,7 @@ func (p *prompter) ask(ctx context.Context, question string) (string, error) {
 	}
 }
 
-// readLines reads until the input ends, since a read can't be cancelled. A line that nobody waited for answers the
+// readLines reads until the input ends, since a read can't be cancelled. A line that no question waited for answers the
 // next question.
 func (p *prompter) readLines() {
 	defer close(p.lines)

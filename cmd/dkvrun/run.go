@@ -168,7 +168,7 @@ func (r *runner) document(values []any, err error) output.Document {
 	return d
 }
 
-// stopped returns an exit.Stopped where ctx ended the run, otherwise err.
+// stopped returns an exit.Stopped if ctx ended the run, otherwise err.
 func (r *runner) stopped(ctx context.Context, err error) error {
 	var chosen *runtime.Exit
 	if err == nil || ctx.Err() == nil || errors.As(err, &chosen) {

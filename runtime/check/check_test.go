@@ -57,7 +57,7 @@ func TestSource_Testdata(t *testing.T) {
 	}
 }
 
-// A source that is too large is reported as such, not as incomplete where reading it ended.
+// A source that is too large is reported as such, not as one that ends too early.
 func TestSource_TooLarge(t *testing.T) {
 	large := "t = {" + strings.Repeat(" ", runtime.MaxSource) + "}"
 	found := check.Source(config, "large.lua", []byte(large)[:runtime.MaxSource+1])

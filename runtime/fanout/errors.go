@@ -33,7 +33,7 @@ type Error struct {
 	Class string
 	// Message is one line for the user. It names the endpoint and says what to do.
 	Message string
-	// Sent is true where the server may have received some of the request. Its effect is unknown then.
+	// Sent is true if the server may have received some of the request. Its effect is unknown then.
 	Sent  bool
 	cause error
 }

@@ -36,7 +36,7 @@ type Request struct {
 	Query string
 	// Body is JSON, or nil for none. Many requests may share it: it is neither copied nor changed.
 	Body []byte
-	// Compressed is true where Body is a result of Compress.
+	// Compressed is true if Body is a result of Compress.
 	Compressed bool
 	// Idempotent allows the request to be sent twice. GET and HEAD are always idempotent.
 	Idempotent bool
@@ -48,12 +48,12 @@ type Request struct {
 type Answer struct {
 	// Index is the index of the request.
 	Index int
-	// Status is the HTTP status; 0 where Err is set.
+	// Status is the HTTP status; 0 if Err is set.
 	Status int
 	Body   []byte
 	// Err is nil when an HTTP response was received, whatever its status.
 	Err *Error
-	// Attempts is the number of attempts: 0 for a skipped request, more than 1 where a reused connection was closed or
+	// Attempts is the number of attempts: 0 for a skipped request, more than 1 if a reused connection was closed or
 	// a connection could not be made at first.
 	Attempts int
 	Duration time.Duration

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Requests in flight where Options.Parallel is 0: firstParallel at first, and as many more every growInterval up to
-// parallelLimit. More requests don't use the processors better and cost memory; they help where servers answer slowly.
+// Requests in flight if Options.Parallel is 0: firstParallel at first, and as many more every growInterval up to
+// parallelLimit. More requests don't use the processors better and cost memory; they help if servers answer slowly.
 const (
 	firstParallel = 512
 	parallelLimit = 2048
@@ -48,7 +48,7 @@ func (s *batch) grow(ctx context.Context, first int) {
 	}
 }
 
-// processorTime returns the processor time that this process has used, or 0 where the system doesn't report it.
+// processorTime returns the processor time that this process has used, or 0 if the system doesn't report it.
 func processorTime() time.Duration {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {

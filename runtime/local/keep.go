@@ -76,7 +76,7 @@ func (c *Cluster) retake(ctx context.Context) error {
 	return err
 }
 
-// readKept returns nil where nothing is kept yet.
+// readKept returns the content of the cluster's file, or nil if the folder has none yet.
 func readKept(folder string) (*kept, error) {
 	path := filepath.Join(folder, clusterFile)
 	b, err := os.ReadFile(path)

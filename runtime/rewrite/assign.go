@@ -13,7 +13,7 @@ import (
 //   - a, b = b, a for locals a and b: both get the value of b;
 //   - g, t.k = x, y for a global g and locals x and y: g gets the register below that of its value;
 //   - v, v.k = {}, 1 for a local v: the field is set in the new table;
-//   - v = x.y and z for a local v: v keeps its value where x.y is false or nil;
+//   - v = x.y and z for a local v: v keeps its value if x.y is false or nil;
 //   - v = 1, f(v) for a local v: f gets the new value;
 //   - v = (f(v)) for a parameter v, the last one: f gets itself;
 //   - v = (...) for a local v: the locals after it are lost.

@@ -14,7 +14,7 @@ const (
 
 const tooManyLookups = "too many different names, texts and numbers in one function: divide it, or hold them as JSON text"
 
-// constants maps each constant of a function to its index, in order of first use. It is nil where nothing is counted.
+// constants maps each constant of a function to its index, in order of first use. It is nil if they aren't counted.
 type constants map[string]int
 
 // constant counts a use of a constant.

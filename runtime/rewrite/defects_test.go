@@ -11,7 +11,7 @@ import (
 )
 
 // defects lists programs that return true in Lua 5.1 and that gopher-lua compiles wrongly. name is the file of the
-// repair. refused is the start of the message where the repair refuses the program.
+// repair. refused is the start of the message if the repair refuses the program.
 var defects = []struct{ name, source, refused string }{
 	{name: "assign.go, issue #440: several targets",
 		source: `local a, b = 1, 2 a, b = b, a return a == 2 and b == 1`},

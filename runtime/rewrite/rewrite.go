@@ -26,7 +26,7 @@ type rewriter struct {
 	concatenate string // the constant that .. calls: see concatConstant
 
 	locals    []string  // the visible locals of the current function
-	constants constants // of the current function; nil where they aren't counted
+	constants constants // of the current function; nil if they aren't counted
 	lookups   int       // comparisons of constants so far
 }
 

@@ -88,7 +88,7 @@ func hunksOf(expected, got string) []hunk {
 	return hunks
 }
 
-// writeEqual writes lines that both texts have, where they are next to a change.
+// writeEqual writes those lines that both texts have and that are next to a change.
 func writeEqual(out *strings.Builder, lines []string, first, last bool) {
 	head, tail := maxEqual, maxEqual
 	if first {
@@ -117,7 +117,7 @@ func visible(line string) string {
 	return line
 }
 
-// shorten cuts long lines. Those of the two texts that stand in the same places are cut to where they differ.
+// shorten cuts long lines. Lines at the same position in the two texts are cut to the part in which they differ.
 func shorten(expected, got []string) {
 	for i := range max(len(expected), len(got)) {
 		switch {

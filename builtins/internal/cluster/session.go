@@ -191,7 +191,7 @@ func (s *Session) Complete(ctx context.Context, call Caller) error {
 	return nil
 }
 
-// Reachable returns the session of those managers that answer now. It is an error if none does.
+// Reachable returns the session of the managers that answer now. It returns an error if none does.
 func (s *Session) Reachable(ctx context.Context, call Caller) (*Session, error) {
 	if err := s.identify(ctx, call); err != nil {
 		return nil, err

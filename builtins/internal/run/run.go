@@ -21,7 +21,7 @@ type Config struct {
 	Client   *fanout.Client
 	Reporter report.Reporter
 	Stdout   io.Writer
-	// Preset lists the managers that were given by a flag, the environment or --local; Source names where.
+	// Preset lists the managers that were given by a flag, the environment or --local; Source names which of these.
 	Preset []fanout.Endpoint
 	Source string
 	// ManagerPort is the port of managers that are given without one.

@@ -58,7 +58,7 @@ type Stopped struct {
 	InDoubt []string // the operations whose outcome is unknown
 }
 
-// Error returns the reason, and the place where the script was stopped.
+// Error returns the reason, and the position at which the script was stopped.
 func (s *Stopped) Error() string {
 	var script *runtime.Error
 	if errors.As(s.Err, &script) && script.Line > 0 {
@@ -137,8 +137,8 @@ func text(err error, trace bool) string {
 	return out
 }
 
-// Document returns err as the "error" of the JSON document: message, and where they are known file, line, code and
-// hint. It returns nil, which is null there, where nothing went wrong.
+// Document returns err as the "error" of the JSON document: the message and, if they are known, file, line, code and
+// hint. It returns nil, which is null in JSON, if err is nil.
 func Document(err error) any {
 	var stopped *Stopped
 	if errors.As(err, &stopped) && stopped.Err != nil {

@@ -10,7 +10,7 @@ import (
 	"dkvrun/cmd/dkvrun/internal/process"
 )
 
-// ForceExit ends the process where a run does not end by itself. A single step of a script, such as
+// ForceExit ends the process if a run does not end by itself. A single step of a script, such as
 // setting t[60000000], can't be interrupted.
 type ForceExit struct {
 	*process.Process
@@ -23,7 +23,7 @@ func (f ForceExit) Now(reason error) {
 	f.Exit(exit.Report(f.Stderr, &exit.Stopped{Reason: reason, InDoubt: f.InFlight()}, false))
 }
 
-// AfterGrace ends the process when a run is still going on for twice the grace time after --timeout or --max-memory
+// AfterGrace ends the process if a run has not ended after twice the grace time since --timeout or --max-memory
 // has cancelled ctx. WatchSignals does the same after a signal.
 func (f ForceExit) AfterGrace(ctx context.Context) {
 	context.AfterFunc(ctx, func() {

@@ -51,7 +51,7 @@ func (o *Stdout) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// Complete returns an error where output was lost.
+// Complete returns an error if output was lost.
 func (o *Stdout) Complete() error {
 	switch {
 	case o.Lost == nil:

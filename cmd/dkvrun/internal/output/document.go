@@ -33,7 +33,7 @@ func (d Document) Write(w io.Writer) error {
 	var document bytes.Buffer
 	unfit := runtime.EncodeJSON(&document, fields)
 	if unfit != nil {
-		// Only the value can be unfit. The document must still list the actions.
+		// Only the value can be impossible to encode. The document must still list the actions.
 		unfit = fmt.Errorf("the value is left out: %w", unfit)
 		fields["ok"], fields["value"] = false, nil
 		if fields["error"] == nil {

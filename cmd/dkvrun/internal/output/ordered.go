@@ -18,7 +18,7 @@ type Ordered struct {
 	waiting []*buffered
 }
 
-// buffered holds a copy of an action with the rows that arrived so far: the action goes on while its output waits.
+// buffered holds a copy of an action with the rows that arrived so far: the action continues while its output waits.
 type buffered struct {
 	shown report.Action
 	ended bool

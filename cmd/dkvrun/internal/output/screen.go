@@ -21,7 +21,7 @@ type Screen struct {
 	table          bool // false with -o json: the document lists the rows
 	quiet, verbose bool
 	live           bool      // standard error is a terminal
-	terminal       *os.File  // standard output where it is a terminal, or nil
+	terminal       *os.File  // standard output if it is a terminal, or nil
 	progress       bool      // the terminal shows a progress line
 	nextLog        time.Time // without a terminal: when the wait is logged next; zero while nothing waits
 	tables         int       // number of tables and pictures printed

@@ -41,7 +41,7 @@ func (s *Screen) line(manager, action, result, message string) string {
 	return fmt.Sprintf("%-*s  %-*s  %-*s  %s", s.widths[0], manager, s.widths[1], action, s.widths[2], result, message)
 }
 
-// Row prints a row, or collects it where the action has many.
+// Row prints a row, or collects it if the action has many rows.
 func (s *Screen) Row(a *report.Action, r report.Row) {
 	if !s.grouping {
 		s.print(r)

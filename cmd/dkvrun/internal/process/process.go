@@ -28,7 +28,7 @@ func (p *Process) Print(text string) error {
 	return nil
 }
 
-// Colored reports whether standard output takes colour, where --color has the value choice.
+// Colored reports whether to write colour to standard output, if choice is the value of --color.
 func (p *Process) Colored(choice string) bool {
 	if choice != "auto" {
 		return choice == "always"
@@ -39,7 +39,7 @@ func (p *Process) Colored(choice string) bool {
 // IsTerminal reports whether f is a terminal.
 func IsTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
-// Width returns the number of columns of a terminal, or 0 where f is none.
+// Width returns the number of columns of a terminal, or 0 if f is not a terminal.
 func Width(f *os.File) int {
 	columns, _, err := term.GetSize(int(f.Fd()))
 	if err != nil {

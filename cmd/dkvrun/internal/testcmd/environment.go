@@ -20,7 +20,7 @@ import (
 	"dkvrun/stdlib"
 )
 
-// environment is where the tests of one file run: a Lua host with all builtins, and a run.
+// environment holds what the tests of one file run in: a Lua host with all builtins, and a run.
 type environment struct {
 	*builtins.Run
 	host   *runtime.Host
@@ -54,7 +54,7 @@ func (e *environment) Close() {
 	e.client.Close()
 }
 
-// recorder is a Reporter that records the rows of a test's actions. It ignores progress, which nobody watches.
+// recorder is a Reporter that records the rows of a test's actions. It ignores progress.
 type recorder struct{ note func(line string) }
 
 func (r *recorder) Begin(*report.Action) {}

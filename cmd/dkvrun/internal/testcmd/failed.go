@@ -18,7 +18,7 @@ import (
 // user's cache, in one file per folder.
 type failedTests struct{ path string }
 
-// lastFailedTests returns the list of the working folder. Its path is empty where the user has no cache.
+// lastFailedTests returns the list of the working folder. Its path is empty if the user has no cache folder.
 func lastFailedTests(getenv func(string) string) failedTests {
 	cache := getenv("XDG_CACHE_HOME")
 	if home := getenv("HOME"); cache == "" && home != "" {

@@ -155,7 +155,7 @@ func (o *testOptions) rerun(program string) string {
 	return strings.Join(words, " ")
 }
 
-// quoted returns a word as a shell reads it, in quotes where it needs them.
+// quoted returns a word in the syntax of a shell, in quotes if it needs them.
 func quoted(word string) string {
 	if word != "" && !strings.ContainsFunc(word, func(r rune) bool {
 		return !slices.Contains([]rune("/._-+:,@%="), r) && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')

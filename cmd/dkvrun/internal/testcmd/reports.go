@@ -24,7 +24,7 @@ type reportList struct {
 	onStdout string // the format that goes to standard output
 }
 
-// openReports opens the reports of --report, and the terminal report where none of them goes to standard output.
+// openReports opens the reports of --report, and the terminal report if none of them goes to standard output.
 func openReports(p *process.Process, o *testOptions) (*reportList, error) {
 	l := &reportList{}
 	for _, wanted := range o.reports {

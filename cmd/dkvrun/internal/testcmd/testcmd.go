@@ -36,7 +36,7 @@ var (
 	errInterrupted = &exit.Error{Status: exit.Interrupted, Message: "interrupted", Silent: true}
 )
 
-// testOnce runs or lists the suites. It returns an error also where a test failed.
+// testOnce runs or lists the suites. It also returns an error if a test failed.
 func testOnce(ctx context.Context, p *process.Process, o *testOptions) error {
 	last := lastFailedTests(p.Getenv)
 	paths, only := o.paths, map[string]bool(nil)

@@ -10,13 +10,13 @@ func Parts() map[string][]*Part { return nil }
 // Part is returned by Parts; no other package writes its name.
 type Part struct{}
 
-// Unused is exported and nobody uses it.
+// Unused is exported and not used.
 func Unused() {}
 
-// Number has a method that nobody uses, and one that an interface asks for.
+// Number has an unused method, and a method that an interface requires.
 type Number int
 
-// Twice is exported and nobody uses it.
+// Twice is exported and not used.
 func (n Number) Twice() Number { return 2 * n }
 
 // String is used through fmt.Stringer.
