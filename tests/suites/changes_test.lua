@@ -1,55 +1,55 @@
--- Changes of a topology that don't go through: all managers take one or none does, and what stays open is settled.
+-- Topology changes that fail: they reach all managers or none, and operations in doubt are resolved.
 
 local refuses = require "refuses"
 
 local cluster
 before_each(function() cluster = local_cluster{servers = 3} end)
 
--- Every manager that answers keeps the store, or none does.
-local function settled(store)
+-- Reports whether all managers have the store, or none has it.
+local function consistent(store)
   local rows = get_store(store)
   return rows.ok and (#rows == 0 or #rows == 3 and store_status(store).consistent)
 end
 
-describe("a change of topology", function()
+describe("a topology change", function()
   for _, moment in ipairs{"prepare", "commit"} do
     for server = 1, 3 do
-      it("is whole when manager " .. server .. " dies after its " .. moment, function()
+      it("is complete if manager " .. server .. " dies after its " .. moment, function()
         cluster:kill(server, {after = moment})
         local made = new_store{"OrdersStore", "orders", timeout_sec = 3}
         local ok = made.ok
         cluster:restart(server)
-        assert.eventually(function() return settled("OrdersStore") end, {timeout_sec = 45, interval_sec = 0.2})
+        assert.eventually(function() return consistent("OrdersStore") end, {timeout_sec = 45, interval_sec = 0.2})
         if ok then assert.are.equal(3, #get_store("OrdersStore")) end
       end)
     end
   end
 
-  -- The home of a change is the one whose death leaves it in doubt.
-  local function loseHome()
+  -- Kills the coordinator and returns its number. It is the server whose failure leaves an operation in doubt.
+  local function killCoordinator()
     for server = 1, 3 do
       cluster:kill(server, {after = "prepare"})
       local made = new_store{"OrdersStore", "orders", timeout_sec = 2}
       assert.is_false(made.ok)
       if made[1].in_doubt then return server end
       cluster:restart(server)
-      assert.eventually(function() return settled("OrdersStore") end, {timeout_sec = 45, interval_sec = 0.2})
+      assert.eventually(function() return consistent("OrdersStore") end, {timeout_sec = 45, interval_sec = 0.2})
       remove_store{"OrdersStore", confirm = "OrdersStore"}:check()
     end
-    error("no server is the home")
+    error("no server is the coordinator")
   end
 
-  it("is said to be under way while a store is created and its home is away", function()
-    local home = loseHome()
+  it("is reported while a store is being created and its coordinator is down", function()
+    local coordinator = killCoordinator()
     for _, ask in ipairs{store_status, connect_store, function(name) wait_ready{name, timeout_sec = 0.5} end,
       function(name) assert(remove_store{name, confirm = name}) end} do
       refuses("OrdersStore is still being created by ", ask, "OrdersStore")
     end
-    cluster:restart(home)
-    assert.eventually(function() return settled("OrdersStore") end, {timeout_sec = 45, interval_sec = 0.2})
+    cluster:restart(coordinator)
+    assert.eventually(function() return consistent("OrdersStore") end, {timeout_sec = 45, interval_sec = 0.2})
   end)
 
-  it("leaves nothing where one manager refuses, and says who did", function()
+  it("leaves nothing if one manager refuses, and names that manager", function()
     new_store{"OtherStore", "other", managers = cluster.managers[3]}:check()
     local made = new_store("OrdersStore", "orders")
     assert.failed(made, {manager = cluster.managers[3], code = "port_taken"})
@@ -59,12 +59,12 @@ end)
 
 describe("repair_store", function()
   before_each(function() new_store("OrdersStore", "orders"):check() end)
-  it("settles nothing where nothing is open", function()
+  it("changes nothing if no operation is in doubt", function()
     local repaired = repair_store("OrdersStore")
     assert.all_ok(repaired)
     assert.are.equal(3, #repaired)
   end)
-  it("goes on without a manager that is lost", function()
+  it("lets the store continue without a lost manager", function()
     cluster:kill(3)
     local repaired = repair_store{"OrdersStore", lost = cluster.managers[3]}
     assert.all_ok(repaired)
@@ -74,10 +74,10 @@ describe("repair_store", function()
       assert.is_true(store_status("OrdersStore").consistent)
     end)
   end)
-  it("does not take a manager for lost that answers", function()
+  it("refuses to declare an answering manager lost", function()
     refuses("is not lost", function() assert(repair_store("OrdersStore", cluster.managers[2])) end)
   end)
-  it("needs a store", function() refuses("parameter name: required", repair_store) end)
+  it("requires a store", function() refuses("parameter name: required", repair_store) end)
 end)
 
 describe("ensure_store", function()
@@ -86,7 +86,7 @@ describe("ensure_store", function()
     for k, v in pairs(more or {}) do want[k] = v end
     return ensure_store(want)
   end
-  it("creates, then leaves alone, then widens", function()
+  it("creates a store, then changes nothing, then adds instances", function()
     assert.are.equal("changed", ensure().result)
     local again = ensure()
     assert.are.same({"unchanged", {}}, {again.result, again.changes})
@@ -103,18 +103,18 @@ describe("ensure_store", function()
   it("plans in a dry run", function()
     assert.are.equal("planned", ensure{dry_run = true}.result)
   end)
-  it("raises where a manager is away", function()
+  it("raises if a manager is down", function()
     cluster:kill(2)
     assert.has_error(ensure)
   end)
-  it("needs a name and a prefix", function()
+  it("requires a name and a prefix", function()
     refuses("parameter name: required", ensure_store)
     refuses("parameter instance_prefix: required", ensure_store, "OrdersStore")
   end)
 end)
 
 describe("dry_run", function()
-  it("plans what it would do, and what follows sees the plan", function()
+  it("shows what it would do, and later calls see the planned state", function()
     local planned = new_store{"OrdersStore", "orders", dry_run = true}
     assert.all_ok(planned)
     assert.are.equal("PLANNED", planned[1].result)

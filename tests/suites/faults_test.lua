@@ -1,4 +1,4 @@
--- Servers and managers that die or hang: each test breaks a cluster of its own.
+-- Servers and managers that die or hang. Each test has a separate cluster.
 
 local cluster, store
 before_each(function()
@@ -17,7 +17,7 @@ describe("a store on three servers", function()
     local back = connect_store{"OrdersStore", endpoints = cluster.hosts[2] .. ":7861"}
     assert.are.equal("kept", back:get("during"))
   end)
-  it("takes none without two, and all again afterwards", function()
+  it("takes no writes without two of them, and takes writes again afterwards", function()
     cluster:kill(2)
     cluster:kill(3)
     assert.has_error(function() deadline(3, function() store:put("lost", "?") end) end)
@@ -26,14 +26,14 @@ describe("a store on three servers", function()
     wait_ready("OrdersStore")
     assert.are.equal("kept", store:get("before"))
   end)
-  it("outlives its managers", function()
+  it("takes writes without its managers", function()
     for i = 1, 3 do cluster:kill(i, {only_manager = true}) end
     store:put("without managers", "kept")
     for i = 1, 3 do cluster:restart(i) end
     wait_ready("OrdersStore")
     assert.are.equal("kept", store:get("without managers"))
   end)
-  it("goes on while a server hangs", function()
+  it("survives a hanging server", function()
     cluster:pause(1)
     assert.are.equal("timeout", get_store{timeout_sec = 0.5}.unreachable[1].code)
     cluster:resume(1)

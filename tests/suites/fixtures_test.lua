@@ -1,4 +1,4 @@
--- What tests can start and break.
+-- Clusters, fake managers and runbooks that tests start, and faults.
 
 local refuses = require "refuses"
 
@@ -11,7 +11,7 @@ describe("local_cluster", function()
     assert.is_true(get_store().ok)
   end)
   describe("ends with the test that started it:", function()
-    for turn = 1, 2 do -- in any order, the later one finds nothing of the earlier one's
+    for turn = 1, 2 do -- in any order: the second test does not find the cluster of the first one
       it("turn " .. turn, function()
         assert.are.same({}, managers())
         if earlier then assert.are.equal(2, #get_store{managers = earlier}.unreachable) end
@@ -19,12 +19,12 @@ describe("local_cluster", function()
       end)
     end
   end)
-  describe("of before_each is still there", function()
+  describe("of before_each still runs", function()
     before_each(function() local_cluster(1) end)
     after_each(function() assert.is_true(get_store().ok) end)
     it("in after_each", function() assert.are.equal(1, #managers()) end)
   end)
-  it("has servers that fail when they are told to", function()
+  it("has servers that can be made to fail", function()
     local cluster = local_cluster(2)
     cluster:kill(2)
     cluster:kill(2)
@@ -40,7 +40,7 @@ describe("local_cluster", function()
     cluster:kill(2)
     assert.are.equal("refused", get_store().unreachable[1].code)
   end)
-  it("loses a server at a moment of an action", function()
+  it("kills a server at a request of an action", function()
     local cluster = local_cluster{servers = 2}
     new_store("OrdersStore", "orders"):check()
     cluster:kill(2, {after = "start"})
@@ -55,7 +55,7 @@ describe("local_cluster", function()
       end
       return out
     end
-    it("has a store that takes writes, with so many on each server", function()
+    it("has a store that takes writes, with the given number on each server", function()
       local cluster = local_cluster{servers = 3, instances = 2, store = "OrdersStore"}
       assert.are.equal("OrdersStore", cluster.store)
       connect_store(cluster.store):put("key", "value")
@@ -65,7 +65,7 @@ describe("local_cluster", function()
       assert.are.equal("OrdersStore-3", status.instances[3].name)
       assert.are.equal(cluster.hosts[2], status.instances[3].host)
     end)
-    it("has those that are listed, with what they were given", function()
+    it("has the listed instances with the given fields", function()
       local cluster = local_cluster{servers = 2, instances = {{host = 2}, {host = 1, name = "big", client_port = 9000}, {host = 2, role = "data"}}}
       local one, two = cluster.hosts[1], cluster.hosts[2]
       assert.are.same({
@@ -77,7 +77,7 @@ describe("local_cluster", function()
       assert.are.same({}, managers())
       assert.are.equal("TestStore", get_store{managers = cluster.managers}[1].store)
     end)
-    it("is one like any other", function()
+    it("has an ordinary store", function()
       local cluster = local_cluster{servers = 2, instances = 1}
       assert.are.equal("unchanged", new_store("TestStore", "TestStore")[1].code)
       stop_store("TestStore"):check()
@@ -85,7 +85,7 @@ describe("local_cluster", function()
       assert.are.equal("TestStore", cluster.store)
       assert.is_nil(local_cluster{servers = 1, connect = false}.store)
     end)
-    it("refuses what can't be", function()
+    it("refuses invalid arguments", function()
       local function wrong(message, instances) refuses(message, local_cluster, {servers = 2, instances = instances}) end
       wrong("parameter instances: 0 on each server: want 1 to 50", 0)
       wrong("parameter instances: want how many on each server, or a list such as {{host = 1}, {host = 2}}", {})
@@ -102,7 +102,7 @@ describe("local_cluster", function()
       refuses("unknown parameter instance: did you mean instances?", local_cluster, {instance = 1})
     end)
   end)
-  it("refuses what can't be", function()
+  it("refuses invalid arguments", function()
     refuses("parameter servers: ", local_cluster, {servers = 0})
     refuses("parameter servers: ", local_cluster, {servers = 33})
     local cluster = local_cluster(1)
@@ -120,7 +120,7 @@ describe("fake_managers", function()
     assert.is_true(rows.ok)
     assert.are.equal(300, #rows)
   end)
-  it("has some that fail, each in its way", function()
+  it("has managers with the given faults", function()
     local fakes = fake_managers{count = 60, faults = {refuse = 2, hang = 1, garbage = 2, reset = 1}}
     local seen = {}
     for _, silent in ipairs(get_store{managers = fakes.managers, timeout_sec = 1}.unreachable) do
@@ -140,7 +140,7 @@ describe("fake_managers", function()
       connect_managers(fakes.managers)
       return fakes
     end
-    it("all take part, through its whole life", function()
+    it("all take part in all operations", function()
       local fakes = connected(60)
       assert.all_ok(new_store{"OrdersStore", "orders", parallel = true})
       assert.are.equal("unchanged", new_store{"OrdersStore", "orders", parallel = true}[60].code)
@@ -157,7 +157,7 @@ describe("fake_managers", function()
       assert.all_ok(remove_store{"OrdersStore", parallel = true, confirm = "OrdersStore"})
       assert.are.equal(0, #get_store("OrdersStore"))
     end)
-    it("none keeps anything of it where some say nothing to changes", function()
+    it("none keeps the store if some do not answer changes", function()
       local fakes = connected{count = 200, faults = {stall = 2}}
       local rows = new_store{"OrdersStore", "orders", parallel = true, timeout_sec = 1.5}
       for _, row in ipairs(rows) do
@@ -170,24 +170,24 @@ describe("fake_managers", function()
       assert.are.equal(198, #pending.succeeded)
       assert.are.equal("unchanged", pending.succeeded[1].code)
     end)
-    it("none is asked where some do not answer", function()
+    it("none gets a request if some do not answer", function()
       local fakes = fake_managers{count = 200, faults = {hang = 1, garbage = 1, refuse = 1}}
       local function make() new_store{"OrdersStore", "orders", managers = fakes.managers, timeout_sec = 1.5} end
       assert.error_matches(make, "3 of 200 managers", 1, true)
       assert.are.equal(0, #get_store{"OrdersStore", managers = fakes.managers, timeout_sec = 1.5})
     end)
-    it("all are in doubt where the one that decides says nothing", function()
-      connected{count = 3, faults = {stall = 1}} -- it is the first, which has the smallest identity
+    it("all are in doubt if the coordinator does not answer", function()
+      connected{count = 3, faults = {stall = 1}} -- the first manager stalls: it has the smallest identity
       local rows = new_store{"OrdersStore", "orders", parallel = true, timeout_sec = 0.5}
       assert.failed(rows, {code = "undecided", count = 3})
       for _, row in ipairs(rows) do assert.is_true(row.in_doubt) end
     end)
   end)
-  it("may be several at a time", function()
+  it("can be started several times", function()
     local one, other = fake_managers(2), fake_managers(2)
     assert.are_not.equal(one.managers[1], other.managers[1])
   end)
-  it("refuses what can't be", function()
+  it("refuses invalid arguments", function()
     refuses("parameter count: required", fake_managers)
     refuses("unknown parameter delay: did you mean delay_sec?", fake_managers, {count = 2, delay = 1})
     refuses("there is no fault sleep", fake_managers, {count = 2, faults = {sleep = 1}})
@@ -197,20 +197,20 @@ describe("fake_managers", function()
 end)
 
 describe("run_script", function()
-  it("gives what a script printed, and how it ended", function()
+  it("returns the output and the exit status of a script", function()
     local run = run_script{"books/leaves.lua", args = "3"}
     assert.are.same({false, 3}, {run.ok, run.status})
     assert.matches("^first\n", run.stdout)
   end)
-  it("hands it the session, and flags", function()
+  it("passes the session and flags", function()
     local cluster = local_cluster(2)
     local run = run_script{"books/lists.lua", flags = {"-o", "json"}}
     assert.are.same(cluster.managers, json.decode(run.stdout).value)
   end)
-  it("says where there is no such script", function()
+  it("reports a missing script", function()
     local run = run_script("books/nowhere.lua")
     assert.are.equal(2, run.status)
     assert.matches("nowhere.lua: can't be read", run.stderr, 1, true)
   end)
-  it("needs a script", function() refuses("parameter script: required", run_script) end)
+  it("requires a script", function() refuses("parameter script: required", run_script) end)
 end)

@@ -1,4 +1,4 @@
--- Servers that are cut off the network: each test breaks a cluster of its own.
+-- Servers that are cut off the network. Each test has a separate cluster.
 
 local cluster, store
 before_each(function()
@@ -12,7 +12,7 @@ describe("a server that is cut off", function()
   local function at(server, key)
     return connect_store{"OrdersStore", endpoints = cluster.hosts[server] .. ":7861"}:get(key)
   end
-  it("is missed by no one, and catches up", function()
+  it("is not needed by the others, and catches up", function()
     local leader
     for i, node in ipairs(store_status("OrdersStore").instances) do
       if node.leader then leader = i end
@@ -27,7 +27,7 @@ describe("a server that is cut off", function()
     wait_ready("OrdersStore")
     assert.is_true(store_status("OrdersStore").consistent)
   end)
-  it("is alone, though others are cut off as well", function()
+  it("does not reach others that are cut off as well", function()
     cluster:cut(2)
     cluster:cut(3)
     assert.has_error(function() deadline(2, function() store:put("lost", "?") end) end)

@@ -1,4 +1,4 @@
--- refuses(message, f, …) asserts that a call raises, with these words in what it says.
+-- refuses(message, f, …) asserts that a call raises an error whose message contains the text.
 
 return function(message, f, ...)
   local arguments, n = {...}, select("#", ...)

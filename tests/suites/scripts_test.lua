@@ -1,9 +1,9 @@
--- The runbooks that ship, as the command line runs them.
+-- The shipped runbooks, run as on the command line.
 
 local function book(name) return "../../scripts/" .. name .. ".lua" end
 
 describe("demo", function()
-  it("does the main job", function()
+  it("runs", function()
     local_cluster{servers = 3}
     local run = run_script(book "demo")
     assert.are.equal("", run.ok and "" or run.stderr)
@@ -14,7 +14,7 @@ end)
 
 for n = 1, 4 do
   describe("new_store_" .. n, function()
-    it("makes the store of its page", function()
+    it("creates the store of its page", function()
       local cluster = local_cluster{servers = 2}
       assert.is_true(run_script(book("new_store_" .. n)).ok)
       local nodes = store_status("OrdersStore").topology
@@ -37,5 +37,5 @@ describe("rolling_restart", function()
     for i, node in ipairs(store_status("OrdersStore").instances) do assert.are_not.equal(before[i], node.pid) end
     assert.is_true(store_status("OrdersStore").ready)
   end)
-  it("wants a store", function() assert.are.equal(2, run_script(book "rolling_restart").status) end)
+  it("requires a store", function() assert.are.equal(2, run_script(book "rolling_restart").status) end)
 end)
