@@ -123,11 +123,11 @@ func TestHostileManager_NoInstances(t *testing.T) {
 func TestHostileManager_OtherOperation(t *testing.T) {
 	h := newHostile(t, "127.48.3.4", map[string]string{"/start": `{"operation":"StartInstance:s-9","success":true,"statusCode":200,"code":"ok","message":"Started"}`})
 	shown := against(t, `print(start_store("S").ok)`, h)
-	if !strings.Contains(shown, "answered about StartInstance:s-9, which was not asked") || !strings.Contains(shown, "false\n") {
+	if !strings.Contains(shown, "answered about StartInstance:s-9, which was not requested") || !strings.Contains(shown, "false\n") {
 		t.Error(shown)
 	}
 	h.say(map[string]string{"/start": `{"operation":"StartInstance:s-1","success":false,"statusCode":409,"code":"port_taken"}`})
-	if shown := against(t, `start_store("S")`, h); !strings.Contains(shown, "FAILED|port_taken|answered 200 and port_taken, without a word on it") {
+	if shown := against(t, `start_store("S")`, h); !strings.Contains(shown, "FAILED|port_taken|answered 200 and the code port_taken, without a message") {
 		t.Error(shown)
 	}
 }

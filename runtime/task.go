@@ -219,7 +219,7 @@ func (c *Call) Go(ctx context.Context, f *Func, args ...any) (*Task, error) {
 	spawner := taskOf(c.thread)
 	s := spawner.scheduler
 	if spawner.depth >= maxTaskDepth {
-		return nil, c.Errorf(CodeUsage, "%s: tasks begin each other deeper than %d", c.Name, maxTaskDepth)
+		return nil, c.Errorf(CodeUsage, "%s: tasks spawn each other deeper than %d", c.Name, maxTaskDepth)
 	}
 	if s.alive.Add(1) > maxTasks {
 		s.alive.Add(-1)

@@ -69,7 +69,7 @@ func TestHost_Tasks(t *testing.T) {
 			"local function sum(n) return function() local s = 0 for i in up(n) do s = s + i end return s end end print(unpack(all{sum(3), sum(4)}))", "6\t10\n"},
 		{"local t = {3, 1, 2} all{function() table.sort(t, function(a, b) nap() return a < b end) end} print(unpack(t))", "1\t2\t3\n"},
 		{"print(unpack(all{function() return (string.gsub('ab', '.', function(c) nap() return c .. c end)) end}))", "aabb\n"},
-		{"local function deep() return all{deep}[1] end print((deep()))", "test.lua:1: all: tasks begin each other deeper than 100\n"},
+		{"local function deep() return all{deep}[1] end print((deep()))", "test.lua:1: all: tasks spawn each other deeper than 100\n"},
 	}, tasking...)
 }
 

@@ -216,7 +216,7 @@ func awaitJoined(a *run.Action, store string, added []wire.Node) error {
 			why = text.Few(last.NotReady(n.Name))
 		}
 		a.AddWait("JoinInstance", n, began, report.Row{
-			Result: report.Failed, Code: "timeout", Message: fmt.Sprintf("not joined after %s: %s; it goes on joining", a.Timeout, why),
+			Result: report.Failed, Code: "timeout", Message: fmt.Sprintf("not joined after %s: %s; it is still joining", a.Timeout, why),
 		})
 	}
 	return nil

@@ -28,7 +28,7 @@ func newNodes(c *runtime.Call, s *cluster.Session, v *cluster.View) ([]wire.Node
 	case c.Has("hosts"):
 		for _, p := range []string{"instance_name", "clustron_port", "client_port"} {
 			if c.Has(p) {
-				return nil, c.Misuse(p, "can't go with hosts: names and ports go on from the store's")
+				return nil, c.Misuse(p, "can't be combined with hosts: names and ports continue those of the store")
 			}
 		}
 		count := 1
@@ -42,7 +42,7 @@ func newNodes(c *runtime.Call, s *cluster.Session, v *cluster.View) ([]wire.Node
 		}
 	case c.Has("host"):
 		if c.Has("instance_count") {
-			return nil, c.Misuse("instance_count", "goes with hosts; host takes one instance")
+			return nil, c.Misuse("instance_count", "requires hosts; host adds one instance")
 		}
 		n := nextNode(v, c.String("host"), nil)
 		if c.Has("instance_name") {

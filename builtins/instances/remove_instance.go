@@ -229,7 +229,7 @@ func awaitLeft(a *run.Action, store string, in cluster.Instance) error {
 		row.Message = "Its manager is not there; the others take it out of the running store by themselves"
 	}
 	if err == run.ErrTimeUp {
-		row = report.Row{Result: report.Failed, Code: "timeout", Message: fmt.Sprintf("not gone after %s: %s; it goes on leaving", a.Timeout, why)}
+		row = report.Row{Result: report.Failed, Code: "timeout", Message: fmt.Sprintf("not gone after %s: %s; it is still leaving", a.Timeout, why)}
 	}
 	a.AddWait("LeaveInstance", n, began, row)
 	return nil

@@ -129,7 +129,7 @@ func wantedNodes(c *runtime.Call, s *cluster.Session) ([]wire.Node, error) {
 	}
 	for _, p := range topology.PlanParams {
 		if c.Given(p.Name) {
-			return nil, c.Misuse(p.Name, "can't go with nodes, which is the whole topology already")
+			return nil, c.Misuse(p.Name, "can't be combined with nodes, which is the whole topology already")
 		}
 	}
 	nodes, err := topology.Parse(c, "nodes")

@@ -59,7 +59,7 @@ func wantedInstances(c *runtime.Call, servers []fanout.Endpoint) ([]wire.Node, e
 		return named(c.String("store"), nodes), nil
 	}
 	if c.Given("store") {
-		return nil, c.Misuse("store", "goes with instances, which says where they run: instances = 1")
+		return nil, c.Misuse("store", "requires instances, which says where the store runs: instances = 1")
 	}
 	return nil, nil
 }
@@ -127,7 +127,7 @@ func createReadyStore(r *run.Run, c *runtime.Call, s *cluster.Session, store str
 			return err
 		}
 	}
-	r.Reporter.Notice(fmt.Sprintf("%s on them, ready after %s", store, time.Since(began).Round(time.Millisecond)))
+	r.Reporter.Notice(fmt.Sprintf("store %s on it, ready after %s", store, time.Since(began).Round(time.Millisecond)))
 	return nil
 }
 

@@ -121,7 +121,7 @@ func distinct(probes []Probe) error {
 			return &runtime.Error{
 				Code:    "same_manager",
 				Message: fmt.Sprintf("not connected: %s and %s are one and the same manager: name it once", first, p.Endpoint),
-				Hint:    "where they are two, the data folder of one is a copy of the other's: start it on an empty one",
+				Hint:    "if they are two managers, the data folder of one is a copy of the other's: start that one with an empty folder",
 			}
 		}
 		seen[p.Info.Identity] = p.Endpoint

@@ -43,7 +43,7 @@ func ReadResult(row report.Row, changes bool, answer fanout.Answer) report.Row {
 	case changes && result.Success && result.Action != row.Operation():
 		row.Result, row.Code, row.Hint = report.Failed, fanout.Protocol, doubtHint
 		row.InDoubt = true
-		row.Message = fmt.Sprintf("answered about %s, which was not asked: is a proxy in between?", fanout.Printable(result.Action))
+		row.Message = fmt.Sprintf("answered about %s, which was not requested: is there a proxy in between?", fanout.Printable(result.Action))
 	default:
 		row.Message, row.Hint = fanout.Printable(result.Message), fanout.Printable(result.Hint)
 		row.Code = fanout.Printable(result.Code)
@@ -51,7 +51,7 @@ func ReadResult(row report.Row, changes bool, answer fanout.Answer) report.Row {
 		row.Changed = row.Success && result.Code != wire.CodeUnchanged
 		row.Result = report.Failed
 		if row.Message == "" {
-			row.Message = fmt.Sprintf("answered %d and %s, without a word on it", answer.Status, row.Code)
+			row.Message = fmt.Sprintf("answered %d and the code %s, without a message", answer.Status, row.Code)
 		}
 		if row.Success {
 			row.Result = report.Success

@@ -183,7 +183,7 @@ func (s *Session) Complete(ctx context.Context, call Caller) error {
 		if m.Info == nil {
 			return &runtime.Error{
 				Code:    "not_all_connected",
-				Message: fmt.Sprintf("%s: %s was down when the session was made, and a topology change needs every manager", call.Builtin, m.Endpoint),
+				Message: fmt.Sprintf("%s: %s was down when the session was connected, and a topology change needs every manager", call.Builtin, m.Endpoint),
 				Hint:    "start it and connect again with force = true",
 			}
 		}

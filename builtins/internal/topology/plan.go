@@ -74,11 +74,11 @@ func (p Plan) checkPorts(c *runtime.Call, s fanout.Endpoint, n int) error {
 			return c.Misuse(r.param, "%d instances on %s need ports %d to %d, but the last port is 65535", n, s.Host, r.first, last)
 		}
 		if r.first <= s.Port && s.Port <= last {
-			return c.Misuse(r.param, "ports %d to %d on %s run into the manager's port %d", r.first, last, s.Host, s.Port)
+			return c.Misuse(r.param, "ports %d to %d on %s include the manager's port %d", r.first, last, s.Host, s.Port)
 		}
 	}
 	if p.ClustronPort < p.ClientPort+n && p.ClientPort < p.ClustronPort+n {
-		return c.Misuse("client_port", "%d instances on %s: the cluster ports from %d run into the client ports from %d: set them at least %d apart",
+		return c.Misuse("client_port", "%d instances on %s: the cluster ports from %d overlap the client ports from %d: set them at least %d apart",
 			n, s.Host, p.ClustronPort, p.ClientPort, n)
 	}
 	return nil
