@@ -33,26 +33,26 @@ func managerRows(t *testing.T) {
 }
 
 // loseManager makes the coordinator or another manager fail while it writes.
-func loseManager(l *cluster, verb, place string, who int, way string) {
-	c := l.change("create")
-	m := l.managers[who]
+func loseManager(cl *cluster, verb, place string, who int, way string) {
+	c := cl.change("create")
+	m := cl.managers[who]
 	m.kill()
 	killed := way == "kill" || way == "lost page cache"
 	action := "kill"
 	if !killed {
 		action = way + "@1" // later writes of this kind succeed
 	}
-	m.start(l.t, l.times, verb+"."+place+"="+action)
-	l.network.set(func(msg message) verdict {
+	m.start(cl.t, cl.times, verb+"."+place+"="+action)
+	cl.network.set(func(msg message) verdict {
 		if verb == abort && msg.verb == prepare && msg.manager == 2 {
 			return drop // the runner aborts without this vote
 		}
 		return pass
 	})
-	r := l.run(c.script())
+	r := cl.run(c.script())
 	<-r.done
 	if killed {
-		eventually(l.t, "the manager reaches the place", resolveWithin, func() bool {
+		eventually(cl.t, "the manager reaches the place", resolveWithin, func() bool {
 			select {
 			case <-m.done:
 				return true
@@ -61,14 +61,14 @@ func loseManager(l *cluster, verb, place string, who int, way string) {
 			}
 		})
 		if way == "lost page cache" {
-			l.forget(m, place)
+			cl.forget(m, place)
 		}
-		m.start(l.t, l.times, "")
+		m.start(cl.t, cl.times, "")
 	}
-	l.verify(c, wantedOf(verb, place, who, way), r)
+	cl.verify(c, wantedOf(verb, place, who, way), r)
 	if !killed {
 		m.kill() // the next case must not run into the failpoint
-		m.start(l.t, l.times, "")
+		m.start(cl.t, cl.times, "")
 	}
 }
 
@@ -90,8 +90,8 @@ func wantedOf(verb, place string, who int, way string) outcome {
 }
 
 // forget reverts what a killed manager had not synced to its disk at the given place.
-func (l *cluster) forget(m *manager, place string) {
-	l.t.Helper()
+func (cl *cluster) forget(m *manager, place string) {
+	cl.t.Helper()
 	temp := filepath.Join(m.dir, "catalog.json.tmp")
 	current := filepath.Join(m.dir, "catalog.json")
 	var err error
@@ -104,6 +104,6 @@ func (l *cluster) forget(m *manager, place string) {
 		err = os.Rename(current+".1", current)
 	}
 	if err != nil {
-		l.t.Fatal(err)
+		cl.t.Fatal(err)
 	}
 }

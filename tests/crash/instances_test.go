@@ -27,19 +27,19 @@ func instanceRows(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			cases.Add(1)
-			l := enter(t)
-			c := l.change("create")
-			m := l.managers[1]
-			l.must(fmt.Sprintf("new_store{%q, nodes = {{name = %q, host = %q, clustron_port = %d, client_port = %d}}}:check()", c.store, "p-1", m.adv, c.port, c.port+2))
+			cl := enter(t)
+			c := cl.change("create")
+			m := cl.managers[1]
+			cl.must(fmt.Sprintf("new_store{%q, nodes = {{name = %q, host = %q, clustron_port = %d, client_port = %d}}}:check()", c.store, "p-1", m.adv, c.port, c.port+2))
 			start := fmt.Sprintf("start_instance(%q, %q):check()", c.store, "p-1")
 			m.kill()
-			m.start(t, l.times, row.failpoint)
+			m.start(t, cl.times, row.failpoint)
 			if row.failpoint == "" {
-				l.must(start)
-				l.ready(m, c)
+				cl.must(start)
+				cl.ready(m, c)
 				m.kill()
 			} else {
-				l.run(start)
+				cl.run(start)
 				eventually(t, "the manager reaches the place", patience, func() bool {
 					select {
 					case <-m.done:
@@ -50,26 +50,26 @@ func instanceRows(t *testing.T) {
 				})
 			}
 			if row.lost {
-				l.forget(m, "renamed")
+				cl.forget(m, "renamed")
 			}
 			if row.with {
 				m.end(m.processes(c.store))
 			}
-			m.start(t, l.times, "")
+			m.start(t, cl.times, "")
 			if row.want == 1 {
-				l.ready(m, c)
+				cl.ready(m, c)
 			}
 			if n := len(m.processes(c.store)["p-1"]); n != row.want {
 				t.Errorf("%d processes after the restart, want %d", n, row.want)
 			}
-			l.must(start)
-			l.ready(m, c)
+			cl.must(start)
+			cl.ready(m, c)
 			if n := len(m.processes(c.store)["p-1"]); n != 1 {
 				t.Errorf("%d processes after another start, want 1", n)
 			}
-			l.must(fmt.Sprintf("stop_store(%q):check()", c.store))
+			cl.must(fmt.Sprintf("stop_store(%q):check()", c.store))
 			c.kind = "remove"
-			l.must(c.script())
+			cl.must(c.script())
 			if n := m.processes(c.store); len(n) > 0 {
 				t.Errorf("%v of a removed store", n)
 			}
@@ -78,9 +78,9 @@ func instanceRows(t *testing.T) {
 }
 
 // ready waits until the store's instance serves reads and writes.
-func (l *cluster) ready(m *manager, c change) {
-	l.t.Helper()
-	eventually(l.t, "p-1 is ready", patience, func() bool {
+func (cl *cluster) ready(m *manager, c change) {
+	cl.t.Helper()
+	eventually(cl.t, "p-1 is ready", patience, func() bool {
 		var s wire.Store
 		return m.get(wire.StorePath(c.store), &s) == nil && s.Instances[0].Ready
 	})

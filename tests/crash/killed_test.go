@@ -21,11 +21,11 @@ const agreeWithin = 40 * time.Second
 func TestCrash_KilledRunner(t *testing.T) {
 	clusters.mu.Lock()
 	clusters.count++
-	l := &cluster{block: clusters.count, times: realTimes, t: t}
+	cl := &cluster{block: clusters.count, times: realTimes, t: t}
 	clusters.mu.Unlock()
-	l.open(5)
-	t.Cleanup(l.close)
-	whole := l.measure()
+	cl.open(5)
+	t.Cleanup(cl.close)
+	whole := cl.measure()
 
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed of the moments: %d; a whole new_store takes %s", seed, whole)
@@ -40,7 +40,7 @@ func TestCrash_KilledRunner(t *testing.T) {
 	var all sync.WaitGroup
 	for i, moment := range moments {
 		c := change{kind: "create", store: fmt.Sprintf("K%d", i), port: 20000 + 4*i}
-		r := l.run(c.script())
+		r := cl.run(c.script())
 		alarm := time.NewTimer(moment)
 		select {
 		case <-alarm.C:
@@ -49,7 +49,7 @@ func TestCrash_KilledRunner(t *testing.T) {
 		r.kill()
 		killed := time.Now()
 		all.Go(func() {
-			if _, err := l.awaitOutcome(c, agreeWithin); err != nil {
+			if _, err := cl.awaitOutcome(c, agreeWithin); err != nil {
 				t.Error(err)
 			}
 			mu.Lock()
@@ -60,8 +60,8 @@ func TestCrash_KilledRunner(t *testing.T) {
 	all.Wait()
 	for i := range kills {
 		c := change{kind: "create", store: fmt.Sprintf("K%d", i), port: 20000 + 4*i}
-		ends[l.mustAgree(c, agreeWithin)]++ // again: messages that were in flight at the kill have arrived since
-		l.must(c.script())                  // neither a name nor a port is reserved
+		ends[cl.mustAgree(c, agreeWithin)]++ // again: messages that were in flight at the kill have arrived since
+		cl.must(c.script())                  // neither a name nor a port is reserved
 	}
 	if ends[outcomeCommitted] == 0 || ends[outcomeAborted] == 0 {
 		t.Errorf("all runners died on one side of the commit: %v", ends)
@@ -71,13 +71,13 @@ func TestCrash_KilledRunner(t *testing.T) {
 }
 
 // measure returns the average duration of an undisturbed new_store.
-func (l *cluster) measure() time.Duration {
-	l.t.Helper()
+func (cl *cluster) measure() time.Duration {
+	cl.t.Helper()
 	began := time.Now()
 	const times = 3
 	for i := range times {
 		c := change{kind: "create", store: fmt.Sprintf("M%d", i), port: 19000 + 4*i}
-		l.must(c.script())
+		cl.must(c.script())
 	}
 	return time.Since(began) / times
 }

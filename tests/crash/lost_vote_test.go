@@ -10,19 +10,19 @@ import (
 // get the store from the store's coordinator, without a runner.
 func TestCrash_LostVote(t *testing.T) {
 	t.Parallel()
-	l := enter(t)
-	c := l.change("create")
-	m := l.managers[2]
+	cl := enter(t)
+	c := cl.change("create")
+	m := cl.managers[2]
 	m.kill()
-	m.start(t, l.times, "commit.received=kill")
-	r := l.run(c.script())
+	m.start(t, cl.times, "commit.received=kill")
+	r := cl.run(c.script())
 	<-r.done
 	<-m.done
 	if err := os.Truncate(filepath.Join(m.dir, "catalog.json"), 100); err != nil {
 		t.Fatal(err)
 	}
-	m.start(t, l.times, "")
-	l.verify(c, outcomeCommitted, nil)
+	m.start(t, cl.times, "")
+	cl.verify(c, outcomeCommitted, nil)
 	m.kill() // for the next case: a restart with an undamaged catalog ends the suspicion
-	m.start(t, l.times, "")
+	m.start(t, cl.times, "")
 }

@@ -75,15 +75,15 @@ const outage = 3 * time.Second
 
 // lose makes the runner of a change fail at a point: it is killed, suspended for some time, or disconnected for some
 // time.
-func lose(l *cluster, row row, way, kind string) {
-	c := l.change(kind)
-	l.begin(c)
+func lose(cl *cluster, row row, way, kind string) {
+	c := cl.change(kind)
+	cl.begin(c)
 	var started sync.WaitGroup
 	var r *runner
 	var reached atomic.Bool
 	var isolated atomic.Bool // no message of the runner arrives any more
 	started.Add(1)
-	l.network.set(func(m message) verdict {
+	cl.network.set(func(m message) verdict {
 		started.Wait()
 		switch {
 		case m.verb == state:
@@ -110,13 +110,13 @@ func lose(l *cluster, row row, way, kind string) {
 		}
 		return drop
 	})
-	r = l.run(c.script())
+	r = cl.run(c.script())
 	started.Done()
 	<-r.done
 	if !reached.Load() {
-		l.t.Fatalf("the runner ended before the point:\n%s", r.out)
+		cl.t.Fatalf("the runner ended before the point:\n%s", r.out)
 	}
-	l.verify(c, row.wanted(way), r)
+	cl.verify(c, row.wanted(way), r)
 }
 
 // wanted returns the outcome that the change must have. A runner that was suspended before anything was prepared may

@@ -48,12 +48,12 @@ func enterFor(t *testing.T, verb string) *cluster {
 }
 
 // disturb applies a verdict to the first message of a kind to a manager, and to no other message.
-func disturb(l *cluster, verb string, who int, what verdict, answer bool) {
-	c := l.change("create")
+func disturb(cl *cluster, verb string, who int, what verdict, answer bool) {
+	c := cl.change("create")
 	var reached atomic.Bool
 	var r *runner
 	ready := make(chan struct{})
-	l.network.set(func(m message) verdict {
+	cl.network.set(func(m message) verdict {
 		<-ready
 		switch {
 		case verb == abort && m.verb == prepare && m.manager == 2:
@@ -75,15 +75,15 @@ func disturb(l *cluster, verb string, who int, what verdict, answer bool) {
 	if verb == renew {
 		script = patient(script)
 	}
-	r = l.run(script)
+	r = cl.run(script)
 	close(ready)
 	<-r.done
-	if eventually(l.t, verb+" passes", resolveWithin, reached.Load); verb == renew && r.status() != 0 {
-		l.t.Errorf("one renewal was disturbed, and the runner ends with %d:\n%s", r.status(), r.out)
+	if eventually(cl.t, verb+" passes", resolveWithin, reached.Load); verb == renew && r.status() != 0 {
+		cl.t.Errorf("one renewal was disturbed, and the runner ends with %d:\n%s", r.status(), r.out)
 	}
-	l.verify(c, wantedAfter(verb, what), r)
-	l.network.behind.Wait()
-	l.verify(c, outcomeCommitted, nil) // late messages must change nothing
+	cl.verify(c, wantedAfter(verb, what), r)
+	cl.network.behind.Wait()
+	cl.verify(c, outcomeCommitted, nil) // late messages must change nothing
 }
 
 // wantedAfter returns the outcome of a change of which one message was disturbed. The runner aborts if a preflight or a

@@ -22,20 +22,20 @@ const (
 const resolveWithin = 15 * time.Second
 
 // mustAgree calls awaitOutcome, and fails the case on an error.
-func (l *cluster) mustAgree(c change, within time.Duration) outcome {
-	l.t.Helper()
-	got, err := l.awaitOutcome(c, within)
+func (cl *cluster) mustAgree(c change, within time.Duration) outcome {
+	cl.t.Helper()
+	got, err := cl.awaitOutcome(c, within)
 	if err != nil {
-		l.t.Fatal(err)
+		cl.t.Fatal(err)
 	}
 	return got
 }
 
 // awaitOutcome waits until all managers agree and none has a prepared operation, both by their answers and by their
 // files, and returns the outcome.
-func (l *cluster) awaitOutcome(c change, within time.Duration) (outcome, error) {
-	there, err := l.agree(c)
-	for deadline := time.Now().Add(within); err != nil; there, err = l.agree(c) {
+func (cl *cluster) awaitOutcome(c change, within time.Duration) (outcome, error) {
+	there, err := cl.agree(c)
+	for deadline := time.Now().Add(within); err != nil; there, err = cl.agree(c) {
 		if time.Now().After(deadline) {
 			return "", fmt.Errorf("%s of %s: not resolved within %s: %w", c.kind, c.store, within, err)
 		}
@@ -53,9 +53,9 @@ func (l *cluster) awaitOutcome(c change, within time.Duration) (outcome, error) 
 
 // agree returns the configuration that all managers have of the store, or nil if none has it. The error says how they
 // differ.
-func (l *cluster) agree(c change) (*wire.Configuration, error) {
+func (cl *cluster) agree(c change) (*wire.Configuration, error) {
 	var first wire.StoreState
-	for i, m := range l.managers {
+	for i, m := range cl.managers {
 		var s wire.StoreState
 		if err := m.get(wire.StatePath(c.store), &s); err != nil {
 			return nil, err
@@ -67,10 +67,10 @@ func (l *cluster) agree(c change) (*wire.Configuration, error) {
 		case s.Prepared != nil, s.Replacing != "":
 			return nil, fmt.Errorf("%s has %+v pending, repairing %q", m.ip, s.Prepared, s.Replacing)
 		case digest(s) != digest(first):
-			return nil, fmt.Errorf("%s has %q, %s has %q", m.ip, digest(s), l.managers[0].ip, digest(first))
+			return nil, fmt.Errorf("%s has %q, %s has %q", m.ip, digest(s), cl.managers[0].ip, digest(first))
 		}
 	}
-	return first.Configuration, l.sameOnDisk(c, first)
+	return first.Configuration, cl.sameOnDisk(c, first)
 }
 
 func ended(committed bool) outcome {
@@ -90,8 +90,8 @@ func digest(s wire.StoreState) string {
 
 // sameOnDisk returns an error unless every manager's file has what the manager answered, and no instance of the store
 // runs.
-func (l *cluster) sameOnDisk(c change, said wire.StoreState) error {
-	for _, m := range l.managers {
+func (cl *cluster) sameOnDisk(c change, said wire.StoreState) error {
+	for _, m := range cl.managers {
 		d, err := m.disk()
 		if err != nil {
 			return err
@@ -104,7 +104,7 @@ func (l *cluster) sameOnDisk(c change, said wire.StoreState) error {
 			return fmt.Errorf("%s: the file holds %s pending, repairing %q", m.ip, n.Pending, n.Repairing)
 		}
 	}
-	for m, instances := range running(c.store, l.managers...) {
+	for m, instances := range running(c.store, cl.managers...) {
 		return fmt.Errorf("%s runs %v of a store that nobody started", m.ip, instances)
 	}
 	return nil
@@ -112,36 +112,36 @@ func (l *cluster) sameOnDisk(c change, said wire.StoreState) error {
 
 // verify checks the outcome of a change, and repeats the change. After a commit that must change nothing; after an
 // abort it must succeed, since no name and no port may stay reserved.
-func (l *cluster) verify(c change, want outcome, r *runner) {
-	l.t.Helper()
-	l.network.set(nil)
-	got := l.mustAgree(c, resolveWithin)
+func (cl *cluster) verify(c change, want outcome, r *runner) {
+	cl.t.Helper()
+	cl.network.set(nil)
+	got := cl.mustAgree(c, resolveWithin)
 	if want != eitherOutcome && got != want {
-		l.t.Errorf("%s of %s is %s, want %s", c.kind, c.store, got, want)
+		cl.t.Errorf("%s of %s is %s, want %s", c.kind, c.store, got, want)
 	}
 	if r != nil && r.status() == 0 && got != outcomeCommitted {
-		l.t.Errorf("the runner says done, and it is %s:\n%s", got, r.out)
+		cl.t.Errorf("the runner says done, and it is %s:\n%s", got, r.out)
 	}
-	before := l.revision(c)
+	before := cl.revision(c)
 	if got == outcomeAborted || c.kind == "create" {
-		l.must(c.script())
+		cl.must(c.script())
 	} else {
-		<-l.run(c.script()).done // it fails: the instance exists already, or the store is gone
+		<-cl.run(c.script()).done // it fails: the instance exists already, or the store is gone
 	}
-	if l.mustAgree(c, resolveWithin) != outcomeCommitted {
-		l.t.Errorf("repeated, %s of %s is not committed", c.kind, c.store)
+	if cl.mustAgree(c, resolveWithin) != outcomeCommitted {
+		cl.t.Errorf("repeated, %s of %s is not committed", c.kind, c.store)
 	}
-	if got == outcomeCommitted && l.revision(c) != before {
-		l.t.Errorf("repeated, %s of %s went from revision %d to %d", c.kind, c.store, before, l.revision(c))
+	if got == outcomeCommitted && cl.revision(c) != before {
+		cl.t.Errorf("repeated, %s of %s went from revision %d to %d", c.kind, c.store, before, cl.revision(c))
 	}
 }
 
 // revision returns the store's revision at the coordinator, or 0 if there is no store.
-func (l *cluster) revision(c change) uint64 {
-	l.t.Helper()
-	d, err := l.managers[0].disk()
+func (cl *cluster) revision(c change) uint64 {
+	cl.t.Helper()
+	d, err := cl.managers[0].disk()
 	if err != nil {
-		l.t.Fatal(err)
+		cl.t.Fatal(err)
 	}
 	return d.Stores[c.store].Revision
 }

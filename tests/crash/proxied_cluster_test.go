@@ -48,79 +48,79 @@ func enter(t *testing.T, keep ...string) *cluster {
 	if clusters.free == nil {
 		clusters.free = map[string][]*cluster{}
 	}
-	var l *cluster
+	var cl *cluster
 	if last := len(clusters.free[kind]) - 1; last >= 0 {
-		l, clusters.free[kind] = clusters.free[kind][last], clusters.free[kind][:last]
+		cl, clusters.free[kind] = clusters.free[kind][last], clusters.free[kind][:last]
 	} else {
 		clusters.count++
-		l = &cluster{block: clusters.count, times: keep}
+		cl = &cluster{block: clusters.count, times: keep}
 	}
 	clusters.mu.Unlock()
-	l.t = t
+	cl.t = t
 	t.Cleanup(func() {
-		l.network.set(nil)
-		l.network.behind.Wait()
+		cl.network.set(nil)
+		cl.network.behind.Wait()
 		if t.Failed() {
-			for _, m := range l.managers {
+			for _, m := range cl.managers {
 				t.Logf("log of %s:\n%s", m.ip, m.log)
 			}
-			l.close()
+			cl.close()
 			return
 		}
 		clusters.mu.Lock()
 		defer clusters.mu.Unlock()
-		clusters.free[kind] = append(clusters.free[kind], l)
+		clusters.free[kind] = append(clusters.free[kind], cl)
 	})
-	if l.dir == "" {
-		l.open(3)
+	if cl.dir == "" {
+		cl.open(3)
 	}
-	l.cases++
-	return l
+	cl.cases++
+	return cl
 }
 
 // open starts count managers, one after the other, so that the first has the smallest identity and coordinates every
 // store.
-func (l *cluster) open(count int) {
+func (cl *cluster) open(count int) {
 	dir, err := os.MkdirTemp("", "dkvrun-crash-cluster-")
 	if err != nil {
-		l.t.Fatal(err)
+		cl.t.Fatal(err)
 	}
-	l.dir = dir
+	cl.dir = dir
 	for i := range count {
 		m := &manager{
-			ip: fmt.Sprintf("127.33.%d.%d", l.block, 11+i), adv: fmt.Sprintf("127.33.%d.%d", l.block, 101+i),
+			ip: fmt.Sprintf("127.33.%d.%d", cl.block, 11+i), adv: fmt.Sprintf("127.33.%d.%d", cl.block, 101+i),
 			dir: filepath.Join(dir, fmt.Sprint(i+1)), log: &output{},
 		}
-		l.managers = append(l.managers, m)
-		m.start(l.t, l.times, "")
-		l.proxies = append(l.proxies, l.network.serve(l.t, i, m))
+		cl.managers = append(cl.managers, m)
+		m.start(cl.t, cl.times, "")
+		cl.proxies = append(cl.proxies, cl.network.serve(cl.t, i, m))
 	}
 }
 
-func (l *cluster) close() {
-	for _, p := range l.proxies {
+func (cl *cluster) close() {
+	for _, p := range cl.proxies {
 		_ = p.Close()
 	}
-	for _, m := range l.managers {
+	for _, m := range cl.managers {
 		m.kill()
 		m.end(m.processes(""))
 	}
-	_ = os.RemoveAll(l.dir)
+	_ = os.RemoveAll(cl.dir)
 }
 
 // closeClusters ends the clusters that no case uses.
 func closeClusters() {
 	for _, kind := range clusters.free {
-		for _, l := range kind {
-			l.close()
+		for _, cl := range kind {
+			cl.close()
 		}
 	}
 }
 
 // list returns the managers' addresses as the value of -m.
-func (l *cluster) list() string {
+func (cl *cluster) list() string {
 	list := ""
-	for i, m := range l.managers {
+	for i, m := range cl.managers {
 		if i > 0 {
 			list += ","
 		}

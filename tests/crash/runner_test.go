@@ -21,8 +21,8 @@ type change struct {
 }
 
 // change returns a change of a store that no other case uses.
-func (l *cluster) change(kind string) change {
-	return change{kind: kind, store: fmt.Sprintf("S%dx%d", l.block, l.cases), port: 20000 + 4*l.cases, host: l.managers[1].adv}
+func (cl *cluster) change(kind string) change {
+	return change{kind: kind, store: fmt.Sprintf("S%dx%d", cl.block, cl.cases), port: 20000 + 4*cl.cases, host: cl.managers[1].adv}
 }
 
 // script returns the runbook. It prepares the managers one after the other, so that there are points in between.
@@ -50,17 +50,17 @@ type runner struct {
 }
 
 // run starts a runner on a script.
-func (l *cluster) run(script string) *runner {
-	l.t.Helper()
+func (cl *cluster) run(script string) *runner {
+	cl.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	r := &runner{cmd: exec.CommandContext(ctx, dkvrun, "-m", l.list(), "-e", script), out: &output{}, done: make(chan struct{})}
+	r := &runner{cmd: exec.CommandContext(ctx, dkvrun, "-m", cl.list(), "-e", script), out: &output{}, done: make(chan struct{})}
 	r.cmd.Stdout, r.cmd.Stderr = r.out, r.out
 	if err := r.cmd.Start(); err != nil {
 		cancel()
-		l.t.Fatal(err)
+		cl.t.Fatal(err)
 	}
 	go func() { _ = r.cmd.Wait(); cancel(); close(r.done) }()
-	l.t.Cleanup(func() { r.kill() })
+	cl.t.Cleanup(func() { r.kill() })
 	return r
 }
 
@@ -97,19 +97,19 @@ func (r *runner) status() int {
 }
 
 // must runs a script, and fails the case unless it succeeds.
-func (l *cluster) must(script string) {
-	l.t.Helper()
-	if r := l.run(script); r.status() != 0 {
-		l.t.Fatalf("%s\nexit status %d:\n%s", script, r.status(), r.out)
+func (cl *cluster) must(script string) {
+	cl.t.Helper()
+	if r := cl.run(script); r.status() != 0 {
+		cl.t.Fatalf("%s\nexit status %d:\n%s", script, r.status(), r.out)
 	}
 }
 
 // begin creates the store, unless the change does that.
-func (l *cluster) begin(c change) {
-	l.t.Helper()
+func (cl *cluster) begin(c change) {
+	cl.t.Helper()
 	if c.kind != "create" {
 		first := c
 		first.kind = "create"
-		l.must(first.script())
+		cl.must(first.script())
 	}
 }
