@@ -89,7 +89,7 @@ func openCoroutines(L *lua.LState, protected *protectedThreads) {
 		thread.SetContext(L.Context())
 		n := resume.GFunction(L)
 		if L.Get(-n) == lua.LFalse {
-			L.Replace(L.GetTop(), reworded(L.Get(-1)))
+			L.Replace(L.GetTop(), reworded(thread, L.Get(-1)))
 		}
 		return n
 	}))

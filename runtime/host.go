@@ -11,7 +11,7 @@ import (
 // callStackSize limits how deep Lua calls may nest.
 const callStackSize = 256 + 64
 
-// registryMaxSize limits the number of values that the calls of one thread hold together.
+// registryMaxSize is the number of values that the calls of one thread hold together at most, in hosts made by New.
 const registryMaxSize = 1 << 18
 
 // Options configures a Host. A host does not use the streams, arguments or environment of the process.
@@ -56,7 +56,10 @@ type Host struct {
 }
 
 // New returns a host. The caller has to close it.
-func New(opts Options) *Host {
+func New(opts Options) *Host { return newHost(opts, registryMaxSize) }
+
+// newHost returns a host whose threads hold at most maxValues values in their calls.
+func newHost(opts Options, maxValues int) *Host {
 	if opts.Stdout == nil {
 		opts.Stdout = io.Discard
 	}
@@ -67,7 +70,7 @@ func New(opts Options) *Host {
 		CallStackSize:       callStackSize,
 		RegistrySize:        256,
 		RegistryGrowStep:    1024,
-		RegistryMaxSize:     registryMaxSize,
+		RegistryMaxSize:     maxValues,
 		MinimizeStackMemory: true,
 		SkipOpenLibs:        true,
 	})

@@ -54,3 +54,26 @@ func TestHost_GivesWhatItWasMadeOf(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The limit of the values in calls holds for each thread: of the script, of protected calls, coroutines and tasks.
+func TestHost_CallsHoldTooManyValues(t *testing.T) {
+	h, _ := testHost(t)
+	if n := h.main.Options.RegistryMaxSize; n != 262_144 {
+		t.Errorf("the calls of a thread hold at most %d values", n)
+	}
+	const grow = "local function grow(n, ...) return grow(n, unpack(n, 1, 800)), ... end\n"
+	const message = "stack overflow: calls hold more than 8192 values"
+	for script, want := range map[string]string{
+		"grow({})":               "error: test.lua:1: " + message,
+		"print(pcall(grow, {}))": "false\ttest.lua:1: " + message + "\n",
+		"print(coroutine.resume(coroutine.create(grow), {}))":          "false\ttest.lua:1: " + message + "\n",
+		"print(pcall(string.gsub, 'x', 'x', function() grow({}) end))": "false\ttest.lua:1: " + message + "\n",
+	} {
+		var out bytes.Buffer
+		h := newHost(Options{Stdout: &out, Script: "test.lua"}, 8192)
+		if got := output(t, h, &out, grow+script); got != want {
+			t.Errorf("%s\n got %q\nwant %q", script, got, want)
+		}
+		h.Close()
+	}
+}

@@ -128,7 +128,7 @@ func (c *handlerCall) raise(L *lua.LState) {
 
 // raisedIn returns the error whose value is on top of the stack of L.
 func raisedIn(L *lua.LState) *lua.ApiError {
-	return &lua.ApiError{Type: lua.ApiErrorRun, Object: reworded(L.Get(-1)), StackTrace: traceback(L, 0)}
+	return &lua.ApiError{Type: lua.ApiErrorRun, Object: reworded(L, L.Get(-1)), StackTrace: traceback(L, 0)}
 }
 
 // handle calls a handler with a raised value and returns its result.
@@ -312,19 +312,25 @@ func runOn(thread *lua.LState, guard *lua.LFunction, args []lua.LValue) ([]lua.L
 	return results, nil
 }
 
+// registryOverflow is the error of the virtual machine for calls that hold too many values.
+const registryOverflow = "registry overflow"
+
 // machineTerms maps errors in terms of the virtual machine to texts in terms of Lua.
 var machineTerms = map[string]string{
-	"registry overflow": fmt.Sprintf("stack overflow: calls hold more than %d values", registryMaxSize),
-	"__len undefined":   "attempt to get the length of a value that has none, such as nil",
-	"__unm undefined":   "attempt to negate a value that is not a number",
+	"__len undefined": "attempt to get the length of a value that has none, such as nil",
+	"__unm undefined": "attempt to negate a value that is not a number",
 }
 
 // reworded returns an error of the virtual machine in the terms of Lua, such as "attempt to index a nil value" instead
-// of "a non-table object(nil)".
-func reworded(raised lua.LValue) lua.LValue {
+// of "a non-table object(nil)". L is the thread that raised it.
+func reworded(L *lua.LState, raised lua.LValue) lua.LValue {
 	text, ok := raised.(lua.LString)
 	if !ok {
 		return raised
+	}
+	if before, ok := strings.CutSuffix(string(text), registryOverflow); ok {
+		said := fmt.Sprintf("stack overflow: calls hold more than %d values", L.Options.RegistryMaxSize)
+		return lua.LString(before + said)
 	}
 	for term, said := range machineTerms {
 		if before, ok := strings.CutSuffix(string(text), term); ok {
