@@ -53,11 +53,12 @@ func (h *Host) vmError(L *lua.LState, err error) *Error {
 			return &traced
 		}
 	}
-	e := &Error{Traceback: api.StackTrace, raised: api.Object}
+	raised := reworded(L, api.Object)
+	e := &Error{Traceback: api.StackTrace, raised: raised}
 	if before := taskOf(L).raised; before != nil && before.raised == e.raised {
 		e.Traceback = before.Traceback
 	}
-	e.File, e.Line, e.Message = h.compiler.splitPosition(h.errorText(L, api.Object))
+	e.File, e.Line, e.Message = h.compiler.splitPosition(h.errorText(L, raised))
 	return e
 }
 

@@ -67,6 +67,8 @@ func TestHost_CallsHoldTooManyValues(t *testing.T) {
 		"grow({})":               "error: test.lua:1: " + message,
 		"print(pcall(grow, {}))": "false\ttest.lua:1: " + message + "\n",
 		"print(coroutine.resume(coroutine.create(grow), {}))":          "false\ttest.lua:1: " + message + "\n",
+		"print(pcall(coroutine.wrap(grow), {}))":                       "false\ttest.lua:1: " + message + "\n",
+		"coroutine.wrap(grow)({})":                                     "error: test.lua:1: " + message,
 		"print(pcall(string.gsub, 'x', 'x', function() grow({}) end))": "false\ttest.lua:1: " + message + "\n",
 	} {
 		var out bytes.Buffer
