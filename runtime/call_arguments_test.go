@@ -144,7 +144,7 @@ func TestHost_ArgumentErrors(t *testing.T) {
 	}, append(giving(), declared...)...)
 }
 
-func TestHost_ReadingAParameterThatIsNotDeclaredPanics(t *testing.T) {
+func TestHost_UndeclaredParameterPanics(t *testing.T) {
 	c := &Call{Name: "f", params: []Param{{Name: "a"}}, values: []any{5}}
 	for _, read := range []func(){func() { c.Value("b") }, func() { c.String("a") }} {
 		func() {

@@ -21,7 +21,7 @@ func TestHost_Coroutines(t *testing.T) {
 	})
 }
 
-func TestHost_YieldsThatWouldGoOnWrongly(t *testing.T) {
+func TestHost_UnsupportedYieldsRaise(t *testing.T) {
 	for _, body := range []string{
 		`setmetatable({}, {__index = function(t, k) return coroutine.yield(k) end}).x = nil return (setmetatable({}, {__index = function(t, k) return coroutine.yield(k) end}).x)`,
 		`setmetatable({}, {__newindex = function(t, k, v) coroutine.yield(k) end}).x = 1`,

@@ -87,7 +87,7 @@ func TestHost_Errors(t *testing.T) {
 	}, failing...)
 }
 
-func TestHost_ExitPassesThroughEverything(t *testing.T) {
+func TestHost_ExitCannotBeCaught(t *testing.T) {
 	for _, script := range []string{
 		"exit(3)",
 		"return pcall(exit, 3)",
@@ -209,7 +209,7 @@ func TestHost_ErrorValuesThatCannotBeShown(t *testing.T) {
 }
 
 // A script's folder may have any name. Only the runner's internal Lua code has no position in errors.
-func TestHost_PlacesInFoldersWithBrackets(t *testing.T) {
+func TestHost_PositionsInFoldersWithBrackets(t *testing.T) {
 	h, out := testHost(t)
 	_, err := h.RunSource(context.Background(), "[a]/b.lua", []byte("print(pcall(error, 'x'))\nprint(pcall(function() error('y') end))\nerror('z')"))
 	if want := "false\tx\nfalse\t[a]/b.lua:2: y\n"; out.String() != want {

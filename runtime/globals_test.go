@@ -53,7 +53,7 @@ func TestHost_Globals(t *testing.T) {
 }
 
 // Positions and tracebacks skip the runner's internal Lua code.
-func TestHost_OwnSourcesAreNoPlaces(t *testing.T) {
+func TestHost_InternalSourcesHaveNoPosition(t *testing.T) {
 	checkSnippets(t, []snippet{
 		{"local own = load('return function(f) f() end', '[own]')()\nown(function() string.rep() end)",
 			"error: test.lua:2: string.rep: argument 1: got nil, want string"},

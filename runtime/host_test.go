@@ -38,7 +38,7 @@ func checkSnippets(t *testing.T, snippets []snippet, builtins ...Builtin) {
 	}
 }
 
-func TestHost_GivesWhatItWasMadeOf(t *testing.T) {
+func TestHost_ReturnsItsOptions(t *testing.T) {
 	var out, diagnostics bytes.Buffer
 	h := New(Options{Stdout: &out, Stderr: &diagnostics, App: 7})
 	defer h.Close()

@@ -92,7 +92,7 @@ func TestHost_Require(t *testing.T) {
 	}
 }
 
-func TestHost_LibraryIsTheStandardLibrarysOwn(t *testing.T) {
+func TestHost_LibraryIgnoresModulesOfScripts(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "double.lua"), []byte(`return function() return "the script's" end`), 0o600); err != nil {
 		t.Fatal(err)

@@ -71,7 +71,7 @@ func TestProtect_GopherLuaClosesOuterLocals(t *testing.T) {
 }
 
 // Checks the unexported fields of a thread that callHere and depth use. If the test fails, they have to be adapted.
-func TestProtect_PrivateParts(t *testing.T) {
+func TestProtect_UnexportedFields(t *testing.T) {
 	if !sharesThreads {
 		t.Fatal("gopher-lua's threads have no uvcache, currentFrame and Idx of the types that protected calls need")
 	}

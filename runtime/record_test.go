@@ -7,7 +7,7 @@ import (
 
 // A record's fields are read when they are needed. A list in a field is built only when its items are needed: the table
 // of a record shows its length.
-func TestHost_FieldsAreGivenLater(t *testing.T) {
+func TestHost_FieldsAreReadWhenNeeded(t *testing.T) {
 	asked, made := map[string]int{}, 0
 	rt := &RecordType{Name: "row", Fields: []Field{{Name: "name"}, {Name: "parts"}, {Name: "none"}}}
 	record := Record{Type: rt, Get: func(field string) any {

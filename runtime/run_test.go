@@ -19,7 +19,7 @@ func TestHost_AtExit(t *testing.T) {
 	}, tasking...)
 }
 
-func TestHost_AtExitAfterAllThatEndsARun(t *testing.T) {
+func TestHost_AtExitAfterEveryEnd(t *testing.T) {
 	for _, test := range []struct{ script, want, said string }{
 		{"error('x')", "test.lua:2: x", ""},
 		{"exit(3)", "exit 3", ""},

@@ -14,7 +14,7 @@ func TestHost_Suggest(t *testing.T) {
 	}
 }
 
-func TestHost_HintNamesTheOnlyOneThatGoesOn(t *testing.T) {
+func TestHost_HintNamesTheOnlyContinuation(t *testing.T) {
 	for word, want := range map[string]string{
 		"delay": ": did you mean delay_sec?", "Delay": ": did you mean delay_sec?", "dely_sec": ": did you mean delay_sec?",
 		"instance": ": there is delay_sec, instance_count and instance_prefix", "": ": there is delay_sec, instance_count and instance_prefix",

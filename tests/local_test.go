@@ -160,7 +160,7 @@ func (r *localRun) ports(t *testing.T) []string {
 	}
 }
 
-func TestDemo_MainJob(t *testing.T) {
+func TestDemo_Runs(t *testing.T) {
 	t.Parallel()
 	r := startLocal(t, "--local=3", "../scripts/demo.lua")
 	out, status := r.finish(t)

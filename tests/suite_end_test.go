@@ -138,7 +138,7 @@ func TestSuite_DyingManagerEndsTest(t *testing.T) {
 }
 
 // With --watch a suite runs again when one of its files changes.
-func TestSuite_WatchedRunsAgain(t *testing.T) {
+func TestSuite_WatchRunsAgain(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	write := func(name, text string) {

@@ -141,7 +141,7 @@ func TestTasks_UncheckedFailures(t *testing.T) {
 	}
 }
 
-func TestChecklist_DropsWhatIsChecked(t *testing.T) {
+func TestChecklist_DropsResultsOfTasks(t *testing.T) {
 	_, _, err := runTasks(t, "checklist() for i = 1, 3000 do spawn(function() end):wait() parallel{function() end} end")
 	if err != nil {
 		t.Fatal(err)

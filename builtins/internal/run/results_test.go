@@ -7,7 +7,7 @@ import (
 	"dkvrun/builtins/report"
 )
 
-func TestRow_FieldsAreTheReports(t *testing.T) {
+func TestRow_FieldsMatchReport(t *testing.T) {
 	var names []string
 	for _, f := range RowType.Fields {
 		names = append(names, f.Name)
