@@ -88,31 +88,31 @@ func (silent) Progress(string)                {}
 func (silent) Width() int                     { return 0 }
 func (silent) Redraw(string)                  {}
 
-// told is a Reporter that records all that a run shows.
-type told struct {
+// recorder is a Reporter that records all that a run shows.
+type recorder struct {
 	silent
 	mu   sync.Mutex
 	text strings.Builder
 }
 
-func (o *told) write(format string, args ...any) {
+func (o *recorder) write(format string, args ...any) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	fmt.Fprintf(&o.text, format+"\n", args...)
 }
 
-func (o *told) Row(_ *report.Action, r report.Row) {
+func (o *recorder) Row(_ *report.Action, r report.Row) {
 	o.write("%s|%s|%s|%s|%s|%s", r.Manager, r.Operation(), r.Result, r.Code, r.Message, r.Hint)
 }
-func (o *told) Notice(text string)    { o.write("%s", text) }
-func (o *told) Progress(text string)  { o.write("%s", text) }
-func (o *told) Redraw(picture string) { o.write("%s", picture) }
+func (o *recorder) Notice(text string)    { o.write("%s", text) }
+func (o *recorder) Progress(text string)  { o.write("%s", text) }
+func (o *recorder) Redraw(picture string) { o.write("%s", picture) }
 
-// against runs a script and returns its whole output: actions, printed text and its error.
-func against(t *testing.T, script string, managers ...*hostile) string {
+// runAgainst runs a script and returns its whole output: actions, printed text and its error.
+func runAgainst(t *testing.T, script string, managers ...*hostile) string {
 	t.Helper()
 	var out bytes.Buffer
-	shown := &told{}
+	shown := &recorder{}
 	c := fanout.New(fanout.Config{})
 	defer c.Close()
 	config := run.Config{Reporter: shown, Stdout: &out, Client: c, Owner: func() string { return "tester" },

@@ -44,7 +44,7 @@ func TestHostileManager_TextIsPrintable(t *testing.T) {
 		"names of results": {"": strings.Replace(result, "false", "true", 1)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			shown := against(t, everything, newHostile(t, "127.48.3.1", answers))
+			shown := runAgainst(t, everything, newHostile(t, "127.48.3.1", answers))
 			for i, line := range strings.Split(shown, "\n") {
 				if clean := fanout.Printable(strings.ReplaceAll(line, "\t", " ")); clean != strings.ReplaceAll(line, "\t", " ") {
 					t.Errorf("line %d: %q", i+1, line)
@@ -94,7 +94,7 @@ func TestHostileManager_ImpossibleAnswers(t *testing.T) {
 	h := newHostile(t, "127.48.3.2", map[string]string{})
 	for _, m := range mutants {
 		h.say(map[string]string{"": m})
-		shown := against(t, `
+		shown := runAgainst(t, `
 			local s, ready = pcall(store_status, "S"), pcall(wait_ready, {"S", timeout_sec = 0.001})
 			local r = start_store("S")
 			print(s, ready, r.ok and #r > 0)
@@ -113,7 +113,7 @@ func TestHostileManager_ImpossibleAnswers(t *testing.T) {
 func TestHostileManager_NoInstances(t *testing.T) {
 	h := newHostile(t, "127.48.3.3", map[string]string{"/stores/S": `{"name":"S","revision":1,"instances":[]}`})
 	for _, call := range []string{`wait_ready{"S", timeout_sec = 0.3}`, `start_store("S"):check()`, `print(store_status("S").ready)`, `add_instance{"S", host = "127.48.3.3"}:check()`} {
-		if shown := against(t, call, h); !strings.Contains(shown, "error: ") || !strings.Contains(shown, "127.48.3.3:7801") {
+		if shown := runAgainst(t, call, h); !strings.Contains(shown, "error: ") || !strings.Contains(shown, "127.48.3.3:7801") {
 			t.Errorf("%s:\n%s", call, shown)
 		}
 	}
@@ -122,12 +122,12 @@ func TestHostileManager_NoInstances(t *testing.T) {
 // An answer to another request is not accepted, even if it reports success.
 func TestHostileManager_OtherOperation(t *testing.T) {
 	h := newHostile(t, "127.48.3.4", map[string]string{"/start": `{"operation":"StartInstance:s-9","success":true,"statusCode":200,"code":"ok","message":"Started"}`})
-	shown := against(t, `print(start_store("S").ok)`, h)
+	shown := runAgainst(t, `print(start_store("S").ok)`, h)
 	if !strings.Contains(shown, "answered about StartInstance:s-9, which was not requested") || !strings.Contains(shown, "false\n") {
 		t.Error(shown)
 	}
 	h.say(map[string]string{"/start": `{"operation":"StartInstance:s-1","success":false,"statusCode":409,"code":"port_taken"}`})
-	if shown := against(t, `start_store("S")`, h); !strings.Contains(shown, "FAILED|port_taken|answered 200 and the code port_taken, without a message") {
+	if shown := runAgainst(t, `start_store("S")`, h); !strings.Contains(shown, "FAILED|port_taken|answered 200 and the code port_taken, without a message") {
 		t.Error(shown)
 	}
 }
@@ -138,7 +138,7 @@ func TestHostileManager_InstanceClaimedTwice(t *testing.T) {
 	a := newHostile(t, "127.48.3.5", map[string]string{"/stores/S": strings.Replace(strings.Replace(planned, `"ready":true`, `"ready":false`, 1), `"Running","ready"`, `"Starting","ready"`, 1)})
 	b := newHostile(t, "127.48.3.6", map[string]string{"/stores/S": planned})
 	for _, managers := range [][]*hostile{{a, b}, {b, a}} {
-		if shown := against(t, `print(store_status("S").instances[1].status)`, managers...); !strings.Contains(shown, "Starting") {
+		if shown := runAgainst(t, `print(store_status("S").instances[1].status)`, managers...); !strings.Contains(shown, "Starting") {
 			t.Errorf("%v: %s", managers[0].Endpoint, shown)
 		}
 	}
@@ -173,7 +173,7 @@ func TestHostileManager_MemoryBounded(t *testing.T) {
 			h.say(answers)
 			var before, after goruntime.MemStats
 			goruntime.ReadMemStats(&before)
-			shown := against(t, `pcall(connect_managers) pcall(function() print(#get_store()) end) pcall(store_status, "S") pcall(watch_store_metrics, {"S", count = 1})
+			shown := runAgainst(t, `pcall(connect_managers) pcall(function() print(#get_store()) end) pcall(store_status, "S") pcall(watch_store_metrics, {"S", count = 1})
 				pcall(repair_store, {"S", timeout_sec = 1}) pcall(remove_store, {"S", timeout_sec = 1})`, h)
 			goruntime.ReadMemStats(&after)
 			if grown := after.TotalAlloc - before.TotalAlloc; grown > 512<<20 {
