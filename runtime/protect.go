@@ -13,8 +13,8 @@ import (
 // gopher-lua 1.1.2 has three defects in protected calls:
 //
 //   - An error closes the captured locals of every function on the thread (gopher-lua issue #448). The functions
-//     outside the protected call go on with copies: after local n = 0 and a caught error, the closures that share n
-//     don't see n = n + 1.
+//     outside the protected call continue with copies: after local n = 0 and a caught error, the closures that share
+//     n don't see n = n + 1.
 //   - An error that has a handler (xpcall) closes none, not even those of the functions that end.
 //   - PCall writes the stack trace of each error in full. Endless tail calls, each of which is a line, take gigabytes.
 //

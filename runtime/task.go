@@ -93,13 +93,13 @@ func (t *task) checkContext() {
 	}
 }
 
-// stop ends the current scope with err. A script cannot catch it and go on.
+// stop ends the current scope with err. A script that catches err does not continue.
 func (t *task) stop(err error) {
 	t.scope.fatal = err
 	t.done.Store(closed)
 }
 
-// exit ends the run with the exit that t called. A script cannot catch it and go on.
+// exit ends the run with the exit that t called. A script that catches it does not continue.
 func (t *task) exit(exit *Exit) {
 	t.stop(exit)
 	if t.scheduler.exit == nil {

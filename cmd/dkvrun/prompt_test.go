@@ -27,7 +27,7 @@ func TestPrompt_EndsWithRun(t *testing.T) {
 	if err := <-answered; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	// What is typed after that belongs to the next question.
+	// The next typed line answers the next question.
 	go io.WriteString(typed, " yes and no \nmore\n")
 	for _, want := range []string{"yes and no", "more"} {
 		if got, err := q.ask(context.Background(), "Once more? "); got != want || err != nil {

@@ -55,7 +55,7 @@ func TestScope_Abort(t *testing.T) {
 	if err == nil || err.Error() != cause.Error() {
 		t.Errorf("aborted: %v", err)
 	}
-	f.Abort(cause) // between two tests: the next one can't go on
+	f.Abort(cause) // between two tests: it aborts the next one
 	if err := f.bounded(context.Background(), waits); err == nil || err.Error() != cause.Error() {
 		t.Errorf("lost before: %v", err)
 	}

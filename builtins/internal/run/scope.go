@@ -69,8 +69,8 @@ func (r *Run) TestScope(ctx context.Context, ownSession bool) (scope context.Con
 	return s.Context(ctx), (&Run{root: s}).UncheckedFailure
 }
 
-// MayAct returns an error if an earlier failure is unchecked: a script that does not check its results must not go on
-// as if all were well.
+// MayAct returns an error if an earlier failure is unchecked, so that a script that does not check its results stops
+// before its next action.
 func (r *Run) MayAct(c *runtime.Call) error {
 	if r.KeepGoing {
 		return nil
