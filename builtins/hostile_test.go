@@ -27,8 +27,8 @@ type hostile struct {
 	answers map[string]string
 }
 
-// say sets the answer for a path.
-func (h *hostile) say(answers map[string]string) {
+// setAnswers sets the answer for a path.
+func (h *hostile) setAnswers(answers map[string]string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.answers = answers

@@ -93,7 +93,7 @@ func TestHostileManager_ImpossibleAnswers(t *testing.T) {
 		good+good, good[:len(good)-1], `{"name":"S","name":"T"}`, "", "null", "[]", "\xff", "SSH-2.0")
 	h := newHostile(t, "127.48.3.2", map[string]string{})
 	for _, m := range mutants {
-		h.say(map[string]string{"": m})
+		h.setAnswers(map[string]string{"": m})
 		shown := runAgainst(t, `
 			local s, ready = pcall(store_status, "S"), pcall(wait_ready, {"S", timeout_sec = 0.001})
 			local r = start_store("S")
@@ -126,7 +126,7 @@ func TestHostileManager_OtherOperation(t *testing.T) {
 	if !strings.Contains(shown, "answered about StartInstance:s-9, which was not requested") || !strings.Contains(shown, "false\n") {
 		t.Error(shown)
 	}
-	h.say(map[string]string{"/start": `{"operation":"StartInstance:s-1","success":false,"statusCode":409,"code":"port_taken"}`})
+	h.setAnswers(map[string]string{"/start": `{"operation":"StartInstance:s-1","success":false,"statusCode":409,"code":"port_taken"}`})
 	if shown := runAgainst(t, `start_store("S")`, h); !strings.Contains(shown, "FAILED|port_taken|answered 200 and the code port_taken, without a message") {
 		t.Error(shown)
 	}
@@ -170,7 +170,7 @@ func TestHostileManager_MemoryBounded(t *testing.T) {
 		"numbers":   {"/stores/S": `{"name":"S","revision":` + strings.Repeat("9", size) + `}`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h.say(answers)
+			h.setAnswers(answers)
 			var before, after goruntime.MemStats
 			goruntime.ReadMemStats(&before)
 			shown := runAgainst(t, `pcall(connect_managers) pcall(function() print(#get_store()) end) pcall(store_status, "S") pcall(watch_store_metrics, {"S", count = 1})

@@ -61,9 +61,9 @@ func encoding(ctx context.Context, p *programs, r *report) error {
 		if err != nil {
 			return err
 		}
-		ms, err := strconv.ParseFloat(u.said, 64)
+		ms, err := strconv.ParseFloat(u.output, 64)
 		if err != nil {
-			return fmt.Errorf("topologies: printed %q: %w", u.said, err)
+			return fmt.Errorf("topologies: printed %q: %w", u.output, err)
 		}
 		took = append(took, ms)
 	}

@@ -15,7 +15,7 @@ import (
 type usage struct {
 	wall, cpu float64 // milliseconds
 	peak      float64 // MB resident
-	said      string
+	output      string
 }
 
 // measure runs a command to its end. input is a file for its standard input, or empty. It returns an error if the
@@ -41,7 +41,7 @@ func measure(ctx context.Context, input string, command ...string) (usage, error
 	state := cmd.ProcessState
 	return usage{
 		wall: milliseconds(wall), cpu: milliseconds(state.UserTime() + state.SystemTime()),
-		peak: float64(state.SysUsage().(*syscall.Rusage).Maxrss) / 1024, said: strings.TrimSpace(out.String()),
+		peak: float64(state.SysUsage().(*syscall.Rusage).Maxrss) / 1024, output: strings.TrimSpace(out.String()),
 	}, nil
 }
 

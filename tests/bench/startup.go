@@ -26,8 +26,8 @@ func startUp(ctx context.Context, p *programs, r *report) error {
 		if err != nil {
 			return err
 		}
-		if a.said != "1" || b.said != "1" {
-			return fmt.Errorf("start-up: printed %q and %q, not 1", a.said, b.said)
+		if a.output != "1" || b.output != "1" {
+			return fmt.Errorf("start-up: printed %q and %q, not 1", a.output, b.output)
 		}
 		if i >= 3 { // the first runs load the files into the page cache
 			bare, ours = append(bare, a), append(ours, b)

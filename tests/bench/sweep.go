@@ -139,8 +139,8 @@ func turns(ctx context.Context, all []contestant, list string, managers, runs in
 			if err != nil {
 				return nil, err
 			}
-			if !c.silent && u.said != strconv.Itoa(managers) {
-				return nil, fmt.Errorf("%s reports %q answers of %d managers", c.name, u.said, managers)
+			if !c.silent && u.output != strconv.Itoa(managers) {
+				return nil, fmt.Errorf("%s reports %q answers of %d managers", c.name, u.output, managers)
 			}
 			if i > 0 { // the first run loads the files into the page cache
 				took[c.name] = append(took[c.name], u)
@@ -228,8 +228,8 @@ func shared(ctx context.Context, p *programs, r *report) (err error) {
 		if err != nil {
 			return err
 		}
-		if u.said != strconv.Itoa(plan.Count) {
-			return fmt.Errorf("a body of %d bytes was read by %q of %d managers", size, u.said, plan.Count)
+		if u.output != strconv.Itoa(plan.Count) {
+			return fmt.Errorf("a body of %d bytes was read by %q of %d managers", size, u.output, plan.Count)
 		}
 		r.add(fmt.Sprintf("a body of %d KB for 10000 managers, peak memory", size>>10), "MB", []float64{u.peak}, peakTarget)
 	}
@@ -279,7 +279,7 @@ func faulty(ctx context.Context, p *programs, r *report) (err error) {
 		if err != nil {
 			return err
 		}
-		if lines := lastLine(u.said); lines != want {
+		if lines := lastLine(u.output); lines != want {
 			return fmt.Errorf("a fleet with faults: got %q, want %q", lines, want)
 		}
 		walls = append(walls, u.wall/1000)

@@ -40,8 +40,8 @@ func tasks(ctx context.Context, p *programs, r *report) error {
 		if err != nil {
 			return err
 		}
-		if many.said != fmt.Sprint(manyTasks*(manyTasks+1)/2) {
-			return fmt.Errorf("the tasks added up to %s", many.said)
+		if many.output != fmt.Sprint(manyTasks*(manyTasks+1)/2) {
+			return fmt.Errorf("the tasks added up to %s", many.output)
 		}
 		cpu = append(cpu, (many.cpu-one.cpu)*1000/manyTasks)
 		memory = append(memory, (many.peak-one.peak)*1024/manyTasks)
