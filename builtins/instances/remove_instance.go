@@ -67,7 +67,7 @@ func removeInstance(c *runtime.Call) (any, error) {
 		if _, v, err = currentTopology(r, c); err != nil {
 			return run.Operation{}, err
 		}
-		return narrowing(r, c, s, v, name)
+		return removal(r, c, s, v, name)
 	}, leave)
 	if err != nil {
 		return nil, err
@@ -86,8 +86,8 @@ func goneInstance(v *cluster.View, name string) cluster.Instance {
 	return cluster.Instance{Instance: wire.Instance{Node: wire.Node{Name: name}}}
 }
 
-// narrowing returns the operation that removes an instance from a store.
-func narrowing(r *run.Run, c *runtime.Call, s *cluster.Session, v *cluster.View, name string) (run.Operation, error) {
+// removal returns the operation that removes an instance from a store.
+func removal(r *run.Run, c *runtime.Call, s *cluster.Session, v *cluster.View, name string) (run.Operation, error) {
 	p, err := r.Propose(s, v, wire.RemoveInstanceAction)
 	in, known := v.Find(name)
 	if !known {
