@@ -89,7 +89,7 @@ func addition(
 		p.Unchanged = "Already added"
 		return p, err
 	}
-	wanted := widened(v, s, added)
+	wanted := additionRequest(v, s, added)
 	if err := topology.Check(c, wanted.Nodes); err != nil {
 		return run.Operation{}, err
 	}
@@ -102,7 +102,7 @@ func addition(
 
 // addEach sends the new topology to each manager on its own (atomic = false).
 func addEach(a *run.Action, s *cluster.Session, v *cluster.View, added []wire.Node) error {
-	change := widened(v, s, lackingNodes(v, added))
+	change := additionRequest(v, s, lackingNodes(v, added))
 	if err := topology.Check(a.Call, change.Nodes); err != nil {
 		return err
 	}
@@ -143,8 +143,8 @@ func currentTopology(r *run.Run, c *runtime.Call) (*cluster.Session, *cluster.Vi
 	return s, v, v.Missing(c.Name, s)
 }
 
-// widened returns the request that adds nodes to a store.
-func widened(v *cluster.View, s *cluster.Session, added []wire.Node) *wire.ChangeInstances {
+// additionRequest returns the request that adds nodes to a store.
+func additionRequest(v *cluster.View, s *cluster.Session, added []wire.Node) *wire.ChangeInstances {
 	founding := !v.Ran()
 	nodes := append(v.Nodes(), added...)
 	if founding {
