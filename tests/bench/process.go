@@ -15,7 +15,7 @@ import (
 type usage struct {
 	wall, cpu float64 // milliseconds
 	peak      float64 // MB resident
-	output      string
+	output    string
 }
 
 // measure runs a command to its end. input is a file for its standard input, or empty. It returns an error if the
