@@ -107,8 +107,8 @@ func (f *file) result(t *test) Result {
 }
 
 // run runs the tests of a block while goOn returns true.
-func (f *file) run(ctx context.Context, b *block, goOn func() bool) {
-	if len(b.children) == 0 || !goOn() {
+func (f *file) run(ctx context.Context, b *block, keepRunning func() bool) {
+	if len(b.children) == 0 || !keepRunning() {
 		return
 	}
 	f.open()
@@ -123,7 +123,7 @@ func (f *file) run(ctx context.Context, b *block, goOn func() bool) {
 			f.done(r)
 		}
 	} else {
-		f.children(ctx, b, goOn)
+		f.children(ctx, b, keepRunning)
 	}
 	if ended := f.phase(ctx, func(ctx context.Context) []error {
 		err := f.cleanUp(ctx, func(ctx context.Context) error { return f.call(ctx, b.hooks[teardown]) })
@@ -133,9 +133,9 @@ func (f *file) run(ctx context.Context, b *block, goOn func() bool) {
 	}
 }
 
-func (f *file) children(ctx context.Context, b *block, goOn func() bool) {
+func (f *file) children(ctx context.Context, b *block, keepRunning func() bool) {
 	for _, child := range b.children {
-		if !goOn() {
+		if !keepRunning() {
 			return
 		}
 		switch child := child.(type) {
@@ -143,7 +143,7 @@ func (f *file) children(ctx context.Context, b *block, goOn func() bool) {
 			if child.late {
 				f.buildLate(ctx, child)
 			}
-			f.run(ctx, child, goOn)
+			f.run(ctx, child, keepRunning)
 		case *test:
 			f.test(ctx, child)
 		}
