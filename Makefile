@@ -1,14 +1,14 @@
-# Two commands are enough for a start: `make demo` and `make test`.
+# To begin, run `make demo` and `make test`.
 
 GO     ?= go
 PREFIX ?= /usr/local
 
-# Programs are static: they run wherever the kernel does, and start sooner. Tests and checks use the same flags, so
+# Programs are static: they need no libraries of the system, and start faster. Tests and checks use the same flags, so
 # that each package is compiled once.
 export CGO_ENABLED := 0
 export GOFLAGS := $(filter-out -trimpath,$(shell $(GO) env GOFLAGS)) -trimpath
 
-# Tests mostly wait for processes: more of them than processors run side by side.
+# Tests mostly wait for processes, so more of them run in parallel than there are processors.
 TEST := DKVRUN_TEST_PROGRAMS=$(CURDIR)/bin/test $(GO) test -parallel 6
 
 .PHONY: build programs test crash matrix race bench check gen demo install clean
@@ -16,13 +16,13 @@ TEST := DKVRUN_TEST_PROGRAMS=$(CURDIR)/bin/test $(GO) test -parallel 6
 build: ## both programs into bin/
 	$(GO) build -o bin/ ./cmd/dkvrun ./cmd/dkvmanager
 
-programs: build ## what tests start, built once for all of them
+programs: build ## the programs that tests start, built once for all tests
 	@mkdir -p bin/test
 	@ln -f bin/dkvrun bin/dkvmanager bin/test/
 	$(GO) build -o bin/test/ ./tests/fakemanager go.etcd.io/etcd/etcdctl/v3
 	$(GO) build -tags failpoints -o bin/test/dkvmanager-failpoints ./cmd/dkvmanager
 
-demo: build ## the main job on three throw-away managers of this machine
+demo: build ## creates, uses and removes a store on three throw-away managers of this machine
 	bin/dkvrun --local=3 scripts/demo.lua
 
 test: programs ## unit tests, command line transcripts, end to end on loopback
@@ -39,10 +39,10 @@ crash: programs ## crashes at every point of an operation, with real processes; 
 race: programs ## the same under the race detector
 	CGO_ENABLED=1 $(TEST) -race ./...
 
-bench: build ## figures, as ratios within the run; writes bench.json
+bench: build ## measurements, most of them ratios; writes bench.json
 	$(GO) run ./tests/bench --out bench.json
 
-gen: ## everything that is rendered from a declaration
+gen: ## the files that are rendered from declarations
 	$(GO) generate ./...
 
 check: ## format, vet, staticcheck, generated files current; the tests keep the import rules
