@@ -184,24 +184,40 @@ func TestHost_CoroutinesOfTasks(t *testing.T) {
 	}, tasking...)
 }
 
-// ticks iterates over 1, 2, 3 with a pause before each.
-var ticks = Builtin{Name: "ticks", Impl: func(c *Call) (any, error) {
-	i := 0
-	return Iterator(func() ([]any, error) {
-		if i++; i > 3 {
+// ticking returns ticks, which iterates over 1, 2, 3, and tick, which another task calls so that ticks returns 1.
+func ticking() []Builtin {
+	called := make(chan struct{}, 1)
+	return []Builtin{
+		{Name: "ticks", Impl: func(*Call) (any, error) {
+			i := 0
+			return Iterator(func() ([]any, error) {
+				switch i++; i {
+				case 1:
+					select {
+					case <-called:
+					case <-time.After(20 * time.Second):
+						return nil, errors.New("no other task ran within 20 s")
+					}
+				case 4:
+					return nil, nil
+				}
+				return []any{i}, nil
+			}), nil
+		}},
+		{Name: "tick", Impl: func(*Call) (any, error) {
+			called <- struct{}{}
 			return nil, nil
-		}
-		time.Sleep(10 * time.Millisecond) // simulates a slow answer
-		return []any{i}, nil
-	}), nil
-}}
+		}},
+	}
+}
 
 func TestHost_IteratorsLetOtherTasksRun(t *testing.T) {
 	checkSnippets(t, []snippet{
-		{"all{function() for i in ticks() do print(i) end end, function() print('beside') end}", "beside\n1\n2\n3\n"},
-		{"local next = ticks() local r = all{next, next} print(r[1], r[2])",
+		{"all{function() for i in ticks() do print(i) end end, function() print('beside') tick() end}", "beside\n1\n2\n3\n"},
+		{"local next = ticks() local function again() local _, e = pcall(function() return (next()) end) tick() error(e, 0) end " +
+			"local r = all{next, again} print(r[1], r[2])",
 			"1\ttest.lua:1: iterator: another task is waiting for its next values: let each task have its own\n"},
-	}, append(tasking, ticks)...)
+	}, append(tasking, ticking()...)...)
 }
 
 // TestHost_RandomNumbersFollowTheTask tests that the random numbers of tasks don't depend on their speed.

@@ -73,7 +73,7 @@ func TestRetry_TimeToConnect(t *testing.T) {
 	}
 	// It does not limit the time of the answer.
 	slow := serve(t, "127.24.4.4", requests(func(c net.Conn, _ *http.Request, _ []byte) {
-		time.Sleep(150 * time.Millisecond)
+		time.Sleep(150 * time.Millisecond) // longer than ConnectTimeout: the pause is what the test is about
 		reply(c, 200, "slow")
 	}))
 	a = client(t).Do(context.Background(), []Request{get(slow.Endpoint)},

@@ -75,7 +75,8 @@ func (n *network) judge(m message) verdict {
 	return n.rule(m)
 }
 
-// lateBy is longer than the timeout of the runners under test.
+// lateBy is longer than the timeout of the runners under test. These are processes with real timeouts, so the proxies
+// really pause: no condition shows a runner's timeout to them.
 const lateBy = 2500 * time.Millisecond
 
 // serve runs the proxy of a manager until the server is closed.
@@ -116,7 +117,7 @@ func (n *network) serve(t testing.TB, i int, m *manager) *http.Server {
 		case late:
 			time.Sleep(lateBy)
 		case slow:
-			time.Sleep(wire.RenewEvery + time.Second)
+			time.Sleep(wire.RenewEvery + time.Second) // real for the same reason as lateBy
 		}
 		for name, values := range header {
 			w.Header()[name] = values
