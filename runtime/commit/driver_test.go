@@ -38,11 +38,11 @@ func TestDriver_Outcomes(t *testing.T) {
 			map[string][]Reply{"1 commit": {silent(), says(wire.OperationStatus{State: wire.OperationCommitted})}}, Committed, "SUCCESS, SUCCESS, SUCCESS",
 			"1 prepare, 0 prepare, 2 prepare, 1 commit, 1 commit, 0 commit, 2 commit", "created on all of 3",
 		},
-		"the coordinator let it go": {
+		"the coordinator has aborted it": {
 			map[string][]Reply{"1 commit": {gone}}, Aborted, "ROLLED BACK, FAILED, ROLLED BACK",
 			"1 prepare, 0 prepare, 2 prepare, 1 commit, 0 abort, 2 abort", "nothing remains changed",
 		},
-		"the coordinator has forgotten it": {
+		"the coordinator has no record of it": {
 			map[string][]Reply{"1 commit": {refuses(404, wire.CodeOperationNotFound, 0)}}, Unknown, "FAILED, FAILED, FAILED",
 			"1 prepare, 0 prepare, 2 prepare, 1 commit", "has no record of the operation",
 		},

@@ -57,17 +57,17 @@ func TestRecovery_Resolve(t *testing.T) {
 		message string
 		summary string
 	}{
-		"nothing was pending": {[]Reply{has("b", "op-2", nil), has("b", "op-2", nil)}, Committed, Done, "Nothing was in doubt", "all of 2 managers agree"},
-		"a change ended":      {[]Reply{has("b", "op-2", holding("op-9")), has("b", "op-2", done)}, Committed, Done, "AddInstance: aborted", "resolved"},
-		"a change went on for a while": {
+		"nothing was prepared": {[]Reply{has("b", "op-2", nil), has("b", "op-2", nil)}, Committed, Done, "Nothing was in doubt", "all of 2 managers agree"},
+		"an operation ended":   {[]Reply{has("b", "op-2", holding("op-9")), has("b", "op-2", done)}, Committed, Done, "AddInstance: aborted", "resolved"},
+		"an operation ended after a while": {
 			[]Reply{has("b", "op-2", holding("op-9")), has("b", "op-2", holding("op-9")), has("b", "op-2", done)}, Committed, Done, "AddInstance: aborted", "resolved",
 		},
-		"a change goes on":          {[]Reply{has("b", "op-2", holding("op-9")), has("b", "op-2", holding("op-9"))}, Unknown, Failed, "by alice is still in progress", "not resolved at 1 of 2"},
-		"one took what it missed":   {[]Reply{has("b", "op-1", nil), has("b", "op-2", nil)}, Committed, Done, "Took revision 2 from the coordinator", "resolved"},
-		"one had forgotten it":      {[]Reply{has("b", "", forgotten), has("b", "op-2", nil)}, Committed, Done, "Had lost the store; took revision 2", "resolved"},
-		"one does not want it":      {[]Reply{has("b", "", forgotten), has("b", "", forgotten)}, Unknown, Failed, "does not have the store", "not resolved"},
-		"one stays behind":          {[]Reply{has("b", "op-1", nil), has("b", "op-1", nil)}, Unknown, Failed, "the coordinator 2 (op-2)", "not resolved"},
-		"its coordinator is silent": {[]Reply{has("b", "op-2", nil), refuses(409, wire.CodeCoordinatorSilent, 0)}, Unknown, Failed, "because of home_silent", "not resolved"},
+		"an operation is still prepared": {[]Reply{has("b", "op-2", holding("op-9")), has("b", "op-2", holding("op-9"))}, Unknown, Failed, "by alice is still in progress", "not resolved at 1 of 2"},
+		"one was behind":                 {[]Reply{has("b", "op-1", nil), has("b", "op-2", nil)}, Committed, Done, "Took revision 2 from the coordinator", "resolved"},
+		"one had lost its vote":          {[]Reply{has("b", "", forgotten), has("b", "op-2", nil)}, Committed, Done, "Had lost the store; took revision 2", "resolved"},
+		"one stays without the store":    {[]Reply{has("b", "", forgotten), has("b", "", forgotten)}, Unknown, Failed, "does not have the store", "not resolved"},
+		"one stays behind":               {[]Reply{has("b", "op-1", nil), has("b", "op-1", nil)}, Unknown, Failed, "the coordinator 2 (op-2)", "not resolved"},
+		"its coordinator is silent":      {[]Reply{has("b", "op-2", nil), refuses(409, wire.CodeCoordinatorSilent, 0)}, Unknown, Failed, "because of home_silent", "not resolved"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, 2).script(map[string][]Reply{
@@ -137,15 +137,15 @@ func TestRecovery_SuspectManagerIsNotTheNewCoordinator(t *testing.T) {
 func TestRecovery_DecidesNothingWithoutAllSurvivors(t *testing.T) {
 	alive := refuses(409, wire.CodeCoordinatorAlive, 0)
 	for name, answers := range map[string]map[string][]Reply{
-		"one is silent": {"2 fence": {silent()}},
-		"one has heard of the coordinator lately": {"2 fence": {alive}},
+		"one is silent":                 {"2 fence": {silent()}},
+		"one had a recent sign of life": {"2 fence": {alive}},
 	} {
 		if w, out := lose(t, answers); out.State != Unknown || w.sentAny("decide") {
 			t.Errorf("%s: %+v, sent %v", name, out, w.sent)
 		}
 	}
 	if w, out := lose(t, map[string][]Reply{"2 fence": {alive, has("c", "op-2", holding("op-3"))}}); out.State != Committed || w.now.Unix() == 0 {
-		t.Errorf("one had heard of the coordinator lately: %+v", out)
+		t.Errorf("one had a recent sign of life: %+v", out)
 	}
 }
 

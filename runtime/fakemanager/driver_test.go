@@ -151,7 +151,7 @@ func TestFakeManager_CreatesAStoreOnAll(t *testing.T) {
 		t.Fatalf("state %d: %s", out.State, out.Summary)
 	}
 	if committed, pending := n.count(c); committed != 50 || pending != 0 {
-		t.Fatalf("committed at %d, pending at %d", committed, pending)
+		t.Fatalf("committed at %d, prepared at %d", committed, pending)
 	}
 	other := n.creation(2, 3)
 	if out := n.run(other); out.State != commit.Refused || !out.Stale || out.Rows[7].Code != wire.CodeStoreExists {
@@ -175,7 +175,7 @@ func TestFakeManager_StalledManagerCausesAbort(t *testing.T) {
 		t.Fatalf("state %d: %+v", out.State, out.Rows)
 	}
 	if committed, pending := n.count(c); committed+pending != 0 {
-		t.Errorf("committed at %d, pending at %d", committed, pending)
+		t.Errorf("committed at %d, prepared at %d", committed, pending)
 	}
 	if s := n.state(5); s.Configuration != nil || s.Of(c.ID) != wire.OperationAborted {
 		t.Errorf("got %+v", s)
@@ -191,7 +191,7 @@ func TestFakeManager_LostCommitIsFound(t *testing.T) {
 		t.Fatalf("state %d: %+v", out.State, out.Rows)
 	}
 	if committed, pending := n.count(c); committed != 3 || pending != 2 {
-		t.Fatalf("committed at %d, pending at %d", committed, pending)
+		t.Fatalf("committed at %d, prepared at %d", committed, pending)
 	}
 	poll(t, "those that missed the commit ask their coordinator", func() bool {
 		committed, _ := n.count(c)

@@ -108,7 +108,7 @@ func TestParticipant_Epochs(t *testing.T) {
 	c.Action, c.Creation, c.BaseRevision, c.BaseOperation = wire.AddInstanceAction, id(1), 1, id(1)
 	_, err := f.all[0].Prepare(c)
 	if r := f.refused(err, wire.CodeStaleEpoch); r.Epoch != 1 {
-		t.Errorf("the refusal says epoch %d", r.Epoch)
+		t.Errorf("the refusal has epoch %d", r.Epoch)
 	}
 	c.Epoch = 2
 	f.prepare(c)
@@ -179,7 +179,7 @@ func TestParticipant_OnlyTheCoordinatorExpires(t *testing.T) {
 	f.down[coordinator.host] = true
 	f.resolve()
 	if got := other.state(c.ID); got != wire.OperationPrepared {
-		t.Errorf("without its coordinator's word it became %s", got)
+		t.Errorf("without an answer of its coordinator it became %s", got)
 	}
 	_, err := coordinator.Commit(c.ID, 1)
 	f.refused(err, wire.CodeOperationAborted)
@@ -232,7 +232,7 @@ func TestParticipant_ComparesTheCoordinatorsIdentity(t *testing.T) {
 	wiped.open()
 	f.resolve()
 	if got := f.all[1].state(c.ID); got != wire.OperationPrepared {
-		t.Errorf("it took a stranger's word: %s", got)
+		t.Errorf("it followed another manager: %s", got)
 	}
 }
 

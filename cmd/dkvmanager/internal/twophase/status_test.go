@@ -39,17 +39,17 @@ func TestParticipant_ConfirmNeedsAllManagers(t *testing.T) {
 			}
 		}, "has another configuration"},
 		{"one is suspect", func(f *cluster) { f.all[1].doubt(func(*catalog.Data) error { return nil }) }, "older catalog"},
-		{"one goes on without this one", func(f *cluster) {
+		{"one has fenced this one", func(f *cluster) {
 			f.all[1].named(func(n *catalog.Name) { n.Fenced = []string{f.all[0].self()} })
 		}, "goes on without this one"},
-		{"one is repaired", func(f *cluster) {
+		{"one is in a replacement", func(f *cluster) {
 			f.all[2].named(func(n *catalog.Name) { n.Replacing = f.all[1].self() })
 		}, "has a change under way"},
 		{"one has a new disk", func(f *cluster) {
 			f.all[2].dir = f.t.TempDir()
 			f.all[2].open()
 		}, "is another one by now"},
-		{"this one knows that it is out", func(f *cluster) {
+		{"this one was declared lost", func(f *cluster) {
 			f.all[0].named(func(n *catalog.Name) { n.DeclaredLost = true })
 		}, "does not keep"},
 	} {

@@ -66,7 +66,7 @@ func TestSuspect_CoordinatorDecidesNothing(t *testing.T) {
 	coordinator.doubt(forgetNames)
 	f.resolve()
 	if got := f.all[1].state(c.ID); got != wire.OperationPrepared {
-		t.Errorf("the others took its word: %s", got)
+		t.Errorf("the others followed it: %s", got)
 	}
 	_, err := coordinator.Prepare(f.create(id(2), 2))
 	f.refused(err, wire.CodeSuspect)
@@ -104,7 +104,7 @@ func TestSuspect_StaysAfterARestart(t *testing.T) {
 	_, err := coordinator.Abort(c.ID, wire.AbortRequest{Store: c.Store, Epoch: c.Epoch})
 	f.refused(err, wire.CodeSuspect)
 	if got := f.all[1].state(c.ID); got != wire.OperationPrepared {
-		t.Errorf("another one took its word: %s", got)
+		t.Errorf("another one followed it: %s", got)
 	}
 }
 
@@ -298,7 +298,7 @@ func TestSuspect_InstallsNothingWithoutALostVote(t *testing.T) {
 		"removed here": func(f *cluster) {
 			_ = f.all[2].Catalog.Update(func(d *catalog.Data) error { RemoveStore(d, "OrdersStore", ""); return nil })
 		},
-		"made by each for itself": func(f *cluster) {
+		"created with atomic = false": func(f *cluster) {
 			f.all[2].doubt(forgetStore)
 			_ = f.all[0].Catalog.Update(func(d *catalog.Data) error { d.Stores["OrdersStore"].LastOperation = ""; return nil })
 		},
@@ -306,11 +306,11 @@ func TestSuspect_InstallsNothingWithoutALostVote(t *testing.T) {
 			f.all[2].doubt(forgetStore)
 			f.all[2].named(func(n *catalog.Name) { n.Fenced = []string{f.all[0].self()} })
 		},
-		"a repair is on here": func(f *cluster) {
+		"a replacement is in progress": func(f *cluster) {
 			f.all[2].doubt(forgetStore)
 			f.all[2].named(func(n *catalog.Name) { n.Replacing = f.all[0].self() })
 		},
-		"the coordinator has another change under way": func(f *cluster) {
+		"the coordinator has another prepared operation": func(f *cluster) {
 			f.all[2].doubt(forgetStore)
 			if _, err := f.all[0].Prepare(f.narrowed()); err != nil {
 				f.t.Fatal(err)
