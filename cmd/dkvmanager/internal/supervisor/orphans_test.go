@@ -119,7 +119,7 @@ func TestOrphan_StaysWhileTopologyIsUnconfirmed(t *testing.T) {
 	c.removeFromTopology("Orders", "orders-3", false)
 	storetest.Wait(t, 20*time.Second, func() (bool, string) {
 		text := c.servers[0].instance("Orders", "orders-1").LastError
-		return strings.Contains(text, "orders-3 at ") && strings.HasSuffix(text, "has a change under way"), text
+		return strings.Contains(text, "orders-3 at ") && strings.HasSuffix(text, "has an operation in progress"), text
 	})
 	c.holds("Orders", "orders-1", "orders-2", "orders-3")
 	for _, s := range c.servers {

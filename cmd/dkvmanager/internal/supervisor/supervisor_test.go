@@ -114,7 +114,7 @@ func (s *server) open() {
 
 func (s *server) confirm(_ context.Context, _, _ string) error {
 	if s.unconfirmed.Load() {
-		return errors.New("another manager has a change under way")
+		return errors.New("another manager has an operation in progress")
 	}
 	return nil
 }

@@ -162,16 +162,16 @@ func (m *Participant) mismatch(w wire.Manager, there *wire.StoreState, change st
 	switch {
 	// The address belongs to somebody else: the answer is not from the manager that was asked.
 	case there.Manager != w.Identity:
-		return "is another one by now"
+		return "is another manager now"
 	// It may lack the operation that comes after the one that it shows.
 	case there.Suspect:
 		return "had to fall back to an older catalog"
 	// I8: this manager was declared lost. Its configuration is out of date whatever the others have.
 	case slices.Contains(there.Fenced, m.self()):
-		return "goes on without this one"
+		return "has declared this manager lost"
 	// The undecided operation may bring the instance back into the topology.
 	case there.Prepared != nil || there.Replacing != "":
-		return "has a change under way"
+		return "has an operation in progress"
 	case there.Configuration == nil || there.Configuration.LastOperation != change:
 		return "has another configuration"
 	}

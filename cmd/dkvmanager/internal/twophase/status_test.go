@@ -28,7 +28,7 @@ func TestParticipant_ConfirmNeedsAllManagers(t *testing.T) {
 			if _, err := f.all[0].Prepare(f.narrowed()); err != nil {
 				f.t.Fatal(err)
 			}
-		}, "has a change under way"},
+		}, "has an operation in progress"},
 		{"one is ahead", func(f *cluster) {
 			c := f.narrowed()
 			f.prepare(c)
@@ -41,14 +41,14 @@ func TestParticipant_ConfirmNeedsAllManagers(t *testing.T) {
 		{"one is suspect", func(f *cluster) { f.all[1].doubt(func(*catalog.Data) error { return nil }) }, "older catalog"},
 		{"one has fenced this one", func(f *cluster) {
 			f.all[1].named(func(n *catalog.Name) { n.Fenced = []string{f.all[0].self()} })
-		}, "goes on without this one"},
+		}, "has declared this manager lost"},
 		{"one is in a replacement", func(f *cluster) {
 			f.all[2].named(func(n *catalog.Name) { n.Replacing = f.all[1].self() })
-		}, "has a change under way"},
+		}, "has an operation in progress"},
 		{"one has a new disk", func(f *cluster) {
 			f.all[2].dir = f.t.TempDir()
 			f.all[2].open()
-		}, "is another one by now"},
+		}, "is another manager now"},
 		{"this one was declared lost", func(f *cluster) {
 			f.all[0].named(func(n *catalog.Name) { n.DeclaredLost = true })
 		}, "does not keep"},
