@@ -11,7 +11,7 @@ import (
 // callStackSize limits how deep Lua calls may nest.
 const callStackSize = 256 + 64
 
-// registryMaxSize is the number of values that the calls of one thread hold together at most, in hosts made by New.
+// registryMaxSize is the maximum number of values that the calls of one thread hold together, in hosts made by New.
 const registryMaxSize = 1 << 18
 
 // Options configures a Host. A host does not use the streams, arguments or environment of the process.

@@ -141,7 +141,7 @@ func handle(L *lua.LState, handler *lua.LFunction, value lua.LValue) lua.LValue 
 	return result
 }
 
-// pcall calls a function and returns true and its results, or false and what was raised.
+// pcall calls a function and returns true and its results, or false and the raised value.
 func (h *Host) pcall(L *lua.LState) int {
 	return h.protectedCall(L, L.CheckAny(1), h.scheduler.guards.plain, nil)
 }

@@ -7,7 +7,8 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// What wanted and yieldsDirectly read of gopher-lua: fields of its states, and names and depth of its frames.
+// Checks the internals of gopher-lua that wanted and yieldsDirectly read: fields of its states, and names and depth of
+// its frames.
 func TestYield_ReadsGopherLua(t *testing.T) {
 	h, _ := testHost(t)
 	c := &coroutines{directYields: map[calls]bool{}}

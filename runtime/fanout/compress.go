@@ -5,7 +5,7 @@ import (
 	"compress/gzip"
 )
 
-// compressFrom is the least size in bytes of a body that is compressed. To compress takes as long as to send about a
+// compressFrom is the least size in bytes of a body that is compressed. Compressing takes as long as sending about a
 // hundred times as much over a fast network.
 const compressFrom = 16 << 10
 

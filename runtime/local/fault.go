@@ -13,7 +13,7 @@ import (
 	"syscall"
 )
 
-// What happens to servers, counted from 0. Each call returns when it has happened.
+// Faults of servers, which are counted from 0. Each method returns when the fault has taken effect.
 
 // Kill ends a server like a power failure: its manager and instances are killed. Its data stays for Restart.
 func (c *Cluster) Kill(i int) error { return c.kill(i, true) }

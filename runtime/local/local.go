@@ -52,7 +52,7 @@ type Cluster struct {
 	// controller tells all managers and instances which servers are isolated.
 	controller *netfault.Controller
 
-	mu       sync.Mutex // guards what follows
+	mu       sync.Mutex // guards the fields below
 	managers []*manager
 	paused   map[int]*paused
 	cut      map[int]bool

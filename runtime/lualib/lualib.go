@@ -1,5 +1,5 @@
 // Package lualib implements those of Lua's standard libraries that replace gopher-lua's: strings, tables, math, os,
-// io, debug and the operators of strings. Env holds all that they need of the host.
+// io, debug and the operators of strings. Env holds everything that they need of the host.
 package lualib
 
 import (

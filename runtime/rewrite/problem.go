@@ -11,7 +11,7 @@ import (
 const tooManyValues = "too many local variables in a function, or parts in an expression: divide it"
 
 // compileProblem turns an error of gopher-lua's compiler into a Refusal. It rewords errors about the compiler's limits,
-// and reports errors about goto and labels at their own lines: gopher-lua gives the line where the function ends, or
+// and reports errors about goto and labels at their own lines: gopher-lua reports the line where the function ends, or
 // the line after the label.
 func compileProblem(err error) error {
 	e, ok := err.(*lua.CompileError)

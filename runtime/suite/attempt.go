@@ -12,7 +12,7 @@ import (
 	"dkvrun/runtime"
 )
 
-// maxOutput is how much of a test's output is kept, in bytes.
+// maxOutput is the maximum size of a test's recorded output in bytes.
 const maxOutput = 1 << 20
 
 // attempt is a running test, setup or teardown. It collects the output and the actions.

@@ -26,7 +26,7 @@ type hunk struct {
 	lines []string
 }
 
-// difference compares two texts line by line. Of long texts and long lines it shows what is around the changes.
+// difference compares two texts line by line. Of long texts and long lines it shows the parts around the changes.
 func difference(expected, got string) string {
 	hunks := hunksOf(expected, got)
 	var out strings.Builder
@@ -52,7 +52,7 @@ func difference(expected, got string) string {
 	return out.String()
 }
 
-// hunksOf returns the lines of two texts as hunks. Of changed lines it quotes those that don't show what is in them.
+// hunksOf returns the lines of two texts as hunks. It quotes changed lines whose content is not visible.
 func hunksOf(expected, got string) []hunk {
 	var hunks []hunk
 	add := func(mark byte, lines ...string) {

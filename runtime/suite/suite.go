@@ -14,7 +14,7 @@ import (
 	"dkvrun/runtime"
 )
 
-// Options say what to run, and how.
+// Options configure a run of suites.
 type Options struct {
 	// Files are the suites, as Find returns them.
 	Files []string
@@ -72,7 +72,7 @@ type Scope interface {
 	Abort(cause error)
 }
 
-// Environment is what the tests of one file run in.
+// Environment is the environment of the tests of one file.
 type Environment interface {
 	Host() *runtime.Host
 	// TestScope makes the context of a test, with a session that only this test uses, or of a hook around a block's

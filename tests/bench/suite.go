@@ -41,7 +41,7 @@ func suites(ctx context.Context, p *programs, r *report) error {
 			return err
 		}
 		if !strings.Contains(took.output, fmt.Sprintf("PASSED: %d passed", trivialTests)) {
-			return fmt.Errorf("the suite said %s", took.output)
+			return fmt.Errorf("the suite printed %s", took.output)
 		}
 		ours = append(ours, took)
 		if busted == "" {

@@ -24,7 +24,7 @@ type Caller struct {
 	ShowProbes       func([]Probe)
 }
 
-// Response is what one manager answered to a query.
+// Response is the answer of one manager to a query.
 type Response struct {
 	Member
 	Answer fanout.Answer

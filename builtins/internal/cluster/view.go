@@ -10,14 +10,14 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Sighting is what one manager reports about one store.
+// Sighting is the report of one manager about one store.
 type Sighting struct {
 	Member
 	Store *wire.Store // nil when the manager does not know it, or did not answer
 	Row   report.Row  // Success if it answered, otherwise the reason why not
 }
 
-// View joins what all managers report about one store.
+// View joins the reports of all managers about one store.
 type View struct {
 	Name      string
 	Sightings []Sighting

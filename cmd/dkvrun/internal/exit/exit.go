@@ -54,7 +54,7 @@ func Reported(err error) error {
 // Stopped is the error of a run that was ended before its script ended.
 type Stopped struct {
 	Reason  error    // decides the exit status: a signal, a limit
-	Err     error    // what the script failed with because of it; may be nil
+	Err     error    // the resulting error of the script; may be nil
 	InDoubt []string // the operations whose outcome is unknown
 }
 

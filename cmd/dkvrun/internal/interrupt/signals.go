@@ -18,7 +18,7 @@ import (
 const GraceTime = 5 * time.Second
 
 // watchFrom is the time after which signals are handled in a run that has not called a builtin. Before that the
-// system ends the process, and there is nothing to clean up. To handle signals takes 10 % of the time of a start.
+// system ends the process, and there is nothing to clean up. Handling signals takes 10 % of the time of a start.
 const watchFrom = 2 * time.Millisecond
 
 // errInterrupted is the cause of a run's end after a signal.

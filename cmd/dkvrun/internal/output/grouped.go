@@ -94,7 +94,7 @@ func rest(all []group) report.Row {
 	return row
 }
 
-// many returns the number of rows and what they are about, for the column of managers.
+// many returns the number of rows with the plural of their subject, for the column of managers.
 func many(rows []report.Row) string {
 	what := "managers"
 	if rows[0].Instance != "" {

@@ -52,7 +52,7 @@ func TestScreen_LogsLongWaits(t *testing.T) {
 	if got := log.String(); got != "dkvrun: wait_ready: orders-2 is Joining\n" {
 		t.Errorf("after %s: %q", firstLog, got)
 	}
-	s.Progress("") // the next wait begins anew
+	s.Progress("") // the next call begins another wait
 	look()
 	s.nextLog = s.nextLog.Add(-firstLog)
 	look()

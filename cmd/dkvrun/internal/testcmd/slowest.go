@@ -15,7 +15,7 @@ const (
 	mostSlow = 5
 )
 
-// slowTests holds the slowest tests of a run, the slowest first. It keeps only what is shown of a result, since the
+// slowTests holds the slowest tests of a run, the slowest first. It keeps only the shown fields of a result, since the
 // output of a test can be large.
 type slowTests []slowTest
 

@@ -1,4 +1,4 @@
-// Package low is imported by high, although the order of packages has it later.
+// Package low is imported by package high, although it is after high in the order of packages.
 package low
 
 // Used is used by package high.
