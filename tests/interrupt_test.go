@@ -165,7 +165,7 @@ func TestInterrupt_SecondNamesOperationInDoubt(t *testing.T) {
 		t.Errorf("status %d after %s: %s", status, time.Since(began), said)
 	}
 	if !strings.Contains(said, "in doubt: new_store of OrdersStore, operation ") ||
-		!strings.HasSuffix(said, "at once: dkvrun -m 127.44.0.11:7801 -e 'repair_store(\"OrdersStore\")'\n") {
+		!strings.HasSuffix(said, "to resolve it now: dkvrun -m 127.44.0.11:7801 -e 'repair_store(\"OrdersStore\")'\n") {
 		t.Errorf("said %q", said)
 	}
 }
