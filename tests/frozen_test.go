@@ -355,7 +355,7 @@ func variableLines(t *testing.T) []string {
 	}, regexp.MustCompile(`^[A-Z][A-Z_]*[A-Z]$`).MatchString)
 }
 
-// flag lines of a help text: a short name, the long one, and somewhere in the lines that follow the default.
+// Matches the flag lines of a help text: a short name, a long one, and the default in one of the following lines.
 var (
 	flagLine    = regexp.MustCompile(`^ +(?:-(\w), |)--([\w-]+)`)
 	flagDefault = regexp.MustCompile(`\(default ([^);]*)[);]`)

@@ -24,7 +24,7 @@ func TestDifference_Lines(t *testing.T) {
 	}
 }
 
-// The time to compare long texts is not the product of their lengths.
+// The time to compare long texts does not grow with the product of their lengths.
 func TestDifference_LongTexts(t *testing.T) {
 	long := strings.Repeat("x\n", 50_000)
 	if got := difference(long+"a\n"+long, long+"b\n"+long); got != "- expected  + got\n  … 49997 equal lines\n  x\n  x\n  x\n- a\n+ b\n  x\n  x\n  x\n  … 49998 equal lines\n" {
