@@ -48,7 +48,7 @@ func removeStore(c *runtime.Call) (any, error) {
 	}
 	var s *cluster.Session
 	if (c.Bool("atomic") || r.Planning(c)) && v.Latest != nil {
-		if s, err = keepersOf(r, c, v); err != nil {
+		if s, err = participantSession(r, c, v); err != nil {
 			return nil, err
 		}
 	}
@@ -77,8 +77,8 @@ func removeStore(c *runtime.Call) (any, error) {
 	return a.End()
 }
 
-// keepersOf returns the session of the store's participants. It returns an error if one of them is missing.
-func keepersOf(r *run.Run, c *runtime.Call, v *cluster.View) (*cluster.Session, error) {
+// participantSession returns the session of the store's participants. It returns an error if one of them is missing.
+func participantSession(r *run.Run, c *runtime.Call, v *cluster.View) (*cluster.Session, error) {
 	all, err := r.CompleteSession(c)
 	if err != nil {
 		return nil, err
