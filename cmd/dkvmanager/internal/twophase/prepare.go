@@ -315,7 +315,7 @@ func (m *Participant) checkInstances(d *catalog.Data, s *catalog.Store, c *wire.
 			return []*wire.Result{wire.RefuseOtherStore.With(s.Name, s.Creation)}
 		}
 		// The name may belong to a store that was removed and created anew meanwhile: its revisions look alike.
-		if r := checkKept(s, c); r != nil {
+		if r := checkUnchangedNodes(s, c); r != nil {
 			problems = append(problems, r)
 		}
 		if c.Founding {
@@ -335,9 +335,9 @@ func (m *Participant) checkInstances(d *catalog.Data, s *catalog.Store, c *wire.
 	return append(problems, m.checkPorts(d, c, added)...)
 }
 
-// checkKept refuses an operation that moves an existing instance to another address, or makes a gateway of an
+// checkUnchangedNodes refuses an operation that moves an existing instance to another address, or makes a gateway of an
 // instance that holds data. The running store knows its members by their addresses, and data does not move with a node.
-func checkKept(s *catalog.Store, c *wire.Operation) *wire.Result {
+func checkUnchangedNodes(s *catalog.Store, c *wire.Operation) *wire.Result {
 	for i, n := range c.Nodes {
 		old := node(s.Nodes, n.Name)
 		if old == nil {
