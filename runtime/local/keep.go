@@ -20,9 +20,9 @@ const (
 	clusterFormat = 1
 )
 
-// kept is the content of the cluster's file in a kept folder. Hosts are part of every store's topology, so another run
-// must use the same addresses.
-type kept struct {
+// keptCluster is the content of the cluster's file in a kept folder. Hosts are part of every store's topology, so
+// another run must use the same addresses.
+type keptCluster struct {
 	Format    int      `json:"format"`
 	Endpoints []string `json:"endpoints"`
 }
@@ -35,7 +35,7 @@ func (c *Cluster) reopen(ctx context.Context, o Options) (err error) {
 	if err = os.MkdirAll(c.root, 0o700); err != nil {
 		return fmt.Errorf("can't keep the cluster there: %w", err)
 	}
-	remembered, err := readKept(c.root)
+	remembered, err := readClusterFile(c.root)
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (c *Cluster) reopen(ctx context.Context, o Options) (err error) {
 	if c.endpoints, c.block, err = freeBlock(o.Servers); err != nil {
 		return err
 	}
-	return writeKept(c.root, kept{clusterFormat, c.endpoints})
+	return writeClusterFile(c.root, keptCluster{clusterFormat, c.endpoints})
 }
 
 // retake locks the recorded addresses. This run has locked the folder, so the addresses may still be held by instances
@@ -76,8 +76,8 @@ func (c *Cluster) retake(ctx context.Context) error {
 	return err
 }
 
-// readKept returns the content of the cluster's file, or nil if the folder has none yet.
-func readKept(folder string) (*kept, error) {
+// readClusterFile returns the content of the cluster's file, or nil if the folder has none yet.
+func readClusterFile(folder string) (*keptCluster, error) {
 	path := filepath.Join(folder, clusterFile)
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -86,7 +86,7 @@ func readKept(folder string) (*kept, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &kept{}
+	k := &keptCluster{}
 	if err := json.Unmarshal(b, k); err != nil {
 		return nil, fmt.Errorf("%s is damaged: %w", path, err)
 	}
@@ -105,8 +105,8 @@ func readKept(folder string) (*kept, error) {
 	return k, nil
 }
 
-// writeKept replaces the file durably: after a crash it is complete or does not exist.
-func writeKept(folder string, k kept) error {
+// writeClusterFile replaces the file durably: after a crash it is complete or does not exist.
+func writeClusterFile(folder string, k keptCluster) error {
 	b, err := json.MarshalIndent(k, "", "  ")
 	if err != nil {
 		return err
