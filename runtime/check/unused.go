@@ -11,7 +11,7 @@ import (
 func (c *checker) unused() {
 	parents := c.parents()
 	for _, v := range c.scopes.variables {
-		if v.local == nil || strings.HasPrefix(v.name.Text, "_") || c.besideUsed(v) {
+		if v.local == nil || strings.HasPrefix(v.name.Text, "_") || c.siblingResultUsed(v) {
 			continue
 		}
 		action := c.action(v)
@@ -36,8 +36,9 @@ func (c *checker) unused() {
 	}
 }
 
-// besideUsed reports whether a variable gets one of several values of a call and another of these values is read.
-func (c *checker) besideUsed(v *variable) bool {
+// siblingResultUsed reports whether a variable gets one of several values of a call and another of these values is
+// read.
+func (c *checker) siblingResultUsed(v *variable) bool {
 	s, ok := v.local.(*syntax.Local)
 	if !ok || len(s.Values) == 0 || len(s.Names) <= len(s.Values) {
 		return false
