@@ -12,7 +12,7 @@ import (
 type exchange struct {
 	says, method, path string
 	query              url.Values // <identity> is replaced by the manager's identity
-	body               func(*party) any
+	body               func(*target) any
 }
 
 func get(says, path string) exchange { return exchange{says: says, method: "GET", path: path} }
@@ -24,7 +24,7 @@ func remove(says, path string) exchange { return exchange{says: says, method: "D
 // create returns a request that creates a store on one manager.
 func create(says, name string, count int) exchange {
 	x := post(says, wire.StoresPath())
-	x.body = func(p *party) any { return wire.CreateStore{Name: name, Nodes: p.nodes("users", count, 17821)} }
+	x.body = func(p *target) any { return wire.CreateStore{Name: name, Nodes: p.nodes("users", count, 17821)} }
 	return x
 }
 
@@ -35,12 +35,12 @@ func to(says, path string) exchange {
 
 func prepare(says string, n int, edits ...edit) exchange {
 	x := to(says, wire.OperationsPath())
-	x.body = func(p *party) any { return p.change(n, edits...) }
+	x.body = func(p *target) any { return p.change(n, edits...) }
 	return x
 }
 
 func preflight(says string, n int, edits ...edit) exchange {
-	return prepare(says, n, append([]edit{func(_ *party, c *wire.Operation) { c.DryRun = true }}, edits...)...)
+	return prepare(says, n, append([]edit{func(_ *target, c *wire.Operation) { c.DryRun = true }}, edits...)...)
 }
 
 func commit(says string, n, epoch int) exchange {
@@ -52,7 +52,7 @@ func commit(says string, n, epoch int) exchange {
 
 func abort(says string, n int, epoch uint64) exchange {
 	x := to(says, wire.OperationPath(opID(n))+"/abort")
-	x.body = func(*party) any { return wire.AbortRequest{Store: "OrdersStore", Epoch: epoch} }
+	x.body = func(*target) any { return wire.AbortRequest{Store: "OrdersStore", Epoch: epoch} }
 	return x
 }
 
@@ -60,29 +60,29 @@ func renew(says string, n int) exchange { return to(says, wire.OperationPath(opI
 
 // Functions that change an operation.
 
-func store(name string) edit { return func(_ *party, c *wire.Operation) { c.Store = name } }
+func store(name string) edit { return func(_ *target, c *wire.Operation) { c.Store = name } }
 
-func epoch(e uint64) edit { return func(_ *party, c *wire.Operation) { c.Epoch = e } }
+func epoch(e uint64) edit { return func(_ *target, c *wire.Operation) { c.Epoch = e } }
 
-func founding(_ *party, c *wire.Operation) { c.Founding = true }
+func founding(_ *target, c *wire.Operation) { c.Founding = true }
 
 // widening makes the operation build on a revision of the store that operation 1 created, with a number of instances.
 func widening(revision uint64, base, count int) edit {
-	return func(p *party, c *wire.Operation) {
+	return func(p *target, c *wire.Operation) {
 		c.Action, c.Creation, c.BaseRevision, c.BaseOperation = wire.AddInstanceAction, opID(1), revision, opID(base)
 		c.Nodes = p.nodes("orders", count, 17811)
 	}
 }
 
-func narrowing(_ *party, c *wire.Operation) {
+func narrowing(_ *target, c *wire.Operation) {
 	c.Action, c.Nodes = wire.RemoveInstanceAction, c.Nodes[:len(c.Nodes)-1]
 }
 
-func removing(_ *party, c *wire.Operation) { c.Action, c.Nodes = wire.RemoveStoreAction, nil }
+func removing(_ *target, c *wire.Operation) { c.Action, c.Nodes = wire.RemoveStoreAction, nil }
 
 // kept adds other managers as participants. The first of them is the coordinator.
 func kept(by ...wire.Manager) edit {
-	return func(p *party, c *wire.Operation) {
+	return func(p *target, c *wire.Operation) {
 		c.Coordinator, c.Managers = by[0].Identity, append([]wire.Manager{p.self()}, by...)
 	}
 }
@@ -97,7 +97,7 @@ var (
 	orders, farOrders = wire.StorePath("OrdersStore"), wire.StorePath("FarStore")
 	first             = wire.InstancePath("OrdersStore", "orders-1")
 	far               = []edit{store("FarStore"), kept(elsewhere, further),
-		func(p *party, c *wire.Operation) { c.Nodes = p.nodes("far", 1, 17831) }}
+		func(p *target, c *wire.Operation) { c.Nodes = p.nodes("far", 1, 17831) }}
 )
 
 func farther(more ...edit) []edit { return append(append([]edit(nil), far...), more...) }
@@ -111,7 +111,7 @@ var exchanges = []exchange{
 	prepare("state:pending", 1),
 	prepare("epoch:3", 1, epoch(3)),
 	prepare("epoch:3", 1, epoch(2)),
-	prepare("operation_differs", 1, func(_ *party, c *wire.Operation) { c.Owner = "another" }),
+	prepare("operation_differs", 1, func(_ *target, c *wire.Operation) { c.Owner = "another" }),
 	preflight("store_busy", 2),
 	prepare("store_busy", 2, store("ORDERSSTORE")),
 	prepare("port_taken", 2, store("OtherStore")),
@@ -138,15 +138,15 @@ var exchanges = []exchange{
 	preflight("store_exists", 2, store("ordersstore")),
 	preflight("stale_revision", 2, widening(2, 1, 2)),
 	preflight("stale_revision", 2, widening(1, 9, 2)),
-	preflight("store_exists", 2, widening(1, 1, 2), func(_ *party, c *wire.Operation) { c.Creation = opID(9) }),
+	preflight("store_exists", 2, widening(1, 1, 2), func(_ *target, c *wire.Operation) { c.Creation = opID(9) }),
 	preflight("wrong_home", 2, widening(1, 1, 2), kept(elsewhere)),
 	preflight("stale_revision", 2, widening(1, 1, 2), store("NoStore")),
 	preflight("store_not_found", 2, removing, store("NoStore")),
 	preflight("bad_name", 2, store("No Store")),
-	preflight("bad_topology", 2, func(_ *party, c *wire.Operation) { c.Nodes = nil }),
-	preflight("bad_topology", 2, func(_ *party, c *wire.Operation) { c.Nodes = append(c.Nodes, c.Nodes...) }),
-	preflight("bad_request", 2, func(_ *party, c *wire.Operation) { c.Coordinator = further.Identity }),
-	preflight("wrong_manager", 2, func(_ *party, c *wire.Operation) {
+	preflight("bad_topology", 2, func(_ *target, c *wire.Operation) { c.Nodes = nil }),
+	preflight("bad_topology", 2, func(_ *target, c *wire.Operation) { c.Nodes = append(c.Nodes, c.Nodes...) }),
+	preflight("bad_request", 2, func(_ *target, c *wire.Operation) { c.Coordinator = further.Identity }),
+	preflight("wrong_manager", 2, func(_ *target, c *wire.Operation) {
 		c.Coordinator, c.Managers = further.Identity, []wire.Manager{further}
 	}),
 	post("wrong_manager", wire.OperationsPath()),
@@ -189,7 +189,7 @@ var exchanges = []exchange{
 	preflight("store_started", 7, widening(3, 6, 2), narrowing, founding),
 
 	// Operations with another coordinator.
-	prepare("wrong_home", 8, store("FarStore"), func(p *party, c *wire.Operation) { c.Managers = append(c.Managers, elsewhere) }),
+	prepare("wrong_home", 8, store("FarStore"), func(p *target, c *wire.Operation) { c.Managers = append(c.Managers, elsewhere) }),
 	prepare("state:pending", 8, far...),
 	renew("wrong_home", 8),
 	to("home_silent", wire.ResolvePath("FarStore")),
@@ -198,7 +198,7 @@ var exchanges = []exchange{
 	get("status:Stopped", farOrders),
 	to("home_silent", wire.ResolvePath("FarStore")),
 	preflight("missing_manager", 9,
-		farther(kept(elsewhere), widening(1, 8, 2), func(p *party, c *wire.Operation) { c.Creation = opID(8) })...),
+		farther(kept(elsewhere), widening(1, 8, 2), func(p *target, c *wire.Operation) { c.Creation = opID(8) })...),
 
 	// Operations on one manager.
 	create("code:ok", "UsersStore", 1),

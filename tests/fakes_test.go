@@ -18,23 +18,23 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// party is one of the two managers, a real one and a fake, that get the same requests.
-type party struct {
+// target is one of the two managers, a real one and a fake, that get the same requests.
+type target struct {
 	t                       *testing.T
 	host, address, identity string
 }
 
 func opID(n int) string { return fmt.Sprintf("0198f0a0-0000-7000-8000-%012d", n) }
 
-func (p *party) self() wire.Manager {
+func (p *target) self() wire.Manager {
 	return wire.Manager{Identity: p.identity, URL: "http://" + p.address}
 }
 
 // edit modifies an operation.
-type edit func(*party, *wire.Operation)
+type edit func(*target, *wire.Operation)
 
 // change returns operation n. Unless edits change it, it creates a store with one instance on this manager only.
-func (p *party) change(n int, edits ...edit) wire.Operation {
+func (p *target) change(n int, edits ...edit) wire.Operation {
 	c := wire.Operation{
 		ID: opID(n), Action: wire.CreateAction, Store: "OrdersStore", Owner: "tester", Coordinator: p.identity, Managers: []wire.Manager{p.self()},
 		Epoch: 1, Creation: opID(n), Desired: wire.DesiredStopped, Nodes: p.nodes("orders", 1, 17811),
@@ -47,7 +47,7 @@ func (p *party) change(n int, edits ...edit) wire.Operation {
 }
 
 // nodes returns a number of instances on the manager's server, with consecutive ports.
-func (p *party) nodes(prefix string, count, port int) []wire.Node {
+func (p *target) nodes(prefix string, count, port int) []wire.Node {
 	nodes := []wire.Node{}
 	for i := range count {
 		nodes = append(nodes, wire.Node{
@@ -59,7 +59,7 @@ func (p *party) nodes(prefix string, count, port int) []wire.Node {
 }
 
 // send sends a request and returns the status and the body of the answer.
-func (p *party) send(method, path string, query url.Values, body any) (int, []byte) {
+func (p *target) send(method, path string, query url.Values, body any) (int, []byte) {
 	p.t.Helper()
 	var text []byte
 	if body != nil {
@@ -84,7 +84,7 @@ func (p *party) send(method, path string, query url.Values, body any) (int, []by
 var own = []string{"message", "hint", "since", "digest", "pid", "startedAt", "leader", "ready", "lastError", "restarts", "boot", "capabilities", "catalogDigest", "version"}
 
 // plain returns a value of an answer without the fields of own and without empty values.
-func (p *party) plain(value any) any {
+func (p *target) plain(value any) any {
 	switch v := value.(type) {
 	case map[string]any:
 		for key, item := range v {
@@ -135,8 +135,8 @@ func TestFakeManager_AnswersLikeManagers(t *testing.T) {
 	t.Cleanup(stop)
 	last := plan.Address(plan.Count - 1) // the first fakes start with a store
 	host, _, _ := strings.Cut(last, ":")
-	real, fake := &party{t: t, host: "127.43.1.1", address: "127.43.1.1:7801"}, &party{t: t, host: host, address: last}
-	for _, p := range []*party{real, fake} {
+	real, fake := &target{t: t, host: "127.43.1.1", address: "127.43.1.1:7801"}, &target{t: t, host: host, address: last}
+	for _, p := range []*target{real, fake} {
 		p.identify()
 	}
 	compareAnswers(t, exchanges, real, fake)
@@ -150,7 +150,7 @@ func TestFakes_SuspectAnswersLikeManager(t *testing.T) {
 	if err := f.start([]string{host}); err != nil {
 		t.Fatal(err)
 	}
-	real := &party{t: t, host: host, address: host + ":7801"}
+	real := &target{t: t, host: host, address: host + ":7801"}
 	real.identify()
 	for _, x := range []exchange{create("code:ok", "UsersStore", 1), remove("code:ok", wire.StorePath("UsersStore"))} {
 		x.with(real) // each request writes a generation of the catalog
@@ -171,13 +171,13 @@ func TestFakes_SuspectAnswersLikeManager(t *testing.T) {
 	}
 	t.Cleanup(stop)
 	fakeHost, _, _ := strings.Cut(plan.Address(0), ":")
-	fake := &party{t: t, host: fakeHost, address: plan.Address(0)}
+	fake := &target{t: t, host: fakeHost, address: plan.Address(0)}
 	fake.identify()
 	compareAnswers(t, suspectExchanges, real, fake)
 }
 
 // identify queries the manager's identity.
-func (p *party) identify() {
+func (p *target) identify() {
 	p.t.Helper()
 	var info wire.Info
 	if _, text := p.send("GET", wire.InfoPath(), nil, nil); json.Unmarshal(text, &info) != nil || info.Identity == "" {
@@ -187,7 +187,7 @@ func (p *party) identify() {
 }
 
 // compareAnswers sends exchanges to a manager and to a fake. Both have to give the same answer, and the expected one.
-func compareAnswers(t *testing.T, exchanges []exchange, real, fake *party) {
+func compareAnswers(t *testing.T, exchanges []exchange, real, fake *target) {
 	t.Helper()
 	for _, x := range exchanges {
 		title := x.method + " " + x.path + ", " + x.says
@@ -203,7 +203,7 @@ func compareAnswers(t *testing.T, exchanges []exchange, real, fake *party) {
 }
 
 // with sends the request to a manager and returns its answer.
-func (x exchange) with(p *party) (int, any) {
+func (x exchange) with(p *target) (int, any) {
 	p.t.Helper()
 	query := url.Values{}
 	for name, values := range x.query {
