@@ -49,13 +49,13 @@ func parallel(c *runtime.Call) (any, error) {
 	}
 	ctx, cancel := context.WithCancel(c.Context())
 	defer cancel()
-	begun, err := beginAll(r, ctx, c, functions, limit)
+	running, err := beginAll(r, ctx, c, functions, limit)
 	if err != nil {
 		cancel()
 	}
-	out := &outcomes{file: c.File, line: c.Line, all: make([]*outcome, len(begun))}
+	out := &outcomes{file: c.File, line: c.Line, all: make([]*outcome, len(running))}
 	mine := r.Scope(c).Checklist
-	for i, b := range begun {
+	for i, b := range running {
 		out.all[i] = &outcome{}
 		out.all[i].values, out.all[i].err = b.task.Result()
 		mine.Join(b.checklist)
@@ -69,16 +69,16 @@ func parallel(c *runtime.Call) (any, error) {
 	return out, nil
 }
 
-// begun is a running task with its checklist.
-type begun struct {
+// runningTask is a running task with its checklist.
+type runningTask struct {
 	task      *runtime.Task
 	checklist *run.Checklist
 }
 
 // beginAll starts a task for each function, at most limit at a time.
-func beginAll(r *run.Run, ctx context.Context, c *runtime.Call, functions []any, limit int) ([]begun, error) {
+func beginAll(r *run.Run, ctx context.Context, c *runtime.Call, functions []any, limit int) ([]runningTask, error) {
 	free := make(chan struct{}, limit)
-	all := make([]begun, 0, len(functions))
+	all := make([]runningTask, 0, len(functions))
 	for _, f := range functions {
 		select {
 		case free <- struct{}{}:
@@ -90,7 +90,7 @@ func beginAll(r *run.Run, ctx context.Context, c *runtime.Call, functions []any,
 		if err != nil {
 			return all, err
 		}
-		all = append(all, begun{task, inner.Checklist})
+		all = append(all, runningTask{task, inner.Checklist})
 		if limit < len(functions) {
 			go func() {
 				<-task.Ended()
