@@ -47,7 +47,7 @@ func measure(r *run.Run, c *runtime.Call) (all []wire.Metric, silent []report.Ro
 		return nil, nil, 0, err
 	}
 	unknown := 0
-	seen := figures{instances: map[string]bool{}, names: map[[2]string]bool{}}
+	seen := metricSet{instances: map[string]bool{}, names: map[[2]string]bool{}}
 	for _, h := range responses {
 		var m wire.Metrics
 		switch {
@@ -69,24 +69,24 @@ func measure(r *run.Run, c *runtime.Call) (all []wire.Metric, silent []report.Ro
 	return all, silent, len(responses), nil
 }
 
-// maxFigures limits the metrics of an instance; real instances have fewer.
-const maxFigures = 64
+// maxMetricsPerInstance limits the metrics of an instance; real instances have fewer.
+const maxMetricsPerInstance = 64
 
-// figures holds the metrics that the managers reported, within the limits of one store: a picture of them has a cell
+// metricSet holds the metrics that the managers reported, within the limits of one store: a picture of them has a cell
 // for every instance and metric.
-type figures struct {
+type metricSet struct {
 	instances map[string]bool
 	names     map[[2]string]bool
 }
 
 // take adds the metrics of one manager. It reports false if there are more than a store can have.
-func (f *figures) take(metrics []wire.Metric) bool {
+func (s *metricSet) take(metrics []wire.Metric) bool {
 	for _, m := range metrics {
-		f.instances[m.Instance] = true
-		f.names[[2]string{m.Category, m.Name}] = true
-		if len(f.instances) > wire.MaxInstances || len(f.names) > maxFigures {
-			delete(f.instances, m.Instance)
-			delete(f.names, [2]string{m.Category, m.Name})
+		s.instances[m.Instance] = true
+		s.names[[2]string{m.Category, m.Name}] = true
+		if len(s.instances) > wire.MaxInstances || len(s.names) > maxMetricsPerInstance {
+			delete(s.instances, m.Instance)
+			delete(s.names, [2]string{m.Category, m.Name})
 			return false
 		}
 	}
