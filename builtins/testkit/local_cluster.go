@@ -101,7 +101,7 @@ var serverParam = runtime.Param{Name: "server", Type: runtime.Integer, Required:
 	Max: runtime.Bound(local.MaxServers), Doc: "its number, from 1"}
 
 // afterParam is the request after whose answer a fault is injected.
-var afterParam = runtime.Param{Name: "after", Type: runtime.String, Enum: fixtures.Moments, Doc: "the request to wait for: the prepare, commit or abort of an operation, or the start or stop of an instance"}
+var afterParam = runtime.Param{Name: "after", Type: runtime.String, Enum: fixtures.HookPoints, Doc: "the request to wait for: the prepare, commit or abort of an operation, or the start or stop of an instance"}
 
 var clusterType = &runtime.ObjectType{
 	Name: "cluster",
@@ -184,7 +184,7 @@ end)`,
   assert.eventually(function() store:put("during", "kept") end)
 end)`,
 			Impl: func(c *runtime.Call) (any, error) {
-				return nil, atMoment(run.Of(c), c, "cut off", func(k *localServers, i int) error { return k.Cut(i) })
+				return nil, atHookPoint(run.Of(c), c, "cut off", func(k *localServers, i int) error { return k.Cut(i) })
 			},
 		},
 		{
@@ -230,7 +230,7 @@ func toServer(r *run.Run, c *runtime.Call, what string, do func(k *localServers,
 
 func killServer(c *runtime.Call) error {
 	r := run.Of(c)
-	return atMoment(r, c, "killed", func(k *localServers, i int) error {
+	return atHookPoint(r, c, "killed", func(k *localServers, i int) error {
 		if c.Bool("only_manager") {
 			return k.KillManager(i)
 		}
@@ -238,17 +238,17 @@ func killServer(c *runtime.Call) error {
 	})
 }
 
-// atMoment calls do with the server of a call, at once or after the request that the call names.
-func atMoment(r *run.Run, c *runtime.Call, what string, do func(k *localServers, i int) error) error {
+// atHookPoint calls do with the server of a call, at once or after the request that the call names.
+func atHookPoint(r *run.Run, c *runtime.Call, what string, do func(k *localServers, i int) error) error {
 	if !c.Given("after") {
 		return toServer(r, c, what, do)
 	}
 	after := c.String("after")
 	return toServer(r, c, "to be "+what+" after its "+after, func(k *localServers, i int) error {
-		a := &fixtures.Awaited{Manager: k.managers[i], Moment: after, Do: func() error { return do(k, i) }}
-		r.Fixtures.Await(a)
+		a := &fixtures.RequestHook{Manager: k.managers[i], Point: after, Do: func() error { return do(k, i) }}
+		r.Fixtures.AddHook(a)
 		return r.Fixtures.AtEnd(func(context.Context) error {
-			if r.Fixtures.Forget(a) {
+			if r.Fixtures.RemoveHook(a) {
 				return c.Errorf("never", "%s: server %d was to be %s after its %s, which never came", c.Name, i+1, what, after)
 			}
 			return a.Err
