@@ -166,12 +166,12 @@ func TestRecovery_FollowersOfAnotherCoordinatorTakeNoPart(t *testing.T) {
 		forgotten(s)
 		holding("op-3")(s)
 	}
-	fenced := func(s *wire.StoreState) {
+	promised := func(s *wire.StoreState) {
 		waits(s)
 		s.Replacing = "a"
 	}
 	w, out := lose(t, map[string][]Reply{
-		"1 state": {has("b", "", waits)}, "1 fence": {has("b", "", fenced)}, "1 decide": {has("b", "", forgotten)},
+		"1 state": {has("b", "", waits)}, "1 fence": {has("b", "", promised)}, "1 decide": {has("b", "", forgotten)},
 		"2 state": {has("c", "op-7", func(s *wire.StoreState) { s.Configuration.Coordinator = "c" })},
 	})
 	if out.State != Committed || results(out) != "SKIPPED, SUCCESS, SKIPPED" || strings.Contains(strings.Join(w.sent, ", "), "2 fence") {

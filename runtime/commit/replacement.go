@@ -30,15 +30,15 @@ func (r *Recovery) ReplaceCoordinator(ctx context.Context, lost wire.Manager) *O
 	}
 	// A driver that dies from here on leaves some survivors fenced. They take no operation and follow no decision of
 	// the lost coordinator, until a repeated call finds their promises and completes the replacement.
-	fenced := r.fence(ctx, left, lost.Identity)
+	promises := r.fence(ctx, left, lost.Identity)
 	// The states that decide are those in the answers to the fence, not those of Query: before its promise a survivor
 	// could still have taken a commit of the lost coordinator (I1).
 	var committed []string
 	coordinator := ""
 	for _, i := range left {
-		s := fenced[i]
+		s := promises[i]
 		if s.refusal != nil { // I8: without every promise nothing is decided
-			return r.unfinished(fenced, left)
+			return r.unfinished(promises, left)
 		}
 		if s.state.Configuration != nil { // I1: what one survivor has committed is committed at all
 			committed = append(committed, s.state.Configuration.LastOperation)
@@ -46,7 +46,7 @@ func (r *Recovery) ReplaceCoordinator(ctx context.Context, lost wire.Manager) *O
 		// The smallest identity, so that a repeated replacement names the same coordinator. A suspect manager may have
 		// lost a vote or a decision (I5), so it can't be the one whose decision counts.
 		if me := r.Managers[i].Identity; !s.state.Suspect && (coordinator == "" || me < coordinator) &&
-			r.keepsStore(fenced, me) {
+			r.keepsStore(promises, me) {
 			coordinator = me
 		}
 	}
@@ -175,12 +175,12 @@ func (r *Recovery) refused(left []int, why string) *Outcome {
 // unfinished returns the outcome when not all survivors have fenced the lost coordinator. Those that have take no
 // operation until the replacement is finished. The outcome of prepared operations is still unknown. Promises are not
 // taken back: between two messages nobody could tell whether another survivor has acted on them.
-func (r *Recovery) unfinished(fenced map[int]stateReply, left []int) *Outcome {
+func (r *Recovery) unfinished(promises map[int]stateReply, left []int) *Outcome {
 	return &Outcome{State: Unknown, Rows: r.rows(left, func(i int) Row {
-		if fenced[i].refusal != nil {
-			return answer{Reply: fenced[i].Reply, refusal: fenced[i].refusal}.failure()
+		if promises[i].refusal != nil {
+			return answer{Reply: promises[i].Reply, refusal: promises[i].refusal}.failure()
 		}
-		return answer{Reply: fenced[i].Reply}.row(Failed, wire.CodeReplacementUnfinished, "takes no changes until the repair is finished")
+		return answer{Reply: promises[i].Reply}.row(Failed, wire.CodeReplacementUnfinished, "takes no changes until the repair is finished")
 	}), Summary: fmt.Sprintf("%s: nothing is decided yet: not all remaining managers take part; call repair_store again", r.Store)}
 }
 

@@ -58,12 +58,12 @@ func (w *walk) converges() string {
 // lost returns the managers that were wiped or declared lost. A declaration counts only if it comes from a manager that
 // is not lost itself.
 func (s *state) lost() (lost set) {
-	var fencers [managers]set
+	var declaredBy [managers]set
 	for i := range s.managers {
 		m := &s.managers[i]
 		for j := range s.managers {
 			if m.declared.has(j) {
-				fencers[j] |= of(i)
+				declaredBy[j] |= of(i)
 			}
 		}
 		if m.wiped {
@@ -74,7 +74,7 @@ func (s *state) lost() (lost set) {
 	for again := true; again; {
 		again = false
 		for i := range s.managers {
-			if !(lost | counted).has(i) && fencers[i]&^lost == 0 {
+			if !(lost | counted).has(i) && declaredBy[i]&^lost == 0 {
 				counted |= of(i)
 				lost |= s.managers[i].declared
 				again = true
