@@ -16,7 +16,7 @@ var RepairStore = runtime.Builtin{
 	Name: "repair_store", Group: "Actions", Positional: 2,
 	Doc: "Resolves now an operation that was left in doubt when its runner or a manager failed; without this call the managers resolve it by themselves later. " +
 		"An operation that is still in flight is waited for, never rolled back. With `lost` the store continues without a manager that is gone for good: " +
-		"all other managers must take part, and the lost manager is fenced if it comes back.",
+		"all other managers must take part. If the lost manager comes back, its decisions no longer count, and it stops its instances of the store.",
 	Params: params.Join([]runtime.Param{
 		params.Name,
 		{Name: "lost", Type: runtime.String, Doc: "the host, `host:port` or identity of a manager that will never come back"},

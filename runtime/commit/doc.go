@@ -45,7 +45,7 @@
 //
 //	query      state of all          -
 //	resolve    resolve to all        the coordinator ends expired leases, the others follow its decision
-//	fence      fence to survivors    every survivor must agree before anything is decided (I8)
+//	fence      fence to survivors    every survivor must promise before anything is decided (I8)
 //	replace    decide to survivors   forward what a survivor has committed, abort the rest, name a coordinator (I5)
 //
 // The invariants I1 to I8 are those of docs/guarantees.md.

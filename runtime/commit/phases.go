@@ -213,7 +213,7 @@ func (r *Driver) sendCommits(ctx context.Context) *Outcome {
 			return
 		}
 		// Not even a refusal changes the outcome. A participant that voted refuses only if its disk fails, or if it has
-		// fenced the coordinator meanwhile (I4); it then follows the coordinator's state.
+		// promised meanwhile to ignore the coordinator (I4); it then follows the coordinator's state.
 		unconfirmed++
 		row := a.failure()
 		row.Hint = "the operation is committed: this manager follows by itself"

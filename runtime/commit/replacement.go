@@ -8,15 +8,16 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// ReplaceCoordinator replaces a coordinator that is gone for good. First all survivors fence it; when all have, all get
-// the same decision. It changes nothing unless every survivor is connected:
+// ReplaceCoordinator replaces a coordinator that is gone for good. First all survivors promise to follow no decision of
+// it any more; when all have promised, all get the same decision. It changes nothing unless every survivor is
+// connected:
 //
-//   - A survivor that has not fenced the lost coordinator would still follow a late commit of it (I8).
+//   - A survivor that has not promised would still follow a late commit of the lost coordinator (I8).
 //   - A survivor that was not asked may have the only copy of a commit, which has to be carried forward (I1).
 //
 // Both steps can be repeated, so a replacement that was interrupted is finished by calling it again (I5).
 func (r *Recovery) ReplaceCoordinator(ctx context.Context, lost wire.Manager) *Outcome {
-	// The three refusals before the first fence change nothing, so the operator can connect the missing manager, or
+	// The three refusals before the first promise change nothing, so the operator can connect the missing manager, or
 	// start the lost one, and call again.
 	left, missing := r.survivors(lost.Identity)
 	if len(missing) > 0 {
@@ -28,11 +29,11 @@ func (r *Recovery) ReplaceCoordinator(ctx context.Context, lost wire.Manager) *O
 	if by := r.reachedBy(ctx, left, lost.Identity); by != "" {
 		return r.refused(left, fmt.Sprintf("%s answers %s: it is not lost", lost.URL, by))
 	}
-	// A driver that dies from here on leaves some survivors fenced. They take no operation and follow no decision of
-	// the lost coordinator, until a repeated call finds their promises and completes the replacement.
+	// A driver that dies from here on leaves some survivors with a promise. They take no operation and follow no
+	// decision of the lost coordinator, until a repeated call finds their promises and completes the replacement.
 	promises := r.fence(ctx, left, lost.Identity)
-	// The states that decide are those in the answers to the fence, not those of Query: before its promise a survivor
-	// could still have taken a commit of the lost coordinator (I1).
+	// The states that decide are those in the answers with the promises, not those of Query: before its promise a
+	// survivor could still have taken a commit of the lost coordinator (I1).
 	var committed []string
 	coordinator := ""
 	for _, i := range left {
@@ -58,7 +59,8 @@ func (r *Recovery) ReplaceCoordinator(ctx context.Context, lost wire.Manager) *O
 	}
 	// From here the decision must not stop half way for a cancelled run. If the runner dies between two messages, a
 	// repeated call finds the same decision: survivors that have it show the commit as their last operation, or have
-	// aborted what nobody had committed, and no later operation can be committed without the votes of the fenced ones.
+	// aborted what nobody had committed, and no later operation can be committed without the votes of the other
+	// survivors, which vote for nothing before they have the decision.
 	done := r.ask(context.WithoutCancel(ctx), left, "POST", wire.DecidePath(r.Store),
 		wire.DecideRequest{Lost: lost.Identity, Committed: committed, Coordinator: coordinator})
 	return r.replaced(done, left, lost)
@@ -107,8 +109,8 @@ func hasOtherCoordinator(s wire.StoreState, lost string) bool {
 }
 
 // reachedBy returns who can reach the manager that is declared lost, or "" if nobody can: the runner itself, or a
-// manager whose resolve request it answers. Once any manager has fenced it, reachedBy returns "": the replacement has
-// to be finished whatever it answers.
+// manager whose resolve request it answers. Once any manager has promised to ignore it, reachedBy returns "": the
+// replacement has to be finished whatever the coordinator answers.
 //
 // It spares an operator a mistake, and is no proof: a coordinator may be alive and unreachable. What makes a
 // replacement safe then is the lease. The survivors wait until the coordinator must have found its lease expired (I8).
@@ -132,8 +134,8 @@ func (r *Recovery) reachedBy(ctx context.Context, left []int, lost string) strin
 	return ""
 }
 
-// fence asks all survivors to fence the lost coordinator: to follow no decision of it any more (I8). A survivor that
-// had an answer of it less than 40 s ago refuses and is asked again until Timeout.
+// fence asks all survivors to promise that they follow no decision of the lost coordinator any more (I8). A survivor
+// that had an answer of it less than 40 s ago refuses and is asked again until Timeout.
 func (r *Recovery) fence(ctx context.Context, left []int, lost string) map[int]stateReply {
 	body := wire.FenceRequest{Lost: lost, Survivors: []string{}}
 	for _, i := range left {
@@ -172,9 +174,9 @@ func (r *Recovery) refused(left []int, why string) *Outcome {
 	})}
 }
 
-// unfinished returns the outcome when not all survivors have fenced the lost coordinator. Those that have take no
-// operation until the replacement is finished. The outcome of prepared operations is still unknown. Promises are not
-// taken back: between two messages nobody could tell whether another survivor has acted on them.
+// unfinished returns the outcome when not all survivors have promised to ignore the lost coordinator. Those that have
+// take no operation until the replacement is finished. The outcome of prepared operations is still unknown. Promises
+// are not taken back: between two messages nobody could tell whether another survivor has acted on them.
 func (r *Recovery) unfinished(promises map[int]stateReply, left []int) *Outcome {
 	return &Outcome{State: Unknown, Rows: r.rows(left, func(i int) Row {
 		if promises[i].refusal != nil {
@@ -185,7 +187,7 @@ func (r *Recovery) unfinished(promises map[int]stateReply, left []int) *Outcome 
 }
 
 // replaced returns the outcome after the decision was sent. It is unknown unless all survivors have confirmed the
-// decision; the fenced ones can only follow the same one later (I5).
+// decision; the others have promised and can only follow the same decision later (I5).
 func (r *Recovery) replaced(done map[int]stateReply, left []int, lost wire.Manager) *Outcome {
 	out := &Outcome{State: Committed}
 	bad := 0

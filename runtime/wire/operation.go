@@ -145,8 +145,8 @@ type AbortRequest struct {
 	Epoch uint64 `json:"epoch,omitempty"`
 }
 
-// FenceRequest is the body of the first phase of a coordinator replacement: the identities of the lost coordinator and
-// of all survivors.
+// FenceRequest is the body of the first phase of a coordinator replacement: it asks a survivor to promise that it
+// ignores the lost coordinator. It has the identities of that coordinator and of all survivors.
 type FenceRequest struct {
 	Lost      string   `json:"lost"`
 	Survivors []string `json:"survivors"`

@@ -18,7 +18,7 @@ func (w *walk) fault(i int) {
 		v.committed, v.members, v.coordinator = 0, 0, -1
 		w.emit(t, label{"its store is removed separately", i, 0})
 	}
-	// A disk loses the last write, here a vote. If a fence was written after it, the fence would be the last one.
+	// A disk loses the last write, here a vote. If a promise was written after it, the promise would be the last one.
 	if m := w.from.managers[i]; w.losesWrites.has(i) && m.prepared != 0 && m.replacing == 0 && !m.suspect {
 		t := w.from
 		v := &t.managers[i]

@@ -144,7 +144,7 @@ func (w *walk) resolveAll(t *state) {
 	w.allCatchUp(t, silent)
 }
 
-// repairWithout fences a lost coordinator at all remaining managers of its store.
+// repairWithout makes all remaining managers of a store promise to ignore its lost coordinator.
 func (s *state) repairWithout(coordinator int, silent set) {
 	for i := range s.managers {
 		m := &s.managers[i]
@@ -155,7 +155,7 @@ func (s *state) repairWithout(coordinator int, silent set) {
 	}
 }
 
-// allCatchUp lets managers that lost a write follow their coordinators, unless they have fenced them.
+// allCatchUp lets managers that lost a write follow their coordinators, unless they ignore them.
 func (w *walk) allCatchUp(t *state, silent set) {
 	for i := range t.managers {
 		m := &t.managers[i]

@@ -138,7 +138,7 @@ func (w *walk) acknowledge(t *state, i int, o op) {
 	}
 }
 
-// ignoresCoordinator reports whether i has fenced the operation's coordinator.
+// ignoresCoordinator reports whether i has promised to ignore the operation's coordinator, or has replaced it.
 func (w *walk) ignoresCoordinator(m *manager, i int, o op) bool {
 	coordinator := w.coordinatorOf(o)
 	return i != coordinator && (m.fenced | m.replacing).has(coordinator)

@@ -50,7 +50,7 @@ func (w *walk) queryCoordinator(o op, i, coordinator int) {
 	m := &w.from.managers[i]
 	wiped := h.wiped && w.wipedCoordinatorBelieved
 	if (h.silent || h.prepared == o || h.fenced.has(i) && !w.fencedManagerAnswered) && !wiped {
-		return // a manager that the coordinator has fenced learns only that
+		return // a manager that the coordinator has declared lost learns only that
 	}
 	t := w.from
 	if h.committed == o && !wiped {
@@ -136,7 +136,7 @@ func (w *walk) follow(h, m *manager, i int) bool {
 	return true
 }
 
-// repair emits the steps of replacement r: it fences every survivor, then sends each of them the decision.
+// repair emits the steps of replacement r: it makes every survivor promise, then sends each of them the decision.
 func (w *walk) repair(r int) {
 	p := w.from.replacements[r]
 	lost := of(w.lost)
@@ -192,7 +192,7 @@ func (w *walk) fence(r, i int) {
 	if m.prepared != 0 && !w.recordedSurvivors {
 		p.asked |= w.of(m.prepared).participants() &^ of(w.lost)
 	}
-	w.emit(t, label{"is fenced", i, m.prepared})
+	w.emit(t, label{"promises to ignore the coordinator", i, m.prepared})
 }
 
 // silentPastLease reports whether the coordinator has been silent for longer than the lease of its prepared operation.

@@ -19,7 +19,7 @@ type operation struct {
 	coordinator    int
 	newCoordinator int  // the new coordinator plus 1 if the operation changes it
 	revision       int  // the store's revision afterwards
-	lost           set  // participants that this operation drops and fences; never the coordinator
+	lost           set  // participants that this operation drops and declares lost; never the coordinator
 	sameID         bool // has the id of operation 1 and another digest
 }
 
@@ -62,24 +62,24 @@ type weakness struct {
 	idOnly                      bool // the digest of a known operation is not compared
 	absentAccepts               bool // a coordinator without the store votes for a change of it
 	anyParticipants             bool // an operation may leave out a manager of the store
-	noFence                     bool // a replacement reads states and decides without fencing
+	noFence                     bool // a replacement reads states and decides without promises
 	someSurvivors               bool // a replacement decides when one survivor has answered
 	recordedSurvivors           bool // a replacement takes the survivors from configurations, not from prepared operations
-	fencedCoordinatorBelieved   bool // a manager that has fenced the coordinator still follows it
+	fencedCoordinatorBelieved   bool // a manager that has promised to ignore the coordinator still follows it
 	fencedCoordinatorTakesPart  bool // a fenced coordinator may coordinate new operations
-	fencedManagerAnswered       bool // the coordinator answers a manager that it has fenced
+	fencedManagerAnswered       bool // the coordinator answers a manager that was declared lost
 	removalUnfences             bool // removing the store clears its list of fenced managers
 	nothingUnfences             bool // a replacement that leaves no store clears the list of fenced managers
-	votesWhileFencing           bool // a manager votes between the fence and the decision
+	votesWhileFencing           bool // a manager votes between the promise and the decision
 	wipedCoordinatorBelieved    bool // the identity in the coordinator's answer is not compared
 	rolledBackCoordinatorServes bool // a coordinator whose disk lost the last write is not suspect
 	suspectVotes                bool // a manager whose disk lost the last write is not suspect
 	suspectCoordinator          bool // a suspect manager may become the new coordinator
-	suspectFences               bool // a suspect manager fences a coordinator that is alive and may count on its lost vote
+	suspectFences               bool // a suspect manager promises to ignore a coordinator that is alive
 	noCatchUp                   bool // a manager that missed a commit does not take it from the coordinator
 	lostVotesStay               bool // a manager that lost its vote for a new store is not notified
-	fencedCoordinatorFollowed   bool // a suspect manager recovers also from a coordinator that it has fenced
-	silenceNotNeeded            bool // survivors fence a coordinator that is alive
+	fencedCoordinatorFollowed   bool // a suspect manager recovers also from a coordinator that was declared lost
+	silenceNotNeeded            bool // survivors promise to ignore a coordinator that is alive
 }
 
 // system is a scenario with a protocol, which is weakened or not.

@@ -37,8 +37,8 @@ type manager struct {
 	epoch, preparedEpoch uint8 // epoch is the highest one seen
 	coordinator          int8  // -1 if the manager does not have the store
 	members              set
-	fenced               set
-	replacing            set // the lost coordinator between fence and decision
+	fenced               set // managers that were declared lost
+	replacing            set // the lost coordinator between the promise and the decision
 
 	silent  bool // does not answer: crashed, suspended or unreachable
 	expired bool // the lease of the prepared operation has expired; at the coordinator only
@@ -49,7 +49,7 @@ type manager struct {
 	everCommitted     uint8 // set of operations
 	committedAttempts uint8 // set of attempts: operation and epoch
 	abortedAttempts   uint8 // set of attempts
-	declared          set   // all managers that this one has ever fenced
+	declared          set   // all managers that this one has ever promised to ignore
 }
 
 type phase uint8

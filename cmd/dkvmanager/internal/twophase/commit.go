@@ -34,7 +34,7 @@ func (m *Participant) Commit(id string, epoch uint64) (wire.OperationStatus, err
 		// I8: the lease is checked inside the update that would commit. Expiry and commit can't race: updates of the
 		// catalog run one after the other, and whichever comes first leaves a decision that the other finds. A
 		// coordinator that was suspended longer than the lease therefore aborts when it wakes up, before the survivors
-		// may have fenced it: they wait for coordinatorGrace beyond the lease.
+		// may promise to ignore it: they wait for coordinatorGrace beyond the lease.
 		case m.leaseExpired(p):
 			d.RecordDecision(decisionOf(p, false), m.Now())
 			return nil

@@ -3,7 +3,7 @@
 // driver, is package dkvrun/runtime/commit.
 //
 // A Participant is a state machine over the catalog, a clock and a way to query other managers. It serves no HTTP and
-// runs no process. Its states of one operation, and who may move it:
+// runs no process. Its states of one operation, and what causes each transition:
 //
 //	state      recorded as             entered by                                  left by
 //	unknown    nothing                 -                                           Prepare (prepared), Abort (aborted),
@@ -43,9 +43,10 @@
 // States of a store's name, beside its operations:
 //
 //	suspect        the catalog may lack a vote       neither votes nor decides until recoverSuspect
-//	replacing      this manager has fenced the       no vote and no decision of that coordinator
-//	               lost coordinator                  counts until ReplaceCoordinator
-//	fenced         managers that were declared lost  they decide nothing about the name until added again
+//	replacing      this manager has promised to      until ReplaceCoordinator it votes for nothing, and
+//	               ignore the lost coordinator       no decision of that coordinator counts
+//	fenced         managers that were declared lost  their decisions about the name don't count until
+//	                                                 they are added again
 //	declared lost  this manager was declared lost    its instances stop; the store is removed here by hand
 //
 // The invariants I1 to I8 are those of docs/guarantees.md, tests/model and the simulation (TestSim_RandomRuns).

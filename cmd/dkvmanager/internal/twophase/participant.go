@@ -51,7 +51,7 @@ type Participant struct {
 	mu sync.Mutex
 	// lastContact is the time of the last sign of life, by operation: at the coordinator the driver's, elsewhere the
 	// coordinator's. It is not durable, and need not be: at the coordinator Start aborts its operations, and elsewhere
-	// a restart only makes the manager wait longer before it may fence a silent coordinator.
+	// a restart only makes the manager wait longer before it may promise to ignore a silent coordinator.
 	lastContact map[string]time.Time
 }
 

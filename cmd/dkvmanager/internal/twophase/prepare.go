@@ -72,8 +72,9 @@ func (m *Participant) Prepare(c wire.Operation) (wire.OperationStatus, error) {
 // The order of its checks matters:
 //
 //  1. A decision comes first, because it is final whatever else has changed since (I1).
-//  2. An existing vote is confirmed without the checks of a new one, but for a fence. It passed them, and what they
-//     read is locked since then (I4); repeated now they could refuse what the vote has promised.
+//  2. An existing vote is confirmed without the checks of a new one: it passed them, and what they read is locked since
+//     then (I4). Repeated now they could refuse what the vote has promised. Only checkFences is repeated, since a
+//     replacement of the coordinator may have begun after the vote (I8).
 //  3. The epoch of a new vote is compared last. A driver that is told of a higher epoch prepares again, which would be
 //     in vain while another problem stands.
 func (m *Participant) vote(d *catalog.Data, c *wire.Operation) (*catalog.PreparedRecord, error) {
@@ -233,7 +234,7 @@ func checkCoordinator(s *catalog.Store, c *wire.Operation) *wire.Result {
 		return wrongCoordinator(c, s.Coordinator)
 	}
 	// I5: a manager that is left out would keep the old configuration for good: the new one does not list it, so it
-	// takes nothing from the coordinator. A manager that is gone is dropped by name, and fenced with the commit.
+	// takes nothing from the coordinator. A manager that is gone is dropped by name, and the commit declares it lost.
 	for _, w := range s.Managers {
 		if !hasManager(c.Managers, w.Identity) && w.Identity != c.Drop {
 			return wire.RefuseMissingManager.With(w.URL, s.Name)

@@ -19,7 +19,7 @@ import (
 
 // coordinatorGrace is the time beyond the lease for which a coordinator must have been silent before it may be declared
 // lost. It covers the interval at which participants query it: a coordinator that was suspended right after its
-// driver's last renewal finds the lease expired before its survivors fence it (I8, see Commit).
+// driver's last renewal finds the lease expired before its survivors promise to ignore it (I8, see Commit).
 const coordinatorGrace = 10 * time.Second
 
 // FenceCoordinator is the first phase of a replacement: it durably records that this manager ignores the decisions of
@@ -73,9 +73,9 @@ func (m *Participant) FenceCoordinator(ctx context.Context, store string,
 	return m.State(store)
 }
 
-// checkLastContact refuses to fence a coordinator that showed a sign of life within the lease and coordinatorGrace,
-// while this manager has a vote, or may have lost one, that the coordinator can still decide. Without a vote of this
-// manager nothing can be committed, so then there is nothing to wait for.
+// checkLastContact refuses the promise to ignore a coordinator that showed a sign of life within the lease and
+// coordinatorGrace, while this manager has a vote, or may have lost one, that the coordinator can still decide. Without
+// a vote of this manager nothing can be committed, so then there is nothing to wait for.
 func (m *Participant) checkLastContact(d *catalog.Data, store, lost string) *wire.Result {
 	silence := m.ExpireAfter + coordinatorGrace
 	if p := d.Name(store).Prepared; p != nil {
@@ -105,7 +105,7 @@ func (m *Participant) ReplaceCoordinator(store string, f wire.DecideRequest) (wi
 		}
 		if p := d.Name(store).Prepared; p != nil && p.Coordinator == f.Lost {
 			// I1 and I5: what any survivor has committed is committed on all, everything else is aborted on all. The
-			// list comes from states that can't change any more, since every survivor is fenced. A commit that only
+			// list comes from states that can't change any more, since every survivor has promised. A commit that only
 			// the lost coordinator has made is discarded; that is the exception in I4, and no driver reported it as
 			// committed on all managers.
 			committed := slices.Contains(f.Committed, p.ID)

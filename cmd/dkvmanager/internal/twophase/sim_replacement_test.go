@@ -97,7 +97,7 @@ func (s *simulation) suspectCoordinator(store string) string {
 	return ""
 }
 
-// replacing returns the coordinator that any manager has fenced and not yet replaced, or "".
+// replacing returns the coordinator that any manager has promised to ignore and that is not replaced there yet, or "".
 func (s *simulation) replacing(store string) string {
 	for _, m := range s.managers {
 		if n := m.disk.read(m.disk.durable).Name(store); n.Replacing != "" {

@@ -39,7 +39,7 @@ func TestParticipant_ConfirmNeedsAllManagers(t *testing.T) {
 			}
 		}, "has another configuration"},
 		{"one is suspect", func(f *cluster) { f.all[1].doubt(func(*catalog.Data) error { return nil }) }, "older catalog"},
-		{"one has fenced this one", func(f *cluster) {
+		{"one lists this one as fenced", func(f *cluster) {
 			f.all[1].named(func(n *catalog.Name) { n.Fenced = []string{f.all[0].self()} })
 		}, "has declared this manager lost"},
 		{"one is in a replacement", func(f *cluster) {

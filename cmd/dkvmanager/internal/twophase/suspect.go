@@ -96,7 +96,8 @@ func (m *Participant) recoverSuspect(store string, there *wire.StoreState) error
 		return nil
 	})
 	// This counts as a sign of life even if the coordinator's state could not be used yet: it may still decide about a
-	// vote that was lost here. An answer of another manager counts, too; it can only delay fencing.
+	// vote that was lost here. An answer of another manager counts, too; it can only delay the promise to ignore the
+	// coordinator.
 	m.touch(suspectKey(store))
 	return err
 }

@@ -30,7 +30,7 @@ func validate(c *wire.Operation) error {
 	// I1: the coordinator's vote is one of those that the commit needs.
 	case !known[c.Coordinator]:
 		return wire.Refuse(wire.CodeBadRequest, "home: %q is none of the managers", c.Coordinator)
-	// I8: the commit fences the dropped manager, so its vote can't be among those that the commit needs.
+	// I8: the commit declares the dropped manager lost, so its vote can't be among those that the commit needs.
 	case c.Drop != "" && known[c.Drop]:
 		return wire.Refuse(wire.CodeBadRequest, "drop: %q is among the managers", c.Drop)
 	case !slices.Contains(actions, c.Action):
