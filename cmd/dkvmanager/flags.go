@@ -15,11 +15,11 @@ import (
 
 // options is the checked command line.
 type options struct {
-	host        *hostid.Host
-	dataDir     string
-	lifeline    *os.File // nil for none
-	switchboard *os.File // of the switchboard; nil for none
-	ephemeral   bool
+	host           *hostid.Host
+	dataDir        string
+	lifeline       *os.File // nil for none
+	netFaultSocket *os.File // the socket for network faults; nil for none
+	ephemeral      bool
 }
 
 // parseFlags parses the command line. It returns flag.ErrHelp if the command line asks for help.
@@ -31,7 +31,7 @@ func parseFlags(args []string) (*options, error) {
 	advertise := set.String("advertise", "", "")
 	insecure := set.Bool("insecure", false, "")
 	lifeline := set.Int("lifeline", -1, "")
-	switchboard := set.Int("switchboard", -1, "")
+	netFaultFD := set.Int("switchboard", -1, "")
 	ephemeral := set.Bool("ephemeral", false, "")
 	if err := set.Parse(args); err != nil {
 		return nil, err
@@ -55,13 +55,13 @@ func parseFlags(args []string) (*options, error) {
 	if o.ephemeral && *lifeline < 0 {
 		return nil, errors.New("--ephemeral needs --lifeline FD: the data folder is deleted at its end of file")
 	}
-	if *switchboard >= 0 && *lifeline < 0 {
+	if *netFaultFD >= 0 && *lifeline < 0 {
 		return nil, errors.New("--switchboard needs --lifeline FD: only the servers of a throw-away cluster are cut off")
 	}
 	if o.lifeline, err = openLifeline(*lifeline); err != nil {
 		return nil, err
 	}
-	if o.switchboard, err = openSwitchboard(*switchboard); err != nil {
+	if o.netFaultSocket, err = openNetFaultSocket(*netFaultFD); err != nil {
 		return nil, err
 	}
 	return o, nil
@@ -72,8 +72,8 @@ func openLifeline(fd int) (*os.File, error) {
 	return inherited("lifeline", fd, unix.S_IFIFO, "a pipe")
 }
 
-// openSwitchboard returns the inherited socket of a switchboard.
-func openSwitchboard(fd int) (*os.File, error) {
+// openNetFaultSocket returns the inherited socket over which the manager receives network faults.
+func openNetFaultSocket(fd int) (*os.File, error) {
 	return inherited("switchboard", fd, unix.S_IFSOCK, "a socket")
 }
 

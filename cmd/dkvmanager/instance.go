@@ -15,7 +15,7 @@ func runInstance(ctx context.Context, args []string, stderr io.Writer) int {
 	set := flag.NewFlagSet("dkvmanager instance", flag.ContinueOnError)
 	set.SetOutput(io.Discard)
 	lifelineFD := set.Int("lifeline", -1, "")
-	switchboardFD := set.Int("switchboard", -1, "")
+	netFaultFD := set.Int("switchboard", -1, "")
 	if err := set.Parse(args); err != nil {
 		return fail(stderr, exitUsage, err)
 	}
@@ -26,11 +26,11 @@ func runInstance(ctx context.Context, args []string, stderr io.Writer) int {
 	if err != nil {
 		return fail(stderr, exitUsage, err)
 	}
-	switchboard, err := openSwitchboard(*switchboardFD)
+	netFaultSocket, err := openNetFaultSocket(*netFaultFD)
 	if err != nil {
 		return fail(stderr, exitUsage, err)
 	}
-	if err := process.Run(ctx, etcd.New(), set.Arg(0), lifeline, switchboard, stderr); err != nil {
+	if err := process.Run(ctx, etcd.New(), set.Arg(0), lifeline, netFaultSocket, stderr); err != nil {
 		return fail(stderr, exitError, err)
 	}
 	return exitOK

@@ -71,8 +71,8 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 	for _, name := range foreign(cat.Snapshot(), o.host.Owns) {
 		log.Warn("the catalog has an instance whose host is not this manager's: start with the same --listen and --advertise as before", "instance", name)
 	}
-	if o.switchboard != nil {
-		if err := netfault.Follow(o.switchboard, o.host.Bind, nil); err != nil {
+	if o.netFaultSocket != nil {
+		if err := netfault.Follow(o.netFaultSocket, o.host.Bind, nil); err != nil {
 			return err
 		}
 	}
@@ -103,14 +103,14 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 	}
 	var api *admin.API
 	sup, err := supervisor.New(supervisor.Options{
-		Dir:         instances,
-		Bind:        o.host.Bind,
-		Owns:        o.host.Owns,
-		Engine:      engine,
-		Catalog:     cat,
-		Executable:  executable,
-		Lifeline:    o.lifeline,
-		Switchboard: o.switchboard,
+		Dir:            instances,
+		Bind:           o.host.Bind,
+		Owns:           o.host.Owns,
+		Engine:         engine,
+		Catalog:        cat,
+		Executable:     executable,
+		Lifeline:       o.lifeline,
+		NetFaultSocket: o.netFaultSocket,
 		Confirm: func(ctx context.Context, store, change string) error {
 			return api.Confirm(ctx, store, change)
 		},

@@ -36,9 +36,9 @@ func (o Options) spawn(folder string) (*handle, error) {
 		args = append(args, "--lifeline", "3")
 		files = append(files, o.Lifeline)
 	}
-	if o.Switchboard != nil {
+	if o.NetFaultSocket != nil {
 		args = append(args, "--switchboard", "4")
-		files = append(files, o.Switchboard)
+		files = append(files, o.NetFaultSocket)
 	}
 	cmd := exec.Command(o.Executable, append(args, folder)...)
 	cmd.Stdout, cmd.Stderr = log, log

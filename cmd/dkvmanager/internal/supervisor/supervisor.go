@@ -20,7 +20,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Options configures a supervisor. All but Bind, ExtraArgs, Lifeline, Switchboard and OrphanPatience are required.
+// Options configures a supervisor. All but Bind, ExtraArgs, Lifeline, NetFaultSocket and OrphanPatience are required.
 type Options struct {
 	// Dir holds the folder of each instance: Dir/STORE/INSTANCE.
 	Dir string
@@ -35,9 +35,9 @@ type Options struct {
 	ExtraArgs  []string
 	// Lifeline, if set, is inherited by every instance as file descriptor 3. Instances stop at its end of file.
 	Lifeline *os.File
-	// Switchboard, if set, is inherited by every instance of a throw-away cluster as file descriptor 4. It tells them
-	// which hosts are cut off.
-	Switchboard *os.File
+	// NetFaultSocket, if set, is inherited by every instance of a throw-away cluster as file descriptor 4. It tells
+	// them which hosts are cut off.
+	NetFaultSocket *os.File
 	// Confirm returns nil if all managers of a store have this change as the last one and none in progress, else an
 	// error that says why that is not certain.
 	Confirm func(ctx context.Context, store, change string) error

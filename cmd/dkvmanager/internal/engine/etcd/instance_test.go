@@ -22,11 +22,11 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// instanceEnv makes the test binary run as the instance process of the folder that it names. With switchboardEnv,
+// instanceEnv makes the test binary run as the instance process of the folder that it names. With netFaultEnv,
 // descriptor 3 is its socket for network faults.
 const (
-	instanceEnv    = "DKV_TEST_INSTANCE"
-	switchboardEnv = "DKV_TEST_SWITCHBOARD"
+	instanceEnv = "DKV_TEST_INSTANCE"
+	netFaultEnv = "DKV_TEST_NETFAULT"
 )
 
 func TestMain(m *testing.M) {
@@ -34,12 +34,12 @@ func TestMain(m *testing.M) {
 	if folder == "" {
 		os.Exit(m.Run())
 	}
-	var switchboard *os.File
-	if os.Getenv(switchboardEnv) != "" {
-		switchboard = os.NewFile(3, "netfault")
+	var netFaultSocket *os.File
+	if os.Getenv(netFaultEnv) != "" {
+		netFaultSocket = os.NewFile(3, "netfault")
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	err := process.Run(ctx, New(), folder, nil, switchboard, os.Stderr)
+	err := process.Run(ctx, New(), folder, nil, netFaultSocket, os.Stderr)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -66,12 +66,12 @@ func newHost() string {
 
 // instance is an instance of a test's store. Its process need not run.
 type instance struct {
-	t           *testing.T
-	folder      string
-	spec        engine.Spec
-	switchboard *os.File // the socket for network faults; nil for none
-	cmd         *exec.Cmd
-	exited      chan error
+	t              *testing.T
+	folder         string
+	spec           engine.Spec
+	netFaultSocket *os.File // the socket for network faults; nil for none
+	cmd            *exec.Cmd
+	exited         chan error
 }
 
 // newStore returns the instances of a new store, not started: data instances first, then gateways.
@@ -117,9 +117,9 @@ func (in *instance) start() {
 	defer log.Close()
 	in.cmd = exec.Command(os.Args[0])
 	in.cmd.Env = append(os.Environ(), instanceEnv+"="+in.folder)
-	if in.switchboard != nil {
-		in.cmd.Env = append(in.cmd.Env, switchboardEnv+"=1")
-		in.cmd.ExtraFiles = []*os.File{in.switchboard}
+	if in.netFaultSocket != nil {
+		in.cmd.Env = append(in.cmd.Env, netFaultEnv+"=1")
+		in.cmd.ExtraFiles = []*os.File{in.netFaultSocket}
 	}
 	in.cmd.Stdout, in.cmd.Stderr = log, log
 	if err := in.cmd.Start(); err != nil {

@@ -24,7 +24,7 @@ func isolatedMember(t *testing.T) (controller *netfault.Controller, off, other *
 	})
 	store := newStore(t, 3, 0)
 	for _, in := range store {
-		in.switchboard = controller.File()
+		in.netFaultSocket = controller.File()
 		in.start()
 	}
 	for _, in := range store {

@@ -29,8 +29,8 @@ const (
 // the working directory to folder. It returns nil after a graceful stop, and an error when another process holds the
 // folder, the spec can't be read, or the engine failed.
 //
-// switchboard is the socket of the throw-away cluster's switchboard; nil for none.
-func Run(ctx context.Context, eng engine.Engine, folder string, lifeline, switchboard *os.File, log io.Writer) error {
+// netFaults is the socket over which an instance of a throw-away cluster receives network faults; nil for none.
+func Run(ctx context.Context, eng engine.Engine, folder string, lifeline, netFaults *os.File, log io.Writer) error {
 	if err := os.Chdir(folder); err != nil {
 		return fmt.Errorf("instance folder: %w", err)
 	}
@@ -57,8 +57,8 @@ func Run(ctx context.Context, eng engine.Engine, folder string, lifeline, switch
 
 	report := new(engine.Report)
 	report.Set(engine.Condition{Reason: "the instance is starting"})
-	if switchboard != nil {
-		if err := netfault.Follow(switchboard, spec.Bind, func(v netfault.View) { report.Sever(severed(v)) }); err != nil {
+	if netFaults != nil {
+		if err := netfault.Follow(netFaults, spec.Bind, func(v netfault.View) { report.Sever(severed(v)) }); err != nil {
 			return err
 		}
 	}
