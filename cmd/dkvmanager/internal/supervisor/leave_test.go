@@ -130,8 +130,8 @@ func TestLeave_OnlyDataHandsOverToGateway(t *testing.T) {
 	c.holds("Orders", "orders-2")
 }
 
-// makeEnd kills an instance that the store has removed, unless it has ended by itself.
-func makeEnd(t *testing.T, s *server, instance string) {
+// killIfRunning kills an instance that the store has removed, unless it has ended by itself.
+func killIfRunning(t *testing.T, s *server, instance string) {
 	t.Helper()
 	pid := s.instance("Orders", instance).PID
 	if pid == 0 {
@@ -152,10 +152,10 @@ func TestLeave_ContinuesAfterCrash(t *testing.T) {
 	}{
 		{"taken out", func(*testing.T, *cluster) {}},
 		{"stopped", func(t *testing.T, c *cluster) {
-			makeEnd(t, c.servers[1], "orders-2")
+			killIfRunning(t, c.servers[1], "orders-2")
 		}},
 		{"deleted", func(t *testing.T, c *cluster) {
-			makeEnd(t, c.servers[1], "orders-2")
+			killIfRunning(t, c.servers[1], "orders-2")
 			if err := os.RemoveAll(c.servers[1].folder(place{"Orders", "orders-2"})); err != nil {
 				t.Fatal(err)
 			}
