@@ -52,7 +52,7 @@ type scan struct {
 	done     bool
 }
 
-// nextNode returns a key and its value, or nothing at the end.
+// next returns a key and its value, or nothing at the end.
 func (s *scan) next() ([]any, error) {
 	if s.left == 0 {
 		return nil, nil

@@ -128,8 +128,8 @@ func canTakeOver(v *cluster.View, n wire.Node) bool {
 	return known && in.Ready
 }
 
-// checkReplaced returns an error if no ready gateway can replace a removed data instance. nodes are the other nodes of
-// the topology, and wanted are the same nodes with enough data instances.
+// checkReplaced returns an error if no ready gateway can replace a removed data instance. The parameter nodes has the
+// other nodes of the topology; wanted has the same nodes with the roles that give the store enough data instances.
 func checkReplaced(v *cluster.View, c *runtime.Call, in cluster.Instance, nodes, wanted []wire.Node) error {
 	if len(wire.Founders(nodes)) == len(wire.Founders(wanted)) {
 		return nil

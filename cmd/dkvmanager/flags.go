@@ -67,7 +67,7 @@ func parseFlags(args []string) (*options, error) {
 	return o, nil
 }
 
-// openLifeline returns the inherited read end of a pipe.
+// openLifeline returns the inherited read end of a pipe, whose end of file means that the runner has ended.
 func openLifeline(fd int) (*os.File, error) {
 	return inherited("lifeline", fd, unix.S_IFIFO, "a pipe")
 }

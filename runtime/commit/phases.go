@@ -98,9 +98,9 @@ func (r *Driver) isYes(a answer) bool {
 	return a.refusal == nil && a.op.State == wire.OperationPrepared && a.op.Epoch == r.Operation.Epoch
 }
 
-// commitPhase asks the coordinator to commit. Its durable write is the commit point: until its answer is here, the
-// driver tells no participant anything (I1). A participant that committed first could not take that back if the
-// coordinator's disk failed, or if its lease had expired.
+// commitPhase asks the coordinator to commit. Its durable write is the commit point: until its answer has arrived, the
+// driver sends nothing to the other participants (I1). A participant that committed before the coordinator could not
+// revert that if the coordinator's disk failed, or if the lease had expired.
 func (r *Driver) commitPhase(ctx context.Context, votes []answer) *Outcome {
 	a, known := r.askCoordinator(ctx, r.commit(r.coordinator))
 	switch {

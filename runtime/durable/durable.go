@@ -1,7 +1,7 @@
 // Package durable writes files that must survive a crash of the process and of the machine.
 //
-// A file is replaced in four steps: write a temporary file beside it, sync that file, rename it over the
-// old one, sync the folder. A crash between any two steps leaves the old content or the new one, whole.
+// A file is replaced in four steps: write a temporary file beside it, sync that file, rename it over the old one, sync
+// the folder. A crash between any two steps leaves the old content or the new one, complete.
 package durable
 
 import (
@@ -95,7 +95,7 @@ func MakeFolder(path string, mode fs.FileMode) error {
 	return syncFolder(filepath.Dir(path))
 }
 
-// writeSynced writes a new file and syncs it. With an error it returns the step that failed.
+// writeSynced writes a new file and syncs it. If that fails, it returns the step that failed and the error.
 func writeSynced(path string, data []byte, o Options) (Step, error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, o.Mode)
 	if err != nil {

@@ -149,7 +149,7 @@ func sockets(pid int) (int, error) {
 	}
 	n := 0
 	for _, file := range list {
-		// A descriptor that was closed since the listing is no socket any more.
+		// A descriptor that was closed since the listing is no longer a socket.
 		if target, err := os.Readlink(filepath.Join(dir, file.Name())); err == nil && strings.HasPrefix(target, "socket:") {
 			n++
 		}

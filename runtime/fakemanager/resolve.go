@@ -16,8 +16,8 @@ import (
 var coordinatorClient = http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 
 // resolveStore asks the store's coordinator, if it is another manager, for its decision about the operation that is
-// prepared here, and follows it (I5). It returns a refusal if the coordinator does not answer: silence decides nothing,
-// so the operation stays prepared (I1).
+// prepared here, and follows it (I5). It returns a refusal if the coordinator does not answer: without its decision the
+// operation stays prepared (I1).
 func (m *manager) resolveStore(ctx context.Context, store string) *wire.Result {
 	coordinator := m.coordinatorOf(store)
 	if coordinator.URL == "" || coordinator.Identity == m.identity {

@@ -45,7 +45,7 @@ func start(t *testing.T, plan Plan) *Fleet {
 	return f
 }
 
-// classes are the classes of failures that the faults lead to.
+// classes maps each fault to the class of failure that the runner reports for it; empty for none.
 var classes = map[Fault]string{
 	"": "", Refuse: fanout.Refused, Hang: fanout.Timeout, Drip: fanout.Timeout, Garbage: fanout.Protocol,
 	Reset: fanout.Reset, Slow: "",

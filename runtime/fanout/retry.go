@@ -52,8 +52,8 @@ func (*retries) send(ctx context.Context, cn *conn, r *Request, failed *failure)
 	return stale && safe && ctx.Err() == nil
 }
 
-// transient reports whether a failure to connect may be over in a moment: the manager restarts, its queue of
-// connections was full, DNS is busy. Nothing was sent, so any request may be tried again. A timeout is not transient.
+// transient reports whether a failure to connect may be temporary: the manager restarts, its listen backlog is full, or
+// DNS is busy. Nothing was sent, so any request may be tried again. A timeout is not transient.
 func (f *failure) transient() bool {
 	var dns *net.DNSError
 	if f.phase > connecting || timedOut(f.err) {

@@ -150,7 +150,8 @@ func (b *block) at(nodes ...ast.PositionHolder) {
 	}
 }
 
-// inLocals returns local (target 1), … = targets and local (value 1), … = values.
+// inLocals moves the targets and the values of the assignment into locals. It returns the statements "local (target 1),
+// … = targets" and "local (value 1), … = values".
 func (b *block) inLocals() []ast.Stmt {
 	var stmts []ast.Stmt
 	take := func(what string, places []*ast.Expr, exprs []ast.Expr) {

@@ -63,9 +63,10 @@ func (v *Vocabulary) Register(kind, name string) {
 	v.ask(v.register, args...)
 }
 
-// Call checks a call of a path, names with dots between them, after root, which is assert or match. given is the least
-// number of arguments; nil in args stands for an unknown value. problem is the message that a run certainly raises, or
-// "". on reports whether names may follow the call, as after assert.spy(s).
+// Call checks a call such as assert.is_not.equal(…). root is assert or match; path is the names after it, with dots
+// between them. given is the minimum number of arguments; nil in args stands for an unknown value. Call returns in
+// problem the message that a run certainly raises, or "", and in on whether names may follow the call, as after
+// assert.spy(s).
 func (v *Vocabulary) Call(root, path string, given int, args []any) (on bool, problem string) {
 	got, err := v.host.Call(context.Background(), v.call, append([]any{root, path, given}, args...)...)
 	if err != nil {

@@ -298,7 +298,7 @@ func (lx *lexer) comment(start int) (end int) {
 	return end
 }
 
-// long reads [[…]] or [==[…]==] and returns its end. what is its name in errors.
+// long reads [[…]] or [==[…]==] and returns its end. The parameter what names it in errors.
 func (lx *lexer) long(start int, what string) (body string, end int) {
 	i := start + 1
 	for lx.at(i) == '=' {

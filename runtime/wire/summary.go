@@ -6,17 +6,18 @@ import (
 	"strconv"
 )
 
-// StoreSummary holds the fields of a store that are read from a list of stores without decoding it.
+// StoreSummary holds those fields of a store that are read without decoding its whole description.
 type StoreSummary struct {
 	Name     string
 	Status   StoreStatus
 	Revision uint64
-	// Instances counts the topology's instances, Own the manager's among them, Running the running ones among Own.
+	// Instances is the number of instances in the topology. Own is the number of those that belong to the manager, and
+	// Running the number of its own instances that run.
 	Instances, Own, Running int
 	description             []byte
 }
 
-// ParseStoreSummary parses the description of one store, and keeps a reference to it.
+// ParseStoreSummary parses the description of one store. The summary keeps a reference to the description.
 func ParseStoreSummary(description []byte) (StoreSummary, error) {
 	s := scanner{in: description}
 	g, err := s.summary()
@@ -26,7 +27,8 @@ func ParseStoreSummary(description []byte) (StoreSummary, error) {
 	return g, err
 }
 
-// maxStores bounds the length of a list: a summary takes many times the memory of an empty entry in the list.
+// maxStores limits the number of stores in a list, because a summary takes many times the memory of an empty entry in
+// the list.
 const maxStores = 1 << 17
 
 // ParseStoreSummaries parses a list of stores. The summaries keep references to the list.

@@ -112,8 +112,9 @@ type label struct {
 	op      op
 }
 
-// walk enumerates the successors of one state. A transition copies the state, changes the copy and emits it. A
-// transition that breaks an invariant by itself sets broken.
+// walk enumerates the successors of one state. A transition copies the state, changes the copy and emits it, which adds
+// it to the successors. Comments say that a function emits a step: it emits the state after that step. A transition
+// that breaks an invariant by itself sets broken.
 type walk struct {
 	*system
 	from   state

@@ -1,6 +1,6 @@
 package model
 
-// fault emits the faults that can happen at manager i.
+// fault adds the successor states after each fault that can happen at manager i.
 func (w *walk) fault(i int) {
 	if m := &w.from.managers[i]; w.lossy.has(i) && !m.wiped {
 		if m.silent {
@@ -30,8 +30,8 @@ func (w *walk) fault(i int) {
 	}
 }
 
-// loseEnd emits the loss of the last write, if that was the commit or the abort of an operation that manager i had
-// voted for.
+// loseEnd adds the successor state in which manager i has lost its last write, if that was the commit or the abort of
+// an operation that it had voted for.
 func (w *walk) loseEnd(i int) {
 	m := &w.from.managers[i]
 	if o := m.committed; o != 0 && int(o) <= w.runners && w.coordinatorOf(o) != i {
@@ -57,7 +57,8 @@ func (w *walk) loseEnd(i int) {
 	}
 }
 
-// comeBack emits that a silent manager continues, with or without an expired lease, and that it restarts.
+// comeBack adds the successor states in which a silent manager continues, with or without an expired lease, and in
+// which it restarts.
 func (w *walk) comeBack(i int) {
 	m := &w.from.managers[i]
 	t := w.from
@@ -80,7 +81,8 @@ func (w *walk) comeBack(i int) {
 	w.emit(t, label{"restarts and aborts its prepared operation", i, m.prepared})
 }
 
-// weakDisk emits faults after which the protocol treats a coordinator as silent. A weakened protocol does not.
+// weakDisk adds the successor states after those faults of a disk after which the protocol treats a coordinator as
+// silent; a weakened protocol does not.
 func (w *walk) weakDisk(i int) {
 	m := &w.from.managers[i]
 	if w.wipedCoordinatorBelieved {

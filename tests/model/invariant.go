@@ -29,7 +29,8 @@ func (w *walk) allAborted() bool {
 	return true
 }
 
-// converges resolves a copy of the state, and returns I5 if managers of a store differ then (I5).
+// converges resolves what is in doubt in a copy of the state. It returns I5 if managers of one store still differ, else
+// the invariant that a step of the resolving broke, else "".
 func (w *walk) converges() string {
 	quiet := *w
 	t := quiet.from

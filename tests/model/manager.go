@@ -2,7 +2,7 @@ package model
 
 import "dkvrun/runtime/wire"
 
-// receive emits how manager i handles each message of o that was ever sent to it.
+// receive adds the successor states in which manager i has handled a message of o that was ever sent to it.
 func (w *walk) receive(o op, i int) {
 	sent := w.from.sent[o-1]
 	for e := uint8(1); e <= maxEpoch; e++ {
@@ -24,7 +24,7 @@ func (w *walk) receive(o op, i int) {
 	}
 }
 
-// receivePrepare emits the vote or the refusal.
+// receivePrepare adds the successor state in which the manager has voted or refused.
 func (w *walk) receivePrepare(o op, i int, epoch uint8) {
 	t := w.from
 	m := &t.managers[i]
@@ -98,7 +98,7 @@ func (w *walk) refusal(m *manager, i int, o op) string {
 	return ""
 }
 
-// receiveCommit emits the commit: at the coordinator it is the decision, at the others they follow it.
+// receiveCommit adds the successor state after a commit: the coordinator decides with it, the others follow it.
 func (w *walk) receiveCommit(o op, i int) {
 	t := w.from
 	m := &t.managers[i]
@@ -208,7 +208,8 @@ func (w *walk) receiveAbort(o op, i int) {
 	}
 }
 
-// revive emits the weakness that a renewal is accepted after the lease has expired.
+// revive adds the successor state in which a renewal is accepted after the lease has expired; only a weakened protocol
+// does that.
 func (w *walk) revive(o op, i int) {
 	t := w.from
 	m := &t.managers[i]

@@ -8,7 +8,8 @@ const (
 	maxEpoch = 4
 )
 
-// op is the number of an operation; 0 means none. Operations above runs were committed before the scenario starts.
+// op is the number of an operation; 0 means none. Numbers greater than the constant runs are operations that were
+// committed before the scenario starts.
 type op uint8
 
 // set is a set of managers.

@@ -40,8 +40,8 @@ func (u *Checklist) Add(f ...Checkable) {
 	}
 }
 
-// addCancelled records an action that was cancelled. It counts only if its task is cancelled too: a script that set a
-// deadline itself gets an error instead.
+// addCancelled records an action that was cancelled, if it left an operation in doubt. The record counts only if the
+// action's task is cancelled too: a script that set the deadline itself gets an error instead.
 func (u *Checklist) addCancelled(r *Results) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

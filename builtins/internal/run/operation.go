@@ -116,7 +116,7 @@ func (a *Action) Open(s *cluster.Session, name string) {
 // the coordinator has aborted the operation or committed it, and the managers resolve what is left.
 const maxDecideTimeout = time.Minute
 
-// attempt brings an operation to the managers once. It shows rows as they arrive.
+// attempt runs the commit protocol for the operation once. It shows rows as they arrive.
 func (a *Action) attempt(s *cluster.Session, p Operation) (*commit.Outcome, *commit.Driver) {
 	r := &commit.Driver{
 		Transport: a.transport(s), Clock: Clock{},

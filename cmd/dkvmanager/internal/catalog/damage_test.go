@@ -96,7 +96,7 @@ func TestCatalog_DamagedFallsBackToPrevious(t *testing.T) {
 			add(t, c, second)
 			_ = c.Close()
 			if _, _, err := read(filepath.Join(c.Dir(), previousFile)); err != nil {
-				t.Errorf("the whole generation was lost to the damaged one: %v", err)
+				t.Errorf("the intact generation was lost to the damaged one: %v", err)
 			}
 			if c = open(t, c.Dir()); len(c.Snapshot().Stores) != 2 || c.Repaired() != "" {
 				t.Errorf("after the next write: %d stores, repaired %q", len(c.Snapshot().Stores), c.Repaired())

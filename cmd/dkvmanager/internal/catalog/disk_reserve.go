@@ -58,8 +58,9 @@ func (d *Data) promises() int {
 	return count
 }
 
-// save writes payload as the next generation. promises is the change in their number: an Update that makes a
-// promise first makes sure that the reserve exists; an Update that ends one may spend it (I4).
+// save writes payload as the next generation. promises is the value of Data.promises after the Update minus the value
+// before it. An Update that adds a promise first makes sure that the reserve exists; an Update that ends one may spend
+// the reserve (I4).
 func (c *Catalog) save(payload []byte, promises int) error {
 	if promises > 0 {
 		if err := keepReserve(c.dir); err != nil {

@@ -20,12 +20,12 @@ const newestFormat = 2
 
 // The files of a catalog. A crash at any step of write leaves one of these states:
 //
-//	temporary file written, in part or whole    current file: generation n,   previous: n-1 (or n)
+//	temporary file written, all or in part      current file: generation n,   previous: n-1 (or n)
 //	current file renamed, folder not synced     current file: n or n+1,       previous: n-1 or n
 //	folder synced                               current file: n+1,            previous: n
 //
 // In the first two Update has not returned: nobody was told of n+1, and finding n or n+1 is both correct. A file that
-// is not whole is none of these states; it means a damaged disk or an edit by hand (see newest).
+// is damaged is none of these states; it means a damaged disk or an edit by hand (see newest).
 const (
 	currentFile  = "catalog.json"
 	previousFile = "catalog.json.1"       // the generation before; read only if the current file is damaged or missing
@@ -46,7 +46,7 @@ type file struct {
 	Payload json.RawMessage `json:"payload"`
 }
 
-// errNewer means that a newer version wrote the file. It is whole, so an older generation must not replace it.
+// errNewer means that a newer version wrote the file. It is intact, so an older generation must not replace it.
 var errNewer = errors.New("newer format")
 
 // read returns a file whose checksum matches. A missing file is fs.ErrNotExist; other errors that are no
@@ -81,8 +81,8 @@ func read(path string) (*file, *Data, error) {
 	return &f, data, nil
 }
 
-// write makes payload the current file, durably, and keeps the replaced file as the previous generation. A crash
-// at any point leaves a whole current file, the old or the new one. After an error the old file is current.
+// write makes payload the current file, durably, and keeps the replaced file as the previous generation. A crash at any
+// point leaves a complete current file, the old or the new one. After an error the old file is current.
 func write(dir string, generation uint64, payload []byte) error {
 	text, err := json.Marshal(file{newestFormat, generation, checksum(payload), payload})
 	if err != nil {

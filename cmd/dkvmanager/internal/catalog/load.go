@@ -82,17 +82,17 @@ func lockFolder(dir string, patience time.Duration) (*os.File, error) {
 	return f, nil
 }
 
-// load reads the newest whole generation and the identity, and creates both in a new folder. The catalog is
-// created first, so that an identity without a catalog means that the catalog is lost.
+// load reads the newest intact generation and the identity, and creates both in a new folder. The catalog is created
+// first, so that an identity without a catalog means that the catalog is lost.
 //
 //	identity  catalog           result
 //	none      none              a new folder: an empty catalog, then an identity
-//	none      whole             a crash between these two: an identity is made
+//	none      intact            a crash between these two: an identity is made
 //	none      damaged           an error: no generation can be used
-//	present   current whole     the usual case
-//	present   previous whole    the previous generation; Repaired says why, and the manager is suspect
+//	present   current intact    the usual case
+//	present   previous intact   the previous generation; Repaired says why, and the manager is suspect
 //	present   none or damaged   a lost catalog: read-only, never an empty one (I1, I4)
-//	any       unreadable        an error of Open: the files may be whole, so nothing is replaced
+//	any       unreadable        an error of Open: the files may be intact, so nothing is replaced
 func (c *Catalog) load() error {
 	identity, err := readIdentity(c.dir)
 	if err != nil {
@@ -130,11 +130,11 @@ func (c *Catalog) load() error {
 }
 
 // newest returns the current file, or the previous one when the current file is damaged or missing. It renames a
-// damaged file, because the next write would keep it as the previous generation and so delete the whole one.
+// damaged file, because the next write would keep it as the previous generation and so delete the intact one.
 func (c *Catalog) newest() (*file, *Data, error) {
 	current := filepath.Join(c.dir, currentFile)
 	f, data, broken := read(current)
-	// A file that a newer version wrote, or that the system does not read now, may be whole. The previous generation
+	// A file that a newer version wrote, or that the system does not read now, may be intact. The previous generation
 	// lacks its last change, perhaps a vote (I4), so it takes the place of a damaged or missing file only.
 	if broken == nil || errors.Is(broken, errNewer) || refused(broken) {
 		return f, data, broken
@@ -161,8 +161,8 @@ func (c *Catalog) newest() (*file, *Data, error) {
 	return f, data, nil
 }
 
-// refused reports whether the system failed to read an existing file. The file may be whole, so an older
-// generation must not replace it.
+// refused reports whether the system failed to read an existing file. The file may be intact, so an older generation
+// must not replace it.
 func refused(err error) bool {
 	var path *os.PathError
 	return errors.As(err, &path) && !errors.Is(err, fs.ErrNotExist)

@@ -12,7 +12,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// spread returns the nodes from to to, on the servers in turn.
+// spread returns the nodes with the numbers from through to, distributed over the servers in turn.
 func (c *cluster) spread(prefix string, from, to int) []wire.Node {
 	var nodes []wire.Node
 	for i := from; i <= to; i++ {

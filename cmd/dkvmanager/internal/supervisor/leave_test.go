@@ -130,7 +130,7 @@ func TestLeave_OnlyDataHandsOverToGateway(t *testing.T) {
 	c.holds("Orders", "orders-2")
 }
 
-// killIfRunning kills an instance that the store has removed, unless it has ended by itself.
+// killIfRunning kills the process of an instance that the store has removed, unless the process has ended by itself.
 func killIfRunning(t *testing.T, s *server, instance string) {
 	t.Helper()
 	pid := s.instance("Orders", instance).PID

@@ -33,7 +33,8 @@ type Options struct {
 	// Executable is run as EXECUTABLE ExtraArgs… instance [--lifeline 3 [--switchboard 4]] FOLDER.
 	Executable string
 	ExtraArgs  []string
-	// Lifeline, if set, is inherited by every instance as file descriptor 3. Instances stop at its end of file.
+	// Lifeline, if set, is the read end of a pipe whose write end only the runner holds. Every instance inherits it as
+	// file descriptor 3, and stops at its end of file, which comes when the runner ends, in whatever way.
 	Lifeline *os.File
 	// NetFaultSocket, if set, is inherited by every instance of a throw-away cluster as file descriptor 4. It tells
 	// them which hosts are cut off.

@@ -38,7 +38,7 @@ type simulation struct {
 	broken          broken
 }
 
-// replaced is the key in outcomes of completed coordinator replacements.
+// replaced is the key under which outcomes counts completed coordinator replacements.
 const replaced runner.State = -1
 
 // weakness removes a rule from the protocol.
@@ -46,7 +46,7 @@ type weakness struct {
 	voteBeforeSync, expireAnywhere, noBase, believeSilence, trustDisk bool
 }
 
-// syncLate is the longest delay after which the write of a weakened manager is durable.
+// syncLate is the maximum delay until a write of a weakened manager is durable.
 const syncLate = 5 * time.Second
 
 // simulate runs one seed to its end. The field broken of the result describes a failure.

@@ -24,10 +24,11 @@ const (
 	orphanLimit = 4 * time.Second // the runner is gone, and promised to leave nothing behind within seconds
 )
 
-// Run serves the spec in folder until ctx is done or lifeline (nil for none) is at its end of file, then stops
-// gracefully. A stop that hangs ends in SIGKILL, 10 s after ctx was done or 4 s after the lifeline's end. Run changes
-// the working directory to folder. It returns nil after a graceful stop, and an error when another process holds the
-// folder, the spec can't be read, or the engine failed.
+// Run serves the spec in folder until ctx is done or lifeline is at its end of file, then stops gracefully. A stop that
+// hangs ends in SIGKILL, 10 s after ctx was done or 4 s after the lifeline's end of file. lifeline is a parent-death
+// pipe: the read end of a pipe whose write end only the runner holds, so that its end of file means that the runner has
+// ended; nil for none. Run changes the working directory to folder. It returns nil after a graceful stop, and an error
+// when another process holds the folder, the spec can't be read, or the engine failed.
 //
 // netFaults is the socket over which an instance of a throw-away cluster receives network faults; nil for none.
 func Run(ctx context.Context, eng engine.Engine, folder string, lifeline, netFaults *os.File, log io.Writer) error {
