@@ -85,23 +85,15 @@ func (m *manager) view(e *entry) *wire.Store {
 
 // status summarizes the instances of this manager.
 func (e *entry) status() wire.StoreStatus {
-	up := 0
+	if e.seeded && len(e.own) == 0 {
+		return wire.StoreRunning
+	}
+	var own []wire.Instance
 	for _, in := range e.own {
-		if in.Status == wire.Running {
-			up++
-		}
+		own = append(own, *in)
 	}
-	switch {
-	case e.seeded && len(e.own) == 0:
-		return wire.StoreRunning
-	case len(e.own) == 0:
-		return wire.StoreNoInstances
-	case up == len(e.own):
-		return wire.StoreRunning
-	case up == 0:
-		return wire.StoreStopped
-	}
-	return wire.StorePartial
+	status, _ := wire.StoreStatusOf(own)
+	return status
 }
 
 // take installs a configuration (I2). Instances that it does not contain are removed at once. New instances get the

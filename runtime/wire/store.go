@@ -52,7 +52,7 @@ const (
 	Running      Status = "Running"
 	Stopping     Status = "Stopping"
 	CrashLooping Status = "CrashLooping"
-	// Joining: a new data instance that is not a voting member of the store yet.
+	// Joining: a new data instance that is to run and is not a voting member of the store yet.
 	Joining Status = "Joining"
 	// Leaving: removed from the topology, and not yet from the running store.
 	Leaving Status = "Leaving"
@@ -70,6 +70,9 @@ const (
 	StorePartial     StoreStatus = "Partial"
 	StoreUnknown     StoreStatus = "Unknown"
 )
+
+// Statuses lists all values of Status.
+var Statuses = []Status{Stopped, Starting, Running, Stopping, CrashLooping, Joining, Leaving, Unknown}
 
 // StoreStatuses lists all values of StoreStatus.
 var StoreStatuses = []StoreStatus{StoreNoInstances, StoreRunning, StoreStopped, StorePartial, StoreUnknown}

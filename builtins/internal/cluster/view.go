@@ -90,6 +90,7 @@ func (v *View) merge() {
 			seen.Own, seen.Status, seen.Ready, seen.Leader = false, wire.Unknown, false, false
 		}
 		seen.Node = in.Node
+		seen.Ready = wire.InstanceReady(seen.Status, seen.Ready)
 		v.Instances = append(v.Instances, seen)
 	}
 }
@@ -119,44 +120,23 @@ func (v *View) Desired() wire.Desired {
 
 // Status returns the status of the store, from the status of all instances.
 func (v *View) Status() wire.StoreStatus {
-	if v.Latest == nil || len(v.Instances) == 0 {
-		return wire.StoreNoInstances
-	}
-	running, unknown := 0, 0
-	for _, in := range v.Instances {
-		switch in.Status {
-		case wire.Running:
-			running++
-		case wire.Unknown:
-			unknown++
-		}
-	}
-	switch {
-	case unknown == len(v.Instances):
-		return wire.StoreUnknown
-	case running == len(v.Instances):
-		return wire.StoreRunning
-	case running > 0:
-		return wire.StorePartial
-	case unknown > 0:
-		return wire.StoreUnknown
-	case v.idle():
-		return wire.StoreStopped
-	}
-	return wire.StorePartial
-}
-
-func (v *View) idle() bool {
-	for _, in := range v.Instances {
-		if in.Status != wire.Stopped && in.Status != wire.Joining {
-			return false
-		}
-	}
-	return true
+	status, _ := wire.StoreStatusOf(v.all())
+	return status
 }
 
 // Ready reports whether every instance takes reads and writes.
-func (v *View) Ready() bool { return v.Latest != nil && len(v.NotReady("")) == 0 }
+func (v *View) Ready() bool {
+	_, ready := wire.StoreStatusOf(v.all())
+	return ready
+}
+
+func (v *View) all() []wire.Instance {
+	all := make([]wire.Instance, len(v.Instances))
+	for i, in := range v.Instances {
+		all[i] = in.Instance
+	}
+	return all
+}
 
 // NotReady lists the instances that don't take reads and writes, and why: all of them, or only the named one.
 func (v *View) NotReady(instance string) []string {

@@ -119,29 +119,16 @@ func overlayList(r *cluster.Response, name string, store *wire.Store) {
 func storeAt(r *cluster.Response, store *wire.Store) wire.Store {
 	out := *store
 	out.Instances = slices.Clone(store.Instances)
-	running, own := 0, 0
+	var own []wire.Instance
 	for i := range out.Instances {
 		in := &out.Instances[i]
-		in.Own = ownedBy(in.Node, r.Member)
-		if !in.Own {
+		if in.Own = ownedBy(in.Node, r.Member); !in.Own {
 			in.Status, in.Ready = wire.Unknown, false
 			continue
 		}
-		own++
-		if in.Status == wire.Running {
-			running++
-		}
+		own = append(own, *in)
 	}
-	switch {
-	case own == 0:
-		out.Status = wire.StoreNoInstances
-	case running == own:
-		out.Status = wire.StoreRunning
-	case running == 0:
-		out.Status = wire.StoreStopped
-	default:
-		out.Status = wire.StorePartial
-	}
+	out.Status, _ = wire.StoreStatusOf(own)
 	return out
 }
 

@@ -83,6 +83,7 @@ func (a *API) storeView(ctx context.Context, d *catalog.Data, s *catalog.Store) 
 		if local := s.Local[name]; local.Leaving != nil {
 			in := seen[name]
 			in.Node, in.Own, in.Status, in.Started = *local.Leaving, true, wire.Leaving, local.Started
+			in.Ready, in.Leader = false, false
 			out.Leaving = append(out.Leaving, in)
 		}
 	}
@@ -92,26 +93,9 @@ func (a *API) storeView(ctx context.Context, d *catalog.Data, s *catalog.Store) 
 
 // status derives the store's status from its own instances.
 func status(instances []wire.Instance) wire.StoreStatus {
-	count := map[wire.Status]int{}
-	own := 0
-	for _, in := range instances {
-		if in.Own {
-			own++
-			count[in.Status]++
-		}
-	}
-	switch {
-	case own == 0:
-		return wire.StoreNoInstances
-	case count[wire.Running] == own:
-		return wire.StoreRunning
-	case count[wire.Stopped] == own:
-		return wire.StoreStopped
-	case count[wire.Unknown] == own:
-		return wire.StoreUnknown
-	default:
-		return wire.StorePartial
-	}
+	own := slices.DeleteFunc(slices.Clone(instances), func(in wire.Instance) bool { return !in.Own })
+	status, _ := wire.StoreStatusOf(own)
+	return status
 }
 
 // Limits of the window for rates, in seconds.

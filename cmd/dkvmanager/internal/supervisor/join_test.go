@@ -116,8 +116,8 @@ func TestJoin_WaitsForStoppedStore(t *testing.T) {
 	c.servers[0].mustStop("Orders", "orders-1", false)
 	c.widen("Orders", wire.DesiredStopped, c.spread("orders", 2, 2)...)
 	s := c.servers[1]
-	if in := s.instance("Orders", "orders-2"); in.Status != wire.Joining || in.PID != 0 {
-		t.Errorf("in the stopped store: %s, want Joining without a process", describe([]wire.Instance{in}))
+	if in := s.instance("Orders", "orders-2"); in.Status != wire.Stopped || in.PID != 0 {
+		t.Errorf("in the stopped store: %s, want Stopped without a process", describe([]wire.Instance{in}))
 	}
 	s.mustStart("Orders", "orders-2")
 	storetest.Wait(t, 10*time.Second, func() (bool, string) {

@@ -15,10 +15,46 @@ import (
 	"dkvrun/runtime/wire"
 )
 
+// observation is what the status of an instance is derived from, at one moment.
+type observation struct {
+	desired  desiredKind
+	process  bool // one runs
+	stopping bool // it was told to stop
+	failing  bool // crashLoop starts or processes in a row have failed
+	lost     bool // nothing will start: the only copy of the data is gone
+	joining  bool // the instance has no vote in its store yet
+	up       bool // the process has answered and listens on its ports
+	serves   bool // the process takes reads and writes
+}
+
+// status derives the status, and whether the instance counts as ready. It is the only place that does.
+func (o observation) status() (status wire.Status, ready bool) {
+	switch {
+	case o.desired == desireLeave:
+		status = wire.Leaving
+	case o.process && (o.stopping || o.desired != desireRun):
+		status = wire.Stopping
+	case o.desired != desireRun:
+		status = wire.Stopped
+	case o.failing && !o.serves:
+		status = wire.CrashLooping
+	case o.joining:
+		status = wire.Joining
+	case o.process && (o.up || o.serves):
+		status = wire.Running
+	case o.lost:
+		status = wire.Stopped
+	default:
+		status = wire.Starting
+	}
+	return status, wire.InstanceReady(status, o.serves)
+}
+
 // observedStatus is the observed status of an instance, as a worker publishes it.
 type observedStatus struct {
 	served   int // the serial number of the last order that has been carried out
 	status   wire.Status
+	seen     observation // the status is derived from it
 	pid      int
 	started  time.Time
 	restarts int
@@ -30,7 +66,8 @@ type observedStatus struct {
 
 // publish publishes the status of the instance.
 func (w *worker) publish(want desiredState, served int) {
-	now := observedStatus{served: served, status: w.status(want), restarts: w.restarts, failures: w.failures}
+	now := observedStatus{served: served, seen: w.observation(want), restarts: w.restarts, failures: w.failures}
+	now.status, _ = now.seen.status()
 	if w.proc != nil {
 		now.pid, now.started = w.proc.pid, w.started
 	}
@@ -60,26 +97,14 @@ func (w *worker) publish(want desiredState, served int) {
 	w.changedCh = make(chan struct{})
 }
 
-// status derives the status from the desired state and what the worker knows.
-func (w *worker) status(want desiredState) wire.Status {
+// observation returns what the worker knows.
+func (w *worker) observation(want desiredState) observation {
 	var refused *wire.Result
-	switch {
-	case want.kind == desireLeave:
-		return wire.Leaving
-	case w.proc != nil && (!w.stoppingSince.IsZero() || want.kind != desireRun):
-		return wire.Stopping
-	case want.kind == desireRun && w.deaths >= crashLoop && !w.state.Ready:
-		return wire.CrashLooping
-	case want.kind != desireGone && (want.joiner() || want.node.Role == wire.Data && w.joining(want)):
-		return wire.Joining
-	case want.kind != desireRun:
-		return wire.Stopped
-	case w.up:
-		return wire.Running
-	case errors.As(w.problem, &refused): // the data is lost: nothing will start
-		return wire.Stopped
-	default:
-		return wire.Starting
+	return observation{
+		desired: want.kind, process: w.proc != nil, stopping: !w.stoppingSince.IsZero(), failing: w.deaths >= crashLoop,
+		lost:    errors.As(w.problem, &refused),
+		joining: want.kind == desireRun && (want.joiner() || want.node.Role == wire.Data && w.joining(want)),
+		up:      w.up, serves: w.state.Ready,
 	}
 }
 
@@ -146,22 +171,35 @@ func (s *Supervisor) instance(ctx context.Context, p place, n wire.Node) wire.In
 	if err != nil {
 		return in
 	}
-	in.Status, in.Restarts, in.LastError = now.status, now.restarts, now.text
+	// The desired state may have changed since the worker looked.
+	if !s.closing.Load() {
+		now.seen.desired = want.kind
+		now.seen.joining = want.kind == desireRun && (now.seen.joining || want.joiner())
+	}
+	now.seen.serves = false
+	in.Status, in.Ready = now.seen.status()
+	in.Restarts, in.LastError = now.restarts, now.text
 	if now.pid == 0 {
 		return in
 	}
 	in.PID, in.StartedAt = now.pid, &now.started
 	state, err := w.client.State(ctx)
+	// So may the process: the status is derived from what it says now.
+	now.seen.serves = err == nil && state.PID == now.pid && state.Ready
+	in.Status, in.Ready = now.seen.status()
 	switch {
 	case err != nil:
-		if now.status == wire.Running {
+		if in.Status == wire.Running {
 			in.LastError = "the process does not answer: " + err.Error()
 			if errors.Is(err, context.DeadlineExceeded) {
 				in.LastError = fmt.Sprintf("the process does not answer within %s", askTimeout)
 			}
 		}
 	case state.PID == now.pid:
-		in.Ready, in.Leader = state.Ready, state.Leader
+		in.Leader = state.Leader && in.Status == wire.Running
+		if state.Ready && in.Status == wire.Joining {
+			w.wake() // the join is complete, and the worker has not seen it yet
+		}
 		if !state.Ready && in.LastError == "" {
 			in.LastError = state.Reason
 		}
