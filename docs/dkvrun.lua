@@ -283,7 +283,7 @@ function cluster:heal(server) end
 ---@param timeout_sec? number seconds for the answer of each manager
 ---@param connect_timeout_sec? number seconds for the connection to be made, as part of `timeout_sec`
 ---@param deadline? number seconds for the whole action; requests that are not finished by then are cancelled or skipped
----@return dkvrun.results # results: one AddInstance row per manager, then one JoinInstance row per new instance
+---@return dkvrun.results # results: one AddInstance row per manager, then one JoinInstance row per new instance and per gateway that becomes a data instance
 ---@overload fun(parameters: table): dkvrun.results
 function add_instance(name, instance_name, host, clustron_port, client_port, nodes, hosts, instance_count, atomic, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
 

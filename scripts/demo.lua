@@ -33,6 +33,7 @@ add_instance{opt.store, hosts = nodes[1].host}:check()
 print("\n-- Status")
 local status = store_status(opt.store)
 print(status.name, status.status, status.ready and "ready" or "not ready")
+assert(status.status == "Running" and status.ready, "the instance was added, and not all of the store runs")
 for _, node in ipairs(status.instances) do
   print(node.name, node.host .. ":" .. node.clustron_port, "client:" .. node.client_port, node.role, node.status,
     node.leader and "leader" or "")

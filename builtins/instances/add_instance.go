@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"dkvrun/builtins/internal/cluster"
@@ -32,7 +33,7 @@ var AddInstance = runtime.Builtin{
 		{Name: "instance_count", Type: runtime.Integer, Min: runtime.Bound(1), Max: runtime.Bound(wire.MaxInstances), Doc: "with `hosts`: the number of new instances on each server; 1 by default"},
 		params.Atomic,
 	}, params.Execution(600)),
-	Returns:    "results: one AddInstance row per manager, then one JoinInstance row per new instance",
+	Returns:    "results: one AddInstance row per manager, then one JoinInstance row per new instance and per gateway that becomes a data instance",
 	ReturnType: "results",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
 add_instance{"OrdersStore", hosts = managers()[1]}:check()`,
@@ -53,8 +54,9 @@ func addInstance(c *runtime.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.Announce("JoinInstance", added)
-	join := func(a *run.Action) error { return awaitJoined(a, v.Name, added) }
+	joining := joiners(v, s, added)
+	a.Announce("JoinInstance", joining)
+	join := func(a *run.Action) error { return awaitJoined(a, v.Name, joining) }
 	if !c.Bool("atomic") && !r.Planning(c) && len(lackingNodes(v, added)) > 0 {
 		if err := addEach(a, s, v, added); err != nil {
 			return nil, err
@@ -72,6 +74,7 @@ func addInstance(c *runtime.Call) (any, error) {
 		if added, err = newNodes(c, s, v); err != nil {
 			return run.Operation{}, err
 		}
+		joining = joiners(v, s, added)
 		return addition(r, c, s, v, added)
 	}, join)
 	if err != nil {
@@ -98,6 +101,23 @@ func addition(
 	p.Change.Founding, p.Change.Desired = wanted.Founding, wanted.Desired
 	p.Claimed, p.Done = topology.Names(added), "Added "+text.Few(topology.Names(added))
 	return p, err
+}
+
+// joiners returns the nodes that join the store when nodes are added: these, and gateways that become data instances,
+// which restart for that. Where all nodes were added before, they are those that still join.
+func joiners(v *cluster.View, s *cluster.Session, added []wire.Node) []wire.Node {
+	joining, lacking := slices.Clone(added), lackingNodes(v, added)
+	if !v.Ran() {
+		return joining
+	}
+	for _, n := range additionRequest(v, s, lacking).Nodes {
+		old, known := v.Find(n.Name)
+		promoted := known && (old.Role != n.Role || len(lacking) == 0 && old.Status == wire.Joining)
+		if promoted && !slices.ContainsFunc(added, func(a wire.Node) bool { return a.Name == n.Name }) {
+			joining = append(joining, n)
+		}
+	}
+	return joining
 }
 
 // addEach sends the new topology to each manager on its own (atomic = false).
@@ -173,10 +193,10 @@ func additionRequest(v *cluster.View, s *cluster.Session, added []wire.Node) *wi
 	return change
 }
 
-// awaitJoined waits until new instances take reads and writes, and adds a row for each.
-func awaitJoined(a *run.Action, store string, added []wire.Node) error {
+// awaitJoined waits until instances take reads and writes in their new roles, and adds a row for each.
+func awaitJoined(a *run.Action, store string, joining []wire.Node) error {
 	waiting := map[string]wire.Node{}
-	for _, n := range added {
+	for _, n := range joining {
 		waiting[n.Name] = n
 	}
 	began := time.Now()
@@ -207,7 +227,7 @@ func awaitJoined(a *run.Action, store string, added []wire.Node) error {
 	if err != run.ErrTimeUp {
 		return err
 	}
-	for _, n := range added {
+	for _, n := range joining {
 		if _, still := waiting[n.Name]; !still {
 			continue
 		}

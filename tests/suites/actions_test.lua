@@ -76,6 +76,21 @@ describe("add_instance", function()
     assert.all_ok(add_instance{"OrdersStore", hosts = cluster.hosts, instance_count = 2})
     assert.are.equal(6, #names("OrdersStore"))
   end)
+  it("leaves a store that runs, also where a gateway becomes a data instance", function()
+    start_store("OrdersStore"):check()
+    wait_ready("OrdersStore")
+    local joined = {}
+    for i = 1, 3 do
+      for _, row in ipairs(add_instance{"OrdersStore", hosts = cluster.hosts[1]}:check()) do
+        if row.action == "JoinInstance" then joined[#joined + 1] = row.instance .. ": " .. row.message end
+      end
+      local now = store_status("OrdersStore")
+      assert.are.same({"Running", true, 2 + i}, {now.status, now.ready, #now.instances})
+    end
+    table.sort(joined)
+    assert.are.same({"orders-3: Joined as data", "orders-4: Joined as data", "orders-4: Joined as gateway", "orders-5: Joined as data"}, joined)
+    stop_store{"OrdersStore", force = true}:check()
+  end)
   it("refuses an invalid name, port or host", function()
     assert.has_error(function() assert(add_instance("OrdersStore", "orders-1", cluster.hosts[2])) end)
     assert.has_error(function() assert(add_instance{"OrdersStore", "orders-9", cluster.hosts[1], clustron_port = 7811}) end)
