@@ -51,6 +51,12 @@ func runData(ctx context.Context, folder string, spec engine.Spec, report *engin
 	if err != nil {
 		return fmt.Errorf("start of %s: %w", spec.Instance, err)
 	}
+	probe, err := newProbe(spec)
+	if err != nil {
+		shutdown(member)
+		return fmt.Errorf("start of %s: %w", spec.Instance, err)
+	}
+	defer probe.close()
 	report.Measure(newGauges(member.Server, counter).measure)
 	report.OnSever(func(severed func(host string) bool) { sever(member.Server, severed) })
 
@@ -58,7 +64,7 @@ func runData(ctx context.Context, folder string, spec engine.Spec, report *engin
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
-		(&readiness{server: member.Server, spec: spec, report: report, logger: logger}).watch(watchCtx)
+		(&readiness{server: member.Server, spec: spec, report: report, probe: probe, logger: logger}).watch(watchCtx)
 	}()
 	defer func() {
 		cancel()

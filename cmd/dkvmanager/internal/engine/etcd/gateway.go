@@ -45,6 +45,13 @@ func runGateway(ctx context.Context, _ string, spec engine.Spec, report *engine.
 	}
 	defer client.Close()
 
+	probe, err := newProbe(spec)
+	if err != nil {
+		listener.Close()
+		return fmt.Errorf("start of %s: %w", spec.Instance, err)
+	}
+	defer probe.close()
+
 	counter := newCounter(report)
 	report.Measure(func(context.Context) []engine.Gauge { return []engine.Gauge{watchGauge(counter)} })
 	grpcServer := newGatewayServer(client, counter)
@@ -74,7 +81,7 @@ func runGateway(ctx context.Context, _ string, spec engine.Spec, report *engine.
 	watchCtx, cancel := context.WithCancel(ctx)
 	go func() {
 		defer close(watched)
-		watchGateway(watchCtx, client, report, logger)
+		watchGateway(watchCtx, client, probe, report, logger)
 	}()
 	defer func() {
 		cancel()
@@ -114,10 +121,11 @@ func newGatewayServer(client *clientv3.Client, counter *counter) *grpc.Server {
 }
 
 // watchGateway updates the condition until ctx is done.
-func watchGateway(ctx context.Context, client *clientv3.Client, report *engine.Report, logger *zap.Logger) {
+func watchGateway(ctx context.Context, client *clientv3.Client, probe *probe, report *engine.Report,
+	logger *zap.Logger) {
 	maintenance := pb.NewMaintenanceClient(client.ActiveConnection())
 	poll(ctx, func() bool {
-		c := engine.Condition{Reason: gatewayReason(ctx, client, maintenance)}
+		c := engine.Condition{Reason: gatewayReason(ctx, client, probe, maintenance)}
 		c.Ready = c.Reason == ""
 		if ctx.Err() == nil {
 			setCondition(report, logger, c)
@@ -127,12 +135,19 @@ func watchGateway(ctx context.Context, client *clientv3.Client, report *engine.R
 	setCondition(report, logger, engine.Condition{Reason: stopping})
 }
 
-// gatewayReason returns why the gateway isn't ready, or "". It reads the member list to find out: that is a
-// linearizable read like any other.
-func gatewayReason(ctx context.Context, client *clientv3.Client, maintenance pb.MaintenanceClient) string {
+// gatewayReason returns why the gateway isn't ready, or "". It reads through its own client port.
+func gatewayReason(ctx context.Context, client *clientv3.Client, probe *probe,
+	maintenance pb.MaintenanceClient) string {
 	ctx, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
-	if _, err := followMembers(ctx, client); err != nil {
+	_, err := followMembers(ctx, client)
+	if err == nil {
+		err = probe.read(ctx)
+	}
+	switch {
+	case needsUser(err):
+		return usersOnly
+	case err != nil:
 		return fmt.Sprintf("waiting for the store's data instances: none of %s answered a read within %v", endpoints(client), answerLimit)
 	}
 	status, err := maintenance.Status(ctx, &pb.StatusRequest{})

@@ -10,6 +10,7 @@ import (
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/server/v3/etcdserver"
 	"go.uber.org/zap"
+	"google.golang.org/grpc/status"
 
 	"dkvrun/cmd/dkvmanager/internal/engine"
 	"dkvrun/cmd/dkvmanager/internal/hostid"
@@ -35,6 +36,7 @@ type readiness struct {
 	server *etcdserver.EtcdServer
 	spec   engine.Spec
 	report *engine.Report
+	probe  *probe
 	logger *zap.Logger
 }
 
@@ -108,10 +110,17 @@ func (r *readiness) reason(ctx context.Context, c engine.Condition) string {
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
-	if err := r.server.LinearizableReadNotify(ctx); err != nil {
+	err := r.probe.read(ctx)
+	switch {
+	case err == nil:
+		return ""
+	case needsUser(err):
+		return usersOnly
+	case unreachable(err):
+		return fmt.Sprintf("the instance does not answer on its client port %d: %s", r.spec.ClientPort, status.Convert(err).Message())
+	default:
 		return fmt.Sprintf("the store's leader did not confirm a read within %v: too few of its data instances can be reached", answerLimit)
 	}
-	return ""
 }
 
 // alarmReason returns the reason for a list of etcd's alarms in their text form, or "".

@@ -1,0 +1,83 @@
+package etcd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+
+	"dkvrun/cmd/dkvmanager/internal/engine"
+)
+
+// probeKey is the key that readiness checks read. It need not exist.
+const probeKey = "_dkv/probe"
+
+// usersOnly is the reason of an instance whose store has authentication enabled.
+const usersOnly = "authentication is enabled in the store, which refuses reads and writes without a user: " +
+	"dkvrun does not support it; disable it with etcdctl auth disable"
+
+// probe reads through an instance's own client port, as an application does.
+type probe struct {
+	conn *grpc.ClientConn
+	kv   pb.KVClient
+}
+
+// newProbe returns the probe of an instance. It connects at its first read.
+func newProbe(spec engine.Spec) (*probe, error) {
+	host := spec.Bind
+	if host == "" {
+		host = "localhost"
+	}
+	conn, err := grpc.NewClient("passthrough:///"+net.JoinHostPort(host, strconv.Itoa(spec.ClientPort)),
+		dialFrom(spec.Bind),
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithChainUnaryInterceptor(forwardUnary), // not counted as an application's
+		grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff:           backoff.Config{BaseDelay: unreadyInterval, Multiplier: 1, MaxDelay: unreadyInterval},
+			MinConnectTimeout: answerLimit,
+		}))
+	if err != nil {
+		return nil, fmt.Errorf("client port of %s: %w", spec.Instance, err)
+	}
+	return &probe{conn, pb.NewKVClient(conn)}, nil
+}
+
+func (p *probe) close() { _ = p.conn.Close() }
+
+// read makes a linearizable read, with no rights but those that every application has.
+func (p *probe) read(ctx context.Context) error {
+	_, err := p.kv.Range(ctx, &pb.RangeRequest{Key: []byte(probeKey), KeysOnly: true})
+	return err
+}
+
+// needsUser reports whether the store has refused a request because it comes from no user, or from one without the
+// right.
+func needsUser(err error) bool {
+	if err == nil {
+		return false
+	}
+	err = rpctypes.Error(err)
+	for _, refusal := range []error{
+		rpctypes.ErrUserEmpty, rpctypes.ErrPermissionDenied, rpctypes.ErrInvalidAuthToken, rpctypes.ErrAuthOldRevision,
+	} {
+		if errors.Is(err, refusal) {
+			return true
+		}
+	}
+	return false
+}
+
+// unreachable reports whether a request failed because there is no connection, and not by an answer of the engine.
+func unreachable(err error) bool {
+	var answer rpctypes.EtcdError
+	return status.Code(err) == codes.Unavailable && !errors.As(rpctypes.Error(err), &answer)
+}
