@@ -61,7 +61,10 @@ func runGateway(ctx context.Context, _ string, spec engine.Spec, report *engine.
 		return fmt.Errorf("start of %s: %w", spec.Instance, err)
 	}
 	defer closeRoutes()
-	httpServer := &http.Server{Handler: rejectWebPages(spec, handler), ReadHeaderTimeout: firstBytesLimit,
+	mux := http.NewServeMux()
+	mux.Handle("/v3/", rejectWebPages(spec, handler))
+	gatewayPages(mux, client, spec.Bind, report, counter, logger)
+	httpServer := &http.Server{Handler: mux, ReadHeaderTimeout: firstBytesLimit,
 		ErrorLog: zap.NewStdLog(logger)}
 
 	split := cmux.New(listener)

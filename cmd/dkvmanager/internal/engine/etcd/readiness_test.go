@@ -1,6 +1,7 @@
 package etcd
 
 import (
+	"net/http"
 	"testing"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -21,6 +22,9 @@ func TestReadiness_NeedsNoUser(t *testing.T) {
 		state := in.state("refused", func(s engine.State) bool { return !s.Ready })
 		if state.Reason != usersOnly {
 			t.Errorf("%s is not ready: %s", in.spec.Instance, state.Reason)
+		}
+		if got := in.page("/health"); got.status != http.StatusOK {
+			t.Errorf("/health of %s, which serves those with a user: %+v", in.spec.Instance, got)
 		}
 	}
 	client, err := clientv3.New(clientv3.Config{Endpoints: []string{gateway.endpoint()}, Username: "root", Password: "secret"})
