@@ -38,11 +38,13 @@ type store struct {
 	client    *fanout.Client
 	endpoints []fanout.Endpoint
 	timeout   float64
+	session   *cluster.Session // the managers that can tell why a request fails; nil for none
 }
 
 func connectStore(c *runtime.Call) (any, error) {
 	r := run.Of(c)
 	s := &store{name: c.String("name"), client: r.Client, timeout: c.Float("timeout_sec")}
+	s.session, _ = r.CallSession(c)
 	if c.Has("endpoints") {
 		endpoints, err := fanout.ParseEndpoints(c.Strings("endpoints"), wire.DefaultClientPort)
 		if err != nil {
@@ -69,7 +71,8 @@ func (s *store) ObjectType() *runtime.ObjectType { return StoreObject }
 
 var StoreObject = &runtime.ObjectType{
 	Name: "store",
-	Doc:  "A store's data. Keys and values are strings, byte for byte; a missing key is nil, not an error.",
+	Doc: "A store's data. Keys and values are strings, byte for byte; a missing key is nil, not an error. A request that the store does not take raises an error with the reason, which the managers' status of the store gives. " +
+		"Its `code` is `stopped`, `no_majority`, `full` or `denied` (authentication is enabled), `corrupt`, `too_large`, `compacted`, `busy` or `store_not_found`, or that of a failed connection: `timeout`, `refused`, ….",
 	Fields: []runtime.Field{
 		{Name: "name", Doc: "the store's name", Get: func(o runtime.Object) any { return o.(*store).name }},
 		{Name: "endpoints", Doc: "the client ports that it tries, in order", Get: func(o runtime.Object) any {

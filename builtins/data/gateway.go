@@ -69,10 +69,11 @@ func (s *store) call(c *runtime.Call, path string, in, out any) error {
 	if err != nil {
 		return err
 	}
+	var at fanout.Endpoint
 	var last fanout.Answer
-	for _, e := range s.endpoints {
-		last = s.client.Do(c.Context(), []fanout.Request{{Endpoint: e, Method: http.MethodPost, Path: path, Body: body}},
-			fanout.Options{Timeout: params.Seconds(s.timeout)})[0]
+	for _, at = range s.endpoints {
+		request := fanout.Request{Endpoint: at, Method: http.MethodPost, Path: path, Body: body}
+		last = s.client.Do(c.Context(), []fanout.Request{request}, fanout.Options{Timeout: params.Seconds(s.timeout)})[0]
 		if last.Err == nil || last.Err.Sent || c.Context().Err() != nil {
 			break
 		}
@@ -80,17 +81,9 @@ func (s *store) call(c *runtime.Call, path string, in, out any) error {
 	if err := c.Context().Err(); err != nil {
 		return err
 	}
-	if last.Err != nil {
-		return c.Errorf(last.Err.Class, "%s: %s", c.Name, last.Err.Message)
-	}
-	if last.Status != http.StatusOK {
-		var failure struct {
-			Message string `json:"message"`
-		}
-		if json.Unmarshal(last.Body, &failure) != nil || failure.Message == "" {
-			failure.Message = "answered " + strconv.Itoa(last.Status)
-		}
-		return c.Errorf("store", "%s: %s refused: %s", c.Name, s.name, fanout.Printable(failure.Message))
+	if last.Err != nil || last.Status != http.StatusOK {
+		_, read := out.(*rangeAnswer)
+		return s.failure(c, at, last, !read)
 	}
 	if err := json.Unmarshal(last.Body, out); err != nil {
 		return c.Errorf(fanout.Protocol, "%s: the answer is not of a store: is it a client port?", c.Name)
