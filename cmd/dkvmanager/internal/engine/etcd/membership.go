@@ -37,7 +37,7 @@ func (m membership) Close() error { return m.client.Close() }
 func (m membership) Members(ctx context.Context) ([]engine.Member, error) {
 	list, err := followMembers(ctx, m.client)
 	if err != nil {
-		return nil, fmt.Errorf("members of the store: %w", err)
+		return nil, fmt.Errorf("members of the store: %w", explained(err))
 	}
 	leader := m.leader(ctx)
 	members := make([]engine.Member, len(list))
@@ -69,13 +69,13 @@ func (m membership) Add(ctx context.Context, address string) error {
 	peerURL := "http://" + address
 	list, err := followMembers(ctx, m.client)
 	if err != nil {
-		return fmt.Errorf("add %s to the store: %w", address, err)
+		return fmt.Errorf("add %s to the store: %w", address, explained(err))
 	}
 	if slices.ContainsFunc(list, func(member *pb.Member) bool { return slices.Contains(member.PeerURLs, peerURL) }) {
 		return nil
 	}
 	if _, err := m.client.MemberAddAsLearner(ctx, []string{peerURL}); err != nil {
-		return fmt.Errorf("add %s to the store: %w", address, err)
+		return fmt.Errorf("add %s to the store: %w", address, explained(err))
 	}
 	return nil
 }
@@ -84,13 +84,13 @@ func (m membership) Add(ctx context.Context, address string) error {
 func (m membership) Promote(ctx context.Context, id uint64) error {
 	list, err := followMembers(ctx, m.client)
 	if err != nil {
-		return fmt.Errorf("promote member %x: %w", id, err)
+		return fmt.Errorf("promote member %x: %w", id, explained(err))
 	}
 	if i := index(list, id); i >= 0 && !list[i].IsLearner {
 		return nil
 	}
 	if _, err := m.client.MemberPromote(ctx, id); err != nil {
-		return fmt.Errorf("promote member %x: %w", id, err)
+		return fmt.Errorf("promote member %x: %w", id, explained(err))
 	}
 	return nil
 }
@@ -99,7 +99,7 @@ func (m membership) Promote(ctx context.Context, id uint64) error {
 func (m membership) Remove(ctx context.Context, id uint64) error {
 	list, err := followMembers(ctx, m.client)
 	if err != nil {
-		return fmt.Errorf("remove member %x: %w", id, err)
+		return fmt.Errorf("remove member %x: %w", id, explained(err))
 	}
 	i := index(list, id)
 	if i < 0 {
@@ -109,7 +109,7 @@ func (m membership) Remove(ctx context.Context, id uint64) error {
 		m.moveLeader(ctx, list, list[i])
 	}
 	if _, err := m.client.MemberRemove(ctx, id); err != nil {
-		return fmt.Errorf("remove member %x: %w", id, err)
+		return fmt.Errorf("remove member %x: %w", id, explained(err))
 	}
 	return nil
 }

@@ -81,3 +81,11 @@ func unreachable(err error) bool {
 	var answer rpctypes.EtcdError
 	return status.Code(err) == codes.Unavailable && !errors.As(rpctypes.Error(err), &answer)
 }
+
+// explained returns an error of the engine, or one with the cause if the store refuses requests without a user.
+func explained(err error) error {
+	if needsUser(err) {
+		return errors.New(usersOnly)
+	}
+	return err
+}

@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -26,6 +27,14 @@ func TestReadiness_NeedsNoUser(t *testing.T) {
 		if got := in.page("/health"); got.status != http.StatusOK {
 			t.Errorf("/health of %s, which serves those with a user: %+v", in.spec.Instance, got)
 		}
+	}
+	membership, err := New().Dial("", []string{data.endpoint()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer membership.Close()
+	if err := membership.Add(t.Context(), "127.0.0.1:1"); err == nil || !strings.Contains(err.Error(), usersOnly) {
+		t.Errorf("adding a member: %v", err)
 	}
 	client, err := clientv3.New(clientv3.Config{Endpoints: []string{gateway.endpoint()}, Username: "root", Password: "secret"})
 	if err != nil {
