@@ -17,7 +17,7 @@
 ---@class dkvrun.instance
 ---@field name any its name
 ---@field host any its server
----@field clustron_port any its port for the other instances
+---@field clustron_port any its cluster port, the port for the store's other instances
 ---@field client_port any its port for applications
 ---@field manager any host:port of its manager
 ---@field role any `data` or `gateway`
@@ -49,7 +49,7 @@
 ---@class dkvrun.node
 ---@field name any `<prefix>-<index>`
 ---@field host any the server
----@field clustron_port any port for the other instances
+---@field clustron_port any cluster port, the port for the store's other instances
 ---@field client_port any port for applications
 ---@field role any `data` or `gateway`; nil until the store is created
 ---@field manager any host:port of the manager that will run it
@@ -293,13 +293,13 @@ function add_instance(name, instance_name, host, clustron_port, client_port, nod
 ---@overload fun(parameters: table): any
 function args(options) end
 
----Registers a function to be called when the run ends, also after an error, `exit`, `--timeout` or Ctrl-C; after these last two it has 4 seconds. The functions run in reverse order, each with the session that was current when it was registered.
+---Registers a function to be called when the run ends, also after an error, `exit`, `--timeout` or Ctrl-C. After `--timeout`, `--max-memory` or Ctrl-C all functions together have 4 seconds. The functions run in reverse order, each with the session that was current when it was registered.
 ---@param f function the function to call
 ---@return any # nothing
 ---@overload fun(parameters: table): any
 function at_exit(f) end
 
----Connects to all managers at once and makes them the session, in this order. Without managers it uses those of `-m`, DKVRUN_MANAGERS or `--local`. If a manager does not answer, it raises after the rows, and the session does not change.
+---Connects to all managers at once and makes them the session, in this order. Without managers it uses those of `-m`, DKVRUN_MANAGERS or `--local`. If a manager does not answer, it raises an error after it has shown a row for each manager, and the session does not change.
 ---@param managers? string|string[] `host`, `host:port`, an IPv4 or IPv6 address, or `http(s)://host:port`; one string may hold several, separated by commas
 ---@param port? integer the port of managers that are given without one; the default is 7801 or the value of `--manager-port`
 ---@param force? boolean replace another session
@@ -336,7 +336,7 @@ function disconnect_managers() end
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param instance_prefix? string names are `<prefix>-<index>`; the index counts from 1 through the whole cluster
 ---@param instance_count? integer the number of instances on each server
----@param clustron_port? integer cluster port of the first instance on each server; each further instance there gets the next port
+---@param clustron_port? integer cluster port, the port for the store's other instances, of the first instance on each server; each further instance there gets the next port
 ---@param client_port? integer client port of the first instance on each server; each further instance there gets the next port
 ---@param nodes? table the whole topology in place of the generated one, in the form that `topology` returns; roles as for `new_store`
 ---@param managers? string|string[] the managers to use instead of the session's: `host` or `host:port`; one string may hold several, separated by commas
@@ -403,7 +403,7 @@ function managers() end
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param instance_prefix? string names are `<prefix>-<index>`; the index counts from 1 through the whole cluster
 ---@param instance_count? integer the number of instances on each server
----@param clustron_port? integer cluster port of the first instance on each server; each further instance there gets the next port
+---@param clustron_port? integer cluster port, the port for the store's other instances, of the first instance on each server; each further instance there gets the next port
 ---@param client_port? integer client port of the first instance on each server; each further instance there gets the next port
 ---@param nodes? table the whole topology in place of the generated one, in the form that `topology` returns. A given `role` is kept, but gateways become data instances until enough instances hold data: all of up to three instances, three of four, five of five or more
 ---@param atomic? boolean apply the change on all managers or on none; with `false` each manager applies it on its own, and a manager that fails keeps the old topology
@@ -614,7 +614,7 @@ function store_status(name, managers, port, timeout_sec, connect_timeout_sec) en
 ---@param port? integer the port of managers that are given without one; the default is 7801 or the value of `--manager-port`
 ---@param instance_prefix? string names are `<prefix>-<index>`; the index counts from 1 through the whole cluster
 ---@param instance_count? integer the number of instances on each server
----@param clustron_port? integer cluster port of the first instance on each server; each further instance there gets the next port
+---@param clustron_port? integer cluster port, the port for the store's other instances, of the first instance on each server; each further instance there gets the next port
 ---@param client_port? integer client port of the first instance on each server; each further instance there gets the next port
 ---@return dkvrun.node[] # a list of `{name, host, clustron_port, client_port, manager}`; `tostring` prints one line per node
 ---@overload fun(parameters: table): dkvrun.node[]
@@ -640,7 +640,7 @@ function topology.render(nodes, format) end
 ---@overload fun(parameters: table): dkvrun.validation
 function topology.validate(nodes) end
 
----Returns when every instance of a store, or the one named, takes reads and writes. It also waits for a store that is still being created. When the timeout passes, it raises an error that lists what isn't ready, and at once if an instance is stopped and was not told to start.
+---Returns when every instance of a store, or the one named, takes reads and writes. It also waits for a store that is still being created. After `timeout_sec` it raises an error that lists the instances that aren't ready. If an instance is stopped and was not told to start, it raises an error at once.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param instance_name? string only this instance
 ---@param managers? string|string[] the managers to use instead of the session's: `host` or `host:port`; one string may hold several, separated by commas
@@ -683,7 +683,7 @@ function with_managers(managers, f, port, timeout_sec) end
 ---Starts fake managers, for tests with more managers than a machine can run: they answer queries and take part in operations as real ones do, but run no instance and keep nothing on disk. Some can be made to fail. They end with the test or the block that started them.
 ---@param count integer how many
 ---@param delay_sec? number the delay of each answer in seconds
----@param faults? table the number of managers with each fault: `{refuse = 2, hang = 1, drip = 1, garbage = 1, reset = 1, slow = 1, stall = 1, stranger = 1}`; they are spread over the list. A manager with the fault `stall` answers queries but no requests that change something; a `stranger` is the server of another program
+---@param faults? table the number of managers with each fault: `{refuse = 2, hang = 1, drip = 1, garbage = 1, reset = 1, slow = 1, stall = 1, stranger = 1}`; they are spread over the list. `refuse`: does not listen; `hang`: never answers; `drip`: answers a byte every 50 ms and never completes the response; `garbage`: answers something that is not HTTP; `reset`: resets the connection after the request; `slow`: answers after 1 s; `stall`: answers queries, and never requests that change something; `suspect`: answers like a manager that fell back to an older catalog; `stranger`: answers like the server of another program
 ---@return dkvrun.fakes # `{managers, faults}`: a list of `host:port`, and the faults by manager
 ---@overload fun(parameters: table): dkvrun.fakes
 function fake_managers(count, delay_sec, faults) end

@@ -11,7 +11,7 @@ import (
 func (s Set) Markdown() string {
 	var b strings.Builder
 	b.WriteString("# Builtins\n\nRendered from the declarations in `builtins/` by `make gen`; `dkvrun help NAME` shows the same offline.\n\n" +
-		"Every builtin takes one table of named parameters; those with a number may also be given by position.\n" +
+		"Every builtin takes one table of named parameters. Parameters with a number in parentheses can also be given by position.\n" +
 		"A parameter that doesn't exist, of the wrong type or out of its range is an error at the caller's line.\n")
 	for _, group := range groups {
 		fmt.Fprintf(&b, "\n## %s\n", group)

@@ -8,7 +8,7 @@ import (
 
 var AtExit = runtime.Builtin{
 	Name: "at_exit", Group: "Tasks", Positional: 1,
-	Doc: "Registers a function to be called when the run ends, also after an error, `exit`, `--timeout` or Ctrl-C; after these last two it has 4 seconds. " +
+	Doc: "Registers a function to be called when the run ends, also after an error, `exit`, `--timeout` or Ctrl-C. After `--timeout`, `--max-memory` or Ctrl-C all functions together have 4 seconds. " +
 		"The functions run in reverse order, each with the session that was current when it was registered.",
 	Params:  []runtime.Param{funcParam("the function to call")},
 	Returns: "nothing",

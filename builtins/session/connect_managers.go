@@ -14,7 +14,7 @@ import (
 var ConnectManagers = runtime.Builtin{
 	Name: "connect_managers", Group: "Session", Positional: 1,
 	Doc: "Connects to all managers at once and makes them the session, in this order. Without managers it uses those of `-m`, DKVRUN_MANAGERS or `--local`. " +
-		"If a manager does not answer, it raises after the rows, and the session does not change.",
+		"If a manager does not answer, it raises an error after it has shown a row for each manager, and the session does not change.",
 	Params: params.Join([]runtime.Param{
 		{Name: "managers", Type: runtime.Strings, Rest: true, Check: params.CheckServers,
 			Doc: "`host`, `host:port`, an IPv4 or IPv6 address, or `http(s)://host:port`; one string may hold several, separated by commas"},

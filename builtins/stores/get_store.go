@@ -144,7 +144,7 @@ func storeRecord(at fanout.Endpoint, s *wire.StoreSummary) runtime.Record {
 var InstanceType = &runtime.RecordType{Name: "instance", Doc: "One instance of a store.", Fields: []runtime.Field{
 	{Name: "name", Doc: "its name"},
 	{Name: "host", Doc: "its server"},
-	{Name: "clustron_port", Doc: "its port for the other instances"},
+	{Name: "clustron_port", Doc: "its cluster port, the port for the store's other instances"},
 	{Name: "client_port", Doc: "its port for applications"},
 	{Name: "manager", Doc: "host:port of its manager"},
 	{Name: "role", Doc: "`data` or `gateway`"},

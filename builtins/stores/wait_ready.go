@@ -13,8 +13,8 @@ import (
 
 var WaitReady = runtime.Builtin{
 	Name: "wait_ready", Group: "Queries", Positional: 2,
-	Doc: "Returns when every instance of a store, or the one named, takes reads and writes. It also waits for a store that is still being created. When the timeout passes, it raises an error that lists what isn't ready, " +
-		"and at once if an instance is stopped and was not told to start.",
+	Doc: "Returns when every instance of a store, or the one named, takes reads and writes. It also waits for a store that is still being created. After `timeout_sec` it raises an error that lists the instances that aren't ready. " +
+		"If an instance is stopped and was not told to start, it raises an error at once.",
 	Params: []runtime.Param{
 		params.Name, params.InstanceName(false, "only this instance"),
 		params.Managers, params.Port,

@@ -30,7 +30,8 @@ var fakeManagers = runtime.Builtin{
 		{Name: "count", Type: runtime.Integer, Required: true, Min: runtime.Bound(1), Max: runtime.Bound(maxFakes), Doc: "how many"},
 		{Name: "delay_sec", Type: runtime.Number, Default: 0.0, Min: runtime.Bound(0), Max: runtime.Bound(3600), Doc: "the delay of each answer in seconds"},
 		{Name: "faults", Type: runtime.Table, Doc: "the number of managers with each fault: `{refuse = 2, hang = 1, drip = 1, garbage = 1, reset = 1, slow = 1, stall = 1, stranger = 1}`; they are spread over the list. " +
-			"A manager with the fault `stall` answers queries but no requests that change something; a `stranger` is the server of another program"},
+			"`refuse`: does not listen; `hang`: never answers; `drip`: answers a byte every 50 ms and never completes the response; `garbage`: answers something that is not HTTP; `reset`: resets the connection after the request; " +
+			"`slow`: answers after 1 s; `stall`: answers queries, and never requests that change something; `suspect`: answers like a manager that fell back to an older catalog; `stranger`: answers like the server of another program"},
 	},
 	Returns:    "`{managers, faults}`: a list of `host:port`, and the faults by manager",
 	ReturnType: "fakes",

@@ -23,7 +23,7 @@ var PlanParams = []runtime.Param{
 	{Name: "instance_prefix", Type: runtime.String, Check: params.Check(wire.CheckName), Doc: "names are `<prefix>-<index>`; the index counts from 1 through the whole cluster"},
 	{Name: "instance_count", Type: runtime.Integer, Min: runtime.Bound(1), Max: runtime.Bound(wire.MaxInstances), Default: 1, Doc: "the number of instances on each server"},
 	{Name: "clustron_port", Type: runtime.Integer, Min: runtime.Bound(1), Max: runtime.Bound(65535),
-		Default: wire.DefaultClustronPort, Doc: "cluster port of the first instance on each server; each further instance there gets the next port"},
+		Default: wire.DefaultClustronPort, Doc: "cluster port, the port for the store's other instances, of the first instance on each server; each further instance there gets the next port"},
 	{Name: "client_port", Type: runtime.Integer, Min: runtime.Bound(1), Max: runtime.Bound(65535),
 		Default: wire.DefaultClientPort, Doc: "client port of the first instance on each server; each further instance there gets the next port"},
 }

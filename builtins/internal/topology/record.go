@@ -16,7 +16,7 @@ var NodeType = &runtime.RecordType{
 	Fields: []runtime.Field{
 		{Name: "name", Doc: "`<prefix>-<index>`"},
 		{Name: "host", Doc: "the server"},
-		{Name: "clustron_port", Doc: "port for the other instances"},
+		{Name: "clustron_port", Doc: "cluster port, the port for the store's other instances"},
 		{Name: "client_port", Doc: "port for applications"},
 		{Name: "role", Doc: "`data` or `gateway`; nil until the store is created"},
 		{Name: "manager", Doc: "host:port of the manager that will run it"},
