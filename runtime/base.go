@@ -105,11 +105,11 @@ func (b *baseLibrary) print(L *lua.LState) int {
 	return 0
 }
 
-// assert raises its second argument if the first is false or nil. For an object it raises the error of the object
-// type's Assert.
+// assert raises its second argument if the first is false or nil. For an object, and a record or list with a Source, it
+// raises the error of the object type's Assert.
 func (b *baseLibrary) assert(L *lua.LState) int {
 	v := L.CheckAny(1)
-	if o := objectOf(v); o != nil && o.ObjectType().Assert != nil {
+	if o := sourceOf(v); o != nil && o.ObjectType().Assert != nil {
 		if err := o.ObjectType().Assert(o); err != nil {
 			e := *asError(err)
 			if e.Line == 0 {

@@ -54,6 +54,18 @@ func (h *Host) bindFunction(b *Builtin, skip int) *lua.LFunction {
 	})
 }
 
+// bindSourceMethod returns the Lua function of a method of records or lists.
+func (h *Host) bindSourceMethod(rt *RecordType, b *Builtin) *lua.LFunction {
+	name := rt.Name + ":" + b.Name
+	return h.main.NewFunction(func(L *lua.LState) int {
+		self := sourceOf(L.Get(1))
+		if self == nil {
+			raiseUsage(L, "%s: called on a %s: call it with a colon", name, typeName(L.Get(1)))
+		}
+		return h.invoke(L, b, name, self, 1)
+	})
+}
+
 func (h *Host) bindMethod(ot *ObjectType, b *Builtin) *lua.LFunction {
 	name := ot.Name + ":" + b.Name
 	return h.main.NewFunction(func(L *lua.LState) int {

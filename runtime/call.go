@@ -15,8 +15,10 @@ import (
 // Call is one call of a builtin or of an object's method. Its arguments are checked and converted.
 type Call struct {
 	Host *Host
-	// Self is the object of a method call, or nil.
-	Self Object
+	// Self is the object of a method call, or nil. Receiver is the value on which the method was called: the object, or
+	// the record or list of which Self is the Source.
+	Self     Object
+	Receiver Value
 	// Name is the called name as messages show it: "new_store", "results:check".
 	Name string
 	// File and Line are the position of the call in the script; Line is 0 if unknown.
@@ -128,6 +130,9 @@ func (h *Host) invoke(L *lua.LState, b *Builtin, name string, self Object, skip 
 	c.File, c.Line = position(L)
 	task := taskOf(L)
 	c.ctx = task.context()
+	if self != nil {
+		c.Receiver = Value{L.Get(1)}
+	}
 	values, err := h.conv.arguments(L, c, b, skip)
 	if err != nil {
 		raise(L, err)

@@ -16,11 +16,13 @@ const maxDepth = 200
 type converter struct {
 	main         *lua.LState
 	method       func(*ObjectType, *Builtin) *lua.LFunction // makes the method of an object
+	sourceMethod func(*RecordType, *Builtin) *lua.LFunction // makes the method of a record or list
 	records      map[*RecordType]*recordMetatables
-	objects      map[*ObjectType]*lua.LTable // metatables
-	emptyMap     *lua.LTable                 // metatable of empty maps, which would else look like lists
-	showFunction *lua.LFunction              // __tostring of records, lists and objects
-	sameObject   *lua.LFunction              // __eq of objects
+	methods      map[*RecordType]map[string]*lua.LFunction // methods of records and lists
+	objects      map[*ObjectType]*lua.LTable               // metatables
+	emptyMap     *lua.LTable                               // metatable of empty maps, which would else look like lists
+	showFunction *lua.LFunction                            // __tostring of records, lists and objects
+	sameObject   *lua.LFunction                            // __eq of objects
 	limits       valueLimits
 }
 
@@ -34,10 +36,12 @@ type valueLimits struct {
 // defaultLimits are the limits of a host.
 var defaultLimits = valueLimits{parts: 2_000_000, shown: 200_000}
 
-func newConverter(main *lua.LState, method func(*ObjectType, *Builtin) *lua.LFunction) *converter {
+func newConverter(main *lua.LState, method func(*ObjectType, *Builtin) *lua.LFunction,
+	sourceMethod func(*RecordType, *Builtin) *lua.LFunction) *converter {
 	c := &converter{
-		main: main, method: method,
+		main: main, method: method, sourceMethod: sourceMethod,
 		records:    map[*RecordType]*recordMetatables{},
+		methods:    map[*RecordType]map[string]*lua.LFunction{},
 		objects:    map[*ObjectType]*lua.LTable{},
 		emptyMap:   main.CreateTable(0, 0),
 		sameObject: main.NewFunction(sameObject),
@@ -298,7 +302,7 @@ func (r *reader) readTable(t *lua.LTable) (any, error) {
 		if err != nil || r.plain {
 			return items, err
 		}
-		return List{Items: items, Type: list.Type, Values: list.Values, String: list.String}, nil
+		return List{Items: items, Type: list.Type, Values: list.Values, String: list.String, Source: list.Source}, nil
 	}
 	items, err := r.items(t)
 	if err != nil {
@@ -332,6 +336,11 @@ func (r *reader) readTable(t *lua.LTable) (any, error) {
 		}
 		others.keys, others.rest = append(others.keys, key), append(others.rest, value)
 	}
+	if shape.origin != nil {
+		if err := r.watchedFields(shape.origin, m); err != nil {
+			return nil, err
+		}
+	}
 	switch {
 	case len(others.keys) > 0:
 		if len(items) == 0 {
@@ -342,11 +351,38 @@ func (r *reader) readTable(t *lua.LTable) (any, error) {
 		others.items = items
 		return others, nil
 	case shape.record != nil && !r.plain:
-		return Record{Type: shape.record, Values: m}, nil
+		made := Record{Type: shape.record, Values: m}
+		if shape.origin != nil {
+			made.Source = shape.origin.Source
+		}
+		return made, nil
 	case len(m) > 0 || shape.record != nil || r.conv != nil && t.Metatable == r.conv.emptyMap && len(items) == 0:
 		return m, nil
 	}
 	return items, nil
+}
+
+// watchedFields adds the watched fields of a record to the fields that its table has. It does not count as reading them.
+func (r *reader) watchedFields(origin *Record, fields map[string]any) error {
+	for _, f := range origin.Type.Fields {
+		if _, set := fields[f.Name]; set || f.OnRead == nil {
+			continue
+		}
+		v := origin.Value(f.Name)
+		if r.plain {
+			lv, err := r.conv.toLua(v)
+			if err != nil {
+				return err
+			}
+			if v, err = r.read(lv); err != nil {
+				return err
+			}
+		}
+		if v != nil {
+			fields[f.Name] = v
+		}
+	}
+	return nil
 }
 
 func (r *reader) items(t *lua.LTable) ([]any, error) {

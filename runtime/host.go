@@ -83,7 +83,7 @@ func newHost(opts Options, maxValues int) *Host {
 	}
 	h.scheduler = newScheduler(L, opts.Seed)
 	L.SetContext(h.scheduler.root)
-	h.conv = newConverter(L, h.bindMethod)
+	h.conv = newConverter(L, h.bindMethod, h.bindSourceMethod)
 	h.openLibraries()
 	h.bindGlobals(opts.Builtins)
 	h.setArg()

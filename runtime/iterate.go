@@ -64,6 +64,7 @@ func (b *baseLibrary) next(L *lua.LState) int {
 		raiseUsage(L, "next: got %s, want a table", typeName(L.Get(1)))
 	}
 	b.conv.mustMaterialize(L, t)
+	b.conv.complete(L, t)
 	key := lua.LValue(lua.LNil)
 	if L.GetTop() > 1 {
 		key = L.Get(2)
@@ -111,6 +112,7 @@ func (b *baseLibrary) unpack(L *lua.LState) int {
 func (b *baseLibrary) rawget(L *lua.LState) int {
 	t := L.CheckTable(1)
 	b.conv.mustMaterialize(L, t)
+	b.conv.complete(L, t)
 	L.Push(t.RawGet(L.CheckAny(2)))
 	return 1
 }

@@ -40,6 +40,9 @@ func (c *converter) materialize(t *lua.LTable) error {
 		return nil
 	}
 	for _, name := range r.names() {
+		if r.Source != nil && r.Type.watched(name) != nil {
+			continue
+		}
 		v, err := c.toLua(r.Value(name))
 		if err != nil {
 			return err
@@ -48,8 +51,73 @@ func (c *converter) materialize(t *lua.LTable) error {
 			t.RawSetString(name, v)
 		}
 	}
+	if r.Source != nil {
+		t.Metatable = c.watchedMetatable(&r)
+		return nil
+	}
 	t.Metatable = c.recordMetatables(r.Type).plain
 	return nil
+}
+
+// watchedMetatable returns the metatable of a table that was filled from a record with a Source.
+func (c *converter) watchedMetatable(r *Record) *lua.LTable {
+	mt := c.newMetatable(r.Type.Name, shape{record: r.Type, origin: r})
+	mt.RawSetString("__index", c.main.NewFunction(func(L *lua.LState) int {
+		v := c.watchedField(L, r, L.Get(2))
+		if v == nil {
+			requireField(L, r.Type, L.Get(2))
+			v = lua.LNil
+		}
+		L.Push(v)
+		return 1
+	}))
+	return mt
+}
+
+// watchedField returns a method, or a watched field, of a record with a Source; nil for any other name.
+func (c *converter) watchedField(L *lua.LState, r *Record, key lua.LValue) lua.LValue {
+	name, ok := key.(lua.LString)
+	if !ok {
+		return nil
+	}
+	if m := c.recordMethods(r.Type)[string(name)]; m != nil {
+		return m
+	}
+	f := r.Type.watched(string(name))
+	if f == nil {
+		return nil
+	}
+	f.OnRead(r.Source)
+	return c.mustToLua(L, r.Type.Name+"."+f.Name, r.Value(f.Name))
+}
+
+// complete gives a table the watched fields that it lacks, which counts as reading them.
+func (c *converter) complete(L *lua.LState, t *lua.LTable) {
+	r := shapeOf(t).origin
+	if r == nil {
+		return
+	}
+	for _, f := range r.Type.Fields {
+		if f.OnRead != nil && t.RawGetString(f.Name) == lua.LNil {
+			t.RawSetString(f.Name, c.watchedField(L, r, lua.LString(f.Name)))
+		}
+	}
+}
+
+// recordMethods returns the methods of a type of records or lists by name.
+func (c *converter) recordMethods(rt *RecordType) map[string]*lua.LFunction {
+	if len(rt.Methods) == 0 {
+		return nil
+	}
+	methods := c.methods[rt]
+	if methods == nil {
+		methods = make(map[string]*lua.LFunction, len(rt.Methods))
+		c.methods[rt] = methods
+		for i := range rt.Methods {
+			methods[rt.Methods[i].Name] = c.sourceMethod(rt, &rt.Methods[i])
+		}
+	}
+	return methods
 }
 
 func (c *converter) mustMaterialize(L *lua.LState, t *lua.LTable) {
@@ -95,6 +163,11 @@ func (c *converter) recordField(L *lua.LState, rt *RecordType, t *lua.LTable, ke
 	name, ok := key.(lua.LString)
 	if !ok {
 		requireField(L, rt, key)
+	}
+	if r.Source != nil {
+		if v := c.watchedField(L, &r, key); v != nil {
+			return v
+		}
 	}
 	switch v := r.Value(string(name)).(type) {
 	case nil:

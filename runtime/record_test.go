@@ -49,3 +49,59 @@ func TestHost_FieldsAreReadWhenNeeded(t *testing.T) {
 		t.Errorf("%s, error %v", b.String(), err)
 	}
 }
+// noticing is the Source of a record and a list that count what a script reads of them.
+type noticing struct{ reads, asserts int }
+
+func (*noticing) ObjectType() *ObjectType { return noticingType }
+
+var noticingType = &ObjectType{Name: "noticing", Assert: func(o Object) error {
+	o.(*noticing).asserts++
+	return nil
+}}
+
+// A field with OnRead is noticed when a script reads it, also after the table was filled, and not when the value is
+// printed, encoded or given to another function.
+func TestHost_WatchedFieldsAreNoticed(t *testing.T) {
+	rt := &RecordType{Name: "answer", Fields: []Field{
+		{Name: "name"}, {Name: "parts"}, {Name: "ok", OnRead: func(o Object) { o.(*noticing).reads++ }},
+	}, Methods: []Builtin{{Name: "check", Impl: func(c *Call) (any, error) {
+		c.Self.(*noticing).reads += 100
+		return c.Receiver, nil
+	}}}}
+	values := map[string]any{"name": "orders", "ok": true, "parts": []any{1, 2}}
+	for _, test := range []struct {
+		script, want string
+		reads        int
+	}{
+		{`return v.ok`, "true", 1},
+		{`return v.name`, "orders", 0},
+		{`return v.ok, v.ok`, "true", 2},
+		{`return v:check().ok`, "true", 101},
+		{`return v:check() == v`, "true", 100},
+		{`return tostring(v):find("ok = true", 1, true) ~= nil`, "true", 0},
+		{`local p = v.parts return tostring(v):find("ok = true", 1, true) ~= nil`, "true", 0},
+		{`local p = v.parts[1] return v.ok`, "true", 1},
+		{`v.name = "other" return v.ok`, "true", 1},
+		{`local n = 0 for _ in pairs(v) do n = n + 1 end return n`, "3", 1},
+		{`return rawget(v, "ok")`, "true", 1},
+		{`return pcall(function() return v.okay end)`, "false", 0},
+		{`assert(v) return 1`, "1", 1000},
+	} {
+		o := &noticing{}
+		h, _ := testHost(t, given("record", Record{Type: rt, Values: values, Source: o}))
+		got, err := h.Eval(t.Context(), "local v = record() "+test.script)
+		if reads := o.reads + 1000*o.asserts; err != nil || Format(got[0]) != test.want || reads != test.reads {
+			t.Errorf("%s: got %v, error %v, noticed %d, want %d", test.script, got, err, reads, test.reads)
+		}
+	}
+	for script, reads := range map[string]int{
+		`return v.ok`: 1, `return #v`: 0, `return v:check()[1]`: 100, `return tostring(v)`: 0, `assert(v) return 1`: 1000,
+		`for _, item in ipairs(v) do item = nil end return 1`: 0,
+	} {
+		o := &noticing{}
+		h, _ := testHost(t, given("list", List{Type: rt, Items: []any{"a"}, Values: values, Source: o}))
+		if _, err := h.Eval(t.Context(), "local v = list() "+script); err != nil || o.reads+1000*o.asserts != reads {
+			t.Errorf("%s: error %v, noticed %d, want %d", script, err, o.reads+1000*o.asserts, reads)
+		}
+	}
+}

@@ -73,6 +73,9 @@ type Field struct {
 	Type string
 	// Get reads the field of an object. It is nil for the fields of records.
 	Get func(Object) any
+	// OnRead, where set, is called with the Source of a record or list when a script reads the field. To print or to
+	// encode the value is no such reading.
+	OnRead func(source Object)
 }
 
 // RecordType declares the fields of a record, or the named fields of a list. A script that reads an undeclared field
@@ -81,6 +84,8 @@ type RecordType struct {
 	Name   string
 	Doc    string
 	Fields []Field
+	// Methods are called with a colon; Call.Self is then the Source.
+	Methods []Builtin
 }
 
 // Record becomes a Lua table with the fields of Type. A field that Values lacks is nil. Scripts may change the table.
@@ -91,6 +96,9 @@ type Record struct {
 	// Get, unless nil, returns the fields in place of Values. It is called when a field is needed, since a script
 	// reads few fields of thousands of records. It must return the same value each time. It may return a LazyList.
 	Get func(field string) any
+	// Source, where set, is the object behind the record. It gets the methods of Type, the OnRead of its fields, and
+	// assert(record).
+	Source Object
 }
 
 // LazyList is a list that is built when a script needs more than its length.
@@ -135,6 +143,8 @@ type List struct {
 	Values map[string]any
 	// String, unless nil, returns the text for tostring. It gets the current items, which a script may have changed.
 	String func(items []any) string
+	// Source, where set, is the object behind the list, as that of a Record.
+	Source Object
 }
 
 // Object is a Go value that scripts hold by reference. It has read-only fields, methods and perhaps items. Its

@@ -11,6 +11,9 @@ import (
 type shape struct {
 	record *RecordType
 	list   *List
+	// origin is the record that the table was made from, if it has a Source. The table lacks the fields that are
+	// watched: they are read from origin.
+	origin *Record
 }
 
 // shapeKey is the key of the shape in the metatables of records and lists.
@@ -34,14 +37,22 @@ func (c *converter) typedListToLua(l List, depth int) (*lua.LTable, error) {
 	if rt == nil {
 		rt = &plainList
 	}
-	mt := c.newMetatable(rt.Name, shape{list: &List{Type: l.Type, Values: l.Values, String: l.String}})
+	mt := c.newMetatable(rt.Name, shape{list: &List{Type: l.Type, Values: l.Values, String: l.String, Source: l.Source}})
+	methods := c.recordMethods(rt)
 	mt.RawSetString("__index", c.main.NewFunction(func(L *lua.LState) int {
 		key := L.Get(2)
 		if key.Type() == lua.LTNumber {
 			L.Push(lua.LNil)
 			return 1
 		}
+		if m := methods[key.String()]; m != nil {
+			L.Push(m)
+			return 1
+		}
 		requireField(L, rt, key)
+		if f := rt.watched(key.String()); f != nil && l.Source != nil {
+			f.OnRead(l.Source)
+		}
 		v, err := c.toLua(l.Values[key.String()])
 		if err != nil {
 			raiseUsage(L, "%s.%s: %v", rt.Name, key, err)
@@ -65,14 +76,46 @@ func (c *converter) newMetatable(name string, s shape) *lua.LTable {
 	return mt
 }
 
+// watched returns a field whose reading is noticed, or nil.
+func (rt *RecordType) watched(name string) *Field {
+	for i := range rt.Fields {
+		if f := &rt.Fields[i]; f.Name == name && f.OnRead != nil {
+			return f
+		}
+	}
+	return nil
+}
+
+// sourceOf returns the object behind a value: the value itself, or the Source of a record or list; nil if there is
+// none.
+func sourceOf(v lua.LValue) Object {
+	t, ok := v.(*lua.LTable)
+	if !ok {
+		return objectOf(v)
+	}
+	if r, ok := lazyRecord(t); ok {
+		return r.Source
+	}
+	switch s := shapeOf(t); {
+	case s.list != nil:
+		return s.list.Source
+	case s.origin != nil:
+		return s.origin.Source
+	}
+	return nil
+}
+
 // requireField raises an error unless rt declares the field.
 func requireField(L *lua.LState, rt *RecordType, key lua.LValue) {
-	names := make([]string, len(rt.Fields))
+	names := make([]string, len(rt.Fields), len(rt.Fields)+len(rt.Methods))
 	for i, f := range rt.Fields {
 		if lua.LString(f.Name) == key {
 			return
 		}
 		names[i] = f.Name
+	}
+	for _, m := range rt.Methods {
+		names = append(names, m.Name)
 	}
 	raise(L, noField(L, rt.Name, key, names))
 }

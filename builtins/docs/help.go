@@ -44,7 +44,7 @@ func (s Set) Index() string {
 func (s Set) tables() []*runtime.ObjectType {
 	all := slices.Clone(s.Objects)
 	for _, r := range s.Records {
-		all = append(all, &runtime.ObjectType{Name: r.Name, Doc: r.Doc, Fields: r.Fields})
+		all = append(all, &runtime.ObjectType{Name: r.Name, Doc: r.Doc, Fields: r.Fields, Methods: r.Methods})
 	}
 	return all
 }

@@ -31,6 +31,9 @@ func (s Set) Markdown() string {
 	for _, r := range s.Records {
 		fmt.Fprintf(&b, "\n### %s\n\n%s\n\n", r.Name, r.Doc)
 		fields(&b, r.Fields)
+		for _, m := range r.Methods {
+			section(&b, r.Name+":"+m.Name, m)
+		}
 	}
 	return b.String()
 }

@@ -18,6 +18,7 @@ func (s Set) Stubs() string {
 	b.WriteString("---@meta\n-- Rendered from the declarations by make gen, for the Lua language server: name this folder in workspace.library.\n")
 	for _, r := range s.Records {
 		declareClass(&b, r.Name, r.Doc, r.Fields)
+		declareMethods(&b, r.Name, r.Methods)
 	}
 	for _, o := range s.Objects {
 		declareClass(&b, o.Name, o.Doc, o.Fields)
@@ -43,6 +44,17 @@ func declareClass(b *strings.Builder, name, doc string, fields []runtime.Field) 
 	fmt.Fprintf(b, "\n---%s\n---@class dkvrun.%s\n", doc, identifier(name))
 	for _, f := range fields {
 		fmt.Fprintf(b, "---@field %s %s %s\n", f.Name, class(f.Type), f.Doc)
+	}
+}
+
+// declareMethods declares the methods of a table that builtins return.
+func declareMethods(b *strings.Builder, name string, methods []runtime.Builtin) {
+	if len(methods) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "local %s = {}\n", identifier(name))
+	for _, m := range methods {
+		function(b, identifier(name)+":"+m.Name, m)
 	}
 }
 

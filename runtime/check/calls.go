@@ -13,7 +13,7 @@ func (c *checker) call(call *syntax.Call) {
 	c.ambiguous(call)
 	if call.Method != nil {
 		if m := c.method(call); m != nil {
-			owner := c.shapeOf(call.Callee).object.Name
+			owner, _ := members(c.shapeOf(call.Callee))
 			c.arguments(m, owner+":"+m.Name, call, call.Args)
 			return
 		}

@@ -105,6 +105,11 @@ func (c *checker) shapeOfField(e *syntax.Index) *shape {
 		}
 		return c.shapeNamed(fieldType(s.object.Fields, key.Value))
 	case s.record != nil && !c.globals.fields[key.Value]:
+		for i := range s.record.Methods {
+			if m := &s.record.Methods[i]; m.Name == key.Value {
+				return &shape{builtin: m, owner: s.record.Name}
+			}
+		}
 		return c.shapeNamed(fieldType(s.record.Fields, key.Value))
 	}
 	return nil
@@ -138,6 +143,9 @@ func fieldType(fields []runtime.Field, name string) string {
 func (c *checker) shapeOfCall(call *syntax.Call) *shape {
 	if call.Method != nil {
 		if m := c.method(call); m != nil {
+			if s := c.shapeOf(call.Callee); s.record != nil && s.record.Name == m.ReturnType {
+				return s // the value itself, with the type of its items
+			}
 			return c.shapeNamed(m.ReturnType)
 		}
 		return nil
@@ -197,13 +205,25 @@ func scriptOptions(call *syntax.Call) *shape {
 // method returns the declaration of the method that is called, or nil if it is unknown.
 func (c *checker) method(call *syntax.Call) *runtime.Builtin {
 	s := c.shapeOf(call.Callee)
-	if s == nil || s.object == nil {
+	if s == nil {
 		return nil
 	}
-	for i := range s.object.Methods {
-		if m := &s.object.Methods[i]; m.Name == call.Method.Value {
+	methods := s.methods()
+	for i := range methods {
+		if m := &methods[i]; m.Name == call.Method.Value {
 			return m
 		}
+	}
+	return nil
+}
+
+// methods returns the declarations of the methods that values of the shape have.
+func (s *shape) methods() []runtime.Builtin {
+	switch {
+	case s.object != nil:
+		return s.object.Methods
+	case s.record != nil:
+		return s.record.Methods
 	}
 	return nil
 }
@@ -319,6 +339,9 @@ func members(s *shape) (owner string, names []string) {
 		owner = s.record.Name
 		for _, f := range s.record.Fields {
 			names = append(names, f.Name)
+		}
+		for _, m := range s.record.Methods {
+			names = append(names, m.Name)
 		}
 	}
 	return owner, names
