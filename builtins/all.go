@@ -71,7 +71,7 @@ func Objects() []*runtime.ObjectType {
 // Records lists the records that builtins return.
 func Records() []*runtime.RecordType {
 	return []*runtime.RecordType{
-		stores.StoreType, stores.InstanceType, stores.StatusType, topology.NodeType, stores.RowsType, stores.SilentType,
+		stores.StoreType, stores.InstanceType, stores.StatusType, topology.NodeType, stores.RowsType, run.SilentType,
 		stores.MetricsType, stores.MetricType, stores.ValidationType, stores.DiffType, stores.PendingType,
 		stores.DifferenceType, stores.EnsuredType,
 	}

@@ -13,6 +13,8 @@ type (
 	Config = run.Config
 	// Results is the value of an action.
 	Results = run.Results
+	// QueryResult is the Source of the value of a query.
+	QueryResult = run.QueryResult
 	// Fixtures holds what the builtins for tests need.
 	Fixtures = fixtures.Fixtures
 )

@@ -30,7 +30,7 @@
 ---@field started_at any the time of its start, in UTC as RFC 3339; nil if it isn't running
 ---@field last_error any the last error, or nil
 
----The state of a store, joined from the answers of all managers.
+---A store, from all managers together. If some did not answer, the script has to look at `ok`, `unreachable` or `consistent`, or to call `check`.
 ---@class dkvrun.status
 ---@field name any the store's name
 ---@field status any `NoInstances`, `Running`, `Stopped`, `Partial` or `Unknown`
@@ -43,7 +43,13 @@
 ---@field pending dkvrun.pending the operation that is not decided yet, or nil
 ---@field differences dkvrun.deviation[] the managers whose topology differs; empty if all agree
 ---@field ok any true when every manager answered
----@field unreachable dkvrun.silent[] the managers that did not: `{manager, code, message}`
+---@field unreachable dkvrun.silent[] a list of the managers that did not: `{manager, code, message}`
+local status = {}
+
+---Raises if a manager did not answer; returns the status otherwise.
+---@return dkvrun.status # the status
+---@overload fun(parameters: table): dkvrun.status
+function status:check() end
 
 ---One instance of a topology.
 ---@class dkvrun.node
@@ -54,10 +60,16 @@
 ---@field role any `data` or `gateway`; nil until the store is created
 ---@field manager any host:port of the manager that will run it
 
----A list, with the managers that did not answer.
+---A list, with the managers that did not answer. If some did not, the script has to look at `ok` or `unreachable`, or to call `check`.
 ---@class dkvrun.rows
 ---@field ok any true when every manager answered
 ---@field unreachable dkvrun.silent[] a list of the managers that did not: `{manager, code, message}`
+local rows = {}
+
+---Raises if a manager did not answer; returns the rows otherwise.
+---@return dkvrun.rows # the rows
+---@overload fun(parameters: table): dkvrun.rows
+function rows:check() end
 
 ---A manager that did not answer a query.
 ---@class dkvrun.silent
@@ -70,6 +82,12 @@
 ---@field store any the metrics of the store as a whole, by `"Category/Metric"`
 ---@field ok any true when every manager answered
 ---@field unreachable dkvrun.silent[] a list of the managers that did not: `{manager, code, message}`
+local metrics = {}
+
+---Raises if a manager did not answer; returns the metrics otherwise.
+---@return dkvrun.metrics # the metrics
+---@overload fun(parameters: table): dkvrun.metrics
+function metrics:check() end
 
 ---One metric of one instance, or of the store.
 ---@class dkvrun.metric

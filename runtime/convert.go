@@ -362,7 +362,8 @@ func (r *reader) readTable(t *lua.LTable) (any, error) {
 	return items, nil
 }
 
-// watchedFields adds the watched fields of a record to the fields that its table has. It does not count as reading them.
+// watchedFields adds the watched fields of a record to the fields that its table has. This does not count as reading
+// them.
 func (r *reader) watchedFields(origin *Record, fields map[string]any) error {
 	for _, f := range origin.Type.Fields {
 		if _, set := fields[f.Name]; set || f.OnRead == nil {

@@ -49,6 +49,7 @@ func TestHost_FieldsAreReadWhenNeeded(t *testing.T) {
 		t.Errorf("%s, error %v", b.String(), err)
 	}
 }
+
 // noticing is the Source of a record and a list that count what a script reads of them.
 type noticing struct{ reads, asserts int }
 

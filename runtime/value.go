@@ -18,7 +18,8 @@ func (v Value) lua() lua.LValue {
 // Truth reports whether the value is neither false nor nil.
 func (v Value) Truth() bool { return v.v != nil && lua.LVAsBool(v.v) }
 
-// Object returns the object behind the value: the value itself, or the Source of a record or list; nil if there is none.
+// Object returns the object behind the value: the value itself, or the Source of a record or list; nil if there is
+// none.
 func (v Value) Object() Object { return sourceOf(v.v) }
 
 // Values are the results of a function. A builtin that returns Values returns all of them to the script.

@@ -82,10 +82,11 @@ end
 
 local function widen(want, own)
   local before = {}
-  for _, n in ipairs(store_status(action({name = want.name, managers = want.managers, port = want.port}, {})).topology) do before[n.name] = true end
+  local query = only(want, "name", "managers", "port")
+  for _, n in ipairs(store_status(query):check().topology) do before[n.name] = true end
   add_instance(action(want, own)):check()
   local added = {}
-  for _, n in ipairs(store_status(action({name = want.name, managers = want.managers, port = want.port}, {})).topology) do
+  for _, n in ipairs(store_status(query):check().topology) do
     if not before[n.name] then added[#added + 1] = n end
   end
   return "added " .. names(added)
@@ -101,9 +102,9 @@ return function(want)
   local changes = {}
   if #rows == 0 then
     create(want)
-    changes[1] = "created with " .. names(store_status(query).topology)
+    changes[1] = "created with " .. names(store_status(query):check().topology)
   else
-    local status = store_status(query)
+    local status = store_status(query):check()
     local have = status.topology
     if want.nodes then
       local added = lacking(want, have)

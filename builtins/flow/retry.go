@@ -38,8 +38,10 @@ func retry(c *runtime.Call) (any, error) {
 	delays := &backoff.ExponentialBackOff{
 		InitialInterval: params.Seconds(c.Float("delay_sec")), Multiplier: c.Float("backoff"), MaxInterval: params.Seconds(1e9),
 	}
+	ctx, looks := run.WithLooks(c.Context())
 	for attempt := 1; ; attempt++ {
-		values, err := c.Func("f").Call(c.Context(), c, attempt)
+		looks.Again()
+		values, err := c.Func("f").Call(ctx, c, attempt)
 		if err == nil {
 			if err = failedResult(c, values); err == nil {
 				return values, nil

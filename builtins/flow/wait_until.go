@@ -28,7 +28,8 @@ func waitUntil(c *runtime.Call) (any, error) {
 	defer cancel()
 	defer r.Reporter.Progress("")
 	last := "nothing yet"
-	for {
+	ctx, looks := run.WithLooks(ctx)
+	for ; ; looks.Again() {
 		values, err := c.Func("f").Call(ctx, c)
 		switch {
 		case c.Context().Err() != nil:

@@ -15,34 +15,32 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// RowsType declares the named fields of a query's list.
-var RowsType = &runtime.RecordType{Name: "rows", Doc: "A list, with the managers that did not answer.", Fields: []runtime.Field{
-	{Name: "ok", Doc: "true when every manager answered"},
-	{Name: "unreachable", Type: "list of silent", Doc: "a list of the managers that did not: `{manager, code, message}`"},
-}}
-
-var SilentType = &runtime.RecordType{Name: "silent", Doc: "A manager that did not answer a query.", Fields: []runtime.Field{
-	{Name: "manager", Doc: "host:port"},
-	{Name: "code", Doc: "refused, timeout, …"},
-	{Name: "message", Doc: "a sentence for a person"},
-}}
-
-// rows returns the list that a query returns, and prints a notice about managers that did not answer.
-func rows(r *run.Run, c *runtime.Call, items []any, silent []report.Row, asked int) runtime.List {
-	unreachable := runtime.List{}
-	for _, row := range silent {
-		unreachable.Items = append(unreachable.Items, runtime.Record{Type: SilentType, Values: map[string]any{
-			"manager": row.Manager, "code": row.Code, "message": row.Message,
-		}})
-	}
-	noticeSilent(r, c, silent, asked)
-	return runtime.List{Items: items, Type: RowsType, Values: map[string]any{"ok": len(silent) == 0, "unreachable": unreachable}}
+// answerFields are the fields of what a query returns that tell whether all managers answered.
+var answerFields = []runtime.Field{
+	{Name: "ok", Doc: "true when every manager answered", OnRead: run.OnCheck},
+	{Name: "unreachable", Type: "list of silent", OnRead: run.OnCheck,
+		Doc: "a list of the managers that did not: `{manager, code, message}`"},
 }
 
-func noticeSilent(r *run.Run, c *runtime.Call, silent []report.Row, asked int) {
-	if len(silent) > 0 {
-		r.Reporter.Notice(fmt.Sprintf("%s: %d of %d managers did not answer: %s: %s", c.Name, len(silent), asked, silent[0].Manager, silent[0].Message))
+// RowsType declares the named fields of a query's list.
+var RowsType = &runtime.RecordType{
+	Name:   "rows",
+	Doc:    "A list, with the managers that did not answer. If some did not, the script has to look at `ok` or `unreachable`, or to call `check`.",
+	Fields: answerFields, Methods: []runtime.Builtin{run.CheckMethod("the rows", "rows")},
+}
+
+// rows makes the list that a query returns. It is an error if no manager answered.
+func rows(r *run.Run, c *runtime.Call, items []any, silent []report.Row, asked int) (runtime.List, error) {
+	q, err := r.Answered(c, silent, asked, true)
+	if err != nil {
+		return runtime.List{}, err
 	}
+	return runtime.List{Items: items, Type: RowsType, Values: answerValues(q), Source: q}, nil
+}
+
+// answerValues returns the values of answerFields.
+func answerValues(q *run.QueryResult) map[string]any {
+	return map[string]any{"ok": q.OK(), "unreachable": q.Unreachable()}
 }
 
 var GetStore = runtime.Builtin{
@@ -58,41 +56,42 @@ for _, row in ipairs(get_store()) do print(row.manager, row.store, row.status) e
 
 func getStore(c *runtime.Call) (any, error) {
 	r := run.Of(c)
-	path := wire.StoresPath()
+	path, read := wire.StoresPath(), readSummaries
 	if c.Has("name") {
-		path = wire.StorePath(c.String("name"))
+		path, read = wire.StorePath(c.String("name")), summaryReader(c.String("name"))
 	}
-	all, err := r.Query(c, path)
+	all, err := r.Query(c, path, read)
 	if err != nil {
 		return nil, err
-	}
-	glance := wire.ParseStoreSummaries
-	if c.Has("name") {
-		glance = func(description []byte) ([]wire.StoreSummary, error) {
-			store, err := wire.ParseStoreSummary(description)
-			return []wire.StoreSummary{store}, err
-		}
 	}
 	items := make([]any, 0, len(all))
 	var silent []report.Row
 	for i := range all {
 		h := &all[i]
-		switch {
-		case h.Row.Success:
-			stores, err := glance(h.Answer.Body)
-			if err != nil {
-				silent = append(silent, h.Unreadable())
-				continue
-			}
-			for i := range stores {
-				items = append(items, storeRecord(h.Endpoint, &stores[i]))
-			}
-		case h.Answer.Err == nil && h.Row.Code == wire.CodeStoreNotFound:
-		default:
+		if !h.Answered() {
 			silent = append(silent, h.Row)
+			continue
+		}
+		stores, _ := h.Value.([]wire.StoreSummary)
+		for i := range stores {
+			items = append(items, storeRecord(h.Endpoint, &stores[i]))
 		}
 	}
-	return rows(r, c, items, silent, len(all)), nil
+	return rows(r, c, items, silent, len(all))
+}
+
+// readSummaries reads a list of stores.
+func readSummaries(body []byte) (any, error) { return wire.ParseStoreSummaries(body) }
+
+// summaryReader returns the Reader of the description of one store.
+func summaryReader(name string) cluster.Reader {
+	return func(body []byte) (any, error) {
+		store, err := wire.ParseStoreSummary(body)
+		if err == nil && store.Name != name {
+			err = fmt.Errorf("it is about another store")
+		}
+		return []wire.StoreSummary{store}, err
+	}
 }
 
 var StoreType = &runtime.RecordType{Name: "store row", Doc: "A store as one manager sees it: counts and status are of its own instances.", Fields: []runtime.Field{

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 
+	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/params"
 	"dkvrun/builtins/internal/run"
 	"dkvrun/builtins/internal/text"
@@ -37,34 +38,33 @@ var MetricType = &runtime.RecordType{Name: "metric", Doc: "One metric of one ins
 
 var MetricsType = &runtime.RecordType{Name: "metrics", Doc: "The metrics of a store.", Fields: append([]runtime.Field{
 	{Name: "store", Doc: "the metrics of the store as a whole, by `\"Category/Metric\"`"},
-}, RowsType.Fields...)}
+}, answerFields...), Methods: []runtime.Builtin{run.CheckMethod("the metrics", "metrics")}}
 
 // measure queries all managers for the metrics of a store.
 func measure(r *run.Run, c *runtime.Call) (all []wire.Metric, silent []report.Row, asked int, err error) {
 	query := url.Values{"windowSec": {fmt.Sprint(c.Int("window_sec"))}, "store": {c.String("name")}}
-	responses, err := r.Query(c, wire.MetricsPath()+"?"+query.Encode())
+	responses, err := r.Query(c, wire.MetricsPath()+"?"+query.Encode(), cluster.MetricsReader)
 	if err != nil {
 		return nil, nil, 0, err
 	}
 	unknown := 0
 	seen := metricSet{instances: map[string]bool{}, names: map[[2]string]bool{}}
-	for _, h := range responses {
-		var m wire.Metrics
+	for i := range responses {
+		h := &responses[i]
+		m, read := h.Value.(*wire.Metrics)
 		switch {
-		case h.Decode(&m) && seen.take(m.Metrics):
-			all = append(all, m.Metrics...)
-		case h.Row.Success:
-			silent = append(silent, h.Unreadable())
-		case h.Answer.Err == nil && h.Row.Code == wire.CodeStoreNotFound:
-			unknown++
-		default:
+		case !h.Answered():
 			silent = append(silent, h.Row)
+		case !read:
+			unknown++
+		case seen.take(m.Metrics):
+			all = append(all, m.Metrics...)
+		default:
+			silent = append(silent, h.Unreadable())
 		}
 	}
-	if unknown == len(responses) {
-		err := c.Errorf(wire.CodeStoreNotFound, "%s: no manager knows a store %s", c.Name, c.String("name"))
-		err.Hint = "get_store() lists the stores there are"
-		return nil, nil, 0, err
+	if unknown > 0 && unknown+len(silent) == len(responses) {
+		return nil, nil, 0, r.UnknownStore(c, c.String("name"), silent, len(responses))
 	}
 	return all, silent, len(responses), nil
 }
@@ -107,7 +107,10 @@ func storeMetrics(c *runtime.Call) (any, error) {
 	for _, m := range summed(all) {
 		store[m.Category+"/"+m.Name] = metricRecord(m)
 	}
-	list := rows(r, c, items, silent, asked)
+	list, err := rows(r, c, items, silent, asked)
+	if err != nil {
+		return nil, err
+	}
 	list.Type, list.Values["store"] = MetricsType, store
 	return list, nil
 }

@@ -1,6 +1,7 @@
 package stores
 
 import (
+	"maps"
 	"time"
 
 	"dkvrun/builtins/internal/cluster"
@@ -8,7 +9,6 @@ import (
 	"dkvrun/builtins/internal/run"
 	"dkvrun/builtins/internal/text"
 	"dkvrun/builtins/internal/topology"
-	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 )
 
@@ -23,20 +23,24 @@ print(store_status("OrdersStore").status)`,
 	Impl: storeStatus,
 }
 
-var StatusType = &runtime.RecordType{Name: "status", Doc: "The state of a store, joined from the answers of all managers.", Fields: []runtime.Field{
-	{Name: "name", Doc: "the store's name"},
-	{Name: "status", Doc: "`NoInstances`, `Running`, `Stopped`, `Partial` or `Unknown`"},
-	{Name: "ready", Doc: "true when every instance takes reads and writes"},
-	{Name: "consistent", Doc: "true if all managers have the same topology, false if they differ, nil if one does not answer"},
-	{Name: "revision", Doc: "the topology's revision, from 1"},
-	{Name: "topology", Type: "list of node", Doc: "the topology"},
-	{Name: "instances", Type: "list of instance", Doc: "a list of instances: name, host, status, ready, role, leader, …"},
-	{Name: "leaving", Type: "list of instance", Doc: "instances that were removed from the topology and are still leaving the store"},
-	{Name: "pending", Type: "pending", Doc: "the operation that is not decided yet, or nil"},
-	{Name: "differences", Type: "list of deviation", Doc: "the managers whose topology differs; empty if all agree"},
-	{Name: "ok", Doc: "true when every manager answered"},
-	{Name: "unreachable", Type: "list of silent", Doc: "the managers that did not: `{manager, code, message}`"},
-}}
+var StatusType = &runtime.RecordType{
+	Name:    "status",
+	Doc:     "A store, from all managers together. If some did not answer, the script has to look at `ok`, `unreachable` or `consistent`, or to call `check`.",
+	Methods: []runtime.Builtin{run.CheckMethod("the status", "status")},
+	Fields: append([]runtime.Field{
+		{Name: "name", Doc: "the store's name"},
+		{Name: "status", Doc: "`NoInstances`, `Running`, `Stopped`, `Partial` or `Unknown`"},
+		{Name: "ready", Doc: "true when every instance takes reads and writes"},
+		{Name: "consistent", OnRead: run.OnCheck,
+			Doc: "true if all managers have the same topology, false if they differ, nil if one does not answer"},
+		{Name: "revision", Doc: "the topology's revision, from 1"},
+		{Name: "topology", Type: "list of node", Doc: "the topology"},
+		{Name: "instances", Type: "list of instance", Doc: "a list of instances: name, host, status, ready, role, leader, …"},
+		{Name: "leaving", Type: "list of instance", Doc: "instances that were removed from the topology and are still leaving the store"},
+		{Name: "pending", Type: "pending", Doc: "the operation that is not decided yet, or nil"},
+		{Name: "differences", Type: "list of deviation", Doc: "the managers whose topology differs; empty if all agree"},
+	}, answerFields...),
+}
 
 func storeStatus(c *runtime.Call) (any, error) {
 	r := run.Of(c)
@@ -47,11 +51,9 @@ func storeStatus(c *runtime.Call) (any, error) {
 	if v.Latest == nil {
 		return nil, r.NotFound(c, v)
 	}
-	var silent []report.Row
-	for _, s := range v.Sightings {
-		if !s.Row.Success {
-			silent = append(silent, s.Row)
-		}
+	q, err := r.Answered(c, v.Unanswered(), len(v.Sightings), true)
+	if err != nil {
+		return nil, err
 	}
 	list := func(seen []cluster.Instance) runtime.List {
 		out := runtime.List{}
@@ -60,14 +62,14 @@ func storeStatus(c *runtime.Call) (any, error) {
 		}
 		return out
 	}
-	rows := rows(r, c, nil, silent, len(v.Sightings))
-	return runtime.Record{Type: StatusType, Values: map[string]any{
+	values := map[string]any{
 		"name": v.Name, "status": string(v.Status()), "ready": v.Ready(), "consistent": v.Consistent(),
 		"revision": v.Latest.Revision, "topology": topology.List(v.Nodes()),
 		"instances": list(v.Instances), "leaving": list(v.Leaving),
 		"pending": pendingRecord(v), "differences": differenceRecords(v),
-		"ok": rows.Values["ok"], "unreachable": rows.Values["unreachable"],
-	}}, nil
+	}
+	maps.Copy(values, answerValues(q))
+	return runtime.Record{Type: StatusType, Values: values, Source: q}, nil
 }
 
 var PendingType = &runtime.RecordType{Name: "pending", Doc: "An operation on a store that managers have prepared and that is not decided yet.", Fields: []runtime.Field{

@@ -1,6 +1,7 @@
 package stores
 
 import (
+	"fmt"
 	"time"
 
 	"dkvrun/builtins/internal/cluster"
@@ -34,13 +35,14 @@ func waitReady(c *runtime.Call) (any, error) {
 		instance = c.String("instance_name")
 	}
 	began := time.Now()
-	var last *cluster.View
+	var last, known *cluster.View
 	missing := "no manager answered"
 	err := r.Poll(c, params.Seconds(c.Float("timeout_sec")), func() (string, bool, error) {
 		v, err := r.View(c, name)
 		if err != nil {
 			return "", false, err
 		}
+		last = v
 		if v.Latest == nil {
 			switch op := r.PendingCreate(c, v); {
 			case op != nil:
@@ -48,13 +50,13 @@ func waitReady(c *runtime.Call) (any, error) {
 			case v.Silent > 0:
 				missing = v.Silence()
 			default:
-				return "", false, v.UnknownStore(c.Name)
+				return "", false, r.NotFound(c, v)
 			}
 			return missing, false, nil
 		}
-		last = v
+		known = v
 		if instance != "" {
-			if _, known := v.Find(instance); !known {
+			if _, there := v.Find(instance); !there {
 				return "", false, v.UnknownInstance(c.Name, instance)
 			}
 		}
@@ -70,13 +72,20 @@ func waitReady(c *runtime.Call) (any, error) {
 		return "not ready: " + text.Few(waiting), false, nil
 	})
 	if err == run.ErrTimeUp {
-		what := missing
-		if last != nil {
-			what = text.Few(last.NotReady(instance))
+		late := fmt.Sprintf("wait_ready: %s is not ready after %s", name, params.Seconds(c.Float("timeout_sec")))
+		silent := last.Unanswered()
+		switch {
+		case len(silent) == len(last.Sightings):
+			return nil, run.Raise(c, cluster.NoAnswer(late, silent))
+		case known != nil:
+			missing = text.Few(known.NotReady(instance))
 		}
-		return nil, c.Errorf("timeout", "wait_ready: %s is not ready after %s: %s", name, params.Seconds(c.Float("timeout_sec")), what)
+		return nil, c.Errorf("timeout", "%s: %s", late, missing)
 	}
 	if err != nil {
+		return nil, err
+	}
+	if _, err := r.Answered(c, last.Unanswered(), len(last.Sightings), false); err != nil {
 		return nil, err
 	}
 	return time.Since(began).Seconds(), nil

@@ -29,13 +29,21 @@ watch_store_metrics{"OrdersStore", count = 1}`,
 
 func watchStoreMetrics(c *runtime.Call) (any, error) {
 	r := run.Of(c)
+	var last *run.QueryResult
 	for looks := 1; ; looks++ {
 		all, silent, asked, err := measure(r, c)
 		if err != nil {
 			return nil, err
 		}
-		r.Reporter.Redraw(metricsPicture(c.String("name"), all, r.Reporter.Width()))
-		noticeSilent(r, c, silent, asked)
+		if len(silent) < asked {
+			r.Reporter.Redraw(metricsPicture(c.String("name"), all, r.Reporter.Width()))
+		}
+		if last != nil {
+			last.SetChecked() // a later look takes its place
+		}
+		if last, err = r.Answered(c, silent, asked, false); err != nil {
+			return nil, err
+		}
 		if c.Has("count") && looks == c.Int("count") {
 			return nil, nil
 		}

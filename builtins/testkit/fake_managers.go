@@ -56,7 +56,14 @@ func startFakes(c *runtime.Call) (any, error) {
 		return nil, err
 	}
 	stop := func() {}
-	if err := r.Fixtures.AtEnd(func(context.Context) error { stop(); return nil }); err != nil {
+	faults := map[string]any{}
+	if err := r.Fixtures.AtEnd(func(context.Context) error {
+		for manager := range faults {
+			r.Fixtures.Restored(manager)
+		}
+		stop()
+		return nil
+	}); err != nil {
 		return nil, err
 	}
 	if stop, err = serveFakes(&plan); err != nil {
@@ -64,10 +71,10 @@ func startFakes(c *runtime.Call) (any, error) {
 		return nil, err
 	}
 	r.Reporter.Notice(fmt.Sprintf("%d fake managers from %s on", plan.Count, plan.Address(0)))
-	faults := map[string]any{}
 	for i := range plan.Count {
 		if f := plan.Fault(i); f != "" {
 			faults[plan.Address(i)] = string(f)
+			r.Fixtures.Disturb(plan.Address(i), string(f))
 		}
 	}
 	return runtime.Record{Type: fakesType, Values: map[string]any{"managers": plan.Addresses(), "faults": faults}}, nil

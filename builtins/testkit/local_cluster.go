@@ -58,6 +58,9 @@ func startCluster(c *runtime.Call) (any, error) {
 		if started.Cluster == nil {
 			return nil
 		}
+		for _, m := range started.managers {
+			f.Restored(m.String())
+		}
 		return started.Close()
 	}); err != nil {
 		return nil, err
@@ -142,7 +145,13 @@ end)`,
   assert.is_true(get_store().ok)
 end)`,
 			Impl: func(c *runtime.Call) (any, error) {
-				return nil, toServer(run.Of(c), c, "restarted", func(k *localServers, i int) error { return k.Restart(c.Context(), i) })
+				return nil, toServer(run.Of(c), c, "restarted", func(k *localServers, i int) error {
+					if err := k.Restart(c.Context(), i); err != nil {
+						return err
+					}
+					run.Of(c).Fixtures.Restored(k.managers[i].String(), killed, paused)
+					return nil
+				})
 			},
 		},
 		{
@@ -156,7 +165,7 @@ end)`,
   assert.are.equal("timeout", get_store{timeout_sec = 0.5}.unreachable[1].code)
 end)`,
 			Impl: func(c *runtime.Call) (any, error) {
-				return nil, toServer(run.Of(c), c, "paused", func(k *localServers, i int) error { return k.Pause(i) })
+				return nil, toServer(run.Of(c), c, paused, disturb(c, paused, (*local.Cluster).Pause))
 			},
 		},
 		{
@@ -168,7 +177,7 @@ end)`,
   assert.is_true(get_store().ok)
 end)`,
 			Impl: func(c *runtime.Call) (any, error) {
-				return nil, toServer(run.Of(c), c, "resumed", func(k *localServers, i int) error { return k.Resume(i) })
+				return nil, toServer(run.Of(c), c, "resumed", restore(c, paused, (*local.Cluster).Resume))
 			},
 		},
 		{
@@ -184,7 +193,7 @@ end)`,
   assert.eventually(function() store:put("during", "kept") end)
 end)`,
 			Impl: func(c *runtime.Call) (any, error) {
-				return nil, atHookPoint(run.Of(c), c, "cut off", func(k *localServers, i int) error { return k.Cut(i) })
+				return nil, atHookPoint(run.Of(c), c, cutOff, disturb(c, cutOff, (*local.Cluster).Cut))
 			},
 		},
 		{
@@ -200,7 +209,7 @@ end)`,
   assert.eventually(function() return #get_store().unreachable == 0 end)
 end)`,
 			Impl: func(c *runtime.Call) (any, error) {
-				return nil, toServer(run.Of(c), c, "healed", func(k *localServers, i int) error { return k.Heal(i) })
+				return nil, toServer(run.Of(c), c, "healed", restore(c, cutOff, (*local.Cluster).Heal))
 			},
 		},
 	},
@@ -230,12 +239,37 @@ func toServer(r *run.Run, c *runtime.Call, what string, do func(k *localServers,
 
 func killServer(c *runtime.Call) error {
 	r := run.Of(c)
-	return atHookPoint(r, c, "killed", func(k *localServers, i int) error {
-		if c.Bool("only_manager") {
-			return k.KillManager(i)
+	kill := (*local.Cluster).Kill
+	if c.Bool("only_manager") {
+		kill = (*local.Cluster).KillManager
+	}
+	return atHookPoint(r, c, killed, disturb(c, killed, kill))
+}
+
+// The faults that a test can cause, as notices say them.
+const (
+	killed = "killed"
+	paused = "paused"
+	cutOff = "cut off"
+)
+
+// disturb returns a function that causes a fault of a server. Tests need not check that it does not answer then.
+func disturb(c *runtime.Call, fault string, do func(*local.Cluster, int) error) func(*localServers, int) error {
+	return func(k *localServers, i int) error {
+		run.Of(c).Fixtures.Disturb(k.managers[i].String(), fault)
+		return do(k.Cluster, i)
+	}
+}
+
+// restore returns a function that ends a fault of a server.
+func restore(c *runtime.Call, fault string, do func(*local.Cluster, int) error) func(*localServers, int) error {
+	return func(k *localServers, i int) error {
+		if err := do(k.Cluster, i); err != nil {
+			return err
 		}
-		return k.Kill(i)
-	})
+		run.Of(c).Fixtures.Restored(k.managers[i].String(), fault)
+		return nil
+	}
 }
 
 // atHookPoint calls do with the server of a call, at once or after the request that the call names.

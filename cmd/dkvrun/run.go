@@ -146,8 +146,8 @@ func (r *runner) finish(ctx context.Context, values []any, err error) int {
 		if unfit := r.document(values, err).Write(r.written); unfit != nil && r.written.Lost == nil {
 			return max(exit.Report(r.Stderr, unfit, false), exit.Status(err))
 		}
-	} else if r.isEval && err == nil || errors.Is(err, errShown) {
-		r.showValues(values)
+	} else if r.isEval {
+		r.showValues(values) // of an expression that raised there are none
 	}
 	status := exit.Report(r.Stderr, err, r.trace)
 	if status == exit.Done {
@@ -160,7 +160,7 @@ func (r *runner) finish(ctx context.Context, values []any, err error) int {
 func (r *runner) document(values []any, err error) output.Document {
 	d := output.Document{Err: err}
 	if r.app != nil {
-		d.Actions, d.Steps = r.app.Actions(), r.app.Steps()
+		d.Actions, d.Steps, d.Unreachable = r.app.Actions(), r.app.Steps(), r.app.Unreachable()
 	}
 	if len(values) > 0 {
 		d.Value = values[0]
@@ -181,14 +181,38 @@ func (r *runner) stopped(ctx context.Context, err error) error {
 	return stopped
 }
 
-// errShown is the error of an expression whose value is a failed result. Its rows were printed already.
-var errShown = &exit.Error{Status: exit.Failed, Message: "the expression's value is a failed result", Silent: true}
-
+// valueFailed returns the error of an expression whose value is a failed result, or what a query returned that not all
+// managers answered and that nothing has checked. It is silent: the rows, or the line about these managers, were
+// printed already.
 func valueFailed(values []any) error {
 	for _, v := range values {
-		if res, ok := v.(*builtins.Results); ok && !res.OK() {
-			return errShown
+		switch res := source(v).(type) {
+		case *builtins.Results:
+			if !res.OK() {
+				return shown("the expression's value is a failed result")
+			}
+		case *builtins.QueryResult:
+			if res.Unchecked() != nil {
+				return shown(res.Summary())
+			}
 		}
+	}
+	return nil
+}
+
+func shown(message string) error {
+	return &exit.Error{Status: exit.Failed, Message: message, Silent: true}
+}
+
+// source returns the object behind a value of an expression, or nil.
+func source(v any) runtime.Object {
+	switch v := v.(type) {
+	case runtime.Object:
+		return v
+	case runtime.List:
+		return v.Source
+	case runtime.Record:
+		return v.Source
 	}
 	return nil
 }

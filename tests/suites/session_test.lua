@@ -76,7 +76,7 @@ describe("with_managers", function()
   end)
   it("does not run it if no manager answers", function()
     local ran = false
-    refuses("did not answer", with_managers, cluster.hosts[1] .. ":1", function() ran = true end)
+    refuses("no manager answered", with_managers, cluster.hosts[1] .. ":1", function() ran = true end)
     assert.is_false(ran)
   end)
   it("requires a function", function()

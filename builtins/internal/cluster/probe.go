@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 
+	"dkvrun/builtins/internal/text"
 	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
@@ -68,7 +70,9 @@ func Connect(ctx context.Context, builtin string, probes []Probe, allowDown bool
 	if err != nil {
 		return nil, err
 	}
-	return NewSession(members), nil
+	s := NewSession(members)
+	s.allowDown = allowDown
+	return s, nil
 }
 
 func connectable(ctx context.Context, builtin string, probes []Probe, allowDown bool) ([]Member, error) {
@@ -132,27 +136,68 @@ func distinct(probes []Probe) error {
 // notConnected returns the error for n managers that did not answer. It includes the reason of the first of them,
 // because rows are not shown everywhere.
 func notConnected(probes []Probe, n int) error {
-	var names []fanout.Endpoint
-	var first report.Row
-	for _, p := range probes {
-		if p.Row.Success {
-			continue
+	if n == len(probes) {
+		rows := make([]report.Row, n)
+		for i, p := range probes {
+			rows[i] = p.Row
 		}
-		if len(names) == 0 {
-			first = p.Row
-		}
-		names = append(names, p.Endpoint)
+		return NoAnswer("not connected", rows)
 	}
+	var names []fanout.Endpoint
+	var failed []report.Row
+	for _, p := range probes {
+		if !p.Row.Success {
+			names, failed = append(names, p.Endpoint), append(failed, p.Row)
+		}
+	}
+	first := failed[0]
 	why := first.Message
 	if n > 1 {
 		why = names[0].String() + ": " + why
 	}
-	err := &runtime.Error{
+	return &runtime.Error{
 		Code:    first.Code,
-		Message: fmt.Sprintf("not connected: %d of %d managers did not answer: %s: %s", n, len(probes), Listed(names), why),
+		Message: fmt.Sprintf("not connected: %d of %d managers %s: %s: %s", n, len(probes), NotAnswered(failed), Listed(names), why),
+		Hint:    "start them, leave them out, or go on without them: allow_down = true (--allow-down)",
 	}
-	if n < len(probes) {
-		err.Hint = "start them, leave them out, or go on without them: allow_down = true (--allow-down)"
+}
+
+// codeNoAnswer is the code of the error for a query, or a connection, that no manager answered.
+const codeNoAnswer = "no_answer"
+
+// maxReasons bounds the reasons that an error lists.
+const maxReasons = 3
+
+// NotAnswered says what managers did that gave no answer to a query: nothing, or something that can't be used.
+func NotAnswered(silent []report.Row) string {
+	for _, row := range silent {
+		if row.StatusCode != 0 || row.Code == fanout.Protocol {
+			return "gave no usable answer"
+		}
 	}
-	return err
+	return "did not answer"
+}
+
+// NoAnswer returns the error of a query that none of the managers answered. Each has a row with the reason. The text
+// what says what failed.
+func NoAnswer(what string, silent []report.Row) *runtime.Error {
+	var reasons []string // in the order of the managers
+	managers := map[string][]string{}
+	for _, row := range silent {
+		if managers[row.Message] == nil {
+			reasons = append(reasons, row.Message)
+		}
+		managers[row.Message] = append(managers[row.Message], row.Manager)
+	}
+	for i, reason := range reasons {
+		reasons[i] = text.Few(managers[reason]) + ": " + reason
+	}
+	if more := len(reasons) - maxReasons; more > 0 {
+		reasons = append(reasons[:maxReasons], fmt.Sprintf("and %d other reasons", more))
+	}
+	answered := "no manager answered"
+	if NotAnswered(silent) != "did not answer" {
+		answered = "no manager gave a usable answer"
+	}
+	return &runtime.Error{Code: codeNoAnswer, Message: what + ": " + answered + ": " + strings.Join(reasons, "; ")}
 }

@@ -9,6 +9,7 @@ import (
 	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/wire"
 )
 
 // Caller holds what queries need of a builtin's call: its limits, and how to show notices and progress.
@@ -30,6 +31,50 @@ type Response struct {
 	Answer fanout.Answer
 	// Row describes a failure. Row.Success reports whether the answer can be used.
 	Row report.Row
+	// Value is what the query's Reader made of the answer; nil where nothing has read it, or it can't be used.
+	Value any
+}
+
+// Reader reads the body of an answer. It returns an error for a body that is no answer to its query.
+type Reader func(body []byte) (any, error)
+
+// Read sets Value from the answer. An answer that can't be read makes the response a failure.
+func (r *Response) Read(read Reader) {
+	r.Value = nil
+	if read == nil || !r.Row.Success {
+		return
+	}
+	value, err := read(r.Answer.Body)
+	if err != nil {
+		r.Row = r.Unreadable()
+		return
+	}
+	r.Value = value
+}
+
+// Answered reports whether the manager answered the query, if only that it does not have the store.
+func (r *Response) Answered() bool {
+	return r.Row.Success || r.Answer.Err == nil && r.Row.Code == wire.CodeStoreNotFound
+}
+
+// StoreReader returns the Reader of the description of a store.
+func StoreReader(name string) Reader {
+	return func(body []byte) (any, error) {
+		store := &wire.Store{}
+		if err := decode(body, store); err != nil {
+			return nil, err
+		}
+		if store.Name != name {
+			return nil, fmt.Errorf("it is about another store")
+		}
+		return store, nil
+	}
+}
+
+// MetricsReader reads the metrics of a manager.
+func MetricsReader(body []byte) (any, error) {
+	m := &wire.Metrics{}
+	return m, decode(body, m)
 }
 
 // QueryMembers reads a path from some managers, whether or not they belong to a session.
@@ -104,6 +149,12 @@ func (call Caller) counting(all int) func(fanout.Answer) {
 func (r *Response) Decode(to any) bool {
 	if !r.Row.Success {
 		return false
+	}
+	if store, read := r.Value.(*wire.Store); read {
+		if to, ok := to.(*wire.Store); ok {
+			*to = *store
+			return true
+		}
 	}
 	if err := decode(r.Answer.Body, to); err != nil {
 		r.Row = r.Unreadable()

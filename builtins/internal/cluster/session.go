@@ -22,8 +22,10 @@ type Session struct {
 	known      atomic.Pointer[membership]
 	// lazy is true for a session that connects with its first query. Source then tells people where the list of
 	// managers comes from: a flag, an environment variable.
-	lazy, allowDown bool
-	source          string
+	lazy   bool
+	source string
+	// allowDown is true for a session that accepts managers that do not answer.
+	allowDown bool
 }
 
 // membership is an immutable state of a session.
@@ -79,6 +81,9 @@ func (s *Session) Members() []Member { return s.known.Load().members }
 // connected before.
 func (s *Session) Connected() bool { return s.known.Load().connected }
 
+// AllowsDown reports whether the session accepts managers that do not answer.
+func (s *Session) AllowsDown() bool { return s.allowDown }
+
 // Endpoints returns the addresses of the managers, in the session's order.
 func (s *Session) Endpoints() []fanout.Endpoint {
 	members := s.Members()
@@ -104,23 +109,28 @@ func (s *Session) Same(endpoints []fanout.Endpoint) bool {
 }
 
 // Query reads a path from every manager at once. If the session is not connected yet, the responses connect it:
-// a separate request for that would double the time of the first query.
-func (s *Session) Query(ctx context.Context, call Caller, path string) ([]Response, error) {
+// a separate request for that would double the time of the first query. A manager is connected if its answer can be
+// read, or says that it does not have the store. Query returns the responses also with an error of the connection.
+func (s *Session) Query(ctx context.Context, call Caller, path string, read Reader) ([]Response, error) {
 	if !s.Connected() {
 		s.connecting.Lock()
 		defer s.connecting.Unlock()
-	}
-	if s.Connected() { // by another task in the meantime
-		return call.QueryMembers(ctx, s.Members(), path)
 	}
 	responses, err := call.QueryMembers(ctx, s.Members(), path)
 	if err != nil {
 		return nil, err
 	}
+	for i := range responses {
+		responses[i].Read(read)
+	}
+	if s.Connected() { // perhaps by another task, meanwhile
+		return responses, nil
+	}
 	probes := make([]Probe, len(responses))
-	for i, r := range responses {
+	for i := range responses {
+		r := &responses[i]
 		probes[i] = Probe{Member: r.Member, Row: r.Row}
-		if r.Answer.Err == nil && r.Row.Code != fanout.Protocol && r.Row.Code != fanout.HTTP {
+		if r.Answered() {
 			probes[i].Row = connectedRow(r.Endpoint, r.Answer)
 		} else {
 			probes[i].Row.Action = ConnectAction

@@ -196,19 +196,30 @@ func (v *View) UnknownInstance(builtin, instance string) error {
 	return err
 }
 
-// UnknownStore returns the error for a store that no manager has. It mentions managers that did not answer.
-func (v *View) UnknownStore(builtin string) error {
-	if v.Silent == len(v.Sightings) {
-		err := failure(v.Sightings[0].Row.Code, "%s: no manager answered: %s: %s", builtin, v.Sightings[0].Endpoint, v.Sightings[0].Row.Message)
-		return err
-	}
-	err := failure(wire.CodeStoreNotFound, "%s: no manager knows a store %s", builtin, v.Name)
-	if v.Silent > 0 {
-		err.Hint = fmt.Sprintf("%d of %d managers did not answer", v.Silent, len(v.Sightings))
-	} else {
+// UnknownStore returns the error for a store that none of the asked managers knows, of which some, each with a row, did
+// not answer: whether there is the store is then not known, and the code is no_answer.
+func UnknownStore(builtin, name string, silent []report.Row, asked int) *runtime.Error {
+	switch len(silent) {
+	case 0:
+		err := failure(wire.CodeStoreNotFound, "%s: no manager knows a store %s", builtin, name)
 		err.Hint = "get_store() lists the stores there are"
+		return err
+	case asked:
+		return NoAnswer(builtin, silent)
 	}
-	return err
+	return failure(codeNoAnswer, "%s: no manager that answered knows a store %s, and %d of %d %s: %s: %s",
+		builtin, name, len(silent), asked, NotAnswered(silent), silent[0].Manager, silent[0].Message)
+}
+
+// Unanswered returns the rows of the managers that did not answer.
+func (v *View) Unanswered() []report.Row {
+	var silent []report.Row
+	for _, s := range v.Sightings {
+		if !s.Row.Success {
+			silent = append(silent, s.Row)
+		}
+	}
+	return silent
 }
 
 // Silence returns a message for a store that no answering manager has: the first manager that did not answer, and why.

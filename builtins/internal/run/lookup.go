@@ -57,6 +57,7 @@ func (r *Run) Caller(c *runtime.Call) cluster.Caller {
 		Builtin: c.Name, Client: r.Client, Timeout: params.QueryTimeout(c), ConnectTimeout: params.ConnectTimeout(c),
 		Notice: r.Reporter.Notice, Progress: r.Reporter.Progress,
 		ShowProbes: func(probes []cluster.Probe) {
+			r.unreachable.noteProbes(probes)
 			endpoints := make([]fanout.Endpoint, len(probes))
 			for i, p := range probes {
 				endpoints[i] = p.Endpoint
@@ -87,40 +88,46 @@ func (r *Run) AddRow(shown *report.Action, row report.Row) {
 }
 
 // Query reads a path from every manager of the call's session. The responses show the planned state of a dry run.
-func (r *Run) Query(c *runtime.Call, path string) ([]cluster.Response, error) {
+func (r *Run) Query(c *runtime.Call, path string, read cluster.Reader) ([]cluster.Response, error) {
 	s, err := r.CallSession(c)
 	if err != nil {
 		return nil, err
 	}
-	return r.querySession(c, s, path)
+	return r.querySession(c, s, path, read)
 }
 
 // querySession does the same as Query for a given session.
-func (r *Run) querySession(c *runtime.Call, s *cluster.Session, path string) ([]cluster.Response, error) {
-	all, err := s.Query(c.Context(), r.Caller(c), path)
-	r.planned.overlay(path, all)
-	return all, err
+func (r *Run) querySession(
+	c *runtime.Call, s *cluster.Session, path string, read cluster.Reader,
+) ([]cluster.Response, error) {
+	all, err := s.Query(c.Context(), r.Caller(c), path, read)
+	r.unreachable.note(all)
+	if err != nil {
+		return nil, err
+	}
+	r.planned.overlay(path, all, read)
+	return all, nil
 }
 
-// QueryMembers does the same as Query for given managers.
+// QueryMembers does the same as Query for given managers. Nothing has read the responses yet.
 func (r *Run) QueryMembers(c *runtime.Call, members []cluster.Member, path string) ([]cluster.Response, error) {
 	all, err := r.Caller(c).QueryMembers(c.Context(), members, path)
-	r.planned.overlay(path, all)
+	r.planned.overlay(path, all, nil)
 	return all, err
 }
 
 // View queries all managers about a store.
 func (r *Run) View(c *runtime.Call, name string) (*cluster.View, error) {
-	all, err := r.Query(c, wire.StorePath(name))
+	s, err := r.CallSession(c)
 	if err != nil {
 		return nil, err
 	}
-	return cluster.NewView(name, all), nil
+	return r.ViewOf(c, s, name)
 }
 
 // ViewOf queries the managers of a session about a store.
 func (r *Run) ViewOf(c *runtime.Call, s *cluster.Session, name string) (*cluster.View, error) {
-	all, err := r.querySession(c, s, wire.StorePath(name))
+	all, err := r.querySession(c, s, wire.StorePath(name), cluster.StoreReader(name))
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +170,24 @@ func (r *Run) NotFound(c *runtime.Call, v *cluster.View) error {
 	if op := r.PendingCreate(c, v); op != nil {
 		return CreatePending(c, v, op)
 	}
-	return v.UnknownStore(c.Name)
+	return r.UnknownStore(c, v.Name, v.Unanswered(), len(v.Sightings))
+}
+
+// UnknownStore returns the error for a store that none of the asked managers knows, of which some, each with a row, did
+// not answer. Where that is accepted, there is no such store as far as this run is concerned.
+func (r *Run) UnknownStore(c *runtime.Call, name string, silent []report.Row, asked int) error {
+	err := cluster.UnknownStore(c.Name, name, silent, asked)
+	if len(silent) < asked && r.acceptsSilence(c, silent) {
+		err.Code = wire.CodeStoreNotFound
+	}
+	return Raise(c, err)
+}
+
+// Probe asks managers for their identity, all at once. The function on, unless nil, gets each probe as it arrives.
+func (r *Run) Probe(c *runtime.Call, endpoints []fanout.Endpoint, on func(cluster.Probe)) []cluster.Probe {
+	all := r.Caller(c).Probe(c.Context(), endpoints, on)
+	r.unreachable.noteProbes(all)
+	return all
 }
 
 // CreatePending returns the error for a store whose create operation is pending.

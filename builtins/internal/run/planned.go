@@ -70,7 +70,7 @@ func (p *plannedState) dataOf(store string) *PlannedData {
 }
 
 // overlay rewrites the managers' responses as if the dry run's changes had been applied.
-func (p *plannedState) overlay(path string, responses []cluster.Response) {
+func (p *plannedState) overlay(path string, responses []cluster.Response, read cluster.Reader) {
 	stores := p.all()
 	for _, name := range slices.Sorted(maps.Keys(stores)) {
 		for i := range responses {
@@ -80,7 +80,10 @@ func (p *plannedState) overlay(path string, responses []cluster.Response) {
 				overlayStore(r, stores[name])
 			case path == wire.StoresPath() && r.Row.Success:
 				overlayList(r, name, stores[name])
+			default:
+				continue
 			}
+			r.Read(read)
 		}
 	}
 }

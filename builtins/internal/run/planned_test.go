@@ -66,7 +66,7 @@ func TestPlanned_OverlayOfAStore(t *testing.T) {
 	p.set(clustertest.Store, plannedStore(v, extended(v)))
 	responses := clustertest.Responses(nil)
 	responses[0].Answer = fanout.Answer{Err: &fanout.Error{Class: fanout.Timeout, Message: "no answer"}}
-	p.overlay(wire.StorePath(clustertest.Store), responses)
+	p.overlay(wire.StorePath(clustertest.Store), responses, nil)
 	if responses[0].Answer.Err == nil || responses[0].Answer.Body != nil {
 		t.Errorf("the plan answers for a silent manager: %+v", responses[0].Answer)
 	}
@@ -97,14 +97,14 @@ func TestPlanned_OverlayOfARemovedStore(t *testing.T) {
 	var p plannedState
 	p.set(clustertest.Store, nil)
 	responses := clustertest.Responses(nil)
-	p.overlay(wire.StorePath(clustertest.Store), responses)
+	p.overlay(wire.StorePath(clustertest.Store), responses, nil)
 	for i, r := range responses {
 		if r.Answer.Status != http.StatusNotFound || r.Row.Result != report.Failed || r.Row.Code != wire.CodeStoreNotFound {
 			t.Errorf("manager %d answers %d %+v", i, r.Answer.Status, r.Row)
 		}
 	}
 	responses = clustertest.Responses(nil)
-	p.overlay(wire.StorePath("OtherStore"), responses)
+	p.overlay(wire.StorePath("OtherStore"), responses, nil)
 	if !slices.EqualFunc(responses, clustertest.Responses(nil), func(a, b cluster.Response) bool {
 		return string(a.Answer.Body) == string(b.Answer.Body) && a.Row == b.Row
 	}) {
@@ -140,7 +140,7 @@ func TestPlanned_OverlayOfAList(t *testing.T) {
 	p.set("NewStore", &wire.Store{Name: "NewStore"})
 	responses := list()
 	responses[2].Row.Success = false
-	p.overlay(wire.StoresPath(), responses)
+	p.overlay(wire.StoresPath(), responses, nil)
 	for i, want := range [][]string{{"OtherStore", "NewStore"}, {"OtherStore", "NewStore"}, {clustertest.Store, "OtherStore"}} {
 		if got := names(responses[i]); !slices.Equal(got, want) {
 			t.Errorf("manager %d lists %v, want %v", i, got, want)

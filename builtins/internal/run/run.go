@@ -47,8 +47,9 @@ type Run struct {
 	Config
 	root Scope // of the script itself
 
-	planned  plannedState
-	inFlight inFlight
+	planned     plannedState
+	inFlight    inFlight
+	unreachable unreachable
 
 	mu      sync.Mutex // guards the fields below
 	actions []*report.Action

@@ -10,17 +10,23 @@ import (
 	"dkvrun/runtime"
 )
 
-// Document is the JSON document that -o json prints for a run: {ok, actions, steps, value, error}.
+// Document is the JSON document that -o json prints for a run: {ok, actions, steps, unreachable, value,
+// error}.
 type Document struct {
 	Actions []*report.Action
 	Steps   []report.Step
-	Value   any
-	Err     error // the error that the run ended with, or nil
+	// Unreachable lists the managers that did not answer the last query to them: manager, code and message of each.
+	Unreachable []any
+	Value       any
+	Err         error // the error that the run ended with, or nil
 }
 
 // Write writes the document. A value that JSON can't represent is written as null, and Write returns an error.
 func (d Document) Write(w io.Writer) error {
 	actions, steps := []any{}, []any{}
+	if d.Unreachable == nil {
+		d.Unreachable = []any{}
+	}
 	for _, a := range d.Actions {
 		actions = append(actions, actionDocument(a))
 	}
@@ -28,7 +34,8 @@ func (d Document) Write(w io.Writer) error {
 		steps = append(steps, map[string]any{"name": s.Name, "ok": s.OK, "seconds": s.Seconds})
 	}
 	fields := map[string]any{
-		"ok": exit.Status(d.Err) == exit.Done, "actions": actions, "steps": steps, "value": d.Value, "error": exit.Document(d.Err),
+		"ok": exit.Status(d.Err) == exit.Done, "actions": actions, "steps": steps, "unreachable": d.Unreachable,
+		"value": d.Value, "error": exit.Document(d.Err),
 	}
 	var document bytes.Buffer
 	unfit := runtime.EncodeJSON(&document, fields)
