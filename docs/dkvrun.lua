@@ -400,13 +400,13 @@ function instance_log(name, instance_name, tail, managers, port, timeout_sec, co
 
 json = {}
 
----Reads JSON. null becomes nil, so a field with null is absent.
+---Reads JSON. null becomes nil, so a field with null is absent. Text that is not UTF-8, half of a surrogate pair and a name that an object has twice are refused.
 ---@param text string one JSON value
 ---@return any # the value
 ---@overload fun(parameters: table): any
 function json.decode(text) end
 
----Writes a value as JSON. An empty table is `[]`; keys are sorted.
+---Writes a value as JSON. An empty table is `[]`; keys are sorted. Text that is not UTF-8 is refused, as is everything else that JSON does not have; the error says where it is.
 ---@param value? any nil, boolean, number, string, table, or anything that a builtin returned
 ---@return any # a string
 ---@overload fun(parameters: table): any

@@ -7,14 +7,16 @@ import (
 	"io"
 	"math"
 	"strconv"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"dkvrun/runtime/luanum"
 )
 
 // EncodeJSON writes a value of Call.Value's types as JSON, without a final line feed. Lists and objects with items
 // become arrays, [] if empty. Records have all declared fields in order, null for nil. Other tables have sorted
-// names. EncodeJSON refuses functions, numbers that JSON doesn't have and nesting deeper than 200. A builtin calls
-// Call.JSON instead, since tasks may be running.
+// names. A json.RawMessage is written as it is. EncodeJSON refuses functions, text that is not UTF-8, numbers that JSON doesn't have and nesting deeper than
+// 200; the error says where in the value. A builtin calls Call.JSON instead, since tasks may be running.
 func EncodeJSON(w io.Writer, v any) error {
 	e := jsonEncoder{limit: defaultLimits.parts}
 	if err := e.value(v, 0); err != nil {
@@ -29,9 +31,37 @@ type jsonEncoder struct {
 	limit int // of the number of values in a table
 }
 
+// unfitError is the error of a part of a value that has no form in JSON. The path leads to the part, as in Lua.
+type unfitError struct {
+	path string
+	err  error
+}
+
+func (e *unfitError) Error() string { return e.path + ": " + e.err.Error() }
+
+func (e *unfitError) Unwrap() error { return e.err }
+
+// within adds a step to the path of an error.
+func within(step string, err error) error {
+	if e, ok := err.(*unfitError); ok {
+		return &unfitError{step + e.path, e.err}
+	}
+	if _, deep := err.(tooDeep); deep {
+		return err // its path would be as deep
+	}
+	return &unfitError{step, err}
+}
+
+// tooDeep is the error of a value that is nested too deep.
+type tooDeep struct{}
+
+func (tooDeep) Error() string {
+	return fmt.Sprintf("the value is nested deeper than %d, or contains itself", maxDepth)
+}
+
 func (e *jsonEncoder) value(v any, depth int) error {
 	if depth > maxDepth {
-		return fmt.Errorf("the value is nested deeper than %d, or contains itself", maxDepth)
+		return tooDeep{}
 	}
 	switch v := v.(type) {
 	case nil:
@@ -39,7 +69,7 @@ func (e *jsonEncoder) value(v any, depth int) error {
 	case bool:
 		e.out.WriteString(strconv.FormatBool(v))
 	case string:
-		e.text(v)
+		return e.text(v)
 	case int:
 		e.out.WriteString(strconv.Itoa(v))
 	case int32:
@@ -71,8 +101,10 @@ func (e *jsonEncoder) value(v any, depth int) error {
 			return err
 		}
 		return e.value(read, depth)
+	case json.RawMessage:
+		e.out.Write(v)
 	case error:
-		e.text(v.Error())
+		return e.text(v.Error())
 	case mixedTable:
 		return fmt.Errorf("a table with list items and other keys has no form in JSON")
 	case opaque:
@@ -108,7 +140,7 @@ func (e *jsonEncoder) array(length, depth int, at func(int) any) error {
 			e.out.WriteByte(',')
 		}
 		if err := e.value(at(i), depth+1); err != nil {
-			return err
+			return within(fmt.Sprintf("[%d]", i+1), err)
 		}
 	}
 	e.out.WriteByte(']')
@@ -121,28 +153,46 @@ func (e *jsonEncoder) object(names []string, depth int, get func(string) any) er
 		if i > 0 {
 			e.out.WriteByte(',')
 		}
-		e.text(name)
+		if err := e.text(name); err != nil {
+			return fmt.Errorf("a key: %w", err)
+		}
 		e.out.WriteByte(':')
 		if err := e.value(get(name), depth+1); err != nil {
-			return err
+			return within(fieldStep(name), err)
 		}
 	}
 	e.out.WriteByte('}')
 	return nil
 }
 
-func (e *jsonEncoder) text(s string) {
+// fieldStep returns the step of a path to a field.
+func fieldStep(name string) string {
+	if key := showKey(name); key[0] == '[' {
+		return key
+	}
+	return "." + name
+}
+
+// text writes a string. Bytes that are not UTF-8 are refused: a replacement would be another text.
+func (e *jsonEncoder) text(s string) error {
 	if plain(s) {
 		e.out.WriteByte('"')
 		e.out.WriteString(s)
 		e.out.WriteByte('"')
-		return
+		return nil
+	}
+	if !utf8.ValidString(s) {
+		return fmt.Errorf("%s is not UTF-8, and JSON can't hold other bytes", strconv.Quote(s[:min(len(s), maxQuoted)]))
 	}
 	encoder := json.NewEncoder(&e.out)
 	encoder.SetEscapeHTML(false)
 	_ = encoder.Encode(s) // encoding a string into a buffer can't fail
 	e.out.Truncate(e.out.Len() - 1)
+	return nil
 }
+
+// maxQuoted is the number of bytes that an error shows of a text.
+const maxQuoted = 40
 
 // plain reports whether a string needs no escapes in JSON.
 func plain(s string) bool {
@@ -155,7 +205,8 @@ func plain(s string) bool {
 }
 
 // DecodeJSON reads one JSON value. Objects become map[string]any, arrays []any, exact whole numbers int and other
-// numbers float64.
+// numbers float64. It refuses text that is not UTF-8, surrogates without their other half, and objects that have a name
+// twice: none of these can be read without changing it.
 func DecodeJSON(data []byte) (any, error) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
@@ -166,7 +217,94 @@ func DecodeJSON(data []byte) (any, error) {
 	if _, err := decoder.Token(); err != io.EOF {
 		return nil, fmt.Errorf("not JSON: there is more after the first value")
 	}
+	if err := checkText(data); err != nil {
+		return nil, err
+	}
 	return plainNumbers(v)
+}
+
+// checkText returns an error for what encoding/json would read as something else, in a text that is JSON otherwise.
+func checkText(data []byte) error {
+	var objects []map[string]bool // the names so far of each open object, nil for an open array
+	name := false                 // whether the next string is a name
+	for i := 0; i < len(data); i++ {
+		switch data[i] {
+		case '{':
+			objects, name = append(objects, map[string]bool{}), true
+		case '[':
+			objects, name = append(objects, nil), false
+		case '}', ']':
+			objects, name = objects[:len(objects)-1], false
+		case ',':
+			name = objects[len(objects)-1] != nil
+		case '"':
+			end := stringEnd(data, i)
+			text := data[i:end]
+			if at := badText(text); at >= 0 {
+				return fmt.Errorf("not JSON: byte %d: the text is not UTF-8, or has half of a surrogate pair", i+at+1)
+			}
+			if name {
+				var key string
+				_ = json.Unmarshal(text, &key) // it was decoded before
+				if objects[len(objects)-1][key] {
+					return fmt.Errorf("byte %d: the object has the name %s twice", i+1, text[:min(len(text), maxQuoted)])
+				}
+				objects[len(objects)-1][key] = true
+			}
+			name, i = false, end-1
+		}
+	}
+	return nil
+}
+
+// stringEnd returns the index after the string that begins at data[i].
+func stringEnd(data []byte, i int) int {
+	for i++; data[i] != '"'; i++ {
+		if data[i] == '\\' {
+			i++
+		}
+	}
+	return i + 1
+}
+
+// badText returns the index of the first bytes of a string that are not UTF-8, or of a surrogate escape without its
+// other half; -1 if there are none.
+func badText(text []byte) int {
+	for i := 0; i < len(text); {
+		c := text[i]
+		switch {
+		case c == '\\' && text[i+1] == 'u':
+			first := escaped(text, i)
+			switch {
+			case !utf16.IsSurrogate(first):
+				i += 6
+			case utf16.DecodeRune(first, escaped(text, i+6)) == utf8.RuneError:
+				return i
+			default:
+				i += 12
+			}
+		case c == '\\':
+			i += 2
+		case c < utf8.RuneSelf:
+			i++
+		default:
+			r, size := utf8.DecodeRune(text[i:])
+			if r == utf8.RuneError && size == 1 {
+				return i
+			}
+			i += size
+		}
+	}
+	return -1
+}
+
+// escaped returns the code unit of the escape \uXXXX at text[i], or 0 if there is none.
+func escaped(text []byte, i int) rune {
+	if i+6 > len(text) || text[i] != '\\' || text[i+1] != 'u' {
+		return 0
+	}
+	unit, _ := strconv.ParseUint(string(text[i+2:i+6]), 16, 16)
+	return rune(unit)
 }
 
 func plainNumbers(v any) (any, error) {

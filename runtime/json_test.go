@@ -52,6 +52,40 @@ func TestHost_DecodeJSON(t *testing.T) {
 	}
 }
 
+func TestHost_JSONChangesNoBytes(t *testing.T) {
+	for _, c := range []struct {
+		v    any
+		want string
+	}{
+		{"\xff\x00", `"\xff\x00" is not UTF-8, and JSON can't hold other bytes`},
+		{[]any{1, map[string]any{"a b": []any{"x\xff"}}}, `[2]["a b"][1]: "x\xff" is not UTF-8, and JSON can't hold other bytes`},
+		{map[string]any{"k\xfe": 1, "k\xff": 2}, `a key: "k\xfe" is not UTF-8, and JSON can't hold other bytes`},
+		{map[string]any{"list": []any{1, &Func{}}}, `.list[2]: a function has no form in JSON`},
+		{&Error{Message: "\xff"}, `"\xff" is not UTF-8, and JSON can't hold other bytes`},
+	} {
+		if got, err := encoded(c.v); err == nil || err.Error() != c.want {
+			t.Errorf("%#v: got %s, error %v, want %s", c.v, got, err, c.want)
+		}
+	}
+	for _, same := range []string{`"\ufffd"`, "\"\ufffd\"", `"\ud83d\ude00"`, `"\\ud800"`, `{"a":{"a":1},"b":[{"a":1},{"a":2}]}`} {
+		if _, err := DecodeJSON([]byte(same)); err != nil {
+			t.Errorf("%s: %v", same, err)
+		}
+	}
+	for text, want := range map[string]string{
+		"[1, \"a\xff\"]":                        "not JSON: byte 7: the text is not UTF-8, or has half of a surrogate pair",
+		`"\ud800"`:                              "not JSON: byte 2: the text is not UTF-8, or has half of a surrogate pair",
+		`"\udc00\ud800"`:                        "not JSON: byte 2: the text is not UTF-8, or has half of a surrogate pair",
+		`"\ud800\u0041"`:                        "not JSON: byte 2: the text is not UTF-8, or has half of a surrogate pair",
+		`{"a": 1, "b": [{}], "\u0061": 2}`:      `byte 21: the object has the name "\u0061" twice`,
+		`[{"x": {}, "y": [[]]}, {"x":1,"x":1}]`: `byte 31: the object has the name "x" twice`,
+	} {
+		if v, err := DecodeJSON([]byte(text)); err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, error %v, want %s", text, v, err, want)
+		}
+	}
+}
+
 func FuzzHost_DecodeJSON(f *testing.F) {
 	f.Add([]byte(`{"a":[1,2.5,"x",null,true]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -4,7 +4,7 @@ import "dkvrun/runtime"
 
 var JSONEncode = runtime.Builtin{
 	Name: "json.encode", Group: "Output", Positional: 1,
-	Doc:     "Writes a value as JSON. An empty table is `[]`; keys are sorted.",
+	Doc:     "Writes a value as JSON. An empty table is `[]`; keys are sorted. Text that is not UTF-8 is refused, as is everything else that JSON does not have; the error says where it is.",
 	Params:  []runtime.Param{{Name: "value", Type: runtime.Any, Doc: "nil, boolean, number, string, table, or anything that a builtin returned"}},
 	Returns: "a string",
 	Example: `print(json.encode({name = "OrdersStore", ports = {7861, 7862}}))`,
@@ -19,7 +19,7 @@ var JSONEncode = runtime.Builtin{
 
 var JSONDecode = runtime.Builtin{
 	Name: "json.decode", Group: "Output", Positional: 1,
-	Doc:     "Reads JSON. null becomes nil, so a field with null is absent.",
+	Doc:     "Reads JSON. null becomes nil, so a field with null is absent. Text that is not UTF-8, half of a surrogate pair and a name that an object has twice are refused.",
 	Params:  []runtime.Param{{Name: "text", Type: runtime.String, Required: true, Doc: "one JSON value"}},
 	Returns: "the value",
 	Example: `print(json.decode('{"ports": [7861, 7862]}').ports[2])`,

@@ -2,8 +2,11 @@ package output
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
+	"unicode/utf8"
 
 	"dkvrun/builtins/report"
 	"dkvrun/cmd/dkvrun/internal/exit"
@@ -31,30 +34,63 @@ func (d Document) Write(w io.Writer) error {
 		actions = append(actions, actionDocument(a))
 	}
 	for _, s := range d.Steps {
-		steps = append(steps, map[string]any{"name": s.Name, "ok": s.OK, "seconds": s.Seconds})
+		steps = append(steps, map[string]any{"name": validText(s.Name), "ok": s.OK, "seconds": s.Seconds})
+	}
+	var value, document bytes.Buffer
+	unfit := runtime.EncodeJSON(&value, d.Value)
+	if unfit != nil {
+		unfit = fmt.Errorf("the value is left out: %w", unfit)
+		value.Reset()
+		value.WriteString("null")
+	}
+	failed := d.Err
+	if failed == nil {
+		failed = unfit
 	}
 	fields := map[string]any{
-		"ok": exit.Status(d.Err) == exit.Done, "actions": actions, "steps": steps, "unreachable": d.Unreachable,
-		"value": d.Value, "error": exit.Document(d.Err),
+		"ok": unfit == nil && exit.Status(failed) == exit.Done, "actions": actions, "steps": steps, "unreachable": d.Unreachable,
+		"value": json.RawMessage(value.Bytes()), "error": errorDocument(failed),
 	}
-	var document bytes.Buffer
-	unfit := runtime.EncodeJSON(&document, fields)
-	if unfit != nil {
-		// Only the value can be impossible to encode. The document must still list the actions.
-		unfit = fmt.Errorf("the value is left out: %w", unfit)
-		fields["ok"], fields["value"] = false, nil
-		if fields["error"] == nil {
-			fields["error"] = exit.Document(unfit)
-		}
-		if err := runtime.EncodeJSON(&document, fields); err != nil {
-			return err
-		}
+	if err := runtime.EncodeJSON(&document, fields); err != nil {
+		return err
 	}
 	document.WriteByte('\n')
 	if _, err := document.WriteTo(w); err != nil {
 		return fmt.Errorf("standard output: %w", err)
 	}
 	return unfit
+}
+
+// errorDocument returns the "error" of the document.
+func errorDocument(err error) any {
+	document, ok := exit.Document(err).(map[string]any)
+	if !ok {
+		return nil
+	}
+	for name, v := range document {
+		if text, ok := v.(string); ok {
+			document[name] = validText(text)
+		}
+	}
+	return document
+}
+
+// validText returns text for people as JSON can hold it: bytes that are not UTF-8 become escapes such as \xff.
+func validText(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		r, size := utf8.DecodeRuneInString(s[i:])
+		if r == utf8.RuneError && size == 1 {
+			fmt.Fprintf(&b, `\x%02x`, s[i])
+		} else {
+			b.WriteString(s[i : i+size])
+		}
+		i += size
+	}
+	return b.String()
 }
 
 func actionDocument(a *report.Action) map[string]any {
