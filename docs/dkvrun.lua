@@ -79,7 +79,7 @@ function rows:check() end
 
 ---The metrics of a store.
 ---@class dkvrun.metrics
----@field store any the metrics of the store as a whole, by `"Category/Metric"`
+---@field store any the metrics of the store as a whole, by `"Category/Metric"`; one that it lacks is an error
 ---@field ok any true when every manager answered
 ---@field unreachable dkvrun.silent[] a list of the managers that did not: `{manager, code, message}`
 local metrics = {}

@@ -88,6 +88,8 @@ func (c *converter) toLuaAt(v any, depth int) (lua.LValue, error) {
 		return t, nil
 	case map[string]any:
 		return c.mapToLua(v, depth)
+	case Dict:
+		return c.dictToLua(v, depth)
 	case mixedTable:
 		return c.mixedToLua(v, depth)
 	case Record:
@@ -356,7 +358,7 @@ func (r *reader) readTable(t *lua.LTable) (any, error) {
 			made.Source = shape.origin.Source
 		}
 		return made, nil
-	case len(m) > 0 || shape.record != nil || r.conv != nil && t.Metatable == r.conv.emptyMap && len(items) == 0:
+	case len(m) > 0 || shape.record != nil || shape.dict || r.conv != nil && t.Metatable == r.conv.emptyMap && len(items) == 0:
 		return m, nil
 	}
 	return items, nil

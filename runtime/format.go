@@ -55,6 +55,8 @@ func showValue(v any, indent string) string {
 		return braces(showAll(v.Items, indent), indent)
 	case map[string]any:
 		return braces(showNamed(v, sortedKeys(v), indent), indent)
+	case Dict:
+		return braces(showNamed(v.Values, sortedKeys(v.Values), indent), indent)
 	case Record:
 		return braces(showNamed(v.Fields(), v.names(), indent), indent)
 	case mixedTable:

@@ -91,6 +91,8 @@ func (e *jsonEncoder) value(v any, depth int) error {
 		return e.array(len(v.Items), depth, func(i int) any { return v.Items[i] })
 	case map[string]any:
 		return e.object(sortedKeys(v), depth, func(name string) any { return v[name] })
+	case Dict:
+		return e.object(sortedKeys(v.Values), depth, func(name string) any { return v.Values[name] })
 	case Record:
 		return e.object(v.names(), depth, v.Value)
 	case Object:

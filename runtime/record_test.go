@@ -50,6 +50,29 @@ func TestHost_FieldsAreReadWhenNeeded(t *testing.T) {
 	}
 }
 
+// A table whose names are data refuses names that it lacks, and is a table of names in every other way.
+func TestHost_DictRefusesUnknownNames(t *testing.T) {
+	full := Dict{Name: "ports", Values: map[string]any{"http": 80, "ssh": 22}}
+	for _, test := range []struct{ script, want string }{
+		{`return v.ssh`, "22"},
+		{`return select(2, pcall(function() return v.sssh end)).message`, "ports: no field sssh: did you mean ssh?"},
+		{`return tostring(v)`, "{http = 80, ssh = 22}"},
+		{`local n = 0 for _, port in pairs(v) do n = n + port end return n`, "102"},
+		{`v.dns = 53 return v.dns`, "53"},
+	} {
+		h, _ := testHost(t, given("dict", full))
+		got, err := h.Eval(t.Context(), "local v = dict() "+test.script)
+		if err != nil || Format(got[0]) != test.want {
+			t.Errorf("%s: got %v, error %v, want %s", test.script, got, err, test.want)
+		}
+	}
+	h, _ := testHost(t, given("dict", Dict{Name: "ports"}))
+	got, err := h.Eval(t.Context(), "dict()")
+	if text, unfit := encoded(got[0]); err != nil || unfit != nil || text != "{}" {
+		t.Errorf("an empty one is %s in JSON, error %v, %v", text, err, unfit)
+	}
+}
+
 // noticing is the Source of a record and a list that count what a script reads of them.
 type noticing struct{ reads, asserts int }
 

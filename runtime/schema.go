@@ -147,6 +147,13 @@ type List struct {
 	Source Object
 }
 
+// Dict becomes a Lua table whose names are data, such as those of metrics. A script that reads a name that it lacks gets
+// an error.
+type Dict struct {
+	Name   string // what errors call it
+	Values map[string]any
+}
+
 // Object is a Go value that scripts hold by reference. It has read-only fields, methods and perhaps items. Its
 // dynamic type must be comparable: == in a script compares the Go values.
 type Object interface{ ObjectType() *ObjectType }

@@ -14,6 +14,8 @@ type shape struct {
 	// origin is the record that the table was made from, if it has a Source. The table lacks the fields that are
 	// watched: they are read from origin.
 	origin *Record
+	// dict is true for the table of a Dict.
+	dict bool
 }
 
 // shapeKey is the key of the shape in the metatables of records and lists.
@@ -59,6 +61,20 @@ func (c *converter) typedListToLua(l List, depth int) (*lua.LTable, error) {
 		}
 		L.Push(v)
 		return 1
+	}))
+	t.Metatable = mt
+	return t, nil
+}
+
+func (c *converter) dictToLua(d Dict, depth int) (*lua.LTable, error) {
+	t, err := c.mapToLua(d.Values, depth)
+	if err != nil {
+		return nil, err
+	}
+	mt := c.newMetatable(d.Name, shape{dict: true})
+	mt.RawSetString("__index", c.main.NewFunction(func(L *lua.LState) int {
+		raiseNoField(L, d.Name, L.Get(2), stringKeys(L.CheckTable(1)))
+		return 0
 	}))
 	t.Metatable = mt
 	return t, nil

@@ -19,7 +19,7 @@ var AtExit = runtime.Builtin{
 		inner.Depth = 0
 		r.RootChecklist().Add(&cleanUp{inner.Checklist})
 		c.AtExit(inner.Context(c.Context()), c.Func("f"))
-		return nil, nil
+		return runtime.Values{}, nil
 	},
 }
 

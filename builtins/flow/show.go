@@ -20,6 +20,6 @@ var Show = runtime.Builtin{
 				return nil, err
 			}
 		}
-		return nil, nil
+		return runtime.Values{}, nil
 	},
 }

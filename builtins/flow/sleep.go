@@ -15,6 +15,6 @@ var Sleep = runtime.Builtin{
 	Returns: "nothing",
 	Example: `sleep(0.1)`,
 	Impl: func(c *runtime.Call) (any, error) {
-		return nil, run.Pause(c.Context(), params.Seconds(c.Float("sec")))
+		return runtime.Values{}, run.Pause(c.Context(), params.Seconds(c.Float("sec")))
 	},
 }

@@ -17,6 +17,6 @@ disconnect_managers()`,
 			return nil, c.Errorf("no_managers", "disconnect_managers: no managers connected")
 		}
 		r.Scope(c).SetSession(r.PresetSession())
-		return nil, nil
+		return runtime.Values{}, nil
 	},
 }

@@ -37,7 +37,7 @@ var MetricType = &runtime.RecordType{Name: "metric", Doc: "One metric of one ins
 }}
 
 var MetricsType = &runtime.RecordType{Name: "metrics", Doc: "The metrics of a store.", Fields: append([]runtime.Field{
-	{Name: "store", Doc: "the metrics of the store as a whole, by `\"Category/Metric\"`"},
+	{Name: "store", Doc: "the metrics of the store as a whole, by `\"Category/Metric\"`; one that it lacks is an error"},
 }, answerFields...), Methods: []runtime.Builtin{run.CheckMethod("the metrics", "metrics")}}
 
 // measure queries all managers for the metrics of a store.
@@ -111,7 +111,7 @@ func storeMetrics(c *runtime.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	list.Type, list.Values["store"] = MetricsType, store
+	list.Type, list.Values["store"] = MetricsType, runtime.Dict{Name: "store metrics", Values: store}
 	return list, nil
 }
 

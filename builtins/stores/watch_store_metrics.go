@@ -45,7 +45,7 @@ func watchStoreMetrics(c *runtime.Call) (any, error) {
 			return nil, err
 		}
 		if c.Has("count") && looks == c.Int("count") {
-			return nil, nil
+			return runtime.Values{}, nil
 		}
 		if err := run.Pause(c.Context(), time.Duration(c.Float("refresh_sec")*float64(time.Second))); err != nil {
 			return nil, err

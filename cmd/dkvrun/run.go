@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -138,7 +140,7 @@ func (r *runner) finish(ctx context.Context, values []any, err error) int {
 	if err == nil && r.app != nil {
 		err = r.app.UncheckedFailure()
 		if r.isEval {
-			err = firstError(valueFailed(values), err)
+			err = firstError(valueFailed(r.eval, values), err)
 		}
 	}
 	err = r.stopped(ctx, err)
@@ -163,7 +165,9 @@ func (r *runner) document(values []any, err error) output.Document {
 		d.Actions, d.Steps, d.Unreachable = r.app.Actions(), r.app.Steps(), r.app.Unreachable()
 	}
 	if len(values) > 0 {
-		d.Value = values[0]
+		if _, uncalled := values[0].(*runtime.Func); !uncalled || !r.isEval { // err says so of an expression
+			d.Value = values[0]
+		}
 	}
 	return d
 }
@@ -183,8 +187,8 @@ func (r *runner) stopped(ctx context.Context, err error) error {
 
 // valueFailed returns the error of an expression whose value is a failed result, or what a query returned that not all
 // managers answered and that nothing has checked. It is silent: the rows, or the line about these managers, were
-// printed already.
-func valueFailed(values []any) error {
+// printed already. A function is a failure too: nothing was called.
+func valueFailed(text string, values []any) error {
 	for _, v := range values {
 		switch res := source(v).(type) {
 		case *builtins.Results:
@@ -195,6 +199,9 @@ func valueFailed(values []any) error {
 			if res.Unchecked() != nil {
 				return shown(res.Summary())
 			}
+		}
+		if _, uncalled := v.(*runtime.Func); uncalled {
+			return uncalledFunction(text)
 		}
 	}
 	return nil
@@ -226,10 +233,22 @@ func firstError(errs ...error) error {
 	return nil
 }
 
-// showValues prints the values of an expression, except for results, whose rows were printed already.
+// uncalledFunction returns the error of an expression that gives a function.
+func uncalledFunction(text string) error {
+	err := &exit.Error{Status: exit.Failed, Message: "the expression's value is a function, which was not called"}
+	if text = strings.TrimSpace(text); regexp.MustCompile(`^[\w.]+$`).MatchString(text) {
+		err.Hint = text + "() calls it"
+	}
+	return err
+}
+
+// showValues prints the values of an expression: nil too, but not results, whose rows were printed already, and not
+// functions, which are an error.
 func (r *runner) showValues(values []any) {
 	for _, v := range values {
-		if _, printed := v.(*builtins.Results); v != nil && !printed {
+		switch v.(type) {
+		case *builtins.Results, *runtime.Func:
+		default:
 			fmt.Fprintln(r.screen.Out(), runtime.Format(v))
 		}
 	}

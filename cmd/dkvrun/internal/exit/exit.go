@@ -152,8 +152,13 @@ func Document(err error) any {
 		return map[string]any{"message": chosen.Message}
 	}
 	var script *runtime.Error
+	var own *Error
 	if !errors.As(err, &script) {
-		return map[string]any{"message": err.Error()}
+		document := map[string]any{"message": err.Error()}
+		if errors.As(err, &own) && own.Hint != "" {
+			document["hint"] = own.Hint
+		}
+		return document
 	}
 	document := map[string]any{"message": script.Message}
 	if script.Line > 0 {

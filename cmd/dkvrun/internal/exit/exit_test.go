@@ -71,6 +71,7 @@ func TestDocument_EachError(t *testing.T) {
 		"exit":          {&runtime.Exit{Status: 2}, map[string]any{"message": "exit 2"}},
 		"exit and text": {&runtime.Exit{Status: 2, Message: "two"}, map[string]any{"message": "two"}},
 		"any error":     {fs.ErrNotExist, map[string]any{"message": "file does not exist"}},
+		"with a hint":   {Misuse("add one", "no file"), map[string]any{"message": "no file", "hint": "add one"}},
 		"of a script":   {raised, full},
 		"stopped":       {&Stopped{Reason: &Error{Status: Timeout}, Err: raised}, full},
 	} {
