@@ -567,7 +567,7 @@ function start_instance(name, instance_name, managers, port, parallel, fail_fast
 ---@overload fun(parameters: table): dkvrun.results
 function start_store(name, instance_name, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
 
----Runs a function as a named step: standard error shows when it begins, how it ends and how long it took, and `-o json` lists it. Steps can be nested.
+---Runs a function as a named step: standard error shows when it begins, how it ends (done, failed, interrupted, timed out) and how long it took, and `-o json` lists it. Steps can be nested.
 ---@param name string the step's name, as it is shown
 ---@param f function the function to run
 ---@return any # what the function returns

@@ -37,6 +37,17 @@ print("never")`)
 	}
 }
 
+func TestInterrupt_StepIsNotFailed(t *testing.T) {
+	t.Parallel()
+	r := startLocal(t, "-e", `step("long", function() print("begun") sleep(60) end)`)
+	r.until(t, "begun")
+	r.interrupt(t)
+	_, status := r.finish(t)
+	if said := r.stderr.String(); status != 130 || !strings.Contains(said, "step long: interrupted, ") || strings.Contains(said, "failed") {
+		t.Errorf("status %d, said %q", status, said)
+	}
+}
+
 // endlessCleanUp is a script whose at_exit function never returns.
 const endlessCleanUp = `
 at_exit(function() print("cleaning up") while true do pcall(sleep, 60) end end)

@@ -164,11 +164,18 @@ func TestStep_Nested(t *testing.T) {
 	if len(steps) != 3 {
 		t.Fatalf("steps: %+v", steps)
 	}
-	for i, want := range []report.Step{{Name: "a", OK: true}, {Name: "b", Depth: 1}, {Name: "c", OK: true}} {
+	for i, want := range []report.Step{
+		{Name: "a", Result: report.StepDone}, {Name: "b", Depth: 1, Result: report.StepFailed}, {Name: "c", Result: report.StepDone},
+	} {
 		got := steps[i]
-		if got.Name != want.Name || got.Depth != want.Depth || !got.Ended || got.OK != want.OK ||
+		if got.Name != want.Name || got.Depth != want.Depth || got.Result != want.Result ||
 			i < 2 && got.Seconds < 0.01 {
 			t.Errorf("step %d: %+v", i, got)
 		}
+	}
+	r, _, _ = runTasks(t, `pcall(deadline, 0.01, function() step("late", function() sleep(60) end) end)`)
+	steps = r.Steps()
+	if len(steps) != 1 || steps[0].Result != report.StepTimedOut {
+		t.Errorf("steps: %+v", steps)
 	}
 }

@@ -2,6 +2,8 @@
 // shows them. It imports nothing of this program.
 package report
 
+import "slices"
+
 // Reporter shows a run's actions to a person or a program. It has to be safe for concurrent use, because tasks call it.
 type Reporter interface {
 	// Begin is called before the first row of an action, Row for each row as it arrives, one at a time, and End after
@@ -35,10 +37,18 @@ type Step struct {
 	Name string
 	// Depth is the number of steps around it.
 	Depth int
-	// Ended, OK and Seconds are set once it has ended.
-	Ended, OK bool
-	Seconds   float64
+	// Result, one of the StepResult constants, and Seconds are set once it has ended.
+	Result  string
+	Seconds float64
 }
+
+// Results of a step.
+const (
+	StepDone        = "done"
+	StepFailed      = "failed"
+	StepInterrupted = "interrupted" // it was cut off, as by Ctrl-C
+	StepTimedOut    = "timed out"   // it was cut off at a limit of time
+)
 
 // Row is the answer of one manager to one step of an action.
 type Row struct {
@@ -58,6 +68,15 @@ type Row struct {
 	InDoubt    bool
 	Attempts   int
 	DurationMS int64
+	// Index is the place of the row in its action, counted from 0: rows arrive in another order.
+	Index int
+}
+
+// InOrder returns the rows in the order of their action, whatever the order in which they arrived.
+func InOrder(rows []Row) []Row {
+	rows = slices.Clone(rows)
+	slices.SortStableFunc(rows, func(a, b Row) int { return a.Index - b.Index })
+	return rows
 }
 
 // Results of a row.

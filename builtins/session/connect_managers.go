@@ -45,7 +45,7 @@ func connect(c *runtime.Call) (any, error) {
 		return nil, err
 	}
 	shown := r.BeginConnect(c, endpoints)
-	all := r.Probe(c, endpoints, func(p cluster.Probe) { r.AddRow(shown, p.Row) })
+	all := r.Probe(c, endpoints, func(i int, p cluster.Probe) { r.AddRow(shown, i, p.Row) })
 	r.Reporter.End(shown)
 	s, err := cluster.Connect(c.Context(), c.Name, all, r.AllowDown || c.Bool("allow_down"))
 	if err != nil {

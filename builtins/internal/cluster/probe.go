@@ -24,7 +24,7 @@ type Probe struct {
 }
 
 // Probe asks managers for their identity, all at once. on, unless nil, is called with each probe when it arrives.
-func (call Caller) Probe(ctx context.Context, endpoints []fanout.Endpoint, on func(Probe)) []Probe {
+func (call Caller) Probe(ctx context.Context, endpoints []fanout.Endpoint, on func(int, Probe)) []Probe {
 	requests := make([]fanout.Request, len(endpoints))
 	for i, e := range endpoints {
 		requests[i] = fanout.Request{Endpoint: e, Method: http.MethodGet, Path: wire.InfoPath(), Idempotent: true}
@@ -33,7 +33,7 @@ func (call Caller) Probe(ctx context.Context, endpoints []fanout.Endpoint, on fu
 	read := func(answer fanout.Answer) {
 		all[answer.Index] = readInfo(endpoints[answer.Index], answer)
 		if on != nil {
-			on(all[answer.Index])
+			on(answer.Index, all[answer.Index])
 		}
 	}
 	call.Client.Do(ctx, requests, fanout.Options{

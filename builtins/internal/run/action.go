@@ -56,17 +56,15 @@ func (a *Action) Do(steps []*Request) {
 	if a.Run.Planning(a.Call) {
 		steps = a.plan(steps)
 	}
-	for _, s := range steps {
-		a.shown.Managers = append(a.shown.Managers, s.manager.String())
-		a.shown.Operations = append(a.shown.Operations, report.Operation(s.action, s.instance))
-	}
+	a.announce(steps)
 	if first {
 		a.Run.beginAction(a.shown)
 	}
 	rows := make([]report.Row, len(steps))
+	before := len(a.Results.rows)
 	show := func(i int, row report.Row) {
 		rows[i] = row
-		a.Run.AddRow(a.shown, row)
+		a.Run.AddRow(a.shown, before+i, row)
 	}
 	var requests []fanout.Request
 	var asked []int
@@ -102,6 +100,14 @@ func (a *Action) Do(steps []*Request) {
 	}
 }
 
+// announce adds what the rows of steps name, for the width of the columns.
+func (a *Action) announce(steps []*Request) {
+	for _, s := range steps {
+		a.shown.Managers = append(a.shown.Managers, s.manager.String())
+		a.shown.Operations = append(a.shown.Operations, report.Operation(s.action, s.instance))
+	}
+}
+
 // bodies compresses each body once for all managers that get it.
 type bodies struct {
 	plain, sent []byte
@@ -122,7 +128,7 @@ func (b *bodies) of(plain []byte) ([]byte, bool) {
 
 // Add shows a row below the rows of the requests, for something that the action has waited for.
 func (a *Action) Add(row report.Row) {
-	a.Run.AddRow(a.shown, row)
+	a.Run.AddRow(a.shown, len(a.Results.rows), row)
 	a.Results.rows = append(a.Results.rows, &resultRow{Row: row})
 }
 

@@ -45,6 +45,9 @@ func ChangeInstances(c *runtime.Call, force bool, changes ...Lifecycle) (any, er
 	if err != nil {
 		return nil, err
 	}
+	for _, ch := range changes[1:] {
+		a.announce(LifecycleRequests(v, ch, instance, force))
+	}
 	for _, ch := range changes {
 		a.Do(LifecycleRequests(v, ch, instance, force))
 		if !a.Results.OK() {

@@ -63,8 +63,8 @@ func (r *Run) Caller(c *runtime.Call) cluster.Caller {
 				endpoints[i] = p.Endpoint
 			}
 			shown := r.BeginConnect(c, endpoints)
-			for _, p := range probes {
-				r.AddRow(shown, p.Row)
+			for i, p := range probes {
+				r.AddRow(shown, i, p.Row)
 			}
 			r.Reporter.End(shown)
 		},
@@ -81,8 +81,9 @@ func (r *Run) BeginConnect(c *runtime.Call, endpoints []fanout.Endpoint) *report
 	return shown
 }
 
-// AddRow adds a row to the table of an action and shows it.
-func (r *Run) AddRow(shown *report.Action, row report.Row) {
+// AddRow adds a row to the table of an action, as the one with this index, and shows it.
+func (r *Run) AddRow(shown *report.Action, index int, row report.Row) {
+	row.Index = index
 	shown.Rows = append(shown.Rows, row)
 	r.Reporter.Row(shown, row)
 }
@@ -183,8 +184,9 @@ func (r *Run) UnknownStore(c *runtime.Call, name string, silent []report.Row, as
 	return Raise(c, err)
 }
 
-// Probe asks managers for their identity, all at once. The function on, unless nil, gets each probe as it arrives.
-func (r *Run) Probe(c *runtime.Call, endpoints []fanout.Endpoint, on func(cluster.Probe)) []cluster.Probe {
+// Probe asks managers for their identity, all at once. The function on, unless nil, gets each probe with
+// its index as it arrives.
+func (r *Run) Probe(c *runtime.Call, endpoints []fanout.Endpoint, on func(int, cluster.Probe)) []cluster.Probe {
 	all := r.Caller(c).Probe(c.Context(), endpoints, on)
 	r.unreachable.noteProbes(all)
 	return all

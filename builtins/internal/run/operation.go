@@ -124,7 +124,10 @@ func (a *Action) attempt(s *cluster.Session, p Operation) (*commit.Outcome, *com
 		Parallel: params.Parallelism(a.Call) != 1, FailFast: a.Call.Bool("fail_fast"), DecideTimeout: min(a.Timeout, maxDecideTimeout),
 	}
 	if !p.Change.DryRun {
-		r.OnRow = func(i int, row commit.Row) { a.Run.AddRow(a.shown, a.row(s.Members()[i].Endpoint, p, row)) }
+		before := len(a.Results.rows)
+		r.OnRow = func(i int, row commit.Row) {
+			a.Run.AddRow(a.shown, before+i, a.row(s.Members()[i].Endpoint, p, row))
+		}
 	}
 	for _, m := range s.Members() {
 		r.Names = append(r.Names, m.Endpoint.String())
@@ -162,7 +165,7 @@ func (a *Action) Keep(s *cluster.Session, p Operation, out *commit.Outcome, show
 	for i, row := range out.Rows {
 		full := a.row(s.Members()[i].Endpoint, p, row)
 		if !shown {
-			a.Run.AddRow(a.shown, full)
+			a.Run.AddRow(a.shown, len(a.Results.rows), full)
 		}
 		bad = bad || !full.Success
 		a.Results.rows = append(a.Results.rows, &resultRow{Row: full})
@@ -208,7 +211,9 @@ func (a *Action) recommit(
 			return nil, err
 		}
 		next.Open(s, p.Change.Action)
-		r.OnRow = func(i int, row commit.Row) { next.Run.AddRow(next.shown, next.row(s.Members()[i].Endpoint, p, row)) }
+		r.OnRow = func(i int, row commit.Row) {
+			next.Run.AddRow(next.shown, i, next.row(s.Members()[i].Endpoint, p, row))
+		}
 		next.Keep(s, p, r.ResendCommit(c.Context()), true)
 		next.Results.retry = next.recommit(s, p, r, after)
 		if err := next.Follow(after); err != nil {

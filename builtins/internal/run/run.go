@@ -111,17 +111,17 @@ func (r *Run) InDoubt() []string {
 // time.
 func (r *Run) InFlight() []string { return r.inFlight.list() }
 
-// BeginStep records and shows a step. The caller calls end when the step has ended.
-func (r *Run) BeginStep(name string, depth int) (end func(ok bool)) {
+// BeginStep records and shows a step. The caller calls end with the result when the step has ended.
+func (r *Run) BeginStep(name string, depth int) (end func(result string)) {
 	s := &report.Step{Name: name, Depth: depth}
 	r.mu.Lock()
 	r.steps = append(r.steps, s)
 	r.mu.Unlock()
 	r.Reporter.Step(*s)
 	began := time.Now()
-	return func(ok bool) {
+	return func(result string) {
 		r.mu.Lock()
-		s.Ended, s.OK, s.Seconds = true, ok, time.Since(began).Seconds()
+		s.Result, s.Seconds = result, time.Since(began).Seconds()
 		r.mu.Unlock()
 		r.Reporter.Step(*s)
 	}

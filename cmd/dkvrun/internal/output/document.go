@@ -34,7 +34,9 @@ func (d Document) Write(w io.Writer) error {
 		actions = append(actions, actionDocument(a))
 	}
 	for _, s := range d.Steps {
-		steps = append(steps, map[string]any{"name": validText(s.Name), "ok": s.OK, "seconds": s.Seconds})
+		steps = append(steps, map[string]any{
+			"name": validText(s.Name), "ok": s.Result == report.StepDone, "result": orNull(s.Result), "seconds": s.Seconds,
+		})
 	}
 	var value, document bytes.Buffer
 	unfit := runtime.EncodeJSON(&value, d.Value)
@@ -59,6 +61,14 @@ func (d Document) Write(w io.Writer) error {
 		return fmt.Errorf("standard output: %w", err)
 	}
 	return unfit
+}
+
+// orNull returns a text, or nil for the result of a step that has not ended.
+func orNull(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
 }
 
 // errorDocument returns the "error" of the document.
@@ -95,7 +105,7 @@ func validText(s string) string {
 
 func actionDocument(a *report.Action) map[string]any {
 	rows := []any{}
-	for _, r := range a.Rows {
+	for _, r := range report.InOrder(a.Rows) {
 		rows = append(rows, r.Fields())
 	}
 	return map[string]any{"builtin": a.Builtin, "rows": rows}

@@ -29,10 +29,12 @@ type Screen struct {
 	redraws        bool      // pictures are drawn over each other
 	paint          map[string]*color.Color
 	widths         [3]int
-	grouping       bool         // the rows of the current action are collected, and printed in groups at its end
-	rows           []report.Row // the rows collected so far
-	failed         int          // the number of failures among rows
-	progressAt     time.Time    // the time of the last progress of the current action
+	held           map[int]report.Row // rows of the current action that arrived before those above them
+	printed        int                // number of rows of the current action that are printed
+	grouping       bool               // the rows of the current action are collected, and printed in groups at its end
+	rows           []report.Row       // the rows collected so far
+	failed         int                // the number of failures among rows
+	progressAt     time.Time          // the time of the last progress of the current action
 }
 
 // Options are the flags of the command line that concern a Screen.
@@ -81,12 +83,8 @@ func (s *Screen) Step(step report.Step) {
 	}
 	s.Progress("")
 	line := strings.Repeat("  ", step.Depth) + "step " + step.Name
-	if step.Ended {
-		how := "done"
-		if !step.OK {
-			how = "failed"
-		}
-		line += fmt.Sprintf(": %s, %.1f s", how, step.Seconds)
+	if step.Result != "" {
+		line += fmt.Sprintf(": %s, %.1f s", step.Result, step.Seconds)
 	}
 	fmt.Fprintln(s.err, line)
 }

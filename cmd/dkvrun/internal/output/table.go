@@ -2,6 +2,7 @@ package output
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +17,7 @@ var pageWidths = [3]int{20, 12, 7}
 // Begin prints the heading of the action's table.
 func (s *Screen) Begin(a *report.Action) {
 	s.widths = pageWidths
+	s.held, s.printed = map[int]report.Row{}, 0
 	for _, m := range a.Managers {
 		s.widths[0] = max(s.widths[0], utf8.RuneCountInString(m))
 	}
@@ -41,15 +43,22 @@ func (s *Screen) line(manager, action, result, message string) string {
 	return fmt.Sprintf("%-*s  %-*s  %-*s  %s", s.widths[0], manager, s.widths[1], action, s.widths[2], result, message)
 }
 
-// Row prints a row, or collects it if the action has many rows.
+// Row prints a row once those above it are printed, or collects it if the action has many rows.
 func (s *Screen) Row(a *report.Action, r report.Row) {
-	if !s.grouping {
-		s.print(r)
-		return
-	}
 	s.rows = append(s.rows, r)
 	if !r.Success {
 		s.failed++
+	}
+	if !s.grouping {
+		s.held[r.Index] = r
+		for next, here := s.held[s.printed]; here; next, here = s.held[s.printed] {
+			s.print(next)
+			delete(s.held, s.printed)
+			s.printed++
+		}
+		if len(s.held) == 0 {
+			return
+		}
 	}
 	if now := time.Now(); now.Sub(s.progressAt) >= progressEvery {
 		s.progressAt = now
@@ -83,16 +92,15 @@ func (s *Screen) print(r report.Row) {
 
 // End prints the rows that were collected, in groups.
 func (s *Screen) End(a *report.Action) {
+	s.Progress("")
 	if !s.grouping {
+		for _, i := range slices.Sorted(maps.Keys(s.held)) { // of an action that was cut off
+			s.print(s.held[i])
+		}
+		s.held = nil
 		return
 	}
-	s.Progress("")
-	place := make(map[string]int, len(a.Managers))
-	for i, m := range a.Managers {
-		place[m] = i
-	}
-	slices.SortStableFunc(s.rows, func(x, y report.Row) int { return place[x.Manager] - place[y.Manager] })
-	for _, r := range grouped(s.rows) {
+	for _, r := range grouped(report.InOrder(s.rows)) {
 		s.print(r)
 	}
 	s.grouping, s.rows = false, nil
