@@ -358,7 +358,8 @@ func (r *reader) readTable(t *lua.LTable) (any, error) {
 			made.Source = shape.origin.Source
 		}
 		return made, nil
-	case len(m) > 0 || shape.record != nil || shape.dict || r.conv != nil && t.Metatable == r.conv.emptyMap && len(items) == 0:
+	case len(m) > 0 || shape.record != nil || shape.dict,
+		r.conv != nil && t.Metatable == r.conv.emptyMap && len(items) == 0:
 		return m, nil
 	}
 	return items, nil

@@ -15,8 +15,9 @@ import (
 
 // EncodeJSON writes a value of Call.Value's types as JSON, without a final line feed. Lists and objects with items
 // become arrays, [] if empty. Records have all declared fields in order, null for nil. Other tables have sorted
-// names. A json.RawMessage is written as it is. EncodeJSON refuses functions, text that is not UTF-8, numbers that JSON doesn't have and nesting deeper than
-// 200; the error says where in the value. A builtin calls Call.JSON instead, since tasks may be running.
+// names. A json.RawMessage is written as it is. EncodeJSON refuses functions, text that is not UTF-8, numbers that JSON
+// doesn't have and nesting deeper than 200; the error says where in the value. A builtin calls Call.JSON instead, since
+// tasks may be running.
 func EncodeJSON(w io.Writer, v any) error {
 	e := jsonEncoder{limit: defaultLimits.parts}
 	if err := e.value(v, 0); err != nil {

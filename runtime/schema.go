@@ -147,8 +147,8 @@ type List struct {
 	Source Object
 }
 
-// Dict becomes a Lua table whose names are data, such as those of metrics. A script that reads a name that it lacks gets
-// an error.
+// Dict becomes a Lua table whose names are data, such as those of metrics. A script that reads a name that it lacks
+// gets an error.
 type Dict struct {
 	Name   string // what errors call it
 	Values map[string]any

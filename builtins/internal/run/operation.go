@@ -23,8 +23,10 @@ type Operation struct {
 	Claimed []string
 	// View is the state that the operation was planned on.
 	View *cluster.View
-	// Unchanged, unless empty, says that there is nothing to do: "Already created".
-	Unchanged string
+	// Unchanged, unless empty, says that there is nothing to do: "Already created". Absent is set where that is because
+	// what was to be removed does not exist, and Hint may then name what was meant.
+	Unchanged, Hint string
+	Absent          bool
 	// Done is the message of a manager that has committed: "Created".
 	Done string
 }
