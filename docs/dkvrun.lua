@@ -105,9 +105,10 @@ function metrics:check() end
 ---The result of `topology.diff`.
 ---@class dkvrun.difference
 ---@field same any true when nothing differs
----@field added any names that only the second has
----@field removed any names that only the first has
----@field changed any names that both have, with a different host, port or role
+---@field added string[] names that only the second has
+---@field removed string[] names that only the first has
+---@field changed string[] names that both have with another host, port or role
+---@field lines string[] one line per difference: `orders-3: client_port 7861 → 7900`
 
 ---An operation on a store that managers have prepared and that is not decided yet.
 ---@class dkvrun.pending
@@ -627,21 +628,30 @@ function store_metrics(name, window_sec, managers, port, timeout_sec, connect_ti
 ---@overload fun(parameters: table): dkvrun.status
 function store_status(name, managers, port, timeout_sec, connect_timeout_sec) end
 
----Generates the topology that `new_store` would create, without using the network: `instance_count` nodes on each server, with names that count through the cluster, server by server.
----@param managers? string|string[] the servers; by default those of the session
----@param port? integer the port of managers that are given without one; the default is 7801 or the value of `--manager-port`
+---Generates the topology that `new_store` would create, without using the network: `instance_count` nodes on each server, with names that count through the cluster, server by server. It takes all parameters of `new_store`, so that both can be given the same table; the name, and what says how managers are contacted, change nothing here.
+---@param name? string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param instance_prefix? string names are `<prefix>-<index>`; the index counts from 1 through the whole cluster
 ---@param instance_count? integer the number of instances on each server
 ---@param clustron_port? integer cluster port, the port for the store's other instances, of the first instance on each server; each further instance there gets the next port
 ---@param client_port? integer client port of the first instance on each server; each further instance there gets the next port
+---@param nodes? table the whole topology in place of the generated one, in the form that `topology` returns. A given `role` is kept, but gateways become data instances until enough instances hold data: all of up to three instances, three of four, five of five or more
+---@param atomic? boolean apply the change on all managers or on none; with `false` each manager applies it on its own, and a manager that fails keeps the old topology
+---@param managers? string|string[] the managers to use instead of the session's: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one; the default is 7801 or the value of `--manager-port`
+---@param parallel? any contact all managers at once instead of one after the other; a number limits how many at once
+---@param fail_fast? boolean stop at the first failure: requests that were not sent are SKIPPED, requests in flight are CANCELLED
+---@param dry_run? boolean check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does this for all actions
+---@param timeout_sec? number seconds for the answer of each manager
+---@param connect_timeout_sec? number seconds for the connection to be made, as part of `timeout_sec`
+---@param deadline? number seconds for the whole action; requests that are not finished by then are cancelled or skipped
 ---@return dkvrun.node[] # a list of `{name, host, clustron_port, client_port, manager}`; `tostring` prints one line per node
 ---@overload fun(parameters: table): dkvrun.node[]
-function topology(managers, port, instance_prefix, instance_count, clustron_port, client_port) end
+function topology(name, instance_prefix, instance_count, clustron_port, client_port, nodes, atomic, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
 
----Compares two topologies by the names of their nodes.
+---Compares two topologies by the names of their nodes. What one of them leaves open, such as the roles in what `topology` returns, is no difference.
 ---@param from table a topology
 ---@param to table another
----@return dkvrun.difference # `{same, added, removed, changed}`: lists of node names; `tostring` prints one line per difference
+---@return dkvrun.difference # `{same, added, removed, changed, lines}`: lists of node names; `tostring` prints one line per difference
 ---@overload fun(parameters: table): dkvrun.difference
 function topology.diff(from, to) end
 

@@ -24,6 +24,9 @@ func Format(v any) string {
 			return s
 		}
 	}
+	if r, ok := v.(Record); ok && r.Type != nil && r.Type.String != nil {
+		return r.Type.String(r)
+	}
 	return showValue(v, "")
 }
 
@@ -58,6 +61,9 @@ func showValue(v any, indent string) string {
 	case Dict:
 		return braces(showNamed(v.Values, sortedKeys(v.Values), indent), indent)
 	case Record:
+		if v.Type != nil && v.Type.String != nil {
+			return below(v.Type.String(v), indent)
+		}
 		return braces(showNamed(v.Fields(), v.names(), indent), indent)
 	case mixedTable:
 		parts := showAll(v.items, indent)

@@ -86,6 +86,8 @@ type RecordType struct {
 	Fields []Field
 	// Methods are called with a colon; Call.Self is then the Source.
 	Methods []Builtin
+	// String, where set, returns the text for tostring.
+	String func(Record) string
 }
 
 // Record becomes a Lua table with the fields of Type. A field that Values lacks is nil. Scripts may change the table.

@@ -18,14 +18,19 @@ var NewStore = runtime.Builtin{
 	Name: "new_store", Group: "Actions", Positional: 2,
 	Doc: "Generates the topology of a new store and creates it on all managers or on none. Nothing runs yet: `start_store` starts it. " +
 		"If the same store exists already, the call succeeds with the code `unchanged`.",
-	Params: params.Join([]runtime.Param{params.Name}, topology.PlanParams, []runtime.Param{
-		{Name: "nodes", Type: runtime.Table, Doc: "the whole topology in place of the generated one, in the form that `topology` returns. A given `role` is kept, but gateways become data instances until enough instances hold data: all of up to three instances, three of four, five of five or more"},
-		params.Atomic,
-	}, params.Execution(30)),
+	Params:     newStoreParams(params.Name),
 	Returns:    "results: one CreateStore row per manager",
 	ReturnType: "results",
 	Example:    `new_store{"OrdersStore", instance_prefix = "orders", instance_count = 2, parallel = true}:check()`,
 	Impl:       newStore,
+}
+
+// newStoreParams returns the parameters of new_store, which topology takes too.
+func newStoreParams(name runtime.Param) []runtime.Param {
+	return params.Join([]runtime.Param{name}, topology.PlanParams, []runtime.Param{
+		{Name: "nodes", Type: runtime.Table, Doc: "the whole topology in place of the generated one, in the form that `topology` returns. A given `role` is kept, but gateways become data instances until enough instances hold data: all of up to three instances, three of four, five of five or more"},
+		params.Atomic,
+	}, params.Execution(30))
 }
 
 func newStore(c *runtime.Call) (any, error) {

@@ -1,6 +1,7 @@
 package stores
 
 import (
+	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/params"
 	"dkvrun/builtins/internal/run"
 	"dkvrun/builtins/internal/topology"
@@ -8,24 +9,25 @@ import (
 )
 
 var Topology = runtime.Builtin{
-	Name: "topology", Group: "Queries",
-	Doc: "Generates the topology that `new_store` would create, without using the network: `instance_count` nodes on each server, with names that count through the cluster, server by server.",
-	Params: params.Join([]runtime.Param{
-		{Name: "managers", Type: runtime.Strings, Check: params.CheckServers, Doc: "the servers; by default those of the session"},
-		params.Port,
-	}, topology.PlanParams),
+	Name: "topology", Group: "Queries", Positional: 2,
+	Doc: "Generates the topology that `new_store` would create, without using the network: `instance_count` nodes on each server, with names that count through the cluster, server by server. " +
+		"It takes all parameters of `new_store`, so that both can be given the same table; the name, and what says how managers are contacted, change nothing here.",
+	Params:     newStoreParams(params.Optional(params.Name)),
 	Returns:    "a list of `{name, host, clustron_port, client_port, manager}`; `tostring` prints one line per node",
 	ReturnType: "list of node",
-	Example:    `print(topology{managers = "10.0.0.11,10.0.0.12", instance_prefix = "orders", instance_count = 2})`,
+	Example: `print(topology{managers = "10.0.0.11,10.0.0.12", instance_prefix = "orders", instance_count = 2})
+local store = {name = "OrdersStore", instance_prefix = "orders", parallel = true}
+print(topology(store))
+new_store(store):check()`,
 	Impl: func(c *runtime.Call) (any, error) {
-		s, err := run.Of(c).CallSession(c)
-		if err != nil {
-			return nil, err
+		var s *cluster.Session
+		var err error
+		if !c.Has("nodes") {
+			if s, err = run.Of(c).CallSession(c); err != nil {
+				return nil, err
+			}
 		}
-		if !c.Has("instance_prefix") {
-			return nil, c.Misuse("instance_prefix", "required, but not given")
-		}
-		nodes, err := topology.Generate(c, s.Endpoints())
+		nodes, err := wantedNodes(c, s)
 		if err != nil {
 			return nil, err
 		}

@@ -1,19 +1,23 @@
 package stores
 
 import (
+	"fmt"
+	"strings"
+
 	"dkvrun/builtins/internal/topology"
 	"dkvrun/runtime"
+	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/wire"
 )
 
 var TopologyDiff = runtime.Builtin{
 	Name: "topology.diff", Group: "Queries", Positional: 2,
-	Doc: "Compares two topologies by the names of their nodes.",
+	Doc: "Compares two topologies by the names of their nodes. What one of them leaves open, such as the roles in what `topology` returns, is no difference.",
 	Params: []runtime.Param{
 		{Name: "from", Type: runtime.Table, Required: true, Doc: "a topology"},
 		{Name: "to", Type: runtime.Table, Required: true, Doc: "another"},
 	},
-	Returns:    "`{same, added, removed, changed}`: lists of node names; `tostring` prints one line per difference",
+	Returns:    "`{same, added, removed, changed, lines}`: lists of node names; `tostring` prints one line per difference",
 	ReturnType: "difference",
 	Example: `local one = topology{managers = "10.0.0.11", instance_prefix = "orders"}
 local two = topology{managers = "10.0.0.11,10.0.0.12", instance_prefix = "orders"}
@@ -33,9 +37,20 @@ print(topology.diff(one, two).added[1])`,
 
 var DiffType = &runtime.RecordType{Name: "difference", Doc: "The result of `topology.diff`.", Fields: []runtime.Field{
 	{Name: "same", Doc: "true when nothing differs"},
-	{Name: "added", Doc: "names that only the second has"},
-	{Name: "removed", Doc: "names that only the first has"},
-	{Name: "changed", Doc: "names that both have, with a different host, port or role"},
+	{Name: "added", Type: "list of string", Doc: "names that only the second has"},
+	{Name: "removed", Type: "list of string", Doc: "names that only the first has"},
+	{Name: "changed", Type: "list of string", Doc: "names that both have with another host, port or role"},
+	{Name: "lines", Type: "list of string", Doc: "one line per difference: `orders-3: client_port 7861 → 7900`"},
+}, String: func(r runtime.Record) string {
+	lines, _ := r.Value("lines").(runtime.List)
+	if len(lines.Items) == 0 {
+		return "no difference"
+	}
+	text := make([]string, len(lines.Items))
+	for i, line := range lines.Items {
+		text[i] = fmt.Sprint(line)
+	}
+	return strings.Join(text, "\n")
 }}
 
 func diff(from, to []wire.Node) runtime.Record {
@@ -43,24 +58,48 @@ func diff(from, to []wire.Node) runtime.Record {
 	for _, n := range from {
 		old[n.Name] = n
 	}
-	var added, removed, changed runtime.List
+	var added, removed, changed, lines runtime.List
+	note := func(list *runtime.List, name string, differences ...string) {
+		list.Items = append(list.Items, name)
+		for _, d := range differences {
+			lines.Items = append(lines.Items, name+": "+d)
+		}
+	}
 	for _, n := range to {
 		before, known := old[n.Name]
 		delete(old, n.Name)
-		before.Manager, n.Manager = "", ""
-		switch {
-		case !known:
-			added.Items = append(added.Items, n.Name)
-		case before != n:
-			changed.Items = append(changed.Items, n.Name)
+		if !known {
+			note(&added, n.Name, "added, "+describeNode(n))
+		} else if differences := changes(before, n); len(differences) > 0 {
+			note(&changed, n.Name, differences...)
 		}
 	}
 	for _, n := range from {
 		if _, gone := old[n.Name]; gone {
-			removed.Items = append(removed.Items, n.Name)
+			note(&removed, n.Name, "removed, "+describeNode(n))
 		}
 	}
 	return runtime.Record{Type: DiffType, Values: map[string]any{
-		"same": len(added.Items)+len(removed.Items)+len(changed.Items) == 0, "added": added, "removed": removed, "changed": changed,
+		"same": len(lines.Items) == 0, "added": added, "removed": removed, "changed": changed, "lines": lines,
 	}}
+}
+
+// changes returns a text for each field that differs. A field that one of the nodes leaves open does not.
+func changes(from, to wire.Node) []string {
+	var out []string
+	field := func(name string, from, to any, open bool) {
+		if from != to && !open {
+			out = append(out, fmt.Sprintf("%s %v → %v", name, from, to))
+		}
+	}
+	field("host", from.Host, to.Host, from.Host == "" || to.Host == "")
+	field("clustron_port", from.ClustronPort, to.ClustronPort, from.ClustronPort == 0 || to.ClustronPort == 0)
+	field("client_port", from.ClientPort, to.ClientPort, from.ClientPort == 0 || to.ClientPort == 0)
+	field("role", from.Role, to.Role, from.Role == "" || to.Role == "")
+	return out
+}
+
+func describeNode(n wire.Node) string {
+	at := fanout.Endpoint{Host: n.Host, Port: n.ClustronPort}
+	return fmt.Sprintf("%s, client:%d", at, n.ClientPort)
 }

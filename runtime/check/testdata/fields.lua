@@ -25,7 +25,7 @@ local rows = get_store()
 print(rows.ok, rows.unreachable[1].manager, rows.oks) -- want 50-53 field: rows: no field oks: did you mean ok?
 local metrics = store_metrics(opt.store)
 print(metrics.store["Requests/Put"].total, metrics[1].rates) -- want 55-60 field: metric: no field rates: did you mean rate?
-print(topology.validate({}).problem, topology.diff({}, {}).add) -- want 60-63 field: difference: no field add: there is same, added, removed and changed
+print(topology.validate({}).problem, topology.diff({}, {}).add) -- want 60-63 field: difference: no field add: there is same, added, removed, changed and lines
 local store = connect_store(opt.store)
 store:putt("a", "b") -- want 7-11 field: store: no field putt: did you mean put?
 local outcomes = parallel{managers, get_store}
