@@ -188,7 +188,7 @@ function results:retry() end
 ---@field changed any false if there was nothing to change
 ---@field status_code any the HTTP status, 0 if there was no answer
 ---@field message any a sentence for a person
----@field code any a stable word: ok, unchanged, port_taken, refused, timeout, …
+---@field code any a stable word: ok, unchanged, absent, port_taken, refused, timeout, …
 ---@field hint any what to do about it, or nil
 ---@field in_doubt any true if the request was sent and not answered: it may have been carried out
 ---@field attempts any the number of times that it was sent

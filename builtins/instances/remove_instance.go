@@ -11,6 +11,7 @@ import (
 	"dkvrun/builtins/internal/params"
 	"dkvrun/builtins/internal/run"
 	"dkvrun/builtins/internal/text"
+	"dkvrun/builtins/internal/topology"
 	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/wire"
@@ -91,7 +92,8 @@ func removal(r *run.Run, c *runtime.Call, s *cluster.Session, v *cluster.View, n
 	p, err := r.Propose(s, v, wire.RemoveInstanceAction)
 	in, known := v.Find(name)
 	if !known {
-		p.Unchanged = name + " is not in the store"
+		p.Unchanged, p.Absent = name+" is not in the store", true
+		p.Hint = text.DidYouMean(name, topology.Names(v.Nodes()))
 		return p, err
 	}
 	if err := mayLeave(v, c, in); err != nil {

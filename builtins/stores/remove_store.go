@@ -38,10 +38,12 @@ func removeStore(c *runtime.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	hint := ""
 	if v.Latest == nil {
 		if op := r.PendingCreate(c, v); op != nil {
 			return nil, run.CreatePending(c, v, op)
 		}
+		hint = r.DidYouMean(c, v)
 	}
 	if err := confirm(r, c, v); err != nil {
 		return nil, err
@@ -67,7 +69,7 @@ func removeStore(c *runtime.Call) (any, error) {
 		}
 	}
 	if s == nil {
-		removeEach(a, v)
+		removeEach(a, v, hint)
 		return a.End()
 	}
 	a.OnRetry(removeStore)
@@ -104,31 +106,37 @@ func removal(r *run.Run, c *runtime.Call, s *cluster.Session) (run.Operation, er
 	}
 	p, err := r.Propose(s, v, wire.RemoveStoreAction)
 	p.Done, p.Change.Creation = "Removed", ""
+	if v.Latest == nil && v.Silent == 0 { // another run was faster
+		p.Unchanged, p.Absent = absent(v.Name), true
+	}
 	return p, err
 }
 
-// removeEach asks each manager on its own to remove the store (atomic = false).
-func removeEach(a *run.Action, v *cluster.View) {
+func absent(store string) string { return "There is no store " + store + " here" }
+
+// removeEach asks each manager on its own to remove the store (atomic = false). Managers that have no such store are
+// not asked if none has it; the hint may then name a store that was meant.
+func removeEach(a *run.Action, v *cluster.View, hint string) {
 	var steps []*run.Request
 	for _, s := range v.Sightings {
 		if v.Latest == nil && s.Row.Success {
-			steps = append(steps, run.Known(s.Endpoint, "RemoveStore", "", report.Row{
-				Result: report.Success, Success: true, StatusCode: 200, Code: wire.CodeUnchanged, Message: "Was not there",
+			steps = append(steps, run.Known(s.Endpoint, wire.RemoveStoreAction, "", report.Row{
+				Result: report.Success, Success: true, StatusCode: 200, Code: run.CodeAbsent, Message: absent(v.Name), Hint: hint,
 			}))
 			continue
 		}
-		st := run.Delete(s.Endpoint, "RemoveStore", "", wire.StorePath(v.Name))
-		st.Accept = acceptGone
+		st := run.Delete(s.Endpoint, wire.RemoveStoreAction, "", wire.StorePath(v.Name))
+		st.Accept = func(row *report.Row) { acceptGone(row, v.Name) }
 		steps = append(steps, st)
 	}
 	a.Do(steps)
 }
 
 // acceptGone turns the answer "no such store" into a success.
-func acceptGone(row *report.Row) {
+func acceptGone(row *report.Row, store string) {
 	if row.Code == wire.CodeStoreNotFound {
-		row.Success, row.Result, row.Code, row.Hint = true, report.Success, wire.CodeUnchanged, ""
-		row.Message = "Was not there"
+		row.Success, row.Result, row.Code, row.Hint = true, report.Success, run.CodeAbsent, ""
+		row.Message = absent(store)
 	}
 }
 

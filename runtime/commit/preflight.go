@@ -52,7 +52,7 @@ func (r *Driver) preflight(ctx context.Context) (epoch uint64, refused *Outcome)
 		} else {
 			out.Busy = out.Busy && row.Code == wire.CodeStoreBusy
 			out.Stale = out.Stale && (row.Code == wire.CodeStaleRevision || row.Code == wire.CodeStoreExists ||
-				row.Code == wire.CodeStoreBusy)
+				row.Code == wire.CodeStoreNotFound || row.Code == wire.CodeStoreBusy)
 		}
 		r.rows[i] = row
 	}

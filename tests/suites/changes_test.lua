@@ -25,6 +25,15 @@ describe("a topology change", function()
     end
   end
 
+  it("is planned again when another run has removed the store meanwhile", function()
+    for _ = 1, 5 do
+      new_store("OrdersStore", "orders"):check()
+      local function remove() return #remove_store{"OrdersStore", confirm = "OrdersStore"}:check() end
+      for _, outcome in ipairs(parallel{remove, remove, remove}:check()) do assert.are.equal(3, outcome.value) end
+      assert.are.equal(0, #get_store())
+    end
+  end)
+
   -- Kills the coordinator and returns its number. It is the server whose failure leaves an operation in doubt.
   local function killCoordinator()
     for server = 1, 3 do

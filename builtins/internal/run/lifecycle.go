@@ -45,11 +45,21 @@ func ChangeInstances(c *runtime.Call, force bool, changes ...Lifecycle) (any, er
 	if err != nil {
 		return nil, err
 	}
+	hint := ""
+	if v.Latest == nil {
+		hint = r.DidYouMean(c, v)
+	}
 	for _, ch := range changes[1:] {
 		a.announce(LifecycleRequests(v, ch, instance, force))
 	}
 	for _, ch := range changes {
-		a.Do(LifecycleRequests(v, ch, instance, force))
+		steps := LifecycleRequests(v, ch, instance, force)
+		for _, s := range steps {
+			if s.fixed != nil && s.fixed.Code == wire.CodeStoreNotFound {
+				s.fixed.Hint = hint
+			}
+		}
+		a.Do(steps)
 		if !a.Results.OK() {
 			break
 		}

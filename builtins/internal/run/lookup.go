@@ -7,6 +7,7 @@ import (
 
 	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/params"
+	"dkvrun/builtins/internal/text"
 	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
@@ -159,11 +160,11 @@ func (r *Run) PendingCreate(c *runtime.Call, v *cluster.View) *wire.OperationSta
 
 // DescribeCreate describes a pending create operation: which runner creates the store, and since when.
 func DescribeCreate(store string, op *wire.OperationStatus) string {
-	text := fmt.Sprintf("%s is still being created by %s", store, cmp.Or(op.Owner, "a runner"))
+	who := fmt.Sprintf("%s is still being created by %s", store, cmp.Or(op.Owner, "a runner"))
 	if op.Since != nil {
-		text += " since " + op.Since.UTC().Format(time.RFC3339)
+		who += " since " + op.Since.UTC().Format(time.RFC3339)
 	}
-	return text + fmt.Sprintf(" (operation %s)", op.ID)
+	return who + fmt.Sprintf(" (operation %s)", op.ID)
 }
 
 // NotFound returns the error for a store that no manager has. It mentions a pending create operation.
@@ -171,17 +172,48 @@ func (r *Run) NotFound(c *runtime.Call, v *cluster.View) error {
 	if op := r.PendingCreate(c, v); op != nil {
 		return CreatePending(c, v, op)
 	}
-	return r.UnknownStore(c, v.Name, v.Unanswered(), len(v.Sightings))
+	err := r.UnknownStore(c, v.Name, v.Unanswered(), len(v.Sightings))
+	if hint := r.DidYouMean(c, v); hint != "" && err.Code == wire.CodeStoreNotFound {
+		err.Hint = hint
+	}
+	return err
+}
+
+// DidYouMean returns "did you mean OrdersStore?" for a store that no manager has, if they have one with a name like
+// it, otherwise "". It queries the managers once more.
+func (r *Run) DidYouMean(c *runtime.Call, v *cluster.View) string {
+	var there []cluster.Member
+	for _, s := range v.Sightings {
+		if s.Row.Success {
+			there = append(there, s.Member)
+		}
+	}
+	all, err := r.QueryMembers(c, there, wire.StoresPath())
+	if err != nil {
+		return ""
+	}
+	var names []string
+	for i := range all {
+		if !all[i].Row.Success {
+			continue
+		}
+		stores, _ := wire.ParseStoreSummaries(all[i].Answer.Body)
+		for _, s := range stores {
+			names = append(names, fanout.Printable(s.Name))
+		}
+	}
+	return text.DidYouMean(v.Name, names)
 }
 
 // UnknownStore returns the error for a store that none of the asked managers knows, of which some, each with a row, did
 // not answer. Where that is accepted, there is no such store as far as this run is concerned.
-func (r *Run) UnknownStore(c *runtime.Call, name string, silent []report.Row, asked int) error {
+func (r *Run) UnknownStore(c *runtime.Call, name string, silent []report.Row, asked int) *runtime.Error {
 	err := cluster.UnknownStore(c.Name, name, silent, asked)
 	if len(silent) < asked && r.acceptsSilence(c, silent) {
 		err.Code = wire.CodeStoreNotFound
 	}
-	return Raise(c, err)
+	err.File, err.Line = c.File, c.Line
+	return err
 }
 
 // Probe asks managers for their identity, all at once. The function on, unless nil, gets each probe with

@@ -31,6 +31,9 @@ type Operation struct {
 	Done string
 }
 
+// CodeAbsent is the code of a row for the removal of something that does not exist.
+const CodeAbsent = "absent"
+
 // Propose returns a new operation on a store: its base, its participants and its coordinator.
 func (r *Run) Propose(s *cluster.Session, v *cluster.View, action string) (Operation, error) {
 	id, err := uuid.NewV7()
@@ -79,15 +82,15 @@ func (a *Action) RunOperation(s *cluster.Session, plan func() (Operation, error)
 		out, runner := a.attempt(s, p)
 		late := time.Now().After(limit) || a.Call.Context().Err() != nil
 		switch {
-		case out.Busy && !late:
+		case out.Stale && !out.Busy && again && !late:
+			again = false
+			continue
+		case (out.Busy || out.Stale && changing(out)) && !late:
 			a.Run.Reporter.Progress(a.Call.Name + ": waiting: " + FirstFailure(out))
 			pause := time.Duration(500+rand.IntN(1000)) * time.Millisecond
 			if Clock.Sleep(Clock{}, a.Call.Context(), min(pause, time.Until(limit)+time.Millisecond)) == nil {
 				continue
 			}
-		case out.Stale && !out.Busy && again && !late:
-			again = false
-			continue
 		}
 		a.Keep(s, p, out, len(a.shown.Rows) > before)
 		if out.State == commit.Committed {
@@ -95,6 +98,17 @@ func (a *Action) RunOperation(s *cluster.Session, plan func() (Operation, error)
 		}
 		return a.Follow(after)
 	}
+}
+
+// changing reports whether a manager refused an operation because another one of the store is at work: it holds the
+// store, or has just removed it there. Where it is done, the operation can be planned again.
+func changing(out *commit.Outcome) bool {
+	for _, row := range out.Rows {
+		if row.Code == wire.CodeStoreBusy || row.Code == wire.CodeStoreNotFound {
+			return true
+		}
+	}
+	return false
 }
 
 // Follow calls after, unless nil, if all rows so far succeeded.
@@ -180,9 +194,13 @@ func (a *Action) Keep(s *cluster.Session, p Operation, out *commit.Outcome, show
 // unchanged adds the rows of an operation that has nothing to do.
 func (a *Action) unchanged(s *cluster.Session, p Operation) {
 	out := &commit.Outcome{State: commit.Committed}
+	code := wire.CodeUnchanged
+	if p.Absent {
+		code = CodeAbsent
+	}
 	for range s.Members() {
 		out.Rows = append(out.Rows, commit.Row{
-			Result: commit.Done, Code: wire.CodeUnchanged, Message: p.Unchanged, Status: 200, Attempts: 1,
+			Result: commit.Done, Code: code, Message: p.Unchanged, Hint: p.Hint, Status: 200, Attempts: 1,
 		})
 	}
 	a.Keep(s, p, out, false)
@@ -195,7 +213,7 @@ func (a *Action) row(at fanout.Endpoint, p Operation, row commit.Row) report.Row
 		Message: fanout.Printable(row.Message), Hint: fanout.Printable(row.Hint),
 		StatusCode: row.Status, Attempts: row.Attempts, DurationMS: row.Duration.Milliseconds(),
 	}
-	out.Changed = row.Result == commit.Done && row.Code != wire.CodeUnchanged
+	out.Changed = row.Result == commit.Done && row.Code != wire.CodeUnchanged && row.Code != CodeAbsent
 	out.InDoubt = row.Code == commit.CodeUnknownOutcome
 	if row.Code == fanout.Cancelled {
 		out.Result = report.Cancelled

@@ -202,7 +202,7 @@ var RowType = &runtime.ObjectType{
 		field("changed", "false if there was nothing to change"),
 		field("status_code", "the HTTP status, 0 if there was no answer"),
 		field("message", "a sentence for a person"),
-		checkedField("code", "a stable word: ok, unchanged, port_taken, refused, timeout, …"),
+		checkedField("code", "a stable word: ok, unchanged, absent, port_taken, refused, timeout, …"),
 		field("hint", "what to do about it, or nil"),
 		field("in_doubt", "true if the request was sent and not answered: it may have been carried out"),
 		field("attempts", "the number of times that it was sent"),

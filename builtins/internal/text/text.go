@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
 )
 
@@ -20,6 +21,22 @@ func PrintableLines(s string) string {
 		lines[i] = strings.Join(cells, "\t")
 	}
 	return strings.Join(lines, "\n")
+}
+
+// DidYouMean returns "did you mean orders-2?" for a name that is like one of the names, otherwise "". A name with
+// another number at its end is not meant: orders-4 is no misspelling of orders-1.
+func DidYouMean(name string, names []string) string {
+	number := func(s string) string { return s[len(strings.TrimRight(s, "0123456789")):] }
+	var candidates []string
+	for _, n := range names {
+		if number(n) == number(name) {
+			candidates = append(candidates, n)
+		}
+	}
+	if near := runtime.Suggest(name, candidates); near != "" {
+		return "did you mean " + near + "?"
+	}
+	return ""
 }
 
 // Grouped formats a number without fraction and with commas: 134,223.

@@ -9,3 +9,14 @@ func TestGrouped_Numbers(t *testing.T) {
 		}
 	}
 }
+
+func TestDidYouMean_OtherNumberIsNotMeant(t *testing.T) {
+	names := []string{"OrdersStore", "orders-1", "orders-2"}
+	for name, want := range map[string]string{
+		"OrderStore": "did you mean OrdersStore?", "order-2": "did you mean orders-2?", "orders-4": "", "Sessions": "", "OrdersStore2": "",
+	} {
+		if got := DidYouMean(name, names); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}
