@@ -243,7 +243,7 @@ func (d *daemon) pids(name string) map[string]int {
 	return pids
 }
 
-// orders returns a store of count instances. They are on hosts in turn; the ports of each host count up from the
+// orders returns a store of count instances. The hosts get them round-robin; the ports of each host count up from the
 // default ports.
 func orders(count int, hosts ...string) wire.CreateStore {
 	store := wire.CreateStore{Name: "OrdersStore"}

@@ -18,7 +18,7 @@ import (
 //
 // Several may run at once, and beside a driver. Each of their requests can be repeated. None of them ends an operation
 // whose driver renews it, or replaces a coordinator that answers: Resolve waits for the end of the lease, and survivors
-// refuse to promise anything while the coordinator shows signs of life (I8).
+// refuse to promise anything while they have recent answers of the coordinator (I8).
 type Recovery struct {
 	Transport Transport
 	Clock     Clock

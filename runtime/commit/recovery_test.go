@@ -138,14 +138,14 @@ func TestRecovery_DecidesNothingWithoutAllSurvivors(t *testing.T) {
 	alive := refuses(409, wire.CodeCoordinatorAlive, 0)
 	for name, answers := range map[string]map[string][]Reply{
 		"one is silent":                 {"2 fence": {silent()}},
-		"one had a recent sign of life": {"2 fence": {alive}},
+		"one has a recent answer of the coordinator": {"2 fence": {alive}},
 	} {
 		if w, out := lose(t, answers); out.State != Unknown || w.sentAny("decide") {
 			t.Errorf("%s: %+v, sent %v", name, out, w.sent)
 		}
 	}
 	if w, out := lose(t, map[string][]Reply{"2 fence": {alive, has("c", "op-2", holding("op-3"))}}); out.State != Committed || w.now.Unix() == 0 {
-		t.Errorf("one had a recent sign of life: %+v", out)
+		t.Errorf("one has a recent answer of the coordinator: %+v", out)
 	}
 }
 

@@ -31,7 +31,7 @@ type manager struct {
 // entry is the state of a manager for one store name. Names that differ only in case share an entry.
 type entry struct {
 	wire.StoreState
-	// change is the prepared operation; lastContact is the time of its driver's last sign of life.
+	// change is the prepared operation; lastContact is the time of the last message from its driver.
 	change      *wire.Operation
 	lastContact time.Time
 	// own holds the instances of this manager by name.

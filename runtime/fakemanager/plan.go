@@ -80,7 +80,7 @@ func (p Plan) Fault(i int) Fault {
 	return ""
 }
 
-// Mix returns a list with the given number of each fault, in turn.
+// Mix returns a list that has each fault the given number of times, interleaved.
 func Mix(each int, faults ...Fault) []Fault {
 	var out []Fault
 	for range each {

@@ -49,8 +49,8 @@ func (c *Cluster) Heal(i int) error {
 }
 
 // addresses returns the addresses of servers, or an error if the filters can't be changed now: a paused process can't
-// apply them, and servers with the same address can't be told apart by it. what is the verb for the error. The caller
-// holds the lock.
+// apply them, and servers with the same address can't be told apart by it. The parameter what names the intended change
+// in the error. The caller holds the lock.
 func (c *Cluster) addresses(what string, servers map[int]bool) ([]netip.Addr, error) {
 	for paused := range c.paused {
 		return nil, fmt.Errorf("no server can be %s while server %d is paused: resume it first", what, paused+1)

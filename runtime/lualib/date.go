@@ -19,9 +19,10 @@ var dateLayouts = map[byte]string{
 	'Y': "2006", 'z': "-0700", 'Z': "MST", '%': "%",
 }
 
-// openOS sets the global os. gopher-lua's own functions lack conversions and mistake missing fields.
+// osLibrary has the functions of the global os that a script may call.
 type osLibrary struct{ *Env }
 
+// openOS sets the global os. gopher-lua's own functions lack conversions and mistake missing fields.
 func openOS(L *lua.LState, e *Env) {
 	t, lib := restricted(L, e, "os", "clock"), osLibrary{e}
 	for name, fn := range map[string]lua.LGFunction{"date": lib.date, "difftime": difftime, "time": lib.time} {

@@ -1,3 +1,3 @@
-// Package crash tests, with real processes, that a change of topology reaches every manager or none
-// whatever crashes, hangs, or gets lost on the way. There is nothing in it but tests.
+// Package crash tests, with real processes, that a change of topology reaches every manager or none, at whatever point
+// something crashes, hangs or is lost. It has only tests.
 package crash

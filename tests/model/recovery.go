@@ -174,7 +174,7 @@ func (w *walk) fence(r, i int) {
 	h := &w.from.managers[w.lost]
 	holds := m.prepared != 0 || m.suspect && !w.suspectFences
 	if holds && !w.falselyDeclared && !w.silenceNotNeeded && !w.silentPastLease(h) {
-		return // the coordinator's last sign of life is too recent
+		return // the last contact with the coordinator is too recent
 	}
 	t := w.from
 	v := &t.managers[i]

@@ -11,7 +11,7 @@ import (
 	"dkvrun/runtime/fanout"
 )
 
-// step is one request of an action or, with fixed set, a row that is known without a request.
+// Request is one request of an action or, with fixed set, a row that is known without a request.
 type Request struct {
 	manager  fanout.Endpoint
 	instance string

@@ -194,7 +194,7 @@ func (b *harness) get(path string, into any) {
 	}
 }
 
-// nodes returns count nodes orders-1… on hosts in turn, without roles.
+// nodes returns count nodes orders-1…, distributed over hosts round-robin, without roles.
 func nodes(count int, hosts ...string) []wire.Node {
 	out := make([]wire.Node, count)
 	for i := range out {

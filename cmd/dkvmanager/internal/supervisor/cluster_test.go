@@ -12,7 +12,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// spread returns the nodes with the numbers from through to, distributed over the servers in turn.
+// spread returns the nodes with the numbers from through to, distributed over the servers round-robin.
 func (c *cluster) spread(prefix string, from, to int) []wire.Node {
 	var nodes []wire.Node
 	for i := from; i <= to; i++ {

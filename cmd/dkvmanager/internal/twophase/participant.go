@@ -49,9 +49,10 @@ type Options struct {
 type Participant struct {
 	Options
 	mu sync.Mutex
-	// lastContact is the time of the last sign of life, by operation: at the coordinator the driver's, elsewhere the
-	// coordinator's. It is not durable, and need not be: at the coordinator Start aborts its operations, and elsewhere
-	// a restart only makes the manager wait longer before it may promise to ignore a silent coordinator.
+	// lastContact is the time of the last message about an operation, by operation: at the coordinator a message from
+	// the driver, elsewhere an answer of the coordinator. It is not durable, and need not be: at the coordinator Start
+	// aborts its operations, and elsewhere a restart only makes the manager wait longer before it may promise to ignore
+	// a silent coordinator.
 	lastContact map[string]time.Time
 }
 
@@ -96,8 +97,8 @@ func (m *Participant) leaseExpired(p *catalog.PreparedRecord) bool {
 	return m.coordinates(p) && m.sinceContact(p.ID) > m.ExpireAfter
 }
 
-// sinceContact returns the time since the last sign of life of a prepared operation. If there was none since the start
-// of the process, it counts from the first call: a silence that nobody measured is not assumed.
+// sinceContact returns the time since the last contact about a prepared operation. If there was none since the start of
+// the process, it counts from the first call, because it is unknown when the last one before the start was.
 func (m *Participant) sinceContact(id string) time.Duration {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -109,14 +110,14 @@ func (m *Participant) sinceContact(id string) time.Duration {
 	return m.Now().Sub(last)
 }
 
-// touch records a sign of life of an operation.
+// touch records a contact about an operation.
 func (m *Participant) touch(id string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.lastContact[id] = m.Now()
 }
 
-// dropContact forgets the last sign of life of an operation that is decided.
+// dropContact forgets the last contact about an operation that is decided.
 func (m *Participant) dropContact(id string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

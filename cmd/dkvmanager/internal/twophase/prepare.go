@@ -170,7 +170,7 @@ func (m *Participant) check(d *catalog.Data, c *wire.Operation) []*wire.Result {
 	if n.Prepared != nil && n.Prepared.ID != c.ID {
 		problems = append(problems, Busy(n.Prepared))
 	}
-	// I6: the operation must build on the configuration that is here, and name the store's own coordinator.
+	// I6: the operation must build on the configuration that this manager has, and name the store's own coordinator.
 	for _, r := range []*wire.Result{m.checkBase(s, c), checkCoordinator(s, c)} {
 		if r != nil {
 			return append(problems, r) // the remaining checks would compare with another topology

@@ -25,11 +25,11 @@ const coordinatorGrace = 10 * time.Second
 // FenceCoordinator is the first phase of a replacement: it durably records that this manager ignores the decisions of
 // the lost coordinator from now on. The answer is this manager's state of the store, and stays true until
 // ReplaceCoordinator: prepare, commit, abort and recovery all refuse or skip the name while Replacing is set. It
-// refuses while the coordinator shows signs of life. Repeating it changes nothing.
+// refuses while the last contact with the coordinator is recent (checkLastContact). Repeating it changes nothing.
 func (m *Participant) FenceCoordinator(ctx context.Context, store string,
 	f wire.FenceRequest) (wire.StoreState, error) {
 	if p := m.Catalog.Snapshot().Name(store).Prepared; p != nil && p.Coordinator == f.Lost && !m.coordinates(p) {
-		// If the coordinator answers after all, this applies its decision and notes its sign of life.
+		// If the coordinator answers after all, this applies its decision and records the contact.
 		_ = m.followCoordinator(ctx, p)
 	}
 	err := m.Catalog.Update(func(d *catalog.Data) error {
@@ -73,7 +73,7 @@ func (m *Participant) FenceCoordinator(ctx context.Context, store string,
 	return m.State(store)
 }
 
-// checkLastContact refuses the promise to ignore a coordinator that showed a sign of life within the lease and
+// checkLastContact refuses the promise to ignore a coordinator that this manager has heard from within the lease and
 // coordinatorGrace, while this manager has a vote, or may have lost one, that the coordinator can still decide. Without
 // a vote of this manager nothing can be committed, so then there is nothing to wait for.
 func (m *Participant) checkLastContact(d *catalog.Data, store, lost string) *wire.Result {

@@ -72,7 +72,7 @@ func (m *Participant) recoverSuspect(store string, there *wire.StoreState) error
 			return nil
 		}
 		switch c := there.Configuration; {
-		// The coordinator's configuration is the committed one (I3). It replaces whatever is here (I2).
+		// The coordinator's configuration is the committed one (I3). It replaces what this manager has (I2).
 		case c != nil && hasManager(c.Managers, m.self()):
 			if s != nil && s.Creation != c.Creation { // removed and created anew since the older generation
 				d.RemoveStore(store)
@@ -95,9 +95,9 @@ func (m *Participant) recoverSuspect(store string, there *wire.StoreState) error
 		clearSuspect(d, store)
 		return nil
 	})
-	// This counts as a sign of life even if the coordinator's state could not be used yet: it may still decide about a
-	// vote that was lost here. An answer of another manager counts, too; it can only delay the promise to ignore the
-	// coordinator.
+	// This counts as a contact even if the coordinator's state could not be used yet: the coordinator may still decide
+	// about a vote that was lost here. An answer of another manager counts, too; it can only delay the promise to
+	// ignore the coordinator.
 	m.touch(suspectKey(store))
 	return err
 }
