@@ -7,11 +7,15 @@
 //	I4  a manager that voted yes never refuses the commit, unless the coordinator was declared lost
 //	I5  from every state, resolving prepared operations leaves all managers of a store alike
 //	I6  no operation overwrites what its runner had not seen; of two runners on the same managers one wins
+//	I7  a manager commits an operation with the content that its runner proposed
 //	I8  a coordinator that was declared lost commits nothing
 //
 // In the model a manager has at most one prepared operation and runs what it has committed, so I2 and I3 hold by
 // construction. A scenario covers I7 (one id, two digests). Managers that were declared lost are exempt from I1 and I5:
 // what only they knew is lost.
+//
+// Content is one bit: a manager holds an operation as its runner proposed it, or with a field that was changed on the
+// way. Refusals are messages of an operation and a manager; without their names any of them is taken for any other.
 //
 // The tests remove each rule once: the weakened protocol must break an invariant. That tests the model, and shows what
 // each rule is for. Refusals have the codes of package wire.

@@ -26,7 +26,7 @@ func (w *walk) runner(o op) {
 		if sent.has(committed) {
 			w.toOthers(o, coordinator, forward, "commit at the others", commit, 0)
 		}
-		if sent.has(aborted) {
+		if sent.has(aborted) || w.unnamedRefusalCounts && r.phase == committing && w.refusedElsewhere(o) {
 			w.toOthers(o, coordinator, backward, "abort at the others", abort, 0)
 		}
 	}
@@ -41,6 +41,17 @@ func (w *walk) runner(o op) {
 			w.toCoordinator(o, coordinator, aborting, "abort at the coordinator", abort)
 		}
 	}
+}
+
+// refusedElsewhere reports whether a manager has said that another operation was aborted: an answer that a proxy can
+// give to the wrong question. A refusal that names operation and manager is believed only for those.
+func (w *walk) refusedElsewhere(o op) bool {
+	for other := op(1); int(other) <= w.runners; other++ {
+		if other != o && w.from.sent[other-1].has(aborted) {
+			return true
+		}
+	}
+	return false
 }
 
 // start emits the preflight, which chooses an epoch, together with the first prepare.

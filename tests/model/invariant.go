@@ -48,7 +48,7 @@ func (w *walk) converges() string {
 				continue
 			}
 			if p.kind == remove && p.participants().has(j) && other == p.base ||
-				p.kind != remove && p.result().has(j) && other != m.committed {
+				p.kind != remove && p.result().has(j) && (other != m.committed || t.managers[j].altered != m.altered) {
 				return "I5: managers of one store differ after recovery"
 			}
 		}
@@ -119,7 +119,7 @@ func (w *walk) resolveAll(t *state) {
 		switch {
 		case silent.has(coordinator) || w.ignoresCoordinator(m, i, m.prepared):
 		case t.managers[coordinator].committed == m.prepared:
-			w.apply(t, i, m.prepared)
+			w.commitAs(t, i, &t.managers[coordinator])
 		default:
 			abortPrepared(m)
 		}
@@ -156,12 +156,13 @@ func (s *state) repairWithout(coordinator int, silent set) {
 	}
 }
 
-// allCatchUp lets managers that lost a write follow their coordinators, unless they ignore them.
+// allCatchUp lets managers that lost a write, or have another content, follow their coordinators, unless they ignore
+// them.
 func (w *walk) allCatchUp(t *state, silent set) {
 	for i := range t.managers {
 		m := &t.managers[i]
 		coordinator := w.leader(t, i)
-		if m.suspect && coordinator >= 0 && !silent.has(i) && !w.noCatchUp {
+		if (m.suspect || w.differs(t, i)) && coordinator >= 0 && !silent.has(i) && !w.noCatchUp {
 			w.follow(&t.managers[coordinator], m, i)
 		}
 	}

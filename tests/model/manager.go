@@ -7,7 +7,10 @@ func (w *walk) receive(o op, i int) {
 	sent := w.from.sent[o-1]
 	for e := uint8(1); e <= maxEpoch; e++ {
 		if sent.has(prepare + at(i, e)) {
-			w.receivePrepare(o, i, e)
+			w.receivePrepare(o, i, e, false)
+			if w.proxied.has(i) {
+				w.receivePrepare(o, i, e, true)
+			}
 		}
 		if w.from.answers[o-1]>>at(i, e)&1 == 1 {
 			w.receiveAnswer(o, i, e)
@@ -24,20 +27,23 @@ func (w *walk) receive(o op, i int) {
 	}
 }
 
-// receivePrepare adds the successor state in which the manager has voted or refused.
-func (w *walk) receivePrepare(o op, i int, epoch uint8) {
+// receivePrepare adds the successor state in which the manager has voted or refused. If altered, a field was changed on
+// the way. The vote carries the digest of what it is for, and the driver counts it only for its own content.
+func (w *walk) receivePrepare(o op, i int, epoch uint8, altered bool) {
 	t := w.from
 	m := &t.managers[i]
 	switch {
 	case m.suspect || m.expired && m.prepared == o || m.committed == o:
 		return // an expired lease is ended first, and a decided operation is not prepared again
+	case m.prepared == o && m.alteredPrepared != altered:
+		return // the digest of a known id is compared
 	case m.prepared == o && w.ignoresCoordinator(m, i, o) && !w.votesWhileFencing:
 		return // the vote is not confirmed, and its epoch is not raised
 	case m.prepared == o:
 		if epoch > m.preparedEpoch {
 			m.epoch, m.preparedEpoch = epoch, epoch
 		}
-		t.sent[o-1].add(vote + at(i, m.preparedEpoch))
+		w.vote(&t, o, i, m.preparedEpoch, altered)
 		w.emit(t, label{"prepared: yes again", i, o})
 	case w.idOnly && m.prepared != 0 && w.of(o).sameID:
 		t.sent[o-1].add(vote + at(i, epoch))
@@ -54,9 +60,17 @@ func (w *walk) receivePrepare(o op, i int, epoch uint8) {
 		}
 	default:
 		m.prepared, m.preparedEpoch, m.expired = o, epoch, false
+		m.alteredPrepared = altered
 		m.epoch = max(m.epoch, epoch)
+		w.vote(&t, o, i, epoch, altered)
+		w.emit(t, label{map[bool]string{false: "prepared: yes", true: "prepared: yes, to another content"}[altered], i, o})
+	}
+}
+
+// vote tells the runner, which does not count a vote for another content.
+func (w *walk) vote(t *state, o op, i int, epoch uint8, altered bool) {
+	if !altered || w.anyContentCounts {
 		t.sent[o-1].add(vote + at(i, epoch))
-		w.emit(t, label{"prepared: yes", i, o})
 	}
 }
 
@@ -147,6 +161,9 @@ func (w *walk) ignoresCoordinator(m *manager, i int, o op) bool {
 // apply installs the configuration of an operation.
 func (w *walk) apply(t *state, i int, o op) {
 	m := &t.managers[i]
+	if m.alteredPrepared {
+		w.breaks("I7: a manager commits another content than the runner proposed")
+	}
 	if !w.based(m, i, o) && !w.naive {
 		w.breaks("I6: an operation overwrites what its runner had not seen")
 	}
@@ -162,6 +179,7 @@ func (w *walk) apply(t *state, i int, o op) {
 	m.fenced = m.fenced&^taken | w.of(o).lost
 	m.declared = m.declared&^taken | w.of(o).lost
 	m.committed, m.members = o, w.of(o).result()&^m.fenced
+	m.altered, m.alteredPrepared = m.alteredPrepared, false
 	switch {
 	case m.members == 0:
 		m.coordinator = -1
@@ -182,6 +200,7 @@ func (w *walk) apply(t *state, i int, o op) {
 func abortPrepared(m *manager) {
 	m.abortedAttempts |= attempt(m.prepared, m.preparedEpoch)
 	m.prepared, m.preparedEpoch, m.expired = 0, 0, false
+	m.alteredPrepared = false
 }
 
 // receiveAbort emits the abort: at the coordinator it is the decision, unless the operation is committed; at the others

@@ -3,7 +3,7 @@ package model
 // ownSteps emits the steps that manager i takes without a runner.
 func (w *walk) ownSteps(i int) {
 	m := &w.from.managers[i]
-	if m.suspect {
+	if m.suspect || w.differs(&w.from, i) {
 		w.catchUp(i)
 		return
 	}
@@ -54,7 +54,7 @@ func (w *walk) queryCoordinator(o op, i, coordinator int) {
 	}
 	t := w.from
 	if h.committed == o && !wiped {
-		w.apply(&t, i, o)
+		w.commitAs(&t, i, h)
 		w.emit(t, label{"learns from the coordinator: committed", i, o})
 		return
 	}
@@ -68,6 +68,24 @@ func (w *walk) queryCoordinator(o op, i, coordinator int) {
 		t.answers[o-1] |= bit
 		w.emit(t, label{"queries the coordinator: aborted", i, o})
 	}
+}
+
+// commitAs commits what manager i has prepared, as coordinator h has committed it. If the contents differ, the
+// coordinator's counts.
+func (w *walk) commitAs(t *state, i int, h *manager) {
+	m := &t.managers[i]
+	if !w.commitsWhatItHolds {
+		m.alteredPrepared = h.altered
+	}
+	w.apply(t, i, m.prepared)
+}
+
+// differs reports whether manager i has the coordinator's last operation with another content.
+func (w *walk) differs(s *state, i int) bool {
+	m := &s.managers[i]
+	coordinator := w.leader(s, i)
+	return coordinator >= 0 && coordinator != i && m.prepared == 0 && m.replacing == 0 && !w.contentIgnored &&
+		s.managers[coordinator].committed == m.committed && s.managers[coordinator].altered != m.altered
 }
 
 // receiveAnswer emits the arrival of the coordinator's answer "aborted" about one epoch.
@@ -124,13 +142,16 @@ func (w *walk) follow(h, m *manager, i int) bool {
 	if m.prepared != 0 && h.everCommitted>>m.prepared&1 == 1 {
 		m.everCommitted |= 1 << m.prepared
 		m.committedAttempts |= attempt(m.prepared, m.preparedEpoch)
-		m.prepared, m.preparedEpoch, m.expired = 0, 0, false
+		m.prepared, m.preparedEpoch, m.expired, m.alteredPrepared = 0, 0, false, false
 	} else if m.prepared != 0 {
 		abortPrepared(m)
 	}
 	if record && h.committed != m.committed {
 		m.committed, m.members, m.coordinator = h.committed, h.members, h.coordinator
 		m.everCommitted |= 1 << h.committed
+	}
+	if record {
+		m.altered = h.altered
 	}
 	m.epoch, m.suspect = max(m.epoch, h.epoch), false
 	return true

@@ -1,5 +1,7 @@
 package model
 
+import "slices"
+
 // kind is the kind of an operation.
 type kind uint8
 
@@ -40,6 +42,7 @@ type scenario struct {
 	patient         bool   // runners abort only when refused, and no lease expires
 	epochs          uint8  // the highest epoch of a runner; 0 means 2, or 3 if the store exists at the start
 	slow            bool   // the coordinator's answers to participants can be late
+	proxied         set    // managers behind a proxy that can change a field of a prepare
 }
 
 // weakness removes one rule from the protocol.
@@ -80,6 +83,10 @@ type weakness struct {
 	lostVotesStay               bool // a manager that lost its vote for a new store is not notified
 	fencedCoordinatorFollowed   bool // a suspect manager recovers also from a coordinator that was declared lost
 	silenceNotNeeded            bool // survivors promise to ignore a coordinator that is alive
+	anyContentCounts            bool // a vote is counted whatever the content that it is for
+	unnamedRefusalCounts        bool // a refusal is believed though it names neither operation nor manager
+	commitsWhatItHolds          bool // a manager in doubt commits by the operation's id alone
+	contentIgnored              bool // repair compares which operation is the last, and not its content
 }
 
 // system is a scenario with a protocol, which is weakened or not.
@@ -163,7 +170,7 @@ func changeOp(base op, members ...int) operation {
 
 // scenarios returns all scenarios, with the outcomes that each must reach.
 func scenarios() []scenario {
-	return append(races(), losses()...)
+	return slices.Concat(races(), contents(), losses())
 }
 
 // races returns the scenarios in which runners compete.
@@ -276,6 +283,54 @@ func races() []scenario {
 			runners:    2, reaches: both,
 			start:       three,
 			losesWrites: of(1),
+		},
+	}
+}
+
+// contents returns the scenarios in which the content of an operation changes on the way to a manager, or changed when
+// an older runner made it.
+func contents() []scenario {
+	both := outcomes{committed: 2, aborted: 2}
+	return []scenario{
+		{
+			name:       "a field changes on the way to one manager",
+			operations: []operation{{session: []int{0, 1, 2}}},
+			runners:    1, reaches: both,
+			proxied: of(2), epochs: 3,
+		},
+		{
+			name:       "a field changes on the way to the coordinator",
+			operations: []operation{changeOp(3, 0, 1, 2), {}, createOp(0, 1, 2)},
+			runners:    1, reaches: both,
+			start:   three,
+			proxied: of(0),
+		},
+		{
+			name:       "a field changes on the way, and another runner changes the store",
+			operations: []operation{changeOp(3, 0, 1), changeOp(3, 0, 1), createOp(0, 1)},
+			runners:    2, reaches: outcomes{committed: 6, aborted: 6},
+			start:   func(s *state) { stored(s, 3, 0, of(0, 1)) },
+			proxied: of(1),
+		},
+		{
+			name:       "a manager has another content than the coordinator",
+			operations: []operation{changeOp(3, 0, 1, 2), {}, createOp(0, 1, 2)},
+			runners:    1, reaches: both,
+			start: func(s *state) {
+				three(s)
+				s.managers[2].altered = true
+			},
+		},
+		{
+			name:       "a manager in doubt holds another content",
+			operations: []operation{changeOp(3, 0, 1, 2), {}, changeOp(4, 0, 1, 2), createOp(0, 1, 2)},
+			runners:    1, reaches: outcomes{aborted: 2},
+			start: func(s *state) {
+				stored(s, 3, 0, of(0, 1, 2))
+				m := &s.managers[2]
+				*m = manager{committed: 4, coordinator: 0, members: of(0, 1, 2), everCommitted: 1 << 4}
+				m.prepared, m.epoch, m.preparedEpoch, m.alteredPrepared = 3, 2, 2, true
+			},
 		},
 	}
 }

@@ -41,6 +41,10 @@ type manager struct {
 	fenced               set // managers that were declared lost
 	replacing            set // the lost coordinator between the promise and the decision
 
+	// altered and alteredPrepared report whether the content of committed, or of prepared, is not the one that the runner
+	// proposed.
+	altered, alteredPrepared bool
+
 	silent  bool // does not answer: crashed, suspended or unreachable
 	expired bool // the lease of the prepared operation has expired; at the coordinator only
 	wiped   bool // silent for good; another manager answers at its address
