@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -34,13 +35,15 @@ func DescribeDifference(there, wanted []Node) string {
 		}
 	}
 	if len(found) == 0 {
-		return "the same instances in another order"
+		return sameInstances
 	}
 	if more := len(found) - shownDifferences; more > 0 {
 		found = append(found[:shownDifferences], fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(found, "; ")
 }
+
+const sameInstances = "the same instances in another order"
 
 // findNode returns the node of that name, or nil.
 func findNode(nodes []Node, name string) *Node {
@@ -50,4 +53,27 @@ func findNode(nodes []Node, name string) *Node {
 		}
 	}
 	return nil
+}
+
+// DescribeContentDifference returns text that describes how a configuration differs from the one of the coordinator,
+// with the same operation as its last; "" if they are the same.
+func DescribeContentDifference(c, coordinator *Configuration) string {
+	nodes := DescribeDifference(c.Nodes, coordinator.Nodes)
+	switch {
+	case c.SameContent(coordinator):
+		return ""
+	case c.Creation != coordinator.Creation:
+		return "it was created by operation " + c.Creation + ", not " + coordinator.Creation
+	case c.Revision != coordinator.Revision:
+		return fmt.Sprintf("it has revision %d, not %d", c.Revision, coordinator.Revision)
+	case c.Coordinator != coordinator.Coordinator:
+		return "it has manager " + c.Coordinator + " as the coordinator"
+	case !slices.Equal(c.Managers, coordinator.Managers):
+		return "it lists other managers"
+	case !slices.Equal(c.Founders, coordinator.Founders):
+		return "it lists other founders"
+	case nodes == sameInstances && Digest("", c.Nodes) == Digest("", coordinator.Nodes):
+		return "it has other managers for the instances"
+	}
+	return nodes
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -118,6 +120,9 @@ const (
 	OperationAborted   OperationState = "aborted"
 )
 
+// operationStates lists all values of OperationState.
+var operationStates = []OperationState{OperationUnknown, OperationPrepared, OperationCommitted, OperationAborted}
+
 // OperationStatus is the answer of one manager about an operation.
 type OperationStatus struct {
 	ID    string         `json:"id"`
@@ -174,6 +179,18 @@ type Configuration struct {
 	Nodes         []Node    `json:"nodes"`
 }
 
+// VotedByAll reports whether all managers of a store voted for an operation. With atomic = false each manager makes the
+// change by itself: the id is then derived from the digest of the nodes, and managers may know of different managers.
+func VotedByAll(id string) bool { return !strings.HasPrefix(id, "d-") }
+
+// SameContent reports whether two configurations are the same in all that an operation makes, whichever operation each
+// has as its last. The epoch is not compared: it may be raised while an operation is prepared.
+func (c *Configuration) SameContent(other *Configuration) bool {
+	return c.Creation == other.Creation && c.Revision == other.Revision && c.Coordinator == other.Coordinator &&
+		slices.Equal(c.Managers, other.Managers) && slices.Equal(c.Founders, other.Founders) &&
+		slices.Equal(c.Nodes, other.Nodes)
+}
+
 // StoreState is the state of a store at one manager, which may not have the store.
 type StoreState struct {
 	// Manager is the identity of the manager that answers.
@@ -192,6 +209,16 @@ type StoreState struct {
 	Replacing string   `json:"repairing,omitempty"`
 	// Suspect means that the manager's catalog may lack its last write, and with it a vote.
 	Suspect bool `json:"suspect,omitempty"`
+}
+
+// DigestOf returns the digest of a decided operation, or "" if its record was dropped.
+func (s *StoreState) DigestOf(id string) string {
+	for _, op := range s.Decisions {
+		if op.ID == id {
+			return op.Digest
+		}
+	}
+	return ""
 }
 
 // Of returns the state of one operation of the store. An operation whose decision record was dropped still counts as

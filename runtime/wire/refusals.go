@@ -17,6 +17,9 @@ var RefusalCodes = []string{
 	CodeInternal,
 }
 
+// refusalStatuses lists the HTTP statuses of refusals.
+var refusalStatuses = []int{400, 404, 405, 409, 410, 413, 421, 422, 500, 503}
+
 // statusOf returns the HTTP status of a code. A refusal that is about the state of a store or of an operation, and
 // not about the request, is a conflict.
 func statusOf(code string) int {
@@ -220,6 +223,6 @@ var (
 	RefuseCoordinatorAlive = Refusal{CodeCoordinatorAlive,
 		"manager %s answered %s ago, and may still decide: it can be declared lost after %s without an answer", ""}
 	// RefuseCoordinatorSilent: the operation stays in doubt. Argument: the error.
-	RefuseCoordinatorSilent = Refusal{CodeCoordinatorSilent, "the coordinator does not answer: %v",
+	RefuseCoordinatorSilent = Refusal{CodeCoordinatorSilent, "the coordinator gives no decision: %v",
 		"start it; when it is gone for good, repair_store with lost = its host"}
 )

@@ -15,6 +15,10 @@ type Result struct {
 	Hint    string `json:"hint,omitempty"`
 	// Epoch is the highest epoch that the manager has seen; set with stale_epoch.
 	Epoch uint64 `json:"epoch,omitempty"`
+	// OperationID and Manager are the operation that a refusal is about, and the identity of the manager that refuses.
+	// A refusal that decides something is believed only for those.
+	OperationID string `json:"operationId,omitempty"`
+	Manager     string `json:"manager,omitempty"`
 }
 
 // Codes of results. They never change their meaning.

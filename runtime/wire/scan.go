@@ -13,6 +13,7 @@ type scanner struct {
 	in    []byte
 	at    int
 	depth int
+	top   fieldSet // the known keys of the outermost object
 }
 
 // maxNesting is above the nesting depth of the protocol's types.
@@ -81,11 +82,15 @@ func (s *scanner) escape() error {
 	return s.fail("an escape")
 }
 
-// object calls field at each value of an object; field must pass the value.
+// object calls field at each value of an object; field must pass the value. It refuses ambiguous keys.
 func (s *scanner) object(field func(name []byte) error) error {
-	return s.items('{', '}', "an object", func() error {
+	var passed keys
+	err := s.items('{', '}', "an object", func() error {
 		name, err := s.text()
 		if err != nil {
+			return err
+		}
+		if name, err = passed.add(name); err != nil {
 			return err
 		}
 		if err := s.take(':', "a colon"); err != nil {
@@ -93,6 +98,10 @@ func (s *scanner) object(field func(name []byte) error) error {
 		}
 		return field(name)
 	})
+	if s.depth == 0 {
+		s.top = passed.known
+	}
+	return err
 }
 
 // array calls item at each value of an array; item must pass the value.

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -59,6 +60,9 @@ const (
 	// Unknown: another server's instance, whose status this manager does not know.
 	Unknown Status = "Unknown"
 )
+
+// statuses lists all values of Status.
+var statuses = []Status{Stopped, Starting, Running, Stopping, CrashLooping, Joining, Leaving, Unknown}
 
 // StoreStatus summarizes the statuses of a set of instances.
 type StoreStatus string
@@ -140,6 +144,19 @@ func (s *Store) Check() error {
 	if err := CheckTopology(s.Nodes()); err != nil {
 		return err
 	}
+	if !slices.Contains(StoreStatuses, s.Status) {
+		return fmt.Errorf("status: %.60q is not a status of a store", s.Status)
+	}
+	for _, in := range slices.Concat(s.Instances, s.Leaving) {
+		if !slices.Contains(statuses, in.Status) {
+			return fmt.Errorf("%s: %.60q is not a status of an instance", in.Name, in.Status)
+		}
+	}
+	if s.Prepared != nil {
+		if err := s.Prepared.Check(); err != nil {
+			return fmt.Errorf("pending: %w", err)
+		}
+	}
 	if len(s.Leaving) > MaxInstances {
 		return fmt.Errorf("leaving: has %d instances", len(s.Leaving))
 	}
@@ -158,6 +175,14 @@ func (s Store) Nodes() []Node {
 		nodes[i] = in.Node
 	}
 	return nodes
+}
+
+// Configuration returns the part of the store that is the same at all its managers.
+func (s *Store) Configuration() *Configuration {
+	return &Configuration{
+		Creation: s.Creation, LastOperation: s.LastOperation, Revision: s.Revision, Epoch: s.Epoch, Digest: s.Digest,
+		Coordinator: s.Coordinator, Managers: s.Managers, Founders: s.Founders, Nodes: s.Nodes(),
+	}
 }
 
 // Info identifies a manager.

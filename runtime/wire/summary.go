@@ -3,7 +3,9 @@ package wire
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strconv"
+	"unicode/utf8"
 )
 
 // StoreSummary holds those fields of a store that are read without decoding its whole description.
@@ -23,6 +25,14 @@ func ParseStoreSummary(description []byte) (StoreSummary, error) {
 	g, err := s.summary()
 	if err == nil {
 		err = s.end()
+	}
+	if err == nil && !utf8.Valid(description) {
+		err = errNotUTF8
+	}
+	switch {
+	case err != nil:
+	case g.Name == "" || s.top.has(fieldSuccess) || s.top.has(fieldStatusCode): // a result, for example
+		err = s.fail("a store's name")
 	}
 	return g, err
 }
@@ -49,6 +59,9 @@ func ParseStoreSummaries(list []byte) ([]StoreSummary, error) {
 	if err == nil {
 		err = s.end()
 	}
+	if err == nil && !utf8.Valid(list) {
+		err = errNotUTF8
+	}
 	return out, err
 }
 
@@ -62,29 +75,37 @@ func (g StoreSummary) Store() Store {
 func (s *scanner) summary() (g StoreSummary, err error) {
 	s.next()
 	first := s.at
+	listed := false
 	err = s.object(func(name []byte) error {
 		switch string(name) {
 		case "name":
 			return s.string(&g.Name)
 		case "status":
-			return s.string((*string)(&g.Status))
+			if err := s.string((*string)(&g.Status)); err != nil {
+				return err
+			}
+			if !slices.Contains(StoreStatuses, g.Status) {
+				return s.fail("a status before it")
+			}
+			return nil
 		case "revision":
 			return s.count(&g.Revision)
 		case "instances":
-			if s.word("null") {
-				return nil
-			}
+			listed = true
 			return s.array(func() error { return s.instance(&g) })
 		}
 		return s.value()
 	})
+	if err == nil && g.Name != "" && (g.Status == "" || !listed) {
+		err = s.fail("a store's status and instances")
+	}
 	g.description = s.in[first:s.at]
 	return g, err
 }
 
 // instance passes one instance and counts it in g.
 func (s *scanner) instance(g *StoreSummary) error {
-	own, running := false, false
+	own, running, known := false, false, false
 	err := s.object(func(name []byte) error {
 		switch string(name) {
 		case "own":
@@ -93,11 +114,20 @@ func (s *scanner) instance(g *StoreSummary) error {
 			}
 		case "status":
 			status, err := s.text()
-			running = string(status) == string(Running)
-			return err
+			if err != nil {
+				return err
+			}
+			running, known = string(status) == string(Running), true
+			if !running && !slices.Contains(statuses, Status(status)) {
+				return s.fail("a status before it")
+			}
+			return nil
 		}
 		return s.value()
 	})
+	if err == nil && !known {
+		return s.fail("an instance's status")
+	}
 	g.Instances++
 	if own {
 		g.Own++

@@ -25,7 +25,7 @@ func described() Store {
 func TestWire_Summary(t *testing.T) {
 	store := described()
 	for _, indent := range []string{"", "  "} {
-		list, err := json.MarshalIndent([]Store{store, {Name: "Empty"}}, "", indent)
+		list, err := json.MarshalIndent([]Store{store, {Name: "Empty", Status: StoreNoInstances, Instances: []Instance{}}}, "", indent)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,7 +77,7 @@ func TestWire_SummaryRefuses(t *testing.T) {
 
 // A field that another version writes differently does not affect the other fields.
 func TestWire_SummaryOfAnotherType(t *testing.T) {
-	g, err := ParseStoreSummary([]byte(`{"name":"A","managers":7,"instances":[{"name":"a-1","pid":"none","own":true,"more":[]}]}`))
+	g, err := ParseStoreSummary([]byte(`{"name":"A","status":"Stopped","managers":7,"instances":[{"name":"a-1","pid":"none","own":true,"status":"Stopped","more":[]}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func FuzzWire_Summary(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(whole)
-	for _, seed := range []string{`[{"a":[1,-0.5e+3,true,null,{"b":"\u00e9\n"}]}]`, `[{"name":"A","instances":[{"own":true,"status":"Running"}]}]`, "[]", "[ { } ]", `[ { "name" : "A" } ]`} {
+	for _, seed := range []string{`[{"a":[1,-0.5e+3,true,null,{"b":"\u00e9\n"}]}]`, `[{"name":"A","status":"Running","instances":[{"own":true,"status":"Running"}]}]`, "[]", "[ { } ]", `[ { "name" : "A", "status" : "Stopped", "instances" : [ ] } ]`} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
@@ -104,8 +104,11 @@ func FuzzWire_Summary(f *testing.F) {
 			t.Errorf("%q was taken", text)
 		}
 		var stores []Store
-		nameless := func(s Store) bool { return s.Name == "" } // refused by the scanner
-		if json.Unmarshal(text, &stores) != nil || slices.ContainsFunc(stores, nameless) || bytes.Contains(text, []byte(`\`)) ||
+		refused := func(s Store) bool {
+			return s.Name == "" || s.Instances == nil || !slices.Contains(StoreStatuses, s.Status) ||
+				slices.ContainsFunc(s.Instances, func(in Instance) bool { return !slices.Contains(statuses, in.Status) })
+		}
+		if json.Unmarshal(text, &stores) != nil || slices.ContainsFunc(stores, refused) || bytes.Contains(text, []byte(`\`)) ||
 			!utf8.Valid(text) || odd(text) {
 			return
 		}

@@ -1,0 +1,168 @@
+package wire
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"unicode/utf8"
+)
+
+// This file is the only place where answers of managers are decoded. Runners, managers and fake managers read every
+// answer through it, so that none of them believes an answer that contradicts itself:
+//
+//   - a key that an object has twice, also in other upper and lower case, and a known key in other case;
+//   - bytes that are not UTF-8, and anything after the value;
+//   - a status, a code or a state that the protocol does not have;
+//   - a success whose code, status code or HTTP status is that of a failure, and the reverse.
+//
+// Fields that this version does not know are skipped: newer managers may add some.
+
+// ErrNoResult is the error of a body that is not a result of the admin API.
+var ErrNoResult = errors.New("not a result of the admin API")
+
+// errNotUTF8 is the error of a body that is not text.
+var errNotUTF8 = errors.New("not UTF-8")
+
+// checked is a type whose values can be outside of what the protocol allows.
+type checked interface{ Check() error }
+
+// DecodeAnswer decodes the body of an answer with status 200, other than a result, into to. After an error the value of
+// to is undefined.
+func DecodeAnswer(body []byte, to any) error {
+	top, err := checkAnswer(body)
+	if err != nil {
+		return err
+	}
+	if top.has(fieldSuccess) || top.has(fieldStatusCode) {
+		return fmt.Errorf("a result where %T was asked for", to)
+	}
+	if err := json.Unmarshal(body, to); err != nil {
+		return err
+	}
+	if c, ok := to.(checked); ok {
+		return c.Check()
+	}
+	return nil
+}
+
+// ReadResult decodes a result that came with the given HTTP status. The error is ErrNoResult if the body is none, else
+// it says how the result contradicts itself or the status.
+func ReadResult(status int, body []byte) (Result, error) {
+	var r Result
+	_, err := checkAnswer(body)
+	switch {
+	case errors.Is(err, errKey):
+		return Result{}, err
+	case err != nil || json.Unmarshal(body, &r) != nil || r.Code == "":
+		return Result{}, ErrNoResult
+	}
+	return r, r.check(status)
+}
+
+// check returns how a result contradicts itself or the HTTP status that it came with, or nil.
+func (r *Result) check(status int) error {
+	switch {
+	case !isCode(r.Code):
+		return fmt.Errorf("%.60q is not a code: want up to %d of a-z, 0-9 and _, from a letter", r.Code, maxCode)
+	case r.StatusCode != status:
+		return fmt.Errorf("HTTP status %d, but statusCode %d", status, r.StatusCode)
+	case r.Success != (status == http.StatusOK):
+		return fmt.Errorf("success is %t, but the status is %d", r.Success, status)
+	case r.Success && slices.Contains(RefusalCodes, r.Code):
+		return fmt.Errorf("success is true, but the code is %s", r.Code)
+	case !r.Success && (r.Code == CodeOK || r.Code == CodeUnchanged):
+		return fmt.Errorf("success is false, but the code is %s", r.Code)
+	case !r.Success && !slices.Contains(refusalStatuses, status):
+		return fmt.Errorf("a refusal never has status %d", status)
+	case slices.Contains(RefusalCodes, r.Code) && statusOf(r.Code) != status && !hadStatus(r.Code, status):
+		return fmt.Errorf("%s never has status %d", r.Code, status)
+	}
+	return nil
+}
+
+// hadStatus reports whether older managers refuse with a code at this status: an instance that was stopped while it
+// started was a conflict.
+func hadStatus(code string, status int) bool {
+	return code == CodeStartFailed && status == http.StatusConflict
+}
+
+// maxCode is the maximum length of a code.
+const maxCode = 40
+
+// isCode reports whether a text has the form of a code: ^[a-z][a-z0-9_]{0,39}$.
+func isCode(text string) bool {
+	for i, c := range []byte(text) {
+		if (c < 'a' || c > 'z') && (i == 0 || (c < '0' || c > '9') && c != '_') {
+			return false
+		}
+	}
+	return text != "" && len(text) <= maxCode
+}
+
+// checkAnswer checks the text of an answer, which it does not decode, and returns the known keys of the outermost
+// object.
+func checkAnswer(body []byte) (fieldSet, error) {
+	if err := CheckElements(body); err != nil {
+		return fieldSet{}, err
+	}
+	if !utf8.Valid(body) {
+		return fieldSet{}, errNotUTF8
+	}
+	s := scanner{in: body}
+	err := s.value()
+	if err == nil {
+		err = s.end()
+	}
+	return s.top, err
+}
+
+// Check refuses a status that no operation has.
+func (o *OperationStatus) Check() error {
+	switch {
+	case o.ID == "" || o.Manager == "":
+		return errors.New("an operation without id or manager")
+	case !slices.Contains(operationStates, o.State):
+		return fmt.Errorf("%.60q is not a state of an operation", o.State)
+	}
+	return nil
+}
+
+// Check refuses a state that no store has: one whose records contradict each other, or whose configuration is not the
+// one of its digest.
+func (s *StoreState) Check() error {
+	if s.Manager == "" {
+		return errors.New("a state without manager")
+	}
+	if p := s.Prepared; p != nil {
+		if err := p.Check(); err != nil || p.State != OperationPrepared {
+			return fmt.Errorf("pending: is %.60q: %w", p.State, err)
+		}
+	}
+	for i := range s.Decisions {
+		if d := &s.Decisions[i]; d.State != OperationCommitted && d.State != OperationAborted {
+			return fmt.Errorf("decided[%d]: is %.60q", i, d.State)
+		}
+	}
+	if c := s.Configuration; c != nil && c.Digest != "" && c.Digest != Digest(s.Store, c.Nodes) {
+		return errors.New("configuration: the digest is that of other nodes")
+	}
+	return nil
+}
+
+// Check refuses metrics without a window, which every answer has.
+func (m *Metrics) Check() error {
+	if !(m.WindowSec > 0) {
+		return errors.New("metrics without a window")
+	}
+	return nil
+}
+
+// Check refuses a description of a manager without an identity.
+func (i *Info) Check() error {
+	if i.Identity == "" {
+		return errors.New("a manager without identity")
+	}
+	return nil
+}

@@ -1,0 +1,132 @@
+package wire
+
+import (
+	"encoding/json"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Every key of an answer is a known field; no other key is.
+func TestAnswer_KnownFieldsAreThoseOfTheTypes(t *testing.T) {
+	var want []string
+	var add func(reflect.Type)
+	add = func(typ reflect.Type) {
+		switch typ.Kind() {
+		case reflect.Pointer, reflect.Slice:
+			add(typ.Elem())
+		case reflect.Struct:
+			if typ.PkgPath() != reflect.TypeFor[Result]().PkgPath() {
+				return // a time
+			}
+			for i := range typ.NumField() {
+				f := typ.Field(i)
+				if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" {
+					want = append(want, name)
+				}
+				add(f.Type)
+			}
+		}
+	}
+	for _, answer := range []any{Result{}, OperationStatus{}, StoreState{}, Store{}, Info{}, Metrics{}} {
+		add(reflect.TypeOf(answer))
+	}
+	slices.Sort(want)
+	want = slices.Compact(want)
+	got := slices.Sorted(slices.Values(knownFields[:]))
+	if !slices.Equal(got, want) {
+		t.Errorf("known %q\nwant  %q", got, want)
+	}
+	if knownFields[fieldSuccess] != "success" || knownFields[fieldStatusCode] != "statusCode" || len(knownFields) > 128 {
+		t.Error("the named fields have other indexes, or a fieldSet is too small")
+	}
+}
+
+func TestAnswer_ResultsThatContradictThemselves(t *testing.T) {
+	const ok = `"operation":"StartInstance:s-1","success":true,"statusCode":200,"code":"ok","message":"Started"`
+	const refused = `"operation":"StartInstance:s-1","success":false,"statusCode":409,"code":"port_taken","message":"m"`
+	for _, test := range []struct {
+		status     int
+		body, says string // nothing: it is believed
+	}{
+		{200, `{` + ok + `}`, ""},
+		{200, `{` + ok + `,"more":{"a":[null]},"newer":1}`, ""},
+		{200, `{` + strings.Replace(ok, `"ok"`, `"unchanged"`, 1) + `}`, ""},
+		{200, `{` + strings.Replace(ok, `"ok"`, `"absent"`, 1) + `}`, ""},
+		{409, `{` + refused + `}`, ""},
+		{409, `{` + strings.Replace(refused, "port_taken", "a_newer_code2", 1) + `}`, ""},
+		{409, `{` + strings.Replace(refused, "port_taken", "start_failed", 1) + `}`, ""},
+		{200, `{` + strings.Replace(ok, "200", "409", 1) + `}`, "HTTP status 200, but statusCode 409"},
+		{200, `{` + strings.Replace(ok, `,"statusCode":200`, "", 1) + `}`, "HTTP status 200, but statusCode 0"},
+		{409, `{` + ok + `}`, "HTTP status 409, but statusCode 200"},
+		{409, `{` + strings.Replace(ok, "200", "409", 1) + `}`, "success is true, but the status is 409"},
+		{201, `{` + strings.Replace(ok, "200", "201", 1) + `}`, "success is true, but the status is 201"},
+		{200, `{` + strings.Replace(ok, `"ok"`, `"start_failed"`, 1) + `}`, "success is true, but the code is start_failed"},
+		{200, `{` + strings.Replace(refused, "409", "200", 1) + `}`, "success is false, but the status is 200"},
+		{409, `{` + strings.Replace(refused, "port_taken", "ok", 1) + `}`, "success is false, but the code is ok"},
+		{409, `{` + strings.Replace(refused, "port_taken", "operation_aborted", 1) + `}`, "operation_aborted never has status 409"},
+		{418, `{` + strings.Replace(refused, "409", "418", 1) + `}`, "a refusal never has status 418"},
+		{409, `{` + strings.Replace(refused, "port_taken", "Port_taken", 1) + `}`, `"Port_taken" is not a code`},
+		{409, `{` + strings.Replace(refused, "port_taken", `\u001b[31m`, 1) + `}`, `"\x1b[31m" is not a code`},
+		{409, `{` + strings.Replace(refused, "port_taken", strings.Repeat("a", 41), 1) + `}`, "is not a code"},
+		{200, `{` + ok + `,"success":true}`, `"success" is given twice`},
+		{200, `{"success":false,` + ok + `}`, `"success" is given twice`},
+		{200, `{` + ok + `,"\u0073uccess":false}`, `"success" is given twice`},
+		{200, `{` + ok + `,"Success":false}`, `"Success" in other upper and lower case`},
+		{200, `{` + ok + `,"ſuccess":false}`, `"ſuccess" in other upper and lower case`},
+		{200, `{` + ok + `,"more":1,"More":2}`, `"More" is given twice`},
+		{200, `{` + ok + `,"more":{"Code":1}}`, `"Code" in other upper and lower case`},
+		{200, `{` + ok + `}{}`, ErrNoResult.Error()},
+		{200, `{` + ok + "}\xff", ErrNoResult.Error()},
+		{200, `{` + strings.Replace(ok, "Started", "\xff", 1) + `}`, ErrNoResult.Error()},
+		{200, `[]`, ErrNoResult.Error()},
+		{200, `{}`, ErrNoResult.Error()},
+		{502, `<html>`, ErrNoResult.Error()},
+	} {
+		_, err := ReadResult(test.status, []byte(test.body))
+		switch {
+		case test.says == "" && err != nil:
+			t.Errorf("%d %s: %v", test.status, test.body, err)
+		case test.says != "" && (err == nil || !strings.Contains(err.Error(), test.says)):
+			t.Errorf("%d %s: got %v, want %s", test.status, test.body, err, test.says)
+		}
+	}
+}
+
+func TestAnswer_DecodeRefuses(t *testing.T) {
+	nodes := []Node{{Name: "s-1", Host: "10.0.0.11", ClustronPort: 7811, ClientPort: 7861, Role: Data}}
+	state := StoreState{Manager: "a", Store: "S", Configuration: &Configuration{Digest: Digest("S", nodes), Nodes: nodes}}
+	text, err := json.Marshal(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got StoreState
+	if err := DecodeAnswer(text, &got); err != nil || got.Configuration.Nodes[0] != nodes[0] {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	for _, test := range []struct {
+		body string
+		to   any
+		says string
+	}{
+		{strings.Replace(string(text), "7861", "7862", 1), &StoreState{}, "the digest is that of other nodes"},
+		{`{"store":"S"}`, &StoreState{}, "without manager"},
+		{`{"manager":"a","store":"S","pending":{"id":"o","manager":"a","state":"committed"}}`, &StoreState{}, "pending"},
+		{`{"manager":"a","store":"S","decided":[{"id":"o","manager":"a","state":"pending"}]}`, &StoreState{}, "decided[0]"},
+		{`{"id":"o","manager":"a","state":"Committed"}`, &OperationStatus{}, `"Committed" is not a state`},
+		{`{"id":"o","state":"committed"}`, &OperationStatus{}, "without id or manager"},
+		{`{"id":"o","manager":"a","state":"committed","State":"aborted"}`, &OperationStatus{}, "upper and lower case"},
+		{`{"id":"o","manager":"a","state":"committed","success":false}`, &OperationStatus{}, "a result where"},
+		{`{"success":false,"statusCode":404}`, &Metrics{}, "a result where"},
+		{`{"metrics":[]}`, &Metrics{}, "without a window"},
+		{`{"host":"h"}`, &Info{}, "without identity"},
+		{`{"identity":"a"} x`, &Info{}, "nothing more"},
+		{`{"identity":"` + "\xff" + `"}`, &Info{}, "not UTF-8"},
+		{`{"identity":{"identity":"a"}}`, &Info{}, "cannot unmarshal"},
+	} {
+		if err := DecodeAnswer([]byte(test.body), test.to); err == nil || !strings.Contains(err.Error(), test.says) {
+			t.Errorf("%s: got %v, want %s", test.body, err, test.says)
+		}
+	}
+}
