@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/printable"
 )
 
 // Texts of a manager reach the terminal only as printable text.
@@ -46,7 +46,7 @@ func TestHostileManager_TextIsPrintable(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			shown := runAgainst(t, everything, newHostile(t, "127.48.3.1", answers))
 			for i, line := range strings.Split(shown, "\n") {
-				if clean := fanout.Printable(strings.ReplaceAll(line, "\t", " ")); clean != strings.ReplaceAll(line, "\t", " ") {
+				if clean := printable.Line(strings.ReplaceAll(line, "\t", " ")); clean != strings.ReplaceAll(line, "\t", " ") {
 					t.Errorf("line %d: %q", i+1, line)
 				}
 			}
@@ -127,7 +127,7 @@ func TestHostileManager_OtherOperation(t *testing.T) {
 		t.Error(shown)
 	}
 	h.setAnswers(map[string]string{"/start": `{"operation":"StartInstance:s-1","success":false,"statusCode":409,"code":"port_taken"}`})
-	if shown := runAgainst(t, `start_store("S")`, h); !strings.Contains(shown, "FAILED|port_taken|answered 200 and the code port_taken, without a message") {
+	if shown := runAgainst(t, `start_store("S")`, h); !strings.Contains(shown, "FAILED|protocol|the answer contradicts itself: HTTP status 200, but statusCode 409") {
 		t.Error(shown)
 	}
 }

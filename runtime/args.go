@@ -5,6 +5,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"dkvrun/runtime/printable"
 )
 
 // ArgsBuiltin returns the builtin args{…}, which declares the script's options and reads them from Options.Args.
@@ -106,7 +108,7 @@ func readArgs(c *Call) (any, error) {
 	}
 	script, args := c.Host.script()
 	if wantsHelp(args) {
-		fmt.Fprint(c.Host.stdout(), usage(script, options))
+		fmt.Fprint(c.Host.stdout(), printable.Text(usage(script, options)))
 		return nil, &Exit{}
 	}
 	line := commandLine{options: options, args: args}

@@ -8,6 +8,7 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 
+	"dkvrun/runtime/printable"
 	"dkvrun/runtime/syntax"
 )
 
@@ -167,7 +168,7 @@ func (h *Host) runAtExit(ctx context.Context, err error) error {
 		case err == nil:
 			err = failed
 		default:
-			fmt.Fprintf(h.opts.Stderr, "dkvrun: at_exit: %v\n", failed)
+			fmt.Fprintf(h.opts.Stderr, "dkvrun: at_exit: %s\n", printable.Text(failed.Error()))
 		}
 	}
 	return err

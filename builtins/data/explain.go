@@ -11,6 +11,7 @@ import (
 	"dkvrun/builtins/internal/text"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/printable"
 	"dkvrun/runtime/wire"
 )
 
@@ -204,7 +205,7 @@ func (s *store) refused(c *runtime.Call, at fanout.Endpoint, last fanout.Answer)
 		waited := fmt.Sprintf("%s waited for the other data instances in vain", at)
 		return s.explain(s.view(c), outcome{fanout.Timeout, waited, true}), true
 	}
-	reason := fmt.Sprintf("%s refused the request: %s", at, fanout.Printable(strings.TrimPrefix(answer.Message, "etcdserver: ")))
+	reason := fmt.Sprintf("%s refused the request: %s", at, printable.Line(strings.TrimPrefix(answer.Message, "etcdserver: ")))
 	return s.explain(s.view(c), outcome{codeRefused, reason, false}), false
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"dkvrun/builtins/internal/run"
 	"dkvrun/runtime"
+	"dkvrun/runtime/printable"
 )
 
 var Show = runtime.Builtin{
@@ -16,7 +17,7 @@ var Show = runtime.Builtin{
 	Impl: func(c *runtime.Call) (any, error) {
 		values, _ := c.Value("values").([]any)
 		for _, v := range values {
-			if _, err := fmt.Fprintln(run.Of(c).Stdout, runtime.Format(v)); err != nil {
+			if _, err := fmt.Fprintln(run.Of(c).Stdout, printable.Text(runtime.Format(v))); err != nil {
 				return nil, err
 			}
 		}

@@ -12,6 +12,7 @@ import (
 	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/printable"
 	"dkvrun/runtime/wire"
 )
 
@@ -112,9 +113,9 @@ func storeRecord(at fanout.Endpoint, s *wire.StoreSummary) runtime.Record {
 		case "manager":
 			return at.String()
 		case "store":
-			return fanout.Printable(s.Name)
+			return printable.Line(s.Name)
 		case "status":
-			return fanout.Printable(string(s.Status))
+			return printable.Line(string(s.Status))
 		case "instance_count":
 			return s.Own
 		case "running_instances":

@@ -9,6 +9,7 @@ import (
 	"dkvrun/runtime"
 	"dkvrun/runtime/commit"
 	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/printable"
 	"dkvrun/runtime/wire"
 )
 
@@ -90,7 +91,7 @@ func resolve(a *run.Action, s *cluster.Session, repair *commit.Recovery) {
 	out := repair.Resolve(a.Call.Context())
 	a.Keep(s, run.Operation{Change: wire.Operation{Action: wire.RepairAction}}, out, false)
 	if out.State == commit.Committed {
-		a.Run.Reporter.Notice(fanout.Printable(out.Summary))
+		a.Run.Reporter.Notice(printable.Line(out.Summary))
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"dkvrun/cmd/dkvrun/internal/exit"
 	"dkvrun/cmd/dkvrun/internal/process"
 	"dkvrun/runtime/check"
+	"dkvrun/runtime/printable"
 	"dkvrun/stdlib"
 )
 
@@ -111,17 +113,22 @@ func checkConfig(p *process.Process, file string) check.Config {
 // showFindings prints each finding on one line and its hint on a second, or all findings as JSON.
 func showFindings(w io.Writer, findings []check.Finding, asJSON bool) error {
 	if asJSON {
-		encoder := json.NewEncoder(w)
+		var text bytes.Buffer
+		encoder := json.NewEncoder(&text)
 		encoder.SetEscapeHTML(false)
 		encoder.SetIndent("", "  ")
-		return encoder.Encode(findings)
+		if err := encoder.Encode(findings); err != nil {
+			return err
+		}
+		_, err := w.Write(printable.JSON(text.Bytes()))
+		return err
 	}
 	for _, f := range findings {
 		text := fmt.Sprintf("%s:%d:%d: %s: %s [%s]\n", f.File, f.Line, f.Column, f.Severity, f.Message, f.Code)
 		if f.Hint != "" {
 			text += "        " + f.Hint + "\n"
 		}
-		if _, err := io.WriteString(w, text); err != nil {
+		if _, err := io.WriteString(w, printable.Text(text)); err != nil {
 			return err
 		}
 	}

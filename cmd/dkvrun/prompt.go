@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"dkvrun/cmd/dkvrun/internal/process"
+	"dkvrun/runtime/printable"
 )
 
 // prompter asks questions on the terminal, one at a time although tasks may ask at the same time.
@@ -39,7 +40,7 @@ func (p *prompter) ask(ctx context.Context, question string) (string, error) {
 		return "", ctx.Err()
 	}
 	p.read.Do(func() { go p.readLines() })
-	fmt.Fprint(p.out, question)
+	fmt.Fprint(p.out, printable.Text(question))
 	select {
 	case line := <-p.lines:
 		return line, nil

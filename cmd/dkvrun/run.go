@@ -20,6 +20,7 @@ import (
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/local"
+	"dkvrun/runtime/printable"
 	"dkvrun/stdlib"
 )
 
@@ -249,7 +250,7 @@ func (r *runner) showValues(values []any) {
 		switch v.(type) {
 		case *builtins.Results, *runtime.Func:
 		default:
-			fmt.Fprintln(r.screen.Out(), runtime.Format(v))
+			fmt.Fprintln(r.screen.Out(), printable.Text(runtime.Format(v)))
 		}
 	}
 }

@@ -120,7 +120,7 @@ func explain(ctx context.Context, e Endpoint, f *failure, sent bool, limits limi
 	case f.phase == connecting:
 		return say(Unreachable, "could not connect: %v", errno(err))
 	case f.phase == handshaking:
-		return say(TLS, "no TLS connection: %v; does the server speak https, and does this machine trust its certificate?", Printable(err.Error()))
+		return say(TLS, "no TLS connection: %v; does the server speak https, and does this machine trust its certificate?", err)
 	case f.phase == sending:
 		return say(Reset, "closed the connection while the request was being sent (%v)", errno(err))
 	case f.phase == waiting:

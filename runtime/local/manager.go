@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/printable"
 	"dkvrun/runtime/wire"
 )
 
@@ -126,7 +127,7 @@ func (m *manager) logTail() string {
 	lines := strings.Split(strings.TrimSpace(string(b[:n])), "\n")
 	out := "; the last lines of its log:"
 	for _, line := range lines[max(0, len(lines)-3):] {
-		out += "\n    " + fanout.Printable(line)
+		out += "\n    " + printable.Line(line)
 	}
 	return out
 }

@@ -1,27 +1,20 @@
 package cluster
 
 import (
-	"encoding/json"
 	"reflect"
 
-	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/printable"
 	"dkvrun/runtime/wire"
 )
 
 // decode reads the body of an answer. It makes the strings safe to show, and refuses values beyond the limits of the
 // protocol.
 func decode(body []byte, to any) error {
-	if err := wire.CheckElements(body); err != nil {
-		return err
-	}
-	if err := json.Unmarshal(body, to); err != nil {
+	if err := wire.DecodeAnswer(body, to); err != nil {
 		return err
 	}
 	if !plain(body) {
 		Escape(reflect.ValueOf(to))
-	}
-	if answer, ok := to.(interface{ Check() error }); ok {
-		return answer.Check()
 	}
 	return nil
 }
@@ -40,7 +33,7 @@ func plain(body []byte) bool {
 func Escape(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.String:
-		v.SetString(fanout.Printable(v.String()))
+		v.SetString(printable.Line(v.String()))
 	case reflect.Pointer:
 		if !v.IsNil() {
 			Escape(v.Elem())

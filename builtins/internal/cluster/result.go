@@ -1,12 +1,13 @@
 package cluster
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
 	"dkvrun/builtins/report"
 	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/printable"
 	"dkvrun/runtime/wire"
 )
 
@@ -20,10 +21,14 @@ func ReadResult(row report.Row, changes bool, answer fanout.Answer) report.Row {
 	row.Attempts, row.DurationMS = answer.Attempts, answer.Duration.Milliseconds()
 	row.StatusCode = answer.Status
 	var result wire.Result
+	var wrong error
+	if answer.Err == nil {
+		result, wrong = wire.ReadResult(answer.Status, answer.Body)
+	}
 	switch {
 	case answer.Err != nil:
 		// The table has a column for the manager's name.
-		row.Message = strings.TrimPrefix(answer.Err.Message, row.Manager+": ")
+		row.Message = printable.Line(strings.TrimPrefix(answer.Err.Message, row.Manager+": "))
 		row.Result, row.Code = report.Failed, answer.Err.Class
 		switch answer.Err.Class {
 		case fanout.Skipped:
@@ -34,20 +39,25 @@ func ReadResult(row report.Row, changes bool, answer fanout.Answer) report.Row {
 		if answer.Err.Sent && changes {
 			row.InDoubt, row.Hint = true, doubtHint
 		}
-	case json.Unmarshal(answer.Body, &result) != nil || result.Code == "":
+	case errors.Is(wrong, wire.ErrNoResult):
 		row.Result, row.Code = report.Failed, fanout.Protocol
 		if answer.Status/100 != 2 {
 			row.Code = fanout.HTTP
 		}
 		row.Message = fmt.Sprintf("answered %d with something that is no result of the admin API: is a dkvmanager listening there?", answer.Status)
+	case wrong != nil:
+		row.Result, row.Code = report.Failed, fanout.Protocol
+		row.Message = printable.Line(fmt.Sprintf("the answer contradicts itself: %v", wrong))
+		if changes {
+			row.InDoubt, row.Hint = true, doubtHint
+		}
 	case changes && result.Success && result.Action != row.Operation():
 		row.Result, row.Code, row.Hint = report.Failed, fanout.Protocol, doubtHint
 		row.InDoubt = true
-		row.Message = fmt.Sprintf("answered about %s, which was not requested: is there a proxy in between?", fanout.Printable(result.Action))
+		row.Message = fmt.Sprintf("answered about %s, which was not requested: is there a proxy in between?", printable.Line(result.Action))
 	default:
-		row.Message, row.Hint = fanout.Printable(result.Message), fanout.Printable(result.Hint)
-		row.Code = fanout.Printable(result.Code)
-		row.Success = result.Success && answer.Status/100 == 2
+		row.Message, row.Hint = printable.Line(result.Message), printable.Line(result.Hint)
+		row.Code, row.Success = result.Code, result.Success
 		row.Changed = row.Success && result.Code != wire.CodeUnchanged
 		row.Result = report.Failed
 		if row.Message == "" {

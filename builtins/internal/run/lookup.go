@@ -11,6 +11,7 @@ import (
 	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/printable"
 	"dkvrun/runtime/wire"
 )
 
@@ -199,7 +200,7 @@ func (r *Run) DidYouMean(c *runtime.Call, v *cluster.View) string {
 		}
 		stores, _ := wire.ParseStoreSummaries(all[i].Answer.Body)
 		for _, s := range stores {
-			names = append(names, fanout.Printable(s.Name))
+			names = append(names, printable.Line(s.Name))
 		}
 	}
 	return text.DidYouMean(v.Name, names)

@@ -13,6 +13,7 @@ import (
 	"dkvrun/runtime"
 	"dkvrun/runtime/commit"
 	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/printable"
 	"dkvrun/runtime/wire"
 )
 
@@ -187,7 +188,7 @@ func (a *Action) Keep(s *cluster.Session, p Operation, out *commit.Outcome, show
 		a.Results.rows = append(a.Results.rows, &resultRow{Row: full})
 	}
 	if bad {
-		a.Run.Reporter.Notice(fanout.Printable(out.Summary))
+		a.Run.Reporter.Notice(printable.Line(out.Summary))
 	}
 }
 
@@ -210,7 +211,7 @@ func (a *Action) row(at fanout.Endpoint, p Operation, row commit.Row) report.Row
 	out := report.Row{
 		Manager: at.String(), Action: p.Change.Action, Result: string(row.Result), Code: row.Code,
 		Success: row.Result == commit.Done || row.Result == commit.Planned,
-		Message: fanout.Printable(row.Message), Hint: fanout.Printable(row.Hint),
+		Message: printable.Line(row.Message), Hint: printable.Line(row.Hint),
 		StatusCode: row.Status, Attempts: row.Attempts, DurationMS: row.Duration.Milliseconds(),
 	}
 	out.Changed = row.Result == commit.Done && row.Code != wire.CodeUnchanged && row.Code != CodeAbsent
@@ -247,7 +248,7 @@ func (a *Action) recommit(
 func FirstFailure(out *commit.Outcome) string {
 	for _, row := range out.Rows {
 		if row.Result == commit.Failed {
-			return fanout.Printable(row.Message)
+			return printable.Line(row.Message)
 		}
 	}
 	return ""

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 
 	"dkvrun/runtime"
-	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/printable"
 )
 
 // PrintableLines makes text of other programs safe to show. It keeps line breaks and tabs.
@@ -16,7 +16,7 @@ func PrintableLines(s string) string {
 	for i, line := range lines {
 		cells := strings.Split(strings.TrimSuffix(line, "\r"), "\t")
 		for j, cell := range cells {
-			cells[j] = fanout.Printable(cell)
+			cells[j] = printable.Line(cell)
 		}
 		lines[i] = strings.Join(cells, "\t")
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"dkvrun/runtime/printable"
 	"dkvrun/runtime/suite"
 )
 
@@ -44,5 +45,5 @@ func encoded(v any) []byte {
 	if err != nil {
 		panic(err) // all types of the reports can be encoded
 	}
-	return b
+	return printable.JSON(b)
 }

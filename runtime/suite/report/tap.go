@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"dkvrun/runtime/printable"
 	"dkvrun/runtime/suite"
 )
 
@@ -29,9 +30,9 @@ func (t *tap) Test(r suite.Result) error {
 	if r.Bad() {
 		outcome = "not ok"
 	}
-	line := fmt.Sprintf("%s %d - %s", outcome, t.count, tapEscapes.Replace(title(r)))
+	line := fmt.Sprintf("%s %d - %s", outcome, t.count, tapEscapes.Replace(printable.Line(title(r))))
 	if r.Status() == suite.Pending {
-		line = strings.TrimRight(line+" # SKIP "+oneLine(last.Reason), " ")
+		line = strings.TrimRight(line+" # SKIP "+printable.Line(oneLine(last.Reason)), " ")
 	}
 	var out strings.Builder
 	out.WriteString(line + "\n")
@@ -53,7 +54,7 @@ func (t *tap) diagnose(out *strings.Builder, r suite.Result) {
 
 func (t *tap) End(s suite.Summary) error {
 	if s.Stopped != nil {
-		if _, err := fmt.Fprintf(t.w, "Bail out! %v\n", s.Stopped); err != nil {
+		if _, err := fmt.Fprintf(t.w, "Bail out! %s\n", printable.Line(s.Stopped.Error())); err != nil {
 			return err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"io"
 
 	"dkvrun/runtime"
+	"dkvrun/runtime/printable"
 )
 
 // Exit statuses, as the README lists them. A script chooses its own with exit(n).
@@ -88,7 +89,7 @@ func Status(err error) int {
 // Lua's traceback too. It prints nothing for nil.
 func Report(w io.Writer, err error, trace bool) int {
 	if text := text(err, trace); text != "" {
-		_, _ = io.WriteString(w, text)
+		_, _ = io.WriteString(w, printable.Text(text))
 	}
 	return Status(err)
 }

@@ -11,6 +11,7 @@ import (
 	"dkvrun/builtins/report"
 	"dkvrun/cmd/dkvrun/internal/exit"
 	"dkvrun/runtime"
+	"dkvrun/runtime/printable"
 )
 
 // Document is the JSON document that -o json prints for a run: {ok, actions, steps, unreachable, value,
@@ -57,7 +58,7 @@ func (d Document) Write(w io.Writer) error {
 		return err
 	}
 	document.WriteByte('\n')
-	if _, err := document.WriteTo(w); err != nil {
+	if _, err := w.Write(printable.JSON(document.Bytes())); err != nil {
 		return fmt.Errorf("standard output: %w", err)
 	}
 	return unfit

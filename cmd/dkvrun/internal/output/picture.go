@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"dkvrun/cmd/dkvrun/internal/process"
+	"dkvrun/runtime/printable"
 )
 
 // Width returns the current number of columns of the terminal, which limits a picture, or 0 for no limit.
@@ -18,6 +19,7 @@ func (s *Screen) Width() int {
 
 // Redraw prints a picture over the last one on a terminal, and below it elsewhere.
 func (s *Screen) Redraw(picture string) {
+	picture = printable.Text(picture)
 	over := ""
 	if s.redraws && s.picture != "" {
 		over = fmt.Sprintf("\x1b[%dA\x1b[J", height(s.picture, s.Width()))

@@ -5,11 +5,14 @@ import (
 	"io"
 	"time"
 	"unicode/utf8"
+
+	"dkvrun/runtime/printable"
 )
 
 // Progress shows text as the last line of the terminal; it replaces the previous one, and an empty text removes it.
 // Without a terminal it logs long waits.
 func (s *Screen) Progress(text string) {
+	text = printable.Line(text)
 	if !s.live {
 		s.logWait(text)
 		return

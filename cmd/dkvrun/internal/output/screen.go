@@ -12,6 +12,7 @@ import (
 
 	"dkvrun/builtins/report"
 	"dkvrun/cmd/dkvrun/internal/process"
+	"dkvrun/runtime/printable"
 )
 
 // Screen is a Reporter that prints actions as tables on standard output, and steps, notices and progress on standard
@@ -82,7 +83,7 @@ func (s *Screen) Step(step report.Step) {
 		return
 	}
 	s.Progress("")
-	line := strings.Repeat("  ", step.Depth) + "step " + step.Name
+	line := strings.Repeat("  ", step.Depth) + "step " + printable.Line(step.Name)
 	if step.Result != "" {
 		line += fmt.Sprintf(": %s, %.1f s", step.Result, step.Seconds)
 	}
@@ -91,6 +92,7 @@ func (s *Screen) Step(step report.Step) {
 
 // Notice prints text on standard error.
 func (s *Screen) Notice(text string) {
+	text = printable.Text(text)
 	if !s.quiet {
 		s.Progress("")
 		fmt.Fprintf(s.err, "dkvrun: %s\n", text)

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"dkvrun/builtins/report"
+	"dkvrun/runtime/printable"
 )
 
 // pageWidths are the widths of the first three columns in the documentation. A column with longer content is wider.
@@ -40,7 +41,8 @@ func (s *Screen) Begin(a *report.Action) {
 }
 
 func (s *Screen) line(manager, action, result, message string) string {
-	return fmt.Sprintf("%-*s  %-*s  %-*s  %s", s.widths[0], manager, s.widths[1], action, s.widths[2], result, message)
+	return fmt.Sprintf("%-*s  %-*s  %-*s  %s", s.widths[0], printable.Line(manager), s.widths[1], printable.Line(action),
+		s.widths[2], result, printable.Line(message))
 }
 
 // Row prints a row once those above it are printed, or collects it if the action has many rows.

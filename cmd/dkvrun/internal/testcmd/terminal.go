@@ -8,7 +8,7 @@ import (
 
 	"github.com/fatih/color"
 
-	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/printable"
 	"dkvrun/runtime/suite"
 )
 
@@ -78,7 +78,7 @@ func title(r suite.Result) string {
 	if r.Round > 1 {
 		name += fmt.Sprintf(" (round %d)", r.Round)
 	}
-	return fanout.Printable(name)
+	return printable.Line(name)
 }
 
 // short returns a duration rounded to three significant digits or so.
@@ -133,7 +133,7 @@ func (t *terminal) attempt(out *strings.Builder, a suite.Attempt) {
 		}
 		below(out, "  ", message)
 		for line := range strings.Lines(p.Difference) {
-			painted := strings.TrimRight(line, "\n")
+			painted := printable.Text(strings.TrimRight(line, "\n"))
 			switch {
 			case line == "- expected  + got\n":
 			case strings.HasPrefix(line, "-"):
@@ -141,7 +141,7 @@ func (t *terminal) attempt(out *strings.Builder, a suite.Attempt) {
 			case strings.HasPrefix(line, "+"):
 				painted = t.paint[suite.Failed].Sprint(painted)
 			}
-			below(out, "  ", painted)
+			out.WriteString("  " + painted + "\n")
 		}
 		if p.Line > 0 {
 			below(out, "  ", fmt.Sprintf("%s:%d", p.File, p.Line))
@@ -181,7 +181,7 @@ func lastLines(text string) string {
 
 // below writes a text with each line indented by by.
 func below(out *strings.Builder, by, text string) {
-	for line := range strings.Lines(text) {
+	for line := range strings.Lines(printable.Text(text)) {
 		out.WriteString(strings.TrimRight(by+line, " \n") + "\n")
 	}
 }
@@ -209,7 +209,7 @@ func (t *terminal) summary(out *strings.Builder, s suite.Summary) {
 	}
 	fmt.Fprintf(out, "\n%s: %s, in %s, %s, seed %d\n", verdict, strings.Join(parts, ", "), files, short(s.Duration), s.Seed)
 	if s.Stopped != nil {
-		fmt.Fprintf(out, "not all tests were run: %v\n", s.Stopped)
+		fmt.Fprintf(out, "not all tests were run: %s\n", printable.Text(s.Stopped.Error()))
 	}
-	fmt.Fprintf(out, "rerun: %s\n", t.rerun)
+	fmt.Fprintf(out, "rerun: %s\n", printable.Text(t.rerun))
 }

@@ -10,6 +10,7 @@ import (
 	"dkvrun/cmd/dkvrun/internal/flags"
 	"dkvrun/cmd/dkvrun/internal/interrupt"
 	"dkvrun/cmd/dkvrun/internal/process"
+	"dkvrun/runtime/printable"
 	"dkvrun/runtime/suite"
 )
 
@@ -99,7 +100,7 @@ func listTests(ctx context.Context, p *process.Process, run suite.Options) error
 		if r.Bad() {
 			failed = errTestsFailed
 			problem := r.Last().Problems[0]
-			fmt.Fprintf(p.Stderr, "dkvrun: test: %s:%d: %s\n", r.File, problem.Line, problem.Message)
+			fmt.Fprintf(p.Stderr, "dkvrun: test: %s\n", printable.Text(fmt.Sprintf("%s:%d: %s", r.File, problem.Line, problem.Message)))
 			continue
 		}
 		if _, err := fmt.Fprintln(p.Stdout, title(r)); err != nil {
