@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -35,6 +34,9 @@ func newPeers(bind string) peers {
 // State returns what the manager at url has of a store.
 func (p peers) State(ctx context.Context, url, store string) (s wire.StoreState, err error) {
 	err = p.send(ctx, http.MethodGet, url, wire.StatePath(store), &s)
+	if err == nil && s.Store != store {
+		err = fmt.Errorf("manager %s answers about store %.60q, which was not asked", url, s.Store)
+	}
 	return s, err
 }
 
@@ -66,11 +68,8 @@ func (p peers) send(ctx context.Context, method, manager, path string, into any)
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("manager %s answers %d to %s", manager, resp.StatusCode, req.URL.Path)
 	}
-	if err = wire.CheckElements(body); err == nil {
-		err = json.Unmarshal(body, into)
-	}
-	if err != nil {
-		return fmt.Errorf("manager %s answers with something that is not of the admin API", manager)
+	if err := wire.DecodeAnswer(body, into); err != nil {
+		return fmt.Errorf("manager %s answers with something that is not of the admin API: %w", manager, err)
 	}
 	return nil
 }

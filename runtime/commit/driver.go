@@ -2,6 +2,7 @@ package commit
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"dkvrun/runtime/wire"
@@ -138,7 +139,8 @@ type Driver struct {
 	OnRow func(i int, row Row)
 
 	coordinator      int
-	coordinatorVoted bool // the coordinator has voted yes: only its own decision ends the operation from then on (I1)
+	digest           string // of the operation, as a manager computes it from the request
+	coordinatorVoted bool   // the coordinator has voted yes: only its own decision ends the operation from then on (I1)
 	body             []byte
 	rows             []Row
 	seen             []bool // whether a row is final
@@ -167,7 +169,7 @@ func (r *Driver) Run(ctx context.Context) *Outcome {
 	return r.runPhases(ctx)
 }
 
-// start prepares the rows and finds the coordinator among the managers.
+// start prepares the rows and the digest, and finds the coordinator among the managers.
 func (r *Driver) start() {
 	r.rows = make([]Row, len(r.Operation.Managers))
 	r.seen = make([]bool, len(r.rows))
@@ -176,6 +178,11 @@ func (r *Driver) start() {
 			r.coordinator = i
 		}
 	}
+	// What a manager has decoded: encoding replaces bytes that are not UTF-8, in the name of the owner for example.
+	var sent wire.Operation
+	r.encode(false)
+	_ = json.Unmarshal(r.body, &sent) // its own encoding
+	r.digest = sent.Digest()
 }
 
 // show makes a manager's row final and passes it to OnRow. Unless Parallel is set, rows are passed in the order of the

@@ -1,6 +1,7 @@
 package commit
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -22,6 +23,8 @@ type world struct {
 	sent    []string
 	last    Request
 	names   []string
+	digest  string // of the last operation that was sent
+	older   bool   // refusals name neither operation nor manager
 }
 
 func newWorld(t *testing.T, managers int) *world {
@@ -63,9 +66,17 @@ func (w *world) Send(ctx context.Context, requests []Request, how Send) []Reply 
 // of the request.
 func (w *world) answer(r Request) Reply {
 	reply := w.reply(r)
+	var refusal wire.Result
+	if reply.Status != 200 && !w.older && json.Unmarshal(reply.Body, &refusal) == nil {
+		refusal.OperationID, refusal.Manager = cmp.Or(refusal.OperationID, "op"), cmp.Or(refusal.Manager, identity(r.To))
+		reply.Body, _ = json.Marshal(refusal)
+	}
 	var op wire.OperationStatus
 	if reply.Status != 200 || json.Unmarshal(reply.Body, &op) != nil || op.State == "" {
 		return reply
+	}
+	if op.State != wire.OperationUnknown {
+		op.Digest, op.Store = cmp.Or(op.Digest, w.digest), cmp.Or(op.Store, "OrdersStore")
 	}
 	if op.ID == "" {
 		op.ID = "op"
@@ -90,6 +101,7 @@ func (w *world) reply(r Request) Reply {
 		if err := json.Unmarshal(r.Body, &change); err != nil {
 			w.t.Fatal(err)
 		}
+		w.digest = change.Digest()
 		verb = map[bool]string{true: "preflight", false: "prepare"}[change.DryRun]
 	}
 	message := fmt.Sprintf("%d %s", r.To, verb)

@@ -1,7 +1,9 @@
 package commit
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -17,55 +19,113 @@ type answer struct {
 	refusal *wire.Result // nil when the reply is an operation
 }
 
-// read decodes a reply. Silence becomes a refusal whose code is the class of the failure; an answer that is neither a
-// status nor a refusal becomes a refusal with code "protocol". Neither of the two decides anything: the manager may
-// have received the request, voted or decided, and only the answer is missing.
-func read(reply Reply) answer {
-	a := answer{Reply: reply}
+// codeProtocol is the code of an answer that is not one of the admin API, or that contradicts itself or the request. It
+// counts as silence: it decides nothing.
+const codeProtocol = "protocol"
+
+// invalid returns the refusal that stands for an answer with codeProtocol.
+func invalid(reply Reply, format string, args ...any) *wire.Result {
+	return &wire.Result{StatusCode: reply.Status, Code: codeProtocol, Message: fmt.Sprintf(format, args...)}
+}
+
+// decodeReply decodes a reply into to, a status or a state, or returns a refusal. Silence becomes a refusal whose code
+// is the class of the failure; what is neither becomes one with codeProtocol. Neither of the two decides anything: the
+// manager may have received the request, voted or decided, and only the answer is missing.
+func decodeReply(reply Reply, to any) *wire.Result {
 	switch {
 	case reply.Class != "":
-		a.refusal = &wire.Result{Code: reply.Class, Message: reply.Message}
+		return &wire.Result{Code: reply.Class, Message: reply.Message}
 	case reply.Status == 200:
-		if json.Unmarshal(reply.Body, &a.op) != nil || a.op.State == "" {
-			a.refusal = &wire.Result{StatusCode: 200, Code: "protocol", Message: "the answer is not one of the admin API"}
+		if err := wire.DecodeAnswer(reply.Body, to); err != nil {
+			return invalid(reply, "the answer is not one of the admin API: %v", err)
 		}
-	default:
-		a.refusal = &wire.Result{}
-		if json.Unmarshal(reply.Body, a.refusal) != nil || a.refusal.Code == "" {
-			*a.refusal = wire.Result{StatusCode: reply.Status, Code: "protocol",
-				Message: "answered " + strconv.Itoa(reply.Status) + " with something that is not a result of the admin API: is a dkvmanager of this version listening there?"}
-		}
+		return nil
+	}
+	refusal, err := wire.ReadResult(reply.Status, reply.Body)
+	switch {
+	case errors.Is(err, wire.ErrNoResult):
+		return invalid(reply, "answered %d with something that is not a result of the admin API: "+
+			"is a dkvmanager of this version listening there?", reply.Status)
+	case err != nil:
+		return invalid(reply, "the answer contradicts itself: %v", err)
+	}
+	return &refusal
+}
+
+// read decodes a reply that is an operation's status or a refusal.
+func read(reply Reply) answer {
+	a := answer{Reply: reply}
+	if a.refusal = decodeReply(reply, &a.op); a.refusal != nil {
+		a.op = wire.OperationStatus{}
 	}
 	return a
 }
 
-// read decodes the reply to a request of this operation. An answer about another operation (I7), from another manager,
-// or with a state that this request can't lead to, contradicts the protocol. It becomes a refusal with code "protocol",
-// which counts as silence: neither a vote nor a decision.
+// read decodes the reply to a request of this operation. An answer about another operation or another content (I7),
+// from another manager, or with a state that this request can't lead to, contradicts the protocol. It becomes a refusal
+// with codeProtocol, which counts as silence: neither a vote nor a decision.
 //
 // The identity is compared although the request names its recipient. The address may have been given to another
 // manager, or to one with an empty disk, between two messages; that one has not voted for this operation.
 func (r *Driver) read(q Request, reply Reply) answer {
 	a := read(reply)
+	id, from := a.op.ID, a.op.Manager
 	if a.refusal != nil {
-		return a
+		// Older managers name neither. Such a refusal decides nothing by itself: see confirm.
+		id = cmp.Or(a.refusal.OperationID, r.Operation.ID)
+		from = cmp.Or(a.refusal.Manager, r.Operation.Managers[q.To].Identity)
 	}
 	message := ""
 	// validStates excludes answers that no manager gives: a commit that is carried out reports committed, and an abort
 	// is reported by a refusal. Taking anything else for a decision could contradict the coordinator's record (I1).
 	switch to := r.Operation.Managers[q.To].Identity; {
-	case a.op.ID != r.Operation.ID:
+	case id != r.Operation.ID:
 		message = "answered about another operation"
-	case a.op.Manager != to:
-		message = fmt.Sprintf("answered as manager %s, not as %s", a.op.Manager, to)
+	case from != to:
+		message = fmt.Sprintf("answered as manager %.60s, not as %s", from, to)
+	case a.refusal != nil:
+		return a
 	case len(q.validStates) > 0 && !slices.Contains(q.validStates, a.op.State):
 		message = fmt.Sprintf("reports the operation as %s, which is not a valid answer to this request", a.op.State)
+	default:
+		message = r.otherContent(&a.op)
 	}
 	if message != "" {
-		a.op, a.refusal = wire.OperationStatus{}, &wire.Result{StatusCode: reply.Status, Code: "protocol", Message: message}
+		a.op, a.refusal = wire.OperationStatus{}, invalid(reply, "%s", message)
 	}
 	return a
 }
+
+// otherContent returns how the content that a manager has prepared or committed, or has checked, differs from the
+// operation's, or "". I7: a vote and a decision count for this content only. Something on the way may have changed a
+// field of the request, and the manager would then keep another configuration than the others. An abort ends the
+// operation whatever its content was, and the preflight of older managers tells no digest.
+func (r *Driver) otherContent(op *wire.OperationStatus) string {
+	switch {
+	case op.State == wire.OperationAborted, op.State == wire.OperationUnknown && op.Digest == "":
+	case op.Store != r.Operation.Store:
+		return fmt.Sprintf("has store %.60q in the operation, not %s: %s", op.Store, r.Operation.Store, changedOnTheWay)
+	case op.Digest != r.digest:
+		return fmt.Sprintf("has another content of the operation (digest %.8s, not %.8s): %s", op.Digest, r.digest, changedOnTheWay)
+	}
+	return ""
+}
+
+const changedOnTheWay = "the request was changed on its way; is a proxy in between?"
+
+// silence says in which way a manager gave no answer: "does not answer".
+func (a answer) silence() string {
+	switch {
+	case a.Class == codeProtocol || a.code() == codeProtocol:
+		return "gives no valid answer"
+	case a.Class != "":
+		return "does not answer"
+	}
+	return "refuses (" + a.code() + ")"
+}
+
+// names reports whether a refusal names the operation and the manager that refuses.
+func (a answer) names() bool { return a.refusal.OperationID != "" && a.refusal.Manager != "" }
 
 // code returns the code of the refusal, or "" for an operation's status.
 func (a answer) code() string {
@@ -112,6 +172,11 @@ func (r *Driver) abort(i int) Request {
 	body, _ := json.Marshal(wire.AbortRequest{Store: r.Operation.Store, Epoch: r.Operation.Epoch})
 	return Request{To: i, Method: "POST", Path: wire.OperationPath(r.Operation.ID) + "/abort", Query: r.to(i), Body: body,
 		validStates: []wire.OperationState{wire.OperationAborted, wire.OperationCommitted}}
+}
+
+// status asks for the outcome.
+func (r *Driver) status(i int) Request {
+	return Request{To: i, Method: "GET", Path: wire.OperationPath(r.Operation.ID)}
 }
 
 // renew goes to the coordinator only: no other manager has a lease. It carries no epoch. A late renewal can only extend

@@ -65,7 +65,7 @@ func (r *Driver) collectVotes(ctx context.Context) (votes []answer, all bool) {
 			// coordinator's vote.
 			requests := r.others(r.prepare)
 			how := Send{Parallel: r.Parallel, FailFast: r.FailFast,
-				Failed: func(reply Reply) bool { return !r.isYes(read(reply)) }}
+				Failed: func(reply Reply) bool { a := read(reply); return !r.isYes(a) || r.otherContent(&a.op) != "" }}
 			for i, reply := range r.Transport.Send(ctx, requests, how) {
 				votes[requests[i].To] = r.read(requests[i], reply)
 			}
@@ -135,9 +135,9 @@ func (r *Driver) abortPhase(ctx context.Context, votes []answer) *Outcome {
 	case known && a.refusal == nil && a.op.State == wire.OperationCommitted:
 		return r.finishCommit(ctx, a)
 	// The abort is durable at the coordinator, also if it never had a vote: a late prepare finds the record.
-	case known && a.refusal == nil:
+	case known && (a.refusal == nil || a.code() == wire.CodeOperationAborted):
 		return r.finishAbort(ctx, votes)
-	case !r.coordinatorVoted && votes[r.coordinator].Class == "" && votes[r.coordinator].code() != "protocol":
+	case !r.coordinatorVoted && votes[r.coordinator].Class == "" && votes[r.coordinator].code() != codeProtocol:
 		// I1: the coordinator refused the vote, so no other manager was asked and no commit was sent to anybody. Even
 		// if its disk failed during the vote and shows it after a restart: a coordinator that restarts aborts its
 		// undecided operations.
@@ -149,7 +149,7 @@ func (r *Driver) abortPhase(ctx context.Context, votes []answer) *Outcome {
 // askCoordinator repeats a request until the coordinator answers, and reports whether it did. Silence and answers that
 // contradict the protocol decide nothing, so both are asked again. Commit and abort can be repeated: the coordinator
 // answers a repeated one with its decision. The time is bounded by DecideTimeout, and by cancelGrace once ctx has
-// ended.
+// ended; unless ctx has ended, the coordinator is asked twice even if the first answer takes all the time.
 //
 // Prepare is not repeated like this. A vote that did not arrive in time counts as no, and the abort that follows finds
 // it if it is on the disk.
@@ -160,10 +160,14 @@ func (r *Driver) askCoordinator(ctx context.Context, request Request) (answer, b
 	if ending {
 		limit = r.Clock.Now().Add(min(cancelGrace, r.DecideTimeout))
 	}
-	for waits := newBackoff(); ; {
+	waits := newBackoff()
+	for again := false; ; again = true {
 		a := r.read(request, r.Transport.Send(live, []Request{request}, Send{})[0])
+		if a.refusal != nil && a.Class == "" && a.code() != codeProtocol && !a.names() {
+			a = r.confirm(live, a)
+		}
 		// A refusal is an answer too. What it means depends on the request, so the caller decides.
-		if a.Class == "" && a.code() != "protocol" {
+		if a.Class == "" && a.code() != codeProtocol {
 			return a, true
 		}
 		// The run was cancelled while the coordinator was silent. The request may have arrived, so the driver does not
@@ -172,10 +176,33 @@ func (r *Driver) askCoordinator(ctx context.Context, request Request) (answer, b
 			ending, limit = true, earlier(limit, r.Clock.Now().Add(cancelGrace))
 		}
 		wait := waits.NextBackOff()
-		if !r.Clock.Now().Add(wait).Before(limit) || r.Clock.Sleep(live, wait) != nil {
+		if (again || ending) && !r.Clock.Now().Add(wait).Before(limit) || r.Clock.Sleep(live, wait) != nil {
 			return a, false
 		}
 	}
+}
+
+// confirm asks the coordinator how the operation ended, after a refusal that names neither the operation nor a manager.
+// An older manager refuses so. So does what is no manager, and so does an answer to another question: to believe it
+// could report a rollback of an operation that is committed (I1). The status names both. Without a decision the refusal
+// stays as it is if it decides nothing, else it counts as no answer.
+func (r *Driver) confirm(live context.Context, refused answer) answer {
+	q := r.status(r.coordinator)
+	a := r.read(q, r.Transport.Send(live, []Request{q}, Send{})[0])
+	decides := refused.code() == wire.CodeOperationAborted || refused.code() == wire.CodeOperationNotFound
+	switch {
+	case a.refusal == nil && a.op.State == wire.OperationCommitted:
+		return a
+	case a.refusal == nil && a.op.State == wire.OperationAborted:
+		a.refusal = wire.RefuseOperationAborted.With(r.Operation.ID)
+	case a.refusal == nil && a.op.State == wire.OperationUnknown && decides:
+		a.refusal = wire.RefuseOperationNotFound.With(r.Operation.ID)
+	case decides:
+		a.refusal = invalid(refused.Reply, "refused with %s, and does not confirm it: is a proxy in between?", refused.code())
+	default:
+		return refused
+	}
+	return a
 }
 
 // finishCommit sends the commit to the other managers, after the coordinator has committed.
@@ -217,6 +244,9 @@ func (r *Driver) sendCommits(ctx context.Context) *Outcome {
 		unconfirmed++
 		row := a.failure()
 		row.Hint = "the operation is committed: this manager follows by itself"
+		if a.Class == "" && a.code() == codeProtocol {
+			row.Hint = fmt.Sprintf("the operation is committed; a manager that has another content takes the coordinator's within a minute, or at once: repair_store(%q)", r.Operation.Store)
+		}
 		r.show(requests[i].To, row)
 	}})
 	out := &Outcome{State: Committed, Rows: r.rows}
@@ -240,13 +270,13 @@ func (r *Driver) finishAbort(ctx context.Context, votes []answer) *Outcome {
 		}
 	}
 	live := context.WithoutCancel(ctx)
-	unconfirmed := map[int]bool{} // they abort when they have asked the coordinator (I5)
+	unconfirmed := map[int]string{} // they abort when they have asked the coordinator (I5)
 	for i, reply := range r.Transport.Send(live, requests, Send{Parallel: true}) {
 		if a := r.read(requests[i], reply); a.refusal != nil {
-			unconfirmed[requests[i].To] = true
+			unconfirmed[requests[i].To] = a.silence()
 		}
 	}
-	out := &Outcome{State: Aborted, Busy: true}
+	out := &Outcome{State: Aborted, Busy: true, Stale: true}
 	causes := 0
 	for i, v := range votes {
 		row := r.abortedRow(v)
@@ -254,15 +284,16 @@ func (r *Driver) finishAbort(ctx context.Context, votes []answer) *Outcome {
 		case row.Result == Failed:
 			causes++
 			out.Busy = out.Busy && row.Code == wire.CodeStoreBusy
-		case row.Result == RolledBack && unconfirmed[i]:
-			row.Message = "Does not answer any more; it rolls back when it has asked the coordinator"
+			out.Stale = out.Stale && isStale(row.Code)
+		case row.Result == RolledBack && unconfirmed[i] != "":
+			row.Message = "Confirms it not yet: it " + unconfirmed[i] + "; it rolls back when it has asked the coordinator"
 		}
 		r.rows[i] = row
 	}
 	if causes == 0 {
-		out.Busy = false
+		out.Busy, out.Stale = false, false
 	}
-	if !out.Busy { // a busy store is tried again by the caller, so its rows are not final
+	if !out.Busy && !out.Stale { // the caller tries again, so the rows are not final
 		r.showAll()
 	}
 	out.Rows = r.rows
@@ -298,8 +329,8 @@ func (r *Driver) outcomeForgotten(votes []answer) *Outcome {
 		"%s: unknown outcome: the coordinator %s has no record of the operation", r.Operation.Store, r.Names[r.coordinator])}
 }
 
-// outcomeUnknown returns the outcome for a coordinator that does not answer. No participant was told anything (I1): the
-// coordinator may have decided either way, and the participants follow its decision when they reach it (I5).
+// outcomeUnknown returns the outcome for a coordinator that gives no decision. No participant was told anything (I1):
+// the coordinator may have decided either way, and the participants follow its decision when they reach it (I5).
 func (r *Driver) outcomeUnknown(coordinator answer, votes []answer) *Outcome {
 	for i, v := range votes {
 		row := v.row(Failed, CodeUnknownOutcome, "unknown outcome: the managers resolve the operation when the coordinator "+r.Names[r.coordinator]+" answers")
@@ -312,6 +343,6 @@ func (r *Driver) outcomeUnknown(coordinator answer, votes []answer) *Outcome {
 	}
 	r.showAll()
 	return &Outcome{State: Unknown, Rows: r.rows, Summary: fmt.Sprintf(
-		"%s: unknown outcome: the coordinator %s does not answer; all managers follow it when it does, and repair_store resolves the operation when it never does",
-		r.Operation.Store, r.Names[r.coordinator])}
+		"%s: unknown outcome: the coordinator %s %s; all managers follow it when it answers, and repair_store resolves the operation when it never does",
+		r.Operation.Store, r.Names[r.coordinator], coordinator.silence())}
 }

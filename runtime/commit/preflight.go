@@ -51,8 +51,7 @@ func (r *Driver) preflight(ctx context.Context) (epoch uint64, refused *Outcome)
 			row = a.row(Skipped, NotSent, fmt.Sprintf("nothing was changed, since %s", r.refusers(failed)))
 		} else {
 			out.Busy = out.Busy && row.Code == wire.CodeStoreBusy
-			out.Stale = out.Stale && (row.Code == wire.CodeStaleRevision || row.Code == wire.CodeStoreExists ||
-				row.Code == wire.CodeStoreNotFound || row.Code == wire.CodeStoreBusy)
+			out.Stale = out.Stale && isStale(row.Code)
 		}
 		r.rows[i] = row
 	}
@@ -62,6 +61,16 @@ func (r *Driver) preflight(ctx context.Context) (epoch uint64, refused *Outcome)
 	out.Rows = r.rows
 	out.Summary = fmt.Sprintf("%s: nothing was changed on any of %d managers: %s", r.Operation.Store, len(r.rows), r.refusers(failed))
 	return 0, out
+}
+
+// isStale reports whether a refusal says that the store is no longer what the operation builds on, or is about to be
+// changed: the caller then plans anew.
+func isStale(code string) bool {
+	switch code {
+	case wire.CodeStaleRevision, wire.CodeStoreExists, wire.CodeStoreNotFound, wire.CodeStoreBusy:
+		return true
+	}
+	return false
 }
 
 // highestEpoch returns the highest epoch of the answers. An answer whose epoch is wire.EpochStep or more above the
@@ -79,7 +88,7 @@ func highestEpoch(answers []answer) (epoch uint64) {
 		switch {
 		case a.refusal != nil:
 		case a.op.Epoch-lowest >= wire.EpochStep:
-			a.refusal = &wire.Result{StatusCode: a.Status, Code: "protocol", Message: fmt.Sprintf("reports epoch %d, which no operation can have reached: others have seen %d", a.op.Epoch, lowest)}
+			a.refusal = &wire.Result{StatusCode: a.Status, Code: codeProtocol, Message: fmt.Sprintf("reports epoch %d, which no operation can have reached: others have seen %d", a.op.Epoch, lowest)}
 		default:
 			epoch = max(epoch, a.op.Epoch)
 		}

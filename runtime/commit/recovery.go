@@ -39,15 +39,20 @@ type stateReply struct {
 	refusal *wire.Result
 }
 
-// readState decodes a reply. Silence, and an answer that is not a state, become a refusal.
-func readState(reply Reply) stateReply {
+// readState decodes a reply of one manager. Silence, and an answer that is not the state of this store at this manager,
+// become a refusal.
+func (r *Recovery) readState(from wire.Manager, reply Reply) stateReply {
 	s := stateReply{Reply: reply}
-	if reply.Class == "" && reply.Status == 200 && json.Unmarshal(reply.Body, &s.state) == nil && s.state.Manager != "" {
-		return s
+	s.refusal = decodeReply(reply, &s.state)
+	switch {
+	case s.refusal != nil:
+	case s.state.Store != r.Store:
+		s.refusal = invalid(reply, "answered about store %.60q", s.state.Store)
+	case s.state.Manager != from.Identity:
+		s.refusal = invalid(reply, "answered as manager %.60s, not as %s", s.state.Manager, from.Identity)
 	}
-	s.refusal = read(reply).refusal
-	if s.refusal == nil {
-		s.refusal = &wire.Result{Code: "protocol", Message: "the answer is not one of the admin API"}
+	if s.refusal != nil {
+		s.state = wire.StoreState{}
 	}
 	return s
 }
@@ -72,7 +77,7 @@ func (r *Recovery) ask(ctx context.Context, to []int, method, path string, body 
 	}
 	out := map[int]stateReply{}
 	for i, reply := range r.Transport.Send(ctx, requests, Send{Parallel: true}) {
-		out[requests[i].To] = readState(reply)
+		out[requests[i].To] = r.readState(r.Managers[requests[i].To], reply)
 	}
 	return out
 }
@@ -197,6 +202,10 @@ func (r *Recovery) resolvedRow(before, now stateReply, coordinator *wire.Configu
 	case coordinator != nil && mine != nil && mine.LastOperation != coordinator.LastOperation:
 		row.Result, row.Code = Failed, wire.CodeStaleRevision
 		row.Message = fmt.Sprintf("has revision %d (%s), the coordinator %d (%s)", mine.Revision, mine.LastOperation, coordinator.Revision, coordinator.LastOperation)
+	case coordinator != nil && mine != nil && wire.VotedByAll(mine.LastOperation) && !mine.SameContent(coordinator): // I7
+		row.Result, row.Code = Failed, wire.CodeStaleRevision
+		row.Message = fmt.Sprintf("has revision %d with another content than the coordinator: %s", mine.Revision, wire.DescribeContentDifference(mine, coordinator))
+		row.Hint = fmt.Sprintf("repair_store(%q) once more; a manager of an older version has to be updated first", r.Store)
 	case mine == nil && coordinator != nil &&
 		slices.ContainsFunc(coordinator.Managers, func(m wire.Manager) bool { return m.Identity == now.state.Manager }):
 		row.Result, row.Code = Failed, wire.CodeStoreNotFound
@@ -209,6 +218,9 @@ func (r *Recovery) resolvedRow(before, now stateReply, coordinator *wire.Configu
 	case before.state.Configuration != nil && mine != nil &&
 		before.state.Configuration.LastOperation != mine.LastOperation:
 		row.Code, row.Message = wire.CodeOK, fmt.Sprintf("Took revision %d from the coordinator", mine.Revision)
+	case before.state.Configuration != nil && mine != nil && !before.state.Configuration.SameContent(mine):
+		row.Code = wire.CodeOK
+		row.Message = fmt.Sprintf("Had another content of revision %d; took the coordinator's: %s", mine.Revision, wire.DescribeContentDifference(before.state.Configuration, mine))
 	}
 	return row
 }

@@ -26,6 +26,9 @@ func has(identity, change string, f func(*wire.StoreState)) Reply {
 	if f != nil {
 		f(&s)
 	}
+	if s.Prepared != nil {
+		s.Prepared.Manager = identity
+	}
 	text, _ := json.Marshal(s)
 	return Reply{Status: 200, Body: text, Attempts: 1}
 }
@@ -50,6 +53,7 @@ func TestRecovery_Resolve(t *testing.T) {
 	done := func(s *wire.StoreState) {
 		s.Decisions = []wire.OperationStatus{{ID: "op-9", State: wire.OperationAborted}}
 	}
+	moved := func(s *wire.StoreState) { s.Configuration.Managers = keepers[:2] }
 	for name, test := range map[string]struct {
 		b       []Reply // b's first state, then its answers to /settle
 		state   State
@@ -68,6 +72,10 @@ func TestRecovery_Resolve(t *testing.T) {
 		"one stays without the store":    {[]Reply{has("b", "", forgotten), has("b", "", forgotten)}, Unknown, Failed, "does not have the store", "not resolved"},
 		"one stays behind":               {[]Reply{has("b", "op-1", nil), has("b", "op-1", nil)}, Unknown, Failed, "the coordinator 2 (op-2)", "not resolved"},
 		"its coordinator is silent":      {[]Reply{has("b", "op-2", nil), refuses(409, wire.CodeCoordinatorSilent, 0)}, Unknown, Failed, "because of home_silent", "not resolved"},
+		"one had another content":        {[]Reply{has("b", "op-2", moved), has("b", "op-2", nil)}, Committed, Done, "Had another content of revision 2; took the coordinator's: it lists other managers", "resolved"},
+		"one keeps another content":      {[]Reply{has("b", "op-2", moved), has("b", "op-2", moved)}, Unknown, Failed, "another content than the coordinator: it lists other managers", "not resolved"},
+		"another store is told of":       {[]Reply{has("b", "op-2", nil), has("b", "op-2", func(s *wire.StoreState) { s.Store = "PaymentsStore" })}, Unknown, Failed, `answered about store "PaymentsStore"`, "not resolved"},
+		"another manager answers":        {[]Reply{has("b", "op-2", nil), has("c", "op-2", nil)}, Unknown, Failed, "answered as manager c, not as b", "not resolved"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, 2).script(map[string][]Reply{

@@ -103,18 +103,18 @@ func (m *manager) getStore(r *request) any {
 func (m *manager) answer(ctx context.Context, r *request) (int, []byte) {
 	route := r.route()
 	if route == nil {
-		return encodeAnswer("Request", wire.Refuse(wire.CodeNotFound, "there is nothing for fake managers at %s %s", r.method, r.path))
+		return m.encodeAnswer("Request", r, wire.Refuse(wire.CodeNotFound, "there is nothing for fake managers at %s %s", r.method, r.path))
 	}
 	action := route.action
 	if r.instance != "" {
 		action += ":" + r.instance
 	}
 	if to := r.query.Get("to"); route.addressed && to != m.identity {
-		return encodeAnswer(action, wire.RefuseWrongManager.With(m.identity))
+		return m.encodeAnswer(action, r, wire.RefuseWrongManager.With(m.identity))
 	}
 	if route.queriesCoordinator {
 		if silent := m.resolveStore(ctx, r.store); silent != nil {
-			return encodeAnswer(action, silent)
+			return m.encodeAnswer(action, r, silent)
 		}
 	}
 	m.mu.Lock()
@@ -123,5 +123,5 @@ func (m *manager) answer(ctx context.Context, r *request) (int, []byte) {
 	if r.method != http.MethodGet {
 		m.list = nil
 	}
-	return encodeAnswer(action, route.handle(m, r))
+	return m.encodeAnswer(action, r, route.handle(m, r))
 }

@@ -12,6 +12,7 @@ func (m *manager) prepare(r *request) any {
 	if bad != nil {
 		return bad
 	}
+	r.operation = c.ID
 	e := m.entry(c.Store)
 	if c.DryRun {
 		if r := m.check(e, c); r != nil {
@@ -19,7 +20,7 @@ func (m *manager) prepare(r *request) any {
 		}
 		return wire.OperationStatus{
 			ID: c.ID, State: wire.OperationUnknown, Manager: m.identity, Action: c.Action, Store: c.Store, Epoch: e.Epoch,
-			Claims: m.claims(c),
+			Digest: digest, Claims: m.claims(c),
 		}
 	}
 	_, known := m.operation(c.ID)

@@ -2,8 +2,8 @@ package fakemanager
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"sync"
@@ -36,17 +36,34 @@ func (m *manager) resolveStore(ctx context.Context, store string) *wire.Result {
 		}
 		return nil
 	}
-	if e.Prepared == nil || e.Prepared.Coordinator != there.Manager {
+	if e.Prepared == nil {
+		m.takeContent(e, &there)
+		return nil
+	}
+	if e.Prepared.Coordinator != there.Manager {
 		return nil
 	}
 	switch there.Of(e.Prepared.ID) {
 	case wire.OperationPrepared:
 	case wire.OperationCommitted:
 		m.end(e, wire.OperationCommitted)
+		m.takeContent(e, &there)
 	default: // the coordinator votes first: if it does not know the operation, it has aborted it
 		m.end(e, wire.OperationAborted)
 	}
 	return nil
+}
+
+// takeContent takes the coordinator's configuration if that is another content of the same operation (I7).
+func (m *manager) takeContent(e *entry, there *wire.StoreState) {
+	c, mine := there.Configuration, e.Configuration
+	if c == nil || mine == nil || there.Prepared != nil || c.Coordinator != there.Manager {
+		return
+	}
+	if keeps(c.Managers, m.identity) && c.LastOperation == mine.LastOperation && !c.SameContent(mine) {
+		m.take(e, c, "")
+		m.list = nil
+	}
 }
 
 // coordinatorOf returns the coordinator of a store's prepared operation, or else of the store.
@@ -80,7 +97,11 @@ func ask(ctx context.Context, coordinator wire.Manager, store string) (wire.Stor
 		return state, err
 	}
 	defer answer.Body.Close()
-	if err := json.NewDecoder(answer.Body).Decode(&state); err != nil {
+	body, err := io.ReadAll(io.LimitReader(answer.Body, wire.MaxBody))
+	if err == nil {
+		err = wire.DecodeAnswer(body, &state)
+	}
+	if err != nil {
 		return state, fmt.Errorf("%s: %w", coordinator.URL, err)
 	}
 	return state, nil

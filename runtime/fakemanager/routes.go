@@ -93,13 +93,17 @@ func (r *request) matches(words, pattern []string) bool {
 // document is an answer already encoded as JSON.
 type document []byte
 
-// encodeAnswer returns status and body of an answer: a result, or another value of the protocol.
-func encodeAnswer(action string, value any) (int, []byte) {
+// encodeAnswer returns status and body of the answer to a request: a result, or another value of the protocol. A
+// refusal names the manager, and the operation that the request is about.
+func (m *manager) encodeAnswer(action string, r *request, value any) (int, []byte) {
 	switch v := value.(type) {
 	case document:
 		return http.StatusOK, v
 	case *wire.Result:
 		v.Action = action
+		if !v.Success {
+			v.Manager, v.OperationID = m.identity, r.operation
+		}
 		return v.StatusCode, encode(v)
 	}
 	return http.StatusOK, encode(value)

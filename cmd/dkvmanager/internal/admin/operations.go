@@ -21,6 +21,7 @@ func (a *API) prepare(req *request) (any, error) {
 	if !isUUID(body.ID) {
 		return nil, wire.Refuse(wire.CodeBadRequest, "id: got %s, want a UUID in lower case", quoted(body.ID))
 	}
+	req.operation = body.ID
 	if body.Creation != "" && !derivedID.MatchString(body.Creation) && !isUUID(body.Creation) {
 		return nil, wire.Refuse(wire.CodeBadRequest, "creation: got %s, want a UUID in lower case", quoted(body.Creation))
 	}

@@ -121,12 +121,24 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	req, err := a.read(w, r, route, names)
 	if err != nil {
-		respond(a.Log, w, action, nil, err)
+		respond(a.Log, w, action, nil, a.nameIn(err, names["operation"]))
 		return
 	}
 	defer req.release()
 	value, err := a.handle(route, req)
-	respond(a.Log, w, action, value, err)
+	respond(a.Log, w, action, value, a.nameIn(err, req.operation))
+}
+
+// nameIn returns a refusal that names this manager and the operation that the request is about, if there is one: a
+// client can tell it from an answer to another request. Another error stays as it is.
+func (a *API) nameIn(err error, operation string) error {
+	var r *wire.Result
+	if !errors.As(err, &r) {
+		return err
+	}
+	named := *r
+	named.Manager, named.OperationID = a.Catalog.Identity(), operation
+	return &named
 }
 
 // readOnlyActions lists the actions that a manager with a lost catalog serves: they show the observed status. Other

@@ -27,7 +27,7 @@ func (m *Participant) Preflight(c wire.Operation) (wire.OperationStatus, error) 
 	}
 	return wire.OperationStatus{
 		ID: c.ID, State: wire.OperationUnknown, Manager: m.self(),
-		Action: c.Action, Store: c.Store, Epoch: d.Name(c.Store).Epoch, Claims: m.claims(&c),
+		Action: c.Action, Store: c.Store, Epoch: d.Name(c.Store).Epoch, Digest: c.Digest(), Claims: m.claims(&c),
 	}, nil
 }
 
