@@ -151,11 +151,14 @@ func (w *worker) stopProcess(grace time.Duration) bool {
 	return false
 }
 
-// ensureRunning starts the instance if it doesn't run, and restarts it if its role has changed.
+// ensureRunning starts the instance if it doesn't run, and restarts it if its role or its address has changed. An
+// address changes only where the catalog had a wrong one, which the store's coordinator has corrected.
 func (w *worker) ensureRunning(ctx context.Context, want desiredState) error {
 	if w.proc != nil {
 		changedCh := w.state.PID == w.proc.pid && w.state.Role != want.node.Role
-		if !w.stoppingSince.IsZero() || changedCh {
+		moved := w.spec != nil && (w.spec.Host != want.node.Host || w.spec.ClustronPort != want.node.ClustronPort ||
+			w.spec.ClientPort != want.node.ClientPort)
+		if !w.stoppingSince.IsZero() || changedCh || moved {
 			w.stopProcess(stopGrace)
 			return nil
 		}

@@ -56,6 +56,9 @@ type installOptions struct {
 	founding bool
 	// loseData lets removed instances go at once, without waiting for the running store.
 	loseData bool
+	// sameOperation means that the configuration corrects the content of the present one: an own instance with another
+	// address is the same instance, and one that is not this server's has never been.
+	sameOperation bool
 }
 
 // installConfiguration replaces the configuration of a store in d, and creates the store if it is missing (I2). A
@@ -75,8 +78,10 @@ func (m *Participant) installConfiguration(d *catalog.Data, name string, c *wire
 		local := s.Local[old.Name]
 		if n := node(c.Nodes, old.Name); local == nil || local.Leaving != nil || n != nil && sameAddress(*n, old) {
 			continue // another server's instance, one that is leaving already, or one that stays
+		} else if h.sameOperation && n != nil && m.Owns(*n) {
+			continue // the supervisor starts it again at its own address
 		}
-		if h.founding {
+		if h.founding || h.sameOperation && !local.Started && !local.Bootstrapped {
 			delete(s.Local, old.Name)
 		} else {
 			local.Leaving, local.LoseData = &old, h.loseData
@@ -86,7 +91,7 @@ func (m *Participant) installConfiguration(d *catalog.Data, name string, c *wire
 		if m.Owns(n) && s.Local[n.Name] == nil {
 			// A founder that was removed and is added again must join: the store has run, and an instance that founded
 			// it a second time would form a cluster beside it. Bootstrapped prevents that.
-			again := !h.founding &&
+			again := !h.founding && !(h.sameOperation && c.Revision == 1) &&
 				slices.Contains(c.Founders, wire.Founder{Name: n.Name, Host: n.Host, ClustronPort: n.ClustronPort})
 			s.Local[n.Name] = &catalog.Local{Desired: h.desired, Bootstrapped: again}
 		}

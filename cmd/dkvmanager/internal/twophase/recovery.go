@@ -79,6 +79,10 @@ func (m *Participant) followCoordinator(ctx context.Context, p *catalog.Prepared
 	case wire.OperationPrepared:
 		return nil // State ends expired leases, so this one still runs
 	case wire.OperationCommitted:
+		// I7: the coordinator's content counts. A field may have been changed on the way to this manager.
+		if digest := coordinator.DigestOf(p.ID); digest != "" && digest != p.Digest {
+			return m.commitAs(p, &coordinator, digest)
+		}
 		_, err = m.Commit(p.ID, p.Epoch)
 	default:
 		_, err = m.Abort(p.ID, wire.AbortRequest{Store: p.Store, Epoch: p.Epoch})
@@ -88,6 +92,30 @@ func (m *Participant) followCoordinator(ctx context.Context, p *catalog.Prepared
 		return nil // it was decided, or prepared again, while the coordinator answered; the next round looks again
 	}
 	return err
+}
+
+// commitAs commits a prepared operation with the content that the coordinator has committed, which has another digest.
+// Drivers don't count a vote for another content, except older ones. While the coordinator's configuration is not the
+// one that the operation made, the operation stays prepared.
+func (m *Participant) commitAs(p *catalog.PreparedRecord, coordinator *wire.StoreState, digest string) error {
+	return m.Catalog.Update(func(d *catalog.Data) error {
+		c := coordinator.Configuration
+		switch now := d.Prepared(p.ID); {
+		case now == nil || now.Epoch != p.Epoch:
+			return nil // it was decided, or prepared again, while the coordinator answered
+		case c == nil && coordinator.Removed == p.ID:
+			RemoveStore(d, p.Store, p.ID)
+		case c != nil && c.LastOperation == p.ID && hasManager(c.Managers, m.self()):
+			m.installConfiguration(d, p.Store, c,
+				installOptions{desired: p.Desired, founding: c.Revision == 1, loseData: p.LoseData})
+		default:
+			return nil
+		}
+		end := decisionOf(p, true)
+		end.Digest = digest
+		d.RecordDecision(end, m.Now())
+		return nil
+	})
 }
 
 // urlOf returns the URL of the manager with this identity, or an empty string.
@@ -162,22 +190,31 @@ func (m *Participant) reconcileStore(store string, there *wire.StoreState) error
 		if s == nil || !m.isBehind(&n, s, there) {
 			return nil
 		}
-		if there.Configuration == nil {
+		switch c := there.Configuration; {
+		case c == nil:
 			RemoveStore(d, store, there.Removed)
-		} else {
-			m.installConfiguration(d, store, there.Configuration, installOptions{})
+		case c.Creation != s.Creation: // see isBehind: no instance of it ever ran here
+			desired := desiredState(s)
+			d.RemoveStore(store)
+			m.installConfiguration(d, store, c, installOptions{desired: desired, founding: c.Revision == 1})
+		default:
+			m.installConfiguration(d, store, c, installOptions{sameOperation: c.LastOperation == s.LastCommitted()})
 		}
 		d.SetName(store, func(n *catalog.Name) { n.Epoch = max(n.Epoch, there.Epoch) })
 		return nil
 	})
 }
 
-// isBehind reports whether a state is that of the store's coordinator and has another configuration than this manager.
-// While an operation is prepared on either side, the answer is no: its decision will bring the configuration.
+// isBehind reports whether a state is that of the store's coordinator and has another configuration than this manager:
+// another operation, or the same one with another content (I7). While an operation is prepared on either side, the
+// answer is no: its decision will bring the configuration.
 func (m *Participant) isBehind(n *catalog.Name, s *catalog.Store, there *wire.StoreState) bool {
 	switch {
-	case there.Manager != s.Coordinator, n.Prepared != nil, n.Replacing != "", n.DeclaredLost,
-		slices.Contains(n.Fenced, s.Coordinator):
+	case n.Prepared != nil, n.Replacing != "", n.DeclaredLost, slices.Contains(n.Fenced, there.Manager):
+		return false
+	// Who the coordinator is may itself be what was changed on the way here. It keeps the same operation, and names
+	// itself; one that was replaced is fenced.
+	case there.Manager != s.Coordinator && !sameOperation(s, there):
 		return false
 	// An answer with a lower epoch is older than what this manager knows: it was delayed, and must not undo anything.
 	case there.Prepared != nil, there.Replacing != "", there.Epoch < n.Epoch:
@@ -189,8 +226,21 @@ func (m *Participant) isBehind(n *catalog.Name, s *catalog.Store, there *wire.St
 	// A coordinator that keeps the store without this manager does not tell it what to run. Another creation is another
 	// store: its data must not be mixed with the data here, so an operator has to remove one of the two.
 	c := there.Configuration
-	return hasManager(c.Managers, m.self()) && c.Creation == s.Creation &&
-		(c.Revision != s.Revision || c.LastOperation != s.LastCommitted())
+	switch {
+	case !hasManager(c.Managers, m.self()):
+		return false
+	case sameOperation(s, there):
+		return !c.SameContent(s.Configuration()) && (c.Creation == s.Creation || CheckNeverStarted(s) == nil)
+	}
+	return c.Creation == s.Creation && (c.Revision != s.Revision || c.LastOperation != s.LastCommitted())
+}
+
+// sameOperation reports whether a state is that of a manager which names itself the store's coordinator, and has the
+// same operation as its last, one that all managers voted for.
+func sameOperation(s *catalog.Store, there *wire.StoreState) bool {
+	c := there.Configuration
+	return c != nil && c.Coordinator == there.Manager && c.LastOperation == s.LastCommitted() &&
+		wire.VotedByAll(c.LastOperation)
 }
 
 // markDeclaredLost records in d that this manager was declared lost (I8). The store goes on without it, so its own
@@ -207,8 +257,9 @@ func markDeclaredLost(d *catalog.Data, store string) error {
 }
 
 // ResolveStore runs Resolve and reconcile for one store immediately, and returns the resulting state. Coordinator is
-// the URL of the store's coordinator, for a manager that has lost its vote and does not know the store; it may be
-// empty. The error says that the coordinator did not answer: then nothing is decided here (I1).
+// the URL of the store's coordinator, for a manager that has lost its vote and does not know the store, or that has a
+// wrong address of it; it may be empty. The error says that the coordinator did not answer: then nothing is decided
+// here (I1).
 func (m *Participant) ResolveStore(ctx context.Context, store, coordinator string) (wire.StoreState, error) {
 	if err := m.expireLeases(); err != nil {
 		return wire.StoreState{}, err
@@ -227,6 +278,11 @@ func (m *Participant) ResolveStore(ctx context.Context, store, coordinator strin
 	}
 	if s := d.Stores[store]; s != nil && s.Coordinator != "" && s.Coordinator != m.self() {
 		there, err := m.Peers.State(ctx, urlOf(s.Managers, s.Coordinator), store)
+		if coordinator != "" && (err != nil || there.Manager != s.Coordinator) { // the address may be what is wrong here
+			if given, e := m.Peers.State(ctx, coordinator, store); e == nil {
+				there, err = given, nil
+			}
+		}
 		if err != nil {
 			return wire.StoreState{}, coordinatorSilent(err)
 		}

@@ -3,6 +3,7 @@ package twophase
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/runtime/wire"
@@ -56,6 +57,12 @@ func (s *simulation) checkWrite(m *manager) {
 		s.recordCommit(m, there.LastOperation)
 		if !s.passedCommitPoint(there.LastOperation) {
 			s.fail("I3: %s has %s at revision %d by %s, which its coordinator has not committed", m.host, there.Name, there.Revision, there.LastOperation)
+		}
+		c := s.changes[there.LastOperation]
+		replaced := len(s.lost[c.Store]) > 0
+		if there.Name != c.Store || there.Creation != c.Creation || !slices.Equal(there.Nodes, c.Nodes) ||
+			!replaced && (there.Coordinator != c.Coordinator || !slices.Equal(there.Managers, c.Managers)) {
+			s.fail("I7: %s has another content of %s than its runner proposed: %+v, not %+v", m.host, c.ID, there.Configuration(), c)
 		}
 	}
 	s.checkAgreement()

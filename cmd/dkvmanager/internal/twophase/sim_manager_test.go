@@ -22,6 +22,7 @@ type manager struct {
 	host        string
 	participant *Participant
 	gone        bool // it is not restarted
+	older       bool // its refusals name neither the operation nor the manager
 	// committed and aborted are all operations that ended so at this manager. Entries are never removed.
 	committed, aborted map[string]bool
 }
@@ -78,10 +79,12 @@ func (m *manager) serve(r runner.Request) runner.Reply {
 	var op wire.OperationStatus
 	id, verb, _ := strings.Cut(strings.TrimPrefix(r.Path, wire.OperationsPath()+"/"), "/")
 	switch {
+	case r.Method == "GET":
+		op, err = m.participant.Operation(id)
 	case query.Get("to") != m.disk.identity:
 		err = wire.RefuseWrongManager.With(m.disk.identity)
 	case r.Path == wire.OperationsPath():
-		op, err = m.prepare(r.Body)
+		id, op, err = m.prepare(r.Body)
 	case verb == "commit":
 		op, err = m.commit(id, query.Get("epoch"))
 	case verb == "abort":
@@ -93,7 +96,10 @@ func (m *manager) serve(r runner.Request) runner.Reply {
 	default:
 		m.s.fail("a path that no manager has: %s", r.Path)
 	}
-	return m.answer(op, err)
+	if c := m.s.changes[id]; c != nil && op.Digest != "" && (m.s.weak.noBase || m.s.weak.anyContent) {
+		op.Digest, op.Store = c.Digest(), c.Store
+	}
+	return m.answer(id, op, err)
 }
 
 // serveStore handles the requests of a replacement.
@@ -120,17 +126,22 @@ func (m *manager) serveStore(path string, r runner.Request, query url.Values) ru
 	default:
 		m.s.fail("a path that no manager has: %s", r.Path)
 	}
-	return m.answer(state, err)
+	return m.answer("", state, err)
 }
 
-func (m *manager) answer(value any, err error) runner.Reply {
+// answer is that to a request about an operation, or about none.
+func (m *manager) answer(id string, value any, err error) runner.Reply {
 	var refusal *wire.Result
 	if err != nil && !errors.As(err, &refusal) {
 		m.s.fail("%s answers with an internal error: %v", m.host, err)
 	}
 	status := 200
 	if refusal != nil {
-		status, value = refusal.StatusCode, refusal
+		named := *refusal
+		if !m.older {
+			named.Manager, named.OperationID = m.disk.identity, id
+		}
+		status, value = named.StatusCode, named
 	}
 	body, err := json.Marshal(value)
 	if err != nil {
@@ -139,7 +150,7 @@ func (m *manager) answer(value any, err error) runner.Reply {
 	return runner.Reply{Status: status, Body: body}
 }
 
-func (m *manager) prepare(body []byte) (wire.OperationStatus, error) {
+func (m *manager) prepare(body []byte) (id string, op wire.OperationStatus, err error) {
 	var c wire.Operation
 	m.s.decode(body, &c)
 	if m.s.weak.noBase && c.BaseRevision > 0 {
@@ -148,9 +159,11 @@ func (m *manager) prepare(body []byte) (wire.OperationStatus, error) {
 		}
 	}
 	if c.DryRun {
-		return m.participant.Preflight(c)
+		op, err = m.participant.Preflight(c)
+	} else {
+		op, err = m.participant.Prepare(c)
 	}
-	return m.participant.Prepare(c)
+	return c.ID, op, err
 }
 
 // commit calls Commit, and checks that a participant that voted does not refuse it once the coordinator has committed

@@ -18,6 +18,8 @@ const replyTimeout = 8 * time.Second
 type faults struct {
 	lostRequest, lostReply, doubled, slow, broken float64
 	diskFull, crashInWrite, damage                float64
+	// altered changes a field of a prepare, misleading answers a commit or an abort with a refusal that is not about it.
+	altered, misleading float64
 }
 
 // latency returns the latency of a message in one direction.
@@ -96,7 +98,8 @@ func (n network) several(ctx context.Context, requests []runner.Request, replies
 	}
 	for i, request := range requests {
 		to := n.participants[request.To]
-		n.exchange(to, func() runner.Reply { return to.serve(request) }, func(reply runner.Reply) { set(i, reply) })
+		n.exchange(to, func() runner.Reply { return n.mislead(request, to.serve(n.alter(request))) },
+			func(reply runner.Reply) { set(i, reply) })
 		n.after(replyTimeout, func() { set(i, n.silence(request)) })
 	}
 	for shown := 0; shown < len(requests); {
@@ -116,10 +119,61 @@ func (n network) several(ctx context.Context, requests []runner.Request, replies
 	}
 }
 
+// alter changes a field of a prepare on its way, or nothing.
+func (n network) alter(request runner.Request) runner.Request {
+	if request.Path != wire.OperationsPath() || !n.chance(n.faults.altered) {
+		return request
+	}
+	var c wire.Operation
+	n.decode(request.Body, &c)
+	someone := n.rng.IntN(len(c.Managers))
+	switch what := n.rng.IntN(8); {
+	case what == 0:
+		c.Store += "2"
+	case what == 1:
+		c.Owner += "2"
+	case what == 2:
+		c.Coordinator = c.Managers[someone].Identity
+	case what == 3:
+		c.Managers[someone].URL += "2"
+	case len(c.Nodes) == 0:
+		c.BaseRevision++
+	case what == 4:
+		c.Nodes[n.rng.IntN(len(c.Nodes))].ClientPort++
+	case what == 5:
+		c.Nodes[n.rng.IntN(len(c.Nodes))].Name += "x"
+	case what == 6:
+		c.Nodes[n.rng.IntN(len(c.Nodes))].Host = "10.0.0.99"
+	default:
+		c.Creation += "2"
+	}
+	request.Body, _ = json.Marshal(c)
+	return request
+}
+
+// mislead replaces the answer to a commit or an abort by a refusal that is about another operation, or names none.
+func (n network) mislead(request runner.Request, reply runner.Reply) runner.Reply {
+	if !strings.HasSuffix(request.Path, "/commit") && !strings.HasSuffix(request.Path, "/abort") || !n.chance(n.faults.misleading) {
+		return reply
+	}
+	wrong := wire.RefuseOperationAborted.With("op-0")
+	switch n.rng.IntN(3) {
+	case 0:
+		wrong.OperationID, wrong.Manager = "op-0", n.participants[request.To].disk.identity
+	case 1:
+		wrong.StatusCode = 409
+	}
+	body, _ := json.Marshal(wrong)
+	return runner.Reply{Status: wrong.StatusCode, Body: body}
+}
+
 // silence returns the reply of a request that got no answer.
 func (n network) silence(request runner.Request) runner.Reply {
 	if n.weak.believeSilence && strings.HasSuffix(request.Path, "/commit") {
-		body, _ := json.Marshal(wire.Refuse(wire.CodeOperationAborted, "it will have been aborted"))
+		refusal := wire.Refuse(wire.CodeOperationAborted, "it will have been aborted")
+		id, _, _ := strings.Cut(strings.TrimPrefix(request.Path, wire.OperationsPath()+"/"), "/")
+		refusal.OperationID, refusal.Manager = id, n.participants[request.To].disk.identity
+		body, _ := json.Marshal(refusal)
 		return runner.Reply{Status: 410, Body: body}
 	}
 	return runner.Reply{Class: "timeout", Message: "no answer"}

@@ -44,6 +44,8 @@ const replaced runner.State = -1
 // weakness removes a rule from the protocol.
 type weakness struct {
 	voteBeforeSync, expireAnywhere, noBase, believeSilence, trustDisk bool
+	// anyContent makes managers answer with the digest of the driver's content, whatever they have.
+	anyContent bool
 }
 
 // syncLate is the maximum delay until a write of a weakened manager is durable.
@@ -58,6 +60,7 @@ func simulate(seed uint64, weak weakness) (s *simulation) {
 	defer s.close()
 	for i := range 3 + s.rng.IntN(3) {
 		m := &manager{s: s, host: fmt.Sprintf("10.0.0.%d", 11+i), committed: map[string]bool{}, aborted: map[string]bool{}}
+		m.older = s.chance(0.3)
 		m.disk = &disk{s: s, m: m, identity: fmt.Sprintf("m%d", 1+i), durable: []byte(`{"stores":{}}`)}
 		s.managers = append(s.managers, m)
 		m.start()
@@ -89,6 +92,10 @@ func (s *simulation) trouble() {
 	s.faults = faults{
 		lostRequest: some(0.25), lostReply: some(0.25), doubled: some(0.3), slow: some(0.15), broken: some(0.1),
 		diskFull: some(0.1), crashInWrite: some(0.1), damage: some(0.5),
+		altered: some(0.1), misleading: some(0.1),
+	}
+	if s.weak != (weakness{}) && !s.weak.anyContent { // another weakness is to be found by what it breaks itself
+		s.faults.altered = 0
 	}
 	s.victim = s.managers[s.rng.IntN(len(s.managers))]
 	for range s.rng.IntN(5) {
@@ -196,8 +203,9 @@ func TestSim_FindsWeaknesses(t *testing.T) {
 		{"a vote is answered before it is on the disk", weakness{voteBeforeSync: true}, "reported as committed"},
 		{"any vote expires", weakness{expireAnywhere: true}, "I1: "},
 		{"the base is not checked", weakness{noBase: true}, "I6: "},
-		{"a manager trusts a catalog that it fell back to", weakness{trustDisk: true}, "I1: "},
+		{"a manager trusts a catalog that it fell back to", weakness{trustDisk: true}, "I5: "},
 		{"silence of the coordinator counts as abort", weakness{believeSilence: true}, "reported as aborted"},
+		{"a vote counts whatever its content", weakness{anyContent: true}, "I7: "},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			const seeds = 3000

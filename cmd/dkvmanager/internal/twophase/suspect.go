@@ -139,7 +139,8 @@ func suspectKey(store string) string { return "suspect " + strings.ToLower(store
 // acts on the coordinator's state alone, so that a notification that is late, repeated or false changes nothing.
 
 // notifyLostVote asks a manager to resolve a store that this manager coordinates, if the manager's state shows that it
-// has lost its vote for the store. A coordinator whose own view is not certain notifies nobody.
+// has lost its vote for the store, or has another content of the store's last operation. A coordinator whose own view
+// is not certain notifies nobody.
 func (m *Participant) notifyLostVote(ctx context.Context, w wire.Manager, store string, there *wire.StoreState) error {
 	d := m.Catalog.Snapshot()
 	n, s := d.Name(store), d.Stores[store]
@@ -147,9 +148,14 @@ func (m *Participant) notifyLostVote(ctx context.Context, w wire.Manager, store 
 		m.isSuspect(d, store) || !hasManager(s.Managers, w.Identity) {
 		return nil
 	}
+	// It may have the wrong manager as the coordinator, and would not ask this one by itself (see isBehind).
+	if c := there.Configuration; c != nil && there.Prepared == nil && c.LastOperation == s.LastCommitted() &&
+		wire.VotedByAll(c.LastOperation) && !c.SameContent(s.Configuration()) {
+		return m.Peers.Resolve(ctx, w, store, urlOf(s.Managers, m.self()))
+	}
 	// A manager that has voted has seen the store's epoch, even if it has removed the store since.
 	if there.Configuration != nil || there.Prepared != nil || there.Replacing != "" || there.Epoch >= s.Epoch ||
-		!votedByAll(s.LastCommitted()) {
+		!wire.VotedByAll(s.LastCommitted()) {
 		return nil
 	}
 	return m.Peers.Resolve(ctx, w, store, urlOf(s.Managers, m.self()))
@@ -190,9 +196,5 @@ func (m *Participant) hasLostVote(d *catalog.Data, store string, there *wire.Sto
 		return false
 	}
 	return c.Coordinator == there.Manager && hasManager(c.Managers, m.self()) && n.Epoch < c.Epoch &&
-		votedByAll(c.LastOperation)
+		wire.VotedByAll(c.LastOperation)
 }
-
-// votedByAll reports whether a configuration was made by an operation that all managers voted for. With atomic = false
-// each manager makes it for itself; the id is then derived from the digest, and the epochs prove nothing.
-func votedByAll(change string) bool { return !strings.HasPrefix(change, "d-") }
