@@ -30,7 +30,6 @@ func TestStoreStatus_Pending(t *testing.T) {
 
 func TestStoreStatus_Differences(t *testing.T) {
 	v := clustertest.View(nil)
-	v.Latest.Managers = []wire.Manager{{URL: "http://c:7801"}}
 	v.Sightings[2].Store = nil
 	list := differenceRecords(v)
 	if len(list.Items) != 1 {

@@ -1,7 +1,9 @@
 package cluster
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"dkvrun/builtins/internal/text"
 	"dkvrun/builtins/report"
@@ -21,7 +23,7 @@ type Sighting struct {
 type View struct {
 	Name      string
 	Sightings []Sighting
-	// Latest is the store with the highest revision; nil if no manager knows it.
+	// Latest is the store with the highest revision, of several the coordinator's; nil if no manager knows it.
 	Latest *wire.Store
 	// Instances are those of the latest topology, each as its own manager reports it.
 	Instances []Instance
@@ -46,7 +48,7 @@ func NewView(name string, all []Response) *View {
 		switch {
 		case h.Decode(&store) && store.Name == name:
 			s.Store, s.Row = &store, h.Row
-			if v.Latest == nil || store.Revision > v.Latest.Revision {
+			if v.Latest == nil || store.Revision > v.Latest.Revision || store.Revision == v.Latest.Revision && coordinates(s) {
 				v.Latest = &store
 			}
 		case h.Answer.Err == nil && h.Row.Code == wire.CodeStoreNotFound:
@@ -164,7 +166,7 @@ func (v *View) Consistent() any {
 		return nil
 	}
 	for _, s := range v.Sightings {
-		if s.Store != nil && (s.Store.Digest != v.Latest.Digest || s.Store.LastOperation != v.Latest.LastOperation) {
+		if s.Store != nil && otherContent(s.Store, v.Latest) != "" {
 			return false
 		}
 	}
@@ -247,16 +249,47 @@ func (v *View) Pending() (oldest *wire.OperationStatus, holders []fanout.Endpoin
 	return oldest, holders
 }
 
-// Difference is a manager whose topology of the store differs from the latest one.
+// coordinates reports whether a manager is the coordinator of the store as it describes it.
+func coordinates(s Sighting) bool {
+	return slices.ContainsFunc(s.Store.Managers, func(m wire.Manager) bool {
+		is := m.URL == s.Endpoint.URL()
+		if s.Info != nil {
+			is = m.Identity == s.Info.Identity
+		}
+		return is && m.Identity == s.Store.Coordinator
+	})
+}
+
+// otherContent says how a manager's store differs from the given one, or returns "". Managers that changed the store
+// each by itself need only agree about the nodes.
+func otherContent(s, as *wire.Store) string {
+	mine, want := s.Configuration(), as.Configuration()
+	switch {
+	case s.LastOperation != as.LastOperation:
+		return fmt.Sprintf("it was made by operation %s, not %s", s.LastOperation, as.LastOperation)
+	case s.Digest != as.Digest, wire.VotedByAll(s.LastOperation) && !mine.SameContent(want):
+		return cmp.Or(wire.DescribeContentDifference(mine, want), "its digest is that of other nodes")
+	}
+	return ""
+}
+
+// Difference is a manager whose configuration of the store differs from the coordinator's.
 type Difference struct {
 	Manager  fanout.Endpoint
 	Revision uint64 // of its topology; 0 if it does not have the store
 	Message  string
 }
 
-// Differences lists the managers whose topology of the store differs from the latest one.
+// Differences lists the managers whose configuration of the store differs from the coordinator's, whose decisions
+// count, or from the latest one if the coordinator does not answer.
 func (v *View) Differences() []Difference {
 	var out []Difference
+	standard, who := v.Latest, "others have"
+	for _, s := range v.Sightings {
+		if s.Store != nil && coordinates(s) && s.Store.Coordinator == v.Latest.Coordinator {
+			standard, who = s.Store, "the coordinator has"
+		}
+	}
 	add := func(s Sighting, revision uint64, format string, args ...any) {
 		out = append(out, Difference{s.Endpoint, revision, fmt.Sprintf(format, args...)})
 	}
@@ -266,12 +299,14 @@ func (v *View) Differences() []Difference {
 		case s.Store == nil && v.keptBy(s.Member):
 			add(s, 0, "does not have the store, which others say that it keeps")
 		case s.Store == nil:
-		case s.Store.Creation != v.Latest.Creation:
+		case s.Store.Creation != standard.Creation:
 			add(s, s.Store.Revision, "has another store of that name, made by operation %s", s.Store.Creation)
-		case s.Store.Revision != v.Latest.Revision:
-			add(s, s.Store.Revision, "has revision %d, others have %d", s.Store.Revision, v.Latest.Revision)
-		case s.Store.Digest != v.Latest.Digest || s.Store.LastOperation != v.Latest.LastOperation:
-			add(s, s.Store.Revision, "has revision %d with another content", s.Store.Revision)
+		case s.Store.Revision != standard.Revision:
+			add(s, s.Store.Revision, "has revision %d, %s %d", s.Store.Revision, who, standard.Revision)
+		default:
+			if how := otherContent(s.Store, standard); how != "" {
+				add(s, s.Store.Revision, "has revision %d with another content: %s", s.Store.Revision, how)
+			}
 		}
 	}
 	return out

@@ -1,6 +1,8 @@
 package cluster_test
 
 import (
+	"bytes"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -95,20 +97,28 @@ func TestView_Differences(t *testing.T) {
 	if list := v.Differences(); len(list) != 0 {
 		t.Fatalf("all agree: %v", list)
 	}
-	v.Latest.Managers = []wire.Manager{{Identity: "3", URL: "http://c:7801"}}
 	for says, spoil := range map[string]func(*cluster.Sighting){
 		"does not have the store": func(s *cluster.Sighting) { s.Store = nil },
 		"another store of that name": func(s *cluster.Sighting) {
 			other := *s.Store
 			other.Creation, s.Store = "op-7", &other
 		},
-		"has revision 4, others have 1": func(s *cluster.Sighting) {
+		"has revision 4, the coordinator has 1": func(s *cluster.Sighting) {
 			other := *s.Store
 			other.Revision, s.Store = 4, &other
 		},
 		"with another content": func(s *cluster.Sighting) {
 			other := *s.Store
 			other.Digest, s.Store = "other", &other
+		},
+		"with another content: orders-b has client port 7862, not 7861": func(s *cluster.Sighting) {
+			other := *s.Store
+			other.Instances = slices.Clone(other.Instances)
+			other.Instances[1].ClientPort, s.Store = 7862, &other
+		},
+		"with another content: it lists other managers": func(s *cluster.Sighting) {
+			other := *s.Store
+			other.Managers, s.Store = other.Managers[1:], &other
 		},
 	} {
 		there := v.Sightings[2]
@@ -118,5 +128,24 @@ func TestView_Differences(t *testing.T) {
 		if len(list) != 1 || list[0].Manager.String() != "c:7801" || !strings.Contains(list[0].Message, says) {
 			t.Errorf("%v, want %q", list, says)
 		}
+	}
+}
+
+// What differs is measured against the coordinator, whichever manager the session has first.
+func TestView_DifferencesFromTheCoordinator(t *testing.T) {
+	all := clustertest.Responses(nil)
+	for _, i := range []int{0, 2} {
+		all[i].Answer.Body = bytes.ReplaceAll(all[i].Answer.Body, []byte(`"clientPort":7861,"role":"data","manager":"c:7801"`), []byte(`"clientPort":7899,"role":"data","manager":"c:7801"`))
+	}
+	v := cluster.NewView(clustertest.Store, all)
+	var names []string
+	for _, d := range v.Differences() {
+		names = append(names, d.Manager.String())
+		if !strings.Contains(d.Message, "orders-c has client port 7899, not 7861") {
+			t.Error(d.Message)
+		}
+	}
+	if len(names) != 2 || names[0] != "a:7801" || names[1] != "c:7801" || v.Latest.Instances[2].ClientPort != 7861 {
+		t.Errorf("%v, latest %+v", names, v.Latest.Instances[2])
 	}
 }

@@ -14,14 +14,15 @@ import (
 // Store is the name of the store that the responses describe.
 const Store = "OrdersStore"
 
-// Responses returns the responses of the managers a, b and c about a store with one running instance on each. change,
-// unless nil, modifies the instance that manager i reports as its own.
+// Responses returns the responses of the managers a, b and c about a store with one running instance on each; b is
+// its coordinator. change, unless nil, modifies the instance that manager i reports as its own.
 func Responses(change func(i int, in *wire.Instance)) []cluster.Response {
 	hosts := []string{"a", "b", "c"}
 	var out []cluster.Response
 	for i, host := range hosts {
-		store := &wire.Store{Name: Store, Revision: 1, Digest: "d"}
+		store := &wire.Store{Name: Store, Status: wire.StoreRunning, Revision: 1, Digest: "d", LastOperation: "op-1", Coordinator: "id-b"}
 		for j, other := range hosts {
+			store.Managers = append(store.Managers, wire.Manager{Identity: "id-" + other, URL: "http://" + other + ":7801"})
 			in := wire.Instance{
 				Node: wire.Node{
 					Name: "orders-" + other, Host: other, ClustronPort: 7811, ClientPort: 7861, Role: wire.Data, Manager: other + ":7801",
