@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -27,7 +28,8 @@ type manager struct {
 	done chan struct{} // closed when the process has ended
 }
 
-// start runs a manager on port 7801 of each host and waits until all answer.
+// start runs a manager on port 7801 of each host and waits until all answer. With HOST=NAME the manager advertises
+// NAME.
 func (f *fleet) start(hosts []string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -39,7 +41,9 @@ func (f *fleet) start(hosts []string) error {
 		}
 		f.lifeR, f.alive = r, w
 	}
-	for _, host := range hosts {
+	for i, host := range hosts {
+		host, name, _ := strings.Cut(host, "=")
+		hosts[i] = host
 		dir := filepath.Join(f.dir, host)
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return err
@@ -49,6 +53,9 @@ func (f *fleet) start(hosts []string) error {
 			return err
 		}
 		cmd := exec.Command(program("dkvmanager"), "--listen", net.JoinHostPort(host, "7801"), "--data-dir", dir, "--lifeline", "3")
+		if name != "" {
+			cmd.Args = append(cmd.Args, "--advertise", name)
+		}
 		cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = log, log, []*os.File{f.lifeR}
 		err = cmd.Start()
 		log.Close()

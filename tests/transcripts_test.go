@@ -20,10 +20,11 @@ import (
 // blocks counts the loopback networks in use: each transcript has separate servers.
 var blocks atomic.Int32
 
-// TestTranscripts_Run runs the transcripts of command lines. In a transcript, $H1 to $H4 are hosts that no other
+// TestTranscripts_Run runs the transcripts of command lines. In a transcript, $H1 to $H6 are hosts that no other
 // transcript uses. `managers HOST…` starts a manager on each host; `managers -stop HOST` and `-kill HOST` end one.
 // `exits STATUS COMMAND…` runs a command that has to exit with the status. `fleet PORT COUNT FAULT…` starts fake
-// managers, the first ones with these faults, and lists them in fleet.list.
+// managers, the first ones with these faults, and lists them in fleet.list. `proxy` and `diverge` are in
+// proxy_test.go.
 func TestTranscripts_Run(t *testing.T) {
 	t.Parallel()
 	scripts, err := filepath.Abs("../scripts")
@@ -35,7 +36,7 @@ func TestTranscripts_Run(t *testing.T) {
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
 			block := blocks.Add(1)
-			for i := 1; i <= 4; i++ {
+			for i := 1; i <= 6; i++ {
 				env.Setenv(fmt.Sprintf("H%d", i), fmt.Sprintf("127.40.%d.%d", block, 10+i))
 			}
 			env.Setenv("PATH", filepath.Dir(program("dkvrun"))+string(os.PathListSeparator)+env.Getenv("PATH"))
@@ -43,7 +44,7 @@ func TestTranscripts_Run(t *testing.T) {
 			env.Setenv("TMPDIR", env.WorkDir)
 			env.Setenv("NO_COLOR", "1")
 			f := &fleet{dir: filepath.Join(env.WorkDir, ".managers")}
-			env.Values[fleetKey{}] = f
+			env.Values[fleetKey{}], env.Values[proxiesKey{}] = f, map[string]*proxy{}
 			env.Defer(f.close)
 			return nil
 		},
@@ -51,6 +52,8 @@ func TestTranscripts_Run(t *testing.T) {
 			"managers": managersCommand,
 			"exits":    exitsCommand,
 			"fleet":    fleetCommand,
+			"proxy":    proxyCommand,
+			"diverge":  divergeCommand,
 		},
 	})
 }
