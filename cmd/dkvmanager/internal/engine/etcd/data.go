@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"go.etcd.io/etcd/client/pkg/v3/types"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.etcd.io/etcd/server/v3/storage/wal"
 	"go.uber.org/zap"
@@ -58,7 +59,8 @@ func runData(ctx context.Context, folder string, spec engine.Spec, report *engin
 	}
 	defer probe.close()
 	report.Measure(newGauges(member.Server, counter).measure)
-	report.OnSever(func(severed func(host string) bool) { sever(member.Server, severed) })
+	severance := &severance{server: member.Server, cut: map[types.ID]bool{}}
+	report.OnSever(severance.set)
 
 	watchCtx, cancel := context.WithCancel(ctx)
 	watched := make(chan struct{})
@@ -71,6 +73,7 @@ func runData(ctx context.Context, folder string, spec engine.Spec, report *engin
 		<-watched
 		report.Measure(nil)
 		report.OnSever(nil)
+		severance.end()
 		counter.endStreams()
 		etcdLevel.SetLevel(zap.DPanicLevel) // it logs every connection that a stop closes as a failure
 		shutdown(member)

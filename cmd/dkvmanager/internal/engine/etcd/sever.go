@@ -3,21 +3,36 @@ package etcd
 import (
 	"net"
 
+	"go.etcd.io/etcd/client/pkg/v3/types"
 	"go.etcd.io/etcd/server/v3/etcdserver"
 )
 
-// sever drops the messages to and from the members on severed hosts, and exchanges messages with all others. Packets
+// severance knows which members are cut off from the server. A member is cut and mended in turns: etcd starts the
+// connection to a member of a joiner's first list again at every mend, and then its stop never ends.
+type severance struct {
+	server *etcdserver.EtcdServer
+	cut    map[types.ID]bool
+}
+
+// set drops the messages to and from the members on severed hosts, and exchanges messages with all others. Packets
 // can't be filtered by their source address: on loopback addresses the system chooses the address from which members
 // connect.
-func sever(server *etcdserver.EtcdServer, severed func(host string) bool) {
-	for _, m := range server.Cluster().Members() {
-		if m.ID == server.MemberID() {
+func (s *severance) set(severed func(host string) bool) {
+	for _, m := range s.server.Cluster().Members() {
+		if m.ID == s.server.MemberID() {
 			continue
 		}
-		if host, _, err := net.SplitHostPort(address(m.PeerURLs)); err == nil && severed(host) {
-			server.CutPeer(m.ID)
-		} else {
-			server.MendPeer(m.ID)
+		host, _, err := net.SplitHostPort(address(m.PeerURLs))
+		switch cut := err == nil && severed(host); {
+		case cut && !s.cut[m.ID]:
+			s.cut[m.ID] = true
+			s.server.CutPeer(m.ID)
+		case !cut && s.cut[m.ID]:
+			delete(s.cut, m.ID)
+			s.server.MendPeer(m.ID)
 		}
 	}
 }
+
+// end mends all members, so that the server can stop its connections.
+func (s *severance) end() { s.set(func(string) bool { return false }) }

@@ -84,3 +84,45 @@ func TestSever_MemberIsDisconnected(t *testing.T) {
 		t.Errorf("after it is healed it has %q", got)
 	}
 }
+
+// A joiner connects to the members of its first list in another way than to those that come later. With the socket for
+// network faults, also after a fault, it stops like any other.
+func TestSever_JoinerStops(t *testing.T) {
+	t.Parallel()
+	controller, err := netfault.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := controller.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	store := newStore(t, 2, 0)
+	first, joiner := store[0], store[1]
+	first.spec.Peers = first.spec.Peers[:1]
+	for _, in := range store {
+		in.netFaultSocket = controller.File()
+	}
+	first.start()
+	first.ready()
+	join(t, dialStore(t, store[:1]), joiner)
+	if err := controller.Set([]netip.Addr{netip.MustParseAddr(first.spec.Host)}); err != nil {
+		t.Fatal(err)
+	}
+	joiner.state("alone", func(s engine.State) bool { return !s.Ready })
+	if took := joiner.stop(); took > 5*time.Second {
+		t.Errorf("the joiner took %v to stop", took)
+	}
+	joiner.spec.Start = engine.Resume
+	if err := controller.Set(nil); err != nil {
+		t.Fatal(err)
+	}
+	joiner.start()
+	joiner.ready()
+	first.kill()
+	joiner.state("alone", func(s engine.State) bool { return !s.Ready })
+	if took := joiner.stop(); took > 5*time.Second {
+		t.Errorf("the joiner took %v to stop", took)
+	}
+}
