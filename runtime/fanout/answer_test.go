@@ -43,21 +43,21 @@ func TestAnswer_TotalBounded(t *testing.T) {
 	for i := range list {
 		list[i] = get(s.Endpoint)
 	}
-	whole, refused := 0, 0
+	complete, refused := 0, 0
 	c := New(Config{Total: most << 20})
 	defer c.Close()
 	c.Do(context.Background(), list, Options{Parallel: 4, OnAnswer: func(a Answer) {
 		switch {
 		case a.Err == nil:
-			whole++
+			complete++
 		case a.Err.Class == Protocol && strings.Contains(a.Err.Message, "answers together are larger than 20 MiB"):
 			refused++
 		default:
 			t.Error(a.Err)
 		}
 	}})
-	if whole > most || whole < most-4 || whole+refused != len(list) {
-		t.Errorf("%d whole and %d refused answers", whole, refused)
+	if complete > most || complete < most-4 || complete+refused != len(list) {
+		t.Errorf("%d complete and %d refused answers", complete, refused)
 	}
 }
 

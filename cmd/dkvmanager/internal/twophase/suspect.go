@@ -135,8 +135,9 @@ func (m *Participant) dropReplaced(ctx context.Context, p *catalog.PreparedRecor
 func suspectKey(store string) string { return "suspect " + strings.ToLower(store) }
 
 // A manager that lost its vote for a new store does not know the store's name, so it can't ask anybody about it. The
-// store's coordinator, which has it in its list of managers, notices that and sends it its own URL. The manager then
-// acts on the coordinator's state alone, so that a notification that is late, repeated or false changes nothing.
+// store's coordinator lists the manager among those of the store, notices that it does not have the store, and notifies
+// it with the coordinator's URL. The manager then reads the coordinator's state and acts on that alone: a notification
+// that is late, repeated or false changes nothing.
 
 // notifyLostVote asks a manager to resolve a store that this manager coordinates, if the manager's state shows that it
 // has lost its vote for the store, or has another content of the store's last operation. A coordinator whose own view
