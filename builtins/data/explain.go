@@ -82,7 +82,7 @@ type outcome struct {
 // explain explains a failed request by what the managers report about the store now; v is nil if nobody can be asked.
 func (s *store) explain(v *cluster.View, o outcome) refusal {
 	switch {
-	case v == nil || v.Silent == len(v.Sightings):
+	case v == nil || v.Silent == len(v.Reports):
 		return refusal{o.code, o.failed, ""}
 	case v.Latest == nil:
 		return refusal{wire.CodeStoreNotFound, "no manager knows a store " + s.name + ": " + o.failed, ""}

@@ -98,7 +98,7 @@ func creation(r *run.Run, c *runtime.Call, s *cluster.Session, nodes []wire.Node
 
 // keptEverywhere reports whether all managers of the session have the same store.
 func keptEverywhere(v *cluster.View) bool {
-	for _, s := range v.Sightings {
+	for _, s := range v.Reports {
 		if s.Store == nil || s.Store.LastOperation != v.Latest.LastOperation || s.Store.Digest != v.Latest.Digest {
 			return false
 		}
@@ -154,7 +154,7 @@ func createRequest(
 		return nil, err
 	}
 	create := &wire.CreateStore{Name: name, Nodes: nodes}
-	for _, seen := range v.Sightings {
+	for _, seen := range v.Reports {
 		if seen.Store != nil && topology.SamePlan(seen.Store.Nodes(), nodes) {
 			create.Operation, create.Managers = seen.Store.Creation, seen.Store.Managers
 			create.Coordinator = seen.Store.Coordinator

@@ -91,7 +91,7 @@ func participantSession(r *run.Run, c *runtime.Call, v *cluster.View) (*cluster.
 	var part []cluster.Member
 	for i, m := range all.Members() {
 		listed := slices.ContainsFunc(v.Latest.Managers, func(k wire.Manager) bool { return k.Identity == m.Info.Identity })
-		if listed || v.Sightings[i].Store != nil {
+		if listed || v.Reports[i].Store != nil {
 			part = append(part, m)
 		}
 	}
@@ -118,7 +118,7 @@ func absent(store string) string { return "There is no store " + store + " here"
 // not asked if none has it; the hint may then name a store that was meant.
 func removeEach(a *run.Action, v *cluster.View, hint string) {
 	var steps []*run.Request
-	for _, s := range v.Sightings {
+	for _, s := range v.Reports {
 		if v.Latest == nil && s.Row.Success {
 			steps = append(steps, run.Known(s.Endpoint, wire.RemoveStoreAction, "", report.Row{
 				Result: report.Success, Success: true, StatusCode: 200, Code: run.CodeAbsent, Message: absent(v.Name), Hint: hint,
@@ -154,8 +154,8 @@ func confirm(r *run.Run, c *runtime.Call, v *cluster.View) error {
 	if r.Ask == nil {
 		return c.Errorf("not_confirmed", "remove_store: deletes %s and its data for good: pass confirm = %q, or --yes", name, name)
 	}
-	where := make([]fanout.Endpoint, len(v.Sightings))
-	for i, s := range v.Sightings {
+	where := make([]fanout.Endpoint, len(v.Reports))
+	for i, s := range v.Reports {
 		where[i] = s.Endpoint
 	}
 	answer, err := r.Ask(c.Context(), fmt.Sprintf("Remove %s and delete its data on %s? Type its name to go on: ", name, cluster.Listed(where)))

@@ -51,7 +51,7 @@ func storeStatus(c *runtime.Call) (any, error) {
 	if v.Latest == nil {
 		return nil, r.NotFound(c, v)
 	}
-	q, err := r.Answered(c, v.Unanswered(), len(v.Sightings), true)
+	q, err := r.Answered(c, v.Unanswered(), len(v.Reports), true)
 	if err != nil {
 		return nil, err
 	}

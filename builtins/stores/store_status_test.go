@@ -15,7 +15,7 @@ func TestStoreStatus_Pending(t *testing.T) {
 		t.Fatal("nothing is pending, and something is shown")
 	}
 	since := time.Now().Add(-90 * time.Second)
-	v.Sightings[2].Store.Prepared = &wire.OperationStatus{ID: "op-9", Action: wire.AddInstanceAction, Owner: "alice@ops-1", Since: &since}
+	v.Reports[2].Store.Prepared = &wire.OperationStatus{ID: "op-9", Action: wire.AddInstanceAction, Owner: "alice@ops-1", Since: &since}
 	values := pendingRecord(v).(runtime.Record).Values
 	if values["operation"] != "op-9" || values["owner"] != "alice@ops-1" || values["action"] != "AddInstance" || values["since"] != since.UTC().Format(time.RFC3339) {
 		t.Errorf("%v", values)
@@ -30,7 +30,7 @@ func TestStoreStatus_Pending(t *testing.T) {
 
 func TestStoreStatus_Differences(t *testing.T) {
 	v := clustertest.View(nil)
-	v.Sightings[2].Store = nil
+	v.Reports[2].Store = nil
 	list := differenceRecords(v)
 	if len(list.Items) != 1 {
 		t.Fatalf("%v", list.Items)

@@ -75,7 +75,7 @@ func waitReady(c *runtime.Call) (any, error) {
 		late := fmt.Sprintf("wait_ready: %s is not ready after %s", name, params.Seconds(c.Float("timeout_sec")))
 		silent := last.Unanswered()
 		switch {
-		case len(silent) == len(last.Sightings):
+		case len(silent) == len(last.Reports):
 			return nil, run.Raise(c, cluster.NoAnswer(late, silent))
 		case known != nil:
 			missing = text.Few(known.NotReady(instance))
@@ -85,7 +85,7 @@ func waitReady(c *runtime.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := r.Answered(c, last.Unanswered(), len(last.Sightings), false); err != nil {
+	if _, err := r.Answered(c, last.Unanswered(), len(last.Reports), false); err != nil {
 		return nil, err
 	}
 	return time.Since(began).Seconds(), nil

@@ -12,8 +12,8 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Sighting is the report of one manager about one store.
-type Sighting struct {
+// StoreReport is the report of one manager about one store.
+type StoreReport struct {
 	Member
 	Store *wire.Store // nil when the manager does not know it, or did not answer
 	Row   report.Row  // Success if it answered, otherwise the reason why not
@@ -22,7 +22,7 @@ type Sighting struct {
 // View joins the reports of all managers about one store.
 type View struct {
 	Name      string
-	Sightings []Sighting
+	Reports []StoreReport
 	// Latest is the store with the highest revision, of several the coordinator's; nil if no manager knows it.
 	Latest *wire.Store
 	// Instances are those of the latest topology, each as its own manager reports it.
@@ -43,7 +43,7 @@ type Instance struct {
 func NewView(name string, all []Response) *View {
 	v := &View{Name: name}
 	for _, h := range all {
-		s := Sighting{Member: h.Member, Row: h.Row}
+		s := StoreReport{Member: h.Member, Row: h.Row}
 		var store wire.Store
 		switch {
 		case h.Decode(&store) && store.Name == name:
@@ -60,7 +60,7 @@ func NewView(name string, all []Response) *View {
 			s.Row = h.Row
 			v.Silent++
 		}
-		v.Sightings = append(v.Sightings, s)
+		v.Reports = append(v.Reports, s)
 	}
 	v.merge()
 	return v
@@ -71,8 +71,8 @@ func (v *View) merge() {
 		return
 	}
 	owned := map[string]Instance{}
-	for i := range v.Sightings {
-		s := &v.Sightings[i]
+	for i := range v.Reports {
+		s := &v.Reports[i]
 		if s.Store == nil {
 			continue
 		}
@@ -165,7 +165,7 @@ func (v *View) Consistent() any {
 	if v.Silent > 0 {
 		return nil
 	}
-	for _, s := range v.Sightings {
+	for _, s := range v.Reports {
 		if s.Store != nil && otherContent(s.Store, v.Latest) != "" {
 			return false
 		}
@@ -216,7 +216,7 @@ func UnknownStore(builtin, name string, silent []report.Row, asked int) *runtime
 // Unanswered returns the rows of the managers that did not answer.
 func (v *View) Unanswered() []report.Row {
 	var silent []report.Row
-	for _, s := range v.Sightings {
+	for _, s := range v.Reports {
 		if !s.Row.Success {
 			silent = append(silent, s.Row)
 		}
@@ -226,7 +226,7 @@ func (v *View) Unanswered() []report.Row {
 
 // Silence returns a message for a store that no answering manager has: the first manager that did not answer, and why.
 func (v *View) Silence() string {
-	for _, s := range v.Sightings {
+	for _, s := range v.Reports {
 		if !s.Row.Success {
 			return fmt.Sprintf("no manager that knows %s answers: %s: %s", v.Name, s.Endpoint, s.Row.Message)
 		}
@@ -236,7 +236,7 @@ func (v *View) Silence() string {
 
 // Pending returns the oldest operation that managers have prepared, and these managers; nil if there is none.
 func (v *View) Pending() (oldest *wire.OperationStatus, holders []fanout.Endpoint) {
-	for _, s := range v.Sightings {
+	for _, s := range v.Reports {
 		if s.Store == nil || s.Store.Prepared == nil {
 			continue
 		}
@@ -250,7 +250,7 @@ func (v *View) Pending() (oldest *wire.OperationStatus, holders []fanout.Endpoin
 }
 
 // coordinates reports whether a manager is the coordinator of the store as it describes it.
-func coordinates(s Sighting) bool {
+func coordinates(s StoreReport) bool {
 	return slices.ContainsFunc(s.Store.Managers, func(m wire.Manager) bool {
 		is := m.URL == s.Endpoint.URL()
 		if s.Info != nil {
@@ -285,15 +285,15 @@ type Difference struct {
 func (v *View) Differences() []Difference {
 	var out []Difference
 	standard, who := v.Latest, "others have"
-	for _, s := range v.Sightings {
+	for _, s := range v.Reports {
 		if s.Store != nil && coordinates(s) && s.Store.Coordinator == v.Latest.Coordinator {
 			standard, who = s.Store, "the coordinator has"
 		}
 	}
-	add := func(s Sighting, revision uint64, format string, args ...any) {
+	add := func(s StoreReport, revision uint64, format string, args ...any) {
 		out = append(out, Difference{s.Endpoint, revision, fmt.Sprintf(format, args...)})
 	}
-	for _, s := range v.Sightings {
+	for _, s := range v.Reports {
 		switch {
 		case !s.Row.Success:
 		case s.Store == nil && v.keptBy(s.Member):

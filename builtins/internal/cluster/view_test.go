@@ -33,7 +33,7 @@ func TestView_Consistent(t *testing.T) {
 	if v.Consistent() != true {
 		t.Error("managers that agree are not consistent")
 	}
-	v.Sightings[2].Store.Digest = "other"
+	v.Reports[2].Store.Digest = "other"
 	if v.Consistent() != false {
 		t.Error("managers that differ are consistent")
 	}
@@ -64,7 +64,7 @@ func TestView_SilentManager(t *testing.T) {
 // A response about another store counts as unreadable. A response that the store is not known is valid.
 func TestView_OtherStore(t *testing.T) {
 	v := cluster.NewView("Other", clustertest.Responses(nil))
-	if v.Latest != nil || v.Silent != 3 || v.Sightings[0].Row.Code != fanout.Protocol {
+	if v.Latest != nil || v.Silent != 3 || v.Reports[0].Row.Code != fanout.Protocol {
 		t.Errorf("%+v", v)
 	}
 	all := clustertest.Responses(nil)[:1]
@@ -81,8 +81,8 @@ func TestView_Pending(t *testing.T) {
 		t.Fatalf("nothing is pending: %v, %v", op, holders)
 	}
 	early, late := time.Now().Add(-90*time.Second), time.Now()
-	v.Sightings[0].Store.Prepared = &wire.OperationStatus{ID: "op-9", Since: &late}
-	v.Sightings[2].Store.Prepared = &wire.OperationStatus{ID: "op-9", Since: &early}
+	v.Reports[0].Store.Prepared = &wire.OperationStatus{ID: "op-9", Since: &late}
+	v.Reports[2].Store.Prepared = &wire.OperationStatus{ID: "op-9", Since: &early}
 	op, holders := v.Pending()
 	if op.ID != "op-9" || op.Since != &early {
 		t.Errorf("%+v", op)
@@ -97,34 +97,34 @@ func TestView_Differences(t *testing.T) {
 	if list := v.Differences(); len(list) != 0 {
 		t.Fatalf("all agree: %v", list)
 	}
-	for says, spoil := range map[string]func(*cluster.Sighting){
-		"does not have the store": func(s *cluster.Sighting) { s.Store = nil },
-		"another store of that name": func(s *cluster.Sighting) {
+	for says, spoil := range map[string]func(*cluster.StoreReport){
+		"does not have the store": func(s *cluster.StoreReport) { s.Store = nil },
+		"another store of that name": func(s *cluster.StoreReport) {
 			other := *s.Store
 			other.Creation, s.Store = "op-7", &other
 		},
-		"has revision 4, the coordinator has 1": func(s *cluster.Sighting) {
+		"has revision 4, the coordinator has 1": func(s *cluster.StoreReport) {
 			other := *s.Store
 			other.Revision, s.Store = 4, &other
 		},
-		"with another content": func(s *cluster.Sighting) {
+		"with another content": func(s *cluster.StoreReport) {
 			other := *s.Store
 			other.Digest, s.Store = "other", &other
 		},
-		"with another content: orders-b has client port 7862, not 7861": func(s *cluster.Sighting) {
+		"with another content: orders-b has client port 7862, not 7861": func(s *cluster.StoreReport) {
 			other := *s.Store
 			other.Instances = slices.Clone(other.Instances)
 			other.Instances[1].ClientPort, s.Store = 7862, &other
 		},
-		"with another content: it lists other managers": func(s *cluster.Sighting) {
+		"with another content: it lists other managers": func(s *cluster.StoreReport) {
 			other := *s.Store
 			other.Managers, s.Store = other.Managers[1:], &other
 		},
 	} {
-		there := v.Sightings[2]
-		spoil(&v.Sightings[2])
+		there := v.Reports[2]
+		spoil(&v.Reports[2])
 		list := v.Differences()
-		v.Sightings[2] = there
+		v.Reports[2] = there
 		if len(list) != 1 || list[0].Manager.String() != "c:7801" || !strings.Contains(list[0].Message, says) {
 			t.Errorf("%v, want %q", list, says)
 		}

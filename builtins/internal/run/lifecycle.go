@@ -75,7 +75,7 @@ func ChangeInstances(c *runtime.Call, force bool, changes ...Lifecycle) (any, er
 func LifecycleRequests(v *cluster.View, ch Lifecycle, instance string, force bool) []*Request {
 	var out []*Request
 	if v.Latest == nil {
-		for _, s := range v.Sightings {
+		for _, s := range v.Reports {
 			row := s.Row
 			if row.Success {
 				row = report.Row{Result: report.Failed, StatusCode: 404, Code: wire.CodeStoreNotFound, Message: "There is no store " + v.Name + " here"}
@@ -103,7 +103,7 @@ func LifecycleRequests(v *cluster.View, ch Lifecycle, instance string, force boo
 
 // unownedRequest returns the failed row for an instance whose manager did not answer or is not in the session.
 func unownedRequest(v *cluster.View, in cluster.Instance, ch Lifecycle) *Request {
-	for _, s := range v.Sightings {
+	for _, s := range v.Reports {
 		if s.Endpoint.String() == in.Manager || s.Endpoint.Host == in.Host && in.Manager == "" {
 			if !s.Row.Success {
 				return Known(s.Endpoint, ch.Action, in.Name, s.Row)

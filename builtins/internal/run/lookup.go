@@ -141,7 +141,7 @@ func (r *Run) ViewOf(c *runtime.Call, s *cluster.Session, name string) (*cluster
 // managers once more.
 func (r *Run) PendingCreate(c *runtime.Call, v *cluster.View) *wire.OperationStatus {
 	var there []cluster.Member
-	for _, s := range v.Sightings {
+	for _, s := range v.Reports {
 		if s.Row.Success {
 			there = append(there, s.Member)
 		}
@@ -173,7 +173,7 @@ func (r *Run) NotFound(c *runtime.Call, v *cluster.View) error {
 	if op := r.PendingCreate(c, v); op != nil {
 		return CreatePending(c, v, op)
 	}
-	err := r.UnknownStore(c, v.Name, v.Unanswered(), len(v.Sightings))
+	err := r.UnknownStore(c, v.Name, v.Unanswered(), len(v.Reports))
 	if hint := r.DidYouMean(c, v); hint != "" && err.Code == wire.CodeStoreNotFound {
 		err.Hint = hint
 	}
@@ -184,7 +184,7 @@ func (r *Run) NotFound(c *runtime.Call, v *cluster.View) error {
 // it, otherwise "". It queries the managers once more.
 func (r *Run) DidYouMean(c *runtime.Call, v *cluster.View) string {
 	var there []cluster.Member
-	for _, s := range v.Sightings {
+	for _, s := range v.Reports {
 		if s.Row.Success {
 			there = append(there, s.Member)
 		}
