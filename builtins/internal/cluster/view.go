@@ -296,7 +296,7 @@ func (v *View) Differences() []Difference {
 	for _, s := range v.Reports {
 		switch {
 		case !s.Row.Success:
-		case s.Store == nil && v.keptBy(s.Member):
+		case s.Store == nil && v.hasParticipant(s.Member):
 			add(s, 0, "does not have the store, which others say that it keeps")
 		case s.Store == nil:
 		case s.Store.Creation != standard.Creation:
@@ -312,8 +312,8 @@ func (v *View) Differences() []Difference {
 	return out
 }
 
-// keptBy reports whether a manager is one of the store's participants.
-func (v *View) keptBy(m Member) bool {
+// hasParticipant reports whether a manager is one of the store's participants.
+func (v *View) hasParticipant(m Member) bool {
 	for _, k := range v.Latest.Managers {
 		if m.Info != nil && k.Identity == m.Info.Identity || m.Info == nil && k.URL == m.Endpoint.URL() {
 			return true
