@@ -107,7 +107,7 @@ func addition(
 // which restart for that. Where all nodes were added before, they are those that still join.
 func joiners(v *cluster.View, s *cluster.Session, added []wire.Node) []wire.Node {
 	joining, lacking := slices.Clone(added), lackingNodes(v, added)
-	if !v.Ran() {
+	if !v.EverStarted() {
 		return joining
 	}
 	for _, n := range additionRequest(v, s, lacking).Nodes {
@@ -165,7 +165,7 @@ func currentTopology(r *run.Run, c *runtime.Call) (*cluster.Session, *cluster.Vi
 
 // additionRequest returns the request that adds nodes to a store.
 func additionRequest(v *cluster.View, s *cluster.Session, added []wire.Node) *wire.ChangeInstances {
-	founding := !v.Ran()
+	founding := !v.EverStarted()
 	nodes := append(v.Nodes(), added...)
 	if founding {
 		for i := range nodes {

@@ -99,7 +99,7 @@ func removal(r *run.Run, c *runtime.Call, s *cluster.Session, v *cluster.View, n
 	if err := mayLeave(v, c, in); err != nil {
 		return p, err
 	}
-	p.Change.Founding, p.Change.LoseData, p.Change.Founders = !v.Ran(), c.Bool("lose_data"), v.Latest.Founders
+	p.Change.Founding, p.Change.LoseData, p.Change.Founders = !v.EverStarted(), c.Bool("lose_data"), v.Latest.Founders
 	for _, n := range v.Nodes() {
 		if n.Name == name {
 			continue
@@ -152,7 +152,7 @@ func removeEachInstance(a *run.Action, s *cluster.Session, v *cluster.View, name
 	if a.Call.Bool("lose_data") {
 		query.Set("loseData", "true")
 	}
-	if !v.Ran() {
+	if !v.EverStarted() {
 		query.Set("founding", "true")
 	}
 	steps := make([]*run.Request, len(s.Members()))
@@ -167,7 +167,7 @@ func mayLeave(v *cluster.View, c *runtime.Call, in cluster.Instance) error {
 	if len(v.Instances) == 1 {
 		return c.Errorf(wire.CodeLastInstance, "remove_instance: %s is the last instance of %s: remove_store removes both", in.Name, v.Name)
 	}
-	if c.Bool("lose_data") || in.Role != wire.Data || !v.Ran() {
+	if c.Bool("lose_data") || in.Role != wire.Data || !v.EverStarted() {
 		return nil
 	}
 	data, ready := 0, 0

@@ -21,7 +21,7 @@ type StoreReport struct {
 
 // View joins the reports of all managers about one store.
 type View struct {
-	Name      string
+	Name    string
 	Reports []StoreReport
 	// Latest is the store with the highest revision, of several the coordinator's; nil if no manager knows it.
 	Latest *wire.Store
@@ -100,8 +100,8 @@ func (v *View) merge() {
 // Nodes returns the latest topology.
 func (v *View) Nodes() []wire.Node { return v.Latest.Nodes() }
 
-// Ran reports whether any instance has run or should run. The roles and founders of such a store don't change.
-func (v *View) Ran() bool {
+// EverStarted reports whether any instance has run or should run. The roles and founders of such a store don't change.
+func (v *View) EverStarted() bool {
 	for _, in := range v.Instances {
 		if in.Bootstrapped || in.Started || in.Desired == wire.DesiredRunning {
 			return true
