@@ -41,7 +41,7 @@ func instanceLog(c *runtime.Call) (any, error) {
 		return nil, v.UnknownInstance(c.Name, name)
 	}
 	if in.Owner == nil {
-		return nil, c.Errorf(wire.CodeNotThisHost, "instance_log: the manager of %s, %s, did not answer", name, in.Manager)
+		return nil, c.Errorf(wire.CodeNotThisHost, "instance_log: %s: %s", name, v.WhyUnknown(in))
 	}
 	all, err := r.QueryMembers(c, []cluster.Member{*in.Owner}, fmt.Sprintf("%s/log?tail=%d", wire.InstancePath(v.Name, name), c.Int("tail")))
 	if err != nil {

@@ -217,7 +217,9 @@ func awaitLeft(a *run.Action, store string, in cluster.Instance) error {
 				return n.Name + " to leave: " + why, false, nil
 			}
 		}
-		why = "a manager does not answer"
+		if silent := v.Unanswered(); len(silent) > 0 {
+			why = silent[0].Manager + " " + cluster.NotAnswered(silent)
+		}
 		return why, v.Silent == 0, nil
 	})
 	if err != nil && err != run.ErrTimeUp {

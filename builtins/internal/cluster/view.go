@@ -152,11 +152,25 @@ func (v *View) NotReady(instance string) []string {
 		case in.LastError != "":
 			why += ", " + in.LastError
 		case in.Owner == nil:
-			why += ", its manager " + in.Manager + " did not answer"
+			why += ", " + v.WhyUnknown(in)
 		}
 		out = append(out, in.Name+" ("+why+")")
 	}
 	return out
+}
+
+// WhyUnknown says why the state of an instance that has no Owner is not known: what its manager did.
+func (v *View) WhyUnknown(in Instance) string {
+	for _, s := range v.Reports {
+		if s.Endpoint.String() != in.Manager && (in.Manager != "" || s.Endpoint.Host != in.Host) {
+			continue
+		}
+		if !s.Row.Success {
+			return "its manager " + s.Endpoint.String() + " " + NotAnswered([]report.Row{s.Row})
+		}
+		return "its manager " + s.Endpoint.String() + " does not have it"
+	}
+	return "its manager " + cmp.Or(in.Manager, "on "+in.Host) + " is not connected"
 }
 
 // Consistent returns true if all managers that keep the store keep the same revision of it, false if they differ, and
