@@ -152,7 +152,7 @@ func (r *runner) finish(ctx context.Context, values []any, err error) int {
 	} else if r.isEval {
 		r.showValues(values) // of an expression that raised there are none
 	}
-	status := exit.Report(r.Stderr, err, r.trace)
+	status := exit.Report(r.Stderr, r.unread(err), r.trace)
 	if status == exit.Done {
 		return exit.Report(r.Stderr, r.written.Complete(), false)
 	}
@@ -171,6 +171,26 @@ func (r *runner) document(values []any, err error) output.Document {
 		}
 	}
 	return d
+}
+
+// unread returns the error of a run that ended with err. If nobody read its output to the end, and it has changed
+// something, that is an exit.Stopped that tells what.
+func (r *runner) unread(err error) error {
+	var stopped *exit.Stopped
+	closed := r.written.Closed()
+	if closed == nil || r.app == nil || err != nil && !errors.As(err, &stopped) {
+		return err
+	}
+	made := r.app.Outcomes()
+	if len(made) == 0 {
+		return err
+	}
+	if stopped == nil {
+		stopped = &exit.Stopped{Reason: closed}
+	}
+	told := *stopped
+	told.Made = made
+	return &told
 }
 
 // stopped returns an exit.Stopped if ctx ended the run, otherwise err.

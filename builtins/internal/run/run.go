@@ -5,11 +5,13 @@ import (
 	"context"
 	"io"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/fixtures"
+	"dkvrun/builtins/internal/text"
 	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/commit"
@@ -103,6 +105,39 @@ func (r *Run) InDoubt() []string {
 				out = append(out, a.Builtin+" on "+row.Manager)
 			}
 		}
+	}
+	return out
+}
+
+// Outcomes lists what came of each action that changed something, for a run whose output nobody reads: "new_store:
+// SUCCESS on 10.0.0.11:7801, 10.0.0.12:7801".
+func (r *Run) Outcomes() []string {
+	var out []string
+	for _, a := range r.Actions() {
+		var results []string // in the order of the rows
+		rows := map[string][]string{}
+		changed := false
+		for _, row := range report.InOrder(a.Rows) {
+			if row.Action == cluster.ConnectAction {
+				continue
+			}
+			changed = changed || row.Changed || row.InDoubt
+			if rows[row.Result] == nil {
+				results = append(results, row.Result)
+			}
+			at := row.Manager
+			if row.Instance != "" {
+				at = row.Instance
+			}
+			rows[row.Result] = append(rows[row.Result], at)
+		}
+		if !changed {
+			continue
+		}
+		for i, result := range results {
+			results[i] = result + " on " + text.Few(rows[result])
+		}
+		out = append(out, a.Builtin+": "+strings.Join(results, "; "))
 	}
 	return out
 }

@@ -57,6 +57,7 @@ type Stopped struct {
 	Reason  error    // decides the exit status: a signal, a limit
 	Err     error    // the resulting error of the script; may be nil
 	InDoubt []string // the operations whose outcome is unknown
+	Made    []string // what was changed, if the user has not seen it
 }
 
 // Error returns the reason, and the position at which the script was stopped.
@@ -102,6 +103,7 @@ func text(err error, trace bool) string {
 		chosen  *runtime.Exit
 		script  *runtime.Error
 		inDoubt []string
+		made    []string
 		hint    string
 	)
 	switch {
@@ -113,7 +115,7 @@ func text(err error, trace bool) string {
 		}
 		return chosen.Message + "\n"
 	case errors.As(err, &stopped):
-		inDoubt, trace = stopped.InDoubt, false
+		inDoubt, made, trace = stopped.InDoubt, stopped.Made, false
 		if errors.As(stopped.Err, &script) {
 			hint = script.Hint
 		}
@@ -128,6 +130,9 @@ func text(err error, trace bool) string {
 	out := "dkvrun: " + err.Error() + "\n"
 	if hint != "" {
 		out += "        " + hint + "\n"
+	}
+	for _, action := range made {
+		out += "        made: " + action + "\n"
 	}
 	for _, operation := range inDoubt {
 		out += "        in doubt: " + operation + "\n"

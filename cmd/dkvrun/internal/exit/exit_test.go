@@ -36,6 +36,10 @@ func TestReport_EachError(t *testing.T) {
 			"dkvrun: stopped: --timeout 1s passed at a.lua:3\n        look at stores()\n" +
 				"        in doubt: new_store of A\n        in doubt: drop_store of B\n",
 		},
+		"stopped unread": {
+			&Stopped{Reason: timeLimit, Made: []string{"new_store: SUCCESS on a"}, InDoubt: []string{"new_store of A"}}, Timeout,
+			"dkvrun: stopped: --timeout 1s passed\n        made: new_store: SUCCESS on a\n        in doubt: new_store of A\n",
+		},
 		"stopped before a script": {&Stopped{Reason: timeLimit}, Timeout, "dkvrun: stopped: --timeout 1s passed\n"},
 	} {
 		var out strings.Builder

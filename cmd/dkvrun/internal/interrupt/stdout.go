@@ -51,12 +51,20 @@ func (o *Stdout) Write(b []byte) (int, error) {
 	return n, err
 }
 
+// Closed returns the reason for the end of a run whose reader of standard output is gone, or nil.
+func (o *Stdout) Closed() error {
+	if errors.Is(o.Lost, syscall.EPIPE) {
+		return errClosed
+	}
+	return nil
+}
+
 // Complete returns an error if output was lost.
 func (o *Stdout) Complete() error {
 	switch {
 	case o.Lost == nil:
 		return nil
-	case errors.Is(o.Lost, syscall.EPIPE):
+	case o.Closed() != nil:
 		return exit.Reported(errClosed)
 	}
 	return fmt.Errorf("standard output is not complete: %w", o.Lost)
