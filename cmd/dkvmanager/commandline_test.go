@@ -31,6 +31,8 @@ func TestCommandLine_Refusals(t *testing.T) {
 		{[]string{"--data-dir", dir, "--listen", "192.0.2.1:7801"}, 2, "", "there is no encryption"},
 		{[]string{"--data-dir", dir, "--listen", "192.0.2.1:7801", "--insecure"}, 1, "", "--listen 192.0.2.1:7801 can't be used"},
 		{[]string{"--data-dir", dir, "--advertise", "::"}, 2, "", "means every address"},
+		{[]string{"--data-dir", dir, "--also-known-as", "db1,http://db2"}, 2, "", `--also-known-as: a name "http://db2" has ':'`},
+		{[]string{"--data-dir", dir, "--also-known-as", ""}, 2, "", "--also-known-as: a name is empty"},
 		{[]string{"--data-dir", dir, "--ephemeral"}, 2, "", "--ephemeral needs --lifeline"},
 		{[]string{"--data-dir", dir, "--lifeline", "77"}, 2, "", "--lifeline 77: no such open file"},
 		{[]string{"--data-dir", dir, "--lifeline", "0"}, 2, "", "--lifeline 0: is not a pipe"},

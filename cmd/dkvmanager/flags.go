@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -17,6 +18,7 @@ import (
 type options struct {
 	host           *hostid.Host
 	dataDir        string
+	alsoKnownAs    []string // further names in the Host header of requests
 	lifeline       *os.File // nil for none
 	netFaultSocket *os.File // the socket for network faults; nil for none
 	ephemeral      bool
@@ -30,6 +32,11 @@ func parseFlags(args []string) (*options, error) {
 	dataDir := set.String("data-dir", "", "")
 	advertise := set.String("advertise", "", "")
 	insecure := set.Bool("insecure", false, "")
+	var alsoKnownAs []string
+	set.Func("also-known-as", "", func(names string) error {
+		alsoKnownAs = append(alsoKnownAs, strings.Split(names, ",")...)
+		return nil
+	})
 	lifeline := set.Int("lifeline", -1, "")
 	netFaultFD := set.Int("switchboard", -1, "")
 	ephemeral := set.Bool("ephemeral", false, "")
@@ -42,7 +49,12 @@ func parseFlags(args []string) (*options, error) {
 	if *dataDir == "" {
 		return nil, errors.New("--data-dir DIR is missing: name the folder for the catalog and the stores' data")
 	}
-	o := &options{dataDir: *dataDir, ephemeral: *ephemeral}
+	for _, name := range alsoKnownAs {
+		if err := wire.CheckHost(name); err != nil {
+			return nil, fmt.Errorf("--also-known-as: a name %w", err)
+		}
+	}
+	o := &options{dataDir: *dataDir, alsoKnownAs: alsoKnownAs, ephemeral: *ephemeral}
 	var err error
 	if o.host, err = hostid.New(*listen, *advertise); err != nil {
 		return nil, err

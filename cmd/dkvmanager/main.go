@@ -51,7 +51,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 const usage = `dkvmanager keeps the stores of one server: it serves the admin API and runs the server's instances.
 
 Usage:
-  dkvmanager --data-dir DIR [--listen HOST:PORT] [--advertise HOST] [--insecure]
+  dkvmanager --data-dir DIR [--listen HOST:PORT] [--advertise HOST] [--also-known-as NAME]
+             [--insecure]
   dkvmanager version
   dkvmanager help
 
@@ -61,6 +62,9 @@ Flags:
                       (default 127.0.0.1:7801; without HOST, all addresses)
   --advertise HOST    the name or address by which other servers reach this one (default: the listen
                       host; when listening on all addresses, this machine's host name)
+  --also-known-as NAME[,NAME…]
+                      further names by which clients address this manager; requests with any other
+                      name in the Host header are refused, as they may come from web pages
   --insecure          allow an address that other machines can reach, although neither the admin API
                       nor the instances' ports have encryption or authentication
   -h, --help          show this text

@@ -120,15 +120,16 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 		return err
 	}
 	api = admin.New(admin.Options{
-		Catalog:    cat,
-		Supervisor: sup,
-		Peers:      newPeers(o.host.Bind),
-		Owns:       o.host.Owns,
-		Host:       o.host.Name,
-		Listen:     o.host.Listen(),
-		Boot:       boot.String(),
-		Engine:     engine.Name(),
-		Log:        log,
+		Catalog:     cat,
+		Supervisor:  sup,
+		Peers:       newPeers(o.host.Bind),
+		Owns:        o.host.Owns,
+		Host:        o.host.Name,
+		AlsoKnownAs: o.alsoKnownAs,
+		Listen:      o.host.Listen(),
+		Boot:        boot.String(),
+		Engine:      engine.Name(),
+		Log:         log,
 	})
 	if err := api.Start(); err != nil {
 		return err

@@ -56,7 +56,7 @@ type Supervisor interface {
 	Metrics(ctx context.Context, store string, window time.Duration) []wire.Metric
 }
 
-// Options configures the API; all fields are required.
+// Options configures the API; all fields but AlsoKnownAs are required.
 type Options struct {
 	Catalog    Catalog
 	Supervisor Supervisor
@@ -66,6 +66,8 @@ type Options struct {
 	Owns func(wire.Node) bool
 	// Host is the advertised host name, Listen the host:port of the API.
 	Host, Listen string
+	// AlsoKnownAs lists further names by which clients may address the manager.
+	AlsoKnownAs []string
 	// Boot is a new id at every start of the manager.
 	Boot string
 	// Engine is the name of the engine that new stores get.
@@ -94,6 +96,9 @@ func New(o Options) *API {
 	})
 	return a
 }
+
+// names returns the names that a request may have in its Host header, beside IP addresses.
+func (a *API) names() []string { return append([]string{a.Host}, a.AlsoKnownAs...) }
 
 // notifyingCatalog is the catalog, with changes that notify the supervisor.
 type notifyingCatalog struct{ *API }

@@ -56,8 +56,14 @@ func TestOrigin_NamesOfAManager(t *testing.T) {
 	if status := ask("db2.example.com:7801"); status != http.StatusBadRequest {
 		t.Errorf("another name: got %d", status)
 	}
-	b.api.Listen = "10.0.0.11:7801" // other machines may know it by any name
-	if status := ask("db2.example.com:7801"); status != http.StatusOK {
+	b.api.Listen = "10.0.0.11:7801"
+	if status := ask("db2.example.com:7801"); status != http.StatusBadRequest {
 		t.Errorf("another name beyond loopback: got %d", status)
+	}
+	b.api.AlsoKnownAs = []string{"db1", "db2.example.com"}
+	for _, host := range []string{"db1:7801", "DB2.example.com:7801", "db1.example.com"} {
+		if status := ask(host); status != http.StatusOK {
+			t.Errorf("%s, a name that it is also known as: got %d", host, status)
+		}
 	}
 }

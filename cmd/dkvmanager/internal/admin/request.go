@@ -23,7 +23,7 @@ type request struct {
 
 // read checks the form of a request: names, parameters, body. It has no side effects.
 func (a *API) read(w http.ResponseWriter, r *http.Request, route *route, names map[string]string) (*request, error) {
-	if err := checkSource(r, a.Host, a.Listen); err != nil {
+	if err := checkSource(r, a.names()); err != nil {
 		return nil, err
 	}
 	req := &request{ctx: r.Context(), store: names["store"], instance: names["instance"], operation: names["operation"]}

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -14,12 +15,13 @@ func FromWebPage(r *http.Request) bool {
 	return r.Header.Get("Origin") != "" || site != "" && site != "none"
 }
 
-// IsOwnName reports whether the Host header of a request is an IP address, localhost or own, the server's name.
+// IsOwnName reports whether the Host header of a request is an IP address, localhost or one of own, the server's names.
 // Any other name may be an attacker's that resolves to this server (DNS rebinding). A request without a Host
 // header, which HTTP/1.0 allows, does not come from a browser.
-func IsOwnName(host, own string) bool {
+func IsOwnName(host string, own ...string) bool {
 	host = Hostname(host)
-	return host == "" || net.ParseIP(host) != nil || strings.EqualFold(host, "localhost") || strings.EqualFold(host, own)
+	return host == "" || net.ParseIP(host) != nil || strings.EqualFold(host, "localhost") ||
+		slices.ContainsFunc(own, func(name string) bool { return strings.EqualFold(host, name) })
 }
 
 // Hostname returns the Host header of a request without its port.
