@@ -213,6 +213,9 @@ var (
 	RefuseLostBefore = Refusal{CodeFenced, "this manager was itself declared lost for %s", ""}
 	// RefuseLostSurvivor: a survivor of the replacement was declared lost before. Arguments: survivor, store.
 	RefuseLostSurvivor = Refusal{CodeFenced, "manager %s was declared lost before: it can't help to repair %s", ""}
+	// RefuseFencesFull: too many managers were declared lost for the name. Arguments: store, their number.
+	RefuseFencesFull = Refusal{CodeFenced, "%[2]d managers were declared lost for %[1]s already: no more are recorded",
+		"remove the store, and create it under another name"}
 	// RefuseReplacementUnfinished: a coordinator replacement has begun and not ended. Arguments: store, lost manager.
 	RefuseReplacementUnfinished = Refusal{CodeReplacementUnfinished,
 		"a repair of %s without manager %s has begun and not ended", "call repair_store again with lost = %[2]q"}

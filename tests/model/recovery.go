@@ -199,7 +199,14 @@ func (w *walk) fence(r, i int) {
 	}
 	t := w.from
 	v := &t.managers[i]
-	if !v.fenced.has(w.lost) && !w.noFence {
+	switch nothing := w.absent(m) && m.prepared == 0 && !m.suspect; {
+	case v.fenced.has(w.lost) || w.noFence || nothing && w.absentNotFenced:
+	case nothing:
+		// No decision of the lost coordinator can apply here, and none of the replacement: the name need not be
+		// locked between the two phases. It must be fenced: a late prepare may still arrive.
+		v.fenced |= of(w.lost)
+		v.declared |= of(w.lost)
+	default:
 		v.replacing = of(w.lost)
 		v.declared |= of(w.lost)
 	}

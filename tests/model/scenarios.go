@@ -66,6 +66,7 @@ type weakness struct {
 	absentAccepts               bool // a coordinator without the store votes for a change of it
 	anyParticipants             bool // an operation may leave out a manager of the store
 	noFence                     bool // a replacement reads states and decides without promises
+	absentNotFenced             bool // a survivor that has nothing of the name records no promise
 	someSurvivors               bool // a replacement decides when one survivor has answered
 	recordedSurvivors           bool // a replacement takes the survivors from configurations, not from prepared operations
 	fencedCoordinatorBelieved   bool // a manager that has promised to ignore the coordinator still follows it

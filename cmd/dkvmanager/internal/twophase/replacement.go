@@ -22,10 +22,14 @@ import (
 // driver's last renewal finds the lease expired before its survivors promise to ignore it (I8, see Commit).
 const coordinatorGrace = 10 * time.Second
 
+// maxFenced is the maximum number of managers that are recorded as lost for one name.
+const maxFenced = 64
+
 // FenceCoordinator is the first phase of a replacement: it durably records that this manager ignores the decisions of
-// the lost coordinator from now on. The answer is this manager's state of the store, and stays true until
-// ReplaceCoordinator: prepare, commit, abort and recovery all refuse or skip the name while Replacing is set. It
-// refuses while the last contact with the coordinator is recent (checkLastContact). Repeating it changes nothing.
+// the lost coordinator from now on. The answer is this manager's state of the store. What the replacement decides about
+// stays true until ReplaceCoordinator: prepare, commit, abort and recovery all refuse or skip the name while Replacing
+// is set. It refuses while the last contact with the coordinator is recent (checkLastContact). Repeating it changes
+// nothing.
 func (m *Participant) FenceCoordinator(ctx context.Context, store string,
 	f wire.FenceRequest) (wire.StoreState, error) {
 	if p := m.Catalog.Snapshot().Name(store).Prepared; p != nil && p.Coordinator == f.Lost && !m.coordinates(p) {
@@ -61,6 +65,18 @@ func (m *Participant) FenceCoordinator(ctx context.Context, store string,
 		}
 		if r := m.checkLastContact(d, store, f.Lost); r != nil {
 			return r
+		}
+		if len(n.Fenced) >= maxFenced {
+			return wire.RefuseFencesFull.With(store, len(n.Fenced))
+		}
+		// Nothing of the name is here that the lost coordinator or the replacement could decide about, so the promise is
+		// permanent at once, and the name stays free for other coordinators: a fence that no replacement follows must
+		// not lock it. The promise is needed (I5): a prepare of the lost coordinator may arrive late, and this manager's
+		// vote could be the last one that it waits for. A suspect manager may have lost a vote, and waits for the
+		// decision like one that has it.
+		if s == nil && n.Prepared == nil && !m.isSuspect(d, store) {
+			d.SetName(store, func(n *catalog.Name) { n.Fenced = append(slices.Clone(n.Fenced), f.Lost) })
+			return nil
 		}
 		// I8: from this durable write on no decision of the lost coordinator counts here. A crash before it leaves the
 		// coordinator in charge; a crash after it leaves the promise, which holds after the restart.

@@ -2,6 +2,7 @@ package twophase
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -220,4 +221,51 @@ func TestParticipant_ResolveStoreAsksAtOnce(t *testing.T) {
 	f.down[f.all[0].host] = true
 	_, err := f.all[2].ResolveStore(ctx, "OrdersStore", "")
 	f.refused(err, wire.CodeCoordinatorSilent)
+}
+
+// A manager that has nothing of the name promises at once, and the name stays free for every other coordinator.
+func TestReplacement_FenceOfAFreeNameLocksNothing(t *testing.T) {
+	f := newCluster(t)
+	for i := range maxFenced {
+		s, err := f.all[0].FenceCoordinator(ctx, "OrdersStore", wire.FenceRequest{Lost: fmt.Sprintf("stranger-%d", i)})
+		if err != nil || s.Replacing != "" || len(s.Fenced) != i+1 {
+			t.Fatalf("%+v, %v", s, err)
+		}
+	}
+	_, err := f.all[0].FenceCoordinator(ctx, "OrdersStore", wire.FenceRequest{Lost: "one-too-many"})
+	f.refused(err, wire.CodeFenced)
+	f.createStore()
+	_, err = f.all[0].FenceCoordinator(ctx, "OrdersStore", wire.FenceRequest{Lost: "one-too-many"})
+	f.refused(err, wire.CodeWrongCoordinator)
+}
+
+// A survivor that the prepare has not reached promises as well: its vote could be the last one that the lost
+// coordinator waits for.
+func TestReplacement_FencesASurvivorWithoutVote(t *testing.T) {
+	f := newCluster(t)
+	c := f.create(id(1), 1)
+	for _, m := range f.all[:2] {
+		if _, err := m.Prepare(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.now = f.now.Add(wire.ExpireAfter + coordinatorGrace + time.Second)
+	f.down[f.all[0].host] = true
+	lost := wire.FenceRequest{Lost: f.all[0].self(), Survivors: []string{f.all[1].self(), f.all[2].self()}}
+	for i, replacing := range []string{lost.Lost, ""} {
+		if s, err := f.all[1+i].FenceCoordinator(ctx, "OrdersStore", lost); err != nil || s.Replacing != replacing {
+			t.Fatalf("%+v, %v", s, err)
+		}
+	}
+	_, err := f.all[2].Prepare(c) // it was late
+	f.refused(err, wire.CodeFenced)
+	f.decide()
+	if state := f.all[1].state(c.ID); state != wire.OperationAborted {
+		t.Errorf("the operation is %s", state)
+	}
+	for _, m := range f.all[1:] {
+		if _, err := m.Prepare(f.create(id(2), 2)); err == nil {
+			t.Errorf("%s follows the lost coordinator", m.host)
+		}
+	}
 }
