@@ -14,7 +14,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/net/netutil"
 	"golang.org/x/sys/unix"
 
 	"dkvrun/cmd/dkvmanager/internal/catalog"
@@ -174,8 +173,12 @@ func (a *API) Serve(ctx context.Context, listener net.Listener, grace time.Durat
 		IdleTimeout:                  a.limits.idle,
 		ErrorLog:                     slog.NewLogLogger(a.Log.Handler(), slog.LevelDebug),
 	}
+	var known knownClients
+	go known.run(ctx, a.Catalog.Snapshot)
+	all := newPlaces(listener, a.limits.connections, known.has)
+	server.ConnState, server.ConnContext = all.follow, withPlace
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(netutil.LimitListener(listener, a.limits.connections)) }()
+	go func() { served <- server.Serve(all) }()
 	select {
 	case err := <-served:
 		return err

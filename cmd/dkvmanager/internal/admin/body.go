@@ -44,6 +44,9 @@ func (b *bodies) read(w http.ResponseWriter, r *http.Request) (body []byte, rele
 			release()
 		}
 	}()
+	if r.ContentLength > b.most {
+		return nil, release, tooLarge()
+	}
 	var source io.Reader = http.MaxBytesReader(w, r.Body, b.most)
 	switch encoding := r.Header.Get("Content-Encoding"); encoding {
 	case "", "identity":
@@ -75,6 +78,19 @@ func (b *bodies) read(w http.ResponseWriter, r *http.Request) (body []byte, rele
 		return nil, release, fmt.Errorf("body timeout: %w", err)
 	}
 	return text.Bytes(), release, nil
+}
+
+// leaveTime bounds the time for which a refused request's client may go on sending its body. Until then the connection
+// is not closed: a client that is still sending could miss the refusal.
+const leaveTime = time.Second
+
+// leave makes a refusal be sent at once, whatever is missing of the request's body, and its connection be closed.
+func (b *bodies) leave(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 {
+		w.Header().Set("Connection", "close")
+		limit := time.Now().Add(min(leaveTime, b.timeout))
+		_ = http.NewResponseController(w).SetReadDeadline(limit) // the deadline was set before without an error
+	}
 }
 
 // acquireLargeSlot waits for a slot for a large body.

@@ -41,12 +41,16 @@ func (a *API) read(w http.ResponseWriter, r *http.Request, route *route, names m
 	if req.query, err = readQuery(r, route.params); err != nil {
 		return nil, err
 	}
+	noBody := func() error { return wire.Refuse(wire.CodeBadRequest, "%s takes no body: send none", route.action) }
+	if !route.body && r.ContentLength > 0 {
+		return nil, noBody()
+	}
 	if req.body, req.release, err = a.bodies.read(w, r); err != nil {
 		return nil, err
 	}
 	if !route.body && len(req.body) > 0 {
 		req.release()
-		return nil, wire.Refuse(wire.CodeBadRequest, "%s takes no body: send none", route.action)
+		return nil, noBody()
 	}
 	return req, nil
 }

@@ -106,6 +106,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	route, names, methods := match(r.Method, r.URL.EscapedPath())
 	if route == nil {
+		a.bodies.leave(w, r)
 		if len(methods) == 0 {
 			respond(a.Log, w, "Request", nil, wire.Refuse(wire.CodeNotFound, "%s is not a path of this API: see %s/openapi.json", quoted(r.URL.Path), wire.Prefix))
 			return
@@ -121,10 +122,12 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	req, err := a.read(w, r, route, names)
 	if err != nil {
+		a.bodies.leave(w, r)
 		respond(a.Log, w, action, nil, a.nameIn(err, names["operation"]))
 		return
 	}
 	defer req.release()
+	keepPlace(r.Context())
 	value, err := a.handle(route, req)
 	respond(a.Log, w, action, value, a.nameIn(err, req.operation))
 }

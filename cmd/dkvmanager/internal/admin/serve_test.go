@@ -122,20 +122,21 @@ func TestServe_SlowHeader(t *testing.T) {
 	}
 }
 
-// More connections than the manager holds wait their turn; silent ones lose theirs.
-func TestServe_BoundsConnections(t *testing.T) {
+// Connections of one address that send nothing keep nobody out, and never hold more than the places of an address.
+func TestServe_SilentConnectionsGiveWay(t *testing.T) {
 	const most = 16
-	_, l := serveHarness(t, "127.48.2.2:0", func(a *API) { a.limits.connections, a.limits.headerTime = most, 500*time.Millisecond })
+	_, l := serveHarness(t, "127.48.2.2:0", func(a *API) { a.limits.connections = most })
 	for range most + 10 {
 		say(t, l, "")
 	}
-	resp, err := (&http.Client{Timeout: 10 * time.Second}).Get("http://" + l.Addr().String() + wire.HealthPath())
+	resp, err := (&http.Client{Timeout: 4 * time.Second}).Get("http://" + l.Addr().String() + wire.HealthPath())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK || l.most.Load() != most {
-		t.Errorf("status %d with up to %d connections, want 200 with %d", resp.StatusCode, l.most.Load(), most)
+	// The next connection is accepted before another one is closed for it.
+	if resp.StatusCode != http.StatusOK || l.most.Load() > most/4+1 {
+		t.Errorf("status %d with up to %d connections, want 200 with %d", resp.StatusCode, l.most.Load(), most/4)
 	}
 }
 

@@ -1,0 +1,152 @@
+package admin
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/runtime/wire"
+)
+
+// closedConn records that it was closed.
+type closedConn struct {
+	net.Conn
+	closed bool
+}
+
+func (c *closedConn) Close() error { c.closed = true; return nil }
+
+// crowd gives places to connections of named clients.
+type crowd struct {
+	t   *testing.T
+	all *places
+}
+
+// enter returns a connection of a client in a phase. It fails the test unless the connection gets a place, by closing
+// gone, or nothing if gone is nil.
+func (c crowd) enter(client string, in phase, gone *place) *place {
+	c.t.Helper()
+	p, victim, refusal := c.try(client)
+	if refusal != nil || victim != gone {
+		c.t.Fatalf("%s: closes %v and is refused with %v, want %v", client, victim, refusal, gone)
+	}
+	p.enter(in)
+	return p
+}
+
+func (c crowd) try(client string) (p, victim *place, refusal *wire.Result) {
+	from := netip.MustParseAddr(client)
+	p = &place{Conn: &closedConn{}, in: c.all, from: from, known: c.all.known(from), phase: fresh, taken: true}
+	victim, refusal = c.all.take(p)
+	return p, victim, refusal
+}
+
+func newCrowd(t *testing.T, most int) crowd {
+	return crowd{t, newPlaces(nil, most, func(a netip.Addr) bool { return a == netip.MustParseAddr("10.0.0.11") })}
+}
+
+func TestPlaces_AClientGivesUpItsOwn(t *testing.T) {
+	c := newCrowd(t, 16)
+	other := c.enter("10.0.0.1", idle, nil)
+	c.enter("10.0.0.2", serving, nil)
+	slow := c.enter("10.0.0.2", reading, nil)
+	silent := c.enter("10.0.0.2", fresh, nil)
+	waits := c.enter("10.0.0.2", idle, nil)
+	for _, gone := range []*place{waits, silent, slow} {
+		c.enter("10.0.0.2", serving, gone)
+	}
+	if _, _, refusal := c.try("10.0.0.2"); refusal == nil || refusal.Code != wire.CodeTooBusy ||
+		!strings.Contains(refusal.Message, "4 requests from 10.0.0.2") {
+		t.Errorf("a fifth request: %v", refusal)
+	}
+	if !other.taken {
+		t.Error("another client lost its place")
+	}
+}
+
+func TestPlaces_ShortageClosesTheGreediest(t *testing.T) {
+	c := newCrowd(t, 16) // 12 for strangers
+	lone := c.enter("10.0.0.1", idle, nil)
+	var greedy []*place
+	for i := range 4 {
+		greedy = append(greedy, c.enter("10.0.0.2", reading, nil))
+		if i < 3 {
+			c.enter("10.0.0.3", serving, nil)
+			c.enter("10.0.0.4", serving, nil)
+		}
+	}
+	c.enter("10.0.0.5", serving, nil)
+	for i, gone := range greedy[:3] {
+		c.enter(fmt.Sprintf("10.0.1.%d", i), serving, gone)
+	}
+	if !lone.taken {
+		t.Error("a client with one connection lost its place to one with many")
+	}
+	if c.all.all != 12 || c.all.strangers != 12 {
+		t.Errorf("%d places are taken, %d by strangers", c.all.all, c.all.strangers)
+	}
+}
+
+func TestPlaces_AreKeptForKnownClients(t *testing.T) {
+	c := newCrowd(t, 16)
+	manager := c.enter("10.0.0.11", idle, nil)
+	for i := range 12 {
+		c.enter(fmt.Sprintf("10.0.1.%d", i), serving, nil)
+	}
+	if _, _, refusal := c.try("10.0.2.1"); refusal == nil || refusal.Code != wire.CodeTooBusy {
+		t.Errorf("a stranger without a place: %v", refusal)
+	}
+	for range 3 {
+		c.enter("10.0.0.11", serving, nil)
+	}
+	if !manager.taken {
+		t.Error("a stranger took the place of a manager")
+	}
+	if err := manager.Close(); err != nil || !manager.Conn.(*closedConn).closed || c.all.all != 15 {
+		t.Errorf("closed: %v, %d places are taken", err, c.all.all)
+	}
+	_ = manager.Close() // closed twice, it gives up one place
+	if c.all.all != 15 || c.all.strangers != 12 {
+		t.Errorf("%d places are taken, %d by strangers", c.all.all, c.all.strangers)
+	}
+}
+
+func TestPlaces_KnownClientsAreManagersOfTheCatalog(t *testing.T) {
+	var k knownClients
+	at := netip.MustParseAddr
+	if k.has(at("10.0.0.11")) || !k.has(at("127.9.9.9")) || !k.has(at("::1")) {
+		t.Error("before the catalog was read")
+	}
+	k.refresh(t.Context(), &catalog.Data{
+		Stores: map[string]*catalog.Store{"S": {Managers: []wire.Manager{{URL: "http://10.0.0.11:7801"}, {URL: "http://[fd00::1]:7801"}}}},
+		Names: map[string]*catalog.Name{"t": {Prepared: &catalog.PreparedRecord{
+			Operation: wire.Operation{Managers: []wire.Manager{{URL: "http://10.0.0.12:7801"}, {URL: "http://localhost:7801"}}}}}},
+	})
+	for address, want := range map[string]bool{"10.0.0.11": true, "fd00::1": true, "10.0.0.12": true, "10.0.0.13": false} {
+		if k.has(at(address)) != want {
+			t.Errorf("%s: known is %v", address, !want)
+		}
+	}
+}
+
+// A client that has as many requests in work as one address may have is told so.
+func TestServe_RefusesMoreRequestsOfOneAddress(t *testing.T) {
+	b, l := serveHarness(t, "127.48.2.5:0", func(a *API) { a.limits.connections = 8 })
+	b.must("POST", wire.StoresPath(), orders(2, ownHost), wire.CodeOK, "Created")
+	b.sup.enter, b.sup.leave = make(chan struct{}), make(chan struct{})
+	for i := range 2 { // a quarter of the places
+		say(t, l, "POST "+wire.InstancePath("OrdersStore", fmt.Sprintf("orders-%d", i+1))+"/start HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		<-b.sup.enter
+	}
+	got, err := io.ReadAll(say(t, l, ""))
+	if err != nil || !strings.HasPrefix(string(got), "HTTP/1.1 503 ") || !strings.Contains(string(got), "2 requests from 127.0.0.1") {
+		t.Errorf("got %q, %v", got, err)
+	}
+	for range 2 {
+		b.sup.leave <- struct{}{}
+	}
+}
