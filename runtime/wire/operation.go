@@ -61,33 +61,33 @@ const (
 // the same for every manager; the query parameter "to" names the manager that it is sent to.
 type Operation struct {
 	// ID is a UUIDv7 made by the runner. The same ID with another content is refused (I7).
-	ID     string `json:"id"`
-	Action string `json:"action"`
-	Store  string `json:"store"`
+	ID     string `json:"id" max:"64"`
+	Action string `json:"action" max:"64"`
+	Store  string `json:"store" max:"253"`
 	// Owner names the driver for people: user@host, process.
-	Owner string `json:"owner,omitempty"`
+	Owner string `json:"owner,omitempty" max:"200"`
 	// Coordinator is the identity of the store's coordinator; for a new store the smallest identity of Managers.
-	Coordinator string `json:"home"`
+	Coordinator string `json:"home" max:"64"`
 	// Managers lists the participants, which keep the store afterwards: the present ones without Drop, and new ones.
-	Managers []Manager `json:"managers"`
+	Managers []Manager `json:"managers" max:"16384"`
 	// Drop is the identity of a manager that is gone for good. It can't be the coordinator.
-	Drop string `json:"drop,omitempty"`
+	Drop string `json:"drop,omitempty" max:"64"`
 	// BaseRevision and BaseOperation identify the configuration that the operation builds on (I6); 0 and empty if
 	// there is none.
 	BaseRevision  uint64 `json:"baseRevision,omitempty"`
-	BaseOperation string `json:"baseOperation,omitempty"`
+	BaseOperation string `json:"baseOperation,omitempty" max:"64"`
 	// Epoch is higher than any epoch of the store that the managers have seen (I1).
 	Epoch uint64 `json:"epoch,omitempty"`
 
 	// Creation is the id of the operation that created the store.
-	Creation string `json:"creation,omitempty"`
+	Creation string `json:"creation,omitempty" max:"64"`
 	// Nodes is the whole topology with every role set; empty if the operation removes the store.
-	Nodes    []Node    `json:"nodes,omitempty"`
-	Founders []Founder `json:"founders,omitempty"`
+	Nodes    []Node    `json:"nodes,omitempty" max:"1024"`
+	Founders []Founder `json:"founders,omitempty" max:"256"`
 	// Founding means that no instance ever ran: roles and founders are chosen anew.
 	Founding bool `json:"founding,omitempty"`
 	// Desired is the desired state of new instances.
-	Desired Desired `json:"desired,omitempty"`
+	Desired Desired `json:"desired,omitempty" max:"16"`
 	// LoseData removes an instance at once, without taking it out of the running store first, and allows removing a
 	// running store.
 	LoseData bool `json:"loseData,omitempty"`
@@ -146,23 +146,23 @@ type OperationStatus struct {
 // AbortRequest is the body of an abort. It identifies the operation for a manager that has not received the prepare,
 // and must refuse it later (I1).
 type AbortRequest struct {
-	Store string `json:"store"`
+	Store string `json:"store" max:"253"`
 	Epoch uint64 `json:"epoch,omitempty"`
 }
 
 // FenceRequest is the body of the first phase of a coordinator replacement: it asks a survivor to promise that it
 // ignores the lost coordinator. It has the identities of that coordinator and of all survivors.
 type FenceRequest struct {
-	Lost      string   `json:"lost"`
-	Survivors []string `json:"survivors"`
+	Lost      string   `json:"lost" max:"64"`
+	Survivors []string `json:"survivors" max:"16384" each:"64"`
 }
 
 // DecideRequest is the body of the second phase. Committed lists the last operations of all survivors' configurations.
 type DecideRequest struct {
-	Lost      string   `json:"lost"`
-	Committed []string `json:"committed,omitempty"`
+	Lost      string   `json:"lost" max:"64"`
+	Committed []string `json:"committed,omitempty" max:"16384" each:"64"`
 	// Coordinator is the new coordinator: a manager that keeps the store and is not suspect.
-	Coordinator string `json:"home"`
+	Coordinator string `json:"home" max:"64"`
 }
 
 // Configuration is the part of a store that is the same at all its managers (I5).

@@ -18,30 +18,30 @@ const (
 
 // Node is one instance of a store in its topology.
 type Node struct {
-	Name         string `json:"name"`
-	Host         string `json:"host"`
+	Name         string `json:"name" max:"253"`
+	Host         string `json:"host" max:"253"`
 	ClustronPort int    `json:"clustronPort"`
 	ClientPort   int    `json:"clientPort"`
 	// Role is empty if the caller leaves the choice to AssignRoles.
-	Role Role `json:"role,omitempty"`
+	Role Role `json:"role,omitempty" max:"16"`
 	// Manager is the endpoint (host:port) of the manager that the node was planned for.
-	Manager string `json:"manager,omitempty"`
+	Manager string `json:"manager,omitempty" max:"269"`
 }
 
 // Founder is an instance of the store's first start. The list does not change once the store has run: a founder that
 // starts late must name all founders, including removed ones.
 type Founder struct {
-	Name         string `json:"name"`
-	Host         string `json:"host"`
+	Name         string `json:"name" max:"253"`
+	Host         string `json:"host" max:"253"`
 	ClustronPort int    `json:"clustronPort"`
 }
 
 // Manager is one of the managers that keep a store's configuration.
 type Manager struct {
 	// Identity is created at the manager's first start and kept on its disk.
-	Identity string `json:"identity"`
+	Identity string `json:"identity" max:"64"`
 	// URL is the URL at which the runner reached it, for example http://10.0.0.11:7801.
-	URL string `json:"url"`
+	URL string `json:"url" max:"269"`
 }
 
 // Status is the status of an instance.

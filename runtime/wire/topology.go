@@ -42,6 +42,11 @@ func CheckTopology(nodes []Node) error {
 			return &topologyError{field("name"), fmt.Sprintf("%q is the name of nodes[%d] too", n.Name, j)}
 		}
 		names[strings.ToLower(n.Name)] = i
+		if n.Manager != "" {
+			if err := checkEndpoint(n.Manager); err != nil {
+				return &topologyError{field("manager"), err.Error()}
+			}
+		}
 		if err := CheckHost(n.Host); err != nil {
 			return &topologyError{field("host"), err.Error()}
 		}

@@ -45,11 +45,21 @@ func TestBody_Malformed(t *testing.T) {
 		{strings.Replace(with(""), "18811", `"18811"`, 1), wire.CodeBadRequest, `nodes[0].clustronPort: got the string "18811", want a whole number`},
 		{strings.Replace(with(""), "18811", "18811.5", 1), wire.CodeBadRequest, "nodes[0].clustronPort: got 18811.5, want a whole number"},
 		{strings.Replace(with(""), "18811", "1e400", 1), wire.CodeBadRequest, "want a whole number"},
-		{strings.Replace(with(""), "18811", strings.Repeat("9", 1<<20), 1), wire.CodeBadRequest, "want a whole number"},
+		{strings.Replace(with(""), "18811", strings.Repeat("9", 1<<20), 1), wire.CodeBadRequest, "a number or white space that is too long, up to byte 16"},
+		{strings.Replace(with(""), "18811", strings.Repeat("9", 1600), 1), wire.CodeBadRequest, "want a whole number"},
+		{`{"name":"` + strings.Repeat("x", 1<<20) + `"}`, wire.CodeBadRequest, "a text, a number or white space that is too long, up to byte 1625"},
+		{`{` + strings.Repeat(" ", 1<<17) + `"name":"S"}`, wire.CodeBadRequest, "white space that is too long, up to byte 65538"},
+		{`{"name":"` + strings.Repeat(`\u0061`, 253) + `","nodes":[` + plain + `]}`, wire.CodeBadName, "at most 63"},
+		{`{"nodes":[0` + strings.Repeat(",0", 1<<17+1) + `]}`, wire.CodeBadRequest, "more than 131072 elements"},
 		{`{"name":"S","nodes":` + strings.Repeat("[", 65) + strings.Repeat("]", 65) + `}`, wire.CodeBadRequest, "nodes[0]: got a list"},
-		{`{"name":"S","nodes":[{}` + strings.Repeat(",{}", maxItems) + `]}`, wire.CodeBadRequest, "nodes: has more than 65536 elements"},
-		{`{"name":"S","nodes":` + strings.Repeat("[", 1<<20), wire.CodeBadRequest, "not JSON"},
-		{`{"name":"S","x":` + strings.Repeat(`{"x":`, 5000) + "1" + strings.Repeat("}", 5001), wire.CodeBadRequest, "x: is not a field"},
+		{`{"name":"S","nodes":[{}` + strings.Repeat(",{}", 1024) + `]}`, wire.CodeBadRequest, "nodes: has more than 1024 elements"},
+		{with(`,"manager":"` + strings.Repeat("x", 270) + `"`), wire.CodeBadRequest, "nodes[0].manager: has 270 bytes: at most 269 are allowed"},
+		{with(`,"manager":"x"`), wire.CodeBadTopology, `nodes[0].manager: got "x", want HOST:PORT`},
+		{`{"name":"S","nodes":[` + plain + `],"managers":[{"identity":"` + strings.Repeat("x", 65) + `","url":"http://x"}]}`, wire.CodeBadRequest, "managers[0].identity: has 65 bytes"},
+		{`{"name":"S","nodes":[` + plain + `],"managers":[{"identity":"a","url":"http://x/path?q="}]}`, wire.CodeBadRequest, "managers[0].url: got"},
+		{`{"name":"S","nodes":` + strings.Repeat("[", 1<<20), wire.CodeBadRequest, "nested more than 100 deep, at byte 120"},
+		{`{"name":"S","nodes":` + strings.Repeat("[", 90), wire.CodeBadRequest, "not JSON"},
+		{`{"name":"S","x":` + strings.Repeat(`{"x":`, 5000) + "1" + strings.Repeat("}", 5001), wire.CodeBadRequest, "nested more than 100 deep"},
 
 		{`{"nodes":[` + plain + `]}`, wire.CodeBadName, "name: is empty"},
 		{`{"name":"../x","nodes":[` + plain + `]}`, wire.CodeBadName, `"../x"`},
@@ -99,7 +109,8 @@ func TestBody_Size(t *testing.T) {
 	space := strings.Repeat(" ", wire.MaxBody)
 	b.refused("POST", wire.StoresPath(), space+"{}", wire.CodeBodyTooLarge, "over 8 MiB")
 
-	inflates := b.request("POST", wire.StoresPath(), string(zipped(t, space+"{}")))
+	many := strings.Repeat(strings.Repeat(" ", 60<<10)+"{}", wire.MaxBody/(60<<10)+1)
+	inflates := b.request("POST", wire.StoresPath(), string(zipped(t, many)))
 	inflates.Header.Set("Content-Encoding", "gzip")
 	if status, body := b.send(inflates); status != http.StatusRequestEntityTooLarge {
 		t.Errorf("a body that inflates beyond the limit: %d %s", status, body)

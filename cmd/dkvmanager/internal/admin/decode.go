@@ -28,7 +28,7 @@ func decode(body []byte, target any) error {
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
-	if err := decodeValue(d, "", reflect.ValueOf(target).Elem()); err != nil {
+	if err := decodeValue(d, "", reflect.ValueOf(target).Elem(), ""); err != nil {
 		return wire.Refuse(wire.CodeBadRequest, "%w", err)
 	}
 	if _, err := d.Token(); err != io.EOF {
@@ -37,7 +37,9 @@ func decode(body []byte, target any) error {
 	return nil
 }
 
-func decodeValue(d *json.Decoder, path string, v reflect.Value) error {
+// decodeValue decodes a value into v, a field with the given tag. The tags max and each bound texts and lists (see
+// wire.MaxText); what has none is refused.
+func decodeValue(d *json.Decoder, path string, v reflect.Value, tag reflect.StructTag) error {
 	token, err := d.Token()
 	if err != nil {
 		return err
@@ -52,11 +54,14 @@ func decodeValue(d *json.Decoder, path string, v reflect.Value) error {
 		if token != json.Delim('[') {
 			return mismatch(path, token, "a list")
 		}
-		return decodeList(d, path, v)
+		return decodeList(d, path, v, tag)
 	case reflect.String:
 		text, ok := token.(string)
 		if !ok {
 			return mismatch(path, token, "a string")
+		}
+		if most := bound(tag, "max"); len(text) > most {
+			return fmt.Errorf("%s: has %d bytes: at most %d are allowed", path, len(text), most)
 		}
 		v.SetString(text)
 	case reflect.Bool:
@@ -105,7 +110,7 @@ func decodeObject(d *json.Decoder, path string, v reflect.Value) error {
 		if !known {
 			return fmt.Errorf("%s: is not a field here", printable(at))
 		}
-		if err := decodeValue(d, at, v.Field(i)); err != nil {
+		if err := decodeValue(d, at, v.Field(i), v.Type().Field(i).Tag); err != nil {
 			return err
 		}
 	}
@@ -113,17 +118,22 @@ func decodeObject(d *json.Decoder, path string, v reflect.Value) error {
 	return err
 }
 
-// maxItems is more than any list of the protocol needs. An element takes up to a hundred times as much memory as it has
-// bytes in the body.
-const maxItems = 1 << 16
+// bound returns the number in a tag, or 0 if there is none.
+func bound(tag reflect.StructTag, name string) int {
+	n, _ := strconv.Atoi(tag.Get(name))
+	return n
+}
 
-func decodeList(d *json.Decoder, path string, v reflect.Value) error {
+// decodeList decodes a list. An element takes up to a hundred times as much memory as it has bytes in the body.
+func decodeList(d *json.Decoder, path string, v reflect.Value, tag reflect.StructTag) error {
+	most := bound(tag, "max")
+	element := reflect.StructTag(fmt.Sprintf("max:%q", tag.Get("each")))
 	for i := 0; d.More(); i++ {
-		if i == maxItems {
-			return fmt.Errorf("%s: has more than %d elements", path, maxItems)
+		if i == most {
+			return fmt.Errorf("%s: has more than %d elements", path, most)
 		}
 		item := reflect.New(v.Type().Elem()).Elem()
-		if err := decodeValue(d, fmt.Sprintf("%s[%d]", path, i), item); err != nil {
+		if err := decodeValue(d, fmt.Sprintf("%s[%d]", path, i), item, element); err != nil {
 			return err
 		}
 		v.Set(reflect.Append(v, item))

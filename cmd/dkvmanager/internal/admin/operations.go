@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"math"
-	"strings"
 	"time"
 
 	"dkvrun/runtime/wire"
@@ -94,8 +93,10 @@ func (a *API) resolve(req *request) (any, error) {
 		return nil, err
 	}
 	coordinator := req.query.Get("home")
-	if coordinator != "" && !strings.HasPrefix(coordinator, "http://") && !strings.HasPrefix(coordinator, "https://") {
-		return nil, wire.Refuse(wire.CodeBadRequest, "parameter home: got %s, want http://HOST:PORT", quoted(coordinator))
+	if coordinator != "" {
+		if err := wire.CheckURL(coordinator); err != nil {
+			return nil, wire.Refuse(wire.CodeBadRequest, "parameter home: %w", err)
+		}
 	}
 	ctx, cancel := context.WithTimeout(req.ctx, resolveTimeout)
 	defer cancel()
@@ -120,15 +121,15 @@ func (a *API) decide(req *request) (any, error) {
 	return a.participant.ReplaceCoordinator(req.store, body)
 }
 
-func (a *API) repairBody(req *request, body any, readOnlyActions *string) error {
+func (a *API) repairBody(req *request, body any, lost *string) error {
 	if err := a.checkRecipient(req); err != nil {
 		return err
 	}
 	if err := decode(req.body, body); err != nil {
 		return err
 	}
-	if *readOnlyActions == "" {
-		return wire.Refuse(wire.CodeBadRequest, "lost: is missing: give the identity of the manager that is gone for good")
+	if err := wire.CheckIdentity(*lost); err != nil {
+		return wire.Refuse(wire.CodeBadRequest, "lost: %w: give the identity of the manager that is gone for good", err)
 	}
 	return nil
 }

@@ -110,19 +110,11 @@ func checkManagers(operation string, managers []wire.Manager, coordinator string
 			return wire.Refuse(wire.CodeBadRequest, "operation: got %s, want a UUID in lower case", quoted(operation))
 		}
 	}
-	known := map[string]bool{}
-	for i, m := range managers {
-		switch {
-		case m.Identity == "":
-			return wire.Refuse(wire.CodeBadRequest, "managers[%d].identity: is empty", i)
-		case known[m.Identity]:
-			return wire.Refuse(wire.CodeBadRequest, "managers[%d].identity: %s is given twice", i, quoted(m.Identity))
-		case !strings.HasPrefix(m.URL, "http://") && !strings.HasPrefix(m.URL, "https://"):
-			return wire.Refuse(wire.CodeBadRequest, "managers[%d].url: got %s, want http://HOST:PORT", i, quoted(m.URL))
-		}
-		known[m.Identity] = true
+	if err := wire.CheckManagers(managers); err != nil {
+		return wire.Refuse(wire.CodeBadRequest, "%w", err)
 	}
-	if coordinator != "" && len(managers) > 0 && !known[coordinator] {
+	among := func(m wire.Manager) bool { return m.Identity == coordinator }
+	if coordinator != "" && len(managers) > 0 && !slices.ContainsFunc(managers, among) {
 		return wire.Refuse(wire.CodeBadRequest, "home: %s is none of the managers", quoted(coordinator))
 	}
 	return nil

@@ -15,23 +15,20 @@ func validate(c *wire.Operation) error {
 	if err := wire.CheckName(c.Store); err != nil {
 		return wire.Refuse(wire.CodeBadName, "store: %w", err)
 	}
-	// An identity that is given twice would be counted as two votes.
-	known := map[string]bool{}
-	for i, m := range c.Managers {
-		switch {
-		case m.Identity == "" || known[m.Identity]:
-			return wire.Refuse(wire.CodeBadRequest, "managers[%d].identity: is empty or given twice", i)
-		case !strings.HasPrefix(m.URL, "http://") && !strings.HasPrefix(m.URL, "https://"):
-			return wire.Refuse(wire.CodeBadRequest, "managers[%d].url: want http://HOST:PORT", i)
+	if err := wire.CheckManagers(c.Managers); err != nil {
+		return wire.Refuse(wire.CodeBadRequest, "%w", err)
+	}
+	if c.Drop != "" {
+		if err := wire.CheckIdentity(c.Drop); err != nil {
+			return wire.Refuse(wire.CodeBadRequest, "drop: %w", err)
 		}
-		known[m.Identity] = true
 	}
 	switch {
 	// I1: the coordinator's vote is one of those that the commit needs.
-	case !known[c.Coordinator]:
+	case !hasManager(c.Managers, c.Coordinator):
 		return wire.Refuse(wire.CodeBadRequest, "home: %q is none of the managers", c.Coordinator)
 	// I8: the commit declares the dropped manager lost, so its vote can't be among those that the commit needs.
-	case c.Drop != "" && known[c.Drop]:
+	case c.Drop != "" && hasManager(c.Managers, c.Drop):
 		return wire.Refuse(wire.CodeBadRequest, "drop: %q is among the managers", c.Drop)
 	case !slices.Contains(actions, c.Action):
 		return wire.Refuse(wire.CodeBadRequest, "action: got %q, want one of %s", c.Action, strings.Join(actions, ", "))
@@ -40,8 +37,6 @@ func validate(c *wire.Operation) error {
 	// The next revision must still be a number that every reader of JSON holds exactly.
 	case c.BaseRevision >= wire.MaxRevision:
 		return wire.Refuse(wire.CodeBadRequest, "baseRevision: %d is more than a store can have", c.BaseRevision)
-	case len(c.Owner) > maxOwner:
-		return wire.Refuse(wire.CodeBadRequest, "owner: is over %d bytes", maxOwner)
 	// Whether an operation removes the store follows from its nodes; the action is what people are shown. Both have to
 	// say the same.
 	case c.Removes() != (c.Action == wire.RemoveStoreAction):
@@ -53,9 +48,6 @@ func validate(c *wire.Operation) error {
 // actions lists the valid actions of operations.
 var actions = []string{wire.CreateAction, wire.AddInstanceAction, wire.RemoveInstanceAction, wire.RemoveStoreAction,
 	wire.RepairAction}
-
-// maxOwner is the maximum length of an operation's owner, in bytes.
-const maxOwner = 200
 
 // checkNodes refuses a topology that can't be run, or that lacks roles or founders. An operation that removes the store
 // has none. Creation tells a store from an earlier one of the same name, so every topology needs it.

@@ -1,0 +1,92 @@
+package wire
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// Every text and every list of a request has a bound: the tag max of its field, in bytes or elements. The elements of a
+// list of texts have the bound of the tag each. Managers refuse what exceeds a bound while they read it. Texts with a
+// form, such as names, have a check as well, which may allow less.
+
+// MaxText is the largest bound of a text in a request, in bytes: that of a URL.
+const MaxText = 269
+
+// maxIdentity is the maximum length of a manager's identity, in bytes.
+const maxIdentity = 64
+
+// CheckIdentity refuses a text that is no manager's identity: 1 to 64 visible ASCII characters.
+func CheckIdentity(identity string) error {
+	if identity == "" {
+		return errors.New("is empty")
+	}
+	if len(identity) > maxIdentity {
+		return fmt.Errorf("has %d bytes: an identity has at most %d", len(identity), maxIdentity)
+	}
+	for _, c := range []byte(identity) {
+		if c <= ' ' || c > '~' {
+			return fmt.Errorf("%q has a byte that no identity has", identity)
+		}
+	}
+	return nil
+}
+
+// CheckURL refuses a text that is not the URL of a manager: scheme, host and port, and nothing else. Managers connect
+// to it, so that a path or a query would be a request that somebody else has written.
+func CheckURL(text string) error {
+	if len(text) > MaxText {
+		return fmt.Errorf("has %d bytes: want http://HOST:PORT", len(text))
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" ||
+		(&url.URL{Scheme: u.Scheme, Host: u.Host}).String() != text {
+		return fmt.Errorf("got %q, want http://HOST:PORT and nothing else", text)
+	}
+	return checkAddress(u.Hostname(), u.Port(), u.Port() != "" || strings.HasSuffix(u.Host, ":"))
+}
+
+// checkEndpoint refuses a text that is not HOST:PORT.
+func checkEndpoint(text string) error {
+	host, port, err := net.SplitHostPort(text)
+	if err != nil || len(text) > MaxText {
+		return fmt.Errorf("got %.80q, want HOST:PORT", text)
+	}
+	return checkAddress(host, port, true)
+}
+
+// checkAddress refuses what is not a host, or not a port if there must be one.
+func checkAddress(host, port string, withPort bool) error {
+	if _, err := netip.ParseAddr(host); err != nil { // it may have a zone
+		if err := CheckHost(host); err != nil {
+			return fmt.Errorf("the host %w", err)
+		}
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); withPort && (err != nil || n == 0) {
+		return fmt.Errorf("%q is not a port: 1 to 65535", port)
+	}
+	return nil
+}
+
+// CheckManagers refuses a list of managers with an invalid identity or URL, or an identity that is given twice: it
+// would be counted as two votes. The error begins with the path of the invalid field.
+func CheckManagers(managers []Manager) error {
+	known := make(map[string]bool, len(managers))
+	for i, m := range managers {
+		if err := CheckIdentity(m.Identity); err != nil {
+			return fmt.Errorf("managers[%d].identity: %w", i, err)
+		}
+		if known[m.Identity] {
+			return fmt.Errorf("managers[%d].identity: %q is given twice", i, m.Identity)
+		}
+		known[m.Identity] = true
+		if err := CheckURL(m.URL); err != nil {
+			return fmt.Errorf("managers[%d].url: %w", i, err)
+		}
+	}
+	return nil
+}
