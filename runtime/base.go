@@ -8,6 +8,7 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 
+	"dkvrun/runtime/lualib"
 	"dkvrun/runtime/luanum"
 )
 
@@ -16,18 +17,20 @@ type baseLibrary struct {
 	conv     *converter
 	compiler *compiler
 	stdout   io.Writer
-	nextItem *lua.LFunction // iterator of ipairs
-	nextKey  *lua.LFunction // iterator of pairs
+	attempt  func(L *lua.LState, fn *lua.LFunction) (results []lua.LValue, raised lua.LValue, ok bool) // a protected call
+	nextItem *lua.LFunction                                                                            // iterator of ipairs
+	nextKey  *lua.LFunction                                                                            // iterator of pairs
 }
 
-func openBase(L *lua.LState, conv *converter, compiler *compiler, stdout io.Writer) {
-	b := &baseLibrary{conv: conv, compiler: compiler, stdout: stdout}
+func openBase(h *Host) {
+	L := h.main
+	b := &baseLibrary{conv: h.conv, compiler: h.compiler, stdout: h.opts.Stdout, attempt: h.attempt}
 	b.nextItem, b.nextKey = L.NewFunction(b.item), L.NewFunction(b.next)
 	globals := L.G.Global
 	globals.RawSetString("next", b.nextKey)
 	for name, fn := range map[string]lua.LGFunction{
-		"assert": b.assert, "error": raiseValue, "ipairs": b.ipairs, "load": b.load, "loadstring": b.load, "pairs": b.pairs, "print": b.print,
-		"rawget": b.rawget, "rawset": b.rawset, "tonumber": tonumber, "tostring": tostring, "unpack": b.unpack,
+		"assert": b.assert, "error": raiseValue, "ipairs": b.ipairs, "load": b.load, "loadstring": b.loadstring,
+		"pairs": b.pairs, "print": b.print, "rawget": b.rawget, "rawset": b.rawset, "setmetatable": setmetatable, "tonumber": tonumber, "tostring": tostring, "unpack": b.unpack,
 	} {
 		globals.RawSetString(name, L.NewFunction(fn))
 	}
@@ -52,6 +55,8 @@ func textOf(L *lua.LState, v lua.LValue) string {
 	return v.String()
 }
 
+func badType(L *lua.LState, i int, want string) { lualib.BadType(L, i, want, typeName) }
+
 func tostring(L *lua.LState) int {
 	L.Push(lua.LString(textOf(L, L.CheckAny(1))))
 	return 1
@@ -60,9 +65,9 @@ func tostring(L *lua.LState) int {
 func tonumber(L *lua.LState) int {
 	v := L.CheckAny(1)
 	if L.GetTop() > 1 && L.Get(2) != lua.LNumber(10) {
-		base := L.CheckInt(2)
+		base := lualib.WholeArgument(L, 2, 10)
 		if base < 2 || base > 36 {
-			raiseUsage(L, "tonumber: base %d is out of range: 2 to 36", base)
+			L.ArgError(2, "base out of range: 2 to 36")
 		}
 		s := strings.ToLower(strings.TrimSpace(textOf(L, v)))
 		if base == 16 {
@@ -137,7 +142,7 @@ func (b *baseLibrary) assert(L *lua.LState) int {
 
 // raiseValue raises any value. It adds the position of the caller's level to a text.
 func raiseValue(L *lua.LState) int {
-	v, level := L.CheckAny(1), L.OptInt(2, 1)
+	v, level := L.Get(1), lualib.WholeArgument(L, 2, 1)
 	if s, ok := v.(lua.LString); ok {
 		raiseText(L, string(s), level)
 	}
@@ -150,6 +155,7 @@ func raiseText(L *lua.LState, text string, level int) {
 	if level > 0 {
 		text = where(L, level) + text
 	}
+	taskOf(L).verbatim = true
 	L.Error(lua.LString(text), 0)
 }
 
@@ -178,28 +184,79 @@ func where(L *lua.LState, level int) string {
 	}
 }
 
-// load implements load and loadstring. It takes a text, or a function that returns the text in pieces.
+// setmetatable sets the metatable of a table. Other values have none, or one that all of their type share.
+func setmetatable(L *lua.LState) int {
+	t, ok := L.Get(1).(*lua.LTable)
+	if !ok {
+		badType(L, 1, "table")
+	}
+	mt := L.Get(2)
+	if mt.Type() != lua.LTTable && (mt != lua.LNil || L.GetTop() < 2) {
+		L.ArgError(2, "nil or table expected")
+	}
+	if L.GetMetaField(t, "__metatable") != lua.LNil {
+		L.RaiseError("cannot change a protected metatable")
+	}
+	t.Metatable = mt
+	L.SetTop(1)
+	return 1
+}
+
+// load compiles a text, or the pieces of a text that a function returns.
 func (b *baseLibrary) load(L *lua.LState) int {
-	var src strings.Builder
 	switch v := L.Get(1).(type) {
 	case lua.LString:
-		src.WriteString(string(v))
+		return b.chunk(L, string(v))
 	case *lua.LFunction:
-		for src.Len() <= MaxSource {
-			L.Push(v)
-			L.Call(0, 1)
-			piece, ok := L.Get(-1).(lua.LString)
-			L.Pop(1)
-			if !ok || piece == "" {
-				break
-			}
-			src.WriteString(string(piece))
+		src, raised, ok := b.pieces(L, v)
+		if !ok {
+			L.Push(lua.LNil)
+			L.Push(raised)
+			return 2
 		}
-	default:
-		raiseUsage(L, "load: got %s, want string", typeName(v))
+		return b.chunk(L, src)
 	}
+	badType(L, 1, "string or function")
+	return 0
+}
+
+// loadstring compiles a text.
+func (b *baseLibrary) loadstring(L *lua.LState) int {
+	text, ok := L.Get(1).(lua.LString)
+	if !ok {
+		badType(L, 1, "string")
+	}
+	return b.chunk(L, string(text))
+}
+
+// pieces calls a function until it returns nil or an empty text, and joins what it returned. It returns false and the
+// error if the function raises one.
+func (b *baseLibrary) pieces(L *lua.LState, reader *lua.LFunction) (src string, raised lua.LValue, ok bool) {
+	var out strings.Builder
+	for out.Len() <= MaxSource {
+		results, raised, ok := b.attempt(L, reader)
+		if !ok {
+			return "", raised, false
+		}
+		if len(results) == 0 || results[0] == lua.LNil {
+			break
+		}
+		piece, ok := results[0].(lua.LString)
+		if !ok {
+			return "", lua.LString("reader function must return a string"), false
+		}
+		if piece == "" {
+			break
+		}
+		out.WriteString(string(piece))
+	}
+	return out.String(), nil, true
+}
+
+// chunk compiles a text with the name that is the second argument. It pushes the function, or nil and the error.
+func (b *baseLibrary) chunk(L *lua.LState, src string) int {
 	name := strings.TrimLeft(L.OptString(2, "(load)"), "=@")
-	fn, err := b.compiler.compile(name, []byte(src.String()))
+	fn, err := b.compiler.compile(name, []byte(src))
 	if err != nil {
 		L.Push(lua.LNil)
 		L.Push(lua.LString(err.Error()))

@@ -127,9 +127,9 @@ func TestHost_Objects(t *testing.T) {
 		{`fleet().check(ticket())`, "error: test.lua:1: fleet:check: called on a ticket: call it with a colon"},
 		{`fleet():check{wrd = 1}`, "error: test.lua:1: fleet:check: unknown parameter wrd: did you mean word?"},
 		{`fleet():check(fleet())`, "error: test.lua:1: fleet:check: parameter word: got fleet, want string"},
-		{`next(fleet())`, "error: test.lua:1: next: got fleet, want a table"},
-		{`ipairs(ticket())`, "error: test.lua:1: ipairs: got ticket, want a list"},
-		{`setmetatable(fleet(), {})`, "error: test.lua:1: cannot change a protected metatable"},
+		{`next(fleet())`, "error: test.lua:1: bad argument #1 to 'next' (table expected, got fleet)"},
+		{`ipairs(ticket())`, "error: test.lua:1: bad argument #1 to 'ipairs' (table expected, got ticket)"},
+		{`setmetatable(fleet(), {})`, "error: test.lua:1: bad argument #1 to 'setmetatable' (table expected, got fleet)"},
 	}, giving()...)
 }
 

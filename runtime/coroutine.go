@@ -87,10 +87,11 @@ func openCoroutines(L *lua.LState, protected *protectedThreads) {
 			return L.GetTop()
 		}
 		thread.SetContext(L.Context())
-		n := resume.GFunction(L)
-		if L.Get(-n) == lua.LFalse {
-			L.Replace(L.GetTop(), reworded(thread, L.Get(-1)))
+		if knowsFrames && currentFrame(thread) == nil {
+			thread.SetContext(&startContext{taskOf(L), thread})
 		}
+		n := resume.GFunction(L)
+		taskOf(L).verbatim = false
 		return n
 	}))
 	t.RawSetString("status", L.NewFunction(func(L *lua.LState) int {
@@ -130,6 +131,18 @@ func openCoroutines(L *lua.LState, protected *protectedThreads) {
 	}))
 }
 
+// startContext is the context of a coroutine until its first instruction: coroutine.resume replaces Panic before that.
+type startContext struct {
+	*task
+	thread *lua.LState
+}
+
+func (c *startContext) Done() <-chan struct{} {
+	c.thread.Panic = raisePlain
+	c.thread.SetContext(c.task)
+	return c.task.Done()
+}
+
 // checkNewCoroutine raises an error if L may not create another coroutine.
 func (c *coroutines) checkNewCoroutine(L *lua.LState, name string) {
 	depth := 0
@@ -139,8 +152,8 @@ func (c *coroutines) checkNewCoroutine(L *lua.LState, name string) {
 	if depth > maxCoroutineDepth {
 		raiseUsage(L, "coroutine.%s: coroutines run inside each other deeper than %d", name, maxCoroutineDepth)
 	}
-	if fn := L.Get(1); fn.Type() != lua.LTFunction {
-		raiseUsage(L, "coroutine.%s: got %s, want function", name, typeName(fn))
+	if L.Get(1).Type() != lua.LTFunction {
+		badType(L, 1, "function")
 	}
 	if len(c.alive) >= maxCoroutines && !c.forgetCoroutines() {
 		raiseUsage(L, "coroutine.%s: more than %d coroutines are alive", name, maxCoroutines)

@@ -17,7 +17,7 @@ func TestHost_Coroutines(t *testing.T) {
 		{`print(coroutine.wrap(function() return coroutine.yield(7) end)())`, "7\n"},
 		{`for _ = 1, 5000 do coroutine.wrap(function() end)() coroutine.create(print) end print("none of them stays")`, "none of them stays\n"},
 		{"local keep = {}\nfor i = 1, 2000 do keep[i] = coroutine.create(print) end", "error: test.lua:2: coroutine.create: more than 1000 coroutines are alive"},
-		{`coroutine.create(5)`, "error: test.lua:1: coroutine.create: got number, want function"},
+		{`coroutine.create(5)`, "error: test.lua:1: bad argument #1 to 'create' (function expected, got number)"},
 	})
 }
 

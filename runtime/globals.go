@@ -17,13 +17,13 @@ func (h *Host) openLibraries() {
 	env := &lualib.Env{
 		Stdout: h.opts.Stdout, Stderr: h.opts.Stderr,
 		Raise: raiseUsage, RaiseText: raiseText, RaiseNoField: raiseNoField,
-		Text: textOf, Show: h.conv.show, TypeName: typeName, Traceback: traceback,
+		Text: textOf, Show: h.conv.show, TypeName: typeName, ArgumentName: argumentName, OperandName: operandName, Traceback: traceback,
 		Random: randomOf,
 	}
 	lualib.Open(L, env)
 	h.compiler = &compiler{main: L, sources: map[string]bool{}, concatenate: L.NewFunction(env.Concatenate)}
 	h.strings = h.globals.RawGetString("string").(*lua.LTable)
-	openBase(L, h.conv, h.compiler, h.opts.Stdout)
+	openBase(h)
 	h.modules = openPackage(L, h.compiler, h.opts)
 	for name, fn := range map[string]lua.LGFunction{"pcall": h.pcall, "require": h.modules.require, "xpcall": h.xpcall} {
 		h.globals.RawSetString(name, L.NewFunction(fn))

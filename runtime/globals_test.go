@@ -16,8 +16,8 @@ func TestHost_Globals(t *testing.T) {
 		{`io.write("a", 1, "\n"):write("b\n")`, "a1\nb\n"},
 		{`io.stdout:write("a", 1):flush():write("\n") io.stdout:setvbuf("no")`, "a1\n"},
 		{`print(type(io.stdout), tostring(io.stderr), io.stdout == io.stderr)`, "userdata\tfile (io.stderr)\tfalse\n"},
-		{`io.write({})`, "error: test.lua:1: io.write: argument 1: got table, want string"},
-		{`io.stdout:write("a", {})`, "error: test.lua:1: io.stdout:write: argument 2: got table, want string"},
+		{`io.write({})`, "error: test.lua:1: bad argument #1 to 'write' (string expected, got table)"},
+		{`io.stdout:write("a", {})`, "error: test.lua:1: bad argument #2 to 'write' (string expected, got table)"},
 		{`io.stdout.write("a")`, "error: test.lua:1: io.stdout:write: call it with a colon"},
 		{`io.stderr:read()`, "error: test.lua:1: output.read is not available in runbooks: a script doesn't touch files"},
 		{`io.stdout:wirte("a")`, "error: test.lua:1: output: no field wirte: did you mean write?"},
@@ -47,8 +47,8 @@ func TestHost_Globals(t *testing.T) {
 		{`for i, v in ipairs({"a", "b"}) do io.write(i, v) end print()`, "1a2b\n"},
 		{`for k, v in pairs({10, x = 1}) do io.write(tostring(k), "=", v, " ") end print()`, "1=10 x=1 \n"},
 		{`print(next({}), next({5}))`, "nil\t1\t5\n"},
-		{`ipairs(nil)`, "error: test.lua:1: ipairs: got nil, want a list"},
-		{`pairs(5)`, "error: test.lua:1: pairs: got number, want a table"},
+		{`ipairs(nil)`, "error: test.lua:1: bad argument #1 to 'ipairs' (table expected, got nil)"},
+		{`pairs(5)`, "error: test.lua:1: bad argument #1 to 'pairs' (table expected, got number)"},
 	})
 }
 
@@ -56,8 +56,8 @@ func TestHost_Globals(t *testing.T) {
 func TestHost_InternalSourcesHaveNoPosition(t *testing.T) {
 	checkSnippets(t, []snippet{
 		{"local own = load('return function(f) f() end', '[own]')()\nown(function() string.rep() end)",
-			"error: test.lua:2: string.rep: argument 1: got nil, want string"},
-		{"local own = load('string.rep()', '[own]')\n\nown()", "error: test.lua:3: string.rep: argument 1: got nil, want string"},
+			"error: test.lua:2: bad argument #1 to 'rep' (string expected, got no value)"},
+		{"local own = load('string.rep()', '[own]')\n\nown()", "error: test.lua:3: bad argument #1 to 'rep' (string expected, got no value)"},
 		{"local own = load('print(debug.traceback())', '[own]')\nown()", "stack traceback:\n\ttest.lua:2: in the main chunk\n"},
 		{`print(pcall(load('error("without a place")', '[own]')))`, "false\twithout a place\n"},
 	})

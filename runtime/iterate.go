@@ -10,7 +10,7 @@ import (
 func (b *baseLibrary) ipairs(L *lua.LState) int {
 	v := L.Get(1)
 	if _, ok := v.(*lua.LTable); !ok && itemsOf(v) == nil {
-		raiseUsage(L, "ipairs: got %s, want a list", typeName(v))
+		badType(L, 1, "table")
 	}
 	L.Push(b.nextItem)
 	L.Push(v)
@@ -50,7 +50,7 @@ func (b *baseLibrary) pairs(L *lua.LState) int {
 		}
 		v = fields
 	default:
-		raiseUsage(L, "pairs: got %s, want a table", typeName(v))
+		badType(L, 1, "table")
 	}
 	L.Push(b.nextKey)
 	L.Push(v)
@@ -61,7 +61,7 @@ func (b *baseLibrary) pairs(L *lua.LState) int {
 func (b *baseLibrary) next(L *lua.LState) int {
 	t, ok := L.Get(1).(*lua.LTable)
 	if !ok {
-		raiseUsage(L, "next: got %s, want a table", typeName(L.Get(1)))
+		badType(L, 1, "table")
 	}
 	b.conv.mustMaterialize(L, t)
 	b.conv.complete(L, t)
@@ -84,7 +84,7 @@ func (b *baseLibrary) unpack(L *lua.LState) int {
 	t, ok := v.(*lua.LTable)
 	o := itemsOf(v)
 	if !ok && o == nil {
-		raiseUsage(L, "unpack: got %s, want a list", typeName(v))
+		badType(L, 1, "table")
 	}
 	length := 0
 	if o != nil {

@@ -2,9 +2,7 @@ package runtime
 
 import (
 	"errors"
-	"fmt"
 	"reflect"
-	"strings"
 	"unsafe"
 
 	lua "github.com/yuin/gopher-lua"
@@ -155,7 +153,7 @@ func (h *Host) pcall(L *lua.LState) int {
 func (h *Host) xpcall(L *lua.LState) int {
 	handler, ok := L.Get(2).(*lua.LFunction)
 	if !ok {
-		raiseUsage(L, "xpcall: argument 2: got %s, want function", typeName(L.Get(2)))
+		badType(L, 2, "function")
 	}
 	call := &handlerCall{handler: handler}
 	L.Replace(2, &lua.LUserData{Value: call, Metatable: lua.LNil})
@@ -268,6 +266,15 @@ func (h *Host) caught(L *lua.LState, err error) lua.LValue {
 	return errorToLua(L, h.vmError(L, err))
 }
 
+// attempt calls a function without arguments. It returns false and what the function raised, if it raises an error.
+func (h *Host) attempt(L *lua.LState, fn *lua.LFunction) (results []lua.LValue, raised lua.LValue, ok bool) {
+	results, err := h.protect(L, fn, nil)
+	if err != nil {
+		return nil, h.caught(L, err), false
+	}
+	return results, nil, true
+}
+
 // protect calls fn on another thread below L. If fn fails, the tasks that it spawned end.
 func (h *Host) protect(L *lua.LState, fn lua.LValue, args []lua.LValue) ([]lua.LValue, error) {
 	t := taskOf(L)
@@ -314,36 +321,4 @@ func runOn(thread *lua.LState, guard *lua.LFunction, args []lua.LValue) ([]lua.L
 		s.spare = append(s.spare, thread)
 	}
 	return results, nil
-}
-
-// registryOverflow is the error of the virtual machine for calls that hold too many values.
-const registryOverflow = "registry overflow"
-
-// machineTerms maps errors in terms of the virtual machine to texts in terms of Lua.
-var machineTerms = map[string]string{
-	"__len undefined": "attempt to get the length of a value that has none, such as nil",
-	"__unm undefined": "attempt to negate a value that is not a number",
-}
-
-// reworded returns an error of the virtual machine in the terms of Lua, such as "attempt to index a nil value" instead
-// of "a non-table object(nil)". L is the thread that raised it.
-func reworded(L *lua.LState, raised lua.LValue) lua.LValue {
-	text, ok := raised.(lua.LString)
-	if !ok {
-		return raised
-	}
-	if before, ok := strings.CutSuffix(string(text), registryOverflow); ok {
-		said := fmt.Sprintf("stack overflow: calls hold more than %d values", L.Options.RegistryMaxSize)
-		return lua.LString(before + said)
-	}
-	for term, said := range machineTerms {
-		if before, ok := strings.CutSuffix(string(text), term); ok {
-			return lua.LString(before + said)
-		}
-	}
-	before, after, ok := strings.Cut(string(text), ": attempt to index a non-table object(")
-	if !ok {
-		return raised
-	}
-	return lua.LString(before + ": attempt to index a " + strings.Replace(after, ")", " value", 1))
 }

@@ -26,7 +26,7 @@ func TestProtect_Calls(t *testing.T) {
 			"false\tfalse\thandled test.lua:1: stack overflow: calls nest deeper than 320\n"},
 		{"print(xpcall(error, function() error('in the handler', 0) end))", "false\tin the handler\n"},
 		{"print(xpcall(function() return 1, nil, 2 end, print))", "true\t1\tnil\t2\n"},
-		{"xpcall(print)", "error: test.lua:1: xpcall: argument 2: got nil, want function"},
+		{"xpcall(print)", "error: test.lua:1: bad argument #2 to 'xpcall' (function expected, got no value)"},
 		{"print(pcall(coroutine.yield))", "false\ttest.lua:1: coroutine.yield: can't yield outside of a coroutine\n"},
 		{"print(coroutine.resume(coroutine.create(function() pcall(coroutine.yield, 1) return 'on' end)))", "true\ton\n"},
 		{"print(coroutine.running(), pcall(coroutine.running))", "nil\ttrue\tnil\n"},
@@ -146,7 +146,7 @@ func TestProtect_Handlers(t *testing.T) {
 		{"local function over() return 1 + over() end print(xpcall(error, over))", "false\ttest.lua:1: stack overflow: calls nest deeper than 320\n"},
 		{"print(pcall(xpcall, error, function() return 'outer' end))", "true\tfalse\touter\n"},
 		{"print(xpcall(function() local x = nil; return x.y end, function(e) return 'handled ' .. e end))",
-			"false\thandled test.lua:1: attempt to index a nil value with key 'y'\n"},
+			"false\thandled test.lua:1: attempt to index local 'x' (a nil value)\n"},
 	})
 }
 

@@ -15,7 +15,7 @@ func raise(L *lua.LState, err error) {
 	}
 	e := asError(err)
 	if v, ok := e.raised.(lua.LValue); ok {
-		taskOf(L).raised = e
+		taskOf(L).raised, taskOf(L).verbatim = e, true
 		L.Error(v, 0)
 	}
 	L.Error(errorToLua(L, e), 1)

@@ -29,6 +29,7 @@ type task struct {
 	spawned   int           // number of tasks that this one has spawned
 	protected int           // number of active protected calls
 	random    lualib.Random
+	verbatim  bool     // what is being raised is the script's: its words stay
 	raised    *Error   // last error that Go code raised again; its traceback is longer than that of the raised value
 	loading   []string // modules that are being loaded, outermost first
 	awaits    *loading // module that another task is loading
@@ -133,7 +134,12 @@ func (t *task) context() context.Context { return t.scope.ctx }
 func randomOf(L *lua.LState) *lualib.Random { return &taskOf(L).random }
 
 // taskOf returns the task that the thread belongs to.
-func taskOf(L *lua.LState) *task { return L.Context().(*task) }
+func taskOf(L *lua.LState) *task {
+	if t, ok := L.Context().(*task); ok {
+		return t
+	}
+	return L.Context().(*startContext).task
+}
 
 // tasks holds the running tasks of a scope.
 type tasks struct {

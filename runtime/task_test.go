@@ -76,7 +76,7 @@ func TestHost_Tasks(t *testing.T) {
 func TestHost_TasksFail(t *testing.T) {
 	checkSnippets(t, []snippet{
 		{"local r = all{function() nap() error('one') end, function() return 'two' end} print(r[1], r[2])", "test.lua:1: one\ttwo\n"},
-		{"print(all{function() local x = nil; x.y = 1 end}[1])", "test.lua:1: attempt to index a nil value with key 'y'\n"},
+		{"print(all{function() local x = nil; x.y = 1 end}[1])", "test.lua:1: attempt to index local 'x' (a nil value)\n"},
 		{"print(all{function() nap('x') end}[1].code)", "usage\n"},
 		{"all(\n{nap, error})", ""},
 		{"print(all({\nerror, bounded})[2])", "test.lua:1: bounded: parameter f: required, but not given\n"},

@@ -22,14 +22,14 @@ func slice(s string, from, to int) string {
 }
 
 func (lib stringLibrary) sub(L *lua.LState) int {
-	s := lib.textArgument(L, "string.sub", 1)
-	L.CheckNumber(2)
+	s := lib.textArgument(L, 1)
+	NumberArgument(L, 2)
 	L.Push(lua.LString(slice(s, WholeArgument(L, 2, 1), WholeArgument(L, 3, -1))))
 	return 1
 }
 
 func (lib stringLibrary) byte(L *lua.LState) int {
-	s := lib.textArgument(L, "string.byte", 1)
+	s := lib.textArgument(L, 1)
 	from := WholeArgument(L, 2, 1)
 	part := slice(s, from, WholeArgument(L, 3, from))
 	lib.limitValues(L, "string.byte", len(part))
@@ -44,7 +44,7 @@ func (lib stringLibrary) char(L *lua.LState) int {
 	for i := range text {
 		n := WholeArgument(L, i+1, -1)
 		if n < 0 || n > math.MaxUint8 {
-			lib.Raise(L, "string.char: argument %d: %s is not a byte: 0 to 255", i+1, lib.Text(L, L.Get(i+1)))
+			L.ArgError(i+1, lib.Text(L, L.Get(i+1))+" is not a byte: 0 to 255")
 		}
 		text[i] = byte(n)
 	}
@@ -53,11 +53,11 @@ func (lib stringLibrary) char(L *lua.LState) int {
 }
 
 // lower and upper change English letters and leave all other bytes as they are.
-func (lib stringLibrary) lower(L *lua.LState) int { return lib.mapLetters(L, "string.lower", 'A', 'Z') }
-func (lib stringLibrary) upper(L *lua.LState) int { return lib.mapLetters(L, "string.upper", 'a', 'z') }
+func (lib stringLibrary) lower(L *lua.LState) int { return lib.mapLetters(L, 'A', 'Z') }
+func (lib stringLibrary) upper(L *lua.LState) int { return lib.mapLetters(L, 'a', 'z') }
 
-func (lib stringLibrary) mapLetters(L *lua.LState, function string, first, last byte) int {
-	text := []byte(lib.textArgument(L, function, 1))
+func (lib stringLibrary) mapLetters(L *lua.LState, first, last byte) int {
+	text := []byte(lib.textArgument(L, 1))
 	for i, c := range text {
 		if first <= c && c <= last {
 			text[i] = c ^ ' '

@@ -35,7 +35,7 @@ func openOS(L *lua.LState, e *Env) {
 func (lib osLibrary) date(L *lua.LState) int {
 	format, t := "%c", time.Now()
 	if L.Get(1) != lua.LNil {
-		format = lib.textArgument(L, "os.date", 1)
+		format = lib.textArgument(L, 1)
 	}
 	if L.Get(2) != lua.LNil {
 		t = time.Unix(int64(WholeArgument(L, 2, 0)), 0)

@@ -9,7 +9,7 @@ import (
 func openDebug(L *lua.LState, e *Env) {
 	t := restricted(L, e, "debug")
 	t.RawSetString("traceback", L.NewFunction(func(L *lua.LState) int {
-		level := max(0, L.OptInt(2, 1)) // level 0 is traceback itself, unless it is called as a handler
+		level := max(0, WholeArgument(L, 2, 1)) // level 0 is traceback itself, unless it is called as a handler
 		if frame, ok := L.GetStack(0); ok {
 			if fn, err := L.GetInfo("f", frame, lua.LNil); err != nil || fn != t.RawGetString("traceback") {
 				level--

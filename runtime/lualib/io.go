@@ -11,7 +11,7 @@ func openIO(L *lua.LState, e *Env) {
 	t := restricted(L, e, "io")
 	lib := ioLibrary{e}
 	t.RawSetString("write", L.NewFunction(func(L *lua.LState) int {
-		lib.write(L, "io.write", 1, e.Stdout)
+		lib.write(L, 1, e.Stdout)
 		L.Push(t.RawGetString("stdout"))
 		return 1
 	}))
@@ -33,7 +33,7 @@ func (lib ioLibrary) output(L *lua.LState, name string, w io.Writer) *lua.LUserD
 	methods := L.CreateTable(0, 0)
 	methods.RawSetString("write", L.NewFunction(func(L *lua.LState) int {
 		own(L, "write")
-		lib.write(L, name+":write", 2, w)
+		lib.write(L, 2, w)
 		L.Push(ud)
 		return 1
 	}))
@@ -63,11 +63,11 @@ func (lib ioLibrary) output(L *lua.LState, name string, w io.Writer) *lua.LUserD
 }
 
 // write writes the arguments from first on. They are strings or numbers.
-func (lib ioLibrary) write(L *lua.LState, name string, first int, w io.Writer) {
+func (lib ioLibrary) write(L *lua.LState, first int, w io.Writer) {
 	for i := first; i <= L.GetTop(); i++ {
 		v := L.Get(i)
 		if !lua.LVCanConvToString(v) {
-			lib.Raise(L, "%s: argument %d: got %s, want string", name, i-first+1, lib.TypeName(v))
+			lib.badType(L, i, "string")
 		}
 		io.WriteString(w, lib.Text(L, v))
 	}

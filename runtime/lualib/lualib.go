@@ -23,6 +23,11 @@ type Env struct {
 	Text func(L *lua.LState, v lua.LValue) string
 	// Show returns a value as print shows it.
 	Show func(v lua.LValue) string
+	// ArgumentName returns what the caller of the current Go function calls its argument i, such as "local 'x'", or "".
+	ArgumentName func(L *lua.LState, i int) string
+	// OperandName does the same for the left (1) or the right (2) operand of the operator that called the current
+	// function.
+	OperandName func(L *lua.LState, i int) string
 	// TypeName returns the type of a value as messages name it.
 	TypeName func(v lua.LValue) string
 	// Traceback lists the active calls of L from a level on.
@@ -72,7 +77,7 @@ func (e *Env) limitString(L *lua.LState, function string, length int) {
 }
 
 // textArgument returns a string or number argument as text. An error counts as its text.
-func (e *Env) textArgument(L *lua.LState, function string, i int) string {
+func (e *Env) textArgument(L *lua.LState, i int) string {
 	switch v := L.Get(i).(type) {
 	case lua.LString:
 		return string(v)
@@ -83,8 +88,19 @@ func (e *Env) textArgument(L *lua.LState, function string, i int) string {
 			return e.Text(L, v)
 		}
 	}
-	e.Raise(L, "%s: argument %d: got %s, want string", function, i, e.TypeName(L.Get(i)))
+	e.badType(L, i, "string")
 	return ""
+}
+
+func (e *Env) badType(L *lua.LState, i int, want string) { BadType(L, i, want, e.TypeName) }
+
+// BadType raises an error for an argument of another type than the wanted one. typeName returns the type of a value.
+func BadType(L *lua.LState, i int, want string, typeName func(lua.LValue) string) {
+	got := "no value"
+	if i <= L.GetTop() {
+		got = typeName(L.Get(i))
+	}
+	L.ArgError(i, want+" expected, got "+got)
 }
 
 // MaxValues is the maximum number of results of one call, as in Lua 5.1: the stack holds all of them.
@@ -97,13 +113,22 @@ func (e *Env) limitValues(L *lua.LState, function string, n int) {
 	}
 }
 
+// NumberArgument returns the argument i, a number or the text of one.
+func NumberArgument(L *lua.LState, i int) float64 {
+	n, ok := numeric(L.Get(i))
+	if !ok {
+		L.TypeError(i, lua.LTNumber)
+	}
+	return n
+}
+
 // WholeArgument returns the argument i as a whole number, or fallback if it is absent. Numbers beyond an int become
 // the largest or the smallest one.
 func WholeArgument(L *lua.LState, i, fallback int) int {
 	if L.Get(i) == lua.LNil {
 		return fallback
 	}
-	switch n := float64(L.CheckNumber(i)); {
+	switch n := NumberArgument(L, i); {
 	case n >= math.MaxInt32:
 		return int(min(n, 1<<53))
 	case n <= math.MinInt32:

@@ -29,8 +29,8 @@ func start(position, length int) int {
 }
 
 func (lib stringLibrary) find(L *lua.LState) int {
-	s, pat := lib.textArgument(L, "string.find", 1), lib.textArgument(L, "string.find", 2)
-	from := min(start(L.OptInt(3, 1), len(s)), len(s))
+	s, pat := lib.textArgument(L, 1), lib.textArgument(L, 2)
+	from := min(start(WholeArgument(L, 3, 1), len(s)), len(s))
 	if lua.LVAsBool(L.Get(4)) || !strings.ContainsAny(pat, "^$*+?.([%-") {
 		i := strings.Index(s[from:], pat)
 		if i < 0 {
@@ -53,9 +53,9 @@ func (lib stringLibrary) find(L *lua.LState) int {
 }
 
 func (lib stringLibrary) match(L *lua.LState) int {
-	s, pat := lib.textArgument(L, "string.match", 1), lib.textArgument(L, "string.match", 2)
+	s, pat := lib.textArgument(L, 1), lib.textArgument(L, 2)
 	m := pattern.New(L.Context(), s, pat)
-	from, to := lib.search(L, "string.match", m, min(start(L.OptInt(3, 1), len(s)), len(s)))
+	from, to := lib.search(L, "string.match", m, min(start(WholeArgument(L, 3, 1), len(s)), len(s)))
 	if from < 0 {
 		L.Push(lua.LNil)
 		return 1
@@ -64,7 +64,10 @@ func (lib stringLibrary) match(L *lua.LState) int {
 }
 
 func (lib stringLibrary) gmatch(L *lua.LState) int {
-	s, pat := lib.textArgument(L, "string.gmatch", 1), lib.textArgument(L, "string.gmatch", 2)
+	s, pat := lib.textArgument(L, 1), lib.textArgument(L, 2)
+	if strings.HasPrefix(pat, "^") {
+		pat = "%" + pat // in gmatch it is a character like any other
+	}
 	m := pattern.New(L.Context(), s, pat)
 	at := 0
 	L.Push(L.NewFunction(func(L *lua.LState) int {
@@ -87,8 +90,8 @@ func (lib stringLibrary) gmatch(L *lua.LState) int {
 }
 
 func (lib stringLibrary) gsub(L *lua.LState) int {
-	s, pat := lib.textArgument(L, "string.gsub", 1), lib.textArgument(L, "string.gsub", 2)
-	limit := L.OptInt(4, len(s)+1)
+	s, pat := lib.textArgument(L, 1), lib.textArgument(L, 2)
+	limit := WholeArgument(L, 4, len(s)+1)
 	m := pattern.New(L.Context(), s, pat)
 	var out strings.Builder
 	at, done, count := 0, 0, 0
@@ -131,7 +134,7 @@ func (lib stringLibrary) replacement(L *lua.LState, m *pattern.Matcher, match st
 		v = L.Get(-1)
 		L.SetTop(base)
 	default:
-		lib.Raise(L, "string.gsub: argument 3: got %s, want string, table or function", lib.TypeName(r))
+		lib.badType(L, 3, "string/function/table")
 	}
 	switch {
 	case !lua.LVAsBool(v):
@@ -139,7 +142,7 @@ func (lib stringLibrary) replacement(L *lua.LState, m *pattern.Matcher, match st
 	case lua.LVCanConvToString(v):
 		return lib.Text(L, v)
 	}
-	lib.Raise(L, "string.gsub: the replacement is a %s, want string", lib.TypeName(v))
+	lib.Raise(L, "invalid replacement value (a %s)", lib.TypeName(v))
 	return ""
 }
 

@@ -1,6 +1,7 @@
 package lualib
 
 import (
+	"fmt"
 	"math"
 
 	lua "github.com/yuin/gopher-lua"
@@ -16,18 +17,20 @@ func openMath(L *lua.LState, e *Env) {
 			L.Push(lua.LNumber(random.Float64()))
 			return 1
 		}
-		low, high := 1, L.CheckInt(1)
+		NumberArgument(L, 1)
+		low, high := 1, WholeArgument(L, 1, 1)
 		if L.GetTop() > 1 {
-			low, high = high, L.CheckInt(2)
+			NumberArgument(L, 2)
+			low, high = high, WholeArgument(L, 2, 1)
 		}
 		if low > high || high-low < 0 || high-low == math.MaxInt {
-			e.Raise(L, "math.random: no integer from %d to %d", low, high)
+			L.ArgError(L.GetTop(), fmt.Sprintf("interval is empty: no integer from %d to %d", low, high))
 		}
 		L.Push(lua.LNumber(low + random.IntN(high-low+1)))
 		return 1
 	}))
 	t.RawSetString("randomseed", L.NewFunction(func(L *lua.LState) int {
-		e.Random(L).reseed(uint64(L.CheckInt64(1)))
+		e.Random(L).reseed(uint64(int64(NumberArgument(L, 1))))
 		return 0
 	}))
 }

@@ -1,7 +1,6 @@
 package lualib
 
 import (
-	"fmt"
 	"math"
 	"strings"
 
@@ -17,7 +16,7 @@ func (e *Env) Concatenate(L *lua.LState) int {
 	for n--; n > 0; {
 		left := L.Get(n)
 		if !lua.LVCanConvToString(left) || !lua.LVCanConvToString(right) {
-			right = stringLibrary{e}.concatenateOther(L, left, right)
+			right = stringLibrary{e}.concatenateOther(L, left, right, n)
 			n--
 			continue
 		}
@@ -47,17 +46,18 @@ func plainText(v lua.LValue) string {
 }
 
 // concatenateOther implements .. for two values of which one is neither string nor number.
-func (lib stringLibrary) concatenateOther(L *lua.LState, left, right lua.LValue) lua.LValue {
+// right is the argument at from+1 if it is a whole operand.
+func (lib stringLibrary) concatenateOther(L *lua.LState, left, right lua.LValue, from int) lua.LValue {
 	for _, v := range []lua.LValue{left, right} {
 		if method := L.GetMetaField(v, "__concat"); method != lua.LNil {
 			return call2(L, method, left, right)
 		}
 	}
-	wrong := left
+	wrong, argument := left, from
 	if lua.LVCanConvToString(left) {
-		wrong = right
+		wrong, argument = right, from+1
 	}
-	lib.RaiseText(L, fmt.Sprintf("attempt to concatenate a %s value", lib.TypeName(wrong)), 1)
+	lib.RaiseText(L, "attempt to concatenate "+lib.named(wrong, lib.ArgumentName(L, argument)), 1)
 	return lua.LNil
 }
 
@@ -69,6 +69,14 @@ func call2(L *lua.LState, fn, a, b lua.LValue) lua.LValue {
 	result := L.Get(-1)
 	L.Pop(1)
 	return result
+}
+
+// named returns what a message calls a value: "local 'x' (a nil value)", or "a nil value" where it has no name.
+func (e *Env) named(v lua.LValue, name string) string {
+	if name == "" {
+		return "a " + e.TypeName(v) + " value"
+	}
+	return name + " (a " + e.TypeName(v) + " value)"
 }
 
 // openOperators gives strings the arithmetic of the numbers in their text.
@@ -121,11 +129,11 @@ func (lib stringLibrary) stringArithmetic(L *lua.LState, event string, operator 
 			return call2(L, method, left, right)
 		}
 	}
-	wrong := left
+	wrong, operand := left, 1
 	if isNumber {
-		wrong = right
+		wrong, operand = right, 2
 	}
-	lib.RaiseText(L, fmt.Sprintf("attempt to perform arithmetic on a %s value", lib.TypeName(wrong)), 1)
+	lib.RaiseText(L, "attempt to perform arithmetic on "+lib.named(wrong, lib.OperandName(L, operand)), 1)
 	return lua.LNil
 }
 

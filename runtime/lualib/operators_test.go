@@ -17,7 +17,7 @@ func TestLua_Concatenation(t *testing.T) {
 		{`local t = {k = "v" .. 1, ["a" .. 2] = "b" .. 3, "l" .. 4} print(t.k, t.a2, t[1])`, "v1\tb3\tl4\n"},
 		{`local m = {__concat = function(a, b) return (type(a) == "table" and "T" or a) .. "+" .. (type(b) == "table" and "T" or b) end}
 		local t = setmetatable({}, m) print(t .. "a" .. "b", "a" .. t .. "b", "a" .. "b" .. t, 1 .. t, t .. t)`, "T+ab\taT+b\tab+T\t1+T\tT+T\n"},
-		{"local x\nprint('a' .. 'b' ..\n x)", "error: test.lua:2: attempt to concatenate a nil value"},
+		{"local x\nprint('a' .. 'b' ..\n x)", "error: test.lua:2: attempt to concatenate local 'x' (a nil value)"},
 		{`local x = {} .. "b"`, "error: test.lua:1: attempt to concatenate a table value"},
 		{`local s = ("x"):rep(2^26) assert(#(s .. "") == 2^26) s = s .. 1`, "error: test.lua:1: ..: the result is longer than 64 MiB"},
 		{`local function name() return "0" end local s = name() .. name() .. coroutine.wrap(function() coroutine.yield("y") end)() print(s)`, "00y\n"},

@@ -28,8 +28,8 @@ func openStrings(L *lua.LState, e *Env) {
 }
 
 func (lib stringLibrary) rep(L *lua.LState) int {
-	s := lib.textArgument(L, "string.rep", 1)
-	L.CheckNumber(2)
+	s := lib.textArgument(L, 1)
+	NumberArgument(L, 2)
 	n := WholeArgument(L, 2, 0)
 	if n <= 0 || s == "" {
 		L.Push(lua.LString(""))
@@ -45,7 +45,7 @@ func (lib stringLibrary) rep(L *lua.LState) int {
 
 // format implements C's printf for Lua values. %s accepts any value, as tostring shows it.
 func (lib stringLibrary) format(L *lua.LState) int {
-	format := lib.textArgument(L, "string.format", 1)
+	format := lib.textArgument(L, 1)
 	var out strings.Builder
 	argument := 1
 	for {
@@ -70,7 +70,7 @@ func (lib stringLibrary) format(L *lua.LState) int {
 		format = format[end+1:]
 		argument++
 		if argument > L.GetTop() {
-			lib.Raise(L, "string.format: argument %d is missing: %%%s%c has no value", argument, spec, verb)
+			L.ArgError(argument, fmt.Sprintf("no value for %%%s%c", spec, verb))
 		}
 		if width, precision, _ := strings.Cut(spec[flags:], "."); len(width) > 2 || len(precision) > 2 {
 			lib.Raise(L, "string.format: %%%s%c: width and precision have at most two digits", spec, verb)
@@ -87,14 +87,14 @@ func (lib stringLibrary) formatOne(L *lua.LState, spec string, verb byte, argume
 	case 's':
 		return fmt.Sprintf("%"+spec+"s", lib.Text(L, L.Get(argument)))
 	case 'q':
-		return Quote(lib.textArgument(L, "string.format", argument))
+		return literal(lib.textArgument(L, argument))
 	case 'd', 'i', 'u', 'c', 'x', 'X', 'o', 'e', 'E', 'f', 'g', 'G':
 	default:
-		lib.Raise(L, "string.format: %%%s%c is not a format", spec, verb)
+		lib.Raise(L, "invalid option '%%%s%c' to 'format'", spec, verb)
 	}
 	f, ok := numeric(L.Get(argument))
 	if !ok {
-		lib.Raise(L, "string.format: argument %d: got %s, want number", argument, lib.TypeName(L.Get(argument)))
+		lib.badType(L, argument, "number")
 	}
 	switch verb {
 	case 'e', 'E', 'f', 'g', 'G':
@@ -110,7 +110,7 @@ func (lib stringLibrary) formatOne(L *lua.LState, spec string, verb byte, argume
 		return fmt.Sprintf("%"+spec+"s", string([]byte{byte(int(f))}))
 	}
 	if math.IsNaN(f) || f < -1<<63 || f >= 1<<64 || f >= 1<<63 && (verb == 'd' || verb == 'i') {
-		lib.Raise(L, "string.format: argument %d: %s is not an integer", argument, luanum.Format(f))
+		L.ArgError(argument, luanum.Format(f)+" is not an integer")
 	}
 	if verb == 'd' || verb == 'i' {
 		return fmt.Sprintf("%"+spec+"d", int64(f))
@@ -125,7 +125,12 @@ func (lib stringLibrary) formatOne(L *lua.LState, spec string, verb byte, argume
 	return fmt.Sprintf("%"+spec+string(verb), unsigned)
 }
 
-// Quote returns a string as a Lua literal.
+// literal returns a string as Lua 5.1 writes it for %q. A line break stays one, after a backslash.
+func literal(s string) string {
+	return `"` + strings.NewReplacer(`"`, `\"`, `\`, `\\`, "\n", "\\\n", "\r", `\r`, "\x00", `\000`).Replace(s) + `"`
+}
+
+// Quote returns a string as a Lua literal on one line.
 func Quote(s string) string {
 	out := make([]byte, 0, len(s)+2)
 	out = append(out, '"')

@@ -10,13 +10,13 @@ func TestLua_StringFunctions(t *testing.T) {
 		{`print(("abc"):byte(), ("abc"):byte(-1), ("abc"):byte(2, -1))`, "97\t99\t98\t99\n"},
 		{`print(select("#", ("abc"):byte(4)), select("#", ("abc"):byte(3, 2)), select("#", (""):byte()))`, "0\t0\t0\n"},
 		{`print(string.char(72, 105), #string.char(0, 255), string.char())`, "Hi\t2\t\n"},
-		{`string.char(256)`, "error: test.lua:1: string.char: argument 1: 256 is not a byte: 0 to 255"},
-		{`string.char(1, -1)`, "error: test.lua:1: string.char: argument 2: -1 is not a byte: 0 to 255"},
-		{`("x"):sub()`, "error: test.lua:1: bad argument #2 to sub (number expected, got nil)"},
+		{`string.char(256)`, "error: test.lua:1: bad argument #1 to 'char' (256 is not a byte: 0 to 255)"},
+		{`string.char(1, -1)`, "error: test.lua:1: bad argument #2 to 'char' (-1 is not a byte: 0 to 255)"},
+		{`("x"):sub()`, "error: test.lua:1: bad argument #1 to 'sub' (number expected, got no value)"},
 		{`("x"):rep(math.huge)`, "error: test.lua:1: string.rep: the result is longer than 64 MiB"},
 		{`print(("%x %X %o %u"):format(-1, 255, 8, -1))`, "ffffffffffffffff FF 10 18446744073709551615\n"},
 		{`print(("%d %i %u %x"):format(-2^63, 3.7, 2^63, 2^63))`, "-9223372036854775808 3 9223372036854775808 8000000000000000\n"},
-		{`("%d"):format(2^63)`, "error: test.lua:1: string.format: argument 2: 9.2233720368548e+18 is not an integer"},
+		{`("%d"):format(2^63)`, "error: test.lua:1: bad argument #1 to 'format' (9.2233720368548e+18 is not an integer)"},
 		{`print(("[%3c|%-3c]"):format(65, 66))`, "[  A|B  ]\n"},
 	})
 }

@@ -2,6 +2,7 @@ package lualib
 
 import (
 	"context"
+	"fmt"
 	"sort"
 	"strings"
 
@@ -23,13 +24,16 @@ type tableLibrary struct{ *Env }
 
 // concat joins the items of a list, with a separator between them.
 func (lib tableLibrary) concat(L *lua.LState) int {
-	t, sep := L.CheckTable(1), L.OptString(2, "")
-	first, last := L.OptInt(3, 1), L.OptInt(4, t.Len())
+	t, sep := L.CheckTable(1), ""
+	if L.Get(2) != lua.LNil {
+		sep = lib.textArgument(L, 2)
+	}
+	first, last := WholeArgument(L, 3, 1), WholeArgument(L, 4, t.Len())
 	var out strings.Builder
 	for i := first; i <= last; i++ {
 		v := t.RawGetInt(i)
 		if !lua.LVCanConvToString(v) {
-			lib.Raise(L, "table.concat: item %d: got %s, want string", i, lib.TypeName(v))
+			lib.Raise(L, "invalid value (a %s) at index %d in table for 'concat'", lib.TypeName(v), i)
 		}
 		out.WriteString(lib.Text(L, v))
 		if i < last {
@@ -48,13 +52,14 @@ func (lib tableLibrary) insert(L *lua.LState) int {
 	case 2:
 		t.Append(L.Get(2))
 	case 3:
-		i := L.CheckInt(2)
+		NumberArgument(L, 2)
+		i := WholeArgument(L, 2, 1)
 		if i < 1 {
-			lib.Raise(L, "table.insert: position %d is out of range: at least 1", i)
+			L.ArgError(2, fmt.Sprintf("position %d is out of range: at least 1", i))
 		}
 		t.Insert(i, L.Get(3))
 	default:
-		lib.Raise(L, "table.insert: got %d arguments, want a table, a position if it isn't the end, and one value", L.GetTop())
+		lib.Raise(L, "wrong number of arguments to 'insert': a table, a position if it isn't the end, and one value")
 	}
 	return 0
 }
@@ -63,7 +68,7 @@ func (lib tableLibrary) insert(L *lua.LState) int {
 func remove(L *lua.LState) int {
 	t := L.CheckTable(1)
 	n := t.Len()
-	i := L.OptInt(2, n)
+	i := WholeArgument(L, 2, n)
 	if i < 1 || i > n {
 		return 0
 	}

@@ -14,8 +14,8 @@ func TestLua_TableFunctions(t *testing.T) {
 		{`local t = {3, 1, 2} table.sort(t, function(a, b) t[4] = 0 return a < b end) print(table.concat(t, ","))`, "1,2,3,0\n"},
 		{`table.sort({1, "a"})`, "error: test.lua:1: attempt to compare string with number"},
 		{`local t = {} table.insert(t, "b") table.insert(t, 1, "a") table.insert(t, 3, "c") print(table.concat(t))`, "abc\n"},
-		{`table.insert({}, 0, 1)`, "error: test.lua:1: table.insert: position 0 is out of range: at least 1"},
-		{`table.insert({}, 1, 2, 3)`, "error: test.lua:1: table.insert: got 4 arguments, want a table, a position if it isn't the end, and one value"},
+		{`table.insert({}, 0, 1)`, "error: test.lua:1: bad argument #2 to 'insert' (position 0 is out of range: at least 1)"},
+		{`table.insert({}, 1, 2, 3)`, "error: test.lua:1: wrong number of arguments to 'insert': a table, a position if it isn't the end, and one value"},
 		{`print(table.maxn{[10] = 1, [2.5] = 2, [1e12] = 3, x = 4}, table.maxn{1, nil, 3}, table.maxn{})`, "1000000000000\t3\t0\n"},
 	})
 }

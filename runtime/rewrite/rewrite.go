@@ -16,7 +16,8 @@ import (
 //   - concat.go, number.go: the operator .. and numbers;
 //   - loop.go: generic for loops;
 //   - table_keyed.go, table_flush.go, table_size.go: table constructors;
-//   - constants.go, jump.go: the size of a function.
+//   - constants.go, jump.go: the size of a function;
+//   - locals.go: where locals end.
 //
 // walk.go visits the tree.
 type rewriter struct {
@@ -56,6 +57,7 @@ func Compile(chunk []ast.Stmt, name string, size int, concat *lua.LFunction) (*l
 	if line := overlong(proto); line > 0 {
 		return nil, &Refusal{line, fmt.Sprintf(tooLong, maxInstructions)}
 	}
+	placeLocals(proto, chunk)
 	setConcat(proto, m.concatenate, concat)
 	return proto, nil
 }

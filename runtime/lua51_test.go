@@ -1,0 +1,96 @@
+package runtime
+
+import "testing"
+
+// Programs and what Lua 5.1 makes of them. A position stands before some messages where Lua 5.1 has none, and "string.rep"
+// where it has only "?".
+
+func TestLua51_Arguments(t *testing.T) {
+	checkSnippets(t, []snippet{
+		{`print(pcall(setmetatable, "x", {})) print(("abc"):upper())`,
+			"false\ttest.lua:1: bad argument #1 to 'setmetatable' (table expected, got string)\nABC\n"},
+		{`print(pcall(setmetatable, 5, {}), pcall(setmetatable, true, {}))`,
+			"false\tfalse\ttest.lua:1: bad argument #1 to 'setmetatable' (table expected, got boolean)\n"},
+		{`print(pcall(setmetatable, print, nil))`,
+			"false\ttest.lua:1: bad argument #1 to 'setmetatable' (table expected, got function)\n"},
+		{`print(pcall(setmetatable, {}))`, "false\ttest.lua:1: bad argument #2 to 'setmetatable' (nil or table expected)\n"},
+		{`print(getmetatable(setmetatable(setmetatable({}, {}), nil)))`, "nil\n"},
+		{`print(pcall(setmetatable, setmetatable({}, {__metatable = false}), {}))`,
+			"false\ttest.lua:1: cannot change a protected metatable\n"},
+		{`print(select("#", pcall(error)), pcall(error))`, "2\tfalse\tnil\n"},
+		{`print(pcall(error, nil))`, "false\tnil\n"},
+		{`print(load(function() error("x") end))`, "nil\ttest.lua:1: x\n"},
+		{`print(load(function() return {} end))`, "nil\treader function must return a string\n"},
+		{`print(pcall(load), pcall(loadstring, print))`,
+			"false\tfalse\ttest.lua:1: bad argument #1 to 'loadstring' (string expected, got function)\n"},
+		{`for s in ("^a^a"):gmatch("^a") do io.write(s, " ") end print(("^a"):match("^a"), ("a"):match("^a"))`, "^a ^a nil\ta\n"},
+		{`print(string.format("%q", "a\nb\r\0\9\200\\\""))`, "\"a\\\nb\\r\\000\t\xc8\\\\\\\"\"\n"},
+		{`print(pcall(tostring))`, "false\ttest.lua:1: bad argument #1 to 'tostring' (value expected)\n"},
+		{`print(pcall(string.rep))`, "false\ttest.lua:1: bad argument #1 to 'string.rep' (string expected, got no value)\n"},
+		{`("x"):rep()`, "error: test.lua:1: bad argument #1 to 'rep' (number expected, got no value)"},
+		{`("x").rep()`, "error: test.lua:1: bad argument #1 to 'rep' (string expected, got no value)"},
+		{`io.stdout.write()`, "error: test.lua:1: io.stdout:write: call it with a colon"},
+		{`local t = {rep = string.rep} t:rep(1)`, "error: test.lua:1: calling 'rep' on bad self (string expected, got table)"},
+		{`local r = string.rep r({})`, "error: test.lua:1: bad argument #1 to 'r' (string expected, got table)"},
+		{`return string.rep("x", {})`, "error: test.lua:1: bad argument #2 to 'rep' (number expected, got table)"},
+		{`print(("x"):rep("0x3"), ("abc"):sub("2"), ("abc"):find("c", "2"), table.concat({1, 2, 3}, 0, "2"))`, "xxx\tbc\t3\t203\n"},
+		{`math.floor({})`, "error: test.lua:1: bad argument #1 to 'floor' (number expected, got table)"},
+		{`table.insert(1, 2)`, "error: test.lua:1: bad argument #1 to 'insert' (table expected, got number)"},
+		{`select(0)`, "error: test.lua:1: bad argument #1 to 'select' (index out of range)"},
+	})
+}
+
+func TestLua51_NamesInMessages(t *testing.T) {
+	checkSnippets(t, []snippet{
+		{`("x"):nope()`, "error: test.lua:1: attempt to call method 'nope' (a nil value)"},
+		{`local t = {} t.x()`, "error: test.lua:1: attempt to call field 'x' (a nil value)"},
+		{`local t = {} return t.x()`, "error: test.lua:1: attempt to call field 'x' (a nil value)"},
+		{`local t = {} t.x.y = 1`, "error: test.lua:1: attempt to index field 'x' (a nil value)"},
+		{`local t = {} return t.x.y`, "error: test.lua:1: attempt to index field 'x' (a nil value)"},
+		{`local t = {} return t.x:y()`, "error: test.lua:1: attempt to index field 'x' (a nil value)"},
+		{`local t = {} return t[1].y`, "error: test.lua:1: attempt to index a nil value with key 'y'"},
+		{`local x x()`, "error: test.lua:1: attempt to call local 'x' (a nil value)"},
+		{`local x = 5 x.y = 1`, "error: test.lua:1: attempt to index local 'x' (a number value)"},
+		{`local x local function f() x() end f()`, "error: test.lua:1: attempt to call upvalue 'x' (a nil value)"},
+		{`x = false x.y = 1`, "error: test.lua:1: attempt to index global 'x' (a boolean value)"},
+		{`x = false x()`, "error: test.lua:1: attempt to call global 'x' (a boolean value)"},
+		{`(5)()`, "error: test.lua:1: attempt to call a number value"},
+		{`for i in 5 do end`, "error: test.lua:1: attempt to call a number value"},
+		{`local t = {} return 2 ^ t.n`, "error: test.lua:1: attempt to perform arithmetic on field 'n' (a nil value)"},
+		{`local t = {n = "x"} return t.n * 2`, "error: test.lua:1: attempt to perform arithmetic on field 'n' (a string value)"},
+		{`local a, b = 1, {} return a + b`, "error: test.lua:1: attempt to perform arithmetic on local 'b' (a table value)"},
+		{`return 1 + {}`, "error: test.lua:1: attempt to perform arithmetic on a table value"},
+		{`local t = {} return -t`, "error: test.lua:1: attempt to perform arithmetic on local 't' (a table value)"},
+		{`local t = {} return "a" .. t.port .. "b"`, "error: test.lua:1: attempt to concatenate field 'port' (a nil value)"},
+		{`local a, b = 1 return a .. b`, "error: test.lua:1: attempt to concatenate local 'b' (a nil value)"},
+		{`local n return #n`, "error: test.lua:1: attempt to get length of local 'n' (a nil value)"},
+		{`return {} < {}`, "error: test.lua:1: attempt to compare two table values"},
+		{`return 1 < "x"`, "error: test.lua:1: attempt to compare number with string"},
+		{`for i = 1, {} do end`, "error: test.lua:1: 'for' limit must be a number"},
+		{`for i = {}, 1 do end`, "error: test.lua:1: 'for' initial value must be a number"},
+		{`for i = 1, 2, {} do end`, "error: test.lua:1: 'for' step must be a number"},
+		{`local t = {} t[nil] = 1`, "error: test.lua:1: table index is nil"},
+		{`local t = setmetatable({}, {}) getmetatable(t).__index = t return t.x`, "error: test.lua:1: loop in gettable"},
+		// A register has another name once a block has ended.
+		{"do\n local x = 1 end\nlocal t = {} return t.a.b", "error: test.lua:3: attempt to index field 'a' (a nil value)"},
+		{`do local x = 1 end string.a.b.c()`, "error: test.lua:1: attempt to index field 'a' (a nil value)"},
+		{`for i = 1, 2 do local x = i end string.a.b.c()`, "error: test.lua:1: attempt to index field 'a' (a nil value)"},
+		{"for i = 1, 2 do\n local x x.y = 1\nend", "error: test.lua:2: attempt to index local 'x' (a nil value)"},
+		{`local function f(a, ...) local b = ... b() end f(1)`, "error: test.lua:1: attempt to call local 'b' (a nil value)"},
+		{"local t = {}\nfunction t:m(x) return self.n.k end t:m()", "error: test.lua:2: attempt to index field 'n' (a nil value)"},
+		{`print(coroutine.resume(coroutine.create(function() local x x() end)))`,
+			"false\ttest.lua:1: attempt to call local 'x' (a nil value)\n"},
+		{`print(pcall(coroutine.wrap(function() local x x() end)))`, "false\ttest.lua:1: attempt to call local 'x' (a nil value)\n"},
+		// What a script raises stays as it is.
+		{`error("bad argument #1 to f (x)")`, "error: test.lua:1: bad argument #1 to f (x)"},
+		{`error("attempt to call a non-function object", 0)`, "error: attempt to call a non-function object"},
+		{`print(pcall(coroutine.wrap(function() error("__len undefined", 0) end)))`, "false\t__len undefined\n"},
+		{`print(coroutine.resume(coroutine.create(function() error("__len undefined") end)))`, "false\ttest.lua:1: __len undefined\n"},
+	})
+}
+
+func TestLua51_FramesAreKnown(t *testing.T) {
+	if !knowsFrames {
+		t.Error("gopher-lua's frames have other fields: let callFrame follow")
+	}
+}
