@@ -11,32 +11,30 @@ import (
 
 // callFrame has the fields of gopher-lua's private type for an active call.
 type callFrame struct {
-	index      int
-	fn         *lua.LFunction
-	parent     *callFrame
-	pc         int // of the next instruction
-	base       int
-	localBase  int
-	returnBase int
-	nargs      int
-	nret       int
-	tailCall   int
+	_      int
+	fn     *lua.LFunction
+	parent *callFrame
+	pc     int // of the next instruction
+	_      [3]int
+	nargs  int
+	_      [2]int
 }
 
 // knowsFrames is false where a gopher-lua has other frames. Messages then name fewer things.
 var knowsFrames = sameFields(frameField.Type.Elem(), reflect.TypeFor[callFrame]())
 
-// sameFields reports whether two structs have fields of the same kinds at the same offsets.
+// sameFields reports whether each named field of b is at the place of a field of a with the same kind.
 func sameFields(a, b reflect.Type) bool {
-	if a.NumField() != b.NumField() {
-		return false
-	}
+	places := map[uintptr]reflect.Kind{}
 	for i := range a.NumField() {
-		if a.Field(i).Offset != b.Field(i).Offset || a.Field(i).Type.Kind() != b.Field(i).Type.Kind() {
+		places[a.Field(i).Offset] = a.Field(i).Type.Kind()
+	}
+	for i := range b.NumField() {
+		if f := b.Field(i); f.Name != "_" && places[f.Offset] != f.Type.Kind() {
 			return false
 		}
 	}
-	return true
+	return a.Size() == b.Size()
 }
 
 // currentFrame returns the innermost call of L, or nil.
