@@ -94,3 +94,23 @@ func TestLua51_FramesAreKnown(t *testing.T) {
 		t.Error("gopher-lua's frames have other fields: let callFrame follow")
 	}
 }
+
+func TestLua51_Sources(t *testing.T) {
+	checkSnippets(t, []snippet{
+		{"local s = \"a\\\r\nb\" print(#s, s)", "3\ta\nb\n"},
+		{"local s = [[\r\na\r\nb\n\rc\rd]] print(#s)", "7\n"},
+		{"local s = [[\r\na\r\nb\n\rc\rd]]\r\n--[[\r\n]] error('x')", "error: test.lua:7: x"},
+		{`return "\400"`, `error: test.lua:1: escape sequence \400 is too large: bytes are \0 to \255`},
+		{`return "\256"`, `error: test.lua:1: escape sequence \256 is too large: bytes are \0 to \255`},
+		{`print(#"\2551\0\00012", "\x41\z")`, "6\tx41z\n"},
+		{`local a = 3y = 4`, "error: test.lua:1: malformed number near '3y'"},
+		{`return 1e`, "error: test.lua:1: malformed number near '1e'"},
+		{`return 1e5e5`, "error: test.lua:1: malformed number near '1e5e5'"},
+		{`return 0xg`, "error: test.lua:1: malformed number near '0xg'"},
+		{`return 3..2`, "error: test.lua:1: malformed number near '3..2'"},
+		{`print(.5, 5., 3e2, 3E-2, 0xA, 0XfF, 1e+2, 08, 010, 1 ..2)`, "0.5\t5\t300\t0.03\t10\t255\t100\t8\t10\t12\n"},
+		{`local function f.x() end`, "error: test.lua:1: unexpected '.': expected '('"},
+		{`local t = {1,,2}`, "error: test.lua:1: unexpected ',': expected an expression"},
+		{"--[=x\nprint(1) --[==y", "1\n"},
+	})
+}

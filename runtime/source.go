@@ -81,7 +81,7 @@ func (c *compiler) compile(name string, src []byte) (*lua.LFunction, error) {
 	if err := syntax.Validate(src); errors.As(err, &refused) {
 		return nil, &Error{Message: refused.Message, File: name, Line: refused.From.Line, Code: CodeSource, Cause: refused}
 	}
-	chunk, err := parse.Parse(bytes.NewReader(src), name)
+	chunk, err := parse.Parse(bytes.NewReader(syntax.ForGopherLua(src)), name)
 	var proto *lua.FunctionProto
 	if err == nil {
 		proto, err = rewrite.Compile(chunk, name, len(src), c.concatenate)

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"dkvrun/runtime/luanum"
 )
 
 // kind is the kind of a token. Each keyword and each sign is a separate kind.
@@ -143,9 +145,7 @@ type token struct {
 	number float64 // of a number; 0 unless the lexer keeps values
 }
 
-// lexer splits a source into tokens. It accepts what gopher-lua's lexer accepts, which differs from Lua: a comment that
-// begins with --[= has to be a long one, and 3x is a number and a name. Its methods panic with an *Error, which parse
-// catches.
+// lexer splits a source into tokens, as Lua 5.1 does. Its methods panic with an *Error, which parse catches.
 type lexer struct {
 	src      string
 	token    token // the current one
@@ -283,7 +283,7 @@ func (lx *lexer) sign(i int) (kind, int) {
 func (lx *lexer) comment(start int) (end int) {
 	var body string
 	i := start + 2
-	if lx.at(i) == '[' && (lx.at(i+1) == '[' || lx.at(i+1) == '=') {
+	if lx.at(i) == '[' && lx.at(endOfEquals(lx.src, i+1)) == '[' {
 		body, end = lx.long(i, "comment")
 	} else {
 		for end = i; end < len(lx.src) && lx.src[end] != '\n' && lx.src[end] != '\r'; end++ {
@@ -298,12 +298,17 @@ func (lx *lexer) comment(start int) (end int) {
 	return end
 }
 
-// long reads [[…]] or [==[…]==] and returns its end. The parameter what names it in errors.
-func (lx *lexer) long(start int, what string) (body string, end int) {
-	i := start + 1
-	for lx.at(i) == '=' {
+// endOfEquals returns the position after the equals signs at i.
+func endOfEquals(src string, i int) int {
+	for i < len(src) && src[i] == '=' {
 		i++
 	}
+	return i
+}
+
+// long reads [[…]] or [==[…]==] and returns where it ends. What names it in errors.
+func (lx *lexer) long(start int, what string) (body string, end int) {
+	i := endOfEquals(lx.src, start+1)
 	level := lx.src[start+1 : i]
 	if lx.at(i) != '[' {
 		lx.fail(start, i, "a long "+what+" begins with ["+level+"[: the second [ is missing")
@@ -351,6 +356,7 @@ func (lx *lexer) quoted(start int) {
 				continue
 			}
 			i++
+			lx.checkEscape(i)
 		}
 		i++
 	}
@@ -361,6 +367,18 @@ func (lx *lexer) quoted(start int) {
 	}
 	if t.value = src[start+1 : i]; escaped {
 		t.value = unescape(t.value)
+	}
+}
+
+// checkEscape fails if the escape sequence after a backslash is the number of no byte.
+func (lx *lexer) checkEscape(start int) {
+	n, end := 0, start
+	for ; end < start+3 && isDigit(lx.at(end)); end++ {
+		n = n*10 + int(lx.src[end]-'0')
+	}
+	if n > math.MaxUint8 {
+		sequence := lx.src[start-1 : end]
+		lx.fail(start-1, end, "escape sequence "+sequence+" is too large: bytes are \\0 to \\255")
 	}
 }
 
@@ -397,71 +415,33 @@ func unescape(s string) string {
 	return out.String()
 }
 
-// number reads 3, 3.5, .5, 3e-2 and 0xff. As in gopher-lua, a number ends before the first character that can't belong
-// to it: 3x is a number and a name.
+// number reads 3, 3.5, .5, 3e-2 and 0xff. As in Lua, it takes all digits, letters and dots that follow: 3x is no
+// number.
 func (lx *lexer) number(start int) {
 	src, i := lx.src, start
-	digits := func() {
-		for i < len(src) && isDigit(src[i]) {
+	for i < len(src) && (isDigit(src[i]) || src[i] == '.') {
+		i++
+	}
+	if lx.at(i) == 'e' || lx.at(i) == 'E' {
+		i++
+		if lx.at(i) == '+' || lx.at(i) == '-' {
 			i++
 		}
 	}
-	malformed := false
-	hex := src[i] == '0' && (lx.at(i+1) == 'x' || lx.at(i+1) == 'X')
-	if hex {
-		i += 2
-		for isHexDigit(lx.at(i)) {
-			i++
-		}
-		malformed = i == start+2
-	} else {
-		digits()
-		if lx.at(i) == '.' {
-			i++
-			digits()
-		}
-		if src[start] == '.' && lx.at(i) == '.' {
-			malformed = true
-			i++
-		}
-		if lx.at(i) == 'e' || lx.at(i) == 'E' {
-			i++
-			if lx.at(i) == '+' || lx.at(i) == '-' {
-				i++
-			}
-			malformed = malformed || !isDigit(lx.at(i))
-			digits()
-		}
+	for i < len(src) && (isLetter(src[i]) || isDigit(src[i])) {
+		i++
 	}
-	if malformed {
-		lx.malformed(start, i)
+	n, ok := luanum.Parse(src[start:i])
+	if !ok {
+		lx.fail(start, i, "malformed number near '"+src[start:i]+"'")
 	}
 	t := &lx.token
 	t.kind, t.End = tNumber, i
-	if !lx.keep {
-		return
+	if lx.keep {
+		t.number = n
 	}
-	literal := src[start:i]
-	if hex {
-		literal += "p0" // ParseFloat requires an exponent
-	}
-	var err error
-	if t.number, err = strconv.ParseFloat(literal, 64); err != nil && !math.IsInf(t.number, 0) {
-		lx.malformed(start, i)
-	}
-}
-
-// malformed panics with an error about the number that begins at start and includes all letters, digits and dots after
-// it.
-func (lx *lexer) malformed(start, end int) {
-	for end < len(lx.src) && (isLetter(lx.src[end]) || isDigit(lx.src[end]) || lx.src[end] == '.') {
-		end++
-	}
-	lx.fail(start, end, "malformed number near '"+lx.src[start:end]+"'")
 }
 
 func isLetter(c byte) bool { return (c|0x20)-'a' < 26 || c == '_' }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
-
-func isHexDigit(c byte) bool { return isDigit(c) || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F' }

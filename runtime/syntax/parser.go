@@ -1,6 +1,7 @@
 package syntax
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 )
@@ -161,19 +162,7 @@ func (p *parser) unexpected(expected string) {
 	if p.token.kind == tEnd {
 		panic(&Error{Span: p.token.Span, Message: message, AtEnd: true})
 	}
-	p.refuse(p.token.Span, message)
-}
-
-// refuse panics with an error about a span. The message differs if the span follows a number directly, as in 3x.
-func (p *parser) refuse(at Span, message string) {
-	start := at.Start
-	for start > 0 && (isLetter(p.src[start-1]) || isDigit(p.src[start-1]) || p.src[start-1] == '.') {
-		start--
-	}
-	if start < at.Start && isDigit(p.src[start]) && (isLetter(p.src[at.Start]) || p.token.kind == tNumber) {
-		p.malformed(start, at.Start)
-	}
-	p.fail(at.Start, at.End, message)
+	p.fail(p.token.Start, p.token.End, message)
 }
 
 // accept advances over the next token if it has that kind.
@@ -456,7 +445,7 @@ func (p *parser) callOrAssignment() Stmt {
 	first := p.suffixed()
 	if p.token.kind != tAssign && p.token.kind != tComma {
 		if p.form != isCall {
-			p.refuse(p.span(start), "not a statement: expected a call or an assignment")
+			p.fail(start, p.last, "not a statement: expected a call or an assignment")
 		}
 		if !p.keep {
 			return nil
@@ -678,11 +667,7 @@ func (p *parser) table() *Table {
 		if p.keep {
 			fields = append(fields, f)
 		}
-		separated := false
-		for p.accept(tComma) || p.accept(tSemicolon) { // gopher-lua accepts several, too
-			separated = true
-		}
-		if !separated {
+		if !p.accept(tComma) && !p.accept(tSemicolon) {
 			break
 		}
 	}
@@ -743,4 +728,27 @@ func (p *parser) function(o opener, method bool) *Function {
 		return nil
 	}
 	return &Function{isExpr{p.span(o.start)}, params, variadic, method, body}
+}
+
+// ForGopherLua returns a source that Validate accepts as gopher-lua's parser has to get it: that parser takes every
+// comment that begins with --[= for one of several lines. Other bytes take the place of its bytes.
+func ForGopherLua(src []byte) []byte {
+	if !bytes.Contains(src, []byte("--[=")) {
+		return src
+	}
+	chunk, err := Parse(src)
+	if err != nil {
+		return src
+	}
+	changed := src
+	for _, c := range chunk.Comments {
+		if !strings.HasPrefix(c.Text, "[=") || c.End-c.Start != len("--")+len(c.Text) { // the text of a long comment is shorter
+			continue
+		}
+		if &changed[0] == &src[0] {
+			changed = bytes.Clone(src)
+		}
+		changed[c.Start+len("--")] = ' '
+	}
+	return changed
 }

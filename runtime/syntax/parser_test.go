@@ -35,7 +35,6 @@ func TestParse_Errors(t *testing.T) {
 		{"(a)", "1:1-4 not a statement: expected a call or an assignment"},
 		{"a, (b) = 1", "1:4-7 can't assign to this: only to names and fields"},
 		{"--[=[ a ]]", "1:3-6 unterminated long comment: ]=] is missing"},
-		{"x = 1 --[== a", "1:9-12 a long comment begins with [==[: the second [ is missing"},
 		{"x = t[=1]", "1:6-8 a long string begins with [=[: the second [ is missing"},
 		{"for a, b = 1, 2 do end", "1:10-11 unexpected '=': expected 'in'"},
 		{"while x do\nf()", "2:4-4 unexpected end of the source: expected 'end', to close the 'while' of line 1"},
