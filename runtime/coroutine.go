@@ -92,6 +92,9 @@ func openCoroutines(L *lua.LState, protected *protectedThreads) {
 		}
 		n := resume.GFunction(L)
 		taskOf(L).verbatim = false
+		if L.Get(-1) == lua.LString(machineOverflow) {
+			L.Replace(L.GetTop(), lua.LString(overflow+nestedOverflow))
+		}
 		return n
 	}))
 	t.RawSetString("status", L.NewFunction(func(L *lua.LState) int {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	lua "github.com/yuin/gopher-lua"
 )
@@ -62,18 +61,9 @@ func (h *Host) vmError(L *lua.LState, err error) *Error {
 	return e
 }
 
-// panicError returns the error for a panic in Go code: a limit of the virtual machine, or a bug.
+// panicError returns the error for a panic in Go code.
 func (h *Host) panicError(api *lua.ApiError) *Error {
 	text := api.Object.String()
-	if text == "lua callstack overflow" {
-		e := &Error{Message: fmt.Sprintf("stack overflow: calls nest deeper than %d", callStackSize), Traceback: api.StackTrace}
-		for line := range strings.Lines(api.StackTrace) {
-			if e.File, e.Line, _ = h.compiler.splitPosition(strings.TrimSpace(line)); e.Line > 0 {
-				break
-			}
-		}
-		return e
-	}
 	return &Error{Message: "bug in dkvrun: " + text, Code: CodeBug, Hint: bugHint, Traceback: api.StackTrace}
 }
 

@@ -69,7 +69,7 @@ func TestHost_Errors(t *testing.T) {
 		{"assert(pcall(refuse))", "error: test.lua:1: 10.0.0.11:7801: connection refused"},
 		{"\nassert(pcall(function() error('once') end))", "error: test.lua:2: once"},
 		{"print(assert(1, 2))", "1\t2\n"},
-		{"local function f() return f() + 1 end f()", "error: test.lua:1: stack overflow: calls nest deeper than 320"},
+		{"local function f() return f() + 1 end f()", "error: test.lua:1: stack overflow: calls nest deeper than 20000"},
 		{"print(xpcall(refuse, function(e) return 'handled ' .. e.code end))", "false\thandled refused\n"},
 		{"local function f()\n fail() end\nprint(xpcall(f, debug.traceback))",
 			"false\ttest.lua:2: fail: disk full\nstack traceback:\n\tin function fail\n\ttest.lua:2: in function <test.lua:1>\n\tin function xpcall\n\ttest.lua:3: in the main chunk\n"},

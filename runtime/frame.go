@@ -76,13 +76,16 @@ func (f *callFrame) name(register int) string {
 // nameOf returns what the source calls the value in a register before the instruction at pc, and which kind of name
 // that is: local, global, field, method or upvalue.
 func nameOf(proto *lua.FunctionProto, pc, register int) (kind, name string) {
-	local, certain := rewrite.LocalAt(proto, pc, register)
+	local, start, certain := rewrite.LocalAt(proto, pc, register)
 	if local != "" && certain {
 		return visibleName("local", local)
 	}
 	at := setter(proto, pc, register)
-	if at < 0 {
+	if local != "" && at < start { // nothing else has used the register since
 		return visibleName("local", local)
+	}
+	if at < 0 {
+		return "", ""
 	}
 	switch i := instruction(proto.Code[at]); i.op() {
 	case lua.OP_GETGLOBAL:
@@ -101,9 +104,6 @@ func nameOf(proto *lua.FunctionProto, pc, register int) (kind, name string) {
 		if i.a() == register {
 			kind, name = "method", operandText(proto, i.c())
 		}
-	}
-	if name == "" {
-		return visibleName("local", local)
 	}
 	return visibleName(kind, name)
 }

@@ -17,7 +17,7 @@ func (h *Host) openLibraries() {
 	env := &lualib.Env{
 		Stdout: h.opts.Stdout, Stderr: h.opts.Stderr,
 		Raise: raiseUsage, RaiseText: raiseText, RaiseNoField: raiseNoField,
-		Text: textOf, Show: h.conv.show, TypeName: typeName, ArgumentName: argumentName, OperandName: operandName, Traceback: traceback,
+		Text: textOf, Show: h.conv.show, Reserve: reserve, TypeName: typeName, ArgumentName: argumentName, OperandName: operandName, Traceback: traceback,
 		Random: randomOf,
 	}
 	lualib.Open(L, env)

@@ -8,11 +8,8 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// callStackSize limits how deep Lua calls may nest.
-const callStackSize = 256 + 64
-
 // registryMaxSize is the maximum number of values that the calls of one thread hold together, in hosts made by New.
-const registryMaxSize = 1 << 18
+const registryMaxSize = 1 << 20
 
 // Options configures a Host. A host does not use the streams, arguments or environment of the process.
 type Options struct {

@@ -99,6 +99,7 @@ func (b *baseLibrary) unpack(L *lua.LState) int {
 	if last-first+1 > lualib.MaxValues {
 		raiseUsage(L, "unpack: more than %d values at once", lualib.MaxValues)
 	}
+	reserve(L, last-first+1)
 	for i := first; i <= last; i++ {
 		if o != nil {
 			L.Push(b.conv.objectItem(L, o, lua.LNumber(i)))

@@ -75,6 +75,8 @@ func TestLua51_NamesInMessages(t *testing.T) {
 		{"do\n local x = 1 end\nlocal t = {} return t.a.b", "error: test.lua:3: attempt to index field 'a' (a nil value)"},
 		{`do local x = 1 end string.a.b.c()`, "error: test.lua:1: attempt to index field 'a' (a nil value)"},
 		{`for i = 1, 2 do local x = i end string.a.b.c()`, "error: test.lua:1: attempt to index field 'a' (a nil value)"},
+		{`local function f(n) if n == 0 then local x, y = 1 return end return f(n - 1) + 1 end f(1)`,
+			"error: test.lua:1: attempt to perform arithmetic on a nil value"},
 		{"for i = 1, 2 do\n local x x.y = 1\nend", "error: test.lua:2: attempt to index local 'x' (a nil value)"},
 		{`local function f(a, ...) local b = ... b() end f(1)`, "error: test.lua:1: attempt to call local 'b' (a nil value)"},
 		{"local t = {}\nfunction t:m(x) return self.n.k end t:m()", "error: test.lua:2: attempt to index field 'n' (a nil value)"},

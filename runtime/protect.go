@@ -28,7 +28,11 @@ const (
 	maxProtectedDepth = 200
 	// maxSharedDepth is the number of active calls on a thread above which a protected call runs on another thread, so
 	// that the called function has an empty call stack.
-	maxSharedDepth = 60
+	maxSharedDepth = maxCalls / 2
+	// overflow is the error of calls that nest too deep, machineOverflow what the virtual machine panics with.
+	overflow        = "stack overflow"
+	nestedOverflow  = ": metamethods, iterators or callbacks nest too deep"
+	machineOverflow = "lua callstack overflow"
 	// maxSpare is the maximum number of threads that are kept for later protected calls and tasks.
 	maxSpare = 64
 )
@@ -97,7 +101,15 @@ func newGuards(main *lua.LState) guards {
 // the calls that raised the error are still active.
 func guarded(L *lua.LState, raise func(*lua.LState)) int {
 	L.Panic = raise
-	defer closeLocals(L)
+	defer func() {
+		closeLocals(L)
+		if p := recover(); p == machineOverflow {
+			panic(&lua.ApiError{Type: lua.ApiErrorRun, Object: lua.LString(positionPrefix(L) + overflow + nestedOverflow),
+				StackTrace: traceback(L, 0)})
+		} else if p != nil {
+			panic(p)
+		}
+	}()
 	L.Call(L.GetTop()-1, lua.MultRet)
 	return L.GetTop()
 }
@@ -135,6 +147,9 @@ func raisedIn(L *lua.LState) *lua.ApiError {
 
 // handle calls a handler with a raised value and returns its result.
 func handle(L *lua.LState, handler *lua.LFunction, value lua.LValue) lua.LValue {
+	t := taskOf(L)
+	t.handling++
+	defer func() { t.handling-- }()
 	L.Push(handler)
 	L.Push(value)
 	L.Call(1, 1)
@@ -317,7 +332,7 @@ func runOn(thread *lua.LState, guard *lua.LFunction, args []lua.LValue) ([]lua.L
 		results[i] = thread.Get(i + 1)
 	}
 	thread.SetTop(0)
-	if s := taskOf(thread).scheduler; len(s.spare) < maxSpare {
+	if s := taskOf(thread).scheduler; len(s.spare) < maxSpare && !hasGrown(thread) {
 		s.spare = append(s.spare, thread)
 	}
 	return results, nil

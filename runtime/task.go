@@ -28,6 +28,7 @@ type task struct {
 	depth     int           // length of the chain of tasks that spawned each other down to this one
 	spawned   int           // number of tasks that this one has spawned
 	protected int           // number of active protected calls
+	handling  int           // number of active handlers of xpcall
 	random    lualib.Random
 	verbatim  bool     // what is being raised is the script's: its words stay
 	raised    *Error   // last error that Go code raised again; its traceback is longer than that of the raised value

@@ -33,6 +33,7 @@ func (lib stringLibrary) byte(L *lua.LState) int {
 	from := WholeArgument(L, 2, 1)
 	part := slice(s, from, WholeArgument(L, 3, from))
 	lib.limitValues(L, "string.byte", len(part))
+	lib.Reserve(L, len(part))
 	for i := range len(part) {
 		L.Push(lua.LNumber(part[i]))
 	}

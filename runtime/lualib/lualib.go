@@ -28,6 +28,8 @@ type Env struct {
 	// OperandName does the same for the left (1) or the right (2) operand of the operator that called the current
 	// function.
 	OperandName func(L *lua.LState, i int) string
+	// Reserve prepares a thread for n values that are pushed.
+	Reserve func(L *lua.LState, n int)
 	// TypeName returns the type of a value as messages name it.
 	TypeName func(v lua.LValue) string
 	// Traceback lists the active calls of L from a level on.

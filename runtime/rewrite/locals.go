@@ -33,19 +33,19 @@ func placeLocals(proto *lua.FunctionProto, chunk []ast.Stmt) {
 	f.record(proto)
 }
 
-// LocalAt returns the name of the local that is in a register before the instruction at pc, or "". certain is false
-// if the block of the local may have ended before pc, on the same line.
-func LocalAt(proto *lua.FunctionProto, pc, register int) (name string, certain bool) {
+// LocalAt returns the name of the local that is in a register before the instruction at pc, or "", and the instruction
+// that it begins at. certain is false if the block of the local may have ended before pc, on the same line.
+func LocalAt(proto *lua.FunctionProto, pc, register int) (name string, start int, certain bool) {
 	for i := len(proto.DbgLocals) - 1; i >= 0; i-- {
 		l := proto.DbgLocals[i]
 		if l.StartPc <= pc && l.EndPc&(1<<registerBits-1) == register {
 			if pc >= l.EndPc>>endShift {
-				return "", true
+				return "", 0, true
 			}
-			return l.Name, l.EndPc&inOneLine == 0
+			return l.Name, l.StartPc, l.EndPc&inOneLine == 0
 		}
 	}
-	return "", true
+	return "", 0, true
 }
 
 // record sets the EndPc of the locals of proto and of the functions in it.
