@@ -17,14 +17,16 @@ type baseLibrary struct {
 	conv     *converter
 	compiler *compiler
 	stdout   io.Writer
-	attempt  func(L *lua.LState, fn *lua.LFunction) (results []lua.LValue, raised lua.LValue, ok bool) // a protected call
-	nextItem *lua.LFunction                                                                            // iterator of ipairs
-	nextKey  *lua.LFunction                                                                            // iterator of pairs
+	attempt  attempt
+	nextItem *lua.LFunction // iterator of ipairs
+	nextKey  *lua.LFunction // iterator of pairs
 }
 
-func openBase(h *Host) {
-	L := h.main
-	b := &baseLibrary{conv: h.conv, compiler: h.compiler, stdout: h.opts.Stdout, attempt: h.attempt}
+// attempt calls a function without arguments. It returns false and what the function raised, if it raises an error.
+type attempt func(L *lua.LState, fn *lua.LFunction) (results []lua.LValue, raised lua.LValue, ok bool)
+
+func openBase(L *lua.LState, conv *converter, compiler *compiler, stdout io.Writer, attempt attempt) {
+	b := &baseLibrary{conv: conv, compiler: compiler, stdout: stdout, attempt: attempt}
 	b.nextItem, b.nextKey = L.NewFunction(b.item), L.NewFunction(b.next)
 	globals := L.G.Global
 	globals.RawSetString("next", b.nextKey)
@@ -148,40 +150,6 @@ func raiseValue(L *lua.LState) int {
 	}
 	L.Error(v, level)
 	return 0
-}
-
-// raiseText raises text with the position of a level of the stack: 0 for no position, 1 for the caller.
-func raiseText(L *lua.LState, text string, level int) {
-	if level > 0 {
-		text = where(L, level) + text
-	}
-	taskOf(L).verbatim = true
-	L.Error(lua.LString(text), 0)
-}
-
-// where returns the position of the first Lua function from a level of the stack on, or "" if that is outside of the
-// innermost protected call or in the runner's internal Lua code.
-func where(L *lua.LState, level int) string {
-	guards := taskOf(L).scheduler.guards
-	for i := 1; ; i++ {
-		frame, ok := L.GetStack(i)
-		if !ok {
-			return ""
-		}
-		value, _ := L.GetInfo("f", frame, lua.LNil)
-		fn, ok := value.(*lua.LFunction)
-		// A level that a tail call has left shows the lowest function, which is a guard.
-		if !ok || guards.include(fn) && sharesThreads && depthOf(frame) > 0 {
-			return ""
-		}
-		if i < level || fn.IsG {
-			continue
-		}
-		if _, err := L.GetInfo("Sl", frame, lua.LNil); err != nil || IsInternalSource(frame.Source) {
-			return ""
-		}
-		return fmt.Sprintf("%s:%d: ", frame.Source, frame.CurrentLine)
-	}
 }
 
 // setmetatable sets the metatable of a table. Other values have none, or one that all of their type share.

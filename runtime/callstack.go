@@ -96,8 +96,7 @@ func (s *callStack) extend(L *lua.LState) {
 	const most = (maxCalls + sparedCalls) / lua.FramesPerSegment
 	n := len(s.segments)
 	if n >= most {
-		handling := taskOf(L).handling > 0 && int(s.last)+2 < n
-		if !handling {
+		if spared := int(s.last)+2 < n; !spared || !handlesError(L) {
 			L.RaiseError(overflow+": calls nest deeper than %d", maxCalls)
 		}
 		return

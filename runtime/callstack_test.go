@@ -56,7 +56,8 @@ func TestCallStack_PrivateParts(t *testing.T) {
 	if n := len((*callStack)(stackOf(thread).value).segments); n != callStackSize/lua.FramesPerSegment {
 		t.Errorf("a new call stack has a list of %d segments", n)
 	}
-	if values := registryOf(thread); len(values.values) == 0 || values.growBy != thread.Options.RegistryGrowStep || hasGrown(thread) {
+	values := registryOf(thread)
+	if len(values.values) == 0 || values.growBy != thread.Options.RegistryGrowStep || hasGrown(thread) {
 		t.Errorf("a new thread has %d values and grows by %d", len(values.values), values.growBy)
 	}
 }

@@ -91,7 +91,7 @@ func openCoroutines(L *lua.LState, protected *protectedThreads) {
 			thread.SetContext(&startContext{taskOf(L), thread})
 		}
 		n := resume.GFunction(L)
-		taskOf(L).verbatim = false
+		takeVerbatim(L)
 		if L.Get(-1) == lua.LString(machineOverflow) {
 			L.Replace(L.GetTop(), lua.LString(overflow+nestedOverflow))
 		}

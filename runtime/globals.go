@@ -17,13 +17,14 @@ func (h *Host) openLibraries() {
 	env := &lualib.Env{
 		Stdout: h.opts.Stdout, Stderr: h.opts.Stderr,
 		Raise: raiseUsage, RaiseText: raiseText, RaiseNoField: raiseNoField,
-		Text: textOf, Show: h.conv.show, Reserve: reserve, TypeName: typeName, ArgumentName: argumentName, OperandName: operandName, Traceback: traceback,
+		Text: textOf, Show: h.conv.show, Reserve: reserve, Traceback: traceback,
+		TypeName: typeName, ArgumentName: argumentName, OperandName: operandName,
 		Random: randomOf,
 	}
 	lualib.Open(L, env)
 	h.compiler = &compiler{main: L, sources: map[string]bool{}, concatenate: L.NewFunction(env.Concatenate)}
 	h.strings = h.globals.RawGetString("string").(*lua.LTable)
-	openBase(h)
+	openBase(L, h.conv, h.compiler, h.opts.Stdout, h.attempt)
 	h.modules = openPackage(L, h.compiler, h.opts)
 	for name, fn := range map[string]lua.LGFunction{"pcall": h.pcall, "require": h.modules.require, "xpcall": h.xpcall} {
 		h.globals.RawSetString(name, L.NewFunction(fn))

@@ -2,8 +2,8 @@ package runtime
 
 import "testing"
 
-// Programs and what Lua 5.1 makes of them. A position stands before some messages where Lua 5.1 has none, and "string.rep"
-// where it has only "?".
+// Programs and what Lua 5.1 makes of them. A position stands before some messages where Lua 5.1 has none, and
+// "string.rep" where it has only "?".
 
 func TestLua51_Arguments(t *testing.T) {
 	checkSnippets(t, []snippet{

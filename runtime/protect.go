@@ -281,7 +281,9 @@ func (h *Host) caught(L *lua.LState, err error) lua.LValue {
 	return errorToLua(L, h.vmError(L, err))
 }
 
-// attempt calls a function without arguments. It returns false and what the function raised, if it raises an error.
+// handlesError reports whether a handler of xpcall is running.
+func handlesError(L *lua.LState) bool { return taskOf(L).handling > 0 }
+
 func (h *Host) attempt(L *lua.LState, fn *lua.LFunction) (results []lua.LValue, raised lua.LValue, ok bool) {
 	results, err := h.protect(L, fn, nil)
 	if err != nil {

@@ -33,6 +33,48 @@ func usageError(L *lua.LState, format string, args ...any) *Error {
 	return e
 }
 
+// raiseText raises text with the position of a level of the stack: 0 for no position, 1 for the caller.
+func raiseText(L *lua.LState, text string, level int) {
+	if level > 0 {
+		text = where(L, level) + text
+	}
+	taskOf(L).verbatim = true
+	L.Error(lua.LString(text), 0)
+}
+
+// takeVerbatim reports whether what is being raised is the script's, and forgets it.
+func takeVerbatim(L *lua.LState) bool {
+	t := taskOf(L)
+	verbatim := t.verbatim
+	t.verbatim = false
+	return verbatim
+}
+
+// where returns the position of the first Lua function from a level of the stack on, or "" if that is outside of the
+// innermost protected call or in the runner's internal Lua code.
+func where(L *lua.LState, level int) string {
+	guards := taskOf(L).scheduler.guards
+	for i := 1; ; i++ {
+		frame, ok := L.GetStack(i)
+		if !ok {
+			return ""
+		}
+		value, _ := L.GetInfo("f", frame, lua.LNil)
+		fn, ok := value.(*lua.LFunction)
+		// A level that a tail call has left shows the lowest function, which is a guard.
+		if !ok || guards.include(fn) && sharesThreads && depthOf(frame) > 0 {
+			return ""
+		}
+		if i < level || fn.IsG {
+			continue
+		}
+		if _, err := L.GetInfo("Sl", frame, lua.LNil); err != nil || IsInternalSource(frame.Source) {
+			return ""
+		}
+		return fmt.Sprintf("%s:%d: ", frame.Source, frame.CurrentLine)
+	}
+}
+
 // position returns the innermost position in a script, seen from Go code that the script called.
 func position(L *lua.LState) (file string, line int) {
 	task := taskOf(L)

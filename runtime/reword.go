@@ -23,9 +23,7 @@ var machineTerms = map[string]string{
 // instead of "attempt to index a non-table object(nil) with key 'y'". L still has the calls that the error was raised
 // in, and the error on its top. What a script raised stays as it is.
 func reworded(L *lua.LState, raised lua.LValue) lua.LValue {
-	t := taskOf(L)
-	verbatim := t.verbatim
-	t.verbatim = false
+	verbatim := takeVerbatim(L)
 	text, ok := raised.(lua.LString)
 	if !ok || verbatim {
 		return raised

@@ -23,7 +23,7 @@ func slice(s string, from, to int) string {
 
 func (lib stringLibrary) sub(L *lua.LState) int {
 	s := lib.textArgument(L, 1)
-	NumberArgument(L, 2)
+	numberArgument(L, 2)
 	L.Push(lua.LString(slice(s, WholeArgument(L, 2, 1), WholeArgument(L, 3, -1))))
 	return 1
 }

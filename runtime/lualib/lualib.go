@@ -115,8 +115,8 @@ func (e *Env) limitValues(L *lua.LState, function string, n int) {
 	}
 }
 
-// NumberArgument returns the argument i, a number or the text of one.
-func NumberArgument(L *lua.LState, i int) float64 {
+// numberArgument returns the argument i, a number or the text of one.
+func numberArgument(L *lua.LState, i int) float64 {
 	n, ok := numeric(L.Get(i))
 	if !ok {
 		L.TypeError(i, lua.LTNumber)
@@ -130,7 +130,7 @@ func WholeArgument(L *lua.LState, i, fallback int) int {
 	if L.Get(i) == lua.LNil {
 		return fallback
 	}
-	switch n := NumberArgument(L, i); {
+	switch n := numberArgument(L, i); {
 	case n >= math.MaxInt32:
 		return int(min(n, 1<<53))
 	case n <= math.MinInt32:

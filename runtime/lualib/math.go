@@ -17,10 +17,10 @@ func openMath(L *lua.LState, e *Env) {
 			L.Push(lua.LNumber(random.Float64()))
 			return 1
 		}
-		NumberArgument(L, 1)
+		numberArgument(L, 1)
 		low, high := 1, WholeArgument(L, 1, 1)
 		if L.GetTop() > 1 {
-			NumberArgument(L, 2)
+			numberArgument(L, 2)
 			low, high = high, WholeArgument(L, 2, 1)
 		}
 		if low > high || high-low < 0 || high-low == math.MaxInt {
@@ -30,7 +30,7 @@ func openMath(L *lua.LState, e *Env) {
 		return 1
 	}))
 	t.RawSetString("randomseed", L.NewFunction(func(L *lua.LState) int {
-		e.Random(L).reseed(uint64(int64(NumberArgument(L, 1))))
+		e.Random(L).reseed(uint64(int64(numberArgument(L, 1))))
 		return 0
 	}))
 }

@@ -29,7 +29,7 @@ func openStrings(L *lua.LState, e *Env) {
 
 func (lib stringLibrary) rep(L *lua.LState) int {
 	s := lib.textArgument(L, 1)
-	NumberArgument(L, 2)
+	numberArgument(L, 2)
 	n := WholeArgument(L, 2, 0)
 	if n <= 0 || s == "" {
 		L.Push(lua.LString(""))

@@ -52,7 +52,7 @@ func (lib tableLibrary) insert(L *lua.LState) int {
 	case 2:
 		t.Append(L.Get(2))
 	case 3:
-		NumberArgument(L, 2)
+		numberArgument(L, 2)
 		i := WholeArgument(L, 2, 1)
 		if i < 1 {
 			L.ArgError(2, fmt.Sprintf("position %d is out of range: at least 1", i))
