@@ -55,18 +55,27 @@ func (f *places) record(proto *lua.FunctionProto) {
 		return
 	}
 	lines := proto.DbgSourcePositions
-	for i, l := range proto.DbgLocals {
-		at, end := f.locals[i], l.StartPc
-		for end < len(lines) && (at.last == 0 || lines[end] <= at.last) {
-			end++
+	var open []int // locals whose registers no later local has taken so far
+	end := func(i, limit int) {
+		at, end := f.locals[i], limit
+		if at.last > 0 {
+			for end = proto.DbgLocals[i].StartPc; end < limit && lines[end] <= at.last; end++ {
+			}
 		}
-		if at.last == 0 {
-			end = len(lines)
-		}
-		l.EndPc = end<<endShift | at.register
+		proto.DbgLocals[i].EndPc = end<<endShift | at.register
 		if at.last > 0 && at.first == at.last {
-			l.EndPc |= inOneLine
+			proto.DbgLocals[i].EndPc |= inOneLine
 		}
+	}
+	for i, l := range proto.DbgLocals {
+		for n := len(open) - 1; n >= 0 && f.locals[open[n]].register >= f.locals[i].register; n-- {
+			end(open[n], l.StartPc)
+			open = open[:n]
+		}
+		open = append(open, i)
+	}
+	for _, i := range open {
+		end(i, len(lines))
 	}
 	for i, inner := range f.functions {
 		inner.record(proto.FunctionPrototypes[i])

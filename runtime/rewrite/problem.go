@@ -8,7 +8,13 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-const tooManyValues = "too many local variables in a function, or parts in an expression: divide it"
+const (
+	tooManyValues = "too many local variables in a function, or parts in an expression: divide it"
+	tooManyLocals = "more than %d local variables in a function: divide it, or hold them in a table"
+)
+
+// maxLocals limits the visible locals of a function, as in Lua 5.1.
+const maxLocals = 200
 
 // compileProblem turns an error of gopher-lua's compiler into a Refusal. It rewords errors about the compiler's limits,
 // and reports errors about goto and labels at their own lines: gopher-lua reports the line where the function ends, or

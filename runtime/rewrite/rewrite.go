@@ -16,7 +16,7 @@ import (
 //   - concat.go, number.go: the operator .. and numbers;
 //   - loop.go: generic for loops;
 //   - table_keyed.go, table_flush.go, table_size.go: table constructors;
-//   - constants.go, jump.go: the size of a function;
+//   - jump.go, work.go: the size of a function, and the time to compile it;
 //   - locals.go: where locals end.
 //
 // walk.go visits the tree.
@@ -28,7 +28,8 @@ type rewriter struct {
 
 	locals    []string  // the visible locals of the current function
 	constants constants // of the current function; nil if they aren't counted
-	lookups   int       // comparisons of constants so far
+	labels    int       // labels and gotos of the current function
+	work      work
 }
 
 // Refusal is the error of a source that can't be compiled.
@@ -44,7 +45,7 @@ func (r *Refusal) Error() string { return r.Message }
 // the operator ..
 func Compile(chunk []ast.Stmt, name string, size int, concat *lua.LFunction) (*lua.FunctionProto, error) {
 	m := rewriter{concatenate: concatConstant(size)}
-	if size > lookupsFrom {
+	if size > countFrom {
 		m.constants = constants{}
 	}
 	if m.all(chunk); m.refused > 0 {

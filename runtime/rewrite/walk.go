@@ -6,9 +6,13 @@ import (
 
 // all rewrites the statements of a block. names are the locals that the block begins with.
 func (m *rewriter) all(stmts []ast.Stmt, names ...string) {
-	outer := len(m.locals)
-	m.locals = append(m.locals, names...)
+	outer, around := len(m.locals), m.work.around
+	m.declare(0, names...)
+	m.work.around++
 	for i, s := range stmts {
+		if m.refused > 0 {
+			return
+		}
 		m.stmt(s)
 		switch s := s.(type) {
 		case *ast.AssignStmt:
@@ -16,10 +20,19 @@ func (m *rewriter) all(stmts []ast.Stmt, names ...string) {
 				stmts[i] = m.inBlock(s)
 			}
 		case *ast.LocalAssignStmt:
-			m.locals = append(m.locals, s.Names...)
+			m.declare(s.Line(), s.Names...)
 		}
 	}
-	m.locals = m.locals[:outer]
+	m.locals, m.work.around = m.locals[:outer], around
+}
+
+// declare adds visible locals of the current function. It refuses more than gopher-lua has registers for.
+func (m *rewriter) declare(line int, names ...string) {
+	m.locals = append(m.locals, names...)
+	m.work.around += len(names)
+	if len(m.locals) > maxLocals && line > 0 {
+		m.refuse(line, tooManyLocals, maxLocals)
+	}
 }
 
 // stmt rewrites what a statement contains. all replaces the statement itself.
@@ -60,6 +73,10 @@ func (m *rewriter) stmt(s ast.Stmt) {
 		}
 	case *ast.ReturnStmt:
 		m.list(s.Exprs)
+	case *ast.GotoStmt:
+		m.label(s.Line())
+	case *ast.LabelStmt:
+		m.label(s.Line())
 	}
 }
 
@@ -75,7 +92,7 @@ func (m *rewriter) exprs(places ...*ast.Expr) {
 	for _, place := range places {
 		switch e := (*place).(type) {
 		case *ast.IdentExpr:
-			m.constant(e.Line(), e.Value)
+			m.name(e.Line(), e.Value)
 		case *ast.StringExpr:
 			m.constant(e.Line(), e.Value)
 		case *ast.NumberExpr:
@@ -97,10 +114,8 @@ func (m *rewriter) exprs(places ...*ast.Expr) {
 			m.exprs(&e.Lhs, &e.Rhs)
 		case *ast.StringConcatOpExpr:
 			*place = m.concat(e)
-		case *ast.ArithmeticOpExpr:
-			m.exprs(&e.Lhs, &e.Rhs)
-		case *ast.UnaryMinusOpExpr:
-			m.exprs(&e.Expr)
+		case *ast.ArithmeticOpExpr, *ast.UnaryMinusOpExpr:
+			m.arithmetic(e)
 		case *ast.UnaryNotOpExpr:
 			m.exprs(&e.Expr)
 		case *ast.UnaryLenOpExpr:
@@ -126,17 +141,17 @@ func (m *rewriter) table(t *ast.TableExpr) {
 // function rewrites the body of a function. It starts with no locals and no constants. hidden are the names of
 // parameters that aren't in the parameter list.
 func (m *rewriter) function(f *ast.FunctionExpr, hidden ...string) {
-	constants, locals := m.constants, m.locals
+	constants, locals, labels := m.constants, m.locals, m.labels
 	if constants != nil {
 		m.constants = map[string]int{}
 	}
-	m.locals = nil
+	m.locals, m.labels = nil, 0
 	names := append(hidden, f.ParList.Names...)
 	if f.ParList.HasVargs {
 		names = append(names, "arg")
 	}
 	m.all(f.Stmts, names...)
-	m.constants, m.locals = constants, locals
+	m.constants, m.locals, m.labels = constants, locals, labels
 }
 
 // cutToOne limits e to one value, as parentheses do, and returns it.

@@ -40,6 +40,8 @@ type parser struct {
 	form  form // of the last expression
 	depth int  // number of open blocks and brackets
 	parts int  // of the current expression
+	base  int  // parts of the expressions around the innermost open bracket
+	most  int  // largest number of parts since that bracket
 }
 
 // form describes how an expression can be used.
@@ -105,7 +107,7 @@ var isPart = [kinds]bool{
 	tAnd: true, tOr: true, tNot: true, tConcat: true, tEqual: true, tNotEqual: true, tLessEqual: true,
 	tGreaterEqual: true, tPlus: true, tMinus: true, tStar: true, tSlash: true, tPercent: true, tCaret: true,
 	tHash: true, tLess: true, tGreater: true, tLeftParen: true, tLeftBrace: true, tLeftBracket: true, tColon: true,
-	tDot: true,
+	tDot: true, tFunction: true,
 }
 
 // advance reads the next token and returns the span of the current one.
@@ -116,8 +118,9 @@ func (p *parser) advance() Span {
 		if p.parts++; p.parts > maxParts {
 			p.fail(at.Start, at.End, fmt.Sprintf("an expression has more than %d parts: split it", maxParts))
 		}
+		p.most = max(p.most, p.parts)
 	case k != tRightParen && k != tRightBrace && k != tRightBracket:
-		p.parts = 0
+		p.parts = p.base
 	}
 	p.next()
 	return at
@@ -125,18 +128,20 @@ func (p *parser) advance() Span {
 
 // open advances over an opening keyword or bracket.
 func (p *parser) open() opener {
-	o := opener{p.token.kind, p.token.Start}
+	o := opener{p.token.kind, p.token.Start, p.base, p.most}
 	if p.depth++; p.depth > maxNesting {
 		p.fail(o.start, p.token.End, fmt.Sprintf("blocks and brackets are nested deeper than %d", maxNesting))
 	}
 	p.advance()
+	p.base, p.most = p.parts, p.parts
 	return o
 }
 
-// opener is an opening keyword or bracket.
+// opener is an opening keyword or bracket, with the counts of the expression around it.
 type opener struct {
-	kind  kind
-	start int
+	kind       kind
+	start      int
+	base, most int
 }
 
 // close advances over the keyword or bracket that closes o.
@@ -146,7 +151,12 @@ func (p *parser) close(k kind, o opener) {
 		p.unexpected(fmt.Sprintf("'%s', to close the '%s' of line %d", k, o.kind, line))
 	}
 	p.depth--
+	after := p.most // brackets in a row, as in f(a)(b), are as deep as the deepest of them
+	if k == tEndWord || k == tUntil {
+		after = p.base
+	}
 	p.advance()
+	p.base, p.most, p.parts = o.base, max(o.most, after), after
 }
 
 func (p *parser) unexpected(expected string) {
@@ -232,7 +242,7 @@ func (p *parser) block() *Block {
 			continue
 		}
 		last := p.token.kind == tReturn || p.token.kind == tBreak
-		p.parts = 0
+		p.parts = p.base
 		s := p.statement()
 		if p.keep {
 			b.Stmts = append(b.Stmts, s)
@@ -262,7 +272,7 @@ func (p *parser) statement() Stmt {
 	case tRepeat:
 		return p.repeatStatement()
 	case tDo:
-		o := opener{tDo, p.token.Start}
+		o := opener{kind: tDo, start: p.token.Start}
 		body := p.doBlock(o)
 		if !p.keep {
 			return nil
@@ -300,18 +310,20 @@ func (p *parser) doBlock(o opener) *Block {
 	if p.token.kind != tDo {
 		p.unexpected("'do'")
 	}
-	p.open()
+	do := p.open()
+	do.kind, do.start = o.kind, o.start
 	body := p.block()
-	p.close(tEndWord, o)
+	p.close(tEndWord, do)
 	return body
 }
 
 func (p *parser) local() Stmt {
 	start := p.advance().Start
 	if p.token.kind == tFunction {
-		p.open()
+		o := p.open()
+		o.start = start
 		n := p.name()
-		f := p.function(opener{tFunction, start}, false)
+		f := p.function(o, false)
 		if !p.keep {
 			return nil
 		}
@@ -378,7 +390,7 @@ func (p *parser) ifStatement() Stmt {
 }
 
 func (p *parser) whileStatement() Stmt {
-	o := opener{tWhile, p.advance().Start}
+	o := opener{kind: tWhile, start: p.advance().Start}
 	condition := p.expr()
 	body := p.doBlock(o)
 	if !p.keep {
@@ -399,7 +411,7 @@ func (p *parser) repeatStatement() Stmt {
 }
 
 func (p *parser) forStatement() Stmt {
-	o := opener{tFor, p.advance().Start}
+	o := opener{kind: tFor, start: p.advance().Start}
 	first := p.token.Start
 	names, n := p.names()
 	if n == 1 && p.accept(tAssign) {
