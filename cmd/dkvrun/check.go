@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,12 +12,15 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
 	"dkvrun/builtins"
 	"dkvrun/builtins/testkit"
 	"dkvrun/cmd/dkvrun/internal/exit"
+	"dkvrun/cmd/dkvrun/internal/flags"
+	"dkvrun/cmd/dkvrun/internal/interrupt"
 	"dkvrun/cmd/dkvrun/internal/process"
 	"dkvrun/runtime/check"
 	"dkvrun/runtime/printable"
@@ -27,10 +31,13 @@ const checkUsage = `dkvrun check finds errors and certain mistakes in scripts, w
 
   dkvrun check [--json] FILE…        '-' is standard input; NAME_test.lua is checked as a suite
 
-      --json   print the findings as one JSON array, for editors
-  -h, --help   show this help
+      --json             print the findings as one JSON array, for editors
+      --timeout SEC      stop with status 124 after this time: seconds, or with a unit as in 5m
+      --max-memory MIB   stop when more memory is used (default 1024)
+  -h, --help             show this help
 
-Exit status: 0 no findings; 1 findings; 2 a file can't be read, or the command line can't be used.
+Exit status: 0 no findings; 1 findings, or --max-memory passed; 2 a file can't be read, or the command line can't be
+used; 124 --timeout passed.
 A comment "-- check: ignore" suppresses the findings of its line, or of the next line if it is on a line by itself.
 `
 
@@ -39,6 +46,9 @@ func runCheck(p *process.Process, args []string) error {
 	set := pflag.NewFlagSet("check", pflag.ContinueOnError)
 	set.SetOutput(io.Discard)
 	asJSON := set.Bool("json", false, "")
+	var timeout flags.Seconds
+	set.Var(&timeout, "timeout", "")
+	maxMemory := set.Int("max-memory", interrupt.DefaultMemoryMiB, "")
 	help := set.BoolP("help", "h", false, "")
 	if err := set.Parse(args); err != nil {
 		return exit.Misuse("dkvrun check --help lists the flags", "check: %v", err)
@@ -48,11 +58,26 @@ func runCheck(p *process.Process, args []string) error {
 		return p.Print(checkUsage)
 	case set.NArg() == 0:
 		return exit.Misuse("see dkvrun check --help", "check: no file to check: give FILE…, or '-' for standard input")
+	case *maxMemory < 1 || *maxMemory > interrupt.MaxMemoryMiB:
+		return exit.Misuse("", "check: --max-memory %d: want 1 to %d", *maxMemory, interrupt.MaxMemoryMiB)
 	}
+	ctx := context.Background()
+	if timeout > 0 {
+		limited, cancel := interrupt.LimitTime(ctx, time.Duration(timeout))
+		defer cancel()
+		ctx = limited
+	}
+	force := interrupt.ForceExit{Process: p, InFlight: func() []string { return nil }}
+	ctx = interrupt.LimitMemory(ctx, *maxMemory, force)
 	var failed error
 	findings := []check.Finding{}
 	for _, file := range set.Args() {
-		found, err := checkFile(p, file)
+		found, err := checkLimited(ctx, p, file)
+		if ctx.Err() != nil {
+			failed = exit.Reported(context.Cause(ctx))
+			exit.Report(p.Stderr, fmt.Errorf("%w at %s", context.Cause(ctx), file), false)
+			break
+		}
 		if err != nil {
 			exit.Report(p.Stderr, err, false)
 			failed = exit.Reported(err)
@@ -66,6 +91,25 @@ func runCheck(p *process.Process, args []string) error {
 		return &exit.Error{Status: exit.Failed, Message: "there are findings", Silent: true}
 	}
 	return failed
+}
+
+// checkLimited does the same as checkFile, until ctx ends. The process then ends with what is left of the check.
+func checkLimited(ctx context.Context, p *process.Process, file string) ([]check.Finding, error) {
+	type result struct {
+		found []check.Finding
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		found, err := checkFile(p, file)
+		done <- result{found, err}
+	}()
+	select {
+	case r := <-done:
+		return r.found, r.err
+	case <-ctx.Done():
+		return nil, nil
+	}
 }
 
 // checkFile returns the findings of one file; "-" is standard input.

@@ -55,7 +55,7 @@ func (o *options) flagSet() *pflag.FlagSet {
 	f.IntVar(&o.local, "local", 0, "start `N` managers on this machine as the session; delete them at the end")
 	f.StringVar(&o.keep, "keep", "", "with --local: keep the cluster's data in `DIR` for another run")
 	f.Var(&o.timeout, "timeout", "end the run with status 124 after this time: seconds, or with a unit as in 5m")
-	f.IntVar(&o.maxMemory, "max-memory", 1024, "end the run when it uses more than `MIB` of memory")
+	f.IntVar(&o.maxMemory, "max-memory", interrupt.DefaultMemoryMiB, "end the run when it uses more than `MIB` of memory")
 	f.Uint64Var(&o.seed, "seed", 0, "`N` seeds math.random: runs with the same seed get the same numbers")
 	f.VarP(flags.Choice{Value: &o.output, Words: []string{"table", "json"}}, "output", "o", "the format of results; json prints one document at the end")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "show only rows of failures, and no notices")

@@ -63,7 +63,8 @@ func (m *rewriter) name(line int, text string) {
 	}
 }
 
-// arithmetic rewrites an arithmetic expression. It returns the number of operators in it that gopher-lua folds together.
+// arithmetic rewrites an arithmetic expression and returns the number of operators in it, which gopher-lua folds
+// together.
 func (m *rewriter) arithmetic(e ast.Expr) int {
 	operators := 1
 	operand := func(place *ast.Expr) {

@@ -16,8 +16,11 @@ func LimitTime(ctx context.Context, limit time.Duration) (context.Context, conte
 	return context.WithTimeoutCause(ctx, limit, passed)
 }
 
-// MaxMemoryMiB is the largest value of --max-memory.
-const MaxMemoryMiB = 1 << 20
+// MaxMemoryMiB is the largest value of --max-memory, DefaultMemoryMiB the one where none is given.
+const (
+	MaxMemoryMiB     = 1 << 20
+	DefaultMemoryMiB = 1024
+)
 
 // memoryInterval is the time between two measurements of the memory in use.
 const memoryInterval = 20 * time.Millisecond
