@@ -48,6 +48,12 @@ func (m *rewriter) compilesWrongly(s *ast.AssignStmt) bool {
 	return false
 }
 
+// lacksRegisters reports whether the values of an assignment, and the tables and keys of its fields, may not have a
+// register each beside the locals.
+func (m *rewriter) lacksRegisters(s *ast.AssignStmt) bool {
+	return len(s.Lhs) > 1 && len(m.locals)+3*len(s.Lhs) > maxNames
+}
+
 // isLocal reports whether an expression is a local of the current function.
 func (m *rewriter) isLocal(e ast.Expr) bool {
 	ident, ok := e.(*ast.IdentExpr)

@@ -50,6 +50,32 @@ func deepLocals() string {
 	return repeated(100, "local function f() "+repeated(180, "local l%d;")) + repeated(30_000, "g=1 ") + repeated(100, " end")
 }
 
+// Assignments need registers beside those of the locals.
+func TestCompile_AssignmentsBesideManyLocals(t *testing.T) {
+	for source, want := range map[string]string{
+		repeated(194, "local v%d=%d\n") + "v0,v1,v2,v3,v4,v5,v6 = v6,v5,v4,v3,v2,v1,v0 return v0,v3,v6":   "[6 3 0]",
+		repeated(194, "local v%d=%d\n") + "a,b,c,d,e,f,g = v6,v5,v4,v3,v2,v1,v0 return a..b..c..d..g":     "[65430]",
+		repeated(190, "local v%d=%d\n") + "local t = {} t.a,t.b,t.c,t.d,t.e = 1,2,3,v9,v8 return t.a,t.e": "[1 8]",
+	} {
+		h := runtime.New(runtime.Options{})
+		got, err := h.RunSource(context.Background(), "test", []byte(source))
+		if err != nil || fmt.Sprint(got) != want {
+			t.Errorf("%.20s… gives %v (%v), want %s", source, got, err, want)
+		}
+		h.Close()
+	}
+	h := runtime.New(runtime.Options{})
+	defer h.Close()
+	for source, want := range map[string]string{
+		repeated(199, "local v%d\n") + "v0 = f(v1, v2, v3)":                                 "test:200: " + rewrite.TooManyValues,
+		"\nfunction f()\n" + repeated(198, "local v%d\n") + "return f(v1, v2, v3, v4)\nend": "test:201: " + rewrite.TooManyValues,
+	} {
+		if _, err := h.RunSource(context.Background(), "test", []byte(source)); err == nil || err.Error() != want {
+			t.Errorf("%.20s… gives %v, want %s", source, err, want)
+		}
+	}
+}
+
 func TestCompile_LargeSources(t *testing.T) {
 	for source, want := range map[string]string{
 		"local t={0," + repeated(25_548, "1,") + "2} return #t, t[1], t[25550]":                                  "[25550 0 2]",

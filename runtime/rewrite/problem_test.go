@@ -15,7 +15,7 @@ func TestCompile_ReportsProblem(t *testing.T) {
 		"too many local variables":                             {9, tooManyValues},
 		"register overflow(too many local variables)":          {9, tooManyValues},
 	} {
-		err := compileProblem(&lua.CompileError{Line: 9, Message: message})
+		err := compileProblem(&lua.CompileError{Line: 9, Message: message}, nil)
 		var got *Refusal
 		if !errors.As(err, &got) || *got != want {
 			t.Errorf("%q gives %+v, want %+v", message, err, want)

@@ -30,6 +30,8 @@ type rewriter struct {
 	constants constants // of the current function; nil if they aren't counted
 	labels    int       // labels and gotos of the current function
 	work      work
+	peak      peak        // of the current function
+	peaks     map[int]int // lines of the peaks of functions, by the line where the function begins
 }
 
 // Refusal is the error of a source that can't be compiled.
@@ -44,7 +46,7 @@ func (r *Refusal) Error() string { return r.Message }
 // Compile rewrites and compiles a chunk. size is the length of its source in bytes. The compiled code calls concat for
 // the operator ..
 func Compile(chunk []ast.Stmt, name string, size int, concat *lua.LFunction) (*lua.FunctionProto, error) {
-	m := rewriter{concatenate: concatConstant(size)}
+	m := rewriter{concatenate: concatConstant(size), peaks: map[int]int{}}
 	if size > countFrom {
 		m.constants = constants{}
 	}
@@ -53,7 +55,8 @@ func Compile(chunk []ast.Stmt, name string, size int, concat *lua.LFunction) (*l
 	}
 	proto, err := lua.Compile(chunk, name)
 	if err != nil {
-		return nil, compileProblem(err)
+		m.peaks[0] = m.peak.line
+		return nil, compileProblem(err, m.peaks)
 	}
 	if line := overlong(proto); line > 0 {
 		return nil, &Refusal{line, fmt.Sprintf(tooLong, maxInstructions)}

@@ -13,10 +13,11 @@ func (m *rewriter) all(stmts []ast.Stmt, names ...string) {
 		if m.refused > 0 {
 			return
 		}
+		m.registers(s)
 		m.stmt(s)
 		switch s := s.(type) {
 		case *ast.AssignStmt:
-			if m.compilesWrongly(s) {
+			if m.compilesWrongly(s) || m.lacksRegisters(s) {
 				stmts[i] = m.inBlock(s)
 			}
 		case *ast.LocalAssignStmt:
@@ -101,6 +102,7 @@ func (m *rewriter) exprs(places ...*ast.Expr) {
 		case *ast.TableExpr:
 			m.table(e)
 		case *ast.FuncCallExpr:
+			m.uses(e.Line(), len(e.Args))
 			m.exprs(&e.Func, &e.Receiver)
 			m.constant(e.Line(), e.Method)
 			m.list(e.Args)
@@ -141,17 +143,18 @@ func (m *rewriter) table(t *ast.TableExpr) {
 // function rewrites the body of a function. It starts with no locals and no constants. hidden are the names of
 // parameters that aren't in the parameter list.
 func (m *rewriter) function(f *ast.FunctionExpr, hidden ...string) {
-	constants, locals, labels := m.constants, m.locals, m.labels
+	constants, locals, labels, outer := m.constants, m.locals, m.labels, m.peak
 	if constants != nil {
 		m.constants = map[string]int{}
 	}
-	m.locals, m.labels = nil, 0
+	m.locals, m.labels, m.peak = nil, 0, peak{}
 	names := append(hidden, f.ParList.Names...)
 	if f.ParList.HasVargs {
 		names = append(names, "arg")
 	}
 	m.all(f.Stmts, names...)
-	m.constants, m.locals, m.labels = constants, locals, labels
+	m.peaks[f.Line()] = m.peak.line
+	m.constants, m.locals, m.labels, m.peak = constants, locals, labels, outer
 }
 
 // cutToOne limits e to one value, as parentheses do, and returns it.
