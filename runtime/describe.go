@@ -52,7 +52,7 @@ func (h *Host) vmError(L *lua.LState, err error) *Error {
 			return &traced
 		}
 	}
-	raised := reworded(L, api.Object)
+	raised := rewordedOverflow(L, api.Object)
 	e := &Error{Traceback: api.StackTrace, raised: raised}
 	if before := taskOf(L).raised; before != nil && before.raised == e.raised {
 		e.Traceback = before.Traceback

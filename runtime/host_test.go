@@ -58,7 +58,7 @@ func TestHost_ReturnsItsOptions(t *testing.T) {
 // The limit of the values in calls holds for each thread: of the script, of protected calls, coroutines and tasks.
 func TestHost_CallsHoldTooManyValues(t *testing.T) {
 	h, _ := testHost(t)
-	if n := h.main.Options.RegistryMaxSize; n != 262_144 {
+	if n := h.main.Options.RegistryMaxSize; n != 1_048_576 {
 		t.Errorf("the calls of a thread hold at most %d values", n)
 	}
 	const grow = "local function grow(n, ...) return grow(n, unpack(n, 1, 800)), ... end\n"

@@ -276,7 +276,7 @@ func (h *Host) handleElsewhere(L *lua.LState, handler *lua.LFunction, value lua.
 func (h *Host) caught(L *lua.LState, err error) lua.LValue {
 	var api *lua.ApiError
 	if errors.As(err, &api) && api.Type != lua.ApiErrorPanic {
-		return reworded(L, api.Object) // a coroutine with too many values raises its error without a guard
+		return rewordedOverflow(L, api.Object) // a coroutine with too many values raises its error without a guard
 	}
 	return errorToLua(L, h.vmError(L, err))
 }

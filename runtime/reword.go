@@ -28,12 +28,25 @@ func reworded(L *lua.LState, raised lua.LValue) lua.LValue {
 	if !ok || verbatim {
 		return raised
 	}
+	if said := rewordedOverflow(L, text); said != raised {
+		return said
+	}
 	message := withoutPosition(L, string(text))
 	said, ok := reword(L, message)
 	if !ok {
 		return raised
 	}
 	return lua.LString(positionPrefix(L) + said)
+}
+
+// rewordedOverflow does the same for the error of a thread whose calls hold too many values, also when the calls have
+// ended.
+func rewordedOverflow(L *lua.LState, raised lua.LValue) lua.LValue {
+	text, ok := raised.(lua.LString)
+	if before, found := strings.CutSuffix(string(text), "registry overflow"); ok && found {
+		return lua.LString(fmt.Sprintf("%s%s: calls hold more than %d values", before, overflow, L.Options.RegistryMaxSize))
+	}
+	return raised
 }
 
 // withoutPosition removes the position that gopher-lua puts before a message.
@@ -60,9 +73,6 @@ func positionPrefix(L *lua.LState) string {
 
 // reword returns a message of the virtual machine as Lua 5.1 words it, and whether it is one.
 func reword(L *lua.LState, message string) (string, bool) {
-	if message == "registry overflow" {
-		return fmt.Sprintf("stack overflow: calls hold more than %d values", L.Options.RegistryMaxSize), true
-	}
 	if said, ok := machineTerms[message]; ok {
 		return said, true
 	}
