@@ -130,7 +130,13 @@ func readArgs(c *Call) (any, error) {
 		return nil, c.Errorf(CodeUsageArgs, "%s: required, but not given (--help shows all)", joinWords(missing, "and"))
 	}
 	show := func(rest []any) string {
-		return braces(append(showNamed(values, sortedKeys(declared), ""), showAll(rest, "")...), "")
+		shown := mixedTable{items: rest, keysFirst: true}
+		for _, name := range sortedKeys(declared) {
+			if v := values[name]; v != nil {
+				shown.keys, shown.rest = append(shown.keys, name), append(shown.rest, v)
+			}
+		}
+		return showValue(shown)
 	}
 	return List{Items: rest, Type: result, Values: values, String: show}, nil
 }
@@ -159,7 +165,7 @@ func usage(script string, options []*option) string {
 			}
 			note = "default " + strings.Join(items, ",")
 		default:
-			note = "default " + showValue(v, "")
+			note = "default " + showValue(v)
 		}
 		rows = append(rows, []string{"  " + flag, strings.TrimSuffix(note, "default ")})
 	}

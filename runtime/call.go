@@ -1,7 +1,6 @@
 package runtime
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -214,11 +213,11 @@ func (c *Call) Read(v Value) any {
 	return out
 }
 
-// JSON returns a value as EncodeJSON writes it. It holds the interpreter lock, since objects may hold Lua values.
+// JSON returns a value as EncodeJSON writes it, at most 64 MiB. It ends early if the task has to stop. It holds the interpreter lock, since objects may hold Lua values.
 func (c *Call) JSON(v any) (text string, err error) {
-	var b bytes.Buffer
-	c.withLock(func() { err = EncodeJSON(&b, v) })
-	return b.String(), err
+	e := jsonEncoder{limit: defaultLimits.parts, stopped: c.Host.conv.stopped}
+	c.withLock(func() { err = e.value(v, 0) })
+	return e.out.String(), err
 }
 
 // withLock lets an implementation run f, which uses Lua.

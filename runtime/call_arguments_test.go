@@ -11,7 +11,7 @@ func shown(c *Call) (any, error) {
 	parts := make([]string, 0, len(c.params))
 	for _, p := range c.params {
 		if c.Has(p.Name) {
-			parts = append(parts, p.Name+"="+showValue(c.Value(p.Name), ""))
+			parts = append(parts, p.Name+"="+showValue(c.Value(p.Name)))
 		}
 	}
 	return strings.Join(parts, " "), nil

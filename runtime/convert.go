@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"errors"
 	"fmt"
 	"sort"
 
@@ -216,6 +217,26 @@ func (c *converter) fromLuaPlain(v lua.LValue) (any, error) {
 	return (&reader{conv: c, plain: true, limit: c.limits.parts}).read(v)
 }
 
+// stopped reports whether the current task has to stop: its run was cancelled or its time is over.
+func (c *converter) stopped() bool {
+	thread := c.main.G.CurrentThread
+	if thread == nil || thread.Context() == nil {
+		return false
+	}
+	select {
+	case <-thread.Context().Done():
+		return true
+	default:
+		return false
+	}
+}
+
+// checkEvery is the number of values that are read or written between two calls of stopped.
+const checkEvery = 1 << 10
+
+// errStopped ends the reading or writing of a value. The task raises the reason at its next instruction.
+var errStopped = errors.New("cancelled")
+
 // opaque is the text for a value that can only be shown.
 type opaque string
 
@@ -224,6 +245,8 @@ type mixedTable struct {
 	items []any
 	keys  []any
 	rest  []any
+
+	keysFirst bool // shown before the items
 }
 
 type reader struct {
@@ -231,14 +254,20 @@ type reader struct {
 	plain   bool
 	parents []*lua.LTable // tables around the current one
 	count   int           // number of values read
-	limit   int           // of count
+	stopped bool
+	limit   int // of count
 }
 
 // truncated stands for values that are nested too deep, or exceed the limits.
 const truncated = opaque("<…>")
 
 func (r *reader) read(v lua.LValue) (any, error) {
-	r.count++
+	if r.count++; r.count%checkEvery == 0 && r.conv != nil && r.conv.stopped() {
+		r.stopped = true
+	}
+	if r.stopped {
+		return truncated, errStopped
+	}
 	switch v := v.(type) {
 	case *lua.LNilType:
 		return nil, nil
@@ -310,7 +339,7 @@ func (r *reader) readTable(t *lua.LTable) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := map[string]any{}
+	var m map[string]any
 	var others mixedTable
 	for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
 		if n, ok := k.(lua.LNumber); ok && n >= 1 && int(n) <= len(items) && n == lua.LNumber(int(n)) {
@@ -321,6 +350,9 @@ func (r *reader) readTable(t *lua.LTable) (any, error) {
 			return nil, err
 		}
 		if name, ok := k.(lua.LString); ok {
+			if m == nil {
+				m = map[string]any{}
+			}
 			m[string(name)] = value
 			if len(items) == 0 {
 				continue
@@ -358,9 +390,10 @@ func (r *reader) readTable(t *lua.LTable) (any, error) {
 			made.Source = shape.origin.Source
 		}
 		return made, nil
-	case len(m) > 0 || shape.record != nil || shape.dict,
-		r.conv != nil && t.Metatable == r.conv.emptyMap && len(items) == 0:
+	case m != nil:
 		return m, nil
+	case shape.record != nil || shape.dict || r.conv != nil && t.Metatable == r.conv.emptyMap && len(items) == 0:
+		return map[string]any{}, nil
 	}
 	return items, nil
 }

@@ -157,3 +157,35 @@ func TestHost_TablesThatShareTables(t *testing.T) {
 		t.Errorf("JSON: %v", err)
 	}
 }
+
+// Values are read and written until the task has to stop.
+func TestHost_ConversionStopsWithItsTask(t *testing.T) {
+	h, _ := testHost(t)
+	table := h.main.NewTable()
+	for range 60 {
+		next := h.main.NewTable()
+		next.Append(table)
+		next.Append(table)
+		table = next
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	h.scheduler.lock.acquire(h.scheduler.root)
+	defer h.scheduler.lock.release()
+	_, _ = h.scheduler.root.inScope(ctx, func() (Values, error) {
+		h.main.G.CurrentThread = h.main
+		r := &reader{conv: h.conv, limit: defaultLimits.parts}
+		if _, err := r.read(table); !errors.Is(err, errStopped) || r.count > checkEvery {
+			t.Errorf("reading ended after %d values with %v", r.count, err)
+		}
+		e := jsonEncoder{limit: defaultLimits.parts, stopped: h.conv.stopped}
+		if err := e.value(tower(60), 0); !errors.Is(err, errStopped) || e.count > checkEvery {
+			t.Errorf("writing ended after %d values with %v", e.count, err)
+		}
+		return nil, nil
+	})
+	e := jsonEncoder{limit: defaultLimits.parts, stopped: func() bool { return false }}
+	if err := e.value([]any{strings.Repeat("x", maxJSON+1), 1}, 0); err == nil || err.Error() != "its JSON is longer than 64 MiB" {
+		t.Errorf("a long text ended with %v", err)
+	}
+}

@@ -13,8 +13,15 @@ import (
 // maxInline is the maximum width of a table on one line.
 const maxInline = 76
 
+const (
+	// maxFormatted limits the values that Format shows. More need a computer to read them.
+	maxFormatted = 200_000
+	// maxText limits the text of a value, in bytes.
+	maxText = 16 << 20
+)
+
 // Format returns a value as people read it: a string as it is, a list of records as a table with columns, other
-// tables in Lua's syntax with sorted names.
+// tables in Lua's syntax with sorted names. It shows at most 200,000 values and 16 MiB of text, and <…> for the rest.
 func Format(v any) string {
 	if s, ok := v.(string); ok {
 		return s
@@ -27,56 +34,201 @@ func Format(v any) string {
 	if r, ok := v.(Record); ok && r.Type != nil && r.Type.String != nil {
 		return r.Type.String(r)
 	}
-	return showValue(v, "")
+	return showValue(v)
 }
 
-// showValue returns a value as part of a table. indent is the indent of the line that it begins on.
-func showValue(v any, indent string) string {
+// showValue returns a value as part of a table.
+func showValue(v any) string {
+	var f formatter
+	f.value(v, "")
+	return f.out.String()
+}
+
+// formatter writes values in Lua's syntax. Its time and the length of its text are bounded, whatever the values are.
+type formatter struct {
+	out   strings.Builder
+	count int // values written
+}
+
+// full reports whether the formatter has written as much as it may.
+func (f *formatter) full() bool { return f.count > maxFormatted || f.out.Len() > maxText }
+
+// value writes a value. indent is the indent of its line. A value with parts is written on one line if it fits there.
+func (f *formatter) value(v any, indent string) {
+	f.count++
+	if f.full() {
+		f.out.WriteString(string(truncated))
+		return
+	}
+	p, ok := partsOf(v)
+	if !ok {
+		f.out.WriteString(shorten(simpleText(v), maxText))
+		return
+	}
+	if p.hasText {
+		f.out.WriteString(shorten(below(p.text, indent), maxText))
+		return
+	}
+	if line, ok := inline(v, max(maxInline-len(indent), len("{}"))); ok {
+		f.out.WriteString(line)
+		return
+	}
+	inner := indent + "  "
+	f.out.WriteString("{\n")
+	for i := range p.len {
+		if f.full() {
+			f.out.WriteString(inner + string(truncated) + "\n")
+			break
+		}
+		key, value, isField := p.at(i)
+		if isField && value == nil && p.named {
+			continue
+		}
+		f.out.WriteString(inner)
+		if isField {
+			f.out.WriteString(showKey(key))
+			if startsBelow(value) {
+				f.out.WriteString(" =")
+			} else {
+				f.out.WriteString(" = ")
+			}
+		}
+		f.value(value, inner)
+		f.out.WriteString(",\n")
+	}
+	f.out.WriteString(indent + "}")
+}
+
+// parts are the parts of a value with braces, or the text of one that has a text instead.
+type parts struct {
+	len     int
+	named   bool // parts that are nil are left out
+	at      func(i int) (key, value any, isField bool)
+	text    string
+	hasText bool
+}
+
+// partsOf returns the parts of a value, if it has any.
+func partsOf(v any) (parts, bool) {
+	items := func(n int, at func(int) any) (parts, bool) {
+		return parts{len: n, at: func(i int) (any, any, bool) { return nil, at(i), false }}, true
+	}
+	fields := func(names []string, get func(string) any) (parts, bool) {
+		return parts{len: len(names), named: true,
+			at: func(i int) (any, any, bool) { return names[i], get(names[i]), true }}, true
+	}
+	switch v := v.(type) {
+	case []string:
+		return items(len(v), func(i int) any { return v[i] })
+	case []any:
+		return items(len(v), func(i int) any { return v[i] })
+	case List:
+		if text, ok := listText(v); ok {
+			return parts{text: text, hasText: true}, true
+		}
+		return items(len(v.Items), func(i int) any { return v.Items[i] })
+	case map[string]any:
+		return fields(sortedKeys(v), func(name string) any { return v[name] })
+	case Dict:
+		return fields(sortedKeys(v.Values), func(name string) any { return v.Values[name] })
+	case Record:
+		if v.Type != nil && v.Type.String != nil {
+			return parts{text: v.Type.String(v), hasText: true}, true
+		}
+		all := v.Fields()
+		return fields(v.names(), func(name string) any { return all[name] })
+	case mixedTable:
+		return parts{len: len(v.items) + len(v.keys), at: func(i int) (any, any, bool) {
+			first := 0 // position of the first item
+			if v.keysFirst {
+				first = len(v.keys)
+			}
+			if item := i - first; item >= 0 && item < len(v.items) {
+				return nil, v.items[item], false
+			}
+			if !v.keysFirst {
+				i -= len(v.items)
+			}
+			return v.keys[i], v.rest[i], true
+		}}, true
+	case Object:
+		if ot := v.ObjectType(); ot.String == nil && ot.Len != nil {
+			return items(ot.Len(v), func(i int) any { return ot.At(v, i+1) })
+		}
+	}
+	return parts{}, false
+}
+
+// simpleText returns a value without parts as part of a table.
+func simpleText(v any) string {
 	switch v := v.(type) {
 	case nil:
 		return "nil"
 	case string:
-		return lualib.Quote(v)
+		return lualib.Quote(shorten(v, maxText))
 	case float64:
 		return luanum.Format(v)
 	case opaque:
 		return string(v)
 	case *Func:
 		return "<function>"
-	case []string:
-		parts := make([]string, len(v))
-		for i, s := range v {
-			parts[i] = lualib.Quote(s)
-		}
-		return braces(parts, indent)
-	case []any:
-		return braces(showAll(v, indent), indent)
-	case List:
-		if s, ok := listText(v); ok {
-			return below(s, indent)
-		}
-		return braces(showAll(v.Items, indent), indent)
-	case map[string]any:
-		return braces(showNamed(v, sortedKeys(v), indent), indent)
-	case Dict:
-		return braces(showNamed(v.Values, sortedKeys(v.Values), indent), indent)
-	case Record:
-		if v.Type != nil && v.Type.String != nil {
-			return below(v.Type.String(v), indent)
-		}
-		return braces(showNamed(v.Fields(), v.names(), indent), indent)
-	case mixedTable:
-		parts := showAll(v.items, indent)
-		for i, k := range v.keys {
-			parts = append(parts, assignment(k, v.rest[i], indent))
-		}
-		return braces(parts, indent)
 	case Object:
-		return showObject(v, indent)
+		if ot := v.ObjectType(); ot.String != nil {
+			return ot.String(v)
+		}
+		return "<" + v.ObjectType().Name + ">"
 	case error:
 		return v.Error()
 	}
 	return fmt.Sprint(v)
+}
+
+// shorten returns the first n bytes of a text.
+func shorten(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	return strings.ToValidUTF8(text[:n], "") + string(truncated)
+}
+
+// inline returns a value on one line if the line has at most room characters.
+func inline(v any, room int) (line string, ok bool) {
+	if s, ok := v.(string); ok && len(s) > utf8.UTFMax*room {
+		return "", false
+	}
+	p, ok := partsOf(v)
+	if !ok || p.hasText {
+		text := p.text
+		if !ok {
+			text = simpleText(v)
+		}
+		return text, utf8.RuneCountInString(text) <= room && !strings.Contains(text, "\n")
+	}
+	var out strings.Builder
+	out.WriteByte('{')
+	left := room - len("{}")
+	for i := range p.len {
+		key, value, isField := p.at(i)
+		if isField && value == nil && p.named {
+			continue
+		}
+		before := ""
+		if out.Len() > 1 {
+			before = ", "
+		}
+		if isField {
+			before += showKey(key) + " = "
+		}
+		left -= utf8.RuneCountInString(before)
+		text, ok := inline(value, left)
+		if left -= utf8.RuneCountInString(text); !ok || left < 0 {
+			return "", false
+		}
+		out.WriteString(before)
+		out.WriteString(text)
+	}
+	out.WriteByte('}')
+	return out.String(), left >= 0
 }
 
 // listText returns the text of a list that has one, or whose items are records.
@@ -85,6 +237,12 @@ func listText(l List) (string, bool) {
 		return l.String(l.Items), true
 	}
 	return columns(l.Items)
+}
+
+// startsBelow reports whether a value is written on the lines below its name.
+func startsBelow(v any) bool {
+	p, ok := partsOf(v)
+	return ok && p.hasText && strings.Contains(p.text, "\n")
 }
 
 // below indents a text of several lines and puts it on new lines.
@@ -96,61 +254,11 @@ func below(text, indent string) string {
 	return inner + strings.ReplaceAll(text, "\n", inner)
 }
 
-func showObject(o Object, indent string) string {
-	ot := o.ObjectType()
-	switch {
-	case ot.String != nil:
-		return ot.String(o)
-	case ot.Len != nil:
-		items := make([]any, ot.Len(o))
-		for i := range items {
-			items[i] = ot.At(o, i+1)
-		}
-		return braces(showAll(items, indent), indent)
-	}
-	return "<" + ot.Name + ">"
-}
-
-func showAll(items []any, indent string) []string {
-	parts := make([]string, len(items))
-	for i, item := range items {
-		parts[i] = showValue(item, indent+"  ")
-	}
-	return parts
-}
-
-func showNamed(m map[string]any, names []string, indent string) []string {
-	var parts []string
-	for _, name := range names {
-		if v := m[name]; v != nil {
-			parts = append(parts, assignment(name, v, indent))
-		}
-	}
-	return parts
-}
-
-func assignment(k, v any, indent string) string {
-	text := showValue(v, indent+"  ")
-	if strings.HasPrefix(text, "\n") {
-		return showKey(k) + " =" + text
-	}
-	return showKey(k) + " = " + text
-}
-
 func showKey(k any) string {
 	if s, ok := k.(string); ok && s != "" && !isDigit(s[0]) && isModuleName(s) && !strings.ContainsAny(s, ".-") {
 		return s
 	}
-	return "[" + showValue(k, "") + "]"
-}
-
-func braces(parts []string, indent string) string {
-	line := "{" + strings.Join(parts, ", ") + "}"
-	if utf8.RuneCountInString(line)+len(indent) <= maxInline && !strings.Contains(line, "\n") {
-		return line
-	}
-	inner := indent + "  "
-	return "{\n" + inner + strings.Join(parts, ",\n"+inner) + ",\n" + indent + "}"
+	return "[" + showValue(k) + "]"
 }
 
 // names returns a record's fields: the declared ones in order, then those that a script added.
@@ -188,14 +296,15 @@ func columns(items []any) (string, bool) {
 	if !ok {
 		return "", false
 	}
+	for _, item := range items {
+		if r, ok := item.(Record); !ok || r.Type != first.Type {
+			return "", false
+		}
+	}
 	var header []string
 	for _, f := range first.Type.Fields {
 		for _, item := range items {
-			r, ok := item.(Record)
-			if !ok || r.Type != first.Type {
-				return "", false
-			}
-			if r.value(f.Name) != nil {
+			if item.(Record).value(f.Name) != nil {
 				header = append(header, f.Name)
 				break
 			}
@@ -214,7 +323,7 @@ func columns(items []any) (string, bool) {
 			case LazyList:
 				row[i] = fmt.Sprintf("[%d]", v.Len)
 			default:
-				row[i] = strings.Join(strings.Fields(showValue(v, "")), " ")
+				row[i] = strings.Join(strings.Fields(showValue(v)), " ")
 			}
 		}
 		rows = append(rows, row)

@@ -32,3 +32,33 @@ func TestHost_Format(t *testing.T) {
 		}
 	}
 }
+
+// tower returns a list of two lists that are the same, and so on: it has 2^height values.
+func tower(height int) []any {
+	t := []any{1}
+	for range height {
+		t = []any{t, t}
+	}
+	return t
+}
+
+func TestHost_FormatIsBounded(t *testing.T) {
+	for name, v := range map[string]any{
+		"tower":  tower(60),
+		"fields": map[string]any{"a": tower(60), "b": tower(60)},
+		"long":   []any{strings.Repeat("x", 2*maxText), 1},
+	} {
+		got := Format(v)
+		if len(got) > maxText+1<<20 || !strings.Contains(got, "<…>") || !strings.HasSuffix(got, "\n}") {
+			t.Errorf("%s: %d bytes end with %q", name, len(got), got[max(0, len(got)-50):])
+		}
+	}
+}
+
+// A record after records of another type, all of whose fields are set, is part of no table.
+func TestHost_FormatMixedRecords(t *testing.T) {
+	full := Record{Type: rowType, Values: map[string]any{"name": "a", "port": 1, "tags": 2}}
+	if got := Format(List{Items: []any{full, 5}}); got != `{{name = "a", port = 1, tags = 2}, 5}` {
+		t.Errorf("got %q", got)
+	}
+}

@@ -28,10 +28,14 @@ func EncodeJSON(w io.Writer, v any) error {
 }
 
 type jsonEncoder struct {
-	out   bytes.Buffer
-	limit int // of the number of values in a table
+	out     bytes.Buffer
+	limit   int         // of the number of values in a table
+	stopped func() bool // may be nil
+	count   int         // values written
 }
 
+// maxJSON limits the text of Call.JSON, which becomes a string of the script.
+const maxJSON = 64 << 20
 // unfitError is the error of a part of a value that has no form in JSON. The path leads to the part, as in Lua.
 type unfitError struct {
 	path string
@@ -63,6 +67,12 @@ func (tooDeep) Error() string {
 func (e *jsonEncoder) value(v any, depth int) error {
 	if depth > maxDepth {
 		return tooDeep{}
+	}
+	if e.count++; e.stopped != nil && e.count%checkEvery == 0 && e.stopped() {
+		return errStopped
+	}
+	if e.stopped != nil && e.out.Len() > maxJSON {
+		return fmt.Errorf("its JSON is longer than %d MiB", maxJSON>>20)
 	}
 	switch v := v.(type) {
 	case nil:
