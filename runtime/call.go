@@ -213,7 +213,8 @@ func (c *Call) Read(v Value) any {
 	return out
 }
 
-// JSON returns a value as EncodeJSON writes it, at most 64 MiB. It ends early if the task has to stop. It holds the interpreter lock, since objects may hold Lua values.
+// JSON returns a value as EncodeJSON writes it, at most 64 MiB. It ends early if the task has to stop. It holds the
+// interpreter lock, since objects may hold Lua values.
 func (c *Call) JSON(v any) (text string, err error) {
 	e := jsonEncoder{limit: defaultLimits.parts, stopped: c.Host.conv.stopped}
 	c.withLock(func() { err = e.value(v, 0) })
