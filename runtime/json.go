@@ -36,6 +36,7 @@ type jsonEncoder struct {
 
 // maxJSON limits the text of Call.JSON, which becomes a string of the script.
 const maxJSON = 64 << 20
+
 // unfitError is the error of a part of a value that has no form in JSON. The path leads to the part, as in Lua.
 type unfitError struct {
 	path string

@@ -80,7 +80,7 @@ func (h *Host) phase(ctx context.Context, fn *lua.LFunction, args []any) (Values
 	s := h.scheduler
 	ctx, s.cancel = context.WithCancelCause(ctx)
 	defer s.cancel(nil)
-	s.exit = nil
+	s.run, s.exit = ctx, nil
 	values, err := h.scheduler.root.inScope(ctx, func() (Values, error) { return h.call(h.main, fn, args) })
 	if s.exit != nil {
 		return nil, s.exit

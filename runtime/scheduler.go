@@ -19,6 +19,8 @@ type scheduler struct {
 	spare    []*lua.LState // free threads
 	alive    atomic.Int64  // number of running tasks, without root
 	cancel   context.CancelCauseFunc
+	run      context.Context // of the current phase
+	waits    waits
 	exit     *Exit // exit that ended the current phase, or nil
 }
 

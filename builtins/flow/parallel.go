@@ -49,7 +49,10 @@ func parallel(c *runtime.Call) (any, error) {
 	}
 	ctx, cancel := context.WithCancel(c.Context())
 	defer cancel()
-	running, err := beginAll(r, ctx, c, functions, limit)
+	wait := c.BeginWait()
+	defer wait.End()
+	running, err := beginAll(r, ctx, c, functions, limit, wait)
+	err = cmp.Or(err, awaitAll(running, wait))
 	if err != nil {
 		cancel()
 	}
@@ -76,12 +79,15 @@ type runningTask struct {
 }
 
 // beginAll starts a task for each function, at most limit at a time.
-func beginAll(r *run.Run, ctx context.Context, c *runtime.Call, functions []any, limit int) ([]runningTask, error) {
+func beginAll(r *run.Run, ctx context.Context, c *runtime.Call, functions []any, limit int,
+	wait *runtime.Wait) ([]runningTask, error) {
 	free := make(chan struct{}, limit)
 	all := make([]runningTask, 0, len(functions))
 	for _, f := range functions {
 		select {
 		case free <- struct{}{}:
+		case <-wait.Broken():
+			return all, wait.Err()
 		case <-ctx.Done():
 			return all, ctx.Err()
 		}
@@ -91,6 +97,7 @@ func beginAll(r *run.Run, ctx context.Context, c *runtime.Call, functions []any,
 			return all, err
 		}
 		all = append(all, runningTask{task, inner.Checklist})
+		wait.For(task)
 		if limit < len(functions) {
 			go func() {
 				<-task.Ended()
@@ -99,4 +106,16 @@ func beginAll(r *run.Run, ctx context.Context, c *runtime.Call, functions []any,
 		}
 	}
 	return all, nil
+}
+
+// awaitAll waits until all tasks have ended. It returns an error if they can't.
+func awaitAll(all []runningTask, wait *runtime.Wait) error {
+	for _, b := range all {
+		select {
+		case <-b.task.Ended():
+		case <-wait.Broken():
+			return wait.Err()
+		}
+	}
+	return nil
 }

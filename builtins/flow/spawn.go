@@ -67,8 +67,13 @@ print(task:wait())`,
 			if run.Of(c).Scope(c).Checklist == s.checklist {
 				return nil, c.Errorf(runtime.CodeUsage, "task:wait: a task can't wait for itself")
 			}
+			wait := c.BeginWait()
+			defer wait.End()
+			wait.For(s.task)
 			select {
 			case <-s.task.Ended():
+			case <-wait.Broken():
+				return nil, wait.Err()
 			case <-c.Context().Done():
 				return nil, c.Context().Err()
 			}

@@ -107,6 +107,58 @@ func TestTasks_Scripts(t *testing.T) {
 	}
 }
 
+// Waits that can never end raise in each of the tasks, with the lines of all.
+func TestTasks_WaitsForEachOther(t *testing.T) {
+	const never = "task:wait: can never end: tasks wait for each other here"
+	for name, test := range map[string]struct{ script, want, problem string }{
+		"two": {`local a, b, said = nil, nil, {}
+a = spawn(function() wait_until{interval_sec = 0.001, f = function() return b end}
+  said[1] = select(2, pcall(function() b:wait() end)) end)
+b = spawn(function()
+  said[2] = select(2, pcall(function() a:wait() end)) end)
+a:wait() b:wait() print(said[1]) print(said[2])`,
+			"test.lua:3: " + never + " and at test.lua:5\ntest.lua:5: " + never + " and at test.lua:3\n", ""},
+		"three": {`local t, said = {}, {}
+local function waits(i) wait_until{interval_sec = 0.001, f = function() return t[3] end}
+  said[i] = select(2, pcall(function() t[i % 3 + 1]:wait() end)) end
+for i = 1, 3 do t[i] = spawn(waits, i) end
+for i = 1, 3 do t[i]:wait() end print(#said, said[2])`,
+			"3\ttest.lua:3: " + never + ", at test.lua:3 and at test.lua:3\n", ""},
+		"raised": {`local a, b
+a = spawn(function() wait_until{interval_sec = 0.001, f = function() return b end} b:wait() end)
+b = spawn(function() a:wait() end)
+b:wait()`, "", "test.lua:3: " + never + " and at test.lua:2"},
+		"parallel": {`local task task = spawn(function()
+  print(select(2, pcall(parallel, {function() wait_until{interval_sec = 0.001, f = function() return task end}
+    task:wait() end}))) end)
+task:wait()`,
+			"test.lua:2: parallel: can never end: tasks wait for each other here and at test.lua:3\n", ""},
+		"parallel with a limit": {`local task task = spawn(function()
+  local function f() wait_until{interval_sec = 0.001, f = function() return task end}
+    task:wait() end
+  print(select(2, pcall(parallel, {f, f}, {limit = 1}))) end)
+task:wait()`,
+			"test.lua:4: parallel: can never end: tasks wait for each other here and at test.lua:3\n", ""},
+		"a wait with a time limit can end": {`local a, b
+a = spawn(function() wait_until{interval_sec = 0.001, f = function() return b end} print((pcall(deadline, 0.02, function() b:wait() end))) end)
+b = spawn(function() a:wait() print("b") end)
+b:wait()`, "false\nb\n", ""},
+		"a task that has ended": {`local a = spawn(function() end) a:wait()
+local b = spawn(function() a:wait() a:wait() print("b") end) b:wait()`, "b\n", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, out, err := runTasks(t, test.script)
+			problem := ""
+			if err != nil {
+				problem = err.Error()
+			}
+			if out != test.want || problem != test.problem {
+				t.Errorf("printed %q, want %q\nended with %q, want %q", out, test.want, problem, test.problem)
+			}
+		})
+	}
+}
+
 func TestTasks_UncheckedFailures(t *testing.T) {
 	const unchecked = "failing_action failed on 1 of 1 managers and its result was never checked"
 	for _, test := range []struct{ script, want, problem string }{
