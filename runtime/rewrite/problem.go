@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
-	"github.com/yuin/gopher-lua/ast"
 )
 
 const (
@@ -16,28 +15,6 @@ const (
 
 // maxLocals limits the visible locals of a function, as in Lua 5.1.
 const maxLocals = 200
-
-// peak is the statement or call of a function that needs the most registers.
-type peak struct{ registers, line int }
-
-// uses counts registers that are used beside those of the visible locals.
-func (m *rewriter) uses(line, registers int) {
-	if n := len(m.locals) + registers; n > m.peak.registers {
-		m.peak = peak{n, line}
-	}
-}
-
-// registers counts the registers of a statement.
-func (m *rewriter) registers(s ast.Stmt) {
-	switch s := s.(type) {
-	case *ast.AssignStmt:
-		m.uses(s.Line(), len(s.Lhs)+len(s.Rhs))
-	case *ast.LocalAssignStmt:
-		m.uses(s.Line(), max(len(s.Names), len(s.Exprs)))
-	case *ast.ReturnStmt:
-		m.uses(s.Line(), len(s.Exprs))
-	}
-}
 
 // compileProblem turns an error of gopher-lua's compiler into a Refusal. It rewords errors about the compiler's limits,
 // and reports errors about registers, goto and labels at their own lines: gopher-lua gives the line where the function

@@ -94,3 +94,25 @@ func (m *rewriter) label(line int) {
 		m.refuse(line, tooManyLabels, maxLabels)
 	}
 }
+
+// peak is the statement or call of a function that needs the most registers.
+type peak struct{ registers, line int }
+
+// uses counts registers that are used beside those of the visible locals.
+func (m *rewriter) uses(line, registers int) {
+	if n := len(m.locals) + registers; n > m.peak.registers {
+		m.peak = peak{n, line}
+	}
+}
+
+// registers counts the registers of a statement.
+func (m *rewriter) registers(s ast.Stmt) {
+	switch s := s.(type) {
+	case *ast.AssignStmt:
+		m.uses(s.Line(), len(s.Lhs)+len(s.Rhs))
+	case *ast.LocalAssignStmt:
+		m.uses(s.Line(), max(len(s.Names), len(s.Exprs)))
+	case *ast.ReturnStmt:
+		m.uses(s.Line(), len(s.Exprs))
+	}
+}
