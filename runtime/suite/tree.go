@@ -116,13 +116,14 @@ func (b *block) shuffle(random *rand.Rand, all bool) {
 	}
 }
 
-var tagPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?:^|\s)#([\w.-]+)`) })
+// tagPattern matches a word of tags. A tag has letters and digits of any language, as in busted.
+var tagPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?:^|\s)((?:#[\pL\pM\pN_.-]+)+)`) })
 
-// tags returns the words of a name that begin with #, without the #.
+// tags returns the tags in a name, without the # that each begins with: those of "#a#b #größe" are a, b and größe.
 func tags(name string) []string {
 	var out []string
 	for _, m := range tagPattern().FindAllStringSubmatch(name, -1) {
-		out = append(out, m[1])
+		out = append(out, strings.Split(m[1], "#")[1:]...)
 	}
 	return out
 }

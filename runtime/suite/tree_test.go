@@ -14,6 +14,8 @@ func TestTags_OfNames(t *testing.T) {
 		"starts #slow #net-1 x": {"slow", "net-1"},
 		"issue#7 is no tag":     nil,
 		"a # alone":             nil,
+		"#größe #a#b, #日本":      {"größe", "a", "b", "日本"},
+		"##a #b# #-":            {"b", "-"},
 	} {
 		if got := tags(name); !slices.Equal(got, want) {
 			t.Errorf("%q has the tags %q, want %q", name, got, want)
