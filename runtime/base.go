@@ -59,8 +59,17 @@ func textOf(L *lua.LState, v lua.LValue) string {
 
 func badType(L *lua.LState, i int, want string) { lualib.BadType(L, i, want, typeName) }
 
+// tostring returns a value as text, or what its __tostring returns.
 func tostring(L *lua.LState) int {
-	L.Push(lua.LString(textOf(L, L.CheckAny(1))))
+	v := L.CheckAny(1)
+	fn, ok := L.GetMetaField(v, "__tostring").(*lua.LFunction)
+	if !ok {
+		L.Push(lua.LString(textOf(L, v)))
+		return 1
+	}
+	L.Push(fn)
+	L.Push(v)
+	L.Call(1, 1)
 	return 1
 }
 
@@ -230,6 +239,7 @@ func (b *baseLibrary) chunk(L *lua.LState, src string) int {
 		L.Push(lua.LString(err.Error()))
 		return 2
 	}
+	fn.Env = L.Env // setfenv(0, …) changes it
 	L.Push(fn)
 	return 1
 }

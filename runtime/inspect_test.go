@@ -45,7 +45,7 @@ func TestHost_InspectionSaysWhatARunRaises(t *testing.T) {
 	if got, want := h.UndefinedField("new_store", "x", true), "attempt to index a function value with key 'x'"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if got, want := h.UndefinedField("table", "unpack", true), "table: no field unpack: there is concat, getn, insert, maxn, remove and sort"; got != want {
+	if got, want := h.UndefinedField("table", "unpack", true), "table: no field unpack: there is concat, foreach, foreachi, getn, insert, maxn, remove, setn and sort"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

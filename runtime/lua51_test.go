@@ -116,3 +116,14 @@ func TestLua51_Sources(t *testing.T) {
 		{"--[=x\nprint(1) --[==y", "1\n"},
 	})
 }
+
+func TestLua51_Libraries(t *testing.T) {
+	checkSnippets(t, []snippet{
+		{`print(tostring(setmetatable({}, {__tostring = function() return nil end})))`, "nil\n"},
+		{`print(type(tostring(setmetatable({}, {__tostring = function() return 5 end}))))`, "number\n"},
+		{`print(table.foreach({7, a = 8}, function(k, v) io.write(tostring(k), "=", v, " ") end))`, "1=7 a=8 \n"},
+		{`print(table.foreachi({7, 8}, function(i, v) if v == 8 then return i end end))`, "2\n"},
+		{`print(string.gfind == string.gmatch, pcall(table.setn, {}, 1))`, "true\tfalse\ttest.lua:1: 'setn' is obsolete\n"},
+		{`local env = {} setfenv(0, env) print(getfenv(loadstring("return 1")) == env, getfenv(1) == _G)`, "true\ttrue\n"},
+	})
+}

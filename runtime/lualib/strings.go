@@ -22,7 +22,7 @@ func openStrings(L *lua.LState, e *Env) {
 	} {
 		t.RawSetString(name, L.NewFunction(fn))
 	}
-	t.RawSetString("gfind", lua.LNil)
+	t.RawSetString("gfind", t.RawGetString("gmatch"))
 	t.RawSetString("dump", lua.LNil)
 	lib.openOperators(L, t)
 }

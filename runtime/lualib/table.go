@@ -14,7 +14,8 @@ import (
 func openTable(L *lua.LState, e *Env) {
 	t, lib := library(L, "table"), tableLibrary{e}
 	for name, fn := range map[string]lua.LGFunction{
-		"concat": lib.concat, "insert": lib.insert, "maxn": maxn, "remove": remove, "sort": sortTable,
+		"concat": lib.concat, "foreach": lib.foreach, "foreachi": lib.foreachi, "insert": lib.insert, "maxn": maxn,
+		"remove": remove, "setn": lib.setn, "sort": sortTable,
 	} {
 		t.RawSetString(name, L.NewFunction(fn))
 	}
@@ -74,6 +75,35 @@ func remove(L *lua.LState) int {
 	}
 	L.Push(t.Remove(i))
 	return 1
+}
+
+// foreach calls a function with each key and value, until it returns a value other than nil, and returns that value.
+func (lib tableLibrary) foreach(L *lua.LState) int {
+	t, f := L.CheckTable(1), L.CheckFunction(2)
+	for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
+		if result := call2(L, f, k, v); result != lua.LNil {
+			L.Push(result)
+			return 1
+		}
+	}
+	return 0
+}
+
+// foreachi does the same with the items of a list.
+func (lib tableLibrary) foreachi(L *lua.LState) int {
+	t, f := L.CheckTable(1), L.CheckFunction(2)
+	for i := 1; i <= t.Len(); i++ {
+		if result := call2(L, f, lua.LNumber(i), t.RawGetInt(i)); result != lua.LNil {
+			L.Push(result)
+			return 1
+		}
+	}
+	return 0
+}
+
+func (lib tableLibrary) setn(L *lua.LState) int {
+	lib.Raise(L, "'setn' is obsolete")
+	return 0
 }
 
 // maxn returns the largest numeric key, or 0.
