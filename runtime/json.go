@@ -37,6 +37,8 @@ type jsonEncoder struct {
 // maxJSON limits the text of Call.JSON, which becomes a string of the script.
 const maxJSON = 64 << 20
 
+var errLongJSON = fmt.Errorf("its JSON is longer than %d MiB", maxJSON>>20)
+
 // unfitError is the error of a part of a value that has no form in JSON. The path leads to the part, as in Lua.
 type unfitError struct {
 	path string
@@ -51,6 +53,9 @@ func (e *unfitError) Unwrap() error { return e.err }
 func within(step string, err error) error {
 	if e, ok := err.(*unfitError); ok {
 		return &unfitError{step + e.path, e.err}
+	}
+	if err == errStopped || err == errLongJSON {
+		return err // of no part
 	}
 	if _, deep := err.(tooDeep); deep {
 		return err // its path would be as deep
@@ -73,7 +78,7 @@ func (e *jsonEncoder) value(v any, depth int) error {
 		return errStopped
 	}
 	if e.stopped != nil && e.out.Len() > maxJSON {
-		return fmt.Errorf("its JSON is longer than %d MiB", maxJSON>>20)
+		return errLongJSON
 	}
 	switch v := v.(type) {
 	case nil:

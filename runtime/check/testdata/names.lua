@@ -4,7 +4,7 @@ print(Opt) -- want 7-10 undefined: undefined global Opt
 print(os.getenv "HOME", io.open) -- want 10-16 undefined: os.getenv is not available in runbooks: a script doesn't see the environment
 dofile("x.lua") -- want 1-7 undefined: dofile is not available in runbooks: require reads modules
 print(string.fromat("%d", 1)) -- want 14-20 undefined: string: no field fromat: did you mean format?
-print(table.unpack or unpack, table.unpack{1}) -- want 37-43 undefined: table: no field unpack: there is concat, getn, insert, maxn, remove and sort
+print(table.unpack or unpack, table.unpack{1}) -- want 37-43 undefined: table: no field unpack: there is concat, foreach, foreachi, getn, insert, maxn, remove, setn and sort
 print(topology.valdate) -- want 16-23 undefined: topology: no field valdate: did you mean validate?
 print(json.encode(1), json.parse "1") -- want 28-33 undefined: json: no field parse: there is decode and encode
 print(managers.foo(), tostring.x) -- want 16-19 undefined: attempt to index a function value with key 'foo' | 32-33 undefined: attempt to index a function value with key 'x'
