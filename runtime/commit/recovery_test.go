@@ -145,7 +145,7 @@ func TestRecovery_SuspectManagerIsNotTheNewCoordinator(t *testing.T) {
 func TestRecovery_DecidesNothingWithoutAllSurvivors(t *testing.T) {
 	alive := refuses(409, wire.CodeCoordinatorAlive, 0)
 	for name, answers := range map[string]map[string][]Reply{
-		"one is silent":                 {"2 fence": {silent()}},
+		"one is silent": {"2 fence": {silent()}},
 		"one has a recent answer of the coordinator": {"2 fence": {alive}},
 	} {
 		if w, out := lose(t, answers); out.State != Unknown || w.sentAny("decide") {
