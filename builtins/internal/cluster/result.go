@@ -44,6 +44,9 @@ func ReadResult(row report.Row, changes bool, answer fanout.Answer) report.Row {
 		if answer.Status/100 != 2 {
 			row.Code = fanout.HTTP
 		}
+		if changes && (answer.Status/100 == 2 || answer.Status/100 == 5) { // others don't carry anything out
+			row.InDoubt, row.Hint = true, doubtHint
+		}
 		row.Message = fmt.Sprintf("answered %d with something that is no result of the admin API: is a dkvmanager listening there?", answer.Status)
 	case wrong != nil:
 		row.Result, row.Code = report.Failed, fanout.Protocol
