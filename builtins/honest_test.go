@@ -203,7 +203,7 @@ func (h *honest) status(state wire.OperationState) wire.OperationStatus {
 }
 
 // kinds are the kinds of answers that a SUCCESS depends on, with a script that asks for it. A script prints SUCCESS for
-// a query that says that all is well.
+// a query that says that all is well; HOST stands for the manager's host.
 var kinds = []struct{ kind, script string }{
 	{"info", `connect_managers()`},
 	{"list", `if get_store().ok then print("SUCCESS") end`},
@@ -215,6 +215,9 @@ var kinds = []struct{ kind, script string }{
 	{"start", `start_instance{"S", "s-1", timeout_sec = 1}`},
 	{"stop", `stop_store{"S", timeout_sec = 1}`},
 	{"stop", `stop_instance{"S", "s-1", timeout_sec = 1}`},
+	{"metrics", `if store_metrics{"S", timeout_sec = 1} then print("SUCCESS") end`},
+	{"metrics", `watch_store_metrics{"S", count = 1} print("SUCCESS")`},
+	{"start", `if restart_instance{"S", "s-1", timeout_sec = 1}.ok then print("SUCCESS") end`},
 	{"settle", `repair_store{"S", timeout_sec = 0.01}`},
 	{"create", `new_store{"N", "n", atomic = false, timeout_sec = 1, clustron_port = 7911, client_port = 7961}`},
 	{"delete", `remove_store{"S", confirm = "S", atomic = false, timeout_sec = 1}`},
@@ -222,6 +225,7 @@ var kinds = []struct{ kind, script string }{
 	{"prepare", `new_store{"N", "n", timeout_sec = 0.01, clustron_port = 7911, client_port = 7961}`},
 	{"commit", `new_store{"N", "n", timeout_sec = 0.01, clustron_port = 7911, client_port = 7961}`},
 	{"commit", `remove_store{"S", confirm = "S", timeout_sec = 0.01}`},
+	{"commit", `add_instance{"S", host = "HOST", timeout_sec = 0.01, clustron_port = 7921, client_port = 7971}`},
 }
 
 // says is the judge: it reports whether an answer of a kind says success without contradiction. It shares nothing with
