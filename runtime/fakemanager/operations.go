@@ -12,7 +12,6 @@ func (m *manager) prepare(r *request) any {
 	if bad != nil {
 		return bad
 	}
-	r.operation = c.ID
 	e := m.entry(c.Store)
 	if c.DryRun {
 		if r := m.check(e, c); r != nil {

@@ -99,12 +99,14 @@ func (k *changes) read(r *request) (*wire.Operation, string, *wire.Result) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.last != nil && bytes.Equal(k.body, r.body) {
+		r.operation = k.last.ID
 		return k.last, k.digest, nil
 	}
 	c := &wire.Operation{}
 	if bad := r.decode(c); bad != nil {
 		return nil, "", bad
 	}
+	r.operation = c.ID
 	if bad := checkChange(c); bad != nil {
 		return nil, "", bad
 	}

@@ -108,12 +108,14 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if route == nil {
 		a.bodies.leave(w, r)
 		if len(methods) == 0 {
-			respond(a.Log, w, "Request", nil, wire.Refuse(wire.CodeNotFound, "%s is not a path of this API: see %s/openapi.json", quoted(r.URL.Path), wire.Prefix))
+			err := wire.Refuse(wire.CodeNotFound, "%s is not a path of this API: see %s/openapi.json", quoted(r.URL.Path), wire.Prefix)
+			respond(a.Log, w, "Request", nil, a.nameIn(err, ""))
 			return
 		}
 		w.Header().Set("Allow", strings.Join(methods, ", "))
-		respond(a.Log, w, "Request", nil, wire.Refuse(wire.CodeMethodNotAllowed, "%s is not for %s: use %s", quoted(r.URL.Path), quoted(r.Method),
-			strings.Join(methods, " or ")))
+		err := wire.Refuse(wire.CodeMethodNotAllowed, "%s is not for %s: use %s", quoted(r.URL.Path), quoted(r.Method),
+			strings.Join(methods, " or "))
+		respond(a.Log, w, "Request", nil, a.nameIn(err, ""))
 		return
 	}
 	action := route.action
