@@ -180,8 +180,11 @@ func (r *Run) NotFound(c *runtime.Call, v *cluster.View) error {
 	return err
 }
 
+// maxSuggesting is the number of managers that are asked for the names of their stores.
+const maxSuggesting = 5
+
 // DidYouMean returns "did you mean OrdersStore?" for a store that no manager has, if they have one with a name like
-// it, otherwise "". It queries the managers once more.
+// it, otherwise "". It queries a few managers once more: each store is known to all of its managers.
 func (r *Run) DidYouMean(c *runtime.Call, v *cluster.View) string {
 	var there []cluster.Member
 	for _, s := range v.Reports {
@@ -189,7 +192,7 @@ func (r *Run) DidYouMean(c *runtime.Call, v *cluster.View) string {
 			there = append(there, s.Member)
 		}
 	}
-	all, err := r.QueryMembers(c, there, wire.StoresPath())
+	all, err := r.QueryMembers(c, there[:min(len(there), maxSuggesting)], wire.StoresPath())
 	if err != nil {
 		return ""
 	}
