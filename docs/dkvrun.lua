@@ -23,7 +23,7 @@
 ---@field role any `data` or `gateway`
 ---@field status any `Stopped`, `Starting`, `Running`, `Stopping`, `CrashLooping`, `Joining`, `Leaving` or `Unknown`
 ---@field desired any the desired state, `Running` or `Stopped`; nil if it is not known
----@field ready any true when it takes reads and writes
+---@field ready any true when its status is `Running` and it takes reads and writes
 ---@field leader any true for the data instance that leads
 ---@field pid any its process id, nil if it isn't running
 ---@field restarts any the number of restarts after a crash
@@ -34,7 +34,7 @@
 ---@class dkvrun.status
 ---@field name any the store's name
 ---@field status any `NoInstances`, `Running`, `Stopped`, `Partial` or `Unknown`
----@field ready any true when every instance takes reads and writes
+---@field ready any true when the status is `Running` and every instance takes reads and writes
 ---@field consistent any true if all managers have the same topology, false if they differ, nil if one does not answer
 ---@field revision any the topology's revision, from 1
 ---@field topology dkvrun.node[] the topology
@@ -284,7 +284,7 @@ function cluster:cut(server, after) end
 ---@overload fun(parameters: table): any
 function cluster:heal(server) end
 
----Adds instances to a store: one instance, the given nodes, or a number of instances on each of several hosts. A server without the store gets the whole topology. In a running store the call returns when the new instances take reads and writes.
+---Adds instances to a store: one instance, the given nodes, or a number of instances on each of several hosts. A server without the store gets the whole topology. In a running store the call returns when the new instances take reads and writes, and gateways that become data instances do so again: a store that was `Running` is `Running` again.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param instance_name? string the new instance's name; by default the store's prefix with the next index
 ---@param host? string the server of the one new instance

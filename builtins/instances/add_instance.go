@@ -21,7 +21,7 @@ import (
 var AddInstance = runtime.Builtin{
 	Name: "add_instance", Group: "Actions", Positional: 3,
 	Doc: "Adds instances to a store: one instance, the given nodes, or a number of instances on each of several hosts. " +
-		"A server without the store gets the whole topology. In a running store the call returns when the new instances take reads and writes.",
+		"A server without the store gets the whole topology. In a running store the call returns when the new instances take reads and writes, and gateways that become data instances do so again: a store that was `Running` is `Running` again.",
 	Params: params.Join([]runtime.Param{
 		params.Name,
 		params.InstanceName(false, "the new instance's name; by default the store's prefix with the next index"),

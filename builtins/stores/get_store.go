@@ -150,7 +150,7 @@ var InstanceType = &runtime.RecordType{Name: "instance", Doc: "One instance of a
 	{Name: "role", Doc: "`data` or `gateway`"},
 	{Name: "status", Doc: "`Stopped`, `Starting`, `Running`, `Stopping`, `CrashLooping`, `Joining`, `Leaving` or `Unknown`"},
 	{Name: "desired", Doc: "the desired state, `Running` or `Stopped`; nil if it is not known"},
-	{Name: "ready", Doc: "true when it takes reads and writes"},
+	{Name: "ready", Doc: "true when its status is `Running` and it takes reads and writes"},
 	{Name: "leader", Doc: "true for the data instance that leads"},
 	{Name: "pid", Doc: "its process id, nil if it isn't running"},
 	{Name: "restarts", Doc: "the number of restarts after a crash"},
@@ -162,7 +162,7 @@ func instanceRecord(in wire.Instance) runtime.Record {
 	values := map[string]any{
 		"name": in.Name, "host": in.Host, "clustron_port": in.ClustronPort, "client_port": in.ClientPort,
 		"manager": text.OrNil(in.Manager), "role": string(in.Role), "status": string(in.Status), "desired": text.OrNil(string(in.Desired)),
-		"ready": in.Ready, "leader": in.Leader, "restarts": in.Restarts, "last_error": text.OrNil(in.LastError),
+		"ready": wire.InstanceReady(in.Status, in.Ready), "leader": in.Leader, "restarts": in.Restarts, "last_error": text.OrNil(in.LastError),
 	}
 	if in.PID != 0 {
 		values["pid"] = in.PID

@@ -30,7 +30,7 @@ var StatusType = &runtime.RecordType{
 	Fields: append([]runtime.Field{
 		{Name: "name", Doc: "the store's name"},
 		{Name: "status", Doc: "`NoInstances`, `Running`, `Stopped`, `Partial` or `Unknown`"},
-		{Name: "ready", Doc: "true when every instance takes reads and writes"},
+		{Name: "ready", Doc: "true when the status is `Running` and every instance takes reads and writes"},
 		{Name: "consistent", OnRead: run.OnCheck,
 			Doc: "true if all managers have the same topology, false if they differ, nil if one does not answer"},
 		{Name: "revision", Doc: "the topology's revision, from 1"},
