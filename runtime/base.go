@@ -3,6 +3,7 @@ package runtime
 import (
 	"fmt"
 	"io"
+	goruntime "runtime"
 	"strconv"
 	"strings"
 
@@ -31,7 +32,7 @@ func openBase(L *lua.LState, conv *converter, compiler *compiler, stdout io.Writ
 	globals := L.G.Global
 	globals.RawSetString("next", b.nextKey)
 	for name, fn := range map[string]lua.LGFunction{
-		"assert": b.assert, "error": raiseValue, "ipairs": b.ipairs, "load": b.load, "loadstring": b.loadstring,
+		"assert": b.assert, "collectgarbage": collectGarbage, "error": raiseValue, "ipairs": b.ipairs, "load": b.load, "loadstring": b.loadstring,
 		"pairs": b.pairs, "print": b.print, "rawget": b.rawget, "rawset": b.rawset, "setmetatable": setmetatable, "tonumber": tonumber, "tostring": tostring, "unpack": b.unpack,
 	} {
 		globals.RawSetString(name, L.NewFunction(fn))
@@ -159,6 +160,34 @@ func raiseValue(L *lua.LState) int {
 	}
 	L.Error(v, level)
 	return 0
+}
+
+// collectGarbage does what Go's garbage collector allows: a collection, and the memory in use in KiB.
+func collectGarbage(L *lua.LState) int {
+	option := lua.LValue(lua.LString("collect"))
+	if L.Get(1) != lua.LNil {
+		option = L.Get(1)
+	}
+	result := lua.LValue(lua.LNumber(0))
+	switch option {
+	case lua.LString("collect"):
+		goruntime.GC()
+	case lua.LString("step"):
+		goruntime.GC()
+		result = lua.LTrue
+	case lua.LString("count"):
+		var use goruntime.MemStats
+		goruntime.ReadMemStats(&use)
+		result = lua.LNumber(float64(use.HeapAlloc) / 1024)
+	case lua.LString("stop"), lua.LString("restart"), lua.LString("setpause"), lua.LString("setstepmul"):
+	default:
+		if option.Type() != lua.LTString {
+			badType(L, 1, "string")
+		}
+		L.ArgError(1, "invalid option '"+option.String()+"'")
+	}
+	L.Push(result)
+	return 1
 }
 
 // setmetatable sets the metatable of a table. Other values have none, or one that all of their type share.

@@ -141,6 +141,6 @@ func (lib osLibrary) time(L *lua.LState) int {
 
 // difftime returns the seconds from the second time to the first.
 func difftime(L *lua.LState) int {
-	L.Push(L.CheckNumber(1) - L.OptNumber(2, 0))
+	L.Push(lua.LNumber(numberArgument(L, 1)) - L.OptNumber(2, 0))
 	return 1
 }
