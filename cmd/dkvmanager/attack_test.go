@@ -1,10 +1,16 @@
 package main
 
 import (
+	"bytes"
+	"compress/gzip"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"net/url"
+	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -63,6 +69,147 @@ func TestAttack_AnnouncedBodiesAreNotWaitedFor(t *testing.T) {
 		}
 		if got, err := io.ReadAll(c); err != nil || !strings.Contains(string(got), fmt.Sprintf(`"code":%q`, code)) {
 			t.Errorf("%q: got %q, %v; want %s", request, got, err, code)
+		}
+	}
+}
+
+// identity returns the identity of the manager.
+func (d *daemon) identity() string {
+	d.t.Helper()
+	var info wire.Info
+	d.get(wire.InfoPath(), &info)
+	return info.Identity
+}
+
+// memory returns the resident memory of the manager's process in bytes.
+func (d *daemon) memory() int {
+	d.t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", d.cmd.Process.Pid))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	pages, err := strconv.Atoi(strings.Fields(string(text))[1])
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return pages * os.Getpagesize()
+}
+
+// Requests that are refused leave nothing behind, however much they would inflate to.
+func TestAttack_RefusedRequestsLeaveNothing(t *testing.T) {
+	const ip, requests = "127.23.7.31", 10_000
+	d := startDaemon(t, ip, filepath.Join(t.TempDir(), "data"))
+	d.must("POST", wire.StoresPath(), orders(1, ip), "Created")
+	to, huge := "?to="+d.identity(), strings.Repeat("x", 8<<20)
+	node := `{"name":"a-1","host":"` + ip + `","clustronPort":7811,"clientPort":7861,"manager":"%s"}`
+	post := func(path, body string) string {
+		var zipped bytes.Buffer
+		w := gzip.NewWriter(&zipped)
+		if _, err := io.WriteString(w, body); err != nil || w.Close() != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s",
+			path, zipped.Len(), &zipped)
+	}
+	attacks := []string{
+		post(wire.FencePath("n0")+to, `{"survivors":[],"lost":"`+huge+`"}`),
+		post(wire.StoresPath(), `{"name":"S","nodes":[`+fmt.Sprintf(node, huge)+`]}`),
+		post(wire.StoresPath(), `{"name":"S","nodes":[`+fmt.Sprintf(node, "x")+`],"managers":[{"identity":"a","url":"http://x/`+huge+`"}]}`),
+		post(wire.OperationsPath()+to, `{"owner":"`+huge+`"}`),
+		post(wire.OperationPath("0198f0a0-5d2e-7c41-9d0f-2f6f8f3f7a11")+"/abort"+to, `{"store":"`+huge+`"}`),
+		post(wire.DecidePath("n0")+to, `{"lost":"`+strings.Repeat(" ", 65)+`","home":"a"}`),
+		post(wire.StoresPath(), strings.Repeat("[", 8<<20)),
+		post(wire.StoresPath(), strings.Repeat(" ", 8<<20)),
+	}
+	send := func(attack string) {
+		if got := exchange(t, ip, attack); !strings.HasPrefix(got, "HTTP/1.1 400 ") {
+			t.Fatalf("%.60q: got %.300q", attack, got)
+		}
+	}
+	for range 100 { // what the process needs anyway
+		send(attacks[0])
+	}
+	file := filepath.Join(d.dir, "catalog.json")
+	before, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	had := d.memory()
+	for i := range requests {
+		send(attacks[i%len(attacks)])
+	}
+	if grown := d.memory() - had; grown > 64<<20 {
+		t.Errorf("%d refused requests took %d MiB for good", requests, grown>>20)
+	} else {
+		t.Logf("%d refused requests: %d KiB more resident memory", requests, grown>>10)
+	}
+	if after, err := os.ReadFile(file); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the catalog changed (%v):\n%.2000s", err, after)
+	}
+}
+
+// A stranger who declares managers lost for a free name does not keep a store of that name from being created.
+func TestAttack_FenceOfAFreeName(t *testing.T) {
+	const ip = "127.23.7.41"
+	d := startDaemon(t, ip, filepath.Join(t.TempDir(), "data"))
+	status, text := d.call("POST", wire.FencePath("OrdersStore")+"?to="+d.identity(), wire.FenceRequest{Lost: "x", Survivors: []string{}})
+	if status != 200 {
+		t.Fatalf("%d %s", status, text)
+	}
+	d.must("POST", wire.StoresPath(), orders(1, ip), "Created")
+}
+
+// A manager connects to no address because a client says so, unless the client is at that address itself.
+func TestAttack_ResolveConnectsToNobody(t *testing.T) {
+	const ip, target = "127.23.7.51", "127.23.7.52"
+	d := startDaemon(t, ip, filepath.Join(t.TempDir(), "data"))
+	listener, err := net.Listen("tcp", target+":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	connected := make(chan struct{}, 10)
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		connected <- struct{}{}
+		http.Error(w, "no", http.StatusTeapot)
+	})}
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(func() { _ = server.Close() })
+	resolve := func(from, home string) string {
+		c := dialFrom(t, from, ip, "POST "+wire.ResolvePath("Z")+"?"+url.Values{"to": {d.identity()}, "home": {home}}.Encode()+
+			" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+		got, err := io.ReadAll(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(got)
+	}
+	home := "http://" + listener.Addr().String()
+	if got := resolve("127.23.7.99", home); !strings.HasPrefix(got, "HTTP/1.1 200 ") || len(connected) > 0 {
+		t.Errorf("another's address: connected %d times, and %q", len(connected), got)
+	}
+	for _, url := range []string{home + "/any/path?x=", home + "/", "http://user@" + target + ":1", "ftp://" + target} {
+		if got := resolve(target, url); !strings.Contains(got, `"code":"bad_request"`) || len(connected) > 0 {
+			t.Errorf("%s: connected %d times, and %q", url, len(connected), got)
+		}
+	}
+	// The client is the manager at that address. What it answers is not told to anybody.
+	if got := resolve(target, home); len(connected) != 1 || !strings.Contains(got, `"code":"home_silent"`) || strings.Contains(got, "418") {
+		t.Errorf("its own address: connected %d times, and %q", len(connected), got)
+	}
+}
+
+// A manager answers to its own names only, and not to web pages.
+func TestAttack_WebPages(t *testing.T) {
+	const ip = "127.23.7.61"
+	startDaemon(t, ip, filepath.Join(t.TempDir(), "data"), "--advertise", "db1.example", "--also-known-as", "db1,db1.other.example")
+	for header, ok := range map[string]bool{
+		"Host: " + ip + ":7801": true, "Host: db1.example": true, "Host: db1:7801": true, "Host: DB1.other.example": true,
+		"Host: evil.example": false, "Host: db1.example.evil.example": false, "Host: localhost\r\nOrigin: http://evil.example": false,
+		"Host: localhost\r\nSec-Fetch-Site: cross-site": false, "Host: localhost\r\nSec-Fetch-Site: none": true,
+	} {
+		got := exchange(t, ip, "GET "+wire.StoresPath()+" HTTP/1.1\r\n"+header+"\r\nConnection: close\r\n\r\n")
+		if strings.HasPrefix(got, "HTTP/1.1 200 ") != ok {
+			t.Errorf("%q: got %.200q", header, got)
 		}
 	}
 }

@@ -122,7 +122,7 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 	api = admin.New(admin.Options{
 		Catalog:     cat,
 		Supervisor:  sup,
-		Peers:       newPeers(o.host.Bind),
+		Peers:       newPeers(o.host.Bind, log),
 		Owns:        o.host.Owns,
 		Host:        o.host.Name,
 		AlsoKnownAs: o.alsoKnownAs,

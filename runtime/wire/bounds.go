@@ -17,8 +17,12 @@ import (
 // MaxText is the largest bound of a text in a request, in bytes: that of a URL.
 const MaxText = 269
 
-// maxIdentity is the maximum length of a manager's identity, in bytes.
-const maxIdentity = 64
+const (
+	// maxIdentity is the maximum length of the identity of a manager, of the id of an operation and of a digest, in bytes.
+	maxIdentity = 64
+	// maxManagers is the maximum number of managers of a store.
+	maxManagers = 1 << 14
+)
 
 // CheckIdentity refuses a text that is no manager's identity: 1 to 64 visible ASCII characters.
 func CheckIdentity(identity string) error {
@@ -89,4 +93,40 @@ func CheckManagers(managers []Manager) error {
 		}
 	}
 	return nil
+}
+
+// CheckBounds refuses a state of which a manager would keep something that exceeds the bounds of requests, or that no
+// manager could run.
+func (s *StoreState) CheckBounds() error {
+	if len(s.Removed) > maxIdentity {
+		return fmt.Errorf("removed: has %d bytes: at most %d are allowed", len(s.Removed), maxIdentity)
+	}
+	if s.Configuration == nil {
+		return nil
+	}
+	return s.Configuration.checkBounds()
+}
+
+func (c *Configuration) checkBounds() error {
+	for _, text := range []string{c.Creation, c.LastOperation, c.Digest, c.Coordinator} {
+		if len(text) > maxIdentity {
+			return fmt.Errorf("configuration: %.80q has %d bytes: at most %d are allowed", text, len(text), maxIdentity)
+		}
+	}
+	if len(c.Managers) > maxManagers || len(c.Founders) > MaxInstances {
+		return fmt.Errorf("configuration: %d managers and %d founders are too many", len(c.Managers), len(c.Founders))
+	}
+	if err := CheckManagers(c.Managers); err != nil {
+		return err
+	}
+	for i, f := range c.Founders {
+		err := CheckName(f.Name)
+		if err == nil {
+			err = CheckHost(f.Host)
+		}
+		if err != nil {
+			return fmt.Errorf("founders[%d]: %w", i, err)
+		}
+	}
+	return CheckTopology(c.Nodes)
 }

@@ -29,7 +29,7 @@ func checkBounds(t *testing.T, of reflect.Type, path string) {
 		case reflect.String:
 			bound("max", MaxText)
 		case reflect.Slice:
-			bound("max", 1<<14)
+			bound("max", maxManagers)
 			switch element := f.Type.Elem(); element.Kind() {
 			case reflect.String:
 				bound("each", MaxText)

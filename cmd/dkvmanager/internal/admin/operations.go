@@ -3,8 +3,13 @@ package admin
 import (
 	"context"
 	"math"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
 	"time"
 
+	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/runtime/wire"
 )
 
@@ -100,7 +105,36 @@ func (a *API) resolve(req *request) (any, error) {
 	}
 	ctx, cancel := context.WithTimeout(req.ctx, resolveTimeout)
 	defer cancel()
+	if coordinator != "" && !mayQuery(ctx, a.Catalog.Snapshot(), coordinator, req.client) {
+		coordinator = ""
+	}
 	return a.participant.ResolveStore(ctx, req.store, coordinator)
+}
+
+// mayQuery reports whether this manager queries the manager at a URL because a client gave it: a store or a vote of the
+// catalog names the same URL, or the manager itself is the client. Otherwise anybody could make it connect to any
+// address. A client that is no manager loses nothing: the store's coordinator gives its own URL within a minute.
+func mayQuery(ctx context.Context, d *catalog.Data, given string, client netip.Addr) bool {
+	names := func(m wire.Manager) bool { return m.URL == given }
+	for _, s := range d.Stores {
+		if slices.ContainsFunc(s.Managers, names) {
+			return true
+		}
+	}
+	for _, n := range d.Names {
+		if n.Prepared != nil && slices.ContainsFunc(n.Prepared.Managers, names) {
+			return true
+		}
+	}
+	u, err := url.Parse(given)
+	if err != nil {
+		return false
+	}
+	if ip, err := netip.ParseAddr(u.Hostname()); err == nil {
+		return ip.Unmap() == client
+	}
+	addresses, _ := net.DefaultResolver.LookupNetIP(ctx, "ip", u.Hostname()) // a name without an address is nobody's
+	return slices.ContainsFunc(addresses, func(ip netip.Addr) bool { return ip.Unmap() == client })
 }
 
 func (a *API) fence(req *request) (any, error) {

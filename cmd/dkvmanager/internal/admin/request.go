@@ -2,7 +2,9 @@ package admin
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -15,6 +17,7 @@ import (
 type request struct {
 	ctx                        context.Context
 	store, instance, operation string
+	client                     netip.Addr
 	query                      url.Values
 	body                       []byte
 	// release frees what the request holds for its body.
@@ -26,7 +29,11 @@ func (a *API) read(w http.ResponseWriter, r *http.Request, route *route, names m
 	if err := checkSource(r, a.names()); err != nil {
 		return nil, err
 	}
-	req := &request{ctx: r.Context(), store: names["store"], instance: names["instance"], operation: names["operation"]}
+	client, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return nil, fmt.Errorf("the client's address: %w", err)
+	}
+	req := &request{ctx: r.Context(), client: client.Addr().Unmap(), store: names["store"], instance: names["instance"], operation: names["operation"]}
 	for _, field := range []string{"store", "instance"} {
 		if name, has := names[field]; has {
 			if err := wire.CheckName(name); err != nil {
@@ -37,7 +44,6 @@ func (a *API) read(w http.ResponseWriter, r *http.Request, route *route, names m
 	if id, has := names["operation"]; has && !isUUID(id) {
 		return nil, wire.Refuse(wire.CodeBadRequest, "the operation in the path: got %s, want a UUID in lower case", quoted(id))
 	}
-	var err error
 	if req.query, err = readQuery(r, route.params); err != nil {
 		return nil, err
 	}
