@@ -82,8 +82,10 @@ type outcome struct {
 // explain explains a failed request by what the managers report about the store now; v is nil if nobody can be asked.
 func (s *store) explain(v *cluster.View, o outcome) refusal {
 	switch {
-	case v == nil || v.Silent == len(v.Reports):
+	case v == nil:
 		return refusal{o.code, o.failed, ""}
+	case v.Silent == len(v.Reports):
+		return refusal{o.code, o.failed + "; no manager answers that knows the status of " + s.name, ""}
 	case v.Latest == nil:
 		return refusal{wire.CodeStoreNotFound, "no manager knows a store " + s.name + ": " + o.failed, ""}
 	case v.Status() == wire.StoreStopped:

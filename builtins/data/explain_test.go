@@ -67,7 +67,8 @@ func TestExplain_ByStatus(t *testing.T) {
 		message string
 	}{
 		{"nobody to ask", nil, timeout, fanout.Timeout, "b:7861 waited"},
-		{"no manager answers", silent(0, 1, 2), refused, fanout.Refused, "b:7861 refused"},
+		{"no manager answers", silent(0, 1, 2), refused, fanout.Refused,
+			"b:7861 refused; no manager answers that knows the status of OrdersStore"},
 		{"stopped", set(wire.Stopped, 0, 1, 2), refused, codeStopped, "OrdersStore is stopped"},
 		{"one of three", set(wire.Stopped, 0, 1), timeout, codeNoMajority, "OrdersStore has no majority: 1 of 3 are there, 2 are needed"},
 		{"two servers are gone", silent(0, 1), timeout, codeNoMajority, "OrdersStore has no majority: 1 of 3 are there, 2 are needed"},
