@@ -48,7 +48,7 @@ func readInfo(at fanout.Endpoint, answer fanout.Answer) Probe {
 		return Probe{Member: Member{Endpoint: at, Info: &info}, Row: connectedRow(at, answer)}
 	}
 	row := ReadResult(report.Row{Manager: at.String(), Action: ConnectAction}, false, answer)
-	if row.Success {
+	if answer.Err == nil && answer.Status == http.StatusOK {
 		row = Unreadable(at)
 		row.Action = ConnectAction
 	}

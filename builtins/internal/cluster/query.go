@@ -170,6 +170,6 @@ func (r *Response) Unreadable() report.Row { return Unreadable(r.Endpoint) }
 func Unreadable(at fanout.Endpoint) report.Row {
 	return report.Row{
 		Manager: at.String(), Result: report.Failed, Code: fanout.Protocol,
-		Message: "answered with something that is not of the admin API",
+		Message: "answered with something that is not of the admin API: is a dkvmanager listening there?",
 	}
 }
