@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// The lists hold programs, and their output in dkvrun. Lua 5.1 gives the same, apart from positions, from names where it
-// has only "?", and from the programs in lua51Differs.
+// The lists hold programs, and their output in dkvrun. Lua 5.1 gives the same, apart from positions, from names where
+// it has only "?", and from the programs in lua51Differs.
 
 var lua51Arguments = []snippet{
 	{`print(pcall(setmetatable, "x", {})) print(("abc"):upper())`,
