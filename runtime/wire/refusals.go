@@ -14,7 +14,7 @@ var RefusalCodes = []string{
 	CodeDataLost, CodeUnknownFolder, CodeStartFailed, CodeStopFailed, CodeWrongManager, CodeWrongCoordinator,
 	CodeMissingManager, CodeStaleEpoch, CodeOperationAborted, CodeOperationNotFound, CodeOperationDiffers,
 	CodeFenced, CodeReplacementUnfinished, CodeCoordinatorSilent, CodeCoordinatorAlive, CodeSuspect, CodeReadOnly,
-	CodeInternal,
+	CodeInternal, CodeCatalogFull,
 }
 
 // refusalStatuses lists the HTTP statuses of refusals.
@@ -196,6 +196,11 @@ var (
 	// RefuseCatalogUnwritable: the disk refuses the catalog. Arguments: its folder, the cause.
 	RefuseCatalogUnwritable = Refusal{CodeReadOnly, "the catalog in %s can't be written: %s",
 		"nothing was changed; free disk space or repair the disk, then try again"}
+
+	// RefuseCatalogFull: the catalog has no room for something new.
+	// Arguments: its stores, their maximum, its size, the maximum of that, both in KiB.
+	RefuseCatalogFull = Refusal{CodeCatalogFull, "the catalog is full: it would have %d stores of at most %d, in %d of at most %d KiB",
+		"nothing was changed; remove stores that are not needed"}
 
 	// RefuseDeclaredLost: this manager was declared lost. Argument: store.
 	RefuseDeclaredLost = Refusal{CodeFenced, "this manager was declared lost, and %s goes on without it",

@@ -63,6 +63,7 @@ const (
 	CodeCoordinatorAlive      = "home_alive"          // 409 the coordinator to be declared lost answered recently
 	CodeSuspect               = "suspect"             // 503 the catalog may lack its last write
 	CodeReadOnly              = "read_only"           // 503 the catalog can't be written
+	CodeCatalogFull           = "catalog_full"        // 409 no room for another store or operation
 	CodeInternal              = "internal"            // 500
 )
 

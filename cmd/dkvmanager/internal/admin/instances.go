@@ -33,6 +33,7 @@ func (a *API) addInstance(req *request) (any, error) {
 			return err
 		}
 		s := d.Stores[req.store]
+		d.NeedRoom()
 		var err error
 		if s == nil {
 			if s, err = a.learnStore(d, req.store, body); err == nil {

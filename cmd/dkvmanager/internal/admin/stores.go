@@ -42,6 +42,7 @@ func (a *API) createStore(req *request) (any, error) {
 		for _, n := range a.own(wanted.Nodes) {
 			wanted.Local[n.Name] = &catalog.Local{Desired: wire.DesiredStopped}
 		}
+		d.NeedRoom()
 		wanted.Epoch = d.Name(wanted.Name).Epoch + 1
 		d.Stores[wanted.Name] = wanted
 		return nil

@@ -32,6 +32,8 @@ type Catalog struct {
 	mu         sync.Mutex // held by the one running Update
 	generation uint64     // of the file on disk
 	payload    []byte     // of the file on disk, to recognise an Update that changes nothing
+	// maxStores and maxBytes are the bounds of updates that need room.
+	maxStores, maxBytes int
 }
 
 // Open locks the data folder dir for this process and loads its catalog. An empty or missing folder becomes a
@@ -54,7 +56,7 @@ func openWithin(dir string, patience time.Duration) (*Catalog, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Catalog{dir: dir, lock: lock}
+	c := &Catalog{dir: dir, lock: lock, maxStores: maxStores, maxBytes: maxBytes}
 	if err := c.load(); err != nil {
 		_ = lock.Close()
 		return nil, err
@@ -84,7 +86,8 @@ func (c *Catalog) Snapshot() *Data { return c.data.Load().clone() }
 
 // Update changes the catalog: f edits a copy. When f returns nil, the copy is made durable and only then
 // visible, so nobody acts on a vote or a decision that a crash could undo (I1, I4). An error of f is returned
-// unchanged. When the disk fails, the error is a *wire.Result with the code read_only. After any error the
+// unchanged. When the disk fails, the error is a *wire.Result with the code read_only. An update that needs room (see
+// NeedRoom) is refused with the code catalog_full when the catalog would exceed its bounds. After any error the
 // catalog is unchanged, in memory and on disk.
 func (c *Catalog) Update(f func(*Data) error) error {
 	c.mu.Lock()
@@ -101,8 +104,17 @@ func (c *Catalog) Update(f func(*Data) error) error {
 	if err != nil {
 		return fmt.Errorf("catalog: %w", err)
 	}
+	if len(payload) > c.maxBytes {
+		next.trimHistory()
+		if payload, err = json.Marshal(next); err != nil {
+			return fmt.Errorf("catalog: %w", err)
+		}
+	}
 	if bytes.Equal(payload, c.payload) {
 		return nil // a repeated message, for example: its effect is durable already
+	}
+	if err := c.checkRoom(next, len(payload)); err != nil {
+		return err
 	}
 	// A write would replace the files from which an operator may still restore votes and decisions (I1, I4).
 	if c.lost != "" {

@@ -28,6 +28,8 @@ type Data struct {
 	// Deletions lists the instance folders that this server has yet to delete. No other folder is ever
 	// deleted: a catalog that doesn't know a folder may be older than the folder.
 	Deletions []Deletion `json:"deletions,omitempty"`
+	// needsRoom is set by NeedRoom, and lasts for one Update.
+	needsRoom bool
 }
 
 // Deletion names the data of one instance of a removed store. Operation is the id of the store's creating

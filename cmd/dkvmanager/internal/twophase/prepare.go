@@ -111,6 +111,7 @@ func (m *Participant) vote(d *catalog.Data, c *wire.Operation) (*catalog.Prepare
 		if seen := d.Name(c.Store).Epoch; c.Epoch <= seen {
 			return nil, m.stale(c, seen)
 		}
+		d.NeedRoom() // I4: a full catalog refuses the vote, and never the commit
 		return &catalog.PreparedRecord{Operation: *c, Digest: digest, Since: m.Now().UTC().Round(0)}, nil
 	}
 	// I8: the vote exists, but a replacement of the coordinator may have begun since. A survivor that has promised to

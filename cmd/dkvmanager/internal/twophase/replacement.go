@@ -75,6 +75,7 @@ func (m *Participant) FenceCoordinator(ctx context.Context, store string,
 		// vote could be the last one that it waits for. A suspect manager may have lost a vote, and waits for the
 		// decision like one that has it.
 		if s == nil && n.Prepared == nil && !m.isSuspect(d, store) {
+			d.NeedRoom()
 			d.SetName(store, func(n *catalog.Name) { n.Fenced = append(slices.Clone(n.Fenced), f.Lost) })
 			return nil
 		}

@@ -1,0 +1,97 @@
+package catalog
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"dkvrun/runtime/wire"
+)
+
+// catalogFull reports whether an error is the refusal of a full catalog.
+func catalogFull(err error) bool {
+	var r *wire.Result
+	return errors.As(err, &r) && r.Code == wire.CodeCatalogFull
+}
+
+func TestCatalog_RefusesStoresBeyondItsBound(t *testing.T) {
+	c := open(t, t.TempDir())
+	c.maxStores = 3
+	create := func(name string) error {
+		return c.Update(func(d *Data) error {
+			d.NeedRoom()
+			d.Stores[name] = &Store{Name: name}
+			return nil
+		})
+	}
+	for i := range 2 {
+		if err := create(fmt.Sprintf("S%d", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	prepared := &PreparedRecord{Operation: wire.Operation{ID: "o", Store: "New"}}
+	vote := func(store string) error {
+		return c.Update(func(d *Data) error {
+			d.NeedRoom()
+			d.SetName(store, func(n *Name) { n.Prepared = prepared })
+			return nil
+		})
+	}
+	if err := vote("S0"); err != nil { // a change of a store
+		t.Fatal(err)
+	}
+	if err := vote("New"); err != nil { // the third store
+		t.Fatal(err)
+	}
+	before := c.generation
+	if err := create("S3"); !catalogFull(err) || c.Snapshot().Stores["S3"] != nil || c.generation != before {
+		t.Errorf("a fourth store: %v", err)
+	}
+	if err := vote("Newer"); !catalogFull(err) {
+		t.Errorf("a vote for a fourth store: %v", err)
+	}
+	c.maxStores = 0 // the commit of a vote is never refused
+	if err := c.Update(func(d *Data) error {
+		d.Stores["New"] = &Store{Name: "New"}
+		d.RecordDecision(DecisionRecord{ID: "o", Store: "New", Committed: true}, time.Now())
+		return nil
+	}); err != nil {
+		t.Errorf("a commit: %v", err)
+	}
+}
+
+func TestCatalog_RefusesBytesBeyondItsBound(t *testing.T) {
+	c := open(t, t.TempDir())
+	c.maxBytes = 64 << 10
+	fill := func(name string) error {
+		return c.Update(func(d *Data) error {
+			d.NeedRoom()
+			d.Stores[name] = &Store{Name: name, Digest: strings.Repeat("x", 40<<10)}
+			return nil
+		})
+	}
+	if err := fill("A"); err != nil {
+		t.Fatal(err)
+	}
+	if err := fill("B"); !catalogFull(err) || !strings.Contains(err.Error(), "of at most 64 KiB") {
+		t.Errorf("over the bound: %v", err)
+	}
+	// The decisions of names that no store has give way, and what is small still fits.
+	for i := range maxDecisions * 10 {
+		if err := c.Update(func(d *Data) error {
+			id, store := fmt.Sprintf("op-%036d", i), fmt.Sprintf("Gone%d", i%10)
+			d.RecordDecision(DecisionRecord{ID: id, Store: store, Epoch: 1}, time.Now())
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if size := len(c.payload); size > c.maxBytes {
+		t.Errorf("decisions of names without a store take the catalog to %d bytes", size)
+	}
+	if n := c.Snapshot().Name("Gone0"); len(n.Decisions) < keptDecisions {
+		t.Errorf("%d decisions are left", len(n.Decisions))
+	}
+}
