@@ -26,9 +26,11 @@ func (h *Host) openLibraries() {
 	h.strings = h.globals.RawGetString("string").(*lua.LTable)
 	openBase(L, h.conv, h.compiler, h.opts.Stdout, h.attempt)
 	h.modules = openPackage(L, h.compiler, h.opts)
-	for name, fn := range map[string]lua.LGFunction{"pcall": h.pcall, "require": h.modules.require, "xpcall": h.xpcall} {
-		h.globals.RawSetString(name, L.NewFunction(fn))
-	}
+	pcall, xpcall := L.NewFunction(h.pcall), L.NewFunction(h.xpcall)
+	h.scheduler.protecting = []*lua.LFunction{pcall, xpcall}
+	h.globals.RawSetString("pcall", pcall)
+	h.globals.RawSetString("xpcall", xpcall)
+	h.globals.RawSetString("require", L.NewFunction(h.modules.require))
 	openErrors(L, h.strings)
 	openCoroutines(L, &h.protected)
 }

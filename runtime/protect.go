@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"unsafe"
 
@@ -17,11 +18,11 @@ import (
 //   - PCall writes the stack trace of each error in full. Endless tail calls, each of which is a line, take gigabytes.
 //
 // So a protected call saves the thread's list of open captured locals and empties it, because all of them belong to
-// functions outside the call. When an error is raised, the list holds only those of functions inside the call. PCall
-// calls a guard, which replaces the Panic hook that PCall has set.
+// functions outside the call. When an error is raised, the list holds only those of functions inside the call. Instead
+// of PCall, the protected call itself sets the Panic hook, recovers, and removes the calls that have ended.
 //
 // Protected calls that nest deeply, and those that Go code makes, run on another thread, which has a separate list and
-// stack.
+// stack. There PCall calls a guard, which replaces the Panic hook that PCall has set.
 
 const (
 	// maxProtectedDepth limits how deep protected calls nest, because each uses some of Go's stack.
@@ -42,13 +43,12 @@ type protectedThreads struct {
 	running map[*lua.LState]bool
 }
 
-// guards are the functions that PCall calls in place of the function of a protected call. They call that function.
+// guards are the functions that PCall calls in place of the function of a protected call on another thread. They call
+// that function.
 type guards struct {
 	plain   *lua.LFunction // plain(f, …)
 	handled *lua.LFunction // handled(f, handlerCall, …)
 }
-
-func (g guards) include(fn *lua.LFunction) bool { return fn == g.plain || fn == g.handled }
 
 // handlerCall is the state of an xpcall. Its handler is called at most once: an error of the handler is not handled.
 type handlerCall struct {
@@ -72,10 +72,14 @@ func openLocals(L *lua.LState) **lua.Upvalue {
 	return (**lua.Upvalue)(unsafe.Add(unsafe.Pointer(L), openField.Offset))
 }
 
+// framePointer returns a pointer to L's pointer to the frame of its current call.
+func framePointer(L *lua.LState) *unsafe.Pointer {
+	return (*unsafe.Pointer)(unsafe.Add(unsafe.Pointer(L), frameField.Offset))
+}
+
 // depth returns the number of active calls on L below the current one.
 func depth(L *lua.LState) int {
-	frame := *(*unsafe.Pointer)(unsafe.Add(unsafe.Pointer(L), frameField.Offset))
-	return *(*int)(unsafe.Add(frame, depthField.Offset))
+	return *(*int)(unsafe.Add(*framePointer(L), depthField.Offset))
 }
 
 // depthOf returns the number of active calls below a call.
@@ -104,14 +108,19 @@ func guarded(L *lua.LState, raise func(*lua.LState)) int {
 	defer func() {
 		closeLocals(L)
 		if p := recover(); p == machineOverflow {
-			panic(&lua.ApiError{Type: lua.ApiErrorRun, Object: lua.LString(positionPrefix(L) + overflow + nestedOverflow),
-				StackTrace: traceback(L, 0)})
+			panic(overflowError(L))
 		} else if p != nil {
 			panic(p)
 		}
 	}()
 	L.Call(L.GetTop()-1, lua.MultRet)
 	return L.GetTop()
+}
+
+// overflowError returns the error for the panic of the virtual machine with machineOverflow.
+func overflowError(L *lua.LState) *lua.ApiError {
+	text := positionPrefix(L) + overflow + nestedOverflow
+	return &lua.ApiError{Type: lua.ApiErrorRun, Object: lua.LString(text), StackTrace: traceback(L, 0)}
 }
 
 // closeLocals closes the captured locals of the calls that end. gopher-lua does this when a function returns or raises
@@ -188,7 +197,7 @@ func (h *Host) protectedCall(L *lua.LState, fn lua.LValue, guard *lua.LFunction,
 	t.nest(L)
 	var err error
 	if sharesThreads && depth(L) < maxSharedDepth {
-		err = callHere(L, guard, fn)
+		err = callHere(L, call)
 	} else {
 		err = h.callElsewhere(L, guard)
 	}
@@ -215,16 +224,20 @@ func (t *task) nest(L *lua.LState) {
 	t.protected++
 }
 
-// callHere calls fn, which is at position 1 of the stack of L, through a guard on L itself. It replaces the whole stack
-// with true and the results.
-func callHere(L *lua.LState, guard *lua.LFunction, fn lua.LValue) error {
-	nargs := L.GetTop()
-	if nargs == 1 {
+// callHere calls the function at position 1 of the stack of L on L itself. It replaces the whole stack with true and the
+// results, or with true alone if it returns an error. call is the handlerCall of an xpcall, or nil.
+func callHere(L *lua.LState, call *handlerCall) error {
+	raise := raisePlain
+	if call != nil {
+		raise = call.raise
+		L.Remove(2)
+	}
+	nargs := L.GetTop() - 1
+	if nargs == 0 {
+		fn := L.Get(1)
 		L.Replace(1, lua.LTrue)
-		L.Push(guard)
 		L.Push(fn)
 	} else {
-		L.Insert(guard, 1)
 		L.Insert(lua.LTrue, 1)
 	}
 	current, open := L.G.CurrentThread, openLocals(L)
@@ -232,7 +245,7 @@ func callHere(L *lua.LState, guard *lua.LFunction, fn lua.LValue) error {
 	if outer != nil {
 		*open = nil
 	}
-	err := L.PCall(nargs, lua.MultRet, nil)
+	err := callAndRecover(L, nargs, raise)
 	if outer != nil {
 		*open = outer
 	}
@@ -240,6 +253,49 @@ func callHere(L *lua.LState, guard *lua.LFunction, fn lua.LValue) error {
 		L.G.CurrentThread = current // the error may have been raised in a coroutine
 	}
 	return err
+}
+
+// callAndRecover calls the function below the nargs values on top of the stack of L, as PCall does. If an error is
+// raised, it calls raise while the calls that raised the error are still active, and removes the function, the values and
+// these calls.
+func callAndRecover(L *lua.LState, nargs int, raise func(*lua.LState)) (err error) {
+	frame, hook, returned := *framePointer(L), L.Panic, false
+	L.Panic = raise
+	defer func() {
+		if !returned {
+			err = panicked(L, recover())
+			closeLocals(L)
+			endCalls(L, frame)
+			L.SetTop(1)
+		}
+		L.Panic = hook
+	}()
+	L.Call(nargs, lua.MultRet)
+	returned = true
+	return nil
+}
+
+// panicked returns the value of a panic as the error that PCall returns for it. The calls that panicked are still active.
+func panicked(L *lua.LState, value any) error {
+	e, ok := value.(*lua.ApiError)
+	switch {
+	case value == machineOverflow:
+		return overflowError(L)
+	case !ok:
+		e = &lua.ApiError{Type: lua.ApiErrorPanic, Object: lua.LString(fmt.Sprint(value))}
+	}
+	if e.StackTrace == "" {
+		e.StackTrace = traceback(L, 0)
+	}
+	return e
+}
+
+// endCalls removes the calls above a frame of L, which then is the current one.
+func endCalls(L *lua.LState, frame unsafe.Pointer) {
+	at := unsafe.Add(unsafe.Pointer(L), stackField.Offset)
+	stack := reflect.NewAt(stackField.Type, at).Elem().Interface().(interface{ SetSp(int) })
+	stack.SetSp(*(*int)(unsafe.Add(frame, depthField.Offset)) + 1)
+	*framePointer(L) = frame
 }
 
 // callElsewhere calls the function at position 1 of the stack of L through a guard, on another thread. It replaces the

@@ -3,6 +3,7 @@ package runtime
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	lua "github.com/yuin/gopher-lua"
 )
@@ -53,7 +54,7 @@ func takeVerbatim(L *lua.LState) bool {
 // where returns the position of the first Lua function from a level of the stack on, or "" if that is outside of the
 // innermost protected call or in the runner's internal Lua code.
 func where(L *lua.LState, level int) string {
-	guards := taskOf(L).scheduler.guards
+	protecting := taskOf(L).scheduler.protecting
 	for i := 1; ; i++ {
 		frame, ok := L.GetStack(i)
 		if !ok {
@@ -61,8 +62,8 @@ func where(L *lua.LState, level int) string {
 		}
 		value, _ := L.GetInfo("f", frame, lua.LNil)
 		fn, ok := value.(*lua.LFunction)
-		// A level that a tail call has left shows the lowest function, which is a guard.
-		if !ok || guards.include(fn) && sharesThreads && depthOf(frame) > 0 {
+		// A level that a tail call has left shows the lowest function.
+		if !ok || slices.Contains(protecting, fn) && depthOf(frame) > 0 {
 			return ""
 		}
 		if i < level || fn.IsG {

@@ -16,12 +16,14 @@ type scheduler struct {
 	root     *task       // task of the script itself
 	template *lua.LState // threads of tasks are made from it
 	guards   guards
-	spare    []*lua.LState // free threads
-	alive    atomic.Int64  // number of running tasks, without root
-	cancel   context.CancelCauseFunc
-	run      context.Context // of the current phase
-	waits    waits
-	exit     *Exit // exit that ended the current phase, or nil
+	// protecting are the functions pcall and xpcall.
+	protecting []*lua.LFunction
+	spare      []*lua.LState // free threads
+	alive      atomic.Int64  // number of running tasks, without root
+	cancel     context.CancelCauseFunc
+	run        context.Context // of the current phase
+	waits      waits
+	exit       *Exit // exit that ended the current phase, or nil
 }
 
 func newScheduler(main *lua.LState, seed uint64) *scheduler {
