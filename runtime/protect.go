@@ -224,8 +224,8 @@ func (t *task) nest(L *lua.LState) {
 	t.protected++
 }
 
-// callHere calls the function at position 1 of the stack of L on L itself. It replaces the whole stack with true and the
-// results, or with true alone if it returns an error. call is the handlerCall of an xpcall, or nil.
+// callHere calls the function at position 1 of the stack of L on L itself. It replaces the whole stack with true and
+// the results, or with true alone if it returns an error. call is the handlerCall of an xpcall, or nil.
 func callHere(L *lua.LState, call *handlerCall) error {
 	raise := raisePlain
 	if call != nil {
@@ -256,8 +256,8 @@ func callHere(L *lua.LState, call *handlerCall) error {
 }
 
 // callAndRecover calls the function below the nargs values on top of the stack of L, as PCall does. If an error is
-// raised, it calls raise while the calls that raised the error are still active, and removes the function, the values and
-// these calls.
+// raised, it calls raise while the calls that raised the error are still active, and removes the function, the values
+// and these calls.
 func callAndRecover(L *lua.LState, nargs int, raise func(*lua.LState)) (err error) {
 	frame, hook, returned := *framePointer(L), L.Panic, false
 	L.Panic = raise
@@ -275,7 +275,8 @@ func callAndRecover(L *lua.LState, nargs int, raise func(*lua.LState)) (err erro
 	return nil
 }
 
-// panicked returns the value of a panic as the error that PCall returns for it. The calls that panicked are still active.
+// panicked returns the value of a panic as the error that PCall returns for it. The calls that panicked are still
+// active.
 func panicked(L *lua.LState, value any) error {
 	e, ok := value.(*lua.ApiError)
 	switch {
