@@ -5,9 +5,14 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"fmt"
+	"io"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"dkvrun/runtime/wire"
 )
@@ -204,3 +209,44 @@ func TestRoutes_BadPathsAndMethods(t *testing.T) {
 		t.Errorf("Allow: %q", allow)
 	}
 }
+
+// A refused request allocates little, whatever its body would inflate to: the body is refused where it exceeds a bound.
+func TestBody_RefusedRequestsAllocateLittle(t *testing.T) {
+	const requests = 10_000
+	b := newHarness(t)
+	b.api.Log = slog.New(slog.DiscardHandler)
+	huge := zipped(t, `{"survivors":[],"lost":"`+strings.Repeat("x", wire.MaxBody-100)+`"}`)
+	before := b.file()
+	refuse := func() {
+		body := io.NopCloser(bytes.NewReader(huge))
+		r := httptest.NewRequest("POST", "http://localhost"+b.to(wire.FencePath("n0")), body)
+		r.Header.Set("Content-Encoding", "gzip")
+		w := deadlineRecorder{httptest.NewRecorder()}
+		b.api.ServeHTTP(w, r)
+		if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "too long") {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+	}
+	refuse() // the pool of inflaters has one then
+	var first, last runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&first)
+	for range requests {
+		refuse()
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&last)
+	allocated, kept := (last.TotalAlloc-first.TotalAlloc)/requests, int64(last.HeapAlloc)-int64(first.HeapAlloc)
+	t.Logf("each allocated %d bytes, with the test's own; %d bytes of %d requests stay", allocated, kept, requests)
+	if allocated > 64<<10 || kept > 4<<20 {
+		t.Errorf("each refused request allocated %d bytes, and %d bytes of %d stay", allocated, kept, requests)
+	}
+	if !bytes.Equal(before, b.file()) {
+		t.Error("the catalog changed")
+	}
+}
+
+// deadlineRecorder records a response, and accepts deadlines, which it ignores.
+type deadlineRecorder struct{ *httptest.ResponseRecorder }
+
+func (deadlineRecorder) SetReadDeadline(time.Time) error { return nil }
