@@ -134,6 +134,22 @@ func TestRecovery_ReplacesWhenAllSurvivorsHaveFenced(t *testing.T) {
 	}
 }
 
+// Manager b has committed the removal of the store with the lost coordinator, and c is in doubt about it.
+func TestRecovery_CarriesARemovalForward(t *testing.T) {
+	removed := func(s *wire.StoreState) { s.Configuration, s.Removed = nil, "op-9" }
+	waits := has("c", "op-2", holding("op-9"))
+	w, out := lose(t, map[string][]Reply{
+		"1 state": {has("b", "", removed)}, "1 settle": {has("b", "", removed)}, "1 fence": {has("b", "", removed)},
+		"2 state": {waits}, "2 fence": {waits},
+		"1 decide": {has("b", "", removed)}, "2 decide": {has("c", "", removed)},
+	})
+	var verdict wire.DecideRequest
+	if err := json.Unmarshal(w.last.Body, &verdict); err != nil || out.State != Committed ||
+		strings.Join(verdict.Committed, " ") != "op-9 op-2" {
+		t.Errorf("%+v, %v, %+v", verdict, err, out)
+	}
+}
+
 func TestRecovery_SuspectManagerIsNotTheNewCoordinator(t *testing.T) {
 	w, out := lose(t, map[string][]Reply{"1 fence": {has("b", "op-3", func(s *wire.StoreState) { s.Suspect = true })}})
 	var verdict wire.DecideRequest

@@ -44,6 +44,9 @@ func (r *Recovery) ReplaceCoordinator(ctx context.Context, lost wire.Manager) *O
 		if s.state.Configuration != nil { // I1: what one survivor has committed is committed at all
 			committed = append(committed, s.state.Configuration.LastOperation)
 		}
+		if s.state.Removed != "" { // a removal is a commit, too
+			committed = append(committed, s.state.Removed)
+		}
 		// The smallest identity, so that a repeated replacement names the same coordinator. A suspect manager may have
 		// lost a vote or a decision (I5), so it can't be the one whose decision counts.
 		if me := r.Managers[i].Identity; !s.state.Suspect && (coordinator == "" || me < coordinator) &&
