@@ -33,7 +33,8 @@ func openBase(L *lua.LState, conv *converter, compiler *compiler, stdout io.Writ
 	globals.RawSetString("next", b.nextKey)
 	for name, fn := range map[string]lua.LGFunction{
 		"assert": b.assert, "collectgarbage": collectGarbage, "error": raiseValue, "ipairs": b.ipairs, "load": b.load, "loadstring": b.loadstring,
-		"pairs": b.pairs, "print": b.print, "rawget": b.rawget, "rawset": b.rawset, "setmetatable": setmetatable, "tonumber": tonumber, "tostring": tostring, "unpack": b.unpack,
+		"pairs": b.pairs, "print": b.print, "rawget": b.rawget, "rawset": b.rawset, "select": selectValues,
+		"setmetatable": setmetatable, "tonumber": tonumber, "tostring": tostring, "unpack": b.unpack,
 	} {
 		globals.RawSetString(name, L.NewFunction(fn))
 	}
@@ -80,6 +81,9 @@ func tonumber(L *lua.LState) int {
 		base := lualib.WholeArgument(L, 2, 10)
 		if base < 2 || base > 36 {
 			L.ArgError(2, "base out of range: 2 to 36")
+		}
+		if !lua.LVCanConvToString(v) {
+			badType(L, 1, "string")
 		}
 		s := strings.ToLower(strings.TrimSpace(textOf(L, v)))
 		if base == 16 {
@@ -188,6 +192,26 @@ func collectGarbage(L *lua.LState) int {
 	}
 	L.Push(result)
 	return 1
+}
+
+// selectValues implements select: the arguments from a position on, or their number.
+func selectValues(L *lua.LState) int {
+	n := L.GetTop() - 1
+	if L.Get(1) == lua.LString("#") {
+		L.Push(lua.LNumber(n))
+		return 1
+	}
+	if L.Get(1) == lua.LNil {
+		badType(L, 1, "number")
+	}
+	i := lualib.WholeArgument(L, 1, 0)
+	if i < 0 {
+		i += n + 1
+	}
+	if i < 1 {
+		L.ArgError(1, "index out of range")
+	}
+	return max(0, n+1-i)
 }
 
 // setmetatable sets the metatable of a table. Other values have none, or one that all of their type share.

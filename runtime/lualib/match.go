@@ -91,6 +91,11 @@ func (lib stringLibrary) gmatch(L *lua.LState) int {
 
 func (lib stringLibrary) gsub(L *lua.LState) int {
 	s, pat := lib.textArgument(L, 1), lib.textArgument(L, 2)
+	switch L.Get(3).Type() {
+	case lua.LTString, lua.LTNumber, lua.LTTable, lua.LTFunction:
+	default:
+		lib.badType(L, 3, "string/function/table")
+	}
 	limit := WholeArgument(L, 4, len(s)+1)
 	m := pattern.New(L.Context(), s, pat)
 	var out strings.Builder
@@ -133,8 +138,6 @@ func (lib stringLibrary) replacement(L *lua.LState, m *pattern.Matcher, match st
 		L.Call(n, 1)
 		v = L.Get(-1)
 		L.SetTop(base)
-	default:
-		lib.badType(L, 3, "string/function/table")
 	}
 	switch {
 	case !lua.LVAsBool(v):
