@@ -70,14 +70,24 @@ func (s *fieldSet) add(i uint8)     { s[i>>6] |= 1 << (i & 63) }
 // keys holds the keys of one object that were passed.
 type keys struct {
 	known fieldSet
+	last  uint8           // the known field that was passed last
 	other map[string]bool // folded; nil while all are known
 }
+
+// following predicts known fields: for each, the one that followed it last. Objects of one type have their keys in one
+// order, and a comparison takes a fifth of the time of a look-up.
+type following [len(knownFields)]uint8
 
 // errKey is the error of a key that an object has twice, or that is a known one in other upper and lower case.
 var errKey = errors.New("ambiguous key")
 
 // add adds a key as it stands between its quotes, and returns it without escapes.
-func (k *keys) add(name []byte) ([]byte, error) {
+func (k *keys) add(name []byte, next *following) ([]byte, error) {
+	if i := next[k.last]; string(name) == knownFields[i] && !k.known.has(i) {
+		k.known.add(i)
+		k.last = i
+		return name, nil
+	}
 	if bytes.IndexByte(name, '\\') >= 0 {
 		var plain string
 		if err := json.Unmarshal([]byte(`"`+string(name)+`"`), &plain); err != nil {
@@ -90,6 +100,7 @@ func (k *keys) add(name []byte) ([]byte, error) {
 			return nil, fmt.Errorf("%w: %q is given twice", errKey, name)
 		}
 		k.known.add(i)
+		next[k.last], k.last = i, i
 		return name, nil
 	}
 	folded := fold(string(name))

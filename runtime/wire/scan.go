@@ -14,6 +14,7 @@ type scanner struct {
 	at    int
 	depth int
 	top   fieldSet // the known keys of the outermost object
+	after following
 }
 
 // maxNesting is above the nesting depth of the protocol's types.
@@ -90,7 +91,7 @@ func (s *scanner) object(field func(name []byte) error) error {
 		if err != nil {
 			return err
 		}
-		if name, err = passed.add(name); err != nil {
+		if name, err = passed.add(name, &s.after); err != nil {
 			return err
 		}
 		if err := s.take(':', "a colon"); err != nil {
