@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/json"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -129,4 +130,28 @@ func TestAnswer_DecodeRefuses(t *testing.T) {
 			t.Errorf("%s: got %v, want %s", test.body, err, test.says)
 		}
 	}
+}
+
+// The parser of results finds what encoding/json finds.
+func FuzzAnswer_Result(f *testing.F) {
+	for _, seed := range []string{
+		`{"operation":"StartInstance:s-1","success":true,"statusCode":200,"code":"ok","message":"Started"}`,
+		`{"operation":"Prepare","success":false,"statusCode":409,"code":"stale_epoch","message":"m\u0041\n","hint":"h","epoch":7,"operationId":"o","manager":"m"}`,
+		`{"code":"ok","more":[{"success":false}]}`, `{"code":null}`, `{"code":"a","statusCode":1e2}`, `{"code":"a","statusCode":-1}`, `{"code":"a","success":1}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		got, err := parseResult(text)
+		if err != nil {
+			return
+		}
+		var want Result
+		if err := json.Unmarshal(text, &want); err != nil {
+			t.Fatalf("%q was taken: %v", text, err)
+		}
+		if got != want && got.StatusCode != math.MaxInt32 {
+			t.Errorf("%q: got %+v, want %+v", text, got, want)
+		}
+	})
 }

@@ -13,8 +13,8 @@ type scanner struct {
 	in    []byte
 	at    int
 	depth int
-	top   fieldSet // the known keys of the outermost object
-	after following
+	top   fieldSet     // the known keys of the outermost object
+	after [4]following // by the depth of the object
 }
 
 // maxNesting is above the nesting depth of the protocol's types.
@@ -28,6 +28,9 @@ func (s *scanner) fail(want string) error {
 
 // next skips white space and returns the byte after it without passing it, or 0 at the end.
 func (s *scanner) next() byte {
+	if s.at < len(s.in) && s.in[s.at] > ' ' {
+		return s.in[s.at]
+	}
 	for ; s.at < len(s.in); s.at++ {
 		switch c := s.in[s.at]; c {
 		case ' ', '\t', '\r', '\n':
@@ -53,6 +56,15 @@ func (s *scanner) text() ([]byte, error) {
 	}
 	first := s.at
 	for s.at < len(s.in) {
+		// Most bytes are plain: they are passed without writing to s.
+		plain := s.in[s.at:]
+		n := 0
+		for n < len(plain) && plain[n] != '"' && plain[n] != '\\' && plain[n] >= ' ' {
+			n++
+		}
+		if s.at += n; s.at == len(s.in) {
+			break
+		}
 		switch c := s.in[s.at]; {
 		case c == '"':
 			s.at++
@@ -61,10 +73,8 @@ func (s *scanner) text() ([]byte, error) {
 			if err := s.escape(); err != nil {
 				return nil, err
 			}
-		case c < ' ':
-			return nil, s.fail("no control character")
 		default:
-			s.at++
+			return nil, s.fail("no control character")
 		}
 	}
 	return nil, s.fail("the end of a string")
@@ -91,7 +101,7 @@ func (s *scanner) object(field func(name []byte) error) error {
 		if err != nil {
 			return err
 		}
-		if name, err = passed.add(name, &s.after); err != nil {
+		if name, err = passed.add(name, &s.after[s.depth%4]); err != nil {
 			return err
 		}
 		if err := s.take(':', "a colon"); err != nil {
@@ -149,10 +159,8 @@ func (s *scanner) value() error {
 	case c == '-' || c >= '0' && c <= '9':
 		return s.number()
 	}
-	for _, word := range []string{"true", "false", "null"} {
-		if s.word(word) {
-			return nil
-		}
+	if s.word("true") || s.word("false") || s.word("null") {
+		return nil
 	}
 	return s.fail("a value")
 }

@@ -147,9 +147,11 @@ func (s *Store) Check() error {
 	if !slices.Contains(StoreStatuses, s.Status) {
 		return fmt.Errorf("status: %.60q is not a status of a store", s.Status)
 	}
-	for _, in := range slices.Concat(s.Instances, s.Leaving) {
-		if !slices.Contains(statuses, in.Status) {
-			return fmt.Errorf("%s: %.60q is not a status of an instance", in.Name, in.Status)
+	for _, list := range [][]Instance{s.Instances, s.Leaving} {
+		for i := range list {
+			if in := &list[i]; !slices.Contains(statuses, in.Status) {
+				return fmt.Errorf("%s: %.60q is not a status of an instance", in.Name, in.Status)
+			}
 		}
 	}
 	if s.Prepared != nil {

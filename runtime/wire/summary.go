@@ -151,6 +151,14 @@ func (s *scanner) string(to *string) error {
 	return nil
 }
 
+func (s *scanner) flag(to *bool) error {
+	*to = s.word("true")
+	if !*to && !s.word("false") {
+		return s.fail("true or false")
+	}
+	return nil
+}
+
 func (s *scanner) count(to *uint64) error {
 	s.next()
 	first := s.at
