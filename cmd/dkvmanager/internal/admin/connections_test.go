@@ -46,7 +46,9 @@ func (c crowd) try(client string) (p, victim *place, refusal *wire.Result) {
 }
 
 func newCrowd(t *testing.T, most int) crowd {
-	return crowd{t, newPlaces(nil, most, func(a netip.Addr) bool { return a == netip.MustParseAddr("10.0.0.11") })}
+	all := newPlaces(nil, most, func(a netip.Addr) bool { return a == netip.MustParseAddr("10.0.0.11") })
+	all.perAddress = 4
+	return crowd{t, all}
 }
 
 func TestPlaces_AClientGivesUpItsOwn(t *testing.T) {
@@ -135,10 +137,10 @@ func TestPlaces_KnownClientsAreManagersOfTheCatalog(t *testing.T) {
 
 // A client that has as many requests in work as one address may have is told so.
 func TestServe_RefusesMoreRequestsOfOneAddress(t *testing.T) {
-	b, l := serveHarness(t, "127.48.2.5:0", func(a *API) { a.limits.connections = 8 })
+	b, l := serveHarness(t, "127.48.2.5:0", func(a *API) { a.limits.connections = 4 })
 	b.must("POST", wire.StoresPath(), orders(2, ownHost), wire.CodeOK, "Created")
 	b.sup.enter, b.sup.leave = make(chan struct{}), make(chan struct{})
-	for i := range 2 { // a quarter of the places
+	for i := range 2 { // half of the places
 		say(t, l, "POST "+wire.InstancePath("OrdersStore", fmt.Sprintf("orders-%d", i+1))+"/start HTTP/1.1\r\nHost: localhost\r\n\r\n")
 		<-b.sup.enter
 	}

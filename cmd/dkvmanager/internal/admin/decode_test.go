@@ -3,18 +3,22 @@ package admin
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"reflect"
+	"strings"
 	"testing"
 
 	"dkvrun/runtime/wire"
 )
 
-// FuzzAdmin_Decode compares decode with encoding/json: both decode to the same value what decode accepts.
+// FuzzAdmin_Decode compares decode with encoding/json: both decode to the same value what decode accepts. The scan that
+// comes before it accepts that, too.
 func FuzzAdmin_Decode(f *testing.F) {
 	for _, seed := range []string{
 		`{"baseRevision":3,"nodes":[{"name":"a","host":"h","clustronPort":1,"clientPort":2,"role":"data"}],"founding":true,"founders":[]}`,
 		`{"baseRevision":18446744073709551615}`, `{"baseRevision":1e0}`, `{"nodes":[{"clientPort":-9223372036854775808}]}`,
 		`{"home":"\ud800\u0000"}`, `{"nodes":[],"nodes":[]}`, ` {} `, `{}{}`, `[`, `{"nodes":null}`, "{\"home\":\"\xff\"}",
+		`{"home":"` + strings.Repeat(`\u0061`, 64) + `"}`, `{"home":"\\\""}`, `{"founding" : true , "epoch":12345678901234567890}`,
 	} {
 		f.Add([]byte(seed))
 	}
@@ -22,6 +26,10 @@ func FuzzAdmin_Decode(f *testing.F) {
 		var got, want wire.ChangeInstances
 		if decode(body, &got) != nil {
 			return
+		}
+		read, err := io.ReadAll(&scan{from: bytes.NewReader(body)})
+		if len(body) < maxWhite && (err != nil || !bytes.Equal(read, body)) {
+			t.Fatalf("accepted, and the scan says %v: %q", err, body)
 		}
 		d := json.NewDecoder(bytes.NewReader(body))
 		d.DisallowUnknownFields()
