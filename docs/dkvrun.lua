@@ -302,7 +302,7 @@ function cluster:heal(server) end
 ---@param timeout_sec? number seconds for the answer of each manager
 ---@param connect_timeout_sec? number seconds for the connection to be made, as part of `timeout_sec`
 ---@param deadline? number seconds for the whole action; requests that are not finished by then are cancelled or skipped
----@return dkvrun.results # results: one AddInstance row per manager, then one JoinInstance row per new instance and per gateway that becomes a data instance
+---@return dkvrun.results # results: one AddInstance row per manager, then, in a running store, one JoinInstance row per new instance and per gateway that becomes a data instance
 ---@overload fun(parameters: table): dkvrun.results
 function add_instance(name, instance_name, host, clustron_port, client_port, nodes, hosts, instance_count, atomic, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
 
@@ -458,7 +458,7 @@ function parallel(functions, limit) end
 ---@param timeout_sec? number seconds for the answer of each manager
 ---@param connect_timeout_sec? number seconds for the connection to be made, as part of `timeout_sec`
 ---@param deadline? number seconds for the whole action; requests that are not finished by then are cancelled or skipped
----@return dkvrun.results # results: one RemoveInstance row per manager, then a LeaveInstance row
+---@return dkvrun.results # results: one RemoveInstance row per manager, then a LeaveInstance row if its manager is there
 ---@overload fun(parameters: table): dkvrun.results
 function remove_instance(name, instance_name, lose_data, atomic, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
 

@@ -33,7 +33,7 @@ var AddInstance = runtime.Builtin{
 		{Name: "instance_count", Type: runtime.Integer, Min: runtime.Bound(1), Max: runtime.Bound(wire.MaxInstances), Doc: "with `hosts`: the number of new instances on each server; 1 by default"},
 		params.Atomic,
 	}, params.Execution(600)),
-	Returns:    "results: one AddInstance row per manager, then one JoinInstance row per new instance and per gateway that becomes a data instance",
+	Returns:    "results: one AddInstance row per manager, then, in a running store, one JoinInstance row per new instance and per gateway that becomes a data instance",
 	ReturnType: "results",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders"}:check()
 add_instance{"OrdersStore", hosts = managers()[1]}:check()`,
@@ -193,46 +193,45 @@ func additionRequest(v *cluster.View, s *cluster.Session, added []wire.Node) *wi
 	return change
 }
 
-// awaitJoined waits until instances take reads and writes in their new roles, and adds a row for each.
+// awaitJoined waits until instances take reads and writes in their new roles. It adds a row for each, in their order.
+// Instances of a stopped store have no row: they join when it is started, which a notice says.
 func awaitJoined(a *run.Action, store string, joining []wire.Node) error {
-	waiting := map[string]wire.Node{}
-	for _, n := range joining {
-		waiting[n.Name] = n
-	}
 	began := time.Now()
 	var last *cluster.View
+	var later []string
 	err := a.Run.Poll(a.Call, a.Timeout, func() (string, bool, error) {
 		v, err := a.Run.View(a.Call, store)
 		if err != nil || v.Latest == nil {
 			return "no manager answers", false, err
 		}
 		last = v
-		var names []string
-		for _, in := range v.Instances {
-			n, new := waiting[in.Name]
+		for len(joining) > 0 {
+			in, _ := v.Find(joining[0].Name)
 			switch {
-			case !new:
 			case in.Desired == wire.DesiredStopped:
-				addJoined(a, n, began, "Added; it joins when the store is started")
-				delete(waiting, in.Name)
+				later = append(later, in.Name)
 			case in.Ready:
-				addJoined(a, n, began, fmt.Sprintf("Joined as %s", in.Role))
-				delete(waiting, in.Name)
+				addJoined(a, joining[0], began, fmt.Sprintf("Joined as %s", in.Role))
 			default:
-				names = append(names, in.Name)
+				return text.Few(topology.Names(joining)) + " to join", false, nil
 			}
+			joining = joining[1:]
 		}
-		return text.Few(names) + " to join", len(waiting) == 0, nil
+		return "", true, nil
 	})
+	if len(later) > 0 {
+		a.Run.Reporter.Notice(fmt.Sprintf("%s: %s joins when the store is started", store, text.Few(later)))
+	}
 	if err != run.ErrTimeUp {
 		return err
 	}
 	for _, n := range joining {
-		if _, still := waiting[n.Name]; !still {
-			continue
-		}
-		why := "its manager does not answer"
+		why := "no manager answers"
 		if last != nil {
+			if in, _ := last.Find(n.Name); in.Ready { // it stands below one that isn't
+				addJoined(a, n, began, fmt.Sprintf("Joined as %s", in.Role))
+				continue
+			}
 			why = text.Few(last.NotReady(n.Name))
 		}
 		a.AddWait("JoinInstance", n, began, report.Row{

@@ -26,7 +26,7 @@ var RemoveInstance = runtime.Builtin{
 		{Name: "lose_data", Type: runtime.Boolean, Default: false, Doc: "remove it at once, even if the store stops or loses data"},
 		params.Atomic,
 	}, params.Execution(600)),
-	Returns:    "results: one RemoveInstance row per manager, then a LeaveInstance row",
+	Returns:    "results: one RemoveInstance row per manager, then a LeaveInstance row if its manager is there",
 	ReturnType: "results",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders", instance_count = 2}:check()
 remove_instance("OrdersStore", "orders-2"):check()`,
@@ -225,12 +225,14 @@ func awaitLeft(a *run.Action, store string, in cluster.Instance) error {
 	if err != nil && err != run.ErrTimeUp {
 		return err
 	}
+	if err == nil && in.Owner == nil { // it is not out yet
+		a.Run.Reporter.Notice(fmt.Sprintf("%s: the manager of %s is not there; the others take it out of the running store by themselves",
+			store, n.Name))
+		return nil
+	}
 	row := report.Row{
 		Result: report.Success, Success: true, Changed: true, StatusCode: http.StatusOK, Code: wire.CodeOK,
 		Message: "Left; its data is deleted",
-	}
-	if in.Owner == nil {
-		row.Message = "Its manager is not there; the others take it out of the running store by themselves"
 	}
 	if err == run.ErrTimeUp {
 		row = report.Row{Result: report.Failed, Code: "timeout", Message: fmt.Sprintf("not gone after %s: %s; it is still leaving", a.Timeout, why)}
