@@ -17,10 +17,11 @@ import (
 type phase int
 
 const (
-	idle    phase = iota // between two requests
-	fresh                // accepted, and nothing was received yet
-	reading              // a request has begun, and is not complete
-	serving              // a whole request is being handled; the connection keeps its place
+	idle      phase = iota // between two requests
+	fresh                  // accepted, and nothing was received yet
+	reading                // a request has begun, and is not complete
+	answering              // the client is being sent the response, and may not read it
+	serving                // a whole request is being handled; the connection keeps its place
 )
 
 // places is a listener with a bounded number of connections, the places. One client address has at most a part of them,
@@ -192,10 +193,10 @@ func withPlace(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, placeKey{}, c)
 }
 
-// keepPlace says that a whole request was read: its connection keeps its place until the response is sent.
-func keepPlace(ctx context.Context) {
+// enterPhase begins a phase of a request's connection.
+func enterPhase(ctx context.Context, next phase) {
 	if p, ok := ctx.Value(placeKey{}).(*place); ok {
-		p.enter(serving)
+		p.enter(next)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/runtime/wire"
@@ -55,7 +56,7 @@ func TestPlaces_AClientGivesUpItsOwn(t *testing.T) {
 	c := newCrowd(t, 16)
 	other := c.enter("10.0.0.1", idle, nil)
 	c.enter("10.0.0.2", serving, nil)
-	slow := c.enter("10.0.0.2", reading, nil)
+	slow := c.enter("10.0.0.2", answering, nil)
 	silent := c.enter("10.0.0.2", fresh, nil)
 	waits := c.enter("10.0.0.2", idle, nil)
 	for _, gone := range []*place{waits, silent, slow} {
@@ -150,5 +151,25 @@ func TestServe_RefusesMoreRequestsOfOneAddress(t *testing.T) {
 	}
 	for range 2 {
 		b.sup.leave <- struct{}{}
+	}
+}
+
+// A client that requests and does not read keeps nobody out.
+func TestServe_UnreadResponsesGiveWay(t *testing.T) {
+	_, l := serveHarness(t, "127.48.2.6:0", func(a *API) { a.limits.connections = 4 })
+	requests := strings.Repeat("GET "+wire.Prefix+"/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n", 1000)
+	for range 2 { // half of the places
+		c := say(t, l, "")
+		for blocked := false; !blocked; { // until the manager, which waits for the client to read, reads no more
+			if err := c.SetWriteDeadline(time.Now().Add(500 * time.Millisecond)); err != nil {
+				t.Fatal(err)
+			}
+			_, err := io.WriteString(c, requests)
+			blocked = err != nil
+		}
+	}
+	c := say(t, l, "GET "+wire.HealthPath()+" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+	if got, err := io.ReadAll(c); !strings.HasPrefix(string(got), "HTTP/1.1 200 ") {
+		t.Errorf("got %q, %v", got, err)
 	}
 }

@@ -129,8 +129,9 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer req.release()
-	keepPlace(r.Context())
+	enterPhase(r.Context(), serving)
 	value, err := a.handle(route, req)
+	enterPhase(r.Context(), answering)
 	respond(a.Log, w, action, value, a.nameIn(err, req.operation))
 }
 
