@@ -58,8 +58,8 @@ type place struct {
 	taken bool
 }
 
-// newPlaces returns the places of a listener: half of most for one client address, and a quarter kept. A runner may have
-// one request for each instance of a store in work.
+// newPlaces returns the places of a listener: half of most for one client address, and a quarter kept. A runner may
+// have one request for each instance of a store in work.
 func newPlaces(l net.Listener, most int, known func(netip.Addr) bool) *places {
 	return &places{Listener: l, most: most, perAddress: max(1, most/2), kept: most / 4, known: known,
 		open: map[netip.Addr]map[*place]bool{}}
