@@ -32,6 +32,9 @@ type checked interface{ Check() error }
 // DecodeAnswer decodes the body of an answer with status 200, other than a result, into to. After an error the value of
 // to is undefined.
 func DecodeAnswer(body []byte, to any) error {
+	if s, ok := to.(*Store); ok {
+		return decodeStore(body, s)
+	}
 	top, err := checkAnswer(body)
 	if err != nil {
 		return err
@@ -46,6 +49,20 @@ func DecodeAnswer(body []byte, to any) error {
 		return c.Check()
 	}
 	return nil
+}
+
+func decodeStore(body []byte, to *Store) error {
+	err := CheckElements(body)
+	if err == nil && !utf8.Valid(body) {
+		err = errNotUTF8
+	}
+	if err != nil {
+		return err
+	}
+	if *to, err = parseStore(body); err != nil {
+		return err
+	}
+	return to.Check()
 }
 
 // ReadResult decodes a result that came with the given HTTP status. The error is ErrNoResult if the body is none, else

@@ -1,12 +1,16 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"math"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"time"
+	"unicode/utf8"
 )
 
 // Every key of an answer is a known field; no other key is.
@@ -152,6 +156,54 @@ func FuzzAnswer_Result(f *testing.F) {
 		}
 		if got != want && got.StatusCode != math.MaxInt32 {
 			t.Errorf("%q: got %+v, want %+v", text, got, want)
+		}
+	})
+}
+
+// The parser of stores finds what encoding/json finds, and takes all that is strictly JSON.
+func FuzzAnswer_Store(f *testing.F) {
+	now := time.Now().UTC().Round(0)
+	whole := described()
+	whole.Creation, whole.LastOperation, whole.Epoch, whole.Coordinator = "c", "o", 3, "m"
+	whole.Managers = []Manager{{Identity: "m", URL: "http://h1:7801"}}
+	whole.Founders = []Founder{{Name: "a-1", Host: "h1", ClustronPort: 7811}}
+	whole.Leaving = []Instance{{Node: Node{Name: "a-9", Host: "h1", Role: Data, Manager: "h1:7801"}, Status: Leaving, StartedAt: &now,
+		Ready: true, Leader: true, Restarts: 2, LastError: "e", Started: true, Bootstrapped: true}}
+	whole.Prepared = &OperationStatus{ID: "o2", State: OperationPrepared, Manager: "m", Since: &now}
+	text, err := json.Marshal(whole)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	for _, seed := range []string{`{}`, `{"name":null,"instances":[null,{}],"managers":null}`, `{"instances":[{"clientPort":1.0}]}`,
+		`{"revision":-1}`, `{"instances":[{"startedAt":"x"}]}`, `{"pending":{"id":1}}`, `{"name":"a","more":{"b":[1]}}`, `[]`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		_, strict := checkAnswer(text)
+		got, err := parseStore(text)
+		var want Store
+		wrong := json.Unmarshal(text, &want)
+		if err != nil {
+			if strict == nil && wrong == nil && len(text) > 0 && bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) &&
+				!bytes.Contains(text, []byte("success")) && !bytes.Contains(text, []byte("statusCode")) {
+				t.Fatalf("%q was refused: %v", text, err)
+			}
+			return
+		}
+		if wrong != nil && utf8.Valid(text) {
+			t.Fatalf("%q was taken: %v", text, wrong)
+		}
+		if utf8.Valid(text) && fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) && (got.Prepared == nil) == (want.Prepared == nil) {
+			got.Prepared, want.Prepared = nil, nil
+			for _, list := range [][]Instance{got.Instances, got.Leaving, want.Instances, want.Leaving} {
+				for i := range list {
+					list[i].StartedAt = nil
+				}
+			}
+			if a, b := fmt.Sprintf("%+v", got), fmt.Sprintf("%+v", want); a != b {
+				t.Errorf("%q:\ngot  %s\nwant %s", text, a, b)
+			}
 		}
 	})
 }
