@@ -86,9 +86,15 @@ func (cl *cluster) open(count int) {
 		cl.t.Fatal(err)
 	}
 	cl.dir = dir
+	own := func(i int) string { return fmt.Sprintf("127.33.%d.%d", cl.block, 11+i) }
+	proxy := func(i int) string { return fmt.Sprintf("127.33.%d.%d", cl.block, 101+i) }
+	cl.network.proxyOf = map[string]string{}
+	for i := range count {
+		cl.network.proxyOf[own(i)] = proxy(i)
+	}
 	for i := range count {
 		m := &manager{
-			ip: fmt.Sprintf("127.33.%d.%d", cl.block, 11+i), adv: fmt.Sprintf("127.33.%d.%d", cl.block, 101+i),
+			ip: own(i), adv: proxy(i),
 			dir: filepath.Join(dir, fmt.Sprint(i+1)), log: &output{},
 		}
 		cl.managers = append(cl.managers, m)

@@ -3,6 +3,7 @@ package crash
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"io"
 	"net"
@@ -55,6 +56,8 @@ type network struct {
 	rule   func(message) verdict
 	seen   map[message]int
 	behind sync.WaitGroup // late messages in flight
+	// proxyOf holds the address of each manager's proxy, by the manager's own. It doesn't change once a proxy serves.
+	proxyOf map[string]string
 }
 
 // set replaces the rule and resets the counters. The rule is called for one message at a time.
@@ -98,15 +101,15 @@ func (n *network) serve(t testing.TB, i int, m *manager) *http.Server {
 			cut(w)
 			return
 		case late:
-			n.behind.Go(func() { time.Sleep(lateBy); _, _, _ = carry(m, r, body) })
+			n.behind.Go(func() { time.Sleep(lateBy); _, _, _ = n.carry(m, r, body) })
 			cut(w)
 			return
 		case again:
-			n.behind.Go(func() { time.Sleep(lateBy); _, _, _ = carry(m, r, body) })
+			n.behind.Go(func() { time.Sleep(lateBy); _, _, _ = n.carry(m, r, body) })
 		case twice:
-			_, _, _ = carry(m, r, body)
+			_, _, _ = n.carry(m, r, body)
 		}
-		status, header, answer := carry(m, r, body)
+		status, header, answer := n.carry(m, r, body)
 		about.answer = true
 		verdict = n.judge(about)
 		if status == 0 || verdict == drop {
@@ -148,8 +151,9 @@ func cut(w http.ResponseWriter) {
 }
 
 // carry forwards a request to the manager and returns the answer. The status is 0 if there is none.
-func carry(m *manager, r *http.Request, body []byte) (int, http.Header, []byte) {
-	request, err := http.NewRequest(r.Method, "http://"+m.ip+":7801"+r.URL.RequestURI(), bytes.NewReader(body))
+func (n *network) carry(m *manager, r *http.Request, body []byte) (int, http.Header, []byte) {
+	ctx := context.WithValue(context.Background(), senderKey{}, n.sender(r.RemoteAddr))
+	request, err := http.NewRequestWithContext(ctx, r.Method, "http://"+m.ip+":7801"+r.URL.RequestURI(), bytes.NewReader(body))
 	if err != nil {
 		return 0, nil, nil
 	}
@@ -166,9 +170,30 @@ func carry(m *manager, r *http.Request, body []byte) (int, http.Header, []byte) 
 	return response.StatusCode, response.Header, answer
 }
 
-// raw is a client that doesn't change requests and answers.
-var raw = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DisableCompression: true},
+// raw is a client that doesn't change requests and answers. It connects from the address of the sender.
+var raw = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DisableCompression: true, DialContext: dialAsSender},
 	Timeout: 20 * time.Second}
+
+// senderKey is the key of a request's sender in its context.
+type senderKey struct{}
+
+func dialAsSender(ctx context.Context, network, address string) (net.Conn, error) {
+	var d net.Dialer
+	if sender, ok := ctx.Value(senderKey{}).(net.IP); ok && sender != nil {
+		d.LocalAddr = &net.TCPAddr{IP: sender}
+	}
+	return d.DialContext(ctx, network, address)
+}
+
+// sender returns the address under which a manager of the cluster is reached, if a request from the given address comes
+// from one: a manager sees others at the addresses at which it reaches them. It is nil for other clients.
+func (n *network) sender(from string) net.IP {
+	host, _, err := net.SplitHostPort(from)
+	if err != nil {
+		return nil
+	}
+	return net.ParseIP(n.proxyOf[host])
+}
 
 func verb(r *http.Request, body []byte) string {
 	path := strings.TrimPrefix(r.URL.Path, wire.Prefix)
