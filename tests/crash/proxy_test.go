@@ -171,8 +171,8 @@ func (n *network) carry(m *manager, r *http.Request, body []byte) (int, http.Hea
 }
 
 // raw is a client that doesn't change requests and answers. It connects from the address of the sender.
-var raw = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DisableCompression: true, DialContext: dialAsSender},
-	Timeout: 20 * time.Second}
+var raw = &http.Client{Timeout: 20 * time.Second,
+	Transport: &http.Transport{DisableKeepAlives: true, DisableCompression: true, DialContext: dialAsSender}}
 
 // senderKey is the key of a request's sender in its context.
 type senderKey struct{}
