@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -156,9 +157,7 @@ func (w *worker) stopProcess(grace time.Duration) bool {
 func (w *worker) ensureRunning(ctx context.Context, want desiredState) error {
 	if w.proc != nil {
 		changedCh := w.state.PID == w.proc.pid && w.state.Role != want.node.Role
-		moved := w.spec != nil && (w.spec.Host != want.node.Host || w.spec.ClustronPort != want.node.ClustronPort ||
-			w.spec.ClientPort != want.node.ClientPort)
-		if !w.stoppingSince.IsZero() || changedCh || moved {
+		if !w.stoppingSince.IsZero() || changedCh || w.hasMoved(want) {
 			w.stopProcess(stopGrace)
 			return nil
 		}
@@ -172,6 +171,13 @@ func (w *worker) ensureRunning(ctx context.Context, want desiredState) error {
 		return nil
 	}
 	return w.start(ctx, want)
+}
+
+// hasMoved reports whether the process runs the wanted instance at another address than the catalog has now.
+func (w *worker) hasMoved(want desiredState) bool {
+	s, n := w.spec, want.node
+	return s != nil && s.Operation == want.store.Creation &&
+		(!strings.EqualFold(s.Host, n.Host) || s.ClustronPort != n.ClustronPort || s.ClientPort != n.ClientPort)
 }
 
 // start plans the start and spawns the process.
