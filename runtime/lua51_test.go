@@ -139,6 +139,7 @@ var lua51Libraries = []snippet{
 	{`print(pcall(select), pcall(select, -5, 1))`, "false\tfalse\ttest.lua:1: bad argument #1 to 'select' (index out of range)\n"},
 	{`print(pcall(tonumber, print, 3))`, "false\ttest.lua:1: bad argument #1 to 'tonumber' (string expected, got function)\n"},
 	{`("x"):gsub("y")`, "error: test.lua:1: bad argument #2 to 'gsub' (string/function/table expected, got no value)"},
+	{`print(pcall(table.concat, {1, {}, 3}))`, "false\ttest.lua:1: invalid value (table) at index 2 in table for 'concat'\n"},
 	{`print(table.foreachi({7, 8}, function(i, v) if v == 8 then return i end end))`, "2\n"},
 	{`print(string.gfind == string.gmatch, pcall(table.setn, {}, 1))`, "true\tfalse\ttest.lua:1: 'setn' is obsolete\n"},
 	{`local env = {} setfenv(0, env) print(getfenv(loadstring("return 1")) == env, getfenv(1) == _G)`, "true\ttrue\n"},

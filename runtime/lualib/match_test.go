@@ -38,7 +38,7 @@ func TestLua_StringLibrary(t *testing.T) {
 		{`local s, t = ("x"):rep(1000000), {} for i = 1, 100 do t[i] = s end table.concat(t)`, "error: test.lua:1: table.concat: the result is longer than 64 MiB"},
 		{`print(table.concat({1, "a", 2.5}, ", "), table.concat({1, 2, 3}, "", 2, 3), table.concat({}))`, "1, a, 2.5\t23\t\n"},
 		{`local t = {} for i = 1, 5000 do t[i] = i end print(#table.concat(t, ","))`, "23892\n"},
-		{`table.concat({1, {}})`, "error: test.lua:1: invalid value (a table) at index 2 in table for 'concat'"},
+		{`table.concat({1, {}})`, "error: test.lua:1: invalid value (table) at index 2 in table for 'concat'"},
 	})
 }
 

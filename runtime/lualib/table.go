@@ -34,7 +34,7 @@ func (lib tableLibrary) concat(L *lua.LState) int {
 	for i := first; i <= last; i++ {
 		v := t.RawGetInt(i)
 		if !lua.LVCanConvToString(v) {
-			lib.Raise(L, "invalid value (a %s) at index %d in table for 'concat'", lib.TypeName(v), i)
+			lib.Raise(L, "invalid value (%s) at index %d in table for 'concat'", lib.TypeName(v), i)
 		}
 		out.WriteString(lib.Text(L, v))
 		if i < last {
