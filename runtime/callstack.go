@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"reflect"
+	"sync"
 	"unsafe"
 
 	lua "github.com/yuin/gopher-lua"
@@ -44,12 +45,15 @@ var (
 	registryField, _ = reflect.TypeFor[lua.LState]().FieldByName("reg")
 	// growingStack identifies call stacks in segments. It is nil where a gopher-lua has other private parts; calls
 	// then nest callStackSize deep.
-	growingStack = findGrowingStack()
+	growingStack unsafe.Pointer
+	// extendsStacks reports whether calls extend the lists of call stacks.
+	extendsStacks bool
+	// learnStacks sets both, from the first host's state: a run that needs no Lua does not pay for it.
+	learnStacks sync.Once
 )
 
-func findGrowingStack() unsafe.Pointer {
-	L := lua.NewState(lua.Options{CallStackSize: 1, RegistrySize: 1, MinimizeStackMemory: true, SkipOpenLibs: true})
-	defer L.Close()
+// growingStackOf returns what identifies the call stacks of L, which are in segments, or nil if they are not as known.
+func growingStackOf(L *lua.LState) unsafe.Pointer {
 	stack := reflect.ValueOf(L).Elem().FieldByIndex(stackField.Index).Elem().Type()
 	if stack.Kind() != reflect.Pointer || !sameFields(stack.Elem(), reflect.TypeFor[callStack]()) ||
 		!sameFields(registryField.Type.Elem(), reflect.TypeFor[registry]()) {
@@ -71,9 +75,7 @@ func registryOf(L *lua.LState) *registry {
 //go:linkname instructions github.com/yuin/gopher-lua.jumpTable
 var instructions [lua.OP_NOP + 1]func(L *lua.LState, instruction uint32, base unsafe.Pointer) int
 
-// extendsStacks reports whether calls extend the lists of call stacks.
-var extendsStacks = replaceCall()
-
+// replaceCall lets the instruction that calls a function extend the list of a call stack. It reports whether it could.
 func replaceCall() bool {
 	original := instructions[lua.OP_CALL]
 	if original == nil || growingStack == nil {

@@ -71,6 +71,10 @@ func newHost(opts Options, maxValues int) *Host {
 		MinimizeStackMemory: true,
 		SkipOpenLibs:        true,
 	})
+	learnStacks.Do(func() {
+		growingStack = growingStackOf(L)
+		extendsStacks = replaceCall()
+	})
 	h := &Host{
 		opts:    opts,
 		main:    L,
