@@ -21,8 +21,8 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// proxyCommand starts a proxy on port 7801 of a host, in front of the manager on another one, or tells it what to
-// disturb:
+// proxyCommand starts a proxy on port 7801 of a host, in front of the manager on another one, or tells it which fault
+// to inject:
 //
 //	proxy HOST MANAGER              passes everything on
 //	proxy HOST prepare FIELD=VALUE  changes a field of the next prepare, such as nodes.1.clientPort
@@ -48,10 +48,10 @@ func proxyCommand(ts *testscript.TestScript, neg bool, args []string) {
 // proxiesKey is the key of a transcript's proxies, by host.
 type proxiesKey struct{}
 
-// proxy disturbs one message.
+// proxy injects a fault into one message.
 type proxy struct{ next atomic.Pointer[disturbance] }
 
-// disturbance is what happens to the next message of a kind.
+// disturbance is the fault to inject into the next message of a kind.
 type disturbance struct{ what, argument string }
 
 // take returns the argument of the disturbance of a kind, once.

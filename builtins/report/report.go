@@ -19,7 +19,8 @@ type Reporter interface {
 	Progress(text string)
 	// Width returns the number of columns of the terminal, or 0 without a terminal.
 	Width() int
-	// Redraw prints a picture over the last one on a terminal, and below it elsewhere.
+	// Redraw overwrites the last frame with a new one if standard output is a terminal. Otherwise it prints the new one
+	// below.
 	Redraw(picture string)
 }
 

@@ -72,8 +72,8 @@ func measure(r *run.Run, c *runtime.Call) (all []wire.Metric, silent []report.Ro
 // maxMetricsPerInstance limits the metrics of an instance; real instances have fewer.
 const maxMetricsPerInstance = 64
 
-// metricSet holds the metrics that the managers reported, within the limits of one store: a picture of them has a cell
-// for every instance and metric.
+// metricSet holds the metrics that the managers reported, within the limits of one store: a view of them has a cell for
+// every instance and metric.
 type metricSet struct {
 	instances map[string]bool
 	names     map[[2]string]bool

@@ -20,7 +20,7 @@ type answer struct {
 }
 
 // codeProtocol is the code of an answer that is not one of the admin API, or that contradicts itself or the request. It
-// counts as silence: it decides nothing.
+// decides nothing, like a missing answer.
 const codeProtocol = "protocol"
 
 // invalid returns the refusal that stands for an answer with codeProtocol.
@@ -28,9 +28,10 @@ func invalid(reply Reply, format string, args ...any) *wire.Result {
 	return &wire.Result{StatusCode: reply.Status, Code: codeProtocol, Message: fmt.Sprintf(format, args...)}
 }
 
-// decodeReply decodes a reply into to, a status or a state, or returns a refusal. Silence becomes a refusal whose code
-// is the class of the failure; what is neither becomes one with codeProtocol. Neither of the two decides anything: the
-// manager may have received the request, voted or decided, and only the answer is missing.
+// decodeReply decodes a reply into to, a status or a state, or returns a refusal. A missing answer becomes a refusal
+// whose code is the class of the failure, and an answer that is neither of to's type nor a refusal becomes one with
+// codeProtocol. These two decide nothing: the manager may have received the request, voted or decided, and only its
+// answer is missing.
 func decodeReply(reply Reply, to any) *wire.Result {
 	switch {
 	case reply.Class != "":

@@ -43,7 +43,8 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// pausedRunner, instead of a folder to keep, makes a runner pause its first server.
+// pausedRunner is a value of runnerVariable, which otherwise names a folder to keep. It makes the runner pause its
+// first server.
 const pausedRunner = "paused"
 
 // runner starts a cluster of two managers, prints their endpoints, and waits to be killed. SIGUSR1 makes it cut off the

@@ -1,7 +1,7 @@
 package model
 
-// runner emits the next steps of the runner of o. No step is forced, so a runner that stalls or dies needs no
-// transition.
+// runner adds the successors after the next steps of the runner of o. No step is forced, so a runner that stalls or
+// dies needs no transition.
 func (w *walk) runner(o op) {
 	s := &w.from
 	r := s.runners[o-1]
@@ -54,7 +54,7 @@ func (w *walk) refusedElsewhere(o op) bool {
 	return false
 }
 
-// start emits the preflight, which chooses an epoch, together with the first prepare.
+// start adds the successor after the preflight, which chooses an epoch, together with the first prepare.
 func (w *walk) start(o op, coordinator int) {
 	if w.naive {
 		w.toAll(o, forward, "apply at all", commit)
@@ -79,7 +79,7 @@ func (w *walk) start(o op, coordinator int) {
 	w.emit(t, label{"prepare the coordinator", coordinator, o})
 }
 
-// raise emits a prepare above the epoch that a manager gave in its refusal.
+// raise adds the successor after a prepare above the epoch that a manager gave in its refusal.
 func (w *walk) raise(o op, coordinator int) {
 	for last := w.from.runners[o-1].epoch; last < w.lastEpoch(); last++ {
 		if w.from.sent[o-1].has(stale + int(last) - 1) {
@@ -122,7 +122,8 @@ func (w *walk) toAll(o op, next phase, what string, kind int) {
 	w.emit(t, label{what, -1, o})
 }
 
-// toOthers emits messages to all participants but the coordinator. The epoch is used for prepare only.
+// toOthers adds the successors after messages to all participants but the coordinator. The epoch is used for prepare
+// only.
 func (w *walk) toOthers(o op, coordinator int, next phase, what string, kind int, epoch uint8) {
 	t := w.from
 	t.runners[o-1].phase = next

@@ -112,9 +112,8 @@ type label struct {
 	op      op
 }
 
-// walk enumerates the successors of one state. A transition copies the state, changes the copy and emits it, which adds
-// it to the successors. Comments say that a function emits a step: it emits the state after that step. A transition
-// that breaks an invariant by itself sets broken.
+// walk enumerates the successors of one state. A transition copies the state, changes the copy, and adds it to the
+// successors by calling emit. A transition that breaks an invariant by itself sets broken.
 type walk struct {
 	*system
 	from   state
@@ -128,7 +127,7 @@ func (w *walk) breaks(invariant string) {
 	}
 }
 
-// next emits all successors of w.from.
+// next adds all successors of w.from.
 func (w *walk) next() {
 	for o := op(1); int(o) <= w.runners; o++ {
 		w.runner(o)

@@ -203,8 +203,8 @@ func abortPrepared(m *manager) {
 	m.alteredPrepared = false
 }
 
-// receiveAbort emits the abort: at the coordinator it is the decision, unless the operation is committed; at the others
-// they follow it.
+// receiveAbort adds the successor after the arrival of the abort: at the coordinator it is the decision, unless the
+// operation is committed; at the others they follow it.
 func (w *walk) receiveAbort(o op, i int) {
 	t := w.from
 	m := &t.managers[i]

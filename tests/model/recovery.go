@@ -1,6 +1,6 @@
 package model
 
-// ownSteps emits the steps that manager i takes without a runner.
+// ownSteps adds the successors after steps that manager i takes without a runner.
 func (w *walk) ownSteps(i int) {
 	m := &w.from.managers[i]
 	if m.suspect || w.differs(&w.from, i) {
@@ -29,7 +29,8 @@ func (w *walk) ownSteps(i int) {
 	w.queryCoordinator(o, i, coordinator)
 }
 
-// expire emits the end of the lease, and then the abort. Without a weakness only the coordinator gets here.
+// expire adds the successor in which manager i aborts at the end of its lease. If its disk may lose writes, the end of
+// the lease is a separate step before the abort. Without a weakness only the coordinator gets here.
 func (w *walk) expire(i int) {
 	t := w.from
 	m := &t.managers[i]
@@ -43,8 +44,8 @@ func (w *walk) expire(i int) {
 	w.emit(t, label{"aborts at the end of the lease", i, o})
 }
 
-// queryCoordinator emits the query of a participant in doubt. The answer "prepared" changes nothing, and "committed" is
-// final whenever it arrives. "Aborted" is a separate message, since it can arrive late.
+// queryCoordinator adds the successor after the query of a participant in doubt. The answer "prepared" changes nothing,
+// and "committed" is final whenever it arrives. "Aborted" is a separate message, since it can arrive late.
 func (w *walk) queryCoordinator(o op, i, coordinator int) {
 	h := &w.from.managers[coordinator]
 	m := &w.from.managers[i]
@@ -88,7 +89,7 @@ func (w *walk) differs(s *state, i int) bool {
 		s.managers[coordinator].committed == m.committed && s.managers[coordinator].altered != m.altered
 }
 
-// receiveAnswer emits the arrival of the coordinator's answer "aborted" about one epoch.
+// receiveAnswer adds the successor after the arrival of the coordinator's answer "aborted" about one epoch.
 func (w *walk) receiveAnswer(o op, i int, epoch uint8) {
 	t := w.from
 	m := &t.managers[i]
@@ -100,7 +101,8 @@ func (w *walk) receiveAnswer(o op, i int, epoch uint8) {
 	w.emit(t, label{"learns from the coordinator: aborted", i, o})
 }
 
-// catchUp emits that a manager that lost a write takes the configuration from the coordinator. It may vote again then.
+// catchUp adds the successor in which a manager that lost a write takes the configuration from the coordinator. It may
+// vote again then.
 func (w *walk) catchUp(i int) {
 	t := w.from
 	m := &t.managers[i]
@@ -157,7 +159,8 @@ func (w *walk) follow(h, m *manager, i int) bool {
 	return true
 }
 
-// repair emits the steps of replacement r: it makes every survivor promise, then sends each of them the decision.
+// repair adds the successors after steps of replacement r, which makes every survivor promise, then sends each of them
+// the decision.
 func (w *walk) repair(r int) {
 	p := w.from.replacements[r]
 	lost := of(w.lost)
@@ -186,7 +189,7 @@ func (w *walk) repair(r int) {
 	}
 }
 
-// fence emits that survivor i promises to ignore the lost coordinator, and answers with its state.
+// fence adds the successor in which survivor i promises to ignore the lost coordinator and answers with its state.
 func (w *walk) fence(r, i int) {
 	m := &w.from.managers[i]
 	if m.prepared != 0 && w.coordinatorOf(m.prepared) != w.lost {

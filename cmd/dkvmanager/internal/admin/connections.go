@@ -24,16 +24,17 @@ const (
 	serving                // a whole request is being handled; the connection keeps its place
 )
 
-// places is a listener with a bounded number of connections, the places. One client address has at most a part of them,
-// and a part is kept for known clients. When a place is needed and none is free, a connection that is not serving a
-// request is closed: of the client address that has most of them, the one that has been in the first phase for the
-// longest time. If there is none, the new connection is refused with too_busy. So no client can keep others out with
-// connections that it does not use.
+// places is a listener that limits the number of open connections. Each takes a place. One client address gets at most
+// perAddress places, and some are reserved for known clients. When no place is free, the connection of another client
+// is closed to make room: of the address with the most connections, the one in the lowest state below serving, and of
+// several the one that has been in that state for the longest time. If all are serving, the new connection is refused
+// with too_busy. So no client can keep others out with connections that it does not use.
 type places struct {
 	net.Listener
-	// most is the number of places, perAddress that of one client address, kept that of known clients alone.
+	// most is the number of places, perAddress the limit for one client address, kept the number of places that are
+	// reserved for known clients.
 	most, perAddress, kept int
-	// known reports whether a client address is one for which places are kept.
+	// known reports whether the reserved places are open to a client address.
 	known func(netip.Addr) bool
 
 	mu sync.Mutex
@@ -58,8 +59,9 @@ type place struct {
 	taken bool
 }
 
-// newPlaces returns the places of a listener: half of most for one client address, and a quarter kept. A runner may
-// have one request for each instance of a store in work.
+// newPlaces limits a listener to most connections: one client address gets at most half of them, and a quarter is
+// reserved for known clients. The limit for one address is high because a runner may send one request for each instance
+// of a store at the same time.
 func newPlaces(l net.Listener, most int, known func(netip.Addr) bool) *places {
 	return &places{Listener: l, most: most, perAddress: max(1, most/2), kept: most / 4, known: known,
 		open: map[netip.Addr]map[*place]bool{}}

@@ -56,8 +56,9 @@ type installOptions struct {
 	founding bool
 	// loseData lets removed instances go at once, without waiting for the running store.
 	loseData bool
-	// sameOperation means that the configuration corrects the content of the present one: an own instance with another
-	// address is the same instance, and one that is not this server's has never been.
+	// sameOperation means that the configuration corrects the content of the installed one and was made by the same
+	// operation. An own instance that has another address now is the same instance. One that the corrected content
+	// gives to another server leaves the running store only if it was ever started here.
 	sameOperation bool
 }
 

@@ -140,8 +140,9 @@ func suspectKey(store string) string { return "suspect " + strings.ToLower(store
 // that is late, repeated or false changes nothing.
 
 // notifyLostVote asks a manager to resolve a store that this manager coordinates, if the manager's state shows that it
-// has lost its vote for the store, or has another content of the store's last operation. A coordinator whose own view
-// is not certain notifies nobody.
+// has lost its vote for the store, or has another content of the store's last operation. It sends no notification
+// unless this coordinator's records are certain: it is not suspect or declared lost, and nothing is prepared or being
+// replaced here.
 func (m *Participant) notifyLostVote(ctx context.Context, w wire.Manager, store string, there *wire.StoreState) error {
 	d := m.Catalog.Snapshot()
 	n, s := d.Name(store), d.Stores[store]

@@ -9,7 +9,7 @@ import (
 	"dkvrun/runtime/printable"
 )
 
-// Width returns the current number of columns of the terminal, which limits a picture, or 0 for no limit.
+// Width returns the current number of columns of the terminal, which limits a frame, or 0 for no limit.
 func (s *Screen) Width() int {
 	if s.terminal == nil {
 		return 0
@@ -17,7 +17,8 @@ func (s *Screen) Width() int {
 	return process.Width(s.terminal)
 }
 
-// Redraw prints a picture over the last one on a terminal, and below it elsewhere.
+// Redraw overwrites the last frame with a new one if standard output is a terminal. Otherwise it prints the new one
+// below.
 func (s *Screen) Redraw(picture string) {
 	picture = printable.Text(picture)
 	over := ""

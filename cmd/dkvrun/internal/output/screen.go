@@ -25,9 +25,9 @@ type Screen struct {
 	terminal       *os.File  // standard output if it is a terminal, or nil
 	progress       bool      // the terminal shows a progress line
 	nextLog        time.Time // without a terminal: when the wait is logged next; zero while nothing waits
-	tables         int       // number of tables and pictures printed
-	picture        string    // the last picture and the notices below it, to draw over; empty for none
-	redraws        bool      // pictures are drawn over each other
+	tables         int       // number of tables and frames printed
+	picture        string    // the last frame and the notices below it, which the next frame overwrites; empty for none
+	redraws        bool      // each frame overwrites the last one
 	paint          map[string]*color.Color
 	widths         [3]int
 	held           map[int]report.Row // rows of the current action that arrived before those above them
@@ -58,7 +58,7 @@ func NewScreen(p *process.Process, out io.Writer, o Options) *Screen {
 	return s
 }
 
-// Out returns the writer for the text that a script prints. It keeps progress and pictures intact.
+// Out returns the writer for the text that a script prints. It keeps progress lines and frames intact.
 func (s *Screen) Out() io.Writer { return s.out }
 
 func palette(colored bool) map[string]*color.Color {
