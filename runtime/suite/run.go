@@ -125,7 +125,7 @@ func List(ctx context.Context, o Options) []Result {
 	for _, path := range o.Files {
 		f := &file{path: path, round: 1, options: &o, done: func(r Result) { all = append(all, r) }}
 		if root := f.plan(ctx); root != nil {
-			for _, b := range root.lateBlocks() {
+			for _, b := range root.unbuiltBlocks() {
 				f.buildLate(ctx, b)
 			}
 			for _, t := range root.tests() {

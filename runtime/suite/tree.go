@@ -16,7 +16,7 @@ type block struct {
 	outer *block
 	line  int
 	body  *runtime.Func
-	// late is set while the body has not run without an error.
+	// late is true until the body has run without an error.
 	late bool
 	// shuffled is whether its children run in random order; nil means that --shuffle decides.
 	shuffled *bool
@@ -76,15 +76,15 @@ func (b *block) tests() []*test {
 	return all
 }
 
-// lateBlocks returns the late blocks at any depth.
-func (b *block) lateBlocks() []*block {
+// unbuiltBlocks returns the blocks, at any depth, whose body has not yet run without an error.
+func (b *block) unbuiltBlocks() []*block {
 	var all []*block
 	for _, child := range b.children {
 		if inner, ok := child.(*block); ok {
 			if inner.late {
 				all = append(all, inner)
 			}
-			all = append(all, inner.lateBlocks()...)
+			all = append(all, inner.unbuiltBlocks()...)
 		}
 	}
 	return all

@@ -58,7 +58,7 @@ func TestBlock_Keep(t *testing.T) {
 	if len(root.children) != 2 || root.children[0] != late || len(full.children) != 1 {
 		t.Errorf("kept: %v", root.children)
 	}
-	if got := root.lateBlocks(); len(got) != 1 || got[0] != late {
+	if got := root.unbuiltBlocks(); len(got) != 1 || got[0] != late {
 		t.Errorf("late: %v", got)
 	}
 }
