@@ -13,15 +13,15 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// phase is what a connection is doing. The order is that in which connections give up their places.
-type phase int
+// connState is the state of a connection. Connections in lower states are closed first when places are short.
+type connState int
 
 const (
-	idle      phase = iota // between two requests
-	fresh                  // accepted, and nothing was received yet
-	reading                // a request has begun, and is not complete
-	answering              // the client is being sent the response, and may not read it
-	serving                // a whole request is being handled; the connection keeps its place
+	idle      connState = iota // between two requests
+	fresh                      // accepted, and nothing was received yet
+	reading                    // a request has begun, and is not complete
+	answering                  // the client is being sent the response, and may not read it
+	serving                    // a whole request is being handled; the connection keeps its place
 )
 
 // places is a listener that limits the number of open connections. Each takes a place. One client address gets at most
@@ -42,7 +42,7 @@ type places struct {
 	open map[netip.Addr]map[*place]bool
 	// all counts the open connections, strangers those of clients that are not known.
 	all, strangers int
-	// clock counts the changes of phases, to find the oldest.
+	// clock counts the changes of state; it orders connections by how long they are in their states.
 	clock uint64
 }
 
@@ -52,9 +52,9 @@ type place struct {
 	in    *places
 	from  netip.Addr
 	known bool
-	// phase and since, the time of its beginning by the clock of places, are guarded by places.mu. taken is false once
+	// state, and since, the value of places.clock when the state was set, are guarded by places.mu. taken is false once
 	// the place was given up.
-	phase phase
+	state connState
 	since uint64
 	taken bool
 }
@@ -75,7 +75,7 @@ func (l *places) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		from := clientAddress(c.RemoteAddr())
-		p := &place{Conn: c, in: l, from: from, known: l.known(from), phase: fresh, taken: true}
+		p := &place{Conn: c, in: l, from: from, known: l.known(from), state: fresh, taken: true}
 		victim, refusal := l.take(p)
 		if victim != nil {
 			_ = victim.Conn.Close()
@@ -132,11 +132,11 @@ func (l *places) idlest(strangersOnly bool) *place {
 	return found
 }
 
-// oldest returns the connection of the lowest phase below serving that has been in it for the longest time, or nil.
+// oldest returns the connection of the lowest state below serving that has been in it for the longest time, or nil.
 func oldest(of map[*place]bool) *place {
 	var found *place
 	for p := range of {
-		if p.phase != serving && (found == nil || p.phase < found.phase || p.phase == found.phase && p.since < found.since) {
+		if p.state != serving && (found == nil || p.state < found.state || p.state == found.state && p.since < found.since) {
 			found = p
 		}
 	}
@@ -167,12 +167,12 @@ func (p *place) Close() error {
 	return p.Conn.Close()
 }
 
-// enter begins a phase.
-func (p *place) enter(next phase) {
+// enter sets the state.
+func (p *place) enter(next connState) {
 	p.in.mu.Lock()
 	defer p.in.mu.Unlock()
 	p.in.clock++
-	p.phase, p.since = next, p.in.clock
+	p.state, p.since = next, p.in.clock
 }
 
 // follow is a hook of http.Server. It follows the state of a connection.
@@ -195,8 +195,8 @@ func withPlace(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, placeKey{}, c)
 }
 
-// enterPhase begins a phase of a request's connection.
-func enterPhase(ctx context.Context, next phase) {
+// enterState sets the state of a request's connection.
+func enterState(ctx context.Context, next connState) {
 	if p, ok := ctx.Value(placeKey{}).(*place); ok {
 		p.enter(next)
 	}

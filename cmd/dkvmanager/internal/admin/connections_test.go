@@ -27,9 +27,9 @@ type crowd struct {
 	all *places
 }
 
-// enter returns a connection of a client in a phase. It fails the test unless the connection gets a place, by closing
+// enter returns a connection of a client in a state. It fails the test unless the connection gets a place, by closing
 // gone, or nothing if gone is nil.
-func (c crowd) enter(client string, in phase, gone *place) *place {
+func (c crowd) enter(client string, in connState, gone *place) *place {
 	c.t.Helper()
 	p, victim, refusal := c.try(client)
 	if refusal != nil || victim != gone {
@@ -41,7 +41,7 @@ func (c crowd) enter(client string, in phase, gone *place) *place {
 
 func (c crowd) try(client string) (p, victim *place, refusal *wire.Result) {
 	from := netip.MustParseAddr(client)
-	p = &place{Conn: &closedConn{}, in: c.all, from: from, known: c.all.known(from), phase: fresh, taken: true}
+	p = &place{Conn: &closedConn{}, in: c.all, from: from, known: c.all.known(from), state: fresh, taken: true}
 	victim, refusal = c.all.take(p)
 	return p, victim, refusal
 }

@@ -129,9 +129,9 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer req.release()
-	enterPhase(r.Context(), serving)
+	enterState(r.Context(), serving)
 	value, err := a.handle(route, req)
-	enterPhase(r.Context(), answering)
+	enterState(r.Context(), answering)
 	respond(a.Log, w, action, value, a.nameIn(err, req.operation))
 }
 
