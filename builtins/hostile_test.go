@@ -106,7 +106,7 @@ func (o *recorder) Row(_ *report.Action, r report.Row) {
 }
 func (o *recorder) Notice(text string)    { o.write("%s", text) }
 func (o *recorder) Progress(text string)  { o.write("%s", text) }
-func (o *recorder) Redraw(picture string) { o.write("%s", picture) }
+func (o *recorder) Redraw(frame string) { o.write("%s", frame) }
 
 // runAgainst runs a script and returns its whole output: actions, printed text and its error.
 func runAgainst(t *testing.T, script string, managers ...*hostile) string {

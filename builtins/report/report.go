@@ -21,7 +21,7 @@ type Reporter interface {
 	Width() int
 	// Redraw overwrites the last frame with a new one if standard output is a terminal. Otherwise it prints the new one
 	// below.
-	Redraw(picture string)
+	Redraw(frame string)
 }
 
 // Action is one call of a builtin that changes something.

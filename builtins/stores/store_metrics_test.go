@@ -22,13 +22,13 @@ func TestStoreMetrics_SumsAndPicture(t *testing.T) {
 	wide := "Category  Metric      a                  b\n" +
 		"Requests  Put         2,341/s (134,223)  5/s (50)\n" +
 		"Storage   ItemsCount  - (70)             - (71)"
-	if got := metricsPicture("S", all, 0); got != wide {
+	if got := metricsFrame("S", all, 0); got != wide {
 		t.Errorf("got\n%s", got)
 	}
 	narrow := "Instance  Requests/Put       Storage/ItemsCount\n" +
 		"a         2,341/s (134,223)  - (70)\n" +
 		"b         5/s (50)           - (71)"
-	if got := metricsPicture("S", all, 47); got != narrow {
+	if got := metricsFrame("S", all, 47); got != narrow {
 		t.Errorf("got\n%s", got)
 	}
 }

@@ -36,7 +36,7 @@ func watchStoreMetrics(c *runtime.Call) (any, error) {
 			return nil, err
 		}
 		if len(silent) < asked {
-			r.Reporter.Redraw(metricsPicture(c.String("name"), all, r.Reporter.Width()))
+			r.Reporter.Redraw(metricsFrame(c.String("name"), all, r.Reporter.Width()))
 		}
 		if last != nil {
 			last.SetChecked() // a later look takes its place
@@ -53,9 +53,9 @@ func watchStoreMetrics(c *runtime.Call) (any, error) {
 	}
 }
 
-// metricsPicture draws metrics with one column per instance or, if that is wider than width, with one line per
+// metricsFrame draws metrics with one column per instance or, if that is wider than width, with one line per
 // instance. A width of 0 means no limit.
-func metricsPicture(store string, all []wire.Metric, width int) string {
+func metricsFrame(store string, all []wire.Metric, width int) string {
 	var instances []string
 	var names [][2]string
 	cells := map[[2]string]map[string]string{}
@@ -82,9 +82,9 @@ func metricsPicture(store string, all []wire.Metric, width int) string {
 		}
 		rows = append(rows, row)
 	}
-	picture := text.Columns(rows)
-	if width == 0 || lineWidth(picture) <= width {
-		return picture
+	frame := text.Columns(rows)
+	if width == 0 || lineWidth(frame) <= width {
+		return frame
 	}
 	head = []string{"Instance"}
 	for _, name := range names {

@@ -113,10 +113,10 @@ func (o *Ordered) Progress(text string) {
 
 func (o *Ordered) Width() int { return o.screen.Width() }
 
-func (o *Ordered) Redraw(picture string) {
+func (o *Ordered) Redraw(frame string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.screen.Redraw(picture)
+	o.screen.Redraw(frame)
 }
 
 // Write prints text of the script between two lines of the tables.

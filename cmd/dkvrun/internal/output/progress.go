@@ -55,6 +55,6 @@ type afterProgress struct {
 
 func (w *afterProgress) Write(b []byte) (int, error) {
 	w.screen.Progress("")
-	w.screen.picture = ""
+	w.screen.frame = ""
 	return w.out.Write(b)
 }

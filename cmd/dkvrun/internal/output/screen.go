@@ -26,7 +26,7 @@ type Screen struct {
 	progress       bool      // the terminal shows a progress line
 	nextLog        time.Time // without a terminal: when the wait is logged next; zero while nothing waits
 	tables         int       // number of tables and frames printed
-	picture        string    // the last frame and the notices below it, which the next frame overwrites; empty for none
+	frame          string    // the last frame and the notices below it, which the next frame overwrites; empty for none
 	redraws        bool      // each frame overwrites the last one
 	paint          map[string]*color.Color
 	widths         [3]int
@@ -96,8 +96,8 @@ func (s *Screen) Notice(text string) {
 	if !s.quiet {
 		s.Progress("")
 		fmt.Fprintf(s.err, "dkvrun: %s\n", text)
-		if s.live && s.picture != "" {
-			s.picture += "\ndkvrun: " + text
+		if s.live && s.frame != "" {
+			s.frame += "\ndkvrun: " + text
 		}
 	}
 }

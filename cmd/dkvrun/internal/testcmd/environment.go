@@ -68,4 +68,4 @@ func (r *recorder) Row(a *report.Action, row report.Row) {
 }
 
 func (r *recorder) Notice(text string)    { r.note(text) }
-func (r *recorder) Redraw(picture string) { r.note(picture) }
+func (r *recorder) Redraw(frame string) { r.note(frame) }

@@ -19,17 +19,17 @@ func (s *Screen) Width() int {
 
 // Redraw overwrites the last frame with a new one if standard output is a terminal. Otherwise it prints the new one
 // below.
-func (s *Screen) Redraw(picture string) {
-	picture = printable.Text(picture)
+func (s *Screen) Redraw(frame string) {
+	frame = printable.Text(frame)
 	over := ""
-	if s.redraws && s.picture != "" {
-		over = fmt.Sprintf("\x1b[%dA\x1b[J", height(s.picture, s.Width()))
+	if s.redraws && s.frame != "" {
+		over = fmt.Sprintf("\x1b[%dA\x1b[J", height(s.frame, s.Width()))
 	} else if s.tables > 0 {
 		over = "\n"
 	}
 	s.tables++
-	fmt.Fprintf(s.out, "%s%s\n", over, picture)
-	s.picture = picture
+	fmt.Fprintf(s.out, "%s%s\n", over, frame)
+	s.frame = frame
 }
 
 // height returns how many lines of a terminal text takes; a line that is too wide wraps.
