@@ -104,9 +104,9 @@ func (o *recorder) write(format string, args ...any) {
 func (o *recorder) Row(_ *report.Action, r report.Row) {
 	o.write("%s|%s|%s|%s|%s|%s", r.Manager, r.Operation(), r.Result, r.Code, r.Message, r.Hint)
 }
-func (o *recorder) Notice(text string)    { o.write("%s", text) }
-func (o *recorder) Progress(text string)  { o.write("%s", text) }
-func (o *recorder) Redraw(frame string) { o.write("%s", frame) }
+func (o *recorder) Notice(text string)   { o.write("%s", text) }
+func (o *recorder) Progress(text string) { o.write("%s", text) }
+func (o *recorder) Redraw(frame string)  { o.write("%s", frame) }
 
 // runAgainst runs a script and returns its whole output: actions, printed text and its error.
 func runAgainst(t *testing.T, script string, managers ...*hostile) string {

@@ -67,5 +67,5 @@ func (r *recorder) Row(a *report.Action, row report.Row) {
 	r.note(fmt.Sprintf("%s: %s %s %s %s", a.Builtin, row.Manager, row.Operation(), row.Result, row.Message))
 }
 
-func (r *recorder) Notice(text string)    { r.note(text) }
+func (r *recorder) Notice(text string)  { r.note(text) }
 func (r *recorder) Redraw(frame string) { r.note(frame) }
