@@ -73,7 +73,7 @@ func value(d *json.Decoder) (any, bool) {
 	return token, true
 }
 
-// mutation changes an answer. It is a value, so that a fuzzer can invent others.
+// mutation changes an answer. It is plain data, so that a fuzzer can generate mutations.
 type mutation struct {
 	op      uint8
 	where   uint16 // which of the places that the answer has
@@ -94,7 +94,7 @@ const (
 	operations
 )
 
-// apply returns the answer as it is changed. Where it can't be applied the answer stays.
+// apply returns the changed answer, or the answer itself if the mutation can't be applied to it.
 func (m mutation) apply(a answered) answered {
 	if m.status != 0 {
 		a.status = 200 + int(m.status)%400 // a final status
@@ -276,7 +276,7 @@ func TestContradictions_NeverSucceed(t *testing.T) {
 	}
 }
 
-// FuzzContradictions_NeverSucceed does the same with what the fuzzer invents.
+// FuzzContradictions_NeverSucceed does the same with mutations that the fuzzer generates.
 func FuzzContradictions_NeverSucceed(f *testing.F) {
 	// The fuzzer's workers are processes that run at the same time.
 	h := newHonest(f, fmt.Sprintf("127.48.%d.%d", 64+os.Getpid()%128, 1+os.Getpid()/128%250))

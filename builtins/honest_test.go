@@ -14,8 +14,8 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// honest is a manager that answers every route of the API as managers do, for stores of its own. A test may change one
-// kind of answers on their way.
+// honest is a manager that answers every route of the API as managers do, for stores that it keeps in memory. A test
+// may change its answers of one kind before they are sent.
 type honest struct {
 	fanout.Endpoint
 	mu        sync.Mutex
@@ -26,7 +26,7 @@ type honest struct {
 	change func(kind string, a answered) answered
 }
 
-// answered is an answer: what was asked, and the status and body that came back.
+// answered is an answer, with the action and the operation of its request.
 type answered struct {
 	action    string // the action that a result has to name
 	operation *wire.Operation
@@ -48,7 +48,7 @@ func newHonest(t testing.TB, address string) *honest {
 	return h
 }
 
-// reset forgets all but store S, which runs one instance, and sets how answers are changed.
+// reset leaves only store S, which runs one instance, and sets the function that changes answers.
 func (h *honest) reset(change func(string, answered) answered) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -228,8 +228,8 @@ var kinds = []struct{ kind, script string }{
 	{"commit", `add_instance{"S", host = "HOST", timeout_sec = 0.3, clustron_port = 7921, client_port = 7971}`},
 }
 
-// says is the judge: it reports whether an answer of a kind says success without contradiction. It shares nothing with
-// the code that reads answers.
+// says is the judge: it reports whether an answer of a kind says success without contradiction. It shares no code with
+// the builtins that decode answers.
 func (h *honest) says(kind string, a answered) bool {
 	v, ok := strictly(a.body)
 	if !ok || a.status != http.StatusOK {

@@ -18,7 +18,8 @@ const (
 	maxCalls = 20_000
 	// callStackSize is the number of calls that a new thread has room for.
 	callStackSize = 256 + sparedCalls
-	// sparedCalls is the number of calls that are left when a list is extended, and for what handles a stack overflow.
+	// sparedCalls is the number of calls that are left when a list is extended, and for the code that handles a stack
+	// overflow.
 	sparedCalls = 64
 )
 
@@ -118,7 +119,7 @@ func reserve(L *lua.LState, n int) {
 	}
 }
 
-// hasGrown reports whether a thread takes more memory than a new one by far.
+// hasGrown reports whether a thread takes far more memory than a new one.
 func hasGrown(L *lua.LState) bool {
 	const calls, values = callStackSize / lua.FramesPerSegment, 1 << 13
 	return extendsStacks && (len((*callStack)(stackOf(L).value).segments) > calls || len(registryOf(L).values) > values)

@@ -14,7 +14,7 @@ import (
 const maxInline = 76
 
 const (
-	// maxFormatted limits the values that Format shows. More need a computer to read them.
+	// maxFormatted limits the number of values that Format shows.
 	maxFormatted = 200_000
 	// maxText limits the text of a value, in bytes.
 	maxText = 16 << 20
@@ -50,7 +50,7 @@ type formatter struct {
 	count int // values written
 }
 
-// full reports whether the formatter has written as much as it may.
+// full reports whether the formatter has reached one of its limits.
 func (f *formatter) full() bool { return f.count > maxFormatted || f.out.Len() > maxText }
 
 // value writes a value. indent is the indent of its line. A value with parts is written on one line if it fits there.

@@ -242,7 +242,8 @@ func DecodeJSON(data []byte) (any, error) {
 	return plainNumbers(v)
 }
 
-// checkText returns an error for what encoding/json would read as something else, in a text that is JSON otherwise.
+// checkText returns an error if valid JSON has parts that encoding/json would change without an error: bytes that are
+// not UTF-8, lone surrogates and repeated names.
 func checkText(data []byte) error {
 	var objects []map[string]bool // the names so far of each open object, nil for an open array
 	name := false                 // whether the next string is a name

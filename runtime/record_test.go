@@ -50,7 +50,7 @@ func TestHost_FieldsAreReadWhenNeeded(t *testing.T) {
 	}
 }
 
-// A table whose names are data refuses names that it lacks, and is a table of names in every other way.
+// The table of a Dict raises an error for a name that it lacks, and behaves like any other table otherwise.
 func TestHost_DictRefusesUnknownNames(t *testing.T) {
 	full := Dict{Name: "ports", Values: map[string]any{"http": 80, "ssh": 22}}
 	for _, test := range []struct{ script, want string }{

@@ -132,7 +132,7 @@ func badIndex(L *lua.LState, frame *callFrame, kind, key string) string {
 		if op := i.op(); op == lua.OP_SETTABLE || op == lua.OP_SETTABLEKS {
 			register = i.a()
 		}
-		// A field that an __index led to is of a value in no register.
+		// The indexed value is in a register only if it was not reached through __index.
 		if value := L.Get(register + 1); value.Type().String() == kind {
 			if name := frame.name(register); name != "" {
 				return "attempt to index " + named(name, value)

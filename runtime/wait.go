@@ -12,8 +12,8 @@ type waits struct {
 }
 
 // Wait is the wait of a task, in a builtin, for other tasks. It is over when all of them have ended. Where the tasks
-// wait for each other so that none of them can end, all their waits end with an error. A wait that has a time limit of
-// its own, such as one in the function of deadline, can end.
+// wait for each other so that none of them can end, all their waits end with an error. A wait with a separate time
+// limit, such as one in the function of deadline, can end.
 type Wait struct {
 	call    *Call
 	task    *task

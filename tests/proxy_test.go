@@ -145,7 +145,7 @@ func readBody(r *http.Request) ([]byte, error) {
 	return io.ReadAll(inflate)
 }
 
-// discard is an answer that nobody reads.
+// discard is an http.ResponseWriter that drops the answer.
 type discard struct{ header http.Header }
 
 func (d discard) Header() http.Header         { return d.header }
@@ -153,7 +153,7 @@ func (d discard) Write(b []byte) (int, error) { return len(b), nil }
 func (d discard) WriteHeader(int)             {}
 
 // divergeCommand creates a store on managers as a driver of an older version did: it counts the votes whatever content
-// they are for. The last manager gets another client port of its own instance.
+// they are for. The last manager gets another client port for its instance.
 //
 //	diverge STORE PORT HOST…
 func divergeCommand(ts *testscript.TestScript, neg bool, args []string) {

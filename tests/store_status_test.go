@@ -18,7 +18,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// combination is a status with what is said beside it of being ready.
+// combination is a status together with the value of ready that is reported with it.
 type combination struct {
 	status string
 	ready  bool
@@ -93,8 +93,8 @@ func TestStoreStatus_TableIsWhatIsDerived(t *testing.T) {
 	}
 }
 
-// contradiction compares what is said of a store with what is said of its instances, as the last column of the table
-// has it.
+// contradiction compares a store's status with the statuses of its instances, by the rule in the last column of the
+// table.
 func contradiction(status wire.StoreStatus, ready bool, instances []wire.Instance) string {
 	count := map[wire.Status]int{}
 	serving := 0
@@ -148,7 +148,7 @@ func (w *statusWatch) saw(who string, status wire.StoreStatus, ready, joined boo
 	}
 }
 
-// manager polls one manager until stop is closed. What a manager says of the store counts its own instances.
+// manager polls one manager until stop is closed. A manager's status of the store summarizes only its own instances.
 func (w *statusWatch) manager(host, store string, stop chan struct{}) {
 	client := http.Client{Timeout: 5 * time.Second}
 	for {
@@ -251,7 +251,7 @@ func TestStoreStatus_NeverContradictsItself(t *testing.T) {
 		polls.Wait()
 	})
 	t.Cleanup(ended)
-	// At 127.28.3.11 to 13 there are from here on orders-1 to orders-3, then more.
+	// From here on orders-1 to orders-3 are at 127.28.3.11 to 127.28.3.13; more instances follow.
 	do := func(on []string, script string) string {
 		t.Helper()
 		out, err := exec.Command(program("dkvrun"), "-q", "--allow-down", "-m", strings.Join(on, ","), "-e", script).CombinedOutput()

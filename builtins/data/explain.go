@@ -25,7 +25,7 @@ const (
 	codeTooLarge   = "too_large"
 	codeCompacted  = "compacted"
 	codeBusy       = "busy"
-	codeRefused    = "store" // the engine's refusal of a request, for a reason of its own
+	codeRefused    = "store" // the engine's refusal of a request, for a reason that has no code here
 )
 
 // refusal is a failed request in the words of the product.
@@ -33,8 +33,8 @@ type refusal struct {
 	code, message, hint string
 }
 
-// engineRefusals lists the engine's refusals that need no look at the store's status: a part of the engine's message,
-// and the refusal in our words. %s is the store.
+// engineRefusals lists the engine's refusals that are explained without the store's status: a part of the engine's
+// message, and the refusal in our words. %s is the store.
 var engineRefusals = []struct {
 	words string
 	refusal
@@ -79,7 +79,8 @@ type outcome struct {
 	reached bool
 }
 
-// explain explains a failed request by what the managers report about the store now; v is nil if nobody can be asked.
+// explain explains a failed request by what the managers report about the store now; v is nil if no manager could be
+// asked.
 func (s *store) explain(v *cluster.View, o outcome) refusal {
 	switch {
 	case v == nil:

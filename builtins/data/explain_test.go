@@ -83,7 +83,7 @@ func TestExplain_ByStatus(t *testing.T) {
 	}
 }
 
-// Without managers the store object has only the engine's word.
+// Without managers a failure is explained by the engine's message alone.
 func TestExplain_WithoutManagers(t *testing.T) {
 	s := &store{name: "OrdersStore"}
 	at := fanout.Endpoint{Scheme: "http", Host: "a", Port: 7861}

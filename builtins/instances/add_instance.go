@@ -103,8 +103,9 @@ func addition(
 	return p, err
 }
 
-// joiners returns the nodes that join the store when nodes are added: these, and gateways that become data instances,
-// which restart for that. Where all nodes were added before, they are those that still join.
+// joiners returns the nodes that join the store when nodes are added: the added ones, and gateways that become data
+// instances, which restart for that. If all nodes were added by an earlier call, it returns those that are still
+// joining.
 func joiners(v *cluster.View, s *cluster.Session, added []wire.Node) []wire.Node {
 	joining, lacking := slices.Clone(added), lackingNodes(v, added)
 	if !v.EverStarted() {

@@ -31,8 +31,8 @@ func dialFrom(t *testing.T, from, ip, text string) net.Conn {
 	return c
 }
 
-// A client that holds as many connections as a manager serves, silent or with bodies that never end, keeps nobody out:
-// neither other clients nor its own address.
+// A client that holds as many connections as a manager serves, silent or with bodies that never end, shuts out neither
+// other clients nor other connections from its address.
 func TestAttack_ConnectionsKeepNobodyOut(t *testing.T) {
 	const ip, stranger = "127.23.7.11", "127.23.7.99"
 	startDaemon(t, ip, filepath.Join(t.TempDir(), "data"))
@@ -53,7 +53,7 @@ func TestAttack_ConnectionsKeepNobodyOut(t *testing.T) {
 	}
 }
 
-// A body that is too large, or not wanted, is refused by its header: nobody waits for it.
+// A body that is too large, or not expected, is refused by the request's header, without waiting for the body.
 func TestAttack_AnnouncedBodiesAreNotWaitedFor(t *testing.T) {
 	const ip = "127.23.7.21"
 	startDaemon(t, ip, filepath.Join(t.TempDir(), "data"))
@@ -192,7 +192,7 @@ func TestAttack_ResolveConnectsToNobody(t *testing.T) {
 			t.Errorf("%s: connected %d times, and %q", url, len(connected), got)
 		}
 	}
-	// The client is the manager at that address. What it answers is not told to anybody.
+	// The client is the manager at that address. Its answers are not passed on to any client.
 	if got := resolve(target, home); len(connected) != 1 || !strings.Contains(got, `"code":"home_silent"`) || strings.Contains(got, "418") {
 		t.Errorf("its own address: connected %d times, and %q", len(connected), got)
 	}

@@ -218,7 +218,7 @@ func (d *daemon) store(name string) wire.Store {
 	return s
 }
 
-// ready waits until all own instances of a store take reads and writes.
+// ready waits until all of the manager's instances of a store take reads and writes.
 func (d *daemon) ready(name string) {
 	d.t.Helper()
 	eventually(d.t, name+" is ready on "+d.ip, func() bool {

@@ -30,8 +30,8 @@ const (
 	// graceDaemon bounds the time for requests in flight when the manager ends: the stop of an instance takes up to 10
 	// s.
 	graceDaemon = 15 * time.Second
-	// graceThrowAway and stopThrowAway bound the end of a throw-away manager: its runner has promised that nothing is
-	// left within 10 s.
+	// graceThrowAway and stopThrowAway bound the end of a throw-away manager: its runner guarantees that no process is
+	// left after 10 s.
 	graceThrowAway = time.Second
 	stopThrowAway  = 5 * time.Second
 )

@@ -173,8 +173,8 @@ func (r *runner) document(values []any, err error) output.Document {
 	return d
 }
 
-// unread returns the error of a run that ended with err. If nobody read its output to the end, and it has changed
-// something, that is an exit.Stopped that tells what.
+// unread returns the error of a run that ended with err. If its output was not read to the end and it has changed
+// something, that is an exit.Stopped that lists the changes.
 func (r *runner) unread(err error) error {
 	var stopped *exit.Stopped
 	closed := r.written.Closed()

@@ -24,8 +24,8 @@
 //	                                              had refused its vote before
 //	                                              it refuses or does not answer        Unknown
 //
-// From prepare on the driver renews the lease every 5 s. Where the outcome is Unknown nobody is told anything but the
-// coordinator (I1): the managers resolve the operation when it answers.
+// From prepare on the driver renews the lease every 5 s. If the outcome is Unknown, the driver sends commit or abort
+// only to the coordinator (I1). The managers resolve the operation when the coordinator answers.
 //
 // No step of the driver is durable, and none has to be. A driver that dies
 //

@@ -178,7 +178,8 @@ func (r *Driver) start() {
 			r.coordinator = i
 		}
 	}
-	// What a manager has decoded: encoding replaces bytes that are not UTF-8, in the name of the owner for example.
+	// The digest is of the content as managers decode it: encoding replaces bytes that are not UTF-8, in the name of
+	// the owner for example.
 	var sent wire.Operation
 	r.encode(false)
 	_ = json.Unmarshal(r.body, &sent) // its own encoding

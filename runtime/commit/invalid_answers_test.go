@@ -117,7 +117,7 @@ func TestDriver_RefusalsOfTheCommit(t *testing.T) {
 	}
 }
 
-// However short the time is, one late answer of the coordinator is not the last word.
+// However short the time limit is, the coordinator is asked again after one missing answer.
 func TestDriver_CoordinatorIsAskedTwice(t *testing.T) {
 	w := newWorld(t, 3).script(map[string][]Reply{
 		"1 commit": {silent(), says(wire.OperationStatus{State: wire.OperationCommitted})},
@@ -129,7 +129,7 @@ func TestDriver_CoordinatorIsAskedTwice(t *testing.T) {
 	}
 }
 
-// What answers is not said to be silent.
+// The summary does not say "does not answer" about a coordinator whose answer is invalid.
 func TestDriver_GarbageIsNotSilence(t *testing.T) {
 	w := newWorld(t, 3).script(map[string][]Reply{"1 commit": {{Status: 200, Body: []byte("SSH-2.0")}}})
 	if out := w.runner().Run(context.Background()); out.State != Unknown || strings.Contains(out.Summary, "does not answer") ||
@@ -138,7 +138,8 @@ func TestDriver_GarbageIsNotSilence(t *testing.T) {
 	}
 }
 
-// Bytes that are not UTF-8 change on their way into JSON; the digest that is compared is of what managers read.
+// Encoding as JSON replaces bytes that are not UTF-8; the driver compares the digest of the content as managers decode
+// it.
 func TestDriver_DigestIsOfWhatIsSent(t *testing.T) {
 	w := newWorld(t, 2)
 	r := w.runner()

@@ -98,9 +98,9 @@ func (r *Driver) read(q Request, reply Reply) answer {
 }
 
 // otherContent returns how the content that a manager has prepared or committed, or has checked, differs from the
-// operation's, or "". I7: a vote and a decision count for this content only. Something on the way may have changed a
-// field of the request, and the manager would then keep another configuration than the others. An abort ends the
-// operation whatever its content was, and the preflight of older managers tells no digest.
+// operation's, or "". I7: a vote and a decision count for this content only. A proxy may have changed a field of the
+// request, and the manager would then keep another configuration than the others. An abort ends the operation whatever
+// its content was, and the preflight of older managers tells no digest.
 func (r *Driver) otherContent(op *wire.OperationStatus) string {
 	switch {
 	case op.State == wire.OperationAborted, op.State == wire.OperationUnknown && op.Digest == "":

@@ -110,7 +110,7 @@ func (r *Driver) commitPhase(ctx context.Context, votes []answer) *Outcome {
 	case a.refusal == nil && a.op.State == wire.OperationCommitted:
 		return r.finishCommit(ctx, a)
 	case a.code() == wire.CodeOperationAborted:
-		// The lease had expired, or somebody else aborted the operation. This decision is final.
+		// The lease had expired, or another client aborted the operation. This decision is final.
 		votes[r.coordinator] = a
 		return r.finishAbort(ctx, votes)
 	case a.code() == wire.CodeOperationNotFound:
@@ -146,13 +146,14 @@ func (r *Driver) abortPhase(ctx context.Context, votes []answer) *Outcome {
 	return r.outcomeUnknown(a, votes)
 }
 
-// askCoordinator repeats a request until the coordinator answers, and reports whether it did. Silence and answers that
-// contradict the protocol decide nothing, so both are asked again. Commit and abort can be repeated: the coordinator
-// answers a repeated one with its decision. The time is bounded by DecideTimeout, and by cancelGrace once ctx has
-// ended; unless ctx has ended, the coordinator is asked twice even if the first answer takes all the time.
+// askCoordinator repeats a request until the coordinator answers, and reports whether it did. A missing answer and one
+// that contradicts the protocol decide nothing, so after both the request is sent again. Commit and abort can be
+// repeated: the coordinator answers a repeated one with its decision. The time is bounded by DecideTimeout, and by
+// cancelGrace once ctx has ended; unless ctx has ended, the coordinator is asked twice even if the first answer takes
+// all the time.
 //
-// Prepare is not repeated like this. A vote that did not arrive in time counts as no, and the abort that follows finds
-// it if it is on the disk.
+// Prepare is not repeated like this. A vote that did not arrive in time counts as no, and the abort that follows ends
+// the operation if the manager has voted.
 func (r *Driver) askCoordinator(ctx context.Context, request Request) (answer, bool) {
 	limit := r.Clock.Now().Add(r.DecideTimeout)
 	ending := ctx.Err() != nil
@@ -183,9 +184,10 @@ func (r *Driver) askCoordinator(ctx context.Context, request Request) (answer, b
 }
 
 // confirm asks the coordinator how the operation ended, after a refusal that names neither the operation nor a manager.
-// An older manager refuses so. So does what is no manager, and so does an answer to another question: to believe it
-// could report a rollback of an operation that is committed (I1). The status names both. Without a decision the refusal
-// stays as it is if it decides nothing, else it counts as no answer.
+// Older managers send such refusals. But it may also come from a server that is no manager, or be the answer to another
+// request: a driver that believed it could report a rollback of a committed operation (I1). The status names both the
+// operation and the manager. Without a decision in the status, the refusal is returned unchanged if it decides nothing;
+// otherwise it counts as no answer.
 func (r *Driver) confirm(live context.Context, refused answer) answer {
 	q := r.status(r.coordinator)
 	a := r.read(q, r.Transport.Send(live, []Request{q}, Send{})[0])
@@ -309,8 +311,8 @@ func (r *Driver) abortedRow(v answer) Row {
 		return v.row(RolledBack, "rolled_back", "Nothing of it remains")
 	case v.Class == NotSent:
 		return v.row(Skipped, NotSent, v.Message)
-	// It voted at another epoch, or had only seen a higher one. That is no cause: the abort has reached it like those
-	// that voted yes.
+	// The manager voted at another epoch, or refused only because it had seen a higher one. It did not cause the abort,
+	// so its row is that of a manager that voted yes.
 	case v.refusal == nil || v.code() == wire.CodeStaleEpoch:
 		return v.row(RolledBack, "rolled_back", "Nothing of it remains")
 	}

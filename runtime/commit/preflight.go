@@ -14,8 +14,8 @@ import (
 // any of them has seen, or an outcome with all objections. It is no vote: managers check everything again at prepare
 // (I6).
 //
-// It is there for people, who get all objections at once, and for the epoch. Without it the protocol would be as safe:
-// an operation that a manager objects to would be aborted, after votes had locked the store for a moment.
+// It lets users see all objections at once, and finds the epoch. Without it the protocol would be as safe: an operation
+// that a manager objects to would be aborted, after votes had locked the store for a moment.
 func (r *Driver) preflight(ctx context.Context) (epoch uint64, refused *Outcome) {
 	r.encode(true)
 	var requests []Request

@@ -276,7 +276,7 @@ func (r *Recovery) knownManagers() []wire.Manager {
 }
 
 // IsCoordinator reports whether a manager is the coordinator of the store or of a prepared operation, or is being
-// replaced as such. Only such a manager can have decisions that nobody else knows; any other one that is lost is
+// replaced as such. Only such a manager can have decisions that no other manager knows; any other one that is lost is
 // dropped by an ordinary operation.
 func (r *Recovery) IsCoordinator(identity string) bool {
 	for _, s := range r.responses {

@@ -111,9 +111,9 @@ func hasOtherCoordinator(s wire.StoreState, lost string) bool {
 		s.Replacing == "" && !slices.Contains(s.Fenced, lost)
 }
 
-// reachedBy returns who can reach the manager that is declared lost, or "" if nobody can: the runner itself, or a
-// manager whose resolve request it answers. Once any manager has promised to ignore it, reachedBy returns "": the
-// replacement has to be finished whatever the coordinator answers.
+// reachedBy returns who can reach the manager that is declared lost, or "" for none: the runner itself, or a manager
+// whose resolve request it answers. Once any manager has promised to ignore it, reachedBy returns "": the replacement
+// has to be finished whatever the coordinator answers.
 //
 // It spares an operator a mistake, and is no proof: a coordinator may be alive and unreachable. What makes a
 // replacement safe then is the lease. The survivors wait until the coordinator must have found its lease expired (I8).
@@ -138,7 +138,7 @@ func (r *Recovery) reachedBy(ctx context.Context, left []int, lost string) strin
 }
 
 // fence asks all survivors to promise that they follow no decision of the lost coordinator any more (I8). A survivor
-// that had an answer of it less than 40 s ago refuses and is asked again until Timeout.
+// that received an answer from the lost coordinator less than 40 s ago refuses, and is asked again until Timeout.
 func (r *Recovery) fence(ctx context.Context, left []int, lost string) map[int]stateReply {
 	body := wire.FenceRequest{Lost: lost, Survivors: []string{}}
 	for _, i := range left {
@@ -179,7 +179,7 @@ func (r *Recovery) refused(left []int, why string) *Outcome {
 
 // unfinished returns the outcome when not all survivors have promised to ignore the lost coordinator. Those that have
 // take no operation until the replacement is finished. The outcome of prepared operations is still unknown. Promises
-// are not taken back: between two messages nobody could tell whether another survivor has acted on them.
+// are not taken back: between two messages no manager could tell whether another survivor has acted on them.
 func (r *Recovery) unfinished(promises map[int]stateReply, left []int) *Outcome {
 	return &Outcome{State: Unknown, Rows: r.rows(left, func(i int) Row {
 		if promises[i].refusal != nil {

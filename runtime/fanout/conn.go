@@ -36,7 +36,7 @@ func (cn *conn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// close closes the socket without TLS's closing message, which could block on a peer that doesn't read.
+// close closes the socket without sending TLS's close_notify, which could block on a peer that doesn't read.
 func (cn *conn) close() { cn.raw.Close() }
 
 // until sets the deadline of the next reads and writes.

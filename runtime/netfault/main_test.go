@@ -26,15 +26,15 @@ func TestMain(m *testing.M) {
 
 const port = ":7801"
 
-// The time limits for a response that is expected, and for one that is not.
+// responseTimeout is the time limit for a response that must arrive, blockedTimeout for one that must not.
 const (
 	responseTimeout = 5 * time.Second
 	blockedTimeout  = 150 * time.Millisecond
 )
 
-// serve responds to requests at its port until the end of standard input. A line there is "new ADDRESS TIMEOUT" or
-// "kept ADDRESS TIMEOUT", which sends a request over a new or a kept connection, or "received". Each gets one line of
-// output, the result.
+// serve responds to requests at its port until the end of standard input. An input line is a command: "new ADDRESS
+// TIMEOUT" sends a request over a new connection, "kept ADDRESS TIMEOUT" over the kept one, and "received" counts the
+// requests that have arrived. Each prints its result in one line.
 func serve(own string) {
 	if err := Follow(os.NewFile(3, "netfault"), own, nil); err != nil {
 		fmt.Println("error:", err)

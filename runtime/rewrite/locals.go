@@ -5,9 +5,9 @@ import (
 	"github.com/yuin/gopher-lua/ast"
 )
 
-// gopher-lua 1.1.2 records at which instruction each local begins, but at which one it ends for the wrong local, and
-// its register not at all. No upstream issue is known. Messages name locals, so placeLocals records both. It visits
-// the syntax tree in the order in which gopher-lua compiles it.
+// gopher-lua 1.1.2 records the instruction at which each local begins. It records the end for the wrong local, and no
+// registers. No upstream issue is known. Messages name locals, so placeLocals records both. It visits the syntax tree
+// in the order in which gopher-lua compiles it.
 
 // place is where a local is: its register, and the lines of its block.
 type place struct{ register, first, last int }

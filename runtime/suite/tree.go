@@ -104,7 +104,8 @@ func (b *block) keep(wanted func(*test) bool) int {
 	return len(b.tests())
 }
 
-// shuffle shuffles the children of b and of the blocks in it, if their shuffled is true, or nil and all is true.
+// shuffle shuffles the children of b and of the blocks in it. It skips a block whose field shuffled is false, and one
+// whose shuffled is nil unless all is true.
 func (b *block) shuffle(random *rand.Rand, all bool) {
 	if b.shuffled == nil && all || b.shuffled != nil && *b.shuffled {
 		random.Shuffle(len(b.children), func(i, j int) { b.children[i], b.children[j] = b.children[j], b.children[i] })

@@ -63,7 +63,7 @@ func TestBlock_Keep(t *testing.T) {
 	}
 }
 
-// The shuffled of a block has precedence over --shuffle.
+// The field shuffled of a block has precedence over --shuffle.
 func TestBlock_Shuffle(t *testing.T) {
 	yes, no := true, false
 	var tests [20]test

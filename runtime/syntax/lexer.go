@@ -306,7 +306,7 @@ func endOfEquals(src string, i int) int {
 	return i
 }
 
-// long reads [[…]] or [==[…]==] and returns where it ends. What names it in errors.
+// long reads [[…]] or [==[…]==] and returns where it ends. The parameter what names it in errors.
 func (lx *lexer) long(start int, what string) (body string, end int) {
 	i := endOfEquals(lx.src, start+1)
 	level := lx.src[start+1 : i]
@@ -370,7 +370,7 @@ func (lx *lexer) quoted(start int) {
 	}
 }
 
-// checkEscape fails if the escape sequence after a backslash is the number of no byte.
+// checkEscape fails if the escape sequence after a backslash is a number greater than 255.
 func (lx *lexer) checkEscape(start int) {
 	n, end := 0, start
 	for ; end < start+3 && isDigit(lx.at(end)); end++ {

@@ -742,8 +742,9 @@ func (p *parser) function(o opener, method bool) *Function {
 	return &Function{isExpr{p.span(o.start)}, params, variadic, method, body}
 }
 
-// ForGopherLua returns a source that Validate accepts as gopher-lua's parser has to get it: that parser takes every
-// comment that begins with --[= for one of several lines. Other bytes take the place of its bytes.
+// ForGopherLua returns a source that Validate accepts in a form that gopher-lua's parser reads correctly. That parser
+// takes every comment that begins with --[= for a long comment. ForGopherLua replaces such bytes and keeps the length
+// of the source.
 func ForGopherLua(src []byte) []byte {
 	if !bytes.Contains(src, []byte("--[=")) {
 		return src

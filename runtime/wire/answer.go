@@ -23,7 +23,7 @@ import (
 // ErrNoResult is the error of a body that is not a result of the admin API.
 var ErrNoResult = errors.New("not a result of the admin API")
 
-// errNotUTF8 is the error of a body that is not text.
+// errNotUTF8 is the error for a body that is not UTF-8.
 var errNotUTF8 = errors.New("not UTF-8")
 
 // checked is a type whose values can be outside of what the protocol allows.

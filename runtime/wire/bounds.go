@@ -41,7 +41,7 @@ func CheckIdentity(identity string) error {
 }
 
 // CheckURL refuses a text that is not the URL of a manager: scheme, host and port, and nothing else. Managers connect
-// to it, so that a path or a query would be a request that somebody else has written.
+// to it, so a path or a query would let a client choose the request.
 func CheckURL(text string) error {
 	if len(text) > MaxText {
 		return fmt.Errorf("has %d bytes: want http://HOST:PORT", len(text))
@@ -63,7 +63,7 @@ func checkEndpoint(text string) error {
 	return checkAddress(host, port, true)
 }
 
-// checkAddress refuses what is not a host, or not a port if there must be one.
+// checkAddress refuses an invalid host, and an invalid port if there must be one.
 func checkAddress(host, port string, withPort bool) error {
 	if _, err := netip.ParseAddr(host); err != nil { // it may have a zone
 		if err := CheckHost(host); err != nil {

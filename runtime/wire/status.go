@@ -1,7 +1,7 @@
 package wire
 
 // InstanceReady reports whether an instance with a status counts as ready, if it serves reads and writes. Only a
-// running instance does: one that joins, stops or leaves may serve for the moment, but nobody should rely on it.
+// running instance does: one that joins, stops or leaves may serve for the moment, but that can end at any time.
 func InstanceReady(status Status, serves bool) bool { return serves && status == Running }
 
 // StoreStatusOf returns the status of a store and whether it is ready, from the instances of its topology, or of one

@@ -14,7 +14,7 @@ type StoreSummary struct {
 	Status   StoreStatus
 	Revision uint64
 	// Instances is the number of instances in the topology. Own is the number of those that belong to the manager, and
-	// Running the number of its own instances that run.
+	// Running the number of the manager's instances that run.
 	Instances, Own, Running int
 	description             []byte
 }

@@ -110,8 +110,8 @@ func (cl *cluster) sameOnDisk(c change, said wire.StoreState) error {
 	return nil
 }
 
-// verify checks the outcome of a change, and repeats the change. After a commit that must change nothing; after an
-// abort it must succeed, since no name and no port may stay reserved.
+// verify checks the outcome of a change, and then repeats the change. If it was committed, the repetition must change
+// nothing. If it was aborted, the repetition must succeed, since no name and no port may stay reserved.
 func (cl *cluster) verify(c change, want outcome, r *runner) {
 	cl.t.Helper()
 	cl.network.set(nil)

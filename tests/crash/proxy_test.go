@@ -56,7 +56,7 @@ type network struct {
 	rule   func(message) verdict
 	seen   map[message]int
 	behind sync.WaitGroup // late messages in flight
-	// proxyOf holds the address of each manager's proxy, by the manager's own. It doesn't change once a proxy serves.
+	// proxyOf maps the address of each manager to that of its proxy. It doesn't change once a proxy serves.
 	proxyOf map[string]string
 }
 

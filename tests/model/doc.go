@@ -14,8 +14,8 @@
 // construction. A scenario covers I7 (one id, two digests). Managers that were declared lost are exempt from I1 and I5:
 // what only they knew is lost.
 //
-// Content is one bit: a manager holds an operation as its runner proposed it, or with a field that was changed on the
-// way. Refusals are messages of an operation and a manager; without their names any of them is taken for any other.
+// Content is one bit: a manager holds an operation as its runner proposed it, or with a field that was changed in
+// transit. Refusals are messages of an operation and a manager; without their names any of them is taken for any other.
 //
 // The tests remove each rule once: the weakened protocol must break an invariant. That tests the model, and shows what
 // each rule is for. Refusals have the codes of package wire.

@@ -27,8 +27,8 @@ func (w *walk) receive(o op, i int) {
 	}
 }
 
-// receivePrepare adds the successor state in which the manager has voted or refused. If altered, a field was changed on
-// the way. The vote carries the digest of what it is for, and the driver counts it only for its own content.
+// receivePrepare adds the successor state in which the manager has voted or refused. If altered, a field was changed in
+// transit. The vote carries the digest of what it is for, and the driver counts it only for its own content.
 func (w *walk) receivePrepare(o op, i int, epoch uint8, altered bool) {
 	t := w.from
 	m := &t.managers[i]

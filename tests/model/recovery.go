@@ -29,8 +29,8 @@ func (w *walk) ownSteps(i int) {
 	w.queryCoordinator(o, i, coordinator)
 }
 
-// expire adds the successor in which manager i aborts at the end of its lease. If its disk may lose writes, the end of
-// the lease is a separate step before the abort. Without a weakness only the coordinator gets here.
+// expire adds the successor in which manager i aborts at the end of its lease. In scenarios with faults of manager i
+// (lossy), the end of the lease is a separate step before the abort. Without a weakness only the coordinator gets here.
 func (w *walk) expire(i int) {
 	t := w.from
 	m := &t.managers[i]

@@ -288,7 +288,7 @@ func races() []scenario {
 	}
 }
 
-// contents returns the scenarios in which the content of an operation changes on the way to a manager, or changed when
+// contents returns the scenarios in which the content of an operation changes in transit to a manager, or changed when
 // an older runner made it.
 func contents() []scenario {
 	both := outcomes{committed: 2, aborted: 2}

@@ -168,7 +168,8 @@ const codeNoAnswer = "no_answer"
 // maxReasons bounds the reasons that an error lists.
 const maxReasons = 3
 
-// NotAnswered says what managers did that gave no answer to a query: nothing, or something that can't be used.
+// NotAnswered returns the verb phrase for managers without a usable answer to a query: "did not answer", or "gave no
+// usable answer" if any of them sent one.
 func NotAnswered(silent []report.Row) string {
 	for _, row := range silent {
 		if row.StatusCode != 0 || row.Code == fanout.Protocol {

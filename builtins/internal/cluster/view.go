@@ -27,7 +27,7 @@ type View struct {
 	Latest *wire.Store
 	// Instances are those of the latest topology, each as its own manager reports it.
 	Instances []Instance
-	// Leaving are instances that were removed from the topology and are still leaving the store.
+	// Leaving are instances that are no longer in the topology but still members of the running store.
 	Leaving []Instance
 	Silent  int
 }
@@ -212,8 +212,9 @@ func (v *View) UnknownInstance(builtin, instance string) error {
 	return err
 }
 
-// UnknownStore returns the error for a store that none of the asked managers knows, of which some, each with a row, did
-// not answer: whether there is the store is then not known, and the code is no_answer.
+// UnknownStore returns the error for a store that no manager that answered knows. silent has the rows of the managers
+// that did not answer, asked is the number of all that were asked. If any did not answer, the store may still exist,
+// and the code is no_answer.
 func UnknownStore(builtin, name string, silent []report.Row, asked int) *runtime.Error {
 	switch len(silent) {
 	case 0:
@@ -238,7 +239,8 @@ func (v *View) Unanswered() []report.Row {
 	return silent
 }
 
-// Silence returns a message for a store that no answering manager has: the first manager that did not answer, and why.
+// Silence returns the message for a store that no answering manager has. It names the first manager that did not
+// answer, and the reason.
 func (v *View) Silence() string {
 	for _, s := range v.Reports {
 		if !s.Row.Success {

@@ -11,7 +11,7 @@ import (
 	"dkvrun/runtime/fanout"
 )
 
-// Request is one request of an action or, with fixed set, a row that is known without a request.
+// Request is one request of an action. If fixed is set, no request is sent and *fixed is its row.
 type Request struct {
 	manager  fanout.Endpoint
 	instance string
@@ -100,7 +100,8 @@ func (a *Action) Do(steps []*Request) {
 	}
 }
 
-// announce adds what the rows of steps name, for the width of the columns.
+// announce adds the managers and operations of the requests to the shown action, which the width of the columns is
+// computed from.
 func (a *Action) announce(steps []*Request) {
 	for _, s := range steps {
 		a.shown.Managers = append(a.shown.Managers, s.manager.String())

@@ -209,8 +209,8 @@ func (r *Run) DidYouMean(c *runtime.Call, v *cluster.View) string {
 	return text.DidYouMean(v.Name, names)
 }
 
-// UnknownStore returns the error for a store that none of the asked managers knows, of which some, each with a row, did
-// not answer. Where that is accepted, there is no such store as far as this run is concerned.
+// UnknownStore returns the error for a store that no manager that answered knows. silent has the rows of the managers
+// that did not answer. If the run accepts their silence, the store counts as not existing.
 func (r *Run) UnknownStore(c *runtime.Call, name string, silent []report.Row, asked int) *runtime.Error {
 	err := cluster.UnknownStore(c.Name, name, silent, asked)
 	if len(silent) < asked && r.acceptsSilence(c, silent) {

@@ -20,12 +20,13 @@ import (
 // Operation is an all-or-none change of a store, and how it is shown.
 type Operation struct {
 	Change wire.Operation
-	// Claimed lists the names of the new nodes.
+	// Claimed lists the names of the nodes that the operation adds; exactly one manager must own each of them.
 	Claimed []string
 	// View is the state that the operation was planned on.
 	View *cluster.View
-	// Unchanged, unless empty, says that there is nothing to do: "Already created". Absent is set where that is because
-	// what was to be removed does not exist, and Hint may then name what was meant.
+	// Unchanged, unless empty, is the message for an operation that has nothing to do: "Already created". Absent is
+	// true if that is because the store or instance to be removed does not exist; Hint may then suggest one with a
+	// similar name.
 	Unchanged, Hint string
 	Absent          bool
 	// Done is the message of a manager that has committed: "Created".
@@ -101,8 +102,8 @@ func (a *Action) RunOperation(s *cluster.Session, plan func() (Operation, error)
 	}
 }
 
-// changing reports whether a manager refused an operation because another one of the store is at work: it holds the
-// store, or has just removed it there. Where it is done, the operation can be planned again.
+// changing reports whether a manager refused an operation because another operation of the store is in progress: it has
+// locked the store, or has just removed it there. Once that one has ended, the operation can be planned again.
 func changing(out *commit.Outcome) bool {
 	for _, row := range out.Rows {
 		if row.Code == wire.CodeStoreBusy || row.Code == wire.CodeStoreNotFound {

@@ -28,7 +28,7 @@ type QueryResult struct {
 // OK reports whether every manager answered.
 func (q *QueryResult) OK() bool { return len(q.silent) == 0 }
 
-// SetChecked notes that nobody has to check the result.
+// SetChecked notes that the script need not check the result any more.
 func (q *QueryResult) SetChecked() { q.checked.Store(true) }
 
 // Checked implements Checkable.
@@ -143,7 +143,7 @@ func (r *Run) Answered(c *runtime.Call, silent []report.Row, asked int, returned
 	return q, nil
 }
 
-// acceptsSilence reports whether nobody has to check that these managers did not answer.
+// acceptsSilence reports whether the script need not check that these managers did not answer.
 func (r *Run) acceptsSilence(c *runtime.Call, silent []report.Row) bool {
 	if r.AllowDown {
 		return true
@@ -201,7 +201,7 @@ func (l *Looks) isNews(notice string) bool {
 	return notice != before
 }
 
-// Again is called before each further call of the function. Nobody has to check the queries of the earlier ones.
+// Again is called before each further call of the function. The script need not check the queries of the earlier ones.
 func (l *Looks) Again() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

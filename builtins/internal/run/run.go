@@ -109,8 +109,8 @@ func (r *Run) InDoubt() []string {
 	return out
 }
 
-// Outcomes lists what came of each action that changed something, for a run whose output nobody reads: "new_store:
-// SUCCESS on 10.0.0.11:7801, 10.0.0.12:7801".
+// Outcomes lists the result of each action that changed something, for a run whose output was not read to its end:
+// "new_store: SUCCESS on 10.0.0.11:7801, 10.0.0.12:7801".
 func (r *Run) Outcomes() []string {
 	var out []string
 	for _, a := range r.Actions() {

@@ -43,7 +43,7 @@ type Supervisor interface {
 	Notify()
 	Start(ctx context.Context, store, instance string) (changed bool, err error)
 	Stop(ctx context.Context, store, instance string, force bool) (changed bool, err error)
-	// Instances returns the store's own instances, including those that are leaving.
+	// Instances returns this server's instances of a store, including those that are leaving.
 	Instances(ctx context.Context, store string) []wire.Instance
 	// Remove returns when no process and no folder is left of the store, which the catalog has dropped.
 	Remove(ctx context.Context, store string) error
@@ -51,7 +51,7 @@ type Supervisor interface {
 	CheckPorts(store string, nodes []wire.Node) error
 	// Log returns the last lines of an instance's log.
 	Log(store, instance string, tail int) ([]byte, error)
-	// Metrics returns the metrics of the own instances of one store, or of all if store is empty.
+	// Metrics returns the metrics of this server's instances: those of one store, or of all stores if store is empty.
 	Metrics(ctx context.Context, store string, window time.Duration) []wire.Metric
 }
 

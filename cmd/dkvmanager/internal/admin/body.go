@@ -102,7 +102,7 @@ func (b *bodies) read(w http.ResponseWriter, r *http.Request) (body []byte, rele
 // is not closed: a client that is still sending could miss the refusal.
 const leaveTime = time.Second
 
-// leave makes a refusal be sent at once, whatever is missing of the request's body, and its connection be closed.
+// leave makes the server send a refusal at once, without the rest of the request's body, and close the connection.
 func (b *bodies) leave(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength != 0 {
 		w.Header().Set("Connection", "close")

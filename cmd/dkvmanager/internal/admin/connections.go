@@ -40,7 +40,7 @@ type places struct {
 	mu sync.Mutex
 	// open holds the open connections of each client address.
 	open map[netip.Addr]map[*place]bool
-	// all counts the open connections, strangers those of clients that are not known.
+	// all is the number of open connections, strangers the number of those from unknown clients.
 	all, strangers int
 	// clock counts the changes of state; it orders connections by how long they are in their states.
 	clock uint64
@@ -119,8 +119,8 @@ func (l *places) take(p *place) (victim *place, refusal *wire.Result) {
 	return victim, nil
 }
 
-// idlest returns the connection to close where places are short, or nil if all are serving requests. Known clients give
-// up no place for a stranger.
+// idlest returns the connection to close when no place is free, or nil if all are serving requests. With strangersOnly
+// it leaves the connections of known clients open.
 func (l *places) idlest(strangersOnly bool) *place {
 	var found *place
 	most := 0

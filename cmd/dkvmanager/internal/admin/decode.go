@@ -38,7 +38,7 @@ func decode(body []byte, target any) error {
 }
 
 // decodeValue decodes a value into v, a field with the given tag. The tags max and each bound texts and lists (see
-// wire.MaxText); what has none is refused.
+// wire.MaxText); a field with neither is refused.
 func decodeValue(d *json.Decoder, path string, v reflect.Value, tag reflect.StructTag) error {
 	token, err := d.Token()
 	if err != nil {

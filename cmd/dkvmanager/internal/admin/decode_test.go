@@ -11,8 +11,8 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// FuzzAdmin_Decode compares decode with encoding/json: both decode to the same value what decode accepts. The scan that
-// comes before it accepts that, too.
+// FuzzAdmin_Decode compares decode with encoding/json: a body that decode accepts has the same value for both. The scan
+// that comes before decode accepts it, too.
 func FuzzAdmin_Decode(f *testing.F) {
 	for _, seed := range []string{
 		`{"baseRevision":3,"nodes":[{"name":"a","host":"h","clustronPort":1,"clientPort":2,"role":"data"}],"founding":true,"founders":[]}`,

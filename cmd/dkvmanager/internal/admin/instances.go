@@ -190,7 +190,7 @@ func mergedTopology(s *catalog.Store, body wire.ChangeInstances) ([]wire.Node, e
 	return nodes, nil
 }
 
-// claimNodes records the own ones of new nodes as this server's, after it has checked their ports.
+// claimNodes records those new nodes that belong to this server, after it has checked their ports.
 func (a *API) claimNodes(d *catalog.Data, s *catalog.Store, added []wire.Node, body wire.ChangeInstances) error {
 	own, desired := a.own(added), body.Desired
 	if desired == "" {

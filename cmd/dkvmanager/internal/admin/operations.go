@@ -111,9 +111,9 @@ func (a *API) resolve(req *request) (any, error) {
 	return a.participant.ResolveStore(ctx, req.store, coordinator)
 }
 
-// mayQuery reports whether this manager queries the manager at a URL because a client gave it: a store or a vote of the
-// catalog names the same URL, or the manager itself is the client. Otherwise anybody could make it connect to any
-// address. A client that is no manager loses nothing: the store's coordinator gives its own URL within a minute.
+// mayQuery reports whether this manager may query the manager at a URL that a client gave: a store or a vote of the
+// catalog must name the same URL, or the client must be the manager itself. Otherwise any client could make it connect
+// to any address. A client that is no manager loses nothing: the store's coordinator gives its own URL within a minute.
 func mayQuery(ctx context.Context, d *catalog.Data, given string, client netip.Addr) bool {
 	names := func(m wire.Manager) bool { return m.URL == given }
 	for _, s := range d.Stores {

@@ -52,7 +52,7 @@ func node(nodes []wire.Node, name string) *wire.Node {
 	return &nodes[i]
 }
 
-// storeView returns a store as the API shows it: the catalog's content and the state of the own instances.
+// storeView returns a store as the API shows it: the catalog's content and the state of this server's instances.
 func (a *API) storeView(ctx context.Context, d *catalog.Data, s *catalog.Store) wire.Store {
 	out := wire.Store{
 		Name: s.Name, Engine: s.Engine, Creation: s.Creation,

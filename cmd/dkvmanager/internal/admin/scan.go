@@ -6,7 +6,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Bounds of a body's parts, which hold before anything is decoded. A text in a body is at most maxToken bytes long:
+// Bounds of a body's parts, which hold before anything is decoded. A string in a body is at most maxToken bytes long:
 // each of its bytes may be written as \u0000.
 const (
 	maxToken    = 6*wire.MaxText + 2 // bytes of a text or a number

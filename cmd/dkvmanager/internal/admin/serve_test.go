@@ -122,7 +122,8 @@ func TestServe_SlowHeader(t *testing.T) {
 	}
 }
 
-// Connections of one address that send nothing keep nobody out, and never hold more than the places of an address.
+// Connections of one address that send nothing do not shut out other clients, and never hold more places than one
+// address may have.
 func TestServe_SilentConnectionsGiveWay(t *testing.T) {
 	const most = 16
 	_, l := serveHarness(t, "127.48.2.2:0", func(a *API) { a.limits.connections = most })

@@ -175,8 +175,8 @@ func (a *API) removeStore(req *request) (any, error) {
 	return success("Removed"), nil
 }
 
-// running returns a text that names the own instances that run or are to run, or "". Leaving instances don't count:
-// they can't be stopped and are removed with the store.
+// running returns a text that names the instances of this server that run or are to run, or "". Leaving instances don't
+// count: they can't be stopped and are removed with the store.
 func (a *API) running(ctx context.Context, s *catalog.Store) string {
 	var names []string
 	for _, in := range a.Supervisor.Instances(ctx, s.Name) {

@@ -21,8 +21,9 @@ type Catalog struct {
 	dir      string
 	identity string
 	lock     *os.File // held while the catalog is open, see lockFolder
-	// repaired and lost are the outcomes of load that are not the usual one; at most one of them is set. They stay
-	// until the manager restarts: neither a later Update nor a repaired disk brings back a vote that is missing.
+	// repaired and lost describe a catalog that load did not find intact, see Repaired and Lost; at most one of them is
+	// set. They stay until the manager restarts: neither a later Update nor a repaired disk brings back a vote that is
+	// missing.
 	repaired string
 	lost     string
 
@@ -80,8 +81,7 @@ func (c *Catalog) Repaired() string { return c.repaired }
 
 // Snapshot returns a copy of the present content. All of it comes from one generation, and that generation is on disk.
 // It takes no lock, so reading does not wait for an Update that waits for the disk; by the time the caller looks at the
-// copy the catalog may have changed. Whoever changes the catalog by what a snapshot shows checks it again within
-// Update.
+// copy the catalog may have changed. A caller that bases a change on a snapshot must check it again within Update.
 func (c *Catalog) Snapshot() *Data { return c.data.Load().clone() }
 
 // Update changes the catalog: f edits a copy. When f returns nil, the copy is made durable and only then

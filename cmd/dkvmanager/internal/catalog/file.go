@@ -24,8 +24,8 @@ const newestFormat = 2
 //	current file renamed, folder not synced     current file: n or n+1,       previous: n-1 or n
 //	folder synced                               current file: n+1,            previous: n
 //
-// In the first two Update has not returned: nobody was told of n+1, and finding n or n+1 is both correct. A file that
-// is damaged is none of these states; it means a damaged disk or an edit by hand (see newest).
+// In the first two Update has not returned: no client was told of n+1, and finding n or n+1 is both correct. A file
+// that is damaged is none of these states; it means a damaged disk or an edit by hand (see newest).
 const (
 	currentFile  = "catalog.json"
 	previousFile = "catalog.json.1"       // the generation before; read only if the current file is damaged or missing

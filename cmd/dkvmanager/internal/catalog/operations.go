@@ -15,7 +15,7 @@ const (
 	maxGone      = 1024 // names without a store
 )
 
-// Name holds the protocol's records of one store name. They outlive the store: a message that is still on its way may
+// Name holds the protocol's records of one store name. They outlive the store: a message that is still in transit may
 // name a store that was removed meanwhile, and must find the epoch and the decision.
 type Name struct {
 	// Epoch is the highest epoch that this manager has voted for. It never decreases, so that a late or repeated
@@ -46,8 +46,8 @@ type Name struct {
 
 // PreparedRecord is the durable yes-vote for an operation.
 type PreparedRecord struct {
-	// Operation has everything that the commit needs: after a crash this manager needs the content from nobody else
-	// (I4).
+	// Operation has everything that the commit needs: after a crash this manager needs the content from no other
+	// manager (I4).
 	wire.Operation
 	// Digest is Operation.Digest(). A repeated prepare with another content is refused (I7).
 	Digest string `json:"digest"`
@@ -147,7 +147,7 @@ func (d *Data) Decision(id string) *DecisionRecord {
 	return nil
 }
 
-// RecordDecision records the outcome of an operation and deletes its prepared record, in one step: nobody sees
+// RecordDecision records the outcome of an operation and deletes its prepared record, in one step: no snapshot shows
 // the operation both undecided and decided (I1, I5).
 func (d *Data) RecordDecision(x DecisionRecord, now time.Time) {
 	d.SetName(x.Store, func(n *Name) {

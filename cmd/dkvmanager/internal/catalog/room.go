@@ -28,7 +28,7 @@ func (c *Catalog) checkRoom(next *Data, size int) error {
 	return wire.RefuseCatalogFull.With(stores, c.maxStores, size>>10, c.maxBytes>>10)
 }
 
-// promisedStores counts the stores, and the names of which one is about to be created.
+// promisedStores returns the number of stores, plus the number of names for which a create operation is prepared.
 func (d *Data) promisedStores() int {
 	count := len(d.Stores)
 	for key, n := range d.Names {

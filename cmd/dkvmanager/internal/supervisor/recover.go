@@ -11,7 +11,7 @@ import (
 )
 
 // RecoverCatalog reconstructs, for disaster recovery, the stores of this server from the folders of its instances,
-// dir/STORE/INSTANCE. It finds the own instances that have run; those that run now are desired to run.
+// dir/STORE/INSTANCE. It finds this server's instances that have run; those that run now are desired to run.
 func RecoverCatalog(dir, engineName string) (*catalog.Data, error) {
 	folders, err := filepath.Glob(filepath.Join(dir, "*", "*", engine.SpecFile))
 	if err != nil {

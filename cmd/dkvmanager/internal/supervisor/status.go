@@ -15,7 +15,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// observation is what the status of an instance is derived from, at one moment.
+// observation holds the values from which the status of an instance is derived, all from one moment.
 type observation struct {
 	desired  desiredKind
 	process  bool // one runs

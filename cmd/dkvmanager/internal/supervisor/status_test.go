@@ -6,7 +6,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Whatever a worker observes, also what can't be at the same time, only a running instance is ready.
+// For every combination of observations, including those that can't occur together, only a running instance is ready.
 func TestStatus_OnlyRunningIsReady(t *testing.T) {
 	ready := map[wire.Status]bool{}
 	seen := map[wire.Status]bool{}

@@ -9,7 +9,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// alterations are fields of a prepare that can be changed on its way.
+// alterations are fields of a prepare that can be changed in transit.
 var alterations = map[string]func(f *cluster, c *wire.Operation){
 	"the client port of the manager's instance": func(_ *cluster, c *wire.Operation) { c.Nodes[1].ClientPort = 7899 },
 	"the client port of another's instance":     func(_ *cluster, c *wire.Operation) { c.Nodes[2].ClientPort = 7899 },
@@ -182,7 +182,7 @@ func TestParticipant_InstancesThatRanKeepTheirState(t *testing.T) {
 	}
 }
 
-// A coordinator that was replaced is not followed, whatever it says of itself.
+// A coordinator that was replaced is not followed, even if it names itself the coordinator.
 func TestParticipant_FencedCoordinatorChangesNoContent(t *testing.T) {
 	f := newCluster(t)
 	f.createStore()

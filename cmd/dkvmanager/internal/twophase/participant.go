@@ -23,7 +23,8 @@ type Catalog interface {
 type Peers interface {
 	// State returns the state of a store at the manager at url. An error means that no usable answer came.
 	State(ctx context.Context, url, store string) (wire.StoreState, error)
-	// Resolve tells a manager to resolve a store whose coordinator is at a URL. An error means that it may not know.
+	// Resolve tells a manager to resolve a store whose coordinator is at a URL. After an error the manager may not have
+	// received the request.
 	Resolve(ctx context.Context, to wire.Manager, store, coordinator string) error
 }
 

@@ -187,8 +187,8 @@ func (m *Participant) check(d *catalog.Data, c *wire.Operation) []*wire.Result {
 	return problems
 }
 
-// checkParticipant refuses an operation that this manager takes no part in. Another manager may have had its address. A
-// vote of this one would be counted for that one, which holds no prepared record (I4).
+// checkParticipant refuses an operation that this manager takes no part in. The request may be for another manager that
+// had this address before: a vote of this manager would be counted as that one's, which has no prepared record (I4).
 func (m *Participant) checkParticipant(c *wire.Operation) *wire.Result {
 	if !hasManager(c.Managers, m.self()) {
 		return wire.RefuseWrongManager.With(m.self())
@@ -366,7 +366,7 @@ func CheckNeverStarted(s *catalog.Store) *wire.Result {
 	return nil
 }
 
-// added returns the own nodes of an operation that the store does not have yet.
+// added returns this server's nodes of an operation that the store does not have yet.
 func (m *Participant) added(s *catalog.Store, c *wire.Operation) []wire.Node {
 	var out []wire.Node
 	for _, n := range c.Nodes {
@@ -377,10 +377,9 @@ func (m *Participant) added(s *catalog.Store, c *wire.Operation) []wire.Node {
 	return out
 }
 
-// claims returns the names of the nodes that this manager owns. The driver compares them, so that a node that two
-// managers own, or none, is found before anything is written. Only the dry run carries claims: they follow from the
-// host and not from the catalog, so nothing can change them between preflight and prepare but a restart under another
-// name.
+// claims returns the names of the nodes that this manager owns. The driver compares them, so that a node with two
+// owners, or with none, is found before anything is written. Only the dry run carries claims: they follow from the host
+// and not from the catalog, so nothing can change them between preflight and prepare but a restart under another name.
 func (m *Participant) claims(c *wire.Operation) []string {
 	var names []string
 	for _, n := range c.Nodes {

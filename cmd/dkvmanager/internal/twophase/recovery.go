@@ -73,13 +73,13 @@ func (m *Participant) followCoordinator(ctx context.Context, p *catalog.Prepared
 		// for may be superseded, so it neither commits nor aborts; its instances stop.
 		return m.Catalog.Update(func(d *catalog.Data) error { return markDeclaredLost(d, p.Store) })
 	}
-	// I1 and I5: a participant in doubt applies the coordinator's decision and makes none of its own. It passes the
+	// I1 and I5: a participant in doubt applies the coordinator's decision and never decides by itself. It passes the
 	// epoch of the vote that it asked about, so that a vote that was raised meanwhile stays for the next round.
 	switch coordinator.Of(p.ID) {
 	case wire.OperationPrepared:
 		return nil // State ends expired leases, so this one still runs
 	case wire.OperationCommitted:
-		// I7: the coordinator's content counts. A field may have been changed on the way to this manager.
+		// I7: the coordinator's content counts. A field may have been changed in transit to this manager.
 		if digest := coordinator.DigestOf(p.ID); digest != "" && digest != p.Digest {
 			return m.commitAs(p, &coordinator, digest)
 		}
@@ -212,8 +212,8 @@ func (m *Participant) isBehind(n *catalog.Name, s *catalog.Store, there *wire.St
 	switch {
 	case n.Prepared != nil, n.Replacing != "", n.DeclaredLost, slices.Contains(n.Fenced, there.Manager):
 		return false
-	// Who the coordinator is may itself be what was changed on the way here. It keeps the same operation, and names
-	// itself; one that was replaced is fenced.
+	// The changed field may be the coordinator's identity. The true coordinator has the same operation as its last and
+	// names itself the coordinator; one that was replaced is fenced.
 	case there.Manager != s.Coordinator && !sameOperation(s, there):
 		return false
 	// An answer with a lower epoch is older than what this manager knows: it was delayed, and must not undo anything.

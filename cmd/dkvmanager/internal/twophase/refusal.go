@@ -16,8 +16,8 @@ func Busy(p *catalog.PreparedRecord) *wire.Result {
 }
 
 // mergeRefusals returns one refusal with the code of the first, the first hint, the messages of all, and the highest
-// epoch. The driver acts on the code alone, so check puts first what has to be cured first; a person gets all messages
-// and need not repair one problem only to learn of the next.
+// epoch. The driver acts on the code alone, so check orders the problems by the order in which they have to be solved.
+// Users see all messages at once.
 func mergeRefusals(problems []*wire.Result) *wire.Result {
 	if len(problems) == 1 {
 		return problems[0]

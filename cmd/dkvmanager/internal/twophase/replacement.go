@@ -50,7 +50,8 @@ func (m *Participant) FenceCoordinator(ctx context.Context, store string,
 		// first replacement is about to change.
 		case n.Replacing != "":
 			return wire.RefuseReplacementUnfinished.With(store, n.Replacing)
-		// Only a coordinator can have made decisions that nobody else knows. A lost participant needs no replacement.
+		// Only a coordinator can have made decisions that no other manager knows. A lost participant needs no
+		// replacement.
 		case s != nil && s.Coordinator != f.Lost && n.Prepared == nil:
 			return wire.RefuseNotCoordinator.With(store, s.Coordinator, f.Lost)
 		// This vote belongs to another coordinator, which decides it.
@@ -69,11 +70,11 @@ func (m *Participant) FenceCoordinator(ctx context.Context, store string,
 		if len(n.Fenced) >= maxFenced {
 			return wire.RefuseFencesFull.With(store, len(n.Fenced))
 		}
-		// Nothing of the name is here that the lost coordinator or the replacement could decide about, so the promise is
-		// permanent at once, and the name stays free for other coordinators: a fence that no replacement follows must
-		// not lock it. The promise is needed (I5): a prepare of the lost coordinator may arrive late, and this manager's
-		// vote could be the last one that it waits for. A suspect manager may have lost a vote, and waits for the
-		// decision like one that has it.
+		// This manager has no record of the name about which the lost coordinator or the replacement could decide, so
+		// the promise is permanent at once, and the name stays free for other coordinators: a fence that no replacement
+		// follows must not lock it. The promise is needed (I5): a prepare of the lost coordinator may arrive late, and
+		// this manager's vote could be the last one that it waits for. A suspect manager may have lost a vote, and
+		// waits for the decision like one that has it.
 		if s == nil && n.Prepared == nil && !m.isSuspect(d, store) {
 			d.NeedRoom()
 			d.SetName(store, func(n *catalog.Name) { n.Fenced = append(slices.Clone(n.Fenced), f.Lost) })

@@ -51,7 +51,8 @@ func TestReplacement_NamesANewCoordinator(t *testing.T) {
 		}
 	}
 
-	// The lost coordinator returns, and learns that it was declared lost: nobody follows it, and its instances stop.
+	// The lost coordinator returns, and learns that it was declared lost: no manager follows it, and its instances
+	// stop.
 	back := f.all[0]
 	f.down[back.host] = false
 	if err := back.Catalog.Update(startAll); err != nil {

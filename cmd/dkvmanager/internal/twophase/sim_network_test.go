@@ -119,7 +119,7 @@ func (n network) several(ctx context.Context, requests []runner.Request, replies
 	}
 }
 
-// alter changes a field of a prepare on its way, or nothing.
+// alter changes a field of a prepare in transit, or nothing.
 func (n network) alter(request runner.Request) runner.Request {
 	if request.Path != wire.OperationsPath() || !n.chance(n.faults.altered) {
 		return request

@@ -110,7 +110,7 @@ func (m *Participant) decisionStatus(x *catalog.DecisionRecord) wire.OperationSt
 // this manager's vote, so none was committed in between unless this manager has voted for it.
 func (m *Participant) Confirm(ctx context.Context, store, change string) error {
 	d := m.Catalog.Snapshot()
-	// A manager that keeps no such store, or was declared lost, has no say in what its members are.
+	// A manager that does not have the store, or was declared lost, can't confirm which members it has.
 	s := d.Stores[store]
 	if s == nil || d.Name(store).DeclaredLost || !hasManager(s.Managers, m.self()) {
 		return fmt.Errorf("this manager does not keep %s", store)
@@ -160,7 +160,7 @@ func (m *Participant) confirmOne(ctx context.Context, w wire.Manager, store, cha
 // mismatch returns why a manager's state does not confirm an operation as the store's last one, or an empty string.
 func (m *Participant) mismatch(w wire.Manager, there *wire.StoreState, change string) string {
 	switch {
-	// The address belongs to somebody else: the answer is not from the manager that was asked.
+	// Another manager has the address now: the answer is not from the one that was asked.
 	case there.Manager != w.Identity:
 		return "is another manager now"
 	// It may lack the operation that comes after the one that it shows.

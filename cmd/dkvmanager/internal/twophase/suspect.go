@@ -20,7 +20,8 @@ import (
 //
 // So it is mute: it neither votes nor commits, it expires no lease, and the others ignore its state. As a participant
 // it stays so until it has taken the whole store from the coordinator, which knows every decision. As the coordinator
-// it counts as lost: nobody else knows its decisions, so the others replace it. The instances that run go on meanwhile.
+// it counts as lost: no other manager knows its decisions, so the others replace it. The instances that run go on
+// meanwhile.
 
 // isSuspect reports whether this manager may have lost a vote or a decision about a store. For a name without a store
 // it knows no coordinator to ask, so it is suspect there until it is started with an undamaged catalog.
@@ -134,10 +135,10 @@ func (m *Participant) dropReplaced(ctx context.Context, p *catalog.PreparedRecor
 // operation ids, which are UUIDs.
 func suspectKey(store string) string { return "suspect " + strings.ToLower(store) }
 
-// A manager that lost its vote for a new store does not know the store's name, so it can't ask anybody about it. The
-// store's coordinator lists the manager among those of the store, notices that it does not have the store, and notifies
-// it with the coordinator's URL. The manager then reads the coordinator's state and acts on that alone: a notification
-// that is late, repeated or false changes nothing.
+// A manager that lost its vote for a new store does not know the store's name, so it can't ask another manager about
+// it. The store's coordinator lists the manager among those of the store, notices that it does not have the store, and
+// notifies it with the coordinator's URL. The manager then reads the coordinator's state and acts on that alone: a
+// notification that is late, repeated or false changes nothing.
 
 // notifyLostVote asks a manager to resolve a store that this manager coordinates, if the manager's state shows that it
 // has lost its vote for the store, or has another content of the store's last operation. It sends no notification

@@ -37,8 +37,8 @@ func validate(c *wire.Operation) error {
 	// The next revision must still be a number that every reader of JSON holds exactly.
 	case c.BaseRevision >= wire.MaxRevision:
 		return wire.Refuse(wire.CodeBadRequest, "baseRevision: %d is more than a store can have", c.BaseRevision)
-	// Whether an operation removes the store follows from its nodes; the action is what people are shown. Both have to
-	// say the same.
+	// Whether an operation removes the store follows from its nodes; the action is what users are shown. Both must
+	// agree.
 	case c.Removes() != (c.Action == wire.RemoveStoreAction):
 		return wire.Refuse(wire.CodeBadTopology, "nodes: %s with %d of them", c.Action, len(c.Nodes))
 	}

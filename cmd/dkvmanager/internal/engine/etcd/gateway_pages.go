@@ -23,7 +23,8 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/hostid"
 )
 
-// gatewayPages serves what a data instance serves beside its JSON routes: /health, /livez, /readyz, /version, /metrics.
+// gatewayPages serves the pages that a data instance serves beside its JSON routes: /health, /livez, /readyz, /version,
+// /metrics.
 func gatewayPages(mux *http.ServeMux, client *clientv3.Client, bind string, report *engine.Report, counter *counter,
 	logger *zap.Logger) {
 	health := gatewayHealth{clientv3.RetryKVClient(client), pb.NewMaintenanceClient(client.ActiveConnection())}
@@ -37,7 +38,7 @@ func gatewayPages(mux *http.ServeMux, client *clientv3.Client, bind string, repo
 	mux.Handle(etcdhttp.PathMetrics, promhttp.HandlerFor(gatewayMetrics(report, counter), promhttp.HandlerOpts{}))
 }
 
-// gatewayHealth is what etcd's health checks need to know, of the store behind a gateway.
+// gatewayHealth answers etcd's health checks for a gateway, from the store behind it.
 type gatewayHealth struct {
 	store       pb.KVClient
 	maintenance pb.MaintenanceClient
@@ -66,8 +67,9 @@ func (h gatewayHealth) Leader() types.ID {
 	return types.ID(status.Leader)
 }
 
-// Range makes the read of a health check. A serializable one is about the gateway alone, which answers. A data instance
-// makes it with all rights: where the store has users, a refusal is its answer. It comes after the read is confirmed.
+// Range makes the read of a health check. A serializable read checks only the gateway itself, so it succeeds. A data
+// instance makes the read with all permissions. If the store requires a user, it refuses the gateway's read only after
+// it has confirmed it as linearizable, so this refusal counts as success.
 func (h gatewayHealth) Range(ctx context.Context, r *pb.RangeRequest) (*pb.RangeResponse, error) {
 	if r.Serializable {
 		return &pb.RangeResponse{}, nil

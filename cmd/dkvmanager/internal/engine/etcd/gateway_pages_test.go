@@ -76,7 +76,7 @@ func TestGateway_HealthWithoutData(t *testing.T) {
 	if got := gateway.page("/health").body; !strings.HasPrefix(got, `{"health":"false","reason":"`) {
 		t.Errorf("/health says %s", got)
 	}
-	// The gateway itself is well: a probe of that must not restart it.
+	// The gateway itself is healthy: a liveness probe must not restart it.
 	for _, path := range []string{"/livez", "/health?serializable=true"} {
 		if got := gateway.page(path); got.status != http.StatusOK {
 			t.Errorf("%s: %+v", path, got)

@@ -21,7 +21,7 @@ import (
 // probeKey is the key that readiness checks read. It need not exist.
 const probeKey = "_dkv/probe"
 
-// usersOnly is the reason of an instance whose store has authentication enabled.
+// usersOnly is why an instance is not ready if authentication is enabled in its store.
 const usersOnly = "authentication is enabled in the store, which refuses reads and writes without a user: " +
 	"dkvrun does not support it; disable it with etcdctl auth disable"
 
@@ -31,7 +31,7 @@ type probe struct {
 	kv   pb.KVClient
 }
 
-// newProbe returns the probe of an instance. It connects at its first read.
+// newProbe returns a probe of an instance. The probe connects at its first read.
 func newProbe(spec engine.Spec) (*probe, error) {
 	host := spec.Bind
 	if host == "" {
@@ -53,14 +53,13 @@ func newProbe(spec engine.Spec) (*probe, error) {
 
 func (p *probe) close() { _ = p.conn.Close() }
 
-// read makes a linearizable read, with no rights but those that every application has.
+// read makes a linearizable read without a user, as any application may.
 func (p *probe) read(ctx context.Context) error {
 	_, err := p.kv.Range(ctx, &pb.RangeRequest{Key: []byte(probeKey), KeysOnly: true})
 	return err
 }
 
-// needsUser reports whether the store has refused a request because it comes from no user, or from one without the
-// right.
+// needsUser reports whether the store has refused a request because it has no user, or one without the permission.
 func needsUser(err error) bool {
 	if err == nil {
 		return false
