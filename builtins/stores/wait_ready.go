@@ -48,7 +48,7 @@ func waitReady(c *runtime.Call) (any, error) {
 			case op != nil:
 				missing = run.DescribeCreate(name, op)
 			case v.Silent > 0:
-				missing = v.Silence()
+				missing = v.NoAnswer()
 			default:
 				return "", false, r.NotFound(c, v)
 			}

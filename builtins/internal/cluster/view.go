@@ -239,9 +239,9 @@ func (v *View) Unanswered() []report.Row {
 	return silent
 }
 
-// Silence returns the message for a store that no answering manager has. It names the first manager that did not
+// NoAnswer returns the message for a store that no answering manager has. It names the first manager that did not
 // answer, and the reason.
-func (v *View) Silence() string {
+func (v *View) NoAnswer() string {
 	for _, s := range v.Reports {
 		if !s.Row.Success {
 			return fmt.Sprintf("no manager that knows %s answers: %s: %s", v.Name, s.Endpoint, s.Row.Message)
