@@ -148,7 +148,7 @@ func TestAttack_RefusedRequestsLeaveNothing(t *testing.T) {
 	}
 }
 
-// A stranger who declares managers lost for a free name does not keep a store of that name from being created.
+// A client that declares managers lost for a free name does not prevent the creation of a store of that name.
 func TestAttack_FenceOfAFreeName(t *testing.T) {
 	const ip = "127.23.7.41"
 	d := startDaemon(t, ip, filepath.Join(t.TempDir(), "data"))

@@ -21,7 +21,7 @@ type peers struct {
 	client *http.Client
 	log    *slog.Logger
 	mu     sync.Mutex
-	// failures holds the last cause of each manager that does not answer, by URL: it is logged when it changes.
+	// failures holds the last cause for each manager that does not answer, by URL. A cause is logged when it changes.
 	failures map[string]string
 }
 

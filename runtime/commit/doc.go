@@ -35,11 +35,11 @@
 //   - while it asks for the decision leaves that to the coordinator, which has committed, or aborts as above;
 //   - while it tells the others leaves them in doubt until they ask the coordinator, every 5 s.
 //
-// A driver is not alone either. Another driver may prepare an operation of the same store; the coordinator votes for
-// one of the two (I6). A participant may have asked the coordinator before the driver's message arrives, which then
-// finds the decision. The coordinator may be replaced meanwhile, and the survivors then refuse both commit and abort
-// (I8). Copies of the driver's own messages may arrive late, and change nothing: their epoch is over, or their
-// operation is decided (I1).
+// Others act at the same time. Another driver may prepare an operation of the same store; the coordinator votes for one
+// of the two (I6). A participant may have learned the decision from the coordinator before the driver's message
+// arrives. The coordinator may be replaced meanwhile, and the survivors then refuse both commit and abort (I8). Copies
+// of the driver's own messages may arrive late, and change nothing: their epoch is over, or their operation is decided
+// (I1).
 //
 // Recovery resolves what another driver left behind, and replaces a coordinator that is gone for good:
 //

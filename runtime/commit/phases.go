@@ -54,8 +54,8 @@ func (r *Driver) collectVotes(ctx context.Context) (votes []answer, all bool) {
 		for i := range votes {
 			votes[i] = read(Reply{Class: NotSent, Message: "not asked: the operation was stopped before"})
 		}
-		// I6: the coordinator votes first. Its vote locks the store, so of two drivers with the same managers the
-		// one that locks it wins, and the other has asked nobody else for a vote.
+		// I6: the coordinator votes first. Its vote locks the store, so of two drivers with the same managers the one
+		// that locks it wins, and the other has asked no other manager for a vote.
 		first := r.prepare(r.coordinator)
 		votes[r.coordinator] = r.read(first, r.Transport.Send(ctx, []Request{first}, Send{})[0])
 		if r.isYes(votes[r.coordinator]) {
@@ -138,8 +138,8 @@ func (r *Driver) abortPhase(ctx context.Context, votes []answer) *Outcome {
 	case known && (a.refusal == nil || a.code() == wire.CodeOperationAborted):
 		return r.finishAbort(ctx, votes)
 	case !r.coordinatorVoted && votes[r.coordinator].Class == "" && votes[r.coordinator].code() != codeProtocol:
-		// I1: the coordinator refused the vote, so no other manager was asked and no commit was sent to anybody. Even
-		// if its disk failed during the vote and shows it after a restart: a coordinator that restarts aborts its
+		// I1: the coordinator refused the vote, so no other manager was asked and no commit was sent at all. Even if
+		// its disk failed during the vote and shows it after a restart: a coordinator that restarts aborts its
 		// undecided operations.
 		return r.finishAbort(ctx, votes)
 	}
@@ -263,8 +263,8 @@ func (r *Driver) sendCommits(ctx context.Context) *Outcome {
 // finishAbort sends the abort to the other managers, after the coordinator has aborted, or has refused to vote. Those
 // that do not receive it are in doubt until they ask the coordinator.
 func (r *Driver) finishAbort(ctx context.Context, votes []answer) *Outcome {
-	// Also managers that refused or did not answer get the abort: their vote may be on their disk. Managers that were
-	// not asked hold nothing.
+	// Managers that refused or did not answer get the abort, too: their vote may be on their disk. Managers that were
+	// not asked have no prepared record.
 	var requests []Request
 	for i, v := range votes {
 		if i != r.coordinator && v.Class != NotSent {

@@ -47,8 +47,8 @@ func (r *Recovery) ReplaceCoordinator(ctx context.Context, lost wire.Manager) *O
 		if s.state.Removed != "" { // a removal is a commit, too
 			committed = append(committed, s.state.Removed)
 		}
-		// The smallest identity, so that a repeated replacement names the same coordinator. A suspect manager may have
-		// lost a vote or a decision (I5), so it can't be the one whose decision counts.
+		// The new coordinator has the smallest identity, so that a repeated replacement names the same one. A suspect
+		// manager may have lost a vote or a decision (I5), so it can't be the one whose decision counts.
 		if me := r.Managers[i].Identity; !s.state.Suspect && (coordinator == "" || me < coordinator) &&
 			r.keepsStore(promises, me) {
 			coordinator = me
@@ -62,7 +62,7 @@ func (r *Recovery) ReplaceCoordinator(ctx context.Context, lost wire.Manager) *O
 	}
 	// From here the decision must not stop half way for a cancelled run. If the runner dies between two messages, a
 	// repeated call finds the same decision: survivors that have it show the commit as their last operation, or have
-	// aborted what nobody had committed, and no later operation can be committed without the votes of the other
+	// aborted what no survivor had committed, and no later operation can be committed without the votes of the other
 	// survivors, which vote for nothing before they have the decision.
 	done := r.ask(context.WithoutCancel(ctx), left, "POST", wire.DecidePath(r.Store),
 		wire.DecideRequest{Lost: lost.Identity, Committed: committed, Coordinator: coordinator})

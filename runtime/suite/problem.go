@@ -84,7 +84,7 @@ func trace(traceback string) string {
 	return strings.Join(lines, "\n")
 }
 
-// Regular expressions are compiled at their first use: each run pays for the initialization of packages.
+// Regular expressions are compiled at their first use, because package initialization slows down every start.
 var place = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(.+?):(\d+): `) })
 
 // innermost returns the place of the first line of a trace that is in a file, or of the first line if file is empty.

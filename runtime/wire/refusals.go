@@ -214,7 +214,7 @@ var (
 	// RefuseReplacing: only the coordinator replacement decides now (I8). Arguments: coordinator, operation.
 	RefuseReplacing = Refusal{CodeFenced,
 		"manager %s, the coordinator of operation %s, was declared lost: repair_store decides now", ""}
-	// RefuseLostBefore: this manager can't replace a coordinator, for it was declared lost. Argument: store.
+	// RefuseLostBefore: this manager can't take part in a replacement, because it was declared lost. Argument: store.
 	RefuseLostBefore = Refusal{CodeFenced, "this manager was itself declared lost for %s", ""}
 	// RefuseLostSurvivor: a survivor of the replacement was declared lost before. Arguments: survivor, store.
 	RefuseLostSurvivor = Refusal{CodeFenced, "manager %s was declared lost before: it can't help to repair %s", ""}

@@ -135,8 +135,8 @@ func (m *manager) disk() (onDisk, error) {
 	return file.Payload, nil
 }
 
-// processes returns the pids of what runs in the folders of a store's instances, by instance, from the process
-// table. An empty store stands for all stores; the instances are then STORE/INSTANCE.
+// processes returns the pids of the processes that run in the folders of a store's instances, by instance, from the
+// process table. An empty store stands for all stores; the instances are then STORE/INSTANCE.
 func (m *manager) processes(store string) map[string][]string { return running(store, m)[m] }
 
 // running looks through the process table once for several managers. It lists only managers that have processes.

@@ -47,7 +47,7 @@ type Supervisor interface {
 	Instances(ctx context.Context, store string) []wire.Instance
 	// Remove returns when no process and no folder is left of the store, which the catalog has dropped.
 	Remove(ctx context.Context, store string) error
-	// CheckPorts returns a refusal if a port of an own node of the store is not free, else nil.
+	// CheckPorts returns a refusal if a port of one of this server's nodes of the store is not free, else nil.
 	CheckPorts(store string, nodes []wire.Node) error
 	// Log returns the last lines of an instance's log.
 	Log(store, instance string, tail int) ([]byte, error)

@@ -27,8 +27,8 @@ type crowd struct {
 	all *places
 }
 
-// enter returns a connection of a client in a state. It fails the test unless the connection gets a place, by closing
-// gone, or nothing if gone is nil.
+// enter opens a connection of a client and sets its state. It fails the test unless the connection gets a place and
+// exactly gone is closed for it; nil means no connection.
 func (c crowd) enter(client string, in connState, gone *place) *place {
 	c.t.Helper()
 	p, victim, refusal := c.try(client)

@@ -10,7 +10,7 @@ import (
 )
 
 // locks serialises changes. Changes of different instances of a store may overlap; a change of the store itself
-// excludes all others. Nobody waits: the second change is refused with store_busy.
+// excludes all others. No request waits: the second change is refused with store_busy.
 type locks struct {
 	mu sync.Mutex
 	// held holds the stores (in lower case) and instances that are being changed; "" stands for the store itself.
@@ -50,7 +50,7 @@ func (l *locks) release(key, instance string) {
 }
 
 // checkNoPending refuses a change of a store that has a prepared operation or an unfinished coordinator replacement.
-// What a manager holds that was declared lost itself no longer counts.
+// The records of a manager that was itself declared lost no longer count.
 func checkNoPending(d *catalog.Data, store string) error {
 	n := d.Name(store)
 	switch {

@@ -85,10 +85,10 @@ func (c *Catalog) Repaired() string { return c.repaired }
 func (c *Catalog) Snapshot() *Data { return c.data.Load().clone() }
 
 // Update changes the catalog: f edits a copy. When f returns nil, the copy is made durable and only then
-// visible, so nobody acts on a vote or a decision that a crash could undo (I1, I4). An error of f is returned
-// unchanged. When the disk fails, the error is a *wire.Result with the code read_only. An update that needs room (see
-// NeedRoom) is refused with the code catalog_full when the catalog would exceed its bounds. After any error the
-// catalog is unchanged, in memory and on disk.
+// visible, so no other manager or client acts on a vote or a decision that a crash could undo (I1, I4). An error of f
+// is returned unchanged. When the disk fails, the error is a *wire.Result with the code read_only. An update that needs
+// room (see NeedRoom) is refused with the code catalog_full when the catalog would exceed its bounds. After any error
+// the catalog is unchanged, in memory and on disk.
 func (c *Catalog) Update(f func(*Data) error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -124,7 +124,7 @@ func (c *Catalog) Update(f func(*Data) error) error {
 	if err := c.save(payload, next.promises()-c.data.Load().promises()); err != nil {
 		return wire.RefuseCatalogUnwritable.With(c.dir, cause(err))
 	}
-	// Only now may others see the change and answer for it: it is on disk.
+	// Only now may other requests see the change and rely on it: it is on disk.
 	c.generation++
 	c.payload = payload
 	c.data.Store(next)

@@ -40,7 +40,7 @@ type file struct {
 	// newer follows from their names.
 	Generation uint64 `json:"generation"`
 	// Checksum is the SHA-256 over the bytes of Payload, in hex. Without it a flipped bit could turn one valid epoch or
-	// decision into another, and nobody would notice.
+	// decision into another, without an error.
 	Checksum string `json:"checksum"`
 	// Payload is a Data. It stays as bytes until its checksum has been compared.
 	Payload json.RawMessage `json:"payload"`

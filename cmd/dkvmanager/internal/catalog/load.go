@@ -25,7 +25,7 @@ const (
 )
 
 // makeFolder creates dir durably with mode 0700. It accepts an existing folder only if that may be a manager's,
-// so that a mistake on the command line doesn't make somebody's home directory unreadable for others.
+// so that a mistake on the command line doesn't make a home directory unreadable for others.
 func makeFolder(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -208,7 +208,7 @@ func readIdentity(dir string) (string, error) {
 	return id.String(), nil
 }
 
-// makeIdentity gives the folder a new UUID, durably. No manager has voted under it, so it owes nothing.
+// makeIdentity gives the folder a new UUID, durably. No vote was given under it yet.
 func makeIdentity(dir string) (string, error) {
 	id, err := uuid.NewV7()
 	if err != nil {

@@ -178,7 +178,7 @@ func (s *Supervisor) workersOf(store string) []*worker {
 	return found
 }
 
-// find returns an own instance's worker and desired state. The error is a *wire.Result.
+// find returns the worker and the desired state of an instance of this server. The error is a *wire.Result.
 func (s *Supervisor) find(store, instance string) (*worker, desiredState, error) {
 	p := place{store, instance}
 	s.mu.Lock()

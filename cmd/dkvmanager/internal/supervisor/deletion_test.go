@@ -289,7 +289,7 @@ func TestSupervisor_KeepsTheFolderOfAnotherStoreOfThatName(t *testing.T) {
 	s.mustStart("Orders", "orders-1")
 }
 
-// endLater ends a process at the end of the test, when no supervisor may know it.
+// endLater ends a process at the end of the test, because no supervisor may know it.
 func endLater(t *testing.T, pid int) {
 	t.Cleanup(func() {
 		_ = syscall.Kill(pid, syscall.SIGKILL)

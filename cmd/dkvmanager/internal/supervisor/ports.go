@@ -28,8 +28,8 @@ type portCheck struct {
 	owns   func(wire.Node) bool
 }
 
-// refusal returns the refusal port_taken if a port of an own node of a store belongs to another instance or is in use
-// on this machine, else nil.
+// refusal returns the refusal port_taken if a port of one of this server's nodes of a store belongs to another instance
+// or is in use on this machine, else nil.
 func (c portCheck) refusal(store string, nodes []wire.Node) *wire.Result {
 	var own []wire.Node
 	for _, n := range nodes {

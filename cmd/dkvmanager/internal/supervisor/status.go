@@ -232,8 +232,8 @@ func (s *Supervisor) Metrics(ctx context.Context, store string, window time.Dura
 	return slices.Concat(answers...)
 }
 
-// Log returns the last lines of an own instance's log, whole lines and at most 1 MiB; nothing if it never ran. lines is
-// 1 or more. The error is a *wire.Result.
+// Log returns the last lines of the log of an instance of this server, whole lines and at most 1 MiB; nothing if it
+// never ran. lines is 1 or more. The error is a *wire.Result.
 func (s *Supervisor) Log(store, instance string, lines int) ([]byte, error) {
 	if _, _, err := s.find(store, instance); err != nil {
 		return nil, err

@@ -116,8 +116,8 @@ func (s *Supervisor) Notify() {
 	s.refresh()
 }
 
-// refresh takes a new snapshot of the catalog, makes sure that every own instance and every folder to be deleted has a
-// worker, and wakes all workers.
+// refresh takes a new snapshot of the catalog, makes sure that every instance of this server and every folder to be
+// deleted has a worker, and wakes all workers.
 func (s *Supervisor) refresh() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -184,9 +184,9 @@ func (s *Supervisor) update(f func(*catalog.Data) error) error {
 	return nil
 }
 
-// CheckPorts refuses own nodes of a store one of whose ports belongs to another instance or is in use on this machine.
-// The error is a *wire.Result, port_taken. Nodes of other servers are ignored. The ports of running instances count as
-// in use, so it must be called before they start.
+// CheckPorts refuses this server's nodes of a store if one of their ports belongs to another instance or is in use on
+// this machine. The error is a *wire.Result, port_taken. Nodes of other servers are ignored. The ports of running
+// instances count as in use, so it must be called before they start.
 func (s *Supervisor) CheckPorts(store string, nodes []wire.Node) error {
 	check := portCheck{stores: s.view.Load().Stores, bind: s.opts.Bind, owns: s.opts.Owns}
 	if r := check.refusal(store, nodes); r != nil {

@@ -48,24 +48,25 @@ func RemoveStore(d *catalog.Data, store, operation string) {
 	}
 }
 
-// installOptions controls what happens to own instances that a configuration adds or removes.
+// installOptions controls what happens to this server's instances that a configuration adds or removes.
 type installOptions struct {
-	// desired is the desired state of new instances; if it is empty, that of the store's existing own instances.
+	// desired is the desired state of new instances; if it is empty, that of the store's existing instances on this
+	// server.
 	desired wire.Desired
 	// founding means that no instance of the store ever ran, so removed ones need not leave the running store.
 	founding bool
-	// loseData lets removed instances go at once, without waiting for the running store.
+	// loseData makes removed instances leave at once, without waiting until the running store has removed them.
 	loseData bool
 	// sameOperation means that the configuration corrects the content of the installed one and was made by the same
-	// operation. An own instance that has another address now is the same instance. One that the corrected content
-	// gives to another server leaves the running store only if it was ever started here.
+	// operation. An instance on this server that has another address now is the same instance. One that the corrected
+	// content gives to another server leaves the running store only if it was ever started here.
 	sameOperation bool
 }
 
 // installConfiguration replaces the configuration of a store in d, and creates the store if it is missing (I2). A
-// removed own instance is not deleted here: it is marked as leaving, and the supervisor takes it out of the running
-// store first. A crash in between repeats that, since the mark is durable. Calling it again with the same configuration
-// changes nothing.
+// removed instance of this server is not deleted here: it is marked as leaving, and the supervisor takes it out of the
+// running store first. A crash in between repeats that, since the mark is durable. Calling it again with the same
+// configuration changes nothing.
 func (m *Participant) installConfiguration(d *catalog.Data, name string, c *wire.Configuration, h installOptions) {
 	s := d.Named(name)
 	if s == nil {
@@ -105,7 +106,7 @@ func (m *Participant) installConfiguration(d *catalog.Data, name string, c *wire
 	d.SetName(name, func(n *catalog.Name) { n.Removed, n.Epoch = "", max(n.Epoch, c.Epoch) })
 }
 
-// desiredState returns the desired state of the store's own instances: Running if any of them has it.
+// desiredState returns the desired state of the store's instances on this server: Running if any of them has it.
 func desiredState(s *catalog.Store) wire.Desired {
 	for _, l := range s.Local {
 		if l.Desired == wire.DesiredRunning && l.Leaving == nil {

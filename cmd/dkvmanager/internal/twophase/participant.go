@@ -34,7 +34,7 @@ type Options struct {
 	Peers   Peers
 	// Owns reports whether a node is this manager's.
 	Owns func(wire.Node) bool
-	// Ports refuses own nodes of a store whose ports are not free on this server; nil if they are.
+	// Ports returns an error if ports of this server's nodes of a store are not free, else nil.
 	Ports func(store string, nodes []wire.Node) error
 	// Engine is the name of the engine that new stores get.
 	Engine string

@@ -355,8 +355,8 @@ func checkUnchangedNodes(s *catalog.Store, c *wire.Operation) *wire.Result {
 	return nil
 }
 
-// CheckNeverStarted refuses to choose new founders for a store if an own instance of it was ever started. Its data
-// folder may already hold a cluster that was formed by the old founders.
+// CheckNeverStarted refuses to choose new founders for a store if an instance of it on this server was ever started.
+// Its data folder may already hold a cluster that was formed by the old founders.
 func CheckNeverStarted(s *catalog.Store) *wire.Result {
 	for name, l := range s.Local {
 		if l.Started {
@@ -420,7 +420,7 @@ func (m *Participant) checkPorts(d *catalog.Data, c *wire.Operation, added []wir
 	return problems
 }
 
-// CheckPorts refuses own nodes of a store whose ports are in use on this server, or reserved by a prepared operation of
+// CheckPorts refuses this server's nodes of a store if their ports are in use, or reserved by a prepared operation of
 // another store. The reservation is part of the vote (I4): its commit must find the ports free.
 func (m *Participant) CheckPorts(d *catalog.Data, store string, nodes []wire.Node) error {
 	for _, name := range d.Names {

@@ -243,9 +243,9 @@ func sameOperation(s *catalog.Store, there *wire.StoreState) bool {
 		wire.VotedByAll(c.LastOperation)
 }
 
-// markDeclaredLost records in d that this manager was declared lost (I8). The store goes on without it, so its own
-// instances stop: they would run a configuration that is no longer the committed one (I3). Their data stays until the
-// store is removed here.
+// markDeclaredLost records in d that this manager was declared lost (I8). The store goes on without it, so its
+// instances on this server stop: they would run a configuration that is no longer the committed one (I3). Their data
+// stays until the store is removed here.
 func markDeclaredLost(d *catalog.Data, store string) error {
 	d.SetName(store, func(n *catalog.Name) { n.DeclaredLost = true })
 	if s := d.Stores[store]; s != nil {

@@ -106,7 +106,7 @@ func (m *Participant) recoverSuspect(store string, there *wire.StoreState) error
 // dropReplaced aborts a prepared operation that creates a store, of which this suspect manager is the coordinator, once
 // one of the others shows that it was declared lost for the name. It can't decide the operation itself, since it may
 // have committed it (I1). The replacement has decided it, and the outcome can't involve this manager any more (I8), so
-// here the record only has to go, for the name and the ports to be free.
+// here the record is only deleted, which frees the name and the ports.
 func (m *Participant) dropReplaced(ctx context.Context, p *catalog.PreparedRecord) error {
 	d := m.Catalog.Snapshot()
 	if !m.isSuspect(d, p.Store) || d.Named(p.Store) != nil { // if it has the store, reconcile finds out

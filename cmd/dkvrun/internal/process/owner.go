@@ -6,7 +6,8 @@ import (
 	"os/user"
 )
 
-// Owner returns the user, host and process of this program. Managers record it for whoever finds a store held by it.
+// Owner returns the user, host and process of this program. Managers record it, and name it to users whose operation
+// finds the store locked.
 func Owner() string {
 	name, host := "somebody", "localhost"
 	if u, err := user.Current(); err == nil {

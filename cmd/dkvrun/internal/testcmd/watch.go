@@ -17,7 +17,7 @@ import (
 const watchInterval = 300 * time.Millisecond
 
 // watchTests runs the suites, and again whenever a Lua file in their paths changes, until it is interrupted. Only in
-// the first round misuse is fatal: later, files may be missing for a moment while somebody edits them.
+// the first round misuse is fatal: later, files may be missing for a moment while an editor replaces them.
 func watchTests(ctx context.Context, p *process.Process, o *testOptions) error {
 	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()

@@ -7,8 +7,9 @@ import (
 	"go.etcd.io/etcd/server/v3/etcdserver"
 )
 
-// severance knows which members are cut off from the server. A member is cut and mended in turns: etcd starts the
-// connection to a member of a joiner's first list again at every mend, and then its stop never ends.
+// severance holds the members that are cut off from the server. A member is mended only if it was cut: in a server that
+// has joined, MendPeer starts the connection to a member of the initial list a second time, and then the server never
+// stops.
 type severance struct {
 	server *etcdserver.EtcdServer
 	cut    map[types.ID]bool
