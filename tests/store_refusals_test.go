@@ -1,11 +1,68 @@
 package tests
 
 import (
+	"net"
 	"net/http"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
+
+// TestStoreRefusals_NotAnEngine uses servers that answer the engine's routes with JSON, and are no engine: no value, no
+// key and no revision is made of that.
+func TestStoreRefusals_NotAnEngine(t *testing.T) {
+	t.Parallel()
+	const at = "127.28.5.11:7861"
+	var body atomic.Value
+	l, err := net.Listen("tcp", at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(body.Load().(string)))
+	})}
+	go server.Serve(l)
+	defer server.Close()
+	do := func(call string) (string, error) {
+		script := `local store = connect_store{"OrdersStore", endpoints = "` + at + `"} ` + call
+		out, err := exec.Command(program("dkvrun"), "-e", script).CombinedOutput()
+		return string(out), err
+	}
+	calls := map[string]string{
+		`print(store:put("order/1", "paid"))`:       "7\n",
+		`print(store:get("order/1"))`:               "paid\n",
+		`print(store:remove("order/1"))`:            "true\n",
+		`for key in store:scan() do print(key) end`: "order/1\n",
+	}
+	answer := func(header string) string {
+		return `{"header": ` + header + `, "kvs": [{"key": "b3JkZXIvMQ==", "value": "cGFpZA=="}], "deleted": "1"}`
+	}
+	body.Store(answer(`{"cluster_id": "17237436991929493444", "member_id": "9", "revision": "7", "raft_term": "2"}`))
+	for call, want := range calls {
+		if out, err := do(call); err != nil || out != want {
+			t.Errorf("%s: %v, %s, want %s", call, err, out, want)
+		}
+	}
+	for _, header := range []string{
+		`{}`, `null`, `{"revision": "7"}`, `{"cluster_id": "9"}`, `{"cluster_id": "0", "revision": "7"}`,
+	} {
+		body.Store(answer(header))
+		for call := range calls {
+			if out, err := do(call); err == nil || !strings.Contains(out, "the answer of "+at+" is not of a store: is it a client port?") {
+				t.Errorf("header %s, %s: %v, %s", header, call, err, out)
+			}
+		}
+	}
+	for _, other := range []string{`{}`, `null`, `[]`, `{"status": "ok"}`, `<html>`} {
+		body.Store(other)
+		for call := range calls {
+			if out, err := do(call); err == nil || !strings.Contains(out, "is not of a store") {
+				t.Errorf("%s, %s: %v, %s", other, call, err, out)
+			}
+		}
+	}
+}
 
 // TestStoreRefusals_Full: a store that has reached its quota takes reads only, and says so through data instances and
 // gateways. The alarm is raised by hand; the engine raises it when the data has the size of the quota.

@@ -28,9 +28,14 @@ func (n number) MarshalJSON() ([]byte, error) {
 	return []byte(`"` + strconv.FormatInt(int64(n), 10) + `"`), nil
 }
 
+// header is in every answer of the engine. Its numbers are never 0, and 0 is what other servers' answers leave.
 type header struct {
-	Revision number `json:"revision"`
+	ClusterID json.Number `json:"cluster_id"`
+	Revision  number      `json:"revision"`
 }
+
+// ofEngine reports whether an answer with this header is the engine's.
+func (h header) ofEngine() bool { return h.ClusterID != "" && h.ClusterID != "0" && h.Revision > 0 }
 
 type kv struct {
 	Key   []byte `json:"key"`
@@ -56,12 +61,20 @@ type putAnswer struct {
 }
 
 type deleteAnswer struct {
+	Header  header `json:"header"`
 	Deleted number `json:"deleted"`
 }
 
+// answer is the body of an answer of the engine.
+type answer interface{ header() header }
+
+func (a *rangeAnswer) header() header  { return a.Header }
+func (a *putAnswer) header() header    { return a.Header }
+func (a *deleteAnswer) header() header { return a.Header }
+
 // call sends a request to the first endpoint that can be reached and reads its answer. A request that may have been
 // carried out is not sent again.
-func (s *store) call(c *runtime.Call, path string, in, out any) error {
+func (s *store) call(c *runtime.Call, path string, in any, out answer) error {
 	if planned := run.Of(c).PlannedData(s.name); planned != nil && fromPlanned(planned, in, out) {
 		return nil
 	}
@@ -85,15 +98,15 @@ func (s *store) call(c *runtime.Call, path string, in, out any) error {
 		_, read := out.(*rangeAnswer)
 		return s.failure(c, at, last, !read)
 	}
-	if err := json.Unmarshal(last.Body, out); err != nil {
-		return c.Errorf(fanout.Protocol, "%s: the answer is not of a store: is it a client port?", c.Name)
+	if err := json.Unmarshal(last.Body, out); err != nil || !out.header().ofEngine() {
+		return c.Errorf(fanout.Protocol, "%s: the answer of %s is not of a store: is it a client port?", c.Name, at)
 	}
 	return nil
 }
 
 // fromPlanned answers a request from the planned data of a dry run. It returns false for a read that only the store
 // can answer.
-func fromPlanned(planned *run.PlannedData, in, out any) bool {
+func fromPlanned(planned *run.PlannedData, in any, out answer) bool {
 	switch out := out.(type) {
 	case *putAnswer:
 		pair := in.(kv)
