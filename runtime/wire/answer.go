@@ -128,9 +128,9 @@ func (r *Result) check(status int) error {
 		return fmt.Errorf("HTTP status %d, but statusCode %d", status, r.StatusCode)
 	case r.Success != (status == http.StatusOK):
 		return fmt.Errorf("success is %t, but the status is %d", r.Success, status)
-	case r.Success && slices.Contains(RefusalCodes, r.Code):
+	case r.Success && !isSuccess(r.Code):
 		return fmt.Errorf("success is true, but the code is %s", r.Code)
-	case !r.Success && (r.Code == CodeOK || r.Code == CodeUnchanged):
+	case !r.Success && isSuccess(r.Code):
 		return fmt.Errorf("success is false, but the code is %s", r.Code)
 	case !r.Success && !slices.Contains(refusalStatuses, status):
 		return fmt.Errorf("a refusal never has status %d", status)
@@ -139,6 +139,10 @@ func (r *Result) check(status int) error {
 	}
 	return nil
 }
+
+// isSuccess reports whether a code is that of a success. Managers have no others. The runner gives codes of its own,
+// such as timeout, to requests that failed.
+func isSuccess(code string) bool { return code == CodeOK || code == CodeUnchanged }
 
 // hadStatus reports whether older managers refuse with a code at this status: an instance that was stopped while it
 // started was a conflict.

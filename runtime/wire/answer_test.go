@@ -58,7 +58,6 @@ func TestAnswer_ResultsThatContradictThemselves(t *testing.T) {
 		{200, `{` + ok + `}`, ""},
 		{200, `{` + ok + `,"more":{"a":[null]},"newer":1}`, ""},
 		{200, `{` + strings.Replace(ok, `"ok"`, `"unchanged"`, 1) + `}`, ""},
-		{200, `{` + strings.Replace(ok, `"ok"`, `"absent"`, 1) + `}`, ""},
 		{409, `{` + refused + `}`, ""},
 		{409, `{` + strings.Replace(refused, "port_taken", "a_newer_code2", 1) + `}`, ""},
 		{409, `{` + strings.Replace(refused, "port_taken", "start_failed", 1) + `}`, ""},
@@ -95,6 +94,20 @@ func TestAnswer_ResultsThatContradictThemselves(t *testing.T) {
 			t.Errorf("%d %s: %v", test.status, test.body, err)
 		case test.says != "" && (err == nil || !strings.Contains(err.Error(), test.says)):
 			t.Errorf("%d %s: got %v, want %s", test.status, test.body, err, test.says)
+		}
+	}
+}
+
+// The runner's own codes for rows, and codes that nobody has, are none of a success that a manager sends.
+func TestAnswer_CodesOfSuccess(t *testing.T) {
+	for _, code := range []string{"timeout", "refused", "protocol", "cancelled", "skipped", "rolled_back", "undecided", "dns",
+		"http", "planned", "absent", "xyz"} {
+		text, err := json.Marshal(Result{Success: true, StatusCode: 200, Code: code})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := ReadResult(200, text); err == nil || !strings.Contains(err.Error(), "success is true, but the code is "+code) {
+			t.Errorf("%s: got %+v, %v", code, r, err)
 		}
 	}
 }
