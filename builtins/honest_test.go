@@ -143,6 +143,7 @@ func (h *honest) answer(r *http.Request, body []byte) (kind string, a answered) 
 		return reply("store", h.stores[words[1]])
 	}
 	refusal := wire.RefuseStoreNotFound.With(words[min(1, len(words)-1)])
+	refusal.Action = "GetStore"
 	text, _ := json.Marshal(refusal)
 	return "missing", answered{status: refusal.StatusCode, body: string(text)}
 }

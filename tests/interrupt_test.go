@@ -140,7 +140,7 @@ func TestInterrupt_SecondNamesOperationInDoubt(t *testing.T) {
 		case r.URL.Path == wire.InfoPath():
 			answer(w, 200, wire.Info{Identity: "m1", Host: host, Listen: host + ":7801", Version: wire.Version})
 		case r.Method == http.MethodGet:
-			answer(w, 404, wire.Result{StatusCode: 404, Code: wire.CodeStoreNotFound, Message: "there is no such store"})
+			answer(w, 404, wire.Result{Action: "GetStore", StatusCode: 404, Code: wire.CodeStoreNotFound, Message: "there is no such store"})
 		case json.NewDecoder(r.Body).Decode(&change) == nil && change.DryRun:
 			answer(w, 200, wire.OperationStatus{ID: change.ID, State: wire.OperationUnknown, Manager: "m1", Store: change.Store,
 				Claims: []string{"orders-1"}})

@@ -47,7 +47,7 @@ func readInfo(at fanout.Endpoint, answer fanout.Answer) Probe {
 	if answer.Err == nil && answer.Status == http.StatusOK && decode(answer.Body, &info) == nil && info.Identity != "" {
 		return Probe{Member: Member{Endpoint: at, Info: &info}, Row: connectedRow(at, answer)}
 	}
-	row := ReadResult(report.Row{Manager: at.String(), Action: ConnectAction}, false, answer)
+	row := ReadResult(report.Row{Manager: at.String(), Action: ConnectAction}, queryOf(wire.InfoPath()), false, answer)
 	if answer.Err == nil && answer.Status == http.StatusOK {
 		row = Unreadable(at)
 		row.Action = ConnectAction

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"dkvrun/builtins/report"
@@ -103,10 +104,25 @@ func (call Caller) QueryMembers(ctx context.Context, managers []Member, path str
 			out[i].Row.Success = true
 			continue
 		}
-		out[i].Row = ReadResult(report.Row{Manager: managers[i].Endpoint.String()}, false, answer)
+		out[i].Row = ReadResult(report.Row{Manager: managers[i].Endpoint.String()}, queryOf(path), false, answer)
 		out[i].Row.Success = false
 	}
 	return out, nil
+}
+
+// queryOf returns the operation that a refusal of a query names: GetStore for the path of a store.
+func queryOf(path string) string {
+	path, _, _ = strings.Cut(strings.TrimPrefix(path, wire.Prefix), "?")
+	parts := strings.Split(path, "/")
+	switch {
+	case len(parts) == 2:
+		return map[string]string{"stores": "GetStores", "metrics": "GetMetrics", "info": "GetInfo"}[parts[1]]
+	case len(parts) == 3:
+		return "GetStore"
+	case len(parts) == 4:
+		return "GetState"
+	}
+	return report.Operation("GetLog", parts[4]) // the name of an instance has nothing to escape
 }
 
 // noResponse returns the error of a query that was cancelled.

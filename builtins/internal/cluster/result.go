@@ -15,9 +15,10 @@ import (
 const doubtHint = "it may have been carried out: look before you repeat it"
 
 // ReadResult completes a row with a manager's answer. The manager, action and instance of the row are set already.
-// changes is true for a request that changes something: such a request is in doubt if it was not answered, and a
-// successful answer must name the same operation.
-func ReadResult(row report.Row, changes bool, answer fanout.Answer) report.Row {
+// asked is the operation that was requested, which a result must name: a refusal of another request decides nothing
+// about this one. changes is true for a request that changes something: such a request is in doubt if it was not
+// answered.
+func ReadResult(row report.Row, asked string, changes bool, answer fanout.Answer) report.Row {
 	row.Attempts, row.DurationMS = answer.Attempts, answer.Duration.Milliseconds()
 	row.StatusCode = answer.Status
 	var result wire.Result
@@ -54,9 +55,11 @@ func ReadResult(row report.Row, changes bool, answer fanout.Answer) report.Row {
 		if changes {
 			row.InDoubt, row.Hint = true, doubtHint
 		}
-	case changes && result.Success && result.Action != row.Operation():
-		row.Result, row.Code, row.Hint = report.Failed, fanout.Protocol, doubtHint
-		row.InDoubt = true
+	case result.Action != asked && !beforeRoute(result):
+		row.Result, row.Code = report.Failed, fanout.Protocol
+		if changes {
+			row.InDoubt, row.Hint = true, doubtHint
+		}
 		row.Message = fmt.Sprintf("answered about %s, which was not requested: is there a proxy in between?", printable.Line(result.Action))
 	default:
 		row.Message, row.Hint = printable.Line(result.Message), printable.Line(result.Hint)
@@ -71,4 +74,14 @@ func ReadResult(row report.Row, changes bool, answer fanout.Answer) report.Row {
 		}
 	}
 	return row
+}
+
+// beforeRoute reports whether a manager refuses before it knows which operation is requested: it has too many
+// connections, or its version has no such path.
+func beforeRoute(r wire.Result) bool {
+	switch r.Code {
+	case wire.CodeTooBusy, wire.CodeNotFound, wire.CodeMethodNotAllowed, wire.CodeBadRequest, wire.CodeInternal:
+		return r.Action == "Request"
+	}
+	return false
 }

@@ -170,7 +170,8 @@ func (a *Action) retry(c *runtime.Call, failed *Results) (*Results, error) {
 
 // Read returns the row for an answer.
 func (s *Request) Read(answer fanout.Answer) report.Row {
-	row := cluster.ReadResult(s.row(), s.Method != "", answer)
+	row := s.row()
+	row = cluster.ReadResult(row, row.Operation(), s.Method != "", answer)
 	if s.Accept != nil {
 		s.Accept(&row)
 	}
