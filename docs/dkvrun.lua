@@ -479,7 +479,7 @@ function remove_instance(name, instance_name, lose_data, atomic, managers, port,
 ---@overload fun(parameters: table): dkvrun.results
 function remove_store(name, confirm, stop_first, atomic, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
 
----Resolves now an operation that was left in doubt when its runner or a manager failed; without this call the managers resolve it by themselves later. An operation that is still in flight is waited for, never rolled back. With `lost` the store continues without a manager that is gone for good: all other managers must take part. If the lost manager comes back, its decisions no longer count, and it stops its instances of the store.
+---Resolves now an operation that was left in doubt when its runner or a manager failed; without this call the managers resolve it by themselves later. An operation that is still in flight is waited for, never rolled back. With `lost` the store continues without a manager that is gone for good: all other managers must take part. A manager that does not answer is a failed row, unless silent managers are accepted (`--allow-down`). If the lost manager comes back, its decisions no longer count, and it stops its instances of the store.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param lost? string the host, `host:port` or identity of a manager that will never come back
 ---@param managers? string|string[] the managers to use instead of the session's: `host` or `host:port`; one string may hold several, separated by commas

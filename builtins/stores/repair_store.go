@@ -6,6 +6,7 @@ import (
 	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/params"
 	"dkvrun/builtins/internal/run"
+	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/commit"
 	"dkvrun/runtime/fanout"
@@ -17,7 +18,7 @@ var RepairStore = runtime.Builtin{
 	Name: "repair_store", Group: "Actions", Positional: 2,
 	Doc: "Resolves now an operation that was left in doubt when its runner or a manager failed; without this call the managers resolve it by themselves later. " +
 		"An operation that is still in flight is waited for, never rolled back. With `lost` the store continues without a manager that is gone for good: " +
-		"all other managers must take part. If the lost manager comes back, its decisions no longer count, and it stops its instances of the store.",
+		"all other managers must take part. A manager that does not answer is a failed row, unless silent managers are accepted (`--allow-down`). If the lost manager comes back, its decisions no longer count, and it stops its instances of the store.",
 	Params: params.Join([]runtime.Param{
 		params.Name,
 		{Name: "lost", Type: runtime.String, Doc: "the host, `host:port` or identity of a manager that will never come back"},
@@ -31,11 +32,7 @@ repair_store("OrdersStore"):check()`,
 
 func repairStore(c *runtime.Call) (any, error) {
 	r := run.Of(c)
-	all, err := r.CallSession(c)
-	if err != nil {
-		return nil, err
-	}
-	s, err := all.Reachable(c.Context(), r.Caller(c))
+	s, silent, err := r.ReachableSession(c)
 	if err != nil {
 		return nil, err
 	}
@@ -51,14 +48,17 @@ func repairStore(c *runtime.Call) (any, error) {
 	for _, m := range s.Members() {
 		repair.Names = append(repair.Names, m.Endpoint.String())
 	}
+	for _, row := range silent {
+		repair.Silent = append(repair.Silent, row.Manager)
+	}
 	repair.Query(c.Context())
 	a.OnRetry(repairStore)
 	if r.Planning(c) {
-		planRepair(a, s)
+		planRepair(a, s, silent)
 		return a.End()
 	}
 	if !c.Has("lost") {
-		resolve(a, s, repair)
+		resolve(a, s, repair, silent)
 		return a.End()
 	}
 	lost, found := repair.Find(c.String("lost"))
@@ -77,19 +77,22 @@ func repairStore(c *runtime.Call) (any, error) {
 	return dropLost(r, c, a, s, lost)
 }
 
-func planRepair(a *run.Action, s *cluster.Session) {
+func planRepair(a *run.Action, s *cluster.Session, silent []report.Row) {
 	out := &commit.Outcome{State: commit.DryRun}
 	for range s.Members() {
 		out.Rows = append(out.Rows, commit.Row{Result: commit.Planned, Code: "planned", Message: "Would resolve what is in doubt"})
 	}
 	a.Open(s, wire.RepairAction)
 	a.Keep(s, run.Operation{Change: wire.Operation{Action: wire.RepairAction}}, out, false)
+	a.AddSilent(wire.RepairAction, silent)
 }
 
-func resolve(a *run.Action, s *cluster.Session, repair *commit.Recovery) {
+// resolve resolves what is in doubt at the managers that answer. The others are failures, unless the run accepts them.
+func resolve(a *run.Action, s *cluster.Session, repair *commit.Recovery, silent []report.Row) {
 	a.Open(s, wire.RepairAction)
 	out := repair.Resolve(a.Call.Context())
 	a.Keep(s, run.Operation{Change: wire.Operation{Action: wire.RepairAction}}, out, false)
+	a.AddSilent(wire.RepairAction, silent)
 	if out.State == commit.Committed {
 		a.Run.Reporter.Notice(printable.Line(out.Summary))
 	}

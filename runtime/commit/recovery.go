@@ -26,6 +26,8 @@ type Recovery struct {
 	// Managers are all connected managers; Names are their names for messages, in the same order.
 	Managers []wire.Manager
 	Names    []string
+	// Silent are the names, host:port, of managers of the session that do not answer and are not among Managers.
+	Silent []string
 	// Timeout bounds the wait for an operation whose driver still renews it.
 	Timeout time.Duration
 
@@ -145,11 +147,36 @@ func (r *Recovery) Resolve(ctx context.Context) *Outcome {
 		// A manager that is silent, or has another configuration, may follow later: the outcome is unknown.
 		out.Summary = fmt.Sprintf("%s: not resolved at %d of %d managers", r.Store, bad, len(r.Managers))
 	case changed == 0:
-		out.Summary = fmt.Sprintf("%s: nothing was in doubt, and all of %d managers agree", r.Store, len(r.Managers))
+		out.Summary = fmt.Sprintf("%s: nothing was in doubt, and %s", r.Store, r.agreement(coordinator))
 	default:
-		out.Summary = fmt.Sprintf("%s: resolved; all of %d managers agree", r.Store, len(r.Managers))
+		out.Summary = fmt.Sprintf("%s: resolved; %s", r.Store, r.agreement(coordinator))
 	}
 	return out
+}
+
+// agreement says that the managers agree, and names those of which that is not known: they did not answer, or keep the
+// store and are not connected.
+func (r *Recovery) agreement(c *wire.Configuration) string {
+	var unasked []string
+	if c != nil {
+		for _, m := range c.Managers {
+			at := strings.TrimPrefix(m.URL, "http://")
+			if r.connected(m.Identity).URL == "" && !slices.Contains(r.Silent, at) {
+				unasked = append(unasked, at)
+			}
+		}
+	}
+	which := "managers"
+	var rest []string
+	if len(unasked) > 0 {
+		which = "asked managers"
+		rest = append(rest, "not asked: "+strings.Join(unasked, ", "))
+	}
+	if len(r.Silent) > 0 {
+		which = "managers that answered"
+		rest = append([]string{"no answer from " + strings.Join(r.Silent, ", ")}, rest...)
+	}
+	return strings.Join(append([]string{fmt.Sprintf("all of %d %s agree", len(r.Managers), which)}, rest...), "; ")
 }
 
 // anyPrepared reports whether a manager still has a prepared record.

@@ -61,7 +61,7 @@ func TestRecovery_Resolve(t *testing.T) {
 		message string
 		summary string
 	}{
-		"nothing was prepared": {[]Reply{has("b", "op-2", nil), has("b", "op-2", nil)}, Committed, Done, "Nothing was in doubt", "all of 2 managers agree"},
+		"nothing was prepared": {[]Reply{has("b", "op-2", nil), has("b", "op-2", nil)}, Committed, Done, "Nothing was in doubt", "all of 2 asked managers agree; not asked: 10.0.0.13:7801"},
 		"an operation ended":   {[]Reply{has("b", "op-2", holding("op-9")), has("b", "op-2", done)}, Committed, Done, "AddInstance: aborted", "resolved"},
 		"an operation ended after a while": {
 			[]Reply{has("b", "op-2", holding("op-9")), has("b", "op-2", holding("op-9")), has("b", "op-2", done)}, Committed, Done, "AddInstance: aborted", "resolved",

@@ -201,14 +201,15 @@ func (s *Session) Complete(ctx context.Context, call Caller) error {
 	return nil
 }
 
-// Reachable returns the session of the managers that answer now. It returns an error if none does.
-func (s *Session) Reachable(ctx context.Context, call Caller) (*Session, error) {
+// Reachable returns the session of the managers that answer now, and the probes of all. It returns an error if none
+// answers.
+func (s *Session) Reachable(ctx context.Context, call Caller) (*Session, []Probe, error) {
 	if err := s.identify(ctx, call); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	probes := call.Probe(ctx, s.Endpoints(), nil)
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var there []Member
 	for _, p := range probes {
@@ -217,9 +218,9 @@ func (s *Session) Reachable(ctx context.Context, call Caller) (*Session, error) 
 		}
 	}
 	if len(there) == 0 {
-		return nil, notConnected(probes, len(probes))
+		return nil, probes, notConnected(probes, len(probes))
 	}
-	return NewSession(there), nil
+	return NewSession(there), probes, nil
 }
 
 // Participants returns the members whose identity is known as the participants of an operation, and the coordinator

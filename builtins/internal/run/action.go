@@ -133,6 +133,18 @@ func (a *Action) Add(row report.Row) {
 	a.Results.rows = append(a.Results.rows, &resultRow{Row: row})
 }
 
+// AddSilent adds a failed row for each manager that did not answer, unless the run accepts silent managers.
+func (a *Action) AddSilent(action string, silent []report.Row) {
+	if len(silent) == 0 || a.Run.acceptsSilence(a.Call, silent) {
+		return
+	}
+	for _, row := range silent {
+		row.Action, row.Result, row.Success, row.Changed = action, report.Failed, false, false
+		row.Hint = "start it and call again, or accept silent managers with --allow-down"
+		a.Add(row)
+	}
+}
+
 // End ends the action. The script has to check a failure; with --strict a failure raises at once.
 func (a *Action) End() (*Results, error) {
 	a.Run.Reporter.End(a.shown)

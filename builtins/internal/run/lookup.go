@@ -40,6 +40,23 @@ func (r *Run) CompleteSession(c *runtime.Call) (*cluster.Session, error) {
 	return s, s.Complete(c.Context(), r.Caller(c))
 }
 
+// ReachableSession returns the session of the managers of a call that answer now, and the rows of those that don't. It
+// returns an error if none answers.
+func (r *Run) ReachableSession(c *runtime.Call) (s *cluster.Session, silent []report.Row, err error) {
+	all, err := r.CallSession(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, probes, err := all.Reachable(c.Context(), r.Caller(c))
+	r.unreachable.noteProbes(probes)
+	for _, p := range probes {
+		if p.Info == nil {
+			silent = append(silent, p.Row)
+		}
+	}
+	return s, silent, err
+}
+
 // Endpoints returns the managers that a call names.
 func (r *Run) Endpoints(c *runtime.Call) ([]fanout.Endpoint, error) {
 	port := r.ManagerPort
