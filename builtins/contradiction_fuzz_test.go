@@ -239,7 +239,7 @@ func TestContradictions_NeverSucceed(t *testing.T) {
 		})
 	}
 	for kind := range kinds {
-		todo <- work{kind, mutation{op: insertBytes}} // nothing is changed
+		todo <- work{kind, mutation{op: insertBytes}} // inserts nothing: the answer stays valid
 		for _, status := range []uint16{1, 4, 102, 204, 209, 300, 303} {
 			todo <- work{kind, mutation{op: insertBytes, status: status}}
 		}

@@ -169,7 +169,7 @@ func setter(proto *lua.FunctionProto, end, register int) int {
 			if register == a {
 				last = pc
 			}
-			pc += int(proto.FunctionPrototypes[i.bx()].NumUpvalues) // they follow as words
+			pc += int(proto.FunctionPrototypes[i.bx()].NumUpvalues) // one instruction for each upvalue follows
 		case lua.OP_SETGLOBAL, lua.OP_SETUPVAL, lua.OP_SETTABLE, lua.OP_SETTABLEKS, lua.OP_EQ, lua.OP_LT, lua.OP_LE,
 			lua.OP_TEST, lua.OP_RETURN, lua.OP_CLOSE, lua.OP_NOP:
 		default:

@@ -55,10 +55,10 @@ func within(step string, err error) error {
 		return &unfitError{step + e.path, e.err}
 	}
 	if err == errStopped || err == errLongJSON {
-		return err // of no part
+		return err // not about one part of the value
 	}
 	if _, deep := err.(tooDeep); deep {
-		return err // its path would be as deep
+		return err // a path would be as long as the value is deep
 	}
 	return &unfitError{step, err}
 }

@@ -107,7 +107,7 @@ func (c *converter) literal(v any) lua.LValue {
 		return c.tableLiteral(v)
 	}
 	if v == FunctionLiteral {
-		return c.sameObject // any function will do: it is not called
+		return c.sameObject // it is not called, so any function can stand for it
 	}
 	return unknownValue
 }

@@ -30,7 +30,7 @@ type task struct {
 	protected int           // number of active protected calls
 	handling  int           // number of active handlers of xpcall
 	random    lualib.Random
-	verbatim  bool     // what is being raised is the script's: its words stay
+	verbatim  bool     // the value being raised is the script's: its text is not reworded
 	raised    *Error   // last error that Go code raised again; its traceback is longer than that of the raised value
 	loading   []string // modules that are being loaded, outermost first
 	awaits    *loading // module that another task is loading

@@ -43,7 +43,8 @@ func traceback(L *lua.LState, first int) string {
 func describeFrame(frame *lua.Debug) string {
 	inGo := frame.CurrentLine < 0
 	switch {
-	case inGo && (strings.HasPrefix(frame.Name, "(") || frame.Name == "main chunk" || frame.Name == "corountine"): // sic
+	// gopher-lua misspells "coroutine".
+	case inGo && (strings.HasPrefix(frame.Name, "(") || frame.Name == "main chunk" || frame.Name == "corountine"):
 		return ""
 	case inGo:
 		return "in function " + frame.Name

@@ -161,7 +161,7 @@ var exchanges = []exchange{
 	prepare("operation_aborted", 2, widening(1, 1, 2), epoch(4)),
 	commit("operation_aborted", 2, 4),
 	renew("operation_aborted", 2),
-	abort("state:aborted", 3, 4), // it comes before the prepare
+	abort("state:aborted", 3, 4), // an abort that overtakes the prepare
 	prepare("operation_aborted", 3, widening(1, 1, 2), epoch(5)),
 	commit("operation_not_found", 4, 1),
 	renew("operation_not_found", 4),

@@ -229,7 +229,7 @@ func awaitJoined(a *run.Action, store string, joining []wire.Node) error {
 	for _, n := range joining {
 		why := "no manager answers"
 		if last != nil {
-			if in, _ := last.Find(n.Name); in.Ready { // it stands below one that isn't
+			if in, _ := last.Find(n.Name); in.Ready { // ready, but its row was held back by one above it
 				addJoined(a, n, began, fmt.Sprintf("Joined as %s", in.Role))
 				continue
 			}

@@ -225,7 +225,7 @@ func awaitLeft(a *run.Action, store string, in cluster.Instance) error {
 	if err != nil && err != run.ErrTimeUp {
 		return err
 	}
-	if err == nil && in.Owner == nil { // it is not out yet
+	if err == nil && in.Owner == nil { // it may still be a member of the running store
 		a.Run.Reporter.Notice(fmt.Sprintf("%s: the manager of %s is not there; the others take it out of the running store by themselves",
 			store, n.Name))
 		return nil

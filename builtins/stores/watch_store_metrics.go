@@ -39,7 +39,7 @@ func watchStoreMetrics(c *runtime.Call) (any, error) {
 			r.Reporter.Redraw(metricsFrame(c.String("name"), all, r.Reporter.Width()))
 		}
 		if last != nil {
-			last.SetChecked() // a later look takes its place
+			last.SetChecked() // the next query replaces it
 		}
 		if last, err = r.Answered(c, silent, asked, false); err != nil {
 			return nil, err

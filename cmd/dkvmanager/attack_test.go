@@ -126,7 +126,7 @@ func TestAttack_RefusedRequestsLeaveNothing(t *testing.T) {
 			t.Fatalf("%.60q: got %.300q", attack, got)
 		}
 	}
-	for range 100 { // what the process needs anyway
+	for range 100 { // lets the process allocate what it needs in any case
 		send(attacks[0])
 	}
 	file := filepath.Join(d.dir, "catalog.json")

@@ -150,7 +150,7 @@ func (r *runner) finish(ctx context.Context, values []any, err error) int {
 			return max(exit.Report(r.Stderr, unfit, false), exit.Status(err))
 		}
 	} else if r.isEval {
-		r.showValues(values) // of an expression that raised there are none
+		r.showValues(values) // an expression that raised an error has none
 	}
 	status := exit.Report(r.Stderr, r.unread(err), r.trace)
 	if status == exit.Done {
@@ -166,7 +166,8 @@ func (r *runner) document(values []any, err error) output.Document {
 		d.Actions, d.Steps, d.Unreachable = r.app.Actions(), r.app.Steps(), r.app.Unreachable()
 	}
 	if len(values) > 0 {
-		if _, uncalled := values[0].(*runtime.Func); !uncalled || !r.isEval { // err says so of an expression
+		// For an expression, err reports the uncalled function.
+		if _, uncalled := values[0].(*runtime.Func); !uncalled || !r.isEval {
 			d.Value = values[0]
 		}
 	}

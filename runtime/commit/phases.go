@@ -138,9 +138,9 @@ func (r *Driver) abortPhase(ctx context.Context, votes []answer) *Outcome {
 	case known && (a.refusal == nil || a.code() == wire.CodeOperationAborted):
 		return r.finishAbort(ctx, votes)
 	case !r.coordinatorVoted && votes[r.coordinator].Class == "" && votes[r.coordinator].code() != codeProtocol:
-		// I1: the coordinator refused the vote, so no other manager was asked and no commit was sent at all. Even if
-		// its disk failed during the vote and shows it after a restart: a coordinator that restarts aborts its
-		// undecided operations.
+		// I1: the coordinator refused the vote, so no other manager was asked and no commit was sent at all. This holds
+		// even if its disk failed during the vote and shows the vote after a restart: a coordinator that restarts
+		// aborts its undecided operations.
 		return r.finishAbort(ctx, votes)
 	}
 	return r.outcomeUnknown(a, votes)

@@ -42,7 +42,7 @@ type follower struct {
 	conn    *net.UnixConn
 	view    View
 	changed func(View)
-	failed  error // of apply; it stays, because from then on some socket may lack the filter
+	failed  error // the error of apply; never reset, because from then on some socket may lack the filter
 }
 
 // run ends when the runner ends; the process then ends as well.

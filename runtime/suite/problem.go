@@ -60,7 +60,8 @@ func (f *file) problem(err error) *Problem {
 	}
 	if errors.As(err, &fails) {
 		p.Assertion, p.Difference = true, fails.difference
-		if file, line := innermost(p.Trace, f.path); line > 0 { // not the place in a helper of the suite
+		// The place in the suite, not the one in a helper module.
+		if file, line := innermost(p.Trace, f.path); line > 0 {
 			p.File, p.Line = file, line
 		}
 	}

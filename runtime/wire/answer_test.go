@@ -53,7 +53,7 @@ func TestAnswer_ResultsThatContradictThemselves(t *testing.T) {
 	const refused = `"operation":"StartInstance:s-1","success":false,"statusCode":409,"code":"port_taken","message":"m"`
 	for _, test := range []struct {
 		status     int
-		body, says string // nothing: it is believed
+		body, says string // says is empty if the answer is accepted
 	}{
 		{200, `{` + ok + `}`, ""},
 		{200, `{` + ok + `,"more":{"a":[null]},"newer":1}`, ""},

@@ -40,7 +40,7 @@ return n`
 type contestant struct {
 	name    string
 	command func(list string) (input string, command []string)
-	silent  bool // it does not print the number of answers
+	silent  bool // the program does not print the number of answers
 	waits   int  // the maximum number of managers that wait; 0 for any number
 }
 

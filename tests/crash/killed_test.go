@@ -32,7 +32,8 @@ func TestCrash_KilledRunner(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	moments := make([]time.Duration, kills)
 	for i := range moments {
-		moments[i] = time.Duration(rng.Int64N(int64(2 * whole))) // beside other runners it takes longer than measured
+		// With other runners at the same time, a change takes longer than measured.
+		moments[i] = time.Duration(rng.Int64N(int64(2 * whole)))
 	}
 	var mu sync.Mutex
 	var took []time.Duration

@@ -141,7 +141,7 @@ func (m *manager) processes(store string) map[string][]string { return running(s
 
 // running looks through the process table once for several managers. It lists only managers that have processes.
 func running(store string, managers ...*manager) map[*manager]map[string][]string {
-	entries, _ := os.ReadDir("/proc") // what could be read is enough
+	entries, _ := os.ReadDir("/proc") // after an error the entries that were read are enough
 	found := map[*manager]map[string][]string{}
 	for _, e := range entries {
 		if e.Name()[0] < '0' || e.Name()[0] > '9' {

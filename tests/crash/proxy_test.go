@@ -120,7 +120,7 @@ func (n *network) serve(t testing.TB, i int, m *manager) *http.Server {
 		case late:
 			time.Sleep(lateBy)
 		case slow:
-			time.Sleep(wire.RenewEvery + time.Second) // real for the same reason as lateBy
+			time.Sleep(wire.RenewEvery + time.Second) // a real pause, for the same reason as lateBy
 		}
 		for name, values := range header {
 			w.Header()[name] = values

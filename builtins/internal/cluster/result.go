@@ -45,7 +45,8 @@ func ReadResult(row report.Row, asked string, changes bool, answer fanout.Answer
 		if answer.Status/100 != 2 {
 			row.Code = fanout.HTTP
 		}
-		if changes && (answer.Status/100 == 2 || answer.Status/100 == 5) { // others don't carry anything out
+		// With any other status the request was not carried out.
+		if changes && (answer.Status/100 == 2 || answer.Status/100 == 5) {
 			row.InDoubt, row.Hint = true, doubtHint
 		}
 		row.Message = fmt.Sprintf("answered %d with something that is no result of the admin API: is a dkvmanager listening there?", answer.Status)

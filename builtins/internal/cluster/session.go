@@ -123,7 +123,7 @@ func (s *Session) Query(ctx context.Context, call Caller, path string, read Read
 	for i := range responses {
 		responses[i].Read(read)
 	}
-	if s.Connected() { // perhaps by another task, meanwhile
+	if s.Connected() { // another task may have connected it meanwhile
 		return responses, nil
 	}
 	probes := make([]Probe, len(responses))

@@ -91,7 +91,7 @@ func (p *plannedState) overlay(path string, responses []cluster.Response, read c
 // overlayStore replaces the store of a response with the planned one, or with the answer that the store doesn't exist.
 func overlayStore(r *cluster.Response, store *wire.Store) {
 	if r.Answer.Err != nil {
-		return // no answer, and the plan does not change that
+		return // a manager without an answer stays without one
 	}
 	if store == nil {
 		r.Answer.Status = http.StatusNotFound

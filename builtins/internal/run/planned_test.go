@@ -196,7 +196,7 @@ func TestPlannedData_OfAStoreThatExists(t *testing.T) {
 	d := p.dataOf(clustertest.Store)
 	value := []byte("v")
 	d.Put([]byte("k"), value)
-	value[0] = 'x' // the caller's
+	value[0] = 'x' // the caller changes its slice
 	if got, known := d.Get([]byte("k")); string(got) != "v" || !known {
 		t.Errorf("a key that was set: %q, %v", got, known)
 	}

@@ -44,7 +44,7 @@ func (q *QueryResult) Unchecked() *UncheckedFailure {
 		remedy = fmt.Sprintf("look at what %s returns (ok, unreachable, check()), or %s", q.builtin, remedy)
 	}
 	first := q.silent[0]
-	what := fmt.Sprintf("%s (%s: %s)", q.count(), first.Manager, first.Code) // a notice has told the reason
+	what := fmt.Sprintf("%s (%s: %s)", q.count(), first.Manager, first.Code) // a notice has shown the full message
 	return &UncheckedFailure{File: q.file, Line: q.line, What: what, Remedy: remedy}
 }
 

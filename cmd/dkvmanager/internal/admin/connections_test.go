@@ -72,7 +72,7 @@ func TestPlaces_AClientGivesUpItsOwn(t *testing.T) {
 }
 
 func TestPlaces_ShortageClosesTheGreediest(t *testing.T) {
-	c := newCrowd(t, 16) // 12 for strangers
+	c := newCrowd(t, 16) // 12 for unknown clients
 	lone := c.enter("10.0.0.1", idle, nil)
 	var greedy []*place
 	for i := range 4 {

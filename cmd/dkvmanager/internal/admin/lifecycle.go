@@ -15,7 +15,7 @@ func (a *API) startInstance(req *request) (any, error) {
 	}
 	defer release()
 	if p := a.Catalog.Snapshot().Name(req.store).Prepared; p != nil && (p.Removes() || p.Founding) {
-		return nil, twophase.Busy(p) // the vote relies on that nothing runs
+		return nil, twophase.Busy(p) // the vote relies on no instance running
 	}
 	changed, err := a.Supervisor.Start(req.ctx, req.store, req.instance)
 	if err != nil {

@@ -133,7 +133,8 @@ func mayQuery(ctx context.Context, d *catalog.Data, given string, client netip.A
 	if ip, err := netip.ParseAddr(u.Hostname()); err == nil {
 		return ip.Unmap() == client
 	}
-	addresses, _ := net.DefaultResolver.LookupNetIP(ctx, "ip", u.Hostname()) // a name without an address is nobody's
+	// A name without an address matches no client.
+	addresses, _ := net.DefaultResolver.LookupNetIP(ctx, "ip", u.Hostname())
 	return slices.ContainsFunc(addresses, func(ip netip.Addr) bool { return ip.Unmap() == client })
 }
 

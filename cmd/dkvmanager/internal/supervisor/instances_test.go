@@ -43,7 +43,7 @@ func TestInstances_Report(t *testing.T) {
 	}
 	var all []wire.Instance
 	var took time.Duration
-	storetest.Wait(t, 10*time.Second, func() (bool, string) { // it may have responded once more
+	storetest.Wait(t, 10*time.Second, func() (bool, string) { // it may have sent one more response before it stopped
 		began := time.Now()
 		all = c.servers[0].Instances(context.Background(), "Orders")
 		took = time.Since(began)

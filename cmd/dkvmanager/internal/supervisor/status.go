@@ -81,13 +81,13 @@ func (w *worker) publish(want desiredState, served int) {
 	defer w.mu.Unlock()
 	before := w.observed
 	w.observed = now
-	before.problem, now.problem = nil, nil // compared by their texts
+	before.problem, now.problem = nil, nil // the field text stands for them in the comparison
 	if before == now {
 		return
 	}
 	if before.text != now.text && now.text != "" {
 		level := slog.LevelWarn
-		if w.problem != nil { // usually something to wait for
+		if w.problem != nil { // usually the instance waits for something
 			level = slog.LevelInfo
 		}
 		w.log.Log(context.Background(), level, now.text, "status", now.status)

@@ -58,7 +58,7 @@ type processState struct {
 	restarts  int
 	notBefore time.Time // the earliest time of the next start
 	failure   error     // the last failure; nil once a process has run long enough
-	problem   error     // what prevents the next thing; nil for nothing
+	problem   error     // the error that prevents the next step, or nil
 
 	memberList      string    // the member list at the last step of a join
 	waitingSince    time.Time // when a join began to wait for the start of another joiner; zero if it does not

@@ -58,7 +58,7 @@ func (m *Participant) followCoordinator(ctx context.Context, p *catalog.Prepared
 		return err
 	}
 	if coordinator.Manager != p.Coordinator {
-		return nil // another manager has this address now: it knows nothing of the operation, which proves nothing
+		return nil // another manager has this address now; its ignorance of the operation proves nothing
 	}
 	if coordinator.Suspect {
 		return nil // I1: it may have lost a decision, and its "unknown" could be a commit
@@ -278,7 +278,8 @@ func (m *Participant) ResolveStore(ctx context.Context, store, coordinator strin
 	}
 	if s := d.Stores[store]; s != nil && s.Coordinator != "" && s.Coordinator != m.self() {
 		there, err := m.Peers.State(ctx, urlOf(s.Managers, s.Coordinator), store)
-		if coordinator != "" && (err != nil || there.Manager != s.Coordinator) { // the address may be what is wrong here
+		// This manager may have a wrong address of the coordinator.
+		if coordinator != "" && (err != nil || there.Manager != s.Coordinator) {
 			if given, e := m.Peers.State(ctx, coordinator, store); e == nil {
 				there, err = given, nil
 			}

@@ -56,7 +56,7 @@ func TestParticipant_ReconcileDoesNotDelayResolve(t *testing.T) {
 		asked <- struct{}{}
 		<-ctx.Done()
 	}}
-	m.ExpireAfter = -time.Second // with the next round
+	m.ExpireAfter = -time.Second // leases expire in the next round
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

@@ -31,7 +31,7 @@ func (s *simulation) loseCoordinator() {
 			s.sleep(s.upTo(20 * time.Second))
 		}
 	})
-	if s.chance(0.3) { // in the middle of the replacement
+	if s.chance(0.3) { // the operator's runner dies during the replacement
 		s.after(60*time.Second+s.upTo(120*time.Second), operator.kill)
 	}
 	if s.chance(0.5) {

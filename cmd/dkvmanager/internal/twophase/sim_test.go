@@ -94,7 +94,8 @@ func (s *simulation) trouble() {
 		diskFull: some(0.1), crashInWrite: some(0.1), damage: some(0.5),
 		altered: some(0.1), misleading: some(0.1),
 	}
-	if s.weak != (weakness{}) && !s.weak.anyContent { // another weakness is to be found by what it breaks itself
+	// Changed fields would break I7 first and hide what another weakness breaks.
+	if s.weak != (weakness{}) && !s.weak.anyContent {
 		s.faults.altered = 0
 	}
 	s.victim = s.managers[s.rng.IntN(len(s.managers))]

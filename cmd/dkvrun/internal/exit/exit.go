@@ -57,7 +57,7 @@ type Stopped struct {
 	Reason  error    // decides the exit status: a signal, a limit
 	Err     error    // the resulting error of the script; may be nil
 	InDoubt []string // the operations whose outcome is unknown
-	Made    []string // what was changed, if the user has not seen it
+	Made    []string // the changes that were made, if the user has not seen them
 }
 
 // Error returns the reason, and the position at which the script was stopped.

@@ -32,7 +32,7 @@ func LimitMemory(ctx context.Context, mib int, force ForceExit) context.Context 
 	limit := uint64(mib) << 20
 	passed := fmt.Sprintf("--max-memory %d MiB passed", mib)
 	ctx, cancel := context.WithCancelCause(ctx)
-	time.AfterFunc(memoryInterval, func() { // most runs have ended by then
+	time.AfterFunc(memoryInterval, func() { // delayed, because most runs end before the first measurement
 		debug.SetMemoryLimit(int64(limit)) // has garbage collected before the limit is reached
 		var use runtime.MemStats           // runtime/metrics would make a start 3 % slower
 		over := uint32(0)                  // the collection to wait for since the limit was exceeded; 0 for none

@@ -36,11 +36,11 @@ func TestOrdered_ConcurrentActions(t *testing.T) {
 	ordered.Begin(a[1])
 	ordered.Begin(a[2])
 	row(2, "m3")
-	ordered.End(a[2]) // while the first is on the screen
+	ordered.End(a[2]) // while the rows of the first action are shown
 	row(1, "m2")
 	row(0, "m4")
 	ordered.End(a[0])
-	row(1, "m5") // it is the second's turn now
+	row(1, "m5") // the second action is the one on the screen now
 	ordered.Begin(a[3])
 	ordered.End(a[1])
 	ordered.Begin(a[4]) // cut off

@@ -67,7 +67,7 @@ func (c *Client) get(ctx context.Context, path string, into any) error {
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		var request *url.Error // its URL means nothing to the caller
+		var request *url.Error // its text contains a URL that the caller does not know
 		if errors.As(err, &request) {
 			err = request.Err
 		}

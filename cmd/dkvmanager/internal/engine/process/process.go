@@ -21,7 +21,7 @@ import (
 // Limits of a stop, after which the process kills itself.
 const (
 	stopLimit   = 10 * time.Second
-	orphanLimit = 4 * time.Second // the runner is gone, and promised to leave nothing behind within seconds
+	orphanLimit = 4 * time.Second // the runner, which is gone, guarantees that no process is left after 10 s
 )
 
 // Run serves the spec in folder until ctx is done or lifeline is at its end of file, then stops gracefully. A stop that
