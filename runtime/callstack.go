@@ -44,12 +44,13 @@ type interfaceValue struct{ table, value unsafe.Pointer }
 var (
 	stackField, _    = reflect.TypeFor[lua.LState]().FieldByName("stack")
 	registryField, _ = reflect.TypeFor[lua.LState]().FieldByName("reg")
-	// growingStack identifies call stacks in segments. It is nil where a gopher-lua has other private parts; calls
-	// then nest callStackSize deep.
+	// growingStack identifies call stacks in segments. It is nil if this version of gopher-lua has other private
+	// fields; calls then nest callStackSize deep.
 	growingStack unsafe.Pointer
 	// extendsStacks reports whether calls extend the lists of call stacks.
 	extendsStacks bool
-	// learnStacks sets both, from the first host's state: a run that needs no Lua does not pay for it.
+	// learnStacks sets growingStack and extendsStacks from the first host's state, so that a run without Lua does not
+	// pay for it.
 	learnStacks sync.Once
 )
 

@@ -46,7 +46,8 @@ func TestCallStack_OverflowCanBeCaught(t *testing.T) {
 	}, tasking...)
 }
 
-// What extend reads and writes of a thread. Where a gopher-lua has other private parts, calls nest 320 deep.
+// Checks the private fields of a thread that extend uses. If a version of gopher-lua has others, calls nest only 320
+// deep.
 func TestCallStack_PrivateParts(t *testing.T) {
 	if !extendsStacks {
 		t.Fatal("gopher-lua's threads have no call stacks in segments, or no table of instructions")

@@ -20,7 +20,7 @@ type callFrame struct {
 	_      [2]int
 }
 
-// knowsFrames is false where a gopher-lua has other frames. Messages then name fewer things.
+// knowsFrames is false if this version of gopher-lua has other frames. Messages then name fewer variables and fields.
 var knowsFrames = sameFields(frameField.Type.Elem(), reflect.TypeFor[callFrame]())
 
 // sameFields reports whether each named field of b is at the place of a field of a with the same kind.

@@ -28,7 +28,7 @@ const (
 	codeRefused    = "store" // the engine's refusal of a request, for a reason that has no code here
 )
 
-// refusal is a failed request in the words of the product.
+// refusal is the error for a failed request, as scripts get it.
 type refusal struct {
 	code, message, hint string
 }

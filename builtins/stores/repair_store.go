@@ -87,7 +87,8 @@ func planRepair(a *run.Action, s *cluster.Session, silent []report.Row) {
 	a.AddSilent(wire.RepairAction, silent)
 }
 
-// resolve resolves what is in doubt at the managers that answer. The others are failures, unless the run accepts them.
+// resolve resolves the operations in doubt at the managers that answer. The others get failed rows, unless the run
+// accepts silent managers.
 func resolve(a *run.Action, s *cluster.Session, repair *commit.Recovery, silent []report.Row) {
 	a.Open(s, wire.RepairAction)
 	out := repair.Resolve(a.Call.Context())

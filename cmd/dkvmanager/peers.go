@@ -89,7 +89,7 @@ func (p *peers) note(manager string, cause error) error {
 	return fmt.Errorf("manager %s does not answer", manager)
 }
 
-// exchange is send without the log. Its errors say the cause.
+// exchange does the work of send. Its errors contain the cause.
 func (p *peers) exchange(ctx context.Context, method, manager, path string, into any) error {
 	if err := wire.CheckURL(manager); err != nil {
 		return err

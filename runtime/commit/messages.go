@@ -114,7 +114,7 @@ func (r *Driver) otherContent(op *wire.OperationStatus) string {
 
 const changedOnTheWay = "the request was changed on its way; is a proxy in between?"
 
-// silence says in which way a manager gave no answer: "does not answer".
+// silence returns the verb phrase for a manager that gave no status: "does not answer", for example.
 func (a answer) silence() string {
 	switch {
 	case a.Class == codeProtocol || a.code() == codeProtocol:

@@ -119,8 +119,8 @@ func (r *Driver) refusers(failed map[int]Row) string {
 
 // checkClaims returns a failed row for each new node that no manager claims as a node of its host, or more than one.
 // Each manager decides by itself which nodes are its own, and sees no claims but these, so only the driver can find
-// that. Committed, a node without an owner would run nowhere, and one with two owners would run twice as the same
-// member.
+// that. If the operation were committed, a node without an owner would run nowhere, and one with two owners would run
+// twice as the same member.
 func (r *Driver) checkClaims(answers []answer) map[int]Row {
 	failed := map[int]Row{}
 	for _, name := range r.Claimed {

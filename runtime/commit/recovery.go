@@ -41,8 +41,8 @@ type stateReply struct {
 	refusal *wire.Result
 }
 
-// readState decodes a reply of one manager. Silence, and an answer that is not the state of this store at this manager,
-// become a refusal.
+// readState decodes a reply of one manager. A missing answer, and one that is not the state of this store at this
+// manager, become a refusal.
 func (r *Recovery) readState(from wire.Manager, reply Reply) stateReply {
 	s := stateReply{Reply: reply}
 	s.refusal = decodeReply(reply, &s.state)
@@ -154,8 +154,8 @@ func (r *Recovery) Resolve(ctx context.Context) *Outcome {
 	return out
 }
 
-// agreement says that the managers agree, and names those of which that is not known: they did not answer, or keep the
-// store and are not connected.
+// agreement returns the message that the managers agree. It names those for which this is unknown: managers that did
+// not answer, and managers of the store that are not connected.
 func (r *Recovery) agreement(c *wire.Configuration) string {
 	var unasked []string
 	if c != nil {

@@ -140,8 +140,8 @@ func (r *Result) check(status int) error {
 	return nil
 }
 
-// isSuccess reports whether a code is that of a success. Managers have no others. The runner gives codes of its own,
-// such as timeout, to requests that failed.
+// isSuccess reports whether a code is one that managers send with a success. Codes of the runner, such as timeout, are
+// for requests that failed.
 func isSuccess(code string) bool { return code == CodeOK || code == CodeUnchanged }
 
 // hadStatus reports whether older managers refuse with a code at this status: an instance that was stopped while it

@@ -98,7 +98,7 @@ func TestAnswer_ResultsThatContradictThemselves(t *testing.T) {
 	}
 }
 
-// The runner's own codes for rows, and codes that nobody has, are none of a success that a manager sends.
+// Codes that only the runner uses for rows, and unknown codes, do not belong to a success that a manager sends.
 func TestAnswer_CodesOfSuccess(t *testing.T) {
 	for _, code := range []string{"timeout", "refused", "protocol", "cancelled", "skipped", "rolled_back", "undecided", "dns",
 		"http", "planned", "absent", "xyz"} {

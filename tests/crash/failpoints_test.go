@@ -89,7 +89,7 @@ func wantedOf(verb, place string, who int, way string) outcome {
 	return outcomeAborted
 }
 
-// forget reverts what a killed manager had not synced to its disk at the given place.
+// forget reverts the writes that a killed manager had not synced to its disk at the given place.
 func (cl *cluster) forget(m *manager, place string) {
 	cl.t.Helper()
 	temp := filepath.Join(m.dir, "catalog.json.tmp")

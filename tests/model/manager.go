@@ -67,7 +67,7 @@ func (w *walk) receivePrepare(o op, i int, epoch uint8, altered bool) {
 	}
 }
 
-// vote tells the runner, which does not count a vote for another content.
+// vote sends the vote to the runner, unless it is for another content, which the runner does not count.
 func (w *walk) vote(t *state, o op, i int, epoch uint8, altered bool) {
 	if !altered || w.anyContentCounts {
 		t.sent[o-1].add(vote + at(i, epoch))
@@ -75,7 +75,7 @@ func (w *walk) vote(t *state, o op, i int, epoch uint8, altered bool) {
 }
 
 // refusal returns the code with which manager i refuses to vote for o, or "" if it votes. The epoch is compared by
-// receivePrepare. The rules stand in the order of the managers' checks.
+// receivePrepare. The rules are in the order of the managers' checks.
 func (w *walk) refusal(m *manager, i int, o op) string {
 	p := w.of(o)
 	based := w.based(m, i, o)

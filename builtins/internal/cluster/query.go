@@ -32,7 +32,7 @@ type Response struct {
 	Answer fanout.Answer
 	// Row describes a failure. Row.Success reports whether the answer can be used.
 	Row report.Row
-	// Value is what the query's Reader made of the answer; nil where nothing has read it, or it can't be used.
+	// Value is the answer as the query's Reader has decoded it; nil if no Reader has decoded it, or it can't be used.
 	Value any
 }
 

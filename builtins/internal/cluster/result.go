@@ -15,9 +15,9 @@ import (
 const doubtHint = "it may have been carried out: look before you repeat it"
 
 // ReadResult completes a row with a manager's answer. The manager, action and instance of the row are set already.
-// asked is the operation that was requested, which a result must name: a refusal of another request decides nothing
-// about this one. changes is true for a request that changes something: such a request is in doubt if it was not
-// answered.
+// asked is the operation that was requested. A result must name it: a refusal that answers another request decides
+// nothing about this one. changes is true for a request that changes something: such a request is in doubt if it was
+// not answered.
 func ReadResult(row report.Row, asked string, changes bool, answer fanout.Answer) report.Row {
 	row.Attempts, row.DurationMS = answer.Attempts, answer.Duration.Milliseconds()
 	row.StatusCode = answer.Status

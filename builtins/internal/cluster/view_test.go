@@ -131,7 +131,7 @@ func TestView_Differences(t *testing.T) {
 	}
 }
 
-// What differs is measured against the coordinator, whichever manager the session has first.
+// Differences are relative to the coordinator, whichever manager comes first in the session.
 func TestView_DifferencesFromTheCoordinator(t *testing.T) {
 	all := clustertest.Responses(nil)
 	for _, i := range []int{0, 2} {

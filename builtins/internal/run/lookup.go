@@ -129,7 +129,7 @@ func (r *Run) querySession(
 	return all, nil
 }
 
-// QueryMembers does the same as Query for given managers. Nothing has read the responses yet.
+// QueryMembers does the same as Query for given managers. The responses are not decoded yet.
 func (r *Run) QueryMembers(c *runtime.Call, members []cluster.Member, path string) ([]cluster.Response, error) {
 	all, err := r.Caller(c).QueryMembers(c.Context(), members, path)
 	r.planned.overlay(path, all, nil)

@@ -23,8 +23,8 @@ func PrintableLines(s string) string {
 	return strings.Join(lines, "\n")
 }
 
-// DidYouMean returns "did you mean orders-2?" for a name that is like one of the names, otherwise "". A name with
-// another number at its end is not meant: orders-4 is no misspelling of orders-1.
+// DidYouMean returns "did you mean orders-2?" for a name that is like one of the names, otherwise "". It does not
+// suggest a name that differs only in the number at its end: orders-4 is no misspelling of orders-1.
 func DidYouMean(name string, names []string) string {
 	number := func(s string) string { return s[len(strings.TrimRight(s, "0123456789")):] }
 	var candidates []string

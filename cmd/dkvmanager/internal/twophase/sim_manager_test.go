@@ -129,7 +129,7 @@ func (m *manager) serveStore(path string, r runner.Request, query url.Values) ru
 	return m.answer("", state, err)
 }
 
-// answer is that to a request about an operation, or about none.
+// answer returns the reply to a request with a value or an error. id is the operation of the request, or "".
 func (m *manager) answer(id string, value any, err error) runner.Reply {
 	var refusal *wire.Result
 	if err != nil && !errors.As(err, &refusal) {
