@@ -330,7 +330,7 @@ function connect_managers(managers, port, force, allow_down, timeout_sec) end
 
 ---Returns an object that reads and writes a store through the client ports of its instances, over HTTP and JSON. Each call goes to the first endpoint that can be reached.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
----@param endpoints? string|string[] `host:port` of client ports, in the order to try; by default those of the topology
+---@param endpoints? string|string[] `host:port` of client ports, in the order to try; by default those of the topology. A client port that a manager of the session lists under another store is refused
 ---@param managers? string|string[] the managers to use instead of the session's: `host` or `host:port`; one string may hold several, separated by commas
 ---@param port? integer the port of managers that are given without one; the default is 7801 or the value of `--manager-port`
 ---@param timeout_sec? number seconds for the answer of each manager

@@ -19,7 +19,7 @@ var ConnectStore = runtime.Builtin{
 		"Each call goes to the first endpoint that can be reached.",
 	Params: params.Join([]runtime.Param{
 		params.Name,
-		{Name: "endpoints", Type: runtime.Strings, Check: params.CheckServers, Doc: "`host:port` of client ports, in the order to try; by default those of the topology"},
+		{Name: "endpoints", Type: runtime.Strings, Check: params.CheckServers, Doc: "`host:port` of client ports, in the order to try; by default those of the topology. A client port that a manager of the session lists under another store is refused"},
 	}, params.Query()),
 	Returns:    "a store",
 	ReturnType: "store",
@@ -51,6 +51,9 @@ func connectStore(c *runtime.Call) (any, error) {
 			return nil, c.Misuse("endpoints", "%v", err)
 		}
 		s.endpoints = endpoints
+		if at, other := s.ofOther(c); other != "" {
+			return nil, c.Misuse("endpoints", "%s is a client port of store %s, not of %s", at, other, s.name)
+		}
 		return s, nil
 	}
 	v, err := r.View(c, s.name)
@@ -65,6 +68,9 @@ func connectStore(c *runtime.Call) (any, error) {
 	}
 	return s, nil
 }
+
+// maxListed is the largest number of client ports that the text of a store object lists one by one.
+const maxListed = 5
 
 // ObjectType makes a store visible to scripts.
 func (s *store) ObjectType() *runtime.ObjectType { return StoreObject }
@@ -86,6 +92,9 @@ var StoreObject = &runtime.ObjectType{
 	Methods: []runtime.Builtin{storePut, storeGet, storeRemove, storeScan},
 	String: func(o runtime.Object) string {
 		s := o.(*store)
+		if n := len(s.endpoints); n > maxListed {
+			return fmt.Sprintf("store %s at %d client ports, %s to %s", s.name, n, s.endpoints[0], s.endpoints[n-1])
+		}
 		return fmt.Sprintf("store %s at %s", s.name, cluster.Listed(s.endpoints))
 	},
 }

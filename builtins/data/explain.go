@@ -160,15 +160,20 @@ func (s *store) view(c *runtime.Call) *cluster.View {
 	if s.session == nil {
 		return nil
 	}
-	call := cluster.Caller{
-		Builtin: c.Name, Client: s.client, Timeout: viewTimeout, ConnectTimeout: viewTimeout,
-		Notice: func(string) {}, Progress: func(string) {}, ShowProbes: func([]cluster.Probe) {},
-	}
-	all, err := call.QueryMembers(c.Context(), s.session.Members(), wire.StorePath(s.name))
+	all, err := s.query(c, s.session.Members(), wire.StorePath(s.name))
 	if err != nil {
 		return nil
 	}
 	return cluster.NewView(s.name, all)
+}
+
+// query reads a path from some managers without a notice about those that do not answer.
+func (s *store) query(c *runtime.Call, managers []cluster.Member, path string) ([]cluster.Response, error) {
+	call := cluster.Caller{
+		Builtin: c.Name, Client: s.client, Timeout: viewTimeout, ConnectTimeout: viewTimeout,
+		Notice: func(string) {}, Progress: func(string) {}, ShowProbes: func([]cluster.Probe) {},
+	}
+	return call.QueryMembers(c.Context(), managers, path)
 }
 
 // failure returns the error of a call whose last request, to an endpoint, failed or was refused. A write that was sent
