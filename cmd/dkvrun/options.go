@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -86,6 +87,8 @@ func parse(args []string, getenv func(string) string) (*options, error) {
 	o.source = "-m"
 	rest := o.flags.Args()
 	switch {
+	case o.isEval && strings.TrimSpace(o.eval) == "":
+		return nil, exit.Misuse("give one, such as -e 'get_store()'", "-e: the expression is empty")
 	case o.isEval:
 		o.args = rest
 	case len(rest) == 0:

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -167,7 +169,7 @@ func (r *runner) document(values []any, err error) output.Document {
 	}
 	if len(values) > 0 {
 		// For an expression, err reports the uncalled function.
-		if _, uncalled := values[0].(*runtime.Func); !uncalled || !r.isEval {
+		if !r.isEval || uncalled(r.eval, values[0]) == nil {
 			d.Value = values[0]
 		}
 	}
@@ -222,8 +224,8 @@ func valueFailed(text string, values []any) error {
 				return shown(res.Summary())
 			}
 		}
-		if _, uncalled := v.(*runtime.Func); uncalled {
-			return uncalledFunction(text)
+		if err := uncalled(text, v); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -255,22 +257,56 @@ func firstError(errs ...error) error {
 	return nil
 }
 
-// uncalledFunction returns the error of an expression that gives a function.
-func uncalledFunction(text string) error {
-	err := &exit.Error{Status: exit.Failed, Message: "the expression's value is a function, which was not called"}
-	if text = strings.TrimSpace(text); regexp.MustCompile(`^[\w.]+$`).MatchString(text) {
-		err.Hint = text + "() calls it"
+// uncalled returns the error of an expression that only names a function, or a table of functions such as json; nil for
+// any other value.
+func uncalled(text string, value any) error {
+	text = strings.TrimSpace(text)
+	named := regexp.MustCompile(`^[\w.]+$`).MatchString(text)
+	switch v := value.(type) {
+	case *runtime.Func:
+		err := &exit.Error{Status: exit.Failed, Message: "the expression's value is a function, which was not called"}
+		if named {
+			err.Hint = text + "() calls it"
+		}
+		return err
+	case map[string]any:
+		if !named || len(v) == 0 {
+			return nil
+		}
+		for _, field := range v {
+			if _, function := field.(*runtime.Func); !function {
+				return nil
+			}
+		}
+		return &exit.Error{
+			Status: exit.Failed, Message: "the expression's value is a table of functions, of which none was called",
+			Hint: functions(text, slices.Sorted(maps.Keys(v))),
+		}
 	}
-	return err
+	return nil
+}
+
+// functions says how the functions of a table are called, and the table itself if a builtin has its name.
+func functions(table string, names []string) string {
+	const most = 5
+	var calls []string
+	if slices.ContainsFunc(builtins.All(), func(b runtime.Builtin) bool { return b.Name == table }) {
+		calls = append(calls, table+"()")
+	}
+	for _, name := range names {
+		calls = append(calls, table+"."+name+"()")
+	}
+	if len(calls) > most {
+		calls = append(calls[:most], "…")
+	}
+	return "call one: " + strings.Join(calls, ", ")
 }
 
 // showValues prints the values of an expression: nil too, but not results, whose rows were printed already, and not
-// functions, which are an error.
+// functions that were not called, which are an error.
 func (r *runner) showValues(values []any) {
 	for _, v := range values {
-		switch v.(type) {
-		case *builtins.Results, *runtime.Func:
-		default:
+		if _, results := v.(*builtins.Results); !results && uncalled(r.eval, v) == nil {
 			fmt.Fprintln(r.screen.Out(), printable.Text(runtime.Format(v)))
 		}
 	}
