@@ -648,7 +648,7 @@ function store_status(name, managers, port, timeout_sec, connect_timeout_sec) en
 ---@overload fun(parameters: table): dkvrun.node[]
 function topology(name, instance_prefix, instance_count, clustron_port, client_port, nodes, atomic, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
 
----Compares two topologies by the names of their nodes. What one of them leaves open, such as the roles in what `topology` returns, is no difference.
+---Compares two topologies by the names of their nodes; a name that a topology has twice is refused. What one of them leaves open, such as the roles in what `topology` returns, is no difference.
 ---@param from table a topology
 ---@param to table another
 ---@return dkvrun.difference # `{same, added, removed, changed, lines}`: lists of node names; `tostring` prints one line per difference

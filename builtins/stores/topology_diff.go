@@ -12,7 +12,7 @@ import (
 
 var TopologyDiff = runtime.Builtin{
 	Name: "topology.diff", Group: "Queries", Positional: 2,
-	Doc: "Compares two topologies by the names of their nodes. What one of them leaves open, such as the roles in what `topology` returns, is no difference.",
+	Doc: "Compares two topologies by the names of their nodes; a name that a topology has twice is refused. What one of them leaves open, such as the roles in what `topology` returns, is no difference.",
 	Params: []runtime.Param{
 		{Name: "from", Type: runtime.Table, Required: true, Doc: "a topology"},
 		{Name: "to", Type: runtime.Table, Required: true, Doc: "another"},
@@ -23,16 +23,33 @@ var TopologyDiff = runtime.Builtin{
 local two = topology{managers = "10.0.0.11,10.0.0.12", instance_prefix = "orders"}
 print(topology.diff(one, two).added[1])`,
 	Impl: func(c *runtime.Call) (any, error) {
-		from, err := topology.Parse(c, "from")
+		from, err := distinctNodes(c, "from")
 		if err != nil {
 			return nil, err
 		}
-		to, err := topology.Parse(c, "to")
+		to, err := distinctNodes(c, "to")
 		if err != nil {
 			return nil, err
 		}
 		return diff(from, to), nil
 	},
+}
+
+// distinctNodes reads a topology of which each node has another name, since nodes are compared by name.
+func distinctNodes(c *runtime.Call, param string) ([]wire.Node, error) {
+	nodes, err := topology.Parse(c, param)
+	if err != nil {
+		return nil, err
+	}
+	first := make(map[string]int, len(nodes))
+	for i, n := range nodes {
+		key := strings.ToLower(n.Name)
+		if j, taken := first[key]; taken {
+			return nil, c.Misuse(param, "nodes[%d].name: %q is the name of nodes[%d] too", i+1, n.Name, j+1)
+		}
+		first[key] = i
+	}
+	return nodes, nil
 }
 
 var DiffType = &runtime.RecordType{Name: "difference", Doc: "The result of `topology.diff`.", Fields: []runtime.Field{

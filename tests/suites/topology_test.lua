@@ -66,6 +66,11 @@ describe("topology.diff", function()
     assert.are.equal("no difference", tostring(topology.diff(plan(), plan())))
   end)
   it("requires two topologies", function() refuses("parameter to: required", topology.diff, plan()) end)
+  it("refuses a name that a topology has twice, as topology.validate does", function()
+    local twice = {{name = "x", host = "a"}, {name = "y", host = "a"}, {name = "X", host = "b"}}
+    refuses('parameter from: nodes[3].name: "X" is the name of nodes[1] too', topology.diff, twice, plan())
+    refuses('parameter to: nodes[3].name: "X" is the name of nodes[1] too', topology.diff, plan(), twice)
+  end)
 end)
 
 describe("topology.render", function()
