@@ -401,7 +401,7 @@ function instance_log(name, instance_name, tail, managers, port, timeout_sec, co
 
 json = {}
 
----Reads JSON. null becomes nil, so a field with null is absent. Text that is not UTF-8, half of a surrogate pair and a name that an object has twice are refused.
+---Reads JSON. null becomes nil, so a field with null is absent. Text that is not UTF-8, half of a surrogate pair and a name that an object has twice are refused. Numbers are doubles, as all numbers of Lua: whole numbers are exact up to 2^53, and larger ones and long fractions are rounded.
 ---@param text string one JSON value
 ---@return any # the value
 ---@overload fun(parameters: table): any

@@ -19,7 +19,7 @@ var JSONEncode = runtime.Builtin{
 
 var JSONDecode = runtime.Builtin{
 	Name: "json.decode", Group: "Output", Positional: 1,
-	Doc:     "Reads JSON. null becomes nil, so a field with null is absent. Text that is not UTF-8, half of a surrogate pair and a name that an object has twice are refused.",
+	Doc:     "Reads JSON. null becomes nil, so a field with null is absent. Text that is not UTF-8, half of a surrogate pair and a name that an object has twice are refused. Numbers are doubles, as all numbers of Lua: whole numbers are exact up to 2^53, and larger ones and long fractions are rounded.",
 	Params:  []runtime.Param{{Name: "text", Type: runtime.String, Required: true, Doc: "one JSON value"}},
 	Returns: "the value",
 	Example: `print(json.decode('{"ports": [7861, 7862]}').ports[2])`,

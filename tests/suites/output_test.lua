@@ -23,6 +23,8 @@ describe("json.decode", function()
   it("reads a value", function()
     assert.are.same({name = "orders", ports = {7811, 7861}, ok = true}, json.decode('{"name": "orders", "ports": [7811, 7861], "ok": true, "no": null}'))
     assert.are.equal(-1500, json.decode("-1.5e3"))
+    assert.are.equal("9007199254740991", json.encode(json.decode("9007199254740991")))
+    assert.are.equal(2^53, json.decode("9007199254740993"))
   end)
   it("refuses other values", function()
     for _, text in ipairs{"", "{", "{'a': 1}", "[1,]", "1 2", "nul"} do refuses("parameter text: ", json.decode, text) end
