@@ -35,7 +35,8 @@
 ---@field name any the store's name
 ---@field status any `NoInstances`, `Running`, `Stopped`, `Partial` or `Unknown`
 ---@field ready any true when the status is `Running` and every instance takes reads and writes
----@field consistent any true if all managers have the same topology, false if they differ, nil if one does not answer
+---@field consistent any true if all managers of the store have the same topology, false if any differ, nil if one does not answer or was not asked
+---@field not_asked string[] the managers of the store that are not in the session, as host:port
 ---@field revision any the topology's revision, from 1
 ---@field topology dkvrun.node[] the topology
 ---@field instances dkvrun.instance[] a list of instances: name, host, status, ready, role, leader, …

@@ -32,7 +32,8 @@ var StatusType = &runtime.RecordType{
 		{Name: "status", Doc: "`NoInstances`, `Running`, `Stopped`, `Partial` or `Unknown`"},
 		{Name: "ready", Doc: "true when the status is `Running` and every instance takes reads and writes"},
 		{Name: "consistent", OnRead: run.OnCheck,
-			Doc: "true if all managers have the same topology, false if they differ, nil if one does not answer"},
+			Doc: "true if all managers of the store have the same topology, false if any differ, nil if one does not answer or was not asked"},
+		{Name: "not_asked", Type: "list of string", Doc: "the managers of the store that are not in the session, as host:port"},
 		{Name: "revision", Doc: "the topology's revision, from 1"},
 		{Name: "topology", Type: "list of node", Doc: "the topology"},
 		{Name: "instances", Type: "list of instance", Doc: "a list of instances: name, host, status, ready, role, leader, …"},
@@ -62,8 +63,12 @@ func storeStatus(c *runtime.Call) (any, error) {
 		}
 		return out
 	}
+	notAsked := runtime.List{}
+	for _, at := range v.NotAsked() {
+		notAsked.Items = append(notAsked.Items, at)
+	}
 	values := map[string]any{
-		"name": v.Name, "status": string(v.Status()), "ready": v.Ready(), "consistent": v.Consistent(),
+		"name": v.Name, "not_asked": notAsked, "status": string(v.Status()), "ready": v.Ready(), "consistent": v.Consistent(),
 		"revision": v.Latest.Revision, "topology": topology.List(v.Nodes()),
 		"instances": list(v.Instances), "leaving": list(v.Leaving),
 		"pending": pendingRecord(v), "differences": differenceRecords(v),

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"dkvrun/builtins/internal/text"
 	"dkvrun/builtins/report"
@@ -173,18 +174,49 @@ func (v *View) WhyUnknown(in Instance) string {
 	return "its manager " + cmp.Or(in.Manager, "on "+in.Host) + " is not connected"
 }
 
-// Consistent returns true if all managers that keep the store keep the same revision of it, false if they differ, and
-// nil while a manager does not answer.
+// Consistent returns false if managers that keep the store keep different configurations of it, otherwise nil while a
+// manager did not answer, or one of the store's managers was not asked, and true if all agree.
 func (v *View) Consistent() any {
-	if v.Silent > 0 {
-		return nil
-	}
 	for _, s := range v.Reports {
 		if s.Store != nil && otherContent(s.Store, v.Latest) != "" {
 			return false
 		}
 	}
+	if v.Silent > 0 || len(v.NotAsked()) > 0 {
+		return nil
+	}
 	return true
+}
+
+// NotAsked returns the managers that keep the store by its latest configuration, as host:port, and are not in the
+// session. Without its identity a manager is known only by its address: a manager in the session that has the store
+// under an address of no listed manager counts as one that is missing.
+func (v *View) NotAsked() []string {
+	if v.Latest == nil {
+		return nil
+	}
+	var missing []string
+	for _, m := range v.Latest.Managers {
+		if !slices.ContainsFunc(v.Reports, func(s StoreReport) bool { return s.is(m) }) {
+			missing = append(missing, strings.TrimPrefix(m.URL, "http://"))
+		}
+	}
+	unknown := 0
+	for _, s := range v.Reports {
+		if s.Info == nil && s.Store != nil && !v.hasParticipant(s.Member) {
+			unknown++
+		}
+	}
+	if unknown >= len(missing) {
+		return nil
+	}
+	return missing
+}
+
+// is reports whether a member is a participant of an operation: by its identity, or by its address where that is not
+// known.
+func (m *Member) is(k wire.Manager) bool {
+	return m.Info != nil && k.Identity == m.Info.Identity || m.Info == nil && k.URL == m.Endpoint.URL()
 }
 
 // Find returns an instance of the topology by name.
@@ -330,12 +362,7 @@ func (v *View) Differences() []Difference {
 
 // hasParticipant reports whether a manager is one of the store's participants.
 func (v *View) hasParticipant(m Member) bool {
-	for _, k := range v.Latest.Managers {
-		if m.Info != nil && k.Identity == m.Info.Identity || m.Info == nil && k.URL == m.Endpoint.URL() {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(v.Latest.Managers, m.is)
 }
 
 // Missing returns an error if the session lacks one of the store's managers.

@@ -38,6 +38,11 @@ func TestView_Consistent(t *testing.T) {
 		t.Error("managers that differ are consistent")
 	}
 	v.Silent = 1
+	if v.Consistent() != false {
+		t.Error("a difference is not seen where a manager is silent")
+	}
+	v = clustertest.View(nil)
+	v.Silent = 1
 	if v.Consistent() != nil {
 		t.Error("with a manager silent, consistency is claimed")
 	}
