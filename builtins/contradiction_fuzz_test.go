@@ -205,7 +205,7 @@ func (h *honest) hold(t *testing.T, i int, m mutation) (wrong string, success bo
 	return fmt.Sprintf("%s: %s: %+v\nanswered %d %s\n%s", wrong, k.script, m, last.status, last.body, shown), success
 }
 
-// payloads stand for a value.
+// payloads are texts that replace a value.
 var payloads = []string{`null`, `true`, `false`, `0`, `409`, `-1`, `1e300`, `""`, `"start_failed"`, `"Ok"`, `"committed"`, `"aborted"`,
 	`"unknown"`, `"x"`, `[]`, `{}`, `[null]`, `"\u001b[31m"`}
 

@@ -281,7 +281,7 @@ func encode(v any) string { text, _ := json.Marshal(v); return string(text) }
 
 func empty(v any) bool { return v == nil || v == "" }
 
-// isText reports whether keys are strings where they are there.
+// isText reports whether the values of keys, if present, are strings.
 func isText(m map[string]any, keys ...string) bool {
 	for _, key := range keys {
 		if _, is := m[key].(string); m[key] != nil && !is {

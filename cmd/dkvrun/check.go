@@ -93,7 +93,8 @@ func runCheck(p *process.Process, args []string) error {
 	return failed
 }
 
-// checkLimited does the same as checkFile, until ctx ends. The process then ends with what is left of the check.
+// checkLimited does the same as checkFile, until ctx ends. The check then goes on in the background until the process
+// ends.
 func checkLimited(ctx context.Context, p *process.Process, file string) ([]check.Finding, error) {
 	type result struct {
 		found []check.Finding

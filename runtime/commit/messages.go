@@ -29,9 +29,9 @@ func invalid(reply Reply, format string, args ...any) *wire.Result {
 }
 
 // decodeReply decodes a reply into to, a status or a state, or returns a refusal. A missing answer becomes a refusal
-// whose code is the class of the failure, and an answer that is neither of to's type nor a refusal becomes one with
-// codeProtocol. These two decide nothing: the manager may have received the request, voted or decided, and only its
-// answer is missing.
+// whose code is the class of the failure, and an answer that can't be decoded as either becomes one with codeProtocol.
+// These two decide nothing: the manager may have received the request, voted or decided, and only its answer is
+// missing.
 func decodeReply(reply Reply, to any) *wire.Result {
 	switch {
 	case reply.Class != "":

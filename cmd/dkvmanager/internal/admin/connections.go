@@ -25,10 +25,11 @@ const (
 )
 
 // places is a listener that limits the number of open connections. Each takes a place. One client address gets at most
-// perAddress places, and some are reserved for known clients. When no place is free, the connection of another client
-// is closed to make room: of the address with the most connections, the one in the lowest state below serving, and of
-// several the one that has been in that state for the longest time. If all are serving, the new connection is refused
-// with too_busy. So no client can keep others out with connections that it does not use.
+// perAddress places, and some are reserved for known clients. When no place is free for a new connection, another one
+// is closed: of the same client address if that has reached its limit, else of the address with the most connections.
+// Of these it is one in the lowest state below serving, the one that has been in that state for the longest time. If
+// all are serving, the new connection is refused with too_busy. So no client can keep others out with connections that
+// it does not use.
 type places struct {
 	net.Listener
 	// most is the number of places, perAddress the limit for one client address, kept the number of places that are

@@ -131,8 +131,8 @@ func (c *Catalog) Update(f func(*Data) error) error {
 	return nil
 }
 
-// markStarted sets Local.Started for every instance that is asked to run, whoever asked. Update calls it, so that no
-// caller can order a start without the mark: the supervisor sees the order only after both are durable.
+// markStarted sets Local.Started for every instance whose desired state is Running. Update calls it, so that no caller
+// can order a start without the mark: the supervisor sees the order only after both are durable.
 func (d *Data) markStarted() {
 	for _, s := range d.Stores {
 		for _, l := range s.Local {

@@ -78,7 +78,7 @@ func TestCatalog_RefusesBytesBeyondItsBound(t *testing.T) {
 	if err := fill("B"); !catalogFull(err) || !strings.Contains(err.Error(), "of at most 64 KiB") {
 		t.Errorf("over the bound: %v", err)
 	}
-	// The decisions of names that no store has give way, and small updates still fit.
+	// Decisions of names without a store are dropped, and small updates still fit.
 	for i := range maxDecisions * 10 {
 		if err := c.Update(func(d *Data) error {
 			id, store := fmt.Sprintf("op-%036d", i), fmt.Sprintf("Gone%d", i%10)

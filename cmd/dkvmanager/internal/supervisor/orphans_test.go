@@ -92,7 +92,7 @@ func TestOrphan_LearnerThatNeverStarted(t *testing.T) {
 	c.waitMembers("orders-1")
 }
 
-// Twice the other managers remove a dead member that they noticed later than the living orphan.
+// The other managers twice remove a dead member that they noticed later than the living orphan.
 func TestOrphan_AliveIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	c := newStore(t, 5, 5)
