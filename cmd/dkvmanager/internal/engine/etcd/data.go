@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/etcd/client/pkg/v3/types"
@@ -29,7 +30,8 @@ const (
 // runData runs a data instance until ctx is done.
 func runData(ctx context.Context, folder string, spec engine.Spec, report *engine.Report, logger *zap.Logger) error {
 	etcdLevel := zap.NewAtomicLevelAt(zap.WarnLevel)
-	cfg := memberConfig(folder, spec, etcdLogger(logger, etcdLevel))
+	var removed atomic.Bool
+	cfg := memberConfig(folder, spec, etcdLogger(logger, etcdLevel).WithOptions(noteRemoval(&removed)))
 	switch hasData := wal.Exist(filepath.Join(cfg.Dir, "member", "wal")); {
 	case spec.Start == engine.Resume && !hasData:
 		return fmt.Errorf("the data of %s is gone: %s holds none; the instance must join its store again", spec.Instance, cfg.Dir)
@@ -83,9 +85,9 @@ func runData(ctx context.Context, folder string, spec engine.Spec, report *engin
 	case <-ctx.Done():
 		return nil
 	case err := <-member.Err():
-		return stopCause(member, spec, err)
+		return stopCause(member, spec, removed.Load(), err)
 	case <-member.Server.StopNotify():
-		return stopCause(member, spec, errors.New("the engine stopped by itself: see the lines above"))
+		return stopCause(member, spec, removed.Load(), errors.New("the engine stopped by itself: see the lines above"))
 	}
 }
 
@@ -100,9 +102,10 @@ func staggerStart(ctx context.Context, spec engine.Spec) {
 	}
 }
 
-// stopCause returns why the engine stopped by itself.
-func stopCause(member *embed.Etcd, spec engine.Spec, err error) error {
-	if member.Server.IsIDRemoved(uint64(member.Server.MemberID())) {
+// stopCause returns why the engine stopped by itself. removed says that etcd has logged removedMessage: the other
+// members can say so before this one has applied its own removal.
+func stopCause(member *embed.Etcd, spec engine.Spec, removed bool, err error) error {
+	if removed || member.Server.IsIDRemoved(uint64(member.Server.MemberID())) {
 		return fmt.Errorf("%s has been removed from the store", spec.Instance)
 	}
 	return fmt.Errorf("%s can't go on: %w", spec.Instance, err)

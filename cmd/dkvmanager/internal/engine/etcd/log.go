@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"io"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -27,6 +28,19 @@ func etcdLogger(logger *zap.Logger, level zap.AtomicLevel) *zap.Logger {
 	return logger.WithOptions(zap.IncreaseLevel(level), zap.WrapCore(func(core zapcore.Core) zapcore.Core {
 		return zapcore.NewSamplerWithOptions(core, time.Hour, 20, 0)
 	}))
+}
+
+// removedMessage is what etcd logs when its server stops because its member was removed, which it says in no other way.
+const removedMessage = "data-dir used by this member must be removed"
+
+// noteRemoval sets removed when etcd logs removedMessage.
+func noteRemoval(removed *atomic.Bool) zap.Option {
+	return zap.Hooks(func(e zapcore.Entry) error {
+		if e.Message == removedMessage {
+			removed.Store(true)
+		}
+		return nil
+	})
 }
 
 // setCondition reports the condition, and logs it if it has changed.

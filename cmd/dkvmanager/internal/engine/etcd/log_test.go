@@ -2,7 +2,9 @@ package etcd
 
 import (
 	"bytes"
+	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"go.uber.org/zap"
@@ -39,5 +41,18 @@ func TestLog_Format(t *testing.T) {
 		if !strings.HasSuffix(line, want) {
 			t.Errorf("line %q, want %q after the time", line, want)
 		}
+	}
+}
+
+func TestLog_NotesARemoval(t *testing.T) {
+	var removed atomic.Bool
+	logger := etcdLogger(newLogger(io.Discard), zap.NewAtomicLevelAt(zap.WarnLevel)).WithOptions(noteRemoval(&removed))
+	logger.Warn("server error")
+	if removed.Load() {
+		t.Error("another message counts as a removal")
+	}
+	logger.Warn(removedMessage)
+	if !removed.Load() {
+		t.Error("the message of a removed member was not noted")
 	}
 }
