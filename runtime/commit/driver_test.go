@@ -65,8 +65,22 @@ func TestDriver_Outcomes(t *testing.T) {
 			"1 prepare, 0 prepare, 2 prepare, 1 prepare, 0 prepare, 2 prepare, 1 commit, 0 commit, 2 commit", "created on all of 3",
 		},
 		"all votes but for another epoch": {
-			map[string][]Reply{"0 prepare": {says(wire.OperationStatus{State: wire.OperationPrepared, Epoch: 9})}}, Aborted, "ROLLED BACK, ROLLED BACK, ROLLED BACK",
+			map[string][]Reply{"0 prepare": {says(wire.OperationStatus{State: wire.OperationPrepared, Epoch: 9})}}, Aborted, "FAILED, ROLLED BACK, ROLLED BACK",
 			"1 prepare, 0 prepare, 2 prepare, 1 abort, 0 abort, 2 abort", "nothing remains changed",
+		},
+		"a vote for another epoch that stays": {
+			map[string][]Reply{"0 prepare": {says(wire.OperationStatus{State: wire.OperationPrepared, Epoch: 9})},
+				"0 abort": {refuses(409, wire.CodeStaleEpoch, 9)}}, Aborted, "FAILED, ROLLED BACK, ROLLED BACK",
+			"1 prepare, 0 prepare, 2 prepare, 1 abort, 0 abort, 2 abort", "rolled back, and in doubt at 10.0.0.11:7801 until",
+		},
+		"a vote that stays": {
+			map[string][]Reply{"0 prepare": {full}, "2 abort": {silent()}}, Aborted, "FAILED, ROLLED BACK, ROLLED BACK",
+			"1 prepare, 0 prepare, 2 prepare, 1 abort, 0 abort, 2 abort", "rolled back, and in doubt at 10.0.0.13:7801 until",
+		},
+		"the coordinator's vote for another epoch that stays": {
+			map[string][]Reply{"1 prepare": {says(wire.OperationStatus{State: wire.OperationPrepared, Epoch: 9})},
+				"1 abort": {refuses(409, wire.CodeStaleEpoch, 9)}}, Unknown, "FAILED, FAILED, FAILED",
+			"1 prepare, 1 abort", "unknown outcome: the coordinator 10.0.0.12:7801 refuses (stale_epoch)",
 		},
 	}
 	for name, test := range cases {

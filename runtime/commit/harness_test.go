@@ -24,6 +24,7 @@ type world struct {
 	last    Request
 	names   []string
 	digest  string // of the last operation that was sent
+	asked   uint64 // its epoch
 	older   bool   // refusals name neither operation nor manager
 }
 
@@ -77,6 +78,10 @@ func (w *world) answer(r Request) Reply {
 	}
 	if op.State != wire.OperationUnknown {
 		op.Digest, op.Store = cmp.Or(op.Digest, w.digest), cmp.Or(op.Store, "OrdersStore")
+		op.Epoch = cmp.Or(op.Epoch, w.asked)
+	}
+	if op.Digest != "" {
+		op.Action = cmp.Or(op.Action, wire.CreateAction)
 	}
 	if op.ID == "" {
 		op.ID = "op"
@@ -101,7 +106,7 @@ func (w *world) reply(r Request) Reply {
 		if err := json.Unmarshal(r.Body, &change); err != nil {
 			w.t.Fatal(err)
 		}
-		w.digest = change.Digest()
+		w.digest, w.asked = change.Digest(), change.Epoch
 		verb = map[bool]string{true: "preflight", false: "prepare"}[change.DryRun]
 	}
 	message := fmt.Sprintf("%d %s", r.To, verb)

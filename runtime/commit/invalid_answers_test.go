@@ -22,6 +22,8 @@ func TestDriver_InvalidAnswers(t *testing.T) {
 	other := func(o *wire.OperationStatus) { o.ID = "another" }
 	content := func(o *wire.OperationStatus) { o.Digest, o.Store = "00ff", "OrdersStore" }
 	store := func(o *wire.OperationStatus) { o.Store = "PaymentsStore" }
+	action := func(o *wire.OperationStatus) { o.Action = wire.RemoveStoreAction }
+	epoch := func(o *wire.OperationStatus) { o.Epoch = 99 }
 	largest := func(o *wire.OperationStatus) { o.Epoch = math.MaxUint64 }
 	tooHigh := func(o *wire.OperationStatus) { o.Epoch = wire.EpochStep }
 	pretender := func(o *wire.OperationStatus) { o.Manager = "m0" }
@@ -51,6 +53,15 @@ func TestDriver_InvalidAnswers(t *testing.T) {
 		"another content is committed":              {"2 commit", op(wire.OperationCommitted, content), Committed, "SUCCESS, SUCCESS, FAILED", "has another content"},
 		"another store is committed":                {"2 commit", op(wire.OperationCommitted, store), Committed, "SUCCESS, SUCCESS, FAILED", "PaymentsStore"},
 		"the coordinator commits another content":   {"1 commit", op(wire.OperationCommitted, content), Unknown, "FAILED, FAILED, FAILED", "has another content"},
+		"a vote for another action":                 {"2 prepare", op(wire.OperationPrepared, action), Aborted, "ROLLED BACK, ROLLED BACK, FAILED", `has action "RemoveStore" in the operation, not CreateStore`},
+		"a vote at another epoch":                   {"2 prepare", op(wire.OperationPrepared, epoch), Aborted, "ROLLED BACK, ROLLED BACK, FAILED", "has the operation at epoch 99, not 1"},
+		"the coordinator votes at another epoch":    {"1 prepare", op(wire.OperationPrepared, epoch), Aborted, "SKIPPED, FAILED, SKIPPED", "has the operation at epoch 99, not 1"},
+		"another action is committed":               {"2 commit", op(wire.OperationCommitted, action), Committed, "SUCCESS, SUCCESS, FAILED", "RemoveStore"},
+		"another epoch is committed":                {"2 commit", op(wire.OperationCommitted, epoch), Committed, "SUCCESS, SUCCESS, FAILED", "at epoch 99"},
+		"the coordinator commits another epoch":     {"1 commit", op(wire.OperationCommitted, epoch), Unknown, "FAILED, FAILED, FAILED", "at epoch 99"},
+		"aborted instead of a vote":                 {"2 prepare", op(wire.OperationAborted, nil), Aborted, "ROLLED BACK, ROLLED BACK, FAILED", "had aborted the operation already"},
+		"the coordinator: aborted instead":          {"1 prepare", op(wire.OperationAborted, nil), Aborted, "SKIPPED, FAILED, SKIPPED", "had aborted the operation already"},
+		"unknown instead of a vote":                 {"2 prepare", op(wire.OperationUnknown, nil), Aborted, "ROLLED BACK, ROLLED BACK, FAILED", "reports the operation as unknown when it is asked for its vote"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, 3)

@@ -106,6 +106,10 @@ func (r *Driver) otherContent(op *wire.OperationStatus) string {
 	case op.State == wire.OperationAborted, op.State == wire.OperationUnknown && op.Digest == "":
 	case op.Store != r.Operation.Store:
 		return fmt.Sprintf("has store %.60q in the operation, not %s: %s", op.Store, r.Operation.Store, changedOnTheWay)
+	case op.Action != r.Operation.Action:
+		return fmt.Sprintf("has action %.60q in the operation, not %s: %s", op.Action, r.Operation.Action, changedOnTheWay)
+	case op.State != wire.OperationUnknown && op.Epoch != r.Operation.Epoch:
+		return fmt.Sprintf("has the operation at epoch %d, not %d: %s", op.Epoch, r.Operation.Epoch, changedOnTheWay)
 	case op.Digest != r.digest:
 		return fmt.Sprintf("has another content of the operation (digest %.8s, not %.8s): %s", op.Digest, r.digest, changedOnTheWay)
 	}

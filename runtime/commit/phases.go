@@ -3,6 +3,7 @@ package commit
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -280,6 +281,7 @@ func (r *Driver) finishAbort(ctx context.Context, votes []answer) *Outcome {
 	}
 	out := &Outcome{State: Aborted, Busy: true, Stale: true}
 	causes := 0
+	var inDoubt []string
 	for i, v := range votes {
 		row := r.abortedRow(v)
 		switch {
@@ -289,6 +291,11 @@ func (r *Driver) finishAbort(ctx context.Context, votes []answer) *Outcome {
 			out.Stale = out.Stale && isStale(row.Code)
 		case row.Result == RolledBack && unconfirmed[i] != "":
 			row.Message = "Confirms it not yet: it " + unconfirmed[i] + "; it rolls back when it has asked the coordinator"
+		}
+		// A manager that was silent has probably received nothing. One that answered has the vote on its disk, even if
+		// the answer was invalid or the vote had another epoch.
+		if unconfirmed[i] != "" && (v.refusal == nil || v.Class == "" && v.code() == codeProtocol) {
+			inDoubt = append(inDoubt, r.Names[i])
 		}
 		r.rows[i] = row
 	}
@@ -300,6 +307,14 @@ func (r *Driver) finishAbort(ctx context.Context, votes []answer) *Outcome {
 	}
 	out.Rows = r.rows
 	out.Summary = fmt.Sprintf("%s: rolled back, nothing remains changed on any of %d managers", r.Operation.Store, len(r.rows))
+	switch {
+	case len(inDoubt) > 3:
+		inDoubt = []string{fmt.Sprintf("%d managers", len(inDoubt))}
+		fallthrough
+	case len(inDoubt) > 0:
+		out.Summary = fmt.Sprintf("%s: rolled back, and in doubt at %s until the coordinator is asked there",
+			r.Operation.Store, strings.Join(inDoubt, " and "))
+	}
 	return out
 }
 
@@ -311,10 +326,15 @@ func (r *Driver) abortedRow(v answer) Row {
 		return v.row(RolledBack, "rolled_back", "Nothing of it remains")
 	case v.Class == NotSent:
 		return v.row(Skipped, NotSent, v.Message)
-	// The manager voted at another epoch, or refused only because it had seen a higher one. It did not cause the abort,
-	// so its row is that of a manager that voted yes.
-	case v.refusal == nil || v.code() == wire.CodeStaleEpoch:
+	// The manager refused only because it had seen a higher epoch. It did not cause the abort, so its row is that of a
+	// manager that voted yes.
+	case v.code() == wire.CodeStaleEpoch:
 		return v.row(RolledBack, "rolled_back", "Nothing of it remains")
+	// A decision instead of a vote is the cause of the abort.
+	case v.refusal == nil && v.op.State == wire.OperationAborted:
+		return v.row(Failed, wire.CodeOperationAborted, "had aborted the operation already, when it was asked for its vote")
+	case v.refusal == nil:
+		return v.row(Failed, codeProtocol, fmt.Sprintf("reports the operation as %s when it is asked for its vote", v.op.State))
 	}
 	return v.failure()
 }
