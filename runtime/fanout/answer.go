@@ -82,6 +82,8 @@ func skipInterim(in *bufio.Reader, resp *fasthttp.Response) error {
 	for range maxInterim {
 		start, err := in.Peek(len("HTTP/1.1 200"))
 		switch {
+		case err != nil && !bytes.HasPrefix([]byte("HTTP/1."), start[:min(len(start), len("HTTP/1."))]):
+			return errStart // too short for a status line, and not the beginning of one
 		case err != nil:
 			return err
 		case !bytes.HasPrefix(start, []byte("HTTP/1.")) || start[9] < '1' || start[9] > '9':

@@ -104,7 +104,7 @@ func (cn *conn) roundTrip(r *Request, left *atomic.Int64) (status int, body []by
 		err = cn.broken
 	}
 	if err != nil {
-		if cn.broken != nil { // the parser's error may hide a timeout
+		if cn.broken != nil && !errors.Is(err, errStart) { // the parser's error may hide a timeout
 			err = cn.broken
 		}
 		return 0, nil, false, &failure{reading, err}
