@@ -6,7 +6,6 @@ import (
 	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/params"
 	"dkvrun/builtins/internal/run"
-	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/commit"
 	"dkvrun/runtime/fanout"
@@ -53,47 +52,94 @@ func repairStore(c *runtime.Call) (any, error) {
 	}
 	repair.Query(c.Context())
 	a.OnRetry(repairStore)
-	if r.Planning(c) {
-		planRepair(a, s, silent)
-		return a.End()
+	absent, err := absentHint(r, c, s, repair)
+	if err != nil {
+		return nil, err
 	}
 	if !c.Has("lost") {
-		resolve(a, s, repair, silent)
+		switch {
+		case absent != nil:
+			reportAbsent(a, s, *absent)
+		case r.Planning(c):
+			planRepair(a, s)
+		default:
+			resolve(a, s, repair)
+		}
+		a.AddSilent(wire.RepairAction, silent)
 		return a.End()
 	}
+	return repairWithout(r, c, a, s, repair)
+}
+
+// repairWithout lets the store continue without the manager that the call declares lost.
+func repairWithout(
+	r *run.Run, c *runtime.Call, a *run.Action, s *cluster.Session, repair *commit.Recovery,
+) (any, error) {
 	lost, found := repair.Find(c.String("lost"))
 	if !found {
 		return nil, c.Errorf(wire.CodeMissingManager, "repair_store: no manager that answered knows one on %s to keep %s", c.String("lost"), repair.Store)
 	}
 	if repair.IsCoordinator(lost.Identity) {
-		a.Open(s, wire.RepairAction)
-		out := repair.ReplaceCoordinator(c.Context(), lost)
-		a.Keep(s, run.Operation{Change: wire.Operation{Action: wire.RepairAction}}, out, false)
-		return a.End()
+		out := repair.CheckReplacement(lost)
+		if out == nil && !r.Planning(c) {
+			out = repair.ReplaceCoordinator(c.Context(), lost)
+		}
+		if out != nil {
+			a.Open(s, wire.RepairAction)
+			a.Keep(s, run.Operation{Change: wire.Operation{Action: wire.RepairAction}}, out, false)
+			return a.End()
+		}
 	}
 	if answers(a, lost) {
 		return nil, c.Errorf(wire.CodeCoordinatorAlive, "repair_store: the manager on %s answers: it is not lost", lost.URL)
 	}
+	if r.Planning(c) {
+		planRepair(a, s)
+		return a.End()
+	}
 	return dropLost(r, c, a, s, lost)
 }
 
-func planRepair(a *run.Action, s *cluster.Session, silent []report.Row) {
+// absentHint returns the hint for a store that no manager knows, which may be empty, or nil if there is the store, or
+// a manager did not say.
+func absentHint(r *run.Run, c *runtime.Call, s *cluster.Session, repair *commit.Recovery) (*string, error) {
+	if repair.Knows() {
+		return nil, nil
+	}
+	v, err := r.ViewOf(c, s, c.String("name"))
+	if err != nil || v.Latest != nil || v.Silent > 0 { // a dry run may have planned the store
+		return nil, err
+	}
+	hint := r.DidYouMean(c, v)
+	return &hint, nil
+}
+
+// reportAbsent adds the rows of managers that have nothing to repair.
+func reportAbsent(a *run.Action, s *cluster.Session, hint string) {
+	out := &commit.Outcome{State: commit.Committed}
+	for range s.Members() {
+		out.Rows = append(out.Rows, commit.Row{
+			Result: commit.Done, Code: run.CodeAbsent, Message: absent(a.Call.String("name")), Hint: hint, Status: 200, Attempts: 1,
+		})
+	}
+	a.Open(s, wire.RepairAction)
+	a.Keep(s, run.Operation{Change: wire.Operation{Action: wire.RepairAction}}, out, false)
+}
+
+func planRepair(a *run.Action, s *cluster.Session) {
 	out := &commit.Outcome{State: commit.DryRun}
 	for range s.Members() {
 		out.Rows = append(out.Rows, commit.Row{Result: commit.Planned, Code: "planned", Message: "Would resolve what is in doubt"})
 	}
 	a.Open(s, wire.RepairAction)
 	a.Keep(s, run.Operation{Change: wire.Operation{Action: wire.RepairAction}}, out, false)
-	a.AddSilent(wire.RepairAction, silent)
 }
 
-// resolve resolves the operations in doubt at the managers that answer. The others get failed rows, unless the run
-// accepts silent managers.
-func resolve(a *run.Action, s *cluster.Session, repair *commit.Recovery, silent []report.Row) {
+// resolve resolves what is in doubt at the managers that answer.
+func resolve(a *run.Action, s *cluster.Session, repair *commit.Recovery) {
 	a.Open(s, wire.RepairAction)
 	out := repair.Resolve(a.Call.Context())
 	a.Keep(s, run.Operation{Change: wire.Operation{Action: wire.RepairAction}}, out, false)
-	a.AddSilent(wire.RepairAction, silent)
 	if out.State == commit.Committed {
 		a.Run.Reporter.Notice(printable.Line(out.Summary))
 	}

@@ -179,6 +179,16 @@ func (r *Recovery) agreement(c *wire.Configuration) string {
 	return strings.Join(append([]string{fmt.Sprintf("all of %d %s agree", len(r.Managers), which)}, rest...), "; ")
 }
 
+// Knows reports whether any manager that answered Query has the store, an operation on it, or a repair of it.
+func (r *Recovery) Knows() bool {
+	for _, s := range r.responses {
+		if s.refusal != nil || s.state.Configuration != nil || s.state.Prepared != nil || s.state.Replacing != "" {
+			return true // a manager that gave no state may know it too
+		}
+	}
+	return false
+}
+
 // anyPrepared reports whether a manager still has a prepared record.
 func anyPrepared(all map[int]stateReply) bool {
 	for _, s := range all {

@@ -19,13 +19,10 @@ import (
 func (r *Recovery) ReplaceCoordinator(ctx context.Context, lost wire.Manager) *Outcome {
 	// The three refusals before the first promise change nothing, so the operator can connect the missing manager, or
 	// start the lost one, and call again.
-	left, missing := r.survivors(lost.Identity)
-	if len(missing) > 0 {
-		return r.refused(left, fmt.Sprintf("%s keeps the store too, and is not connected: all remaining managers have to take part", missing[0].URL))
+	if refused := r.CheckReplacement(lost); refused != nil {
+		return refused
 	}
-	if len(left) == 0 {
-		return r.refused(left, "no other manager keeps it, or waits for a decision of "+lost.URL)
-	}
+	left, _ := r.survivors(lost.Identity)
 	if by := r.reachedBy(ctx, left, lost.Identity); by != "" {
 		return r.refused(left, fmt.Sprintf("%s answers %s: it is not lost", lost.URL, by))
 	}
@@ -67,6 +64,42 @@ func (r *Recovery) ReplaceCoordinator(ctx context.Context, lost wire.Manager) *O
 	done := r.ask(context.WithoutCancel(ctx), left, "POST", wire.DecidePath(r.Store),
 		wire.DecideRequest{Lost: lost.Identity, Committed: committed, Coordinator: coordinator})
 	return r.replaced(done, left, lost)
+}
+
+// CheckReplacement returns the outcome of a replacement that what Query has read refuses already, otherwise nil. It
+// sends nothing, so that a dry run can call it.
+func (r *Recovery) CheckReplacement(lost wire.Manager) *Outcome {
+	left, missing := r.survivors(lost.Identity)
+	switch {
+	case len(missing) > 0:
+		return r.refused(left, fmt.Sprintf("%s keeps the store too, and is not connected: all remaining managers have to take part", missing[0].URL))
+	case len(left) == 0:
+		return r.refused(left, "no other manager keeps it, or waits for a decision of "+lost.URL)
+	case !r.replacing(lost.Identity) && r.heard(lost.Identity):
+		return r.refused(left, lost.URL+" answers this runner: it is not lost")
+	}
+	return nil
+}
+
+// replacing reports whether a manager has promised to ignore the one that is declared lost.
+func (r *Recovery) replacing(lost string) bool {
+	for _, s := range r.responses {
+		if s.state.Replacing == lost || slices.Contains(s.state.Fenced, lost) {
+			return true
+		}
+	}
+	return false
+}
+
+// heard reports whether the manager that is declared lost has answered Query. A suspect coordinator can't decide, so it
+// does not count.
+func (r *Recovery) heard(lost string) bool {
+	for i, s := range r.responses {
+		if s.refusal == nil && r.Managers[i].Identity == lost && !s.state.Suspect {
+			return true
+		}
+	}
+	return false
 }
 
 // keepsStore reports whether a manager keeps the store after the replacement, by the latest configuration of the
@@ -111,22 +144,15 @@ func hasOtherCoordinator(s wire.StoreState, lost string) bool {
 		s.Replacing == "" && !slices.Contains(s.Fenced, lost)
 }
 
-// reachedBy returns who can reach the manager that is declared lost, or "" for none: the runner itself, or a manager
-// whose resolve request it answers. Once any manager has promised to ignore it, reachedBy returns "": the replacement
+// reachedBy returns who can reach the manager that is declared lost, or "" if none can: a manager whose
+// resolve request it answers. Once any manager has promised to ignore it, reachedBy returns "": the replacement
 // has to be finished whatever the coordinator answers.
 //
 // It spares an operator a mistake, and is no proof: a coordinator may be alive and unreachable. What makes a
 // replacement safe then is the lease. The survivors wait until the coordinator must have found its lease expired (I8).
 func (r *Recovery) reachedBy(ctx context.Context, left []int, lost string) string {
-	for _, s := range r.responses {
-		if s.state.Replacing == lost || slices.Contains(s.state.Fenced, lost) {
-			return ""
-		}
-	}
-	for i, s := range r.responses {
-		if s.refusal == nil && r.Managers[i].Identity == lost && !s.state.Suspect { // a suspect coordinator can't decide
-			return "this runner"
-		}
+	if r.replacing(lost) {
+		return ""
 	}
 	for i, s := range r.ask(ctx, left, "POST", wire.ResolvePath(r.Store), nil) {
 		c := r.responses[i].state.Configuration
