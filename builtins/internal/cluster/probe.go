@@ -133,8 +133,8 @@ func distinct(probes []Probe) error {
 	return nil
 }
 
-// notConnected returns the error for n managers that did not answer. It includes the reason of the first of them,
-// because rows are not shown everywhere.
+// notConnected returns the error for n managers that did not answer. It includes their reasons, because rows are not
+// shown everywhere.
 func notConnected(probes []Probe, n int) error {
 	if n == len(probes) {
 		rows := make([]report.Row, n)
@@ -143,21 +143,15 @@ func notConnected(probes []Probe, n int) error {
 		}
 		return NoAnswer("not connected", rows)
 	}
-	var names []fanout.Endpoint
 	var failed []report.Row
 	for _, p := range probes {
 		if !p.Row.Success {
-			names, failed = append(names, p.Endpoint), append(failed, p.Row)
+			failed = append(failed, p.Row)
 		}
 	}
-	first := failed[0]
-	why := first.Message
-	if n > 1 {
-		why = names[0].String() + ": " + why
-	}
 	return &runtime.Error{
-		Code:    first.Code,
-		Message: fmt.Sprintf("not connected: %d of %d managers %s: %s: %s", n, len(probes), NotAnswered(failed), Listed(names), why),
+		Code:    failed[0].Code,
+		Message: fmt.Sprintf("not connected: %d of %d managers %s: %s", n, len(probes), NotAnswered(failed), Reasons(failed)),
 		Hint:    "start them, leave them out, or go on without them: allow_down = true (--allow-down)",
 	}
 }
@@ -179,9 +173,9 @@ func NotAnswered(silent []report.Row) string {
 	return "did not answer"
 }
 
-// NoAnswer returns the error of a query that none of the managers answered. Each has a row with the reason. The text
-// what says what failed.
-func NoAnswer(what string, silent []report.Row) *runtime.Error {
+// Reasons returns why managers, each with a row, did not answer: those with the same reason together, and a few reasons
+// of many.
+func Reasons(silent []report.Row) string {
 	var reasons []string // in the order of the managers
 	managers := map[string][]string{}
 	for _, row := range silent {
@@ -196,9 +190,15 @@ func NoAnswer(what string, silent []report.Row) *runtime.Error {
 	if more := len(reasons) - maxReasons; more > 0 {
 		reasons = append(reasons[:maxReasons], fmt.Sprintf("and %d other reasons", more))
 	}
+	return strings.Join(reasons, "; ")
+}
+
+// NoAnswer returns the error of a query that none of the managers answered. Each has a row with the reason. The text
+// what says what failed.
+func NoAnswer(what string, silent []report.Row) *runtime.Error {
 	answered := "no manager answered"
 	if NotAnswered(silent) != "did not answer" {
 		answered = "no manager gave a usable answer"
 	}
-	return &runtime.Error{Code: codeNoAnswer, Message: what + ": " + answered + ": " + strings.Join(reasons, "; ")}
+	return &runtime.Error{Code: codeNoAnswer, Message: what + ": " + answered + ": " + Reasons(silent)}
 }

@@ -256,8 +256,8 @@ func UnknownStore(builtin, name string, silent []report.Row, asked int) *runtime
 	case asked:
 		return NoAnswer(builtin, silent)
 	}
-	return failure(codeNoAnswer, "%s: no manager that answered knows a store %s, and %d of %d %s: %s: %s",
-		builtin, name, len(silent), asked, NotAnswered(silent), silent[0].Manager, silent[0].Message)
+	return failure(codeNoAnswer, "%s: no manager that answered knows a store %s, and %d of %d %s: %s",
+		builtin, name, len(silent), asked, NotAnswered(silent), Reasons(silent))
 }
 
 // Unanswered returns the rows of the managers that did not answer.

@@ -50,7 +50,7 @@ func (q *QueryResult) Unchecked() *UncheckedFailure {
 
 // Summary returns "get_store: 1 of 2 managers did not answer: 10.0.0.12:7801: connection refused".
 func (q *QueryResult) Summary() string {
-	return fmt.Sprintf("%s: %s: %s", q.count(), q.silent[0].Manager, q.silent[0].Message)
+	return fmt.Sprintf("%s: %s", q.count(), cluster.Reasons(q.silent))
 }
 
 func (q *QueryResult) count() string {
