@@ -10,7 +10,7 @@
 ---@field running_instances any those of them that are running
 ---@field stopped_instances any those of them that are not running
 ---@field participating_nodes any all instances of the topology
----@field revision any the topology's revision, from 1
+---@field revision any the topology's revision, from 1; 0 if the manager can't read its catalog
 ---@field instances dkvrun.instance[] the topology, with the state of the manager's own instances
 
 ---One instance of a store.
@@ -34,10 +34,10 @@
 ---@class dkvrun.status
 ---@field name any the store's name
 ---@field status any `NoInstances`, `Running`, `Stopped`, `Partial` or `Unknown`
----@field ready any true when the status is `Running` and every instance takes reads and writes
----@field consistent any true if all managers of the store have the same topology, false if any differ, nil if one does not answer or was not asked
+---@field ready any true when the status is `Running` and every instance takes reads and writes; false if no manager that answered can read its catalog
+---@field consistent any true if all managers of the store have the same topology, false if any differ or can't read their catalog, nil if one does not answer or was not asked
 ---@field not_asked string[] the managers of the store that are not in the session, as host:port
----@field revision any the topology's revision, from 1
+---@field revision any the topology's revision, from 1; 0 if no manager that answered can read its catalog
 ---@field topology dkvrun.node[] the topology
 ---@field instances dkvrun.instance[] a list of instances: name, host, status, ready, role, leader, …
 ---@field leaving dkvrun.instance[] instances that were removed from the topology and are still leaving the store
@@ -123,7 +123,7 @@ function metrics:check() end
 ---A manager whose topology differs from the latest one, or that has none.
 ---@class dkvrun.deviation
 ---@field manager any host:port
----@field revision any the revision of its topology, nil if it does not know the store
+---@field revision any the revision of its topology, nil if it does not know the store or can't read its catalog
 ---@field message any what differs, in a sentence
 
 ---The result of `ensure_store`.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -348,5 +349,59 @@ repair_store{"OrdersStore", lost = gone}:check()`)
 			break
 		}
 		t.Error(problem)
+	}
+}
+
+// TestStoreStatus_CatalogLost damages both generations of a manager's catalog. What the manager shows then is what it
+// finds; nothing calls that ready or consistent.
+func TestStoreStatus_CatalogLost(t *testing.T) {
+	t.Parallel()
+	hosts := []string{"127.28.6.11", "127.28.6.12"}
+	f := &fleet{dir: t.TempDir()}
+	t.Cleanup(f.close)
+	if err := f.start(slices.Clone(hosts)); err != nil {
+		t.Fatal(err)
+	}
+	do := func(managers, script string) string {
+		t.Helper()
+		out, err := exec.Command(program("dkvrun"), "-q", "-m", managers, "-e", script).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", script, err, out)
+		}
+		return string(out)
+	}
+	both := strings.Join(hosts, ",")
+	do(both, `
+new_store{"OrdersStore", "orders"}:check()
+start_store("OrdersStore"):check()
+wait_ready("OrdersStore")`)
+	if err := f.kill(hosts[1:]); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"catalog.json", "catalog.json.1"} {
+		if err := os.WriteFile(filepath.Join(f.dir, hosts[1], name), []byte("{"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.start(slices.Clone(hosts[1:])); err != nil {
+		t.Fatal(err)
+	}
+	const differs = ":7801 is read-only, because it can't read its catalog; it shows the instances that it finds\n"
+	status := `
+local s
+wait_until{timeout_sec = 20, f = function() s = store_status("OrdersStore") return s.status == "Running" end}
+print(s.consistent, s.revision, #s.differences)
+print(s.differences[1].manager .. " " .. s.differences[1].message)
+print(s.differences[1].revision)`
+	if out, want := do(both, status), "false\t1\t1\n"+hosts[1]+differs+"nil\n"; out != want {
+		t.Errorf("both: %swant %s", out, want)
+	}
+	if out, want := do(hosts[1], status+` print(s.ready)`), "false\t0\t1\n"+hosts[1]+differs+"nil\nfalse\n"; out != want {
+		t.Errorf("alone: %swant %s", out, want)
+	}
+	out := do(hosts[1], `local ok, err = pcall(wait_ready, {"OrdersStore", timeout_sec = 1}) print(ok, err.message)`)
+	if !strings.HasPrefix(out, "false\twait_ready: OrdersStore is not ready after 1s: ") ||
+		!strings.Contains(out, "the topology is not known: "+hosts[1]+differs) {
+		t.Error(out)
 	}
 }

@@ -156,7 +156,8 @@ func currentTopology(r *run.Run, c *runtime.Call) (*cluster.Session, *cluster.Vi
 	if v.Latest == nil {
 		return nil, nil, r.NotFound(c, v)
 	}
-	if same, asked := v.Consistent().(bool); asked && !same {
+	// A manager that can't read its catalog refuses the request, and says why.
+	if same, asked := v.Consistent().(bool); asked && !same && !v.Latest.CatalogLost() {
 		err := c.Errorf("inconsistent", "%s: the managers keep different topologies of %s", c.Name, v.Name)
 		err.Hint = fmt.Sprintf("compare them with store_status(%q).differences; repair_store(%q) brings them together", v.Name, v.Name)
 		return nil, nil, err

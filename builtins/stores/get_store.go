@@ -103,7 +103,7 @@ var StoreType = &runtime.RecordType{Name: "store row", Doc: "A store as one mana
 	{Name: "running_instances", Doc: "those of them that are running"},
 	{Name: "stopped_instances", Doc: "those of them that are not running"},
 	{Name: "participating_nodes", Doc: "all instances of the topology"},
-	{Name: "revision", Doc: "the topology's revision, from 1"},
+	{Name: "revision", Doc: "the topology's revision, from 1; 0 if the manager can't read its catalog"},
 	{Name: "instances", Type: "list of instance", Doc: "the topology, with the state of the manager's own instances"},
 }}
 

@@ -30,11 +30,11 @@ var StatusType = &runtime.RecordType{
 	Fields: append([]runtime.Field{
 		{Name: "name", Doc: "the store's name"},
 		{Name: "status", Doc: "`NoInstances`, `Running`, `Stopped`, `Partial` or `Unknown`"},
-		{Name: "ready", Doc: "true when the status is `Running` and every instance takes reads and writes"},
+		{Name: "ready", Doc: "true when the status is `Running` and every instance takes reads and writes; false if no manager that answered can read its catalog"},
 		{Name: "consistent", OnRead: run.OnCheck,
-			Doc: "true if all managers of the store have the same topology, false if any differ, nil if one does not answer or was not asked"},
+			Doc: "true if all managers of the store have the same topology, false if any differ or can't read their catalog, nil if one does not answer or was not asked"},
 		{Name: "not_asked", Type: "list of string", Doc: "the managers of the store that are not in the session, as host:port"},
-		{Name: "revision", Doc: "the topology's revision, from 1"},
+		{Name: "revision", Doc: "the topology's revision, from 1; 0 if no manager that answered can read its catalog"},
 		{Name: "topology", Type: "list of node", Doc: "the topology"},
 		{Name: "instances", Type: "list of instance", Doc: "a list of instances: name, host, status, ready, role, leader, …"},
 		{Name: "leaving", Type: "list of instance", Doc: "instances that were removed from the topology and are still leaving the store"},
@@ -108,7 +108,7 @@ func pendingRecord(v *cluster.View) any {
 
 var DifferenceType = &runtime.RecordType{Name: "deviation", Doc: "A manager whose topology differs from the latest one, or that has none.", Fields: []runtime.Field{
 	{Name: "manager", Doc: "host:port"},
-	{Name: "revision", Doc: "the revision of its topology, nil if it does not know the store"},
+	{Name: "revision", Doc: "the revision of its topology, nil if it does not know the store or can't read its catalog"},
 	{Name: "message", Doc: "what differs, in a sentence"},
 }}
 

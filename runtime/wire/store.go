@@ -120,7 +120,7 @@ type Store struct {
 	Creation string `json:"operation"`
 	// LastOperation is the id of the operation that made this revision; empty if none did.
 	LastOperation string `json:"change,omitempty"`
-	// Revision counts the store's topologies from 1.
+	// Revision counts the store's topologies from 1; see CatalogLost.
 	Revision uint64 `json:"revision"`
 	Epoch    uint64 `json:"epoch"`
 	// Digest is Digest(Name, Nodes).
@@ -134,6 +134,10 @@ type Store struct {
 	// Prepared is an operation that the manager has voted for and that is not decided.
 	Prepared *OperationStatus `json:"pending,omitempty"`
 }
+
+// CatalogLost reports whether the manager that describes the store can't read its catalog. It then lists the instances
+// whose folders it finds, with the revision 0, which no topology has.
+func (s *Store) CatalogLost() bool { return s.Revision == 0 }
 
 // Check refuses a description that no valid store has. Readers derive paths, addresses and results from it, and a store
 // without instances, for example, would count as ready.

@@ -127,10 +127,11 @@ func (v *View) Status() wire.StoreStatus {
 	return status
 }
 
-// Ready reports whether every instance takes reads and writes.
+// Ready reports whether every instance takes reads and writes. It returns false if no manager that answered can read
+// its catalog: there may be more instances than those that they find.
 func (v *View) Ready() bool {
 	_, ready := wire.StoreStatusOf(v.all())
-	return ready
+	return ready && !v.Latest.CatalogLost()
 }
 
 func (v *View) all() []wire.Instance {
@@ -157,8 +158,18 @@ func (v *View) NotReady(instance string) []string {
 		}
 		out = append(out, in.Name+" ("+why+")")
 	}
+	if instance == "" && v.Latest != nil && v.Latest.CatalogLost() {
+		for _, s := range v.Reports {
+			if s.Store != nil {
+				out = append(out, "the topology is not known: "+s.Endpoint.String()+" "+catalogLost)
+			}
+		}
+	}
 	return out
 }
+
+// catalogLost says what is wrong with a manager that can't read its catalog.
+const catalogLost = "is read-only, because it can't read its catalog; it shows the instances that it finds"
 
 // WhyUnknown says why the state of an instance that has no Owner is not known: what its manager did.
 func (v *View) WhyUnknown(in Instance) string {
@@ -176,9 +187,10 @@ func (v *View) WhyUnknown(in Instance) string {
 
 // Consistent returns false if managers that keep the store keep different configurations of it, otherwise nil while a
 // manager did not answer, or one of the store's managers was not asked, and true if all agree.
+// A manager that can't read its catalog differs from all.
 func (v *View) Consistent() any {
 	for _, s := range v.Reports {
-		if s.Store != nil && otherContent(s.Store, v.Latest) != "" {
+		if s.Store != nil && (s.Store.CatalogLost() || otherContent(s.Store, v.Latest) != "") {
 			return false
 		}
 	}
@@ -347,6 +359,8 @@ func (v *View) Differences() []Difference {
 		case s.Store == nil && v.hasParticipant(s.Member):
 			add(s, 0, "does not have the store, which others say that it keeps")
 		case s.Store == nil:
+		case s.Store.CatalogLost():
+			add(s, 0, catalogLost)
 		case s.Store.Creation != standard.Creation:
 			add(s, s.Store.Revision, "has another store of that name, made by operation %s", s.Store.Creation)
 		case s.Store.Revision != standard.Revision:

@@ -80,6 +80,31 @@ func TestView_OtherStore(t *testing.T) {
 	}
 }
 
+// A manager that can't read its catalog reports the revision 0.
+func TestView_CatalogLost(t *testing.T) {
+	all := clustertest.Responses(nil)
+	all[2].Answer.Body = bytes.Replace(all[2].Answer.Body, []byte(`"revision":1`), []byte(`"revision":0`), 1)
+	v := cluster.NewView(clustertest.Store, all)
+	list := v.Differences()
+	if v.Consistent() != false || len(list) != 1 || list[0].Manager.String() != "c:7801" || list[0].Revision != 0 ||
+		!strings.Contains(list[0].Message, "can't read its catalog") {
+		t.Errorf("of three: consistent %v, %v", v.Consistent(), list)
+	}
+	if !v.Ready() || len(v.NotReady("")) != 0 {
+		t.Errorf("the others know the topology: %v", v.NotReady(""))
+	}
+	alone := cluster.NewView(clustertest.Store, all[2:])
+	for i := range alone.Instances { // it finds no others
+		alone.Instances[i].Status, alone.Instances[i].Ready = wire.Running, true
+	}
+	if alone.Ready() || alone.Consistent() != false || len(alone.Differences()) != 1 {
+		t.Errorf("alone: ready %v, consistent %v, %v", alone.Ready(), alone.Consistent(), alone.Differences())
+	}
+	if why := text.Few(alone.NotReady("")); !strings.Contains(why, "c:7801 is read-only, because it can't read its catalog") {
+		t.Error(why)
+	}
+}
+
 func TestView_Pending(t *testing.T) {
 	v := clustertest.View(nil)
 	if op, holders := v.Pending(); op != nil || holders != nil {
