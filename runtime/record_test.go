@@ -106,6 +106,8 @@ func TestHost_WatchedFieldsAreNoticed(t *testing.T) {
 		{`local p = v.parts return tostring(v):find("ok = true", 1, true) ~= nil`, "true", 0},
 		{`local p = v.parts[1] return v.ok`, "true", 1},
 		{`v.name = "other" return v.ok`, "true", 1},
+		{`v.ok = "yes" return v.ok`, "yes", 0},
+		{`v.ok = "yes" return v:check() == v`, "true", 100},
 		{`local n = 0 for _ in pairs(v) do n = n + 1 end return n`, "3", 1},
 		{`return rawget(v, "ok")`, "true", 1},
 		{`return pcall(function() return v.okay end)`, "false", 0},

@@ -27,7 +27,7 @@ func (s Set) Markdown() string {
 			section(&b, o.Name+":"+m.Name, m)
 		}
 	}
-	b.WriteString("\n## Tables that builtins return\n")
+	b.WriteString("\n## Tables that builtins return\n" + tablesDoc)
 	for _, r := range s.Records {
 		fmt.Fprintf(&b, "\n### %s\n\n%s\n\n", r.Name, r.Doc)
 		fields(&b, r.Fields)
@@ -63,3 +63,8 @@ func fields(b *strings.Builder, list []runtime.Field) {
 
 // cell escapes a text for a cell of a Markdown table.
 func cell(s string) string { return strings.ReplaceAll(s, "|", "\\|") }
+
+// tablesDoc says what a script may do with the tables that builtins return.
+const tablesDoc = "\nA script can assign to the fields of these tables, for example to change a node of a topology before `new_store`.\n" +
+	"That changes nothing but the table: methods such as `check` go by what the managers answered. Objects, such as the\n" +
+	"results of an action, are read-only.\n"
