@@ -97,10 +97,11 @@ func TestInterrupt_NamesActionInDoubt(t *testing.T) {
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		json.NewEncoder(w).Encode(wire.Store{Name: "OrdersStore", Status: wire.StoreStopped, Revision: 1, Instances: []wire.Instance{{
-			Node: wire.Node{Name: "orders-1", Host: "127.26.0.11", ClustronPort: 7811, ClientPort: 7861}, Own: true,
-			Status: wire.Stopped,
-		}}})
+		json.NewEncoder(w).Encode(wire.Store{Name: "OrdersStore", Status: wire.StoreStopped, Revision: 1, Digest: "d",
+			Instances: []wire.Instance{{
+				Node: wire.Node{Name: "orders-1", Host: "127.26.0.11", ClustronPort: 7811, ClientPort: 7861}, Own: true,
+				Status: wire.Stopped,
+			}}})
 	})}
 	go manager.Serve(l)
 	defer manager.Close()

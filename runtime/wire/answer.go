@@ -59,8 +59,12 @@ func decodeStore(body []byte, to *Store) error {
 	if err != nil {
 		return err
 	}
-	if *to, err = parseStore(body); err != nil {
+	whole := false
+	if *to, whole, err = parseStore(body); err != nil {
 		return err
+	}
+	if !whole {
+		return errors.New("an instance without own or ready")
 	}
 	return to.Check()
 }

@@ -194,7 +194,7 @@ func FuzzAnswer_Store(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		_, strict := checkAnswer(text)
-		got, err := parseStore(text)
+		got, _, err := parseStore(text)
 		var want Store
 		wrong := json.Unmarshal(text, &want)
 		if err != nil {

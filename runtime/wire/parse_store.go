@@ -6,18 +6,18 @@ import (
 )
 
 // parseStore parses the description of a store, whose text must be UTF-8. A fan-out reads thousands of them, and
-// encoding/json takes several times as long, beside the check of the text.
-func parseStore(body []byte) (Store, error) {
+// encoding/json takes several times as long, beside the check of the text. whole reports whether every instance says
+// whether it is the manager's own and whether it is ready: without these it would count as neither.
+func parseStore(body []byte) (s Store, whole bool, err error) {
 	p := scanner{in: body}
-	var s Store
-	err := p.store(&s)
+	err = p.store(&s)
 	if err == nil {
 		err = p.end()
 	}
 	if err == nil && (p.top.has(fieldSuccess) || p.top.has(fieldStatusCode)) {
 		err = p.fail("a store, not a result")
 	}
-	return s, err
+	return s, !p.partial, err
 }
 
 // fields calls field at each value of an object that is not null, which leaves a field empty.
@@ -106,6 +106,8 @@ func (s *scanner) founder(to *Founder) error {
 
 // wholeInstance parses all fields of an instance; instance passes them.
 func (s *scanner) wholeInstance(to *Instance) error {
+	own, ready := false, false
+	defer func() { s.partial = s.partial || !own || !ready }()
 	return s.fields(func(name []byte) error {
 		switch string(name) {
 		case "name":
@@ -121,12 +123,14 @@ func (s *scanner) wholeInstance(to *Instance) error {
 		case "manager":
 			return s.string(&to.Manager)
 		case "own":
+			own = true
 			return s.flag(&to.Own)
 		case "status":
 			return s.string((*string)(&to.Status))
 		case "desired":
 			return s.string((*string)(&to.Desired))
 		case "ready":
+			ready = true
 			return s.flag(&to.Ready)
 		case "leader":
 			return s.flag(&to.Leader)

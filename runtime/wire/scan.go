@@ -13,8 +13,10 @@ type scanner struct {
 	in    []byte
 	at    int
 	depth int
-	top   fieldSet     // the known keys of the outermost object
-	after [4]following // by the depth of the object
+	// partial is true after a description of a store with an instance that lacks own or ready.
+	partial bool
+	top     fieldSet     // the known keys of the outermost object
+	after   [4]following // by the depth of the object
 }
 
 // maxNesting is above the nesting depth of the protocol's types.

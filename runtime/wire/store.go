@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -148,13 +149,21 @@ func (s *Store) Check() error {
 	if err := CheckTopology(s.Nodes()); err != nil {
 		return err
 	}
-	if !slices.Contains(StoreStatuses, s.Status) {
+	switch {
+	case !slices.Contains(StoreStatuses, s.Status):
 		return fmt.Errorf("status: %.60q is not a status of a store", s.Status)
+	case s.Revision == 0:
+		return errors.New("revision: is missing")
+	case s.Digest == "":
+		return errors.New("digest: is missing")
 	}
 	for _, list := range [][]Instance{s.Instances, s.Leaving} {
 		for i := range list {
-			if in := &list[i]; !slices.Contains(statuses, in.Status) {
+			switch in := &list[i]; {
+			case !slices.Contains(statuses, in.Status):
 				return fmt.Errorf("%s: %.60q is not a status of an instance", in.Name, in.Status)
+			case in.Desired != "" && in.Desired != DesiredRunning && in.Desired != DesiredStopped:
+				return fmt.Errorf("%s: %.60q is not a desired state", in.Name, in.Desired)
 			}
 		}
 	}

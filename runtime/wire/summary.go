@@ -41,6 +41,9 @@ func ParseStoreSummary(description []byte) (StoreSummary, error) {
 // the list.
 const maxStores = 1 << 17
 
+// maxPort is the highest TCP port.
+const maxPort = 65535
+
 // ParseStoreSummaries parses a list of stores. The summaries keep references to the list.
 func ParseStoreSummaries(list []byte) ([]StoreSummary, error) {
 	s := scanner{in: list}
@@ -75,7 +78,7 @@ func (g StoreSummary) Store() Store {
 func (s *scanner) summary() (g StoreSummary, err error) {
 	s.next()
 	first := s.at
-	listed := false
+	listed, identified := false, false
 	err = s.object(func(name []byte) error {
 		switch string(name) {
 		case "name":
@@ -90,28 +93,36 @@ func (s *scanner) summary() (g StoreSummary, err error) {
 			return nil
 		case "revision":
 			return s.count(&g.Revision)
+		case "digest":
+			digest, err := s.text()
+			identified = len(digest) > 0
+			return err
 		case "instances":
 			listed = true
 			return s.array(func() error { return s.instance(&g) })
 		}
 		return s.value()
 	})
-	if err == nil && g.Name != "" && (g.Status == "" || !listed) {
-		err = s.fail("a store's status and instances")
+	if err == nil && g.Name != "" && (g.Status == "" || !listed || !identified || g.Revision == 0) {
+		err = s.fail("a store's status, revision, digest and instances")
 	}
 	g.description = s.in[first:s.at]
 	return g, err
 }
 
-// instance passes one instance and counts it in g.
+// instance passes one instance and counts it in g. It refuses what Store.Check refuses of an instance, but for texts
+// that are not kept.
 func (s *scanner) instance(g *StoreSummary) error {
-	own, running, known := false, false, false
+	own, ready, running := false, false, false
+	owner, readiness, known, ports := false, false, false, 0 // which fields are there
 	err := s.object(func(name []byte) error {
 		switch string(name) {
 		case "own":
-			if own = s.word("true"); own {
-				return nil
-			}
+			owner = true
+			return s.flag(&own)
+		case "ready":
+			readiness = true
+			return s.flag(&ready)
 		case "status":
 			status, err := s.text()
 			if err != nil {
@@ -122,11 +133,33 @@ func (s *scanner) instance(g *StoreSummary) error {
 				return s.fail("a status before it")
 			}
 			return nil
+		case "desired":
+			desired, err := s.text()
+			if err == nil && string(desired) != string(DesiredRunning) && string(desired) != string(DesiredStopped) {
+				return s.fail("a desired state before it")
+			}
+			return err
+		case "role":
+			role, err := s.text()
+			if err == nil && string(role) != string(Data) && string(role) != string(Gateway) {
+				return s.fail("a role before it")
+			}
+			return err
+		case "clustronPort", "clientPort":
+			ports++
+			var port uint64
+			if err := s.count(&port); err != nil {
+				return err
+			}
+			if port < 1 || port > maxPort {
+				return s.fail("a port before it")
+			}
+			return nil
 		}
 		return s.value()
 	})
-	if err == nil && !known {
-		return s.fail("an instance's status")
+	if err == nil && !(owner && readiness && known && ports == 2) {
+		return s.fail("an instance's status, ports, own and ready")
 	}
 	g.Instances++
 	if own {

@@ -15,9 +15,10 @@ func described() Store {
 	return Store{
 		Name: `Orders"é\Store`, Status: StorePartial, Engine: "etcd", Revision: 7, Digest: "d",
 		Instances: []Instance{
-			{Node: Node{Name: "a-1", Host: "h1", ClustronPort: 7811}, Own: true, Status: Running, Desired: DesiredRunning, PID: 12},
-			{Node: Node{Name: "a-2", Host: "h1"}, Own: true, Status: Stopped, LastError: "status: Running"},
-			{Node: Node{Name: "a-3", Host: "h2"}, Status: Running},
+			{Node: Node{Name: "a-1", Host: "h1", ClustronPort: 7811, ClientPort: 7861}, Own: true,
+				Status: Running, Desired: DesiredRunning, PID: 12},
+			{Node: Node{Name: "a-2", Host: "h1", ClustronPort: 7812, ClientPort: 7862}, Own: true, Status: Stopped, LastError: "status: Running"},
+			{Node: Node{Name: "a-3", Host: "h2", ClustronPort: 7811, ClientPort: 7861}, Status: Running},
 		},
 	}
 }
@@ -25,7 +26,9 @@ func described() Store {
 func TestWire_Summary(t *testing.T) {
 	store := described()
 	for _, indent := range []string{"", "  "} {
-		list, err := json.MarshalIndent([]Store{store, {Name: "Empty", Status: StoreNoInstances, Instances: []Instance{}}}, "", indent)
+		list, err := json.MarshalIndent([]Store{store, {
+			Name: "Empty", Status: StoreNoInstances, Revision: 1, Digest: "d", Instances: []Instance{},
+		}}, "", indent)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,9 +78,45 @@ func TestWire_SummaryRefuses(t *testing.T) {
 	}
 }
 
+// A description without a field that tells how the store is, or with a value that it can't have, is none.
+func TestWire_DescriptionsThatAreNone(t *testing.T) {
+	nodes := []Node{{Name: "s-1", Host: "h1", ClustronPort: 7811, ClientPort: 7861, Role: Data}}
+	text, err := json.Marshal(Store{Name: "S", Status: StoreRunning, Revision: 3, Digest: Digest("S", nodes),
+		Instances: []Instance{{Node: nodes[0], Own: true, Status: Running, Desired: DesiredRunning, Ready: true}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := string(text)
+	read := func(text string) [3]error {
+		_, one := ParseStoreSummary([]byte(text))
+		_, list := ParseStoreSummaries([]byte("[" + text + "]"))
+		return [3]error{one, list, DecodeAnswer([]byte(text), &Store{})}
+	}
+	if got := read(good); got != [3]error{} {
+		t.Fatal(got)
+	}
+	for _, change := range [][2]string{
+		{`"own":true,`, ``}, {`"own":true`, `"own":null`}, {`"own":true`, `"own":1`},
+		{`"ready":true,`, ``}, {`"ready":true`, `"ready":null`}, {`"ready":true`, `"ready":"true"`},
+		{`"revision":3,`, ``}, {`"revision":3`, `"revision":0`}, {`"revision":3`, `"revision":"3"`},
+		{`"digest":"` + Digest("S", nodes) + `",`, ``}, {Digest("S", nodes), ``},
+		{`"desired":"Running"`, `"desired":"Maybe"`}, {`"role":"data"`, `"role":"king"`},
+		{`"clientPort":7861`, `"clientPort":0`}, {`"clientPort":7861`, `"clientPort":65536`}, {`"clientPort":7861,`, ``},
+		{`"clustronPort":7811`, `"clustronPort":0`}, {`"clustronPort":7811`, `"clustronPort":"7811"`},
+	} {
+		changed := strings.Replace(good, change[0], change[1], 1)
+		for i, err := range read(changed) {
+			if changed == good || err == nil {
+				t.Errorf("reader %d takes %s", i, changed)
+			}
+		}
+	}
+}
+
 // A field that another version writes differently does not affect the other fields.
 func TestWire_SummaryOfAnotherType(t *testing.T) {
-	g, err := ParseStoreSummary([]byte(`{"name":"A","status":"Stopped","managers":7,"instances":[{"name":"a-1","pid":"none","own":true,"status":"Stopped","more":[]}]}`))
+	g, err := ParseStoreSummary([]byte(`{"name":"A","status":"Stopped","revision":1,"digest":"d","managers":7,` +
+		`"instances":[{"name":"a-1","clustronPort":1,"clientPort":2,"pid":"none","own":true,"ready":false,"status":"Stopped","more":[]}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +134,7 @@ func FuzzWire_Summary(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(whole)
-	for _, seed := range []string{`[{"a":[1,-0.5e+3,true,null,{"b":"\u00e9\n"}]}]`, `[{"name":"A","status":"Running","instances":[{"own":true,"status":"Running"}]}]`, "[]", "[ { } ]", `[ { "name" : "A", "status" : "Stopped", "instances" : [ ] } ]`} {
+	for _, seed := range []string{`[{"a":[1,-0.5e+3,true,null,{"b":"\u00e9\n"}]}]`, `[{"name":"A","status":"Running","revision":1,"digest":"d","instances":[{"own":true,"ready":true,"clustronPort":1,"clientPort":2,"status":"Running"}]}]`, "[]", "[ { } ]", `[ { "name" : "A", "status" : "Stopped", "revision" : 1, "digest" : "d", "instances" : [ ] } ]`} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
@@ -104,9 +143,15 @@ func FuzzWire_Summary(f *testing.F) {
 			t.Errorf("%q was taken", text)
 		}
 		var stores []Store
+		bad := func(in Instance) bool {
+			return !slices.Contains(statuses, in.Status) || in.Role != Data && in.Role != Gateway ||
+				in.Desired != DesiredRunning && in.Desired != DesiredStopped || in.ClientPort < 1 || in.ClientPort > maxPort ||
+				in.ClustronPort < 1 || in.ClustronPort > maxPort || !bytes.Contains(text, []byte(`"ready"`)) ||
+				!bytes.Contains(text, []byte(`"own"`))
+		}
 		refused := func(s Store) bool {
-			return s.Name == "" || s.Instances == nil || !slices.Contains(StoreStatuses, s.Status) ||
-				slices.ContainsFunc(s.Instances, func(in Instance) bool { return !slices.Contains(statuses, in.Status) })
+			return s.Name == "" || s.Instances == nil || !slices.Contains(StoreStatuses, s.Status) || s.Revision == 0 ||
+				s.Digest == "" || slices.ContainsFunc(s.Instances, bad)
 		}
 		if json.Unmarshal(text, &stores) != nil || slices.ContainsFunc(stores, refused) || bytes.Contains(text, []byte(`\`)) ||
 			!utf8.Valid(text) || odd(text) {
