@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"io"
 	"net"
 	"net/http"
 	"os/exec"
@@ -23,15 +24,18 @@ func TestConnect_OnlyManagers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	operations := map[string]string{
+		wire.StoresPath(): "GetStores", wire.StorePath("OrdersStore"): "GetStore", wire.InfoPath(): "GetInfo",
+	}
 	server := http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		requests.Add(1)
 		w.WriteHeader(int(status.Load()))
-		_, _ = w.Write([]byte(body.Load().(string)))
+		_, _ = io.WriteString(w, strings.ReplaceAll(body.Load().(string), "OPERATION", operations[r.URL.Path]))
 	})}
 	go server.Serve(l)
 	defer server.Close()
 	result := func(code, message string) string {
-		return `{"operation":"GetStores","success":false,"statusCode":503,"code":"` + code + `","message":"` + message + `"}`
+		return `{"operation":"OPERATION","success":false,"statusCode":503,"code":"` + code + `","message":"` + message + `"}`
 	}
 	for _, c := range []struct {
 		says   string
