@@ -82,7 +82,7 @@ end
 
 local function widen(want, own)
   local before = {}
-  local query = only(want, "name", "managers", "port")
+  local query = only(want, "name", "managers", "port", "timeout_sec", "connect_timeout_sec")
   for _, n in ipairs(store_status(query):check().topology) do before[n.name] = true end
   add_instance(action(want, own)):check()
   local added = {}
@@ -93,7 +93,7 @@ local function widen(want, own)
 end
 
 return function(want)
-  local query = only(want, "name", "managers", "port")
+  local query = only(want, "name", "managers", "port", "timeout_sec", "connect_timeout_sec")
   local rows = get_store(query)
   if not rows.ok then
     error("ensure_store: " .. want.name .. ": " .. #rows.unreachable .. " managers did not answer, and a topology change needs all: "

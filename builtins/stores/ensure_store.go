@@ -41,6 +41,11 @@ func ensureStore(c *runtime.Call) (any, error) {
 	if !c.Has("nodes") && !c.Has("instance_prefix") {
 		return nil, c.Misuse("instance_prefix", "required, unless nodes = {…} gives the whole topology")
 	}
+	for _, p := range topology.PlanParams {
+		if c.Has("nodes") && c.Given(p.Name) {
+			return nil, c.Misuse(p.Name, "can't be combined with nodes, which is the whole topology already")
+		}
+	}
 	want := map[string]any{"planned": r.Planning(c)}
 	for _, p := range ensureParams {
 		if c.Given(p.Name) { // the other builtins have their own defaults
