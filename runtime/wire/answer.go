@@ -64,7 +64,7 @@ func decodeStore(body []byte, to *Store) error {
 		return err
 	}
 	if !whole {
-		return errors.New("an instance without own or ready")
+		return errors.New("a store without a revision, or an instance without own or ready")
 	}
 	return to.Check()
 }

@@ -6,8 +6,9 @@ import (
 )
 
 // parseStore parses the description of a store, whose text must be UTF-8. A fan-out reads thousands of them, and
-// encoding/json takes several times as long, beside the check of the text. whole reports whether every instance says
-// whether it is the manager's own and whether it is ready: without these it would count as neither.
+// encoding/json takes several times as long, beside the check of the text. whole reports whether the store has a
+// revision, and every instance says whether it is the manager's own and whether it is ready: without these it would
+// count as neither.
 func parseStore(body []byte) (s Store, whole bool, err error) {
 	p := scanner{in: body}
 	err = p.store(&s)
@@ -31,6 +32,8 @@ func (s *scanner) fields(field func(name []byte) error) error {
 }
 
 func (s *scanner) store(to *Store) error {
+	counted := false
+	defer func() { s.partial = s.partial || !counted }()
 	return s.fields(func(name []byte) error {
 		switch string(name) {
 		case "name":
@@ -44,6 +47,7 @@ func (s *scanner) store(to *Store) error {
 		case "change":
 			return s.string(&to.LastOperation)
 		case "revision":
+			counted = true
 			return s.count(&to.Revision)
 		case "epoch":
 			return s.count(&to.Epoch)

@@ -13,7 +13,7 @@ type scanner struct {
 	in    []byte
 	at    int
 	depth int
-	// partial is true after a description of a store with an instance that lacks own or ready.
+	// partial is true after a description of a store that lacks its revision, or own or ready of an instance.
 	partial bool
 	top     fieldSet     // the known keys of the outermost object
 	after   [4]following // by the depth of the object

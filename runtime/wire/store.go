@@ -152,9 +152,7 @@ func (s *Store) Check() error {
 	switch {
 	case !slices.Contains(StoreStatuses, s.Status):
 		return fmt.Errorf("status: %.60q is not a status of a store", s.Status)
-	case s.Revision == 0:
-		return errors.New("revision: is missing")
-	case s.Digest == "":
+	case s.Digest == "" && !s.CatalogLost():
 		return errors.New("digest: is missing")
 	}
 	for _, list := range [][]Instance{s.Instances, s.Leaving} {

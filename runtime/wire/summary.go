@@ -78,7 +78,7 @@ func (g StoreSummary) Store() Store {
 func (s *scanner) summary() (g StoreSummary, err error) {
 	s.next()
 	first := s.at
-	listed, identified := false, false
+	listed, identified, counted := false, false, false
 	err = s.object(func(name []byte) error {
 		switch string(name) {
 		case "name":
@@ -92,6 +92,7 @@ func (s *scanner) summary() (g StoreSummary, err error) {
 			}
 			return nil
 		case "revision":
+			counted = true
 			return s.count(&g.Revision)
 		case "digest":
 			digest, err := s.text()
@@ -103,7 +104,7 @@ func (s *scanner) summary() (g StoreSummary, err error) {
 		}
 		return s.value()
 	})
-	if err == nil && g.Name != "" && (g.Status == "" || !listed || !identified || g.Revision == 0) {
+	if err == nil && g.Name != "" && (g.Status == "" || !listed || !counted || !identified && g.Revision > 0) {
 		err = s.fail("a store's status, revision, digest and instances")
 	}
 	g.description = s.in[first:s.at]
