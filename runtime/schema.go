@@ -149,8 +149,8 @@ type List struct {
 	Source Object
 }
 
-// Dict becomes a Lua table whose names are data, such as those of metrics. A script that reads a name that it lacks
-// gets an error.
+// Dict becomes a Lua table whose keys are not declared in a schema but come from the data, such as the names of
+// metrics. Reading a key that the table doesn't have is an error.
 type Dict struct {
 	Name   string // what errors call it
 	Values map[string]any

@@ -17,7 +17,7 @@ import (
 //   - loop.go: generic for loops;
 //   - table_keyed.go, table_flush.go, table_size.go: table constructors;
 //   - jump.go, work.go: the size of a function, and the time to compile it;
-//   - locals.go: where locals end.
+//   - locals.go: the debug information of locals, for messages that name them.
 //
 // walk.go visits the tree.
 type rewriter struct {

@@ -67,7 +67,8 @@ func (r *report) keep(name, unit string, samples []float64, target float64) figu
 	return f
 }
 
-// sweep prints one line with the usage of each contestant, and keeps the figures.
+// sweep prints, for each program that was compared in one fan-out, a line with its wall time, processor time and peak
+// memory, and keeps the figures.
 func (r *report) sweep(title string, all []contestant, took map[string][]usage) {
 	fmt.Fprintf(r.w, "\n%-*s %8s %8s %8s\n", nameWidth, title, "wall ms", "CPU ms", "peak MB")
 	for _, c := range all {

@@ -15,7 +15,8 @@
 // what only they knew is lost.
 //
 // Content is one bit: a manager holds an operation as its runner proposed it, or with a field that was changed in
-// transit. Refusals are messages of an operation and a manager; without their names any of them is taken for any other.
+// transit. A refusal names the operation and the manager that it is about. In the protocol weakened by
+// unnamedRefusalCounts it names neither, so a runner may take it for the answer to another request.
 //
 // The tests remove each rule once: the weakened protocol must break an invariant. That tests the model, and shows what
 // each rule is for. Refusals have the codes of package wire.

@@ -175,7 +175,7 @@ func (a *API) Serve(ctx context.Context, listener net.Listener, grace time.Durat
 	}
 	var known knownClients
 	go known.run(ctx, a.Catalog.Snapshot)
-	all := newPlaces(listener, a.limits.connections, known.has)
+	all := newSlots(listener, a.limits.connections, known.has)
 	server.ConnState, server.ConnContext = all.follow, withPlace
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(all) }()

@@ -13,7 +13,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// connState is the state of a connection. Connections in lower states are closed first when places are short.
+// connState is the state of a connection. Connections in lower states are closed first when slots are short.
 type connState int
 
 const (
@@ -21,62 +21,62 @@ const (
 	fresh                      // accepted, and nothing was received yet
 	reading                    // a request has begun, and is not complete
 	answering                  // the client is being sent the response, and may not read it
-	serving                    // a whole request is being handled; the connection keeps its place
+	serving                    // a whole request is being handled; the connection keeps its slot
 )
 
-// places is a listener that limits the number of open connections. Each takes a place. One client address gets at most
-// perAddress places, and some are reserved for known clients. When no place is free for a new connection, another one
+// slots is a listener that limits the number of open connections. Each takes a slot. One client address gets at most
+// perAddress slots, and some are reserved for known clients. When no slot is free for a new connection, another one
 // is closed: of the same client address if that has reached its limit, else of the address with the most connections.
 // Of these it is one in the lowest state below serving, the one that has been in that state for the longest time. If
 // all are serving, the new connection is refused with too_busy. So no client can keep others out with connections that
 // it does not use.
-type places struct {
+type slots struct {
 	net.Listener
-	// most is the number of places, perAddress the limit for one client address, kept the number of places that are
+	// most is the number of slots, perAddress the limit for one client address, kept the number of slots that are
 	// reserved for known clients.
 	most, perAddress, kept int
-	// known reports whether the reserved places are open to a client address.
+	// known reports whether the reserved slots are open to a client address.
 	known func(netip.Addr) bool
 
 	mu sync.Mutex
 	// open holds the open connections of each client address.
-	open map[netip.Addr]map[*place]bool
+	open map[netip.Addr]map[*slot]bool
 	// all is the number of open connections, strangers the number of those from unknown clients.
 	all, strangers int
 	// clock counts the changes of state; it orders connections by how long they are in their states.
 	clock uint64
 }
 
-// place is one connection.
-type place struct {
+// slot is one connection.
+type slot struct {
 	net.Conn
-	in    *places
+	in    *slots
 	from  netip.Addr
 	known bool
-	// state, and since, the value of places.clock when the state was set, are guarded by places.mu. taken is false once
-	// the place was given up.
+	// state, and since, the value of slots.clock when the state was set, are guarded by slots.mu. taken is false once
+	// the slot was given up.
 	state connState
 	since uint64
 	taken bool
 }
 
-// newPlaces limits a listener to most connections: one client address gets at most half of them, and a quarter is
+// newSlots limits a listener to most connections: one client address gets at most half of them, and a quarter is
 // reserved for known clients. The limit for one address is high because a runner may send one request for each instance
 // of a store at the same time.
-func newPlaces(l net.Listener, most int, known func(netip.Addr) bool) *places {
-	return &places{Listener: l, most: most, perAddress: max(1, most/2), kept: most / 4, known: known,
-		open: map[netip.Addr]map[*place]bool{}}
+func newSlots(l net.Listener, most int, known func(netip.Addr) bool) *slots {
+	return &slots{Listener: l, most: most, perAddress: max(1, most/2), kept: most / 4, known: known,
+		open: map[netip.Addr]map[*slot]bool{}}
 }
 
-// Accept returns the next connection that gets a place.
-func (l *places) Accept() (net.Conn, error) {
+// Accept returns the next connection that gets a slot.
+func (l *slots) Accept() (net.Conn, error) {
 	for {
 		c, err := l.Listener.Accept()
 		if err != nil {
 			return nil, err
 		}
 		from := clientAddress(c.RemoteAddr())
-		p := &place{Conn: c, in: l, from: from, known: l.known(from), state: fresh, taken: true}
+		p := &slot{Conn: c, in: l, from: from, known: l.known(from), state: fresh, taken: true}
 		victim, refusal := l.take(p)
 		if victim != nil {
 			_ = victim.Conn.Close()
@@ -88,9 +88,9 @@ func (l *places) Accept() (net.Conn, error) {
 	}
 }
 
-// take gives p a place. It returns the connection whose place p has got, which the caller must close, or why there is
-// no place.
-func (l *places) take(p *place) (victim *place, refusal *wire.Result) {
+// take gives p a slot. It returns the connection whose slot p has got, which the caller must close, or why there is
+// no slot.
+func (l *slots) take(p *slot) (victim *slot, refusal *wire.Result) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -108,7 +108,7 @@ func (l *places) take(p *place) (victim *place, refusal *wire.Result) {
 		l.drop(victim)
 	}
 	if l.open[p.from] == nil {
-		l.open[p.from] = map[*place]bool{}
+		l.open[p.from] = map[*slot]bool{}
 	}
 	l.open[p.from][p] = true
 	l.all++
@@ -120,10 +120,10 @@ func (l *places) take(p *place) (victim *place, refusal *wire.Result) {
 	return victim, nil
 }
 
-// idlest returns the connection to close when no place is free, or nil if all are serving requests. With strangersOnly
+// idlest returns the connection to close when no slot is free, or nil if all are serving requests. With strangersOnly
 // it leaves the connections of known clients open.
-func (l *places) idlest(strangersOnly bool) *place {
-	var found *place
+func (l *slots) idlest(strangersOnly bool) *slot {
+	var found *slot
 	most := 0
 	for _, of := range l.open {
 		if p := oldest(of); p != nil && len(of) > most && !(strangersOnly && p.known) {
@@ -134,8 +134,8 @@ func (l *places) idlest(strangersOnly bool) *place {
 }
 
 // oldest returns the connection of the lowest state below serving that has been in it for the longest time, or nil.
-func oldest(of map[*place]bool) *place {
-	var found *place
+func oldest(of map[*slot]bool) *slot {
+	var found *slot
 	for p := range of {
 		if p.state != serving && (found == nil || p.state < found.state || p.state == found.state && p.since < found.since) {
 			found = p
@@ -144,8 +144,8 @@ func oldest(of map[*place]bool) *place {
 	return found
 }
 
-// drop gives up a place. The caller holds l.mu.
-func (l *places) drop(p *place) {
+// drop gives up a slot. The caller holds l.mu.
+func (l *slots) drop(p *slot) {
 	if !p.taken {
 		return
 	}
@@ -160,8 +160,8 @@ func (l *places) drop(p *place) {
 	}
 }
 
-// Close closes the connection and gives up its place.
-func (p *place) Close() error {
+// Close closes the connection and gives up its slot.
+func (p *slot) Close() error {
 	p.in.mu.Lock()
 	p.in.drop(p)
 	p.in.mu.Unlock()
@@ -169,7 +169,7 @@ func (p *place) Close() error {
 }
 
 // enter sets the state.
-func (p *place) enter(next connState) {
+func (p *slot) enter(next connState) {
 	p.in.mu.Lock()
 	defer p.in.mu.Unlock()
 	p.in.clock++
@@ -177,8 +177,8 @@ func (p *place) enter(next connState) {
 }
 
 // follow is a hook of http.Server. It follows the state of a connection.
-func (l *places) follow(c net.Conn, state http.ConnState) {
-	p, ok := c.(*place)
+func (l *slots) follow(c net.Conn, state http.ConnState) {
+	p, ok := c.(*slot)
 	switch {
 	case !ok:
 	case state == http.StateActive:
@@ -188,17 +188,17 @@ func (l *places) follow(c net.Conn, state http.ConnState) {
 	}
 }
 
-// placeKey is the key of a request's connection in its context.
-type placeKey struct{}
+// slotKey is the key of a request's connection in its context.
+type slotKey struct{}
 
 // withPlace is a hook of http.Server. It makes a connection known to the handlers of its requests.
 func withPlace(ctx context.Context, c net.Conn) context.Context {
-	return context.WithValue(ctx, placeKey{}, c)
+	return context.WithValue(ctx, slotKey{}, c)
 }
 
 // enterState sets the state of a request's connection.
 func enterState(ctx context.Context, next connState) {
-	if p, ok := ctx.Value(placeKey{}).(*place); ok {
+	if p, ok := ctx.Value(slotKey{}).(*slot); ok {
 		p.enter(next)
 	}
 }
@@ -212,7 +212,7 @@ func clientAddress(a net.Addr) netip.Addr {
 	return tcp.AddrPort().Addr().Unmap()
 }
 
-// refuseConnection answers a connection that gets no place, and closes it. It doesn't wait: the answer fits into the
+// refuseConnection answers a connection that gets no slot, and closes it. It doesn't wait: the answer fits into the
 // socket's buffer.
 func refuseConnection(c net.Conn, refusal *wire.Result) {
 	refusal.Action = "Request"

@@ -21,15 +21,15 @@ type closedConn struct {
 
 func (c *closedConn) Close() error { c.closed = true; return nil }
 
-// crowd gives places to connections of named clients.
+// crowd gives slots to connections of named clients.
 type crowd struct {
 	t   *testing.T
-	all *places
+	all *slots
 }
 
-// enter opens a connection of a client and sets its state. It fails the test unless the connection gets a place and
+// enter opens a connection of a client and sets its state. It fails the test unless the connection gets a slot and
 // exactly gone is closed for it; nil means no connection.
-func (c crowd) enter(client string, in connState, gone *place) *place {
+func (c crowd) enter(client string, in connState, gone *slot) *slot {
 	c.t.Helper()
 	p, victim, refusal := c.try(client)
 	if refusal != nil || victim != gone {
@@ -39,15 +39,15 @@ func (c crowd) enter(client string, in connState, gone *place) *place {
 	return p
 }
 
-func (c crowd) try(client string) (p, victim *place, refusal *wire.Result) {
+func (c crowd) try(client string) (p, victim *slot, refusal *wire.Result) {
 	from := netip.MustParseAddr(client)
-	p = &place{Conn: &closedConn{}, in: c.all, from: from, known: c.all.known(from), state: fresh, taken: true}
+	p = &slot{Conn: &closedConn{}, in: c.all, from: from, known: c.all.known(from), state: fresh, taken: true}
 	victim, refusal = c.all.take(p)
 	return p, victim, refusal
 }
 
 func newCrowd(t *testing.T, most int) crowd {
-	all := newPlaces(nil, most, func(a netip.Addr) bool { return a == netip.MustParseAddr("10.0.0.11") })
+	all := newSlots(nil, most, func(a netip.Addr) bool { return a == netip.MustParseAddr("10.0.0.11") })
 	all.perAddress = 4
 	return crowd{t, all}
 }
@@ -59,7 +59,7 @@ func TestPlaces_AClientGivesUpItsOwn(t *testing.T) {
 	slow := c.enter("10.0.0.2", answering, nil)
 	silent := c.enter("10.0.0.2", fresh, nil)
 	waits := c.enter("10.0.0.2", idle, nil)
-	for _, gone := range []*place{waits, silent, slow} {
+	for _, gone := range []*slot{waits, silent, slow} {
 		c.enter("10.0.0.2", serving, gone)
 	}
 	if _, _, refusal := c.try("10.0.0.2"); refusal == nil || refusal.Code != wire.CodeTooBusy ||
@@ -67,14 +67,14 @@ func TestPlaces_AClientGivesUpItsOwn(t *testing.T) {
 		t.Errorf("a fifth request: %v", refusal)
 	}
 	if !other.taken {
-		t.Error("another client lost its place")
+		t.Error("another client lost its slot")
 	}
 }
 
 func TestPlaces_ShortageClosesTheGreediest(t *testing.T) {
 	c := newCrowd(t, 16) // 12 for unknown clients
 	lone := c.enter("10.0.0.1", idle, nil)
-	var greedy []*place
+	var greedy []*slot
 	for i := range 4 {
 		greedy = append(greedy, c.enter("10.0.0.2", reading, nil))
 		if i < 3 {
@@ -87,10 +87,10 @@ func TestPlaces_ShortageClosesTheGreediest(t *testing.T) {
 		c.enter(fmt.Sprintf("10.0.1.%d", i), serving, gone)
 	}
 	if !lone.taken {
-		t.Error("a client with one connection lost its place to one with many")
+		t.Error("a client with one connection lost its slot to one with many")
 	}
 	if c.all.all != 12 || c.all.strangers != 12 {
-		t.Errorf("%d places are taken, %d by strangers", c.all.all, c.all.strangers)
+		t.Errorf("%d slots are taken, %d by strangers", c.all.all, c.all.strangers)
 	}
 }
 
@@ -101,20 +101,20 @@ func TestPlaces_AreKeptForKnownClients(t *testing.T) {
 		c.enter(fmt.Sprintf("10.0.1.%d", i), serving, nil)
 	}
 	if _, _, refusal := c.try("10.0.2.1"); refusal == nil || refusal.Code != wire.CodeTooBusy {
-		t.Errorf("a stranger without a place: %v", refusal)
+		t.Errorf("a stranger without a slot: %v", refusal)
 	}
 	for range 3 {
 		c.enter("10.0.0.11", serving, nil)
 	}
 	if !manager.taken {
-		t.Error("a stranger took the place of a manager")
+		t.Error("a stranger took the slot of a manager")
 	}
 	if err := manager.Close(); err != nil || !manager.Conn.(*closedConn).closed || c.all.all != 15 {
-		t.Errorf("closed: %v, %d places are taken", err, c.all.all)
+		t.Errorf("closed: %v, %d slots are taken", err, c.all.all)
 	}
-	_ = manager.Close() // closed twice, it gives up one place
+	_ = manager.Close() // closed twice, it gives up one slot
 	if c.all.all != 15 || c.all.strangers != 12 {
-		t.Errorf("%d places are taken, %d by strangers", c.all.all, c.all.strangers)
+		t.Errorf("%d slots are taken, %d by strangers", c.all.all, c.all.strangers)
 	}
 }
 
@@ -141,7 +141,7 @@ func TestServe_RefusesMoreRequestsOfOneAddress(t *testing.T) {
 	b, l := serveHarness(t, "127.48.2.5:0", func(a *API) { a.limits.connections = 4 })
 	b.must("POST", wire.StoresPath(), orders(2, ownHost), wire.CodeOK, "Created")
 	b.sup.enter, b.sup.leave = make(chan struct{}), make(chan struct{})
-	for i := range 2 { // half of the places
+	for i := range 2 { // half of the slots
 		say(t, l, "POST "+wire.InstancePath("OrdersStore", fmt.Sprintf("orders-%d", i+1))+"/start HTTP/1.1\r\nHost: localhost\r\n\r\n")
 		<-b.sup.enter
 	}
@@ -158,7 +158,7 @@ func TestServe_RefusesMoreRequestsOfOneAddress(t *testing.T) {
 func TestServe_UnreadResponsesGiveWay(t *testing.T) {
 	_, l := serveHarness(t, "127.48.2.6:0", func(a *API) { a.limits.connections = 4 })
 	requests := strings.Repeat("GET "+wire.Prefix+"/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n", 1000)
-	for range 2 { // half of the places
+	for range 2 { // half of the slots
 		c := say(t, l, "")
 		for blocked := false; !blocked; { // until the manager, which waits for the client to read, reads no more
 			if err := c.SetWriteDeadline(time.Now().Add(500 * time.Millisecond)); err != nil {

@@ -17,7 +17,7 @@ type knownClients struct {
 	addresses atomic.Pointer[map[netip.Addr]bool]
 }
 
-// has reports whether places are kept for a client: it is on this machine, or is a manager that the catalog names.
+// has reports whether slots are kept for a client: it is on this machine, or is a manager that the catalog names.
 func (k *knownClients) has(client netip.Addr) bool {
 	if client.IsLoopback() {
 		return true
@@ -64,7 +64,7 @@ func (k *knownClients) refresh(ctx context.Context, d *catalog.Data) {
 		if lookups++; lookups > maxLookups {
 			continue
 		}
-		found, _ := net.DefaultResolver.LookupNetIP(ctx, "ip", host) // a name without an address has no places
+		found, _ := net.DefaultResolver.LookupNetIP(ctx, "ip", host) // a name without an address has no slots
 		for _, ip := range found {
 			addresses[ip.Unmap()] = true
 		}

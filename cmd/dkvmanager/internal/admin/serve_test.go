@@ -122,7 +122,7 @@ func TestServe_SlowHeader(t *testing.T) {
 	}
 }
 
-// Connections of one address that send nothing do not shut out other clients, and never hold more places than one
+// Connections of one address that send nothing do not shut out other clients, and never hold more slots than one
 // address may have.
 func TestServe_SilentConnectionsGiveWay(t *testing.T) {
 	const most = 16

@@ -38,8 +38,8 @@ func (m *Participant) Commit(id string, epoch uint64) (wire.OperationStatus, err
 		case m.leaseExpired(p):
 			d.RecordDecision(decisionOf(p, false), m.Now())
 			return nil
-		// I1: the commit must be for the epoch of this vote. A late commit of a lower epoch belongs to a round in which
-		// not every manager's vote was counted at this epoch.
+		// I1: the commit must be for the epoch of this vote. A commit with a lower epoch rests on the votes of that
+		// epoch; this vote, of a higher one, was not among them.
 		case p.Epoch != epoch:
 			return supersededEpoch(p, epoch)
 		}
