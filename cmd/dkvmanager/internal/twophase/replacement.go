@@ -72,9 +72,9 @@ func (m *Participant) FenceCoordinator(ctx context.Context, store string,
 		}
 		// This manager has no record of the name about which the lost coordinator or the replacement could decide, so
 		// the coordinator is recorded as fenced at once, and other coordinators may still use the name: a promise that no
-		// replacement follows must not block it. The promise is needed (I5): a prepare of the lost coordinator may arrive late, and
-		// this manager's vote could be the last one that it waits for. A suspect manager may have lost a vote, and
-		// waits for the decision like one that has it.
+		// replacement follows must not block it. The promise is needed (I5): a prepare of the lost coordinator may arrive
+		// late, and this manager's vote could be the last one that it waits for. A suspect manager may have lost a vote,
+		// and waits for the decision like one that has it.
 		if s == nil && n.Prepared == nil && !m.isSuspect(d, store) {
 			d.NeedRoom()
 			d.SetName(store, func(n *catalog.Name) { n.Fenced = append(slices.Clone(n.Fenced), f.Lost) })
