@@ -188,6 +188,31 @@ func TestDriver_CancelledRunAborts(t *testing.T) {
 	}
 }
 
+func TestDriver_CancelledPreflightBlamesNobody(t *testing.T) {
+	w := newWorld(t, 3)
+	ctx, cancel := context.WithCancel(context.Background())
+	r := w.runner()
+	r.Transport = stopped{cancel}
+	out := r.Run(ctx)
+	const want = "OrdersStore: nothing was changed on any of 3 managers: the run was stopped before " +
+		"10.0.0.11:7801 and 10.0.0.12:7801 and 10.0.0.13:7801 answered"
+	if out.State != Refused || out.Summary != want {
+		t.Errorf("%s, %q", results(out), out.Summary)
+	}
+}
+
+// stopped cancels the run while it waits for answers.
+type stopped struct{ cancel context.CancelFunc }
+
+func (s stopped) Send(_ context.Context, requests []Request, _ Send) []Reply {
+	s.cancel()
+	replies := make([]Reply, len(requests))
+	for i := range replies {
+		replies[i] = Reply{Class: "cancelled", Message: "cancelled before the answer arrived"}
+	}
+	return replies
+}
+
 // interrupt cancels the run when all have voted.
 type interrupt struct {
 	*world

@@ -48,7 +48,7 @@ func (r *Driver) preflight(ctx context.Context) (epoch uint64, refused *Outcome)
 	for i, a := range answers {
 		row, bad := failed[i]
 		if !bad {
-			row = a.row(Skipped, NotSent, fmt.Sprintf("nothing was changed, since %s", r.refusers(failed)))
+			row = a.row(Skipped, NotSent, fmt.Sprintf("nothing was changed, since %s", r.objection(ctx, failed)))
 		} else {
 			out.Busy = out.Busy && row.Code == wire.CodeStoreBusy
 			out.Stale = out.Stale && isStale(row.Code)
@@ -59,7 +59,7 @@ func (r *Driver) preflight(ctx context.Context) (epoch uint64, refused *Outcome)
 		r.showAll()
 	}
 	out.Rows = r.rows
-	out.Summary = fmt.Sprintf("%s: nothing was changed on any of %d managers: %s", r.Operation.Store, len(r.rows), r.refusers(failed))
+	out.Summary = fmt.Sprintf("%s: nothing was changed on any of %d managers: %s", r.Operation.Store, len(r.rows), r.objection(ctx, failed))
 	return 0, out
 }
 
@@ -103,18 +103,24 @@ func (r *Driver) showAll() {
 	}
 }
 
-// refusers names the managers that refused or did not answer.
-func (r *Driver) refusers(failed map[int]Row) string {
+// objection names the managers that refused or did not answer, or says that the run was stopped before they answered.
+func (r *Driver) objection(ctx context.Context, failed map[int]Row) string {
 	var names []string
+	answered := false
 	for i, name := range r.Names {
-		if _, bad := failed[i]; bad {
+		if row, bad := failed[i]; bad {
 			names = append(names, name)
+			answered = answered || row.Status != 0
 		}
 	}
+	who := strings.Join(names, " and ")
 	if len(names) > 3 {
-		return fmt.Sprintf("%d managers did not agree", len(names))
+		who = fmt.Sprintf("%d managers", len(names))
 	}
-	return strings.Join(names, " and ") + " did not agree"
+	if ctx.Err() != nil && !answered {
+		return "the run was stopped before " + who + " answered"
+	}
+	return who + " did not agree"
 }
 
 // checkClaims returns a failed row for each new node that no manager claims as a node of its host, or more than one.
