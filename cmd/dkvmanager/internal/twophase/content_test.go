@@ -28,6 +28,25 @@ func (f *cluster) altered(alter func(*cluster, *wire.Operation)) wire.Operation 
 	return c
 }
 
+// newDifferingCluster returns a cluster whose second manager has committed the creation of the store with one field
+// changed.
+func newDifferingCluster(t *testing.T, alter func(*cluster, *wire.Operation)) *cluster {
+	f := newCluster(t)
+	for _, m := range f.all {
+		c := f.create(id(1), 1)
+		if m == f.all[1] {
+			c = f.altered(alter)
+		}
+		if _, err := m.Prepare(c); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.Commit(c.ID, c.Epoch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return f
+}
+
 // alike fails the test unless all managers have the store with the coordinator's content.
 func (f *cluster) alike() {
 	f.t.Helper()
@@ -52,19 +71,7 @@ func (f *cluster) alike() {
 func TestParticipant_TakesTheContentOfTheCoordinator(t *testing.T) {
 	for name, alter := range alterations {
 		t.Run(name, func(t *testing.T) {
-			f := newCluster(t)
-			for _, m := range f.all {
-				c := f.create(id(1), 1)
-				if m == f.all[1] {
-					c = f.altered(alter)
-				}
-				if _, err := m.Prepare(c); err != nil {
-					t.Fatal(err)
-				}
-				if _, err := m.Commit(c.ID, c.Epoch); err != nil {
-					t.Fatal(err)
-				}
-			}
+			f := newDifferingCluster(t, alter)
 			if wire.DescribeContentDifference(f.all[1].store().Configuration(), f.all[0].store().Configuration()) == "" {
 				t.Fatal("the contents don't differ")
 			}
@@ -91,19 +98,7 @@ func TestParticipant_TakesTheContentOfTheCoordinator(t *testing.T) {
 func TestParticipant_ResolveTakesTheContentOfTheCoordinator(t *testing.T) {
 	for name, alter := range alterations {
 		t.Run(name, func(t *testing.T) {
-			f := newCluster(t)
-			for _, m := range f.all {
-				c := f.create(id(1), 1)
-				if m == f.all[1] {
-					c = f.altered(alter)
-				}
-				if _, err := m.Prepare(c); err != nil {
-					t.Fatal(err)
-				}
-				if _, err := m.Commit(c.ID, c.Epoch); err != nil {
-					t.Fatal(err)
-				}
-			}
+			f := newDifferingCluster(t, alter)
 			if _, err := f.all[1].ResolveStore(ctx, "OrdersStore", f.all[0].url()); err != nil {
 				t.Fatal(err)
 			}
