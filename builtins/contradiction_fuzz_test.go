@@ -172,7 +172,8 @@ func walk(v any, f func(object map[string]any, key string)) {
 	}
 }
 
-// hold runs the script of a kind against a manager whose answers of that kind are changed, and returns what is wrong.
+// hold runs the script of a kind against a manager whose answers of that kind are changed, and returns a
+// description of the fault that it found, or "".
 // Where the script says SUCCESS, the judge must have found no contradiction in the answer.
 func (h *honest) hold(t *testing.T, i int, m mutation) (wrong string, success bool) {
 	k := kinds[i%len(kinds)]
@@ -217,14 +218,14 @@ func TestContradictions_NeverSucceed(t *testing.T) {
 		kind int
 		m    mutation
 	}
-	todo := make(chan work)
+	jobs := make(chan work)
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	cases, successes := 0, map[int]int{}
 	for i := range 32 {
 		h := newHonest(t, fmt.Sprintf("127.48.5.%d", 1+i))
 		all.Go(func() {
-			for w := range todo {
+			for w := range jobs {
 				wrong, success := h.hold(t, w.kind, w.m)
 				mu.Lock()
 				cases++
@@ -239,34 +240,34 @@ func TestContradictions_NeverSucceed(t *testing.T) {
 		})
 	}
 	for kind := range kinds {
-		todo <- work{kind, mutation{op: insertBytes}} // inserts nothing: the answer stays valid
+		jobs <- work{kind, mutation{op: insertBytes}} // inserts nothing: the answer stays valid
 		for _, status := range []uint16{1, 4, 102, 204, 209, 300, 303} {
-			todo <- work{kind, mutation{op: insertBytes, status: status}}
+			jobs <- work{kind, mutation{op: insertBytes, status: status}}
 		}
 		for _, text := range []string{"", "{}", "[]", "null", "SSH-2.0", `{"success":true}`, `{"success":false,"statusCode":200,"code":"ok"}`,
 			`{"operation":"x","success":true,"statusCode":200,"code":"ok","message":"m"}`} {
-			todo <- work{kind, mutation{op: replaceAll, payload: text}}
+			jobs <- work{kind, mutation{op: replaceAll, payload: text}}
 		}
 		for where := range uint16(16) {
 			for _, op := range []uint8{deleteKey, foldKey} {
-				todo <- work{kind, mutation{op: op, where: where}}
+				jobs <- work{kind, mutation{op: op, where: where}}
 			}
-			todo <- work{kind, mutation{op: truncate, where: where * 7}}
-			todo <- work{kind, mutation{op: insertBytes, where: where * 11, payload: "\xff"}}
-			todo <- work{kind, mutation{op: insertBytes, where: where * 11, payload: `,"success":false`}}
+			jobs <- work{kind, mutation{op: truncate, where: where * 7}}
+			jobs <- work{kind, mutation{op: insertBytes, where: where * 11, payload: "\xff"}}
+			jobs <- work{kind, mutation{op: insertBytes, where: where * 11, payload: `,"success":false`}}
 			for i, payload := range payloads {
 				if i%2 == int(where)%2 {
-					todo <- work{kind, mutation{op: replaceValue, where: where, payload: payload}}
+					jobs <- work{kind, mutation{op: replaceValue, where: where, payload: payload}}
 				}
 				if i%5 == (int(where)+kind)%5 {
 					for _, op := range []uint8{doubleKeyBefore, doubleKeyAfter, escapeKey} {
-						todo <- work{kind, mutation{op: op, where: where, payload: payload}}
+						jobs <- work{kind, mutation{op: op, where: where, payload: payload}}
 					}
 				}
 			}
 		}
 	}
-	close(todo)
+	close(jobs)
 	all.Wait()
 	t.Logf("%d answers", cases)
 	for i, k := range kinds {

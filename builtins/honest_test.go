@@ -22,7 +22,7 @@ type honest struct {
 	stores    map[string]*wire.Store
 	operation *wire.Operation // the last that was prepared
 	decided   map[string]wire.OperationStatus
-	// change, unless nil, is given each answer with its kind, and returns what is sent instead.
+	// change, unless nil, gets each answer with its kind and returns the answer to send instead.
 	change func(kind string, a answered) answered
 }
 

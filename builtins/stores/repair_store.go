@@ -135,7 +135,7 @@ func planRepair(a *run.Action, s *cluster.Session) {
 	a.Keep(s, run.Operation{Change: wire.Operation{Action: wire.RepairAction}}, out, false)
 }
 
-// resolve resolves what is in doubt at the managers that answer.
+// resolve resolves the operations in doubt at the managers that answer.
 func resolve(a *run.Action, s *cluster.Session, repair *commit.Recovery) {
 	a.Open(s, wire.RepairAction)
 	out := repair.Resolve(a.Call.Context())

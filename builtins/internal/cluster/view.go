@@ -168,7 +168,7 @@ func (v *View) NotReady(instance string) []string {
 	return out
 }
 
-// catalogLost says what is wrong with a manager that can't read its catalog.
+// catalogLost describes a manager that can't read its catalog.
 const catalogLost = "is read-only, because it can't read its catalog; it shows the instances that it finds"
 
 // WhyUnknown says why the state of an instance that has no Owner is not known: what its manager did.

@@ -383,7 +383,8 @@ func (w *worker) removeOrphans(ctx context.Context, want desiredState) error {
 	return w.membershipCheck.found
 }
 
-// checkMembership reads the members and removes the orphans that are due. The error describes what is missing.
+// checkMembership reads the members and removes orphans after their waiting time. The error names an orphan
+// that is still a member.
 func (w *worker) checkMembership(ctx context.Context, want desiredState) error {
 	ctx, cancel := context.WithTimeout(ctx, membershipTimeout)
 	defer cancel()
