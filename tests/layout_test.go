@@ -4,6 +4,7 @@ package tests
 var layout = []string{
 	"runtime/durable",
 	"runtime/wire",
+	"runtime/identity",
 	"runtime/printable",
 	"runtime/fanout",
 	"runtime/netfault",
