@@ -115,4 +115,8 @@ type Engine interface {
 	// Dial returns the membership of a running store, reached through any of its client endpoints (host:port).
 	// Connections come from bind, the IP of this server; empty for all.
 	Dial(bind string, endpoints []string) (Membership, error)
+	// DialLocal returns the membership of the store of the data instance in folder, which is on this server, reached
+	// through a socket that only the folder's owner can open. It connects at the first call: an error of a call, and not
+	// of DialLocal, says that the instance doesn't run.
+	DialLocal(folder string) (Membership, error)
 }

@@ -13,23 +13,35 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 
+	"dkvrun/cmd/dkvmanager/internal/engine"
 	"dkvrun/cmd/dkvmanager/internal/hostid"
 )
 
-// dial returns a client of a store. It logs nothing and reconnects soon after an instance is back. Its connections come
-// from bind, the IP of this server.
+// dial returns a client of a store. Its connections come from bind, the IP of this server.
 func dial(bind string, endpoints []string, options ...grpc.DialOption) (*clientv3.Client, error) {
 	urls := make([]string, len(endpoints))
 	for i, e := range endpoints {
 		urls[i] = "http://" + e
 	}
+	return newClient(urls, append(options, dialFrom(bind))...)
+}
+
+// dialSocket returns a client that reaches its store over the socket of the instance in folder.
+func dialSocket(folder string) (*clientv3.Client, error) {
+	return newClient([]string{"http://" + etcdSocket},
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
+			return engine.DialSocket(ctx, folder, etcdSocket)
+		}))
+}
+
+// newClient returns a client that logs nothing and reconnects soon after an instance is back.
+func newClient(urls []string, options ...grpc.DialOption) (*clientv3.Client, error) {
 	return clientv3.New(clientv3.Config{
 		Endpoints:            urls,
 		DialKeepAliveTime:    10 * time.Second,
 		DialKeepAliveTimeout: 5 * time.Second,
 		Logger:               zap.NewNop(),
 		DialOptions: append(options,
-			dialFrom(bind),
 			grpc.WithConnectParams(grpc.ConnectParams{
 				Backoff: backoff.Config{BaseDelay: 200 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2,
 					MaxDelay: 2 * time.Second},

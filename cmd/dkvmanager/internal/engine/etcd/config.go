@@ -38,7 +38,7 @@ func memberConfig(folder string, spec engine.Spec, logger *zap.Logger) *embed.Co
 		cfg.ClusterState = embed.ClusterStateFlagExisting
 	}
 	cfg.ListenPeerUrls = []url.URL{httpURL(bind, spec.ClustronPort)}
-	cfg.ListenClientUrls = []url.URL{httpURL(bind, spec.ClientPort)}
+	cfg.ListenClientUrls = []url.URL{httpURL(bind, spec.ClientPort), socketURL(folder)}
 	cfg.AdvertisePeerUrls = []url.URL{httpURL(spec.Host, spec.ClustronPort)}
 	cfg.AdvertiseClientUrls = []url.URL{httpURL(spec.Host, spec.ClientPort)}
 
@@ -80,6 +80,16 @@ func bindIP(bind string) string {
 	}
 	probe.Close()
 	return "::"
+}
+
+// etcdSocket is the unix socket in an instance's folder through which this server administers etcd. Only the folder's
+// owner can open it, and everything is allowed to whoever does.
+const etcdSocket = "etcd.sock"
+
+// socketURL returns the URL to listen on. An instance process runs in its folder, so the path is short: the address of a
+// unix socket is limited to 108 bytes.
+func socketURL(folder string) url.URL {
+	return url.URL{Scheme: "unix", Path: filepath.Join(folder, etcdSocket)}
 }
 
 func httpURL(host string, port int) url.URL {

@@ -22,6 +22,7 @@ const leaderLimit = time.Second
 type membership struct {
 	client *clientv3.Client
 	bind   string
+	local  bool // the client uses the socket of an instance on this server, and no other instance
 }
 
 func (etcd) Dial(bind string, endpoints []string) (engine.Membership, error) {
@@ -29,13 +30,33 @@ func (etcd) Dial(bind string, endpoints []string) (engine.Membership, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reach the store: %w", err)
 	}
-	return membership{client, bind}, nil
+	return membership{client: client, bind: bind}, nil
+}
+
+func (etcd) DialLocal(folder string) (engine.Membership, error) {
+	client, err := dialSocket(folder)
+	if err != nil {
+		return nil, fmt.Errorf("reach the instance in %s: %w", folder, err)
+	}
+	return membership{client: client, local: true}, nil
+}
+
+// list reads the members, which needs the store's quorum.
+func (m membership) list(ctx context.Context) ([]*pb.Member, error) {
+	if !m.local {
+		return followMembers(ctx, m.client)
+	}
+	resp, err := m.client.MemberList(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return resp.Members, nil
 }
 
 func (m membership) Close() error { return m.client.Close() }
 
 func (m membership) Members(ctx context.Context) ([]engine.Member, error) {
-	list, err := followMembers(ctx, m.client)
+	list, err := m.list(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("members of the store: %w", explained(err))
 	}
@@ -67,7 +88,7 @@ func (m membership) leader(ctx context.Context) uint64 {
 // Add changes nothing if the instance is a member already.
 func (m membership) Add(ctx context.Context, address string) error {
 	peerURL := "http://" + address
-	list, err := followMembers(ctx, m.client)
+	list, err := m.list(ctx)
 	if err != nil {
 		return fmt.Errorf("add %s to the store: %w", address, explained(err))
 	}
@@ -82,7 +103,7 @@ func (m membership) Add(ctx context.Context, address string) error {
 
 // Promote changes nothing if the member is a voter.
 func (m membership) Promote(ctx context.Context, id uint64) error {
-	list, err := followMembers(ctx, m.client)
+	list, err := m.list(ctx)
 	if err != nil {
 		return fmt.Errorf("promote member %x: %w", id, explained(err))
 	}
@@ -97,7 +118,7 @@ func (m membership) Promote(ctx context.Context, id uint64) error {
 
 // Remove changes nothing if there is no such member.
 func (m membership) Remove(ctx context.Context, id uint64) error {
-	list, err := followMembers(ctx, m.client)
+	list, err := m.list(ctx)
 	if err != nil {
 		return fmt.Errorf("remove member %x: %w", id, explained(err))
 	}
@@ -121,13 +142,15 @@ func index(list []*pb.Member, id uint64) int {
 // moveLeader transfers the leadership to the first other voter that accepts it. If none does, the store elects a leader
 // after the removal, within a second or two.
 func (m membership) moveLeader(ctx context.Context, list []*pb.Member, leader *pb.Member) {
-	// Only the leader accepts the request.
-	client, err := clientv3.New(clientv3.Config{Endpoints: leader.ClientURLs, Logger: zap.NewNop(),
-		DialOptions: []grpc.DialOption{dialFrom(m.bind)}})
-	if err != nil {
-		return
+	client := m.client
+	if !m.local { // only the leader accepts the request
+		var err error
+		if client, err = clientv3.New(clientv3.Config{Endpoints: leader.ClientURLs, Logger: zap.NewNop(),
+			DialOptions: []grpc.DialOption{dialFrom(m.bind)}}); err != nil {
+			return
+		}
+		defer client.Close()
 	}
-	defer client.Close()
 	for _, other := range list {
 		if other.ID == leader.ID || other.IsLearner || other.Name == "" {
 			continue

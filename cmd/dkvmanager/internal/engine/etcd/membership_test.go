@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -194,6 +196,51 @@ func TestGateway_FollowsMembers(t *testing.T) {
 		}
 	case <-time.After(clientLimit):
 		t.Error("a watch through the gateway didn't outlive the data instance")
+	}
+}
+
+func TestMembership_LocalSocket(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, 3, 0)
+	for _, in := range store { // longer than the address of a unix socket can be
+		in.folder = filepath.Join(in.folder, strings.Repeat("deep/", 30))
+		if err := os.MkdirAll(in.folder, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	local := func(in *instance) engine.Membership {
+		m, err := New().DialLocal(in.folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = m.Close() })
+		return m
+	}
+	m := local(store[0])
+	ctx, cancel := clientContext(t)
+	defer cancel()
+	if list, err := m.Members(ctx); err == nil {
+		t.Errorf("an instance that does not run answered %+v", list)
+	}
+
+	for _, in := range store[:2] {
+		in.spec.Peers = in.spec.Peers[:2]
+	}
+	startAll(store[:2])
+	join(t, m, store[2])
+	if got := members(t, m); len(got) != 3 {
+		t.Errorf("members %+v", got)
+	}
+	// The leader removes itself.
+	leader, others := split(store)
+	m = local(leader)
+	id := memberAt(t, m, leader).ID
+	try(t, "remove the leader", func(ctx context.Context) error { return m.Remove(ctx, id) })
+	if got := members(t, local(others[0])); len(got) != 2 {
+		t.Errorf("members %+v", got)
+	}
+	if err := leader.wait(clientLimit); err == nil {
+		t.Error("the removed instance ended well")
 	}
 }
 

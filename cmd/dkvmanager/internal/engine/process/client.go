@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -28,21 +27,9 @@ func Dial(folder string) *Client {
 	return &Client{http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return dialSocket(ctx, folder)
+			return engine.DialSocket(ctx, folder, engine.SocketFile)
 		},
 	}}}
-}
-
-// dialSocket connects to the socket by way of its folder's descriptor: the address of a unix socket is limited to 108
-// bytes, a path is not.
-func dialSocket(ctx context.Context, folder string) (net.Conn, error) {
-	dir, err := os.Open(folder)
-	if err != nil {
-		return nil, err
-	}
-	defer dir.Close()
-	var dialer net.Dialer
-	return dialer.DialContext(ctx, "unix", fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), engine.SocketFile))
 }
 
 // State returns the instance's state. An error means that it doesn't run, or doesn't respond.

@@ -55,6 +55,10 @@ func (fake) Dial(string, []string) (engine.Membership, error) {
 	return nil, errors.New("nothing to dial")
 }
 
+func (fake) DialLocal(string) (engine.Membership, error) {
+	return nil, errors.New("nothing to dial")
+}
+
 func (fake) Run(ctx context.Context, _ string, spec engine.Spec, report *engine.Report, log io.Writer) error {
 	report.Set(engine.Condition{Ready: true, Leader: true, Bootstrapped: true})
 	report.Gets.Add(7)
