@@ -14,10 +14,6 @@ import (
 // it has only "?", and from the programs in lua51Differs.
 
 var lua51Arguments = []snippet{
-	{`print(pcall(setmetatable, "x", {})) print(("abc"):upper())`,
-		"false\ttest.lua:1: bad argument #1 to 'setmetatable' (table expected, got string)\nABC\n"},
-	{`print(pcall(setmetatable, 5, {}), pcall(setmetatable, true, {}))`,
-		"false\tfalse\ttest.lua:1: bad argument #1 to 'setmetatable' (table expected, got boolean)\n"},
 	{`print(pcall(setmetatable, print, nil))`,
 		"false\ttest.lua:1: bad argument #1 to 'setmetatable' (table expected, got function)\n"},
 	{`print(pcall(setmetatable, {}))`, "false\ttest.lua:1: bad argument #2 to 'setmetatable' (nil or table expected)\n"},
@@ -26,13 +22,11 @@ var lua51Arguments = []snippet{
 		"false\ttest.lua:1: cannot change a protected metatable\n"},
 	{`print(select("#", pcall(error)), pcall(error))`, "2\tfalse\tnil\n"},
 	{`print(pcall(error, nil))`, "false\tnil\n"},
-	{`print(load(function() error("x") end))`, "nil\ttest.lua:1: x\n"},
 	{`print(load(function() return {} end))`, "nil\treader function must return a string\n"},
 	{`print(pcall(load), pcall(loadstring, print))`,
 		"false\tfalse\ttest.lua:1: bad argument #1 to 'loadstring' (string expected, got function)\n"},
 	{`for s in ("^a^a"):gmatch("^a") do io.write(s, " ") end print(("^a"):match("^a"), ("a"):match("^a"))`, "^a ^a nil\ta\n"},
 	{`print(string.format("%q", "a\nb\r\0\9\200\\\""))`, "\"a\\\nb\\r\\000\t\xc8\\\\\\\"\"\n"},
-	{`print(pcall(tostring))`, "false\ttest.lua:1: bad argument #1 to 'tostring' (value expected)\n"},
 	{`print(pcall(string.rep))`, "false\ttest.lua:1: bad argument #1 to 'string.rep' (string expected, got no value)\n"},
 	{`("x"):rep()`, "error: test.lua:1: bad argument #1 to 'rep' (number expected, got no value)"},
 	{`("x").rep()`, "error: test.lua:1: bad argument #1 to 'rep' (string expected, got no value)"},
@@ -49,7 +43,6 @@ var lua51Arguments = []snippet{
 func TestLua51_Arguments(t *testing.T) { checkSnippets(t, lua51Arguments) }
 
 var lua51Names = []snippet{
-	{`("x"):nope()`, "error: test.lua:1: attempt to call method 'nope' (a nil value)"},
 	{`local t = {} t.x()`, "error: test.lua:1: attempt to call field 'x' (a nil value)"},
 	{`local t = {} return t.x()`, "error: test.lua:1: attempt to call field 'x' (a nil value)"},
 	{`local t = {} t.x.y = 1`, "error: test.lua:1: attempt to index field 'x' (a nil value)"},
@@ -109,16 +102,12 @@ var lua51Sources = []snippet{
 	{"local s = \"a\\\r\nb\" print(#s, s)", "3\ta\nb\n"},
 	{"local s = [[\r\na\r\nb\n\rc\rd]] print(#s)", "7\n"},
 	{"local s = [[\r\na\r\nb\n\rc\rd]]\r\n--[[\r\n]] error('x')", "error: test.lua:7: x"},
-	{`return "\400"`, `error: test.lua:1: escape sequence \400 is too large: bytes are \0 to \255`},
 	{`return "\256"`, `error: test.lua:1: escape sequence \256 is too large: bytes are \0 to \255`},
 	{`print(#"\2551\0\00012", "\x41\z")`, "6\tx41z\n"},
-	{`local a = 3y = 4`, "error: test.lua:1: malformed number near '3y'"},
-	{`return 1e`, "error: test.lua:1: malformed number near '1e'"},
 	{`return 1e5e5`, "error: test.lua:1: malformed number near '1e5e5'"},
 	{`return 0xg`, "error: test.lua:1: malformed number near '0xg'"},
 	{`return 3..2`, "error: test.lua:1: malformed number near '3..2'"},
 	{`print(.5, 5., 3e2, 3E-2, 0xA, 0XfF, 1e+2, 08, 010, 1 ..2)`, "0.5\t5\t300\t0.03\t10\t255\t100\t8\t10\t12\n"},
-	{`local function f.x() end`, "error: test.lua:1: unexpected '.': expected '('"},
 	{`local t = {1,,2}`, "error: test.lua:1: unexpected ',': expected an expression"},
 	{"--[=x\nprint(1) --[==y", "1\n"},
 }
@@ -149,16 +138,13 @@ func TestLua51_Libraries(t *testing.T) { checkSnippets(t, lua51Libraries) }
 
 // lua51Differs has the reasons why Lua 5.1 gives another output.
 var lua51Differs = map[string]string{
-	`("x"):gsub("y")`:                        "it does not say what it got",
-	`print(math.modf(-1 / 0))`:               "zero has a sign",
-	`print(load(function() error("x") end))`: "its load adds a stack traceback",
-	`print(load(function() return {} end))`:  "its load adds a stack traceback",
-	`io.stdout.write()`:                      "its files have another type",
-	`local t = {} return t[1].y`:             "it has field '?' for a key that is no text",
-	`return "\400"`:                          "errors of syntax have other words",
-	`return "\256"`:                          "errors of syntax have other words",
-	`local function f.x() end`:               "errors of syntax have other words",
-	`local t = {1,,2}`:                       "errors of syntax have other words",
+	`("x"):gsub("y")`:                       "it does not say what it got",
+	`print(math.modf(-1 / 0))`:              "zero has a sign",
+	`print(load(function() return {} end))`: "its load adds a stack traceback",
+	`io.stdout.write()`:                     "its files have another type",
+	`local t = {} return t[1].y`:            "it has field '?' for a key that is no text",
+	`return "\256"`:                         "errors of syntax have other words",
+	`local t = {1,,2}`:                      "errors of syntax have other words",
 	`local env = {} setfenv(0, env) print(getfenv(loadstring("return 1")) == env, getfenv(1) == _G)`: "its program needs the globals",
 }
 
