@@ -76,6 +76,20 @@ local function short(want, have)
   return order, count
 end
 
+-- comparable(want, status): raises if managers that have the store keep different contents of it: only one of them can be
+-- what the description says. Managers without the store get it.
+local function comparable(want, status)
+  if status.pending then return end
+  local found = {}
+  for _, d in ipairs(status.differences) do
+    if d.revision then found[#found + 1] = d.manager .. " " .. d.message end
+  end
+  if #found > 0 then
+    error("ensure_store: the managers keep different contents of " .. want.name .. ": " .. table.concat(found, "; ")
+      .. string.format(": repair_store(%q) gives all managers the coordinator's content", want.name), 0)
+  end
+end
+
 local function create(want)
   new_store(action(want, only(want, "instance_prefix", "instance_count", "clustron_port", "client_port", "nodes"))):check()
 end
@@ -105,6 +119,7 @@ return function(want)
     changes[1] = "created with " .. names(store_status(query):check().topology)
   else
     local status = store_status(query):check()
+    comparable(want, status)
     local have = status.topology
     if want.nodes then
       local added = lacking(want, have)

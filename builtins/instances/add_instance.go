@@ -156,10 +156,7 @@ func currentTopology(r *run.Run, c *runtime.Call) (*cluster.Session, *cluster.Vi
 	if v.Latest == nil {
 		return nil, nil, r.NotFound(c, v)
 	}
-	// A manager that can't read its catalog refuses the request, and says why.
-	if same, asked := v.Consistent().(bool); asked && !same && !v.Latest.CatalogLost() {
-		err := c.Errorf("inconsistent", "%s: the managers keep different topologies of %s", c.Name, v.Name)
-		err.Hint = fmt.Sprintf("compare them with store_status(%q).differences; repair_store(%q) brings them together", v.Name, v.Name)
+	if err := v.Inconsistent(c.Name); err != nil {
 		return nil, nil, err
 	}
 	return s, v, v.Missing(c.Name, s)

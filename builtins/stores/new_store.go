@@ -10,6 +10,7 @@ import (
 	"dkvrun/builtins/internal/params"
 	"dkvrun/builtins/internal/run"
 	"dkvrun/builtins/internal/topology"
+	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/wire"
 )
@@ -70,6 +71,12 @@ func creation(r *run.Run, c *runtime.Call, s *cluster.Session, nodes []wire.Node
 	if err != nil {
 		return run.Operation{}, err
 	}
+	// An operation in progress may be committed at some managers before the others: the managers refuse this one as busy.
+	if pending, _ := v.Pending(); pending == nil {
+		if err := v.Inconsistent(c.Name); err != nil {
+			return run.Operation{}, err
+		}
+	}
 	same := v.Latest != nil && topology.SamePlan(v.Nodes(), nodes)
 	if v.Latest != nil && !same {
 		v.Latest = nil // a different store: the managers refuse the operation and report the difference
@@ -108,7 +115,11 @@ func keptEverywhere(v *cluster.View) bool {
 
 // createEach asks each manager on its own to create the store (atomic = false).
 func createEach(a *run.Action, s *cluster.Session, nodes []wire.Node) error {
-	create, err := createRequest(a.Run, a.Call, s, a.Call.String("name"), nodes)
+	v, err := a.Run.View(a.Call, a.Call.String("name"))
+	if err != nil {
+		return err
+	}
+	create, err := createRequest(v, s, nodes)
 	if err != nil {
 		return err
 	}
@@ -119,6 +130,13 @@ func createEach(a *run.Action, s *cluster.Session, nodes []wire.Node) error {
 	steps := make([]*run.Request, len(s.Members()))
 	for i, m := range s.Members() {
 		steps[i] = run.Post(m.Endpoint, "CreateStore", "", wire.StoresPath(), body)
+		if err := v.Inconsistent(a.Call.Name); err != nil {
+			steps[i].Accept = func(row *report.Row) {
+				if row.Code == wire.CodeStoreExists {
+					row.Hint = err.Hint
+				}
+			}
+		}
 	}
 	a.Do(steps)
 	return nil
@@ -146,14 +164,8 @@ func wantedNodes(c *runtime.Call, s *cluster.Session) ([]wire.Node, error) {
 
 // createRequest returns a request with the topology and what must be the same on all managers. If some managers have
 // the store already, it keeps the id of the operation that created it: another id would mean another store.
-func createRequest(
-	r *run.Run, c *runtime.Call, s *cluster.Session, name string, nodes []wire.Node,
-) (*wire.CreateStore, error) {
-	v, err := r.View(c, name)
-	if err != nil {
-		return nil, err
-	}
-	create := &wire.CreateStore{Name: name, Nodes: nodes}
+func createRequest(v *cluster.View, s *cluster.Session, nodes []wire.Node) (*wire.CreateStore, error) {
+	create := &wire.CreateStore{Name: v.Name, Nodes: nodes}
 	for _, seen := range v.Reports {
 		if seen.Store != nil && topology.SamePlan(seen.Store.Nodes(), nodes) {
 			create.Operation, create.Managers = seen.Store.Creation, seen.Store.Managers

@@ -70,7 +70,7 @@ func (m *manager) checkBase(e *entry, c *wire.Operation) *wire.Result {
 	case e.Store != c.Store:
 		return wire.RefuseNameTaken.With(e.Store)
 	case c.BaseRevision == 0:
-		return wire.RefuseOtherTopology.With(e.Store, wire.DescribeDifference(s.Nodes, c.Nodes))
+		return wire.RefuseExisting(e.Store, s.Nodes, c.Nodes)
 	case s.Revision != c.BaseRevision || s.LastOperation != c.BaseOperation:
 		return wire.RefuseStaleRevision.With(e.Store, s.Revision, s.LastOperation, c.BaseRevision, c.BaseOperation)
 	}

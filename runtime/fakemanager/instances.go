@@ -25,7 +25,7 @@ func (m *manager) createStore(r *request) any {
 		if e.Store == create.Name && there.Digest == wire.Digest(create.Name, wire.AssignRoles(nodes)) {
 			return unchanged("Already created")
 		}
-		return wire.RefuseOtherTopology.With(e.Store, wire.DescribeDifference(there.Nodes, nodes))
+		return wire.RefuseExisting(e.Store, there.Nodes, nodes)
 	}
 	if taken := m.checkPorts(e, nodes); taken != nil {
 		return taken

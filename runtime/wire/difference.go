@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,7 +10,8 @@ import (
 // shownDifferences is the maximum number of differences that a message names.
 const shownDifferences = 3
 
-// DescribeDifference returns text that describes how the wanted topology differs from the existing one.
+// DescribeDifference returns text that describes how the wanted topology differs from the existing one; "" if both have
+// the same instances in the same order. The managers of the instances are not compared.
 func DescribeDifference(there, wanted []Node) string {
 	var found []string
 	for _, n := range there {
@@ -34,8 +36,8 @@ func DescribeDifference(there, wanted []Node) string {
 			}
 		}
 	}
-	if len(found) == 0 {
-		return sameInstances
+	if len(found) == 0 && !slices.EqualFunc(there, wanted, func(a, b Node) bool { return a.Name == b.Name }) {
+		return "the same instances in another order: " + order(there)
 	}
 	if more := len(found) - shownDifferences; more > 0 {
 		found = append(found[:shownDifferences], fmt.Sprintf("and %d more", more))
@@ -43,7 +45,27 @@ func DescribeDifference(there, wanted []Node) string {
 	return strings.Join(found, "; ")
 }
 
-const sameInstances = "the same instances in another order"
+// order lists the names of the nodes, of many only the first ones.
+func order(nodes []Node) string {
+	const shown = 8
+	var names []string
+	for i, n := range nodes {
+		if i == shown && len(nodes) > shown+1 {
+			names = append(names, "…")
+			break
+		}
+		names = append(names, n.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// RefuseExisting returns the refusal to create a store that exists with the nodes there.
+func RefuseExisting(store string, there, wanted []Node) *Result {
+	if how := DescribeDifference(there, wanted); how != "" {
+		return RefuseOtherTopology.With(store, how)
+	}
+	return RefuseSameTopology.With(store)
+}
 
 // findNode returns the node of that name, or nil.
 func findNode(nodes []Node, name string) *Node {
@@ -58,7 +80,6 @@ func findNode(nodes []Node, name string) *Node {
 // DescribeContentDifference returns text that describes how a configuration differs from the one of the coordinator,
 // with the same operation as its last; "" if they are the same.
 func DescribeContentDifference(c, coordinator *Configuration) string {
-	nodes := DescribeDifference(c.Nodes, coordinator.Nodes)
 	switch {
 	case c.SameContent(coordinator):
 		return ""
@@ -72,8 +93,6 @@ func DescribeContentDifference(c, coordinator *Configuration) string {
 		return "it lists other managers"
 	case !slices.Equal(c.Founders, coordinator.Founders):
 		return "it lists other founders"
-	case nodes == sameInstances && Digest("", c.Nodes) == Digest("", coordinator.Nodes):
-		return "it has other managers for the instances"
 	}
-	return nodes
+	return cmp.Or(DescribeDifference(c.Nodes, coordinator.Nodes), "it has other managers for the instances")
 }

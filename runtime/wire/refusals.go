@@ -137,7 +137,12 @@ var (
 	// RefuseNameTaken: a store has this name in other upper and lower case. Argument: its name.
 	RefuseNameTaken = Refusal{CodeStoreExists, "store %s exists already: names that differ only in case can't both exist", ""}
 	// RefuseOtherTopology: the store to be created exists. Arguments: its name, how the two differ.
-	RefuseOtherTopology = Refusal{CodeStoreExists, "store %s exists already with another topology: %s", ""}
+	RefuseOtherTopology = Refusal{CodeStoreExists, "store %s exists already with another topology: %s",
+		"store_status(%[1]q).topology is its topology: describe the store so, or take another name"}
+	// RefuseSameTopology: the store to be created exists with these instances. The request was planned while it did not,
+	// or while other managers had another one. Argument: its name.
+	RefuseSameTopology = Refusal{CodeStoreExists, "store %s exists already, with these instances",
+		"read the store again, then repeat; repair_store(%[1]q) helps when its managers differ"}
 	// RefuseOtherStore: the store of this name was created by another operation. Arguments: its name, that operation.
 	RefuseOtherStore = Refusal{CodeStoreExists, "store %s is another one here, created by operation %s: remove it, or take another name", ""}
 

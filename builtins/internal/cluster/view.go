@@ -374,6 +374,38 @@ func (v *View) Differences() []Difference {
 	return out
 }
 
+// Inconsistent returns the error of a change that can't be planned because managers that have the store keep different
+// configurations of it; nil if they keep the same one. A manager that can't read its catalog is not compared: it refuses
+// every change, and says why.
+func (v *View) Inconsistent(builtin string) *runtime.Error {
+	if v.Latest == nil {
+		return nil
+	}
+	has := func(d Difference) bool {
+		return slices.ContainsFunc(v.Reports, func(s StoreReport) bool {
+			return s.Endpoint == d.Manager && s.Store != nil && !s.Store.CatalogLost()
+		})
+	}
+	var differing []string
+	for _, d := range v.Differences() {
+		if has(d) {
+			differing = append(differing, d.Manager.String()+" "+d.Message)
+		}
+	}
+	if len(differing) == 0 {
+		return nil
+	}
+	if more := len(differing) - maxReasons; more > 0 {
+		differing = append(differing[:maxReasons], fmt.Sprintf("and %d other managers", more))
+	}
+	err := failure(codeInconsistent, "%s: the managers keep different contents of %s: %s", builtin, v.Name, strings.Join(differing, "; "))
+	err.Hint = fmt.Sprintf("repair_store(%q) gives all managers the coordinator's content; then repeat", v.Name)
+	return err
+}
+
+// codeInconsistent is the code of a change that is refused because the managers keep different configurations.
+const codeInconsistent = "inconsistent"
+
 // hasParticipant reports whether a manager is one of the store's participants.
 func (v *View) hasParticipant(m Member) bool {
 	return slices.ContainsFunc(v.Latest.Managers, m.is)

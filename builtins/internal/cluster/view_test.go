@@ -161,6 +161,32 @@ func TestView_Differences(t *testing.T) {
 	}
 }
 
+// Only managers that have the store, and can read their catalog, keep another content of it.
+func TestView_Inconsistent(t *testing.T) {
+	v := clustertest.View(nil)
+	if err := v.Inconsistent("new_store"); err != nil {
+		t.Errorf("all agree: %v", err)
+	}
+	last := v.Reports[2]
+	v.Reports[2].Store = nil
+	if err := v.Inconsistent("new_store"); err != nil {
+		t.Errorf("one does not have it: %v", err)
+	}
+	other := *last.Store
+	other.Revision, v.Reports[2].Store = 0, &other
+	if err := v.Inconsistent("new_store"); err != nil {
+		t.Errorf("one can't read its catalog: %v", err)
+	}
+	other.Revision, other.Instances = 1, slices.Clone(other.Instances)
+	other.Instances[1].ClientPort = 7862
+	const says = "new_store: the managers keep different contents of OrdersStore: " +
+		"c:7801 has revision 1 with another content: orders-b has client port 7862, not 7861"
+	err := v.Inconsistent("new_store")
+	if err == nil || err.Message != says || err.Code != "inconsistent" || !strings.Contains(err.Hint, `repair_store("OrdersStore")`) {
+		t.Errorf("%+v", err)
+	}
+}
+
 // Differences are relative to the coordinator, whichever manager comes first in the session.
 func TestView_DifferencesFromTheCoordinator(t *testing.T) {
 	all := clustertest.Responses(nil)

@@ -97,7 +97,7 @@ func checkSameStore(existing *catalog.Store, body wire.CreateStore) error {
 	if wire.Digest(body.Name, nodes) == wire.Digest(body.Name, wanted) {
 		return nil
 	}
-	return wire.RefuseOtherTopology.With(existing.Name, wire.DescribeDifference(nodes, wanted))
+	return wire.RefuseExisting(existing.Name, nodes, wanted)
 }
 
 // derivedID matches an operation id that a manager derived from the digest of a store, because the request that created

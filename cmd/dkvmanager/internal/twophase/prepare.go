@@ -278,7 +278,7 @@ func (m *Participant) checkBase(s *catalog.Store, c *wire.Operation) *wire.Resul
 	case s.Name != c.Store:
 		return wire.RefuseNameTaken.With(s.Name)
 	case c.BaseRevision == 0:
-		return wire.RefuseOtherTopology.With(s.Name, wire.DescribeDifference(s.Nodes, c.Nodes))
+		return wire.RefuseExisting(s.Name, s.Nodes, c.Nodes)
 	case s.Revision != c.BaseRevision || s.LastCommitted() != c.BaseOperation:
 		return wire.RefuseStaleRevision.With(s.Name, s.Revision, s.LastCommitted(), c.BaseRevision, c.BaseOperation)
 	}
