@@ -10,9 +10,9 @@ import (
 // shownDifferences is the maximum number of differences that a message names.
 const shownDifferences = 3
 
-// DescribeDifference returns text that describes how the wanted topology differs from the existing one; "" if both have
+// describeDifference returns text that describes how the wanted topology differs from the existing one; "" if both have
 // the same instances in the same order. The managers of the instances are not compared.
-func DescribeDifference(there, wanted []Node) string {
+func describeDifference(there, wanted []Node) string {
 	var found []string
 	for _, n := range there {
 		if findNode(wanted, n.Name) == nil {
@@ -61,10 +61,10 @@ func order(nodes []Node) string {
 
 // RefuseExisting returns the refusal to create a store that exists with the nodes there.
 func RefuseExisting(store string, there, wanted []Node) *Result {
-	if how := DescribeDifference(there, wanted); how != "" {
+	if how := describeDifference(there, wanted); how != "" {
 		return RefuseOtherTopology.With(store, how)
 	}
-	return RefuseSameTopology.With(store)
+	return refuseSameTopology.With(store)
 }
 
 // findNode returns the node of that name, or nil.
@@ -94,5 +94,5 @@ func DescribeContentDifference(c, coordinator *Configuration) string {
 	case !slices.Equal(c.Founders, coordinator.Founders):
 		return "it lists other founders"
 	}
-	return cmp.Or(DescribeDifference(c.Nodes, coordinator.Nodes), "it has other managers for the instances")
+	return cmp.Or(describeDifference(c.Nodes, coordinator.Nodes), "it has other managers for the instances")
 }

@@ -32,7 +32,8 @@ func TestDifference_RefuseExisting(t *testing.T) {
 		{"another order and port", moved, "store S exists already with another topology: c has client port 7863, not 9000"},
 		{"another name", renamed, "store S exists already with another topology: a is not in the request; d is not in the store"},
 	} {
-		if r := RefuseExisting("S", there, c.wanted); r.Message != c.says || r.Code != CodeStoreExists || !strings.Contains(r.Hint, `"S"`) {
+		r := RefuseExisting("S", there, c.wanted)
+		if r.Message != c.says || r.Code != CodeStoreExists || !strings.Contains(r.Hint, `"S"`) {
 			t.Errorf("%s: %+v", c.name, r)
 		}
 	}

@@ -139,9 +139,9 @@ var (
 	// RefuseOtherTopology: the store to be created exists. Arguments: its name, how the two differ.
 	RefuseOtherTopology = Refusal{CodeStoreExists, "store %s exists already with another topology: %s",
 		"store_status(%[1]q).topology is its topology: describe the store so, or take another name"}
-	// RefuseSameTopology: the store to be created exists with these instances. The request was planned while it did not,
+	// refuseSameTopology: the store to be created exists with these instances. The request was planned while it did not,
 	// or while other managers had another one. Argument: its name.
-	RefuseSameTopology = Refusal{CodeStoreExists, "store %s exists already, with these instances",
+	refuseSameTopology = Refusal{CodeStoreExists, "store %s exists already, with these instances",
 		"read the store again, then repeat; repair_store(%[1]q) helps when its managers differ"}
 	// RefuseOtherStore: the store of this name was created by another operation. Arguments: its name, that operation.
 	RefuseOtherStore = Refusal{CodeStoreExists, "store %s is another one here, created by operation %s: remove it, or take another name", ""}

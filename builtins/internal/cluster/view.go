@@ -375,8 +375,8 @@ func (v *View) Differences() []Difference {
 }
 
 // Inconsistent returns the error of a change that can't be planned because managers that have the store keep different
-// configurations of it; nil if they keep the same one. A manager that can't read its catalog is not compared: it refuses
-// every change, and says why.
+// configurations of it; nil if they keep the same one. A manager that can't read its catalog is not compared: it
+// refuses every change, and says why.
 func (v *View) Inconsistent(builtin string) *runtime.Error {
 	if v.Latest == nil {
 		return nil
