@@ -46,6 +46,7 @@ var layout = []string{
 	"cmd/dkvrun/internal/testcmd",
 	"cmd/dkvrun",
 	"cmd/dkvmanager/internal/failpoint",
+	"cmd/dkvmanager/internal/pki",
 	"cmd/dkvmanager/internal/catalog",
 	"cmd/dkvmanager/internal/twophase",
 	"cmd/dkvmanager/internal/hostid",

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -110,26 +111,9 @@ func (b *Bundle) Encode() ([]byte, error) {
 // Decode reads a bundle from PEM. It checks that the key is the leaf's, and that nothing stands beside the blocks. It
 // checks no signatures and no times.
 func Decode(text []byte) (*Bundle, error) {
-	if len(text) > maxSecret {
-		return nil, fmt.Errorf("is larger than %d KiB", maxSecret>>10)
-	}
 	b := &Bundle{}
-	for rest := bytes.TrimSpace(text); len(rest) > 0; rest = bytes.TrimSpace(rest) {
-		if !bytes.HasPrefix(rest, []byte("-----BEGIN ")) {
-			return nil, fmt.Errorf("has something that is no PEM block")
-		}
-		block, after := pem.Decode(rest)
-		if block == nil {
-			return nil, errors.New("has a PEM block that can't be read: it may be cut off")
-		}
-		// Decode skips blocks that it can't read.
-		if bytes.Count(rest[:len(rest)-len(after)], []byte("-----BEGIN ")) != 1 {
-			return nil, errors.New("has a PEM block that can't be read")
-		}
-		if err := b.add(block); err != nil {
-			return nil, err
-		}
-		rest = after
+	if err := eachBlock(text, b.add); err != nil {
+		return nil, err
 	}
 	if b.Key != nil && len(b.Chain) > 0 {
 		if id, err := Of(b.Chain[0]); err == nil {
@@ -140,6 +124,47 @@ func Decode(text []byte) (*Bundle, error) {
 		return nil, err
 	}
 	return b, nil
+}
+
+// eachBlock calls add with each PEM block of a text that has blocks and white space, and nothing else.
+func eachBlock(text []byte, add func(*pem.Block) error) error {
+	if len(text) > maxSecret {
+		return fmt.Errorf("is larger than %d KiB", maxSecret>>10)
+	}
+	const begin = "-----BEGIN "
+	for rest := bytes.TrimSpace(text); len(rest) > 0; rest = bytes.TrimSpace(rest) {
+		if !bytes.HasPrefix(rest, []byte(begin)) {
+			return errors.New("has something that is no PEM block")
+		}
+		block, after := pem.Decode(rest)
+		// pem.Decode skips blocks that it can't read.
+		if block == nil || bytes.Count(rest[:len(rest)-len(after)], []byte(begin)) != 1 {
+			return errors.New("has a PEM block that can't be read: it may be cut off")
+		}
+		if err := add(block); err != nil {
+			return err
+		}
+		rest = after
+	}
+	return nil
+}
+
+// EncodeRoots returns certificates of authorities as PEM.
+func EncodeRoots(roots []*x509.Certificate) []byte {
+	var out bytes.Buffer
+	for _, c := range roots {
+		_ = pem.Encode(&out, &pem.Block{Type: pemCertificate, Bytes: c.Raw}) // fails only for invalid headers
+	}
+	return out.Bytes()
+}
+
+// DecodeRoots reads certificates of authorities from PEM. There must be at least one, and nothing else.
+func DecodeRoots(text []byte) ([]*x509.Certificate, error) {
+	b := &Bundle{Token: "none"} // what comes after a secret are roots
+	if err := eachBlock(text, b.add); err != nil {
+		return nil, err
+	}
+	return b.Roots, b.checkRoots()
 }
 
 // add adds a block: certificates before the key are the chain, those after it or after the token are roots.
@@ -165,8 +190,11 @@ func (b *Bundle) add(block *pem.Block) error {
 			return errors.New("has a key that can't be read") // the cause could show a part of the key
 		}
 		ec, is := key.(*ecdsa.PrivateKey)
-		if !is || secret {
-			return errors.New("has a key that is not ECDSA, or more than one secret")
+		switch {
+		case secret:
+			return errors.New("has more than one secret")
+		case !is || ec.Curve != elliptic.P256():
+			return errors.New("has a key that is not ECDSA P-256")
 		}
 		b.Key = ec
 	case pemToken:
@@ -189,13 +217,9 @@ func (b *Bundle) check() error {
 		return errors.New("has a key and a token")
 	case (b.Key != nil) != (len(b.Chain) > 0):
 		return errors.New("has no certificate before its key, or a certificate without a key")
-	case len(b.Roots) == 0:
-		return errors.New("has no certificate of the cluster's authority after its key or token")
 	}
-	for _, c := range b.Roots {
-		if !c.IsCA {
-			return errors.New("has a certificate after its key or token that is not an authority's")
-		}
+	if err := b.checkRoots(); err != nil {
+		return err
 	}
 	if b.Token != "" {
 		if err := CheckCluster(b.Cluster); err != nil {
@@ -213,11 +237,28 @@ func (b *Bundle) check() error {
 	return nil
 }
 
+// checkRoots refuses a bundle without roots, or with certificates in their place that are not authorities'.
+func (b *Bundle) checkRoots() error {
+	if len(b.Roots) == 0 {
+		return errors.New("has no certificate of the cluster's authority at its end")
+	}
+	for _, c := range b.Roots {
+		if !c.IsCA {
+			return errors.New("has a certificate at its end that is not an authority's")
+		}
+	}
+	return nil
+}
+
 // Save writes the bundle to a file that only its owner can read, durably.
 func (b *Bundle) Save(path string) error {
 	text, err := b.Encode()
 	if err != nil {
 		return fmt.Errorf("the credential %w", err)
+	}
+	// A temporary file that a crash left could have another mode.
+	if err := os.Remove(path + durable.TempSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	return durable.Replace(path, text, durable.Options{Mode: 0o600})
 }
@@ -271,8 +312,10 @@ func ReadSecret(path string) ([]byte, error) {
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
 		return nil, &SecretError{path, fmt.Sprintf("others can read or write it (mode %04o): run chmod 600 %s, and replace what it holds if somebody may have read it", mode, path)}
 	}
-	if owner, is := info.Sys().(*syscall.Stat_t); is && owner.Uid != 0 && int(owner.Uid) != os.Geteuid() {
-		return nil, &SecretError{path, fmt.Sprintf("it belongs to another user (%d): make a copy that belongs to you", owner.Uid)}
+	if stat, is := info.Sys().(*syscall.Stat_t); is {
+		if err := checkOwner(path, stat.Uid, os.Geteuid()); err != nil {
+			return nil, err
+		}
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
 	if err != nil {
@@ -282,6 +325,14 @@ func ReadSecret(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s is larger than %d KiB", path, maxSecret>>10)
 	}
 	return text, nil
+}
+
+// checkOwner refuses a file of a user that is neither the process's nor root.
+func checkOwner(path string, owner uint32, user int) error {
+	if owner != 0 && int(owner) != user {
+		return &SecretError{path, fmt.Sprintf("it belongs to another user (%d): make a copy that belongs to you", owner)}
+	}
+	return nil
 }
 
 // SecretError is a file with a secret that is refused because of its owner or mode.
