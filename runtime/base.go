@@ -283,10 +283,23 @@ func (b *baseLibrary) pieces(L *lua.LState, reader *lua.LFunction) (src string, 
 	return out.String(), nil, true
 }
 
+// chunkName returns the name of a chunk as messages show it, as in Lua 5.1: without a leading = or @, and otherwise as
+// a source, of which the first line is shown, or its first 60 bytes.
+func chunkName(name string) string {
+	if name != "" && (name[0] == '=' || name[0] == '@') {
+		return name[1:]
+	}
+	line, _, _ := strings.Cut(name, "\n")
+	line = strings.ToValidUTF8(line[:min(len(line), 60)], "")
+	if line != name {
+		line += "..."
+	}
+	return `[string "` + line + `"]`
+}
+
 // chunk compiles a text with the name that is the second argument. It pushes the function, or nil and the error.
 func (b *baseLibrary) chunk(L *lua.LState, src string) int {
-	name := strings.TrimLeft(L.OptString(2, "(load)"), "=@")
-	fn, err := b.compiler.compile(name, []byte(src))
+	fn, err := b.compiler.compile(chunkName(L.OptString(2, "=(load)")), []byte(src))
 	if err != nil {
 		L.Push(lua.LNil)
 		L.Push(lua.LString(err.Error()))

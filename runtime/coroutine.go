@@ -15,7 +15,10 @@ const maxCoroutineDepth = 100
 // maxCoroutines limits the number of coroutines that have not ended and are still reachable.
 const maxCoroutines = 1000
 
-const activeCoroutine = "can't resume a coroutine that is active: itself, one that runs this one, or another task's"
+const (
+	activeCoroutine = "can't resume a coroutine that is active: itself, one that runs this one, or another task's"
+	endedCoroutine  = "cannot resume dead coroutine"
+)
 
 const yieldInside = "coroutine.yield: can't yield from inside pcall, or another function that isn't Lua's"
 
@@ -58,28 +61,36 @@ func openCoroutines(L *lua.LState, protected *protectedThreads) {
 		wrapped := L.Get(-1).(*lua.LFunction) // the thread is its upvalue
 		thread := wrapped.Upvalues[0].Value().(*lua.LState)
 		c.alive = append(c.alive, weak.Make(thread))
+		failed := false // gopher-lua leaves a coroutine active if an error ended it
 		L.Push(L.NewFunction(func(L *lua.LState) int {
+			if thread.Dead || failed {
+				raiseUsage(L, endedCoroutine)
+			}
 			if thread.Parent != nil {
 				raiseUsage(L, "coroutine.wrap: "+activeCoroutine)
-			}
-			if thread.Dead {
-				raiseUsage(L, "coroutine.wrap: the coroutine has ended")
 			}
 			if c.prepareResume(L, thread, 1) {
 				return L.GetTop()
 			}
 			thread.SetContext(L.Context())
 			L.Insert(wrapped, 1)
+			returned := false
+			defer func() { failed = !returned }()
 			L.Call(L.GetTop()-1, lua.MultRet)
+			returned = true
 			return L.GetTop()
 		}))
 		return 1
 	}))
 	t.RawSetString("resume", L.NewFunction(func(L *lua.LState) int {
 		thread := L.CheckThread(1)
-		if thread.Parent != nil {
+		if thread.Dead || thread.Parent != nil {
+			reason := activeCoroutine
+			if thread.Dead {
+				reason = endedCoroutine
+			}
 			L.Push(lua.LFalse)
-			L.Push(lua.LString(activeCoroutine))
+			L.Push(lua.LString(reason))
 			return 2
 		}
 		if c.prepareResume(L, thread, 2) {

@@ -64,9 +64,9 @@ func TestHost_YieldAsTheLastCall(t *testing.T) {
 	checkSnippets(t, []snippet{
 		{`local c = coroutine.create(function() return coroutine.yield(1) end)
 		print(coroutine.resume(c)) print(coroutine.status(c)) print(coroutine.resume(c, 5, nil)) print(coroutine.status(c)) print(coroutine.resume(c))`,
-			"true\t1\nsuspended\ntrue\t5\tnil\ndead\nfalse\tcan not resume a dead thread\n"},
+			"true\t1\nsuspended\ntrue\t5\tnil\ndead\nfalse\tcannot resume dead coroutine\n"},
 		{`local w = coroutine.wrap(function(...) return coroutine.yield(...) end) print(w(1, 2)) print(w("in")) w()`,
-			"error: test.lua:1: coroutine.wrap: the coroutine has ended"},
+			"error: test.lua:1: cannot resume dead coroutine"},
 		{`local w = coroutine.wrap(function() local function inner() return coroutine.yield(1) end return inner() .. "!" end) print(w(), w("in"))`, "1\tin!\n"},
 		{`for i = 1, 3000 do coroutine.wrap(function() return coroutine.yield(i) end)() end print("all")`, "all\n"},
 	})

@@ -55,10 +55,10 @@ func TestHost_Globals(t *testing.T) {
 // Positions and tracebacks skip the runner's internal Lua code.
 func TestHost_InternalSourcesHaveNoPosition(t *testing.T) {
 	checkSnippets(t, []snippet{
-		{"local own = load('return function(f) f() end', '[own]')()\nown(function() string.rep() end)",
+		{"local own = load('return function(f) f() end', '=[own]')()\nown(function() string.rep() end)",
 			"error: test.lua:2: bad argument #1 to 'rep' (string expected, got no value)"},
-		{"local own = load('string.rep()', '[own]')\n\nown()", "error: test.lua:3: bad argument #1 to 'rep' (string expected, got no value)"},
-		{"local own = load('print(debug.traceback())', '[own]')\nown()", "stack traceback:\n\ttest.lua:2: in the main chunk\n"},
-		{`print(pcall(load('error("without a place")', '[own]')))`, "false\twithout a place\n"},
+		{"local own = load('string.rep()', '=[own]')\n\nown()", "error: test.lua:3: bad argument #1 to 'rep' (string expected, got no value)"},
+		{"local own = load('print(debug.traceback())', '=[own]')\nown()", "stack traceback:\n\ttest.lua:2: in the main chunk\n"},
+		{`print(pcall(load('error("without a place")', '=[own]')))`, "false\twithout a place\n"},
 	})
 }

@@ -108,6 +108,8 @@ var lua51Sources = []snippet{
 	{`return 0xg`, "error: test.lua:1: malformed number near '0xg'"},
 	{`return 3..2`, "error: test.lua:1: malformed number near '3..2'"},
 	{`print(.5, 5., 3e2, 3E-2, 0xA, 0XfF, 1e+2, 08, 010, 1 ..2)`, "0.5\t5\t300\t0.03\t10\t255\t100\t8\t10\t12\n"},
+	{`local 1 = 2`, "error: test.lua:1: unexpected '1': expected a name"},
+	{`print('it''s')`, "error: test.lua:1: unexpected string: expected ')', to close the '(' of line 1"},
 	{`local t = {1,,2}`, "error: test.lua:1: unexpected ',': expected an expression"},
 	{"--[=x\nprint(1) --[==y", "1\n"},
 }
@@ -115,6 +117,15 @@ var lua51Sources = []snippet{
 func TestLua51_Sources(t *testing.T) { checkSnippets(t, lua51Sources) }
 
 var lua51Libraries = []snippet{
+	{`local w = coroutine.wrap(function() error("x") end) print(pcall(w)) print(pcall(w))`,
+		"false\ttest.lua:1: x\nfalse\ttest.lua:1: cannot resume dead coroutine\n"},
+	{`local c = coroutine.create(function() error("x") end) coroutine.resume(c) print(coroutine.status(c), coroutine.resume(c))`,
+		"dead\tfalse\tcannot resume dead coroutine\n"},
+	{`print(pcall(loadstring("error('e')", "return 1\nerror('e')")))`, "false\t[string \"return 1...\"]:1: e\n"},
+	{`print(pcall(loadstring("\n\nerror('e')", "one")), pcall(loadstring("error('e')", "=one")), pcall(loadstring("error('e')", "@=one")))`,
+		"false\tfalse\tfalse\t=one:1: e\n"},
+	{`print(pcall(loadstring("error('e')", "")))`, "false\t[string \"\"]:1: e\n"},
+	{`print((pcall(math.random, 1, 2, 3)))`, "false\n"},
 	{`print(tostring(setmetatable({}, {__tostring = function() return nil end})))`, "nil\n"},
 	{`print(type(tostring(setmetatable({}, {__tostring = function() return 5 end}))))`, "number\n"},
 	{`print(table.foreach({7, a = 8}, function(k, v) io.write(tostring(k), "=", v, " ") end))`, "1=7 a=8 \n"},
@@ -144,6 +155,8 @@ var lua51Differs = map[string]string{
 	`io.stdout.write()`:                     "its files have another type",
 	`local t = {} return t[1].y`:            "it has field '?' for a key that is no text",
 	`return "\256"`:                         "errors of syntax have other words",
+	`local 1 = 2`:                           "errors of syntax have other words",
+	`print('it''s')`:                        "errors of syntax have other words",
 	`local t = {1,,2}`:                      "errors of syntax have other words",
 	`local env = {} setfenv(0, env) print(getfenv(loadstring("return 1")) == env, getfenv(1) == _G)`: "its program needs the globals",
 }

@@ -53,9 +53,10 @@ const TooLarge = "the source is larger than 1 MiB"
 // such sources.
 func InternalSource(name string) string { return "[" + name + "]" }
 
-// IsInternalSource reports whether InternalSource returned the name.
+// IsInternalSource reports whether InternalSource returned the name. Chunks that a script loads have names such as
+// [string "return 1"].
 func IsInternalSource(name string) bool {
-	return strings.HasPrefix(name, "[") && strings.HasSuffix(name, "]")
+	return strings.HasPrefix(name, "[") && strings.HasSuffix(name, "]") && !strings.HasPrefix(name, `[string "`)
 }
 
 // compiler compiles the sources of one Lua state.

@@ -14,7 +14,7 @@ import (
 
 const (
 	refusedReason = "connection refused: nothing listens there; is the server running, and the port right?"
-	notUTF8      = "is not UTF-8, and JSON can't hold other bytes"
+	notUTF8       = "is not UTF-8, and JSON can't hold other bytes"
 )
 
 // inJSON is an input of which dkvrun writes one JSON document.

@@ -24,6 +24,9 @@ func openMath(L *lua.LState, e *Env) {
 			L.Push(lua.LNumber(random.Float64()))
 			return 1
 		}
+		if L.GetTop() > 2 {
+			e.Raise(L, "wrong number of arguments to 'random': none, the highest integer, or the lowest and the highest")
+		}
 		numberArgument(L, 1)
 		low, high := 1, WholeArgument(L, 1, 1)
 		if L.GetTop() > 1 {

@@ -162,9 +162,11 @@ func (p *parser) close(k kind, o opener) {
 func (p *parser) unexpected(expected string) {
 	shown := kindNames[p.token.kind]
 	switch p.token.kind {
-	case tName:
+	case tName, tNumber:
 		shown = "'" + p.src[p.token.Start:p.token.End] + "'"
-	case tEnd, tNumber, tString:
+	case tString:
+		shown = "string"
+	case tEnd:
 	default:
 		shown = "'" + shown + "'"
 	}
