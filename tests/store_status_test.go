@@ -264,7 +264,11 @@ func TestStoreStatus_NeverContradictsItself(t *testing.T) {
 	// An action that has returned ok leaves a store that runs and is ready.
 	settled := `
 local now = store_status("OrdersStore")
-assert(now.status == "Running" and now.ready, now.status .. ", ready " .. tostring(now.ready))`
+local why = {now.status .. ", ready " .. tostring(now.ready)}
+for _, node in ipairs(now.instances) do
+  if not node.ready then why[#why + 1] = node.name .. " " .. node.status .. " " .. (node.last_error or "") end
+end
+assert(now.status == "Running" and now.ready, table.concat(why, "; "))`
 	kill := func(instance string) {
 		t.Helper()
 		pid, err := strconv.Atoi(strings.TrimSpace(do(hosts, `
