@@ -38,7 +38,7 @@ func memberConfig(folder string, spec engine.Spec, logger *zap.Logger) *embed.Co
 		cfg.ClusterState = embed.ClusterStateFlagExisting
 	}
 	cfg.ListenPeerUrls = []url.URL{httpURL(bind, spec.ClustronPort)}
-	cfg.ListenClientUrls = []url.URL{httpURL(bind, spec.ClientPort), socketURL(folder)}
+	cfg.ListenClientUrls = []url.URL{socketURL(folder)} // port.go serves the client port
 	cfg.AdvertisePeerUrls = []url.URL{httpURL(spec.Host, spec.ClustronPort)}
 	cfg.AdvertiseClientUrls = []url.URL{httpURL(spec.Host, spec.ClientPort)}
 
@@ -51,7 +51,6 @@ func memberConfig(folder string, spec engine.Spec, logger *zap.Logger) *embed.Co
 	cfg.StrictReconfigCheck = true
 	cfg.PreVote = true
 	cfg.EnableGRPCGateway = false // json.go serves its routes, without web pages
-	cfg.CORS = map[string]struct{}{noOrigins: {}}
 	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(logger)
 	return cfg
 }

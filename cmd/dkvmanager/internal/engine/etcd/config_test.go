@@ -22,7 +22,7 @@ func TestConfig_Member(t *testing.T) {
 		"initial cluster":    {cfg.InitialCluster, "orders-1=http://[fd00::1]:7811,orders-2=http://[fd00::2]:7811"},
 		"state":              {cfg.ClusterState, "existing"},
 		"peer address":       {cfg.ListenPeerUrls[0].String(), "http://[::1]:7811"},
-		"client address":     {cfg.ListenClientUrls[0].String(), "http://[::1]:7861"},
+		"client address":     {cfg.ListenClientUrls[0].String(), "unix://folder/etcd.sock"},
 		"advertised peer":    {cfg.AdvertisePeerUrls[0].String(), "http://[fd00::2]:7811"},
 		"advertised clients": {cfg.AdvertiseClientUrls[0].String(), "http://[fd00::2]:7861"},
 	} {

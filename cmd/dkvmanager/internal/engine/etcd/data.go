@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -13,6 +12,7 @@ import (
 
 	"go.etcd.io/etcd/client/pkg/v3/types"
 	"go.etcd.io/etcd/server/v3/embed"
+	"go.etcd.io/etcd/server/v3/etcdserver/api/etcdhttp"
 	"go.etcd.io/etcd/server/v3/storage/wal"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
@@ -38,25 +38,30 @@ func runData(ctx context.Context, folder string, spec engine.Spec, report *engin
 	case spec.Start == engine.Found && !hasData:
 		staggerStart(ctx, spec)
 	}
+	port, err := listenClients(spec, report, logger)
+	if err != nil {
+		return fmt.Errorf("start of %s: %w", spec.Instance, err)
+	}
+	defer port.close()
 	counter := newCounter(report)
 	cfg.GRPCAdditionalServerOptions = []grpc.ServerOption{
 		grpc.ChainUnaryInterceptor(counter.unary),
 		grpc.ChainStreamInterceptor(counter.stream),
 	}
-	routes, closeRoutes, err := jsonRoutes(ctx, spec.Bind,
-		&net.TCPAddr{IP: net.ParseIP(bindIP(spec.Bind)), Port: spec.ClientPort})
+	serving := make(chan *grpc.Server, 1)
+	cfg.ServiceRegister = func(server *grpc.Server) { serving <- server } // called when etcd is ready to serve
+	routes, closeRoutes, err := jsonRoutes(ctx, spec.Bind, port.listener.Addr())
 	if err != nil {
 		return fmt.Errorf("start of %s: %w", spec.Instance, err)
 	}
 	defer closeRoutes()
-	cfg.UserHandlers = map[string]http.Handler{"/v3/": rejectWebPages(spec, routes)}
 	member, err := embed.StartEtcd(cfg)
 	if err != nil {
 		return fmt.Errorf("start of %s: %w", spec.Instance, err)
 	}
 	probe, err := newProbe(spec)
 	if err != nil {
-		shutdown(member)
+		shutdown(context.Background(), member)
 		return fmt.Errorf("start of %s: %w", spec.Instance, err)
 	}
 	defer probe.close()
@@ -78,17 +83,37 @@ func runData(ctx context.Context, folder string, spec engine.Spec, report *engin
 		severance.end()
 		counter.endStreams()
 		etcdLevel.SetLevel(zap.DPanicLevel) // it logs every connection that a stop closes as a failure
-		shutdown(member)
+		stopping, cancel := context.WithTimeout(context.Background(), closeLimit)
+		defer cancel()
+		port.shutdown(stopping)
+		shutdown(stopping, member)
 	}()
 
-	select {
-	case <-ctx.Done():
-		return nil
-	case err := <-member.Err():
-		return stopCause(member, spec, removed.Load(), err)
-	case <-member.Server.StopNotify():
-		return stopCause(member, spec, removed.Load(), errors.New("the engine stopped by itself: see the lines above"))
+	for {
+		select {
+		case server := <-serving:
+			port.serve(server, dataPages(member, routes))
+		case <-ctx.Done():
+			return nil
+		case err := <-port.failed:
+			return stopCause(member, spec, removed.Load(), fmt.Errorf("client port: %w", err))
+		case err := <-member.Err():
+			return stopCause(member, spec, removed.Load(), err)
+		case <-member.Server.StopNotify():
+			return stopCause(member, spec, removed.Load(), errors.New("the engine stopped by itself: see the lines above"))
+		}
 	}
+}
+
+// dataPages returns what the client port serves over HTTP/1: the JSON routes, /version, /health, /livez, /readyz,
+// /metrics and nothing else. etcd itself serves more, for example /debug/vars.
+func dataPages(member *embed.Etcd, routes http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle(jsonRoot, routes)
+	etcdhttp.HandleVersion(mux, member.Server)
+	etcdhttp.HandleHealth(member.GetLogger(), mux, member.Server)
+	etcdhttp.HandleMetrics(mux)
+	return mux
 }
 
 // staggerStart makes founders that start together start one after the other. A new founder first asks the others
@@ -113,8 +138,8 @@ func stopCause(member *embed.Etcd, spec engine.Spec, removed bool, err error) er
 
 // shutdown ends requests in flight, transfers the leadership and stops the server. It returns when everything is on
 // disk; embed's Close also waits for the connections of other members, which end with the process. Close can take
-// longer than a stop may, and before the first quorum it never stops the server: in both cases HardStop stops it.
-func shutdown(member *embed.Etcd) {
+// longer than ctx allows, and before the first quorum it never stops the server: in both cases HardStop stops it.
+func shutdown(ctx context.Context, member *embed.Etcd) {
 	select {
 	case <-member.Server.ReadyNotify():
 	default:
@@ -124,7 +149,7 @@ func shutdown(member *embed.Etcd) {
 	go member.Close()
 	select {
 	case <-member.Server.StopNotify():
-	case <-time.After(closeLimit):
+	case <-ctx.Done():
 		member.Server.HardStop()
 	}
 }

@@ -4,13 +4,10 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"net"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
-	"github.com/soheilhy/cmux"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
@@ -20,64 +17,51 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/engine"
 )
 
-const (
-	// firstBytesLimit bounds the time until a new connection sends its first bytes.
-	firstBytesLimit = 30 * time.Second
-	// requestOverhead is the largest overhead of a message over its request; etcd's own value.
-	requestOverhead = 512 << 10
-)
+// requestOverhead is the largest overhead of a message over its request; etcd's own value.
+const requestOverhead = 512 << 10
 
 // runGateway runs a gateway until ctx is done: its client port serves the whole store, and it keeps no data.
 func runGateway(ctx context.Context, _ string, spec engine.Spec, report *engine.Report, logger *zap.Logger) error {
 	if len(spec.Endpoints) == 0 {
 		return fmt.Errorf("gateway %s: the spec names no data instance", spec.Instance)
 	}
-	listener, err := net.Listen("tcp", net.JoinHostPort(spec.Bind, strconv.Itoa(spec.ClientPort)))
+	port, err := listenClients(spec, report, logger)
 	if err != nil {
 		return fmt.Errorf("start of %s: %w", spec.Instance, err)
 	}
+	defer port.close()
 	client, err := dial(spec.Bind, spec.Endpoints,
 		grpc.WithChainUnaryInterceptor(forwardUnary),
 		grpc.WithChainStreamInterceptor(forwardStream))
 	if err != nil {
-		listener.Close()
 		return fmt.Errorf("start of %s: %w", spec.Instance, err)
 	}
 	defer client.Close()
-
 	probe, err := newProbe(spec)
 	if err != nil {
-		listener.Close()
 		return fmt.Errorf("start of %s: %w", spec.Instance, err)
 	}
 	defer probe.close()
 
 	counter := newCounter(report)
 	report.Measure(func(context.Context) []engine.Gauge { return []engine.Gauge{watchGauge(counter)} })
-	grpcServer := newGatewayServer(client, counter)
-	handler, closeRoutes, err := jsonRoutes(ctx, spec.Bind, listener.Addr())
+	routes, closeRoutes, err := jsonRoutes(ctx, spec.Bind, port.listener.Addr())
 	if err != nil {
-		listener.Close()
 		return fmt.Errorf("start of %s: %w", spec.Instance, err)
 	}
 	defer closeRoutes()
 	mux := http.NewServeMux()
-	mux.Handle("/v3/", rejectWebPages(spec, handler))
+	mux.Handle(jsonRoot, routes)
 	gatewayPages(mux, client, spec.Bind, report, counter, logger)
-	httpServer := &http.Server{Handler: mux, ReadHeaderTimeout: firstBytesLimit,
-		ErrorLog: zap.NewStdLog(logger)}
-
-	split := cmux.New(listener)
-	split.SetReadTimeout(firstBytesLimit)
-	httpListener, grpcListener := split.Match(cmux.HTTP1()), split.Match(cmux.HTTP2())
-	failed := make(chan error, 3)
-	go func() { failed <- httpServer.Serve(httpListener) }()
-	go func() { failed <- grpcServer.Serve(grpcListener) }()
-	go func() { failed <- split.Serve() }()
+	server := newGatewayServer(client, counter)
+	port.serve(server, mux)
 	defer func() {
 		counter.endStreams()
-		shutdownServers(httpServer, grpcServer)
-		split.Close()
+		stopping, cancel := context.WithTimeout(context.Background(), closeLimit)
+		defer cancel()
+		port.shutdown(stopping)
+		defer context.AfterFunc(stopping, server.Stop)()
+		server.GracefulStop()
 	}()
 
 	watched := make(chan struct{})
@@ -93,18 +77,9 @@ func runGateway(ctx context.Context, _ string, spec engine.Spec, report *engine.
 	select {
 	case <-ctx.Done():
 		return nil
-	case err := <-failed:
+	case err := <-port.failed:
 		return fmt.Errorf("%s can't go on: %w", spec.Instance, err)
 	}
-}
-
-// shutdownServers waits for requests in flight, for closeLimit.
-func shutdownServers(httpServer *http.Server, grpcServer *grpc.Server) {
-	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
-	defer cancel()
-	defer context.AfterFunc(ctx, grpcServer.Stop)()
-	_ = httpServer.Shutdown(ctx)
-	grpcServer.GracefulStop()
 }
 
 // newGatewayServer returns a gRPC server with all services of a data instance.

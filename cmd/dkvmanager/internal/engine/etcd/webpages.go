@@ -4,12 +4,17 @@ import (
 	"net"
 	"net/http"
 
+	"google.golang.org/grpc/codes"
+
 	"dkvrun/cmd/dkvmanager/internal/engine"
 	"dkvrun/cmd/dkvmanager/internal/hostid"
 )
 
-// noOrigins is an origin that no web page has: etcd takes an empty list of origins as all origins.
-const noOrigins = "none"
+// Refusals of requests that may come from web pages.
+const (
+	webPageRefused = "web pages may not use this store"
+	foreignHost    = "the Host is not a name of this instance: use its IP address"
+)
 
 // rejectWebPages refuses requests of web pages, as the manager does: a page in a local browser reaches a loopback
 // address too.
@@ -19,9 +24,9 @@ func rejectWebPages(spec engine.Spec, routes http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case hostid.FromWebPage(r):
-			http.Error(w, `{"code":7,"message":"web pages may not use this store"}`, http.StatusForbidden)
+			refuse(w, http.StatusForbidden, codes.PermissionDenied, webPageRefused)
 		case local && !hostid.IsOwnName(r.Host, spec.Host):
-			http.Error(w, `{"code":7,"message":"the Host is not a name of this instance: use its IP address"}`, http.StatusForbidden)
+			refuse(w, http.StatusForbidden, codes.PermissionDenied, foreignHost)
 		default:
 			routes.ServeHTTP(w, r)
 		}

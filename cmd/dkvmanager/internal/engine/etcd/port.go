@@ -1,0 +1,153 @@
+package etcd
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/soheilhy/cmux"
+	"go.etcd.io/etcd/client/pkg/v3/transport"
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+
+	"dkvrun/cmd/dkvmanager/internal/engine"
+)
+
+const (
+	// firstBytesLimit bounds the time until a new connection sends its first bytes.
+	firstBytesLimit = 30 * time.Second
+	// holdLimit bounds the time for which a gRPC connection or a JSON request waits for an instance that is starting. A
+	// gRPC client with other endpoints uses those meanwhile, and connects again after the limit.
+	holdLimit = 10 * time.Second
+	// reservedFiles is the number of open files that connections of clients leave for the instance; etcd's own value.
+	reservedFiles = 150
+	// maxConnections bounds the connections of clients where the number of open files does not.
+	maxConnections = 1 << 20
+)
+
+// jsonRoot is the prefix of the JSON routes.
+const jsonRoot = "/v3/"
+
+// notReady begins the answer to a request that a starting instance has not carried out.
+const notReady = "the instance is not ready: "
+
+// portServer serves the client port of an instance, for applications: HTTP/2 goes to the gRPC server, HTTP/1 to the
+// JSON routes and the pages. The port is bound before the instance starts. Until serve is called, requests wait for at most
+// holdLimit; pages say at once that the instance isn't ready.
+type portServer struct {
+	listener  net.Listener
+	split     cmux.CMux
+	forGRPC   net.Listener
+	web       *http.Server
+	handler   http.Handler // set before serving is closed
+	report    *engine.Report
+	serving   chan struct{} // closed by serve
+	closing   chan struct{} // closed by close
+	closeOnce sync.Once
+	// failed receives the error of a server that has ended.
+	failed chan error
+}
+
+// listenClients binds the client port and starts to answer.
+func listenClients(spec engine.Spec, report *engine.Report, logger *zap.Logger) (*portServer, error) {
+	listener, err := net.Listen("tcp", net.JoinHostPort(spec.Bind, strconv.Itoa(spec.ClientPort)))
+	if err != nil {
+		return nil, err
+	}
+	p := &portServer{
+		listener: transport.LimitListener(listener, connectionLimit()),
+		report:   report,
+		serving:  make(chan struct{}),
+		closing:  make(chan struct{}),
+		failed:   make(chan error, 3),
+	}
+	p.web = &http.Server{Handler: rejectWebPages(spec, p), ReadHeaderTimeout: firstBytesLimit,
+		ErrorLog: zap.NewStdLog(logger)}
+	p.split = cmux.New(p.listener)
+	p.split.SetReadTimeout(firstBytesLimit)
+	forHTTP := p.split.Match(cmux.HTTP1())
+	p.forGRPC = p.split.Match(p.hold(cmux.HTTP2()))
+	go func() { p.failed <- p.web.Serve(forHTTP) }()
+	go func() { p.failed <- p.split.Serve() }()
+	return p, nil
+}
+
+// connectionLimit returns how many connections a client port takes; further ones wait.
+func connectionLimit() int {
+	var files syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil || files.Cur > maxConnections {
+		return maxConnections
+	}
+	return max(int(files.Cur)-reservedFiles, 1)
+}
+
+// hold returns a matcher that takes connections once the gRPC server serves, and closes them after holdLimit.
+func (p *portServer) hold(matches cmux.Matcher) cmux.Matcher {
+	return func(r io.Reader) bool { return matches(r) && p.wait(context.Background()) }
+}
+
+// wait reports whether the instance has begun to serve before holdLimit.
+func (p *portServer) wait(ctx context.Context) bool {
+	limit := time.NewTimer(holdLimit)
+	defer limit.Stop()
+	select {
+	case <-p.serving:
+		return true
+	case <-p.closing:
+	case <-limit.C:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+// serve hands the connections to the server and the requests to the handler. It is called once.
+func (p *portServer) serve(server *grpc.Server, handler http.Handler) {
+	p.handler = handler
+	go func() { p.failed <- server.Serve(p.forGRPC) }()
+	close(p.serving)
+}
+
+// ServeHTTP answers an HTTP/1 request.
+func (p *portServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	select {
+	case <-p.serving:
+	default:
+		if !strings.HasPrefix(r.URL.Path, jsonRoot) || !p.wait(r.Context()) {
+			refuse(w, http.StatusServiceUnavailable, codes.Unavailable, notReady+p.report.Condition().Reason)
+			return
+		}
+	}
+	p.handler.ServeHTTP(w, r)
+}
+
+// shutdown waits for the HTTP/1 requests in flight until ctx is done, and takes no new connections. The caller then
+// stops the gRPC server.
+func (p *portServer) shutdown(ctx context.Context) {
+	if p.web.Shutdown(ctx) != nil {
+		_ = p.web.Close()
+	}
+	p.close()
+}
+
+// close ends the port at once. It can be called again.
+func (p *portServer) close() {
+	p.closeOnce.Do(func() { close(p.closing) })
+	_ = p.web.Close()
+	p.split.Close()
+	_ = p.listener.Close()
+}
+
+// refuse answers a request with an error in the form of the JSON routes.
+func refuse(w http.ResponseWriter, status int, code codes.Code, message string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]any{"code": code, "message": message}) // the client may be gone
+}
