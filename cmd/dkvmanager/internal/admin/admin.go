@@ -24,7 +24,7 @@ import (
 
 // Catalog is the part of the catalog that the API needs.
 type Catalog interface {
-	// Snapshot returns a copy that belongs to the caller.
+	// Snapshot returns the present content, of which the caller may change all but the stores.
 	Snapshot() *catalog.Data
 	// Update changes the catalog durably, or returns an error and changes nothing.
 	Update(func(*catalog.Data) error) error

@@ -79,10 +79,12 @@ func (c *Catalog) Identity() string { return c.identity }
 // missing, and with it a vote: the manager is suspect until the coordinators have confirmed its stores.
 func (c *Catalog) Repaired() string { return c.repaired }
 
-// Snapshot returns a copy of the present content. All of it comes from one generation, and that generation is on disk.
-// It takes no lock, so reading does not wait for an Update that waits for the disk; by the time the caller looks at the
-// copy the catalog may have changed. A caller that bases a change on a snapshot must check it again within Update.
-func (c *Catalog) Snapshot() *Data { return c.data.Load().clone() }
+// Snapshot returns the present content. All of it comes from one generation, and that generation is on disk. The maps
+// and lists of Data belong to the caller; the stores in it are shared and must not be changed, so that a request costs
+// the same however large the catalog is. It takes no lock, so reading does not wait for an Update that waits for the
+// disk; by the time the caller looks at the snapshot the catalog may have changed. A caller that bases a change on a
+// snapshot must check it again within Update.
+func (c *Catalog) Snapshot() *Data { return c.data.Load().share() }
 
 // Update changes the catalog: f edits a copy. When f returns nil, the copy is made durable and only then
 // visible, so no other manager or client acts on a vote or a decision that a crash could undo (I1, I4). An error of f

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -84,15 +85,42 @@ func TestCatalog_KeepsStoresAndIdentity(t *testing.T) {
 	}
 }
 
-func TestCatalog_SnapshotIsACopy(t *testing.T) {
+func TestCatalog_SnapshotStaysAsItIs(t *testing.T) {
 	c := open(t, t.TempDir())
 	add(t, c, orders())
-	s := c.Snapshot().Stores["OrdersStore"]
-	s.Nodes[0].Host, s.Founders[0].Name, s.Managers[0].URL = "x", "x", "x"
-	s.Local["orders-1"].Desired, s.Local["orders-2"].Leaving.Host = wire.DesiredStopped, "x"
-	delete(s.Local, "orders-1")
-	if got := c.Snapshot().Stores["OrdersStore"]; !reflect.DeepEqual(got, orders()) {
+	s := c.Snapshot()
+	s.SetName("Other", func(n *Name) { n.Epoch = 7 })
+	if got := c.Snapshot(); got.Name("Other").Epoch != 0 {
 		t.Errorf("a change of a snapshot reached the catalog: %+v", got)
+	}
+	if err := c.Update(func(d *Data) error {
+		s := d.Stores["OrdersStore"]
+		s.Nodes[0].Host, s.Founders[0].Name, s.Managers[0].URL = "x", "x", "x"
+		s.Local["orders-1"].Desired, s.Local["orders-2"].Leaving.Host = wire.DesiredStopped, "x"
+		delete(s.Local, "orders-1")
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Stores["OrdersStore"]; !reflect.DeepEqual(got, orders()) {
+		t.Errorf("a change of the catalog reached a snapshot: %+v", got)
+	}
+}
+
+// A request takes a snapshot, whatever is wrong with it. It must not cost a copy of all stores.
+func TestCatalog_SnapshotCopiesNoStore(t *testing.T) {
+	c := open(t, t.TempDir())
+	large := orders()
+	large.Managers = make([]wire.Manager, 1<<16)
+	add(t, c, large)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range 100 {
+		_ = c.Snapshot()
+	}
+	runtime.ReadMemStats(&after)
+	if each := (after.TotalAlloc - before.TotalAlloc) / 100; each > 16<<10 {
+		t.Errorf("a snapshot takes %d KiB", each>>10)
 	}
 }
 

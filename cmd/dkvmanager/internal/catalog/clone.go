@@ -20,6 +20,14 @@ func (d *Data) Digest() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
+// share returns a copy of the maps and lists of d, which shares their values.
+func (d *Data) share() *Data {
+	return &Data{
+		Stores: maps.Clone(d.Stores), Names: maps.Clone(d.Names),
+		SuspectStores: slices.Clone(d.SuspectStores), Deletions: slices.Clone(d.Deletions),
+	}
+}
+
 // clone returns a copy that shares nothing that Update's callers may change. The values of Names are shared,
 // because they are immutable. A shared value that f edits would be visible before it is durable, and would stay when
 // the write fails (I1, I4).

@@ -10,7 +10,7 @@ import (
 const (
 	maxStores = 4096
 	maxBytes  = 16 << 20
-	// keptDecisions is the number of decisions that a name without a store keeps once the catalog exceeds maxBytes.
+	// keptDecisions is the number of decisions that a name keeps once the catalog exceeds maxBytes.
 	keptDecisions = 4
 )
 
@@ -39,10 +39,10 @@ func (d *Data) promisedStores() int {
 	return count
 }
 
-// trimHistory drops old decisions of names without a store. Correctness doesn't depend on them; the epochs stay.
+// trimHistory drops old decisions. Correctness doesn't depend on them; the epochs stay.
 func (d *Data) trimHistory() {
 	for key, n := range d.Names {
-		if len(n.Decisions) > keptDecisions && d.Named(key) == nil {
+		if len(n.Decisions) > keptDecisions {
 			trimmed := *n
 			trimmed.Decisions = slices.Clone(n.Decisions[len(n.Decisions)-keptDecisions:])
 			d.Names[key] = &trimmed

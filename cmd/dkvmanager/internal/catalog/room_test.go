@@ -78,10 +78,13 @@ func TestCatalog_RefusesBytesBeyondItsBound(t *testing.T) {
 	if err := fill("B"); !catalogFull(err) || !strings.Contains(err.Error(), "of at most 64 KiB") {
 		t.Errorf("over the bound: %v", err)
 	}
-	// Decisions of names without a store are dropped, and small updates still fit.
+	// Old decisions are dropped, of names with and without a store, and small updates still fit.
 	for i := range maxDecisions * 10 {
 		if err := c.Update(func(d *Data) error {
 			id, store := fmt.Sprintf("op-%036d", i), fmt.Sprintf("Gone%d", i%10)
+			if i%10 == 9 {
+				store = "A"
+			}
 			d.RecordDecision(DecisionRecord{ID: id, Store: store, Epoch: 1}, time.Now())
 			return nil
 		}); err != nil {
@@ -89,9 +92,12 @@ func TestCatalog_RefusesBytesBeyondItsBound(t *testing.T) {
 		}
 	}
 	if size := len(c.payload); size > c.maxBytes {
-		t.Errorf("decisions of names without a store take the catalog to %d bytes", size)
+		t.Errorf("decisions take the catalog to %d bytes", size)
 	}
 	if n := c.Snapshot().Name("Gone0"); len(n.Decisions) < keptDecisions {
 		t.Errorf("%d decisions are left", len(n.Decisions))
+	}
+	if n := c.Snapshot().Name("A"); len(n.Decisions) < keptDecisions || len(n.Decisions) == maxDecisions {
+		t.Errorf("%d decisions of a store are left", len(n.Decisions))
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 // Catalog is the durable state of this manager.
 type Catalog interface {
-	// Snapshot returns a copy that the caller may change.
+	// Snapshot returns the present content, of which the caller may change all but the stores.
 	Snapshot() *catalog.Data
 	// Update changes the catalog durably, or returns an error and changes nothing.
 	Update(func(*catalog.Data) error) error
