@@ -18,14 +18,48 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// maxShift bounds the search for free ports.
-const maxShift = 1000
+const (
+	// maxShift bounds the search for free ports, and maxTries the number of ports that it tries.
+	maxShift = 1000
+	maxTries = 2000
+)
 
 // portCheck finds out whether this server's instances can have their ports.
 type portCheck struct {
-	stores map[string]*catalog.Store // of the catalog
-	bind   string                    // the IP that ports are bound to; empty for all
-	owns   func(wire.Node) bool
+	bind string // the IP that ports are bound to; empty for all
+	owns func(wire.Node) bool
+	// taken holds the instances of all servers in the catalog, by port.
+	taken map[int][]portOwner
+}
+
+// portOwner is an instance of a store of the catalog.
+type portOwner struct {
+	store string
+	node  wire.Node
+}
+
+// newPortCheck returns a check against the stores of the catalog.
+func newPortCheck(stores map[string]*catalog.Store, bind string, owns func(wire.Node) bool) portCheck {
+	type place struct{ host, manager string }
+	known := map[place]bool{} // owns may read the addresses of the machine each time
+	ownsOnce := func(n wire.Node) bool {
+		at := place{n.Host, n.Manager}
+		is, has := known[at]
+		if !has {
+			is = owns(n)
+			known[at] = is
+		}
+		return is
+	}
+	c := portCheck{bind: bind, owns: ownsOnce, taken: map[int][]portOwner{}}
+	for _, s := range stores {
+		for _, n := range append(s.Nodes[:len(s.Nodes):len(s.Nodes)], leaving(s)...) {
+			for _, port := range []int{n.ClustronPort, n.ClientPort} {
+				c.taken[port] = append(c.taken[port], portOwner{s.Name, n})
+			}
+		}
+	}
+	return c
 }
 
 // refusal returns the refusal port_taken if a port of one of this server's nodes of a store belongs to another instance
@@ -52,27 +86,40 @@ func (c portCheck) refusal(store string, nodes []wire.Node) *wire.Result {
 
 // problem returns why a port can't be used, or "" if it is free.
 func (c portCheck) problem(store string, n wire.Node, port int) string {
-	for _, other := range c.stores {
-		for _, o := range append(other.Nodes[:len(other.Nodes):len(other.Nodes)], leaving(other)...) {
-			same := other.Name == store && o.Name == n.Name
-			here := strings.EqualFold(o.Host, n.Host) || c.owns(o)
-			if !same && here && (o.ClustronPort == port || o.ClientPort == port) {
-				return fmt.Sprintf("belongs to instance %s of store %s", o.Name, other.Name)
-			}
-		}
+	if o := c.owner(store, n, port); o != nil {
+		return fmt.Sprintf("belongs to instance %s of store %s", o.node.Name, o.store)
 	}
-	l, err := net.Listen("tcp", net.JoinHostPort(c.bind, strconv.Itoa(port)))
-	if err == nil {
-		l.Close()
+	err := c.listen(port)
+	switch {
+	case err == nil:
 		return ""
-	}
-	if !errors.Is(err, syscall.EADDRINUSE) {
+	case !errors.Is(err, syscall.EADDRINUSE):
 		return "can't be used: " + cause(err).Error()
 	}
 	if holder := PortHolder(c.bind, port); holder != "" {
 		return "is taken by " + holder
 	}
 	return "is taken"
+}
+
+// owner returns another instance of this server that has a port, or nil.
+func (c portCheck) owner(store string, n wire.Node, port int) *portOwner {
+	for _, o := range c.taken[port] {
+		same := o.store == store && o.node.Name == n.Name
+		if !same && (strings.EqualFold(o.node.Host, n.Host) || c.owns(o.node)) {
+			return &o
+		}
+	}
+	return nil
+}
+
+// listen returns nil if a port can be used on this machine, else the error.
+func (c portCheck) listen(port int) error {
+	l, err := net.Listen("tcp", net.JoinHostPort(c.bind, strconv.Itoa(port)))
+	if err == nil {
+		err = l.Close()
+	}
+	return err
 }
 
 // cause returns the system's error number in an error of package net, or the error itself.
@@ -85,10 +132,11 @@ func cause(err error) error {
 }
 
 // freePorts returns a hint with the nearest ports at which all ports of the nodes are free, all shifted by the same
-// number; "" if there are none near.
+// number; "" if it finds none in maxTries.
 func (c portCheck) freePorts(store string, nodes []wire.Node) string {
-	for shift := 1; shift <= maxShift; shift++ {
-		if c.freeAt(store, nodes, shift) {
+	tries := 0
+	for shift := 1; shift <= maxShift && tries < maxTries; shift++ {
+		if c.freeAt(store, nodes, shift, &tries) {
 			first := nodes[0]
 			for _, n := range nodes {
 				first.ClustronPort = min(first.ClustronPort, n.ClustronPort)
@@ -101,10 +149,12 @@ func (c portCheck) freePorts(store string, nodes []wire.Node) string {
 	return ""
 }
 
-func (c portCheck) freeAt(store string, nodes []wire.Node, shift int) bool {
+// freeAt reports whether all ports of the nodes are free when they are shifted. It adds the ports that it has tried.
+func (c portCheck) freeAt(store string, nodes []wire.Node, shift int, tries *int) bool {
 	for _, n := range nodes {
 		for _, port := range []int{n.ClustronPort + shift, n.ClientPort + shift} {
-			if port > 65535 || c.problem(store, n, port) != "" {
+			*tries++
+			if port > 65535 || c.owner(store, n, port) != nil || c.listen(port) != nil {
 				return false
 			}
 		}

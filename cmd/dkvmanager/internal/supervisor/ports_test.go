@@ -117,3 +117,35 @@ func TestPorts_PortWithoutAnOwner(t *testing.T) {
 		t.Errorf("holder of the port on any address: %q", h)
 	}
 }
+
+// A refusal costs little, however many ports are taken. Changes of the catalog wait for it.
+func TestPorts_ManyTakenPortsAreRefusedSoon(t *testing.T) {
+	const ip, count = "127.42.9.9", 256
+	var nodes []wire.Node
+	for i := range count {
+		n := wire.Node{Name: fmt.Sprintf("n-%d", i), Host: ip, ClustronPort: 10001 + 2*i, ClientPort: 10002 + 2*i}
+		occupy(t, ip, n.ClustronPort)
+		occupy(t, ip, n.ClientPort)
+		nodes = append(nodes, n)
+	}
+	check := newPortCheck(nil, ip, func(wire.Node) bool { return true })
+	tries := 0
+	if check.freeAt("S", nodes, 1, &tries); tries > 2*count {
+		t.Errorf("%d ports were tried", tries)
+	}
+	looked := testing.Benchmark(func(b *testing.B) {
+		for b.Loop() {
+			if r := check.refusal("S", nodes); r == nil || r.Code != wire.CodePortTaken {
+				b.Fatal(r)
+			}
+		}
+	})
+	one := testing.Benchmark(func(b *testing.B) {
+		for b.Loop() {
+			PortHolder(ip, 10001)
+		}
+	})
+	if looked.NsPerOp() > 20*one.NsPerOp() {
+		t.Errorf("a refusal takes as long as %d searches for the holder of a port", looked.NsPerOp()/one.NsPerOp())
+	}
+}

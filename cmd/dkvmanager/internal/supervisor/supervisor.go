@@ -188,7 +188,7 @@ func (s *Supervisor) update(f func(*catalog.Data) error) error {
 // this machine. The error is a *wire.Result, port_taken. Nodes of other servers are ignored. The ports of running
 // instances count as in use, so it must be called before they start.
 func (s *Supervisor) CheckPorts(store string, nodes []wire.Node) error {
-	check := portCheck{stores: s.view.Load().Stores, bind: s.opts.Bind, owns: s.opts.Owns}
+	check := newPortCheck(s.view.Load().Stores, s.opts.Bind, s.opts.Owns)
 	if r := check.refusal(store, nodes); r != nil {
 		return r
 	}

@@ -399,10 +399,20 @@ func node(nodes []wire.Node, name string) *wire.Node {
 	return &nodes[i]
 }
 
-// checkPorts checks the ports of each new node by itself, so that one answer names every port that is taken.
+// maxPortProblems bounds the nodes whose ports one answer names as taken. Finding out who holds a port takes long.
+const maxPortProblems = 16
+
+// checkPorts checks the ports of all new nodes, and if not all are free those of each node by itself, so that one
+// answer names the ports that are taken, of up to maxPortProblems nodes.
 func (m *Participant) checkPorts(d *catalog.Data, c *wire.Operation, added []wire.Node) []*wire.Result {
+	if m.CheckPorts(d, c.Store, added) == nil {
+		return nil
+	}
 	var problems []*wire.Result
 	for _, n := range added {
+		if len(problems) == maxPortProblems {
+			break
+		}
 		err := m.CheckPorts(d, c.Store, []wire.Node{n})
 		var r *wire.Result
 		if errors.As(err, &r) {
