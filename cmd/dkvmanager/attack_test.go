@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -195,6 +197,86 @@ func TestAttack_ResolveConnectsToNobody(t *testing.T) {
 	// The client is the manager at that address. Its answers are not passed on to any client.
 	if got := resolve(target, home); len(connected) != 1 || !strings.Contains(got, `"code":"home_silent"`) || strings.Contains(got, "418") {
 		t.Errorf("its own address: connected %d times, and %q", len(connected), got)
+	}
+}
+
+// hostilePeer serves a manager's address by answer until the test ends, and returns its URL.
+func hostilePeer(t *testing.T, ip string, answer http.HandlerFunc) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", ip+":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: answer}
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(func() { _ = server.Close() })
+	return "http://" + listener.Addr().String()
+}
+
+// resolveAt returns a request that makes a manager query another one.
+func (d *daemon) resolveAt(store, home string) string {
+	return "POST " + wire.ResolvePath(store) + "?" + url.Values{"to": {d.identity()}, "home": {home}}.Encode() +
+		" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+}
+
+// Requests that wait for managers which don't answer leave connections for other clients, however many there are, and
+// also if a store names those managers.
+func TestAttack_SilentPeersKeepNobodyOut(t *testing.T) {
+	const ip = "127.23.7.71"
+	d := startDaemon(t, ip, filepath.Join(t.TempDir(), "data"))
+	silent := hostilePeer(t, "127.23.7.79", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	store := orders(1, ip)
+	store.Operation = "0198f0a0-5d2e-7c41-9d0f-2f6f8f3f7a11"
+	store.Managers = []wire.Manager{{Identity: "0", URL: silent}, {Identity: d.identity(), URL: "http://" + ip + ":7801"}}
+	d.must("POST", wire.StoresPath(), store, "Created")
+	for _, name := range []string{"Z", store.Name} {
+		attack := d.resolveAt(name, silent)
+		for i := range 800 {
+			dialFrom(t, fmt.Sprintf("127.23.7.%d", 78+i%2), ip, attack)
+		}
+		c := dialFrom(t, "127.23.7.12", ip, "GET "+wire.HealthPath()+" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+		if err := c.SetReadDeadline(time.Now().Add(patience)); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(c); !strings.HasPrefix(string(got), "HTTP/1.1 200 ") {
+			t.Errorf("beside 800 requests about %s, another client gets %q, %v", name, got, err)
+		}
+	}
+}
+
+// Large answers of other managers are read one after the other, and one that talks nonsense does not fill the log.
+func TestAttack_AnswersOfPeersAreBounded(t *testing.T) {
+	const ip, peer, requests = "127.23.7.81", "127.23.7.82", 300
+	d := startDaemon(t, ip, filepath.Join(t.TempDir(), "data"))
+	large := []byte(`{"manager":"x","store":"Z","fenced":["` + strings.Repeat(`","`, 180_000) + `"]}`)
+	var answers atomic.Int64
+	home := hostilePeer(t, peer, func(w http.ResponseWriter, r *http.Request) {
+		if n := answers.Add(1); n%2 == 0 {
+			_, _ = w.Write(large)
+		} else {
+			w.WriteHeader(int(200 + n%300))
+		}
+	})
+	store := orders(1, ip)
+	store.Operation = "0198f0a0-5d2e-7c41-9d0f-2f6f8f3f7a11"
+	store.Managers = []wire.Manager{{Identity: "0", URL: home}, {Identity: d.identity(), URL: "http://" + ip + ":7801"}}
+	d.must("POST", wire.StoresPath(), store, "Created")
+	had := d.memory()
+	attack := d.resolveAt(store.Name, home)
+	var all sync.WaitGroup
+	for range requests {
+		c := dialFrom(t, peer, ip, attack)
+		all.Go(func() { _, _ = io.ReadAll(c) })
+	}
+	all.Wait()
+	if grown := d.memory() - had; grown > 256<<20 {
+		t.Errorf("%d answers of another manager took %d MiB", requests, grown>>20)
+	}
+	if lines := strings.Count(d.log.String(), "no answer of"); lines > 2*(maxLogged+1) { // the test may take over a minute
+		t.Errorf("%d lines in the log", lines)
+	}
+	if n := answers.Load(); n < 100 {
+		t.Errorf("only %d answers were requested", n)
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -23,17 +24,33 @@ type peers struct {
 	mu     sync.Mutex
 	// failures holds the last cause for each manager that does not answer, by URL. A cause is logged when it changes.
 	failures map[string]string
+	// minute began at since; logged is the number of causes that were logged in it.
+	since  time.Time
+	logged int
+	// large holds a value for each response of more than largeResponse bytes that is being read or decoded.
+	large chan struct{}
 }
 
-// maxFailures bounds the number of managers whose failures are remembered.
-const maxFailures = 4096
+const (
+	// maxFailures bounds the number of managers whose failures are remembered.
+	maxFailures = 4096
+	// maxLogged bounds the causes that are logged in a minute, and maxCause the bytes of one. Who answers at a URL
+	// chooses the cause, and a client may choose the URL.
+	maxLogged = 60
+	maxCause  = 300
+	// largeResponse is the size in bytes above which responses take turns, maxLargeResponses of them at a time: reading
+	// and decoding one takes a multiple of its size in memory.
+	largeResponse     = 64 << 10
+	maxLargeResponses = 4
+)
 
 // peerTimeout bounds one query.
 const peerTimeout = 3 * time.Second
 
 // newPeers returns the peers of a server; connections come from bind, empty for all.
 func newPeers(bind string, log *slog.Logger) *peers {
-	return &peers{log: log, failures: map[string]string{}, client: &http.Client{
+	large := make(chan struct{}, maxLargeResponses)
+	return &peers{log: log, failures: map[string]string{}, large: large, client: &http.Client{
 		Timeout:       peerTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
@@ -79,14 +96,34 @@ func (p *peers) note(manager string, cause error) error {
 		delete(p.failures, manager)
 		return nil
 	}
-	if text := cause.Error(); p.failures[manager] != text {
-		if len(p.failures) >= maxFailures {
-			clear(p.failures)
+	text := cause.Error()
+	if len(text) > maxCause {
+		text = text[:maxCause] + "…"
+	}
+	if before, known := p.failures[manager]; before != text {
+		if !known && len(p.failures) >= maxFailures {
+			for forgotten := range p.failures { // any
+				delete(p.failures, forgotten)
+				break
+			}
 		}
 		p.failures[manager] = text
-		p.log.Warn("no answer of another manager", "manager", manager, "why", text)
+		p.logCause(manager, text)
 	}
 	return fmt.Errorf("manager %s does not answer", manager)
+}
+
+// logCause logs why a manager does not answer, at most maxLogged times a minute.
+func (p *peers) logCause(manager, text string) {
+	if now := time.Now(); now.Sub(p.since) >= time.Minute {
+		p.since, p.logged = now, 0
+	}
+	switch p.logged++; {
+	case p.logged <= maxLogged:
+		p.log.Warn("no answer of another manager", "manager", manager, "why", text)
+	case p.logged == maxLogged+1:
+		p.log.Warn("no answer of more managers; the reasons are not logged for a minute", "logged", maxLogged)
+	}
 }
 
 // exchange does the work of send. Its errors contain the cause.
@@ -107,14 +144,24 @@ func (p *peers) exchange(ctx context.Context, method, manager, path string, into
 		return err
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, wire.MaxBody))
-	if err != nil {
-		return fmt.Errorf("it broke off its answer: %w", err)
-	}
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("it answers %d to %s", resp.StatusCode, req.URL.Path)
 	}
-	if err := wire.DecodeAnswer(body, into); err != nil {
+	var body bytes.Buffer
+	if _, err := io.CopyN(&body, resp.Body, largeResponse); err == nil {
+		select {
+		case p.large <- struct{}{}:
+			defer func() { <-p.large }()
+		case <-ctx.Done():
+			return fmt.Errorf("%d other large answers are being read: %w", cap(p.large), ctx.Err())
+		}
+		if _, err := body.ReadFrom(io.LimitReader(resp.Body, wire.MaxBody-largeResponse)); err != nil {
+			return fmt.Errorf("it broke off its answer: %w", err)
+		}
+	} else if err != io.EOF {
+		return fmt.Errorf("it broke off its answer: %w", err)
+	}
+	if err := wire.DecodeAnswer(body.Bytes(), into); err != nil {
 		return fmt.Errorf("it answers with something that is not of the admin API: %w", err)
 	}
 	return nil

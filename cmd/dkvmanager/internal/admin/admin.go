@@ -81,6 +81,7 @@ type API struct {
 	changeMu    sync.Mutex
 	participant *twophase.Participant
 	bodies      *bodies
+	waiting     waiting
 	limits      limits
 }
 

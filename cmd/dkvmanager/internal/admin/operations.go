@@ -103,18 +103,32 @@ func (a *API) resolve(req *request) (any, error) {
 			return nil, wire.Refuse(wire.CodeBadRequest, "parameter home: %w", err)
 		}
 	}
+	leave, err := a.waiting.enter(req.client)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	ctx, cancel := context.WithTimeout(req.ctx, resolveTimeout)
 	defer cancel()
-	if coordinator != "" && !mayQuery(ctx, a.Catalog.Snapshot(), coordinator, req.client) {
-		coordinator = ""
+	if coordinator != "" && !namedInCatalog(a.Catalog.Snapshot(), coordinator) {
+		introduced := a.waiting.introduce()
+		if introduced {
+			defer a.waiting.introduced()
+		}
+		if !introduced || !isClient(ctx, coordinator, req.client) {
+			coordinator = ""
+		}
 	}
 	return a.participant.ResolveStore(ctx, req.store, coordinator)
 }
 
-// mayQuery reports whether this manager may query the manager at a URL that a client gave: a store or a vote of the
-// catalog must name the same URL, or the client must be the manager itself. Otherwise any client could make it connect
-// to any address. A client that is no manager loses nothing: the store's coordinator gives its own URL within a minute.
-func mayQuery(ctx context.Context, d *catalog.Data, given string, client netip.Addr) bool {
+// A manager queries the manager at a URL that a client gave only if a store or a vote of the catalog names the same
+// URL, or if the client is the manager itself. Otherwise any client could make it connect to any address. A client
+// that is no manager loses nothing, and one that comes while others are asked loses little: the store's coordinator
+// gives its own URL every minute.
+
+// namedInCatalog reports whether a store or a vote names a manager with this URL.
+func namedInCatalog(d *catalog.Data, given string) bool {
 	names := func(m wire.Manager) bool { return m.URL == given }
 	for _, s := range d.Stores {
 		if slices.ContainsFunc(s.Managers, names) {
@@ -126,6 +140,11 @@ func mayQuery(ctx context.Context, d *catalog.Data, given string, client netip.A
 			return true
 		}
 	}
+	return false
+}
+
+// isClient reports whether the host of a URL has the address of a client.
+func isClient(ctx context.Context, given string, client netip.Addr) bool {
 	u, err := url.Parse(given)
 	if err != nil {
 		return false
@@ -143,6 +162,11 @@ func (a *API) fence(req *request) (any, error) {
 	if err := a.repairBody(req, &body, &body.Lost); err != nil {
 		return nil, err
 	}
+	leave, err := a.waiting.enter(req.client)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	ctx, cancel := context.WithTimeout(req.ctx, resolveTimeout)
 	defer cancel()
 	return a.participant.FenceCoordinator(ctx, req.store, body)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -330,8 +331,8 @@ func repeat(ctx context.Context, every time.Duration, do func(context.Context) e
 		}
 		said := ""
 		if err != nil {
-			if said = err.Error(); said != last {
-				failed(err)
+			if said = shortened(err); said != last {
+				failed(errors.New(said))
 			}
 		}
 		last = said
@@ -341,4 +342,17 @@ func repeat(ctx context.Context, every time.Duration, do func(context.Context) e
 			return
 		}
 	}
+}
+
+// maxNamed is the number of joined errors that the text of a failed round has.
+const maxNamed = 3
+
+// shortened returns the text of an error. Of joined errors it has the first ones and the number of the others: there
+// may be one for each of thousands of managers.
+func shortened(err error) string {
+	lines := strings.Split(err.Error(), "\n")
+	if more := len(lines) - maxNamed; more > 0 {
+		lines = append(lines[:maxNamed], fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(lines, "; ")
 }

@@ -2,6 +2,7 @@ package twophase
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -75,4 +76,17 @@ func TestParticipant_ReconcileDoesNotDelayResolve(t *testing.T) {
 	}
 	stop()
 	<-ended
+}
+
+// A store may have thousands of managers: the log names the first of those that don't answer.
+func TestRecovery_ErrorsOfManyManagersAreShortened(t *testing.T) {
+	var all []error
+	for _, text := range []string{"a", "b", "c", "d", "e"} {
+		all = append(all, errors.New(text))
+	}
+	for count, want := range map[int]string{1: "a", 3: "a; b; c", 5: "a; b; c; and 2 more"} {
+		if got := shortened(errors.Join(all[:count]...)); got != want {
+			t.Errorf("%d errors: %q, want %q", count, got, want)
+		}
+	}
 }
