@@ -76,17 +76,38 @@ local function short(want, have)
   return order, count
 end
 
+-- fail(code, message, hint): raises an error with a code, which the caller's script gets.
+local function fail(code, message, hint)
+  error({code = code, message = "ensure_store: " .. message, hint = hint}, 0)
+end
+
+-- listed(managers): the managers of a query with their messages, of many only the first ones.
+local function listed(managers, separator)
+  local out = {}
+  for i = 1, math.min(#managers, 3) do out[i] = managers[i].manager .. separator .. managers[i].message end
+  if #managers > 3 then out[4] = "and " .. #managers - 3 .. " more" end
+  return table.concat(out, "; ")
+end
+
+-- complete(want, rows): raises unless every manager answered.
+local function complete(want, rows)
+  if rows.ok then return end
+  fail("not_all_connected", "a topology change needs every manager, and " .. #rows.unreachable .. " gave no usable answer: "
+    .. listed(rows.unreachable, ": "), "repeat it when they answer; if one is gone for good, let the store continue without it, "
+    .. string.format("with repair_store{%q, lost = …}, and leave it out", want.name))
+end
+
 -- comparable(want, status): raises if managers that have the store keep different contents of it: only one of them can be
 -- what the description says. Managers without the store get it.
 local function comparable(want, status)
   if status.pending then return end
   local found = {}
   for _, d in ipairs(status.differences) do
-    if d.revision then found[#found + 1] = d.manager .. " " .. d.message end
+    if d.revision then found[#found + 1] = d end
   end
   if #found > 0 then
-    error("ensure_store: the managers keep different contents of " .. want.name .. ": " .. table.concat(found, "; ")
-      .. string.format(": repair_store(%q) gives all managers the coordinator's content", want.name), 0)
+    fail("inconsistent", "the managers keep different contents of " .. want.name .. ": " .. listed(found, " "),
+      string.format("repair_store(%q) gives all managers the coordinator's content; then repeat", want.name))
   end
 end
 
@@ -109,10 +130,7 @@ end
 return function(want)
   local query = only(want, "name", "managers", "port", "timeout_sec", "connect_timeout_sec")
   local rows = get_store(query)
-  if not rows.ok then
-    error("ensure_store: " .. want.name .. ": " .. #rows.unreachable .. " managers did not answer, and a topology change needs all: "
-      .. rows.unreachable[1].manager .. ": " .. rows.unreachable[1].message, 0)
-  end
+  complete(want, rows)
   local changes = {}
   if #rows == 0 then
     create(want)

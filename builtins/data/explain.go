@@ -171,7 +171,7 @@ func (s *store) view(c *runtime.Call) *cluster.View {
 func (s *store) query(c *runtime.Call, managers []cluster.Member, path string) ([]cluster.Response, error) {
 	call := cluster.Caller{
 		Builtin: c.Name, Client: s.client, Timeout: viewTimeout, ConnectTimeout: viewTimeout,
-		Notice: func(string) {}, Progress: func(string) {}, ShowProbes: func([]cluster.Probe) {},
+		Notice: func(string) {}, Progress: func(string) {}, ShowProbes: func([]cluster.Probe, error) {},
 	}
 	return call.QueryMembers(c.Context(), managers, path)
 }

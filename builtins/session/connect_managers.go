@@ -44,10 +44,11 @@ func connect(c *runtime.Call) (any, error) {
 		err.Hint = "call disconnect_managers() first, or pass force = true"
 		return nil, err
 	}
+	// The rows are shown when all have answered: before that it is not known whether the session will be connected.
 	shown := r.BeginConnect(c, endpoints)
-	all := r.Probe(c, endpoints, func(i int, p cluster.Probe) { r.AddRow(shown, i, p.Row) })
-	r.Reporter.End(shown)
+	all := r.Probe(c, endpoints)
 	s, err := cluster.Connect(c.Context(), c.Name, all, r.AllowDown || c.Bool("allow_down"))
+	r.EndConnect(shown, all, err)
 	if err != nil {
 		return nil, err
 	}

@@ -24,7 +24,7 @@ with_managers(managers()[1], function() print(#get_store()) end)`,
 		if err != nil {
 			return nil, err
 		}
-		all := r.Probe(c, endpoints, nil)
+		all := r.Probe(c, endpoints)
 		other, err := cluster.Connect(c.Context(), c.Name, all, r.AllowDown)
 		if err != nil {
 			return nil, err

@@ -60,7 +60,7 @@ func ensureStore(c *runtime.Call) (any, error) {
 	if err != nil {
 		var failed *runtime.Error
 		if errors.As(err, &failed) {
-			return nil, run.Raise(c, failed.Because(failed.Message))
+			return nil, run.Raise(c, ensureError(c, failed))
 		}
 		return nil, err
 	}
@@ -68,4 +68,16 @@ func ensureStore(c *runtime.Call) (any, error) {
 	return runtime.Record{Type: EnsuredType, Values: map[string]any{
 		"name": c.String("name"), "result": c.Read(values[0]), "changes": runtime.List{Items: changes},
 	}}, nil
+}
+
+// ensureError returns an error of the module ensure without its position. The module raises a table where the error has
+// a code and a hint.
+func ensureError(c *runtime.Call, failed *runtime.Error) *runtime.Error {
+	out := failed.Because(failed.Message)
+	if value, ok := failed.Raised(); ok {
+		fields, _ := c.Read(value).(map[string]any)
+		out.Code, _ = fields["code"].(string)
+		out.Hint, _ = fields["hint"].(string)
+	}
+	return out
 }

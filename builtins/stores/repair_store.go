@@ -151,7 +151,7 @@ func answers(a *run.Action, lost wire.Manager) bool {
 	if err != nil {
 		return false
 	}
-	p := a.Run.Caller(a.Call).Probe(a.Call.Context(), endpoints, nil)[0]
+	p := a.Run.Caller(a.Call).Probe(a.Call.Context(), endpoints)[0]
 	return p.Info != nil && p.Info.Identity == lost.Identity
 }
 

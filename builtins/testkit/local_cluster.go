@@ -82,7 +82,7 @@ func startCluster(c *runtime.Call) (any, error) {
 	if nodes == nil && !c.Bool("connect") {
 		return started, nil
 	}
-	s, err := cluster.Connect(c.Context(), c.Name, r.Caller(c).Probe(c.Context(), started.managers, nil), false)
+	s, err := cluster.Connect(c.Context(), c.Name, r.Caller(c).Probe(c.Context(), started.managers), false)
 	if err != nil {
 		return nil, err
 	}

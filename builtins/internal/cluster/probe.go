@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -23,22 +24,20 @@ type Probe struct {
 	Row report.Row
 }
 
-// Probe asks managers for their identity, all at once. on, unless nil, is called with each probe when it arrives.
-func (call Caller) Probe(ctx context.Context, endpoints []fanout.Endpoint, on func(int, Probe)) []Probe {
+// Probe asks managers for their identity, all at once.
+func (call Caller) Probe(ctx context.Context, endpoints []fanout.Endpoint) []Probe {
 	requests := make([]fanout.Request, len(endpoints))
 	for i, e := range endpoints {
 		requests[i] = fanout.Request{Endpoint: e, Method: http.MethodGet, Path: wire.InfoPath(), Idempotent: true}
 	}
-	all := make([]Probe, len(endpoints))
-	read := func(answer fanout.Answer) {
-		all[answer.Index] = readInfo(endpoints[answer.Index], answer)
-		if on != nil {
-			on(answer.Index, all[answer.Index])
-		}
-	}
-	call.Client.Do(ctx, requests, fanout.Options{
-		Timeout: call.Timeout, ConnectTimeout: call.ConnectTimeout, OnAnswer: read,
+	answers := call.Client.Do(ctx, requests, fanout.Options{
+		Timeout: call.Timeout, ConnectTimeout: call.ConnectTimeout, OnAnswer: call.counting(len(requests)),
 	})
+	call.Progress("")
+	all := make([]Probe, len(endpoints))
+	for i, answer := range answers {
+		all[i] = readInfo(endpoints[i], answer)
+	}
 	return all
 }
 
@@ -114,6 +113,48 @@ func answering(probes []Probe) []fanout.Endpoint {
 	return there
 }
 
+// ConnectRows returns the rows of a connection that ended with err, which may be nil. If it failed, no manager is
+// connected, and the row of one that answered says why.
+func ConnectRows(probes []Probe, err error) []report.Row {
+	rows := make([]report.Row, len(probes))
+	for i, p := range probes {
+		rows[i] = p.Row
+		if err != nil && p.Row.Success {
+			rows[i].Result, rows[i].Success, rows[i].Changed = report.Skipped, false, false
+			rows[i].Code, rows[i].Message = fanout.Skipped, "Answered, and is not connected: "+whyNot(probes, err)
+		}
+	}
+	return rows
+}
+
+// whyNot returns the reason why managers that answered are not connected.
+func whyNot(probes []Probe, err error) string {
+	var failed *runtime.Error
+	if errors.As(err, &failed) && failed.Code == runtime.CodeCancelled {
+		return "the run was stopped"
+	}
+	var names []string
+	rows := unanswered(probes)
+	for _, row := range rows {
+		names = append(names, row.Manager)
+	}
+	if len(names) == 0 {
+		return "a manager is named twice"
+	}
+	return text.Few(names) + " " + NotAnswered(rows)
+}
+
+// unanswered returns the rows of the managers that did not answer.
+func unanswered(probes []Probe) []report.Row {
+	var rows []report.Row
+	for _, p := range probes {
+		if !p.Row.Success {
+			rows = append(rows, p.Row)
+		}
+	}
+	return rows
+}
+
 // distinct returns an error if a manager is listed twice under different names.
 func distinct(probes []Probe) error {
 	seen := make(map[string]fanout.Endpoint, len(probes))
@@ -136,18 +177,9 @@ func distinct(probes []Probe) error {
 // notConnected returns the error for n managers that did not answer. It includes their reasons, because rows are not
 // shown everywhere.
 func notConnected(probes []Probe, n int) error {
+	failed := unanswered(probes)
 	if n == len(probes) {
-		rows := make([]report.Row, n)
-		for i, p := range probes {
-			rows[i] = p.Row
-		}
-		return NoAnswer("not connected", rows)
-	}
-	var failed []report.Row
-	for _, p := range probes {
-		if !p.Row.Success {
-			failed = append(failed, p.Row)
-		}
+		return NoAnswer("not connected", failed)
 	}
 	return &runtime.Error{
 		Code:    failed[0].Code,
@@ -155,6 +187,25 @@ func notConnected(probes []Probe, n int) error {
 		Hint:    "start them, leave them out, or go on without them: allow_down = true (--allow-down)",
 	}
 }
+
+// incomplete returns the error of a topology change for managers that did not answer. To accept their silence does not
+// help, since an operation needs the vote of every manager.
+func incomplete(builtin string, probes []Probe) error {
+	failed := unanswered(probes)
+	if len(failed) == len(probes) {
+		return NoAnswer(builtin, failed)
+	}
+	return &runtime.Error{
+		Code: codeIncomplete,
+		Message: fmt.Sprintf("%s: %d of %d managers %s, and a topology change needs every one: %s",
+			builtin, len(failed), len(probes), NotAnswered(failed), Reasons(failed)),
+		Hint: "repeat it when they answer; if one is gone for good, let its stores continue without it, " +
+			"with repair_store{name, lost = …}, and leave it out",
+	}
+}
+
+// codeIncomplete is the code of a topology change that some managers of the session can't take part in.
+const codeIncomplete = "not_all_connected"
 
 // codeNoAnswer is the code of the error for a query, or a connection, that no manager answered.
 const codeNoAnswer = "no_answer"

@@ -20,10 +20,12 @@ type Caller struct {
 	Client  *fanout.Client
 	// Timeout limits each response, ConnectTimeout the part of that time until the connection is made.
 	Timeout, ConnectTimeout time.Duration
-	// Notice prints a notice, Progress shows the progress of a query, and ShowProbes shows a table of the managers if
-	// some of them did not answer.
+	// Notice prints a notice, and Progress shows the progress of a query.
 	Notice, Progress func(text string)
-	ShowProbes       func([]Probe)
+	// NoteProbes notes which managers answered; ShowProbes also shows a table of them, if some did not. The connection
+	// ended with the error, or with nil.
+	NoteProbes func([]Probe)
+	ShowProbes func([]Probe, error)
 }
 
 // Response is the answer of one manager to a query.
@@ -57,6 +59,10 @@ func (r *Response) Read(read Reader) {
 func (r *Response) Answered() bool {
 	return r.Row.Success || r.Answer.Err == nil && r.Row.Code == wire.CodeStoreNotFound
 }
+
+// readOnly reports whether the manager refused the query because it can't read its catalog, and does not know whether
+// it has the store.
+func (r *Response) readOnly() bool { return r.Answer.Err == nil && r.Row.Code == wire.CodeReadOnly }
 
 // StoreReader returns the Reader of the description of a store.
 func StoreReader(name string) Reader {

@@ -4,11 +4,11 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 
-	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/wire"
 )
@@ -110,7 +110,8 @@ func (s *Session) Same(endpoints []fanout.Endpoint) bool {
 
 // Query reads a path from every manager at once. If the session is not connected yet, the responses connect it:
 // a separate request for that would double the time of the first query. A manager is connected if its answer can be
-// read, or says that it does not have the store. Query returns the responses also with an error of the connection.
+// read, or says that it does not have the store, or that it can't tell because it can't read its catalog. Query returns
+// the responses also with an error of the connection.
 func (s *Session) Query(ctx context.Context, call Caller, path string, read Reader) ([]Response, error) {
 	if !s.Connected() {
 		s.connecting.Lock()
@@ -130,7 +131,7 @@ func (s *Session) Query(ctx context.Context, call Caller, path string, read Read
 	for i := range responses {
 		r := &responses[i]
 		probes[i] = Probe{Member: r.Member, Row: r.Row}
-		if r.Answered() {
+		if r.Answered() || r.readOnly() {
 			probes[i].Row = connectedRow(r.Endpoint, r.Answer)
 		} else {
 			probes[i].Row.Action = ConnectAction
@@ -149,15 +150,15 @@ func (s *Session) identify(ctx context.Context, call Caller) error {
 	if s.known.Load().identified {
 		return nil
 	}
-	return s.connect(ctx, call, call.Probe(ctx, s.Endpoints(), nil), true)
+	return s.connect(ctx, call, call.Probe(ctx, s.Endpoints()), true)
 }
 
 // connect stores which managers answered. It shows rows only if some did not answer. The caller holds s.connecting.
 func (s *Session) connect(ctx context.Context, call Caller, probes []Probe, identified bool) error {
-	if silent(probes) > 0 {
-		call.ShowProbes(probes)
-	}
 	members, err := connectable(ctx, call.Builtin, probes, s.allowDown)
+	if silent(probes) > 0 {
+		call.ShowProbes(probes, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -169,36 +170,37 @@ func (s *Session) connect(ctx context.Context, call Caller, probes []Probe, iden
 }
 
 // Complete returns an error unless every manager of the session is connected and its identity is known. A topology
-// change needs all managers.
+// change needs all managers. It contacts them unless it is known that all are there: one that was down may have been
+// started since.
 func (s *Session) Complete(ctx context.Context, call Caller) error {
-	if err := s.identify(ctx, call); err != nil {
-		return err
-	}
-	known := s.known.Load()
-	if !known.identified {
-		probes := call.Probe(ctx, s.Endpoints(), nil)
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if n := silent(probes); n > 0 {
-			return notConnected(probes, n)
-		}
-		if err := distinct(probes); err != nil {
-			return err
-		}
-		s.known.Store(&membership{members: members(probes), connected: true, identified: true})
+	s.connecting.Lock()
+	defer s.connecting.Unlock()
+	if s.known.Load().complete() {
 		return nil
 	}
-	for _, m := range known.members {
-		if m.Info == nil {
-			return &runtime.Error{
-				Code:    "not_all_connected",
-				Message: fmt.Sprintf("%s: %s was down when the session was connected, and a topology change needs every manager", call.Builtin, m.Endpoint),
-				Hint:    "start it and connect again with force = true",
-			}
+	probes := call.Probe(ctx, s.Endpoints())
+	call.NoteProbes(probes)
+	if !s.Connected() {
+		if err := s.connect(ctx, call, probes, true); err != nil && (ctx.Err() != nil || silent(probes) == 0) {
+			return err
 		}
 	}
+	members, err := connectable(ctx, call.Builtin, probes, true)
+	switch {
+	case ctx.Err() != nil:
+		return err
+	case silent(probes) > 0:
+		return incomplete(call.Builtin, probes)
+	case err != nil:
+		return err
+	}
+	s.known.Store(&membership{members: members, connected: true, identified: true})
 	return nil
+}
+
+// complete reports whether every manager was connected, and told its identity.
+func (m *membership) complete() bool {
+	return m.identified && !slices.ContainsFunc(m.members, func(m Member) bool { return m.Info == nil })
 }
 
 // Reachable returns the session of the managers that answer now, and the probes of all. It returns an error if none
@@ -207,7 +209,7 @@ func (s *Session) Reachable(ctx context.Context, call Caller) (*Session, []Probe
 	if err := s.identify(ctx, call); err != nil {
 		return nil, nil, err
 	}
-	probes := call.Probe(ctx, s.Endpoints(), nil)
+	probes := call.Probe(ctx, s.Endpoints())
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
 	}

@@ -64,7 +64,7 @@ func (a *Action) Do(steps []*Request) {
 	before := len(a.Results.rows)
 	show := func(i int, row report.Row) {
 		rows[i] = row
-		a.Run.AddRow(a.shown, before+i, row)
+		a.Run.addRow(a.shown, before+i, row)
 	}
 	var requests []fanout.Request
 	var asked []int
@@ -129,7 +129,7 @@ func (b *bodies) of(plain []byte) ([]byte, bool) {
 
 // Add shows a row below the rows of the requests, for something that the action has waited for.
 func (a *Action) Add(row report.Row) {
-	a.Run.AddRow(a.shown, len(a.Results.rows), row)
+	a.Run.addRow(a.shown, len(a.Results.rows), row)
 	a.Results.rows = append(a.Results.rows, &resultRow{Row: row})
 }
 

@@ -75,17 +75,14 @@ func (r *Run) Caller(c *runtime.Call) cluster.Caller {
 	return cluster.Caller{
 		Builtin: c.Name, Client: r.Client, Timeout: params.QueryTimeout(c), ConnectTimeout: params.ConnectTimeout(c),
 		Notice: r.Reporter.Notice, Progress: r.Reporter.Progress,
-		ShowProbes: func(probes []cluster.Probe) {
+		NoteProbes: r.unreachable.noteProbes,
+		ShowProbes: func(probes []cluster.Probe, err error) {
 			r.unreachable.noteProbes(probes)
 			endpoints := make([]fanout.Endpoint, len(probes))
 			for i, p := range probes {
 				endpoints[i] = p.Endpoint
 			}
-			shown := r.BeginConnect(c, endpoints)
-			for i, p := range probes {
-				r.AddRow(shown, i, p.Row)
-			}
-			r.Reporter.End(shown)
+			r.EndConnect(r.BeginConnect(c, endpoints), probes, err)
 		},
 	}
 }
@@ -100,8 +97,16 @@ func (r *Run) BeginConnect(c *runtime.Call, endpoints []fanout.Endpoint) *report
 	return shown
 }
 
-// AddRow adds a row to the table of an action, as the one with this index, and shows it.
-func (r *Run) AddRow(shown *report.Action, index int, row report.Row) {
+// EndConnect shows the rows of a connection, which ended with err or with nil.
+func (r *Run) EndConnect(shown *report.Action, probes []cluster.Probe, err error) {
+	for i, row := range cluster.ConnectRows(probes, err) {
+		r.addRow(shown, i, row)
+	}
+	r.Reporter.End(shown)
+}
+
+// addRow adds a row to the table of an action, as the one with this index, and shows it.
+func (r *Run) addRow(shown *report.Action, index int, row report.Row) {
 	row.Index = index
 	shown.Rows = append(shown.Rows, row)
 	r.Reporter.Row(shown, row)
@@ -237,10 +242,9 @@ func (r *Run) UnknownStore(c *runtime.Call, name string, silent []report.Row, as
 	return err
 }
 
-// Probe asks managers for their identity, all at once. The function on, unless nil, gets each probe with
-// its index as it arrives.
-func (r *Run) Probe(c *runtime.Call, endpoints []fanout.Endpoint, on func(int, cluster.Probe)) []cluster.Probe {
-	all := r.Caller(c).Probe(c.Context(), endpoints, on)
+// Probe asks managers for their identity, all at once.
+func (r *Run) Probe(c *runtime.Call, endpoints []fanout.Endpoint) []cluster.Probe {
+	all := r.Caller(c).Probe(c.Context(), endpoints)
 	r.unreachable.noteProbes(all)
 	return all
 }

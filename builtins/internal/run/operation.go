@@ -144,7 +144,7 @@ func (a *Action) attempt(s *cluster.Session, p Operation) (*commit.Outcome, *com
 	if !p.Change.DryRun {
 		before := len(a.Results.rows)
 		r.OnRow = func(i int, row commit.Row) {
-			a.Run.AddRow(a.shown, before+i, a.row(s.Members()[i].Endpoint, p, row))
+			a.Run.addRow(a.shown, before+i, a.row(s.Members()[i].Endpoint, p, row))
 		}
 	}
 	for _, m := range s.Members() {
@@ -183,7 +183,7 @@ func (a *Action) Keep(s *cluster.Session, p Operation, out *commit.Outcome, show
 	for i, row := range out.Rows {
 		full := a.row(s.Members()[i].Endpoint, p, row)
 		if !shown {
-			a.Run.AddRow(a.shown, len(a.Results.rows), full)
+			a.Run.addRow(a.shown, len(a.Results.rows), full)
 		}
 		bad = bad || !full.Success
 		a.Results.rows = append(a.Results.rows, &resultRow{Row: full})
@@ -234,7 +234,7 @@ func (a *Action) recommit(
 		}
 		next.Open(s, p.Change.Action)
 		r.OnRow = func(i int, row commit.Row) {
-			next.Run.AddRow(next.shown, i, next.row(s.Members()[i].Endpoint, p, row))
+			next.Run.addRow(next.shown, i, next.row(s.Members()[i].Endpoint, p, row))
 		}
 		next.Keep(s, p, r.ResendCommit(c.Context()), true)
 		next.Results.retry = next.recommit(s, p, r, after)
