@@ -47,6 +47,7 @@ var layout = []string{
 	"cmd/dkvrun",
 	"cmd/dkvmanager/internal/failpoint",
 	"cmd/dkvmanager/internal/pki",
+	"cmd/dkvmanager/internal/access",
 	"cmd/dkvmanager/internal/catalog",
 	"cmd/dkvmanager/internal/twophase",
 	"cmd/dkvmanager/internal/hostid",
