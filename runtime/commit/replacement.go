@@ -196,6 +196,20 @@ func (r *Recovery) rows(left []int, row func(i int) Row) []Row {
 	return rows
 }
 
+// bystander returns the row of a connected manager that is no survivor, after a replacement that was carried out:
+// nothing was to be done there, so it is no failure.
+func (r *Recovery) bystander(i int, lost wire.Manager) Row {
+	s := r.responses[i]
+	row := answer{Reply: s.Reply}.row(Done, wire.CodeUnchanged, "Keeps nothing of the store")
+	switch {
+	case r.Managers[i].Identity == lost.Identity:
+		row.Message = "Declared lost: its decisions no longer count"
+	case hasOtherCoordinator(s.state, lost.Identity):
+		row.Message = "Does not follow the lost manager"
+	}
+	return row
+}
+
 // refused returns the outcome of a replacement that was not started.
 func (r *Recovery) refused(left []int, why string) *Outcome {
 	return &Outcome{State: Refused, Summary: fmt.Sprintf("%s: nothing was changed: %s", r.Store, why), Rows: r.rows(left, func(i int) Row {
@@ -232,6 +246,11 @@ func (r *Recovery) replaced(done map[int]stateReply, left []int, lost wire.Manag
 		}
 		return answer{Reply: s.Reply}.row(Done, wire.CodeOK, message)
 	})
+	for i := range out.Rows {
+		if !slices.Contains(left, i) {
+			out.Rows[i] = r.bystander(i, lost)
+		}
+	}
 	out.Summary = fmt.Sprintf("%s: goes on without %s on all of %d managers", r.Store, lost.URL, len(left))
 	if bad > 0 {
 		out.State = Unknown
