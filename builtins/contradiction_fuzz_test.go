@@ -91,6 +91,8 @@ const (
 	insertBytes
 	truncate
 	replaceAll
+	dropManager    // sends the answer without the header that only managers send
+	replaceManager // sends it as another manager
 	operations
 )
 
@@ -106,6 +108,10 @@ func (m mutation) apply(a answered) answered {
 		root = nil
 	}
 	switch m.op % operations {
+	case dropManager:
+		a.manager = ""
+	case replaceManager:
+		a.manager = "m-127.48.6.66"
 	case insertBytes:
 		i := int(m.where) % (len(a.body) + 1)
 		a.body = a.body[:i] + m.payload + a.body[i:]
@@ -190,6 +196,11 @@ func (h *honest) hold(t *testing.T, i int, m mutation) (wrong string, success bo
 		last = a
 		return a
 	})
+	if k.kind == "remove" {
+		h.mu.Lock()
+		h.add("T", 2)
+		h.mu.Unlock()
+	}
 	shown := runAgainst(t, strings.ReplaceAll(k.script, "HOST", h.Host), &hostile{Endpoint: h.Endpoint})
 	success = strings.Contains("\n"+shown, "\nSUCCESS\n")
 	if !strings.Contains(k.script, `print("SUCCESS")`) {
@@ -248,6 +259,8 @@ func TestContradictions_NeverSucceed(t *testing.T) {
 			`{"operation":"x","success":true,"statusCode":200,"code":"ok","message":"m"}`} {
 			jobs <- work{kind, mutation{op: replaceAll, payload: text}}
 		}
+		jobs <- work{kind, mutation{op: dropManager}}
+		jobs <- work{kind, mutation{op: replaceManager}}
 		for where := range uint16(16) {
 			for _, op := range []uint8{deleteKey, foldKey} {
 				jobs <- work{kind, mutation{op: op, where: where}}
@@ -286,6 +299,9 @@ func FuzzContradictions_NeverSucceed(f *testing.F) {
 		f.Add(uint8(kind), uint8(doubleKeyBefore), uint16(kind), `false`, uint16(0))
 		f.Add(uint8(kind), uint8(replaceValue), uint16(3), `"start_failed"`, uint16(0))
 		f.Add(uint8(kind), uint8(insertBytes), uint16(0), " ", uint16(209))
+		f.Add(uint8(kind), uint8(replaceValue), uint16(1), `"`+strings.Repeat("0", 64)+`"`, uint16(0)) // a digest
+		f.Add(uint8(kind), uint8(dropManager), uint16(0), "", uint16(0))
+		f.Add(uint8(kind), uint8(replaceManager), uint16(0), "", uint16(0))
 	}
 	f.Fuzz(func(t *testing.T, kind, op uint8, where uint16, payload string, status uint16) {
 		if wrong, _ := h.hold(t, int(kind), mutation{op, where, payload, status}); wrong != "" {

@@ -2,10 +2,12 @@ package builtins
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -29,8 +31,10 @@ type honest struct {
 // answered is an answer, with the action and the operation of its request.
 type answered struct {
 	action    string // the action that a result has to name
+	asked     wire.ActionRequest
 	operation *wire.Operation
 	status    int
+	manager   string // the identity in the header; empty for no header
 	body      string
 }
 
@@ -53,10 +57,19 @@ func (h *honest) reset(change func(string, answered) answered) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.change, h.operation, h.decided, h.stores = change, nil, map[string]wire.OperationStatus{}, map[string]*wire.Store{}
-	nodes := []wire.Node{{
-		Name: "s-1", Host: h.Host, ClustronPort: 7811, ClientPort: 7861, Role: wire.Data, Manager: h.String(),
-	}}
-	h.install("S", &wire.Configuration{Creation: firstOperation, LastOperation: firstOperation, Revision: 1, Epoch: 1,
+	h.add("S", 1)
+}
+
+// add installs a store with instances s-1, s-2, … that run.
+func (h *honest) add(store string, instances int) {
+	var nodes []wire.Node
+	for i := range instances {
+		nodes = append(nodes, wire.Node{
+			Name: fmt.Sprintf("s-%d", i+1), Host: h.Host, ClustronPort: 7811 + i, ClientPort: 7861 + i,
+			Role: wire.Data, Manager: h.String(),
+		})
+	}
+	h.install(store, &wire.Configuration{Creation: firstOperation, LastOperation: firstOperation, Revision: 1, Epoch: 1,
 		Coordinator: h.identity(), Managers: []wire.Manager{{Identity: h.identity(), URL: h.URL()}},
 		Founders: wire.Founders(nodes), Nodes: nodes})
 }
@@ -84,6 +97,9 @@ func (h *honest) install(name string, c *wire.Configuration) {
 func (h *honest) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	a := h.changed(r, body)
+	if a.manager != "" {
+		wire.SetManager(w.Header(), a.manager)
+	}
 	w.WriteHeader(a.status)
 	_, _ = io.WriteString(w, a.body)
 }
@@ -93,6 +109,7 @@ func (h *honest) changed(r *http.Request, body []byte) answered {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	kind, a := h.answer(r, body)
+	a.manager = h.identity()
 	if h.change != nil {
 		a = h.change(kind, a)
 	}
@@ -107,11 +124,18 @@ func (h *honest) answer(r *http.Request, body []byte) (kind string, a answered) 
 		text, _ := json.Marshal(v)
 		return kind, answered{status: http.StatusOK, body: string(text), operation: h.operation}
 	}
-	done := func(kind, action string) (string, answered) {
-		_, a := reply(kind, wire.Result{Action: action, Success: true, StatusCode: 200, Code: wire.CodeOK, Message: "Done"})
-		a.action = action
+	done := func(kind string, asked wire.ActionRequest) (string, answered) {
+		action := asked.Action
+		if asked.Instance != "" {
+			action += ":" + asked.Instance
+		}
+		_, a := reply(kind, wire.Result{Action: action, Success: true, StatusCode: 200, Code: wire.CodeOK, Message: "Done",
+			Store: asked.Store, Digest: asked.Digest()})
+		a.action, a.asked = action, asked
 		return kind, a
 	}
+	query := r.URL.Query()
+	base, _ := strconv.ParseUint(query.Get("baseRevision"), 10, 64)
 	switch {
 	case last == "info":
 		return reply("info", wire.Info{Identity: h.identity(), Host: h.Host, Version: wire.Version, Boot: "b", CatalogDigest: "d"})
@@ -121,7 +145,7 @@ func (h *honest) answer(r *http.Request, body []byte) (kind string, a answered) 
 		return "log", answered{status: http.StatusOK, body: "a line\n"}
 	case last == "start", last == "stop":
 		action := map[string]string{"start": "StartInstance", "stop": "StopInstance"}[last]
-		return done(last, action+":"+words[3])
+		return done(last, wire.ActionRequest{Action: action, Store: words[1], Instance: words[3]})
 	case last == "state":
 		return reply("state", h.state(words[1]))
 	case last == "settle":
@@ -130,7 +154,9 @@ func (h *honest) answer(r *http.Request, body []byte) (kind string, a answered) 
 		kind, op := h.operate(last, words, body)
 		return reply(kind, op)
 	case len(words) == 1 && r.Method == http.MethodPost:
-		return done("create", "CreateStore")
+		create := &wire.CreateStore{}
+		_ = json.Unmarshal(body, create)
+		return done("create", wire.ActionRequest{Action: "CreateStore", Store: create.Name, Create: create})
 	case len(words) == 1:
 		list := []*wire.Store{}
 		for _, s := range h.stores {
@@ -138,12 +164,25 @@ func (h *honest) answer(r *http.Request, body []byte) (kind string, a answered) 
 		}
 		return reply("list", list)
 	case len(words) == 2 && r.Method == http.MethodDelete:
-		return done("delete", "RemoveStore")
+		return done("delete", wire.ActionRequest{Action: "RemoveStore", Store: words[1]})
+	case len(words) == 3 && r.Method == http.MethodPost:
+		change := &wire.ChangeInstances{}
+		_ = json.Unmarshal(body, change)
+		c := h.stores[words[1]].Configuration()
+		c.Revision, c.Nodes = c.Revision+1, change.Nodes
+		h.install(words[1], c)
+		return done("add", wire.ActionRequest{Action: "AddInstance", Store: words[1], Change: change})
+	case len(words) == 4 && r.Method == http.MethodDelete:
+		c := h.stores[words[1]].Configuration()
+		c.Revision, c.Nodes = c.Revision+1, slices.DeleteFunc(c.Nodes, func(n wire.Node) bool { return n.Name == words[3] })
+		h.install(words[1], c)
+		return done("remove", wire.ActionRequest{Action: "RemoveInstance", Store: words[1], Instance: words[3],
+			BaseRevision: base, LoseData: query.Get("loseData") == "true", Founding: query.Get("founding") == "true"})
 	case len(words) == 2 && h.stores[words[1]] != nil:
 		return reply("store", h.stores[words[1]])
 	}
 	refusal := wire.RefuseStoreNotFound.With(words[min(1, len(words)-1)])
-	refusal.Action = "GetStore"
+	refusal.Action, refusal.Store = "GetStore", words[min(1, len(words)-1)]
 	text, _ := json.Marshal(refusal)
 	return "missing", answered{status: refusal.StatusCode, body: string(text)}
 }
@@ -222,6 +261,8 @@ var kinds = []struct{ kind, script string }{
 	{"settle", `repair_store{"S", timeout_sec = 0.3}`},
 	{"create", `new_store{"N", "n", atomic = false, timeout_sec = 1, clustron_port = 7911, client_port = 7961}`},
 	{"delete", `remove_store{"S", confirm = "S", atomic = false, timeout_sec = 1}`},
+	{"add", `add_instance{"S", host = "HOST", atomic = false, timeout_sec = 0.3, clustron_port = 7921, client_port = 7971}`},
+	{"remove", `remove_instance{"T", "s-2", atomic = false, lose_data = true, timeout_sec = 0.3}`},
 	{"preflight", `new_store{"N", "n", timeout_sec = 0.3, clustron_port = 7911, client_port = 7961}`},
 	{"prepare", `new_store{"N", "n", timeout_sec = 0.3, clustron_port = 7911, client_port = 7961}`},
 	{"commit", `new_store{"N", "n", timeout_sec = 0.3, clustron_port = 7911, client_port = 7961}`},
@@ -233,7 +274,7 @@ var kinds = []struct{ kind, script string }{
 // the builtins that decode answers.
 func (h *honest) says(kind string, a answered) bool {
 	v, ok := strictly(a.body)
-	if !ok || a.status != http.StatusOK {
+	if !ok || a.status != http.StatusOK || a.manager == "" {
 		return false
 	}
 	m, _ := v.(map[string]any)
@@ -243,8 +284,14 @@ func (h *honest) says(kind string, a answered) bool {
 		isResult = true
 	}
 	switch kind {
-	case "start", "stop", "create", "delete":
-		return m["success"] == true && m["statusCode"] == json.Number("200") && text("operation") == a.action &&
+	case "list", "store", "metrics": // any manager can be the one that answers first
+	default:
+		ok = a.manager == h.identity()
+	}
+	switch kind {
+	case "start", "stop", "create", "delete", "add", "remove":
+		return ok && text("store") == a.asked.Store && text("digest") == a.asked.Digest() &&
+			m["success"] == true && m["statusCode"] == json.Number("200") && text("operation") == a.action &&
 			codeSaysSuccess(text("code")) && isText(m, "message", "hint")
 	case "list":
 		list, is := v.([]any)
@@ -256,17 +303,17 @@ func (h *honest) says(kind string, a answered) bool {
 	case "store":
 		return !isResult && saysStore(m) && text("name") == "S"
 	case "info":
-		return !isResult && text("identity") != ""
+		return !isResult && text("identity") == a.manager
 	case "metrics":
 		n, _ := m["windowSec"].(json.Number)
 		window, err := n.Float64()
 		return !isResult && err == nil && window > 0
 	case "settle":
-		return !isResult && text("manager") == h.identity() && text("store") == "S" &&
+		return ok && !isResult && text("manager") == h.identity() && text("store") == "S" &&
 			empty(m["pending"]) && empty(m["repairing"])
 	}
 	c := a.operation
-	same := !isResult && text("id") == c.ID && text("manager") == h.identity()
+	same := ok && !isResult && text("id") == c.ID && text("manager") == h.identity()
 	content := text("store") == c.Store && text("digest") == c.Digest()
 	switch kind {
 	case "preflight":

@@ -48,6 +48,7 @@ func newHostile(t *testing.T, address string, answers map[string]string) *hostil
 }
 
 func (h *hostile) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	wire.SetManager(w.Header(), "m-"+h.Host)
 	path := strings.TrimPrefix(r.URL.Path, wire.Prefix)
 	h.mu.Lock()
 	answers := h.answers

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"dkvrun/runtime/wire"
 )
 
 const (
@@ -214,7 +216,8 @@ func TestAnswers_EveryInput(t *testing.T) {
 	var result atomic.Value
 	serve(t, proxy, func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/start") {
-			w.Header().Set("Content-Type", "application/json")
+			r.Method, r.URL.Path = http.MethodGet, wire.InfoPath()
+			wire.SetManager(w.Header(), identity(manager, r))
 			io.WriteString(w, result.Load().(string))
 			return
 		}

@@ -18,7 +18,7 @@ func TestConnect_OnlyManagers(t *testing.T) {
 	t.Parallel()
 	const at = "127.51.0.11:7801"
 	var status atomic.Int32
-	var body atomic.Value
+	var body, manager atomic.Value
 	var requests atomic.Int32
 	l, err := net.Listen("tcp", at)
 	if err != nil {
@@ -29,6 +29,9 @@ func TestConnect_OnlyManagers(t *testing.T) {
 	}
 	server := http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		requests.Add(1)
+		if id := manager.Load().(string); id != "" {
+			wire.SetManager(w.Header(), id)
+		}
 		w.WriteHeader(int(status.Load()))
 		_, _ = io.WriteString(w, strings.ReplaceAll(body.Load().(string), "OPERATION", operations[r.URL.Path]))
 	})}
@@ -37,21 +40,30 @@ func TestConnect_OnlyManagers(t *testing.T) {
 	result := func(code, message string) string {
 		return `{"operation":"OPERATION","success":false,"statusCode":503,"code":"` + code + `","message":"` + message + `"}`
 	}
+	const (
+		notOfAPI = "answered with something that is not of the admin API"
+		noResult = "with something that is no result of the admin API"
+	)
 	for _, c := range []struct {
-		says   string
-		status int
-		body   string
-		reason string
+		says    string
+		status  int
+		manager string
+		body    string
+		reason  string
 	}{
-		{"a page", 200, "<html>It works!</html>", "answered with something that is not of the admin API"},
-		{"no page", 404, "<html>Not found</html>", "answered 404 with something that is no result of the admin API"},
-		{"nothing", 204, "", "answered 204 with something that is no result of the admin API"},
-		{"another JSON", 200, `{"status":"ok"}`, "answered with something that is not of the admin API"},
-		{"a refusal", 503, result(wire.CodeTooBusy, "too many requests"), "too many requests"},
-		{"a redirect", 302, "", "answered 302 with something that is no result of the admin API"},
+		{"a page", 200, "", "<html>It works!</html>", notOfAPI},
+		{"no page", 404, "", "<html>Not found</html>", "answered 404 " + noResult},
+		{"nothing", 204, "", "", "answered 204 " + noResult},
+		{"another JSON", 200, "", `{"status":"ok"}`, notOfAPI},
+		{"an empty list", 200, "", `[]`, notOfAPI},
+		{"a foreign refusal", 503, "", result(wire.CodeTooBusy, "too many requests"), "answered 503 " + noResult},
+		{"a refusal", 503, "m-1", result(wire.CodeTooBusy, "too many requests"), "too many requests"},
+		{"a manager's page", 200, "m-1", "<html>It works!</html>", notOfAPI},
+		{"a redirect", 302, "", "", "answered 302 " + noResult},
 	} {
 		status.Store(int32(c.status))
 		body.Store(c.body)
+		manager.Store(c.manager)
 		for _, script := range []string{`get_store()`, `store_status("OrdersStore")`, `connect_managers()`} {
 			requests.Store(0)
 			out, err := exec.Command(program("dkvrun"), "-m", at, "-e", script).CombinedOutput()

@@ -96,7 +96,7 @@ func TestInterrupt_NamesActionInDoubt(t *testing.T) {
 			<-over
 			return
 		}
-		w.Header().Set("Content-Type", "application/json")
+		wire.SetManager(w.Header(), "m1")
 		json.NewEncoder(w).Encode(wire.Store{Name: "OrdersStore", Status: wire.StoreStopped, Revision: 1, Digest: "d",
 			Instances: []wire.Instance{{
 				Node: wire.Node{Name: "orders-1", Host: "127.26.0.11", ClustronPort: 7811, ClientPort: 7861}, Own: true,
@@ -131,7 +131,7 @@ func TestInterrupt_SecondNamesOperationInDoubt(t *testing.T) {
 	asked := make(chan string, 8)
 	over := make(chan struct{})
 	answer := func(w http.ResponseWriter, status int, value any) {
-		w.Header().Set("Content-Type", "application/json")
+		wire.SetManager(w.Header(), "m1")
 		w.WriteHeader(status)
 		_ = json.NewEncoder(w).Encode(value)
 	}
@@ -141,7 +141,8 @@ func TestInterrupt_SecondNamesOperationInDoubt(t *testing.T) {
 		case r.URL.Path == wire.InfoPath():
 			answer(w, 200, wire.Info{Identity: "m1", Host: host, Listen: host + ":7801", Version: wire.Version})
 		case r.Method == http.MethodGet:
-			answer(w, 404, wire.Result{Action: "GetStore", StatusCode: 404, Code: wire.CodeStoreNotFound, Message: "there is no such store"})
+			answer(w, 404, wire.Result{Action: "GetStore", StatusCode: 404, Code: wire.CodeStoreNotFound,
+				Message: "there is no such store", Store: "OrdersStore"})
 		case json.NewDecoder(r.Body).Decode(&change) == nil && change.DryRun:
 			answer(w, 200, wire.OperationStatus{ID: change.ID, State: wire.OperationUnknown, Manager: "m1", Store: change.Store,
 				Claims: []string{"orders-1"}})

@@ -26,10 +26,12 @@ import (
 //
 //	proxy HOST MANAGER              passes everything on
 //	proxy HOST prepare FIELD=VALUE  changes a field of the next prepare, such as nodes.1.clientPort
+//	proxy HOST body FIELD=VALUE     the same for the next request that this manager alone carries out (atomic = false)
+//	proxy HOST query NAME=VALUE     changes a parameter of the next request that removes or stops something
 //	proxy HOST commit CODE          answers the next commit with a refusal that the manager did not give
 func proxyCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
-		ts.Fatalf("usage: proxy HOST MANAGER, proxy HOST prepare FIELD=VALUE, or proxy HOST commit CODE")
+		ts.Fatalf("usage: proxy HOST MANAGER, proxy HOST prepare|body|query NAME=VALUE, or proxy HOST commit CODE")
 	}
 	if len(args) == 3 {
 		ts.Value(proxiesKey{}).(map[string]*proxy)[args[0]].next.Store(&disturbance{args[1], args[2]})
@@ -67,9 +69,8 @@ func (p *proxy) handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/commit") {
 			if code, due := p.take("commit"); due {
-				// The manager gets the commit, and its answer is replaced.
-				next.ServeHTTP(discard{http.Header{}}, r)
-				w.Header().Set("Content-Type", "application/json")
+				// The manager gets the commit, and the body of its answer is replaced.
+				wire.SetManager(w.Header(), identity(next, r))
 				w.WriteHeader(http.StatusConflict)
 				_ = json.NewEncoder(w).Encode(wire.Result{
 					Action: "Commit", StatusCode: http.StatusConflict, Code: code, Message: "it is not so",
@@ -77,10 +78,20 @@ func (p *proxy) handler(next http.Handler) http.Handler {
 				return
 			}
 		}
-		if r.Method == http.MethodPost && r.URL.Path == wire.OperationsPath() {
+		if r.Method == http.MethodDelete || strings.HasSuffix(r.URL.Path, "/stop") {
+			if argument, due := p.take("query"); due {
+				name, value, _ := strings.Cut(argument, "=")
+				query := r.URL.Query()
+				query.Set(name, value)
+				r.URL.RawQuery = query.Encode()
+			}
+		}
+		isPrepare := r.URL.Path == wire.OperationsPath()
+		isChange := r.URL.Path == wire.StoresPath() || strings.HasSuffix(r.URL.Path, "/instances")
+		if r.Method == http.MethodPost && (isPrepare || isChange) {
 			body, err := readBody(r)
 			if err == nil {
-				body, err = p.alter(body)
+				body, err = p.alter(body, map[bool]string{true: "prepare", false: "body"}[isPrepare])
 			}
 			if err != nil {
 				http.Error(w, err.Error(), http.StatusBadGateway)
@@ -94,8 +105,8 @@ func (p *proxy) handler(next http.Handler) http.Handler {
 	})
 }
 
-// alter changes the field of a prepare that is no dry run, once.
-func (p *proxy) alter(body []byte) ([]byte, error) {
+// alter changes a field of a body of a kind, once. It leaves dry runs as they are.
+func (p *proxy) alter(body []byte, kind string) ([]byte, error) {
 	var operation map[string]any
 	if err := json.Unmarshal(body, &operation); err != nil {
 		return nil, err
@@ -103,7 +114,7 @@ func (p *proxy) alter(body []byte) ([]byte, error) {
 	if operation["dryRun"] == true {
 		return body, nil
 	}
-	argument, due := p.take("prepare")
+	argument, due := p.take(kind)
 	if !due {
 		return body, nil
 	}
@@ -143,6 +154,13 @@ func readBody(r *http.Request) ([]byte, error) {
 		return nil, err
 	}
 	return io.ReadAll(inflate)
+}
+
+// identity passes a request on, drops the answer, and returns the identity that the manager states in it.
+func identity(manager http.Handler, r *http.Request) string {
+	answer := discard{http.Header{}}
+	manager.ServeHTTP(answer, r)
+	return answer.header.Get(wire.ManagerHeader)
 }
 
 // discard is an http.ResponseWriter that drops the answer.

@@ -2,7 +2,6 @@
 package instances
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -127,15 +126,7 @@ func addEach(a *run.Action, s *cluster.Session, v *cluster.View, added []wire.No
 	if err := topology.Check(a.Call, change.Nodes); err != nil {
 		return err
 	}
-	body, err := json.Marshal(change)
-	if err != nil {
-		return err
-	}
-	steps := make([]*run.Request, len(s.Members()))
-	for i, m := range s.Members() {
-		steps[i] = run.Post(m.Endpoint, "AddInstance", "", wire.InstancesPath(v.Name), body)
-	}
-	a.Do(steps)
+	a.Do(run.NewRequests(s.Members(), wire.ActionRequest{Action: wire.AddInstanceAction, Store: v.Name, Change: change}))
 	return nil
 }
 

@@ -3,8 +3,6 @@ package instances
 import (
 	"fmt"
 	"net/http"
-	"net/url"
-	"strconv"
 	"time"
 
 	"dkvrun/builtins/internal/cluster"
@@ -148,18 +146,10 @@ func checkReplaced(v *cluster.View, c *runtime.Call, in cluster.Instance, nodes,
 
 // removeEachInstance asks each manager on its own to remove the instance (atomic = false).
 func removeEachInstance(a *run.Action, s *cluster.Session, v *cluster.View, name string) {
-	query := url.Values{"baseRevision": {strconv.FormatUint(v.Latest.Revision, 10)}}
-	if a.Call.Bool("lose_data") {
-		query.Set("loseData", "true")
-	}
-	if !v.EverStarted() {
-		query.Set("founding", "true")
-	}
-	steps := make([]*run.Request, len(s.Members()))
-	for i, m := range s.Members() {
-		steps[i] = run.Delete(m.Endpoint, "RemoveInstance", name, wire.InstancePath(v.Name, name)+"?"+query.Encode())
-	}
-	a.Do(steps)
+	a.Do(run.NewRequests(s.Members(), wire.ActionRequest{
+		Action: wire.RemoveInstanceAction, Store: v.Name, Instance: name,
+		BaseRevision: v.Latest.Revision, LoseData: a.Call.Bool("lose_data"), Founding: !v.EverStarted(),
+	}))
 }
 
 // mayLeave returns an error if the store would lose its quorum by the removal, or can't carry it out.

@@ -1,7 +1,6 @@
 package stores
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -123,15 +122,11 @@ func createEach(a *run.Action, s *cluster.Session, nodes []wire.Node) error {
 	if err != nil {
 		return err
 	}
-	body, err := json.Marshal(create)
-	if err != nil {
-		return err
-	}
-	steps := make([]*run.Request, len(s.Members()))
-	for i, m := range s.Members() {
-		steps[i] = run.Post(m.Endpoint, "CreateStore", "", wire.StoresPath(), body)
-		if err := v.Inconsistent(a.Call.Name); err != nil {
-			steps[i].Accept = func(row *report.Row) {
+	asked := wire.ActionRequest{Action: wire.CreateAction, Store: create.Name, Create: create}
+	steps := run.NewRequests(s.Members(), asked)
+	if err := v.Inconsistent(a.Call.Name); err != nil {
+		for _, step := range steps {
+			step.Accept = func(row *report.Row) {
 				if row.Code == wire.CodeStoreExists {
 					row.Hint = err.Hint
 				}

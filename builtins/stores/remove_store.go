@@ -125,7 +125,8 @@ func removeEach(a *run.Action, v *cluster.View, hint string) {
 			}))
 			continue
 		}
-		st := run.Delete(s.Endpoint, wire.RemoveStoreAction, "", wire.StorePath(v.Name))
+		asked := wire.ActionRequest{Action: wire.RemoveStoreAction, Store: v.Name}
+		st := run.NewRequests([]cluster.Member{s.Member}, asked)[0]
 		st.Accept = func(row *report.Row) { acceptGone(row, v.Name) }
 		steps = append(steps, st)
 	}

@@ -159,8 +159,10 @@ func startAll(r *run.Run, c *runtime.Call, s *cluster.Session, store string, nod
 		if err != nil {
 			return err
 		}
-		steps[i] = run.Post(at[0], run.Start.Action, n.Name, wire.InstancePath(store, n.Name)+"/"+run.Start.Verb, nil)
-		requests[i] = fanout.Request{Endpoint: at[0], Method: steps[i].Method, Path: steps[i].Path}
+		steps[i] = run.NewRequests([]cluster.Member{{Endpoint: at[0]}}, wire.ActionRequest{
+			Action: run.Start.Action, Store: store, Instance: n.Name,
+		})[0]
+		requests[i] = steps[i].Send()
 	}
 	for i, answer := range r.Client.Do(c.Context(), requests, fanout.Options{Timeout: params.QueryTimeout(c)}) {
 		if row := steps[i].Read(answer); !row.Success {

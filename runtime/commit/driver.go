@@ -23,12 +23,14 @@ type Request struct {
 }
 
 // Reply is the result of one request. Class is empty when an HTTP answer arrived; otherwise Class and Message describe
-// the failure. A Reply with a Class tells nothing about whether the manager received the request.
+// the failure. A Reply with a Class tells nothing about whether the manager received the request. Invalid says why an
+// HTTP answer can't be one of the manager, whatever its body says; empty if it can.
 type Reply struct {
 	Status   int
 	Body     []byte
 	Class    string
 	Message  string
+	Invalid  string
 	Attempts int
 	Duration time.Duration
 }

@@ -36,6 +36,8 @@ func decodeReply(reply Reply, to any) *wire.Result {
 	switch {
 	case reply.Class != "":
 		return &wire.Result{Code: reply.Class, Message: reply.Message}
+	case reply.Invalid != "":
+		return invalid(reply, "%s", reply.Invalid)
 	case reply.Status == 200:
 		if err := wire.DecodeAnswer(reply.Body, to); err != nil {
 			return invalid(reply, "the answer is not one of the admin API: %v", err)

@@ -13,6 +13,7 @@ func (m *manager) createStore(r *request) any {
 	if bad := r.decode(&create); bad != nil {
 		return bad
 	}
+	r.understood(wire.ActionRequest{Action: wire.CreateAction, Store: create.Name, Create: &create})
 	nodes := create.Nodes
 	if bad := checkForm(create.Name, nodes); bad != nil {
 		return bad
@@ -44,13 +45,15 @@ func (m *manager) createStore(r *request) any {
 }
 
 func (m *manager) removeStore(r *request) any {
+	force := r.query.Get("force") == "true"
+	r.understood(wire.ActionRequest{Action: wire.RemoveStoreAction, Store: r.store, Force: force})
 	e, missing := m.find(r.store)
 	switch {
 	case missing != nil:
 		return missing
 	case e.Prepared != nil:
 		return busy(e)
-	case len(e.wanted()) > 0 && r.query.Get("force") != "true":
+	case len(e.wanted()) > 0 && !force:
 		return isRunning(e)
 	}
 	e.drop("")
@@ -58,6 +61,7 @@ func (m *manager) removeStore(r *request) any {
 }
 
 func (m *manager) startInstance(r *request) any {
+	r.understood(wire.ActionRequest{Action: wire.StartInstanceAction, Store: r.store, Instance: r.instance})
 	e, in, bad := m.ownInstance(r)
 	switch {
 	case bad != nil:
@@ -72,6 +76,8 @@ func (m *manager) startInstance(r *request) any {
 }
 
 func (m *manager) stopInstance(r *request) any {
+	force := r.query.Get("force") == "true"
+	r.understood(wire.ActionRequest{Action: wire.StopInstanceAction, Store: r.store, Instance: r.instance, Force: force})
 	_, in, bad := m.ownInstance(r)
 	switch {
 	case bad != nil:

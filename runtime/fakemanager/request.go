@@ -24,7 +24,12 @@ type request struct {
 	// set by route
 	store, instance, operation string
 	query                      url.Values
+	// digest is that of the action that the handler has understood.
+	digest string
 }
+
+// understood keeps what the answer names of the request: its store and its digest.
+func (r *request) understood(as wire.ActionRequest) { r.store, r.digest = as.Store, as.Digest() }
 
 // readRequest reads the requests of the runner and of managers: HTTP/1.1 with lines under 2 KB and bodies of known
 // length. net/http would use as much time for each as the client that is measured.

@@ -100,7 +100,7 @@ func (m *manager) encodeAnswer(action string, r *request, value any) (int, []byt
 	case document:
 		return http.StatusOK, v
 	case *wire.Result:
-		v.Action = action
+		v.Action, v.Store, v.Digest = action, r.store, r.digest
 		if !v.Success {
 			v.Manager, v.OperationID = m.identity, r.operation
 		}

@@ -62,7 +62,9 @@ func FuzzFanout_Answer(f *testing.F) {
 		cn := &conn{raw: s, stream: s}
 		var left atomic.Int64
 		left.Store(maxBody)
-		status, body, keep, failed := cn.roundTrip(&Request{Method: "GET", Path: "/"}, &left)
+		var a Answer
+		keep, failed := cn.roundTrip(&Request{Method: "GET", Path: "/"}, &a, &left)
+		status, body := a.Status, a.Body
 		if failed != nil {
 			if keep || status != 0 || body != nil {
 				t.Errorf("a failure with status %d, %d bytes, keep %v", status, len(body), keep)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 // Bodies that are read at once and in pieces, with every way to announce the length.
@@ -127,5 +128,28 @@ func TestAnswer_Interim(t *testing.T) {
 	storm := serve(t, "127.48.5.6", raw(strings.Repeat(hint, maxInterim)+end))
 	if a := one(t, get(storm.Endpoint)); a.Err == nil || a.Err.Class != Protocol {
 		t.Errorf("a storm: %+v", a)
+	}
+}
+
+// An answer has the identity that its header states. One that is expected shares the text of the request.
+func TestAnswer_ManagerFromHeader(t *testing.T) {
+	for i, test := range []struct{ header, expected, want string }{
+		{"", "", ""},
+		{"", "m-1", ""},
+		{"Dkv-Manager: m-1\r\n", "", "m-1"},
+		{"dkv-manager:  m-1 \r\n", "m-1", "m-1"},
+		{"X: y\r\nDkv-Manager: m-2\r\n", "m-1", "m-2"},
+		{"Dkv-Managers: m-1\r\n", "m-1", ""},
+	} {
+		s := serve(t, fmt.Sprintf("127.48.5.%d", 40+i), raw("HTTP/1.1 404 .\r\n"+test.header+"Content-Length: 2\r\n\r\nok"))
+		r := get(s.Endpoint)
+		r.Manager = test.expected
+		a := client(t).Do(context.Background(), []Request{r}, Options{})[0]
+		if a.Err != nil || a.Manager != test.want {
+			t.Errorf("%q, expected from %q: got %q, %v", test.header, test.expected, a.Manager, a.Err)
+		}
+		if test.want != "" && test.want == test.expected && unsafe.StringData(a.Manager) != unsafe.StringData(r.Manager) {
+			t.Errorf("%q: the identity was copied", test.header)
+		}
 	}
 }

@@ -56,7 +56,7 @@ func (c *Client) exchange(ctx context.Context, f *flight, r *Request, limits lim
 			}
 		}
 		var keep bool
-		if a.Status, a.Body, keep, failed = cn.roundTrip(r, limits.left); failed == nil {
+		if keep, failed = cn.roundTrip(r, &a, limits.left); failed == nil {
 			f.release()
 			if keep {
 				c.idle.put(cn)
@@ -74,13 +74,13 @@ func (c *Client) exchange(ctx context.Context, f *flight, r *Request, limits lim
 	}
 }
 
-// roundTrip sends one request and reads its answer. keep reports whether the connection can be reused. The size of the
-// body is subtracted from left.
-func (cn *conn) roundTrip(r *Request, left *atomic.Int64) (status int, body []byte, keep bool, failed *failure) {
+// roundTrip sends one request and reads its answer into a. keep reports whether the connection can be reused. The size
+// of the body is subtracted from left.
+func (cn *conn) roundTrip(r *Request, a *Answer, left *atomic.Int64) (keep bool, failed *failure) {
 	cn.sent = 0
 	sendErr := cn.send(r)
 	if sendErr != nil && cn.sent == 0 {
-		return 0, nil, false, &failure{sending, sendErr}
+		return false, &failure{sending, sendErr}
 	}
 	// A server that refuses a large body answers and closes before it has read the whole body, so there may be an
 	// answer although sending failed.
@@ -92,9 +92,9 @@ func (cn *conn) roundTrip(r *Request, left *atomic.Int64) (status int, body []by
 	}()
 	if _, err := in.Peek(1); err != nil {
 		if sendErr != nil {
-			return 0, nil, false, &failure{sending, sendErr}
+			return false, &failure{sending, sendErr}
 		}
-		return 0, nil, false, &failure{waiting, err}
+		return false, &failure{waiting, err}
 	}
 	resp := fasthttp.AcquireResponse()
 	defer fasthttp.ReleaseResponse(resp)
@@ -107,13 +107,17 @@ func (cn *conn) roundTrip(r *Request, left *atomic.Int64) (status int, body []by
 		if cn.broken != nil && !errors.Is(err, errStart) { // the parser's error may hide a timeout
 			err = cn.broken
 		}
-		return 0, nil, false, &failure{reading, err}
+		return false, &failure{reading, err}
 	}
 	if coding := resp.Header.ContentEncoding(); len(coding) > 0 && !bytes.EqualFold(coding, []byte("identity")) {
-		return 0, nil, false, &failure{reading, fmt.Errorf("%w %q", errCoding, coding)}
+		return false, &failure{reading, fmt.Errorf("%w %q", errCoding, coding)}
 	}
 	keep = sendErr == nil && !resp.ConnectionClose() && in.Buffered() == 0 && resp.StatusCode() >= 200
-	return resp.StatusCode(), body, keep, nil
+	a.Status, a.Body, a.Manager = resp.StatusCode(), body, r.Manager
+	if stated := resp.Header.Peek(wire.ManagerHeader); string(stated) != r.Manager {
+		a.Manager = string(stated)
+	}
+	return keep, nil
 }
 
 func (cn *conn) send(r *Request) error {

@@ -38,6 +38,9 @@ type Request struct {
 	Body []byte
 	// Compressed is true if Body is a result of Compress.
 	Compressed bool
+	// Manager is the identity of the manager that the request is meant for, empty if it is not known. It is not sent: an
+	// answer of that manager shares this text.
+	Manager string
 	// Idempotent allows the request to be sent twice. GET and HEAD are always idempotent.
 	Idempotent bool
 	// Timeout bounds the request from the look-up of the name to the last byte; 0 means Options.Timeout.
@@ -50,7 +53,9 @@ type Answer struct {
 	Index int
 	// Status is the HTTP status; 0 if Err is set.
 	Status int
-	Body   []byte
+	// Manager is the identity that the answer states in wire.ManagerHeader; empty if no manager has sent it.
+	Manager string
+	Body    []byte
 	// Err is nil when an HTTP response was received, whatever its status.
 	Err *Error
 	// Attempts is the number of attempts: 0 for a skipped request, more than 1 if a reused connection was closed or

@@ -110,6 +110,10 @@ func parseResult(body []byte) (r Result, err error) {
 			return s.string(&r.Hint)
 		case "epoch":
 			return s.count(&r.Epoch)
+		case "store":
+			return s.string(&r.Store)
+		case "digest":
+			return s.string(&r.Digest)
 		case "operationId":
 			return s.string(&r.OperationID)
 		case "manager":

@@ -3,6 +3,7 @@ package wire
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"strconv"
 )
 
@@ -25,6 +26,17 @@ func Digest(store string, nodes []Node) string {
 		b = strconv.AppendQuote(b, string(n.Role))
 		b = append(b, '\n')
 	}
-	sum := sha256.Sum256(b)
+	return hexSum(b)
+}
+
+// digestOf returns the SHA-256, in hexadecimal, of a value's JSON. The value is a struct of strings, numbers, booleans
+// and lists of them, so that encoding can't fail and has one result.
+func digestOf(v any) string {
+	text, _ := json.Marshal(v)
+	return hexSum(text)
+}
+
+func hexSum(text []byte) string {
+	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:])
 }

@@ -1,9 +1,6 @@
 package wire
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"net/url"
 	"slices"
 	"strings"
@@ -48,13 +45,15 @@ const (
 	MaxRevision = 1<<53 - 1
 )
 
-// Actions of operations.
+// Actions of operations, and of requests that one manager carries out by itself (ActionRequest).
 const (
 	CreateAction         = "CreateStore"
 	AddInstanceAction    = "AddInstance"
 	RemoveInstanceAction = "RemoveInstance"
 	RemoveStoreAction    = "RemoveStore"
 	RepairAction         = "RepairStore"
+	StartInstanceAction  = "StartInstance"
+	StopInstanceAction   = "StopInstance"
 )
 
 // Operation is the body of POST /operations: the configuration that a store gets, and the one that it builds on. It is
@@ -103,9 +102,7 @@ func (c *Operation) Removes() bool { return len(c.Nodes) == 0 }
 func (c *Operation) Digest() string {
 	same := *c
 	same.Epoch, same.DryRun = 0, false
-	text, _ := json.Marshal(same) // strings, numbers and lists of them: it can't fail
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:])
+	return digestOf(same)
 }
 
 // OperationState is the state of an operation at one manager.

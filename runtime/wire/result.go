@@ -15,6 +15,11 @@ type Result struct {
 	Hint    string `json:"hint,omitempty"`
 	// Epoch is the highest epoch that the manager has seen; set with stale_epoch.
 	Epoch uint64 `json:"epoch,omitempty"`
+	// Store and Digest are the store of the request, and the digest of the ActionRequest that the manager understood. A
+	// success without those of the request is believed by no runner: it answers another request, or this one as
+	// something on its way has changed it.
+	Store  string `json:"store,omitempty"`
+	Digest string `json:"digest,omitempty"`
 	// OperationID and Manager are the operation that a refusal is about, and the identity of the manager that refuses.
 	// A refusal that decides something is believed only for those.
 	OperationID string `json:"operationId,omitempty"`

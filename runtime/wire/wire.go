@@ -4,7 +4,10 @@
 // It imports the standard library only, since both programs link it.
 package wire
 
-import "net/url"
+import (
+	"net/http"
+	"net/url"
+)
 
 // Version is the version of dkvrun and dkvmanager, which are built from one tree.
 const Version = "0.1.0"
@@ -18,6 +21,17 @@ const (
 
 // Prefix is the prefix of every path of the admin API.
 const Prefix = "/admin/v1"
+
+// ManagerHeader is the header with which a manager states its identity in every response, also in a refusal. A response
+// without it comes from another server.
+const ManagerHeader = "Dkv-Manager"
+
+// SetManager sets the headers that every response of the manager with this identity has. A response that is not JSON
+// sets another Content-Type.
+func SetManager(h http.Header, identity string) {
+	h.Set(ManagerHeader, identity)
+	h.Set("Content-Type", "application/json")
+}
 
 // MaxBody is the maximum size of a request's body in bytes, before and after decompression.
 const MaxBody = 8 << 20

@@ -43,15 +43,17 @@ func (call Caller) Probe(ctx context.Context, endpoints []fanout.Endpoint) []Pro
 
 func readInfo(at fanout.Endpoint, answer fanout.Answer) Probe {
 	var info wire.Info
-	if answer.Err == nil && answer.Status == http.StatusOK && decode(answer.Body, &info) == nil && info.Identity != "" {
+	if answer.Err == nil && answer.Status == http.StatusOK && decode(answer.Body, &info) == nil &&
+		info.Identity != "" && info.Identity == answer.Manager {
 		return Probe{Member: Member{Endpoint: at, Info: &info}, Row: connectedRow(at, answer)}
 	}
-	row := ReadResult(report.Row{Manager: at.String(), Action: ConnectAction}, queryOf(wire.InfoPath()), false, answer)
+	member := Member{Endpoint: at}
+	row := ReadResult(report.Row{Manager: at.String(), Action: ConnectAction}, member, queryOf(wire.InfoPath()), answer)
 	if answer.Err == nil && answer.Status == http.StatusOK {
 		row = Unreadable(at)
 		row.Action = ConnectAction
 	}
-	return Probe{Member: Member{Endpoint: at}, Row: row}
+	return Probe{Member: member, Row: row}
 }
 
 func connectedRow(at fanout.Endpoint, answer fanout.Answer) report.Row {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -88,7 +89,9 @@ func MetricsReader(body []byte) (any, error) {
 func (call Caller) QueryMembers(ctx context.Context, managers []Member, path string) ([]Response, error) {
 	requests := make([]fanout.Request, len(managers))
 	for i, m := range managers {
-		requests[i] = fanout.Request{Endpoint: m.Endpoint, Method: http.MethodGet, Path: path, Idempotent: true}
+		requests[i] = fanout.Request{
+			Endpoint: m.Endpoint, Method: http.MethodGet, Path: path, Manager: m.Identity(), Idempotent: true,
+		}
 	}
 	answers := call.Client.Do(ctx, requests, fanout.Options{
 		Timeout: call.Timeout, ConnectTimeout: call.ConnectTimeout, OnAnswer: call.counting(len(requests)),
@@ -104,31 +107,45 @@ func (call Caller) QueryMembers(ctx context.Context, managers []Member, path str
 		return nil, noResponse(ctx, call.Builtin, waiting)
 	}
 	out := make([]Response, len(answers))
+	asked := queryOf(path)
 	for i, answer := range answers {
-		out[i] = Response{Member: managers[i], Answer: answer}
-		if answer.Err == nil && answer.Status == http.StatusOK {
-			out[i].Row.Success = true
+		r := &out[i]
+		*r = Response{Member: managers[i], Answer: answer}
+		if answer.Err == nil && answer.Status == http.StatusOK && r.Disowned(answer) == "" {
+			r.Row.Success = true
+			r.stated = answer.Manager
 			continue
 		}
-		out[i].Row = ReadResult(report.Row{Manager: managers[i].Endpoint.String()}, queryOf(path), false, answer)
-		out[i].Row.Success = false
+		if answer.Err == nil && answer.Status == http.StatusOK && answer.Manager == "" {
+			r.Row = r.Unreadable()
+			continue
+		}
+		r.Row = ReadResult(report.Row{Manager: r.Endpoint.String()}, r.Member, asked, answer)
+		r.Row.Success = false
+		if r.Answered() {
+			r.stated = answer.Manager
+		}
 	}
 	return out, nil
 }
 
-// queryOf returns the operation that a refusal of a query names: GetStore for the path of a store.
-func queryOf(path string) string {
-	path, _, _ = strings.Cut(strings.TrimPrefix(path, wire.Prefix), "?")
+// queryOf returns what the answer to a query names. The names of stores and instances have nothing to escape.
+func queryOf(path string) Asked {
+	path, query, _ := strings.Cut(strings.TrimPrefix(path, wire.Prefix), "?")
 	parts := strings.Split(path, "/")
 	switch {
 	case len(parts) == 2:
-		return map[string]string{"stores": "GetStores", "metrics": "GetMetrics", "info": "GetInfo"}[parts[1]]
+		asked := Asked{Operation: map[string]string{"stores": "GetStores", "metrics": "GetMetrics", "info": "GetInfo"}[parts[1]]}
+		if values, err := url.ParseQuery(query); err == nil {
+			asked.Store = values.Get("store")
+		}
+		return asked
 	case len(parts) == 3:
-		return "GetStore"
+		return Asked{Operation: "GetStore", Store: parts[2]}
 	case len(parts) == 4:
-		return "GetState"
+		return Asked{Operation: "GetState", Store: parts[2]}
 	}
-	return report.Operation("GetLog", parts[4]) // the name of an instance has nothing to escape
+	return Asked{Operation: report.Operation("GetLog", parts[4]), Store: parts[2]}
 }
 
 // noResponse returns the error of a query that was cancelled.
@@ -192,6 +209,6 @@ func (r *Response) Unreadable() report.Row { return Unreadable(r.Endpoint) }
 func Unreadable(at fanout.Endpoint) report.Row {
 	return report.Row{
 		Manager: at.String(), Result: report.Failed, Code: fanout.Protocol,
-		Message: "answered with something that is not of the admin API: is a dkvmanager listening there?",
+		Message: notOfAPI,
 	}
 }

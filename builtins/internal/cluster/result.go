@@ -14,17 +14,60 @@ import (
 // doubtHint is the hint for a request that was sent and not answered.
 const doubtHint = "it may have been carried out: look before you repeat it"
 
-// ReadResult completes a row with a manager's answer. The manager, action and instance of the row are set already.
-// asked is the operation that was requested. A result must name it: a refusal that answers another request decides
-// nothing about this one. changes is true for a request that changes something: such a request is in doubt if it was
-// not answered.
-func ReadResult(row report.Row, asked string, changes bool, answer fanout.Answer) report.Row {
+// Asked is what a request asks for. The result must name the same: one that answers another request decides nothing
+// about this one.
+type Asked struct {
+	// Operation is the operation, with the instance if there is one: StartInstance:orders-1.
+	Operation string
+	Store     string
+	// Digest is that of the wire.ActionRequest; empty for a query.
+	Digest string
+}
+
+// changes reports whether the request changes something: such a request is in doubt if it was not answered.
+func (q *Asked) changes() bool { return q.Digest != "" }
+
+// differs returns how a result answers another request, or nil. A success must name the store and the digest of the
+// request, and so must the refusal that there is no such store, from which the absence of the store is concluded.
+// Managers can't name them in refusals of requests that they could not read.
+func (q *Asked) differs(r *wire.Result) error {
+	decides := r.Success || r.Code == wire.CodeStoreNotFound
+	switch {
+	case r.Action != q.Operation:
+		if beforeRoute(r) {
+			return nil
+		}
+		return fmt.Errorf("answered about %.80s, which was not requested: is there a proxy in between?", r.Action)
+	case r.Store != q.Store && r.Store != "":
+		return fmt.Errorf("answered about store %.80s, which was not requested: is there a proxy in between?", r.Store)
+	case r.Digest != q.Digest && r.Digest != "":
+		return errors.New("answered another request: something changed this one on its way; is there a proxy in between?")
+	case decides && (r.Store != q.Store || r.Digest != q.Digest):
+		return errors.New("answered without naming the request: is a dkvmanager of this version listening there?")
+	}
+	return nil
+}
+
+// ReadResult completes a row with the answer of a member to a request. The manager, action and instance of the row are
+// set already.
+func ReadResult(row report.Row, from Member, asked Asked, answer fanout.Answer) report.Row {
 	row.Attempts, row.DurationMS = answer.Attempts, answer.Duration.Milliseconds()
 	row.StatusCode = answer.Status
+	changes := asked.changes()
 	var result wire.Result
 	var wrong error
-	if answer.Err == nil {
-		result, wrong = wire.ReadResult(answer.Status, answer.Body)
+	switch {
+	case answer.Err != nil:
+	case answer.Manager == "":
+		wrong = wire.ErrNoResult
+	case from.Disowned(answer) != "":
+		wrong = errors.New(from.Disowned(answer))
+	default:
+		if result, wrong = wire.ReadResult(answer.Status, answer.Body); wrong == nil {
+			wrong = asked.differs(&result)
+		} else if !errors.Is(wrong, wire.ErrNoResult) {
+			wrong = fmt.Errorf("the answer contradicts itself: %w", wrong)
+		}
 	}
 	switch {
 	case answer.Err != nil:
@@ -51,17 +94,10 @@ func ReadResult(row report.Row, asked string, changes bool, answer fanout.Answer
 		}
 		row.Message = fmt.Sprintf("answered %d with something that is no result of the admin API: is a dkvmanager listening there?", answer.Status)
 	case wrong != nil:
-		row.Result, row.Code = report.Failed, fanout.Protocol
-		row.Message = printable.Line(fmt.Sprintf("the answer contradicts itself: %v", wrong))
+		row.Result, row.Code, row.Message = report.Failed, fanout.Protocol, printable.Line(wrong.Error())
 		if changes {
 			row.InDoubt, row.Hint = true, doubtHint
 		}
-	case result.Action != asked && !beforeRoute(result):
-		row.Result, row.Code = report.Failed, fanout.Protocol
-		if changes {
-			row.InDoubt, row.Hint = true, doubtHint
-		}
-		row.Message = fmt.Sprintf("answered about %s, which was not requested: is there a proxy in between?", printable.Line(result.Action))
 	default:
 		row.Message, row.Hint = printable.Line(result.Message), printable.Line(result.Hint)
 		row.Code, row.Success = result.Code, result.Success
@@ -79,7 +115,7 @@ func ReadResult(row report.Row, asked string, changes bool, answer fanout.Answer
 
 // beforeRoute reports whether a manager refuses before it knows which operation is requested: it has too many
 // connections, or its version has no such path.
-func beforeRoute(r wire.Result) bool {
+func beforeRoute(r *wire.Result) bool {
 	switch r.Code {
 	case wire.CodeTooBusy, wire.CodeNotFound, wire.CodeMethodNotAllowed, wire.CodeBadRequest, wire.CodeInternal:
 		return r.Action == "Request"

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/printable"
 	"dkvrun/runtime/wire"
 )
 
@@ -41,7 +42,34 @@ type membership struct {
 type Member struct {
 	fanout.Endpoint
 	Info *wire.Info
+	// stated is the identity that the manager's first answer has stated.
+	stated string
 }
+
+// Identity returns the manager's identity, or "" if it has not answered yet.
+func (m *Member) Identity() string {
+	if m.Info != nil {
+		return m.Info.Identity
+	}
+	return m.stated
+}
+
+// Disowned returns why an HTTP answer is not one of the member, or "". The answer of another server or another manager
+// says nothing about the request. An answer to the first request to a member may come from any manager.
+func (m *Member) Disowned(answer fanout.Answer) string {
+	is := m.Identity()
+	switch {
+	case answer.Manager == "":
+		return notOfAPI
+	case is != "" && answer.Manager != is:
+		return printable.Line(fmt.Sprintf("another manager answers there, %.64s, not %.64s, which was connected: "+
+			"connect again with force = true", answer.Manager, is))
+	}
+	return ""
+}
+
+// notOfAPI describes an answer that no manager has sent.
+const notOfAPI = "answered with something that is not of the admin API: is a dkvmanager listening there?"
 
 // NewSession returns the connected session of members whose identity is known.
 func NewSession(members []Member) *Session {

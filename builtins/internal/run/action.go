@@ -1,7 +1,6 @@
 package run
 
 import (
-	"net/http"
 	"time"
 
 	"dkvrun/builtins/internal/cluster"
@@ -9,16 +8,18 @@ import (
 	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/wire"
 )
 
 // Request is one request of an action. If fixed is set, no request is sent and *fixed is its row.
 type Request struct {
-	manager  fanout.Endpoint
+	manager  cluster.Member
 	instance string
 	action   string
-	Method   string
-	Path     string
+	method   string
+	path     string
 	body     []byte
+	asked    cluster.Asked
 	fixed    *report.Row
 	// Accept, unless nil, may change the row, for instance a failure that counts as success for this action.
 	Accept func(*report.Row)
@@ -26,6 +27,11 @@ type Request struct {
 
 func (s *Request) row() report.Row {
 	return report.Row{Manager: s.manager.String(), Instance: s.instance, Action: s.action}
+}
+
+// Send returns the HTTP request without its body.
+func (s *Request) Send() fanout.Request {
+	return fanout.Request{Endpoint: s.manager.Endpoint, Method: s.method, Path: s.path, Manager: s.manager.Identity()}
 }
 
 // Action runs steps, one phase after the other, as one action of one call.
@@ -82,7 +88,7 @@ func (a *Action) Do(steps []*Request) {
 			show(i, row)
 			continue
 		}
-		request := fanout.Request{Endpoint: s.manager, Method: s.Method, Path: s.Path}
+		request := s.Send()
 		request.Body, request.Compressed = packed.of(s.body)
 		requests = append(requests, request)
 		asked = append(asked, i)
@@ -182,8 +188,7 @@ func (a *Action) retry(c *runtime.Call, failed *Results) (*Results, error) {
 
 // Read returns the row for an answer.
 func (s *Request) Read(answer fanout.Answer) report.Row {
-	row := s.row()
-	row = cluster.ReadResult(row, row.Operation(), s.Method != "", answer)
+	row := cluster.ReadResult(s.row(), s.manager, s.asked, answer)
 	if s.Accept != nil {
 		s.Accept(&row)
 	}
@@ -196,19 +201,26 @@ func Raise(c *runtime.Call, e *runtime.Error) error {
 	return e
 }
 
-// Post returns a POST request; body may be nil.
-func Post(at fanout.Endpoint, action, instance, path string, body []byte) *Request {
-	return &Request{manager: at, action: action, instance: instance, Method: http.MethodPost, Path: path, body: body}
-}
-
-// Delete returns a DELETE request.
-func Delete(at fanout.Endpoint, action, instance, path string) *Request {
-	return &Request{manager: at, action: action, instance: instance, Method: http.MethodDelete, Path: path}
+// NewRequests returns the same request to several managers, which share its body and its digest.
+func NewRequests(to []cluster.Member, asked wire.ActionRequest) []*Request {
+	row := report.Row{Action: asked.Action, Instance: asked.Instance}
+	shared := Request{
+		action: asked.Action, instance: asked.Instance, body: asked.Body(),
+		asked: cluster.Asked{Operation: row.Operation(), Store: asked.Store, Digest: asked.Digest()},
+	}
+	shared.method, shared.path = asked.Route()
+	out := make([]*Request, len(to))
+	for i, m := range to {
+		one := shared
+		one.manager = m
+		out[i] = &one
+	}
+	return out
 }
 
 // Known returns a request whose row is known, so that nothing is sent.
 func Known(at fanout.Endpoint, action, instance string, row report.Row) *Request {
-	s := &Request{manager: at, action: action, instance: instance}
+	s := &Request{manager: cluster.Member{Endpoint: at}, action: action, instance: instance}
 	row.Manager, row.Instance, row.Action = at.String(), instance, action
 	s.fixed = &row
 	return s

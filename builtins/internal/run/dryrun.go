@@ -32,7 +32,7 @@ func (a *Action) plan(steps []*Request) []*Request {
 	for i, s := range steps {
 		planned[i] = s
 		if s.fixed == nil {
-			planned[i] = Known(s.manager, s.action, s.instance, report.Row{
+			planned[i] = Known(s.manager.Endpoint, s.action, s.instance, report.Row{
 				Result: report.Planned, Success: true, StatusCode: http.StatusOK, Code: "planned", Message: would[s.action], Attempts: 1,
 			})
 		}

@@ -13,13 +13,12 @@ import (
 // Lifecycle is the start or the stop of an instance.
 type Lifecycle struct {
 	Action      string // StartInstance
-	Verb        string // the last part of the path
 	storeAction string // StartStore: the action of a row about a manager whose instances are not known
 }
 
 var (
-	Start = Lifecycle{"StartInstance", "start", "StartStore"}
-	Stop  = Lifecycle{"StopInstance", "stop", "StopStore"}
+	Start = Lifecycle{wire.StartInstanceAction, "StartStore"}
+	Stop  = Lifecycle{wire.StopInstanceAction, "StopStore"}
 )
 
 // ChangeInstances carries out lifecycle changes of the instances that a call names, one change after the other.
@@ -92,11 +91,9 @@ func LifecycleRequests(v *cluster.View, ch Lifecycle, instance string, force boo
 			out = append(out, unownedRequest(v, in, ch))
 			continue
 		}
-		path := wire.InstancePath(v.Name, in.Name) + "/" + ch.Verb
-		if ch == Stop && force {
-			path += "?force=true"
-		}
-		out = append(out, Post(in.Owner.Endpoint, ch.Action, in.Name, path, nil))
+		out = append(out, NewRequests([]cluster.Member{*in.Owner}, wire.ActionRequest{
+			Action: ch.Action, Store: v.Name, Instance: in.Name, Force: ch == Stop && force,
+		})...)
 	}
 	return out
 }

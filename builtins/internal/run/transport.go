@@ -26,7 +26,8 @@ func (t transport) Send(ctx context.Context, requests []commit.Request, how comm
 	for i, r := range requests {
 		// All messages of an operation are idempotent.
 		out[i] = fanout.Request{
-			Endpoint: t.managers[r.To].Endpoint, Method: r.Method, Path: r.Path, Query: r.Query, Idempotent: true,
+			Endpoint: t.managers[r.To].Endpoint, Method: r.Method, Path: r.Path, Query: r.Query,
+			Manager: t.managers[r.To].Identity(), Idempotent: true,
 		}
 		out[i].Body, out[i].Compressed = packed.of(r.Body)
 	}
@@ -54,8 +55,10 @@ func (t transport) Send(ctx context.Context, requests []commit.Request, how comm
 func reply(from cluster.Member, a fanout.Answer) commit.Reply {
 	out := commit.Reply{Status: a.Status, Body: a.Body, Attempts: a.Attempts, Duration: a.Duration}
 	if a.Err != nil {
-		row := (&Request{manager: from.Endpoint}).Read(a)
+		row := (&Request{manager: from}).Read(a)
 		out.Class, out.Message = row.Code, row.Message
+	} else if wrong := from.Disowned(a); wrong != "" {
+		out.Invalid = wrong
 	} else if wire.CheckElements(a.Body) != nil {
 		row := cluster.Unreadable(from.Endpoint)
 		out.Class, out.Message, out.Body = row.Code, row.Message, nil

@@ -176,7 +176,7 @@ func (a *API) Serve(ctx context.Context, listener net.Listener, grace time.Durat
 	}
 	var known knownClients
 	go known.run(ctx, a.Catalog.Snapshot)
-	all := newSlots(listener, a.limits.connections, known.has)
+	all := newSlots(listener, a.limits.connections, known.has, a.Catalog.Identity())
 	server.ConnState, server.ConnContext = all.follow, withPlace
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(all) }()

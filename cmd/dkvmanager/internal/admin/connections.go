@@ -37,6 +37,8 @@ type slots struct {
 	most, perAddress, kept int
 	// known reports whether the reserved slots are open to a client address.
 	known func(netip.Addr) bool
+	// identity is that of the manager, which every refusal states.
+	identity string
 
 	mu sync.Mutex
 	// open holds the open connections of each client address.
@@ -63,8 +65,8 @@ type slot struct {
 // newSlots limits a listener to most connections: one client address gets at most half of them, and a quarter is
 // reserved for known clients. The limit for one address is high because a runner may send one request for each instance
 // of a store at the same time.
-func newSlots(l net.Listener, most int, known func(netip.Addr) bool) *slots {
-	return &slots{Listener: l, most: most, perAddress: max(1, most/2), kept: most / 4, known: known,
+func newSlots(l net.Listener, most int, known func(netip.Addr) bool, identity string) *slots {
+	return &slots{Listener: l, most: most, perAddress: max(1, most/2), kept: most / 4, known: known, identity: identity,
 		open: map[netip.Addr]map[*slot]bool{}}
 }
 
@@ -84,7 +86,7 @@ func (l *slots) Accept() (net.Conn, error) {
 		if refusal == nil {
 			return p, nil
 		}
-		refuseConnection(c, refusal)
+		refuseConnection(c, l.identity, refusal)
 	}
 }
 
@@ -214,12 +216,13 @@ func clientAddress(a net.Addr) netip.Addr {
 
 // refuseConnection answers a connection that gets no slot, and closes it. It doesn't wait: the answer fits into the
 // socket's buffer.
-func refuseConnection(c net.Conn, refusal *wire.Result) {
-	refusal.Action = "Request"
+func refuseConnection(c net.Conn, identity string, refusal *wire.Result) {
+	refusal.Action, refusal.Manager = "Request", identity
 	body, err := json.Marshal(refusal)
 	if err == nil && c.SetWriteDeadline(time.Now().Add(10*time.Millisecond)) == nil {
-		_, _ = fmt.Fprintf(c, "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s",
-			refusal.StatusCode, http.StatusText(refusal.StatusCode), len(body), body)
+		_, _ = fmt.Fprintf(c, "HTTP/1.1 %d %s\r\n%s: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"+
+			"Connection: close\r\n\r\n%s", refusal.StatusCode, http.StatusText(refusal.StatusCode),
+			wire.ManagerHeader, identity, len(body), body)
 	}
 	_ = c.Close()
 }

@@ -47,7 +47,7 @@ func (c crowd) try(client string) (p, victim *slot, refusal *wire.Result) {
 }
 
 func newCrowd(t *testing.T, most int) crowd {
-	all := newSlots(nil, most, func(a netip.Addr) bool { return a == netip.MustParseAddr("10.0.0.11") })
+	all := newSlots(nil, most, func(a netip.Addr) bool { return a == netip.MustParseAddr("10.0.0.11") }, "m-1")
 	all.perAddress = 4
 	return crowd{t, all}
 }

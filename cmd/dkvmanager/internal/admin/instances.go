@@ -16,6 +16,7 @@ func (a *API) addInstance(req *request) (any, error) {
 	if err := decode(req.body, &body); err != nil {
 		return nil, err
 	}
+	req.understood(wire.ActionRequest{Action: wire.AddInstanceAction, Store: req.store, Change: &body})
 	if err := checkChange(body); err != nil {
 		return nil, err
 	}
@@ -265,6 +266,10 @@ func (a *API) removeInstance(req *request) (any, error) {
 	if change.founding, err = req.flag("founding"); err != nil {
 		return nil, err
 	}
+	req.understood(wire.ActionRequest{
+		Action: wire.RemoveInstanceAction, Store: req.store, Instance: req.instance,
+		BaseRevision: change.base, LoseData: change.loseData, Founding: change.founding,
+	})
 	release, err := a.locks.take(req.store, "")
 	if err != nil {
 		return nil, err

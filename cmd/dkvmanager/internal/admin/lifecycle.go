@@ -9,6 +9,7 @@ import (
 )
 
 func (a *API) startInstance(req *request) (any, error) {
+	req.understood(wire.ActionRequest{Action: wire.StartInstanceAction, Store: req.store, Instance: req.instance})
 	release, err := a.lockOwn(req)
 	if err != nil {
 		return nil, err
@@ -52,6 +53,9 @@ func (a *API) stopInstance(req *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	req.understood(wire.ActionRequest{
+		Action: wire.StopInstanceAction, Store: req.store, Instance: req.instance, Force: force,
+	})
 	release, err := a.lockOwn(req)
 	if err != nil {
 		return nil, err

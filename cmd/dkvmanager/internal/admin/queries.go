@@ -114,6 +114,7 @@ func (a *API) getMetrics(req *request) (any, error) {
 		if err := wire.CheckName(store); err != nil {
 			return nil, wire.Refuse(wire.CodeBadName, "parameter store: %w", err)
 		}
+		req.store = store
 		if _, err := find(a.Catalog.Snapshot(), store); err != nil {
 			return nil, err
 		}

@@ -17,9 +17,11 @@ import (
 type request struct {
 	ctx                        context.Context
 	store, instance, operation string
-	client                     netip.Addr
-	query                      url.Values
-	body                       []byte
+	// digest is that of the ActionRequest that the handler has understood; empty before, and for other requests.
+	digest string
+	client netip.Addr
+	query  url.Values
+	body   []byte
 	// release frees what the request holds for its body.
 	release func()
 }
@@ -83,6 +85,9 @@ func choices(known []string) string {
 	}
 	return ": there is " + strings.Join(known, ", ")
 }
+
+// understood keeps what the response names of the request: its store and its digest.
+func (q *request) understood(as wire.ActionRequest) { q.store, q.digest = as.Store, as.Digest() }
 
 // flag returns a boolean parameter; false if it is absent.
 func (q *request) flag(name string) (bool, error) {

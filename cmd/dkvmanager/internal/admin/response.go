@@ -52,11 +52,12 @@ func respond(log *slog.Logger, w http.ResponseWriter, action string, value any, 
 		named.Action = action
 		value, status = named, named.StatusCode
 	}
-	kind := "application/json"
+	h := w.Header()
 	var body []byte
 	switch v := value.(type) {
 	case text:
-		kind, body = "text/plain; charset=utf-8", v
+		h.Set("Content-Type", "text/plain; charset=utf-8")
+		body = v
 	case document:
 		body = v
 	default:
@@ -67,8 +68,6 @@ func respond(log *slog.Logger, w http.ResponseWriter, action string, value any, 
 		}
 		body = append(body, '\n')
 	}
-	h := w.Header()
-	h.Set("Content-Type", kind)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")

@@ -99,6 +99,7 @@ func matchPath(want, got []string) (map[string]string, bool) {
 
 // ServeHTTP serves one request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	wire.SetManager(w.Header(), a.Catalog.Identity())
 	// The deadline also covers a refused request, whose rest of the body the server reads before it responds.
 	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(a.bodies.timeout)); err != nil {
 		respond(a.Log, w, "Request", nil, fmt.Errorf("body timeout: %w", err))
@@ -109,13 +110,13 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.bodies.leave(w, r)
 		if len(methods) == 0 {
 			err := wire.Refuse(wire.CodeNotFound, "%s is not a path of this API: see %s/openapi.json", quoted(r.URL.Path), wire.Prefix)
-			respond(a.Log, w, "Request", nil, a.nameIn(err, ""))
+			respond(a.Log, w, "Request", nil, a.nameIn(err, &request{}))
 			return
 		}
 		w.Header().Set("Allow", strings.Join(methods, ", "))
 		err := wire.Refuse(wire.CodeMethodNotAllowed, "%s is not for %s: use %s", quoted(r.URL.Path), quoted(r.Method),
 			strings.Join(methods, " or "))
-		respond(a.Log, w, "Request", nil, a.nameIn(err, ""))
+		respond(a.Log, w, "Request", nil, a.nameIn(err, &request{}))
 		return
 	}
 	action := route.action
@@ -125,25 +126,29 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req, err := a.read(w, r, route, names)
 	if err != nil {
 		a.bodies.leave(w, r)
-		respond(a.Log, w, action, nil, a.nameIn(err, names["operation"]))
+		respond(a.Log, w, action, nil, a.nameIn(err, &request{operation: names["operation"]}))
 		return
 	}
 	defer req.release()
 	enterState(r.Context(), serving)
 	value, err := a.handle(route, req)
 	enterState(r.Context(), answering)
-	respond(a.Log, w, action, value, a.nameIn(err, req.operation))
+	if result, ok := value.(*wire.Result); ok {
+		result.Store, result.Digest = req.store, req.digest
+	}
+	respond(a.Log, w, action, value, a.nameIn(err, req))
 }
 
-// nameIn returns a refusal that names this manager and the operation that the request is about, if there is one: a
-// client can tell it from an answer to another request. Another error stays as it is.
-func (a *API) nameIn(err error, operation string) error {
+// nameIn returns a refusal that names this manager and what the request is about, as far as it was understood: a client
+// can tell it from an answer to another request. Another error stays as it is.
+func (a *API) nameIn(err error, req *request) error {
 	var r *wire.Result
 	if !errors.As(err, &r) {
 		return err
 	}
 	named := *r
-	named.Manager, named.OperationID = a.Catalog.Identity(), operation
+	named.Manager, named.OperationID = a.Catalog.Identity(), req.operation
+	named.Store, named.Digest = req.store, req.digest
 	return &named
 }
 

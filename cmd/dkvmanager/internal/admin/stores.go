@@ -18,6 +18,7 @@ func (a *API) createStore(req *request) (any, error) {
 	if err := decode(req.body, &body); err != nil {
 		return nil, err
 	}
+	req.understood(wire.ActionRequest{Action: wire.CreateAction, Store: body.Name, Create: &body})
 	wanted, err := a.newStore(body)
 	if err != nil {
 		return nil, err
@@ -147,6 +148,7 @@ func (a *API) removeStore(req *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	req.understood(wire.ActionRequest{Action: wire.RemoveStoreAction, Store: req.store, Force: force})
 	release, err := a.locks.take(req.store, "")
 	if err != nil {
 		return nil, err
