@@ -57,6 +57,33 @@ func TestCommandLine_Refusals(t *testing.T) {
 	}
 }
 
+// A manager that other machines can reach says what is open to them.
+func TestManager_WarnsOfOpenPorts(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		args  []string
+		warns bool
+	}{
+		{[]string{"--listen", "0.0.0.0:7899", "--advertise", "127.23.15.11", "--insecure"}, true},
+		{[]string{"--listen", "127.23.15.12:7801", "--insecure"}, false},
+	} {
+		cmd := command(append(c.args, "--data-dir", filepath.Join(t.TempDir(), "data"))...)
+		var log output
+		cmd.Stderr = &log
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the manager serves", func() bool { return strings.Contains(log.String(), "msg=serving") })
+		if err := cmd.Process.Kill(); err != nil {
+			t.Error(err)
+		}
+		_ = cmd.Wait()
+		if warned := strings.Contains(log.String(), `level=WARN msg="`+openPorts+`"`); warned != c.warns {
+			t.Errorf("%s: warned: %v\n%s", c.args, warned, log.String())
+		}
+	}
+}
+
 func TestManager_NamesHolderOfItsPort(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.23.2.11:7801")
 	if err != nil {

@@ -37,6 +37,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	switch command {
 	case "instance":
 		return runInstance(ctx, args[1:], stderr)
+	case "etcdctl":
+		return runEtcdctl(ctx, args[1:], stdout, stderr)
 	case "version", "--version":
 		fmt.Fprintln(stdout, "dkvmanager", wire.Version)
 		return exitOK
@@ -53,6 +55,7 @@ const usage = `dkvmanager keeps the stores of one server: it serves the admin AP
 Usage:
   dkvmanager --data-dir DIR [--listen HOST:PORT] [--advertise HOST] [--also-known-as NAME]
              [--insecure]
+  dkvmanager etcdctl --data-dir DIR STORE/INSTANCE -- ARGUMENT…
   dkvmanager version
   dkvmanager help
 
@@ -66,8 +69,14 @@ Flags:
                       further names by which clients address this manager; requests with any other
                       name in the Host header are refused, as they may come from web pages
   --insecure          allow an address that other machines can reach, although neither the admin API
-                      nor the instances' ports have encryption or authentication
+                      nor the instances' ports have encryption or authentication; each start logs
+                      what is open to whom
   -h, --help          show this text
+
+etcdctl runs etcdctl, the tool of the stores' engine, with the ARGUMENTs on a data instance of this
+server, as the user that the manager runs as. It may do what applications may not: compact and
+defragment (after keys were removed from a full store), disarm alarms, save snapshots, manage users.
+For example: dkvmanager etcdctl --data-dir DIR OrdersStore/orders-1 -- defrag
 
 Instances go on running when the manager ends, and the next start of the manager adopts them.
 
@@ -76,7 +85,7 @@ Used by dkvrun --local:
   --ephemeral         with --lifeline: delete the data folder on exit
   --switchboard FD    with --lifeline: receive network faults over this socket
 
-Exit status: 0 ended by a signal or the lifeline, 1 failed, 2 usage error.
+Exit status: 0 ended by a signal or the lifeline, 1 failed, 2 usage error; of etcdctl, its own.
 `
 
 // fail prints the error and returns the exit status.

@@ -36,6 +36,14 @@ const (
 	stopThrowAway  = 5 * time.Second
 )
 
+// openPorts is the warning of a manager that other machines can reach.
+const openPorts = "there is no encryption and no authentication (--insecure): whoever reaches the admin API can change and remove " +
+	"every store; whoever reaches a client port can read and write its store; whoever reaches a cluster port can take part in " +
+	"its store, and so read, change and damage it"
+
+// instancesFolder is the folder in the data folder that has the folders STORE/INSTANCE.
+const instancesFolder = "instances"
+
 func runManager(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	o, err := parseFlags(args)
 	if errors.Is(err, flag.ErrHelp) {
@@ -90,7 +98,7 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 		return err
 	}
 	engine := etcd.New()
-	instances := filepath.Join(cat.Dir(), "instances")
+	instances := filepath.Join(cat.Dir(), instancesFolder)
 	if cat.Lost() != "" {
 		log.Error("catalog lost, serving read-only and adopting running instances", "why", cat.Lost())
 		recovered, err := supervisor.RecoverCatalog(instances, engine.Name())
@@ -133,6 +141,9 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 	})
 	if err := api.Start(); err != nil {
 		return err
+	}
+	if !o.host.Loopback() {
+		log.Warn(openPorts, "listen", o.host.Listen())
 	}
 	log.Info("serving", "listen", o.host.Listen(), "host", o.host.Name, "data", cat.Dir(), "stores", len(cat.Snapshot().Stores))
 	return serve(ctx, o, sup, api, listener)
