@@ -1,12 +1,19 @@
 package tests
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/protobuf/types/known/emptypb"
 )
 
 // TestStoreRefusals_NotAnEngine uses servers that answer the engine's routes with JSON, and are no engine: no value, no
@@ -87,15 +94,7 @@ new_store{"OrdersStore", "orders", instance_count = 4}:check()
 start_store("OrdersStore"):check()
 wait_ready("OrdersStore")
 connect_store("OrdersStore"):put("order/1", "paid")`)
-	answer, err := http.Post("http://"+host+":7861/v3/maintenance/alarm", "application/json",
-		strings.NewReader(`{"action": "ACTIVATE", "memberID": "1", "alarm": "NOSPACE"}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		t.Fatal(answer.Status)
-	}
+	raiseFull(t, filepath.Join(f.dir, host, "instances", "OrdersStore", "orders-1"))
 	out := do(`
 for _, node in ipairs(store_status("OrdersStore").instances) do
   local store = connect_store{"OrdersStore", endpoints = node.host .. ":" .. node.client_port}
@@ -114,5 +113,23 @@ print(seen[4].last_error)`)
 	want := strings.Repeat("data"+refused, 3) + "gateway" + refused
 	if !strings.HasPrefix(out, want) || !strings.Contains(out, "quota of 2 GiB is full") {
 		t.Errorf("got\n%swant\n%s", out, want)
+	}
+}
+
+// raiseFull raises the alarm of a full store over the engine's socket of a data instance, as the engine does.
+func raiseFull(t *testing.T, folder string) {
+	t.Helper()
+	conn, err := grpc.NewClient("unix://"+filepath.Join(folder, "etcd.sock"), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	request := new(emptypb.Empty)
+	// The action ACTIVATE, of the member 1, the alarm NOSPACE.
+	request.ProtoReflect().SetUnknown([]byte{1 << 3, 1, 2 << 3, 1, 3 << 3, 1})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := conn.Invoke(ctx, "/etcdserverpb.Maintenance/Alarm", request, new(emptypb.Empty)); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -40,7 +40,7 @@ var engineRefusals = []struct {
 	refusal
 }{
 	{"database space exceeded", refusal{codeFull, "%s is full: its data has reached the quota of 2 GiB, and it takes reads only",
-		"remove keys, then compact and defragment it, and disarm the alarm, with etcdctl"}},
+		"remove keys, then compact and defragment it, and disarm the alarm, with dkvmanager etcdctl on its servers"}},
 	{"user name is empty", usersOnly},
 	{"permission denied", usersOnly},
 	{"invalid auth token", usersOnly},
@@ -53,7 +53,7 @@ var engineRefusals = []struct {
 
 var (
 	usersOnly = refusal{codeDenied, "%s refuses requests without a user: authentication is enabled in it",
-		"dkvrun does not support users; etcdctl auth disable ends it"}
+		"dkvrun does not support users; dkvmanager etcdctl -- auth disable on one of its servers ends it"}
 	tooLarge = refusal{codeTooLarge, "%s takes no request of that size: 1.5 MiB is the most", ""}
 )
 

@@ -48,7 +48,7 @@ type etcdctlOptions struct {
 	args                     []string // of etcdctl
 }
 
-// parseEtcdctl parses the command line: flags and one STORE/INSTANCE in any order, then -- and the arguments of etcdctl.
+// parseEtcdctl parses the command line: flags and one STORE/INSTANCE in any order, then -- and etcdctl's arguments.
 func parseEtcdctl(args []string) (o etcdctlOptions, err error) {
 	end := slices.Index(args, "--")
 	if end < 0 {

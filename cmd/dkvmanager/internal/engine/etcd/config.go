@@ -85,8 +85,8 @@ func bindIP(bind string) string {
 // owner can open it, and everything is allowed to whoever does.
 const etcdSocket = "etcd.sock"
 
-// socketURL returns the URL to listen on. An instance process runs in its folder, so the path is short: the address of a
-// unix socket is limited to 108 bytes.
+// socketURL returns the URL to listen on. An instance process runs in its folder, so the path is short: the address of
+// a unix socket is limited to 108 bytes.
 func socketURL(folder string) url.URL {
 	return url.URL{Scheme: "unix", Path: filepath.Join(folder, etcdSocket)}
 }

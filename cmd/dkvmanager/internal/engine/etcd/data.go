@@ -44,10 +44,9 @@ func runData(ctx context.Context, folder string, spec engine.Spec, report *engin
 	}
 	defer port.close()
 	counter := newCounter(report)
-	cfg.GRPCAdditionalServerOptions = []grpc.ServerOption{
+	cfg.GRPCAdditionalServerOptions = append(guard{spec}.interceptors(),
 		grpc.ChainUnaryInterceptor(counter.unary),
-		grpc.ChainStreamInterceptor(counter.stream),
-	}
+		grpc.ChainStreamInterceptor(counter.stream))
 	serving := make(chan *grpc.Server, 1)
 	cfg.ServiceRegister = func(server *grpc.Server) { serving <- server } // called when etcd is ready to serve
 	routes, closeRoutes, err := jsonRoutes(ctx, spec.Bind, port.listener.Addr())

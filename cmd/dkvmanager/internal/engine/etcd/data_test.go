@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
 	"dkvrun/cmd/dkvmanager/internal/engine"
 	"dkvrun/cmd/dkvmanager/internal/storetest"
 )
@@ -210,17 +212,26 @@ func TestData_FullQuota(t *testing.T) {
 	t.Parallel()
 	store := newStore(t, 1, 1)
 	startAll(store)
-	alarm := func(action string) {
-		store[0].mustPost("/v3/maintenance/alarm", map[string]any{"action": action, "alarm": "NOSPACE"})
+	ctx, cancel := clientContext(t)
+	defer cancel()
+	maintenance := pb.NewMaintenanceClient(store[0].local().ActiveConnection())
+	alarm := func(action pb.AlarmRequest_AlarmAction) {
+		t.Helper()
+		if _, err := maintenance.Alarm(ctx, &pb.AlarmRequest{Action: action, Alarm: pb.AlarmType_NOSPACE}); err != nil {
+			t.Fatal(err)
+		}
 	}
-	alarm("ACTIVATE")
+	alarm(pb.AlarmRequest_ACTIVATE)
 	for _, in := range store {
-		in.state("full", func(s engine.State) bool { return !s.Ready && s.Reason == quotaFull })
+		in.state("full", stateIs(quotaFull))
+		if got := in.page("/health"); !strings.Contains(got.body, "ALARM NOSPACE") {
+			t.Errorf("/health of %s: %+v", in.spec.Instance, got)
+		}
 		if _, err := in.post("/v3/kv/put", map[string]any{"key": b64("k"), "value": b64("v")}); err == nil {
 			t.Errorf("%s took a write", in.spec.Instance)
 		}
 	}
-	alarm("DEACTIVATE")
+	alarm(pb.AlarmRequest_DEACTIVATE)
 	for _, in := range store {
 		in.ready()
 	}

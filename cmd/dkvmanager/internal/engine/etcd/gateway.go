@@ -53,7 +53,7 @@ func runGateway(ctx context.Context, _ string, spec engine.Spec, report *engine.
 	mux := http.NewServeMux()
 	mux.Handle(jsonRoot, routes)
 	gatewayPages(mux, client, spec.Bind, report, counter, logger)
-	server := newGatewayServer(client, counter)
+	server := newGatewayServer(spec, client, counter)
 	port.serve(server, mux)
 	defer func() {
 		counter.endStreams()
@@ -83,8 +83,8 @@ func runGateway(ctx context.Context, _ string, spec engine.Spec, report *engine.
 }
 
 // newGatewayServer returns a gRPC server with all services of a data instance.
-func newGatewayServer(client *clientv3.Client, counter *counter) *grpc.Server {
-	server := grpc.NewServer(
+func newGatewayServer(spec engine.Spec, client *clientv3.Client, counter *counter) *grpc.Server {
+	server := grpc.NewServer(append(guard{spec}.interceptors(),
 		grpc.ChainUnaryInterceptor(counter.unary),
 		grpc.ChainStreamInterceptor(counter.stream),
 		grpc.UnknownServiceHandler(forwardUnknown(client.ActiveConnection())),
@@ -92,7 +92,7 @@ func newGatewayServer(client *clientv3.Client, counter *counter) *grpc.Server {
 		grpc.MaxSendMsgSize(math.MaxInt32),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 2 * time.Hour, Timeout: 20 * time.Second}),
-	)
+	)...)
 	pb.RegisterKVServer(server, gatewayKV{store: clientv3.RetryKVClient(client)})
 	pb.RegisterWatchServer(server, gatewayWatch{store: pb.NewWatchClient(client.ActiveConnection())})
 	return server

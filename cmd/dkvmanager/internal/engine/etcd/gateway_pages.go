@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/coreos/go-semver/semver"
 	"github.com/prometheus/client_golang/prometheus"
@@ -44,14 +46,21 @@ type gatewayHealth struct {
 	maintenance pb.MaintenanceClient
 }
 
+// Alarms returns the alarms that the status of a data instance lists.
 func (h gatewayHealth) Alarms() []*pb.AlarmMember {
 	ctx, cancel := context.WithTimeout(context.Background(), answerLimit)
 	defer cancel()
-	resp, err := h.maintenance.Alarm(ctx, &pb.AlarmRequest{Action: pb.AlarmRequest_GET})
+	status, err := h.maintenance.Status(ctx, &pb.StatusRequest{})
 	if err != nil {
 		return nil // Leader and Range report a store that does not respond
 	}
-	return resp.Alarms
+	var alarms []*pb.AlarmMember
+	for _, kind := range []pb.AlarmType{pb.AlarmType_NOSPACE, pb.AlarmType_CORRUPT} {
+		if slices.ContainsFunc(status.Errors, func(text string) bool { return strings.Contains(text, kind.String()) }) {
+			alarms = append(alarms, &pb.AlarmMember{Alarm: kind})
+		}
+	}
+	return alarms
 }
 
 func (h gatewayHealth) Leader() types.ID {

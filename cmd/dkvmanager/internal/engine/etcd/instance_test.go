@@ -248,3 +248,8 @@ func (in *instance) rss() int {
 	}
 	return kib / 1024
 }
+
+// stateIs returns a condition for a state that is not ready for a reason.
+func stateIs(reason string) func(engine.State) bool {
+	return func(s engine.State) bool { return !s.Ready && s.Reason == reason }
+}

@@ -40,8 +40,8 @@ const jsonRoot = "/v3/"
 const notReady = "the instance is not ready: "
 
 // portServer serves the client port of an instance, for applications: HTTP/2 goes to the gRPC server, HTTP/1 to the
-// JSON routes and the pages. The port is bound before the instance starts. Until serve is called, requests wait for at most
-// holdLimit; pages say at once that the instance isn't ready.
+// JSON routes and the pages. The port is bound before the instance starts. Until serve is called, requests wait for at
+// most holdLimit; pages say at once that the instance isn't ready.
 type portServer struct {
 	listener  net.Listener
 	split     cmux.CMux

@@ -26,9 +26,10 @@ const (
 
 // Reasons of both roles.
 const (
-	quotaFull = "the store's quota of 2 GiB is full and it takes reads only: remove keys, then compact and defragment it, and disarm the alarm"
-	stopping  = "the instance is stopping"
-	corrupt   = "an instance of the store has found its data corrupt: read the instances' logs first"
+	quotaFull = "the store's quota of 2 GiB is full and it takes reads only: remove keys, then compact and defragment it, " +
+		"and disarm the alarm, with dkvmanager etcdctl on its servers"
+	stopping = "the instance is stopping"
+	corrupt  = "an instance of the store has found its data corrupt: read the instances' logs first"
 )
 
 // readiness checks whether a data instance serves reads and writes.

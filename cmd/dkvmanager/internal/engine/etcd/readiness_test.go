@@ -5,8 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	clientv3 "go.etcd.io/etcd/client/v3"
-
 	"dkvrun/cmd/dkvmanager/internal/engine"
 )
 
@@ -14,11 +12,18 @@ import (
 func TestReadiness_NeedsNoUser(t *testing.T) {
 	t.Parallel()
 	store := newStore(t, 1, 1)
-	data, gateway := store[0], store[1]
+	data := store[0]
 	startAll(store)
-	data.mustPost("/v3/auth/user/add", map[string]any{"name": "root", "password": "secret"})
-	data.mustPost("/v3/auth/user/grant", map[string]any{"user": "root", "role": "root"})
-	data.mustPost("/v3/auth/enable", map[string]any{})
+	ctx, cancel := clientContext(t)
+	defer cancel()
+	socket := data.local()
+	for _, err := range []error{
+		fail(socket.UserAdd(ctx, "root", "secret")), fail(socket.UserGrantRole(ctx, "root", "root")), fail(socket.AuthEnable(ctx)),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, in := range store {
 		state := in.state("refused", func(s engine.State) bool { return !s.Ready })
 		if state.Reason != usersOnly {
@@ -28,22 +33,16 @@ func TestReadiness_NeedsNoUser(t *testing.T) {
 			t.Errorf("/health of %s, which serves those with a user: %+v", in.spec.Instance, got)
 		}
 	}
-	membership, err := New().Dial("", []string{data.endpoint()})
+	membership, err := New().DialLocal(data.folder)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer membership.Close()
-	if err := membership.Add(t.Context(), "127.0.0.1:1"); err == nil || !strings.Contains(err.Error(), usersOnly) {
+	if err := membership.Add(ctx, "127.0.0.1:1"); err == nil || !strings.Contains(err.Error(), usersOnly) {
 		t.Errorf("adding a member: %v", err)
 	}
-	client, err := clientv3.New(clientv3.Config{Endpoints: []string{gateway.endpoint()}, Username: "root", Password: "secret"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	ctx, cancel := clientContext(t)
-	defer cancel()
-	if _, err := client.AuthDisable(ctx); err != nil {
+	asRoot := data.localAs("root", "secret")
+	if _, err := asRoot.AuthDisable(ctx); err != nil {
 		t.Fatal(err)
 	}
 	for _, in := range store {

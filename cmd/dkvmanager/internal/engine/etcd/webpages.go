@@ -16,19 +16,26 @@ const (
 	foreignHost    = "the Host is not a name of this instance: use its IP address"
 )
 
-// rejectWebPages refuses requests of web pages, as the manager does: a page in a local browser reaches a loopback
-// address too.
+// rejectWebPages refuses requests of web pages, as the manager does.
 func rejectWebPages(spec engine.Spec, routes http.Handler) http.Handler {
-	ip := net.ParseIP(spec.Bind)
-	local := ip != nil && ip.IsLoopback()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case hostid.FromWebPage(r):
-			refuse(w, http.StatusForbidden, codes.PermissionDenied, webPageRefused)
-		case local && !hostid.IsOwnName(r.Host, spec.Host):
-			refuse(w, http.StatusForbidden, codes.PermissionDenied, foreignHost)
-		default:
-			routes.ServeHTTP(w, r)
+		if reason := pageRefusal(spec, r, r.Host); reason != "" {
+			refuse(w, http.StatusForbidden, codes.PermissionDenied, reason)
+			return
 		}
+		routes.ServeHTTP(w, r)
 	})
+}
+
+// pageRefusal returns why a request to a host is refused as one of a web page, or "". Only the headers of the request
+// count. A page in a local browser reaches a loopback address too.
+func pageRefusal(spec engine.Spec, r *http.Request, host string) string {
+	ip := net.ParseIP(spec.Bind)
+	switch {
+	case hostid.FromWebPage(r):
+		return webPageRefused
+	case ip != nil && ip.IsLoopback() && !hostid.IsOwnName(host, spec.Host):
+		return foreignHost
+	}
+	return ""
 }

@@ -1,0 +1,229 @@
+package etcd
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/server/v3/etcdserver/api/v3election/v3electionpb"
+	"go.etcd.io/etcd/server/v3/etcdserver/api/v3lock/v3lockpb"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+
+	"dkvrun/cmd/dkvmanager/internal/engine"
+	"dkvrun/runtime/wire"
+)
+
+// caller is who calls a method of a store. Each may do what the callers before it may.
+type caller int
+
+const (
+	// reader is an application that may only read.
+	reader caller = iota
+	// application is whoever reaches the client port.
+	application
+	// local is a process of this server that has opened the instance's socket.
+	local
+)
+
+// rule says who may call a method.
+type rule struct {
+	least caller
+	// reads reports whether a request of the method only reads; a reader may make those. It is nil for a method that
+	// depends on nothing but its caller.
+	reads func(req any) bool
+	// instead is what does the same as a method that applications can't call: the arguments of etcdctl, or a sentence.
+	instead string
+}
+
+// Sentences of rules.
+const (
+	addInstead    = "the builtin add_instance"
+	removeInstead = "the builtin remove_instance"
+)
+
+// methods lists every gRPC method of etcd. The methods of locks and elections also write, and etcd makes their writes
+// without the interceptors, so a reader can't call them.
+var methods = map[string]rule{
+	pb.KV_Range_FullMethodName:       {least: reader},
+	pb.KV_RangeStream_FullMethodName: {least: reader},
+	pb.KV_Put_FullMethodName:         {least: application},
+	pb.KV_DeleteRange_FullMethodName: {least: application},
+	pb.KV_Txn_FullMethodName:         {least: application, reads: readsOnly},
+	pb.KV_Compact_FullMethodName:     {least: local, instead: "compaction REVISION"},
+
+	pb.Watch_Watch_FullMethodName: {least: reader},
+
+	pb.Lease_LeaseGrant_FullMethodName:      {least: application},
+	pb.Lease_LeaseRevoke_FullMethodName:     {least: application},
+	pb.Lease_LeaseKeepAlive_FullMethodName:  {least: application},
+	pb.Lease_LeaseTimeToLive_FullMethodName: {least: reader},
+	pb.Lease_LeaseLeases_FullMethodName:     {least: application},
+
+	pb.Cluster_MemberList_FullMethodName: {least: reader},
+	// The managers of other servers still change members over the client port.
+	pb.Cluster_MemberAdd_FullMethodName:     {least: application, instead: addInstead},
+	pb.Cluster_MemberPromote_FullMethodName: {least: application, instead: addInstead},
+	pb.Cluster_MemberRemove_FullMethodName:  {least: application, instead: removeInstead},
+	pb.Cluster_MemberUpdate_FullMethodName:  {least: local, instead: "the builtins remove_instance and add_instance"},
+
+	pb.Maintenance_Status_FullMethodName:     {least: reader},
+	pb.Maintenance_Alarm_FullMethodName:      {least: local, instead: "alarm list"},
+	pb.Maintenance_Defragment_FullMethodName: {least: local, instead: "defrag"},
+	pb.Maintenance_Hash_FullMethodName:       {least: local, instead: "endpoint hashkv"},
+	pb.Maintenance_HashKV_FullMethodName:     {least: local, instead: "endpoint hashkv"},
+	pb.Maintenance_Snapshot_FullMethodName:   {least: local, instead: "snapshot save FILE"},
+	pb.Maintenance_MoveLeader_FullMethodName: {least: application, instead: "move-leader MEMBER"},
+	pb.Maintenance_Downgrade_FullMethodName:  {least: local, instead: "downgrade"},
+
+	pb.Auth_AuthEnable_FullMethodName:           {least: local, instead: "auth enable"},
+	pb.Auth_AuthDisable_FullMethodName:          {least: local, instead: "auth disable"},
+	pb.Auth_AuthStatus_FullMethodName:           {least: local, instead: "auth status"},
+	pb.Auth_Authenticate_FullMethodName:         {least: local, instead: "--user NAME"},
+	pb.Auth_UserAdd_FullMethodName:              {least: local, instead: "user add"},
+	pb.Auth_UserGet_FullMethodName:              {least: local, instead: "user get"},
+	pb.Auth_UserList_FullMethodName:             {least: local, instead: "user list"},
+	pb.Auth_UserDelete_FullMethodName:           {least: local, instead: "user delete"},
+	pb.Auth_UserChangePassword_FullMethodName:   {least: local, instead: "user passwd"},
+	pb.Auth_UserGrantRole_FullMethodName:        {least: local, instead: "user grant-role"},
+	pb.Auth_UserRevokeRole_FullMethodName:       {least: local, instead: "user revoke-role"},
+	pb.Auth_RoleAdd_FullMethodName:              {least: local, instead: "role add"},
+	pb.Auth_RoleGet_FullMethodName:              {least: local, instead: "role get"},
+	pb.Auth_RoleList_FullMethodName:             {least: local, instead: "role list"},
+	pb.Auth_RoleDelete_FullMethodName:           {least: local, instead: "role delete"},
+	pb.Auth_RoleGrantPermission_FullMethodName:  {least: local, instead: "role grant-permission"},
+	pb.Auth_RoleRevokePermission_FullMethodName: {least: local, instead: "role revoke-permission"},
+
+	v3lockpb.Lock_Lock_FullMethodName:   {least: application},
+	v3lockpb.Lock_Unlock_FullMethodName: {least: application},
+
+	v3electionpb.Election_Campaign_FullMethodName: {least: application},
+	v3electionpb.Election_Proclaim_FullMethodName: {least: application},
+	v3electionpb.Election_Leader_FullMethodName:   {least: application},
+	v3electionpb.Election_Observe_FullMethodName:  {least: application},
+	v3electionpb.Election_Resign_FullMethodName:   {least: application},
+
+	healthpb.Health_Check_FullMethodName: {least: reader},
+	healthpb.Health_List_FullMethodName:  {least: reader},
+	healthpb.Health_Watch_FullMethodName: {least: reader},
+}
+
+// allows reports whether a caller may make a request. req is nil for a stream.
+func allows(method string, who caller, req any) bool {
+	if who == local {
+		return true
+	}
+	rule, known := methods[method]
+	return known && (who >= rule.least || rule.reads != nil && rule.reads(req))
+}
+
+// readsOnly reports whether all operations of a transaction are reads, in both branches and in nested transactions.
+func readsOnly(req any) bool {
+	txn, ok := req.(*pb.TxnRequest)
+	if !ok {
+		return false
+	}
+	for _, branch := range [][]*pb.RequestOp{txn.Success, txn.Failure} {
+		for _, op := range branch {
+			switch op := op.GetRequest().(type) {
+			case *pb.RequestOp_RequestRange:
+			case *pb.RequestOp_RequestTxn:
+				if !readsOnly(op.RequestTxn) {
+					return false
+				}
+			default:
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// guard refuses calls that came over the client port and are not for applications, or may come from a web page. It is
+// the outermost interceptor, so that a refused call reaches no code of etcd.
+type guard struct{ spec engine.Spec }
+
+// interceptors returns the options of a gRPC server that is guarded.
+func (g guard) interceptors() []grpc.ServerOption {
+	return []grpc.ServerOption{grpc.UnaryInterceptor(g.unary), grpc.StreamInterceptor(g.stream)}
+}
+
+func (g guard) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	if err := g.check(ctx, info.FullMethod, req); err != nil {
+		return nil, err
+	}
+	return handler(ctx, req)
+}
+
+func (g guard) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	if err := g.check(ss.Context(), info.FullMethod, nil); err != nil {
+		return err
+	}
+	return handler(srv, ss)
+}
+
+// check returns the refusal of a call, or nil.
+func (g guard) check(ctx context.Context, method string, req any) error {
+	who := callerOf(ctx)
+	if who == local {
+		return nil
+	}
+	if reason := pageRefusal(g.spec, pageHeaders(ctx), authority(ctx)); reason != "" {
+		return status.Error(codes.PermissionDenied, reason)
+	}
+	if !allows(method, who, req) {
+		return status.Error(codes.PermissionDenied, g.refusal(method))
+	}
+	return nil
+}
+
+// callerOf returns who calls, by the listener that accepted the connection: only that of the instance's socket has the
+// address of a unix socket.
+func callerOf(ctx context.Context) caller {
+	if p, ok := peer.FromContext(ctx); ok {
+		if _, socket := p.LocalAddr.(*net.UnixAddr); socket {
+			return local
+		}
+	}
+	return application
+}
+
+// refusal returns the message for a method that applications can't call.
+func (g guard) refusal(method string) string {
+	refused := strings.TrimPrefix(method, "/") + " is not open to applications"
+	rule, known := methods[method]
+	if !known {
+		return refused
+	}
+	if strings.HasPrefix(rule.instead, "the builtin") {
+		return fmt.Sprintf("%s: use %s of dkvrun", refused, rule.instead)
+	}
+	instance, server := g.spec.Instance, "on "+g.spec.Host
+	if g.spec.Role == wire.Gateway {
+		instance, server = "INSTANCE", "on the server of a data instance"
+	}
+	return fmt.Sprintf("%s: use dkvmanager etcdctl --data-dir DIR %s/%s -- %s, %s", refused, g.spec.Store, instance, rule.instead, server)
+}
+
+// pageHeaders returns those metadata of a call that a browser sends as headers.
+func pageHeaders(ctx context.Context) *http.Request {
+	header := http.Header{}
+	for _, name := range []string{"Origin", "Sec-Fetch-Site"} {
+		if values := metadata.ValueFromIncomingContext(ctx, name); len(values) > 0 {
+			header[name] = values
+		}
+	}
+	return &http.Request{Header: header}
+}
+
+// authority returns the host that a gRPC client addresses.
+func authority(ctx context.Context) string {
+	return strings.Join(metadata.ValueFromIncomingContext(ctx, ":authority"), ",")
+}
