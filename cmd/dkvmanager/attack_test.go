@@ -75,6 +75,39 @@ func TestAttack_AnnouncedBodiesAreNotWaitedFor(t *testing.T) {
 	}
 }
 
+// Large bodies that arrive slowly keep no slot from another client's.
+func TestAttack_SlowLargeBodiesKeepNobodyOut(t *testing.T) {
+	const ip = "127.23.7.25"
+	startDaemon(t, ip, filepath.Join(t.TempDir(), "data"))
+	head := "POST " + wire.StoresPath() + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 100000\r\n\r\n"
+	list := "[" + strings.Repeat(`"0123456789",`, 8000)
+	var slow []net.Conn
+	for range 20 {
+		slow = append(slow, dialFrom(t, "127.23.7.99", ip, head+list[:80000]))
+	}
+	c := dialFrom(t, "127.23.7.12", ip, head+list[:99995]+`"0"]}`)
+	if err := c.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil { // slow bodies may take 30 s
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(c); err != nil || !strings.Contains(string(got), `"code":"bad_request"`) {
+		t.Errorf("a body beside slow ones: got %q, %v", got, err)
+	}
+	// The connection of one that gave way is told why.
+	busy := 0
+	for _, c := range slow {
+		if err := c.SetReadDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+		got, _ := io.ReadAll(c) // others are still waited for
+		if strings.Contains(string(got), `"code":"too_busy"`) {
+			busy++
+		}
+	}
+	if busy == 0 {
+		t.Error("no slow body was refused")
+	}
+}
+
 // identity returns the identity of the manager.
 func (d *daemon) identity() string {
 	d.t.Helper()

@@ -13,11 +13,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-const (
-	bodyTimeout    = 30 * time.Second
-	largeBody      = 64 << 10
-	maxLargeBodies = 8
-)
+const bodyTimeout = 30 * time.Second
 
 // bodies reads the bodies of requests. It bounds the memory that they take together.
 type bodies struct {
@@ -25,10 +21,9 @@ type bodies struct {
 	timeout time.Duration
 	// most is the largest size in bytes of a body, before and after decompression.
 	most int64
-	// large is the size in bytes from which a body needs one of largeSlots: decoding one takes a multiple of its size
-	// in memory, and a client can send 8 MiB as 8 KiB of gzip.
-	large      int64
-	largeSlots chan struct{}
+	// large is the size in bytes from which a body needs one of slots. A client can send 8 MiB as 8 KiB of gzip.
+	large int64
+	slots *largeSlots
 	// inflaters holds *gzip.Reader for reuse: one takes 40 KiB, which a refused request should not cost each time.
 	inflaters sync.Pool
 }
@@ -48,7 +43,7 @@ func (b *bodies) inflater(source io.Reader) (*gzip.Reader, error) {
 
 func newBodies() *bodies {
 	return &bodies{timeout: bodyTimeout, most: wire.MaxBody, large: largeBody,
-		largeSlots: make(chan struct{}, maxLargeBodies)}
+		slots: newLargeSlots(maxLargeBodies)}
 }
 
 // read returns the whole body. Without an error the caller calls
@@ -79,11 +74,18 @@ func (b *bodies) read(w http.ResponseWriter, r *http.Request) (body []byte, rele
 	source = &scan{from: source}
 	var text bytes.Buffer
 	if _, err := io.CopyN(&text, source, b.large); err == nil {
-		if err := b.acquireLargeSlot(); err != nil {
+		slot, err := b.slots.acquire(clientOf(r), b.timeout, func() {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now()) // it was set before without an error
+		})
+		if err != nil {
 			return nil, release, err
 		}
-		release = func() { <-b.largeSlots }
-		if _, err := text.ReadFrom(io.LimitReader(source, b.most+1-b.large)); err != nil {
+		release = func() { b.slots.release(slot) }
+		_, err = text.ReadFrom(io.LimitReader(source, b.most+1-b.large))
+		if !b.slots.arrived(slot) {
+			return nil, release, b.slots.busy()
+		}
+		if err != nil {
 			return nil, release, bodyError(err)
 		}
 	} else if err != io.EOF {
@@ -108,18 +110,6 @@ func (b *bodies) leave(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "close")
 		limit := time.Now().Add(min(leaveTime, b.timeout))
 		_ = http.NewResponseController(w).SetReadDeadline(limit) // the deadline was set before without an error
-	}
-}
-
-// acquireLargeSlot waits for a slot for a large body.
-func (b *bodies) acquireLargeSlot() error {
-	timer := time.NewTimer(b.timeout)
-	defer timer.Stop()
-	select {
-	case b.largeSlots <- struct{}{}:
-		return nil
-	case <-timer.C:
-		return wire.Refuse(wire.CodeTooBusy, "%d requests as large as this one are being read already: try again later", cap(b.largeSlots))
 	}
 }
 

@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -31,11 +30,7 @@ func (a *API) read(w http.ResponseWriter, r *http.Request, route *route, names m
 	if err := checkSource(r, a.names()); err != nil {
 		return nil, err
 	}
-	client, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return nil, fmt.Errorf("the client's address: %w", err)
-	}
-	req := &request{ctx: r.Context(), client: client.Addr().Unmap(), store: names["store"], instance: names["instance"], operation: names["operation"]}
+	req := &request{ctx: r.Context(), client: clientOf(r), store: names["store"], instance: names["instance"], operation: names["operation"]}
 	for _, field := range []string{"store", "instance"} {
 		if name, has := names[field]; has {
 			if err := wire.CheckName(name); err != nil {
@@ -46,6 +41,7 @@ func (a *API) read(w http.ResponseWriter, r *http.Request, route *route, names m
 	if id, has := names["operation"]; has && !isUUID(id) {
 		return nil, wire.Refuse(wire.CodeBadRequest, "the operation in the path: got %s, want a UUID in lower case", quoted(id))
 	}
+	var err error
 	if req.query, err = readQuery(r, route.params); err != nil {
 		return nil, err
 	}
@@ -61,6 +57,12 @@ func (a *API) read(w http.ResponseWriter, r *http.Request, route *route, names m
 		return nil, noBody()
 	}
 	return req, nil
+}
+
+// clientOf returns the IP address of a request's client, or the zero value if it has none.
+func clientOf(r *http.Request) netip.Addr {
+	client, _ := netip.ParseAddrPort(r.RemoteAddr) // the zero value on error
+	return client.Addr().Unmap()
 }
 
 func readQuery(r *http.Request, known []string) (url.Values, error) {

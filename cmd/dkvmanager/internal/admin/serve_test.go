@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -163,7 +164,7 @@ func TestServe_LeavesFileDescriptors(t *testing.T) {
 func TestServe_LargeBodiesTakeTurns(t *testing.T) {
 	const most, large, slots = 64 << 10, 4 << 10, 3
 	b, l := serveHarness(t, "127.48.2.3:0", func(a *API) {
-		a.bodies.most, a.bodies.large, a.bodies.largeSlots = most, large, make(chan struct{}, slots)
+		a.bodies.most, a.bodies.large, a.bodies.slots = most, large, newLargeSlots(slots)
 	})
 	post := func(size int) string {
 		t.Helper()
@@ -188,7 +189,10 @@ func TestServe_LargeBodiesTakeTurns(t *testing.T) {
 		}
 	}
 	for range slots {
-		b.api.bodies.largeSlots <- struct{}{}
+		slot, err := b.api.bodies.slots.acquire(netip.Addr{}, time.Second, nil)
+		if err != nil || !b.api.bodies.slots.arrived(slot) { // these are being handled
+			t.Fatal(err)
+		}
 	}
 	b.api.bodies.timeout = 100 * time.Millisecond
 	if got := post(large); !strings.HasPrefix(got, "503") || !strings.Contains(got, wire.CodeTooBusy) {
