@@ -313,6 +313,49 @@ func TestAttack_AnswersOfPeersAreBounded(t *testing.T) {
 	}
 }
 
+// Clients that ask for all stores of a large catalog, and don't read the answers, cost little memory and keep no answer
+// from others.
+func TestAttack_SlowReadersOfALargeCatalog(t *testing.T) {
+	const ip, readers = "127.23.7.85", 20
+	d := startDaemon(t, ip, filepath.Join(t.TempDir(), "data"))
+	var managers []wire.Manager
+	for i := range 16_000 {
+		managers = append(managers, wire.Manager{Identity: fmt.Sprintf("m-%060d", i), URL: "http://" + strings.Repeat("x", 200) + ":1"})
+	}
+	for _, name := range []string{"A", "B", "C"} { // of 5 MiB each; no instance is on this server
+		store := orders(1, "127.23.7.86")
+		store.Name, store.Managers, store.Operation = name, managers, "0198f0a0-5d2e-7c41-9d0f-2f6f8f3f7a11"
+		d.must("POST", wire.StoresPath(), store, "Created")
+	}
+	had := d.memory()
+	request := "GET " + wire.StoresPath() + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+	var begun sync.WaitGroup
+	for range readers {
+		c := dialFrom(t, "127.23.7.99", ip, "")
+		if err := c.(*net.TCPConn).SetReadBuffer(4096); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(c, request); err != nil {
+			t.Fatal(err)
+		}
+		begun.Go(func() { _, _ = c.Read(make([]byte, 1)) })
+	}
+	c := dialFrom(t, "127.23.7.12", ip, request)
+	if err := c.SetReadDeadline(time.Now().Add(patience)); err != nil { // an answer may take 2 min
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(c)
+	if !bytes.HasPrefix(got, []byte("HTTP/1.1 200 ")) || !bytes.HasSuffix(got, []byte("]\n")) {
+		t.Errorf("beside slow readers: got %d bytes, %.200q, %v", len(got), got, err)
+	}
+	begun.Wait()
+	if grown := d.memory() - had; grown > 512<<20 {
+		t.Errorf("%d slow readers took %d MiB", readers, grown>>20)
+	} else {
+		t.Logf("%d slow readers: %d MiB more resident memory", readers, grown>>20)
+	}
+}
+
 // A manager answers to its own names only, and not to web pages.
 func TestAttack_WebPages(t *testing.T) {
 	const ip = "127.23.7.61"
@@ -325,6 +368,10 @@ func TestAttack_WebPages(t *testing.T) {
 		got := exchange(t, ip, "GET "+wire.StoresPath()+" HTTP/1.1\r\n"+header+"\r\nConnection: close\r\n\r\n")
 		if strings.HasPrefix(got, "HTTP/1.1 200 ") != ok {
 			t.Errorf("%q: got %.200q", header, got)
+		}
+		got = exchange(t, ip, "GET /nowhere HTTP/1.1\r\n"+header+"\r\nConnection: close\r\n\r\n")
+		if strings.HasPrefix(got, "HTTP/1.1 404 ") != ok {
+			t.Errorf("%q on a path that does not exist: got %.300q", header, got)
 		}
 	}
 }

@@ -29,6 +29,8 @@ type Catalog interface {
 	// Update changes the catalog durably, or returns an error and changes nothing.
 	Update(func(*catalog.Data) error) error
 	Identity() string
+	// Size returns the number of bytes of the catalog.
+	Size() int
 	// Repaired returns what Open could not use, or "".
 	Repaired() string
 	// Lost returns why the stores can't be known, or "". ReadOnly then returns the refusal of a request.
@@ -82,12 +84,13 @@ type API struct {
 	participant *twophase.Participant
 	bodies      *bodies
 	waiting     waiting
+	answers     *largeSlots
 	limits      limits
 }
 
 // New returns the API of one manager.
 func New(o Options) *API {
-	a := &API{Options: o, bodies: newBodies(), limits: standardLimits()}
+	a := &API{Options: o, bodies: newBodies(), answers: newLargeAnswers(), limits: standardLimits()}
 	a.participant = twophase.New(twophase.Options{
 		Catalog: notifyingCatalog{a}, Peers: o.Peers, Owns: o.Owns, Ports: o.Supervisor.CheckPorts, Engine: o.Engine,
 		Now:         time.Now,

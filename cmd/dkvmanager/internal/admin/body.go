@@ -43,7 +43,7 @@ func (b *bodies) inflater(source io.Reader) (*gzip.Reader, error) {
 
 func newBodies() *bodies {
 	return &bodies{timeout: bodyTimeout, most: wire.MaxBody, large: largeBody,
-		slots: newLargeSlots(maxLargeBodies)}
+		slots: newLargeBodies(maxLargeBodies)}
 }
 
 // read returns the whole body. Without an error the caller calls
@@ -82,7 +82,7 @@ func (b *bodies) read(w http.ResponseWriter, r *http.Request) (body []byte, rele
 		}
 		release = func() { b.slots.release(slot) }
 		_, err = text.ReadFrom(io.LimitReader(source, b.most+1-b.large))
-		if !b.slots.arrived(slot) {
+		if !b.slots.moved(slot) {
 			return nil, release, b.slots.busy()
 		}
 		if err != nil {

@@ -27,9 +27,6 @@ type request struct {
 
 // read checks the form of a request: names, parameters, body. It has no side effects.
 func (a *API) read(w http.ResponseWriter, r *http.Request, route *route, names map[string]string) (*request, error) {
-	if err := checkSource(r, a.names()); err != nil {
-		return nil, err
-	}
 	req := &request{ctx: r.Context(), client: clientOf(r), store: names["store"], instance: names["instance"], operation: names["operation"]}
 	for _, field := range []string{"store", "instance"} {
 		if name, has := names[field]; has {

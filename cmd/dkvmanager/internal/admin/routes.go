@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -106,22 +107,30 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	route, names, methods := match(r.Method, r.URL.EscapedPath())
+	action := "Request"
+	if route != nil {
+		action = route.action
+	}
+	if names["instance"] != "" && wire.CheckName(names["instance"]) == nil {
+		action += ":" + names["instance"]
+	}
+	if err := checkSource(r, a.names()); err != nil {
+		a.bodies.leave(w, r)
+		respond(a.Log, w, action, nil, a.nameIn(err, &request{operation: names["operation"]}))
+		return
+	}
 	if route == nil {
 		a.bodies.leave(w, r)
 		if len(methods) == 0 {
 			err := wire.Refuse(wire.CodeNotFound, "%s is not a path of this API: see %s/openapi.json", quoted(r.URL.Path), wire.Prefix)
-			respond(a.Log, w, "Request", nil, a.nameIn(err, &request{}))
+			respond(a.Log, w, action, nil, a.nameIn(err, &request{}))
 			return
 		}
 		w.Header().Set("Allow", strings.Join(methods, ", "))
 		err := wire.Refuse(wire.CodeMethodNotAllowed, "%s is not for %s: use %s", quoted(r.URL.Path), quoted(r.Method),
 			strings.Join(methods, " or "))
-		respond(a.Log, w, "Request", nil, a.nameIn(err, &request{}))
+		respond(a.Log, w, action, nil, a.nameIn(err, &request{}))
 		return
-	}
-	action := route.action
-	if names["instance"] != "" && wire.CheckName(names["instance"]) == nil {
-		action += ":" + names["instance"]
 	}
 	req, err := a.read(w, r, route, names)
 	if err != nil {
@@ -130,9 +139,20 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer req.release()
+	slot, err := a.answerSlot(w, route, req.client)
+	if err != nil {
+		respond(a.Log, w, action, nil, a.nameIn(err, req))
+		return
+	}
+	if slot != nil {
+		defer a.answers.release(slot)
+	}
 	enterState(r.Context(), serving)
 	value, err := a.handle(route, req)
 	enterState(r.Context(), answering)
+	if slot != nil {
+		a.answers.moves(slot)
+	}
 	if result, ok := value.(*wire.Result); ok {
 		result.Store, result.Digest = req.store, req.digest
 	}
@@ -173,4 +193,23 @@ func (a *API) handle(route *route, req *request) (any, error) {
 		return nil, a.Catalog.ReadOnly() // it may exist
 	}
 	return value, err
+}
+
+// largeActions lists the actions whose answers show stores of the catalog.
+var largeActions = map[string]bool{
+	"GetStores": true, "GetStore": true, "GetState": true, "GetOperations": true, "GetOperation": true,
+}
+
+// answerSlot returns the slot of a request whose answer may be large, or nil.
+func (a *API) answerSlot(w http.ResponseWriter, route *route, client netip.Addr) (*largeSlot, error) {
+	if route.action != "GetLog" && !(largeActions[route.action] && a.Catalog.Size() >= largeCatalog) {
+		return nil, nil
+	}
+	slot, err := a.answers.acquire(client, a.bodies.timeout, func() {
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now()) // the server has set one before
+	})
+	if err == nil {
+		a.answers.moved(slot)
+	}
+	return slot, err
 }

@@ -164,7 +164,7 @@ func TestServe_LeavesFileDescriptors(t *testing.T) {
 func TestServe_LargeBodiesTakeTurns(t *testing.T) {
 	const most, large, slots = 64 << 10, 4 << 10, 3
 	b, l := serveHarness(t, "127.48.2.3:0", func(a *API) {
-		a.bodies.most, a.bodies.large, a.bodies.slots = most, large, newLargeSlots(slots)
+		a.bodies.most, a.bodies.large, a.bodies.slots = most, large, newLargeBodies(slots)
 	})
 	post := func(size int) string {
 		t.Helper()
@@ -188,9 +188,10 @@ func TestServe_LargeBodiesTakeTurns(t *testing.T) {
 			t.Fatal(got)
 		}
 	}
-	for range slots {
-		slot, err := b.api.bodies.slots.acquire(netip.Addr{}, time.Second, nil)
-		if err != nil || !b.api.bodies.slots.arrived(slot) { // these are being handled
+	for i := range slots {
+		other := netip.AddrFrom4([4]byte{10, 0, 0, byte(i)})
+		slot, err := b.api.bodies.slots.acquire(other, time.Second, nil)
+		if err != nil || !b.api.bodies.slots.moved(slot) { // these are being handled
 			t.Fatal(err)
 		}
 	}

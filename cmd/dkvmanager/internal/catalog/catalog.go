@@ -29,6 +29,7 @@ type Catalog struct {
 
 	// data is immutable once it is visible: Update replaces it with a changed copy.
 	data atomic.Pointer[Data]
+	size atomic.Int64 // of payload
 
 	mu         sync.Mutex // held by the one running Update
 	generation uint64     // of the file on disk
@@ -70,6 +71,9 @@ func (c *Catalog) Close() error { return c.lock.Close() }
 
 // Dir returns the absolute path of the data folder.
 func (c *Catalog) Dir() string { return c.dir }
+
+// Size returns the number of bytes that the catalog takes on disk. Its stores take a few times as many in memory.
+func (c *Catalog) Size() int { return int(c.size.Load()) }
 
 // Identity returns the manager's UUID, which is made with the folder and kept in it. Votes belong to the identity, not
 // to the address: a manager with an empty disk is another participant and can't answer for the votes of the first.
@@ -129,6 +133,7 @@ func (c *Catalog) Update(f func(*Data) error) error {
 	// Only now may other requests see the change and rely on it: it is on disk.
 	c.generation++
 	c.payload = payload
+	c.size.Store(int64(len(payload)))
 	c.data.Store(next)
 	return nil
 }

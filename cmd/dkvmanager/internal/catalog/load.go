@@ -125,6 +125,7 @@ func (c *Catalog) load() error {
 		data.Stores = map[string]*Store{}
 	}
 	c.identity, c.generation, c.payload = identity, f.Generation, f.Payload
+	c.size.Store(int64(len(f.Payload)))
 	c.data.Store(data)
 	return nil
 }
