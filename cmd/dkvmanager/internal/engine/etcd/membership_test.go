@@ -17,18 +17,14 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/storetest"
 )
 
-// dialStore connects to the store through the given instances.
-func dialStore(t *testing.T, store []*instance) engine.Membership {
-	t.Helper()
-	var endpoints []string
-	for _, in := range store {
-		endpoints = append(endpoints, in.endpoint())
-	}
-	m, err := New().Dial("", endpoints)
+// membership returns the membership of the instance's store, over its socket.
+func (in *instance) membership() engine.Membership {
+	in.t.Helper()
+	m, err := New().DialLocal(in.folder)
 	if err != nil {
-		t.Fatal(err)
+		in.t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = m.Close() })
+	in.t.Cleanup(func() { _ = m.Close() })
 	return m
 }
 
@@ -98,7 +94,7 @@ func TestMembership_OneGrowsToThree(t *testing.T) {
 	store[0].start()
 	store[0].ready()
 	store[0].put("old", "data")
-	m := dialStore(t, store[:1])
+	m := store[0].membership()
 	for _, in := range store[1:] {
 		join(t, m, in)
 		if got := in.get("old"); got != "data" {
@@ -136,7 +132,7 @@ func TestMembership_RemoveLeader(t *testing.T) {
 	startAll(store)
 	leader, others := split(store)
 	leader.put("k", "v")
-	m := dialStore(t, others)
+	m := others[0].membership()
 	id := memberAt(t, m, leader).ID
 	try(t, "remove the leader", func(ctx context.Context) error { return m.Remove(ctx, id) })
 	try(t, "remove it again", func(ctx context.Context) error { return m.Remove(ctx, id) })
@@ -174,8 +170,8 @@ func TestGateway_FollowsMembers(t *testing.T) {
 	<-watch
 
 	// The only data instance in the endpoints of the gateway is replaced.
-	m := dialStore(t, store[:2])
-	join(t, m, second)
+	join(t, first.membership(), second)
+	m := second.membership()
 	id := memberAt(t, m, first).ID
 	try(t, "remove the first", func(ctx context.Context) error { return m.Remove(ctx, id) })
 	_ = first.wait(clientLimit)
@@ -208,15 +204,7 @@ func TestMembership_LocalSocket(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	local := func(in *instance) engine.Membership {
-		m, err := New().DialLocal(in.folder)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = m.Close() })
-		return m
-	}
-	m := local(store[0])
+	m := store[0].membership()
 	ctx, cancel := clientContext(t)
 	defer cancel()
 	if list, err := m.Members(ctx); err == nil {
@@ -233,7 +221,7 @@ func TestMembership_LocalSocket(t *testing.T) {
 	}
 	// The leader removes itself. It can end before it has answered.
 	leader, others := split(store)
-	m, other := local(leader), local(others[0])
+	m, other := leader.membership(), others[0].membership()
 	id := memberAt(t, m, leader).ID
 	try(t, "remove the leader", func(ctx context.Context) error {
 		err := m.Remove(ctx, id)

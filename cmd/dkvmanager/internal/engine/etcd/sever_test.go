@@ -106,7 +106,7 @@ func TestSever_JoinerStops(t *testing.T) {
 	}
 	first.start()
 	first.ready()
-	join(t, dialStore(t, store[:1]), joiner)
+	join(t, store[0].membership(), joiner)
 	if err := controller.Set([]netip.Addr{netip.MustParseAddr(first.spec.Host)}); err != nil {
 		t.Fatal(err)
 	}
