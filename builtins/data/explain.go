@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"net/http"
 	"strings"
 	"time"
 
@@ -205,6 +206,10 @@ func (s *store) refused(c *runtime.Call, at fanout.Endpoint, last fanout.Answer)
 	if json.Unmarshal(last.Body, &answer) != nil || answer.Message == "" {
 		return refusal{fanout.Protocol, fmt.Sprintf("%s answered %d without a reason: is it a client port?", at, last.Status), ""}, true
 	}
+	if reason, starting := strings.CutPrefix(answer.Message, wire.NotServing); starting {
+		waited := fmt.Sprintf("%s does not serve yet: %s", at, printable.Line(reason))
+		return s.explain(s.view(c), outcome{fanout.Timeout, waited, true}), false
+	}
 	if r, known := engineRefusal(s.name, answer.Message); known {
 		return r, false
 	}
@@ -215,6 +220,15 @@ func (s *store) refused(c *runtime.Call, at fanout.Endpoint, last fanout.Answer)
 	}
 	reason := fmt.Sprintf("%s refused the request: %s", at, printable.Line(strings.TrimPrefix(answer.Message, "etcdserver: ")))
 	return s.explain(s.view(c), outcome{codeRefused, reason, false}), false
+}
+
+// notServing reports whether an instance that is starting refused a request, which it did not carry out.
+func notServing(a fanout.Answer) bool {
+	var answer struct {
+		Message string `json:"message"`
+	}
+	return a.Status == http.StatusServiceUnavailable && json.Unmarshal(a.Body, &answer) == nil &&
+		strings.HasPrefix(answer.Message, wire.NotServing)
 }
 
 // Codes of gRPC with which an instance answers that could not reach the others.

@@ -103,6 +103,8 @@ func TestExplain_WithoutManagers(t *testing.T) {
 			"put: a:7861 waited for the other data instances in vain; the write may have been made"},
 		{answer(grpcUnavailable, "etcdserver: request timed out"), false, fanout.Timeout,
 			"put: a:7861 waited for the other data instances in vain"},
+		{answer(grpcUnavailable, wire.NotServing+"the instance is \x1b[31mstarting"), true, fanout.Timeout,
+			`put: a:7861 does not serve yet: the instance is \x1b[31mstarting`},
 		{answer(9, "etcdserver: \x1b[31munheard of"), true, codeRefused, `put: a:7861 refused the request: \x1b[31munheard of`},
 		{answer(9, "etcdserver: mvcc: database space exceeded"), true, codeFull,
 			"put: OrdersStore is full: its data has reached the quota of 2 GiB, and it takes reads only"},

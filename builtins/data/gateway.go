@@ -72,8 +72,8 @@ func (a *rangeAnswer) header() header  { return a.Header }
 func (a *putAnswer) header() header    { return a.Header }
 func (a *deleteAnswer) header() header { return a.Header }
 
-// call sends a request to the first endpoint that can be reached and reads its answer. A request that may have been
-// carried out is not sent again.
+// call sends a request to the first endpoint that can be reached and serves, and reads its answer. A request that may
+// have been carried out is not sent again.
 func (s *store) call(c *runtime.Call, path string, in any, out answer) error {
 	if planned := run.Of(c).PlannedData(s.name); planned != nil && fromPlanned(planned, in, out) {
 		return nil
@@ -87,7 +87,7 @@ func (s *store) call(c *runtime.Call, path string, in any, out answer) error {
 	for _, at = range s.endpoints {
 		request := fanout.Request{Endpoint: at, Method: http.MethodPost, Path: path, Body: body}
 		last = s.client.Do(c.Context(), []fanout.Request{request}, fanout.Options{Timeout: params.Seconds(s.timeout)})[0]
-		if last.Err == nil || last.Err.Sent || c.Context().Err() != nil {
+		if last.Err == nil && !notServing(last) || last.Err != nil && last.Err.Sent || c.Context().Err() != nil {
 			break
 		}
 	}

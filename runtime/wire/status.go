@@ -29,3 +29,7 @@ func StoreStatusOf(instances []Instance) (status StoreStatus, ready bool) {
 		return StorePartial, false
 	}
 }
+
+// NotServing begins the message with which the client port of a starting instance refuses a request that waited in
+// vain. The request was not carried out.
+const NotServing = "the instance is not ready: "

@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"dkvrun/cmd/dkvmanager/internal/engine"
+	"dkvrun/runtime/wire"
 )
 
 const (
@@ -35,9 +36,6 @@ const (
 
 // jsonRoot is the prefix of the JSON routes.
 const jsonRoot = "/v3/"
-
-// notReady begins the answer to a request that a starting instance has not carried out.
-const notReady = "the instance is not ready: "
 
 // portServer serves the client port of an instance, for applications: HTTP/2 goes to the gRPC server, HTTP/1 to the
 // JSON routes and the pages. The port is bound before the instance starts. Until serve is called, requests wait for at
@@ -121,7 +119,7 @@ func (p *portServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case <-p.serving:
 	default:
 		if !strings.HasPrefix(r.URL.Path, jsonRoot) || !p.wait(r.Context()) {
-			refuse(w, http.StatusServiceUnavailable, codes.Unavailable, notReady+p.report.Condition().Reason)
+			refuse(w, http.StatusServiceUnavailable, codes.Unavailable, wire.NotServing+p.report.Condition().Reason)
 			return
 		}
 	}

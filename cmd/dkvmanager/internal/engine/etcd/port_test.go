@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"dkvrun/cmd/dkvmanager/internal/engine"
+	"dkvrun/runtime/wire"
 )
 
 // An instance that can't serve yet says so on its pages, and requests wait for it.
@@ -20,7 +21,7 @@ func TestPort_BeforeServing(t *testing.T) {
 	first.state("waiting", func(s engine.State) bool { return strings.Contains(s.Reason, "1 of 2") })
 	for _, path := range []string{"/health", "/readyz", "/metrics", "/nothing"} {
 		got := first.page(path)
-		if got.status != http.StatusServiceUnavailable || !strings.Contains(got.body, notReady+"waiting for the other founders") {
+		if got.status != http.StatusServiceUnavailable || !strings.Contains(got.body, wire.NotServing+"waiting for the other founders") {
 			t.Errorf("%s: %+v", path, got)
 		}
 	}
@@ -64,7 +65,7 @@ func TestPort_NeverServing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if resp.StatusCode != http.StatusServiceUnavailable || !strings.Contains(string(body), notReady) {
+	if resp.StatusCode != http.StatusServiceUnavailable || !strings.Contains(string(body), wire.NotServing) {
 		t.Errorf("got %d: %s", resp.StatusCode, body)
 	}
 	// Connections and requests that wait don't delay a stop.
