@@ -39,6 +39,7 @@ func All() []runtime.Builtin {
 		stores.RemoveStore,
 		stores.RepairStore,
 		instances.RestartInstance,
+		stores.RestartStore,
 		flow.Retry,
 		flow.Show,
 		flow.Sleep,

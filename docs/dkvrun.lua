@@ -511,6 +511,22 @@ function repair_store(name, lost, managers, port, parallel, fail_fast, dry_run, 
 ---@overload fun(parameters: table): dkvrun.results
 function restart_instance(name, instance_name, force, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
 
+---Restarts the instances of a running store one after the other, while the store takes reads and writes: first the data instances, the leader last of them, then the gateways. The manager of each instance restarts it only while all other instances are ready and the data instances have a majority without it, so never more than one is down, whoever else restarts the store. The call waits until the instance is ready again before it restarts the next one, and stops at the first that fails. With `rolling = false` it restarts all instances without these conditions, and returns when the new processes have been started.
+---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
+---@param rolling? boolean one after the other; with `false` all, and writes stand still meanwhile
+---@param skip_down? boolean leave instances that are not ready as they are, and restart the others; by default the call is refused if any is not ready
+---@param managers? string|string[] the managers to use instead of the session's: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one; the default is 7801 or the value of `--manager-port`
+---@param parallel? any contact all managers at once instead of one after the other; a number limits how many at once
+---@param fail_fast? boolean stop at the first failure: requests that were not sent are SKIPPED, requests in flight are CANCELLED
+---@param dry_run? boolean check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does this for all actions
+---@param timeout_sec? number seconds for each instance, until it is ready again; with `rolling = false` for the answer of each manager
+---@param connect_timeout_sec? number seconds for the connection to be made, as part of `timeout_sec`
+---@param deadline? number seconds for the whole action; requests that are not finished by then are cancelled or skipped
+---@return dkvrun.results # results: one RestartInstance row per instance, in the order of their restarts
+---@overload fun(parameters: table): dkvrun.results
+function restart_store(name, rolling, skip_down, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
+
 ---Calls a function until it neither raises nor returns a failed result. An error of misuse is not retried: it would occur again.
 ---@param f function what to try; it gets the number of the attempt
 ---@param times? integer the largest number of attempts

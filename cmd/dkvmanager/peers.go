@@ -77,6 +77,18 @@ func (p *peers) State(ctx context.Context, url, store string) (s wire.StoreState
 	return s, nil
 }
 
+// Store returns a store as the manager at url shows it.
+func (p *peers) Store(ctx context.Context, url, store string) (s wire.Store, err error) {
+	err = p.exchange(ctx, http.MethodGet, url, wire.StorePath(store), &s)
+	if err == nil && s.Name != store {
+		err = fmt.Errorf("it answers about store %.60q, which was not asked", s.Name)
+	}
+	if err = p.note(url, err); err != nil {
+		return wire.Store{}, err
+	}
+	return s, nil
+}
+
 // Resolve makes a manager resolve a store whose coordinator is at a URL.
 func (p *peers) Resolve(ctx context.Context, to wire.Manager, store, coordinator string) error {
 	query := url.Values{"to": {to.Identity}, "home": {coordinator}}

@@ -89,6 +89,25 @@ func (m *manager) stopInstance(r *request) any {
 	return done("Stopped")
 }
 
+// restartInstance restarts an instance. A fake manager knows no other one, so it accepts every rolling restart.
+func (m *manager) restartInstance(r *request) any {
+	asked := wire.ActionRequest{Action: wire.RestartInstanceAction, Store: r.store, Instance: r.instance}
+	asked.Rolling = r.query.Get("rolling") == "true"
+	if names := r.query.Get("without"); names != "" {
+		asked.Without = strings.Split(names, ",")
+	}
+	r.understood(asked)
+	_, in, bad := m.ownInstance(r)
+	switch {
+	case bad != nil:
+		return bad
+	case in.Status == wire.Stopped:
+		return wire.RefuseRestartStopped.With(r.instance)
+	}
+	in.PID++
+	return done("Restarted")
+}
+
 // ownInstance returns the request's instance, or a refusal if it is not one of this manager.
 func (m *manager) ownInstance(r *request) (*entry, *wire.Instance, *wire.Result) {
 	e, missing := m.find(r.store)

@@ -32,6 +32,7 @@ var routes = []route{
 	{"DELETE", "/stores/{store}", "RemoveStore", false, false, (*manager).removeStore},
 	{"POST", "/stores/{store}/instances/{instance}/start", "StartInstance", false, false, (*manager).startInstance},
 	{"POST", "/stores/{store}/instances/{instance}/stop", "StopInstance", false, false, (*manager).stopInstance},
+	{"POST", "/stores/{store}/instances/{instance}/restart", "RestartInstance", false, false, (*manager).restartInstance},
 	{"GET", "/stores/{store}/state", "GetState", false, false, (*manager).getState},
 	{"POST", "/stores/{store}/settle", "Settle", true, true, (*manager).getState},
 	{"POST", "/operations", "Prepare", true, false, (*manager).prepare},

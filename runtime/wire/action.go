@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 )
 
 // ActionRequest is a request for an action that one manager carries out by itself: the store and the instance that its
@@ -20,6 +21,9 @@ type ActionRequest struct {
 	LoseData bool `json:"loseData,omitempty"`
 	Founding bool `json:"founding,omitempty"`
 	Force    bool `json:"force,omitempty"`
+	// Rolling and Without are parameters of RestartInstance. Without lists names.
+	Rolling bool     `json:"rolling,omitempty"`
+	Without []string `json:"without,omitempty"`
 	// Create is the body of CreateStore, Change that of AddInstance.
 	Create *CreateStore     `json:"create,omitempty"`
 	Change *ChangeInstances `json:"change,omitempty"`
@@ -35,10 +39,13 @@ func (r *ActionRequest) Route() (method, path string) {
 	if r.BaseRevision != 0 {
 		query.Set("baseRevision", strconv.FormatUint(r.BaseRevision, 10))
 	}
-	for name, set := range map[string]bool{"loseData": r.LoseData, "founding": r.Founding, "force": r.Force} {
+	for name, set := range map[string]bool{"loseData": r.LoseData, "founding": r.Founding, "force": r.Force, "rolling": r.Rolling} {
 		if set {
 			query.Set(name, "true")
 		}
+	}
+	if len(r.Without) > 0 {
+		query.Set("without", strings.Join(r.Without, ","))
 	}
 	method = http.MethodPost
 	switch r.Action {
@@ -54,6 +61,8 @@ func (r *ActionRequest) Route() (method, path string) {
 		path = InstancePath(r.Store, r.Instance) + "/start"
 	case StopInstanceAction:
 		path = InstancePath(r.Store, r.Instance) + "/stop"
+	case RestartInstanceAction:
+		path = InstancePath(r.Store, r.Instance) + "/restart"
 	}
 	if len(query) > 0 {
 		path += "?" + query.Encode()

@@ -9,6 +9,7 @@ import (
 func TestActionRequest_DigestCoversEveryField(t *testing.T) {
 	full := ActionRequest{
 		Action: CreateAction, Store: "S", Instance: "s-1", BaseRevision: 1, LoseData: true, Founding: true, Force: true,
+		Rolling: true, Without: []string{"s-2"},
 		Create: &CreateStore{
 			Name: "S", Nodes: []Node{{"s-1", "h", 1, 2, Data, "h:1"}}, Operation: "o",
 			Managers: []Manager{{"m", "http://h:1"}}, Coordinator: "m",
@@ -81,6 +82,8 @@ func TestActionRequest_Route(t *testing.T) {
 		{ActionRequest{Action: RemoveInstanceAction, Store: "S", Instance: "s-1", BaseRevision: 7, LoseData: true, Founding: true},
 			"DELETE /admin/v1/stores/S/instances/s-1?baseRevision=7&founding=true&loseData=true"},
 		{ActionRequest{Action: StartInstanceAction, Store: "S", Instance: "s-1"}, "POST /admin/v1/stores/S/instances/s-1/start"},
+		{ActionRequest{Action: RestartInstanceAction, Store: "S", Instance: "s-1", Rolling: true, Without: []string{"s-2", "s-3"}},
+			"POST /admin/v1/stores/S/instances/s-1/restart?rolling=true&without=s-2%2Cs-3"},
 		{ActionRequest{Action: StopInstanceAction, Store: "S", Instance: "s-1", Force: true},
 			"POST /admin/v1/stores/S/instances/s-1/stop?force=true"},
 	} {

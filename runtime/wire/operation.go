@@ -47,13 +47,14 @@ const (
 
 // Actions of operations, and of requests that one manager carries out by itself (ActionRequest).
 const (
-	CreateAction         = "CreateStore"
-	AddInstanceAction    = "AddInstance"
-	RemoveInstanceAction = "RemoveInstance"
-	RemoveStoreAction    = "RemoveStore"
-	RepairAction         = "RepairStore"
-	StartInstanceAction  = "StartInstance"
-	StopInstanceAction   = "StopInstance"
+	CreateAction          = "CreateStore"
+	AddInstanceAction     = "AddInstance"
+	RemoveInstanceAction  = "RemoveInstance"
+	RemoveStoreAction     = "RemoveStore"
+	RepairAction          = "RepairStore"
+	StartInstanceAction   = "StartInstance"
+	StopInstanceAction    = "StopInstance"
+	RestartInstanceAction = "RestartInstance"
 )
 
 // Operation is the body of POST /operations: the configuration that a store gets, and the one that it builds on. It is

@@ -116,6 +116,20 @@ var (
 	RefuseStopUnfinished = Refusal{CodeStopFailed, "%s (pid %d) has not ended yet: the manager goes on stopping it", ""}
 	// RefuseKillFailed: the process lives on after SIGKILL. Arguments: instance, pid.
 	RefuseKillFailed = Refusal{CodeStopFailed, "%s (pid %d) did not end", ""}
+	// RefuseRestartStopped: an instance that is not to run is restarted. Argument: instance.
+	RefuseRestartStopped = Refusal{CodeStoreNotReady, "%s is stopped: start it instead", ""}
+	// RefuseRestartUnfinished: the process has not ended within the time of the request. Arguments: instance, pid.
+	RefuseRestartUnfinished = Refusal{CodeStopFailed, "%s (pid %d) has not ended yet: the manager completes the restart", ""}
+	// RefuseOtherNotReady: a rolling restart would take down an instance while another one is down.
+	// Arguments: instance, the other one, why that one is not ready.
+	RefuseOtherNotReady = Refusal{CodeStoreNotReady, "%[1]s is not restarted while %[2]s is down (%.200[3]s)", ""}
+	// RefuseNoMajority: a rolling restart would take the store's majority.
+	// Arguments: instance, data instances that would be ready, all of them, store, how many are needed.
+	RefuseNoMajority = Refusal{CodeQuorumLoss,
+		"without %s only %d of %d data instances of %s would be ready, and writes need %d: it is not restarted", ""}
+	// RefuseOtherRevision: another manager has another topology of the store. Arguments: store, that manager.
+	RefuseOtherRevision = Refusal{CodeStoreBusy, "%s is being changed: the manager on %s has another topology of it",
+		"try again when it is done; store_status(%[1]q).differences compares them"}
 	// RefuseDeletionUnfinished: the folder of a removed instance is still there. Argument: instance.
 	RefuseDeletionUnfinished = Refusal{CodeStopFailed, "the folder of %s is not deleted yet: the manager keeps trying", ""}
 

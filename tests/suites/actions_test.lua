@@ -205,6 +205,104 @@ describe("restart_instance", function()
   it("requires its name", function() refuses("parameter instance_name: required", restart_instance, "OrdersStore") end)
 end)
 
+describe("restart_store", function()
+  local cluster
+  local function started(count)
+    cluster = local_cluster{servers = 3}
+    new_store{"OrdersStore", instance_prefix = "orders", instance_count = count}:check()
+    start_store{"OrdersStore", parallel = true}:check()
+    wait_ready("OrdersStore")
+    return store_status("OrdersStore").instances
+  end
+  -- Returns the names of the rows with a result, in order.
+  local function names(results, result)
+    local out = {}
+    for _, row in ipairs(results) do if row.result == result then out[#out + 1] = row.instance end end
+    return table.concat(out, " ")
+  end
+  local function pids()
+    local out = {}
+    for _, node in ipairs(store_status("OrdersStore").instances) do out[node.name] = node.pid end
+    return out
+  end
+
+  it("restarts every instance, the leader after the others and gateways last", function()
+    local before, order, leader = started(2), {}, nil
+    for _, node in ipairs(before) do
+      if node.leader then leader = node.name
+      elseif node.role == "data" then order[#order + 1] = node.name end
+    end
+    local results = restart_store{"OrdersStore", rolling = true}
+    assert.all_ok(results)
+    assert.are.equal(table.concat(order, " ") .. " " .. leader .. " orders-6", names(results, "SUCCESS"))
+    assert.are.same({"RestartInstance", "Restarted", 200}, {results[1].action, results[1].message, results[1].status_code})
+    local status = store_status("OrdersStore")
+    assert.is_true(status.ready)
+    for i, node in ipairs(status.instances) do
+      assert.are_not.equal(before[i].pid, node.pid)
+      assert.are.equal(0, node.restarts)
+    end
+  end)
+  it("plans the same order in a dry run", function()
+    started(1)
+    local before = pids()
+    assert.are.equal(3, #names(restart_store{"OrdersStore", dry_run = true}, "PLANNED"):gsub("%S+", "x"):gsub(" ", ""))
+    assert.are.same(before, pids())
+  end)
+  it("is refused while an instance is down, and names it", function()
+    started(2)
+    stop_instance("OrdersStore", "orders-3"):check()
+    local before = pids()
+    refuses("has instances that are not ready: orders-3 (Stopped); nothing was restarted", restart_store, "OrdersStore")
+    assert.are.same(before, pids())
+    local results = restart_store{"OrdersStore", skip_down = true}
+    assert.all_ok(results)
+    assert.are.equal("orders-3", names(results, "SKIPPED"))
+    assert.are.equal("left as it is: orders-3 (Stopped)", results[1].message)
+    assert.are.equal("Stopped", store_status("OrdersStore").instances[3].status)
+    stop_instance("OrdersStore", "orders-2"):check()
+    refuses("3 of 5 data instances of OrdersStore are ready, and writes need 3", restart_store, {"OrdersStore", skip_down = true})
+    stop_store("OrdersStore"):check()
+    refuses("no instance of OrdersStore is ready", restart_store, {"OrdersStore", skip_down = true})
+  end)
+  it("is refused for a store that has no majority without an instance", function()
+    local_cluster{servers = 1}
+    new_store("OrdersStore", "orders"):check()
+    start_store("OrdersStore"):check()
+    wait_ready("OrdersStore")
+    refuses("1 of 1 data instances of OrdersStore are ready, and writes need 1", restart_store, "OrdersStore")
+    local before = pids()
+    assert.all_ok(restart_store{"OrdersStore", rolling = false})
+    wait_ready("OrdersStore")
+    assert.are_not.same(before, pids())
+  end)
+  it("restarts all at once with rolling = false", function()
+    started(1)
+    local before = pids()
+    assert.all_ok(restart_store{"OrdersStore", rolling = false, parallel = true})
+    wait_ready("OrdersStore")
+    for name, pid in pairs(pids()) do assert.are_not.equal(before[name], pid) end
+  end)
+  it("restarts what it can if a silent manager is accepted, and the rest with retry", function()
+    started(2)
+    cluster:kill(3) -- in a suite, a manager that the test has killed is accepted as with --allow-down
+    local results = restart_store("OrdersStore")
+    assert.is_false(results.ok)
+    assert.are.equal("orders-5 orders-6", names(results, "FAILED"))
+    assert.are.equal(4, #results.succeeded)
+    cluster:restart(3)
+    wait_ready("OrdersStore")
+    assert.are.equal("orders-5 orders-6", names(results:retry():check(), "SUCCESS"))
+  end)
+  it("takes no parameters of another way to restart", function()
+    local_cluster{servers = 1}
+    refuses("parameter parallel: can't be combined with rolling = true", restart_store, {"OrdersStore", parallel = true})
+    refuses("parameter fail_fast: can't be combined with rolling = true", restart_store, {"OrdersStore", fail_fast = true})
+    refuses("parameter skip_down: can't be combined with rolling = false", restart_store, {"OrdersStore", rolling = false, skip_down = true})
+    refuses("no manager knows a store OrdersStore", restart_store, "OrdersStore")
+  end)
+end)
+
 describe("remove_store", function()
   before_each(function() new_store("OrdersStore", "orders"):check() end)
   it("removes it from all managers", function()

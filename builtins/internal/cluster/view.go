@@ -185,6 +185,17 @@ func (v *View) WhyUnknown(in Instance) string {
 	return "its manager " + cmp.Or(in.Manager, "on "+in.Host) + " is not connected"
 }
 
+// SilentOwner returns the report of an instance's manager if that did not answer, otherwise nil.
+func (v *View) SilentOwner(in Instance) *StoreReport {
+	for i := range v.Reports {
+		s := &v.Reports[i]
+		if !s.Row.Success && (s.Endpoint.String() == in.Manager || s.Endpoint.Host == in.Host && in.Manager == "") {
+			return s
+		}
+	}
+	return nil
+}
+
 // Consistent returns false if managers that keep the store keep different configurations of it, otherwise nil while a
 // manager did not answer, or one of the store's managers was not asked, and true if all agree.
 // A manager that can't read its catalog differs from all.

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"context"
 	"time"
 
 	"dkvrun/builtins/internal/cluster"
@@ -106,6 +107,15 @@ func (a *Action) Do(steps []*Request) {
 	}
 }
 
+// Try sends one request, which may take as long as ctx and timeout allow. It returns the row, and does not show it.
+func (a *Action) Try(ctx context.Context, s *Request, timeout time.Duration) (row report.Row) {
+	a.Run.Client.Do(ctx, []fanout.Request{s.Send()}, fanout.Options{
+		Parallel: 1, Timeout: timeout, ConnectTimeout: params.ConnectTimeout(a.Call),
+		OnAnswer: func(answer fanout.Answer) { row = s.Read(answer) },
+	})
+	return row
+}
+
 // announce adds the managers and operations of the requests to the shown action, which the width of the columns is
 // computed from.
 func (a *Action) announce(steps []*Request) {
@@ -141,7 +151,7 @@ func (a *Action) Add(row report.Row) {
 
 // AddSilent adds a failed row for each manager that did not answer, unless the run accepts silent managers.
 func (a *Action) AddSilent(action string, silent []report.Row) {
-	if len(silent) == 0 || a.Run.acceptsSilence(a.Call, silent) {
+	if len(silent) == 0 || a.Run.AcceptsSilence(a.Call, silent) {
 		return
 	}
 	for _, row := range silent {
@@ -199,6 +209,11 @@ func (s *Request) Read(answer fanout.Answer) report.Row {
 func Raise(c *runtime.Call, e *runtime.Error) error {
 	e.File, e.Line = c.File, c.Line
 	return e
+}
+
+// As returns a request like this one whose row is known, so that nothing is sent.
+func (s *Request) As(row report.Row) *Request {
+	return Known(s.manager.Endpoint, s.action, s.instance, row)
 }
 
 // NewRequests returns the same request to several managers, which share its body and its digest.

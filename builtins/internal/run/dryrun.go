@@ -24,7 +24,9 @@ func (r *Run) PlannedData(store string) *PlannedData {
 }
 
 // would holds the message of a planned row, by action.
-var would = map[string]string{"StartInstance": "Would start", "StopInstance": "Would stop"}
+var would = map[string]string{
+	"StartInstance": "Would start", "StopInstance": "Would stop", "RestartInstance": "Would restart",
+}
 
 // plan returns the requests with PLANNED rows, so that nothing is sent.
 func (a *Action) plan(steps []*Request) []*Request {
@@ -40,8 +42,11 @@ func (a *Action) plan(steps []*Request) []*Request {
 	return planned
 }
 
-// PlanLifecycle adds the effect of a start or stop to the planned state.
+// PlanLifecycle adds the effect of a start or stop to the planned state. A restart has none.
 func (r *Run) PlanLifecycle(v *cluster.View, instance string, to Lifecycle) {
+	if to == Restart {
+		return
+	}
 	store := wholeStore(v)
 	for i := range store.Instances {
 		in := &store.Instances[i]

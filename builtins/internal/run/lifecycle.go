@@ -10,15 +10,16 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Lifecycle is the start or the stop of an instance.
+// Lifecycle is the start, the stop or the restart of an instance.
 type Lifecycle struct {
 	Action      string // StartInstance
 	storeAction string // StartStore: the action of a row about a manager whose instances are not known
 }
 
 var (
-	Start = Lifecycle{wire.StartInstanceAction, "StartStore"}
-	Stop  = Lifecycle{wire.StopInstanceAction, "StopStore"}
+	Start   = Lifecycle{wire.StartInstanceAction, "StartStore"}
+	Stop    = Lifecycle{wire.StopInstanceAction, "StopStore"}
+	Restart = Lifecycle{wire.RestartInstanceAction, "RestartStore"}
 )
 
 // ChangeInstances carries out lifecycle changes of the instances that a call names, one change after the other.
@@ -32,7 +33,7 @@ func ChangeInstances(c *runtime.Call, force bool, changes ...Lifecycle) (any, er
 		return nil, err
 	}
 	instance := ""
-	if c.Has("instance_name") {
+	if c.Declares("instance_name") && c.Has("instance_name") {
 		instance = c.String("instance_name")
 	}
 	if instance != "" && v.Latest != nil {
@@ -88,7 +89,7 @@ func LifecycleRequests(v *cluster.View, ch Lifecycle, instance string, force boo
 			continue
 		}
 		if in.Owner == nil {
-			out = append(out, unownedRequest(v, in, ch))
+			out = append(out, Unowned(v, in, ch))
 			continue
 		}
 		out = append(out, NewRequests([]cluster.Member{*in.Owner}, wire.ActionRequest{
@@ -98,14 +99,10 @@ func LifecycleRequests(v *cluster.View, ch Lifecycle, instance string, force boo
 	return out
 }
 
-// unownedRequest returns the failed row for an instance whose manager did not answer or is not in the session.
-func unownedRequest(v *cluster.View, in cluster.Instance, ch Lifecycle) *Request {
-	for _, s := range v.Reports {
-		if s.Endpoint.String() == in.Manager || s.Endpoint.Host == in.Host && in.Manager == "" {
-			if !s.Row.Success {
-				return Known(s.Endpoint, ch.Action, in.Name, s.Row)
-			}
-		}
+// Unowned returns the failed row for an instance whose manager did not answer or is not in the session.
+func Unowned(v *cluster.View, in cluster.Instance, ch Lifecycle) *Request {
+	if s := v.SilentOwner(in); s != nil {
+		return Known(s.Endpoint, ch.Action, in.Name, s.Row)
 	}
 	at := in.Manager
 	if at == "" {

@@ -235,7 +235,7 @@ func (r *Run) DidYouMean(c *runtime.Call, v *cluster.View) string {
 // that did not answer. If the run accepts their silence, the store counts as not existing.
 func (r *Run) UnknownStore(c *runtime.Call, name string, silent []report.Row, asked int) *runtime.Error {
 	err := cluster.UnknownStore(c.Name, name, silent, asked)
-	if len(silent) < asked && r.acceptsSilence(c, silent) {
+	if len(silent) < asked && r.AcceptsSilence(c, silent) {
 		err.Code = wire.CodeStoreNotFound
 	}
 	err.File, err.Line = c.File, c.Line

@@ -129,7 +129,7 @@ func (r *Run) Answered(c *runtime.Call, silent []report.Row, asked int, returned
 		return q, nil
 	case len(silent) == asked:
 		return nil, Raise(c, cluster.NoAnswer(c.Name, silent))
-	case r.acceptsSilence(c, silent):
+	case r.AcceptsSilence(c, silent):
 		q.SetChecked()
 	case r.Strict:
 		return nil, Raise(c, q.failure())
@@ -143,8 +143,8 @@ func (r *Run) Answered(c *runtime.Call, silent []report.Row, asked int, returned
 	return q, nil
 }
 
-// acceptsSilence reports whether the script need not check that these managers did not answer.
-func (r *Run) acceptsSilence(c *runtime.Call, silent []report.Row) bool {
+// AcceptsSilence reports whether the script need not check that these managers did not answer.
+func (r *Run) AcceptsSilence(c *runtime.Call, silent []report.Row) bool {
 	if r.AllowDown {
 		return true
 	}

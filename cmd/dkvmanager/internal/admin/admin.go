@@ -45,6 +45,8 @@ type Supervisor interface {
 	Notify()
 	Start(ctx context.Context, store, instance string) (changed bool, err error)
 	Stop(ctx context.Context, store, instance string, force bool) (changed bool, err error)
+	// Restart stops and starts an instance if may returns nil. While may runs, the instance counts as not ready.
+	Restart(ctx context.Context, store, instance string, may func(context.Context) error) error
 	// Instances returns this server's instances of a store, including those that are leaving.
 	Instances(ctx context.Context, store string) []wire.Instance
 	// Remove returns when no process and no folder is left of the store, which the catalog has dropped.
@@ -57,12 +59,19 @@ type Supervisor interface {
 	Metrics(ctx context.Context, store string, window time.Duration) []wire.Metric
 }
 
+// Peers queries other managers.
+type Peers interface {
+	twophase.Peers
+	// Store returns a store as the manager at url shows it. An error means that no usable answer came.
+	Store(ctx context.Context, url, store string) (wire.Store, error)
+}
+
 // Options configures the API; all fields but AlsoKnownAs are required.
 type Options struct {
 	Catalog    Catalog
 	Supervisor Supervisor
-	// Peers queries other managers about operations.
-	Peers twophase.Peers
+	// Peers queries other managers about operations and stores.
+	Peers Peers
 	// Owns reports whether a node belongs to this manager.
 	Owns func(wire.Node) bool
 	// Host is the advertised host name, Listen the host:port of the API.

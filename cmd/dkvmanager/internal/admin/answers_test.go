@@ -101,6 +101,10 @@ func TestAnswers_NameTheRequest(t *testing.T) {
 		{wire.ActionRequest{Action: wire.AddInstanceAction, Store: store, Change: &change}, wire.CodeOK},
 		{wire.ActionRequest{Action: wire.StartInstanceAction, Store: store, Instance: first}, wire.CodeOK},
 		{wire.ActionRequest{Action: wire.StartInstanceAction, Store: store, Instance: absent}, wire.CodeInstanceNotFound},
+		{wire.ActionRequest{Action: wire.RestartInstanceAction, Store: store, Instance: first}, wire.CodeOK},
+		{wire.ActionRequest{
+			Action: wire.RestartInstanceAction, Store: store, Instance: absent, Rolling: true, Without: []string{"a", "b"},
+		}, wire.CodeInstanceNotFound},
 		{wire.ActionRequest{Action: wire.StopInstanceAction, Store: store, Instance: first}, wire.CodeOK},
 		{wire.ActionRequest{Action: wire.StopInstanceAction, Store: store, Instance: first, Force: true}, wire.CodeUnchanged},
 		{remove(1), wire.CodeStaleRevision},

@@ -19,6 +19,7 @@ type fakeSupervisor struct {
 	running       map[string]bool
 	taken         map[int]bool
 	removed       []string
+	restarted     []string
 	notifications int
 	// enter, if set, receives a value when a start begins; the start goes on after a second one.
 	enter, leave chan struct{}
@@ -43,6 +44,25 @@ func (p *fakeSupervisor) Start(_ context.Context, store, instance string) (bool,
 
 func (p *fakeSupervisor) Stop(_ context.Context, store, instance string, _ bool) (bool, error) {
 	return p.set(store, instance, false)
+}
+
+func (p *fakeSupervisor) Restart(ctx context.Context, store, instance string, may func(context.Context) error) error {
+	p.mu.Lock()
+	err := p.err
+	if err == nil && !p.running[store+"/"+instance] {
+		err = wire.RefuseRestartStopped.With(instance)
+	}
+	p.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	if err := may(ctx); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.restarted = append(p.restarted, store+"/"+instance)
+	return nil
 }
 
 func (p *fakeSupervisor) set(store, instance string, run bool) (bool, error) {

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"slices"
+	"sync"
 
 	"dkvrun/cmd/dkvmanager/internal/twophase"
 	"dkvrun/runtime/wire"
@@ -70,6 +71,72 @@ func (a *API) stopInstance(req *request) (any, error) {
 	}
 	a.Log.Info("stopped", "store", req.store, "instance", req.instance, "force", force)
 	return success("Stopped"), nil
+}
+
+// restartInstance restarts an instance of this server. With the parameter rolling it refuses unless every other
+// instance of the store is ready, but for those that the parameter without lists, and the store has its majority
+// without this one.
+func (a *API) restartInstance(req *request) (any, error) {
+	rolling, err := req.flag("rolling")
+	if err != nil {
+		return nil, err
+	}
+	without, err := req.nameList("without")
+	if err != nil {
+		return nil, err
+	}
+	req.understood(wire.ActionRequest{
+		Action: wire.RestartInstanceAction, Store: req.store, Instance: req.instance, Rolling: rolling, Without: without,
+	})
+	release, err := a.lockOwn(req)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	may := func(context.Context) error { return nil }
+	if rolling {
+		leave, err := a.waiting.enter(req.client)
+		if err != nil {
+			return nil, err
+		}
+		defer leave()
+		may = func(ctx context.Context) error { return a.mayRestart(ctx, req.store, req.instance, without) }
+	}
+	if err := a.Supervisor.Restart(req.ctx, req.store, req.instance, may); err != nil {
+		return nil, err
+	}
+	a.Log.Info("restarted", "store", req.store, "instance", req.instance, "rolling", rolling)
+	return success("Restarted"), nil
+}
+
+// mayRestart queries all managers of a store and returns a refusal unless the rolling restart of an instance keeps the
+// rule that restartInstance describes. It must be called while the instance counts as not ready (Supervisor.Restart).
+func (a *API) mayRestart(ctx context.Context, store, instance string, without []string) error {
+	d := a.Catalog.Snapshot()
+	s, err := find(d, store)
+	if err != nil {
+		return err
+	}
+	if err := checkNoPending(d, store); err != nil {
+		return err
+	}
+	var views sync.WaitGroup
+	slots := make(chan struct{}, maxStoreQueries)
+	seen := make([]managerView, len(s.Managers))
+	for i, m := range s.Managers {
+		seen[i].url = m.URL
+		if m.Identity == a.Catalog.Identity() {
+			seen[i].store = a.storeView(ctx, d, s)
+			continue
+		}
+		slots <- struct{}{}
+		views.Go(func() {
+			seen[i].store, seen[i].err = a.Peers.Store(ctx, m.URL, store)
+			<-slots
+		})
+	}
+	views.Wait()
+	return checkRestart(s, seen, instance, without)
 }
 
 // lockOwn locks the request's instance, which must belong to this server.

@@ -100,6 +100,20 @@ func (q *request) flag(name string) (bool, error) {
 	}
 }
 
+// nameList returns a parameter that holds names, separated by commas; none if it is absent.
+func (q *request) nameList(name string) ([]string, error) {
+	if !q.query.Has(name) {
+		return nil, nil
+	}
+	names := strings.Split(q.query.Get(name), ",")
+	for _, n := range names {
+		if err := wire.CheckName(n); err != nil {
+			return nil, wire.Refuse(wire.CodeBadName, "parameter %s: a name %w", name, err)
+		}
+	}
+	return names, nil
+}
+
 // number returns an integer parameter from low to high; standard if it is absent.
 func (q *request) number(name string, standard, low, high uint64) (uint64, error) {
 	if !q.query.Has(name) {

@@ -37,6 +37,7 @@ var routes = []route{
 	{"DELETE", "/stores/{store}/instances/{instance}", "RemoveInstance", []string{"baseRevision", "loseData", "founding"}, false, (*API).removeInstance},
 	{"POST", "/stores/{store}/instances/{instance}/start", "StartInstance", nil, false, (*API).startInstance},
 	{"POST", "/stores/{store}/instances/{instance}/stop", "StopInstance", []string{"force"}, false, (*API).stopInstance},
+	{"POST", "/stores/{store}/instances/{instance}/restart", "RestartInstance", []string{"rolling", "without"}, false, (*API).restartInstance},
 	{"GET", "/stores/{store}/state", "GetState", nil, false, (*API).getState},
 	{"POST", "/stores/{store}/settle", "Settle", []string{"to", "home"}, false, (*API).resolve},
 	{"POST", "/stores/{store}/fence", "Fence", []string{"to"}, true, (*API).fence},

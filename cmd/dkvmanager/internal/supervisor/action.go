@@ -99,6 +99,50 @@ func (s *Supervisor) Stop(ctx context.Context, store, instance string, force boo
 	return changed, nil
 }
 
+// Restart stops the process of an instance that is to run, gracefully within 10 s, and starts it again. It returns when
+// the next process has been started, which can be long before the instance is ready. The desired state stays Running
+// throughout, so the restart is completed also when the caller, or this manager, ends in the middle of it.
+//
+// While may runs, the instance counts as not ready for everyone who asks. A manager that restarts another instance of
+// the store therefore sees this one as down, or is seen as down by may: of two restarts that each require the other
+// instance to be ready, at most one goes on. (This is the flag principle of mutual exclusion: raise your own flag, then
+// look at the others'.) An error of may is returned, and nothing was stopped.
+//
+// Other errors are *wire.Result: store_not_ready if the instance is stopped, start_failed if the next process doesn't
+// start (the supervisor goes on trying), stop_failed if ctx ends before the process has ended, and the refusals of
+// find. At most one call for each instance may run at a time.
+func (s *Supervisor) Restart(ctx context.Context, store, instance string, may func(context.Context) error) error {
+	w, want, err := s.find(store, instance)
+	switch {
+	case err != nil:
+		return err
+	case want.kind == desireLeave:
+		return wire.RefuseInstanceLeaving.With(instance, store)
+	case want.kind != desireRun || s.closing.Load():
+		return wire.RefuseRestartStopped.With(instance)
+	}
+	w.beginRestart()
+	if err := may(ctx); err != nil {
+		w.cancelRestart()
+		return err
+	}
+	before := w.lastObserved()
+	served := w.orderRestart()
+	now, err := w.await(ctx, func(now observedStatus) bool {
+		return now.served >= served && (now.pid != 0 && now.pid != before.pid || now.failures > before.failures) ||
+			!s.shouldRun(w.place)
+	})
+	switch {
+	case err != nil:
+		return wire.RefuseRestartUnfinished.With(instance, before.pid)
+	case !s.shouldRun(w.place):
+		return wire.RefuseStartStopped.With(instance)
+	case now.failures > before.failures:
+		return wire.RefuseStartFails.With(instance, now.text)
+	}
+	return nil
+}
+
 // recordDesired records the desired state of an instance durably, unless it is recorded already.
 func (s *Supervisor) recordDesired(p place, want desiredState, desired wire.Desired) error {
 	if want.local.Desired == desired {

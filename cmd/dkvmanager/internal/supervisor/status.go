@@ -25,6 +25,8 @@ type observation struct {
 	joining  bool // the instance has no vote in its store yet
 	up       bool // the process has answered and listens on its ports
 	serves   bool // the process takes reads and writes
+	// restarting: a restart was requested, and the process has not been told to stop yet.
+	restarting bool
 }
 
 // status derives the status, and whether the instance counts as ready. It is the only place that does.
@@ -47,7 +49,7 @@ func (o observation) status() (status wire.Status, ready bool) {
 	default:
 		status = wire.Starting
 	}
-	return status, wire.InstanceReady(status, o.serves)
+	return status, wire.InstanceReady(status, o.serves && !o.restarting)
 }
 
 // observedStatus is the observed status of an instance, as a worker publishes it.
@@ -79,6 +81,7 @@ func (w *worker) publish(want desiredState, served int) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	now.seen.restarting = served < w.restartAt
 	before := w.observed
 	w.observed = now
 	before.problem, now.problem = nil, nil // the field text stands for them in the comparison
@@ -200,8 +203,12 @@ func (s *Supervisor) instance(ctx context.Context, p place, n wire.Node) wire.In
 		if state.Ready && in.Status == wire.Joining {
 			w.wake() // the join is complete, and the worker has not seen it yet
 		}
-		if !state.Ready && in.LastError == "" {
+		switch {
+		case in.LastError != "":
+		case !state.Ready:
 			in.LastError = state.Reason
+		case now.seen.restarting:
+			in.LastError = "the instance is about to be restarted"
 		}
 	}
 	return in

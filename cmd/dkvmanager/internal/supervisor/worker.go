@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"log/slog"
+	"math"
 	"sync"
 	"time"
 
@@ -36,6 +37,9 @@ type worker struct {
 	observed  observedStatus
 	changedCh chan struct{} // closed and replaced at every change of observed
 	orders    orders
+	// restartAt is the serial number of the order to restart that was given last; notOrdered while Restart checks
+	// whether it may give one. Until observed.served reaches it, the instance does not count as ready.
+	restartAt int
 	// interrupt ends the waits of the current step.
 	interrupt context.CancelFunc
 }
@@ -70,8 +74,12 @@ type processState struct {
 type orders struct {
 	serial       int
 	resetBackoff bool // start now, whatever has failed before
+	restart      bool // stop the process that runs now; the next one is started as after any end
 	force        bool
 }
+
+// notOrdered is a serial number that no order reaches.
+const notOrdered = math.MaxInt
 
 func newWorker(s *Supervisor, p place) *worker {
 	dir := s.folder(p)
@@ -94,12 +102,42 @@ func (w *worker) wake() {
 func (w *worker) order(resetBackoff, force bool) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	return w.give(resetBackoff, force)
+}
+
+// give does the work of order. w.mu is held.
+func (w *worker) give(resetBackoff, force bool) int {
 	w.orders.serial++
 	w.orders.resetBackoff = w.orders.resetBackoff || resetBackoff
 	w.orders.force = w.orders.force || force
 	w.interrupt()
 	w.wake()
 	return w.orders.serial
+}
+
+// beginRestart makes the instance count as not ready, so that the managers of the others see that it is about to stop.
+func (w *worker) beginRestart() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.restartAt = notOrdered
+	w.observed.seen.restarting = true
+}
+
+// cancelRestart ends what beginRestart began, without a restart.
+func (w *worker) cancelRestart() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.restartAt = 0
+	w.observed.seen.restarting = false
+}
+
+// orderRestart orders the restart that beginRestart began. It returns the serial number of the order, as order does.
+func (w *worker) orderRestart() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.orders.restart = true
+	w.restartAt = w.give(true, false)
+	return w.restartAt
 }
 
 // run takes steps until ctx is done or the folder has been deleted for good. The process goes on running.
@@ -127,7 +165,7 @@ func (w *worker) reconcile(ctx context.Context) (gone bool) {
 	w.mu.Lock()
 	w.interrupt = cancel
 	given := w.orders
-	w.orders.resetBackoff, w.orders.force = false, false
+	w.orders.resetBackoff, w.orders.restart, w.orders.force = false, false, false
 	w.mu.Unlock()
 
 	if given.resetBackoff {
@@ -141,6 +179,9 @@ func (w *worker) reconcile(ctx context.Context) (gone bool) {
 	}
 	if w.problem = w.unknownFolder(want); w.problem == nil {
 		w.problem = w.observe(ctx, want)
+	}
+	if given.restart && w.proc != nil {
+		w.stopProcess(stopGrace)
 	}
 	if w.problem == nil {
 		gone, w.problem = w.act(ctx, want)
