@@ -199,36 +199,42 @@ func (s *store) failure(c *runtime.Call, at fanout.Endpoint, last fanout.Answer,
 // refused returns why the instance at an endpoint refused a request. inDoubt is true if the request may be carried out
 // nevertheless.
 func (s *store) refused(c *runtime.Call, at fanout.Endpoint, last fanout.Answer) (r refusal, inDoubt bool) {
-	var answer struct {
-		Message string `json:"message"`
-		Code    int    `json:"code"` // of gRPC
-	}
-	if json.Unmarshal(last.Body, &answer) != nil || answer.Message == "" {
+	message, code := engineError(last)
+	if message == "" {
 		return refusal{fanout.Protocol, fmt.Sprintf("%s answered %d without a reason: is it a client port?", at, last.Status), ""}, true
 	}
-	if reason, starting := strings.CutPrefix(answer.Message, wire.NotServing); starting {
+	if reason, starting := strings.CutPrefix(message, wire.NotServing); starting {
 		waited := fmt.Sprintf("%s does not serve yet: %s", at, printable.Line(reason))
 		return s.explain(s.view(c), outcome{fanout.Timeout, waited, true}), false
 	}
-	if r, known := engineRefusal(s.name, answer.Message); known {
+	if r, known := engineRefusal(s.name, message); known {
 		return r, false
 	}
-	switch answer.Code {
+	switch code {
 	case grpcCancelled, grpcUnknown, grpcDeadlineExceeded, grpcUnavailable:
 		waited := fmt.Sprintf("%s waited for the other data instances in vain", at)
 		return s.explain(s.view(c), outcome{fanout.Timeout, waited, true}), true
 	}
-	reason := fmt.Sprintf("%s refused the request: %s", at, printable.Line(strings.TrimPrefix(answer.Message, "etcdserver: ")))
+	reason := fmt.Sprintf("%s refused the request: %s", at, printable.Line(strings.TrimPrefix(message, "etcdserver: ")))
 	return s.explain(s.view(c), outcome{codeRefused, reason, false}), false
 }
 
 // notServing reports whether an instance that is starting refused a request, which it did not carry out.
 func notServing(a fanout.Answer) bool {
-	var answer struct {
+	message, _ := engineError(a)
+	return a.Status == http.StatusServiceUnavailable && strings.HasPrefix(message, wire.NotServing)
+}
+
+// engineError returns the message and the gRPC code of an error of the engine's JSON routes; "" for another answer.
+func engineError(a fanout.Answer) (message string, code int) {
+	var body struct {
 		Message string `json:"message"`
+		Code    int    `json:"code"`
 	}
-	return a.Status == http.StatusServiceUnavailable && json.Unmarshal(a.Body, &answer) == nil &&
-		strings.HasPrefix(answer.Message, wire.NotServing)
+	if json.Unmarshal(a.Body, &body) != nil {
+		return "", 0
+	}
+	return body.Message, body.Code
 }
 
 // Codes of gRPC with which an instance answers that could not reach the others.
