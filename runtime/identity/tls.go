@@ -66,8 +66,9 @@ func (s Server) connection() (*tls.Config, error) {
 
 // Client says how a client's side of TLS is made.
 type Client struct {
-	// Credentials are what the client shows: the one for the server's cluster is used. A bundle with a token shows no
-	// certificate, but its roots are trusted. It is called for each connection.
+	// Credentials are what the client shows: the one for the server's cluster is used, of several for one cluster any
+	// whose roots fit. A bundle with a token shows no certificate, but its roots are trusted. It is called for each
+	// connection.
 	Credentials func() []*Bundle
 	// Policy returns which servers are accepted, for the bundle of the server's cluster. It is called for each
 	// connection. Usually it returns bundle.Policy(...).
@@ -116,15 +117,24 @@ func (c Client) verify(state tls.ConnectionState) error {
 	if len(credentials) == 0 {
 		return errors.New("there is no credential for any cluster")
 	}
+	var first error
 	for _, b := range credentials {
 		if b.Cluster != id.Cluster {
 			continue
 		}
 		peer, err := c.Policy(b).Admit(state.PeerCertificates)
 		if err == nil && c.Accepted != nil {
-			err = c.Accepted(peer)
+			return c.Accepted(peer)
 		}
-		return err
+		if err == nil {
+			return nil
+		}
+		if first == nil {
+			first = err
+		}
 	}
-	return &Error{Problem: WrongCluster, Identity: id, Cluster: credentials[0].Cluster}
+	if first == nil {
+		first = &Error{Problem: WrongCluster, Identity: id, Cluster: credentials[0].Cluster}
+	}
+	return first
 }

@@ -68,7 +68,7 @@ const (
 	Begin     Kind = "begin"     // Cluster, Key: the log of a cluster begins; the key is the root's, which signs the line
 	Authority Kind = "authority" // Key, Cosignature: a second root; both roots sign
 	Retire    Kind = "retire"    // Of: the hash of the key of a root that counts no longer; another root signs
-	Token     Kind = "token"     // Of, Count, Expires: a token with which so many servers may join
+	Token     Kind = "token"     // Of, Count, Expires, perhaps Subject: a token with which so many servers may join
 	Member    Kind = "member"    // Subject, Serial, perhaps Of and Joining: a manager is a member; Serial is its issuer's
 	Grant     Kind = "grant"     // Subject, Role, perhaps Key, Serial and Expires: a user or an application has a role
 	Bearer    Kind = "bearer"    // Subject, Role, Of, Expires: a user's bearer token, with a role that may be smaller
@@ -95,6 +95,23 @@ type Entry struct {
 	Signer  Hash          `json:"signer"`              // the hash of the key that signed
 	Second  string        `json:"second,omitempty"`    // the signature of the root that is added
 	Sign    string        `json:"signature,omitempty"` // of everything before, by the signer
+}
+
+// GrantTo returns the line that gives a role to the user of a certificate, to this certificate alone. It ends with the
+// certificate. The certificate's key may sign lines if the role is that of an admin.
+func GrantTo(c *x509.Certificate, role identity.Role) (Entry, error) {
+	id, err := identity.Of(c)
+	if err != nil {
+		return Entry{}, err
+	}
+	key, is := c.PublicKey.(*ecdsa.PublicKey)
+	if !is || id.Kind != identity.User {
+		return Entry{}, fmt.Errorf("%s is no user with an ECDSA key", id.Describe())
+	}
+	text, err := PublicKey(key)
+	return Entry{
+		Kind: Grant, Subject: id.String(), Role: role, Serial: Serial(c.SerialNumber), Key: text, Expires: c.NotAfter,
+	}, err
 }
 
 // Serial returns the text of a certificate's serial number in a line.
@@ -194,7 +211,7 @@ func (e Entry) check() error {
 	case Retire, Settle:
 		kept.Of = e.Of
 	case Token:
-		kept.Of, kept.Count, kept.Expires = e.Of, e.Count, e.Expires
+		kept.Subject, kept.Of, kept.Count, kept.Expires = e.Subject, e.Of, e.Count, e.Expires
 	case Member:
 		kept.Subject, kept.Serial, kept.Of, kept.Joining = e.Subject, e.Serial, e.Of, e.Joining
 	case Grant:

@@ -53,7 +53,8 @@ func (e *DamageError) Error() string {
 // Unwrap returns the cause.
 func (e *DamageError) Unwrap() error { return e.Err }
 
-// Create makes the file of a log in a folder where there is none, durably.
+// Create makes the file of a log in a folder where there is none, durably. Branches that a log there had, which was set
+// aside, still restrict the state.
 func Create(folder string, l *Log) (*File, error) {
 	path := filepath.Join(folder, logFile)
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
@@ -63,7 +64,13 @@ func Create(folder string, l *Log) (*File, error) {
 		return nil, fmt.Errorf("the access log %s: %w", path, err)
 	}
 	file := &File{folder: folder, log: l}
-	return file, file.rewrite(l)
+	if err := file.rewrite(l); err != nil {
+		return nil, err
+	}
+	if err := file.readForks(); err != nil {
+		return nil, errors.Join(err, file.f.Close())
+	}
+	return file, nil
 }
 
 // Open opens the file of a log, and verifies it as Read does. A last line that a crash left without its end was never
@@ -124,10 +131,7 @@ func damage(path string, text []byte, err error) error {
 
 // SetAside renames a damaged log, so that a new one can be pulled from another manager. It keeps one damaged log.
 func SetAside(folder string) error {
-	if err := os.Rename(filepath.Join(folder, logFile), filepath.Join(folder, damagedFile)); err != nil {
-		return err
-	}
-	return durable.MakeFolder(filepath.Join(folder, "."), 0o700) // syncs
+	return os.Rename(filepath.Join(folder, logFile), filepath.Join(folder, damagedFile))
 }
 
 // Torn returns the number of bytes of an incomplete last line that Open removed.
@@ -141,10 +145,10 @@ func (f *File) State() *State {
 }
 
 // Lines returns lines for another manager: see Log.Lines.
-func (f *File) Lines(head Hash, from int64, bytes int) []byte {
+func (f *File) Lines(head Hash, from int64) []byte {
 	f.lock.Lock()
 	defer f.lock.Unlock()
-	return f.log.Lines(head, from, bytes)
+	return f.log.Lines(head, from)
 }
 
 // Heads returns the last lines of the log and its branches: see Log.Heads.
@@ -258,20 +262,21 @@ func (f *File) extend(entries []Entry) error {
 	}
 	_, err := f.f.WriteAt(text, f.size)
 	if err == nil {
-		err = f.f.Sync()
+		if err = f.f.Sync(); err == nil {
+			f.size += int64(len(text))
+			return nil
+		}
+		// Pages that a failed sync lost aren't written by the next one: only a new reading shows what is on disk.
+		err = fmt.Errorf("sync the access log: %w; restart the manager to read it again", err)
+		f.failed = err
+	} else {
+		err = fmt.Errorf("write the access log: %w", err)
 	}
-	if err == nil {
-		f.size += int64(len(text))
-		return nil
-	}
-	err = fmt.Errorf("write the access log: %w", err)
 	if undo := f.f.Truncate(f.size); undo != nil {
-		f.failed = fmt.Errorf("%w, and it can't be brought back: %w", err, undo)
-		return f.failed
+		err = fmt.Errorf("%w, and it can't be brought back: %w", err, undo)
+		f.failed = err
 	}
-	// A failed sync may have lost pages that it no longer reports: only a new reading shows what is on disk.
-	f.failed = fmt.Errorf("%w; restart the manager to read it again", err)
-	return f.failed
+	return err
 }
 
 // rewrite replaces the whole file.

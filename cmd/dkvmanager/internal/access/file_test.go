@@ -86,6 +86,9 @@ func TestFile_TornLine(t *testing.T) {
 	whole := must(os.ReadFile(path))
 	line := must(c.Prepare(Entry{Kind: Revoke, Serial: "1"}, c.root, now)).encode()
 	for n := 1; n <= len(line); n++ {
+		if n%23 != 1 && n < len(line)-3 {
+			continue
+		}
 		must(0, os.WriteFile(path, append(slices.Clone(whole), line[:n]...), 0o600))
 		f, err := Open(dir, []Hash{hashOf(c.root)})
 		if err != nil {
@@ -239,14 +242,15 @@ func TestFile_WriteFails(t *testing.T) {
 	good := f.f
 	f.f = must(os.Open(filepath.Join(dir, logFile))) // can't be written
 	defer f.f.Close()
-	_, err := f.Add(func(l *Log) (Entry, error) { return l.Prepare(Entry{Kind: Revoke, Serial: "2"}, c.root, now) }, now)
+	add := func(l *Log) (Entry, error) { return l.Prepare(Entry{Kind: Revoke, Serial: "2"}, c.root, now) }
+	_, err := f.Add(add, now)
 	if err == nil || f.State().Revoked["2"] || f.State().Number != 3 {
 		t.Errorf("got %v, %d lines", err, f.State().Number)
 	}
-	f.f = good
-	if _, again := f.Merge(c.main.lines(1, maxBytes), now); again == nil || !strings.Contains(again.Error(), "write the access log") {
-		t.Errorf("a file that couldn't be written takes more: %v", again)
+	if _, again := f.Add(add, now); again == nil || !strings.Contains(again.Error(), "can't be brought back") {
+		t.Errorf("a file that couldn't be brought back takes more: %v", again)
 	}
+	f.f, f.failed = good, nil
 	if s := open(t, dir, c).State(); s.Number != 3 {
 		t.Errorf("%d lines are on disk", s.Number)
 	}
@@ -259,7 +263,7 @@ func TestFile_Concurrent(t *testing.T) {
 	defer a.Close()
 	defer b.Close()
 	pull := func(to, from *File) {
-		fetch := func(head Hash, number int64) ([]byte, error) { return from.Lines(head, number, 700), nil }
+		fetch := func(head Hash, number int64) ([]byte, error) { return from.Lines(head, number), nil }
 		must(0, to.Pull(from.Heads(), fetch, now))
 	}
 	var all sync.WaitGroup

@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// MaxPull is the maximum size of the lines that one manager takes from another at a time, in bytes.
+const MaxPull = 1 << 20
+
 // maxForks is the maximum number of branches that are kept beside a log.
 const maxForks = 16
 
@@ -186,6 +189,9 @@ type Change struct {
 // longer one wins; else the one whose first different line has the smaller hash. The other one is kept, and restricts
 // the state.
 func (l *Log) Merge(text []byte, now time.Time) (Change, error) {
+	if len(text) > MaxPull {
+		return Change{}, fmt.Errorf("the lines of the access log have %d bytes: at most %d are taken at a time", len(text), MaxPull)
+	}
 	entries, err := parse(text)
 	if err != nil {
 		return Change{}, err
@@ -351,12 +357,11 @@ func (l *Log) Knows(h Head) bool {
 }
 
 // Lines returns lines of the log or of the branch that ends with a certain line, from a number on, for another manager
-// to merge: whole lines, of at most so many bytes together, but at least one if there is one. It returns nil if no
-// branch ends so.
-func (l *Log) Lines(head Hash, from int64, bytes int) []byte {
+// to merge: whole lines, of at most MaxPull bytes together. It returns nil if no branch ends so.
+func (l *Log) Lines(head Hash, from int64) []byte {
 	for _, b := range append([]branch{l.main}, l.other...) {
 		if b.state.Head == head {
-			return b.lines(from, bytes)
+			return b.lines(from, MaxPull)
 		}
 	}
 	return nil
@@ -364,6 +369,7 @@ func (l *Log) Lines(head Hash, from int64, bytes int) []byte {
 
 func (b branch) head() Head { return Head{b.state.Number, b.state.Head} }
 
+// lines returns lines from a number on, of at most so many bytes together, but at least one if there is one.
 func (b branch) lines(from int64, bytes int) []byte {
 	var out []byte
 	for n := max(from, 1); n <= int64(len(b.entries)); n++ {
@@ -419,7 +425,7 @@ func pullBranch(l puller, h Head, fetch func(head Hash, from int64) ([]byte, err
 			return err
 		default:
 			merged = true
-			n := int64(bytes.Count(text, []byte("\n")))
+			n := int64(bytes.Count(text, []byte("\n"))) // the lines are valid, so they are so many
 			if from += n; n == 0 || from > h.Number {
 				return nil // the other one has no more of it
 			}

@@ -62,6 +62,7 @@ type BearerState struct {
 
 // TokenState is a join token.
 type TokenState struct {
+	Manager string          // the identity of the only manager that may use it; empty for any that is no member yet
 	Count   int             // how many keys may use it
 	Expires time.Time       // for new keys
 	Uses    map[Hash]string // the keys that used it, by their hash: the identity of the manager
@@ -178,8 +179,16 @@ func (s *State) change(e Entry, trusted bool) error {
 		if s.tokens[e.Of] {
 			return errors.New("repeats a token")
 		}
+		var manager string
+		if e.Subject != "" {
+			id, err := s.subject(e, identity.Manager)
+			if err != nil {
+				return err
+			}
+			manager = id.Name
+		}
 		s.tokens[e.Of] = true
-		s.Tokens[e.Of] = TokenState{Count: e.Count, Expires: e.Expires}
+		s.Tokens[e.Of] = TokenState{Manager: manager, Count: e.Count, Expires: e.Expires}
 	case Member:
 		return s.addMember(e)
 	case Grant:
@@ -240,11 +249,8 @@ func (s *State) addMember(e Entry) error {
 	}
 	if e.Of != (Hash{}) {
 		t, known := s.Tokens[e.Of]
-		if err := t.mayUse(known, e.Joining, e.Time); err != nil {
+		if err := s.mayUse(t, known, e.Joining, id.Name, e.Time); err != nil {
 			return err
-		}
-		if name, used := t.Uses[e.Joining]; used && name != id.Name {
-			return errors.New("has a key that joined as another manager")
 		}
 		t.Uses = maps.Clone(t.Uses)
 		if t.Uses == nil {
@@ -373,9 +379,10 @@ func (s *State) Bearer(token Hash, now time.Time) (identity.Caller, error) {
 	return identity.Caller{Identity: found.Identity, Role: found.Role}, nil
 }
 
-// MayJoin reports whether a key may join with a token. A key that used the token may use it again, also when the token
-// has expired, since its first answer may be lost.
-func (s *State) MayJoin(token, key Hash, now time.Time) error {
+// MayJoin reports whether a key may join with a token, as a manager with an identity. A key that used the token may use
+// it again, also when the token has expired, since its first answer may be lost. Only a token that was made for a
+// member lets another key take the member's place.
+func (s *State) MayJoin(token, key Hash, manager string, now time.Time) error {
 	var t TokenState
 	known := false
 	for h, each := range s.Tokens { // all of them, as in Bearer
@@ -383,18 +390,27 @@ func (s *State) MayJoin(token, key Hash, now time.Time) error {
 			t, known = each, true
 		}
 	}
-	return t.mayUse(known, key, now)
+	return s.mayUse(t, known, key, manager, now)
 }
 
-func (t TokenState) mayUse(known bool, key Hash, now time.Time) error {
+func (s *State) mayUse(t TokenState, known bool, key Hash, manager string, now time.Time) error {
 	if !known {
 		return errors.New("the token is unknown here: it was made by another cluster or not at all")
 	}
 	if t.Count == 0 {
 		return errors.New("the token was revoked")
 	}
-	if _, used := t.Uses[key]; used {
+	if name, used := t.Uses[key]; used {
+		if name != manager {
+			return fmt.Errorf("the key joined as %s, and can't join as %s", name, manager)
+		}
 		return nil
+	}
+	if t.Manager != "" && t.Manager != manager {
+		return fmt.Errorf("the token was made for %s, not for %s", t.Manager, manager)
+	}
+	if _, member := s.Members[manager]; member && t.Manager == "" {
+		return fmt.Errorf("%s is a member, and only a token that is made for it lets its server join again", manager)
 	}
 	if !now.Before(t.Expires) {
 		return fmt.Errorf("the token expired at %s: make a new one", t.Expires.Format(time.RFC3339))
@@ -435,6 +451,9 @@ func (s *State) restrict(other *State) {
 	}
 	for h, t := range s.Tokens {
 		o := other.Tokens[h]
+		if t.Manager != o.Manager {
+			o.Count = 0
+		}
 		t.Count, t.Expires, t.Uses = min(t.Count, o.Count), earlier(t.Expires, o.Expires), maps.Clone(t.Uses)
 		for key, name := range o.Uses {
 			if t.Uses == nil {
