@@ -90,7 +90,7 @@ func healthy(ctx context.Context, managers []*manager) error {
 		}
 		silent = nil
 		for _, a := range client.Do(ctx, requests, fanout.Options{}) {
-			if a.Status != 200 {
+			if a.Status != 200 || a.Manager == "" {
 				silent = managers[a.Index]
 			}
 		}

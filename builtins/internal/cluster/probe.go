@@ -161,17 +161,18 @@ func unanswered(probes []Probe) []report.Row {
 func distinct(probes []Probe) error {
 	seen := make(map[string]fanout.Endpoint, len(probes))
 	for _, p := range probes {
-		if p.Info == nil {
+		identity := p.Identity()
+		if identity == "" {
 			continue
 		}
-		if first, twice := seen[p.Info.Identity]; twice {
+		if first, twice := seen[identity]; twice {
 			return &runtime.Error{
 				Code:    "same_manager",
 				Message: fmt.Sprintf("not connected: %s and %s are one and the same manager: name it once", first, p.Endpoint),
 				Hint:    "if they are two managers, the data folder of one is a copy of the other's: start that one with an empty folder",
 			}
 		}
-		seen[p.Info.Identity] = p.Endpoint
+		seen[identity] = p.Endpoint
 	}
 	return nil
 }

@@ -226,7 +226,7 @@ func (v *View) NotAsked() []string {
 	}
 	unknown := 0
 	for _, s := range v.Reports {
-		if s.Info == nil && s.Store != nil && !v.hasParticipant(s.Member) {
+		if s.Identity() == "" && s.Store != nil && !v.hasParticipant(s.Member) {
 			unknown++
 		}
 	}
@@ -239,7 +239,10 @@ func (v *View) NotAsked() []string {
 // is reports whether a member is a participant of an operation: by its identity, or by its address where that is not
 // known.
 func (m *Member) is(k wire.Manager) bool {
-	return m.Info != nil && k.Identity == m.Info.Identity || m.Info == nil && k.URL == m.Endpoint.URL()
+	if identity := m.Identity(); identity != "" {
+		return k.Identity == identity
+	}
+	return k.URL == m.Endpoint.URL()
 }
 
 // Find returns an instance of the topology by name.
@@ -323,11 +326,7 @@ func (v *View) Pending() (oldest *wire.OperationStatus, holders []fanout.Endpoin
 // coordinates reports whether a manager is the coordinator of the store as it describes it.
 func coordinates(s StoreReport) bool {
 	return slices.ContainsFunc(s.Store.Managers, func(m wire.Manager) bool {
-		is := m.URL == s.Endpoint.URL()
-		if s.Info != nil {
-			is = m.Identity == s.Info.Identity
-		}
-		return is && m.Identity == s.Store.Coordinator
+		return s.is(m) && m.Identity == s.Store.Coordinator
 	})
 }
 
