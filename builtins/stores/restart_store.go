@@ -319,7 +319,7 @@ func (w *rolling) follow(v *cluster.View) {
 
 // skipRest adds the rows of the instances that are not restarted because one failed.
 func (w *rolling) skipRest(ctx context.Context, failed cluster.Instance) {
-	why := failed.Name + " is not ready again"
+	why := "the call stopped at " + failed.Name + ", which failed"
 	if ctx.Err() != nil {
 		why = "the call ended before it"
 	}
