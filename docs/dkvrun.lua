@@ -196,7 +196,7 @@ function results:retry() end
 ---@field duration_ms any its duration in milliseconds
 local row = {}
 
----A store's data. Keys and values are strings, byte for byte; a missing key is nil, not an error. A request that the store does not take raises an error with the reason, which the managers' status of the store gives. Its `code` is `stopped`, `no_majority`, `full` or `denied` (authentication is enabled), `corrupt`, `too_large`, `compacted`, `busy` or `store_not_found`, or that of a failed connection: `timeout`, `refused`, ….
+---A store's data. Keys and values are strings, byte for byte; a missing key is nil, not an error. A request that the store does not take raises an error with the reason, which the managers' status of the store gives. Its `code` is `stopped`, `no_majority`, `full` or `denied` (authentication is enabled), `corrupt`, `too_large`, `compacted`, `busy` or `store_not_found`, or that of a failed connection: `timeout`, `refused`, …. Its `in_doubt` is true if a write was sent and not answered, so that it may have been made.
 ---@class dkvrun.store
 ---@field name any the store's name
 ---@field endpoints any the client ports that it tries, in order

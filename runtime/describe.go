@@ -26,10 +26,10 @@ func (h *Host) callError(L *lua.LState, err error) error {
 		return why
 	case errors.Is(why, context.DeadlineExceeded):
 		return &Error{Message: "the time given has passed", Hint: e.Hint, Code: codeTimeout, Cause: context.Cause(t.scope.ctx),
-			File: e.File, Line: e.Line, Traceback: e.Traceback}
+			File: e.File, Line: e.Line, Traceback: e.Traceback, InDoubt: e.InDoubt}
 	default:
 		return &Error{Message: "cancelled", Hint: e.Hint, Code: CodeCancelled, Cause: context.Cause(t.scope.ctx),
-			File: e.File, Line: e.Line, Traceback: e.Traceback}
+			File: e.File, Line: e.Line, Traceback: e.Traceback, InDoubt: e.InDoubt}
 	}
 }
 

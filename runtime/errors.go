@@ -15,6 +15,8 @@ type Error struct {
 	Traceback string
 	// Code is a stable word for programs, such as usage, refused or timeout; it may be empty.
 	Code string
+	// InDoubt is true if a change was sent and not answered, so that it may have been made.
+	InDoubt bool
 	// Cause is the Go error that caused it, or nil.
 	Cause error
 

@@ -123,7 +123,7 @@ func openErrors(L *lua.LState, strings *lua.LTable) {
 	mt.RawSetString("__index", L.NewFunction(func(L *lua.LState) int { return errorField(L, strings) }))
 }
 
-var errorFields = []string{"code", "file", "hint", "line", "message", "traceback"}
+var errorFields = []string{"code", "file", "hint", "in_doubt", "line", "message", "traceback"}
 
 func errorField(L *lua.LState, strings *lua.LTable) int {
 	e, key := L.CheckUserData(1).Value.(*Error), L.Get(2)
@@ -132,6 +132,8 @@ func errorField(L *lua.LState, strings *lua.LTable) int {
 		L.Push(lua.LString(e.Message))
 	case lua.LString("hint"):
 		L.Push(lua.LString(e.Hint))
+	case lua.LString("in_doubt"):
+		L.Push(lua.LBool(e.InDoubt))
 	case lua.LString("code"):
 		L.Push(lua.LString(e.Code))
 	case lua.LString("file"):

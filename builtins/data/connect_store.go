@@ -78,7 +78,8 @@ func (s *store) ObjectType() *runtime.ObjectType { return StoreObject }
 var StoreObject = &runtime.ObjectType{
 	Name: "store",
 	Doc: "A store's data. Keys and values are strings, byte for byte; a missing key is nil, not an error. A request that the store does not take raises an error with the reason, which the managers' status of the store gives. " +
-		"Its `code` is `stopped`, `no_majority`, `full` or `denied` (authentication is enabled), `corrupt`, `too_large`, `compacted`, `busy` or `store_not_found`, or that of a failed connection: `timeout`, `refused`, ….",
+		"Its `code` is `stopped`, `no_majority`, `full` or `denied` (authentication is enabled), `corrupt`, `too_large`, `compacted`, `busy` or `store_not_found`, or that of a failed connection: `timeout`, `refused`, …. " +
+		"Its `in_doubt` is true if a write was sent and not answered, so that it may have been made.",
 	Fields: []runtime.Field{
 		{Name: "name", Doc: "the store's name", Get: func(o runtime.Object) any { return o.(*store).name }},
 		{Name: "endpoints", Doc: "the client ports that it tries, in order", Get: func(o runtime.Object) any {

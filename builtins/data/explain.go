@@ -132,6 +132,26 @@ func (s *store) explain(v *cluster.View, o outcome) refusal {
 	return refusal{o.code, fmt.Sprintf("%s is %s: %s", s.name, v.Status(), o.failed), hint}
 }
 
+// hasNoMajority reports whether it is certain that too few of the store's data instances run. One whose state is not
+// known, or that is starting, may be able to answer.
+func hasNoMajority(v *cluster.View) bool {
+	if v.Latest == nil {
+		return false
+	}
+	possible, voters := 0, 0
+	for _, in := range v.Instances {
+		if in.Role != wire.Data || in.Status == wire.Joining {
+			continue
+		}
+		voters++
+		switch in.Status {
+		case wire.Running, wire.Starting, wire.Unknown:
+			possible++
+		}
+	}
+	return possible < voters/2+1
+}
+
 // only returns the instance whose client port is the store object's only endpoint, or nil.
 func (s *store) only(v *cluster.View) *cluster.Instance {
 	if len(s.endpoints) != 1 {
@@ -178,11 +198,17 @@ func (s *store) query(c *runtime.Call, managers []cluster.Member, path string) (
 }
 
 // failure returns the error of a call whose last request, to an endpoint, failed or was refused. A write that was sent
-// and not answered may have been carried out.
-func (s *store) failure(c *runtime.Call, at fanout.Endpoint, last fanout.Answer, write bool) *runtime.Error {
+// and not answered may have been carried out. lost is the view in which the store had no majority, so that the answer
+// was not waited for; nil otherwise.
+func (s *store) failure(
+	c *runtime.Call, at fanout.Endpoint, last fanout.Answer, write bool, lost *cluster.View,
+) *runtime.Error {
 	var r refusal
 	inDoubt := false
-	if last.Err != nil {
+	if lost != nil {
+		inDoubt = last.Err.Sent
+		r = s.explain(lost, outcome{fanout.Timeout, fmt.Sprintf("%s has not answered", at), true})
+	} else if last.Err != nil {
 		inDoubt = last.Err.Sent
 		r = s.explain(s.view(c), outcome{last.Err.Class, last.Err.Message, inDoubt})
 	} else {
@@ -192,7 +218,7 @@ func (s *store) failure(c *runtime.Call, at fanout.Endpoint, last fanout.Answer,
 		r.message += "; the write may have been made"
 	}
 	err := c.Errorf(r.code, "%s: %s", c.Name, r.message)
-	err.Hint = r.hint
+	err.Hint, err.InDoubt = r.hint, write && inDoubt
 	return err
 }
 

@@ -83,6 +83,30 @@ func TestExplain_ByStatus(t *testing.T) {
 	}
 }
 
+// A request is not given up while enough instances may answer: those that start, and those whose state is not known.
+func TestExplain_HasNoMajority(t *testing.T) {
+	for _, c := range []struct {
+		first, second wire.Status
+		want          bool
+	}{
+		{wire.Running, wire.Running, false}, {wire.Stopped, wire.Running, false}, {wire.Stopped, wire.CrashLooping, true},
+		{wire.Stopped, wire.Stopping, true}, {wire.Stopped, wire.Starting, false}, {wire.Stopped, wire.Unknown, false},
+		{wire.Joining, wire.Stopped, true}, {wire.Joining, wire.Running, false},
+	} {
+		v := clustertest.View(func(i int, in *wire.Instance) {
+			if i < 2 {
+				in.Status = []wire.Status{c.first, c.second}[i]
+			}
+		})
+		if got := hasNoMajority(v); got != c.want {
+			t.Errorf("%s, %s, Running: %v", c.first, c.second, got)
+		}
+	}
+	if hasNoMajority(&cluster.View{Name: clustertest.Store}) {
+		t.Error("no manager knows the store")
+	}
+}
+
 // Without managers a failure is explained by the engine's message alone.
 func TestExplain_WithoutManagers(t *testing.T) {
 	s := &store{name: "OrdersStore"}
@@ -110,10 +134,13 @@ func TestExplain_WithoutManagers(t *testing.T) {
 			"put: OrdersStore is full: its data has reached the quota of 2 GiB, and it takes reads only"},
 		{fanout.Answer{Status: http.StatusBadGateway, Body: []byte("<html>")}, false, fanout.Protocol,
 			"put: a:7861 answered 502 without a reason: is it a client port?"},
+		{fanout.Answer{Err: &fanout.Error{Class: fanout.Timeout, Message: "a:7861: no answer", Sent: true}}, true, fanout.Timeout,
+			"put: a:7861: no answer; the write may have been made"},
 		{fanout.Answer{Err: &fanout.Error{Class: fanout.Refused, Message: "a:7861: connection refused"}}, true, fanout.Refused,
 			"put: a:7861: connection refused"},
 	} {
-		if err := s.failure(&runtime.Call{Name: "put"}, at, c.answer, c.write); err.Code != c.code || err.Message != c.message {
+		err := s.failure(&runtime.Call{Name: "put"}, at, c.answer, c.write, nil)
+		if err.Code != c.code || err.Message != c.message || err.InDoubt != strings.Contains(c.message, "may have been made") {
 			t.Errorf("%s: %s, want %s: %s", err.Code, err.Message, c.code, c.message)
 		}
 	}

@@ -1,11 +1,14 @@
 package data
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
+	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/params"
 	"dkvrun/builtins/internal/run"
 	"dkvrun/runtime"
@@ -82,26 +85,65 @@ func (s *store) call(c *runtime.Call, path string, in any, out answer) error {
 	if err != nil {
 		return err
 	}
+	_, read := out.(*rangeAnswer)
 	var at fanout.Endpoint
 	var last fanout.Answer
+	var lost *cluster.View
 	for _, at = range s.endpoints {
-		request := fanout.Request{Endpoint: at, Method: http.MethodPost, Path: path, Body: body}
-		last = s.client.Do(c.Context(), []fanout.Request{request}, fanout.Options{Timeout: params.Seconds(s.timeout)})[0]
-		if last.Err == nil && !notServing(last) || last.Err != nil && last.Err.Sent || c.Context().Err() != nil {
+		last, lost = s.send(c, fanout.Request{Endpoint: at, Method: http.MethodPost, Path: path, Body: body})
+		taken := last.Err == nil && !notServing(last) || last.Err != nil && last.Err.Sent
+		if taken || lost != nil || c.Context().Err() != nil {
 			break
 		}
 	}
-	if err := c.Context().Err(); err != nil {
+	switch err := c.Context().Err(); {
+	case err != nil && !read && (last.Err == nil || last.Err.Sent):
+		return &runtime.Error{Code: runtime.CodeCancelled, Message: c.Name + ": cut off",
+			Hint: "the write may have been made", Cause: err, InDoubt: true}
+	case err != nil:
 		return err
-	}
-	if last.Err != nil || last.Status != http.StatusOK {
-		_, read := out.(*rangeAnswer)
-		return s.failure(c, at, last, !read)
+	case last.Err != nil || last.Status != http.StatusOK:
+		return s.failure(c, at, last, !read, lost)
 	}
 	if err := json.Unmarshal(last.Body, out); err != nil || !out.header().ofEngine() {
-		return c.Errorf(fanout.Protocol, "%s: the answer of %s is not of a store: is it a client port?", c.Name, at)
+		err := c.Errorf(fanout.Protocol, "%s: the answer of %s is not of a store: is it a client port?", c.Name, at)
+		err.InDoubt = !read
+		return err
 	}
 	return nil
+}
+
+// slowAnswer is the time after which the managers are asked whether a request can be answered at all. Without a
+// majority the engine answers only after its own timeout, 7 s and more.
+const slowAnswer = time.Second
+
+// send sends one request. While the answer is slow it asks the managers for the store's status, and gives up when the
+// store has no majority: it then returns that view.
+func (s *store) send(c *runtime.Call, request fanout.Request) (fanout.Answer, *cluster.View) {
+	ctx, cancel := context.WithCancel(c.Context())
+	defer cancel()
+	answered := make(chan fanout.Answer, 1)
+	go func() {
+		answered <- s.client.Do(ctx, []fanout.Request{request}, fanout.Options{Timeout: params.Seconds(s.timeout)})[0]
+	}()
+	slow := time.NewTimer(slowAnswer)
+	defer slow.Stop()
+	for {
+		select {
+		case answer := <-answered:
+			return answer, nil
+		case <-slow.C:
+		}
+		if v := s.view(c); v != nil && hasNoMajority(v) {
+			cancel()
+			answer := <-answered
+			if answer.Err == nil {
+				return answer, nil
+			}
+			return answer, v
+		}
+		slow.Reset(slowAnswer)
+	}
 }
 
 // fromPlanned answers a request from the planned data of a dry run. It returns false for a read that only the store

@@ -41,6 +41,6 @@ func late(c *runtime.Call, limit time.Duration, at *runtime.Error) error {
 	if at.Line > 0 && (at.File != c.File || at.Line != c.Line) {
 		err.Message += fmt.Sprintf(": it was at %s:%d", at.File, at.Line)
 	}
-	err.Hint, err.Traceback = at.Hint, at.Traceback
+	err.Hint, err.Traceback, err.InDoubt = at.Hint, at.Traceback, at.InDoubt
 	return err
 }

@@ -186,6 +186,7 @@ describe("fake_managers", function()
       local rows = new_store{"OrdersStore", "orders", parallel = true, timeout_sec = 0.5}
       assert.failed(rows, {code = "undecided", count = 3})
       for _, row in ipairs(rows) do assert.is_true(row.in_doubt) end
+      assert.is_true(select(2, pcall(rows.check, rows)).in_doubt)
     end)
   end)
   it("can be started several times", function()

@@ -95,7 +95,7 @@ func (r *Results) failure() *runtime.Error {
 			at = row.Instance + " on " + at
 		}
 		return &runtime.Error{
-			Code: row.Code, Hint: row.Hint,
+			Code: row.Code, Hint: row.Hint, InDoubt: row.InDoubt,
 			Message: fmt.Sprintf("%s: %s: %s", r.Summary(), at, row.Message),
 		}
 	}

@@ -144,7 +144,7 @@ func text(err error, trace bool) string {
 }
 
 // Document returns err as the "error" of the JSON document: the message and, if they are known, file, line, code and
-// hint. It returns nil, which is null in JSON, if err is nil.
+// hint; in_doubt is true if a change may have been made. It returns nil, which is null in JSON, if err is nil.
 func Document(err error) any {
 	var stopped *Stopped
 	if errors.As(err, &stopped) && stopped.Err != nil {
@@ -175,6 +175,9 @@ func Document(err error) any {
 	}
 	if script.Hint != "" {
 		document["hint"] = script.Hint
+	}
+	if script.InDoubt {
+		document["in_doubt"] = true
 	}
 	return document
 }
