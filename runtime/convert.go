@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sort"
@@ -205,6 +206,13 @@ func (c *converter) fromLua(v lua.LValue) any {
 	return value
 }
 
+// fromLuaUntil does the same, and reports whether it was complete before the context ended.
+func (c *converter) fromLuaUntil(ctx context.Context, v lua.LValue) (value any, complete bool) {
+	r := &reader{conv: c, limit: c.limits.parts, done: ctx.Done()}
+	value, _ = r.read(v)
+	return value, !r.stopped
+}
+
 // show returns a value as people read it.
 func (c *converter) show(v lua.LValue) string {
 	value, _ := (&reader{conv: c, limit: c.limits.shown}).read(v)
@@ -255,14 +263,28 @@ type reader struct {
 	parents []*lua.LTable // tables around the current one
 	count   int           // number of values read
 	stopped bool
-	limit   int // of count
+	limit   int             // of count
+	done    <-chan struct{} // ends the reading; nil for the context of the current task
+}
+
+// ended reports whether the reading has to stop.
+func (r *reader) ended() bool {
+	if r.done == nil {
+		return r.conv != nil && r.conv.stopped()
+	}
+	select {
+	case <-r.done:
+		return true
+	default:
+		return false
+	}
 }
 
 // truncated stands for values that are nested too deep, or exceed the limits.
 const truncated = opaque("<…>")
 
 func (r *reader) read(v lua.LValue) (any, error) {
-	if r.count++; r.count%checkEvery == 0 && r.conv != nil && r.conv.stopped() {
+	if r.count++; r.count%checkEvery == 0 && r.ended() {
 		r.stopped = true
 	}
 	if r.stopped {

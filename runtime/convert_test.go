@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	lua "github.com/yuin/gopher-lua"
 )
 
 var rowType = &RecordType{Name: "row", Fields: []Field{{Name: "name"}, {Name: "port"}, {Name: "tags"}}}
@@ -187,5 +189,54 @@ func TestHost_ConversionStopsWithItsTask(t *testing.T) {
 	e := jsonEncoder{limit: defaultLimits.parts, stopped: func() bool { return false }}
 	if err := e.value([]any{strings.Repeat("x", maxJSON+1), 1}, 0); err == nil || err.Error() != "its JSON is longer than 64 MiB" {
 		t.Errorf("a long text ended with %v", err)
+	}
+}
+
+// The value of a script is read after its last instruction.
+func TestHost_ReadingTheResultStops(t *testing.T) {
+	h, _ := testHost(t)
+	ended, cancel := context.WithCancel(context.Background())
+	list := h.main.NewTable()
+	for i := range 2 * checkEvery {
+		list.Append(lua.LNumber(i))
+	}
+	if value, complete := h.conv.fromLuaUntil(ended, list); !complete || len(value.([]any)) != 2*checkEvery {
+		t.Error("a list is not read whole")
+	}
+	cancel()
+	if _, complete := h.conv.fromLuaUntil(ended, list); complete {
+		t.Error("a list is read although its run has ended")
+	}
+}
+
+func TestLua_LoopsOfLibrariesStop(t *testing.T) {
+	h, _ := testHost(t)
+	ended, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	library := func(name, function string) lua.LValue {
+		return h.main.G.Global.RawGetString(name).(*lua.LTable).RawGetString(function)
+	}
+	list := h.main.NewTable()
+	for i := range 5000 {
+		list.Append(lua.LNumber(i % 7))
+	}
+	long := lua.LString(strings.Repeat("a", 5000))
+	calls := map[string]lua.P{
+		"gsub":   {Fn: library("string", "gsub"), NRet: 1, Protect: true},
+		"concat": {Fn: library("table", "concat"), NRet: 1, Protect: true},
+		"sort":   {Fn: library("table", "sort"), NRet: 0, Protect: true},
+	}
+	arguments := map[string][]lua.LValue{"gsub": {long, lua.LString("a"), lua.LString("b")}, "concat": {list}, "sort": {list}}
+	for _, stopped := range []bool{false, true} {
+		if stopped {
+			cancel()
+		}
+		for name, call := range calls {
+			thread, _ := h.main.NewThread()
+			thread.SetContext(ended)
+			if err := thread.CallByParam(call, arguments[name]...); (err != nil) != stopped {
+				t.Errorf("%s, stopped %t: %v", name, stopped, err)
+			}
+		}
 	}
 }

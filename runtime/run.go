@@ -70,7 +70,10 @@ func (h *Host) run(ctx context.Context, fn *lua.LFunction, args []any) ([]any, e
 	}
 	results := make([]any, len(got))
 	for i, v := range got {
-		results[i] = h.conv.fromLua(v.v)
+		complete := false
+		if results[i], complete = h.conv.fromLuaUntil(ctx, v.v); !complete {
+			return nil, h.callError(h.main, ctx.Err())
+		}
 	}
 	return results, nil
 }

@@ -1,6 +1,10 @@
 package flow
 
-import "dkvrun/runtime"
+import (
+	"context"
+
+	"dkvrun/runtime"
+)
 
 var JSONEncode = runtime.Builtin{
 	Name: "json.encode", Group: "Output", Positional: 1,
@@ -24,10 +28,41 @@ var JSONDecode = runtime.Builtin{
 	Returns: "the value",
 	Example: `print(json.decode('{"ports": [7861, 7862]}').ports[2])`,
 	Impl: func(c *runtime.Call) (any, error) {
-		v, err := runtime.DecodeJSON([]byte(c.String("text")))
+		v, err := decodeJSON(c.Context(), []byte(c.String("text")))
+		if c.Context().Err() != nil {
+			return nil, c.Context().Err() // which is no misuse
+		}
 		if err != nil {
 			return nil, c.Misuse("text", "%v", err)
 		}
 		return v, nil
 	},
+}
+
+// longJSON is the length of a text from which decodeJSON can be interrupted.
+const longJSON = 64 << 10
+
+// decodeJSON reads a JSON value, and returns when the context ends. What is left of the reading then goes on in vain,
+// for a second at most.
+func decodeJSON(ctx context.Context, text []byte) (any, error) {
+	if len(text) < longJSON {
+		return runtime.DecodeJSON(text)
+	}
+	type decoded struct {
+		value any
+		err   error
+	}
+	done := make(chan decoded, 1)
+	go func() {
+		v, err := runtime.DecodeJSON(text)
+		done <- decoded{v, err}
+	}()
+	select {
+	case d := <-done:
+		if ctx.Err() == nil {
+			return d.value, d.err
+		}
+	case <-ctx.Done():
+	}
+	return nil, ctx.Err()
 }

@@ -52,6 +52,19 @@ func Open(L *lua.LState, e *Env) {
 	openIO(L, e)
 }
 
+// checkStop raises an error if the task has to stop: its run was cancelled or its time is over. A loop in a function of
+// a library, whose length a script chooses, calls it with the number of the iteration; it checks every 1,024th.
+func checkStop(L *lua.LState, iteration int) {
+	if iteration%1024 != 0 {
+		return
+	}
+	select {
+	case <-L.Context().Done():
+		L.RaiseError("%v", L.Context().Err())
+	default:
+	}
+}
+
 // library returns the table of an open library.
 func library(L *lua.LState, name string) *lua.LTable {
 	return L.G.Global.RawGetString(name).(*lua.LTable)

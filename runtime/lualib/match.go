@@ -106,6 +106,7 @@ func (lib stringLibrary) gsub(L *lua.LState) int {
 			break
 		}
 		count++
+		checkStop(L, count)
 		out.WriteString(s[done:from])
 		out.WriteString(lib.replacement(L, m, s[from:to]))
 		lib.limitString(L, "string.gsub", out.Len())

@@ -1,7 +1,6 @@
 package lualib
 
 import (
-	"context"
 	"fmt"
 	"sort"
 	"strings"
@@ -32,6 +31,7 @@ func (lib tableLibrary) concat(L *lua.LState) int {
 	first, last := WholeArgument(L, 3, 1), WholeArgument(L, 4, t.Len())
 	var out strings.Builder
 	for i := first; i <= last; i++ {
+		checkStop(L, i-first)
 		v := t.RawGetInt(i)
 		if !lua.LVCanConvToString(v) {
 			lib.Raise(L, "invalid value (%s) at index %d in table for 'concat'", lib.TypeName(v), i)
@@ -122,7 +122,7 @@ func maxn(L *lua.LState) int {
 // sortTable sorts a list by < or by a function that reports whether its first argument comes first.
 func sortTable(L *lua.LState) int {
 	t := L.CheckTable(1)
-	s := sorter{L: L, run: L.Context(), values: make([]lua.LValue, t.Len())}
+	s := sorter{L: L, values: make([]lua.LValue, t.Len())}
 	if L.Get(2) != lua.LNil {
 		s.before = L.CheckFunction(2)
 	}
@@ -138,10 +138,10 @@ func sortTable(L *lua.LState) int {
 
 // sorter sorts a copy, so that the function may change the table.
 type sorter struct {
-	L      *lua.LState
-	run    context.Context
-	before *lua.LFunction // nil for <
-	values []lua.LValue
+	L        *lua.LState
+	before   *lua.LFunction // nil for <
+	values   []lua.LValue
+	compared int // how many pairs with <
 }
 
 func (s *sorter) Len() int      { return len(s.values) }
@@ -149,11 +149,8 @@ func (s *sorter) Swap(i, j int) { s.values[i], s.values[j] = s.values[j], s.valu
 
 func (s *sorter) Less(i, j int) bool {
 	if s.before == nil {
-		select {
-		case <-s.run.Done():
-			s.L.RaiseError("%v", s.run.Err())
-		default:
-		}
+		s.compared++
+		checkStop(s.L, s.compared)
 		return s.L.LessThan(s.values[i], s.values[j])
 	}
 	s.L.Push(s.before)
