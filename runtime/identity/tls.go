@@ -90,18 +90,29 @@ func (c Client) Config() *tls.Config {
 		InsecureSkipVerify: true,
 		VerifyConnection:   c.verify,
 		GetClientCertificate: func(request *tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			for _, b := range c.Credentials() {
-				if b.Key == nil {
-					continue
-				}
-				// The server lists its roots: choose by them. The chain doesn't have the root, whose subject decides.
-				if shown := b.TLS(false); request.SupportsCertificate(shown) == nil {
-					return shown, nil
-				}
-			}
-			return &tls.Certificate{}, nil // none
+			return choose(c.Credentials(), request), nil
 		},
 	}
+}
+
+// choose returns the certificate to show: the first one that leads to a root that the server lists. If none does, and
+// there is only one, it is shown all the same, so that the server can say what is wrong with it.
+func choose(credentials []*Bundle, request *tls.CertificateRequestInfo) *tls.Certificate {
+	var all []*tls.Certificate
+	for _, b := range credentials {
+		if b.Key != nil {
+			all = append(all, b.TLS(false))
+		}
+	}
+	for _, shown := range all {
+		if request.SupportsCertificate(shown) == nil {
+			return shown
+		}
+	}
+	if len(all) == 1 {
+		return all[0]
+	}
+	return &tls.Certificate{} // none
 }
 
 // verify checks a server, with the roots of the credential for the cluster that its certificate claims.

@@ -391,7 +391,8 @@ func TestTLS_Connections(t *testing.T) {
 		{"token", server(manager, false), client(token), true, "", "", false},
 		{"token where a certificate is required", server(manager, true), client(token), false, "", "", true},
 		{"forged client, required", server(manager, true), client(forged), false, "", "", true},
-		{"forged client, not required", server(manager, false), client(forged), true, "", "", false},
+		{"forged client, not required", server(manager, false), client(forged), true, "", "dkv://user.prod/a", false},
+		{"forged and another's, not required", server(manager, false), client(forged, other), true, "", "", false},
 		{"no credential", server(manager, false), client(), false, "", "", true},
 		{"another cluster's credential", server(manager, false), client(other), false, WrongCluster, "", false},
 		{"forged server", server(forgedManager, false), client(user), false, UnknownAuthority, "", false},
@@ -403,6 +404,11 @@ func TestTLS_Connections(t *testing.T) {
 		}
 		if (atClient == nil) != (c.serverOK && !c.refusedByAnAlert) {
 			t.Errorf("%s: the client says %v", c.name, atClient)
+		}
+		if admitted := len(state.PeerCertificates) > 0 && c.name != "forged client, not required"; atServer == nil {
+			if _, err := manager.Policy(clock, User).Admit(state.PeerCertificates); (err == nil) != admitted {
+				t.Errorf("%s: admitted with %v", c.name, err)
+			}
 		}
 		shown := ""
 		if atServer == nil && len(state.PeerCertificates) > 0 {

@@ -379,6 +379,21 @@ func TestLog_Reordered(t *testing.T) {
 	}
 }
 
+// A valid line of one branch isn't taken on another one, although its number fits.
+func TestLog_Spliced(t *testing.T) {
+	a, b := fork(revoked("1", "2"), revoked("3", "4"))
+	ours, theirs := a.main.lines(1, maxBytes), b.main.lines(7, maxBytes)
+	spliced := append(bytes.TrimSuffix(ours, a.main.lines(7, maxBytes)), theirs...)
+	if _, err := Read(spliced, []Hash{hashOf(a.root)}); err == nil || !strings.Contains(err.Error(), "line 7 of the access log doesn't follow") {
+		t.Errorf("got %v", err)
+	}
+	line := b.main.entries[6]
+	line.Number = a.State().Number + 1
+	if err := a.Append(line, now); err == nil {
+		t.Error("a line of another branch is appended")
+	}
+}
+
 // Each byte of a log counts: all of the first line, and every seventh of the others.
 func TestLog_Mutated(t *testing.T) {
 	c := everything()
@@ -678,6 +693,17 @@ func TestFork_Bounded(t *testing.T) {
 	}
 	if s := a.State(); len(s.Forks) != maxForks || !s.Revoked["f3"] || s.Revoked[fmt.Sprintf("f%d", maxForks)] {
 		t.Errorf("got %d forks", len(s.Forks))
+	}
+	// A settled branch makes room, and takes none when it comes again, longer.
+	again := base.copy()
+	must(0, again.add(again.admin, Entry{Kind: Revoke, Serial: "a1"}))
+	if _, err := a.Merge(again.main.lines(1, maxBytes), now); err == nil {
+		t.Error("there is room for one more")
+	}
+	a.mustAdd(Entry{Kind: Settle, Of: again.State().Head})
+	must(0, again.add(again.admin, Entry{Kind: Revoke, Serial: "a2"}))
+	if change := must(a.Merge(again.main.lines(1, maxBytes), now)); change != (Change{}) || a.State().Revoked["a1"] {
+		t.Errorf("got %+v", change)
 	}
 	// The log itself goes on.
 	a.mustAdd(revoked("5")...)
