@@ -75,7 +75,7 @@ var methods = map[string]rule{
 	pb.Cluster_MemberUpdate_FullMethodName:  {least: local, instead: "the builtins remove_instance and add_instance"},
 
 	pb.Maintenance_Status_FullMethodName:     {least: reader},
-	pb.Maintenance_Alarm_FullMethodName:      {least: local, instead: "alarm list"},
+	pb.Maintenance_Alarm_FullMethodName:      {least: local, reads: listsAlarms, instead: "alarm disarm"},
 	pb.Maintenance_Defragment_FullMethodName: {least: local, instead: "defrag"},
 	pb.Maintenance_Hash_FullMethodName:       {least: local, instead: "endpoint hashkv"},
 	pb.Maintenance_HashKV_FullMethodName:     {least: local, instead: "endpoint hashkv"},
@@ -146,6 +146,12 @@ func readsOnly(req any) bool {
 	return true
 }
 
+// listsAlarms reports whether a request lists alarms, which Status does too: the health checks of etcd's tools need it.
+func listsAlarms(req any) bool {
+	alarm, ok := req.(*pb.AlarmRequest)
+	return ok && alarm.Action == pb.AlarmRequest_GET
+}
+
 // guard refuses calls that came over the client port and are not for applications, or may come from a web page. It is
 // the outermost interceptor, so that a refused call reaches no code of etcd.
 type guard struct{ spec engine.Spec }
@@ -214,9 +220,12 @@ func (g guard) refusal(method string) string {
 
 // pageHeaders returns those metadata of a call that a browser sends as headers.
 func pageHeaders(ctx context.Context) *http.Request {
-	header := http.Header{}
+	var header http.Header // nil for almost every call
 	for _, name := range []string{"Origin", "Sec-Fetch-Site"} {
 		if values := metadata.ValueFromIncomingContext(ctx, name); len(values) > 0 {
+			if header == nil {
+				header = http.Header{}
+			}
 			header[name] = values
 		}
 	}

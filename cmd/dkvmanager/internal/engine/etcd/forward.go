@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -140,4 +141,23 @@ func (g gatewayKV) Txn(ctx context.Context, r *pb.TxnRequest) (*pb.TxnResponse, 
 
 func (g gatewayKV) Compact(ctx context.Context, r *pb.CompactionRequest) (*pb.CompactionResponse, error) {
 	return g.store.Compact(ctx, r)
+}
+
+// gatewayAlarms forwards the requests for alarms. The guard can judge the request of a method that the gateway handles;
+// of a forwarded stream it sees the method alone.
+type gatewayAlarms struct {
+	pb.UnimplementedMaintenanceServer
+	store pb.MaintenanceClient
+}
+
+func (g gatewayAlarms) Alarm(ctx context.Context, r *pb.AlarmRequest) (*pb.AlarmResponse, error) {
+	return g.store.Alarm(ctx, r)
+}
+
+// registerAlarms registers the method Alarm alone: the other methods of its service are forwarded as unknown ones.
+func registerAlarms(server *grpc.Server, alarms gatewayAlarms) {
+	desc := pb.Maintenance_ServiceDesc
+	desc.Streams = nil
+	desc.Methods = slices.DeleteFunc(slices.Clone(desc.Methods), func(m grpc.MethodDesc) bool { return m.MethodName != "Alarm" })
+	server.RegisterService(&desc, alarms)
 }

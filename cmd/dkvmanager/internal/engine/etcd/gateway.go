@@ -95,6 +95,7 @@ func newGatewayServer(spec engine.Spec, client *clientv3.Client, counter *counte
 	)...)
 	pb.RegisterKVServer(server, gatewayKV{store: clientv3.RetryKVClient(client)})
 	pb.RegisterWatchServer(server, gatewayWatch{store: pb.NewWatchClient(client.ActiveConnection())})
+	registerAlarms(server, gatewayAlarms{store: pb.NewMaintenanceClient(client.ActiveConnection())})
 	return server
 }
 
