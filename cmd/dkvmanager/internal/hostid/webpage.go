@@ -11,9 +11,12 @@ import (
 // FromWebPage reports whether the headers of a request show that a web page sent it, of whatever origin.
 // Browsers send no such header when a page reads from its own origin.
 func FromWebPage(r *http.Request) bool {
-	site := r.Header.Get("Sec-Fetch-Site")
-	return r.Header.Get("Origin") != "" || site != "" && site != "none"
+	return NamesWebPage(r.Header.Get("Origin"), r.Header.Get("Sec-Fetch-Site"))
 }
+
+// NamesWebPage reports whether the values of the headers Origin and Sec-Fetch-Site, "" for none, are those of a request
+// from a web page.
+func NamesWebPage(origin, site string) bool { return origin != "" || site != "" && site != "none" }
 
 // IsOwnName reports whether the Host header of a request is an IP address, localhost or one of own, the server's names.
 // Any other name may be an attacker's that resolves to this server (DNS rebinding). A request without a Host

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/http"
 	"strings"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -181,7 +180,7 @@ func (g guard) check(ctx context.Context, method string, req any) error {
 	if who == local {
 		return nil
 	}
-	if reason := pageRefusal(g.spec, pageHeaders(ctx), authority(ctx)); reason != "" {
+	if reason := pageRefusal(g.spec, header(ctx, "origin"), header(ctx, "sec-fetch-site"), header(ctx, ":authority")); reason != "" {
 		return status.Error(codes.PermissionDenied, reason)
 	}
 	if !allows(method, who, req) {
@@ -218,21 +217,7 @@ func (g guard) refusal(method string) string {
 	return fmt.Sprintf("%s: use dkvmanager etcdctl --data-dir DIR %s/%s -- %s, %s", refused, g.spec.Store, instance, rule.instead, server)
 }
 
-// pageHeaders returns those metadata of a call that a browser sends as headers.
-func pageHeaders(ctx context.Context) *http.Request {
-	var header http.Header // nil for almost every call
-	for _, name := range []string{"Origin", "Sec-Fetch-Site"} {
-		if values := metadata.ValueFromIncomingContext(ctx, name); len(values) > 0 {
-			if header == nil {
-				header = http.Header{}
-			}
-			header[name] = values
-		}
-	}
-	return &http.Request{Header: header}
-}
-
-// authority returns the host that a gRPC client addresses.
-func authority(ctx context.Context) string {
-	return strings.Join(metadata.ValueFromIncomingContext(ctx, ":authority"), ",")
+// header returns a header of a call; "" for none.
+func header(ctx context.Context, name string) string {
+	return strings.Join(metadata.ValueFromIncomingContext(ctx, name), ",")
 }

@@ -19,7 +19,7 @@ const (
 // rejectWebPages refuses requests of web pages, as the manager does.
 func rejectWebPages(spec engine.Spec, routes http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if reason := pageRefusal(spec, r, r.Host); reason != "" {
+		if reason := pageRefusal(spec, r.Header.Get("Origin"), r.Header.Get("Sec-Fetch-Site"), r.Host); reason != "" {
 			refuse(w, http.StatusForbidden, codes.PermissionDenied, reason)
 			return
 		}
@@ -27,12 +27,12 @@ func rejectWebPages(spec engine.Spec, routes http.Handler) http.Handler {
 	})
 }
 
-// pageRefusal returns why a request to a host is refused as one of a web page, or "". Only the headers of the request
-// count. A page in a local browser reaches a loopback address too.
-func pageRefusal(spec engine.Spec, r *http.Request, host string) string {
+// pageRefusal returns why a request is refused as one of a web page, or "". The arguments are the headers Origin,
+// Sec-Fetch-Site and Host. A page in a local browser reaches a loopback address too.
+func pageRefusal(spec engine.Spec, origin, site, host string) string {
 	ip := net.ParseIP(spec.Bind)
 	switch {
-	case hostid.FromWebPage(r):
+	case hostid.NamesWebPage(origin, site):
 		return webPageRefused
 	case ip != nil && ip.IsLoopback() && !hostid.IsOwnName(host, spec.Host):
 		return foreignHost
