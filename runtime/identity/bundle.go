@@ -294,6 +294,34 @@ func Find(folder, cluster string) (*Bundle, error) {
 	return b, err
 }
 
+// FindAll returns the credentials in a folder of credentials, by the names of their files. A client that doesn't know
+// the server's cluster before it connects offers them all: see Client. The error joins what is wrong with those that
+// can't be read, and the others are returned all the same. A missing folder has none.
+func FindAll(folder string) ([]*Bundle, error) {
+	entries, err := os.ReadDir(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var out []*Bundle
+	var failed []error
+	for _, e := range entries {
+		cluster, is := strings.CutSuffix(e.Name(), ".pem")
+		if !is || CheckCluster(cluster) != nil {
+			continue
+		}
+		b, err := Find(folder, cluster)
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		out = append(out, b)
+	}
+	return out, errors.Join(failed...)
+}
+
 // ReadSecret reads a file that holds a secret, of at most 64 KiB. It refuses a file that others than its owner can read
 // or write, and one that belongs to neither this process's user nor root.
 func ReadSecret(path string) ([]byte, error) {

@@ -60,6 +60,32 @@ func TestBundle_SaveAndFind(t *testing.T) {
 	}
 }
 
+func TestBundle_FindAll(t *testing.T) {
+	dir := t.TempDir()
+	if all, err := FindAll(filepath.Join(dir, "none")); len(all) != 0 || err != nil {
+		t.Errorf("got %d, %v", len(all), err)
+	}
+	root := (*pair)(nil).make(authority)
+	for _, cluster := range []string{"b", "a"} {
+		b := bundle(root, root.leaf("dkv://user."+cluster+"/x"))
+		if err := b.Save(CredentialPath(dir, cluster)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"c.pem", "No.pem", "d.txt", "a.pem.tmp"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := FindAll(dir)
+	if len(all) != 2 || all[0].Cluster != "a" || all[1].Cluster != "b" {
+		t.Errorf("got %d", len(all))
+	}
+	if err == nil || !strings.Contains(err.Error(), "run chmod 600 "+filepath.Join(dir, "c.pem")) || strings.Contains(err.Error(), "\n") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestBundle_Token(t *testing.T) {
 	root := (*pair)(nil).make(authority)
 	path := filepath.Join(t.TempDir(), "token")
