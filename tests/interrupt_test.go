@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"net"
 	"net/http"
+	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -181,5 +183,23 @@ func TestInterrupt_SecondNamesOperationInDoubt(t *testing.T) {
 	if !strings.Contains(said, "in doubt: new_store of OrdersStore, operation ") ||
 		!strings.HasSuffix(said, "to resolve it now: dkvrun -m 127.44.0.11:7801 -e 'repair_store(\"OrdersStore\")'\n") {
 		t.Errorf("said %q", said)
+	}
+}
+
+// A run that has passed --max-memory is ended when its functions of at_exit go on allocating, before it takes twice as
+// much.
+func TestInterrupt_MemoryOfCleanUps(t *testing.T) {
+	t.Parallel()
+	const limit = 300
+	cmd := exec.Command(program("dkvrun"), "--max-memory", strconv.Itoa(limit), "-e", `
+local function fill() local t = {} while true do t[#t + 1] = ("x"):rep(1000000) .. #t end end
+at_exit(fill)
+fill()`)
+	out, _ := cmd.CombinedOutput()
+	if !strings.Contains(string(out), "--max-memory 300 MiB passed") { // or the time for at_exit was over first
+		t.Errorf("it said %q", out)
+	}
+	if used := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss >> 10; used > limit*7/4 {
+		t.Errorf("it took %d MiB", used)
 	}
 }

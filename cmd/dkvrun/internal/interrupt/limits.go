@@ -26,10 +26,11 @@ const (
 const memoryInterval = 20 * time.Millisecond
 
 // LimitMemory returns a context that is cancelled when the heap exceeds mib MiB, for --max-memory. When the heap
-// exceeds twice as much nevertheless, force ends the process, before the operating system has to. The measurements
-// never stop: the process ends with its run.
+// then grows beyond 1.4 times as much, or at any time exceeds twice as much, force ends the process, before the
+// operating system has to. The measurements never stop: the process ends with its run.
 func LimitMemory(ctx context.Context, mib int, force ForceExit) context.Context {
 	limit := uint64(mib) << 20
+	most := max(limit*7/5, limit+96<<20) // functions of at_exit may use some more; one string has up to 64 MiB
 	passed := fmt.Sprintf("--max-memory %d MiB passed", mib)
 	ctx, cancel := context.WithCancelCause(ctx)
 	time.AfterFunc(memoryInterval, func() { // delayed, because most runs end before the first measurement
@@ -39,13 +40,16 @@ func LimitMemory(ctx context.Context, mib int, force ForceExit) context.Context 
 		for range time.Tick(memoryInterval) {
 			runtime.ReadMemStats(&use)
 			switch {
-			case use.HeapAlloc > 2*limit:
+			case use.HeapAlloc > 2*limit, ctx.Err() != nil && use.HeapAlloc > most:
 				force.Now(&exit.Error{Status: exit.Failed, Message: "ended at once: " + passed})
 			case use.HeapAlloc <= limit:
 				over = 0
 			case over == 0:
 				over = use.NumGC + 1
 			case use.NumGC >= over: // it wasn't garbage
+				if ctx.Err() == nil {
+					most = max(most, use.HeapAlloc+limit/10)
+				}
 				cancel(&exit.Error{Status: exit.Failed, Message: "stopped: " + passed})
 			}
 		}
