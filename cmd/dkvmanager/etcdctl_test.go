@@ -87,6 +87,13 @@ func TestEtcdctl_Administers(t *testing.T) {
 			t.Errorf("%s: status %d, %q, %q; want %q", c.name, status, out, err, c.want)
 		}
 	}
+	if err := os.Remove(filepath.Join(dir, "instances", "OrdersStore", "orders-1", "etcd.sock")); err != nil {
+		t.Error(err)
+	}
+	if status, _, err := etcdctl(t, "--data-dir", dir, "OrdersStore/orders-1", "--", "defrag"); status != exitError ||
+		!strings.Contains(err, "restart_instance makes one") {
+		t.Errorf("an instance without a socket: status %d, %s", status, err)
+	}
 	for _, n := range order.Nodes {
 		d.must("POST", wire.InstancePath(order.Name, n.Name)+"/stop", nil, "Stopped")
 	}

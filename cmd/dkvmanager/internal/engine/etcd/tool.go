@@ -1,7 +1,9 @@
 package etcd
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -11,14 +13,17 @@ import (
 // socketPathLimit is the longest address of a unix socket that etcdctl is given as a path.
 const socketPathLimit = 100
 
-// RunTool runs etcdctl, the engine's own tool, with args on the data instance in folder, over its socket. It writes to
-// the standard streams of the process, and ends the process where etcdctl fails.
+// RunTool runs etcdctl, the engine's own tool, with args on the running data instance in folder, over its socket. It
+// writes to the standard streams of the process, and ends the process where etcdctl fails.
 func RunTool(folder string, args []string) error {
 	folder, err := filepath.Abs(folder)
 	if err != nil {
 		return err
 	}
 	socket := filepath.Join(folder, etcdSocket)
+	if _, err := os.Stat(socket); errors.Is(err, fs.ErrNotExist) {
+		return errors.New("the instance has no socket, because an older dkvmanager started it: restart_instance makes one")
+	}
 	if len(socket) > socketPathLimit {
 		dir, err := os.Open(folder)
 		if err != nil {
