@@ -746,6 +746,25 @@ func TestFork_Converge(t *testing.T) {
 				t.Errorf("round %d: manager %d allows %v", round, i, s.Grants)
 			}
 		}
+		// One of them settles all; the others follow, in whatever order they hear of it.
+		settler := managers[rnd.IntN(4)]
+		for len(settler.State().Forks) > 0 {
+			settler.mustAdd(Entry{Kind: Settle, Of: settler.State().Forks[0].Theirs})
+		}
+		for range 3 {
+			for _, i := range rnd.Perm(4) {
+				for _, j := range rnd.Perm(4) {
+					if i != j {
+						exchange(t, managers[i], managers[j])
+					}
+				}
+			}
+		}
+		for i, c := range managers {
+			if s := c.State(); s.Head != settler.State().Head || len(s.Forks) != 0 {
+				t.Fatalf("round %d, settled: manager %d has %d lines and %d forks", round, i, s.Number, len(s.Forks))
+			}
+		}
 	}
 }
 
