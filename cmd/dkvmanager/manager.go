@@ -109,6 +109,7 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 			return err
 		}
 	}
+	peers := newPeers(o.host.Bind, log)
 	var api *admin.API
 	sup, err := supervisor.New(supervisor.Options{
 		Dir:            instances,
@@ -122,7 +123,8 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 		Confirm: func(ctx context.Context, store, change string) error {
 			return api.Confirm(ctx, store, change)
 		},
-		Log: log,
+		Peers: peers,
+		Log:   log,
 	})
 	if err != nil {
 		return err
@@ -130,7 +132,7 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 	api = admin.New(admin.Options{
 		Catalog:     cat,
 		Supervisor:  sup,
-		Peers:       newPeers(o.host.Bind, log),
+		Peers:       peers,
 		Owns:        o.host.Owns,
 		Host:        o.host.Name,
 		AlsoKnownAs: o.alsoKnownAs,

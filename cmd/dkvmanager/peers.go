@@ -3,12 +3,15 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -95,6 +98,54 @@ func (p *peers) Resolve(ctx context.Context, to wire.Manager, store, coordinator
 	return p.send(ctx, http.MethodPost, to.URL, wire.ResolvePath(store)+"?"+query.Encode(), &wire.StoreState{})
 }
 
+// ChangeMember asks a manager, in the name of another one, to change the members of a running store. An error that is a
+// *wire.Result is that manager's refusal.
+func (p *peers) ChangeMember(ctx context.Context, to wire.Manager, from, store string, change wire.ChangeMember) error {
+	text, err := json.Marshal(change)
+	if err != nil {
+		return err
+	}
+	query := url.Values{"to": {to.Identity}, "from": {from}}
+	var refused *wire.Result
+	err = p.request(ctx, http.MethodPost, to.URL, wire.MembersPath(store)+"?"+query.Encode(), bytes.NewReader(text),
+		func(resp *http.Response) (err error) {
+			if resp.StatusCode != http.StatusOK {
+				refused, err = readRefusal(resp)
+				return err
+			}
+			var after wire.Members
+			if err := p.readAnswer(ctx, resp, &after); err != nil {
+				return err
+			}
+			if after.Manager != to.Identity || after.Store != store {
+				return fmt.Errorf("manager %.60q answers about store %.60q", after.Manager, after.Store)
+			}
+			return nil
+		})
+	err = p.note(to.URL, err)
+	if refused != nil {
+		return refused
+	}
+	return err
+}
+
+// maxRefusal is the maximum size of a refusal of another manager that this manager shows, in bytes.
+const maxRefusal = 2048
+
+// readRefusal decodes the refusal of a request. A status shows its text.
+func readRefusal(resp *http.Response) (*wire.Result, error) {
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
+	if err != nil {
+		return nil, fmt.Errorf("it broke off its answer: %w", err)
+	}
+	refused, err := wire.ReadResult(resp.StatusCode, text)
+	unprintable := func(r rune) bool { return !strconv.IsPrint(r) }
+	if err != nil || strings.ContainsFunc(refused.Message+refused.Hint, unprintable) {
+		return nil, wrongStatus(resp)
+	}
+	return &refused, nil
+}
+
 // send makes a request and decodes the response.
 func (p *peers) send(ctx context.Context, method, manager, path string, into any) error {
 	return p.note(manager, p.exchange(ctx, method, manager, path, into))
@@ -140,10 +191,21 @@ func (p *peers) logCause(manager, text string) {
 
 // exchange does the work of send. Its errors contain the cause.
 func (p *peers) exchange(ctx context.Context, method, manager, path string, into any) error {
+	return p.request(ctx, method, manager, path, nil, func(resp *http.Response) error {
+		if resp.StatusCode != http.StatusOK {
+			return wrongStatus(resp)
+		}
+		return p.readAnswer(ctx, resp, into)
+	})
+}
+
+// request makes a request and passes the response to read.
+func (p *peers) request(ctx context.Context, method, manager, path string, body io.Reader,
+	read func(*http.Response) error) error {
 	if err := wire.CheckURL(manager); err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, method, manager+path, nil)
+	req, err := http.NewRequestWithContext(ctx, method, manager+path, body)
 	if err != nil {
 		return err
 	}
@@ -156,9 +218,15 @@ func (p *peers) exchange(ctx context.Context, method, manager, path string, into
 		return err
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("it answers %d to %s", resp.StatusCode, req.URL.Path)
-	}
+	return read(resp)
+}
+
+func wrongStatus(resp *http.Response) error {
+	return fmt.Errorf("it answers %d to %s", resp.StatusCode, resp.Request.URL.Path)
+}
+
+// readAnswer decodes the body of a response with status 200.
+func (p *peers) readAnswer(ctx context.Context, resp *http.Response, into any) error {
 	var body bytes.Buffer
 	if _, err := io.CopyN(&body, resp.Body, largeResponse); err == nil {
 		select {

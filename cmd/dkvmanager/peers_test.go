@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -135,6 +138,54 @@ func TestPeers_RefuseConfigurationsWithoutBounds(t *testing.T) {
 		_, err = newPeers("", slog.New(slog.DiscardHandler)).State(t.Context(), server.URL, "S")
 		if (err == nil) != (change == nil) {
 			t.Errorf("%s: %v", name, err)
+		}
+		server.Close()
+	}
+}
+
+// What another manager answers about the members of a store counts only if it is an answer to the request.
+func TestPeers_ChangeMember(t *testing.T) {
+	change := wire.ChangeMember{Instance: "orders-2", Step: wire.AddMember}
+	ok := `{"manager":"m-1","store":"S","members":[{"name":"orders-1","role":"voter"}]}`
+	refusal := `{"operation":"ChangeMember","success":false,"statusCode":409,"code":"store_not_ready","message":%q}`
+	for name, test := range map[string]struct {
+		status  int
+		body    string
+		refused string // the message of the refusal
+		good    bool
+	}{
+		"done":             {200, ok, "", true},
+		"another store":    {200, strings.Replace(ok, `"S"`, `"T"`, 1), "", false},
+		"another manager":  {200, strings.Replace(ok, `"m-1"`, `"m-2"`, 1), "", false},
+		"no manager":       {200, `{}`, "", false},
+		"a refusal":        {409, fmt.Sprintf(refusal, "not yet"), "not yet", false},
+		"controls":         {409, fmt.Sprintf(refusal, "\x1b[2J"), "", false},
+		"a long refusal":   {409, fmt.Sprintf(refusal, strings.Repeat("x", 2000)), "", false},
+		"another status":   {404, fmt.Sprintf(refusal, "not yet"), "", false},
+		"not of a manager": {404, "404 page not found", "", false},
+	} {
+		var asked string
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			asked = r.Method + " " + r.URL.String() + " " + string(body)
+			w.WriteHeader(test.status)
+			_, _ = io.WriteString(w, test.body)
+		}))
+		to := wire.Manager{Identity: "m-1", URL: server.URL}
+		err := newPeers("", slog.New(slog.DiscardHandler)).ChangeMember(t.Context(), to, "m-9", "S", change)
+		var refused *wire.Result
+		switch {
+		case errors.As(err, &refused):
+			if refused.Message != test.refused {
+				t.Errorf("%s: refused with %q", name, refused.Message)
+			}
+		case (err == nil) != test.good || test.refused != "":
+			t.Errorf("%s: %v", name, err)
+		case err != nil && err.Error() != "manager "+server.URL+" does not answer":
+			t.Errorf("%s: the error is %q", name, err)
+		}
+		if want := `POST /admin/v1/stores/S/members?from=m-9&to=m-1 {"instance":"orders-2","step":"add"}`; asked != want {
+			t.Errorf("asked %s, want %s", asked, want)
 		}
 		server.Close()
 	}

@@ -215,6 +215,14 @@ func (s *StoreState) Check() error {
 			return fmt.Errorf("decided[%d]: is %.60q", i, d.State)
 		}
 	}
+	if len(s.Asks) > MaxInstances {
+		return fmt.Errorf("asks: has %d steps", len(s.Asks))
+	}
+	for i := range s.Asks {
+		if err := s.Asks[i].Check(); err != nil {
+			return fmt.Errorf("asks[%d]: %w", i, err)
+		}
+	}
 	if c := s.Configuration; c != nil && c.Digest != "" && c.Digest != Digest(s.Store, c.Nodes) {
 		return errors.New("configuration: the digest is that of other nodes")
 	}

@@ -34,7 +34,7 @@ func TestAnswer_KnownFieldsAreThoseOfTheTypes(t *testing.T) {
 			}
 		}
 	}
-	for _, answer := range []any{Result{}, OperationStatus{}, StoreState{}, Store{}, Info{}, Metrics{}} {
+	for _, answer := range []any{Result{}, OperationStatus{}, StoreState{}, Store{}, Info{}, Metrics{}, Members{}} {
 		add(reflect.TypeOf(answer))
 	}
 	slices.Sort(want)

@@ -8,7 +8,9 @@ import (
 )
 
 // requests lists the bodies of all requests.
-var requests = []any{CreateStore{}, ChangeInstances{}, Operation{}, AbortRequest{}, FenceRequest{}, DecideRequest{}}
+var requests = []any{
+	CreateStore{}, ChangeInstances{}, Operation{}, AbortRequest{}, FenceRequest{}, DecideRequest{}, ChangeMember{},
+}
 
 func TestBounds_EveryFieldOfARequestHasOne(t *testing.T) {
 	for _, body := range requests {

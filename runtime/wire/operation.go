@@ -207,6 +207,9 @@ type StoreState struct {
 	Replacing string   `json:"repairing,omitempty"`
 	// Suspect means that the manager's catalog may lack its last write, and with it a vote.
 	Suspect bool `json:"suspect,omitempty"`
+	// Asks lists the changes of members that the manager asks other managers for at this moment. Unlike the other
+	// fields they are not durable.
+	Asks []MemberAsk `json:"asks,omitempty"`
 }
 
 // DigestOf returns the digest of a decided operation, or "" if its record was dropped.

@@ -14,7 +14,7 @@ var RefusalCodes = []string{
 	CodeDataLost, CodeUnknownFolder, CodeStartFailed, CodeStopFailed, CodeWrongManager, CodeWrongCoordinator,
 	CodeMissingManager, CodeStaleEpoch, CodeOperationAborted, CodeOperationNotFound, CodeOperationDiffers,
 	CodeFenced, CodeReplacementUnfinished, CodeCoordinatorSilent, CodeCoordinatorAlive, CodeSuspect, CodeReadOnly,
-	CodeInternal, CodeCatalogFull,
+	CodeInternal, CodeCatalogFull, CodeNotCalledFor,
 }
 
 // refusalStatuses lists the HTTP statuses of refusals.
@@ -252,4 +252,12 @@ var (
 	// RefuseCoordinatorSilent: the operation stays in doubt. Argument: the error.
 	RefuseCoordinatorSilent = Refusal{CodeCoordinatorSilent, "the coordinator gives no decision: %v",
 		"start it; when it is gone for good, repair_store with lost = its host"}
+
+	// RefuseNotCalledFor: the members of a running store stay as they are. Arguments: step, instance, why.
+	RefuseNotCalledFor = Refusal{CodeNotCalledFor, "step %s of %s is not called for: %s", ""}
+	// RefuseNoVoterHere: this manager can't change the members of the running store. Argument: store.
+	RefuseNoVoterHere = Refusal{CodeNotThisHost, "no data instance of %s that votes runs on this server: ask another manager", ""}
+	// RefuseMembersNotReady: the running store, or the state of the instance, does not allow the change now; it can be
+	// repeated. Argument: why.
+	RefuseMembersNotReady = Refusal{CodeStoreNotReady, "%v", ""}
 )

@@ -69,6 +69,7 @@ const (
 	CodeSuspect               = "suspect"             // 503 the catalog may lack its last write
 	CodeReadOnly              = "read_only"           // 503 the catalog can't be written
 	CodeCatalogFull           = "catalog_full"        // 409 no room for another store or operation
+	CodeNotCalledFor          = "not_called_for"      // 409 nobody who may asks for this change of members
 	CodeInternal              = "internal"            // 500
 )
 

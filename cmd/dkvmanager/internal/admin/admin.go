@@ -51,6 +51,10 @@ type Supervisor interface {
 	Instances(ctx context.Context, store string) []wire.Instance
 	// Remove returns when no process and no folder is left of the store, which the catalog has dropped.
 	Remove(ctx context.Context, store string) error
+	// Asks returns the changes of members that this server's instances ask other managers for at this moment.
+	Asks(store string) []wire.MemberAsk
+	// ChangeMember takes a step in the running store, and returns all its members after it.
+	ChangeMember(ctx context.Context, store string, ask wire.MemberAsk) (after []wire.Member, changed bool, err error)
 	// CheckPorts returns a refusal if a port of one of this server's nodes of the store is not free, else nil.
 	CheckPorts(store string, nodes []wire.Node) error
 	// Log returns the last lines of an instance's log.

@@ -26,6 +26,8 @@ type fakeSupervisor struct {
 	// joining makes started instances wait to be added to their store.
 	joining bool
 	err     error
+	asks    map[string][]wire.MemberAsk // by store
+	steps   []wire.MemberAsk            // that ChangeMember has taken
 }
 
 func (p *fakeSupervisor) Notify() {
@@ -105,6 +107,18 @@ func (p *fakeSupervisor) Instances(_ context.Context, store string) []wire.Insta
 		out = append(out, in)
 	}
 	return out
+}
+
+func (p *fakeSupervisor) Asks(store string) []wire.MemberAsk { return p.asks[store] }
+
+func (p *fakeSupervisor) ChangeMember(_ context.Context, _ string, ask wire.MemberAsk) ([]wire.Member, bool, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err != nil {
+		return nil, false, p.err
+	}
+	p.steps = append(p.steps, ask)
+	return []wire.Member{{Name: "orders-1", Role: wire.Voter}, {Name: ask.Node.Name, Role: wire.Learner}}, true, nil
 }
 
 func (p *fakeSupervisor) Remove(_ context.Context, store string) error {

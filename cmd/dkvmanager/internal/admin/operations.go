@@ -193,6 +193,57 @@ func (a *API) repairBody(req *request, body any, lost *string) error {
 	return nil
 }
 
+// changeMember changes the members of a running store for an instance of another manager, which can't reach a voter
+// itself. Whoever sends the request, it has an effect only if that manager asks for the step at this moment, which
+// it shows in its state, and if the topology here calls for it.
+func (a *API) changeMember(req *request) (any, error) {
+	if err := a.checkRecipient(req); err != nil {
+		return nil, err
+	}
+	var body wire.ChangeMember
+	if err := decode(req.body, &body); err != nil {
+		return nil, err
+	}
+	if err := wire.CheckName(body.Instance); err != nil {
+		return nil, wire.Refuse(wire.CodeBadName, "instance: %w", err)
+	}
+	if !slices.Contains(wire.MemberSteps, body.Step) {
+		return nil, wire.Refuse(wire.CodeBadRequest, "step: got %s, want one of %s",
+			quoted(string(body.Step)), stepNames())
+	}
+	d := a.Catalog.Snapshot()
+	s, err := find(d, req.store)
+	if err != nil {
+		return nil, err
+	}
+	if d.Name(s.Name).DeclaredLost {
+		return nil, wire.RefuseDeclaredLost.With(s.Name)
+	}
+	leave, err := a.waiting.enter(req.client)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	ctx, cancel := context.WithTimeout(req.ctx, resolveTimeout)
+	defer cancel()
+	ask, err := askedBy(ctx, a.Peers, d, s, req.query.Get("from"), body)
+	if err != nil {
+		return nil, err
+	}
+	if why := notCalledHere(d, s, ask); why != "" {
+		return nil, wire.RefuseNotCalledFor.With(body.Step, body.Instance, why)
+	}
+	members, changed, err := a.Supervisor.ChangeMember(ctx, s.Name, *ask)
+	if err != nil {
+		return nil, err
+	}
+	if changed {
+		a.Log.Info("members of the running store changed", "store", s.Name, "step", body.Step, "instance", body.Instance,
+			"manager", req.query.Get("from"), "client", req.client)
+	}
+	return wire.Members{Manager: a.Catalog.Identity(), Store: s.Name, Members: members}, nil
+}
+
 // checkRecipient refuses a request that is meant for another manager: one with a new disk may respond under an old
 // address.
 func (a *API) checkRecipient(req *request) error {

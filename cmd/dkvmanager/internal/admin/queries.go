@@ -148,7 +148,14 @@ var openAPI []byte
 func (a *API) getOpenAPI(*request) (any, error) { return document(openAPI), nil }
 
 // getState returns, for other managers and repairs, what this manager has of a store, even if it has no such store.
-func (a *API) getState(req *request) (any, error) { return a.participant.State(req.store) }
+func (a *API) getState(req *request) (any, error) {
+	s, err := a.participant.State(req.store)
+	if err != nil {
+		return nil, err
+	}
+	s.Asks = a.Supervisor.Asks(req.store)
+	return s, nil
+}
 
 // Limits of the lines of a log in one response.
 const (

@@ -42,6 +42,7 @@ var routes = []route{
 	{"POST", "/stores/{store}/settle", "Settle", []string{"to", "home"}, false, (*API).resolve},
 	{"POST", "/stores/{store}/fence", "Fence", []string{"to"}, true, (*API).fence},
 	{"POST", "/stores/{store}/decide", "Decide", []string{"to"}, true, (*API).decide},
+	{"POST", "/stores/{store}/members", "ChangeMember", []string{"to", "from"}, true, (*API).changeMember},
 	{"POST", "/operations", "Prepare", []string{"to"}, true, (*API).prepare},
 	{"GET", "/operations", "GetOperations", nil, false, (*API).listOperations},
 	{"GET", "/operations/{operation}", "GetOperation", nil, false, (*API).getOperation},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/cmd/dkvmanager/internal/engine"
 	"dkvrun/cmd/dkvmanager/internal/storetest"
 	"dkvrun/runtime/wire"
 )
@@ -33,10 +34,15 @@ func (c *cluster) createAs(store, operation string, local catalog.Local, nodes [
 	c.t.Helper()
 	nodes = wire.AssignRoles(nodes)
 	c.nodes[store] = nodes
+	var managers []wire.Manager
+	for _, s := range c.servers {
+		managers = append(managers, s.manager())
+	}
 	for _, s := range c.servers {
 		s.change(func(d *catalog.Data) {
 			created := &catalog.Store{Name: store, Engine: "etcd", Creation: operation, Revision: 1, Epoch: 1,
-				Digest: wire.Digest(store, nodes), Founders: wire.Founders(nodes), Nodes: nodes, Local: map[string]*catalog.Local{}}
+				Digest: wire.Digest(store, nodes), Managers: managers, Founders: wire.Founders(nodes), Nodes: nodes,
+				Local: map[string]*catalog.Local{}}
 			for _, n := range nodes {
 				if n.Host == s.host {
 					own := local
@@ -94,6 +100,11 @@ func (c *cluster) node(store, instance string) wire.Node {
 // at returns the server of a node.
 func (c *cluster) at(n wire.Node) *server {
 	return c.servers[slices.IndexFunc(c.servers, func(s *server) bool { return s.host == n.Host })]
+}
+
+// dialLocal returns the membership of the store over the socket of an instance of this server.
+func (s *server) dialLocal(instance string) (engine.Membership, error) {
+	return s.opts.Engine.DialLocal(s.folder(place{"Orders", instance}))
 }
 
 // start starts all instances of a store, one after the other.

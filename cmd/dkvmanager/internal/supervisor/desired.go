@@ -28,10 +28,9 @@ type desiredState struct {
 	local catalog.Local
 }
 
-// desiredOf returns the desired state of the instance at p. It shares the catalog's view: callers must not change it.
-// Only committed configurations are in the view (I3).
-func (s *Supervisor) desiredOf(p place) desiredState {
-	store := s.view.Load().Stores[p.store]
+// desiredIn returns the desired state of the instance at p as the catalog describes it.
+func desiredIn(d *catalog.Data, p place) desiredState {
+	store := d.Stores[p.store]
 	if store == nil {
 		return desiredState{}
 	}
@@ -54,11 +53,8 @@ func (s *Supervisor) desiredOf(p place) desiredState {
 	return want
 }
 
-// manages reports whether there is anything to do at p: the catalog has the instance, or records that its folder is to
-// be deleted. The folder of any other place stays as it is.
-func (s *Supervisor) manages(p place) bool {
-	return s.desiredOf(p).kind != desireGone || len(s.deletions(p)) > 0
-}
+// isKnown reports whether the catalog has the instance.
+func (want desiredState) isKnown() bool { return want.kind != desireGone }
 
 // founder reports whether the instance bootstraps the store together with the other founders.
 func (want desiredState) founder() bool {
@@ -74,10 +70,13 @@ func (want desiredState) joiner() bool {
 }
 
 // others returns the other data nodes of the topology.
-func (want desiredState) others() []wire.Node {
+func (want desiredState) others() []wire.Node { return otherData(want.store, want.node) }
+
+// otherData returns the data nodes of a store's topology without the node itself.
+func otherData(store *catalog.Store, node wire.Node) []wire.Node {
 	var nodes []wire.Node
-	for _, n := range want.store.Nodes {
-		if n.Role == wire.Data && n.Name != want.node.Name {
+	for _, n := range store.Nodes {
+		if n.Role == wire.Data && n.Name != node.Name {
 			nodes = append(nodes, n)
 		}
 	}

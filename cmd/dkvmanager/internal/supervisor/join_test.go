@@ -142,7 +142,7 @@ func TestJoin_ContinuesAfterCrash(t *testing.T) {
 	folder := func(c *cluster) string { return c.servers[1].folder(place{"Orders", "orders-2"}) }
 	add := func(t *testing.T, c *cluster) {
 		t.Helper()
-		m, err := c.servers[0].opts.Engine.Dial("", clientEndpoints(c.nodes["Orders"][:1]))
+		m, err := c.servers[0].dialLocal("orders-1")
 		if err != nil {
 			t.Fatal(err)
 		}

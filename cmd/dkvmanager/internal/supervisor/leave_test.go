@@ -165,7 +165,7 @@ func TestLeave_ContinuesAfterCrash(t *testing.T) {
 			c := newStore(t, 2, 2)
 			gone := c.node("Orders", "orders-2")
 			c.servers[1].close()
-			m, err := c.servers[0].opts.Engine.Dial("", clientEndpoints(c.nodes["Orders"][:1]))
+			m, err := c.servers[0].dialLocal("orders-1")
 			if err != nil {
 				t.Fatal(err)
 			}

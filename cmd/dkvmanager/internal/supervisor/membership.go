@@ -45,7 +45,7 @@ func (w *worker) join(ctx context.Context, want desiredState, spec *engine.Spec)
 	}
 	ctx, cancel := context.WithTimeout(ctx, membershipTimeout)
 	defer cancel()
-	m, members, err := w.members(ctx, w.known)
+	members, err := w.readMembers(ctx, w.known)
 	if err != nil {
 		// An instance that has started once knows the members itself, if the others don't run now.
 		if peers := w.spec.Peers; len(peers) > 0 && w.hasData(want) {
@@ -54,12 +54,11 @@ func (w *worker) join(ctx context.Context, want desiredState, spec *engine.Spec)
 		}
 		return nil, err
 	}
-	defer m.Close()
 	w.due = time.Now().Add(jitter(membershipRetry))
 	address := clusterAddress(want.node)
 	me := memberAt(members, address)
 	if me != nil && me.Name != "" && !w.hasData(want) {
-		if err := m.Remove(ctx, me.ID); err != nil {
+		if err := w.changeMember(ctx, want, wire.RemoveLostMember, me); err != nil {
 			return nil, fmt.Errorf("waiting to be removed from the store, because its data is gone: %w", err)
 		}
 		me = nil
@@ -71,10 +70,10 @@ func (w *worker) join(ctx context.Context, want desiredState, spec *engine.Spec)
 		if err := os.RemoveAll(w.dataFolder(want)); err != nil {
 			return nil, err
 		}
-		if err := m.Add(ctx, address); err != nil {
+		if err := w.changeMember(ctx, want, wire.AddMember, nil); err != nil {
 			return nil, fmt.Errorf("waiting to be added to the store: %w", err)
 		}
-		if members, err = m.Members(ctx); err != nil {
+		if members, err = w.readMembers(ctx, w.known); err != nil {
 			return nil, err
 		}
 	}
@@ -133,11 +132,10 @@ func (w *worker) completeJoin(ctx context.Context, want desiredState) error {
 func (w *worker) promote(ctx context.Context, want desiredState) error {
 	ctx, cancel := context.WithTimeout(ctx, membershipTimeout)
 	defer cancel()
-	m, members, err := w.members(ctx, w.known)
+	members, err := w.readMembers(ctx, w.known)
 	if err != nil {
 		return err
 	}
-	defer m.Close()
 	me := memberAt(members, clusterAddress(want.node))
 	if me == nil {
 		w.stopProcess(stopGrace)
@@ -146,33 +144,34 @@ func (w *worker) promote(ctx context.Context, want desiredState) error {
 	if !me.Learner {
 		return nil
 	}
-	if err := m.Promote(ctx, me.ID); err != nil {
+	if err := w.changeMember(ctx, want, wire.PromoteMember, me); err != nil {
 		return fmt.Errorf("copying the data: %w", err)
 	}
 	return nil
 }
 
-// members dials a running store and returns its members. The caller closes the membership.
-func (w *worker) members(ctx context.Context, endpoints []string) (engine.Membership, []engine.Member, error) {
+// readMembers returns the members of a running store. It reads them at the client ports of its data instances, where
+// every client may.
+func (w *worker) readMembers(ctx context.Context, endpoints []string) ([]engine.Member, error) {
 	there := accepting(ctx, w.s.opts.Bind, endpoints)
 	if len(there) == 0 {
-		return nil, nil, fmt.Errorf("waiting for the running store: no data instance of it is up at %s", strings.Join(endpoints, ", "))
+		return nil, fmt.Errorf("waiting for the running store: no data instance of it is up at %s", strings.Join(endpoints, ", "))
 	}
 	m, err := w.s.opts.Engine.Dial(w.s.opts.Bind, there)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
+	defer m.Close()
 	ctx, cancel := context.WithTimeout(ctx, membersTimeout)
 	defer cancel()
 	members, err := m.Members(ctx)
 	if err == nil {
-		return m, members, nil
+		return members, nil
 	}
-	m.Close()
 	if ctx.Err() != nil {
 		err = errors.New("it does not respond: too few of its data instances run")
 	}
-	return nil, nil, fmt.Errorf("waiting for the running store at %s: %w", strings.Join(there, ", "), err)
+	return nil, fmt.Errorf("waiting for the running store at %s: %w", strings.Join(there, ", "), err)
 }
 
 // memberAt returns the member with a cluster address, or nil.
@@ -241,22 +240,20 @@ func (w *worker) leave(ctx context.Context, want desiredState) error {
 	if want.local.LoseData {
 		return w.discardData(round, want, contacts)
 	}
-	m, members, err := w.members(round, contacts)
+	members, err := w.readMembers(round, contacts)
 	if err != nil {
 		needed := len(accepting(ctx, w.s.opts.Bind, contacts)) > 0
 		return cmp.Or(w.keepWhileNeeded(ctx, want, needed), err)
 	}
-	defer m.Close()
 	w.due = time.Now().Add(jitter(membershipRetry))
 	me := memberAt(members, clusterAddress(want.node))
 	if me == nil {
 		return w.finishLeaving(want)
 	}
 	if missing := withoutVote(want.others(), members); !me.Learner && len(missing) > 0 {
-		waiting := fmt.Errorf("leaves when %s has taken over the data", strings.Join(missing, ", "))
-		return cmp.Or(w.keepWhileNeeded(ctx, want, w.proc != nil), waiting)
+		return cmp.Or(w.keepWhileNeeded(ctx, want, w.proc != nil), waitsToLeave(missing))
 	}
-	if err := m.Remove(round, me.ID); err != nil {
+	if err := w.changeMember(round, want, wire.LeaveMember, me); err != nil {
 		return fmt.Errorf("waiting to be removed from the store: %w", err)
 	}
 	w.stopProcess(stopGrace)
@@ -315,16 +312,15 @@ func (w *worker) discardData(ctx context.Context, want desiredState, contacts []
 
 // removeMember removes an instance without data from its store's members.
 func (w *worker) removeMember(ctx context.Context, want desiredState, contacts []string) error {
-	m, members, err := w.members(ctx, contacts)
+	members, err := w.readMembers(ctx, contacts)
 	if err != nil {
 		return err
 	}
-	defer m.Close()
 	me := memberAt(members, clusterAddress(want.node))
 	if me == nil {
 		return nil
 	}
-	return m.Remove(ctx, me.ID)
+	return w.changeMember(ctx, want, wire.RemoveLostMember, me)
 }
 
 // finishLeaving stops the process, deletes the folder, then drops the instance from the catalog.
@@ -388,11 +384,17 @@ func (w *worker) removeOrphans(ctx context.Context, want desiredState) error {
 func (w *worker) checkMembership(ctx context.Context, want desiredState) error {
 	ctx, cancel := context.WithTimeout(ctx, membershipTimeout)
 	defer cancel()
-	m, members, err := w.members(ctx, clientEndpoints([]wire.Node{want.node}))
+	m, err := w.s.opts.Engine.DialLocal(w.dir)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	reading, cancel := context.WithTimeout(ctx, membersTimeout)
+	defer cancel()
+	members, err := m.Members(reading)
 	if err != nil {
 		return nil // without a quorum nothing can be checked; the instance's state says so
 	}
-	defer m.Close()
 	found := orphans(want.store, members)
 	if len(found) == 0 {
 		// A manager that was away may still add an orphan before it learns that it was declared lost.

@@ -79,7 +79,7 @@ func TestOrphan_LearnerThatNeverStarted(t *testing.T) {
 	t.Parallel()
 	c := newStore(t, 1, 1)
 	c.waitMembers("orders-1")
-	m, err := c.servers[0].opts.Engine.Dial("", clientEndpoints(c.nodes["Orders"]))
+	m, err := c.servers[0].dialLocal("orders-1")
 	if err != nil {
 		t.Fatal(err)
 	}

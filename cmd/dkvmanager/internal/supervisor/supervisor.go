@@ -42,6 +42,8 @@ type Options struct {
 	// Confirm returns nil if all managers of a store have this change as the last one and none in progress, else an
 	// error that says why that is not certain.
 	Confirm func(ctx context.Context, store, change string) error
+	// Peers asks other managers to change the members of a running store.
+	Peers Peers
 	// OrphanPatience replaces orphanPatience if it is not 0.
 	OrphanPatience time.Duration
 	Log            *slog.Logger
@@ -162,6 +164,16 @@ func (s *Supervisor) release(w *worker) bool {
 	}
 	delete(s.workers, w.place)
 	return true
+}
+
+// desiredOf returns the desired state of the instance at p. It shares the catalog's view: callers must not change it.
+// Only committed configurations are in the view (I3).
+func (s *Supervisor) desiredOf(p place) desiredState { return desiredIn(s.view.Load(), p) }
+
+// manages reports whether there is anything to do at p: the catalog has the instance, or records that its folder is to
+// be deleted. The folder of any other place stays as it is.
+func (s *Supervisor) manages(p place) bool {
+	return s.desiredOf(p).isKnown() || len(s.deletions(p)) > 0
 }
 
 // own returns the nodes of a store that belong to this server, in topology order, then the leaving ones.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -47,11 +48,14 @@ var blocks atomic.Int32
 type cluster struct {
 	t       *testing.T
 	servers []*server
-	nodes   map[string][]wire.Node // by store
+	// all are the servers, including those that a test has lost.
+	all   []*server
+	nodes map[string][]wire.Node // by store
 }
 
 type server struct {
 	t       *testing.T
+	cluster *cluster
 	host    string
 	dir     string
 	catalog *catalog.Catalog
@@ -59,6 +63,11 @@ type server struct {
 	close func() // ends Run and closes the catalog; instances go on running
 	// unconfirmed makes Confirm fail, as if another manager had an operation in progress.
 	unconfirmed atomic.Bool
+	// serving is the supervisor while the manager answers others; it is nil while the manager is down.
+	serving  atomic.Pointer[Supervisor]
+	identity string
+	// steps counts the steps that this manager has taken for others.
+	steps atomic.Int32
 
 	lifeline *os.File
 }
@@ -68,9 +77,9 @@ func newCluster(t *testing.T, servers int) *cluster {
 	c := &cluster{t: t, nodes: map[string][]wire.Node{}}
 	block := blocks.Add(1)
 	for i := range servers {
-		s := &server{t: t, host: fmt.Sprintf("127.22.%d.%d", block, 11+i), dir: t.TempDir()}
+		s := &server{t: t, cluster: c, host: fmt.Sprintf("127.22.%d.%d", block, 11+i), dir: t.TempDir()}
 		s.open()
-		c.servers = append(c.servers, s)
+		c.servers, c.all = append(c.servers, s), append(c.all, s)
 		t.Cleanup(s.cleanUp)
 	}
 	return c
@@ -91,7 +100,7 @@ func (s *server) open() {
 		Dir: filepath.Join(s.dir, "instances"), Bind: s.host,
 		Owns:   func(n wire.Node) bool { return n.Host == s.host },
 		Engine: etcd.New(), Catalog: cat, Executable: executable, Lifeline: s.lifeline,
-		Confirm: s.confirm, OrphanPatience: time.Second,
+		Confirm: s.confirm, Peers: s, OrphanPatience: time.Second,
 		Log: slog.New(slog.NewTextHandler(testWriter{s.t, s.host}, nil)),
 	})
 	if err != nil {
@@ -101,7 +110,12 @@ func (s *server) open() {
 	done := make(chan error, 1)
 	go func() { done <- sup.Run(ctx) }()
 	s.catalog, s.Supervisor = cat, sup
+	if s.identity == "" {
+		s.identity = cat.Identity()
+	}
+	s.serving.Store(sup)
 	s.close = sync.OnceFunc(func() {
+		s.serving.Store(nil)
 		cancel()
 		if err := <-done; err != nil {
 			s.t.Errorf("Run: %v", err)
@@ -117,6 +131,33 @@ func (s *server) confirm(_ context.Context, _, _ string) error {
 		return errors.New("another manager has an operation in progress")
 	}
 	return nil
+}
+
+// manager returns the server's manager, as topologies name it.
+func (s *server) manager() wire.Manager {
+	return wire.Manager{Identity: s.identity, URL: "http://" + s.host + ":7801"}
+}
+
+// ChangeMember does what the managers' route does, but for the comparison with the topology.
+func (s *server) ChangeMember(ctx context.Context, to wire.Manager, from, store string,
+	change wire.ChangeMember) error {
+	at := func(identity string) *server {
+		return s.cluster.all[slices.IndexFunc(s.cluster.all, func(o *server) bool { return o.identity == identity })]
+	}
+	asked, asking := at(to.Identity).serving.Load(), at(from).serving.Load()
+	if asked == nil || asking == nil {
+		return fmt.Errorf("manager %s does not answer", to.URL)
+	}
+	state := wire.StoreState{Asks: asking.Asks(store)}
+	ask := state.Asked(change)
+	if ask == nil {
+		return errors.New("the manager does not ask for it")
+	}
+	_, _, err := asked.ChangeMember(ctx, store, *ask)
+	if err == nil {
+		at(to.Identity).steps.Add(1)
+	}
+	return err
 }
 
 // cleanUp kills the instances that a test has left running.

@@ -11,6 +11,7 @@ import (
 
 	"dkvrun/cmd/dkvmanager/internal/engine"
 	"dkvrun/cmd/dkvmanager/internal/engine/process"
+	"dkvrun/runtime/wire"
 )
 
 // worker manages one folder and the one process in it. All its work is done by one goroutine, in steps: read the
@@ -40,6 +41,7 @@ type worker struct {
 	// restartAt is the serial number of the order to restart that was given last; notOrdered while Restart checks
 	// whether it may give one. Until observed.served reaches it, the instance does not count as ready.
 	restartAt int
+	ask       *wire.MemberAsk // what other managers are asked for at this moment; nil if they are not
 	// interrupt ends the waits of the current step.
 	interrupt context.CancelFunc
 }
@@ -68,6 +70,8 @@ type processState struct {
 	waitingSince    time.Time // when a join began to wait for the start of another joiner; zero if it does not
 	dataLostSince   time.Time // when the data of a leaving instance was deleted
 	membershipCheck membershipCheck
+	// askFailed holds, by identity, when another manager last did not take a step that this one asked for.
+	askFailed map[string]time.Time
 }
 
 // orders are an operator's requests beside the desired state; serial counts them.
@@ -86,7 +90,8 @@ func newWorker(s *Supervisor, p place) *worker {
 	log := s.opts.Log.With("store", p.store, "instance", p.instance)
 	return &worker{s: s, place: p, dir: dir, client: process.Dial(dir), log: log, wakeup: make(chan struct{}, 1),
 		finished: make(chan struct{}), changedCh: make(chan struct{}), interrupt: func() {},
-		poll: newPollBackoff(), restartWait: newRestartBackoff()}
+		processState: processState{askFailed: map[string]time.Time{}},
+		poll:         newPollBackoff(), restartWait: newRestartBackoff()}
 }
 
 // wake makes the worker take its next step now.
