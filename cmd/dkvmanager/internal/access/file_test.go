@@ -291,9 +291,10 @@ func FuzzFile_Open(f *testing.F) {
 	c := newCluster()
 	c.mustAdd(revoked("1", "2")...)
 	text := c.main.lines(1, maxBytes)
-	f.Add(text)
-	f.Add(text[:len(text)-10])
-	f.Fuzz(func(t *testing.T, changed []byte) {
+	f.Add([]byte{})
+	f.Add([]byte{4, 4, 0, 0})
+	f.Fuzz(func(t *testing.T, edits []byte) {
+		changed := edited(text, edits)
 		dir := t.TempDir()
 		must(0, os.WriteFile(filepath.Join(dir, logFile), changed, 0o600))
 		file, err := Open(dir, []Hash{hashOf(c.root)})
