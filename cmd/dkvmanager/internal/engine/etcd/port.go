@@ -37,6 +37,12 @@ const (
 // jsonRoot is the prefix of the JSON routes.
 const jsonRoot = "/v3/"
 
+// maxJSONBytes bounds the body of an HTTP/1 request. It is above the JSON form of every request that etcd takes: 1.5 MiB
+// of keys and values in base64, in 128 operations at most.
+const maxJSONBytes = 8 << 20
+
+const tooLarge = "request is too large: its body may have at most 8 MiB"
+
 // portServer serves the client port of an instance, for applications: HTTP/2 goes to the gRPC server, HTTP/1 to the
 // JSON routes and the pages. The port is bound before the instance starts. Until serve is called, requests wait for at
 // most holdLimit; pages say at once that the instance isn't ready.
@@ -48,7 +54,7 @@ type portServer struct {
 	handler   http.Handler // set before serving is closed
 	report    *engine.Report
 	serving   chan struct{} // closed by serve
-	closing   chan struct{} // closed by close
+	closing   chan struct{} // closed by endWaits
 	closeOnce sync.Once
 	// failed receives the error of a server that has ended.
 	failed chan error
@@ -115,6 +121,12 @@ func (p *portServer) serve(server *grpc.Server, handler http.Handler) {
 
 // ServeHTTP answers an HTTP/1 request.
 func (p *portServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength > maxJSONBytes {
+		w.Header().Set("Connection", "close") // the body is not read
+		refuse(w, http.StatusRequestEntityTooLarge, codes.ResourceExhausted, tooLarge)
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxJSONBytes)
 	select {
 	case <-p.serving:
 	default:
@@ -129,6 +141,7 @@ func (p *portServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // shutdown waits for the HTTP/1 requests in flight until ctx is done, and takes no new connections. The caller then
 // stops the gRPC server.
 func (p *portServer) shutdown(ctx context.Context) {
+	p.endWaits()
 	if p.web.Shutdown(ctx) != nil {
 		_ = p.web.Close()
 	}
@@ -137,11 +150,14 @@ func (p *portServer) shutdown(ctx context.Context) {
 
 // close ends the port at once. It can be called again.
 func (p *portServer) close() {
-	p.closeOnce.Do(func() { close(p.closing) })
+	p.endWaits()
 	_ = p.web.Close()
 	p.split.Close()
 	_ = p.listener.Close()
 }
+
+// endWaits refuses the requests and connections that wait.
+func (p *portServer) endWaits() { p.closeOnce.Do(func() { close(p.closing) }) }
 
 // refuse answers a request with an error in the form of the JSON routes.
 func refuse(w http.ResponseWriter, status int, code codes.Code, message string) {

@@ -3,6 +3,7 @@ package etcd
 import (
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -75,6 +76,53 @@ func TestPort_NeverServing(t *testing.T) {
 	if took := in.stop(); took > 3*time.Second {
 		t.Errorf("the stop took %v", took)
 	}
+}
+
+// A body that no request has is refused: by its length before it is sent, else when it has become too long.
+func TestPort_BoundsBodies(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, 1, 1)
+	startAll(store)
+	for _, in := range store {
+		url := fmt.Sprintf("http://%s/v3/kv/put", in.endpoint())
+		conn, err := net.Dial("tcp", in.endpoint())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if err := conn.SetDeadline(time.Now().Add(clientLimit)); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(conn, "POST /v3/kv/put HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n{", maxJSONBytes+1)
+		answer, err := io.ReadAll(conn)
+		if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 413 ") || !strings.Contains(string(answer), tooLarge) {
+			t.Errorf("%s: %v, %s", in.spec.Role, err, answer)
+		}
+		endless := io.MultiReader(strings.NewReader(`{"key":"aw==","value":"`), zeros{})
+		resp, err := http.Post(url, "application/json", endless)
+		if err == nil {
+			resp.Body.Close()
+			if resp.StatusCode < 400 {
+				t.Errorf("%s: an endless body: %s", in.spec.Role, resp.Status)
+			}
+		}
+		if got := in.get("k"); got != "" {
+			t.Errorf("%s: written: %d bytes", in.spec.Role, len(got))
+		}
+		if mib := in.rss(); mib > 300 {
+			t.Errorf("%s takes %d MiB", in.spec.Role, mib)
+		}
+	}
+}
+
+// zeros is an endless text of zeros.
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) {
+	for i := range b {
+		b[i] = '0'
+	}
+	return len(b), nil
 }
 
 // The port serves nothing of etcd's pages but the documented ones.
