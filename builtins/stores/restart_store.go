@@ -22,7 +22,7 @@ import (
 var RestartStore = runtime.Builtin{
 	Name: "restart_store", Group: "Actions", Positional: 1,
 	Doc: "Restarts the instances of a running store one after the other, while the store takes reads and writes: first the data instances, the leader last of them, then the gateways. " +
-		"The manager of each instance restarts it only while all other instances are ready and the data instances have a majority without it, so never more than one is down, whoever else restarts the store. " +
+		"The manager of each instance restarts it only while all other instances are ready and the data instances have a majority without it, so never more than one is down, however many such calls are made at once. " +
 		"The call waits until the instance is ready again before it restarts the next one, and stops at the first that fails. " +
 		"With `rolling = false` it restarts all instances without these conditions, and returns when the new processes have been started.",
 	Params: params.Join([]runtime.Param{
