@@ -37,8 +37,8 @@ const (
 // jsonRoot is the prefix of the JSON routes.
 const jsonRoot = "/v3/"
 
-// maxJSONBytes bounds the body of an HTTP/1 request. It is above the JSON form of every request that etcd takes: 1.5 MiB
-// of keys and values in base64, in 128 operations at most.
+// maxJSONBytes bounds the body of an HTTP/1 request. It is above the JSON form of every request that etcd takes: 1.5
+// MiB of keys and values in base64, in 128 operations at most.
 const maxJSONBytes = 8 << 20
 
 const tooLarge = "request is too large: its body may have at most 8 MiB"
