@@ -66,11 +66,10 @@ var methods = map[string]rule{
 	pb.Lease_LeaseTimeToLive_FullMethodName: {least: reader},
 	pb.Lease_LeaseLeases_FullMethodName:     {least: application},
 
-	pb.Cluster_MemberList_FullMethodName: {least: reader},
-	// The managers of other servers still change members over the client port.
-	pb.Cluster_MemberAdd_FullMethodName:     {least: application, instead: addInstead},
-	pb.Cluster_MemberPromote_FullMethodName: {least: application, instead: addInstead},
-	pb.Cluster_MemberRemove_FullMethodName:  {least: application, instead: removeInstead},
+	pb.Cluster_MemberList_FullMethodName:    {least: reader},
+	pb.Cluster_MemberAdd_FullMethodName:     {least: local, instead: addInstead},
+	pb.Cluster_MemberPromote_FullMethodName: {least: local, instead: addInstead},
+	pb.Cluster_MemberRemove_FullMethodName:  {least: local, instead: removeInstead},
 	pb.Cluster_MemberUpdate_FullMethodName:  {least: local, instead: "the builtins remove_instance and add_instance"},
 
 	pb.Maintenance_Status_FullMethodName:     {least: reader},
@@ -79,7 +78,7 @@ var methods = map[string]rule{
 	pb.Maintenance_Hash_FullMethodName:       {least: local, instead: "endpoint hashkv"},
 	pb.Maintenance_HashKV_FullMethodName:     {least: local, instead: "endpoint hashkv"},
 	pb.Maintenance_Snapshot_FullMethodName:   {least: local, instead: "snapshot save FILE"},
-	pb.Maintenance_MoveLeader_FullMethodName: {least: application, instead: "move-leader MEMBER"},
+	pb.Maintenance_MoveLeader_FullMethodName: {least: local, instead: "move-leader MEMBER"},
 	pb.Maintenance_Downgrade_FullMethodName:  {least: local, instead: "downgrade"},
 
 	pb.Auth_AuthEnable_FullMethodName:           {least: local, instead: "auth enable"},

@@ -9,8 +9,6 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.uber.org/zap"
-	"google.golang.org/grpc"
 
 	"dkvrun/cmd/dkvmanager/internal/engine"
 )
@@ -21,7 +19,6 @@ const leaderLimit = time.Second
 // membership reads and changes the members of one store.
 type membership struct {
 	client *clientv3.Client
-	bind   string
 	local  bool // the client uses the socket of an instance on this server, and no other instance
 }
 
@@ -30,7 +27,7 @@ func (etcd) Dial(bind string, endpoints []string) (engine.Membership, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reach the store: %w", err)
 	}
-	return membership{client: client, bind: bind}, nil
+	return membership{client: client}, nil
 }
 
 func (etcd) DialLocal(folder string) (engine.Membership, error) {
@@ -139,24 +136,16 @@ func index(list []*pb.Member, id uint64) int {
 	return slices.IndexFunc(list, func(member *pb.Member) bool { return member.ID == id })
 }
 
-// moveLeader transfers the leadership to the first other voter that accepts it. If none does, the store elects a leader
-// after the removal, within a second or two.
+// moveLeader transfers the leadership to the first other voter that accepts it, if the instance of this membership is the
+// leader: only that can. Otherwise, or if no voter accepts it, the store elects a leader after the removal, within a
+// second or two.
 func (m membership) moveLeader(ctx context.Context, list []*pb.Member, leader *pb.Member) {
-	client := m.client
-	if !m.local { // only the leader accepts the request
-		var err error
-		if client, err = clientv3.New(clientv3.Config{Endpoints: leader.ClientURLs, Logger: zap.NewNop(),
-			DialOptions: []grpc.DialOption{dialFrom(m.bind)}}); err != nil {
-			return
-		}
-		defer client.Close()
-	}
 	for _, other := range list {
 		if other.ID == leader.ID || other.IsLearner || other.Name == "" {
 			continue
 		}
 		moving, cancel := context.WithTimeout(ctx, leaderLimit)
-		_, err := client.MoveLeader(moving, other.ID)
+		_, err := m.client.MoveLeader(moving, other.ID)
 		cancel()
 		if err == nil {
 			return
