@@ -34,7 +34,7 @@ var declarations []string
 
 // ahead are libraries that were built before the packages that will use them. Their exported names may be unused. A
 // package whose exported names are all used is taken off the list.
-var ahead = []string{"runtime/identity", "cmd/dkvmanager/internal/pki", "cmd/dkvmanager/internal/access"}
+var ahead = []string{"runtime/identity", "cmd/dkvmanager/internal/pki", "cmd/dkvmanager/internal/access", "cmd/dkvmanager/internal/security"}
 
 // imports limits the imports of the packages within a folder further than the order does.
 var imports = []struct {

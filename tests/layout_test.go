@@ -48,6 +48,7 @@ var layout = []string{
 	"cmd/dkvmanager/internal/failpoint",
 	"cmd/dkvmanager/internal/pki",
 	"cmd/dkvmanager/internal/access",
+	"cmd/dkvmanager/internal/security",
 	"cmd/dkvmanager/internal/catalog",
 	"cmd/dkvmanager/internal/twophase",
 	"cmd/dkvmanager/internal/hostid",

@@ -160,3 +160,11 @@ func cause(err error) error {
 	}
 	return err
 }
+
+// Rename gives a file or folder another name in the same folder, durably.
+func Rename(from, to string) error {
+	if err := os.Rename(from, to); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(to))
+}

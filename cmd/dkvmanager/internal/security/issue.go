@@ -1,0 +1,145 @@
+package security
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"dkvrun/cmd/dkvmanager/internal/access"
+	"dkvrun/cmd/dkvmanager/internal/pki"
+	"dkvrun/runtime/identity"
+)
+
+// Token makes a join token for so many servers. With a manager's identity it is for that manager alone, which joins
+// again.
+func (m *Member) Token(count int, lifetime time.Duration, manager string) (pki.JoinToken, error) {
+	if m.authority == nil {
+		return pki.JoinToken{}, ErrNoAuthority
+	}
+	e := access.Entry{Kind: access.Token, Count: count, Expires: m.now().Add(lifetime)}
+	if manager != "" {
+		id := identity.Identity{Kind: identity.Manager, Cluster: m.self.Cluster, Name: manager}
+		if _, is := m.State().Members[manager]; !is {
+			return pki.JoinToken{}, fmt.Errorf("there is no manager %.80q in cluster %s: its members are %s", manager, m.self.Cluster,
+				strings.Join(slices.Sorted(maps.Keys(m.State().Members)), ", "))
+		}
+		e.Subject = id.String()
+	}
+	// A server that joins trusts the root that it names.
+	token, err := pki.NewJoinToken(identity.HashKey(m.authority.Root))
+	if err != nil {
+		return pki.JoinToken{}, err
+	}
+	e.Of = access.Hash(token.Hash())
+	return token, m.sign(e)
+}
+
+// Credential makes a user's credential with a role. It ends the user's earlier one, whose certificate is revoked.
+func (m *Member) Credential(user string, role identity.Role, lifetime time.Duration) (*identity.Bundle, error) {
+	id, err := m.user(user, role)
+	if err != nil {
+		return nil, err
+	}
+	b, err := m.users.Issue(pki.Leaf{Identity: id, Lifetime: lifetime}, m.now())
+	if err != nil {
+		return nil, err
+	}
+	b.Roots = m.roots
+	grant, err := access.GrantTo(b.Chain[0], role)
+	if err != nil {
+		return nil, err
+	}
+	return b, m.sign(grant)
+}
+
+// Bearer makes a bearer token for a user, with a role.
+func (m *Member) Bearer(user string, role identity.Role, lifetime time.Duration) (*identity.Bundle, error) {
+	id, err := m.user(user, role)
+	if err != nil {
+		return nil, err
+	}
+	token, err := pki.NewBearerToken()
+	if err != nil {
+		return nil, err
+	}
+	b := &identity.Bundle{Token: token.Text(), Roots: m.roots, Cluster: id.Cluster}
+	return b, m.sign(access.Entry{
+		Kind: access.Bearer, Subject: id.String(), Role: role, Of: access.Hash(token.Hash()), Expires: m.now().Add(lifetime),
+	})
+}
+
+// user checks the name and the role of a user.
+func (m *Member) user(name string, role identity.Role) (identity.Identity, error) {
+	id := identity.Identity{Kind: identity.User, Cluster: m.self.Cluster, Name: name}
+	if m.authority == nil {
+		return id, ErrNoAuthority
+	}
+	if err := id.Check(); err != nil {
+		return id, err
+	}
+	return id, identity.CheckRole(identity.User, role)
+}
+
+// Revoke ends what somebody was granted: a user by the name, anybody by the URI. It returns whom it revoked.
+func (m *Member) Revoke(name string) (identity.Identity, error) {
+	id := identity.Identity{Kind: identity.User, Cluster: m.self.Cluster, Name: name}
+	if strings.Contains(name, "://") {
+		var err error
+		if id, err = identity.Parse(name); err != nil {
+			return id, err
+		}
+	}
+	if m.authority == nil {
+		return id, ErrNoAuthority
+	}
+	if id == m.self {
+		return id, errors.New("the manager of this server, which has the authority's key, can't be revoked here")
+	}
+	state := m.State()
+	if !isGranted(state, id) {
+		return id, fmt.Errorf("there is no %s: there is %s", id.Describe(), strings.Join(grantees(state), ", "))
+	}
+	return id, m.sign(access.Entry{Kind: access.Revoke, Subject: id.String()})
+}
+
+// isGranted reports whether an identity is a member, or has a role or a bearer token.
+func isGranted(s *access.State, id identity.Identity) bool {
+	if id.Kind == identity.Manager {
+		_, is := s.Members[id.Name]
+		return is && id.Cluster == s.Cluster
+	}
+	if _, is := s.Grants[id.String()]; is {
+		return true
+	}
+	for _, b := range s.Bearers {
+		if b.Identity == id {
+			return true
+		}
+	}
+	return false
+}
+
+// grantees returns the names of all who can be revoked: users by their name, others by their URI.
+func grantees(s *access.State) []string {
+	names := map[string]bool{}
+	add := func(id identity.Identity) {
+		if id.Kind == identity.User {
+			names[id.Name] = true
+		} else {
+			names[id.String()] = true
+		}
+	}
+	for _, g := range s.Grants {
+		add(g.Identity)
+	}
+	for _, b := range s.Bearers {
+		add(b.Identity)
+	}
+	for name := range s.Members {
+		add(identity.Identity{Kind: identity.Manager, Cluster: s.Cluster, Name: name})
+	}
+	return slices.Sorted(maps.Keys(names))
+}

@@ -1,0 +1,68 @@
+package security
+
+import (
+	"errors"
+	"fmt"
+
+	"dkvrun/cmd/dkvmanager/internal/access"
+	"dkvrun/runtime/wire"
+)
+
+// Access returns what this manager has of the access log.
+func (m *Member) Access() wire.Access {
+	out := wire.Access{Cluster: m.self.Cluster, Managers: append([]wire.Manager{}, m.Managers()...)}
+	for _, h := range m.log.Heads() {
+		out.Heads = append(out.Heads, wire.AccessHead{Number: h.Number, Hash: h.Hash.String()})
+	}
+	return out
+}
+
+// ErrUnknownHead is the error of Lines for a branch that this manager doesn't have, or has no more.
+var ErrUnknownHead = errors.New("the access log has no branch that ends with this line")
+
+// Lines returns lines of the access log or of the branch whose last line has a hash, from a number on.
+func (m *Member) Lines(head string, from int64) ([]byte, error) {
+	var h access.Hash
+	if err := h.UnmarshalText([]byte(head)); err != nil {
+		return nil, err
+	}
+	for _, known := range m.log.Heads() {
+		if known.Hash == h {
+			return m.log.Lines(h, from), nil
+		}
+	}
+	return nil, ErrUnknownHead
+}
+
+// Append adds a line that an admin, or the authority, has signed. A line that isn't accepted is a *TokenError.
+func (m *Member) Append(line string) error {
+	err := m.log.Append([]byte(line), m.now())
+	var refused *access.LineError
+	if errors.As(err, &refused) {
+		return &TokenError{err}
+	}
+	return err
+}
+
+// Pull takes what another manager has of the access log, which it stated in an answer. Fetch returns its lines, as its
+// Lines does.
+func (m *Member) Pull(answer wire.Access, fetch func(head string, from int64) ([]byte, error)) error {
+	if answer.Cluster != m.self.Cluster {
+		return fmt.Errorf("it is of cluster %.80q", answer.Cluster)
+	}
+	var heads []access.Head
+	for _, h := range answer.Heads {
+		head := access.Head{Number: h.Number}
+		if err := head.Hash.UnmarshalText([]byte(h.Hash)); err != nil {
+			return fmt.Errorf("a head of its access log: %w", err)
+		}
+		heads = append(heads, head)
+	}
+	err := m.log.Pull(heads, func(h access.Hash, from int64) ([]byte, error) { return fetch(h.String(), from) }, m.now())
+	for _, other := range answer.Managers {
+		if learned := m.Learn(other.Identity, other.URL, false); learned != nil && err == nil {
+			err = learned
+		}
+	}
+	return err
+}

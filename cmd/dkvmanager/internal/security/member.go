@@ -1,0 +1,258 @@
+// Package security holds the keys of a secured manager, in the folder pki of its data folder: it makes a cluster, lets
+// servers join, makes certificates, tokens and credentials, and follows the access log.
+//
+// The server that made the cluster has the authority's key. It alone makes join tokens, lets servers join and makes
+// credentials of users, so that the lines of these are written in one place. Every server has an issuer, with which it
+// renews its own certificate without asking anybody.
+//
+// It protects from two authorities of one cluster, from a token that is used twice, and from a key that a crash leaves
+// without its certificate: a folder of keys is made under another name and appears as a whole. It does not protect from
+// whoever can read the folder.
+package security
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"dkvrun/cmd/dkvmanager/internal/access"
+	"dkvrun/cmd/dkvmanager/internal/pki"
+	"dkvrun/runtime/identity"
+)
+
+const (
+	// folderName is the folder of keys in the data folder. It is there if and only if the manager is secured.
+	folderName = "pki"
+	// newFolderName is the folder of keys while it is being made.
+	newFolderName = "pki.new"
+)
+
+// Member is a secured manager: a member of its cluster. Its methods may be called from any goroutine.
+type Member struct {
+	keys  pki.Folder
+	path  string // of the folder
+	self  identity.Identity
+	hosts []string
+	now   func() time.Time
+
+	authority *pki.Authority // nil on a server that joined
+	users     *pki.Issuer    // makes credentials of users; nil on a server that joined
+	issuer    *pki.Issuer
+	roots     []*x509.Certificate
+	log       *access.File
+	addresses *addresses
+
+	renewing sync.Mutex
+	bundle   atomic.Pointer[identity.Bundle] // the manager's certificate
+}
+
+// IsSecured reports whether the manager of a data folder is secured.
+func IsSecured(dataDir string) (bool, error) {
+	_, err := os.Stat(filepath.Join(dataDir, folderName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Open opens the keys of a secured manager. Name is the manager's identity, hosts are the names and addresses under
+// which others reach it. It makes the manager's certificate if that is missing, due for renewal, or has other hosts.
+func Open(dataDir, name string, hosts []string, now func() time.Time) (*Member, error) {
+	m := &Member{path: filepath.Join(dataDir, folderName), hosts: hosts, now: now}
+	if err := m.open(name); err != nil {
+		return nil, fmt.Errorf("the keys in %s can't be used: %w", m.path, err)
+	}
+	return m, nil
+}
+
+func (m *Member) open(name string) (err error) {
+	if m.keys, err = pki.OpenFolder(m.path); err != nil {
+		return err
+	}
+	if m.roots, err = m.keys.LoadRoots(); err != nil {
+		return err
+	}
+	if err := m.openAuthority(); err != nil {
+		return err
+	}
+	if m.issuer, err = load(m.keys, pki.IssuerFile, pki.IssuerOf); err != nil {
+		return err
+	}
+	if m.log, err = access.Open(m.path, keyHashes(m.roots)); err != nil {
+		var damage *access.DamageError
+		if errors.As(err, &damage) {
+			err = fmt.Errorf("%w: restore it from a backup, or get it from another server with dkvmanager join --again", err)
+		}
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = m.log.Close()
+		}
+	}()
+	m.self = identity.Identity{Kind: identity.Manager, Cluster: m.log.State().Cluster, Name: name}
+	if m.addresses, err = openAddresses(m.path); err != nil {
+		return err
+	}
+	old, err := m.keys.Load(pki.ManagerFile)
+	switch {
+	case err == nil:
+		m.bundle.Store(old)
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	if _, err := m.Renew(); err != nil {
+		return err
+	}
+	return m.removeUsedKey()
+}
+
+// openAuthority reads what only the server has that made the cluster.
+func (m *Member) openAuthority() (err error) {
+	if m.authority, err = load(m.keys, pki.AuthorityFile, pki.AuthorityOf); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	m.users, err = load(m.keys, pki.UserIssuerFile, pki.IssuerOf)
+	return err
+}
+
+// load reads a file of keys and converts its content.
+func load[T any](keys pki.Folder, file pki.File, convert func(*identity.Bundle) (*T, error)) (*T, error) {
+	b, err := keys.Load(file)
+	if err != nil {
+		return nil, err
+	}
+	out, err := convert(b)
+	if err != nil {
+		return nil, fmt.Errorf("the file %s %w", keys.Path(file), err)
+	}
+	return out, nil
+}
+
+func keyHashes(roots []*x509.Certificate) []access.Hash {
+	var out []access.Hash
+	for _, c := range roots {
+		out = append(out, access.Hash(identity.HashKey(c)))
+	}
+	return out
+}
+
+// Close closes the access log.
+func (m *Member) Close() error { return m.log.Close() }
+
+// Identity returns the manager's identity.
+func (m *Member) Identity() identity.Identity { return m.self }
+
+// Certificate returns the manager's certificate for TLS, as a server and as a client, with the roots at the end of its
+// chain. It fits identity.Server.
+func (m *Member) Certificate() (*tls.Certificate, error) { return m.bundle.Load().TLS(true), nil }
+
+// Bundle returns the manager's certificate as a client's credential.
+func (m *Member) Bundle() *identity.Bundle { return m.bundle.Load() }
+
+// Policy returns who is accepted now: peers of the cluster, of the given kinds, whose certificates are not revoked.
+func (m *Member) Policy(kinds ...identity.Kind) *identity.Policy {
+	return &identity.Policy{
+		Roots: m.roots, Cluster: m.self.Cluster, Kinds: kinds, Now: m.now, Revoked: m.State().IsRevoked,
+	}
+}
+
+// State returns what the access log says now.
+func (m *Member) State() *access.State { return m.log.State() }
+
+// Now returns the present time.
+func (m *Member) Now() time.Time { return m.now() }
+
+// HasAuthority reports whether this server has the authority's key.
+func (m *Member) HasAuthority() bool { return m.authority != nil }
+
+// Excluded returns why the cluster doesn't accept this manager any more, or "".
+func (m *Member) Excluded() string {
+	const again = ": dkvmanager join --again lets it join again, with a token that dkvmanager token --again makes"
+	state := m.State()
+	member, is := state.Members[m.self.Name]
+	switch serial := m.issuer.Chain[0].SerialNumber; {
+	case state.IsRevoked(serial):
+		return "the issuer of this server is revoked" + again
+	case is && member.Issuer != access.Serial(serial):
+		return "another server has taken this one's place in the cluster" + again
+	}
+	return ""
+}
+
+// Renew makes a new certificate if there is none, if two thirds of the present one's life are over, or if the issuer or
+// the hosts are others. It reports whether it made one. The old one stays valid until its end.
+func (m *Member) Renew() (bool, error) {
+	m.renewing.Lock()
+	defer m.renewing.Unlock()
+	now := m.now()
+	if b := m.bundle.Load(); b != nil && m.isCurrent(b, now) {
+		return false, nil
+	}
+	b, err := m.issuer.Issue(pki.Leaf{Identity: m.self, Hosts: m.hosts}, now)
+	if err != nil {
+		return false, fmt.Errorf("this manager's certificate can't be renewed: %w", err)
+	}
+	b.Roots = m.roots
+	if err := m.keys.Save(pki.ManagerFile, b); err != nil {
+		return false, err
+	}
+	m.bundle.Store(b)
+	return true, nil
+}
+
+// isCurrent reports whether a certificate of this manager needs no renewal.
+func (m *Member) isCurrent(b *identity.Bundle, now time.Time) bool {
+	leaf := b.Chain[0]
+	id, err := b.Identity()
+	due := pki.RenewAt(leaf)
+	if m.issuer.Chain[0].NotAfter.Equal(leaf.NotAfter) {
+		due = leaf.NotAfter // a new one would not last longer
+	}
+	return err == nil && id == m.self && now.Before(due) && !now.Before(leaf.NotBefore) &&
+		len(b.Chain) > 1 && b.Chain[1].Equal(m.issuer.Chain[0]) && sameHosts(leaf, m.hosts)
+}
+
+// sameHosts reports whether a certificate has exactly these hosts.
+func sameHosts(leaf *x509.Certificate, hosts []string) bool {
+	names := slices.Clone(leaf.DNSNames)
+	for _, ip := range leaf.IPAddresses {
+		names = append(names, ip.String())
+	}
+	want := map[string]bool{}
+	for _, h := range hosts {
+		if ip := net.ParseIP(h); ip != nil {
+			h = ip.String()
+		}
+		want[h] = true
+	}
+	return len(names) == len(want) && !slices.ContainsFunc(names, func(h string) bool { return !want[h] })
+}
+
+// Hosts returns the hosts for a manager's certificate: its advertised name, its address unless it listens on all, and
+// further names. IPv6 zones, which certificates can't have, are left out.
+func Hosts(name, bind string, alsoKnownAs []string) []string {
+	var out []string
+	for _, h := range slices.Concat([]string{name, bind}, alsoKnownAs) {
+		if ip, err := netip.ParseAddr(h); err == nil && (ip.IsUnspecified() || ip.Zone() != "") {
+			continue
+		}
+		if h != "" && !slices.Contains(out, h) {
+			out = append(out, h)
+		}
+	}
+	return out
+}

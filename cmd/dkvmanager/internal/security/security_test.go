@@ -1,0 +1,304 @@
+package security
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"dkvrun/cmd/dkvmanager/internal/access"
+	"dkvrun/cmd/dkvmanager/internal/pki"
+	"dkvrun/runtime/identity"
+	"dkvrun/runtime/wire"
+)
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// clock is a time that tests change.
+type clock struct{ now time.Time }
+
+func (c *clock) read() time.Time { return c.now }
+
+func newClock() *clock { return &clock{time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)} }
+
+// create makes a cluster and returns its first member.
+func create(t *testing.T, c *clock) *Member {
+	t.Helper()
+	dir := t.TempDir()
+	if err := Create(dir, "prod", "m-1", "ann", c.now); err != nil {
+		t.Fatal(err)
+	}
+	return open(t, dir, "m-1", c, "10.0.0.11")
+}
+
+func open(t *testing.T, dir, name string, c *clock, hosts ...string) *Member {
+	t.Helper()
+	m, err := Open(dir, name, hosts, c.read)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = m.Close() })
+	return m
+}
+
+// join lets a server with a data folder join.
+func join(dir, name string, first *Member, token pki.JoinToken, again bool) error {
+	j, err := BeginJoin(dir, name, token, again)
+	if err != nil {
+		return err
+	}
+	request, err := j.Request("https://10.0.0.12:7801")
+	if err != nil {
+		return err
+	}
+	answer, err := first.Join(request)
+	if err != nil {
+		return err
+	}
+	return j.Complete(answer, "https://10.0.0.11:7801", first.now())
+}
+
+func TestMember_CreateAndJoin(t *testing.T) {
+	c := newClock()
+	first := create(t, c)
+	admin := must(first.Undelivered())
+	if admin == nil || must(admin.Identity()).String() != "dkv://user.prod/ann" {
+		t.Fatalf("the first credential: %v", admin)
+	}
+	must(0, first.Delivered())
+	if b, err := first.Undelivered(); b != nil || err != nil {
+		t.Errorf("after its delivery: %v, %v", b, err)
+	}
+	token := must(first.Token(2, time.Hour, ""))
+	dir := t.TempDir()
+	if err := join(dir, "m-2", first, token, false); err != nil {
+		t.Fatal(err)
+	}
+	second := open(t, dir, "m-2", c, "10.0.0.12", "db2.example")
+	if got := second.Managers(); len(got) != 1 || got[0] != (wire.Manager{Identity: "m-1", URL: "https://10.0.0.11:7801"}) {
+		t.Errorf("the second knows %v", got)
+	}
+	if got := first.Managers(); len(got) != 1 || got[0] != (wire.Manager{Identity: "m-2", URL: "https://10.0.0.12:7801"}) {
+		t.Errorf("the first knows %v", got)
+	}
+	for _, pair := range [][2]*Member{{first, second}, {second, first}} {
+		peer, err := pair[0].Policy(identity.Manager).Admit(pair[1].Bundle().Chain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if role := first.State().Role(peer.Identity, peer.Serial(), c.now); role != identity.ManagerRole {
+			t.Errorf("%s has the role %q", peer.Identity, role)
+		}
+	}
+	user := must(second.Policy().Admit(admin.Chain))
+	if role := second.State().Role(user.Identity, user.Serial(), c.now); role != identity.Admin {
+		t.Errorf("the admin's role at the second is %q", role)
+	}
+	files := names(must(os.ReadDir(filepath.Join(dir, folderName))))
+	if strings.Contains(files, joiningFile) || strings.Contains(files, string(pki.AuthorityFile)) {
+		t.Errorf("the second has the files %s", files)
+	}
+	if _, err := second.Token(1, time.Hour, ""); !errors.Is(err, ErrNoAuthority) {
+		t.Errorf("the second makes a token: %v", err)
+	}
+	if _, err := second.Join(wire.Join{}); !errors.Is(err, ErrNoAuthority) {
+		t.Errorf("the second lets a server join: %v", err)
+	}
+}
+
+func names(entries []os.DirEntry) string {
+	var out []string
+	for _, e := range entries {
+		out = append(out, e.Name())
+	}
+	return strings.Join(out, " ")
+}
+
+func TestMember_JoinRefusals(t *testing.T) {
+	c := newClock()
+	first := create(t, c)
+	token := must(first.Token(1, time.Hour, ""))
+	dir := t.TempDir()
+	j := must(BeginJoin(dir, "m-2", token, false))
+	request := must(j.Request("https://10.0.0.12:7801"))
+	lost := must(first.Join(request)) // and its answer is lost
+	again := must(BeginJoin(dir, "m-2", token, false))
+	answer := must(first.Join(must(again.Request("https://10.0.0.12:7801"))))
+	if err := again.Complete(lost, "https://10.0.0.11:7801", c.now); err != nil {
+		t.Errorf("the first answer is for the same key: %v", err)
+	}
+	other := must(BeginJoin(t.TempDir(), "m-3", token, false))
+	if err := other.Complete(answer, "https://10.0.0.11:7801", c.now); err == nil || !strings.Contains(err.Error(), "for another key") {
+		t.Errorf("an answer for another key: %v", err)
+	}
+	foreign := create(t, c)
+	foreignAnswer := answer
+	foreignAnswer.Access = string(must(foreign.Lines(foreign.Access().Heads[0].Hash, 1)))
+	if err := again.Complete(foreignAnswer, "https://10.0.0.11:7801", c.now); err == nil {
+		t.Error("the log of another cluster is taken")
+	}
+	number := first.State().Number
+	expired := must(other.Request("https://10.0.0.13:7801"))
+	for name, r := range map[string]wire.Join{
+		"used":            expired,
+		"other name":      {Token: request.Token, Request: request.Request, Identity: "m-4", URL: request.URL},
+		"no name":         {Token: request.Token, Request: request.Request, Identity: "../x", URL: request.URL},
+		"typo":            {Token: request.Token[:len(request.Token)-5] + "aaaaa", Request: request.Request, Identity: "m-2", URL: request.URL},
+		"garbage":         {Token: "x", Request: "y", Identity: "z", URL: "w"},
+		"another cluster": {Token: must(foreign.Token(1, time.Hour, "")).Text(), Request: request.Request, Identity: "m-2", URL: request.URL},
+		"no URL":          {Token: request.Token, Request: request.Request, Identity: "m-2", URL: "file:///etc"},
+	} {
+		var refused *TokenError
+		if _, err := first.Join(r); !errors.As(err, &refused) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if got := first.State(); got.Number != number || len(got.Members) != 2 {
+		t.Errorf("refused requests changed the log: %d lines instead of %d", got.Number, number)
+	}
+}
+
+func TestMember_JoinAgain(t *testing.T) {
+	c := newClock()
+	first := create(t, c)
+	dir := t.TempDir()
+	must(0, join(dir, "m-2", first, must(first.Token(1, time.Hour, "")), false))
+	second := must(Open(dir, "m-2", nil, c.read))
+	old := second.Bundle()
+	must(first.Revoke("dkv://manager.prod/m-2"))
+	if err := second.Pull(first.Access(), first.Lines); err != nil {
+		t.Fatal(err)
+	}
+	if got := second.Excluded(); !strings.Contains(got, "is revoked: dkvmanager join --again") {
+		t.Errorf("the revoked manager says %q", got)
+	}
+	must(0, second.Close())
+	if err := join(dir, "m-2", first, must(first.Token(1, time.Hour, "")), true); err != nil {
+		t.Fatal(err)
+	}
+	second = open(t, dir, "m-2", c)
+	must(0, second.Pull(first.Access(), first.Lines))
+	if got := second.Excluded(); got != "" {
+		t.Errorf("after joining again: %s", got)
+	}
+	if _, err := first.Policy().Admit(old.Chain); err == nil {
+		t.Error("the old certificate is still accepted")
+	}
+	if _, err := first.Policy().Admit(second.Bundle().Chain); err != nil {
+		t.Error(err)
+	}
+	// The place of a member is taken with a token that is made for it, and with no other.
+	var refused *TokenError
+	if err := join(t.TempDir(), "m-2", first, must(first.Token(1, time.Hour, "")), false); !errors.As(err, &refused) {
+		t.Errorf("a stranger takes the member's place: %v", err)
+	}
+	if err := join(t.TempDir(), "m-2", first, must(first.Token(1, time.Hour, "m-2")), false); err != nil {
+		t.Errorf("a wiped server: %v", err)
+	}
+	if _, err := first.Token(1, time.Hour, "m-9"); err == nil || !strings.Contains(err.Error(), "its members are m-1, m-2") {
+		t.Errorf("a token for nobody: %v", err)
+	}
+}
+
+func TestMember_Renew(t *testing.T) {
+	c := newClock()
+	m := create(t, c)
+	first := m.Bundle()
+	if renewed, err := m.Renew(); renewed || err != nil {
+		t.Errorf("renewed at once: %v, %v", renewed, err)
+	}
+	c.now = pki.RenewAt(first.Chain[0]).Add(time.Second)
+	if renewed, err := m.Renew(); !renewed || err != nil {
+		t.Fatalf("not renewed when it is due: %v, %v", renewed, err)
+	}
+	second := m.Bundle()
+	if !second.Chain[0].NotAfter.After(first.Chain[0].NotAfter) {
+		t.Error("the new one doesn't last longer")
+	}
+	if _, err := m.Policy().Admit(first.Chain); err != nil {
+		t.Errorf("the old one is valid until its end: %v", err)
+	}
+	same := must(Open(filepath.Dir(m.path), "m-1", []string{"10.0.0.11"}, c.read))
+	if !same.Bundle().Chain[0].Equal(second.Chain[0]) {
+		t.Error("another one after a restart")
+	}
+	must(0, same.Close())
+	// A manager that was off for long comes back, and so does one with a new address.
+	c.now = c.now.Add(5 * 365 * 24 * time.Hour)
+	late := must(Open(filepath.Dir(m.path), "m-1", []string{"10.0.0.99"}, c.read))
+	if _, err := late.Policy().Admit(late.Bundle().Chain); err != nil {
+		t.Error(err)
+	}
+	if got := late.Bundle().Chain[0].IPAddresses; len(got) != 1 || got[0].String() != "10.0.0.99" {
+		t.Errorf("the addresses %v", got)
+	}
+	must(0, late.Close())
+}
+
+func TestMember_Grants(t *testing.T) {
+	c := newClock()
+	first := create(t, c)
+	ci := must(first.Credential("ci", identity.Operator, 720*time.Hour))
+	again := must(first.Credential("ci", identity.Viewer, 720*time.Hour))
+	if _, err := first.Policy().Admit(ci.Chain); err == nil {
+		t.Error("the earlier credential is still accepted")
+	}
+	peer := must(first.Policy().Admit(again.Chain))
+	if role := first.State().Role(peer.Identity, peer.Serial(), c.now); role != identity.Viewer {
+		t.Errorf("the role is %q", role)
+	}
+	bearer := must(first.Bearer("job", identity.Operator, time.Hour))
+	token := must(pki.ParseBearerToken(bearer.Token))
+	caller, err := first.State().Bearer(access.Hash(token.Hash()), c.now)
+	if err != nil || caller.Role != identity.Operator {
+		t.Errorf("the token's caller: %v, %v", caller, err)
+	}
+	for _, name := range []string{"ci", "job"} {
+		if id, err := first.Revoke(name); err != nil || id.Name != name {
+			t.Errorf("revoke %s: %v, %v", name, id, err)
+		}
+	}
+	if _, err := first.Policy().Admit(again.Chain); err == nil {
+		t.Error("the revoked credential is still accepted")
+	}
+	if _, err := first.State().Bearer(access.Hash(token.Hash()), c.now); err == nil {
+		t.Error("the revoked token is still accepted")
+	}
+	const nobody = "there is no user ci of cluster prod: there is ann, dkv://manager.prod/m-1"
+	if _, err := first.Revoke("ci"); err == nil || err.Error() != nobody {
+		t.Errorf("revoked twice: %v", err)
+	}
+	_, err = first.Credential("ci", identity.ManagerRole, time.Hour)
+	if err == nil || !strings.Contains(err.Error(), "viewer operator admin") {
+		t.Errorf("a role that users don't have: %v", err)
+	}
+	if _, err := first.Revoke("dkv://manager.prod/m-1"); err == nil {
+		t.Error("the first server revoked itself")
+	}
+}
+
+func TestMember_CreateAfterCrash(t *testing.T) {
+	c := newClock()
+	dir := t.TempDir()
+	must(0, Create(dir, "prod", "m-1", "ann", c.now))
+	// As a crash before the last step leaves it.
+	must(0, os.Rename(filepath.Join(dir, folderName), filepath.Join(dir, newFolderName)))
+	if secured, err := IsSecured(dir); secured || err != nil {
+		t.Errorf("secured: %v, %v", secured, err)
+	}
+	must(0, Create(dir, "prod", "m-1", "ann", c.now))
+	entries := must(os.ReadDir(dir))
+	if got := names(entries); got != folderName {
+		t.Errorf("the folder has %s", got)
+	}
+	if err := Create(dir, "prod", "m-1", "ann", c.now); err == nil {
+		t.Error("a second authority was made")
+	}
+}

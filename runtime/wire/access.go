@@ -1,0 +1,35 @@
+package wire
+
+// Join is the body of POST /join: a server asks to become a member. It is sent over TLS, after the server's chain was
+// compared with the token.
+type Join struct {
+	Token string `json:"token" max:"256"` // of which the manager that gave it knows the hash
+	// Request is a signing request (PKCS #10, PEM) for the key of the server's issuer. Only its key counts.
+	Request  string `json:"request" max:"8192"`
+	Identity string `json:"identity" max:"64"` // of the manager
+	URL      string `json:"url" max:"269"`     // at which others reach it
+}
+
+// Joined is the answer to Join: the certificate of the server's issuer, with which it makes its own certificates.
+type Joined struct {
+	Cluster string `json:"cluster"`
+	Manager string `json:"manager"` // the identity of the manager that answers
+	Issuer  string `json:"issuer"`  // the issuer's chain, PEM
+	Roots   string `json:"roots"`   // the authority's certificates, PEM
+	// Access is the access log, in lines; of a log of more than 1 MiB its first lines.
+	Access string `json:"access"`
+}
+
+// Access is the answer to GET /access without parameters: what a manager has of the access log.
+type Access struct {
+	Cluster string       `json:"cluster"`
+	Heads   []AccessHead `json:"heads"` // the last line of the log, then those of branches that differ from it
+	// Managers are the other members whose addresses this manager knows.
+	Managers []Manager `json:"managers"`
+}
+
+// AccessHead is the last line of the access log or a branch of it.
+type AccessHead struct {
+	Number int64  `json:"number"`
+	Hash   string `json:"hash"` // in hexadecimal digits
+}
