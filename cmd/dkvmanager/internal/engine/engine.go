@@ -92,17 +92,22 @@ type Member struct {
 	Leader  bool
 }
 
+// MemberReader reads the member list of one running store, which needs the store's quorum.
+type MemberReader interface {
+	Members(ctx context.Context) ([]Member, error)
+	Close() error
+}
+
 // Membership reads and changes the member list of one running store. Every call needs the store's quorum. A
 // call that the store refuses for the moment returns an error and can be repeated.
 type Membership interface {
-	Members(ctx context.Context) ([]Member, error)
+	MemberReader
 	// Add adds an instance as a learner. Adding a member again changes nothing.
 	Add(ctx context.Context, address string) error
 	// Promote gives a learner that has caught up its vote. Promoting a voter changes nothing.
 	Promote(ctx context.Context, id uint64) error
 	// Remove removes a member; a leader transfers the leadership first. Removing a non-member changes nothing.
 	Remove(ctx context.Context, id uint64) error
-	Close() error
 }
 
 // Engine runs the instances of stores.
@@ -112,9 +117,9 @@ type Engine interface {
 	// Run serves spec from folder until ctx is done, then stops gracefully. It keeps report up to date and
 	// writes its log to log. It returns an error when the instance can't start or can't go on.
 	Run(ctx context.Context, folder string, spec Spec, report *Report, log io.Writer) error
-	// Dial returns the membership of a running store, reached through any of its client endpoints (host:port).
-	// Connections come from bind, the IP of this server; empty for all.
-	Dial(bind string, endpoints []string) (Membership, error)
+	// Dial returns the member list of a running store, reached through any of its client endpoints (host:port), which
+	// take no changes of members. Connections come from bind, the IP of this server; empty for all.
+	Dial(bind string, endpoints []string) (MemberReader, error)
 	// DialLocal returns the membership of the store of the data instance in folder, which is on this server, reached
 	// through a socket that only the folder's owner can open. It connects at the first call: an error of a call, and not
 	// of DialLocal, says that the instance doesn't run.

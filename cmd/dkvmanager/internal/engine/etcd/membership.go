@@ -22,7 +22,7 @@ type membership struct {
 	local  bool // the client uses the socket of an instance on this server, and no other instance
 }
 
-func (etcd) Dial(bind string, endpoints []string) (engine.Membership, error) {
+func (etcd) Dial(bind string, endpoints []string) (engine.MemberReader, error) {
 	client, err := dial(bind, endpoints)
 	if err != nil {
 		return nil, fmt.Errorf("reach the store: %w", err)
@@ -136,9 +136,9 @@ func index(list []*pb.Member, id uint64) int {
 	return slices.IndexFunc(list, func(member *pb.Member) bool { return member.ID == id })
 }
 
-// moveLeader transfers the leadership to the first other voter that accepts it, if the instance of this membership is the
-// leader: only that can. Otherwise, or if no voter accepts it, the store elects a leader after the removal, within a
-// second or two.
+// moveLeader transfers the leadership to the first other voter that accepts it, if the instance of this membership is
+// the leader: only that can. Otherwise, or if no voter accepts it, the store elects a leader after the removal, within
+// a second or two.
 func (m membership) moveLeader(ctx context.Context, list []*pb.Member, leader *pb.Member) {
 	for _, other := range list {
 		if other.ID == leader.ID || other.IsLearner || other.Name == "" {

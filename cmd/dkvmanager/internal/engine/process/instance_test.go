@@ -51,7 +51,7 @@ type fake struct{}
 
 func (fake) Name() string { return "fake" }
 
-func (fake) Dial(string, []string) (engine.Membership, error) {
+func (fake) Dial(string, []string) (engine.MemberReader, error) {
 	return nil, errors.New("nothing to dial")
 }
 
