@@ -212,7 +212,7 @@ func TestData_FullQuota(t *testing.T) {
 	t.Parallel()
 	store := newStore(t, 1, 1)
 	startAll(store)
-	ctx, cancel := clientContext(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 6*clientLimit)
 	defer cancel()
 	maintenance := pb.NewMaintenanceClient(store[0].local().ActiveConnection())
 	alarm := func(action pb.AlarmRequest_AlarmAction) {

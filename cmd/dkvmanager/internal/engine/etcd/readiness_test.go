@@ -1,6 +1,7 @@
 package etcd
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -14,7 +15,7 @@ func TestReadiness_NeedsNoUser(t *testing.T) {
 	store := newStore(t, 1, 1)
 	data := store[0]
 	startAll(store)
-	ctx, cancel := clientContext(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 6*clientLimit)
 	defer cancel()
 	socket := data.local()
 	for _, err := range []error{
