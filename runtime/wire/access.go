@@ -1,11 +1,17 @@
 package wire
 
+// JoinPath is the path with which a server joins a secured cluster.
+func JoinPath() string { return Prefix + "/join" }
+
+// AccessPath is the path of the access log, which says who may do what in a secured cluster.
+func AccessPath() string { return Prefix + "/access" }
+
 // Join is the body of POST /join: a server asks to become a member. It is sent over TLS, after the server's chain was
 // compared with the token.
 type Join struct {
 	Token string `json:"token" max:"256"` // of which the manager that gave it knows the hash
 	// Request is a signing request (PKCS #10, PEM) for the key of the server's issuer. Only its key counts.
-	Request  string `json:"request" max:"8192"`
+	Request  string `json:"request" max:"2048"`
 	Identity string `json:"identity" max:"64"` // of the manager
 	URL      string `json:"url" max:"269"`     // at which others reach it
 }
@@ -32,4 +38,10 @@ type Access struct {
 type AccessHead struct {
 	Number int64  `json:"number"`
 	Hash   string `json:"hash"` // in hexadecimal digits
+}
+
+// AppendAccess is the body of POST /access.
+type AppendAccess struct {
+	// Line is one line that follows the access log, signed by an admin or the authority.
+	Line string `json:"line" max:"2048"`
 }

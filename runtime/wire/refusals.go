@@ -14,11 +14,11 @@ var RefusalCodes = []string{
 	CodeDataLost, CodeUnknownFolder, CodeStartFailed, CodeStopFailed, CodeWrongManager, CodeWrongCoordinator,
 	CodeMissingManager, CodeStaleEpoch, CodeOperationAborted, CodeOperationNotFound, CodeOperationDiffers,
 	CodeFenced, CodeReplacementUnfinished, CodeCoordinatorSilent, CodeCoordinatorAlive, CodeSuspect, CodeReadOnly,
-	CodeInternal, CodeCatalogFull, CodeNotCalledFor,
+	CodeInternal, CodeCatalogFull, CodeNotCalledFor, CodeNotSecured, CodeTokenRefused, CodeLineRefused,
 }
 
 // refusalStatuses lists the HTTP statuses of refusals.
-var refusalStatuses = []int{400, 404, 405, 409, 410, 413, 421, 422, 500, 503}
+var refusalStatuses = []int{400, 403, 404, 405, 409, 410, 413, 421, 422, 500, 503}
 
 // statusOf returns the HTTP status of a code. A refusal that is about the state of a store or of an operation, and
 // not about the request, is a conflict.
@@ -30,6 +30,8 @@ func statusOf(code string) int {
 		return http.StatusBadRequest
 	case CodeNotFound, CodeStoreNotFound, CodeInstanceNotFound, CodeOperationNotFound:
 		return http.StatusNotFound
+	case CodeTokenRefused:
+		return http.StatusForbidden
 	case CodeMethodNotAllowed:
 		return http.StatusMethodNotAllowed
 	case CodeOperationAborted:
@@ -74,6 +76,10 @@ var (
 	// RefuseWrongManager: the request names another manager, which may have had this address before.
 	// Argument: this manager's identity.
 	RefuseWrongManager = Refusal{CodeWrongManager, "this manager is %s, the request is for another one: connect again", ""}
+
+	// RefuseNotSecured: the request is about a cluster's members, and the manager has no certificate of a cluster.
+	RefuseNotSecured = Refusal{CodeNotSecured, "this manager is not secured: it is a member of no cluster",
+		"dkvmanager init makes a cluster, dkvmanager join lets a manager join one"}
 
 	// RefuseStoreBusy: another operation of the store is prepared here.
 	// Arguments: store, owner, since when, action, operation.

@@ -71,6 +71,9 @@ const (
 	CodeCatalogFull           = "catalog_full"        // 409 no room for another store or operation
 	CodeNotCalledFor          = "not_called_for"      // 409 nobody who may asks for this change of members
 	CodeInternal              = "internal"            // 500
+	CodeNotSecured            = "not_secured"         // 409 the manager has no certificate of a cluster
+	CodeTokenRefused          = "token_refused"       // 403 a join token that is unknown, expired or used
+	CodeLineRefused           = "line_refused"        // 409 a line that the access log doesn't take
 )
 
 // Error returns the message, with the hint in parentheses if there is one.

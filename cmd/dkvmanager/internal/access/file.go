@@ -185,7 +185,7 @@ func (f *File) Add(prepare func(*Log) (Entry, error), now time.Time) (Entry, err
 func (f *File) Append(text []byte, now time.Time) error {
 	e, err := decode(bytes.TrimSuffix(text, []byte("\n")))
 	if err != nil {
-		return fmt.Errorf("the line %w", err)
+		return &LineError{f.State().Number + 1, err}
 	}
 	f.lock.Lock()
 	defer f.lock.Unlock()

@@ -18,6 +18,7 @@ import (
 
 	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/cmd/dkvmanager/internal/failpoint"
+	"dkvrun/cmd/dkvmanager/internal/security"
 	"dkvrun/cmd/dkvmanager/internal/twophase"
 	"dkvrun/runtime/wire"
 )
@@ -70,7 +71,7 @@ type Peers interface {
 	Store(ctx context.Context, url, store string) (wire.Store, error)
 }
 
-// Options configures the API; all fields but AlsoKnownAs are required.
+// Options configures the API; all fields but AlsoKnownAs and Member are required.
 type Options struct {
 	Catalog    Catalog
 	Supervisor Supervisor
@@ -82,6 +83,8 @@ type Options struct {
 	Host, Listen string
 	// AlsoKnownAs lists further names by which clients may address the manager.
 	AlsoKnownAs []string
+	// Member has the keys and the access log of a secured manager; nil if it is not secured.
+	Member *security.Member
 	// Boot is a new id at every start of the manager.
 	Boot string
 	// Engine is the name of the engine that new stores get.
@@ -98,12 +101,14 @@ type API struct {
 	bodies      *bodies
 	waiting     waiting
 	answers     *largeSlots
+	membership  membership
 	limits      limits
 }
 
 // New returns the API of one manager.
 func New(o Options) *API {
-	a := &API{Options: o, bodies: newBodies(), answers: newLargeAnswers(), limits: standardLimits()}
+	a := &API{Options: o, bodies: newBodies(), answers: newLargeAnswers(), limits: standardLimits(),
+		membership: membership{of: o.Member, log: o.Log}}
 	a.participant = twophase.New(twophase.Options{
 		Catalog: notifyingCatalog{a}, Peers: o.Peers, Owns: o.Owns, Ports: o.Supervisor.CheckPorts, Engine: o.Engine,
 		Now:         time.Now,

@@ -38,6 +38,11 @@ func (a *API) read(w http.ResponseWriter, r *http.Request, route *route, names m
 	if id, has := names["operation"]; has && !isUUID(id) {
 		return nil, wire.Refuse(wire.CodeBadRequest, "the operation in the path: got %s, want a UUID in lower case", quoted(id))
 	}
+	if route.action == "Join" {
+		if err := checkJoin(r); err != nil {
+			return nil, err
+		}
+	}
 	var err error
 	if req.query, err = readQuery(r, route.params); err != nil {
 		return nil, err

@@ -53,6 +53,10 @@ var routes = []route{
 	{"GET", "/metrics", "GetMetrics", []string{"windowSec", "store"}, false, (*API).getMetrics},
 	{"GET", "/info", "GetInfo", nil, false, (*API).getInfo},
 	{"GET", "/health", "GetHealth", nil, false, (*API).getHealth},
+	{"POST", "/join", "Join", nil, true, func(a *API, r *request) (any, error) { return a.membership.join(r) }},
+	{"GET", "/access", "GetAccess", []string{"head", "from", "url"}, false,
+		func(a *API, r *request) (any, error) { return a.membership.getAccess(r) }},
+	{"POST", "/access", "AppendAccess", nil, true, func(a *API, r *request) (any, error) { return a.membership.appendAccess(r) }},
 	{"GET", "/openapi.json", "GetOpenAPI", nil, false, (*API).getOpenAPI},
 }
 
@@ -179,6 +183,8 @@ func (a *API) nameIn(err error, req *request) error {
 var readOnlyActions = map[string]bool{
 	"GetStores": true, "GetStore": true, "GetLog": true, "GetMetrics": true,
 	"GetInfo": true, "GetHealth": true, "GetOpenAPI": true,
+	// They don't concern the catalog.
+	"Join": true, "GetAccess": true, "AppendAccess": true,
 }
 
 // handle serves a request, or refuses it because the catalog is lost.

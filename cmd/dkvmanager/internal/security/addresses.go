@@ -78,7 +78,7 @@ func (m *Member) Learn(name, url string, stated bool) error {
 		return nil
 	}
 	urls := maps.Clone(a.urls)
-	maps.DeleteFunc(urls, func(old, _ string) bool { _, is := members[old]; return !is })
+	maps.DeleteFunc(urls, func(old, _ string) bool { _, is := members[old]; return !is && old != m.self.Name })
 	urls[name] = url
 	if err := a.save(urls); err != nil {
 		return err
@@ -94,9 +94,33 @@ func (m *Member) Managers() []wire.Manager {
 	defer m.addresses.lock.Unlock()
 	var out []wire.Manager
 	for _, name := range slices.Sorted(maps.Keys(m.addresses.urls)) {
-		if _, is := members[name]; is {
+		if _, is := members[name]; is && name != m.self.Name {
 			out = append(out, wire.Manager{Identity: name, URL: m.addresses.urls[name]})
 		}
 	}
 	return out
+}
+
+// SetURL keeps the URL at which others reach this manager. Commands need it while the manager doesn't run.
+func (m *Member) SetURL(url string) error {
+	a := m.addresses
+	a.lock.Lock()
+	defer a.lock.Unlock()
+	if a.urls[m.self.Name] == url {
+		return nil
+	}
+	urls := maps.Clone(a.urls)
+	urls[m.self.Name] = url
+	if err := a.save(urls); err != nil {
+		return err
+	}
+	a.urls = urls
+	return nil
+}
+
+// URL returns the URL at which others reach this manager, or "" if it never served.
+func (m *Member) URL() string {
+	m.addresses.lock.Lock()
+	defer m.addresses.lock.Unlock()
+	return m.addresses.urls[m.self.Name]
 }

@@ -13,6 +13,9 @@ import (
 	"dkvrun/runtime/identity"
 )
 
+// MaxCount is the maximum number of servers that may use a join token.
+const MaxCount = 10000
+
 // Token makes a join token for so many servers. With a manager's identity it is for that manager alone, which joins
 // again.
 func (m *Member) Token(count int, lifetime time.Duration, manager string) (pki.JoinToken, error) {

@@ -66,7 +66,8 @@ func IsSecured(dataDir string) (bool, error) {
 }
 
 // Open opens the keys of a secured manager. Name is the manager's identity, hosts are the names and addresses under
-// which others reach it. It makes the manager's certificate if that is missing, due for renewal, or has other hosts.
+// which others reach it, or nil to leave those of the present certificate. Open makes the manager's certificate if it
+// is missing, due for renewal, or has other hosts.
 func Open(dataDir, name string, hosts []string, now func() time.Time) (*Member, error) {
 	m := &Member{path: filepath.Join(dataDir, folderName), hosts: hosts, now: now}
 	if err := m.open(name); err != nil {
@@ -202,7 +203,11 @@ func (m *Member) Renew() (bool, error) {
 	if b := m.bundle.Load(); b != nil && m.isCurrent(b, now) {
 		return false, nil
 	}
-	b, err := m.issuer.Issue(pki.Leaf{Identity: m.self, Hosts: m.hosts}, now)
+	hosts := m.hosts
+	if b := m.bundle.Load(); hosts == nil && b != nil {
+		hosts = hostsOf(b.Chain[0])
+	}
+	b, err := m.issuer.Issue(pki.Leaf{Identity: m.self, Hosts: hosts}, now)
 	if err != nil {
 		return false, fmt.Errorf("this manager's certificate can't be renewed: %w", err)
 	}
@@ -226,12 +231,18 @@ func (m *Member) isCurrent(b *identity.Bundle, now time.Time) bool {
 		len(b.Chain) > 1 && b.Chain[1].Equal(m.issuer.Chain[0]) && sameHosts(leaf, m.hosts)
 }
 
-// sameHosts reports whether a certificate has exactly these hosts.
-func sameHosts(leaf *x509.Certificate, hosts []string) bool {
-	names := slices.Clone(leaf.DNSNames)
+// hostsOf returns the hosts of a certificate.
+func hostsOf(leaf *x509.Certificate) []string {
+	out := slices.Clone(leaf.DNSNames)
 	for _, ip := range leaf.IPAddresses {
-		names = append(names, ip.String())
+		out = append(out, ip.String())
 	}
+	return out
+}
+
+// sameHosts reports whether a certificate has exactly these hosts, or hosts is nil.
+func sameHosts(leaf *x509.Certificate, hosts []string) bool {
+	names := hostsOf(leaf)
 	want := map[string]bool{}
 	for _, h := range hosts {
 		if ip := net.ParseIP(h); ip != nil {
@@ -239,7 +250,7 @@ func sameHosts(leaf *x509.Certificate, hosts []string) bool {
 		}
 		want[h] = true
 	}
-	return len(names) == len(want) && !slices.ContainsFunc(names, func(h string) bool { return !want[h] })
+	return hosts == nil || len(names) == len(want) && !slices.ContainsFunc(names, func(h string) bool { return !want[h] })
 }
 
 // Hosts returns the hosts for a manager's certificate: its advertised name, its address unless it listens on all, and

@@ -1,0 +1,139 @@
+package security
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"dkvrun/cmd/dkvmanager/internal/access"
+	"dkvrun/cmd/dkvmanager/internal/pki"
+	"dkvrun/runtime/identity"
+)
+
+// Expiring returns a sentence for each certificate of this manager that ends so soon that people should know.
+func (m *Member) Expiring() []string {
+	var out []string
+	now := m.now()
+	leaf := m.bundle.Load().Chain[0]
+	if pki.Warn(leaf, now) {
+		out = append(out, fmt.Sprintf("this manager's certificate ends at %s and was not renewed: see its log for the reason", stamp(leaf.NotAfter)))
+	}
+	for _, c := range m.roots {
+		if pki.Warn(c, now) {
+			out = append(out, fmt.Sprintf("the cluster's authority ends at %s", stamp(c.NotAfter)))
+		}
+	}
+	if c := m.issuer.Chain[0]; pki.Warn(c, now) {
+		out = append(out, fmt.Sprintf("this server's issuer ends at %s: dkvmanager join --again gets another one", stamp(c.NotAfter)))
+	}
+	return out
+}
+
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+
+// Status describes the manager's certificates and the cluster's members, roles and tokens, for people.
+func (m *Member) Status() string {
+	state, now := m.State(), m.now()
+	var out strings.Builder
+	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
+	row := func(cells ...string) { fmt.Fprintln(w, strings.Join(cells, "\t")) }
+	leaf := m.bundle.Load().Chain[0]
+	authority := "on another server"
+	if m.authority != nil {
+		authority = "on this server"
+	}
+	row("cluster", m.self.Cluster)
+	row("manager", m.self.Name)
+	row("certificate", "ends "+stamp(leaf.NotAfter)+", is renewed from "+stamp(pki.RenewAt(leaf)))
+	row("issuer", "ends "+stamp(m.issuer.Chain[0].NotAfter))
+	for _, c := range m.roots {
+		row("authority", "ends "+stamp(c.NotAfter)+", its key is "+authority)
+	}
+	row("access log", fmt.Sprintf("%d lines, the last of %s", state.Number, stamp(state.Time)))
+	for _, f := range state.Forks {
+		row("fork", fmt.Sprintf("a branch of the access log differs from line %d on (%d lines): only what both allow is allowed", f.Number, f.Lines))
+	}
+	if why := m.Excluded(); why != "" {
+		row("excluded", why)
+	}
+	_ = w.Flush() // a strings.Builder takes everything
+	table(&out, "MANAGER\tSINCE\tADDRESS", m.memberRows(state))
+	table(&out, "NAME\tROLE\tENDS", grantRows(state, now))
+	table(&out, "BEARER TOKEN OF\tROLE\tENDS", bearerRows(state, now))
+	table(&out, "JOIN TOKEN\tLEFT\tENDS", tokenRows(state, now))
+	return out.String()
+}
+
+// table writes a table with a header, if it has rows.
+func table(out *strings.Builder, header string, rows []string) {
+	if len(rows) == 0 {
+		return
+	}
+	out.WriteByte('\n')
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, header)
+	for _, r := range rows {
+		fmt.Fprintln(w, r)
+	}
+	_ = w.Flush()
+}
+
+func (m *Member) memberRows(s *access.State) []string {
+	urls := map[string]string{m.self.Name: m.URL()}
+	for _, other := range m.Managers() {
+		urls[other.Identity] = other.URL
+	}
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(s.Members)) {
+		out = append(out, name+"\t"+stamp(s.Members[name].Since)+"\t"+urls[name])
+	}
+	return out
+}
+
+func grantRows(s *access.State, now time.Time) []string {
+	var out []string
+	for _, uri := range slices.Sorted(maps.Keys(s.Grants)) {
+		g := s.Grants[uri]
+		name := uri
+		if g.Identity.Kind == identity.User {
+			name = g.Identity.Name
+		}
+		out = append(out, name+"\t"+string(g.Role)+"\t"+ends(g.Expires, now))
+	}
+	return out
+}
+
+func bearerRows(s *access.State, now time.Time) []string {
+	var out []string
+	for _, b := range s.Bearers {
+		out = append(out, b.Identity.Name+"\t"+string(b.Role)+"\t"+ends(b.Expires, now))
+	}
+	slices.Sort(out)
+	return out
+}
+
+// tokenRows returns the join tokens that servers can still use, by the first digits of their hash.
+func tokenRows(s *access.State, now time.Time) []string {
+	var out []string
+	for h, t := range s.Tokens {
+		if left := t.Count - len(t.Uses); left > 0 && now.Before(t.Expires) {
+			out = append(out, fmt.Sprintf("%s…\t%d\t%s", h.String()[:8], left, ends(t.Expires, now)))
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// ends describes an end, which is in the past or not.
+func ends(at, now time.Time) string {
+	switch {
+	case at.IsZero():
+		return "never"
+	case !now.Before(at):
+		return stamp(at) + " (expired)"
+	}
+	return stamp(at)
+}
