@@ -5,12 +5,15 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"os"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"dkvrun/cmd/dkvmanager/internal/hostid"
+	"dkvrun/cmd/dkvmanager/internal/security"
 	"dkvrun/runtime/wire"
 )
 
@@ -22,12 +25,50 @@ type options struct {
 	lifeline       *os.File // nil for none
 	netFaultSocket *os.File // the socket for network faults; nil for none
 	ephemeral      bool
+	arguments      []string // what is neither a flag nor a flag's value
+}
+
+// hosts returns the names and addresses under which others reach the manager, for its certificate.
+func (o *options) hosts() []string { return security.Hosts(o.host.Name, o.host.Bind, o.alsoKnownAs) }
+
+// url returns the URL at which others reach the manager when it is secured.
+func (o *options) url() string {
+	return "https://" + net.JoinHostPort(o.host.Name, strconv.Itoa(o.host.Port))
+}
+
+// newFlagSet returns a set of flags without its own output.
+func newFlagSet(name string) *flag.FlagSet {
+	set := flag.NewFlagSet(name, flag.ContinueOnError)
+	set.SetOutput(io.Discard)
+	return set
+}
+
+// parseMixed parses flags and other arguments in any order, and returns the others.
+func parseMixed(set *flag.FlagSet, args []string) ([]string, error) {
+	var names []string
+	for rest := args; ; {
+		if err := set.Parse(rest); err != nil {
+			return nil, err
+		}
+		if set.NArg() == 0 {
+			return names, nil
+		}
+		names, rest = append(names, set.Arg(0)), set.Args()[1:]
+	}
 }
 
 // parseFlags parses the command line. It returns flag.ErrHelp if the command line asks for help.
 func parseFlags(args []string) (*options, error) {
-	set := flag.NewFlagSet("dkvmanager", flag.ContinueOnError)
-	set.SetOutput(io.Discard)
+	o, err := parseOptions(newFlagSet("dkvmanager"), args)
+	if err == nil && len(o.arguments) > 0 {
+		err = fmt.Errorf("%q is not a command: etcdctl, version, help, or flags alone",
+			o.arguments[0])
+	}
+	return o, err
+}
+
+// parseOptions parses the flags of a manager that serves, in addition to those that set has.
+func parseOptions(set *flag.FlagSet, args []string) (*options, error) {
 	listen := set.String("listen", fmt.Sprintf("127.0.0.1:%d", wire.DefaultManagerPort), "")
 	dataDir := set.String("data-dir", "", "")
 	advertise := set.String("advertise", "", "")
@@ -40,11 +81,9 @@ func parseFlags(args []string) (*options, error) {
 	lifeline := set.Int("lifeline", -1, "")
 	netFaultFD := set.Int("switchboard", -1, "")
 	ephemeral := set.Bool("ephemeral", false, "")
-	if err := set.Parse(args); err != nil {
+	arguments, err := parseMixed(set, args)
+	if err != nil {
 		return nil, err
-	}
-	if set.NArg() > 0 {
-		return nil, fmt.Errorf("%q is not a command: version, help, or flags alone", set.Arg(0))
 	}
 	if *dataDir == "" {
 		return nil, errors.New("--data-dir DIR is missing: name the folder for the catalog and the stores' data")
@@ -54,8 +93,7 @@ func parseFlags(args []string) (*options, error) {
 			return nil, fmt.Errorf("--also-known-as: a name %w", err)
 		}
 	}
-	o := &options{dataDir: *dataDir, alsoKnownAs: alsoKnownAs, ephemeral: *ephemeral}
-	var err error
+	o := &options{dataDir: *dataDir, alsoKnownAs: alsoKnownAs, ephemeral: *ephemeral, arguments: arguments}
 	if o.host, err = hostid.New(*listen, *advertise); err != nil {
 		return nil, err
 	}

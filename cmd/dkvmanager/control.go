@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/cmd/dkvmanager/internal/engine"
+	"dkvrun/cmd/dkvmanager/internal/security"
+	"dkvrun/runtime/identity"
+)
+
+// controlSocket is the socket in the data folder over which commands reach the manager that serves, which alone writes
+// the access log. Whoever can enter the data folder may use it.
+const controlSocket = "control.sock"
+
+const (
+	// controlTimeout bounds one command at a serving manager.
+	controlTimeout = 30 * time.Second
+	// maxControl is the largest request and answer over the socket, in bytes.
+	maxControl = 16 << 20
+)
+
+// controlRequest is a command. The commands are token, credential, revoke and status.
+type controlRequest struct {
+	Command  string        `json:"command"`
+	Name     string        `json:"name,omitempty"`  // of a user, or for a token the manager that joins again
+	Count    int           `json:"count,omitempty"` // of servers that may use a token
+	Role     identity.Role `json:"role,omitempty"`
+	Bearer   bool          `json:"bearer,omitempty"` // a bearer token instead of a certificate
+	Lifetime time.Duration `json:"lifetime,omitempty"`
+}
+
+// controlAnswer is the answer: the text for the command's output, or the error.
+type controlAnswer struct {
+	Text  string `json:"text,omitempty"`
+	Error string `json:"error,omitempty"`
+}
+
+// execute carries out a command.
+func execute(m *security.Member, r controlRequest) (string, error) {
+	text, err := executeCommand(m, r)
+	if errors.Is(err, security.ErrNoAuthority) {
+		err = fmt.Errorf("%w: run this on the server on which dkvmanager init was run", err)
+	}
+	return text, err
+}
+
+func executeCommand(m *security.Member, r controlRequest) (string, error) {
+	switch r.Command {
+	case "token":
+		token, err := m.Token(r.Count, r.Lifetime, r.Name)
+		if err != nil {
+			return "", err
+		}
+		line := joinLine(m.URL(), token.Text())
+		if r.Name != "" {
+			line += " --again"
+		}
+		return line + "\n", nil
+	case "credential":
+		issue := m.Credential
+		if r.Bearer {
+			issue = m.Bearer
+		}
+		b, err := issue(r.Name, r.Role, r.Lifetime)
+		if err != nil {
+			return "", err
+		}
+		text, err := b.Encode()
+		return string(text), err
+	case "revoke":
+		id, err := m.Revoke(r.Name)
+		return "revoked " + id.Describe() + "\n", err
+	case "status":
+		return m.Status(), nil
+	}
+	return "", fmt.Errorf("unknown command %.40q: the serving manager is of another version", r.Command)
+}
+
+// control lets the manager of a data folder carry out a command: over its socket if it serves, else here.
+func control(ctx context.Context, dataDir string, r controlRequest) (string, error) {
+	switch secured, err := security.IsSecured(dataDir); {
+	case err != nil:
+		return "", err
+	case !secured:
+		return "", fmt.Errorf("the manager of %s is not secured: dkvmanager init makes a cluster, dkvmanager join makes the manager a member", dataDir)
+	}
+	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
+	defer cancel()
+	conn, err := engine.DialSocket(ctx, dataDir, controlSocket)
+	if err == nil {
+		defer conn.Close()
+		return callControl(ctx, conn, r)
+	}
+	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED) {
+		return "", err
+	}
+	cat, err := catalog.Open(dataDir)
+	if err != nil {
+		return "", err
+	}
+	defer cat.Close()
+	m, err := security.Open(cat.Dir(), cat.Identity(), nil, time.Now)
+	if err != nil {
+		return "", err
+	}
+	defer m.Close()
+	return execute(m, r)
+}
+
+// callControl sends a command to a serving manager.
+func callControl(ctx context.Context, conn net.Conn, r controlRequest) (string, error) {
+	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })()
+	if err := json.NewEncoder(conn).Encode(r); err != nil {
+		return "", fmt.Errorf("the manager takes no command: %w", err)
+	}
+	var answer controlAnswer
+	if err := json.NewDecoder(io.LimitReader(conn, maxControl)).Decode(&answer); err != nil {
+		return "", fmt.Errorf("the manager gives no answer: %w", err)
+	}
+	if answer.Error != "" {
+		return "", errors.New(answer.Error)
+	}
+	return answer.Text, nil
+}
+
+// listenControl opens the socket. The data folder is locked, so a socket that is there belongs to a process that ended.
+func listenControl(dataDir string) (net.Listener, error) {
+	if err := os.Remove(filepath.Join(dataDir, controlSocket)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	dir, err := os.Open(dataDir)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	// By way of the folder's descriptor, as engine.DialSocket does.
+	listener, err := net.Listen("unix", fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), controlSocket))
+	if err != nil {
+		return nil, err
+	}
+	listener.(*net.UnixListener).SetUnlinkOnClose(false) // the descriptor is closed by then
+	return listener, nil
+}
+
+// serveControl carries out commands until ctx is done.
+func serveControl(ctx context.Context, listener net.Listener, m *security.Member, log *slog.Logger) {
+	defer context.AfterFunc(ctx, func() { _ = listener.Close() })()
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			if ctx.Err() == nil {
+				log.Error("commands are no longer taken", "why", err)
+			}
+			return
+		}
+		go answerControl(conn, m, log)
+	}
+}
+
+func answerControl(conn net.Conn, m *security.Member, log *slog.Logger) {
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(controlTimeout)) // fails only on a closed connection
+	var r controlRequest
+	if err := json.NewDecoder(io.LimitReader(conn, maxControl)).Decode(&r); err != nil {
+		return
+	}
+	var answer controlAnswer
+	text, err := execute(m, r)
+	if err != nil {
+		answer.Error = err.Error()
+	} else {
+		answer.Text = text
+	}
+	if r.Command != "status" {
+		log.Info("command", "command", r.Command, "name", r.Name, "role", r.Role, "error", answer.Error)
+	}
+	_ = json.NewEncoder(conn).Encode(answer) // the command may be gone
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"dkvrun/cmd/dkvmanager/internal/pki"
+	"dkvrun/runtime/durable"
+	"dkvrun/runtime/identity"
+)
+
+// credentialLifetime is how long credentials are valid by default.
+const credentialLifetime = pki.LeafLifetime
+
+// securityCommand is a command about the security of the manager of a data folder.
+type securityCommand struct {
+	controlRequest
+	dataDir string
+	out     string // the file for a credential; empty for standard output
+}
+
+// runSecurity executes token, credential, revoke or pki.
+func runSecurity(ctx context.Context, name string, args []string, stdout, stderr io.Writer) int {
+	c, err := parseSecurity(name, args)
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Fprint(stdout, usage)
+		return exitOK
+	}
+	if err != nil {
+		return fail(stderr, exitUsage, fmt.Errorf("%s: %w (see dkvmanager --help)", name, err))
+	}
+	if err := c.run(ctx, stdout); err != nil {
+		return fail(stderr, exitError, fmt.Errorf("%s: %w", name, err))
+	}
+	return exitOK
+}
+
+func parseSecurity(name string, args []string) (*securityCommand, error) {
+	set := newFlagSet("dkvmanager " + name)
+	c := &securityCommand{controlRequest: controlRequest{Command: name}}
+	set.StringVar(&c.dataDir, "data-dir", "", "")
+	role := ""
+	switch name {
+	case "token":
+		set.DurationVar(&c.Lifetime, "ttl", tokenLifetime, "")
+		set.IntVar(&c.Count, "count", 1, "")
+		set.StringVar(&c.Name, "again", "", "")
+	case "credential":
+		set.StringVar(&c.Name, "name", "", "")
+		set.StringVar(&role, "role", "", "")
+		set.DurationVar(&c.Lifetime, "ttl", credentialLifetime, "")
+		set.StringVar(&c.out, "out", "", "")
+		set.BoolVar(&c.Bearer, "token", false, "")
+	}
+	names, err := parseMixed(set, args)
+	if err != nil {
+		return nil, err
+	}
+	c.Role = identity.Role(role)
+	if c.dataDir == "" {
+		return nil, errors.New("--data-dir DIR is missing: name the folder that the manager of this server was started with")
+	}
+	return c, c.check(name, names)
+}
+
+// check checks what is particular to a command.
+func (c *securityCommand) check(name string, arguments []string) error {
+	want := 0
+	switch name {
+	case "token":
+		if err := checkCount(c.Count); err != nil {
+			return err
+		}
+		if c.Name != "" && c.Count != 1 {
+			return errors.New("--again is for one server: leave --count out")
+		}
+		return errors.Join(tooMany(arguments, want), checkLifetime(c.Lifetime))
+	case "credential":
+		if c.Name == "" {
+			return errors.New("--name NAME is missing: name the user or job, for example ci")
+		}
+		if err := identity.CheckRole(identity.User, c.Role); err != nil {
+			return fmt.Errorf("--role: %w", err)
+		}
+		return errors.Join(tooMany(arguments, want), checkLifetime(c.Lifetime))
+	case "revoke":
+		if want = 1; len(arguments) == 0 {
+			return errors.New("want revoke NAME: the name of a user, or a URI such as dkv://manager.prod/ID: dkvmanager pki status lists them")
+		}
+		c.Name = arguments[0]
+	case "pki":
+		if want = 1; len(arguments) == 0 || arguments[0] != "status" {
+			return errors.New("want pki status")
+		}
+		c.Command = "status"
+	}
+	return tooMany(arguments, want)
+}
+
+func tooMany(arguments []string, want int) error {
+	if len(arguments) > want {
+		return fmt.Errorf("%q is too much", arguments[want])
+	}
+	return nil
+}
+
+// checkLifetime refuses a lifetime that no certificate has.
+func checkLifetime(d time.Duration) error {
+	if d < time.Minute || d > pki.AuthorityLifetime {
+		return fmt.Errorf("--ttl %s: want 1m to %s", d, pki.AuthorityLifetime)
+	}
+	return nil
+}
+
+// run executes the command. A credential's file is checked before anything is made, since a new credential ends the
+// user's earlier one.
+func (c *securityCommand) run(ctx context.Context, stdout io.Writer) error {
+	if c.out != "" {
+		if _, err := os.Lstat(c.out); err == nil {
+			return fmt.Errorf("%s exists: name a new file, or move it away", c.out)
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		// Whether the file can be written is known before the credential is made.
+		if err := durable.Replace(c.out, nil, durable.Options{Mode: 0o600}); err != nil {
+			return err
+		}
+	}
+	text, err := control(ctx, c.dataDir, c.controlRequest)
+	if err != nil {
+		if c.out != "" {
+			_ = os.Remove(c.out)
+		}
+		return err
+	}
+	if c.out != "" {
+		return durable.Replace(c.out, []byte(text), durable.Options{Mode: 0o600})
+	}
+	_, err = io.WriteString(stdout, text)
+	return err
+}

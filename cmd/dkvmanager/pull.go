@@ -1,0 +1,213 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"dkvrun/cmd/dkvmanager/internal/hostid"
+	"dkvrun/cmd/dkvmanager/internal/security"
+	"dkvrun/runtime/identity"
+	"dkvrun/runtime/wire"
+)
+
+const (
+	// pullEvery is the interval at which a manager asks others for new lines of the access log.
+	pullEvery = 2 * time.Second
+	// maxPulls bounds the managers that are asked at a time, which are chosen at random if there are more: with it a
+	// line reaches all of a hundred managers within three rounds.
+	maxPulls = 8
+	// maxAccess is the largest answer about the log's heads, and about its lines, in bytes.
+	maxAccess = 4 << 20
+	// renewEvery is the interval at which a manager looks whether its certificate is due for renewal.
+	renewEvery = time.Minute
+	// warnEvery is the interval at which it repeats warnings.
+	warnEvery = 24 * time.Hour
+)
+
+// puller keeps the access log of a secured manager up to date.
+type puller struct {
+	member *security.Member
+	// stores returns the managers that the catalog names.
+	stores func() []wire.Manager
+	url    string // of this manager
+	client *http.Client
+	log    *slog.Logger
+
+	mu       sync.Mutex
+	failures map[string]string // the last reason for each manager that gives no lines, by identity
+}
+
+func newPuller(m *security.Member, bind, url string, stores func() []wire.Manager, log *slog.Logger) *puller {
+	config := identity.Client{
+		Credentials: func() []*identity.Bundle { return []*identity.Bundle{m.Bundle()} },
+		Policy:      func(*identity.Bundle) *identity.Policy { return m.Policy(identity.Manager) },
+		Protocols:   []string{"http/1.1"},
+	}.Config()
+	return &puller{
+		member: m, stores: stores, url: url, log: log, failures: map[string]string{},
+		client: &http.Client{
+			Timeout:       pullEvery,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+			Transport: &http.Transport{
+				DialContext: hostid.Dialer(bind).DialContext, TLSClientConfig: config,
+				TLSNextProto:        map[string]func(string, *tls.Conn) http.RoundTripper{},
+				MaxIdleConnsPerHost: 1, IdleConnTimeout: 10 * pullEvery, MaxResponseHeaderBytes: 16 << 10,
+			},
+		},
+	}
+}
+
+// run pulls until ctx is done.
+func (p *puller) run(ctx context.Context) {
+	ticker := time.NewTicker(pullEvery)
+	defer ticker.Stop()
+	for {
+		p.round(ctx)
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// round asks other managers once.
+func (p *puller) round(ctx context.Context) {
+	others := p.others()
+	rand.Shuffle(len(others), func(i, k int) { others[i], others[k] = others[k], others[i] })
+	var all sync.WaitGroup
+	for _, other := range others[:min(len(others), maxPulls)] {
+		all.Go(func() { p.note(ctx, other, p.pull(ctx, other)) })
+	}
+	all.Wait()
+}
+
+// others returns the other managers whose address is known. The address that a member has stated comes before those of
+// stores, which may be old.
+func (p *puller) others() []wire.Manager {
+	seen := map[string]bool{p.member.Identity().Name: true}
+	members := p.member.State().Members
+	var out []wire.Manager
+	for _, other := range append(p.member.Managers(), p.stores()...) {
+		if _, is := members[other.Identity]; !is || seen[other.Identity] {
+			continue
+		}
+		seen[other.Identity] = true
+		if _, address, found := strings.Cut(other.URL, "://"); found {
+			out = append(out, wire.Manager{Identity: other.Identity, URL: "https://" + address})
+		}
+	}
+	return out
+}
+
+// pull takes what another manager has of the access log.
+func (p *puller) pull(ctx context.Context, from wire.Manager) error {
+	text, err := p.get(ctx, from.URL, url.Values{"url": {p.url}})
+	if err != nil {
+		return err
+	}
+	var answer wire.Access
+	if err := wire.DecodeAnswer(text, &answer); err != nil {
+		return fmt.Errorf("it answers with something that is not of the admin API: %w", err)
+	}
+	return p.member.Pull(answer, func(head string, number int64) ([]byte, error) {
+		return p.get(ctx, from.URL, url.Values{"head": {head}, "from": {strconv.FormatInt(number, 10)}})
+	})
+}
+
+func (p *puller) get(ctx context.Context, manager string, query url.Values) ([]byte, error) {
+	if err := wire.CheckURL(manager); err != nil {
+		return nil, err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, manager+wire.AccessPath()+"?"+query.Encode(), nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := p.client.Do(r)
+	if err != nil {
+		var failed *url.Error // its text repeats the request
+		if errors.As(err, &failed) {
+			err = failed.Err
+		}
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("it answers %d", resp.StatusCode)
+	}
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAccess+1))
+	if err == nil && len(text) > maxAccess {
+		err = errors.New("its answer is too long")
+	}
+	return text, err
+}
+
+// note logs the reason of a failure when it changes.
+func (p *puller) note(ctx context.Context, of wire.Manager, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	text := ""
+	if err != nil {
+		if text = err.Error(); len(text) > maxCause {
+			text = text[:maxCause] + "…"
+		}
+	}
+	p.mu.Lock()
+	before := p.failures[of.Identity]
+	if p.failures[of.Identity] = text; text == "" {
+		delete(p.failures, of.Identity)
+	}
+	p.mu.Unlock()
+	switch {
+	case text == before:
+	case text == "":
+		p.log.Info("the access log is pulled again", "manager", of.URL)
+	default:
+		p.log.Warn("the access log is not pulled", "manager", of.URL, "why", text)
+	}
+}
+
+// keepCertificate renews the manager's certificate when it is due, and warns of what ends, until ctx is done.
+func keepCertificate(ctx context.Context, m *security.Member, log *slog.Logger) {
+	ticker := time.NewTicker(renewEvery)
+	defer ticker.Stop()
+	var warned time.Time
+	excluded := ""
+	for {
+		renewed, err := m.Renew()
+		switch {
+		case err != nil:
+			log.Error("certificate not renewed", "why", err)
+		case renewed:
+			log.Info("certificate renewed", "until", m.Bundle().Chain[0].NotAfter)
+		}
+		if now := time.Now(); now.Sub(warned) >= warnEvery {
+			for _, what := range m.Expiring() {
+				log.Warn(what)
+				warned = now
+			}
+		}
+		if why := m.Excluded(); why != excluded {
+			if excluded = why; why != "" {
+				log.Error("excluded from the cluster", "why", why)
+			}
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
