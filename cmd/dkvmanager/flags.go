@@ -59,10 +59,15 @@ func parseMixed(set *flag.FlagSet, args []string) ([]string, error) {
 
 // parseFlags parses the command line. It returns flag.ErrHelp if the command line asks for help.
 func parseFlags(args []string) (*options, error) {
+	notCommand := func(argument string) error {
+		return fmt.Errorf("%q is not a command: etcdctl, version, help, or flags alone", argument)
+	}
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		return nil, notCommand(args[0])
+	}
 	o, err := parseOptions(newFlagSet("dkvmanager"), args)
 	if err == nil && len(o.arguments) > 0 {
-		err = fmt.Errorf("%q is not a command: etcdctl, version, help, or flags alone",
-			o.arguments[0])
+		err = notCommand(o.arguments[0])
 	}
 	return o, err
 }
