@@ -49,8 +49,8 @@ var (
 	growingStack unsafe.Pointer
 	// extendsStacks reports whether calls extend the lists of call stacks.
 	extendsStacks bool
-	// learnStacks sets growingStack and extendsStacks from the first host's state, so that a run without Lua does not
-	// pay for it.
+	// learnStacks sets growingStack and extendsStacks from the first host's state, and calls boundLists, so that a run
+	// without Lua does not pay for it.
 	learnStacks sync.Once
 )
 

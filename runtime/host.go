@@ -74,6 +74,7 @@ func newHost(opts Options, maxValues int) *Host {
 	learnStacks.Do(func() {
 		growingStack = growingStackOf(L)
 		extendsStacks = replaceCall()
+		boundLists()
 	})
 	h := &Host{
 		opts:    opts,

@@ -23,7 +23,7 @@ func (b *baseLibrary) item(L *lua.LState) int {
 	i := L.CheckInt(2) + 1
 	var v lua.LValue
 	if t, ok := L.Get(1).(*lua.LTable); ok {
-		v = t.RawGetInt(i)
+		v = lualib.Item(t, i)
 	} else {
 		v = b.conv.objectItem(L, objectOf(L.Get(1)), lua.LNumber(i))
 	}
@@ -90,7 +90,7 @@ func (b *baseLibrary) unpack(L *lua.LState) int {
 	if o != nil {
 		length = o.ObjectType().Len(o)
 	} else {
-		length = t.Len()
+		length = lualib.Length(t)
 	}
 	first, last := lualib.WholeArgument(L, 2, 1), lualib.WholeArgument(L, 3, length)
 	if first > last {
@@ -104,7 +104,7 @@ func (b *baseLibrary) unpack(L *lua.LState) int {
 		if o != nil {
 			L.Push(b.conv.objectItem(L, o, lua.LNumber(i)))
 		} else {
-			L.Push(t.RawGetInt(i))
+			L.Push(lualib.Item(t, i))
 		}
 	}
 	return last - first + 1

@@ -117,6 +117,7 @@ var lua51Sources = []snippet{
 func TestLua51_Sources(t *testing.T) { checkSnippets(t, lua51Sources) }
 
 var lua51Libraries = []snippet{
+	{`print(table.maxn({}), table.maxn({[0.5] = 1}), table.maxn({1, 2, [9.5] = 1}), table.maxn({[-1] = 1}))`, "0\t0.5\t9.5\t0\n"},
 	{`local w = coroutine.wrap(function() error("x") end) print(pcall(w)) print(pcall(w))`,
 		"false\ttest.lua:1: x\nfalse\ttest.lua:1: cannot resume dead coroutine\n"},
 	{`local c = coroutine.create(function() error("x") end) coroutine.resume(c) print(coroutine.status(c), coroutine.resume(c))`,

@@ -28,11 +28,11 @@ func (lib tableLibrary) concat(L *lua.LState) int {
 	if L.Get(2) != lua.LNil {
 		sep = lib.textArgument(L, 2)
 	}
-	first, last := WholeArgument(L, 3, 1), WholeArgument(L, 4, t.Len())
+	first, last := WholeArgument(L, 3, 1), WholeArgument(L, 4, Length(t))
 	var out strings.Builder
 	for i := first; i <= last; i++ {
 		checkStop(L, i-first)
-		v := t.RawGetInt(i)
+		v := Item(t, i)
 		if !lua.LVCanConvToString(v) {
 			lib.Raise(L, "invalid value (%s) at index %d in table for 'concat'", lib.TypeName(v), i)
 		}
@@ -51,14 +51,22 @@ func (lib tableLibrary) insert(L *lua.LState) int {
 	t := L.CheckTable(1)
 	switch L.GetTop() {
 	case 2:
-		t.Append(L.Get(2))
+		if n := Length(t); inMap(n) {
+			t.RawSetInt(n+1, L.Get(2))
+		} else {
+			t.Append(L.Get(2))
+		}
 	case 3:
 		numberArgument(L, 2)
 		i := WholeArgument(L, 2, 1)
 		if i < 1 {
 			L.ArgError(2, fmt.Sprintf("position %d is out of range: at least 1", i))
 		}
-		t.Insert(i, L.Get(3))
+		if n := Length(t); inMap(n) {
+			insertInMap(L, t, n, i, L.Get(3))
+		} else {
+			t.Insert(i, L.Get(3))
+		}
 	default:
 		lib.Raise(L, "wrong number of arguments to 'insert': a table, a position if it isn't the end, and one value")
 	}
@@ -68,10 +76,14 @@ func (lib tableLibrary) insert(L *lua.LState) int {
 // remove removes the item at a position, by default the last one. It does nothing for a position outside the list.
 func remove(L *lua.LState) int {
 	t := L.CheckTable(1)
-	n := t.Len()
+	n := Length(t)
 	i := WholeArgument(L, 2, n)
 	if i < 1 || i > n {
 		return 0
+	}
+	if inMap(n) {
+		L.Push(removeFromMap(L, t, n, i))
+		return 1
 	}
 	L.Push(t.Remove(i))
 	return 1
@@ -92,8 +104,8 @@ func (lib tableLibrary) foreach(L *lua.LState) int {
 // foreachi does the same with the items of a list.
 func (lib tableLibrary) foreachi(L *lua.LState) int {
 	t, f := L.CheckTable(1), L.CheckFunction(2)
-	for i := 1; i <= t.Len(); i++ {
-		if result := call2(L, f, lua.LNumber(i), t.RawGetInt(i)); result != lua.LNil {
+	for i := 1; i <= Length(t); i++ {
+		if result := call2(L, f, lua.LNumber(i), Item(t, i)); result != lua.LNil {
 			L.Push(result)
 			return 1
 		}
@@ -109,8 +121,11 @@ func (lib tableLibrary) setn(L *lua.LState) int {
 // maxn returns the largest numeric key, or 0.
 func maxn(L *lua.LState) int {
 	t := L.CheckTable(1)
-	largest := lua.LNumber(t.MaxN())
-	for k, _ := t.Next(lua.LNumber(t.MaxN())); k != lua.LNil; k, _ = t.Next(k) {
+	largest, from := lua.LNumber(0), lua.LValue(lua.LNil)
+	if n := t.MaxN(); n > 0 {
+		largest, from = lua.LNumber(n), lua.LNumber(n)
+	}
+	for k, _ := t.Next(from); k != lua.LNil; k, _ = t.Next(k) {
 		if n, ok := k.(lua.LNumber); ok && n > largest {
 			largest = n
 		}
@@ -122,12 +137,12 @@ func maxn(L *lua.LState) int {
 // sortTable sorts a list by < or by a function that reports whether its first argument comes first.
 func sortTable(L *lua.LState) int {
 	t := L.CheckTable(1)
-	s := sorter{L: L, values: make([]lua.LValue, t.Len())}
+	s := sorter{L: L, values: make([]lua.LValue, Length(t))}
 	if L.Get(2) != lua.LNil {
 		s.before = L.CheckFunction(2)
 	}
 	for i := range s.values {
-		s.values[i] = t.RawGetInt(i + 1)
+		s.values[i] = Item(t, i+1)
 	}
 	sort.Sort(&s)
 	for i, v := range s.values {

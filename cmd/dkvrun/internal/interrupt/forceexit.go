@@ -10,8 +10,8 @@ import (
 	"dkvrun/cmd/dkvrun/internal/process"
 )
 
-// ForceExit ends the process if a run does not end by itself. A single step of a script, such as
-// setting t[60000000], can't be interrupted.
+// ForceExit ends the process if a run does not end by itself. A single instruction of a script, such as table.insert
+// at position 1 of a long list, can't be interrupted.
 type ForceExit struct {
 	*process.Process
 	// InFlight returns the operations that the run has begun and not ended. They are then in doubt.
