@@ -41,7 +41,7 @@ func TestParticipant_ReportsSilentManagersOnce(t *testing.T) {
 	}}
 	var told []string
 	m.Run(running, time.Millisecond, func(err error) { told = append(told, err.Error()) })
-	want := fmt.Sprintf("manager %s does not answer\nmanager %s does not answer", f.all[1].url(), f.all[2].url())
+	want := fmt.Sprintf("manager %s does not answer; manager %s does not answer", f.all[1].url(), f.all[2].url())
 	if len(told) != 1 || told[0] != want {
 		t.Errorf("reported %q, want %q once", told, want)
 	}
