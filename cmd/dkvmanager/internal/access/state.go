@@ -415,6 +415,9 @@ func (s *State) mayUse(t TokenState, known bool, key Hash, manager string, now t
 	if !now.Before(t.Expires) {
 		return fmt.Errorf("the token expired at %s: make a new one", t.Expires.Format(time.RFC3339))
 	}
+	if len(t.Uses) >= t.Count && t.Count == 1 {
+		return errors.New("the token was used by another server, and it was made for one: make a new one")
+	}
 	if len(t.Uses) >= t.Count {
 		return fmt.Errorf("the token was used by %d servers, which is as many as it was made for: make a new one", len(t.Uses))
 	}
