@@ -77,6 +77,8 @@ function rows:check() end
 ---@field manager any host:port
 ---@field code any refused, timeout, …
 ---@field message any a sentence for a person
+---@field hint any what to do about it, or nil
+---@field who any who the request was made as, over TLS: the URI of the credential's identity, or token; else nil
 
 ---The metrics of a store.
 ---@class dkvrun.metrics
@@ -191,6 +193,7 @@ function results:retry() end
 ---@field message any a sentence for a person
 ---@field code any a stable word: ok, unchanged, absent, port_taken, refused, timeout, …
 ---@field hint any what to do about it, or nil
+---@field who any who a failed request was made as, over TLS: the URI of the credential's identity, or token; else nil
 ---@field in_doubt any true if the request was sent and not answered: it may have been carried out
 ---@field attempts any the number of times that it was sent
 ---@field duration_ms any its duration in milliseconds

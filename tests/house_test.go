@@ -63,7 +63,8 @@ var imports = []struct {
 	}},
 	{"dkvrun/runtime/identity", "identities are checked with the standard library's cryptography", func(i string) bool {
 		return !strings.Contains(strings.Split(i, "/")[0], ".") && i != "net/http" &&
-			(!within(i, "dkvrun") || within(i, "dkvrun/runtime/wire") || within(i, "dkvrun/runtime/durable"))
+			(!within(i, "dkvrun") || within(i, "dkvrun/runtime/wire") || within(i, "dkvrun/runtime/durable") ||
+				within(i, "dkvrun/runtime/identity"))
 	}},
 	{"dkvrun/runtime/durable", "the manager, the suites and kept clusters write files the same way; it needs only the system", func(i string) bool {
 		return !strings.Contains(strings.Split(i, "/")[0], ".") && !within(i, "dkvrun")

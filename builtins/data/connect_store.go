@@ -2,6 +2,7 @@
 package data
 
 import (
+	"cmp"
 	"fmt"
 
 	"dkvrun/builtins/internal/cluster"
@@ -49,6 +50,9 @@ func connectStore(c *runtime.Call) (any, error) {
 		endpoints, err := fanout.ParseEndpoints(c.Strings("endpoints"), wire.DefaultClientPort)
 		if err != nil {
 			return nil, c.Misuse("endpoints", "%v", err)
+		}
+		for i := range endpoints {
+			endpoints[i].Scheme = cmp.Or(endpoints[i].Scheme, "http") // client ports are plain
 		}
 		s.endpoints = endpoints
 		if at, other := s.ofOther(c); other != "" {

@@ -65,6 +65,8 @@ type Row struct {
 	Message    string
 	Code       string
 	Hint       string
+	// Who is the identity that a refused request was made with, as its URI, or "token"; empty without a credential.
+	Who string
 	// InDoubt is true if the request was sent and not answered, so that its effect is unknown.
 	InDoubt    bool
 	Attempts   int
@@ -105,7 +107,7 @@ func Operation(action, instance string) string {
 
 // FieldNames lists the fields of a row in order, under their names in scripts and documents.
 var FieldNames = []string{
-	"manager", "instance", "action", "result", "success", "changed", "status_code", "message", "code", "hint",
+	"manager", "instance", "action", "result", "success", "changed", "status_code", "message", "code", "hint", "who",
 	"in_doubt", "attempts", "duration_ms",
 }
 
@@ -132,6 +134,8 @@ func (r Row) Field(name string) any {
 		return r.Code
 	case "hint":
 		return orNil(r.Hint)
+	case "who":
+		return orNil(r.Who)
 	case "in_doubt":
 		return r.InDoubt
 	case "attempts":

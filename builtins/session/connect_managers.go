@@ -2,8 +2,6 @@
 package session
 
 import (
-	"slices"
-
 	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/params"
 	"dkvrun/builtins/internal/run"
@@ -39,7 +37,7 @@ func connect(c *runtime.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s := r.Scope(c).Session(); s != nil && s.Connected() && !c.Bool("force") && !s.Same(endpoints) {
+	if s := r.Scope(c).Session(); s != nil && s.Connected() && !c.Bool("force") && !r.Client.Same(s.Endpoints(), endpoints) {
 		err := c.Errorf("connected", "connect_managers: connected to %s already", cluster.Listed(s.Endpoints()))
 		err.Hint = "call disconnect_managers() first, or pass force = true"
 		return nil, err
@@ -75,7 +73,7 @@ func connectTargets(r *run.Run, c *runtime.Call) ([]fanout.Endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(r.Preset) > 0 && !slices.Equal(r.Preset, endpoints) {
+	if len(r.Preset) > 0 && !r.Client.Same(r.Preset, endpoints) {
 		err := c.Errorf("other_managers", "connect_managers: the script names %s, but %s named %s", cluster.Listed(endpoints), r.Source, cluster.Listed(r.Preset))
 		err.Hint = "leave one of the two out; connect_managers() without a list takes what " + r.Source + " named"
 		return nil, err

@@ -12,6 +12,8 @@ import (
 	"dkvrun/builtins/internal/run"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fakemanager"
+	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/wire"
 )
 
 // Fake managers run in this process, so they share the limit of open files with their clients. The managers of one call
@@ -70,6 +72,11 @@ func startFakes(c *runtime.Call) (any, error) {
 		stop = func() {}
 		return nil, err
 	}
+	started, err := fanout.ParseEndpoints(plan.Addresses(), wire.DefaultManagerPort)
+	if err != nil {
+		return nil, err
+	}
+	r.Fixtures.Started(started)
 	r.Reporter.Notice(fmt.Sprintf("%d fake managers from %s on", plan.Count, plan.Address(0)))
 	for i := range plan.Count {
 		if f := plan.Fault(i); f != "" {

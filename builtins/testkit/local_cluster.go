@@ -75,6 +75,7 @@ func startCluster(c *runtime.Call) (any, error) {
 	if started.managers, err = fanout.ParseEndpoints(started.Endpoints(), wire.DefaultManagerPort); err != nil {
 		return nil, err
 	}
+	f.Started(started.managers)
 	nodes, err := wantedInstances(c, started.managers)
 	if err != nil {
 		return nil, err

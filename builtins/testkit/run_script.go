@@ -60,7 +60,7 @@ func execute(c *runtime.Call) (any, error) {
 	if s := r.Scope(c).Session(); s != nil && s.Connected() {
 		var managers []string
 		for _, e := range s.Endpoints() {
-			managers = append(managers, e.String())
+			managers = append(managers, r.Client.Resolve(e).URL())
 		}
 		args = append(args, "-m", strings.Join(managers, ","))
 	}

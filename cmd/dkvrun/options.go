@@ -20,6 +20,7 @@ type options struct {
 	session     []fanout.Endpoint // the endpoints of managers
 	source      string            // where managers came from: -m, DKVRUN_MANAGERS or --local
 	managerPort int
+	credential  flags.Credential
 	local       int
 	keep        string
 	timeout     flags.Seconds
@@ -53,6 +54,7 @@ func (o *options) flagSet() *pflag.FlagSet {
 	f.StringVarP(&o.eval, "eval", "e", "", "run `EXPR`, an expression or a chunk, and show its value")
 	f.StringArrayVarP(&o.managers, "managers", "m", nil, "the session: `HOST[:PORT]`, separated by commas, or @FILE with one per line")
 	f.IntVar(&o.managerPort, "manager-port", wire.DefaultManagerPort, "the port of managers that are given without one")
+	o.credential.Add(f)
 	f.IntVar(&o.local, "local", 0, "start `N` managers on this machine as the session; delete them at the end")
 	f.StringVar(&o.keep, "keep", "", "with --local: keep the cluster's data in `DIR` for another run")
 	f.Var(&o.timeout, "timeout", "end the run with status 124 after this time: seconds, or with a unit as in 5m")
@@ -135,6 +137,9 @@ func (o *options) checkLocal() error {
 	if o.local < 1 || o.local > 32 {
 		return exit.Misuse("", "--local=%d: want 1 to 32 managers", o.local)
 	}
+	if o.credential.Given() {
+		return exit.Misuse("", "--local starts managers without TLS, for which there are no credentials")
+	}
 	return o.checkRest()
 }
 
@@ -144,6 +149,9 @@ func (o *options) checkRest() error {
 	}
 	if o.maxMemory < 1 || o.maxMemory > interrupt.MaxMemoryMiB {
 		return exit.Misuse("", "--max-memory %d: want 1 to %d", o.maxMemory, interrupt.MaxMemoryMiB)
+	}
+	if err := o.credential.Check(); err != nil {
+		return err
 	}
 	if o.strict && o.keepGoing {
 		return exit.Misuse("use only one of them", "--strict and --keep-going exclude each other")
@@ -156,12 +164,12 @@ func (o *options) checkRest() error {
 
 // fromEnvironment lists the flags that the environment may set, as variables DKVRUN_ and their name. --yes is left
 // out: the user must give it for each run.
-var fromEnvironment = []string{"managers", "manager-port", "output", "color", "trace", "keep-going", "allow-down"}
+var fromEnvironment = []string{"managers", "manager-port", "output", "color", "trace", "keep-going", "allow-down", "credential", "token-file"}
 
 // environment sets flags that were not given from the environment. DKVRUN_STRICT, DKVRUN_DRY_RUN and DKVRUN_TIMEOUT
 // apply even if a flag is less strict: a flag can only make a run stricter.
 func (o *options) environment(getenv func(string) string) error {
-	if err := flags.FromEnvironment(o.flags, fromEnvironment, &o.source, getenv); err != nil {
+	if err := flags.FromEnvironment(o.flags, o.credential.Unless(fromEnvironment), &o.source, getenv); err != nil {
 		return err
 	}
 	if value := getenv("DKVRUN_TIMEOUT"); value != "" {

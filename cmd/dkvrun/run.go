@@ -97,12 +97,15 @@ func startLocal(ctx context.Context, r *runner) (*local.Cluster, error) {
 	r.screen.Notice(cluster.Describe())
 	r.source = "--local"
 	r.session, err = fanout.ParseEndpoints(cluster.Endpoints(), r.managerPort)
+	for i := range r.session {
+		r.session[i].Scheme = "http"
+	}
 	return cluster, err
 }
 
 // run sets up the Lua host and runs the script or expression of the command line.
 func (r *runner) run(ctx context.Context) ([]any, error) {
-	client := fanout.New(fanout.Config{Total: int64(r.maxMemory) << 20})
+	client := fanout.New(fanout.Config{Total: int64(r.maxMemory) << 20, Security: r.credential.Source(r.Getenv)})
 	defer client.Close()
 	// With -o json, standard output has the document and nothing else.
 	out := io.Writer(r.ordered)

@@ -16,7 +16,7 @@ import (
 // manager is one fake manager. It keeps its state in memory only, so a vote does not survive the process.
 type manager struct {
 	group *group
-	// identity is "fake-" and the address, its host:port.
+	// identity is that of the plan, address is host:port.
 	identity, address, host, port string
 
 	// suspect: the manager may have forgotten a vote, like a real one that fell back to an older catalog. It refuses to
@@ -42,7 +42,7 @@ type entry struct {
 
 func newManager(g *group, i int) *manager {
 	m := &manager{group: g, address: g.plan.Address(i), kept: map[string]*entry{}}
-	m.identity = "fake-" + m.address
+	m.identity = g.plan.Identity(i)
 	m.suspect = g.plan.Fault(i) == Suspect
 	m.host, m.port, _ = net.SplitHostPort(m.address)
 	m.kept[strings.ToLower(Seeded)] = m.seed(i)

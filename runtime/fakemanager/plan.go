@@ -51,6 +51,9 @@ type Plan struct {
 	Delay time.Duration
 	// Faults are the faults of single managers, spread over the fleet.
 	Faults []Fault
+	// Credential is a file into which the credential of an admin is written; then the managers speak TLS, with
+	// certificates of a new authority. It is empty for plain managers. Only one process can run such managers.
+	Credential string
 }
 
 // Address returns the address of manager i, from 0: 127.27.0.1:7801, 127.27.0.2:7801, …
@@ -60,6 +63,15 @@ func (p Plan) Address(i int) string {
 		port = wire.DefaultManagerPort
 	}
 	return net.JoinHostPort(fmt.Sprintf("127.27.%d.%d", i/250, i%250+1), strconv.Itoa(port))
+}
+
+// Identity returns the identity of manager i: "fake-" and its address. In certificates it has '-' for '.' and ':'.
+func (p Plan) Identity(i int) string {
+	name := "fake-" + p.Address(i)
+	if p.Credential != "" {
+		name = strings.NewReplacer(".", "-", ":", "-").Replace(name)
+	}
+	return name
 }
 
 // Addresses returns the addresses of all managers in order.

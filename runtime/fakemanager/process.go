@@ -3,6 +3,7 @@ package fakemanager
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -15,9 +16,13 @@ import (
 	"syscall"
 )
 
+// Secure makes the TLS configurations of the managers of a plan.
+type Secure func(Plan) (func(manager int) *tls.Config, error)
+
 // Main is the program that runs a group of a fleet's managers. It prints "ready" when all listen, and ends when its
-// standard input closes, so that it can't outlive its parent.
-func Main(args []string, stdin io.Reader, stdout io.Writer) error {
+// standard input closes, so that it can't outlive its parent. For managers with TLS it calls secure, which writes the
+// plan's credential and returns the configuration of each manager.
+func Main(args []string, stdin io.Reader, stdout io.Writer, secure Secure) error {
 	flags := flag.NewFlagSet("managers", flag.ContinueOnError)
 	var p group
 	first := flags.Int("first", 0, "the first manager of the plan to run")
@@ -25,6 +30,7 @@ func Main(args []string, stdin io.Reader, stdout io.Writer) error {
 	faults := flags.String("faults", "", "the plan's faults, with commas between")
 	flags.IntVar(&p.plan.Count, "count", 0, "managers of the plan")
 	flags.IntVar(&p.plan.Port, "port", 0, "the port of all")
+	flags.StringVar(&p.plan.Credential, "credential", "", "speak TLS, and write a credential into this file")
 	flags.DurationVar(&p.plan.Delay, "delay", 0, "what each waits before it answers")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -32,6 +38,11 @@ func Main(args []string, stdin io.Reader, stdout io.Writer) error {
 	var err error
 	if p.plan.Faults, err = parseFaults(*faults); err != nil {
 		return err
+	}
+	if p.plan.Credential != "" {
+		if p.secure, err = secure(p.plan); err != nil {
+			return err
+		}
 	}
 	if err := p.listen(*first, *last); err != nil {
 		return err
@@ -68,6 +79,9 @@ func Start(ctx context.Context, program string, plan Plan) (*Fleet, error) {
 	if err != nil {
 		return nil, err
 	}
+	if plan.Credential != "" && plan.Count > size {
+		return nil, fmt.Errorf("%d managers with TLS: this machine allows %d in one process", plan.Count, size)
+	}
 	f := &Fleet{Plan: plan}
 	for first := 0; first < plan.Count; first += size {
 		if err := f.start(ctx, program, first, min(first+size, plan.Count)); err != nil {
@@ -89,7 +103,7 @@ func perProcess() (int, error) {
 func (f *Fleet) start(ctx context.Context, program string, first, last int) error {
 	p := &process{cmd: exec.CommandContext(ctx, program,
 		"-count", strconv.Itoa(f.Count), "-first", strconv.Itoa(first), "-last", strconv.Itoa(last), "-port", strconv.Itoa(f.Port),
-		"-delay", f.Delay.String(), "-faults", words(f.Faults))}
+		"-delay", f.Delay.String(), "-faults", words(f.Faults), "-credential", f.Credential)}
 	p.cmd.Stderr = &p.said
 	stdin, err := p.cmd.StdinPipe()
 	if err != nil {

@@ -3,6 +3,7 @@ package fakemanager
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +25,7 @@ type group struct {
 	listeners []net.Listener
 	resolving sync.WaitGroup
 	stop      context.CancelFunc
+	secure    func(manager int) *tls.Config // nil for plain managers
 
 	mu    sync.Mutex // guards the fields below
 	ended bool
@@ -55,6 +57,9 @@ func (g *group) listen(first, last int) error {
 		if err != nil {
 			g.close()
 			return fmt.Errorf("manager %d of %d: %w", i+1, g.plan.Count, err)
+		}
+		if g.secure != nil {
+			listener = tls.NewListener(listener, g.secure(i))
 		}
 		m := newManager(g, i)
 		g.listeners, g.managers = append(g.listeners, listener), append(g.managers, m)
@@ -139,7 +144,9 @@ func (g *group) converse(ctx context.Context, c net.Conn, m *manager, fault Faul
 			io.WriteString(c, "SSH-2.0-OpenSSH_9.9\r\n\r\n")
 			return
 		case Reset:
-			c.(*net.TCPConn).SetLinger(0)
+			if raw, plain := c.(*net.TCPConn); plain {
+				raw.SetLinger(0)
+			}
 			return
 		case Stranger:
 			io.WriteString(c, "HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\nContent-Length: 10\r\n\r\nNo page.\r\n")

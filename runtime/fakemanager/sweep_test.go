@@ -17,7 +17,7 @@ const runsManagers = "DKVRUN_TESTS_FLEET"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(runsManagers) != "" {
-		if err := Main(os.Args[1:], os.Stdin, os.Stdout); err != nil {
+		if err := Main(os.Args[1:], os.Stdin, os.Stdout, nil); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

@@ -3,7 +3,6 @@ package fanout
 import (
 	"container/list"
 	"context"
-	"crypto/tls"
 	"net"
 	"net/netip"
 	"sync"
@@ -17,8 +16,9 @@ type conn struct {
 	// raw is the socket; stream is raw or TLS over it.
 	raw       net.Conn
 	stream    net.Conn
-	sent      int   // bytes of the current request that the socket has taken
-	broken    error // the error of the last read, or nil
+	secure    Secure // without its Conn; the zero value without TLS
+	sent      int    // bytes of the current request that the socket has taken
+	broken    error  // the error of the last read, or nil
 	reused    bool
 	idleSince time.Time
 	idle      *list.Element // its position in the pool
@@ -131,17 +131,12 @@ func (c *Client) dial(ctx context.Context, f *flight, e Endpoint, deadline time.
 			raw.Close()
 			return nil, &failure{connecting, err}
 		}
-		config := c.tls.Clone()
-		if config == nil {
-			config = &tls.Config{MinVersion: tls.VersionTLS12}
-		}
-		config.ServerName = e.Host
-		secure := tls.Client(raw, config)
-		if err := secure.Handshake(); err != nil {
+		secure, err := c.security.Secure(e, raw)
+		if err != nil {
 			raw.Close()
 			return nil, &failure{handshaking, err}
 		}
-		cn.stream = secure
+		cn.stream, cn.secure = secure.Conn, secure
 	}
 	return cn, nil
 }

@@ -13,7 +13,7 @@ import (
 
 // Endpoint is the address of a server. It is comparable.
 type Endpoint struct {
-	// Scheme is http or https; empty means http.
+	// Scheme is http or https; empty means the one that Client.Resolve returns.
 	Scheme string
 	// Host is a name or an IP address, without brackets.
 	Host string
@@ -23,7 +23,7 @@ type Endpoint struct {
 // String returns host:port, with brackets around an IPv6 address.
 func (e Endpoint) String() string { return net.JoinHostPort(e.Host, strconv.Itoa(e.Port)) }
 
-// URL returns scheme://host:port, without a trailing slash.
+// URL returns scheme://host:port, without a trailing slash. Without a scheme it is http.
 func (e Endpoint) URL() string {
 	if e.Scheme == "" {
 		return "http://" + e.String()
@@ -32,8 +32,9 @@ func (e Endpoint) URL() string {
 }
 
 // ParseEndpoints parses a list of servers. An element is host, host:port, an IP address (IPv6 with or without
-// brackets), scheme://host:port, or several of these separated by commas. It refuses an empty list or element, the
-// unspecified address, a port outside 1–65535, a path, user or password, and duplicates.
+// brackets), scheme://host:port, or several of these separated by commas. The scheme stays empty where none is given.
+// It refuses an empty list or element, the unspecified address, a port outside 1–65535, a path, user or password, and
+// duplicates.
 func ParseEndpoints(list []string, defaultPort int) ([]Endpoint, error) {
 	seen := make(map[Endpoint]string, len(list))
 	return parseEndpoints(list, defaultPort, func(part string, e Endpoint) error {
@@ -85,7 +86,7 @@ func emptyElement(text string) error {
 }
 
 func parseEndpoint(text string, defaultPort int) (Endpoint, error) {
-	e := Endpoint{Scheme: "http", Port: defaultPort}
+	e := Endpoint{Port: defaultPort}
 	rest := text
 	if scheme, after, found := strings.Cut(text, "://"); found {
 		e.Scheme, rest = strings.ToLower(scheme), after

@@ -1,6 +1,7 @@
 package fanout
 
 import (
+	"cmp"
 	"strings"
 	"testing"
 )
@@ -130,6 +131,7 @@ func FuzzFanout_ParseEndpoints(f *testing.F) {
 			t.Fatalf("%q became %q, which is refused: %v", s, urls, err)
 		}
 		for i := range list {
+			list[i].Scheme = cmp.Or(list[i].Scheme, "http")
 			if again[i] != list[i] {
 				t.Fatalf("%q: %v became %v", s, list[i], again[i])
 			}

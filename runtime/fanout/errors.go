@@ -14,17 +14,18 @@ import (
 
 // Classes of Error. Programs may depend on these words.
 const (
-	Timeout     = "timeout"     // no complete answer in time
-	Refused     = "refused"     // nothing listens on the port
-	Unreachable = "unreachable" // no route to the server
-	DNS         = "dns"         // the name has no address
-	TLS         = "tls"         // no secure connection: certificate or protocol
-	Reset       = "reset"       // the server closed the connection
-	Protocol    = "protocol"    // the answer is not HTTP, too large or compressed
-	HTTP        = "http"        // an HTTP status of failure; set by the caller
-	Local       = "local"       // this machine has no descriptors or ports left
-	Cancelled   = "cancelled"   // cancelled by the caller or by FailFast after it began
-	Skipped     = "skipped"     // cancelled before it began
+	Timeout      = "timeout"       // no complete answer in time
+	Refused      = "refused"       // nothing listens on the port
+	Unreachable  = "unreachable"   // no route to the server
+	DNS          = "dns"           // the name has no address
+	TLS          = "tls"           // no secure connection: certificate or protocol; a SecurityError has its own class
+	OtherManager = "other_manager" // a secure connection, and another manager than the one that is meant
+	Reset        = "reset"         // the server closed the connection
+	Protocol     = "protocol"      // the answer is not HTTP, too large or compressed
+	HTTP         = "http"          // an HTTP status of failure; set by the caller
+	Local        = "local"         // this machine has no descriptors or ports left
+	Cancelled    = "cancelled"     // cancelled by the caller or by FailFast after it began
+	Skipped      = "skipped"       // cancelled before it began
 )
 
 // Error is the reason why a request has no answer.
@@ -33,6 +34,8 @@ type Error struct {
 	Class string
 	// Message is one line for the user. It names the endpoint and says what to do.
 	Message string
+	// Hint says what to do, if the message doesn't; it may be empty.
+	Hint string
 	// Sent is true if the server may have received some of the request. Its effect is unknown then.
 	Sent  bool
 	cause error
@@ -57,6 +60,15 @@ const (
 type failure struct {
 	phase phase
 	err   error
+}
+
+// as says who the client is, if the failure is about that.
+func (f *failure) as() string {
+	var insecure *SecurityError
+	if errors.As(f.err, &insecure) {
+		return insecure.As
+	}
+	return ""
 }
 
 func skipped(e Endpoint, cause error) *Error {
@@ -103,6 +115,11 @@ func explain(ctx context.Context, e Endpoint, f *failure, sent bool, limits limi
 			return say(Timeout, late[f.phase], limits.connect)
 		}
 		return say(Timeout, late[f.phase], limits.answer)
+	}
+	var insecure *SecurityError
+	if errors.As(f.err, &insecure) {
+		out.Hint = insecure.Hint
+		return say(insecure.Class, "%s", insecure.Message)
 	}
 	var dns *net.DNSError
 	var record *fasthttp.ErrSmallBuffer

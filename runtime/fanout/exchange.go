@@ -33,7 +33,8 @@ func (c *Client) exchange(ctx context.Context, f *flight, r *Request, limits lim
 		return Answer{Err: &Error{Class: Protocol, Message: fmt.Sprintf("%s: %q can't be the path of a request", r.Endpoint, r.Path)}}
 	}
 	deadline := time.Now().Add(limits.answer)
-	cn := c.idle.take(r.Endpoint, deadline)
+	endpoint := c.Resolve(r.Endpoint)
+	cn := c.idle.take(endpoint, deadline)
 	if cn != nil && !f.hold(cn.raw) {
 		cn = nil
 	}
@@ -43,7 +44,7 @@ func (c *Client) exchange(ctx context.Context, f *flight, r *Request, limits lim
 		a.Attempts++
 		var failed *failure
 		if cn == nil {
-			cn, failed = c.dial(ctx, f, r.Endpoint, earlier(deadline, time.Now().Add(limits.connect)))
+			cn, failed = c.dial(ctx, f, endpoint, earlier(deadline, time.Now().Add(limits.connect)))
 			if failed == nil {
 				failed = cn.until(deadline)
 			}
@@ -51,9 +52,15 @@ func (c *Client) exchange(ctx context.Context, f *flight, r *Request, limits lim
 				if again.dial(ctx, failed, a.Attempts, deadline) {
 					continue
 				}
-				a.Err = explain(ctx, r.Endpoint, failed, false, limits)
+				a.Err, a.As = explain(ctx, r.Endpoint, failed, false, limits), failed.as()
 				return a
 			}
+		}
+		a.As = cn.secure.As
+		if failed := cn.expect(r); failed != nil {
+			cn.close()
+			a.Err = explain(ctx, r.Endpoint, failed, false, limits)
+			return a
 		}
 		var keep bool
 		if keep, failed = cn.roundTrip(r, &a, limits.left); failed == nil {
@@ -72,6 +79,17 @@ func (c *Client) exchange(ctx context.Context, f *flight, r *Request, limits lim
 		}
 		cn = nil
 	}
+}
+
+// expect compares the manager that a request is meant for with the one that the certificate names, before anything is
+// sent.
+func (cn *conn) expect(r *Request) *failure {
+	if cn.secure.Manager == "" || r.Manager == "" || cn.secure.Manager == r.Manager {
+		return nil
+	}
+	return &failure{handshaking, &SecurityError{Class: OtherManager, As: cn.secure.As,
+		Message: fmt.Sprintf("another manager answers there, %.64s, not %.64s, which was connected", cn.secure.Manager, r.Manager),
+		Hint:    "connect again with force = true"}}
 }
 
 // roundTrip sends one request and reads its answer into a. keep reports whether the connection can be reused. The size
@@ -117,6 +135,11 @@ func (cn *conn) roundTrip(r *Request, a *Answer, left *atomic.Int64) (keep bool,
 	if stated := resp.Header.Peek(wire.ManagerHeader); string(stated) != r.Manager {
 		a.Manager = string(stated)
 	}
+	if cn.secure.Manager != "" && a.Manager != cn.secure.Manager {
+		return false, &failure{reading, &SecurityError{Class: OtherManager, As: cn.secure.As,
+			Message: fmt.Sprintf("the answer is of another manager, %.64s, than the certificate, %.64s", a.Manager, cn.secure.Manager),
+			Hint:    "is there a proxy in between?"}}
+	}
 	return keep, nil
 }
 
@@ -131,6 +154,9 @@ func (cn *conn) send(r *Request) error {
 		req.Header.SetRequestURI(r.Path)
 	} else {
 		req.Header.SetRequestURI(r.Path + "?" + r.Query)
+	}
+	if cn.secure.Authorization != "" {
+		req.Header.Set(fasthttp.HeaderAuthorization, cn.secure.Authorization)
 	}
 	if r.Body != nil {
 		req.Header.SetContentType("application/json")

@@ -10,7 +10,6 @@ package fanout
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"net"
 	"syscall"
 	"time"
@@ -55,7 +54,9 @@ type Answer struct {
 	Status int
 	// Manager is the identity that the answer states in wire.ManagerHeader; empty if no manager has sent it.
 	Manager string
-	Body    []byte
+	// As says who the request was made as, over a secure connection; empty for nobody.
+	As   string
+	Body []byte
 	// Err is nil when an HTTP response was received, whatever its status.
 	Err *Error
 	// Attempts is the number of attempts: 0 for a skipped request, more than 1 if a reused connection was closed or
@@ -83,8 +84,8 @@ type Options struct {
 
 // Config holds what all requests of a client share.
 type Config struct {
-	// TLS configures https endpoints; nil trusts the system's roots. The client sets ServerName.
-	TLS *tls.Config
+	// Security secures connections to https endpoints; nil trusts the certificate authorities of the system.
+	Security Security
 	// Answered, if not nil, is called with each answer before OnAnswer, by several goroutines at a time.
 	Answered func(Request, Answer)
 	// Total bounds the bytes of all bodies in one call of Do together; 0 means defaultTotal.
@@ -95,7 +96,7 @@ type Config struct {
 
 // Client sends requests and reuses connections. It is safe for concurrent use.
 type Client struct {
-	tls      *tls.Config
+	security Security
 	answered func(Request, Answer)
 	control  func(network, address string, socket syscall.RawConn) error
 	names    resolver
@@ -106,9 +107,12 @@ type Client struct {
 
 // New returns a client without connections.
 func New(config Config) *Client {
+	if config.Security == nil {
+		config.Security = webSecurity{}
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	return &Client{
-		tls:      config.TLS,
+		security: config.Security,
 		answered: config.Answered,
 		control:  config.Control,
 		names:    resolver{ctx: ctx, lookup: net.DefaultResolver.LookupNetIP, names: map[string]*name{}},

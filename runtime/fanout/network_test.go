@@ -111,7 +111,7 @@ func TestClient_TLS(t *testing.T) {
 	e.Scheme = "https"
 	roots := x509.NewCertPool()
 	roots.AddCert(s.Certificate())
-	c := New(Config{TLS: &tls.Config{RootCAs: roots}})
+	c := New(Config{Security: webSecurity{&tls.Config{RootCAs: roots}}})
 	defer c.Close()
 	for range 3 {
 		if a := c.Do(context.Background(), []Request{get(e)}, Options{})[0]; a.Err != nil || string(a.Body) != "ok" {

@@ -9,7 +9,7 @@ import (
 )
 
 func main() {
-	if err := fakemanager.Main(os.Args[1:], os.Stdin, os.Stdout); err != nil {
+	if err := fakemanager.Main(os.Args[1:], os.Stdin, os.Stdout, secure); err != nil {
 		fmt.Fprintln(os.Stderr, "fakemanager:", err)
 		os.Exit(1)
 	}

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,7 +37,7 @@ func (call Caller) Probe(ctx context.Context, endpoints []fanout.Endpoint) []Pro
 	call.Progress("")
 	all := make([]Probe, len(endpoints))
 	for i, answer := range answers {
-		all[i] = readInfo(endpoints[i], answer)
+		all[i] = readInfo(call.Client.Resolve(endpoints[i]), answer)
 	}
 	return all
 }
@@ -187,7 +188,7 @@ func notConnected(probes []Probe, n int) error {
 	return &runtime.Error{
 		Code:    failed[0].Code,
 		Message: fmt.Sprintf("not connected: %d of %d managers %s: %s", n, len(probes), NotAnswered(failed), Reasons(failed)),
-		Hint:    "start them, leave them out, or go on without them: allow_down = true (--allow-down)",
+		Hint:    cmp.Or(Remedy(failed), "start them, leave them out, or go on without them: allow_down = true (--allow-down)"),
 	}
 }
 
@@ -220,11 +221,27 @@ const maxReasons = 3
 // usable answer" if any of them sent one.
 func NotAnswered(silent []report.Row) string {
 	for _, row := range silent {
-		if row.StatusCode != 0 || row.Code == fanout.Protocol {
-			return "gave no usable answer"
+		switch row.Code {
+		case "", fanout.Timeout, fanout.Refused, fanout.Unreachable, fanout.DNS, fanout.TLS, fanout.Reset, fanout.Local,
+			fanout.Cancelled, fanout.Skipped:
+			if row.StatusCode == 0 {
+				continue
+			}
 		}
+		return "gave no usable answer"
 	}
 	return "did not answer"
+}
+
+// Remedy returns the hint that all rows share, or "". Hints about credentials are the same for all managers of a
+// cluster.
+func Remedy(silent []report.Row) string {
+	for _, row := range silent {
+		if row.Hint != silent[0].Hint {
+			return ""
+		}
+	}
+	return silent[0].Hint
 }
 
 // Reasons returns why managers, each with a row, did not answer: those with the same reason together, and a few reasons
@@ -254,5 +271,7 @@ func NoAnswer(what string, silent []report.Row) *runtime.Error {
 	if NotAnswered(silent) != "did not answer" {
 		answered = "no manager gave a usable answer"
 	}
-	return &runtime.Error{Code: codeNoAnswer, Message: what + ": " + answered + ": " + Reasons(silent)}
+	return &runtime.Error{
+		Code: codeNoAnswer, Message: what + ": " + answered + ": " + Reasons(silent), Hint: Remedy(silent),
+	}
 }

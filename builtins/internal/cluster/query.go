@@ -111,6 +111,7 @@ func (call Caller) QueryMembers(ctx context.Context, managers []Member, path str
 	for i, answer := range answers {
 		r := &out[i]
 		*r = Response{Member: managers[i], Answer: answer}
+		r.Endpoint = call.Client.Resolve(r.Endpoint)
 		if answer.Err == nil && answer.Status == http.StatusOK && r.Disowned(answer) == "" {
 			r.Row.Success = true
 			r.stated = answer.Manager

@@ -54,6 +54,7 @@ func ReadResult(row report.Row, from Member, asked Asked, answer fanout.Answer) 
 	row.Attempts, row.DurationMS = answer.Attempts, answer.Duration.Milliseconds()
 	row.StatusCode = answer.Status
 	changes := asked.changes()
+	row.Who = answer.As
 	var result wire.Result
 	var wrong error
 	switch {
@@ -73,7 +74,7 @@ func ReadResult(row report.Row, from Member, asked Asked, answer fanout.Answer) 
 	case answer.Err != nil:
 		// The table has a column for the manager's name.
 		row.Message = printable.Line(strings.TrimPrefix(answer.Err.Message, row.Manager+": "))
-		row.Result, row.Code = report.Failed, answer.Err.Class
+		row.Result, row.Code, row.Hint = report.Failed, answer.Err.Class, printable.Line(answer.Err.Hint)
 		switch answer.Err.Class {
 		case fanout.Skipped:
 			row.Result = report.Skipped
@@ -107,7 +108,7 @@ func ReadResult(row report.Row, from Member, asked Asked, answer fanout.Answer) 
 			row.Message = fmt.Sprintf("answered %d and the code %s, without a message", answer.Status, row.Code)
 		}
 		if row.Success {
-			row.Result = report.Success
+			row.Result, row.Who = report.Success, ""
 		}
 	}
 	return row

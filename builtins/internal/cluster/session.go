@@ -122,20 +122,6 @@ func (s *Session) Endpoints() []fanout.Endpoint {
 	return out
 }
 
-// Same reports whether the session consists of these endpoints, in this order.
-func (s *Session) Same(endpoints []fanout.Endpoint) bool {
-	members := s.Members()
-	if len(members) != len(endpoints) {
-		return false
-	}
-	for i, m := range members {
-		if m.Endpoint != endpoints[i] {
-			return false
-		}
-	}
-	return true
-}
-
 // Query reads a path from every manager at once. If the session is not connected yet, the responses connect it:
 // a separate request for that would double the time of the first query. A manager is connected if its answer can be
 // read, or says that it does not have the store, or that it can't tell because it can't read its catalog. Query returns

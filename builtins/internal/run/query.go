@@ -62,7 +62,7 @@ func (q *QueryResult) failure() *runtime.Error {
 	if q.OK() {
 		return nil
 	}
-	return &runtime.Error{Code: q.silent[0].Code, Message: q.Summary()}
+	return &runtime.Error{Code: q.silent[0].Code, Message: q.Summary(), Hint: cluster.Remedy(q.silent)}
 }
 
 // Unreachable returns the managers that did not answer, as scripts see them.
@@ -75,7 +75,9 @@ func (q *QueryResult) Unreachable() runtime.List {
 }
 
 func silentFields(row report.Row) map[string]any {
-	return map[string]any{"manager": row.Manager, "code": row.Code, "message": row.Message}
+	return map[string]any{
+		"manager": row.Manager, "code": row.Code, "message": row.Message, "hint": row.Field("hint"), "who": row.Field("who"),
+	}
 }
 
 // ObjectType implements runtime.Object.
@@ -98,6 +100,8 @@ var SilentType = &runtime.RecordType{Name: "silent", Doc: "A manager that did no
 	{Name: "manager", Doc: "host:port"},
 	{Name: "code", Doc: "refused, timeout, …"},
 	{Name: "message", Doc: "a sentence for a person"},
+	{Name: "hint", Doc: "what to do about it, or nil"},
+	{Name: "who", Doc: "who the request was made as, over TLS: the URI of the credential's identity, or token; else nil"},
 }}
 
 // OnCheck is the OnRead of fields that tell whether all managers answered: to read one counts as a check.

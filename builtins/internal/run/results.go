@@ -204,6 +204,7 @@ var RowType = &runtime.ObjectType{
 		field("message", "a sentence for a person"),
 		checkedField("code", "a stable word: ok, unchanged, absent, port_taken, refused, timeout, …"),
 		field("hint", "what to do about it, or nil"),
+		field("who", "who a failed request was made as, over TLS: the URI of the credential's identity, or token; else nil"),
 		field("in_doubt", "true if the request was sent and not answered: it may have been carried out"),
 		field("attempts", "the number of times that it was sent"),
 		field("duration_ms", "its duration in milliseconds"),

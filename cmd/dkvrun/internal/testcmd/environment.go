@@ -13,6 +13,7 @@ import (
 	"dkvrun/cmd/dkvrun/internal/interrupt"
 	"dkvrun/cmd/dkvrun/internal/process"
 	"dkvrun/runtime"
+	"dkvrun/runtime/credential"
 	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/local"
 	"dkvrun/runtime/netfault"
@@ -34,7 +35,10 @@ func openEnvironment(p *process.Process, o *testOptions, s suite.Setup) *environ
 		Executable: p.Executable, Folder: filepath.Dir(s.File),
 		AtEnd: s.Scope.AtEnd, Abort: s.Scope.Abort,
 	}
-	e := &environment{client: fanout.New(fanout.Config{Answered: fixtures.Answered, Control: netfault.Control})}
+	e := &environment{client: fanout.New(fanout.Config{
+		Answered: fixtures.Answered, Control: netfault.Control,
+		Security: security{o.credential.Source(p.Getenv), fixtures},
+	})}
 	e.Run = builtins.NewRun(builtins.Config{
 		Client: e.client, Reporter: &recorder{note: s.Action}, Stdout: s.Stdout,
 		Preset: o.session, Source: o.source, ManagerPort: o.managerPort, Owner: process.Owner, Fixtures: fixtures,
@@ -46,6 +50,14 @@ func openEnvironment(p *process.Process, o *testOptions, s suite.Setup) *environ
 	})
 	return e
 }
+
+// security connects with the user's credential, but not to managers that a test has started without TLS.
+type security struct {
+	*credential.Source
+	fixtures *builtins.Fixtures
+}
+
+func (s security) Default(e fanout.Endpoint) bool { return !s.fixtures.Plain(e) && s.Source.Default(e) }
 
 func (e *environment) Host() *runtime.Host { return e.host }
 

@@ -27,6 +27,7 @@ type testOptions struct {
 	session     []fanout.Endpoint // the endpoints of managers
 	source      string
 	managerPort int
+	credential  flags.Credential
 
 	jobs, repeat, retries int
 	shuffle, failFast     bool
@@ -72,6 +73,7 @@ func (o *testOptions) flagSet() *pflag.FlagSet {
 	f.Var(flags.Choice{Value: &o.color, Words: []string{"auto", "always", "never"}}, "color", "colour on the terminal")
 	f.StringArrayVarP(&o.managers, "managers", "m", nil, "the session of each file: `HOST[:PORT]`, separated by commas, or @FILE with one per line")
 	f.IntVar(&o.managerPort, "manager-port", wire.DefaultManagerPort, "the port of managers that are given without one")
+	o.credential.Add(f)
 	f.BoolVarP(&o.help, "help", "h", false, "show this help")
 	return f
 }
@@ -96,7 +98,11 @@ func parseTest(p *process.Process, args []string) (*testOptions, error) {
 		o.seed = uint64(rand.Uint32())
 	}
 	o.again = o.rerun(p.Name)
-	err := flags.FromEnvironment(o.flags, []string{"managers", "manager-port", "color"}, &o.source, p.Getenv)
+	list := o.credential.Unless([]string{"managers", "manager-port", "color", "credential", "token-file"})
+	err := flags.FromEnvironment(o.flags, list, &o.source, p.Getenv)
+	if err == nil {
+		err = o.credential.Check()
+	}
 	if err != nil {
 		return nil, err
 	}
