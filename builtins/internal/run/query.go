@@ -273,7 +273,9 @@ func (r *Run) Unreachable() []any {
 	out := []any{}
 	byOrder := func(a, b silence) int { return a.order - b.order }
 	for _, s := range slices.SortedFunc(maps.Values(r.unreachable.silent), byOrder) {
-		out = append(out, silentFields(s.Row))
+		fields := silentFields(s.Row)
+		maps.DeleteFunc(fields, func(_ string, value any) bool { return value == nil })
+		out = append(out, fields)
 	}
 	return out
 }
