@@ -140,6 +140,8 @@ func TestAnswer_ManagerFromHeader(t *testing.T) {
 		{"dkv-manager:  m-1 \r\n", "m-1", "m-1"},
 		{"X: y\r\nDkv-Manager: m-2\r\n", "m-1", "m-2"},
 		{"Dkv-Managers: m-1\r\n", "m-1", ""},
+		{"Dkv-Manager: m-1\r\nDkv-Manager: m-2\r\n", "m-1", ""},
+		{"Dkv-Manager: m-2\r\nDkv-Manager: m-1\r\n", "", ""},
 	} {
 		s := serve(t, fmt.Sprintf("127.48.5.%d", 40+i), raw("HTTP/1.1 404 .\r\n"+test.header+"Content-Length: 2\r\n\r\nok"))
 		r := get(s.Endpoint)

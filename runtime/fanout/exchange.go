@@ -132,8 +132,11 @@ func (cn *conn) roundTrip(r *Request, a *Answer, left *atomic.Int64) (keep bool,
 	}
 	keep = sendErr == nil && !resp.ConnectionClose() && in.Buffered() == 0 && resp.StatusCode() >= 200
 	a.Status, a.Body, a.Manager = resp.StatusCode(), body, r.Manager
-	if stated := resp.Header.Peek(wire.ManagerHeader); string(stated) != r.Manager {
-		a.Manager = string(stated)
+	switch stated := resp.Header.PeekAll(wire.ManagerHeader); {
+	case len(stated) != 1: // two identities contradict each other
+		a.Manager = ""
+	case string(stated[0]) != r.Manager:
+		a.Manager = string(stated[0])
 	}
 	if cn.secure.Manager != "" && a.Manager != cn.secure.Manager {
 		return false, &failure{reading, &SecurityError{Class: OtherManager, As: cn.secure.As,
