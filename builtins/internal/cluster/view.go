@@ -198,10 +198,14 @@ func (v *View) SilentOwner(in Instance) *StoreReport {
 
 // Consistent returns false if managers that keep the store keep different configurations of it, otherwise nil while a
 // manager did not answer, or one of the store's managers was not asked, and true if all agree.
-// A manager that can't read its catalog differs from all.
+// A manager that can't read its catalog differs from all, and so does one that others say keeps the store, and that
+// does not have it.
 func (v *View) Consistent() any {
 	for _, s := range v.Reports {
-		if s.Store != nil && (s.Store.CatalogLost() || otherContent(s.Store, v.Latest) != "") {
+		switch {
+		case s.Store == nil && s.Row.Success && v.hasParticipant(s.Member):
+			return false
+		case s.Store != nil && (s.Store.CatalogLost() || otherContent(s.Store, v.Latest) != ""):
 			return false
 		}
 	}

@@ -37,6 +37,13 @@ func TestView_Consistent(t *testing.T) {
 	if v.Consistent() != false {
 		t.Error("managers that differ are consistent")
 	}
+	v = clustertest.View(nil)
+	v.Reports[2].Store = nil // it answered that it does not have the store
+	if v.Consistent() != false || len(v.Differences()) != 1 {
+		t.Errorf("a manager does not have the store: consistent %v, differences %v", v.Consistent(), v.Differences())
+	}
+	v = clustertest.View(nil)
+	v.Reports[2].Store.Digest = "other"
 	v.Silent = 1
 	if v.Consistent() != false {
 		t.Error("a difference is not seen where a manager is silent")
