@@ -29,7 +29,7 @@ func TestHostileManager_TextIsPrintable(t *testing.T) {
 	info := `{"identity":` + q + `,"host":` + q + `,"version":` + q + `,"boot":` + q + `,"capabilities":[` + q + `]}`
 	state := `{"manager":` + q + `,"store":` + q + `,"pending":` + op + `,"decided":[` + op + `],"fenced":[` + q + `],"repairing":` + q + `,"removed":` + q +
 		`,"configuration":{"operation":` + q + `,"home":` + q + `,"managers":[{"identity":` + q + `,"url":` + q + `}],"nodes":[{"name":` + q + `,` + node + `]}}`
-	metrics := `{"windowSec":5,"metrics":[{"store":` + q + `,"instance":` + q + `,"category":` + q + `,"metric":` + q + `,"rate":1,"total":2}]}`
+	metrics := `{"windowSec":5,"metrics":[{"store":"S","instance":` + q + `,"category":` + q + `,"metric":` + q + `,"rate":1,"total":2}]}`
 	for name, answers := range map[string]map[string]string{
 		"every name":       {"": store(q, `{"name":`+q+`,`+node)},
 		"a list of them":   {"/stores": "[" + store(q, `{"name":`+q+`,`+node) + "]"},
@@ -135,7 +135,8 @@ func TestHostileManager_OtherOperation(t *testing.T) {
 // If two managers claim an instance, the one that the topology names counts.
 func TestHostileManager_InstanceClaimedTwice(t *testing.T) {
 	planned := strings.Replace(storeOf("127.48.3.5"), `"role"`, `"manager":"127.48.3.5:7801","role"`, 1)
-	a := newHostile(t, "127.48.3.5", map[string]string{"/stores/S": strings.Replace(strings.Replace(planned, `"ready":true`, `"ready":false`, 1), `"Running","ready"`, `"Starting","ready"`, 1)})
+	starting := strings.NewReplacer(`"ready":true`, `"ready":false`, `"Running","ready"`, `"Starting","ready"`, `"Running","revision"`, `"Partial","revision"`)
+	a := newHostile(t, "127.48.3.5", map[string]string{"/stores/S": starting.Replace(planned)})
 	b := newHostile(t, "127.48.3.6", map[string]string{"/stores/S": planned})
 	for _, managers := range [][]*hostile{{a, b}, {b, a}} {
 		if shown := runAgainst(t, `print(store_status("S").instances[1].status)`, managers...); !strings.Contains(shown, "Starting") {

@@ -43,12 +43,12 @@ var MetricsType = &runtime.RecordType{Name: "metrics", Doc: "The metrics of a st
 // measure queries all managers for the metrics of a store.
 func measure(r *run.Run, c *runtime.Call) (all []wire.Metric, silent []report.Row, asked int, err error) {
 	query := url.Values{"windowSec": {fmt.Sprint(c.Int("window_sec"))}, "store": {c.String("name")}}
-	responses, err := r.Query(c, wire.MetricsPath()+"?"+query.Encode(), cluster.MetricsReader)
+	responses, err := r.Query(c, wire.MetricsPath()+"?"+query.Encode(), cluster.MetricsReader(c.String("name"), c.Int("window_sec")))
 	if err != nil {
 		return nil, nil, 0, err
 	}
 	unknown := 0
-	seen := metricSet{instances: map[string]bool{}, names: map[[2]string]bool{}}
+	seen := metricSet{owner: map[string]int{}, names: map[[2]string]bool{}}
 	for i := range responses {
 		h := &responses[i]
 		m, read := h.Value.(*wire.Metrics)
@@ -57,7 +57,7 @@ func measure(r *run.Run, c *runtime.Call) (all []wire.Metric, silent []report.Ro
 			silent = append(silent, h.Row)
 		case !read:
 			unknown++
-		case seen.take(m.Metrics):
+		case seen.take(i, m.Metrics):
 			all = append(all, m.Metrics...)
 		default:
 			silent = append(silent, h.Unreadable())
@@ -75,17 +75,23 @@ const maxMetricsPerInstance = 64
 // metricSet holds the metrics that the managers reported, within the limits of one store: a view of them has a cell for
 // every instance and metric.
 type metricSet struct {
-	instances map[string]bool
-	names     map[[2]string]bool
+	owner map[string]int // by instance: the number of the manager that reported it
+	names map[[2]string]bool
 }
 
-// take adds the metrics of one manager. It reports false if there are more than a store can have.
-func (s *metricSet) take(metrics []wire.Metric) bool {
+// take adds the metrics of the manager with a number. It reports false if there are more than a store can have, or if
+// another manager has reported one of the instances: a sum would count its metrics twice.
+func (s *metricSet) take(manager int, metrics []wire.Metric) bool {
 	for _, m := range metrics {
-		s.instances[m.Instance] = true
+		if owner, reported := s.owner[m.Instance]; reported && owner != manager {
+			return false
+		}
+	}
+	for _, m := range metrics {
+		s.owner[m.Instance] = manager
 		s.names[[2]string{m.Category, m.Name}] = true
-		if len(s.instances) > wire.MaxInstances || len(s.names) > maxMetricsPerInstance {
-			delete(s.instances, m.Instance)
+		if len(s.owner) > wire.MaxInstances || len(s.names) > maxMetricsPerInstance {
+			delete(s.owner, m.Instance)
 			delete(s.names, [2]string{m.Category, m.Name})
 			return false
 		}

@@ -6,6 +6,19 @@ import (
 	"dkvrun/runtime/wire"
 )
 
+func TestStoreMetrics_InstanceOfTwoManagers(t *testing.T) {
+	seen := metricSet{owner: map[string]int{}, names: map[[2]string]bool{}}
+	of := func(instances ...string) (all []wire.Metric) {
+		for _, instance := range instances {
+			all = append(all, wire.Metric{Instance: instance, Category: "Requests", Name: "Put"}, wire.Metric{Instance: instance, Category: "Requests", Name: "Get"})
+		}
+		return all
+	}
+	if !seen.take(0, of("a", "b")) || seen.take(1, of("c", "b")) || !seen.take(2, of("c")) {
+		t.Errorf("an instance counts for two managers, or metrics that were refused count: %v", seen.owner)
+	}
+}
+
 func TestStoreMetrics_SumsAndPicture(t *testing.T) {
 	rate := func(x float64) *float64 { return &x }
 	all := []wire.Metric{

@@ -229,10 +229,24 @@ func (s *StoreState) Check() error {
 	return nil
 }
 
-// Check refuses metrics without a window, which every answer has.
+// Check refuses metrics without a window, which every answer has, negative ones, and those of an instance that are
+// listed twice: their sum would count them twice.
 func (m *Metrics) Check() error {
 	if !(m.WindowSec > 0) {
 		return errors.New("metrics without a window")
+	}
+	type key struct{ store, instance, category, name string }
+	listed := map[key]bool{} // not made larger for metrics that are refused
+	for i := range m.Metrics {
+		metric := &m.Metrics[i]
+		k := key{metric.Store, metric.Instance, metric.Category, metric.Name}
+		switch {
+		case metric.Total < 0 || metric.Rate != nil && *metric.Rate < 0:
+			return fmt.Errorf("metrics[%d]: is negative", i)
+		case listed[k]:
+			return fmt.Errorf("metrics[%d]: is listed twice", i)
+		}
+		listed[k] = true
 	}
 	return nil
 }

@@ -7,27 +7,45 @@ func InstanceReady(status Status, serves bool) bool { return serves && status ==
 // StoreStatusOf returns the status of a store and whether it is ready, from the instances of its topology, or of one
 // manager. docs/stores.md lists the combinations that there are.
 func StoreStatusOf(instances []Instance) (status StoreStatus, ready bool) {
-	count := map[Status]int{}
+	var count statusCount
 	serving := 0
 	for _, in := range instances {
-		count[in.Status]++
+		count.add(in.Status)
 		if InstanceReady(in.Status, in.Ready) {
 			serving++
 		}
 	}
-	all := len(instances)
-	switch {
-	case all == 0:
-		return StoreNoInstances, false
-	case count[Running] == all:
-		return StoreRunning, serving == all
-	case count[Stopped] == all:
-		return StoreStopped, false
-	case count[Stopped]+count[Unknown] == all:
-		return StoreUnknown, false
-	default:
-		return StorePartial, false
+	status = count.status()
+	return status, status == StoreRunning && serving == len(instances)
+}
+
+// statusCount counts the instances that have the statuses from which the status of a store follows.
+type statusCount struct{ all, running, stopped, unknown int }
+
+func (c *statusCount) add(status Status) {
+	c.all++
+	switch status {
+	case Running:
+		c.running++
+	case Stopped:
+		c.stopped++
+	case Unknown:
+		c.unknown++
 	}
+}
+
+func (c *statusCount) status() StoreStatus {
+	switch c.all {
+	case 0:
+		return StoreNoInstances
+	case c.running:
+		return StoreRunning
+	case c.stopped:
+		return StoreStopped
+	case c.stopped + c.unknown:
+		return StoreUnknown
+	}
+	return StorePartial
 }
 
 // NotServing begins the message with which the client port of a starting instance refuses a request that waited in

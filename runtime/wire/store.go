@@ -152,6 +152,8 @@ func (s *Store) Check() error {
 	switch {
 	case !slices.Contains(StoreStatuses, s.Status):
 		return fmt.Errorf("status: %.60q is not a status of a store", s.Status)
+	case !s.statusOfOwn():
+		return fmt.Errorf("status: %s contradicts those of the manager's own instances", s.Status)
 	case s.Digest == "" && !s.CatalogLost():
 		return errors.New("digest: is missing")
 	}
@@ -179,6 +181,17 @@ func (s *Store) Check() error {
 		}
 	}
 	return nil
+}
+
+// statusOfOwn reports whether the status is that of the manager's own instances.
+func (s *Store) statusOfOwn() bool {
+	var count statusCount
+	for i := range s.Instances {
+		if in := &s.Instances[i]; in.Own {
+			count.add(in.Status)
+		}
+	}
+	return s.Status == count.status()
 }
 
 // Nodes returns the topology of the store.

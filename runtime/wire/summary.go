@@ -48,11 +48,17 @@ const maxPort = 65535
 func ParseStoreSummaries(list []byte) ([]StoreSummary, error) {
 	s := scanner{in: list}
 	var out []StoreSummary
+	listed := map[string]bool{}
 	err := s.array(func() error {
 		g, err := s.summary()
-		if err == nil && g.Name == "" {
+		switch {
+		case err != nil:
+		case g.Name == "":
 			err = s.fail("a store's name")
+		case listed[g.Name]:
+			err = s.fail("each store once")
 		}
+		listed[g.Name] = true
 		if err == nil && len(out) == maxStores {
 			err = s.fail("fewer stores")
 		}
@@ -79,6 +85,7 @@ func (s *scanner) summary() (g StoreSummary, err error) {
 	s.next()
 	first := s.at
 	listed, identified, counted := false, false, false
+	var own statusCount
 	err = s.object(func(name []byte) error {
 		switch string(name) {
 		case "name":
@@ -100,21 +107,26 @@ func (s *scanner) summary() (g StoreSummary, err error) {
 			return err
 		case "instances":
 			listed = true
-			return s.array(func() error { return s.instance(&g) })
+			return s.array(func() error { return s.instance(&g, &own) })
 		}
 		return s.value()
 	})
 	if err == nil && g.Name != "" && (g.Status == "" || !listed || !counted || !identified && g.Revision > 0) {
 		err = s.fail("a store's status, revision, digest and instances")
 	}
+	if err == nil && g.Name != "" && g.Status != own.status() {
+		err = s.fail("the status of the manager's own instances")
+	}
+	g.Own, g.Running = own.all, own.running
 	g.description = s.in[first:s.at]
 	return g, err
 }
 
-// instance passes one instance and counts it in g. It refuses what Store.Check refuses of an instance, but for texts
-// that are not kept.
-func (s *scanner) instance(g *StoreSummary) error {
-	own, ready, running := false, false, false
+// instance passes one instance and counts it in g and, if it is the manager's own, in owned. It refuses what
+// Store.Check refuses of an instance, but for texts that are not kept.
+func (s *scanner) instance(g *StoreSummary, owned *statusCount) error {
+	own, ready := false, false
+	var is Status
 	owner, readiness, known, ports := false, false, false, 0 // which fields are there
 	err := s.object(func(name []byte) error {
 		switch string(name) {
@@ -129,10 +141,11 @@ func (s *scanner) instance(g *StoreSummary) error {
 			if err != nil {
 				return err
 			}
-			running, known = string(status) == string(Running), true
-			if !running && !slices.Contains(statuses, Status(status)) {
+			at := slices.IndexFunc(statuses, func(s Status) bool { return string(s) == string(status) })
+			if at < 0 {
 				return s.fail("a status before it")
 			}
+			is, known = statuses[at], true
 			return nil
 		case "desired":
 			desired, err := s.text()
@@ -164,10 +177,7 @@ func (s *scanner) instance(g *StoreSummary) error {
 	}
 	g.Instances++
 	if own {
-		g.Own++
-		if running {
-			g.Running++
-		}
+		owned.add(is)
 	}
 	return err
 }

@@ -51,6 +51,16 @@ func TestWire_Summary(t *testing.T) {
 	}
 }
 
+func TestWire_SummariesListAStoreOnce(t *testing.T) {
+	store, err := json.Marshal(described())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := ParseStoreSummaries([]byte("[" + string(store) + "," + string(store) + "]")); !errors.Is(err, errJSON) {
+		t.Errorf("a store that is listed twice: %d stores, error %v", len(got), err)
+	}
+}
+
 func TestWire_SummaryOfOneStore(t *testing.T) {
 	b, err := json.Marshal(described())
 	if err != nil {
@@ -106,6 +116,7 @@ func TestWire_DescriptionsThatAreNone(t *testing.T) {
 		{`"desired":"Running"`, `"desired":"Maybe"`}, {`"role":"data"`, `"role":"king"`},
 		{`"clientPort":7861`, `"clientPort":0`}, {`"clientPort":7861`, `"clientPort":65536`}, {`"clientPort":7861,`, ``},
 		{`"clustronPort":7811`, `"clustronPort":0`}, {`"clustronPort":7811`, `"clustronPort":"7811"`},
+		{`"status":"Running","engine"`, `"status":"Stopped","engine"`}, {`"status":"Running","desired"`, `"status":"Stopped","desired"`},
 	} {
 		changed := strings.Replace(good, change[0], change[1], 1)
 		for i, err := range read(changed) {
@@ -137,7 +148,7 @@ func FuzzWire_Summary(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(whole)
-	for _, seed := range []string{`[{"a":[1,-0.5e+3,true,null,{"b":"\u00e9\n"}]}]`, `[{"name":"A","status":"Running","revision":1,"digest":"d","instances":[{"own":true,"ready":true,"clustronPort":1,"clientPort":2,"status":"Running"}]}]`, "[]", "[ { } ]", `[ { "name" : "A", "status" : "Stopped", "revision" : 1, "digest" : "d", "instances" : [ ] } ]`} {
+	for _, seed := range []string{`[{"a":[1,-0.5e+3,true,null,{"b":"\u00e9\n"}]}]`, `[{"name":"A","status":"Running","revision":1,"digest":"d","instances":[{"own":true,"ready":true,"clustronPort":1,"clientPort":2,"status":"Running"}]}]`, "[]", "[ { } ]", `[ { "name" : "A", "status" : "NoInstances", "revision" : 1, "digest" : "d", "instances" : [ ] } ]`} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
@@ -154,7 +165,7 @@ func FuzzWire_Summary(f *testing.F) {
 		}
 		refused := func(s Store) bool {
 			return s.Name == "" || s.Instances == nil || !slices.Contains(StoreStatuses, s.Status) || s.Revision == 0 ||
-				s.Digest == "" || slices.ContainsFunc(s.Instances, bad)
+				s.Digest == "" || slices.ContainsFunc(s.Instances, bad) || !s.statusOfOwn()
 		}
 		if json.Unmarshal(text, &stores) != nil || slices.ContainsFunc(stores, refused) || bytes.Contains(text, []byte(`\`)) ||
 			!utf8.Valid(text) || odd(text) {

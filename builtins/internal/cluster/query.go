@@ -79,10 +79,23 @@ func StoreReader(name string) Reader {
 	}
 }
 
-// MetricsReader reads the metrics of a manager.
-func MetricsReader(body []byte) (any, error) {
-	m := &wire.Metrics{}
-	return m, decode(body, m)
+// MetricsReader returns the Reader of the metrics of a store, with rates over a window of whole seconds.
+func MetricsReader(store string, window int) Reader {
+	return func(body []byte) (any, error) {
+		m := &wire.Metrics{}
+		if err := decode(body, m); err != nil {
+			return nil, err
+		}
+		if m.WindowSec != float64(window) {
+			return nil, fmt.Errorf("their window is another one")
+		}
+		for i := range m.Metrics {
+			if m.Metrics[i].Store != store {
+				return nil, fmt.Errorf("they are of another store")
+			}
+		}
+		return m, nil
+	}
 }
 
 // QueryMembers reads a path from some managers, whether or not they belong to a session.

@@ -20,7 +20,7 @@ func Responses(change func(i int, in *wire.Instance)) []cluster.Response {
 	hosts := []string{"a", "b", "c"}
 	var out []cluster.Response
 	for i, host := range hosts {
-		store := &wire.Store{Name: Store, Status: wire.StoreRunning, Revision: 1, Digest: "d", LastOperation: "op-1", Coordinator: "id-b"}
+		store := &wire.Store{Name: Store, Revision: 1, Digest: "d", LastOperation: "op-1", Coordinator: "id-b"}
 		for j, other := range hosts {
 			store.Managers = append(store.Managers, wire.Manager{Identity: "id-" + other, URL: "http://" + other + ":7801"})
 			in := wire.Instance{
@@ -34,6 +34,7 @@ func Responses(change func(i int, in *wire.Instance)) []cluster.Response {
 				if change != nil {
 					change(i, &in)
 				}
+				store.Status, _ = wire.StoreStatusOf([]wire.Instance{in})
 			}
 			store.Instances = append(store.Instances, in)
 		}
