@@ -12,6 +12,8 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -21,6 +23,7 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/cmd/dkvmanager/internal/engine/etcd"
 	"dkvrun/cmd/dkvmanager/internal/hostid"
+	"dkvrun/cmd/dkvmanager/internal/security"
 	"dkvrun/cmd/dkvmanager/internal/supervisor"
 	"dkvrun/runtime/netfault"
 	"dkvrun/runtime/wire"
@@ -40,6 +43,10 @@ const (
 const openPorts = "there is no encryption and no authentication (--insecure): whoever reaches the admin API can change and remove " +
 	"every store; whoever reaches a client port can read and write its store; whoever reaches a cluster port can take part in " +
 	"its store, and so read, change and damage it"
+
+// openStores is the warning of a secured manager that other machines can reach.
+const openStores = "the admin API is secured; the instances' ports are not (--insecure): whoever reaches a client port can read and " +
+	"write its store; whoever reaches a cluster port can take part in its store, and so read, change and damage it"
 
 // instancesFolder is the folder in the data folder that has the folders STORE/INSTANCE.
 const instancesFolder = "instances"
@@ -84,6 +91,13 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 			return err
 		}
 	}
+	secured, err := openSecurity(o, cat)
+	if err != nil {
+		return err
+	}
+	if secured != nil {
+		defer secured.Close()
+	}
 	listener, err := net.Listen("tcp", o.host.Listen())
 	if err != nil {
 		return listenError(o.host, err)
@@ -109,7 +123,7 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 			return err
 		}
 	}
-	peers := newPeers(o.host.Bind, log)
+	peers := newPeers(o.host.Bind, log, secured)
 	var api *admin.API
 	sup, err := supervisor.New(supervisor.Options{
 		Dir:            instances,
@@ -140,15 +154,47 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 		Boot:        boot.String(),
 		Engine:      engine.Name(),
 		Log:         log,
+		Member:      secured,
 	})
 	if err := api.Start(); err != nil {
 		return err
 	}
 	if !o.host.Loopback() {
-		log.Warn(openPorts, "listen", o.host.Listen())
+		warnOpen(log, o.host, secured != nil, cat.Snapshot())
 	}
-	log.Info("serving", "listen", o.host.Listen(), "host", o.host.Name, "data", cat.Dir(), "stores", len(cat.Snapshot().Stores))
+	about := []any{"listen", o.host.Listen(), "host", o.host.Name, "data", cat.Dir(), "stores", len(cat.Snapshot().Stores)}
+	if secured != nil {
+		about = append(about, "cluster", secured.Identity().Cluster)
+	}
+	log.Info("serving", about...)
 	return serve(ctx, o, sup, api, listener)
+}
+
+// openSecurity opens the keys of a secured manager. It returns nil if the manager is not secured.
+func openSecurity(o *options, cat *catalog.Catalog) (*security.Member, error) {
+	if secured, err := security.IsSecured(cat.Dir()); err != nil || !secured {
+		return nil, err
+	}
+	hosts := security.Hosts(o.host.Name, o.host.Bind, o.alsoKnownAs)
+	return security.Open(cat.Dir(), cat.Identity(), hosts, time.Now)
+}
+
+// warnOpen logs what is open to whoever reaches this server.
+func warnOpen(log *slog.Logger, host *hostid.Host, secured bool, data *catalog.Data) {
+	if !secured {
+		log.Warn(openPorts, "listen", host.Listen())
+		return
+	}
+	var ports []string
+	for _, s := range data.Stores {
+		for _, n := range s.Nodes {
+			if s.Local[n.Name] != nil {
+				ports = append(ports, strconv.Itoa(n.ClientPort), strconv.Itoa(n.ClustronPort))
+			}
+		}
+	}
+	slices.Sort(ports)
+	log.Warn(openStores, "ports", strings.Join(ports, " "))
 }
 
 // foreign returns the instances, as STORE/INSTANCE, that the catalog records as this server's but whose host is another

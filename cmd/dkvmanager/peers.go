@@ -16,15 +16,21 @@ import (
 	"time"
 
 	"dkvrun/cmd/dkvmanager/internal/hostid"
+	"dkvrun/cmd/dkvmanager/internal/security"
 	"dkvrun/runtime/wire"
 )
 
 // peers queries other managers over their admin API. Its errors name the manager and not the cause, which clients could
 // use to find out what listens at an address; the cause is in the manager's log.
+//
+// A secured manager queries others over TLS with its own certificate, whatever scheme their URLs have. It takes answers
+// of members of the cluster alone, and only about themselves.
 type peers struct {
 	client *http.Client
-	log    *slog.Logger
-	mu     sync.Mutex
+	// secured is nil if the manager is not secured.
+	secured *security.Member
+	log     *slog.Logger
+	mu      sync.Mutex
 	// failures holds the last cause for each manager that does not answer, by URL. A cause is logged when it changes.
 	failures map[string]string
 	// minute began at since; logged is the number of causes that were logged in it.
@@ -50,25 +56,31 @@ const (
 // peerTimeout bounds one query.
 const peerTimeout = 3 * time.Second
 
-// newPeers returns the peers of a server; connections come from bind, empty for all.
-func newPeers(bind string, log *slog.Logger) *peers {
+// newPeers returns the peers of a server; connections come from bind, empty for all. Without secured the requests are
+// made as their URLs say.
+func newPeers(bind string, log *slog.Logger, secured *security.Member) *peers {
+	transport := &http.Transport{
+		DialContext:         hostid.Dialer(bind).DialContext,
+		MaxIdleConnsPerHost: 1, IdleConnTimeout: 2 * wire.ResolveEvery, MaxResponseHeaderBytes: 16 << 10,
+	}
+	if secured != nil {
+		transport.TLSClientConfig = secured.Client()
+	}
 	large := make(chan struct{}, maxLargeResponses)
-	return &peers{log: log, failures: map[string]string{}, large: large, client: &http.Client{
+	return &peers{log: log, failures: map[string]string{}, large: large, secured: secured, client: &http.Client{
 		Timeout:       peerTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &http.Transport{
-			DialContext:         hostid.Dialer(bind).DialContext,
-			MaxIdleConnsPerHost: 1, IdleConnTimeout: 2 * wire.ResolveEvery, MaxResponseHeaderBytes: 16 << 10,
-		},
+		Transport:     transport,
 	}}
 }
 
 // State returns what the manager at url has of a store.
 func (p *peers) State(ctx context.Context, url, store string) (s wire.StoreState, err error) {
-	err = p.send(ctx, http.MethodGet, url, wire.StatePath(store), &s)
+	from, err := p.exchange(ctx, http.MethodGet, url, wire.StatePath(store), &s)
 	switch {
 	case err != nil:
-		return wire.StoreState{}, err
+	case p.secured != nil && s.Manager != from: // callers compare Manager with the one that they asked
+		err = fmt.Errorf("manager %s answers as manager %.60q", from, s.Manager)
 	case s.Store != store:
 		err = fmt.Errorf("it answers about store %.60q, which was not asked", s.Store)
 	default:
@@ -80,13 +92,16 @@ func (p *peers) State(ctx context.Context, url, store string) (s wire.StoreState
 	return s, nil
 }
 
-// Store returns a store as the manager at url shows it.
-func (p *peers) Store(ctx context.Context, url, store string) (s wire.Store, err error) {
-	err = p.exchange(ctx, http.MethodGet, url, wire.StorePath(store), &s)
+// Store returns a store as a manager shows it.
+func (p *peers) Store(ctx context.Context, at wire.Manager, store string) (s wire.Store, err error) {
+	from, err := p.exchange(ctx, http.MethodGet, at.URL, wire.StorePath(store), &s)
+	if err == nil && p.secured != nil && from != at.Identity {
+		err = fmt.Errorf("manager %s answers there, not manager %s", from, at.Identity)
+	}
 	if err == nil && s.Name != store {
 		err = fmt.Errorf("it answers about store %.60q, which was not asked", s.Name)
 	}
-	if err = p.note(url, err); err != nil {
+	if err = p.note(at.URL, err); err != nil {
 		return wire.Store{}, err
 	}
 	return s, nil
@@ -108,7 +123,10 @@ func (p *peers) ChangeMember(ctx context.Context, to wire.Manager, from, store s
 	query := url.Values{"to": {to.Identity}, "from": {from}}
 	var refused *wire.Result
 	err = p.request(ctx, http.MethodPost, to.URL, wire.MembersPath(store)+"?"+query.Encode(), bytes.NewReader(text),
-		func(resp *http.Response) (err error) {
+		func(sender string, resp *http.Response) (err error) {
+			if p.secured != nil && sender != to.Identity {
+				return fmt.Errorf("manager %s answers there, not manager %s", sender, to.Identity)
+			}
 			if resp.StatusCode != http.StatusOK {
 				refused, err = readRefusal(resp)
 				return err
@@ -148,7 +166,8 @@ func readRefusal(resp *http.Response) (*wire.Result, error) {
 
 // send makes a request and decodes the response.
 func (p *peers) send(ctx context.Context, method, manager, path string, into any) error {
-	return p.note(manager, p.exchange(ctx, method, manager, path, into))
+	_, err := p.exchange(ctx, method, manager, path, into)
+	return p.note(manager, err)
 }
 
 // note logs the cause of a failure unless it is the last one of this manager, and returns the error for the caller.
@@ -189,21 +208,27 @@ func (p *peers) logCause(manager, text string) {
 	}
 }
 
-// exchange does the work of send. Its errors contain the cause.
-func (p *peers) exchange(ctx context.Context, method, manager, path string, into any) error {
-	return p.request(ctx, method, manager, path, nil, func(resp *http.Response) error {
+// exchange makes a request and decodes the response. A secured manager gets the identity of the one that answered. The
+// errors contain the cause.
+func (p *peers) exchange(ctx context.Context, method, manager, path string, into any) (from string, err error) {
+	err = p.request(ctx, method, manager, path, nil, func(sender string, resp *http.Response) error {
+		from = sender
 		if resp.StatusCode != http.StatusOK {
 			return wrongStatus(resp)
 		}
 		return p.readAnswer(ctx, resp, into)
 	})
+	return from, err
 }
 
-// request makes a request and passes the response to read.
+// request makes a request and passes the response to read, at a secured manager with the identity of the sender.
 func (p *peers) request(ctx context.Context, method, manager, path string, body io.Reader,
-	read func(*http.Response) error) error {
+	read func(sender string, resp *http.Response) error) error {
 	if err := wire.CheckURL(manager); err != nil {
 		return err
+	}
+	if p.secured != nil {
+		manager = withTLS(manager)
 	}
 	req, err := http.NewRequestWithContext(ctx, method, manager+path, body)
 	if err != nil {
@@ -218,7 +243,25 @@ func (p *peers) request(ctx context.Context, method, manager, path string, body 
 		return err
 	}
 	defer resp.Body.Close()
-	return read(resp)
+	var sender string
+	if p.secured != nil {
+		if sender, err = p.secured.CheckManager(resp.TLS); err != nil {
+			return err
+		}
+	}
+	return read(sender, resp)
+}
+
+// withTLS returns the URL of a manager with the scheme https.
+func withTLS(manager string) string {
+	host, plain := strings.CutPrefix(manager, "http://")
+	if !plain {
+		return manager
+	}
+	if u, err := url.Parse(manager); err == nil && u.Port() == "" {
+		host += ":80"
+	}
+	return "https://" + host
 }
 
 func wrongStatus(resp *http.Response) error {

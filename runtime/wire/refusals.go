@@ -15,10 +15,11 @@ var RefusalCodes = []string{
 	CodeMissingManager, CodeStaleEpoch, CodeOperationAborted, CodeOperationNotFound, CodeOperationDiffers,
 	CodeFenced, CodeReplacementUnfinished, CodeCoordinatorSilent, CodeCoordinatorAlive, CodeSuspect, CodeReadOnly,
 	CodeInternal, CodeCatalogFull, CodeNotCalledFor, CodeNotSecured, CodeTokenRefused, CodeLineRefused,
+	CodeTLSRequired, CodeNotAuthenticated, CodeNotAllowed,
 }
 
 // refusalStatuses lists the HTTP statuses of refusals.
-var refusalStatuses = []int{400, 403, 404, 405, 409, 410, 413, 421, 422, 500, 503}
+var refusalStatuses = []int{400, 401, 403, 404, 405, 409, 410, 413, 421, 422, 500, 503}
 
 // statusOf returns the HTTP status of a code. A refusal that is about the state of a store or of an operation, and
 // not about the request, is a conflict.
@@ -26,8 +27,12 @@ func statusOf(code string) int {
 	switch code {
 	case CodeOK, CodeUnchanged:
 		return http.StatusOK
-	case CodeBadRequest, CodeBadName, CodeBadTopology:
+	case CodeBadRequest, CodeBadName, CodeBadTopology, CodeTLSRequired:
 		return http.StatusBadRequest
+	case CodeNotAuthenticated:
+		return http.StatusUnauthorized
+	case CodeNotAllowed:
+		return http.StatusForbidden
 	case CodeNotFound, CodeStoreNotFound, CodeInstanceNotFound, CodeOperationNotFound:
 		return http.StatusNotFound
 	case CodeTokenRefused:
@@ -80,6 +85,16 @@ var (
 	// RefuseNotSecured: the request is about a cluster's members, and the manager has no certificate of a cluster.
 	RefuseNotSecured = Refusal{CodeNotSecured, "this manager is not secured: it is a member of no cluster",
 		"dkvmanager init makes a cluster, dkvmanager join lets a manager join one"}
+	// RefuseTLSRequired: a client speaks plain HTTP to a secured manager. Argument: the manager's cluster.
+	RefuseTLSRequired = Refusal{CodeTLSRequired, "this manager is secured: it speaks TLS only, as all managers of cluster %s",
+		"write https:// in its address, and use a credential of cluster %[1]s"}
+	// RefuseNotAuthenticated: a request to a secured manager has no certificate or token that it accepts.
+	// Arguments: the manager's cluster, why.
+	RefuseNotAuthenticated = Refusal{CodeNotAuthenticated,
+		"the request needs a valid certificate of cluster %s, or a bearer token: %v", ""}
+	// RefuseNotAllowed: the caller has no role that includes what the request does. Argument: the error, which names
+	// the caller, the role that it has, and the one that is missing.
+	RefuseNotAllowed = Refusal{CodeNotAllowed, "%v", ""}
 
 	// RefuseStoreBusy: another operation of the store is prepared here.
 	// Arguments: store, owner, since when, action, operation.

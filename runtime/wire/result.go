@@ -38,6 +38,9 @@ const (
 	CodeNotFound         = "not_found"          // 404 unknown route
 	CodeMethodNotAllowed = "method_not_allowed" // 405
 	CodeTooBusy          = "too_busy"           // 503 too many large requests at once
+	CodeTLSRequired      = "tls_required"       // 400 plain HTTP to a secured manager
+	CodeNotAuthenticated = "not_authenticated"  // 401 no certificate or token, or one that is not accepted
+	CodeNotAllowed       = "not_allowed"        // 403 the caller's role does not include it
 
 	CodeStoreExists           = "store_exists"        // 409 with another topology
 	CodeStoreNotFound         = "store_not_found"     // 404

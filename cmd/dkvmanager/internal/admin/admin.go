@@ -7,6 +7,7 @@ package admin
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -67,8 +68,8 @@ type Supervisor interface {
 // Peers queries other managers.
 type Peers interface {
 	twophase.Peers
-	// Store returns a store as the manager at url shows it. An error means that no usable answer came.
-	Store(ctx context.Context, url, store string) (wire.Store, error)
+	// Store returns a store as a manager shows it. An error means that no usable answer came.
+	Store(ctx context.Context, at wire.Manager, store string) (wire.Store, error)
 }
 
 // Options configures the API; all fields but AlsoKnownAs and Member are required.
@@ -83,7 +84,8 @@ type Options struct {
 	Host, Listen string
 	// AlsoKnownAs lists further names by which clients may address the manager.
 	AlsoKnownAs []string
-	// Member has the keys and the access log of a secured manager; nil if it is not secured.
+	// Member has the keys and the access log of a secured manager. Without it the API is plain HTTP, and everybody may
+	// make every request.
 	Member *security.Member
 	// Boot is a new id at every start of the manager.
 	Boot string
@@ -199,8 +201,16 @@ func (a *API) Serve(ctx context.Context, listener net.Listener, grace time.Durat
 	go known.run(ctx, a.Catalog.Snapshot)
 	all := newSlots(listener, a.limits.connections, known.has, a.Catalog.Identity())
 	server.ConnState, server.ConnContext = all.follow, withPlace
+	var from net.Listener = all
+	if a.Member != nil {
+		all.secured = true
+		secured := &secureListener{slots: all, config: a.Member.Server(),
+			refusal: wire.RefuseTLSRequired.With(a.Member.Identity().Cluster)}
+		from, server.ConnState = secured, secured.follow
+		server.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){} // HTTP/1.1 alone
+	}
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(all) }()
+	go func() { served <- server.Serve(from) }()
 	select {
 	case err := <-served:
 		return err

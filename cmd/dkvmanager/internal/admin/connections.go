@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"dkvrun/runtime/identity"
 	"dkvrun/runtime/wire"
 )
 
@@ -17,11 +18,12 @@ import (
 type connState int
 
 const (
-	idle      connState = iota // between two requests
-	fresh                      // accepted, and nothing was received yet
-	reading                    // a request has begun, and is not complete
-	answering                  // the client is being sent the response, and may not read it
-	serving                    // a whole request is being handled; the connection keeps its slot
+	handshaking connState = iota // of a secured manager: the first request has not come yet
+	idle                         // between two requests
+	fresh                        // accepted, and nothing was received yet
+	reading                      // a request has begun, and is not complete
+	answering                    // the client is being sent the response, and may not read it
+	serving                      // a whole request is being handled; the connection keeps its slot
 )
 
 // slots is a listener that limits the number of open connections. Each takes a slot. One client address gets at most
@@ -39,6 +41,8 @@ type slots struct {
 	known func(netip.Addr) bool
 	// identity is that of the manager, which every refusal states.
 	identity string
+	// secured means that the clients speak TLS.
+	secured bool
 
 	mu sync.Mutex
 	// open holds the open connections of each client address.
@@ -60,6 +64,8 @@ type slot struct {
 	state connState
 	since uint64
 	taken bool
+	// peer is the client whose certificate was accepted, or nil. Only requests of the connection use it.
+	peer *identity.Peer
 }
 
 // newSlots limits a listener to most connections: one client address gets at most half of them, and a quarter is
@@ -85,6 +91,10 @@ func (l *slots) Accept() (net.Conn, error) {
 		}
 		if refusal == nil {
 			return p, nil
+		}
+		if l.secured { // it expects no text before the handshake
+			_ = c.Close()
+			continue
 		}
 		refuseConnection(c, l.identity, refusal)
 	}
@@ -195,12 +205,21 @@ type slotKey struct{}
 
 // withPlace is a hook of http.Server. It makes a connection known to the handlers of its requests.
 func withPlace(ctx context.Context, c net.Conn) context.Context {
+	if h, ok := handshakeOf(c); ok {
+		c = h.slot
+	}
 	return context.WithValue(ctx, slotKey{}, c)
+}
+
+// slotOf returns the slot of a request's connection, or nil.
+func slotOf(ctx context.Context) *slot {
+	p, _ := ctx.Value(slotKey{}).(*slot)
+	return p
 }
 
 // enterState sets the state of a request's connection.
 func enterState(ctx context.Context, next connState) {
-	if p, ok := ctx.Value(slotKey{}).(*slot); ok {
+	if p := slotOf(ctx); p != nil {
 		p.enter(next)
 	}
 }
@@ -217,12 +236,22 @@ func clientAddress(a net.Addr) netip.Addr {
 // refuseConnection answers a connection that gets no slot, and closes it. It doesn't wait: the answer fits into the
 // socket's buffer.
 func refuseConnection(c net.Conn, identity string, refusal *wire.Result) {
-	refusal.Action, refusal.Manager = "Request", identity
-	body, err := json.Marshal(refusal)
-	if err == nil && c.SetWriteDeadline(time.Now().Add(10*time.Millisecond)) == nil {
-		_, _ = fmt.Fprintf(c, "HTTP/1.1 %d %s\r\n%s: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"+
-			"Connection: close\r\n\r\n%s", refusal.StatusCode, http.StatusText(refusal.StatusCode),
-			wire.ManagerHeader, identity, len(body), body)
+	if c.SetWriteDeadline(time.Now().Add(10*time.Millisecond)) == nil {
+		_ = writeRefusal(c, identity, refusal)
 	}
 	_ = c.Close()
+}
+
+// writeRefusal answers a connection of which no request is read.
+func writeRefusal(c net.Conn, identity string, refusal *wire.Result) error {
+	named := *refusal
+	named.Action, named.Manager = "Request", identity
+	body, err := json.Marshal(named)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(c, "HTTP/1.1 %d %s\r\n%s: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"+
+		"Connection: close\r\n\r\n%s", named.StatusCode, http.StatusText(named.StatusCode),
+		wire.ManagerHeader, identity, len(body), body)
+	return err
 }

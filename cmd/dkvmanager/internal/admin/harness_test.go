@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -57,9 +58,12 @@ func newHarness(t *testing.T) *harness {
 	return b
 }
 
+// loadDocument reads the API's description, once for all tests.
+var loadDocument = sync.OnceValues(func() (*openapi3.T, error) { return openapi3.NewLoader().LoadFromData(openAPI) })
+
 func document3(t *testing.T) *openapi3.T {
 	t.Helper()
-	doc, err := openapi3.NewLoader().LoadFromData(openAPI)
+	doc, err := loadDocument()
 	if err != nil {
 		t.Fatal(err)
 	}

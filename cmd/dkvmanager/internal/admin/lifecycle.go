@@ -131,7 +131,7 @@ func (a *API) mayRestart(ctx context.Context, store, instance string, without []
 		}
 		slots <- struct{}{}
 		views.Go(func() {
-			seen[i].store, seen[i].err = a.Peers.Store(ctx, m.URL, store)
+			seen[i].store, seen[i].err = a.Peers.Store(ctx, m, store)
 			<-slots
 		})
 	}

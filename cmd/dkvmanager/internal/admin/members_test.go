@@ -27,7 +27,7 @@ func (o *otherManager) State(_ context.Context, url, _ string) (wire.StoreState,
 	return o.state, o.err
 }
 
-func (o *otherManager) Store(context.Context, string, string) (wire.Store, error) {
+func (o *otherManager) Store(context.Context, wire.Manager, string) (wire.Store, error) {
 	return wire.Store{}, errors.New("not asked here")
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/runtime/identity"
 	"dkvrun/runtime/wire"
 )
 
@@ -115,7 +116,7 @@ func (a *API) resolve(req *request) (any, error) {
 		if introduced {
 			defer a.waiting.introduced()
 		}
-		if !introduced || !isClient(ctx, coordinator, req.client) {
+		if !introduced || !a.mayIntroduce(ctx, req, coordinator) {
 			coordinator = ""
 		}
 	}
@@ -123,9 +124,9 @@ func (a *API) resolve(req *request) (any, error) {
 }
 
 // A manager queries the manager at a URL that a client gave only if a store or a vote of the catalog names the same
-// URL, or if the client is the manager itself. Otherwise any client could make it connect to any address. A client
-// that is no manager loses nothing, and one that comes while others are asked loses little: the store's coordinator
-// gives its own URL every minute.
+// URL, or if the client is the manager itself; if it is secured, only if the client is a manager. Otherwise any client
+// could make it connect to any address. A client that is no manager loses nothing, and one that comes while others are
+// asked loses little: the store's coordinator gives its own URL every minute.
 
 // namedInCatalog reports whether a store or a vote names a manager with this URL.
 func namedInCatalog(d *catalog.Data, given string) bool {
@@ -141,6 +142,15 @@ func namedInCatalog(d *catalog.Data, given string) bool {
 		}
 	}
 	return false
+}
+
+// mayIntroduce reports whether a request may name a manager that the catalog does not know. At a secured manager the
+// request has to come from a manager; others have to answer with a manager's certificate there.
+func (a *API) mayIntroduce(ctx context.Context, req *request, coordinator string) bool {
+	if a.Member != nil {
+		return req.caller.Role == identity.ManagerRole
+	}
+	return isClient(ctx, coordinator, req.client)
 }
 
 // isClient reports whether the host of a URL has the address of a client.

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"dkvrun/runtime/identity"
 	"dkvrun/runtime/wire"
 )
 
@@ -19,6 +20,8 @@ type request struct {
 	// digest is that of the ActionRequest that the handler has understood; empty before, and for other requests.
 	digest string
 	client netip.Addr
+	// caller is who makes the request; the zero value if that is not known.
+	caller identity.Caller
 	query  url.Values
 	body   []byte
 	// release frees what the request holds for its body.

@@ -110,7 +110,9 @@ type storePeers struct {
 	answer func(url string) (wire.Store, error)
 }
 
-func (p storePeers) Store(_ context.Context, url, _ string) (wire.Store, error) { return p.answer(url) }
+func (p storePeers) Store(_ context.Context, at wire.Manager, _ string) (wire.Store, error) {
+	return p.answer(at.URL)
+}
 
 func TestRestart_Route(t *testing.T) {
 	b := newHarness(t)

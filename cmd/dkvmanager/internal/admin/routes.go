@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"dkvrun/runtime/identity"
 	"dkvrun/runtime/wire"
 )
 
@@ -23,41 +24,47 @@ type route struct {
 	// params lists the query parameters that the route accepts.
 	params []string
 	// body means that the request has a JSON body.
-	body   bool
+	body bool
+	// roles lists the roles of which a caller needs one; none means that everybody may make the request. does says in
+	// refusals what the caller may not do.
+	roles  []identity.Role
+	does   string
 	handle func(*API, *request) (any, error)
 }
 
 // routes is the whole API.
 var routes = []route{
-	{"GET", "/stores", "GetStores", nil, false, (*API).listStores},
-	{"POST", "/stores", "CreateStore", nil, true, (*API).createStore},
-	{"GET", "/stores/{store}", "GetStore", nil, false, (*API).getStore},
-	{"DELETE", "/stores/{store}", "RemoveStore", []string{"force"}, false, (*API).removeStore},
-	{"POST", "/stores/{store}/instances", "AddInstance", nil, true, (*API).addInstance},
-	{"DELETE", "/stores/{store}/instances/{instance}", "RemoveInstance", []string{"baseRevision", "loseData", "founding"}, false, (*API).removeInstance},
-	{"POST", "/stores/{store}/instances/{instance}/start", "StartInstance", nil, false, (*API).startInstance},
-	{"POST", "/stores/{store}/instances/{instance}/stop", "StopInstance", []string{"force"}, false, (*API).stopInstance},
-	{"POST", "/stores/{store}/instances/{instance}/restart", "RestartInstance", []string{"rolling", "without"}, false, (*API).restartInstance},
-	{"GET", "/stores/{store}/state", "GetState", nil, false, (*API).getState},
-	{"POST", "/stores/{store}/settle", "Settle", []string{"to", "home"}, false, (*API).resolve},
-	{"POST", "/stores/{store}/fence", "Fence", []string{"to"}, true, (*API).fence},
-	{"POST", "/stores/{store}/decide", "Decide", []string{"to"}, true, (*API).decide},
-	{"POST", "/stores/{store}/members", "ChangeMember", []string{"to", "from"}, true, (*API).changeMember},
-	{"POST", "/operations", "Prepare", []string{"to"}, true, (*API).prepare},
-	{"GET", "/operations", "GetOperations", nil, false, (*API).listOperations},
-	{"GET", "/operations/{operation}", "GetOperation", nil, false, (*API).getOperation},
-	{"POST", "/operations/{operation}/commit", "Commit", []string{"to", "epoch"}, false, (*API).commit},
-	{"POST", "/operations/{operation}/abort", "Abort", []string{"to"}, true, (*API).abort},
-	{"POST", "/operations/{operation}/renew", "Renew", []string{"to"}, false, (*API).renew},
-	{"GET", "/stores/{store}/instances/{instance}/log", "GetLog", []string{"tail"}, false, (*API).getLog},
-	{"GET", "/metrics", "GetMetrics", []string{"windowSec", "store"}, false, (*API).getMetrics},
-	{"GET", "/info", "GetInfo", nil, false, (*API).getInfo},
-	{"GET", "/health", "GetHealth", nil, false, (*API).getHealth},
-	{"POST", "/join", "Join", nil, true, func(a *API, r *request) (any, error) { return a.membership.join(r) }},
-	{"GET", "/access", "GetAccess", []string{"head", "from", "url"}, false,
+	{"GET", "/stores", "GetStores", nil, false, viewer, "list stores", (*API).listStores},
+	{"POST", "/stores", "CreateStore", nil, true, admin, "create a store", (*API).createStore},
+	{"GET", "/stores/{store}", "GetStore", nil, false, viewerOrManager, "read a store", (*API).getStore},
+	{"DELETE", "/stores/{store}", "RemoveStore", []string{"force"}, false, admin, "remove a store", (*API).removeStore},
+	{"POST", "/stores/{store}/instances", "AddInstance", nil, true, admin, "add an instance", (*API).addInstance},
+	{"DELETE", "/stores/{store}/instances/{instance}", "RemoveInstance", []string{"baseRevision", "loseData", "founding"}, false, admin, "remove an instance", (*API).removeInstance},
+	{"POST", "/stores/{store}/instances/{instance}/start", "StartInstance", nil, false, operator, "start an instance", (*API).startInstance},
+	{"POST", "/stores/{store}/instances/{instance}/stop", "StopInstance", []string{"force"}, false, operator, "stop an instance", (*API).stopInstance},
+	{"POST", "/stores/{store}/instances/{instance}/restart", "RestartInstance", []string{"rolling", "without"}, false, operator, "restart an instance", (*API).restartInstance},
+	{"GET", "/stores/{store}/state", "GetState", nil, false, viewerOrManager, "read a store's state", (*API).getState},
+	{"POST", "/stores/{store}/settle", "Settle", []string{"to", "home"}, false, operatorOrManager, "resolve a store", (*API).resolve},
+	{"POST", "/stores/{store}/fence", "Fence", []string{"to"}, true, operator, "repair a store", (*API).fence},
+	{"POST", "/stores/{store}/decide", "Decide", []string{"to"}, true, operator, "repair a store", (*API).decide},
+	{"POST", "/stores/{store}/members", "ChangeMember", []string{"to", "from"}, true, manager, "change the members of a store", (*API).changeMember},
+	{"POST", "/operations", "Prepare", []string{"to"}, true, admin, "change a topology", (*API).prepare},
+	{"GET", "/operations", "GetOperations", nil, false, viewer, "list operations", (*API).listOperations},
+	{"GET", "/operations/{operation}", "GetOperation", nil, false, viewer, "read an operation", (*API).getOperation},
+	{"POST", "/operations/{operation}/commit", "Commit", []string{"to", "epoch"}, false, admin, "change a topology", (*API).commit},
+	{"POST", "/operations/{operation}/abort", "Abort", []string{"to"}, true, admin, "change a topology", (*API).abort},
+	{"POST", "/operations/{operation}/renew", "Renew", []string{"to"}, false, admin, "change a topology", (*API).renew},
+	{"GET", "/stores/{store}/instances/{instance}/log", "GetLog", []string{"tail"}, false, viewer, "read an instance's log", (*API).getLog},
+	{"GET", "/metrics", "GetMetrics", []string{"windowSec", "store"}, false, viewer, "read metrics", (*API).getMetrics},
+	{"GET", "/info", "GetInfo", nil, false, viewerOrManager, "read the manager's description", (*API).getInfo},
+	{"GET", "/health", "GetHealth", nil, false, nobody, "ask whether the manager is alive", (*API).getHealth},
+	{"POST", "/join", "Join", nil, true, nobody, "join the cluster",
+		func(a *API, r *request) (any, error) { return a.membership.join(r) }},
+	{"GET", "/access", "GetAccess", []string{"head", "from", "url"}, false, adminOrManager, "read the access log",
 		func(a *API, r *request) (any, error) { return a.membership.getAccess(r) }},
-	{"POST", "/access", "AppendAccess", nil, true, func(a *API, r *request) (any, error) { return a.membership.appendAccess(r) }},
-	{"GET", "/openapi.json", "GetOpenAPI", nil, false, (*API).getOpenAPI},
+	{"POST", "/access", "AppendAccess", nil, true, admin, "change the access log",
+		func(a *API, r *request) (any, error) { return a.membership.appendAccess(r) }},
+	{"GET", "/openapi.json", "GetOpenAPI", nil, false, viewer, "read the API's description", (*API).getOpenAPI},
 }
 
 // match returns the route of a path. The path is still escaped, so that no escape can add a segment. methods lists the
@@ -138,6 +145,12 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		respond(a.Log, w, action, nil, a.nameIn(err, &request{}))
 		return
 	}
+	caller, err := authorize(a.Member, r, route)
+	if err != nil {
+		a.bodies.leave(w, r)
+		respond(a.Log, w, action, nil, a.nameIn(err, &request{operation: names["operation"]}))
+		return
+	}
 	req, err := a.read(w, r, route, names)
 	if err != nil {
 		a.bodies.leave(w, r)
@@ -145,6 +158,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer req.release()
+	req.caller = caller
 	slot, err := a.answerSlot(w, route, req.client)
 	if err != nil {
 		respond(a.Log, w, action, nil, a.nameIn(err, req))

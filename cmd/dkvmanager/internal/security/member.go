@@ -164,11 +164,14 @@ func (m *Member) Certificate() (*tls.Certificate, error) { return m.bundle.Load(
 // Bundle returns the manager's certificate as a client's credential.
 func (m *Member) Bundle() *identity.Bundle { return m.bundle.Load() }
 
-// Policy returns who is accepted now: peers of the cluster, of the given kinds, whose certificates are not revoked.
+// Policy returns who is accepted now: peers of the cluster, of the given kinds, whose certificates are not revoked, and
+// whose authority is not retired.
 func (m *Member) Policy(kinds ...identity.Kind) *identity.Policy {
-	return &identity.Policy{
-		Roots: m.roots, Cluster: m.self.Cluster, Kinds: kinds, Now: m.now, Revoked: m.State().IsRevoked,
-	}
+	state := m.State()
+	roots := slices.DeleteFunc(slices.Clone(m.roots), func(c *x509.Certificate) bool {
+		return state.Roots[access.Hash(identity.HashKey(c))] == nil
+	})
+	return &identity.Policy{Roots: roots, Cluster: m.self.Cluster, Kinds: kinds, Now: m.now, Revoked: state.IsRevoked}
 }
 
 // State returns what the access log says now.

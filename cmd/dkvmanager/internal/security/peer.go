@@ -1,0 +1,79 @@
+package security
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+
+	"dkvrun/cmd/dkvmanager/internal/access"
+	"dkvrun/cmd/dkvmanager/internal/pki"
+	"dkvrun/runtime/identity"
+)
+
+// Each connection takes the certificate and the authorities anew, and each request the access log: a renewed
+// certificate, a grant and a revocation need no restart.
+
+// http1 is the only application protocol of the admin API.
+var http1 = []string{"http/1.1"}
+
+// Server returns the TLS configuration of the admin API. It takes clients with any certificate and without one: Admit
+// judges them when they make a request, so that the answer can say why they are refused.
+func (m *Member) Server() *tls.Config {
+	return identity.Server{
+		Certificate: m.Certificate, Policy: func() *identity.Policy { return m.Policy() }, Protocols: http1,
+	}.Config()
+}
+
+// Client returns the TLS configuration for requests to other managers. It takes any manager of the cluster, and
+// CheckManager says which one it is.
+func (m *Member) Client() *tls.Config {
+	return identity.Client{
+		Credentials: func() []*identity.Bundle { return []*identity.Bundle{m.Bundle()} },
+		Policy:      func(*identity.Bundle) *identity.Policy { return m.Policy(identity.Manager) },
+		Protocols:   http1,
+	}.Config()
+}
+
+// CheckManager returns the identity of the manager at the other end of a connection. The error says why it may not
+// answer: it is no manager of the cluster, or no longer one.
+func (m *Member) CheckManager(c *tls.ConnectionState) (string, error) {
+	if c == nil {
+		return "", errors.New("the answer did not come over TLS")
+	}
+	peer, err := m.Policy(identity.Manager).Admit(c.PeerCertificates)
+	if err != nil {
+		return "", err
+	}
+	if m.role(peer) != identity.ManagerRole {
+		return "", fmt.Errorf("%s is not a member of it", peer.Identity.Describe())
+	}
+	return peer.Identity.Name, nil
+}
+
+// Admit checks the certificates that a client has shown. The error is an *identity.Error.
+func (m *Member) Admit(chain []*x509.Certificate) (*identity.Peer, error) {
+	return m.Policy().Admit(chain)
+}
+
+// Caller returns who a client is that Admit has accepted before, and its role now. The error says why it is accepted no
+// longer: it has expired, is revoked, or its authority is trusted no longer.
+func (m *Member) Caller(peer *identity.Peer) (identity.Caller, error) {
+	if err := m.Policy().Recheck(peer); err != nil {
+		return identity.Caller{}, err
+	}
+	return identity.Caller{Identity: peer.Identity, Role: m.role(peer)}, nil
+}
+
+func (m *Member) role(peer *identity.Peer) identity.Role {
+	return m.State().Role(peer.Identity, peer.Serial(), m.now())
+}
+
+// CallerOf returns who a bearer token speaks for. The error says why it is not accepted, and does not show the token.
+func (m *Member) CallerOf(token string) (identity.Caller, error) {
+	t, err := pki.ParseBearerToken(token)
+	if err != nil {
+		return identity.Caller{}, err
+	}
+	return m.State().Bearer(access.Hash(t.Hash()), m.now())
+}
