@@ -38,6 +38,7 @@
 ---@field consistent any true if all managers of the store have the same topology, false if any differ or can't read their catalog, nil if one does not answer or was not asked
 ---@field not_asked string[] the managers of the store that are not in the session, as host:port
 ---@field revision any the topology's revision, from 1; 0 if no manager that answered can read its catalog
+---@field cluster any the engine's id of the store's cluster, in hexadecimal, by which a store differs from another one that has its name or its ports; nil while no instance reports it, or if they differ
 ---@field topology dkvrun.node[] the topology
 ---@field instances dkvrun.instance[] a list of instances: name, host, status, ready, role, leader, …
 ---@field leaving dkvrun.instance[] instances that were removed from the topology and are still leaving the store
@@ -199,7 +200,7 @@ function results:retry() end
 ---@field duration_ms any its duration in milliseconds
 local row = {}
 
----A store's data. Keys and values are strings, byte for byte; a missing key is nil, not an error. A request that the store does not take raises an error with the reason, which the managers' status of the store gives. Its `code` is `stopped`, `no_majority`, `full` or `denied` (authentication is enabled), `corrupt`, `too_large`, `compacted`, `busy` or `store_not_found`, or that of a failed connection: `timeout`, `refused`, …. Its `in_doubt` is true if a write was sent and not answered, so that it may have been made.
+---A store's data. Keys and values are strings, byte for byte; a missing key is nil, not an error. A request that the store does not take raises an error with the reason, which the managers' status of the store gives. Its `code` is `stopped`, `no_majority`, `full` or `denied` (authentication is enabled), `corrupt`, `too_large`, `compacted`, `busy`, `other_store` (the endpoints belong to another store now) or `store_not_found`, or that of a failed connection: `timeout`, `refused`, …. Its `in_doubt` is true if a write was sent and not answered, so that it may have been made, or if another store has answered that it made it.
 ---@class dkvrun.store
 ---@field name any the store's name
 ---@field endpoints any the client ports that it tries, in order
@@ -332,7 +333,7 @@ function at_exit(f) end
 ---@overload fun(parameters: table): dkvrun.results
 function connect_managers(managers, port, force, allow_down, timeout_sec) end
 
----Returns an object that reads and writes a store through the client ports of its instances, over HTTP and JSON. Each call goes to the first endpoint that can be reached.
+---Returns an object that reads and writes a store through the client ports of its instances, over HTTP and JSON. Each call goes to the first endpoint that can be reached and belongs to the store: another store that uses its ports later, also one of the same name, is neither read nor changed.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param endpoints? string|string[] `host:port` of client ports, in the order to try; by default those of the topology. A client port that a manager of the session lists under another store is refused
 ---@param managers? string|string[] the managers to use instead of the session's: `host` or `host:port`; one string may hold several, separated by commas

@@ -17,7 +17,8 @@ import (
 var ConnectStore = runtime.Builtin{
 	Name: "connect_store", Group: "Store data", Positional: 1,
 	Doc: "Returns an object that reads and writes a store through the client ports of its instances, over HTTP and JSON. " +
-		"Each call goes to the first endpoint that can be reached.",
+		"Each call goes to the first endpoint that can be reached and belongs to the store: another store that uses its ports " +
+		"later, also one of the same name, is neither read nor changed.",
 	Params: params.Join([]runtime.Param{
 		params.Name,
 		{Name: "endpoints", Type: runtime.Strings, Check: params.CheckServers, Doc: "`host:port` of client ports, in the order to try; by default those of the topology. A client port that a manager of the session lists under another store is refused"},
@@ -39,6 +40,7 @@ type store struct {
 	client    *fanout.Client
 	endpoints []fanout.Endpoint
 	timeout   float64
+	id        *identity
 	session   *cluster.Session // the managers that can tell why a request fails; nil for none
 }
 
@@ -55,9 +57,11 @@ func connectStore(c *runtime.Call) (any, error) {
 			endpoints[i].Scheme = cmp.Or(endpoints[i].Scheme, "http") // client ports are plain
 		}
 		s.endpoints = endpoints
-		if at, other := s.ofOther(c); other != "" {
+		listed := s.listed(c)
+		if at, other := ofOther(listed, s.name, s.endpoints); other != "" {
 			return nil, c.Misuse("endpoints", "%s is a client port of store %s, not of %s", at, other, s.name)
 		}
+		s.id = listedIdentity(listed, s.name)
 		return s, nil
 	}
 	v, err := r.View(c, s.name)
@@ -67,6 +71,7 @@ func connectStore(c *runtime.Call) (any, error) {
 	if v.Latest == nil {
 		return nil, r.NotFound(c, v)
 	}
+	s.id = identityOf(v)
 	for _, n := range v.Nodes() {
 		s.endpoints = append(s.endpoints, fanout.Endpoint{Scheme: "http", Host: n.Host, Port: n.ClientPort})
 	}
@@ -82,8 +87,8 @@ func (s *store) ObjectType() *runtime.ObjectType { return StoreObject }
 var StoreObject = &runtime.ObjectType{
 	Name: "store",
 	Doc: "A store's data. Keys and values are strings, byte for byte; a missing key is nil, not an error. A request that the store does not take raises an error with the reason, which the managers' status of the store gives. " +
-		"Its `code` is `stopped`, `no_majority`, `full` or `denied` (authentication is enabled), `corrupt`, `too_large`, `compacted`, `busy` or `store_not_found`, or that of a failed connection: `timeout`, `refused`, …. " +
-		"Its `in_doubt` is true if a write was sent and not answered, so that it may have been made.",
+		"Its `code` is `stopped`, `no_majority`, `full` or `denied` (authentication is enabled), `corrupt`, `too_large`, `compacted`, `busy`, `other_store` (the endpoints belong to another store now) or `store_not_found`, or that of a failed connection: `timeout`, `refused`, …. " +
+		"Its `in_doubt` is true if a write was sent and not answered, so that it may have been made, or if another store has answered that it made it.",
 	Fields: []runtime.Field{
 		{Name: "name", Doc: "the store's name", Get: func(o runtime.Object) any { return o.(*store).name }},
 		{Name: "endpoints", Doc: "the client ports that it tries, in order", Get: func(o runtime.Object) any {
@@ -150,7 +155,8 @@ var storeGet = runtime.Builtin{
 	Example: `print(store:get("order/1"))`,
 	Impl: func(c *runtime.Call) (any, error) {
 		var out rangeAnswer
-		if err := c.Self.(*store).call(c, "/v3/kv/range", rangeRequest{Key: []byte(c.String("key"))}, &out); err != nil || len(out.KVs) == 0 {
+		err := c.Self.(*store).call(c, rangePath, rangeRequest{Key: []byte(c.String("key"))}, &out)
+		if err != nil || len(out.KVs) == 0 {
 			return nil, err
 		}
 		return string(out.KVs[0].Value), nil

@@ -1,18 +1,19 @@
 package data
 
 import (
+	"cmp"
+
 	"dkvrun/builtins/internal/cluster"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/wire"
 )
 
-// ofOther returns the first endpoint that a manager lists as a client port of another store, and that store's name; ""
-// if there is none. It asks the managers of the session on the endpoints' hosts, because each lists its own instances.
-// A manager that does not answer refuses nothing: a store can be used without its managers.
-func (s *store) ofOther(c *runtime.Call) (at fanout.Endpoint, other string) {
+// listed returns the stores that the managers of the session on the endpoints' hosts list, because each lists its own
+// instances. A manager that does not answer refuses nothing: a store can be used without its managers.
+func (s *store) listed(c *runtime.Call) []wire.Store {
 	if s.session == nil {
-		return at, ""
+		return nil
 	}
 	var there []cluster.Member
 	for _, m := range s.session.Members() {
@@ -24,11 +25,11 @@ func (s *store) ofOther(c *runtime.Call) (at fanout.Endpoint, other string) {
 		}
 	}
 	if len(there) == 0 {
-		return at, ""
+		return nil
 	}
 	all, err := s.query(c, there, wire.StoresPath())
 	if err != nil {
-		return at, ""
+		return nil
 	}
 	var stores []wire.Store
 	for i := range all {
@@ -37,12 +38,37 @@ func (s *store) ofOther(c *runtime.Call) (at fanout.Endpoint, other string) {
 			stores = append(stores, listed...)
 		}
 	}
-	for _, e := range s.endpoints {
-		if other := owner(stores, s.name, e); other != "" && other != s.name {
+	return stores
+}
+
+// ofOther returns the first endpoint that is listed as a client port of another store than name, and that store's name;
+// "" if there is none.
+func ofOther(stores []wire.Store, name string, endpoints []fanout.Endpoint) (at fanout.Endpoint, other string) {
+	for _, e := range endpoints {
+		if other := owner(stores, name, e); other != "" && other != name {
 			return e, other
 		}
 	}
 	return at, ""
+}
+
+// listedIdentity returns the identity of a listed store. It is empty if the store is not listed, or managers list
+// different stores of that name.
+func listedIdentity(stores []wire.Store, name string) *identity {
+	creation, cluster := "", ""
+	for _, store := range stores {
+		if store.Name != name {
+			continue
+		}
+		if creation != "" && creation != store.Creation {
+			return newIdentity("", "")
+		}
+		creation = store.Creation
+		for _, in := range store.Instances {
+			cluster = cmp.Or(cluster, in.Cluster)
+		}
+	}
+	return newIdentity(creation, cluster)
 }
 
 // owner returns the name of the store that has a client port: name if it is one of several, "" if no store has it.

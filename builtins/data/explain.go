@@ -251,6 +251,17 @@ func notServing(a fanout.Answer) bool {
 	return a.Status == http.StatusServiceUnavailable && strings.HasPrefix(message, wire.NotServing)
 }
 
+// otherStoreRefusal returns why an instance of another store refused a request, which it did not carry out; "" for
+// another answer.
+func otherStoreRefusal(a fanout.Answer) string {
+	message, _ := engineError(a)
+	reason, refused := strings.CutPrefix(message, wire.OtherStore)
+	if a.Status != http.StatusPreconditionFailed || !refused {
+		return ""
+	}
+	return printable.Line(reason)
+}
+
 // engineError returns the message and the gRPC code of an error of the engine's JSON routes; "" for another answer.
 func engineError(a fanout.Answer) (message string, code int) {
 	var body struct {

@@ -75,8 +75,40 @@ func (a *rangeAnswer) header() header  { return a.Header }
 func (a *putAnswer) header() header    { return a.Header }
 func (a *deleteAnswer) header() header { return a.Header }
 
-// call sends a request to the first endpoint that can be reached and serves, and reads its answer. A request that may
-// have been carried out is not sent again.
+// rangePath reads keys.
+const rangePath = "/v3/kv/range"
+
+// checkRequest is a cheap read, which only asks for the answer's header.
+var checkRequest = []byte(`{"key": "AA==", "keys_only": true, "serializable": true}`)
+
+// attempt is a request to one endpoint, and what came of it.
+type attempt struct {
+	at     fanout.Endpoint
+	write  bool
+	answer fanout.Answer
+	lost   *cluster.View // the view in which the store had no majority, so that the answer was not waited for
+	other  string        // why the endpoint is one of another store; "" if it is not
+	bad    bool          // the answer is none of the engine
+}
+
+// succeeded reports whether the store has answered the request.
+func (a *attempt) succeeded() bool {
+	return a.answer.Err == nil && a.answer.Status == http.StatusOK && a.other == "" && !a.bad
+}
+
+// taken reports whether the request may have been carried out. Another store that answers a read has changed nothing.
+func (a *attempt) taken() bool {
+	switch {
+	case a.answer.Err != nil:
+		return a.answer.Err.Sent
+	case a.other != "":
+		return a.write && a.answer.Status == http.StatusOK
+	}
+	return !notServing(a.answer)
+}
+
+// call sends a request to the first endpoint that can be reached, serves, and belongs to the store, and reads its
+// answer. A request that may have been carried out is not sent again.
 func (s *store) call(c *runtime.Call, path string, in any, out answer) error {
 	if planned := run.Of(c).PlannedData(s.name); planned != nil && fromPlanned(planned, in, out) {
 		return nil
@@ -86,31 +118,57 @@ func (s *store) call(c *runtime.Call, path string, in any, out answer) error {
 		return err
 	}
 	_, read := out.(*rangeAnswer)
-	var at fanout.Endpoint
-	var last fanout.Answer
-	var lost *cluster.View
-	for _, at = range s.endpoints {
-		last, lost = s.send(c, fanout.Request{Endpoint: at, Method: http.MethodPost, Path: path, Body: body})
-		taken := last.Err == nil && !notServing(last) || last.Err != nil && last.Err.Sent
-		if taken || lost != nil || c.Context().Err() != nil {
+	var a attempt
+	for _, at := range s.endpoints {
+		checked := read || s.id.isChecked(at)
+		if !checked {
+			a = s.try(c, at, rangePath, checkRequest, &rangeAnswer{})
+			checked = a.succeeded()
+		}
+		if checked {
+			a = s.try(c, at, path, body, out)
+		}
+		if a.taken() || a.lost != nil || c.Context().Err() != nil {
 			break
 		}
 	}
 	switch err := c.Context().Err(); {
-	case err != nil && !read && (last.Err == nil || last.Err.Sent):
+	case err != nil && a.write && a.taken():
 		return &runtime.Error{Code: runtime.CodeCancelled, Message: c.Name + ": cut off",
 			Hint: "the write may have been made", Cause: err, InDoubt: true}
 	case err != nil:
 		return err
-	case last.Err != nil || last.Status != http.StatusOK:
-		return s.failure(c, at, last, !read, lost)
-	}
-	if err := json.Unmarshal(last.Body, out); err != nil || !out.header().ofEngine() {
-		err := c.Errorf(fanout.Protocol, "%s: the answer of %s is not of a store: is it a client port?", c.Name, at)
-		err.InDoubt = !read
+	case a.other != "":
+		return s.otherStore(c, a.at, a.other, a.taken())
+	case a.bad:
+		err := c.Errorf(fanout.Protocol, "%s: the answer of %s is not of a store: is it a client port?", c.Name, a.at)
+		err.InDoubt = a.write
 		return err
+	case !a.succeeded():
+		return s.failure(c, a.at, a.answer, a.write, a.lost)
 	}
 	return nil
+}
+
+// try sends a request to an endpoint, and reads its answer into out.
+func (s *store) try(c *runtime.Call, at fanout.Endpoint, path string, body []byte, out answer) attempt {
+	_, read := out.(*rangeAnswer)
+	a := attempt{at: at, write: !read}
+	request := fanout.Request{Endpoint: at, Method: http.MethodPost, Path: path, Query: s.id.query(), Body: body}
+	a.answer, a.lost = s.send(c, request)
+	switch {
+	case a.answer.Err != nil:
+	case a.answer.Status == http.StatusOK:
+		a.bad = json.Unmarshal(a.answer.Body, out) != nil || !out.header().ofEngine()
+		if !a.bad {
+			a.other = s.id.check(at, out.header())
+		}
+	default:
+		if a.other = otherStoreRefusal(a.answer); a.other != "" {
+			s.id.refuted(at)
+		}
+	}
+	return a
 }
 
 // slowAnswer is the time after which the managers are asked whether a request can be answered at all. Without a

@@ -81,7 +81,7 @@ func (s *scan) fetch() error {
 		s.request.Limit = min(scanPage, s.left)
 	}
 	var out rangeAnswer
-	if err := s.store.call(s.call, "/v3/kv/range", s.request, &out); err != nil {
+	if err := s.store.call(s.call, rangePath, s.request, &out); err != nil {
 		return err
 	}
 	s.page, s.done = out.KVs, !out.More

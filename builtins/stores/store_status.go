@@ -35,6 +35,7 @@ var StatusType = &runtime.RecordType{
 			Doc: "true if all managers of the store have the same topology, false if any differ or can't read their catalog, nil if one does not answer or was not asked"},
 		{Name: "not_asked", Type: "list of string", Doc: "the managers of the store that are not in the session, as host:port"},
 		{Name: "revision", Doc: "the topology's revision, from 1; 0 if no manager that answered can read its catalog"},
+		{Name: "cluster", Doc: "the engine's id of the store's cluster, in hexadecimal, by which a store differs from another one that has its name or its ports; nil while no instance reports it, or if they differ"},
 		{Name: "topology", Type: "list of node", Doc: "the topology"},
 		{Name: "instances", Type: "list of instance", Doc: "a list of instances: name, host, status, ready, role, leader, …"},
 		{Name: "leaving", Type: "list of instance", Doc: "instances that were removed from the topology and are still leaving the store"},
@@ -71,7 +72,7 @@ func storeStatus(c *runtime.Call) (any, error) {
 		"name": v.Name, "not_asked": notAsked, "status": string(v.Status()), "ready": v.Ready(), "consistent": v.Consistent(),
 		"revision": v.Latest.Revision, "topology": topology.List(v.Nodes()),
 		"instances": list(v.Instances), "leaving": list(v.Leaving),
-		"pending": pendingRecord(v), "differences": differenceRecords(v),
+		"cluster": text.OrNil(v.Cluster()), "pending": pendingRecord(v), "differences": differenceRecords(v),
 	}
 	maps.Copy(values, answerValues(q))
 	return runtime.Record{Type: StatusType, Values: values, Source: q}, nil

@@ -184,7 +184,7 @@ func FuzzAnswer_Store(f *testing.F) {
 	whole.Managers = []Manager{{Identity: "m", URL: "http://h1:7801"}}
 	whole.Founders = []Founder{{Name: "a-1", Host: "h1", ClustronPort: 7811}}
 	whole.Leaving = []Instance{{Node: Node{Name: "a-9", Host: "h1", Role: Data, Manager: "h1:7801"}, Status: Leaving, StartedAt: &now,
-		Ready: true, Leader: true, Restarts: 2, LastError: "e", Started: true, Bootstrapped: true}}
+		Ready: true, Leader: true, Restarts: 2, LastError: "e", Started: true, Bootstrapped: true, Cluster: "1f"}}
 	whole.Prepared = &OperationStatus{ID: "o2", State: OperationPrepared, Manager: "m", Since: &now}
 	text, err := json.Marshal(whole)
 	if err != nil {

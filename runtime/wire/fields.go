@@ -22,7 +22,7 @@ var knownFields = [...]string{
 	"asks", "step", "node", "member", "members",
 	"name", "host", "clustronPort", "clientPort", "role",
 	"own", "status", "desired", "ready", "leader", "pid", "startedAt", "restarts", "lastError", "started",
-	"bootstrapped", "engine", "instances", "leaving",
+	"bootstrapped", "cluster", "engine", "instances", "leaving",
 	"listen", "version", "boot", "catalogDigest", "capabilities",
 	"instance", "category", "metric", "rate", "total", "windowSec", "metrics",
 }

@@ -150,6 +150,8 @@ func (s *scanner) wholeInstance(to *Instance) error {
 			return s.flag(&to.Started)
 		case "bootstrapped":
 			return s.flag(&to.Bootstrapped)
+		case "cluster":
+			return s.string(&to.Cluster)
 		}
 		return s.value()
 	})

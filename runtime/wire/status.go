@@ -51,3 +51,16 @@ func (c *statusCount) status() StoreStatus {
 // NotServing begins the message with which the client port of a starting instance refuses a request that waited in
 // vain. The request was not carried out.
 const NotServing = "the instance is not ready: "
+
+// Parameters in the query of a JSON request to a client port. They name the store that the request is for: an instance
+// of another store refuses it with status 412 and OtherStore, and does not carry it out. Versions before them ignore
+// them.
+const (
+	// CreationParam is the id of the operation that created the store.
+	CreationParam = "creation"
+	// ClusterParam is the id of the store's cluster, as Instance.Cluster has it.
+	ClusterParam = "cluster"
+)
+
+// OtherStore begins the message with which a client port refuses a request for another store.
+const OtherStore = "the client port is of another store: "

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -109,6 +110,9 @@ type Instance struct {
 	Started bool `json:"started,omitempty"`
 	// Bootstrapped is set once the instance was a member of the running store, and stays set.
 	Bootstrapped bool `json:"bootstrapped"`
+	// Cluster is the engine's id of the store's cluster, 1 to 16 hexadecimal digits. All instances of a store report the
+	// same; a store that was removed and created again has another. Empty while the instance does not know it.
+	Cluster string `json:"cluster,omitempty"`
 }
 
 // Store is one store as a manager reports it. Status summarizes the manager's own instances only.
@@ -164,6 +168,8 @@ func (s *Store) Check() error {
 				return fmt.Errorf("%s: %.60q is not a status of an instance", in.Name, in.Status)
 			case in.Desired != "" && in.Desired != DesiredRunning && in.Desired != DesiredStopped:
 				return fmt.Errorf("%s: %.60q is not a desired state", in.Name, in.Desired)
+			case !isClusterID(in.Cluster):
+				return fmt.Errorf("%s: %.60q is not the id of a cluster", in.Name, in.Cluster)
 			}
 		}
 	}
@@ -192,6 +198,11 @@ func (s *Store) statusOfOwn() bool {
 		}
 	}
 	return s.Status == count.status()
+}
+
+// isClusterID reports whether a text is empty or 1 to 16 hexadecimal digits in lower case.
+func isClusterID(text string) bool {
+	return len(text) <= 16 && strings.Trim(text, "0123456789abcdef") == ""
 }
 
 // Nodes returns the topology of the store.

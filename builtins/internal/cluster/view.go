@@ -249,6 +249,18 @@ func (m *Member) is(k wire.Manager) bool {
 	return k.URL == m.Endpoint.URL()
 }
 
+// Cluster returns the engine's id of the store's cluster; empty while no instance reports it, or if they differ.
+func (v *View) Cluster() string {
+	id := ""
+	for _, in := range v.Instances {
+		if id != "" && in.Cluster != "" && in.Cluster != id {
+			return ""
+		}
+		id = cmp.Or(id, in.Cluster)
+	}
+	return id
+}
+
 // Find returns an instance of the topology by name.
 func (v *View) Find(instance string) (Instance, bool) {
 	for _, in := range v.Instances {

@@ -79,6 +79,8 @@ type State struct {
 	// Bootstrapped means that the instance has been part of the running store and has its data on disk. It is
 	// never true for a gateway.
 	Bootstrapped bool `json:"bootstrapped"`
+	// Cluster is the id of the store's cluster, as wire.Instance has it.
+	Cluster string `json:"cluster,omitempty"`
 }
 
 // Member is a data instance in the member list of the running store.

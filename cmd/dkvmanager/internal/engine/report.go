@@ -32,6 +32,7 @@ type Report struct {
 
 	mu        sync.Mutex
 	condition Condition
+	cluster   string
 	gauges    func(context.Context) []Gauge
 	sever     func(severed func(host string) bool)
 	severed   func(host string) bool
@@ -51,6 +52,20 @@ func (r *Report) Condition() Condition {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.condition
+}
+
+// Identify sets the id of the store's cluster, as wire.Instance has it.
+func (r *Report) Identify(cluster string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cluster = cluster
+}
+
+// Cluster returns the id of the store's cluster; empty while it is not known.
+func (r *Report) Cluster() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.cluster
 }
 
 // Measure sets the function that Gauges calls; nil when the engine has stopped.

@@ -200,6 +200,7 @@ func (s *Supervisor) instance(ctx context.Context, p place, n wire.Node) wire.In
 		}
 	case state.PID == now.pid:
 		in.Leader = state.Leader && in.Status == wire.Running
+		in.Cluster = state.Cluster
 		if state.Ready && in.Status == wire.Joining {
 			w.wake() // the join is complete, and the worker has not seen it yet
 		}

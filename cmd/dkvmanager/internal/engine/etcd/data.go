@@ -58,6 +58,7 @@ func runData(ctx context.Context, folder string, spec engine.Spec, report *engin
 	if err != nil {
 		return fmt.Errorf("start of %s: %w", spec.Instance, err)
 	}
+	report.Identify(member.Server.Cluster().ID().String())
 	probe, err := newProbe(spec)
 	if err != nil {
 		shutdown(context.Background(), member)

@@ -104,7 +104,7 @@ func watchGateway(ctx context.Context, client *clientv3.Client, probe *probe, re
 	logger *zap.Logger) {
 	maintenance := pb.NewMaintenanceClient(client.ActiveConnection())
 	poll(ctx, func() bool {
-		c := engine.Condition{Reason: gatewayReason(ctx, client, probe, maintenance)}
+		c := engine.Condition{Reason: gatewayReason(ctx, client, probe, maintenance, report)}
 		c.Ready = c.Reason == ""
 		if ctx.Err() == nil {
 			setCondition(report, logger, c)
@@ -114,14 +114,18 @@ func watchGateway(ctx context.Context, client *clientv3.Client, probe *probe, re
 	setCondition(report, logger, engine.Condition{Reason: stopping})
 }
 
-// gatewayReason returns why the gateway isn't ready, or "". It reads through its own client port.
+// gatewayReason returns why the gateway isn't ready, or "". It reads through its own client port, and reports the id of
+// the cluster that answers.
 func gatewayReason(ctx context.Context, client *clientv3.Client, probe *probe,
-	maintenance pb.MaintenanceClient) string {
+	maintenance pb.MaintenanceClient, report *engine.Report) string {
 	ctx, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
 	_, err := followMembers(ctx, client)
 	if err == nil {
-		err = probe.read(ctx)
+		var cluster string
+		if cluster, err = probe.read(ctx); err == nil {
+			report.Identify(cluster)
+		}
 	}
 	switch {
 	case needsUser(err):

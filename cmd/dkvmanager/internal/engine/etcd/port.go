@@ -3,6 +3,7 @@ package etcd
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -47,6 +48,7 @@ const tooLarge = "request is too large: its body may have at most 8 MiB"
 // JSON routes and the pages. The port is bound before the instance starts. Until serve is called, requests wait for at
 // most holdLimit; pages say at once that the instance isn't ready.
 type portServer struct {
+	spec      engine.Spec
 	listener  net.Listener
 	split     cmux.CMux
 	forGRPC   net.Listener
@@ -67,6 +69,7 @@ func listenClients(spec engine.Spec, report *engine.Report, logger *zap.Logger) 
 		return nil, err
 	}
 	p := &portServer{
+		spec:     spec,
 		listener: transport.LimitListener(listener, connectionLimit()),
 		report:   report,
 		serving:  make(chan struct{}),
@@ -127,16 +130,27 @@ func (p *portServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxJSONBytes)
+	query := r.URL.Query()
+	other := differs(query.Get(wire.CreationParam), p.spec.Operation)
 	select {
 	case <-p.serving:
 	default:
-		if !strings.HasPrefix(r.URL.Path, jsonRoot) || !p.wait(r.Context()) {
+		if !other && (!strings.HasPrefix(r.URL.Path, jsonRoot) || !p.wait(r.Context())) {
 			refuse(w, http.StatusServiceUnavailable, codes.Unavailable, wire.NotServing+p.report.Condition().Reason)
 			return
 		}
 	}
+	// An instance that serves knows its cluster, but for a gateway that has reached no data instance yet.
+	if other || differs(query.Get(wire.ClusterParam), p.report.Cluster()) {
+		refuse(w, http.StatusPreconditionFailed, codes.FailedPrecondition,
+			fmt.Sprintf("%sit is of %s, created by operation %s", wire.OtherStore, p.spec.Store, p.spec.Operation))
+		return
+	}
 	p.handler.ServeHTTP(w, r)
 }
+
+// differs reports whether a request names another store. It is false while either side is not known.
+func differs(wanted, own string) bool { return wanted != "" && own != "" && wanted != own }
 
 // shutdown waits for the HTTP/1 requests in flight until ctx is done, and takes no new connections. The caller then
 // stops the gRPC server.

@@ -51,6 +51,51 @@ func TestPort_BeforeServing(t *testing.T) {
 	}
 }
 
+// A request for another store is refused and not carried out, by data instances and gateways.
+func TestPort_OtherStore(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, 2, 1)
+	for _, in := range store {
+		in.start()
+	}
+	write := func(in *instance, query string) (int, string) {
+		t.Helper()
+		resp, err := http.Post(fmt.Sprintf("http://%s/v3/kv/put?%s", in.endpoint(), query), "application/json",
+			strings.NewReader(`{"key":"aw==","value":"dg=="}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.StatusCode, string(body)
+	}
+	for _, in := range store {
+		in.ready()
+		cluster := in.state("with a cluster", func(s engine.State) bool { return s.Cluster != "" }).Cluster
+		if first := store[0].state("ready", func(s engine.State) bool { return s.Ready }); cluster != first.Cluster {
+			t.Errorf("%s is of cluster %s, the first instance of %s", in.spec.Instance, cluster, first.Cluster)
+		}
+		for _, query := range []string{
+			"creation=other", "cluster=1f", "creation=op&cluster=1f", "creation=other&cluster=" + cluster,
+		} {
+			status, body := write(in, query)
+			if status != http.StatusPreconditionFailed || !strings.Contains(body, wire.OtherStore) {
+				t.Errorf("%s, %s: %d, %s", in.spec.Instance, query, status, body)
+			}
+		}
+		if got := in.get("k"); got != "" {
+			t.Errorf("%s: a refused write has written %q", in.spec.Instance, got)
+		}
+	}
+	own := "creation=op&cluster=" + store[0].state("ready", func(s engine.State) bool { return s.Ready }).Cluster
+	if status, body := write(store[2], own); status != http.StatusOK || store[0].get("k") != "v" {
+		t.Errorf("a write for this store: %d, %s", status, body)
+	}
+}
+
 // A request that has waited in vain was not carried out, and its answer says why.
 func TestPort_NeverServing(t *testing.T) {
 	t.Parallel()

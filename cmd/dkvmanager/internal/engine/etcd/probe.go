@@ -9,6 +9,7 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"go.etcd.io/etcd/client/pkg/v3/types"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
@@ -53,10 +54,10 @@ func newProbe(spec engine.Spec) (*probe, error) {
 
 func (p *probe) close() { _ = p.conn.Close() }
 
-// read makes a linearizable read without a user, as any application may.
-func (p *probe) read(ctx context.Context) error {
-	_, err := p.kv.Range(ctx, &pb.RangeRequest{Key: []byte(probeKey), KeysOnly: true})
-	return err
+// read makes a linearizable read without a user, as any application may. It returns the id of the store's cluster.
+func (p *probe) read(ctx context.Context) (cluster string, err error) {
+	r, err := p.kv.Range(ctx, &pb.RangeRequest{Key: []byte(probeKey), KeysOnly: true})
+	return types.ID(r.GetHeader().GetClusterId()).String(), err
 }
 
 // needsUser reports whether the store has refused a request because it has no user, or one without the permission.

@@ -111,7 +111,7 @@ func (r *readiness) reason(ctx context.Context, c engine.Condition) string {
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
-	err := r.probe.read(ctx)
+	_, err := r.probe.read(ctx)
 	switch {
 	case err == nil:
 		return ""

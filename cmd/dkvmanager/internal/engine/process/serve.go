@@ -41,7 +41,7 @@ func serve(spec engine.Spec, report *engine.Report, log io.Writer) (stop func(),
 
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+statePath, func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, state(spec, report.Condition(), startedAt))
+		answer(w, state(spec, report, startedAt))
 	})
 	mux.HandleFunc("GET "+metricsPath, func(w http.ResponseWriter, r *http.Request) {
 		window, err := parseWindow(r.FormValue(windowParam))
@@ -64,7 +64,8 @@ func answer(w http.ResponseWriter, value any) {
 	_ = json.NewEncoder(w).Encode(value) // the client may be gone
 }
 
-func state(spec engine.Spec, c engine.Condition, startedAt time.Time) engine.State {
+func state(spec engine.Spec, report *engine.Report, startedAt time.Time) engine.State {
+	c := report.Condition()
 	return engine.State{
 		PID:          os.Getpid(),
 		Store:        spec.Store,
@@ -77,6 +78,7 @@ func state(spec engine.Spec, c engine.Condition, startedAt time.Time) engine.Sta
 		Leader:       c.Leader,
 		Learner:      c.Learner,
 		Bootstrapped: c.Bootstrapped,
+		Cluster:      report.Cluster(),
 	}
 }
 
