@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -82,7 +83,22 @@ func startDaemon(t *testing.T, ip, dir string, more ...string) *daemon {
 	return startWith(t, ip, dir, nil, more...)
 }
 
+// startSecured starts a secured manager.
+func startSecured(t *testing.T, ip, dir string) *daemon {
+	t.Helper()
+	secured := &http.Client{Timeout: patience, Transport: &http.Transport{
+		DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
+	}}
+	return start(t, ip, dir, nil, secured, "https://")
+}
+
 func startWith(t *testing.T, ip, dir string, lifeline *os.File, more ...string) *daemon {
+	t.Helper()
+	return start(t, ip, dir, lifeline, client, "http://", more...)
+}
+
+// start starts a manager, and returns when it answers a client.
+func start(t *testing.T, ip, dir string, lifeline *os.File, c *http.Client, scheme string, more ...string) *daemon {
 	t.Helper()
 	d := &daemon{t: t, ip: ip, dir: dir, log: &output{}, done: make(chan struct{})}
 	d.cmd = command(append([]string{"--listen", ip + ":7801", "--data-dir", dir}, more...)...)
@@ -111,7 +127,7 @@ func startWith(t *testing.T, ip, dir string, lifeline *os.File, more ...string) 
 			t.Fatalf("the manager on %s ended: %s\n%s", ip, d.cmd.ProcessState, d.log)
 		default:
 		}
-		resp, err := client.Get("http://" + ip + ":7801" + wire.HealthPath())
+		resp, err := c.Get(scheme + ip + ":7801" + wire.HealthPath())
 		if err != nil {
 			return false
 		}
