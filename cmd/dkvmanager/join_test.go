@@ -150,7 +150,7 @@ func TestJoin_NoSecuredManager(t *testing.T) {
 	defer plain.Close()
 	var got atomic.Pointer[string]
 	go func() {
-		_ = http.Serve(plain, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { //nolint:gosec // ends with the test
+		_ = http.Serve(plain, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			body, _ := io.ReadAll(r.Body)
 			text := string(body)
 			got.Store(&text)

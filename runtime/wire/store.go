@@ -234,6 +234,22 @@ type Info struct {
 	// CatalogDigest is a digest of all stores that the manager keeps.
 	CatalogDigest string   `json:"catalogDigest"`
 	Capabilities  []string `json:"capabilities"`
+	// Security is nil if the manager is not secured.
+	Security *Security `json:"security,omitempty"`
+}
+
+// Security describes a secured manager.
+type Security struct {
+	Cluster string `json:"cluster"`
+	// CertificateEnds, IssuerEnds and AuthorityEnds are when the certificates of the manager, its server's issuer and
+	// the cluster's authority end.
+	CertificateEnds time.Time `json:"certificateEnds"`
+	IssuerEnds      time.Time `json:"issuerEnds"`
+	AuthorityEnds   time.Time `json:"authorityEnds"`
+	// Warnings are sentences about what ends soon, and about what keeps the manager out of the cluster.
+	Warnings []string `json:"warnings,omitempty"`
+	// AccessStaleSince is when another member last told its access log, if that is more than a minute ago.
+	AccessStaleSince *time.Time `json:"accessStaleSince,omitempty"`
 }
 
 // Metric is one metric of one instance.

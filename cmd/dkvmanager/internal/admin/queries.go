@@ -127,7 +127,12 @@ func (a *API) getMetrics(req *request) (any, error) {
 var capabilities = []string{"gzip"}
 
 func (a *API) getInfo(*request) (any, error) {
+	var security *wire.Security
+	if a.Member != nil {
+		security = a.Member.Info()
+	}
 	return wire.Info{
+		Security:      security,
 		Identity:      a.Catalog.Identity(),
 		Host:          a.Host,
 		Listen:        a.Listen,

@@ -3,6 +3,7 @@ package security
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"dkvrun/cmd/dkvmanager/internal/access"
 	"dkvrun/runtime/wire"
@@ -59,10 +60,26 @@ func (m *Member) Pull(answer wire.Access, fetch func(head string, from int64) ([
 		heads = append(heads, head)
 	}
 	err := m.log.Pull(heads, func(h access.Hash, from int64) ([]byte, error) { return fetch(h.String(), from) }, m.now())
+	if err == nil {
+		m.heard.Store(m.now().Unix())
+	}
 	for _, other := range answer.Managers {
 		if learned := m.Learn(other.Identity, other.URL, false); learned != nil && err == nil {
 			err = learned
 		}
 	}
 	return err
+}
+
+// staleAfter is the time after which a manager that hears no other member says so.
+const staleAfter = time.Minute
+
+// StaleSince returns since when no other member has told its access log, if that is a minute ago: what others have
+// revoked meanwhile is not known here. Otherwise, and if there is no other member, it returns the zero time.
+func (m *Member) StaleSince() time.Time {
+	at := time.Unix(m.heard.Load(), 0).UTC()
+	if len(m.State().Members) < 2 || m.now().Sub(at) < staleAfter {
+		return time.Time{}
+	}
+	return at
 }

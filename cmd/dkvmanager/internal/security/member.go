@@ -54,6 +54,7 @@ type Member struct {
 
 	renewing sync.Mutex
 	bundle   atomic.Pointer[identity.Bundle] // the manager's certificate
+	heard    atomic.Int64                    // when another member last told its access log, in seconds
 }
 
 // IsSecured reports whether the manager of a data folder is secured.
@@ -70,6 +71,7 @@ func IsSecured(dataDir string) (bool, error) {
 // is missing, due for renewal, or has other hosts.
 func Open(dataDir, name string, hosts []string, now func() time.Time) (*Member, error) {
 	m := &Member{path: filepath.Join(dataDir, folderName), hosts: hosts, now: now}
+	m.heard.Store(now().Unix())
 	if err := m.open(name); err != nil {
 		return nil, fmt.Errorf("the keys in %s can't be used: %w", m.path, err)
 	}

@@ -302,3 +302,35 @@ func TestMember_CreateAfterCrash(t *testing.T) {
 		t.Error("a second authority was made")
 	}
 }
+
+func TestMember_Info(t *testing.T) {
+	c := newClock()
+	first := create(t, c)
+	if info := first.Info(); info.Cluster != "prod" || len(info.Warnings) > 0 || info.AccessStaleSince != nil {
+		t.Errorf("a new cluster: %+v", info)
+	}
+	dir := t.TempDir()
+	must(0, join(dir, "m-2", first, must(first.Token(1, time.Hour, "")), false))
+	second := open(t, dir, "m-2", c)
+	start := c.now
+	c.now = c.now.Add(61 * time.Second)
+	if since := second.Info().AccessStaleSince; since == nil || !since.Equal(start) {
+		t.Errorf("stale since %v, want %s", since, start)
+	}
+	must(0, second.Pull(first.Access(), first.Lines))
+	if since := second.Info().AccessStaleSince; since != nil {
+		t.Errorf("stale since %s after a pull", since)
+	}
+	c.now = start.Add(17 * 24 * time.Hour)
+	warnings := strings.Join(first.Info().Warnings, " ")
+	if !strings.Contains(warnings, "this manager's certificate ends at 2026-12-30 12:00 UTC") {
+		t.Errorf("13 days before the end of the certificate: %q", warnings)
+	}
+	must(first.Renew())
+	c.now = start.Add(pki.AuthorityLifetime - 300*24*time.Hour)
+	must(first.Renew())
+	warnings = strings.Join(first.Info().Warnings, " ")
+	if !strings.Contains(warnings, "the cluster's authority ends at ") || !strings.Contains(warnings, "this server's issuer ends at ") {
+		t.Errorf("in the last year of the authority: %q", warnings)
+	}
+}

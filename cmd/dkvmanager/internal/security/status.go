@@ -11,6 +11,7 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/access"
 	"dkvrun/cmd/dkvmanager/internal/pki"
 	"dkvrun/runtime/identity"
+	"dkvrun/runtime/wire"
 )
 
 // Expiring returns a sentence for each certificate of this manager that ends so soon that people should know.
@@ -28,6 +29,26 @@ func (m *Member) Expiring() []string {
 	}
 	if c := m.issuer.Chain[0]; pki.Warn(c, now) {
 		out = append(out, fmt.Sprintf("this server's issuer ends at %s: dkvmanager join --again gets another one", stamp(c.NotAfter)))
+	}
+	return out
+}
+
+// Info describes the manager for the admin API.
+func (m *Member) Info() *wire.Security {
+	out := &wire.Security{
+		Cluster: m.self.Cluster, CertificateEnds: m.bundle.Load().Chain[0].NotAfter, IssuerEnds: m.issuer.Chain[0].NotAfter,
+		AuthorityEnds: m.roots[0].NotAfter, Warnings: m.Expiring(),
+	}
+	for _, c := range m.roots {
+		if c.NotAfter.After(out.AuthorityEnds) { // the newer of two during a rotation
+			out.AuthorityEnds = c.NotAfter
+		}
+	}
+	if why := m.Excluded(); why != "" {
+		out.Warnings = append(out.Warnings, why)
+	}
+	if since := m.StaleSince(); !since.IsZero() {
+		out.AccessStaleSince = &since
 	}
 	return out
 }
@@ -53,6 +74,9 @@ func (m *Member) Status() string {
 		row("authority", "ends "+stamp(c.NotAfter)+", its key is "+authority)
 	}
 	row("access log", fmt.Sprintf("%d lines, the last of %s", state.Number, stamp(state.Time)))
+	if since := m.StaleSince(); !since.IsZero() {
+		row("access", "stale since "+stamp(since)+": no other manager answers, and what was revoked since is not known here")
+	}
 	for _, f := range state.Forks {
 		row("fork", fmt.Sprintf("a branch of the access log differs from line %d on (%d lines): only what both allow is allowed", f.Number, f.Lines))
 	}
