@@ -37,7 +37,7 @@ var parts = []struct {
 	name    string
 	measure func(context.Context, *programs, *report) error
 }{
-	{"startup", startUp}, {"sweeps", sweeps}, {"faults", faulty}, {"shared", shared}, {"conversion", conversion}, {"encoding", encoding},
+	{"startup", startUp}, {"sweeps", sweeps}, {"secured", secured}, {"faults", faulty}, {"shared", shared}, {"conversion", conversion}, {"encoding", encoding},
 	{"tasks", tasks}, {"suites", suites}, {"lua", luaRepairs},
 	{"store", store}, {"demo", demo},
 }
