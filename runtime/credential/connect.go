@@ -13,6 +13,7 @@ import (
 
 	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/identity"
+	"dkvrun/runtime/wire"
 )
 
 // Default implements fanout.Security: with a credential, servers without a scheme are https.
@@ -127,7 +128,7 @@ const maxAnswer = 4 << 10
 
 // peerTime asks a server for its time. Nothing that it says is trusted: the time is only shown.
 func peerTime(conn io.ReadWriter, e fanout.Endpoint) (time.Time, error) {
-	if _, err := io.WriteString(conn, "GET /health HTTP/1.1\r\nHost: "+e.String()+"\r\nConnection: close\r\n\r\n"); err != nil {
+	if _, err := io.WriteString(conn, "GET "+wire.Prefix+"/health HTTP/1.1\r\nHost: "+e.String()+"\r\nConnection: close\r\n\r\n"); err != nil {
 		return time.Time{}, err
 	}
 	in := textproto.NewReader(bufio.NewReader(io.LimitReader(conn, maxAnswer)))

@@ -47,7 +47,7 @@ func serve(t *testing.T, b *identity.Bundle, name string) *server {
 	t.Helper()
 	s := &server{}
 	h := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/health" {
+		if r.URL.Path == wire.Prefix+"/health" {
 			w.Header().Set("Date", "Tue, 01 Dec 2026 10:00:00 GMT")
 			return
 		}

@@ -7,6 +7,7 @@ import (
 
 	"dkvrun/builtins/report"
 	"dkvrun/runtime/fanout"
+	"dkvrun/runtime/identity"
 	"dkvrun/runtime/printable"
 	"dkvrun/runtime/wire"
 )
@@ -107,6 +108,9 @@ func ReadResult(row report.Row, from Member, asked Asked, answer fanout.Answer) 
 		if row.Message == "" {
 			row.Message = fmt.Sprintf("answered %d and the code %s, without a message", answer.Status, row.Code)
 		}
+		if hint := obtain(row.Code, row.Who); hint != "" {
+			row.Hint = strings.TrimPrefix(row.Hint+"; "+hint, "; ")
+		}
 		if row.Success {
 			row.Result, row.Who = report.Success, ""
 		}
@@ -114,11 +118,28 @@ func ReadResult(row report.Row, from Member, asked Asked, answer fanout.Answer) 
 	return row
 }
 
+// obtain returns what to do about a refusal of a secured manager that lacks a hint, or "": how to get a credential that
+// it takes. who is the identity that the request was made with.
+func obtain(code, who string) string {
+	command := "run dkvmanager credential --name YOU --role ROLE --out FILE on the server that made the cluster"
+	if id, err := identity.Parse(who); err == nil {
+		command = strings.Replace(command, "YOU", id.Name, 1)
+	}
+	switch code {
+	case wire.CodeTLSRequired:
+		return command + ", and name the file with --credential"
+	case wire.CodeNotAuthenticated:
+		return "for a new credential " + command
+	}
+	return ""
+}
+
 // beforeRoute reports whether a manager refuses before it knows which operation is requested: it has too many
-// connections, or its version has no such path.
+// connections, it takes TLS only, or its version has no such path.
 func beforeRoute(r *wire.Result) bool {
 	switch r.Code {
-	case wire.CodeTooBusy, wire.CodeNotFound, wire.CodeMethodNotAllowed, wire.CodeBadRequest, wire.CodeInternal:
+	case wire.CodeTooBusy, wire.CodeNotFound, wire.CodeMethodNotAllowed, wire.CodeBadRequest, wire.CodeInternal,
+		wire.CodeTLSRequired:
 		return r.Action == "Request"
 	}
 	return false
