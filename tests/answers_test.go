@@ -103,10 +103,10 @@ func answersElsewhere() []input {
 		at("differences of topologies", "tests/transcripts/plan_diff.txtar", "", "store.client_port = 7900", "orders-2: client_port 7900 → 7861"),
 
 		at("no majority", refuses, "", `dkvrun codes.lua`,
-			`no_majority store:put: OrdersStore has no majority: 1 of 3 are there, 2 are needed; the write may have been made`),
+			`no_majority true store:put: OrdersStore has no majority: 1 of 3 are there, 2 are needed; the write may have been made`),
 		at("a stopped store", refuses, "", `connect_store("OrdersStore"):put("order/1", "paid")`, `put: OrdersStore is stopped$`),
 		at("authentication is enabled", refuses, "", `auth enable`, `OrdersStore is not ready after 2s: orders-1 \(Running, authentication is enabled`),
-		at("authentication is enabled, data", refuses, "", `auth enable`, `denied store:get: OrdersStore refuses requests without a user`),
+		at("authentication is enabled, data", refuses, "", `auth enable`, `denied false store:get: OrdersStore refuses requests without a user`),
 		at("pages of a gateway", "cmd/dkvmanager/internal/engine/etcd/gateway_pages_test.go", "TestGateway_AnswersPagesAsDataInstances",
 			`"/version", "/health"`, `the gateway answers %+v, a data instance %+v`),
 

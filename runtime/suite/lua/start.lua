@@ -12,7 +12,7 @@ function suite.load(name)
   local source = sources[name]
   if source then
     sources[name] = false
-    return assert(load(source, "[" .. name .. "]"))(suite)
+    return assert(load(source, "=[" .. name .. "]"))(suite)
   end
 end
 
