@@ -39,6 +39,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return runInstance(ctx, args[1:], stderr)
 	case "etcdctl":
 		return runEtcdctl(ctx, args[1:], stdout, stderr)
+	case "init":
+		return runInit(ctx, args[1:], stdout, stderr)
+	case "join":
+		return runJoin(ctx, args[1:], os.Stdin, stdout, stderr)
+	case "token", "credential", "revoke", "pki":
+		return runSecurity(ctx, command, args[1:], stdout, stderr)
 	case "version", "--version":
 		fmt.Fprintln(stdout, "dkvmanager", wire.Version)
 		return exitOK
@@ -55,6 +61,13 @@ const usage = `dkvmanager keeps the stores of one server: it serves the admin AP
 Usage:
   dkvmanager --data-dir DIR [--listen HOST:PORT] [--advertise HOST] [--also-known-as NAME]
              [--insecure]
+  dkvmanager init --cluster NAME --data-dir DIR [--listen HOST:PORT] …
+  dkvmanager join ADDRESS TOKEN --data-dir DIR [--listen HOST:PORT] …
+  dkvmanager token --data-dir DIR [--count N] [--ttl DURATION] [--again IDENTITY]
+  dkvmanager credential --data-dir DIR --name NAME --role ROLE [--ttl DURATION] [--out FILE]
+             [--token]
+  dkvmanager revoke --data-dir DIR NAME
+  dkvmanager pki status --data-dir DIR
   dkvmanager etcdctl --data-dir DIR STORE/INSTANCE -- ARGUMENT…
   dkvmanager version
   dkvmanager help
@@ -73,6 +86,34 @@ Flags:
                       what is open to whom
   -h, --help          show this text
 
+init makes a cluster whose managers and users have certificates, writes the credential of an admin, and
+prints the line with which other servers join. join lets this server join a cluster. Both then serve, and
+take the flags above as well. An interrupted init or join is completed by running the same line again.
+  --cluster NAME          init: the name of the cluster
+  --credential-out FILE   init: the file for the credential (default ~/.config/dkvrun/CLUSTER.pem)
+  --count N               init: how many servers may join with the printed line, within an hour (default 10)
+  TOKEN                   join: the token, or - to read it from standard input: other users of this machine
+                          can see a command line
+  --token-file FILE       join: the file with the token, which only its owner may read
+  --again                 join: get a new certificate for a manager that is secured already
+  --no-serve              end when the keys are written
+
+These work on the data folder of a secured manager, whether it runs or not; token, credential and revoke
+on the server on which init was run:
+token prints a line with which other servers join.
+  --count N               how many servers may use it (default 1)
+  --ttl DURATION          how long it is valid (default 1h)
+  --again IDENTITY        let the server of this member, which lost its keys, join again
+credential prints a credential, and ends the earlier one of the same name.
+  --name NAME             the user or job
+  --role ROLE             viewer (reads), operator (starts, stops, repairs as well) or admin (changes
+                          topologies and roles as well)
+  --ttl DURATION          how long it is valid (default 720h)
+  --out FILE              write it to a new file, which only its owner may read
+  --token                 a bearer token instead of a certificate
+revoke ends what a user was granted, or removes a member, given by its URI: pki status lists both.
+pki status shows certificates and their ends, members, roles and open tokens.
+
 etcdctl runs etcdctl, the tool of the stores' engine, with the ARGUMENTs on a data instance of this
 server, as the user that the manager runs as. It may do what applications may not: compact and
 defragment (after keys were removed from a full store), disarm alarms, save snapshots, manage users.
@@ -85,7 +126,7 @@ Used by dkvrun --local:
   --ephemeral         with --lifeline: delete the data folder on exit
   --switchboard FD    with --lifeline: receive network faults over this socket
 
-Exit status: 0 ended by a signal or the lifeline, 1 failed, 2 usage error; of etcdctl, its own.
+Exit status: 0 done, or ended by a signal or the lifeline, 1 failed, 2 usage error; of etcdctl, its own.
 `
 
 // fail prints the error and returns the exit status.

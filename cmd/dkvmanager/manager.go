@@ -162,6 +162,11 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 	if !o.host.Loopback() {
 		warnOpen(log, o.host, secured != nil, cat.Snapshot())
 	}
+	if secured != nil {
+		if err := runMember(ctx, secured, cat, o, log); err != nil {
+			return err
+		}
+	}
 	about := []any{"listen", o.host.Listen(), "host", o.host.Name, "data", cat.Dir(), "stores", len(cat.Snapshot().Stores)}
 	if secured != nil {
 		about = append(about, "cluster", secured.Identity().Cluster)
@@ -175,8 +180,11 @@ func openSecurity(o *options, cat *catalog.Catalog) (*security.Member, error) {
 	if secured, err := security.IsSecured(cat.Dir()); err != nil || !secured {
 		return nil, err
 	}
-	hosts := security.Hosts(o.host.Name, o.host.Bind, o.alsoKnownAs)
-	return security.Open(cat.Dir(), cat.Identity(), hosts, time.Now)
+	m, err := security.Open(cat.Dir(), cat.Identity(), o.hosts(), time.Now)
+	if err != nil {
+		return nil, err
+	}
+	return m, m.SetURL(o.url())
 }
 
 // warnOpen logs what is open to whoever reaches this server.

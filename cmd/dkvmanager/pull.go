@@ -17,7 +17,6 @@ import (
 
 	"dkvrun/cmd/dkvmanager/internal/hostid"
 	"dkvrun/cmd/dkvmanager/internal/security"
-	"dkvrun/runtime/identity"
 	"dkvrun/runtime/wire"
 )
 
@@ -49,18 +48,13 @@ type puller struct {
 }
 
 func newPuller(m *security.Member, bind, url string, stores func() []wire.Manager, log *slog.Logger) *puller {
-	config := identity.Client{
-		Credentials: func() []*identity.Bundle { return []*identity.Bundle{m.Bundle()} },
-		Policy:      func(*identity.Bundle) *identity.Policy { return m.Policy(identity.Manager) },
-		Protocols:   []string{"http/1.1"},
-	}.Config()
 	return &puller{
 		member: m, stores: stores, url: url, log: log, failures: map[string]string{},
 		client: &http.Client{
 			Timeout:       pullEvery,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 			Transport: &http.Transport{
-				DialContext: hostid.Dialer(bind).DialContext, TLSClientConfig: config,
+				DialContext: hostid.Dialer(bind).DialContext, TLSClientConfig: m.Client(),
 				TLSNextProto:        map[string]func(string, *tls.Conn) http.RoundTripper{},
 				MaxIdleConnsPerHost: 1, IdleConnTimeout: 10 * pullEvery, MaxResponseHeaderBytes: 16 << 10,
 			},

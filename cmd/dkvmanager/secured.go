@@ -3,25 +3,11 @@ package main
 import (
 	"context"
 	"log/slog"
-	"time"
 
 	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/cmd/dkvmanager/internal/security"
 	"dkvrun/runtime/wire"
 )
-
-// openMember opens the keys of a secured manager. It returns nil if the manager is not secured.
-func openMember(cat *catalog.Catalog, o *options) (*security.Member, error) {
-	secured, err := security.IsSecured(cat.Dir())
-	if !secured || err != nil {
-		return nil, err
-	}
-	m, err := security.Open(cat.Dir(), cat.Identity(), o.hosts(), time.Now)
-	if err != nil {
-		return nil, err
-	}
-	return m, m.SetURL(o.url())
-}
 
 // runMember does what a secured manager does beside serving, until ctx is done: it takes commands, pulls the access log
 // and renews its certificate.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"dkvrun/cmd/dkvmanager/internal/security"
+	"dkvrun/runtime/identity"
 	"dkvrun/runtime/wire"
 )
 
@@ -111,6 +112,11 @@ func (s *membership) getAccess(req *request) (any, error) {
 	m, err := s.member()
 	if err != nil {
 		return nil, err
+	}
+	if url := req.query.Get("url"); url != "" && req.caller.Identity.Kind == identity.Manager {
+		if err := m.Learn(req.caller.Identity.Name, url, true); err != nil {
+			return nil, wire.Refuse(wire.CodeBadRequest, "parameter url: %w", err)
+		}
 	}
 	if !req.query.Has("head") {
 		return m.Access(), nil
