@@ -18,9 +18,14 @@ func (s *Screen) Width() int {
 }
 
 // Redraw overwrites the last frame with a new one if standard output is a terminal. Otherwise it prints the new one
-// below.
+// below. With -o json standard output is kept for the document, and frames go to standard error.
 func (s *Screen) Redraw(frame string) {
 	frame = printable.Text(frame)
+	if !s.table {
+		s.Progress("")
+		fmt.Fprintln(s.err, frame)
+		return
+	}
 	over := ""
 	if s.redraws && s.frame != "" {
 		over = fmt.Sprintf("\x1b[%dA\x1b[J", height(s.frame, s.Width()))
