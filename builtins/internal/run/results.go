@@ -84,22 +84,28 @@ func (r *Results) Summary() string {
 	return fmt.Sprintf("%s failed on %d of %d %s", r.builtin, r.count(), len(r.rows), r.over)
 }
 
-// failure returns the error that check and assert raise; nil if every row succeeded.
+// failure returns the error that check and assert raise; nil if every row succeeded. It tells the first failure: rows
+// that were skipped, cancelled or rolled back are its consequences. The error is in doubt if any row is.
 func (r *Results) failure() *runtime.Error {
+	var cause *resultRow
+	doubt := false
 	for _, row := range r.rows {
-		if row.Success {
-			continue
-		}
-		at := row.Manager
-		if row.Instance != "" {
-			at = row.Instance + " on " + at
-		}
-		return &runtime.Error{
-			Code: row.Code, Hint: row.Hint, InDoubt: row.InDoubt,
-			Message: fmt.Sprintf("%s: %s: %s", r.Summary(), at, row.Message),
+		doubt = doubt || row.InDoubt
+		if !row.Success && (cause == nil || cause.Result != report.Failed && row.Result == report.Failed) {
+			cause = row
 		}
 	}
-	return nil
+	if cause == nil {
+		return nil
+	}
+	at := cause.Manager
+	if cause.Instance != "" {
+		at = cause.Instance + " on " + at
+	}
+	return &runtime.Error{
+		Code: cause.Code, Hint: cause.Hint, InDoubt: doubt,
+		Message: fmt.Sprintf("%s: %s: %s", r.Summary(), at, cause.Message),
+	}
 }
 
 // pick returns the rows that succeeded, or those that failed.
