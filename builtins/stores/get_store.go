@@ -74,8 +74,13 @@ func getStore(c *runtime.Call) (any, error) {
 			continue
 		}
 		stores, _ := h.Value.([]wire.StoreSummary)
+		lost := false
 		for i := range stores {
 			items = append(items, storeRecord(h.Endpoint, &stores[i]))
+			lost = lost || stores[i].Revision == 0
+		}
+		if lost && !c.Has("name") { // there may be more stores than those that it finds
+			silent = append(silent, cluster.ReadOnlyRow(h.Endpoint))
 		}
 	}
 	return rows(r, c, items, silent, len(all))

@@ -237,7 +237,7 @@ func (w *rolling) next() cluster.Instance {
 func (w *rolling) request(in cluster.Instance) *run.Request {
 	return run.NewRequests([]cluster.Member{*in.Owner}, wire.ActionRequest{
 		Action: run.Restart.Action, Store: w.c.String("name"), Instance: in.Name, Rolling: true, Without: w.without,
-	})[0]
+	})[0].To(in)
 }
 
 // restart restarts one instance and waits until it is ready. It returns its row. While the manager refuses because of

@@ -10,7 +10,9 @@ func TestStoreMetrics_InstanceOfTwoManagers(t *testing.T) {
 	seen := metricSet{owner: map[string]int{}, names: map[[2]string]bool{}}
 	of := func(instances ...string) (all []wire.Metric) {
 		for _, instance := range instances {
-			all = append(all, wire.Metric{Instance: instance, Category: "Requests", Name: "Put"}, wire.Metric{Instance: instance, Category: "Requests", Name: "Get"})
+			for _, name := range []string{"Put", "Get"} {
+				all = append(all, wire.Metric{Instance: instance, Category: "Requests", Name: name})
+			}
 		}
 		return all
 	}

@@ -34,10 +34,11 @@ type View struct {
 }
 
 // Instance is an instance as its own manager reports it. Owner is nil if no manager owns it, or its manager did not
-// answer.
+// answer. CatalogLost reports whether the owner can't read its catalog, and so refuses every change.
 type Instance struct {
 	wire.Instance
-	Owner *Member
+	Owner       *Member
+	CatalogLost bool
 }
 
 // NewView returns the view that joins the managers' responses.
@@ -79,11 +80,11 @@ func (v *View) merge() {
 		}
 		for _, in := range s.Store.Instances {
 			if first, twice := owned[in.Name]; in.Own && (!twice || first.Manager != first.Owner.Endpoint.String()) {
-				owned[in.Name] = Instance{in, &s.Member}
+				owned[in.Name] = Instance{in, &s.Member, s.Store.CatalogLost()}
 			}
 		}
 		for _, in := range s.Store.Leaving {
-			v.Leaving = append(v.Leaving, Instance{in, &s.Member})
+			v.Leaving = append(v.Leaving, Instance{in, &s.Member, s.Store.CatalogLost()})
 		}
 	}
 	for _, in := range v.Latest.Instances {
@@ -166,6 +167,22 @@ func (v *View) NotReady(instance string) []string {
 		}
 	}
 	return out
+}
+
+// ReadOnly reports whether a manager has answered that it can't read its catalog.
+func (v *View) ReadOnly(at fanout.Endpoint) bool {
+	return slices.ContainsFunc(v.Reports, func(s StoreReport) bool {
+		return s.Endpoint == at && (s.Store != nil && s.Store.CatalogLost() || s.Row.Code == wire.CodeReadOnly)
+	})
+}
+
+// ReadOnlyRow returns the failed row of a manager that can't read its catalog.
+func ReadOnlyRow(at fanout.Endpoint) report.Row {
+	refusal := wire.RefuseCatalogLost.With("it can't read its catalog")
+	return report.Row{
+		Manager: at.String(), Result: report.Failed, Code: refusal.Code, StatusCode: refusal.StatusCode,
+		Message: refusal.Message, Hint: refusal.Hint,
+	}
 }
 
 // catalogLost describes a manager that can't read its catalog.

@@ -22,6 +22,8 @@ type Request struct {
 	body     []byte
 	asked    cluster.Asked
 	fixed    *report.Row
+	// refusal, unless nil, is the row that a dry run shows: the manager is known to refuse the request.
+	refusal *report.Row
 	// Accept, unless nil, may change the row, for instance a failure that counts as success for this action.
 	Accept func(*report.Row)
 }
@@ -42,6 +44,15 @@ type Action struct {
 	shown   *report.Action
 	Results *Results
 	Timeout time.Duration
+	begun   bool
+}
+
+// begin records the action and begins to show it, once.
+func (a *Action) begin() {
+	if !a.begun {
+		a.begun = true
+		a.Run.beginAction(a.shown)
+	}
 }
 
 // Begin begins an action. It returns an error if an earlier failure is unchecked.
@@ -59,14 +70,11 @@ func (r *Run) Begin(c *runtime.Call, over string) (*Action, error) {
 
 // Do sends the steps and shows their rows as they arrive. The rows are kept in the steps' order.
 func (a *Action) Do(steps []*Request) {
-	first := len(a.shown.Rows) == 0
 	if a.Run.Planning(a.Call) {
 		steps = a.plan(steps)
 	}
 	a.announce(steps)
-	if first {
-		a.Run.beginAction(a.shown)
-	}
+	a.begin()
 	rows := make([]report.Row, len(steps))
 	before := len(a.Results.rows)
 	show := func(i int, row report.Row) {
@@ -231,6 +239,15 @@ func NewRequests(to []cluster.Member, asked wire.ActionRequest) []*Request {
 		out[i] = &one
 	}
 	return out
+}
+
+// To notes what is known about the instance that the request changes.
+func (s *Request) To(in cluster.Instance) *Request {
+	if in.CatalogLost && in.Owner != nil {
+		row := cluster.ReadOnlyRow(in.Owner.Endpoint)
+		s.refusal = &row
+	}
+	return s
 }
 
 // Known returns a request whose row is known, so that nothing is sent.

@@ -33,7 +33,11 @@ func (a *Action) plan(steps []*Request) []*Request {
 	planned := make([]*Request, len(steps))
 	for i, s := range steps {
 		planned[i] = s
-		if s.fixed == nil {
+		switch {
+		case s.fixed != nil:
+		case s.refusal != nil:
+			planned[i] = Known(s.manager.Endpoint, s.action, s.instance, *s.refusal)
+		default:
 			planned[i] = Known(s.manager.Endpoint, s.action, s.instance, report.Row{
 				Result: report.Planned, Success: true, StatusCode: http.StatusOK, Code: "planned", Message: would[s.action], Attempts: 1,
 			})

@@ -94,7 +94,7 @@ func LifecycleRequests(v *cluster.View, ch Lifecycle, instance string, force boo
 		}
 		out = append(out, NewRequests([]cluster.Member{*in.Owner}, wire.ActionRequest{
 			Action: ch.Action, Store: v.Name, Instance: in.Name, Force: ch == Stop && force,
-		})...)
+		})[0].To(in))
 	}
 	return out
 }

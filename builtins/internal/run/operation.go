@@ -62,7 +62,7 @@ func (r *Run) Propose(s *cluster.Session, v *cluster.View, action string) (Opera
 func (a *Action) RunOperation(s *cluster.Session, plan func() (Operation, error), after func(*Action) error) error {
 	limit := time.Now().Add(a.Timeout)
 	defer a.Run.Reporter.Progress("")
-	opened := len(a.shown.Rows) > 0
+	opened := a.begun
 	for again := true; ; {
 		p, err := plan()
 		if err != nil {
@@ -127,7 +127,7 @@ func (a *Action) Open(s *cluster.Session, name string) {
 		a.shown.Managers = append(a.shown.Managers, m.Endpoint.String())
 	}
 	a.shown.Operations = append(a.shown.Operations, name)
-	a.Run.beginAction(a.shown)
+	a.begin()
 }
 
 // maxDecideTimeout bounds how long the driver asks the coordinator for its decision. By then the lease has expired, so
@@ -193,14 +193,22 @@ func (a *Action) Keep(s *cluster.Session, p Operation, out *commit.Outcome, show
 	}
 }
 
-// unchanged adds the rows of an operation that has nothing to do.
+// unchanged adds the rows of an operation that has nothing to do. A manager that can't read its catalog can't tell.
 func (a *Action) unchanged(s *cluster.Session, p Operation) {
 	out := &commit.Outcome{State: commit.Committed}
 	code := wire.CodeUnchanged
 	if p.Absent {
 		code = CodeAbsent
 	}
-	for range s.Members() {
+	out.Summary = p.View.Name + ": nothing was changed, and managers that can't read their catalog don't know the store"
+	for _, m := range s.Members() {
+		if p.View.ReadOnly(m.Endpoint) {
+			row := cluster.ReadOnlyRow(m.Endpoint)
+			out.Rows = append(out.Rows, commit.Row{
+				Result: commit.Failed, Code: row.Code, Message: row.Message, Hint: row.Hint, Status: row.StatusCode,
+			})
+			continue
+		}
 		out.Rows = append(out.Rows, commit.Row{
 			Result: commit.Done, Code: code, Message: p.Unchanged, Hint: p.Hint, Status: 200, Attempts: 1,
 		})

@@ -128,6 +128,7 @@ func CheckMethod(returns, returnType string) runtime.Builtin {
 // silent managers; returned reports whether it gets the result.
 func (r *Run) Answered(c *runtime.Call, silent []report.Row, asked int, returned bool) (*QueryResult, error) {
 	q := &QueryResult{builtin: c.Name, file: c.File, line: c.Line, asked: asked, silent: silent, returned: returned}
+	r.unreachable.noteSilent(silent)
 	switch {
 	case q.OK():
 		return q, nil
@@ -246,11 +247,23 @@ func (u *unreachable) noteProbes(probes []cluster.Probe) {
 	}
 }
 
+// noteSilent adds managers whose answer does not tell what the query asked for.
+func (u *unreachable) noteSilent(rows []report.Row) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, row := range rows {
+		u.setNamed(row.Manager, false, row)
+	}
+}
+
 func (u *unreachable) set(at fanout.Endpoint, answered bool, row report.Row) {
 	if answered && len(u.silent) == 0 { // this costs nothing where all answer
 		return
 	}
-	manager := at.String()
+	u.setNamed(at.String(), answered, row)
+}
+
+func (u *unreachable) setNamed(manager string, answered bool, row report.Row) {
 	before, known := u.silent[manager]
 	switch {
 	case answered:

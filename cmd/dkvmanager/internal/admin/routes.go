@@ -214,6 +214,9 @@ func (a *API) handle(route *route, req *request) (any, error) {
 	if errors.As(err, &r) && (r.Code == wire.CodeStoreNotFound || r.Code == wire.CodeInstanceNotFound) {
 		return nil, a.Catalog.ReadOnly() // it may exist
 	}
+	if stores, listed := value.([]wire.Store); listed && len(stores) == 0 {
+		return nil, a.Catalog.ReadOnly() // there may be some, of which it finds no instance
+	}
 	return value, err
 }
 
