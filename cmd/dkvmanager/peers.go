@@ -141,10 +141,13 @@ func (p *peers) ChangeMember(ctx context.Context, to wire.Manager, from, store s
 			return nil
 		})
 	err = p.note(to.URL, err)
-	if refused != nil {
-		return refused
+	switch {
+	case refused == nil:
+		return err
+	case refused.Code == wire.CodeNotFound: // it does not know the route
+		return fmt.Errorf("manager %s changes no members, because it is older than this one: upgrade it", to.URL)
 	}
-	return err
+	return refused
 }
 
 // maxRefusal is the maximum size of a refusal of another manager that this manager shows, in bytes.

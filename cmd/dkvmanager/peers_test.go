@@ -147,6 +147,7 @@ func TestPeers_RefuseConfigurationsWithoutBounds(t *testing.T) {
 func TestPeers_ChangeMember(t *testing.T) {
 	change := wire.ChangeMember{Instance: "orders-2", Step: wire.AddMember}
 	ok := `{"manager":"m-1","store":"S","members":[{"name":"orders-1","role":"voter"}]}`
+	older := strings.NewReplacer("409", "404", "store_not_ready", "not_found")
 	refusal := `{"operation":"ChangeMember","success":false,"statusCode":409,"code":"store_not_ready","message":%q}`
 	for name, test := range map[string]struct {
 		status  int
@@ -160,6 +161,7 @@ func TestPeers_ChangeMember(t *testing.T) {
 		"no manager":       {200, `{}`, "", false},
 		"a refusal":        {409, fmt.Sprintf(refusal, "not yet"), "not yet", false},
 		"controls":         {409, fmt.Sprintf(refusal, "\x1b[2J"), "", false},
+		"an older manager": {404, older.Replace(fmt.Sprintf(refusal, "no path")), "", false},
 		"a long refusal":   {409, fmt.Sprintf(refusal, strings.Repeat("x", 2000)), "", false},
 		"another status":   {404, fmt.Sprintf(refusal, "not yet"), "", false},
 		"not of a manager": {404, "404 page not found", "", false},
@@ -181,6 +183,10 @@ func TestPeers_ChangeMember(t *testing.T) {
 			}
 		case (err == nil) != test.good || test.refused != "":
 			t.Errorf("%s: %v", name, err)
+		case name == "an older manager":
+			if want := "manager " + server.URL + " changes no members, because it is older than this one: upgrade it"; err.Error() != want {
+				t.Errorf("%s: the error is %q", name, err)
+			}
 		case err != nil && err.Error() != "manager "+server.URL+" does not answer":
 			t.Errorf("%s: the error is %q", name, err)
 		}

@@ -38,7 +38,7 @@ func runData(ctx context.Context, folder string, spec engine.Spec, report *engin
 	case spec.Start == engine.Found && !hasData:
 		staggerStart(ctx, spec)
 	}
-	port, err := listenClients(spec, report, logger)
+	port, err := listenClients(ctx, spec, report, logger)
 	if err != nil {
 		return fmt.Errorf("start of %s: %w", spec.Instance, err)
 	}

@@ -25,7 +25,7 @@ func runGateway(ctx context.Context, _ string, spec engine.Spec, report *engine.
 	if len(spec.Endpoints) == 0 {
 		return fmt.Errorf("gateway %s: the spec names no data instance", spec.Instance)
 	}
-	port, err := listenClients(spec, report, logger)
+	port, err := listenClients(ctx, spec, report, logger)
 	if err != nil {
 		return fmt.Errorf("start of %s: %w", spec.Instance, err)
 	}

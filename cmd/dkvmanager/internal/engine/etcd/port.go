@@ -1,6 +1,7 @@
 package etcd
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -10,11 +11,9 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/soheilhy/cmux"
-	"go.etcd.io/etcd/client/pkg/v3/transport"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -29,10 +28,6 @@ const (
 	// holdLimit bounds the time for which a gRPC connection or a JSON request waits for an instance that is starting. A
 	// gRPC client with other endpoints uses those meanwhile, and connects again after the limit.
 	holdLimit = 10 * time.Second
-	// reservedFiles is the number of open files that connections of clients leave for the instance; etcd's own value.
-	reservedFiles = 150
-	// maxConnections bounds the connections of clients where the number of open files does not.
-	maxConnections = 1 << 20
 )
 
 // jsonRoot is the prefix of the JSON routes.
@@ -55,6 +50,7 @@ type portServer struct {
 	web       *http.Server
 	handler   http.Handler // set before serving is closed
 	report    *engine.Report
+	bodies    *largeBodies
 	serving   chan struct{} // closed by serve
 	closing   chan struct{} // closed by endWaits
 	closeOnce sync.Once
@@ -62,15 +58,17 @@ type portServer struct {
 	failed chan error
 }
 
-// listenClients binds the client port and starts to answer.
-func listenClients(spec engine.Spec, report *engine.Report, logger *zap.Logger) (*portServer, error) {
+// listenClients binds the client port and starts to answer. Host names of the spec are looked up until ctx is done.
+func listenClients(ctx context.Context, spec engine.Spec, report *engine.Report,
+	logger *zap.Logger) (*portServer, error) {
 	listener, err := net.Listen("tcp", net.JoinHostPort(spec.Bind, strconv.Itoa(spec.ClientPort)))
 	if err != nil {
 		return nil, err
 	}
 	p := &portServer{
 		spec:     spec,
-		listener: transport.LimitListener(listener, connectionLimit()),
+		listener: limitConnections(listener, connectionLimit(), knownClients(ctx, spec), logger),
+		bodies:   newLargeBodies(maxLargeBytes),
 		report:   report,
 		serving:  make(chan struct{}),
 		closing:  make(chan struct{}),
@@ -80,20 +78,23 @@ func listenClients(spec engine.Spec, report *engine.Report, logger *zap.Logger) 
 		ErrorLog: zap.NewStdLog(logger)}
 	p.split = cmux.New(p.listener)
 	p.split.SetReadTimeout(firstBytesLimit)
-	forHTTP := p.split.Match(cmux.HTTP1())
-	p.forGRPC = p.split.Match(p.hold(cmux.HTTP2()))
+	forHTTP := p.split.Match(beginsAsHTTP(cmux.HTTP1()))
+	p.forGRPC = p.split.Match(p.hold(beginsAsHTTP(cmux.HTTP2())))
 	go func() { p.failed <- p.web.Serve(forHTTP) }()
 	go func() { p.failed <- p.split.Serve() }()
 	return p, nil
 }
 
-// connectionLimit returns how many connections a client port takes; further ones wait.
-func connectionLimit() int {
-	var files syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil || files.Cur > maxConnections {
-		return maxConnections
+// beginsAsHTTP returns a matcher that judges by the first byte whether a connection can be HTTP. Without it a client
+// that speaks TLS waits until firstBytesLimit, because the other matchers wait for the end of a line.
+func beginsAsHTTP(matches cmux.Matcher) cmux.Matcher {
+	return func(r io.Reader) bool {
+		first := make([]byte, 1)
+		if _, err := io.ReadFull(r, first); err != nil || first[0] < 'A' || first[0] > 'Z' {
+			return false
+		}
+		return matches(io.MultiReader(bytes.NewReader(first), r))
 	}
-	return max(int(files.Cur)-reservedFiles, 1)
 }
 
 // hold returns a matcher that takes connections once the gRPC server serves, and closes them after holdLimit.
@@ -124,12 +125,11 @@ func (p *portServer) serve(server *grpc.Server, handler http.Handler) {
 
 // ServeHTTP answers an HTTP/1 request.
 func (p *portServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.ContentLength > maxJSONBytes {
-		w.Header().Set("Connection", "close") // the body is not read
-		refuse(w, http.StatusRequestEntityTooLarge, codes.ResourceExhausted, tooLarge)
+	release := p.bodies.admit(w, r)
+	if release == nil {
 		return
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxJSONBytes)
+	defer release()
 	query := r.URL.Query()
 	other := differs(query.Get(wire.CreationParam), p.spec.Operation)
 	select {
