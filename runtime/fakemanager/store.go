@@ -85,9 +85,6 @@ func (m *manager) view(e *entry) *wire.Store {
 
 // status summarizes the instances of this manager.
 func (e *entry) status() wire.StoreStatus {
-	if e.seeded && len(e.own) == 0 {
-		return wire.StoreRunning
-	}
 	var own []wire.Instance
 	for _, in := range e.own {
 		own = append(own, *in)
