@@ -1,0 +1,130 @@
+package tests
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// securedRun has the programs of a secured cluster, with a home folder of the test.
+type securedRun struct {
+	t        *testing.T
+	dir      string
+	lifeline *os.File // its read end, which managers hold
+	write    *os.File // its write end
+}
+
+func newSecuredRun(t *testing.T) *securedRun {
+	t.Helper()
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &securedRun{t: t, dir: t.TempDir(), lifeline: read}
+	t.Cleanup(func() { _ = read.Close() })
+	for _, home := range []string{"home", "stranger"} {
+		if err := os.Mkdir(filepath.Join(s.dir, home), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.write = write
+	return s
+}
+
+// command returns a program as a user with a home folder runs it.
+func (s *securedRun) command(home, name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(program(name), args...)
+	cmd.Env = append(os.Environ(), "HOME="+filepath.Join(s.dir, home), "XDG_CONFIG_HOME=", "DKVRUN_CREDENTIAL=", "DKVRUN_TOKEN_FILE=")
+	return cmd
+}
+
+// serve runs a line that serves, with the words of a server, and returns what it printed when it serves.
+func (s *securedRun) serve(host string, line ...string) string {
+	s.t.Helper()
+	paths := [2]string{filepath.Join(s.dir, host+".out"), filepath.Join(s.dir, host+".log")}
+	var files [2]*os.File
+	for i, path := range paths {
+		file, err := os.Create(path)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		defer file.Close()
+		files[i] = file
+	}
+	line = append(line, "--listen", host+":7801", "--data-dir", filepath.Join(s.dir, host), "--lifeline", "3")
+	cmd := s.command("home", "dkvmanager", line...)
+	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = files[0], files[1], []*os.File{s.lifeline}
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(done) }()
+	s.t.Cleanup(func() {
+		_ = s.write.Close() // the managers end
+		select {
+		case <-done:
+		case <-time.After(20 * time.Second): // at the end of its lifeline it stops its instances
+			_ = cmd.Process.Kill()
+			s.t.Errorf("the manager on %s doesn't end", host)
+		}
+	})
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		log, err := os.ReadFile(paths[1])
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if strings.Contains(string(log), "msg=serving") {
+			break
+		}
+		if time.Now().After(end) {
+			s.t.Fatalf("the manager on %s doesn't serve: %s", host, log)
+		}
+	}
+	out, err := os.ReadFile(paths[0])
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return string(out)
+}
+
+// The three lines of docs/security.md, to the letter, then a store, and a fourth server.
+func TestSecured_ThreeLines(t *testing.T) {
+	t.Parallel()
+	s := newSecuredRun(t)
+	hosts := []string{"127.46.1.11", "127.46.1.12", "127.46.1.13"}
+	line := strings.Fields(s.serve(hosts[0], "init", "--cluster", "prod"))
+	if len(line) != 4 || line[0] != "dkvmanager" {
+		t.Fatalf("init printed %q", line)
+	}
+	s.serve(hosts[1], line[1:]...)
+	s.serve(hosts[2], line[1:]...)
+	run := func(home, code string) (string, bool) {
+		said, err := s.command(home, "dkvrun", "-m", strings.Join(hosts, ","), "-e", code).CombinedOutput()
+		return string(said), err == nil
+	}
+	if said, ok := run("home", "get_store()"); !ok || !strings.Contains(said, "\n{}\n") {
+		t.Errorf("with the credential: %s", said)
+	}
+	if said, ok := run("stranger", "get_store()"); ok || strings.Count(said, "this manager is secured") < 3 {
+		t.Errorf("without a credential: %s", said)
+	}
+	const use = `new_store{name = "S", instance_prefix = "s"}; start_store("S"); wait_ready("S")
+		local s = connect_store("S"); s:put("k", "v"); return s:get("k")`
+	if said, ok := run("home", use); !ok || !strings.HasSuffix(said, "\nv\n") {
+		t.Errorf("a store: %s", said)
+	}
+	if said, ok := run("stranger", `stop_store("S")`); ok {
+		t.Errorf("stopped without a credential: %s", said)
+	}
+	hosts = append(hosts, "127.46.1.14")
+	s.serve(hosts[3], line[1:]...)
+	if said, ok := run("home", `return #managers()`); !ok || !strings.HasSuffix(said, "4\n") {
+		t.Errorf("four managers: %s", said)
+	}
+	if said, ok := run("home", `stop_store("S")`); !ok {
+		t.Errorf("stop: %s", said)
+	}
+}
