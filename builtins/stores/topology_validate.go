@@ -17,13 +17,15 @@ var TopologyValidate = runtime.Builtin{
 	Example: `local t = topology{managers = "10.0.0.11", instance_prefix = "orders"}
 print(topology.validate(t).ok)`,
 	Impl: func(c *runtime.Call) (any, error) {
-		nodes, err := topology.Parse(c, "nodes")
-		if err == nil {
-			err = wire.CheckTopology(nodes)
+		problem := ""
+		if nodes, err := topology.Parse(c, "nodes"); err != nil {
+			problem = err.Error()
+		} else if err := wire.CheckTopology(nodes); err != nil {
+			problem = topology.AsWritten(err)
 		}
-		values := map[string]any{"ok": err == nil}
-		if err != nil {
-			values["problem"] = topology.AsWritten(err)
+		values := map[string]any{"ok": problem == ""}
+		if problem != "" {
+			values["problem"] = problem
 		}
 		return runtime.Record{Type: ValidationType, Values: values}, nil
 	},
