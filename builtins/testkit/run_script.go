@@ -74,7 +74,7 @@ func execute(c *runtime.Call) (any, error) {
 	defer lifeline.Close()
 	defer end.Close()
 	cmd.ExtraFiles = []*os.File{lifeline}
-	cmd.Env = append(cmd.Environ(), LifelineVariable+"="+strconv.Itoa(LifelineFD))
+	cmd.Env = append(append(cmd.Environ(), f.Environment...), LifelineVariable+"="+strconv.Itoa(LifelineFD))
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err = cmd.Run()

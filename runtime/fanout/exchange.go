@@ -44,7 +44,7 @@ func (c *Client) exchange(ctx context.Context, f *flight, r *Request, limits lim
 		a.Attempts++
 		var failed *failure
 		if cn == nil {
-			cn, failed = c.dial(ctx, f, endpoint, earlier(deadline, time.Now().Add(limits.connect)))
+			cn, failed = c.connect(ctx, f, endpoint, deadline, limits)
 			if failed == nil {
 				failed = cn.until(deadline)
 			}

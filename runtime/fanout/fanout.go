@@ -103,6 +103,8 @@ type Client struct {
 	idle     pool
 	stop     context.CancelFunc
 	total    int64
+	// handshakes has an element for each secure connection that is being made.
+	handshakes chan struct{}
 }
 
 // New returns a client without connections.
@@ -119,6 +121,8 @@ func New(config Config) *Client {
 		idle:     pool{conns: map[Endpoint][]*conn{}},
 		stop:     stop,
 		total:    cmp.Or(config.Total, defaultTotal),
+
+		handshakes: make(chan struct{}, maxHandshakes),
 	}
 }
 

@@ -182,3 +182,53 @@ func TestClient_ConcurrentCalls(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// slowSecurity takes a while for each handshake and records how many are made at the same time.
+type slowSecurity struct{ now, most atomic.Int32 }
+
+func (*slowSecurity) Default(Endpoint) bool { return true }
+
+func (s *slowSecurity) Secure(_ Endpoint, raw net.Conn) (Secure, error) {
+	n := s.now.Add(1)
+	defer s.now.Add(-1)
+	for most := s.most.Load(); n > most && !s.most.CompareAndSwap(most, n); most = s.most.Load() {
+	}
+	time.Sleep(20 * time.Millisecond)
+	return Secure{Conn: raw}, nil
+}
+
+// TestClient_HandshakesInTurn makes more secure connections than may be made at once. The wait for the turn does not
+// count as time to connect, and ends with the request's time.
+func TestClient_HandshakesInTurn(t *testing.T) {
+	noLeaks(t)
+	s := serve(t, "127.24.3.9", text("ok"))
+	s.Scheme = ""
+	security := &slowSecurity{}
+	c := New(Config{Security: security})
+	defer c.Close()
+	list := make([]Request, 4*maxHandshakes)
+	for i := range list {
+		list[i] = get(s.Endpoint)
+	}
+	for _, a := range c.Do(context.Background(), list, Options{ConnectTimeout: time.Second, Timeout: time.Minute}) {
+		if a.Err != nil {
+			t.Fatal(a.Err)
+		}
+	}
+	if n := security.most.Load(); n > maxHandshakes {
+		t.Errorf("%d handshakes at a time, want at most %d", n, maxHandshakes)
+	}
+	for range maxHandshakes {
+		c.handshakes <- struct{}{}
+	}
+	c.idle.close()
+	a := c.Do(context.Background(), []Request{get(s.Endpoint)}, Options{Timeout: 20 * time.Millisecond})[0]
+	if a.Err == nil || a.Err.Class != Timeout || !strings.Contains(a.Err.Message, "busy with other secure connections") {
+		t.Errorf("without a turn: %v", a.Err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	time.AfterFunc(20*time.Millisecond, cancel)
+	if a := c.Do(ctx, []Request{get(s.Endpoint)}, Options{})[0]; a.Err == nil || a.Err.Class != Cancelled {
+		t.Errorf("cancelled: %v", a.Err)
+	}
+}

@@ -1,8 +1,10 @@
 package fanout
 
 import (
+	"context"
 	"crypto/tls"
 	"net"
+	"time"
 )
 
 // Security makes secure connections to servers. Its methods are called concurrently.
@@ -54,6 +56,41 @@ func (s webSecurity) Secure(e Endpoint, raw net.Conn) (Secure, error) {
 	config.ServerName = e.Host
 	conn := tls.Client(raw, config)
 	return Secure{Conn: conn}, conn.Handshake()
+}
+
+// maxHandshakes bounds the secure connections that are made at the same time. A handshake takes about a millisecond of a
+// processor. Of more than a busy machine can make in DefaultConnectTimeout, none would be made in time.
+const maxHandshakes = 128
+
+// connect opens a connection before the deadline. The time limit for connections begins when it is the endpoint's turn.
+func (c *Client) connect(ctx context.Context, f *flight, e Endpoint, deadline time.Time, l limits) (*conn, *failure) {
+	if e.Scheme == "https" {
+		if failed := c.turn(ctx, deadline); failed != nil {
+			return nil, failed
+		}
+		defer func() { <-c.handshakes }()
+	}
+	return c.dial(ctx, f, e, earlier(deadline, time.Now().Add(l.connect)))
+}
+
+// turn waits until another secure connection may be made.
+func (c *Client) turn(ctx context.Context, deadline time.Time) *failure {
+	select {
+	case c.handshakes <- struct{}{}:
+		return nil
+	default:
+	}
+	timer := time.NewTimer(time.Until(deadline))
+	defer timer.Stop()
+	select {
+	case c.handshakes <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return &failure{connecting, ctx.Err()}
+	case <-timer.C:
+		return &failure{connecting, &SecurityError{
+			Class: Timeout, Message: "not connected in time: this machine was busy with other secure connections"}}
+	}
 }
 
 // Resolve returns the endpoint with its scheme: an endpoint without one is https if the client's Security says so.

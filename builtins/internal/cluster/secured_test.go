@@ -10,7 +10,7 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// TestReadResult_Secured reads the refusals of secured managers. Each names the caller, if there is one, and what to do.
+// TestReadResult_Secured reads the refusals of secured managers: who the caller is, and what to do.
 func TestReadResult_Secured(t *testing.T) {
 	asked := Asked{Operation: "GetStores"}
 	for _, c := range []struct {

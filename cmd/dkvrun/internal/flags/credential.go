@@ -38,6 +38,14 @@ func (c *Credential) Check() error {
 // Given reports whether a flag names a credential.
 func (c *Credential) Given() bool { return c.file != "" || c.token != "" }
 
+// Environment returns the variables with which another run uses the same credential, as NAME=VALUE.
+func (c *Credential) Environment() []string {
+	if !c.Given() {
+		return nil
+	}
+	return []string{"DKVRUN_CREDENTIAL=" + c.file, "DKVRUN_TOKEN_FILE=" + c.token}
+}
+
 // Source returns where the credential is. It opens no file.
 func (c *Credential) Source(getenv func(string) string) *credential.Source {
 	return &credential.Source{File: c.file, TokenFile: c.token, Folder: credential.Folder(getenv)}

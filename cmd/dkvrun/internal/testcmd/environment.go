@@ -32,7 +32,7 @@ type environment struct {
 func openEnvironment(p *process.Process, o *testOptions, s suite.Setup) *environment {
 	fixtures := &builtins.Fixtures{
 		Manager: func() (string, error) { return local.FindManager(p.Getenv, p.Executable) }, TempDir: os.TempDir(),
-		Executable: p.Executable, Folder: filepath.Dir(s.File),
+		Executable: p.Executable, Folder: filepath.Dir(s.File), Environment: o.credential.Environment(),
 		AtEnd: s.Scope.AtEnd, Abort: s.Scope.Abort,
 	}
 	e := &environment{client: fanout.New(fanout.Config{
