@@ -36,7 +36,7 @@ type entry struct {
 	lastContact time.Time
 	// own holds the instances of this manager by name.
 	own map[string]*wire.Instance
-	// seeded: the store is reported as running even by managers without an instance of it.
+	// seeded: managers without an instance of the store report its instances as running.
 	seeded bool
 }
 

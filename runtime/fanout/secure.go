@@ -58,8 +58,8 @@ func (s webSecurity) Secure(e Endpoint, raw net.Conn) (Secure, error) {
 	return Secure{Conn: conn}, conn.Handshake()
 }
 
-// maxHandshakes bounds the secure connections that are made at the same time. A handshake takes about a millisecond of a
-// processor. Of more than a busy machine can make in DefaultConnectTimeout, none would be made in time.
+// maxHandshakes bounds the secure connections that are made at the same time. A handshake takes about a millisecond of
+// a processor. Of more than a busy machine can make in DefaultConnectTimeout, none would be made in time.
 const maxHandshakes = 128
 
 // connect opens a connection before the deadline. The time limit for connections begins when it is the endpoint's turn.

@@ -33,7 +33,7 @@ var waitRatios = map[int]float64{10: 1.3, 100: 1.3, 1000: 3}
 
 // counting is a script that queries the stores of all managers and reads a field of each row.
 const counting = `local n = 0
-for _, row in ipairs(get_store()) do if row.status == "Running" then n = n + 1 end end
+for _, row in ipairs(get_store()) do if row.revision == 1 then n = n + 1 end end
 return n`
 
 // contestant is a program that sends a request to all managers of a list.
