@@ -2,12 +2,15 @@ package etcd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"go.etcd.io/etcd/client/pkg/v3/types"
 	"go.etcd.io/etcd/server/v3/etcdserver"
 	"go.uber.org/zap"
 	"google.golang.org/grpc/status"
@@ -95,7 +98,7 @@ func (r *readiness) reason(ctx context.Context, c engine.Condition) string {
 	switch {
 	case r.server.Leader() == 0 && !c.Bootstrapped && r.spec.Start == engine.Found:
 		return r.noLeader(ctx, "founders")
-	case r.server.Leader() == 0:
+	case r.server.Leader() == 0 && !c.Bootstrapped:
 		return r.noLeader(ctx, "data instances")
 	case !c.Bootstrapped:
 		return "the instance is announcing itself to the store"
@@ -109,19 +112,50 @@ func (r *readiness) reason(ctx context.Context, c engine.Condition) string {
 	if reason := alarmReason(alarms); reason != "" {
 		return reason
 	}
-	ctx, cancel := context.WithTimeout(ctx, answerLimit)
-	defer cancel()
-	_, err := r.probe.read(ctx)
+	err := readAfterElections(ctx, r.leadership, func(ctx context.Context) error {
+		_, err := r.probe.read(ctx)
+		return err
+	})
 	switch {
 	case err == nil:
 		return ""
 	case needsUser(err):
 		return usersOnly
+	case r.server.Leader() == 0:
+		return r.noLeader(ctx, "data instances")
 	case unreachable(err):
 		return fmt.Sprintf("the instance does not answer on its client port %d: %s", r.spec.ClientPort, status.Convert(err).Message())
 	default:
 		return fmt.Sprintf("the store's leader did not confirm a read within %v: too few of its data instances can be reached", answerLimit)
 	}
+}
+
+// maxElections bounds how often readAfterElections repeats a read.
+const maxElections = 5
+
+// leadership is the state of the election of a leader, as an instance knows it.
+type leadership struct {
+	term   uint64
+	leader types.ID // 0 for none
+}
+
+func (r *readiness) leadership() leadership { return leadership{r.server.Term(), r.server.Leader()} }
+
+// readAfterElections makes a read within answerLimit, and repeats it if it failed and the store has elected a leader
+// meanwhile. The engine fails the reads in flight when the leader changes, and one that began without a leader may time
+// out after it: neither says that the store does not answer now. Without the repetition an instance that has been ready
+// all the time would not be ready for an instant after all others are.
+func readAfterElections(ctx context.Context, now func() leadership, read func(context.Context) error) (err error) {
+	for range maxElections {
+		before := now()
+		reading, cancel := context.WithTimeout(ctx, answerLimit)
+		err = read(reading)
+		cancel()
+		if err == nil || ctx.Err() != nil || now() == before && !errors.Is(rpctypes.Error(err), rpctypes.ErrLeaderChanged) {
+			break
+		}
+	}
+	return err
 }
 
 // alarmReason returns the reason for a list of etcd's alarms in their text form, or "".
