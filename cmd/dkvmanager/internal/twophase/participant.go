@@ -1,6 +1,7 @@
 package twophase
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -42,6 +43,9 @@ type Options struct {
 	Now func() time.Time
 	// Suspect means that the catalog was loaded from an older generation, and may lack a vote.
 	Suspect bool
+	// Queries is the number of queries of other managers that a round of recovery makes at the same time; 0 means 16. With
+	// 1 they run in order.
+	Queries int
 	// ExpireAfter is the length of a lease; 0 means wire.ExpireAfter.
 	ExpireAfter time.Duration
 }
@@ -49,7 +53,9 @@ type Options struct {
 // Participant is one manager's half of the protocol. Its methods may be called from any goroutine.
 type Participant struct {
 	Options
-	mu sync.Mutex
+	// resolving and reconciling are the rounds of Resolve and reconcile. Neither runs twice at the same time.
+	resolving, reconciling rounds
+	mu                     sync.Mutex
 	// lastContact is the time of the last message about an operation, by operation: at the coordinator a message from
 	// the driver, elsewhere an answer of the coordinator. It is not durable, and need not be: at the coordinator Start
 	// aborts its operations, and elsewhere a restart only makes the manager wait longer before it may promise to ignore
@@ -62,7 +68,9 @@ func New(o Options) *Participant {
 	if o.ExpireAfter == 0 {
 		o.ExpireAfter = wire.ExpireAfter
 	}
-	return &Participant{Options: o, lastContact: map[string]time.Time{}}
+	o.Queries = cmp.Or(o.Queries, roundQueries)
+	return &Participant{Options: o, lastContact: map[string]time.Time{},
+		resolving: rounds{clock: o.Now, parallel: o.Queries}, reconciling: rounds{clock: o.Now, parallel: o.Queries}}
 }
 
 // Start durably aborts every prepared operation that this manager coordinates. No clock survives a restart, so the

@@ -32,19 +32,21 @@ import (
 func (m *Participant) Resolve(ctx context.Context) error {
 	// Its own leases come first: a participant that asks in the meantime finds the abort. An error does not stop the
 	// round, since one silent coordinator must not keep the operations of the others undecided.
-	all := []error{m.expireLeases()}
+	err := m.expireLeases()
+	var queries []query
 	names := m.Catalog.Snapshot().Names
 	for _, key := range slices.Sorted(maps.Keys(names)) {
 		n := names[key]
 		switch p := n.Prepared; {
 		case p == nil, n.Replacing != "", n.DeclaredLost: // I8: only the coordinator replacement decides these
 		case !m.coordinates(p):
-			all = append(all, m.followCoordinator(ctx, p))
+			url := urlOf(p.Managers, p.Coordinator)
+			queries = append(queries, query{url, 0, func() error { return m.followCoordinator(ctx, p) }})
 		default:
-			all = append(all, m.dropReplaced(ctx, p))
+			queries = append(queries, query{"", 0, func() error { return m.dropReplaced(ctx, p) }})
 		}
 	}
-	return errors.Join(all...)
+	return errors.Join(err, m.resolving.run(queries))
 }
 
 // followCoordinator applies the coordinator's decision to a prepared operation of this participant.
@@ -56,7 +58,7 @@ func (m *Participant) Resolve(ctx context.Context) error {
 func (m *Participant) followCoordinator(ctx context.Context, p *catalog.PreparedRecord) error {
 	coordinator, err := m.Peers.State(ctx, urlOf(p.Managers, p.Coordinator), p.Store)
 	if err != nil {
-		return err
+		return noAnswer{err}
 	}
 	if coordinator.Manager != p.Coordinator {
 		return nil // another manager has this address now; its ignorance of the operation proves nothing
@@ -136,35 +138,41 @@ func urlOf(managers []wire.Manager, identity string) string {
 // All managers of a store are asked, not only its coordinator. If this manager is a coordinator that was replaced while
 // it was away, only the survivors can tell it so (I8).
 func (m *Participant) reconcile(ctx context.Context) error {
-	silent := map[string]error{} // by URL: a manager that does not answer is asked once a round, not once a store
+	var queries []query
 	stores := m.Catalog.Snapshot().Stores
 	for _, name := range slices.Sorted(maps.Keys(stores)) {
 		s := stores[name]
-		for _, w := range s.Managers {
-			if w.Identity == m.self() || silent[w.URL] != nil {
+		for i, w := range s.Managers {
+			if w.Identity == m.self() {
 				continue
 			}
-			there, err := m.Peers.State(ctx, w.URL, name)
-			if err != nil {
-				silent[w.URL] = err
-				continue
+			// One manager of each store, then the next one of each: first the coordinators.
+			turn := i + 1
+			if w.Identity == s.Coordinator {
+				turn = 0
 			}
-			if there.Manager != w.Identity {
-				continue // another manager has this address now
-			}
-			if err := m.reconcileStore(name, &there); err != nil {
-				return err
-			}
-			if err := m.notifyLostVote(ctx, w, name, &there); err != nil {
-				silent[w.URL] = err
-			}
+			queries = append(queries, query{w.URL, turn, func() error { return m.compare(ctx, name, w) }})
 		}
 	}
-	var all []error
-	for _, url := range slices.Sorted(maps.Keys(silent)) {
-		all = append(all, silent[url])
+	return m.reconciling.run(queries)
+}
+
+// compare compares a store with that of another manager.
+func (m *Participant) compare(ctx context.Context, store string, with wire.Manager) error {
+	there, err := m.Peers.State(ctx, with.URL, store)
+	switch {
+	case err != nil:
+		return noAnswer{err}
+	case there.Manager != with.Identity:
+		return nil // another manager has this address now
 	}
-	return errors.Join(all...)
+	if err := m.reconcileStore(store, &there); err != nil {
+		return err
+	}
+	if err := m.notifyLostVote(ctx, with, store, &there); err != nil {
+		return noAnswer{err}
+	}
+	return nil
 }
 
 // reconcileStore updates a store by another manager's state of it. Only two kinds of states change anything: the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,9 +34,10 @@ func TestParticipant_ReportsSilentManagersOnce(t *testing.T) {
 	f, m := among(t)
 	running, stop := context.WithCancel(ctx)
 	defer stop()
-	left := 20 // ten rounds with two others
+	var left atomic.Int32
+	left.Store(20) // ten rounds with two others
 	m.Peers = mute{func(context.Context) {
-		if left--; left == 0 {
+		if left.Add(-1) == 0 {
 			stop()
 		}
 	}}

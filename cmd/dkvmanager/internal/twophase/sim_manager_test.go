@@ -34,7 +34,7 @@ func (m *manager) start() {
 	m.down = false
 	m.disk.visible = m.disk.durable
 	m.participant = New(Options{
-		Catalog: m.disk, Peers: m, Engine: "etcd",
+		Catalog: m.disk, Peers: m, Engine: "etcd", Queries: 1,
 		Owns:    func(n wire.Node) bool { return n.Host == m.host },
 		Ports:   func(string, []wire.Node) error { return nil },
 		Now:     func() time.Time { return m.s.now },
