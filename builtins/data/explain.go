@@ -54,7 +54,7 @@ var engineRefusals = []struct {
 
 var (
 	usersOnly = refusal{codeDenied, "%s refuses requests without a user: authentication is enabled in it",
-		"dkvrun does not support users; dkvmanager etcdctl -- auth disable on one of its servers ends it"}
+		"dkvrun does not support users; dkvmanager etcdctl --data-dir DIR STORE/INSTANCE -- --user root auth disable, on one of its servers, ends it"}
 	tooLarge = refusal{codeTooLarge, "%s takes no request of that size: 1.5 MiB is the most", ""}
 )
 

@@ -24,7 +24,8 @@ const probeKey = "_dkv/probe"
 
 // usersOnly is why an instance is not ready if authentication is enabled in its store.
 const usersOnly = "authentication is enabled in the store, which refuses reads and writes without a user: " +
-	"dkvrun does not support it; disable it with dkvmanager etcdctl -- auth disable on one of its servers"
+	"dkvrun does not support it; disable it with dkvmanager etcdctl --data-dir DIR STORE/INSTANCE -- --user root auth disable, " +
+	"on one of its servers"
 
 // probe reads through an instance's own client port, as an application does.
 type probe struct {
