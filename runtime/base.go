@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	goruntime "runtime"
-	"strconv"
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
@@ -85,11 +84,7 @@ func tonumber(L *lua.LState) int {
 		if !lua.LVCanConvToString(v) {
 			badType(L, 1, "string")
 		}
-		s := strings.ToLower(strings.TrimSpace(textOf(L, v)))
-		if base == 16 {
-			s = strings.TrimPrefix(s, "0x")
-		}
-		if n, err := strconv.ParseInt(s, base, 64); err == nil {
+		if n, ok := luanum.ParseBase(strings.TrimSpace(textOf(L, v)), base); ok {
 			L.Push(lua.LNumber(n))
 		} else {
 			L.Push(lua.LNil)
@@ -299,7 +294,11 @@ func chunkName(name string) string {
 
 // chunk compiles a text with the name that is the second argument. It pushes the function, or nil and the error.
 func (b *baseLibrary) chunk(L *lua.LState, src string) int {
-	fn, err := b.compiler.compile(chunkName(L.OptString(2, "=(load)")), []byte(src))
+	ctx := taskOf(L).context()
+	fn, err := b.compiler.compileUntil(ctx, chunkName(L.OptString(2, "=(load)")), []byte(src))
+	if err != nil && err == ctx.Err() {
+		L.RaiseError("%v", err)
+	}
 	if err != nil {
 		L.Push(lua.LNil)
 		L.Push(lua.LString(err.Error()))

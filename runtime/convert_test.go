@@ -225,8 +225,16 @@ func TestLua_LoopsOfLibrariesStop(t *testing.T) {
 		"gsub":   {Fn: library("string", "gsub"), NRet: 1, Protect: true},
 		"concat": {Fn: library("table", "concat"), NRet: 1, Protect: true},
 		"sort":   {Fn: library("table", "sort"), NRet: 0, Protect: true},
+		"format": {Fn: library("string", "format"), NRet: 1, Protect: true},
+		"quote":  {Fn: library("string", "format"), NRet: 1, Protect: true},
+		"upper":  {Fn: library("string", "upper"), NRet: 1, Protect: true},
+		"date":   {Fn: library("os", "date"), NRet: 1, Protect: true},
 	}
-	arguments := map[string][]lua.LValue{"gsub": {long, lua.LString("a"), lua.LString("b")}, "concat": {list}, "sort": {list}}
+	arguments := map[string][]lua.LValue{
+		"gsub": {long, lua.LString("a"), lua.LString("b")}, "concat": {list}, "sort": {list},
+		"format": {lua.LString(strings.Repeat("%%", 5000))}, "quote": {lua.LString("%q"), lua.LString(strings.Repeat("a", 2<<20))},
+		"upper": {long}, "date": {lua.LString(strings.Repeat("%d", 5000))},
+	}
 	for _, stopped := range []bool{false, true} {
 		if stopped {
 			cancel()
@@ -238,5 +246,41 @@ func TestLua_LoopsOfLibrariesStop(t *testing.T) {
 				t.Errorf("%s, stopped %t: %v", name, stopped, err)
 			}
 		}
+	}
+}
+
+// A long source is compiled until its run ends, and nothing of it stays in the host.
+func TestLua_CompilationsStop(t *testing.T) {
+	h, _ := testHost(t)
+	long := []byte(strings.Repeat("x = 1 ", longSource/6+1))
+	if fn, err := h.compiler.compileUntil(context.Background(), "long", long); err != nil || fn == nil {
+		t.Fatal(err)
+	}
+	if _, err := h.compiler.compileUntil(context.Background(), "wrong", append(long, "end"...)); err == nil || !strings.Contains(err.Error(), "wrong:1: ") {
+		t.Errorf("the error of a long source is %v", err)
+	}
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	for range 20 { // the compilation may be done first
+		if _, err := h.compiler.compileUntil(ended, "ended", long); err == context.Canceled {
+			return
+		}
+	}
+	t.Error("a source is compiled although its run has ended")
+}
+
+// Text of JSON is written in pieces that end between two characters.
+func TestJSON_LongText(t *testing.T) {
+	text := strings.Repeat("\u00e9\n\u20ac\"", longText/4) + "x"
+	e := jsonEncoder{limit: 10, stopped: func() bool { return false }}
+	if err := e.text(text); err != nil {
+		t.Fatal(err)
+	}
+	if decoded, err := DecodeJSON(e.out.Bytes()); err != nil || decoded != text {
+		t.Errorf("a long text is written as another one, or not as JSON: %v", err)
+	}
+	e = jsonEncoder{limit: 10, stopped: func() bool { return true }}
+	if err := e.text(text); err != errStopped {
+		t.Errorf("a long text is written although the run has ended: %v", err)
 	}
 }

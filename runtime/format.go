@@ -62,7 +62,11 @@ func (f *formatter) value(v any, indent string) {
 	}
 	p, ok := partsOf(v)
 	if !ok {
-		f.out.WriteString(shorten(simpleText(v), maxText))
+		room := max(maxText-f.out.Len(), 0)
+		if s, ok := v.(string); ok {
+			v = shorten(s, room)
+		}
+		f.out.WriteString(shorten(simpleText(v), room))
 		return
 	}
 	if p.hasText {
@@ -165,7 +169,7 @@ func simpleText(v any) string {
 	case nil:
 		return "nil"
 	case string:
-		return lualib.Quote(shorten(v, maxText))
+		return lualib.Quote(v)
 	case float64:
 		return luanum.Format(v)
 	case opaque:

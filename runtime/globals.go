@@ -15,7 +15,7 @@ func (h *Host) openLibraries() {
 		L.Call(0, 0)
 	}
 	env := &lualib.Env{
-		Stdout: h.opts.Stdout, Stderr: h.opts.Stderr,
+		Stdout: h.opts.Stdout, Stderr: h.opts.Stderr, MaxString: h.opts.MaxString,
 		Raise: raiseUsage, RaiseText: raiseText, RaiseNoField: raiseNoField,
 		Text: textOf, Show: h.conv.show, Reserve: reserve, Traceback: traceback,
 		TypeName: typeName, ArgumentName: argumentName, OperandName: operandName,

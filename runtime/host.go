@@ -11,6 +11,9 @@ import (
 // registryMaxSize is the maximum number of values that the calls of one thread hold together, in hosts made by New.
 const registryMaxSize = 1 << 20
 
+// DefaultMaxString is the maximum length, in bytes, of a string that a script makes, unless Options say otherwise.
+const DefaultMaxString = 64 << 20
+
 // Options configures a Host. A host does not use the streams, arguments or environment of the process.
 type Options struct {
 	// Builtins become globals. Of two with the same name the later one is used.
@@ -31,6 +34,8 @@ type Options struct {
 	Seed uint64
 	// Grace limits the time of the functions of Call.AtExit after the run was cancelled.
 	Grace time.Duration
+	// MaxString is the maximum length, in bytes, of a string that a script makes; 0 means DefaultMaxString.
+	MaxString int
 	// App is the state of the builtins. Host.App returns it.
 	App any
 	// BeforeCall, unless nil, is called before each call of a builtin. It has to be quick.
@@ -62,6 +67,9 @@ func newHost(opts Options, maxValues int) *Host {
 	}
 	if opts.Stderr == nil {
 		opts.Stderr = io.Discard
+	}
+	if opts.MaxString == 0 {
+		opts.MaxString = DefaultMaxString
 	}
 	L := lua.NewState(lua.Options{
 		CallStackSize:       callStackSize,

@@ -205,10 +205,34 @@ func (e *jsonEncoder) text(s string) error {
 	}
 	encoder := json.NewEncoder(&e.out)
 	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(s) // encoding a string into a buffer can't fail
-	e.out.Truncate(e.out.Len() - 1)
-	return nil
+	for first := true; ; first = false {
+		n := len(s)
+		if n > longText {
+			for n = longText; !utf8.RuneStart(s[n]); {
+				n--
+			}
+		}
+		at := e.out.Len() - 1
+		_ = encoder.Encode(s[:n])       // encoding a string into a buffer can't fail
+		e.out.Truncate(e.out.Len() - 1) // without the line feed
+		if !first {                     // without the quotes between two pieces
+			all := e.out.Bytes()
+			copy(all[at:], all[at+2:])
+			e.out.Truncate(len(all) - 2)
+		}
+		switch s = s[n:]; {
+		case s == "":
+			return nil
+		case e.stopped != nil && e.stopped():
+			return errStopped
+		case e.stopped != nil && e.out.Len() > maxJSON:
+			return errLongJSON
+		}
+	}
 }
+
+// longText is the length of the pieces in which a long text is written.
+const longText = 1 << 20
 
 // maxQuoted is the number of bytes that an error shows of a text.
 const maxQuoted = 40

@@ -113,7 +113,7 @@ func (m *modules) loader(L *lua.LState, name string) (*lua.LFunction, error) {
 	if err != nil {
 		return nil, err
 	}
-	return m.compiler.compile(file, src)
+	return m.compiler.compileUntil(taskOf(L).context(), file, src)
 }
 
 // require loads a module once. It looks in the script's folder, in the folders of Options.Path and in the standard

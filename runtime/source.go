@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -68,9 +69,59 @@ type compiler struct {
 
 // compile checks and compiles a source. Its errors are *Error with the code source.
 func (c *compiler) compile(name string, src []byte) (*lua.LFunction, error) {
+	return c.function(name, c.prototype(name, src))
+}
+
+// longSource is the size, in bytes, of a source from which compileUntil can be interrupted.
+const longSource = 32 << 10
+
+// compileUntil does the same as compile. If ctx ends earlier, it returns the error of ctx. What is left of the
+// compilation then goes on in vain, for a few seconds at most.
+func (c *compiler) compileUntil(ctx context.Context, name string, src []byte) (*lua.LFunction, error) {
+	if len(src) < longSource {
+		return c.compile(name, src)
+	}
+	done := make(chan compiled, 1)
+	go func() {
+		var result compiled
+		defer func() {
+			result.panicked = recover()
+			done <- result
+		}()
+		result = c.prototype(name, src)
+	}()
+	select {
+	case result := <-done:
+		return c.function(name, result)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// compiled is the outcome of compiling a source.
+type compiled struct {
+	proto    *lua.FunctionProto
+	err      error
+	panicked any // value of a panic on another goroutine, or nil
+}
+
+// function makes the function of a source with the given name.
+func (c *compiler) function(name string, result compiled) (*lua.LFunction, error) {
+	if result.panicked != nil {
+		panic(result.panicked)
+	}
+	if result.err != nil {
+		return nil, result.err
+	}
+	c.sources[name] = true
+	return c.main.NewFunctionFromProto(result.proto), nil
+}
+
+// prototype checks and compiles a source. It changes nothing of the compiler.
+func (c *compiler) prototype(name string, src []byte) compiled {
 	src = stripHeader(src)
-	refuse := func(line int, format string, args ...any) (*lua.LFunction, error) {
-		return nil, &Error{Message: fmt.Sprintf(format, args...), File: name, Line: line, Code: CodeSource}
+	refuse := func(line int, format string, args ...any) compiled {
+		return compiled{err: &Error{Message: fmt.Sprintf(format, args...), File: name, Line: line, Code: CodeSource}}
 	}
 	if len(src) > MaxSource {
 		return refuse(1, "%s", TooLarge)
@@ -80,7 +131,7 @@ func (c *compiler) compile(name string, src []byte) (*lua.LFunction, error) {
 	}
 	var refused *syntax.Error
 	if err := syntax.Validate(src); errors.As(err, &refused) {
-		return nil, &Error{Message: refused.Message, File: name, Line: refused.From.Line, Code: CodeSource, Cause: refused}
+		return compiled{err: &Error{Message: refused.Message, File: name, Line: refused.From.Line, Code: CodeSource, Cause: refused}}
 	}
 	chunk, err := parse.Parse(bytes.NewReader(syntax.ForGopherLua(src)), name)
 	var proto *lua.FunctionProto
@@ -88,14 +139,13 @@ func (c *compiler) compile(name string, src []byte) (*lua.LFunction, error) {
 		proto, err = rewrite.Compile(chunk, name, len(src), c.concatenate)
 	}
 	if err == nil {
-		c.sources[name] = true
-		return c.main.NewFunctionFromProto(proto), nil
+		return compiled{proto: proto}
 	}
 	var refusal *rewrite.Refusal
 	if errors.As(err, &refusal) {
 		return refuse(refusal.Line, "%s", refusal.Message)
 	}
-	return nil, &Error{Message: name + ": " + err.Error(), Code: CodeSource}
+	return compiled{err: &Error{Message: name + ": " + err.Error(), Code: CodeSource}}
 }
 
 // stripHeader removes a byte order mark and a first line that begins with #!. It keeps the line feed, so that line

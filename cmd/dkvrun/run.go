@@ -122,7 +122,8 @@ func (r *runner) run(ctx context.Context) ([]any, error) {
 	r.host = runtime.New(runtime.Options{
 		Builtins: builtins.All(), BeforeCall: r.watch, Stdout: out, Stderr: r.Stderr,
 		Script: r.script, Args: r.options.args, Path: filepath.SplitList(r.Getenv("DKVRUN_PATH")), Stdlib: stdlib.FS, App: r.app,
-		Seed: r.seed, Grace: interrupt.GraceTime - time.Second,
+		MaxString: min(r.maxMemory<<20/8, runtime.DefaultMaxString), // LimitMemory notices a few of them in time
+		Seed:      r.seed, Grace: interrupt.GraceTime - time.Second,
 	})
 	switch {
 	case r.isEval:

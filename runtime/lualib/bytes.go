@@ -2,6 +2,8 @@ package lualib
 
 import (
 	"math"
+	"slices"
+	"unsafe"
 
 	lua "github.com/yuin/gopher-lua"
 )
@@ -59,11 +61,14 @@ func (lib stringLibrary) upper(L *lua.LState) int { return lib.mapLetters(L, 'a'
 
 func (lib stringLibrary) mapLetters(L *lua.LState, first, last byte) int {
 	text := []byte(lib.textArgument(L, 1))
-	for i, c := range text {
-		if first <= c && c <= last {
-			text[i] = c ^ ' '
+	for piece := range slices.Chunk(text, longText) {
+		for i, c := range piece {
+			if first <= c && c <= last {
+				piece[i] = c ^ ' '
+			}
 		}
+		checkStop(L, 0)
 	}
-	L.Push(lua.LString(text))
+	L.Push(lua.LString(unsafe.String(unsafe.SliceData(text), len(text)))) // text is not used any more
 	return 1
 }

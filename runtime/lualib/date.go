@@ -56,7 +56,8 @@ func (lib osLibrary) date(L *lua.LState) int {
 		return 1
 	}
 	var out strings.Builder
-	for i := 0; i < len(format); i++ {
+	for i, n := 0, 1; i < len(format); i, n = i+1, n+1 {
+		checkStop(L, n)
 		if format[i] != '%' {
 			out.WriteByte(format[i])
 			continue

@@ -13,6 +13,8 @@ import (
 // Env holds the functions and writers of the host that the libraries need.
 type Env struct {
 	Stdout, Stderr io.Writer
+	// MaxString is the maximum length, in bytes, of a string that a library function makes.
+	MaxString int
 	// Raise raises an error of misuse at the script's current position.
 	Raise func(L *lua.LState, format string, args ...any)
 	// RaiseText raises text as error(text, level) does.
@@ -65,6 +67,9 @@ func checkStop(L *lua.LState, iteration int) {
 	}
 }
 
+// longText is the length, in bytes, of the pieces of a text between which functions of the libraries call checkStop.
+const longText = 1 << 20
+
 // library returns the table of an open library.
 func library(L *lua.LState, name string) *lua.LTable {
 	return L.G.Global.RawGetString(name).(*lua.LTable)
@@ -81,13 +86,10 @@ func stringKeys(t *lua.LTable) []string {
 	return keys
 }
 
-// maxString is the maximum length, in bytes, of a string that a library function makes.
-const maxString = 64 << 20
-
 // limitString raises an error for a string that would be too long.
 func (e *Env) limitString(L *lua.LState, function string, length int) {
-	if length > maxString {
-		e.Raise(L, "%s: the result is longer than %d MiB", function, maxString>>20)
+	if length > e.MaxString {
+		e.Raise(L, "%s: the result is longer than %g MiB", function, float64(e.MaxString)/(1<<20))
 	}
 }
 

@@ -3,7 +3,6 @@ package lualib
 import (
 	"fmt"
 	"math"
-	"strconv"
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
@@ -35,9 +34,7 @@ func (lib stringLibrary) rep(L *lua.LState) int {
 		L.Push(lua.LString(""))
 		return 1
 	}
-	if n > maxString {
-		n = maxString + 1
-	}
+	n = min(n, lib.MaxString+1)
 	lib.limitString(L, "string.rep", len(s)*n)
 	L.Push(lua.LString(strings.Repeat(s, n)))
 	return 1
@@ -48,7 +45,8 @@ func (lib stringLibrary) format(L *lua.LState) int {
 	format := lib.textArgument(L, 1)
 	var out strings.Builder
 	argument := 1
-	for {
+	for n := 1; ; n++ {
+		checkStop(L, n)
 		i := strings.IndexByte(format, '%')
 		if i < 0 {
 			out.WriteString(format)
@@ -85,9 +83,12 @@ func (lib stringLibrary) format(L *lua.LState) int {
 func (lib stringLibrary) formatOne(L *lua.LState, spec string, verb byte, argument int) string {
 	switch verb {
 	case 's':
+		if spec == "" {
+			return lib.Text(L, L.Get(argument))
+		}
 		return fmt.Sprintf("%"+spec+"s", lib.Text(L, L.Get(argument)))
 	case 'q':
-		return literal(lib.textArgument(L, argument))
+		return lib.literal(L, lib.textArgument(L, argument))
 	case 'd', 'i', 'u', 'c', 'x', 'X', 'o', 'e', 'E', 'f', 'g', 'G':
 	default:
 		lib.Raise(L, "invalid option '%%%s%c' to 'format'", spec, verb)
@@ -126,8 +127,19 @@ func (lib stringLibrary) formatOne(L *lua.LState, spec string, verb byte, argume
 }
 
 // literal returns a string as Lua 5.1 writes it for %q. A line break stays one, after a backslash.
-func literal(s string) string {
-	return `"` + strings.NewReplacer(`"`, `\"`, `\`, `\\`, "\n", "\\\n", "\r", `\r`, "\x00", `\000`).Replace(s) + `"`
+func (lib stringLibrary) literal(L *lua.LState, s string) string {
+	escapes := strings.NewReplacer(`"`, `\"`, `\`, `\\`, "\n", "\\\n", "\r", `\r`, "\x00", `\000`)
+	var out strings.Builder
+	out.WriteByte('"')
+	for len(s) > longText {
+		out.WriteString(escapes.Replace(s[:longText]))
+		s = s[longText:]
+		lib.limitString(L, "string.format", out.Len())
+		checkStop(L, 0)
+	}
+	out.WriteString(escapes.Replace(s))
+	out.WriteByte('"')
+	return out.String()
 }
 
 // Quote returns a string as a Lua literal on one line.
@@ -145,8 +157,7 @@ func Quote(s string) string {
 		case c == '\t':
 			out = append(out, '\\', 't')
 		case c < ' ' || c == 0x7f:
-			out = append(out, '\\')
-			out = append(out, fmt.Sprintf("%03s", strconv.Itoa(int(c)))...)
+			out = append(out, '\\', '0'+c/100, '0'+c/10%10, '0'+c%10)
 		default:
 			out = append(out, c)
 		}

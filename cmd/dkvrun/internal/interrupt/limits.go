@@ -22,33 +22,42 @@ const (
 	DefaultMemoryMiB = 1024
 )
 
-// memoryInterval is the time between two measurements of the memory in use.
-const memoryInterval = 20 * time.Millisecond
+// memoryInterval is the time between two measurements of the memory in use, shortInterval that for small limits, which
+// a script can exceed in less time.
+const (
+	memoryInterval = 20 * time.Millisecond
+	shortInterval  = 5 * time.Millisecond
+	smallMiB       = 256
+)
 
-// LimitMemory returns a context that is cancelled when the heap exceeds mib MiB, for --max-memory. When the heap
-// then grows beyond 1.4 times as much, or at any time exceeds twice as much, force ends the process, before the
+// LimitMemory returns a context that is cancelled when heap and stacks exceed mib MiB, for --max-memory. When they
+// then grow beyond 1.4 times as much, or at any time exceed twice as much, force ends the process, before the
 // operating system has to. The measurements never stop: the process ends with its run.
 func LimitMemory(ctx context.Context, mib int, force ForceExit) context.Context {
 	limit := uint64(mib) << 20
-	most := max(limit*7/5, limit+96<<20) // functions of at_exit may use some more; one string has up to 64 MiB
+	most := limit * 7 / 5 // functions of at_exit may use some more
+	interval := memoryInterval
+	if mib <= smallMiB {
+		interval = shortInterval
+	}
 	passed := fmt.Sprintf("--max-memory %d MiB passed", mib)
 	ctx, cancel := context.WithCancelCause(ctx)
 	time.AfterFunc(memoryInterval, func() { // delayed, because most runs end before the first measurement
 		debug.SetMemoryLimit(int64(limit)) // has garbage collected before the limit is reached
 		var use runtime.MemStats           // runtime/metrics would make a start 3 % slower
 		over := uint32(0)                  // the collection to wait for since the limit was exceeded; 0 for none
-		for range time.Tick(memoryInterval) {
+		for range time.Tick(interval) {
 			runtime.ReadMemStats(&use)
-			switch {
-			case use.HeapAlloc > 2*limit, ctx.Err() != nil && use.HeapAlloc > most:
+			switch used := use.HeapAlloc + use.StackInuse; { // tasks with nested calls take more stack than heap
+			case used > 2*limit, ctx.Err() != nil && used > most:
 				force.Now(&exit.Error{Status: exit.Failed, Message: "ended at once: " + passed})
-			case use.HeapAlloc <= limit:
+			case used <= limit:
 				over = 0
 			case over == 0:
 				over = use.NumGC + 1
 			case use.NumGC >= over: // it wasn't garbage
 				if ctx.Err() == nil {
-					most = max(most, use.HeapAlloc+limit/10)
+					most = max(most, used+limit/10)
 				}
 				cancel(&exit.Error{Status: exit.Failed, Message: "stopped: " + passed})
 			}
