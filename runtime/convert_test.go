@@ -256,7 +256,8 @@ func TestLua_CompilationsStop(t *testing.T) {
 	if fn, err := h.compiler.compileUntil(context.Background(), "long", long); err != nil || fn == nil {
 		t.Fatal(err)
 	}
-	if _, err := h.compiler.compileUntil(context.Background(), "wrong", append(long, "end"...)); err == nil || !strings.Contains(err.Error(), "wrong:1: ") {
+	_, err := h.compiler.compileUntil(context.Background(), "wrong", append(long, "end"...))
+	if err == nil || !strings.Contains(err.Error(), "wrong:1: ") {
 		t.Errorf("the error of a long source is %v", err)
 	}
 	ended, cancel := context.WithCancel(context.Background())

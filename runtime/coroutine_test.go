@@ -1,6 +1,9 @@
 package runtime
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestHost_Coroutines(t *testing.T) {
 	checkSnippets(t, []snippet{
@@ -70,4 +73,52 @@ func TestHost_YieldAsTheLastCall(t *testing.T) {
 		{`local w = coroutine.wrap(function() local function inner() return coroutine.yield(1) end return inner() .. "!" end) print(w(), w("in"))`, "1\tin!\n"},
 		{`for i = 1, 3000 do coroutine.wrap(function() return coroutine.yield(i) end)() end print("all")`, "all\n"},
 	})
+}
+
+// Programs that run coroutines inside pcall, and their results in Lua 5.1. Tasks that run at the same time give the same.
+var nestedCoroutines = []snippet{
+	{`local co = coroutine.wrap(function() local ok, e = pcall(error, "x", 0) coroutine.yield(e) return ok end) return tostring(co()) .. tostring(co())`,
+		"xfalse"},
+	{`local co = coroutine.create(function() error({1}) end) local ok, e = coroutine.resume(co) return tostring(ok) .. type(e) .. coroutine.status(co)`,
+		"falsetabledead"},
+	{`local ok, e = pcall(function() coroutine.wrap(function() error("w", 0) end)() end) return tostring(ok) .. e`,
+		"falsew"},
+	{`local ok, e = pcall(function() local c = coroutine.wrap(function() coroutine.yield(1) error("w2", 0) end) c() c() end) return tostring(ok) .. e`,
+		"falsew2"},
+	{`local co co = coroutine.create(function() return coroutine.running() == co, coroutine.status(co) end) local _, a, b = coroutine.resume(co) return tostring(a) .. b .. coroutine.status(co)`,
+		"truerunningdead"},
+	{`local co co = coroutine.create(function() return pcall(function() return coroutine.running() == co, coroutine.status(co) end) end) local _, a, b, c = coroutine.resume(co) return tostring(a) .. tostring(b) .. tostring(c)`,
+		"truetruerunning"},
+	{`local out = {} local co = coroutine.wrap(function(...) local a = ... while true do local ok, e = pcall(function() if a % 3 == 0 then error("three", 0) end return a * 2 end) a = coroutine.yield(e) end end) for i = 1, 7 do out[i] = tostring(co(i)) end return table.concat(out, ",")`,
+		"2,4,three,8,10,three,14"},
+	{`local outer = coroutine.wrap(function() local inner = coroutine.wrap(function() for i = 1, 3 do coroutine.yield(i) end end) for i = 1, 3 do coroutine.yield(inner() * 10) end end) return outer() + outer() + outer()`,
+		"60"},
+	{`local co = coroutine.create(function() return pcall(function() local c = coroutine.wrap(function() coroutine.yield(5) end) return c() end) end) return tostring(select(3, coroutine.resume(co)))`,
+		"5"},
+	{`local co = coroutine.create(function() return 1 end) coroutine.resume(co) local ok, e = coroutine.resume(co) return tostring(ok) .. e`,
+		"falsecannot resume dead coroutine"},
+	{`local n = 0 local co = coroutine.wrap(function() local t = setmetatable({}, {__index = function(_, k) n = n + 1 return n end}) while true do coroutine.yield(t.x) end end) co() co() return co() .. n`,
+		"33"},
+	{`local ok, e = xpcall(function() coroutine.wrap(function() error("deep", 0) end)() end, function(m) return m .. "!" end) return tostring(ok) .. e`,
+		"falsedeep!"},
+	{`local co = coroutine.create(function(a, b) local c, d = coroutine.yield(a + b, a * b) return c .. d end) local _, x, y = coroutine.resume(co, 2, 3) local _, z = coroutine.resume(co, "p", "q") return x .. y .. z`,
+		"56pq"},
+	{`local t = {} for i = 1, 5 do t[i] = coroutine.create(function() for j = 1, i do coroutine.yield(j) end end) end local s, live = 0, true while live do live = false for i = 1, 5 do if coroutine.status(t[i]) ~= "dead" then live = true local _, v = coroutine.resume(t[i]) s = s + (v or 0) end end end return s`,
+		"35"},
+}
+
+func TestHost_NestedCoroutinesInTasks(t *testing.T) {
+	napping := strings.NewReplacer("coroutine.resume(", "coroutine.resume(nap() or ", "coroutine.wrap(", "coroutine.wrap(nap() or ")
+	functions, want := "local f = {\n", ""
+	for _, s := range nestedCoroutines {
+		functions += "function() " + napping.Replace(s.script) + " end,\n"
+		want += s.want + "\n"
+	}
+	checkSnippets(t, []snippet{
+		{functions + "} for i = 1, #f do print(f[i]()) end", want},
+		{functions + "} for i, v in ipairs(all(f)) do print(v) end", want},
+		{functions + `} local tasks = {} for i = 1, #f do
+tasks[i] = function() local co = coroutine.create(function() return pcall(f[i]) end) return select(3, coroutine.resume(co)) end end
+for i, v in ipairs(all(tasks)) do print(v) end`, want},
+	}, tasking...)
 }

@@ -131,7 +131,9 @@ func (c *compiler) prototype(name string, src []byte) compiled {
 	}
 	var refused *syntax.Error
 	if err := syntax.Validate(src); errors.As(err, &refused) {
-		return compiled{err: &Error{Message: refused.Message, File: name, Line: refused.From.Line, Code: CodeSource, Cause: refused}}
+		return compiled{err: &Error{
+			Message: refused.Message, File: name, Line: refused.From.Line, Code: CodeSource, Cause: refused,
+		}}
 	}
 	chunk, err := parse.Parse(bytes.NewReader(syntax.ForGopherLua(src)), name)
 	var proto *lua.FunctionProto

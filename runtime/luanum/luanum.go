@@ -23,12 +23,12 @@ func Format(f float64) string {
 	return strconv.FormatFloat(f, 'g', 14, 64)
 }
 
-// MaxText is the maximum length, in bytes, of the text of a number. A longer one takes too long to read.
-const MaxText = 64 << 10
+// maxText is the maximum length, in bytes, of the text of a number. A longer one takes too long to read.
+const maxText = 64 << 10
 
 // Parse reads a number in the syntax of Lua, and reports whether s is one.
 func Parse(s string) (float64, bool) {
-	if len(s) > MaxText || strings.Trim(s, "0123456789abcdefABCDEFxX.+-") != "" { // Go's parser accepts inf, nan and 1_000, too
+	if len(s) > maxText || strings.Trim(s, "0123456789abcdefABCDEFxX.+-") != "" { // Go's parser accepts inf, nan and 1_000, too
 		return 0, false
 	}
 	if n, err := strconv.ParseInt(s, 0, 64); err == nil && strings.ContainsAny(s, "xX") {
@@ -44,10 +44,10 @@ func Parse(s string) (float64, bool) {
 	return f, true
 }
 
-// ParseBase reads a whole number in a base from 2 to 36, and reports whether s is one. As in Lua 5.1, a number beyond 64
-// bits becomes the largest one, and a negative number wraps around.
+// ParseBase reads a whole number in a base from 2 to 36, and reports whether s is one. As in Lua 5.1, a number beyond
+// 64 bits becomes the largest one.
 func ParseBase(s string, base int) (float64, bool) {
-	if len(s) > MaxText {
+	if len(s) > maxText {
 		return 0, false
 	}
 	digits, negative := strings.CutPrefix(s, "-")
@@ -61,8 +61,8 @@ func ParseBase(s string, base int) (float64, bool) {
 	if err != nil && !errors.Is(err, strconv.ErrRange) {
 		return 0, false
 	}
-	if negative && err == nil {
-		n = -n
+	if negative {
+		return -float64(n), true
 	}
 	return float64(n), true
 }
