@@ -290,7 +290,12 @@ func TestContradictions_NeverSucceed(t *testing.T) {
 	}
 }
 
-// FuzzContradictions_NeverSucceed does the same with mutations that the fuzzer generates.
+// FuzzContradictions_NeverSucceed does the same with mutations that the fuzzer generates:
+//
+//	go test ./builtins -run '^$' -fuzz Contradictions -fuzztime 60s
+//
+// The first time Go builds all packages anew, with counters of coverage. That takes minutes on two cores, shows nothing,
+// and doesn't count as fuzz time.
 func FuzzContradictions_NeverSucceed(f *testing.F) {
 	// The fuzzer's workers are processes that run at the same time.
 	h := newHonest(f, fmt.Sprintf("127.48.%d.%d", 64+os.Getpid()%128, 1+os.Getpid()/128%250))

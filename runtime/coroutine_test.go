@@ -75,7 +75,8 @@ func TestHost_YieldAsTheLastCall(t *testing.T) {
 	})
 }
 
-// Programs that run coroutines inside pcall, and their results in Lua 5.1. Tasks that run at the same time give the same.
+// Programs that run coroutines inside pcall, and their results in Lua 5.1. Tasks that run at the same time give the
+// same.
 var nestedCoroutines = []snippet{
 	{`local co = coroutine.wrap(function() local ok, e = pcall(error, "x", 0) coroutine.yield(e) return ok end) return tostring(co()) .. tostring(co())`,
 		"xfalse"},
