@@ -13,6 +13,9 @@ import (
 const (
 	maxDecisions = 64   // operations per name
 	maxGone      = 1024 // names without a store
+	// MaxFencedGone is the number of names without a store for which managers may be recorded as lost. Those are never
+	// dropped: once they are that many, no further one is taken in.
+	MaxFencedGone = 1024
 )
 
 // Name holds the protocol's records of one store name. They outlive the store: a message that is still in transit may
@@ -108,12 +111,13 @@ func (d *Data) SetName(store string, change func(*Name)) {
 	d.dropOldest()
 }
 
-// dropOldest bounds the number of names without a store. A name with a prepared operation or an unfinished
-// replacement is a promise and never dropped (I4, I8).
+// dropOldest bounds the number of names without a store. A name with a prepared operation, an unfinished replacement or
+// a manager that was declared lost is a promise and never dropped (I4, I8): otherwise aborts of invented operations,
+// which anyone can send, would make room by undoing fences.
 func (d *Data) dropOldest() {
 	gone, oldest := 0, ""
 	for key, n := range d.Names {
-		if n.Prepared != nil || n.Replacing != "" || d.Named(key) != nil {
+		if n.Prepared != nil || n.Replacing != "" || len(n.Fenced) > 0 || n.DeclaredLost || d.Named(key) != nil {
 			continue
 		}
 		gone++
@@ -124,6 +128,17 @@ func (d *Data) dropOldest() {
 	if gone > maxGone {
 		delete(d.Names, oldest)
 	}
+}
+
+// FencedGone returns the number of names without a store for which managers are recorded as lost.
+func (d *Data) FencedGone() int {
+	count := 0
+	for key, n := range d.Names {
+		if len(n.Fenced) > 0 && d.Named(key) == nil {
+			count++
+		}
+	}
+	return count
 }
 
 // Prepared returns the prepared record of the operation with this id, or nil.

@@ -101,3 +101,23 @@ func TestCatalog_RefusesBytesBeyondItsBound(t *testing.T) {
 		t.Errorf("%d decisions of a store are left", len(n.Decisions))
 	}
 }
+
+// Operations that anyone can invent drop the records of removed stores, and no record that a manager was declared lost.
+func TestRoom_InventedOperationsUndoNoFence(t *testing.T) {
+	d := &Data{Stores: map[string]*Store{}}
+	d.SetName("Fenced", func(n *Name) { n.Fenced = []string{"lost"} })
+	d.SetName("Lost", func(n *Name) { n.DeclaredLost = true })
+	d.RecordDecision(DecisionRecord{ID: "op", Store: "Removed"}, time.Unix(1, 0))
+	for i := range maxGone + 10 {
+		d.RecordDecision(DecisionRecord{ID: fmt.Sprint("op-", i), Store: fmt.Sprint("Invented", i)}, time.Unix(int64(i+2), 0))
+	}
+	if n := d.Name("Fenced"); len(n.Fenced) != 1 || d.FencedGone() != 1 {
+		t.Errorf("%+v, %d names are fenced", n, d.FencedGone())
+	}
+	if n := d.Name("Lost"); !n.DeclaredLost {
+		t.Errorf("%+v", n)
+	}
+	if n := d.Name("Removed"); len(n.Decisions) != 0 || len(d.Names) != maxGone+2 {
+		t.Errorf("%+v; %d names are kept", n, len(d.Names))
+	}
+}

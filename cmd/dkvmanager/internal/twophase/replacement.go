@@ -76,6 +76,10 @@ func (m *Participant) FenceCoordinator(ctx context.Context, store string,
 		// late, and this manager's vote could be the last one that it waits for. A suspect manager may have lost a vote,
 		// and waits for the decision like one that has it.
 		if s == nil && n.Prepared == nil && !m.isSuspect(d, store) {
+			if gone := d.FencedGone(); gone >= catalog.MaxFencedGone && len(n.Fenced) == 0 {
+				return wire.Refuse(wire.CodeCatalogFull,
+					"managers are recorded as lost for %d names without a store, which is the most", gone)
+			}
 			d.NeedRoom()
 			d.SetName(store, func(n *catalog.Name) { n.Fenced = append(slices.Clone(n.Fenced), f.Lost) })
 			return nil

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/runtime/wire"
 )
 
@@ -268,5 +269,26 @@ func TestReplacement_FencesASurvivorWithoutVote(t *testing.T) {
 		if _, err := m.Prepare(f.create(id(2), 2)); err == nil {
 			t.Errorf("%s follows the lost coordinator", m.host)
 		}
+	}
+}
+
+// The fences of names without a store are never dropped, so their number has a bound.
+func TestReplacement_FencesOfNamesWithoutAStoreAreBounded(t *testing.T) {
+	f := newCluster(t)
+	lost := wire.FenceRequest{Lost: f.all[0].self(), Survivors: []string{f.all[1].self()}}
+	m := f.all[1]
+	err := m.Catalog.Update(func(d *catalog.Data) error {
+		for i := range catalog.MaxFencedGone {
+			d.SetName(fmt.Sprint("Invented", i), func(n *catalog.Name) { n.Fenced = []string{lost.Lost} })
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = m.FenceCoordinator(ctx, "OneMore", lost)
+	f.refused(err, wire.CodeCatalogFull)
+	if _, err := m.FenceCoordinator(ctx, "Invented1", lost); err != nil {
+		t.Error(err)
 	}
 }
