@@ -60,9 +60,6 @@ func runManager(ctx context.Context, args []string, stdout, stderr io.Writer) in
 	if err != nil {
 		return fail(stderr, exitUsage, fmt.Errorf("%w (see dkvmanager --help)", err))
 	}
-	if o.lifeline != nil { // a stopped process gets SIGHUP when its starter dies; only the lifeline counts
-		signal.Ignore(syscall.SIGHUP)
-	}
 	log := slog.New(slog.NewTextHandler(stderr, nil))
 	if err := manage(ctx, o, log); err != nil {
 		return fail(stderr, exitError, err)
@@ -72,6 +69,9 @@ func runManager(ctx context.Context, args []string, stdout, stderr io.Writer) in
 
 // manage runs the manager until ctx is done or the lifeline is at its end.
 func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
+	if o.lifeline != nil { // a stopped process gets SIGHUP when its starter dies; only the lifeline counts
+		signal.Ignore(syscall.SIGHUP)
+	}
 	cat, err := catalog.Open(o.dataDir)
 	if err != nil {
 		return err
