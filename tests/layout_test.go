@@ -48,6 +48,7 @@ var layout = []string{
 	"cmd/dkvrun/internal/testcmd",
 	"cmd/dkvrun",
 	"cmd/dkvmanager/internal/failpoint",
+	"cmd/dkvmanager/internal/audit",
 	"cmd/dkvmanager/internal/pki",
 	"cmd/dkvmanager/internal/access",
 	"cmd/dkvmanager/internal/security",

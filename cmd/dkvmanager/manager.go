@@ -20,6 +20,7 @@ import (
 	"github.com/google/uuid"
 
 	"dkvrun/cmd/dkvmanager/internal/admin"
+	"dkvrun/cmd/dkvmanager/internal/audit"
 	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/cmd/dkvmanager/internal/engine/etcd"
 	"dkvrun/cmd/dkvmanager/internal/hostid"
@@ -95,8 +96,13 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
+	var changes *audit.Log
 	if secured != nil {
 		defer secured.Close()
+		if changes, err = audit.Open(cat.Dir()); err != nil {
+			return err
+		}
+		defer changes.Close()
 	}
 	listener, err := net.Listen("tcp", o.host.Listen())
 	if err != nil {
@@ -155,6 +161,7 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 		Engine:      engine.Name(),
 		Log:         log,
 		Member:      secured,
+		Audit:       changes,
 	})
 	if err := api.Start(); err != nil {
 		return err

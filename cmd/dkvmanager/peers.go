@@ -36,6 +36,8 @@ type peers struct {
 	// minute began at since; logged is the number of causes that were logged in it.
 	since  time.Time
 	logged int
+	// audits holds how the audit log of each manager ended last, by URL.
+	audits map[string]auditOf
 	// large holds a value for each response of more than largeResponse bytes that is being read or decoded.
 	large chan struct{}
 }
@@ -67,15 +69,19 @@ func newPeers(bind string, log *slog.Logger, secured *security.Member) *peers {
 		transport.TLSClientConfig = secured.Client()
 	}
 	large := make(chan struct{}, maxLargeResponses)
-	return &peers{log: log, failures: map[string]string{}, large: large, secured: secured, client: &http.Client{
-		Timeout:       peerTimeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport:     transport,
-	}}
+	return &peers{
+		log: log, failures: map[string]string{}, audits: map[string]auditOf{}, large: large, secured: secured,
+		client: &http.Client{
+			Timeout:       peerTimeout,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+			Transport:     transport,
+		},
+	}
 }
 
 // State returns what the manager at url has of a store.
 func (p *peers) State(ctx context.Context, url, store string) (s wire.StoreState, err error) {
+	before := p.auditAt(url)
 	from, err := p.exchange(ctx, http.MethodGet, url, wire.StatePath(store), &s)
 	switch {
 	case err != nil:
@@ -89,7 +95,40 @@ func (p *peers) State(ctx context.Context, url, store string) (s wire.StoreState
 	if err = p.note(url, err); err != nil {
 		return wire.StoreState{}, err
 	}
+	if p.secured != nil && s.Audit != nil {
+		p.followAudit(url, before, auditOf{from, *s.Audit})
+	}
 	return s, nil
+}
+
+// auditOf is how the audit log of a manager with an identity ends.
+type auditOf struct {
+	manager string
+	end     wire.AuditHead
+}
+
+func (p *peers) auditAt(url string) auditOf {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.audits[url]
+}
+
+// followAudit remembers how a manager's audit log ends, and logs if it can't have become so by growing. Before is how
+// it ended before the request was made, since answers may come in another order.
+func (p *peers) followAudit(url string, before, now auditOf) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	last := p.audits[url]
+	anew := last.manager == now.manager && last.end.Number == now.end.Number && last.end.Hash != now.end.Hash
+	if before.manager == now.manager && now.end.Number < before.end.Number || anew {
+		p.log.Error("the audit log of another manager was written anew, or lines of it were removed", "manager", now.manager,
+			"number", now.end.Number, "hash", now.end.Hash, "earlier number", before.end.Number, "earlier hash", before.end.Hash)
+	} else if last.manager == now.manager && now.end.Number < last.end.Number {
+		return // an answer that is older than another one
+	}
+	if len(p.audits) < maxFailures || last != (auditOf{}) {
+		p.audits[url] = now
+	}
 }
 
 // Store returns a store as a manager shows it.

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -163,6 +164,12 @@ func TestSecure_ManagersFollowTheCoordinator(t *testing.T) {
 		status, _ := callSecured(t, admin, "GET", "https://"+second+":7801"+wire.StorePath("OrdersStore"), nil)
 		return status == 200
 	})
+	text, err := os.ReadFile(filepath.Join(firstDir, "audit.log"))
+	if lines := strings.Split(string(text), "\n"); err != nil || len(lines) != 3 ||
+		!strings.Contains(lines[0], `"who":"dkv://user.prod/eve","role":"admin","from":"127.0.0.1","action":"Prepare","store":"OrdersStore"`) ||
+		!strings.Contains(lines[1], `"action":"Commit"`) || !strings.Contains(lines[1], `"outcome":"committed"`) {
+		t.Errorf("the audit log is %s, %v", text, err)
+	}
 }
 
 // Connections that a secured manager refuses leave nothing behind, whatever they send: neither memory nor writes.
@@ -220,4 +227,36 @@ func filesOf(t *testing.T, dir string) string {
 		t.Fatal(err)
 	}
 	return out.String()
+}
+
+// A manager notices that the audit log of another one was written anew. Answers that come in another order don't count.
+func TestPeers_FollowAuditLogs(t *testing.T) {
+	at := func(number int64, hash string) auditOf {
+		return auditOf{"m-2", wire.AuditHead{Number: number, Hash: hash}}
+	}
+	for name, test := range map[string]struct {
+		last, before, now auditOf
+		noticed           bool
+	}{
+		"the first":             {auditOf{}, auditOf{}, at(5, "e"), false},
+		"it grew":               {at(5, "e"), at(5, "e"), at(7, "g"), false},
+		"it stayed":             {at(5, "e"), at(5, "e"), at(5, "e"), false},
+		"it is shorter":         {at(5, "e"), at(5, "e"), at(4, "d"), true},
+		"its last line differs": {at(5, "e"), at(5, "e"), at(5, "x"), true},
+		"an older answer":       {at(5, "e"), at(3, "c"), at(4, "d"), false},
+		"another manager":       {at(5, "e"), at(5, "e"), auditOf{"m-3", wire.AuditHead{Number: 1, Hash: "x"}}, false},
+	} {
+		var log bytes.Buffer
+		p := newPeers("", slog.New(slog.NewTextHandler(&log, nil)), nil)
+		if test.last != (auditOf{}) {
+			p.audits["u"] = test.last
+		}
+		p.followAudit("u", test.before, test.now)
+		if noticed := strings.Contains(log.String(), "written anew"); noticed != test.noticed {
+			t.Errorf("%s: noticed is %v: %s", name, noticed, &log)
+		}
+		if want := test.now; name != "an older answer" && p.audits["u"] != want {
+			t.Errorf("%s: %+v is remembered, want %+v", name, p.audits["u"], want)
+		}
+	}
 }

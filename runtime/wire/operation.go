@@ -210,6 +210,15 @@ type StoreState struct {
 	// Asks lists the changes of members that the manager asks other managers for at this moment. Unlike the other
 	// fields they are not durable.
 	Asks []MemberAsk `json:"asks,omitempty"`
+	// Audit is the last line of the manager's audit log; nil if it keeps none. Others remember it: a log that is written
+	// anew ends otherwise.
+	Audit *AuditHead `json:"audit,omitempty"`
+}
+
+// AuditHead is the last line of an audit log.
+type AuditHead struct {
+	Number int64  `json:"number"` // 0 if there is none
+	Hash   string `json:"hash"`   // SHA-256, in hexadecimal; empty if there is none
 }
 
 // DigestOf returns the digest of a decided operation, or "" if its record was dropped.

@@ -237,6 +237,11 @@ var (
 	RefuseCatalogUnwritable = Refusal{CodeReadOnly, "the catalog in %s can't be written: %s",
 		"nothing was changed; free disk space or repair the disk, then try again"}
 
+	// RefuseAuditUnwritable: the disk has no room for the line of a change in the audit log. Arguments: its path, the
+	// cause.
+	RefuseAuditUnwritable = Refusal{CodeReadOnly, "the audit log %s can't be written: %v",
+		"nothing was changed; free disk space or repair the disk, then try again"}
+
 	// RefuseCatalogFull: the catalog has no room for something new.
 	// Arguments: its stores, their maximum, its size, the maximum of that, both in KiB.
 	RefuseCatalogFull = Refusal{CodeCatalogFull, "the catalog is full: it would have %d stores of at most %d, in %d of at most %d KiB",

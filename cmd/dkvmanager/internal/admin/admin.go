@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dkvrun/cmd/dkvmanager/internal/audit"
 	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/cmd/dkvmanager/internal/failpoint"
 	"dkvrun/cmd/dkvmanager/internal/security"
@@ -72,7 +73,7 @@ type Peers interface {
 	Store(ctx context.Context, at wire.Manager, store string) (wire.Store, error)
 }
 
-// Options configures the API; all fields but AlsoKnownAs and Member are required.
+// Options configures the API; all fields but AlsoKnownAs, Member and Audit are required.
 type Options struct {
 	Catalog    Catalog
 	Supervisor Supervisor
@@ -87,6 +88,8 @@ type Options struct {
 	// Member has the keys and the access log of a secured manager. Without it the API is plain HTTP, and everybody may
 	// make every request.
 	Member *security.Member
+	// Audit gets a line for each change; nil for no audit log.
+	Audit *audit.Log
 	// Boot is a new id at every start of the manager.
 	Boot string
 	// Engine is the name of the engine that new stores get.

@@ -1,10 +1,73 @@
 package admin
 
 import (
+	"errors"
 	"log/slog"
+	"net/http"
 
+	"dkvrun/cmd/dkvmanager/internal/audit"
 	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/runtime/wire"
 )
+
+// audited handles a request, and writes what it changed to the audit log before it is answered. A request that was
+// refused, and one that had nothing to do, changed nothing.
+//
+// A change for whose line the disk has no room is refused. Only those that complete an operation which others may have
+// committed are not: their line may be missing.
+func audited(log *slog.Logger, file *audit.Log, route *route, action string, req *request,
+	handle func() (any, error)) (any, error) {
+	if file == nil || route.method == http.MethodGet || route.action == "Renew" {
+		return handle()
+	}
+	if err := file.Reserve(); err != nil && !completing[route.action] {
+		return nil, wire.RefuseAuditUnwritable.With(file.Path(), err)
+	}
+	value, err := handle()
+	line := req.auditLine(action)
+	if line.Outcome = outcomeOf(value, err); line.Outcome == "" || line.Action == "" {
+		return value, err
+	}
+	if op, ok := value.(wire.OperationStatus); ok {
+		line.Store, line.Digest = op.Store, op.Digest
+	}
+	if failed := file.Append(line); failed != nil {
+		log.Error("a line of the audit log is missing", "error", failed, "who", line.Who, "action", action, "store", line.Store,
+			"outcome", line.Outcome)
+	} else {
+		log.Info("audit", "who", line.Who, "role", line.Role, "from", line.From, "action", action, "store", line.Store,
+			"operation", line.Operation, "outcome", line.Outcome)
+	}
+	return value, err
+}
+
+// completing lists the actions that end an operation, or a coordinator replacement.
+var completing = map[string]bool{"Commit": true, "Abort": true, "Decide": true}
+
+// outcomeOf returns the outcome of a request for the audit log, or "" if it changed nothing.
+func outcomeOf(value any, err error) string {
+	var r *wire.Result
+	switch {
+	case errors.As(err, &r) && r.StatusCode < http.StatusInternalServerError, err == nil && asUnchanged(value):
+		return ""
+	case r != nil:
+		return r.Code
+	case err != nil:
+		return wire.CodeInternal
+	}
+	switch v := value.(type) {
+	case *wire.Result:
+		return v.Code
+	case wire.OperationStatus:
+		return string(v.State)
+	}
+	return wire.CodeOK
+}
+
+func asUnchanged(value any) bool {
+	r, ok := value.(*wire.Result)
+	return ok && r.Code == wire.CodeUnchanged
+}
 
 // logChanges logs how a change of the catalog changed the stores, and who requested it if that is known.
 func logChanges(log *slog.Logger, before, after *catalog.Data) {

@@ -47,6 +47,9 @@ const bearerScheme = "Bearer "
 // callerOf returns who makes a request to a secured manager, by the client's certificate or by a bearer token.
 func callerOf(s *security.Member, r *http.Request) (identity.Caller, error) {
 	authorization := r.Header.Values("Authorization")
+	if r.TLS == nil {
+		return identity.Caller{}, errors.New("it did not come over TLS")
+	}
 	switch {
 	case len(authorization) > 1 || len(authorization) > 0 && len(r.TLS.PeerCertificates) > 0:
 		return identity.Caller{}, errors.New("it has more than one of them")

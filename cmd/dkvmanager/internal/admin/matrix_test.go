@@ -9,11 +9,13 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"dkvrun/cmd/dkvmanager/internal/audit"
 	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/cmd/dkvmanager/internal/pki"
 	"dkvrun/cmd/dkvmanager/internal/security"
@@ -38,6 +40,9 @@ func secure(t *testing.T, b *harness, cluster *securitytest.Cluster, address str
 		t.Fatal(err)
 	}
 	b.api.Member, b.api.membership.of = s, s
+	if b.api.Audit, err = audit.Open(b.catalog.Dir()); err != nil {
+		t.Fatal(err)
+	}
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
@@ -50,6 +55,7 @@ func secure(t *testing.T, b *harness, cluster *securitytest.Cluster, address str
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
+		_ = b.api.Audit.Close()
 		_ = s.Close()
 	})
 	return &secured{b, cluster, listener.Addr().String()}
@@ -342,20 +348,22 @@ func (row matrixRow) try(t *testing.T, s *secured, who caller) {
 	if row.body != nil {
 		body = row.body(b)
 	}
-	before, actions, lines := b.file(), b.sup.actions(), b.api.Member.State().Number
+	before, actions, lines, audited := b.file(), b.sup.actions(), b.api.Member.State().Number, b.api.Audit.Head()
 	path := wire.Prefix + row.path + strings.ReplaceAll(row.query, "SELF", b.catalog.Identity())
 	status, text := s.call(client(t, who.bundle), who.token, row.method, path, body)
 	if row.allows(who) {
 		if status != http.StatusOK || row.done != nil && !row.done(b) || !strings.Contains(string(text), row.shows) {
 			t.Errorf("nothing was done: %d %.300s", status, text)
 		}
+		row.checkAudit(t, s, who)
 		return
 	}
 	if row.done != nil && row.done(b) {
 		t.Errorf("it was done, and answered %d", status)
 	}
-	if !bytes.Equal(before, b.file()) || actions != b.sup.actions() || lines != b.api.Member.State().Number {
-		t.Error("the catalog, an instance or the access log was changed")
+	if !bytes.Equal(before, b.file()) || actions != b.sup.actions() || lines != b.api.Member.State().Number ||
+		audited != b.api.Audit.Head() {
+		t.Error("the catalog, an instance, the access log or the audit log was changed")
 	}
 	var refused wire.Result
 	if err := json.Unmarshal(text, &refused); err != nil || refused.StatusCode != status {
@@ -368,6 +376,45 @@ func (row matrixRow) try(t *testing.T, s *secured, who caller) {
 	if refused.Code != code || !strings.Contains(refused.Message, why) || refused.Manager != b.catalog.Identity() {
 		t.Errorf("got %+v, want %s and %q", refused, code, why)
 	}
+}
+
+// checkAudit checks that a change by a caller is in the audit log, and nothing else.
+func (row matrixRow) checkAudit(t *testing.T, s *secured, who caller) {
+	t.Helper()
+	text, err := os.ReadFile(s.api.Audit.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if row.done == nil {
+		if len(text) > 0 {
+			t.Errorf("a request that only reads is in the audit log: %s", text)
+		}
+		return
+	}
+	var line audit.Line
+	if err := json.Unmarshal(text, &line); err != nil { // it fails if there is more than one
+		t.Fatalf("the audit log is %q: %v", text, err)
+	}
+	r, _, _ := match(row.method, wire.Prefix+row.path)
+	if line.Number != 1 || !strings.HasPrefix(line.Action, r.action) || line.From != "127.0.0.1" || line.Outcome == "" ||
+		row.path != "/join" && row.path != "/access" && !strings.HasSuffix(line.Store, "Store") {
+		t.Errorf("the audit log has %s", text)
+	}
+	if id := identityOf(who); line.Who != id {
+		t.Errorf("%s did it, want %s", line.Who, id)
+	}
+}
+
+// identityOf returns the identity that a caller is taken for, or "".
+func identityOf(who caller) string {
+	switch {
+	case who.strange:
+		return ""
+	case who.token != "":
+		return "dkv://user.prod/" + map[string]string{"viewer token": "ci-read", "operator token": "ci-run", "admin token": "ci-root"}[who.name]
+	}
+	id, _ := who.bundle.Identity() // it has one
+	return id.String()
 }
 
 // actions returns what the supervisor has done.

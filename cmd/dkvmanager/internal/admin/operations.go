@@ -30,7 +30,7 @@ func (a *API) prepare(req *request) (any, error) {
 	if body.Creation != "" && !derivedID.MatchString(body.Creation) && !isUUID(body.Creation) {
 		return nil, wire.Refuse(wire.CodeBadRequest, "creation: got %s, want a UUID in lower case", quoted(body.Creation))
 	}
-	if body.DryRun {
+	if req.dryRun = body.DryRun; req.dryRun {
 		return a.participant.Preflight(body)
 	}
 	if err := wire.CheckName(body.Store); err != nil {

@@ -8,7 +8,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
+	"dkvrun/cmd/dkvmanager/internal/audit"
 	"dkvrun/runtime/identity"
 	"dkvrun/runtime/wire"
 )
@@ -20,6 +22,8 @@ type request struct {
 	// digest is that of the ActionRequest that the handler has understood; empty before, and for other requests.
 	digest string
 	client netip.Addr
+	// dryRun means that the request asks what would happen, and changes nothing.
+	dryRun bool
 	// caller is who makes the request; the zero value if that is not known.
 	caller identity.Caller
 	query  url.Values
@@ -95,6 +99,21 @@ func choices(known []string) string {
 
 // understood keeps what the response names of the request: its store and its digest.
 func (q *request) understood(as wire.ActionRequest) { q.store, q.digest = as.Store, as.Digest() }
+
+// auditLine returns the line of the request in the audit log, without its outcome; the zero value for a dry run.
+func (q *request) auditLine(action string) audit.Line {
+	if q.dryRun {
+		return audit.Line{}
+	}
+	line := audit.Line{
+		Time: time.Now().UTC(), Role: string(q.caller.Role), From: q.client.String(),
+		Action: action, Store: q.store, Operation: q.operation, Digest: q.digest,
+	}
+	if q.caller.Identity != (identity.Identity{}) { // a server that joins has none
+		line.Who = q.caller.Identity.String()
+	}
+	return line
+}
 
 // flag returns a boolean parameter; false if it is absent.
 func (q *request) flag(name string) (bool, error) {

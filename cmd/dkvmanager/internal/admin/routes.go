@@ -168,7 +168,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer a.answers.release(slot)
 	}
 	enterState(r.Context(), serving)
-	value, err := a.handle(route, req)
+	value, err := audited(a.Log, a.Audit, route, action, req, func() (any, error) { return a.handle(route, req) })
 	enterState(r.Context(), answering)
 	if slot != nil {
 		a.answers.moves(slot)
