@@ -51,6 +51,7 @@ var layout = []string{
 	"cmd/dkvmanager/internal/audit",
 	"cmd/dkvmanager/internal/pki",
 	"cmd/dkvmanager/internal/access",
+	"cmd/dkvmanager/internal/instancekeys",
 	"cmd/dkvmanager/internal/security",
 	"cmd/dkvmanager/internal/security/securitytest",
 	"cmd/dkvmanager/internal/catalog",

@@ -7,6 +7,7 @@ package engine
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
 	"time"
 
@@ -51,7 +52,13 @@ type Spec struct {
 	Endpoints []string `json:"endpoints"`
 	// DataDir is the data folder's name inside the instance's folder.
 	DataDir string `json:"dataDir"`
+	// ClusterName is set if the manager is secured: both ports then speak TLS, with the keys in the instance's folder
+	// (package instancekeys), and the cluster port takes only peers whose certificate has this DNS name.
+	ClusterName string `json:"clusterName,omitempty"`
 }
+
+// Secured reports whether the instance's ports speak TLS.
+func (s Spec) Secured() bool { return s.ClusterName != "" }
 
 // Names of the files in an instance's folder.
 const (
@@ -120,8 +127,9 @@ type Engine interface {
 	// writes its log to log. It returns an error when the instance can't start or can't go on.
 	Run(ctx context.Context, folder string, spec Spec, report *Report, log io.Writer) error
 	// Dial returns the member list of a running store, reached through any of its client endpoints (host:port), which
-	// take no changes of members. Connections come from bind, the IP of this server; empty for all.
-	Dial(bind string, endpoints []string) (MemberReader, error)
+	// take no changes of members. Connections come from bind, the IP of this server; empty for all. They use secure, or
+	// are plain if it is nil.
+	Dial(bind string, endpoints []string, secure *tls.Config) (MemberReader, error)
 	// DialLocal returns the membership of the store of the data instance in folder, which is on this server, reached
 	// through a socket that only the folder's owner can open. It connects at the first call: an error of a call, and not
 	// of DialLocal, says that the instance doesn't run.

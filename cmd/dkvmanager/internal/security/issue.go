@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"dkvrun/cmd/dkvmanager/internal/access"
+	"dkvrun/cmd/dkvmanager/internal/instancekeys"
 	"dkvrun/cmd/dkvmanager/internal/pki"
 	"dkvrun/runtime/identity"
 )
@@ -56,6 +57,32 @@ func (m *Member) Credential(user string, role identity.Role, lifetime time.Durat
 		return nil, err
 	}
 	return b, m.sign(grant)
+}
+
+// AppCredential makes the credential of an application of a store, which may write or only read. It ends the
+// application's earlier one, whose certificate is revoked.
+func (m *Member) AppCredential(store, name string, role identity.Role, lifetime time.Duration) (
+	*identity.Bundle, error) {
+	id := identity.Identity{Kind: identity.App, Cluster: m.self.Cluster, Store: store, Name: name}
+	if m.authority == nil {
+		return nil, ErrNoAuthority
+	}
+	if err := id.Check(); err != nil {
+		return nil, err
+	}
+	if err := identity.CheckRole(identity.App, role); err != nil {
+		return nil, err
+	}
+	b, err := m.issuer.Issue(pki.Leaf{Identity: id, Lifetime: lifetime}, m.now())
+	if err != nil {
+		return nil, err
+	}
+	b.Roots = m.roots
+	leaf := b.Chain[0]
+	return b, m.sign(access.Entry{
+		Kind: access.Grant, Subject: id.String(), Role: role,
+		Serial: access.Serial(leaf.SerialNumber), Expires: leaf.NotAfter,
+	})
 }
 
 // Bearer makes a bearer token for a user, with a role.
@@ -145,4 +172,17 @@ func grantees(s *access.State) []string {
 		add(identity.Identity{Kind: identity.Manager, Cluster: s.Cluster, Name: name})
 	}
 	return slices.Sorted(maps.Keys(names))
+}
+
+// WriteInstance writes to the folder of an instance of this server what it needs to speak TLS: a certificate, if it has
+// none that will do, and who may use its store, if that has changed. The leaf names the instance.
+func (m *Member) WriteInstance(folder string, leaf pki.Leaf) error {
+	if leaf.Identity.Kind != identity.Instance {
+		return fmt.Errorf("%s is no instance", leaf.Identity)
+	}
+	now := m.now()
+	if err := instancekeys.WriteCertificate(folder, m.issuer, leaf, now); err != nil {
+		return err
+	}
+	return instancekeys.WriteAccess(folder, m.State(), m.issuer, m.Policy().Roots, leaf.Identity.Store, now)
 }

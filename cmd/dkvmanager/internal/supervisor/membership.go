@@ -157,7 +157,7 @@ func (w *worker) readMembers(ctx context.Context, endpoints []string) ([]engine.
 	if len(there) == 0 {
 		return nil, fmt.Errorf("waiting for the running store: no data instance of it is up at %s", strings.Join(endpoints, ", "))
 	}
-	m, err := w.s.opts.Engine.Dial(w.s.opts.Bind, there)
+	m, err := w.s.opts.Engine.Dial(w.s.opts.Bind, there, w.s.keys.client(w.store))
 	if err != nil {
 		return nil, err
 	}

@@ -193,6 +193,12 @@ func (w *worker) start(ctx context.Context, want desiredState) error {
 	if err := w.save(spec); err != nil {
 		return err
 	}
+	if spec.Secured() {
+		if err := w.s.keys.write(w.dir, spec); err != nil {
+			w.recordFailure(err)
+			return nil
+		}
+	}
 	h, err := w.s.opts.spawn(w.dir)
 	if err != nil {
 		w.recordFailure(err)
@@ -212,10 +218,15 @@ func (w *worker) start(ctx context.Context, want desiredState) error {
 // instance can't start at all.
 func (w *worker) plan(ctx context.Context, want desiredState) (*engine.Spec, error) {
 	n := want.node
+	clusterName, err := w.s.keys.clusterName(want.store.Creation)
+	if err != nil {
+		return nil, err
+	}
 	spec := &engine.Spec{
 		Store: want.store.Name, Instance: n.Name, Operation: want.store.Creation, Role: n.Role,
 		Bind: w.s.opts.Bind, Host: n.Host, ClustronPort: n.ClustronPort, ClientPort: n.ClientPort,
 		Start: engine.Resume, Endpoints: w.contacts(want), DataDir: dataDir(want.store.Creation),
+		ClusterName: clusterName,
 	}
 	switch {
 	case n.Role == wire.Gateway:

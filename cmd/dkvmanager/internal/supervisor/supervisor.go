@@ -17,10 +17,12 @@ import (
 
 	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/cmd/dkvmanager/internal/engine"
+	"dkvrun/cmd/dkvmanager/internal/security"
 	"dkvrun/runtime/wire"
 )
 
-// Options configures a supervisor. All but Bind, ExtraArgs, Lifeline, NetFaultSocket and OrphanPatience are required.
+// Options configures a supervisor. All but Bind, ExtraArgs, Lifeline, NetFaultSocket, Security, Hosts and
+// OrphanPatience are required.
 type Options struct {
 	// Dir holds the folder of each instance: Dir/STORE/INSTANCE.
 	Dir string
@@ -42,6 +44,10 @@ type Options struct {
 	// Confirm returns nil if all managers of a store have this change as the last one and none in progress, else an
 	// error that says why that is not certain.
 	Confirm func(ctx context.Context, store, change string) error
+	// Security has the keys of a secured manager, whose instances speak TLS on their ports; nil for another one.
+	Security *security.Member
+	// Hosts are further names and addresses by which applications reach this server, for the instances' certificates.
+	Hosts []string
 	// Peers asks other managers to change the members of a running store.
 	Peers Peers
 	// OrphanPatience replaces orphanPatience if it is not 0.
@@ -61,6 +67,8 @@ type Supervisor struct {
 	ctx     context.Context // of Run; nil while it does not run
 	workers map[place]*worker
 	running sync.WaitGroup // the workers that were launched
+
+	keys *instanceKeys
 
 	// starting is held from the check of an instance's ports until its start is recorded.
 	starting sync.Mutex
@@ -83,9 +91,9 @@ func New(opts Options) (*Supervisor, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("instances' folder: %w", err)
 	}
-	s := &Supervisor{opts: opts, workers: map[place]*worker{}}
+	s := &Supervisor{opts: opts, workers: map[place]*worker{}, keys: newInstanceKeys(opts)}
 	s.refresh()
-	return s, nil
+	return s, s.checkSecured()
 }
 
 // Run adopts the running instances, then reconciles until ctx is done; the instances go on running. It must be called
@@ -105,6 +113,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 		s.launch(w)
 	}
 	s.mu.Unlock()
+	s.running.Go(func() { s.keys.follow(ctx, s.folders) })
 	<-ctx.Done()
 	s.mu.Lock()
 	s.ctx = nil // no worker is started any more
@@ -205,6 +214,37 @@ func (s *Supervisor) CheckPorts(store string, nodes []wire.Node) error {
 		return r
 	}
 	return nil
+}
+
+// checkSecured refuses instances whose ports are plain if the manager is secured: the other instances of their stores
+// know their ports as plain ones.
+func (s *Supervisor) checkSecured() error {
+	if s.opts.Security == nil {
+		return nil
+	}
+	for _, store := range s.view.Load().Stores {
+		for _, n := range s.own(store) {
+			spec, err := readSpec(s.folder(place{store.Name, n.Name}))
+			if err != nil || spec == nil || spec.Operation != store.Creation || spec.Secured() {
+				continue // its worker reports one that can't be read
+			}
+			return fmt.Errorf("%s of store %s was started before this manager was secured, and its ports can't be switched to TLS "+
+				"yet: move %s away to serve it without TLS as before", n.Name, store.Name,
+				filepath.Join(filepath.Dir(s.opts.Dir), "pki"))
+		}
+	}
+	return nil
+}
+
+// folders returns the paths of the folders of all instances.
+func (s *Supervisor) folders() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []string
+	for p := range s.workers {
+		all = append(all, s.folder(p))
+	}
+	return all
 }
 
 // folder returns the path of the folder at p.

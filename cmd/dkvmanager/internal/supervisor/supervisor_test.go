@@ -19,6 +19,7 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/cmd/dkvmanager/internal/engine/etcd"
 	"dkvrun/cmd/dkvmanager/internal/engine/process"
+	"dkvrun/cmd/dkvmanager/internal/security"
 	"dkvrun/runtime/wire"
 )
 
@@ -70,14 +71,23 @@ type server struct {
 	steps atomic.Int32
 
 	lifeline *os.File
+	// secured makes the keys of the server before its supervisor starts; nil for a server that isn't secured.
+	secured func(*server) *security.Member
+	member  *security.Member
 }
 
 func newCluster(t *testing.T, servers int) *cluster {
 	t.Helper()
+	return newClusterOf(t, servers, nil)
+}
+
+// newClusterOf makes a cluster whose servers are secured if secured isn't nil.
+func newClusterOf(t *testing.T, servers int, secured func(*server) *security.Member) *cluster {
+	t.Helper()
 	c := &cluster{t: t, nodes: map[string][]wire.Node{}}
 	block := blocks.Add(1)
 	for i := range servers {
-		s := &server{t: t, cluster: c, host: fmt.Sprintf("127.22.%d.%d", block, 11+i), dir: t.TempDir()}
+		s := &server{t: t, cluster: c, host: fmt.Sprintf("127.22.%d.%d", block, 11+i), dir: t.TempDir(), secured: secured}
 		s.open()
 		c.servers, c.all = append(c.servers, s), append(c.all, s)
 		t.Cleanup(s.cleanUp)
@@ -96,11 +106,15 @@ func (s *server) open() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	if s.secured != nil {
+		s.identity = cat.Identity()
+		s.member = s.secured(s)
+	}
 	sup, err := New(Options{
 		Dir: filepath.Join(s.dir, "instances"), Bind: s.host,
 		Owns:   func(n wire.Node) bool { return n.Host == s.host },
 		Engine: etcd.New(), Catalog: cat, Executable: executable, Lifeline: s.lifeline,
-		Confirm: s.confirm, Peers: s, OrphanPatience: time.Second,
+		Confirm: s.confirm, Peers: s, OrphanPatience: time.Second, Security: s.member, Hosts: []string{"orders.example"},
 		Log: slog.New(slog.NewTextHandler(testWriter{s.t, s.host}, nil)),
 	})
 	if err != nil {
@@ -120,7 +134,10 @@ func (s *server) open() {
 		if err := <-done; err != nil {
 			s.t.Errorf("Run: %v", err)
 		}
-		if err := cat.Close(); err != nil {
+		if s.member != nil {
+			err = s.member.Close()
+		}
+		if err := errors.Join(err, cat.Close()); err != nil {
 			s.t.Errorf("close catalog: %v", err)
 		}
 	})

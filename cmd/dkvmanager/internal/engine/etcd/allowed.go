@@ -17,6 +17,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	"dkvrun/cmd/dkvmanager/internal/engine"
+	"dkvrun/cmd/dkvmanager/internal/instancekeys"
+	"dkvrun/runtime/identity"
 	"dkvrun/runtime/wire"
 )
 
@@ -24,9 +26,14 @@ import (
 type caller int
 
 const (
-	// reader is an application that may only read.
-	reader caller = iota
-	// application is whoever reaches the client port.
+	// nobody may use nothing.
+	nobody caller = iota
+	// observer is a manager: it reads the members and the state of the store, and no data.
+	observer
+	// reader is an application that may only read, or a viewer or operator.
+	reader
+	// application is an application of the store, one of its instances, or an admin; whoever reaches the client port if
+	// the manager isn't secured.
 	application
 	// local is a process of this server that has opened the instance's socket.
 	local
@@ -66,13 +73,13 @@ var methods = map[string]rule{
 	pb.Lease_LeaseTimeToLive_FullMethodName: {least: reader},
 	pb.Lease_LeaseLeases_FullMethodName:     {least: application},
 
-	pb.Cluster_MemberList_FullMethodName:    {least: reader},
+	pb.Cluster_MemberList_FullMethodName:    {least: observer},
 	pb.Cluster_MemberAdd_FullMethodName:     {least: local, instead: addInstead},
 	pb.Cluster_MemberPromote_FullMethodName: {least: local, instead: addInstead},
 	pb.Cluster_MemberRemove_FullMethodName:  {least: local, instead: removeInstead},
 	pb.Cluster_MemberUpdate_FullMethodName:  {least: local, instead: "the builtins remove_instance and add_instance"},
 
-	pb.Maintenance_Status_FullMethodName:     {least: reader},
+	pb.Maintenance_Status_FullMethodName:     {least: observer},
 	pb.Maintenance_Alarm_FullMethodName:      {least: local, reads: listsAlarms, instead: "alarm disarm"},
 	pb.Maintenance_Defragment_FullMethodName: {least: local, instead: "defrag"},
 	pb.Maintenance_Hash_FullMethodName:       {least: local, instead: "endpoint hashkv"},
@@ -108,9 +115,9 @@ var methods = map[string]rule{
 	v3electionpb.Election_Observe_FullMethodName:  {least: application},
 	v3electionpb.Election_Resign_FullMethodName:   {least: application},
 
-	healthpb.Health_Check_FullMethodName: {least: reader},
-	healthpb.Health_List_FullMethodName:  {least: reader},
-	healthpb.Health_Watch_FullMethodName: {least: reader},
+	healthpb.Health_Check_FullMethodName: {least: observer},
+	healthpb.Health_List_FullMethodName:  {least: observer},
+	healthpb.Health_Watch_FullMethodName: {least: observer},
 }
 
 // allows reports whether a caller may make a request. req is nil for a stream.
@@ -119,7 +126,7 @@ func allows(method string, who caller, req any) bool {
 		return true
 	}
 	rule, known := methods[method]
-	return known && (who >= rule.least || rule.reads != nil && rule.reads(req))
+	return known && (who >= rule.least || who >= reader && rule.reads != nil && rule.reads(req))
 }
 
 // readsOnly reports whether all operations of a transaction are reads, in both branches and in nested transactions.
@@ -150,13 +157,20 @@ func listsAlarms(req any) bool {
 	return ok && alarm.Action == pb.AlarmRequest_GET
 }
 
-// guard refuses calls that came over the client port and are not for applications, or may come from a web page. It is
+// guard refuses calls that came over the client port and are not for their caller, or may come from a web page. It is
 // the outermost interceptor, so that a refused call reaches no code of etcd.
-type guard struct{ spec engine.Spec }
+type guard struct {
+	spec engine.Spec
+	keys *instancekeys.Keys // nil if the manager isn't secured
+}
 
 // interceptors returns the options of a gRPC server that is guarded.
 func (g guard) interceptors() []grpc.ServerOption {
-	return []grpc.ServerOption{grpc.UnaryInterceptor(g.unary), grpc.StreamInterceptor(g.stream)}
+	options := []grpc.ServerOption{grpc.UnaryInterceptor(g.unary), grpc.StreamInterceptor(g.stream)}
+	if g.keys != nil {
+		options = append(options, grpc.Creds(portCredentials{}))
+	}
+	return options
 }
 
 func (g guard) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
@@ -170,33 +184,62 @@ func (g guard) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo
 	if err := g.check(ss.Context(), info.FullMethod, nil); err != nil {
 		return err
 	}
+	if g.keys != nil {
+		ss = guardedStream{ss, func() error { return g.allow(ss.Context(), info.FullMethod, nil) }}
+	}
 	return handler(srv, ss)
 }
 
 // check returns the refusal of a call, or nil.
 func (g guard) check(ctx context.Context, method string, req any) error {
-	who := callerOf(ctx)
-	if who == local {
+	if isLocal(ctx) {
 		return nil
 	}
 	if reason := pageRefusal(g.spec, header(ctx, "origin"), header(ctx, "sec-fetch-site"), header(ctx, ":authority")); reason != "" {
 		return status.Error(codes.PermissionDenied, reason)
 	}
-	if !allows(method, who, req) {
-		return status.Error(codes.PermissionDenied, g.refusal(method))
-	}
-	return nil
+	return g.allow(ctx, method, req)
 }
 
-// callerOf returns who calls, by the listener that accepted the connection: only that of the instance's socket has the
-// address of a unix socket.
-func callerOf(ctx context.Context) caller {
-	if p, ok := peer.FromContext(ctx); ok {
-		if _, socket := p.LocalAddr.(*net.UnixAddr); socket {
-			return local
-		}
+// allow returns the refusal of a call that its caller may not make, or nil.
+func (g guard) allow(ctx context.Context, method string, req any) error {
+	who, client, err := g.callerOf(ctx)
+	switch {
+	case err != nil:
+		return status.Error(codes.Unauthenticated, err.Error())
+	case allows(method, who, req):
+		return nil
+	case who < application && allows(method, application, req):
+		return status.Errorf(codes.PermissionDenied, "%s %s may not call %s", client.Role, client.Identity.Name, strings.TrimPrefix(method, "/"))
 	}
-	return application
+	return status.Error(codes.PermissionDenied, g.refusal(method))
+}
+
+// callerOf returns who calls, and by which certificate if the manager is secured. The error says why the client may use
+// nothing.
+func (g guard) callerOf(ctx context.Context) (caller, identity.Caller, error) {
+	if isLocal(ctx) {
+		return local, identity.Caller{}, nil
+	}
+	if g.keys == nil {
+		return application, identity.Caller{}, nil
+	}
+	conn := connOf(ctx)
+	if conn == nil {
+		return nobody, identity.Caller{}, instancekeys.ErrNoCertificate
+	}
+	return conn.caller()
+}
+
+// isLocal reports whether a call came over the instance's socket: only that listener's connections have the address of
+// a unix socket.
+func isLocal(ctx context.Context) bool {
+	p, ok := peer.FromContext(ctx)
+	if !ok {
+		return false
+	}
+	_, socket := p.LocalAddr.(*net.UnixAddr)
+	return socket
 }
 
 // refusal returns the message for a method that applications can't call.

@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"context"
+	"crypto/tls"
 	"math"
 	"net"
 	"slices"
@@ -17,27 +18,29 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/hostid"
 )
 
-// dial returns a client of a store. Its connections come from bind, the IP of this server.
-func dial(bind string, endpoints []string, options ...grpc.DialOption) (*clientv3.Client, error) {
+// dial returns a client of a store. Its connections come from bind, the IP of this server, and use secure, or are plain
+// if it is nil.
+func dial(bind string, endpoints []string, secure *tls.Config, options ...grpc.DialOption) (*clientv3.Client, error) {
 	urls := make([]string, len(endpoints))
 	for i, e := range endpoints {
-		urls[i] = "http://" + e
+		urls[i] = scheme(secure != nil) + "://" + e
 	}
-	return newClient(urls, append(options, dialFrom(bind))...)
+	return newClient(urls, secure, append(options, dialFrom(bind))...)
 }
 
 // dialSocket returns a client that reaches its store over the socket of the instance in folder.
 func dialSocket(folder string) (*clientv3.Client, error) {
-	return newClient([]string{"http://" + etcdSocket},
+	return newClient([]string{"http://" + etcdSocket}, nil,
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
 			return engine.DialSocket(ctx, folder, etcdSocket)
 		}))
 }
 
 // newClient returns a client that logs nothing and reconnects soon after an instance is back.
-func newClient(urls []string, options ...grpc.DialOption) (*clientv3.Client, error) {
+func newClient(urls []string, secure *tls.Config, options ...grpc.DialOption) (*clientv3.Client, error) {
 	return clientv3.New(clientv3.Config{
 		Endpoints:            urls,
+		TLS:                  secure,
 		DialKeepAliveTime:    10 * time.Second,
 		DialKeepAliveTimeout: 5 * time.Second,
 		Logger:               zap.NewNop(),

@@ -18,7 +18,7 @@ func (in *instance) endpoint() string {
 // client returns a gRPC client of this instance only.
 func (in *instance) client() *clientv3.Client {
 	in.t.Helper()
-	client, err := dial("", []string{in.endpoint()})
+	client, err := dial("", []string{in.endpoint()}, nil)
 	if err != nil {
 		in.t.Fatal(err)
 	}

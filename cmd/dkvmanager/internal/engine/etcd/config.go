@@ -7,10 +7,13 @@ import (
 	"strconv"
 	"strings"
 
+	"go.etcd.io/etcd/client/pkg/v3/tlsutil"
+	"go.etcd.io/etcd/client/pkg/v3/transport"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.uber.org/zap"
 
 	"dkvrun/cmd/dkvmanager/internal/engine"
+	"dkvrun/cmd/dkvmanager/internal/instancekeys"
 )
 
 // Limits of every store.
@@ -37,10 +40,13 @@ func memberConfig(folder string, spec engine.Spec, logger *zap.Logger) *embed.Co
 	if spec.Start == engine.Join {
 		cfg.ClusterState = embed.ClusterStateFlagExisting
 	}
-	cfg.ListenPeerUrls = []url.URL{httpURL(bind, spec.ClustronPort)}
+	cfg.ListenPeerUrls = []url.URL{portURL(spec, bind, spec.ClustronPort)}
 	cfg.ListenClientUrls = []url.URL{socketURL(folder)} // port.go serves the client port
-	cfg.AdvertisePeerUrls = []url.URL{httpURL(spec.Host, spec.ClustronPort)}
-	cfg.AdvertiseClientUrls = []url.URL{httpURL(spec.Host, spec.ClientPort)}
+	cfg.AdvertisePeerUrls = []url.URL{portURL(spec, spec.Host, spec.ClustronPort)}
+	cfg.AdvertiseClientUrls = []url.URL{portURL(spec, spec.Host, spec.ClientPort)}
+	if spec.Secured() {
+		securePeers(cfg, folder, spec)
+	}
 
 	cfg.QuotaBackendBytes = quotaBytes
 	cfg.MaxRequestBytes = maxRequestBytes
@@ -55,15 +61,31 @@ func memberConfig(folder string, spec engine.Spec, logger *zap.Logger) *embed.Co
 	return cfg
 }
 
+// securePeers makes the cluster port speak TLS with other instances of the same store alone, in both directions: their
+// certificates have a name that those of other stores don't have. etcd reads the certificate and the list of revoked
+// ones for each connection, and the roots at the start. It would compare the addresses of clients with their
+// certificates, which name none from which an instance with several of them connects.
+func securePeers(cfg *embed.Config, folder string, spec engine.Spec) {
+	certificate := filepath.Join(folder, instancekeys.CertificateFile)
+	cfg.TlsMinVersion = string(tlsutil.TLSVersion13)
+	cfg.PeerTLSInfo = transport.TLSInfo{
+		CertFile: certificate, KeyFile: certificate,
+		TrustedCAFile:  filepath.Join(folder, instancekeys.RootsFile),
+		CRLFile:        filepath.Join(folder, instancekeys.RevokedFile),
+		ClientCertAuth: true, SkipClientSANVerify: true,
+		ServerName: spec.ClusterName, AllowedHostnames: []string{spec.ClusterName},
+	}
+}
+
 // initialCluster returns etcd's initial-cluster, which etcd ignores once there is data.
 func initialCluster(spec engine.Spec) string {
 	if spec.Start == engine.Resume {
-		self := httpURL(spec.Host, spec.ClustronPort)
+		self := portURL(spec, spec.Host, spec.ClustronPort)
 		return spec.Instance + "=" + self.String()
 	}
 	members := make([]string, len(spec.Peers))
 	for i, p := range spec.Peers {
-		members[i] = p.Name + "=http://" + p.Address
+		members[i] = p.Name + "=" + scheme(spec.Secured()) + "://" + p.Address
 	}
 	return strings.Join(members, ",")
 }
@@ -91,6 +113,6 @@ func socketURL(folder string) url.URL {
 	return url.URL{Scheme: "unix", Path: filepath.Join(folder, etcdSocket)}
 }
 
-func httpURL(host string, port int) url.URL {
-	return url.URL{Scheme: "http", Host: net.JoinHostPort(host, strconv.Itoa(port))}
+func portURL(spec engine.Spec, host string, port int) url.URL {
+	return url.URL{Scheme: scheme(spec.Secured()), Host: net.JoinHostPort(host, strconv.Itoa(port))}
 }

@@ -38,18 +38,24 @@ func runData(ctx context.Context, folder string, spec engine.Spec, report *engin
 	case spec.Start == engine.Found && !hasData:
 		staggerStart(ctx, spec)
 	}
-	port, err := listenClients(ctx, spec, report, logger)
+	keys, err := openKeys(folder, spec)
+	if err != nil {
+		return fmt.Errorf("start of %s: %w", spec.Instance, err)
+	}
+	guard := guard{spec, keys}
+	port, err := listenClients(ctx, guard, report, logger)
 	if err != nil {
 		return fmt.Errorf("start of %s: %w", spec.Instance, err)
 	}
 	defer port.close()
+	defer followKeys(ctx, keys, logger)()
 	counter := newCounter(report)
-	cfg.GRPCAdditionalServerOptions = append(guard{spec}.interceptors(),
+	cfg.GRPCAdditionalServerOptions = append(guard.interceptors(),
 		grpc.ChainUnaryInterceptor(counter.unary),
 		grpc.ChainStreamInterceptor(counter.stream))
 	serving := make(chan *grpc.Server, 1)
 	cfg.ServiceRegister = func(server *grpc.Server) { serving <- server } // called when etcd is ready to serve
-	routes, closeRoutes, err := jsonRoutes(ctx, spec.Bind, port.listener.Addr())
+	routes, closeRoutes, err := jsonRoutes(ctx, guard, port.listener.Addr())
 	if err != nil {
 		return fmt.Errorf("start of %s: %w", spec.Instance, err)
 	}
@@ -59,7 +65,7 @@ func runData(ctx context.Context, folder string, spec engine.Spec, report *engin
 		return fmt.Errorf("start of %s: %w", spec.Instance, err)
 	}
 	report.Identify(member.Server.Cluster().ID().String())
-	probe, err := newProbe(spec)
+	probe, err := newProbe(spec, keys)
 	if err != nil {
 		shutdown(context.Background(), member)
 		return fmt.Errorf("start of %s: %w", spec.Instance, err)

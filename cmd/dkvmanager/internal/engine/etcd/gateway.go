@@ -21,23 +21,29 @@ import (
 const requestOverhead = 512 << 10
 
 // runGateway runs a gateway until ctx is done: its client port serves the whole store, and it keeps no data.
-func runGateway(ctx context.Context, _ string, spec engine.Spec, report *engine.Report, logger *zap.Logger) error {
+func runGateway(ctx context.Context, folder string, spec engine.Spec, report *engine.Report, logger *zap.Logger) error {
 	if len(spec.Endpoints) == 0 {
 		return fmt.Errorf("gateway %s: the spec names no data instance", spec.Instance)
 	}
-	port, err := listenClients(ctx, spec, report, logger)
+	keys, err := openKeys(folder, spec)
+	if err != nil {
+		return fmt.Errorf("start of %s: %w", spec.Instance, err)
+	}
+	guard := guard{spec, keys}
+	port, err := listenClients(ctx, guard, report, logger)
 	if err != nil {
 		return fmt.Errorf("start of %s: %w", spec.Instance, err)
 	}
 	defer port.close()
-	client, err := dial(spec.Bind, spec.Endpoints,
+	defer followKeys(ctx, keys, logger)()
+	client, err := dial(spec.Bind, spec.Endpoints, clientTLS(keys),
 		grpc.WithChainUnaryInterceptor(forwardUnary),
 		grpc.WithChainStreamInterceptor(forwardStream))
 	if err != nil {
 		return fmt.Errorf("start of %s: %w", spec.Instance, err)
 	}
 	defer client.Close()
-	probe, err := newProbe(spec)
+	probe, err := newProbe(spec, keys)
 	if err != nil {
 		return fmt.Errorf("start of %s: %w", spec.Instance, err)
 	}
@@ -45,15 +51,15 @@ func runGateway(ctx context.Context, _ string, spec engine.Spec, report *engine.
 
 	counter := newCounter(report)
 	report.Measure(func(context.Context) []engine.Gauge { return []engine.Gauge{watchGauge(counter)} })
-	routes, closeRoutes, err := jsonRoutes(ctx, spec.Bind, port.listener.Addr())
+	routes, closeRoutes, err := jsonRoutes(ctx, guard, port.listener.Addr())
 	if err != nil {
 		return fmt.Errorf("start of %s: %w", spec.Instance, err)
 	}
 	defer closeRoutes()
 	mux := http.NewServeMux()
 	mux.Handle(jsonRoot, routes)
-	gatewayPages(mux, client, spec.Bind, report, counter, logger)
-	server := newGatewayServer(spec, client, counter)
+	gatewayPages(mux, client, guard, report, counter, logger)
+	server := newGatewayServer(guard, client, counter)
 	port.serve(server, mux)
 	defer func() {
 		counter.endStreams()
@@ -83,8 +89,8 @@ func runGateway(ctx context.Context, _ string, spec engine.Spec, report *engine.
 }
 
 // newGatewayServer returns a gRPC server with all services of a data instance.
-func newGatewayServer(spec engine.Spec, client *clientv3.Client, counter *counter) *grpc.Server {
-	server := grpc.NewServer(append(guard{spec}.interceptors(),
+func newGatewayServer(guard guard, client *clientv3.Client, counter *counter) *grpc.Server {
+	server := grpc.NewServer(append(guard.interceptors(),
 		grpc.ChainUnaryInterceptor(counter.unary),
 		grpc.ChainStreamInterceptor(counter.stream),
 		grpc.UnknownServiceHandler(forwardUnknown(client.ActiveConnection())),
@@ -141,5 +147,5 @@ func gatewayReason(ctx context.Context, client *clientv3.Client, probe *probe,
 }
 
 func endpoints(client *clientv3.Client) string {
-	return strings.ReplaceAll(strings.Join(client.Endpoints(), ", "), "http://", "")
+	return strings.NewReplacer("http://", "", "https://", "").Replace(strings.Join(client.Endpoints(), ", "))
 }

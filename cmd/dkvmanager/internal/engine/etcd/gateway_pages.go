@@ -27,12 +27,12 @@ import (
 
 // gatewayPages serves the pages that a data instance serves beside its JSON routes: /health, /livez, /readyz, /version,
 // /metrics.
-func gatewayPages(mux *http.ServeMux, client *clientv3.Client, bind string, report *engine.Report, counter *counter,
+func gatewayPages(mux *http.ServeMux, client *clientv3.Client, guard guard, report *engine.Report, counter *counter,
 	logger *zap.Logger) {
 	health := gatewayHealth{clientv3.RetryKVClient(client), pb.NewMaintenanceClient(client.ActiveConnection())}
 	etcdhttp.HandleHealth(logger, mux, health)
 	mux.HandleFunc("/version", func(w http.ResponseWriter, r *http.Request) {
-		versions := storeVersions(r.Context(), client, bind)
+		versions := storeVersions(r.Context(), client, guard)
 		one := http.NewServeMux()
 		etcdhttp.HandleVersion(one, gatewayVersions{cluster: versions.Cluster, storage: versions.Storage})
 		one.ServeHTTP(w, r)
@@ -121,8 +121,9 @@ func parseVersion(text string) *semver.Version {
 }
 
 // storeVersions returns the versions that the first data instance to answer reports; the zero value if none does.
-func storeVersions(ctx context.Context, client *clientv3.Client, bind string) version.Versions {
-	transport := &http.Transport{DialContext: hostid.Dialer(bind).DialContext, DisableKeepAlives: true}
+func storeVersions(ctx context.Context, client *clientv3.Client, guard guard) version.Versions {
+	transport := &http.Transport{DialContext: hostid.Dialer(guard.spec.Bind).DialContext, DisableKeepAlives: true,
+		TLSClientConfig: clientTLS(guard.keys)}
 	web := http.Client{Transport: transport, Timeout: answerLimit}
 	for _, endpoint := range client.Endpoints() {
 		if found, ok := versionsAt(ctx, web, endpoint); ok {

@@ -11,17 +11,16 @@ import (
 	v3electiongw "go.etcd.io/etcd/server/v3/etcdserver/api/v3election/v3electionpb/gw"
 	v3lockgw "go.etcd.io/etcd/server/v3/etcdserver/api/v3lock/v3lockpb/gw"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/encoding/protojson"
 )
 
 // jsonRoutes returns the HTTP/JSON routes that every instance serves on its client port, over the gRPC server at addr.
-// Connections come from bind.
-func jsonRoutes(ctx context.Context, bind string, addr net.Addr) (http.Handler, func() error, error) {
-	conn, err := grpc.NewClient("passthrough:///"+addr.String(),
-		dialFrom(bind),
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(math.MaxInt32)))
+// Connections come from the instance's bind address.
+func jsonRoutes(ctx context.Context, guard guard, addr net.Addr) (http.Handler, func() error, error) {
+	conn, err := grpc.NewClient("passthrough:///"+addr.String(), append(guard.jsonGuard(),
+		dialFrom(guard.spec.Bind),
+		transportOption(clientTLS(guard.keys)),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(math.MaxInt32)))...)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -2,9 +2,11 @@ package etcd
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -22,8 +24,8 @@ type membership struct {
 	local  bool // the client uses the socket of an instance on this server, and no other instance
 }
 
-func (etcd) Dial(bind string, endpoints []string) (engine.MemberReader, error) {
-	client, err := dial(bind, endpoints)
+func (etcd) Dial(bind string, endpoints []string, secure *tls.Config) (engine.MemberReader, error) {
+	client, err := dial(bind, endpoints, secure)
 	if err != nil {
 		return nil, fmt.Errorf("reach the store: %w", err)
 	}
@@ -82,18 +84,20 @@ func (m membership) leader(ctx context.Context) uint64 {
 	return status.Leader
 }
 
-// Add changes nothing if the instance is a member already.
-func (m membership) Add(ctx context.Context, address string) error {
-	peerURL := "http://" + address
+// Add changes nothing if the instance is a member already. The cluster ports of one store all speak TLS, or none does.
+func (m membership) Add(ctx context.Context, at string) error {
 	list, err := m.list(ctx)
 	if err != nil {
-		return fmt.Errorf("add %s to the store: %w", address, explained(err))
+		return fmt.Errorf("add %s to the store: %w", at, explained(err))
 	}
-	if slices.ContainsFunc(list, func(member *pb.Member) bool { return slices.Contains(member.PeerURLs, peerURL) }) {
+	if slices.ContainsFunc(list, func(member *pb.Member) bool { return address(member.PeerURLs) == at }) {
 		return nil
 	}
-	if _, err := m.client.MemberAddAsLearner(ctx, []string{peerURL}); err != nil {
-		return fmt.Errorf("add %s to the store: %w", address, explained(err))
+	secured := slices.ContainsFunc(list, func(member *pb.Member) bool {
+		return slices.ContainsFunc(member.PeerURLs, func(url string) bool { return strings.HasPrefix(url, "https:") })
+	})
+	if _, err := m.client.MemberAddAsLearner(ctx, []string{scheme(secured) + "://" + at}); err != nil {
+		return fmt.Errorf("add %s to the store: %w", at, explained(err))
 	}
 	return nil
 }

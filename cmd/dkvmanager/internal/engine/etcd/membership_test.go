@@ -245,7 +245,7 @@ func TestMembership_DialsFromItsServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	m, err := New().Dial("127.41.21.12", []string{listener.Addr().String()})
+	m, err := New().Dial("127.41.21.12", []string{listener.Addr().String()}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

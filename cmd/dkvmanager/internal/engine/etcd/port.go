@@ -59,23 +59,27 @@ type portServer struct {
 }
 
 // listenClients binds the client port and starts to answer. Host names of the spec are looked up until ctx is done.
-func listenClients(ctx context.Context, spec engine.Spec, report *engine.Report,
-	logger *zap.Logger) (*portServer, error) {
+func listenClients(ctx context.Context, guard guard, report *engine.Report, logger *zap.Logger) (*portServer, error) {
+	spec := guard.spec
 	listener, err := net.Listen("tcp", net.JoinHostPort(spec.Bind, strconv.Itoa(spec.ClientPort)))
 	if err != nil {
 		return nil, err
 	}
+	listener = limitConnections(listener, connectionLimit(), knownClients(ctx, spec), logger)
+	if guard.keys != nil {
+		listener = newSecureListener(listener, guard.keys)
+	}
 	p := &portServer{
 		spec:     spec,
-		listener: limitConnections(listener, connectionLimit(), knownClients(ctx, spec), logger),
+		listener: listener,
 		bodies:   newLargeBodies(maxLargeBytes),
 		report:   report,
 		serving:  make(chan struct{}),
 		closing:  make(chan struct{}),
 		failed:   make(chan error, 3),
 	}
-	p.web = &http.Server{Handler: rejectWebPages(spec, p), ReadHeaderTimeout: firstBytesLimit,
-		ErrorLog: zap.NewStdLog(logger)}
+	p.web = &http.Server{Handler: rejectWebPages(spec, guard.guardPages(p)), ReadHeaderTimeout: firstBytesLimit,
+		ErrorLog: zap.NewStdLog(logger), ConnContext: withConn}
 	p.split = cmux.New(p.listener)
 	p.split.SetReadTimeout(firstBytesLimit)
 	forHTTP := p.split.Match(beginsAsHTTP(cmux.HTTP1()))
@@ -177,5 +181,11 @@ func (p *portServer) endWaits() { p.closeOnce.Do(func() { close(p.closing) }) }
 func refuse(w http.ResponseWriter, status int, code codes.Code, message string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]any{"code": code, "message": message}) // the client may be gone
+	_, _ = io.WriteString(w, refusalText(code, message)) // the client may be gone
+}
+
+// refusalText returns an error in the form of the JSON routes.
+func refusalText(code codes.Code, message string) string {
+	text, _ := json.Marshal(map[string]any{"code": code, "message": message}) // never fails
+	return string(text) + "\n"
 }

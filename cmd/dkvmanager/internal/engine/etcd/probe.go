@@ -13,10 +13,10 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
 	"dkvrun/cmd/dkvmanager/internal/engine"
+	"dkvrun/cmd/dkvmanager/internal/instancekeys"
 )
 
 // probeKey is the key that readiness checks read. It need not exist.
@@ -34,14 +34,14 @@ type probe struct {
 }
 
 // newProbe returns a probe of an instance. The probe connects at its first read.
-func newProbe(spec engine.Spec) (*probe, error) {
+func newProbe(spec engine.Spec, keys *instancekeys.Keys) (*probe, error) {
 	host := spec.Bind
 	if host == "" {
 		host = "localhost"
 	}
 	conn, err := grpc.NewClient("passthrough:///"+net.JoinHostPort(host, strconv.Itoa(spec.ClientPort)),
 		dialFrom(spec.Bind),
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		transportOption(clientTLS(keys)),
 		grpc.WithChainUnaryInterceptor(forwardUnary), // not counted as an application's
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: unreadyInterval, Multiplier: 1, MaxDelay: unreadyInterval},

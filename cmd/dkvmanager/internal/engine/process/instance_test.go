@@ -2,6 +2,7 @@ package process
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -51,7 +52,7 @@ type fake struct{}
 
 func (fake) Name() string { return "fake" }
 
-func (fake) Dial(string, []string) (engine.MemberReader, error) {
+func (fake) Dial(string, []string, *tls.Config) (engine.MemberReader, error) {
 	return nil, errors.New("nothing to dial")
 }
 

@@ -1,0 +1,571 @@
+package etcd
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/server/v3/etcdserver/api/v3lock/v3lockpb"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"dkvrun/cmd/dkvmanager/internal/access"
+	"dkvrun/cmd/dkvmanager/internal/instancekeys"
+	"dkvrun/cmd/dkvmanager/internal/pki"
+	"dkvrun/cmd/dkvmanager/internal/storetest"
+	"dkvrun/runtime/identity"
+)
+
+// authority is a cluster's authority, with the issuer of one server, which may make users as well, and the access log.
+type authority struct {
+	t      *testing.T
+	root   *pki.Authority
+	issuer *pki.Issuer
+	log    *access.Log
+}
+
+func newAuthority(t *testing.T) *authority {
+	t.Helper()
+	a := &authority{t: t}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var err error
+	a.root, err = pki.NewAuthority("prod", time.Now())
+	must(err)
+	key, err := pki.NewKey()
+	must(err)
+	chain, err := a.root.Admit(&key.PublicKey, append(pki.ServerKinds(), identity.User), time.Now())
+	must(err)
+	a.issuer = &pki.Issuer{Chain: chain, Key: key, Roots: a.root.Bundle().Roots}
+	a.log, err = access.Start("prod", a.root.Key, time.Now())
+	must(err)
+	a.add(access.Entry{Kind: access.Member, Subject: "dkv://manager.prod/m-1", Serial: access.Serial(chain[0].SerialNumber)})
+	return a
+}
+
+// add adds a line to the access log.
+func (a *authority) add(e access.Entry) {
+	a.t.Helper()
+	e, err := a.log.Prepare(e, a.root.Key, time.Now())
+	if err == nil {
+		err = a.log.Append(e, time.Now())
+	}
+	if err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+// issue makes a certificate, without a role.
+func (a *authority) issue(leaf pki.Leaf) *identity.Bundle {
+	a.t.Helper()
+	leaf.Identity.Cluster = "prod"
+	b, err := a.issuer.Issue(leaf, time.Now())
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return b
+}
+
+// grant makes the certificate of a user or an application, and gives it a role.
+func (a *authority) grant(id identity.Identity, role identity.Role) *identity.Bundle {
+	a.t.Helper()
+	b := a.issue(pki.Leaf{Identity: id})
+	leaf := b.Chain[0]
+	a.add(access.Entry{Kind: access.Grant, Subject: leaf.URIs[0].String(), Role: role,
+		Serial: access.Serial(leaf.SerialNumber), Expires: leaf.NotAfter})
+	return b
+}
+
+func (a *authority) app(store, name string, role identity.Role) *identity.Bundle {
+	a.t.Helper()
+	return a.grant(identity.Identity{Kind: identity.App, Store: store, Name: name}, role)
+}
+
+func (a *authority) user(name string, role identity.Role) *identity.Bundle {
+	a.t.Helper()
+	return a.grant(identity.Identity{Kind: identity.User, Name: name}, role)
+}
+
+// leaf returns what the certificate of an instance is made for.
+func (in *instance) leaf() pki.Leaf {
+	return pki.Leaf{
+		Identity:  identity.Identity{Kind: identity.Instance, Cluster: "prod", Store: in.spec.Store, Name: in.spec.Instance},
+		Operation: in.spec.Operation, Hosts: []string{in.spec.Host},
+	}
+}
+
+// secure writes the keys of instances, as the manager does.
+func (a *authority) secure(store []*instance) {
+	a.t.Helper()
+	for _, in := range store {
+		name, err := pki.StoreName(in.spec.Operation)
+		if err == nil {
+			err = instancekeys.WriteCertificate(in.folder, a.issuer, in.leaf(), time.Now())
+		}
+		if err == nil {
+			err = instancekeys.WriteAccess(in.folder, a.log.State(), a.issuer, a.issuer.Roots, in.spec.Store, time.Now())
+		}
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		in.spec.ClusterName = name
+	}
+}
+
+// stockTLS returns a client's configuration as programs have it that know no identities: it checks the server's
+// address.
+func (a *authority) stockTLS(b *identity.Bundle) *tls.Config {
+	roots := x509.NewCertPool()
+	roots.AddCert(a.root.Root)
+	c := &tls.Config{RootCAs: roots}
+	if b != nil {
+		// Certificates would be shown only if they lead to a root that the server names.
+		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return b.TLS(false), nil }
+	}
+	return c
+}
+
+// clientAs returns a client of this instance only.
+func (in *instance) clientAs(secure *tls.Config) *clientv3.Client {
+	in.t.Helper()
+	client, err := clientv3.New(clientv3.Config{Endpoints: []string{"https://" + in.endpoint()}, TLS: secure})
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	in.t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+// connAs returns a gRPC connection to the client port.
+func (in *instance) connAs(secure *tls.Config) *grpc.ClientConn {
+	in.t.Helper()
+	conn, err := grpc.NewClient("passthrough:///"+in.endpoint(), grpc.WithTransportCredentials(credentials.NewTLS(secure)))
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	in.t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+// jsonAs makes a request over HTTP/1 and returns the status code and the beginning of the body. The client offers
+// HTTP/2 as well, as curl does.
+func (in *instance) jsonAs(ctx context.Context, secure *tls.Config, path string, req proto.Message) (
+	code int, text string) {
+	in.t.Helper()
+	transport := &http.Transport{TLSClientConfig: secure.Clone(), DisableKeepAlives: true, ForceAttemptHTTP2: true}
+	method, body := http.MethodGet, []byte(nil)
+	if req != nil {
+		method = http.MethodPost
+		var err error
+		if body, err = protojson.Marshal(req); err != nil {
+			in.t.Fatal(err)
+		}
+	}
+	r, err := http.NewRequestWithContext(ctx, method, "https://"+in.endpoint()+path, bytes.NewReader(body))
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	resp, err := (&http.Client{Transport: transport}).Do(r)
+	if err != nil {
+		in.t.Fatalf("%s: %v", path, err)
+	}
+	defer resp.Body.Close()
+	if resp.ProtoMajor != 1 {
+		in.t.Errorf("%s: answered in %s", path, resp.Proto)
+	}
+	begin := make([]byte, 1024)
+	n, _ := resp.Body.Read(begin)
+	return resp.StatusCode, string(begin[:n])
+}
+
+// keysOf returns the keys of a store, as its socket lists them.
+func keysOf(t *testing.T, in *instance) string {
+	t.Helper()
+	ctx, cancel := clientContext(t)
+	defer cancel()
+	all, err := in.local().Get(ctx, "", clientv3.WithPrefix())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var keys []string
+	for _, kv := range all.Kvs {
+		keys = append(keys, string(kv.Key))
+	}
+	return strings.Join(keys, " ")
+}
+
+// Each kind of client may do what the table says, over gRPC and JSON, on data instances and gateways. Whether a write
+// was allowed shows in the store.
+func TestSecure_Matrix(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, 1, 1)
+	a, foreign := newAuthority(t), newAuthority(t)
+	name := store[0].spec.Store
+	revoked := a.app(name, "revoked", identity.AppRole)
+	a.add(access.Entry{Kind: access.Revoke, Serial: access.Serial(revoked.Chain[0].SerialNumber)})
+	ended := a.app(name, "ended", identity.AppRole)
+	a.add(access.Entry{Kind: access.Revoke, Subject: "dkv://app.prod/" + name + "/ended"})
+	expired, err := a.issuer.Issue(pki.Leaf{
+		Identity: identity.Identity{Kind: identity.App, Cluster: "prod", Store: name, Name: "web"}, Lifetime: time.Second,
+	}, time.Now().Add(-5*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := store[0].leaf()
+	other.Identity.Store, other.Operation = "Other", "other"
+	clients := []struct {
+		what string
+		cert *identity.Bundle
+		may  string // what it may do, of: write, read, observe
+		why  string // a part of the refusal of a write
+	}{
+		{"nobody", nil, "", "has shown no certificate"},
+		{"an app of another authority", foreign.app(name, "web", identity.AppRole), "", "unknown authority"},
+		{"an app of another store", a.app("Other", "web", identity.AppRole), "", "app web of store Other in cluster prod may not use store " + name},
+		{"an instance of another store", a.issue(other), "", "may not use store " + name},
+		{"a revoked app", revoked, "", "is revoked"},
+		{"an app whose grant has ended", ended, "", "revoked"},
+		{"an expired app", expired, "", "expired at"},
+		{"an app without a grant", a.issue(pki.Leaf{Identity: identity.Identity{Kind: identity.App, Store: name, Name: "new"}}), "", "has no role"},
+		{"a manager that is no member", a.issue(pki.Leaf{Identity: identity.Identity{Kind: identity.Manager, Name: "m-2"}}), "", "has no role"},
+		{"a manager", a.issue(pki.Leaf{Identity: identity.Identity{Kind: identity.Manager, Name: "m-1"}}), "observe", "manager m-1 may not call"},
+		{"a viewer", a.user("see", identity.Viewer), "observe read", "viewer see may not call etcdserverpb.KV/Put"},
+		{"an operator", a.user("op", identity.Operator), "observe read", "operator op may not call"},
+		{"a read-only app", a.app(name, "report", identity.ReadOnlyApp), "observe read", "app-readonly report may not call"},
+		{"an admin", a.user("root", identity.Admin), "observe read write", ""},
+		{"an app", a.app(name, "web", identity.AppRole), "observe read write", ""},
+		{"an instance of the store", a.issue(store[0].leaf()), "observe read write", ""},
+	}
+	a.secure(store)
+	startAll(store)
+	ctx, cancel := context.WithTimeout(t.Context(), 6*clientLimit)
+	defer cancel()
+	data := store[0]
+	if _, err := data.local().Put(ctx, "k", "v"); err != nil {
+		t.Fatal(err)
+	}
+	put := &pb.RequestOp{Request: &pb.RequestOp_RequestPut{RequestPut: &pb.PutRequest{Key: []byte("stray"), Value: []byte("v")}}}
+	read := &pb.RequestOp{Request: &pb.RequestOp_RequestRange{RequestRange: &pb.RangeRequest{Key: []byte("k")}}}
+	tries := []struct {
+		attack
+		takes string
+	}{
+		{attack{pb.Cluster_MemberList_FullMethodName, "/v3/cluster/member/list", &pb.MemberListRequest{}}, "observe"},
+		{attack{pb.Maintenance_Status_FullMethodName, "/v3/maintenance/status", &pb.StatusRequest{}}, "observe"},
+		{attack{pb.KV_Range_FullMethodName, "/v3/kv/range", &pb.RangeRequest{Key: []byte("k")}}, "read"},
+		{attack{pb.KV_RangeStream_FullMethodName, "", &pb.RangeRequest{Key: []byte("k")}}, "read"},
+		{attack{pb.KV_Txn_FullMethodName, "/v3/kv/txn", &pb.TxnRequest{Success: []*pb.RequestOp{read}}}, "read"},
+		{attack{pb.Watch_Watch_FullMethodName, "/v3/watch", &pb.WatchRequest{RequestUnion: &pb.WatchRequest_CreateRequest{
+			CreateRequest: &pb.WatchCreateRequest{Key: []byte("k")}}}}, "read"},
+		{attack{pb.Lease_LeaseTimeToLive_FullMethodName, "/v3/lease/timetolive", &pb.LeaseTimeToLiveRequest{ID: 1}}, "read"},
+		{attack{pb.Maintenance_Alarm_FullMethodName, "/v3/maintenance/alarm", &pb.AlarmRequest{}}, "read"},
+		{attack{pb.KV_Txn_FullMethodName, "/v3/kv/txn", &pb.TxnRequest{Success: []*pb.RequestOp{put}}}, "write"},
+		{attack{pb.Lease_LeaseGrant_FullMethodName, "/v3/lease/grant", &pb.LeaseGrantRequest{TTL: 60}}, "write"},
+		{attack{v3lockpb.Lock_Unlock_FullMethodName, "/v3/lock/unlock", &v3lockpb.UnlockRequest{Key: []byte("m/1")}}, "write"},
+		{attack{pb.KV_Compact_FullMethodName, "/v3/kv/compaction", &pb.CompactionRequest{Revision: 1}}, "nothing"},
+		{attack{pb.Cluster_MemberRemove_FullMethodName, "/v3/cluster/member/remove", &pb.MemberRemoveRequest{ID: 1}}, "nothing"},
+		{attack{pb.Auth_AuthEnable_FullMethodName, "/v3/auth/enable", &pb.AuthEnableRequest{}}, "nothing"},
+	}
+	for _, in := range store {
+		for _, c := range clients {
+			secure := a.stockTLS(c.cert)
+			conn := in.connAs(secure)
+			label := string(in.spec.Role) + ": " + c.what
+			refusedAs := codes.PermissionDenied
+			if c.may == "" {
+				refusedAs = codes.Unauthenticated
+			}
+			for _, try := range tries {
+				want := strings.Contains(c.may, try.takes)
+				err := callGRPC(ctx, conn, try.attack)
+				failed := err != nil && !strings.Contains(err.Error(), "not found")
+				if refused := status.Code(err) == refusedAs; refused == want || want && failed {
+					t.Errorf("%s: %s: %v, want allowed: %v", label, try.method, err, want)
+				}
+				if try.path == "" {
+					continue
+				}
+				code, text := in.jsonAs(ctx, secure, try.path, try.req)
+				wantCode := map[bool]int{true: http.StatusUnauthorized, false: http.StatusForbidden}[c.may == ""]
+				if (code == wantCode) == want {
+					t.Errorf("%s: %s: %d %s, want allowed: %v", label, try.path, code, text, want)
+				}
+			}
+			writes := strings.Contains(c.may, "write")
+			key := fmt.Sprintf("%s/%s", in.spec.Role, strings.ReplaceAll(c.what, " ", "-"))
+			err := callGRPC(ctx, conn, attack{pb.KV_Put_FullMethodName, "", &pb.PutRequest{Key: []byte(key + "/grpc"), Value: []byte("v")}})
+			if !writes && !strings.Contains(fmt.Sprint(err), c.why) {
+				t.Errorf("%s: the refusal of a write is %v, want %q", label, err, c.why)
+			}
+			_, text := in.jsonAs(ctx, secure, "/v3/kv/put", &pb.PutRequest{Key: []byte(key + "/json"), Value: []byte("v")})
+			if !writes && !strings.Contains(text, c.why) {
+				t.Errorf("%s: the refusal of a write over JSON is %s, want %q", label, text, c.why)
+			}
+			all := keysOf(t, data)
+			if got := strings.Contains(all, key+"/grpc") && strings.Contains(all, key+"/json"); got != writes {
+				t.Errorf("%s: the store has %s: want both writes: %v", label, all, writes)
+			}
+			if !writes && (strings.Contains(all, key) || strings.Contains(all, "stray")) {
+				t.Errorf("%s: the store has %s", label, all)
+			}
+			for _, path := range []string{"/health", "/livez", "/readyz", "/version", "/metrics"} {
+				code, text := in.jsonAs(ctx, secure, path, nil)
+				if got := code == http.StatusOK; got != (c.may != "") || !got && code != http.StatusUnauthorized {
+					t.Errorf("%s: %s: %d %s", label, path, code, text)
+				}
+			}
+		}
+		if _, err := data.local().Delete(ctx, "", clientv3.WithPrefix()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A revoked application is cut off within seconds, on data instances and gateways, with its open watch and its idle
+// connection; another one goes on. New grants count as soon.
+func TestSecure_RevocationEndsWhatIsOpen(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, 1, 1)
+	a := newAuthority(t)
+	name := store[0].spec.Store
+	leaves, stays := a.app(name, "leaves", identity.AppRole), a.app(name, "stays", identity.AppRole)
+	a.secure(store)
+	startAll(store)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*clientLimit)
+	defer cancel()
+	type open struct {
+		in   *instance
+		idle *tls.Conn
+		ends chan error // receives the error with which the watch ends
+		conn *grpc.ClientConn
+		kept chan error
+	}
+	watch := func(conn *grpc.ClientConn) chan error {
+		stream, err := pb.NewWatchClient(conn).Watch(ctx)
+		if err == nil {
+			err = stream.Send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_CreateRequest{
+				CreateRequest: &pb.WatchCreateRequest{Key: []byte("k")}}})
+		}
+		if err == nil {
+			_, err = stream.Recv()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() {
+			for {
+				if _, err := stream.Recv(); err != nil {
+					ended <- err
+					return
+				}
+			}
+		}()
+		return ended
+	}
+	var all []open
+	for _, in := range store {
+		o := open{in: in, conn: in.connAs(a.stockTLS(leaves))}
+		o.ends, o.kept = watch(o.conn), watch(in.connAs(a.stockTLS(stays)))
+		var err error
+		if o.idle, err = tls.Dial("tcp", in.endpoint(), a.stockTLS(leaves)); err != nil {
+			t.Fatal(err)
+		}
+		defer o.idle.Close()
+		fmt.Fprint(o.idle, "GET /livez HTTP/1.1\r\nHost: "+in.endpoint()+"\r\n\r\n")
+		if n, err := o.idle.Read(make([]byte, 4096)); n == 0 {
+			t.Fatal(err)
+		}
+		all = append(all, o)
+	}
+	a.add(access.Entry{Kind: access.Revoke, Subject: leaves.Chain[0].URIs[0].String()})
+	late := a.app(name, "late", identity.ReadOnlyApp)
+	begin := time.Now()
+	a.secure(store)
+	for _, o := range all {
+		role := o.in.spec.Role
+		select {
+		case err := <-o.ends:
+			if status.Code(err) != codes.Unavailable && status.Code(err) != codes.Unauthenticated {
+				t.Errorf("%s: the watch ended with %v", role, err)
+			}
+		case <-time.After(clientLimit):
+			t.Fatalf("%s: the watch of a revoked client goes on", role)
+		}
+		if took := time.Since(begin); took > 2*(recheckEvery+instancekeys.FollowEvery) {
+			t.Errorf("%s: the watch ended after %v", role, took)
+		}
+		if err := o.idle.SetReadDeadline(time.Now().Add(clientLimit)); err != nil {
+			t.Fatal(err)
+		}
+		for {
+			if _, err := o.idle.Read(make([]byte, 4096)); err != nil {
+				if timeout, is := err.(net.Error); is && timeout.Timeout() {
+					t.Errorf("%s: the idle connection of a revoked client stays open", role)
+				}
+				break
+			}
+		}
+		err := callGRPC(ctx, o.conn, attack{pb.KV_Put_FullMethodName, "", &pb.PutRequest{Key: []byte("k")}})
+		if status.Code(err) != codes.Unauthenticated || !strings.Contains(err.Error(), "revoked") {
+			t.Errorf("%s: a write of a revoked client: %v", role, err)
+		}
+		if _, err := o.in.clientAs(a.stockTLS(late)).Get(ctx, "k"); err != nil {
+			t.Errorf("%s: a read of a new client: %v", role, err)
+		}
+		select {
+		case err := <-o.kept:
+			t.Errorf("%s: the watch of another client ended: %v", role, err)
+		default:
+		}
+	}
+	if keys := keysOf(t, store[0]); keys != "" {
+		t.Errorf("the store has %s", keys)
+	}
+}
+
+// A client that doesn't speak TLS is told so, in HTTP/1 and in gRPC.
+func TestSecure_PlainText(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, 1, 1)
+	a := newAuthority(t)
+	a.secure(store)
+	startAll(store)
+	ctx, cancel := clientContext(t)
+	defer cancel()
+	for _, in := range store {
+		code, text := callJSON(ctx, in, attack{"", "/v3/kv/put", &pb.PutRequest{Key: []byte("k")}})
+		if code != http.StatusBadRequest || !strings.Contains(text, plainRefused) {
+			t.Errorf("%s: %d %s", in.spec.Role, code, text)
+		}
+		err := callGRPC(ctx, in.conn(), attack{pb.KV_Put_FullMethodName, "", &pb.PutRequest{Key: []byte("k")}})
+		if status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), plainRefused) {
+			t.Errorf("%s: %v", in.spec.Role, err)
+		}
+	}
+	if keys := keysOf(t, store[0]); keys != "" {
+		t.Errorf("the store has %s", keys)
+	}
+}
+
+// The cluster port takes instances of the same store alone; a store of three elects a leader over it.
+func TestSecure_ClusterPort(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, 3, 0)
+	a, foreign := newAuthority(t), newAuthority(t)
+	a.secure(store)
+	startAll(store)
+	in := store[0]
+	other := in.leaf()
+	other.Operation = "other" // a removed store of the same name, for example
+	gone := a.issue(store[1].leaf())
+	a.add(access.Entry{Kind: access.Revoke, Serial: access.Serial(gone.Chain[0].SerialNumber)})
+	a.secure(store)
+	address := net.JoinHostPort(in.spec.Host, strconv.Itoa(clustronPort))
+	for what, c := range map[string]struct {
+		cert  *identity.Bundle
+		taken bool
+	}{
+		"nobody":                          {nil, false},
+		"another instance of the store":   {a.issue(store[2].leaf()), true},
+		"an instance of another store":    {a.issue(other), false},
+		"an instance of another cluster":  {foreign.issue(store[2].leaf()), false},
+		"a revoked instance of the store": {gone, false},
+		"a manager":                       {a.issue(pki.Leaf{Identity: identity.Identity{Kind: identity.Manager, Name: "m-1"}}), false},
+		"an app of the store":             {a.app(in.spec.Store, "web", identity.AppRole), false},
+		"an admin":                        {a.user("root", identity.Admin), false},
+	} {
+		web := http.Client{Transport: &http.Transport{TLSClientConfig: a.stockTLS(c.cert), DisableKeepAlives: true}}
+		resp, err := web.Get("https://" + address + "/members")
+		if err == nil {
+			resp.Body.Close()
+		}
+		if taken := err == nil && resp.StatusCode == http.StatusOK; taken != c.taken {
+			t.Errorf("%s: taken: %v, %v", what, taken, err)
+		}
+	}
+	resp, err := http.Get("http://" + address + "/members")
+	if err == nil {
+		resp.Body.Close()
+		if resp.StatusCode == http.StatusOK {
+			t.Error("the cluster port answers without TLS")
+		}
+	}
+}
+
+// A certificate that is replaced is used without a restart: the client port shows it, and gateways connect with it.
+func TestSecure_RenewalWithoutRestart(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, 2, 1)
+	a := newAuthority(t)
+	web := a.app(store[0].spec.Store, "web", identity.AppRole)
+	for _, in := range store { // with a tenth of their life left, and soon over
+		name, err := pki.StoreName(in.spec.Operation)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := a.issue(in.leaf())
+		if err := b.Save(in.folder + "/" + instancekeys.CertificateFile); err != nil {
+			t.Fatal(err)
+		}
+		in.spec.ClusterName = name
+	}
+	a.secure(store)
+	startAll(store)
+	shown := func(in *instance, port int) string {
+		t.Helper()
+		secure := a.stockTLS(a.issue(store[0].leaf()))
+		secure.InsecureSkipVerify = true
+		c, err := tls.Dial("tcp", net.JoinHostPort(in.spec.Host, strconv.Itoa(port)), secure)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		return c.ConnectionState().PeerCertificates[0].SerialNumber.String()
+	}
+	before := map[string]string{}
+	for _, in := range store {
+		before[in.spec.Instance] = shown(in, clientPort)
+		leaf := in.leaf()
+		leaf.Hosts = append(leaf.Hosts, "orders.example") // a further name
+		if err := instancekeys.WriteCertificate(in.folder, a.issuer, leaf, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, in := range store {
+		storetest.Eventually(t, startLimit, "a new certificate", func() error {
+			if shown(in, clientPort) == before[in.spec.Instance] {
+				return fmt.Errorf("%s shows the old one", in.spec.Instance)
+			}
+			return nil
+		})
+		if in.spec.ClustronPort != 0 && in.spec.Role == "data" && shown(in, clustronPort) == before[in.spec.Instance] {
+			t.Errorf("%s shows the old certificate on its cluster port", in.spec.Instance)
+		}
+		secure := a.stockTLS(web)
+		secure.ServerName = "orders.example"
+		ctx, cancel := clientContext(t)
+		if _, err := in.clientAs(secure).Put(ctx, in.spec.Instance, "v"); err != nil {
+			t.Errorf("%s: %v", in.spec.Instance, err)
+		}
+		cancel()
+	}
+}

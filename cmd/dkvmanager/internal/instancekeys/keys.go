@@ -1,0 +1,202 @@
+package instancekeys
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"dkvrun/cmd/dkvmanager/internal/access"
+	"dkvrun/runtime/identity"
+)
+
+// FollowEvery is the interval in which a running instance looks for changes of its files.
+const FollowEvery = 500 * time.Millisecond
+
+// Keys is what a running instance shows and accepts. Its methods may be called from any goroutine.
+type Keys struct {
+	folder, store string
+	now           func() time.Time
+	content       atomic.Pointer[content]
+	read          [2]os.FileInfo // of CertificateFile and AccessFile, as they were read last
+}
+
+// content is what the files say.
+type content struct {
+	bundle *identity.Bundle
+	server *tls.Certificate
+	policy *identity.Policy
+	state  *access.State
+}
+
+// Open reads the keys of an instance of a store from its folder.
+func Open(folder, store string, now func() time.Time) (*Keys, error) {
+	k := &Keys{folder: folder, store: store, now: now}
+	if err := k.load(); err != nil {
+		return nil, fmt.Errorf("the instance's keys can't be used: %w", err)
+	}
+	return k, nil
+}
+
+// Follow reads the files again whenever they change, until ctx is done. While they can't be used, the instance goes on
+// with what it had and tries again; failed is called with each new reason.
+func (k *Keys) Follow(ctx context.Context, failed func(error)) {
+	tick := time.NewTicker(FollowEvery)
+	defer tick.Stop()
+	last := ""
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		changed, err := k.changed()
+		if changed {
+			err = k.load()
+		}
+		if err == nil {
+			last = ""
+		} else if last != err.Error() {
+			last = err.Error()
+			failed(err)
+		}
+	}
+}
+
+// stat returns the present state of the files that Keys reads.
+func (k *Keys) stat() (found [2]os.FileInfo, err error) {
+	for i, file := range []string{CertificateFile, AccessFile} {
+		if found[i], err = os.Stat(filepath.Join(k.folder, file)); err != nil {
+			return found, err
+		}
+	}
+	return found, nil
+}
+
+// changed reports whether a file is another one than was read last: they are replaced as a whole.
+func (k *Keys) changed() (bool, error) {
+	found, err := k.stat()
+	if err != nil {
+		return false, err
+	}
+	for i := range found {
+		if !os.SameFile(found[i], k.read[i]) || !found[i].ModTime().Equal(k.read[i].ModTime()) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// load reads the files. One that is replaced meanwhile is read again by the next change.
+func (k *Keys) load() error {
+	found, err := k.stat()
+	if err != nil {
+		return err
+	}
+	c := &content{}
+	if c.bundle, err = identity.Load(filepath.Join(k.folder, CertificateFile)); err != nil {
+		return err
+	}
+	id, err := c.bundle.Identity()
+	if err != nil {
+		return err
+	}
+	if id.Kind != identity.Instance || id.Store != k.store {
+		return fmt.Errorf("%s is the certificate of %s", CertificateFile, id.Describe())
+	}
+	path := filepath.Join(k.folder, AccessFile)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	var a clientAccess
+	if err := json.Unmarshal(text, &a); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	roots, err := identity.DecodeRoots([]byte(a.Roots))
+	if err != nil {
+		return fmt.Errorf("%s %w", path, err)
+	}
+	if c.state, err = a.state(); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if a.Cluster != id.Cluster {
+		return fmt.Errorf("%s is about cluster %.80q, the certificate is one of cluster %s", path, a.Cluster, id.Cluster)
+	}
+	c.server = c.bundle.TLS(true)
+	c.policy = &identity.Policy{Roots: roots, Cluster: a.Cluster, Now: k.now, Revoked: c.state.IsRevoked}
+	k.content.Store(c)
+	k.read = found
+	return nil
+}
+
+// Server returns the TLS configuration of the client port. It takes every client: Admit and Caller judge it, so that
+// the answer to a request can say why it is refused. For a client that takes HTTP/1.1 and HTTP/2 it chooses HTTP/1.1:
+// over HTTP/2 the port serves gRPC alone, whose clients take nothing else.
+func (k *Keys) Server() *tls.Config {
+	return identity.Server{
+		Certificate: func() (*tls.Certificate, error) { return k.content.Load().server, nil },
+		Policy:      func() *identity.Policy { return k.content.Load().policy },
+		Protocols:   []string{"http/1.1", "h2"},
+	}.Config()
+}
+
+// Client returns the TLS configuration with which the instance connects to instances of its store.
+func (k *Keys) Client() *tls.Config {
+	return ClientOf(k.store,
+		func() *identity.Bundle { return k.content.Load().bundle },
+		func() *identity.Policy { return k.content.Load().policy })
+}
+
+// ClientOf returns a TLS configuration for connections to the client ports of a store. Credential returns what the
+// client shows, and policy whom it accepts, of any kind: of these it takes instances of the store alone.
+func ClientOf(store string, credential func() *identity.Bundle, policy func() *identity.Policy) *tls.Config {
+	return identity.Client{
+		Credentials: func() []*identity.Bundle { return []*identity.Bundle{credential()} },
+		Policy: func(*identity.Bundle) *identity.Policy {
+			p := *policy()
+			p.Kinds = []identity.Kind{identity.Instance}
+			return &p
+		},
+		Accepted: func(p *identity.Peer) error {
+			if p.Identity.Store != store {
+				return fmt.Errorf("%s answers, and not an instance of store %s", p.Identity.Describe(), store)
+			}
+			return nil
+		},
+	}.Config()
+}
+
+// Admit checks the certificates that a client has shown. The error is an *identity.Error.
+func (k *Keys) Admit(chain []*x509.Certificate) (*identity.Peer, error) {
+	return k.content.Load().policy.Admit(chain)
+}
+
+// Caller returns who a client is that Admit has accepted before, and the role that it has now. It checks no signatures,
+// so that it can be called for each request and each message of a stream. The error says why the client may not use
+// this store, or not any more.
+func (k *Keys) Caller(peer *identity.Peer) (identity.Caller, error) {
+	c := k.content.Load()
+	if err := c.policy.Recheck(peer); err != nil {
+		return identity.Caller{}, err
+	}
+	id := peer.Identity
+	if (id.Kind == identity.App || id.Kind == identity.Instance) && id.Store != k.store {
+		return identity.Caller{}, fmt.Errorf("%s may not use store %s", id.Describe(), k.store)
+	}
+	role := c.state.Role(id, peer.Serial(), k.now())
+	if role == identity.NoRole {
+		return identity.Caller{}, fmt.Errorf("%s has no role: its grant has ended, or there was none", id.Describe())
+	}
+	return identity.Caller{Identity: id, Role: role}, nil
+}
+
+// ErrNoCertificate is the refusal of a client that has shown no certificate.
+var ErrNoCertificate = errors.New("the client has shown no certificate: it needs that of an application of this store, " +
+	"which dkvmanager credential --app NAME --store STORE makes")
