@@ -2,7 +2,6 @@
 package data
 
 import (
-	"cmp"
 	"fmt"
 
 	"dkvrun/builtins/internal/cluster"
@@ -54,7 +53,7 @@ func connectStore(c *runtime.Call) (any, error) {
 			return nil, c.Misuse("endpoints", "%v", err)
 		}
 		for i := range endpoints {
-			endpoints[i].Scheme = cmp.Or(endpoints[i].Scheme, "http") // client ports are plain
+			endpoints[i] = s.clientPort(endpoints[i])
 		}
 		s.endpoints = endpoints
 		listed := s.listed(c)
@@ -73,9 +72,27 @@ func connectStore(c *runtime.Call) (any, error) {
 	}
 	s.id = identityOf(v)
 	for _, n := range v.Nodes() {
-		s.endpoints = append(s.endpoints, fanout.Endpoint{Scheme: "http", Host: n.Host, Port: n.ClientPort})
+		s.endpoints = append(s.endpoints, s.clientPort(fanout.Endpoint{Host: n.Host, Port: n.ClientPort}))
 	}
 	return s, nil
+}
+
+// clientPort returns the endpoint of a client port. It speaks TLS if the managers do, unless its scheme is given, and
+// then an instance of the store has to answer.
+func (s *store) clientPort(e fanout.Endpoint) fanout.Endpoint {
+	if e.Scheme == "" {
+		manager := fanout.Endpoint{}
+		if s.session != nil {
+			if members := s.session.Members(); len(members) > 0 {
+				manager = members[0].Endpoint
+			}
+		}
+		e.Scheme = s.client.Resolve(manager).Scheme
+	}
+	if e.Scheme == "https" {
+		e.Store = s.name
+	}
+	return e
 }
 
 // maxListed is the largest number of client ports that the text of a store object lists one by one.

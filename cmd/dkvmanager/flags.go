@@ -25,6 +25,7 @@ type options struct {
 	lifeline       *os.File // nil for none
 	netFaultSocket *os.File // the socket for network faults; nil for none
 	ephemeral      bool
+	insecure       bool     // the manager need not be secured, although other machines can reach it
 	arguments      []string // what is neither a flag nor a flag's value
 }
 
@@ -69,7 +70,24 @@ func parseFlags(args []string) (*options, error) {
 	if err == nil && len(o.arguments) > 0 {
 		err = notCommand(o.arguments[0])
 	}
+	if err != nil || o.checkOpen(false) == nil {
+		return o, err
+	}
+	secured, err := security.IsSecured(o.dataDir)
+	if err == nil {
+		err = o.checkOpen(secured)
+	}
 	return o, err
+}
+
+// checkOpen refuses a manager that other machines can reach and that isn't secured, without --insecure.
+func (o *options) checkOpen(secured bool) error {
+	if secured || o.insecure || o.host.Loopback() {
+		return nil
+	}
+	return fmt.Errorf("--listen %s can be reached from other machines, and there is no encryption and no authentication: "+
+		"the manager of %s is not secured, and whoever reaches this port, or the instances' ports, can read, change and delete every store; "+
+		"listen on 127.0.0.1, or add --insecure where the network itself is trusted", o.host.Listen(), o.dataDir)
 }
 
 // parseOptions parses the flags of a manager that serves, in addition to those that set has.
@@ -98,14 +116,10 @@ func parseOptions(set *flag.FlagSet, args []string) (*options, error) {
 			return nil, fmt.Errorf("--also-known-as: a name %w", err)
 		}
 	}
-	o := &options{dataDir: *dataDir, alsoKnownAs: alsoKnownAs, ephemeral: *ephemeral, arguments: arguments}
+	o := &options{dataDir: *dataDir, alsoKnownAs: alsoKnownAs, insecure: *insecure, ephemeral: *ephemeral,
+		arguments: arguments}
 	if o.host, err = hostid.New(*listen, *advertise); err != nil {
 		return nil, err
-	}
-	if !o.host.Loopback() && !*insecure {
-		return nil, fmt.Errorf("--listen %s can be reached from other machines, and there is no encryption and no authentication yet: "+
-			"whoever reaches this port, or the instances' ports, can read, change and delete every store; "+
-			"listen on 127.0.0.1, or add --insecure where the network itself is trusted", *listen)
 	}
 	if o.ephemeral && *lifeline < 0 {
 		return nil, errors.New("--ephemeral needs --lifeline FD: the data folder is deleted at its end of file")

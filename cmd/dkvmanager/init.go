@@ -111,7 +111,7 @@ func (o *initOptions) create(stdout io.Writer, log *slog.Logger) error {
 		}
 	}
 	if !secured {
-		if err := checkNewCredential(credential); err != nil {
+		if err := errors.Join(checkNoInstances(cat.Dir()), checkNewCredential(credential)); err != nil {
 			return err
 		}
 		if err := security.Create(cat.Dir(), o.cluster, cat.Identity(), userName(), time.Now()); err != nil {

@@ -140,6 +140,11 @@ func (o *joinOptions) join(ctx context.Context, log *slog.Logger) error {
 	case !secured && o.again:
 		return fmt.Errorf("the manager of %s is not secured: join without --again", o.dataDir)
 	}
+	if !secured {
+		if err := checkNoInstances(cat.Dir()); err != nil {
+			return err
+		}
+	}
 	j, err := security.BeginJoin(cat.Dir(), cat.Identity(), o.token, o.again)
 	if err != nil {
 		return err

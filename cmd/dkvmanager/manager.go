@@ -12,8 +12,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -44,10 +42,6 @@ const (
 const openPorts = "there is no encryption and no authentication (--insecure): whoever reaches the admin API can change and remove " +
 	"every store; whoever reaches a client port can read and write its store; whoever reaches a cluster port can take part in " +
 	"its store, and so read, change and damage it"
-
-// openStores is the warning of a secured manager that other machines can reach.
-const openStores = "the admin API is secured; the instances' ports are not (--insecure): whoever reaches a client port can read and " +
-	"write its store; whoever reaches a cluster port can take part in its store, and so read, change and damage it"
 
 // instancesFolder is the folder in the data folder that has the folders STORE/INSTANCE.
 const instancesFolder = "instances"
@@ -93,6 +87,9 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 		}
 	}
 	secured, err := openSecurity(o, cat)
+	if err == nil {
+		err = o.checkOpen(secured != nil)
+	}
 	if err != nil {
 		return err
 	}
@@ -143,8 +140,10 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 		Confirm: func(ctx context.Context, store, change string) error {
 			return api.Confirm(ctx, store, change)
 		},
-		Peers: peers,
-		Log:   log,
+		Security: secured,
+		Hosts:    append([]string{o.host.Name}, o.alsoKnownAs...),
+		Peers:    peers,
+		Log:      log,
 	})
 	if err != nil {
 		return err
@@ -166,8 +165,8 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 	if err := api.Start(); err != nil {
 		return err
 	}
-	if !o.host.Loopback() {
-		warnOpen(log, o.host, secured != nil, cat.Snapshot())
+	if !o.host.Loopback() && secured == nil {
+		log.Warn(openPorts, "listen", o.host.Listen())
 	}
 	if secured != nil {
 		if err := runMember(ctx, secured, cat, o, log); err != nil {
@@ -192,24 +191,6 @@ func openSecurity(o *options, cat *catalog.Catalog) (*security.Member, error) {
 		return nil, err
 	}
 	return m, m.SetURL(o.url())
-}
-
-// warnOpen logs what is open to whoever reaches this server.
-func warnOpen(log *slog.Logger, host *hostid.Host, secured bool, data *catalog.Data) {
-	if !secured {
-		log.Warn(openPorts, "listen", host.Listen())
-		return
-	}
-	var ports []string
-	for _, s := range data.Stores {
-		for _, n := range s.Nodes {
-			if s.Local[n.Name] != nil {
-				ports = append(ports, strconv.Itoa(n.ClientPort), strconv.Itoa(n.ClustronPort))
-			}
-		}
-	}
-	slices.Sort(ports)
-	log.Warn(openStores, "ports", strings.Join(ports, " "))
 }
 
 // foreign returns the instances, as STORE/INSTANCE, that the catalog records as this server's but whose host is another

@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"path/filepath"
 
 	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/cmd/dkvmanager/internal/engine"
 	"dkvrun/cmd/dkvmanager/internal/security"
 	"dkvrun/runtime/wire"
 )
@@ -29,4 +32,15 @@ func managersOf(d *catalog.Data) []wire.Manager {
 		out = append(out, s.Managers...)
 	}
 	return out
+}
+
+// checkNoInstances refuses to secure a manager that has started instances: their ports can't be switched to TLS yet.
+func checkNoInstances(dataDir string) error {
+	specs, err := filepath.Glob(filepath.Join(dataDir, instancesFolder, "*", "*", engine.SpecFile))
+	if err != nil || len(specs) == 0 {
+		return err
+	}
+	folder := filepath.Dir(specs[0])
+	return fmt.Errorf("the manager of %s has started instance %s of store %s, and the ports of a store can't be switched to TLS "+
+		"yet: remove its stores first, or name another folder", dataDir, filepath.Base(folder), filepath.Base(filepath.Dir(folder)))
 }

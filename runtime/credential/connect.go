@@ -70,7 +70,11 @@ func (h *handshake) connect(raw net.Conn) (fanout.Secure, error) {
 		}
 		return fanout.Secure{}, h.untimely(problem)
 	}
-	out := fanout.Secure{Conn: conn, Manager: h.peer.Identity.Name, As: h.used.as}
+	out := fanout.Secure{Conn: conn, As: h.used.as}
+	if h.endpoint.Store != "" {
+		return out, nil // instances take no bearer tokens
+	}
+	out.Manager = h.peer.Identity.Name
 	if h.used.Token != "" {
 		out.Authorization = "Bearer " + h.used.Token
 	}
@@ -98,9 +102,16 @@ func (h *handshake) verify(state tls.ConnectionState) error {
 	if h.used == nil {
 		return h.otherCluster(id)
 	}
-	h.peer, err = h.used.Policy(time.Now, identity.Manager).Admit(state.PeerCertificates)
+	expected := identity.Manager
+	if h.endpoint.Store != "" {
+		expected = identity.Instance
+	}
+	h.peer, err = h.used.Policy(time.Now, expected).Admit(state.PeerCertificates)
 	var problem *identity.Error
 	switch {
+	case err == nil && h.endpoint.Store != h.peer.Identity.Store:
+		return h.fail(codeNotInstance, "is it a client port of store "+h.endpoint.Store+"?",
+			"%s answers there; %s", h.peer.Identity.Describe(), h.used.you())
 	case err == nil:
 		return h.checkOwn()
 	case !errors.As(err, &problem):

@@ -19,6 +19,7 @@ const (
 	codeUnusableCredential = "unusable_credential" // the file of the credential is refused or damaged
 	codeExpiredCredential  = "expired_credential"  // of this run; a server's certificate is "expired"
 	codeNotManager         = "not_a_manager"       // a certificate that is not one of a manager
+	codeNotInstance        = "not_an_instance"     // a certificate that is not one of the store's instances
 	codeRefusedCredential  = "not_authenticated"   // the server ended the connection because of the credential
 )
 
@@ -96,6 +97,10 @@ func (s *Source) obtain(cluster string) string {
 func (h *handshake) refused(p *identity.Error) error {
 	switch p.Problem {
 	case identity.WrongKind:
+		if h.endpoint.Store != "" {
+			return h.fail(codeNotInstance, "is it a client port of store "+h.endpoint.Store+"?",
+				"%s answers there, which is not an instance; %s", p.Identity.Describe(), h.used.you())
+		}
 		return h.fail(codeNotManager, "is it the port of a manager?",
 			"%s answers there, which is not a manager; %s", p.Identity.Describe(), h.used.you())
 	case identity.UnknownAuthority:

@@ -18,6 +18,8 @@ type Endpoint struct {
 	// Host is a name or an IP address, without brackets.
 	Host string
 	Port int
+	// Store is set for a client port: an instance of this store has to answer there, if the connection is secure.
+	Store string
 }
 
 // String returns host:port, with brackets around an IPv6 address.
