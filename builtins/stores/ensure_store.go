@@ -56,7 +56,7 @@ func ensureStore(c *runtime.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	values, err := body.Call(c.Context(), c, want)
+	values, err := body.Call(run.WithTopologyChange(c.Context(), c.Name), c, want)
 	if err != nil {
 		var failed *runtime.Error
 		if errors.As(err, &failed) {

@@ -27,6 +27,9 @@ type Caller struct {
 	// ended with the error, or with nil.
 	NoteProbes func([]Probe)
 	ShowProbes func([]Probe, error)
+	// TopologyChange is the builtin whose change of a topology the queries are for, or "". It needs every
+	// manager, so that the error of a connection does not suggest to go on without those that do not answer.
+	TopologyChange string
 }
 
 // Response is the answer of one manager to a query.

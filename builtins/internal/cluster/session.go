@@ -170,6 +170,9 @@ func (s *Session) identify(ctx context.Context, call Caller) error {
 // connect stores which managers answered. It shows rows only if some did not answer. The caller holds s.connecting.
 func (s *Session) connect(ctx context.Context, call Caller, probes []Probe, identified bool) error {
 	members, err := connectable(ctx, call.Builtin, probes, s.allowDown)
+	if n := silent(probes); err != nil && call.TopologyChange != "" && ctx.Err() == nil && 0 < n && n < len(probes) {
+		err = incomplete(call.TopologyChange, probes)
+	}
 	if silent(probes) > 0 {
 		call.ShowProbes(probes, err)
 	}

@@ -2,6 +2,7 @@ package run
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"time"
 
@@ -75,7 +76,7 @@ func (r *Run) Caller(c *runtime.Call) cluster.Caller {
 	return cluster.Caller{
 		Builtin: c.Name, Client: r.Client, Timeout: params.QueryTimeout(c), ConnectTimeout: params.ConnectTimeout(c),
 		Notice: r.Reporter.Notice, Progress: r.Reporter.Progress,
-		NoteProbes: r.unreachable.noteProbes,
+		NoteProbes: r.unreachable.noteProbes, TopologyChange: r.topologyChange(c),
 		ShowProbes: func(probes []cluster.Probe, err error) {
 			r.unreachable.noteProbes(probes)
 			endpoints := make([]fanout.Endpoint, len(probes))
@@ -85,6 +86,24 @@ func (r *Run) Caller(c *runtime.Call) cluster.Caller {
 			r.EndConnect(r.BeginConnect(c, endpoints), probes, err)
 		},
 	}
+}
+
+type topologyChangeKey struct{}
+
+// WithTopologyChange returns a context for the calls by which a builtin changes a topology.
+func WithTopologyChange(ctx context.Context, builtin string) context.Context {
+	return context.WithValue(ctx, topologyChangeKey{}, builtin)
+}
+
+// topologyChange returns the builtin that changes a topology with the call or by means of it, or "".
+func (r *Run) topologyChange(c *runtime.Call) string {
+	if builtin, ok := c.Context().Value(topologyChangeKey{}).(string); ok {
+		return builtin
+	}
+	if c.Declares(params.Atomic.Name) && (c.Bool(params.Atomic.Name) || r.Planning(c)) {
+		return c.Name
+	}
+	return ""
 }
 
 // BeginConnect begins the table of a connection.
