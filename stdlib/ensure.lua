@@ -89,12 +89,15 @@ local function listed(managers, separator)
   return table.concat(out, "; ")
 end
 
--- complete(want, rows): raises unless every manager answered.
+-- complete(want, rows): raises unless every manager answered. A store that none of the others has can't be repaired.
 local function complete(want, rows)
   if rows.ok then return end
+  local remedy = "leave it out"
+  if #rows > 0 then
+    remedy = string.format("let the store continue without it, with repair_store{%q, lost = …}, and leave it out", want.name)
+  end
   fail("not_all_connected", "a topology change needs every manager, and " .. #rows.unreachable .. " gave no usable answer: "
-    .. listed(rows.unreachable, ": "), "repeat it when they answer; if one is gone for good, let the store continue without it, "
-    .. string.format("with repair_store{%q, lost = …}, and leave it out", want.name))
+    .. listed(rows.unreachable, ": "), "repeat it when they answer; if one is gone for good, " .. remedy)
 end
 
 -- comparable(want, status): raises if managers that have the store keep different contents of it: only one of them can be
