@@ -44,8 +44,8 @@ func (call Caller) Probe(ctx context.Context, endpoints []fanout.Endpoint) []Pro
 
 func readInfo(at fanout.Endpoint, answer fanout.Answer) Probe {
 	var info wire.Info
-	if answer.Err == nil && answer.Status == http.StatusOK && decode(answer.Body, &info) == nil &&
-		info.Identity != "" && info.Identity == answer.Manager {
+	isInfo := answer.Err == nil && answer.Status == http.StatusOK && decode(answer.Body, &info) == nil && info.Identity != ""
+	if isInfo && info.Identity == answer.Manager {
 		return Probe{Member: Member{Endpoint: at, Info: &info}, Row: connectedRow(at, answer)}
 	}
 	member := Member{Endpoint: at}
@@ -53,6 +53,9 @@ func readInfo(at fanout.Endpoint, answer fanout.Answer) Probe {
 	if answer.Err == nil && answer.Status == http.StatusOK {
 		row = Unreadable(at)
 		row.Action = ConnectAction
+		if isInfo && answer.Manager == "" {
+			row.Message = withoutIdentity
+		}
 	}
 	return Probe{Member: member, Row: row}
 }

@@ -48,7 +48,15 @@ type Reader func(body []byte) (any, error)
 // Read sets Value from the answer. An answer that can't be read makes the response a failure.
 func (r *Response) Read(read Reader) {
 	r.Value = nil
-	if read == nil || !r.Row.Success {
+	if read == nil {
+		return
+	}
+	if !r.Row.Success {
+		if r.Answer.Err == nil && r.Answer.Status == http.StatusOK && r.Answer.Manager == "" {
+			if _, err := read(r.Answer.Body); err == nil {
+				r.Row.Message = withoutIdentity
+			}
+		}
 		return
 	}
 	value, err := read(r.Answer.Body)

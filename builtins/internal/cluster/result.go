@@ -95,6 +95,9 @@ func ReadResult(row report.Row, from Member, asked Asked, answer fanout.Answer) 
 			row.InDoubt, row.Hint = true, doubtHint
 		}
 		row.Message = fmt.Sprintf("answered %d with something that is no result of the admin API: is a dkvmanager listening there?", answer.Status)
+		if _, err := wire.ReadResult(answer.Status, answer.Body); err == nil {
+			row.Message = withoutIdentity
+		}
 	case wrong != nil:
 		row.Result, row.Code, row.Message = report.Failed, fanout.Protocol, printable.Line(wrong.Error())
 		if changes {

@@ -71,6 +71,9 @@ func (m *Member) Disowned(answer fanout.Answer) string {
 // notOfAPI describes an answer that no manager has sent.
 const notOfAPI = "answered with something that is not of the admin API: is a dkvmanager listening there?"
 
+// withoutIdentity describes an answer that is of the admin API, but doesn't state the identity of its manager.
+const withoutIdentity = "answered without the identity that a dkvmanager states: is it one of an older version, or another program?"
+
 // NewSession returns the connected session of members whose identity is known.
 func NewSession(members []Member) *Session {
 	s := &Session{}
