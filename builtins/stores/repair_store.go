@@ -61,7 +61,7 @@ func repairStore(c *runtime.Call) (any, error) {
 		case absent != nil:
 			reportAbsent(a, s, *absent)
 		case r.Planning(c):
-			planRepair(a, s)
+			planRepair(a, s, repair, "")
 		default:
 			resolve(a, s, repair)
 		}
@@ -81,7 +81,11 @@ func repairWithout(
 	}
 	if repair.IsCoordinator(lost.Identity) {
 		out := repair.CheckReplacement(lost)
-		if out == nil && !r.Planning(c) {
+		if out == nil && r.Planning(c) {
+			planRepair(a, s, repair, lost.Identity)
+			return a.End()
+		}
+		if out == nil {
 			out = repair.ReplaceCoordinator(c.Context(), lost)
 		}
 		if out != nil {
@@ -94,7 +98,7 @@ func repairWithout(
 		return nil, c.Errorf(wire.CodeCoordinatorAlive, "repair_store: the manager on %s answers: it is not lost", lost.URL)
 	}
 	if r.Planning(c) {
-		planRepair(a, s)
+		planRepair(a, s, repair, lost.Identity)
 		return a.End()
 	}
 	return dropLost(r, c, a, s, lost)
@@ -126,13 +130,10 @@ func reportAbsent(a *run.Action, s *cluster.Session, hint string) {
 	a.Keep(s, run.Operation{Change: wire.Operation{Action: wire.RepairAction}}, out, false)
 }
 
-func planRepair(a *run.Action, s *cluster.Session) {
-	out := &commit.Outcome{State: commit.DryRun}
-	for range s.Members() {
-		out.Rows = append(out.Rows, commit.Row{Result: commit.Planned, Code: "planned", Message: "Would resolve what is in doubt"})
-	}
+// planRepair adds the rows of a dry run. The manager that is declared lost need not take part.
+func planRepair(a *run.Action, s *cluster.Session, repair *commit.Recovery, lost string) {
 	a.Open(s, wire.RepairAction)
-	a.Keep(s, run.Operation{Change: wire.Operation{Action: wire.RepairAction}}, out, false)
+	a.Keep(s, run.Operation{Change: wire.Operation{Action: wire.RepairAction}}, repair.Plan(lost), false)
 }
 
 // resolve resolves the operations in doubt at the managers that answer.

@@ -199,6 +199,25 @@ func anyPrepared(all map[int]stateReply) bool {
 	return false
 }
 
+// Plan returns what Resolve would do, or a replacement of the manager with the identity lost. It sends nothing: a
+// manager whose answer to Query is no state, such as one that can't read its catalog, would not take part.
+func (r *Recovery) Plan(lost string) *Outcome {
+	out := &Outcome{State: DryRun}
+	bad := 0
+	for i, m := range r.Managers {
+		row := Row{Result: Planned, Code: "planned", Message: "Would resolve what is in doubt"}
+		if s := r.responses[i]; s.refusal != nil && m.Identity != lost {
+			row = answer{Reply: s.Reply, refusal: s.refusal}.failure()
+			bad++
+		}
+		out.Rows = append(out.Rows, row)
+	}
+	if bad > 0 {
+		out.Summary = fmt.Sprintf("%s: would not be resolved at %d of %d managers", r.Store, bad, len(r.Managers))
+	}
+	return out
+}
+
 // latest returns the configuration to compare the others with: the coordinator's, or without an answer of the
 // coordinator the one with the highest epoch and revision. It returns nil if no manager has the store. Epochs of a name
 // only grow, also when the store is removed and created again; revisions begin anew then, so they come second.
