@@ -30,9 +30,13 @@ var RowsType = &runtime.RecordType{
 	Fields: answerFields, Methods: []runtime.Builtin{run.CheckMethod("the rows", "rows")},
 }
 
-// rows makes the list that a query returns. It is an error if no manager answered.
+// rows makes the list that a query returns. It is an error if no manager answered, not even a part of it.
 func rows(r *run.Run, c *runtime.Call, items []any, silent []report.Row, asked int) (runtime.List, error) {
-	q, err := r.Answered(c, silent, asked, true)
+	answered := r.Answered
+	if len(items) > 0 {
+		answered = r.AnsweredInPart
+	}
+	q, err := answered(c, silent, asked, true)
 	if err != nil {
 		return runtime.List{}, err
 	}

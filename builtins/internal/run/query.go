@@ -127,13 +127,21 @@ func CheckMethod(returns, returnType string) runtime.Builtin {
 // none answered, and with --strict if some did not. Otherwise the script has to check the result, unless it accepts
 // silent managers; returned reports whether it gets the result.
 func (r *Run) Answered(c *runtime.Call, silent []report.Row, asked int, returned bool) (*QueryResult, error) {
+	if len(silent) > 0 && len(silent) == asked {
+		r.unreachable.noteSilent(silent)
+		return nil, Raise(c, cluster.NoAnswer(c.Name, silent))
+	}
+	return r.AnsweredInPart(c, silent, asked, returned)
+}
+
+// AnsweredInPart does the same as Answered for a query of which some of the silent managers have answered a part: it is
+// no error if none has answered the whole.
+func (r *Run) AnsweredInPart(c *runtime.Call, silent []report.Row, asked int, returned bool) (*QueryResult, error) {
 	q := &QueryResult{builtin: c.Name, file: c.File, line: c.Line, asked: asked, silent: silent, returned: returned}
 	r.unreachable.noteSilent(silent)
 	switch {
 	case q.OK():
 		return q, nil
-	case len(silent) == asked:
-		return nil, Raise(c, cluster.NoAnswer(c.Name, silent))
 	case r.AcceptsSilence(c, silent):
 		q.SetChecked()
 	case r.Strict:
