@@ -116,6 +116,7 @@ func TestSecured_ThreeLines(t *testing.T) {
 	if said, ok := run("home", use); !ok || !strings.HasSuffix(said, "\nv\n") {
 		t.Errorf("a store: %s", said)
 	}
+	s.checkApplications(hosts[0], func(code string) string { said, _ := run("home", code); return said })
 	if said, ok := run("stranger", `stop_store("S")`); ok {
 		t.Errorf("stopped without a credential: %s", said)
 	}
@@ -126,5 +127,34 @@ func TestSecured_ThreeLines(t *testing.T) {
 	}
 	if said, ok := run("home", `stop_store("S")`); !ok {
 		t.Errorf("stop: %s", said)
+	}
+}
+
+// checkApplications makes credentials of applications of store S on a server, as docs/security.md says, and uses them.
+// admin runs an expression with the admin's credential and returns what it prints.
+func (s *securedRun) checkApplications(host string, admin func(code string) string) {
+	s.t.Helper()
+	lines := strings.Fields(admin(`return connect_store("S").endpoints[1]`))
+	endpoint := lines[len(lines)-1]
+	writes := map[string]bool{"web": true, "report": false, "other": false}
+	for app, flags := range map[string][]string{
+		"web": {"--store", "S"}, "report": {"--store", "S", "--read-only"}, "other": {"--store", "T"},
+	} {
+		file := filepath.Join(s.dir, app+".pem")
+		args := append([]string{"credential", "--data-dir", filepath.Join(s.dir, host), "--app", app, "--out", file}, flags...)
+		if said, err := s.command("home", "dkvmanager", args...).CombinedOutput(); err != nil {
+			s.t.Fatalf("the credential of %s: %v, %s", app, err, said)
+		}
+		code := `connect_store{"S", endpoints = {"` + endpoint + `"}}:put("` + app + `", "v")`
+		var said []byte
+		for end := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) { // the instance learns of it
+			said, _ = s.command("stranger", "dkvrun", "--credential", file, "-e", code).CombinedOutput()
+			if !strings.Contains(string(said), "has no role") || time.Now().After(end) {
+				break
+			}
+		}
+		if got := admin(`return connect_store("S"):get("` + app + `")`); strings.HasSuffix(got, "\nv\n") != writes[app] {
+			s.t.Errorf("after a write of application %s, which said %s, the store has %s", app, said, got)
+		}
 	}
 }

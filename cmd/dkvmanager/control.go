@@ -37,6 +37,7 @@ type controlRequest struct {
 	Name     string        `json:"name,omitempty"`  // of a user, or for a token the manager that joins again
 	Count    int           `json:"count,omitempty"` // of servers that may use a token
 	Role     identity.Role `json:"role,omitempty"`
+	Store    string        `json:"store,omitempty"`  // the credential is for an application of this store
 	Bearer   bool          `json:"bearer,omitempty"` // a bearer token instead of a certificate
 	Lifetime time.Duration `json:"lifetime,omitempty"`
 }
@@ -70,8 +71,13 @@ func executeCommand(m *security.Member, r controlRequest) (string, error) {
 		return line + "\n", nil
 	case "credential":
 		issue := m.Credential
-		if r.Bearer {
+		switch {
+		case r.Bearer:
 			issue = m.Bearer
+		case r.Store != "":
+			issue = func(name string, role identity.Role, lifetime time.Duration) (*identity.Bundle, error) {
+				return m.AppCredential(r.Store, name, role, lifetime)
+			}
 		}
 		b, err := issue(r.Name, r.Role, r.Lifetime)
 		if err != nil {

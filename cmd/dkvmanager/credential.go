@@ -23,6 +23,9 @@ type securityCommand struct {
 	controlRequest
 	dataDir string
 	out     string // the file for a credential; empty for standard output
+	// app is the name of the application that a credential is for; empty for a user's.
+	app      string
+	readOnly bool // the application may only read
 }
 
 // runSecurity executes token, credential, revoke or pki.
@@ -57,6 +60,9 @@ func parseSecurity(name string, args []string) (*securityCommand, error) {
 		set.DurationVar(&c.Lifetime, "ttl", credentialLifetime, "")
 		set.StringVar(&c.out, "out", "", "")
 		set.BoolVar(&c.Bearer, "token", false, "")
+		set.StringVar(&c.app, "app", "", "")
+		set.StringVar(&c.Store, "store", "", "")
+		set.BoolVar(&c.readOnly, "read-only", false, "")
 	}
 	names, err := parseMixed(set, args)
 	if err != nil {
@@ -82,6 +88,9 @@ func (c *securityCommand) check(name string, arguments []string) error {
 		}
 		return errors.Join(tooMany(arguments, want), checkLifetime(c.Lifetime))
 	case "credential":
+		if c.app != "" || c.Store != "" || c.readOnly {
+			return errors.Join(c.checkApp(), tooMany(arguments, want), checkLifetime(c.Lifetime))
+		}
 		if c.Name == "" {
 			return errors.New("--name NAME is missing: name the user or job, for example ci")
 		}
@@ -101,6 +110,23 @@ func (c *securityCommand) check(name string, arguments []string) error {
 		c.Command = "status"
 	}
 	return tooMany(arguments, want)
+}
+
+// checkApp checks the flags of an application's credential.
+func (c *securityCommand) checkApp() error {
+	switch {
+	case c.app == "":
+		return errors.New("--app NAME is missing: name the application, for example web")
+	case c.Store == "":
+		return errors.New("--store NAME is missing: name the store that the application uses")
+	case c.Name != "" || c.Role != "" || c.Bearer:
+		return errors.New("--app is for an application: leave --name, --role and --token out")
+	}
+	c.Name, c.Role = c.app, identity.AppRole
+	if c.readOnly {
+		c.Role = identity.ReadOnlyApp
+	}
+	return nil
 }
 
 func tooMany(arguments []string, want int) error {

@@ -66,6 +66,8 @@ Usage:
   dkvmanager token --data-dir DIR [--count N] [--ttl DURATION] [--again IDENTITY]
   dkvmanager credential --data-dir DIR --name NAME --role ROLE [--ttl DURATION] [--out FILE]
              [--token]
+  dkvmanager credential --data-dir DIR --app NAME --store STORE [--read-only] [--ttl DURATION]
+             [--out FILE]
   dkvmanager revoke --data-dir DIR NAME
   dkvmanager pki status --data-dir DIR
   dkvmanager etcdctl --data-dir DIR STORE/INSTANCE -- ARGUMENT…
@@ -111,6 +113,9 @@ credential prints a credential, and ends the earlier one of the same name.
   --ttl DURATION          how long it is valid (default 720h)
   --out FILE              write it to a new file, which only its owner may read
   --token                 a bearer token instead of a certificate
+  --app NAME              an application, which reads and writes the data of one store
+  --store STORE           the store; it need not exist yet
+  --read-only             the application may only read
 revoke ends what a user was granted, or removes a member, given by its URI: pki status lists both.
 pki status shows certificates and their ends, members, roles and open tokens.
 
