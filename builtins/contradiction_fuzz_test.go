@@ -294,8 +294,8 @@ func TestContradictions_NeverSucceed(t *testing.T) {
 //
 //	go test ./builtins -run '^$' -fuzz Contradictions -fuzztime 60s
 //
-// The first time Go builds all packages anew, with counters of coverage. That takes minutes on two cores, shows nothing,
-// and doesn't count as fuzz time.
+// The first time Go builds all packages anew, with counters of coverage. That takes minutes on two cores, shows
+// nothing, and doesn't count as fuzz time.
 func FuzzContradictions_NeverSucceed(f *testing.F) {
 	// The fuzzer's workers are processes that run at the same time.
 	h := newHonest(f, fmt.Sprintf("127.48.%d.%d", 64+os.Getpid()%128, 1+os.Getpid()/128%250))
