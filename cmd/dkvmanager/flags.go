@@ -74,10 +74,10 @@ func parseFlags(args []string) (*options, error) {
 		return o, err
 	}
 	secured, err := security.IsSecured(o.dataDir)
-	if err == nil {
-		err = o.checkOpen(secured)
+	if err != nil {
+		return o, nil // the start says it
 	}
-	return o, err
+	return o, o.checkOpen(secured)
 }
 
 // checkOpen refuses a manager that other machines can reach and that isn't secured, without --insecure.

@@ -79,6 +79,10 @@ func (c *securedCluster) start(ip string, n int, args ...string) *daemon {
 	c.t.Cleanup(func() {
 		_ = d.cmd.Process.Kill()
 		<-d.done
+		for _, pid := range d.holders() {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+		eventually(c.t, "the instances are gone", func() bool { return len(d.holders()) == 0 })
 		if c.t.Failed() {
 			c.t.Logf("log of %s:\n%s", ip, d.log)
 		}
@@ -301,6 +305,59 @@ func TestSecured_JoinAgain(t *testing.T) {
 	if !strings.Contains(got, name+"  ") || strings.Contains(c.must("pki", "status", "--data-dir", c.dir(2)), "excluded") {
 		t.Errorf("after joining again: %s", got)
 	}
+}
+
+// A manager that was secured and has lost its keys serves nobody: it joins again, and keeps its running instances.
+func TestSecured_LostKeys(t *testing.T) {
+	t.Parallel()
+	c := newSecured(t)
+	c.start("127.23.37.11", 1, "init", "--cluster", "prod")
+	second := c.joined("127.23.37.12", 2)
+	id, err := os.ReadFile(filepath.Join(c.dir(2), "identity"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := strings.TrimSpace(string(id))
+	create := orders(1, "127.23.37.12")
+	if status, text := callSecured(t, c.client(c.credential()), "POST", "https://127.23.37.12:7801"+wire.StoresPath(), create); status != 200 {
+		t.Fatalf("create: %d %s", status, text)
+	}
+	if status, text := callSecured(t, c.client(c.credential()), "POST",
+		"https://127.23.37.12:7801"+wire.InstancePath("OrdersStore", create.Nodes[0].Name)+"/start", nil); status != 200 {
+		t.Fatalf("start: %d %s", status, text)
+	}
+	second.end(syscall.SIGTERM)
+	if err := os.RemoveAll(filepath.Join(c.dir(2), "pki")); err != nil {
+		t.Fatal(err)
+	}
+	flags := []string{"--data-dir", c.dir(2), "--listen"}
+	for _, r := range [][]string{
+		append(flags, "127.23.37.12:7801"), append(flags, "127.23.37.12:7801", "--insecure"), append(flags, "0.0.0.0:7801"),
+		append([]string{"init", "--cluster", "other", "--credential-out", filepath.Join(c.root, "o.pem")}, append(flags, "127.23.37.12:7801")...),
+		{"token", "--data-dir", c.dir(2)}, {"pki", "status", "--data-dir", c.dir(2)},
+	} {
+		_, errors, status := c.command(r...)
+		if status != exitError || !strings.Contains(errors, `was secured, as a member of cluster "prod", and its folder pki is missing`) {
+			t.Errorf("dkvmanager %s: %d, %s", strings.Join(r, " "), status, errors)
+		}
+	}
+	again := strings.Fields(c.must("token", "--data-dir", c.dir(1), "--again", name))
+	second = c.start("127.23.37.12", 2, again[1:len(again)-1]...)
+	if !strings.Contains(second.log.String(), "msg=adopted store=OrdersStore") {
+		t.Errorf("the instance was not adopted: %s", second.log)
+	}
+	second.end(syscall.SIGTERM)
+
+	issuer := filepath.Join(c.dir(2), "pki", "issuer.pem")
+	if err := os.Remove(issuer); err != nil {
+		t.Fatal(err)
+	}
+	_, errors, status := c.command(append(flags, "127.23.37.12:7801")...)
+	if status != exitError || !strings.Contains(errors, "restore it from a backup, or get new keys with dkvmanager join --again") {
+		t.Errorf("without issuer.pem: %d, %s", status, errors)
+	}
+	again = strings.Fields(c.must("token", "--data-dir", c.dir(1), "--again", name))
+	c.start("127.23.37.12", 2, again[1:]...)
 }
 
 func TestSecured_Commands(t *testing.T) {

@@ -131,8 +131,10 @@ func (o *joinOptions) join(ctx context.Context, log *slog.Logger) error {
 	}
 	defer cat.Close()
 	secured, err := security.IsSecured(cat.Dir())
+	var lost *security.LostKeysError
 	switch {
-	case err != nil:
+	case errors.As(err, &lost) && !o.again: // joining gives the manager new keys
+	case err != nil && !errors.As(err, &lost):
 		return err
 	case secured && !o.again:
 		return fmt.Errorf("the manager of %s is secured already: dkvmanager pki status --data-dir %s shows its cluster; "+
@@ -140,7 +142,7 @@ func (o *joinOptions) join(ctx context.Context, log *slog.Logger) error {
 	case !secured && o.again:
 		return fmt.Errorf("the manager of %s is not secured: join without --again", o.dataDir)
 	}
-	if !secured {
+	if !secured && lost == nil {
 		if err := checkNoInstances(cat.Dir()); err != nil {
 			return err
 		}

@@ -18,7 +18,6 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -31,7 +30,8 @@ import (
 )
 
 const (
-	// folderName is the folder of keys in the data folder. It is there if and only if the manager is secured.
+	// folderName is the folder of keys in the data folder. It is there if and only if the manager is secured, unless it was
+	// lost: see markerFile.
 	folderName = "pki"
 	// newFolderName is the folder of keys while it is being made.
 	newFolderName = "pki.new"
@@ -57,25 +57,31 @@ type Member struct {
 	heard    atomic.Int64                    // when another member last told its access log, in seconds
 }
 
-// IsSecured reports whether the manager of a data folder is secured.
-func IsSecured(dataDir string) (bool, error) {
-	_, err := os.Stat(filepath.Join(dataDir, folderName))
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
 // Open opens the keys of a secured manager. Name is the manager's identity, hosts are the names and addresses under
 // which others reach it, or nil to leave those of the present certificate. Open makes the manager's certificate if it
-// is missing, due for renewal, or has other hosts.
+// is missing, due for renewal, or has other hosts, and marks the data folder as a secured manager's.
 func Open(dataDir, name string, hosts []string, now func() time.Time) (*Member, error) {
 	m := &Member{path: filepath.Join(dataDir, folderName), hosts: hosts, now: now}
 	m.heard.Store(now().Unix())
-	if err := m.open(name); err != nil {
+	err := m.open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w: %s", err, m.missing())
+	}
+	if err != nil {
 		return nil, fmt.Errorf("the keys in %s can't be used: %w", m.path, err)
 	}
+	if err := mark(dataDir, m.self.Cluster); err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
 	return m, nil
+}
+
+// missing says what to do where a file of keys is missing.
+func (m *Member) missing() string {
+	if m.authority != nil {
+		return "restore it from a backup"
+	}
+	return "restore it from a backup, or get new keys with dkvmanager join --again"
 }
 
 func (m *Member) open(name string) (err error) {

@@ -1,0 +1,51 @@
+package security
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"dkvrun/runtime/durable"
+)
+
+// markerFile is the file beside the folder of keys that says that the manager was secured, and in which cluster. A
+// manager that finds it without the folder must not serve everybody.
+const markerFile = "secured"
+
+// LostKeysError is the error of a manager that was secured and whose folder of keys is missing.
+type LostKeysError struct{ dataDir, cluster string }
+
+func (e *LostKeysError) Error() string {
+	return fmt.Sprintf("the manager of %s was secured, as a member of cluster %.80q, and its folder %s is missing: restore the folder "+
+		"from a backup, or let the server join again with dkvmanager join; delete %s to have a manager that is not secured",
+		e.dataDir, e.cluster, folderName, filepath.Join(e.dataDir, markerFile))
+}
+
+// IsSecured reports whether the manager of a data folder is secured. The error is a *LostKeysError if it was and the
+// folder of keys is missing.
+func IsSecured(dataDir string) (bool, error) {
+	if _, err := os.Stat(filepath.Join(dataDir, folderName)); !errors.Is(err, fs.ErrNotExist) {
+		return err == nil, err
+	}
+	switch text, err := os.ReadFile(filepath.Join(dataDir, markerFile)); {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, err
+	default:
+		return false, &LostKeysError{dataDir, strings.TrimSpace(string(text))}
+	}
+}
+
+// mark writes the marker if it is missing or names another cluster.
+func mark(dataDir, cluster string) error {
+	path, text := filepath.Join(dataDir, markerFile), []byte(cluster+"\n")
+	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, text) {
+		return nil
+	}
+	return durable.Replace(path, text, durable.Options{Mode: 0o600})
+}
