@@ -96,7 +96,6 @@ describe("a store object whose ports another store has", function()
     for _, node in ipairs(store_status("OrdersStore").topology) do
       if node.role == "gateway" then gateway = node.host .. ":" .. node.client_port end
     end
-    local list = managers()
     disconnect_managers()
     local store = connect_store{"OrdersStore", endpoints = gateway}
     store:put("k", "1")
