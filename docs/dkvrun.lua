@@ -670,8 +670,8 @@ function store_status(name, managers, port, timeout_sec, connect_timeout_sec) en
 function topology(name, instance_prefix, instance_count, clustron_port, client_port, nodes, atomic, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
 
 ---Compares two topologies by the names of their nodes; a name that a topology has twice is refused. What one of them leaves open, such as the roles in what `topology` returns, is no difference.
----@param from table a topology
----@param to table another
+---@param from table a topology, or the table of named parameters that `new_store` or `topology` would take for it
+---@param to table another, in either form
 ---@return dkvrun.difference # `{same, added, removed, changed, lines}`: lists of node names; `tostring` prints one line per difference
 ---@overload fun(parameters: table): dkvrun.difference
 function topology.diff(from, to) end

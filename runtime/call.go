@@ -52,6 +52,23 @@ func (c *Call) From(other *Call) *Call {
 	return &moved
 }
 
+// With returns a call at the same position whose parameters are those of b, with the values of named fields. It returns
+// the error that a call of b with them would raise, in the name of this call.
+func (c *Call) With(b *Builtin, fields map[string]any) (*Call, error) {
+	of := *c
+	of.params = b.Params
+	var err error
+	c.withLock(func() {
+		var named lua.LValue
+		if named, err = c.Host.conv.toLua(fields); err == nil {
+			a := newBinder(c.Host.conv, &of, b)
+			err = a.bind([]lua.LValue{named})
+			of.values, of.given = a.values, a.given
+		}
+	})
+	return &of, err
+}
+
 // Has reports whether the parameter was given or has a default. Like all readers of Call it panics if the builtin
 // doesn't declare the parameter.
 func (c *Call) Has(name string) bool { return c.Value(name) != nil }

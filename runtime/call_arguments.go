@@ -109,7 +109,8 @@ func (a *binder) isNamed(t *lua.LTable, position int) bool {
 	case Any, Verbatim:
 		return false
 	case Table, Strings:
-		return len(stringKeys(t)) > 0
+		keys := stringKeys(t)
+		return len(keys) > 0 && (!p.Fields || slices.ContainsFunc(keys, func(key string) bool { return a.find(key) >= 0 }))
 	}
 	return true
 }

@@ -39,6 +39,9 @@ type Param struct {
 	// Rest makes a positional Strings, Any or Verbatim parameter take all remaining positional values. Any and
 	// Verbatim then arrive as []any and keep nils.
 	Rest bool
+	// Fields makes a last table with string keys the value of a positional Table parameter, unless one of the keys is the
+	// name of a parameter of the builtin.
+	Fields bool
 }
 
 // Builtin declares one function that scripts can call. The help, the reference, the editor stubs, completion and the

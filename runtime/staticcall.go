@@ -61,6 +61,9 @@ func (j *staticCall) arguments(args []any) []lua.LValue {
 	values := make([]lua.LValue, 0, len(args))
 	names := a.conv.main.NewTable()
 	names.RawSetString("name", unknownValue)
+	if len(a.b.Params) > 0 {
+		names.RawSetString(a.b.Params[0].Name, unknownValue)
+	}
 	for i, arg := range args {
 		v := lua.LValue(unknownValue)
 		if arg != UnknownList {

@@ -6,6 +6,7 @@ import (
 	"dkvrun/builtins/internal/run"
 	"dkvrun/builtins/internal/topology"
 	"dkvrun/runtime"
+	"dkvrun/runtime/wire"
 )
 
 var Topology = runtime.Builtin{
@@ -20,17 +21,22 @@ local store = {name = "OrdersStore", instance_prefix = "orders", parallel = true
 print(topology(store))
 new_store(store):check()`,
 	Impl: func(c *runtime.Call) (any, error) {
-		var s *cluster.Session
-		var err error
-		if !c.Has("nodes") {
-			if s, err = run.Of(c).CallSession(c); err != nil {
-				return nil, err
-			}
-		}
-		nodes, err := wantedNodes(c, s)
+		nodes, err := plannedNodes(c)
 		if err != nil {
 			return nil, err
 		}
 		return topology.List(nodes), nil
 	},
+}
+
+// plannedNodes returns the nodes that a call describes with the parameters of topology.
+func plannedNodes(c *runtime.Call) ([]wire.Node, error) {
+	var s *cluster.Session
+	var err error
+	if !c.Has("nodes") {
+		if s, err = run.Of(c).CallSession(c); err != nil {
+			return nil, err
+		}
+	}
+	return wantedNodes(c, s)
 }

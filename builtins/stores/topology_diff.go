@@ -14,8 +14,8 @@ var TopologyDiff = runtime.Builtin{
 	Name: "topology.diff", Group: "Queries", Positional: 2,
 	Doc: "Compares two topologies by the names of their nodes; a name that a topology has twice is refused. What one of them leaves open, such as the roles in what `topology` returns, is no difference.",
 	Params: []runtime.Param{
-		{Name: "from", Type: runtime.Table, Required: true, Doc: "a topology"},
-		{Name: "to", Type: runtime.Table, Required: true, Doc: "another"},
+		{Name: "from", Type: runtime.Table, Required: true, Fields: true, Doc: "a topology, or the table of named parameters that `new_store` or `topology` would take for it"},
+		{Name: "to", Type: runtime.Table, Required: true, Fields: true, Doc: "another, in either form"},
 	},
 	Returns:    "`{same, added, removed, changed, lines}`: lists of node names; `tostring` prints one line per difference",
 	ReturnType: "difference",
@@ -37,7 +37,7 @@ print(topology.diff(one, two).added[1])`,
 
 // distinctNodes reads a topology of which each node has another name, since nodes are compared by name.
 func distinctNodes(c *runtime.Call, param string) ([]wire.Node, error) {
-	nodes, err := topology.Parse(c, param)
+	nodes, err := nodesOf(c, param)
 	if err != nil {
 		return nil, err
 	}
@@ -50,6 +50,19 @@ func distinctNodes(c *runtime.Call, param string) ([]wire.Node, error) {
 		first[key] = i
 	}
 	return nodes, nil
+}
+
+// nodesOf reads a list of nodes, or generates those that a table for new_store describes.
+func nodesOf(c *runtime.Call, param string) ([]wire.Node, error) {
+	fields, named := c.Value(param).(map[string]any)
+	if !named {
+		return topology.Parse(c, param)
+	}
+	described, err := c.With(&runtime.Builtin{Params: Topology.Params}, fields)
+	if err != nil {
+		return nil, err
+	}
+	return plannedNodes(described)
 }
 
 var DiffType = &runtime.RecordType{Name: "difference", Doc: "The result of `topology.diff`.", Fields: []runtime.Field{
