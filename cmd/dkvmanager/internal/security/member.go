@@ -30,8 +30,8 @@ import (
 )
 
 const (
-	// folderName is the folder of keys in the data folder. It is there if and only if the manager is secured, unless it was
-	// lost: see markerFile.
+	// folderName is the folder of keys in the data folder. It is there if and only if the manager is secured, unless it
+	// was lost: see markerFile.
 	folderName = "pki"
 	// newFolderName is the folder of keys while it is being made.
 	newFolderName = "pki.new"
