@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -137,14 +138,23 @@ func (p *puller) get(ctx context.Context, manager string, query url.Values) ([]b
 		return nil, err
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("it answers %d", resp.StatusCode)
-	}
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAccess+1))
 	if err == nil && len(text) > maxAccess {
 		err = errors.New("its answer is too long")
 	}
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = refusalOf(resp.StatusCode, text)
+	}
 	return text, err
+}
+
+// refusalOf returns what another manager says in a refusal.
+func refusalOf(status int, text []byte) error {
+	var refusal wire.Result
+	if json.Unmarshal(text, &refusal) != nil || refusal.Message == "" {
+		return fmt.Errorf("it answers %d", status)
+	}
+	return fmt.Errorf("it answers %d: %s", status, oneLine(refusal.Message))
 }
 
 // note logs the reason of a failure when it changes.

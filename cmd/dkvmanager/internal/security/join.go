@@ -187,7 +187,7 @@ func (j *Joining) Complete(answer wire.Joined, server string, now time.Time) err
 		return fmt.Errorf("the answer to the request to join can't be used: %w", err)
 	}
 	if j.again {
-		return j.replace(issuer, log)
+		return j.replace(issuer, log, now)
 	}
 	if err := writeAddresses(j.folder, []wire.Manager{{Identity: answer.Manager, URL: server}}); err != nil {
 		return err
@@ -234,7 +234,7 @@ func removeLogs(folder string) error {
 }
 
 // replace gives a secured manager a new issuer. The manager's certificate is made of it when the keys are opened.
-func (j *Joining) replace(issuer *pki.Issuer, log *access.Log) error {
+func (j *Joining) replace(issuer *pki.Issuer, log *access.Log, now time.Time) error {
 	file, err := access.Open(j.folder, keyHashes(issuer.Roots))
 	var damage *access.DamageError
 	switch {
@@ -249,12 +249,14 @@ func (j *Joining) replace(issuer *pki.Issuer, log *access.Log) error {
 	if err != nil {
 		return err
 	}
-	cluster := file.State().Cluster
-	if err := file.Close(); err != nil {
-		return err
+	if got, cluster := log.State().Cluster, file.State().Cluster; got != cluster {
+		err = fmt.Errorf("it is of cluster %s, and this manager is of cluster %s", got, cluster)
+	} else {
+		// With the line of the new issuer the manager knows that it is a member.
+		_, err = file.Merge(log.Lines(log.Heads()[0].Hash, 1), now)
 	}
-	if got := log.State().Cluster; got != cluster {
-		return fmt.Errorf("it is of cluster %s, and this manager is of cluster %s", got, cluster)
+	if err := errors.Join(err, file.Close()); err != nil {
+		return err
 	}
 	return j.writeKeys(issuer)
 }
