@@ -83,9 +83,9 @@ Flags:
   --also-known-as NAME[,NAME…]
                       further names by which clients address this manager; requests with any other
                       name in the Host header are refused, as they may come from web pages
-  --insecure          allow an address that other machines can reach, although neither the admin API
-                      nor the instances' ports have encryption or authentication; each start logs
-                      what is open to whom
+  --insecure          without init or join: allow an address that other machines can reach, although
+                      neither the admin API nor the instances' ports have encryption or authentication;
+                      each start logs what is open to whom
   -h, --help          show this text
 
 init makes a cluster whose managers and users have certificates, writes the credential of an admin, and
