@@ -166,7 +166,11 @@ func memberID(m *engine.Member) string { return strconv.FormatUint(m.ID, 16) }
 
 // waitsToLeave returns the error of a data instance that leaves, while others have no vote yet.
 func waitsToLeave(missing []string) error {
-	return fmt.Errorf("leaves when %s has taken over the data", strings.Join(missing, ", "))
+	have := "has"
+	if len(missing) > 1 {
+		have = "have"
+	}
+	return fmt.Errorf("leaves when %s %s taken over the data", strings.Join(missing, ", "), have)
 }
 
 // changeMember takes a step for the instance: over the socket of an instance of this server that votes, else through

@@ -104,7 +104,7 @@ func TestMembers_StepsThatChangeNothing(t *testing.T) {
 	storetest.Put(t, second, "k", "v")
 	c.widen("Orders", wire.DesiredStopped, c.servers[2].node("orders-4", 2), c.servers[2].node("orders-5", 3))
 	if _, err := first.step(wire.LeaveMember, third, first.memberID("orders-1", third)); code(err) != wire.CodeStoreNotReady ||
-		!strings.Contains(err.Error(), "leaves when orders-4, orders-5 has taken over the data") {
+		!strings.Contains(err.Error(), "leaves when orders-4, orders-5 have taken over the data") {
 		t.Errorf("leave before others have taken over: %v", err)
 	}
 	if _, err := c.servers[2].step(wire.PromoteMember, second, id); code(err) != wire.CodeNotThisHost {
