@@ -18,6 +18,7 @@ func (w *walk) fault(i int) {
 		v.committed, v.members, v.coordinator = 0, 0, -1
 		w.emit(t, label{"its store is removed separately", i, 0})
 	}
+	w.dropRecords(i)
 	// A disk loses the last write, here a vote. If a promise was written after it, the promise would be the last one.
 	if m := w.from.managers[i]; w.losesWrites.has(i) && m.prepared != 0 && m.replacing == 0 && !m.suspect {
 		t := w.from
@@ -101,5 +102,24 @@ func (w *walk) weakDisk(i int) {
 		v.prepared, v.preparedEpoch = o, v.epoch
 		v.everCommitted &^= 1 << o
 		w.emit(t, label{"its disk loses the commit", i, o})
+	}
+}
+
+// dropRecords adds the successor state in which manager i has dropped its records of the name, because it has too many
+// names without a store. A prepared operation and a promise are never dropped, and the epoch stays.
+func (w *walk) dropRecords(i int) {
+	m := &w.from.managers[i]
+	if !w.drops.has(i) || m.silent || m.suspect || !w.absent(m) || m.prepared != 0 || m.replacing != 0 ||
+		m.fenced != 0 && !w.fenceForgotten {
+		return
+	}
+	t := w.from
+	v := &t.managers[i]
+	v.committed, v.everCommitted, v.fenced = 0, 0, 0
+	if w.epochForgotten {
+		v.epoch = 0
+	}
+	if t != w.from {
+		w.emit(t, label{"drops its records of the name", i, 0})
 	}
 }

@@ -42,6 +42,7 @@ type scenario struct {
 	patient         bool   // runners abort only when refused, and no lease expires
 	epochs          uint8  // the highest epoch of a runner; 0 means 2, or 3 if the store exists at the start
 	slow            bool   // the coordinator's answers to participants can be late
+	drops           set    // managers that may drop their records of the name while they have no store of it
 	proxied         set    // managers behind a proxy that can change a field of a prepare
 }
 
@@ -87,6 +88,8 @@ type weakness struct {
 	anyContentCounts            bool // a vote is counted whatever the content that it is for
 	unnamedRefusalCounts        bool // a refusal is believed though it names neither operation nor manager
 	commitsWhatItHolds          bool // a manager in doubt commits by the operation's id alone
+	epochForgotten              bool // a manager drops also the epoch of the name
+	fenceForgotten              bool // a manager drops also the record that a manager was declared lost
 	contentIgnored              bool // repair compares which operation is the last, and not its content
 }
 
@@ -258,6 +261,12 @@ func races() []scenario {
 			losesWrites: of(1),
 		},
 		{
+			name:       "managers drop their records of a name",
+			operations: []operation{{session: []int{0, 1}}, {session: []int{1, 2}}},
+			runners:    2, reaches: both,
+			drops: of(0, 1, 2),
+		},
+		{
 			name:       "a runner stalls while the store is removed and created again",
 			operations: []operation{changeOp(4, 0, 1), changeOp(3, 0, 1), createOp(0, 1), createOp(0, 1)},
 			runners:    2, reaches: outcomes{committed: 4, aborted: 6},
@@ -416,6 +425,12 @@ func losses() []scenario {
 			operations: []operation{{session: []int{0, 1, 2}}},
 			runners:    1, reaches: all,
 			lossy: of(0), losesWrites: of(1), sessions: [2]set{of(1, 2)},
+		},
+		{
+			name:       "a coordinator is lost while its store is created, and records of the name are dropped",
+			operations: []operation{{session: []int{0, 1, 2}}},
+			runners:    1, reaches: all,
+			lossy: of(0), sessions: [2]set{of(1, 2)}, drops: of(0, 1, 2),
 		},
 		{
 			name: "a coordinator is declared lost while it drops a participant",

@@ -60,6 +60,8 @@ func TestModel_EveryWeaknessBreaks(t *testing.T) {
 		{"a refusal is believed whatever it names", weakness{unnamedRefusalCounts: true}, order, "I1"},
 		{"a manager in doubt commits what it holds", weakness{commitsWhatItHolds: true}, "a manager in doubt holds another content", "I7"},
 		{"a repair compares operations and not contents", weakness{contentIgnored: true}, "a manager has another content than the coordinator", "I5"},
+		{"a manager that drops its records forgets the epoch", weakness{epochForgotten: true}, "managers drop their records of a name", "I1"},
+		{"a manager that drops its records forgets a fence", weakness{fenceForgotten: true}, "a coordinator is lost while its store is created, and records of the name are dropped", "I8"},
 		{"a manager votes between promise and decision", weakness{votesWhileFencing: true}, lost, "I8"},
 		{"the coordinator's identity is not compared", weakness{wipedCoordinatorBelieved: true}, lost, "I4"},
 		{"a coordinator that lost its commit is not suspect", weakness{rolledBackCoordinatorServes: true}, lost, "I5"},

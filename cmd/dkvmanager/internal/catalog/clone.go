@@ -35,6 +35,8 @@ func (d *Data) clone() *Data {
 	out := &Data{
 		Stores: make(map[string]*Store, len(d.Stores)),
 		Names:  maps.Clone(d.Names), SuspectStores: slices.Clone(d.SuspectStores), Deletions: slices.Clone(d.Deletions),
+
+		DroppedEpoch: d.DroppedEpoch,
 	}
 	for name, s := range d.Stores {
 		out.Stores[name] = s.clone()

@@ -25,6 +25,8 @@ type Data struct {
 	// SuspectStores lists the stores, in lower case, for which a vote may be missing: the catalog was loaded from
 	// an older generation, and their coordinators have not confirmed the stores since.
 	SuspectStores []string `json:"doubtful,omitempty"`
+	// DroppedEpoch is the highest epoch of the names whose records were dropped. See SeenEpoch.
+	DroppedEpoch uint64 `json:"droppedEpoch,omitempty"`
 	// Deletions lists the instance folders that this server has yet to delete. No other folder is ever
 	// deleted: a catalog that doesn't know a folder may be older than the folder.
 	Deletions []Deletion `json:"deletions,omitempty"`

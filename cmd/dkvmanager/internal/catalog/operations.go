@@ -113,7 +113,7 @@ func (d *Data) SetName(store string, change func(*Name)) {
 
 // dropOldest bounds the number of names without a store. A name with a prepared operation, an unfinished replacement or
 // a manager that was declared lost is a promise and never dropped (I4, I8): otherwise aborts of invented operations,
-// which anyone can send, would make room by undoing fences.
+// which anyone can send, would make room by undoing fences. Of the others the epoch stays, as DroppedEpoch (I1).
 func (d *Data) dropOldest() {
 	gone, oldest := 0, ""
 	for key, n := range d.Names {
@@ -126,8 +126,16 @@ func (d *Data) dropOldest() {
 		}
 	}
 	if gone > maxGone {
+		d.DroppedEpoch = max(d.DroppedEpoch, d.Names[oldest].Epoch)
 		delete(d.Names, oldest)
 	}
+}
+
+// SeenEpoch returns the epoch that a new vote for an operation on a store name must exceed: the highest one of the
+// name, and of the names whose records were dropped, which this name may be one of. Otherwise a late prepare could
+// start an operation of a dropped name again, and the coordinator commit what it has aborted (I1).
+func (d *Data) SeenEpoch(store string) uint64 {
+	return max(d.Name(store).Epoch, d.DroppedEpoch)
 }
 
 // FencedGone returns the number of names without a store for which managers are recorded as lost.

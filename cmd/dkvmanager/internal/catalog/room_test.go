@@ -102,6 +102,28 @@ func TestCatalog_RefusesBytesBeyondItsBound(t *testing.T) {
 	}
 }
 
+// A late message of an operation whose records were dropped finds its epoch.
+func TestRoom_DroppedEpochsStay(t *testing.T) {
+	d := &Data{Stores: map[string]*Store{}}
+	d.SetName("Removed", func(n *Name) { n.Epoch = 7 })
+	for i := range maxGone {
+		if seen := d.SeenEpoch("Other"); seen != 0 {
+			t.Fatalf("after %d operations an unknown name has epoch %d", i, seen)
+		}
+		d.RecordDecision(DecisionRecord{ID: fmt.Sprint("op-", i), Store: fmt.Sprint("Invented", i)}, time.Unix(int64(i+2), 0))
+	}
+	if n := d.Name("Removed"); n.Epoch != 0 {
+		t.Fatalf("the records were not dropped: %+v", n)
+	}
+	if seen := d.clone().SeenEpoch("Removed"); seen != 7 {
+		t.Errorf("the epoch is %d, want 7", seen)
+	}
+	d.RecordDecision(DecisionRecord{ID: "late", Store: "Removed"}, time.Unix(3000, 0)) // an abort brings a record without an epoch
+	if seen := d.SeenEpoch("Removed"); seen != 7 {
+		t.Errorf("after a late abort the epoch is %d, want 7", seen)
+	}
+}
+
 // Operations that anyone can invent drop the records of removed stores, and no record that a manager was declared lost.
 func TestRoom_InventedOperationsUndoNoFence(t *testing.T) {
 	d := &Data{Stores: map[string]*Store{}}

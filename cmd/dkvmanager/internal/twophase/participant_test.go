@@ -1,10 +1,12 @@
 package twophase
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/runtime/wire"
 )
 
@@ -305,5 +307,32 @@ func TestParticipant_RefusesToRemoveARunningStore(t *testing.T) {
 	gone.LoseData = true
 	if _, err = m.Prepare(gone); err != nil {
 		t.Error(err)
+	}
+}
+
+// A late copy of a prepare does not start an aborted operation again, not even one whose records were dropped.
+func TestParticipant_LatePrepareAfterItsRecordsWereDropped(t *testing.T) {
+	f := newCluster(t)
+	m, c := f.all[0], f.create(id(1), 1)
+	if _, err := m.Prepare(c); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Abort(c.ID, wire.AbortRequest{Store: c.Store, Epoch: c.Epoch}); err != nil {
+		t.Fatal(err)
+	}
+	later := m.Now().Add(time.Hour)
+	err := m.Catalog.Update(func(d *catalog.Data) error {
+		for i := 0; d.Decision(c.ID) != nil; i++ {
+			d.RecordDecision(catalog.DecisionRecord{ID: fmt.Sprint("op-", i), Store: fmt.Sprint("Invented", i)}, later)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = m.Prepare(c)
+	f.refused(err, wire.CodeStaleEpoch)
+	if _, err := m.Prepare(f.create(id(2), 2)); err != nil {
+		t.Errorf("the next operation of the name: %v", err)
 	}
 }

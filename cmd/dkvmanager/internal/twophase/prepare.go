@@ -27,7 +27,7 @@ func (m *Participant) Preflight(c wire.Operation) (wire.OperationStatus, error) 
 	}
 	return wire.OperationStatus{
 		ID: c.ID, State: wire.OperationUnknown, Manager: m.self(),
-		Action: c.Action, Store: c.Store, Epoch: d.Name(c.Store).Epoch, Digest: c.Digest(), Claims: m.claims(&c),
+		Action: c.Action, Store: c.Store, Epoch: d.SeenEpoch(c.Store), Digest: c.Digest(), Claims: m.claims(&c),
 	}, nil
 }
 
@@ -108,7 +108,7 @@ func (m *Participant) vote(d *catalog.Data, c *wire.Operation) (*catalog.Prepare
 		// I1: a late or repeated prepare has an epoch that was already seen, so it can't start an aborted operation
 		// again, not even one whose decision record was dropped. The driver chooses epochs, never a manager: a manager
 		// that raised a late prepare's epoch would defeat this check.
-		if seen := d.Name(c.Store).Epoch; c.Epoch <= seen {
+		if seen := d.SeenEpoch(c.Store); c.Epoch <= seen {
 			return nil, m.stale(c, seen)
 		}
 		d.NeedRoom() // I4: a full catalog refuses the vote, and never the commit
@@ -132,7 +132,7 @@ func (m *Participant) vote(d *catalog.Data, c *wire.Operation) (*catalog.Prepare
 // CheckEpoch refuses an epoch that is too far above the highest one seen here. A single bad request with the largest
 // epoch would otherwise make every later operation of the name impossible.
 func CheckEpoch(d *catalog.Data, store string, epoch uint64) error {
-	if seen := d.Name(store).Epoch; epoch > seen && epoch-seen > wire.EpochStep {
+	if seen := d.SeenEpoch(store); epoch > seen && epoch-seen > wire.EpochStep {
 		return wire.Refuse(wire.CodeBadRequest, "epoch: %d is too far above %d, the highest one seen here of %s", epoch, seen, store)
 	}
 	return nil
