@@ -170,6 +170,7 @@ local outcome = {}
 ---@field ok any true when every row succeeded
 ---@field failed dkvrun.row[] the rows that did not succeed
 ---@field succeeded dkvrun.row[] the rows that succeeded
+---@field consistent any when instances are started, stopped or restarted: whether the store's managers agreed before, as in `store_status`; nil for other actions
 local results = {}
 
 ---Raises if any row failed; returns the results otherwise.

@@ -88,6 +88,7 @@ func restartRolling(c *runtime.Call, only []string) (any, error) {
 	if roll.a, err = r.Begin(c, "instances"); err != nil {
 		return nil, err
 	}
+	roll.a.NoteDifferences(v)
 	roll.a.OnRetry(func(again *runtime.Call) (any, error) { return restartRolling(again, roll.failed) })
 	if err := roll.run(); err != nil {
 		return nil, err

@@ -438,12 +438,37 @@ func (v *View) Inconsistent(builtin string) *runtime.Error {
 	if len(differing) == 0 {
 		return nil
 	}
-	if more := len(differing) - maxReasons; more > 0 {
-		differing = append(differing[:maxReasons], fmt.Sprintf("and %d other managers", more))
-	}
-	err := failure(codeInconsistent, "%s: the managers keep different contents of %s: %s", builtin, v.Name, strings.Join(differing, "; "))
+	err := failure(codeInconsistent, "%s: the managers keep different contents of %s: %s", builtin, v.Name, fewDifferences(differing))
 	err.Hint = fmt.Sprintf("repair_store(%q) gives all managers the coordinator's content; then repeat", v.Name)
 	return err
+}
+
+// DescribeDifferences returns the notice of an action that runs although the store's managers differ; "" if no
+// difference was seen.
+func (v *View) DescribeDifferences(builtin string) string {
+	if v.Latest == nil {
+		return ""
+	}
+	var differing []string
+	for _, d := range v.Differences() {
+		differing = append(differing, d.Manager.String()+" "+d.Message)
+	}
+	if len(differing) == 0 {
+		return ""
+	}
+	notice := fmt.Sprintf("%s: the managers of %s differ: %s", builtin, v.Name, fewDifferences(differing))
+	if v.Inconsistent(builtin) != nil {
+		notice += fmt.Sprintf("; repair_store(%q) gives all managers the coordinator's content", v.Name)
+	}
+	return notice
+}
+
+// fewDifferences joins the first differences of many.
+func fewDifferences(differing []string) string {
+	if more := len(differing) - maxReasons; more > 0 {
+		differing = append(differing[:maxReasons:maxReasons], fmt.Sprintf("and %d other managers", more))
+	}
+	return strings.Join(differing, "; ")
 }
 
 // codeInconsistent is the code of a change that is refused because the managers keep different configurations.

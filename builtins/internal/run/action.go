@@ -194,6 +194,7 @@ func (a *Action) retry(c *runtime.Call, failed *Results) (*Results, error) {
 	if err != nil {
 		return nil, err
 	}
+	next.Results.consistent = failed.consistent
 	var steps []*Request
 	for _, row := range failed.rows {
 		if !row.Success && row.request != nil {

@@ -48,6 +48,8 @@ func ChangeInstances(c *runtime.Call, force bool, changes ...Lifecycle) (any, er
 	hint := ""
 	if v.Latest == nil {
 		hint = r.DidYouMean(c, v)
+	} else {
+		a.NoteDifferences(v)
 	}
 	for _, ch := range changes[1:] {
 		a.announce(LifecycleRequests(v, ch, instance, force))
@@ -68,6 +70,15 @@ func ChangeInstances(c *runtime.Call, force bool, changes ...Lifecycle) (any, er
 		}
 	}
 	return a.End()
+}
+
+// NoteDifferences keeps in the results whether the store's managers agree, and gives a notice of differences. They stop
+// nothing: each manager starts and stops the instances that its catalog has.
+func (a *Action) NoteDifferences(v *cluster.View) {
+	a.Results.consistent = v.Consistent()
+	if notice := v.DescribeDifferences(a.Call.Name); notice != "" {
+		a.Run.Reporter.Notice(notice)
+	}
 }
 
 // LifecycleRequests returns the requests that change a store's instances, in the order of the topology, and failed rows

@@ -17,6 +17,8 @@ type Results struct {
 	rows    []*resultRow
 	// over names what the rows are about: managers or instances.
 	over string
+	// consistent is View.Consistent of the store when its instances were started, stopped or restarted.
+	consistent any
 	// checked is set once the script has checked the results as a whole.
 	checked atomic.Bool
 	// retry repeats the failed part of the action.
@@ -140,6 +142,9 @@ var ResultsType = &runtime.ObjectType{
 		{Name: "succeeded", Type: "list of row", Doc: "the rows that succeeded", Get: func(o runtime.Object) any {
 			return o.(*Results).pick(true)
 		}},
+		{Name: "consistent",
+			Doc: "when instances are started, stopped or restarted: whether the store's managers agreed before, as in `store_status`; nil for other actions",
+			Get: func(o runtime.Object) any { return o.(*Results).consistent }},
 	},
 	Methods: []runtime.Builtin{
 		{
