@@ -2,10 +2,14 @@ package stores
 
 import (
 	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
 
 	"dkvrun/builtins/internal/cluster"
 	"dkvrun/builtins/internal/params"
 	"dkvrun/builtins/internal/run"
+	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/commit"
 	"dkvrun/runtime/fanout"
@@ -17,7 +21,7 @@ var RepairStore = runtime.Builtin{
 	Name: "repair_store", Group: "Actions", Positional: 2,
 	Doc: "Resolves now an operation that was left in doubt when its runner or a manager failed; without this call the managers resolve it by themselves later. " +
 		"An operation that is still in flight is waited for, never rolled back. With `lost` the store continues without a manager that is gone for good: " +
-		"all other managers must take part. A manager that does not answer is a failed row, unless silent managers are accepted (`--allow-down`). If the lost manager comes back, its decisions no longer count, and it stops its instances of the store.",
+		"all other managers must take part. The lost manager need not answer; one that answers is not lost, unless it can't read its catalog. Another manager that does not answer is a failed row, unless silent managers are accepted (`--allow-down`). If the lost manager comes back, its decisions no longer count, and it stops its instances of the store.",
 	Params: params.Join([]runtime.Param{
 		params.Name,
 		{Name: "lost", Type: runtime.String, Doc: "the host, `host:port` or identity of a manager that will never come back"},
@@ -31,7 +35,15 @@ repair_store("OrdersStore"):check()`,
 
 func repairStore(c *runtime.Call) (any, error) {
 	r := run.Of(c)
-	s, silent, err := r.ReachableSession(c)
+	var s *cluster.Session
+	var silent []report.Row
+	var connect func(accepted string) error
+	var err error
+	if c.Has("lost") {
+		s, silent, connect, err = r.AnsweringSession(c)
+	} else {
+		s, silent, err = r.ReachableSession(c)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -51,6 +63,17 @@ func repairStore(c *runtime.Call) (any, error) {
 		repair.Silent = append(repair.Silent, row.Manager)
 	}
 	repair.Query(c.Context())
+	if c.Has("lost") {
+		lost, _ := repair.Find(c.String("lost"))
+		at := ""
+		if u, err := url.Parse(lost.URL); err == nil {
+			at = u.Host
+		}
+		if err := connect(at); err != nil {
+			return nil, err
+		}
+		silent = slices.DeleteFunc(silent, func(row report.Row) bool { return row.Manager == at })
+	}
 	a.OnRetry(repairStore)
 	absent, err := absentHint(r, c, s, repair)
 	if err != nil {
@@ -68,12 +91,13 @@ func repairStore(c *runtime.Call) (any, error) {
 		a.AddSilent(wire.RepairAction, silent)
 		return a.End()
 	}
-	return repairWithout(r, c, a, s, repair)
+	return repairWithout(r, c, a, s, repair, silent)
 }
 
-// repairWithout lets the store continue without the manager that the call declares lost.
+// repairWithout lets the store continue without the manager that the call declares lost. silent are the rows of other
+// managers that do not answer.
 func repairWithout(
-	r *run.Run, c *runtime.Call, a *run.Action, s *cluster.Session, repair *commit.Recovery,
+	r *run.Run, c *runtime.Call, a *run.Action, s *cluster.Session, repair *commit.Recovery, silent []report.Row,
 ) (any, error) {
 	lost, found := repair.Find(c.String("lost"))
 	if !found {
@@ -83,6 +107,7 @@ func repairWithout(
 		out := repair.CheckReplacement(lost)
 		if out == nil && r.Planning(c) {
 			planRepair(a, s, repair, lost.Identity)
+			a.AddSilent(wire.RepairAction, silent)
 			return a.End()
 		}
 		if out == nil {
@@ -91,17 +116,19 @@ func repairWithout(
 		if out != nil {
 			a.Open(s, wire.RepairAction)
 			a.Keep(s, run.Operation{Change: wire.Operation{Action: wire.RepairAction}}, out, false)
+			a.AddSilent(wire.RepairAction, silent)
 			return a.End()
 		}
 	}
-	if answers(a, lost) {
+	if answers(a, lost) && !repair.IsReadOnly(lost.Identity) {
 		return nil, c.Errorf(wire.CodeCoordinatorAlive, "repair_store: the manager on %s answers: it is not lost", lost.URL)
 	}
 	if r.Planning(c) {
 		planRepair(a, s, repair, lost.Identity)
+		a.AddSilent(wire.RepairAction, silent)
 		return a.End()
 	}
-	return dropLost(r, c, a, s, lost)
+	return dropLost(r, c, a, s, lost, silent)
 }
 
 // absentHint returns the hint for a store that no manager knows, which may be empty, or nil if there is the store, or
@@ -156,8 +183,21 @@ func answers(a *run.Action, lost wire.Manager) bool {
 	return p.Info != nil && p.Info.Identity == lost.Identity
 }
 
-// dropLost runs an operation, at the coordinator, that removes a lost manager from the participants.
-func dropLost(r *run.Run, c *runtime.Call, a *run.Action, s *cluster.Session, lost wire.Manager) (any, error) {
+// dropLost runs an operation, at the coordinator, that removes a lost manager from the participants. The lost manager
+// has no vote: if it is in the session, it answers, but can't read its catalog.
+func dropLost(
+	r *run.Run, c *runtime.Call, a *run.Action, s *cluster.Session, lost wire.Manager, silent []report.Row,
+) (any, error) {
+	var left []cluster.Member
+	var readOnly *cluster.Member
+	for _, m := range s.Members() {
+		if m.Identity() == lost.Identity {
+			readOnly = &m
+		} else {
+			left = append(left, m)
+		}
+	}
+	s = cluster.NewSession(left)
 	err := a.RunOperation(s, func() (run.Operation, error) {
 		v, err := r.ViewOf(c, s, c.String("name"))
 		if err != nil {
@@ -174,5 +214,12 @@ func dropLost(r *run.Run, c *runtime.Call, a *run.Action, s *cluster.Session, lo
 	if err != nil {
 		return nil, err
 	}
+	if readOnly != nil && a.Results.OK() {
+		a.Add(report.Row{
+			Manager: readOnly.Endpoint.String(), Action: wire.RepairAction, Result: report.Success, Success: true,
+			Code: wire.CodeUnchanged, Message: commit.DeclaredLost, StatusCode: http.StatusOK,
+		})
+	}
+	a.AddSilent(wire.RepairAction, silent)
 	return a.End()
 }

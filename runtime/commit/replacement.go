@@ -102,6 +102,17 @@ func (r *Recovery) heard(lost string) bool {
 	return false
 }
 
+// IsReadOnly reports whether a manager answered Query that it can't read its catalog. It then neither votes nor
+// decides, so that it can be declared lost although it answers.
+func (r *Recovery) IsReadOnly(identity string) bool {
+	for i, s := range r.responses {
+		if s.refusal != nil && r.Managers[i].Identity == identity {
+			return s.refusal.Code == wire.CodeReadOnly
+		}
+	}
+	return false
+}
+
 // keepsStore reports whether a manager keeps the store after the replacement, by the latest configuration of the
 // survivors. If no survivor has a configuration, every manager may be the coordinator. A coordinator without the store
 // could not compare the base of the next operation (I6).
@@ -196,6 +207,9 @@ func (r *Recovery) rows(left []int, row func(i int) Row) []Row {
 	return rows
 }
 
+// DeclaredLost is the message of the row of a connected manager that was declared lost.
+const DeclaredLost = "Declared lost: its decisions no longer count"
+
 // bystander returns the row of a connected manager that is no survivor, after a replacement that was carried out:
 // nothing was to be done there, so it is no failure.
 func (r *Recovery) bystander(i int, lost wire.Manager) Row {
@@ -203,7 +217,7 @@ func (r *Recovery) bystander(i int, lost wire.Manager) Row {
 	row := answer{Reply: s.Reply}.row(Done, wire.CodeUnchanged, "Keeps nothing of the store")
 	switch {
 	case r.Managers[i].Identity == lost.Identity:
-		row.Message = "Declared lost: its decisions no longer count"
+		row.Message = DeclaredLost
 	case hasOtherCoordinator(s.state, lost.Identity):
 		row.Message = "Does not follow the lost manager"
 	}

@@ -224,11 +224,16 @@ func (m *membership) complete() bool {
 }
 
 // Reachable returns the session of the managers that answer now, and the probes of all. It returns an error if none
-// answers.
+// answers, or if the session does not connect because one does not answer.
 func (s *Session) Reachable(ctx context.Context, call Caller) (*Session, []Probe, error) {
 	if err := s.identify(ctx, call); err != nil {
 		return nil, nil, err
 	}
+	return s.Answering(ctx, call)
+}
+
+// Answering is Reachable without connecting the session.
+func (s *Session) Answering(ctx context.Context, call Caller) (*Session, []Probe, error) {
 	probes := call.Probe(ctx, s.Endpoints())
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
@@ -242,7 +247,20 @@ func (s *Session) Reachable(ctx context.Context, call Caller) (*Session, []Probe
 	if len(there) == 0 {
 		return nil, probes, notConnected(probes, len(probes))
 	}
+	if err := distinct(probes); err != nil {
+		return nil, probes, err
+	}
 	return NewSession(there), probes, nil
+}
+
+// ConnectProbed connects the session, if it is not connected yet and is to be, with the probes that Answering returned.
+func (s *Session) ConnectProbed(ctx context.Context, call Caller, probes []Probe) error {
+	s.connecting.Lock()
+	defer s.connecting.Unlock()
+	if !s.lazy || s.Connected() {
+		return nil
+	}
+	return s.connect(ctx, call, probes, true)
 }
 
 // Participants returns the members whose identity is known as the participants of an operation, and the coordinator

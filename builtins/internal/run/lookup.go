@@ -49,13 +49,39 @@ func (r *Run) ReachableSession(c *runtime.Call) (s *cluster.Session, silent []re
 		return nil, nil, err
 	}
 	s, probes, err := all.Reachable(c.Context(), r.Caller(c))
+	return s, r.silentProbes(probes), err
+}
+
+// AnsweringSession is ReachableSession for a call that accepts the silence of one manager, which only the answers of
+// the others identify. It does not connect the call's session. When the call knows the manager, it calls connect with
+// its host:port, or "" for none. connect returns an error if another manager does not answer and the session needs it.
+func (r *Run) AnsweringSession(c *runtime.Call) (
+	s *cluster.Session, silent []report.Row, connect func(accepted string) error, err error,
+) {
+	all, err := r.CallSession(c)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	s, probes, err := all.Answering(c.Context(), r.Caller(c))
+	silent = r.silentProbes(probes)
+	connect = func(accepted string) error {
+		if len(silent) == 1 && silent[0].Manager == accepted && !all.AllowsDown() {
+			return nil // the session stays unconnected: the next call that needs all managers says who is silent
+		}
+		return all.ConnectProbed(c.Context(), r.Caller(c), probes)
+	}
+	return s, silent, connect, err
+}
+
+// silentProbes notes which managers answered, and returns the rows of those that did not.
+func (r *Run) silentProbes(probes []cluster.Probe) (silent []report.Row) {
 	r.unreachable.noteProbes(probes)
 	for _, p := range probes {
 		if p.Info == nil {
 			silent = append(silent, p.Row)
 		}
 	}
-	return s, silent, err
+	return silent
 }
 
 // Endpoints returns the managers that a call names.
