@@ -118,7 +118,15 @@ func (c *securedCluster) client(b *identity.Bundle) *http.Client {
 // post sends a body to a path of a manager without a credential, and returns the status and the code of the result.
 func (c *securedCluster) post(ip, path string, body []byte) (int, string) {
 	c.t.Helper()
-	resp, err := c.client(nil).Post("https://"+ip+":7801"+path, "application/json", bytes.NewReader(body))
+	req, err := http.NewRequest(http.MethodPost, "https://"+ip+":7801"+path, bytes.NewReader(body))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Expect", "100-continue") // a body that is refused by its length is not sent, which could cut off the answer
+	client := c.client(nil)
+	client.Transport.(*http.Transport).ExpectContinueTimeout = patience
+	resp, err := client.Do(req)
 	if err != nil {
 		c.t.Fatal(err)
 	}
