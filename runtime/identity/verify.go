@@ -122,6 +122,9 @@ func (peer *Peer) NotAfter() time.Time {
 // Serial returns the serial number of the peer's leaf.
 func (peer *Peer) Serial() *big.Int { return peer.path[0].SerialNumber }
 
+// Issuer returns the serial number of the certificate that signed the peer's leaf.
+func (peer *Peer) Issuer() *big.Int { return peer.path[1].SerialNumber }
+
 // claim returns the identity that a leaf claims, if the policy expects it.
 func (p *Policy) claim(leaf *x509.Certificate) (Identity, error) {
 	id, err := Of(leaf)

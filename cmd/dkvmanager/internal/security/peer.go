@@ -46,7 +46,7 @@ func (m *Member) CheckManager(c *tls.ConnectionState) (string, error) {
 		return "", err
 	}
 	if m.role(peer) != identity.ManagerRole {
-		return "", fmt.Errorf("%s is not a member of it", peer.Identity.Describe())
+		return "", fmt.Errorf("%s is not a member of it, or another server made this certificate", peer.Identity.Describe())
 	}
 	return peer.Identity.Name, nil
 }
@@ -65,8 +65,15 @@ func (m *Member) Caller(peer *identity.Peer) (identity.Caller, error) {
 	return identity.Caller{Identity: peer.Identity, Role: m.role(peer)}, nil
 }
 
+// role returns the role of an accepted peer. A certificate of a manager counts only if the issuer of its own server made
+// it: every server has an issuer for managers, and a stolen one must not speak for others.
 func (m *Member) role(peer *identity.Peer) identity.Role {
-	return m.State().Role(peer.Identity, peer.Serial(), m.now())
+	state := m.State()
+	id := peer.Identity
+	if id.Kind == identity.Manager && state.Members[id.Name].Issuer != access.Serial(peer.Issuer()) {
+		return identity.NoRole
+	}
+	return state.Role(id, peer.Serial(), m.now())
 }
 
 // CallerOf returns who a bearer token speaks for. The error says why it is not accepted, and does not show the token.

@@ -1,6 +1,7 @@
 package security
 
 import (
+	"crypto/tls"
 	"errors"
 	"os"
 	"path/filepath"
@@ -204,6 +205,33 @@ func TestMember_JoinAgain(t *testing.T) {
 	}
 	if _, err := first.Token(1, time.Hour, "m-9"); err == nil || !strings.Contains(err.Error(), "its members are m-1, m-2") {
 		t.Errorf("a token for nobody: %v", err)
+	}
+}
+
+// A server can make a certificate in the name of another manager, with which it is taken for nobody.
+func TestMember_SpeaksForItself(t *testing.T) {
+	c := newClock()
+	first := create(t, c)
+	token := must(first.Token(2, time.Hour, ""))
+	stolen, other := t.TempDir(), t.TempDir()
+	must(0, join(stolen, "m-2", first, token, false))
+	must(0, join(other, "m-3", first, token, false))
+	thief := open(t, stolen, "m-2", c)
+	for name, want := range map[string]identity.Role{"m-2": identity.ManagerRole, "m-3": identity.NoRole, "m-1": identity.NoRole} {
+		id := identity.Identity{Kind: identity.Manager, Cluster: "prod", Name: name}
+		chain := must(thief.issuer.Issue(pki.Leaf{Identity: id}, c.read())).Chain
+		if caller := must(first.Caller(must(first.Admit(chain)))); caller.Role != want {
+			t.Errorf("as %s it has the role %q, want %q", name, caller.Role, want)
+		}
+		answers, err := first.CheckManager(&tls.ConnectionState{PeerCertificates: chain})
+		if want == identity.ManagerRole && (err != nil || answers != name) ||
+			want == identity.NoRole && (err == nil || !strings.Contains(err.Error(), "another server made this certificate")) {
+			t.Errorf("an answer as %s is one of %q, %v", name, answers, err)
+		}
+	}
+	m3 := open(t, other, "m-3", c)
+	if answers, err := first.CheckManager(&tls.ConnectionState{PeerCertificates: m3.Bundle().Chain}); answers != "m-3" {
+		t.Errorf("the other server's own answer: %q, %v", answers, err)
 	}
 }
 
