@@ -65,8 +65,8 @@ func (m *Member) Caller(peer *identity.Peer) (identity.Caller, error) {
 	return identity.Caller{Identity: peer.Identity, Role: m.role(peer)}, nil
 }
 
-// role returns the role of an accepted peer. A certificate of a manager counts only if the issuer of its own server made
-// it: every server has an issuer for managers, and a stolen one must not speak for others.
+// role returns the role of an accepted peer. A certificate of a manager counts only if the issuer of its own server
+// made it: every server has an issuer for managers, and a stolen one must not speak for others.
 func (m *Member) role(peer *identity.Peer) identity.Role {
 	state := m.State()
 	id := peer.Identity
