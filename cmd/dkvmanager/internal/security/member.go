@@ -201,6 +201,9 @@ func (m *Member) Excluded() string {
 		return "the issuer of this server is revoked" + again
 	case is && member.Issuer != access.Serial(serial):
 		return "another server has taken this one's place in the cluster" + again
+	case !is:
+		return m.self.Describe() + " is not a member: the file identity in the data folder is not the one with which this server joined: " +
+			"restore it; dkvmanager pki status lists the members with their addresses"
 	}
 	return ""
 }

@@ -173,6 +173,13 @@ func TestMember_JoinAgain(t *testing.T) {
 	must(0, join(dir, "m-2", first, must(first.Token(1, time.Hour, "")), false))
 	second := must(Open(dir, "m-2", nil, c.read))
 	old := second.Bundle()
+	must(0, second.Close())
+	stranger := must(Open(dir, "m-9", nil, c.read)) // the file identity was lost
+	if got := stranger.Excluded(); !strings.Contains(got, "manager m-9 of cluster prod is not a member") {
+		t.Errorf("with another identity it says %q", got)
+	}
+	must(0, stranger.Close())
+	second = must(Open(dir, "m-2", nil, c.read))
 	must(first.Revoke("dkv://manager.prod/m-2"))
 	if err := second.Pull(first.Access(), first.Lines); err != nil {
 		t.Fatal(err)
