@@ -76,7 +76,7 @@ func ChangeInstances(c *runtime.Call, force bool, changes ...Lifecycle) (any, er
 // nothing: each manager starts and stops the instances that its catalog has.
 func (a *Action) NoteDifferences(v *cluster.View) {
 	a.Results.consistent = v.Consistent()
-	if notice := v.DescribeDifferences(a.Call.Name); notice != "" {
+	if notice := v.DescribeDifferences(a.Call.Name); notice != "" && looksOf(a.Call.Context()).isNews(notice) {
 		a.Run.Reporter.Notice(notice)
 	}
 }
