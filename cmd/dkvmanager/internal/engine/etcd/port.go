@@ -67,7 +67,7 @@ func listenClients(ctx context.Context, guard guard, report *engine.Report, logg
 	}
 	listener = limitConnections(listener, connectionLimit(), knownClients(ctx, spec), logger)
 	if guard.keys != nil {
-		listener = newSecureListener(listener, guard.keys)
+		listener = newSecureListener(listener, guard.keys, refusedLimit)
 	}
 	p := &portServer{
 		spec:     spec,

@@ -87,14 +87,21 @@ func callerFor(role identity.Role) caller {
 	return nobody
 }
 
-// recheckEvery is the interval in which open connections are judged again.
-const recheckEvery = 2 * time.Second
+const (
+	// recheckEvery is the interval in which open connections are judged again.
+	recheckEvery = 2 * time.Second
+	// refusedLimit bounds the time for which the connection of a refused client stays open: long enough to answer its
+	// requests with the reason.
+	refusedLimit = 30 * time.Second
+)
 
-// secureListener makes the connections of a client port speak TLS. It closes those whose client is accepted no longer.
+// secureListener makes the connections of a client port speak TLS. It closes those whose client is accepted no longer,
+// and after a time those whose client never was.
 type secureListener struct {
 	net.Listener
-	keys   *instancekeys.Keys
-	config *tls.Config
+	keys    *instancekeys.Keys
+	config  *tls.Config
+	refused time.Duration // how long the connection of a client that never was accepted stays open
 
 	mu      sync.Mutex
 	open    map[*clientConn]bool
@@ -102,8 +109,8 @@ type secureListener struct {
 	endOnce sync.Once
 }
 
-func newSecureListener(l net.Listener, keys *instancekeys.Keys) *secureListener {
-	s := &secureListener{Listener: l, keys: keys, config: keys.Server(),
+func newSecureListener(l net.Listener, keys *instancekeys.Keys, refused time.Duration) *secureListener {
+	s := &secureListener{Listener: l, keys: keys, config: keys.Server(), refused: refused,
 		open: map[*clientConn]bool{}, ended: make(chan struct{})}
 	go s.recheck()
 	return s
@@ -115,7 +122,7 @@ func (s *secureListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &clientConn{Conn: tls.Server(&firstBytes{Conn: raw}, s.config), of: s}
+	c := &clientConn{Conn: tls.Server(&firstBytes{Conn: raw}, s.config), of: s, opened: time.Now()}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.open[c] = true
@@ -129,7 +136,8 @@ func (s *secureListener) Close() error {
 }
 
 // recheck closes connections whose client was accepted and is accepted no longer, until the listener is closed. Those
-// of refused clients stay open: each request says why it is refused.
+// of other refused clients stay open for s.refused, in which each request says why it is refused: without a bound,
+// clients without a certificate could keep all places of the port.
 func (s *secureListener) recheck() {
 	tick := time.NewTicker(recheckEvery)
 	defer tick.Stop()
@@ -140,7 +148,7 @@ func (s *secureListener) recheck() {
 		case <-tick.C:
 		}
 		for _, c := range s.connections() {
-			if !c.accepted.Load() {
+			if !c.accepted.Load() && (!c.shaken.Load() || time.Since(c.opened) < s.refused) {
 				continue
 			}
 			if _, _, err := c.caller(); err != nil {
@@ -163,12 +171,23 @@ func (s *secureListener) connections() []*clientConn {
 // clientConn is the connection of a client of a secured store.
 type clientConn struct {
 	*tls.Conn
-	of *secureListener
+	of     *secureListener
+	opened time.Time
+	shaken atomic.Bool // the handshake is done, and the client has sent something
 
 	judge    sync.Once
 	peer     *identity.Peer // nil if the client's certificate is not accepted
 	refused  error
 	accepted atomic.Bool // the client was accepted once
+}
+
+// Read makes the handshake before the first byte.
+func (c *clientConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if n > 0 && !c.shaken.Load() {
+		c.shaken.Store(true)
+	}
+	return n, err
 }
 
 // Close closes the connection.

@@ -5,7 +5,9 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strconv"
@@ -463,6 +465,59 @@ func TestSecure_PlainText(t *testing.T) {
 	}
 	if keys := keysOf(t, store[0]); keys != "" {
 		t.Errorf("the store has %s", keys)
+	}
+}
+
+// A client that is refused loses its connection after a time, whether it makes requests or not; one that is accepted
+// keeps it.
+func TestSecure_RefusedConnectionEnds(t *testing.T) {
+	t.Parallel()
+	in := newStore(t, 1, 0)[0]
+	a := newAuthority(t)
+	web := a.stockTLS(a.app(in.spec.Store, "web", identity.AppRole))
+	a.secure([]*instance{in})
+	keys, err := instancekeys.Open(in.folder, in.spec.Store, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort(in.spec.Bind, "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newSecureListener(l, keys, 0)
+	defer s.Close()
+	go func() {
+		for {
+			c, err := s.Accept()
+			if err != nil {
+				return
+			}
+			go func() { _, _ = io.Copy(io.Discard, c) }()
+		}
+	}()
+	dial := func(config *tls.Config) net.Conn {
+		t.Helper()
+		config = config.Clone()
+		config.ServerName = in.spec.Bind
+		c, err := tls.Dial("tcp", l.Addr().String(), config)
+		if err == nil {
+			t.Cleanup(func() { _ = c.Close() })
+			_, err = c.Write([]byte("x"))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	accepted, refused := dial(web), dial(a.stockTLS(nil))
+	if err := refused.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := refused.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Errorf("the connection of a refused client does not end: %v", err)
+	}
+	if open := s.connections(); len(open) != 1 || open[0].RemoteAddr().String() != accepted.LocalAddr().String() {
+		t.Errorf("%d connections are open, and not that of the accepted client alone", len(open))
 	}
 }
 
