@@ -8,6 +8,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // conn is a connection to a server.
@@ -49,7 +51,8 @@ func (cn *conn) until(deadline time.Time) *failure {
 }
 
 // alive sets the deadline of the next request and reports whether the server has kept the connection open. Unread bytes
-// make it unusable too, except with TLS, where they may be session tickets.
+// make it unusable too, except with TLS, where they may be session tickets. They hide the end of the connection from
+// recv: before it a server sends TLS's close_notify.
 func (cn *conn) alive(deadline time.Time) bool {
 	if cn.raw.SetDeadline(deadline) != nil {
 		return false
@@ -62,10 +65,17 @@ func (cn *conn) alive(deadline time.Time) bool {
 	err = socket.Read(func(fd uintptr) bool {
 		var b [1]byte
 		n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		open = err == syscall.EAGAIN || err == nil && n > 0 && cn.stream != cn.raw
+		open = err == syscall.EAGAIN || err == nil && n > 0 && cn.stream != cn.raw && !endsAfterUnread(int(fd))
 		return true
 	})
 	return err == nil && open
+}
+
+// endsAfterUnread reports whether the server has closed a connection that has unread bytes.
+func endsAfterUnread(fd int) bool {
+	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+	n, err := unix.Poll(p, 0)
+	return err != nil || n > 0
 }
 
 // flight holds the connection of one worker, so that another goroutine can close it.

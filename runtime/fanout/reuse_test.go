@@ -2,9 +2,12 @@ package fanout
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"sync/atomic"
 	"testing"
 )
@@ -58,6 +61,26 @@ func TestPool_StaleReplaced(t *testing.T) {
 			t.Fatalf("%+v, error %v", a, a.Err)
 		}
 		s.hangUp()
+	}
+}
+
+// A server that closes a TLS connection sends close_notify first, which looks like an answer that nobody waits for.
+func TestPool_StaleTLSReplaced(t *testing.T) {
+	noLeaks(t)
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("ok")) }))
+	defer s.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(s.Certificate())
+	c := New(Config{Security: webSecurity{&tls.Config{RootCAs: roots}}})
+	defer c.Close()
+	e := endpointOf(s.Listener.Addr())
+	e.Scheme = "https"
+	post := Request{Endpoint: e, Method: "POST", Path: "/", Body: []byte("{}")}
+	for range 3 {
+		if a := c.Do(context.Background(), []Request{post}, Options{})[0]; a.Err != nil || a.Attempts != 1 {
+			t.Fatalf("%+v, error %v", a, a.Err)
+		}
+		s.CloseClientConnections()
 	}
 }
 
