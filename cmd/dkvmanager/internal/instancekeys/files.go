@@ -106,8 +106,8 @@ func (a clientAccess) state() (*access.State, error) {
 	return out, nil
 }
 
-// WriteAccess writes AccessFile and RevokedFile to an instance's folder, unless they say the same already. Issuer signs
-// the list of revoked certificates.
+// WriteAccess writes AccessFile, RootsFile and RevokedFile to an instance's folder, unless they are there and say the
+// same already. Issuer signs the list of revoked certificates.
 func WriteAccess(folder string, state *access.State, issuer *pki.Issuer, roots []*x509.Certificate, store string,
 	now time.Time) error {
 	text, err := json.MarshalIndent(clientAccessOf(state, roots, store), "", "  ")
@@ -115,7 +115,7 @@ func WriteAccess(folder string, state *access.State, issuer *pki.Issuer, roots [
 		return err
 	}
 	old, err := os.ReadFile(filepath.Join(folder, AccessFile))
-	if err == nil && bytes.Equal(old, text) {
+	if err == nil && bytes.Equal(old, text) && exist(folder, RootsFile, RevokedFile) {
 		return nil
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -132,6 +132,14 @@ func WriteAccess(folder string, state *access.State, issuer *pki.Issuer, roots [
 		return err
 	}
 	return replace(folder, AccessFile, text) // the last one: it says that the others are written
+}
+
+// exist reports whether a folder has all of these files.
+func exist(folder string, files ...string) bool {
+	return !slices.ContainsFunc(files, func(file string) bool {
+		_, err := os.Stat(filepath.Join(folder, file))
+		return err != nil
+	})
 }
 
 func replace(folder, file string, text []byte) error {

@@ -10,6 +10,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -465,6 +467,26 @@ func TestSecure_PlainText(t *testing.T) {
 	}
 	if keys := keysOf(t, store[0]); keys != "" {
 		t.Errorf("the store has %s", keys)
+	}
+}
+
+// A file of the keys that is gone is written again: without the list of revoked certificates the cluster port takes
+// nobody.
+func TestSecure_MissingFileWrittenAgain(t *testing.T) {
+	t.Parallel()
+	in := newStore(t, 1, 0)[0]
+	a := newAuthority(t)
+	a.secure([]*instance{in})
+	for _, file := range []string{instancekeys.CertificateFile, instancekeys.RootsFile, instancekeys.AccessFile,
+		instancekeys.RevokedFile} {
+		path := filepath.Join(in.folder, file)
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		a.secure([]*instance{in})
+		if _, err := os.Stat(path); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
