@@ -323,7 +323,7 @@ func bundle(root *pair, leaf *pair, above ...*pair) *Bundle {
 
 // connect shakes hands, and returns the error of each side. The client reads one byte, since with TLS 1.3 it learns
 // only then that the server refused it.
-func connect(t *testing.T, server, client *tls.Config) (atServer, atClient error, state tls.ConnectionState) {
+func connect(t *testing.T, server, client *tls.Config) (state tls.ConnectionState, atServer, atClient error) {
 	t.Helper()
 	a, b := net.Pipe()
 	defer a.Close()
@@ -345,7 +345,8 @@ func connect(t *testing.T, server, client *tls.Config) (atServer, atClient error
 		_, atClient = c.Read(make([]byte, 1))
 	}
 	b.Close()
-	return <-done, atClient, s.ConnectionState()
+	atServer = <-done
+	return s.ConnectionState(), atServer, atClient
 }
 
 func TestTLS_Connections(t *testing.T) {
@@ -398,7 +399,7 @@ func TestTLS_Connections(t *testing.T) {
 		{"forged server", server(forgedManager, false), client(user), false, UnknownAuthority, "", false},
 		{"user as a server", server(user, false), client(user), false, WrongKind, "", false},
 	} {
-		atServer, atClient, state := connect(t, c.server, c.client)
+		state, atServer, atClient := connect(t, c.server, c.client)
 		if (atServer == nil) != c.serverOK || problem(atClient) != c.problem {
 			t.Errorf("%s: the server says %v, the client %v", c.name, atServer, atClient)
 		}
@@ -420,11 +421,11 @@ func TestTLS_Connections(t *testing.T) {
 	}
 	old := client(user)
 	old.MinVersion, old.MaxVersion = tls.VersionTLS12, tls.VersionTLS12
-	if atServer, _, _ := connect(t, server(manager, true), old); atServer == nil {
+	if _, atServer, _ := connect(t, server(manager, true), old); atServer == nil {
 		t.Error("the server takes TLS 1.2")
 	}
 	revoked = user.Chain[0].SerialNumber
-	if atServer, _, _ := connect(t, server(manager, true), client(user)); problem(atServer) != IsRevoked {
+	if _, atServer, _ := connect(t, server(manager, true), client(user)); problem(atServer) != IsRevoked {
 		t.Errorf("a revoked client: %v", atServer)
 	}
 	expected := Client{
@@ -437,7 +438,7 @@ func TestTLS_Connections(t *testing.T) {
 			return nil
 		},
 	}.Config()
-	if _, atClient, _ := connect(t, server(manager, false), expected); atClient == nil ||
+	if _, _, atClient := connect(t, server(manager, false), expected); atClient == nil ||
 		!strings.Contains(atClient.Error(), "expected m2") {
 		t.Errorf("another manager: %v", atClient)
 	}
@@ -461,7 +462,7 @@ func TestTLS_NoResumption(t *testing.T) {
 	client.ClientSessionCache = tls.NewLRUClientSessionCache(8)
 	client.ServerName = "m"
 	for range 3 {
-		atServer, atClient, state := connect(t, server, client)
+		state, atServer, atClient := connect(t, server, client)
 		if atServer != nil || atClient != nil || state.DidResume {
 			t.Errorf("got %v, %v, resumed %v", atServer, atClient, state.DidResume)
 		}
