@@ -75,8 +75,8 @@ func (c *compiler) compile(name string, src []byte) (*lua.LFunction, error) {
 // longSource is the size, in bytes, of a source from which compileUntil can be interrupted.
 const longSource = 32 << 10
 
-// compileUntil does the same as compile. If ctx ends earlier, it returns the error of ctx. What is left of the
-// compilation then goes on in vain, for a few seconds at most.
+// compileUntil does the same as compile. If ctx ends earlier, it returns the error of ctx. The
+// compilation then continues in the background for a few seconds at most, and its result is dropped.
 func (c *compiler) compileUntil(ctx context.Context, name string, src []byte) (*lua.LFunction, error) {
 	if len(src) < longSource {
 		return c.compile(name, src)

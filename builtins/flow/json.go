@@ -42,8 +42,8 @@ var JSONDecode = runtime.Builtin{
 // longJSON is the length of a text from which decodeJSON can be interrupted.
 const longJSON = 64 << 10
 
-// decodeJSON reads a JSON value, and returns when the context ends. What is left of the reading then goes on in vain,
-// for a second at most.
+// decodeJSON reads a JSON value, and returns when the context ends. The reading then
+// continues in the background for a second at most, and its result is dropped.
 func decodeJSON(ctx context.Context, text []byte) (any, error) {
 	if len(text) < longJSON {
 		return runtime.DecodeJSON(text)

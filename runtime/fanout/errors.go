@@ -160,7 +160,7 @@ func explain(ctx context.Context, e Endpoint, f *failure, sent bool, limits limi
 var late = [...]string{
 	resolving:   "no answer from DNS within %s",
 	connecting:  "no connection within %s: is the server up, and no firewall in between?",
-	handshaking: "connected, but no TLS connection within %s: does the server speak https?",
+	handshaking: "connected, but no TLS connection within %s: does the server hang, or not speak https?",
 	sending:     "connected, but did not read the request within %s",
 	waiting:     "took the request, but gave no answer within %s",
 	reading:     "began to answer, but did not finish within %s",

@@ -272,7 +272,7 @@ func Load(path string) (*Bundle, error) {
 	}
 	b, err := Decode(text)
 	if err != nil {
-		return nil, fmt.Errorf("the credential %s %w", path, err)
+		return nil, fmt.Errorf("the credential %s %w: copy it again, or have a new one made with dkvmanager credential", path, err)
 	}
 	return b, nil
 }

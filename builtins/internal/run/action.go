@@ -242,7 +242,8 @@ func NewRequests(to []cluster.Member, asked wire.ActionRequest) []*Request {
 	return out
 }
 
-// To notes what is known about the instance that the request changes.
+// To sets the instance that the request changes. If its manager can't read its catalog, the row is its refusal, and a
+// dry run shows it.
 func (s *Request) To(in cluster.Instance) *Request {
 	if in.CatalogLost && in.Owner != nil {
 		row := cluster.ReadOnlyRow(in.Owner.Endpoint)
