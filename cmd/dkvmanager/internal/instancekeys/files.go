@@ -26,8 +26,8 @@ import (
 	"strings"
 	"time"
 
-	"dkvrun/cmd/dkvmanager/internal/access"
 	"dkvrun/cmd/dkvmanager/internal/pki"
+	"dkvrun/runtime/access"
 	"dkvrun/runtime/durable"
 	"dkvrun/runtime/identity"
 )

@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"dkvrun/cmd/dkvmanager/internal/access"
+	"dkvrun/runtime/access"
 	"dkvrun/runtime/identity"
 )
 

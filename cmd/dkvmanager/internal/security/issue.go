@@ -8,9 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"dkvrun/cmd/dkvmanager/internal/access"
 	"dkvrun/cmd/dkvmanager/internal/instancekeys"
 	"dkvrun/cmd/dkvmanager/internal/pki"
+	"dkvrun/runtime/access"
 	"dkvrun/runtime/identity"
 )
 

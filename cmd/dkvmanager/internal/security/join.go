@@ -12,9 +12,9 @@ import (
 	"path/filepath"
 	"time"
 
-	"dkvrun/cmd/dkvmanager/internal/access"
 	"dkvrun/cmd/dkvmanager/internal/failpoint"
 	"dkvrun/cmd/dkvmanager/internal/pki"
+	"dkvrun/runtime/access"
 	"dkvrun/runtime/durable"
 	"dkvrun/runtime/identity"
 	"dkvrun/runtime/wire"

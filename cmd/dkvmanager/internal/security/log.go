@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"dkvrun/cmd/dkvmanager/internal/access"
+	"dkvrun/runtime/access"
 	"dkvrun/runtime/wire"
 )
 

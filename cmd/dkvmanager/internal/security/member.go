@@ -24,8 +24,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"dkvrun/cmd/dkvmanager/internal/access"
 	"dkvrun/cmd/dkvmanager/internal/pki"
+	"dkvrun/runtime/access"
 	"dkvrun/runtime/identity"
 )
 

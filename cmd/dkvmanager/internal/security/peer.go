@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 
-	"dkvrun/cmd/dkvmanager/internal/access"
 	"dkvrun/cmd/dkvmanager/internal/pki"
+	"dkvrun/runtime/access"
 	"dkvrun/runtime/identity"
 )
 

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"dkvrun/cmd/dkvmanager/internal/access"
 	"dkvrun/cmd/dkvmanager/internal/pki"
+	"dkvrun/runtime/access"
 	"dkvrun/runtime/identity"
 	"dkvrun/runtime/wire"
 )

@@ -8,8 +8,8 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"dkvrun/cmd/dkvmanager/internal/access"
 	"dkvrun/cmd/dkvmanager/internal/pki"
+	"dkvrun/runtime/access"
 	"dkvrun/runtime/identity"
 	"dkvrun/runtime/wire"
 )

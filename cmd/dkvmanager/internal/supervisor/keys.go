@@ -10,11 +10,11 @@ import (
 	"sync"
 	"time"
 
-	"dkvrun/cmd/dkvmanager/internal/access"
 	"dkvrun/cmd/dkvmanager/internal/engine"
 	"dkvrun/cmd/dkvmanager/internal/instancekeys"
 	"dkvrun/cmd/dkvmanager/internal/pki"
 	"dkvrun/cmd/dkvmanager/internal/security"
+	"dkvrun/runtime/access"
 	"dkvrun/runtime/identity"
 )
 

@@ -27,10 +27,10 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
-	"dkvrun/cmd/dkvmanager/internal/access"
 	"dkvrun/cmd/dkvmanager/internal/instancekeys"
 	"dkvrun/cmd/dkvmanager/internal/pki"
 	"dkvrun/cmd/dkvmanager/internal/storetest"
+	"dkvrun/runtime/access"
 	"dkvrun/runtime/identity"
 )
 

@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"dkvrun/cmd/dkvmanager/internal/access"
 	"dkvrun/cmd/dkvmanager/internal/pki"
 	"dkvrun/cmd/dkvmanager/internal/security"
+	"dkvrun/runtime/access"
 	"dkvrun/runtime/identity"
 	"dkvrun/runtime/wire"
 )

@@ -1,4 +1,4 @@
-package access
+package security_test
 
 import (
 	"crypto/tls"
@@ -11,15 +11,34 @@ import (
 	"time"
 
 	"dkvrun/cmd/dkvmanager/internal/pki"
+	"dkvrun/runtime/access"
 	"dkvrun/runtime/identity"
 )
+
+// now is the time of the tests.
+var now = time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+func uri(kind identity.Kind, name string) string {
+	id := identity.Identity{Kind: kind, Cluster: "prod", Name: name}
+	if kind == identity.App || kind == identity.Instance {
+		id.Store = "S"
+	}
+	return id.String()
+}
 
 // first has what the server has that made the cluster.
 type first struct {
 	t         *testing.T
 	authority *pki.Authority
 	users     *pki.Issuer
-	log       *File
+	log       *access.File
 	manager   *identity.Bundle
 }
 
@@ -33,8 +52,8 @@ func (f *first) policy(at time.Time, kinds ...identity.Kind) *identity.Policy {
 }
 
 // add writes a line that the authority signs.
-func (f *first) add(e Entry) error {
-	_, err := f.log.Add(func(l *Log) (Entry, error) { return l.Prepare(e, f.authority.Key, now) }, now)
+func (f *first) add(e access.Entry) error {
+	_, err := f.log.Add(func(l *access.Log) (access.Entry, error) { return l.Prepare(e, f.authority.Key, now) }, now)
 	return err
 }
 
@@ -51,19 +70,21 @@ func id(kind identity.Kind, name string) identity.Identity {
 // initialise makes a cluster as its first server does.
 func initialise(t *testing.T) *first {
 	f := &first{t: t, authority: must(pki.NewAuthority("prod", now))}
-	f.log = must(Create(t.TempDir(), must(Start("prod", f.authority.Key, now))))
+	f.log = must(access.Create(t.TempDir(), must(access.Start("prod", f.authority.Key, now))))
 	t.Cleanup(func() { _ = f.log.Close() })
 	f.users = f.issuer(identity.User)
 	own := f.issuer(pki.ServerKinds()...)
 	f.manager = must(own.Issue(pki.Leaf{Identity: id(identity.Manager, "m-1")}, now))
-	must(0, f.add(Entry{Kind: Member, Subject: uri(identity.Manager, "m-1"), Serial: Serial(own.Chain[0].SerialNumber)}))
+	must(0, f.add(access.Entry{
+		Kind: access.Member, Subject: uri(identity.Manager, "m-1"), Serial: access.Serial(own.Chain[0].SerialNumber),
+	}))
 	return f
 }
 
 // user makes a credential with a role.
 func (f *first) user(name string, role identity.Role) *identity.Bundle {
 	b := must(f.users.Issue(pki.Leaf{Identity: id(identity.User, name)}, now))
-	must(0, f.add(must(GrantTo(b.Chain[0], role))))
+	must(0, f.add(must(access.GrantTo(b.Chain[0], role))))
 	return b
 }
 
@@ -78,7 +99,7 @@ func (f *first) join(token, name string, request []byte) ([]*x509.Certificate, e
 		return nil, err
 	}
 	hash := must(pki.HashPublicKey(key))
-	if err := f.log.State().MayJoin(Hash(t.Hash()), Hash(hash), name, now); err != nil {
+	if err := f.log.State().MayJoin(access.Hash(t.Hash()), access.Hash(hash), name, now); err != nil {
 		return nil, err
 	}
 	chain, err := f.authority.Admit(key, pki.ServerKinds(), now)
@@ -86,16 +107,16 @@ func (f *first) join(token, name string, request []byte) ([]*x509.Certificate, e
 		return nil, err
 	}
 	// On disk before the certificate is sent.
-	return chain, f.add(Entry{
-		Kind: Member, Subject: uri(identity.Manager, name), Serial: Serial(chain[0].SerialNumber), Of: Hash(t.Hash()),
-		Joining: Hash(hash),
+	return chain, f.add(access.Entry{
+		Kind: access.Member, Subject: uri(identity.Manager, name), Serial: access.Serial(chain[0].SerialNumber),
+		Of: access.Hash(t.Hash()), Joining: access.Hash(hash),
 	})
 }
 
 // token makes a token for so many servers, or for one that is a member.
 func (f *first) token(count int, manager ...string) pki.JoinToken {
 	t := must(pki.NewJoinToken(identity.HashKey(f.authority.Root)))
-	e := Entry{Kind: Token, Of: Hash(t.Hash()), Count: count, Expires: now.Add(time.Hour)}
+	e := access.Entry{Kind: access.Token, Of: access.Hash(t.Hash()), Count: count, Expires: now.Add(time.Hour)}
 	if len(manager) > 0 {
 		e.Subject = uri(identity.Manager, manager[0])
 	}
@@ -211,8 +232,8 @@ func TestCluster_Revocation(t *testing.T) {
 		t.Fatalf("got the role %q", role(peer))
 	}
 	// The admin signs with the key of the credential.
-	_, err := f.log.Add(func(l *Log) (Entry, error) {
-		return l.Prepare(Entry{Kind: Revoke, Subject: uri(identity.User, "ci")}, admin.Key, now)
+	_, err := f.log.Add(func(l *access.Log) (access.Entry, error) {
+		return l.Prepare(access.Entry{Kind: access.Revoke, Subject: uri(identity.User, "ci")}, admin.Key, now)
 	}, now)
 	if err != nil {
 		t.Fatal(err)
@@ -241,7 +262,7 @@ func TestCluster_Revocation(t *testing.T) {
 		t.Errorf("got the role %q", role(p))
 	}
 	// Users of applications and managers don't become users by the helper.
-	if _, err := GrantTo(f.manager.Chain[0], identity.Admin); err == nil {
+	if _, err := access.GrantTo(f.manager.Chain[0], identity.Admin); err == nil {
 		t.Error("a manager is granted a role")
 	}
 }
@@ -289,14 +310,14 @@ func TestCluster_StolenServer(t *testing.T) {
 		t.Error("it makes a user")
 	}
 	// It can't write the log with any key that it has.
-	for _, e := range []Entry{{Kind: Grant, Subject: uri(identity.User, "evil"), Role: identity.Admin},
-		{Kind: Revoke, Serial: "1"}} {
-		if _, err := f.log.Add(func(l *Log) (Entry, error) { return l.Prepare(e, key, now) }, now); err == nil {
+	for _, e := range []access.Entry{{Kind: access.Grant, Subject: uri(identity.User, "evil"), Role: identity.Admin},
+		{Kind: access.Revoke, Serial: "1"}} {
+		if _, err := f.log.Add(func(l *access.Log) (access.Entry, error) { return l.Prepare(e, key, now) }, now); err == nil {
 			t.Errorf("it writes %+v", e)
 		}
 	}
 	// Revoked: all that it made ends, also what it made in the names of others.
-	must(0, f.add(Entry{Kind: Revoke, Subject: uri(identity.Manager, "m-2")}))
+	must(0, f.add(access.Entry{Kind: access.Revoke, Subject: uri(identity.Manager, "m-2")}))
 	for _, p := range peers {
 		if err := f.policy(now).Recheck(p); err == nil {
 			t.Errorf("%s goes on", p.Identity)
@@ -316,18 +337,18 @@ func TestCluster_StolenServer(t *testing.T) {
 func TestCluster_Bearer(t *testing.T) {
 	f := initialise(t)
 	token := must(pki.NewBearerToken())
-	must(0, f.add(Entry{Kind: Bearer, Subject: uri(identity.User, "ci"), Role: identity.Viewer,
-		Of: Hash(token.Hash()), Expires: now.Add(time.Hour)}))
+	must(0, f.add(access.Entry{Kind: access.Bearer, Subject: uri(identity.User, "ci"), Role: identity.Viewer,
+		Of: access.Hash(token.Hash()), Expires: now.Add(time.Hour)}))
 	sent := must(pki.ParseBearerToken(token.Text()))
-	caller := must(f.log.State().Bearer(Hash(sent.Hash()), now))
+	caller := must(f.log.State().Bearer(access.Hash(sent.Hash()), now))
 	if err := caller.Allow("remove a store", identity.Admin); err == nil || err.Error() != "viewer ci may not remove a store: that takes admin" {
 		t.Errorf("got %v", err)
 	}
 	if err := caller.Allow("list stores", identity.Viewer); err != nil {
 		t.Error(err)
 	}
-	must(0, f.add(Entry{Kind: Revoke, Of: Hash(token.Hash())}))
-	if _, err := f.log.State().Bearer(Hash(sent.Hash()), now); err == nil {
+	must(0, f.add(access.Entry{Kind: access.Revoke, Of: access.Hash(token.Hash())}))
+	if _, err := f.log.State().Bearer(access.Hash(sent.Hash()), now); err == nil {
 		t.Error("a revoked token works")
 	}
 	if text := string(f.log.Lines(f.log.Heads()[0].Hash, 1)); strings.Contains(text, token.Text()[6:]) {

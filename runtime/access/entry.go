@@ -40,7 +40,7 @@ const (
 	maxCount = 10000 // keys of a join token
 )
 
-// Hash is a SHA-256 hash: of a line, of a public key (identity.KeyHash), or of a token (pki.TokenHash).
+// Hash is a SHA-256 hash: of a line, of a public key (identity.KeyHash), or of a token.
 type Hash [sha256.Size]byte
 
 // String returns the hash as hexadecimal digits.
