@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 	"time"
 
 	"dkvrun/cmd/dkvmanager/internal/pki"
@@ -139,9 +140,20 @@ func tooMany(arguments []string, want int) error {
 // checkLifetime refuses a lifetime that no certificate has.
 func checkLifetime(d time.Duration) error {
 	if d < time.Minute || d > pki.AuthorityLifetime {
-		return fmt.Errorf("--ttl %s: want 1m to %s", d, pki.AuthorityLifetime)
+		return fmt.Errorf("--ttl %s: want 1m to %s (%d days)", lifetimeText(d), lifetimeText(pki.AuthorityLifetime), pki.AuthorityLifetime/(24*time.Hour))
 	}
 	return nil
+}
+
+// lifetimeText returns a duration as people give it to --ttl: 720h and not 720h0m0s.
+func lifetimeText(d time.Duration) string {
+	text := d.String()
+	for _, none := range []string{"m0s", "h0m"} {
+		if rest, found := strings.CutSuffix(text, none); found {
+			text = rest + none[:1]
+		}
+	}
+	return text
 }
 
 // run executes the command. A credential's file is checked before anything is made, since a new credential ends the

@@ -101,7 +101,7 @@ func (o *initOptions) create(stdout io.Writer, log *slog.Logger) error {
 	}
 	defer cat.Close()
 	secured, err := security.IsSecured(cat.Dir())
-	if err != nil {
+	if err != nil && !security.IsUnfinished(err, "init") {
 		return err
 	}
 	credential := o.credential
@@ -166,7 +166,7 @@ func (o *initOptions) deliver(m *security.Member, path string, stdout io.Writer,
 	log.Info("the admin's credential is written; dkvrun finds it by the cluster, or with --credential FILE", "file", path,
 		"user", admin.Name)
 	log.Info("run the printed line on other servers, with --listen and --data-dir; do not keep it", "servers", o.count,
-		"valid for", tokenLifetime)
+		"valid for", lifetimeText(tokenLifetime))
 	if _, err := fmt.Fprintln(stdout, joinLine(m.URL(), token.Text())); err != nil {
 		return fmt.Errorf("the line for other servers can't be printed: %w", err)
 	}

@@ -131,6 +131,9 @@ func (o *joinOptions) join(ctx context.Context, log *slog.Logger) error {
 	}
 	defer cat.Close()
 	secured, err := security.IsSecured(cat.Dir())
+	if security.IsUnfinished(err, "join") {
+		err = nil
+	}
 	var lost *security.LostKeysError
 	switch {
 	case errors.As(err, &lost) && !o.again: // joining gives the manager new keys

@@ -81,6 +81,15 @@ func (j *joining) members() int {
 	return strings.Count(status, "https://"+j.ip[:strings.LastIndex(j.ip, ".")])
 }
 
+// startsNot checks that the manager of a data folder, which is about to be secured, does not serve everybody.
+func (j *joining) startsNot(n int, want string) {
+	j.t.Helper()
+	cmd := exec.Command(dkvmanager, "--insecure", "--listen", j.ip+":7899", "--data-dir", filepath.Join(j.root, fmt.Sprint(n)))
+	if said, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(said), want) {
+		j.t.Errorf("the manager of a folder that is about to be secured: %v, %s, want %q", err, said, want)
+	}
+}
+
 // An init that is killed anywhere is completed when it is repeated: there is one authority, one credential, and a line.
 func TestSecured_InitIsKilled(t *testing.T) {
 	t.Parallel()
@@ -89,6 +98,9 @@ func TestSecured_InitIsKilled(t *testing.T) {
 			j := newJoining(t, fmt.Sprintf("127.47.1.%d", 11+i))
 			if _, killed := j.init(place + "=kill"); !killed {
 				t.Fatalf("%s was not reached", place)
+			}
+			if place == "init.files" {
+				j.startsNot(1, "run the line dkvmanager init … again")
 			}
 			authority := filepath.Join(j.root, "1", "pki", "authority.pem")
 			before, _ := os.ReadFile(authority) // there is none yet, or it is the one that stays
@@ -142,6 +154,7 @@ func TestSecured_JoinIsKilled(t *testing.T) {
 				}
 			}
 			if place != "join.renamed" {
+				j.startsNot(2, "run the line dkvmanager join … again")
 				j.run("", args...)
 			}
 			status, _ := j.run("", "pki", "status", "--data-dir", filepath.Join(j.root, "2"))

@@ -29,6 +29,14 @@ func (s *membership) member() (*security.Member, error) {
 	return s.of, nil
 }
 
+// managers returns the other members of a secured cluster whose address is known.
+func (s *membership) managers() []wire.Manager {
+	if s.of == nil {
+		return nil
+	}
+	return s.of.Managers()
+}
+
 // maxJoin is the largest body of a request to join, in bytes. Anybody may send one.
 const maxJoin = 16 << 10
 

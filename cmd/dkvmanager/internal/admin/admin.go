@@ -201,7 +201,7 @@ func (a *API) Serve(ctx context.Context, listener net.Listener, grace time.Durat
 		ErrorLog:                     slog.NewLogLogger(a.Log.Handler(), slog.LevelDebug),
 	}
 	var known knownClients
-	go known.run(ctx, a.Catalog.Snapshot)
+	go known.run(ctx, a.Catalog.Snapshot, a.membership.managers)
 	all := newSlots(listener, a.limits.connections, known.has, a.Catalog.Identity())
 	server.ConnState, server.ConnContext = all.follow, withPlace
 	var from net.Listener = all

@@ -118,7 +118,7 @@ func TestPlaces_AreKeptForKnownClients(t *testing.T) {
 	}
 }
 
-func TestPlaces_KnownClientsAreManagersOfTheCatalog(t *testing.T) {
+func TestPlaces_KnownClientsAreManagersOfTheCatalogAndMembers(t *testing.T) {
 	var k knownClients
 	at := netip.MustParseAddr
 	if k.has(at("10.0.0.11")) || !k.has(at("127.9.9.9")) || !k.has(at("::1")) {
@@ -128,8 +128,8 @@ func TestPlaces_KnownClientsAreManagersOfTheCatalog(t *testing.T) {
 		Stores: map[string]*catalog.Store{"S": {Managers: []wire.Manager{{URL: "http://10.0.0.11:7801"}, {URL: "http://[fd00::1]:7801"}}}},
 		Names: map[string]*catalog.Name{"t": {Prepared: &catalog.PreparedRecord{
 			Operation: wire.Operation{Managers: []wire.Manager{{URL: "http://10.0.0.12:7801"}, {URL: "http://localhost:7801"}}}}}},
-	})
-	for address, want := range map[string]bool{"10.0.0.11": true, "fd00::1": true, "10.0.0.12": true, "10.0.0.13": false} {
+	}, []wire.Manager{{URL: "https://10.0.0.14:7801"}})
+	for address, want := range map[string]bool{"10.0.0.11": true, "fd00::1": true, "10.0.0.12": true, "10.0.0.13": false, "10.0.0.14": true} {
 		if k.has(at(address)) != want {
 			t.Errorf("%s: known is %v", address, !want)
 		}

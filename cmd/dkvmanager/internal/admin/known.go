@@ -12,12 +12,14 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// knownClients holds the addresses of the managers that stores and votes of the catalog name.
+// knownClients holds the addresses of the managers that stores and votes of the catalog name, and of the members of the
+// cluster.
 type knownClients struct {
 	addresses atomic.Pointer[map[netip.Addr]bool]
 }
 
-// has reports whether slots are kept for a client: it is on this machine, or is a manager that the catalog names.
+// has reports whether slots are kept for a client: it is on this machine, or is a manager that the catalog names
+// or that is a member.
 func (k *knownClients) has(client netip.Addr) bool {
 	if client.IsLoopback() {
 		return true
@@ -34,8 +36,8 @@ const (
 	lookupTimeout = 10 * time.Second
 )
 
-// refresh replaces the addresses by those of the catalog.
-func (k *knownClients) refresh(ctx context.Context, d *catalog.Data) {
+// refresh replaces the addresses by those of the catalog and of the members.
+func (k *knownClients) refresh(ctx context.Context, d *catalog.Data, members []wire.Manager) {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
 	hosts := map[string]bool{}
@@ -46,6 +48,7 @@ func (k *knownClients) refresh(ctx context.Context, d *catalog.Data) {
 			}
 		}
 	}
+	add(members)
 	for _, s := range d.Stores {
 		add(s.Managers)
 	}
@@ -73,11 +76,11 @@ func (k *knownClients) refresh(ctx context.Context, d *catalog.Data) {
 }
 
 // run refreshes the addresses until ctx is done.
-func (k *knownClients) run(ctx context.Context, snapshot func() *catalog.Data) {
+func (k *knownClients) run(ctx context.Context, snapshot func() *catalog.Data, members func() []wire.Manager) {
 	ticker := time.NewTicker(knownEvery)
 	defer ticker.Stop()
 	for {
-		k.refresh(ctx, snapshot())
+		k.refresh(ctx, snapshot(), members())
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():

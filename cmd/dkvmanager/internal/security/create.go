@@ -25,11 +25,11 @@ const adminLifetime = 365 * 24 * time.Hour
 // the access log, and the credential of an admin, which Undelivered returns. A crash leaves the folder of keys as a
 // whole or none.
 func Create(dataDir, cluster, name, admin string, now time.Time) error {
-	if secured, err := IsSecured(dataDir); secured || err != nil {
+	if secured, err := IsSecured(dataDir); secured || err != nil && !IsUnfinished(err, "init") {
 		return errors.Join(err, fmt.Errorf("the manager of %s is secured already", dataDir))
 	}
 	folder := filepath.Join(dataDir, newFolderName)
-	if err := os.RemoveAll(folder); err != nil { // an earlier attempt, of which nothing is known elsewhere
+	if err := os.RemoveAll(folder); err != nil { // an interrupted init, of which nothing is known elsewhere
 		return err
 	}
 	keys, err := pki.OpenFolder(folder)

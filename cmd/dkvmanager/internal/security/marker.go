@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"dkvrun/cmd/dkvmanager/internal/pki"
 	"dkvrun/runtime/durable"
 )
 
@@ -25,15 +26,51 @@ func (e *LostKeysError) Error() string {
 		e.dataDir, e.cluster, folderName, filepath.Join(e.dataDir, markerFile))
 }
 
+// UnfinishedError is the error of a manager that an interrupted command was about to secure. It must not serve
+// everybody.
+type UnfinishedError struct{ dataDir, command string }
+
+func (e *UnfinishedError) Error() string {
+	line := "the line dkvmanager " + e.command
+	if e.command == "" {
+		line = "the same line, dkvmanager init or join,"
+	}
+	return fmt.Sprintf("the manager of %s is about to be secured, and that was interrupted: run %s … again, which completes it; "+
+		"or delete %s to have a manager that is not secured", e.dataDir, line, filepath.Join(e.dataDir, newFolderName))
+}
+
+// IsUnfinished reports whether an error of IsSecured means that a command, init or join, was interrupted, or none of
+// them for certain.
+func IsUnfinished(err error, command string) bool {
+	var unfinished *UnfinishedError
+	return errors.As(err, &unfinished) && (unfinished.command == command || unfinished.command == "")
+}
+
+// interrupted returns the error for the folder of keys that an interrupted command has left, or nil if there is none.
+func interrupted(dataDir string) error {
+	folder := filepath.Join(dataDir, newFolderName)
+	if _, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	for file, command := range map[string]string{string(pki.AuthorityFile): "init", joiningFile: "join"} {
+		if _, err := os.Stat(filepath.Join(folder, file)); err == nil {
+			return &UnfinishedError{dataDir, command}
+		}
+	}
+	return &UnfinishedError{dataDir: dataDir}
+}
+
 // IsSecured reports whether the manager of a data folder is secured. The error is a *LostKeysError if it was and the
-// folder of keys is missing.
+// folder of keys is missing, and an *UnfinishedError if a command that secures it was interrupted.
 func IsSecured(dataDir string) (bool, error) {
 	if _, err := os.Stat(filepath.Join(dataDir, folderName)); !errors.Is(err, fs.ErrNotExist) {
 		return err == nil, err
 	}
 	switch text, err := os.ReadFile(filepath.Join(dataDir, markerFile)); {
 	case errors.Is(err, fs.ErrNotExist):
-		return false, nil
+		return false, interrupted(dataDir)
 	case err != nil:
 		return false, err
 	default:
