@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"dkvrun/cmd/dkvmanager/internal/pki"
+	"dkvrun/runtime/access"
 	"dkvrun/runtime/identity"
 	"dkvrun/runtime/wire"
 )
@@ -193,7 +194,7 @@ func TestSecured_ThreeLines(t *testing.T) {
 	if err != nil || b.Token == "" {
 		t.Fatalf("a bearer token: %v, %s", err, token)
 	}
-	if _, err := pki.ParseBearerToken(b.Token); err != nil {
+	if _, err := access.ParseBearerToken(b.Token); err != nil {
 		t.Error(err)
 	}
 	status := func() string { return c.must("pki", "status", "--data-dir", c.dir(4)) }
@@ -242,7 +243,7 @@ func TestSecured_HostileJoiner(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	request, err := pki.NewRequest(key)
+	request, err := identity.NewRequest(key)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,8 +22,8 @@ import (
 
 	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/cmd/dkvmanager/internal/hostid"
-	"dkvrun/cmd/dkvmanager/internal/pki"
 	"dkvrun/cmd/dkvmanager/internal/security"
+	"dkvrun/runtime/access"
 	"dkvrun/runtime/identity"
 	"dkvrun/runtime/wire"
 )
@@ -42,7 +42,7 @@ const maxClockSkew = 10 * time.Minute
 type joinOptions struct {
 	*options
 	address string // HOST:PORT
-	token   pki.JoinToken
+	token   access.JoinToken
 	again   bool
 	noServe bool
 }
@@ -104,7 +104,7 @@ func parseJoin(args []string, stdin io.Reader) (*joinOptions, error) {
 		}
 		text = strings.TrimSpace(line)
 	}
-	if o.token, err = pki.ParseJoinToken(text); err != nil {
+	if o.token, err = access.ParseJoinToken(text); err != nil {
 		return nil, err
 	}
 	o.address, err = joinAddress(names[0])

@@ -16,14 +16,14 @@ import (
 	"testing"
 	"time"
 
-	"dkvrun/cmd/dkvmanager/internal/pki"
 	"dkvrun/cmd/dkvmanager/internal/security"
+	"dkvrun/runtime/access"
 	"dkvrun/runtime/identity"
 	"dkvrun/runtime/wire"
 )
 
 // madeAt makes a cluster at a time, and returns its first member and a join token.
-func madeAt(t *testing.T, at time.Time) (*security.Member, pki.JoinToken) {
+func madeAt(t *testing.T, at time.Time) (*security.Member, access.JoinToken) {
 	t.Helper()
 	dir := t.TempDir()
 	if err := security.Create(dir, "prod", "m-1", "ann", at); err != nil {
@@ -85,7 +85,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // ask asks to join with a token.
-func ask(t *testing.T, address string, token pki.JoinToken) error {
+func ask(t *testing.T, address string, token access.JoinToken) error {
 	t.Helper()
 	j, err := security.BeginJoin(t.TempDir(), "m-2", token, false)
 	if err != nil {
@@ -112,7 +112,7 @@ func TestJoin_ServerIsCheckedFirst(t *testing.T) {
 	for i, c := range []struct {
 		name   string
 		member *security.Member
-		token  pki.JoinToken
+		token  access.JoinToken
 		clock  time.Time
 		want   string // in the error; none if it is empty
 		sent   int32

@@ -274,7 +274,7 @@ func (b *harness) joining() wire.Join {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	request, err := pki.NewRequest(key)
+	request, err := identity.NewRequest(key)
 	if err != nil {
 		b.t.Fatal(err)
 	}

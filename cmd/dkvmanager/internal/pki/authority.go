@@ -1,10 +1,9 @@
 // Package pki makes a cluster's certificates: the authority's root, an issuer for each server, the leaves of managers,
-// instances, users and applications, and the tokens with which servers join and jobs call managers.
+// instances, users and applications.
 //
 // It protects from requests that ask for more than a key's certificate: of a request only the key counts, and the
 // request proves that its sender has it. A server's issuer is constrained to managers, instances and applications of
-// its cluster: what a stolen server makes is no user. Keys and tokens never appear in errors, and printing a token with
-// fmt shows no secret. Stored tokens are hashes.
+// its cluster: what a stolen server makes is no user. Keys never appear in errors.
 //
 // It does not protect from a stolen root key, nor from what a stolen server's issuer may make until it is revoked:
 // leaves of any manager, instance and application. It doesn't decide who may ask for what: the callers check that
@@ -15,7 +14,6 @@ package pki
 
 import (
 	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -52,9 +50,6 @@ type Authority struct {
 	// sent with each chain.
 	Cross []*x509.Certificate
 }
-
-// NewKey makes a key.
-func NewKey() (*ecdsa.PrivateKey, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) }
 
 // NewAuthority makes the root of a cluster with a new key.
 func NewAuthority(cluster string, now time.Time) (*Authority, error) {

@@ -283,17 +283,17 @@ func TestAuthority_Rotation(t *testing.T) {
 
 func TestRequest_KeyOnly(t *testing.T) {
 	key := must(NewKey())
-	got := must(ParseRequest(must(NewRequest(key))))
+	got := must(identity.ParseRequest(must(identity.NewRequest(key))))
 	if !got.Equal(&key.PublicKey) {
 		t.Error("got another key")
 	}
 	// Whatever else it asks for is ignored.
 	asks := &x509.CertificateRequest{Subject: pkix.Name{CommonName: "root"}, DNSNames: []string{"x"},
 		URIs: []*url.URL{id(identity.User, "", "root").URI()}}
-	text := pem.EncodeToMemory(&pem.Block{Type: pemRequest,
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST",
 		Bytes: must(x509.CreateCertificateRequest(rand.Reader, asks, key))})
 	c := newCluster("prod")
-	leaf := must(c.issuer.Sign(must(ParseRequest(text)), Leaf{Identity: id(identity.Manager, "", "m")}, now))[0]
+	leaf := must(c.issuer.Sign(must(identity.ParseRequest(text)), Leaf{Identity: id(identity.Manager, "", "m")}, now))[0]
 	if got := must(identity.Of(leaf)); got != id(identity.Manager, "", "m") || len(leaf.DNSNames) > 0 ||
 		leaf.Subject.CommonName != "m" {
 		t.Errorf("got %v, names %q, subject %s", got, leaf.DNSNames, leaf.Subject)
@@ -312,7 +312,7 @@ func TestRequest_Refusals(t *testing.T) {
 	}
 	block := func(kind string, der []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}) }
 	_, ed, _ := ed25519.GenerateKey(rand.Reader)
-	good := block(pemRequest, der(key))
+	good := block("CERTIFICATE REQUEST", der(key))
 	forged := der(key)
 	forged[len(forged)-1] ^= 1
 	// The key of another one, with a signature by the sender's key.
@@ -329,26 +329,26 @@ func TestRequest_Refusals(t *testing.T) {
 		"two":             {slices.Concat(good, good), "not one PEM block"},
 		"text before":     {append([]byte("x\n"), good...), "not one PEM block"},
 		"text after":      {append(slices.Clone(good), "x"...), "not one PEM block"},
-		"no DER":          {block(pemRequest, []byte("x")), "can't be read"},
-		"bytes after":     {block(pemRequest, append(der(key), 0)), "can't be read"},
-		"Ed25519":         {block(pemRequest, der(ed)), "type Ed25519: want ECDSA P-256"},
-		"RSA":             {block(pemRequest, der(must(rsa.GenerateKey(rand.Reader, 2048)))), "type RSA: want ECDSA P-256"},
-		"P-384":           {block(pemRequest, der(must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader)))), "not ECDSA P-256"},
-		"signature":       {block(pemRequest, forged), "not signed with its key"},
-		"another's key":   {block(pemRequest, swapped), "not signed with its key"},
+		"no DER":          {block("CERTIFICATE REQUEST", []byte("x")), "can't be read"},
+		"bytes after":     {block("CERTIFICATE REQUEST", append(der(key), 0)), "can't be read"},
+		"Ed25519":         {block("CERTIFICATE REQUEST", der(ed)), "type Ed25519: want ECDSA P-256"},
+		"RSA":             {block("CERTIFICATE REQUEST", der(must(rsa.GenerateKey(rand.Reader, 2048)))), "type RSA: want ECDSA P-256"},
+		"P-384":           {block("CERTIFICATE REQUEST", der(must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader)))), "not ECDSA P-256"},
+		"signature":       {block("CERTIFICATE REQUEST", forged), "not signed with its key"},
+		"another's key":   {block("CERTIFICATE REQUEST", swapped), "not signed with its key"},
 		"10 MB":           {bytes.Repeat([]byte("x"), 10<<20), "at most 8192"},
-		"just over 8 KiB": {append(slices.Clone(good), bytes.Repeat([]byte("\n"), MaxRequest)...), "at most 8192"},
+		"just over 8 KiB": {append(slices.Clone(good), bytes.Repeat([]byte("\n"), identity.MaxRequest)...), "at most 8192"},
 	} {
-		if _, err := ParseRequest(x.text); err == nil || !strings.Contains(err.Error(), x.want) {
+		if _, err := identity.ParseRequest(x.text); err == nil || !strings.Contains(err.Error(), x.want) {
 			t.Errorf("%s: got %v, want an error with %q", name, err, x.want)
 		}
 	}
 }
 
 func FuzzRequest_Parse(f *testing.F) {
-	f.Add(must(NewRequest(must(NewKey()))))
+	f.Add(must(identity.NewRequest(must(NewKey()))))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		if key, err := ParseRequest(text); err == nil && key.Curve != elliptic.P256() {
+		if key, err := identity.ParseRequest(text); err == nil && key.Curve != elliptic.P256() {
 			t.Errorf("%q gives a key on another curve", text)
 		}
 	})
@@ -467,7 +467,7 @@ func TestChain_OpenSSL(t *testing.T) {
 		}
 	}
 	request := filepath.Join(dir, "request")
-	if err := os.WriteFile(request, must(NewRequest(c.issuer.Key)), 0o600); err != nil {
+	if err := os.WriteFile(request, must(identity.NewRequest(c.issuer.Key)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if out, err := run("req", "-in", request, "-verify", "-noout"); err != nil {

@@ -90,16 +90,16 @@ func (f *first) user(name string, role identity.Role) *identity.Bundle {
 
 // join answers a server that wants to join: the order is what keeps a token from being used twice.
 func (f *first) join(token, name string, request []byte) ([]*x509.Certificate, error) {
-	t, err := pki.ParseJoinToken(token)
+	t, err := access.ParseJoinToken(token)
 	if err != nil {
 		return nil, err
 	}
-	key, err := pki.ParseRequest(request)
+	key, err := identity.ParseRequest(request)
 	if err != nil {
 		return nil, err
 	}
 	hash := must(pki.HashPublicKey(key))
-	if err := f.log.State().MayJoin(access.Hash(t.Hash()), access.Hash(hash), name, now); err != nil {
+	if err := f.log.State().MayJoin(t.Hash(), access.Hash(hash), name, now); err != nil {
 		return nil, err
 	}
 	chain, err := f.authority.Admit(key, pki.ServerKinds(), now)
@@ -109,14 +109,14 @@ func (f *first) join(token, name string, request []byte) ([]*x509.Certificate, e
 	// On disk before the certificate is sent.
 	return chain, f.add(access.Entry{
 		Kind: access.Member, Subject: uri(identity.Manager, name), Serial: access.Serial(chain[0].SerialNumber),
-		Of: access.Hash(t.Hash()), Joining: access.Hash(hash),
+		Of: t.Hash(), Joining: access.Hash(hash),
 	})
 }
 
 // token makes a token for so many servers, or for one that is a member.
-func (f *first) token(count int, manager ...string) pki.JoinToken {
-	t := must(pki.NewJoinToken(identity.HashKey(f.authority.Root)))
-	e := access.Entry{Kind: access.Token, Of: access.Hash(t.Hash()), Count: count, Expires: now.Add(time.Hour)}
+func (f *first) token(count int, manager ...string) access.JoinToken {
+	t := must(access.NewJoinToken(identity.HashKey(f.authority.Root)))
+	e := access.Entry{Kind: access.Token, Of: t.Hash(), Count: count, Expires: now.Add(time.Hour)}
 	if len(manager) > 0 {
 		e.Subject = uri(identity.Manager, manager[0])
 	}
@@ -126,7 +126,7 @@ func (f *first) token(count int, manager ...string) pki.JoinToken {
 
 // dial connects to the server, whose certificate is a bundle's, as somebody who has only a token does. It returns an
 // error before anything is sent.
-func dial(shown *identity.Bundle, token pki.JoinToken) error {
+func dial(shown *identity.Bundle, token access.JoinToken) error {
 	a, b := net.Pipe()
 	defer a.Close()
 	defer b.Close()
@@ -171,7 +171,7 @@ func TestCluster_Join(t *testing.T) {
 	}
 
 	key := must(pki.NewKey())
-	request := must(pki.NewRequest(key))
+	request := must(identity.NewRequest(key))
 	text := token.Text()
 	if _, err := f.join(text[:len(text)-1]+"a", "m-2", request); err == nil && text[len(text)-1] != 'a' {
 		t.Error("a token with a typo is taken")
@@ -182,9 +182,9 @@ func TestCluster_Join(t *testing.T) {
 		t.Error("not exactly the last certificate holds")
 	}
 	// A hostile joiner gets nothing.
-	other := must(pki.NewRequest(must(pki.NewKey())))
+	other := must(identity.NewRequest(must(pki.NewKey())))
 	fresh, bound := f.token(1), f.token(1, "m-1")
-	foreign := must(pki.NewJoinToken(token.Root))
+	foreign := must(access.NewJoinToken(token.Root))
 	number := f.log.State().Number
 	for name, x := range map[string]struct {
 		token, name string
@@ -195,7 +195,7 @@ func TestCluster_Join(t *testing.T) {
 		"same key, new name":  {text, "m-3", request},
 		"invented token":      {foreign.Text(), "m-3", other},
 		"10 MB":               {text, "m-2", make([]byte, 10<<20)},
-		"a bearer token":      {must(pki.NewBearerToken()).Text(), "m-3", other},
+		"a bearer token":      {must(access.NewBearerToken()).Text(), "m-3", other},
 		"takes over a member": {fresh.Text(), "m-1", other},
 		"and itself, new key": {fresh.Text(), "m-2", other},
 		"token of another":    {bound.Text(), "m-3", other},
@@ -272,7 +272,7 @@ func TestCluster_StolenServer(t *testing.T) {
 	f := initialise(t)
 	token := f.token(1)
 	key := must(pki.NewKey())
-	stolen := &pki.Issuer{Chain: must(f.join(token.Text(), "m-2", must(pki.NewRequest(key)))), Key: key, Roots: f.roots()}
+	stolen := &pki.Issuer{Chain: must(f.join(token.Text(), "m-2", must(identity.NewRequest(key)))), Key: key, Roots: f.roots()}
 	folder := must(pki.OpenFolder(filepath.Join(t.TempDir(), "pki")))
 	must(0, folder.Save(pki.IssuerFile, stolen.Bundle()))
 	stolen = must(pki.IssuerOf(must(folder.Load(pki.IssuerFile))))
@@ -336,10 +336,10 @@ func TestCluster_StolenServer(t *testing.T) {
 
 func TestCluster_Bearer(t *testing.T) {
 	f := initialise(t)
-	token := must(pki.NewBearerToken())
+	token := must(access.NewBearerToken())
 	must(0, f.add(access.Entry{Kind: access.Bearer, Subject: uri(identity.User, "ci"), Role: identity.Viewer,
-		Of: access.Hash(token.Hash()), Expires: now.Add(time.Hour)}))
-	sent := must(pki.ParseBearerToken(token.Text()))
+		Of: token.Hash(), Expires: now.Add(time.Hour)}))
+	sent := must(access.ParseBearerToken(token.Text()))
 	caller := must(f.log.State().Bearer(access.Hash(sent.Hash()), now))
 	if err := caller.Allow("remove a store", identity.Admin); err == nil || err.Error() != "viewer ci may not remove a store: that takes admin" {
 		t.Errorf("got %v", err)
@@ -347,7 +347,7 @@ func TestCluster_Bearer(t *testing.T) {
 	if err := caller.Allow("list stores", identity.Viewer); err != nil {
 		t.Error(err)
 	}
-	must(0, f.add(access.Entry{Kind: access.Revoke, Of: access.Hash(token.Hash())}))
+	must(0, f.add(access.Entry{Kind: access.Revoke, Of: token.Hash()}))
 	if _, err := f.log.State().Bearer(access.Hash(sent.Hash()), now); err == nil {
 		t.Error("a revoked token works")
 	}

@@ -19,25 +19,25 @@ const MaxCount = 10000
 
 // Token makes a join token for so many servers. With a manager's identity it is for that manager alone, which joins
 // again.
-func (m *Member) Token(count int, lifetime time.Duration, manager string) (pki.JoinToken, error) {
+func (m *Member) Token(count int, lifetime time.Duration, manager string) (access.JoinToken, error) {
 	if m.authority == nil {
-		return pki.JoinToken{}, ErrNoAuthority
+		return access.JoinToken{}, ErrNoAuthority
 	}
 	e := access.Entry{Kind: access.Token, Count: count, Expires: m.now().Add(lifetime)}
 	if manager != "" {
 		id := identity.Identity{Kind: identity.Manager, Cluster: m.self.Cluster, Name: manager}
 		if _, is := m.State().Members[manager]; !is {
-			return pki.JoinToken{}, fmt.Errorf("there is no manager %.80q in cluster %s: its members are %s", manager, m.self.Cluster,
+			return access.JoinToken{}, fmt.Errorf("there is no manager %.80q in cluster %s: its members are %s", manager, m.self.Cluster,
 				strings.Join(slices.Sorted(maps.Keys(m.State().Members)), ", "))
 		}
 		e.Subject = id.String()
 	}
 	// A server that joins trusts the root that it names.
-	token, err := pki.NewJoinToken(identity.HashKey(m.authority.Root))
+	token, err := access.NewJoinToken(identity.HashKey(m.authority.Root))
 	if err != nil {
-		return pki.JoinToken{}, err
+		return access.JoinToken{}, err
 	}
-	e.Of = access.Hash(token.Hash())
+	e.Of = token.Hash()
 	return token, m.sign(e)
 }
 
@@ -91,13 +91,13 @@ func (m *Member) Bearer(user string, role identity.Role, lifetime time.Duration)
 	if err != nil {
 		return nil, err
 	}
-	token, err := pki.NewBearerToken()
+	token, err := access.NewBearerToken()
 	if err != nil {
 		return nil, err
 	}
 	b := &identity.Bundle{Token: token.Text(), Roots: m.roots, Cluster: id.Cluster}
 	return b, m.sign(access.Entry{
-		Kind: access.Bearer, Subject: id.String(), Role: role, Of: access.Hash(token.Hash()), Expires: m.now().Add(lifetime),
+		Kind: access.Bearer, Subject: id.String(), Role: role, Of: token.Hash(), Expires: m.now().Add(lifetime),
 	})
 }
 

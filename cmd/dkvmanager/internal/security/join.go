@@ -41,11 +41,11 @@ func (m *Member) Join(r wire.Join) (wire.Joined, error) {
 	if m.authority == nil {
 		return wire.Joined{}, ErrNoAuthority
 	}
-	token, err := pki.ParseJoinToken(r.Token)
+	token, err := access.ParseJoinToken(r.Token)
 	if err != nil {
 		return wire.Joined{}, &TokenError{err}
 	}
-	key, err := pki.ParseRequest([]byte(r.Request))
+	key, err := identity.ParseRequest([]byte(r.Request))
 	if err != nil {
 		return wire.Joined{}, &TokenError{err}
 	}
@@ -61,7 +61,7 @@ func (m *Member) Join(r wire.Join) (wire.Joined, error) {
 		return wire.Joined{}, &TokenError{fmt.Errorf("the manager's URL %w", err)}
 	}
 	now := m.now()
-	if err := m.State().MayJoin(access.Hash(token.Hash()), access.Hash(hash), r.Identity, now); err != nil {
+	if err := m.State().MayJoin(token.Hash(), access.Hash(hash), r.Identity, now); err != nil {
 		return wire.Joined{}, &TokenError{err}
 	}
 	chain, err := m.authority.Admit(key, pki.ServerKinds(), now)
@@ -70,7 +70,7 @@ func (m *Member) Join(r wire.Join) (wire.Joined, error) {
 	}
 	err = m.sign(access.Entry{
 		Kind: access.Member, Subject: joining.String(), Serial: access.Serial(chain[0].SerialNumber),
-		Of: access.Hash(token.Hash()), Joining: access.Hash(hash),
+		Of: token.Hash(), Joining: access.Hash(hash),
 	})
 	var refused *access.LineError
 	if errors.As(err, &refused) { // the token was used or revoked in between
@@ -115,7 +115,7 @@ type Joining struct {
 	dataDir string
 	name    string
 	again   bool
-	token   pki.JoinToken
+	token   access.JoinToken
 	folder  string // where the new key and certificates are written
 	keys    pki.Folder
 	key     *ecdsa.PrivateKey
@@ -123,7 +123,7 @@ type Joining struct {
 
 // BeginJoin prepares a manager to join with a token. Again means that it is secured, and gets a new issuer. The key is
 // on disk before it is used; one that an interrupted attempt left is used again.
-func BeginJoin(dataDir, name string, token pki.JoinToken, again bool) (*Joining, error) {
+func BeginJoin(dataDir, name string, token access.JoinToken, again bool) (*Joining, error) {
 	j := &Joining{dataDir: dataDir, name: name, token: token, again: again}
 	j.folder = filepath.Join(dataDir, newFolderName)
 	if again {
@@ -172,7 +172,7 @@ func readJoiningKey(folder string) (*ecdsa.PrivateKey, error) {
 
 // Request returns the request to join, for a manager that others reach at a URL.
 func (j *Joining) Request(url string) (wire.Join, error) {
-	request, err := pki.NewRequest(j.key)
+	request, err := identity.NewRequest(j.key)
 	if err != nil {
 		return wire.Join{}, err
 	}

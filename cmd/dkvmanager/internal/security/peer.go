@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"dkvrun/cmd/dkvmanager/internal/pki"
 	"dkvrun/runtime/access"
 	"dkvrun/runtime/identity"
 )
@@ -78,9 +77,9 @@ func (m *Member) role(peer *identity.Peer) identity.Role {
 
 // CallerOf returns who a bearer token speaks for. The error says why it is not accepted, and does not show the token.
 func (m *Member) CallerOf(token string) (identity.Caller, error) {
-	t, err := pki.ParseBearerToken(token)
+	t, err := access.ParseBearerToken(token)
 	if err != nil {
 		return identity.Caller{}, err
 	}
-	return m.State().Bearer(access.Hash(t.Hash()), m.now())
+	return m.State().Bearer(t.Hash(), m.now())
 }

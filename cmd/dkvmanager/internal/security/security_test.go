@@ -50,7 +50,7 @@ func open(t *testing.T, dir, name string, c *clock, hosts ...string) *Member {
 }
 
 // join lets a server with a data folder join.
-func join(dir, name string, first *Member, token pki.JoinToken, again bool) error {
+func join(dir, name string, first *Member, token access.JoinToken, again bool) error {
 	j, err := BeginJoin(dir, name, token, again)
 	if err != nil {
 		return err
@@ -290,8 +290,8 @@ func TestMember_Grants(t *testing.T) {
 		t.Errorf("the role is %q", role)
 	}
 	bearer := must(first.Bearer("job", identity.Operator, time.Hour))
-	token := must(pki.ParseBearerToken(bearer.Token))
-	caller, err := first.State().Bearer(access.Hash(token.Hash()), c.now)
+	token := must(access.ParseBearerToken(bearer.Token))
+	caller, err := first.State().Bearer(token.Hash(), c.now)
 	if err != nil || caller.Role != identity.Operator {
 		t.Errorf("the token's caller: %v, %v", caller, err)
 	}
@@ -303,7 +303,7 @@ func TestMember_Grants(t *testing.T) {
 	if _, err := first.Policy().Admit(again.Chain); err == nil {
 		t.Error("the revoked credential is still accepted")
 	}
-	if _, err := first.State().Bearer(access.Hash(token.Hash()), c.now); err == nil {
+	if _, err := first.State().Bearer(token.Hash(), c.now); err == nil {
 		t.Error("the revoked token is still accepted")
 	}
 	const nobody = "there is no user ci of cluster prod: there is ann, dkv://manager.prod/m-1"

@@ -148,10 +148,10 @@ func (c *Cluster) Grant(b *identity.Bundle, role identity.Role) {
 func (c *Cluster) Token(name string, role identity.Role) string {
 	c.t.Helper()
 	c.User(name, role)
-	token, err := pki.NewBearerToken()
+	token, err := access.NewBearerToken()
 	c.check(err)
 	id := identity.Identity{Kind: identity.User, Cluster: c.Name, Name: name}
-	c.add(access.Entry{Kind: access.Bearer, Subject: id.String(), Role: role, Of: access.Hash(token.Hash()),
+	c.add(access.Entry{Kind: access.Bearer, Subject: id.String(), Role: role, Of: token.Hash(),
 		Expires: time.Now().Add(time.Hour).UTC().Truncate(time.Second)})
 	return token.Text()
 }

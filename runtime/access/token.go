@@ -1,11 +1,10 @@
-package pki
+package access
 
 import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base32"
-	"encoding/hex"
 	"fmt"
 	"strings"
 
@@ -26,17 +25,6 @@ const (
 	bearerSecret = 32 // bytes
 	checksumSize = 4  // bytes
 )
-
-// TokenHash is the SHA-256 hash of a token's secret. Managers keep it instead of the token.
-type TokenHash [sha256.Size]byte
-
-// Equal compares two hashes in a time that doesn't depend on them.
-func (h TokenHash) Equal(other TokenHash) bool {
-	return subtle.ConstantTimeCompare(h[:], other[:]) == 1
-}
-
-// String returns the hash as hexadecimal digits.
-func (h TokenHash) String() string { return hex.EncodeToString(h[:]) }
 
 // JoinToken lets a server join a cluster. It names the root's key, so that the server knows whom it sends the secret.
 type JoinToken struct {
@@ -67,8 +55,8 @@ func ParseJoinToken(text string) (JoinToken, error) {
 // Text returns the token with its secret.
 func (t JoinToken) Text() string { return tokenText(joinPrefix, append(t.secret[:], t.Root[:]...)) }
 
-// Hash returns the hash of the secret.
-func (t JoinToken) Hash() TokenHash { return sha256.Sum256(append([]byte(joinPrefix), t.secret[:]...)) }
+// Hash returns the hash of the secret, which managers keep instead of the token.
+func (t JoinToken) Hash() Hash { return sha256.Sum256(append([]byte(joinPrefix), t.secret[:]...)) }
 
 // String shows no secret.
 func (t JoinToken) String() string { return joinPrefix + "…" }
@@ -100,8 +88,8 @@ func ParseBearerToken(text string) (BearerToken, error) {
 // Text returns the token with its secret.
 func (t BearerToken) Text() string { return tokenText(bearerPrefix, t.secret[:]) }
 
-// Hash returns the hash of the secret.
-func (t BearerToken) Hash() TokenHash {
+// Hash returns the hash of the secret, which managers keep instead of the token.
+func (t BearerToken) Hash() Hash {
 	return sha256.Sum256(append([]byte(bearerPrefix), t.secret[:]...))
 }
 

@@ -1,17 +1,14 @@
-package pki
+package identity
 
 import (
 	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
-
-	"dkvrun/runtime/identity"
 )
 
 // MaxRequest is the maximum size of a signing request, in bytes.
@@ -48,31 +45,11 @@ func ParseRequest(text []byte) (*ecdsa.PublicKey, error) {
 	if !is {
 		return nil, fmt.Errorf("the signing request has a key of type %s: want ECDSA P-256", request.PublicKeyAlgorithm)
 	}
-	if err := checkKey(key); err != nil {
-		return nil, err
+	if key.Curve != elliptic.P256() {
+		return nil, errors.New("the key of the signing request is not ECDSA P-256")
 	}
 	if err := request.CheckSignature(); err != nil {
 		return nil, fmt.Errorf("the signing request is not signed with its key: %w", err)
 	}
 	return key, nil
-}
-
-// checkKey refuses keys that are not on P-256.
-func checkKey(key *ecdsa.PublicKey) error {
-	if key == nil || key.Curve != elliptic.P256() {
-		return errors.New("the key is not ECDSA P-256")
-	}
-	return nil
-}
-
-// HashPublicKey returns the hash of a public key, the same as identity.HashKey returns for its certificates.
-func HashPublicKey(key *ecdsa.PublicKey) (identity.KeyHash, error) {
-	if err := checkKey(key); err != nil {
-		return identity.KeyHash{}, err
-	}
-	der, err := x509.MarshalPKIXPublicKey(key)
-	if err != nil {
-		return identity.KeyHash{}, err
-	}
-	return sha256.Sum256(der), nil
 }
