@@ -62,9 +62,9 @@ var imports = []struct {
 	{"dkvrun/cmd/dkvrun", "the runner never links the daemon, and leaves Lua to runtime", func(i string) bool {
 		return !within(i, "dkvrun/cmd/dkvmanager") && !within(i, "github.com/yuin/gopher-lua") && !within(i, "go.etcd.io")
 	}},
-	{"dkvrun/cmd/dkvmanager", "the daemon shares with the runner the protocol, identities, the access log, network faults of throw-away servers, and how files are written durably", func(i string) bool {
+	{"dkvrun/cmd/dkvmanager", "the daemon shares with the runner the protocol, identities, the access log, network faults of throw-away servers, how files are written durably, and how ports are checked", func(i string) bool {
 		return !within(i, "dkvrun") || within(i, "dkvrun/cmd/dkvmanager") || within(i, "dkvrun/runtime/wire") || within(i, "dkvrun/runtime/netfault") ||
-			within(i, "dkvrun/runtime/durable") || within(i, "dkvrun/runtime/identity") || within(i, "dkvrun/runtime/access")
+			within(i, "dkvrun/runtime/durable") || within(i, "dkvrun/runtime/identity") || within(i, "dkvrun/runtime/access") || within(i, "dkvrun/runtime/freeport")
 	}},
 	{"dkvrun/runtime/identity", "identities are checked with the standard library's cryptography", func(i string) bool {
 		return !strings.Contains(strings.Split(i, "/")[0], ".") && i != "net/http" &&

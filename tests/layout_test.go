@@ -11,6 +11,7 @@ var layout = []string{
 	"runtime/fanout",
 	"runtime/credential",
 	"runtime/netfault",
+	"runtime/freeport",
 	"runtime/commit",
 	"runtime/luanum",
 	"runtime/pattern",

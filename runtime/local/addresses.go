@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"syscall"
 
+	"dkvrun/runtime/freeport"
 	"dkvrun/runtime/wire"
 )
 
@@ -62,12 +63,10 @@ func takeBlock(endpoints []string) (*os.File, error) {
 		return nil, err
 	}
 	for _, endpoint := range endpoints {
-		listener, err := net.Listen("tcp", endpoint)
-		if err != nil {
+		if err := freeport.Check(endpoint); err != nil {
 			lock.Close()
 			return nil, err
 		}
-		listener.Close()
 	}
 	return lock, nil
 }

@@ -37,7 +37,13 @@ func TestLocal_BlockIsTakenOnce(t *testing.T) {
 	if _, err := takeBlock(block); !errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("taken twice: %v", err)
 	}
+	if !holds(t, block[0]) {
+		t.Error("this process holds the lock")
+	}
 	lock.Close()
+	if holds(t, block[0]) {
+		t.Error("this process does not hold the lock any more")
+	}
 	if lock, err = takeBlock(block); err != nil {
 		t.Errorf("not free after its end: %v", err)
 	}

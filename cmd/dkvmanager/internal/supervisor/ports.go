@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/runtime/freeport"
 	"dkvrun/runtime/wire"
 )
 
@@ -115,11 +116,7 @@ func (c portCheck) owner(store string, n wire.Node, port int) *portOwner {
 
 // listen returns nil if a port can be used on this machine, else the error.
 func (c portCheck) listen(port int) error {
-	l, err := net.Listen("tcp", net.JoinHostPort(c.bind, strconv.Itoa(port)))
-	if err == nil {
-		err = l.Close()
-	}
-	return err
+	return freeport.Check(net.JoinHostPort(c.bind, strconv.Itoa(port)))
 }
 
 // cause returns the system's error number in an error of package net, or the error itself.
