@@ -50,14 +50,6 @@ type controlAnswer struct {
 
 // execute carries out a command.
 func execute(m *security.Member, r controlRequest) (string, error) {
-	text, err := executeCommand(m, r)
-	if errors.Is(err, security.ErrNoAuthority) {
-		err = fmt.Errorf("%w: run this on the server on which dkvmanager init was run", err)
-	}
-	return text, err
-}
-
-func executeCommand(m *security.Member, r controlRequest) (string, error) {
 	switch r.Command {
 	case "token":
 		token, err := m.Token(r.Count, r.Lifetime, r.Name)

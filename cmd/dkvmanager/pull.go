@@ -198,7 +198,7 @@ func keepCertificate(ctx context.Context, m *security.Member, log *slog.Logger) 
 			log.Info("certificate renewed", "until", m.Bundle().Chain[0].NotAfter)
 		}
 		if now := time.Now(); now.Sub(warned) >= warnEvery {
-			for _, what := range m.Expiring() {
+			for _, what := range m.Warnings() {
 				log.Warn(what)
 				warned = now
 			}

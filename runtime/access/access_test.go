@@ -87,6 +87,7 @@ func everything() *cluster {
 		Entry{Kind: Token, Of: Hash{1}, Count: 2, Expires: now.Add(time.Hour)},
 		Entry{Kind: Member, Subject: uri(identity.Manager, "m-1"), Serial: "a1"},
 		Entry{Kind: Member, Subject: uri(identity.Manager, "m-2"), Serial: "a2", Of: Hash{1}, Joining: Hash{9}},
+		Entry{Kind: Holder, Subject: uri(identity.Manager, "m-2")},
 	)
 	must(0, c.add(c.admin, Entry{Kind: Grant, Subject: uri(identity.App, "web"), Role: identity.ReadOnlyApp}))
 	must(0, c.add(c.admin, Entry{Kind: Bearer, Subject: uri(identity.User, "ci"), Role: identity.Operator,
@@ -101,7 +102,7 @@ func everything() *cluster {
 func TestLog_State(t *testing.T) {
 	c := everything()
 	s := c.State()
-	if s.Cluster != "prod" || s.Number != 11 || len(s.Members) != 2 || len(s.Roots) != 1 || len(s.Forks) != 0 {
+	if s.Cluster != "prod" || s.Number != 12 || s.Holder != "m-2" || len(s.Members) != 2 || len(s.Roots) != 1 || len(s.Forks) != 0 {
 		t.Errorf("got %+v", s)
 	}
 	serial := func(text string) *big.Int { n, _ := new(big.Int).SetString(text, 16); return n }
@@ -195,6 +196,37 @@ func TestLog_Tokens(t *testing.T) {
 		t.Errorf("got %+v, revoked %v", s.Members, s.Revoked)
 	}
 	refuse(Entry{Kind: Member, Subject: uri(identity.Manager, "m-2"), Serial: "a2"}, "issuer that is revoked")
+}
+
+// The server of the first member holds the authority, until the authority says that another one does.
+func TestLog_Holder(t *testing.T) {
+	c := newCluster()
+	for n := 1; n <= 2; n++ {
+		c.mustAdd(Entry{Kind: Member, Subject: uri(identity.Manager, fmt.Sprint("m-", n)), Serial: fmt.Sprintf("a%d", n)})
+	}
+	holder := func(want string) {
+		t.Helper()
+		if got := c.State().Holder; got != want {
+			t.Errorf("the holder is %q, want %q", got, want)
+		}
+	}
+	holder("m-1")
+	moved := Entry{Kind: Holder, Subject: uri(identity.Manager, "m-2")}
+	if err := c.add(c.admin, moved); err == nil || !strings.Contains(err.Error(), "are signed by the authority") {
+		t.Errorf("an admin moves the authority: %v", err)
+	}
+	for subject, want := range map[string]string{
+		uri(identity.Manager, "m-3"): "which is no member", uri(identity.User, "root"): "want one of [manager]", "": "doesn't have the fields",
+	} {
+		if err := c.add(c.root, Entry{Kind: Holder, Subject: subject}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("the authority is moved to %q: %v, want %q", subject, err, want)
+		}
+	}
+	holder("m-1")
+	c.mustAdd(moved)
+	holder("m-2")
+	c.mustAdd(Entry{Kind: Revoke, Subject: uri(identity.Manager, "m-2")})
+	holder("m-2")
 }
 
 func TestLog_Grants(t *testing.T) {
@@ -427,10 +459,10 @@ func TestLog_Mutated(t *testing.T) {
 		"white space":     strings.Replace(line, `,"`, `, "`, 1),
 		"CRLF":            strings.Replace(line, "\n", "\r\n", 1),
 		"unknown field":   strings.Replace(line, `,"kind"`, `,"x":1,"kind"`, 1),
-		"field twice":     strings.Replace(line, `,"kind"`, `,"number":11,"kind"`, 1),
+		"field twice":     strings.Replace(line, `,"kind"`, `,"number":12,"kind"`, 1),
 		"upper case":      strings.Replace(line, `"kind"`, `"Kind"`, 1),
 		"escape":          strings.Replace(line, `settle`, `\u0073ettle`, 1),
-		"other number":    strings.Replace(line, `"number":11`, `"number":11.0`, 1),
+		"other number":    strings.Replace(line, `"number":12`, `"number":12.0`, 1),
 		"other zone":      strings.Replace(line, `12:00:00Z`, `12:00:00+00:00`, 1),
 		"null":            strings.Replace(line, `,"kind"`, `,"count":null,"kind"`, 1),
 	} {

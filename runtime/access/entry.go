@@ -70,6 +70,7 @@ const (
 	Retire    Kind = "retire"    // Of: the hash of the key of a root that counts no longer; another root signs
 	Token     Kind = "token"     // Of, Count, Expires, perhaps Subject: a token with which so many servers may join
 	Member    Kind = "member"    // Subject, Serial, perhaps Of and Joining: a manager is a member; Serial is its issuer's
+	Holder    Kind = "holder"    // Subject: the server of this manager has the authority's key from now on
 	Grant     Kind = "grant"     // Subject, Role, perhaps Key, Serial and Expires: a user or an application has a role
 	Bearer    Kind = "bearer"    // Subject, Role, Of, Expires: a user's bearer token, with a role that may be smaller
 	Revoke    Kind = "revoke"    // either Subject, Serial, or Of: an identity, a certificate, or a token ends
@@ -214,6 +215,8 @@ func (e Entry) check() error {
 		kept.Subject, kept.Of, kept.Count, kept.Expires = e.Subject, e.Of, e.Count, e.Expires
 	case Member:
 		kept.Subject, kept.Serial, kept.Of, kept.Joining = e.Subject, e.Serial, e.Of, e.Joining
+	case Holder:
+		kept.Subject = e.Subject
 	case Grant:
 		kept.Subject, kept.Role, kept.Key, kept.Serial, kept.Expires = e.Subject, e.Role, e.Key, e.Serial, e.Expires
 	case Bearer:
@@ -252,6 +255,8 @@ func (e Entry) checkFields() error {
 		}
 	case Member:
 		missing = e.Subject == "" || e.Serial == "" || (e.Of == Hash{}) != (e.Joining == Hash{})
+	case Holder:
+		missing = e.Subject == ""
 	case Grant:
 		missing = e.Subject == "" || e.Role == ""
 	case Bearer:

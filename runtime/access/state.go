@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/subtle"
 	"errors"
@@ -22,10 +23,13 @@ type State struct {
 
 	Roots   map[Hash]*ecdsa.PublicKey // the authority's keys, by their hash
 	Members map[string]MemberState    // by the manager's identity
-	Grants  map[string]GrantState     // by the URI of the user or application
-	Bearers map[Hash]BearerState      // by the hash of the token
-	Tokens  map[Hash]TokenState       // join tokens, by the hash of the token; also expired and used ones
-	Revoked map[string]bool           // serial numbers of certificates, as Serial writes them
+	// Holder is the identity of the manager whose server has the authority's key: the first member, or the last one to
+	// which the key was brought. It stays the same when that manager is no longer a member.
+	Holder  string
+	Grants  map[string]GrantState // by the URI of the user or application
+	Bearers map[Hash]BearerState  // by the hash of the token
+	Tokens  map[Hash]TokenState   // join tokens, by the hash of the token; also expired and used ones
+	Revoked map[string]bool       // serial numbers of certificates, as Serial writes them
 	// Forks are the branches that differ from this log and that the authority hasn't settled. While there is one, only
 	// what all branches allow is allowed.
 	Forks []Fork
@@ -191,6 +195,15 @@ func (s *State) change(e Entry, trusted bool) error {
 		s.Tokens[e.Of] = TokenState{Manager: manager, Count: e.Count, Expires: e.Expires}
 	case Member:
 		return s.addMember(e)
+	case Holder:
+		id, err := s.subject(e, identity.Manager)
+		if err != nil {
+			return err
+		}
+		if _, is := s.Members[id.Name]; !is {
+			return fmt.Errorf("is about %s, which is no member", id)
+		}
+		s.Holder = id.Name
 	case Grant:
 		return s.addGrant(e)
 	case Bearer:
@@ -264,6 +277,7 @@ func (s *State) addMember(e Entry) error {
 		delete(s.issuers, old.Issuer)
 	}
 	s.Members[id.Name], s.issuers[e.Serial] = MemberState{e.Serial, e.Time}, id.Name
+	s.Holder = cmp.Or(s.Holder, id.Name)
 	return nil
 }
 

@@ -106,7 +106,7 @@ func (s *membership) join(req *request) (any, error) {
 		s.log.Warn("a server may not join", "client", req.client, "why", refused)
 		return nil, wire.Refuse(wire.CodeTokenRefused, "%w", refused)
 	case errors.Is(err, security.ErrNoAuthority):
-		return nil, wire.Refuse(wire.CodeTokenRefused, "%w: join the server that made the token, on which dkvmanager init was run", err)
+		return nil, wire.Refuse(wire.CodeTokenRefused, "%w", err)
 	case err != nil:
 		return nil, err
 	}

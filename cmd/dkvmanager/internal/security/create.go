@@ -86,23 +86,23 @@ func (c *creation) add(e access.Entry) error {
 	return err
 }
 
-// issuer makes an issuer and writes it to a file.
-func (c *creation) issuer(file pki.File, kinds []identity.Kind) (*pki.Issuer, error) {
+// newIssuer makes an issuer and writes it to a file.
+func newIssuer(keys pki.Folder, file pki.File, authority *pki.Authority, kinds []identity.Kind, now time.Time) (*pki.Issuer, error) {
 	key, err := pki.NewKey()
 	if err != nil {
 		return nil, err
 	}
-	chain, err := c.authority.Admit(&key.PublicKey, kinds, c.now)
+	chain, err := authority.Admit(&key.PublicKey, kinds, now)
 	if err != nil {
 		return nil, err
 	}
-	issuer := &pki.Issuer{Chain: chain, Key: key, Roots: c.authority.Bundle().Roots}
-	return issuer, c.keys.Save(file, issuer.Bundle())
+	issuer := &pki.Issuer{Chain: chain, Key: key, Roots: authority.Bundle().Roots}
+	return issuer, keys.Save(file, issuer.Bundle())
 }
 
 // addMember makes the server's issuer and the line of its manager.
 func (c *creation) addMember(name string) error {
-	issuer, err := c.issuer(pki.IssuerFile, pki.ServerKinds())
+	issuer, err := newIssuer(c.keys, pki.IssuerFile, c.authority, pki.ServerKinds(), c.now)
 	if err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func (c *creation) addMember(name string) error {
 
 // addAdmin makes the issuer of users and the first admin's credential.
 func (c *creation) addAdmin(name string) error {
-	users, err := c.issuer(pki.UserIssuerFile, []identity.Kind{identity.User})
+	users, err := newIssuer(c.keys, pki.UserIssuerFile, c.authority, []identity.Kind{identity.User}, c.now)
 	if err != nil {
 		return err
 	}

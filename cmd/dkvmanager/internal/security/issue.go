@@ -20,8 +20,8 @@ const MaxCount = 10000
 // Token makes a join token for so many servers. With a manager's identity it is for that manager alone, which joins
 // again.
 func (m *Member) Token(count int, lifetime time.Duration, manager string) (access.JoinToken, error) {
-	if m.authority == nil {
-		return access.JoinToken{}, ErrNoAuthority
+	if _, err := m.holding(); err != nil {
+		return access.JoinToken{}, err
 	}
 	e := access.Entry{Kind: access.Token, Count: count, Expires: m.now().Add(lifetime)}
 	if manager != "" {
@@ -64,8 +64,8 @@ func (m *Member) Credential(user string, role identity.Role, lifetime time.Durat
 func (m *Member) AppCredential(store, name string, role identity.Role, lifetime time.Duration) (
 	*identity.Bundle, error) {
 	id := identity.Identity{Kind: identity.App, Cluster: m.self.Cluster, Store: store, Name: name}
-	if m.authority == nil {
-		return nil, ErrNoAuthority
+	if _, err := m.holding(); err != nil {
+		return nil, err
 	}
 	if err := id.Check(); err != nil {
 		return nil, err
@@ -104,8 +104,8 @@ func (m *Member) Bearer(user string, role identity.Role, lifetime time.Duration)
 // user checks the name and the role of a user.
 func (m *Member) user(name string, role identity.Role) (identity.Identity, error) {
 	id := identity.Identity{Kind: identity.User, Cluster: m.self.Cluster, Name: name}
-	if m.authority == nil {
-		return id, ErrNoAuthority
+	if _, err := m.holding(); err != nil {
+		return id, err
 	}
 	if err := id.Check(); err != nil {
 		return id, err
@@ -122,8 +122,8 @@ func (m *Member) Revoke(name string) (identity.Identity, error) {
 			return id, err
 		}
 	}
-	if m.authority == nil {
-		return id, ErrNoAuthority
+	if _, err := m.holding(); err != nil {
+		return id, err
 	}
 	if id == m.self {
 		return id, errors.New("the manager of this server, which has the authority's key, can't be revoked here")

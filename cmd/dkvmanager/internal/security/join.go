@@ -32,14 +32,12 @@ func (e *TokenError) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e *TokenError) Unwrap() error { return e.Err }
 
-// ErrNoAuthority is the error of what only the server can do that made the cluster.
-var ErrNoAuthority = errors.New("this server doesn't have the key of the cluster's authority")
-
 // Join lets a server join. The request's key, which it proves to have, becomes that of the server's issuer. The use of
 // the token is on disk before Join returns the certificate. A refusal is a *TokenError.
 func (m *Member) Join(r wire.Join) (wire.Joined, error) {
-	if m.authority == nil {
-		return wire.Joined{}, ErrNoAuthority
+	authority, err := m.holding()
+	if err != nil {
+		return wire.Joined{}, err
 	}
 	token, err := access.ParseJoinToken(r.Token)
 	if err != nil {
@@ -64,7 +62,7 @@ func (m *Member) Join(r wire.Join) (wire.Joined, error) {
 	if err := m.State().MayJoin(token.Hash(), access.Hash(hash), r.Identity, now); err != nil {
 		return wire.Joined{}, &TokenError{err}
 	}
-	chain, err := m.authority.Admit(key, pki.ServerKinds(), now)
+	chain, err := authority.Admit(key, pki.ServerKinds(), now)
 	if err != nil {
 		return wire.Joined{}, err
 	}
@@ -93,11 +91,12 @@ func (m *Member) Join(r wire.Join) (wire.Joined, error) {
 
 // sign appends a line to the access log that the authority signs.
 func (m *Member) sign(e access.Entry) error {
-	if m.authority == nil {
-		return ErrNoAuthority
+	authority, err := m.holding()
+	if err != nil {
+		return err
 	}
 	now := m.now()
-	_, err := m.log.Add(func(l *access.Log) (access.Entry, error) { return l.Prepare(e, m.authority.Key, now) }, now)
+	_, err = m.log.Add(func(l *access.Log) (access.Entry, error) { return l.Prepare(e, authority.Key, now) }, now)
 	return err
 }
 

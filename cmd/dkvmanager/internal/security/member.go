@@ -45,8 +45,8 @@ type Member struct {
 	hosts []string
 	now   func() time.Time
 
-	authority *pki.Authority // nil on a server that joined
-	users     *pki.Issuer    // makes credentials of users; nil on a server that joined
+	authority *pki.Authority // nil without its key; see holding
+	users     *pki.Issuer    // makes credentials of users; nil without the authority's key
 	issuer    *pki.Issuer
 	roots     []*x509.Certificate
 	log       *access.File
@@ -126,7 +126,7 @@ func (m *Member) open(name string) (err error) {
 	return m.removeUsedKey()
 }
 
-// openAuthority reads what only the server has that made the cluster.
+// openAuthority reads what only the server has that holds the authority's key.
 func (m *Member) openAuthority() (err error) {
 	if m.authority, err = load(m.keys, pki.AuthorityFile, pki.AuthorityOf); errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -135,6 +135,9 @@ func (m *Member) openAuthority() (err error) {
 		return err
 	}
 	m.users, err = load(m.keys, pki.UserIssuerFile, pki.IssuerOf)
+	if errors.Is(err, fs.ErrNotExist) { // the authority admits another one
+		m.users, err = newIssuer(m.keys, pki.UserIssuerFile, m.authority, []identity.Kind{identity.User}, m.now())
+	}
 	return err
 }
 
@@ -187,9 +190,6 @@ func (m *Member) State() *access.State { return m.log.State() }
 
 // Now returns the present time.
 func (m *Member) Now() time.Time { return m.now() }
-
-// HasAuthority reports whether this server has the authority's key.
-func (m *Member) HasAuthority() bool { return m.authority != nil }
 
 // Excluded returns why the cluster doesn't accept this manager any more, or "".
 func (m *Member) Excluded() string {

@@ -369,3 +369,58 @@ func TestMember_Info(t *testing.T) {
 		t.Errorf("in the last year of the authority: %q", warnings)
 	}
 }
+
+// A server that lacks the authority's key says where it is, and one that has lost it says which file is missing.
+func TestMember_WhereTheAuthorityIs(t *testing.T) {
+	c := newClock()
+	first := create(t, c)
+	must(0, first.SetURL("https://10.0.0.11:7801"))
+	dir := t.TempDir()
+	must(0, join(dir, "m-2", first, must(first.Token(1, time.Hour, "")), false))
+	second := open(t, dir, "m-2", c)
+	refused := func(m *Member, want string) {
+		t.Helper()
+		_, err := m.Token(1, time.Hour, "")
+		if !errors.Is(err, ErrNoAuthority) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s makes a token: %v, want %q", m.self.Name, err, want)
+		}
+		if _, err := m.Credential("ci", identity.Viewer, time.Hour); !errors.Is(err, ErrNoAuthority) {
+			t.Errorf("%s makes a credential: %v", m.self.Name, err)
+		}
+		if _, err := m.Revoke("ann"); !errors.Is(err, ErrNoAuthority) {
+			t.Errorf("%s revokes: %v", m.self.Name, err)
+		}
+		if !strings.Contains(m.Status(), want) {
+			t.Errorf("the status of %s lacks %q:\n%s", m.self.Name, want, m.Status())
+		}
+	}
+	refused(second, "run the command on the server of manager m-1, https://10.0.0.11:7801")
+	if got := second.Warnings(); len(got) > 0 {
+		t.Errorf("a server that joined warns: %q", got)
+	}
+	// A copy of the key on another server.
+	text := must(os.ReadFile(first.keys.Path(pki.AuthorityFile)))
+	must(0, second.Close())
+	must(0, os.WriteFile(filepath.Join(dir, folderName, string(pki.AuthorityFile)), text, 0o600))
+	second = open(t, dir, "m-2", c)
+	refused(second, "authority.pem signs nothing")
+	if got := second.Warnings(); len(got) != 1 {
+		t.Errorf("with a copy of the key it warns: %q", got)
+	}
+	must(0, first.Close())
+	must(0, os.Remove(first.keys.Path(pki.AuthorityFile)))
+	first = open(t, filepath.Dir(first.path), "m-1", c)
+	refused(first, "authority.pem is missing: restore the file from a backup")
+	if got := first.Warnings(); len(got) != 1 || !strings.Contains(got[0], "authority.pem is missing") {
+		t.Errorf("without the key it warns: %q", got)
+	}
+	// The issuer of users can be made again.
+	must(0, first.Close())
+	must(0, os.WriteFile(first.keys.Path(pki.AuthorityFile), text, 0o600))
+	must(0, os.Remove(first.keys.Path(pki.UserIssuerFile)))
+	first = open(t, filepath.Dir(first.path), "m-1", c)
+	b := must(first.Credential("ci", identity.Viewer, time.Hour))
+	if caller := must(first.Caller(must(first.Admit(b.Chain)))); caller.Role != identity.Viewer {
+		t.Errorf("the role is %q", caller.Role)
+	}
+}

@@ -14,8 +14,9 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// Expiring returns a sentence for each certificate of this manager that ends so soon that people should know.
-func (m *Member) Expiring() []string {
+// Warnings returns a sentence for each thing that people should know about the keys of this manager: a certificate that
+// ends soon, and a key of the authority that is missing or counts no longer.
+func (m *Member) Warnings() []string {
 	var out []string
 	now := m.now()
 	leaf := m.bundle.Load().Chain[0]
@@ -30,6 +31,9 @@ func (m *Member) Expiring() []string {
 	if c := m.issuer.Chain[0]; pki.Warn(c, now) {
 		out = append(out, fmt.Sprintf("this server's issuer ends at %s: dkvmanager join --again gets another one", stamp(c.NotAfter)))
 	}
+	if _, err := m.holding(); err != nil && (m.authority != nil || m.State().Holder == m.self.Name) {
+		out = append(out, err.Error())
+	}
 	return out
 }
 
@@ -37,7 +41,7 @@ func (m *Member) Expiring() []string {
 func (m *Member) Info() *wire.Security {
 	out := &wire.Security{
 		Cluster: m.self.Cluster, CertificateEnds: m.bundle.Load().Chain[0].NotAfter, IssuerEnds: m.issuer.Chain[0].NotAfter,
-		AuthorityEnds: m.roots[0].NotAfter, Warnings: m.Expiring(),
+		AuthorityEnds: m.roots[0].NotAfter, Warnings: m.Warnings(),
 	}
 	for _, c := range m.roots {
 		if c.NotAfter.After(out.AuthorityEnds) { // the newer of two during a rotation
@@ -62,16 +66,16 @@ func (m *Member) Status() string {
 	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
 	row := func(cells ...string) { fmt.Fprintln(w, strings.Join(cells, "\t")) }
 	leaf := m.bundle.Load().Chain[0]
-	authority := "on another server"
-	if m.authority != nil {
-		authority = "on this server"
+	authority := "its key is on this server"
+	if _, err := m.holding(); err != nil {
+		authority = err.Error()
 	}
 	row("cluster", m.self.Cluster)
 	row("manager", m.self.Name)
 	row("certificate", "ends "+stamp(leaf.NotAfter)+", is renewed from "+stamp(pki.RenewAt(leaf)))
 	row("issuer", "ends "+stamp(m.issuer.Chain[0].NotAfter))
 	for _, c := range m.roots {
-		row("authority", "ends "+stamp(c.NotAfter)+", its key is "+authority)
+		row("authority", "ends "+stamp(c.NotAfter)+", "+authority)
 	}
 	row("access log", fmt.Sprintf("%d lines, the last of %s", state.Number, stamp(state.Time)))
 	if since := m.StaleSince(); !since.IsZero() {

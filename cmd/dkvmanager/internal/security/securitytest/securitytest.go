@@ -162,8 +162,8 @@ func (c *Cluster) Revoke(b *identity.Bundle) {
 	c.add(revocation(b))
 }
 
-// Secure makes the manager with a data folder and an identity a member: it writes its keys, those of the authority, and
-// a copy of the access log.
+// Secure makes the manager with a data folder and an identity a member, which holds the authority: it writes its keys,
+// those of the authority, and a copy of the access log.
 func (c *Cluster) Secure(dataDir, manager string) {
 	c.t.Helper()
 	path := filepath.Join(dataDir, "pki")
@@ -173,6 +173,8 @@ func (c *Cluster) Secure(dataDir, manager string) {
 	c.check(folder.Save(pki.AuthorityFile, c.authority.Bundle()))
 	c.check(folder.Save(pki.UserIssuerFile, c.users.Bundle()))
 	c.check(folder.SaveRoots(c.roots()))
+	id := identity.Identity{Kind: identity.Manager, Cluster: c.Name, Name: manager}
+	c.add(access.Entry{Kind: access.Holder, Subject: id.String()})
 	c.Copy(dataDir)
 }
 
