@@ -32,6 +32,7 @@ func All() []runtime.Builtin {
 		instances.InstanceLog,
 		flow.JSONDecode,
 		flow.JSONEncode,
+		session.ListCertificates,
 		session.Managers,
 		stores.NewStore,
 		flow.Parallel,
@@ -72,8 +73,8 @@ func Objects() []*runtime.ObjectType {
 // Records lists the records that builtins return.
 func Records() []*runtime.RecordType {
 	return []*runtime.RecordType{
-		stores.StoreType, stores.InstanceType, stores.StatusType, topology.NodeType, stores.RowsType, run.SilentType,
+		stores.StoreType, stores.InstanceType, stores.StatusType, topology.NodeType, run.RowsType, run.SilentType,
 		stores.MetricsType, stores.MetricType, stores.ValidationType, stores.DiffType, stores.PendingType,
-		stores.DifferenceType, stores.EnsuredType,
+		stores.DifferenceType, stores.EnsuredType, session.CertificateType,
 	}
 }

@@ -135,6 +135,22 @@ function metrics:check() end
 ---@field result any `unchanged`, `changed` or `planned`
 ---@field changes string[] the changes, one sentence each; empty if unchanged
 
+---The certificate that a manager or an instance shows. Without TLS it has `who`, `manager`, `store`, `instance` and `tls` alone.
+---@class dkvrun.certificate
+---@field who any host:port of the manager, or `STORE/INSTANCE`
+---@field manager any host:port of the manager, or of the manager of the instance
+---@field store any the store of the instance; nil for a manager
+---@field instance any the instance; nil for a manager
+---@field tls any what its ports take: `off` (plain connections alone), `prefer` (TLS as well) or `require` (TLS alone)
+---@field identity any the URI in the certificate
+---@field authority any the first eight digits of the hash of the key of the authority that vouches for it, of two the newer one; nil if none does that is trusted
+---@field authorities string[] the authorities that are trusted, the newest one last
+---@field not_before any the time from which it is valid, in UTC as RFC 3339
+---@field not_after any the time at which it ends, in UTC as RFC 3339
+---@field serial any its serial number, in hexadecimal digits
+---@field stale_since any the time at which the access log was heard of last, in UTC as RFC 3339, if that is more than a minute ago; else nil
+---@field problem any why the certificate is not known or not accepted, or nil
+
 ---Fake managers.
 ---@class dkvrun.fakes
 ---@field managers any a list of `host:port`
@@ -418,6 +434,15 @@ function json.decode(text) end
 ---@return any # a string
 ---@overload fun(parameters: table): any
 function json.encode(value) end
+
+---Queries every manager about its certificate and those of its instances: which authority vouches for each, when it ends, and what it trusts. A manager that is not secured has none, and its `tls` is `off`.
+---@param managers? string|string[] the managers to use instead of the session's: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one; the default is 7801 or the value of `--manager-port`
+---@param timeout_sec? number seconds for the answer of each manager
+---@param connect_timeout_sec? number seconds for the connection to be made, as part of `timeout_sec`
+---@return dkvrun.rows|dkvrun.certificate[] # a list with one row for each manager and each of its instances, and the fields `ok` and `unreachable`
+---@overload fun(parameters: table): dkvrun.rows|dkvrun.certificate[]
+function list_certificates(managers, port, timeout_sec, connect_timeout_sec) end
 
 ---Lists the managers of the session, in its order; before the session is connected, those of `-m`, DKVRUN_MANAGERS or `--local`.
 ---@return any # a list of `host:port`, empty where there is no session

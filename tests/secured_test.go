@@ -116,6 +116,16 @@ func TestSecured_ThreeLines(t *testing.T) {
 	if said, ok := run("home", use); !ok || !strings.HasSuffix(said, "\nv\n") {
 		t.Errorf("a store: %s", said)
 	}
+	const certificates = `local n, by = 0, {}
+		for _, row in ipairs(list_certificates():check()) do
+			assert(row.tls == "require" and row.authority == row.authorities[1] and #row.authorities == 1 and not row.problem, row.who)
+			n, by[row.authority] = n + 1, true
+		end
+		assert(next(by, next(by)) == nil)
+		return n`
+	if said, ok := run("home", certificates); !ok || !strings.HasSuffix(said, "\n6\n") {
+		t.Errorf("the certificates of three managers and three instances: %s", said)
+	}
 	s.checkApplications(hosts[0], func(code string) string { said, _ := run("home", code); return said })
 	if said, ok := run("stranger", `stop_store("S")`); ok {
 		t.Errorf("stopped without a credential: %s", said)

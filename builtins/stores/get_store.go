@@ -16,38 +16,6 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// answerFields are the fields of what a query returns that tell whether all managers answered.
-var answerFields = []runtime.Field{
-	{Name: "ok", Doc: "true when every manager answered", OnRead: run.OnCheck},
-	{Name: "unreachable", Type: "list of silent", OnRead: run.OnCheck,
-		Doc: "a list of the managers that did not: `{manager, code, message}`"},
-}
-
-// RowsType declares the named fields of a query's list.
-var RowsType = &runtime.RecordType{
-	Name:   "rows",
-	Doc:    "A list, with the managers that did not answer. If some did not, the script has to look at `ok` or `unreachable`, or to call `check`.",
-	Fields: answerFields, Methods: []runtime.Builtin{run.CheckMethod("the rows", "rows")},
-}
-
-// rows makes the list that a query returns. It is an error if no manager answered, not even a part of it.
-func rows(r *run.Run, c *runtime.Call, items []any, silent []report.Row, asked int) (runtime.List, error) {
-	answered := r.Answered
-	if len(items) > 0 {
-		answered = r.AnsweredInPart
-	}
-	q, err := answered(c, silent, asked, true)
-	if err != nil {
-		return runtime.List{}, err
-	}
-	return runtime.List{Items: items, Type: RowsType, Values: answerValues(q), Source: q}, nil
-}
-
-// answerValues returns the values of answerFields.
-func answerValues(q *run.QueryResult) map[string]any {
-	return map[string]any{"ok": q.OK(), "unreachable": q.Unreachable()}
-}
-
 var GetStore = runtime.Builtin{
 	Name: "get_store", Group: "Queries", Positional: 1,
 	Doc:        "Queries every manager about one store, or about all stores.",
@@ -87,7 +55,7 @@ func getStore(c *runtime.Call) (any, error) {
 			silent = append(silent, cluster.ReadOnlyRow(h.Endpoint))
 		}
 	}
-	return rows(r, c, items, silent, len(all))
+	return r.Rows(c, items, silent, len(all))
 }
 
 // readSummaries reads a list of stores.

@@ -38,7 +38,7 @@ var MetricType = &runtime.RecordType{Name: "metric", Doc: "One metric of one ins
 
 var MetricsType = &runtime.RecordType{Name: "metrics", Doc: "The metrics of a store.", Fields: append([]runtime.Field{
 	{Name: "store", Doc: "the metrics of the store as a whole, by `\"Category/Metric\"`; one that it lacks is an error"},
-}, answerFields...), Methods: []runtime.Builtin{run.CheckMethod("the metrics", "metrics")}}
+}, run.AnswerFields...), Methods: []runtime.Builtin{run.CheckMethod("the metrics", "metrics")}}
 
 // measure queries all managers for the metrics of a store.
 func measure(r *run.Run, c *runtime.Call) (all []wire.Metric, silent []report.Row, asked int, err error) {
@@ -113,7 +113,7 @@ func storeMetrics(c *runtime.Call) (any, error) {
 	for _, m := range summed(all) {
 		store[m.Category+"/"+m.Name] = metricRecord(m)
 	}
-	list, err := rows(r, c, items, silent, asked)
+	list, err := r.Rows(c, items, silent, asked)
 	if err != nil {
 		return nil, err
 	}

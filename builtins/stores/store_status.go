@@ -41,7 +41,7 @@ var StatusType = &runtime.RecordType{
 		{Name: "leaving", Type: "list of instance", Doc: "instances that were removed from the topology and are still leaving the store"},
 		{Name: "pending", Type: "pending", Doc: "the operation that is not decided yet, or nil"},
 		{Name: "differences", Type: "list of deviation", Doc: "the managers whose topology differs; empty if all agree"},
-	}, answerFields...),
+	}, run.AnswerFields...),
 }
 
 func storeStatus(c *runtime.Call) (any, error) {
@@ -74,7 +74,7 @@ func storeStatus(c *runtime.Call) (any, error) {
 		"instances": list(v.Instances), "leaving": list(v.Leaving),
 		"cluster": text.OrNil(v.Cluster()), "pending": pendingRecord(v), "differences": differenceRecords(v),
 	}
-	maps.Copy(values, answerValues(q))
+	maps.Copy(values, run.AnswerValues(q))
 	return runtime.Record{Type: StatusType, Values: values, Source: q}, nil
 }
 

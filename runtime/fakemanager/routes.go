@@ -27,6 +27,7 @@ var routes = []route{
 	{"GET", "/stores", "GetStores", false, false, (*manager).listStores},
 	{"GET", "/info", "GetInfo", false, false, (*manager).getInfo},
 	{"GET", "/health", "GetHealth", false, false, (*manager).getHealth},
+	{"GET", "/certificates", "GetCertificates", false, false, (*manager).getCertificates},
 	{"POST", "/stores", "CreateStore", false, false, (*manager).createStore},
 	{"GET", "/stores/{store}", "GetStore", false, false, (*manager).getStore},
 	{"DELETE", "/stores/{store}", "RemoveStore", false, false, (*manager).removeStore},

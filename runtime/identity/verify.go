@@ -93,6 +93,20 @@ func (p *Policy) Admit(chain []*x509.Certificate) (*Peer, error) {
 	return nil, first
 }
 
+// Authority returns the last one of the policy's roots that vouches for a chain by itself. The error is that of Admit
+// if none does.
+func (p *Policy) Authority(chain []*x509.Certificate) (*x509.Certificate, error) {
+	for _, root := range slices.Backward(p.Roots) {
+		alone := *p
+		alone.Roots = []*x509.Certificate{root}
+		if _, err := alone.Admit(chain); err == nil {
+			return root, nil
+		}
+	}
+	_, err := p.Admit(chain)
+	return nil, err
+}
+
 // Recheck checks again whether an accepted peer is still accepted: the times of its certificates, their revocation, and
 // whether its root is still trusted. It checks no signatures, so that it can be called for each request and each
 // message of a stream. The error is an *Error.

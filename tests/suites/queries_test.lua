@@ -100,6 +100,23 @@ describe("store_metrics", function()
   end)
 end)
 
+describe("list_certificates", function()
+  it("has a row for each manager and instance, and says that they are plain", function()
+    local rows = list_certificates():check()
+    local seen = {}
+    for _, row in ipairs(rows) do
+      seen[row.who] = row.tls
+      assert.is_nil(row.authority)
+    end
+    for _, manager in ipairs(cluster.managers) do assert.are.equal("off", seen[manager]) end
+    assert.are.equal("off", seen["OrdersStore/orders-1"])
+    assert.matches("^who +tls", tostring(rows))
+  end)
+  it("raises where nobody answers", function()
+    refuses("list_certificates: no manager answered", list_certificates, {managers = cluster.hosts[2] .. ":1"})
+  end)
+end)
+
 describe("watch_store_metrics", function()
   it("refreshes as often as count says", function() watch_store_metrics{"OrdersStore", count = 2, refresh_sec = 0.1} end)
   it("refuses invalid arguments", function()

@@ -109,6 +109,20 @@ func MetricsReader(store string, window int) Reader {
 	}
 }
 
+// CertificatesReader returns the Reader of the certificates of a manager and its instances.
+func CertificatesReader() Reader {
+	return func(body []byte) (any, error) {
+		all := &wire.Certificates{}
+		if err := decode(body, all); err != nil {
+			return nil, err
+		}
+		if len(all.Certificates) == 0 || all.Certificates[0].Instance != "" {
+			return nil, fmt.Errorf("the manager itself is missing")
+		}
+		return all.Certificates, nil
+	}
+}
+
 // QueryMembers reads a path from some managers, whether or not they belong to a session.
 func (call Caller) QueryMembers(ctx context.Context, managers []Member, path string) ([]Response, error) {
 	requests := make([]fanout.Request, len(managers))
@@ -160,7 +174,7 @@ func queryOf(path string) Asked {
 	parts := strings.Split(path, "/")
 	switch {
 	case len(parts) == 2:
-		asked := Asked{Operation: map[string]string{"stores": "GetStores", "metrics": "GetMetrics", "info": "GetInfo"}[parts[1]]}
+		asked := Asked{Operation: map[string]string{"stores": "GetStores", "metrics": "GetMetrics", "info": "GetInfo", "certificates": "GetCertificates"}[parts[1]]}
 		if values, err := url.ParseQuery(query); err == nil {
 			asked.Store = values.Get("store")
 		}

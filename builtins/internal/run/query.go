@@ -25,14 +25,14 @@ type QueryResult struct {
 	checked       atomic.Bool
 }
 
-// OK reports whether every manager answered.
-func (q *QueryResult) OK() bool { return len(q.silent) == 0 }
+// ok reports whether every manager answered.
+func (q *QueryResult) ok() bool { return len(q.silent) == 0 }
 
 // SetChecked notes that the script need not check the result any more.
 func (q *QueryResult) SetChecked() { q.checked.Store(true) }
 
 // Checked implements Checkable.
-func (q *QueryResult) Checked() bool { return q.OK() || q.checked.Load() }
+func (q *QueryResult) Checked() bool { return q.ok() || q.checked.Load() }
 
 // Unchecked implements Checkable.
 func (q *QueryResult) Unchecked() *UncheckedFailure {
@@ -59,14 +59,14 @@ func (q *QueryResult) count() string {
 
 // failure returns the error that check and assert raise; nil if every manager answered.
 func (q *QueryResult) failure() *runtime.Error {
-	if q.OK() {
+	if q.ok() {
 		return nil
 	}
 	return &runtime.Error{Code: q.silent[0].Code, Message: q.Summary(), Hint: cluster.Remedy(q.silent)}
 }
 
-// Unreachable returns the managers that did not answer, as scripts see them.
-func (q *QueryResult) Unreachable() runtime.List {
+// unreachable returns the managers that did not answer, as scripts see them.
+func (q *QueryResult) unreachable() runtime.List {
 	list := runtime.List{}
 	for _, row := range q.silent {
 		list.Items = append(list.Items, runtime.Record{Type: SilentType, Values: silentFields(row)})
@@ -107,6 +107,38 @@ var SilentType = &runtime.RecordType{Name: "silent", Doc: "A manager that did no
 // OnCheck is the OnRead of fields that tell whether all managers answered: to read one counts as a check.
 func OnCheck(source runtime.Object) { source.(*QueryResult).checked.Store(true) }
 
+// AnswerFields are the fields of what a query returns that tell whether all managers answered.
+var AnswerFields = []runtime.Field{
+	{Name: "ok", Doc: "true when every manager answered", OnRead: OnCheck},
+	{Name: "unreachable", Type: "list of silent", OnRead: OnCheck,
+		Doc: "a list of the managers that did not: `{manager, code, message}`"},
+}
+
+// RowsType declares the named fields of a query's list.
+var RowsType = &runtime.RecordType{
+	Name:   "rows",
+	Doc:    "A list, with the managers that did not answer. If some did not, the script has to look at `ok` or `unreachable`, or to call `check`.",
+	Fields: AnswerFields, Methods: []runtime.Builtin{CheckMethod("the rows", "rows")},
+}
+
+// Rows makes the list that a query returns. It is an error if no manager answered, not even a part of it.
+func (r *Run) Rows(c *runtime.Call, items []any, silent []report.Row, asked int) (runtime.List, error) {
+	answered := r.Answered
+	if len(items) > 0 {
+		answered = r.answeredInPart
+	}
+	q, err := answered(c, silent, asked, true)
+	if err != nil {
+		return runtime.List{}, err
+	}
+	return runtime.List{Items: items, Type: RowsType, Values: AnswerValues(q), Source: q}, nil
+}
+
+// AnswerValues returns the values of AnswerFields.
+func AnswerValues(q *QueryResult) map[string]any {
+	return map[string]any{"ok": q.ok(), "unreachable": q.unreachable()}
+}
+
 // CheckMethod returns the method check of what a query returns.
 func CheckMethod(returns, returnType string) runtime.Builtin {
 	return runtime.Builtin{
@@ -131,16 +163,16 @@ func (r *Run) Answered(c *runtime.Call, silent []report.Row, asked int, returned
 		r.unreachable.noteSilent(silent)
 		return nil, Raise(c, cluster.NoAnswer(c.Name, silent))
 	}
-	return r.AnsweredInPart(c, silent, asked, returned)
+	return r.answeredInPart(c, silent, asked, returned)
 }
 
-// AnsweredInPart does the same as Answered for a query of which some of the silent managers have answered a part: it is
+// answeredInPart does the same as Answered for a query of which some of the silent managers have answered a part: it is
 // no error if none has answered the whole.
-func (r *Run) AnsweredInPart(c *runtime.Call, silent []report.Row, asked int, returned bool) (*QueryResult, error) {
+func (r *Run) answeredInPart(c *runtime.Call, silent []report.Row, asked int, returned bool) (*QueryResult, error) {
 	q := &QueryResult{builtin: c.Name, file: c.File, line: c.Line, asked: asked, silent: silent, returned: returned}
 	r.unreachable.noteSilent(silent)
 	switch {
-	case q.OK():
+	case q.ok():
 		return q, nil
 	case r.AcceptsSilence(c, silent):
 		q.SetChecked()

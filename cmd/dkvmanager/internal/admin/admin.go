@@ -64,6 +64,8 @@ type Supervisor interface {
 	Log(store, instance string, tail int) ([]byte, error)
 	// Metrics returns the metrics of this server's instances: those of one store, or of all stores if store is empty.
 	Metrics(ctx context.Context, store string, window time.Duration) []wire.Metric
+	// Certificates returns the certificates of this server's instances.
+	Certificates() []wire.Certificate
 }
 
 // Peers queries other managers.

@@ -154,3 +154,7 @@ func (p *fakeSupervisor) Metrics(_ context.Context, store string, window time.Du
 		{Store: store, Instance: "orders-1", Category: "Storage", Name: "ItemsCount", Total: 3},
 	}
 }
+
+func (p *fakeSupervisor) Certificates() []wire.Certificate {
+	return []wire.Certificate{{Store: "OrdersStore", Instance: "orders-1", TLS: wire.TLSOff}}
+}

@@ -143,6 +143,15 @@ func (a *API) getInfo(*request) (any, error) {
 	}, nil
 }
 
+// getCertificates returns what this manager and its instances show.
+func (a *API) getCertificates(*request) (any, error) {
+	self := wire.Certificate{TLS: wire.TLSOff}
+	if a.Member != nil {
+		self = a.Member.Describe()
+	}
+	return wire.Certificates{Certificates: append([]wire.Certificate{self}, a.Supervisor.Certificates()...)}, nil
+}
+
 func (a *API) getHealth(*request) (any, error) { return success("Alive"), nil }
 
 //go:generate go run ./openapigen ../../../../docs/openapi.yaml openapi.json

@@ -58,6 +58,7 @@ var routes = []route{
 	{"GET", "/metrics", "GetMetrics", []string{"windowSec", "store"}, false, viewer, "read metrics", (*API).getMetrics},
 	{"GET", "/info", "GetInfo", nil, false, viewerOrManager, "read the manager's description", (*API).getInfo},
 	{"GET", "/health", "GetHealth", nil, false, nobody, "ask whether the manager is alive", (*API).getHealth},
+	{"GET", "/certificates", "GetCertificates", nil, false, viewerOrManager, "read certificates", (*API).getCertificates},
 	{"POST", "/join", "Join", nil, true, nobody, "join the cluster",
 		func(a *API, r *request) (any, error) { return a.membership.join(r) }},
 	{"GET", "/access", "GetAccess", []string{"head", "from", "url"}, false, adminOrManager, "read the access log",
@@ -198,7 +199,7 @@ var readOnlyActions = map[string]bool{
 	"GetStores": true, "GetStore": true, "GetLog": true, "GetMetrics": true,
 	"GetInfo": true, "GetHealth": true, "GetOpenAPI": true,
 	// They don't concern the catalog.
-	"Join": true, "GetAccess": true, "AppendAccess": true,
+	"Join": true, "GetAccess": true, "AppendAccess": true, "GetCertificates": true,
 }
 
 // handle serves a request, or refuses it because the catalog is lost.

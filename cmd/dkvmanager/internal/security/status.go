@@ -57,6 +57,36 @@ func (m *Member) Info() *wire.Security {
 	return out
 }
 
+// Describe describes the manager's certificate for the admin API.
+func (m *Member) Describe() wire.Certificate {
+	out := m.DescribeBundle(m.Bundle())
+	if since := m.StaleSince(); !since.IsZero() {
+		out.StaleSince = &since
+	}
+	return out
+}
+
+// DescribeBundle describes the certificate of a manager or an instance that trusts what this manager trusts.
+func (m *Member) DescribeBundle(b *identity.Bundle) wire.Certificate {
+	leaf, policy := b.Chain[0], m.Policy()
+	out := wire.Certificate{
+		TLS: wire.TLSRequire, Serial: access.Serial(leaf.SerialNumber), NotBefore: leaf.NotBefore, NotAfter: leaf.NotAfter,
+	}
+	if id, err := b.Identity(); err == nil {
+		out.Identity = id.String()
+	}
+	for _, h := range keyHashes(policy.Roots) {
+		out.Authorities = append(out.Authorities, h.String())
+	}
+	root, err := policy.Authority(b.Chain)
+	if err != nil {
+		out.Problem = err.Error()
+		return out
+	}
+	out.Authority = access.Hash(identity.HashKey(root)).String()
+	return out
+}
+
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
 // Status describes the manager's certificates and the cluster's members, roles and tokens, for people.

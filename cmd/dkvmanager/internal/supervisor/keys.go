@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/security"
 	"dkvrun/runtime/access"
 	"dkvrun/runtime/identity"
+	"dkvrun/runtime/wire"
 )
 
 const (
@@ -134,4 +136,27 @@ func (k *instanceKeys) client(store string) *tls.Config {
 		return nil
 	}
 	return instancekeys.ClientOf(store, k.member.Bundle, func() *identity.Policy { return k.member.Policy() })
+}
+
+// certificate describes the certificate of an instance, which is in its folder and which the running instance shows.
+func (k *instanceKeys) certificate(folder, store, instance string) wire.Certificate {
+	out := wire.Certificate{Store: store, Instance: instance, TLS: wire.TLSOff}
+	spec, err := readSpec(folder)
+	if k == nil || err == nil && spec != nil && !spec.Secured() {
+		return out
+	}
+	out.TLS = wire.TLSRequire
+	if err == nil && spec == nil {
+		return out // it was never started
+	}
+	if err == nil {
+		var b *identity.Bundle
+		if b, err = identity.Load(filepath.Join(folder, instancekeys.CertificateFile)); err == nil {
+			out = k.member.DescribeBundle(b)
+			out.Store, out.Instance = store, instance
+			return out
+		}
+	}
+	out.Problem = err.Error()
+	return out
 }

@@ -240,6 +240,20 @@ func (s *Supervisor) Metrics(ctx context.Context, store string, window time.Dura
 	return slices.Concat(answers...)
 }
 
+// Certificates returns the certificates of this server's instances, by store and name.
+func (s *Supervisor) Certificates() []wire.Certificate {
+	var out []wire.Certificate
+	for _, store := range s.view.Load().Stores {
+		for _, n := range s.own(store) {
+			out = append(out, s.keys.certificate(s.folder(place{store.Name, n.Name}), store.Name, n.Name))
+		}
+	}
+	slices.SortFunc(out, func(a, b wire.Certificate) int {
+		return cmp.Or(strings.Compare(a.Store, b.Store), strings.Compare(a.Instance, b.Instance))
+	})
+	return out
+}
+
 // Log returns the last lines of the log of an instance of this server, whole lines and at most 1 MiB; nothing if it
 // never ran. lines is 1 or more. The error is a *wire.Result.
 func (s *Supervisor) Log(store, instance string, lines int) ([]byte, error) {
