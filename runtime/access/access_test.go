@@ -39,7 +39,7 @@ func hashOf(key *ecdsa.PrivateKey) Hash {
 // cluster has a log and the keys that may sign.
 type cluster struct {
 	*Log
-	root, admin *ecdsa.PrivateKey
+	root, admin, app *ecdsa.PrivateKey
 }
 
 // add appends a line that a key signs, and returns the error.
@@ -67,7 +67,7 @@ func uri(kind identity.Kind, name string) string {
 }
 
 func newCluster() *cluster {
-	c := &cluster{root: newKey(), admin: newKey()}
+	c := &cluster{root: newKey(), admin: newKey(), app: newKey()}
 	c.Log = must(Start("prod", c.root, now))
 	c.mustAdd(Entry{Kind: Grant, Subject: uri(identity.User, "root"), Role: identity.Admin,
 		Key: must(PublicKey(&c.admin.PublicKey)), Serial: "ad1"})
@@ -76,7 +76,7 @@ func newCluster() *cluster {
 
 // copy returns the same log, as another manager has it.
 func (c *cluster) copy() *cluster {
-	return &cluster{must(Read(c.main.lines(1, maxBytes), []Hash{hashOf(c.root)})), c.root, c.admin}
+	return &cluster{must(Read(c.main.lines(1, maxBytes), []Hash{hashOf(c.root)})), c.root, c.admin, c.app}
 }
 
 // everything returns a log with a line of each kind.
@@ -89,7 +89,9 @@ func everything() *cluster {
 		Entry{Kind: Member, Subject: uri(identity.Manager, "m-2"), Serial: "a2", Of: Hash{1}, Joining: Hash{9}},
 		Entry{Kind: Holder, Subject: uri(identity.Manager, "m-2")},
 	)
-	must(0, c.add(c.admin, Entry{Kind: Grant, Subject: uri(identity.App, "web"), Role: identity.ReadOnlyApp}))
+	must(0, c.add(c.admin, Entry{Kind: Grant, Subject: uri(identity.App, "web"), Role: identity.ReadOnlyApp,
+		Key: must(PublicKey(&c.app.PublicKey))}))
+	must(0, c.add(c.admin, Entry{Kind: Grant, Subject: uri(identity.App, "keyless"), Role: identity.AppRole}))
 	must(0, c.add(c.admin, Entry{Kind: Bearer, Subject: uri(identity.User, "ci"), Role: identity.Operator,
 		Of: Hash{2}, Expires: now.Add(time.Hour)}))
 	must(0, c.add(c.admin, Entry{Kind: Revoke, Serial: "bad"}))
@@ -102,13 +104,21 @@ func everything() *cluster {
 func TestLog_State(t *testing.T) {
 	c := everything()
 	s := c.State()
-	if s.Cluster != "prod" || s.Number != 12 || s.Holder != "m-2" || len(s.Members) != 2 || len(s.Roots) != 1 || len(s.Forks) != 0 {
+	if s.Cluster != "prod" || s.Number != 13 || s.Holder != "m-2" || len(s.Members) != 2 || len(s.Roots) != 1 || len(s.Forks) != 0 {
 		t.Errorf("got %+v", s)
 	}
 	serial := func(text string) *big.Int { n, _ := new(big.Int).SetString(text, 16); return n }
 	role := func(kind identity.Kind, name, of string) identity.Role {
-		return s.Role(must(identity.Parse(uri(kind, name))), serial(of), now)
+		key := Hash{}
+		switch kind {
+		case identity.User:
+			key = hashOf(c.admin)
+		case identity.App:
+			key = hashOf(c.app)
+		}
+		return s.Role(must(identity.Parse(uri(kind, name))), serial(of), key, now)
 	}
+	keyless := must(identity.Parse(uri(identity.App, "keyless")))
 	for _, x := range []struct {
 		got, want identity.Role
 	}{
@@ -118,10 +128,14 @@ func TestLog_State(t *testing.T) {
 		{role(identity.App, "web", "1"), identity.ReadOnlyApp},
 		{role(identity.App, "web", "bad"), identity.NoRole},
 		{role(identity.App, "other", "1"), identity.NoRole},
+		{s.Role(must(identity.Parse(uri(identity.App, "web"))), serial("1"), Hash{4}, now), identity.NoRole}, // another key
+		{s.Role(must(identity.Parse(uri(identity.User, "root"))), serial("ad1"), Hash{4}, now), identity.NoRole},
+		{s.Role(keyless, serial("1"), Hash{4}, now), identity.NoRole},
+		{s.Role(keyless, serial("1"), Hash{}, now), identity.NoRole},
 		{role(identity.Manager, "m-1", "1"), identity.ManagerRole},
 		{role(identity.Manager, "m-3", "1"), identity.NoRole},
 		{role(identity.Instance, "s-1", "1"), identity.InstanceRole},
-		{s.Role(identity.Identity{Kind: identity.Instance, Cluster: "test", Store: "S", Name: "s"}, serial("1"), now),
+		{s.Role(identity.Identity{Kind: identity.Instance, Cluster: "test", Store: "S", Name: "s"}, serial("1"), Hash{}, now),
 			identity.NoRole},
 	} {
 		if x.got != x.want {
@@ -462,7 +476,7 @@ func TestLog_Mutated(t *testing.T) {
 		"field twice":     strings.Replace(line, `,"kind"`, `,"number":12,"kind"`, 1),
 		"upper case":      strings.Replace(line, `"kind"`, `"Kind"`, 1),
 		"escape":          strings.Replace(line, `settle`, `\u0073ettle`, 1),
-		"other number":    strings.Replace(line, `"number":12`, `"number":12.0`, 1),
+		"other number":    strings.Replace(line, `"number":13`, `"number":13.0`, 1),
 		"other zone":      strings.Replace(line, `12:00:00Z`, `12:00:00+00:00`, 1),
 		"null":            strings.Replace(line, `,"kind"`, `,"count":null,"kind"`, 1),
 	} {
@@ -721,7 +735,7 @@ func TestFork_RevokedAdmin(t *testing.T) {
 	}
 	// The authority goes on from its own branch, which is shorter, settles the other one, and wins.
 	own := must(Read(a.other[0].lines(1, maxBytes), []Hash{hashOf(a.root)}))
-	honest := &cluster{own, a.root, a.admin}
+	honest := &cluster{own, a.root, a.admin, a.app}
 	honest.mustAdd(Entry{Kind: Settle, Of: a.State().Forks[0].Ours})
 	exchange(t, a, honest)
 	exchange(t, a, b)
@@ -781,7 +795,7 @@ func TestFork_Bounded(t *testing.T) {
 	}
 	// The log itself goes on.
 	a.mustAdd(revoked("5")...)
-	longer := &cluster{must(Read(a.main.lines(1, maxBytes), []Hash{hashOf(a.root)})), a.root, a.admin}
+	longer := &cluster{must(Read(a.main.lines(1, maxBytes), []Hash{hashOf(a.root)})), a.root, a.admin, a.app}
 	longer.mustAdd(revoked("6")...)
 	if change := must(a.Merge(longer.main.lines(longer.State().Number, maxBytes), now)); change.Lines != 1 ||
 		len(a.State().Forks) != maxForks {

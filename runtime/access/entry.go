@@ -71,7 +71,7 @@ const (
 	Token     Kind = "token"     // Of, Count, Expires, perhaps Subject: a token with which so many servers may join
 	Member    Kind = "member"    // Subject, Serial, perhaps Of and Joining: a manager is a member; Serial is its issuer's
 	Holder    Kind = "holder"    // Subject: the server of this manager has the authority's key from now on
-	Grant     Kind = "grant"     // Subject, Role, perhaps Key, Serial and Expires: a user or an application has a role
+	Grant     Kind = "grant"     // Subject, Role, perhaps Key (an app's always), Serial, Expires: an identity has a role
 	Bearer    Kind = "bearer"    // Subject, Role, Of, Expires: a user's bearer token, with a role that may be smaller
 	Revoke    Kind = "revoke"    // either Subject, Serial, or Of: an identity, a certificate, or a token ends
 	Settle    Kind = "settle"    // Of: the first line of a branch, which from now on counts nothing
@@ -98,16 +98,16 @@ type Entry struct {
 	Sign    string        `json:"signature,omitempty"` // of everything before, by the signer
 }
 
-// GrantTo returns the line that gives a role to the user of a certificate, to this certificate alone. It ends with the
-// certificate. The certificate's key may sign lines if the role is that of an admin.
+// GrantTo returns the line that gives a role to the user or the application of a certificate, to this certificate
+// alone. It ends with the certificate. The certificate's key may sign lines if the role is that of an admin.
 func GrantTo(c *x509.Certificate, role identity.Role) (Entry, error) {
 	id, err := identity.Of(c)
 	if err != nil {
 		return Entry{}, err
 	}
 	key, is := c.PublicKey.(*ecdsa.PublicKey)
-	if !is || id.Kind != identity.User {
-		return Entry{}, fmt.Errorf("%s is no user with an ECDSA key", id.Describe())
+	if !is || id.Kind != identity.User && id.Kind != identity.App {
+		return Entry{}, fmt.Errorf("%s is no user and no application with an ECDSA key", id.Describe())
 	}
 	text, err := PublicKey(key)
 	return Entry{

@@ -54,7 +54,8 @@ type GrantState struct {
 	Role     identity.Role
 	Serial   string    // of the only certificate that has the role; empty for any of the identity
 	Expires  time.Time // the zero time if it doesn't
-	key      *ecdsa.PublicKey
+	Key      Hash      // of the key of its certificate; zero for any, which an application can't have
+	signing  *ecdsa.PublicKey
 }
 
 // BearerState is a bearer token.
@@ -148,7 +149,7 @@ func (s *State) signer(e Entry) (*ecdsa.PublicKey, error) {
 	}
 	switch e.Kind {
 	case Grant, Bearer, Revoke:
-		return g.key, nil
+		return g.signing, nil
 	}
 	return nil, fmt.Errorf("is signed by the admin %s: lines of the kind %s are signed by the authority", uri, e.Kind)
 }
@@ -299,7 +300,7 @@ func (s *State) addGrant(e Entry) error {
 		if s.Roots[hash] != nil || s.retired[hash] || s.signers[hash] != "" {
 			return errors.New("grants to a key that somebody else has")
 		}
-		g.key, s.signers[hash] = key, e.Subject
+		g.signing, g.Key, s.signers[hash] = key, hash, e.Subject
 	}
 	s.Grants[e.Subject] = g
 	return nil
@@ -355,8 +356,12 @@ func (g GrantState) ended(now time.Time) bool { return !g.Expires.IsZero() && !n
 func (s *State) IsRevoked(serial *big.Int) bool { return s.Revoked[Serial(serial)] }
 
 // Role returns the role of a peer whose certificate was accepted: that of the grant of a user or an application,
-// identity.ManagerRole of a member, identity.InstanceRole of an instance; identity.NoRole if it has none.
-func (s *State) Role(id identity.Identity, serial *big.Int, now time.Time) identity.Role {
+// identity.ManagerRole of a member, identity.InstanceRole of an instance; identity.NoRole if it has none. Key is the
+// hash of the key of the peer's certificate: every server's issuer can make certificates of applications, with any
+// serial number, so a grant to an application counts for the key that it names, and for no other.
+//
+// It doesn't say whether the issuer of a manager's or an instance's certificate may make it: see IsIssuerOf.
+func (s *State) Role(id identity.Identity, serial *big.Int, key Hash, now time.Time) identity.Role {
 	if id.Cluster != s.Cluster || s.IsRevoked(serial) {
 		return identity.NoRole
 	}
@@ -369,11 +374,21 @@ func (s *State) Role(id identity.Identity, serial *big.Int, now time.Time) ident
 		return identity.InstanceRole
 	case identity.User, identity.App:
 		g := s.Grants[id.String()]
-		if !g.ended(now) && (g.Serial == "" || g.Serial == Serial(serial)) {
+		if g.ended(now) || g.Serial != "" && g.Serial != Serial(serial) {
+			return identity.NoRole
+		}
+		if any := g.Key == (Hash{}); any && id.Kind == identity.User || !any && g.Key == key {
 			return g.Role
 		}
 	}
 	return identity.NoRole
+}
+
+// IsIssuerOf reports whether the certificate with a serial number is that of the issuer of a member's server, which
+// alone makes the certificates of this manager and of the instances that it keeps.
+func (s *State) IsIssuerOf(manager string, serial *big.Int) bool {
+	m, is := s.Members[manager]
+	return is && m.Issuer == Serial(serial) && !s.IsRevoked(serial)
 }
 
 // Bearer returns who a bearer token speaks for, by the hash of the token.
@@ -450,7 +465,10 @@ func (s *State) restrict(other *State) {
 		if g.Serial == "" {
 			g.Serial = o.Serial
 		}
-		if g.Role == identity.NoRole || o.Serial != "" && o.Serial != g.Serial {
+		if g.Key == (Hash{}) {
+			g.Key = o.Key
+		}
+		if g.Role == identity.NoRole || o.Serial != "" && o.Serial != g.Serial || o.Key != (Hash{}) && o.Key != g.Key {
 			delete(s.Grants, uri)
 			continue
 		}

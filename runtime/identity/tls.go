@@ -17,6 +17,9 @@ type Server struct {
 	// connection failed. Without it the handshake takes any client, and the caller must admit or refuse each request by
 	// Policy.Admit with the connection's PeerCertificates: so it can tell the client why, and take bearer tokens.
 	RequireClient bool
+	// Accepted is called with each accepted client where RequireClient is set, for example to compare its identity with
+	// the expected ones. An error ends the connection. It may be nil.
+	Accepted func(*Peer) error
 	// Protocols are the application protocols for ALPN, such as "http/1.1".
 	Protocols []string
 }
@@ -57,7 +60,10 @@ func (s Server) connection() (*tls.Config, error) {
 		// RequireAnyClientCert leaves the check to VerifyConnection, whose errors tell more.
 		out.ClientAuth = tls.RequireAnyClientCert
 		out.VerifyConnection = func(state tls.ConnectionState) error {
-			_, err := policy.Admit(state.PeerCertificates)
+			peer, err := policy.Admit(state.PeerCertificates)
+			if err == nil && s.Accepted != nil {
+				err = s.Accepted(peer)
+			}
 			return err
 		}
 	}

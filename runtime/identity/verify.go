@@ -136,6 +136,12 @@ func (peer *Peer) NotAfter() time.Time {
 // Serial returns the serial number of the peer's leaf.
 func (peer *Peer) Serial() *big.Int { return peer.path[0].SerialNumber }
 
+// Key returns the hash of the key of the peer's leaf.
+func (peer *Peer) Key() KeyHash { return HashKey(peer.path[0]) }
+
+// HasName reports whether the peer's leaf has a DNS name.
+func (peer *Peer) HasName(name string) bool { return slices.Contains(peer.path[0].DNSNames, name) }
+
 // Issuer returns the serial number of the certificate that signed the peer's leaf.
 func (peer *Peer) Issuer() *big.Int { return peer.path[1].SerialNumber }
 

@@ -2,22 +2,20 @@
 // cluster's roots, and who may use the store. The manager writes it to the instance's folder, before each start and at
 // each change; the running instance follows the files.
 //
-// It protects a store's ports from peers without a certificate, with one of another cluster or another store, and from
-// those that are revoked or have expired: also on connections that are open already. An instance whose manager doesn't
-// run goes on with what it read last. It does not protect from whoever can read the folder, nor from the issuer of a
-// stolen server, which can make instances of any store until it is revoked.
+// It protects a store's ports from peers without a certificate, with one of another cluster or another store, and
+// from those that are revoked or have expired: also on connections that are open already. The issuer of a stolen
+// server makes no other instances than those that this server keeps. An instance whose manager doesn't run goes on
+// with what it read last. It does not protect from whoever can read the folder.
 package instancekeys
 
 import (
 	"bytes"
-	"crypto/rand"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
-	"math/big"
 	"net"
 	"net/netip"
 	"os"
@@ -35,18 +33,18 @@ import (
 // Names of the files in an instance's folder.
 const (
 	CertificateFile = "instance.pem" // the certificate, its key and the roots, as a credential file
-	RootsFile       = "roots.pem"    // the roots alone, for cluster ports
-	AccessFile      = "access.json"  // who may use the client port: see clientAccess
-	RevokedFile     = "revoked.crl"  // the revoked certificates as an X.509 list, for cluster ports
+	RootsFile       = "roots.pem"    // the roots alone, for connections to cluster ports
+	AccessFile      = "access.json"  // who may use the ports: see portAccess
 )
 
-// clientAccess says who may use the client port of a store's instances.
-type clientAccess struct {
-	Cluster  string   `json:"cluster"`
-	Roots    string   `json:"roots"`    // PEM
-	Managers []string `json:"managers"` // the members' identities
-	Grants   []grant  `json:"grants"`   // of users, and of this store's applications
-	Revoked  []string `json:"revoked"`  // serial numbers of certificates, as access.Serial writes them
+// portAccess says who may use the ports of a store's instances.
+type portAccess struct {
+	Cluster  string            `json:"cluster"`
+	Roots    string            `json:"roots"`    // PEM
+	Managers map[string]string `json:"managers"` // the members' identities, and the serial numbers of their issuers
+	Grants   []grant           `json:"grants"`   // of users, and of this store's applications
+	Revoked  []string          `json:"revoked"`  // serial numbers of certificates, as access.Serial writes them
+	Topology Topology          `json:"topology"`
 }
 
 // grant is the role of a user or an application.
@@ -54,19 +52,23 @@ type grant struct {
 	URI     string        `json:"uri"`
 	Role    identity.Role `json:"role"`
 	Serial  string        `json:"serial,omitempty"` // of the only certificate that has the role; empty for any
+	Key     access.Hash   `json:"key,omitzero"`     // of the key of the certificate; zero for any
 	Expires time.Time     `json:"expires,omitzero"`
 }
 
-// clientAccessOf returns what a state of the access log says about the client ports of a store.
-func clientAccessOf(state *access.State, roots []*x509.Certificate, store string) clientAccess {
-	out := clientAccess{
+// portAccessOf returns what a state of the access log says about the ports of a store.
+func portAccessOf(state *access.State, roots []*x509.Certificate, store string, topology Topology) portAccess {
+	out := portAccess{
 		Cluster: state.Cluster, Roots: string(identity.EncodeRoots(roots)),
-		Managers: slices.Sorted(maps.Keys(state.Members)), Grants: []grant{}, Revoked: revoked(state),
+		Managers: map[string]string{}, Grants: []grant{}, Revoked: revoked(state), Topology: topology,
+	}
+	for name, m := range state.Members {
+		out.Managers[name] = m.Issuer
 	}
 	for _, uri := range slices.Sorted(maps.Keys(state.Grants)) {
 		g := state.Grants[uri]
 		if g.Identity.Kind == identity.User || g.Identity.Store == store {
-			out.Grants = append(out.Grants, grant{uri, g.Role, g.Serial, g.Expires})
+			out.Grants = append(out.Grants, grant{uri, g.Role, g.Serial, g.Key, g.Expires})
 		}
 	}
 	return out
@@ -84,21 +86,21 @@ func revoked(state *access.State) []string {
 	return out
 }
 
-// state returns the part of an access log's state that clientAccess was made of.
-func (a clientAccess) state() (*access.State, error) {
+// state returns the part of an access log's state that portAccess was made of.
+func (a portAccess) state() (*access.State, error) {
 	out := &access.State{
 		Cluster: a.Cluster, Members: map[string]access.MemberState{}, Grants: map[string]access.GrantState{},
 		Revoked: map[string]bool{},
 	}
-	for _, name := range a.Managers {
-		out.Members[name] = access.MemberState{}
+	for name, issuer := range a.Managers {
+		out.Members[name] = access.MemberState{Issuer: issuer}
 	}
 	for _, g := range a.Grants {
 		id, err := identity.Parse(g.URI)
 		if err != nil {
 			return nil, err
 		}
-		out.Grants[g.URI] = access.GrantState{Identity: id, Role: g.Role, Serial: g.Serial, Expires: g.Expires}
+		out.Grants[g.URI] = access.GrantState{Identity: id, Role: g.Role, Serial: g.Serial, Key: g.Key, Expires: g.Expires}
 	}
 	for _, serial := range a.Revoked {
 		out.Revoked[serial] = true
@@ -106,29 +108,25 @@ func (a clientAccess) state() (*access.State, error) {
 	return out, nil
 }
 
-// WriteAccess writes AccessFile, RootsFile and RevokedFile to an instance's folder, unless they are there and say the
-// same already. Issuer signs the list of revoked certificates.
-func WriteAccess(folder string, state *access.State, issuer *pki.Issuer, roots []*x509.Certificate, store string,
-	now time.Time) error {
-	text, err := json.MarshalIndent(clientAccessOf(state, roots, store), "", "  ")
-	if err != nil {
-		return err
-	}
-	old, err := os.ReadFile(filepath.Join(folder, AccessFile))
-	if err == nil && bytes.Equal(old, text) && exist(folder, RootsFile, RevokedFile) {
-		return nil
-	}
+// WriteAccess writes AccessFile and RootsFile to an instance's folder, unless they are there and say the same
+// already. A topology that is older than that of the file, and nil, leave the one that is there.
+func WriteAccess(folder string, state *access.State, roots []*x509.Certificate, store string,
+	topology *Topology) error {
+	path := filepath.Join(folder, AccessFile)
+	old, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	list, err := revocationList(revoked(state), issuer, now)
+	var was portAccess
+	_ = json.Unmarshal(old, &was) // a file that can't be read is replaced
+	text, err := json.MarshalIndent(portAccessOf(state, roots, store, was.Topology.replacedBy(topology)), "", "  ")
 	if err != nil {
 		return err
 	}
-	if err := replace(folder, RootsFile, identity.EncodeRoots(roots)); err != nil {
-		return err
+	if bytes.Equal(old, text) && exist(folder, RootsFile) {
+		return nil
 	}
-	if err := replace(folder, RevokedFile, list); err != nil {
+	if err := replace(folder, RootsFile, identity.EncodeRoots(roots)); err != nil {
 		return err
 	}
 	return replace(folder, AccessFile, text) // the last one: it says that the others are written
@@ -144,21 +142,6 @@ func exist(folder string, files ...string) bool {
 
 func replace(folder, file string, text []byte) error {
 	return durable.Replace(filepath.Join(folder, file), text, durable.Options{Mode: 0o600})
-}
-
-// revocationList returns the list of revoked certificates in the form that etcd reads. It has the certificates of all
-// issuers: etcd compares nothing but serial numbers, which are random and as long as hashes.
-func revocationList(serials []string, issuer *pki.Issuer, now time.Time) ([]byte, error) {
-	t := &x509.RevocationList{Number: big.NewInt(now.UnixNano()), ThisUpdate: now, NextUpdate: issuer.Chain[0].NotAfter}
-	for _, text := range serials {
-		serial, ok := new(big.Int).SetString(text, 16)
-		if !ok {
-			return nil, fmt.Errorf("the revoked serial number %.80q is not hexadecimal", text)
-		}
-		t.RevokedCertificateEntries = append(t.RevokedCertificateEntries,
-			x509.RevocationListEntry{SerialNumber: serial, RevocationTime: now})
-	}
-	return x509.CreateRevocationList(rand.Reader, t, issuer.Chain[0], issuer.Key)
 }
 
 // WriteCertificate writes a new certificate to an instance's folder, if there is none that will do: of this identity

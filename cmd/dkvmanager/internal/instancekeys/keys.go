@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,7 +25,9 @@ type Keys struct {
 	folder, store string
 	now           func() time.Time
 	content       atomic.Pointer[content]
-	read          [2]os.FileInfo // of CertificateFile and AccessFile, as they were read last
+
+	reading sync.Mutex
+	read    [2]os.FileInfo // of CertificateFile and AccessFile, as they were read last
 }
 
 // content is what the files say.
@@ -33,6 +36,8 @@ type content struct {
 	server *tls.Certificate
 	policy *identity.Policy
 	state  *access.State
+	// topology says which servers make the certificates of the store's instances.
+	topology Topology
 }
 
 // Open reads the keys of an instance of a store from its folder.
@@ -56,10 +61,7 @@ func (k *Keys) Follow(ctx context.Context, failed func(error)) {
 			return
 		case <-tick.C:
 		}
-		changed, err := k.changed()
-		if changed {
-			err = k.load()
-		}
+		_, err := k.reload()
 		if err == nil {
 			last = ""
 		} else if last != err.Error() {
@@ -67,6 +69,30 @@ func (k *Keys) Follow(ctx context.Context, failed func(error)) {
 			failed(err)
 		}
 	}
+}
+
+// reload reads the files if they have changed. It reports whether it has read them.
+func (k *Keys) reload() (bool, error) {
+	k.reading.Lock()
+	defer k.reading.Unlock()
+	changed, err := k.changed()
+	if changed {
+		err = k.load()
+	}
+	return changed && err == nil, err
+}
+
+// check judges a peer by the files, and once more if they have changed meanwhile: an instance that is new in the
+// topology connects at once.
+func (k *Keys) check(judge func(*content) error) error {
+	err := judge(k.content.Load())
+	if err == nil {
+		return nil
+	}
+	if again, _ := k.reload(); !again {
+		return err
+	}
+	return judge(k.content.Load())
 }
 
 // stat returns the present state of the files that Keys reads.
@@ -115,7 +141,7 @@ func (k *Keys) load() error {
 	if err != nil {
 		return err
 	}
-	var a clientAccess
+	var a portAccess
 	if err := json.Unmarshal(text, &a); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -126,6 +152,7 @@ func (k *Keys) load() error {
 	if c.state, err = a.state(); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
+	c.topology = a.Topology
 	if a.Cluster != id.Cluster {
 		return fmt.Errorf("%s is about cluster %.80q, the certificate is one of cluster %s", path, a.Cluster, id.Cluster)
 	}
@@ -147,28 +174,79 @@ func (k *Keys) Server() *tls.Config {
 	}.Config()
 }
 
+// Peers returns the TLS configuration of the cluster port. It refuses in the handshake whom CheckPeer refuses.
+func (k *Keys) Peers(clusterName string, isMember func(instance string) bool) *tls.Config {
+	return identity.Server{
+		Certificate:   func() (*tls.Certificate, error) { return k.content.Load().server, nil },
+		Policy:        func() *identity.Policy { return instancesOnly(k.content.Load().policy) },
+		RequireClient: true,
+		Accepted:      func(p *identity.Peer) error { return k.CheckPeer(p, clusterName, isMember) },
+		Protocols:     []string{"http/1.1"},
+	}.Config()
+}
+
+// CheckPeer returns nil if an instance may take part in the store's raft now, or an error that says why it may not. Its
+// certificate must have the name of the store's cluster ports, see pki.StoreName, and the topology must name it, as a
+// data instance. One that the topology has dropped takes part until it has left: isMember reports whether the running
+// store has a member of that name.
+func (k *Keys) CheckPeer(peer *identity.Peer, clusterName string, isMember func(instance string) bool) error {
+	return k.check(func(c *content) error { return k.checkPeer(c, peer, clusterName, isMember) })
+}
+
+func (k *Keys) checkPeer(c *content, peer *identity.Peer, clusterName string, isMember func(string) bool) error {
+	if err := instancesOnly(c.policy).Recheck(peer); err != nil {
+		return err
+	}
+	if peer.Identity.Store != k.store || !peer.HasName(clusterName) {
+		return fmt.Errorf("%s may not take part in this store %s", peer.Identity.Describe(), k.store)
+	}
+	if place, known := c.topology.Instances[peer.Identity.Name]; known && place.Gateway {
+		return fmt.Errorf("%s is a gateway", peer.Identity.Describe())
+	}
+	return c.topology.checkIssuer(peer, c.state, isMember)
+}
+
+// IsExcluded reports whether the topology names an instance that is kept by a manager which is no member of the cluster
+// any more.
+func (k *Keys) IsExcluded(instance string) bool {
+	c := k.content.Load()
+	place, known := c.topology.Instances[instance]
+	if !known || place.Manager == "" {
+		return false
+	}
+	_, is := c.state.Members[place.Manager]
+	return !is
+}
+
+func instancesOnly(p *identity.Policy) *identity.Policy {
+	out := *p
+	out.Kinds = []identity.Kind{identity.Instance}
+	return &out
+}
+
 // Client returns the TLS configuration with which the instance connects to instances of its store.
 func (k *Keys) Client() *tls.Config {
 	return ClientOf(k.store,
 		func() *identity.Bundle { return k.content.Load().bundle },
-		func() *identity.Policy { return k.content.Load().policy })
+		func() *identity.Policy { return k.content.Load().policy },
+		func() (*access.State, Topology) { c := k.content.Load(); return c.state, c.topology })
 }
 
 // ClientOf returns a TLS configuration for connections to the client ports of a store. Credential returns what the
-// client shows, and policy whom it accepts, of any kind: of these it takes instances of the store alone.
-func ClientOf(store string, credential func() *identity.Bundle, policy func() *identity.Policy) *tls.Config {
+// client shows, and policy whom it accepts, of any kind: of these it takes instances of the store alone, whose
+// certificates the servers have made that keep them.
+func ClientOf(store string, credential func() *identity.Bundle, policy func() *identity.Policy,
+	kept func() (*access.State, Topology)) *tls.Config {
 	return identity.Client{
 		Credentials: func() []*identity.Bundle { return []*identity.Bundle{credential()} },
-		Policy: func(*identity.Bundle) *identity.Policy {
-			p := *policy()
-			p.Kinds = []identity.Kind{identity.Instance}
-			return &p
-		},
+		Policy:      func(*identity.Bundle) *identity.Policy { return instancesOnly(policy()) },
 		Accepted: func(p *identity.Peer) error {
 			if p.Identity.Store != store {
 				return fmt.Errorf("%s answers, and not an instance of store %s", p.Identity.Describe(), store)
 			}
-			return nil
+			// It may be one that the topology has dropped: a new instance copies the data of one that leaves.
+			state, topology := kept()
+			return topology.checkIssuer(p, state, func(string) bool { return true })
 		},
 	}.Config()
 }
@@ -181,8 +259,15 @@ func (k *Keys) Admit(chain []*x509.Certificate) (*identity.Peer, error) {
 // Caller returns who a client is that Admit has accepted before, and the role that it has now. It checks no signatures,
 // so that it can be called for each request and each message of a stream. The error says why the client may not use
 // this store, or not any more.
-func (k *Keys) Caller(peer *identity.Peer) (identity.Caller, error) {
-	c := k.content.Load()
+func (k *Keys) Caller(peer *identity.Peer) (caller identity.Caller, err error) {
+	err = k.check(func(c *content) error {
+		caller, err = k.caller(c, peer)
+		return err
+	})
+	return caller, err
+}
+
+func (k *Keys) caller(c *content, peer *identity.Peer) (identity.Caller, error) {
 	if err := c.policy.Recheck(peer); err != nil {
 		return identity.Caller{}, err
 	}
@@ -190,7 +275,17 @@ func (k *Keys) Caller(peer *identity.Peer) (identity.Caller, error) {
 	if (id.Kind == identity.App || id.Kind == identity.Instance) && id.Store != k.store {
 		return identity.Caller{}, fmt.Errorf("%s may not use store %s", id.Describe(), k.store)
 	}
-	role := c.state.Role(id, peer.Serial(), k.now())
+	switch id.Kind {
+	case identity.Instance:
+		if err := c.topology.checkIssuer(peer, c.state, nil); err != nil {
+			return identity.Caller{}, err
+		}
+	case identity.Manager:
+		if _, is := c.state.Members[id.Name]; is && !c.state.IsIssuerOf(id.Name, peer.Issuer()) {
+			return identity.Caller{}, otherServer(id, id.Name)
+		}
+	}
+	role := c.state.Role(id, peer.Serial(), access.Hash(peer.Key()), k.now())
 	if role == identity.NoRole {
 		return identity.Caller{}, fmt.Errorf("%s has no role: its grant has ended, or there was none", id.Describe())
 	}

@@ -218,7 +218,8 @@ func TestCluster_Join(t *testing.T) {
 	joined := &pki.Issuer{Chain: again, Key: key, Roots: f.roots()}
 	leaf := must(joined.Issue(pki.Leaf{Identity: id(identity.Manager, "m-2")}, now))
 	peer := must(f.policy(now, identity.Manager).Admit(leaf.Chain))
-	if role := f.log.State().Role(peer.Identity, peer.Serial(), now); role != identity.ManagerRole {
+	role := f.log.State().Role(peer.Identity, peer.Serial(), access.Hash(peer.Key()), now)
+	if role != identity.ManagerRole {
 		t.Errorf("got the role %q", role)
 	}
 }
@@ -227,7 +228,9 @@ func TestCluster_Revocation(t *testing.T) {
 	f := initialise(t)
 	admin, ci := f.user("root", identity.Admin), f.user("ci", identity.Operator)
 	peer := must(f.policy(now).Admit(ci.Chain))
-	role := func(p *identity.Peer) identity.Role { return f.log.State().Role(p.Identity, p.Serial(), now) }
+	role := func(p *identity.Peer) identity.Role {
+		return f.log.State().Role(p.Identity, p.Serial(), access.Hash(p.Key()), now)
+	}
 	if role(peer) != identity.Operator {
 		t.Fatalf("got the role %q", role(peer))
 	}
@@ -301,7 +304,7 @@ func TestCluster_StolenServer(t *testing.T) {
 			t.Errorf("%s: refused", name)
 			continue
 		}
-		if role := f.log.State().Role(p.Identity, p.Serial(), now); role != wantRole[name] {
+		if role := f.log.State().Role(p.Identity, p.Serial(), access.Hash(p.Key()), now); role != wantRole[name] {
 			t.Errorf("%s: has the role %q, want %q", name, role, wantRole[name])
 		}
 		peers = append(peers, p)
@@ -328,7 +331,7 @@ func TestCluster_StolenServer(t *testing.T) {
 			t.Errorf("%s: still works", name)
 		}
 	}
-	if p := must(f.policy(now).Admit(f.manager.Chain)); f.log.State().Role(p.Identity, p.Serial(),
+	if p := must(f.policy(now).Admit(f.manager.Chain)); f.log.State().Role(p.Identity, p.Serial(), access.Hash(p.Key()),
 		now) != identity.ManagerRole {
 		t.Error("the first server's certificate ended too")
 	}

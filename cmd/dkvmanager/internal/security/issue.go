@@ -78,11 +78,11 @@ func (m *Member) AppCredential(store, name string, role identity.Role, lifetime 
 		return nil, err
 	}
 	b.Roots = m.roots
-	leaf := b.Chain[0]
-	return b, m.sign(access.Entry{
-		Kind: access.Grant, Subject: id.String(), Role: role,
-		Serial: access.Serial(leaf.SerialNumber), Expires: leaf.NotAfter,
-	})
+	grant, err := access.GrantTo(b.Chain[0], role)
+	if err != nil {
+		return nil, err
+	}
+	return b, m.sign(grant)
 }
 
 // Bearer makes a bearer token for a user, with a role.
@@ -175,8 +175,9 @@ func grantees(s *access.State) []string {
 }
 
 // WriteInstance writes to the folder of an instance of this server what it needs to speak TLS: a certificate, if it has
-// none that will do, and who may use its store, if that has changed. The leaf names the instance.
-func (m *Member) WriteInstance(folder string, leaf pki.Leaf) error {
+// none that will do, and who may use its store, if that has changed. The leaf names the instance. Topology says which
+// managers keep the store's instances; nil if this manager doesn't know.
+func (m *Member) WriteInstance(folder string, leaf pki.Leaf, topology *instancekeys.Topology) error {
 	if leaf.Identity.Kind != identity.Instance {
 		return fmt.Errorf("%s is no instance", leaf.Identity)
 	}
@@ -184,5 +185,5 @@ func (m *Member) WriteInstance(folder string, leaf pki.Leaf) error {
 	if err := instancekeys.WriteCertificate(folder, m.issuer, leaf, now); err != nil {
 		return err
 	}
-	return instancekeys.WriteAccess(folder, m.State(), m.issuer, m.Policy().Roots, leaf.Identity.Store, now)
+	return instancekeys.WriteAccess(folder, m.State(), m.Policy().Roots, leaf.Identity.Store, topology)
 }

@@ -69,10 +69,10 @@ func (m *Member) Caller(peer *identity.Peer) (identity.Caller, error) {
 func (m *Member) role(peer *identity.Peer) identity.Role {
 	state := m.State()
 	id := peer.Identity
-	if id.Kind == identity.Manager && state.Members[id.Name].Issuer != access.Serial(peer.Issuer()) {
+	if id.Kind == identity.Manager && !state.IsIssuerOf(id.Name, peer.Issuer()) {
 		return identity.NoRole
 	}
-	return state.Role(id, peer.Serial(), m.now())
+	return state.Role(id, peer.Serial(), access.Hash(peer.Key()), m.now())
 }
 
 // CallerOf returns who a bearer token speaks for. The error says why it is not accepted, and does not show the token.

@@ -94,12 +94,13 @@ func TestMember_CreateAndJoin(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if role := first.State().Role(peer.Identity, peer.Serial(), c.now); role != identity.ManagerRole {
+		role := first.State().Role(peer.Identity, peer.Serial(), access.Hash(peer.Key()), c.now)
+		if role != identity.ManagerRole {
 			t.Errorf("%s has the role %q", peer.Identity, role)
 		}
 	}
 	user := must(second.Policy().Admit(admin.Chain))
-	if role := second.State().Role(user.Identity, user.Serial(), c.now); role != identity.Admin {
+	if role := second.State().Role(user.Identity, user.Serial(), access.Hash(user.Key()), c.now); role != identity.Admin {
 		t.Errorf("the admin's role at the second is %q", role)
 	}
 	files := names(must(os.ReadDir(filepath.Join(dir, folderName))))
@@ -286,7 +287,7 @@ func TestMember_Grants(t *testing.T) {
 		t.Error("the earlier credential is still accepted")
 	}
 	peer := must(first.Policy().Admit(again.Chain))
-	if role := first.State().Role(peer.Identity, peer.Serial(), c.now); role != identity.Viewer {
+	if role := first.State().Role(peer.Identity, peer.Serial(), access.Hash(peer.Key()), c.now); role != identity.Viewer {
 		t.Errorf("the role is %q", role)
 	}
 	bearer := must(first.Bearer("job", identity.Operator, time.Hour))

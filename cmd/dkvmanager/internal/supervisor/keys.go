@@ -6,11 +6,15 @@ import (
 	"crypto/tls"
 	"encoding/hex"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
+	"strings"
 	"sync"
 	"time"
 
+	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/cmd/dkvmanager/internal/engine"
 	"dkvrun/cmd/dkvmanager/internal/instancekeys"
 	"dkvrun/cmd/dkvmanager/internal/pki"
@@ -32,6 +36,9 @@ type instanceKeys struct {
 	member *security.Member
 	hosts  []string // further names and addresses of this server
 	log    *slog.Logger
+	// catalog returns what the catalog says, or nil if it can't be read.
+	catalog func() *catalog.Data
+	changed chan struct{} // has a value when the catalog has changed
 
 	mu     sync.Mutex
 	failed map[string]string // by folder: why its keys could not be updated last
@@ -41,11 +48,29 @@ func newInstanceKeys(o Options) *instanceKeys {
 	if o.Security == nil {
 		return nil
 	}
-	return &instanceKeys{member: o.Security, hosts: o.Hosts, log: o.Log, failed: map[string]string{}}
+	return &instanceKeys{member: o.Security, hosts: o.Hosts, log: o.Log, failed: map[string]string{},
+		changed: make(chan struct{}, 1),
+		catalog: func() *catalog.Data {
+			if o.Catalog.Lost() != "" {
+				return nil // what was recovered from the folders has the instances of this server alone
+			}
+			return o.Catalog.Snapshot()
+		}}
 }
 
-// follow keeps the keys in the instances' folders current until ctx is done: after each change of the access log, and
-// when a certificate is due for renewal.
+// notify makes follow look at the catalog at once.
+func (k *instanceKeys) notify() {
+	if k == nil {
+		return
+	}
+	select {
+	case k.changed <- struct{}{}:
+	default:
+	}
+}
+
+// follow keeps the keys in the instances' folders current until ctx is done: after each change of the access log and of
+// a store's topology, and when a certificate is due for renewal.
 func (k *instanceKeys) follow(ctx context.Context, folders func() []string) {
 	if k == nil {
 		return
@@ -53,17 +78,20 @@ func (k *instanceKeys) follow(ctx context.Context, folders func() []string) {
 	tick := time.NewTicker(accessEvery)
 	defer tick.Stop()
 	var last *access.State
+	var stores map[string]*instancekeys.Topology
 	var done time.Time
 	for {
-		if state := k.member.State(); state != last || time.Since(done) >= renewEvery {
+		state, now := k.member.State(), k.topologies()
+		if state != last || !reflect.DeepEqual(now, stores) || time.Since(done) >= renewEvery {
 			if k.update(folders()) {
-				last, done = state, time.Now()
+				last, stores, done = state, now, time.Now()
 			}
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		case <-k.changed:
 		}
 	}
 }
@@ -109,7 +137,73 @@ func (k *instanceKeys) write(folder string, spec *engine.Spec) error {
 		},
 		Operation: operationLabel(spec.Operation),
 		Hosts:     security.Hosts(spec.Host, spec.Bind, k.hosts),
-	})
+	}, k.topology(spec.Store, spec.Operation))
+}
+
+// topologies returns those of all stores by name, or nil if the catalog can't be read.
+func (k *instanceKeys) topologies() map[string]*instancekeys.Topology {
+	d := k.catalog()
+	if d == nil {
+		return nil
+	}
+	out := map[string]*instancekeys.Topology{}
+	for name, s := range d.Stores {
+		out[name] = k.topologyOf(s)
+	}
+	return out
+}
+
+// topology returns that of the store that an operation has created, or nil if the catalog doesn't know it.
+func (k *instanceKeys) topology(store, creation string) *instancekeys.Topology {
+	d := k.catalog()
+	if d == nil || d.Stores[store] == nil || d.Stores[store].Creation != creation {
+		return nil
+	}
+	return k.topologyOf(d.Stores[store])
+}
+
+// topologyOf returns which managers keep the instances of a store. The instances of this server that are leaving are
+// among them.
+func (k *instanceKeys) topologyOf(s *catalog.Store) *instancekeys.Topology {
+	out := &instancekeys.Topology{Creation: s.Creation, Epoch: s.Epoch, Revision: s.Revision,
+		Instances: map[string]instancekeys.Place{}}
+	for _, m := range s.Managers {
+		out.Managers = append(out.Managers, m.Identity)
+	}
+	add := func(n wire.Node) {
+		manager := k.member.Identity().Name
+		if s.Local[n.Name] == nil {
+			manager = keeper(s.Managers, n)
+		}
+		out.Instances[n.Name] = instancekeys.Place{Manager: manager, Gateway: n.Role == wire.Gateway}
+	}
+	for _, n := range leaving(s) {
+		add(n)
+	}
+	for _, n := range s.Nodes {
+		add(n)
+	}
+	return out
+}
+
+// keeper returns the identity of the manager of another server that keeps a node: the one at the endpoint for which it
+// was planned, else the only one on its host. It is empty if that doesn't tell.
+func keeper(managers []wire.Manager, n wire.Node) string {
+	onHost := ""
+	for _, m := range managers {
+		u, err := url.Parse(m.URL)
+		switch {
+		case err != nil:
+		case n.Manager != "" && strings.EqualFold(u.Host, n.Manager):
+			return m.Identity
+		case strings.EqualFold(u.Hostname(), n.Host):
+			if onHost != "" {
+				return ""
+			}
+			onHost = m.Identity
+		}
+	}
+	return onHost
 }
 
 // operationLabel returns the text for an operation in the names of certificates: its id, or its hash if the id can't be
@@ -135,7 +229,14 @@ func (k *instanceKeys) client(store string) *tls.Config {
 	if k == nil {
 		return nil
 	}
-	return instancekeys.ClientOf(store, k.member.Bundle, func() *identity.Policy { return k.member.Policy() })
+	return instancekeys.ClientOf(store, k.member.Bundle, func() *identity.Policy { return k.member.Policy() },
+		func() (*access.State, instancekeys.Topology) {
+			var topology instancekeys.Topology
+			if d := k.catalog(); d != nil && d.Stores[store] != nil {
+				topology = *k.topologyOf(d.Stores[store])
+			}
+			return k.member.State(), topology
+		})
 }
 
 // certificate describes the certificate of an instance, which is in its folder and which the running instance shows.

@@ -125,6 +125,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 // Notify must be called after each change of the catalog, which the supervisor does not notice otherwise.
 func (s *Supervisor) Notify() {
 	s.refresh()
+	s.keys.notify()
 }
 
 // refresh takes a new snapshot of the catalog, makes sure that every instance of this server and every folder to be

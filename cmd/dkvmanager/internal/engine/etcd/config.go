@@ -30,7 +30,6 @@ const (
 
 // memberConfig returns the etcd configuration of a data instance.
 func memberConfig(folder string, spec engine.Spec, logger *zap.Logger) *embed.Config {
-	bind := bindIP(spec.Bind)
 	cfg := embed.NewConfig()
 	cfg.Name = spec.Instance
 	cfg.Dir = filepath.Join(folder, spec.DataDir)
@@ -40,7 +39,7 @@ func memberConfig(folder string, spec engine.Spec, logger *zap.Logger) *embed.Co
 	if spec.Start == engine.Join {
 		cfg.ClusterState = embed.ClusterStateFlagExisting
 	}
-	cfg.ListenPeerUrls = []url.URL{portURL(spec, bind, spec.ClustronPort)}
+	cfg.ListenPeerUrls = []url.URL{portURL(spec, bindIP(spec.Bind), spec.ClustronPort)}
 	cfg.ListenClientUrls = []url.URL{socketURL(folder)} // port.go serves the client port
 	cfg.AdvertisePeerUrls = []url.URL{portURL(spec, spec.Host, spec.ClustronPort)}
 	cfg.AdvertiseClientUrls = []url.URL{portURL(spec, spec.Host, spec.ClientPort)}
@@ -61,19 +60,22 @@ func memberConfig(folder string, spec engine.Spec, logger *zap.Logger) *embed.Co
 	return cfg
 }
 
-// securePeers makes the cluster port speak TLS with other instances of the same store alone, in both directions: their
-// certificates have a name that those of other stores don't have. etcd reads the certificate and the list of revoked
-// ones for each connection, and the roots at the start. It would compare the addresses of clients with their
-// certificates, which name none from which an instance with several of them connects.
+// peerSocket is the unix socket that etcd listens on for peers where the cluster port is served by peers.go. Nothing
+// connects to it.
+const peerSocket = "peer.sock"
+
+// securePeers makes etcd connect to other members over TLS, and leaves the cluster port to peers.go. etcd accepts
+// servers whose certificates have the name of the store, which those of other stores don't have. It reads the
+// certificate for each connection, and the roots at the start. It can't be told who else is revoked, or which server
+// has made a certificate: see severance.
 func securePeers(cfg *embed.Config, folder string, spec engine.Spec) {
 	certificate := filepath.Join(folder, instancekeys.CertificateFile)
+	cfg.ListenPeerUrls = []url.URL{{Scheme: "unix", Host: filepath.Join(folder, peerSocket)}}
 	cfg.TlsMinVersion = string(tlsutil.TLSVersion13)
 	cfg.PeerTLSInfo = transport.TLSInfo{
 		CertFile: certificate, KeyFile: certificate,
-		TrustedCAFile:  filepath.Join(folder, instancekeys.RootsFile),
-		CRLFile:        filepath.Join(folder, instancekeys.RevokedFile),
-		ClientCertAuth: true, SkipClientSANVerify: true,
-		ServerName: spec.ClusterName, AllowedHostnames: []string{spec.ClusterName},
+		TrustedCAFile: filepath.Join(folder, instancekeys.RootsFile),
+		ServerName:    spec.ClusterName, AllowedHostnames: []string{spec.ClusterName},
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.etcd.io/etcd/client/pkg/v3/types"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.etcd.io/etcd/server/v3/etcdserver/api/etcdhttp"
 	"go.etcd.io/etcd/server/v3/storage/wal"
@@ -42,6 +41,11 @@ func runData(ctx context.Context, folder string, spec engine.Spec, report *engin
 	if err != nil {
 		return fmt.Errorf("start of %s: %w", spec.Instance, err)
 	}
+	peers, err := listenPeers(spec, keys, logger)
+	if err != nil {
+		return fmt.Errorf("start of %s: %w", spec.Instance, err)
+	}
+	defer peers.close()
 	guard := guard{spec, keys}
 	port, err := listenClients(ctx, guard, report, logger)
 	if err != nil {
@@ -72,8 +76,10 @@ func runData(ctx context.Context, folder string, spec engine.Spec, report *engin
 	}
 	defer probe.close()
 	report.Measure(newGauges(member.Server, counter).measure)
-	severance := &severance{server: member.Server, cut: map[types.ID]bool{}}
+	severance := newSeverance(member.Server)
 	report.OnSever(severance.set)
+	failed := make(chan error, 1)
+	peers.serve(member, severance, failed)
 
 	watchCtx, cancel := context.WithCancel(ctx)
 	watched := make(chan struct{})
@@ -103,6 +109,8 @@ func runData(ctx context.Context, folder string, spec engine.Spec, report *engin
 			return nil
 		case err := <-port.failed:
 			return stopCause(member, spec, removed.Load(), fmt.Errorf("client port: %w", err))
+		case err := <-failed:
+			return stopCause(member, spec, removed.Load(), fmt.Errorf("cluster port: %w", err))
 		case err := <-member.Err():
 			return stopCause(member, spec, removed.Load(), err)
 		case <-member.Server.StopNotify():

@@ -3,6 +3,7 @@ package etcd
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -32,6 +33,7 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/storetest"
 	"dkvrun/runtime/access"
 	"dkvrun/runtime/identity"
+	"dkvrun/runtime/wire"
 )
 
 // authority is a cluster's authority, with the issuer of one server, which may make users as well, and the access log.
@@ -92,9 +94,11 @@ func (a *authority) issue(leaf pki.Leaf) *identity.Bundle {
 func (a *authority) grant(id identity.Identity, role identity.Role) *identity.Bundle {
 	a.t.Helper()
 	b := a.issue(pki.Leaf{Identity: id})
-	leaf := b.Chain[0]
-	a.add(access.Entry{Kind: access.Grant, Subject: leaf.URIs[0].String(), Role: role,
-		Serial: access.Serial(leaf.SerialNumber), Expires: leaf.NotAfter})
+	line, err := access.GrantTo(b.Chain[0], role)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	a.add(line)
 	return b
 }
 
@@ -119,13 +123,44 @@ func (in *instance) leaf() pki.Leaf {
 // secure writes the keys of instances, as the manager does.
 func (a *authority) secure(store []*instance) {
 	a.t.Helper()
+	a.write(store, a.topology(store))
+}
+
+// topology returns that of instances which manager m-1 keeps.
+func (a *authority) topology(store []*instance) *instancekeys.Topology {
+	out := &instancekeys.Topology{Creation: store[0].spec.Operation, Epoch: 1, Revision: 1, Managers: []string{"m-1", "m-2"},
+		Instances: map[string]instancekeys.Place{}}
+	for _, in := range store {
+		out.Instances[in.spec.Instance] = instancekeys.Place{Manager: "m-1", Gateway: in.spec.Role == wire.Gateway}
+	}
+	return out
+}
+
+// server makes the issuer of a further server, whose manager becomes a member.
+func (a *authority) server(manager string) *authority {
+	a.t.Helper()
+	key, err := pki.NewKey()
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	chain, err := a.root.Admit(&key.PublicKey, pki.ServerKinds(), time.Now())
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	a.add(access.Entry{Kind: access.Member, Subject: "dkv://manager.prod/" + manager, Serial: access.Serial(chain[0].SerialNumber)})
+	return &authority{t: a.t, root: a.root, log: a.log, issuer: &pki.Issuer{Chain: chain, Key: key, Roots: a.issuer.Roots}}
+}
+
+// write writes the keys of instances of a topology.
+func (a *authority) write(store []*instance, topology *instancekeys.Topology) {
+	a.t.Helper()
 	for _, in := range store {
 		name, err := pki.StoreName(in.spec.Operation)
 		if err == nil {
 			err = instancekeys.WriteCertificate(in.folder, a.issuer, in.leaf(), time.Now())
 		}
 		if err == nil {
-			err = instancekeys.WriteAccess(in.folder, a.log.State(), a.issuer, a.issuer.Roots, in.spec.Store, time.Now())
+			err = instancekeys.WriteAccess(in.folder, a.log.State(), a.issuer.Roots, in.spec.Store, topology)
 		}
 		if err != nil {
 			a.t.Fatal(err)
@@ -235,6 +270,9 @@ func TestSecure_Matrix(t *testing.T) {
 	}
 	other := store[0].leaf()
 	other.Identity.Store, other.Operation = "Other", "other"
+	unknown := store[0].leaf()
+	unknown.Identity.Name = "t-9"
+	second := a.server("m-5")
 	clients := []struct {
 		what string
 		cert *identity.Bundle
@@ -254,6 +292,10 @@ func TestSecure_Matrix(t *testing.T) {
 		{"a viewer", a.user("see", identity.Viewer), "observe read", "viewer see may not call etcdserverpb.KV/Put"},
 		{"an operator", a.user("op", identity.Operator), "observe read", "operator op may not call"},
 		{"a read-only app", a.app(name, "report", identity.ReadOnlyApp), "observe read", "app-readonly report may not call"},
+		{"an instance that another server has made", second.issue(store[0].leaf()), "", "another server has made than that of manager m-1"},
+		{"an instance that the store does not have", a.issue(unknown), "", "has no instance t-9"},
+		{"a manager that another server has made", second.issue(pki.Leaf{Identity: identity.Identity{Kind: identity.Manager, Name: "m-1"}}), "",
+			"another server has made than that of manager m-1"},
 		{"an admin", a.user("root", identity.Admin), "observe read write", ""},
 		{"an app", a.app(name, "web", identity.AppRole), "observe read write", ""},
 		{"an instance of the store", a.issue(store[0].leaf()), "observe read write", ""},
@@ -470,15 +512,13 @@ func TestSecure_PlainText(t *testing.T) {
 	}
 }
 
-// A file of the keys that is gone is written again: without the list of revoked certificates the cluster port takes
-// nobody.
+// A file of the keys that is gone is written again.
 func TestSecure_MissingFileWrittenAgain(t *testing.T) {
 	t.Parallel()
 	in := newStore(t, 1, 0)[0]
 	a := newAuthority(t)
 	a.secure([]*instance{in})
-	for _, file := range []string{instancekeys.CertificateFile, instancekeys.RootsFile, instancekeys.AccessFile,
-		instancekeys.RevokedFile} {
+	for _, file := range []string{instancekeys.CertificateFile, instancekeys.RootsFile, instancekeys.AccessFile} {
 		path := filepath.Join(in.folder, file)
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
@@ -555,29 +595,45 @@ func TestSecure_ClusterPort(t *testing.T) {
 	other.Operation = "other" // a removed store of the same name, for example
 	gone := a.issue(store[1].leaf())
 	a.add(access.Entry{Kind: access.Revoke, Serial: access.Serial(gone.Chain[0].SerialNumber)})
-	a.secure(store)
+	second := a.server("m-2")
+	unknown := in.leaf()
+	unknown.Identity.Name = "t-9"
+	gateway := in.leaf()
+	gateway.Identity.Name = "t-8"
+	topology := a.topology(store)
+	delete(topology.Instances, store[2].spec.Instance) // it has yet to leave
+	topology.Instances["t-8"] = instancekeys.Place{Manager: "m-1", Gateway: true}
+	stranger := a.server("m-4")
+	manager := pki.Leaf{Identity: identity.Identity{Kind: identity.Manager, Name: "m-1"}}
+	a.write(store, topology)
 	address := net.JoinHostPort(in.spec.Host, strconv.Itoa(clustronPort))
 	for what, c := range map[string]struct {
 		cert  *identity.Bundle
 		taken bool
 	}{
-		"nobody":                          {nil, false},
-		"another instance of the store":   {a.issue(store[2].leaf()), true},
-		"an instance of another store":    {a.issue(other), false},
-		"an instance of another cluster":  {foreign.issue(store[2].leaf()), false},
-		"a revoked instance of the store": {gone, false},
-		"a manager":                       {a.issue(pki.Leaf{Identity: identity.Identity{Kind: identity.Manager, Name: "m-1"}}), false},
-		"an app of the store":             {a.app(in.spec.Store, "web", identity.AppRole), false},
-		"an admin":                        {a.user("root", identity.Admin), false},
+		"nobody":                                       {nil, false},
+		"another instance of the store":                {a.issue(store[1].leaf()), true},
+		"an instance of another store":                 {a.issue(other), false},
+		"an instance that another server has made":     {second.issue(store[1].leaf()), false},
+		"an instance that is to leave":                 {a.issue(store[2].leaf()), true},
+		"one to leave, made by another store's server": {stranger.issue(store[2].leaf()), false},
+		"an instance that the store doesn't have":      {a.issue(unknown), false},
+		"a gateway of the store":                       {a.issue(gateway), false},
+		"an instance of another cluster":               {foreign.issue(store[2].leaf()), false},
+		"a revoked instance of the store":              {gone, false},
+		"a manager":                                    {a.issue(manager), false},
+		"an app of the store":                          {a.app(in.spec.Store, "web", identity.AppRole), false},
+		"an admin":                                     {a.user("root", identity.Admin), false},
 	} {
 		web := http.Client{Transport: &http.Transport{TLSClientConfig: a.stockTLS(c.cert), DisableKeepAlives: true}}
-		resp, err := web.Get("https://" + address + "/members")
-		if err == nil {
-			resp.Body.Close()
-		}
-		if taken := err == nil && resp.StatusCode == http.StatusOK; taken != c.taken {
-			t.Errorf("%s: taken: %v, %v", what, taken, err)
-		}
+		storetest.Wait(t, startLimit, func() (bool, string) { // until the instance has read its files
+			resp, err := web.Get("https://" + address + "/members")
+			if err == nil {
+				resp.Body.Close()
+			}
+			taken := err == nil && resp.StatusCode == http.StatusOK
+			return taken == c.taken, fmt.Sprintf("%s: taken: %v, %v", what, taken, err)
+		})
 	}
 	resp, err := http.Get("http://" + address + "/members")
 	if err == nil {
@@ -585,6 +641,76 @@ func TestSecure_ClusterPort(t *testing.T) {
 		if resp.StatusCode == http.StatusOK {
 			t.Error("the cluster port answers without TLS")
 		}
+	}
+}
+
+// A server that is revoked loses the connections of its instances: a member that it keeps takes no part in the raft any
+// more, and the others go on.
+func TestSecure_RevocationEndsRaft(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, 3, 0)
+	a := newAuthority(t)
+	second := a.server("m-2")
+	topology := a.topology(store)
+	stolen := store[2]
+	topology.Instances[stolen.spec.Instance] = instancekeys.Place{Manager: "m-2"}
+	a.write(store[:2], topology)
+	second.write(store[2:], topology)
+	startAll(store)
+	put := func(in *instance, key string) error {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		_, err := in.local().Put(ctx, key, "v")
+		return err
+	}
+	for _, in := range store {
+		if err := put(in, in.spec.Instance); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a.add(access.Entry{Kind: access.Revoke, Subject: "dkv://manager.prod/m-2"})
+	a.write(store[:2], topology) // the stolen server doesn't follow the access log
+	storetest.Wait(t, 4*recheckEvery, func() (bool, string) {
+		err := put(stolen, "stolen")
+		return err != nil, "the instance of a revoked server still writes"
+	})
+	storetest.Eventually(t, startLimit, "the others go on", func() error { return put(store[0], "after") })
+	ctx, cancel := clientContext(t)
+	defer cancel()
+	got, err := stolen.local().Get(ctx, "after", clientv3.WithSerializable())
+	if err != nil || len(got.Kvs) != 0 {
+		t.Errorf("the instance of a revoked server has what was written later: %v, %v", got, err)
+	}
+}
+
+// Every server can make certificates of applications, with the serial number of one that has a role. They have none.
+func TestSecure_ForgedApplication(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, 1, 0)
+	a := newAuthority(t)
+	second := a.server("m-2")
+	web := a.app(store[0].spec.Store, "web", identity.AppRole)
+	forged := second.issue(pki.Leaf{Identity: identity.Identity{Kind: identity.App, Store: store[0].spec.Store, Name: "web"}})
+	template := *forged.Chain[0]
+	template.SerialNumber = web.Chain[0].SerialNumber
+	der, err := x509.CreateCertificate(rand.Reader, &template, second.issuer.Chain[0], &forged.Key.PublicKey,
+		second.issuer.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if forged.Chain[0], err = x509.ParseCertificate(der); err != nil {
+		t.Fatal(err)
+	}
+	a.secure(store)
+	startAll(store)
+	ctx, cancel := clientContext(t)
+	defer cancel()
+	put := attack{pb.KV_Put_FullMethodName, "", &pb.PutRequest{Key: []byte("k")}}
+	if err := callGRPC(ctx, store[0].connAs(a.stockTLS(forged)), put); err == nil || !strings.Contains(err.Error(), "has no role") {
+		t.Errorf("a write with a forged certificate: %v", err)
+	}
+	if err := callGRPC(ctx, store[0].connAs(a.stockTLS(web)), put); err != nil {
+		t.Errorf("a write of the application: %v", err)
 	}
 }
 
