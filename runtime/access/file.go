@@ -181,15 +181,15 @@ func (f *File) Add(prepare func(*Log) (Entry, error), now time.Time) (Entry, err
 	return e, f.change(func(l *Log) error { return l.Append(e, now) })
 }
 
-// Append appends a line that somebody else has prepared: see Log.Append.
-func (f *File) Append(text []byte, now time.Time) error {
+// Append appends a line that somebody else has prepared, and returns it: see Log.Append.
+func (f *File) Append(text []byte, now time.Time) (Entry, error) {
 	e, err := decode(bytes.TrimSuffix(text, []byte("\n")))
 	if err != nil {
-		return &LineError{f.State().Number + 1, err}
+		return Entry{}, &LineError{f.State().Number + 1, err}
 	}
 	f.lock.Lock()
 	defer f.lock.Unlock()
-	return f.change(func(l *Log) error { return l.Append(e, now) })
+	return e, f.change(func(l *Log) error { return l.Append(e, now) })
 }
 
 // Merge takes lines from another manager: see Log.Merge.

@@ -46,10 +46,10 @@ func TestFile_Reopen(t *testing.T) {
 	f := must(Create(dir, c.copy().Log))
 	f.mustAdd(c, revoked("1", "2")...)
 	line := must(f.log.Prepare(Entry{Kind: Revoke, Serial: "3"}, c.admin, now))
-	if err := f.Append(line.encode(), now); err != nil {
+	if _, err := f.Append(line.encode(), now); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Append(line.encode(), now); err == nil {
+	if _, err := f.Append(line.encode(), now); err == nil {
 		t.Error("a line is taken twice")
 	}
 	head := f.Heads()[0]
@@ -57,7 +57,7 @@ func TestFile_Reopen(t *testing.T) {
 		t.Errorf("the file has mode %04o", mode)
 	}
 	must(0, f.Close())
-	if err := f.Append(line.encode(), now); err == nil {
+	if _, err := f.Append(line.encode(), now); err == nil {
 		t.Error("a closed file takes a line")
 	}
 	again := open(t, dir, c)

@@ -11,6 +11,15 @@ func AccessPath() string { return Prefix + "/access" }
 // CertificatesPath is the path of the certificates that a manager and its instances show.
 func CertificatesPath() string { return Prefix + "/certificates" }
 
+// AccessStatePath is the path of what the access log says, for people.
+func AccessStatePath() string { return AccessPath() + "/state" }
+
+// MakeCertificatePath is the path with which an admin has a certificate made.
+func MakeCertificatePath() string { return AccessPath() + "/certificates" }
+
+// EndpointsPath is the path of the client ports of a store, which its applications may read.
+func EndpointsPath(store string) string { return StorePath(store) + "/endpoints" }
+
 // Join is the body of POST /join: a server asks to become a member. It is sent over TLS, after the server's chain was
 // compared with the token.
 type Join struct {
@@ -86,4 +95,92 @@ type Certificate struct {
 	StaleSince *time.Time `json:"staleSince,omitempty"`
 	// Problem says why the certificate is not known.
 	Problem string `json:"problem,omitempty"`
+}
+
+// MakeCertificate is the body of POST /access/certificates. The certificate has no role: a line of the access log gives
+// it one.
+type MakeCertificate struct {
+	Identity string `json:"identity" max:"256"` // the URI of a user or an application
+	// Request is a signing request (PKCS #10, PEM) for the key. Only its key counts.
+	Request string `json:"request" max:"2048"`
+	Seconds int    `json:"seconds"` // how long the certificate is valid: MinCertificateSeconds to MaxCertificateSeconds
+}
+
+// Bounds of the lifetime of a certificate or a token, in seconds: a minute, and the lifetime of an authority.
+const (
+	MinCertificateSeconds = 60
+	MaxCertificateSeconds = 10 * 365 * 24 * 3600
+)
+
+// MadeCertificate is the answer to MakeCertificate.
+type MadeCertificate struct {
+	Cluster     string `json:"cluster"`
+	Manager     string `json:"manager"`     // the identity of the manager that answers
+	Certificate string `json:"certificate"` // its chain, PEM
+	Roots       string `json:"roots"`       // the authority's certificates, PEM
+}
+
+// AccessState is the answer to GET /access/state: what the access log says. It has no secrets.
+type AccessState struct {
+	Cluster string         `json:"cluster"`
+	Manager string         `json:"manager"` // the identity of the manager that answers
+	Head    AccessHead     `json:"head"`    // the last line
+	Time    time.Time      `json:"time"`    // when it was signed
+	Members []AccessMember `json:"members"`
+	Grants  []AccessGrant  `json:"grants"`  // of users and applications, by their certificates
+	Bearers []AccessGrant  `json:"bearers"` // of users, by bearer tokens
+	Tokens  []AccessToken  `json:"tokens"`  // join tokens that servers can still use
+	Revoked []string       `json:"revoked"` // serial numbers of certificates, in hexadecimal
+	Forks   []AccessFork   `json:"forks"`   // branches that differ from the log
+}
+
+// AccessMember is a manager that is a member.
+type AccessMember struct {
+	URI    string    `json:"uri"`
+	Since  time.Time `json:"since"`
+	Issuer string    `json:"issuer"`        // the serial number of its issuer's certificate, in hexadecimal
+	URL    string    `json:"url,omitempty"` // where it was reached last
+	// Authority reports that its server holds the authority's key, and makes the certificates of users.
+	Authority bool `json:"authority,omitempty"`
+}
+
+// AccessGrant is the role of a user or an application.
+type AccessGrant struct {
+	URI     string     `json:"uri"`
+	Role    string     `json:"role"`
+	Serial  string     `json:"serial,omitempty"`  // of the certificate that has the role, in hexadecimal
+	Token   string     `json:"token,omitempty"`   // the first digits of the token's hash, instead of a serial number
+	Expires *time.Time `json:"expires,omitempty"` // also in the past
+}
+
+// AccessToken is a join token.
+type AccessToken struct {
+	Token   string    `json:"token"`             // the first digits of its hash
+	Manager string    `json:"manager,omitempty"` // the only manager that may use it; empty for any new one
+	Left    int       `json:"left"`              // how many more servers may use it
+	Expires time.Time `json:"expires"`
+}
+
+// AccessFork is a branch that differs from the access log.
+type AccessFork struct {
+	Number int64  `json:"number"` // of the first line that differs
+	Ours   string `json:"ours,omitempty"`
+	Theirs string `json:"theirs"` // the hash of that line in the branch
+	Lines  int64  `json:"lines"`  // of the branch, from that line on
+}
+
+// StoreEndpoints is the answer to GET /stores/STORE/endpoints: what an application needs to use the store.
+type StoreEndpoints struct {
+	Name      string          `json:"name"`
+	Creation  string          `json:"creation"`          // the id of the operation that created the store
+	Cluster   string          `json:"cluster,omitempty"` // the engine's id of the store's cluster, in hexadecimal
+	Revision  uint64          `json:"revision"`
+	Endpoints []StoreEndpoint `json:"endpoints"` // in the order of the topology
+}
+
+// StoreEndpoint is the client port of an instance.
+type StoreEndpoint struct {
+	Instance string `json:"instance"`
+	Host     string `json:"host"`
+	Port     int    `json:"port"`
 }

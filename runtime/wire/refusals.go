@@ -14,7 +14,7 @@ var RefusalCodes = []string{
 	CodeDataLost, CodeUnknownFolder, CodeStartFailed, CodeStopFailed, CodeWrongManager, CodeWrongCoordinator,
 	CodeMissingManager, CodeStaleEpoch, CodeOperationAborted, CodeOperationNotFound, CodeOperationDiffers,
 	CodeFenced, CodeReplacementUnfinished, CodeCoordinatorSilent, CodeCoordinatorAlive, CodeSuspect, CodeReadOnly,
-	CodeInternal, CodeCatalogFull, CodeNotCalledFor, CodeNotSecured, CodeTokenRefused, CodeLineRefused,
+	CodeInternal, CodeCatalogFull, CodeNotCalledFor, CodeNotSecured, CodeTokenRefused, CodeLineRefused, CodeNoAuthority,
 	CodeTLSRequired, CodeNotAuthenticated, CodeNotAllowed,
 }
 

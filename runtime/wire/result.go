@@ -77,6 +77,7 @@ const (
 	CodeNotSecured            = "not_secured"         // 409 the manager has no certificate of a cluster
 	CodeTokenRefused          = "token_refused"       // 403 a join token that is unknown, expired or used
 	CodeLineRefused           = "line_refused"        // 409 a line that the access log doesn't take
+	CodeNoAuthority           = "no_authority"        // 409 only the server of the cluster's authority can do this
 )
 
 // Error returns the message, with the hint in parentheses if there is one.

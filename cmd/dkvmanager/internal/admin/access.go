@@ -153,7 +153,8 @@ func (s *membership) appendAccess(req *request) (any, error) {
 	if err := decode(req.body, &body); err != nil {
 		return nil, err
 	}
-	err = m.Append(body.Line)
+	id, err := m.Append(body.Line)
+	req.subject = id
 	var refused *security.TokenError
 	if errors.As(err, &refused) {
 		return nil, wire.Refuse(wire.CodeLineRefused, "%w", refused)
@@ -162,4 +163,44 @@ func (s *membership) appendAccess(req *request) (any, error) {
 		return nil, err
 	}
 	return success("Added line %d", m.State().Number), nil
+}
+
+// getState returns what the access log says, for people.
+func (s *membership) getState(*request) (any, error) {
+	m, err := s.member()
+	if err != nil {
+		return nil, err
+	}
+	return m.AccessState(), nil
+}
+
+// makeCertificate makes the certificate of a user or an application, for a key that the request proves to have. It has
+// no role: that is a line of the access log, which an admin signs.
+func (s *membership) makeCertificate(req *request) (any, error) {
+	m, err := s.member()
+	if err != nil {
+		return nil, err
+	}
+	var body wire.MakeCertificate
+	if err := decode(req.body, &body); err != nil {
+		return nil, err
+	}
+	id, err := identity.Parse(body.Identity)
+	if err != nil {
+		return nil, wire.Refuse(wire.CodeBadRequest, "identity: %w", err)
+	}
+	if body.Seconds < wire.MinCertificateSeconds || body.Seconds > wire.MaxCertificateSeconds {
+		return nil, wire.Refuse(wire.CodeBadRequest, "seconds: got %d, want %d to %d", body.Seconds, wire.MinCertificateSeconds,
+			wire.MaxCertificateSeconds)
+	}
+	req.subject, req.store = id.String(), id.Store
+	made, err := m.Certify(id, body.Request, time.Duration(body.Seconds)*time.Second)
+	var refused *security.TokenError
+	switch {
+	case errors.As(err, &refused):
+		return nil, wire.Refuse(wire.CodeBadRequest, "%w", refused)
+	case errors.Is(err, security.ErrNoAuthority):
+		return nil, wire.Refuse(wire.CodeNoAuthority, "%w", err)
+	}
+	return made, err
 }

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -18,13 +19,14 @@ var (
 	admin             = []identity.Role{identity.Admin}
 	manager           = []identity.Role{identity.ManagerRole}
 	adminOrManager    = []identity.Role{identity.Admin, identity.ManagerRole}
+	viewerOrApp       = []identity.Role{identity.Viewer, identity.ReadOnlyApp}
 	viewerOrManager   = []identity.Role{identity.Viewer, identity.ManagerRole}
 	operatorOrManager = []identity.Role{identity.Operator, identity.ManagerRole}
 )
 
-// authorize returns who makes a request, or refuses it if the caller may not make it. A manager that is not secured
-// takes every request, and does not know who makes it.
-func authorize(s *security.Member, r *http.Request, route *route) (identity.Caller, error) {
+// authorize returns who makes a request, or refuses it if the caller may not make it: an application only about its own
+// store, which the path names. A manager that is not secured takes every request, and does not know who makes it.
+func authorize(s *security.Member, r *http.Request, route *route, store string) (identity.Caller, error) {
 	if s == nil {
 		return identity.Caller{}, nil
 	}
@@ -37,6 +39,10 @@ func authorize(s *security.Member, r *http.Request, route *route) (identity.Call
 	}
 	if err := caller.Allow(route.does, route.roles...); err != nil {
 		return identity.Caller{}, wire.RefuseNotAllowed.With(err)
+	}
+	if caller.Identity.Kind == identity.App && caller.Identity.Store != store {
+		return identity.Caller{}, wire.RefuseNotAllowed.With(fmt.Errorf(
+			"%s may not %s: only for its own store", caller.Identity.Describe(), route.does))
 	}
 	return caller, nil
 }

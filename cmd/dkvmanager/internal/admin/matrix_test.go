@@ -137,6 +137,7 @@ func callers(t *testing.T, c *securitytest.Cluster) []caller {
 		{name: "admin token", token: c.Token("ci-root", identity.Admin)},
 		{name: "manager", bundle: c.Member("m-other")},
 		{name: "no member", bundle: c.Issue(identity.Identity{Kind: identity.Manager, Name: "m-new"}, time.Hour)},
+		{name: "app of another store", bundle: c.App("CartStore", "shop")},
 		{name: "app", bundle: c.App("OrdersStore", "shop")},
 	}
 }
@@ -215,6 +216,7 @@ func matrix(cluster *securitytest.Cluster, victim *identity.Bundle) []matrixRow 
 				return len(b.sup.restarted) == 1
 			}},
 		{method: "GET", path: "/stores/OrdersStore/state", allowed: append([]string{"manager"}, viewers...), shows: `"orders-2"`},
+		{method: "GET", path: "/stores/OrdersStore/endpoints", allowed: append([]string{"app"}, viewers...), shows: `"port":17862`},
 		{method: "POST", path: "/stores/OrdersStore/settle", allowed: append([]string{"manager"}, operators...), query: "?to=SELF",
 			set: func(b *harness, o *otherManager) { // the coordinator has a newer configuration
 				lost(b, o)
@@ -260,6 +262,10 @@ func matrix(cluster *securitytest.Cluster, victim *identity.Bundle) []matrixRow 
 		{method: "POST", path: "/access", allowed: admins, body: func(b *harness) any {
 			return wire.AppendAccess{Line: cluster.Revocation(victim)}
 		}, done: func(b *harness) bool { return b.api.Member.State().IsRevoked(victim.Chain[0].SerialNumber) }},
+		{method: "GET", path: "/access/state", allowed: viewers, shows: `"uri":"dkv://user.prod/eve"`},
+		{method: "POST", path: "/access/certificates", allowed: admins, body: func(b *harness) any {
+			return wire.MakeCertificate{Identity: "dkv://app.prod/OrdersStore/new", Request: b.signingRequest(), Seconds: 60}
+		}, done: func(b *harness) bool { return b.api.Audit.Head().Number > 0 }}, // it leaves nothing else
 		{method: "GET", path: "/openapi.json", allowed: viewers, shows: "openapi"},
 	}
 }
@@ -271,6 +277,12 @@ func (b *harness) joining() wire.Join {
 	if err != nil {
 		b.t.Fatal(err)
 	}
+	return wire.Join{Token: token.Text(), Request: b.signingRequest(), Identity: "m-joins", URL: "https://10.0.0.9:7801"}
+}
+
+// signingRequest returns the signing request of a new key.
+func (b *harness) signingRequest() string {
+	b.t.Helper()
 	key, err := pki.NewKey()
 	if err != nil {
 		b.t.Fatal(err)
@@ -279,7 +291,7 @@ func (b *harness) joining() wire.Join {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return wire.Join{Token: token.Text(), Request: string(request), Identity: "m-joins", URL: "https://10.0.0.9:7801"}
+	return string(request)
 }
 
 // matrixChange returns an operation that creates CartStore.

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"maps"
@@ -30,6 +31,22 @@ func (a *API) getStore(req *request) (any, error) {
 		return nil, err
 	}
 	return a.storeView(req.ctx, d, s), nil
+}
+
+// getEndpoints returns the client ports of a store and what tells it from other ones: all that an application needs.
+func (a *API) getEndpoints(req *request) (any, error) {
+	s := a.Catalog.Snapshot().Stores[req.store]
+	if s == nil {
+		return nil, wire.RefuseStoreNotFound.With(req.store)
+	}
+	out := wire.StoreEndpoints{Name: s.Name, Creation: s.Creation, Revision: s.Revision, Endpoints: []wire.StoreEndpoint{}}
+	for _, n := range s.Nodes {
+		out.Endpoints = append(out.Endpoints, wire.StoreEndpoint{Instance: n.Name, Host: n.Host, Port: n.ClientPort})
+	}
+	for _, in := range a.Supervisor.Instances(req.ctx, s.Name) {
+		out.Cluster = cmp.Or(out.Cluster, in.Cluster)
+	}
+	return out, nil
 }
 
 // find returns a store of the catalog, or a refusal that says that it doesn't exist.

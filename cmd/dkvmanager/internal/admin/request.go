@@ -22,6 +22,8 @@ type request struct {
 	// digest is that of the ActionRequest that the handler has understood; empty before, and for other requests.
 	digest string
 	client netip.Addr
+	// subject is the URI of whom the request concerns, if it changes who has access; else empty.
+	subject string
 	// dryRun means that the request asks what would happen, and changes nothing.
 	dryRun bool
 	// caller is who makes the request; the zero value if that is not known.
@@ -107,7 +109,7 @@ func (q *request) auditLine(action string) audit.Line {
 	}
 	line := audit.Line{
 		Time: time.Now().UTC(), Role: string(q.caller.Role), From: q.client.String(),
-		Action: action, Store: q.store, Operation: q.operation, Digest: q.digest,
+		Action: action, Subject: q.subject, Store: q.store, Operation: q.operation, Digest: q.digest,
 	}
 	if q.caller.Identity != (identity.Identity{}) { // a server that joins has none
 		line.Who = q.caller.Identity.String()

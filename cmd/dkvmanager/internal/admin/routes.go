@@ -44,6 +44,7 @@ var routes = []route{
 	{"POST", "/stores/{store}/instances/{instance}/stop", "StopInstance", []string{"force"}, false, operator, "stop an instance", (*API).stopInstance},
 	{"POST", "/stores/{store}/instances/{instance}/restart", "RestartInstance", []string{"rolling", "without"}, false, operator, "restart an instance", (*API).restartInstance},
 	{"GET", "/stores/{store}/state", "GetState", nil, false, viewerOrManager, "read a store's state", (*API).getState},
+	{"GET", "/stores/{store}/endpoints", "GetEndpoints", nil, false, viewerOrApp, "read a store's client ports", (*API).getEndpoints},
 	{"POST", "/stores/{store}/settle", "Settle", []string{"to", "home"}, false, operatorOrManager, "resolve a store", (*API).resolve},
 	{"POST", "/stores/{store}/fence", "Fence", []string{"to"}, true, operator, "repair a store", (*API).fence},
 	{"POST", "/stores/{store}/decide", "Decide", []string{"to"}, true, operator, "repair a store", (*API).decide},
@@ -65,6 +66,10 @@ var routes = []route{
 		func(a *API, r *request) (any, error) { return a.membership.getAccess(r) }},
 	{"POST", "/access", "AppendAccess", nil, true, admin, "change the access log",
 		func(a *API, r *request) (any, error) { return a.membership.appendAccess(r) }},
+	{"GET", "/access/state", "GetAccessState", nil, false, viewer, "list who has access",
+		func(a *API, r *request) (any, error) { return a.membership.getState(r) }},
+	{"POST", "/access/certificates", "MakeCertificate", nil, true, admin, "have a certificate made",
+		func(a *API, r *request) (any, error) { return a.membership.makeCertificate(r) }},
 	{"GET", "/openapi.json", "GetOpenAPI", nil, false, viewer, "read the API's description", (*API).getOpenAPI},
 }
 
@@ -146,7 +151,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		respond(a.Log, w, action, nil, a.nameIn(err, &request{}))
 		return
 	}
-	caller, err := authorize(a.Member, r, route)
+	caller, err := authorize(a.Member, r, route, names["store"])
 	if err != nil {
 		a.bodies.leave(w, r)
 		respond(a.Log, w, action, nil, a.nameIn(err, &request{operation: names["operation"]}))
@@ -199,7 +204,8 @@ var readOnlyActions = map[string]bool{
 	"GetStores": true, "GetStore": true, "GetLog": true, "GetMetrics": true,
 	"GetInfo": true, "GetHealth": true, "GetOpenAPI": true,
 	// They don't concern the catalog.
-	"Join": true, "GetAccess": true, "AppendAccess": true, "GetCertificates": true,
+	"Join": true, "GetAccess": true, "AppendAccess": true, "GetAccessState": true, "MakeCertificate": true,
+	"GetCertificates": true,
 }
 
 // handle serves a request, or refuses it because the catalog is lost.

@@ -47,7 +47,9 @@ type Line struct {
 	Role     string    `json:"role"` // the caller's role
 	From     string    `json:"from"` // the address of the client
 	Action   string    `json:"action"`
-	Store    string    `json:"store,omitempty"`
+	// Subject is the URI of whom the action gives access or takes it from.
+	Subject string `json:"subject,omitempty"`
+	Store   string `json:"store,omitempty"`
 	// Operation and Digest are the id of the operation, and the digest of the request that was understood.
 	Operation string `json:"operation,omitempty"`
 	Digest    string `json:"digest,omitempty"`

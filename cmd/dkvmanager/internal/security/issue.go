@@ -12,6 +12,7 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/pki"
 	"dkvrun/runtime/access"
 	"dkvrun/runtime/identity"
+	"dkvrun/runtime/wire"
 )
 
 // MaxCount is the maximum number of servers that may use a join token.
@@ -83,6 +84,35 @@ func (m *Member) AppCredential(store, name string, role identity.Role, lifetime 
 		return nil, err
 	}
 	return b, m.sign(grant)
+}
+
+// Certify makes the certificate of a user or an application for the key of a signing request. It has no role, which a
+// line of the access log gives it. A refusal is a *TokenError; for a user's the error is ErrNoAuthority unless this
+// server holds the authority.
+func (m *Member) Certify(id identity.Identity, request string, lifetime time.Duration) (wire.MadeCertificate, error) {
+	issuer := m.issuer
+	switch {
+	case id.Cluster != m.self.Cluster:
+		return wire.MadeCertificate{}, &TokenError{fmt.Errorf("%s is not of cluster %s", id, m.self.Cluster)}
+	case id.Kind == identity.User:
+		if _, err := m.holding(); err != nil {
+			return wire.MadeCertificate{}, err
+		}
+		issuer = m.users
+	case id.Kind != identity.App:
+		return wire.MadeCertificate{}, &TokenError{fmt.Errorf("%s is neither a user nor an application", id)}
+	}
+	key, err := identity.ParseRequest([]byte(request))
+	if err != nil {
+		return wire.MadeCertificate{}, &TokenError{err}
+	}
+	chain, err := issuer.Sign(key, pki.Leaf{Identity: id, Lifetime: lifetime}, m.now())
+	if err != nil {
+		return wire.MadeCertificate{}, err
+	}
+	return wire.MadeCertificate{
+		Cluster: m.self.Cluster, Manager: m.self.Name, Certificate: certificates(chain), Roots: certificates(m.roots),
+	}, nil
 }
 
 // Bearer makes a bearer token for a user, with a role.

@@ -35,14 +35,15 @@ func (m *Member) Lines(head string, from int64) ([]byte, error) {
 	return nil, ErrUnknownHead
 }
 
-// Append adds a line that an admin, or the authority, has signed. A line that isn't accepted is a *TokenError.
-func (m *Member) Append(line string) error {
-	err := m.log.Append([]byte(line), m.now())
+// Append adds a line that an admin, or the authority, has signed, and returns the URI of whom it is about, or "". A
+// line that isn't accepted is a *TokenError.
+func (m *Member) Append(line string) (subject string, err error) {
+	e, err := m.log.Append([]byte(line), m.now())
 	var refused *access.LineError
 	if errors.As(err, &refused) {
-		return &TokenError{err}
+		err = &TokenError{err}
 	}
-	return err
+	return e.Subject, err
 }
 
 // Pull takes what another manager has of the access log, which it stated in an answer. Fetch returns its lines, as its

@@ -1,6 +1,7 @@
 package security
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"slices"
@@ -194,4 +195,75 @@ func ends(at, now time.Time) string {
 		return stamp(at) + " (expired)"
 	}
 	return stamp(at)
+}
+
+// AccessState returns what the access log says.
+func (m *Member) AccessState() wire.AccessState {
+	state, now := m.State(), m.now()
+	out := wire.AccessState{
+		Cluster: state.Cluster, Manager: m.self.Name, Time: state.Time,
+		Head:    wire.AccessHead{Number: state.Number, Hash: state.Head.String()},
+		Members: []wire.AccessMember{}, Grants: []wire.AccessGrant{}, Bearers: []wire.AccessGrant{},
+		Tokens: []wire.AccessToken{}, Revoked: []string{}, Forks: []wire.AccessFork{},
+	}
+	urls := map[string]string{m.self.Name: m.URL()}
+	for _, other := range m.Managers() {
+		urls[other.Identity] = other.URL
+	}
+	for _, name := range slices.Sorted(maps.Keys(state.Members)) {
+		member, id := state.Members[name], identity.Identity{Kind: identity.Manager, Cluster: state.Cluster, Name: name}
+		out.Members = append(out.Members, wire.AccessMember{
+			URI: id.String(), Since: member.Since, Issuer: member.Issuer, URL: urls[name],
+			Authority: name == state.Holder,
+		})
+	}
+	for _, uri := range slices.Sorted(maps.Keys(state.Grants)) {
+		g := state.Grants[uri]
+		out.Grants = append(out.Grants, wire.AccessGrant{
+			URI: uri, Role: string(g.Role), Serial: g.Serial, Expires: orNil(g.Expires),
+		})
+	}
+	for _, h := range sortedHashes(state.Bearers) {
+		b := state.Bearers[h]
+		out.Bearers = append(out.Bearers, wire.AccessGrant{
+			URI: b.Identity.String(), Role: string(b.Role), Token: shortHash(h), Expires: orNil(b.Expires),
+		})
+	}
+	for _, h := range sortedHashes(state.Tokens) {
+		t := state.Tokens[h]
+		if left := t.Count - len(t.Uses); left > 0 && now.Before(t.Expires) {
+			out.Tokens = append(out.Tokens, wire.AccessToken{
+				Token: shortHash(h), Manager: t.Manager, Left: left, Expires: t.Expires,
+			})
+		}
+	}
+	for _, serial := range slices.Sorted(maps.Keys(state.Revoked)) {
+		if state.Revoked[serial] {
+			out.Revoked = append(out.Revoked, serial)
+		}
+	}
+	for _, f := range state.Forks {
+		fork := wire.AccessFork{Number: f.Number, Theirs: f.Theirs.String(), Lines: f.Lines}
+		if f.Ours != (access.Hash{}) {
+			fork.Ours = f.Ours.String()
+		}
+		out.Forks = append(out.Forks, fork)
+	}
+	return out
+}
+
+// sortedHashes returns the keys of a map in order.
+func sortedHashes[T any](of map[access.Hash]T) []access.Hash {
+	return slices.SortedFunc(maps.Keys(of), func(a, b access.Hash) int { return bytes.Compare(a[:], b[:]) })
+}
+
+// shortHash returns as much of the hash of a token as people need to tell it from others.
+func shortHash(h access.Hash) string { return h.String()[:8] }
+
+// orNil returns nil for the zero time.
+func orNil(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
 }
