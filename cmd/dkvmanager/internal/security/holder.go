@@ -21,12 +21,12 @@ func (m *Member) holding() (*pki.Authority, error) {
 	state := m.State()
 	holds := state.Holder == m.self.Name
 	switch {
-	case holds && m.authority != nil:
-		return m.authority, nil
+	case holds && m.ring().authority != nil:
+		return m.ring().authority, nil
 	case holds:
 		return nil, fmt.Errorf("%w, although it belongs here: %s is missing: restore the file from a backup, "+
 			"or bring the key back with dkvmanager pki import", ErrNoAuthority, m.keys.Path(pki.AuthorityFile))
-	case m.authority != nil:
+	case m.ring().authority != nil:
 		return nil, fmt.Errorf("%w: run the command on the server of %s; the copy %s signs nothing: "+
 			"delete it, or bring the key here with dkvmanager pki import", ErrNoAuthority, m.holder(), m.keys.Path(pki.AuthorityFile))
 	}

@@ -34,7 +34,7 @@ func (m *Member) Token(count int, lifetime time.Duration, manager string) (acces
 		e.Subject = id.String()
 	}
 	// A server that joins trusts the root that it names.
-	token, err := access.NewJoinToken(identity.HashKey(m.authority.Root))
+	token, err := access.NewJoinToken(identity.HashKey(m.ring().authority.Root))
 	if err != nil {
 		return access.JoinToken{}, err
 	}
@@ -48,11 +48,11 @@ func (m *Member) Credential(user string, role identity.Role, lifetime time.Durat
 	if err != nil {
 		return nil, err
 	}
-	b, err := m.users.Issue(pki.Leaf{Identity: id, Lifetime: lifetime}, m.now())
+	b, err := m.ring().users.Issue(pki.Leaf{Identity: id, Lifetime: lifetime}, m.now())
 	if err != nil {
 		return nil, err
 	}
-	b.Roots = m.roots
+	b.Roots = m.ring().roots
 	grant, err := access.GrantTo(b.Chain[0], role)
 	if err != nil {
 		return nil, err
@@ -74,11 +74,11 @@ func (m *Member) AppCredential(store, name string, role identity.Role, lifetime 
 	if err := identity.CheckRole(identity.App, role); err != nil {
 		return nil, err
 	}
-	b, err := m.issuer.Issue(pki.Leaf{Identity: id, Lifetime: lifetime}, m.now())
+	b, err := m.ring().issuer.Issue(pki.Leaf{Identity: id, Lifetime: lifetime}, m.now())
 	if err != nil {
 		return nil, err
 	}
-	b.Roots = m.roots
+	b.Roots = m.ring().roots
 	grant, err := access.GrantTo(b.Chain[0], role)
 	if err != nil {
 		return nil, err
@@ -125,7 +125,7 @@ func (m *Member) Bearer(user string, role identity.Role, lifetime time.Duration)
 	if err != nil {
 		return nil, err
 	}
-	b := &identity.Bundle{Token: token.Text(), Roots: m.roots, Cluster: id.Cluster}
+	b := &identity.Bundle{Token: token.Text(), Roots: m.ring().roots, Cluster: id.Cluster}
 	return b, m.sign(access.Entry{
 		Kind: access.Bearer, Subject: id.String(), Role: role, Of: token.Hash(), Expires: m.now().Add(lifetime),
 	})
@@ -212,7 +212,7 @@ func (m *Member) WriteInstance(folder string, leaf pki.Leaf, topology *instancek
 		return fmt.Errorf("%s is no instance", leaf.Identity)
 	}
 	now := m.now()
-	if err := instancekeys.WriteCertificate(folder, m.issuer, leaf, now); err != nil {
+	if err := instancekeys.WriteCertificate(folder, m.ring().issuer, leaf, now); err != nil {
 		return err
 	}
 	return instancekeys.WriteAccess(folder, m.State(), m.Policy().Roots, leaf.Identity.Store, topology)

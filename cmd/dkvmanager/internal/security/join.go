@@ -84,7 +84,7 @@ func (m *Member) Join(r wire.Join) (wire.Joined, error) {
 		return wire.Joined{}, err
 	}
 	return wire.Joined{
-		Cluster: m.self.Cluster, Manager: m.self.Name, Issuer: certificates(chain), Roots: certificates(m.roots),
+		Cluster: m.self.Cluster, Manager: m.self.Name, Issuer: certificates(chain), Roots: certificates(m.ring().roots),
 		Access: string(m.log.Lines(m.log.Heads()[0].Hash, 1)),
 	}, nil
 }
@@ -305,7 +305,7 @@ func (j *Joining) check(answer wire.Joined, now time.Time) (*pki.Issuer, *access
 // removeUsedKey removes the key of the attempt to join by which this manager got its issuer.
 func (m *Member) removeUsedKey() error {
 	key, err := readJoiningKey(m.path)
-	if err != nil || !key.Equal(m.issuer.Key) {
+	if err != nil || !key.Equal(m.ring().issuer.Key) {
 		return nil // there is none, or an attempt to join again isn't complete
 	}
 	return os.Remove(filepath.Join(m.path, joiningFile))

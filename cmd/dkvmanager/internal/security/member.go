@@ -45,23 +45,32 @@ type Member struct {
 	hosts []string
 	now   func() time.Time
 
-	authority *pki.Authority // nil without its key; see holding
-	users     *pki.Issuer    // makes credentials of users; nil without the authority's key
-	issuer    *pki.Issuer
-	roots     []*x509.Certificate
 	log       *access.File
 	addresses *addresses
 
-	renewing sync.Mutex
+	renewing sync.Mutex                      // is held while keys are replaced
+	keyring  atomic.Pointer[keyring]         // never changed, but replaced as a whole
 	bundle   atomic.Pointer[identity.Bundle] // the manager's certificate
 	heard    atomic.Int64                    // when another member last told its access log, in seconds
 }
+
+// keyring is what the manager signs with and trusts, beside its own certificate.
+type keyring struct {
+	authority *pki.Authority // nil without its key; see holding
+	users     *pki.Issuer    // makes credentials of users; nil without the authority's key
+	issuer    *pki.Issuer
+	roots     []*x509.Certificate // the one that was added last at the end
+}
+
+// ring returns the keys that the manager has now.
+func (m *Member) ring() *keyring { return m.keyring.Load() }
 
 // Open opens the keys of a secured manager. Name is the manager's identity, hosts are the names and addresses under
 // which others reach it, or nil to leave those of the present certificate. Open makes the manager's certificate if it
 // is missing, due for renewal, or has other hosts, and marks the data folder as a secured manager's.
 func Open(dataDir, name string, hosts []string, now func() time.Time) (*Member, error) {
 	m := &Member{path: filepath.Join(dataDir, folderName), hosts: hosts, now: now}
+	m.keyring.Store(&keyring{})
 	m.heard.Store(now().Unix())
 	err := m.open(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -78,7 +87,7 @@ func Open(dataDir, name string, hosts []string, now func() time.Time) (*Member, 
 
 // missing says what to do where a file of keys is missing.
 func (m *Member) missing() string {
-	if m.authority != nil {
+	if m.ring().authority != nil {
 		return "restore it from a backup"
 	}
 	return "restore it from a backup, or get new keys with dkvmanager join --again"
@@ -88,16 +97,18 @@ func (m *Member) open(name string) (err error) {
 	if m.keys, err = pki.OpenFolder(m.path); err != nil {
 		return err
 	}
-	if m.roots, err = m.keys.LoadRoots(); err != nil {
+	ring := &keyring{}
+	m.keyring.Store(ring)
+	if ring.roots, err = m.keys.LoadRoots(); err != nil {
 		return err
 	}
-	if err := m.openAuthority(); err != nil {
+	if err := m.openAuthority(ring); err != nil {
 		return err
 	}
-	if m.issuer, err = load(m.keys, pki.IssuerFile, pki.IssuerOf); err != nil {
+	if ring.issuer, err = load(m.keys, pki.IssuerFile, pki.IssuerOf); err != nil {
 		return err
 	}
-	if m.log, err = access.Open(m.path, keyHashes(m.roots)); err != nil {
+	if m.log, err = access.Open(m.path, keyHashes(ring.roots)); err != nil {
 		var damage *access.DamageError
 		if errors.As(err, &damage) {
 			err = fmt.Errorf("%w: restore it from a backup, or get it from another server with dkvmanager join --again", err)
@@ -127,16 +138,16 @@ func (m *Member) open(name string) (err error) {
 }
 
 // openAuthority reads what only the server has that holds the authority's key.
-func (m *Member) openAuthority() (err error) {
-	if m.authority, err = load(m.keys, pki.AuthorityFile, pki.AuthorityOf); errors.Is(err, fs.ErrNotExist) {
+func (m *Member) openAuthority(ring *keyring) (err error) {
+	if ring.authority, err = load(m.keys, pki.AuthorityFile, pki.AuthorityOf); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	m.users, err = load(m.keys, pki.UserIssuerFile, pki.IssuerOf)
+	ring.users, err = load(m.keys, pki.UserIssuerFile, pki.IssuerOf)
 	if errors.Is(err, fs.ErrNotExist) { // the authority admits another one
-		m.users, err = newIssuer(m.keys, pki.UserIssuerFile, m.authority, []identity.Kind{identity.User}, m.now())
+		ring.users, err = newIssuer(m.keys, pki.UserIssuerFile, ring.authority, []identity.Kind{identity.User}, m.now())
 	}
 	return err
 }
@@ -179,7 +190,7 @@ func (m *Member) Bundle() *identity.Bundle { return m.bundle.Load() }
 // whose authority is not retired.
 func (m *Member) Policy(kinds ...identity.Kind) *identity.Policy {
 	state := m.State()
-	roots := slices.DeleteFunc(slices.Clone(m.roots), func(c *x509.Certificate) bool {
+	roots := slices.DeleteFunc(slices.Clone(m.ring().roots), func(c *x509.Certificate) bool {
 		return state.Roots[access.Hash(identity.HashKey(c))] == nil
 	})
 	return &identity.Policy{Roots: roots, Cluster: m.self.Cluster, Kinds: kinds, Now: m.now, Revoked: state.IsRevoked}
@@ -196,7 +207,7 @@ func (m *Member) Excluded() string {
 	const again = ": dkvmanager join --again lets it join again, with a token that dkvmanager token --again makes"
 	state := m.State()
 	member, is := state.Members[m.self.Name]
-	switch serial := m.issuer.Chain[0].SerialNumber; {
+	switch serial := m.ring().issuer.Chain[0].SerialNumber; {
 	case state.IsRevoked(serial):
 		return "the issuer of this server is revoked" + again
 	case is && member.Issuer != access.Serial(serial):
@@ -221,11 +232,11 @@ func (m *Member) Renew() (bool, error) {
 	if b := m.bundle.Load(); hosts == nil && b != nil {
 		hosts = hostsOf(b.Chain[0])
 	}
-	b, err := m.issuer.Issue(pki.Leaf{Identity: m.self, Hosts: hosts}, now)
+	b, err := m.ring().issuer.Issue(pki.Leaf{Identity: m.self, Hosts: hosts}, now)
 	if err != nil {
 		return false, fmt.Errorf("this manager's certificate can't be renewed: %w", err)
 	}
-	b.Roots = m.roots
+	b.Roots = m.ring().roots
 	if err := m.keys.Save(pki.ManagerFile, b); err != nil {
 		return false, err
 	}
@@ -238,11 +249,11 @@ func (m *Member) isCurrent(b *identity.Bundle, now time.Time) bool {
 	leaf := b.Chain[0]
 	id, err := b.Identity()
 	due := pki.RenewAt(leaf)
-	if m.issuer.Chain[0].NotAfter.Equal(leaf.NotAfter) {
+	if m.ring().issuer.Chain[0].NotAfter.Equal(leaf.NotAfter) {
 		due = leaf.NotAfter // a new one would not last longer
 	}
 	return err == nil && id == m.self && now.Before(due) && !now.Before(leaf.NotBefore) &&
-		len(b.Chain) > 1 && b.Chain[1].Equal(m.issuer.Chain[0]) && sameHosts(leaf, m.hosts)
+		len(b.Chain) > 1 && b.Chain[1].Equal(m.ring().issuer.Chain[0]) && sameHosts(leaf, m.hosts)
 }
 
 // hostsOf returns the hosts of a certificate.

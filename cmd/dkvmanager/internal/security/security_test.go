@@ -227,7 +227,7 @@ func TestMember_SpeaksForItself(t *testing.T) {
 	thief := open(t, stolen, "m-2", c)
 	for name, want := range map[string]identity.Role{"m-2": identity.ManagerRole, "m-3": identity.NoRole, "m-1": identity.NoRole} {
 		id := identity.Identity{Kind: identity.Manager, Cluster: "prod", Name: name}
-		chain := must(thief.issuer.Issue(pki.Leaf{Identity: id}, c.read())).Chain
+		chain := must(thief.ring().issuer.Issue(pki.Leaf{Identity: id}, c.read())).Chain
 		if caller := must(first.Caller(must(first.Admit(chain)))); caller.Role != want {
 			t.Errorf("as %s it has the role %q, want %q", name, caller.Role, want)
 		}

@@ -24,15 +24,15 @@ func (m *Member) Warnings() []string {
 	if pki.Warn(leaf, now) {
 		out = append(out, fmt.Sprintf("this manager's certificate ends at %s and was not renewed: see its log for the reason", stamp(leaf.NotAfter)))
 	}
-	for _, c := range m.roots {
+	for _, c := range m.ring().roots {
 		if pki.Warn(c, now) {
 			out = append(out, fmt.Sprintf("the cluster's authority ends at %s", stamp(c.NotAfter)))
 		}
 	}
-	if c := m.issuer.Chain[0]; pki.Warn(c, now) {
+	if c := m.ring().issuer.Chain[0]; pki.Warn(c, now) {
 		out = append(out, fmt.Sprintf("this server's issuer ends at %s: dkvmanager join --again gets another one", stamp(c.NotAfter)))
 	}
-	if _, err := m.holding(); err != nil && (m.authority != nil || m.State().Holder == m.self.Name) {
+	if _, err := m.holding(); err != nil && (m.ring().authority != nil || m.State().Holder == m.self.Name) {
 		out = append(out, err.Error())
 	}
 	return out
@@ -41,10 +41,10 @@ func (m *Member) Warnings() []string {
 // Info describes the manager for the admin API.
 func (m *Member) Info() *wire.Security {
 	out := &wire.Security{
-		Cluster: m.self.Cluster, CertificateEnds: m.bundle.Load().Chain[0].NotAfter, IssuerEnds: m.issuer.Chain[0].NotAfter,
-		AuthorityEnds: m.roots[0].NotAfter, Warnings: m.Warnings(),
+		Cluster: m.self.Cluster, CertificateEnds: m.bundle.Load().Chain[0].NotAfter, IssuerEnds: m.ring().issuer.Chain[0].NotAfter,
+		AuthorityEnds: m.ring().roots[0].NotAfter, Warnings: m.Warnings(),
 	}
-	for _, c := range m.roots {
+	for _, c := range m.ring().roots {
 		if c.NotAfter.After(out.AuthorityEnds) { // the newer of two during a rotation
 			out.AuthorityEnds = c.NotAfter
 		}
@@ -104,8 +104,8 @@ func (m *Member) Status() string {
 	row("cluster", m.self.Cluster)
 	row("manager", m.self.Name)
 	row("certificate", "ends "+stamp(leaf.NotAfter)+", is renewed from "+stamp(pki.RenewAt(leaf)))
-	row("issuer", "ends "+stamp(m.issuer.Chain[0].NotAfter))
-	for _, c := range m.roots {
+	row("issuer", "ends "+stamp(m.ring().issuer.Chain[0].NotAfter))
+	for _, c := range m.ring().roots {
 		row("authority", "ends "+stamp(c.NotAfter)+", "+authority)
 	}
 	row("access log", fmt.Sprintf("%d lines, the last of %s", state.Number, stamp(state.Time)))
