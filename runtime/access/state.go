@@ -21,7 +21,8 @@ type State struct {
 	Head    Hash      // the hash of the last line
 	Time    time.Time // of the last line
 
-	Roots   map[Hash]*ecdsa.PublicKey // the authority's keys, by their hash
+	Roots   map[Hash]*ecdsa.PublicKey // the authority's keys, by their hash: two while the authority is replaced
+	Added   map[Hash]int64            // the number of the line that added each of Roots
 	Members map[string]MemberState    // by the manager's identity
 	// Holder is the identity of the manager whose server has the authority's key: the first member, or the last one to
 	// which the key was brought. It stays the same when that manager is no longer a member.
@@ -54,6 +55,7 @@ type GrantState struct {
 	Role     identity.Role
 	Serial   string    // of the only certificate that has the role; empty for any of the identity
 	Expires  time.Time // the zero time if it doesn't
+	Number   int64     // of its line
 	Key      Hash      // of the key of its certificate; zero for any, which an application can't have
 	signing  *ecdsa.PublicKey
 }
@@ -63,6 +65,7 @@ type BearerState struct {
 	Identity identity.Identity // the user that it speaks for
 	Role     identity.Role
 	Expires  time.Time
+	Number   int64 // of its line
 }
 
 // TokenState is a join token.
@@ -75,7 +78,7 @@ type TokenState struct {
 
 func newState() *State {
 	return &State{
-		Roots: map[Hash]*ecdsa.PublicKey{}, Members: map[string]MemberState{}, Grants: map[string]GrantState{},
+		Roots: map[Hash]*ecdsa.PublicKey{}, Added: map[Hash]int64{}, Members: map[string]MemberState{}, Grants: map[string]GrantState{},
 		Bearers: map[Hash]BearerState{}, Tokens: map[Hash]TokenState{}, Revoked: map[string]bool{},
 		tokens: map[Hash]bool{}, issuers: map[string]string{}, settled: map[Hash]bool{}, signers: map[Hash]string{},
 		retired: map[Hash]bool{}, pinned: map[Hash]bool{},
@@ -89,6 +92,7 @@ func (s *State) clone() *State {
 	out.Bearers, out.Tokens, out.Revoked = maps.Clone(s.Bearers), maps.Clone(s.Tokens), maps.Clone(s.Revoked)
 	out.tokens, out.settled, out.signers = maps.Clone(s.tokens), maps.Clone(s.settled), maps.Clone(s.signers)
 	out.issuers, out.retired, out.pinned = maps.Clone(s.issuers), maps.Clone(s.retired), maps.Clone(s.pinned)
+	out.Added = maps.Clone(s.Added)
 	out.Forks = slices.Clone(s.Forks)
 	return &out
 }
@@ -162,7 +166,7 @@ func (s *State) change(e Entry, trusted bool) error {
 			return fmt.Errorf("the cluster's name %w", err)
 		}
 		s.Cluster = e.Cluster
-		return s.addRoot(e.Key)
+		return s.addRoot(e)
 	case Authority:
 		key, _, err := parseKey(e.Key)
 		if err == nil && !trusted {
@@ -171,12 +175,13 @@ func (s *State) change(e Entry, trusted bool) error {
 		if err != nil {
 			return err
 		}
-		return s.addRoot(e.Key)
+		return s.addRoot(e)
 	case Retire:
 		if s.Roots[e.Of] == nil || e.Of == e.Signer {
 			return errors.New("retires a key that is not another root's")
 		}
 		delete(s.Roots, e.Of)
+		delete(s.Added, e.Of)
 		s.retired[e.Of] = true
 	case Settle:
 		s.settled[e.Of] = true
@@ -216,22 +221,22 @@ func (s *State) change(e Entry, trusted bool) error {
 			return err
 		}
 		s.tokens[e.Of] = true
-		s.Bearers[e.Of] = BearerState{id, e.Role, e.Expires}
+		s.Bearers[e.Of] = BearerState{id, e.Role, e.Expires, e.Number}
 	case Revoke:
 		return s.revoke(e)
 	}
 	return nil
 }
 
-func (s *State) addRoot(text string) error {
-	key, hash, err := parseKey(text)
+func (s *State) addRoot(e Entry) error {
+	key, hash, err := parseKey(e.Key)
 	if err != nil {
 		return err
 	}
 	if s.Roots[hash] != nil || s.retired[hash] || s.signers[hash] != "" {
 		return errors.New("adds a root whose key was used before")
 	}
-	s.Roots[hash], s.pinned[hash] = key, true
+	s.Roots[hash], s.pinned[hash], s.Added[hash] = key, true, e.Number
 	return nil
 }
 
@@ -290,7 +295,7 @@ func (s *State) addGrant(e Entry) error {
 	if e.Serial != "" && s.Revoked[e.Serial] {
 		return errors.New("grants to a certificate that is revoked")
 	}
-	g := GrantState{Identity: id, Role: e.Role, Serial: e.Serial, Expires: e.Expires}
+	g := GrantState{Identity: id, Role: e.Role, Serial: e.Serial, Expires: e.Expires, Number: e.Number}
 	s.removeGrant(e.Subject, e.Serial)
 	if e.Key != "" {
 		key, hash, err := parseKey(e.Key)
@@ -351,6 +356,11 @@ func (s *State) revoke(e Entry) error {
 }
 
 func (g GrantState) ended(now time.Time) bool { return !g.Expires.IsZero() && !now.Before(g.Expires) }
+
+// Authorities returns the keys of Roots, the one that was added last at the end.
+func (s *State) Authorities() []Hash {
+	return slices.SortedFunc(maps.Keys(s.Roots), func(a, b Hash) int { return cmp.Compare(s.Added[a], s.Added[b]) })
+}
 
 // IsRevoked reports whether a certificate is revoked. It fits identity.Policy.Revoked.
 func (s *State) IsRevoked(serial *big.Int) bool { return s.Revoked[Serial(serial)] }
