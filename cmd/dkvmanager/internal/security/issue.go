@@ -90,7 +90,7 @@ func (m *Member) AppCredential(store, name string, role identity.Role, lifetime 
 // line of the access log gives it. A refusal is a *TokenError; for a user's the error is ErrNoAuthority unless this
 // server holds the authority.
 func (m *Member) Certify(id identity.Identity, request string, lifetime time.Duration) (wire.MadeCertificate, error) {
-	issuer := m.issuer
+	issuer := m.ring().issuer
 	switch {
 	case id.Cluster != m.self.Cluster:
 		return wire.MadeCertificate{}, &TokenError{fmt.Errorf("%s is not of cluster %s", id, m.self.Cluster)}
@@ -98,7 +98,7 @@ func (m *Member) Certify(id identity.Identity, request string, lifetime time.Dur
 		if _, err := m.holding(); err != nil {
 			return wire.MadeCertificate{}, err
 		}
-		issuer = m.users
+		issuer = m.ring().users
 	case id.Kind != identity.App:
 		return wire.MadeCertificate{}, &TokenError{fmt.Errorf("%s is neither a user nor an application", id)}
 	}
@@ -111,7 +111,7 @@ func (m *Member) Certify(id identity.Identity, request string, lifetime time.Dur
 		return wire.MadeCertificate{}, err
 	}
 	return wire.MadeCertificate{
-		Cluster: m.self.Cluster, Manager: m.self.Name, Certificate: certificates(chain), Roots: certificates(m.roots),
+		Cluster: m.self.Cluster, Manager: m.self.Name, Certificate: certificates(chain), Roots: certificates(m.ring().roots),
 	}, nil
 }
 
