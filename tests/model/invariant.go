@@ -32,9 +32,19 @@ func (w *walk) allAborted() bool {
 // converges resolves what is in doubt in a copy of the state. It returns I5 if managers of one store still differ, else
 // the invariant that a step of the resolving broke, else "".
 func (w *walk) converges() string {
+	broken, chose := w.convergesBy(false)
+	if chose && broken == "" {
+		broken, _ = w.convergesBy(true)
+	}
+	return broken
+}
+
+// convergesBy is converges with the choice of the person who decides what nobody knows: to commit it, or to abort it. It
+// reports whether the choice mattered.
+func (w *walk) convergesBy(commits bool) (broken string, chose bool) {
 	quiet := *w
 	t := quiet.from
-	quiet.resolveAll(&t)
+	chose = quiet.resolveAll(&t, commits)
 	lost := t.lost() | t.silent()
 	for i := range t.managers {
 		m := &t.managers[i]
@@ -49,11 +59,11 @@ func (w *walk) converges() string {
 			}
 			if p.kind == remove && p.participants().has(j) && other == p.base ||
 				p.kind != remove && p.result().has(j) && (other != m.committed || t.managers[j].altered != m.altered) {
-				return "I5: managers of one store differ after recovery"
+				return "I5: managers of one store differ after recovery", chose
 			}
 		}
 	}
-	return quiet.broken
+	return quiet.broken, chose
 }
 
 // lost returns the managers that were wiped or declared lost. A declaration counts only if it comes from a manager that
@@ -98,11 +108,14 @@ func (s *state) silent() (silent set) {
 // resolveAll applies to a state what the managers and a replacement do once nothing else happens: coordinators abort
 // their prepared operations, participants ask them, a replacement decides where the coordinator is lost, and managers
 // that lost a write take the configuration from the coordinator.
-func (w *walk) resolveAll(t *state) {
+//
+// A suspect coordinator heals first. It reports whether a person had to decide.
+func (w *walk) resolveAll(t *state, commits bool) (chose bool) {
 	if w.noCommitPoint || w.naive {
-		return
+		return false
 	}
 	silent := t.silent()
+	chose = w.healAll(t, silent, commits)
 	prepared := func(f func(i, coordinator int, m *manager)) {
 		for i := range t.managers {
 			if m := &t.managers[i]; m.prepared != 0 && !silent.has(i) {
@@ -111,13 +124,13 @@ func (w *walk) resolveAll(t *state) {
 		}
 	}
 	prepared(func(i, coordinator int, m *manager) {
-		if i == coordinator {
+		if i == coordinator && !m.suspect {
 			abortPrepared(m)
 		}
 	})
 	prepared(func(i, coordinator int, m *manager) {
 		switch {
-		case silent.has(coordinator) || w.ignoresCoordinator(m, i, m.prepared):
+		case silent.has(coordinator) || t.managers[coordinator].suspect || w.ignoresCoordinator(m, i, m.prepared):
 		case t.managers[coordinator].committed == m.prepared:
 			w.commitAs(t, i, &t.managers[coordinator])
 		default:
@@ -134,6 +147,9 @@ func (w *walk) resolveAll(t *state) {
 		}
 	}
 	prepared(func(i, coordinator int, _ *manager) {
+		if i == coordinator { // it is suspect and declared lost
+			return
+		}
 		w.decide(t, i, coordinator, t.records(silent|t.lost()|of(coordinator)), w.suspects(t))
 	})
 	for i := range t.managers {
@@ -143,6 +159,7 @@ func (w *walk) resolveAll(t *state) {
 		}
 	}
 	w.allCatchUp(t, silent)
+	return chose
 }
 
 // repairWithout makes all remaining managers of a store promise to ignore its lost coordinator.
@@ -162,7 +179,7 @@ func (w *walk) allCatchUp(t *state, silent set) {
 	for i := range t.managers {
 		m := &t.managers[i]
 		coordinator := w.leader(t, i)
-		if (m.suspect || w.differs(t, i)) && coordinator >= 0 && !silent.has(i) && !w.noCatchUp {
+		if (m.suspect || w.differs(t, i)) && coordinator >= 0 && coordinator != i && !silent.has(i) && !w.noCatchUp {
 			w.follow(&t.managers[coordinator], m, i)
 		}
 	}

@@ -140,6 +140,8 @@ func (w *walk) receiveCommit(o op, i int) {
 	case w.idOnly && m.everCommitted&2 != 0 && w.of(o).sameID:
 		w.acknowledge(&t, i, o)
 		w.emit(t, label{"committed before, digest not compared", i, o})
+	case m.prepared == o && m.preparedEpoch > t.runners[o-1].epoch || t.overruled>>o&1 == 1:
+		return // it has voted again for what a person decides
 	case i != coordinator && (m.fenced|m.replacing)&of(coordinator) == 0:
 		w.breaks("I4: a manager that voted yes refuses the commit")
 	}
@@ -210,6 +212,8 @@ func (w *walk) receiveAbort(o op, i int) {
 	m := &t.managers[i]
 	if i == w.coordinatorOf(o) {
 		switch {
+		case m.suspect:
+			return
 		case m.everCommitted>>o&1 == 1:
 			t.sent[o-1].add(committed)
 			w.emit(t, label{"abort arrives after the commit", i, o})
@@ -221,7 +225,7 @@ func (w *walk) receiveAbort(o op, i int) {
 		w.emit(t, label{"aborted by the coordinator", i, o})
 		return
 	}
-	if m.prepared == o && !w.ignoresCoordinator(m, i, o) {
+	if m.prepared == o && !w.ignoresCoordinator(m, i, o) && m.preparedEpoch <= t.runners[o-1].epoch {
 		abortPrepared(m)
 		w.emit(t, label{"aborted", i, o})
 	}

@@ -3,6 +3,10 @@ package model
 // ownSteps adds the successors after steps that manager i takes without a runner.
 func (w *walk) ownSteps(i int) {
 	m := &w.from.managers[i]
+	if w.heals(&w.from, i) {
+		w.heal(i)
+		return
+	}
 	if m.suspect || w.differs(&w.from, i) {
 		w.catchUp(i)
 		return
@@ -50,7 +54,7 @@ func (w *walk) queryCoordinator(o op, i, coordinator int) {
 	h := &w.from.managers[coordinator]
 	m := &w.from.managers[i]
 	wiped := h.wiped && w.wipedCoordinatorBelieved
-	if (h.silent || h.prepared == o || h.fenced.has(i) && !w.fencedManagerAnswered) && !wiped {
+	if (h.silent || h.suspect || h.prepared == o || h.fenced.has(i) && !w.fencedManagerAnswered) && !wiped {
 		return // a manager that the coordinator has declared lost learns only that
 	}
 	t := w.from
@@ -138,7 +142,7 @@ func (w *walk) leader(s *state, i int) int {
 // ended at h. It does nothing and returns false while h has a prepared operation.
 func (w *walk) follow(h, m *manager, i int) bool {
 	record := h.members.has(i) || h.committed != 0 && w.of(h.committed).kind == remove
-	if h.silent || h.prepared != 0 || h.replacing != 0 || !record && m.prepared == 0 {
+	if h.silent || h.suspect || h.prepared != 0 || h.replacing != 0 || !record && m.prepared == 0 {
 		return false
 	}
 	if m.prepared != 0 && h.everCommitted>>m.prepared&1 == 1 {
@@ -151,6 +155,7 @@ func (w *walk) follow(h, m *manager, i int) bool {
 	if record && h.committed != m.committed {
 		m.committed, m.members, m.coordinator = h.committed, h.members, h.coordinator
 		m.everCommitted |= 1 << h.committed
+		m.committedAttempts |= attempt(h.committed, max(w.view(h).committedEpoch, 1))
 	}
 	if record {
 		m.altered = h.altered
@@ -228,15 +233,17 @@ func (w *walk) fence(r, i int) {
 
 // silentPastLease reports whether the coordinator has been silent for longer than the lease of its prepared operation.
 func (w *walk) silentPastLease(h *manager) bool {
-	return h.silent && (h.prepared == 0 || w.coordinatorOf(h.prepared) != w.lost || h.expired)
+	// A suspect coordinator gives no sign of life, except while it asks all managers to decide what a person wants.
+	if h.suspect && !h.silent {
+		return !w.from.healing.deciding || w.decidesUnheard
+	}
+	return h.silent && (h.suspect || h.prepared == 0 || w.coordinatorOf(h.prepared) != w.lost || h.expired)
 }
 
 // decide completes the replacement at survivor i: it commits the prepared operation if any survivor has committed it,
 // else it aborts it. The new coordinator is the smallest identity that has not lost a write.
 func (w *walk) decide(t *state, i, lost int, committed uint8, suspect set) {
 	m := &t.managers[i]
-	m.fenced |= of(lost)
-	m.declared |= of(lost)
 	m.replacing = 0
 	if m.prepared != 0 && w.coordinatorOf(m.prepared) == lost {
 		if committed>>m.prepared&1 == 1 {
@@ -245,6 +252,8 @@ func (w *walk) decide(t *state, i, lost int, committed uint8, suspect set) {
 			abortPrepared(m)
 		}
 	}
+	m.fenced |= of(lost) // after the commit, which ends the fences of the operation's participants
+	m.declared |= of(lost)
 	if w.nothingUnfences && w.absent(m) {
 		m.fenced = 0
 	}

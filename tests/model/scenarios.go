@@ -35,6 +35,7 @@ type scenario struct {
 
 	lossy           set    // managers that may fall silent, continue and restart
 	losesWrites     set    // managers whose disk may lose the last write
+	restores        set    // managers of which an older copy of the catalog, that of the start, may be restored
 	sessions        [2]set // the survivors that each replacement is connected to; empty for no replacement
 	lost            int    // the coordinator that the replacements declare lost
 	removedAlone    set    // managers on which the store may be removed separately (atomic = false)
@@ -91,6 +92,14 @@ type weakness struct {
 	epochForgotten              bool // a manager drops also the epoch of the name
 	fenceForgotten              bool // a manager drops also the record that a manager was declared lost
 	contentIgnored              bool // repair compares which operation is the last, and not its content
+	pendingIgnored              bool // a suspect coordinator heals although all others hold an operation prepared
+	ownRecordOnly               bool // a suspect coordinator asks only the managers that its own record names
+	healsFromSuspect            bool // a suspect coordinator relies on the answers of managers that are suspect too
+	noWait                      bool // a suspect manager votes for names that it does not know without a wait
+	epochOfAnswers              bool // a suspect coordinator continues with the epoch that follows the highest one in the answers
+	decidesAtOldEpoch           bool // a person's decision is carried out without new votes
+	decidesUnheard              bool // a coordinator that carries out a person's decision may be declared lost meanwhile
+	answersKept                 bool // a suspect coordinator decides by answers older than the lease
 }
 
 // system is a scenario with a protocol, which is weakened or not.
@@ -174,7 +183,7 @@ func changeOp(base op, members ...int) operation {
 
 // scenarios returns all scenarios, with the outcomes that each must reach.
 func scenarios() []scenario {
-	return slices.Concat(races(), contents(), losses())
+	return slices.Concat(races(), contents(), losses(), doubts())
 }
 
 // races returns the scenarios in which runners compete.
@@ -473,5 +482,83 @@ func takenBack(s *state) {
 	stored(s, 3, 1, of(1, 2))
 	for _, i := range []int{1, 2} {
 		s.managers[i].fenced, s.managers[i].declared = of(0), of(0)
+	}
+}
+
+// doubts returns the scenarios in which the disk of a coordinator loses writes.
+func doubts() []scenario {
+	both := outcomes{committed: 2, aborted: 2}
+	alone := []operation{changeOp(3, 0, 1, 2), {}, createOp(0, 1, 2)}
+	return []scenario{
+		{
+			name:       "a coordinator's disk loses the last write",
+			operations: alone,
+			runners:    1, reaches: both,
+			start:       three,
+			losesWrites: of(0),
+		},
+		{
+			name:       "a coordinator's disk loses the last write of a creation",
+			operations: []operation{{session: []int{0, 1, 2}}},
+			runners:    1, reaches: both,
+			losesWrites: of(0),
+		},
+		{
+			name:       "a coordinator's disk loses the last write of two changes",
+			operations: []operation{changeOp(3, 0, 1), changeOp(1, 0, 1), createOp(0, 1)},
+			runners:    2, reaches: outcomes{committed: 6, aborted: 6},
+			start:       func(s *state) { stored(s, 3, 0, of(0, 1)) },
+			losesWrites: of(0),
+		},
+		{
+			name:       "a coordinator's disk loses the last write of a removal",
+			operations: []operation{{kind: remove, session: []int{0, 1}, base: 3}, changeOp(3, 0, 1), createOp(0, 1)},
+			runners:    2, reaches: outcomes{committed: 6, aborted: 6},
+			start:       func(s *state) { stored(s, 3, 0, of(0, 1)) },
+			losesWrites: of(0), epochs: 2,
+		},
+		{
+			name:       "a coordinator's disk loses writes while a manager joins",
+			operations: []operation{changeOp(3, 0, 1, 2), {}, createOp(0, 1)},
+			runners:    1, reaches: both, epochs: 3,
+			start: func(s *state) {
+				stored(s, 3, 0, of(0, 1))
+				s.managers[2].epoch = 2
+			},
+			losesWrites: of(0), restores: of(0),
+		},
+		{
+			name:       "the disks of a participant and of the coordinator lose the last write",
+			operations: alone,
+			runners:    1, reaches: outcomes{committed: 2, aborted: 2, replaced: true, discarded: true, forwarded: true},
+			start:       three,
+			losesWrites: of(0, 1), sessions: [2]set{of(1, 2)},
+		},
+		{
+			name:       "a coordinator's disk loses the last write, it falls silent and is replaced",
+			operations: alone,
+			runners:    1, reaches: outcomes{committed: 2, aborted: 2, replaced: true, discarded: true, forwarded: true},
+			start:       three,
+			losesWrites: of(0), lossy: of(0), sessions: [2]set{of(1, 2)},
+		},
+		{
+			name:       "an older copy of a coordinator's catalog is restored",
+			operations: []operation{changeOp(3, 0, 1, 2), changeOp(1, 0, 1, 2), createOp(0, 1)},
+			runners:    2, reaches: outcomes{committed: 6, aborted: 6},
+			start:    func(s *state) { stored(s, 3, 0, of(0, 1)) },
+			restores: of(0),
+		},
+		{
+			name:       "a copy of a coordinator's catalog without the store is restored",
+			operations: []operation{{session: []int{0, 1, 2}}, changeOp(1, 0, 1, 2)},
+			runners:    2, reaches: outcomes{committed: 6, aborted: 6},
+			restores: of(0),
+		},
+		{
+			name:       "a copy of a coordinator's catalog from before creation and removal is restored",
+			operations: []operation{{session: []int{0, 1}}, {kind: remove, session: []int{0, 1}, base: 1}},
+			runners:    2, reaches: outcomes{committed: 6, aborted: 6},
+			restores: of(0),
+		},
 	}
 }

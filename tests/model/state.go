@@ -90,6 +90,9 @@ type state struct {
 	sent         [runs]messages
 	answers      [runs]uint16 // the coordinator's answers "aborted", by manager and epoch
 	replacements [2]replacement
+	healing      healing
+	failed       bool  // manager 0 has lost writes
+	overruled    uint8 // operations that a person has aborted, whatever their runners were told
 }
 
 // messages is the set of all messages of an operation that were ever sent.

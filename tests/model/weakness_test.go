@@ -8,10 +8,15 @@ import (
 // Without one of the protocol's rules the scenario breaks the invariant that the rule keeps.
 func TestModel_EveryWeaknessBreaks(t *testing.T) {
 	const (
-		order    = "a new name, the same managers in another order"
-		lost     = "a lost coordinator, two replacements at once"
-		lostVote = "a lost coordinator, and a survivor that lost its vote"
-		joiner   = "a lost coordinator, and a joiner that no configuration names"
+		order         = "a new name, the same managers in another order"
+		lost          = "a lost coordinator, two replacements at once"
+		lostVote      = "a lost coordinator, and a survivor that lost its vote"
+		doubt         = "a coordinator's disk loses the last write"
+		restored      = "an older copy of a coordinator's catalog is restored"
+		forgotten     = "a copy of a coordinator's catalog without the store is restored"
+		bothDoubtful  = "the disks of a participant and of the coordinator lose the last write"
+		doubtReplaced = "a coordinator's disk loses the last write, it falls silent and is replaced"
+		joiner        = "a lost coordinator, and a joiner that no configuration names"
 	)
 	for _, c := range []struct {
 		name      string
@@ -65,6 +70,14 @@ func TestModel_EveryWeaknessBreaks(t *testing.T) {
 		{"a manager votes between promise and decision", weakness{votesWhileFencing: true}, lost, "I8"},
 		{"the coordinator's identity is not compared", weakness{wipedCoordinatorBelieved: true}, lost, "I4"},
 		{"a coordinator that lost its commit is not suspect", weakness{rolledBackCoordinatorServes: true}, lost, "I5"},
+		{"a suspect coordinator heals with an operation prepared at all others", weakness{pendingIgnored: true}, doubt, "I1"},
+		{"a suspect coordinator asks only those that its record names", weakness{ownRecordOnly: true}, restored, "I5"},
+		{"a suspect coordinator relies on a suspect manager", weakness{healsFromSuspect: true}, bothDoubtful, "I1"},
+		{"a suspect manager votes for unknown names at once", weakness{noWait: true}, forgotten, "I5"},
+		{"a healed coordinator continues with the epoch after the answers'", weakness{epochOfAnswers: true}, "a coordinator's disk loses writes while a manager joins", "I1"},
+		{"a person's decision is carried out without new votes", weakness{decidesAtOldEpoch: true}, doubt, "I5"},
+		{"a coordinator that a person lets decide is declared lost meanwhile", weakness{decidesUnheard: true}, doubtReplaced, "I8"},
+		{"a suspect coordinator decides by old answers", weakness{answersKept: true}, doubtReplaced, "I8"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
