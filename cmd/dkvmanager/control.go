@@ -31,7 +31,8 @@ const (
 	maxControl = 16 << 20
 )
 
-// controlRequest is a command. The commands are token, credential, revoke and status.
+// controlRequest is a command. The commands are token, credential, revoke, status,
+// settle, export and import.
 type controlRequest struct {
 	Command  string        `json:"command"`
 	Name     string        `json:"name,omitempty"`  // of a user, or for a token the manager that joins again
@@ -40,6 +41,7 @@ type controlRequest struct {
 	Store    string        `json:"store,omitempty"`  // the credential is for an application of this store
 	Bearer   bool          `json:"bearer,omitempty"` // a bearer token instead of a certificate
 	Lifetime time.Duration `json:"lifetime,omitempty"`
+	Key      string        `json:"key,omitempty"` // the authority with its key, of import
 }
 
 // controlAnswer is the answer: the text for the command's output, or the error.
@@ -82,8 +84,38 @@ func execute(m *security.Member, r controlRequest) (string, error) {
 		return "revoked " + id.Describe() + "\n", err
 	case "status":
 		return m.Status(), nil
+	case "export":
+		b, err := m.Export()
+		if err != nil {
+			return "", err
+		}
+		text, err := b.Encode()
+		return string(text), err
+	case "settle":
+		f, err := m.Settle(r.Name)
+		return fmt.Sprintf("branch %s counts nothing any more, from line %d on\n", r.Name, f.Number), err
+	case "import":
+		return importKey(m, r.Key)
 	}
 	return "", fmt.Errorf("unknown command %.40q: the serving manager is of another version", r.Command)
+}
+
+// importKey makes a server the holder of the authority.
+func importKey(m *security.Member, key string) (string, error) {
+	b, err := identity.Decode([]byte(key))
+	if err != nil {
+		return "", fmt.Errorf("the exported key %w", err)
+	}
+	earlier, moved, err := m.Import(b)
+	if err != nil {
+		return "", err
+	}
+	text := "this server has the key of the authority of cluster " + m.Identity().Cluster + "\n"
+	if moved {
+		text += "the server of " + earlier.Describe() + " makes no tokens and credentials any more; if it was lost, revoke it:\n" +
+			"dkvmanager revoke --data-dir DIR " + earlier.String() + "\n"
+	}
+	return text, nil
 }
 
 // control lets the manager of a data folder carry out a command: over its socket if it serves, else here.

@@ -6,8 +6,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,6 +27,8 @@ type securityCommand struct {
 	// app is the name of the application that a credential is for; empty for a user's.
 	app      string
 	readOnly bool // the application may only read
+	// passphraseFile is the file with the passphrase of an export; empty to ask at the terminal.
+	passphraseFile string
 }
 
 // runSecurity executes token, credential, revoke or pki.
@@ -64,6 +66,9 @@ func parseSecurity(name string, args []string) (*securityCommand, error) {
 		set.StringVar(&c.app, "app", "", "")
 		set.StringVar(&c.Store, "store", "", "")
 		set.BoolVar(&c.readOnly, "read-only", false, "")
+	case "pki":
+		set.StringVar(&c.out, "out", "", "")
+		set.StringVar(&c.passphraseFile, "passphrase-file", "", "")
 	}
 	names, err := parseMixed(set, args)
 	if err != nil {
@@ -105,10 +110,29 @@ func (c *securityCommand) check(name string, arguments []string) error {
 		}
 		c.Name = arguments[0]
 	case "pki":
-		if want = 1; len(arguments) == 0 || arguments[0] != "status" {
-			return errors.New("want pki status")
-		}
-		c.Command = "status"
+		return c.checkPKI(arguments)
+	}
+	return tooMany(arguments, want)
+}
+
+// checkPKI checks the command line of a command that follows pki.
+func (c *securityCommand) checkPKI(arguments []string) error {
+	if len(arguments) == 0 || !slices.Contains([]string{"status", "settle", "export", "import"}, arguments[0]) {
+		return errors.New("want pki status, pki settle, pki export or pki import")
+	}
+	want := 1
+	switch c.Command = arguments[0]; {
+	case c.Command == "export" && c.out == "":
+		return errors.New("--out FILE is missing: name a new file for the encrypted key")
+	case c.Command == "import" && len(arguments) == 1:
+		return errors.New("want pki import FILE: the file that pki export has made")
+	case c.Command == "settle" && len(arguments) == 1:
+		return errors.New("want pki settle BRANCH: pki status shows the branches of the access log")
+	case c.Command == "import" || c.Command == "settle":
+		c.Name, want = arguments[1], 2
+	}
+	if c.Command != "export" && c.out != "" || (c.Command == "status" || c.Command == "settle") && c.passphraseFile != "" {
+		return fmt.Errorf("--out is for pki export, --passphrase-file for pki export and pki import, not for pki %s", c.Command)
 	}
 	return tooMany(arguments, want)
 }
@@ -159,14 +183,14 @@ func lifetimeText(d time.Duration) string {
 // run executes the command. A credential's file is checked before anything is made, since a new credential ends the
 // user's earlier one.
 func (c *securityCommand) run(ctx context.Context, stdout io.Writer) error {
+	switch c.Command {
+	case "export":
+		return c.exportAuthority(ctx, stdout)
+	case "import":
+		return c.importAuthority(ctx, stdout)
+	}
 	if c.out != "" {
-		if _, err := os.Lstat(c.out); err == nil {
-			return fmt.Errorf("%s exists: name a new file, or move it away", c.out)
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		// Whether the file can be written is known before the credential is made.
-		if err := durable.Replace(c.out, nil, durable.Options{Mode: 0o600}); err != nil {
+		if err := reserve(c.out); err != nil {
 			return err
 		}
 	}

@@ -70,6 +70,9 @@ Usage:
              [--out FILE]
   dkvmanager revoke --data-dir DIR NAME
   dkvmanager pki status --data-dir DIR
+  dkvmanager pki settle --data-dir DIR BRANCH
+  dkvmanager pki export --data-dir DIR --out FILE [--passphrase-file FILE]
+  dkvmanager pki import --data-dir DIR FILE [--passphrase-file FILE]
   dkvmanager etcdctl --data-dir DIR STORE/INSTANCE -- ARGUMENT…
   dkvmanager version
   dkvmanager help
@@ -100,8 +103,8 @@ take the flags above as well. An interrupted init or join is completed by runnin
   --again                 join: get a new certificate for a manager that is secured already
   --no-serve              end when the keys are written
 
-These work on the data folder of a secured manager, whether it runs or not; token, credential and revoke
-on the server on which init was run:
+These work on the data folder of a secured manager, whether it runs or not; token, credential, revoke,
+pki settle and pki export on the server that has the authority's key, which is the one on which init was run:
 token prints a line with which other servers join.
   --count N               how many servers may use it (default 1)
   --ttl DURATION          how long it is valid (default 1h)
@@ -118,6 +121,12 @@ credential prints a credential, and ends the earlier one of the same name.
   --read-only             the application may only read
 revoke ends what a user was granted, or removes a member, given by its URI: pki status lists both.
 pki status shows certificates and their ends, members, roles and open tokens.
+pki settle ends a branch of the access log, which pki status shows as a fork: its lines count nothing.
+pki export writes the authority's key to a new file, encrypted with a passphrase, which it asks for.
+pki import brings the key to another member's server, or back to the one that has lost it: that server makes
+tokens and credentials from then on, and no other one.
+  --out FILE              export: the new file
+  --passphrase-file FILE  read the passphrase from the first line of a file, which only its owner may read
 
 etcdctl runs etcdctl, the tool of the stores' engine, with the ARGUMENTs on a data instance of this
 server, as the user that the manager runs as. It may do what applications may not: compact and

@@ -168,6 +168,33 @@ func TestSecured_JoinIsKilled(t *testing.T) {
 	}
 }
 
+// An import of the authority that is killed is completed when it is repeated; until then the earlier server holds it.
+func TestSecured_ImportIsKilled(t *testing.T) {
+	t.Parallel()
+	j := newJoining(t, "127.47.3.11")
+	j.init("")
+	dir := func(n int) string { return filepath.Join(j.root, fmt.Sprint(n)) }
+	line, _ := j.run("", "token", "--data-dir", dir(1))
+	stop := j.serve("")
+	j.run("", append(strings.Fields(line)[1:], "--listen", "127.47.3.12:7801", "--data-dir", dir(2), "--no-serve")...)
+	stop()
+	passphrase, sealed := filepath.Join(j.root, "passphrase"), filepath.Join(j.root, "authority.age")
+	if err := os.WriteFile(passphrase, []byte("correct horse battery\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	j.run("", "pki", "export", "--data-dir", dir(1), "--out", sealed, "--passphrase-file", passphrase)
+	args := []string{"pki", "import", "--data-dir", dir(2), sealed, "--passphrase-file", passphrase}
+	if _, killed := j.run("import.files=kill", args...); !killed {
+		t.Fatal("import.files was not reached")
+	}
+	token := exec.Command(dkvmanager, "token", "--data-dir", dir(2))
+	if said, err := token.CombinedOutput(); err == nil || !strings.Contains(string(said), "signs nothing") {
+		t.Errorf("a token after an import that was killed: %v, %s", err, said)
+	}
+	j.run("", args...)
+	j.run("", "token", "--data-dir", dir(2))
+}
+
 // lockedBuffer is a buffer that may be written and read at the same time.
 type lockedBuffer struct {
 	mu   sync.Mutex

@@ -3,7 +3,6 @@ package security
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -87,7 +86,9 @@ func (c *creation) add(e access.Entry) error {
 }
 
 // newIssuer makes an issuer and writes it to a file.
-func newIssuer(keys pki.Folder, file pki.File, authority *pki.Authority, kinds []identity.Kind, now time.Time) (*pki.Issuer, error) {
+func newIssuer(
+	keys pki.Folder, file pki.File, authority *pki.Authority, kinds []identity.Kind, now time.Time,
+) (*pki.Issuer, error) {
 	key, err := pki.NewKey()
 	if err != nil {
 		return nil, err
@@ -128,22 +129,4 @@ func (c *creation) addAdmin(name string) error {
 		return err
 	}
 	return errors.Join(c.keys.Save(undeliveredFile, b), c.add(grant))
-}
-
-// Undelivered returns the credential of the first admin if it may not be where its user finds it, else nil.
-func (m *Member) Undelivered() (*identity.Bundle, error) {
-	b, err := m.keys.Load(undeliveredFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	return b, err
-}
-
-// Delivered removes the copy of the first admin's credential.
-func (m *Member) Delivered() error {
-	err := os.Remove(m.keys.Path(undeliveredFile))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("the copy of the admin's credential can't be removed: %w", err)
-	}
-	return nil
 }

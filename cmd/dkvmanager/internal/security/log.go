@@ -78,7 +78,7 @@ const staleAfter = time.Minute
 // StaleSince returns since when no other member has told its access log, if that is a minute ago: what others have
 // revoked meanwhile is not known here. Otherwise, and if there is no other member, it returns the zero time.
 func (m *Member) StaleSince() time.Time {
-	at := time.Unix(m.heard.Load(), 0).UTC()
+	at := time.Unix(max(m.heard.Load(), m.opened.Unix()), 0).UTC()
 	if len(m.State().Members) < 2 || m.now().Sub(at) < staleAfter {
 		return time.Time{}
 	}

@@ -18,6 +18,7 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -51,7 +52,8 @@ type Member struct {
 	renewing sync.Mutex                      // is held while keys are replaced
 	keyring  atomic.Pointer[keyring]         // never changed, but replaced as a whole
 	bundle   atomic.Pointer[identity.Bundle] // the manager's certificate
-	heard    atomic.Int64                    // when another member last told its access log, in seconds
+	opened   time.Time
+	heard    atomic.Int64 // when another member last told its access log, in seconds; 0 if none has
 }
 
 // keyring is what the manager signs with and trusts, beside its own certificate.
@@ -69,9 +71,8 @@ func (m *Member) ring() *keyring { return m.keyring.Load() }
 // which others reach it, or nil to leave those of the present certificate. Open makes the manager's certificate if it
 // is missing, due for renewal, or has other hosts, and marks the data folder as a secured manager's.
 func Open(dataDir, name string, hosts []string, now func() time.Time) (*Member, error) {
-	m := &Member{path: filepath.Join(dataDir, folderName), hosts: hosts, now: now}
+	m := &Member{path: filepath.Join(dataDir, folderName), hosts: hosts, now: now, opened: now()}
 	m.keyring.Store(&keyring{})
-	m.heard.Store(now().Unix())
 	err := m.open(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = fmt.Errorf("%w: %s", err, m.missing())
@@ -135,21 +136,6 @@ func (m *Member) open(name string) (err error) {
 		return err
 	}
 	return m.removeUsedKey()
-}
-
-// openAuthority reads what only the server has that holds the authority's key.
-func (m *Member) openAuthority(ring *keyring) (err error) {
-	if ring.authority, err = load(m.keys, pki.AuthorityFile, pki.AuthorityOf); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	ring.users, err = load(m.keys, pki.UserIssuerFile, pki.IssuerOf)
-	if errors.Is(err, fs.ErrNotExist) { // the authority admits another one
-		ring.users, err = newIssuer(m.keys, pki.UserIssuerFile, ring.authority, []identity.Kind{identity.User}, m.now())
-	}
-	return err
 }
 
 // load reads a file of keys and converts its content.
@@ -217,6 +203,24 @@ func (m *Member) Excluded() string {
 			"restore it; dkvmanager pki status lists the members with their addresses"
 	}
 	return ""
+}
+
+// Undelivered returns the credential of the first admin if it may not be where its user finds it, else nil.
+func (m *Member) Undelivered() (*identity.Bundle, error) {
+	b, err := m.keys.Load(undeliveredFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return b, err
+}
+
+// Delivered removes the copy of the first admin's credential.
+func (m *Member) Delivered() error {
+	err := os.Remove(m.keys.Path(undeliveredFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("the copy of the admin's credential can't be removed: %w", err)
+	}
+	return nil
 }
 
 // Renew makes a new certificate if there is none, if two thirds of the present one's life are over, or if the issuer or

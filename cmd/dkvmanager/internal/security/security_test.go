@@ -425,3 +425,45 @@ func TestMember_WhereTheAuthorityIs(t *testing.T) {
 		t.Errorf("the role is %q", caller.Role)
 	}
 }
+
+// Two servers that hold the authority, as neither hears the other, write two branches, which both show; one is settled.
+func TestMember_TwoHolders(t *testing.T) {
+	c := newClock()
+	first := create(t, c)
+	dir := t.TempDir()
+	must(0, join(dir, "m-2", first, must(first.Token(1, time.Hour, "")), false))
+	second := open(t, dir, "m-2", c)
+	if earlier, moved, err := second.Import(must(first.Export())); err != nil || !moved || earlier.Name != "m-1" {
+		t.Fatalf("import: %v, %v, %v", earlier, moved, err)
+	}
+	must(second.Credential("ci", identity.Viewer, time.Hour))
+	must(first.Credential("eve", identity.Admin, time.Hour)) // it hasn't heard of the import
+	must(0, second.Pull(first.Access(), first.Lines))
+	must(0, first.Pull(second.Access(), second.Lines))
+	for _, m := range []*Member{first, second} {
+		if s := m.State(); len(s.Forks) != 1 || s.Holder != "m-2" || s.Grants["dkv://user.prod/eve"].Role != identity.NoRole {
+			t.Fatalf("%s: forks %v, holder %s, grants %v", m.self.Name, s.Forks, s.Holder, s.Grants)
+		}
+	}
+	if _, err := first.Token(1, time.Hour, ""); !errors.Is(err, ErrNoAuthority) {
+		t.Errorf("the earlier holder makes a token: %v", err)
+	}
+	branch := second.State().Forks[0].Theirs.String()[:minBranch]
+	if got := second.Status(); !strings.Contains(got, "branch "+branch+" of the access log differs from line ") {
+		t.Errorf("the status: %s", got)
+	}
+	for _, wrong := range []string{"", branch[:7], "00000000"} {
+		if _, err := second.Settle(wrong); err == nil || !strings.Contains(err.Error(), "there is "+branch) {
+			t.Errorf("settle %q: %v", wrong, err)
+		}
+	}
+	if f, err := second.Settle(branch); err != nil || f.Lines != 1 {
+		t.Errorf("settle: %+v, %v", f, err)
+	}
+	must(0, first.Pull(second.Access(), second.Lines))
+	for _, m := range []*Member{first, second} {
+		if s := m.State(); len(s.Forks) != 0 || s.Grants["dkv://user.prod/ci"].Role != identity.Viewer {
+			t.Errorf("%s after it is settled: forks %v, grants %v", m.self.Name, s.Forks, s.Grants)
+		}
+	}
+}

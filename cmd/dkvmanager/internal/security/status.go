@@ -113,7 +113,8 @@ func (m *Member) Status() string {
 		row("access", "stale since "+stamp(since)+": no other manager answers, and what was revoked since is not known here")
 	}
 	for _, f := range state.Forks {
-		row("fork", fmt.Sprintf("a branch of the access log differs from line %d on (%d lines): only what both allow is allowed", f.Number, f.Lines))
+		row("fork", fmt.Sprintf("branch %s of the access log differs from line %d on (%d lines): only what both allow is allowed, "+
+			"until dkvmanager pki settle ends the branch", f.Theirs.String()[:minBranch], f.Number, f.Lines))
 	}
 	if why := m.Excluded(); why != "" {
 		row("excluded", why)
