@@ -397,6 +397,28 @@ func TestLog_CutAnywhere(t *testing.T) {
 	}
 }
 
+// A log that grows after it was asked for its heads still gives the lines of these.
+func TestPull_FromGrowingLog(t *testing.T) {
+	a := newCluster()
+	b := a.copy()
+	a.mustAdd(revoked("1")...)
+	heads := a.Heads()
+	a.mustAdd(revoked("2")...)
+	fetch := func(of Hash, from int64) ([]byte, error) {
+		lines, known := a.Lines(of, from)
+		if !known {
+			t.Errorf("the log no longer has the line %s", of)
+		}
+		return lines, nil
+	}
+	if err := b.Pull(heads, fetch, now); err != nil || !b.State().Revoked["1"] || len(b.State().Forks) > 0 {
+		t.Errorf("got %+v, %v", b.State(), err)
+	}
+	if _, known := a.Lines(Hash{1}, 1); known {
+		t.Error("the log has a line that there never was")
+	}
+}
+
 // Lines that are left out, repeated or exchanged aren't taken.
 func TestLog_Reordered(t *testing.T) {
 	c := everything()

@@ -145,10 +145,17 @@ func (f *File) State() *State {
 }
 
 // Lines returns lines for another manager: see Log.Lines.
-func (f *File) Lines(head Hash, from int64) []byte {
+func (f *File) Lines(of Hash, from int64) ([]byte, bool) {
 	f.lock.Lock()
 	defer f.lock.Unlock()
-	return f.log.Lines(head, from)
+	return f.log.Lines(of, from)
+}
+
+// First returns the first lines: see Log.First.
+func (f *File) First() []byte {
+	f.lock.Lock()
+	defer f.lock.Unlock()
+	return f.log.First()
 }
 
 // Heads returns the last lines of the log and its branches: see Log.Heads.

@@ -356,16 +356,20 @@ func (l *Log) Knows(h Head) bool {
 	return false
 }
 
-// Lines returns lines of the log or of the branch that ends with a certain line, from a number on, for another manager
-// to merge: whole lines, of at most MaxPull bytes together. It returns nil if no branch ends so.
-func (l *Log) Lines(head Hash, from int64) []byte {
+// Lines returns lines of the log or of the branch that has a certain line, from a number on, for another manager to
+// merge: whole lines, of at most MaxPull bytes together. It reports whether there is such a branch. The line need not be
+// the last one any more: the log may have grown since the other manager was told.
+func (l *Log) Lines(of Hash, from int64) ([]byte, bool) {
 	for _, b := range append([]branch{l.main}, l.other...) {
-		if b.state.Head == head {
-			return b.lines(from, MaxPull)
+		if slices.Contains(b.hashes, of) {
+			return b.lines(from, MaxPull), true
 		}
 	}
-	return nil
+	return nil, false
 }
+
+// First returns the first lines of the log, without branches: whole lines, of at most MaxPull bytes together.
+func (l *Log) First() []byte { return l.main.lines(1, MaxPull) }
 
 func (b branch) head() Head { return Head{b.state.Number, b.state.Head} }
 

@@ -85,7 +85,7 @@ func (m *Member) Join(r wire.Join) (wire.Joined, error) {
 	}
 	return wire.Joined{
 		Cluster: m.self.Cluster, Manager: m.self.Name, Issuer: certificates(chain), Roots: certificates(m.ring().roots),
-		Access: string(m.log.Lines(m.log.Heads()[0].Hash, 1)),
+		Access: string(m.log.First()),
 	}, nil
 }
 
@@ -252,7 +252,7 @@ func (j *Joining) replace(issuer *pki.Issuer, log *access.Log, now time.Time) er
 		err = fmt.Errorf("it is of cluster %s, and this manager is of cluster %s", got, cluster)
 	} else {
 		// With the line of the new issuer the manager knows that it is a member.
-		_, err = file.Merge(log.Lines(log.Heads()[0].Hash, 1), now)
+		_, err = file.Merge(log.First(), now)
 	}
 	if err := errors.Join(err, file.Close()); err != nil {
 		return err

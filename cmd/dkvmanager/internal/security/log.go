@@ -19,20 +19,19 @@ func (m *Member) Access() wire.Access {
 }
 
 // ErrUnknownHead is the error of Lines for a branch that this manager doesn't have, or has no more.
-var ErrUnknownHead = errors.New("the access log has no branch that ends with this line")
+var ErrUnknownHead = errors.New("the access log has no branch with this line")
 
-// Lines returns lines of the access log or of the branch whose last line has a hash, from a number on.
+// Lines returns lines of the access log or of the branch that has the line with a hash, from a number on.
 func (m *Member) Lines(head string, from int64) ([]byte, error) {
 	var h access.Hash
 	if err := h.UnmarshalText([]byte(head)); err != nil {
 		return nil, err
 	}
-	for _, known := range m.log.Heads() {
-		if known.Hash == h {
-			return m.log.Lines(h, from), nil
-		}
+	lines, known := m.log.Lines(h, from)
+	if !known {
+		return nil, ErrUnknownHead
 	}
-	return nil, ErrUnknownHead
+	return lines, nil
 }
 
 // Append adds a line that an admin, or the authority, has signed, and returns the URI of whom it is about, or "". A

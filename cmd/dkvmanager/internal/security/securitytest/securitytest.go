@@ -79,7 +79,7 @@ func (c *Cluster) add(e access.Entry) {
 func (c *Cluster) lines() []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.log.Lines(c.log.Heads()[0].Hash, 1)
+	return c.log.First()
 }
 
 // Issue makes the certificate of an identity of the cluster, of which the access log knows nothing. It is valid for a
