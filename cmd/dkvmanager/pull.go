@@ -29,6 +29,8 @@ const (
 	maxPulls = 8
 	// maxAccess is the largest answer about the log's heads, and about its lines, in bytes.
 	maxAccess = 4 << 20
+	// pullAgain is the least time between rounds that something other than the interval calls for.
+	pullAgain = 100 * time.Millisecond
 	// renewEvery is the interval at which a manager looks whether its certificate is due for renewal.
 	renewEvery = time.Minute
 	// warnEvery is the interval at which it repeats warnings.
@@ -45,12 +47,18 @@ type puller struct {
 	log    *slog.Logger
 
 	mu       sync.Mutex
-	failures map[string]string // the last reason for each manager that gives no lines, by identity
+	failures map[string]failure // of each manager that gives no lines, by identity
+}
+
+// failure is why a manager gives no lines.
+type failure struct {
+	why    string
+	logged bool
 }
 
 func newPuller(m *security.Member, bind, url string, stores func() []wire.Manager, log *slog.Logger) *puller {
 	return &puller{
-		member: m, stores: stores, url: url, log: log, failures: map[string]string{},
+		member: m, stores: stores, url: url, log: log, failures: map[string]failure{},
 		client: &http.Client{
 			Timeout:       pullEvery,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -63,22 +71,37 @@ func newPuller(m *security.Member, bind, url string, stores func() []wire.Manage
 	}
 }
 
-// run pulls until ctx is done.
+// run pulls until ctx is done: at the interval, and at once when a round has made other managers known, or when this
+// one meets somebody of whom its log says nothing. So a new member is known to all, and knows all, soon after it has
+// joined.
 func (p *puller) run(ctx context.Context) {
 	ticker := time.NewTicker(pullEvery)
 	defer ticker.Stop()
-	for {
-		p.round(ctx)
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return
+	for ctx.Err() == nil {
+		if !p.round(ctx) {
+			p.pause(ctx, ticker.C)
 		}
 	}
 }
 
-// round asks other managers once.
-func (p *puller) round(ctx context.Context) {
+// pause returns when the next round is due.
+func (p *puller) pause(ctx context.Context, tick <-chan time.Time) {
+	select {
+	case <-time.After(pullAgain):
+	case <-tick:
+		return
+	case <-ctx.Done():
+		return
+	}
+	select {
+	case <-p.member.Strangers():
+	case <-tick:
+	case <-ctx.Done():
+	}
+}
+
+// round asks other managers once. It reports whether more of them are known than before.
+func (p *puller) round(ctx context.Context) bool {
 	others := p.others()
 	rand.Shuffle(len(others), func(i, k int) { others[i], others[k] = others[k], others[i] })
 	var all sync.WaitGroup
@@ -86,6 +109,7 @@ func (p *puller) round(ctx context.Context) {
 		all.Go(func() { p.note(ctx, other, p.pull(ctx, other)) })
 	}
 	all.Wait()
+	return len(p.others()) > len(others)
 }
 
 // others returns the other managers whose address is known. The address that a member has stated comes before those of
@@ -157,7 +181,8 @@ func refusalOf(status int, text []byte) error {
 	return fmt.Errorf("it answers %d: %s", status, oneLine(refusal.Message))
 }
 
-// note logs the reason of a failure when it changes.
+// note logs the reason of a failure when it lasts for a second round, and when it changes: a manager that doesn't know
+// this one yet refuses it once.
 func (p *puller) note(ctx context.Context, of wire.Manager, err error) {
 	if ctx.Err() != nil {
 		return
@@ -169,13 +194,14 @@ func (p *puller) note(ctx context.Context, of wire.Manager, err error) {
 		}
 	}
 	p.mu.Lock()
-	before := p.failures[of.Identity]
-	if p.failures[of.Identity] = text; text == "" {
+	before, failed := p.failures[of.Identity]
+	now := failure{text, failed && text != ""}
+	if p.failures[of.Identity] = now; text == "" {
 		delete(p.failures, of.Identity)
 	}
 	p.mu.Unlock()
 	switch {
-	case text == before:
+	case now == before, text != "" && !now.logged, text == "" && !before.logged:
 	case text == "":
 		p.log.Info("the access log is pulled again", "manager", of.URL)
 	default:

@@ -54,6 +54,7 @@ type Member struct {
 	bundle   atomic.Pointer[identity.Bundle] // the manager's certificate
 	opened   time.Time
 	heard    atomic.Int64 // when another member last told its access log, in seconds; 0 if none has
+	strange  chan struct{} // see Strangers
 }
 
 // keyring is what the manager signs with and trusts, beside its own certificate.
@@ -71,7 +72,8 @@ func (m *Member) ring() *keyring { return m.keyring.Load() }
 // which others reach it, or nil to leave those of the present certificate. Open makes the manager's certificate if it
 // is missing, due for renewal, or has other hosts, and marks the data folder as a secured manager's.
 func Open(dataDir, name string, hosts []string, now func() time.Time) (*Member, error) {
-	m := &Member{path: filepath.Join(dataDir, folderName), hosts: hosts, now: now, opened: now()}
+	m := &Member{path: filepath.Join(dataDir, folderName), hosts: hosts, now: now, opened: now(),
+		strange: make(chan struct{}, 1)}
 	m.keyring.Store(&keyring{})
 	err := m.open(name)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -64,9 +64,25 @@ func (m *Member) Caller(peer *identity.Peer) (identity.Caller, error) {
 	return identity.Caller{Identity: peer.Identity, Role: m.role(peer)}, nil
 }
 
-// role returns the role of an accepted peer. A certificate of a manager counts only if the issuer of its own server
-// made it: every server has an issuer for managers, and a stolen one must not speak for others.
+// Strangers receives a value after an accepted peer had no role: another manager may have a line of the access log that
+// gives it one, and that is not here yet. Values that nobody waits for are not counted.
+func (m *Member) Strangers() <-chan struct{} { return m.strange }
+
+// role returns the role of an accepted peer, and tells Strangers if it has none.
 func (m *Member) role(peer *identity.Peer) identity.Role {
+	role := m.knownRole(peer)
+	if role == identity.NoRole {
+		select {
+		case m.strange <- struct{}{}:
+		default:
+		}
+	}
+	return role
+}
+
+// knownRole returns the role of an accepted peer. A certificate of a manager counts only if the issuer of its own server
+// made it: every server has an issuer for managers, and a stolen one must not speak for others.
+func (m *Member) knownRole(peer *identity.Peer) identity.Role {
 	state := m.State()
 	id := peer.Identity
 	if id.Kind == identity.Manager && !state.IsIssuerOf(id.Name, peer.Issuer()) {

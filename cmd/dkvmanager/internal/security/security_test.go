@@ -3,6 +3,7 @@ package security
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -112,6 +113,58 @@ func TestMember_CreateAndJoin(t *testing.T) {
 	}
 	if _, err := second.Join(wire.Join{}); !errors.Is(err, ErrNoAuthority) {
 		t.Errorf("the second lets a server join: %v", err)
+	}
+}
+
+// A member notices peers of whom its access log says nothing, since others may know more: here a member that joined
+// meanwhile.
+func TestMember_Strangers(t *testing.T) {
+	c := newClock()
+	first := create(t, c)
+	token := must(first.Token(2, time.Hour, ""))
+	dirs := []string{t.TempDir(), t.TempDir()}
+	for i, dir := range dirs {
+		must(0, join(dir, fmt.Sprintf("s-%d", i), first, token, false))
+	}
+	old, young := open(t, dirs[0], "s-0", c), open(t, dirs[1], "s-1", c)
+	noticed := func(by, peer *Member) bool {
+		if _, err := by.Caller(must(by.Admit(peer.Bundle().Chain))); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-by.Strangers():
+			return true
+		default:
+			return false
+		}
+	}
+	if !noticed(old, young) || noticed(young, old) || noticed(first, young) {
+		t.Error("the older member alone doesn't know the younger one")
+	}
+	must(0, old.Pull(first.Access(), first.Lines))
+	if noticed(old, young) {
+		t.Error("the older member pulled the line of the younger one, and doesn't know it")
+	}
+}
+
+// Servers that join at the same time all get a log with their own line, although it grows meanwhile.
+func TestMember_JoinTogether(t *testing.T) {
+	c := newClock()
+	first := create(t, c)
+	const servers = 16
+	token := must(first.Token(servers, time.Hour, ""))
+	errs := make(chan error, servers)
+	for i := range servers {
+		dir := t.TempDir()
+		go func() { errs <- join(dir, fmt.Sprintf("s-%d", i), first, token, false) }()
+	}
+	for range servers {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+	if n := len(first.State().Members); n != servers+1 {
+		t.Errorf("%d members", n)
 	}
 }
 
