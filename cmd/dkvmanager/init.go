@@ -94,12 +94,13 @@ func checkCount(count int) error {
 
 // create makes the cluster, or completes what an interrupted init has begun: the admin's credential is kept in the data
 // folder until it has been written to its place and the line for other servers is printed.
-func (o *initOptions) create(stdout io.Writer, log *slog.Logger) error {
+func (o *initOptions) create(stdout io.Writer, log *slog.Logger) (err error) {
 	cat, err := catalog.Open(o.dataDir)
 	if err != nil {
 		return err
 	}
 	defer cat.Close()
+	defer func() { err = o.discard(cat.Dir(), err) }()
 	secured, err := security.IsSecured(cat.Dir())
 	if err != nil && !security.IsUnfinished(err, "init") {
 		return err

@@ -124,12 +124,13 @@ func joinAddress(text string) (string, error) {
 }
 
 // join gets the certificate of this server's issuer and writes the keys.
-func (o *joinOptions) join(ctx context.Context, log *slog.Logger) error {
+func (o *joinOptions) join(ctx context.Context, log *slog.Logger) (err error) {
 	cat, err := catalog.Open(o.dataDir)
 	if err != nil {
 		return err
 	}
 	defer cat.Close()
+	defer func() { err = o.discard(cat.Dir(), err) }()
 	secured, err := security.IsSecured(cat.Dir())
 	if security.IsUnfinished(err, "join") {
 		err = nil

@@ -251,6 +251,14 @@ func serve(ctx context.Context, o *options, sup *supervisor.Supervisor, api *adm
 	return errors.Join(err, <-supervised)
 }
 
+// discard deletes the data folder of a throw-away manager that does not come to serve because of err, which it returns.
+func (o *options) discard(dir string, err error) error {
+	if err == nil || !o.ephemeral {
+		return err
+	}
+	return errors.Join(err, deleteFolder(dir))
+}
+
 // deleteFolder deletes a throw-away data folder, and its parent folder if that is empty then.
 func deleteFolder(dir string) error {
 	if err := os.RemoveAll(dir); err != nil {

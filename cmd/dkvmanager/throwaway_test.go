@@ -95,6 +95,33 @@ func TestThrowAway_SparesItsNeighbours(t *testing.T) {
 	}
 }
 
+// A throw-away manager that can't make or join a cluster leaves nothing either.
+func TestThrowAway_FailsToBecomeSecured(t *testing.T) {
+	t.Parallel()
+	_, token := madeAt(t, time.Now())
+	for name, words := range map[string][]string{
+		"init": {"init", "--cluster", "local", "--credential-out", t.TempDir()},
+		"join": {"join", "127.23.5.16:7801", token.Text()},
+	} {
+		lifeline, held, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		parent := filepath.Join(t.TempDir(), "cluster")
+		cmd := command(append(words, "--listen", "127.23.5.15:7801", "--data-dir", filepath.Join(parent, "server-1"),
+			"--lifeline", "3", "--ephemeral")...)
+		cmd.ExtraFiles = []*os.File{lifeline}
+		said, err := cmd.CombinedOutput()
+		if cmd.ProcessState.ExitCode() != exitError {
+			t.Errorf("%s: %v, %s", name, err, said)
+		}
+		if _, err := os.Stat(parent); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: %s stayed: %v", name, parent, err)
+		}
+		_, _ = lifeline.Close(), held.Close()
+	}
+}
+
 // TestThrowAway_KeptClusterGoesOn checks that without --ephemeral the data stays, and that the instances run again
 // after the next start.
 func TestThrowAway_KeptClusterGoesOn(t *testing.T) {
