@@ -59,6 +59,9 @@ func TestExport_InitServerIsLost(t *testing.T) {
 		t.Errorf("the export is not encrypted: %s", text)
 	}
 	lost := c.name(1)
+	eventually(t, "the second knows all members", func() bool {
+		return strings.Contains(c.must("pki", "status", "--data-dir", c.dir(2)), c.name(3)+"  ")
+	})
 	first.end(syscall.SIGKILL)
 	if err := os.RemoveAll(c.dir(1)); err != nil {
 		t.Fatal(err)
@@ -104,6 +107,9 @@ func TestExport_OneServerHoldsTheKey(t *testing.T) {
 	third := c.joined("127.23.40.13", 3)
 	secret, sealed := c.file("passphrase", passphrase), filepath.Join(c.root, "authority.age")
 	c.must("pki", "export", "--data-dir", c.dir(1), "--out", sealed, "--passphrase-file", secret)
+	eventually(t, "the second knows all members", func() bool {
+		return strings.Contains(c.must("pki", "status", "--data-dir", c.dir(2)), c.name(3)+"  ")
+	})
 	c.must("pki", "import", "--data-dir", c.dir(2), sealed, "--passphrase-file", secret)
 	refused := func(n int, want string) {
 		t.Helper()
