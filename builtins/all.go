@@ -6,6 +6,7 @@
 package builtins
 
 import (
+	"dkvrun/builtins/access"
 	"dkvrun/builtins/data"
 	"dkvrun/builtins/flow"
 	"dkvrun/builtins/instances"
@@ -29,9 +30,12 @@ func All() []runtime.Builtin {
 		stores.EnsureStore,
 		flow.Exit,
 		stores.GetStore,
+		access.GrantAccess,
 		instances.InstanceLog,
 		flow.JSONDecode,
 		flow.JSONEncode,
+		access.ListAccess,
+		access.ListAccess,
 		session.ListCertificates,
 		session.Managers,
 		stores.NewStore,
@@ -42,6 +46,7 @@ func All() []runtime.Builtin {
 		instances.RestartInstance,
 		stores.RestartStore,
 		flow.Retry,
+		access.RevokeAccess,
 		flow.Show,
 		flow.Sleep,
 		flow.Spawn,
@@ -75,6 +80,6 @@ func Records() []*runtime.RecordType {
 	return []*runtime.RecordType{
 		stores.StoreType, stores.InstanceType, stores.StatusType, topology.NodeType, run.RowsType, run.SilentType,
 		stores.MetricsType, stores.MetricType, stores.ValidationType, stores.DiffType, stores.PendingType,
-		stores.DifferenceType, stores.EnsuredType, session.CertificateType,
+		stores.DifferenceType, stores.EnsuredType, session.CertificateType, access.RowType,
 	}
 }

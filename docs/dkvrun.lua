@@ -151,6 +151,22 @@ function metrics:check() end
 ---@field stale_since any the time at which the access log was heard of last, in UTC as RFC 3339, if that is more than a minute ago; else nil
 ---@field problem any why the certificate is not known or not accepted, or nil
 
+---One entry of what the access log of a cluster says.
+---@class dkvrun.access_row
+---@field kind any `manager`, `user`, `app`, `bearer token`, `join token`, `revoked` or `fork`
+---@field name any the name of a user, an application or a token's user; of a manager its identity; the first digits of a join token's hash; the serial number of a revoked certificate; `line N` of a fork
+---@field uri any the URI of the identity, which `revoke_access` takes; nil for join tokens, revoked certificates and forks
+---@field store any the store of an application, else nil
+---@field role any `viewer`, `operator`, `admin`, `app`, `app-readonly` or `manager`; nil where there is none
+---@field ends any the time at which it ends or ended, in UTC as RFC 3339; nil if it doesn't
+---@field expired any true if that time is over by the clock of this machine
+---@field since any of a manager, the time at which it became a member, in UTC as RFC 3339; else nil
+---@field serial any the serial number of the certificate that has the role, in hexadecimal; of a manager that of its server's issuer; else nil
+---@field token any the first digits of a token's hash, which `revoke_access` takes; nil for other rows
+---@field url any where a manager was reached last; nil if that is not known
+---@field authority any true for the manager whose server holds the authority's key, which makes the certificates of users
+---@field left any how many more servers may use a join token, or how many lines a fork has; else nil
+
 ---Fake managers.
 ---@class dkvrun.fakes
 ---@field managers any a list of `host:port`
@@ -350,7 +366,7 @@ function at_exit(f) end
 ---@overload fun(parameters: table): dkvrun.results
 function connect_managers(managers, port, force, allow_down, timeout_sec) end
 
----Returns an object that reads and writes a store through the client ports of its instances, over HTTP and JSON. Each call goes to the first endpoint that can be reached and belongs to the store: another store that uses its ports later, also one of the same name, is neither read nor changed.
+---Returns an object that reads and writes a store through the client ports of its instances, over HTTP and JSON. Each call goes to the first endpoint that can be reached and belongs to the store: another store that uses its ports later, also one of the same name, is neither read nor changed. Secured stores take the credential of the run: that of a user, by its role, or that of an application of this store. An application needs no role at the managers: they tell it the client ports of its own store, and nothing else.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param endpoints? string|string[] `host:port` of client ports, in the order to try; by default those of the topology. A client port that a manager of the session lists under another store is refused
 ---@param managers? string|string[] the managers to use instead of the session's: `host` or `host:port`; one string may hold several, separated by commas
@@ -409,6 +425,24 @@ function exit(status, message) end
 ---@overload fun(parameters: table): dkvrun.rows|dkvrun.store_row[]
 function get_store(name, managers, port, timeout_sec, connect_timeout_sec) end
 
+---Makes a credential and writes it to a file that only its owner may read: for a user or a job, with a role at the managers (`name`, `role`), or for an application of one store (`app`, `store`). It ends the earlier credential of the same name. The key is made on this machine and stays in the file; the change is signed with the key of the admin whose certificate this run uses. One manager writes it to disk, and the others take it within seconds; the rows say which have it. If the run is interrupted, the same call completes it or begins anew.
+---@param name? string the user or job, such as `ci`
+---@param role? "viewer"|"operator"|"admin" what it may do: a viewer reads, an operator also starts, stops, restarts and repairs, an admin changes topologies and access as well
+---@param app? string the application, such as `web`, instead of `name` and `role`
+---@param store? string the store that the application uses
+---@param read_only? boolean the application may only read
+---@param token? boolean make a bearer token for the user instead of a certificate; unlike a certificate it ends no earlier one
+---@param ttl? any how long it is valid: seconds, or a text with a unit as in `"720h"`; from one minute to ten years
+---@param out string the file, which must not exist
+---@param force? boolean also end the certificate of the last admin, or the one that this run uses; without it such a change is refused with the code `last_admin`
+---@param dry_run? boolean check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does this for all actions
+---@param managers? string|string[] the managers to use instead of the session's: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one; the default is 7801 or the value of `--manager-port`
+---@param timeout_sec? number seconds for the answer of each manager
+---@return dkvrun.results # results: one GrantAccess row per manager
+---@overload fun(parameters: table): dkvrun.results
+function grant_access(name, role, app, store, read_only, token, ttl, out, force, dry_run, managers, port, timeout_sec) end
+
 ---Reads the last lines of an instance's log, through its manager.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param instance_name string the instance
@@ -434,6 +468,24 @@ function json.decode(text) end
 ---@return any # a string
 ---@overload fun(parameters: table): any
 function json.encode(value) end
+
+---Lists who may do what in the cluster of the session's managers, as the access log says: managers, users and applications with their roles, bearer tokens and open join tokens without their secrets, revoked certificates, and branches of the log that differ. It takes the longest log of those that the managers have; a notice names managers with another one. Managers that are not secured have none.
+---@param managers? string|string[] the managers to use instead of the session's: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one; the default is 7801 or the value of `--manager-port`
+---@param timeout_sec? number seconds for the answer of each manager
+---@param connect_timeout_sec? number seconds for the connection to be made, as part of `timeout_sec`
+---@return dkvrun.rows|dkvrun.access_row[] # a list with one row for each of them, and the fields `ok` and `unreachable`
+---@overload fun(parameters: table): dkvrun.rows|dkvrun.access_row[]
+function list_access(managers, port, timeout_sec, connect_timeout_sec) end
+
+---Lists who may do what in the cluster of the session's managers, as the access log says: managers, users and applications with their roles, bearer tokens and open join tokens without their secrets, revoked certificates, and branches of the log that differ. It takes the longest log of those that the managers have; a notice names managers with another one. Managers that are not secured have none.
+---@param managers? string|string[] the managers to use instead of the session's: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one; the default is 7801 or the value of `--manager-port`
+---@param timeout_sec? number seconds for the answer of each manager
+---@param connect_timeout_sec? number seconds for the connection to be made, as part of `timeout_sec`
+---@return dkvrun.rows|dkvrun.access_row[] # a list with one row for each of them, and the fields `ok` and `unreachable`
+---@overload fun(parameters: table): dkvrun.rows|dkvrun.access_row[]
+function list_access(managers, port, timeout_sec, connect_timeout_sec) end
 
 ---Queries every manager about its certificate and those of its instances: which authority vouches for each, when it ends, and what it trusts. A manager that is not secured has none, and its `tls` is `off`.
 ---@param managers? string|string[] the managers to use instead of the session's: `host` or `host:port`; one string may hold several, separated by commas
@@ -565,6 +617,17 @@ function restart_store(name, rolling, skip_down, managers, port, parallel, fail_
 ---@return any # what the function returns; raises what the last attempt failed with
 ---@overload fun(parameters: table): any
 function retry(f, times, delay_sec, backoff) end
+
+---Ends what somebody was granted: a user's certificate and bearer tokens, an application, a manager's membership, one certificate, or one token. It takes the certificate of an admin, whose key signs the change on this machine. One manager writes it to disk, and the others take it within seconds; the rows say which have it. Each manager and instance that knows it refuses the next request, and ends open connections.
+---@param name string the name of a user; the URI of anybody, such as `dkv://app.prod/OrdersStore/web`; the serial number of a certificate, in hexadecimal; or the digits by which `list_access` shows a token
+---@param force? boolean also end the certificate of the last admin, or the one that this run uses; without it such a change is refused with the code `last_admin`
+---@param dry_run? boolean check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does this for all actions
+---@param managers? string|string[] the managers to use instead of the session's: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one; the default is 7801 or the value of `--manager-port`
+---@param timeout_sec? number seconds for the answer of each manager
+---@return dkvrun.results # results: one RevokeAccess row per manager
+---@overload fun(parameters: table): dkvrun.results
+function revoke_access(name, force, dry_run, managers, port, timeout_sec) end
 
 ---Prints values as `-e` shows them: tables in full, lists of rows as a table.
 ---@param values? any anything

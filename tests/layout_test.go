@@ -38,6 +38,7 @@ var layout = []string{
 	"builtins/data",
 	"builtins/testkit",
 	"builtins/session",
+	"builtins/access",
 	"builtins",
 	"builtins/docs",
 	"builtins/docs/render",

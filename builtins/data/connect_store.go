@@ -17,7 +17,8 @@ var ConnectStore = runtime.Builtin{
 	Name: "connect_store", Group: "Store data", Positional: 1,
 	Doc: "Returns an object that reads and writes a store through the client ports of its instances, over HTTP and JSON. " +
 		"Each call goes to the first endpoint that can be reached and belongs to the store: another store that uses its ports " +
-		"later, also one of the same name, is neither read nor changed.",
+		"later, also one of the same name, is neither read nor changed. Secured stores take the credential of the run: that of a user, by its role, or that of an " +
+		"application of this store. An application needs no role at the managers: they tell it the client ports of its own store, and nothing else.",
 	Params: params.Join([]runtime.Param{
 		params.Name,
 		{Name: "endpoints", Type: runtime.Strings, Check: params.CheckServers, Doc: "`host:port` of client ports, in the order to try; by default those of the topology. A client port that a manager of the session lists under another store is refused"},
@@ -47,6 +48,10 @@ func connectStore(c *runtime.Call) (any, error) {
 	r := run.Of(c)
 	s := &store{name: c.String("name"), client: r.Client, timeout: c.Float("timeout_sec")}
 	s.session, _ = r.CallSession(c)
+	application := s.asApplication(r)
+	if application {
+		defer func() { s.session = nil }() // managers tell an application nothing about the status of its store
+	}
 	if c.Has("endpoints") {
 		endpoints, err := fanout.ParseEndpoints(c.Strings("endpoints"), wire.DefaultClientPort)
 		if err != nil {
@@ -56,12 +61,19 @@ func connectStore(c *runtime.Call) (any, error) {
 			endpoints[i] = s.clientPort(endpoints[i])
 		}
 		s.endpoints = endpoints
+		if application {
+			s.id = newIdentity("", "")
+			return s, nil
+		}
 		listed := s.listed(c)
 		if at, other := ofOther(listed, s.name, s.endpoints); other != "" {
 			return nil, c.Misuse("endpoints", "%s is a client port of store %s, not of %s", at, other, s.name)
 		}
 		s.id = listedIdentity(listed, s.name)
 		return s, nil
+	}
+	if application {
+		return s, s.askEndpoints(c, r)
 	}
 	v, err := r.View(c, s.name)
 	if err != nil {
@@ -77,17 +89,22 @@ func connectStore(c *runtime.Call) (any, error) {
 	return s, nil
 }
 
+// managerScheme returns the scheme with which the managers of the session are reached, or would be.
+func (s *store) managerScheme() string {
+	manager := fanout.Endpoint{}
+	if s.session != nil {
+		if members := s.session.Members(); len(members) > 0 {
+			manager = members[0].Endpoint
+		}
+	}
+	return s.client.Resolve(manager).Scheme
+}
+
 // clientPort returns the endpoint of a client port. It speaks TLS if the managers do, unless its scheme is given, and
 // then an instance of the store has to answer.
 func (s *store) clientPort(e fanout.Endpoint) fanout.Endpoint {
 	if e.Scheme == "" {
-		manager := fanout.Endpoint{}
-		if s.session != nil {
-			if members := s.session.Members(); len(members) > 0 {
-				manager = members[0].Endpoint
-			}
-		}
-		e.Scheme = s.client.Resolve(manager).Scheme
+		e.Scheme = s.managerScheme()
 	}
 	if e.Scheme == "https" {
 		e.Store = s.name

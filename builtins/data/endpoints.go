@@ -4,10 +4,52 @@ import (
 	"cmp"
 
 	"dkvrun/builtins/internal/cluster"
+	"dkvrun/builtins/internal/run"
+	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/fanout"
+	secured "dkvrun/runtime/identity"
 	"dkvrun/runtime/wire"
 )
+
+// asApplication reports whether the run is one of an application, whose credential is the only one that it has.
+func (s *store) asApplication(r *run.Run) bool {
+	if r.Credentials == nil || s.managerScheme() != "https" {
+		return false
+	}
+	who, only := r.Credentials.Only()
+	return only && who.Kind == secured.App
+}
+
+// askEndpoints asks the managers for the client ports of the store, which is all that they tell its applications.
+func (s *store) askEndpoints(c *runtime.Call, r *run.Run) error {
+	all, err := r.Query(c, wire.EndpointsPath(s.name), cluster.EndpointsReader(s.name))
+	if err != nil {
+		return err
+	}
+	var latest *wire.StoreEndpoints
+	var silent []report.Row
+	for i := range all {
+		ports, read := all[i].Value.(*wire.StoreEndpoints)
+		switch {
+		case !read && !all[i].Answered():
+			silent = append(silent, all[i].Row)
+		case read && (latest == nil || ports.Revision > latest.Revision):
+			latest = ports
+		}
+	}
+	if latest == nil {
+		if len(silent) == len(all) {
+			return run.Raise(c, cluster.NoAnswer(c.Name, silent))
+		}
+		return r.UnknownStore(c, s.name, silent, len(all))
+	}
+	s.id = newIdentity(latest.Creation, latest.Cluster)
+	for _, p := range latest.Endpoints {
+		s.endpoints = append(s.endpoints, s.clientPort(fanout.Endpoint{Host: p.Host, Port: p.Port}))
+	}
+	return nil
+}
 
 // listed returns the stores that the managers of the session on the endpoints' hosts list, because each lists its own
 // instances. A manager that does not answer refuses nothing: a store can be used without its managers.

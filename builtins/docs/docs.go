@@ -33,7 +33,7 @@ func All() Set {
 }
 
 // groups are the headings, in the order of the reference.
-var groups = []string{"Session", "Actions", "Queries", "Store data", "Time", "Tasks", "Output", "Script", "Tests"}
+var groups = []string{"Session", "Actions", "Queries", "Store data", "Access", "Time", "Tasks", "Output", "Script", "Tests"}
 
 // grouped returns the builtins under one heading, sorted by name.
 func (s Set) grouped(group string) []runtime.Builtin {

@@ -105,7 +105,8 @@ func startLocal(ctx context.Context, r *runner) (*local.Cluster, error) {
 
 // run sets up the Lua host and runs the script or expression of the command line.
 func (r *runner) run(ctx context.Context) ([]any, error) {
-	client := fanout.New(fanout.Config{Total: int64(r.maxMemory) << 20, Security: r.credential.Source(r.Getenv)})
+	credentials := r.credential.Source(r.Getenv)
+	client := fanout.New(fanout.Config{Total: int64(r.maxMemory) << 20, Security: credentials})
 	defer client.Close()
 	// With -o json, standard output has the document and nothing else.
 	out := io.Writer(r.ordered)
@@ -113,7 +114,7 @@ func (r *runner) run(ctx context.Context) ([]any, error) {
 		out = r.Stderr
 	}
 	r.app = builtins.NewRun(builtins.Config{
-		Client: client, Reporter: r.ordered, Stdout: out,
+		Client: client, Credentials: credentials, Reporter: r.ordered, Stdout: out,
 		Preset: r.session, Source: r.source, ManagerPort: r.managerPort,
 		Owner: process.Owner, DryRun: r.dryRun,
 		Yes: r.yes, AllowDown: r.down, Strict: r.strict, KeepGoing: r.keepGoing, Ask: r.prompt(),

@@ -160,6 +160,9 @@ func (e Entry) signedText() []byte {
 	return text
 }
 
+// Head returns the number and the hash of the line, as Log.Heads and Log.Knows have them.
+func (e Entry) Head() Head { return Head{e.Number, e.hash()} }
+
 // hash returns the line's hash. It doesn't depend on the signature, of which a key can make many for one text.
 func (e Entry) hash() Hash { return sha256.Sum256(e.signedText()) }
 

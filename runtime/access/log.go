@@ -152,6 +152,12 @@ func (l *Log) fill(e *Entry, signer *ecdsa.PublicKey, now time.Time) error {
 	return e.check()
 }
 
+// Check returns why a line, such as Prepare made it, would not be accepted after the log; nil if it would.
+func (l *Log) Check(e Entry) error {
+	_, err := l.main.extend([]Entry{e})
+	return err
+}
+
 // Append adds one line that follows the log, such as Prepare made it. A line that was prepared for an earlier end of
 // the log is refused, and has to be prepared again: so no fork arises when two lines are prepared at the same time.
 func (l *Log) Append(e Entry, now time.Time) error {

@@ -401,6 +401,45 @@ func (s *State) IsIssuerOf(manager string, serial *big.Int) bool {
 	return is && m.Issuer == Serial(serial) && !s.IsRevoked(serial)
 }
 
+// HasAccess reports whether an identity is a member, or has a role or a bearer token, if only one that has expired.
+func (s *State) HasAccess(id identity.Identity) bool {
+	if id.Kind == identity.Manager {
+		_, is := s.Members[id.Name]
+		return is && id.Cluster == s.Cluster
+	}
+	if _, is := s.Grants[id.String()]; is {
+		return true
+	}
+	for _, b := range s.Bearers {
+		if b.Identity == id {
+			return true
+		}
+	}
+	return false
+}
+
+// Names returns the names of all who have access, in order: users by their name, others by their URI.
+func (s *State) Names() []string {
+	names := map[string]bool{}
+	add := func(id identity.Identity) {
+		if id.Kind == identity.User {
+			names[id.Name] = true
+		} else {
+			names[id.String()] = true
+		}
+	}
+	for _, g := range s.Grants {
+		add(g.Identity)
+	}
+	for _, b := range s.Bearers {
+		add(b.Identity)
+	}
+	for name := range s.Members {
+		add(identity.Identity{Kind: identity.Manager, Cluster: s.Cluster, Name: name})
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
 // Bearer returns who a bearer token speaks for, by the hash of the token.
 func (s *State) Bearer(token Hash, now time.Time) (identity.Caller, error) {
 	var found *BearerState

@@ -170,3 +170,29 @@ func newCredential(b *identity.Bundle, path string) (*credential, error) {
 	c.shown, c.who, c.as = b.TLS(false), id.Describe(), id.String()
 	return c, nil
 }
+
+// For returns the credential with which this run connects to managers of a cluster, and the path of its file. Callers
+// must not change it. The error says why there is none.
+func (s *Source) For(cluster string) (*identity.Bundle, string, error) {
+	all, err := s.credentials()
+	for _, c := range all {
+		if c.Cluster == cluster {
+			return c.Bundle, c.path, nil
+		}
+	}
+	if err == nil {
+		err = fmt.Errorf("there is no credential for cluster %s", cluster)
+	}
+	return nil, "", err
+}
+
+// Only returns the identity of the credential with which this run connects to every secured server. It is false if
+// there is none or more than one, if it is a bearer token, and if it can't be used: a connection says why.
+func (s *Source) Only() (identity.Identity, bool) {
+	all, _ := s.credentials()
+	if len(all) != 1 {
+		return identity.Identity{}, false
+	}
+	id, err := all[0].Identity()
+	return id, err == nil
+}

@@ -161,6 +161,18 @@ func cause(err error) error {
 	return err
 }
 
+// Publish gives a file another name in the same folder, durably, unless something has that name: then the error is
+// fs.ErrExist, and nothing has changed. A crash can leave the file with both names.
+func Publish(from, to string) error {
+	if err := os.Link(from, to); err != nil {
+		return err
+	}
+	if err := os.Remove(from); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(to))
+}
+
 // Rename gives a file or folder another name in the same folder, durably.
 func Rename(from, to string) error {
 	if err := os.Rename(from, to); err != nil {

@@ -167,6 +167,18 @@ func DecodeRoots(text []byte) ([]*x509.Certificate, error) {
 	return b.Roots, b.checkRoots()
 }
 
+// DecodeChain reads the chain of a certificate from PEM, the leaf first, and nothing else.
+func DecodeChain(text []byte) ([]*x509.Certificate, error) {
+	b := &Bundle{}
+	if err := eachBlock(text, b.add); err != nil {
+		return nil, err
+	}
+	if len(b.Chain) == 0 || b.Key != nil || b.Token != "" {
+		return nil, errors.New("is not the chain of a certificate")
+	}
+	return b.Chain, nil
+}
+
 // add adds a block: certificates before the key are the chain, those after it or after the token are roots.
 func (b *Bundle) add(block *pem.Block) error {
 	secret := b.Key != nil || b.Token != ""

@@ -123,6 +123,34 @@ func CertificatesReader() Reader {
 	}
 }
 
+// AccessStateReader returns the Reader of what the access log of a manager says.
+func AccessStateReader() Reader {
+	return func(body []byte) (any, error) {
+		state := &wire.AccessState{}
+		if err := decode(body, state); err != nil {
+			return nil, err
+		}
+		if state.Head.Number < 1 {
+			return nil, fmt.Errorf("the last line of the access log is missing")
+		}
+		return state, nil
+	}
+}
+
+// EndpointsReader returns the Reader of the client ports of a store.
+func EndpointsReader(store string) Reader {
+	return func(body []byte) (any, error) {
+		ports := &wire.StoreEndpoints{}
+		if err := decode(body, ports); err != nil {
+			return nil, err
+		}
+		if ports.Name != store {
+			return nil, fmt.Errorf("they are of another store")
+		}
+		return ports, nil
+	}
+}
+
 // QueryMembers reads a path from some managers, whether or not they belong to a session.
 func (call Caller) QueryMembers(ctx context.Context, managers []Member, path string) ([]Response, error) {
 	requests := make([]fanout.Request, len(managers))
@@ -131,6 +159,25 @@ func (call Caller) QueryMembers(ctx context.Context, managers []Member, path str
 			Endpoint: m.Endpoint, Method: http.MethodGet, Path: path, Manager: m.Identity(), Idempotent: true,
 		}
 	}
+	return call.request(ctx, managers, requests, queryOf(path))
+}
+
+// Post sends a request with a body to one manager, and returns its answer. The operation is the one that a result of
+// the manager names.
+func (call Caller) Post(ctx context.Context, to Member, path string, body []byte, operation string) (Response, error) {
+	all, err := call.request(ctx, []Member{to}, []fanout.Request{{
+		Endpoint: to.Endpoint, Method: http.MethodPost, Path: path, Body: body, Manager: to.Identity(),
+	}}, Asked{Operation: operation})
+	if err != nil {
+		return Response{}, err
+	}
+	return all[0], nil
+}
+
+// request sends one request to each manager.
+func (call Caller) request(
+	ctx context.Context, managers []Member, requests []fanout.Request, asked Asked,
+) ([]Response, error) {
 	answers := call.Client.Do(ctx, requests, fanout.Options{
 		Timeout: call.Timeout, ConnectTimeout: call.ConnectTimeout, OnAnswer: call.counting(len(requests)),
 	})
@@ -145,7 +192,6 @@ func (call Caller) QueryMembers(ctx context.Context, managers []Member, path str
 		return nil, noResponse(ctx, call.Builtin, waiting)
 	}
 	out := make([]Response, len(answers))
-	asked := queryOf(path)
 	for i, answer := range answers {
 		r := &out[i]
 		*r = Response{Member: managers[i], Answer: answer}
@@ -174,13 +220,18 @@ func queryOf(path string) Asked {
 	parts := strings.Split(path, "/")
 	switch {
 	case len(parts) == 2:
-		asked := Asked{Operation: map[string]string{"stores": "GetStores", "metrics": "GetMetrics", "info": "GetInfo", "certificates": "GetCertificates"}[parts[1]]}
+		asked := Asked{Operation: map[string]string{"stores": "GetStores", "metrics": "GetMetrics", "info": "GetInfo", "certificates": "GetCertificates",
+			"access": "GetAccess"}[parts[1]]}
 		if values, err := url.ParseQuery(query); err == nil {
 			asked.Store = values.Get("store")
 		}
 		return asked
+	case wire.Prefix+path == wire.AccessStatePath():
+		return Asked{Operation: "GetAccessState"}
 	case len(parts) == 3:
 		return Asked{Operation: "GetStore", Store: parts[2]}
+	case len(parts) == 4 && parts[3] == "endpoints":
+		return Asked{Operation: "GetEndpoints", Store: parts[2]}
 	case len(parts) == 4:
 		return Asked{Operation: "GetState", Store: parts[2]}
 	}

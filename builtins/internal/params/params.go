@@ -87,7 +87,8 @@ var Atomic = runtime.Param{
 	Doc: "apply the change on all managers or on none; with `false` each manager applies it on its own, and a manager that fails keeps the old topology",
 }
 
-var dryRunParam = runtime.Param{
+// DryRun is the parameter of every action that can be planned.
+var DryRun = runtime.Param{
 	Name: "dry_run", Type: runtime.Boolean, Default: false,
 	Doc: "check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does this for all actions",
 }
@@ -100,7 +101,7 @@ func Execution(timeoutSec float64) []runtime.Param {
 			Doc: "contact all managers at once instead of one after the other; a number limits how many at once"},
 		{Name: "fail_fast", Type: runtime.Boolean, Default: false,
 			Doc: "stop at the first failure: requests that were not sent are SKIPPED, requests in flight are CANCELLED"},
-		dryRunParam,
+		DryRun,
 		Timeout(timeoutSec), connectTimeoutParam,
 		{Name: "deadline", Type: runtime.Number, Min: runtime.Bound(0.001), Max: runtime.Bound(math.MaxInt32),
 			Doc: "seconds for the whole action; requests that are not finished by then are cancelled or skipped"},

@@ -151,6 +151,18 @@ func (b *bodies) of(plain []byte) ([]byte, bool) {
 	return b.sent, b.compressed
 }
 
+// Show shows rows that are known, in the place of requests.
+func (a *Action) Show(rows []report.Row) {
+	for _, row := range rows {
+		a.shown.Managers = append(a.shown.Managers, row.Manager)
+		a.shown.Operations = append(a.shown.Operations, row.Operation())
+	}
+	a.begin()
+	for _, row := range rows {
+		a.Add(row)
+	}
+}
+
 // Add shows a row below the rows of the requests, for something that the action has waited for.
 func (a *Action) Add(row report.Row) {
 	a.Run.addRow(a.shown, len(a.Results.rows), row)

@@ -15,14 +15,18 @@ import (
 	"dkvrun/builtins/report"
 	"dkvrun/runtime"
 	"dkvrun/runtime/commit"
+	"dkvrun/runtime/credential"
 	"dkvrun/runtime/fanout"
 )
 
 // Config is the configuration of a run.
 type Config struct {
-	Client   *fanout.Client
-	Reporter report.Reporter
-	Stdout   io.Writer
+	Client *fanout.Client
+	// Credentials has the credentials with which Client connects to secured managers, for what an admin's key signs; nil
+	// for none.
+	Credentials *credential.Source
+	Reporter    report.Reporter
+	Stdout      io.Writer
 	// Preset lists the managers that were given by a flag, the environment or --local; Source names which of these.
 	Preset []fanout.Endpoint
 	Source string

@@ -159,49 +159,10 @@ func (m *Member) Revoke(name string) (identity.Identity, error) {
 		return id, errors.New("the manager of this server, which has the authority's key, can't be revoked here")
 	}
 	state := m.State()
-	if !isGranted(state, id) {
-		return id, fmt.Errorf("there is no %s: there is %s", id.Describe(), strings.Join(grantees(state), ", "))
+	if !state.HasAccess(id) {
+		return id, fmt.Errorf("there is no %s: there is %s", id.Describe(), strings.Join(state.Names(), ", "))
 	}
 	return id, m.sign(access.Entry{Kind: access.Revoke, Subject: id.String()})
-}
-
-// isGranted reports whether an identity is a member, or has a role or a bearer token.
-func isGranted(s *access.State, id identity.Identity) bool {
-	if id.Kind == identity.Manager {
-		_, is := s.Members[id.Name]
-		return is && id.Cluster == s.Cluster
-	}
-	if _, is := s.Grants[id.String()]; is {
-		return true
-	}
-	for _, b := range s.Bearers {
-		if b.Identity == id {
-			return true
-		}
-	}
-	return false
-}
-
-// grantees returns the names of all who can be revoked: users by their name, others by their URI.
-func grantees(s *access.State) []string {
-	names := map[string]bool{}
-	add := func(id identity.Identity) {
-		if id.Kind == identity.User {
-			names[id.Name] = true
-		} else {
-			names[id.String()] = true
-		}
-	}
-	for _, g := range s.Grants {
-		add(g.Identity)
-	}
-	for _, b := range s.Bearers {
-		add(b.Identity)
-	}
-	for name := range s.Members {
-		add(identity.Identity{Kind: identity.Manager, Cluster: s.Cluster, Name: name})
-	}
-	return slices.Sorted(maps.Keys(names))
 }
 
 // WriteInstance writes to the folder of an instance of this server what it needs to speak TLS: a certificate, if it has

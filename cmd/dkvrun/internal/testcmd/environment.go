@@ -35,12 +35,13 @@ func openEnvironment(p *process.Process, o *testOptions, s suite.Setup) *environ
 		Executable: p.Executable, Folder: filepath.Dir(s.File), Environment: o.credential.Environment(),
 		AtEnd: s.Scope.AtEnd, Abort: s.Scope.Abort,
 	}
+	credentials := o.credential.Source(p.Getenv)
 	e := &environment{client: fanout.New(fanout.Config{
 		Answered: fixtures.Answered, Control: netfault.Control,
-		Security: security{o.credential.Source(p.Getenv), fixtures},
+		Security: security{credentials, fixtures},
 	})}
 	e.Run = builtins.NewRun(builtins.Config{
-		Client: e.client, Reporter: &recorder{note: s.Action}, Stdout: s.Stdout,
+		Client: e.client, Credentials: credentials, Reporter: &recorder{note: s.Action}, Stdout: s.Stdout,
 		Preset: o.session, Source: o.source, ManagerPort: o.managerPort, Owner: process.Owner, Fixtures: fixtures,
 	})
 	e.host = runtime.New(runtime.Options{
