@@ -118,6 +118,9 @@ func TestManager_InstancesOutliveIt(t *testing.T) {
 		if status := d.end(signal); signal != syscall.SIGKILL && status != 0 {
 			t.Errorf("exit status %d after %s, want 0", status, signal)
 		}
+		if ended := fmt.Sprintf("msg=ended why=\"%s signal received\"", signal); signal != syscall.SIGKILL && !strings.Contains(d.log.String(), ended) {
+			t.Errorf("the log does not say %s:\n%s", ended, d.log)
+		}
 		get(t, store.Nodes[1])
 		d = startDaemon(t, ip, dir)
 		if now := d.pids("OrdersStore"); !maps.Equal(now, pids) {

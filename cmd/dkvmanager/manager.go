@@ -178,7 +178,7 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 		about = append(about, "cluster", secured.Identity().Cluster)
 	}
 	log.Info("serving", about...)
-	return serve(ctx, o, sup, api, listener)
+	return serve(ctx, o, sup, api, listener, log)
 }
 
 // openSecurity opens the keys of a secured manager. It returns nil if the manager is not secured.
@@ -220,16 +220,22 @@ func listenError(me *hostid.Host, err error) error {
 	return fmt.Errorf("%s is taken by %s: stop that, or give another --listen", me.Listen(), holder)
 }
 
+// Causes of the manager's end beside signals.
+var (
+	errRunnerEnded     = errors.New("the runner of this throw-away manager has ended")
+	errSupervisorEnded = errors.New("the supervisor of the instances has ended")
+)
+
 // serve runs the API and the supervisor side by side. When either ends, both do.
-func serve(ctx context.Context, o *options, sup *supervisor.Supervisor, api *admin.API, listener net.Listener) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
+func serve(ctx context.Context, o *options, sup *supervisor.Supervisor, api *admin.API, listener net.Listener, log *slog.Logger) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	grace := graceDaemon
 	if o.lifeline != nil {
 		grace = graceThrowAway
 		go func() {
 			_, _ = io.Copy(io.Discard, o.lifeline)
-			stop()
+			stop(errRunnerEnded)
 		}()
 	}
 	// The supervisor runs longer than the requests in flight, because they wait for it.
@@ -239,8 +245,9 @@ func serve(ctx context.Context, o *options, sup *supervisor.Supervisor, api *adm
 	supervised := make(chan error, 1)
 	go func() {
 		supervised <- sup.Run(supervising)
-		stop()
+		stop(errSupervisorEnded)
 	}()
+	context.AfterFunc(ctx, func() { log.Info("ending", "why", context.Cause(ctx)) })
 	err := api.Serve(ctx, listener, grace)
 	if o.lifeline != nil {
 		last, cancel := context.WithTimeout(context.Background(), stopThrowAway)
@@ -248,7 +255,12 @@ func serve(ctx context.Context, o *options, sup *supervisor.Supervisor, api *adm
 		err = errors.Join(err, sup.StopAll(last))
 	}
 	release()
-	return errors.Join(err, <-supervised)
+	if err = errors.Join(err, <-supervised); err != nil {
+		log.Error("ended", "why", context.Cause(ctx), "error", err)
+		return err
+	}
+	log.Info("ended", "why", context.Cause(ctx))
+	return nil
 }
 
 // discard deletes the data folder of a throw-away manager that does not come to serve because of err, which it returns.

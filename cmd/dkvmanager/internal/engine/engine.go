@@ -52,6 +52,8 @@ type Spec struct {
 	Endpoints []string `json:"endpoints"`
 	// DataDir is the data folder's name inside the instance's folder.
 	DataDir string `json:"dataDir"`
+	// Restarts is the number of restarts after an unexpected end, this start included; the supervisor counts on from it.
+	Restarts int `json:"restarts,omitempty"`
 	// ClusterName is set if the manager is secured: both ports then speak TLS, with the keys in the instance's folder
 	// (package instancekeys), and the cluster port takes only peers whose certificate has this DNS name.
 	ClusterName string `json:"clusterName,omitempty"`
@@ -66,6 +68,8 @@ const (
 	LockFile   = "lock" // locked (fcntl) by the running process, so that there is never a second one
 	SocketFile = "sock"
 	LogFile    = "log"
+	OldLogFile = "log.1" // the log before, once that was large
+	EndFile    = "end"   // why the process ended, in its own words
 )
 
 // State is the state that an instance reports over its socket.

@@ -36,6 +36,24 @@ type Report struct {
 	gauges    func(context.Context) []Gauge
 	sever     func(severed func(host string) bool)
 	severed   func(host string) bool
+	ends      func(reason string)
+}
+
+// OnEnd sets the function that End calls.
+func (r *Report) OnEnd(ends func(reason string)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ends = ends
+}
+
+// End says why the process is about to end, for an engine that ends it without returning from Run.
+func (r *Report) End(reason string) {
+	r.mu.Lock()
+	ends := r.ends
+	r.mu.Unlock()
+	if ends != nil {
+		ends(reason)
+	}
 }
 
 // Set sets the condition of the instance and reports whether it changed.

@@ -25,7 +25,7 @@ func (s *Supervisor) Start(ctx context.Context, store, instance string) (changed
 	}
 	now, err := w.await(ctx, func(now observedStatus) bool {
 		return now.served >= served && (now.status == wire.Running || now.status == wire.Joining ||
-			now.status == wire.Stopped || now.failures > before) || !s.shouldRun(w.place)
+			now.status == wire.Stopped || now.failures > before || now.pid == 0 && now.problem != nil) || !s.shouldRun(w.place)
 	})
 	var refused *wire.Result
 	switch {

@@ -25,7 +25,7 @@ type handle struct {
 // spawn starts the instance process of a folder in its own session, so that it outlives the manager. Its output is
 // appended to the folder's log.
 func (o Options) spawn(folder string) (*handle, error) {
-	log, err := openLog(folder)
+	log, err := process.OpenLog(folder)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func adopt(folder string) (*handle, error) {
 	if err != nil || pid == 0 {
 		return nil, err
 	}
-	h, err := watch(pid, func() string { return "exit status unknown: it was not this manager's child" })
+	h, err := watch(pid, func() string { return exitUnknown })
 	if err != nil {
 		return nil, err
 	}

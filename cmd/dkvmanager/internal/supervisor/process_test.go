@@ -41,9 +41,13 @@ func TestSupervisor_RestartsKilledInstance(t *testing.T) {
 	kill(t, before.PID)
 	storetest.Wait(t, 10*time.Second, func() (bool, string) {
 		now := c.servers[0].instance("Orders", "orders-1")
-		return now.Ready && now.PID != before.PID && now.Restarts == 1 && strings.Contains(now.LastError, "killed"),
+		return now.Ready && now.PID != before.PID && now.Restarts == 1 && now.LastError == "the process ended: signal: killed",
 			describe([]wire.Instance{now})
 	})
+	if lines := c.servers[0].logged("the process ended"); len(lines) != 1 ||
+		!strings.Contains(lines[0], fmt.Sprintf(`pid=%d reason="signal: killed" ran=`, before.PID)) {
+		t.Errorf("the log tells the death as %q", lines)
+	}
 	if v := storetest.Get(t, c.node("Orders", "orders-1"), "k"); v != "v" {
 		t.Errorf("reads %q after the restart, want v", v)
 	}
@@ -70,11 +74,27 @@ func TestSupervisor_AdoptsRunning(t *testing.T) {
 		t.Errorf("starting what runs: changed %v, error %v", changed, err)
 	}
 
-	// An adopted process is watched as well.
+	// An adopted process is watched as well, and the number of restarts outlives the supervisor.
 	kill(t, before.PID)
 	storetest.Wait(t, 10*time.Second, func() (bool, string) {
 		now := s.instance("Orders", "orders-1")
-		return now.Ready && now.PID != before.PID, describe([]wire.Instance{now})
+		return now.Ready && now.PID != before.PID && now.Restarts == 1 && strings.HasSuffix(now.LastError, exitUnknown),
+			describe([]wire.Instance{now})
+	})
+	s.close()
+	s.open()
+	if now := s.instance("Orders", "orders-1"); now.Restarts != 1 {
+		t.Errorf("after the next start of the supervisor: %s, want 1 restart", describe([]wire.Instance{now}))
+	}
+	// What an adopted process says itself is told in its words.
+	pid := s.instance("Orders", "orders-1").PID
+	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	storetest.Wait(t, 10*time.Second, func() (bool, string) {
+		now := s.instance("Orders", "orders-1")
+		return now.Ready && now.Restarts == 2 && now.LastError == "the process ended: stopped: terminated signal received",
+			describe([]wire.Instance{now})
 	})
 }
 
@@ -91,6 +111,41 @@ func TestSupervisor_RestartsInstanceThatDiedMeanwhile(t *testing.T) {
 	storetest.Wait(t, 5*time.Second, func() (bool, string) { return !alive(pid), "outlives SIGKILL" })
 	s.open()
 	c.waitAllReady("Orders", 10*time.Second)
+	if now := s.instance("Orders", "orders-1"); now.Restarts != 1 {
+		t.Errorf("%s, want 1 restart", describe([]wire.Instance{now}))
+	}
+	if lines := s.logged("the process ended while no manager was running"); len(lines) != 1 ||
+		!strings.Contains(lines[0], fmt.Sprintf("pid=%d ", pid)) {
+		t.Errorf("the log tells the death as %q", lines)
+	}
+	s.close()
+	s.open()
+	if lines := s.logged("the process ended while no manager was running"); len(lines) != 1 {
+		t.Errorf("the log tells it again: %q", lines)
+	}
+}
+
+// TestStart_NoFolder starts an instance that can't even be given its folder, which is answered at once.
+func TestStart_NoFolder(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, 1)
+	s := c.servers[0]
+	c.create("Orders", c.spread("orders", 1, 1))
+	if err := os.MkdirAll(s.opts.Dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	block := filepath.Join(s.opts.Dir, "Orders")
+	if err := os.WriteFile(block, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.Start(t.Context(), "Orders", "orders-1")
+	if code(err) != wire.CodeStartFailed || !strings.Contains(err.Error(), "not a directory") {
+		t.Errorf("start: %v, want start_failed with the reason", err)
+	}
+	if err := os.Remove(block); err != nil {
+		t.Fatal(err)
+	}
+	c.waitAllReady("Orders", 20*time.Second)
 }
 
 func TestStop_GracefulOrForced(t *testing.T) {
@@ -208,13 +263,16 @@ func TestSupervisor_CrashLoop(t *testing.T) {
 	for err == nil {
 		_, err = s.Start(ctx, "Orders", "orders-1")
 	}
-	if code(err) != wire.CodeStartFailed || !strings.Contains(err.Error(), "exit status 1") ||
-		!strings.Contains(err.Error(), "not a directory") {
-		t.Errorf("start: %v, want start_failed with the exit status and the log's last line", err)
+	if code(err) != wire.CodeStartFailed || !strings.Contains(err.Error(), "not a directory") {
+		t.Errorf("start: %v, want start_failed with the reason", err)
 	}
 	storetest.Wait(t, 30*time.Second, func() (bool, string) {
 		now := s.instance("Orders", "orders-1")
 		return now.Status == wire.CrashLooping && now.Restarts >= crashLoop-1, describe([]wire.Instance{now})
+	})
+	storetest.Wait(t, 5*time.Second, func() (bool, string) {
+		started, ended := s.logged("msg=started"), s.logged("the process ended")
+		return len(started) == len(ended), fmt.Sprintf("%d starts and %d ends in the log", len(started), len(ended))
 	})
 	if err := os.Remove(block); err != nil {
 		t.Fatal(err)

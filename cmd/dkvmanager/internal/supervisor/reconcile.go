@@ -29,19 +29,15 @@ const (
 // folder, and its state.
 func (w *worker) observe(ctx context.Context, want desiredState) error {
 	if w.proc != nil && w.proc.ended() {
-		exit, up := w.proc.exit, time.Since(w.started)
+		last, ran := w.proc, time.Since(w.started)
 		told := !w.stoppingSince.IsZero()
 		w.clearProcess()
 		// A process that found the folder locked by another one has not failed: that one is adopted.
 		if err := w.adopt(); err != nil {
 			return err
 		}
-		if w.proc == nil && !told && (want.kind == desireRun || want.kind == desireLeave) {
-			if up >= resetBackoffAfter {
-				w.deaths = 0
-			}
-			w.crashed = true
-			w.recordFailure(exitReason(exit, w.dir))
+		if w.proc == nil {
+			w.ended(last, ran, told, want)
 		}
 	} else if w.proc == nil {
 		if err := w.adopt(); err != nil {
@@ -190,8 +186,13 @@ func (w *worker) start(ctx context.Context, want desiredState) error {
 		w.recordFailure(err)
 		return nil
 	}
+	spec.Restarts = w.restarts
+	if w.crashed {
+		spec.Restarts++
+	}
 	if err := w.save(spec); err != nil {
-		return err
+		w.recordFailure(err)
+		return nil
 	}
 	if spec.Secured() {
 		if err := w.s.keys.write(w.dir, spec); err != nil {
@@ -205,10 +206,7 @@ func (w *worker) start(ctx context.Context, want desiredState) error {
 		return nil
 	}
 	w.proc, w.started = h, time.Now()
-	if w.crashed {
-		w.restarts++
-		w.crashed = false
-	}
+	w.restarts, w.crashed = spec.Restarts, false
 	w.log.Info("started", "pid", h.pid, "as", spec.Start)
 	return nil
 }

@@ -88,7 +88,8 @@ func (w *worker) publish(want desiredState, served int) {
 	if before == now {
 		return
 	}
-	if before.text != now.text && now.text != "" {
+	var died *deathError // is logged where it is seen
+	if before.text != now.text && now.text != "" && (w.problem != nil || !errors.As(w.failure, &died)) {
 		level := slog.LevelWarn
 		if w.problem != nil { // usually the instance waits for something
 			level = slog.LevelInfo

@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -67,6 +68,8 @@ type server struct {
 	// serving is the supervisor while the manager answers others; it is nil while the manager is down.
 	serving  atomic.Pointer[Supervisor]
 	identity string
+	linesMu  sync.Mutex
+	lines    []string // of the log
 	// steps counts the steps that this manager has taken for others.
 	steps atomic.Int32
 
@@ -115,7 +118,7 @@ func (s *server) open() {
 		Owns:   func(n wire.Node) bool { return n.Host == s.host },
 		Engine: etcd.New(), Catalog: cat, Executable: executable, Lifeline: s.lifeline,
 		Confirm: s.confirm, Peers: s, OrphanPatience: time.Second, Security: s.member, Hosts: []string{"orders.example"},
-		Log: slog.New(slog.NewTextHandler(testWriter{s.t, s.host}, nil)),
+		Log: slog.New(slog.NewTextHandler(testWriter{s}, nil)),
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -195,14 +198,28 @@ func (s *server) cleanUp() {
 }
 
 // testWriter writes to the log of a test.
-type testWriter struct {
-	t    *testing.T
-	host string
-}
+type testWriter struct{ s *server }
 
 func (w testWriter) Write(p []byte) (int, error) {
-	w.t.Logf("%s %s", w.host, bytes.TrimSpace(p))
+	line := string(bytes.TrimSpace(p))
+	w.s.t.Logf("%s %s", w.s.host, line)
+	w.s.linesMu.Lock()
+	defer w.s.linesMu.Unlock()
+	w.s.lines = append(w.s.lines, line)
 	return len(p), nil
+}
+
+// logged returns the lines of all logs of this server's supervisors that contain a text.
+func (s *server) logged(text string) []string {
+	s.linesMu.Lock()
+	defer s.linesMu.Unlock()
+	var out []string
+	for _, line := range s.lines {
+		if strings.Contains(line, text) {
+			out = append(out, line)
+		}
+	}
+	return out
 }
 
 // node returns a node of this server; its ports grow with the index.

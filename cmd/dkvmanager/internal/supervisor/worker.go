@@ -58,10 +58,10 @@ type processState struct {
 	stoppingSince time.Time    // when proc was told to stop; zero if it was not
 	force         bool         // kill without a graceful stop
 
-	deaths    int  // failed starts and quick deaths in a row
-	failures  int  // the number of all failures
-	crashed   bool // the next start is a restart
-	restarts  int
+	deaths    int       // failed starts and quick deaths in a row
+	failures  int       // the number of all failures
+	crashed   bool      // the next start is a restart
+	restarts  int       // also in spec.json
 	notBefore time.Time // the earliest time of the next start
 	failure   error     // the last failure; nil once a process has run long enough
 	problem   error     // the error that prevents the next step, or nil
@@ -152,8 +152,9 @@ func (w *worker) run(ctx context.Context) {
 		w.log.Warn("the instance's spec.json can't be read", "error", err)
 	}
 	if w.spec = spec; spec != nil {
-		w.known = spec.Endpoints
+		w.known, w.restarts = spec.Endpoints, spec.Restarts
 	}
+	w.tellEarlierDeath()
 	for ctx.Err() == nil {
 		if gone := w.reconcile(ctx); gone && w.s.release(w) {
 			close(w.finished)

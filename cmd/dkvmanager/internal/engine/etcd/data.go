@@ -30,7 +30,7 @@ const (
 func runData(ctx context.Context, folder string, spec engine.Spec, report *engine.Report, logger *zap.Logger) error {
 	etcdLevel := zap.NewAtomicLevelAt(zap.WarnLevel)
 	var removed atomic.Bool
-	cfg := memberConfig(folder, spec, etcdLogger(logger, etcdLevel).WithOptions(noteRemoval(&removed)))
+	cfg := memberConfig(folder, spec, etcdLogger(logger, report, etcdLevel).WithOptions(noteRemoval(&removed)))
 	switch hasData := wal.Exist(filepath.Join(cfg.Dir, "member", "wal")); {
 	case spec.Start == engine.Resume && !hasData:
 		return fmt.Errorf("the data of %s is gone: %s holds none; the instance must join its store again", spec.Instance, cfg.Dir)

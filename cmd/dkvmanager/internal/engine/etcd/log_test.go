@@ -16,7 +16,7 @@ func TestLog_Format(t *testing.T) {
 	var out bytes.Buffer
 	logger := newLogger(&out)
 	level := zap.NewAtomicLevelAt(zap.WarnLevel)
-	etcdLogger := etcdLogger(logger, level)
+	etcdLogger := etcdLogger(logger, new(engine.Report), level)
 
 	etcdLogger.Info("a page of information")
 	for range 100 {
@@ -46,7 +46,7 @@ func TestLog_Format(t *testing.T) {
 
 func TestLog_NotesARemoval(t *testing.T) {
 	var removed atomic.Bool
-	logger := etcdLogger(newLogger(io.Discard), zap.NewAtomicLevelAt(zap.WarnLevel)).WithOptions(noteRemoval(&removed))
+	logger := etcdLogger(newLogger(io.Discard), new(engine.Report), zap.NewAtomicLevelAt(zap.WarnLevel)).WithOptions(noteRemoval(&removed))
 	logger.Warn("server error")
 	if removed.Load() {
 		t.Error("another message counts as a removal")

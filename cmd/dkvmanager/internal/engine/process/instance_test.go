@@ -67,6 +67,17 @@ func (fake) Run(ctx context.Context, _ string, spec engine.Spec, report *engine.
 		return []engine.Gauge{{Category: "Storage", Name: "ItemsCount", Value: 3}}
 	})
 	fmt.Fprintln(log, "the fake engine is up")
+	switch spec.Instance {
+	case "panics":
+		go func() { panic(fmt.Sprintf("no room for %d bytes", 17)) }()
+	case "ends":
+		report.End("the write-ahead log is cut: unexpected EOF")
+		os.Exit(3)
+	case "talks":
+		for ctx.Err() == nil {
+			fmt.Fprintln(log, "a line")
+		}
+	}
 	<-ctx.Done()
 	switch spec.Instance {
 	case "hangs":
@@ -90,6 +101,12 @@ type instance struct {
 // start starts an instance in folder, and kills it at the end of the test.
 func start(t *testing.T, folder, name string) *instance {
 	t.Helper()
+	return startWithLog(t, folder, name, nil)
+}
+
+// startWithLog starts an instance with a file as its standard output and error; nil keeps them in output.
+func startWithLog(t *testing.T, folder, name string, log *os.File) *instance {
+	t.Helper()
 	in := &instance{t: t, folder: folder, exited: make(chan error, 1)}
 	spec, err := json.Marshal(engine.Spec{Store: "s", Instance: name, Operation: "op", Role: wire.Data})
 	if err != nil {
@@ -108,6 +125,9 @@ func start(t *testing.T, folder, name string) *instance {
 	in.cmd.Env = append(os.Environ(), folderEnv+"="+folder, lifelineEnv+"=yes")
 	in.cmd.ExtraFiles = []*os.File{theirs}
 	in.cmd.Stderr = &in.output
+	if log != nil {
+		in.cmd.Stdout, in.cmd.Stderr = log, log
+	}
 	if err := in.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
