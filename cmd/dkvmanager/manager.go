@@ -227,7 +227,9 @@ var (
 )
 
 // serve runs the API and the supervisor side by side. When either ends, both do.
-func serve(ctx context.Context, o *options, sup *supervisor.Supervisor, api *admin.API, listener net.Listener, log *slog.Logger) error {
+func serve(
+	ctx context.Context, o *options, sup *supervisor.Supervisor, api *admin.API, listener net.Listener, log *slog.Logger,
+) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	grace := graceDaemon

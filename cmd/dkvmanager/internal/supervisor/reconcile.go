@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"dkvrun/cmd/dkvmanager/internal/engine"
+	"dkvrun/cmd/dkvmanager/internal/engine/process"
 	"dkvrun/cmd/dkvmanager/internal/hostid"
 	"dkvrun/runtime/wire"
 )
@@ -60,6 +61,44 @@ func (w *worker) observe(ctx context.Context, want desiredState) error {
 		w.up = w.up || w.listens(ctx, want.node)
 	}
 	return nil
+}
+
+// tellEarlierDeath logs the end of a process that ended while no manager watched it. If it had not been stopped, its
+// next start is a restart.
+func (w *worker) tellEarlierDeath() {
+	end, err := process.LastEnd(w.dir)
+	if err != nil || end == nil {
+		return // another end in this folder will tell why it can't be read
+	}
+	if pid, err := process.Holder(w.dir); err != nil || pid != 0 {
+		return // it runs
+	}
+	exit := exitUnknown
+	if !end.SameBoot {
+		exit = "the machine was restarted"
+	}
+	w.crashed = end.SameBoot && !end.Stopped
+	died := death(w.dir, end.PID, exit, w.log)
+	w.log.Warn("the process ended while no manager was running", "pid", died.pid, "reason", died.reason)
+}
+
+// ended records the end of a process: a failure, unless it was told to stop or need not run.
+func (w *worker) ended(last *handle, ran time.Duration, told bool, want desiredState) {
+	died := death(w.dir, last.pid, last.exit, w.log)
+	about := []any{"pid", died.pid, "reason", died.reason, "ran", ran.Round(time.Millisecond)}
+	switch {
+	case told:
+		w.log.Info("the process was stopped", about...)
+	case want.kind != desireRun && want.kind != desireLeave:
+		w.log.Info("the process ended", about...)
+	default:
+		w.log.Warn("the process ended", about...)
+		if ran >= resetBackoffAfter {
+			w.deaths = 0
+		}
+		w.crashed = true
+		w.recordFailure(died)
+	}
 }
 
 // adopt adopts the process that holds the folder's lock, if there is one.

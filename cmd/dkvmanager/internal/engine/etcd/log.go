@@ -44,7 +44,9 @@ func (l lastWord) OnWrite(e *zapcore.CheckedEntry, fields []zapcore.Field) {
 // while another instance is down it repeats its warnings every few seconds: they are sampled.
 func etcdLogger(logger *zap.Logger, report *engine.Report, level zap.AtomicLevel) *zap.Logger {
 	return logger.WithOptions(zap.IncreaseLevel(level),
-		zap.WithPanicHook(lastWord{report, zapcore.WriteThenPanic}), zap.WithFatalHook(lastWord{report, zapcore.WriteThenFatal}), zap.WrapCore(func(core zapcore.Core) zapcore.Core {
+		zap.WithPanicHook(lastWord{report, zapcore.WriteThenPanic}),
+		zap.WithFatalHook(lastWord{report, zapcore.WriteThenFatal}),
+		zap.WrapCore(func(core zapcore.Core) zapcore.Core {
 			return zapcore.NewSamplerWithOptions(core, time.Hour, 20, 0)
 		}))
 }

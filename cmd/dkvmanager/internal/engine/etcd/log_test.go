@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"go.uber.org/zap"
@@ -46,7 +47,8 @@ func TestLog_Format(t *testing.T) {
 
 func TestLog_NotesARemoval(t *testing.T) {
 	var removed atomic.Bool
-	logger := etcdLogger(newLogger(io.Discard), new(engine.Report), zap.NewAtomicLevelAt(zap.WarnLevel)).WithOptions(noteRemoval(&removed))
+	level := zap.NewAtomicLevelAt(zap.WarnLevel)
+	logger := etcdLogger(newLogger(io.Discard), new(engine.Report), level).WithOptions(noteRemoval(&removed))
 	logger.Warn("server error")
 	if removed.Load() {
 		t.Error("another message counts as a removal")
@@ -55,4 +57,18 @@ func TestLog_NotesARemoval(t *testing.T) {
 	if !removed.Load() {
 		t.Error("the message of a removed member was not noted")
 	}
+}
+
+// TestLog_LastWord makes etcd's logger panic: the report has the entry with its error.
+func TestLog_LastWord(t *testing.T) {
+	var reason string
+	report := new(engine.Report)
+	report.OnEnd(func(text string) { reason = text })
+	logger := etcdLogger(newLogger(io.Discard), report, zap.NewAtomicLevelAt(zap.WarnLevel))
+	defer func() {
+		if recover() == nil || reason != "failed to create WAL: no space left on device" {
+			t.Errorf("reason %q", reason)
+		}
+	}()
+	logger.Panic("failed to create WAL", zap.String("path", "x"), zap.Error(syscall.ENOSPC))
 }

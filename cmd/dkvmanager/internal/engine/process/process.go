@@ -37,7 +37,9 @@ var errLifeline = errors.New("the runner has ended")
 // netFaults is the socket over which an instance of a throw-away cluster receives network faults; nil for none.
 //
 // Run writes the reason of its end to engine.EndFile, where LastEnd finds it.
-func Run(ctx context.Context, eng engine.Engine, folder string, lifeline, netFaults *os.File, log io.Writer) (err error) {
+func Run(
+	ctx context.Context, eng engine.Engine, folder string, lifeline, netFaults *os.File, log io.Writer,
+) (err error) {
 	if err := os.Chdir(folder); err != nil {
 		return fmt.Errorf("instance folder: %w", err)
 	}
