@@ -14,10 +14,12 @@ import (
 	"syscall"
 	"time"
 
+	"dkvrun/cmd/dkvmanager/internal/audit"
 	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/cmd/dkvmanager/internal/engine"
 	"dkvrun/cmd/dkvmanager/internal/security"
 	"dkvrun/runtime/identity"
+	"dkvrun/runtime/wire"
 )
 
 // controlSocket is the socket in the data folder over which commands reach the manager that serves, which alone writes
@@ -31,8 +33,7 @@ const (
 	maxControl = 16 << 20
 )
 
-// controlRequest is a command. The commands are token, credential, revoke, status,
-// settle, export and import.
+// controlRequest is a command, for example token, credential, revoke, status and heard.
 type controlRequest struct {
 	Command  string        `json:"command"`
 	Name     string        `json:"name,omitempty"`  // of a user, or for a token the manager that joins again
@@ -146,7 +147,15 @@ func control(ctx context.Context, dataDir string, r controlRequest) (string, err
 		return "", err
 	}
 	defer m.Close()
-	return execute(m, r)
+	c := controller{member: m, pulls: newPuller(m, "", m.URL(), func() []wire.Manager { return managersOf(cat.Snapshot()) },
+		nil, slog.New(slog.DiscardHandler))}
+	if mutates(r.Command) {
+		if c.changes, err = audit.Open(cat.Dir(), nil); err != nil {
+			return "", err
+		}
+		defer c.changes.Close()
+	}
+	return c.execute(ctx, r)
 }
 
 // callControl sends a command to a serving manager.
@@ -184,22 +193,54 @@ func listenControl(dataDir string) (net.Listener, error) {
 	return listener, nil
 }
 
-// serveControl carries out commands until ctx is done.
-func serveControl(ctx context.Context, listener net.Listener, m *security.Member, log *slog.Logger) {
+// controller carries out commands.
+type controller struct {
+	member  *security.Member
+	pulls   *puller
+	changes *audit.Log
+	log     *slog.Logger
+}
+
+// mutates reports whether a command changes who may do what, so that the audit log has a line of it.
+func mutates(command string) bool { return command != "status" && command != heardCommand }
+
+// execute carries out a command, and adds it to the audit log.
+func (c *controller) execute(ctx context.Context, r controlRequest) (string, error) {
+	if r.Command == heardCommand {
+		text, err := json.Marshal(c.pulls.heardOf(ctx))
+		return string(text), err
+	}
+	text, err := execute(c.member, r)
+	if !mutates(r.Command) {
+		return text, err
+	}
+	line := audit.Line{Time: time.Now().UTC(), From: "command", Action: r.Command, Subject: r.Name, Store: r.Store,
+		Role: string(r.Role), Outcome: wire.CodeOK}
+	if err != nil {
+		return text, err // it was refused, and changed nothing
+	}
+	if failed := c.changes.Append(line); failed != nil && c.log != nil {
+		c.log.Error("a line of the audit log is missing", "error", failed, "action", r.Command, "subject", r.Name)
+	}
+	return text, nil
+}
+
+// serve carries out commands until ctx is done.
+func (c *controller) serve(ctx context.Context, listener net.Listener) {
 	defer context.AfterFunc(ctx, func() { _ = listener.Close() })()
 	for {
 		conn, err := listener.Accept()
 		if err != nil {
 			if ctx.Err() == nil {
-				log.Error("commands are no longer taken", "why", err)
+				c.log.Error("commands are no longer taken", "why", err)
 			}
 			return
 		}
-		go answerControl(conn, m, log)
+		go c.answer(ctx, conn)
 	}
 }
 
-func answerControl(conn net.Conn, m *security.Member, log *slog.Logger) {
+func (c *controller) answer(ctx context.Context, conn net.Conn) {
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(controlTimeout)) // fails only on a closed connection
 	var r controlRequest
@@ -207,14 +248,14 @@ func answerControl(conn net.Conn, m *security.Member, log *slog.Logger) {
 		return
 	}
 	var answer controlAnswer
-	text, err := execute(m, r)
+	text, err := c.execute(ctx, r)
 	if err != nil {
 		answer.Error = err.Error()
 	} else {
 		answer.Text = text
 	}
-	if r.Command != "status" {
-		log.Info("command", "command", r.Command, "name", r.Name, "role", r.Role, "error", answer.Error)
+	if mutates(r.Command) {
+		c.log.Info("command", "command", r.Command, "name", r.Name, "role", r.Role, "error", answer.Error)
 	}
 	_ = json.NewEncoder(conn).Encode(answer) // the command may be gone
 }

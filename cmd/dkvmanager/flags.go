@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dkvrun/cmd/dkvmanager/internal/audit"
 	"dkvrun/cmd/dkvmanager/internal/hostid"
 	"dkvrun/cmd/dkvmanager/internal/security"
 	"dkvrun/runtime/wire"
@@ -25,6 +26,7 @@ type options struct {
 	lifeline       *os.File // nil for none
 	netFaultSocket *os.File // the socket for network faults; nil for none
 	ephemeral      bool
+	auditLog       audit.Destination
 	insecure       bool     // the manager need not be secured, although other machines can reach it
 	arguments      []string // what is neither a flag nor a flag's value
 }
@@ -61,7 +63,7 @@ func parseMixed(set *flag.FlagSet, args []string) ([]string, error) {
 // parseFlags parses the command line. It returns flag.ErrHelp if the command line asks for help.
 func parseFlags(args []string) (*options, error) {
 	notCommand := func(argument string) error {
-		return fmt.Errorf("%q is not a command: init, join, token, credential, revoke, pki, etcdctl, version, help, or flags alone", argument)
+		return fmt.Errorf("%q is not a command: init, join, token, credential, revoke, pki, audit, etcdctl, version, help, or flags alone", argument)
 	}
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		return nil, notCommand(args[0])
@@ -96,6 +98,7 @@ func parseOptions(set *flag.FlagSet, args []string) (*options, error) {
 	dataDir := set.String("data-dir", "", "")
 	advertise := set.String("advertise", "", "")
 	insecure := set.Bool("insecure", false, "")
+	auditLog := set.String("audit-log", string(audit.FileOnly), "")
 	var alsoKnownAs []string
 	set.Func("also-known-as", "", func(names string) error {
 		alsoKnownAs = append(alsoKnownAs, strings.Split(names, ",")...)
@@ -118,6 +121,9 @@ func parseOptions(set *flag.FlagSet, args []string) (*options, error) {
 	}
 	o := &options{dataDir: *dataDir, alsoKnownAs: alsoKnownAs, insecure: *insecure, ephemeral: *ephemeral,
 		arguments: arguments}
+	if o.auditLog, err = audit.ParseDestination(*auditLog); err != nil {
+		return nil, fmt.Errorf("--audit-log: %w", err)
+	}
 	if o.host, err = hostid.New(*listen, *advertise); err != nil {
 		return nil, err
 	}

@@ -45,6 +45,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return runJoin(ctx, args[1:], os.Stdin, stdout, stderr)
 	case "token", "credential", "revoke", "pki":
 		return runSecurity(ctx, command, args[1:], stdout, stderr)
+	case "audit":
+		return runAudit(ctx, args[1:], stdout, stderr)
 	case "version", "--version":
 		fmt.Fprintln(stdout, "dkvmanager", wire.Version)
 		return exitOK
@@ -60,7 +62,7 @@ const usage = `dkvmanager keeps the stores of one server: it serves the admin AP
 
 Usage:
   dkvmanager --data-dir DIR [--listen HOST:PORT] [--advertise HOST] [--also-known-as NAME]
-             [--insecure]
+             [--insecure] [--audit-log file|journald|syslog]
   dkvmanager init --cluster NAME --data-dir DIR [--listen HOST:PORT] …
   dkvmanager join ADDRESS TOKEN --data-dir DIR [--listen HOST:PORT] …
   dkvmanager token --data-dir DIR [--count N] [--ttl DURATION] [--again IDENTITY]
@@ -73,6 +75,8 @@ Usage:
   dkvmanager pki settle --data-dir DIR BRANCH
   dkvmanager pki export --data-dir DIR --out FILE [--passphrase-file FILE]
   dkvmanager pki import --data-dir DIR FILE [--passphrase-file FILE]
+  dkvmanager audit verify --data-dir DIR
+  dkvmanager audit show --data-dir DIR [--who NAME] [--store STORE] [--action ACTION] [--since TIME] [--last N]
   dkvmanager etcdctl --data-dir DIR STORE/INSTANCE -- ARGUMENT…
   dkvmanager version
   dkvmanager help
@@ -89,6 +93,8 @@ Flags:
   --insecure          without init or join: allow an address that other machines can reach, although
                       neither the admin API nor the instances' ports have encryption or authentication;
                       each start logs what is open to whom
+  --audit-log journald|syslog
+                      a secured manager writes the lines of its audit log there as well as to DIR/audit.log
   -h, --help          show this text
 
 init makes a cluster whose managers and users have certificates, writes the credential of an admin, and
@@ -127,6 +133,14 @@ pki import brings the key to another member's server, or back to the one that ha
 tokens and credentials from then on, and no other one.
   --out FILE              export: the new file
   --passphrase-file FILE  read the passphrase from the first line of a file, which only its owner may read
+
+audit verify checks that no line of the audit log was changed or removed, as far as its own chain and what
+other managers remember of it can tell; exit status 1 if one was. audit show prints its lines, as JSON.
+  --who NAME              changes of this user or identity
+  --store STORE           changes of this store
+  --action ACTION         for example CreateStore
+  --since TIME            a time such as 2026-11-30T18:00:00Z, or how long ago, such as 24h
+  --last N                the last N lines that the others leave
 
 etcdctl runs etcdctl, the tool of the stores' engine, with the ARGUMENTs on a data instance of this
 server, as the user that the manager runs as. It may do what applications may not: compact and

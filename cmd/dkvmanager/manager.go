@@ -94,12 +94,15 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 		return err
 	}
 	var changes *audit.Log
+	var heard *audit.Memory
 	if secured != nil {
 		defer secured.Close()
-		if changes, err = audit.Open(cat.Dir()); err != nil {
+		if changes, err = audit.Open(cat.Dir(), audit.OpenSink(o.auditLog, log)); err != nil {
 			return err
 		}
 		defer changes.Close()
+		heard = audit.OpenMemory(cat.Dir(), log)
+		defer heard.Close()
 	}
 	listener, err := net.Listen("tcp", o.host.Listen())
 	if err != nil {
@@ -126,7 +129,7 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 			return err
 		}
 	}
-	peers := newPeers(o.host.Bind, log, secured)
+	peers := newPeers(o.host.Bind, log, secured, heard)
 	var api *admin.API
 	sup, err := supervisor.New(supervisor.Options{
 		Dir:            instances,
@@ -161,6 +164,7 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 		Log:         log,
 		Member:      secured,
 		Audit:       changes,
+		Heard:       heard,
 	})
 	if err := api.Start(); err != nil {
 		return err
@@ -169,7 +173,7 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 		log.Warn(openPorts, "listen", o.host.Listen())
 	}
 	if secured != nil {
-		if err := runMember(ctx, secured, cat, o, log); err != nil {
+		if err := runMember(ctx, secured, cat, o, changes, heard, log); err != nil {
 			return err
 		}
 	}

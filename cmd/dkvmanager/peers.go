@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"dkvrun/cmd/dkvmanager/internal/audit"
 	"dkvrun/cmd/dkvmanager/internal/hostid"
 	"dkvrun/cmd/dkvmanager/internal/security"
 	"dkvrun/runtime/wire"
@@ -36,8 +37,8 @@ type peers struct {
 	// minute began at since; logged is the number of causes that were logged in it.
 	since  time.Time
 	logged int
-	// audits holds how the audit log of each manager ended last, by URL.
-	audits map[string]auditOf
+	// heard remembers how the audit logs of other managers end; nil if the manager is not secured.
+	heard *audit.Memory
 	// large holds a value for each response of more than largeResponse bytes that is being read or decoded.
 	large chan struct{}
 }
@@ -60,7 +61,7 @@ const peerTimeout = 3 * time.Second
 
 // newPeers returns the peers of a server; connections come from bind, empty for all. Without secured the requests are
 // made as their URLs say.
-func newPeers(bind string, log *slog.Logger, secured *security.Member) *peers {
+func newPeers(bind string, log *slog.Logger, secured *security.Member, heard *audit.Memory) *peers {
 	transport := &http.Transport{
 		DialContext:         hostid.Dialer(bind).DialContext,
 		MaxIdleConnsPerHost: 1, IdleConnTimeout: 2 * wire.ResolveEvery, MaxResponseHeaderBytes: 16 << 10,
@@ -70,7 +71,7 @@ func newPeers(bind string, log *slog.Logger, secured *security.Member) *peers {
 	}
 	large := make(chan struct{}, maxLargeResponses)
 	return &peers{
-		log: log, failures: map[string]string{}, audits: map[string]auditOf{}, large: large, secured: secured,
+		log: log, failures: map[string]string{}, heard: heard, large: large, secured: secured,
 		client: &http.Client{
 			Timeout:       peerTimeout,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -81,7 +82,7 @@ func newPeers(bind string, log *slog.Logger, secured *security.Member) *peers {
 
 // State returns what the manager at url has of a store.
 func (p *peers) State(ctx context.Context, url, store string) (s wire.StoreState, err error) {
-	before := p.auditAt(url)
+	asked := time.Now()
 	from, err := p.exchange(ctx, http.MethodGet, url, wire.StatePath(store), &s)
 	switch {
 	case err != nil:
@@ -95,40 +96,10 @@ func (p *peers) State(ctx context.Context, url, store string) (s wire.StoreState
 	if err = p.note(url, err); err != nil {
 		return wire.StoreState{}, err
 	}
-	if p.secured != nil && s.Audit != nil {
-		p.followAudit(url, before, auditOf{from, *s.Audit})
+	if p.heard != nil && s.Audit != nil {
+		p.heard.Follow(from, *s.Audit, asked)
 	}
 	return s, nil
-}
-
-// auditOf is how the audit log of a manager with an identity ends.
-type auditOf struct {
-	manager string
-	end     wire.AuditHead
-}
-
-func (p *peers) auditAt(url string) auditOf {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.audits[url]
-}
-
-// followAudit remembers how a manager's audit log ends, and logs if it can't have become so by growing. Before is how
-// it ended before the request was made, since answers may come in another order.
-func (p *peers) followAudit(url string, before, now auditOf) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	last := p.audits[url]
-	anew := last.manager == now.manager && last.end.Number == now.end.Number && last.end.Hash != now.end.Hash
-	if before.manager == now.manager && now.end.Number < before.end.Number || anew {
-		p.log.Error("the audit log of another manager was written anew, or lines of it were removed", "manager", now.manager,
-			"number", now.end.Number, "hash", now.end.Hash, "earlier number", before.end.Number, "earlier hash", before.end.Hash)
-	} else if last.manager == now.manager && now.end.Number < last.end.Number {
-		return // an answer that is older than another one
-	}
-	if len(p.audits) < maxFailures || last != (auditOf{}) {
-		p.audits[url] = now
-	}
 }
 
 // Store returns a store as a manager shows it.

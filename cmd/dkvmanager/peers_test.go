@@ -58,7 +58,7 @@ func TestPeers_RefuseHostileResponses(t *testing.T) {
 			runtime.ReadMemStats(&before)
 			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 			defer cancel()
-			if s, err := newPeers("", slog.New(slog.DiscardHandler), nil).State(ctx, server.URL, "S"); err == nil {
+			if s, err := newPeers("", slog.New(slog.DiscardHandler), nil, nil).State(ctx, server.URL, "S"); err == nil {
 				t.Errorf("believed: %.100v", s)
 			}
 			runtime.ReadMemStats(&after)
@@ -79,7 +79,7 @@ func TestPeers_NameTheSilentManager(t *testing.T) {
 	at := listener.Addr().String()
 	listener.Close()
 	var log bytes.Buffer
-	p := newPeers("", slog.New(slog.NewTextHandler(&log, nil)), nil)
+	p := newPeers("", slog.New(slog.NewTextHandler(&log, nil)), nil, nil)
 	want := "manager http://" + at + " does not answer"
 	for range 3 {
 		if _, err = p.State(context.Background(), "http://"+at, "S"); err == nil || err.Error() != want {
@@ -98,7 +98,7 @@ func TestPeers_RequestNothingButManagers(t *testing.T) {
 		requested <- r.URL.String()
 	}))
 	defer server.Close()
-	p := newPeers("", slog.New(slog.DiscardHandler), nil)
+	p := newPeers("", slog.New(slog.DiscardHandler), nil, nil)
 	for _, url := range []string{server.URL + "/any/path?x=", server.URL + "/", "", "file:///etc/passwd"} {
 		if _, err := p.State(t.Context(), url, "S"); err == nil {
 			t.Errorf("%q is taken for a manager", url)
@@ -135,7 +135,7 @@ func TestPeers_RefuseConfigurationsWithoutBounds(t *testing.T) {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write(text)
 		}))
-		_, err = newPeers("", slog.New(slog.DiscardHandler), nil).State(t.Context(), server.URL, "S")
+		_, err = newPeers("", slog.New(slog.DiscardHandler), nil, nil).State(t.Context(), server.URL, "S")
 		if (err == nil) != (change == nil) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -174,7 +174,7 @@ func TestPeers_ChangeMember(t *testing.T) {
 			_, _ = io.WriteString(w, test.body)
 		}))
 		to := wire.Manager{Identity: "m-1", URL: server.URL}
-		err := newPeers("", slog.New(slog.DiscardHandler), nil).ChangeMember(t.Context(), to, "m-9", "S", change)
+		err := newPeers("", slog.New(slog.DiscardHandler), nil, nil).ChangeMember(t.Context(), to, "m-9", "S", change)
 		var refused *wire.Result
 		switch {
 		case errors.As(err, &refused):

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"dkvrun/cmd/dkvmanager/internal/audit"
 	"dkvrun/cmd/dkvmanager/internal/hostid"
 	"dkvrun/cmd/dkvmanager/internal/security"
 	"dkvrun/runtime/wire"
@@ -43,6 +44,7 @@ type puller struct {
 	// stores returns the managers that the catalog names.
 	stores func() []wire.Manager
 	url    string // of this manager
+	heard  *audit.Memory
 	client *http.Client
 	log    *slog.Logger
 
@@ -56,9 +58,10 @@ type failure struct {
 	logged bool
 }
 
-func newPuller(m *security.Member, bind, url string, stores func() []wire.Manager, log *slog.Logger) *puller {
+func newPuller(m *security.Member, bind, url string, stores func() []wire.Manager, heard *audit.Memory,
+	log *slog.Logger) *puller {
 	return &puller{
-		member: m, stores: stores, url: url, log: log, failures: map[string]failure{},
+		member: m, stores: stores, url: url, heard: heard, log: log, failures: map[string]failure{},
 		client: &http.Client{
 			Timeout:       pullEvery,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -132,26 +135,41 @@ func (p *puller) others() []wire.Manager {
 
 // pull takes what another manager has of the access log.
 func (p *puller) pull(ctx context.Context, from wire.Manager) error {
-	text, err := p.get(ctx, from.URL, url.Values{"url": {p.url}})
+	asked := time.Now()
+	sender, answer, err := p.access(ctx, from.URL, url.Values{"url": {p.url}})
 	if err != nil {
 		return err
 	}
-	var answer wire.Access
-	if err := wire.DecodeAnswer(text, &answer); err != nil {
-		return fmt.Errorf("it answers with something that is not of the admin API: %w", err)
+	if answer.Audit != nil && sender != "" {
+		p.heard.Follow(sender, *answer.Audit, asked)
 	}
 	return p.member.Pull(answer, func(head string, number int64) ([]byte, error) {
-		return p.get(ctx, from.URL, url.Values{"head": {head}, "from": {strconv.FormatInt(number, 10)}})
+		_, text, err := p.get(ctx, from.URL, url.Values{"head": {head}, "from": {strconv.FormatInt(number, 10)}})
+		return text, err
 	})
 }
 
-func (p *puller) get(ctx context.Context, manager string, query url.Values) ([]byte, error) {
+// access returns what another manager has of the access log, and which manager answers.
+func (p *puller) access(ctx context.Context, manager string, query url.Values) (sender string, answer wire.Access,
+	err error) {
+	sender, text, err := p.get(ctx, manager, query)
+	if err == nil {
+		if err = wire.DecodeAnswer(text, &answer); err != nil {
+			err = fmt.Errorf("it answers with something that is not of the admin API: %w", err)
+		}
+	}
+	return sender, answer, err
+}
+
+// get makes a request to another manager, and returns the identity of the one that answers, or "" if it is no member as
+// far as this manager knows.
+func (p *puller) get(ctx context.Context, manager string, query url.Values) (sender string, text []byte, err error) {
 	if err := wire.CheckURL(manager); err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, manager+wire.AccessPath()+"?"+query.Encode(), nil)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	resp, err := p.client.Do(r)
 	if err != nil {
@@ -159,17 +177,19 @@ func (p *puller) get(ctx context.Context, manager string, query url.Values) ([]b
 		if errors.As(err, &failed) {
 			err = failed.Err
 		}
-		return nil, err
+		return "", nil, err
 	}
 	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAccess+1))
+	// Lines of the log are signed, so they may come of one whose new membership is not known here.
+	sender, _ = p.member.CheckManager(resp.TLS)
+	text, err = io.ReadAll(io.LimitReader(resp.Body, maxAccess+1))
 	if err == nil && len(text) > maxAccess {
 		err = errors.New("its answer is too long")
 	}
 	if err == nil && resp.StatusCode != http.StatusOK {
 		err = refusalOf(resp.StatusCode, text)
 	}
-	return text, err
+	return sender, text, err
 }
 
 // refusalOf returns what another manager says in a refusal.

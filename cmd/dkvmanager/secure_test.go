@@ -116,7 +116,7 @@ func TestPeers_BelieveMembers(t *testing.T) {
 			}
 			defer server.Close()
 			var log bytes.Buffer
-			p := newPeers("", slog.New(slog.NewTextHandler(&log, nil)), me)
+			p := newPeers("", slog.New(slog.NewTextHandler(&log, nil)), me, nil)
 			url := "http://" + server.Listener.Addr().String() // as in a catalog from the time before
 			s, err := p.State(t.Context(), url, "S")
 			if test.why == "" && (err != nil || s.Epoch != 7) {
@@ -227,36 +227,4 @@ func filesOf(t *testing.T, dir string) string {
 		t.Fatal(err)
 	}
 	return out.String()
-}
-
-// A manager notices that the audit log of another one was written anew. Answers that come in another order don't count.
-func TestPeers_FollowAuditLogs(t *testing.T) {
-	at := func(number int64, hash string) auditOf {
-		return auditOf{"m-2", wire.AuditHead{Number: number, Hash: hash}}
-	}
-	for name, test := range map[string]struct {
-		last, before, now auditOf
-		noticed           bool
-	}{
-		"the first":             {auditOf{}, auditOf{}, at(5, "e"), false},
-		"it grew":               {at(5, "e"), at(5, "e"), at(7, "g"), false},
-		"it stayed":             {at(5, "e"), at(5, "e"), at(5, "e"), false},
-		"it is shorter":         {at(5, "e"), at(5, "e"), at(4, "d"), true},
-		"its last line differs": {at(5, "e"), at(5, "e"), at(5, "x"), true},
-		"an older answer":       {at(5, "e"), at(3, "c"), at(4, "d"), false},
-		"another manager":       {at(5, "e"), at(5, "e"), auditOf{"m-3", wire.AuditHead{Number: 1, Hash: "x"}}, false},
-	} {
-		var log bytes.Buffer
-		p := newPeers("", slog.New(slog.NewTextHandler(&log, nil)), nil)
-		if test.last != (auditOf{}) {
-			p.audits["u"] = test.last
-		}
-		p.followAudit("u", test.before, test.now)
-		if noticed := strings.Contains(log.String(), "written anew"); noticed != test.noticed {
-			t.Errorf("%s: noticed is %v: %s", name, noticed, &log)
-		}
-		if want := test.now; name != "an older answer" && p.audits["u"] != want {
-			t.Errorf("%s: %+v is remembered, want %+v", name, p.audits["u"], want)
-		}
-	}
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"path/filepath"
 
+	"dkvrun/cmd/dkvmanager/internal/audit"
 	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/cmd/dkvmanager/internal/engine"
 	"dkvrun/cmd/dkvmanager/internal/security"
@@ -14,13 +15,15 @@ import (
 
 // runMember does what a secured manager does beside serving, until ctx is done: it takes commands, pulls the access log
 // and renews its certificate.
-func runMember(ctx context.Context, m *security.Member, cat *catalog.Catalog, o *options, log *slog.Logger) error {
+func runMember(ctx context.Context, m *security.Member, cat *catalog.Catalog, o *options, changes *audit.Log,
+	heard *audit.Memory, log *slog.Logger) error {
 	commands, err := listenControl(cat.Dir())
 	if err != nil {
 		return err
 	}
-	go serveControl(ctx, commands, m, log)
-	go newPuller(m, o.host.Bind, o.url(), func() []wire.Manager { return managersOf(cat.Snapshot()) }, log).run(ctx)
+	pulls := newPuller(m, o.host.Bind, o.url(), func() []wire.Manager { return managersOf(cat.Snapshot()) }, heard, log)
+	go (&controller{m, pulls, changes, log}).serve(ctx, commands)
+	go pulls.run(ctx)
 	go keepCertificate(ctx, m, log)
 	return nil
 }

@@ -26,6 +26,7 @@ type options struct {
 	timeout     flags.Seconds
 	maxMemory   int // MiB
 	seed        uint64
+	reason      string // as wire.EncodeReason writes it, after checkRest
 	output      string
 	color       string
 	eval        string
@@ -60,6 +61,7 @@ func (o *options) flagSet() *pflag.FlagSet {
 	f.Var(&o.timeout, "timeout", "end the run with status 124 after this time: seconds, or with a unit as in 5m")
 	f.IntVar(&o.maxMemory, "max-memory", interrupt.DefaultMemoryMiB, "end the run when it uses more than `MIB` of memory")
 	f.Uint64Var(&o.seed, "seed", 0, "`N` seeds math.random: runs with the same seed get the same numbers")
+	f.StringVar(&o.reason, "reason", "", "`TEXT` for the managers' audit logs: why the run changes something")
 	f.VarP(flags.Choice{Value: &o.output, Words: []string{"table", "json"}}, "output", "o", "the format of results; json prints one document at the end")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "show only rows of failures, and no notices")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "show more: duration and attempts of each row")
@@ -153,6 +155,12 @@ func (o *options) checkRest() error {
 	if err := o.credential.Check(); err != nil {
 		return err
 	}
+	if o.flags.Changed("reason") {
+		var err error
+		if o.reason, err = wire.EncodeReason(o.reason); err != nil {
+			return exit.Misuse("", "--reason %v", err)
+		}
+	}
 	if o.strict && o.keepGoing {
 		return exit.Misuse("use only one of them", "--strict and --keep-going exclude each other")
 	}
@@ -164,7 +172,7 @@ func (o *options) checkRest() error {
 
 // fromEnvironment lists the flags that the environment may set, as variables DKVRUN_ and their name. --yes is left
 // out: the user must give it for each run.
-var fromEnvironment = []string{"managers", "manager-port", "output", "color", "trace", "keep-going", "allow-down", "credential", "token-file"}
+var fromEnvironment = []string{"managers", "manager-port", "output", "color", "trace", "keep-going", "allow-down", "credential", "token-file", "reason"}
 
 // environment sets flags that were not given from the environment. DKVRUN_STRICT, DKVRUN_DRY_RUN and DKVRUN_TIMEOUT
 // apply even if a flag is less strict: a flag can only make a run stricter.

@@ -106,7 +106,7 @@ func startLocal(ctx context.Context, r *runner) (*local.Cluster, error) {
 // run sets up the Lua host and runs the script or expression of the command line.
 func (r *runner) run(ctx context.Context) ([]any, error) {
 	credentials := r.credential.Source(r.Getenv)
-	client := fanout.New(fanout.Config{Total: int64(r.maxMemory) << 20, Security: credentials})
+	client := fanout.New(fanout.Config{Total: int64(r.maxMemory) << 20, Security: credentials, Reason: r.reason})
 	defer client.Close()
 	// With -o json, standard output has the document and nothing else.
 	out := io.Writer(r.ordered)

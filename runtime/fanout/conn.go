@@ -19,6 +19,7 @@ type conn struct {
 	raw       net.Conn
 	stream    net.Conn
 	secure    Secure // without its Conn; the zero value without TLS
+	reason    string // see Config.Reason
 	sent      int    // bytes of the current request that the socket has taken
 	broken    error  // the error of the last read, or nil
 	reused    bool
@@ -135,7 +136,7 @@ func (c *Client) dial(ctx context.Context, f *flight, e Endpoint, deadline time.
 	if !f.hold(raw) {
 		return nil, &failure{connecting, net.ErrClosed}
 	}
-	cn := &conn{endpoint: e, raw: raw, stream: raw}
+	cn := &conn{endpoint: e, raw: raw, stream: raw, reason: c.reason}
 	if e.Scheme == "https" {
 		if err := raw.SetDeadline(deadline); err != nil {
 			raw.Close()

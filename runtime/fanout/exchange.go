@@ -161,6 +161,9 @@ func (cn *conn) send(r *Request) error {
 	if cn.secure.Authorization != "" {
 		req.Header.Set(fasthttp.HeaderAuthorization, cn.secure.Authorization)
 	}
+	if cn.reason != "" && strings.HasPrefix(r.Path, wire.Prefix) {
+		req.Header.Set(wire.ReasonHeader, cn.reason)
+	}
 	if r.Body != nil {
 		req.Header.SetContentType("application/json")
 		if r.Compressed {

@@ -86,6 +86,9 @@ type Options struct {
 type Config struct {
 	// Security secures connections to https endpoints; nil trusts the certificate authorities of the system.
 	Security Security
+	// Reason is sent as wire.ReasonHeader with each request of the admin API, as wire.EncodeReason wrote it; empty for
+	// none.
+	Reason string
 	// Answered, if not nil, is called with each answer before OnAnswer, by several goroutines at a time.
 	Answered func(Request, Answer)
 	// Total bounds the bytes of all bodies in one call of Do together; 0 means defaultTotal.
@@ -97,6 +100,7 @@ type Config struct {
 // Client sends requests and reuses connections. It is safe for concurrent use.
 type Client struct {
 	security Security
+	reason   string
 	answered func(Request, Answer)
 	control  func(network, address string, socket syscall.RawConn) error
 	names    resolver
@@ -115,6 +119,7 @@ func New(config Config) *Client {
 	ctx, stop := context.WithCancel(context.Background())
 	return &Client{
 		security: config.Security,
+		reason:   config.Reason,
 		answered: config.Answered,
 		control:  config.Control,
 		names:    resolver{ctx: ctx, lookup: net.DefaultResolver.LookupNetIP, names: map[string]*name{}},

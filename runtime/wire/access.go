@@ -46,6 +46,11 @@ type Access struct {
 	Heads   []AccessHead `json:"heads"` // the last line of the log, then those of branches that differ from it
 	// Managers are the other members whose addresses this manager knows.
 	Managers []Manager `json:"managers"`
+	// Audit is the last line of the manager's audit log, which others remember.
+	Audit *AuditHead `json:"audit,omitempty"`
+	// Heard is what the manager remembers of the audit log of the manager that the parameter audit names; nil if it
+	// remembers nothing.
+	Heard *AuditHeard `json:"heard,omitempty"`
 }
 
 // AccessHead is the last line of the access log or a branch of it.

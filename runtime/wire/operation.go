@@ -221,6 +221,14 @@ type AuditHead struct {
 	Hash   string `json:"hash"`   // SHA-256, in hexadecimal; empty if there is none
 }
 
+// AuditHeard is what a manager remembers of the audit log of another one.
+type AuditHeard struct {
+	Head AuditHead `json:"head"` // the last line that the other one has told
+	// Lost is an earlier last line that a later answer contradicts: the log was written anew, or lines of it were
+	// removed. Nil if there is none.
+	Lost *AuditHead `json:"lost,omitempty"`
+}
+
 // DigestOf returns the digest of a decided operation, or "" if its record was dropped.
 func (s *StoreState) DigestOf(id string) string {
 	for _, op := range s.Decisions {

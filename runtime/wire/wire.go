@@ -5,8 +5,13 @@
 package wire
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Version is the version of dkvrun and dkvmanager, which are built from one tree.
@@ -25,6 +30,46 @@ const Prefix = "/admin/v1"
 // ManagerHeader is the header with which a manager states its identity in every response, also in a refusal. A response
 // without it comes from another server.
 const ManagerHeader = "Dkv-Manager"
+
+// ReasonHeader is the header with which a request states why it is made, as EncodeReason writes it. A secured manager
+// keeps it in its audit log.
+const ReasonHeader = "Dkv-Reason"
+
+// MaxReason is the maximum length of a reason, in bytes of UTF-8.
+const MaxReason = 200
+
+// EncodeReason returns a reason for ReasonHeader, percent-encoded. It refuses an empty one, one that is too long, and
+// characters that can't be printed.
+func EncodeReason(reason string) (string, error) {
+	if err := checkReason(reason); err != nil {
+		return "", err
+	}
+	return url.PathEscape(reason), nil
+}
+
+// DecodeReason reads what EncodeReason wrote.
+func DecodeReason(header string) (string, error) {
+	if len(header) > 3*MaxReason {
+		return "", fmt.Errorf("has %d bytes: at most %d are allowed", len(header), 3*MaxReason)
+	}
+	reason, err := url.PathUnescape(header)
+	if err != nil {
+		return "", errors.New("is not percent-encoded")
+	}
+	return reason, checkReason(reason)
+}
+
+func checkReason(reason string) error {
+	switch {
+	case strings.TrimSpace(reason) == "":
+		return errors.New("is empty")
+	case len(reason) > MaxReason:
+		return fmt.Errorf("has %d bytes: at most %d are allowed", len(reason), MaxReason)
+	case !utf8.ValidString(reason) || strings.ContainsFunc(reason, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return errors.New("has a character that can't be printed")
+	}
+	return nil
+}
 
 // SetManager sets the headers that every response of the manager with this identity has. A response that is not JSON
 // sets another Content-Type.

@@ -75,7 +75,7 @@ type Peers interface {
 	Store(ctx context.Context, at wire.Manager, store string) (wire.Store, error)
 }
 
-// Options configures the API; all fields but AlsoKnownAs, Member and Audit are required.
+// Options configures the API; all fields but AlsoKnownAs, Member, Audit and Heard are required.
 type Options struct {
 	Catalog    Catalog
 	Supervisor Supervisor
@@ -90,8 +90,9 @@ type Options struct {
 	// Member has the keys and the access log of a secured manager. Without it the API is plain HTTP, and everybody may
 	// make every request.
 	Member *security.Member
-	// Audit gets a line for each change; nil for no audit log.
+	// Audit gets a line for each change; nil for no audit log. Heard remembers the logs of others; nil together with it.
 	Audit *audit.Log
+	Heard *audit.Memory
 	// Boot is a new id at every start of the manager.
 	Boot string
 	// Engine is the name of the engine that new stores get.

@@ -33,10 +33,40 @@ func audited(log *slog.Logger, file *audit.Log, route *route, action string, req
 	}
 	if failed := file.Append(line); failed != nil {
 		log.Error("a line of the audit log is missing", "error", failed, "who", line.Who, "action", action, "store", line.Store,
-			"outcome", line.Outcome)
+			"outcome", line.Outcome, "reason", line.Reason)
 	} else {
 		log.Info("audit", "who", line.Who, "role", line.Role, "from", line.From, "action", action, "store", line.Store,
-			"operation", line.Operation, "outcome", line.Outcome)
+			"operation", line.Operation, "outcome", line.Outcome, "reason", line.Reason)
+	}
+	return value, err
+}
+
+// withAudit returns an answer with the last line of the audit log, if it is one that other managers and repairs read: of
+// queries for the state, of settle, fence and decide, and of those for the access log, which all members make all the
+// time.
+func (a *API) withAudit(value any) any {
+	if a.Audit == nil {
+		return value
+	}
+	head := a.Audit.Head()
+	switch v := value.(type) {
+	case wire.StoreState:
+		v.Audit = &head
+		return v
+	case wire.Access:
+		v.Audit = &head
+		return v
+	}
+	return value
+}
+
+// getAccess returns what this manager has of the access log, and with the parameter audit what it remembers of the audit
+// log of another manager.
+func (a *API) getAccess(req *request) (any, error) {
+	value, err := a.membership.getAccess(req)
+	if v, is := value.(wire.Access); is && req.query.Has("audit") && a.Heard != nil {
+		v.Heard = a.Heard.Of(req.query.Get("audit"))
+		return v, err
 	}
 	return value, err
 }

@@ -40,7 +40,7 @@ func secure(t *testing.T, b *harness, cluster *securitytest.Cluster, address str
 		t.Fatal(err)
 	}
 	b.api.Member, b.api.membership.of = s, s
-	if b.api.Audit, err = audit.Open(b.catalog.Dir()); err != nil {
+	if b.api.Audit, err = audit.Open(b.catalog.Dir(), nil); err != nil {
 		t.Fatal(err)
 	}
 	listener, err := net.Listen("tcp", address)
@@ -74,8 +74,17 @@ func client(t *testing.T, shown *identity.Bundle) *http.Client {
 	return &http.Client{Transport: transport, Timeout: 20 * time.Second}
 }
 
+// matrixReason is the reason that requests state, "ticket 12: größer".
+const matrixReason = "ticket%2012:%20gr%C3%B6%C3%9Fer"
+
 // call makes a request over TLS.
 func (s *secured) call(c *http.Client, token, method, path string, body any) (int, []byte) {
+	s.t.Helper()
+	return s.callFor("", c, token, method, path, body)
+}
+
+// callFor is like call, with the header of a reason unless it is empty.
+func (s *secured) callFor(reason string, c *http.Client, token, method, path string, body any) (int, []byte) {
 	s.t.Helper()
 	var source io.Reader
 	if body != nil {
@@ -91,6 +100,9 @@ func (s *secured) call(c *http.Client, token, method, path string, body any) (in
 	}
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	if reason != "" {
+		req.Header.Set(wire.ReasonHeader, reason)
 	}
 	resp, err := c.Do(req)
 	if err != nil {
@@ -332,6 +344,10 @@ func TestMatrix_IsComplete(t *testing.T) {
 			t.Errorf("%s %s is no route", row.method, row.path)
 		} else {
 			covered[r.method+" "+r.path] = true
+			// Every mutation has a line of the audit log, for which a row is checked that says what is done.
+			if mutates := r.method != http.MethodGet && r.action != "Renew"; mutates != (row.done != nil) {
+				t.Errorf("%s %s: is it audited? mutates %v, done %v", r.method, r.path, mutates, row.done != nil)
+			}
 		}
 	}
 	for _, r := range routes {
@@ -363,7 +379,7 @@ func (row matrixRow) try(t *testing.T, s *secured, who caller) {
 	}
 	before, actions, lines, audited := b.file(), b.sup.actions(), b.api.Member.State().Number, b.api.Audit.Head()
 	path := wire.Prefix + row.path + strings.ReplaceAll(row.query, "SELF", b.catalog.Identity())
-	status, text := s.call(client(t, who.bundle), who.token, row.method, path, body)
+	status, text := s.callFor(matrixReason, client(t, who.bundle), who.token, row.method, path, body)
 	if row.allows(who) {
 		if status != http.StatusOK || row.done != nil && !row.done(b) || !strings.Contains(string(text), row.shows) {
 			t.Errorf("nothing was done: %d %.300s", status, text)
@@ -409,6 +425,9 @@ func (row matrixRow) checkAudit(t *testing.T, s *secured, who caller) {
 		t.Fatalf("the audit log is %q: %v", text, err)
 	}
 	r, _, _ := match(row.method, wire.Prefix+row.path)
+	if line.Reason != "ticket 12: größer" {
+		t.Errorf("the reason is %q", line.Reason)
+	}
 	if line.Number != 1 || !strings.HasPrefix(line.Action, r.action) || line.From != "127.0.0.1" || line.Outcome == "" ||
 		row.path != "/join" && row.path != "/access" && !strings.HasSuffix(line.Store, "Store") {
 		t.Errorf("the audit log has %s", text)

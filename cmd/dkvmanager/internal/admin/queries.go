@@ -185,10 +185,6 @@ func (a *API) getState(req *request) (any, error) {
 		return nil, err
 	}
 	s.Asks = a.Supervisor.Asks(req.store)
-	if a.Audit != nil {
-		head := a.Audit.Head()
-		s.Audit = &head
-	}
 	return s, nil
 }
 

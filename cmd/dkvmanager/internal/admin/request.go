@@ -26,6 +26,8 @@ type request struct {
 	subject string
 	// dryRun means that the request asks what would happen, and changes nothing.
 	dryRun bool
+	// reason is why the request is made, as the client says; empty if it doesn't.
+	reason string
 	// caller is who makes the request; the zero value if that is not known.
 	caller identity.Caller
 	query  url.Values
@@ -55,6 +57,13 @@ func (a *API) read(w http.ResponseWriter, r *http.Request, route *route, names m
 	var err error
 	if req.query, err = readQuery(r, route.params); err != nil {
 		return nil, err
+	}
+	if stated := r.Header.Values(wire.ReasonHeader); len(stated) > 1 {
+		return nil, wire.Refuse(wire.CodeBadRequest, "header %s is given twice", wire.ReasonHeader)
+	} else if len(stated) == 1 {
+		if req.reason, err = wire.DecodeReason(stated[0]); err != nil {
+			return nil, wire.Refuse(wire.CodeBadRequest, "header %s %w", wire.ReasonHeader, err)
+		}
 	}
 	noBody := func() error { return wire.Refuse(wire.CodeBadRequest, "%s takes no body: send none", route.action) }
 	if !route.body && r.ContentLength > 0 {
@@ -110,6 +119,7 @@ func (q *request) auditLine(action string) audit.Line {
 	line := audit.Line{
 		Time: time.Now().UTC(), Role: string(q.caller.Role), From: q.client.String(),
 		Action: action, Subject: q.subject, Store: q.store, Operation: q.operation, Digest: q.digest,
+		Reason: q.reason,
 	}
 	if q.caller.Identity != (identity.Identity{}) { // a server that joins has none
 		line.Who = q.caller.Identity.String()

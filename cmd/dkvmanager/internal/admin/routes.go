@@ -62,8 +62,7 @@ var routes = []route{
 	{"GET", "/certificates", "GetCertificates", nil, false, viewerOrManager, "read certificates", (*API).getCertificates},
 	{"POST", "/join", "Join", nil, true, nobody, "join the cluster",
 		func(a *API, r *request) (any, error) { return a.membership.join(r) }},
-	{"GET", "/access", "GetAccess", []string{"head", "from", "url"}, false, adminOrManager, "read the access log",
-		func(a *API, r *request) (any, error) { return a.membership.getAccess(r) }},
+	{"GET", "/access", "GetAccess", []string{"head", "from", "url", "audit"}, false, adminOrManager, "read the access log", (*API).getAccess},
 	{"POST", "/access", "AppendAccess", nil, true, admin, "change the access log",
 		func(a *API, r *request) (any, error) { return a.membership.appendAccess(r) }},
 	{"GET", "/access/state", "GetAccessState", nil, false, viewer, "list who has access",
@@ -175,6 +174,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	enterState(r.Context(), serving)
 	value, err := audited(a.Log, a.Audit, route, action, req, func() (any, error) { return a.handle(route, req) })
+	value = a.withAudit(value)
 	enterState(r.Context(), answering)
 	if slot != nil {
 		a.answers.moves(slot)

@@ -54,13 +54,16 @@ type Line struct {
 	Operation string `json:"operation,omitempty"`
 	Digest    string `json:"digest,omitempty"`
 	Outcome   string `json:"outcome"` // a code of results, or the state of the operation
+	// Reason is what the caller gave as the reason of the change.
+	Reason string `json:"reason,omitempty"`
 	// Missing is the number of lines before this one that could not be written.
 	Missing int64 `json:"missing,omitempty"`
 }
 
 // Log is an open audit log. Its methods may be called from any goroutine.
 type Log struct {
-	dir string
+	dir  string
+	sink *Sink // nil for none
 
 	mu   sync.Mutex
 	f    *os.File
@@ -71,13 +74,14 @@ type Log struct {
 }
 
 // Open opens the audit log in a data folder, and makes it if it is missing. A last line that a crash left without its
-// end is removed. A file whose last line is damaged is kept under another name, and the log begins anew.
-func Open(dir string) (*Log, error) {
-	l := &Log{dir: dir}
+// end is removed. A file whose last line is damaged is kept under another name, and the log begins anew. Each line goes
+// to the sink as well, also one that the file can't take; nil for none. The log closes it.
+func Open(dir string, sink *Sink) (*Log, error) {
+	l := &Log{dir: dir, sink: sink}
 	path := l.path(0)
 	head, end, err := lastLine(path)
 	if errors.Is(err, errDamaged) {
-		err = os.Rename(path, path+".damaged")
+		err = os.Rename(path, path+damagedSuffix)
 		head, end = wire.AuditHead{}, 0
 	} else if errors.Is(err, fs.ErrNotExist) || err == nil && head.Number == 0 {
 		// A crash came between the renaming of a full file and the first line of the next one.
@@ -110,6 +114,9 @@ func openFile(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 }
 
+// damagedSuffix is added to the name of a file whose last line can't be read.
+const damagedSuffix = ".damaged"
+
 var errDamaged = errors.New("its last line can't be read")
 
 // lastLine returns the number and the hash of the last whole line of a file, and where it ends.
@@ -138,11 +145,11 @@ func lastLine(path string) (head wire.AuditHead, end int64, err error) {
 	if json.Unmarshal(last, &line) != nil || line.Number < 1 {
 		return wire.AuditHead{}, 0, errDamaged
 	}
-	return wire.AuditHead{Number: line.Number, Hash: hash(last)}, end, nil
+	return wire.AuditHead{Number: line.Number, Hash: Hash(last)}, end, nil
 }
 
-// hash returns the hash of a line with its end.
-func hash(line []byte) string {
+// Hash returns the hash of a line, with its end or without.
+func Hash(line []byte) string {
 	sum := sha256.Sum256(bytes.TrimSuffix(line, []byte("\n")))
 	return hex.EncodeToString(sum[:])
 }
@@ -154,10 +161,15 @@ func (l *Log) Head() wire.AuditHead {
 	return l.last
 }
 
-// Reserve makes sure that the disk has space for the line of a change that is to be made.
+// Reserve makes sure that the disk, and the limit of the process for the size of files, have space for the line of a
+// change that is to be made.
 func (l *Log) Reserve() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	var limit unix.Rlimit // which fallocate doesn't look at
+	if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &limit); err == nil && uint64(min(l.size+room, maxFile)) > limit.Cur {
+		return unix.EFBIG
+	}
 	err := unix.Fallocate(int(l.f.Fd()), unix.FALLOC_FL_KEEP_SIZE, l.size, room)
 	if err == nil || errors.Is(err, unix.EOPNOTSUPP) {
 		return nil
@@ -176,6 +188,7 @@ func (l *Log) Append(line Line) error {
 	if err != nil {
 		return err
 	}
+	l.sink.add(string(text))
 	text = append(text, '\n')
 	if l.size > 0 && l.size+int64(len(text)) > maxFile {
 		err = l.rotate()
@@ -187,7 +200,7 @@ func (l *Log) Append(line Line) error {
 		l.missing++
 		return err
 	}
-	l.last, l.missing = wire.AuditHead{Number: line.Number, Hash: hash(text)}, 0
+	l.last, l.missing = wire.AuditHead{Number: line.Number, Hash: Hash(text)}, 0
 	return nil
 }
 
@@ -229,9 +242,10 @@ func (l *Log) rotate() error {
 // Path returns the path of the file.
 func (l *Log) Path() string { return l.path(0) }
 
-// Close closes the file.
+// Close closes the file and the sink.
 func (l *Log) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.sink.close()
 	return l.f.Close()
 }

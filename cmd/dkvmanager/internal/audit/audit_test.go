@@ -12,7 +12,7 @@ import (
 
 func open(t *testing.T, dir string) *Log {
 	t.Helper()
-	l, err := Open(dir)
+	l, err := Open(dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func read(t *testing.T, path, previous string) []Line {
 		if err := json.Unmarshal(line, &l); err != nil || l.Previous != previous {
 			t.Fatalf("line %d of %s: %v, previous is %s, want %s", len(out)+1, path, err, l.Previous, previous)
 		}
-		out, previous = append(out, l), hash(line)
+		out, previous = append(out, l), Hash(line)
 	}
 	return out
 }
@@ -136,7 +136,7 @@ func TestAudit_Rotation(t *testing.T) {
 		if len(lines) != 1 || lines[0].Number != int64(2*keptFiles+1-i) {
 			t.Errorf("%s: %+v", l.path(i), lines)
 		}
-		previous = hash(text)
+		previous = Hash(text)
 	}
 }
 

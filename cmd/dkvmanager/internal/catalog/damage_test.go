@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"dkvrun/cmd/dkvmanager/internal/storetest"
 	"dkvrun/runtime/durable"
 	"dkvrun/runtime/wire"
 )
@@ -32,10 +33,10 @@ func TestCatalog_FailedWriteChangesNothing(t *testing.T) {
 
 // TestCatalog_PartialWriteChangesNothing makes writes fail after 100 bytes, as a full disk does.
 func TestCatalog_PartialWriteChangesNothing(t *testing.T) {
-	if !alone(t) {
+	if !storetest.Alone(t) {
 		return
 	}
-	refusesAndRecovers(t, func(t *testing.T, _ string) func() { return limitFiles(t, 100) })
+	refusesAndRecovers(t, func(t *testing.T, _ string) func() { return storetest.LimitFiles(t, 100) })
 }
 
 // refusesAndRecovers checks that a failed write changes nothing, and that the next write succeeds.

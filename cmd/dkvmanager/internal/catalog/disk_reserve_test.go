@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"dkvrun/cmd/dkvmanager/internal/storetest"
 	"dkvrun/runtime/durable"
 	"dkvrun/runtime/wire"
 )
@@ -76,13 +77,13 @@ func TestCatalog_FullDiskKeepsVotes(t *testing.T) {
 
 // TestCatalog_NoVoteWithoutReserve checks that no vote is given without the reserve that its commit may need.
 func TestCatalog_NoVoteWithoutReserve(t *testing.T) {
-	if !alone(t) {
+	if !storetest.Alone(t) {
 		return
 	}
 	c := open(t, t.TempDir())
 	add(t, c, orders())
 	before := files(t, c.Dir())
-	heal := limitFiles(t, reserveSize/2)
+	heal := storetest.LimitFiles(t, reserveSize/2)
 	err := c.Update(vote)
 	heal()
 	var refusal *wire.Result

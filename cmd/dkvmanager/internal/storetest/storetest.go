@@ -1,5 +1,5 @@
-// Package storetest helps tests of running stores: it waits for conditions, and uses a store through the client port of
-// one instance.
+// Package storetest helps tests of stores: it waits for conditions, uses a running store through the client port of one
+// instance, and limits the size of a process's files.
 package storetest
 
 import (

@@ -1,4 +1,4 @@
-package catalog
+package storetest
 
 import (
 	"os"
@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// alone runs a test that sets limits of its process in a separate process, because other tests write files at the same
+// Alone runs a test that sets limits of its process in a separate process, because other tests write files at the same
 // time. It reports whether this is that process; the other process has the result already.
-func alone(t *testing.T) bool {
+func Alone(t *testing.T) bool {
 	t.Helper()
 	const mark = "DKV_TEST_ALONE"
 	if os.Getenv(mark) == t.Name() {
@@ -31,8 +31,8 @@ func alone(t *testing.T) bool {
 	return false
 }
 
-// limitFiles limits the size of files that this process writes, until the returned function is called.
-func limitFiles(t *testing.T, bytes uint64) (heal func()) {
+// LimitFiles limits the size of files that this process writes, until the returned function is called.
+func LimitFiles(t *testing.T, bytes uint64) (heal func()) {
 	t.Helper()
 	signal.Ignore(unix.SIGXFSZ)
 	var old unix.Rlimit
