@@ -17,7 +17,6 @@ import (
 
 	"dkvrun/cmd/dkvmanager/internal/audit"
 	"dkvrun/cmd/dkvmanager/internal/security"
-	"dkvrun/runtime/printable"
 	"dkvrun/runtime/wire"
 )
 
@@ -153,7 +152,7 @@ func (c *auditCommand) show(_ context.Context, stdout io.Writer) error {
 		return err
 	}
 	for _, line := range kept {
-		if _, err := fmt.Fprintln(stdout, printable.Text(line)); err != nil {
+		if _, err := fmt.Fprintln(stdout, oneLine(line)); err != nil {
 			return err
 		}
 	}
@@ -197,7 +196,7 @@ func (c *auditCommand) check(ctx context.Context, stdout io.Writer) error {
 		}
 	}
 	for _, p := range problems {
-		fmt.Fprintln(stdout, "problem: "+printable.Text(p))
+		fmt.Fprintln(stdout, "problem: "+oneLine(p))
 	}
 	if len(problems) > 0 {
 		return fmt.Errorf("the audit log of %s is not as it was written: %d problems", c.dataDir, len(problems))
@@ -227,7 +226,7 @@ func (c *auditCommand) others(ctx context.Context) ([]heardAt, error) {
 func compareHeard(report audit.Report, hashes map[int64]string, other heardAt) (problem, note string) {
 	who := fmt.Sprintf("manager %s at %s", other.Manager, other.URL)
 	if other.Error != "" {
-		return "", fmt.Sprintf("%s does not say what it remembers: %s", who, printable.Text(other.Error))
+		return "", fmt.Sprintf("%s does not say what it remembers: %s", who, oneLine(other.Error))
 	}
 	if other.Heard == nil {
 		return "", who + " remembers nothing of this log"

@@ -116,7 +116,9 @@ func TestAudit_VerifyAndShow(t *testing.T) {
 	other = c.start(second, 2)
 	verify(exitError, "remembers line 4, and the log ends with line 3")
 	d = c.start(first, 1)
-	eventually(t, "the other manager notices", func() bool { return strings.Contains(other.log.String(), "was written anew, or lines of it were removed") })
+	eventually(t, "the other manager notices", func() bool {
+		return strings.Contains(other.log.String(), "was written anew, or lines of it were removed")
+	})
 	c.createFor(first, "UserStore", "covers it up")
 	c.createFor(first, "LogStore", "goes on")
 	verify(exitError, "remembers another line 4, with the hash")

@@ -41,14 +41,14 @@ func audited(log *slog.Logger, file *audit.Log, route *route, action string, req
 	return value, err
 }
 
-// withAudit returns an answer with the last line of the audit log, if it is one that other managers and repairs read: of
-// queries for the state, of settle, fence and decide, and of those for the access log, which all members make all the
-// time.
-func (a *API) withAudit(value any) any {
-	if a.Audit == nil {
+// withAudit returns an answer with the last line of the audit log, if it is one that other managers and repairs read:
+// of queries for the state, of settle, fence and decide, and of those for the access log, which all members make all
+// the time.
+func withAudit(file *audit.Log, value any) any {
+	if file == nil {
 		return value
 	}
-	head := a.Audit.Head()
+	head := file.Head()
 	switch v := value.(type) {
 	case wire.StoreState:
 		v.Audit = &head
@@ -58,17 +58,6 @@ func (a *API) withAudit(value any) any {
 		return v
 	}
 	return value
-}
-
-// getAccess returns what this manager has of the access log, and with the parameter audit what it remembers of the audit
-// log of another manager.
-func (a *API) getAccess(req *request) (any, error) {
-	value, err := a.membership.getAccess(req)
-	if v, is := value.(wire.Access); is && req.query.Has("audit") && a.Heard != nil {
-		v.Heard = a.Heard.Of(req.query.Get("audit"))
-		return v, err
-	}
-	return value, err
 }
 
 // completing lists the actions that end an operation, or a coordinator replacement.

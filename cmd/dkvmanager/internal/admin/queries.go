@@ -178,6 +178,17 @@ var openAPI []byte
 
 func (a *API) getOpenAPI(*request) (any, error) { return document(openAPI), nil }
 
+// getAccess returns what this manager has of the access log, and with the parameter audit what it remembers of the
+// audit log of another manager.
+func (a *API) getAccess(req *request) (any, error) {
+	value, err := a.membership.getAccess(req)
+	if v, is := value.(wire.Access); is && req.query.Has("audit") && a.Heard != nil {
+		v.Heard = a.Heard.Of(req.query.Get("audit"))
+		return v, err
+	}
+	return value, err
+}
+
 // getState returns, for other managers and repairs, what this manager has of a store, even if it has no such store.
 func (a *API) getState(req *request) (any, error) {
 	s, err := a.participant.State(req.store)

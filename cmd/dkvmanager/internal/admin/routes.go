@@ -174,7 +174,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	enterState(r.Context(), serving)
 	value, err := audited(a.Log, a.Audit, route, action, req, func() (any, error) { return a.handle(route, req) })
-	value = a.withAudit(value)
+	value = withAudit(a.Audit, value)
 	enterState(r.Context(), answering)
 	if slot != nil {
 		a.answers.moves(slot)

@@ -22,8 +22,8 @@ const (
 	saveEvery = 10 * time.Second
 )
 
-// Memory is what a manager remembers of how the audit logs of others end, over its restarts: a log that is written anew,
-// or of which the end was removed, contradicts it. Its methods may be called from any goroutine.
+// Memory is what a manager remembers of how the audit logs of others end, over its restarts: a log that is written
+// anew, or of which the end was removed, contradicts it. Its methods may be called from any goroutine.
 type Memory struct {
 	path string
 	log  *slog.Logger
@@ -62,8 +62,8 @@ func OpenMemory(dir string, log *slog.Logger) *Memory {
 	return m
 }
 
-// Follow remembers how a manager's log ends, as the manager itself has told in an answer to a request that was made at a
-// certain time. It logs an end that can't have come of an earlier one by growing.
+// Follow remembers how a manager's log ends, as the manager itself has told in an answer to a request that was made
+// at a certain time. It logs an end that can't have come of an earlier one by growing.
 func (m *Memory) Follow(manager string, head wire.AuditHead, asked time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -12,8 +12,8 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// A manager notices that the audit log of another one was written anew, also after a restart, and remembers what is lost.
-// Answers that come in another order don't count.
+// A manager notices that the audit log of another one was written anew, also after a restart, and remembers what is
+// lost. Answers that come in another order don't count.
 func TestMemory_Follow(t *testing.T) {
 	t.Parallel()
 	head := func(number int64, hash string) wire.AuditHead { return wire.AuditHead{Number: number, Hash: hash} }

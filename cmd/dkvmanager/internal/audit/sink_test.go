@@ -54,7 +54,8 @@ func TestSink_Syslog(t *testing.T) {
 	}
 }
 
-// A destination that is missing is said once, delays nothing and loses nothing of the file; it is used when it is there.
+// A destination that is missing is said once, delays nothing and loses nothing of the file; it is used when it is
+// there.
 func TestSink_Missing(t *testing.T) {
 	t.Parallel()
 	var said bytes.Buffer
