@@ -280,8 +280,20 @@ function task:wait() end
 ---@class dkvrun.cluster
 ---@field managers any a list of `host:port`
 ---@field hosts any a list of the servers' addresses
+---@field secured any true if it is secured
 ---@field store any the name of the store that `local_cluster` created, or nil
 local cluster = {}
+
+---Makes a credential for a secured cluster, and returns its file, which ends with the cluster: of a user with a role, or of an application of a store. When it returns, the managers and instances know it, except those of servers that are killed, paused or cut off. `run_script{…, flags = {"--credential", FILE}}` runs a runbook with it.
+---@param role? "viewer"|"operator"|"admin" of a user
+---@param app? string the name of an application
+---@param store? string with `app`: the store that it uses, which need not exist yet
+---@param read_only? boolean with `app`: it may only read
+---@param name? string with `role`: the user's name, by default a new one; a new credential ends the earlier one of the same name
+---@param token? boolean with `role`: a bearer token, for `--token-file`
+---@return any # the path of the file
+---@overload fun(parameters: table): any
+function cluster:credential(role, app, store, read_only, name, token) end
 
 ---Kills the manager and the instances of a server, as a power failure would: none of them shuts down cleanly. With `after` it returns at once, and kills the server when its manager has answered the next request of that kind, before the answer is delivered; the test fails if there is no such request.
 ---@param server integer its number, from 1
@@ -830,11 +842,12 @@ function fake_managers(count, delay_sec, faults) end
 ---@param servers? integer how many
 ---@param instances? any creates a store, starts it and waits until it is ready: the number of instances on each server, or a list of instances in the form of `new_store`'s `nodes`, where `host` is the number of a server and the other fields are optional: `{{host = 1}, {host = 2}, {host = 2}}`
 ---@param store? string with `instances`: the store's name, and the prefix of its instances' names
+---@param secured? boolean managers and stores speak TLS, and the test is their admin; by default only with `dkvrun test --secured`
 ---@param connect? boolean make them the session
 ---@param timeout_sec? number seconds for the answer of each manager
 ---@return dkvrun.cluster # the cluster
 ---@overload fun(parameters: table): dkvrun.cluster
-function local_cluster(servers, instances, store, connect, timeout_sec) end
+function local_cluster(servers, instances, store, secured, connect, timeout_sec) end
 
 ---Runs a runbook as the command line does, in a separate process with the session's managers, and returns its exit status and output.
 ---@param script string its path, relative to the suite's folder

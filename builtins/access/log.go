@@ -95,7 +95,7 @@ func (h *change) findSigner() error {
 	if h.r.Credentials == nil {
 		return h.c.Errorf(codeNoAdmin, "%s: this run has no credential of cluster %s", h.c.Name, h.cluster)
 	}
-	b, path, err := h.r.Credentials.For(h.cluster)
+	b, path, err := h.r.Credentials.For(h.members[0].Endpoint).For(h.cluster)
 	if err != nil {
 		return h.c.Errorf(codeNoAdmin, "%s: %v", h.c.Name, err)
 	}

@@ -89,22 +89,23 @@ func connectStore(c *runtime.Call) (any, error) {
 	return s, nil
 }
 
-// managerScheme returns the scheme with which the managers of the session are reached, or would be.
-func (s *store) managerScheme() string {
+// manager returns a manager of the session with the scheme with which it is reached. Without a session it is one that
+// stands for any.
+func (s *store) manager() fanout.Endpoint {
 	manager := fanout.Endpoint{}
 	if s.session != nil {
 		if members := s.session.Members(); len(members) > 0 {
 			manager = members[0].Endpoint
 		}
 	}
-	return s.client.Resolve(manager).Scheme
+	return s.client.Resolve(manager)
 }
 
 // clientPort returns the endpoint of a client port. It speaks TLS if the managers do, unless its scheme is given, and
 // then an instance of the store has to answer.
 func (s *store) clientPort(e fanout.Endpoint) fanout.Endpoint {
 	if e.Scheme == "" {
-		e.Scheme = s.managerScheme()
+		e.Scheme = s.manager().Scheme
 	}
 	if e.Scheme == "https" {
 		e.Store = s.name

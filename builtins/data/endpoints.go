@@ -14,10 +14,11 @@ import (
 
 // asApplication reports whether the run is one of an application, whose credential is the only one that it has.
 func (s *store) asApplication(r *run.Run) bool {
-	if r.Credentials == nil || s.managerScheme() != "https" {
+	manager := s.manager()
+	if r.Credentials == nil || manager.Scheme != "https" {
 		return false
 	}
-	who, only := r.Credentials.Only()
+	who, only := r.Credentials.For(manager).Only()
 	return only && who.Kind == secured.App
 }
 

@@ -76,7 +76,7 @@ func startFakes(c *runtime.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.Fixtures.Started(started)
+	r.Fixtures.Servers.Started(started, nil)
 	r.Reporter.Notice(fmt.Sprintf("%d fake managers from %s on", plan.Count, plan.Address(0)))
 	for i := range plan.Count {
 		if f := plan.Fault(i); f != "" {

@@ -31,6 +31,7 @@ var localCluster = runtime.Builtin{
 		{Name: "servers", Type: runtime.Integer, Default: 3, Min: runtime.Bound(1), Max: runtime.Bound(local.MaxServers), Doc: "how many"},
 		instancesParam,
 		{Name: "store", Type: runtime.String, Default: "TestStore", Check: params.Check(wire.CheckName), Doc: "with `instances`: the store's name, and the prefix of its instances' names"},
+		{Name: "secured", Type: runtime.Boolean, Doc: "managers and stores speak TLS, and the test is their admin; by default only with `dkvrun test --secured`"},
 		{Name: "connect", Type: runtime.Boolean, Default: true, Doc: "make them the session"},
 		params.Timeout(30),
 	},
@@ -50,6 +51,10 @@ func startCluster(c *runtime.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	secured := f.Secured
+	if c.Given("secured") {
+		secured = c.Bool("secured")
+	}
 	started := &localServers{}
 	scope := r.Scope(c)
 	before := scope.Session()
@@ -66,7 +71,7 @@ func startCluster(c *runtime.Call) (any, error) {
 		return nil, err
 	}
 	started.Cluster, err = local.Start(c.Context(), local.Options{
-		Servers: c.Int("servers"), Manager: program, TempDir: f.TempDir, Died: f.Abort,
+		Servers: c.Int("servers"), Secured: secured, Manager: program, TempDir: f.TempDir, Died: f.Abort,
 	})
 	if err != nil {
 		return nil, err
@@ -75,7 +80,7 @@ func startCluster(c *runtime.Call) (any, error) {
 	if started.managers, err = fanout.ParseEndpoints(started.Endpoints(), wire.DefaultManagerPort); err != nil {
 		return nil, err
 	}
-	f.Started(started.managers)
+	f.Servers.Started(started.managers, started.Credential())
 	nodes, err := wantedInstances(c, started.managers)
 	if err != nil {
 		return nil, err
@@ -113,9 +118,11 @@ var clusterType = &runtime.ObjectType{
 	Fields: []runtime.Field{
 		{Name: "managers", Doc: "a list of `host:port`", Get: func(o runtime.Object) any { return o.(*localServers).Endpoints() }},
 		{Name: "hosts", Doc: "a list of the servers' addresses", Get: func(o runtime.Object) any { return o.(*localServers).hosts() }},
+		{Name: "secured", Doc: "true if it is secured", Get: func(o runtime.Object) any { return o.(*localServers).Credential() != nil }},
 		{Name: "store", Doc: "the name of the store that `local_cluster` created, or nil", Get: func(o runtime.Object) any { return text.OrNil(o.(*localServers).store) }},
 	},
 	Methods: []runtime.Builtin{
+		clusterCredential,
 		{
 			Name: "kill", Positional: 1,
 			Doc: "Kills the manager and the instances of a server, as a power failure would: none of them shuts down cleanly. " +

@@ -56,11 +56,14 @@ func execute(c *runtime.Call) (any, error) {
 	if !filepath.IsAbs(script) {
 		script = filepath.Join(f.Folder, script)
 	}
-	args := c.Strings("flags")
+	args, environment := c.Strings("flags"), f.Environment
 	if s := r.Scope(c).Session(); s != nil && s.Connected() {
 		var managers []string
 		for _, e := range s.Endpoints() {
 			managers = append(managers, r.Client.Resolve(e).URL())
+			if own, _ := f.Servers.Of(e); own != nil {
+				environment = []string{"DKVRUN_CREDENTIAL=" + own.File, "DKVRUN_TOKEN_FILE="}
+			}
 		}
 		args = append(args, "-m", strings.Join(managers, ","))
 	}
@@ -74,7 +77,7 @@ func execute(c *runtime.Call) (any, error) {
 	defer lifeline.Close()
 	defer end.Close()
 	cmd.ExtraFiles = []*os.File{lifeline}
-	cmd.Env = append(append(cmd.Environ(), f.Environment...), LifelineVariable+"="+strconv.Itoa(LifelineFD))
+	cmd.Env = append(append(cmd.Environ(), environment...), LifelineVariable+"="+strconv.Itoa(LifelineFD))
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err = cmd.Run()

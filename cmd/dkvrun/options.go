@@ -22,6 +22,7 @@ type options struct {
 	managerPort int
 	credential  flags.Credential
 	local       int
+	secured     bool
 	keep        string
 	timeout     flags.Seconds
 	maxMemory   int // MiB
@@ -57,6 +58,7 @@ func (o *options) flagSet() *pflag.FlagSet {
 	f.IntVar(&o.managerPort, "manager-port", wire.DefaultManagerPort, "the port of managers that are given without one")
 	o.credential.Add(f)
 	f.IntVar(&o.local, "local", 0, "start `N` managers on this machine as the session; delete them at the end")
+	f.BoolVar(&o.secured, "secured", false, "with --local: managers and stores speak TLS, and the run is their admin")
 	f.StringVar(&o.keep, "keep", "", "with --local: keep the cluster's data in `DIR` for another run")
 	f.Var(&o.timeout, "timeout", "end the run with status 124 after this time: seconds, or with a unit as in 5m")
 	f.IntVar(&o.maxMemory, "max-memory", interrupt.DefaultMemoryMiB, "end the run when it uses more than `MIB` of memory")
@@ -115,8 +117,10 @@ func parse(args []string, getenv func(string) string) (*options, error) {
 	if o.flags.Changed("local") {
 		return o, o.checkLocal()
 	}
-	if o.keep != "" {
-		return nil, exit.Misuse("add --local=N", "--keep needs --local")
+	for _, flag := range []string{"keep", "secured"} {
+		if o.flags.Changed(flag) {
+			return nil, exit.Misuse("add --local=N", "--%s needs --local", flag)
+		}
 	}
 	if err := o.environment(getenv); err != nil {
 		return nil, err
@@ -140,7 +144,7 @@ func (o *options) checkLocal() error {
 		return exit.Misuse("", "--local=%d: want 1 to 32 managers", o.local)
 	}
 	if o.credential.Given() {
-		return exit.Misuse("", "--local starts managers without TLS, for which there are no credentials")
+		return exit.Misuse("leave it out", "--local needs no credential: with --secured it makes that of an admin")
 	}
 	return o.checkRest()
 }

@@ -20,6 +20,7 @@ import (
 	"dkvrun/cmd/dkvrun/internal/output"
 	"dkvrun/cmd/dkvrun/internal/process"
 	"dkvrun/runtime"
+	"dkvrun/runtime/credential"
 	"dkvrun/runtime/fanout"
 	"dkvrun/runtime/local"
 	"dkvrun/runtime/printable"
@@ -47,7 +48,7 @@ func runScript(p *process.Process, o *options) int {
 	ctx, out := interrupt.WatchStdout(ctx, p.Stdout)
 	s := output.NewScreen(p, out, output.Options{Table: o.output == "table", Quiet: o.quiet, Verbose: o.verbose, Color: o.color})
 	r := &runner{Process: p, options: o, watch: watch, current: &current, written: out, screen: s,
-		ordered: output.NewOrdered(s, s.Out())}
+		ordered: output.NewOrdered(s, s.Out()), servers: credential.Servers{Others: o.credential.Source(p.Getenv)}}
 	if o.local > 0 {
 		watch()
 		cluster, err := startLocal(ctx, r)
@@ -77,6 +78,7 @@ type runner struct {
 	written *interrupt.Stdout
 	screen  *output.Screen
 	ordered *output.Ordered // the screen, for concurrent tasks
+	servers credential.Servers
 	host    *runtime.Host
 	app     *builtins.Run
 }
@@ -88,8 +90,9 @@ func startLocal(ctx context.Context, r *runner) (*local.Cluster, error) {
 		return nil, exit.Misuse("", "%v", err)
 	}
 	r.screen.Progress(fmt.Sprintf("starting %d managers", r.options.local))
-	cluster, err := local.Start(ctx,
-		local.Options{Servers: r.options.local, Keep: r.keep, Manager: manager, TempDir: os.TempDir()})
+	cluster, err := local.Start(ctx, local.Options{
+		Servers: r.options.local, Secured: r.secured, Keep: r.keep, Manager: manager, TempDir: os.TempDir(),
+	})
 	r.screen.Progress("")
 	if err != nil {
 		return nil, err
@@ -97,16 +100,13 @@ func startLocal(ctx context.Context, r *runner) (*local.Cluster, error) {
 	r.screen.Notice(cluster.Describe())
 	r.source = "--local"
 	r.session, err = fanout.ParseEndpoints(cluster.Endpoints(), r.managerPort)
-	for i := range r.session {
-		r.session[i].Scheme = "http"
-	}
+	r.servers.Started(r.session, cluster.Credential())
 	return cluster, err
 }
 
 // run sets up the Lua host and runs the script or expression of the command line.
 func (r *runner) run(ctx context.Context) ([]any, error) {
-	credentials := r.credential.Source(r.Getenv)
-	client := fanout.New(fanout.Config{Total: int64(r.maxMemory) << 20, Security: credentials, Reason: r.reason})
+	client := fanout.New(fanout.Config{Total: int64(r.maxMemory) << 20, Security: &r.servers, Reason: r.reason})
 	defer client.Close()
 	// With -o json, standard output has the document and nothing else.
 	out := io.Writer(r.ordered)
@@ -114,7 +114,7 @@ func (r *runner) run(ctx context.Context) ([]any, error) {
 		out = r.Stderr
 	}
 	r.app = builtins.NewRun(builtins.Config{
-		Client: client, Credentials: credentials, Reporter: r.ordered, Stdout: out,
+		Client: client, Credentials: &r.servers, Reporter: r.ordered, Stdout: out,
 		Preset: r.session, Source: r.source, ManagerPort: r.managerPort,
 		Owner: process.Owner, DryRun: r.dryRun,
 		Yes: r.yes, AllowDown: r.down, Strict: r.strict, KeepGoing: r.keepGoing, Ask: r.prompt(),

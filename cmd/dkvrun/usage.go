@@ -29,5 +29,6 @@ Exit status: 0 success; 1 the script raised an error, or did not check a failure
 can't be used; 124 --timeout passed; 130 interrupted; exit(n) exits with n.
 
 To try it without any servers:  dkvrun --local=3 -e 'new_store("OrdersStore", "orders")'
+With TLS and roles, as servers: dkvrun --local=3 --secured -e 'new_store("OrdersStore", "orders")'
 `
 }

@@ -363,8 +363,8 @@ func (l *Log) Knows(h Head) bool {
 }
 
 // Lines returns lines of the log or of the branch that has a certain line, from a number on, for another manager to
-// merge: whole lines, of at most MaxPull bytes together. It reports whether there is such a branch. The line need not be
-// the last one any more: the log may have grown since the other manager was told.
+// merge: whole lines, of at most MaxPull bytes together. It reports whether there is such a branch. The line need not
+// be the last one any more: the log may have grown since the other manager was told.
 func (l *Log) Lines(of Hash, from int64) ([]byte, bool) {
 	for _, b := range append([]branch{l.main}, l.other...) {
 		if slices.Contains(b.hashes, of) {

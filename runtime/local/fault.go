@@ -48,7 +48,7 @@ func (c *Cluster) Restart(ctx context.Context, i int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.managers[i].log.Close()
-	m, err := c.spawn(i)
+	m, err := spawn(c.command(i), c.data(i), c.endpoints[i], c.died)
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (c *Cluster) Restart(ctx context.Context, i int) error {
 	if c.cut[i] {
 		return listens(ctx, m)
 	}
-	return healthy(ctx, []*manager{m})
+	return healthy(ctx, []*manager{m}, c.security())
 }
 
 // paused holds the stopped processes of a paused server.

@@ -18,6 +18,8 @@ const (
 	clusterFile   = "cluster.json"
 	lockFile      = "lock"
 	clusterFormat = 1
+	// securedFormat is that of secured clusters, which older programs can't start.
+	securedFormat = 2
 )
 
 // keptCluster is the content of the cluster's file in a kept folder. Hosts are part of every store's topology, so
@@ -25,7 +27,16 @@ const (
 type keptCluster struct {
 	Format    int      `json:"format"`
 	Endpoints []string `json:"endpoints"`
+	// Secured is the state of a secured cluster: making until all its managers have answered, then made. It is empty for
+	// a cluster that is not secured.
+	Secured string `json:"secured,omitempty"`
 }
+
+// The states of a secured cluster.
+const (
+	making = "making"
+	made   = "made"
+)
 
 // reopen locks the kept folder and the addresses recorded in it, or new ones the first time.
 func (c *Cluster) reopen(ctx context.Context, o Options) (err error) {
@@ -43,20 +54,47 @@ func (c *Cluster) reopen(ctx context.Context, o Options) (err error) {
 		if err := checkEmpty(c.root); err != nil {
 			return err
 		}
-	} else if n := len(remembered.Endpoints); n != o.Servers {
-		return fmt.Errorf("%s keeps a cluster of %d servers, not %d: use --local=%d, or another folder", c.root, n, o.Servers, n)
+	} else if err := remembered.fits(c.root, o); err != nil {
+		return err
 	}
 	if c.folder, err = lockFolder(c.root); err != nil {
 		return err
 	}
 	if remembered != nil {
-		c.endpoints = remembered.Endpoints
+		c.endpoints, c.made = remembered.Endpoints, remembered.Secured == made
 		return c.retake(ctx)
 	}
 	if c.endpoints, c.block, err = freeBlock(o.Servers); err != nil {
 		return err
 	}
-	return writeClusterFile(c.root, keptCluster{clusterFormat, c.endpoints})
+	state := ""
+	if c.secured {
+		state = making
+	}
+	return c.record(state)
+}
+
+// record writes the cluster's file.
+func (c *Cluster) record(secured string) error {
+	format := clusterFormat
+	if secured != "" {
+		format = securedFormat
+	}
+	return writeClusterFile(c.root, keptCluster{format, c.endpoints, secured})
+}
+
+// fits refuses options that differ from the kept cluster's.
+func (k *keptCluster) fits(folder string, o Options) error {
+	n, secured := len(k.Endpoints), k.Secured != ""
+	switch {
+	case n != o.Servers:
+		return fmt.Errorf("%s keeps a cluster of %d servers, not %d: use --local=%d, or another folder", folder, n, o.Servers, n)
+	case secured && !o.Secured:
+		return fmt.Errorf("%s keeps a secured cluster: add --secured, or use another folder", folder)
+	case !secured && o.Secured:
+		return fmt.Errorf("%s keeps a cluster that is not secured: leave --secured out, or use another folder", folder)
+	}
+	return nil
 }
 
 // retake locks the recorded addresses. This run has locked the folder, so the addresses may still be held by instances
@@ -90,8 +128,11 @@ func readClusterFile(folder string) (*keptCluster, error) {
 	if err := json.Unmarshal(b, k); err != nil {
 		return nil, fmt.Errorf("%s is damaged: %w", path, err)
 	}
-	if k.Format != clusterFormat {
-		return nil, fmt.Errorf("%s has format %d: this dkvrun knows format %d", path, k.Format, clusterFormat)
+	if k.Format != clusterFormat && k.Format != securedFormat {
+		return nil, fmt.Errorf("%s has format %d: this dkvrun knows formats up to %d", path, k.Format, securedFormat)
+	}
+	if (k.Format == securedFormat) != (k.Secured == making || k.Secured == made) {
+		return nil, fmt.Errorf("%s is damaged: secured is %.20q in format %d", path, k.Secured, k.Format)
 	}
 	if len(k.Endpoints) == 0 {
 		return nil, fmt.Errorf("%s is damaged: it names no endpoint", path)

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -26,6 +27,8 @@ const MaxServers = 32
 type Options struct {
 	// Servers is the number of managers, 1 to MaxServers.
 	Servers int
+	// Secured makes the managers the members of a secured cluster; see Cluster.Credential.
+	Secured bool
 	// Manager is the path of the dkvmanager program; see FindManager.
 	Manager string
 	// Keep is the folder that keeps the cluster's data and addresses for another run; empty to delete the cluster at
@@ -40,6 +43,8 @@ type Options struct {
 // Cluster is a set of running managers.
 type Cluster struct {
 	endpoints []string
+	secured   bool
+	made      bool // the secured cluster was made by an earlier run, which kept it
 	keep      string
 	root      string
 	folder    *os.File // lock on the kept folder; nil without Keep
@@ -56,6 +61,7 @@ type Cluster struct {
 	managers []*manager
 	paused   map[int]*paused
 	cut      map[int]bool
+	issued   int // the number of credentials that Issue has made or tried to make
 }
 
 // Start starts the managers and returns when each answers. On an error, and when ctx ends first, it stops and deletes
@@ -64,7 +70,7 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	if o.Servers < 1 || o.Servers > MaxServers {
 		return nil, fmt.Errorf("a local cluster can't have %d servers: want 1 to %d", o.Servers, MaxServers)
 	}
-	c := &Cluster{keep: o.Keep, died: o.Died, paused: map[int]*paused{}, cut: map[int]bool{}}
+	c := &Cluster{secured: o.Secured, keep: o.Keep, died: o.Died, paused: map[int]*paused{}, cut: map[int]bool{}}
 	c.close = sync.OnceValue(c.end)
 	if err := c.start(ctx, o); err != nil {
 		return nil, errors.Join(err, c.Close())
@@ -85,24 +91,30 @@ func (c *Cluster) start(ctx context.Context, o Options) (err error) {
 	if c.controller, err = netfault.New(); err != nil {
 		return err
 	}
+	if c.secured && !c.made {
+		return c.secure(ctx)
+	}
 	for i := range c.endpoints {
-		m, err := c.spawn(i)
+		m, err := spawn(c.command(i), c.data(i), c.endpoints[i], c.died)
 		if err != nil {
 			return err
 		}
 		c.managers = append(c.managers, m)
 	}
-	return healthy(ctx, c.managers)
+	return healthy(ctx, c.managers, c.security())
 }
 
-// spawn starts the manager of a server. Servers are counted from 0.
-func (c *Cluster) spawn(i int) (*manager, error) {
-	data := c.data(i)
-	args := []string{"--listen", c.endpoints[i], "--data-dir", data, "--lifeline", "3", "--switchboard", "4"}
+// command returns the command, with the words that it begins with, that runs the manager of a server. Servers are
+// counted from 0. From descriptor 3 on the manager inherits the lifeline, the socket for network faults, and the lock
+// on the addresses, which its instances inherit too.
+func (c *Cluster) command(i int, words ...string) *exec.Cmd {
+	cmd := exec.Command(c.program, words...)
+	cmd.Args = append(cmd.Args, "--listen", c.endpoints[i], "--data-dir", c.data(i), "--lifeline", "3", "--switchboard", "4")
 	if c.keep == "" {
-		args = append(args, "--ephemeral")
+		cmd.Args = append(cmd.Args, "--ephemeral")
 	}
-	return spawn(c.program, args, data, c.endpoints[i], []*os.File{c.reads, c.controller.File(), c.block}, c.died)
+	cmd.ExtraFiles = []*os.File{c.reads, c.controller.File(), c.block}
+	return cmd
 }
 
 // data returns the data folder of a server.
@@ -130,6 +142,9 @@ func (c *Cluster) Describe() string {
 	managers := strconv.Itoa(len(c.endpoints)) + " managers"
 	if len(c.endpoints) == 1 {
 		managers = "1 manager"
+	}
+	if c.secured {
+		managers = strings.Replace(managers, " ", " secured ", 1)
 	}
 	if c.keep != "" {
 		return fmt.Sprintf("cluster of %s on %s, kept in %s", managers, span(c.endpoints), c.keep)

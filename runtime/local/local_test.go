@@ -234,7 +234,10 @@ func TestLocal_KeepRefuses(t *testing.T) {
 	for _, test := range []struct{ file, content, want string }{
 		{"thesis.txt", "", "holds thesis.txt but no cluster.json: give a new or empty folder"},
 		{"cluster.json", "{", "is damaged"},
-		{"cluster.json", `{"format": 2, "endpoints": ["127.3.0.11:7801"]}`, "has format 2"},
+		{"cluster.json", `{"format": 3, "endpoints": ["127.3.0.11:7801"]}`, "has format 3"},
+		{"cluster.json", `{"format": 2, "endpoints": ["127.3.0.11:7801"]}`, "is damaged"},
+		{"cluster.json", `{"format": 1, "endpoints": ["127.3.0.11:7801"], "secured": "made"}`, "is damaged"},
+		{"cluster.json", `{"format": 2, "endpoints": ["127.3.0.11:7801"], "secured": "made"}`, "keeps a secured cluster: add --secured"},
 		{"cluster.json", `{"format": 1}`, "names no endpoint"},
 		{"cluster.json", `{"format": 1, "endpoints": ["10.0.0.11:7801"]}`, "not an address and port of this machine alone"},
 	} {

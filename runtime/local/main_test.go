@@ -44,9 +44,11 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// pausedRunner is a value of runnerVariable, which otherwise names a folder to keep. It makes the runner pause its
-// first server.
-const pausedRunner = "paused"
+// Values of runnerVariable, which otherwise names a folder to keep.
+const (
+	pausedRunner  = "paused"  // the runner pauses its first server
+	securedRunner = "secured" // its cluster is secured
+)
 
 // runner starts a cluster of two managers, prints their endpoints, and waits to be killed. SIGUSR1 makes it cut off the
 // first server.
@@ -54,7 +56,11 @@ func runner(manager, temp, keep string) {
 	signals := make(chan os.Signal, 1)
 	ossignal.Notify(signals, syscall.SIGUSR1)
 	options := Options{Servers: 2, Manager: manager, TempDir: temp}
-	if keep != pausedRunner {
+	switch keep {
+	case pausedRunner:
+	case securedRunner:
+		options.Secured = true
+	default:
 		options.Keep = keep
 	}
 	c, err := Start(context.Background(), options)

@@ -31,11 +31,9 @@ type manager struct {
 	err      error
 }
 
-// spawn starts a manager. From descriptor 3 on it inherits the lifeline, the socket for network faults, and the lock on
-// the addresses, which its instances inherit too. It gets a new process group, so that Ctrl-C on the terminal reaches
-// only the runner. died, if not nil, is called when it ends without being told to.
-func spawn(program string, args []string, data, endpoint string, inherited []*os.File,
-	died func(error)) (*manager, error) {
+// spawn starts a manager. It gets a new process group, so that Ctrl-C on the terminal reaches only the runner. Its log
+// has what it prints, unless cmd has a standard output. died, if not nil, is called when it ends without being told to.
+func spawn(cmd *exec.Cmd, data, endpoint string, died func(error)) (*manager, error) {
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return nil, err
 	}
@@ -43,10 +41,11 @@ func spawn(program string, args []string, data, endpoint string, inherited []*os
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(program, args...)
 	cmd.Dir = "/"
-	cmd.Stdout, cmd.Stderr = log, log
-	cmd.ExtraFiles = inherited
+	cmd.Stderr = log
+	if cmd.Stdout == nil {
+		cmd.Stdout = log
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		log.Close()
@@ -63,8 +62,9 @@ func spawn(program string, args []string, data, endpoint string, inherited []*os
 	return m, nil
 }
 
-// healthy returns when every manager answers. It returns an error when one ends first or the time limit passes.
-func healthy(ctx context.Context, managers []*manager) error {
+// healthy returns when every manager answers, to a client with security, which is nil for plain managers. It returns an
+// error when one ends first or the time limit passes.
+func healthy(ctx context.Context, managers []*manager, security fanout.Security) error {
 	endpoints := make([]string, len(managers))
 	for i, m := range managers {
 		endpoints[i] = m.endpoint
@@ -73,7 +73,7 @@ func healthy(ctx context.Context, managers []*manager) error {
 	if err != nil {
 		return err
 	}
-	client := fanout.New(fanout.Config{})
+	client := fanout.New(fanout.Config{Security: security})
 	defer client.Close()
 	var ended, silent *manager
 	err = until(ctx, startTime, func() bool {

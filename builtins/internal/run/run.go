@@ -24,7 +24,7 @@ type Config struct {
 	Client *fanout.Client
 	// Credentials has the credentials with which Client connects to secured managers, for what an admin's key signs; nil
 	// for none.
-	Credentials *credential.Source
+	Credentials *credential.Servers
 	Reporter    report.Reporter
 	Stdout      io.Writer
 	// Preset lists the managers that were given by a flag, the environment or --local; Source names which of these.

@@ -53,7 +53,7 @@ type Member struct {
 	keyring  atomic.Pointer[keyring]         // never changed, but replaced as a whole
 	bundle   atomic.Pointer[identity.Bundle] // the manager's certificate
 	opened   time.Time
-	heard    atomic.Int64 // when another member last told its access log, in seconds; 0 if none has
+	heard    atomic.Int64  // when another member last told its access log, in seconds; 0 if none has
 	strange  chan struct{} // see Strangers
 }
 

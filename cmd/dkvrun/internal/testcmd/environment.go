@@ -30,18 +30,19 @@ type environment struct {
 
 // openEnvironment returns the environment of a file.
 func openEnvironment(p *process.Process, o *testOptions, s suite.Setup) *environment {
+	servers := &credential.Servers{Others: o.credential.Source(p.Getenv)}
 	fixtures := &builtins.Fixtures{
 		Manager: func() (string, error) { return local.FindManager(p.Getenv, p.Executable) }, TempDir: os.TempDir(),
 		Executable: p.Executable, Folder: filepath.Dir(s.File), Environment: o.credential.Environment(),
+		Secured: o.secured, Servers: servers,
 		AtEnd: s.Scope.AtEnd, Abort: s.Scope.Abort,
 	}
-	credentials := o.credential.Source(p.Getenv)
 	e := &environment{client: fanout.New(fanout.Config{
 		Answered: fixtures.Answered, Control: netfault.Control,
-		Security: security{credentials, fixtures},
+		Security: servers,
 	})}
 	e.Run = builtins.NewRun(builtins.Config{
-		Client: e.client, Credentials: credentials, Reporter: &recorder{note: s.Action}, Stdout: s.Stdout,
+		Client: e.client, Credentials: servers, Reporter: &recorder{note: s.Action}, Stdout: s.Stdout,
 		Preset: o.session, Source: o.source, ManagerPort: o.managerPort, Owner: process.Owner, Fixtures: fixtures,
 	})
 	e.host = runtime.New(runtime.Options{
@@ -51,14 +52,6 @@ func openEnvironment(p *process.Process, o *testOptions, s suite.Setup) *environ
 	})
 	return e
 }
-
-// security connects with the user's credential, but not to managers that a test has started without TLS.
-type security struct {
-	*credential.Source
-	fixtures *builtins.Fixtures
-}
-
-func (s security) Default(e fanout.Endpoint) bool { return !s.fixtures.Plain(e) && s.Source.Default(e) }
 
 func (e *environment) Host() *runtime.Host { return e.host }
 

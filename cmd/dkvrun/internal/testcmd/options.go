@@ -28,6 +28,7 @@ type testOptions struct {
 	source      string
 	managerPort int
 	credential  flags.Credential
+	secured     bool // local_cluster starts secured managers by default
 
 	jobs, repeat, retries int
 	shuffle, failFast     bool
@@ -71,6 +72,7 @@ func (o *testOptions) flagSet() *pflag.FlagSet {
 	f.StringArrayVarP(&o.reports, "report", "r", nil, "`FORMAT[:FILE]`, repeatable: terminal, tap, tap13, junit, json; standard output without a file")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "show a line for each test instead of a dot")
 	f.Var(flags.Choice{Value: &o.color, Words: []string{"auto", "always", "never"}}, "color", "colour on the terminal")
+	f.BoolVar(&o.secured, "secured", false, "local_cluster starts secured managers, unless a call says secured = false")
 	f.StringArrayVarP(&o.managers, "managers", "m", nil, "the session of each file: `HOST[:PORT]`, separated by commas, or @FILE with one per line")
 	f.IntVar(&o.managerPort, "manager-port", wire.DefaultManagerPort, "the port of managers that are given without one")
 	o.credential.Add(f)
