@@ -143,6 +143,9 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 		Confirm: func(ctx context.Context, store, change string) error {
 			return api.Confirm(ctx, store, change)
 		},
+		MayKill: func(ctx context.Context, store, instance string) error {
+			return api.MayKill(ctx, store, instance)
+		},
 		Security: secured,
 		Hosts:    append([]string{o.host.Name}, o.alsoKnownAs...),
 		Peers:    peers,

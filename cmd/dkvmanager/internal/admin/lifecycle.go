@@ -139,6 +139,22 @@ func (a *API) mayRestart(ctx context.Context, store, instance string, without []
 	return checkRestart(s, seen, instance, without)
 }
 
+// MayKill returns nil if the other instances of a store that are ready have its majority, and a refusal if an instance
+// that hangs has to stay as it is. It queries all managers of the store.
+func (a *API) MayKill(ctx context.Context, store, instance string) error {
+	s, err := find(a.Catalog.Snapshot(), store)
+	if err != nil {
+		return err
+	}
+	var others []string
+	for _, n := range s.Nodes {
+		if n.Name != instance {
+			others = append(others, n.Name)
+		}
+	}
+	return a.mayRestart(ctx, store, instance, others)
+}
+
 // lockOwn locks the request's instance, which must belong to this server.
 func (a *API) lockOwn(req *request) (release func(), err error) {
 	if release, err = a.locks.take(req.store, req.instance); err != nil {

@@ -37,6 +37,9 @@ func TestInstances_Report(t *testing.T) {
 	}
 
 	// A process that hangs is reported, and delays the response by a second at most.
+	for _, s := range c.servers {
+		s.needed.Store(true)
+	}
 	hung := c.servers[0].instance("Orders", "orders-1")
 	if err := syscall.Kill(hung.PID, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
@@ -56,6 +59,22 @@ func TestInstances_Report(t *testing.T) {
 	if took > 2*askTimeout {
 		t.Errorf("asking took %v", took)
 	}
+
+	// As long as the store needs it, it stays, and its state says why; then it is killed and restarted.
+	storetest.Wait(t, 30*time.Second, func() (bool, string) {
+		now := c.servers[0].instance("Orders", "orders-1")
+		return now.PID == hung.PID && strings.HasPrefix(now.LastError, "the process has not answered since 20") &&
+			strings.HasSuffix(now.LastError, ": orders-1 is needed"), describe([]wire.Instance{now})
+	})
+	for _, s := range c.servers {
+		s.needed.Store(false)
+	}
+	storetest.Wait(t, 30*time.Second, func() (bool, string) {
+		now := c.servers[0].instance("Orders", "orders-1")
+		return now.Ready && now.PID != hung.PID && now.Restarts == 1 &&
+			strings.HasPrefix(now.LastError, "the process ended: it had not answered for ") &&
+			strings.HasSuffix(now.LastError, ": the manager killed it"), describe([]wire.Instance{now})
+	})
 }
 
 func TestInstances_Metrics(t *testing.T) {

@@ -20,6 +20,8 @@ type handle struct {
 	// done is closed when the process has ended. exit then describes how, as far as it is known.
 	done chan struct{}
 	exit string
+	// killed says why this manager has killed it; empty if it has not.
+	killed string
 }
 
 // spawn starts the instance process of a folder in its own session, so that it outlives the manager. Its output is

@@ -1,7 +1,9 @@
 package supervisor
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -54,11 +56,16 @@ func (w *worker) observe(ctx context.Context, want desiredState) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	if state, err := w.client.State(ctx); err == nil && state.PID == w.proc.pid {
-		w.state = state
+		w.state, w.silentSince, w.silentAsks = state, time.Time{}, 0
 		if !w.started.Equal(state.StartedAt) {
 			w.started = state.StartedAt
 		}
 		w.up = w.up || w.listens(ctx, want.node)
+	} else if ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		if w.silentSince.IsZero() {
+			w.silentSince = time.Now()
+		}
+		w.silentAsks++
 	}
 	return nil
 }
@@ -84,7 +91,7 @@ func (w *worker) tellEarlierDeath() {
 
 // ended records the end of a process: a failure, unless it was told to stop or need not run.
 func (w *worker) ended(last *handle, ran time.Duration, told bool, want desiredState) {
-	died := death(w.dir, last.pid, last.exit, w.log)
+	died := death(w.dir, last.pid, cmp.Or(last.killed, last.exit), w.log)
 	about := []any{"pid", died.pid, "reason", died.reason, "ran", ran.Round(time.Millisecond)}
 	switch {
 	case told:
@@ -116,6 +123,7 @@ func (w *worker) adopt() error {
 func (w *worker) clearProcess() {
 	w.proc, w.up, w.force = nil, false, false
 	w.state, w.stoppingSince = engine.State{}, time.Time{}
+	w.silentSince, w.silentAsks = time.Time{}, 0
 }
 
 // recordFailure delays the next start, with a growing backoff.
@@ -195,6 +203,9 @@ func (w *worker) ensureRunning(ctx context.Context, want desiredState) error {
 		if !w.stoppingSince.IsZero() || changedCh || w.hasMoved(want) {
 			w.stopProcess(stopGrace)
 			return nil
+		}
+		if w.hangs() {
+			return w.killHung(ctx)
 		}
 		if want.node.Role == wire.Data {
 			return w.completeJoin(ctx, want)

@@ -61,6 +61,7 @@ type observedStatus struct {
 	started  time.Time
 	restarts int
 	failures int
+	hangs    bool // the process does not answer, and problem says why it is not restarted
 	// problem is the present problem, or the last failure; nil if there is none.
 	problem error
 	text    string // of problem
@@ -68,7 +69,8 @@ type observedStatus struct {
 
 // publish publishes the status of the instance.
 func (w *worker) publish(want desiredState, served int) {
-	now := observedStatus{served: served, seen: w.observation(want), restarts: w.restarts, failures: w.failures}
+	now := observedStatus{served: served, seen: w.observation(want), restarts: w.restarts, failures: w.failures,
+		hangs: w.proc != nil && w.hangs() && w.problem != nil}
 	now.status, _ = now.seen.status()
 	if w.proc != nil {
 		now.pid, now.started = w.proc.pid, w.started
@@ -193,11 +195,12 @@ func (s *Supervisor) instance(ctx context.Context, p place, n wire.Node) wire.In
 	in.Status, in.Ready = now.seen.status()
 	switch {
 	case err != nil:
-		if in.Status == wire.Running {
+		switch {
+		case in.Status != wire.Running, now.hangs:
+		case errors.Is(err, context.DeadlineExceeded):
+			in.LastError = fmt.Sprintf("the process does not answer within %s", askTimeout)
+		default:
 			in.LastError = "the process does not answer: " + err.Error()
-			if errors.Is(err, context.DeadlineExceeded) {
-				in.LastError = fmt.Sprintf("the process does not answer within %s", askTimeout)
-			}
 		}
 	case state.PID == now.pid:
 		in.Leader = state.Leader && in.Status == wire.Running

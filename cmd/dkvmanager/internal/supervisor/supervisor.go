@@ -22,7 +22,7 @@ import (
 )
 
 // Options configures a supervisor. All but Bind, ExtraArgs, Lifeline, NetFaultSocket, Security, Hosts and
-// OrphanPatience are required.
+// OrphanPatience and HangPatience are required.
 type Options struct {
 	// Dir holds the folder of each instance: Dir/STORE/INSTANCE.
 	Dir string
@@ -50,9 +50,12 @@ type Options struct {
 	Hosts []string
 	// Peers asks other managers to change the members of a running store.
 	Peers Peers
-	// OrphanPatience replaces orphanPatience if it is not 0.
-	OrphanPatience time.Duration
-	Log            *slog.Logger
+	// MayKill returns nil if an instance that hangs can be killed without taking the store's majority, else an error
+	// that says why not.
+	MayKill func(ctx context.Context, store, instance string) error
+	// OrphanPatience and HangPatience replace orphanPatience and hangPatience if they are not 0.
+	OrphanPatience, HangPatience time.Duration
+	Log                          *slog.Logger
 }
 
 // Supervisor runs the instances of one server.
@@ -87,6 +90,9 @@ func New(opts Options) (*Supervisor, error) {
 	opts.Dir = dir
 	if opts.OrphanPatience == 0 {
 		opts.OrphanPatience = orphanPatience
+	}
+	if opts.HangPatience == 0 {
+		opts.HangPatience = hangPatience
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("instances' folder: %w", err)

@@ -65,6 +65,8 @@ type server struct {
 	close func() // ends Run and closes the catalog; instances go on running
 	// unconfirmed makes Confirm fail, as if another manager had an operation in progress.
 	unconfirmed atomic.Bool
+	// needed makes MayKill fail, as if the store had no majority without any instance.
+	needed atomic.Bool
 	// serving is the supervisor while the manager answers others; it is nil while the manager is down.
 	serving  atomic.Pointer[Supervisor]
 	identity string
@@ -117,7 +119,8 @@ func (s *server) open() {
 		Dir: filepath.Join(s.dir, "instances"), Bind: s.host,
 		Owns:   func(n wire.Node) bool { return n.Host == s.host },
 		Engine: etcd.New(), Catalog: cat, Executable: executable, Lifeline: s.lifeline,
-		Confirm: s.confirm, Peers: s, OrphanPatience: time.Second, Security: s.member, Hosts: []string{"orders.example"},
+		Confirm: s.confirm, Peers: s, OrphanPatience: time.Second,
+		MayKill: s.mayKill, HangPatience: time.Second, Security: s.member, Hosts: []string{"orders.example"},
 		Log: slog.New(slog.NewTextHandler(testWriter{s}, nil)),
 	})
 	if err != nil {
@@ -144,6 +147,13 @@ func (s *server) open() {
 			s.t.Errorf("close catalog: %v", err)
 		}
 	})
+}
+
+func (s *server) mayKill(_ context.Context, _, instance string) error {
+	if s.needed.Load() {
+		return errors.New(instance + " is needed")
+	}
+	return nil
 }
 
 func (s *server) confirm(_ context.Context, _, _ string) error {

@@ -2,9 +2,11 @@ package supervisor
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"math"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -12,6 +14,13 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/engine"
 	"dkvrun/cmd/dkvmanager/internal/engine/process"
 	"dkvrun/runtime/wire"
+)
+
+const (
+	// hangPatience is the time for which an instance must not have answered over its socket before it is killed and
+	// restarted. It must have been asked minAsks times, since a manager that was itself stopped has asked nobody.
+	hangPatience = time.Minute
+	minAsks      = 5
 )
 
 // worker manages one folder and the one process in it. All its work is done by one goroutine, in steps: read the
@@ -56,6 +65,8 @@ type processState struct {
 	state         engine.State // the last response of proc
 	up            bool         // proc has responded and listens on its ports
 	stoppingSince time.Time    // when proc was told to stop; zero if it was not
+	silentSince   time.Time    // when proc first didn't answer over its socket, since its last answer; zero if it does
+	silentAsks    int          // how often it was asked since then
 	force         bool         // kill without a graceful stop
 
 	deaths    int       // failed starts and quick deaths in a row
@@ -218,6 +229,23 @@ func (w *worker) act(ctx context.Context, want desiredState) (gone bool, err err
 		err = w.ensureRunning(ctx, want)
 	}
 	return gone, err
+}
+
+// hangs reports whether the process has not answered over its socket for so long that it is restarted.
+func (w *worker) hangs() bool {
+	return w.silentAsks >= minAsks && time.Since(w.silentSince) >= w.s.opts.HangPatience
+}
+
+// killHung kills the process, which hangs, if the store has its majority without it. The next one is started as after
+// any other end. The error says why the process stays.
+func (w *worker) killHung(ctx context.Context) error {
+	silent := time.Since(w.silentSince).Round(time.Second)
+	if err := w.s.opts.MayKill(ctx, w.store, w.instance); err != nil {
+		return fmt.Errorf("the process has not answered since %s: %w", w.silentSince.UTC().Format(time.RFC3339), err)
+	}
+	w.proc.killed = fmt.Sprintf("it had not answered for %s: the manager killed it", silent)
+	w.proc.signal(syscall.SIGKILL)
+	return nil
 }
 
 // pause waits for an event, or until the next step is due.
