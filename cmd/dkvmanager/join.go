@@ -34,6 +34,9 @@ const joinTimeout = 30 * time.Second
 // maxJoined is the largest answer to a request to join, in bytes: 1 MiB of the access log, escaped, and certificates.
 const maxJoined = 4 << 20
 
+// maxJoinReply bounds all that the other end may send over the connection, in bytes: two answers with their headers.
+const maxJoinReply = maxJoined + 64<<10
+
 // maxClockSkew is how far the clocks of two managers may be apart: certificates are valid from 10 minutes before they
 // are made.
 const maxClockSkew = 10 * time.Minute
@@ -202,7 +205,7 @@ func askToJoin(
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return answer, handshakeError(address, err)
 	}
-	e := joinConn{conn, bufio.NewReader(conn), address}
+	e := joinConn{conn, bufio.NewReader(io.LimitReader(conn, maxJoinReply)), address}
 	peerNow, err := e.time()
 	switch {
 	case badTime != nil && err == nil:

@@ -100,3 +100,50 @@ func TestVerify_Files(t *testing.T) {
 		t.Error("a folder without a log is accepted")
 	}
 }
+
+// Whatever a file has, it is read without an end of the process, and a log that goes on in it ends with its new line.
+func FuzzAudit_Read(f *testing.F) {
+	dir := f.TempDir()
+	l, err := Open(dir, nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for range 3 {
+		if err := l.Append(Line{Action: "CreateStore", Outcome: "ok"}); err != nil {
+			f.Fatal(err)
+		}
+	}
+	_ = l.Close()
+	text, err := os.ReadFile(l.Path())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Add(text[:len(text)-3])
+	f.Add([]byte{})
+	f.Add([]byte(`{"number":-1}` + "\n"))
+	f.Add([]byte(`{"number":9223372036854775807,"missing":9}` + "\n" + `{"number":1}` + "\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		dir := t.TempDir()
+		log := Log{dir: dir}
+		if err := os.WriteFile(log.path(0), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Read(dir, func(Line, []byte) {}); err != nil {
+			t.Fatal(err)
+		}
+		l, err := Open(dir, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		before := l.Head()
+		if err := l.Append(Line{Action: "RemoveStore", Outcome: "ok"}); err != nil {
+			t.Fatal(err)
+		}
+		report, err := Read(dir, nil)
+		if err != nil || report.Last != l.Head() || l.Head().Number <= before.Number && before.Number < 1<<62 {
+			t.Errorf("after one more line: %+v, %v, it ends with %+v, before with %+v", report, err, l.Head(), before)
+		}
+	})
+}
