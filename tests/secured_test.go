@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -44,6 +45,12 @@ func (s *securedRun) command(home, name string, args ...string) *exec.Cmd {
 // serve runs a line that serves, with the words of a server, and returns what it printed when it serves.
 func (s *securedRun) serve(host string, line ...string) string {
 	s.t.Helper()
+	return s.start(host, append(line, "--listen", host+":7801", "--data-dir", filepath.Join(s.dir, host))...)
+}
+
+// start runs a whole line that serves, and returns what it printed when it serves.
+func (s *securedRun) start(host string, line ...string) string {
+	s.t.Helper()
 	paths := [2]string{filepath.Join(s.dir, host+".out"), filepath.Join(s.dir, host+".log")}
 	var files [2]*os.File
 	for i, path := range paths {
@@ -54,8 +61,7 @@ func (s *securedRun) serve(host string, line ...string) string {
 		defer file.Close()
 		files[i] = file
 	}
-	line = append(line, "--listen", host+":7801", "--data-dir", filepath.Join(s.dir, host), "--lifeline", "3")
-	cmd := s.command("home", "dkvmanager", line...)
+	cmd := s.command("home", "dkvmanager", append(line, "--lifeline", "3")...)
 	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = files[0], files[1], []*os.File{s.lifeline}
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
@@ -90,30 +96,69 @@ func (s *securedRun) serve(host string, line ...string) string {
 	return string(out)
 }
 
-// The three lines of docs/security.md, to the letter, then a store, and a fourth server.
+// pageLine returns a line of code of docs/security.md, by the words with which its command begins, which must be there
+// once.
+func pageLine(t *testing.T, begins string) string {
+	t.Helper()
+	page, err := os.ReadFile("../docs/security.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for line := range strings.Lines(string(page)) {
+		if code, is := strings.CutPrefix(line, "    "); is {
+			if at := strings.Index(code, begins); at >= 0 {
+				found = append(found, strings.TrimSpace(code[at:]))
+			}
+		}
+	}
+	if len(found) != 1 {
+		t.Fatalf("docs/security.md has %d lines with %q: %q", len(found), begins, found)
+	}
+	return found[0]
+}
+
+// The lines of docs/security.md that make a cluster of three servers, and the one that uses it, read from the page. Only
+// addresses, folders and the token are other ones. Then a store, and a fourth server, which gets an instance, and
+// leaves.
 func TestSecured_ThreeLines(t *testing.T) {
 	t.Parallel()
 	s := newSecuredRun(t)
 	hosts := []string{"127.46.1.11", "127.46.1.12", "127.46.1.13"}
-	line := strings.Fields(s.serve(hosts[0], "init", "--cluster", "prod"))
-	if len(line) != 4 || line[0] != "dkvmanager" {
-		t.Fatalf("init printed %q", line)
+	// at returns a line of the page for a server, which the page gives an address.
+	at := func(line, address, host string) []string {
+		line = strings.ReplaceAll(line, address, host)
+		line = strings.ReplaceAll(line, "10.0.0.11", hosts[0])
+		return strings.Fields(strings.ReplaceAll(line, "/var/lib/dkv", filepath.Join(s.dir, host)))[1:]
 	}
-	s.serve(hosts[1], line[1:]...)
-	s.serve(hosts[2], line[1:]...)
+	printed := strings.Fields(s.start(hosts[0], at(pageLine(t, "dkvmanager init --listen"), "10.0.0.11", hosts[0])...))
+	join := pageLine(t, "dkvmanager join 10.0.0.11:7801 dkv1-…")
+	if len(printed) != 4 || strings.Join(printed[:3], " ") != "dkvmanager join "+hosts[0]+":7801" {
+		t.Fatalf("init printed %q", printed)
+	}
+	join = strings.Replace(join, "dkv1-…", printed[3], 1)
+	s.start(hosts[1], at(join, "10.0.0.12", hosts[1])...)
+	s.start(hosts[2], at(join, "10.0.0.12", hosts[2])...)
 	run := func(home, code string) (string, bool) {
 		said, err := s.command(home, "dkvrun", "-m", strings.Join(hosts, ","), "-e", code).CombinedOutput()
 		return string(said), err == nil
 	}
-	if said, ok := run("home", "get_store()"); !ok || !strings.Contains(said, "\n{}\n") {
+	use := s.command("home", "dkvrun")
+	line := pageLine(t, "dkvrun -m 10.0.0.11,10.0.0.12,10.0.0.13 -e 'get_store()'")
+	for i, host := range hosts {
+		line = strings.ReplaceAll(line, fmt.Sprintf("10.0.0.%d", 11+i), host)
+	}
+	shell := exec.Command("sh", "-c", line)
+	shell.Env = append(use.Env, "PATH="+filepath.Dir(use.Path)+":"+os.Getenv("PATH"))
+	if said, err := shell.CombinedOutput(); err != nil || !strings.Contains(string(said), "\n{}\n") {
 		t.Errorf("with the credential: %s", said)
 	}
-	if said, ok := run("stranger", "get_store()"); ok || strings.Count(said, "this manager is secured") < 3 {
+	if said, ok := run("stranger", "get_store()"); ok || !strings.Contains(said, "this manager is secured") {
 		t.Errorf("without a credential: %s", said)
 	}
-	const use = `new_store{name = "S", instance_prefix = "s"}; start_store("S"); wait_ready("S")
+	const life = `new_store{name = "S", instance_prefix = "s"}; start_store("S"); wait_ready("S")
 		local s = connect_store("S"); s:put("k", "v"); return s:get("k")`
-	if said, ok := run("home", use); !ok || !strings.HasSuffix(said, "\nv\n") {
+	if said, ok := run("home", life); !ok || !strings.HasSuffix(said, "\nv\n") {
 		t.Errorf("a store: %s", said)
 	}
 	const certificates = `local n, by = 0, {}
@@ -131,9 +176,41 @@ func TestSecured_ThreeLines(t *testing.T) {
 		t.Errorf("stopped without a credential: %s", said)
 	}
 	hosts = append(hosts, "127.46.1.14")
-	s.serve(hosts[3], line[1:]...)
+	s.start(hosts[3], at(join, "10.0.0.12", hosts[3])...)
 	if said, ok := run("home", `return #managers()`); !ok || !strings.HasSuffix(said, "4\n") {
 		t.Errorf("four managers: %s", said)
+	}
+	const extend = `add_instance{"S", instance_name = "s-4", host = "127.46.1.14"}:check(); wait_ready("S")
+		return connect_store{"S", endpoints = "127.46.1.14:7861"}:get("k")`
+	if said, ok := run("home", extend); !ok || !strings.HasSuffix(said, "\nv\n") {
+		t.Errorf("an instance on the fourth: %s", said)
+	}
+	if said, ok := run("home", `remove_instance("S", "s-4"):check(); wait_ready("S")`); !ok {
+		t.Errorf("without that instance: %s", said)
+	}
+	id, err := os.ReadFile(filepath.Join(s.dir, hosts[3], "identity"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	revoke := s.command("home", "dkvmanager", "revoke", "--data-dir", filepath.Join(s.dir, hosts[0]),
+		"dkv://manager.prod/"+strings.TrimSpace(string(id)))
+	if said, err := revoke.CombinedOutput(); err != nil {
+		t.Errorf("revoke: %s", said)
+	}
+	hosts = hosts[:3]
+	for _, host := range hosts {
+		if err := poll(5*time.Second, func() error {
+			said, err := s.command("home", "dkvmanager", "pki", "status", "--data-dir", filepath.Join(s.dir, host)).CombinedOutput()
+			if err == nil && strings.Contains(string(said), "127.46.1.14") {
+				err = fmt.Errorf("%s lists the fourth still: %s", host, said)
+			}
+			return err
+		}); err != nil {
+			t.Error(err)
+		}
+	}
+	if said, ok := run("home", `return connect_store("S"):get("k")`); !ok || !strings.HasSuffix(said, "\nv\n") {
+		t.Errorf("after the fourth has left: %s", said)
 	}
 	if said, ok := run("home", `stop_store("S")`); !ok {
 		t.Errorf("stop: %s", said)
