@@ -29,6 +29,8 @@
 ---@field restarts any the number of restarts after a crash
 ---@field started_at any the time of its start, in UTC as RFC 3339; nil if it isn't running
 ---@field last_error any the last error, or nil
+---@field client_tls any whether its client port requires TLS (`require`) or takes plain connections as well (`prefer`); nil if it speaks no TLS or isn't running
+---@field cluster_tls any true if its cluster port speaks TLS
 
 ---A store, from all managers together. If some did not answer, the script has to look at `ok`, `unreachable` or `consistent`, or to call `check`.
 ---@class dkvrun.status
@@ -490,15 +492,6 @@ function json.encode(value) end
 ---@overload fun(parameters: table): dkvrun.rows|dkvrun.access_row[]
 function list_access(managers, port, timeout_sec, connect_timeout_sec) end
 
----Lists who may do what in the cluster of the session's managers, as the access log says: managers, users and applications with their roles, bearer tokens and open join tokens without their secrets, revoked certificates, and branches of the log that differ. It takes the longest log of those that the managers have; a notice names managers with another one. Managers that are not secured have none.
----@param managers? string|string[] the managers to use instead of the session's: `host` or `host:port`; one string may hold several, separated by commas
----@param port? integer the port of managers that are given without one; the default is 7801 or the value of `--manager-port`
----@param timeout_sec? number seconds for the answer of each manager
----@param connect_timeout_sec? number seconds for the connection to be made, as part of `timeout_sec`
----@return dkvrun.rows|dkvrun.access_row[] # a list with one row for each of them, and the fields `ok` and `unreachable`
----@overload fun(parameters: table): dkvrun.rows|dkvrun.access_row[]
-function list_access(managers, port, timeout_sec, connect_timeout_sec) end
-
 ---Queries every manager about its certificate and those of its instances: which authority vouches for each, when it ends, and what it trusts. A manager that is not secured has none, and its `tls` is `off`.
 ---@param managers? string|string[] the managers to use instead of the session's: `host` or `host:port`; one string may hold several, separated by commas
 ---@param port? integer the port of managers that are given without one; the default is 7801 or the value of `--manager-port`
@@ -640,6 +633,20 @@ function retry(f, times, delay_sec, backoff) end
 ---@return dkvrun.results # results: one RevokeAccess row per manager
 ---@overload fun(parameters: table): dkvrun.results
 function revoke_access(name, force, dry_run, managers, port, timeout_sec) end
+
+---Switches the cluster ports of a store, which was created by managers that were not secured, from plain connections to TLS, at all managers or at none. An instance whose port is plain can't talk to one whose port speaks TLS, so all data instances are restarted at once: writes and reads stand still for some seconds, and none that was answered is lost. The managers restart them by themselves, also if the run ends meanwhile; an instance whose manager is down follows when that is back. The call returns when all instances that are to run are ready again. All managers of the store have to be secured, and its data instances must have been part of the running store, or none ever started: else the call changes nothing. The switch can't be undone. A store of secured managers has TLS from the beginning.
+---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
+---@param managers? string|string[] the managers to use instead of the session's: `host` or `host:port`; one string may hold several, separated by commas
+---@param port? integer the port of managers that are given without one; the default is 7801 or the value of `--manager-port`
+---@param parallel? any contact all managers at once instead of one after the other; a number limits how many at once
+---@param fail_fast? boolean stop at the first failure: requests that were not sent are SKIPPED, requests in flight are CANCELLED
+---@param dry_run? boolean check with the managers, show what would be done as PLANNED rows, and change nothing; later calls of the run see the planned state. `--dry-run` does this for all actions
+---@param timeout_sec? number seconds for the answer of each manager
+---@param connect_timeout_sec? number seconds for the connection to be made, as part of `timeout_sec`
+---@param deadline? number seconds for the whole action; requests that are not finished by then are cancelled or skipped
+---@return dkvrun.results # results: one SecureStore row per manager
+---@overload fun(parameters: table): dkvrun.results
+function secure_store(name, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
 
 ---Prints values as `-e` shows them: tables in full, lists of rows as a table.
 ---@param values? any anything

@@ -165,7 +165,7 @@ func additionRequest(v *cluster.View, s *cluster.Session, added []wire.Node) *wi
 	change := &wire.ChangeInstances{
 		BaseRevision: v.Latest.Revision, Nodes: wire.AssignRoles(nodes), Founding: founding, Desired: v.Desired(),
 		Operation: v.Latest.Creation, Epoch: v.Latest.Epoch, Coordinator: v.Latest.Coordinator,
-		Managers: v.Latest.Managers, Founders: v.Latest.Founders,
+		Managers: v.Latest.Managers, Founders: v.Latest.Founders, ClusterTLS: v.Latest.ClusterTLS,
 	}
 	if founding {
 		change.Founders = wire.Founders(change.Nodes)

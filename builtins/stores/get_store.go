@@ -133,6 +133,8 @@ var InstanceType = &runtime.RecordType{Name: "instance", Doc: "One instance of a
 	{Name: "restarts", Doc: "the number of restarts after a crash"},
 	{Name: "started_at", Doc: "the time of its start, in UTC as RFC 3339; nil if it isn't running"},
 	{Name: "last_error", Doc: "the last error, or nil"},
+	{Name: "client_tls", Doc: "whether its client port requires TLS (`require`) or takes plain connections as well (`prefer`); nil if it speaks no TLS or isn't running"},
+	{Name: "cluster_tls", Doc: "true if its cluster port speaks TLS"},
 }}
 
 func instanceRecord(in wire.Instance) runtime.Record {
@@ -140,6 +142,7 @@ func instanceRecord(in wire.Instance) runtime.Record {
 		"name": in.Name, "host": in.Host, "clustron_port": in.ClustronPort, "client_port": in.ClientPort,
 		"manager": text.OrNil(in.Manager), "role": string(in.Role), "status": string(in.Status), "desired": text.OrNil(string(in.Desired)),
 		"ready": wire.InstanceReady(in.Status, in.Ready), "leader": in.Leader, "restarts": in.Restarts, "last_error": text.OrNil(in.LastError),
+		"client_tls": text.OrNil(string(in.ClientTLS)), "cluster_tls": in.ClusterTLS,
 	}
 	if in.PID != 0 {
 		values["pid"] = in.PID

@@ -164,7 +164,7 @@ func createRequest(v *cluster.View, s *cluster.Session, nodes []wire.Node) (*wir
 	for _, seen := range v.Reports {
 		if seen.Store != nil && topology.SamePlan(seen.Store.Nodes(), nodes) {
 			create.Operation, create.Managers = seen.Store.Creation, seen.Store.Managers
-			create.Coordinator = seen.Store.Coordinator
+			create.Coordinator, create.ClusterTLS = seen.Store.Coordinator, seen.Store.ClusterTLS
 			return create, nil
 		}
 	}
@@ -172,7 +172,7 @@ func createRequest(v *cluster.View, s *cluster.Session, nodes []wire.Node) (*wir
 	if err != nil {
 		return nil, fmt.Errorf("no operation id: %w", err)
 	}
-	create.Operation = id.String()
+	create.Operation, create.ClusterTLS = id.String(), s.Secured()
 	create.Managers, create.Coordinator = cluster.Participants(s.Members())
 	return create, nil
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -27,8 +28,9 @@ type options struct {
 	netFaultSocket *os.File // the socket for network faults; nil for none
 	ephemeral      bool
 	auditLog       audit.Destination
-	insecure       bool     // the manager need not be secured, although other machines can reach it
-	arguments      []string // what is neither a flag nor a flag's value
+	tls            wire.TLSMode // of a secured manager; empty if it was not given
+	insecure       bool         // the manager need not be secured, although other machines can reach it
+	arguments      []string     // what is neither a flag nor a flag's value
 }
 
 // hosts returns the names and addresses under which others reach the manager, for its certificate.
@@ -99,6 +101,13 @@ func parseOptions(set *flag.FlagSet, args []string) (*options, error) {
 	advertise := set.String("advertise", "", "")
 	insecure := set.Bool("insecure", false, "")
 	auditLog := set.String("audit-log", string(audit.FileOnly), "")
+	var mode wire.TLSMode
+	set.Func("tls", "", func(text string) error {
+		if mode = wire.TLSMode(text); !slices.Contains(wire.SecuredModes, mode) {
+			return fmt.Errorf("want %s or %s", wire.TLSPrefer, wire.TLSRequire)
+		}
+		return nil
+	})
 	var alsoKnownAs []string
 	set.Func("also-known-as", "", func(names string) error {
 		alsoKnownAs = append(alsoKnownAs, strings.Split(names, ",")...)
@@ -119,7 +128,7 @@ func parseOptions(set *flag.FlagSet, args []string) (*options, error) {
 			return nil, fmt.Errorf("--also-known-as: a name %w", err)
 		}
 	}
-	o := &options{dataDir: *dataDir, alsoKnownAs: alsoKnownAs, insecure: *insecure, ephemeral: *ephemeral,
+	o := &options{dataDir: *dataDir, alsoKnownAs: alsoKnownAs, insecure: *insecure, tls: mode, ephemeral: *ephemeral,
 		arguments: arguments}
 	if o.auditLog, err = audit.ParseDestination(*auditLog); err != nil {
 		return nil, fmt.Errorf("--audit-log: %w", err)

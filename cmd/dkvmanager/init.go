@@ -112,7 +112,7 @@ func (o *initOptions) create(stdout io.Writer, log *slog.Logger) (err error) {
 		}
 	}
 	if !secured {
-		if err := errors.Join(checkNoInstances(cat.Dir()), checkNewCredential(credential)); err != nil {
+		if err := errors.Join(o.checkInstances(cat.Dir()), checkNewCredential(credential)); err != nil {
 			return err
 		}
 		if err := security.Create(cat.Dir(), o.cluster, cat.Identity(), userName(), time.Now()); err != nil {

@@ -150,7 +150,7 @@ func (o *joinOptions) join(ctx context.Context, log *slog.Logger) (err error) {
 		return fmt.Errorf("the manager of %s is not secured: join without --again", o.dataDir)
 	}
 	if !secured && lost == nil {
-		if err := checkNoInstances(cat.Dir()); err != nil {
+		if err := o.checkInstances(cat.Dir()); err != nil {
 			return err
 		}
 	}

@@ -62,7 +62,7 @@ const usage = `dkvmanager keeps the stores of one server: it serves the admin AP
 
 Usage:
   dkvmanager --data-dir DIR [--listen HOST:PORT] [--advertise HOST] [--also-known-as NAME]
-             [--insecure] [--audit-log file|journald|syslog]
+             [--insecure] [--tls prefer|require] [--audit-log file|journald|syslog]
   dkvmanager init --cluster NAME --data-dir DIR [--listen HOST:PORT] …
   dkvmanager join ADDRESS TOKEN --data-dir DIR [--listen HOST:PORT] …
   dkvmanager token --data-dir DIR [--count N] [--ttl DURATION] [--again IDENTITY]
@@ -93,6 +93,9 @@ Flags:
   --insecure          without init or join: allow an address that other machines can reach, although
                       neither the admin API nor the instances' ports have encryption or authentication;
                       each start logs what is open to whom
+  --tls MODE          of a secured manager: require takes TLS alone (default); prefer takes plain connections
+                      as well, on which everybody may do everything, while a running cluster becomes a
+                      secured one; each start logs what is open to whom
   --audit-log journald|syslog
                       a secured manager writes the lines of its audit log there as well as to DIR/audit.log
   -h, --help          show this text

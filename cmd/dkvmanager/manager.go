@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -42,6 +43,11 @@ const (
 const openPorts = "there is no encryption and no authentication (--insecure): whoever reaches the admin API can change and remove " +
 	"every store; whoever reaches a client port can read and write its store; whoever reaches a cluster port can take part in " +
 	"its store, and so read, change and damage it"
+
+// openPlain is the warning of a secured manager that takes plain connections as well.
+const openPlain = "plain connections are taken beside TLS (--tls=prefer): without a credential, whoever reaches the admin API can " +
+	"change and remove every store, whoever reaches a client port can read and write its store, and whoever reaches a cluster " +
+	"port of a store that was not switched yet can take part in it; scripts/secure_cluster.lua switches a running cluster"
 
 // instancesFolder is the folder in the data folder that has the folders STORE/INSTANCE.
 const instancesFolder = "instances"
@@ -175,6 +181,9 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 	if !o.host.Loopback() && secured == nil {
 		log.Warn(openPorts, "listen", o.host.Listen())
 	}
+	if secured != nil && secured.TakesPlain() {
+		log.Warn(openPlain, "listen", o.host.Listen())
+	}
 	if secured != nil {
 		if err := runMember(ctx, secured, cat, o, changes, heard, log); err != nil {
 			return err
@@ -182,7 +191,7 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 	}
 	about := []any{"listen", o.host.Listen(), "host", o.host.Name, "data", cat.Dir(), "stores", len(cat.Snapshot().Stores)}
 	if secured != nil {
-		about = append(about, "cluster", secured.Identity().Cluster)
+		about = append(about, "cluster", secured.Identity().Cluster, "tls", secured.TLS())
 	}
 	log.Info("serving", about...)
 	return serve(ctx, o, sup, api, listener, log)
@@ -190,13 +199,20 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 
 // openSecurity opens the keys of a secured manager. It returns nil if the manager is not secured.
 func openSecurity(o *options, cat *catalog.Catalog) (*security.Member, error) {
-	if secured, err := security.IsSecured(cat.Dir()); err != nil || !secured {
+	switch secured, err := security.IsSecured(cat.Dir()); {
+	case err != nil:
 		return nil, err
+	case !secured && o.tls != "":
+		return nil, fmt.Errorf("--tls %s is for secured managers, and that of %s is not one: dkvmanager init makes a cluster, "+
+			"dkvmanager join makes the manager a member; without it the manager takes plain connections alone", o.tls, o.dataDir)
+	case !secured:
+		return nil, nil
 	}
 	m, err := security.Open(cat.Dir(), cat.Identity(), o.hosts(), time.Now)
 	if err != nil {
 		return nil, err
 	}
+	m.Serve(cmp.Or(o.tls, wire.TLSRequire))
 	return m, m.SetURL(o.url())
 }
 

@@ -25,7 +25,8 @@ import (
 // use to find out what listens at an address; the cause is in the manager's log.
 //
 // A secured manager queries others over TLS with its own certificate, whatever scheme their URLs have. It takes answers
-// of members of the cluster alone, and only about themselves.
+// of members of the cluster alone, and only about themselves. One that takes plain connections as well also queries
+// managers that don't speak TLS, as managers do that are not secured, but never a manager that has spoken TLS before.
 type peers struct {
 	client *http.Client
 	// secured is nil if the manager is not secured.
@@ -37,6 +38,8 @@ type peers struct {
 	// minute began at since; logged is the number of causes that were logged in it.
 	since  time.Time
 	logged int
+	// spoke holds the https URLs at which a member has answered.
+	spoke map[string]bool
 	// heard remembers how the audit logs of other managers end; nil if the manager is not secured.
 	heard *audit.Memory
 	// large holds a value for each response of more than largeResponse bytes that is being read or decoded.
@@ -71,7 +74,7 @@ func newPeers(bind string, log *slog.Logger, secured *security.Member, heard *au
 	}
 	large := make(chan struct{}, maxLargeResponses)
 	return &peers{
-		log: log, failures: map[string]string{}, heard: heard, large: large, secured: secured,
+		log: log, failures: map[string]string{}, spoke: map[string]bool{}, heard: heard, large: large, secured: secured,
 		client: &http.Client{
 			Timeout:       peerTimeout,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -86,7 +89,7 @@ func (p *peers) State(ctx context.Context, url, store string) (s wire.StoreState
 	from, err := p.exchange(ctx, http.MethodGet, url, wire.StatePath(store), &s)
 	switch {
 	case err != nil:
-	case p.secured != nil && s.Manager != from: // callers compare Manager with the one that they asked
+	case p.mustBe(from, s.Manager): // callers compare Manager with the one that they asked
 		err = fmt.Errorf("manager %s answers as manager %.60q", from, s.Manager)
 	case s.Store != store:
 		err = fmt.Errorf("it answers about store %.60q, which was not asked", s.Store)
@@ -96,7 +99,7 @@ func (p *peers) State(ctx context.Context, url, store string) (s wire.StoreState
 	if err = p.note(url, err); err != nil {
 		return wire.StoreState{}, err
 	}
-	if p.heard != nil && s.Audit != nil {
+	if p.heard != nil && from != "" && s.Audit != nil {
 		p.heard.Follow(from, *s.Audit, asked)
 	}
 	return s, nil
@@ -105,7 +108,7 @@ func (p *peers) State(ctx context.Context, url, store string) (s wire.StoreState
 // Store returns a store as a manager shows it.
 func (p *peers) Store(ctx context.Context, at wire.Manager, store string) (s wire.Store, err error) {
 	from, err := p.exchange(ctx, http.MethodGet, at.URL, wire.StorePath(store), &s)
-	if err == nil && p.secured != nil && from != at.Identity {
+	if err == nil && p.mustBe(from, at.Identity) {
 		err = fmt.Errorf("manager %s answers there, not manager %s", from, at.Identity)
 	}
 	if err == nil && s.Name != store {
@@ -134,7 +137,7 @@ func (p *peers) ChangeMember(ctx context.Context, to wire.Manager, from, store s
 	var refused *wire.Result
 	err = p.request(ctx, http.MethodPost, to.URL, wire.MembersPath(store)+"?"+query.Encode(), bytes.NewReader(text),
 		func(sender string, resp *http.Response) (err error) {
-			if p.secured != nil && sender != to.Identity {
+			if p.mustBe(sender, to.Identity) {
 				return fmt.Errorf("manager %s answers there, not manager %s", sender, to.Identity)
 			}
 			if resp.StatusCode != http.StatusOK {
@@ -221,7 +224,10 @@ func (p *peers) logCause(manager, text string) {
 	}
 }
 
-// exchange makes a request and decodes the response. A secured manager gets the identity of the one that answered. The
+// mustBe reports whether a response came over TLS from another manager than it should.
+func (p *peers) mustBe(sender, identity string) bool { return sender != "" && sender != identity }
+
+// exchange makes a request and decodes the response. Over TLS it returns the identity of the manager that answered. The
 // errors contain the cause.
 func (p *peers) exchange(ctx context.Context, method, manager, path string, into any) (from string, err error) {
 	err = p.request(ctx, method, manager, path, nil, func(sender string, resp *http.Response) error {
@@ -234,15 +240,47 @@ func (p *peers) exchange(ctx context.Context, method, manager, path string, into
 	return from, err
 }
 
-// request makes a request and passes the response to read, at a secured manager with the identity of the sender.
-func (p *peers) request(ctx context.Context, method, manager, path string, body io.Reader,
+// request makes a request and passes the response to read, over TLS with the identity of the sender.
+func (p *peers) request(ctx context.Context, method, manager, path string, body io.ReadSeeker,
 	read func(sender string, resp *http.Response) error) error {
 	if err := wire.CheckURL(manager); err != nil {
 		return err
 	}
-	if p.secured != nil {
-		manager = withTLS(manager)
+	if p.secured == nil {
+		return p.requestAt(ctx, method, manager, path, body, read)
 	}
+	secure := withTLS(manager)
+	err := p.requestAt(ctx, method, secure, path, body, read)
+	if !errors.Is(err, http.ErrSchemeMismatch) || !p.mayBePlain(secure) {
+		return err
+	}
+	if body != nil {
+		if _, err := body.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+	}
+	return p.requestAt(ctx, method, "http://"+strings.TrimPrefix(secure, "https://"), path, body, read)
+}
+
+// mayBePlain reports whether the manager at an https URL, which does not speak TLS now, may be queried without: this
+// manager takes plain connections as well, and that one has never spoken TLS. The addresses of members are known to.
+func (p *peers) mayBePlain(manager string) bool {
+	if !p.secured.TakesPlain() {
+		return false
+	}
+	for _, m := range p.secured.Managers() {
+		if m.URL == manager {
+			return false
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.spoke[manager]
+}
+
+// requestAt makes a request to exactly this URL.
+func (p *peers) requestAt(ctx context.Context, method, manager, path string, body io.Reader,
+	read func(sender string, resp *http.Response) error) error {
 	req, err := http.NewRequestWithContext(ctx, method, manager+path, body)
 	if err != nil {
 		return err
@@ -257,10 +295,15 @@ func (p *peers) request(ctx context.Context, method, manager, path string, body 
 	}
 	defer resp.Body.Close()
 	var sender string
-	if p.secured != nil {
+	if p.secured != nil && resp.TLS != nil {
 		if sender, err = p.secured.CheckManager(resp.TLS); err != nil {
 			return err
 		}
+		p.mu.Lock()
+		if len(p.spoke) < maxFailures {
+			p.spoke[manager] = true
+		}
+		p.mu.Unlock()
 	}
 	return read(sender, resp)
 }

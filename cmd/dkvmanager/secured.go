@@ -37,13 +37,15 @@ func managersOf(d *catalog.Data) []wire.Manager {
 	return out
 }
 
-// checkNoInstances refuses to secure a manager that has started instances: their ports can't be switched to TLS yet.
-func checkNoInstances(dataDir string) error {
+// checkInstances refuses to secure a manager that has started instances, unless it takes plain connections as well at
+// first: until their store is switched, the other instances of their stores know their ports as plain ones.
+func (o *options) checkInstances(dataDir string) error {
 	specs, err := filepath.Glob(filepath.Join(dataDir, instancesFolder, "*", "*", engine.SpecFile))
-	if err != nil || len(specs) == 0 {
+	if err != nil || len(specs) == 0 || o.tls == wire.TLSPrefer {
 		return err
 	}
 	folder := filepath.Dir(specs[0])
-	return fmt.Errorf("the manager of %s has started instance %s of store %s, and the ports of a store can't be switched to TLS "+
-		"yet: remove its stores first, or name another folder", dataDir, filepath.Base(folder), filepath.Base(filepath.Dir(folder)))
+	return fmt.Errorf("the manager of %s has started instance %s of store %s without TLS: add --tls=prefer, with which it takes plain "+
+		"connections beside TLS, until scripts/secure_cluster.lua has switched its stores", dataDir, filepath.Base(folder),
+		filepath.Base(filepath.Dir(folder)))
 }

@@ -153,7 +153,7 @@ func (m *manager) end(e *entry, state wire.OperationState) wire.OperationStatus 
 		m.take(e, &wire.Configuration{
 			Creation: c.Creation, LastOperation: c.ID, Revision: c.BaseRevision + 1, Epoch: p.Epoch,
 			Digest:      wire.Digest(c.Store, c.Nodes),
-			Coordinator: c.Coordinator, Managers: c.Managers, Founders: c.Founders, Nodes: c.Nodes,
+			Coordinator: c.Coordinator, Managers: c.Managers, Founders: c.Founders, Nodes: c.Nodes, ClusterTLS: c.ClusterTLS,
 		}, c.Desired)
 	}
 	op := wire.OperationStatus{ID: p.ID, State: state, Manager: m.identity, Action: p.Action, Store: p.Store,

@@ -63,7 +63,8 @@ func (m *manager) view(e *entry) *wire.Store {
 	s := &wire.Store{
 		Name: e.Store, Engine: engine, Creation: c.Creation, LastOperation: c.LastOperation, Revision: c.Revision,
 		Epoch: c.Epoch, Digest: c.Digest, Coordinator: c.Coordinator, Managers: c.Managers, Founders: c.Founders,
-		Instances: make([]wire.Instance, len(c.Nodes)), Prepared: e.Prepared,
+		ClusterTLS: c.ClusterTLS,
+		Instances:  make([]wire.Instance, len(c.Nodes)), Prepared: e.Prepared,
 	}
 	for i, n := range c.Nodes {
 		in := &s.Instances[i]

@@ -51,6 +51,9 @@ type Access struct {
 	// Heard is what the manager remembers of the audit log of the manager that the parameter audit names; nil if it
 	// remembers nothing.
 	Heard *AuditHeard `json:"heard,omitempty"`
+	// Burnt are bearer tokens that came without TLS, so that they count no longer. Only managers are told of them: each
+	// takes one only if it is a token that the access log has, so nobody can invent them.
+	Burnt []string `json:"burnt,omitempty"`
 }
 
 // AccessHead is the last line of the access log or a branch of it.
@@ -76,10 +79,15 @@ type TLSMode string
 
 // The modes.
 const (
-	TLSOff     TLSMode = "off"     // plain connections alone
-	TLSPrefer  TLSMode = "prefer"  // TLS and plain connections
+	TLSOff TLSMode = "off" // plain connections alone
+	// TLSPrefer takes TLS and plain connections, on which everybody may do what a manager allows that is not secured: for
+	// the time in which a running cluster becomes a secured one.
+	TLSPrefer  TLSMode = "prefer"
 	TLSRequire TLSMode = "require" // TLS alone
 )
+
+// SecuredModes lists the modes of secured managers.
+var SecuredModes = []TLSMode{TLSPrefer, TLSRequire}
 
 // Certificate is the certificate that a manager or an instance shows, and what it trusts. Without TLS, and for an
 // instance that was never started, it has Store, Instance and TLS alone.

@@ -93,6 +93,8 @@ func DescribeContentDifference(c, coordinator *Configuration) string {
 		return "it lists other managers"
 	case !slices.Equal(c.Founders, coordinator.Founders):
 		return "it lists other founders"
+	case c.ClusterTLS != coordinator.ClusterTLS:
+		return "one of them has TLS on the cluster ports, and the other one has not"
 	}
 	return cmp.Or(describeDifference(c.Nodes, coordinator.Nodes), "it has other managers for the instances")
 }

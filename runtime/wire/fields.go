@@ -24,7 +24,7 @@ var knownFields = [...]string{
 	"own", "status", "desired", "ready", "leader", "pid", "startedAt", "restarts", "lastError", "started",
 	"bootstrapped", "cluster", "engine", "instances", "leaving",
 	"listen", "version", "boot", "catalogDigest", "capabilities",
-	"security", "certificateEnds", "issuerEnds", "authorityEnds", "warnings", "accessStaleSince",
+	"security", "tls", "clientTls", "clusterTls", "certificateEnds", "issuerEnds", "authorityEnds", "warnings", "accessStaleSince",
 	"instance", "category", "metric", "rate", "total", "windowSec", "metrics",
 }
 

@@ -52,6 +52,7 @@ const (
 	RemoveInstanceAction  = "RemoveInstance"
 	RemoveStoreAction     = "RemoveStore"
 	RepairAction          = "RepairStore"
+	SecureAction          = "SecureStore"
 	StartInstanceAction   = "StartInstance"
 	StopInstanceAction    = "StopInstance"
 	RestartInstanceAction = "RestartInstance"
@@ -86,6 +87,8 @@ type Operation struct {
 	Founders []Founder `json:"founders,omitempty" max:"256"`
 	// Founding means that no instance ever ran: roles and founders are chosen anew.
 	Founding bool `json:"founding,omitempty"`
+	// ClusterTLS: see Configuration. It stays set once it is. A manager that is not secured does not vote for it.
+	ClusterTLS bool `json:"clusterTls,omitempty"`
 	// Desired is the desired state of new instances.
 	Desired Desired `json:"desired,omitempty" max:"16"`
 	// LoseData removes an instance at once, without taking it out of the running store first, and allows removing a
@@ -175,6 +178,10 @@ type Configuration struct {
 	Managers      []Manager `json:"managers"`
 	Founders      []Founder `json:"founders"`
 	Nodes         []Node    `json:"nodes"`
+	// ClusterTLS means that the cluster ports speak TLS with other instances of the store alone. An instance whose port is
+	// plain can't talk to one whose port speaks TLS, so all of a store's have to change at once: by SecureAction, which is
+	// never undone.
+	ClusterTLS bool `json:"clusterTls,omitempty"`
 }
 
 // VotedByAll reports whether all managers of a store voted for an operation. With atomic = false each manager makes the
@@ -186,7 +193,7 @@ func VotedByAll(id string) bool { return !strings.HasPrefix(id, "d-") }
 func (c *Configuration) SameContent(other *Configuration) bool {
 	return c.Creation == other.Creation && c.Revision == other.Revision && c.Coordinator == other.Coordinator &&
 		slices.Equal(c.Managers, other.Managers) && slices.Equal(c.Founders, other.Founders) &&
-		slices.Equal(c.Nodes, other.Nodes)
+		slices.Equal(c.Nodes, other.Nodes) && c.ClusterTLS == other.ClusterTLS
 }
 
 // StoreState is the state of a store at one manager, which may not have the store.

@@ -59,6 +59,8 @@ func (s *scanner) store(to *Store) error {
 			return list(s, &to.Managers, s.manager)
 		case "founders":
 			return list(s, &to.Founders, s.founder)
+		case "clusterTls":
+			return s.flag(&to.ClusterTLS)
 		case "instances":
 			return list(s, &to.Instances, s.wholeInstance)
 		case "leaving":
@@ -152,6 +154,10 @@ func (s *scanner) wholeInstance(to *Instance) error {
 			return s.flag(&to.Bootstrapped)
 		case "cluster":
 			return s.string(&to.Cluster)
+		case "clientTls":
+			return s.string((*string)(&to.ClientTLS))
+		case "clusterTls":
+			return s.flag(&to.ClusterTLS)
 		}
 		return s.value()
 	})

@@ -92,9 +92,24 @@ var (
 	// Arguments: the manager's cluster, why.
 	RefuseNotAuthenticated = Refusal{CodeNotAuthenticated,
 		"the request needs a valid certificate of cluster %s, or a bearer token: %v", ""}
+	// RefuseTokenInPlain: a bearer token came over a connection without TLS. Argument: what became of it.
+	RefuseTokenInPlain = Refusal{CodeNotAuthenticated,
+		"a bearer token came without TLS, where everybody on the network can read it: %s",
+		"write https:// in the manager's address; dkvmanager credential --token makes another token"}
 	// RefuseNotAllowed: the caller has no role that includes what the request does. Argument: the error, which names
 	// the caller, the role that it has, and the one that is missing.
 	RefuseNotAllowed = Refusal{CodeNotAllowed, "%v", ""}
+
+	// RefuseSecureStore: the cluster ports of a store are to speak TLS, and the manager is not secured. Argument: store.
+	RefuseSecureStore = Refusal{CodeNotSecured, "%s is to have TLS on its cluster ports, and this manager is not secured",
+		"dkvmanager join ADDRESS TOKEN --tls=prefer … on this server makes it a member of the cluster of the others"}
+	// RefuseNotAllJoined: the cluster ports of a store are to speak TLS, and an instance of it has not been part of the
+	// running store yet. Arguments: instance, store.
+	RefuseNotAllJoined = Refusal{CodeStoreNotReady, "%s has not been part of the running store %s yet",
+		"start the store and wait until all its instances are ready; then run this again"}
+	// RefusePlainStore: an operation would take TLS from the cluster ports of a store. Argument: store.
+	RefusePlainStore = Refusal{CodeBadRequest, "%s has TLS on its cluster ports, which the operation leaves out",
+		"upgrade dkvrun: it is older than this manager"}
 
 	// RefuseStoreBusy: another operation of the store is prepared here.
 	// Arguments: store, owner, since when, action, operation.

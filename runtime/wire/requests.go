@@ -9,6 +9,8 @@ type CreateStore struct {
 	Managers  []Manager `json:"managers,omitempty" max:"16384"`
 	// Coordinator is the smallest identity of Managers.
 	Coordinator string `json:"home,omitempty" max:"64"`
+	// ClusterTLS: see Configuration.
+	ClusterTLS bool `json:"clusterTls,omitempty"`
 }
 
 // ChangeInstances is the body of POST /stores/{store}/instances: the full topology with the new instances. The fields
@@ -28,4 +30,6 @@ type ChangeInstances struct {
 	Managers    []Manager `json:"managers,omitempty" max:"16384"`
 	Coordinator string    `json:"home,omitempty" max:"64"`
 	Founders    []Founder `json:"founders,omitempty" max:"256"`
+	// ClusterTLS: see Configuration.
+	ClusterTLS bool `json:"clusterTls,omitempty"`
 }

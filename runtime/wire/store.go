@@ -113,6 +113,10 @@ type Instance struct {
 	// Cluster is the engine's id of the store's cluster, 1 to 16 hexadecimal digits. All instances of a store report the
 	// same; a store that was removed and created again has another. Empty while the instance does not know it.
 	Cluster string `json:"cluster,omitempty"`
+	// ClientTLS says whether the client port of the running process takes plain connections beside TLS; empty if it takes
+	// plain ones alone. ClusterTLS is set if its cluster port speaks TLS.
+	ClientTLS  TLSMode `json:"clientTls,omitempty"`
+	ClusterTLS bool    `json:"clusterTls,omitempty"`
 }
 
 // Store is one store as a manager reports it. Status summarizes the manager's own instances only.
@@ -134,6 +138,8 @@ type Store struct {
 	Managers    []Manager  `json:"managers"`
 	Founders    []Founder  `json:"founders"`
 	Instances   []Instance `json:"instances"`
+	// ClusterTLS: see Configuration.
+	ClusterTLS bool `json:"clusterTls,omitempty"`
 	// Leaving lists own instances that are no longer in the topology and still run or hold data.
 	Leaving []Instance `json:"leaving,omitempty"`
 	// Prepared is an operation that the manager has voted for and that is not decided.
@@ -168,6 +174,8 @@ func (s *Store) Check() error {
 				return fmt.Errorf("%s: %.60q is not a status of an instance", in.Name, in.Status)
 			case in.Desired != "" && in.Desired != DesiredRunning && in.Desired != DesiredStopped:
 				return fmt.Errorf("%s: %.60q is not a desired state", in.Name, in.Desired)
+			case in.ClientTLS != "" && !slices.Contains(SecuredModes, in.ClientTLS):
+				return fmt.Errorf("%s: %.60q is not a mode of TLS", in.Name, in.ClientTLS)
 			case !isClusterID(in.Cluster):
 				return fmt.Errorf("%s: %.60q is not the id of a cluster", in.Name, in.Cluster)
 			}
@@ -218,7 +226,7 @@ func (s Store) Nodes() []Node {
 func (s *Store) Configuration() *Configuration {
 	return &Configuration{
 		Creation: s.Creation, LastOperation: s.LastOperation, Revision: s.Revision, Epoch: s.Epoch, Digest: s.Digest,
-		Coordinator: s.Coordinator, Managers: s.Managers, Founders: s.Founders, Nodes: s.Nodes(),
+		Coordinator: s.Coordinator, Managers: s.Managers, Founders: s.Founders, Nodes: s.Nodes(), ClusterTLS: s.ClusterTLS,
 	}
 }
 
@@ -241,6 +249,9 @@ type Info struct {
 // Security describes a secured manager.
 type Security struct {
 	Cluster string `json:"cluster"`
+	// TLS says whether the manager's ports take plain connections as well. It is empty at managers that are older, which
+	// take none.
+	TLS TLSMode `json:"tls,omitempty"`
 	// CertificateEnds, IssuerEnds and AuthorityEnds are when the certificates of the manager, its server's issuer and
 	// the cluster's authority end.
 	CertificateEnds time.Time `json:"certificateEnds"`

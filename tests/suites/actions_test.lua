@@ -320,3 +320,20 @@ describe("remove_store", function()
     assert.are.equal(2, #get_store())
   end)
 end)
+
+describe("secure_store", function()
+  it("is refused by managers that are not secured, and changes nothing", function()
+    local_cluster{servers = 2}
+    new_store("OrdersStore", "orders"):check()
+    local results = secure_store("OrdersStore")
+    assert.is_false(results.ok)
+    for _, row in ipairs(results) do assert.are.equal("not_secured", row.code) end
+    local status = store_status("OrdersStore"):check()
+    assert.are.equal(1, status.revision)
+    for _, node in ipairs(status.instances) do assert.is_false(node.cluster_tls) end
+  end)
+  it("requires a store that exists", function()
+    local_cluster{servers = 1}
+    assert.has_error(function() secure_store("OrdersStore") end)
+  end)
+end)

@@ -40,3 +40,16 @@ describe("rolling_restart", function()
   end)
   it("requires a store", function() assert.are.equal(2, run_script(book "rolling_restart").status) end)
 end)
+
+describe("secure_cluster", function()
+  it("changes nothing while a manager is not secured, and names it", function()
+    local cluster = local_cluster{servers = 2}
+    new_store("OrdersStore", "orders"):check()
+    local before = get_store("OrdersStore")[1].revision
+    local run = run_script(book "secure_cluster")
+    assert.are.equal(1, run.status)
+    assert.matches("Not secured yet: " .. cluster.hosts[1] .. ":", run.stdout, 1, true)
+    assert.matches("Nothing was changed", run.stdout, 1, true)
+    assert.are.equal(before, get_store("OrdersStore")[1].revision)
+  end)
+end)

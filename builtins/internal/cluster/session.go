@@ -263,6 +263,11 @@ func (s *Session) ConnectProbed(ctx context.Context, call Caller, probes []Probe
 	return s.connect(ctx, call, probes, true)
 }
 
+// Secured reports whether every manager of the session is secured.
+func (s *Session) Secured() bool {
+	return !slices.ContainsFunc(s.Members(), func(m Member) bool { return m.Info == nil || m.Info.Security == nil })
+}
+
 // Participants returns the members whose identity is known as the participants of an operation, and the coordinator
 // of a new store: the participant with the smallest identity.
 func Participants(members []Member) (list []wire.Manager, coordinator string) {

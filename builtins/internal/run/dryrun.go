@@ -180,6 +180,7 @@ func plannedStore(v *cluster.View, c wire.Operation) *wire.Store {
 	store.Creation, store.LastOperation = c.Creation, c.ID
 	store.Revision, store.Coordinator = c.BaseRevision+1, c.Coordinator
 	store.Managers, store.Founders, store.Digest = c.Managers, c.Founders, wire.Digest(c.Store, c.Nodes)
+	store.ClusterTLS = c.ClusterTLS
 	store.Instances, store.Leaving = nil, nil
 	for _, n := range c.Nodes {
 		in := wire.Instance{Status: wire.Stopped, Desired: wire.DesiredStopped}

@@ -45,9 +45,10 @@ func (r *Run) Propose(s *cluster.Session, v *cluster.View, action string) (Opera
 	managers, coordinator := cluster.Participants(s.Members())
 	c := wire.Operation{
 		ID: id.String(), Action: action, Store: v.Name, Owner: r.Owner(), Creation: id.String(),
-		Coordinator: coordinator, Managers: managers,
+		Coordinator: coordinator, Managers: managers, ClusterTLS: s.Secured(),
 	}
 	if v.Latest != nil {
+		c.ClusterTLS = v.Latest.ClusterTLS
 		c.Creation, c.BaseRevision, c.BaseOperation = v.Latest.Creation, v.Latest.Revision, v.Latest.LastOperation
 		if v.Latest.Coordinator != "" {
 			c.Coordinator = v.Latest.Coordinator

@@ -127,7 +127,11 @@ func (s *membership) getAccess(req *request) (any, error) {
 		}
 	}
 	if !req.query.Has("head") {
-		return m.Access(), nil
+		answer := m.Access()
+		if req.caller.Identity.Kind == identity.Manager {
+			answer.Burnt = m.Burnt()
+		}
+		return answer, nil
 	}
 	from, err := req.number("from", 1, 1, math.MaxInt64)
 	if err != nil {

@@ -119,6 +119,7 @@ func New(o Options) *API {
 		membership: membership{of: o.Member, log: o.Log}}
 	a.participant = twophase.New(twophase.Options{
 		Catalog: notifyingCatalog{a}, Peers: o.Peers, Owns: o.Owns, Ports: o.Supervisor.CheckPorts, Engine: o.Engine,
+		Secured:     o.Member != nil,
 		Now:         time.Now,
 		Suspect:     o.Catalog.Repaired() != "",
 		ExpireAfter: failpoint.Duration("DKV_EXPIRE_AFTER", wire.ExpireAfter),
@@ -213,6 +214,9 @@ func (a *API) Serve(ctx context.Context, listener net.Listener, grace time.Durat
 		secured := &secureListener{slots: all, config: a.Member.Server(),
 			refusal: wire.RefuseTLSRequired.With(a.Member.Identity().Cluster)}
 		from, server.ConnState = secured, secured.follow
+		if a.Member.TakesPlain() {
+			from = newEitherListener(*secured)
+		}
 		server.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){} // HTTP/1.1 alone
 	}
 	served := make(chan error, 1)

@@ -3,6 +3,7 @@ package admin
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 
@@ -25,10 +26,16 @@ var (
 )
 
 // authorize returns who makes a request, or refuses it if the caller may not make it: an application only about its own
-// store, which the path names. A manager that is not secured takes every request, and does not know who makes it.
-func authorize(s *security.Member, r *http.Request, route *route, store string) (identity.Caller, error) {
+// store, which the path names. A manager that is not secured takes every request, and does not know who makes it. So
+// does a secured one over plain connections, if it takes these.
+func authorize(
+	s *security.Member, log *slog.Logger, r *http.Request, route *route, store string,
+) (identity.Caller, error) {
 	if s == nil {
 		return identity.Caller{}, nil
+	}
+	if r.TLS == nil {
+		return identity.Caller{}, authorizePlain(s, log, r, route)
 	}
 	caller, err := callerOf(s, r)
 	if len(route.roles) == 0 {
@@ -47,15 +54,43 @@ func authorize(s *security.Member, r *http.Request, route *route, store string) 
 	return caller, nil
 }
 
+// tlsOnly lists the actions of a secured manager that none takes over a plain connection.
+var tlsOnly = map[string]bool{"Join": true, "GetAccess": true, "AppendAccess": true}
+
+// authorizePlain refuses a request over a plain connection if the manager takes none, if the request is about the
+// cluster's members, or if it has a bearer token: that one is revoked.
+func authorizePlain(s *security.Member, log *slog.Logger, r *http.Request, route *route) error {
+	tokens, revoked := r.Header.Values("Authorization"), 0
+	for _, authorization := range tokens {
+		token, _ := strings.CutPrefix(authorization, bearerScheme)
+		known, err := s.Burn(token)
+		if err != nil {
+			log.Error("a bearer token came without TLS, and can't be revoked durably", "client", r.RemoteAddr, "error", err)
+			return err
+		}
+		if known {
+			log.Warn("a bearer token came without TLS, and is revoked", "client", r.RemoteAddr)
+			revoked++
+		}
+	}
+	switch {
+	case revoked > 0:
+		return wire.RefuseTokenInPlain.With("it is revoked, and counts no longer")
+	case len(tokens) > 0:
+		return wire.RefuseTokenInPlain.With("the request is refused; the token is not one of this cluster")
+	}
+	if !s.TakesPlain() || tlsOnly[route.action] {
+		return wire.RefuseTLSRequired.With(s.Identity().Cluster)
+	}
+	return nil
+}
+
 // bearerScheme begins the header Authorization of a request with a bearer token.
 const bearerScheme = "Bearer "
 
 // callerOf returns who makes a request to a secured manager, by the client's certificate or by a bearer token.
 func callerOf(s *security.Member, r *http.Request) (identity.Caller, error) {
 	authorization := r.Header.Values("Authorization")
-	if r.TLS == nil {
-		return identity.Caller{}, errors.New("it did not come over TLS")
-	}
 	switch {
 	case len(authorization) > 1 || len(authorization) > 0 && len(r.TLS.PeerCertificates) > 0:
 		return identity.Caller{}, errors.New("it has more than one of them")

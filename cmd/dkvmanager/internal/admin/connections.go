@@ -64,6 +64,8 @@ type slot struct {
 	state connState
 	since uint64
 	taken bool
+	// first is what was read of the connection before it was handed on.
+	first []byte
 	// peer is the client whose certificate was accepted, or nil. Only requests of the connection use it.
 	peer *identity.Peer
 }
@@ -178,6 +180,16 @@ func (p *slot) Close() error {
 	p.in.drop(p)
 	p.in.mu.Unlock()
 	return p.Conn.Close()
+}
+
+// Read reads from the connection.
+func (p *slot) Read(b []byte) (int, error) {
+	if len(p.first) > 0 && len(b) > 0 {
+		n := copy(b, p.first)
+		p.first = p.first[n:]
+		return n, nil
+	}
+	return p.Conn.Read(b)
 }
 
 // enter sets the state.

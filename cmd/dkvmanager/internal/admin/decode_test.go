@@ -51,7 +51,7 @@ func TestDecode_EveryFieldOfTheProtocol(t *testing.T) {
 		BaseRevision: 3, Nodes: []wire.Node{{Name: "a", Host: "h", ClustronPort: 1, ClientPort: 2, Role: wire.Data, Manager: "h:1"}},
 		Founding: true, Desired: wire.DesiredRunning, Operation: "o", Epoch: 4,
 		Managers: []wire.Manager{{Identity: "i", URL: "u"}}, Coordinator: "i",
-		Founders: []wire.Founder{{Name: "a", Host: "h", ClustronPort: 1}},
+		Founders: []wire.Founder{{Name: "a", Host: "h", ClustronPort: 1}}, ClusterTLS: true,
 	}
 	for i := range reflect.TypeOf(want).NumField() {
 		if reflect.ValueOf(want).Field(i).IsZero() {

@@ -101,7 +101,7 @@ func (a *API) learnStore(d *catalog.Data, name string, body wire.ChangeInstances
 		Name: name, Engine: a.Engine, Creation: body.Operation,
 		Revision: body.BaseRevision + 1, Epoch: max(body.Epoch, 1), Digest: wire.Digest(name, nodes),
 		Coordinator: chooseCoordinator(body.Coordinator, body.Managers), Managers: body.Managers,
-		Founders: founders, Nodes: nodes,
+		Founders: founders, Nodes: nodes, ClusterTLS: body.ClusterTLS,
 		Local: map[string]*catalog.Local{},
 	}
 	return s, a.claimNodes(d, s, nodes, body)

@@ -74,10 +74,11 @@ func (a *API) storeView(ctx context.Context, d *catalog.Data, s *catalog.Store) 
 	out := wire.Store{
 		Name: s.Name, Engine: s.Engine, Creation: s.Creation,
 		LastOperation: s.LastCommitted(), Revision: s.Revision, Epoch: s.Epoch, Digest: s.Digest, Coordinator: s.Coordinator,
-		Managers:  append([]wire.Manager{}, s.Managers...),
-		Founders:  append([]wire.Founder{}, s.Founders...),
-		Instances: make([]wire.Instance, 0, len(s.Nodes)),
-		Prepared:  a.participant.PreparedOf(d, s.Name),
+		Managers:   append([]wire.Manager{}, s.Managers...),
+		Founders:   append([]wire.Founder{}, s.Founders...),
+		Instances:  make([]wire.Instance, 0, len(s.Nodes)),
+		ClusterTLS: s.ClusterTLS,
+		Prepared:   a.participant.PreparedOf(d, s.Name),
 	}
 	seen := map[string]wire.Instance{}
 	for _, in := range a.Supervisor.Instances(ctx, s.Name) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,7 +31,12 @@ func (l *secureListener) Accept() (net.Conn, error) {
 	}
 	p := c.(*slot)
 	p.enter(handshaking)
-	return tls.Server(&handshake{slot: p, in: l}, l.config), nil
+	return l.secure(p), nil
+}
+
+// secure returns a connection over TLS. Its handshake is made at the first read.
+func (l *secureListener) secure(p *slot) net.Conn {
+	return tls.Server(&handshake{slot: p, in: l}, l.config)
 }
 
 // handshake is a connection of which the handshake and the first request are not complete. It bounds what the client
@@ -88,12 +94,96 @@ func (h *handshake) refusePlain() {
 
 // follow is a hook of http.Server. It follows the state of a connection.
 func (l *secureListener) follow(c net.Conn, state http.ConnState) {
-	if h, ok := handshakeOf(c); ok {
-		if state == http.StateActive {
-			h.done.Store(true)
-		}
-		l.slots.follow(h.slot, state)
+	h, ok := handshakeOf(c)
+	if !ok {
+		l.slots.follow(c, state)
+		return
 	}
+	if state == http.StateActive {
+		h.done.Store(true)
+	}
+	l.slots.follow(h.slot, state)
+}
+
+// firstByteTime bounds the time in which a client of a manager that takes plain connections as well sends its first
+// byte.
+const firstByteTime = 5 * time.Second
+
+// eitherListener makes the connections of a secured manager speak TLS, or leaves them plain, as the client begins:
+// http.Server has to know it before it reads. The first byte of each connection is read in the background.
+type eitherListener struct {
+	secureListener
+	ready  chan net.Conn
+	failed chan error
+	closed chan struct{}
+	once   sync.Once
+}
+
+func newEitherListener(l secureListener) *eitherListener {
+	e := &eitherListener{secureListener: l, ready: make(chan net.Conn), failed: make(chan error, 1),
+		closed: make(chan struct{})}
+	go e.run()
+	return e
+}
+
+// run accepts connections until the listener is closed.
+func (e *eitherListener) run() {
+	for {
+		c, err := e.slots.Accept()
+		if err != nil {
+			e.failed <- err
+			return
+		}
+		p := c.(*slot)
+		p.enter(handshaking)
+		go e.begin(p)
+	}
+}
+
+// begin reads the first byte of a connection and hands it on.
+func (e *eitherListener) begin(p *slot) {
+	var c net.Conn = p
+	first := make([]byte, 1)
+	err := p.SetReadDeadline(time.Now().Add(firstByteTime))
+	if err == nil {
+		_, err = p.Conn.Read(first)
+	}
+	if err == nil {
+		err = p.SetReadDeadline(time.Time{})
+	}
+	if err != nil {
+		_ = p.Close()
+		return
+	}
+	p.first = first
+	if first[0] == tlsHandshake {
+		c = e.secure(p)
+	} else {
+		p.enter(fresh)
+	}
+	select {
+	case e.ready <- c:
+	case <-e.closed:
+		_ = p.Close()
+	}
+}
+
+// Accept returns the next connection that has begun: a *tls.Conn, or a plain one.
+func (e *eitherListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-e.ready:
+		return c, nil
+	case err := <-e.failed:
+		return nil, err
+	case <-e.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close ends the listener. Its connections stay open.
+func (e *eitherListener) Close() error {
+	e.once.Do(func() { close(e.closed) })
+	return e.slots.Close()
 }
 
 // handshakeOf returns the connection below a TLS connection of a secureListener.

@@ -77,7 +77,9 @@ func (a *API) newStore(body wire.CreateStore) (*catalog.Store, error) {
 		Revision: 1, Digest: wire.Digest(body.Name, nodes),
 		Coordinator: chooseCoordinator(body.Coordinator, body.Managers), Managers: body.Managers,
 		Founders: wire.Founders(nodes), Nodes: nodes,
-		Local: map[string]*catalog.Local{},
+		// A manager that requires TLS runs no store whose cluster ports are plain.
+		ClusterTLS: body.ClusterTLS || a.Member != nil && !a.Member.TakesPlain(),
+		Local:      map[string]*catalog.Local{},
 	}
 	if s.Creation == "" {
 		s.Creation = "d-" + s.Digest[:32]

@@ -84,6 +84,8 @@ type Store struct {
 	Founders []wire.Founder `json:"founders"`
 	// Nodes is the topology; every node has a role.
 	Nodes []wire.Node `json:"nodes"`
+	// ClusterTLS means that the cluster ports speak TLS: see wire.Configuration.
+	ClusterTLS bool `json:"clusterTls,omitempty"`
 	// Local holds the state of this server's instances, by name. It includes the instances that the topology has
 	// dropped and that have not left yet.
 	Local map[string]*Local `json:"local"`

@@ -196,6 +196,6 @@ func (s *Store) Configuration() *wire.Configuration {
 	return &wire.Configuration{
 		Creation: s.Creation, LastOperation: s.LastCommitted(), Revision: s.Revision, Epoch: s.Epoch, Digest: s.Digest,
 		Coordinator: s.Coordinator,
-		Managers:    s.Managers, Founders: s.Founders, Nodes: s.Nodes,
+		Managers:    s.Managers, Founders: s.Founders, Nodes: s.Nodes, ClusterTLS: s.ClusterTLS,
 	}
 }

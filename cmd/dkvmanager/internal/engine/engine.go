@@ -54,13 +54,25 @@ type Spec struct {
 	DataDir string `json:"dataDir"`
 	// Restarts is the number of restarts after an unexpected end, this start included; the supervisor counts on from it.
 	Restarts int `json:"restarts,omitempty"`
-	// ClusterName is set if the manager is secured: both ports then speak TLS, with the keys in the instance's folder
-	// (package instancekeys), and the cluster port takes only peers whose certificate has this DNS name.
+	// Keys means that the client port speaks TLS, with the keys in the instance's folder (package instancekeys), which
+	// also say whether it takes plain connections as well.
+	Keys bool `json:"keys,omitempty"`
+	// ClusterName is set if both ports speak TLS. The cluster port takes only peers whose certificate has this DNS name.
 	ClusterName string `json:"clusterName,omitempty"`
 }
 
-// Secured reports whether the instance's ports speak TLS.
-func (s Spec) Secured() bool { return s.ClusterName != "" }
+// Secured reports whether the instance has keys, so that its client port speaks TLS.
+func (s Spec) Secured() bool { return s.Keys || s.SecuredCluster() }
+
+// SecuredCluster reports whether the cluster port speaks TLS.
+func (s Spec) SecuredCluster() bool { return s.ClusterName != "" }
+
+// Secure says how connections to client ports speak TLS. Nil stands for plain connections.
+type Secure struct {
+	Config *tls.Config
+	// Plain reports whether a port that doesn't speak TLS is used without: until all instances of a store are switched.
+	Plain func() bool
+}
 
 // Names of the files in an instance's folder.
 const (
@@ -131,9 +143,8 @@ type Engine interface {
 	// writes its log to log. It returns an error when the instance can't start or can't go on.
 	Run(ctx context.Context, folder string, spec Spec, report *Report, log io.Writer) error
 	// Dial returns the member list of a running store, reached through any of its client endpoints (host:port), which
-	// take no changes of members. Connections come from bind, the IP of this server; empty for all. They use secure, or
-	// are plain if it is nil.
-	Dial(bind string, endpoints []string, secure *tls.Config) (MemberReader, error)
+	// take no changes of members. Connections come from bind, the IP of this server; empty for all.
+	Dial(bind string, endpoints []string, secure *Secure) (MemberReader, error)
 	// DialLocal returns the membership of the store of the data instance in folder, which is on this server, reached
 	// through a socket that only the folder's owner can open. It connects at the first call: an error of a call, and not
 	// of DialLocal, says that the instance doesn't run.

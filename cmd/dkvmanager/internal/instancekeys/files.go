@@ -45,6 +45,8 @@ type portAccess struct {
 	Grants   []grant           `json:"grants"`   // of users, and of this store's applications
 	Revoked  []string          `json:"revoked"`  // serial numbers of certificates, as access.Serial writes them
 	Topology Topology          `json:"topology"`
+	// Plain means that the client port takes plain connections as well: whoever makes one may do what an application may.
+	Plain bool `json:"plain,omitempty"`
 }
 
 // grant is the role of a user or an application.
@@ -108,10 +110,11 @@ func (a portAccess) state() (*access.State, error) {
 	return out, nil
 }
 
-// WriteAccess writes AccessFile and RootsFile to an instance's folder, unless they are there and say the same
-// already. A topology that is older than that of the file, and nil, leave the one that is there.
+// WriteAccess writes AccessFile and RootsFile to an instance's folder, unless they are there and say the same already.
+// With plain, the client port takes plain connections as well. A topology that is older than that of the file, and nil,
+// leave the one that is there.
 func WriteAccess(folder string, state *access.State, roots []*x509.Certificate, store string,
-	topology *Topology) error {
+	plain bool, topology *Topology) error {
 	path := filepath.Join(folder, AccessFile)
 	old, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -119,7 +122,9 @@ func WriteAccess(folder string, state *access.State, roots []*x509.Certificate, 
 	}
 	var was portAccess
 	_ = json.Unmarshal(old, &was) // a file that can't be read is replaced
-	text, err := json.MarshalIndent(portAccessOf(state, roots, store, was.Topology.replacedBy(topology)), "", "  ")
+	content := portAccessOf(state, roots, store, was.Topology.replacedBy(topology))
+	content.Plain = plain
+	text, err := json.MarshalIndent(content, "", "  ")
 	if err != nil {
 		return err
 	}

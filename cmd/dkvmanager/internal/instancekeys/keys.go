@@ -38,6 +38,7 @@ type content struct {
 	state  *access.State
 	// topology says which servers make the certificates of the store's instances.
 	topology Topology
+	plain    bool
 }
 
 // Open reads the keys of an instance of a store from its folder.
@@ -156,7 +157,7 @@ func (k *Keys) load() error {
 	if a.Cluster != id.Cluster {
 		return fmt.Errorf("%s is about cluster %.80q, the certificate is one of cluster %s", path, a.Cluster, id.Cluster)
 	}
-	c.server = c.bundle.TLS(true)
+	c.server, c.plain = c.bundle.TLS(true), a.Plain
 	c.policy = &identity.Policy{Roots: roots, Cluster: a.Cluster, Now: k.now, Revoked: c.state.IsRevoked}
 	k.content.Store(c)
 	k.read = found
@@ -223,6 +224,9 @@ func instancesOnly(p *identity.Policy) *identity.Policy {
 	out.Kinds = []identity.Kind{identity.Instance}
 	return &out
 }
+
+// TakesPlain reports whether the client port takes plain connections as well now.
+func (k *Keys) TakesPlain() bool { return k.content.Load().plain }
 
 // Client returns the TLS configuration with which the instance connects to instances of its store.
 func (k *Keys) Client() *tls.Config {

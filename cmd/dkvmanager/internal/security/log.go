@@ -63,6 +63,11 @@ func (m *Member) Pull(answer wire.Access, fetch func(head string, from int64) ([
 	if err == nil {
 		m.heard.Store(m.now().Unix())
 	}
+	for _, token := range answer.Burnt {
+		if _, burning := m.Burn(token); burning != nil && err == nil {
+			err = burning
+		}
+	}
 	for _, other := range answer.Managers {
 		if learned := m.Learn(other.Identity, other.URL, false); learned != nil && err == nil {
 			err = learned

@@ -28,6 +28,7 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/pki"
 	"dkvrun/runtime/access"
 	"dkvrun/runtime/identity"
+	"dkvrun/runtime/wire"
 )
 
 const (
@@ -48,6 +49,9 @@ type Member struct {
 
 	log       *access.File
 	addresses *addresses
+
+	burnt *burnt
+	tls   atomic.Pointer[wire.TLSMode] // nil while the manager doesn't serve
 
 	renewing sync.Mutex                      // is held while keys are replaced
 	keyring  atomic.Pointer[keyring]         // never changed, but replaced as a whole
@@ -127,6 +131,9 @@ func (m *Member) open(name string) (err error) {
 	if m.addresses, err = openAddresses(m.path); err != nil {
 		return err
 	}
+	if m.burnt, err = openBurnt(m.path); err != nil {
+		return err
+	}
 	old, err := m.keys.Load(pki.ManagerFile)
 	switch {
 	case err == nil:
@@ -186,6 +193,20 @@ func (m *Member) Policy(kinds ...identity.Kind) *identity.Policy {
 
 // State returns what the access log says now.
 func (m *Member) State() *access.State { return m.log.State() }
+
+// Serve says that the manager serves, and who may connect: see wire.TLSMode.
+func (m *Member) Serve(mode wire.TLSMode) { m.tls.Store(&mode) }
+
+// TLS returns who may connect to the ports. Before Serve it is wire.TLSRequire.
+func (m *Member) TLS() wire.TLSMode {
+	if mode := m.tls.Load(); mode != nil {
+		return *mode
+	}
+	return wire.TLSRequire
+}
+
+// TakesPlain reports whether the ports take plain connections as well.
+func (m *Member) TakesPlain() bool { return m.TLS() == wire.TLSPrefer }
 
 // Now returns the present time.
 func (m *Member) Now() time.Time { return m.now() }

@@ -97,5 +97,15 @@ func (m *Member) CallerOf(token string) (identity.Caller, error) {
 	if err != nil {
 		return identity.Caller{}, err
 	}
+	if m.burnt.has(t.Text()) {
+		return identity.Caller{}, errBurnt
+	}
 	return m.State().Bearer(t.Hash(), m.now())
 }
+
+// Burn makes a bearer token count no longer, durably: it came without TLS, here or at another manager. It reports
+// whether the token is one of the cluster's; of any other text nothing is kept.
+func (m *Member) Burn(token string) (bool, error) { return m.burnt.add(token, m.State()) }
+
+// Burnt returns the burnt tokens, for other managers.
+func (m *Member) Burnt() []string { return m.burnt.list() }

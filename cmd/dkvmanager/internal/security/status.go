@@ -41,7 +41,8 @@ func (m *Member) Warnings() []string {
 // Info describes the manager for the admin API.
 func (m *Member) Info() *wire.Security {
 	out := &wire.Security{
-		Cluster: m.self.Cluster, CertificateEnds: m.bundle.Load().Chain[0].NotAfter, IssuerEnds: m.ring().issuer.Chain[0].NotAfter,
+		Cluster: m.self.Cluster, TLS: m.TLS(),
+		CertificateEnds: m.bundle.Load().Chain[0].NotAfter, IssuerEnds: m.ring().issuer.Chain[0].NotAfter,
 		AuthorityEnds: m.ring().roots[0].NotAfter, Warnings: m.Warnings(),
 	}
 	for _, c := range m.ring().roots {
@@ -71,7 +72,7 @@ func (m *Member) Describe() wire.Certificate {
 func (m *Member) DescribeBundle(b *identity.Bundle) wire.Certificate {
 	leaf, policy := b.Chain[0], m.Policy()
 	out := wire.Certificate{
-		TLS: wire.TLSRequire, Serial: access.Serial(leaf.SerialNumber), NotBefore: leaf.NotBefore, NotAfter: leaf.NotAfter,
+		TLS: m.TLS(), Serial: access.Serial(leaf.SerialNumber), NotBefore: leaf.NotBefore, NotAfter: leaf.NotAfter,
 	}
 	if id, err := b.Identity(); err == nil {
 		out.Identity = id.String()
@@ -103,6 +104,14 @@ func (m *Member) Status() string {
 	}
 	row("cluster", m.self.Cluster)
 	row("manager", m.self.Name)
+	switch {
+	case m.tls.Load() == nil:
+		row("tls", "the manager doesn't run")
+	case m.TakesPlain():
+		row("tls", "prefer: its ports take plain connections as well, from everybody")
+	default:
+		row("tls", "require: its ports take TLS alone")
+	}
 	row("certificate", "ends "+stamp(leaf.NotAfter)+", is renewed from "+stamp(pki.RenewAt(leaf)))
 	row("issuer", "ends "+stamp(m.ring().issuer.Chain[0].NotAfter))
 	for _, c := range m.ring().roots {
@@ -122,7 +131,7 @@ func (m *Member) Status() string {
 	_ = w.Flush() // a strings.Builder takes everything
 	table(&out, "MANAGER\tSINCE\tADDRESS", m.memberRows(state))
 	table(&out, "NAME\tROLE\tENDS", grantRows(state, now))
-	table(&out, "BEARER TOKEN OF\tROLE\tENDS", bearerRows(state, now))
+	table(&out, "BEARER TOKEN OF\tROLE\tENDS", m.bearerRows(state, now))
 	table(&out, "JOIN TOKEN\tLEFT\tENDS", tokenRows(state, now))
 	return out.String()
 }
@@ -166,10 +175,15 @@ func grantRows(s *access.State, now time.Time) []string {
 	return out
 }
 
-func bearerRows(s *access.State, now time.Time) []string {
+func (m *Member) bearerRows(s *access.State, now time.Time) []string {
+	burnt := m.burnt.hashes()
 	var out []string
-	for _, b := range s.Bearers {
-		out = append(out, b.Identity.Name+"\t"+string(b.Role)+"\t"+ends(b.Expires, now))
+	for h, b := range s.Bearers {
+		until := ends(b.Expires, now)
+		if burnt[h] {
+			until = "came without TLS: it counts no longer"
+		}
+		out = append(out, b.Identity.Name+"\t"+string(b.Role)+"\t"+until)
 	}
 	slices.Sort(out)
 	return out

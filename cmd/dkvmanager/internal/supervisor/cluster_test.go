@@ -42,7 +42,8 @@ func (c *cluster) createAs(store, operation string, local catalog.Local, nodes [
 		s.change(func(d *catalog.Data) {
 			created := &catalog.Store{Name: store, Engine: "etcd", Creation: operation, Revision: 1, Epoch: 1,
 				Digest: wire.Digest(store, nodes), Managers: managers, Founders: wire.Founders(nodes), Nodes: nodes,
-				Local: map[string]*catalog.Local{}}
+				ClusterTLS: s.opts.Security != nil,
+				Local:      map[string]*catalog.Local{}}
 			for _, n := range nodes {
 				if n.Host == s.host {
 					own := local

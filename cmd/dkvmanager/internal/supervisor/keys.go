@@ -3,7 +3,6 @@ package supervisor
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/tls"
 	"encoding/hex"
 	"log/slog"
 	"net/url"
@@ -216,20 +215,17 @@ func operationLabel(operation string) string {
 	return "h-" + hex.EncodeToString(hash[:24])
 }
 
-// clusterName returns the name that the certificates of a store's instances have, or "" if the manager isn't secured.
+// clusterName returns the name that the certificates of a store's instances have.
 func (k *instanceKeys) clusterName(operation string) (string, error) {
-	if k == nil {
-		return "", nil
-	}
 	return pki.StoreName(operationLabel(operation))
 }
 
-// client returns the TLS configuration for the client ports of a store, or nil if the manager isn't secured.
-func (k *instanceKeys) client(store string) *tls.Config {
+// client says how connections to the client ports of a store speak TLS, or nil if the manager isn't secured.
+func (k *instanceKeys) client(store string) *engine.Secure {
 	if k == nil {
 		return nil
 	}
-	return instancekeys.ClientOf(store, k.member.Bundle, func() *identity.Policy { return k.member.Policy() },
+	config := instancekeys.ClientOf(store, k.member.Bundle, func() *identity.Policy { return k.member.Policy() },
 		func() (*access.State, instancekeys.Topology) {
 			var topology instancekeys.Topology
 			if d := k.catalog(); d != nil && d.Stores[store] != nil {
@@ -237,6 +233,7 @@ func (k *instanceKeys) client(store string) *tls.Config {
 			}
 			return k.member.State(), topology
 		})
+	return &engine.Secure{Config: config, Plain: k.member.TakesPlain}
 }
 
 // certificate describes the certificate of an instance, which is in its folder and which the running instance shows.
@@ -246,7 +243,7 @@ func (k *instanceKeys) certificate(folder, store, instance string) wire.Certific
 	if k == nil || err == nil && spec != nil && !spec.Secured() {
 		return out
 	}
-	out.TLS = wire.TLSRequire
+	out.TLS = k.member.TLS()
 	if err == nil && spec == nil {
 		return out // it was never started
 	}
@@ -254,7 +251,7 @@ func (k *instanceKeys) certificate(folder, store, instance string) wire.Certific
 		var b *identity.Bundle
 		if b, err = identity.Load(filepath.Join(folder, instancekeys.CertificateFile)); err == nil {
 			out = k.member.DescribeBundle(b)
-			out.Store, out.Instance = store, instance
+			out.Store, out.Instance, out.TLS = store, instance, k.member.TLS()
 			return out
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -195,12 +196,13 @@ func (w *worker) stopProcess(grace time.Duration) bool {
 	return false
 }
 
-// ensureRunning starts the instance if it doesn't run, and restarts it if its role or its address has changed. An
-// address changes only where the catalog had a wrong one, which the store's coordinator has corrected.
+// ensureRunning starts the instance if it doesn't run, and restarts it if its role or its address has changed, or the
+// cluster ports of its store speak TLS now. An address changes only where the catalog had a wrong one, which the
+// store's coordinator has corrected.
 func (w *worker) ensureRunning(ctx context.Context, want desiredState) error {
 	if w.proc != nil {
 		changedCh := w.state.PID == w.proc.pid && w.state.Role != want.node.Role
-		if !w.stoppingSince.IsZero() || changedCh || w.hasMoved(want) {
+		if !w.stoppingSince.IsZero() || changedCh || w.hasMoved(want) || w.mustSwitch(want) {
 			w.stopProcess(stopGrace)
 			return nil
 		}
@@ -224,6 +226,34 @@ func (w *worker) hasMoved(want desiredState) bool {
 	s, n := w.spec, want.node
 	return s != nil && s.Operation == want.store.Creation &&
 		(!strings.EqualFold(s.Host, n.Host) || s.ClustronPort != n.ClustronPort || s.ClientPort != n.ClientPort)
+}
+
+// mustSwitch reports whether the cluster port of the process is plain, and those of its store speak TLS now. Without
+// keys it goes on as it is.
+func (w *worker) mustSwitch(want desiredState) bool {
+	s := w.spec
+	return s != nil && s.Operation == want.store.Creation && want.node.Role == wire.Data && want.store.ClusterTLS &&
+		!s.SecuredCluster() && w.s.keys != nil
+}
+
+// clusterName returns the name that the certificates of a data instance's store have, or "" if its cluster ports are
+// plain. The error says why the instance can't start: its ports would not be those of the others.
+func (w *worker) clusterName(want desiredState) (string, error) {
+	store := want.store
+	// A version before ClusterTLS gave TLS to all instances of secured managers.
+	had := w.spec != nil && w.spec.Operation == store.Creation && w.spec.SecuredCluster()
+	switch {
+	case want.node.Role != wire.Data:
+		return "", nil
+	case (store.ClusterTLS || had) && w.s.keys == nil:
+		return "", fmt.Errorf("the cluster ports of %s speak TLS, and this manager is not secured: dkvmanager join makes it a member", store.Name)
+	case store.ClusterTLS || had:
+		return w.s.keys.clusterName(store.Creation)
+	case w.s.keys != nil && !w.s.keys.member.TakesPlain():
+		return "", fmt.Errorf("the cluster ports of %s are plain, and this manager requires TLS: secure_store(%q) switches them",
+			store.Name, store.Name)
+	}
+	return "", nil
 }
 
 // start plans the start and spawns the process.
@@ -266,7 +296,7 @@ func (w *worker) start(ctx context.Context, want desiredState) error {
 // instance can't start at all.
 func (w *worker) plan(ctx context.Context, want desiredState) (*engine.Spec, error) {
 	n := want.node
-	clusterName, err := w.s.keys.clusterName(want.store.Creation)
+	clusterName, err := w.clusterName(want)
 	if err != nil {
 		return nil, err
 	}
@@ -274,7 +304,7 @@ func (w *worker) plan(ctx context.Context, want desiredState) (*engine.Spec, err
 		Store: want.store.Name, Instance: n.Name, Operation: want.store.Creation, Role: n.Role,
 		Bind: w.s.opts.Bind, Host: n.Host, ClustronPort: n.ClustronPort, ClientPort: n.ClientPort,
 		Start: engine.Resume, Endpoints: w.contacts(want), DataDir: dataDir(want.store.Creation),
-		ClusterName: clusterName,
+		Keys: w.s.keys != nil, ClusterName: clusterName,
 	}
 	switch {
 	case n.Role == wire.Gateway:

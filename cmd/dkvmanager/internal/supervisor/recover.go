@@ -35,6 +35,7 @@ func RecoverCatalog(dir, engineName string) (*catalog.Data, error) {
 				Local: map[string]*catalog.Local{}}
 			d.Stores[spec.Store] = s
 		}
+		s.ClusterTLS = s.ClusterTLS || spec.SecuredCluster()
 		s.Nodes = append(s.Nodes, wire.Node{Name: spec.Instance, Host: spec.Host, ClustronPort: spec.ClustronPort,
 			ClientPort: spec.ClientPort, Role: spec.Role})
 		// It counts as a former member of its store, so that it never bootstraps one again.

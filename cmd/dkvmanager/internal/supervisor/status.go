@@ -62,6 +62,8 @@ type observedStatus struct {
 	restarts int
 	failures int
 	hangs    bool // the process does not answer, and problem says why it is not restarted
+	// keys means that the client port of the process speaks TLS, clusterTLS that its cluster port does.
+	keys, clusterTLS bool
 	// problem is the present problem, or the last failure; nil if there is none.
 	problem error
 	text    string // of problem
@@ -74,6 +76,9 @@ func (w *worker) publish(want desiredState, served int) {
 	now.status, _ = now.seen.status()
 	if w.proc != nil {
 		now.pid, now.started = w.proc.pid, w.started
+		if w.spec != nil {
+			now.keys, now.clusterTLS = w.spec.Secured(), w.spec.SecuredCluster()
+		}
 	}
 	if now.problem = w.problem; now.problem == nil {
 		now.problem = w.failure
@@ -188,7 +193,10 @@ func (s *Supervisor) instance(ctx context.Context, p place, n wire.Node) wire.In
 	if now.pid == 0 {
 		return in
 	}
-	in.PID, in.StartedAt = now.pid, &now.started
+	in.PID, in.StartedAt, in.ClusterTLS = now.pid, &now.started, now.clusterTLS
+	if now.keys && s.keys != nil {
+		in.ClientTLS = s.keys.member.TLS()
+	}
 	state, err := w.client.State(ctx)
 	// So may the process: the status is derived from what it says now.
 	now.seen.serves = err == nil && state.PID == now.pid && state.Ready

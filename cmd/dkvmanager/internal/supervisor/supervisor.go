@@ -17,6 +17,7 @@ import (
 
 	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/cmd/dkvmanager/internal/engine"
+	"dkvrun/cmd/dkvmanager/internal/engine/process"
 	"dkvrun/cmd/dkvmanager/internal/security"
 	"dkvrun/runtime/wire"
 )
@@ -223,21 +224,30 @@ func (s *Supervisor) CheckPorts(store string, nodes []wire.Node) error {
 	return nil
 }
 
-// checkSecured refuses instances whose ports are plain if the manager is secured: the other instances of their stores
-// know their ports as plain ones.
+// checkSecured refuses instances whose ports are plain, and would stay so, if the manager requires TLS.
 func (s *Supervisor) checkSecured() error {
-	if s.opts.Security == nil {
+	if s.opts.Security == nil || s.opts.Security.TakesPlain() {
 		return nil
 	}
 	for _, store := range s.view.Load().Stores {
 		for _, n := range s.own(store) {
-			spec, err := readSpec(s.folder(place{store.Name, n.Name}))
-			if err != nil || spec == nil || spec.Operation != store.Creation || spec.Secured() {
+			folder := s.folder(place{store.Name, n.Name})
+			spec, err := readSpec(folder)
+			if err != nil || spec == nil || spec.Operation != store.Creation {
 				continue // its worker reports one that can't be read
 			}
-			return fmt.Errorf("%s of store %s was started before this manager was secured, and its ports can't be switched to TLS "+
-				"yet: move %s away to serve it without TLS as before", n.Name, store.Name,
-				filepath.Join(filepath.Dir(s.opts.Dir), "pki"))
+			if n.Role == wire.Data && !store.ClusterTLS && !spec.SecuredCluster() {
+				return fmt.Errorf("%s of store %s was started before this manager was secured, and its cluster port is plain: start with "+
+					"--tls=prefer, and let scripts/secure_cluster.lua, or secure_store(%q), switch the store", n.Name, store.Name, store.Name)
+			}
+			pid, err := process.Holder(folder)
+			if err != nil {
+				return err
+			}
+			if restarts := n.Role == wire.Data && store.ClusterTLS; pid != 0 && !spec.Secured() && !restarts {
+				return fmt.Errorf("%s of store %s (process %d) was started before this manager was secured, and its client port is plain: "+
+					"start with --tls=prefer, and let scripts/secure_cluster.lua, or restart_store(%q), restart it", n.Name, store.Name, pid, store.Name)
+			}
 		}
 	}
 	return nil

@@ -21,6 +21,7 @@ func (m *Participant) installOperation(d *catalog.Data, p *catalog.PreparedRecor
 	m.installConfiguration(d, p.Store, &wire.Configuration{
 		Creation: p.Creation, LastOperation: p.ID, Revision: p.BaseRevision + 1, Epoch: p.Epoch, Coordinator: p.Coordinator,
 		Managers: p.Managers, Founders: p.Founders, Nodes: p.Nodes,
+		ClusterTLS: p.ClusterTLS,
 	}, installOptions{desired: p.Desired, founding: p.Founding || p.BaseRevision == 0, loseData: p.LoseData})
 	d.SetName(p.Store, func(n *catalog.Name) {
 		if p.Drop != "" {
@@ -100,6 +101,7 @@ func (m *Participant) installConfiguration(d *catalog.Data, name string, c *wire
 	}
 	s.LastOperation, s.Revision, s.Epoch = c.LastOperation, c.Revision, c.Epoch
 	s.Coordinator, s.Managers, s.Founders, s.Nodes = c.Coordinator, c.Managers, c.Founders, c.Nodes
+	s.ClusterTLS = c.ClusterTLS
 	s.Digest = wire.Digest(s.Name, c.Nodes)
 	// I1: the name's epoch is raised with the store's. A store that was learned without a vote refuses late messages,
 	// too.

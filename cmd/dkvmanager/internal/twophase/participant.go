@@ -29,7 +29,7 @@ type Peers interface {
 	Resolve(ctx context.Context, to wire.Manager, store, coordinator string) error
 }
 
-// Options configures a Participant; all but ExpireAfter are required.
+// Options configures a Participant; all but Secured and ExpireAfter are required.
 type Options struct {
 	Catalog Catalog
 	Peers   Peers
@@ -37,6 +37,8 @@ type Options struct {
 	Owns func(wire.Node) bool
 	// Ports returns an error if ports of this server's nodes of a store are not free, else nil.
 	Ports func(store string, nodes []wire.Node) error
+	// Secured means that this manager is secured: instances of it can speak TLS on their cluster ports.
+	Secured bool
 	// Engine is the name of the engine that new stores get.
 	Engine string
 	// Now is a clock that never goes back while the process lives.

@@ -326,6 +326,7 @@ func (m *Participant) checkInstances(d *catalog.Data, s *catalog.Store, c *wire.
 			}
 		}
 	}
+	problems = append(problems, m.checkClusterTLS(s, c)...)
 	added := m.added(s, c)
 	for _, n := range added {
 		// The instance of that name has left the topology, but not yet the running store: its folder and its membership
@@ -335,6 +336,35 @@ func (m *Participant) checkInstances(d *catalog.Data, s *catalog.Store, c *wire.
 		}
 	}
 	return append(problems, m.checkPorts(d, c, added)...)
+}
+
+// checkClusterTLS refuses an operation after which instances of this server could not talk to the others of their
+// store: TLS on the cluster ports needs keys, and the votes of all managers say that all have them (I4). It is never
+// undone, since nothing else keeps a driver that doesn't know of it from doing so by mistake.
+//
+// The members of a running store are known to each other by URLs with a scheme, which each instance changes in its own
+// data when it starts with TLS. So all must have data, or none: a founder without data would found the store by other
+// URLs than those that have some.
+func (m *Participant) checkClusterTLS(s *catalog.Store, c *wire.Operation) []*wire.Result {
+	had := s != nil && s.ClusterTLS
+	switch {
+	case had && !c.ClusterTLS:
+		return []*wire.Result{wire.RefusePlainStore.With(c.Store)}
+	case !c.ClusterTLS:
+		return nil
+	case !m.Secured:
+		return []*wire.Result{wire.RefuseSecureStore.With(c.Store)}
+	case s == nil || had || c.Founding:
+		return nil
+	}
+	var problems []*wire.Result
+	for _, n := range s.Nodes {
+		local := s.Local[n.Name]
+		if n.Role == wire.Data && local != nil && local.Leaving == nil && !local.Bootstrapped {
+			problems = append(problems, wire.RefuseNotAllJoined.With(n.Name, s.Name))
+		}
+	}
+	return problems
 }
 
 // checkUnchangedNodes refuses an operation that moves an existing instance to another address, or makes a gateway of an

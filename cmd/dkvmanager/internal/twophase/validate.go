@@ -47,7 +47,7 @@ func validate(c *wire.Operation) error {
 
 // actions lists the valid actions of operations.
 var actions = []string{wire.CreateAction, wire.AddInstanceAction, wire.RemoveInstanceAction, wire.RemoveStoreAction,
-	wire.RepairAction}
+	wire.RepairAction, wire.SecureAction}
 
 // checkNodes refuses a topology that can't be run, or that lacks roles or founders. An operation that removes the store
 // has none. Creation tells a store from an earlier one of the same name, so every topology needs it.

@@ -43,7 +43,7 @@ func memberConfig(folder string, spec engine.Spec, logger *zap.Logger) *embed.Co
 	cfg.ListenClientUrls = []url.URL{socketURL(folder)} // port.go serves the client port
 	cfg.AdvertisePeerUrls = []url.URL{portURL(spec, spec.Host, spec.ClustronPort)}
 	cfg.AdvertiseClientUrls = []url.URL{portURL(spec, spec.Host, spec.ClientPort)}
-	if spec.Secured() {
+	if spec.SecuredCluster() {
 		securePeers(cfg, folder, spec)
 	}
 
@@ -87,7 +87,7 @@ func initialCluster(spec engine.Spec) string {
 	}
 	members := make([]string, len(spec.Peers))
 	for i, p := range spec.Peers {
-		members[i] = p.Name + "=" + scheme(spec.Secured()) + "://" + p.Address
+		members[i] = p.Name + "=" + scheme(spec.SecuredCluster()) + "://" + p.Address
 	}
 	return strings.Join(members, ",")
 }
@@ -115,6 +115,8 @@ func socketURL(folder string) url.URL {
 	return url.URL{Scheme: "unix", Path: filepath.Join(folder, etcdSocket)}
 }
 
+// portURL returns the URL of a port. That of a client port is known to applications that follow the member list: while
+// the store's cluster ports are plain, so may be its clients.
 func portURL(spec engine.Spec, host string, port int) url.URL {
-	return url.URL{Scheme: scheme(spec.Secured()), Host: net.JoinHostPort(host, strconv.Itoa(port))}
+	return url.URL{Scheme: scheme(spec.SecuredCluster()), Host: net.JoinHostPort(host, strconv.Itoa(port))}
 }

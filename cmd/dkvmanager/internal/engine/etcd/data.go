@@ -64,6 +64,15 @@ func runData(ctx context.Context, folder string, spec engine.Spec, report *engin
 		return fmt.Errorf("start of %s: %w", spec.Instance, err)
 	}
 	defer closeRoutes()
+	var plainCheck <-chan time.Time
+	if spec.SecuredCluster() {
+		if err := secureMembers(cfg.Dir, logger); err != nil {
+			return fmt.Errorf("start of %s: %w", spec.Instance, err)
+		}
+		tick := time.NewTicker(plainCheckEvery)
+		defer tick.Stop()
+		plainCheck = tick.C
+	}
 	member, err := embed.StartEtcd(cfg)
 	if err != nil {
 		return fmt.Errorf("start of %s: %w", spec.Instance, err)
@@ -107,6 +116,10 @@ func runData(ctx context.Context, folder string, spec engine.Spec, report *engin
 			port.serve(server, dataPages(member, routes))
 		case <-ctx.Done():
 			return nil
+		case <-plainCheck:
+			if slices.ContainsFunc(member.Server.Cluster().Members(), isPlainMember) {
+				return errPlainMember
+			}
 		case err := <-port.failed:
 			return stopCause(member, spec, removed.Load(), fmt.Errorf("client port: %w", err))
 		case err := <-failed:

@@ -3,6 +3,7 @@ package etcd
 import (
 	"context"
 	"encoding/json"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -22,7 +23,6 @@ import (
 	"go.uber.org/zap"
 
 	"dkvrun/cmd/dkvmanager/internal/engine"
-	"dkvrun/cmd/dkvmanager/internal/hostid"
 )
 
 // gatewayPages serves the pages that a data instance serves beside its JSON routes: /health, /livez, /readyz, /version,
@@ -122,11 +122,14 @@ func parseVersion(text string) *semver.Version {
 
 // storeVersions returns the versions that the first data instance to answer reports; the zero value if none does.
 func storeVersions(ctx context.Context, client *clientv3.Client, guard guard) version.Versions {
-	transport := &http.Transport{DialContext: hostid.Dialer(guard.spec.Bind).DialContext, DisableKeepAlives: true,
-		TLSClientConfig: clientTLS(guard.keys)}
+	transport := &http.Transport{DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, address string) (net.Conn, error) {
+			return connect(ctx, guard.spec.Bind, address, clientTLS(guard.keys), "http/1.1")
+		}}
 	web := http.Client{Transport: transport, Timeout: answerLimit}
 	for _, endpoint := range client.Endpoints() {
-		if found, ok := versionsAt(ctx, web, endpoint); ok {
+		_, address, _ := strings.Cut(endpoint, "://")
+		if found, ok := versionsAt(ctx, web, "http://"+address); ok { // connect speaks TLS
 			return found
 		}
 	}

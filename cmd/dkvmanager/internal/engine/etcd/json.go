@@ -11,6 +11,7 @@ import (
 	v3electiongw "go.etcd.io/etcd/server/v3/etcdserver/api/v3election/v3electionpb/gw"
 	v3lockgw "go.etcd.io/etcd/server/v3/etcdserver/api/v3lock/v3lockpb/gw"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/encoding/protojson"
 )
 
@@ -18,8 +19,8 @@ import (
 // Connections come from the instance's bind address.
 func jsonRoutes(ctx context.Context, guard guard, addr net.Addr) (http.Handler, func() error, error) {
 	conn, err := grpc.NewClient("passthrough:///"+addr.String(), append(guard.jsonGuard(),
-		dialFrom(guard.spec.Bind),
-		transportOption(clientTLS(guard.keys)),
+		dialFrom(guard.spec.Bind, clientTLS(guard.keys)),
+		grpc.WithTransportCredentials(insecure.NewCredentials()), // dialFrom speaks TLS
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(math.MaxInt32)))...)
 	if err != nil {
 		return nil, nil, err

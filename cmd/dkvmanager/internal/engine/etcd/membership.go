@@ -2,7 +2,6 @@ package etcd
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"net/url"
 	"slices"
@@ -24,7 +23,7 @@ type membership struct {
 	local  bool // the client uses the socket of an instance on this server, and no other instance
 }
 
-func (etcd) Dial(bind string, endpoints []string, secure *tls.Config) (engine.MemberReader, error) {
+func (etcd) Dial(bind string, endpoints []string, secure *engine.Secure) (engine.MemberReader, error) {
 	client, err := dial(bind, endpoints, secure)
 	if err != nil {
 		return nil, fmt.Errorf("reach the store: %w", err)

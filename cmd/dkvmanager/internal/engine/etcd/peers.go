@@ -57,9 +57,9 @@ type peerConn struct {
 	peer   *identity.Peer // set by recheck
 }
 
-// listenPeers binds the cluster port. It returns nil if the store is not secured: then etcd serves the port.
+// listenPeers binds the cluster port. It returns nil if the port is plain: then etcd serves it.
 func listenPeers(spec engine.Spec, keys *instancekeys.Keys, logger *zap.Logger) (*peerServer, error) {
-	if keys == nil {
+	if !spec.SecuredCluster() {
 		return nil, nil
 	}
 	at := net.JoinHostPort(spec.Bind, strconv.Itoa(spec.ClustronPort))

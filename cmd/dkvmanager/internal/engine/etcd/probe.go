@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
 	"dkvrun/cmd/dkvmanager/internal/engine"
@@ -40,9 +41,9 @@ func newProbe(spec engine.Spec, keys *instancekeys.Keys) (*probe, error) {
 		host = "localhost"
 	}
 	conn, err := grpc.NewClient("passthrough:///"+net.JoinHostPort(host, strconv.Itoa(spec.ClientPort)),
-		dialFrom(spec.Bind),
-		transportOption(clientTLS(keys)),
-		grpc.WithChainUnaryInterceptor(forwardUnary), // not counted as an application's
+		dialFrom(spec.Bind, clientTLS(keys)),
+		grpc.WithTransportCredentials(insecure.NewCredentials()), // dialFrom speaks TLS
+		grpc.WithChainUnaryInterceptor(forwardUnary),             // not counted as an application's
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: unreadyInterval, Multiplier: 1, MaxDelay: unreadyInterval},
 			MinConnectTimeout: answerLimit,

@@ -21,7 +21,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 
@@ -50,20 +49,12 @@ func followKeys(ctx context.Context, keys *instancekeys.Keys, logger *zap.Logger
 	return cancel
 }
 
-// clientTLS returns the TLS configuration for connections to instances of the store, or nil for plain ones.
-func clientTLS(keys *instancekeys.Keys) *tls.Config {
+// clientTLS says how connections to instances of the store speak TLS.
+func clientTLS(keys *instancekeys.Keys) *engine.Secure {
 	if keys == nil {
 		return nil
 	}
-	return keys.Client()
-}
-
-// transportOption makes the connections of a gRPC client use TLS, or be plain if secure is nil.
-func transportOption(secure *tls.Config) grpc.DialOption {
-	if secure == nil {
-		return grpc.WithTransportCredentials(insecure.NewCredentials())
-	}
-	return grpc.WithTransportCredentials(credentials.NewTLS(secure))
+	return &engine.Secure{Config: keys.Client(), Plain: keys.TakesPlain}
 }
 
 // scheme returns the scheme of the URLs of ports.
@@ -95,8 +86,9 @@ const (
 	refusedLimit = 30 * time.Second
 )
 
-// secureListener makes the connections of a client port speak TLS. It closes those whose client is accepted no longer,
-// and after a time those whose client never was.
+// secureListener makes the connections of a client port speak TLS, or leaves them plain if the client begins so and
+// plain connections are taken. It closes those whose client is accepted no longer, and after a time those whose client
+// never was.
 type secureListener struct {
 	net.Listener
 	keys    *instancekeys.Keys
@@ -122,7 +114,8 @@ func (s *secureListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &clientConn{Conn: tls.Server(&firstBytes{Conn: raw}, s.config), of: s, opened: time.Now()}
+	first := &firstBytes{Conn: raw, keys: s.keys}
+	c := &clientConn{Conn: tls.Server(first, s.config), first: first, of: s, opened: time.Now()}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.open[c] = true
@@ -170,10 +163,11 @@ func (s *secureListener) connections() []*clientConn {
 
 // clientConn is the connection of a client of a secured store.
 type clientConn struct {
-	*tls.Conn
-	of     *secureListener
-	opened time.Time
-	shaken atomic.Bool // the handshake is done, and the client has sent something
+	*tls.Conn             // its state, deadlines and addresses, also those of a plain one
+	first     *firstBytes // the connection below it
+	of        *secureListener
+	opened    time.Time
+	shaken    atomic.Bool // the handshake is done, and the client has sent something
 
 	judge    sync.Once
 	peer     *identity.Peer // nil if the client's certificate is not accepted
@@ -181,13 +175,28 @@ type clientConn struct {
 	accepted atomic.Bool // the client was accepted once
 }
 
-// Read makes the handshake before the first byte.
+// Read makes the handshake before the first byte, unless the client begins without TLS.
 func (c *clientConn) Read(b []byte) (int, error) {
-	n, err := c.Conn.Read(b)
+	if err := c.first.begin(); err != nil {
+		return 0, err
+	}
+	read := c.Conn.Read
+	if c.first.plain.Load() {
+		read = c.first.Read
+	}
+	n, err := read(b)
 	if n > 0 && !c.shaken.Load() {
 		c.shaken.Store(true)
 	}
 	return n, err
+}
+
+// Write writes to the client, which has sent something before: its protocol is known.
+func (c *clientConn) Write(b []byte) (int, error) {
+	if c.first.plain.Load() {
+		return c.first.Write(b)
+	}
+	return c.Conn.Write(b)
 }
 
 // Close closes the connection.
@@ -195,6 +204,9 @@ func (c *clientConn) Close() error {
 	c.of.mu.Lock()
 	delete(c.of.open, c)
 	c.of.mu.Unlock()
+	if c.first.plain.Load() {
+		return c.first.Close()
+	}
 	return c.Conn.Close()
 }
 
@@ -202,6 +214,13 @@ func (c *clientConn) Close() error {
 // checked once, all else each time: so a request over an old connection is refused as well when the certificate has
 // expired or is revoked, or the role is another one.
 func (c *clientConn) caller() (caller, identity.Caller, error) {
+	if c.first.plain.Load() {
+		if !c.of.keys.TakesPlain() {
+			return nobody, identity.Caller{}, errors.New(plainRefused)
+		}
+		c.accepted.Store(true)
+		return application, identity.Caller{}, nil
+	}
 	c.judge.Do(func() {
 		chain := c.ConnectionState().PeerCertificates
 		if len(chain) == 0 {
@@ -392,23 +411,46 @@ const (
 
 var errPlain = errors.New("the client does not speak TLS")
 
-// firstBytes is a connection before its handshake. It answers a client that doesn't speak TLS.
+// firstBytes is a connection before its handshake. It answers a client that doesn't speak TLS, unless plain connections
+// are taken.
 type firstBytes struct {
 	net.Conn
-	seen bool // the first bytes were read; reads follow each other
+	keys  *instancekeys.Keys
+	begun bool        // the first bytes were read; reads follow each other
+	read  []byte      // what was read, and not handed on
+	plain atomic.Bool // the client doesn't speak TLS, and is taken all the same
 }
 
-func (c *firstBytes) Read(b []byte) (int, error) {
+// begin reads the first bytes. The error is that of a client that is refused because it doesn't speak TLS.
+func (c *firstBytes) begin() error {
+	if c.begun {
+		return nil
+	}
+	b := make([]byte, 4<<10)
 	n, err := c.Conn.Read(b)
-	if c.seen || n == 0 {
-		return n, err
+	if n == 0 {
+		return err
 	}
-	c.seen = true
-	if b[0] != tlsHandshake {
-		c.refuse(string(b[:n]))
-		return 0, errPlain
+	c.begun, c.read = true, b[:n]
+	switch {
+	case b[0] == tlsHandshake:
+	case c.keys.TakesPlain():
+		c.plain.Store(true)
+	default:
+		c.refuse(string(c.read))
+		return errPlain
 	}
-	return n, err
+	return nil
+}
+
+// Read reads from the connection.
+func (c *firstBytes) Read(b []byte) (int, error) {
+	if len(c.read) > 0 {
+		n := copy(b, c.read)
+		c.read = c.read[n:]
+		return n, nil
+	}
+	return c.Conn.Read(b)
 }
 
 // refuse answers a client in the protocol that it speaks: HTTP/1, or HTTP/2 as gRPC clients.

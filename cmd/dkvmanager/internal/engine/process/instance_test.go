@@ -2,7 +2,6 @@ package process
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -52,7 +51,7 @@ type fake struct{}
 
 func (fake) Name() string { return "fake" }
 
-func (fake) Dial(string, []string, *tls.Config) (engine.MemberReader, error) {
+func (fake) Dial(string, []string, *engine.Secure) (engine.MemberReader, error) {
 	return nil, errors.New("nothing to dial")
 }
 
