@@ -94,7 +94,7 @@ func answersElsewhere() []input {
 		at("statuses after every action", statuses, "TestStoreStatus_NeverContradictsItself",
 			`add_instance{"OrdersStore", hosts = "127.28.3.12"}:check()`, "docs/stores.md has no such combination"),
 		at("a manager that can't read its catalog", statuses, "TestStoreStatus_CatalogLost",
-			`"catalog.json", "catalog.json.1"`, "is read-only, because it can't read its catalog"),
+			`"catalog.json", "catalog.json.1", "catalog.json.2"`, "is read-only, because it can't read its catalog"),
 
 		at("a web server", "tests/connect_test.go", "TestConnect_OnlyManagers", `"<html>It works!</html>"`, `strings.Contains(said, "connected to")`),
 		at("a store with nearly this name is removed", "tests/transcripts/absent.txtar", "", `--yes -e 'remove_store("OrderStore")'`,

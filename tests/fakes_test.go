@@ -81,7 +81,7 @@ func (p *target) send(method, path string, query url.Values, body any) (int, []b
 }
 
 // own are the fields that depend on the manager or the time, or are texts for people.
-var own = []string{"message", "hint", "since", "digest", "pid", "startedAt", "leader", "ready", "lastError", "restarts", "boot", "capabilities", "catalogDigest", "version"}
+var own = []string{"message", "hint", "since", "digest", "pid", "startedAt", "leader", "ready", "lastError", "restarts", "boot", "capabilities", "catalogDigest", "version", "generation"}
 
 // plain returns a value of an answer without the fields of own and without empty values.
 func (p *target) plain(value any) any {
@@ -158,8 +158,10 @@ func TestFakes_SuspectAnswersLikeManager(t *testing.T) {
 	if err := f.kill([]string{host}); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Truncate(filepath.Join(f.dir, host, "catalog.json"), 100); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"catalog.json", "catalog.json.1"} {
+		if err := os.Truncate(filepath.Join(f.dir, host, name), 100); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := f.start([]string{host}); err != nil {
 		t.Fatal(err)

@@ -382,7 +382,7 @@ wait_ready("OrdersStore")`)
 	if err := f.kill(hosts[1:]); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"catalog.json", "catalog.json.1"} {
+	for _, name := range []string{"catalog.json", "catalog.json.1", "catalog.json.2"} {
 		if err := os.WriteFile(filepath.Join(f.dir, hosts[1], name), []byte("{"), 0o600); err != nil {
 			t.Fatal(err)
 		}

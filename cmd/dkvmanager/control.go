@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"dkvrun/cmd/dkvmanager/internal/audit"
-	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/cmd/dkvmanager/internal/engine"
 	"dkvrun/cmd/dkvmanager/internal/security"
 	"dkvrun/runtime/identity"
@@ -137,7 +136,7 @@ func control(ctx context.Context, dataDir string, r controlRequest) (string, err
 	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED) {
 		return "", err
 	}
-	cat, err := catalog.Open(dataDir)
+	cat, err := openCatalog(dataDir)
 	if err != nil {
 		return "", err
 	}

@@ -65,7 +65,7 @@ func parseMixed(set *flag.FlagSet, args []string) ([]string, error) {
 // parseFlags parses the command line. It returns flag.ErrHelp if the command line asks for help.
 func parseFlags(args []string) (*options, error) {
 	notCommand := func(argument string) error {
-		return fmt.Errorf("%q is not a command: init, join, token, credential, revoke, pki, audit, etcdctl, version, help, or flags alone", argument)
+		return fmt.Errorf("%q is not a command: init, join, token, credential, revoke, pki, audit, restore-catalog, etcdctl, version, help, or flags alone", argument)
 	}
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		return nil, notCommand(args[0])

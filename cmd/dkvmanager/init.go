@@ -15,7 +15,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/cmd/dkvmanager/internal/failpoint"
 	"dkvrun/cmd/dkvmanager/internal/security"
 	"dkvrun/runtime/durable"
@@ -95,7 +94,7 @@ func checkCount(count int) error {
 // create makes the cluster, or completes what an interrupted init has begun: the admin's credential is kept in the data
 // folder until it has been written to its place and the line for other servers is printed.
 func (o *initOptions) create(stdout io.Writer, log *slog.Logger) (err error) {
-	cat, err := catalog.Open(o.dataDir)
+	cat, err := openCatalog(o.dataDir)
 	if err != nil {
 		return err
 	}

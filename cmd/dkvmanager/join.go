@@ -20,7 +20,6 @@ import (
 	"time"
 	"unicode"
 
-	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/cmd/dkvmanager/internal/hostid"
 	"dkvrun/cmd/dkvmanager/internal/security"
 	"dkvrun/runtime/access"
@@ -128,7 +127,7 @@ func joinAddress(text string) (string, error) {
 
 // join gets the certificate of this server's issuer and writes the keys.
 func (o *joinOptions) join(ctx context.Context, log *slog.Logger) (err error) {
-	cat, err := catalog.Open(o.dataDir)
+	cat, err := openCatalog(o.dataDir)
 	if err != nil {
 		return err
 	}

@@ -47,6 +47,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return runSecurity(ctx, command, args[1:], stdout, stderr)
 	case "audit":
 		return runAudit(ctx, args[1:], stdout, stderr)
+	case "restore-catalog":
+		return runRestoreCatalog(args[1:], stdout, stderr)
 	case "version", "--version":
 		fmt.Fprintln(stdout, "dkvmanager", wire.Version)
 		return exitOK
@@ -77,6 +79,7 @@ Usage:
   dkvmanager pki import --data-dir DIR FILE [--passphrase-file FILE]
   dkvmanager audit verify --data-dir DIR
   dkvmanager audit show --data-dir DIR [--who NAME] [--store STORE] [--action ACTION] [--since TIME] [--last N]
+  dkvmanager restore-catalog FILE --data-dir DIR
   dkvmanager etcdctl --data-dir DIR STORE/INSTANCE -- ARGUMENT…
   dkvmanager version
   dkvmanager help
@@ -144,6 +147,10 @@ other managers remember of it can tell; exit status 1 if one was. audit show pri
   --action ACTION         for example CreateStore
   --since TIME            a time such as 2026-11-30T18:00:00Z, or how long ago, such as 24h
   --last N                the last N lines that the others leave
+
+restore-catalog makes FILE, a copy of this manager's catalog.json, the catalog again. The manager must be
+stopped; its instances go on running. The copy may lack changes: the manager then takes each store from
+its coordinator before it votes again. The catalog that is replaced is kept.
 
 etcdctl runs etcdctl, the tool of the stores' engine, with the ARGUMENTs on a data instance of this
 server, as the user that the manager runs as. It may do what applications may not: compact and

@@ -73,7 +73,7 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 	if o.lifeline != nil { // a stopped process gets SIGHUP when its starter dies; only the lifeline counts
 		signal.Ignore(syscall.SIGHUP)
 	}
-	cat, err := catalog.Open(o.dataDir)
+	cat, err := openCatalog(o.dataDir)
 	if err != nil {
 		return err
 	}
@@ -81,9 +81,7 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 	if o.ephemeral {
 		defer func() { err = errors.Join(err, deleteFolder(cat.Dir())) }()
 	}
-	if cat.Repaired() != "" {
-		log.Warn("catalog damaged, loaded the older generation", "what", cat.Repaired())
-	}
+	logCatalog(log, cat)
 	for _, name := range foreign(cat.Snapshot(), o.host.Owns) {
 		log.Warn("the catalog has an instance whose host is not this manager's: start with the same --listen and --advertise as before", "instance", name)
 	}
@@ -136,6 +134,7 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 		}
 	}
 	peers := newPeers(o.host.Bind, log, secured, heard)
+	peers.self = cat.Identity()
 	var api *admin.API
 	sup, err := supervisor.New(supervisor.Options{
 		Dir:            instances,
@@ -168,6 +167,7 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 		Host:        o.host.Name,
 		AlsoKnownAs: o.alsoKnownAs,
 		Listen:      o.host.Listen(),
+		Dir:         cat.Dir(),
 		Boot:        boot.String(),
 		Engine:      engine.Name(),
 		Log:         log,
@@ -194,7 +194,35 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 		about = append(about, "cluster", secured.Identity().Cluster, "tls", secured.TLS())
 	}
 	log.Info("serving", about...)
-	return serve(ctx, o, sup, api, listener, log)
+	return serve(ctx, o, cat, sup, api, listener, log)
+}
+
+// openCatalog opens the catalog of a data folder. Where only an older generation is left, no instance that runs is
+// stopped.
+func openCatalog(dir string) (*catalog.Catalog, error) {
+	return catalog.Open(dir, adoptRunning(dir))
+}
+
+// adoptRunning returns a function that makes an older catalog of a data folder want what runs to run.
+func adoptRunning(dir string) func(*catalog.Data) error {
+	return func(d *catalog.Data) error { return supervisor.KeepRunning(filepath.Join(dir, instancesFolder), d) }
+}
+
+// logCatalog logs what Open found wrong with the catalog.
+func logCatalog(log *slog.Logger, cat *catalog.Catalog) {
+	for _, what := range cat.Mended() {
+		log.Warn("a file of the catalog was written again", "why", what)
+	}
+	if cat.Repaired() != "" {
+		log.Warn("the catalog may lack its last changes", "why", cat.Repaired())
+	}
+	if d := cat.Snapshot(); d.SuspectNames || len(d.SuspectStores) > 0 {
+		log.Warn("this manager is suspect: it may have forgotten votes, and does not vote about these stores until it has taken them "+
+			"from their coordinators", "stores", d.SuspectStores, "unknown stores", d.SuspectNames)
+	}
+	if cat.Lost() == "" && cat.ReadOnly() != nil {
+		log.Error("serving read-only", "why", cat.ReadOnly().Message)
+	}
 }
 
 // openSecurity opens the keys of a secured manager. It returns nil if the manager is not secured.
@@ -250,9 +278,8 @@ var (
 )
 
 // serve runs the API and the supervisor side by side. When either ends, both do.
-func serve(
-	ctx context.Context, o *options, sup *supervisor.Supervisor, api *admin.API, listener net.Listener, log *slog.Logger,
-) error {
+func serve(ctx context.Context, o *options, cat *catalog.Catalog, sup *supervisor.Supervisor, api *admin.API,
+	listener net.Listener, log *slog.Logger) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	grace := graceDaemon
@@ -273,7 +300,14 @@ func serve(
 		stop(errSupervisorEnded)
 	}()
 	context.AfterFunc(ctx, func() { log.Info("ending", "why", context.Cause(ctx)) })
-	err := api.Serve(ctx, listener, grace)
+	stopped := make(chan error, 1)
+	go func() { stopped <- api.Serve(ctx, listener, grace) }()
+	var err error
+	select {
+	case err = <-stopped:
+	case err := <-cat.Failed(): // nothing more is answered
+		return err
+	}
 	if o.lifeline != nil {
 		last, cancel := context.WithTimeout(context.Background(), stopThrowAway)
 		defer cancel()

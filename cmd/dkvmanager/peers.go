@@ -31,8 +31,10 @@ type peers struct {
 	client *http.Client
 	// secured is nil if the manager is not secured.
 	secured *security.Member
-	log     *slog.Logger
-	mu      sync.Mutex
+	// self is this manager's identity, which requests state.
+	self string
+	log  *slog.Logger
+	mu   sync.Mutex
 	// failures holds the last cause for each manager that does not answer, by URL. A cause is logged when it changes.
 	failures map[string]string
 	// minute began at since; logged is the number of causes that were logged in it.
@@ -284,6 +286,9 @@ func (p *peers) requestAt(ctx context.Context, method, manager, path string, bod
 	req, err := http.NewRequestWithContext(ctx, method, manager+path, body)
 	if err != nil {
 		return err
+	}
+	if p.self != "" {
+		req.Header.Set(wire.SenderHeader, p.self)
 	}
 	resp, err := p.client.Do(req)
 	if err != nil {

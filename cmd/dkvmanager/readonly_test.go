@@ -37,7 +37,7 @@ func TestManager_LostCatalogServesReadOnly(t *testing.T) {
 	d.end(syscall.SIGKILL)
 	damaged := map[string][]byte{}
 	copies := map[string][]byte{}
-	for _, name := range []string{"catalog.json", "catalog.json.1"} {
+	for _, name := range []string{"catalog.json", "catalog.json.1", "catalog.json.2"} {
 		text, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -39,9 +40,7 @@ func TestManager_KeepsStoresThatARestoredCatalogDoesNotKnow(t *testing.T) {
 	}
 
 	d.end(syscall.SIGKILL)
-	if err := os.WriteFile(path, copied, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	restore(t, dir, copied)
 	d = startDaemon(t, ip, dir)
 	folder := filepath.Join(dir, "instances", "OrdersStore", "orders-1")
 	// A change and a removal make the manager look at its folders again.
@@ -60,13 +59,121 @@ func TestManager_KeepsStoresThatARestoredCatalogDoesNotKnow(t *testing.T) {
 
 	// When the newest catalog is restored, it finds the store unchanged.
 	d.end(syscall.SIGKILL)
-	if err := os.WriteFile(path, newest, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	restore(t, dir, newest)
 	d = startDaemon(t, ip, dir)
 	d.ready("OrdersStore")
 	if now := d.pids("OrdersStore")["orders-1"]; now != pid {
 		t.Errorf("process %d, want %d as before", now, pid)
 	}
 	get(t, store.Nodes[0])
+}
+
+// catalogFiles are the files of a catalog, in which a copy put back by hand is.
+var catalogFiles = []string{"catalog.json", "catalog.json.1", "catalog.json.2"}
+
+// TestManager_OlderCatalogStopsNothing leaves a manager only a generation in which a running instance was not started
+// yet: the instance goes on, and the manager is suspect, also after a restart.
+func TestManager_OlderCatalogStopsNothing(t *testing.T) {
+	t.Parallel()
+	const ip = "127.33.251.12"
+	dir := filepath.Join(t.TempDir(), "data")
+	d := startDaemon(t, ip, dir)
+	store := orders(2, ip)
+	d.must("POST", wire.StoresPath(), store, "Created")
+	older, err := os.ReadFile(filepath.Join(dir, "catalog.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.must("POST", wire.InstancePath("OrdersStore", "orders-1")+"/start", nil, "Started")
+	d.must("POST", wire.InstancePath("OrdersStore", "orders-2")+"/start", nil, "Started")
+	d.ready("OrdersStore")
+	put(t, store.Nodes[0])
+	pids := d.pids("OrdersStore")
+	d.end(syscall.SIGKILL)
+	for name, text := range map[string][]byte{"catalog.json": []byte("{"), "catalog.json.1": nil, "catalog.json.2": older} {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.Remove(path), os.WriteFile(path, text, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		d = startDaemon(t, ip, dir)
+		d.ready("OrdersStore")
+		if now := d.pids("OrdersStore"); now["orders-1"] != pids["orders-1"] || now["orders-2"] != pids["orders-2"] {
+			t.Errorf("processes %v, want %v as before", now, pids)
+		}
+		for _, in := range d.store("OrdersStore").Instances {
+			if in.Desired != wire.DesiredRunning || in.Restarts != 0 {
+				t.Errorf("%s: desired %s, %d restarts", in.Name, in.Desired, in.Restarts)
+			}
+		}
+		get(t, store.Nodes[1])
+		var state wire.StoreState
+		d.get(wire.StatePath("OrdersStore"), &state)
+		if !state.Suspect || !strings.Contains(d.log.String(), "this manager is suspect") {
+			t.Errorf("it is not suspect: %+v", state)
+		}
+		d.end(syscall.SIGKILL)
+	}
+}
+
+// TestManager_OthersNoticeAnOlderCatalog puts back an older copy of all files of a manager's catalog by hand: each file is
+// whole, and another manager has heard of a later generation.
+func TestManager_OthersNoticeAnOlderCatalog(t *testing.T) {
+	t.Parallel()
+	c := newTrio(t, "127.33.252")
+	away, other := c.managers[2], c.managers[0]
+	copies := map[string][]byte{}
+	for _, name := range catalogFiles {
+		text, err := os.ReadFile(filepath.Join(away.dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		copies[name] = text
+	}
+	second := orders(1, away.ip)
+	second.Name, second.Nodes[0].Name = "OtherStore", "other-1"
+	second.Nodes[0].ClustronPort, second.Nodes[0].ClientPort = 17811, 17861
+	away.must("POST", wire.StoresPath(), second, "Created")
+	other.end(syscall.SIGKILL)
+	other = startDaemon(t, other.ip, other.dir) // it compares its stores at its start
+	eventually(t, "the other manager has heard of the generation", func() bool {
+		text, err := os.ReadFile(filepath.Join(other.dir, "heard.json"))
+		return err == nil && strings.Contains(string(text), c.ids[2])
+	})
+	other.end(syscall.SIGKILL)
+	other = startDaemon(t, other.ip, other.dir) // it has not forgotten that
+	away.end(syscall.SIGKILL)
+	for name, text := range copies {
+		path := filepath.Join(away.dir, name)
+		if err := errors.Join(os.Remove(path), os.WriteFile(path, text, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	generation := uint64(0)
+	for range 2 { // a restart does not clear it
+		away = startDaemon(t, away.ip, away.dir)
+		var state wire.StoreState
+		eventually(t, "the manager is suspect", func() bool {
+			away.get(wire.StatePath("NoStore"), &state)
+			return state.Suspect
+		})
+		if generation != 0 && state.Generation < generation {
+			t.Errorf("generation %d, had %d", state.Generation, generation)
+		}
+		generation = state.Generation
+		away.end(syscall.SIGKILL)
+	}
+}
+
+// restore writes a copy of a catalog to a file and restores it.
+func restore(t *testing.T, dir string, text []byte) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "copy.json")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := command("restore-catalog", path, "--data-dir", dir).CombinedOutput(); err != nil {
+		t.Fatalf("restore-catalog: %v, %s", err, out)
+	}
 }

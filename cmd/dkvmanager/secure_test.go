@@ -27,7 +27,7 @@ import (
 func securedFolder(t *testing.T, cluster *securitytest.Cluster) (dir, name string) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "data")
-	cat, err := catalog.Open(dir)
+	cat, err := catalog.Open(dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

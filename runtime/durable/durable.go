@@ -1,7 +1,8 @@
 // Package durable writes files that must survive a crash of the process and of the machine.
 //
 // A file is replaced in four steps: write a temporary file beside it, sync that file, rename it over the old one, sync
-// the folder. A crash between any two steps leaves the old content or the new one, complete.
+// the folder. A crash between any two steps leaves the old content or the new one, complete. A Pair are two files with
+// the same content, which are replaced together.
 package durable
 
 import (
@@ -29,6 +30,9 @@ type Error struct {
 	Step Step
 	Path string // the file to replace
 	Err  error
+	// Unknown means that the old content could not be put back either: after a crash of the machine the files may have
+	// the old content or the new one.
+	Unknown bool
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("%s %s: %v", e.Step, e.Path, e.Err) }
@@ -40,10 +44,9 @@ func (e *Error) Unwrap() error { return e.Err }
 type Options struct {
 	// Mode is the mode of the new file.
 	Mode fs.FileMode
-	// Previous is the path, in the same folder, under which the replaced file is kept; empty for none.
-	Previous string
-	// Failpoint is called after three of the steps, with "written", "synced" and "renamed". An error that it
-	// returns counts as the step's own. Tests set it to simulate crashes and full disks; nil for none.
+	// Failpoint is called after three of the steps, with "written", "synced" and "renamed", and with "restored" after a
+	// Pair has put back the old files. An error that it returns counts as the step's own. Tests set it to simulate
+	// crashes and full disks; nil for none.
 	Failpoint func(place string) error
 }
 
@@ -53,38 +56,25 @@ const TempSuffix = ".tmp"
 
 // Replace makes data the content of the file at path, durably. The error is an *Error.
 //
-// When the last step fails, the new name may be lost with the next power cut. With Previous set, Replace
-// then goes back to the old file, so that an error always leaves the old content; without it the file may
-// have either content.
+// When the last step fails, the new name may be lost with the next power cut: the file may have either content.
 func Replace(path string, data []byte, o Options) error {
 	temp := path + TempSuffix
 	if step, err := writeSynced(temp, data, o); err != nil {
 		_ = os.Remove(temp)
-		return &Error{step, path, cause(err)}
-	}
-	if o.Previous != "" {
-		if err := keep(path, o.Previous); err != nil {
-			_ = os.Remove(temp)
-			return &Error{StepKeep, path, cause(err)}
-		}
+		return &Error{Step: step, Path: path, Err: cause(err)}
 	}
 	if err := os.Rename(temp, path); err != nil {
 		_ = os.Remove(temp)
-		return &Error{StepRename, path, cause(err)}
+		return &Error{Step: StepRename, Path: path, Err: cause(err)}
 	}
 	err := o.at("renamed")
 	if err == nil {
-		err = syncFolder(filepath.Dir(path))
+		err = SyncFolder(filepath.Dir(path))
 	}
-	if err == nil {
-		return nil
+	if err != nil {
+		return &Error{Step: StepSyncFolder, Path: path, Err: cause(err), Unknown: true}
 	}
-	if o.Previous != "" {
-		if back := os.Rename(o.Previous, path); errors.Is(back, fs.ErrNotExist) {
-			_ = os.Remove(path) // there was no file before
-		}
-	}
-	return &Error{StepSyncFolder, path, cause(err)}
+	return nil
 }
 
 // MakeFolder creates a folder and its missing parents, durably: it syncs the folder above.
@@ -92,7 +82,7 @@ func MakeFolder(path string, mode fs.FileMode) error {
 	if err := os.MkdirAll(path, mode); err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(path))
+	return SyncFolder(filepath.Dir(path))
 }
 
 // writeSynced writes a new file and syncs it. If that fails, it returns the step that failed and the error.
@@ -115,24 +105,8 @@ func writeSynced(path string, data []byte, o Options) (Step, error) {
 	return step, errors.Join(err, f.Close())
 }
 
-// keep gives the file at path, if it exists, the second name previous. It makes a hard link and renames the link, so
-// that a complete file exists under each name at any moment.
-func keep(path, previous string) error {
-	link := previous + TempSuffix
-	if err := os.Remove(link); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	err := os.Link(path, link)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(link, previous)
-}
-
-func syncFolder(path string) error {
+// SyncFolder makes the names in a folder durable.
+func SyncFolder(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
@@ -170,7 +144,7 @@ func Publish(from, to string) error {
 	if err := os.Remove(from); err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(to))
+	return SyncFolder(filepath.Dir(to))
 }
 
 // Rename gives a file or folder another name in the same folder, durably.
@@ -178,5 +152,5 @@ func Rename(from, to string) error {
 	if err := os.Rename(from, to); err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(to))
+	return SyncFolder(filepath.Dir(to))
 }

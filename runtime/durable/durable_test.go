@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -38,17 +39,14 @@ func TestReplace_NewAndExisting(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "f")
 	for _, text := range []string{"one", "two", "three"} {
-		if err := Replace(path, []byte(text), Options{Mode: 0o600, Previous: path + ".1"}); err != nil {
+		if err := Replace(path, []byte(text), Options{Mode: 0o600}); err != nil {
 			t.Fatal(err)
 		}
 		if got := read(t, path); got != text {
 			t.Errorf("got %q, want %q", got, text)
 		}
 	}
-	if got := read(t, path+".1"); got != "two" {
-		t.Errorf("the previous file holds %q, want two", got)
-	}
-	if got := names(t, dir); got != "f f.1" {
+	if got := names(t, dir); got != "f" {
 		t.Errorf("the folder holds %s", got)
 	}
 	info, err := os.Stat(path)
@@ -74,73 +72,47 @@ func TestReplace_WithoutPrevious(t *testing.T) {
 func TestReplace_AfterCrash(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "f")
-	for name, text := range map[string]string{"f": "old", "f.tmp": "a longer half of something", "f.1.tmp": "x"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+	for name, text := range map[string]string{"f": "old", "f.tmp": "a longer half of something"} {
+		must(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 	}
-	if err := Replace(path, []byte("new"), Options{Mode: 0o600, Previous: path + ".1"}); err != nil {
-		t.Fatal(err)
-	}
-	if got := names(t, dir); got != "f f.1" || read(t, path) != "new" || read(t, path+".1") != "old" {
-		t.Errorf("the folder holds %s, the file %q, the previous %q", got, read(t, path), read(t, path+".1"))
+	must(t, Replace(path, []byte("new"), Options{Mode: 0o600}))
+	if got := names(t, dir); got != "f" || read(t, path) != "new" {
+		t.Errorf("the folder holds %s, the file %q", got, read(t, path))
 	}
 }
 
-// A failure at any step leaves the old content, and no temporary file.
-func TestReplace_FailsAtEachStep(t *testing.T) {
-	for _, existed := range []bool{true, false} {
-		for _, c := range []struct {
-			place string
-			step  Step
-		}{{"written", StepWrite}, {"synced", StepSync}, {"renamed", StepSyncFolder}} {
-			dir := t.TempDir()
-			path := filepath.Join(dir, "f")
-			o := Options{Mode: 0o600, Previous: path + ".1"}
-			wantNames := ""
-			if existed {
-				wantNames = "f"
-				if err := Replace(path, []byte("old"), o); err != nil {
-					t.Fatal(err)
-				}
-			}
-			before := read(t, path)
-			o.Failpoint = func(place string) error {
-				if place == c.place {
-					return &os.PathError{Op: "write", Path: "elsewhere", Err: syscall.ENOSPC}
-				}
-				return nil
-			}
-			err := Replace(path, []byte("new"), o)
-			var failed *Error
-			if !errors.As(err, &failed) || failed.Step != c.step || failed.Path != path || !errors.Is(err, syscall.ENOSPC) {
-				t.Errorf("%s: %#v", c.place, err)
-			}
-			if want := string(c.step) + " " + path + ": no space left on device"; err.Error() != want {
-				t.Errorf("%s: %q, want %q", c.place, err, want)
-			}
-			if got := read(t, path); got != before {
-				t.Errorf("%s: the file holds %q, want %q", c.place, got, before)
-			}
-			if got := names(t, dir); got != wantNames {
-				t.Errorf("%s: the folder holds %q, want %q", c.place, got, wantNames)
-			}
-		}
-	}
-}
-
-func TestReplace_WithoutPreviousFailsLate(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "f")
-	fail := func(place string) error {
-		if place == "renamed" {
-			return syscall.EIO
+// failAt returns a failpoint that fails at one place as a full disk does.
+func failAt(places ...string) func(string) error {
+	return func(place string) error {
+		if slices.Contains(places, place) {
+			return &os.PathError{Op: "write", Path: "elsewhere", Err: syscall.ENOSPC}
 		}
 		return nil
 	}
-	var failed *Error
-	if err := Replace(path, []byte("new"), Options{Mode: 0o600, Failpoint: fail}); !errors.As(err, &failed) ||
-		failed.Step != StepSyncFolder {
-		t.Errorf("got %v", err)
+}
+
+// A failure before the file has its new name leaves the old content, and no temporary file.
+func TestReplace_FailsAtEachStep(t *testing.T) {
+	for _, c := range []struct {
+		place string
+		step  Step
+		after string
+	}{{"written", StepWrite, "old"}, {"synced", StepSync, "old"}, {"renamed", StepSyncFolder, "new"}} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "f")
+		must(t, Replace(path, []byte("old"), Options{Mode: 0o600}))
+		err := Replace(path, []byte("new"), Options{Mode: 0o600, Failpoint: failAt(c.place)})
+		var failed *Error
+		if !errors.As(err, &failed) || failed.Step != c.step || failed.Path != path || !errors.Is(err, syscall.ENOSPC) ||
+			failed.Unknown != (c.after == "new") {
+			t.Errorf("%s: %#v", c.place, err)
+		}
+		if want := string(c.step) + " " + path + ": no space left on device"; err.Error() != want {
+			t.Errorf("%s: %q, want %q", c.place, err, want)
+		}
+		if got := read(t, path); got != c.after || names(t, dir) != "f" {
+			t.Errorf("%s: the file holds %q, want %q; the folder has %s", c.place, got, c.after, names(t, dir))
+		}
 	}
 }
 
@@ -155,13 +127,6 @@ func TestReplace_SystemRefuses(t *testing.T) {
 		{"a folder stands in the temporary file's place", func(t *testing.T, dir string) {
 			must(t, os.MkdirAll(filepath.Join(dir, "f.tmp", "x"), 0o700))
 		}, StepWrite},
-		{"a folder stands in the previous file's place", func(t *testing.T, dir string) {
-			must(t, os.WriteFile(filepath.Join(dir, "f"), []byte("old"), 0o600))
-			must(t, os.MkdirAll(filepath.Join(dir, "f.1", "x"), 0o700))
-		}, StepKeep},
-		{"a folder stands in the link's place", func(t *testing.T, dir string) {
-			must(t, os.MkdirAll(filepath.Join(dir, "f.1.tmp", "x"), 0o700))
-		}, StepKeep},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "d")
@@ -170,7 +135,7 @@ func TestReplace_SystemRefuses(t *testing.T) {
 			path := filepath.Join(dir, "f")
 			before := read(t, path)
 			var failed *Error
-			if err := Replace(path, []byte("new"), Options{Mode: 0o600, Previous: path + ".1"}); !errors.As(err, &failed) ||
+			if err := Replace(path, []byte("new"), Options{Mode: 0o600}); !errors.As(err, &failed) ||
 				failed.Step != c.step {
 				t.Errorf("got %v, want a failed %s", err, c.step)
 			}

@@ -19,7 +19,7 @@ var knownFields = [...]string{
 	"id", "state", "action", "store", "digest", "owner", "home", "managers", "since", "claims",
 	"identity", "url", "change", "revision", "founders", "nodes",
 	"configuration", "removed", "pending", "decided", "fenced", "repairing", "suspect",
-	"asks", "step", "node", "member", "members", "audit", "number", "hash",
+	"asks", "step", "node", "member", "members", "audit", "number", "hash", "generation", "heard",
 	"name", "host", "clustronPort", "clientPort", "role",
 	"own", "status", "desired", "ready", "leader", "pid", "startedAt", "restarts", "lastError", "started",
 	"bootstrapped", "cluster", "engine", "instances", "leaving",

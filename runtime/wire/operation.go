@@ -43,6 +43,8 @@ const (
 	EpochStep = 1 << 32
 	// MaxRevision is the highest revision of a store, the largest integer that every JSON reader represents exactly.
 	MaxRevision = 1<<53 - 1
+	// MaxGeneration is the highest generation of a catalog of which a manager lets another one tell it.
+	MaxGeneration = 1 << 52
 )
 
 // Actions of operations, and of requests that one manager carries out by itself (ActionRequest).
@@ -220,6 +222,11 @@ type StoreState struct {
 	// Audit is the last line of the manager's audit log; nil if it keeps none. Others remember it: a log that is written
 	// anew ends otherwise.
 	Audit *AuditHead `json:"audit,omitempty"`
+	// Generation is the generation of the catalog that the manager has on disk; 0 from older managers.
+	Generation uint64 `json:"generation,omitempty"`
+	// Heard is the highest generation of the asking manager's catalog of which this manager has heard; 0 for none. The
+	// catalog of a manager that has a lower one is an older copy.
+	Heard uint64 `json:"heard,omitempty"`
 }
 
 // AuditHead is the last line of an audit log.

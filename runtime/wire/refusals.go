@@ -247,7 +247,10 @@ var (
 
 	// RefuseCatalogLost: both generations of the catalog are damaged. Argument: the errors.
 	RefuseCatalogLost = Refusal{CodeReadOnly, "the manager is read-only: %s",
-		"nothing was changed; stop the manager, restore a copy of catalog.json, start it again"}
+		"nothing was changed; stop the manager, run dkvmanager restore-catalog with a copy of catalog.json, start it again"}
+	// RefuseCatalogNotWhole: the disk refused to make the catalog whole at the start. Arguments: its folder, the cause.
+	RefuseCatalogNotWhole = Refusal{CodeReadOnly, "the manager is read-only: at its start the catalog in %s could not be written: %s",
+		"nothing was changed; free disk space or repair the disk, then restart the manager"}
 	// RefuseCatalogUnwritable: the disk refuses the catalog. Arguments: its folder, the cause.
 	RefuseCatalogUnwritable = Refusal{CodeReadOnly, "the catalog in %s can't be written: %s",
 		"nothing was changed; free disk space or repair the disk, then try again"}

@@ -71,6 +71,10 @@ func checkReason(reason string) error {
 	return nil
 }
 
+// SenderHeader is the header with which a manager states its identity in its requests to other managers. It gives no
+// rights.
+const SenderHeader = "Dkv-Sender"
+
 // SetManager sets the headers that every response of the manager with this identity has. A response that is not JSON
 // sets another Content-Type.
 func SetManager(h http.Header, identity string) {

@@ -1,6 +1,10 @@
 package crash
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -100,10 +104,36 @@ func (cl *cluster) forget(m *manager, place string) {
 		err = os.Truncate(temp, 100)
 	case "synced": // the file has no entry in the folder
 		err = os.Remove(temp)
-	case "renamed": // the rename is lost: the previous generation is the current one again
-		err = os.Rename(current+".1", current)
+	case "renamed": // the renames are lost: the previous generation is the current one again
+		var main, twin []byte
+		if main, err = os.ReadFile(current + ".2"); err == nil {
+			twin, err = twinOf(main)
+		}
+		if err == nil {
+			err = errors.Join(os.Remove(current), os.WriteFile(current, main, 0o600), os.Remove(current+".1"),
+				os.WriteFile(current+".1", twin, 0o600))
+		}
 	}
 	if err != nil {
 		cl.t.Fatal(err)
 	}
+}
+
+// twinOf returns the twin of a catalog's main file.
+func twinOf(main []byte) ([]byte, error) {
+	var f struct {
+		Format         int             `json:"format"`
+		Generation     uint64          `json:"generation"`
+		Twin           bool            `json:"twin"`
+		Checksum       string          `json:"checksum"`
+		HeaderChecksum string          `json:"headerChecksum"`
+		Payload        json.RawMessage `json:"payload"`
+	}
+	if err := json.Unmarshal(main, &f); err != nil {
+		return nil, err
+	}
+	f.Twin = true
+	header := sha256.Sum256(fmt.Appendf(nil, "format %d generation %d twin true payload %s", f.Format, f.Generation, f.Checksum))
+	f.HeaderChecksum = hex.EncodeToString(header[:])
+	return json.Marshal(f)
 }

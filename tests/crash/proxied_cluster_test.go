@@ -21,6 +21,7 @@ type cluster struct {
 	network  network
 	proxies  []*http.Server
 	cases    int
+	spent    bool // by a case after which no other one can use it
 }
 
 // times shorten the protocol's timeouts, so that a matrix of cases that wait for them takes minutes. realTimes leave
@@ -60,6 +61,10 @@ func enter(t *testing.T, keep ...string) *cluster {
 	t.Cleanup(func() {
 		cl.network.set(nil)
 		cl.network.behind.Wait()
+		if cl.spent && !t.Failed() {
+			cl.close()
+			return
+		}
 		if t.Failed() {
 			for _, m := range cl.managers {
 				t.Logf("log of %s:\n%s", m.ip, m.log)

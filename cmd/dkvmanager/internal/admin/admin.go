@@ -34,11 +34,14 @@ type Catalog interface {
 	Identity() string
 	// Size returns the number of bytes of the catalog.
 	Size() int
-	// Repaired returns what Open could not use, or "".
-	Repaired() string
-	// Lost returns why the stores can't be known, or "". ReadOnly then returns the refusal of a request.
+	// Lost returns why the stores can't be known, or "".
 	Lost() string
+	// ReadOnly returns the refusal of a change if the catalog is lost or can't be written since the start, else nil.
 	ReadOnly() *wire.Result
+	// Generation returns the number of the generation that is on disk.
+	Generation() uint64
+	// FallBehind marks the catalog as suspect if another manager has heard of a later generation of it.
+	FallBehind(heard uint64) (behind bool, err error)
 }
 
 // Supervisor is the part of the supervisor that the API needs. An error that is a *wire.Result is the response as it
@@ -93,6 +96,8 @@ type Options struct {
 	// Audit gets a line for each change; nil for no audit log. Heard remembers the logs of others; nil together with it.
 	Audit *audit.Log
 	Heard *audit.Memory
+	// Dir is the manager's data folder.
+	Dir string
 	// Boot is a new id at every start of the manager.
 	Boot string
 	// Engine is the name of the engine that new stores get.
@@ -110,18 +115,19 @@ type API struct {
 	waiting     waiting
 	answers     *largeSlots
 	membership  membership
+	generations *generations
 	limits      limits
 }
 
 // New returns the API of one manager.
 func New(o Options) *API {
 	a := &API{Options: o, bodies: newBodies(), answers: newLargeAnswers(), limits: standardLimits(),
-		membership: membership{of: o.Member, log: o.Log}}
+		membership: membership{of: o.Member, log: o.Log}, generations: openGenerations(o.Dir, o.Catalog, o.Log)}
 	a.participant = twophase.New(twophase.Options{
 		Catalog: notifyingCatalog{a}, Peers: o.Peers, Owns: o.Owns, Ports: o.Supervisor.CheckPorts, Engine: o.Engine,
 		Secured:     o.Member != nil,
 		Now:         time.Now,
-		Suspect:     o.Catalog.Repaired() != "",
+		Heard:       a.generations.hear,
 		ExpireAfter: failpoint.Duration("DKV_EXPIRE_AFTER", wire.ExpireAfter),
 	})
 	return a
@@ -138,11 +144,20 @@ func (t notifyingCatalog) Update(f func(*catalog.Data) error) error { return t.c
 func (t notifyingCatalog) Identity() string                         { return t.Catalog.Identity() }
 
 // Start aborts the undecided operations that this manager coordinates: their leases do not survive a restart. It must
-// be called before Serve.
-func (a *API) Start() error { return a.participant.Start() }
+// be called before Serve. A read-only manager decides nothing.
+func (a *API) Start() error {
+	if a.Catalog.ReadOnly() != nil {
+		return nil
+	}
+	return a.participant.Start()
+}
 
 // Resolve resolves, until ctx is done, operations whose driver is gone.
 func (a *API) Resolve(ctx context.Context) {
+	if a.Catalog.ReadOnly() != nil {
+		return
+	}
+	go a.generations.run(ctx)
 	a.participant.Run(ctx, failpoint.Duration("DKV_RESOLVE_EVERY", wire.ResolveEvery), func(err error) { a.Log.Warn("not resolved with all managers", "why", err) })
 }
 

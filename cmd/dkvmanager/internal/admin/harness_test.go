@@ -41,7 +41,7 @@ type harness struct {
 
 func newHarness(t *testing.T) *harness {
 	t.Helper()
-	cat, err := catalog.Open(t.TempDir())
+	cat, err := catalog.Open(t.TempDir(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func newHarness(t *testing.T) *harness {
 	b.api = New(Options{
 		Catalog: cat, Supervisor: b.sup,
 		Owns: func(n wire.Node) bool { return n.Host == ownHost },
-		Host: ownHost, Listen: ownHost + ":7801", Boot: "boot", Engine: "etcd",
+		Host: ownHost, Listen: ownHost + ":7801", Dir: cat.Dir(), Boot: "boot", Engine: "etcd",
 		Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	b.server = httptest.NewServer(b.api)

@@ -197,6 +197,7 @@ func (a *API) getState(req *request) (any, error) {
 		return nil, err
 	}
 	s.Asks = a.Supervisor.Asks(req.store)
+	s.Generation, s.Heard = a.Catalog.Generation(), a.generations.of(req.sender)
 	return s, nil
 }
 

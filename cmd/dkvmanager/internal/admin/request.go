@@ -24,6 +24,8 @@ type request struct {
 	client netip.Addr
 	// subject is the URI of whom the request concerns, if it changes who has access; else empty.
 	subject string
+	// sender is the manager that says that it makes the request, or "".
+	sender string
 	// dryRun means that the request asks what would happen, and changes nothing.
 	dryRun bool
 	// reason is why the request is made, as the client says; empty if it doesn't.
@@ -38,7 +40,8 @@ type request struct {
 
 // read checks the form of a request: names, parameters, body. It has no side effects.
 func (a *API) read(w http.ResponseWriter, r *http.Request, route *route, names map[string]string) (*request, error) {
-	req := &request{ctx: r.Context(), client: clientOf(r), store: names["store"], instance: names["instance"], operation: names["operation"]}
+	req := &request{ctx: r.Context(), client: clientOf(r), sender: r.Header.Get(wire.SenderHeader),
+		store: names["store"], instance: names["instance"], operation: names["operation"]}
 	for _, field := range []string{"store", "instance"} {
 		if name, has := names[field]; has {
 			if err := wire.CheckName(name); err != nil {

@@ -198,8 +198,8 @@ func (a *API) nameIn(err error, req *request) error {
 	return &named
 }
 
-// readOnlyActions lists the actions that a manager with a lost catalog serves: they show the observed status. Other
-// managers get no state from it, because they would take it for complete.
+// readOnlyActions lists the actions that a read-only manager serves: they show the observed status. Other managers get
+// no state from it, because they would take it for complete and durable.
 var readOnlyActions = map[string]bool{
 	"GetStores": true, "GetStore": true, "GetLog": true, "GetMetrics": true,
 	"GetInfo": true, "GetHealth": true, "GetOpenAPI": true,
@@ -208,21 +208,22 @@ var readOnlyActions = map[string]bool{
 	"GetCertificates": true,
 }
 
-// handle serves a request, or refuses it because the catalog is lost.
+// handle serves a request, or refuses it because the manager is read-only.
 func (a *API) handle(route *route, req *request) (any, error) {
-	if a.Catalog.Lost() == "" {
-		return route.handle(a, req)
-	}
-	if !readOnlyActions[route.action] {
-		return nil, a.Catalog.ReadOnly()
+	refusal := a.Catalog.ReadOnly()
+	if refusal != nil && !readOnlyActions[route.action] {
+		return nil, refusal
 	}
 	value, err := route.handle(a, req)
+	if a.Catalog.Lost() == "" {
+		return value, err
+	}
 	var r *wire.Result
 	if errors.As(err, &r) && (r.Code == wire.CodeStoreNotFound || r.Code == wire.CodeInstanceNotFound) {
-		return nil, a.Catalog.ReadOnly() // it may exist
+		return nil, refusal // it may exist
 	}
 	if stores, listed := value.([]wire.Store); listed && len(stores) == 0 {
-		return nil, a.Catalog.ReadOnly() // there may be some, of which it finds no instance
+		return nil, refusal // there may be some, of which it finds no instance
 	}
 	return value, err
 }

@@ -21,19 +21,24 @@ type Catalog struct {
 	dir      string
 	identity string
 	lock     *os.File // held while the catalog is open, see lockFolder
-	// repaired and lost describe a catalog that load did not find intact, see Repaired and Lost; at most one of them is
-	// set. They stay until the manager restarts: neither a later Update nor a repaired disk brings back a vote that is
-	// missing.
-	repaired string
-	lost     string
+	// repaired, mended, lost and unwritable describe a catalog that load did not find whole, see Repaired, Mended, Lost
+	// and ReadOnly. They stay until the manager restarts: neither a later Update nor a repaired disk brings back a vote
+	// that is missing.
+	repaired   string
+	mended     []string
+	lost       string
+	unwritable string
+	// failed gets the error after which it is not known what the files hold.
+	failed chan error
 
 	// data is immutable once it is visible: Update replaces it with a changed copy.
 	data atomic.Pointer[Data]
 	size atomic.Int64 // of payload
+	// generation is the number of the generation on disk.
+	generation atomic.Uint64
 
-	mu         sync.Mutex // held by the one running Update
-	generation uint64     // of the file on disk
-	payload    []byte     // of the file on disk, to recognise an Update that changes nothing
+	mu      sync.Mutex // held by the one running Update
+	payload []byte     // of the file on disk, to recognise an Update that changes nothing
 	// maxStores and maxBytes are the bounds of updates that need room.
 	maxStores, maxBytes int
 }
@@ -42,10 +47,15 @@ type Catalog struct {
 // new catalog. If a catalog existed and no generation of it can be read, Open returns a lost catalog (see Lost)
 // and never an empty one: an empty one would have forgotten its votes (I1, I4). Open fails when another process
 // holds the folder, when the disk fails to read the files, and when a newer version wrote them.
-func Open(dir string) (*Catalog, error) { return openWithin(dir, lockPatience) }
+//
+// If Open has to use an older generation, it calls adopt with it before it writes it: adopt changes the desired states
+// that the older generation may have wrong. Adopt may be nil.
+func Open(dir string, adopt func(*Data) error) (*Catalog, error) {
+	return openWithin(dir, lockPatience, adopt)
+}
 
 // openWithin is like Open, with a given bound for the wait for the lock.
-func openWithin(dir string, patience time.Duration) (*Catalog, error) {
+func openWithin(dir string, patience time.Duration, adopt func(*Data) error) (*Catalog, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("data folder %s: %w", dir, err)
@@ -58,8 +68,8 @@ func openWithin(dir string, patience time.Duration) (*Catalog, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Catalog{dir: dir, lock: lock, maxStores: maxStores, maxBytes: maxBytes}
-	if err := c.load(); err != nil {
+	c := &Catalog{dir: dir, lock: lock, failed: make(chan error, 1), maxStores: maxStores, maxBytes: maxBytes}
+	if err := c.load(adopt); err != nil {
 		_ = lock.Close()
 		return nil, err
 	}
@@ -79,9 +89,20 @@ func (c *Catalog) Size() int { return int(c.size.Load()) }
 // to the address: a manager with an empty disk is another participant and can't answer for the votes of the first.
 func (c *Catalog) Identity() string { return c.identity }
 
-// Repaired returns a sentence about the file that Open could not use, or "". The last change may then be
+// Repaired returns a sentence about why Open had to use an older generation, or "". The last change may then be
 // missing, and with it a vote: the manager is suspect until the coordinators have confirmed its stores.
 func (c *Catalog) Repaired() string { return c.repaired }
+
+// Mended returns a sentence for each file of the pair that Open has written again: it was damaged, missing or old.
+func (c *Catalog) Mended() []string { return c.mended }
+
+// Generation returns the number of the generation that is on disk. It grows with each write.
+func (c *Catalog) Generation() uint64 { return c.generation.Load() }
+
+// Failed returns a channel that gets an error when a write has failed and could not be undone either. It is then not
+// known which generation the next start finds, so the manager must end without answering anything: Update does not
+// return.
+func (c *Catalog) Failed() <-chan error { return c.failed }
 
 // Snapshot returns the present content. All of it comes from one generation, and that generation is on disk. The maps
 // and lists of Data belong to the caller; the stores in it are shared and must not be changed, so that a request costs
@@ -123,18 +144,12 @@ func (c *Catalog) Update(f func(*Data) error) error {
 		return err
 	}
 	// A write would replace the files from which an operator may still restore votes and decisions (I1, I4).
-	if c.lost != "" {
-		return c.ReadOnly()
+	if refusal := c.ReadOnly(); refusal != nil {
+		return refusal
 	}
-	// The number of promises that this change adds or ends decides about the disk reserve, see save.
-	if err := c.save(payload, next.promises()-c.data.Load().promises()); err != nil {
-		return wire.RefuseCatalogUnwritable.With(c.dir, cause(err))
+	if err := c.save(next, payload, c.Generation()+1); err != nil {
+		return err
 	}
-	// Only now may other requests see the change and rely on it: it is on disk.
-	c.generation++
-	c.payload = payload
-	c.size.Store(int64(len(payload)))
-	c.data.Store(next)
 	return nil
 }
 

@@ -3,7 +3,6 @@ package catalog
 import (
 	"bytes"
 	"errors"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"dkvrun/runtime/durable"
 	"dkvrun/runtime/wire"
 )
 
@@ -23,7 +21,7 @@ const lockAttempt = "DKV_TEST_OPEN"
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(lockAttempt); dir != "" {
-		if _, err := openWithin(dir, 100*time.Millisecond); err != nil {
+		if _, err := openWithin(dir, 100*time.Millisecond, nil); err != nil {
 			os.Stderr.WriteString(err.Error())
 			os.Exit(1)
 		}
@@ -34,7 +32,7 @@ func TestMain(m *testing.M) {
 
 func open(t *testing.T, dir string) *Catalog {
 	t.Helper()
-	c, err := Open(dir)
+	c, err := Open(dir, nil)
 	if err != nil {
 		t.Fatalf("Open: %v", err)
 	}
@@ -174,11 +172,11 @@ func TestCatalog_ConcurrentUpdates(t *testing.T) {
 	}
 }
 
-// files returns the files of both generations.
+// files returns the files of the catalog.
 func files(t *testing.T, dir string) map[string][]byte {
 	t.Helper()
 	out := map[string][]byte{}
-	for _, name := range []string{currentFile, previousFile} {
+	for _, name := range []string{mainFile, twinFile, previousFile} {
 		text, err := os.ReadFile(filepath.Join(dir, name))
 		if err == nil {
 			out[name] = text
@@ -189,8 +187,10 @@ func files(t *testing.T, dir string) map[string][]byte {
 
 func unchanged(t *testing.T, c *Catalog, before map[string][]byte) {
 	t.Helper()
-	if got := files(t, c.Dir())[currentFile]; !bytes.Equal(got, before[currentFile]) {
-		t.Errorf("the file on disk changed to %s", got)
+	for _, name := range []string{mainFile, twinFile} {
+		if got := files(t, c.Dir())[name]; !bytes.Equal(got, before[name]) {
+			t.Errorf("%s changed to %s", name, got)
+		}
 	}
 	if got := c.Snapshot().Stores["OrdersStore"]; !reflect.DeepEqual(got, orders()) {
 		t.Errorf("memory changed to %+v", got)
@@ -237,9 +237,8 @@ func TestCatalog_DigestCoversStores(t *testing.T) {
 func TestCatalog_LeavesNoTemporaryFiles(t *testing.T) {
 	c := open(t, t.TempDir())
 	add(t, c, orders())
-	for _, name := range []string{currentFile, previousFile, identityFile} {
-		if _, err := os.Stat(filepath.Join(c.Dir(), name+durable.TempSuffix)); !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("%s stayed", name)
-		}
+	left, err := filepath.Glob(filepath.Join(c.Dir(), "*.*.*"))
+	if err != nil || len(left) != 2 { // twin and previous file
+		t.Errorf("the folder holds %q (%v)", left, err)
 	}
 }

@@ -24,7 +24,7 @@ func (d *Data) Digest() string {
 func (d *Data) share() *Data {
 	return &Data{
 		Stores: maps.Clone(d.Stores), Names: maps.Clone(d.Names),
-		SuspectStores: slices.Clone(d.SuspectStores), Deletions: slices.Clone(d.Deletions),
+		SuspectStores: slices.Clone(d.SuspectStores), SuspectNames: d.SuspectNames, Deletions: slices.Clone(d.Deletions),
 	}
 }
 
@@ -36,7 +36,7 @@ func (d *Data) clone() *Data {
 		Stores: make(map[string]*Store, len(d.Stores)),
 		Names:  maps.Clone(d.Names), SuspectStores: slices.Clone(d.SuspectStores), Deletions: slices.Clone(d.Deletions),
 
-		DroppedEpoch: d.DroppedEpoch,
+		SuspectNames: d.SuspectNames, DroppedEpoch: d.DroppedEpoch,
 	}
 	for name, s := range d.Stores {
 		out.Stores[name] = s.clone()

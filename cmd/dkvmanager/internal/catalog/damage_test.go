@@ -1,7 +1,6 @@
 package catalog
 
 import (
-	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -17,8 +16,12 @@ import (
 func TestCatalog_FailedWriteChangesNothing(t *testing.T) {
 	faults := map[string]func(t *testing.T, dir string) (heal func()){
 		"temporary file can't be made": func(t *testing.T, dir string) func() {
-			block(t, filepath.Join(dir, currentFile+durable.TempSuffix))
-			return func() { _ = os.RemoveAll(filepath.Join(dir, currentFile+durable.TempSuffix)) }
+			block(t, filepath.Join(dir, mainFile+durable.TempSuffix))
+			return func() { _ = os.RemoveAll(filepath.Join(dir, mainFile+durable.TempSuffix)) }
+		},
+		"twin can't be made": func(t *testing.T, dir string) func() {
+			block(t, filepath.Join(dir, twinFile+durable.TempSuffix))
+			return func() { _ = os.RemoveAll(filepath.Join(dir, twinFile+durable.TempSuffix)) }
 		},
 		"previous generation can't be kept": func(t *testing.T, dir string) func() {
 			_ = os.Remove(filepath.Join(dir, previousFile))
@@ -65,60 +68,6 @@ func block(t *testing.T, path string) {
 	}
 }
 
-func TestCatalog_DamagedFallsBackToPrevious(t *testing.T) {
-	damages := map[string]func(text []byte) []byte{
-		"truncated":      func(text []byte) []byte { return text[:len(text)/2] },
-		"empty":          func([]byte) []byte { return nil },
-		"a bit flipped":  func(text []byte) []byte { return bytes.Replace(text, []byte("7811"), []byte("7911"), 1) },
-		"zeros":          func(text []byte) []byte { return make([]byte, len(text)) },
-		"another's JSON": func([]byte) []byte { return []byte(`{"stores":{}}`) },
-	}
-	for name, damage := range damages {
-		t.Run(name, func(t *testing.T) {
-			c := open(t, t.TempDir())
-			add(t, c, orders())
-			second := orders()
-			second.Name = "Other"
-			add(t, c, second)
-			_ = c.Close()
-			current := filepath.Join(c.Dir(), currentFile)
-			if err := os.WriteFile(current, damage(files(t, c.Dir())[currentFile]), 0o600); err != nil {
-				t.Fatal(err)
-			}
-
-			c = open(t, c.Dir())
-			stores := c.Snapshot().Stores
-			if len(stores) != 1 || !reflect.DeepEqual(stores["OrdersStore"], orders()) {
-				t.Errorf("got %v, want the previous generation", stores)
-			}
-			if !strings.Contains(c.Repaired(), damagedFile) {
-				t.Errorf("Repaired says %q", c.Repaired())
-			}
-			add(t, c, second)
-			_ = c.Close()
-			if _, _, err := read(filepath.Join(c.Dir(), previousFile)); err != nil {
-				t.Errorf("the intact generation was lost to the damaged one: %v", err)
-			}
-			if c = open(t, c.Dir()); len(c.Snapshot().Stores) != 2 || c.Repaired() != "" {
-				t.Errorf("after the next write: %d stores, repaired %q", len(c.Snapshot().Stores), c.Repaired())
-			}
-		})
-	}
-}
-
-func TestCatalog_MissingFallsBackToPrevious(t *testing.T) {
-	c := open(t, t.TempDir())
-	add(t, c, orders())
-	_ = c.Close()
-	if err := os.Rename(filepath.Join(c.Dir(), currentFile), filepath.Join(c.Dir(), previousFile)); err != nil {
-		t.Fatal(err)
-	}
-	c = open(t, c.Dir())
-	if len(c.Snapshot().Stores) != 1 || !strings.Contains(c.Repaired(), "is missing") {
-		t.Errorf("%d stores, repaired %q", len(c.Snapshot().Stores), c.Repaired())
-	}
-}
-
 // TestCatalog_LostIsNeverReplaced checks that a catalog without a readable generation opens as lost, and that its files
 // are not overwritten.
 func TestCatalog_LostIsNeverReplaced(t *testing.T) {
@@ -126,15 +75,17 @@ func TestCatalog_LostIsNeverReplaced(t *testing.T) {
 		spoil func(dir string) error
 		want  string
 	}{
-		"both generations damaged": {func(dir string) error {
-			return errors.Join(os.Truncate(filepath.Join(dir, currentFile), 20),
+		"all files damaged": {func(dir string) error {
+			return errors.Join(os.Truncate(filepath.Join(dir, mainFile), 20), os.Truncate(filepath.Join(dir, twinFile), 20),
 				os.Truncate(filepath.Join(dir, previousFile), 20))
 		}, "damaged and is not replaced by an empty one"},
-		"current damaged, previous missing": {func(dir string) error {
-			return errors.Join(os.Truncate(filepath.Join(dir, currentFile), 20), os.Remove(filepath.Join(dir, previousFile)))
+		"pair damaged, previous missing": {func(dir string) error {
+			return errors.Join(os.Truncate(filepath.Join(dir, mainFile), 20), os.Truncate(filepath.Join(dir, twinFile), 20),
+				os.Remove(filepath.Join(dir, previousFile)))
 		}, previousFile + " is missing"},
 		"catalog gone": {func(dir string) error {
-			return errors.Join(os.Remove(filepath.Join(dir, currentFile)), os.Remove(filepath.Join(dir, previousFile)))
+			return errors.Join(os.Remove(filepath.Join(dir, mainFile)), os.Remove(filepath.Join(dir, twinFile)),
+				os.Remove(filepath.Join(dir, previousFile)))
 		}, "has an identity and no catalog.json"},
 	}
 	for name, test := range cases {
@@ -191,18 +142,21 @@ func TestCatalog_RefusesToOpen(t *testing.T) {
 		want  string
 	}{
 		"newer format": {func(dir string) error {
-			return os.WriteFile(filepath.Join(dir, currentFile), []byte(`{"format":3,"content":"what a later version means"}`), 0o600)
-		}, "has format 3, this dkvmanager reads up to 2"},
+			return os.WriteFile(filepath.Join(dir, mainFile), []byte(`{"format":4,"content":"what a later version means"}`), 0o600)
+		}, "has format 4, this dkvmanager reads up to 3"},
+		"newer format of the twin": {func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, twinFile), []byte(`{"format":4,"content":"what a later version means"}`), 0o600)
+		}, "has format 4, this dkvmanager reads up to 3"},
 		"identity damaged": {func(dir string) error {
 			return os.WriteFile(filepath.Join(dir, identityFile), []byte("nobody\n"), 0o600)
 		}, "holds no identity"},
 		"current can't be read": {func(dir string) error {
-			current := filepath.Join(dir, currentFile)
+			current := filepath.Join(dir, mainFile)
 			return errors.Join(os.Remove(current), os.Mkdir(current, 0o700))
 		}, "is a directory"},
 		"somebody's own folder": {func(dir string) error {
-			return errors.Join(os.Remove(filepath.Join(dir, currentFile)), os.Remove(filepath.Join(dir, identityFile)),
-				os.Mkdir(filepath.Join(dir, "photos"), 0o700))
+			return errors.Join(os.Remove(filepath.Join(dir, mainFile)), os.Remove(filepath.Join(dir, twinFile)),
+				os.Remove(filepath.Join(dir, identityFile)), os.Mkdir(filepath.Join(dir, "photos"), 0o700))
 		}, "holds photos and no catalog"},
 	}
 	for name, test := range cases {
@@ -213,7 +167,7 @@ func TestCatalog_RefusesToOpen(t *testing.T) {
 			if err := test.spoil(c.Dir()); err != nil {
 				t.Fatal(err)
 			}
-			again, err := Open(c.Dir())
+			again, err := Open(c.Dir(), nil)
 			if err == nil {
 				_ = again.Close()
 				t.Fatal("opened")

@@ -10,6 +10,7 @@ package catalog
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"dkvrun/runtime/wire"
 )
@@ -25,6 +26,8 @@ type Data struct {
 	// SuspectStores lists the stores, in lower case, for which a vote may be missing: the catalog was loaded from
 	// an older generation, and their coordinators have not confirmed the stores since.
 	SuspectStores []string `json:"doubtful,omitempty"`
+	// SuspectNames means that votes may be missing for stores that the catalog does not know.
+	SuspectNames bool `json:"doubtfulNames,omitempty"`
 	// DroppedEpoch is the highest epoch of the names whose records were dropped. See SeenEpoch.
 	DroppedEpoch uint64 `json:"droppedEpoch,omitempty"`
 	// Deletions lists the instance folders that this server has yet to delete. No other folder is ever
@@ -32,6 +35,23 @@ type Data struct {
 	Deletions []Deletion `json:"deletions,omitempty"`
 	// needsRoom is set by NeedRoom, and lasts for one Update.
 	needsRoom bool
+}
+
+// markAllSuspect marks every store, every prepared operation's name and all unknown names as suspect: the catalog may
+// lack its last changes. The marks are written with the generation that is loaded, since nothing else would show after
+// another restart that a later one was lost.
+func (d *Data) markAllSuspect() {
+	for name := range d.Stores {
+		d.SuspectStores = append(d.SuspectStores, strings.ToLower(name))
+	}
+	for key, n := range d.Names {
+		if n.Prepared != nil {
+			d.SuspectStores = append(d.SuspectStores, key)
+		}
+	}
+	slices.Sort(d.SuspectStores)
+	d.SuspectStores = slices.Compact(d.SuspectStores)
+	d.SuspectNames = true
 }
 
 // Deletion names the data of one instance of a removed store. Operation is the id of the store's creating

@@ -2,11 +2,15 @@ package catalog
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"dkvrun/runtime/durable"
+	"dkvrun/runtime/wire"
 )
 
 // The reserve is disk space for the outcome of operations that this manager has voted for. A manager that voted
@@ -58,19 +62,38 @@ func (d *Data) promises() int {
 	return count
 }
 
-// save writes payload as the next generation. promises is the value of Data.promises after the Update minus the value
-// before it. An Update that adds a promise first makes sure that the reserve exists; an Update that ends one may spend
-// the reserve (I4).
-func (c *Catalog) save(payload []byte, promises int) error {
+// save writes next, whose encoding is payload, as a new generation. An Update that adds a promise first makes sure
+// that the reserve exists; an Update that ends one may spend the reserve (I4). Only after the write may other requests
+// see the change and rely on it. The error is a *wire.Result with the code read_only.
+func (c *Catalog) save(next *Data, payload []byte, generation uint64) error {
+	promises := next.promises() - c.data.Load().promises()
+	err := error(nil)
 	if promises > 0 {
-		if err := keepReserve(c.dir); err != nil {
-			return err // without the reserve the manager does not vote
-		}
+		err = keepReserve(c.dir) // without the reserve the manager does not vote
 	}
-	err := write(c.dir, c.generation+1, payload)
+	if err == nil {
+		err = write(c.dir, formatOf(next), generation, payload)
+	}
 	// The next promise creates the reserve again, or is refused.
-	if full(err) && promises < 0 && spendReserve(c.dir) {
-		err = write(c.dir, c.generation+1, payload)
+	if full(err) && promises < 0 && !unknown(err) && spendReserve(c.dir) {
+		err = write(c.dir, formatOf(next), generation, payload)
 	}
-	return err
+	if unknown(err) {
+		c.failed <- fmt.Errorf("the catalog in %s may have the old or the new content: %w", c.dir, cause(err))
+		select {} // the manager ends
+	}
+	if err != nil {
+		return wire.RefuseCatalogUnwritable.With(c.dir, cause(err))
+	}
+	c.generation.Store(generation)
+	c.payload = payload
+	c.size.Store(int64(len(payload)))
+	c.data.Store(next)
+	return nil
+}
+
+// unknown reports whether a failed write could not be undone.
+func unknown(err error) bool {
+	var failed *durable.Error
+	return errors.As(err, &failed) && failed.Unknown
 }

@@ -13,10 +13,10 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// fill makes the next write fail with the error of a full disk.
-func fill(t *testing.T, c *Catalog) {
+// fillDisk makes the next write fail with the error of a full disk.
+func fillDisk(t *testing.T, c *Catalog) {
 	t.Helper()
-	if err := os.Symlink("/dev/full", filepath.Join(c.Dir(), currentFile+durable.TempSuffix)); err != nil {
+	if err := os.Symlink("/dev/full", filepath.Join(c.Dir(), mainFile+durable.TempSuffix)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -42,7 +42,7 @@ func TestCatalog_FullDiskKeepsVotes(t *testing.T) {
 	if err := c.Update(vote); err != nil || !hasReserve(t, c) {
 		t.Fatalf("vote: %v, reserve %v", err, hasReserve(t, c))
 	}
-	fill(t, c)
+	fillDisk(t, c)
 	before := c.Snapshot()
 	err := c.Update(func(d *Data) error { delete(d.Stores, "OrdersStore"); return nil })
 	var refusal *wire.Result
@@ -53,7 +53,7 @@ func TestCatalog_FullDiskKeepsVotes(t *testing.T) {
 		t.Errorf("it has changed something: %+v, reserve %v", c.Snapshot(), hasReserve(t, c))
 	}
 
-	fill(t, c)
+	fillDisk(t, c)
 	end := func(d *Data) error {
 		d.SetName("OrdersStore", func(n *Name) { n.Prepared = nil })
 		d.Stores["OrdersStore"].Revision = 9

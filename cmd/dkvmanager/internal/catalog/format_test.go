@@ -21,7 +21,7 @@ func load(t *testing.T, fixture string) *Catalog {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, currentFile), text, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, mainFile), text, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	c := open(t, dir)

@@ -39,7 +39,7 @@ func makeFolder(dir string) error {
 	}
 	foreign := ""
 	for _, e := range entries {
-		if e.Name() == identityFile || e.Name() == currentFile {
+		if e.Name() == identityFile || e.Name() == mainFile || e.Name() == twinFile {
 			foreign = ""
 			break
 		}
@@ -85,34 +85,38 @@ func lockFolder(dir string, patience time.Duration) (*os.File, error) {
 // load reads the newest intact generation and the identity, and creates both in a new folder. The catalog is created
 // first, so that an identity without a catalog means that the catalog is lost.
 //
-//	identity  catalog           result
-//	none      none              a new folder: an empty catalog, then an identity
-//	none      intact            a crash between these two: an identity is made
-//	none      damaged           an error: no generation can be used
-//	present   current intact    the usual case
-//	present   previous intact   the previous generation; Repaired says why, and the manager is suspect
-//	present   none or damaged   a lost catalog: read-only, never an empty one (I1, I4)
-//	any       unreadable        an error of Open: the files may be intact, so nothing is replaced
-func (c *Catalog) load() error {
+//	identity  catalog               result
+//	none      none                  a new folder: an empty catalog, then an identity
+//	none      intact                a crash between these two: an identity is made
+//	none      damaged               an error: no generation can be used
+//	present   the latest intact     the usual case; a damaged or missing file of the pair is written again
+//	present   an older one intact   that generation; Repaired says why, and the manager is suspect
+//	present   none or damaged       a lost catalog: read-only, never an empty one (I1, I4)
+//	any       unreadable            an error of Open: the files may be intact, so nothing is replaced
+func (c *Catalog) load(adopt func(*Data) error) error {
 	identity, err := readIdentity(c.dir)
 	if err != nil {
 		return err
 	}
-	f, data, err := c.newest()
-	if errors.Is(err, fs.ErrNotExist) {
-		if identity != "" {
-			err = lostError(fmt.Sprintf("data folder %s has an identity and no %s", c.dir, currentFile))
-		} else {
-			f, data, err = create(c.dir)
-		}
-	}
-	var lost lostError
-	if errors.As(err, &lost) && identity != "" {
-		c.lost = lost.Error()
-		f, data, err = &file{}, &Data{}, nil
-	}
+	found, err := readCopies(c.dir)
 	if err != nil {
 		return err
+	}
+	switch latest, doubt := found.choose(); {
+	case latest != nil:
+		c.data.Store(latest.data)
+		if err := c.makeWhole(found, latest, doubt, adopt); err != nil {
+			return err
+		}
+	case identity != "":
+		c.lost = found.lost(c.dir)
+		c.data.Store(&Data{Stores: map[string]*Store{}})
+	case found.missing():
+		if err := c.create(); err != nil {
+			return err
+		}
+	default:
+		return errors.New(found.lost(c.dir))
 	}
 	// The identity is written after the catalog. A crash in between leaves a catalog without votes and no identity,
 	// which the next start completes. The reverse order would leave what looks like a lost catalog.
@@ -121,74 +125,25 @@ func (c *Catalog) load() error {
 			return err
 		}
 	}
-	if data.Stores == nil { // a lost catalog has none
-		data.Stores = map[string]*Store{}
-	}
-	c.identity, c.generation, c.payload = identity, f.Generation, f.Payload
-	c.size.Store(int64(len(f.Payload)))
-	c.data.Store(data)
+	c.identity = identity
+	c.size.Store(int64(len(c.payload)))
 	return nil
 }
 
-// newest returns the current file, or the previous one when the current file is damaged or missing. It renames a
-// damaged file, because the next write would keep it as the previous generation and so delete the intact one.
-func (c *Catalog) newest() (*file, *Data, error) {
-	current := filepath.Join(c.dir, currentFile)
-	f, data, broken := read(current)
-	// A file that a newer version wrote, or that the system does not read now, may be intact. The previous generation
-	// lacks its last change, perhaps a vote (I4), so it takes the place of a damaged or missing file only.
-	if broken == nil || errors.Is(broken, errNewer) || refused(broken) {
-		return f, data, broken
-	}
-	f, data, err := read(filepath.Join(c.dir, previousFile))
-	if errors.Is(err, errNewer) || refused(err) {
-		return nil, nil, err
-	}
-	// A folder without both files is a new one, unless load finds an identity. Everything else had a catalog.
-	if err != nil {
-		if errors.Is(broken, fs.ErrNotExist) && errors.Is(err, fs.ErrNotExist) {
-			return nil, nil, fs.ErrNotExist
-		}
-		return nil, nil, lostError(fmt.Sprintf("the catalog is damaged and is not replaced by an empty one: %s; %s", notFound(broken), notFound(err)))
-	}
-	c.repaired = fmt.Sprintf("%s; loaded generation %d from %s", notFound(broken), f.Generation, previousFile)
-	if !errors.Is(broken, fs.ErrNotExist) {
-		damaged := filepath.Join(c.dir, damagedFile)
-		if err := os.Rename(current, damaged); err != nil {
-			return nil, nil, fmt.Errorf("the damaged %s can't be renamed: %w", current, err)
-		}
-		c.repaired += "; the damaged file is kept as " + damagedFile
-	}
-	return f, data, nil
-}
-
-// refused reports whether the system failed to read an existing file. The file may be intact, so an older generation
-// must not replace it.
-func refused(err error) bool {
-	var path *os.PathError
-	return errors.As(err, &path) && !errors.Is(err, fs.ErrNotExist)
-}
-
-// notFound returns the text of an error, without the system call's name for a missing file.
-func notFound(err error) string {
-	var path *os.PathError
-	if errors.As(err, &path) && errors.Is(err, fs.ErrNotExist) {
-		return path.Path + " is missing"
-	}
-	return err.Error()
-}
-
 // create writes generation 1 of an empty catalog. It is called only for a folder that never had one.
-func create(dir string) (*file, *Data, error) {
+func (c *Catalog) create() error {
 	data := &Data{Stores: map[string]*Store{}}
 	payload, err := json.Marshal(data)
+	if err == nil {
+		err = write(c.dir, formatOf(data), 1, payload)
+	}
 	if err != nil {
-		return nil, nil, err
+		return fmt.Errorf("data folder %s can't be written: %w", c.dir, err)
 	}
-	if err := write(dir, 1, payload); err != nil {
-		return nil, nil, fmt.Errorf("data folder %s can't be written: %w", dir, err)
-	}
-	return &file{Format: newestFormat, Generation: 1, Payload: payload}, data, nil
+	c.generation.Store(1)
+	c.payload = payload
+	c.data.Store(data)
+	return nil
 }
 
 // readIdentity returns the manager's UUID, or "" when there is none yet. A damaged file is an error: with a new

@@ -7,12 +7,6 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// lostError means that a catalog existed and that no generation of it can be read. An empty catalog must not
-// replace it: that would forget votes and decisions (I1, I4).
-type lostError string
-
-func (e lostError) Error() string { return string(e) }
-
 // Lost returns a sentence that says why the existing catalog can't be read, or "" for any other catalog. A lost catalog
 // is read-only until an operator has restored a copy. The manager then shows and keeps running the instances whose
 // folders it finds, but neither votes nor decides.
@@ -30,7 +24,14 @@ func (c *Catalog) UseRecovered(d *Data) error {
 	return nil
 }
 
-// ReadOnly returns the refusal of a change while the catalog is lost.
+// ReadOnly returns the refusal of every change until the next start of the manager, or nil: the catalog is lost, or it
+// could not be made whole.
 func (c *Catalog) ReadOnly() *wire.Result {
-	return wire.RefuseCatalogLost.With(c.lost)
+	switch {
+	case c.lost != "":
+		return wire.RefuseCatalogLost.With(c.lost)
+	case c.unwritable != "":
+		return wire.RefuseCatalogNotWhole.With(c.dir, c.unwritable)
+	}
+	return nil
 }

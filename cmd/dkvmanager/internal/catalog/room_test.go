@@ -45,8 +45,8 @@ func TestCatalog_RefusesStoresBeyondItsBound(t *testing.T) {
 	if err := vote("New"); err != nil { // the third store
 		t.Fatal(err)
 	}
-	before := c.generation
-	if err := create("S3"); !catalogFull(err) || c.Snapshot().Stores["S3"] != nil || c.generation != before {
+	before := c.Generation()
+	if err := create("S3"); !catalogFull(err) || c.Snapshot().Stores["S3"] != nil || c.Generation() != before {
 		t.Errorf("a fourth store: %v", err)
 	}
 	if err := vote("Newer"); !catalogFull(err) {

@@ -195,14 +195,17 @@ func processesOf(t *testing.T, folder string) []int {
 // restoredCopy crashes the manager and restores the catalog that the server had before f.
 func (s *server) restoredCopy(f func()) {
 	s.t.Helper()
-	path := filepath.Join(s.dir, "catalog.json")
-	old, err := os.ReadFile(path)
+	copied := filepath.Join(s.t.TempDir(), "catalog.json")
+	text, err := os.ReadFile(filepath.Join(s.dir, "catalog.json"))
+	if err == nil {
+		err = os.WriteFile(copied, text, 0o600)
+	}
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	f()
 	s.crash(func(*catalog.Data) {})
-	if err := os.WriteFile(path, old, 0o600); err != nil {
+	if _, err := catalog.Restore(s.dir, copied, nil); err != nil {
 		s.t.Fatal(err)
 	}
 	s.open()

@@ -372,7 +372,12 @@ func (w *worker) reconcileReadOnly(ctx context.Context, want desiredState) error
 
 // hasData reports whether the instance's data folder exists and is not empty.
 func (w *worker) hasData(want desiredState) bool {
-	entries, err := os.ReadDir(w.dataFolder(want))
+	return holdsData(w.dataFolder(want))
+}
+
+// holdsData reports whether a data folder exists and is not empty.
+func holdsData(folder string) bool {
+	entries, err := os.ReadDir(folder)
 	return err == nil && len(entries) > 0
 }
 

@@ -48,6 +48,39 @@ func RecoverCatalog(dir, engineName string) (*catalog.Data, error) {
 	return d, nil
 }
 
+// KeepRunning sets the desired states in d, an older generation of the catalog, to what is known of the instances in
+// the folders dir/STORE/INSTANCE. An instance is to run if it runs now, or if d wants it to run and its folder has
+// data: the generation that is lost may have started what d has stopped, and stopped what d has started. An instance
+// without data may never have run, and would bootstrap a store that others have.
+func KeepRunning(dir string, d *catalog.Data) error {
+	for _, s := range d.Stores {
+		if d.Name(s.Name).DeclaredLost { // its instances stop
+			continue
+		}
+		for name, l := range s.Local {
+			folder := filepath.Join(dir, s.Name, name)
+			spec, err := readSpec(folder)
+			if err != nil || spec != nil && spec.Operation != s.Creation {
+				continue // the folder is another store's, or damaged, and the worker says so
+			}
+			pid, err := process.Holder(folder)
+			if err != nil {
+				return fmt.Errorf("instance's folder: %w", err)
+			}
+			used := spec != nil
+			if used && spec.Role == wire.Data {
+				used = holdsData(filepath.Join(folder, dataDir(s.Creation)))
+			}
+			if pid != 0 || l.Desired == wire.DesiredRunning && used {
+				l.Desired = wire.DesiredRunning
+			} else {
+				l.Desired = wire.DesiredStopped
+			}
+		}
+	}
+	return nil
+}
+
 func desiredByProcess(pid int) wire.Desired {
 	if pid != 0 {
 		return wire.DesiredRunning

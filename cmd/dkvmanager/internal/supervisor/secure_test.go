@@ -226,7 +226,7 @@ func TestSecured_RefusesPlainInstances(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	cat, err := catalog.Open(s.dir)
+	cat, err := catalog.Open(s.dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -103,7 +103,7 @@ func newClusterOf(t *testing.T, servers int, secured func(*server) *security.Mem
 // open starts a supervisor on the server's folder.
 func (s *server) open() {
 	s.t.Helper()
-	cat, err := catalog.Open(s.dir)
+	cat, err := catalog.Open(s.dir, nil)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -241,7 +241,7 @@ func (s *server) node(name string, index int) wire.Node {
 func (s *server) crash(f func(*catalog.Data)) {
 	s.t.Helper()
 	s.close()
-	cat, err := catalog.Open(s.dir)
+	cat, err := catalog.Open(s.dir, nil)
 	if err != nil {
 		s.t.Fatal(err)
 	}

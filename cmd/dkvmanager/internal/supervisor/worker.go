@@ -213,7 +213,7 @@ func (w *worker) reconcile(ctx context.Context) (gone bool) {
 // act takes the next step towards the desired state. The error describes what prevents it.
 func (w *worker) act(ctx context.Context, want desiredState) (gone bool, err error) {
 	switch {
-	case w.s.opts.Catalog.Lost() != "":
+	case w.s.opts.Catalog.ReadOnly() != nil:
 		err = w.reconcileReadOnly(ctx, want)
 	case len(w.s.deletions(w.place)) > 0:
 		gone, err = w.deleteRemoved(want)

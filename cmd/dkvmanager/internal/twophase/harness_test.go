@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,7 +52,7 @@ func (m *member) open() {
 	if m.Participant != nil {
 		_ = m.Catalog.(*catalog.Catalog).Close()
 	}
-	cat, err := catalog.Open(m.dir)
+	cat, err := catalog.Open(m.dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,4 +177,18 @@ func (f *cluster) resolve() {
 	for _, m := range f.all {
 		_ = m.Resolve(context.Background()) // in some tests the coordinator is down
 	}
+}
+
+// suspectAll makes d the content of a catalog that was loaded from an older generation.
+func suspectAll(d *catalog.Data) {
+	d.SuspectNames, d.SuspectStores = true, nil
+	for name := range d.Stores {
+		d.SuspectStores = append(d.SuspectStores, strings.ToLower(name))
+	}
+	for key, n := range d.Names {
+		if n.Prepared != nil && d.Named(key) == nil {
+			d.SuspectStores = append(d.SuspectStores, key)
+		}
+	}
+	slices.Sort(d.SuspectStores)
 }

@@ -29,7 +29,7 @@ type Peers interface {
 	Resolve(ctx context.Context, to wire.Manager, store, coordinator string) error
 }
 
-// Options configures a Participant; all but Secured and ExpireAfter are required.
+// Options configures a Participant; all but Secured, Heard, Queries and ExpireAfter are required.
 type Options struct {
 	Catalog Catalog
 	Peers   Peers
@@ -43,8 +43,9 @@ type Options struct {
 	Engine string
 	// Now is a clock that never goes back while the process lives.
 	Now func() time.Time
-	// Suspect means that the catalog was loaded from an older generation, and may lack a vote.
-	Suspect bool
+	// Heard is called with each state of one of the managers of a store or operation, before anything follows from it.
+	// Nil for none.
+	Heard func(there *wire.StoreState)
 	// Queries is the number of queries of other managers that a round of recovery makes at the same time; 0 means 16. With
 	// 1 they run in order.
 	Queries int
@@ -83,9 +84,6 @@ func New(o Options) *Participant {
 // A crash during Start repeats it. If the update fails, the manager must not serve requests.
 func (m *Participant) Start() error {
 	return m.Catalog.Update(func(d *catalog.Data) error {
-		if m.Suspect {
-			markAllSuspect(d)
-		}
 		// A suspect coordinator aborts nothing: the generation that it lost may hold a commit.
 		for _, n := range d.Names {
 			if n.Prepared != nil && m.coordinates(n.Prepared) && !m.isSuspect(d, n.Prepared.Store) {

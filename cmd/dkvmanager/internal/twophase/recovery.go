@@ -63,6 +63,7 @@ func (m *Participant) followCoordinator(ctx context.Context, p *catalog.Prepared
 	if coordinator.Manager != p.Coordinator {
 		return nil // another manager has this address now; its ignorance of the operation proves nothing
 	}
+	m.hear(&coordinator)
 	if coordinator.Suspect {
 		return nil // I1: it may have lost a decision, and its "unknown" could be a commit
 	}
@@ -166,6 +167,7 @@ func (m *Participant) compare(ctx context.Context, store string, with wire.Manag
 	case there.Manager != with.Identity:
 		return nil // another manager has this address now
 	}
+	m.hear(&there)
 	if err := m.reconcileStore(store, &there); err != nil {
 		return err
 	}
@@ -173,6 +175,13 @@ func (m *Participant) compare(ctx context.Context, store string, with wire.Manag
 		return noAnswer{err}
 	}
 	return nil
+}
+
+// hear passes on the state of a manager that this one knows. What it shows of generations may make this one suspect.
+func (m *Participant) hear(there *wire.StoreState) {
+	if m.Heard != nil {
+		m.Heard(there)
+	}
 }
 
 // reconcileStore updates a store by another manager's state of it. Only two kinds of states change anything: the

@@ -70,6 +70,20 @@ func (d *disk) Update(f func(*catalog.Data) error) error {
 	return nil
 }
 
+// open makes the disk show what is durable on it. A catalog that is loaded from the previous generation gets its marks.
+func (d *disk) open() {
+	if d.damaged && !d.s.weak.trustDisk {
+		data := d.read(d.durable)
+		suspectAll(data)
+		text, err := json.Marshal(data)
+		if err != nil {
+			panic(err)
+		}
+		d.keep(text)
+	}
+	d.visible = d.durable
+}
+
 // keep makes a generation durable. A damaged generation does not become the previous one.
 func (d *disk) keep(text []byte) {
 	if !d.damaged {

@@ -32,13 +32,12 @@ func (m *manager) url() string { return "http://" + m.host }
 // start starts the manager on its disk.
 func (m *manager) start() {
 	m.down = false
-	m.disk.visible = m.disk.durable
+	m.disk.open()
 	m.participant = New(Options{
 		Catalog: m.disk, Peers: m, Engine: "etcd", Queries: 1,
-		Owns:    func(n wire.Node) bool { return n.Host == m.host },
-		Ports:   func(string, []wire.Node) error { return nil },
-		Now:     func() time.Time { return m.s.now },
-		Suspect: m.disk.damaged && !m.s.weak.trustDisk,
+		Owns:  func(n wire.Node) bool { return n.Host == m.host },
+		Ports: func(string, []wire.Node) error { return nil },
+		Now:   func() time.Time { return m.s.now },
 	})
 	m.s.spawn(&m.process, func() {
 		if m.participant.Start() != nil { // the write failed: the daemon exits, and is restarted

@@ -24,24 +24,9 @@ import (
 // meanwhile.
 
 // isSuspect reports whether this manager may have lost a vote or a decision about a store. For a name without a store
-// it knows no coordinator to ask, so it is suspect there until it is started with an undamaged catalog.
+// it knows no coordinator to ask.
 func (m *Participant) isSuspect(d *catalog.Data, store string) bool {
-	return slices.Contains(d.SuspectStores, strings.ToLower(store)) || m.Suspect && d.Named(store) == nil
-}
-
-// markAllSuspect marks every store and every prepared operation's name as suspect in d. The mark is durable: the next
-// write makes the older generation the latest, so after another restart nothing else would show that one was lost.
-func markAllSuspect(d *catalog.Data) {
-	for name := range d.Stores {
-		d.SuspectStores = append(d.SuspectStores, strings.ToLower(name))
-	}
-	for key, n := range d.Names {
-		if n.Prepared != nil {
-			d.SuspectStores = append(d.SuspectStores, key)
-		}
-	}
-	slices.Sort(d.SuspectStores)
-	d.SuspectStores = slices.Compact(d.SuspectStores)
+	return slices.Contains(d.SuspectStores, strings.ToLower(store)) || d.SuspectNames && d.Named(store) == nil
 }
 
 // clearSuspect removes a store's mark in d. Callers do it in the update that completes this manager's records of the

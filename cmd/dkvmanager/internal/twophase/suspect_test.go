@@ -14,11 +14,10 @@ func (m *member) doubt(change func(*catalog.Data) error) {
 	if err := m.Catalog.Update(change); err != nil {
 		m.cluster.t.Fatal(err)
 	}
-	m.open()
-	m.Suspect = true
-	if err := m.Start(); err != nil {
+	if err := m.Catalog.Update(func(d *catalog.Data) error { suspectAll(d); return nil }); err != nil {
 		m.cluster.t.Fatal(err)
 	}
+	m.open()
 }
 
 func TestSuspect_RecoversFromTheCoordinator(t *testing.T) {
@@ -92,7 +91,7 @@ func TestSuspect_StaysAfterARestart(t *testing.T) {
 	c := f.narrowed()
 	f.prepare(c)
 	coordinator := f.all[0]
-	if err := coordinator.Catalog.Update(func(d *catalog.Data) error { markAllSuspect(d); return nil }); err != nil {
+	if err := coordinator.Catalog.Update(func(d *catalog.Data) error { suspectAll(d); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	coordinator.open() // with an undamaged catalog
@@ -113,7 +112,7 @@ func TestSuspect_RemainingVoteIsSuspect(t *testing.T) {
 	c := f.create(id(1), 1)
 	f.prepare(c)
 	coordinator := f.all[0]
-	if err := coordinator.Catalog.Update(func(d *catalog.Data) error { markAllSuspect(d); return nil }); err != nil {
+	if err := coordinator.Catalog.Update(func(d *catalog.Data) error { suspectAll(d); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	coordinator.open() // it may have committed in the generation that was lost
@@ -159,7 +158,11 @@ func TestSuspect_RemovalClearsTheMark(t *testing.T) {
 	f.createStore()
 	away := f.all[2]
 	away.doubt(func(*catalog.Data) error { return nil })
-	err := away.Catalog.Update(func(d *catalog.Data) error { RemoveStore(d, "OrdersStore", ""); return nil })
+	err := away.Catalog.Update(func(d *catalog.Data) error {
+		RemoveStore(d, "OrdersStore", "")
+		d.SuspectNames = false // the doubt about stores that it does not know is another one
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +178,7 @@ func TestSuspect_CoordinatorDropsWhatWasReplaced(t *testing.T) {
 	c := f.create(id(1), 1)
 	f.prepare(c)
 	coordinator := f.all[0]
-	if err := coordinator.Catalog.Update(func(d *catalog.Data) error { markAllSuspect(d); return nil }); err != nil {
+	if err := coordinator.Catalog.Update(func(d *catalog.Data) error { suspectAll(d); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	f.now = f.now.Add(wire.ExpireAfter + coordinatorGrace + time.Second)
