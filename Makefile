@@ -53,9 +53,11 @@ check: ## format, vet, staticcheck, generated files current; the tests keep the 
 	after=$$(git status --porcelain; git diff | cksum); \
 	test "$$before" = "$$after" || { echo "generated files are not current: run make gen and commit"; git status --porcelain; exit 1; }
 
-install: build ## into $(PREFIX)/bin
-	install -d $(DESTDIR)$(PREFIX)/bin
+install: build ## into $(PREFIX)/bin; the unit and an example of /etc/dkvmanager.toml into $(PREFIX)/lib and share
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/share/dkvmanager
 	install -m 0755 bin/dkvrun bin/dkvmanager $(DESTDIR)$(PREFIX)/bin
+	sed 's|/usr/local/bin|$(PREFIX)/bin|' cmd/dkvmanager/dkvmanager.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/dkvmanager.service
+	install -m 0644 cmd/dkvmanager/dkvmanager.toml $(DESTDIR)$(PREFIX)/share/dkvmanager
 
 clean:
 	rm -rf bin bench.json

@@ -56,18 +56,11 @@ func parseEtcdctl(args []string) (o etcdctlOptions, err error) {
 	} else {
 		o.args = args[end+1:]
 	}
-	set := flag.NewFlagSet("dkvmanager etcdctl", flag.ContinueOnError)
-	set.SetOutput(io.Discard)
+	set := newFlagSet("dkvmanager etcdctl")
 	set.StringVar(&o.dataDir, "data-dir", "", "")
-	var names []string
-	for rest := args[:end]; ; {
-		if err := set.Parse(rest); err != nil {
-			return o, err
-		}
-		if set.NArg() == 0 {
-			break
-		}
-		names, rest = append(names, set.Arg(0)), set.Args()[1:]
+	names, err := parseMixed(set, args[:end])
+	if err != nil {
+		return o, err
 	}
 	if len(names) != 1 {
 		return o, fmt.Errorf("want one STORE/INSTANCE before --, got %d", len(names))

@@ -31,6 +31,8 @@ type options struct {
 	tls            wire.TLSMode // of a secured manager; empty if it was not given
 	insecure       bool         // the manager need not be secured, although other machines can reach it
 	arguments      []string     // what is neither a flag nor a flag's value
+	origins        origins
+	shown          map[string]string // the values of all flags, by flag, as on a command line
 }
 
 // hosts returns the names and addresses under which others reach the manager, for its certificate.
@@ -45,27 +47,36 @@ func (o *options) url() string {
 func newFlagSet(name string) *flag.FlagSet {
 	set := flag.NewFlagSet(name, flag.ContinueOnError)
 	set.SetOutput(io.Discard)
+	set.String(configFlag, "", "")
 	return set
 }
 
-// parseMixed parses flags and other arguments in any order, and returns the others.
+// parseMixed parses flags and other arguments in any order, and returns the others. Flags that are not given have the
+// values of the environment and the configuration file.
 func parseMixed(set *flag.FlagSet, args []string) ([]string, error) {
-	var names []string
+	names, _, err := parseSettings(set, args)
+	return names, err
+}
+
+// parseSettings does the work of parseMixed, and also returns where the values of the flags come from.
+func parseSettings(set *flag.FlagSet, args []string) (names []string, from origins, err error) {
 	for rest := args; ; {
 		if err := set.Parse(rest); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if set.NArg() == 0 {
-			return names, nil
+			break
 		}
 		names, rest = append(names, set.Arg(0)), set.Args()[1:]
 	}
+	from, err = applySettings(set)
+	return names, from, err
 }
 
 // parseFlags parses the command line. It returns flag.ErrHelp if the command line asks for help.
 func parseFlags(args []string) (*options, error) {
 	notCommand := func(argument string) error {
-		return fmt.Errorf("%q is not a command: init, join, token, credential, revoke, pki, audit, restore-catalog, etcdctl, version, help, or flags alone", argument)
+		return fmt.Errorf("%q is not a command: init, join, token, credential, revoke, pki, audit, check-config, restore-catalog, etcdctl, version, help, or flags alone", argument)
 	}
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		return nil, notCommand(args[0])
@@ -116,7 +127,7 @@ func parseOptions(set *flag.FlagSet, args []string) (*options, error) {
 	lifeline := set.Int("lifeline", -1, "")
 	netFaultFD := set.Int("switchboard", -1, "")
 	ephemeral := set.Bool("ephemeral", false, "")
-	arguments, err := parseMixed(set, args)
+	arguments, from, err := parseSettings(set, args)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +140,9 @@ func parseOptions(set *flag.FlagSet, args []string) (*options, error) {
 		}
 	}
 	o := &options{dataDir: *dataDir, alsoKnownAs: alsoKnownAs, insecure: *insecure, tls: mode, ephemeral: *ephemeral,
-		arguments: arguments}
+		arguments: arguments, origins: from, shown: map[string]string{}}
+	set.VisitAll(func(f *flag.Flag) { o.shown[f.Name] = f.Value.String() })
+	o.shown["also-known-as"], o.shown["tls"] = strings.Join(alsoKnownAs, ","), string(mode)
 	if o.auditLog, err = audit.ParseDestination(*auditLog); err != nil {
 		return nil, fmt.Errorf("--audit-log: %w", err)
 	}

@@ -89,20 +89,28 @@ func startSecured(t *testing.T, ip, dir string) *daemon {
 	secured := &http.Client{Timeout: patience, Transport: &http.Transport{
 		DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
 	}}
-	return start(t, ip, dir, nil, secured, "https://")
+	return start(t, ip, dir, nil, nil, secured, "https://")
+}
+
+// startAs starts a manager with further environment variables.
+func startAs(t *testing.T, ip, dir string, variables []string) *daemon {
+	t.Helper()
+	return start(t, ip, dir, variables, nil, client, "http://")
 }
 
 func startWith(t *testing.T, ip, dir string, lifeline *os.File, more ...string) *daemon {
 	t.Helper()
-	return start(t, ip, dir, lifeline, client, "http://", more...)
+	return start(t, ip, dir, nil, lifeline, client, "http://", more...)
 }
 
 // start starts a manager, and returns when it answers a client.
-func start(t *testing.T, ip, dir string, lifeline *os.File, c *http.Client, scheme string, more ...string) *daemon {
+func start(
+	t *testing.T, ip, dir string, variables []string, lifeline *os.File, c *http.Client, scheme string, more ...string,
+) *daemon {
 	t.Helper()
 	d := &daemon{t: t, ip: ip, dir: dir, log: &output{}, done: make(chan struct{})}
 	d.cmd = command(append([]string{"--listen", ip + ":7801", "--data-dir", dir}, more...)...)
-	d.cmd.Stderr = d.log
+	d.cmd.Stderr, d.cmd.Env = d.log, append(d.cmd.Env, variables...)
 	if lifeline != nil {
 		d.cmd.ExtraFiles = []*os.File{lifeline}
 	}

@@ -39,6 +39,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return runInstance(ctx, args[1:], stderr)
 	case "etcdctl":
 		return runEtcdctl(ctx, args[1:], stdout, stderr)
+	case "check-config":
+		return runCheckConfig(ctx, args[1:], stdout, stderr)
 	case "init":
 		return runInit(ctx, args[1:], stdout, stderr)
 	case "join":
@@ -81,6 +83,7 @@ Usage:
   dkvmanager audit show --data-dir DIR [--who NAME] [--store STORE] [--action ACTION] [--since TIME] [--last N]
   dkvmanager restore-catalog FILE --data-dir DIR
   dkvmanager etcdctl --data-dir DIR STORE/INSTANCE -- ARGUMENT…
+  dkvmanager check-config [FLAG]…
   dkvmanager version
   dkvmanager help
 
@@ -101,7 +104,12 @@ Flags:
                       secured one; each start logs what is open to whom
   --audit-log journald|syslog
                       a secured manager writes the lines of its audit log there as well as to DIR/audit.log
+  --config FILE       the configuration file (default /etc/dkvmanager.toml, if it is there); it sets flags by
+                      name, for example data_dir = "/var/lib/dkv". Environment variables such as
+                      DKVMANAGER_DATA_DIR are stronger, the command line is strongest
   -h, --help          show this text
+
+check-config shows the settings with which a manager would start, and where each comes from.
 
 init makes a cluster whose managers and users have certificates, writes the credential of an admin, and
 prints the line with which other servers join. join lets this server join a cluster. Both then serve, and

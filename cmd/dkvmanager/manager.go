@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -143,6 +144,7 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 		Engine:         engine,
 		Catalog:        cat,
 		Executable:     executable,
+		Environment:    environment(),
 		Lifeline:       o.lifeline,
 		NetFaultSocket: o.netFaultSocket,
 		Confirm: func(ctx context.Context, store, change string) error {
@@ -294,6 +296,10 @@ func serve(ctx context.Context, o *options, cat *catalog.Catalog, sup *superviso
 	supervising, release := context.WithCancel(context.WithoutCancel(ctx))
 	defer release()
 	go api.Resolve(ctx)
+	var told sync.WaitGroup
+	told.Go(func() { newServiceManager(log).run(ctx, sup.Count) })
+	defer told.Wait()
+	defer stop(nil)
 	supervised := make(chan error, 1)
 	go func() {
 		supervised <- sup.Run(supervising)

@@ -44,7 +44,7 @@ func (o Options) spawn(folder string) (*handle, error) {
 	}
 	cmd := exec.Command(o.Executable, append(args, folder)...)
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.ExtraFiles = files
+	cmd.ExtraFiles, cmd.Env = files, o.Environment
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		return nil, err

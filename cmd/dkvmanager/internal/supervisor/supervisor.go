@@ -36,6 +36,8 @@ type Options struct {
 	// Executable is run as EXECUTABLE ExtraArgs… instance [--lifeline 3 [--switchboard 4]] FOLDER.
 	Executable string
 	ExtraArgs  []string
+	// Environment is that of the instances; nil for this process's own.
+	Environment []string
 	// Lifeline, if set, is the read end of a pipe whose write end only the runner holds. Every instance inherits it as
 	// file descriptor 3, and stops at its end of file, which comes when the runner ends, in whatever way.
 	Lifeline *os.File
@@ -101,6 +103,13 @@ func New(opts Options) (*Supervisor, error) {
 	s := &Supervisor{opts: opts, workers: map[place]*worker{}, keys: newInstanceKeys(opts)}
 	s.refresh()
 	return s, s.checkSecured()
+}
+
+// Count returns the number of instances that this server has, running or not, those included that are leaving.
+func (s *Supervisor) Count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.workers)
 }
 
 // Run adopts the running instances, then reconciles until ctx is done; the instances go on running. It must be called
