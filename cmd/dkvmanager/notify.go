@@ -11,8 +11,8 @@ import (
 	systemd "github.com/coreos/go-systemd/v22/daemon"
 )
 
-// serviceManager tells systemd, or another service manager that follows sd_notify(3), the state of this manager. Without
-// one it does nothing.
+// serviceManager tells systemd, or another service manager that follows sd_notify(3), the state of this manager.
+// Without one it does nothing.
 type serviceManager struct {
 	watchdog time.Duration // how often it must hear from this manager; 0 if it need not
 	log      *slog.Logger
