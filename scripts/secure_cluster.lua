@@ -57,6 +57,8 @@ local function state(name)
 end
 
 for _, name in ipairs(names) do
+  -- After an earlier run was interrupted, an operation may be undecided for up to 40 s, and instances may be restarting.
+  pcall(wait_until, {function() return not store_status(name):check().pending end, timeout_sec = 60})
   local s = state(name)
   if #s.status.not_asked > 0 then
     stop("%s is kept by managers that were not named: %s. Nothing was changed.", name, table.concat(s.status.not_asked, ", "))
@@ -64,9 +66,9 @@ for _, name in ipairs(names) do
     stop("An operation of %s is not decided yet (%s). Nothing was changed.", name, s.status.pending.action)
   elseif not s.status.consistent then
     stop("The managers of %s differ: repair_store(%q) first. Nothing was changed.", name, name)
-  elseif s.running and not s.status.ready then
-    stop("%s is not ready: bring all its instances up, or stop it. Nothing was changed.", name)
   end
+  local ready, why = pcall(function() return not s.running or wait_ready{name, timeout_sec = 30} end)
+  if not ready then stop("%s: bring all its instances up, or stop it. Nothing was changed.", tostring(why)) end
 end
 
 -- check_clients reads through the client port of each instance with this user's credential, over TLS.
@@ -74,6 +76,17 @@ local function check_clients(s)
   for _, node in ipairs(s.status.topology) do
     local at = string.format("https://%s:%d", node.host, node.client_port)
     retry{function() connect_store{s.name, endpoints = at}:get("_dkv/probe") end, times = 20, delay_sec = 0.25, backoff = 1}
+  end
+end
+
+-- check_closed waits until no instance answers a read without TLS. Instances follow their managers within a second.
+local function check_closed(s)
+  for _, node in ipairs(s.status.topology) do
+    local at = string.format("http://%s:%d", node.host, node.client_port)
+    local closed = pcall(wait_until, {timeout_sec = 10, interval_sec = 0.25, f = function()
+      return not pcall(function() connect_store{s.name, endpoints = at}:get("_dkv/probe") end)
+    end})
+    if not closed then stop("The client port of %s still takes plain connections: %s", node.name, at) end
   end
 end
 
@@ -110,28 +123,43 @@ for _, name in ipairs(names) do
 end
 
 -- The cluster ports: all instances of a store at once.
+local planned = false -- this is a dry run
 for _, name in ipairs(names) do
   local s = state(name)
-  local switch = function() secure_store{name, timeout_sec = opt.timeout_sec}:check() end
+  local results
+  local function switch()
+    results = secure_store{name, timeout_sec = opt.timeout_sec}
+    results:check()
+  end
   if s.plain_cluster and #s.plain_clients == 0 then check_clients(s) end
   if s.plain_cluster then
     local still = measured(name, switch)
-    print(string.format("%s: the cluster ports speak TLS; reads and writes stood still for %.1f s", name, still))
-    wait_ready{name, timeout_sec = opt.timeout_sec}
+    if results[1].result ~= "PLANNED" then
+      print(string.format("%s: the cluster ports speak TLS; reads and writes stood still for %.1f s", name, still))
+    end
   else
     switch()
   end
-  s = state(name)
-  for _, instance in ipairs(s.plain_clients) do restart_instance(name, instance):check() end
-  if s.running then
-    wait_ready{name, timeout_sec = opt.timeout_sec}
-    check_clients(s)
+  planned = results[1].result == "PLANNED"
+  if not planned then
+    for _, instance in ipairs(state(name).plain_clients) do restart_instance(name, instance):check() end
+    s = state(name)
+    if s.running then
+      wait_ready{name, timeout_sec = opt.timeout_sec}
+      check_clients(s)
+    end
   end
 end
 
-if #open > 0 then
+if planned then
+  print("This was a dry run: nothing was changed.")
+elseif #open > 0 then
   print("All stores are switched. Last step: start these managers again with --tls=require, or without --tls: " ..
     table.concat(open, ", ") .. ". Until then they and their stores take plain connections. Then run this again.")
 else
+  for _, name in ipairs(names) do
+    local s = state(name)
+    if s.running then check_closed(s) end
+  end
   print("Done: all managers and stores take TLS alone.")
 end
