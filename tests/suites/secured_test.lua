@@ -44,7 +44,7 @@ describe("local_cluster{secured = true}", function()
     refuses("resume it first", cluster.credential, cluster, "viewer")
     cluster:resume(1)
     cluster:cut(3)
-    assert.eventually(function() store:put("cut", "kept") end)
+    assert.are.equal(1, #get_store{timeout_sec = 0.5}.unreachable)
     cluster:heal(3)
     assert.eventually(function() return #get_store().unreachable == 0 end)
     wait_ready(cluster.store)
@@ -103,6 +103,18 @@ describe("cluster:credential", function()
     local second = cluster:credential{role = "viewer", name = "twice"}
     assert.is_false(try(first, "books/lists.lua").ok)
     assert.is_true(try(second, "books/lists.lua").ok)
+  end)
+
+  it("ends an earlier one at a server that was cut off once it is reached again", function()
+    local first = cluster:credential{role = "viewer", name = "late"}
+    cluster:cut(3)
+    cluster:credential{role = "viewer", name = "late"}
+    cluster:heal(3)
+    assert.eventually(function()
+      local run = try(first, "books/lists.lua")
+      return not run.ok and run.stderr:find(cluster.managers[3] .. "[^\n]*revoked")
+    end, {timeout_sec = 5})
+    assert.eventually(function() return store_status(cluster.store).ready end)
   end)
 
   it("lets applications use their store", function()
