@@ -212,8 +212,17 @@ func TestSecured_ThreeLines(t *testing.T) {
 	if said, ok := run("home", `return connect_store("S"):get("k")`); !ok || !strings.HasSuffix(said, "\nv\n") {
 		t.Errorf("after the fourth has left: %s", said)
 	}
-	if said, ok := run("home", `stop_store("S")`); !ok {
-		t.Errorf("stop: %s", said)
+	stop := s.command("home", "dkvrun", "-m", strings.Join(hosts, ","), "--reason", "ticket 12: größer", "-e", `stop_store("S")`)
+	if said, err := stop.CombinedOutput(); err != nil {
+		t.Errorf("stop: %v, %s", err, said)
+	}
+	for _, host := range hosts {
+		args := []string{"audit", "show", "--data-dir", filepath.Join(s.dir, host), "--action", "StopInstance"}
+		said, err := s.command("home", "dkvmanager", args...).CombinedOutput()
+		if text := string(said); err != nil || strings.Count(text, "\n") != 1 || !strings.Contains(text, `"role":"admin"`) ||
+			!strings.Contains(text, `"reason":"ticket 12: größer"`) {
+			t.Errorf("the audit log of %s has %s, %v", host, said, err)
+		}
 	}
 }
 
