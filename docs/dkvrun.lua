@@ -147,6 +147,8 @@ function metrics:check() end
 ---@field identity any the URI in the certificate
 ---@field authority any the first eight digits of the hash of the key of the authority that vouches for it, of two the newer one; nil if none does that is trusted
 ---@field authorities string[] the authorities that are trusted, the newest one last
+---@field peer_authorities string[] those that a running data instance trusts where it connects to other instances, which it reads when it starts; else nil
+---@field old_clients string[] the URIs of clients with an open connection and a certificate that only an older authority vouches for, 32 at most; nil if there are none
 ---@field not_before any the time from which it is valid, in UTC as RFC 3339
 ---@field not_after any the time at which it ends, in UTC as RFC 3339
 ---@field serial any its serial number, in hexadecimal digits

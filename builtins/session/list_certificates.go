@@ -1,6 +1,7 @@
 package session
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -36,6 +37,8 @@ var CertificateType = &runtime.RecordType{
 		{Name: "identity", Doc: "the URI in the certificate"},
 		{Name: "authority", Doc: "the first eight digits of the hash of the key of the authority that vouches for it, of two the newer one; nil if none does that is trusted"},
 		{Name: "authorities", Type: "list of string", Doc: "the authorities that are trusted, the newest one last"},
+		{Name: "peer_authorities", Type: "list of string", Doc: "those that a running data instance trusts where it connects to other instances, which it reads when it starts; else nil"},
+		{Name: "old_clients", Type: "list of string", Doc: "the URIs of clients with an open connection and a certificate that only an older authority vouches for, 32 at most; nil if there are none"},
 		{Name: "not_before", Doc: "the time from which it is valid, in UTC as RFC 3339"},
 		{Name: "not_after", Doc: "the time at which it ends, in UTC as RFC 3339"},
 		{Name: "serial", Doc: "its serial number, in hexadecimal digits"},
@@ -78,12 +81,21 @@ func certificateRecord(at fanout.Endpoint, of wire.Certificate) runtime.Record {
 	if of.Instance != "" {
 		values["who"], values["store"], values["instance"] = of.Store+"/"+of.Instance, of.Store, of.Instance
 	}
-	if of.Authorities != nil {
-		trusted := runtime.List{}
-		for _, hash := range of.Authorities {
-			trusted.Items = append(trusted.Items, shortHash(hash))
+	for name, hashes := range map[string][]string{"authorities": of.Authorities, "peer_authorities": of.PeerAuthorities} {
+		if hashes != nil {
+			trusted := runtime.List{}
+			for _, hash := range hashes {
+				trusted.Items = append(trusted.Items, shortHash(hash))
+			}
+			values[name] = trusted
 		}
-		values["authorities"] = trusted
+	}
+	if of.OldClients != nil {
+		clients := runtime.List{}
+		for _, uri := range of.OldClients {
+			clients.Items = append(clients.Items, uri)
+		}
+		values["old_clients"] = clients
 	}
 	for name, at := range map[string]time.Time{"not_before": of.NotBefore, "not_after": of.NotAfter} {
 		if !at.IsZero() {
@@ -128,6 +140,9 @@ func certificateTable(items []any) string {
 		})
 		if at := get("stale_since"); at != "" {
 			notes += "\n" + who + ": has heard of no access log since " + at
+		}
+		if list, is := fields["old_clients"].(runtime.List); is {
+			notes += fmt.Sprintf("\n%s: clients with old certificates (old_clients): %d", who, len(list.Items))
 		}
 		if why := get("problem"); why != "" {
 			notes += "\n" + who + ": " + why

@@ -41,7 +41,8 @@ type controlRequest struct {
 	Store    string        `json:"store,omitempty"`  // the credential is for an application of this store
 	Bearer   bool          `json:"bearer,omitempty"` // a bearer token instead of a certificate
 	Lifetime time.Duration `json:"lifetime,omitempty"`
-	Key      string        `json:"key,omitempty"` // the authority with its key, of import
+	Key      string        `json:"key,omitempty"`   // the authority with its key, of import
+	Chain    string        `json:"chain,omitempty"` // the certificates of the credential to update, PEM; empty for a token's
 }
 
 // controlAnswer is the answer: the text for the command's output, or the error.
@@ -50,8 +51,8 @@ type controlAnswer struct {
 	Error string `json:"error,omitempty"`
 }
 
-// execute carries out a command.
-func execute(m *security.Member, r controlRequest) (string, error) {
+// execute carries out a command. Survey is nil if the manager doesn't serve.
+func execute(m *security.Member, r controlRequest, survey surveyor) (string, error) {
 	switch r.Command {
 	case "token":
 		token, err := m.Token(r.Count, r.Lifetime, r.Name)
@@ -96,6 +97,10 @@ func execute(m *security.Member, r controlRequest) (string, error) {
 		return fmt.Sprintf("branch %s counts nothing any more, from line %d on\n", r.Name, f.Number), err
 	case "import":
 		return importKey(m, r.Key)
+	case "rotate":
+		return rotate(m, survey)
+	case "update":
+		return update(m, r.Chain)
 	}
 	return "", fmt.Errorf("unknown command %.40q: the serving manager is of another version", r.Command)
 }
@@ -209,7 +214,11 @@ func (c *controller) execute(ctx context.Context, r controlRequest) (string, err
 		text, err := json.Marshal(c.pulls.heardOf(ctx))
 		return string(text), err
 	}
-	text, err := execute(c.member, r)
+	var survey surveyor
+	if c.log != nil { // the manager serves
+		survey = c.pulls.survey(ctx)
+	}
+	text, err := execute(c.member, r, survey)
 	if !mutates(r.Command) {
 		return text, err
 	}

@@ -26,7 +26,8 @@ type securityCommand struct {
 	out     string // the file for a credential; empty for standard output
 	// app is the name of the application that a credential is for; empty for a user's.
 	app      string
-	readOnly bool // the application may only read
+	readOnly bool   // the application may only read
+	update   string // the file of the credential to write anew; empty for a new credential
 	// passphraseFile is the file with the passphrase of an export; empty to ask at the terminal.
 	passphraseFile string
 }
@@ -66,6 +67,7 @@ func parseSecurity(name string, args []string) (*securityCommand, error) {
 		set.StringVar(&c.app, "app", "", "")
 		set.StringVar(&c.Store, "store", "", "")
 		set.BoolVar(&c.readOnly, "read-only", false, "")
+		set.StringVar(&c.update, "update", "", "")
 	case "pki":
 		set.StringVar(&c.out, "out", "", "")
 		set.StringVar(&c.passphraseFile, "passphrase-file", "", "")
@@ -94,6 +96,13 @@ func (c *securityCommand) check(name string, arguments []string) error {
 		}
 		return errors.Join(tooMany(arguments, want), checkLifetime(c.Lifetime))
 	case "credential":
+		if c.update != "" {
+			if c.Name != "" || c.Role != "" || c.Bearer || c.app != "" || c.Store != "" || c.readOnly {
+				return errors.New("--update FILE keeps name and role: leave all but --out out")
+			}
+			c.Command = "update"
+			return tooMany(arguments, want)
+		}
 		if c.app != "" || c.Store != "" || c.readOnly {
 			return errors.Join(c.checkApp(), tooMany(arguments, want), checkLifetime(c.Lifetime))
 		}
@@ -117,8 +126,8 @@ func (c *securityCommand) check(name string, arguments []string) error {
 
 // checkPKI checks the command line of a command that follows pki.
 func (c *securityCommand) checkPKI(arguments []string) error {
-	if len(arguments) == 0 || !slices.Contains([]string{"status", "settle", "export", "import"}, arguments[0]) {
-		return errors.New("want pki status, pki settle, pki export or pki import")
+	if len(arguments) == 0 || !slices.Contains([]string{"status", "rotate", "settle", "export", "import"}, arguments[0]) {
+		return errors.New("want pki status, pki rotate, pki settle, pki export or pki import")
 	}
 	want := 1
 	switch c.Command = arguments[0]; {
@@ -131,7 +140,7 @@ func (c *securityCommand) checkPKI(arguments []string) error {
 	case c.Command == "import" || c.Command == "settle":
 		c.Name, want = arguments[1], 2
 	}
-	if c.Command != "export" && c.out != "" || (c.Command == "status" || c.Command == "settle") && c.passphraseFile != "" {
+	if c.Command != "export" && c.out != "" || c.Command != "export" && c.Command != "import" && c.passphraseFile != "" {
 		return fmt.Errorf("--out is for pki export, --passphrase-file for pki export and pki import, not for pki %s", c.Command)
 	}
 	return tooMany(arguments, want)
@@ -188,6 +197,8 @@ func (c *securityCommand) run(ctx context.Context, stdout io.Writer) error {
 		return c.exportAuthority(ctx, stdout)
 	case "import":
 		return c.importAuthority(ctx, stdout)
+	case "update":
+		return c.updateCredential(ctx, stdout)
 	}
 	if c.out != "" {
 		if err := reserve(c.out); err != nil {

@@ -74,8 +74,10 @@ Usage:
              [--token]
   dkvmanager credential --data-dir DIR --app NAME --store STORE [--read-only] [--ttl DURATION]
              [--out FILE]
+  dkvmanager credential --data-dir DIR --update FILE [--out FILE]
   dkvmanager revoke --data-dir DIR NAME
   dkvmanager pki status --data-dir DIR
+  dkvmanager pki rotate --data-dir DIR
   dkvmanager pki settle --data-dir DIR BRANCH
   dkvmanager pki export --data-dir DIR --out FILE [--passphrase-file FILE]
   dkvmanager pki import --data-dir DIR FILE [--passphrase-file FILE]
@@ -124,7 +126,7 @@ take the flags above as well. An interrupted init or join is completed by runnin
   --no-serve              end when the keys are written
 
 These work on the data folder of a secured manager, whether it runs or not; token, credential, revoke,
-pki settle and pki export on the server that has the authority's key, which is the one on which init was run:
+pki rotate, pki settle and pki export on the server that has the authority's key, which is the one on which init was run:
 token prints a line with which other servers join.
   --count N               how many servers may use it (default 1)
   --ttl DURATION          how long it is valid (default 1h)
@@ -139,8 +141,11 @@ credential prints a credential, and ends the earlier one of the same name.
   --app NAME              an application, which reads and writes the data of one store
   --store STORE           the store; it need not exist yet
   --read-only             the application may only read
+  --update FILE           no new credential, but this one with the present authority's certificates
 revoke ends what a user was granted, or removes a member, given by its URI: pki status lists both.
 pki status shows certificates and their ends, members, roles and open tokens.
+pki rotate replaces the authority while everything runs: it begins, and run again it ends, once nothing
+needs the old authority; until then it says what does.
 pki settle ends a branch of the access log, which pki status shows as a fork: its lines count nothing.
 pki export writes the authority's key to a new file, encrypted with a passphrase, which it asks for.
 pki import brings the key to another member's server, or back to the one that has lost it: that server makes

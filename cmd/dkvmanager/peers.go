@@ -13,11 +13,13 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"dkvrun/cmd/dkvmanager/internal/audit"
 	"dkvrun/cmd/dkvmanager/internal/hostid"
 	"dkvrun/cmd/dkvmanager/internal/security"
+	"dkvrun/runtime/identity"
 	"dkvrun/runtime/wire"
 )
 
@@ -32,9 +34,10 @@ type peers struct {
 	// secured is nil if the manager is not secured.
 	secured *security.Member
 	// self is this manager's identity, which requests state.
-	self string
-	log  *slog.Logger
-	mu   sync.Mutex
+	self  string
+	shown atomic.Pointer[identity.Bundle] // the certificate of the last request
+	log   *slog.Logger
+	mu    sync.Mutex
 	// failures holds the last cause for each manager that does not answer, by URL. A cause is logged when it changes.
 	failures map[string]string
 	// minute began at since; logged is the number of causes that were logged in it.
@@ -250,6 +253,9 @@ func (p *peers) request(ctx context.Context, method, manager, path string, body 
 	}
 	if p.secured == nil {
 		return p.requestAt(ctx, method, manager, path, body, read)
+	}
+	if own := p.secured.Bundle(); p.shown.Swap(own) != own {
+		p.client.CloseIdleConnections() // they show the earlier certificate
 	}
 	secure := withTLS(manager)
 	err := p.requestAt(ctx, method, secure, path, body, read)

@@ -19,6 +19,7 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/audit"
 	"dkvrun/cmd/dkvmanager/internal/hostid"
 	"dkvrun/cmd/dkvmanager/internal/security"
+	"dkvrun/runtime/identity"
 	"dkvrun/runtime/wire"
 )
 
@@ -32,8 +33,9 @@ const (
 	maxAccess = 4 << 20
 	// pullAgain is the least time between rounds that something other than the interval calls for.
 	pullAgain = 100 * time.Millisecond
-	// renewEvery is the interval at which a manager looks whether its certificate is due for renewal.
-	renewEvery = time.Minute
+	// renewEvery is the interval at which a manager looks whether its certificate is due for renewal: soon after the
+	// access log has another authority.
+	renewEvery = pullEvery
 	// warnEvery is the interval at which it repeats warnings.
 	warnEvery = 24 * time.Hour
 )
@@ -47,6 +49,8 @@ type puller struct {
 	heard  *audit.Memory
 	client *http.Client
 	log    *slog.Logger
+
+	shown *identity.Bundle // the certificate that open connections show; only round uses it
 
 	mu       sync.Mutex
 	failures map[string]failure // of each manager that gives no lines, by identity
@@ -105,11 +109,16 @@ func (p *puller) pause(ctx context.Context, tick <-chan time.Time) {
 
 // round asks other managers once. It reports whether more of them are known than before.
 func (p *puller) round(ctx context.Context) bool {
+	if own := p.member.Bundle(); own != p.shown {
+		p.client.CloseIdleConnections() // they show the earlier certificate
+		p.shown = own
+	}
 	others := p.others()
+	p.askForIssuer(ctx, others)
 	rand.Shuffle(len(others), func(i, k int) { others[i], others[k] = others[k], others[i] })
 	var all sync.WaitGroup
 	for _, other := range others[:min(len(others), maxPulls)] {
-		all.Go(func() { p.note(ctx, other, p.pull(ctx, other)) })
+		all.Go(func() { p.note(ctx, pulling, other, p.pull(ctx, other)) })
 	}
 	all.Wait()
 	return len(p.others()) > len(others)
@@ -161,13 +170,45 @@ func (p *puller) access(ctx context.Context, manager string, query url.Values) (
 	return sender, answer, err
 }
 
-// get makes a request to another manager, and returns the identity of the one that answers, or "" if it is no member as
-// far as this manager knows.
+// askForIssuer has the present authority admit the issuer of this server, if an earlier one has: it asks the manager
+// whose server has the authority's key.
+func (p *puller) askForIssuer(ctx context.Context, others []wire.Manager) {
+	rotation := p.member.Rotation()
+	if !rotation.Waiting() {
+		return
+	}
+	holder := p.member.State().Holder
+	for _, other := range others {
+		if other.Identity != holder {
+			continue
+		}
+		_, text, err := p.request(ctx, other.URL, wire.IssuerPath())
+		var answer wire.Issuer
+		if err == nil {
+			err = wire.DecodeAnswer(text, &answer)
+		}
+		if err == nil {
+			err = rotation.Accept(answer)
+		}
+		p.note(ctx, admitting, other, err)
+		if err == nil {
+			p.log.Info("the new authority has admitted this server", "manager", other.URL)
+		}
+	}
+}
+
+// get asks another manager for its access log, and returns what request does.
 func (p *puller) get(ctx context.Context, manager string, query url.Values) (sender string, text []byte, err error) {
+	return p.request(ctx, manager, wire.AccessPath()+"?"+query.Encode())
+}
+
+// request makes a request to another manager, and returns the identity of the one that answers, or "" if it is no member
+// as far as this manager knows.
+func (p *puller) request(ctx context.Context, manager, path string) (sender string, text []byte, err error) {
 	if err := wire.CheckURL(manager); err != nil {
 		return "", nil, err
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, manager+wire.AccessPath()+"?"+query.Encode(), nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, manager+path, nil)
 	if err != nil {
 		return "", nil, err
 	}
@@ -201,9 +242,15 @@ func refusalOf(status int, text []byte) error {
 	return fmt.Errorf("it answers %d: %s", status, oneLine(refusal.Message))
 }
 
+// What note tells about.
+const (
+	pulling   = "the access log is not pulled"
+	admitting = "the issuer of this server is not admitted by the new authority"
+)
+
 // note logs the reason of a failure when it lasts for a second round, and when it changes: a manager that doesn't know
-// this one yet refuses it once.
-func (p *puller) note(ctx context.Context, of wire.Manager, err error) {
+// this one yet refuses it once. What is pulling or admitting.
+func (p *puller) note(ctx context.Context, what string, of wire.Manager, err error) {
 	if ctx.Err() != nil {
 		return
 	}
@@ -213,19 +260,25 @@ func (p *puller) note(ctx context.Context, of wire.Manager, err error) {
 			text = text[:maxCause] + "…"
 		}
 	}
+	key := what + of.Identity
 	p.mu.Lock()
-	before, failed := p.failures[of.Identity]
+	before, failed := p.failures[key]
 	now := failure{text, failed && text != ""}
-	if p.failures[of.Identity] = now; text == "" {
-		delete(p.failures, of.Identity)
+	if p.failures[key] = now; text == "" {
+		delete(p.failures, key)
 	}
 	p.mu.Unlock()
 	switch {
 	case now == before, text != "" && !now.logged, text == "" && !before.logged:
 	case text == "":
-		p.log.Info("the access log is pulled again", "manager", of.URL)
+		p.log.Info("solved: "+what, "manager", of.URL)
 	default:
-		p.log.Warn("the access log is not pulled", "manager", of.URL, "why", text)
+		p.log.Warn(what, "manager", of.URL, "why", text)
+		var refused *identity.Error
+		if errors.As(err, &refused) && refused.Problem == identity.UnknownAuthority {
+			p.log.Error("if the cluster's authority was replaced while this server was away, it has to join again: " +
+				"dkvmanager token --again " + p.member.Identity().Name + " on the server with the authority's key, then dkvmanager join --again here")
+		}
 	}
 }
 

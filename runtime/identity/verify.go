@@ -42,6 +42,7 @@ type Policy struct {
 type Peer struct {
 	Identity Identity
 	path     []*x509.Certificate // from the leaf to a trusted root
+	chain    []*x509.Certificate // as the peer sent it
 }
 
 // Verify checks a chain as a peer sent it, the leaf first, with roots as the only trusted authorities, and returns the
@@ -84,7 +85,7 @@ func (p *Policy) Admit(chain []*x509.Certificate) (*Peer, error) {
 		if err != nil {
 			err = &Error{Problem: Unusable, Identity: id, Err: err}
 		} else if err = p.checkNow(path, id, now); err == nil {
-			return &Peer{Identity: id, path: path}, nil
+			return &Peer{Identity: id, path: path, chain: chain}, nil
 		}
 		if first == nil {
 			first = err
@@ -107,9 +108,21 @@ func (p *Policy) Authority(chain []*x509.Certificate) (*x509.Certificate, error)
 	return nil, err
 }
 
+// IsOld reports whether the newest of several roots does not vouch for an accepted peer.
+func (p *Policy) IsOld(peer *Peer) bool {
+	if len(p.Roots) < 2 {
+		return false
+	}
+	newest := *p
+	newest.Roots = p.Roots[len(p.Roots)-1:]
+	_, err := newest.Admit(peer.chain)
+	return err != nil
+}
+
 // Recheck checks again whether an accepted peer is still accepted: the times of its certificates, their revocation, and
 // whether its root is still trusted. It checks no signatures, so that it can be called for each request and each
-// message of a stream. The error is an *Error.
+// message of a stream; only if the root is trusted no longer does it look for another one that vouches for the chain.
+// The error is an *Error.
 func (p *Policy) Recheck(peer *Peer) error {
 	if _, err := p.claim(peer.path[0]); err != nil {
 		return err
@@ -117,7 +130,8 @@ func (p *Policy) Recheck(peer *Peer) error {
 	root := HashKey(peer.path[len(peer.path)-1])
 	trusted := slices.ContainsFunc(p.Roots, func(c *x509.Certificate) bool { return HashKey(c) == root })
 	if !trusted {
-		return &Error{Problem: UnknownAuthority, Identity: peer.Identity}
+		_, err := p.Admit(peer.chain)
+		return err
 	}
 	return p.checkNow(peer.path, peer.Identity, p.Now())
 }
@@ -144,6 +158,9 @@ func (peer *Peer) HasName(name string) bool { return slices.Contains(peer.path[0
 
 // Issuer returns the serial number of the certificate that signed the peer's leaf.
 func (peer *Peer) Issuer() *big.Int { return peer.path[1].SerialNumber }
+
+// IssuerCertificate returns the certificate that signed the peer's leaf.
+func (peer *Peer) IssuerCertificate() *x509.Certificate { return peer.path[1] }
 
 // claim returns the identity that a leaf claims, if the policy expects it.
 func (p *Policy) claim(leaf *x509.Certificate) (Identity, error) {

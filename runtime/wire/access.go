@@ -8,6 +8,9 @@ func JoinPath() string { return Prefix + "/join" }
 // AccessPath is the path of the access log, which says who may do what in a secured cluster.
 func AccessPath() string { return Prefix + "/access" }
 
+// IssuerPath is the path of the certificate of the issuer of the server that asks, as the present authority signs it.
+func IssuerPath() string { return Prefix + "/issuer" }
+
 // CertificatesPath is the path of the certificates that a manager and its instances show.
 func CertificatesPath() string { return Prefix + "/certificates" }
 
@@ -54,6 +57,13 @@ type Access struct {
 	// Burnt are bearer tokens that came without TLS, so that they count no longer. Only managers are told of them: each
 	// takes one only if it is a token that the access log has, so nobody can invent them.
 	Burnt []string `json:"burnt,omitempty"`
+	// Roots are the authority's certificates that this manager trusts, PEM.
+	Roots string `json:"roots,omitempty"`
+}
+
+// Issuer is the answer to GET /issuer.
+type Issuer struct {
+	Issuer string `json:"issuer"` // the issuer's chain, PEM
 }
 
 // AccessHead is the last line of the access log or a branch of it.
@@ -89,6 +99,9 @@ const (
 // SecuredModes lists the modes of secured managers.
 var SecuredModes = []TLSMode{TLSPrefer, TLSRequire}
 
+// MaxOldClients is the maximum number of clients that a Certificate names.
+const MaxOldClients = 32
+
 // Certificate is the certificate that a manager or an instance shows, and what it trusts. Without TLS, and for an
 // instance that was never started, it has Store, Instance and TLS alone.
 type Certificate struct {
@@ -104,6 +117,12 @@ type Certificate struct {
 	// added last: hashes of their keys (SPKI, SHA-256) in hexadecimal digits. Authority is empty if none of them does.
 	Authority   string   `json:"authority,omitempty"`
 	Authorities []string `json:"authorities,omitempty"`
+	// PeerAuthorities are those that a running data instance trusts where it connects to the cluster ports of others. It
+	// reads them when it starts.
+	PeerAuthorities []string `json:"peerAuthorities,omitempty"`
+	// OldClients are the URIs of clients with an open connection and a certificate for which only an authority vouches
+	// that is being replaced: at most MaxOldClients.
+	OldClients []string `json:"oldClients,omitempty"`
 	// StaleSince is when the access log was heard of last, if that is more than a minute ago.
 	StaleSince *time.Time `json:"staleSince,omitempty"`
 	// Problem says why the certificate is not known.

@@ -53,3 +53,12 @@ describe("secure_cluster", function()
     assert.are.equal(before, get_store("OrdersStore")[1].revision)
   end)
 end)
+
+describe("rotate_authority", function()
+  it("refuses managers that are not secured", function()
+    local_cluster{servers = 2}
+    local run = run_script(book "rotate_authority")
+    assert.is_false(run.ok)
+    assert.matches("is not secured: the authority is that of a secured cluster", run.stderr, 1, true)
+  end)
+end)

@@ -147,6 +147,30 @@ func (s *membership) getAccess(req *request) (any, error) {
 	return text(lines), nil
 }
 
+// getIssuer returns the certificate of the issuer of the manager that asks, as the present authority signs it.
+func (s *membership) getIssuer(req *request) (any, error) {
+	m, err := s.member()
+	if err != nil {
+		return nil, err
+	}
+	var peer *identity.Peer
+	if p := slotOf(req.ctx); p != nil {
+		peer = p.peer.Load()
+	}
+	if peer == nil {
+		return nil, wire.Refuse(wire.CodeBadRequest, "the certificate of the issuer is for a manager that shows its own")
+	}
+	answer, err := m.Rotation().Readmit(peer)
+	if errors.Is(err, security.ErrNoAuthority) {
+		return nil, wire.Refuse(wire.CodeNoAuthority, "%w", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.log.Info("the issuer of a manager's server was admitted by the present authority", "manager", req.caller.Identity.Name)
+	return answer, nil
+}
+
 // appendAccess adds a line to the access log, which says by its signature who may write it.
 func (s *membership) appendAccess(req *request) (any, error) {
 	m, err := s.member()

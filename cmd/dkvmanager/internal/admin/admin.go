@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -68,7 +69,7 @@ type Supervisor interface {
 	// Metrics returns the metrics of this server's instances: those of one store, or of all stores if store is empty.
 	Metrics(ctx context.Context, store string, window time.Duration) []wire.Metric
 	// Certificates returns the certificates of this server's instances.
-	Certificates() []wire.Certificate
+	Certificates(ctx context.Context) []wire.Certificate
 }
 
 // Peers queries other managers.
@@ -117,6 +118,7 @@ type API struct {
 	membership  membership
 	generations *generations
 	limits      limits
+	open        atomic.Pointer[slots] // the connections of Serve
 }
 
 // New returns the API of one manager.
@@ -222,6 +224,7 @@ func (a *API) Serve(ctx context.Context, listener net.Listener, grace time.Durat
 	var known knownClients
 	go known.run(ctx, a.Catalog.Snapshot, a.membership.managers)
 	all := newSlots(listener, a.limits.connections, known.has, a.Catalog.Identity())
+	a.open.Store(all)
 	server.ConnState, server.ConnContext = all.follow, withPlace
 	var from net.Listener = all
 	if a.Member != nil {

@@ -106,7 +106,7 @@ func callerOf(s *security.Member, r *http.Request) (identity.Caller, error) {
 	// The signatures are checked once for a connection, all else for each request: also a request over an old connection
 	// is refused once its certificate has expired or is revoked.
 	p := slotOf(r.Context())
-	if p == nil || p.peer == nil {
+	if p == nil || p.peer.Load() == nil {
 		peer, err := s.Admit(r.TLS.PeerCertificates)
 		if err != nil {
 			return identity.Caller{}, err
@@ -114,7 +114,7 @@ func callerOf(s *security.Member, r *http.Request) (identity.Caller, error) {
 		if p == nil {
 			return s.Caller(peer)
 		}
-		p.peer = peer // requests of one connection follow each other
+		p.peer.Store(peer) // requests of one connection follow each other
 	}
-	return s.Caller(p.peer)
+	return s.Caller(p.peer.Load())
 }

@@ -7,7 +7,9 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"dkvrun/runtime/identity"
@@ -66,8 +68,8 @@ type slot struct {
 	taken bool
 	// first is what was read of the connection before it was handed on.
 	first []byte
-	// peer is the client whose certificate was accepted, or nil. Only requests of the connection use it.
-	peer *identity.Peer
+	// peer is the client whose certificate was accepted, or nil.
+	peer atomic.Pointer[identity.Peer]
 }
 
 // newSlots limits a listener to most connections: one client address gets at most half of them, and a quarter is
@@ -190,6 +192,28 @@ func (p *slot) Read(b []byte) (int, error) {
 		return n, nil
 	}
 	return p.Conn.Read(b)
+}
+
+// clients returns the URIs of the clients with an open connection of whom a function reports true, in order.
+func (l *slots) clients(are func(*identity.Peer) bool) []string {
+	l.mu.Lock()
+	var peers []*identity.Peer
+	for _, of := range l.open {
+		for p := range of {
+			if peer := p.peer.Load(); peer != nil {
+				peers = append(peers, peer)
+			}
+		}
+	}
+	l.mu.Unlock()
+	var out []string
+	for _, peer := range peers {
+		if are(peer) {
+			out = append(out, peer.Identity.String())
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // enter sets the state.

@@ -155,6 +155,6 @@ func (p *fakeSupervisor) Metrics(_ context.Context, store string, window time.Du
 	}
 }
 
-func (p *fakeSupervisor) Certificates() []wire.Certificate {
+func (p *fakeSupervisor) Certificates(context.Context) []wire.Certificate {
 	return []wire.Certificate{{Store: "OrdersStore", Instance: "orders-1", TLS: wire.TLSOff}}
 }

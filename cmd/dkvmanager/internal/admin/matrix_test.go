@@ -267,6 +267,7 @@ func matrix(cluster *securitytest.Cluster, victim *identity.Bundle) []matrixRow 
 		{method: "GET", path: "/metrics", allowed: viewers, query: "?store=OrdersStore", shows: "ItemsCount"},
 		{method: "GET", path: "/info", allowed: append([]string{"manager"}, viewers...), shows: "catalogDigest"},
 		{method: "GET", path: "/health", allowed: nil, shows: "Alive"}, // nil: everybody
+		{method: "GET", path: "/issuer", allowed: []string{"manager"}, shows: "BEGIN CERTIFICATE"},
 		{method: "GET", path: "/certificates", allowed: append([]string{"manager"}, viewers...), shows: `"serial"`},
 		{method: "POST", path: "/join", allowed: nil, body: func(b *harness) any { return b.joining() },
 			done: func(b *harness) bool { return len(b.api.Member.State().Members["m-joins"].Issuer) > 0 }},

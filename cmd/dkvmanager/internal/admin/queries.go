@@ -162,12 +162,17 @@ func (a *API) getInfo(*request) (any, error) {
 }
 
 // getCertificates returns what this manager and its instances show.
-func (a *API) getCertificates(*request) (any, error) {
+func (a *API) getCertificates(req *request) (any, error) {
 	self := wire.Certificate{TLS: wire.TLSOff}
 	if a.Member != nil {
 		self = a.Member.Describe()
+		if open := a.open.Load(); open != nil {
+			self.OldClients = open.clients(a.Member.Rotation().IsOld)
+			self.OldClients = self.OldClients[:min(len(self.OldClients), wire.MaxOldClients)]
+		}
 	}
-	return wire.Certificates{Certificates: append([]wire.Certificate{self}, a.Supervisor.Certificates()...)}, nil
+	all := a.Supervisor.Certificates(req.ctx)
+	return wire.Certificates{Certificates: append([]wire.Certificate{self}, all...)}, nil
 }
 
 func (a *API) getHealth(*request) (any, error) { return success("Alive"), nil }

@@ -59,6 +59,8 @@ var routes = []route{
 	{"GET", "/metrics", "GetMetrics", []string{"windowSec", "store"}, false, viewer, "read metrics", (*API).getMetrics},
 	{"GET", "/info", "GetInfo", nil, false, viewerOrManager, "read the manager's description", (*API).getInfo},
 	{"GET", "/health", "GetHealth", nil, false, nobody, "ask whether the manager is alive", (*API).getHealth},
+	{"GET", "/issuer", "GetIssuer", nil, false, manager, "have an issuer admitted",
+		func(a *API, r *request) (any, error) { return a.membership.getIssuer(r) }},
 	{"GET", "/certificates", "GetCertificates", nil, false, viewerOrManager, "read certificates", (*API).getCertificates},
 	{"POST", "/join", "Join", nil, true, nobody, "join the cluster",
 		func(a *API, r *request) (any, error) { return a.membership.join(r) }},
@@ -205,7 +207,7 @@ var readOnlyActions = map[string]bool{
 	"GetInfo": true, "GetHealth": true, "GetOpenAPI": true,
 	// They don't concern the catalog.
 	"Join": true, "GetAccess": true, "AppendAccess": true, "GetAccessState": true, "MakeCertificate": true,
-	"GetCertificates": true,
+	"GetCertificates": true, "GetIssuer": true,
 }
 
 // handle serves a request, or refuses it because the manager is read-only.

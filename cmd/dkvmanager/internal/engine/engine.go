@@ -104,6 +104,16 @@ type State struct {
 	Bootstrapped bool `json:"bootstrapped"`
 	// Cluster is the id of the store's cluster, as wire.Instance has it.
 	Cluster string `json:"cluster,omitempty"`
+	// Keys is nil if the instance's ports don't speak TLS.
+	Keys *Keys `json:"keys,omitempty"`
+}
+
+// Keys says what a running instance trusts and who uses its ports, as wire.Certificate does.
+type Keys struct {
+	Serial          string   `json:"serial"` // of the certificate that it shows
+	Authorities     []string `json:"authorities"`
+	PeerAuthorities []string `json:"peerAuthorities,omitempty"`
+	OldClients      []string `json:"oldClients,omitempty"`
 }
 
 // Member is a data instance in the member list of the running store.

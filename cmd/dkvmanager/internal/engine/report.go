@@ -37,6 +37,7 @@ type Report struct {
 	sever     func(severed func(host string) bool)
 	severed   func(host string) bool
 	ends      func(reason string)
+	keys      func() *Keys
 }
 
 // OnEnd sets the function that End calls.
@@ -84,6 +85,24 @@ func (r *Report) Cluster() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.cluster
+}
+
+// OnKeys sets the function that Keys calls.
+func (r *Report) OnKeys(keys func() *Keys) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.keys = keys
+}
+
+// Keys returns what the instance trusts; nil if its ports don't speak TLS, or before they do.
+func (r *Report) Keys() *Keys {
+	r.mu.Lock()
+	keys := r.keys
+	r.mu.Unlock()
+	if keys == nil {
+		return nil
+	}
+	return keys()
 }
 
 // Measure sets the function that Gauges calls; nil when the engine has stopped.

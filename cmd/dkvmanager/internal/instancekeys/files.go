@@ -167,7 +167,7 @@ func WriteCertificate(folder string, issuer *pki.Issuer, leaf pki.Leaf, now time
 
 // isCurrent reports whether a certificate needs no replacement.
 func isCurrent(b *identity.Bundle, issuer *pki.Issuer, leaf pki.Leaf, now time.Time) bool {
-	if len(b.Chain) < 2 || !b.Chain[1].Equal(issuer.Chain[0]) ||
+	if !slices.EqualFunc(b.Chain[1:], issuer.Chain, (*x509.Certificate).Equal) ||
 		!slices.EqualFunc(b.Roots, issuer.Roots, (*x509.Certificate).Equal) {
 		return false
 	}

@@ -164,6 +164,35 @@ func (k *Keys) load() error {
 	return nil
 }
 
+// Shown returns the serial number of the certificate that the instance shows, and the hashes of the keys of the
+// authorities that it trusts, the newest one last.
+func (k *Keys) Shown() (serial string, authorities []string) {
+	c := k.content.Load()
+	return access.Serial(c.bundle.Chain[0].SerialNumber), HashesOf(c.policy.Roots)
+}
+
+// HashesOf returns the hashes of the keys of authorities.
+func HashesOf(roots []*x509.Certificate) []string {
+	var out []string
+	for _, c := range roots {
+		out = append(out, access.Hash(identity.HashKey(c)).String())
+	}
+	return out
+}
+
+// PeerAuthorities returns the authorities that etcd trusts where it connects to other instances, if it starts now.
+func (k *Keys) PeerAuthorities() ([]string, error) {
+	text, err := os.ReadFile(filepath.Join(k.folder, RootsFile))
+	if err != nil {
+		return nil, err
+	}
+	roots, err := identity.DecodeRoots(text)
+	return HashesOf(roots), err
+}
+
+// IsOld reports whether an accepted peer shows a certificate for which only an authority vouches that is being replaced.
+func (k *Keys) IsOld(peer *identity.Peer) bool { return k.content.Load().policy.IsOld(peer) }
+
 // Server returns the TLS configuration of the client port. It takes every client: Admit and Caller judge it, so that
 // the answer to a request can say why it is refused. For a client that takes HTTP/1.1 and HTTP/2 it chooses HTTP/1.1:
 // over HTTP/2 the port serves gRPC alone, whose clients take nothing else.

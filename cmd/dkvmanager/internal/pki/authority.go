@@ -13,6 +13,7 @@
 package pki
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/x509"
@@ -123,6 +124,40 @@ func (a *Authority) Admit(key *ecdsa.PublicKey, kinds []identity.Kind, now time.
 		return nil, err
 	}
 	return append([]*x509.Certificate{c}, a.Cross...), nil
+}
+
+// Readmit makes the certificate of an issuer that another root of this cluster has admitted: with the same key, serial
+// number and constraints, so that what the issuer has signed stays valid, and what is revoked stays revoked. It makes
+// the same certificate each time. The caller has verified the issuer's certificate. Readmit returns the chain of the
+// issuer, without the root.
+func (a *Authority) Readmit(issuer *x509.Certificate) ([]*x509.Certificate, error) {
+	if !issuer.IsCA || !issuer.MaxPathLenZero || len(issuer.PermittedURIDomains) == 0 {
+		return nil, errors.New("is not the certificate of an issuer")
+	}
+	if bytes.Equal(issuer.RawIssuer, a.Root.RawSubject) {
+		return append([]*x509.Certificate{issuer}, a.Cross...), nil
+	}
+	template := &x509.Certificate{
+		SerialNumber: issuer.SerialNumber, RawSubject: issuer.RawSubject, SubjectKeyId: issuer.SubjectKeyId,
+		NotBefore: a.Root.NotBefore, NotAfter: a.Root.NotAfter, KeyUsage: issuer.KeyUsage,
+		IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true,
+		PermittedDNSDomainsCritical: true, PermittedURIDomains: issuer.PermittedURIDomains,
+	}
+	// Without a source of randomness the signature is the same each time (RFC 6979).
+	der, err := x509.CreateCertificate(nil, template, a.Root, issuer.PublicKey, a.Key)
+	if err != nil {
+		return nil, err
+	}
+	c, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, err
+	}
+	return append([]*x509.Certificate{c}, a.Cross...), nil
+}
+
+// IsSignedBy reports whether a root has admitted the issuer whose certificate the chain of an issuer begins with.
+func IsSignedBy(issuer, root *x509.Certificate) bool {
+	return bytes.Equal(issuer.RawIssuer, root.RawSubject) && issuer.CheckSignatureFrom(root) == nil
 }
 
 // CrossSign signs the root of the next authority, so that whoever trusts this root trusts what the next one signs. The

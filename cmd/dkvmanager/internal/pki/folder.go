@@ -20,6 +20,8 @@ const (
 	UserIssuerFile File = "user-issuer.pem" // the issuer of users' certificates, on the same server
 	IssuerFile     File = "issuer.pem"      // the server's issuer
 	ManagerFile    File = "manager.pem"     // the manager's certificate
+	// NextAuthorityFile is the root that is about to replace that of AuthorityFile.
+	NextAuthorityFile File = "next-authority.pem"
 )
 
 // RootsFile has the certificates of the trusted roots, and no key.
@@ -57,6 +59,14 @@ func (f Folder) Save(file File, b *identity.Bundle) error { return b.Save(f.Path
 
 // Load reads a file. The error is fs.ErrNotExist if it is missing.
 func (f Folder) Load(file File) (*identity.Bundle, error) { return identity.Load(f.Path(file)) }
+
+// Remove removes a file, if it is there.
+func (f Folder) Remove(file File) error {
+	if err := os.Remove(f.Path(file)); err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	return nil
+}
 
 // SaveRoots writes the trusted roots, durably.
 func (f Folder) SaveRoots(roots []*x509.Certificate) error {

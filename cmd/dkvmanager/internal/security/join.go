@@ -100,6 +100,19 @@ func (m *Member) sign(e access.Entry) error {
 	return err
 }
 
+// signAuthority appends the line that adds the next authority, which it and the present one sign.
+func (m *Member) signAuthority(next *pki.Authority) error {
+	authority, err := m.holding()
+	if err != nil {
+		return err
+	}
+	now := m.now()
+	_, err = m.log.Add(func(l *access.Log) (access.Entry, error) {
+		return l.PrepareAuthority(next.Key, authority.Key, now)
+	}, now)
+	return err
+}
+
 // certificates returns certificates as PEM.
 func certificates(chain []*x509.Certificate) string {
 	var out bytes.Buffer

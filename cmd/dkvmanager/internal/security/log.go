@@ -12,6 +12,7 @@ import (
 // Access returns what this manager has of the access log.
 func (m *Member) Access() wire.Access {
 	out := wire.Access{Cluster: m.self.Cluster, Managers: append([]wire.Manager{}, m.Managers()...)}
+	out.Roots = certificates(m.ring().roots)
 	for _, h := range m.log.Heads() {
 		out.Heads = append(out.Heads, wire.AccessHead{Number: h.Number, Hash: h.Hash.String()})
 	}
@@ -62,6 +63,7 @@ func (m *Member) Pull(answer wire.Access, fetch func(head string, from int64) ([
 	err := m.log.Pull(heads, func(h access.Hash, from int64) ([]byte, error) { return fetch(h.String(), from) }, m.now())
 	if err == nil {
 		m.heard.Store(m.now().Unix())
+		err = m.Rotation().follow(answer.Roots)
 	}
 	for _, token := range answer.Burnt {
 		if _, burning := m.Burn(token); burning != nil && err == nil {

@@ -72,6 +72,17 @@ type keyring struct {
 // ring returns the keys that the manager has now.
 func (m *Member) ring() *keyring { return m.keyring.Load() }
 
+// replaceKeys replaces the manager's keys by those that change returns and has written.
+func (m *Member) replaceKeys(change func(files pki.Folder, now keyring) (keyring, error)) error {
+	m.renewing.Lock()
+	defer m.renewing.Unlock()
+	next, err := change(m.keys, *m.ring())
+	if err == nil {
+		m.keyring.Store(&next)
+	}
+	return err
+}
+
 // Open opens the keys of a secured manager. Name is the manager's identity, hosts are the names and addresses under
 // which others reach it, or nil to leave those of the present certificate. Open makes the manager's certificate if it
 // is missing, due for renewal, or has other hosts, and marks the data folder as a secured manager's.
@@ -132,6 +143,10 @@ func (m *Member) open(name string) (err error) {
 		return err
 	}
 	if m.burnt, err = openBurnt(m.path); err != nil {
+		return err
+	}
+	ring.issuer.Roots = ring.roots // the file's are those of the time when it was written
+	if err := m.Rotation().resume(); err != nil {
 		return err
 	}
 	old, err := m.keys.Load(pki.ManagerFile)
@@ -280,7 +295,8 @@ func (m *Member) isCurrent(b *identity.Bundle, now time.Time) bool {
 		due = leaf.NotAfter // a new one would not last longer
 	}
 	return err == nil && id == m.self && now.Before(due) && !now.Before(leaf.NotBefore) &&
-		len(b.Chain) > 1 && b.Chain[1].Equal(m.ring().issuer.Chain[0]) && sameHosts(leaf, m.hosts)
+		slices.EqualFunc(b.Chain[1:], m.ring().issuer.Chain, (*x509.Certificate).Equal) &&
+		slices.EqualFunc(b.Roots, m.ring().roots, (*x509.Certificate).Equal) && sameHosts(leaf, m.hosts)
 }
 
 // hostsOf returns the hosts of a certificate.

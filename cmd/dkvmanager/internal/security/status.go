@@ -114,8 +114,15 @@ func (m *Member) Status() string {
 	}
 	row("certificate", "ends "+stamp(leaf.NotAfter)+", is renewed from "+stamp(pki.RenewAt(leaf)))
 	row("issuer", "ends "+stamp(m.ring().issuer.Chain[0].NotAfter))
-	for _, c := range m.ring().roots {
-		row("authority", "ends "+stamp(c.NotAfter)+", "+authority)
+	names := state.Authorities()
+	for i, h := range names {
+		what := m.Rotation().describe(h)
+		if i == len(names)-1 {
+			what += ", " + authority
+		} else {
+			what += ", is being replaced"
+		}
+		row("authority", what)
 	}
 	row("access log", fmt.Sprintf("%d lines, the last of %s", state.Number, stamp(state.Time)))
 	if since := m.StaleSince(); !since.IsZero() {
@@ -129,6 +136,9 @@ func (m *Member) Status() string {
 		row("excluded", why)
 	}
 	_ = w.Flush() // a strings.Builder takes everything
+	if next := m.Rotation().Next(); next != "" {
+		out.WriteString("\nThe authority is being replaced.\n" + next)
+	}
 	table(&out, "MANAGER\tSINCE\tADDRESS", m.memberRows(state))
 	table(&out, "NAME\tROLE\tENDS", grantRows(state, now))
 	table(&out, "BEARER TOKEN OF\tROLE\tENDS", m.bearerRows(state, now))

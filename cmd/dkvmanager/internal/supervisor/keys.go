@@ -77,13 +77,15 @@ func (k *instanceKeys) follow(ctx context.Context, folders func() []string) {
 	tick := time.NewTicker(accessEvery)
 	defer tick.Stop()
 	var last *access.State
+	var shown *identity.Bundle // the manager's certificate changes with its issuer and the authorities
 	var stores map[string]*instancekeys.Topology
 	var done time.Time
 	for {
 		state, now := k.member.State(), k.topologies()
-		if state != last || !reflect.DeepEqual(now, stores) || time.Since(done) >= renewEvery {
+		own := k.member.Bundle()
+		if state != last || own != shown || !reflect.DeepEqual(now, stores) || time.Since(done) >= renewEvery {
 			if k.update(folders()) {
-				last, stores, done = state, now, time.Now()
+				last, shown, stores, done = state, own, now, time.Now()
 			}
 		}
 		select {

@@ -252,17 +252,47 @@ func (s *Supervisor) Metrics(ctx context.Context, store string, window time.Dura
 	return slices.Concat(answers...)
 }
 
-// Certificates returns the certificates of this server's instances, by store and name.
-func (s *Supervisor) Certificates() []wire.Certificate {
-	var out []wire.Certificate
+// Certificates returns the certificates of this server's instances, by store and name. It queries the running instances
+// in parallel, for at most a second.
+func (s *Supervisor) Certificates(ctx context.Context) []wire.Certificate {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	var places []place
 	for _, store := range s.view.Load().Stores {
 		for _, n := range s.own(store) {
-			out = append(out, s.keys.certificate(s.folder(place{store.Name, n.Name}), store.Name, n.Name))
+			places = append(places, place{store.Name, n.Name})
 		}
 	}
-	slices.SortFunc(out, func(a, b wire.Certificate) int {
-		return cmp.Or(strings.Compare(a.Store, b.Store), strings.Compare(a.Instance, b.Instance))
+	slices.SortFunc(places, func(a, b place) int {
+		return cmp.Or(strings.Compare(a.store, b.store), strings.Compare(a.instance, b.instance))
 	})
+	out := make([]wire.Certificate, len(places))
+	var asked sync.WaitGroup
+	for i, p := range places {
+		asked.Go(func() {
+			out[i] = s.keys.certificate(s.folder(p), p.store, p.instance)
+			s.mu.Lock()
+			w := s.workers[p]
+			s.mu.Unlock()
+			if out[i].Serial == "" || w == nil || w.lastObserved().pid == 0 {
+				return
+			}
+			state, err := w.client.State(ctx)
+			switch {
+			case err != nil:
+				out[i].Problem = "the process does not answer: " + err.Error()
+			case state.Keys == nil:
+				out[i].Problem = "the process is starting"
+			default:
+				out[i].Authorities, out[i].PeerAuthorities = state.Keys.Authorities, state.Keys.PeerAuthorities
+				out[i].OldClients = state.Keys.OldClients[:min(len(state.Keys.OldClients), wire.MaxOldClients)]
+				if state.Keys.Serial != out[i].Serial {
+					out[i].Problem = "the process shows an earlier certificate"
+				}
+			}
+		})
+	}
+	asked.Wait()
 	return out
 }
 

@@ -53,6 +53,9 @@ func runData(ctx context.Context, folder string, spec engine.Spec, report *engin
 	}
 	defer port.close()
 	defer followKeys(ctx, keys, logger)()
+	if err := reportKeys(report, keys, port, peers); err != nil {
+		return fmt.Errorf("start of %s: %w", spec.Instance, err)
+	}
 	counter := newCounter(report)
 	cfg.GRPCAdditionalServerOptions = append(guard.interceptors(),
 		grpc.ChainUnaryInterceptor(counter.unary),

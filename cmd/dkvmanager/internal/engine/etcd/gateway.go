@@ -36,6 +36,9 @@ func runGateway(ctx context.Context, folder string, spec engine.Spec, report *en
 	}
 	defer port.close()
 	defer followKeys(ctx, keys, logger)()
+	if err := reportKeys(report, keys, port, nil); err != nil {
+		return fmt.Errorf("start of %s: %w", spec.Instance, err)
+	}
 	client, err := dial(spec.Bind, spec.Endpoints, clientTLS(keys),
 		grpc.WithChainUnaryInterceptor(forwardUnary),
 		grpc.WithChainStreamInterceptor(forwardStream))

@@ -153,6 +153,22 @@ func (p *peerServer) closeRefused() {
 	}
 }
 
+// oldPeers returns the URIs of instances of whom only an authority vouches that is being replaced.
+func (p *peerServer) oldPeers() []string {
+	if p == nil {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out []string
+	for _, conn := range p.open {
+		if conn.peer != nil && p.keys.IsOld(conn.peer) {
+			out = append(out, conn.peer.Identity.String())
+		}
+	}
+	return out
+}
+
 // check returns why the other end of a connection may not take part. It says nothing before the first request: during a
 // handshake the state of the connection can't be read.
 func (p *peerServer) check(c *tls.Conn, conn *peerConn) (err error) {

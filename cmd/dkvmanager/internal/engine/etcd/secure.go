@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -149,6 +150,43 @@ func (s *secureListener) recheck() {
 			}
 		}
 	}
+}
+
+// oldClients returns the URIs of clients of whom only an authority vouches that is being replaced.
+func (s *secureListener) oldClients() []string {
+	var out []string
+	for _, c := range s.connections() {
+		if c.accepted.Load() && s.keys.IsOld(c.peer) {
+			out = append(out, c.peer.Identity.String())
+		}
+	}
+	return out
+}
+
+// reportKeys makes the report tell what the instance trusts and who uses its ports with certificates of an authority
+// that is being replaced. Peers is nil for a gateway. It is called before etcd reads the authorities, so that it doesn't
+// tell of one that etcd has not read.
+func reportKeys(report *engine.Report, keys *instancekeys.Keys, port *portServer, peers *peerServer) error {
+	if keys == nil {
+		return nil
+	}
+	var atStart []string
+	if peers != nil {
+		var err error
+		if atStart, err = keys.PeerAuthorities(); err != nil {
+			return err
+		}
+	}
+	clients, _ := port.listener.(*secureListener)
+	report.OnKeys(func() *engine.Keys {
+		out := &engine.Keys{PeerAuthorities: atStart}
+		out.Serial, out.Authorities = keys.Shown()
+		out.OldClients = append(clients.oldClients(), peers.oldPeers()...)
+		slices.Sort(out.OldClients)
+		out.OldClients = slices.Compact(out.OldClients)
+		return out
+	})
+	return nil
 }
 
 func (s *secureListener) connections() []*clientConn {

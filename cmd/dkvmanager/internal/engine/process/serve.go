@@ -79,6 +79,7 @@ func state(spec engine.Spec, report *engine.Report, startedAt time.Time) engine.
 		Learner:      c.Learner,
 		Bootstrapped: c.Bootstrapped,
 		Cluster:      report.Cluster(),
+		Keys:         report.Keys(),
 	}
 }
 
