@@ -78,7 +78,8 @@ type TokenState struct {
 
 func newState() *State {
 	return &State{
-		Roots: map[Hash]*ecdsa.PublicKey{}, Added: map[Hash]int64{}, Members: map[string]MemberState{}, Grants: map[string]GrantState{},
+		Roots: map[Hash]*ecdsa.PublicKey{}, Added: map[Hash]int64{},
+		Members: map[string]MemberState{}, Grants: map[string]GrantState{},
 		Bearers: map[Hash]BearerState{}, Tokens: map[Hash]TokenState{}, Revoked: map[string]bool{},
 		tokens: map[Hash]bool{}, issuers: map[string]string{}, settled: map[Hash]bool{}, signers: map[Hash]string{},
 		retired: map[Hash]bool{}, pinned: map[Hash]bool{},

@@ -168,11 +168,11 @@ func (k *Keys) load() error {
 // authorities that it trusts, the newest one last.
 func (k *Keys) Shown() (serial string, authorities []string) {
 	c := k.content.Load()
-	return access.Serial(c.bundle.Chain[0].SerialNumber), HashesOf(c.policy.Roots)
+	return access.Serial(c.bundle.Chain[0].SerialNumber), hashesOf(c.policy.Roots)
 }
 
-// HashesOf returns the hashes of the keys of authorities.
-func HashesOf(roots []*x509.Certificate) []string {
+// hashesOf returns the hashes of the keys of authorities.
+func hashesOf(roots []*x509.Certificate) []string {
 	var out []string
 	for _, c := range roots {
 		out = append(out, access.Hash(identity.HashKey(c)).String())
@@ -187,10 +187,11 @@ func (k *Keys) PeerAuthorities() ([]string, error) {
 		return nil, err
 	}
 	roots, err := identity.DecodeRoots(text)
-	return HashesOf(roots), err
+	return hashesOf(roots), err
 }
 
-// IsOld reports whether an accepted peer shows a certificate for which only an authority vouches that is being replaced.
+// IsOld reports whether an accepted peer shows a certificate for which only an authority vouches that is being
+// replaced.
 func (k *Keys) IsOld(peer *identity.Peer) bool { return k.content.Load().policy.IsOld(peer) }
 
 // Server returns the TLS configuration of the client port. It takes every client: Admit and Caller judge it, so that

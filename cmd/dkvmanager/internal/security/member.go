@@ -183,6 +183,9 @@ func keyHashes(roots []*x509.Certificate) []access.Hash {
 	return out
 }
 
+// Rotation returns the rotation of the authority of the manager's cluster, whether one is in progress or not.
+func (m *Member) Rotation() Rotation { return Rotation{m} }
+
 // Close closes the access log.
 func (m *Member) Close() error { return m.log.Close() }
 

@@ -24,11 +24,9 @@ import (
 // Servers keep the keys of their issuers, whose certificates the new authority signs with the same serial numbers: what
 // the issuers have signed stays valid. To replace an issuer's key is what join --again does.
 //
-// Each step is on disk before the next one begins, and can be repeated: after a crash the rotation goes on where it was.
+// Each step is on disk before the next one begins, and can be repeated: after a crash the rotation goes on where it
+// was.
 type Rotation struct{ of *Member }
-
-// Rotation returns the rotation of the authority of the manager's cluster, whether one is in progress or not.
-func (m *Member) Rotation() Rotation { return Rotation{m} }
 
 // InProgress reports whether the authority is being replaced, as far as this manager knows.
 func (r Rotation) InProgress() bool { return len(r.of.State().Roots) > 1 }
@@ -102,11 +100,17 @@ func (r Rotation) complete() error {
 			}
 		}
 		// The authority's key is written last: until then the present one is needed to begin.
-		if err := errors.Join(failpoint.At("rotate.issuers"), files.Save(pki.AuthorityFile, next.Bundle())); err != nil {
-			return now, err
+		if err = failpoint.At("rotate.issuers"); err == nil {
+			err = files.Save(pki.AuthorityFile, next.Bundle())
+		}
+		if err == nil {
+			err = failpoint.At("rotate.authority")
+		}
+		if err == nil {
+			err = files.Remove(pki.NextAuthorityFile)
 		}
 		now.authority = next
-		return now, errors.Join(failpoint.At("rotate.authority"), files.Remove(pki.NextAuthorityFile))
+		return now, err
 	})
 	if err != nil || !changed {
 		return err
@@ -159,9 +163,9 @@ func isRoot(c *x509.Certificate, cluster string) bool {
 		len(c.PermittedURIDomains) == 0 && c.CheckSignatureFrom(c) == nil
 }
 
-// follow brings the trusted roots to what the access log says, durably. Given are certificates that another manager has
-// sent, PEM: those whose keys the access log has are taken. Once one authority is left, chains have no certificates of
-// another one.
+// follow brings the trusted roots to what the access log says, durably. Given are certificates that another manager
+// has sent, PEM: those whose keys the access log has are taken. Once one authority is left, chains have no certificates
+// of another one.
 func (r Rotation) follow(given string) error {
 	state := r.of.State()
 	have := r.of.ring().roots
@@ -224,7 +228,8 @@ func (r Rotation) Waiting() bool {
 	return hashOf(newest) == names[len(names)-1] && !pki.IsSignedBy(ring.issuer.Chain[0], newest)
 }
 
-// IsOld reports whether an accepted peer shows a certificate for which only an authority vouches that is being replaced.
+// IsOld reports whether an accepted peer shows a certificate for which only an authority vouches that is being
+// replaced.
 func (r Rotation) IsOld(peer *identity.Peer) bool { return r.of.Policy().IsOld(peer) }
 
 // Readmit answers a manager that asks, with the certificates that its client has shown: it returns the certificate of
