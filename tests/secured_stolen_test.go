@@ -136,8 +136,8 @@ func (e *attacker) call(with *tls.Certificate, method, url, body string) (int, s
 	return resp.StatusCode, string(text)
 }
 
-// Each line of the table "What one stolen server can do" of docs/security.md, with a copy of the folder of a server that
-// joined: what is possible, by its effect, and what is not, by the state afterwards. Then the server is revoked.
+// Each line of the table "What one stolen server can do" of docs/security.md, with a copy of the folder of a server
+// that joined: what is possible, by its effect, and what is not, by the state afterwards. Then the server is revoked.
 func TestSecured_StolenServer(t *testing.T) {
 	t.Parallel()
 	a := newAccessRun(t, "127.46.6.11", "127.46.6.12", "127.46.6.13")

@@ -118,8 +118,8 @@ func pageLine(t *testing.T, begins string) string {
 	return found[0]
 }
 
-// The lines of docs/security.md that make a cluster of three servers, and the one that uses it, read from the page. Only
-// addresses, folders and the token are other ones. Then a store, and a fourth server, which gets an instance, and
+// The lines of docs/security.md that make a cluster of three servers, and the one that uses it, read from the page.
+// Only addresses, folders and the token are other ones. Then a store, and a fourth server, which gets an instance, and
 // leaves.
 func TestSecured_ThreeLines(t *testing.T) {
 	t.Parallel()
