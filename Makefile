@@ -11,7 +11,7 @@ export GOFLAGS := $(filter-out -trimpath,$(shell $(GO) env GOFLAGS)) -trimpath
 # Tests mostly wait for processes, so more of them run in parallel than there are processors.
 TEST := DKVRUN_TEST_PROGRAMS=$(CURDIR)/bin/test $(GO) test -parallel 6
 
-.PHONY: build programs test crash matrix race bench check gen demo install clean
+.PHONY: build programs test crash matrix race bench check gen demo install packages packages-test clean
 
 build: ## both programs into bin/
 	$(GO) build -o bin/ ./cmd/dkvrun ./cmd/dkvmanager
@@ -58,6 +58,17 @@ install: build ## into $(PREFIX)/bin; the unit and an example of /etc/dkvmanager
 	install -m 0755 bin/dkvrun bin/dkvmanager $(DESTDIR)$(PREFIX)/bin
 	sed 's|/usr/local/bin|$(PREFIX)/bin|' cmd/dkvmanager/dkvmanager.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/dkvmanager.service
 	install -m 0644 cmd/dkvmanager/dkvmanager.toml $(DESTDIR)$(PREFIX)/share/dkvmanager
+
+NFPM  := $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.4
+STAGE := bin/stage
+
+packages: ## deb and rpm of both programs, with the unit, into bin/
+	rm -rf $(STAGE) && $(MAKE) --no-print-directory install DESTDIR=$(STAGE) PREFIX=/usr
+	for format in deb rpm; do STAGE=$(STAGE) ARCH=$$($(GO) env GOARCH) VERSION=$$(bin/dkvmanager version | cut -d' ' -f2) \
+		$(NFPM) package --config cmd/packages/nfpm.yaml --packager $$format --target bin/ || exit 1; done
+
+packages-test: packages ## installs, upgrades and removes the deb in a copy of this system's files; needs root
+	sh cmd/packages/test.sh bin/dkv_*.deb
 
 clean:
 	rm -rf bin bench.json

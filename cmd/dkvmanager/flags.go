@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -142,7 +143,7 @@ func parseOptions(set *flag.FlagSet, args []string) (*options, error) {
 	o := &options{dataDir: *dataDir, alsoKnownAs: alsoKnownAs, insecure: *insecure, tls: mode, ephemeral: *ephemeral,
 		arguments: arguments, origins: from, shown: map[string]string{}}
 	set.VisitAll(func(f *flag.Flag) { o.shown[f.Name] = f.Value.String() })
-	o.shown["also-known-as"], o.shown["tls"] = strings.Join(alsoKnownAs, ","), string(mode)
+	o.shown["also-known-as"], o.shown["tls"] = strings.Join(alsoKnownAs, ","), string(cmp.Or(mode, wire.TLSRequire))
 	if o.auditLog, err = audit.ParseDestination(*auditLog); err != nil {
 		return nil, fmt.Errorf("--audit-log: %w", err)
 	}
