@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -60,8 +61,20 @@ func (s *switched) processes() (found []int) {
 // folder returns the data folder of a server.
 func (s *switched) folder(host string) string { return filepath.Join(s.dir, host) }
 
-// start starts the manager of a server with the words of its command line, and waits until it serves.
-func (s *switched) start(host string, line ...string) {
+// line returns the words of a line of docs/security.md, found by those with which it begins, for a server. Only
+// addresses, the folder, the token and the runbook's path are other ones.
+func (s *switched) line(begins, host, token string) []string {
+	s.t.Helper()
+	all := strings.Join(s.hosts, ",")
+	line := strings.NewReplacer("10.0.0.11,10.0.0.12,10.0.0.13", all, "join --tls=prefer 10.0.0.11", "join --tls=prefer "+s.hosts[0],
+		"10.0.0.11", host, "10.0.0.12", host, "/var/lib/dkv", s.folder(host), "dkv1-…", token, "scripts/", "../scripts/",
+	).Replace(pageLine(s.t, begins))
+	return strings.Fields(line)[1:]
+}
+
+// start starts the manager of a server with the words of its command line, and waits until it serves. It returns what
+// the command has printed.
+func (s *switched) start(host string, line ...string) string {
 	s.t.Helper()
 	logPath := s.folder(host) + ".log"
 	log, err := os.OpenFile(logPath, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -73,8 +86,14 @@ func (s *switched) start(host string, line ...string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	cmd := s.command("home", "dkvmanager", append(line, "--listen", host+":7801", "--data-dir", s.folder(host))...)
-	cmd.Stderr = log
+	printed := filepath.Join(s.dir, host+".out")
+	out, err := os.Create(printed)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer out.Close()
+	cmd := s.command("home", "dkvmanager", line...)
+	cmd.Stdout, cmd.Stderr = out, log
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
@@ -83,6 +102,11 @@ func (s *switched) start(host string, line ...string) {
 		text, err := os.ReadFile(logPath)
 		return err == nil && strings.Contains(string(text[before:]), "msg=serving"), string(text[before:])
 	})
+	text, err := os.ReadFile(printed)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return string(text)
 }
 
 // end ends the manager of a server. Its instances go on.
@@ -131,6 +155,16 @@ func (s *switched) must(home, scheme string, args ...string) string {
 // runbook is the shipped runbook.
 const runbook = "../scripts/secure_cluster.lua"
 
+// book runs the line of the page for the runbook, which must succeed.
+func (s *switched) book(begins string) string {
+	s.t.Helper()
+	said, err := s.command("home", "dkvrun", s.line(begins, "", "")...).CombinedOutput()
+	if err != nil {
+		s.t.Fatalf("the runbook: %v, %s", err, said)
+	}
+	return string(said)
+}
+
 // killAt runs the runbook and kills it when it has printed a text.
 func (s *switched) killAt(text string) {
 	s.t.Helper()
@@ -173,30 +207,30 @@ func (s *switched) plain(host, token string) (int, string) {
 	return resp.StatusCode, result.Message
 }
 
-// The way of docs/security.md from three managers without security, with a store under load, to managers that require
-// TLS. The load ignores the change: its clients speak no TLS, and repeat what fails.
+// The lines of docs/security.md from three managers without security, with a store under load, to managers that
+// require TLS, read from the page. The load ignores the change: its clients speak no TLS, and repeat what fails.
 func TestSecureCluster_UnderLoad(t *testing.T) {
 	t.Parallel()
 	s := newSwitched(t, 1)
 	for _, host := range s.hosts {
-		s.start(host)
+		s.start(host, "--listen", host+":7801", "--data-dir", s.folder(host))
 	}
 	s.must("stranger", "", "-e", `new_store{"S", instance_prefix = "s"}:check() start_store{"S", parallel = true}:check() wait_ready("S")`)
 	first, third := s.hosts[0], s.hosts[2]
 
 	// The flag is needed, and nothing is half done without it.
 	s.end(first)
-	init := []string{"init", "--cluster", "prod", "--no-serve", "--listen", first + ":7801", "--data-dir", s.folder(first)}
-	said, err := s.command("home", "dkvmanager", init...).CombinedOutput()
+	init := s.line("dkvmanager init --tls=prefer", first, "")
+	without := slices.DeleteFunc(slices.Clone(init), func(word string) bool { return word == "--tls=prefer" })
+	said, err := s.command("home", "dkvmanager", without...).CombinedOutput()
 	if err == nil || !strings.Contains(string(said), "add --tls=prefer") {
 		t.Fatalf("init without --tls=prefer: %v, %s", err, said)
 	}
-	out, err := s.command("home", "dkvmanager", append(init, "--tls=prefer")...).Output()
-	if err != nil {
-		t.Fatal(err)
+	words := strings.Fields(s.start(first, init...))
+	if len(words) != 4 {
+		t.Fatalf("init printed %q", words)
 	}
-	line := strings.Fields(string(out))
-	s.start(first, "--tls=prefer")
+	join := func(host string) { s.start(host, s.line("dkvmanager join --tls=prefer", host, words[3])...) }
 
 	// Managers that are not secured and one that is work together, for somebody without a credential.
 	s.must("stranger", "", "-e", `add_instance{"S", hosts = "`+first+`"}:check() wait_ready("S")`)
@@ -208,7 +242,7 @@ func TestSecureCluster_UnderLoad(t *testing.T) {
 	defer load.stop()
 
 	s.end(s.hosts[1])
-	s.start(s.hosts[1], append(line[1:], "--tls=prefer")...)
+	join(s.hosts[1])
 	mixed := []string{"-m", fmt.Sprintf("https://%s,https://%s,http://%s", first, s.hosts[1], third)}
 	said, err = s.command("home", "dkvrun", append(mixed, runbook)...).CombinedOutput()
 	if err == nil || !strings.Contains(string(said), "Not secured yet: "+third+":7801") && !strings.Contains(string(said), "Not secured yet: http://"+third) {
@@ -223,17 +257,18 @@ func TestSecureCluster_UnderLoad(t *testing.T) {
 		t.Errorf("after what was refused: %s", said)
 	}
 	s.end(third)
-	s.start(third, append(line[1:], "--tls=prefer")...)
+	join(third)
 	s.checkBurnt()
 
 	before := s.must("home", "", "-e", state)
-	if said := s.must("home", "", "--dry-run", runbook); !strings.Contains(said, "This was a dry run") || s.must("home", "", "-e", state) != before {
+	if said := s.book("dkvrun --dry-run -m"); !strings.Contains(said, "This was a dry run") || s.must("home", "", "-e", state) != before {
 		t.Errorf("a dry run: %s", said)
 	}
 
 	s.killAt("client ports")
 	s.killAt("SecureStore")
-	done := s.must("home", "", runbook)
+	const book = "dkvrun -m 10.0.0.11,10.0.0.12,10.0.0.13 scripts/secure_cluster.lua"
+	done := s.book(book)
 	if !strings.Contains(done, "All stores are switched. Last step") {
 		t.Errorf("the runbook: %s", done)
 	}
@@ -245,12 +280,11 @@ func TestSecureCluster_UnderLoad(t *testing.T) {
 	load.running.Wait()
 	for _, host := range s.hosts {
 		s.end(host)
-		s.start(host, "--tls=require")
+		s.start(host, s.line("dkvmanager --tls=require", host, "")...)
 	}
-	s.eventually("the runbook is content", func() (bool, string) {
-		said, ok := s.run("home", "", runbook)
-		return ok && strings.Contains(said, "Done: all managers and stores take TLS alone"), said
-	})
+	if said := s.book(book); !strings.Contains(said, "Done: all managers and stores take TLS alone") {
+		t.Errorf("the runbook at the end: %s", said)
+	}
 	s.checkLoad(load)
 	s.checkClosed(nodes)
 }
