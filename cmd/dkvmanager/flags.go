@@ -77,7 +77,7 @@ func parseSettings(set *flag.FlagSet, args []string) (names []string, from origi
 // parseFlags parses the command line. It returns flag.ErrHelp if the command line asks for help.
 func parseFlags(args []string) (*options, error) {
 	notCommand := func(argument string) error {
-		return fmt.Errorf("%q is not a command: init, join, token, credential, revoke, pki, audit, check-config, restore-catalog, etcdctl, version, help, or flags alone", argument)
+		return fmt.Errorf("%q is not a command: init, join, token, credential, revoke, pki, audit, check-config, restore-catalog, strays, etcdctl, version, help, or flags alone", argument)
 	}
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		return nil, notCommand(args[0])

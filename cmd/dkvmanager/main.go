@@ -49,6 +49,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return runSecurity(ctx, command, args[1:], stdout, stderr)
 	case "audit":
 		return runAudit(ctx, args[1:], stdout, stderr)
+	case "strays":
+		return runStrays(ctx, args[1:], stdout, stderr)
 	case "restore-catalog":
 		return runRestoreCatalog(args[1:], stdout, stderr)
 	case "version", "--version":
@@ -84,6 +86,7 @@ Usage:
   dkvmanager audit verify --data-dir DIR
   dkvmanager audit show --data-dir DIR [--who NAME] [--store STORE] [--action ACTION] [--since TIME] [--last N]
   dkvmanager restore-catalog FILE --data-dir DIR
+  dkvmanager strays --data-dir DIR [--end STORE/INSTANCE [--anyway]]
   dkvmanager etcdctl --data-dir DIR STORE/INSTANCE -- ARGUMENT…
   dkvmanager check-config [FLAG]…
   dkvmanager version
@@ -164,6 +167,11 @@ other managers remember of it can tell; exit status 1 if one was. audit show pri
 restore-catalog makes FILE, a copy of this manager's catalog.json, the catalog again. The manager must be
 stopped; its instances go on running. The copy may lack changes: the manager then takes each store from
 its coordinator before it votes again. The catalog that is replaced is kept.
+
+strays lists folders, and the processes in them, of instances that the catalog does not know: such a
+process goes on running. Exit status 1 if there is one.
+  --end STORE/INSTANCE    end this one: stop its process, and move its folder to DIR/strays
+  --anyway                although the catalog may have forgotten the store
 
 etcdctl runs etcdctl, the tool of the stores' engine, with the ARGUMENTs on a data instance of this
 server, as the user that the manager runs as. It may do what applications may not: compact and

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -117,8 +118,8 @@ func TestManager_OlderCatalogStopsNothing(t *testing.T) {
 	}
 }
 
-// TestManager_OthersNoticeAnOlderCatalog puts back an older copy of all files of a manager's catalog by hand: each file is
-// whole, and another manager has heard of a later generation.
+// TestManager_OthersNoticeAnOlderCatalog puts back an older copy of all files of a manager's catalog by hand: each file
+// is whole, and another manager has heard of a later generation.
 func TestManager_OthersNoticeAnOlderCatalog(t *testing.T) {
 	t.Parallel()
 	c := newTrio(t, "127.33.252")
@@ -163,6 +164,63 @@ func TestManager_OthersNoticeAnOlderCatalog(t *testing.T) {
 		}
 		generation = state.Generation
 		away.end(syscall.SIGKILL)
+	}
+}
+
+// TestManager_StraysAreNamedAndEnded restores a catalog that doesn't know a running instance: strays names it, and ends
+// it only if told to, while the manager runs. Its data is kept.
+func TestManager_StraysAreNamedAndEnded(t *testing.T) {
+	t.Parallel()
+	const ip = "127.33.251.13"
+	dir := filepath.Join(t.TempDir(), "data")
+	d := startDaemon(t, ip, dir)
+	older, err := os.ReadFile(filepath.Join(dir, "catalog.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.must("POST", wire.StoresPath(), orders(2, ip), "Created")
+	d.must("POST", wire.InstancePath("OrdersStore", "orders-1")+"/start", nil, "Started")
+	d.must("POST", wire.InstancePath("OrdersStore", "orders-2")+"/start", nil, "Started")
+	d.ready("OrdersStore")
+	pids := d.pids("OrdersStore")
+	strays := func(status int, want string, args ...string) {
+		t.Helper()
+		cmd := command(append([]string{"strays", "--data-dir", dir}, args...)...)
+		out, _ := cmd.CombinedOutput()
+		if got := cmd.ProcessState.ExitCode(); got != status || !strings.Contains(string(out), want) {
+			t.Errorf("strays %s: status %d, %s; want %d, %q", args, got, out, status, want)
+		}
+	}
+	strays(0, "the catalog knows all instances")
+	strays(1, "the catalog knows OrdersStore/orders-1", "--end", "OrdersStore/orders-1", "--anyway")
+	d.end(syscall.SIGKILL)
+	restore(t, dir, older)
+	d = startDaemon(t, ip, dir)
+	line := func(name string) string {
+		return fmt.Sprintf("OrdersStore/%s  %d", name, pids[name])
+	}
+	strays(1, line("orders-1"))
+	strays(1, line("orders-2"))
+	strays(1, "dkvmanager strays --data-dir "+dir+" --end OrdersStore/orders-1")
+	strays(1, "may have forgotten store OrdersStore", "--end", "OrdersStore/orders-1")
+	folder := filepath.Join(dir, "instances", "OrdersStore", "orders-1")
+	if holder, err := process.Holder(folder); err != nil || holder != pids["orders-1"] {
+		t.Errorf("process %d holds the folder (%v), want %d", holder, err, pids["orders-1"])
+	}
+	strays(0, fmt.Sprintf("process %d has ended", pids["orders-1"]), "--end", "OrdersStore/orders-1", "--anyway")
+	kept, err := filepath.Glob(filepath.Join(dir, "strays", "OrdersStore-orders-1-*", "data-*", "member"))
+	if err != nil || len(kept) != 1 {
+		t.Fatalf("its data is kept as %q (%v)", kept, err)
+	}
+	if holder, err := process.Holder(filepath.Dir(filepath.Dir(kept[0]))); err != nil || holder != 0 {
+		t.Errorf("process %d still holds the folder (%v)", holder, err)
+	}
+	strays(1, "the catalog knows OrdersStore/orders-1, or there is no such folder", "--end", "OrdersStore/orders-1", "--anyway")
+	strays(1, line("orders-2"))
+	strays(2, "--data-dir DIR is missing", "--data-dir", "")
+	strays(2, "--anyway needs --end", "--anyway")
+	if err := syscall.Kill(pids["orders-2"], 0); err != nil {
+		t.Errorf("the other process: %v", err)
 	}
 }
 

@@ -51,8 +51,8 @@ func TestCrash_TwinKeepsVote(t *testing.T) {
 	}
 }
 
-// TestCrash_UndoFails lets a manager's write fail where it can't be undone either: the manager ends without an answer, and
-// the next start finds the old or the new state.
+// TestCrash_UndoFails lets a manager's write fail where it can't be undone either: the manager ends without an answer,
+// and the next start finds the old or the new state.
 func TestCrash_UndoFails(t *testing.T) {
 	t.Parallel()
 	for who, verb := range []string{commit, prepare, commit} {

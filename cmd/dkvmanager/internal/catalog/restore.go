@@ -13,6 +13,23 @@ import (
 	"dkvrun/runtime/wire"
 )
 
+// Read returns the content of the catalog in a folder that a manager may hold, without changing anything. If it may
+// lack changes, it has the marks of a suspect manager.
+func Read(dir string) (*Data, error) {
+	found, err := readCopies(dir)
+	if err != nil {
+		return nil, err
+	}
+	latest, doubt := found.choose()
+	if latest == nil {
+		return nil, errors.New(found.lost(dir))
+	}
+	if doubt != "" {
+		latest.data.markAllSuspect()
+	}
+	return latest.data, nil
+}
+
 // replacedSuffix ends the name under which Restore keeps the catalog that it replaces; it is never read.
 const replacedSuffix = ".replaced"
 

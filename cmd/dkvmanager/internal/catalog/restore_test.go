@@ -131,8 +131,8 @@ func TestRestore_RefusesOthers(t *testing.T) {
 	}
 }
 
-// TestFallBehind_ContinuesAboveWhatWasHeard checks that a catalog of which others have heard a later generation is marked
-// once, durably, and that they hear a still later one from it.
+// TestFallBehind_ContinuesAboveWhatWasHeard checks that a catalog of which others have heard a later generation is
+// marked once, durably, and that they hear a still later one from it.
 func TestFallBehind_ContinuesAboveWhatWasHeard(t *testing.T) {
 	c := open(t, t.TempDir())
 	add(t, c, orders()) // generation 2

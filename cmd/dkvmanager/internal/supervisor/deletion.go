@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -120,36 +119,12 @@ func (w *worker) unknownFolder(want desiredState) error {
 	return wire.RefuseUnknownFolder.With(w.dir, w.store)
 }
 
-// unknownFolders returns the folders that neither belong to an instance of the catalog nor are to be deleted.
-func (s *Supervisor) unknownFolders() ([]place, error) {
-	stores, err := os.ReadDir(s.opts.Dir)
-	if err != nil {
-		return nil, fmt.Errorf("instances' folder: %w", err)
+// reportStray logs a folder that is kept, with the process that runs in it.
+func (s *Supervisor) reportStray(x Stray) {
+	about := []any{"store", x.Store, "instance", x.Instance, "folder", x.Folder}
+	if x.PID != 0 {
+		about = append(about, "pid", x.PID)
 	}
-	var found []place
-	for _, store := range stores {
-		if !store.IsDir() {
-			continue
-		}
-		instances, err := os.ReadDir(filepath.Join(s.opts.Dir, store.Name()))
-		if err != nil {
-			return nil, fmt.Errorf("store's folder: %w", err)
-		}
-		for _, instance := range instances {
-			p := place{store.Name(), instance.Name()}
-			if !s.manages(p) {
-				found = append(found, p)
-			}
-		}
-	}
-	return found, nil
-}
-
-// reportUnknown logs a folder that is kept, with the process that runs in it.
-func (s *Supervisor) reportUnknown(p place) {
-	about := []any{"store", p.store, "instance", p.instance, "folder", s.folder(p)}
-	if pid, err := process.Holder(s.folder(p)); err == nil && pid != 0 {
-		about = append(about, "pid", pid)
-	}
-	s.opts.Log.Warn("the catalog doesn't know this instance: its folder is kept, and a process in it goes on running", about...)
+	s.opts.Log.Warn("the catalog doesn't know this instance: its folder is kept, and a process in it goes on running; "+
+		"dkvmanager strays names the command that ends it", about...)
 }

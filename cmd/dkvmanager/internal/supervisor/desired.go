@@ -53,6 +53,17 @@ func desiredIn(d *catalog.Data, p place) desiredState {
 	return want
 }
 
+// knows reports whether the catalog has the instance whose folder is at p, of the store that operation created, or
+// records that the data at p is to be deleted. Operation may be empty: it is not known then.
+func knows(d *catalog.Data, p place, operation string) bool {
+	at := func(x catalog.Deletion) bool { return x.Store == p.store && x.Instance == p.instance }
+	if slices.ContainsFunc(d.Deletions, at) {
+		return true
+	}
+	want := desiredIn(d, p)
+	return want.isKnown() && (operation == "" || operation == want.store.Creation)
+}
+
 // isKnown reports whether the catalog has the instance.
 func (want desiredState) isKnown() bool { return want.kind != desireGone }
 

@@ -115,12 +115,12 @@ func (s *Supervisor) Count() int {
 // Run adopts the running instances, then reconciles until ctx is done; the instances go on running. It must be called
 // once. It returns an error when the instances' folders can't be read.
 func (s *Supervisor) Run(ctx context.Context) error {
-	unknown, err := s.unknownFolders()
+	strays, err := Strays(s.opts.Dir, s.view.Load())
 	if err != nil {
 		return err
 	}
-	for _, p := range unknown {
-		s.reportUnknown(p)
+	for _, x := range strays {
+		s.reportStray(x)
 	}
 	s.refresh()
 	s.mu.Lock()
