@@ -2,11 +2,13 @@ package tests
 
 import (
 	"bytes"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // secretsIn returns the secrets of a file of keys or of a credential: a bearer token, and the lines of private keys.
@@ -89,6 +91,14 @@ func TestSecured_SecretsStayInTheirFiles(t *testing.T) {
 		connect_store("S"):put("k", "v")`)
 	everywhere := "-m=" + strings.Join(a.hosts, ",")
 	for _, flags := range [][]string{{"--token-file", a.file("job.token")}, {"--credential", a.file("ci.pem")}} {
+		if err := poll(10*time.Second, func() error { // the second server learns of it
+			if text, ok := a.run("stranger", "get_store()", flags...); !ok {
+				return errors.New(text)
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
 		command(true, "stranger", "dkvrun", append(flags, everywhere, "-v", "--trace", "-e", `remove_store{"S", confirm = "S"}`)...)
 		command(false, "stranger", "dkvrun", append(flags, everywhere, "-o", "json", "-e", "get_store()")...)
 	}
