@@ -14,7 +14,7 @@ import (
 // time. It reports whether this is that process; the other process has the result already.
 func Alone(t *testing.T) bool {
 	t.Helper()
-	const mark = "STORETEST_ALONE"
+	const mark = "storetest.alone"
 	if os.Getenv(mark) == t.Name() {
 		return true
 	}
