@@ -202,8 +202,8 @@ func (p *puller) get(ctx context.Context, manager string, query url.Values) (sen
 	return p.request(ctx, manager, wire.AccessPath()+"?"+query.Encode())
 }
 
-// request makes a request to another manager, and returns the identity of the one that answers, or "" if it is no member
-// as far as this manager knows.
+// request makes a request to another manager, and returns the identity of the one that answers, or "" if it is no
+// member as far as this manager knows.
 func (p *puller) request(ctx context.Context, manager, path string) (sender string, text []byte, err error) {
 	if err := wire.CheckURL(manager); err != nil {
 		return "", nil, err
