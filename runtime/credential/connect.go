@@ -71,10 +71,9 @@ func (h *handshake) connect(raw net.Conn) (fanout.Secure, error) {
 		return fanout.Secure{}, h.untimely(problem)
 	}
 	out := fanout.Secure{Conn: conn, As: h.used.as}
-	if h.endpoint.Store != "" {
-		return out, nil // instances take no bearer tokens
+	if h.endpoint.Store == "" {
+		out.Manager = h.peer.Identity.Name
 	}
-	out.Manager = h.peer.Identity.Name
 	if h.used.Token != "" {
 		out.Authorization = "Bearer " + h.used.Token
 	}

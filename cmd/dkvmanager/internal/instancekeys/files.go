@@ -43,7 +43,8 @@ type portAccess struct {
 	Roots    string            `json:"roots"`    // PEM
 	Managers map[string]string `json:"managers"` // the members' identities, and the serial numbers of their issuers
 	Grants   []grant           `json:"grants"`   // of users, and of this store's applications
-	Revoked  []string          `json:"revoked"`  // serial numbers of certificates, as access.Serial writes them
+	Bearers  []bearer          `json:"bearers,omitempty"`
+	Revoked  []string          `json:"revoked"` // serial numbers of certificates, as access.Serial writes them
 	Topology Topology          `json:"topology"`
 	// Plain means that the client port takes plain connections as well: whoever makes one may do what an application may.
 	Plain bool `json:"plain,omitempty"`
@@ -56,6 +57,14 @@ type grant struct {
 	Serial  string        `json:"serial,omitempty"` // of the only certificate that has the role; empty for any
 	Key     access.Hash   `json:"key,omitzero"`     // of the key of the certificate; zero for any
 	Expires time.Time     `json:"expires,omitzero"`
+}
+
+// bearer is the role of a user by a bearer token.
+type bearer struct {
+	Token   access.Hash   `json:"token"` // its hash
+	URI     string        `json:"uri"`
+	Role    identity.Role `json:"role"`
+	Expires time.Time     `json:"expires"`
 }
 
 // portAccessOf returns what a state of the access log says about the ports of a store.
@@ -73,6 +82,10 @@ func portAccessOf(state *access.State, roots []*x509.Certificate, store string, 
 			out.Grants = append(out.Grants, grant{uri, g.Role, g.Serial, g.Key, g.Expires})
 		}
 	}
+	for hash, b := range state.Bearers {
+		out.Bearers = append(out.Bearers, bearer{hash, b.Identity.String(), b.Role, b.Expires})
+	}
+	slices.SortFunc(out.Bearers, func(a, b bearer) int { return bytes.Compare(a.Token[:], b.Token[:]) })
 	return out
 }
 
@@ -92,7 +105,7 @@ func revoked(state *access.State) []string {
 func (a portAccess) state() (*access.State, error) {
 	out := &access.State{
 		Cluster: a.Cluster, Members: map[string]access.MemberState{}, Grants: map[string]access.GrantState{},
-		Revoked: map[string]bool{},
+		Bearers: map[access.Hash]access.BearerState{}, Revoked: map[string]bool{},
 	}
 	for name, issuer := range a.Managers {
 		out.Members[name] = access.MemberState{Issuer: issuer}
@@ -103,6 +116,13 @@ func (a portAccess) state() (*access.State, error) {
 			return nil, err
 		}
 		out.Grants[g.URI] = access.GrantState{Identity: id, Role: g.Role, Serial: g.Serial, Key: g.Key, Expires: g.Expires}
+	}
+	for _, b := range a.Bearers {
+		id, err := identity.Parse(b.URI)
+		if err != nil {
+			return nil, err
+		}
+		out.Bearers[b.Token] = access.BearerState{Identity: id, Role: b.Role, Expires: b.Expires}
 	}
 	for _, serial := range a.Revoked {
 		out.Revoked[serial] = true

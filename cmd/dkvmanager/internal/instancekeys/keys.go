@@ -326,6 +326,20 @@ func (k *Keys) caller(c *content, peer *identity.Peer) (identity.Caller, error) 
 	return identity.Caller{Identity: id, Role: role}, nil
 }
 
-// ErrNoCertificate is the refusal of a client that has shown no certificate.
+// CallerOf returns who a bearer token speaks for, and the role that it has now. The error says why it is not accepted,
+// and does not show the token.
+func (k *Keys) CallerOf(token string) (caller identity.Caller, err error) {
+	t, err := access.ParseBearerToken(token)
+	if err != nil {
+		return identity.Caller{}, err
+	}
+	err = k.check(func(c *content) error {
+		caller, err = c.state.Bearer(t.Hash(), k.now())
+		return err
+	})
+	return caller, err
+}
+
+// ErrNoCertificate is the refusal of a client that has shown no certificate and no bearer token.
 var ErrNoCertificate = errors.New("the client has shown no certificate: it needs that of an application of this store, " +
-	"which dkvmanager credential --app NAME --store STORE makes")
+	"which dkvmanager credential --app NAME --store STORE makes, or a user's bearer token")

@@ -3,6 +3,7 @@ package etcd
 import (
 	"bytes"
 	"context"
+	"crypto/subtle"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -145,7 +146,11 @@ func (s *secureListener) recheck() {
 			if !c.accepted.Load() && (!c.shaken.Load() || time.Since(c.opened) < s.refused) {
 				continue
 			}
-			if _, _, err := c.caller(); err != nil {
+			token := ""
+			if bound := c.token.Load(); bound != nil {
+				token = *bound
+			}
+			if _, _, err := c.caller(token); err != nil {
 				_ = c.Close()
 			}
 		}
@@ -211,6 +216,9 @@ type clientConn struct {
 	peer     *identity.Peer // nil if the client's certificate is not accepted
 	refused  error
 	accepted atomic.Bool // the client was accepted once
+	// token is the bearer token with which the client was accepted first. The connection belongs to it from then on, so
+	// that the connection can be ended with it.
+	token atomic.Pointer[string]
 }
 
 // Read makes the handshake before the first byte, unless the client begins without TLS.
@@ -248,16 +256,53 @@ func (c *clientConn) Close() error {
 	return c.Conn.Close()
 }
 
-// caller returns who the client is and what it may do now. It must be called after the handshake only. Signatures are
-// checked once, all else each time: so a request over an old connection is refused as well when the certificate has
-// expired or is revoked, or the role is another one.
-func (c *clientConn) caller() (caller, identity.Caller, error) {
+// caller returns who the client is and what it may do now, by its certificate or by the bearer token of a request. It
+// must be called after the handshake only. Signatures are checked once, all else each time: so a request over an old
+// connection is refused as well when the certificate has expired or is revoked, or the role is another one.
+func (c *clientConn) caller(token string) (caller, identity.Caller, error) {
 	if c.first.plain.Load() {
-		if !c.of.keys.TakesPlain() {
+		switch {
+		case !c.of.keys.TakesPlain():
 			return nobody, identity.Caller{}, errors.New(plainRefused)
+		case token != "":
+			return nobody, identity.Caller{}, errPlainToken
 		}
 		c.accepted.Store(true)
 		return application, identity.Caller{}, nil
+	}
+	client, err := c.identify(token)
+	if err != nil {
+		return nobody, identity.Caller{}, err
+	}
+	who := callerFor(client.Role)
+	if who == nobody {
+		return nobody, client, errors.New(client.Identity.Describe() + " may not use this store")
+	}
+	c.accepted.Store(true)
+	return who, client, nil
+}
+
+var (
+	errTwoCredentials = errors.New("the client has shown a certificate and a bearer token: one of them is enough")
+	errPlainToken     = errors.New("a bearer token is taken over TLS alone: use https://, and revoke this one, which others may have read")
+	errOtherToken     = errors.New("the connection was made with another bearer token: make a new one")
+)
+
+// identify returns who the client is, and its role.
+func (c *clientConn) identify(token string) (identity.Caller, error) {
+	if token != "" {
+		if len(c.ConnectionState().PeerCertificates) > 0 {
+			return identity.Caller{}, errTwoCredentials
+		}
+		client, err := c.of.keys.CallerOf(token)
+		if err != nil {
+			return identity.Caller{}, err
+		}
+		if !c.token.CompareAndSwap(nil, &token) &&
+			subtle.ConstantTimeCompare([]byte(*c.token.Load()), []byte(token)) != 1 {
+			return identity.Caller{}, errOtherToken
+		}
+		return client, nil
 	}
 	c.judge.Do(func() {
 		chain := c.ConnectionState().PeerCertificates
@@ -268,18 +313,9 @@ func (c *clientConn) caller() (caller, identity.Caller, error) {
 		c.peer, c.refused = c.of.keys.Admit(chain)
 	})
 	if c.refused != nil {
-		return nobody, identity.Caller{}, c.refused
+		return identity.Caller{}, c.refused
 	}
-	client, err := c.of.keys.Caller(c.peer)
-	if err != nil {
-		return nobody, identity.Caller{}, err
-	}
-	who := callerFor(client.Role)
-	if who == nobody {
-		return nobody, client, errors.New(client.Identity.Describe() + " may not use this store")
-	}
-	c.accepted.Store(true)
-	return who, client, nil
+	return c.of.keys.Caller(c.peer)
 }
 
 // clientConnOf returns the client's connection below one that the port has split off, or nil.
@@ -310,6 +346,32 @@ func connOf(ctx context.Context) *clientConn {
 		}
 	}
 	return nil
+}
+
+// authorization is the header, or in gRPC the metadata, that has a bearer token.
+const authorization = "authorization"
+
+// tokenKey is the key of the bearer token of an HTTP/1 request in its context.
+type tokenKey struct{}
+
+// tokenOf returns the bearer token of an HTTP/1 request or of a gRPC call; "" if it has none.
+func tokenOf(ctx context.Context) (string, error) {
+	if token, is := ctx.Value(tokenKey{}).(string); is {
+		return token, nil
+	}
+	return bearerOf(metadata.ValueFromIncomingContext(ctx, authorization))
+}
+
+// bearerOf returns the bearer token of a header; "" if there is no such header.
+func bearerOf(values []string) (string, error) {
+	const scheme = "Bearer "
+	switch {
+	case len(values) == 0:
+		return "", nil
+	case len(values) > 1 || !strings.HasPrefix(values[0], scheme) || len(values[0]) == len(scheme):
+		return "", errors.New("the header Authorization has no bearer token")
+	}
+	return strings.TrimPrefix(values[0], scheme), nil
 }
 
 // portCredentials make the connection of a client known to the gRPC server, which gets it after the handshake.
@@ -426,7 +488,14 @@ func (g guard) guardPages(next http.Handler) http.Handler {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, _, err := g.callerOf(r.Context()); err != nil {
+		token, err := bearerOf(r.Header.Values(authorization))
+		if err == nil {
+			// The routes would pass the header on with the call, over a connection of the instance's own.
+			r.Header.Del(authorization)
+			r = r.WithContext(context.WithValue(r.Context(), tokenKey{}, token))
+			_, _, err = g.callerOf(r.Context())
+		}
+		if err != nil {
 			refuse(w, http.StatusUnauthorized, codes.Unauthenticated, err.Error())
 			return
 		}

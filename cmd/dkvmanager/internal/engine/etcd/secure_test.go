@@ -24,6 +24,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -105,6 +106,23 @@ func (a *authority) grant(id identity.Identity, role identity.Role) *identity.Bu
 func (a *authority) app(store, name string, role identity.Role) *identity.Bundle {
 	a.t.Helper()
 	return a.grant(identity.Identity{Kind: identity.App, Store: store, Name: name}, role)
+}
+
+// withToken returns a context whose requests have a bearer token.
+func withToken(ctx context.Context, token string) context.Context {
+	return metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token)
+}
+
+// bearer makes a user's bearer token.
+func (a *authority) bearer(name string, role identity.Role, lifetime time.Duration) string {
+	a.t.Helper()
+	token, err := access.NewBearerToken()
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	a.add(access.Entry{Kind: access.Bearer, Subject: "dkv://user.prod/" + name, Role: role, Of: token.Hash(),
+		Expires: time.Now().Add(lifetime)})
+	return token.Text()
 }
 
 func (a *authority) user(name string, role identity.Role) *identity.Bundle {
@@ -222,6 +240,9 @@ func (in *instance) jsonAs(ctx context.Context, secure *tls.Config, path string,
 	if err != nil {
 		in.t.Fatal(err)
 	}
+	if md, has := metadata.FromOutgoingContext(ctx); has { // as a gRPC client sends it
+		r.Header["Authorization"] = md.Get("authorization")
+	}
 	resp, err := (&http.Client{Transport: transport}).Do(r)
 	if err != nil {
 		in.t.Fatalf("%s: %v", path, err)
@@ -296,14 +317,31 @@ func TestSecure_Matrix(t *testing.T) {
 		{"an instance that the store does not have", a.issue(unknown), "", "has no instance t-9"},
 		{"a manager that another server has made", second.issue(pki.Leaf{Identity: identity.Identity{Kind: identity.Manager, Name: "m-1"}}), "",
 			"another server has made than that of manager m-1"},
+		{"a viewer's token", nil, "observe read", "viewer see may not call etcdserverpb.KV/Put"},
+		{"an operator's token", nil, "observe read", "operator op may not call"},
+		{"an expired token", nil, "", "expired at"},
+		{"a token of another authority", nil, "", "unknown or revoked"},
+		{"a revoked token", nil, "", "unknown or revoked"},
+		{"no token", nil, "", "no token"},
+		{"a token beside a certificate", a.app(name, "both", identity.AppRole), "", "one of them is enough"},
 		{"an admin", a.user("root", identity.Admin), "observe read write", ""},
 		{"an app", a.app(name, "web", identity.AppRole), "observe read write", ""},
 		{"an instance of the store", a.issue(store[0].leaf()), "observe read write", ""},
+		{"an admin's token", nil, "observe read write", ""},
 	}
+	tokens := map[string]string{
+		"a viewer's token": a.bearer("see", identity.Viewer, time.Hour), "an operator's token": a.bearer("op", identity.Operator, time.Hour),
+		"an admin's token": a.bearer("root", identity.Admin, time.Hour), "an expired token": a.bearer("late", identity.Admin, -time.Minute),
+		"a token of another authority": foreign.bearer("root", identity.Admin, time.Hour), "no token": "x",
+		"a revoked token":              a.bearer("gone", identity.Admin, time.Hour),
+		"a token beside a certificate": a.bearer("two", identity.Admin, time.Hour),
+	}
+	a.add(access.Entry{Kind: access.Revoke, Subject: "dkv://user.prod/gone"})
 	a.secure(store)
 	startAll(store)
-	ctx, cancel := context.WithTimeout(t.Context(), 6*clientLimit)
+	all, cancel := context.WithTimeout(t.Context(), 8*clientLimit)
 	defer cancel()
+	ctx := all
 	data := store[0]
 	if _, err := data.local().Put(ctx, "k", "v"); err != nil {
 		t.Fatal(err)
@@ -332,6 +370,10 @@ func TestSecure_Matrix(t *testing.T) {
 	}
 	for _, in := range store {
 		for _, c := range clients {
+			ctx = all
+			if token := tokens[c.what]; token != "" {
+				ctx = withToken(all, token)
+			}
 			secure := a.stockTLS(c.cert)
 			conn := in.connAs(secure)
 			label := string(in.spec.Role) + ": " + c.what
@@ -403,8 +445,13 @@ func TestSecure_RevocationEndsWhatIsOpen(t *testing.T) {
 		ends chan error // receives the error with which the watch ends
 		conn *grpc.ClientConn
 		kept chan error
+		// token is the connection of a bearer token, and tokenEnds is as ends.
+		token     *grpc.ClientConn
+		tokenEnds chan error
 	}
-	watch := func(conn *grpc.ClientConn) chan error {
+	token := a.bearer("job", identity.Viewer, time.Hour)
+	a.secure(store)
+	watch := func(ctx context.Context, conn *grpc.ClientConn) chan error {
 		stream, err := pb.NewWatchClient(conn).Watch(ctx)
 		if err == nil {
 			err = stream.Send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_CreateRequest{
@@ -430,8 +477,15 @@ func TestSecure_RevocationEndsWhatIsOpen(t *testing.T) {
 	var all []open
 	for _, in := range store {
 		o := open{in: in, conn: in.connAs(a.stockTLS(leaves))}
-		o.ends, o.kept = watch(o.conn), watch(in.connAs(a.stockTLS(stays)))
-		var err error
+		o.ends, o.kept = watch(ctx, o.conn), watch(ctx, in.connAs(a.stockTLS(stays)))
+		o.token = in.connAs(a.stockTLS(nil))
+		o.tokenEnds = watch(withToken(ctx, token), o.token)
+		other := a.bearer(fmt.Sprint("other-", len(all)), identity.Viewer, time.Hour)
+		a.secure(store)
+		err := callGRPC(withToken(ctx, other), o.token, attack{pb.KV_Range_FullMethodName, "", &pb.RangeRequest{Key: []byte("k")}})
+		if status.Code(err) != codes.Unauthenticated {
+			t.Errorf("%s: another token on the same connection: %v", in.spec.Role, err)
+		}
 		if o.idle, err = tls.Dial("tcp", in.endpoint(), a.stockTLS(leaves)); err != nil {
 			t.Fatal(err)
 		}
@@ -443,6 +497,7 @@ func TestSecure_RevocationEndsWhatIsOpen(t *testing.T) {
 		all = append(all, o)
 	}
 	a.add(access.Entry{Kind: access.Revoke, Subject: leaves.Chain[0].URIs[0].String()})
+	a.add(access.Entry{Kind: access.Revoke, Subject: "dkv://user.prod/job"})
 	late := a.app(name, "late", identity.ReadOnlyApp)
 	begin := time.Now()
 	a.secure(store)
@@ -455,6 +510,14 @@ func TestSecure_RevocationEndsWhatIsOpen(t *testing.T) {
 			}
 		case <-time.After(clientLimit):
 			t.Fatalf("%s: the watch of a revoked client goes on", role)
+		}
+		select {
+		case err := <-o.tokenEnds:
+			if status.Code(err) != codes.Unavailable && status.Code(err) != codes.Unauthenticated {
+				t.Errorf("%s: the watch with a token ended with %v", role, err)
+			}
+		case <-time.After(clientLimit):
+			t.Fatalf("%s: the watch of a revoked token goes on", role)
 		}
 		if took := time.Since(begin); took > 2*(recheckEvery+instancekeys.FollowEvery) {
 			t.Errorf("%s: the watch ended after %v", role, took)
