@@ -28,7 +28,7 @@ var built struct {
 func program(name string) string {
 	built.once.Do(func() {
 		if built.folder, built.err = os.MkdirTemp("", "dkvrun-tests-"); built.err == nil {
-			built.err = programs.Put(built.folder, "dkvrun", "dkvmanager", "fakemanager", "etcdctl")
+			built.err = programs.Put(built.folder, "dkvrun", "dkvmanager", "dkvmanager-failpoints", "fakemanager", "etcdctl")
 		}
 	})
 	if built.err != nil {

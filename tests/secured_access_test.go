@@ -123,6 +123,14 @@ func TestAccess_Users(t *testing.T) {
 		t.Errorf("the token is shown: %s", said)
 	}
 	a.must("stranger", `get_store():check()`, "--token-file", a.file("job.pem"))
+	if said := a.must("stranger", `return retry{times = 50, delay_sec = 0.2, backoff = 1, f = function()
+		local s = connect_store("S")
+		s:put("by", "job")
+		return s:get("by")
+	end}`,
+		"--token-file", a.file("job.pem")); !strings.HasSuffix(said, "job\n") {
+		t.Errorf("a store with a bearer token: %s", said)
+	}
 	a.refused("can't sign the change: that takes the certificate of an admin", "stranger", `revoke_access("ci")`, "--token-file", a.file("job.pem"))
 	for words, fields := range map[string]string{
 		"parameter ttl":                      `name = "x", role = "viewer", ttl = 59`,
@@ -231,4 +239,95 @@ func TestAccess_Applications(t *testing.T) {
 	}
 	a.must("home", `revoke_access("dkv://app.prod/S/web"):check()`)
 	a.refused("is revoked", "stranger", `connect_store("S")`, a.as("web.pem")...)
+}
+
+// A change reaches the managers that answer, and the others when they are back. What an interrupted run has left is
+// completed, or begun anew.
+func TestAccess_Interrupted(t *testing.T) {
+	t.Parallel()
+	a := newAccessRun(t, "127.46.6.11", "127.46.6.12", "127.46.6.13")
+	grant := func(fields, out string) string { return fmt.Sprintf(`grant_access{%s, out = %q}`, fields, a.file(out)) }
+	a.kill[a.hosts[2]]()
+	said, ok := a.run("home", grant(`name = "ci", role = "operator"`, "ci.pem"))
+	if ok || strings.Count(said, "SUCCESS") != 2 || strings.Count(said, "FAILED") != 1 {
+		t.Errorf("with a manager that is down: %v, %s", ok, said)
+	}
+	a.must("home", `get_store()`, "--allow-down", "--credential", a.file("ci.pem"))
+	number := a.lines(a.hosts[0])
+	a.serve(a.hosts[2])
+	a.waitLines(a.hosts[2], number)
+	// The answer to the line was lost, and the run ended: the file has its other name.
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(os.Rename(a.file("ci.pem"), a.file("ci.pem.unfinished")))
+	if said := a.must("home", grant(`name = "ci", role = "operator"`, "ci.pem")); strings.Count(said, "SUCCESS") != 3 {
+		t.Errorf("the same call again: %s", said)
+	}
+	if a.lines(a.hosts[0]) != number {
+		t.Error("what was granted is granted again")
+	}
+	a.must("stranger", `get_store():check()`, a.as("ci.pem")...)
+	// The line was never written: the credential there has no role, and another one is made.
+	text, err := os.ReadFile(a.file("ci.pem"))
+	must(err)
+	must(os.WriteFile(a.file("x.pem.unfinished"), text, 0o600))
+	a.must("home", grant(`name = "x", role = "viewer"`, "x.pem")+":check()")
+	a.must("stranger", `get_store():check()`, a.as("x.pem")...)
+	must(os.WriteFile(a.file("y.pem.unfinished"), []byte("mine"), 0o600))
+	a.refused("move it away", "home", grant(`name = "y", role = "viewer"`, "y.pem"))
+	for _, left := range []string{"ci.pem.unfinished", "x.pem.unfinished", "y.pem"} {
+		if _, err := os.Lstat(a.file(left)); err == nil {
+			t.Errorf("%s is there", left)
+		}
+	}
+}
+
+// The manager that takes a line is killed before it answers: another one takes the same line, and no fork arises. The
+// manager of the authority is then down, which the certificates of users need, and nothing else.
+func TestAccess_LostAnswer(t *testing.T) {
+	t.Parallel()
+	a := newAccessRun(t, "127.46.7.11", "127.46.7.12", "127.46.7.13")
+	grant := func(fields, out string) string { return fmt.Sprintf(`grant_access{%s, out = %q}`, fields, a.file(out)) }
+	a.kill[a.hosts[0]]()
+	a.startProgram("dkvmanager-failpoints", "access.written=kill", a.hosts[0],
+		"--listen", a.hosts[0]+":7801", "--data-dir", a.file(a.hosts[0]))
+	before := a.lines(a.hosts[0])
+	said, _ := a.run("home", grant(`name = "ci", role = "viewer", token = true`, "ci.pem"))
+	if strings.Count(said, "SUCCESS") != 2 || a.lines(a.hosts[0]) != before+1 || a.lines(a.hosts[1]) != before+1 {
+		t.Errorf("%d and %d lines after %d: %s", a.lines(a.hosts[0]), a.lines(a.hosts[1]), before, said)
+	}
+	a.must("stranger", `get_store()`, "--allow-down", "--token-file", a.file("ci.pem"))
+	a.refused("certificates of users are made by manager", "home", grant(`name = "eve", role = "viewer"`, "eve.pem"))
+	if said, _ := a.run("home", grant(`app = "web", store = "S"`, "web.pem")); strings.Count(said, "SUCCESS") != 2 {
+		t.Errorf("an application: %s", said)
+	}
+	if said, _ := a.run("home", `revoke_access("ci")`); strings.Count(said, "SUCCESS") != 2 {
+		t.Errorf("a revocation: %s", said)
+	}
+	a.kill[a.hosts[0]]()
+	a.serve(a.hosts[0])
+	a.waitLines(a.hosts[0], before+3)
+	if said := a.must("home", `for _, row in ipairs(list_access():check()) do assert(row.kind ~= "fork" and row.name ~= "ci") end`); strings.Contains(said, "another one") {
+		t.Errorf("the managers differ: %s", said)
+	}
+	a.refused("unknown or revoked", "stranger", `get_store()`, "--token-file", a.file("ci.pem"))
+	a.must("home", grant(`name = "eve", role = "viewer"`, "eve.pem")+":check()")
+}
+
+// waitLines waits until the access log on a host has so many lines.
+func (a *accessRun) waitLines(host string, number int) {
+	a.t.Helper()
+	err := poll(20*time.Second, func() error {
+		if n := a.lines(host); n < number {
+			return fmt.Errorf("%s has %d lines of the access log, want %d", host, n, number)
+		}
+		return nil
+	})
+	if err != nil {
+		a.t.Fatal(err)
+	}
 }

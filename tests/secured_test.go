@@ -16,6 +16,8 @@ type securedRun struct {
 	dir      string
 	lifeline *os.File // its read end, which managers hold
 	write    *os.File // its write end
+	// kill kills the manager of a host, and leaves its instances running.
+	kill map[string]func()
 }
 
 func newSecuredRun(t *testing.T) *securedRun {
@@ -24,7 +26,7 @@ func newSecuredRun(t *testing.T) *securedRun {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &securedRun{t: t, dir: t.TempDir(), lifeline: read}
+	s := &securedRun{t: t, dir: t.TempDir(), lifeline: read, kill: map[string]func(){}}
 	t.Cleanup(func() { _ = read.Close() })
 	for _, home := range []string{"home", "stranger"} {
 		if err := os.Mkdir(filepath.Join(s.dir, home), 0o700); err != nil {
@@ -51,6 +53,12 @@ func (s *securedRun) serve(host string, line ...string) string {
 // start runs a whole line that serves, and returns what it printed when it serves.
 func (s *securedRun) start(host string, line ...string) string {
 	s.t.Helper()
+	return s.startProgram("dkvmanager", "", host, line...)
+}
+
+// startProgram does the same with a program and a failpoint.
+func (s *securedRun) startProgram(name, failpoint, host string, line ...string) string {
+	s.t.Helper()
 	paths := [2]string{filepath.Join(s.dir, host+".out"), filepath.Join(s.dir, host+".log")}
 	var files [2]*os.File
 	for i, path := range paths {
@@ -61,13 +69,15 @@ func (s *securedRun) start(host string, line ...string) string {
 		defer file.Close()
 		files[i] = file
 	}
-	cmd := s.command("home", "dkvmanager", append(line, "--lifeline", "3")...)
+	cmd := s.command("home", name, append(line, "--lifeline", "3")...)
+	cmd.Env = append(cmd.Env, "DKV_FAILPOINT="+failpoint)
 	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = files[0], files[1], []*os.File{s.lifeline}
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
 	done := make(chan struct{})
 	go func() { _ = cmd.Wait(); close(done) }()
+	s.kill[host] = func() { _ = cmd.Process.Kill(); <-done }
 	s.t.Cleanup(func() {
 		_ = s.write.Close() // the managers end
 		select {
@@ -226,6 +236,32 @@ func TestSecured_ThreeLines(t *testing.T) {
 	}
 }
 
+// checkUse runs the line for etcdctl that was printed with the credential of application web, once instances know it.
+func (s *securedRun) checkUse(app, printed string, admin func(code string) string) {
+	s.t.Helper()
+	if app == "other" {
+		if !strings.Contains(printed, "store T is not in the catalog of this manager") {
+			s.t.Errorf("the credential for a store that is not here: %s", printed)
+		}
+		return
+	}
+	first, line, _ := strings.Cut(strings.TrimSpace(printed), "\n")
+	if strings.Count(first, "https://127.") != 3 || !strings.HasPrefix(first, "endpoints of store S: ") {
+		s.t.Errorf("the endpoints of store S: %s", printed)
+	}
+	admin(`connect_store("S"):put("printed", "v")`)
+	words := strings.Fields(strings.Replace(line, "get KEY", "get printed", 1))
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		said, _ := exec.Command(program(words[0]), words[1:]...).CombinedOutput()
+		if string(said) == "printed\nv\n" {
+			return
+		}
+		if time.Now().After(end) {
+			s.t.Fatalf("%s: %s", line, said)
+		}
+	}
+}
+
 // checkApplications makes credentials of applications of store S on a server, as docs/security.md says, and uses them.
 // admin runs an expression with the admin's credential and returns what it prints.
 func (s *securedRun) checkApplications(host string, admin func(code string) string) {
@@ -238,11 +274,12 @@ func (s *securedRun) checkApplications(host string, admin func(code string) stri
 	} {
 		file := filepath.Join(s.dir, app+".pem")
 		args := append([]string{"credential", "--data-dir", filepath.Join(s.dir, host), "--app", app, "--out", file}, flags...)
-		if said, err := s.command("home", "dkvmanager", args...).CombinedOutput(); err != nil {
+		said, err := s.command("home", "dkvmanager", args...).CombinedOutput()
+		if err != nil {
 			s.t.Fatalf("the credential of %s: %v, %s", app, err, said)
 		}
+		s.checkUse(app, string(said), admin)
 		code := `connect_store{"S", endpoints = {"` + endpoint + `"}}:put("` + app + `", "v")`
-		var said []byte
 		for end := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) { // the instance learns of it
 			said, _ = s.command("stranger", "dkvrun", "--credential", file, "-e", code).CombinedOutput()
 			if !strings.Contains(string(said), "has no role") || time.Now().After(end) {

@@ -41,6 +41,8 @@ const (
 	settleTime = 6 * time.Second
 	// spreadTime bounds the wait until all managers have a line. They pull it every 2 s.
 	spreadTime = 15 * time.Second
+	// silentTime bounds it for a manager that has stopped answering.
+	silentTime = 3 * time.Second
 )
 
 // Codes of errors.
@@ -410,6 +412,11 @@ func (h *change) finish(action, what string, e *access.Entry) (any, error) {
 func (h *change) spread(e access.Entry) (map[string]bool, error) {
 	end := time.Now().Add(spreadTime)
 	left := h.members
+	missing := map[string]bool{}
+	heard := map[string]time.Time{} // when a manager has answered last
+	for _, m := range left {
+		heard[m.Identity()] = time.Now()
+	}
 	for {
 		h.r.Reporter.Progress(fmt.Sprintf("%s: %d of %d managers have it", h.c.Name, len(h.members)-len(left), len(h.members)))
 		all, err := h.r.QueryMembers(h.c, left, wire.AccessPath())
@@ -418,7 +425,15 @@ func (h *change) spread(e access.Entry) (map[string]bool, error) {
 		}
 		var still []cluster.Member
 		for i := range all {
-			if !h.has(&all[i], e) {
+			name := all[i].Member.Identity()
+			if all[i].Answer.Err == nil {
+				heard[name] = time.Now()
+			}
+			switch {
+			case h.has(&all[i], e):
+			case time.Since(heard[name]) > silentTime:
+				missing[name] = true
+			default:
 				still = append(still, all[i].Member)
 			}
 		}
@@ -431,7 +446,6 @@ func (h *change) spread(e access.Entry) (map[string]bool, error) {
 		}
 	}
 	h.r.Reporter.Progress("")
-	missing := map[string]bool{}
 	for _, m := range left {
 		missing[m.Identity()] = true
 	}

@@ -11,10 +11,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
 	"dkvrun/cmd/dkvmanager/internal/audit"
+	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/cmd/dkvmanager/internal/engine"
 	"dkvrun/cmd/dkvmanager/internal/security"
 	"dkvrun/runtime/identity"
@@ -152,7 +155,7 @@ func control(ctx context.Context, dataDir string, r controlRequest) (string, err
 	}
 	defer m.Close()
 	c := controller{member: m, pulls: newPuller(m, "", m.URL(), func() []wire.Manager { return managersOf(cat.Snapshot()) },
-		nil, slog.New(slog.DiscardHandler))}
+		nil, slog.New(slog.DiscardHandler)), stores: cat.Snapshot}
 	if mutates(r.Command) {
 		if c.changes, err = audit.Open(cat.Dir(), nil); err != nil {
 			return "", err
@@ -160,6 +163,23 @@ func control(ctx context.Context, dataDir string, r controlRequest) (string, err
 		defer c.changes.Close()
 	}
 	return c.execute(ctx, r)
+}
+
+// endpointsCommand asks for the client ports of a store, for the line that a new credential of an application prints.
+const endpointsCommand = "endpoints"
+
+// endpoints returns the URLs of the client ports of a store, with commas between them, or "" if the catalog doesn't
+// have the store.
+func endpoints(d *catalog.Data, store string) string {
+	s := d.Stores[store]
+	if s == nil {
+		return ""
+	}
+	var out []string
+	for _, n := range s.Nodes {
+		out = append(out, "https://"+net.JoinHostPort(n.Host, strconv.Itoa(n.ClientPort)))
+	}
+	return strings.Join(out, ",")
 }
 
 // callControl sends a command to a serving manager.
@@ -203,16 +223,22 @@ type controller struct {
 	pulls   *puller
 	changes *audit.Log
 	log     *slog.Logger
+	stores  func() *catalog.Data // the content of the catalog
 }
 
 // mutates reports whether a command changes who may do what, so that the audit log has a line of it.
-func mutates(command string) bool { return command != "status" && command != heardCommand }
+func mutates(command string) bool {
+	return command != "status" && command != heardCommand && command != endpointsCommand
+}
 
 // execute carries out a command, and adds it to the audit log.
 func (c *controller) execute(ctx context.Context, r controlRequest) (string, error) {
 	if r.Command == heardCommand {
 		text, err := json.Marshal(c.pulls.heardOf(ctx))
 		return string(text), err
+	}
+	if r.Command == endpointsCommand {
+		return endpoints(c.stores(), r.Store), nil
 	}
 	var survey surveyor
 	if c.log != nil { // the manager serves

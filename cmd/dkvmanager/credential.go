@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"dkvrun/cmd/dkvmanager/internal/pki"
+	"dkvrun/cmd/dkvmanager/internal/security"
 	"dkvrun/runtime/durable"
 	"dkvrun/runtime/identity"
 )
@@ -212,9 +213,43 @@ func (c *securityCommand) run(ctx context.Context, stdout io.Writer) error {
 		}
 		return err
 	}
-	if c.out != "" {
-		return durable.Replace(c.out, []byte(text), durable.Options{Mode: 0o600})
+	if c.out == "" {
+		_, err = io.WriteString(stdout, text)
+		return err
 	}
-	_, err = io.WriteString(stdout, text)
+	if err := durable.Replace(c.out, []byte(text), durable.Options{Mode: 0o600}); err != nil {
+		return err
+	}
+	if c.app == "" {
+		return nil
+	}
+	return c.showUse(ctx, stdout)
+}
+
+// showUse prints how an application uses its store with its credential, on this server.
+func (c *securityCommand) showUse(ctx context.Context, stdout io.Writer) error {
+	ports, err := control(ctx, c.dataDir, controlRequest{Command: endpointsCommand, Store: c.Store})
+	if err != nil {
+		return fmt.Errorf("%s is written; the client ports of store %s are not known: %w", c.out, c.Store, err)
+	}
+	if ports == "" {
+		_, err = fmt.Fprintf(stdout, "store %s is not in the catalog of this manager: connect_store(%q).endpoints lists its client ports\n",
+			c.Store, c.Store)
+		return err
+	}
+	roots := security.RootsPath(c.dataDir)
+	_, err = fmt.Fprintf(stdout, "endpoints of store %s: %s\netcdctl --endpoints=%s --cert=%s --key=%s --cacert=%s get KEY\n",
+		c.Store, ports, ports, quoted(c.out), quoted(c.out), quoted(roots))
 	return err
+}
+
+// quoted returns a path as a word of a shell's line.
+func quoted(path string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+,:=@%", r)
+	}
+	if strings.IndexFunc(path, func(r rune) bool { return !plain(r) }) < 0 {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"dkvrun/cmd/dkvmanager/internal/failpoint"
 	"dkvrun/cmd/dkvmanager/internal/security"
 	"dkvrun/runtime/identity"
 	"dkvrun/runtime/wire"
@@ -183,6 +184,9 @@ func (s *membership) appendAccess(req *request) (any, error) {
 	}
 	id, err := m.Append(body.Line)
 	req.subject = id
+	if err == nil {
+		err = failpoint.At("access.written")
+	}
 	var refused *security.TokenError
 	if errors.As(err, &refused) {
 		return nil, wire.Refuse(wire.CodeLineRefused, "%w", refused)

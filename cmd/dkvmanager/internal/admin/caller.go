@@ -55,7 +55,9 @@ func authorize(
 }
 
 // tlsOnly lists the actions of a secured manager that none takes over a plain connection.
-var tlsOnly = map[string]bool{"Join": true, "GetAccess": true, "AppendAccess": true}
+var tlsOnly = map[string]bool{
+	"Join": true, "GetAccess": true, "AppendAccess": true, "GetAccessState": true, "MakeCertificate": true,
+}
 
 // authorizePlain refuses a request over a plain connection if the manager takes none, if the request is about the
 // cluster's members, or if it has a bearer token: that one is revoked.

@@ -186,6 +186,9 @@ func keyHashes(roots []*x509.Certificate) []access.Hash {
 // Rotation returns the rotation of the authority of the manager's cluster, whether one is in progress or not.
 func (m *Member) Rotation() Rotation { return Rotation{m} }
 
+// RootsPath returns the path of the certificates that the manager of a data folder trusts.
+func RootsPath(dataDir string) string { return filepath.Join(dataDir, folderName, pki.RootsFile) }
+
 // Close closes the access log.
 func (m *Member) Close() error { return m.log.Close() }
 
