@@ -173,11 +173,19 @@ func resolve(a *run.Action, s *cluster.Session, repair *commit.Recovery) {
 	}
 }
 
-// answers reports whether the manager that is declared lost answers nevertheless.
+// answers reports whether the manager that is declared lost answers nevertheless. The catalog may have its URL from
+// before it was secured, so with a credential it is asked over TLS as well.
 func answers(a *run.Action, lost wire.Manager) bool {
 	endpoints, err := fanout.ParseEndpoints([]string{lost.URL}, wire.DefaultManagerPort)
 	if err != nil {
 		return false
+	}
+	secure := endpoints[0]
+	secure.Scheme = ""
+	if secure = a.Run.Client.Resolve(secure); secure.Scheme == "https" && secure != endpoints[0] {
+		if p := a.Run.Caller(a.Call).Probe(a.Call.Context(), []fanout.Endpoint{secure})[0]; p.Info != nil {
+			return p.Info.Identity == lost.Identity
+		}
 	}
 	p := a.Run.Caller(a.Call).Probe(a.Call.Context(), endpoints)[0]
 	return p.Info != nil && p.Info.Identity == lost.Identity
