@@ -569,9 +569,10 @@ function remove_instance(name, instance_name, lose_data, atomic, managers, port,
 ---@overload fun(parameters: table): dkvrun.results
 function remove_store(name, confirm, stop_first, atomic, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
 
----Resolves now an operation that was left in doubt when its runner or a manager failed; without this call the managers resolve it by themselves later. An operation that is still in flight is waited for, never rolled back. With `lost` the store continues without a manager that is gone for good: all other managers must take part. The lost manager need not answer; one that answers is not lost, unless it can't read its catalog. Another manager that does not answer is a failed row, unless silent managers are accepted (`--allow-down`). If the lost manager comes back, its decisions no longer count, and it stops its instances of the store.
+---Resolves now an operation that was left in doubt when its runner or a manager failed; without this call the managers resolve it by themselves later. An operation that is still in flight is waited for, never rolled back. With `lost` the store continues without a manager that is gone for good: all other managers must take part. The lost manager need not answer; one that answers is not lost, unless it can't read its catalog. Another manager that does not answer is a failed row, unless silent managers are accepted (`--allow-down`). If the lost manager comes back, its decisions no longer count, and it stops its instances of the store. With `decide` a person ends the one operation that nobody can decide: its coordinator had to fall back to an older catalog and may have committed or aborted it, and all other participants have voted for it. A plain call says so.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param lost? string the host, `host:port` or identity of a manager that will never come back
+---@param decide? "make"|"drop" `make` commits the operation that nobody can decide, `drop` aborts it; not with `lost`
 ---@param managers? string|string[] the managers to use instead of the session's: `host` or `host:port`; one string may hold several, separated by commas
 ---@param port? integer the port of managers that are given without one; the default is 7801 or the value of `--manager-port`
 ---@param parallel? any contact all managers at once instead of one after the other; a number limits how many at once
@@ -582,7 +583,7 @@ function remove_store(name, confirm, stop_first, atomic, managers, port, paralle
 ---@param deadline? number seconds for the whole action; requests that are not finished by then are cancelled or skipped
 ---@return dkvrun.results # results: one RepairStore row per manager
 ---@overload fun(parameters: table): dkvrun.results
-function repair_store(name, lost, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
+function repair_store(name, lost, decide, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
 
 ---Stops one instance and starts it again. If the stop fails, it is not started.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`

@@ -21,10 +21,12 @@ var RepairStore = runtime.Builtin{
 	Name: "repair_store", Group: "Actions", Positional: 2,
 	Doc: "Resolves now an operation that was left in doubt when its runner or a manager failed; without this call the managers resolve it by themselves later. " +
 		"An operation that is still in flight is waited for, never rolled back. With `lost` the store continues without a manager that is gone for good: " +
-		"all other managers must take part. The lost manager need not answer; one that answers is not lost, unless it can't read its catalog. Another manager that does not answer is a failed row, unless silent managers are accepted (`--allow-down`). If the lost manager comes back, its decisions no longer count, and it stops its instances of the store.",
+		"all other managers must take part. The lost manager need not answer; one that answers is not lost, unless it can't read its catalog. Another manager that does not answer is a failed row, unless silent managers are accepted (`--allow-down`). If the lost manager comes back, its decisions no longer count, and it stops its instances of the store. " +
+		"With `decide` a person ends the one operation that nobody can decide: its coordinator had to fall back to an older catalog and may have committed or aborted it, and all other participants have voted for it. A plain call says so.",
 	Params: params.Join([]runtime.Param{
 		params.Name,
 		{Name: "lost", Type: runtime.String, Doc: "the host, `host:port` or identity of a manager that will never come back"},
+		{Name: "decide", Type: runtime.String, Enum: []string{wire.DecideMake, wire.DecideDrop}, Doc: "`make` commits the operation that nobody can decide, `drop` aborts it; not with `lost`"},
 	}, params.Execution(60)),
 	Returns:    "results: one RepairStore row per manager",
 	ReturnType: "results",
@@ -35,6 +37,9 @@ repair_store("OrdersStore"):check()`,
 
 func repairStore(c *runtime.Call) (any, error) {
 	r := run.Of(c)
+	if c.Has("lost") && c.Has("decide") {
+		return nil, c.Errorf(wire.CodeBadRequest, "repair_store: lost and decide exclude each other: give one of them")
+	}
 	var s *cluster.Session
 	var silent []report.Row
 	var connect func(accepted string) error
@@ -86,7 +91,7 @@ func repairStore(c *runtime.Call) (any, error) {
 		case r.Planning(c):
 			planRepair(a, s, repair, "")
 		default:
-			resolve(a, s, repair)
+			resolve(a, s, repair, c.String("decide"))
 		}
 		a.AddSilent(wire.RepairAction, silent)
 		return a.End()
@@ -163,10 +168,16 @@ func planRepair(a *run.Action, s *cluster.Session, repair *commit.Recovery, lost
 	a.Keep(s, run.Operation{Change: wire.Operation{Action: wire.RepairAction}}, repair.Plan(lost), false)
 }
 
-// resolve resolves the operations in doubt at the managers that answer.
-func resolve(a *run.Action, s *cluster.Session, repair *commit.Recovery) {
+// resolve resolves the operations in doubt at the managers that answer. decide is what a person has decided about the one
+// that nobody can, or empty.
+func resolve(a *run.Action, s *cluster.Session, repair *commit.Recovery, decide string) {
 	a.Open(s, wire.RepairAction)
-	out := repair.Resolve(a.Call.Context())
+	var out *commit.Outcome
+	if decide != "" {
+		out = repair.Decide(a.Call.Context(), decide == wire.DecideMake)
+	} else {
+		out = repair.Resolve(a.Call.Context())
+	}
 	a.Keep(s, run.Operation{Change: wire.Operation{Action: wire.RepairAction}}, out, false)
 	if out.State == commit.Committed {
 		a.Run.Reporter.Notice(printable.Line(out.Summary))

@@ -89,9 +89,9 @@ func newPeers(bind string, log *slog.Logger, secured *security.Member, heard *au
 }
 
 // State returns what the manager at url has of a store.
-func (p *peers) State(ctx context.Context, url, store string) (s wire.StoreState, err error) {
+func (p *peers) State(ctx context.Context, url, store string, q wire.StateQuestion) (s wire.StoreState, err error) {
 	asked := time.Now()
-	from, err := p.exchange(ctx, http.MethodGet, url, wire.StatePath(store), &s)
+	from, err := p.exchangeWith(ctx, http.MethodGet, url, wire.StatePath(store), q.Header(), &s)
 	switch {
 	case err != nil:
 	case p.mustBe(from, s.Manager): // callers compare Manager with the one that they asked
@@ -140,7 +140,7 @@ func (p *peers) ChangeMember(ctx context.Context, to wire.Manager, from, store s
 	}
 	query := url.Values{"to": {to.Identity}, "from": {from}}
 	var refused *wire.Result
-	err = p.request(ctx, http.MethodPost, to.URL, wire.MembersPath(store)+"?"+query.Encode(), bytes.NewReader(text),
+	err = p.request(ctx, http.MethodPost, to.URL, wire.MembersPath(store)+"?"+query.Encode(), "", bytes.NewReader(text),
 		func(sender string, resp *http.Response) (err error) {
 			if p.mustBe(sender, to.Identity) {
 				return fmt.Errorf("manager %s answers there, not manager %s", sender, to.Identity)
@@ -235,7 +235,12 @@ func (p *peers) mustBe(sender, identity string) bool { return sender != "" && se
 // exchange makes a request and decodes the response. Over TLS it returns the identity of the manager that answered. The
 // errors contain the cause.
 func (p *peers) exchange(ctx context.Context, method, manager, path string, into any) (from string, err error) {
-	err = p.request(ctx, method, manager, path, nil, func(sender string, resp *http.Response) error {
+	return p.exchangeWith(ctx, method, manager, path, "", into)
+}
+
+// exchangeWith is exchange with the header that says who asks for a state; without it if it is empty.
+func (p *peers) exchangeWith(ctx context.Context, method, manager, path, question string, into any) (from string, err error) {
+	err = p.request(ctx, method, manager, path, question, nil, func(sender string, resp *http.Response) error {
 		from = sender
 		if resp.StatusCode != http.StatusOK {
 			return wrongStatus(resp)
@@ -246,19 +251,19 @@ func (p *peers) exchange(ctx context.Context, method, manager, path string, into
 }
 
 // request makes a request and passes the response to read, over TLS with the identity of the sender.
-func (p *peers) request(ctx context.Context, method, manager, path string, body io.ReadSeeker,
+func (p *peers) request(ctx context.Context, method, manager, path, question string, body io.ReadSeeker,
 	read func(sender string, resp *http.Response) error) error {
 	if err := wire.CheckURL(manager); err != nil {
 		return err
 	}
 	if p.secured == nil {
-		return p.requestAt(ctx, method, manager, path, body, read)
+		return p.requestAt(ctx, method, manager, path, question, body, read)
 	}
 	if own := p.secured.Bundle(); p.shown.Swap(own) != own {
 		p.client.CloseIdleConnections() // they show the earlier certificate
 	}
 	secure := withTLS(manager)
-	err := p.requestAt(ctx, method, secure, path, body, read)
+	err := p.requestAt(ctx, method, secure, path, question, body, read)
 	if !errors.Is(err, http.ErrSchemeMismatch) || !p.mayBePlain(secure) {
 		return err
 	}
@@ -267,7 +272,7 @@ func (p *peers) request(ctx context.Context, method, manager, path string, body 
 			return err
 		}
 	}
-	return p.requestAt(ctx, method, "http://"+strings.TrimPrefix(secure, "https://"), path, body, read)
+	return p.requestAt(ctx, method, "http://"+strings.TrimPrefix(secure, "https://"), path, question, body, read)
 }
 
 // mayBePlain reports whether the manager at an https URL, which does not speak TLS now, may be queried without: this
@@ -287,7 +292,7 @@ func (p *peers) mayBePlain(manager string) bool {
 }
 
 // requestAt makes a request to exactly this URL.
-func (p *peers) requestAt(ctx context.Context, method, manager, path string, body io.Reader,
+func (p *peers) requestAt(ctx context.Context, method, manager, path, question string, body io.Reader,
 	read func(sender string, resp *http.Response) error) error {
 	req, err := http.NewRequestWithContext(ctx, method, manager+path, body)
 	if err != nil {
@@ -295,6 +300,9 @@ func (p *peers) requestAt(ctx context.Context, method, manager, path string, bod
 	}
 	if p.self != "" {
 		req.Header.Set(wire.SenderHeader, p.self)
+	}
+	if question != "" {
+		req.Header.Set(wire.QuestionHeader, question)
 	}
 	resp, err := p.client.Do(req)
 	if err != nil {

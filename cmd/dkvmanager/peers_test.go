@@ -58,7 +58,7 @@ func TestPeers_RefuseHostileResponses(t *testing.T) {
 			runtime.ReadMemStats(&before)
 			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 			defer cancel()
-			if s, err := newPeers("", slog.New(slog.DiscardHandler), nil, nil).State(ctx, server.URL, "S"); err == nil {
+			if s, err := newPeers("", slog.New(slog.DiscardHandler), nil, nil).State(ctx, server.URL, "S", wire.StateQuestion{}); err == nil {
 				t.Errorf("believed: %.100v", s)
 			}
 			runtime.ReadMemStats(&after)
@@ -82,7 +82,7 @@ func TestPeers_NameTheSilentManager(t *testing.T) {
 	p := newPeers("", slog.New(slog.NewTextHandler(&log, nil)), nil, nil)
 	want := "manager http://" + at + " does not answer"
 	for range 3 {
-		if _, err = p.State(context.Background(), "http://"+at, "S"); err == nil || err.Error() != want {
+		if _, err = p.State(context.Background(), "http://"+at, "S", wire.StateQuestion{}); err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
@@ -100,7 +100,7 @@ func TestPeers_RequestNothingButManagers(t *testing.T) {
 	defer server.Close()
 	p := newPeers("", slog.New(slog.DiscardHandler), nil, nil)
 	for _, url := range []string{server.URL + "/any/path?x=", server.URL + "/", "", "file:///etc/passwd"} {
-		if _, err := p.State(t.Context(), url, "S"); err == nil {
+		if _, err := p.State(t.Context(), url, "S", wire.StateQuestion{}); err == nil {
 			t.Errorf("%q is taken for a manager", url)
 		}
 	}
@@ -135,7 +135,7 @@ func TestPeers_RefuseConfigurationsWithoutBounds(t *testing.T) {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write(text)
 		}))
-		_, err = newPeers("", slog.New(slog.DiscardHandler), nil, nil).State(t.Context(), server.URL, "S")
+		_, err = newPeers("", slog.New(slog.DiscardHandler), nil, nil).State(t.Context(), server.URL, "S", wire.StateQuestion{})
 		if (err == nil) != (change == nil) {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -118,7 +118,7 @@ func TestPeers_BelieveMembers(t *testing.T) {
 			var log bytes.Buffer
 			p := newPeers("", slog.New(slog.NewTextHandler(&log, nil)), me, nil)
 			url := "http://" + server.Listener.Addr().String() // as in a catalog from the time before
-			s, err := p.State(t.Context(), url, "S")
+			s, err := p.State(t.Context(), url, "S", wire.StateQuestion{})
 			if test.why == "" && (err != nil || s.Epoch != 7) {
 				t.Errorf("got %+v, %v; %s", s, err, &log)
 			}

@@ -251,6 +251,16 @@ func (r *Recovery) resolvedRow(before, now stateReply, coordinator *wire.Configu
 		row.Result, row.Code = Failed, wire.CodeReplacementUnfinished
 		row.Message = "a repair without manager " + now.state.Replacing + " has started and is not finished"
 		row.Hint = fmt.Sprintf("repair_store{%q, lost = %q} finishes it", r.Store, now.state.Replacing)
+	case now.state.Suspect:
+		row.Result, row.Code = Failed, wire.CodeSuspect
+		row.Message = "may have forgotten a vote or a decision about the store"
+		row.Hint = fmt.Sprintf("repair_store(%q) again when all managers of the store answer", r.Store)
+		if d := now.state.Doubt; d != nil {
+			row.Message += ": " + d.Why
+			if d.Operation != "" {
+				row.Hint = fmt.Sprintf("repair_store{%q, decide = \"make\"} commits it, decide = \"drop\" aborts it", r.Store)
+			}
+		}
 	case now.state.Prepared != nil:
 		p := now.state.Prepared
 		row.Result, row.Code = Failed, wire.CodeStoreBusy

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -101,10 +102,33 @@ func (s *StoreState) CheckBounds() error {
 	if len(s.Removed) > maxIdentity {
 		return fmt.Errorf("removed: has %d bytes: at most %d are allowed", len(s.Removed), maxIdentity)
 	}
+	if err := s.checkHistory(); err != nil {
+		return err
+	}
 	if s.Configuration == nil {
 		return nil
 	}
 	return s.Configuration.checkBounds()
+}
+
+// maxHistory is the maximum number of decisions, and of managers that were declared lost, in a state.
+const maxHistory = 1024
+
+// checkHistory checks what a manager that heals keeps of another one's decisions.
+func (s *StoreState) checkHistory() error {
+	if len(s.Decisions) > maxHistory || len(s.Fenced) > maxHistory {
+		return fmt.Errorf("%d decisions and %d managers that were declared lost are too many", len(s.Decisions), len(s.Fenced))
+	}
+	texts := slices.Clone(s.Fenced)
+	for _, op := range s.Decisions {
+		texts = append(texts, op.ID, op.Action, op.Digest)
+	}
+	for _, text := range texts {
+		if len(text) > maxIdentity {
+			return fmt.Errorf("decided: %.80q has %d bytes: at most %d are allowed", text, len(text), maxIdentity)
+		}
+	}
+	return nil
 }
 
 func (c *Configuration) checkBounds() error {

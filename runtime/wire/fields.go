@@ -25,6 +25,7 @@ var knownFields = [...]string{
 	"bootstrapped", "cluster", "engine", "instances", "leaving",
 	"listen", "version", "boot", "catalogDigest", "capabilities",
 	"security", "tls", "clientTls", "clusterTls", "certificateEnds", "issuerEnds", "authorityEnds", "warnings", "accessStaleSince",
+	"doubt", "why", "content", "creation", "baseRevision", "baseOperation", "drop", "founding", "loseData", "dryRun",
 	"instance", "category", "metric", "rate", "total", "windowSec", "metrics",
 }
 

@@ -216,6 +216,10 @@ type StoreState struct {
 	Replacing string   `json:"repairing,omitempty"`
 	// Suspect means that the manager's catalog may lack its last write, and with it a vote.
 	Suspect bool `json:"suspect,omitempty"`
+	// Doubt says why a suspect manager is not healed yet; nil while it is not known.
+	Doubt *Doubt `json:"doubt,omitempty"`
+	// Content is the prepared operation; set if the question asks for it.
+	Content *Operation `json:"content,omitempty"`
 	// Asks lists the changes of members that the manager asks other managers for at this moment. Unlike the other
 	// fields they are not durable.
 	Asks []MemberAsk `json:"asks,omitempty"`
@@ -227,6 +231,69 @@ type StoreState struct {
 	// Heard is the highest generation of the asking manager's catalog of which this manager has heard; 0 for none. The
 	// catalog of a manager that has a lower one is an older copy.
 	Heard uint64 `json:"heard,omitempty"`
+}
+
+// Doubt is why a suspect manager is not healed.
+type Doubt struct {
+	Why string `json:"why"`
+	// Operation is the id of an operation that only a person can decide, with repair_store{decide}; empty if there is none.
+	Operation string `json:"change,omitempty"`
+	Action    string `json:"action,omitempty"`
+}
+
+// StateQuestion says who asks for a store's state, in the query of StatePath. All fields may be empty.
+type StateQuestion struct {
+	// From is the identity of the manager that asks, URL its address in the list of the store's managers.
+	From, URL string
+	// Holds means that the asker has a configuration, or a prepared operation, that the asked manager coordinates. One that
+	// lost its last write learns from it that it has forgotten the store.
+	Holds bool
+	// Deciding is the operation about which the asker, its coordinator, is about to carry out a person's decision.
+	Deciding string
+}
+
+// QuestionHeader is the header of a StateQuestion. It is a header and no parameter, since older managers refuse parameters
+// that they don't know.
+const QuestionHeader = "Dkv-Question"
+
+// Header returns the value of QuestionHeader.
+func (q StateQuestion) Header() string {
+	values := url.Values{"from": {q.From}}
+	if q.Holds {
+		values.Set("holds", q.URL)
+	}
+	if q.Deciding != "" {
+		values.Set("deciding", q.Deciding)
+	}
+	return values.Encode()
+}
+
+// ReadQuestion reads the value of QuestionHeader. A header that is no question gives the zero value: the question can be
+// answered without it.
+func ReadQuestion(header string) StateQuestion {
+	values, err := url.ParseQuery(header)
+	if err != nil || CheckIdentity(values.Get("from")) != nil {
+		return StateQuestion{}
+	}
+	q := StateQuestion{From: values.Get("from"), URL: values.Get("holds"), Deciding: values.Get("deciding")}
+	q.Holds = CheckURL(q.URL) == nil
+	return q
+}
+
+// HealPath returns the path that makes a suspect coordinator carry out a person's decision.
+func HealPath(store string) string { return StorePath(store) + "/heal" }
+
+// The decisions of HealRequest.
+const (
+	DecideMake = "make"
+	DecideDrop = "drop"
+)
+
+// HealRequest is the body of HealPath: how a person ends an operation that the suspect coordinator may have committed or
+// aborted. All other participants have voted for it at its epoch.
+type HealRequest struct {
+	Operation Operation `json:"operation"`
+	Decide    string    `json:"decide" max:"16"`
 }
 
 // AuditHead is the last line of an audit log.

@@ -243,7 +243,10 @@ var (
 	// RefuseSuspect: the manager may have forgotten a vote. Arguments: manager, store.
 	RefuseSuspect = Refusal{CodeSuspect,
 		"manager %s had to fall back to an older generation of its catalog, and may have forgotten a vote about %s",
-		"it takes the store from its coordinator; when it is the coordinator itself, repair_store with lost = its host"}
+		"it asks the other managers of the store and heals when all answer; repair_store shows what it waits for"}
+	// RefuseNotHealed: a suspect coordinator can't carry out a decision. Arguments: store, the cause.
+	RefuseNotHealed = Refusal{CodeSuspect, "the coordinator of %s can't decide yet: %s",
+		"nothing was decided; start all managers of the store, then repeat the call"}
 
 	// RefuseCatalogLost: both generations of the catalog are damaged. Argument: the errors.
 	RefuseCatalogLost = Refusal{CodeReadOnly, "the manager is read-only: %s",

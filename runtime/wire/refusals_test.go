@@ -16,7 +16,7 @@ func TestRefusal_FillsInMessageAndHint(t *testing.T) {
 		{RefuseStoreBusy, []any{"Orders", "alice", "noon", CreateAction, "op-1"}, 409,
 			"Orders is being changed by alice since noon (CreateStore, operation op-1)", `repair_store("Orders") resolves`},
 		{RefuseOperationAborted, []any{"op-1"}, 410, "operation op-1 was rolled back or timed out; nothing of it remains; run it again", ""},
-		{RefuseSuspect, []any{"m1", "Orders"}, 503, "manager m1 had to fall back", "from its coordinator"},
+		{RefuseSuspect, []any{"m1", "Orders"}, 503, "manager m1 had to fall back", "heals when all answer"},
 		{RefuseReplacementUnfinished, []any{"Orders", "m1"}, 409, "without manager m1", `lost = "m1"`},
 		{RefuseWrongCoordinator, []any{"Orders", "m1", "m2"}, 409, "manager m1 coordinates changes of Orders, not m2", ""},
 		{RefuseStartStopped, []any{"orders-1"}, 500, "orders-1 was stopped while it started", ""},

@@ -119,6 +119,7 @@ type onDisk struct {
 		Pending   json.RawMessage `json:"pending"`
 		Repairing string          `json:"repairing"`
 	} `json:"names"`
+	DoubtfulNames bool `json:"doubtfulNames"`
 }
 
 func (m *manager) disk() (onDisk, error) {

@@ -61,7 +61,7 @@ func withAudit(file *audit.Log, value any) any {
 }
 
 // completing lists the actions that end an operation, or a coordinator replacement.
-var completing = map[string]bool{"Commit": true, "Abort": true, "Decide": true}
+var completing = map[string]bool{"Commit": true, "Abort": true, "Decide": true, "Heal": true}
 
 // outcomeOf returns the outcome of a request for the audit log, or "" if it changed nothing.
 func outcomeOf(value any, err error) string {

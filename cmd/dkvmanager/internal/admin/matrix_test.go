@@ -203,6 +203,10 @@ func matrix(cluster *securitytest.Cluster, victim *identity.Bundle) []matrixRow 
 		lost(b, o)
 		b.edit(func(d *catalog.Data) { d.SetName("OrdersStore", func(n *catalog.Name) { n.Replacing = "m-other" }) })
 	}
+	forgets := func(b *harness, o *otherManager) {
+		prepares(b, o)
+		b.edit(func(d *catalog.Data) { d.SuspectStores = []string{"cartstore"} })
+	}
 	return []matrixRow{
 		{method: "GET", path: "/stores", allowed: viewers, shows: "OrdersStore"},
 		{method: "POST", path: "/stores", allowed: admins, body: func(*harness) any {
@@ -249,6 +253,9 @@ func matrix(cluster *securitytest.Cluster, victim *identity.Bundle) []matrixRow 
 			body: func(b *harness) any {
 				return wire.DecideRequest{Lost: "m-other", Coordinator: b.catalog.Identity()}
 			}, done: func(b *harness) bool { return keeps(b).Coordinator == b.catalog.Identity() }},
+		{method: "POST", path: "/stores/CartStore/heal", allowed: operators, query: "?to=SELF", set: forgets,
+			body: func(b *harness) any { return wire.HealRequest{Operation: b.matrixChange(), Decide: wire.DecideMake} },
+			done: decided(wire.OperationCommitted)},
 		{method: "POST", path: "/stores/OrdersStore/members", allowed: []string{"manager"}, query: "?to=SELF&from=m-other",
 			set:  func(_ *harness, o *otherManager) { o.asks(wire.AddMember, nodes(2, ownHost, otherHost)[1]) },
 			body: func(*harness) any { return wire.ChangeMember{Instance: "orders-2", Step: wire.AddMember} },

@@ -32,7 +32,7 @@ func askedBy(ctx context.Context, peers twophase.Peers, d *catalog.Data, s *cata
 	if i < 0 || slices.Contains(d.Name(s.Name).Fenced, from) {
 		return nil, refuse("manager %s does not keep %s: the parameter from names the instance's own manager", quoted(from), s.Name)
 	}
-	there, err := peers.State(ctx, s.Managers[i].URL, s.Name)
+	there, err := peers.State(ctx, s.Managers[i].URL, s.Name, wire.StateQuestion{})
 	if err != nil {
 		return nil, refuse("%w", err)
 	}

@@ -20,7 +20,7 @@ type otherManager struct {
 
 const otherURL = "http://" + otherHost + ":7801"
 
-func (o *otherManager) State(_ context.Context, url, _ string) (wire.StoreState, error) {
+func (o *otherManager) State(_ context.Context, url, _ string, _ wire.StateQuestion) (wire.StoreState, error) {
 	if url != otherURL {
 		return wire.StoreState{}, errors.New("asked somebody else: " + url)
 	}

@@ -190,6 +190,34 @@ func (a *API) decide(req *request) (any, error) {
 	return a.participant.ReplaceCoordinator(req.store, body)
 }
 
+// heal carries out what a person has decided about an operation of this suspect coordinator.
+func (a *API) heal(req *request) (any, error) {
+	if err := a.checkRecipient(req); err != nil {
+		return nil, err
+	}
+	var body wire.HealRequest
+	if err := decode(req.body, &body); err != nil {
+		return nil, err
+	}
+	if body.Decide != wire.DecideMake && body.Decide != wire.DecideDrop {
+		return nil, wire.Refuse(wire.CodeBadRequest, "decide: got %s, want %s or %s", quoted(body.Decide), wire.DecideMake, wire.DecideDrop)
+	}
+	req.operation = body.Operation.ID
+	leave, err := a.waiting.enter(req.client)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	release, err := a.locks.take(req.store, "")
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	ctx, cancel := context.WithTimeout(req.ctx, resolveTimeout)
+	defer cancel()
+	return a.participant.Heal(ctx, req.store, body)
+}
+
 func (a *API) repairBody(req *request, body any, lost *string) error {
 	if err := a.checkRecipient(req); err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"dkvrun/cmd/dkvmanager/internal/catalog"
+	"dkvrun/runtime/identity"
 	"dkvrun/runtime/wire"
 )
 
@@ -197,13 +198,41 @@ func (a *API) getAccess(req *request) (any, error) {
 
 // getState returns, for other managers and repairs, what this manager has of a store, even if it has no such store.
 func (a *API) getState(req *request) (any, error) {
+	content, err := req.flag("content")
+	if err != nil {
+		return nil, err
+	}
+	if err := a.asked(req); err != nil {
+		return nil, err
+	}
 	s, err := a.participant.State(req.store)
 	if err != nil {
 		return nil, err
 	}
+	if p := a.Catalog.Snapshot().Name(req.store).Prepared; content && p != nil && s.Prepared != nil && p.ID == s.Prepared.ID {
+		s.Content = &p.Operation
+	}
 	s.Asks = a.Supervisor.Asks(req.store)
 	s.Generation, s.Heard = a.Catalog.Generation(), a.generations.of(req.sender)
 	return s, nil
+}
+
+// asked lets the participant know who asks for a state, if it is a manager. Who says that it holds the store is believed
+// only with a URL that this manager may ask (see mayIntroduce).
+func (a *API) asked(req *request) error {
+	q := req.question
+	if q.From == "" || a.Member != nil && req.caller.Role != identity.ManagerRole {
+		return nil
+	}
+	if q.Holds && a.participant.Doubtful(req.store) && !namedInCatalog(a.Catalog.Snapshot(), q.URL) {
+		if !a.waiting.introduce() {
+			q.Holds = false
+		} else {
+			defer a.waiting.introduced()
+			q.Holds = a.mayIntroduce(req.ctx, req, q.URL)
+		}
+	}
+	return a.participant.Asked(req.store, q)
 }
 
 // Limits of the lines of a log in one response.

@@ -33,7 +33,9 @@ type request struct {
 	// caller is who makes the request; the zero value if that is not known.
 	caller identity.Caller
 	query  url.Values
-	body   []byte
+	// question says which manager asks for a state; the zero value if none does.
+	question wire.StateQuestion
+	body     []byte
 	// release frees what the request holds for its body.
 	release func()
 }
@@ -41,7 +43,8 @@ type request struct {
 // read checks the form of a request: names, parameters, body. It has no side effects.
 func (a *API) read(w http.ResponseWriter, r *http.Request, route *route, names map[string]string) (*request, error) {
 	req := &request{ctx: r.Context(), client: clientOf(r), sender: r.Header.Get(wire.SenderHeader),
-		store: names["store"], instance: names["instance"], operation: names["operation"]}
+		store: names["store"], instance: names["instance"], operation: names["operation"],
+		question: wire.ReadQuestion(r.Header.Get(wire.QuestionHeader))}
 	for _, field := range []string{"store", "instance"} {
 		if name, has := names[field]; has {
 			if err := wire.CheckName(name); err != nil {

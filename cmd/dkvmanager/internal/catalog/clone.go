@@ -24,7 +24,8 @@ func (d *Data) Digest() string {
 func (d *Data) share() *Data {
 	return &Data{
 		Stores: maps.Clone(d.Stores), Names: maps.Clone(d.Names),
-		SuspectStores: slices.Clone(d.SuspectStores), SuspectNames: d.SuspectNames, Deletions: slices.Clone(d.Deletions),
+		SuspectStores: slices.Clone(d.SuspectStores), Deletions: slices.Clone(d.Deletions),
+		SuspectNames: d.SuspectNames, DroppedEpoch: d.DroppedEpoch,
 	}
 }
 

@@ -26,7 +26,7 @@ type Data struct {
 	// SuspectStores lists the stores, in lower case, for which a vote may be missing: the catalog was loaded from
 	// an older generation, and their coordinators have not confirmed the stores since.
 	SuspectStores []string `json:"doubtful,omitempty"`
-	// SuspectNames means that votes may be missing for stores that the catalog does not know.
+	// SuspectNames means that a vote may be missing for any name of which there is no store, unless Name.Confirmed.
 	SuspectNames bool `json:"doubtfulNames,omitempty"`
 	// DroppedEpoch is the highest epoch of the names whose records were dropped. See SeenEpoch.
 	DroppedEpoch uint64 `json:"droppedEpoch,omitempty"`
@@ -52,6 +52,11 @@ func (d *Data) markAllSuspect() {
 	slices.Sort(d.SuspectStores)
 	d.SuspectStores = slices.Compact(d.SuspectStores)
 	d.SuspectNames = true
+	for key, n := range d.Names {
+		if n.Confirmed {
+			d.SetName(key, func(n *Name) { n.Confirmed = false })
+		}
+	}
 }
 
 // Deletion names the data of one instance of a removed store. Operation is the id of the store's creating

@@ -43,6 +43,8 @@ type Name struct {
 	// DeclaredLost means that this manager itself was declared lost. It votes and decides no more (I8). It stops its
 	// instances of the store and keeps their data until the store is removed here.
 	DeclaredLost bool `json:"out,omitempty"`
+	// Confirmed means that all managers concerned were asked about the name since Data.SuspectNames was set.
+	Confirmed bool `json:"confirmed,omitempty"`
 	// Touched is the time at which an operation last ended. Only dropOldest uses it: no decision depends on a clock.
 	Touched time.Time `json:"touched"`
 }

@@ -38,11 +38,13 @@
 //
 // Files: prepare.go (votes and the checks before them), commit.go (decisions and leases), install.go (what a commit
 // changes), recovery.go (participants that are in doubt or behind), replacement.go (a coordinator that is gone for
-// good), suspect.go (a catalog that may lack a vote), status.go (states for other managers), validate.go.
+// good), suspect.go (a catalog that may lack a vote), healing.go (a coordinator
+// that lost writes), status.go (states for other managers), validate.go.
 //
 // States of a store's name, beside its operations:
 //
-//	suspect        the catalog may lack a vote       neither votes nor decides until recoverSuspect
+//	suspect        the catalog may lack a vote       neither votes nor decides until recoverSuspect,
+//	                                                 heal or Heal
 //	replacing      this manager has promised to      until ReplaceCoordinator it votes for nothing, and
 //	               ignore the lost coordinator       no decision of that coordinator counts
 //	fenced         managers that were declared lost  their decisions about the name don't count until

@@ -78,9 +78,12 @@ func (m *member) open() {
 func (m *member) url() string { return "http://" + m.host + ":7801" }
 
 // State implements Peers by a direct call.
-func (f *cluster) State(_ context.Context, url, store string) (wire.StoreState, error) {
+func (f *cluster) State(_ context.Context, url, store string, q wire.StateQuestion) (wire.StoreState, error) {
 	for _, m := range f.all {
 		if m.url() == url && !f.down[m.host] {
+			if err := m.Asked(store, q); err != nil {
+				return wire.StoreState{}, err
+			}
 			return m.State(store)
 		}
 	}

@@ -22,8 +22,8 @@ type Catalog interface {
 // Peers queries other managers. Answers may be late and lost, and come from another manager that has the address now,
 // so callers compare the identity in the answer.
 type Peers interface {
-	// State returns the state of a store at the manager at url. An error means that no usable answer came.
-	State(ctx context.Context, url, store string) (wire.StoreState, error)
+	// State returns the state of a store at the manager at url, which also learns from q who asks. An error means that no usable answer came.
+	State(ctx context.Context, url, store string, q wire.StateQuestion) (wire.StoreState, error)
 	// Resolve tells a manager to resolve a store whose coordinator is at a URL. After an error the manager may not have
 	// received the request.
 	Resolve(ctx context.Context, to wire.Manager, store, coordinator string) error
@@ -64,6 +64,7 @@ type Participant struct {
 	// aborts its operations, and elsewhere a restart only makes the manager wait longer before it may promise to ignore
 	// a silent coordinator.
 	lastContact map[string]time.Time
+	doubts      doubts
 }
 
 // New returns the participant of one manager. Call Start before any other method.
@@ -73,6 +74,7 @@ func New(o Options) *Participant {
 	}
 	o.Queries = cmp.Or(o.Queries, roundQueries)
 	return &Participant{Options: o, lastContact: map[string]time.Time{},
+		doubts:    doubts{askers: map[string]*asker{}, why: map[string]wire.Doubt{}},
 		resolving: rounds{clock: o.Now, parallel: o.Queries}, reconciling: rounds{clock: o.Now, parallel: o.Queries}}
 }
 

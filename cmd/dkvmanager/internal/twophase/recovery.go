@@ -34,7 +34,8 @@ func (m *Participant) Resolve(ctx context.Context) error {
 	// round, since one silent coordinator must not keep the operations of the others undecided.
 	err := m.expireLeases()
 	var queries []query
-	names := m.Catalog.Snapshot().Names
+	d := m.Catalog.Snapshot()
+	names := d.Names
 	for _, key := range slices.Sorted(maps.Keys(names)) {
 		n := names[key]
 		switch p := n.Prepared; {
@@ -44,6 +45,11 @@ func (m *Participant) Resolve(ctx context.Context) error {
 			queries = append(queries, query{url, 0, func() error { return m.followCoordinator(ctx, p) }})
 		default:
 			queries = append(queries, query{"", 0, func() error { return m.dropReplaced(ctx, p) }})
+		}
+	}
+	for _, key := range d.SuspectStores {
+		if store := m.suspectName(d, key); store != "" && !d.Name(store).DeclaredLost {
+			queries = append(queries, query{"heal " + key, 1, func() error { return m.heal(ctx, store) }})
 		}
 	}
 	return errors.Join(err, m.resolving.run(queries))
@@ -56,7 +62,9 @@ func (m *Participant) Resolve(ctx context.Context) error {
 // its decision record was dropped, as the store's last operation: no later operation can be committed without this
 // manager's vote, and this vote blocks the name.
 func (m *Participant) followCoordinator(ctx context.Context, p *catalog.PreparedRecord) error {
-	coordinator, err := m.Peers.State(ctx, urlOf(p.Managers, p.Coordinator), p.Store)
+	url := urlOf(p.Managers, p.Coordinator)
+	coordinator, err := m.Peers.State(ctx, url, p.Store,
+		m.question(m.Catalog.Snapshot(), p.Store, wire.Manager{Identity: p.Coordinator, URL: url}))
 	if err != nil {
 		return noAnswer{err}
 	}
@@ -155,12 +163,13 @@ func (m *Participant) reconcile(ctx context.Context) error {
 			queries = append(queries, query{w.URL, turn, func() error { return m.compare(ctx, name, w) }})
 		}
 	}
-	return m.reconciling.run(queries)
+	err := m.reconciling.run(queries)
+	return errors.Join(err, m.freeNames(len(m.reconciling.silentSince) == 0))
 }
 
 // compare compares a store with that of another manager.
 func (m *Participant) compare(ctx context.Context, store string, with wire.Manager) error {
-	there, err := m.Peers.State(ctx, with.URL, store)
+	there, err := m.Peers.State(ctx, with.URL, store, m.question(m.Catalog.Snapshot(), store, with))
 	switch {
 	case err != nil:
 		return noAnswer{err}
@@ -285,6 +294,9 @@ func (m *Participant) ResolveStore(ctx context.Context, store, coordinator strin
 	if err := m.recoverLostVote(ctx, store, coordinator); err != nil {
 		return wire.StoreState{}, err
 	}
+	if m.Doubtful(store) {
+		_ = m.heal(ctx, store) // the state says why it is not healed
+	}
 	d := m.Catalog.Snapshot()
 	n := d.Name(store)
 	// A replacement that has begun is left alone (I8): it decides both the operation and the configuration.
@@ -295,10 +307,11 @@ func (m *Participant) ResolveStore(ctx context.Context, store, coordinator strin
 		}
 	}
 	if s := d.Stores[store]; s != nil && s.Coordinator != "" && s.Coordinator != m.self() {
-		there, err := m.Peers.State(ctx, urlOf(s.Managers, s.Coordinator), store)
+		q := m.question(d, store, wire.Manager{Identity: s.Coordinator})
+		there, err := m.Peers.State(ctx, urlOf(s.Managers, s.Coordinator), store, q)
 		// This manager may have a wrong address of the coordinator.
 		if coordinator != "" && (err != nil || there.Manager != s.Coordinator) {
-			if given, e := m.Peers.State(ctx, coordinator, store); e == nil {
+			if given, e := m.Peers.State(ctx, coordinator, store, q); e == nil {
 				there, err = given, nil
 			}
 		}

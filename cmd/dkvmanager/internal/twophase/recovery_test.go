@@ -14,7 +14,7 @@ import (
 // mute implements Peers without answers.
 type mute struct{ asked func(ctx context.Context) }
 
-func (p mute) State(ctx context.Context, url, _ string) (wire.StoreState, error) {
+func (p mute) State(ctx context.Context, url, _ string, _ wire.StateQuestion) (wire.StoreState, error) {
 	p.asked(ctx)
 	return wire.StoreState{}, fmt.Errorf("manager %s does not answer", url)
 }

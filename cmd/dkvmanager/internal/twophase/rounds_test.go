@@ -19,13 +19,13 @@ type strangers struct {
 	asked chan string
 }
 
-func (s strangers) State(ctx context.Context, url, store string) (wire.StoreState, error) {
+func (s strangers) State(ctx context.Context, url, store string, q wire.StateQuestion) (wire.StoreState, error) {
 	if strings.Contains(url, "stranger") {
 		<-ctx.Done()
 		return wire.StoreState{}, ctx.Err()
 	}
 	s.asked <- url
-	return s.cluster.State(ctx, url, store)
+	return s.cluster.State(ctx, url, store, q)
 }
 
 // A store with many managers that don't answer delays neither the comparison of another store nor its decisions.

@@ -67,6 +67,12 @@ func (d *disk) Update(f func(*catalog.Data) error) error {
 		d.keep(text)
 	}
 	d.s.checkWrite(d.m)
+	// The disk loses this write before anybody hears of it, which may be a decision of the coordinator.
+	if d.m == d.s.victim && d.s.chance(d.s.faults.damage*0.2) {
+		d.damage()
+		d.s.crash(d.m)
+		runtime.Goexit()
+	}
 	return nil
 }
 

@@ -38,6 +38,7 @@ func (s *simulation) passedCommitPoint(id string) bool {
 // checkWrite checks a manager's durable catalog against the history of all managers, after each write.
 func (s *simulation) checkWrite(m *manager) {
 	d := m.disk.read(m.disk.durable)
+	s.recordHealing(m, d)
 	for _, store := range stores {
 		s.recordLost(d, store)
 	}
@@ -46,7 +47,7 @@ func (s *simulation) checkWrite(m *manager) {
 			if x.Committed {
 				s.recordCommit(m, x.ID)
 			} else {
-				m.aborted[x.ID] = true
+				s.recordAbort(m, x.ID)
 			}
 		}
 		if n.Prepared != nil && d.Decision(n.Prepared.ID) != nil {
@@ -68,6 +69,35 @@ func (s *simulation) checkWrite(m *manager) {
 	s.checkAgreement()
 }
 
+// recordAbort records an abort. A person may abort what only the coordinator had committed, and has forgotten.
+func (s *simulation) recordAbort(m *manager, id string) {
+	m.aborted[id] = true
+	c := s.changes[id]
+	if s.overruled[id] && c != nil && c.Coordinator == m.disk.identity && m.committed[id] {
+		delete(m.committed, id)
+		s.heads[c.Store] = c.BaseOperation
+	}
+}
+
+// recordHealing counts what a manager has healed with a write.
+func (s *simulation) recordHealing(m *manager, d *catalog.Data) {
+	for _, key := range m.suspects {
+		if slices.Contains(d.SuspectStores, key) {
+			continue
+		}
+		switch there := d.Named(key); {
+		case there == nil:
+			s.outcomes[healedName]++
+		case there.Coordinator == m.disk.identity:
+			s.outcomes[healed]++
+		}
+	}
+	if m.names && !d.SuspectNames {
+		s.outcomes[freed]++
+	}
+	m.suspects, m.names = d.SuspectStores, d.SuspectNames
+}
+
 // recordCommit records a commit. At the coordinator the operation must build on the previous commit (I6).
 func (s *simulation) recordCommit(m *manager, id string) {
 	if m.committed[id] {
@@ -78,10 +108,13 @@ func (s *simulation) recordCommit(m *manager, id string) {
 	if c.Coordinator != m.disk.identity {
 		return
 	}
+	if s.overruled[id] { // a person may commit what only this coordinator had aborted, and has forgotten
+		delete(m.aborted, id)
+	}
 	if s.lost[c.Store][m.disk.identity] {
 		s.fail("I8: %s was declared lost, and commits %s", m.host, id)
 	}
-	if s.reportedAborted[id] {
+	if s.reportedAborted[id] && !s.overruled[id] {
 		s.fail("%s commits %s, which a runner has reported as aborted", m.host, id)
 	}
 	if head := s.heads[c.Store]; head != c.BaseOperation {
@@ -144,6 +177,9 @@ func (s *simulation) checkAgreement() {
 // (I5).
 func (s *simulation) converged() {
 	for _, m := range s.managers {
+		if d := m.disk.read(m.disk.durable); d.SuspectNames {
+			s.fail("%s still votes for no unknown name", m.host)
+		}
 		for _, n := range m.disk.read(m.disk.durable).Names {
 			if n.Replacing != "" {
 				s.fail("I5: %s has not completed the replacement of %s", m.host, n.Replacing)
@@ -173,6 +209,19 @@ func (s *simulation) converged() {
 		}
 		if s.heads[store] != "" && len(all) == 0 {
 			s.fail("I5: %s was committed by %s, and no manager has it", store, s.heads[store])
+		}
+	}
+}
+
+// settled checks, 40 s after the faults and all runners have ended, that nothing is prepared any more, unless a person has to
+// decide it, or to repair the store.
+func (s *simulation) settled() {
+	for _, m := range s.managers {
+		for _, n := range m.disk.read(m.disk.durable).Names {
+			if p := n.Prepared; p != nil && !s.lost[p.Store][m.disk.identity] && s.replacing(p.Store) == "" &&
+				s.suspectCoordinator(p.Store) == "" && !s.overruled[p.ID] {
+				s.fail("I5: after 40 s %s still has %s of %s prepared", m.host, p.ID, p.Store)
+			}
 		}
 	}
 }

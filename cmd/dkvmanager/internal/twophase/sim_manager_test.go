@@ -25,6 +25,9 @@ type manager struct {
 	older       bool // its refusals name neither the operation nor the manager
 	// committed and aborted are all operations that ended so at this manager. Entries are never removed.
 	committed, aborted map[string]bool
+	// suspects are the suspect stores of its last write, and names whether it was suspect for all names.
+	suspects []string
+	names    bool
 }
 
 func (m *manager) url() string { return "http://" + m.host }
@@ -110,6 +113,9 @@ func (m *manager) serveStore(path string, r runner.Request, query url.Values) ru
 	switch {
 	case verb == "state":
 		state, err = m.participant.State(store)
+		if p := m.disk.Snapshot().Name(store).Prepared; p != nil && query.Has("content") {
+			state.Content = &p.Operation
+		}
 	case query.Get("to") != m.disk.identity:
 		err = wire.RefuseWrongManager.With(m.disk.identity)
 	case verb == "settle":
@@ -118,6 +124,10 @@ func (m *manager) serveStore(path string, r runner.Request, query url.Values) ru
 		var body wire.FenceRequest
 		m.s.decode(r.Body, &body)
 		state, err = m.participant.FenceCoordinator(ctx, store, body)
+	case verb == "heal":
+		var body wire.HealRequest
+		m.s.decode(r.Body, &body)
+		state, err = m.participant.Heal(ctx, store, body)
 	case verb == "decide":
 		var body wire.DecideRequest
 		m.s.decode(r.Body, &body)

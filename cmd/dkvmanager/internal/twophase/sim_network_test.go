@@ -134,7 +134,8 @@ func (n network) alter(request runner.Request) runner.Request {
 		c.Owner += "2"
 	case what == 2:
 		c.Coordinator = c.Managers[someone].Identity
-	case what == 3:
+	// Only the driver reaches a manager that has a wrong address of the coordinator, and the driver may be dead.
+	case what == 3 && c.Managers[someone].Identity != c.Coordinator:
 		c.Managers[someone].URL += "2"
 	case len(c.Nodes) == 0:
 		c.BaseRevision++
@@ -180,8 +181,13 @@ func (n network) silence(request runner.Request) runner.Reply {
 }
 
 // State implements Peers.
-func (m *manager) State(_ context.Context, url, store string) (wire.StoreState, error) {
-	return m.ask(url, func(to *manager) (wire.StoreState, error) { return to.participant.State(store) })
+func (m *manager) State(_ context.Context, url, store string, q wire.StateQuestion) (wire.StoreState, error) {
+	return m.ask(url, func(to *manager) (wire.StoreState, error) {
+		if err := to.participant.Asked(store, q); err != nil {
+			return wire.StoreState{}, err
+		}
+		return to.participant.State(store)
+	})
 }
 
 // Resolve implements Peers.

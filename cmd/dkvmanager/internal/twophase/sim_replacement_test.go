@@ -5,6 +5,7 @@ import (
 	"time"
 
 	runner "dkvrun/runtime/commit"
+	"dkvrun/runtime/wire"
 )
 
 // loseCoordinator kills a manager for good in some runs, and lets an operator replace it in the stores that it
@@ -70,13 +71,49 @@ func (s *simulation) finishRepairs() {
 			for _, store := range stores {
 				if lost := s.replacing(store); lost != "" {
 					s.repair(store, lost)
-				} else if lost := s.suspectCoordinator(store); lost != "" {
-					s.repair(store, lost)
+				} else if s.suspectCoordinator(store) != "" {
+					s.decide(store)
 				}
 			}
-			s.sleep(20 * time.Second)
+			s.sleep(10 * time.Second)
 		}
 	})
+}
+
+// decide does what repair_store{store, decide} does. It calls the decision a person's for every operation that is prepared
+// then, and only one is undecided: for the others the managers must find out what was decided.
+func (s *simulation) decide(store string) {
+	n, asked := network{s, s.managers}, false
+	r := &runner.Recovery{Transport: n, Clock: n, Store: store, Timeout: time.Second}
+	for _, m := range s.managers {
+		r.Managers, r.Names = append(r.Managers, m.keeper()), append(r.Names, m.host)
+		p := m.disk.read(m.disk.durable).Name(store).Prepared
+		if p != nil && s.undecided(p.ID, p.Coordinator, p.Managers) {
+			s.overruled[p.ID], asked = true, true
+		}
+	}
+	ctx := context.Background()
+	r.Query(ctx)
+	commits := s.chance(0.5)
+	if out := r.Decide(ctx, commits); out.State != runner.Committed || !asked {
+		return
+	}
+	if commits {
+		s.outcomes[decidedMake]++
+	} else {
+		s.outcomes[decidedDrop]++
+	}
+}
+
+// undecided reports whether all participants but the coordinator hold an operation prepared.
+func (s *simulation) undecided(id, coordinator string, participants []wire.Manager) bool {
+	for _, m := range s.managers {
+		if p := m.disk.read(m.disk.durable).Prepared(id); m.disk.identity != coordinator &&
+			hasManager(participants, m.disk.identity) && p == nil {
+			return false
+		}
+	}
+	return true
 }
 
 // suspectCoordinator returns a suspect manager that coordinates the store or a prepared operation of it, or "". Such a

@@ -32,6 +32,8 @@ type simulation struct {
 	reportedAborted map[string]bool            // operations that a runner reported as aborted or refused
 	heads           map[string]string          // the last operation that was committed at its coordinator, by store
 	lost            map[string]map[string]bool // by store: the coordinators that were declared lost
+	overruled       map[string]bool            // operations that a person was asked to decide
+	runners         []*process
 	outcomes        map[runner.State]int
 	planned         int
 	ports           int
@@ -40,6 +42,16 @@ type simulation struct {
 
 // replaced is the key under which outcomes counts completed coordinator replacements.
 const replaced runner.State = -1
+
+// Keys under which outcomes counts how coordinators that lost writes healed: stores, names without a store, manager that
+// vote for unknown names again, and operations that a person decided.
+const (
+	healed runner.State = -iota - 2
+	healedName
+	freed
+	decidedMake
+	decidedDrop
+)
 
 // weakness removes a rule from the protocol.
 type weakness struct {
@@ -55,7 +67,8 @@ const syncLate = 5 * time.Second
 func simulate(seed uint64, weak weakness) (s *simulation) {
 	s = &simulation{
 		world: newWorld(seed), weak: weak, changes: map[string]*wire.Operation{}, reportedAborted: map[string]bool{},
-		heads: map[string]string{}, lost: map[string]map[string]bool{}, outcomes: map[runner.State]int{},
+		heads: map[string]string{}, lost: map[string]map[string]bool{}, overruled: map[string]bool{},
+		outcomes: map[runner.State]int{},
 	}
 	defer s.close()
 	for i := range 3 + s.rng.IntN(3) {
@@ -69,6 +82,7 @@ func simulate(seed uint64, weak weakness) (s *simulation) {
 	s.loseCoordinator()
 	for range 2 + s.rng.IntN(2) {
 		p := &process{}
+		s.runners = append(s.runners, p)
 		s.spawn(p, func() { s.script(p) })
 		s.spoil(p)
 	}
@@ -99,6 +113,9 @@ func (s *simulation) trouble() {
 		s.faults.altered = 0
 	}
 	s.victim = s.managers[s.rng.IntN(len(s.managers))]
+	if s.chance(0.5) {
+		s.victim = s.managers[0] // a coordinator
+	}
 	for range s.rng.IntN(5) {
 		m := s.managers[s.rng.IntN(len(s.managers))]
 		s.after(s.upTo(150*time.Second), func() { s.crash(m) })
@@ -144,8 +161,13 @@ func (s *simulation) heal() {
 			m.start()
 		}
 	}
+	for _, p := range s.runners {
+		p.kill()
+	}
 	s.finishRepairs()
-	s.run(150 * time.Second)
+	s.run(40 * time.Second)
+	s.settled()
+	s.run(180 * time.Second)
 	s.converged()
 	for _, m := range s.managers {
 		s.differentContent(m)
@@ -169,10 +191,11 @@ func TestSim_RandomRuns(t *testing.T) {
 	if bad != nil {
 		t.Fatalf("seed %d: %s\nreplay: go test ./cmd/dkvmanager/internal/twophase -run 'TestSim_RandomRuns$' -seed %d", bad.seed, bad.what, bad.seed)
 	}
-	t.Logf("%d seeds; runners reported: %d committed, %d aborted, %d refused, %d unknown; %d coordinators were replaced", *seedsFlag,
+	t.Logf("%d seeds; runners reported: %d committed, %d aborted, %d refused, %d unknown; %d coordinators were replaced; healed: %d stores, %d names, %d managers for all names; a person committed %d and aborted %d", *seedsFlag,
 		outcomes[runner.Committed], outcomes[runner.Aborted], outcomes[runner.Refused], outcomes[runner.Unknown],
-		outcomes[replaced])
-	for _, state := range []runner.State{runner.Committed, runner.Aborted, runner.Refused, runner.Unknown, replaced} {
+		outcomes[replaced], outcomes[healed], outcomes[healedName], outcomes[freed], outcomes[decidedMake], outcomes[decidedDrop])
+	for _, state := range []runner.State{runner.Committed, runner.Aborted, runner.Refused, runner.Unknown, replaced,
+		healed, healedName, freed, decidedMake, decidedDrop} {
 		if outcomes[state] == 0 {
 			t.Errorf("no operation ended in state %d: the faults are too rare", state)
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"dkvrun/cmd/dkvmanager/internal/catalog"
@@ -60,6 +61,13 @@ func (m *Participant) State(store string) (wire.StoreState, error) {
 	out := wire.StoreState{
 		Manager: m.self(), Store: store, Epoch: n.Epoch, Removed: n.Removed, Prepared: m.PreparedOf(d, store),
 		Fenced: n.Fenced, Replacing: n.Replacing, Suspect: m.isSuspect(d, store),
+	}
+	if out.Suspect {
+		m.mu.Lock()
+		if why, known := m.doubts.why[strings.ToLower(store)]; known {
+			out.Doubt = &why
+		}
+		m.mu.Unlock()
 	}
 	if s := d.Stores[store]; s != nil {
 		out.Configuration = s.Configuration()
@@ -146,7 +154,7 @@ func (m *Participant) confirmOne(ctx context.Context, w wire.Manager, store, cha
 	if w.Identity == m.self() {
 		there, err = m.State(store)
 	} else {
-		there, err = m.Peers.State(ctx, w.URL, store)
+		there, err = m.Peers.State(ctx, w.URL, store, wire.StateQuestion{From: m.self()})
 	}
 	if err != nil {
 		return err

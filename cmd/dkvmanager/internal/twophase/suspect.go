@@ -20,19 +20,21 @@ import (
 //
 // So it is mute: it neither votes nor commits, it expires no lease, and the others ignore its state. As a participant
 // it stays so until it has taken the whole store from the coordinator, which knows every decision. As the coordinator
-// it counts as lost: no other manager knows its decisions, so the others replace it. The instances that run go on
-// meanwhile.
+// it heals by what all others have (healing.go), or the others replace it. The instances that run go on meanwhile.
 
-// isSuspect reports whether this manager may have lost a vote or a decision about a store. For a name without a store
-// it knows no coordinator to ask.
+// isSuspect reports whether this manager may have lost a vote or a decision about a store, or about a name without one.
 func (m *Participant) isSuspect(d *catalog.Data, store string) bool {
-	return slices.Contains(d.SuspectStores, strings.ToLower(store)) || d.SuspectNames && d.Named(store) == nil
+	return slices.Contains(d.SuspectStores, strings.ToLower(store)) ||
+		d.SuspectNames && d.Named(store) == nil && !d.Name(store).Confirmed
 }
 
 // clearSuspect removes a store's mark in d. Callers do it in the update that completes this manager's records of the
 // store, or removes the store.
 func clearSuspect(d *catalog.Data, store string) {
 	d.SuspectStores = slices.DeleteFunc(d.SuspectStores, func(key string) bool { return key == strings.ToLower(store) })
+	if d.SuspectNames { // the name is not suspect either once the store is removed
+		d.SetName(store, func(n *catalog.Name) { n.Confirmed = true })
+	}
 }
 
 // checkSuspect refuses to vote or to decide about a store that is suspect here.
@@ -103,7 +105,7 @@ func (m *Participant) dropReplaced(ctx context.Context, p *catalog.PreparedRecor
 			continue
 		}
 		// One survivor suffices: it lists this manager as fenced only after all had promised to ignore it.
-		there, err := m.Peers.State(ctx, w.URL, p.Store)
+		there, err := m.Peers.State(ctx, w.URL, p.Store, wire.StateQuestion{From: m.self()})
 		if err == nil && there.Manager == w.Identity && slices.Contains(there.Fenced, m.self()) {
 			return m.Catalog.Update(func(d *catalog.Data) error {
 				d.RecordDecision(decisionOf(p, false), m.Now())
@@ -156,7 +158,7 @@ func (m *Participant) recoverLostVote(ctx context.Context, store, coordinator st
 	if coordinator == "" || m.Catalog.Snapshot().Named(store) != nil {
 		return nil
 	}
-	there, err := m.Peers.State(ctx, coordinator, store)
+	there, err := m.Peers.State(ctx, coordinator, store, wire.StateQuestion{From: m.self()})
 	if err != nil {
 		return coordinatorSilent(err)
 	}
